@@ -1,0 +1,129 @@
+#include "config.h"
+
+#include "base/digest.h"
+
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <limits.h>
+
+#include "base/mem.h"
+
+struct digest {
+	gnutls_hash_hd_t hash;
+};
+
+struct digest *digest_new(void)
+{
+	struct digest *d = mem_new(1, sizeof(*d));
+
+	INSIST(gnutls_hash_init(&d->hash, GNUTLS_DIG_SHA256) == 0);
+	return d;
+}
+
+void digest_add(struct digest *d, const void *bytes, size_t n)
+{
+	if (n > 0)
+		INSIST(gnutls_hash(d->hash, bytes, n) == 0);
+}
+
+void digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES])
+{
+	gnutls_hash_deinit(d->hash, out);
+	free(d);
+}
+
+void digest_hex(const unsigned char *bytes, size_t n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		*out++ = digits[bytes[i] >> 4];
+		*out++ = digits[bytes[i] & 15];
+	}
+	*out = '\0';
+}
+
+bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	if (a_len != b_len)
+		return false;
+	return a_len == 0 || gnutls_memcmp(a, b, a_len) == 0;
+}
+
+void digest_random(void *out, size_t n)
+{
+	INSIST(gnutls_rnd(GNUTLS_RND_RANDOM, out, n) == 0);
+}
+
+uint64_t digest_random_below(uint64_t n)
+{
+	uint64_t value, short_of;
+
+	INSIST(n > 0);
+	short_of = -n % n; /* 2^64 mod n: the values below it would favour the small answers */
+	do
+		digest_random(&value, sizeof(value));
+	while (value < short_of);
+	return value % n;
+}
+
+char *digest_base64(const void *bytes, size_t n)
+{
+	gnutls_datum_t in, out;
+	char *text;
+
+	if (n == 0)
+		return mem_str("");
+	INSIST(n <= UINT_MAX / 2);
+	in.data = mem_dup(bytes, n);
+	in.size = (unsigned)n;
+	INSIST(gnutls_base64_encode2(&in, &out) == 0);
+	text = mem_dup(out.data, out.size);
+	gnutls_free(out.data);
+	free(in.data);
+	return text;
+}
+
+/* GnuTLS passes over blanks and line ends; a secret with those inside is a mistake that must be told. */
+static bool digest_is_base64(const char *text, size_t len)
+{
+	size_t letters = len;
+
+	if (len % 4 != 0)
+		return false;
+	while (letters > 0 && len - letters < 2 && text[letters - 1] == '=')
+		letters--;
+	for (size_t i = 0; i < letters; i++) {
+		char c = text[i];
+
+		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+		      c == '/'))
+			return false;
+	}
+	return true;
+}
+
+int digest_unbase64(const char *text, size_t len, char **ret, size_t *ret_len)
+{
+	gnutls_datum_t in, out;
+	int r;
+
+	if (len > UINT_MAX / 2 || !digest_is_base64(text, len))
+		return -EINVAL;
+	if (len == 0) {
+		*ret = mem_str("");
+		*ret_len = 0;
+		return 0;
+	}
+	in.data = mem_dup(text, len);
+	in.size = (unsigned)len;
+	r = gnutls_base64_decode2(&in, &out);
+	free(in.data);
+	if (r < 0)
+		return -EINVAL;
+	*ret = mem_dup(out.data, out.size);
+	*ret_len = out.size;
+	gnutls_free(out.data);
+	return 0;
+}

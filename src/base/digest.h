@@ -1,0 +1,32 @@
+/*
+ * digest: hashes, constant-time comparison, random bytes; GnuTLS underneath. Any thread.
+ */
+#ifndef BASE_DIGEST_H
+#define BASE_DIGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DIGEST_SHA256_BYTES 32
+#define DIGEST_DELIVERY_BYTES 16
+
+struct digest; /* a SHA-256 in the making */
+struct digest *digest_new(void);
+void digest_add(struct digest *d, const void *bytes, size_t n);
+void digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES]); /* frees d */
+
+/* Lower-case hexadecimal; out holds 2 n + 1 bytes. */
+void digest_hex(const unsigned char *bytes, size_t n, char *out);
+
+/* Equal, in a time that depends on the lengths only. */
+bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len);
+
+void digest_random(void *out, size_t n);
+uint64_t digest_random_below(uint64_t n); /* uniform in 0…n-1; n > 0 */
+
+/* RFC 4648 base64. Encoding: the caller owns the text. Decoding: -EINVAL on anything that is not base64; ret NUL-ended. */
+char *digest_base64(const void *bytes, size_t n) __attribute__((warn_unused_result));
+int digest_unbase64(const char *text, size_t len, char **ret, size_t *ret_len) __attribute__((warn_unused_result));
+
+#endif

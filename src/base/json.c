@@ -1,0 +1,225 @@
+#include "config.h"
+
+#include "base/json.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static int json_fail(struct err *reterr, const char *text, size_t at, const char *what)
+{
+	unsigned line = 1, column = 1;
+
+	for (size_t i = 0; i < at; i++) {
+		if (text[i] == '\n') {
+			line++;
+			column = 1;
+		} else if ((text[i] & 0xc0) != 0x80) {
+			column++;
+		}
+	}
+	return err_set(reterr, -EINVAL, "line %u column %u: %s", line, column, what);
+}
+
+static bool json_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/*
+ * json-c's keys are C strings: it would cut a key at \u0000 and so let two keys be one. Finds the key of the first such
+ * escape; len where there is none. The text is known to be JSON, so strings are all that need be told apart.
+ */
+static size_t json_nul_key(const char *text, size_t len)
+{
+	size_t at = 0;
+
+	if (!memmem(text, len, "\\u0000", 6))
+		return len;
+	while (at < len) {
+		size_t start = at;
+		bool nul = false;
+
+		if (text[at++] != '"')
+			continue;
+		for (; at < len && text[at] != '"'; at++) {
+			if (text[at] != '\\')
+				continue;
+			nul = nul || (len - at >= 6 && memcmp(text + at, "\\u0000", 6) == 0);
+			at++;
+		}
+		at++;
+		while (at < len && json_blank(text[at]))
+			at++;
+		if (nul && at < len && text[at] == ':')
+			return start;
+	}
+	return len;
+}
+
+static size_t json_valid_prefix(const char *text, size_t len)
+{
+	size_t good = 0, bad = len;
+
+	while (good < bad) {
+		size_t middle = good + (bad - good + 1) / 2;
+
+		if (text_is_utf8(text, middle))
+			good = middle;
+		else
+			bad = middle - 1;
+	}
+	return good;
+}
+
+int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr)
+{
+	struct json_tokener *tok;
+	struct json_object *o;
+	enum json_tokener_error e;
+	size_t at;
+
+	while (len > 0 && json_blank(text[len - 1]))
+		len--;
+	if (len == 0)
+		return err_set(reterr, -EINVAL, "line 1 column 1: nothing there, expected a JSON value");
+	if (len >= INT_MAX)
+		return err_set(reterr, -EINVAL, "line 1 column 1: too long for JSON");
+	if (!text_is_utf8(text, len))
+		return json_fail(reterr, text, json_valid_prefix(text, len), "not UTF-8");
+
+	tok = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
+	INSIST(tok);
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
+	o = json_tokener_parse_ex(tok, text, (int)len);
+	e = json_tokener_get_error(tok);
+	at = json_tokener_get_parse_end(tok);
+	if (e == json_tokener_continue) {
+		/* A number at the top ends only with what comes behind it. */
+		o = json_tokener_parse_ex(tok, "", 1);
+		e = json_tokener_get_error(tok);
+		at = len;
+	}
+	json_tokener_free(tok);
+	if (e == json_tokener_continue)
+		return json_fail(reterr, text, len, "the text ends in the middle of a value");
+	if (e != json_tokener_success)
+		return json_fail(reterr, text, at, json_tokener_error_desc(e));
+	if (at < len || json_nul_key(text, len) < len) {
+		json_object_put(o);
+		if (at < len)
+			return json_fail(reterr, text, at, "something stands behind the value");
+		return json_fail(reterr, text, json_nul_key(text, len), "a key with a NUL in it");
+	}
+	*ret = o;
+	return 0;
+}
+
+char *json_text(struct json_object *o)
+{
+	return mem_str(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+char *json_pretty(struct json_object *o)
+{
+	return mem_str(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+								 JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+/* Without an exponent where a person would write none: an id or a time may come as 1.5e9. */
+static char *json_double(double value)
+{
+	char text[64];
+	int digits, exponent;
+
+	if (!isfinite(value))
+		return NULL;
+	if (value == 0)
+		return mem_str("0");
+	for (digits = 0; digits < 17; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*e", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
+	if (exponent < -6 || exponent > 20)
+		return mem_str(text);
+	return mem_fmt("%.*f", digits > exponent ? digits - exponent : 0, value);
+}
+
+char *json_scalar(struct json_object *o)
+{
+	switch (json_object_get_type(o)) {
+	case json_type_string: {
+		size_t len = (size_t)json_object_get_string_len(o);
+		const char *text = json_object_get_string(o);
+
+		return memchr(text, '\0', len) ? NULL : mem_dup(text, len);
+	}
+	case json_type_double:
+		return json_double(json_object_get_double(o));
+	case json_type_int:
+	case json_type_boolean:
+		return json_text(o);
+	case json_type_null:
+	case json_type_array:
+	case json_type_object:
+		break;
+	}
+	return NULL;
+}
+
+struct json_object *json_member(struct json_object *o, const char *key)
+{
+	struct json_object *member;
+
+	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, key, &member))
+		return NULL;
+	return member;
+}
+
+const char *json_member_str(struct json_object *o, const char *key)
+{
+	struct json_object *member = json_member(o, key);
+
+	return json_object_is_type(member, json_type_string) ? json_object_get_string(member) : NULL;
+}
+
+int64_t json_member_int(struct json_object *o, const char *key, int64_t fallback)
+{
+	struct json_object *member = json_member(o, key);
+
+	return json_object_is_type(member, json_type_int) ? json_object_get_int64(member) : fallback;
+}
+
+bool json_member_bool(struct json_object *o, const char *key, bool fallback)
+{
+	struct json_object *member = json_member(o, key);
+
+	return json_object_is_type(member, json_type_boolean) ? json_object_get_boolean(member) : fallback;
+}
+
+static void json_set(struct json_object *o, const char *key, struct json_object *value)
+{
+	INSIST(value && json_object_object_add(o, key, value) == 0);
+}
+
+void json_set_str(struct json_object *o, const char *key, const char *value_or_null)
+{
+	if (value_or_null)
+		json_set(o, key, json_object_new_string(value_or_null));
+}
+
+void json_set_int(struct json_object *o, const char *key, int64_t value)
+{
+	json_set(o, key, json_object_new_int64(value));
+}
+
+void json_set_bool(struct json_object *o, const char *key, bool value)
+{
+	json_set(o, key, json_object_new_boolean(value));
+}

@@ -1,0 +1,49 @@
+/*
+ * json: json-c with this project's limits.
+ *
+ * Trees are json-c's own (json_object_put frees); they are never shared between threads (reference counts are not
+ * atomic). Parsing is strict: UTF-8 checked, depth at most JSON_DEPTH_MAX, nothing behind the value, no NUL inside a
+ * key. The last of duplicate keys counts, as with json-c.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+#include <json-c/json.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#define JSON_DEPTH_MAX 64
+
+/* 0 and an owned tree (*ret may be NULL for the JSON text null), or -EINVAL with "line L column C: …" in reterr. */
+int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr) MUSTCHECK;
+
+/* One line without blanks. The caller owns the text. NULL object gives "null". */
+char *json_text(struct json_object *o) MUSTCHECK;
+/* Indented by two blanks, for people. */
+char *json_pretty(struct json_object *o) MUSTCHECK;
+
+/*
+ * The scalar as text: strings as they are, integers in decimal, doubles as the shortest text that reads back, true,
+ * false. NULL for null, arrays, objects and strings with a NUL inside. The caller owns it.
+ */
+char *json_scalar(struct json_object *o) MUSTCHECK;
+
+/* Members of an object, or NULL / the fallback where absent or of another type. Borrowed. */
+struct json_object *json_member(struct json_object *o, const char *key);
+const char *json_member_str(struct json_object *o, const char *key);
+int64_t json_member_int(struct json_object *o, const char *key, int64_t fallback);
+bool json_member_bool(struct json_object *o, const char *key, bool fallback);
+void json_set_str(struct json_object *o, const char *key, const char *value_or_null); /* NULL: left out */
+void json_set_int(struct json_object *o, const char *key, int64_t value);
+void json_set_bool(struct json_object *o, const char *key, bool value);
+
+static inline void json_putp(struct json_object **o)
+{
+	json_object_put(*o);
+}
+
+#endif

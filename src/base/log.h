@@ -1,0 +1,52 @@
+/*
+ * log: one line for one event, with the ids that belong to it.
+ *
+ * Levels are syslog's. Library code is silent above debug; the one caller that knows what a failure means for the user
+ * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set.
+ * Three formats: text ("<time> <level> <message> source=gladly webhook=00000000000001f4"), json (one object a line),
+ * journal (fields MESSAGE, PRIORITY, DESKBRIDGE_SOURCE, …). Any thread; one write(2) or sd_journal_sendv a line.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <syslog.h>
+
+enum log_format {
+	LOG_FORMAT_AUTO = 0, /* journal where stderr is the journal, else text */
+	LOG_FORMAT_TEXT,
+	LOG_FORMAT_JSON,
+	LOG_FORMAT_JOURNAL,
+};
+
+/* What the line is about. NULL or 0: not part of the line. Ids are printed as %016x: grep one through all logs. */
+struct log_about {
+	const char *source;
+	const char *account;
+	const char *conversation;
+	const char *reason;
+	int64_t webhook;
+	int64_t event;
+};
+
+/* Once before the threads start, and again at reload. level: a syslog priority. */
+void log_setup(enum log_format format, int level, bool personal_data);
+bool log_wants(int level);
+
+void log_write(int level, const struct log_about *about, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+#define log_error(about, ...) log_write(LOG_ERR, about, __VA_ARGS__)
+#define log_warning(about, ...) log_write(LOG_WARNING, about, __VA_ARGS__)
+#define log_notice(about, ...) log_write(LOG_NOTICE, about, __VA_ARGS__)
+#define log_info(about, ...) log_write(LOG_INFO, about, __VA_ARGS__)
+#define log_debug(about, ...)                                                                                          \
+	do {                                                                                                           \
+		if (log_wants(LOG_DEBUG))                                                                              \
+			log_write(LOG_DEBUG, about, __VA_ARGS__);                                                      \
+	} while (0)
+
+/* The address as this log may show it. out: TEXT_MASK_MAX bytes. */
+const char *log_email(const char *email, char *out);
+
+#endif

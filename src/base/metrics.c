@@ -1,0 +1,400 @@
+/*
+ * One lock over all series. A series is never freed nor are its labels changed, so that rendering takes pointers and
+ * values under the lock and writes the text without it. Bounded: names that come from outside (metrics of rules,
+ * reasons) past SERIES_MAX are gathered under the label value "other".
+ */
+#include "config.h"
+
+#include "base/metrics.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#define LABELS_MAX 3
+#define BOUNDS_MAX 16
+#define SERIES_MAX 4096
+#define SLOTS 16384 /* a power of two, never more than a third full */
+
+enum metric_type {
+	TYPE_COUNTER,
+	TYPE_GAUGE,
+	TYPE_HISTOGRAM,
+};
+
+static const char *const type_names[] = {
+	[TYPE_COUNTER] = "counter",
+	[TYPE_GAUGE] = "gauge",
+	[TYPE_HISTOGRAM] = "histogram",
+};
+
+static const struct metric_spec {
+	const char *name;
+	enum metric_type type;
+	const char *help;
+	const char *labels[LABELS_MAX];
+	double bounds[BOUNDS_MAX]; /* of a histogram, rising, in seconds; a 0 ends them */
+} specs[METRIC_MAX_] = {
+	[METRIC_WEBHOOKS] = {"deskbridge_webhooks_total",
+			     TYPE_COUNTER,
+			     "Webhooks received, by what was answered or why they were refused.",
+			     {"source", "result"}},
+	[METRIC_EVENTS] = {"deskbridge_events_total",
+			   TYPE_COUNTER,
+			   "Events made for Klaviyo, by the name of the metric.",
+			   {"account", "metric"}},
+	[METRIC_DELIVERIES] = {"deskbridge_deliveries_total",
+			       TYPE_COUNTER,
+			       "Outcomes of attempts at delivery, counted per event.",
+			       {"account", "lane", "outcome"}},
+	[METRIC_QUEUE_EVENTS] = {"deskbridge_queue_events",
+				 TYPE_GAUGE,
+				 "Events kept now, by state.",
+				 {"account", "state"}},
+	[METRIC_QUEUE_OLDEST_SECONDS] = {"deskbridge_queue_oldest_seconds",
+					 TYPE_GAUGE,
+					 "Age of the oldest event that is not delivered yet.",
+					 {"account"}},
+	[METRIC_WEBHOOKS_PENDING] = {"deskbridge_webhooks_pending",
+				     TYPE_GAUGE,
+				     "Webhooks accepted and not processed yet, by what they wait for.",
+				     {"source", "reason"}},
+	[METRIC_COMMIT_SECONDS] = {"deskbridge_commit_seconds",
+				   TYPE_HISTOGRAM,
+				   "How long the store took to commit a turn.",
+				   {NULL},
+				   {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}},
+	[METRIC_DELIVERY_SECONDS] = {"deskbridge_delivery_seconds",
+				     TYPE_HISTOGRAM,
+				     "How long Klaviyo took to answer a request.",
+				     {NULL},
+				     {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30}},
+	[METRIC_LAG_SECONDS] = {"deskbridge_lag_seconds",
+				TYPE_HISTOGRAM,
+				"Time from what happened in the helpdesk to Klaviyo's 2xx for its event.",
+				{NULL},
+				{0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 43200, 86400}},
+	[METRIC_OPEN_CONVERSATIONS] = {"deskbridge_open_conversations",
+				       TYPE_GAUGE,
+				       "Conversations that are open now.",
+				       {"source"}},
+	[METRIC_ACCOUNT_PARKED] = {"deskbridge_account_parked",
+				   TYPE_GAUGE,
+				   "1 while an account is not asked until its key or configuration changes.",
+				   {"account", "reason"}},
+	[METRIC_LOOKUPS] = {"deskbridge_lookups_total",
+			    TYPE_COUNTER,
+			    "Questions to helpdesks about customers, by outcome.",
+			    {"source", "outcome"}},
+	[METRIC_LOOKUPS_PARKED] = {"deskbridge_lookups_parked",
+				   TYPE_GAUGE,
+				   "1 while a source's lookups wait for other credentials or configuration.",
+				   {"source", "reason"}},
+	[METRIC_REVISION_DAYS_LEFT] = {"deskbridge_revision_days_left",
+				       TYPE_GAUGE,
+				       "Days until Klaviyo ends the API revision that is configured.",
+				       {"account"}},
+	[METRIC_STORE_BYTES] = {"deskbridge_store_bytes", TYPE_GAUGE, "Size of the store, as max_size counts it."},
+	[METRIC_CONFIG_RELOADS] = {"deskbridge_config_reloads_total",
+				   TYPE_COUNTER,
+				   "Readings of the configuration after the first, by result.",
+				   {"result"}},
+};
+
+struct series {
+	enum metric metric;
+	char *labels[LABELS_MAX]; /* NULL where the metric has no such label; never changed */
+	double value;             /* of a histogram: the sum */
+	uint64_t *buckets;        /* of a histogram: one a bound and one for the rest, not cumulated */
+	struct series *next;      /* of the same metric, in order of first use */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over all below */
+static struct series *slots[SLOTS];
+static struct series *first[METRIC_MAX_], *last[METRIC_MAX_];
+static unsigned n_series;
+
+static void hold(void)
+{
+	INSIST(pthread_mutex_lock(&lock) == 0);
+}
+
+static void release(void)
+{
+	INSIST(pthread_mutex_unlock(&lock) == 0);
+}
+
+static unsigned bounds_of(enum metric m)
+{
+	unsigned n = 0;
+
+	while (n < BOUNDS_MAX && specs[m].bounds[n] > 0)
+		n++;
+	return n;
+}
+
+static bool unlabelled(enum metric m)
+{
+	return !specs[m].labels[0];
+}
+
+/* The slot of the series, or the empty one where it belongs. */
+static struct series **slot_of(enum metric m, const char *const labels[LABELS_MAX])
+{
+	uint32_t hash = 2166136261u ^ (uint32_t)m;
+
+	for (unsigned i = 0; i < LABELS_MAX && labels[i]; i++) {
+		for (const char *c = labels[i]; *c != '\0'; c++)
+			hash = (hash ^ (unsigned char)*c) * 16777619u;
+		hash = (hash ^ 0xffu) * 16777619u;
+	}
+	for (;; hash++) {
+		struct series **slot = &slots[hash % SLOTS], *s = *slot;
+
+		if (!s)
+			return slot;
+		if (s->metric == m && text_is(s->labels[0], labels[0]) && text_is(s->labels[1], labels[1]) &&
+		    text_is(s->labels[2], labels[2]))
+			return slot;
+	}
+}
+
+static struct series *series_make(enum metric m, const char *const labels[LABELS_MAX])
+{
+	struct series *s = mem_new(1, sizeof(*s));
+
+	s->metric = m;
+	for (unsigned i = 0; i < LABELS_MAX; i++)
+		s->labels[i] = mem_str(labels[i]);
+	if (specs[m].type == TYPE_HISTOGRAM)
+		s->buckets = mem_new(bounds_of(m) + 1, sizeof(*s->buckets));
+	if (last[m])
+		last[m]->next = s;
+	else
+		first[m] = s;
+	last[m] = s;
+	n_series++;
+	return s;
+}
+
+/* Called with the lock held. Makes the series where it is not there yet. */
+static struct series *series_get(enum metric m, const char *l1, const char *l2, const char *l3)
+{
+	const char *labels[LABELS_MAX] = {l1, l2, l3};
+	struct series **slot;
+
+	for (unsigned i = 0; i < LABELS_MAX; i++) {
+		if (!specs[m].labels[i])
+			labels[i] = NULL;
+		else if (!labels[i])
+			labels[i] = "";
+	}
+	slot = slot_of(m, labels);
+	if (!*slot && n_series >= SERIES_MAX && !unlabelled(m)) {
+		for (unsigned i = 0; i < LABELS_MAX; i++)
+			labels[i] = specs[m].labels[i] ? "other" : NULL;
+		slot = slot_of(m, labels);
+	}
+	if (!*slot)
+		*slot = series_make(m, labels);
+	return *slot;
+}
+
+void metrics_add(enum metric m, const char *label1, const char *label2, const char *label3, double n)
+{
+	hold();
+	series_get(m, label1, label2, label3)->value += n;
+	release();
+}
+
+void metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value)
+{
+	hold();
+	series_get(m, label1, label2, label3)->value = value;
+	release();
+}
+
+void metrics_observe(enum metric m, double seconds)
+{
+	unsigned bucket = 0, n = bounds_of(m);
+	struct series *s;
+
+	INSIST(specs[m].type == TYPE_HISTOGRAM);
+	if (!(seconds >= 0))
+		seconds = 0;
+	while (bucket < n && seconds > specs[m].bounds[bucket])
+		bucket++;
+	hold();
+	s = series_get(m, NULL, NULL, NULL);
+	s->buckets[bucket]++;
+	s->value += seconds;
+	release();
+}
+
+void metrics_zero(enum metric m)
+{
+	INSIST(specs[m].type == TYPE_GAUGE);
+	hold();
+	for (struct series *s = first[m]; s; s = s->next)
+		s->value = 0;
+	release();
+}
+
+double metrics_get(enum metric m, const char *label1, const char *label2, const char *label3)
+{
+	const char *labels[LABELS_MAX] = {label1, label2, label3};
+	const struct series *s;
+	double value;
+
+	hold();
+	s = *slot_of(m, labels);
+	value = s ? s->value : 0;
+	release();
+	return value;
+}
+
+/* ---- the text ---------------------------------------------------------------------------------------------------- */
+
+/* What a series was when the text was asked for. */
+struct reading {
+	const struct series *series;
+	double value;
+	uint64_t buckets[BOUNDS_MAX + 1];
+};
+
+static void put_number(struct buf *to, double value)
+{
+	char text[40];
+
+	if (value == floor(value) && fabs(value) < 1e15) {
+		buf_addf(to, "%.0f", value);
+		return;
+	}
+	for (int digits = 1; digits <= 17; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*g", digits, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	buf_adds(to, text);
+}
+
+static void put_label(struct buf *to, const char *name, const char *value)
+{
+	buf_addf(to, "%s=\"", name);
+	for (; *value != '\0'; value++) {
+		if (*value == '\n')
+			buf_adds(to, "\\n");
+		else if (*value == '"' || *value == '\\')
+			buf_addf(to, "\\%c", *value);
+		else
+			buf_addc(to, *value);
+	}
+	buf_addc(to, '"');
+}
+
+static void put_plain(struct buf *to, const struct reading *r)
+{
+	const struct metric_spec *spec = &specs[r->series->metric];
+
+	buf_adds(to, spec->name);
+	for (unsigned i = 0; i < LABELS_MAX && spec->labels[i]; i++) {
+		buf_addc(to, i == 0 ? '{' : ',');
+		put_label(to, spec->labels[i], r->series->labels[i]);
+	}
+	buf_adds(to, unlabelled(r->series->metric) ? " " : "} ");
+	put_number(to, r->value);
+	buf_addc(to, '\n');
+}
+
+static void put_histogram(struct buf *to, const struct reading *r)
+{
+	const struct metric_spec *spec = &specs[r->series->metric];
+	unsigned n = bounds_of(r->series->metric);
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		count += r->buckets[i];
+		buf_addf(to, "%s_bucket{le=\"", spec->name);
+		put_number(to, spec->bounds[i]);
+		buf_addf(to, "\"} %llu\n", (unsigned long long)count);
+	}
+	count += r->buckets[n];
+	buf_addf(to, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum ", spec->name, (unsigned long long)count, spec->name);
+	put_number(to, r->value);
+	buf_addf(to, "\n%s_count %llu\n", spec->name, (unsigned long long)count);
+}
+
+/* All series, those of one metric together, in the table's order. The caller frees. */
+static struct reading *read_all(size_t *ret_n)
+{
+	struct reading *all;
+	size_t n = 0;
+
+	hold();
+	for (unsigned m = 0; m < METRIC_MAX_; m++)
+		if (unlabelled(m))
+			(void)series_get(m, NULL, NULL, NULL);
+	all = mem_new(n_series, sizeof(*all));
+	for (unsigned m = 0; m < METRIC_MAX_; m++) {
+		for (const struct series *s = first[m]; s; s = s->next, n++) {
+			all[n].series = s;
+			all[n].value = s->value;
+			if (s->buckets)
+				memcpy(all[n].buckets, s->buckets, (bounds_of(m) + 1) * sizeof(*s->buckets));
+		}
+	}
+	release();
+	*ret_n = n;
+	return all;
+}
+
+void metrics_render(struct buf *to)
+{
+	CLEANUP(mem_freep) struct reading *all = NULL;
+	size_t n, at = 0;
+
+	all = read_all(&n);
+	for (unsigned m = 0; m < METRIC_MAX_; m++) {
+		buf_addf(to, "# HELP %s %s\n# TYPE %s %s\n", specs[m].name, specs[m].help, specs[m].name,
+			 type_names[specs[m].type]);
+		for (; at < n && all[at].series->metric == m; at++) {
+			if (specs[m].type == TYPE_HISTOGRAM)
+				put_histogram(to, &all[at]);
+			else
+				put_plain(to, &all[at]);
+		}
+	}
+}
+
+int metrics_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_help)
+{
+	if (n >= METRIC_MAX_)
+		return 0;
+	*ret_name = specs[n].name;
+	*ret_type = type_names[specs[n].type];
+	*ret_help = specs[n].help;
+	return 1;
+}
+
+void metrics_reset(void)
+{
+	hold();
+	for (unsigned m = 0; m < METRIC_MAX_; m++) {
+		for (struct series *s = first[m], *next; s; s = next) {
+			next = s->next;
+			for (unsigned i = 0; i < LABELS_MAX; i++)
+				free(s->labels[i]);
+			free(s->buckets);
+			free(s);
+		}
+		first[m] = last[m] = NULL;
+	}
+	memset(slots, 0, sizeof(slots));
+	n_series = 0;
+	release();
+}

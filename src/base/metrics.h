@@ -1,0 +1,46 @@
+/*
+ * metrics: counters, gauges and histograms as data, written by any thread, rendered as Prometheus text.
+ *
+ * The table in metrics.c names each metric once: name, type, help, label names; the documentation check reads it. A
+ * series comes into being with its first use and stays. Updates take one lock for a few nanoseconds; rendering copies.
+ */
+#ifndef BASE_METRICS_H
+#define BASE_METRICS_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum metric {
+	METRIC_WEBHOOKS,		 /* source, result */
+	METRIC_EVENTS,			 /* account, metric */
+	METRIC_DELIVERIES,		 /* account, lane, outcome */
+	METRIC_QUEUE_EVENTS,		 /* account, state */
+	METRIC_QUEUE_OLDEST_SECONDS,	 /* account */
+	METRIC_WEBHOOKS_PENDING,	 /* source, reason */
+	METRIC_COMMIT_SECONDS,		 /* histogram */
+	METRIC_DELIVERY_SECONDS,	 /* histogram */
+	METRIC_LAG_SECONDS,		 /* histogram */
+	METRIC_OPEN_CONVERSATIONS,	 /* source */
+	METRIC_ACCOUNT_PARKED,		 /* account, reason */
+	METRIC_LOOKUPS,			 /* source, outcome */
+	METRIC_LOOKUPS_PARKED,		 /* source, reason */
+	METRIC_REVISION_DAYS_LEFT,	 /* account */
+	METRIC_STORE_BYTES,
+	METRIC_CONFIG_RELOADS,		 /* result */
+	METRIC_MAX_
+};
+
+/* Label values in the order of the table; NULL for labels the metric does not have. */
+void metrics_add(enum metric m, const char *label1, const char *label2, const char *label3, double n);
+void metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value);
+void metrics_observe(enum metric m, double seconds); /* histograms */
+/* Sets to 0 every series of a gauge: before it is written anew (accounts that are gone). */
+void metrics_zero(enum metric m);
+double metrics_get(enum metric m, const char *label1, const char *label2, const char *label3); /* 0 where unknown */
+void metrics_render(struct buf *to);
+/* For the documentation check: the n-th name, type and help, or 0 past the end. */
+int metrics_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_help);
+void metrics_reset(void); /* tests only */
+
+#endif

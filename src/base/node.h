@@ -1,0 +1,50 @@
+/*
+ * node: a tree of mappings, lists and text with the place where each was written.
+ *
+ * What config/yaml.c makes of a YAML file, and what the pure compilers (definitions, rules, matchers) read; so only
+ * src/config knows libyaml. Scalars are text; `quoted` tells "12" from 12, for the compilers that care. The tree owns
+ * all below its root. Immutable after loading but for node_overlay and node_dup.
+ */
+#ifndef BASE_NODE_H
+#define BASE_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum node_type {
+	NODE_NULL, /* empty or ~ */
+	NODE_SCALAR,
+	NODE_LIST,
+	NODE_MAP,
+};
+
+struct node {
+	enum node_type type;
+	bool quoted;  /* scalar written in quotes or as a block */
+	char *text;   /* scalar */
+	char *key;    /* the key under which a mapping holds it; NULL else */
+	char *path;   /* "sources.gladly.lookup[0].url" */
+	char *file;
+	unsigned line, column; /* of the value; from 1 */
+	struct node **items;   /* of a list or mapping, in order */
+	size_t n;
+};
+
+struct node *node_new(enum node_type type, const char *file, unsigned line, unsigned column);
+void node_add(struct node *parent, const char *key_or_null, struct node *child); /* parent owns child */
+struct node *node_dup(const struct node *n);
+void node_free(struct node *n); /* NULL allowed */
+static inline void node_freep(struct node **n)
+{
+	node_free(*n);
+}
+
+/* The member of a mapping, or NULL (also where map is NULL or no mapping). */
+const struct node *node_get(const struct node *map, const char *key);
+/* The text of a member that is a scalar, or NULL. */
+const char *node_text(const struct node *map, const char *key);
+/* `over` laid over `base`: mappings by key, anything else replaced. A new tree; places stay those of the files. */
+struct node *node_overlay(const struct node *base, const struct node *over);
+const char *node_kind(const struct node *n); /* "a mapping", "a list", "text", "nothing": for messages */
+
+#endif

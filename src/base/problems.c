@@ -1,0 +1,118 @@
+#include "config.h"
+
+#include "base/problems.h"
+
+#include <stdarg.h>
+
+#include "base/mem.h"
+#include "base/node.h"
+
+#define PROBLEM_TEXT_MAX 2048
+
+static char *problem_text(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+
+static char *problem_text(const char *fmt, va_list ap)
+{
+	char text[PROBLEM_TEXT_MAX];
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	return mem_str(text);
+}
+
+static bool problems_full(struct problems *p, bool warning)
+{
+	if (warning)
+		p->warnings++;
+	else
+		p->errors++;
+	return p->n >= PROBLEMS_MAX;
+}
+
+/* Takes text over. */
+static void problems_put(struct problems *p, struct problem found)
+{
+	if ((p->n & (p->n - 1)) == 0)
+		p->items = mem_grow(p->items, p->n > 0 ? p->n * 2 : 1, sizeof(*p->items));
+	p->items[p->n++] = found;
+}
+
+static void problems_put_node(struct problems *p, bool warning, const struct node *at, char *text)
+{
+	problems_put(p, (struct problem){
+				.warning = warning,
+				.file = mem_str(at && at->file ? at->file : ""),
+				.line = at ? at->line : 0,
+				.column = at ? at->column : 0,
+				.path = mem_str(at && at->path ? at->path : ""),
+				.text = text,
+			});
+}
+
+void problems_error(struct problems *p, const struct node *at, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (problems_full(p, false))
+		return;
+	va_start(ap, fmt);
+	problems_put_node(p, false, at, problem_text(fmt, ap));
+	va_end(ap);
+}
+
+void problems_warn(struct problems *p, const struct node *at, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (problems_full(p, true))
+		return;
+	va_start(ap, fmt);
+	problems_put_node(p, true, at, problem_text(fmt, ap));
+	va_end(ap);
+}
+
+void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (problems_full(p, false))
+		return;
+	va_start(ap, fmt);
+	problems_put(p, (struct problem){
+				.file = mem_str(file ? file : ""),
+				.line = line,
+				.column = column,
+				.path = mem_str(""),
+				.text = problem_text(fmt, ap),
+			});
+	va_end(ap);
+}
+
+void problems_print(const struct problems *p, FILE *to)
+{
+	size_t all = p->errors + p->warnings;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct problem *one = &p->items[i];
+
+		if (one->file[0] != '\0' && one->line > 0)
+			fprintf(to, "%s:%u:%u: ", one->file, one->line, one->column);
+		else if (one->file[0] != '\0')
+			fprintf(to, "%s: ", one->file);
+		if (one->path[0] != '\0')
+			fprintf(to, "%s: ", one->path);
+		fprintf(to, "%s%s\n", one->warning ? "warning: " : "", one->text);
+	}
+	if (all > p->n)
+		fprintf(to, "and %zu more\n", all - p->n);
+}
+
+void problems_done(struct problems *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->items[i].file);
+		free(p->items[i].path);
+		free(p->items[i].text);
+	}
+	free(p->items);
+	*p = (struct problems){0};
+}

@@ -1,0 +1,41 @@
+/*
+ * problems: everything that is wrong with a file, found in one reading.
+ *
+ * Each names file, line, column and the key's path, what was expected, and what to do. Warnings do not fail a load.
+ * Printed one a line as "FILE:LINE:COLUMN: PATH: TEXT" ("warning: " before the text of a warning). Bounded: after
+ * PROBLEMS_MAX the rest is only counted. Not thread-safe.
+ */
+#ifndef BASE_PROBLEMS_H
+#define BASE_PROBLEMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define PROBLEMS_MAX 200
+
+struct node;
+
+struct problem {
+	bool warning;
+	char *file;
+	unsigned line, column; /* from 1; 0: the file as a whole */
+	char *path;	       /* "sources.gladly.preset", or "" */
+	char *text;
+};
+
+struct problems {
+	struct problem *items;
+	size_t n;
+	size_t errors, warnings; /* counted past PROBLEMS_MAX too */
+};
+
+void problems_error(struct problems *p, const struct node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void problems_warn(struct problems *p, const struct node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Where there is no node: a file that cannot be opened, a broken line. */
+void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+void problems_print(const struct problems *p, FILE *to);
+void problems_done(struct problems *p);
+
+#endif

@@ -1,0 +1,215 @@
+#include "config.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define TEXT_DISTANCE_MAX 64 /* letters; longer names are no typos of each other */
+
+/* Grown at each power of two, so that no capacity need be kept. */
+void pairs_add(struct pairs *p, const char *name, const char *value)
+{
+	if ((p->n & (p->n - 1)) == 0)
+		p->items = mem_grow(p->items, p->n > 0 ? p->n * 2 : 1, sizeof(*p->items));
+	p->items[p->n++] = (struct pair){.name = mem_str(name), .value = mem_str(value)};
+}
+
+const char *pairs_get(const struct pairs *p, const char *name)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (text_same(p->items[i].name, name))
+			return p->items[i].value;
+	return NULL;
+}
+
+void pairs_done(struct pairs *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->items[i].name);
+		free(p->items[i].value);
+	}
+	free(p->items);
+	*p = (struct pairs){0};
+}
+
+static unsigned char lower(char c)
+{
+	return (unsigned char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+bool text_same(const char *a, const char *b)
+{
+	if (!a || !b)
+		return a == b;
+	while (*a != '\0' && lower(*a) == lower(*b)) {
+		a++;
+		b++;
+	}
+	return lower(*a) == lower(*b);
+}
+
+bool text_is(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+void text_lower(char *s)
+{
+	for (; *s != '\0'; s++)
+		*s = (char)lower(*s);
+}
+
+static bool blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+char *text_trim(char *s)
+{
+	size_t len;
+
+	while (blank(*s))
+		s++;
+	len = strlen(s);
+	while (len > 0 && blank(s[len - 1]))
+		len--;
+	s[len] = '\0';
+	return s;
+}
+
+/* Bytes of the well-formed character at s (RFC 3629), or 0. */
+static size_t utf8_step(const unsigned char *s, size_t left)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t n;
+
+	if (s[0] < 0x80)
+		return s[0] != 0 ? 1 : 0;
+	if (s[0] < 0xc2 || s[0] > 0xf4)
+		return 0;
+	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (n > left)
+		return 0;
+	/* The second byte's range keeps out overlong forms, surrogates and what lies beyond U+10FFFF. */
+	if (s[0] == 0xe0)
+		low = 0xa0;
+	else if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (s[1] < low || s[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+bool text_is_utf8(const char *s, size_t len)
+{
+	const unsigned char *at = (const unsigned char *)s;
+
+	while (len > 0) {
+		size_t n = utf8_step(at, len);
+
+		if (n == 0)
+			return false;
+		at += n;
+		len -= n;
+	}
+	return true;
+}
+
+unsigned text_distance(const char *a, const char *b, unsigned cap)
+{
+	unsigned row[TEXT_DISTANCE_MAX + 1];
+	size_t a_len = strlen(a), b_len = strlen(b);
+
+	if (a_len > TEXT_DISTANCE_MAX || b_len > TEXT_DISTANCE_MAX)
+		return cap + 1;
+	for (unsigned j = 0; j <= b_len; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a_len; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= b_len; j++) {
+			unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			diagonal = row[j];
+			row[j] = best;
+		}
+	}
+	return row[b_len] < cap + 1 ? row[b_len] : cap + 1;
+}
+
+const char *text_mask(const char *email, char out[TEXT_MASK_MAX])
+{
+	const char *at = email ? strrchr(email, '@') : NULL;
+	size_t first = 0, domain;
+
+	if (!at)
+		return strcpy(out, "***");
+	if (at > email)
+		first = utf8_step((const unsigned char *)email, strlen(email));
+	domain = strnlen(at, TEXT_MASK_MAX - 1 - first - 3);
+	memcpy(out, email, first);
+	memcpy(out + first, "***", 3);
+	memcpy(out + first + 3, at, domain);
+	out[first + 3 + domain] = '\0';
+	return out;
+}
+
+struct text_unit {
+	const char *name;
+	long long size;
+};
+
+static int text_quantity(const char *s, const struct text_unit *units, long long *ret)
+{
+	long long value = 0, result;
+
+	if (*s < '0' || *s > '9')
+		return -EINVAL;
+	for (; *s >= '0' && *s <= '9'; s++)
+		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *s - '0', &value))
+			return -ERANGE;
+	while (*s == ' ')
+		s++;
+	for (; units->name; units++) {
+		if (strcmp(s, units->name) != 0)
+			continue;
+		if (__builtin_mul_overflow(value, units->size, &result))
+			return -ERANGE;
+		*ret = result;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int text_duration(const char *s, long long *ret_ms)
+{
+	static const struct text_unit units[] = {
+		{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
+	};
+
+	return text_quantity(s, units, ret_ms);
+}
+
+int text_size(const char *s, long long *ret_bytes)
+{
+	static const struct text_unit units[] = {
+		{"B", 1}, {"KiB", 1LL << 10}, {"MiB", 1LL << 20}, {"GiB", 1LL << 30}, {"TiB", 1LL << 40}, {NULL, 0},
+	};
+
+	return text_quantity(s, units, ret_bytes);
+}

@@ -1,0 +1,38 @@
+/*
+ * text: small pure helpers on NUL-terminated UTF-8 strings. ASCII case only, locale-independent.
+ */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Text pairs in the order given: headers, parameters, what a lookup took. Owned by the struct. */
+struct pair {
+	char *name;
+	char *value;
+};
+struct pairs {
+	struct pair *items;
+	size_t n;
+};
+void pairs_add(struct pairs *p, const char *name, const char *value); /* copies both */
+/* The first value of that name without regard to ASCII case, or NULL. */
+const char *pairs_get(const struct pairs *p, const char *name);
+void pairs_done(struct pairs *p);
+
+bool text_same(const char *a, const char *b);	   /* both NULL, or equal without regard to ASCII case */
+bool text_is(const char *a, const char *b);	   /* both NULL, or equal */
+void text_lower(char *s);			   /* in place */
+char *text_trim(char *s);			   /* in place; returns the first non-blank */
+bool text_is_utf8(const char *s, size_t len);	   /* well-formed, no surrogates, no NUL */
+/* How many single-letter edits a and b are apart, at most cap + 1: for "did you mean". */
+unsigned text_distance(const char *a, const char *b, unsigned cap);
+/* j***@example.com: the first letter and the domain of anything with an @; "***" of anything else. */
+#define TEXT_MASK_MAX 320
+const char *text_mask(const char *email, char out[TEXT_MASK_MAX]);
+/* 1 MiB, 10 s, 7d, 500ms: number and unit; blank between allowed. -EINVAL, -ERANGE. Units are exact: kB is an error. */
+int text_duration(const char *s, long long *ret_ms) __attribute__((warn_unused_result));
+int text_size(const char *s, long long *ret_bytes) __attribute__((warn_unused_result));
+
+#endif
