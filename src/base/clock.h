@@ -27,10 +27,10 @@ int64_t clock_mono_us(void); /* for measuring how long something took */
 void clock_iso(int64_t ms, char out[CLOCK_ISO_MAX]);
 
 /*
- * Reads a time in any form a helpdesk uses (DESIGN section 8): ISO 8601 with 0–9 digits of fraction, offset Z, ±hh:mm or
- * ±hhmm, a blank before the offset, a blank for the T; or epoch seconds (also with a fraction) or milliseconds, as text.
- * A number of 1e11 or more is milliseconds. Returns 0 and *ret_ms, or -EINVAL. Pure, locale-independent.
- * Whether the time is possible at all is the caller's question.
+ * Reads a time in any form a helpdesk uses (DESIGN section 8): ISO 8601 with 0–9 digits of fraction, offset Z, ±hh:mm
+ * or ±hhmm, a blank before the offset, a blank for the T; or epoch seconds (also with a fraction) or milliseconds, as
+ * text. A number of 1e11 or more is milliseconds. Returns 0 and *ret_ms, or -EINVAL. Pure, locale-independent. Whether
+ * the time is possible at all is the caller's question.
  */
 int clock_parse(const char *text, size_t len, int64_t *ret_ms) __attribute__((warn_unused_result));
 

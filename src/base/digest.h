@@ -25,7 +25,8 @@ bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 void digest_random(void *out, size_t n);
 uint64_t digest_random_below(uint64_t n); /* uniform in 0…n-1; n > 0 */
 
-/* RFC 4648 base64. Encoding: the caller owns the text. Decoding: -EINVAL on anything that is not base64; ret NUL-ended. */
+/* RFC 4648 base64. Encoding: the caller owns the text. Decoding: -EINVAL on anything that is not base64; ret NUL-ended.
+ */
 char *digest_base64(const void *bytes, size_t n) __attribute__((warn_unused_result));
 int digest_unbase64(const char *text, size_t len, char **ret, size_t *ret_len) __attribute__((warn_unused_result));
 

@@ -40,10 +40,10 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...) _
 #define log_warning(about, ...) log_write(LOG_WARNING, about, __VA_ARGS__)
 #define log_notice(about, ...) log_write(LOG_NOTICE, about, __VA_ARGS__)
 #define log_info(about, ...) log_write(LOG_INFO, about, __VA_ARGS__)
-#define log_debug(about, ...)                                                                                          \
-	do {                                                                                                           \
-		if (log_wants(LOG_DEBUG))                                                                              \
-			log_write(LOG_DEBUG, about, __VA_ARGS__);                                                      \
+#define log_debug(about, ...)                                     \
+	do {                                                      \
+		if (log_wants(LOG_DEBUG))                         \
+			log_write(LOG_DEBUG, about, __VA_ARGS__); \
 	} while (0)
 
 /* The address as this log may show it. out: TEXT_MASK_MAX bytes. */

@@ -11,21 +11,21 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-void *mem_new(size_t n, size_t size) __attribute__((malloc, warn_unused_result)); /* zeroed, overflow-checked */
+void *mem_new(size_t n, size_t size) __attribute__((malloc, warn_unused_result));   /* zeroed, overflow-checked */
 void *mem_grow(void *p, size_t n, size_t size) __attribute__((warn_unused_result)); /* realloc, not zeroed */
-void *mem_dup(const void *p, size_t len) __attribute__((warn_unused_result));	    /* with a NUL put behind */
-char *mem_str(const char *s) __attribute__((warn_unused_result));		    /* NULL in, NULL out */
+void *mem_dup(const void *p, size_t len) __attribute__((warn_unused_result));       /* with a NUL put behind */
+char *mem_str(const char *s) __attribute__((warn_unused_result));                   /* NULL in, NULL out */
 char *mem_strn(const char *s, size_t len) __attribute__((warn_unused_result));
 char *mem_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2), warn_unused_result));
 
 /* `CLEANUP(mem_freep) char *s = NULL;` frees at the end of the scope; TAKE(s) hands s over and leaves NULL behind. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
-#define TAKE(p)                                                                                                        \
-	__extension__({                                                                                                \
-		__typeof__(p) *take_p_ = &(p);                                                                         \
-		__typeof__(p) take_v_ = *take_p_;                                                                      \
-		*take_p_ = NULL;                                                                                       \
-		take_v_;                                                                                               \
+#define TAKE(p)                                   \
+	__extension__({                           \
+		__typeof__(p) *take_p_ = &(p);    \
+		__typeof__(p) take_v_ = *take_p_; \
+		*take_p_ = NULL;                  \
+		take_v_;                          \
 	})
 
 static inline void mem_freep(void *pp)
@@ -38,10 +38,10 @@ static inline void mem_freep(void *pp)
 /*
  * What cannot happen, checked in production too: says where, aborts. Never for input.
  */
-#define INSIST(cond)                                                                                                   \
-	do {                                                                                                           \
-		if (!(cond))                                                                                           \
-			mem_insist_failed(#cond, __FILE__, __LINE__, __func__);                                        \
+#define INSIST(cond)                                                            \
+	do {                                                                    \
+		if (!(cond))                                                    \
+			mem_insist_failed(#cond, __FILE__, __LINE__, __func__); \
 	} while (0)
 void mem_insist_failed(const char *cond, const char *file, int line, const char *func) __attribute__((noreturn));
 

@@ -12,22 +12,22 @@
 #include "base/buf.h"
 
 enum metric {
-	METRIC_WEBHOOKS,		 /* source, result */
-	METRIC_EVENTS,			 /* account, metric */
-	METRIC_DELIVERIES,		 /* account, lane, outcome */
-	METRIC_QUEUE_EVENTS,		 /* account, state */
-	METRIC_QUEUE_OLDEST_SECONDS,	 /* account */
-	METRIC_WEBHOOKS_PENDING,	 /* source, reason */
-	METRIC_COMMIT_SECONDS,		 /* histogram */
-	METRIC_DELIVERY_SECONDS,	 /* histogram */
-	METRIC_LAG_SECONDS,		 /* histogram */
-	METRIC_OPEN_CONVERSATIONS,	 /* source */
-	METRIC_ACCOUNT_PARKED,		 /* account, reason */
-	METRIC_LOOKUPS,			 /* source, outcome */
-	METRIC_LOOKUPS_PARKED,		 /* source, reason */
-	METRIC_REVISION_DAYS_LEFT,	 /* account */
+	METRIC_WEBHOOKS,             /* source, result */
+	METRIC_EVENTS,               /* account, metric */
+	METRIC_DELIVERIES,           /* account, lane, outcome */
+	METRIC_QUEUE_EVENTS,         /* account, state */
+	METRIC_QUEUE_OLDEST_SECONDS, /* account */
+	METRIC_WEBHOOKS_PENDING,     /* source, reason */
+	METRIC_COMMIT_SECONDS,       /* histogram */
+	METRIC_DELIVERY_SECONDS,     /* histogram */
+	METRIC_LAG_SECONDS,          /* histogram */
+	METRIC_OPEN_CONVERSATIONS,   /* source */
+	METRIC_ACCOUNT_PARKED,       /* account, reason */
+	METRIC_LOOKUPS,              /* source, outcome */
+	METRIC_LOOKUPS_PARKED,       /* source, reason */
+	METRIC_REVISION_DAYS_LEFT,   /* account */
 	METRIC_STORE_BYTES,
-	METRIC_CONFIG_RELOADS,		 /* result */
+	METRIC_CONFIG_RELOADS, /* result */
 	METRIC_MAX_
 };
 

@@ -20,10 +20,10 @@ enum node_type {
 
 struct node {
 	enum node_type type;
-	bool quoted;  /* scalar written in quotes or as a block */
-	char *text;   /* scalar */
-	char *key;    /* the key under which a mapping holds it; NULL else */
-	char *path;   /* "sources.gladly.lookup[0].url" */
+	bool quoted; /* scalar written in quotes or as a block */
+	char *text;  /* scalar */
+	char *key;   /* the key under which a mapping holds it; NULL else */
+	char *path;  /* "sources.gladly.lookup[0].url" */
 	char *file;
 	unsigned line, column; /* of the value; from 1 */
 	struct node **items;   /* of a list or mapping, in order */

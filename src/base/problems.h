@@ -20,7 +20,7 @@ struct problem {
 	bool warning;
 	char *file;
 	unsigned line, column; /* from 1; 0: the file as a whole */
-	char *path;	       /* "sources.gladly.preset", or "" */
+	char *path;            /* "sources.gladly.preset", or "" */
 	char *text;
 };
 
@@ -30,8 +30,10 @@ struct problems {
 	size_t errors, warnings; /* counted past PROBLEMS_MAX too */
 };
 
-void problems_error(struct problems *p, const struct node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void problems_warn(struct problems *p, const struct node *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void problems_error(struct problems *p, const struct node *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void problems_warn(struct problems *p, const struct node *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Where there is no node: a file that cannot be opened, a broken line. */
 void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));

@@ -21,11 +21,11 @@ void pairs_add(struct pairs *p, const char *name, const char *value); /* copies 
 const char *pairs_get(const struct pairs *p, const char *name);
 void pairs_done(struct pairs *p);
 
-bool text_same(const char *a, const char *b);	   /* both NULL, or equal without regard to ASCII case */
-bool text_is(const char *a, const char *b);	   /* both NULL, or equal */
-void text_lower(char *s);			   /* in place */
-char *text_trim(char *s);			   /* in place; returns the first non-blank */
-bool text_is_utf8(const char *s, size_t len);	   /* well-formed, no surrogates, no NUL */
+bool text_same(const char *a, const char *b); /* both NULL, or equal without regard to ASCII case */
+bool text_is(const char *a, const char *b);   /* both NULL, or equal */
+void text_lower(char *s);                     /* in place */
+char *text_trim(char *s);                     /* in place; returns the first non-blank */
+bool text_is_utf8(const char *s, size_t len); /* well-formed, no surrogates, no NUL */
 /* How many single-letter edits a and b are apart, at most cap + 1: for "did you mean". */
 unsigned text_distance(const char *a, const char *b, unsigned cap);
 /* j***@example.com: the first letter and the domain of anything with an @; "***" of anything else. */

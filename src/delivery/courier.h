@@ -1,0 +1,59 @@
+/*
+ * courier: the thread that talks to the outside: deliveries to Klaviyo and lookups at helpdesks, on one curl loop.
+ *
+ * The courier holds what it was handed, sends it as pace and state of the account allow, and reports what came of it.
+ * It decides nothing durable: results go to the pipeline, which commits them. Who hands over keeps, for each account,
+ * below its window (told through the sink: 0 while parked, held or unknown) and hands over only the first event of a
+ * person; so order per person is kept by the store and the pipeline, and the courier may send all it holds at once.
+ *
+ * Nothing here survives a crash, and nothing needs to: an event that was sent but not committed is sent again with the
+ * same unique_id.
+ */
+#ifndef DELIVERY_COURIER_H
+#define DELIVERY_COURIER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/generation.h"
+#include "klaviyo/event.h"
+#include "klaviyo/outcome.h"
+#include "lookup/lookup.h"
+
+struct delivery {
+	int64_t event;
+	char *account;
+	bool returned; /* not sent: parked, held, no longer configured, or stopping; `verdict` says nothing then */
+	enum lane lane;
+	struct outcome_verdict verdict;
+	int64_t sent_ms, done_ms;
+	bool backfill; /* as it was sent */
+};
+
+/* All are called on the courier's thread and must not block; what they are given is theirs to free. */
+struct courier_sink {
+	void (*delivered)(void *ctx, struct delivery *d); /* heap; delivery_free */
+	void (*window)(void *ctx, const char *account, unsigned window, const char *parked_reason_or_null);
+	void (*lookup_answered)(void *ctx, struct lookup_answer *a); /* heap; lookup_answer_done + free */
+	void (*lookup_window)(void *ctx, const char *source, unsigned window, const char *parked_reason_or_null);
+	void (*alive)(void *ctx, uint64_t token); /* answer to courier_ping */
+	void *ctx;
+};
+void delivery_free(struct delivery *d);
+
+struct courier;
+/* Starts the thread. Takes its own reference of g. */
+struct courier *courier_start(struct generation *g, const struct courier_sink *sink);
+
+/* All of these post and return at once; any thread. */
+void courier_send(struct courier *c, struct event *e);            /* takes over e and what is in it (heap) */
+void courier_ask(struct courier *c, struct lookup_question *q);   /* takes over q (heap) */
+void courier_generation(struct courier *c, struct generation *g); /* takes its own reference */
+void courier_stall(struct courier *c, bool stalled); /* while results cannot be committed: sends nothing new */
+void courier_ping(struct courier *c, uint64_t token);
+
+/* Sends nothing new, returns what was not sent, gives transfers under way until deadline_ms, returns the rest as retry;
+ * then the thread ends. Blocks until then. The sink is called for all of it before this returns. Frees c. */
+void courier_stop(struct courier *c, int64_t deadline_ms);
+
+#endif

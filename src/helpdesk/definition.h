@@ -1,0 +1,54 @@
+/*
+ * definition: how one helpdesk's webhooks are proven and read (DESIGN section 8), compiled. Pure.
+ *
+ * Compiled once a source and generation from a node tree (base/node.h), bound to the source's parameters; immutable and
+ * shared by threads afterwards. Reading a webhook is one JSON parse and a handful of pointer walks.
+ */
+#ifndef HELPDESK_DEFINITION_H
+#define HELPDESK_DEFINITION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/node.h"
+#include "base/problems.h"
+#include "helpdesk/proof.h"
+#include "helpdesk/webhook.h"
+
+struct definition;
+
+/* What the source adds. Borrowed for the call. */
+struct definition_binding {
+	const char *base_url;    /* of the source's `lookup`; NULL: none. A trailing "/" is cut. */
+	const struct node *with; /* mapping parameter → choice, or NULL */
+	const struct node
+		*authenticate; /* replaces the definition's where it names a `method`; NULL: the definition's */
+};
+
+/* NULL where there were errors. Runs the samples too: a sample that does not reach its transition is an error. */
+struct definition *definition_compile(const struct node *n, const struct definition_binding *binding,
+				      struct problems *problems);
+void definition_free(struct definition *d);
+
+const char *definition_label(const struct definition *d);
+const char *definition_documentation(const struct definition *d); /* or NULL */
+const char *definition_verified(const struct definition *d);      /* "live", "documentation", "no" */
+const struct proof *definition_proof(const struct definition *d);
+bool definition_reports_state(const struct definition *d);
+bool definition_has_lookup(const struct definition *d);
+/* Some step is not optional, so base_url and its secrets are needed. */
+bool definition_needs_lookup(const struct definition *d);
+/* "basic", "bearer", "header" of the lookup's steps; NULL: no lookup. */
+const char *definition_lookup_authenticate(const struct definition *d);
+int64_t definition_lookup_cache_ms(const struct definition *d);
+/* Does a webhook header of that name belong to the stored webhook? */
+bool definition_keeps_header(const struct definition *d, const char *name);
+/* The body of a sample for that transition, or NULL. */
+struct json_object;
+const char *definition_sample(const struct definition *d, enum transition t);
+/* Puts email and conversation (either may be NULL), and a fresh delivery id and the time now, where the definition
+ * reads them in a sample's body; the caller owns the text. NULL where there is no sample. */
+char *definition_sample_filled(const struct definition *d, enum transition t, const char *conversation,
+			       const char *customer, const char *email, int64_t now_ms) MUSTCHECK;
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * inquiry: the pure half of a lookup: what to ask the helpdesk, and how to read what it answers.
+ *
+ * An inquiry walks through at most three steps; each is one GET. The doing half is src/lookup.
+ */
+#ifndef HELPDESK_INQUIRY_H
+#define HELPDESK_INQUIRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "helpdesk/customer.h"
+#include "helpdesk/definition.h"
+#include "helpdesk/webhook.h"
+
+/* The source's credentials for its helpdesk, in the clear; borrowed for the call. */
+struct inquiry_secrets {
+	const char *user, *password, *token;
+};
+
+struct inquiry; /* one walk: owns its copy of the webhook's values; used by one thread at a time */
+
+/* -ENOENT: the webhook lacks what the URL needs (no customer): there is nobody to ask about. d must outlive it. */
+int inquiry_new(const struct definition *d, const struct webhook *w, struct inquiry **ret,
+		struct err *reterr) MUSTCHECK;
+void inquiry_free(struct inquiry *q);
+
+/* The next GET: URL and headers, authentication included. The caller owns both. 0, or 1 where nothing is left to ask.
+ */
+int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char **ret_url, struct pairs *ret_headers,
+		 struct err *reterr) MUSTCHECK;
+
+enum inquiry_verdict {
+	INQUIRY_ON,      /* read; call inquiry_next */
+	INQUIRY_MOVED,   /* the customer has another id; inquiry_next asks for it. At most 3 times. */
+	INQUIRY_GONE,    /* 404, 410: there is no such customer */
+	INQUIRY_PARK,    /* 401, 403: credentials; nobody can be asked until they change */
+	INQUIRY_RETRY,   /* 408, 425, 429, 5xx, an answer that is not the JSON it should be */
+	INQUIRY_REFUSED, /* other 4xx: this question is wrong; a dead letter with the reason */
+};
+/* What an answer means for the step under way; a failing optional step gives INQUIRY_ON. reason: for people. */
+enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const char *type, const char *body,
+				    size_t body_len, struct err *reason);
+/* Whether the step under way may fail without harm. */
+bool inquiry_step_is_optional(const struct inquiry *q);
+/* The step under way had no usable answer for good: skips it. Only for optional steps. */
+void inquiry_skip(struct inquiry *q);
+/* What was learnt; the caller owns it. */
+void inquiry_result(const struct inquiry *q, struct customer *ret);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * matcher: does a webhook (or an event's properties) say this? Compiled once, immutable, shared by threads. Pure.
+ *
+ * A mapping reference → condition, all must hold; a list of mappings: one must hold. Conditions: a scalar (equal; text
+ * without regard to case), a list (one of), or a mapping of `not`, `matches` (POSIX extended, without regard to case),
+ * `exists`, `contains`. A reference with several values holds where one of them does; `not` where none of them does.
+ */
+#ifndef HELPDESK_MATCHER_H
+#define HELPDESK_MATCHER_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/node.h"
+#include "base/problems.h"
+#include "helpdesk/reference.h"
+
+struct matcher;
+
+/* NULL where there were errors, which stand in problems. */
+struct matcher *matcher_compile(const struct node *n, enum reference_names names, struct problems *problems);
+void matcher_free(struct matcher *m);
+bool matcher_holds(const struct matcher *m, const struct scope *s);
+/* For explain: "/type is CONVERSATION/CLOSED: yes" a line for each condition, as far as it was asked. */
+void matcher_explain(const struct matcher *m, const struct scope *s, struct buf *to);
+/* Calls fn for every reference, in order: which headers to keep, which properties a rule asks for. */
+void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const struct reference *r), void *ctx);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * proof: shows that a webhook is the helpdesk's (DESIGN section 8, authenticate). Pure; secrets come by parameter and
+ * are compared in constant time.
+ *
+ * The methods are a table in proof.c: a new one is a row and a function.
+ */
+#ifndef HELPDESK_PROOF_H
+#define HELPDESK_PROOF_H
+
+#include <stdbool.h>
+
+#include "base/node.h"
+#include "base/problems.h"
+#include "base/text.h"
+
+struct proof; /* compiled `authenticate` of a definition: method and its parameters, no secret */
+
+enum proof_verdict {
+	PROOF_GOOD = 0,
+	PROOF_MISSING, /* nothing was shown */
+	PROOF_WRONG,
+	PROOF_STALE, /* its timestamp is outside the tolerance */
+};
+const char *proof_verdict_name(enum proof_verdict v); /* "good", "missing", "wrong", "stale": metric labels and logs */
+
+struct proof_secrets {
+	const char *user;           /* basic */
+	const char *const *secrets; /* each is accepted: rotation. The password for basic. */
+	size_t n;
+};
+
+/* What the request shows. Borrowed. */
+struct proof_request {
+	const char *method; /* "POST" */
+	const char *url;    /* public_url of the source, or NULL */
+	const struct pairs *headers;
+	const char *query; /* raw */
+	const char *body;
+	size_t body_len;
+	int64_t now_ms;
+};
+
+struct proof *proof_compile(const struct node *authenticate, struct problems *problems);
+void proof_free(struct proof *p);
+const char *proof_method(const struct proof *p); /* "basic", … */
+bool proof_needs_user(const struct proof *p);
+bool proof_needs_secret(const struct proof *p); /* false for `none` only */
+/* Cheap: is what the proof stands in there at all? Asked when only the headers have come. */
+bool proof_is_shown(const struct proof *p, const struct pairs *headers, const char *query);
+enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets *secrets,
+			       const struct proof_request *request);
+/* The headers and the query ("name=value", or NULL) that prove this body: for `deskbridge sample`. The caller owns
+ * both. */
+void proof_make(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,
+		struct pairs *ret_headers, char **ret_query);
+/* The name of a header that carries a secret, so that it is never kept; NULL: none. */
+const char *proof_secret_header(const struct proof *p);
+/* The name of the query parameter that carries the secret; NULL: none. It is cut out of the query that is stored. */
+const char *proof_secret_query(const struct proof *p);
+
+#endif

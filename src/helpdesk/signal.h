@@ -1,0 +1,69 @@
+/*
+ * signal: what a webhook says, helpdesk-neutral: conversation, transition, when, whose, attributes. Pure.
+ */
+#ifndef HELPDESK_SIGNAL_H
+#define HELPDESK_SIGNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "helpdesk/customer.h"
+#include "helpdesk/definition.h"
+#include "helpdesk/webhook.h"
+
+struct signal {
+	enum transition transition; /* NONE only where `identified` holds */
+	char *conversation;
+	char *customer; /* NULL: none given */
+	bool has_time;
+	int64_t time_ms;            /* the helpdesk's event time; the receipt where it gives none */
+	int64_t created_ms;         /* `created:`, 0 where not given */
+	int64_t closed_at_ms;       /* `closed_at:`, 0 where not given */
+	struct addresses addresses; /* of webhook and customer together */
+	bool wants_lookup;          /* the definition would ask the helpdesk and no customer was given to the reading */
+	struct json_object *attributes; /* flat: text, numbers, booleans, lists of text; absent facts are absent */
+	char *conversation_url;         /* NULL where a part is missing */
+};
+void signal_done(struct signal *s);
+
+enum reading_kind {
+	READING_SIGNAL,
+	READING_PING,       /* the helpdesk's own test: answered, nothing kept */
+	READING_IGNORED,    /* says nothing of interest */
+	READING_UNREADABLE, /* a dead letter: the reason stands in the reading */
+};
+
+struct reading {
+	enum reading_kind kind;
+	struct signal signal; /* READING_SIGNAL */
+	bool has_delivery;
+	unsigned char delivery[DIGEST_DELIVERY_BYTES];
+	struct err reason; /* READING_UNREADABLE: "no conversation: nothing at /content/conversationId" */
+};
+void reading_done(struct reading *r);
+
+/*
+ * Reads a webhook. customer: what a lookup answered, or NULL. Where w->read is set its transition stands, whatever the
+ * definition says by now. now_ms only decides which times are impossible.
+ */
+void reading_make(const struct definition *d, const struct webhook *w, const struct customer *customer,
+		  struct reading *ret);
+/* Fills w->read and the members below it from a reading that is a signal. */
+void reading_mark(const struct reading *r, struct webhook *w);
+/* For explain: which matchers were asked and what they saw, a line each. */
+void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to);
+
+/* The scope over a webhook for rules' raw references; owns what it parsed. */
+struct signal_scope {
+	struct scope scope;
+	struct json_object *body;
+	struct pairs query;
+	struct pairs names;
+};
+int signal_scope_open(const struct definition *d, const struct webhook *w, const struct customer *customer,
+		      struct signal_scope *ret) MUSTCHECK;
+void signal_scope_done(struct signal_scope *s);
+
+#endif

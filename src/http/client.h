@@ -1,0 +1,85 @@
+/*
+ * http/client: the one place that knows libcurl. Many transfers, one loop, one thread.
+ *
+ * A client belongs to the thread that runs its loop; only http_client_wake may be called from others. Transfers never
+ * wait inside libcurl: the owner starts only what may run now. HTTP/1.1, kept alive, no redirects followed, no proxy
+ * from the environment unless the URL is https and not loopback, TLS verified, https and http only.
+ * libcurl repeats a POST by itself where a kept-alive connection was dead: at-least-once, which `unique_id` absorbs.
+ */
+#ifndef HTTP_CLIENT_H
+#define HTTP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+struct http_client;
+struct http_call;
+
+/* What one transfer asks. Text is copied at start; the body is taken over. */
+struct http_ask {
+	const char *method; /* "GET", "POST" */
+	const char *url;
+	const struct pairs *headers;
+	char *body; /* owned by the call from http_client_start on; NULL: none */
+	size_t body_len;
+	int64_t connect_timeout_ms; /* 0: 10 s */
+	int64_t timeout_ms;         /* the whole transfer; 0: 30 s */
+	size_t max_answer; /* bytes of the answer that are kept; what is longer fails with HTTP_TOO_LONG. 0: 64 KiB */
+	const char *unix_socket; /* connect there instead of the URL's host; NULL: no */
+	bool fresh;              /* on a connection of its own */
+};
+
+/* Why there was no complete answer. */
+enum http_failure {
+	HTTP_OK = 0, /* an answer of whatever status */
+	HTTP_RESOLVE,
+	HTTP_CONNECT,
+	HTTP_TLS,
+	HTTP_TIMEOUT,
+	HTTP_BROKEN, /* reset, closed early, not HTTP */
+	HTTP_TOO_LONG,
+	HTTP_ABORTED, /* http_client_free while it ran */
+};
+
+struct http_reply {
+	enum http_failure failure;
+	char error[256]; /* what libcurl said, for a person; "" on HTTP_OK */
+	unsigned status;
+	char *type;           /* Content-Type, or NULL */
+	struct pairs headers; /* all of the final answer's */
+	struct buf body;
+	int64_t took_us;
+};
+
+/* Runs on the loop's thread. The reply is borrowed: valid until done returns. */
+typedef void (*http_done_fn)(void *ctx, const struct http_reply *reply);
+
+/* curl_global_init is made here, once a process; call first from main. */
+struct http_client *http_client_new(const char *user_agent);
+/* Aborts what runs (done is called with HTTP_ABORTED). NULL allowed. */
+void http_client_free(struct http_client *c);
+/* Loop thread only. An impossible URL is an error here, all else comes through done. */
+int http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+		      struct err *reterr) MUSTCHECK;
+unsigned http_client_running(const struct http_client *c);
+/* Performs what is ready, then waits for activity, a wake, or until_ms (clock_now_ms time; CLOCK_NEVER_MS). */
+void http_client_turn(struct http_client *c, int64_t until_ms);
+/* Any thread: makes a waiting or coming http_client_turn return at once. */
+void http_client_wake(struct http_client *c);
+
+/* One transfer from start to end on the calling thread, for commands. *ret is the caller's: http_reply_done. */
+int http_fetch(const struct http_ask *ask, const char *user_agent, struct http_reply *ret,
+	       struct err *reterr) MUSTCHECK;
+void http_reply_done(struct http_reply *r);
+const char *http_failure_name(enum http_failure f); /* "resolve", "connect", … */
+
+/* Percent-encodes everything but unreserved letters: for ids put into a URL. The caller owns it. Pure. */
+char *http_escape(const char *text) MUSTCHECK;
+
+#endif

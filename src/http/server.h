@@ -1,0 +1,102 @@
+/*
+ * http/server: the one place that knows libmicrohttpd. Takes requests whole, lets the owner answer now or later.
+ *
+ * Life of an exchange (one request and its answer), on one of the pool's threads:
+ *   1. begin(x)   headers are there, no body yet. Returns 0 to take the body, or answers early with
+ *                 http_answer() and returns 1 (the rest of the body is thrown away, the connection closed).
+ *   2. complete(x) the whole body is there, at most max_body bytes. The handler either calls http_answer() before it
+ *                 returns, or calls http_suspend(x) and THEN hands x to another thread, which later calls
+ *                 http_resume(x, …) exactly once, from any thread; x must not be touched after that.
+ *   3. done(x)    the answer is out or the client is gone; x->user is the owner's to free. Called once for every
+ *                 exchange whose begin was called.
+ * Handlers never block. A suspended exchange counts against max_connections, has no time-out, and a vanished client is
+ * not noticed until it is resumed: whoever suspends must resume.
+ *
+ * The server itself answers: bodies beyond max_body (413, from Content-Length as early as the headers tell), a
+ * Content-Length together with Transfer-Encoding (400), what libmicrohttpd refuses (400, 431), HEAD as begin says.
+ *
+ * Traps of libmicrohttpd 0.9.75 that this module exists to keep (STYLE section 5): poll(2), not epoll; suspend before
+ * publishing; quiesce before stop, or a socket passed by systemd dies; all suspended resumed before stop.
+ */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+struct http_server;
+
+struct http_exchange {
+	const char *method;
+	const char *path;  /* percent-decoded by nobody: as it came, without the query */
+	const char *query; /* raw text behind the "?", or "" */
+	const char *body;  /* complete: NUL-terminated behind body_len bytes; begin: NULL */
+	size_t body_len;
+	int64_t received_ms; /* clock_now_ms() when the headers were there */
+	void *user;          /* the owner's own state */
+			     /* private members follow in server.c */
+};
+
+struct http_handler {
+	int (*begin)(void *ctx, struct http_exchange *x);
+	void (*complete)(void *ctx, struct http_exchange *x);
+	void (*done)(void *ctx, struct http_exchange *x); /* may be NULL */
+	void *ctx;
+};
+
+struct http_server_options {
+	const char *address; /* "127.0.0.1:8085", "[::1]:8085", ":8085", "unix:PATH"; port 0: any free one */
+	int listen_fd;       /* a listening socket passed by systemd takes the address's place; -1: none */
+	unsigned threads;    /* pool size, 2…4 */
+	unsigned max_connections;
+	size_t max_body;        /* bytes */
+	int64_t timeout_ms;     /* of a slow or idle client; whole seconds, at least 1 */
+	const char *error_type; /* Content-Type of the server's own errors' bodies: "application/json" */
+};
+
+/* Listens and starts the threads. The handler's functions are called from several threads at once. */
+int http_server_start(const struct http_server_options *o, const struct http_handler *h, struct http_server **ret,
+		      struct err *reterr) MUSTCHECK;
+/* "127.0.0.1:8085" as bound (the real port), or "unix:PATH". Borrowed. */
+const char *http_server_address(const struct http_server *s);
+/* Stops accepting; connections that live are served on. The listening socket stays open. Once only. */
+void http_server_quiesce(struct http_server *s);
+/* Exchanges that are suspended now. */
+unsigned http_server_suspended(const struct http_server *s);
+/* Quiesces where that was not done, waits for nothing: every suspended exchange must be resumed. Removes the unix
+ * socket's file where this server made it. Frees s; NULL allowed. */
+void http_server_stop(struct http_server *s);
+
+/* A request header's value by name without regard to case, or NULL. From begin, complete and until resume. Borrowed. */
+const char *http_header(struct http_exchange *x, const char *name);
+/* All request headers, copied into *to in the order they came. */
+void http_headers(struct http_exchange *x, struct pairs *to);
+/* How many headers of that name came: a second Content-Length or Authorization is a smuggler's. */
+unsigned http_header_count(struct http_exchange *x, const char *name);
+/* The peer's address as text, "unix" for a unix socket. Borrowed, for the exchange's life. */
+const char *http_peer(struct http_exchange *x);
+
+/* What goes back. The body is copied; extra headers are copied; type NULL: no Content-Type. */
+struct http_answer {
+	unsigned status;
+	const char *type;
+	const char *body;
+	size_t body_len;
+	const struct pairs *headers; /* NULL: none */
+	bool close;                  /* Connection: close */
+};
+/* In begin or complete, once. */
+void http_answer(struct http_exchange *x, const struct http_answer *a);
+/* In complete, instead of an answer; then publish x. */
+void http_suspend(struct http_exchange *x);
+/* From any thread, once for each suspended exchange; x is gone for the caller afterwards. */
+void http_resume(struct http_exchange *x, const struct http_answer *a);
+/* The same, but the connection is cut without an answer (by a reset where `reset`): for the sandbox's faults. */
+void http_resume_cut(struct http_exchange *x, bool reset);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * intake: what the listener does with a request (DESIGN section 6): path, method, limits, proof, reading; then the
+ * connection is suspended and its webhooks go to the pipeline; the answer is given when they are committed.
+ *
+ * Runs on the HTTP server's threads; holds nothing but counters and the way to the pipeline.
+ */
+#ifndef INTAKE_INTAKE_H
+#define INTAKE_INTAKE_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "config/generation.h"
+#include "http/server.h"
+#include "pipeline/pipeline.h"
+
+struct intake;
+
+/* listen_fd: a socket passed by systemd, or -1. Requests are judged by generation_current(). */
+int intake_start(struct pipeline *p, const struct config *c, int listen_fd, struct intake **ret,
+		 struct err *reterr) MUSTCHECK;
+const char *intake_address(const struct intake *i);
+/* From now on 503 to every request; no new connections. What is suspended is answered by the pipeline. */
+void intake_quiesce(struct intake *i);
+/* After the pipeline has answered everything. Frees i. */
+void intake_stop(struct intake *i);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * quota: how many requests an endpoint of an account may take now: sliding windows of a second and a minute from our
+ * own count, lowered by what Klaviyo's headers and 429s say (DESIGN section 13). Pure: time by parameter, must not go
+ * back.
+ */
+#ifndef KLAVIYO_QUOTA_H
+#define KLAVIYO_QUOTA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct quota_limits {
+	int64_t per_second, per_minute; /* Klaviyo's; at least 1 */
+	double share;                   /* 0 < share ≤ 1: how much of it we take */
+};
+
+#define QUOTA_SLOTS 64
+struct quota_window {
+	int64_t length_ms;
+	int64_t limit;
+	int64_t first_slot; /* number of the oldest slot that counts */
+	uint32_t slots[QUOTA_SLOTS];
+	int64_t used;
+};
+struct quota {
+	struct quota_window second, minute;
+	double share;
+	int64_t told_remaining; /* requests left until told_until_ms; -1: nothing told */
+	int64_t told_until_ms;
+	int64_t pause_until_ms; /* of a 429 */
+	bool alone;             /* one request at a time until a 2xx */
+};
+
+void quota_init(struct quota *q, const struct quota_limits *l, int64_t now_ms);
+/* New limits, counts kept. */
+void quota_limits(struct quota *q, const struct quota_limits *l);
+/* now_ms where a request may go; else the earliest time at which to ask again (in_flight matters only while `alone`:
+ * CLOCK_NEVER_MS then, until something returns). */
+int64_t quota_next_ms(struct quota *q, unsigned in_flight, int64_t now_ms);
+void quota_take(struct quota *q, int64_t now_ms); /* a request goes out */
+/* RateLimit-Remaining and -Reset of an answer; -1: not told. Only ever lowers. */
+void quota_told(struct quota *q, int64_t remaining, int64_t reset_s, int64_t now_ms);
+/* A 429: pauses for retry_after_ms (-1: not told), floor 1 s, plus jitter (0…1) of up to a quarter. */
+void quota_throttled(struct quota *q, int64_t retry_after_ms, double jitter, int64_t now_ms);
+void quota_alone(struct quota *q);   /* start, reload, un-parking */
+void quota_success(struct quota *q); /* a 2xx: no longer alone */
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * request: the bytes that Klaviyo's Events API takes (klaviyo/KLAVIYO.md section 1). Pure.
+ */
+#ifndef KLAVIYO_REQUEST_H
+#define KLAVIYO_REQUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "klaviyo/event.h"
+
+#define KLAVIYO_PATH_EVENTS "/api/events"
+#define KLAVIYO_PATH_BULK "/api/event-bulk-create-jobs"
+#define KLAVIYO_REVISION_TESTED "2026-07-15"
+
+/* The body for POST /api/events at now_ms (which decides `backfill`). -EBADMSG: the stored JSON does not read. The
+ * caller owns *ret. Same event, same backfill: same bytes. */
+int request_single(const struct event *e, int64_t now_ms, char **ret, struct err *reterr) MUSTCHECK;
+/* Authorization, revision, Content-Type, Accept. The caller owns. */
+void request_headers(struct pairs *to, const char *api_key, const char *revision);
+/* url + path. The caller owns. */
+char *request_url(const char *url, const char *path) MUSTCHECK;
+/* A body that Klaviyo must refuse as invalid, without effect: for `check --key`. Static text. */
+const char *request_probe(void);
+/* Klaviyo's page for a new private key with these scopes prefilled ("events:write,profiles:read"). The caller owns. */
+char *request_key_page(const char *scopes) MUSTCHECK;
+/* Days until the revision ("2026-07-15") ends, two years after its date; *ret. -EINVAL: not a date. */
+int request_revision_days_left(const char *revision, int64_t now_ms, long *ret) MUSTCHECK;
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * ledger: the state machine of one conversation (DESIGN section 10). A pure function of (entry, signal).
+ *
+ * The entry is what is known of a conversation of a source; whom its opening reached is kept beside it by the caller
+ * (struct reached), because deciding whom to reach is the rules' business. All comparisons use the earlier of a
+ * signal's time and its receipt, so that a desk's fast clock freezes nothing.
+ */
+#ifndef LEDGER_LEDGER_H
+#define LEDGER_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "helpdesk/webhook.h"
+
+#define LEDGER_TAKEN_MAX 32
+
+enum ledger_state {
+	LEDGER_UNKNOWN = 0,
+	LEDGER_OPEN,
+	LEDGER_CLOSED,
+};
+
+struct ledger_taken {
+	enum transition kind;
+	int64_t time_ms;
+};
+
+struct ledger_entry {
+	enum ledger_state state;
+	int64_t as_of_ms;           /* newest signal time seen; 0: none */
+	int64_t first_opened_ms;    /* 0: no opening known */
+	int64_t opened_ms;          /* of the latest opening; 0: none known */
+	int64_t opened_received_ms; /* our receipt of what last opened it: `expire_after` runs from here */
+	int64_t closed_ms;          /* of the latest closing; 0: none */
+	unsigned reopen_count;
+	/* Since it was last closed, an opening met an address (reached, dropped or ignored). false while open: "no
+	 * address yet". */
+	bool addressed;
+	struct ledger_taken taken[LEDGER_TAKEN_MAX]; /* oldest first */
+	unsigned taken_n;
+};
+
+struct ledger_signal {
+	enum transition kind; /* NONE: only the address became known */
+	int64_t time_ms;
+	int64_t received_ms;
+	int64_t created_ms;   /* 0: not told */
+	int64_t closed_at_ms; /* 0: not told */
+	bool has_address;     /* at least one well-formed address came with it */
+};
+
+struct ledger_policy {
+	bool reports_state;
+	int64_t late_opened_ms;
+	int64_t late_closed_ms;
+};
+
+/* Why the verdict is what it is; each has a name for logs, metrics and explain. */
+enum ledger_why {
+	LEDGER_TAKEN,        /* the state changed, or a late address was met */
+	LEDGER_DUPLICATE,    /* kind and time already taken, or the state says so already */
+	LEDGER_HISTORY,      /* older than what is known */
+	LEDGER_BASELINE,     /* a state desk told of a closing before our time */
+	LEDGER_LATE_ADDRESS, /* an opening without address is made good */
+	LEDGER_NOTHING,      /* an address for a conversation that needs none */
+	LEDGER_EXPIRED,
+};
+const char *ledger_why_name(enum ledger_why why);
+
+struct ledger_verdict {
+	enum ledger_why why;
+	enum transition transition; /* what the rules see; NONE: nothing */
+	int64_t time_ms;            /* the event's time: for a late address the opening's */
+	bool opens;                 /* the webhook's addresses are decided (account, drop) and added to those reached */
+	bool renews;                /* …and those reached before the last closing are forgotten first */
+	bool to_own;                /* a closing that goes to the webhook's own addresses; else to all reached */
+	bool backfill;              /* always, whatever `late` says */
+	bool history;
+};
+
+/* Changes *e. The verdict says what follows. */
+void ledger_apply(struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p,
+		  struct ledger_verdict *ret);
+/* Whether applying s would change the state: for `settle`. */
+bool ledger_would_change(const struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p);
+/* Takes the signal's time and kind as seen, without effect on the state: what `settle` ended. */
+void ledger_skip(struct ledger_entry *e, const struct ledger_signal *s);
+/* Closes an open entry whose deadline (opened_received_ms + expire_after_ms) has passed. Returns whether it did. */
+bool ledger_expire(struct ledger_entry *e, int64_t expire_after_ms, int64_t now_ms, struct ledger_verdict *ret);
+
+/* Whom an opening reached. Owned by the list. */
+struct reached {
+	char *account;
+	char *email;
+	char *flag; /* profile property */
+};
+struct reached_list {
+	struct reached *items;
+	size_t n;
+};
+void reached_add(struct reached_list *l, const char *account, const char *email, const char *flag); /* once each */
+void reached_clear(struct reached_list *l);
+void reached_copy(struct reached_list *to, const struct reached_list *from);
+
+#endif

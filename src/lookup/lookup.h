@@ -1,0 +1,67 @@
+/*
+ * lookup: asks the helpdesk who a customer id is: the doing half of helpdesk/inquiry.h.
+ *
+ * Runs on the courier's thread, on its HTTP client. A source's lookups have a window: how many may be under way. It is
+ * LOOKUP_WINDOW in good times, 0 while parked (401/403: probe after 1 min doubling to 15, at once when secrets or
+ * configuration change), 1 for a probe, 0 for as long as a 429 says. The window is told, never asked: whoever puts
+ * questions keeps below it. One question a customer at a time is the asker's duty too.
+ */
+#ifndef LOOKUP_LOOKUP_H
+#define LOOKUP_LOOKUP_H
+
+#include <stdint.h>
+
+#include "config/generation.h"
+#include "helpdesk/customer.h"
+#include "helpdesk/webhook.h"
+#include "http/client.h"
+
+#define LOOKUP_WINDOW 4
+#define LOOKUP_ANSWER_MAX (1024 * 1024) /* bytes; what is longer is refused */
+#define LOOKUP_CONNECT_MS 5000
+#define LOOKUP_TIMEOUT_MS 15000
+
+enum lookup_outcome {
+	LOOKUP_FOUND,
+	LOOKUP_GONE,     /* 404: there is no such customer */
+	LOOKUP_RETRY,    /* ask again later: 429, 5xx, transport, an answer that is not what it should be */
+	LOOKUP_PARKED,   /* credentials; the window is 0 */
+	LOOKUP_REFUSED,  /* this question will never be answered */
+	LOOKUP_RETURNED, /* not asked: the source is no longer configured so, or the daemon stops */
+};
+const char *lookup_outcome_name(enum lookup_outcome o);
+
+struct lookup_question {
+	char *source;
+	char *customer;
+	struct webhook webhook; /* the one that wants it: its values fill the URL */
+};
+
+struct lookup_answer {
+	char *source;
+	char *customer;
+	enum lookup_outcome outcome;
+	struct customer found;  /* LOOKUP_FOUND */
+	struct err reason;      /* else: for people */
+	int64_t retry_after_ms; /* -1: not told */
+};
+void lookup_answer_done(struct lookup_answer *a);
+
+struct lookup;
+struct lookup_sink {
+	void (*answer)(void *ctx, struct lookup_answer *a); /* a is lent: take what you need by TAKE */
+	void (*window)(void *ctx, const char *source, unsigned window, const char *parked_reason_or_null);
+	void *ctx;
+};
+
+struct lookup *lookup_new(struct http_client *client, const struct lookup_sink *sink);
+void lookup_free(struct lookup *l); /* questions under way come back as LOOKUP_RETURNED */
+/* The generation by which later questions are asked; tells every source's window anew. Takes its own reference. */
+void lookup_generation(struct lookup *l, struct generation *g);
+/* Takes over q and what is in it. The answer comes through the sink, maybe before this returns. */
+void lookup_ask(struct lookup *l, struct lookup_question *q);
+/* Opens windows for probes and after pauses. Returns when to call again (clock_now_ms time, CLOCK_NEVER_MS). */
+int64_t lookup_tick(struct lookup *l, int64_t now_ms);
+unsigned lookup_under_way(const struct lookup *l);
+
+#endif

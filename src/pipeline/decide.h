@@ -1,0 +1,70 @@
+/*
+ * decide: what one signal does: ledger, rules, events. Pure: (source, entry, signal) in, the whole decision out.
+ *
+ * The pipeline commits a decision, `explain` prints one. What decide must know of other conversations (the flag's
+ * count) it asks through the view.
+ */
+#ifndef PIPELINE_DECIDE_H
+#define PIPELINE_DECIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "config/config.h"
+#include "helpdesk/signal.h"
+#include "klaviyo/event.h"
+#include "ledger/ledger.h"
+
+struct decide_view {
+	/* How many open conversations, of any source, reached (account, email, flag), not counting this one. */
+	int (*flag_count)(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
+			  struct err *reterr);
+	void *ctx;
+};
+
+struct decide_input {
+	const struct source *source;
+	const char *conversation;
+	const struct webhook *webhook;   /* NULL: an expiry */
+	const struct signal *signal;     /* NULL: an expiry */
+	const struct customer *customer; /* what a lookup took; NULL: none */
+	const struct ledger_entry *entry;
+	const struct reached_list *reached;
+	int64_t now_ms;
+	struct decide_view view;
+	struct buf *explain; /* NULL, or lines for a person */
+};
+
+/* Why a webhook made what it made: its result in the store and the label of deskbridge_webhooks_total. */
+enum decide_result {
+	DECIDE_EVENTS,
+	DECIDE_HISTORY, /* events too, but as history */
+	DECIDE_DUPLICATE,
+	DECIDE_NO_ADDRESS, /* kept; made good when an address comes */
+	DECIDE_DROPPED,    /* by a rule */
+	DECIDE_IGNORED,    /* every address is on the ignore list, or the account is `none` */
+	DECIDE_NOTHING,    /* the ledger knows it already, or nobody was reached */
+};
+const char *decide_result_name(enum decide_result r); /* "events", "history", "duplicate", "no address", … */
+
+struct decision {
+	enum decide_result result;
+	char *detail; /* for people: the drop's reason, who was ignored (masked); NULL: none */
+	struct ledger_verdict verdict;
+	struct ledger_entry entry;   /* as it is afterwards */
+	struct reached_list reached; /* whole, as it is afterwards */
+	struct event *events;
+	size_t events_n;
+};
+void decision_done(struct decision *d);
+
+/* 0, or what the view failed with; or -EBADMSG: the webhook is to become a dead letter with this reason (a rule's
+ * metric that cannot be named). */
+int decide(const struct decide_input *in, struct decision *ret, struct err *reterr) MUSTCHECK;
+
+/* The signal as the ledger takes it, for settle's peek. */
+void decide_ledger_signal(const struct decide_input *in, struct ledger_signal *ret);
+void decide_ledger_policy(const struct source *s, struct ledger_policy *ret);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * pipeline: the thread that owns the store's only writer and the ledger. It works in turns of one transaction each.
+ *
+ * A turn: inserts the new webhooks; takes results of deliveries and lookups and the operator's commands; takes pending
+ * webhooks in order of receipt for a few milliseconds (at least a fifth of the turn under load), each in a savepoint of
+ * its own; commits; and only then answers the suspended connections and hands events and questions to the courier. THE
+ * ACCEPTANCE RULE: a helpdesk gets its 200 only after the commit that holds its webhook.
+ *
+ * A commit that fails is rolled back whole: new webhooks are answered 503, results are kept and committed again, the
+ * courier is stalled meanwhile.
+ */
+#ifndef PIPELINE_PIPELINE_H
+#define PIPELINE_PIPELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/thread.h"
+#include "config/generation.h"
+#include "helpdesk/webhook.h"
+#include "store/store.h"
+
+struct pipeline;
+
+/* One POST's webhooks, committed together. Owned by whoever posts it; the pipeline owns it until `answered`. */
+enum intake_result {
+	INTAKE_ACCEPTED,
+	INTAKE_DUPLICATE,
+	INTAKE_IGNORED, /* kept as ignored (`keep: all`), or not kept */
+};
+struct intake_item {
+	struct webhook webhook;
+	bool kept;                 /* false: nothing to store (ignored) */
+	char *dead_reason;         /* goes in as a dead letter */
+	bool ignored;              /* goes in as done, "ignored" */
+	enum intake_result result; /* set by the pipeline */
+};
+struct intake_submission {
+	struct mail mail; /* pipeline's */
+	struct intake_item *items;
+	size_t n;
+	bool refused; /* set by the pipeline: nothing was taken; 503 */
+	/* Called once, on the pipeline's thread, after the commit or its failure. Must not block. */
+	void (*answered)(struct intake_submission *s);
+	void *user;
+};
+
+/* Opens the store (writer), starts the thread and the courier. g: takes its own reference. */
+int pipeline_start(struct generation *g, struct pipeline **ret, struct err *reterr) MUSTCHECK;
+
+/* Any thread; posts and returns at once. */
+void pipeline_submit(struct pipeline *p, struct intake_submission *s);
+void pipeline_generation(struct pipeline *p, struct generation *g); /* takes its own reference; tells the courier too */
+/* Asks the pipeline and, through it, the courier whether they make progress; both answer by storing token where
+ * pipeline_alive reads it. A disk call in progress counts as alive for 60 s. */
+void pipeline_ping(struct pipeline *p, uint64_t token);
+bool pipeline_alive(struct pipeline *p, uint64_t token);
+/* Whether intake can commit: the last commit succeeded and the store may take. For /readyz and an early 503. */
+bool pipeline_is_ready(const struct pipeline *p);
+/* The same, for a person: why not. */
+void pipeline_readiness(struct pipeline *p, struct err *ret);
+
+/* What is parked now, for status and metrics. Any thread; calls fn with a lock held. kind: "account" or "lookups". */
+void pipeline_parked(struct pipeline *p, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
+		     void *ctx);
+
+/* Commits and answers what was submitted, stops the courier (its transfers get until deadline_ms), commits the results,
+ * closes the store, ends the thread. Submissions after this are refused by being answered `refused`. Blocks. Frees p.
+ */
+void pipeline_stop(struct pipeline *p, int64_t deadline_ms);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * rules: from a transition to events, or to nothing (DESIGN section 9). Compiled once a generation, immutable, pure.
+ */
+#ifndef RULES_RULES_H
+#define RULES_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/node.h"
+#include "base/problems.h"
+#include "helpdesk/scope.h"
+#include "helpdesk/webhook.h"
+
+struct rules;
+
+/*
+ * `list` is a source's `rules` (NULL: [default]); `shared` is the top-level `rules` (NULL: [default]), whose own
+ * `default` stands for the shipped rules. Errors go to problems; among them: opened or closed can reach no send.
+ */
+struct rules *rules_compile(const struct node *list, const struct node *shared, struct problems *problems);
+void rules_free(struct rules *r);
+
+/* What a rule asks to be sent; the pipeline makes events of it, one an address. */
+struct draft {
+	char *metric;                   /* rendered */
+	struct json_object *properties; /* added to the event's properties; flat; NULL: none */
+	struct json_object *profile;    /* added to the profile's properties; flat; NULL: none */
+	bool has_value;
+	double value;
+	int64_t late_ms;  /* -1: the account's */
+	const char *rule; /* "rules[1]" or "shipped", borrowed from rules: for explain */
+};
+struct drafts {
+	struct draft *items;
+	size_t n;
+	bool dropped;
+	char *drop_reason; /* `drop: outbound` */
+	/* A property or value whose template has a part without a value is left out; a metric that cannot be named is
+	 * an error of that webhook, told here ("" otherwise). */
+	struct err failed;
+};
+void drafts_done(struct drafts *d);
+
+/* How a rule looks at a transition. Borrowed. */
+struct rules_view {
+	enum transition transition;
+	const char *label;
+	struct scope scope; /* properties set; item, headers, query where a webhook is behind it */
+	bool must_send;     /* someone is to be reached: never dropped, the shipped rule sends where none does */
+};
+/* explain: NULL, or a line for each rule and why it acted or not. */
+void rules_run(const struct rules *r, const struct rules_view *v, struct drafts *ret, struct buf *explain);
+
+/* Every metric name that these rules can send with that label, for `recipe` and `check`; calls fn for each. */
+void rules_metrics(const struct rules *r, const char *label,
+		   void (*fn)(void *ctx, const char *metric, enum transition t), void *ctx);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * store: everything that outlives the process, in the design's words: webhooks, deliveries seen, conversations and whom
+ * they reached, customers looked up, events (DESIGN section 12). Passive: no thread, no decision. SQL stays in here.
+ *
+ * Durability: SQLite in WAL mode, synchronous=FULL. What store_commit returned 0 for survives a crash and a power cut;
+ * what was not committed leaves no trace. All writes are between store_begin and store_commit.
+ *
+ * Threads: a store belongs to the thread that uses it. The pipeline owns the only writer; readers (STORE_READ) are
+ * opened by whoever needs one and see committed states only.
+ *
+ * Errors, beside those named: -ENOSPC full, -EROFS, -EIO, -EBADMSG (a row that does not read: the caller makes it a
+ * dead letter by store_webhook_dead / store_event_dead, which need only the id), -EINTR (a reader's time is up).
+ * Everything costs O(log n) in the size of the store unless said otherwise; nothing is scanned at open.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "helpdesk/customer.h"
+#include "helpdesk/webhook.h"
+#include "klaviyo/event.h"
+#include "ledger/ledger.h"
+
+struct store;
+
+enum store_mode {
+	STORE_WRITE, /* makes, migrates and locks it; a second writer is refused (-EBUSY: names the file) */
+	STORE_READ,
+};
+
+struct store_options {
+	const char *path;
+	int64_t max_size;      /* bytes; 0: no limit */
+	int64_t read_limit_ms; /* STORE_READ: a read longer than this ends with -EINTR; 0: none */
+};
+
+/* -EPROTO: a newer schema ("made by a newer deskbridge (schema 7, this one knows 1): install that version or restore a
+ * backup"), -ENOTSUP: not a database, -EACCES, -EROFS, -EBUSY. Each text says what to do. */
+int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr) MUSTCHECK;
+void store_close(struct store *s); /* NULL allowed; rolls back what is open */
+void store_set_max_size(struct store *s, int64_t bytes);
+
+/* ---- transactions ---------------------------------------------------------------------------------------------------
+ */
+
+int store_begin(struct store *s, struct err *reterr) MUSTCHECK;
+int store_commit(struct store *s, struct err *reterr) MUSTCHECK; /* on failure the transaction is rolled back */
+void store_rollback(struct store *s);
+/* One webhook's work inside the turn: all of it or none. Not nested. */
+int store_savepoint(struct store *s, struct err *reterr) MUSTCHECK;
+int store_savepoint_keep(struct store *s, struct err *reterr) MUSTCHECK;
+void store_savepoint_undo(struct store *s);
+
+/* 0 where new webhooks may come in; -ENOSPC beyond max_size or below the disk floor, told in reterr. Cheap; call once a
+ * turn. */
+int store_may_take(struct store *s, struct err *reterr) MUSTCHECK;
+int64_t store_size(struct store *s); /* (pages − free pages) × page size + WAL, in bytes */
+
+/* ---- webhooks -------------------------------------------------------------------------------------------------------
+ */
+
+/* Why a pending webhook is not taken up now. */
+enum store_wait {
+	STORE_WAIT_NONE = 0,     /* ready to be taken */
+	STORE_WAIT_TIME,         /* until not_before: settle */
+	STORE_WAIT_RETRY,        /* until not_before: its lookup failed and is asked again then */
+	STORE_WAIT_LOOKUP,       /* a lookup of its customer is under way */
+	STORE_WAIT_SLOT,         /* its source has as many lookups under way as it may */
+	STORE_WAIT_PARKED,       /* its source's lookups are parked */
+	STORE_WAIT_BEHIND,       /* an earlier one of its conversation or customer is undone */
+	STORE_WAIT_UNCONFIGURED, /* its source is not configured */
+	STORE_WAIT_PAUSED,       /* by the operator */
+};
+const char *store_wait_name(enum store_wait w); /* "ready", "settle", "retry", "lookup", … */
+
+enum store_webhook_state {
+	STORE_WEBHOOK_PENDING,
+	STORE_WEBHOOK_DONE,
+	STORE_WEBHOOK_DEAD,
+};
+
+/* Puts it in (w->id is set). dead_reason: NULL, or it goes in as a dead letter; result: NULL, or it goes in as done
+ * with that result ("ignored", `keep: all`). Returns 0, or 1 where the same delivery is there already: nothing was put
+ * in. */
+int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
+			 struct err *reterr) MUSTCHECK;
+/* Lets every pending webhook whose not_before has come be ready. Call at the start of a turn. */
+int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr) MUSTCHECK;
+/* When the next not_before comes; CLOCK_NEVER_MS: none. */
+int64_t store_webhooks_next_due_ms(struct store *s);
+/* Ids of ready webhooks in order of receipt, at most max. Returns how many, or an error. */
+int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr) MUSTCHECK;
+/* -ENOENT, -EBADMSG. The caller owns what is in *ret. */
+int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct err *reterr) MUSTCHECK;
+/* 1 where an earlier undone webhook forbids this one to meet the ledger: of the same source and conversation, or of the
+ * same source and customer waiting for a lookup (any wait but SETTLE's). 0 where none does. */
+int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
+int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t not_before_ms,
+		       struct err *reterr) MUSTCHECK;
+/* How often its lookup failed so far; counted up by each call. */
+int store_webhook_count_lookup(struct store *s, int64_t id, unsigned *ret_attempts, struct err *reterr) MUSTCHECK;
+/* Ends it. Those that waited BEHIND it become ready. result: "events", "no address", "dropped", "duplicate", "settled",
+ * … */
+int store_webhook_done(struct store *s, int64_t id, const char *result, struct err *reterr) MUSTCHECK;
+int store_webhook_dead(struct store *s, int64_t id, const char *reason, struct err *reterr) MUSTCHECK;
+/* Makes ready: every webhook of the source that waits for this reason and, where given, of this customer. */
+int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
+			   struct err *reterr) MUSTCHECK;
+/* Makes the oldest webhook of the source that waits for a SLOT ready. */
+int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr) MUSTCHECK;
+/* Sources that have webhooks waiting as UNCONFIGURED, LOOKUP, SLOT or PARKED at start: all become ready. Once, after
+ * open. */
+int store_webhooks_restart(struct store *s, struct err *reterr) MUSTCHECK;
+/* Calls fn for the pending webhooks of a conversation, in order of receipt, until it returns non-zero: for settle. */
+int store_webhooks_of_conversation(struct store *s, const char *source, const char *conversation,
+				   int (*fn)(void *ctx, const struct webhook *w, enum store_wait why,
+					     int64_t not_before_ms),
+				   void *ctx, struct err *reterr) MUSTCHECK;
+/* The three-crashes rule: the largest id there is (those found pending at start are ≤), the tries of one. */
+int64_t store_webhook_last_id(struct store *s);
+int store_webhook_tries(struct store *s, int64_t id, unsigned *ret, struct err *reterr) MUSTCHECK;
+int store_webhook_set_tries(struct store *s, int64_t id, unsigned tries, struct err *reterr) MUSTCHECK;
+/* Makes a dead webhook pending again, ready now. -ENOENT: there is no such dead letter. */
+int store_webhook_revive(struct store *s, int64_t id, struct err *reterr) MUSTCHECK;
+
+/* ---- conversations --------------------------------------------------------------------------------------------------
+ */
+
+/* The entry and whom it reached; an unknown conversation gives an empty entry (LEDGER_UNKNOWN) and 0. */
+int store_conversation_load(struct store *s, const char *source, const char *conversation, struct ledger_entry *ret,
+			    struct reached_list *ret_reached, struct err *reterr) MUSTCHECK;
+/* Writes both whole. */
+int store_conversation_save(struct store *s, const char *source, const char *conversation, const struct ledger_entry *e,
+			    const struct reached_list *reached, struct err *reterr) MUSTCHECK;
+/* How many open conversations, of any source, reached (account, email, flag), not counting this one. */
+int store_flag_count(struct store *s, const char *account, const char *email, const char *flag, const char *but_source,
+		     const char *but_conversation, int64_t *ret, struct err *reterr) MUSTCHECK;
+/* The open conversation of the source whose opening we received the longest ago, at or before received_ms; -ENOENT. */
+int store_conversation_oldest_open(struct store *s, const char *source, int64_t received_ms, char **ret_conversation,
+				   struct err *reterr) MUSTCHECK;
+/* When that of the source was received, for the next expiry; CLOCK_NEVER_MS: none open. */
+int64_t store_conversation_oldest_received_ms(struct store *s, const char *source);
+
+/* ---- customers looked up --------------------------------------------------------------------------------------------
+ */
+
+int store_customer_load(struct store *s, const char *source, const char *customer, int64_t not_older_than_ms,
+			struct customer *ret, struct err *reterr) MUSTCHECK; /* -ENOENT: not known or too old */
+int store_customer_save(struct store *s, const char *source, const char *customer, const struct customer *c,
+			int64_t now_ms, struct err *reterr) MUSTCHECK;
+
+/* ---- events ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Queues it (e->id is set), ready, behind its person's earlier ones; person_gap_ms: least time after the person's last
+ * 2xx where the profile differs. Returns 0, or 1 where account and unique_id are there already: nothing was queued. */
+int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, int64_t now_ms,
+		       struct err *reterr) MUSTCHECK;
+/* Calls fn for ready events of the account that are the first of their person and due at now_ms, the longest due
+ * first, at most max, until it returns non-zero. url_only: NULL or only those of that url. */
+int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
+		     int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr) MUSTCHECK;
+/* When the next first-of-its-person comes due after now_ms; CLOCK_NEVER_MS: none. */
+int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t now_ms);
+/* A 2xx at now_ms. The person's next event becomes due, person_gap_ms later where its profile differs. */
+int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, int64_t now_ms,
+			  struct err *reterr) MUSTCHECK;
+/* It waits: attempts is set, the person waits with it. */
+int store_event_retry(struct store *s, int64_t id, unsigned attempts, int64_t due_ms, const char *reason,
+		      struct err *reterr) MUSTCHECK;
+/* A dead letter with its reason; the person's next event becomes due. */
+int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t now_ms, struct err *reterr) MUSTCHECK;
+/* A dead letter is ready again, in its old place among its person's. -ENOENT: no such. *ret_later: an event of its
+ * person queued after it was delivered meanwhile (then: the ledger's flag as of now, and backfill, by
+ * store_event_rewrite). */
+int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_later, struct err *reterr) MUSTCHECK;
+int store_event_rewrite(struct store *s, int64_t id, const char *profile, const char *properties, bool backfill,
+			struct err *reterr) MUSTCHECK;
+int store_event_load(struct store *s, int64_t id, struct event *ret,
+		     struct err *reterr) MUSTCHECK; /* -ENOENT, -EBADMSG */
+/* Ready events of the account whose url is another one: they become dead letters, a few at a time (at most max).
+ * Returns how many. */
+int store_events_dead_of_other_url(struct store *s, const char *account, const char *url, const char *reason,
+				   int64_t now_ms, size_t max, struct err *reterr) MUSTCHECK;
+
+/* ---- housekeeping ---------------------------------------------------------------------------------------------------
+ */
+
+/* One small step: deletes at most max rows of what is past its time (done webhooks, delivered events: retention; closed
+ * conversations: remember; delivery digests: 7 days at least; customers: a day), and of the oldest done rows while the
+ * size is above 80 % of max_size. Returns how many were deleted; 0: nothing left to do. */
+int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int64_t now_ms, size_t max,
+		struct err *reterr) MUSTCHECK;
+/* Writes the WAL back; at quiet times. */
+void store_checkpoint(struct store *s);
+/* Copies the store to a new file while it runs; from a reader. */
+int store_backup(struct store *s, const char *file, struct err *reterr) MUSTCHECK;
+
+/* ---- reading for people (any store) ---------------------------------------------------------------------------------
+ */
+
+/* Counters kept with every change, not counted here. Calls fn for each. */
+void store_event_counts(struct store *s, void (*fn)(void *ctx, const char *account, enum event_state state, int64_t n),
+			void *ctx);
+void store_conversation_counts(struct store *s, void (*fn)(void *ctx, const char *source, int64_t open), void *ctx);
+void store_webhook_counts(struct store *s,
+			  void (*fn)(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why,
+				     int64_t n),
+			  void *ctx);
+/* When the oldest ready event of the account was queued; 0: none. */
+int64_t store_events_oldest_ms(struct store *s, const char *account);
+
+/* One page of events, newest first; state: -1 for all; before_id: 0 or the last id of the page before. Returns how
+ * many. */
+int store_events_page(struct store *s, int state, int64_t before_id, size_t max,
+		      int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr) MUSTCHECK;
+struct store_webhook_row {
+	int64_t id;
+	const char *source, *conversation;
+	enum transition transition;
+	int64_t received_ms;
+	enum store_webhook_state state;
+	enum store_wait wait;
+	int64_t not_before_ms;
+	const char *reason; /* result, or why dead */
+};
+int store_webhooks_page(struct store *s, int state, int64_t before_id, size_t max,
+			int (*fn)(void *ctx, const struct store_webhook_row *row), void *ctx,
+			struct err *reterr) MUSTCHECK;
+struct store_paused_person {
+	const char *source, *conversation, *email, *flag, *account;
+	int64_t opened_ms;
+};
+/* The people whose flag is true now, the longest first. */
+int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const struct store_paused_person *p), void *ctx,
+		      struct err *reterr) MUSTCHECK;
+
+#endif
