@@ -4,6 +4,7 @@
  * A client belongs to the thread that runs its loop; only http_client_wake may be called from others. Transfers never
  * wait inside libcurl: the owner starts only what may run now. HTTP/1.1, kept alive, no redirects followed, no proxy
  * from the environment unless the URL is https and not loopback, TLS verified, https and http only.
+ * SIGPIPE is ignored from the first http_client_new on: OpenSSL writes to connections that the other side has closed.
  * libcurl repeats a POST by itself where a kept-alive connection was dead: at-least-once, which `unique_id` absorbs.
  */
 #ifndef HTTP_CLIENT_H
@@ -49,8 +50,8 @@ enum http_failure {
 
 struct http_reply {
 	enum http_failure failure;
-	char error[256]; /* what libcurl said, for a person; "" on HTTP_OK */
-	unsigned status;
+	char error[256];      /* what libcurl said, for a person; "" on HTTP_OK */
+	unsigned status;      /* 0 where no status line came; may be set on a failure too */
 	char *type;           /* Content-Type, or NULL */
 	struct pairs headers; /* all of the final answer's */
 	struct buf body;

@@ -3,7 +3,8 @@
  *
  * Life of an exchange (one request and its answer), on one of the pool's threads:
  *   1. begin(x)   headers are there, no body yet. Returns 0 to take the body, or answers early with
- *                 http_answer() and returns 1 (the rest of the body is thrown away, the connection closed).
+ *                 http_answer() and returns 1. The rest of the body is thrown away and the connection closed; a body
+ *                 that max_body allows is read first, so that closing on unread bytes does not reset the answer away.
  *   2. complete(x) the whole body is there, at most max_body bytes. The handler either calls http_answer() before it
  *                 returns, or calls http_suspend(x) and THEN hands x to another thread, which later calls
  *                 http_resume(x, …) exactly once, from any thread; x must not be touched after that.
@@ -12,8 +13,11 @@
  * Handlers never block. A suspended exchange counts against max_connections, has no time-out, and a vanished client is
  * not noticed until it is resumed: whoever suspends must resume.
  *
- * The server itself answers: bodies beyond max_body (413, from Content-Length as early as the headers tell), a
- * Content-Length together with Transfer-Encoding (400), what libmicrohttpd refuses (400, 431), HEAD as begin says.
+ * The server itself answers, before begin: bodies beyond max_body (413, from Content-Length as early as the headers
+ * tell; a chunked body that grows beyond it after begin, and complete is then never called), two Content-Length, a
+ * Content-Length together with Transfer-Encoding (400), what libmicrohttpd refuses (400, 431). HEAD goes through begin
+ * and complete like any other method. A client silent for the time-out, or not done with its body after three, is cut
+ * off.
  *
  * Traps of libmicrohttpd 0.9.75 that this module exists to keep (STYLE section 5): poll(2), not epoll; suspend before
  * publishing; quiesce before stop, or a socket passed by systemd dies; all suspended resumed before stop.
@@ -66,7 +70,7 @@ int http_server_start(const struct http_server_options *o, const struct http_han
 const char *http_server_address(const struct http_server *s);
 /* Stops accepting; connections that live are served on. The listening socket stays open. Once only. */
 void http_server_quiesce(struct http_server *s);
-/* Exchanges that are suspended now. */
+/* Exchanges that were suspended and whose answer is not out yet: quiesce, wait for 0, stop, and no answer is lost. */
 unsigned http_server_suspended(const struct http_server *s);
 /* Quiesces where that was not done, waits for nothing: every suspended exchange must be resumed. Removes the unix
  * socket's file where this server made it. Frees s; NULL allowed. */

@@ -1,0 +1,277 @@
+#include "config.h"
+
+#include "http/address.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+#define ADDRESS_BACKLOG 1024
+#define ADDRESS_EXPECTED \
+	"expected ADDRESS:PORT like 127.0.0.1:8085 or [::1]:8085, :PORT for all addresses, or unix:PATH"
+
+static int parse_unix(const char *path, struct http_address *a, struct err *reterr)
+{
+	struct sockaddr_un *local = &a->socket.local;
+	size_t len = strlen(path);
+
+	if (len == 0)
+		return err_set(reterr, -EINVAL, "\"unix:\" names no path; %s", ADDRESS_EXPECTED);
+	if (len >= sizeof(local->sun_path))
+		return err_set(reterr, -EINVAL, "the path of a unix socket has at most %zu letters, this one %zu",
+			       sizeof(local->sun_path) - 1, len);
+	local->sun_family = AF_UNIX;
+	memcpy(local->sun_path, path, len + 1);
+	a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
+	return 0;
+}
+
+static int parse_port(const char *text, uint16_t *ret)
+{
+	unsigned value = 0;
+
+	if (*text == '\0')
+		return -EINVAL;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9')
+			return -EINVAL;
+		value = value * 10 + (unsigned)(*text - '0');
+		if (value > UINT16_MAX)
+			return -ERANGE;
+	}
+	*ret = (uint16_t)value;
+	return 0;
+}
+
+static void set_ipv4(struct http_address *a, struct in_addr host, uint16_t port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = host, .sin_port = htons(port)};
+
+	memcpy(&a->socket, &in, sizeof(in));
+	a->len = sizeof(in);
+}
+
+static void set_ipv6(struct http_address *a, struct in6_addr host, uint16_t port)
+{
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = host, .sin6_port = htons(port)};
+
+	memcpy(&a->socket, &in6, sizeof(in6));
+	a->len = sizeof(in6);
+}
+
+/* host without brackets, "" for all. */
+static bool set_host(struct http_address *a, const char *host, bool brackets, uint16_t port)
+{
+	struct in6_addr in6 = IN6ADDR_ANY_INIT;
+	struct in_addr in;
+
+	a->all = host[0] == '\0' && !brackets;
+	if (a->all || (brackets && inet_pton(AF_INET6, host, &in6) == 1)) {
+		set_ipv6(a, in6, port);
+		return true;
+	}
+	if (brackets || inet_pton(AF_INET, text_same(host, "localhost") ? "127.0.0.1" : host, &in) != 1)
+		return false;
+	set_ipv4(a, in, port);
+	return true;
+}
+
+int http_address_parse(const char *text, struct http_address *ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *host = NULL;
+	struct http_address a = {0};
+	const char *colon;
+	bool brackets;
+	uint16_t port;
+	int r;
+
+	if (strncmp(text, "unix:", 5) == 0) {
+		r = parse_unix(text + 5, &a, reterr);
+		if (r < 0)
+			return r;
+		*ret = a;
+		return 0;
+	}
+	colon = strrchr(text, ':');
+	if (!colon)
+		return err_set(reterr, -EINVAL, "\"%s\" is no address; %s", text, ADDRESS_EXPECTED);
+	r = parse_port(colon + 1, &port);
+	if (r < 0)
+		return err_set(reterr, -EINVAL, "\"%s\" is no port (0 to 65535); %s", colon + 1, ADDRESS_EXPECTED);
+
+	brackets = text[0] == '[' && colon > text + 1 && colon[-1] == ']';
+	host = mem_strn(text + brackets, (size_t)(colon - text) - 2 * brackets);
+	if (!brackets && strchr(host, ':'))
+		return err_set(reterr, -EINVAL, "\"%s\": an IPv6 address stands in brackets, like [::1]:8085", text);
+	if (!set_host(&a, host, brackets, port))
+		return err_set(reterr, -EINVAL, "\"%s\" is no numeric address; %s", host, ADDRESS_EXPECTED);
+	*ret = a;
+	return 0;
+}
+
+bool http_address_is_unix(const struct http_address *a)
+{
+	return a->socket.any.sa_family == AF_UNIX;
+}
+
+bool http_address_is_loopback(const struct http_address *a)
+{
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in;
+
+	switch (a->socket.any.sa_family) {
+	case AF_UNIX:
+		return true;
+	case AF_INET:
+		memcpy(&in, &a->socket, sizeof(in));
+		return ntohl(in.sin_addr.s_addr) >> 24 == 127;
+	case AF_INET6:
+		memcpy(&in6, &a->socket, sizeof(in6));
+		return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
+	default:
+		return false;
+	}
+}
+
+/* ---- listening --------------------------------------------------------------------------------------------------- */
+
+/* Removes the file of a socket on which nobody answers, and nothing else. */
+static int clear_stale(const struct http_address *a, struct err *reterr)
+{
+	const char *path = a->socket.local.sun_path;
+	struct stat st;
+	int fd, r;
+
+	if (lstat(path, &st) < 0)
+		return 0; /* bind says what is wrong, if anything is */
+	if (!S_ISSOCK(st.st_mode))
+		return err_set(reterr, -EEXIST,
+			       "cannot listen on unix:%s: there is a file of that name that is no socket", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set(reterr, -errno, "cannot listen on unix:%s: %s", path, strerror(errno));
+	r = connect(fd, &a->socket.any, a->len) < 0 ? errno : 0;
+	(void)close(fd);
+	if (r != ECONNREFUSED)
+		return err_set(reterr, -EADDRINUSE, "cannot listen on unix:%s: another process listens there", path);
+	(void)unlink(path);
+	return 0;
+}
+
+static int bind_and_listen(int fd, const struct http_address *a)
+{
+	int on = 1, off = 0;
+
+	if (a->socket.any.sa_family != AF_UNIX && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return -errno;
+	if (a->all && a->socket.any.sa_family == AF_INET6 &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
+		return -errno;
+	if (bind(fd, &a->socket.any, a->len) < 0)
+		return -errno;
+	/* Before listen: until then nobody can connect, whatever the umask left open. */
+	if (http_address_is_unix(a) && chmod(a->socket.local.sun_path, 0660) < 0)
+		return -errno;
+	if (listen(fd, ADDRESS_BACKLOG) < 0)
+		return -errno;
+	return 0;
+}
+
+static const char *listen_hint(int code)
+{
+	switch (code) {
+	case -EADDRINUSE:
+		return "; another program listens there, or this one runs already";
+	case -EADDRNOTAVAIL:
+		return "; this machine does not have that address";
+	case -EACCES:
+		return "; a port below 1024 and a unix socket's folder need the right to use them";
+	default:
+		return "";
+	}
+}
+
+static int listen_once(const struct http_address *a)
+{
+	int fd = socket(a->socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
+
+	if (fd < 0)
+		return -errno;
+	r = bind_and_listen(fd, a);
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int http_address_listen(const struct http_address *a, struct err *reterr)
+{
+	int fd, r;
+
+	if (http_address_is_unix(a)) {
+		r = clear_stale(a, reterr);
+		if (r < 0)
+			return r;
+	}
+	fd = listen_once(a);
+	if (fd < 0 && a->all && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {
+		struct http_address ipv4 = {.all = true};
+		struct sockaddr_in6 in6;
+
+		memcpy(&in6, &a->socket, sizeof(in6));
+		set_ipv4(&ipv4, (struct in_addr){INADDR_ANY}, ntohs(in6.sin6_port));
+		fd = listen_once(&ipv4);
+	}
+	if (fd < 0)
+		return err_set(reterr, fd, "cannot listen: %s%s", strerror(-fd), listen_hint(fd));
+	return fd;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+char *http_address_host(const struct sockaddr *a)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in;
+
+	if (a->sa_family == AF_INET) {
+		memcpy(&in, a, sizeof(in));
+		return mem_str(inet_ntop(AF_INET, &in.sin_addr, text, sizeof(text)));
+	}
+	if (a->sa_family != AF_INET6)
+		return mem_str("unix");
+	memcpy(&in6, a, sizeof(in6));
+	if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+		return mem_str(inet_ntop(AF_INET, in6.sin6_addr.s6_addr + 12, text, sizeof(text)));
+	return mem_str(inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof(text)));
+}
+
+char *http_address_of_socket(int fd)
+{
+	CLEANUP(mem_freep) char *host = NULL;
+	struct http_address a = {0};
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in;
+
+	a.len = sizeof(a.socket);
+	if (getsockname(fd, &a.socket.any, &a.len) < 0)
+		return mem_str("unknown");
+	host = http_address_host(&a.socket.any);
+	if (a.socket.any.sa_family == AF_INET) {
+		memcpy(&in, &a.socket, sizeof(in));
+		return mem_fmt("%s:%u", host, ntohs(in.sin_port));
+	}
+	if (a.socket.any.sa_family == AF_INET6) {
+		memcpy(&in6, &a.socket, sizeof(in6));
+		return mem_fmt("[%s]:%u", host, ntohs(in6.sin6_port));
+	}
+	return mem_fmt("unix:%.*s", (int)sizeof(a.socket.local.sun_path), a.socket.local.sun_path);
+}

@@ -1,0 +1,468 @@
+/*
+ * All on the thread that runs the loop, but http_client_wake. Connections are kept by the multi handle and outlive the
+ * easy handles, which are only reset and used again. A call is in `running` from its start until its done() begins;
+ * done() may start the next one. Nothing here survives a crash: what was not answered is asked again by whoever owns
+ * the work.
+ */
+#include "config.h"
+
+#include "http/client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define CLIENT_CONNECT_TIMEOUT_MS 10000
+#define CLIENT_TIMEOUT_MS 30000
+#define CLIENT_MAX_ANSWER ((size_t)64 * 1024)
+#define CLIENT_MAX_HEADERS 200
+#define CLIENT_IDLE_HANDLES 32
+#define CLIENT_IDLE_CONNECTIONS 64L
+/* A kept connection this old may be closed by the other side just when we use it again. */
+#define CLIENT_IDLE_CONNECTION_S 50L
+
+struct http_client {
+	CURLM *multi;
+	char *user_agent;
+	struct http_call *running; /* doubly linked, newest first */
+	unsigned n_running;
+	CURL *idle[CLIENT_IDLE_HANDLES];
+	unsigned n_idle;
+	bool closing;
+};
+
+struct http_call {
+	struct http_call *prev, *next;
+	CURL *easy;
+	struct curl_slist *headers;
+	char *body; /* libcurl does not copy it */
+	http_done_fn done;
+	void *ctx;
+	struct http_reply reply;
+	bool too_long;
+	CURLcode setup; /* the first option that libcurl refused; sticky */
+};
+
+/* Every option is checked; the first refusal ends the setting up. */
+#define SET(call, option, value)                                                       \
+	do {                                                                           \
+		if ((call)->setup == CURLE_OK)                                         \
+			(call)->setup = curl_easy_setopt((call)->easy, option, value); \
+	} while (0)
+
+static pthread_once_t client_once = PTHREAD_ONCE_INIT;
+
+static void client_init_process(void)
+{
+	INSIST(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+	/* OpenSSL writes to sockets that may be closed; libcurl must not fiddle with signals in a threaded process. */
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+struct http_client *http_client_new(const char *user_agent)
+{
+	struct http_client *c = mem_new(1, sizeof(*c));
+
+	INSIST(pthread_once(&client_once, client_init_process) == 0);
+	c->user_agent = mem_str(user_agent);
+	c->multi = curl_multi_init();
+	INSIST(c->multi);
+	INSIST(curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, CLIENT_IDLE_CONNECTIONS) == CURLM_OK);
+	return c;
+}
+
+/* ---- what comes back --------------------------------------------------------------------------------------------- */
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
+{
+	struct http_call *call = ctx;
+
+	buf_add(&call->reply.body, bytes, size * n);
+	if (call->reply.body.error < 0) {
+		call->too_long = true;
+		return 0;
+	}
+	return size * n;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
+{
+	struct http_call *call = ctx;
+	char *line, *colon;
+
+	line = mem_dup(bytes, size * n);
+	if (strncmp(line, "HTTP/", 5) == 0) {
+		pairs_done(&call->reply.headers); /* a 100 came before: only the final answer's headers count */
+	} else if ((colon = strchr(line, ':')) && call->reply.headers.n < CLIENT_MAX_HEADERS) {
+		*colon = '\0';
+		pairs_add(&call->reply.headers, text_trim(line), text_trim(colon + 1));
+	}
+	free(line);
+	return size * n;
+}
+
+static enum http_failure failure_of(const struct http_call *call, CURLcode code)
+{
+	switch (code) {
+	case CURLE_OK:
+		return HTTP_OK;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return HTTP_RESOLVE;
+	case CURLE_COULDNT_CONNECT:
+		return HTTP_CONNECT;
+	case CURLE_OPERATION_TIMEDOUT:
+		return HTTP_TIMEOUT;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ENGINE_NOTFOUND:
+	case CURLE_SSL_ENGINE_SETFAILED:
+	case CURLE_SSL_ENGINE_INITFAILED:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CRL_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_SSL_CLIENTCERT:
+	case CURLE_USE_SSL_FAILED:
+		return HTTP_TLS;
+	default:
+		return call->too_long ? HTTP_TOO_LONG : HTTP_BROKEN;
+	}
+}
+
+static void fill_reply(struct http_call *call, CURLcode code)
+{
+	struct http_reply *reply = &call->reply;
+	curl_off_t took_us = 0;
+	long status = 0;
+
+	reply->failure = failure_of(call, code);
+	if (reply->failure == HTTP_OK)
+		reply->error[0] = '\0';
+	else if (reply->failure == HTTP_TOO_LONG)
+		(void)strcpy(reply->error, "the answer is longer than what is taken");
+	else if (reply->error[0] == '\0')
+		(void)strncat(reply->error, curl_easy_strerror(code), sizeof(reply->error) - 1);
+	(void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME_T, &took_us);
+	reply->status = (unsigned)status;
+	reply->took_us = took_us;
+	reply->type = mem_str(pairs_get(&reply->headers, "Content-Type"));
+}
+
+void http_reply_done(struct http_reply *r)
+{
+	free(r->type);
+	pairs_done(&r->headers);
+	buf_done(&r->body);
+}
+
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
+
+static void call_free(struct http_client *c, struct http_call *call)
+{
+	if (call->easy) {
+		curl_easy_reset(call->easy);
+		if (c->n_idle < CLIENT_IDLE_HANDLES)
+			c->idle[c->n_idle++] = call->easy;
+		else
+			curl_easy_cleanup(call->easy);
+	}
+	curl_slist_free_all(call->headers);
+	free(call->body);
+	http_reply_done(&call->reply);
+	free(call);
+}
+
+/* Takes the call out of the loop, tells its owner, frees it. */
+static void call_end(struct http_client *c, struct http_call *call)
+{
+	INSIST(curl_multi_remove_handle(c->multi, call->easy) == CURLM_OK);
+	if (call->prev)
+		call->prev->next = call->next;
+	else
+		c->running = call->next;
+	if (call->next)
+		call->next->prev = call->prev;
+	c->n_running--;
+	call->done(call->ctx, &call->reply);
+	call_free(c, call);
+}
+
+static void add_header_line(struct http_call *call, char *line)
+{
+	struct curl_slist *more = curl_slist_append(call->headers, line);
+
+	INSIST(more);
+	call->headers = more;
+	free(line);
+}
+
+/* Line ends in a name or value would become headers of somebody else's making. */
+static int set_headers(struct http_call *call, const struct pairs *headers, struct err *reterr)
+{
+	add_header_line(call, mem_str("Expect:")); /* no waiting for 100 */
+	for (size_t i = 0; headers && i < headers->n; i++) {
+		const struct pair *h = &headers->items[i];
+
+		if (h->name[0] == '\0' || strpbrk(h->name, "\r\n: ") || strpbrk(h->value, "\r\n"))
+			return err_set(reterr, -EINVAL, "the header %zu cannot be sent: no name, or line ends in it",
+				       i + 1);
+		/* libcurl takes "Name:" as "leave it out", "Name;" as an empty value. */
+		add_header_line(call, mem_fmt(h->value[0] != '\0' ? "%s: %s" : "%s;", h->name, h->value));
+	}
+	SET(call, CURLOPT_HTTPHEADER, call->headers);
+	return 0;
+}
+
+static bool host_is_loopback(const char *host)
+{
+	return text_same(host, "localhost") || text_same(host, "[::1]") || strncmp(host, "127.", 4) == 0;
+}
+
+/* Whether the URL can be asked at all, and whether the environment's proxy is for it. */
+static int check_url(const char *url, bool *ret_direct, struct err *reterr)
+{
+	char *scheme = NULL, *host = NULL;
+	CURLUcode code;
+	CURLU *parts;
+	int r = 0;
+
+	parts = curl_url();
+	INSIST(parts);
+	code = curl_url_set(parts, CURLUPART_URL, url, 0);
+	if (code == CURLUE_OK)
+		code = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
+	if (code == CURLUE_OK)
+		code = curl_url_get(parts, CURLUPART_HOST, &host, 0);
+	if (code != CURLUE_OK)
+		r = err_set(reterr, -EINVAL, "this is no URL that can be asked: %s", curl_url_strerror(code));
+	else if (!text_same(scheme, "http") && !text_same(scheme, "https"))
+		r = err_set(reterr, -EINVAL, "a URL begins with https:// or http://, not %s://", scheme);
+	else
+		*ret_direct = text_same(scheme, "http") || host_is_loopback(host);
+	curl_free(scheme);
+	curl_free(host);
+	curl_url_cleanup(parts);
+	return r;
+}
+
+static void set_method(struct http_call *call, const struct http_ask *ask)
+{
+	if (call->body || text_is(ask->method, "POST")) {
+		SET(call, CURLOPT_POST, 1L);
+		SET(call, CURLOPT_POSTFIELDS, call->body ? call->body : "");
+		SET(call, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(call->body ? ask->body_len : 0));
+	} else if (text_is(ask->method, "HEAD")) {
+		SET(call, CURLOPT_NOBODY, 1L);
+	}
+	/* What libcurl makes of the body or its absence is the method already, or is not. */
+	if (!text_is(ask->method, call->body ? "POST" : "GET") && !text_is(ask->method, "POST") &&
+	    !text_is(ask->method, "HEAD"))
+		SET(call, CURLOPT_CUSTOMREQUEST, ask->method);
+}
+
+static int set_up(struct http_client *c, struct http_call *call, const struct http_ask *ask, struct err *reterr)
+{
+	bool direct = false;
+	int r;
+
+	r = check_url(ask->url, &direct, reterr);
+	if (r < 0)
+		return r;
+	r = set_headers(call, ask->headers, reterr);
+	if (r < 0)
+		return r;
+	set_method(call, ask);
+	SET(call, CURLOPT_URL, ask->url);
+	SET(call, CURLOPT_PRIVATE, call);
+	SET(call, CURLOPT_NOSIGNAL, 1L);
+	SET(call, CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(call, CURLOPT_FOLLOWLOCATION, 0L);
+	SET(call, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(call, CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(call, CURLOPT_SSL_VERIFYHOST, 2L);
+	SET(call, CURLOPT_MAXAGE_CONN, CLIENT_IDLE_CONNECTION_S);
+	SET(call, CURLOPT_CONNECTTIMEOUT_MS,
+	    (long)(ask->connect_timeout_ms > 0 ? ask->connect_timeout_ms : CLIENT_CONNECT_TIMEOUT_MS));
+	SET(call, CURLOPT_TIMEOUT_MS, (long)(ask->timeout_ms > 0 ? ask->timeout_ms : CLIENT_TIMEOUT_MS));
+	SET(call, CURLOPT_ERRORBUFFER, call->reply.error);
+	SET(call, CURLOPT_WRITEFUNCTION, on_body);
+	SET(call, CURLOPT_WRITEDATA, call);
+	SET(call, CURLOPT_HEADERFUNCTION, on_header);
+	SET(call, CURLOPT_HEADERDATA, call);
+	if (c->user_agent)
+		SET(call, CURLOPT_USERAGENT, c->user_agent);
+	if (direct || ask->unix_socket)
+		SET(call, CURLOPT_PROXY, "");
+	if (ask->unix_socket)
+		SET(call, CURLOPT_UNIX_SOCKET_PATH, ask->unix_socket);
+	if (ask->fresh) {
+		SET(call, CURLOPT_FRESH_CONNECT, 1L);
+		SET(call, CURLOPT_FORBID_REUSE, 1L);
+	}
+	if (call->setup != CURLE_OK)
+		return err_set(reterr, -EINVAL, "the request cannot be made: %s", curl_easy_strerror(call->setup));
+	return 0;
+}
+
+int http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+		      struct err *reterr)
+{
+	struct http_call *call = mem_new(1, sizeof(*call));
+	int r;
+
+	call->body = ask->body;
+	call->done = done;
+	call->ctx = ctx;
+	buf_init(&call->reply.body, ask->max_answer > 0 ? ask->max_answer : CLIENT_MAX_ANSWER);
+	call->easy = c->n_idle > 0 ? c->idle[--c->n_idle] : curl_easy_init();
+	INSIST(call->easy);
+	if (c->closing)
+		r = err_set(reterr, -ESHUTDOWN, "the client stops");
+	else
+		r = set_up(c, call, ask, reterr);
+	if (r < 0) {
+		call_free(c, call);
+		return r;
+	}
+	INSIST(curl_multi_add_handle(c->multi, call->easy) == CURLM_OK);
+	call->next = c->running;
+	if (c->running)
+		c->running->prev = call;
+	c->running = call;
+	c->n_running++;
+	return 0;
+}
+
+unsigned http_client_running(const struct http_client *c)
+{
+	return c->n_running;
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
+
+static unsigned finish_ready(struct http_client *c)
+{
+	struct http_call *call;
+	unsigned finished = 0;
+	CURLMsg *msg;
+	CURLcode code;
+	int left;
+
+	while ((msg = curl_multi_info_read(c->multi, &left))) {
+		if (msg->msg != CURLMSG_DONE)
+			continue;
+		code = msg->data.result; /* msg is gone once the handle is removed */
+		INSIST(curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &call) == CURLE_OK);
+		fill_reply(call, code);
+		call_end(c, call);
+		finished++;
+	}
+	return finished;
+}
+
+void http_client_turn(struct http_client *c, int64_t until_ms)
+{
+	int64_t left_ms = CLOCK_HOUR_MS;
+	int running;
+
+	INSIST(curl_multi_perform(c->multi, &running) == CURLM_OK);
+	/* What has ended changes what the owner wants next, so its until_ms may be out of date. */
+	if (finish_ready(c) > 0)
+		return;
+	if (until_ms != CLOCK_NEVER_MS && until_ms - clock_now_ms() < left_ms)
+		left_ms = until_ms - clock_now_ms();
+	if (left_ms > 0)
+		INSIST(curl_multi_poll(c->multi, NULL, 0, (int)left_ms, NULL) == CURLM_OK);
+}
+
+void http_client_wake(struct http_client *c)
+{
+	INSIST(curl_multi_wakeup(c->multi) == CURLM_OK);
+}
+
+void http_client_free(struct http_client *c)
+{
+	if (!c)
+		return;
+	c->closing = true;
+	while (c->running) {
+		struct http_call *call = c->running;
+
+		call->reply.failure = HTTP_ABORTED;
+		(void)strcpy(call->reply.error, "stopped while it ran");
+		call_end(c, call);
+	}
+	while (c->n_idle > 0)
+		curl_easy_cleanup(c->idle[--c->n_idle]);
+	(void)curl_multi_cleanup(c->multi);
+	free(c->user_agent);
+	free(c);
+}
+
+/* ---- one by itself ----------------------------------------------------------------------------------------------- */
+
+struct fetch {
+	struct http_reply *to;
+	bool done;
+};
+
+/* Moves the reply out: what is left behind is empty and freed with the call. */
+static void fetch_done(void *ctx, const struct http_reply *reply)
+{
+	struct http_reply *from = (struct http_reply *)reply;
+	struct fetch *f = ctx;
+
+	*f->to = *from;
+	from->type = NULL;
+	from->headers = (struct pairs){0};
+	buf_init(&from->body, 0);
+	f->done = true;
+}
+
+int http_fetch(const struct http_ask *ask, const char *user_agent, struct http_reply *ret, struct err *reterr)
+{
+	struct http_client *c = http_client_new(user_agent);
+	struct fetch f = {.to = ret};
+	int r;
+
+	r = http_client_start(c, ask, fetch_done, &f, reterr);
+	while (r == 0 && !f.done)
+		http_client_turn(c, CLOCK_NEVER_MS);
+	http_client_free(c);
+	return r;
+}
+
+const char *http_failure_name(enum http_failure f)
+{
+	static const char *const names[] = {
+		[HTTP_OK] = "ok",
+		[HTTP_RESOLVE] = "resolve",
+		[HTTP_CONNECT] = "connect",
+		[HTTP_TLS] = "tls",
+		[HTTP_TIMEOUT] = "timeout",
+		[HTTP_BROKEN] = "broken",
+		[HTTP_TOO_LONG] = "too long",
+		[HTTP_ABORTED] = "aborted",
+	};
+
+	return names[f];
+}
+
+char *http_escape(const char *text)
+{
+	char *escaped = curl_easy_escape(NULL, text, 0), *copy;
+
+	INSIST(escaped);
+	copy = mem_str(escaped);
+	curl_free(escaped);
+	return copy;
+}
