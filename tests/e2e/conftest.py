@@ -1,0 +1,54 @@
+"""Fixtures of the black-box tests; what they give is described in harness.py."""
+
+import os
+import shutil
+
+import pytest
+
+from harness import PROGRAM, Stage
+
+
+def pytest_configure(config):
+    if not shutil.which(PROGRAM):
+        pytest.exit(f"{PROGRAM} is not there: build the program, and name it in $DESKBRIDGE", returncode=99)
+
+
+@pytest.fixture
+def stage(request):
+    """The maker of sandboxes, Gladlys and daemons for tests that need other than the usual ones."""
+    made = Stage()
+    request.node.stage = made
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sandbox(stage):
+    """A sandbox with Klaviyo's quotas and without faults."""
+    return stage.sandbox()
+
+
+@pytest.fixture
+def gladly(stage):
+    """A Gladly without customers."""
+    return stage.gladly()
+
+
+@pytest.fixture
+def daemon(stage, sandbox, gladly):
+    """A daemon with the default configuration between the two."""
+    return stage.daemon(sandbox, gladly)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    stage = getattr(item, "stage", None)
+    if report.when == "call" and report.failed and stage:
+        for name, text in stage.reports():
+            if text:
+                report.sections.append((f"log of {name}", text))
+
+
+os.environ.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
