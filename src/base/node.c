@@ -61,6 +61,8 @@ static struct node *node_dup_bare(const struct node *n)
 	copy->file = mem_str(n->file);
 	copy->line = n->line;
 	copy->column = n->column;
+	copy->key_line = n->key_line;
+	copy->key_column = n->key_column;
 	return copy;
 }
 

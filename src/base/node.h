@@ -26,6 +26,7 @@ struct node {
 	char *path;  /* "sources.gladly.lookup[0].url" */
 	char *file;
 	unsigned line, column; /* of the value; from 1 */
+	unsigned key_line, key_column; /* of the key; 0 where there is none or nobody said */
 	struct node **items;   /* of a list or mapping, in order */
 	size_t n;
 };
