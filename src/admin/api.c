@@ -1,0 +1,271 @@
+#include "config.h"
+
+#include "admin/api.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "klaviyo/request.h"
+#include "store/store.h"
+
+#define PAUSED_SHOWN 20
+
+static int open_reader(const struct api_request *r, struct store **ret, struct err *reterr)
+{
+	struct store_options options = {.path = r->generation->config->store.path, .read_limit_ms = API_READ_MS};
+
+	return store_open(&options, STORE_READ, ret, reterr);
+}
+
+static unsigned status_of(int code)
+{
+	return code == -EINVAL ? 400 : 503;
+}
+
+static void set_id(struct json_object *row, const char *key, int64_t id)
+{
+	char text[17];
+
+	snprintf(text, sizeof(text), "%016" PRIx64, (uint64_t)id);
+	json_set_str(row, key, text);
+}
+
+static void set_time(struct json_object *row, const char *key, int64_t ms)
+{
+	char text[CLOCK_ISO_MAX];
+
+	clock_iso(ms, text);
+	json_set_str(row, key, text);
+}
+
+/* ---- status: a row an account and a source, made first, then filled from the counters
+ * -------------------------------- */
+
+struct status {
+	struct json_object *accounts, *sources, *paused;
+	struct store *store;
+};
+
+/* The row of that name in a list of rows; appended where there is none: what is queued for an account that is no longer
+ * configured is shown too. */
+static struct json_object *row_named(struct json_object *rows, const char *name)
+{
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+		if (text_is(json_member_str(row, "name"), name))
+			return row;
+	}
+	struct json_object *row = json_object_new_object();
+	json_set_str(row, "name", name);
+	json_set_bool(row, "configured", false);
+	json_object_array_add(rows, row);
+	return row;
+}
+
+static void add_to(struct json_object *row, const char *key, int64_t n)
+{
+	json_set_int(row, key, json_member_int(row, key, 0) + n);
+}
+
+static void on_event_count(void *ctx, const char *account, enum event_state state, int64_t n)
+{
+	struct status *s = ctx;
+
+	add_to(row_named(s->accounts, account), event_state_name(state), n);
+}
+
+static void on_conversation_count(void *ctx, const char *source, int64_t open)
+{
+	struct status *s = ctx;
+
+	add_to(row_named(s->sources, source), "open_conversations", open);
+}
+
+static void on_webhook_count(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why,
+			     int64_t n)
+{
+	struct status *s = ctx;
+	struct json_object *row = row_named(s->sources, source);
+
+	if (state == STORE_WEBHOOK_DEAD)
+		add_to(row, "dead", n);
+	if (state != STORE_WEBHOOK_PENDING || n == 0)
+		return;
+	add_to(row, "pending", n);
+	struct json_object *waiting = json_member(row, "waiting");
+	if (!waiting) {
+		waiting = json_object_new_object();
+		json_object_object_add(row, "waiting", waiting);
+	}
+	add_to(waiting, store_wait_name(why), n);
+}
+
+static void on_parked(void *ctx, const char *kind, const char *name, const char *reason)
+{
+	struct status *s = ctx;
+	struct json_object *rows = text_is(kind, "account") ? s->accounts : s->sources;
+
+	json_set_str(row_named(rows, name), "parked", reason);
+}
+
+static int on_paused(void *ctx, const struct store_paused_person *p)
+{
+	struct status *s = ctx;
+	struct json_object *row = json_object_new_object();
+
+	json_set_str(row, "source", p->source);
+	json_set_str(row, "account", p->account);
+	json_set_str(row, "email", p->email);
+	json_set_str(row, "flag", p->flag);
+	json_set_str(row, "conversation", p->conversation);
+	set_time(row, "since", p->opened_ms);
+	json_object_array_add(s->paused, row);
+	return 0;
+}
+
+static void add_configured(struct status *s, const struct config *c, int64_t now_ms)
+{
+	for (size_t i = 0; i < c->accounts_n; i++) {
+		const struct account *a = &c->accounts[i];
+		struct json_object *row = row_named(s->accounts, a->name);
+		long days;
+		json_set_bool(row, "configured", true);
+		json_set_str(row, "url", a->url);
+		json_set_bool(row, "hold", a->hold);
+		if (request_revision_days_left(a->revision, now_ms, &days) == 0)
+			json_set_int(row, "revision_days_left", days);
+	}
+	for (size_t i = 0; i < c->sources_n; i++) {
+		struct json_object *row = row_named(s->sources, c->sources[i].name);
+		json_set_bool(row, "configured", true);
+		json_set_str(row, "path", c->sources[i].path);
+	}
+}
+
+static void add_oldest(struct status *s)
+{
+	for (size_t i = 0; i < json_object_array_length(s->accounts); i++) {
+		struct json_object *row = json_object_array_get_idx(s->accounts, i);
+		int64_t oldest_ms = store_events_oldest_ms(s->store, json_member_str(row, "name"));
+		if (oldest_ms > 0)
+			set_time(row, "oldest", oldest_ms);
+	}
+}
+
+unsigned api_status(const struct api_request *r, struct json_object **ret, struct err *reterr)
+{
+	struct status s = {0};
+	struct err not_ready = {0};
+
+	int code = open_reader(r, &s.store, reterr);
+	if (code < 0)
+		return status_of(code);
+	s.accounts = json_object_new_array();
+	s.sources = json_object_new_array();
+	s.paused = json_object_new_array();
+	add_configured(&s, r->generation->config, clock_now_ms());
+	store_event_counts(s.store, on_event_count, &s);
+	store_conversation_counts(s.store, on_conversation_count, &s);
+	store_webhook_counts(s.store, on_webhook_count, &s);
+	pipeline_parked(r->pipeline, on_parked, &s);
+	add_oldest(&s);
+	code = store_paused_page(s.store, PAUSED_SHOWN, on_paused, &s, reterr);
+	int64_t size = store_size(s.store);
+	store_close(s.store);
+	if (code < 0) {
+		json_object_put(s.accounts);
+		json_object_put(s.sources);
+		json_object_put(s.paused);
+		return status_of(code);
+	}
+
+	struct json_object *status = json_object_new_object();
+	json_set_str(status, "version", PACKAGE_VERSION);
+	set_time(status, "started", r->started_ms);
+	json_set_bool(status, "ready", pipeline_is_ready(r->pipeline));
+	if (!pipeline_is_ready(r->pipeline)) {
+		pipeline_readiness(r->pipeline, &not_ready);
+		json_set_str(status, "not_ready", not_ready.text);
+	}
+	json_set_int(status, "store_bytes", size);
+	json_object_object_add(status, "accounts", s.accounts);
+	json_object_object_add(status, "sources", s.sources);
+	json_object_object_add(status, "paused", s.paused);
+	*ret = status;
+	return 200;
+}
+
+/* ---- events
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static int on_event(void *ctx, const struct event *e)
+{
+	struct json_object *rows = ctx;
+	struct json_object *row = json_object_new_object();
+
+	set_id(row, "id", e->id);
+	json_set_str(row, "state", event_state_name(e->state));
+	json_set_str(row, "account", e->account);
+	json_set_str(row, "metric", e->metric);
+	json_set_str(row, "email", e->email);
+	json_set_str(row, "unique_id", e->unique_id);
+	set_time(row, "created", e->created_ms);
+	json_set_int(row, "attempts", (int64_t)e->attempts);
+	if (e->state == EVENT_READY && e->due_ms < CLOCK_NEVER_MS)
+		set_time(row, "next_attempt", e->due_ms);
+	else
+		json_object_object_add(row, "next_attempt", NULL);
+	json_object_object_add(row, "reason", e->reason ? json_object_new_string(e->reason) : NULL);
+	json_object_array_add(rows, row);
+	return 0;
+}
+
+static int read_number(const char *text, int base, int64_t least, int64_t most, int64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	long long n = strtoll(text, &end, base);
+	if (errno || end == text || *end || n < least || n > most)
+		return -EINVAL;
+	*ret = n;
+	return 0;
+}
+
+unsigned api_events(const struct api_request *r, struct json_object **ret, struct err *reterr)
+{
+	const char *state_text = pairs_get(r->query, "state");
+	const char *limit_text = pairs_get(r->query, "limit");
+	const char *before_text = pairs_get(r->query, "before");
+	enum event_state state = EVENT_READY;
+	int64_t limit = 50, before = 0;
+	struct store *store;
+
+	if (state_text && event_state_parse(state_text, &state) < 0) {
+		err_set(reterr, -EINVAL, "state: expected ready, delivered or dead");
+		return 400;
+	}
+	if (limit_text && read_number(limit_text, 10, 1, API_PAGE_MAX, &limit) < 0) {
+		err_set(reterr, -EINVAL, "limit: expected a number from 1 to %d", API_PAGE_MAX);
+		return 400;
+	}
+	if (before_text && read_number(before_text, 16, 1, INT64_MAX, &before) < 0) {
+		err_set(reterr, -EINVAL, "before: expected the id of an event, in hexadecimal");
+		return 400;
+	}
+
+	int code = open_reader(r, &store, reterr);
+	if (code < 0)
+		return status_of(code);
+	struct json_object *rows = json_object_new_array();
+	code = store_events_page(store, state_text ? (int)state : -1, before, (size_t)limit, on_event, rows, reterr);
+	store_close(store);
+	if (code < 0) {
+		json_object_put(rows);
+		return status_of(code);
+	}
+	*ret = rows;
+	return 200;
+}

@@ -1,0 +1,33 @@
+/*
+ * api: what /api/… answers, as JSON trees. One read-only store a request; at most API_PAGE_MAX rows, API_READ_MS long.
+ */
+#ifndef ADMIN_API_H
+#define ADMIN_API_H
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "config/generation.h"
+#include "pipeline/pipeline.h"
+
+#define API_PAGE_MAX 500
+#define API_READ_MS 200
+
+struct api_request {
+	struct pipeline *pipeline;
+	const struct generation *generation;
+	const struct pairs *query; /* decoded */
+	int64_t started_ms;        /* when the daemon started */
+};
+
+/*
+ * Each returns 200 and an owned tree, or another HTTP status with reterr: 400 where the query is wrong, 503 where the
+ * read did not end in time.
+ *
+ * GET /api/status           {version, started, ready, accounts: […], sources: […], paused: […]}
+ * GET /api/events           ?state=ready|delivered|dead &limit=N &before=ID: rows of `queue list`, newest first
+ */
+unsigned api_status(const struct api_request *r, struct json_object **ret, struct err *reterr);
+unsigned api_events(const struct api_request *r, struct json_object **ret, struct err *reterr);
+
+#endif

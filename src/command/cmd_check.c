@@ -1,0 +1,179 @@
+/*
+ * deskbridge check: reads all that the daemon would read, and says what is wrong with it; --key asks Klaviyo about the
+ * key.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "command/load.h"
+#include "command/options.h"
+#include "http/client.h"
+#include "klaviyo/outcome.h"
+#include "klaviyo/request.h"
+
+#define KEY_SCOPES "events:write"
+#define REVISION_WARN_DAYS 90
+
+static void print_metric(void *ctx, const char *metric, enum transition t)
+{
+	(void)ctx;
+	printf("    %-9s sends  %s\n", transition_name(t), metric);
+}
+
+static void print_summary(const struct config *c)
+{
+	for (size_t i = 0; i < c->accounts_n; i++)
+		printf("account %s: %s, revision %s, key from %s%s\n", c->accounts[i].name, c->accounts[i].url,
+		       c->accounts[i].revision, secret_where(c->accounts[i].api_key),
+		       c->accounts[i].hold ? ", ON HOLD: nothing is sent" : "");
+	for (size_t i = 0; i < c->sources_n; i++) {
+		const struct source *s = &c->sources[i];
+		printf("source %s: POST %s, proof %s, definition %s\n", s->name, s->path,
+		       proof_method(definition_proof(s->definition)), s->preset ? s->preset : "in place");
+		rules_metrics(s->rules, s->label, print_metric, NULL);
+		for (size_t j = 0; j < s->flags.n; j++)
+			printf("    property  \"%s\" true while a conversation is open\n", s->flags.items[j]);
+	}
+	printf("listen %s, admin %s, store %s\n", c->listen.address, c->admin.address, c->store.url);
+}
+
+static int ask(const struct account *a, const char *key, const char *method, const char *path, const char *body,
+	       struct http_reply *reply, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *url = request_url(a->url, path);
+	struct pairs headers = {0};
+
+	request_headers(&headers, key, a->revision);
+	struct http_ask call = {.method = method,
+				.url = url,
+				.headers = &headers,
+				.body = mem_str(body),
+				.body_len = body ? strlen(body) : 0};
+	int r = http_fetch(&call, "deskbridge/" PACKAGE_VERSION, reply, reterr);
+	pairs_done(&headers);
+	return r;
+}
+
+/* What an invalid event says of the key: 400 is the good answer, it was refused for its shape alone. */
+static bool tell_send(const struct account *a, const struct http_reply *reply)
+{
+	bool json = reply->type && (strstr(reply->type, "json") != NULL);
+
+	if (reply->failure != HTTP_OK)
+		printf("account %s: Klaviyo does not answer at %s: %s\n", a->name, a->url, reply->error);
+	else if (reply->status == 400 && json)
+		printf("account %s: the key may send events\n", a->name);
+	else if (reply->status == 401)
+		printf("account %s: Klaviyo does not know this key (401). Is it whole, of the right account, not "
+		       "deleted? "
+		       "It comes from %s\n",
+		       a->name, secret_where(a->api_key));
+	else if (reply->status == 403 && json)
+		printf("account %s: the key may not send events (403): it lacks the scope events:write. A key's scopes "
+		       "cannot "
+		       "be changed later: make a new one\n",
+		       a->name);
+	else if (reply->status == 403 || reply->status == 429 || reply->status >= 500)
+		printf("account %s: Klaviyo cannot say now (status %u); try again in a minute\n", a->name,
+		       reply->status);
+	else
+		printf("account %s: unexpected answer %u from %s: is klaviyo.url right?\n", a->name, reply->status,
+		       a->url);
+	return reply->failure == HTTP_OK && reply->status == 400 && json;
+}
+
+/* A key that reads more than it needs is a key that leaks more when it is lost. */
+static void tell_excess(const struct account *a, const char *key)
+{
+	static const struct {
+		const char *path, *scope;
+	} probes[] = {
+		{"/api/profiles?page[size]=1", "profiles:read"},
+		{"/api/lists", "lists:read"},
+		{"/api/metrics", "metrics:read"},
+		{"/api/accounts", "accounts:read"},
+	};
+
+	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
+		struct http_reply reply;
+		if (strcmp(probes[i].scope, "profiles:read") == 0 && !a->create_profiles)
+			continue;
+		if (ask(a, key, "GET", probes[i].path, NULL, &reply, NULL) < 0)
+			continue;
+		if (reply.failure == HTTP_OK && reply.status == 200)
+			printf("account %s: warning: the key may do more than it needs: %s\n", a->name,
+			       probes[i].scope);
+		http_reply_done(&reply);
+	}
+}
+
+static bool check_key(const struct generation *g, const struct account *a)
+{
+	const char *key = secret_value(g->secrets, a->api_key);
+	const char *scopes = a->create_profiles ? KEY_SCOPES : KEY_SCOPES ",profiles:read";
+	CLEANUP(mem_freep) char *page = request_key_page(scopes);
+	struct http_reply reply;
+	struct err error = {0};
+
+	if (!key || ask(a, key, "POST", KLAVIYO_PATH_EVENTS, request_probe(), &reply, &error) < 0) {
+		printf("account %s: %s\n", a->name, key ? error.text : "no key");
+		return false;
+	}
+	bool good = tell_send(a, &reply);
+	http_reply_done(&reply);
+	if (good)
+		tell_excess(a, key);
+	printf("account %s: a key with the right scopes and no more: %s\n", a->name, page);
+	return good;
+}
+
+static void warn_of_revisions(const struct config *c)
+{
+	for (size_t i = 0; i < c->accounts_n; i++) {
+		long days;
+		if (request_revision_days_left(c->accounts[i].revision, clock_now_ms(), &days) == 0 &&
+		    days < REVISION_WARN_DAYS)
+			printf("account %s: warning: revision %s ends in %ld days; name a newer one in "
+			       "klaviyo.revision\n",
+			       c->accounts[i].name, c->accounts[i].revision, days);
+	}
+}
+
+static int run(const struct command_context *ctx, int argc, char **argv)
+{
+	bool key = false, good = true;
+	size_t n;
+	const struct option_spec specs[] = {{"--key", OPTION_FLAG, &key}, {NULL, OPTION_FLAG, NULL}};
+
+	int end = options_parse(&command_check, specs, argc, argv, NULL, 0, &n);
+	if (end != OPTIONS_GO)
+		return end;
+	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, false);
+	if (!g)
+		return COMMAND_CONFIG;
+	print_summary(g->config);
+	warn_of_revisions(g->config);
+	if (key)
+		for (size_t i = 0; i < g->config->accounts_n; i++)
+			good &= check_key(g, &g->config->accounts[i]);
+	if (good)
+		printf("%s: good\n", g->config->file);
+	return good ? COMMAND_GOOD : COMMAND_FAILED;
+}
+
+const struct command command_check = {
+	.name = "check",
+	.arguments = "[--key]",
+	.summary = "read configuration, definitions and rules, and say what is wrong with them",
+	.help = "Prints every error with file, line and column, and what to do; else what would be done: sources, "
+		"proofs,\n"
+		"metrics, profile properties. Exit status 78 where the configuration does not load.\n"
+		"\n"
+		"  --key  also asks Klaviyo what each account's key may do, by an invalid event that has no effect, "
+		"and\n"
+		"         prints Klaviyo's page for a new key with the right scopes filled in\n",
+	.run = run,
+};

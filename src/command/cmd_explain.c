@@ -1,0 +1,297 @@
+/*
+ * deskbridge explain: the whole way of one webhook, dry: nothing is asked, stored or sent. It runs the very functions
+ * that the daemon runs, on a ledger that knows nothing yet.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "command/load.h"
+#include "command/options.h"
+#include "helpdesk/inquiry.h"
+#include "helpdesk/signal.h"
+#include "klaviyo/request.h"
+#include "pipeline/decide.h"
+
+#define EXPLAIN_MAX (1024 * 1024)
+
+static void print_block(const char *title, const struct buf *lines)
+{
+	printf("%s\n", title);
+	for (const char *line = lines->data; *line;) {
+		size_t len = strcspn(line, "\n");
+		printf("  %.*s\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+	printf("\n");
+}
+
+static void explain_proof(const struct generation *g, const struct source *s, const struct webhook *w)
+{
+	const struct proof *proof = definition_proof(s->definition);
+	struct proof_secrets secrets = {.user = s->auth_user};
+	struct proof_request request = {.method = "POST",
+					.url = s->public_url,
+					.headers = &w->headers,
+					.query = w->query,
+					.body = w->body,
+					.body_len = w->body_len,
+					.now_ms = w->received_ms};
+
+	printf("Proof: %s\n", proof_method(proof));
+	if (!proof_needs_secret(proof)) {
+		printf("  none is asked for: whoever reaches the address is believed\n\n");
+		return;
+	}
+	if (s->auth_secret)
+		secrets.secrets = secret_values(g->secrets, s->auth_secret, &secrets.n);
+	if (!proof_is_shown(proof, &w->headers, w->query))
+		printf("  not shown here: the daemon would answer 401. Give it with --header 'NAME: VALUE' (or "
+		       "--query) to have "
+		       "it checked\n\n");
+	else
+		printf("  %s\n\n", proof_verdict_name(proof_check(proof, &secrets, &request)));
+}
+
+/* Walks the lookup's steps over the given answers. Returns 1 with *ret filled, 0 where nobody is to be asked. */
+static int explain_lookup(const struct source *s, const struct webhook *w, const struct option_list *files,
+			  struct customer *ret)
+{
+	struct inquiry_secrets secrets = {.user = s->lookup_user ? s->lookup_user : "", .password = "", .token = ""};
+	struct inquiry *q = NULL;
+	struct err error = {0};
+	int found = 0;
+
+	printf("Lookup\n");
+	if (inquiry_new(s->definition, w, &q, &error) < 0) {
+		printf("  nobody to ask about: %s\n\n", error.text);
+		return 0;
+	}
+	for (size_t i = 0;; i++) {
+		CLEANUP(mem_freep) char *url = NULL;
+		CLEANUP(mem_freep) char *answer = NULL;
+		struct pairs headers = {0};
+		size_t len;
+		int r = inquiry_next(q, &secrets, &url, &headers, &error);
+		pairs_done(&headers);
+		if (r != 0) {
+			found = r == 1 && i > 0;
+			if (r < 0)
+				printf("  %s\n", error.text);
+			break;
+		}
+		printf("  GET %s\n", url);
+		if (i >= files->n) {
+			printf("  not asked here; give its answer with --customer FILE\n");
+			break;
+		}
+		if (load_file(files->items[i], EXPLAIN_MAX, &answer, &len, &error) < 0) {
+			printf("  %s\n", error.text);
+			break;
+		}
+		enum inquiry_verdict v = inquiry_answer(q, 200, "application/json", answer, len, &error);
+		if (v != INQUIRY_ON && v != INQUIRY_MOVED) {
+			printf("  %s: %s\n", files->items[i], error.text);
+			break;
+		}
+	}
+	if (found) {
+		inquiry_result(q, ret);
+		for (size_t i = 0; i < ret->addresses.n; i++)
+			printf("  found %s%s\n", ret->addresses.items[i].email,
+			       ret->addresses.items[i].primary ? " (primary)" : "");
+		if (ret->addresses.n == 0)
+			printf("  found no address\n");
+	}
+	printf("\n");
+	inquiry_free(q);
+	return found;
+}
+
+static void explain_request(const struct generation *g, const struct event *e, int64_t now_ms)
+{
+	const struct account *a = config_account(g->config, e->account);
+	struct pairs headers = {0};
+	struct err error = {0};
+	char *body = NULL;
+
+	printf("Event: %s for %s\n", e->metric, e->email);
+	printf("  account %s, unique_id %s%s%s\n", e->account, e->unique_id,
+	       event_is_backfill(e, now_ms) ? ", as backfill: recorded, no metric-triggered flow fires" : "",
+	       a && a->hold ? "; the account is ON HOLD: it would wait" : "");
+	if (request_single(e, now_ms, &body, &error) < 0) {
+		printf("  %s\n", error.text);
+		return;
+	}
+	printf("\n  POST %s%s\n", e->url, KLAVIYO_PATH_EVENTS);
+	request_headers(&headers, "(not shown)", a ? a->revision : KLAVIYO_REVISION_TESTED);
+	for (size_t i = 0; i < headers.n; i++)
+		printf("  %s: %s\n", headers.items[i].name, headers.items[i].value);
+	pairs_done(&headers);
+	struct json_object *tree = NULL;
+	if (json_read(body, strlen(body), &tree, NULL) == 0) {
+		CLEANUP(mem_freep) char *pretty = json_pretty(tree);
+		printf("\n%s\n\n", pretty);
+	}
+	json_object_put(tree);
+	free(body);
+}
+
+static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
+		      struct err *reterr)
+{
+	(void)ctx;
+	(void)account;
+	(void)email;
+	(void)flag;
+	(void)reterr;
+	*ret = 0;
+	return 0;
+}
+
+static int explain_decision(const struct generation *g, const struct source *s, const struct webhook *w,
+			    const struct reading *reading, const struct customer *customer)
+{
+	struct ledger_entry entry = {0};
+	struct reached_list reached = {0};
+	struct decision decision = {0};
+	struct err error = {0};
+	struct buf lines;
+
+	buf_init(&lines, EXPLAIN_MAX);
+	struct decide_input in = {.source = s,
+				  .conversation = reading->signal.conversation,
+				  .webhook = w,
+				  .signal = &reading->signal,
+				  .customer = customer,
+				  .entry = &entry,
+				  .reached = &reached,
+				  .now_ms = w->received_ms,
+				  .view = {.flag_count = flag_count},
+				  .explain = &lines};
+	int r = decide(&in, &decision, &error);
+	print_block("Ledger and rules, as for a conversation that is not known yet", &lines);
+	buf_done(&lines);
+	if (r < 0) {
+		printf("Dead letter: %s\n", error.text);
+		return COMMAND_GOOD;
+	}
+	printf("Result: %s%s%s\n\n", decide_result_name(decision.result), decision.detail ? ": " : "",
+	       decision.detail ? decision.detail : "");
+	for (size_t i = 0; i < decision.events_n; i++)
+		explain_request(g, &decision.events[i], w->received_ms);
+	decision_done(&decision);
+	return COMMAND_GOOD;
+}
+
+static int explain(const struct generation *g, const struct source *s, struct webhook *w,
+		   const struct option_list *files)
+{
+	struct reading reading = {0};
+	struct customer customer = {0};
+	struct buf lines;
+	int status = COMMAND_GOOD;
+
+	printf("Webhook: POST %s%s%s, %zu bytes\n\n", w->path, *w->query ? "?" : "", w->query, w->body_len);
+	explain_proof(g, s, w);
+	buf_init(&lines, EXPLAIN_MAX);
+	reading_explain(s->definition, w, &lines);
+	print_block("Reading", &lines);
+	buf_done(&lines);
+
+	reading_make(s->definition, w, NULL, &reading);
+	bool asked =
+		reading.kind == READING_SIGNAL && reading.signal.wants_lookup && explain_lookup(s, w, files, &customer);
+	if (asked) {
+		reading_done(&reading);
+		reading_make(s->definition, w, &customer, &reading);
+	}
+	switch (reading.kind) {
+	case READING_PING:
+		printf("Result: the helpdesk's own test; answered with 200, nothing is kept\n");
+		break;
+	case READING_IGNORED:
+		printf("Result: ignored: it says nothing of interest; answered with 200, counted\n");
+		break;
+	case READING_UNREADABLE:
+		printf("Result: dead letter: %s\n", reading.reason.text);
+		break;
+	case READING_SIGNAL:
+		status = explain_decision(g, s, w, &reading, asked ? &customer : NULL);
+		break;
+	}
+	reading_done(&reading);
+	customer_done(&customer);
+	return status;
+}
+
+/* "Name: value" into the webhook's headers. */
+static int add_header(struct webhook *w, const char *text)
+{
+	const char *colon = strchr(text, ':');
+
+	if (!colon || colon == text)
+		return command_usage_error(&command_explain, "--header '%s': expected 'NAME: VALUE'", text);
+	CLEANUP(mem_freep) char *name = mem_strn(text, (size_t)(colon - text));
+	pairs_add(&w->headers, name, colon + 1 + strspn(colon + 1, " "));
+	return OPTIONS_GO;
+}
+
+static int run(const struct command_context *ctx, int argc, char **argv)
+{
+	struct option_list headers = {0}, customers = {0};
+	const char *query = "", *words[2];
+	struct webhook w = {0};
+	struct err error = {0};
+	size_t n;
+	const struct option_spec specs[] = {
+		{"--header", OPTION_LIST, &headers},
+		{"--query", OPTION_TEXT, &query},
+		{"--customer", OPTION_LIST, &customers},
+		{NULL, OPTION_FLAG, NULL},
+	};
+
+	int end = options_parse(&command_explain, specs, argc, argv, words, 2, &n);
+	if (end != OPTIONS_GO)
+		return end;
+	if (n == 0)
+		return command_usage_error(&command_explain, "expected the name of a SOURCE");
+	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, true);
+	if (!g)
+		return COMMAND_CONFIG;
+	const struct source *s = load_source(g, words[0]);
+	if (!s)
+		return COMMAND_FAILED;
+	if (load_file(n == 2 ? words[1] : "-", g->config->listen.max_body, &w.body, &w.body_len, &error) < 0) {
+		fprintf(stderr, "deskbridge explain: %s\n", error.text);
+		return COMMAND_FAILED;
+	}
+	w.source = mem_str(s->name);
+	w.path = mem_str(s->path);
+	w.query = mem_str(*query == '?' ? query + 1 : query);
+	w.received_ms = clock_now_ms();
+	for (size_t i = 0; i < headers.n && end == OPTIONS_GO; i++)
+		end = add_header(&w, headers.items[i]);
+	if (end == OPTIONS_GO)
+		end = explain(g, s, &w, &customers);
+	webhook_done(&w);
+	return end;
+}
+
+const struct command command_explain = {
+	.name = "explain",
+	.arguments = "SOURCE [FILE] [--header 'NAME: VALUE']… [--query QUERY] [--customer FILE]…",
+	.summary = "show, dry, what one webhook would do: proof, reading, rules, the exact request",
+	.help = "Reads the webhook's body from FILE, or from standard input. Nothing is asked, stored or sent.\n"
+		"\n"
+		"  --header 'NAME: VALUE'  a header that came with it; repeat for more\n"
+		"  --query QUERY           what stood behind the ? of its URL\n"
+		"  --customer FILE         the helpdesk's answer about the customer; repeat for further lookup steps\n"
+		"\n"
+		"Example:\n"
+		"  deskbridge explain gladly closed.json --customer customer.json\n",
+	.run = run,
+};

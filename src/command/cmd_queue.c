@@ -1,0 +1,120 @@
+/*
+ * deskbridge queue list: the events that wait, were delivered or are dead, newest first.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "command/load.h"
+#include "command/options.h"
+#include "klaviyo/event.h"
+
+#define LIMIT_DEFAULT 50
+#define PAGE_MAX 500 /* what one answer of the daemon holds */
+
+static void print_row(struct json_object *row)
+{
+	const char *next = json_member_str(row, "next_attempt");
+	const char *reason = json_member_str(row, "reason");
+
+	printf("%s  %-9s %-20s  %8lld  %-20s  %-32s  %s%s%s\n", json_member_str(row, "id"),
+	       json_member_str(row, "state"), json_member_str(row, "created"),
+	       (long long)json_member_int(row, "attempts", 0), next ? next : "-", json_member_str(row, "email"),
+	       json_member_str(row, "metric"), reason ? "  | " : "", reason ? reason : "");
+}
+
+static void print_table(struct json_object *rows, const char *state)
+{
+	size_t n = json_object_array_length(rows);
+
+	if (n == 0) {
+		printf("no %s%sevents\n", state ? state : "", state ? " " : "");
+		return;
+	}
+	printf("%-16s  %-9s %-20s  %8s  %-20s  %-32s  %s\n", "ID", "STATE", "CREATED", "ATTEMPTS", "NEXT ATTEMPT",
+	       "EMAIL", "METRIC | REASON");
+	for (size_t i = 0; i < n; i++)
+		print_row(json_object_array_get_idx(rows, i));
+}
+
+/* Page after page until `limit` rows are there or the daemon has no more. */
+static int collect(const struct command_context *ctx, const char *admin, const char *state, long limit,
+		   struct json_object *rows)
+{
+	CLEANUP(mem_freep) char *before = NULL;
+
+	while (limit > 0) {
+		long page = limit < PAGE_MAX ? limit : PAGE_MAX;
+		struct json_object *part = NULL;
+		CLEANUP(mem_freep)
+		char *path = mem_fmt("/api/events?limit=%ld%s%s%s%s", page, state ? "&state=" : "", state ? state : "",
+				     before ? "&before=" : "", before ? before : "");
+		int status = load_from_daemon(ctx, admin, path, &part);
+		if (status != COMMAND_GOOD)
+			return status;
+		size_t n = json_object_array_length(part);
+		for (size_t i = 0; i < n; i++)
+			json_object_array_add(rows, json_object_get(json_object_array_get_idx(part, i)));
+		if (n > 0) {
+			free(before);
+			before = mem_str(json_member_str(json_object_array_get_idx(part, n - 1), "id"));
+		}
+		json_object_put(part);
+		if ((long)n < page)
+			break;
+		limit -= page;
+	}
+	return COMMAND_GOOD;
+}
+
+static int run(const struct command_context *ctx, int argc, char **argv)
+{
+	const char *state = NULL, *admin = NULL, *words[1];
+	long limit = LIMIT_DEFAULT;
+	bool json = false;
+	enum event_state parsed;
+	size_t n;
+	const struct option_spec specs[] = {
+		{"--state", OPTION_TEXT, &state}, {"--limit", OPTION_COUNT, &limit}, {"--json", OPTION_FLAG, &json},
+		{"--admin", OPTION_TEXT, &admin}, {NULL, OPTION_FLAG, NULL},
+	};
+
+	int end = options_parse(&command_queue, specs, argc, argv, words, 1, &n);
+	if (end != OPTIONS_GO)
+		return end;
+	if (n == 0 || strcmp(words[0], "list") != 0)
+		return command_usage_error(&command_queue, "expected: list");
+	if (state && event_state_parse(state, &parsed) < 0)
+		return command_usage_error(&command_queue, "--state %s: expected ready, delivered or dead", state);
+
+	CLEANUP(json_putp) struct json_object *rows = json_object_new_array();
+	int status = collect(ctx, admin, state, limit, rows);
+	if (status != COMMAND_GOOD)
+		return status;
+	if (json) {
+		CLEANUP(mem_freep) char *text = json_pretty(rows);
+		puts(text);
+	} else {
+		print_table(rows, state);
+	}
+	return COMMAND_GOOD;
+}
+
+const struct command command_queue = {
+	.name = "queue",
+	.arguments = "list [--state ready|delivered|dead] [--limit N] [--json] [--admin ADDRESS]",
+	.summary = "show the events that wait, were delivered, or are dead letters",
+	.help = "Asks the running daemon through its admin address. Newest first.\n"
+		"\n"
+		"  --state STATE    only ready (waiting), delivered, or dead (set aside with a reason)\n"
+		"  --limit N        at most N events (default 50)\n"
+		"  --json           one array of {id, state, account, metric, email, unique_id, created,\n"
+		"                   attempts, next_attempt, reason}\n"
+		"  --admin ADDRESS  the daemon's admin address, where it is not the configuration's\n"
+		"\n"
+		"Example: why did nothing arrive?\n"
+		"  deskbridge queue list --state dead\n",
+	.run = run,
+};

@@ -1,0 +1,148 @@
+/*
+ * deskbridge status: who is paused now, what waits, what is parked; for people first.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "command/load.h"
+#include "command/options.h"
+
+/* "4 h" since an ISO time of the daemon's; "?" where it does not read. */
+static const char *age_of(const char *iso, char out[CLOCK_ISO_MAX])
+{
+	int64_t ms;
+
+	if (!iso || clock_parse(iso, strlen(iso), &ms) < 0) {
+		snprintf(out, CLOCK_ISO_MAX, "?");
+		return out;
+	}
+	int64_t now_ms = clock_now_ms();
+	clock_age(now_ms > ms ? now_ms - ms : 0, out);
+	return out;
+}
+
+static const char *or_dash(const char *text)
+{
+	return text ? text : "-";
+}
+
+static void print_paused(struct json_object *paused)
+{
+	size_t n = json_object_array_length(paused);
+	char age[CLOCK_ISO_MAX];
+
+	if (n == 0) {
+		printf("Nobody is paused now: no open conversation has reached anyone.\n\n");
+		return;
+	}
+	printf("Paused now, the longest first:\n");
+	printf("  %-10s %-14s %-36s %-32s %s\n", "FOR", "SOURCE", "EMAIL", "PROPERTY", "CONVERSATION");
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *p = json_object_array_get_idx(paused, i);
+		printf("  %-10s %-14s %-36s %-32s %s\n", age_of(json_member_str(p, "since"), age),
+		       or_dash(json_member_str(p, "source")), or_dash(json_member_str(p, "email")),
+		       or_dash(json_member_str(p, "flag")), or_dash(json_member_str(p, "conversation")));
+	}
+	printf("\n");
+}
+
+static void print_accounts(struct json_object *accounts)
+{
+	char age[CLOCK_ISO_MAX];
+
+	printf("Klaviyo accounts:\n  %-20s %10s %10s %10s  %-12s %s\n", "ACCOUNT", "READY", "DELIVERED", "DEAD",
+	       "OLDEST", "STATE");
+	for (size_t i = 0; i < json_object_array_length(accounts); i++) {
+		struct json_object *a = json_object_array_get_idx(accounts, i);
+		const char *parked = json_member_str(a, "parked");
+		const char *oldest = json_member_str(a, "oldest");
+		const char *state = !json_member_bool(a, "configured", true) ? "parked: not configured"
+				    : json_member_bool(a, "hold", false)     ? "on hold"
+				    : parked                                 ? "parked: "
+									     : "sending";
+		printf("  %-20s %10lld %10lld %10lld  %-12s %s%s\n", json_member_str(a, "name"),
+		       (long long)json_member_int(a, "ready", 0), (long long)json_member_int(a, "delivered", 0),
+		       (long long)json_member_int(a, "dead", 0), oldest ? age_of(oldest, age) : "-", state,
+		       parked && strcmp(state, "parked: ") == 0 ? parked : "");
+	}
+	printf("\n");
+}
+
+static void print_sources(struct json_object *sources)
+{
+	printf("Sources:\n  %-20s %18s %10s %10s  %s\n", "SOURCE", "OPEN CONVERSATIONS", "PENDING", "DEAD", "STATE");
+	for (size_t i = 0; i < json_object_array_length(sources); i++) {
+		struct json_object *s = json_object_array_get_idx(sources, i);
+		const char *parked = json_member_str(s, "parked");
+		printf("  %-20s %18lld %10lld %10lld  %s%s", json_member_str(s, "name"),
+		       (long long)json_member_int(s, "open_conversations", 0),
+		       (long long)json_member_int(s, "pending", 0), (long long)json_member_int(s, "dead", 0),
+		       !json_member_bool(s, "configured", true) ? "parked: not configured"
+		       : parked                                 ? "lookups parked: "
+								: "taking webhooks",
+		       parked ? parked : "");
+		struct json_object *waiting = json_member(s, "waiting");
+		if (waiting && json_object_is_type(waiting, json_type_object)) {
+			printf(" (waiting:");
+			json_object_object_foreach(waiting, why, count)
+			{
+				printf(" %lld %s", (long long)json_object_get_int64(count), why);
+			}
+			printf(")");
+		}
+		printf("\n");
+	}
+}
+
+static void print_status(struct json_object *status)
+{
+	char age[CLOCK_ISO_MAX];
+
+	print_paused(json_member(status, "paused"));
+	print_accounts(json_member(status, "accounts"));
+	print_sources(json_member(status, "sources"));
+	printf("\ndeskbridge %s, up for %s, store %.1f MiB, %s%s\n", or_dash(json_member_str(status, "version")),
+	       age_of(json_member_str(status, "started"), age),
+	       (double)json_member_int(status, "store_bytes", 0) / (1024.0 * 1024.0),
+	       json_member_bool(status, "ready", false) ? "ready" : "NOT READY: ",
+	       json_member_bool(status, "ready", false) ? "" : or_dash(json_member_str(status, "not_ready")));
+}
+
+static int run(const struct command_context *ctx, int argc, char **argv)
+{
+	const char *admin = NULL;
+	bool json = false;
+	size_t n;
+	const struct option_spec specs[] = {
+		{"--json", OPTION_FLAG, &json}, {"--admin", OPTION_TEXT, &admin}, {NULL, OPTION_FLAG, NULL}};
+
+	int end = options_parse(&command_status, specs, argc, argv, NULL, 0, &n);
+	if (end != OPTIONS_GO)
+		return end;
+	CLEANUP(json_putp) struct json_object *status = NULL;
+	int failed = load_from_daemon(ctx, admin, "/api/status", &status);
+	if (failed != COMMAND_GOOD)
+		return failed;
+	if (json) {
+		CLEANUP(mem_freep) char *text = json_pretty(status);
+		puts(text);
+	} else {
+		print_status(status);
+	}
+	return json_member_bool(status, "ready", false) ? COMMAND_GOOD : COMMAND_FAILED;
+}
+
+const struct command command_status = {
+	.name = "status",
+	.arguments = "[--json] [--admin ADDRESS]",
+	.summary = "show who is paused now, what waits and what is parked",
+	.help = "Asks the running daemon through its admin address. Begins with the people who are paused now, the\n"
+		"longest first. Exit status 1 where the daemon does not answer or cannot take webhooks.\n"
+		"\n"
+		"  --json           the same as JSON\n"
+		"  --admin ADDRESS  the daemon's admin address, where it is not the configuration's\n",
+	.run = run,
+};

@@ -1,0 +1,128 @@
+#include "config.h"
+
+#include "command/load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "http/client.h"
+
+#define ANSWER_MAX (4 * 1024 * 1024)
+#define ASK_TIMEOUT_MS 10000
+
+struct generation *load_generation(const struct command_context *ctx, bool quiet_warnings)
+{
+	struct problems problems = {0};
+	struct generation *g = generation_load(ctx->config_file, &problems);
+
+	if (!g || !quiet_warnings)
+		problems_print(&problems, stderr);
+	if (!g && !ctx->config_given)
+		fprintf(stderr, "deskbridge: this is the installed default; name another file with -c FILE\n");
+	problems_done(&problems);
+	return g;
+}
+
+const struct source *load_source(const struct generation *g, const char *name)
+{
+	const struct source *s = config_source(g->config, name);
+
+	if (s)
+		return s;
+	fprintf(stderr, "deskbridge: no source \"%s\" in %s; there are:", name, g->config->file);
+	for (size_t i = 0; i < g->config->sources_n; i++)
+		fprintf(stderr, " %s", g->config->sources[i].name);
+	fputc('\n', stderr);
+	return NULL;
+}
+
+static int explain_failure(const struct http_reply *reply, const char *address)
+{
+	struct json_object *tree = NULL;
+
+	if (reply->failure != HTTP_OK) {
+		fprintf(stderr,
+			"deskbridge: the daemon does not answer at %s (%s). Does it run? systemctl status deskbridge. "
+			"Where its address is another one: --admin ADDRESS\n",
+			address, reply->error);
+		return COMMAND_FAILED;
+	}
+	if (json_read(reply->body.data, reply->body.len, &tree, NULL) == 0 && json_member_str(tree, "error"))
+		fprintf(stderr, "deskbridge: the daemon at %s says: %s (%u)\n", address, json_member_str(tree, "error"),
+			reply->status);
+	else
+		fprintf(stderr, "deskbridge: what answers at %s is not deskbridge's admin address (status %u)\n",
+			address, reply->status);
+	json_object_put(tree);
+	return COMMAND_FAILED;
+}
+
+int load_from_daemon(const struct command_context *ctx, const char *address, const char *path, struct json_object **ret)
+{
+	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, true);
+	CLEANUP(mem_freep) char *url = NULL;
+	struct pairs headers = {0};
+	struct http_reply reply;
+	struct err error = {0};
+	int status = COMMAND_GOOD;
+
+	if (!g)
+		return COMMAND_CONFIG;
+	if (!address)
+		address = g->config->admin.address;
+	bool is_unix = strncmp(address, "unix:", 5) == 0;
+	url = is_unix ? mem_fmt("http://localhost%s", path) : mem_fmt("http://%s%s", address, path);
+	const char *token = g->config->admin.token ? secret_value(g->secrets, g->config->admin.token) : NULL;
+	if (token) {
+		CLEANUP(mem_freep) char *bearer = mem_fmt("Bearer %s", token);
+		pairs_add(&headers, "Authorization", bearer);
+	}
+	struct http_ask ask = {
+		.method = "GET",
+		.url = url,
+		.headers = &headers,
+		.timeout_ms = ASK_TIMEOUT_MS,
+		.max_answer = ANSWER_MAX,
+		.unix_socket = is_unix ? address + 5 : NULL,
+	};
+	int r = http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, &reply, &error);
+	pairs_done(&headers);
+	if (r < 0) {
+		fprintf(stderr, "deskbridge: %s: %s\n", address, error.text);
+		return COMMAND_FAILED;
+	}
+	if (reply.failure != HTTP_OK || reply.status != 200 ||
+	    json_read(reply.body.data, reply.body.len, ret, &error) < 0)
+		status = explain_failure(&reply, address);
+	http_reply_done(&reply);
+	return status;
+}
+
+int load_file(const char *path, size_t max, char **ret, size_t *ret_len, struct err *reterr)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	FILE *f = is_stdin ? stdin : fopen(path, "re");
+	char piece[16384];
+	struct buf text;
+	size_t n;
+
+	if (!f)
+		return err_set(reterr, -errno, "%s: %s", path, strerror(errno));
+	buf_init(&text, max);
+	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
+		buf_add(&text, piece, n);
+	int failed = ferror(f) ? EIO : 0;
+	if (!is_stdin)
+		fclose(f);
+	if (failed || text.error) {
+		int code = failed ? -failed : text.error;
+		buf_done(&text);
+		return err_set(reterr, code, "%s: %s", path,
+			       failed ? "it cannot be read to its end" : "it is longer than a webhook may be");
+	}
+	*ret_len = text.len;
+	*ret = buf_take(&text);
+	return 0;
+}

@@ -1,0 +1,43 @@
+/*
+ * options: a sub-command's words: --name, --name VALUE, --name=VALUE, and what stands without dashes.
+ *
+ * Every command understands --help by itself. A wrong word names the nearest right one.
+ */
+#ifndef COMMAND_OPTIONS_H
+#define COMMAND_OPTIONS_H
+
+#include <stddef.h>
+
+#include "base/text.h"
+#include "command/command.h"
+
+enum option_type {
+	OPTION_FLAG,  /* bool *: set to true */
+	OPTION_TEXT,  /* const char **: the last one counts */
+	OPTION_LIST,  /* struct option_list *: each one */
+	OPTION_COUNT, /* long *: a whole number, at least 1 */
+};
+
+#define OPTION_LIST_MAX 64
+struct option_list {
+	const char *items[OPTION_LIST_MAX];
+	size_t n;
+};
+
+struct option_spec {
+	const char *name; /* "--limit" */
+	enum option_type type;
+	void *target;
+};
+
+#define OPTIONS_GO (-1)
+
+/*
+ * specs ends with a NULL name. words: at most words_max texts without dashes, all borrowed from argv; *ret_words is how
+ * many there are. Returns OPTIONS_GO, or the exit status with which the command ends at once (after --help:
+ * COMMAND_GOOD; after a message on stderr: COMMAND_USAGE).
+ */
+int options_parse(const struct command *c, const struct option_spec *specs, int argc, char **argv, const char **words,
+		  size_t words_max, size_t *ret_words);
+
+#endif

@@ -1,0 +1,91 @@
+#!/bin/sh
+# Holds the rules of the tree (HACKING.md): which library may be known where, which folders are pure, who may include
+# whom, and that no file grows into a monster. Prints every offence; exits 1 where there was one.
+set -u
+cd "$(dirname "$0")/.." || exit 99
+failed=0
+offence() {
+	printf 'check-tree: %s\n' "$*"
+	failed=1
+}
+
+# Lower folders are known by higher ones, never the other way.
+layers='base http helpdesk rules ledger klaviyo config store lookup delivery pipeline intake admin sandbox command'
+
+rank() {
+	n=0
+	for layer in $layers; do
+		n=$((n + 1))
+		if [ "$layer" = "$1" ]; then
+			echo $n
+			return
+		fi
+	done
+	echo 0
+}
+
+# only HEADER FOLDER_OR_FILE…: the header is included nowhere else under src.
+only() {
+	header=$1
+	shift
+	for file in $(grep -lE "#include <$header" -r src --include='*.[ch]'); do
+		for allowed in "$@"; do
+			case $file in "$allowed"*) continue 2 ;; esac
+		done
+		offence "$file includes <$header…>, which only $* may know"
+	done
+}
+only microhttpd.h src/http/
+only curl/ src/http/ src/command/command.c
+only yaml.h src/config/
+only sqlite3.h src/store/ src/command/command.c
+only 'systemd/' src/base/log.c src/command/
+only gnutls/ src/base/digest.c src/command/command.c
+
+# Includes are written from src/ and point to the same folder or a lower one.
+for file in $(find src -mindepth 2 -name '*.[ch]' | sort); do
+	folder=${file#src/}
+	folder=${folder%%/*}
+	mine=$(rank "$folder")
+	[ "$mine" -gt 0 ] || offence "$file: the folder src/$folder is not in the list of layers"
+	for included in $(sed -n 's/^#include "\([^"]*\)".*/\1/p' "$file"); do
+		[ "$included" = config.h ] && continue
+		[ -f "src/$included" ] || {
+			offence "$file includes \"$included\": no such file under src/"
+			continue
+		}
+		theirs=$(rank "${included%%/*}")
+		[ "$theirs" -le "$mine" ] || offence "$file includes \"$included\": upwards"
+	done
+done
+
+# Pure code: everything by parameter. No clock, no I/O, no thread, no log, no environment, no chance.
+pure="src/helpdesk src/rules src/ledger src/klaviyo src/delivery/scheduler.c src/delivery/scheduler.h"
+pure="$pure $(ls src/pipeline/decide*.[ch])"
+banned='\b(fopen|open|read|write|socket|time|gettimeofday|clock_gettime|clock_now_ms|clock_mono_us|getenv|rand|random|digest_random|digest_random_below|pthread_[a-z_]+|log_(write|error|warning|notice|info|debug)|metrics_(add|set|observe)|sleep|usleep|nanosleep|fork|system)\('
+for place in $pure; do
+	found=$(grep -rnE "$banned" "$place" --include='*.[ch]' | grep -vE ':[[:space:]]*(\*|/\*)')
+	[ -z "$found" ] || offence "$place is pure, but: $found"
+	found=$(grep -rnE '^#include (<(time|pthread|unistd|fcntl|sys/[a-z]+)\.h>|"base/(log|thread|metrics)\.h")' "$place" --include='*.[ch]')
+	[ -z "$found" ] || offence "$place is pure, but: $found"
+done
+
+for file in $(find src -name '*.[ch]' | sort); do
+	lines=$(wc -l <"$file")
+	[ "$lines" -le 560 ] || offence "$file has $lines lines: more than one thing?"
+	case $file in
+	*.c) [ "$(grep -m1 '^#include' "$file")" = '#include "config.h"' ] || offence "$file does not include config.h first" ;;
+	esac
+	grep -nE '(^|[^:])//' "$file" | grep -vE '"[^"]*//|/\*.*//|^[0-9]+:[[:space:]]*\*' | head -1 | grep -q . && offence "$file: a // comment"
+done
+for word in strcpy strcat sprintf vsprintf gets atoi atol strtok; do
+	found=$(grep -rnE "\b$word\(" src --include='*.[ch]')
+	[ -z "$found" ] || offence "banned function $word: $found"
+done
+
+# Every source is in the build (and so in the tarball).
+for file in $(find src -mindepth 2 -name '*.[ch]'); do
+	grep -qF "$file" "$(dirname "$file")/module.am" || offence "$file is not in $(dirname "$file")/module.am"
+done
+[ $failed = 0 ] && echo "check-tree: the tree keeps its rules"
+exit $failed
