@@ -30,13 +30,13 @@ struct ledger_taken {
 struct ledger_entry {
 	enum ledger_state state;
 	int64_t as_of_ms;           /* newest signal time seen; 0: none */
-	int64_t first_opened_ms;    /* 0: no opening known */
+	int64_t first_opened_ms;    /* the earliest known; 0: no opening known */
 	int64_t opened_ms;          /* of the latest opening; 0: none known */
 	int64_t opened_received_ms; /* our receipt of what last opened it: `expire_after` runs from here */
 	int64_t closed_ms;          /* of the latest closing; 0: none */
 	unsigned reopen_count;
-	/* Since it was last closed, an opening met an address (reached, dropped or ignored). false while open: "no
-	 * address yet". */
+	/* The latest opening met an address (reached, dropped or ignored); false while open: "no address yet". Stays
+	 * after a closing, as those reached do, for history; false where no opening but history is known. */
 	bool addressed;
 	struct ledger_taken taken[LEDGER_TAKEN_MAX]; /* oldest first */
 	unsigned taken_n;
@@ -75,22 +75,25 @@ struct ledger_verdict {
 	int64_t time_ms;            /* the event's time: for a late address the opening's */
 	bool opens;                 /* the webhook's addresses are decided (account, drop) and added to those reached */
 	bool renews;                /* …and those reached before the last closing are forgotten first */
-	bool to_own;                /* a closing that goes to the webhook's own addresses; else to all reached */
+	bool to_own;                /* it goes to the webhook's own addresses; else (a closing) to all reached */
 	bool backfill;              /* always, whatever `late` says */
 	bool history;
 };
 
-/* Changes *e. The verdict says what follows. */
+/* Changes *e. The verdict says what follows. A signal already taken changes nothing. */
 void ledger_apply(struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p,
 		  struct ledger_verdict *ret);
 /* Whether applying s would change the state: for `settle`. */
 bool ledger_would_change(const struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p);
-/* Takes the signal's time and kind as seen, without effect on the state: what `settle` ended. */
+/* Takes the signal's time and kind as seen (as_of advances), without effect on the state: what `settle` ended. */
 void ledger_skip(struct ledger_entry *e, const struct ledger_signal *s);
 /* Closes an open entry whose deadline (opened_received_ms + expire_after_ms) has passed. Returns whether it did. */
 bool ledger_expire(struct ledger_entry *e, int64_t expire_after_ms, int64_t now_ms, struct ledger_verdict *ret);
 
-/* Whom an opening reached. Owned by the list. */
+/*
+ * Whom an opening reached. Owned by the list. Kept while the conversation is open and after it was closed (a history
+ * closing goes to them too), until it opens again (verdict.renews). The flag's count only counts open conversations.
+ */
 struct reached {
 	char *account;
 	char *email;
@@ -101,7 +104,8 @@ struct reached_list {
 	size_t n;
 };
 void reached_add(struct reached_list *l, const char *account, const char *email, const char *flag); /* once each */
-void reached_clear(struct reached_list *l);
-void reached_copy(struct reached_list *to, const struct reached_list *from);
+bool reached_has(const struct reached_list *l, const char *account, const char *email, const char *flag);
+void reached_clear(struct reached_list *l);                                  /* frees what it holds; usable again */
+void reached_copy(struct reached_list *to, const struct reached_list *from); /* what `to` held is not freed */
 
 #endif

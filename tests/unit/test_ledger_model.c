@@ -1,0 +1,245 @@
+#include "config.h"
+
+#include "ledger/ledger.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+/*
+ * Random histories in any order of arrival, with repeats and a desk whose clock is off, against a model that knows
+ * nothing but "the newest signal counts". A failure names its seed; the same seed makes the same history.
+ */
+
+#define HISTORIES 10000 /* for each kind of desk */
+#define SIGNALS_MAX 24  /* less than LEDGER_TAKEN_MAX: the ledger forgets none of them */
+#define ARRIVALS_MAX (2 * SIGNALS_MAX)
+#define T0 INT64_C(1764000000000)
+
+struct model {
+	enum ledger_state state;
+	int64_t newest; /* earlier of time and receipt */
+	bool opening_known;
+	struct ledger_signal seen[ARRIVALS_MAX];
+	int seen_n;
+	int transitions[ARRIVALS_MAX]; /* of seen[i] */
+};
+
+static uint64_t dice;
+
+static unsigned roll(unsigned below)
+{
+	dice ^= dice << 13;
+	dice ^= dice >> 7;
+	dice ^= dice << 17;
+	return (unsigned)((dice >> 20) % below);
+}
+
+static bool opens(const struct ledger_signal *s)
+{
+	return s->kind == TRANSITION_OPENED || s->kind == TRANSITION_REOPENED;
+}
+
+static int64_t earlier(const struct ledger_signal *s)
+{
+	return s->time_ms < s->received_ms ? s->time_ms : s->received_ms;
+}
+
+/* The index among those seen; -1: new. */
+static int model_find(const struct model *m, const struct ledger_signal *s)
+{
+	for (int i = 0; i < m->seen_n; i++)
+		if (m->seen[i].kind == s->kind && m->seen[i].time_ms == s->time_ms)
+			return i;
+	return -1;
+}
+
+/* Returns the index of the signal among those seen, -1 for one that says nothing of opening or closing. */
+static int model_apply(struct model *m, const struct ledger_signal *s)
+{
+	int i = model_find(m, s);
+	bool counts;
+
+	if (s->kind == TRANSITION_NONE)
+		return -1;
+	if (i >= 0)
+		return i;
+	counts = earlier(s) > m->newest ||
+		 (earlier(s) == m->newest && !(opens(s) && m->state == LEDGER_CLOSED && !m->opening_known));
+	if (counts) {
+		m->state = opens(s) ? LEDGER_OPEN : LEDGER_CLOSED;
+		m->newest = earlier(s);
+	}
+	m->opening_known = m->opening_known || opens(s);
+	m->seen[m->seen_n] = *s;
+	return m->seen_n++;
+}
+
+#define DEMAND(cond)                                                                                                   \
+	do {                                                                                                           \
+		if (!(cond))                                                                                           \
+			fail_msg("seed %llu, arrival %d: %s does not hold", (unsigned long long)seed, arrival, #cond); \
+	} while (0)
+
+static int make_history(struct ledger_signal *to, bool skewed)
+{
+	static const enum transition kinds[] = {TRANSITION_OPENED, TRANSITION_REOPENED, TRANSITION_CLOSED,
+						TRANSITION_CLOSED, TRANSITION_NONE};
+	int n = 1 + (int)roll(SIGNALS_MAX);
+
+	for (int i = 0; i < n; i++)
+		to[i] = (struct ledger_signal){
+			.kind = kinds[roll(5)],
+			.time_ms = T0 + 1 + roll(3 * SIGNALS_MAX) + (skewed && roll(3) == 0 ? 40 : 0),
+			.has_address = roll(3) != 0,
+			.created_ms = roll(2) ? T0 : 0,
+			.closed_at_ms = roll(2) ? T0 : 0,
+		};
+	return n;
+}
+
+/* In any order; every third signal comes a second time, somewhere. Received one after the other. */
+static int make_arrivals(const struct ledger_signal *history, int n, bool skewed, struct ledger_signal *to)
+{
+	int64_t now = skewed ? T0 : T0 + 1000;
+	int arrivals = 0;
+
+	for (int i = 0; i < n; i++) {
+		to[arrivals++] = history[i];
+		if (roll(3) == 0)
+			to[arrivals++] = history[i];
+	}
+	for (int i = arrivals - 1; i > 0; i--) {
+		int j = (int)roll((unsigned)i + 1);
+		struct ledger_signal t = to[i];
+
+		to[i] = to[j];
+		to[j] = t;
+	}
+	for (int i = 0; i < arrivals; i++)
+		to[i].received_ms = now += 1 + roll(4);
+	return arrivals;
+}
+
+/* The last word has the newest signal, where there is only one. */
+static void check_last_word(const struct model *m, const struct ledger_entry *e, uint64_t seed)
+{
+	int arrival = m->seen_n, newest = -1, as_new = 0;
+
+	for (int i = 0; i < m->seen_n; i++) {
+		if (newest < 0 || earlier(&m->seen[i]) > earlier(&m->seen[newest])) {
+			newest = i;
+			as_new = 0;
+		}
+		as_new += earlier(&m->seen[i]) == earlier(&m->seen[newest]);
+	}
+	if (newest < 0)
+		DEMAND(e->state == LEDGER_UNKNOWN);
+	else if (as_new == 1)
+		DEMAND(e->state == (opens(&m->seen[newest]) ? LEDGER_OPEN : LEDGER_CLOSED));
+}
+
+static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
+{
+	struct ledger_signal history[SIGNALS_MAX], arrivals[ARRIVALS_MAX];
+	struct ledger_entry e = {0};
+	struct model m = {0};
+	enum ledger_state told = LEDGER_UNKNOWN; /* what the transitions so far say, history aside */
+	int n, arrival;
+
+	dice = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	n = make_history(history, skewed);
+	n = make_arrivals(history, n, skewed, arrivals);
+	for (arrival = 0; arrival < n; arrival++) {
+		const struct ledger_signal *s = &arrivals[arrival];
+		struct ledger_entry before = e, again;
+		bool was_older = s->kind != TRANSITION_NONE && earlier(s) < m.newest;
+		bool was_new = model_find(&m, s) < 0;
+		struct ledger_verdict v, repeat;
+		int i;
+
+		ledger_apply(&e, s, p, &v);
+		i = model_apply(&m, s);
+		DEMAND(e.state == m.state);
+		DEMAND(e.as_of_ms == m.newest);
+		DEMAND(ledger_would_change(&before, s, p) == (before.state != e.state));
+		DEMAND(v.opens ==
+		       (e.state == LEDGER_OPEN && (before.state != LEDGER_OPEN || (e.addressed && !before.addressed))));
+		DEMAND(v.renews == (before.state == LEDGER_CLOSED && e.state == LEDGER_OPEN));
+
+		/* Each kind and time makes at most one transition, and the repeat changes nothing. */
+		if (i >= 0 && v.transition != TRANSITION_NONE)
+			DEMAND(++m.transitions[i] == 1);
+		again = e;
+		ledger_apply(&again, s, p, &repeat);
+		DEMAND(repeat.transition == TRANSITION_NONE);
+		DEMAND(memcmp(&again, &e, sizeof(e)) == 0);
+
+		/* What a state desk says too late is not told; what a change desk says is, as history. */
+		if (p->reports_state)
+			DEMAND(!v.history || v.transition == TRANSITION_NONE);
+		else if (was_older && was_new && v.why != LEDGER_LATE_ADDRESS)
+			DEMAND(v.history && v.transition == s->kind && v.backfill && !v.opens);
+
+		/* Openings and closings that are told alternate. */
+		if (v.transition == TRANSITION_NONE || v.history || v.why == LEDGER_LATE_ADDRESS)
+			continue;
+		if (v.opens)
+			DEMAND(told != LEDGER_OPEN);
+		else
+			DEMAND(v.transition == TRANSITION_CLOSED && (told == LEDGER_OPEN || told == LEDGER_UNKNOWN));
+		told = e.state;
+	}
+	if (!p->reports_state)
+		DEMAND(told == e.state);
+	check_last_word(&m, &e, seed);
+}
+
+static void play_all(bool reports_state, bool skewed)
+{
+	for (uint64_t seed = 1; seed <= HISTORIES; seed++) {
+		struct ledger_policy p = {.reports_state = reports_state,
+					  .late_opened_ms = (int64_t)(seed % 4000),
+					  .late_closed_ms = (int64_t)(seed % 4000)};
+
+		play(seed, &p, skewed);
+	}
+}
+
+static void change_desk_ends_as_its_newest_signal_says(void **unused)
+{
+	(void)unused;
+	play_all(false, false);
+}
+
+static void change_desk_with_a_fast_clock_does_too(void **unused)
+{
+	(void)unused;
+	play_all(false, true);
+}
+
+static void state_desk_ends_as_its_newest_signal_says(void **unused)
+{
+	(void)unused;
+	play_all(true, false);
+}
+
+static void state_desk_with_a_fast_clock_does_too(void **unused)
+{
+	(void)unused;
+	play_all(true, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(change_desk_ends_as_its_newest_signal_says),
+		cmocka_unit_test(change_desk_with_a_fast_clock_does_too),
+		cmocka_unit_test(state_desk_ends_as_its_newest_signal_says),
+		cmocka_unit_test(state_desk_with_a_fast_clock_does_too),
+	};
+
+	return cmocka_run_group_tests_name("ledger model", tests, NULL, NULL);
+}
