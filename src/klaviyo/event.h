@@ -24,7 +24,9 @@ struct event {
 	/* frozen */
 	int64_t id; /* the store's; shown as %016x */
 	char *account;
-	char *url; /* of the account when it was queued: a sandbox's events never reach production */
+	/* Of the account when it was queued: a sandbox's events never reach production. "": the account was not
+	 * configured then; it gets the account's url when that is configured again. */
+	char *url;
 	char *email;
 	char *metric;
 	char unique_id[EVENT_UNIQUE_ID_LEN + 1];
@@ -49,7 +51,7 @@ struct event {
 	char *reason;   /* of the last outcome, for people; NULL: none. For a dead letter: why */
 };
 
-void event_done(struct event *e);
+void event_done(struct event *e); /* frees what it holds, not e */
 void event_copy(struct event *to, const struct event *from);
 
 /*
@@ -62,7 +64,8 @@ void event_unique_id(char out[EVENT_UNIQUE_ID_LEN + 1], const char *source, cons
 
 /* Whether this event goes out as backfill when sent at now_ms. */
 bool event_is_backfill(const struct event *e, int64_t now_ms);
-/* Whether two events of one person set their flags differently, so that person_gap must lie between them. */
+/* Whether two events of one person set their profile differently, so that person_gap must lie between them. Any
+ * difference counts; NULL: no such event. */
 bool event_changes_profile(const char *profile_before, const char *profile_after);
 
 #endif

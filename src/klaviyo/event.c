@@ -1,0 +1,117 @@
+#include "config.h"
+
+#include "klaviyo/event.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/text.h"
+
+static const char *const state_names[] = {
+	[EVENT_READY] = "ready",
+	[EVENT_DELIVERED] = "delivered",
+	[EVENT_DEAD] = "dead",
+};
+
+const char *event_state_name(enum event_state s)
+{
+	return state_names[s];
+}
+
+int event_state_parse(const char *s, enum event_state *ret)
+{
+	for (size_t i = 0; i < sizeof(state_names) / sizeof(*state_names); i++)
+		if (strcmp(s, state_names[i]) == 0) {
+			*ret = (enum event_state)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+void event_done(struct event *e)
+{
+	free(e->account);
+	free(e->url);
+	free(e->email);
+	free(e->metric);
+	free(e->source);
+	free(e->conversation);
+	free(e->properties);
+	free(e->profile);
+	free(e->reason);
+	*e = (struct event){0};
+}
+
+void event_copy(struct event *to, const struct event *from)
+{
+	*to = *from;
+	to->account = mem_str(from->account);
+	to->url = mem_str(from->url);
+	to->email = mem_str(from->email);
+	to->metric = mem_str(from->metric);
+	to->source = mem_str(from->source);
+	to->conversation = mem_str(from->conversation);
+	to->properties = mem_str(from->properties);
+	to->profile = mem_str(from->profile);
+	to->reason = mem_str(from->reason);
+}
+
+void event_unique_id(char out[EVENT_UNIQUE_ID_LEN + 1], const char *source, const char *conversation,
+		     enum transition transition, bool has_time, int64_t time_ms, int64_t received_ms,
+		     const char *metric, const char *email)
+{
+	unsigned char sum[DIGEST_SHA256_BYTES];
+	char hex[2 * DIGEST_SHA256_BYTES + 1], time[32];
+	struct digest *d = digest_new();
+
+	if (has_time)
+		(void)snprintf(time, sizeof(time), "%" PRId64, time_ms);
+	else
+		(void)snprintf(time, sizeof(time), "#%" PRId64, received_ms);
+	/* The NUL of each but the last is part of the text: nothing can be moved from one to the next. */
+	digest_add(d, source, strlen(source) + 1);
+	digest_add(d, conversation, strlen(conversation) + 1);
+	digest_add(d, transition_name(transition), strlen(transition_name(transition)) + 1);
+	digest_add(d, time, strlen(time) + 1);
+	digest_add(d, metric, strlen(metric) + 1);
+	digest_add(d, email, strlen(email));
+	digest_end(d, sum);
+	digest_hex(sum, sizeof(sum), hex);
+	memcpy(out, hex, EVENT_UNIQUE_ID_LEN);
+	out[EVENT_UNIQUE_ID_LEN] = '\0';
+}
+
+bool event_is_backfill(const struct event *e, int64_t now_ms)
+{
+	int64_t age_ms;
+
+	if (e->backfill)
+		return true;
+	if (e->late_ms == CLOCK_NEVER_MS || __builtin_sub_overflow(now_ms, e->time_ms, &age_ms))
+		return false;
+	return age_ms > e->late_ms;
+}
+
+bool event_changes_profile(const char *profile_before, const char *profile_after)
+{
+	struct json_object *before = NULL, *after = NULL;
+	bool changes = true;
+
+	if (text_is(profile_before, profile_after))
+		return false;
+	if (!profile_before || !profile_after)
+		return true;
+	/* The same members in another order change nothing. What does not read is taken as a change: waiting is the
+	 * safe side. */
+	if (json_read(profile_before, strlen(profile_before), &before, NULL) == 0 &&
+	    json_read(profile_after, strlen(profile_after), &after, NULL) == 0)
+		changes = !json_object_equal(before, after);
+	json_object_put(before);
+	json_object_put(after);
+	return changes;
+}

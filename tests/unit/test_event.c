@@ -1,0 +1,160 @@
+#include "config.h"
+
+#include "klaviyo/event.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+#define TIME INT64_C(1795276800000)
+
+static void unique_id_is_the_documented_digest(void **unused)
+{
+	char id[EVENT_UNIQUE_ID_LEN + 1];
+
+	(void)unused;
+	/* Computed apart: sha256 of the parts with NUL between them. */
+	event_unique_id(id, "gladly", "c-1", TRANSITION_CLOSED, true, TIME, 1, "closed conversation in Gladly",
+			"jo@example.com");
+	assert_string_equal(id, "698605e58732f1753d3ef2658ddecd4b");
+}
+
+static void unique_id_without_a_time_rests_on_the_receipt(void **unused)
+{
+	char id[EVENT_UNIQUE_ID_LEN + 1];
+
+	(void)unused;
+	event_unique_id(id, "gladly", "c-1", TRANSITION_OPENED, false, 5, TIME + 1234, "started conversation in Gladly",
+			"jo@example.com");
+	assert_string_equal(id, "543ca26418f90e3695c7a7a811af05bb");
+}
+
+static void unique_id_differs_with_every_part(void **unused)
+{
+	char ids[8][EVENT_UNIQUE_ID_LEN + 1];
+
+	(void)unused;
+	event_unique_id(ids[0], "s", "c", TRANSITION_OPENED, true, 1, 1, "m", "e");
+	event_unique_id(ids[1], "sc", "", TRANSITION_OPENED, true, 1, 1, "m", "e");
+	event_unique_id(ids[2], "s", "d", TRANSITION_OPENED, true, 1, 1, "m", "e");
+	event_unique_id(ids[3], "s", "c", TRANSITION_REOPENED, true, 1, 1, "m", "e");
+	event_unique_id(ids[4], "s", "c", TRANSITION_OPENED, true, 2, 1, "m", "e");
+	event_unique_id(ids[5], "s", "c", TRANSITION_OPENED, false, 1, 1, "m", "e");
+	event_unique_id(ids[6], "s", "c", TRANSITION_OPENED, true, 1, 1, "me", "");
+	event_unique_id(ids[7], "s", "c", TRANSITION_OPENED, true, 1, 1, "m", "f");
+	for (int i = 0; i < 8; i++)
+		for (int j = 0; j < i; j++)
+			assert_string_not_equal(ids[i], ids[j]);
+	/* With a time, the receipt has no say: a second delivery makes the same id. */
+	event_unique_id(ids[1], "s", "c", TRANSITION_OPENED, true, 1, 999, "m", "e");
+	assert_string_equal(ids[0], ids[1]);
+}
+
+static void an_event_is_backfill_when_it_goes_out_too_late(void **unused)
+{
+	static const struct {
+		bool always;
+		int64_t late_ms, age_ms;
+		bool want;
+	} cases[] = {
+		{false, 900, 900, false},
+		{false, 900, 901, true},
+		{false, 900, -5, false}, /* the helpdesk's clock is fast */
+		{false, 0, 1, true},
+		{false, CLOCK_NEVER_MS, CLOCK_DAY_MS * 3650, false},
+		{true, CLOCK_NEVER_MS, 0, true},
+		{true, 900, 0, true},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct event e = {.time_ms = TIME, .backfill = cases[i].always, .late_ms = cases[i].late_ms};
+
+		assert_int_equal(event_is_backfill(&e, TIME + cases[i].age_ms), cases[i].want);
+	}
+}
+
+static void profiles_that_set_the_same_need_no_gap(void **unused)
+{
+	static const struct {
+		const char *before, *after;
+		bool want;
+	} cases[] = {
+		{"{\"A\":true}", "{\"A\":true}", false},
+		{"{\"A\":true,\"B\":1}", "{\"B\":1,\"A\":true}", false},
+		{"{\"A\":true}", "{\"A\":false}", true},
+		{"{\"A\":true}", "{\"B\":true}", true},
+		{"{\"A\":true}", "{\"A\":true,\"B\":1}", true},
+		{"{\"A\":true}", "no JSON", true},
+		{NULL, "{\"A\":true}", true},
+		{NULL, NULL, false},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_int_equal(event_changes_profile(cases[i].before, cases[i].after), cases[i].want);
+}
+
+static void a_copy_shares_nothing(void **unused)
+{
+	struct event a = {.account = mem_str("default"),
+			  .url = mem_str("https://a.klaviyo.com"),
+			  .email = mem_str("jo@example.com"),
+			  .metric = mem_str("m"),
+			  .source = mem_str("gladly"),
+			  .conversation = mem_str("c-1"),
+			  .properties = mem_str("{}"),
+			  .profile = mem_str("{}"),
+			  .reason = mem_str("why"),
+			  .unique_id = "0123",
+			  .time_ms = 7,
+			  .has_value = true,
+			  .value = 1.5},
+		     b;
+
+	(void)unused;
+	event_copy(&b, &a);
+	event_done(&a);
+	assert_null(a.email);
+	assert_string_equal(b.account, "default");
+	assert_string_equal(b.url, "https://a.klaviyo.com");
+	assert_string_equal(b.email, "jo@example.com");
+	assert_string_equal(b.reason, "why");
+	assert_string_equal(b.unique_id, "0123");
+	assert_int_equal(b.time_ms, 7);
+	assert_true(b.has_value && b.value > 1.4);
+	event_done(&b);
+}
+
+static void states_have_names(void **unused)
+{
+	enum event_state s = EVENT_DEAD;
+
+	(void)unused;
+	for (int i = EVENT_READY; i <= EVENT_DEAD; i++) {
+		assert_int_equal(event_state_parse(event_state_name((enum event_state)i), &s), 0);
+		assert_int_equal(s, i);
+	}
+	assert_int_equal(event_state_parse("gone", &s), -EINVAL);
+	assert_int_equal(s, EVENT_DEAD);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unique_id_is_the_documented_digest),
+		cmocka_unit_test(unique_id_without_a_time_rests_on_the_receipt),
+		cmocka_unit_test(unique_id_differs_with_every_part),
+		cmocka_unit_test(an_event_is_backfill_when_it_goes_out_too_late),
+		cmocka_unit_test(profiles_that_set_the_same_need_no_gap),
+		cmocka_unit_test(a_copy_shares_nothing),
+		cmocka_unit_test(states_have_names),
+	};
+
+	return cmocka_run_group_tests_name("event", tests, NULL, NULL);
+}
