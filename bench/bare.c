@@ -1,0 +1,58 @@
+/*
+ * The floor: a libmicrohttpd server that reads a body and answers 200, and does nothing else. What deskbridge's intake is
+ * measured beside, in the same run. Usage: bare PORT; ends with its standard input.
+ */
+#include "config.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct MHD_Response *answer;
+
+static enum MHD_Result handle(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
+			      const char *version, const char *data, size_t *size, void **state)
+{
+	static int seen;
+
+	(void)ctx;
+	(void)url;
+	(void)method;
+	(void)version;
+	(void)data;
+	if (!*state) {
+		*state = &seen;
+		return MHD_YES;
+	}
+	if (*size > 0) {
+		*size = 0;
+		return MHD_YES;
+	}
+	return MHD_queue_response(connection, MHD_HTTP_OK, answer);
+}
+
+int main(int argc, char **argv)
+{
+	static char body[] = "{\"status\":\"accepted\",\"webhook\":\"0000000000000001\"}";
+	char *end;
+	long port = argc == 2 ? strtol(argv[1], &end, 10) : 0;
+
+	if (port < 1 || port > 65535) {
+		fprintf(stderr, "usage: bare PORT\n");
+		return 2;
+	}
+	answer = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_PERSISTENT);
+	struct MHD_Daemon *d = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, (uint16_t)port, NULL, NULL, handle, NULL,
+						MHD_OPTION_THREAD_POOL_SIZE, 2u, MHD_OPTION_CONNECTION_LIMIT, 2048u,
+						MHD_OPTION_END);
+	if (!d) {
+		fprintf(stderr, "bare: cannot listen on port %ld\n", port);
+		return 1;
+	}
+	while (getchar() != EOF)
+		;
+	MHD_stop_daemon(d);
+	MHD_destroy_response(answer);
+	return 0;
+}
