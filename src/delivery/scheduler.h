@@ -5,7 +5,11 @@
  *   OPEN ── park outcome ──▶ PARKED ── probe time, or key or configuration changed ──▶ PROBING ── 2xx ──▶ OPEN
  *                               ▲──────────────── park outcome again (1 min doubling to 15) ──┘
  *
- * PROBING is one request alone; so are start, reload and un-parking (quota's `alone`).
+ * PROBING is one request alone; so are start, reload and un-parking (quota's `alone`). Only a 2xx ends it: a refused
+ * event (reject) or trouble (retry) leaves PROBING, and the next event is the next probe.
+ *
+ * Requests that went out before the last park, or before the last renewal, come back as strangers: what they say about
+ * the key is about another one. `epoch` tells them apart: note it at sending, give it back with the outcome.
  */
 #ifndef DELIVERY_SCHEDULER_H
 #define DELIVERY_SCHEDULER_H
@@ -13,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/mem.h"
 #include "klaviyo/outcome.h"
 #include "klaviyo/quota.h"
 
@@ -33,22 +38,25 @@ struct scheduler {
 	enum scheduler_state state;
 	struct quota quota;
 	unsigned in_flight;
+	unsigned epoch;        /* counts parks and renewals */
 	int64_t probe_at_ms;   /* PARKED */
 	int64_t probe_wait_ms; /* the wait before that probe; doubles */
 };
 
 void scheduler_init(struct scheduler *s, const struct quota_limits *limits, int64_t now_ms);
-/* Key or configuration changed: un-parks at once, one request alone first. */
-void scheduler_renew(struct scheduler *s, const struct quota_limits *limits, int64_t now_ms);
+/* Key or configuration changed: PARKED becomes PROBING at once; one request alone first in any case. */
+void scheduler_renew(struct scheduler *s, const struct quota_limits *limits);
 /* How many events may be held now: 0 while parked, 1 while probing, else SCHEDULER_WINDOW. */
 unsigned scheduler_window(const struct scheduler *s);
 /* PARKED whose probe time has come: becomes PROBING and true. */
 bool scheduler_tick(struct scheduler *s, int64_t now_ms);
 /* now_ms where one more request may go now, else when to ask again; CLOCK_NEVER_MS: when something returns. */
 int64_t scheduler_next_ms(struct scheduler *s, int64_t now_ms);
-void scheduler_sent(struct scheduler *s, int64_t now_ms);
+/* One goes out. Returns its epoch. */
+unsigned scheduler_sent(struct scheduler *s, int64_t now_ms) MUSTCHECK;
 /* One came back. jitter: 0…1. Returns true where the state changed (parked, un-parked). */
-bool scheduler_returned(struct scheduler *s, const struct outcome_verdict *v, double jitter, int64_t now_ms);
+bool scheduler_returned(struct scheduler *s, unsigned epoch, const struct outcome_verdict *v, double jitter,
+			int64_t now_ms);
 
 /* Exponential back-off with full jitter: 0…min(last, first × 2^attempts), at least a tenth of a second. chance: 0…1. */
 int64_t scheduler_backoff_ms(unsigned attempts, double chance);

@@ -1,5 +1,14 @@
 /*
  * outcome: what an attempt means for an event: one pure function with the whole table of DESIGN section 13.
+ *
+ * Where that table is silent:
+ *   3xx                 park: we follow none, so klaviyo.url is not Klaviyo's
+ *   other 4xx           in JSON as 400 (409 among them); else park: something stands between us and Klaviyo
+ *   413                 as 400 whatever its type: one request's size must not stop the other events
+ *   422 not in JSON     park, as 400
+ *   403 not in JSON     park, but for Cloudflare's challenge
+ *   1xx, 600 and above  retry: that was no HTTP
+ * "In JSON": the media type says so; or it does not say HTML, and the body is a JSON object.
  */
 #ifndef KLAVIYO_OUTCOME_H
 #define KLAVIYO_OUTCOME_H
@@ -39,11 +48,14 @@ struct outcome_answer {
 #define OUTCOME_REASON_MAX 512
 struct outcome_verdict {
 	enum outcome outcome;
+	unsigned status;        /* of the answer; 0: there was none */
 	bool throttled;         /* a 429: counts neither for the breaker nor for the event's back-off */
-	int64_t retry_after_ms; /* of a 429 or 503; -1: not told */
-	bool partial_failure;   /* 2xx with X-Klaviyo-Partial-Failure */
-	/* For people: Klaviyo's `detail` and pointer ("Invalid email address (/data/attributes/…)"), or status and what
-	 * it means. Printable UTF-8, no control characters, cut. Never the request's content. */
+	int64_t retry_after_ms; /* of a 429 or 503; -1: not told; at most RETRY_AFTER_MAX_MS */
+	bool partial_failure;   /* 2xx with X-Klaviyo-Partial-Failure, which stands in `reason` */
+	/* For people: Klaviyo's `detail` with the pointer where one event is refused ("Invalid email address
+	 * (/data/attributes/email)"), with the status else ("Missing or invalid private key. (401)"); without JSON what
+	 * the status means. "" on a plain 2xx. Printable UTF-8, no control characters, cut, e-mail addresses masked.
+	 * Never the request's content. */
 	char reason[OUTCOME_REASON_MAX];
 	/* RateLimit headers of the steady window; -1: not told */
 	int64_t limit, remaining, reset_s;

@@ -14,10 +14,15 @@ struct quota_limits {
 	double share;                   /* 0 < share ≤ 1: how much of it we take */
 };
 
+#define QUOTA_PAUSE_FIRST_MS 1000       /* the floor of every pause */
+#define QUOTA_PAUSE_LAST_MS (60 * 1000) /* to where pauses grow while nobody says how long */
+#define QUOTA_RESET_MAX_S (5 * 60)      /* the steady window is a minute: what is longer is a slip */
+
+/* Counts in slots of slot_ms: a request counts until its whole slot is length_ms old, so never too short. */
 #define QUOTA_SLOTS 64
 struct quota_window {
-	int64_t length_ms;
-	int64_t limit;
+	int64_t length_ms, slot_ms;
+	int64_t limit;      /* Klaviyo's, times our share, at least 1 */
 	int64_t first_slot; /* number of the oldest slot that counts */
 	uint32_t slots[QUOTA_SLOTS];
 	int64_t used;
@@ -28,6 +33,7 @@ struct quota {
 	int64_t told_remaining; /* requests left until told_until_ms; -1: nothing told */
 	int64_t told_until_ms;
 	int64_t pause_until_ms; /* of a 429 */
+	unsigned pauses;        /* in a row that nobody gave a length */
 	bool alone;             /* one request at a time until a 2xx */
 };
 
@@ -38,9 +44,11 @@ void quota_limits(struct quota *q, const struct quota_limits *l);
  * CLOCK_NEVER_MS then, until something returns). */
 int64_t quota_next_ms(struct quota *q, unsigned in_flight, int64_t now_ms);
 void quota_take(struct quota *q, int64_t now_ms); /* a request goes out */
-/* RateLimit-Remaining and -Reset of an answer; -1: not told. Only ever lowers. */
+/* RateLimit-Remaining and -Reset of an answer; -1: not told. Only ever lowers: until the reset that was told last,
+ * answers that came late or a new window's do not raise the budget. */
 void quota_told(struct quota *q, int64_t remaining, int64_t reset_s, int64_t now_ms);
-/* A 429: pauses for retry_after_ms (-1: not told), floor 1 s, plus jitter (0…1) of up to a quarter. */
+/* A 429: pauses for retry_after_ms, floor 1 s, plus jitter (0…1) of up to a quarter. Where it is not told (-1, or 0)
+ * the pause doubles from 1 s to 1 min until a 2xx; those of one burst count once. */
 void quota_throttled(struct quota *q, int64_t retry_after_ms, double jitter, int64_t now_ms);
 void quota_alone(struct quota *q);   /* start, reload, un-parking */
 void quota_success(struct quota *q); /* a 2xx: no longer alone */

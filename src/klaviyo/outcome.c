@@ -1,0 +1,183 @@
+#include "config.h"
+
+#include "klaviyo/outcome.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/json.h"
+#include "klaviyo/reason.h"
+#include "klaviyo/retry_after.h"
+
+#define THROTTLE_HINT_MAX_MS (60 * 1000) /* the steady window */
+
+const char *lane_name(enum lane l)
+{
+	return l == LANE_BULK ? "bulk" : "single";
+}
+
+const char *outcome_name(enum outcome o)
+{
+	static const char *const names[] = {
+		[OUTCOME_DELIVERED] = "delivered", [OUTCOME_RETRY] = "retry",   [OUTCOME_REJECT] = "reject",
+		[OUTCOME_PARK] = "park",           [OUTCOME_SINGLE] = "single",
+	};
+
+	return names[o];
+}
+
+/* ---- what the answer is ------------------------------------------------------------------------------------------ */
+
+/* "application/vnd.api+json; charset=utf-8" ends in what? Parameters do not count. */
+static bool type_ends_in(const char *type, const char *end)
+{
+	size_t len = strcspn(type, "; \t"), end_len = strlen(end);
+
+	return len >= end_len && strncasecmp(type + len - end_len, end, end_len) == 0;
+}
+
+static bool is_html(const struct outcome_answer *a)
+{
+	return a->type && type_ends_in(a->type, "html");
+}
+
+static bool is_json(const struct outcome_answer *a, struct json_object *body)
+{
+	if (a->type && type_ends_in(a->type, "json"))
+		return true;
+	return !is_html(a) && json_object_is_type(body, json_type_object);
+}
+
+static const char *header(const struct outcome_answer *a, const char *name)
+{
+	return a->headers ? pairs_get(a->headers, name) : NULL;
+}
+
+/* Cloudflare says so in a header; its page loads the challenge from a fixed place. */
+static bool is_challenge(const struct outcome_answer *a)
+{
+	static const char script[] = "/cdn-cgi/challenge-platform/";
+
+	if (text_same(header(a, "cf-mitigated"), "challenge"))
+		return true;
+	return is_html(a) && a->body && memmem(a->body, a->body_len, script, sizeof(script) - 1);
+}
+
+static int64_t header_number(const struct outcome_answer *a, const char *name)
+{
+	const char *s = header(a, name);
+	int64_t n = 0;
+
+	if (!s || *s < '0' || *s > '9')
+		return -1;
+	for (; *s >= '0' && *s <= '9'; s++)
+		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *s - '0', &n))
+			return -1;
+	return *s == '\0' || *s == ' ' || *s == ',' || *s == ';' ? n : -1;
+}
+
+/* "… Expected available in 3 seconds.": only a hint, for the 429s that came without Retry-After. */
+static int64_t throttle_hint_ms(struct json_object *body)
+{
+	const char *at = reason_detail(body);
+	int64_t n = 0;
+
+	at = at ? strstr(at, "available in ") : NULL;
+	if (!at || at[13] < '0' || at[13] > '9')
+		return -1;
+	for (at += 13; *at >= '0' && *at <= '9'; at++)
+		n = n < THROTTLE_HINT_MAX_MS ? n * 10 + (*at - '0') : n;
+	if (strncmp(at, " second", 7) != 0)
+		return -1;
+	return n * 1000 < THROTTLE_HINT_MAX_MS ? n * 1000 : THROTTLE_HINT_MAX_MS;
+}
+
+/* ---- what it means ----------------------------------------------------------------------------------------------- */
+
+/* The request itself is refused: a bulk request's events go once more by the lane that names the guilty one. */
+static enum outcome refused(const struct outcome_answer *a)
+{
+	return a->lane == LANE_BULK ? OUTCOME_SINGLE : OUTCOME_REJECT;
+}
+
+static enum outcome classify(const struct outcome_answer *a, bool json)
+{
+	unsigned s = a->status;
+
+	if (s >= 200 && s < 300)
+		return OUTCOME_DELIVERED;
+	if (s >= 300 && s < 400)
+		return OUTCOME_PARK;
+	if (s < 200 || s >= 500)
+		return OUTCOME_RETRY;
+	switch (s) {
+	case 401:
+	case 404:
+	case 405:
+	case 410:
+	case 415:
+		return OUTCOME_PARK;
+	case 403:
+		return !json && is_challenge(a) ? OUTCOME_RETRY : OUTCOME_PARK;
+	case 408:
+	case 425:
+	case 429:
+		return OUTCOME_RETRY;
+	case 413:
+		return refused(a);
+	default:
+		return json ? refused(a) : OUTCOME_PARK;
+	}
+}
+
+static void explain(const struct outcome_answer *a, bool json, struct json_object *body, struct outcome_verdict *v)
+{
+	const char *partial = header(a, "X-Klaviyo-Partial-Failure");
+
+	switch (v->outcome) {
+	case OUTCOME_DELIVERED:
+		v->partial_failure = partial != NULL;
+		if (partial)
+			reason_text(v->reason, sizeof(v->reason), "taken without: %s", partial);
+		return;
+	case OUTCOME_REJECT:
+	case OUTCOME_SINGLE:
+		reason_of_refusal(v->reason, sizeof(v->reason), a->status, body);
+		return;
+	case OUTCOME_RETRY:
+	case OUTCOME_PARK:
+		if (json && reason_detail(body))
+			reason_text(v->reason, sizeof(v->reason), "%s (%u)", reason_detail(body), a->status);
+		else
+			reason_of_status(v->reason, sizeof(v->reason), a->status, is_challenge(a),
+					 header(a, "Location"));
+		return;
+	}
+}
+
+void outcome_of(const struct outcome_answer *a, struct outcome_verdict *ret)
+{
+	CLEANUP(json_putp) struct json_object *body = NULL;
+	bool json;
+
+	*ret = (struct outcome_verdict){
+		.outcome = OUTCOME_RETRY, .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_s = -1};
+	if (a->transport_error) {
+		reason_text(ret->reason, sizeof(ret->reason), "%s", a->transport_error);
+		return;
+	}
+	if (a->body_len > 0 && !is_html(a) && json_read(a->body, a->body_len, &body, NULL) < 0)
+		body = NULL;
+	json = is_json(a, body);
+	ret->status = a->status;
+	ret->outcome = classify(a, json);
+	ret->throttled = a->status == 429;
+	if (a->status == 429 || a->status == 503)
+		ret->retry_after_ms = retry_after_ms(a->headers);
+	if (ret->throttled && ret->retry_after_ms < 0)
+		ret->retry_after_ms = throttle_hint_ms(body);
+	ret->limit = header_number(a, "RateLimit-Limit");
+	ret->remaining = header_number(a, "RateLimit-Remaining");
+	ret->reset_s = header_number(a, "RateLimit-Reset");
+	explain(a, json, body, ret);
+}

@@ -1,0 +1,164 @@
+#include "config.h"
+
+#include "klaviyo/quota.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+/* ---- one window -------------------------------------------------------------------------------------------------- */
+
+static int64_t share_of(int64_t n, double share)
+{
+	/* 0.7 × 10 is 6.999… in binary. */
+	return (int64_t)((double)n * share + 1e-9);
+}
+
+static void window_limit(struct quota_window *w, int64_t limit, double share)
+{
+	w->limit = share_of(limit, share);
+	if (w->limit < 1)
+		w->limit = 1;
+}
+
+/* The oldest slot of which some millisecond is younger than the window's length. */
+static int64_t window_first(const struct quota_window *w, int64_t now_ms)
+{
+	return now_ms < w->length_ms ? 0 : (now_ms - w->length_ms + 1) / w->slot_ms;
+}
+
+static void window_init(struct quota_window *w, int64_t length_ms, int64_t now_ms)
+{
+	*w = (struct quota_window){.length_ms = length_ms};
+	/* Two slots are left over: the one that is being filled and the one that is only partly too old. */
+	w->slot_ms = (length_ms + QUOTA_SLOTS - 3) / (QUOTA_SLOTS - 2);
+	w->first_slot = window_first(w, now_ms);
+}
+
+static void window_forget(struct quota_window *w, int64_t now_ms)
+{
+	int64_t first = window_first(w, now_ms);
+
+	if (first - w->first_slot >= QUOTA_SLOTS) {
+		memset(w->slots, 0, sizeof(w->slots));
+		w->used = 0;
+		w->first_slot = first;
+	}
+	for (; w->first_slot < first; w->first_slot++) {
+		uint32_t *slot = &w->slots[w->first_slot % QUOTA_SLOTS];
+
+		w->used -= *slot;
+		*slot = 0;
+	}
+}
+
+/* When enough of what is counted is too old. */
+static int64_t window_next_ms(struct quota_window *w, int64_t now_ms)
+{
+	int64_t used, slot;
+
+	window_forget(w, now_ms);
+	used = w->used;
+	slot = w->first_slot;
+	for (; used >= w->limit; slot++)
+		used -= w->slots[slot % QUOTA_SLOTS];
+	/* `slot` must be the first that counts then. */
+	return slot == w->first_slot ? now_ms : slot * w->slot_ms + w->length_ms - 1;
+}
+
+static void window_take(struct quota_window *w, int64_t now_ms)
+{
+	window_forget(w, now_ms);
+	w->slots[now_ms / w->slot_ms % QUOTA_SLOTS]++;
+	w->used++;
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+void quota_init(struct quota *q, const struct quota_limits *l, int64_t now_ms)
+{
+	*q = (struct quota){.told_remaining = -1, .alone = true};
+	window_init(&q->second, CLOCK_SECOND_MS, now_ms);
+	window_init(&q->minute, CLOCK_MINUTE_MS, now_ms);
+	quota_limits(q, l);
+}
+
+void quota_limits(struct quota *q, const struct quota_limits *l)
+{
+	INSIST(l->share > 0 && l->share <= 1);
+	q->share = l->share;
+	window_limit(&q->second, l->per_second, l->share);
+	window_limit(&q->minute, l->per_minute, l->share);
+}
+
+int64_t quota_next_ms(struct quota *q, unsigned in_flight, int64_t now_ms)
+{
+	int64_t next_ms = window_next_ms(&q->second, now_ms), minute_ms = window_next_ms(&q->minute, now_ms);
+
+	if (q->alone && in_flight > 0)
+		return CLOCK_NEVER_MS;
+	if (minute_ms > next_ms)
+		next_ms = minute_ms;
+	if (q->pause_until_ms > next_ms)
+		next_ms = q->pause_until_ms;
+	if (q->told_remaining == 0 && q->told_until_ms > next_ms)
+		next_ms = q->told_until_ms;
+	return next_ms;
+}
+
+void quota_take(struct quota *q, int64_t now_ms)
+{
+	window_take(&q->second, now_ms);
+	window_take(&q->minute, now_ms);
+	if (q->told_remaining > 0)
+		q->told_remaining--;
+}
+
+void quota_told(struct quota *q, int64_t remaining, int64_t reset_s, int64_t now_ms)
+{
+	int64_t budget, until_ms;
+
+	if (q->told_remaining >= 0 && now_ms >= q->told_until_ms)
+		q->told_remaining = -1;
+	if (remaining < 0 || reset_s < 0)
+		return;
+	budget = share_of(remaining, q->share);
+	if (q->told_remaining >= 0 && budget >= q->told_remaining)
+		return;
+	until_ms = now_ms + (reset_s < QUOTA_RESET_MAX_S ? reset_s : QUOTA_RESET_MAX_S) * 1000;
+	if (q->told_remaining < 0 || until_ms > q->told_until_ms)
+		q->told_until_ms = until_ms;
+	q->told_remaining = budget;
+}
+
+void quota_throttled(struct quota *q, int64_t retry_after_ms, double jitter, int64_t now_ms)
+{
+	int64_t wait_ms = retry_after_ms;
+
+	if (retry_after_ms <= 0) {
+		/* Requests of one burst come back together; only one that was sent after the pause makes it grow. */
+		if (now_ms < q->pause_until_ms)
+			return;
+		wait_ms = (int64_t)QUOTA_PAUSE_FIRST_MS << (q->pauses < 6 ? q->pauses : 6);
+		if (wait_ms > QUOTA_PAUSE_LAST_MS)
+			wait_ms = QUOTA_PAUSE_LAST_MS;
+		q->pauses++;
+	}
+	if (wait_ms < QUOTA_PAUSE_FIRST_MS)
+		wait_ms = QUOTA_PAUSE_FIRST_MS;
+	wait_ms += (int64_t)((double)wait_ms * jitter / 4);
+	if (now_ms + wait_ms > q->pause_until_ms)
+		q->pause_until_ms = now_ms + wait_ms;
+}
+
+void quota_alone(struct quota *q)
+{
+	q->alone = true;
+}
+
+void quota_success(struct quota *q)
+{
+	q->alone = false;
+	q->pauses = 0;
+}

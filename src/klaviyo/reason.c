@@ -1,0 +1,216 @@
+#include "config.h"
+
+#include "klaviyo/reason.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/text.h"
+
+#define RAW_MAX 4096 /* bytes of an outsider's text that are looked at */
+
+/* ---- cleaning ---------------------------------------------------------------------------------------------------- */
+
+/* Bytes of the character at s, or 0 where there is none that UTF-8 knows. */
+static size_t character(const char *s)
+{
+	size_t left = strnlen(s, 4);
+
+	for (size_t n = 1; n <= left; n++)
+		if (text_is_utf8(s, n))
+			return n;
+	return 0;
+}
+
+/* C0, DEL, C1, and what would turn or break a line: U+200E, U+200F, U+2028…U+202E, U+2066…U+2069. */
+static bool is_control(const char *s, size_t n)
+{
+	const unsigned char *u = (const unsigned char *)s;
+
+	if (n == 1)
+		return u[0] < 0x20 || u[0] == 0x7f;
+	if (n == 2)
+		return u[0] == 0xc2 && u[1] < 0xa0;
+	if (n != 3 || u[0] != 0xe2)
+		return false;
+	return (u[1] == 0x80 && (u[2] == 0x8e || u[2] == 0x8f || (u[2] >= 0xa8 && u[2] <= 0xae))) ||
+	       (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9);
+}
+
+/* Same length or shorter: bytes that are no character become "?", control characters blanks. */
+static void make_printable(char *s)
+{
+	char *to = s;
+
+	while (*s != '\0') {
+		size_t n = character(s);
+
+		if (n == 0 || is_control(s, n)) {
+			*to++ = n == 0 ? '?' : ' ';
+			s += n == 0 ? 1 : n;
+			continue;
+		}
+		memmove(to, s, n);
+		to += n;
+		s += n;
+	}
+	*to = '\0';
+}
+
+static bool in_local_part(char c)
+{
+	return (unsigned char)c > ' ' && !strchr("\"<>()[],;:\\@", c);
+}
+
+static bool in_domain(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
+	       (unsigned char)c >= 0x80;
+}
+
+/* Everything around an @ that may be an address is masked, a quote before it is not part of it. */
+static void mask_addresses(const char *s, struct buf *to)
+{
+	const char *copied = s, *at = s;
+
+	while ((at = strchr(at, '@'))) {
+		const char *start = at, *end = at + 1;
+		char mask[TEXT_MASK_MAX], *address;
+
+		while (start > copied && in_local_part(start[-1]))
+			start--;
+		while (start < at && (*start == '\'' || *start == '`'))
+			start++;
+		while (in_domain(*end))
+			end++;
+		address = mem_strn(start, (size_t)(end - start));
+		buf_add(to, copied, (size_t)(start - copied));
+		buf_adds(to, text_mask(address, mask));
+		free(address);
+		copied = at = end;
+	}
+	buf_adds(to, copied);
+}
+
+/* Cut between characters, with a mark that it was. */
+static void cut(char *out, size_t size, const char *s)
+{
+	static const char more[] = "…";
+	size_t len = strlen(s), kept = 0;
+
+	if (len < size) {
+		memcpy(out, s, len + 1);
+		return;
+	}
+	while (kept + character(s + kept) + sizeof(more) <= size)
+		kept += character(s + kept);
+	memcpy(out, s, kept);
+	memcpy(out + kept, more, sizeof(more));
+}
+
+void reason_text(char *out, size_t size, const char *fmt, ...)
+{
+	char raw[RAW_MAX];
+	struct buf clean;
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(raw, sizeof(raw), fmt, ap);
+	va_end(ap);
+	make_printable(raw);
+	/* A mask is at most three letters longer than "@", so this holds every text; the cap is never met. */
+	buf_init(&clean, RAW_MAX * 4);
+	mask_addresses(text_trim(raw), &clean);
+	cut(out, size, clean.data);
+	buf_done(&clean);
+}
+
+/* ---- finding words ----------------------------------------------------------------------------------------------- */
+
+static const char *error_words(struct json_object *error)
+{
+	const char *detail = json_member_str(error, "detail");
+
+	return detail && detail[0] != '\0' ? detail : json_member_str(error, "title");
+}
+
+const char *reason_detail(struct json_object *body)
+{
+	struct json_object *errors = json_member(body, "errors");
+
+	if (!json_object_is_type(errors, json_type_array) || json_object_array_length(errors) == 0)
+		return NULL;
+	return error_words(json_object_array_get_idx(errors, 0));
+}
+
+void reason_of_refusal(char *out, size_t size, unsigned status, struct json_object *body)
+{
+	struct json_object *errors = json_member(body, "errors");
+	struct buf text;
+	size_t n = json_object_is_type(errors, json_type_array) ? json_object_array_length(errors) : 0;
+
+	buf_init(&text, RAW_MAX * 2);
+	for (size_t i = 0; i < n && text.len < size; i++) {
+		struct json_object *error = json_object_array_get_idx(errors, i),
+				   *source = json_member(error, "source");
+		const char *words = error_words(error), *place = json_member_str(source, "pointer");
+
+		if (!words)
+			continue;
+		if (!place)
+			place = json_member_str(source, "parameter");
+		buf_addf(&text, "%s%.*s", text.len > 0 ? "; " : "", (int)size, words);
+		if (place)
+			buf_addf(&text, " (%.*s)", (int)size, place);
+	}
+	if (text.len > 0)
+		reason_text(out, size, "%s", text.data);
+	else if (status == 413)
+		reason_of_status(out, size, status, false, NULL);
+	else
+		reason_text(out, size, "refused without a reason (%u)", status);
+	buf_done(&text);
+}
+
+static const char *meaning(unsigned status)
+{
+	static const struct {
+		unsigned status;
+		const char *text;
+	} meanings[] = {
+		{400, "refused before Klaviyo read it: a header is malformed, most likely the key"},
+		{401, "the key is not accepted"},
+		{403, "the key may not do this, or something in between forbids it"},
+		{404, "there is no such address: klaviyo.url is not Klaviyo's"},
+		{405, "this address does not take events: klaviyo.url is not Klaviyo's"},
+		{407, "a proxy in between wants credentials"},
+		{408, "the request took too long"},
+		{410, "this revision or address is retired"},
+		{413, "the event is too large"},
+		{415, "the content type is not accepted"},
+		{429, "asked too often"},
+	};
+
+	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+		if (meanings[i].status == status)
+			return meanings[i].text;
+	if (status >= 500 && status < 600)
+		return "trouble at Klaviyo's end";
+	if (status >= 400 && status < 500)
+		return "refused, and not by Klaviyo";
+	return "not an answer that HTTP knows";
+}
+
+void reason_of_status(char *out, size_t size, unsigned status, bool challenge, const char *location)
+{
+	if (challenge)
+		reason_text(out, size, "Cloudflare's bot challenge (%u)", status);
+	else if (status >= 300 && status < 400)
+		reason_text(out, size, "sent on to %s: klaviyo.url is not Klaviyo's (%u)",
+			    location ? location : "another address", status);
+	else
+		reason_text(out, size, "%s (%u)", meaning(status), status);
+}
