@@ -30,36 +30,126 @@ static bool json_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/*
- * json-c's keys are C strings: it would cut a key at \u0000 and so let two keys be one. Finds the key of the first such
- * escape; len where there is none. The text is known to be JSON, so strings are all that need be told apart.
- */
-static size_t json_nul_key(const char *text, size_t len)
+/* ---- what json-c lets pass --------------------------------------------------------------------------------------- */
+
+struct lexer {
+	const char *at, *end;
+	unsigned depth;
+};
+
+static size_t digits_of(const char *at, const char *end)
 {
-	size_t at = 0;
+	const char *start = at;
 
-	if (!memmem(text, len, "\\u0000", 6))
-		return len;
-	while (at < len) {
-		size_t start = at;
-		bool nul = false;
-
-		if (text[at++] != '"')
-			continue;
-		for (; at < len && text[at] != '"'; at++) {
-			if (text[at] != '\\')
-				continue;
-			nul = nul || (len - at >= 6 && memcmp(text + at, "\\u0000", 6) == 0);
-			at++;
-		}
+	while (at < end && *at >= '0' && *at <= '9')
 		at++;
-		while (at < len && json_blank(text[at]))
-			at++;
-		if (nul && at < len && text[at] == ':')
-			return start;
-	}
-	return len;
+	return (size_t)(at - start);
 }
+
+/* json-c makes the largest integer of a larger one: two ids would become one. */
+static bool fits_64_bits(const char *digits, size_t n, bool negative)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(digits[i] - '0'), &value))
+			return false;
+	return !negative || value <= (uint64_t)INT64_MAX + 1;
+}
+
+/* Passes a number, or says what is wrong with it. */
+static const char *lex_number(struct lexer *l)
+{
+	const char *at = l->at;
+	bool negative = *at == '-';
+	size_t n;
+
+	at += negative;
+	n = digits_of(at, l->end);
+	if (n == 0 || (n > 1 && *at == '0'))
+		return "no JSON number";
+	l->at = at + n;
+	if (l->at < l->end && *l->at == '.') {
+		size_t fraction = digits_of(l->at + 1, l->end);
+
+		if (fraction == 0)
+			return "no JSON number";
+		l->at += 1 + fraction;
+	} else if (l->at == l->end || (*l->at != 'e' && *l->at != 'E')) {
+		return fits_64_bits(at, n, negative) ? NULL : "an integer of more than 64 bits";
+	}
+	if (l->at < l->end && (*l->at == 'e' || *l->at == 'E')) {
+		l->at++;
+		if (l->at < l->end && (*l->at == '+' || *l->at == '-'))
+			l->at++;
+		l->at += digits_of(l->at, l->end);
+	}
+	return NULL;
+}
+
+/* Passes a string. json-c's keys are C strings: it would cut a key at \u0000 and so let two keys be one. */
+static const char *lex_string(struct lexer *l)
+{
+	const char *after;
+	bool nul = false;
+
+	for (l->at++; l->at < l->end && *l->at != '"'; l->at++) {
+		if (*l->at != '\\')
+			continue;
+		nul = nul || (l->end - l->at >= 6 && memcmp(l->at, "\\u0000", 6) == 0);
+		l->at++;
+	}
+	after = ++l->at;
+	while (after < l->end && json_blank(*after))
+		after++;
+	return nul && after < l->end && *after == ':' ? "a key with a NUL in it" : NULL;
+}
+
+/*
+ * json-c has read the text already: this looks for what it takes though it is no JSON. NULL where there is nothing;
+ * else what it is, and *ret_at where.
+ */
+static const char *json_too_lax(const char *text, size_t len, size_t *ret_at)
+{
+	struct lexer l = {text, text + len, 0};
+	const char *wrong = NULL;
+
+	while (!wrong && l.at < l.end) {
+		*ret_at = (size_t)(l.at - text);
+		switch (*l.at) {
+		case '"':
+			wrong = lex_string(&l);
+			continue;
+		case '-':
+		case '0' ... '9':
+			wrong = lex_number(&l);
+			continue;
+		case '[':
+		case '{':
+			if (++l.depth > JSON_DEPTH_MAX)
+				wrong = "nesting too deep";
+			break;
+		case ']':
+		case '}':
+			l.depth--;
+			break;
+		case '\'':
+			wrong = "a name in single quotes";
+			break;
+		case 'N':
+		case 'I':
+			wrong = "NaN and Infinity are no JSON";
+			break;
+		default:
+			break;
+		}
+		l.at++;
+	}
+	return wrong;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static size_t json_valid_prefix(const char *text, size_t len)
 {
@@ -81,6 +171,7 @@ int json_read(const char *text, size_t len, struct json_object **ret, struct err
 	struct json_tokener *tok;
 	struct json_object *o;
 	enum json_tokener_error e;
+	const char *wrong;
 	size_t at;
 
 	while (len > 0 && json_blank(text[len - 1]))
@@ -92,7 +183,7 @@ int json_read(const char *text, size_t len, struct json_object **ret, struct err
 	if (!text_is_utf8(text, len))
 		return json_fail(reterr, text, json_valid_prefix(text, len), "not UTF-8");
 
-	tok = json_tokener_new_ex(JSON_DEPTH_MAX + 1);
+	tok = json_tokener_new_ex(JSON_DEPTH_MAX + 2); /* it counts otherwise; exactly is done below */
 	INSIST(tok);
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	o = json_tokener_parse_ex(tok, text, (int)len);
@@ -105,15 +196,14 @@ int json_read(const char *text, size_t len, struct json_object **ret, struct err
 		at = len;
 	}
 	json_tokener_free(tok);
-	if (e == json_tokener_continue)
+	if (e == json_tokener_continue || e == json_tokener_error_parse_eof)
 		return json_fail(reterr, text, len, "the text ends in the middle of a value");
 	if (e != json_tokener_success)
 		return json_fail(reterr, text, at, json_tokener_error_desc(e));
-	if (at < len || json_nul_key(text, len) < len) {
+	wrong = json_too_lax(text, len, &at);
+	if (wrong) {
 		json_object_put(o);
-		if (at < len)
-			return json_fail(reterr, text, at, "something stands behind the value");
-		return json_fail(reterr, text, json_nul_key(text, len), "a key with a NUL in it");
+		return json_fail(reterr, text, at, wrong);
 	}
 	*ret = o;
 	return 0;

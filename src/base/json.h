@@ -3,7 +3,8 @@
  *
  * Trees are json-c's own (json_object_put frees); they are never shared between threads (reference counts are not
  * atomic). Parsing is strict: UTF-8 checked, depth at most JSON_DEPTH_MAX, nothing behind the value, no NUL inside a
- * key. The last of duplicate keys counts, as with json-c.
+ * key, no integer beyond 64 bits (ids must not run together), no NaN. Control characters inside strings are let pass:
+ * the free templates of some helpdesks put line ends there. The last of duplicate keys counts, as with json-c.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H

@@ -93,16 +93,17 @@ struct mail *mailbox_take(struct mailbox *m)
 static bool mailbox_wait_once(struct mailbox *m, int64_t until_ms)
 {
 	struct timespec due;
-	int64_t left_ms, due_us;
+	int64_t now_ms, left_ms, due_us;
 	int r;
 
 	if (until_ms == CLOCK_NEVER_MS) {
 		INSIST(pthread_cond_wait(&m->filled, &m->lock) == 0);
 		return true;
 	}
-	left_ms = until_ms - clock_now_ms();
-	if (left_ms <= 0)
+	now_ms = clock_now_ms();
+	if (until_ms <= now_ms)
 		return false;
+	left_ms = until_ms - now_ms;
 	/* An hour at most: clock_now_ms() may run ahead of the condition's clock when the machine has slept. */
 	if (left_ms > CLOCK_HOUR_MS)
 		left_ms = CLOCK_HOUR_MS;

@@ -1,0 +1,247 @@
+#include "config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/json.h"
+
+static int reads(const char *text, size_t len)
+{
+	struct json_object *o = NULL;
+	int r = json_read(text, len, &o, NULL);
+
+	json_object_put(o);
+	return r;
+}
+
+static void json_is_taken_strictly(void **state)
+{
+	static const char *const good[] = {
+		"{}",
+		"[]",
+		"null",
+		"true",
+		"12",
+		"-1.5e3",
+		"\"x\"",
+		" {\"a\" : [1, {\"b\": null}]} \n",
+		"\"\\u00e4\"",
+		"{\"a\":\"\\u0000\"}",
+		"[-9223372036854775808,18446744073709551615,1e400,0.5E-3]",
+		"[\"a\nb N I '\"]",
+	};
+	static const char *const bad[] = {
+		"",
+		" ",
+		"{",
+		"{\"a\":1",
+		"[1,",
+		"\"x",
+		"{} {}",
+		"{}x",
+		"1 2",
+		"[1,]",
+		"{\"a\":1,}",
+		"{'a':1}",
+		"{a:1}",
+		"nul",
+		"NaN",
+		"[NaN]",
+		"Infinity",
+		"-Infinity",
+		"[Infinity]",
+		"/* c */ {}",
+		"{} // c",
+		"\xff",
+		"\"\xc3\"",
+		"{\"a\"}",
+		"{\"a\":}",
+		"[\"\xed\xa0\x80\"]",
+		"tru",
+		"{\"a\\u0000b\":1}",
+		"TRUE",
+		"[01]",
+		"[-01]",
+		"[-Infinity]",
+		"18446744073709551616",
+		"[-9223372036854775809]",
+		"[+1]",
+		"[.5]",
+		"[1.]",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (reads(good[i], strlen(good[i])) != 0)
+			fail_msg("refused: %s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (reads(bad[i], strlen(bad[i])) != -EINVAL)
+			fail_msg("taken: %s", bad[i]);
+	assert_int_equal(reads("{}\0{}", 5), -EINVAL);
+	assert_int_equal(reads("[\"a\0b\"]", 7), -EINVAL);
+	assert_int_equal(reads("12x", 2), 0);
+}
+
+static void only_keys_with_a_nul_are_refused(void **state)
+{
+	static const char *const good[] = {
+		"[\"\\u0000\"]",
+		"{\"a\":\"\\u0000:\"}",
+		"{\"a\\\\u0000\":1}", /* a backslash and five letters */
+		"{\"a\":\"\\u0000\",\"b\":1}",
+	};
+	static const char *const bad[] = {
+		"{\"\\u0000\" : 1}",
+		"{\"x\":\"\\\"\",\"a\\u0000\":1}",
+		"[{\"b\":{\"a\\\\\\u0000\":1}}]",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		if (reads(good[i], strlen(good[i])) != 0)
+			fail_msg("refused: %s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (reads(bad[i], strlen(bad[i])) != -EINVAL)
+			fail_msg("taken: %s", bad[i]);
+}
+
+static void depth_is_bounded(void **state)
+{
+	char text[2 * (JSON_DEPTH_MAX + 1)];
+
+	(void)state;
+	memset(text, '[', JSON_DEPTH_MAX);
+	memset(text + JSON_DEPTH_MAX, ']', JSON_DEPTH_MAX);
+	assert_int_equal(reads(text, 2 * JSON_DEPTH_MAX), 0);
+	memset(text, '[', JSON_DEPTH_MAX + 1);
+	memset(text + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
+	assert_int_equal(reads(text, sizeof(text)), -EINVAL);
+}
+
+static void errors_name_line_and_column(void **state)
+{
+	static const struct {
+		const char *text, *place;
+	} cases[] = {
+		{"{\n  \"a\": x}", "line 2 column 8: "},
+		{"{\"a\":1", "line 1 column 7: the text ends"},
+		{"{}\n{}", "line 2 column 1: "},
+		{"[\"\xc3\xa4\xc3\xa4\", \"\xff\"]", "line 1 column 9: not UTF-8"},
+		{"{\"a\":1,\n \"b\\u0000\":2}", "line 2 column 2: a key with a NUL"},
+		{"", "line 1 column 1: nothing there"},
+	};
+	struct json_object *o;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(json_read(cases[i].text, strlen(cases[i].text), &o, &e), -EINVAL);
+		if (strncmp(e.text, cases[i].place, strlen(cases[i].place)) != 0)
+			fail_msg("case %zu: %s", i, e.text);
+	}
+}
+
+static void scalars_become_the_text_a_person_would_write(void **state)
+{
+	static const struct {
+		const char *json, *text;
+	} cases[] = {
+		{"\"x y\"", "x y"},
+		{"\"\"", ""},
+		{"12", "12"},
+		{"-7", "-7"},
+		{"9007199254740993", "9007199254740993"},
+		{"18446744073709551615", "18446744073709551615"},
+		{"1511370613.123", "1511370613.123"},
+		{"1.5e9", "1500000000"},
+		{"1511370613.0", "1511370613"},
+		{"0.1", "0.1"},
+		{"0.30", "0.3"},
+		{"-2.50", "-2.5"},
+		{"0.0", "0"},
+		{"123456789.125", "123456789.125"},
+		{"1e300", "1e+300"},
+		{"true", "true"},
+		{"false", "false"},
+		{"null", NULL},
+		{"[1]", NULL},
+		{"{\"a\":1}", NULL},
+		{"\"a\\u0000b\"", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct json_object *o = NULL;
+		char *text;
+
+		assert_int_equal(json_read(cases[i].json, strlen(cases[i].json), &o, NULL), 0);
+		text = json_scalar(o);
+		if ((!text) != (!cases[i].text) || (text && strcmp(text, cases[i].text) != 0))
+			fail_msg("%s became %s", cases[i].json, text ? text : "nothing");
+		free(text);
+		json_object_put(o);
+	}
+}
+
+static void members_of_another_type_are_not_there(void **state)
+{
+	static const char text[] = "{\"s\":\"x\",\"i\":5,\"b\":true,\"n\":null,\"s\":\"last\"}";
+	struct json_object *o = NULL;
+
+	(void)state;
+	assert_int_equal(json_read(text, strlen(text), &o, NULL), 0);
+	assert_string_equal(json_member_str(o, "s"), "last");
+	assert_null(json_member_str(o, "i"));
+	assert_null(json_member_str(o, "n"));
+	assert_int_equal(json_member_int(o, "i", -1), 5);
+	assert_int_equal(json_member_int(o, "s", -1), -1);
+	assert_int_equal(json_member_int(o, "absent", -1), -1);
+	assert_true(json_member_bool(o, "b", false));
+	assert_true(json_member_bool(o, "i", true));
+	assert_null(json_member(o, "absent"));
+	assert_null(json_member(NULL, "s"));
+	assert_null(json_member(json_member(o, "s"), "s"));
+	json_object_put(o);
+}
+
+static void trees_are_written_on_one_line_or_for_people(void **state)
+{
+	struct json_object *o = json_object_new_object();
+	char *text;
+
+	(void)state;
+	json_set_str(o, "url", "https://x/\xc3\xa4\n");
+	json_set_str(o, "absent", NULL);
+	json_set_int(o, "n", INT64_MIN);
+	json_set_bool(o, "b", false);
+	text = json_text(o);
+	assert_string_equal(text, "{\"url\":\"https://x/\xc3\xa4\\n\",\"n\":-9223372036854775808,\"b\":false}");
+	free(text);
+	text = json_pretty(o);
+	assert_non_null(strstr(text, "\n  \"n\": -9223372036854775808,\n"));
+	free(text);
+	json_object_put(o);
+	text = json_text(NULL);
+	assert_string_equal(text, "null");
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(json_is_taken_strictly),
+		cmocka_unit_test(only_keys_with_a_nul_are_refused),
+		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(errors_name_line_and_column),
+		cmocka_unit_test(scalars_become_the_text_a_person_would_write),
+		cmocka_unit_test(members_of_another_type_are_not_there),
+		cmocka_unit_test(trees_are_written_on_one_line_or_for_people),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

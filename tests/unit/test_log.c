@@ -1,0 +1,216 @@
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/text.h"
+
+static int stderr_before, captured;
+
+/* stderr goes to memory until released() gives back what was written. */
+static void capture(void)
+{
+	stderr_before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	captured = memfd_create("log", MFD_CLOEXEC);
+	assert_true(stderr_before >= 0 && captured >= 0);
+	assert_return_code(dup2(captured, STDERR_FILENO), errno);
+}
+
+static char *released(void)
+{
+	static char text[65536];
+	ssize_t n;
+
+	assert_return_code(dup2(stderr_before, STDERR_FILENO), errno);
+	n = pread(captured, text, sizeof(text) - 1, 0);
+	assert_true(n >= 0);
+	text[n] = '\0';
+	(void)close(stderr_before);
+	(void)close(captured);
+	return text;
+}
+
+static unsigned lines(const char *text)
+{
+	unsigned n = 0;
+
+	while ((text = strchr(text, '\n'))) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+static void a_line_has_time_level_message_and_ids(void **state)
+{
+	const struct log_about about = {
+		.source = "gladly", .webhook = 500, .reason = "bad proof", .conversation = "c=1"};
+	char *text;
+
+	(void)state;
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+	capture();
+	log_info(&about, "refused %d", 401);
+	log_error(NULL, "plain");
+	text = released();
+	assert_int_equal(lines(text), 2);
+	assert_int_equal(text[10], 'T');
+	assert_int_equal(text[19], 'Z');
+	assert_memory_equal(text + 20,
+			    " info  refused 401 source=gladly conversation=\"c=1\" webhook=00000000000001f4 "
+			    "reason=\"bad proof\"\n",
+			    96);
+	assert_non_null(strstr(text, "Z error plain\n"));
+}
+
+static void one_event_is_one_line_whatever_it_says(void **state)
+{
+	const struct log_about about = {.conversation = "a\"b\\c\nd"};
+	char longest[5000], *text;
+
+	(void)state;
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	capture();
+	log_info(&about, "first\nsecond\r\x1b[31m \x7f \xc3\xa4");
+	log_info(NULL, "broken \xff\xc3");
+	log_info(NULL, "%s", longest);
+	text = released();
+	assert_int_equal(lines(text), 3);
+	assert_non_null(
+		strstr(text, "first\\x0asecond\\x0d\\x1b[31m \\x7f \xc3\xa4 conversation=\"a\\\"b\\\\c\\x0ad\"\n"));
+	assert_non_null(strstr(text, "broken \\xff\\xc3\n"));
+	assert_true(text_is_utf8(text, strlen(text)));
+}
+
+static void levels_below_are_silent(void **state)
+{
+	const char *text;
+
+	(void)state;
+	log_setup(LOG_FORMAT_TEXT, LOG_WARNING, false);
+	assert_false(log_wants(LOG_NOTICE));
+	assert_true(log_wants(LOG_WARNING));
+	capture();
+	log_notice(NULL, "one");
+	log_info(NULL, "two");
+	log_debug(NULL, "three");
+	errno = ENOENT;
+	log_warning(NULL, "four");
+	assert_int_equal(errno, ENOENT);
+	text = released();
+	assert_int_equal(lines(text), 1);
+	assert_non_null(strstr(text, " warning four\n"));
+}
+
+static void json_lines_are_json(void **state)
+{
+	const struct log_about about = {.source = "gladly",
+					.account = "default",
+					.event = 0x1234,
+					.reason = "say \"no\"\n",
+					.conversation = "\xff"};
+	struct json_object *o = NULL;
+	char *text;
+
+	(void)state;
+	log_setup(LOG_FORMAT_JSON, LOG_INFO, false);
+	capture();
+	log_warning(&about, "a \"b\" \\ \t%s", "c");
+	text = released();
+	assert_int_equal(lines(text), 1);
+	assert_int_equal(json_read(text, strlen(text), &o, NULL), 0);
+	assert_string_equal(json_member_str(o, "level"), "warning");
+	assert_string_equal(json_member_str(o, "message"), "a \"b\" \\ \\x09c");
+	assert_string_equal(json_member_str(o, "source"), "gladly");
+	assert_string_equal(json_member_str(o, "account"), "default");
+	assert_string_equal(json_member_str(o, "event"), "0000000000001234");
+	assert_string_equal(json_member_str(o, "conversation"), "\\xff");
+	assert_string_equal(json_member_str(o, "reason"), "say \"no\"\\x0a");
+	assert_null(json_member(o, "webhook"));
+	assert_int_equal(strlen(json_member_str(o, "time")), 20);
+	json_object_put(o);
+}
+
+static void addresses_are_masked_unless_asked_for(void **state)
+{
+	char out[TEXT_MASK_MAX], *text;
+
+	(void)state;
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+	capture();
+	log_info(NULL, "for %s", log_email("jo.doe@example.com", out));
+	text = released();
+	assert_non_null(strstr(text, "for j***@example.com\n"));
+	assert_null(strstr(text, "jo.doe"));
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, true);
+	assert_string_equal(log_email("jo.doe@example.com", out), "jo.doe@example.com");
+	assert_string_equal(log_email(NULL, out), "");
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+	assert_string_equal(log_email("jo.doe@example.com", out), "j***@example.com");
+}
+
+static void auto_is_text_where_stderr_is_not_the_journal(void **state)
+{
+	static const char *const streams[] = {"", "1", "x:y", "1:2:3", "99:99"};
+	char *text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		assert_return_code(setenv("JOURNAL_STREAM", streams[i], 1), errno);
+		capture();
+		log_setup(LOG_FORMAT_AUTO, LOG_INFO, false);
+		log_info(NULL, "here");
+		text = released();
+		assert_non_null(strstr(text, " info  here\n"));
+	}
+	assert_return_code(unsetenv("JOURNAL_STREAM"), errno);
+}
+
+static void auto_is_the_journal_where_stderr_is_its_stream(void **state)
+{
+	char stream[64], *text;
+	struct stat st;
+
+	(void)state;
+	capture();
+	assert_return_code(fstat(STDERR_FILENO, &st), errno);
+	(void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		       (unsigned long long)st.st_ino);
+	assert_return_code(setenv("JOURNAL_STREAM", stream, 1), errno);
+	log_setup(LOG_FORMAT_AUTO, LOG_INFO, false);
+	log_debug(NULL, "not wanted, and not sent to anyone's journal");
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+	text = released();
+	assert_string_equal(text, "");
+	assert_return_code(unsetenv("JOURNAL_STREAM"), errno);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_has_time_level_message_and_ids),
+		cmocka_unit_test(one_event_is_one_line_whatever_it_says),
+		cmocka_unit_test(levels_below_are_silent),
+		cmocka_unit_test(json_lines_are_json),
+		cmocka_unit_test(addresses_are_masked_unless_asked_for),
+		cmocka_unit_test(auto_is_text_where_stderr_is_not_the_journal),
+		cmocka_unit_test(auto_is_the_journal_where_stderr_is_its_stream),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

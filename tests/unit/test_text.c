@@ -1,0 +1,213 @@
+#include "config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+static void case_is_ascii_only(void **state)
+{
+	char upper[] = "ÄBCxyz@Z";
+
+	(void)state;
+	text_lower(upper);
+	assert_string_equal(upper, "Äbcxyz@z");
+	assert_true(text_same("Content-Type", "content-TYPE"));
+	assert_false(text_same("content-type", "content-typ"));
+	assert_false(text_same("a", "ab"));
+	assert_false(text_same("Ä", "ä"));
+	assert_true(text_same(NULL, NULL));
+	assert_false(text_same(NULL, ""));
+	assert_true(text_is(NULL, NULL));
+	assert_false(text_is("a", "A"));
+	assert_false(text_is("", NULL));
+}
+
+static void trimming_takes_blanks_at_both_ends(void **state)
+{
+	char around[] = " \t jo e\r\n", blank[] = " \n", none[] = "";
+
+	(void)state;
+	assert_string_equal(text_trim(around), "jo e");
+	assert_string_equal(text_trim(blank), "");
+	assert_string_equal(text_trim(none), "");
+}
+
+static void utf8_is_told_from_what_looks_like_it(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+		bool good;
+	} cases[] = {
+		{"", 0, true},
+		{"plain", 5, true},
+		{"\xc3\xa4", 2, true},
+		{"\xed\x9f\xbf", 3, true},
+		{"\xee\x80\x80", 3, true},
+		{"\xf0\x9f\x98\x80", 4, true},
+		{"\xf4\x8f\xbf\xbf", 4, true},
+		{"a\0b", 3, false},             /* NUL */
+		{"\xc0\x80", 2, false},         /* overlong NUL */
+		{"\xc1\xbf", 2, false},         /* overlong */
+		{"\xe0\x9f\xbf", 3, false},     /* overlong */
+		{"\xf0\x8f\xbf\xbf", 4, false}, /* overlong */
+		{"\xed\xa0\x80", 3, false},     /* surrogate */
+		{"\xed\xbf\xbf", 3, false},     /* surrogate */
+		{"\xf4\x90\x80\x80", 4, false}, /* beyond U+10FFFF */
+		{"\xf5\x80\x80\x80", 4, false},
+		{"\xc3", 1, false}, /* cut */
+		{"\xe2\x82", 2, false},
+		{"\xe2\x82\x41", 3, false},
+		{"\xf0\x9f\x98", 3, false},
+		{"\x80", 1, false}, /* begins in the middle */
+		{"\xff", 1, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (text_is_utf8(cases[i].text, cases[i].len) != cases[i].good)
+			fail_msg("case %zu", i);
+}
+
+static void distance_counts_edits_up_to_the_cap(void **state)
+{
+	char longer[80];
+
+	(void)state;
+	assert_int_equal(text_distance("source", "source", 3), 0);
+	assert_int_equal(text_distance("souce", "source", 3), 1);
+	assert_int_equal(text_distance("sources", "source", 3), 1);
+	assert_int_equal(text_distance("surce", "sourse", 3), 2);
+	assert_int_equal(text_distance("", "abc", 5), 3);
+	assert_int_equal(text_distance("abc", "", 5), 3);
+	assert_int_equal(text_distance("klaviyo", "log", 2), 3);
+	memset(longer, 'a', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	assert_int_equal(text_distance(longer, longer, 2), 3);
+}
+
+static void mask_shows_the_first_letter_and_the_domain(void **state)
+{
+	char out[TEXT_MASK_MAX], longest[1000];
+
+	(void)state;
+	assert_string_equal(text_mask("jo@example.com", out), "j***@example.com");
+	assert_string_equal(text_mask("\xc3\xa4nne@example.com", out), "\xc3\xa4***@example.com");
+	assert_string_equal(text_mask("@example.com", out), "***@example.com");
+	assert_string_equal(text_mask("\"a@b\"@example.com", out), "\"***@example.com");
+	assert_string_equal(text_mask("+15550100", out), "***");
+	assert_string_equal(text_mask("", out), "***");
+	assert_string_equal(text_mask(NULL, out), "***");
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	longest[1] = '@';
+	assert_int_equal(strlen(text_mask(longest, out)), TEXT_MASK_MAX - 1);
+}
+
+static void quantities_need_exact_units(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		long long ms;
+	} cases[] = {
+		{"500ms", 0, 500},
+		{"10s", 0, 10000},
+		{"10 s", 0, 10000},
+		{"15m", 0, 900000},
+		{"24h", 0, 86400000},
+		{"7d", 0, 604800000},
+		{"0s", 0, 0},
+		{"10", -EINVAL, 0},
+		{"", -EINVAL, 0},
+		{"s", -EINVAL, 0},
+		{"-1s", -EINVAL, 0},
+		{" 1s", -EINVAL, 0},
+		{"1s ", -EINVAL, 0},
+		{"1.5s", -EINVAL, 0},
+		{"10S", -EINVAL, 0},
+		{"10sec", -EINVAL, 0},
+		{"99999999999999999999s", -ERANGE, 0},
+		{"9223372036854775807d", -ERANGE, 0},
+	};
+	long long value;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		value = 0;
+		if (text_duration(cases[i].text, &value) != cases[i].r || value != cases[i].ms)
+			fail_msg("duration \"%s\" gave %lld", cases[i].text, value);
+	}
+	assert_int_equal(text_size("1MiB", &value), 0);
+	assert_int_equal(value, 1048576);
+	assert_int_equal(text_size("4 GiB", &value), 0);
+	assert_int_equal(value, 4LL << 30);
+	assert_int_equal(text_size("10kB", &value), -EINVAL);
+	assert_int_equal(text_size("10MB", &value), -EINVAL);
+	assert_int_equal(text_size("9223372036854775807KiB", &value), -ERANGE);
+}
+
+static void pairs_keep_their_order_and_the_first_counts(void **state)
+{
+	struct pairs p = {0};
+	char name[] = "X-A";
+
+	(void)state;
+	assert_null(pairs_get(&p, "x-a"));
+	pairs_add(&p, name, "1");
+	name[2] = 'B';
+	pairs_add(&p, "x-A", "2");
+	for (int i = 0; i < 20; i++)
+		pairs_add(&p, "other", "3");
+	assert_int_equal(p.n, 22);
+	assert_string_equal(p.items[0].name, "X-A");
+	assert_string_equal(pairs_get(&p, "x-a"), "1");
+	assert_null(pairs_get(&p, "x-b"));
+	pairs_done(&p);
+	assert_int_equal(p.n, 0);
+}
+
+static void error_text_is_prefixed_and_cut(void **state)
+{
+	char longest[ERR_TEXT_MAX + 100];
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(err_set(NULL, -EIO, "nobody asks"), -EIO);
+	assert_int_equal(err_set(&e, -ENOENT, "no file %s", "a"), -ENOENT);
+	assert_int_equal(err_prefix(&e, "line %d", 3), -ENOENT);
+	assert_string_equal(e.text, "line 3: no file a");
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	(void)err_set(&e, -EIO, "%s", longest);
+	assert_int_equal(strlen(e.text), ERR_TEXT_MAX - 1);
+	assert_int_equal(err_prefix(&e, "before"), -EIO);
+	assert_int_equal(strlen(e.text), ERR_TEXT_MAX - 1);
+	assert_memory_equal(e.text, "before: xxx", 11);
+	assert_int_equal(err_prefix(&e, "%s", longest), -EIO);
+	assert_int_equal(strlen(e.text), ERR_TEXT_MAX - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(case_is_ascii_only),
+		cmocka_unit_test(trimming_takes_blanks_at_both_ends),
+		cmocka_unit_test(utf8_is_told_from_what_looks_like_it),
+		cmocka_unit_test(distance_counts_edits_up_to_the_cap),
+		cmocka_unit_test(mask_shows_the_first_letter_and_the_domain),
+		cmocka_unit_test(quantities_need_exact_units),
+		cmocka_unit_test(pairs_keep_their_order_and_the_first_counts),
+		cmocka_unit_test(error_text_is_prefixed_and_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
