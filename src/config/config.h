@@ -55,6 +55,7 @@ struct string_list {
 	char **items;
 	size_t n;
 };
+void string_list_done(struct string_list *l);
 
 struct source {
 	char *name;
@@ -111,12 +112,15 @@ struct config {
 	/* private: every secret, in order; the node trees that definitions and rules were compiled from */
 	struct secret **secrets;
 	size_t secrets_n;
+	struct node **trees;
+	size_t trees_n;
 };
 
 /* Where presets are looked for, first wins: /etc/deskbridge/helpdesks (beside the configuration file where that is
  * elsewhere), the directory in $DESKBRIDGE_PRESETS, the installed one. */
 
-/* Reads and checks the file and all that it names. NULL where there were errors. file: as given by -c. */
+/* Reads and checks the file and all that it names but the secrets' values (generation_load does). NULL where there were
+ * errors; problems are in the order of their places. file: as given by -c. Blocks on files. */
 struct config *config_load(const char *file, struct problems *problems);
 void config_free(struct config *c);
 

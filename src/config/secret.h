@@ -20,15 +20,41 @@
 struct secret; /* one place of the configuration; index into every snapshot */
 struct secrets;
 
-/* The values of s in this snapshot, oldest in the list first; *ret_n may be 0 where a file is not there. Borrowed. */
+/* The values of s in this snapshot, in the order of the list; *ret_n may be 0 where a file is not there. Borrowed. */
 const char *const *secret_values(const struct secrets *snapshot, const struct secret *s, size_t *ret_n);
 /* The first value, or NULL. */
 const char *secret_value(const struct secrets *snapshot, const struct secret *s);
 /* How it is written, without the value: "credential klaviyo-api-key (/etc/…/credentials/klaviyo-api-key)". Borrowed. */
 const char *secret_where(const struct secret *s);
 
-/* Every file that a snapshot was read from: to be watched. Calls fn for each; `fixed`: systemd's own, changed only by a
- * restart. */
+/* Every file that a snapshot was read from, each once, also one that is gone by now: to be watched. Calls fn for each;
+ * `fixed`: systemd's own, changed only by a restart. */
 void secrets_files(const struct secrets *snapshot, void (*fn)(void *ctx, const char *path, bool fixed), void *ctx);
+
+/* ---- for src/config ------------------------------------------------------------------------------------------------
+ */
+
+/* Where a configuration's secrets are looked for. */
+struct secret_place {
+	const char *folder; /* of the configuration file: {file: RELATIVE} and credentials/NAME begin here */
+	bool exposed; /* people other than its owner can read the configuration file: a plain secret is warned of */
+};
+
+/* From a SECRET node. index: its place in every snapshot. many: a list is allowed. NULL where it was wrong, which
+ * stands in problems. Reads nothing but $CREDENTIALS_DIRECTORY. */
+struct secret *secret_new(const struct node *n, const struct secret_place *place, bool many, size_t index,
+			  struct problems *problems);
+void secret_free(struct secret *s); /* NULL allowed */
+/* Where its (first) text begins in the configuration, for problems found later. Borrowed. */
+const struct node *secret_node(const struct secret *s);
+
+/*
+ * Reads all n secrets. Blocks on files. before NULL: what is missing or wrong is an error; else it is a warning, and
+ * the value of `before` (a snapshot of the same secrets) stays. Never NULL.
+ */
+struct secrets *secrets_read(struct secret *const *all, size_t n, const struct secrets *before,
+			     struct problems *problems);
+void secrets_free(struct secrets *snapshot); /* wipes; NULL allowed */
+bool secrets_same(const struct secrets *a, const struct secrets *b);
 
 #endif

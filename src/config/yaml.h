@@ -7,8 +7,8 @@
  * NODE_NULL.
  *
  * Returns 0 and an owned tree; where something could be passed over (a duplicate key, an alias), the errors stand in
- * problems all the same: who must not use such a tree looks at problems->errors. -EINVAL or another negative errno, told
- * in problems, where the file could not be read to its end. Pure but for yaml_load_file, which reads one file.
+ * problems all the same: who must not use such a tree looks at problems->errors. -EINVAL or another negative errno,
+ * told in problems, where the file could not be read to its end. Pure but for yaml_load_file, which reads one file.
  */
 #ifndef CONFIG_YAML_H
 #define CONFIG_YAML_H

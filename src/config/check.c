@@ -1,0 +1,124 @@
+#include <config.h>
+
+#include "config/check.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "config/url.h"
+#include "helpdesk/email.h"
+#include "klaviyo/request.h"
+
+int check_name(const char *s, struct err *reterr)
+{
+	size_t len = strlen(s);
+
+	if (len < 1 || len > 63 || s[0] == '-' || s[0] == '_' ||
+	    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") != len)
+		return err_set(reterr, -EINVAL,
+			       "a name is 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit");
+	return 0;
+}
+
+int check_path(const char *s, struct err *reterr)
+{
+	if (s[0] != '/')
+		return err_set(reterr, -EINVAL, "a path begins with /, like /webhooks/gladly");
+	if (strlen(s) > 1000)
+		return err_set(reterr, -EINVAL, "a path has at most 1000 letters");
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f || strchr("?#\"<>\\^`{|}", *s))
+			return err_set(reterr, -EINVAL,
+				       "a path holds no blanks, quotes, braces, ?, # or letters beyond ASCII");
+	return 0;
+}
+
+int check_revision(const char *s, struct err *reterr)
+{
+	long days;
+
+	if (request_revision_days_left(s, 0, &days) < 0)
+		return err_set(reterr, -EINVAL, "expected a revision of Klaviyo's API: a date such as %s",
+			       KLAVIYO_REVISION_TESTED);
+	return 0;
+}
+
+int check_store(const char *s, struct err *reterr)
+{
+	if (strncmp(s, "sqlite:", 7) != 0 || s[7] == '\0')
+		return err_set(reterr, -EINVAL, "expected sqlite:PATH, like sqlite:/var/lib/deskbridge/deskbridge.db");
+	return 0;
+}
+
+int check_pattern(const char *s, struct err *reterr)
+{
+	if (email_pattern_check(s) < 0)
+		return err_set(
+			reterr, -EINVAL,
+			"expected an address, \"noreply@*\" (that name at every domain) or a domain such as acme.com");
+	return 0;
+}
+
+int check_proxy(const char *s, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *host = mem_str(s);
+	char *slash = strchr(host, '/');
+	unsigned char bytes[sizeof(struct in6_addr)];
+	unsigned bits = 0, most;
+
+	if (text_is(s, "unix"))
+		return 0;
+	if (slash)
+		*slash = '\0';
+	most = inet_pton(AF_INET, host, bytes) == 1 ? 32 : inet_pton(AF_INET6, host, bytes) == 1 ? 128 : 0;
+	if (slash) {
+		if (slash[1] == '\0' || strlen(slash + 1) > 3)
+			most = 0;
+		for (const char *d = slash + 1; *d != '\0' && most > 0; d++) {
+			bits = bits * 10 + (unsigned)(*d - '0');
+			most = *d >= '0' && *d <= '9' && bits <= most ? most : 0;
+		}
+	}
+	if (most == 0)
+		return err_set(reterr, -EINVAL,
+			       "expected an address such as 10.0.0.1 or ::1, a network such as 10.0.0.0/8, "
+			       "or unix");
+	return 0;
+}
+
+/* Text that people read and Klaviyo keeps: one line. */
+static bool is_one_line(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < ' ' || *s == 0x7f)
+			return false;
+	return true;
+}
+
+int check_label(const char *s, struct err *reterr)
+{
+	if (strlen(s) > CHECK_LABEL_MAX || !is_one_line(s))
+		return err_set(reterr, -EINVAL, "expected a name of at most %d letters in one line, like Gladly",
+			       CHECK_LABEL_MAX);
+	return 0;
+}
+
+int check_flag(const char *s, struct err *reterr)
+{
+	if (strlen(s) > 200 || !is_one_line(s))
+		return err_set(reterr, -EINVAL,
+			       "expected the name of a profile property in one line, like "
+			       "\"In {label} Conversation\"");
+	if (s[0] == '$')
+		return err_set(reterr, -EINVAL,
+			       "names that begin with $ are Klaviyo's own; expected one like "
+			       "\"In {label} Conversation\"");
+	return 0;
+}
+
+int check_base_url(const char *s, struct err *reterr)
+{
+	return url_check(s, reterr);
+}

@@ -1,0 +1,323 @@
+/*
+ * config: the configuration as a whole: reading it from its file, the checks that span several settings, its end.
+ */
+#include <config.h>
+
+#include "config/config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "config/parts.h"
+#include "config/yaml.h"
+#include "http/address.h"
+
+#define JOIN_MAX 600
+
+/* ---- small things
+ * ---------------------------------------------------------------------------------------------------- */
+
+void string_list_done(struct string_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->items[i]);
+	free(l->items);
+	*l = (struct string_list){0};
+}
+
+char *config_folder(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	if (!slash)
+		return mem_str(".");
+	return slash == file ? mem_str("/") : mem_dup(file, (size_t)(slash - file));
+}
+
+char *config_join(const char *const *names, size_t n)
+{
+	struct buf all;
+	size_t i;
+
+	buf_init(&all, JOIN_MAX + 8);
+	for (i = 0; i < n && all.len + strlen(names[i]) + 2 < JOIN_MAX; i++)
+		buf_addf(&all, "%s%s", i > 0 ? ", " : "", names[i]);
+	if (i < n)
+		buf_adds(&all, ", …");
+	return buf_take(&all);
+}
+
+void config_keep_tree(struct config *c, struct node *tree)
+{
+	c->trees = mem_grow(c->trees, c->trees_n + 1, sizeof(struct node *));
+	c->trees[c->trees_n++] = tree;
+}
+
+/* ---- problems in order
+ * ----------------------------------------------------------------------------------------------- */
+
+struct ordered {
+	struct problem problem;
+	size_t index;
+	bool main; /* of the configuration file itself */
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct ordered *x = a, *y = b;
+	int order;
+
+	if (x->main != y->main)
+		return x->main ? -1 : 1;
+	order = strcmp(x->problem.file, y->problem.file);
+	if (order != 0)
+		return order;
+	if (x->problem.line != y->problem.line)
+		return x->problem.line < y->problem.line ? -1 : 1;
+	if (x->problem.column != y->problem.column)
+		return x->problem.column < y->problem.column ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static bool problems_same(const struct problem *a, const struct problem *b)
+{
+	return a->warning == b->warning && a->line == b->line && a->column == b->column &&
+	       strcmp(a->file, b->file) == 0 && strcmp(a->path, b->path) == 0 && strcmp(a->text, b->text) == 0;
+}
+
+static bool problem_is_known(const struct problems *p, size_t from, const struct problem *one)
+{
+	for (size_t i = from; i < p->n; i++)
+		if (problems_same(&p->items[i], one))
+			return true;
+	return false;
+}
+
+void config_sort_problems(struct problems *p, size_t from, const char *file)
+{
+	CLEANUP(mem_freep) struct ordered *sorted = NULL;
+	size_t n = p->n - from;
+
+	if (n < 2)
+		return;
+	sorted = mem_new(n, sizeof(*sorted));
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = (struct ordered){
+			.problem = p->items[from + i],
+			.index = i,
+			.main = strcmp(p->items[from + i].file, file) == 0,
+		};
+	qsort(sorted, n, sizeof(*sorted), by_place);
+	p->n = from;
+	for (size_t i = 0; i < n; i++) {
+		struct problem *one = &sorted[i].problem;
+
+		if (!problem_is_known(p, from, one)) {
+			p->items[p->n++] = *one;
+			continue;
+		}
+		p->errors -= !one->warning;
+		p->warnings -= one->warning;
+		free(one->file);
+		free(one->path);
+		free(one->text);
+	}
+}
+
+/* ---- listen, admin, store
+ * -------------------------------------------------------------------------------------------- */
+
+/* The node of a member of a top-level group, the group itself where it is written briefly or lacks the member, or the
+ * root: the nearest place to what was (not) written. */
+static const struct node *place_of(const struct node *root, const char *group, const char *member)
+{
+	const struct node *g = node_get(root, group), *m = node_get(g, member);
+
+	return m ? m : g ? g : root;
+}
+
+static void check_addresses(struct loader *l)
+{
+	const struct config *c = l->reader.config;
+	struct http_address admin;
+
+	if (c->listen.timeout_ms % 1000 != 0)
+		problems_error(l->reader.problems, place_of(l->root, "listen", "timeout"), "must be whole seconds");
+	if (http_address_parse(c->admin.address, &admin, NULL) < 0)
+		return;
+	if (!http_address_is_loopback(&admin) && !c->admin.token)
+		problems_error(l->reader.problems, place_of(l->root, "admin", "address"),
+			       "this address can be reached from other machines: add a token "
+			       "(`admin: {address: \"%s\", token: {credential: admin-token}}`), or listen on 127.0.0.1",
+			       c->admin.address);
+	if (strcmp(c->listen.address, c->admin.address) == 0 && !strstr(c->listen.address, ":0"))
+		problems_error(l->reader.problems, place_of(l->root, "admin", "address"),
+			       "%s is the address of `listen` too: the two need one each", c->admin.address);
+}
+
+static void read_store_path(struct loader *l)
+{
+	struct config *c = l->reader.config;
+	const char *path = c->store.url + strlen("sqlite:");
+
+	c->store.path = path[0] == '/' ? mem_str(path) : mem_fmt("%s/%s", l->reader.place.folder, path);
+}
+
+/* ---- the whole
+ * ------------------------------------------------------------------------------------------------------- */
+
+static bool others_can_read(const char *file)
+{
+	struct stat st;
+
+	return stat(file, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & (S_IRGRP | S_IROTH)) != 0;
+}
+
+static void read_root(struct loader *l)
+{
+	struct config *c = l->reader.config;
+
+	settings_defaults(&l->reader, SETTING_OF_CONFIG, c);
+	settings_read(&l->reader, "", l->root, c);
+	check_addresses(l);
+	read_store_path(l);
+	config_read_accounts(l);
+	config_read_sources(l);
+}
+
+struct config *config_read(const char *file, struct problems *problems)
+{
+	CLEANUP(mem_freep) char *folder = config_folder(file);
+	struct config *c;
+	struct node *root = NULL;
+	struct loader l = {.file = file};
+
+	if (yaml_load_file(file, &root, problems) < 0)
+		return NULL;
+	c = mem_new(1, sizeof(*c));
+	c->file = mem_str(file);
+	config_keep_tree(c, root);
+	if (root->type != NODE_MAP) {
+		problems_error(problems, root,
+			       "expected a mapping that begins with `version: 1`, found %s; `deskbridge presets NAME "
+			       "--config` prints a beginning",
+			       node_kind(root));
+		return c;
+	}
+	l.root = root;
+	l.reader = (struct settings_reader){
+		.config = c,
+		.place = {.folder = folder, .exposed = others_can_read(file)},
+		.problems = problems,
+	};
+	read_root(&l);
+	return c;
+}
+
+struct config *config_load(const char *file, struct problems *problems)
+{
+	size_t errors = problems->errors, from = problems->n;
+	struct config *c = config_read(file, problems);
+
+	config_sort_problems(problems, from, file);
+	if (problems->errors > errors) {
+		config_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* ---- asking
+ * ---------------------------------------------------------------------------------------------------------- */
+
+const struct source *config_source(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->sources_n; i++)
+		if (strcmp(c->sources[i].name, name) == 0)
+			return &c->sources[i];
+	return NULL;
+}
+
+const struct source *config_source_at(const struct config *c, const char *path)
+{
+	for (size_t i = 0; i < c->sources_n; i++)
+		if (strcmp(c->sources[i].path, path) == 0)
+			return &c->sources[i];
+	return NULL;
+}
+
+const struct account *config_account(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->accounts_n; i++)
+		if (strcmp(c->accounts[i].name, name) == 0)
+			return &c->accounts[i];
+	return NULL;
+}
+
+/* ---- the end
+ * --------------------------------------------------------------------------------------------------------- */
+
+static void account_done(struct account *a)
+{
+	free(a->name);
+	free(a->url);
+	free(a->revision);
+}
+
+static void source_done(struct source *s)
+{
+	free(s->name);
+	free(s->preset);
+	free(s->path);
+	definition_free(s->definition);
+	free(s->label);
+	string_list_done(&s->flags);
+	for (size_t i = 0; i < s->accounts_n; i++)
+		matcher_free(s->accounts[i].when);
+	free(s->accounts);
+	free(s->auth_user);
+	free(s->lookup_user);
+	free(s->lookup_base_url);
+	free(s->public_url);
+	string_list_done(&s->ignore_emails);
+	string_list_done(&s->test_emails);
+	rules_free(s->rules);
+}
+
+/* A plain secret stands in the tree too. */
+static void tree_wipe(struct node *n)
+{
+	if (n->text)
+		explicit_bzero(n->text, strlen(n->text));
+	for (size_t i = 0; i < n->n; i++)
+		tree_wipe(n->items[i]);
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->sources_n; i++)
+		source_done(&c->sources[i]);
+	free(c->sources);
+	for (size_t i = 0; i < c->accounts_n; i++)
+		account_done(&c->accounts[i]);
+	free(c->accounts);
+	for (size_t i = 0; i < c->secrets_n; i++)
+		secret_free(c->secrets[i]);
+	free(c->secrets);
+	for (size_t i = 0; i < c->trees_n; i++) {
+		tree_wipe(c->trees[i]);
+		node_free(c->trees[i]);
+	}
+	free(c->trees);
+	free(c->listen.address);
+	string_list_done(&c->listen.trusted_proxies);
+	free(c->admin.address);
+	free(c->store.url);
+	free(c->store.path);
+	free(c->file);
+	free(c);
+}

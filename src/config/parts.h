@@ -1,0 +1,40 @@
+/*
+ * parts: how the files of src/config that read the one configuration file share the work. Only for src/config.
+ */
+#ifndef CONFIG_PARTS_H
+#define CONFIG_PARTS_H
+
+#include "config/config.h"
+#include "config/settings.h"
+
+#define ACCOUNTS_MAX 64
+#define SOURCES_MAX 256
+
+struct loader {
+	struct settings_reader reader; /* its config is the one in the making */
+	const char *file;
+	const struct node *root; /* a mapping */
+};
+
+/* As config_load, but a configuration with errors is returned too: it may only be asked for its secrets and freed. NULL
+ * where the file could not be read at all. */
+struct config *config_read(const char *file, struct problems *problems);
+/* Puts what was found since the from-th problem into the order of its places, the configuration file's first, each
+ * once: rules of all sources are compiled for each source. */
+void config_sort_problems(struct problems *problems, size_t from, const char *file);
+
+/* config->accounts, from `klaviyo`. */
+void config_read_accounts(struct loader *l);
+/* config->sources, from `sources`; after the accounts. */
+void config_read_sources(struct loader *l);
+/* The source's definition, compiled, with the secrets of its proof and lookup checked against it. */
+void config_read_definition(struct loader *l, const struct node *n, struct source *s);
+
+/* The configuration owns the tree from now on. */
+void config_keep_tree(struct config *c, struct node *tree);
+/* "a, b, c" of names, cut where it gets long. The caller owns it. */
+char *config_join(const char *const *names, size_t n) MUSTCHECK;
+/* The folder that a file is in. The caller owns it. */
+char *config_folder(const char *file) MUSTCHECK;
+
+#endif

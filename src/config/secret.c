@@ -1,0 +1,434 @@
+/*
+ * secret: the three places a secret can stand, and snapshots of what stands there.
+ *
+ * Reading is done by the main thread, at load and when a watched file changed; snapshots are immutable afterwards.
+ * Every buffer that held a value is wiped before it goes back to the allocator.
+ */
+#include <config.h>
+
+#include "config/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "config/settings.h"
+
+enum part_kind {
+	PART_PLAIN,
+	PART_FILE,
+	PART_CREDENTIAL,
+	PART_ENV,
+};
+
+struct part {
+	enum part_kind kind;
+	char *text;     /* plain: the value; credential, environment: the name */
+	char *path;     /* file; credential: beside the configuration file */
+	char *provided; /* credential: systemd's own file; NULL: systemd provides none */
+};
+
+struct secret {
+	size_t index;
+	struct part parts[SECRET_VALUES_MAX];
+	size_t n;
+	char *where;
+	struct node *at; /* the place alone, for problems */
+};
+
+struct slot {
+	char *value; /* NULL: not there */
+	char *path;  /* the file it was read from, or should have been; NULL: no file */
+	bool fixed;
+};
+
+struct snapshot {
+	struct slot slots[SECRET_VALUES_MAX];
+	const char *values[SECRET_VALUES_MAX]; /* of the slots that have one */
+	size_t slots_n, values_n;
+};
+
+struct secrets {
+	struct snapshot *items;
+	size_t n;
+};
+
+static void wipe(char *s)
+{
+	if (s)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
+/* ---- where
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static bool credential_name_is_good(const char *s)
+{
+	if (s[0] == '\0' || s[0] == '.' || strlen(s) > 200)
+		return false;
+	return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@") == strlen(s);
+}
+
+static bool part_read_credential(struct part *p, const struct node *n, const struct secret_place *place,
+				 struct problems *problems)
+{
+	const char *provided = getenv("CREDENTIALS_DIRECTORY");
+
+	if (!credential_name_is_good(n->text)) {
+		problems_error(problems, n,
+			       "the name of a credential is a file's name without folder: letters, digits, . _ -");
+		return false;
+	}
+	p->kind = PART_CREDENTIAL;
+	p->text = mem_str(n->text);
+	p->path = mem_fmt("%s/credentials/%s", place->folder, n->text);
+	if (provided && provided[0] == '/')
+		p->provided = mem_fmt("%s/%s", provided, n->text);
+	return true;
+}
+
+static bool part_read_member(struct part *p, const struct node *n, const struct secret_place *place,
+			     struct problems *problems)
+{
+	static const char *const keys[] = {"credential", "file", "env"};
+	const char *near;
+
+	if (!text_is(n->key, "credential") && !text_is(n->key, "file") && !text_is(n->key, "env")) {
+		near = settings_nearest(n->key, keys, sizeof(keys) / sizeof(keys[0]));
+		problems_error(problems, n, "unknown key; %s%s%s{credential: NAME}, {file: PATH} or {env: NAME}",
+			       near ? "did you mean " : "expected ", near ? near : "", near ? "? Expected " : "");
+		return false;
+	}
+	if (n->type != NODE_SCALAR || n->text[0] == '\0') {
+		problems_error(problems, n, "expected text, found %s",
+			       n->type == NODE_SCALAR ? "nothing" : node_kind(n));
+		return false;
+	}
+	if (text_is(n->key, "credential"))
+		return part_read_credential(p, n, place, problems);
+	if (text_is(n->key, "env")) {
+		p->kind = PART_ENV;
+		p->text = mem_str(n->text);
+		return true;
+	}
+	p->kind = PART_FILE;
+	p->path = n->text[0] == '/' ? mem_str(n->text) : mem_fmt("%s/%s", place->folder, n->text);
+	return true;
+}
+
+/* What is wrong with a value; NULL: nothing. */
+static const char *value_wrong(const char *value, size_t len)
+{
+	if (len == 0)
+		return "is empty";
+	if (len > SECRET_SIZE_MAX)
+		return "is longer than 64 KiB, which no secret is";
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
+			return "holds a line break or control character inside: a secret is one line of text";
+	return NULL;
+}
+
+static bool part_read(struct part *p, const struct node *n, const struct secret_place *place, struct problems *problems)
+{
+	const char *wrong;
+
+	if (n->type == NODE_MAP && n->n == 1)
+		return part_read_member(p, n->items[0], place, problems);
+	if (n->type != NODE_SCALAR) {
+		problems_error(problems, n, "expected one of {credential: NAME}, {file: PATH}, {env: NAME}; found %s",
+			       n->type == NODE_MAP ? (n->n == 0 ? "{}" : "several of them") : node_kind(n));
+		return false;
+	}
+	wrong = value_wrong(n->text, strlen(n->text));
+	if (wrong) {
+		problems_error(problems, n, "the secret %s", wrong);
+		return false;
+	}
+	if (place->exposed)
+		problems_warn(problems, n,
+			      "a secret stands in a file that others can read: chmod 600 the file, or move the secret "
+			      "to {credential: NAME}");
+	p->kind = PART_PLAIN;
+	p->text = mem_str(n->text);
+	return true;
+}
+
+static void part_where(const struct part *p, const struct node *at, struct buf *to)
+{
+	switch (p->kind) {
+	case PART_PLAIN:
+		buf_addf(to, "written in %s", at->file);
+		break;
+	case PART_FILE:
+		buf_addf(to, "file %s", p->path);
+		break;
+	case PART_CREDENTIAL:
+		buf_addf(to, "credential %s (%s)", p->text, p->path);
+		break;
+	case PART_ENV:
+		buf_addf(to, "environment variable %s", p->text);
+		break;
+	}
+}
+
+struct secret *secret_new(const struct node *n, const struct secret_place *place, bool many, size_t index,
+			  struct problems *problems)
+{
+	bool list = n->type == NODE_LIST, good = true;
+	struct secret *s;
+	struct buf where;
+
+	if (list && (!many || n->n == 0 || n->n > SECRET_VALUES_MAX)) {
+		problems_error(problems, n,
+			       many ? "expected 1 to %d secrets, found %zu"
+				    : "expected one secret: a list (of up to %d; this one has %zu) is for what "
+				      "webhooks and requests show to us",
+			       SECRET_VALUES_MAX, n->n);
+		return NULL;
+	}
+	s = mem_new(1, sizeof(*s));
+	s->index = index;
+	s->n = list ? n->n : 1;
+	s->at = node_new(NODE_NULL, n->file, n->line, n->column);
+	free(s->at->path);
+	s->at->path = mem_str(n->path);
+	buf_init(&where, SECRET_SIZE_MAX);
+	for (size_t i = 0; i < s->n; i++) {
+		good = part_read(&s->parts[i], list ? n->items[i] : n, place, problems) && good;
+		buf_adds(&where, i > 0 ? " or " : "");
+		part_where(&s->parts[i], n, &where);
+	}
+	s->where = buf_take(&where);
+	if (!good) {
+		secret_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void secret_free(struct secret *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n; i++) {
+		wipe(s->parts[i].text);
+		free(s->parts[i].path);
+		free(s->parts[i].provided);
+	}
+	free(s->where);
+	node_free(s->at);
+	free(s);
+}
+
+const char *secret_where(const struct secret *s)
+{
+	return s->where ? s->where : "a place with an impossibly long name";
+}
+
+const struct node *secret_node(const struct secret *s)
+{
+	return s->at;
+}
+
+/* ---- what
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* Text without its trailing line ends. */
+static int value_make(char *text, size_t len, const char *what, char **ret, struct err *reterr)
+{
+	const char *wrong;
+
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+		len--;
+	wrong = value_wrong(text, len);
+	if (wrong)
+		return err_set(reterr, -EINVAL, "%s %s", what, wrong);
+	*ret = mem_dup(text, len);
+	return 0;
+}
+
+static int file_open(const char *path, struct err *reterr)
+{
+	/* Not blocking: a named pipe in a secret's place must not stop the daemon. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(reterr, -ENOENT,
+			       "%s is not there: put the secret into it, readable for the user that the daemon runs as "
+			       "(`install -D -m 640 -g deskbridge /dev/stdin %s`, paste it, Ctrl-D)",
+			       path, path);
+	if (fd < 0)
+		return err_set(reterr, -errno,
+			       "%s cannot be read: %s; make it readable for the user that the daemon runs as", path,
+			       strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return err_set(reterr, -EINVAL, "%s is not a regular file", path);
+	}
+	return fd;
+}
+
+static int file_value(const char *path, char **ret, struct err *reterr)
+{
+	char *text;
+	size_t len = 0;
+	ssize_t n;
+	int fd, r;
+
+	fd = file_open(path, reterr);
+	if (fd < 0)
+		return fd;
+	text = mem_new(SECRET_SIZE_MAX + 2, 1);
+	do {
+		n = read(fd, text + len, SECRET_SIZE_MAX + 2 - len);
+		if (n > 0)
+			len += (size_t)n;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		r = err_set(reterr, -errno, "%s cannot be read: %s", path, strerror(errno));
+	else
+		r = value_make(text, len, path, ret, reterr);
+	(void)close(fd);
+	explicit_bzero(text, SECRET_SIZE_MAX + 2);
+	free(text);
+	return r;
+}
+
+static int env_value(const char *name, char **ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *what = mem_fmt("the environment variable %s", name);
+	const char *value = getenv(name);
+	char *copy;
+	int r;
+
+	if (!value)
+		return err_set(reterr, -ENOENT, "%s is not set: set it for the daemon (in its unit: EnvironmentFile=)",
+			       what);
+	copy = mem_str(value);
+	r = value_make(copy, strlen(copy), what, ret, reterr);
+	wipe(copy);
+	return r;
+}
+
+static int slot_read(const struct part *p, struct slot *slot, struct err *reterr)
+{
+	if (p->kind == PART_PLAIN) {
+		slot->value = mem_str(p->text);
+		return 0;
+	}
+	if (p->kind == PART_ENV)
+		return env_value(p->text, &slot->value, reterr);
+	slot->fixed = p->provided && access(p->provided, F_OK) == 0;
+	slot->path = mem_str(slot->fixed ? p->provided : p->path);
+	return file_value(slot->path, &slot->value, reterr);
+}
+
+static void snapshot_read(struct snapshot *to, const struct secret *s, const struct snapshot *before,
+			  struct problems *problems)
+{
+	to->slots_n = s->n;
+	for (size_t i = 0; i < s->n; i++) {
+		const char *old = before ? before->slots[i].value : NULL;
+		struct err err = {0};
+
+		if (slot_read(&s->parts[i], &to->slots[i], &err) < 0) {
+			if (!before)
+				problems_error(problems, s->at, "%s", err.text);
+			else
+				problems_warn(problems, s->at, "%s%s", err.text,
+					      old ? "; until then the former secret stays in use" : "");
+			to->slots[i].value = mem_str(old);
+		}
+		if (to->slots[i].value)
+			to->values[to->values_n++] = to->slots[i].value;
+	}
+}
+
+struct secrets *secrets_read(struct secret *const *all, size_t n, const struct secrets *before,
+			     struct problems *problems)
+{
+	struct secrets *snapshot = mem_new(1, sizeof(*snapshot));
+
+	INSIST(!before || before->n == n);
+	snapshot->items = mem_new(n, sizeof(*snapshot->items));
+	snapshot->n = n;
+	for (size_t i = 0; i < n; i++)
+		snapshot_read(&snapshot->items[i], all[i], before ? &before->items[i] : NULL, problems);
+	return snapshot;
+}
+
+void secrets_free(struct secrets *snapshot)
+{
+	if (!snapshot)
+		return;
+	for (size_t i = 0; i < snapshot->n; i++) {
+		for (size_t k = 0; k < snapshot->items[i].slots_n; k++) {
+			wipe(snapshot->items[i].slots[k].value);
+			free(snapshot->items[i].slots[k].path);
+		}
+	}
+	free(snapshot->items);
+	free(snapshot);
+}
+
+bool secrets_same(const struct secrets *a, const struct secrets *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->items[i].values_n != b->items[i].values_n)
+			return false;
+		for (size_t k = 0; k < a->items[i].values_n; k++)
+			if (strcmp(a->items[i].values[k], b->items[i].values[k]) != 0)
+				return false;
+	}
+	return true;
+}
+
+const char *const *secret_values(const struct secrets *snapshot, const struct secret *s, size_t *ret_n)
+{
+	INSIST(s->index < snapshot->n);
+	*ret_n = snapshot->items[s->index].values_n;
+	return snapshot->items[s->index].values;
+}
+
+const char *secret_value(const struct secrets *snapshot, const struct secret *s)
+{
+	size_t n;
+	const char *const *values = secret_values(snapshot, s, &n);
+
+	return n > 0 ? values[0] : NULL;
+}
+
+/* Whether a slot before the k-th of the i-th secret names the same file. */
+static bool file_seen(const struct secrets *snapshot, size_t i, size_t k)
+{
+	const char *path = snapshot->items[i].slots[k].path;
+
+	for (size_t x = 0; x <= i; x++)
+		for (size_t y = 0; y < snapshot->items[x].slots_n && (x < i || y < k); y++)
+			if (text_is(snapshot->items[x].slots[y].path, path))
+				return true;
+	return false;
+}
+
+void secrets_files(const struct secrets *snapshot, void (*fn)(void *ctx, const char *path, bool fixed), void *ctx)
+{
+	for (size_t i = 0; i < snapshot->n; i++) {
+		for (size_t k = 0; k < snapshot->items[i].slots_n; k++) {
+			const struct slot *slot = &snapshot->items[i].slots[k];
+
+			if (slot->path && !file_seen(snapshot, i, k))
+				fn(ctx, slot->path, slot->fixed);
+		}
+	}
+}

@@ -1,0 +1,20 @@
+/*
+ * url: what the configuration may name as a web address. Pure.
+ */
+#ifndef CONFIG_URL_H
+#define CONFIG_URL_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+/* http or https, a host, perhaps a port and a path; no user, query or fragment. -EINVAL says what was expected. */
+int url_check(const char *url, struct err *reterr) MUSTCHECK;
+/* The same, but a query is allowed: a URL that a vendor signs as it stands. */
+int url_check_signed(const char *url, struct err *reterr) MUSTCHECK;
+/* Of a URL that passed: */
+bool url_is_plain(const char *url);    /* http */
+bool url_is_loopback(const char *url); /* localhost, 127.0.0.0/8, [::1] */
+
+#endif
