@@ -21,11 +21,14 @@ struct definition;
 struct definition_binding {
 	const char *base_url;    /* of the source's `lookup`; NULL: none. A trailing "/" is cut. */
 	const struct node *with; /* mapping parameter → choice, or NULL */
-	const struct node
-		*authenticate; /* replaces the definition's where it names a `method`; NULL: the definition's */
+	/* Replaces the definition's where it names a `method`, is laid over it else; NULL: the definition's. */
+	const struct node *authenticate;
 };
 
-/* NULL where there were errors. Runs the samples too: a sample that does not reach its transition is an error. */
+/*
+ * NULL where there were errors. Runs the samples too: a sample that does not reach its transition is an error. A NULL
+ * binding is for looking at a definition without a source: parameters take their defaults.
+ */
 struct definition *definition_compile(const struct node *n, const struct definition_binding *binding,
 				      struct problems *problems);
 void definition_free(struct definition *d);
@@ -33,6 +36,7 @@ void definition_free(struct definition *d);
 const char *definition_label(const struct definition *d);
 const char *definition_documentation(const struct definition *d); /* or NULL */
 const char *definition_verified(const struct definition *d);      /* "live", "documentation", "no" */
+const char *definition_setup(const struct definition *d);         /* the clicks in the desk, lines of text; or NULL */
 const struct proof *definition_proof(const struct definition *d);
 bool definition_reports_state(const struct definition *d);
 bool definition_has_lookup(const struct definition *d);
@@ -43,11 +47,15 @@ const char *definition_lookup_authenticate(const struct definition *d);
 int64_t definition_lookup_cache_ms(const struct definition *d);
 /* Does a webhook header of that name belong to the stored webhook? */
 bool definition_keeps_header(const struct definition *d, const char *name);
-/* The body of a sample for that transition, or NULL. */
-struct json_object;
+/* The body of a sample for that transition (opened, reopened, closed), or NULL; and what goes with it. */
 const char *definition_sample(const struct definition *d, enum transition t);
-/* Puts email and conversation (either may be NULL), and a fresh delivery id and the time now, where the definition
- * reads them in a sample's body; the caller owns the text. NULL where there is no sample. */
+const struct pairs *definition_sample_headers(const struct definition *d, enum transition t);
+const char *definition_sample_query(const struct definition *d, enum transition t); /* "" where none */
+/*
+ * A sample's body with conversation, customer and email (each may be NULL: as in the sample), a fresh delivery id and
+ * the time now_ms, where the definition reads them in the body; the time in the sample's own form. One line of JSON;
+ * the caller owns it. NULL where there is no sample.
+ */
 char *definition_sample_filled(const struct definition *d, enum transition t, const char *conversation,
 			       const char *customer, const char *email, int64_t now_ms) MUSTCHECK;
 

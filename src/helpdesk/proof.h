@@ -8,6 +8,8 @@
 #define HELPDESK_PROOF_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/node.h"
 #include "base/problems.h"

@@ -7,6 +7,8 @@
 #ifndef HELPDESK_REFERENCE_H
 #define HELPDESK_REFERENCE_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 #include "helpdesk/scope.h"
@@ -25,15 +27,31 @@ const char *reference_text(const struct reference *r);
 /* The header's name where this is a header reference, else NULL: which headers a webhook must keep. */
 const char *reference_header(const struct reference *r);
 
-/* All values found, in document order; each is borrowed from the scope or owned by the list. At most VALUES_MAX. */
+/* The name where this is a bare name, else NULL: whether it is known at all. */
+const char *reference_name(const struct reference *r);
+/* How many `*` it has. */
+unsigned reference_stars(const struct reference *r);
+
+/* All values found, in document order; the list holds a reference to each. At most VALUES_MAX. */
 #define VALUES_MAX 256
 struct values {
 	struct json_object **items; /* NULL items: the JSON null */
 	size_t n;
 };
 void reference_values(const struct reference *r, const struct scope *s, struct values *ret);
+/* For each value of r what `beside` finds with the same element at each `*`; NULL items where that is nothing. */
+void reference_values_beside(const struct reference *r, const struct reference *beside, const struct scope *s,
+			     struct values *ret, struct values *ret_beside);
 void values_done(struct values *v);
-/* The first value that is a non-empty scalar, as text; NULL where there is none. The caller owns it. */
+/*
+ * The first value that is a non-empty scalar, as text, numbers as they were written; NULL where there is none. The
+ * caller owns it.
+ */
 char *reference_scalar(const struct reference *r, const struct scope *s) MUSTCHECK;
+/*
+ * Writes text at every place that r points to in item, as a number where a number stands there and text is one. Makes
+ * the members on the way that are not there. Whether it was written anywhere; false for all but pointers.
+ */
+bool reference_put(const struct reference *r, struct json_object *item, const char *text);
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef HELPDESK_SCOPE_H
 #define HELPDESK_SCOPE_H
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -12,11 +13,15 @@ struct scope {
 	struct json_object *root;       /* "root:/…": the whole body where it carried several items; else as item */
 	const struct pairs *headers;    /* "header:NAME" */
 	const struct pairs *query;      /* "query:NAME", decoded */
-	const struct pairs *names;      /* bare names in templates: parameters, base_url, what lookups took */
+	const struct pairs *names;      /* bare names in templates: parameters, base_url; a rule's label, transition */
+	const struct pairs *taken;      /* bare names too: what lookups took. A stranger's text: escaped in URLs */
 	struct json_object *properties; /* bare names in rules: the event's properties, without regard to case */
 };
 
-/* Decodes "a=b&c=d" (percent and plus). Bad escapes stay as they are. Pure. */
+/* Decodes "a=b&c=d" (percent and plus). Bad escapes, NUL, and what would not be UTF-8 stay as they came. Pure. */
+#define SCOPE_QUERY_MAX 100 /* parameters; more are not looked at */
 void scope_query(const char *raw, struct pairs *to);
+/* Percent-encodes all but unreserved letters. */
+void scope_escape(const char *text, struct buf *to);
 
 #endif

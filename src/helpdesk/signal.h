@@ -8,9 +8,12 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
 #include "base/json.h"
 #include "helpdesk/customer.h"
 #include "helpdesk/definition.h"
+#include "helpdesk/scope.h"
 #include "helpdesk/webhook.h"
 
 struct signal {
@@ -22,7 +25,10 @@ struct signal {
 	int64_t created_ms;         /* `created:`, 0 where not given */
 	int64_t closed_at_ms;       /* `closed_at:`, 0 where not given */
 	struct addresses addresses; /* of webhook and customer together */
-	bool wants_lookup;          /* the definition would ask the helpdesk and no customer was given to the reading */
+	/* No customer was given to the reading, and asking the helpdesk would tell what the webhook does not: the
+	 * address, or what attributes and URL need. The first question can be asked: inquiry_new will not say -ENOENT.
+	 */
+	bool wants_lookup;
 	struct json_object *attributes; /* flat: text, numbers, booleans, lists of text; absent facts are absent */
 	char *conversation_url;         /* NULL where a part is missing */
 };
@@ -46,7 +52,9 @@ void reading_done(struct reading *r);
 
 /*
  * Reads a webhook. customer: what a lookup answered, or NULL. Where w->read is set its transition stands, whatever the
- * definition says by now. now_ms only decides which times are impossible.
+ * definition says by now. Matchers are asked in the order ping, closed, reopened, opened, identified; the
+ * first that holds counts. A time is impossible before 1990 and more than a day after w->received_ms. The delivery is
+ * filled for unreadable webhooks too, where the definition has one.
  */
 void reading_make(const struct definition *d, const struct webhook *w, const struct customer *customer,
 		  struct reading *ret);
@@ -55,15 +63,17 @@ void reading_mark(const struct reading *r, struct webhook *w);
 /* For explain: which matchers were asked and what they saw, a line each. */
 void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to);
 
-/* The scope over a webhook for rules' raw references; owns what it parsed. */
+/*
+ * The scope over a webhook for rules' raw references; owns what it parsed, borrows the rest: d, w and customer must
+ * outlive it, and it must not be moved. -EINVAL: the body is not JSON.
+ */
 struct signal_scope {
 	struct scope scope;
 	struct json_object *body;
 	struct pairs query;
-	struct pairs names;
 };
 int signal_scope_open(const struct definition *d, const struct webhook *w, const struct customer *customer,
-		      struct signal_scope *ret) MUSTCHECK;
+		      struct signal_scope *ret, struct err *reterr) MUSTCHECK;
 void signal_scope_done(struct signal_scope *s);
 
 #endif

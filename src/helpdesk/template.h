@@ -6,6 +6,8 @@
 #ifndef HELPDESK_TEMPLATE_H
 #define HELPDESK_TEMPLATE_H
 
+#include <stdbool.h>
+
 #include "base/node.h"
 #include "base/problems.h"
 #include "helpdesk/reference.h"
@@ -21,9 +23,18 @@ struct template *template_compile(const struct node *n, struct problems *problem
 /* From plain text, for defaults of our own. */
 struct template *template_compile_text(const char *text, struct err *reterr);
 void template_free(struct template *t);
-/* -ENOENT where a part has no value (named in reterr). With several values the first counts. The caller owns *ret. */
+/*
+ * -ENOENT where a part has no value (named in reterr); in a URL also where it is "." or "..", which would lead
+ * elsewhere, or longer than TEMPLATE_PART_MAX, at which a plain text is cut. With several values the first counts. The
+ * caller owns *ret.
+ */
+#define TEMPLATE_PART_MAX 4096
 int template_render(const struct template *t, const struct scope *s, enum template_escape escape, char **ret,
 		    struct err *reterr) MUSTCHECK;
+/* The text with what the scope knows; parts without a value stay as "{Team}". For people. The caller owns it. */
+char *template_outline(const struct template *t, const struct scope *s) MUSTCHECK;
+const char *template_text(const struct template *t); /* as written */
+bool template_is_fixed(const struct template *t);    /* no part but text */
 void template_references(const struct template *t, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 
 #endif

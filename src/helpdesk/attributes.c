@@ -1,0 +1,169 @@
+#include "config.h"
+
+#include "helpdesk/attributes.h"
+
+#include <string.h>
+
+#include "helpdesk/fact.h"
+#include "helpdesk/flat.h"
+
+#define ATTRIBUTE_WORDS_MAX 200
+
+/* VALUE: text. A word whose text is NULL leaves the attribute out. */
+struct word {
+	char *value;
+	char *text;
+};
+
+struct attribute {
+	char *name;
+	struct fact *fact;
+	struct word *words; /* NULL: the value itself */
+	size_t n;
+};
+
+struct attributes {
+	struct attribute items[ATTRIBUTES_MAX];
+	size_t n;
+};
+
+/* Properties that every event has from us: a definition cannot mean the same by them. */
+static const char *const own_properties[] = {
+	"Helpdesk",           "Conversation ID",  "Opened At",    "Closed At",
+	"Resolution Seconds", "Total Seconds",    "Reopen Count", "Test",
+	"Open Conversations", "Conversation URL", "Event ID",
+};
+
+static void attribute_check_name(const struct node *n, struct problems *problems)
+{
+	const char *fault = flat_name_fault(n->key);
+
+	if (fault)
+		problems_error(problems, n, "the name \"%.64s\" %s", n->key, fault);
+	for (size_t i = 0; i < sizeof(own_properties) / sizeof(*own_properties); i++)
+		if (text_same(n->key, own_properties[i]))
+			problems_error(problems, n,
+				       "\"%s\" is a property that every event has by itself; choose another name",
+				       n->key);
+}
+
+static void attribute_compile_words(struct attribute *a, const struct node *n, struct problems *problems)
+{
+	if (n->type != NODE_MAP || n->n == 0 || n->n > ATTRIBUTE_WORDS_MAX) {
+		problems_error(problems, n,
+			       "expected a mapping from values to texts, as in {AGENT: agent, \"*\": other}");
+		return;
+	}
+	a->words = mem_new(n->n, sizeof(*a->words));
+	for (; a->n < n->n; a->n++) {
+		const struct node *word = n->items[a->n];
+
+		if (word->type != NODE_SCALAR && word->type != NODE_NULL)
+			problems_error(problems, word, "expected text, not %s", node_kind(word));
+		a->words[a->n] = (struct word){.value = mem_str(word->key), .text = mem_str(word->text)};
+	}
+}
+
+static void attribute_compile(struct attribute *a, const struct node *n, struct problems *problems)
+{
+	attribute_check_name(n, problems);
+	a->name = mem_str(n->key);
+	if (n->type == NODE_MAP && n->n == 1) {
+		a->fact = fact_compile_text(n->items[0], n->items[0]->key, problems);
+		attribute_compile_words(a, n->items[0], problems);
+	} else if (n->type == NODE_SCALAR) {
+		a->fact = fact_compile(n, problems);
+	} else {
+		problems_error(problems, n,
+			       "expected a reference, a template, or {reference: {VALUE: text, \"*\": text}}, not %s",
+			       n->type == NODE_MAP ? "a mapping of several" : node_kind(n));
+	}
+}
+
+struct attributes *attributes_compile(const struct node *n, struct problems *problems)
+{
+	struct attributes *a = mem_new(1, sizeof(*a));
+	size_t errors = problems->errors;
+
+	if (n->type != NODE_MAP || n->n > ATTRIBUTES_MAX)
+		problems_error(problems, n, "expected a mapping from names to references (at most %d)", ATTRIBUTES_MAX);
+	else
+		for (; a->n < n->n; a->n++)
+			attribute_compile(&a->items[a->n], n->items[a->n], problems);
+	if (problems->errors == errors)
+		return a;
+	attributes_free(a);
+	return NULL;
+}
+
+void attributes_free(struct attributes *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < a->n; i++) {
+		struct attribute *one = &a->items[i];
+
+		for (size_t j = 0; j < one->n; j++) {
+			free(one->words[j].value);
+			free(one->words[j].text);
+		}
+		free(one->words);
+		free(one->name);
+		fact_free(one->fact);
+	}
+	free(a);
+}
+
+static struct json_object *attribute_word(const struct attribute *a, const char *value)
+{
+	const struct word *other = NULL;
+
+	for (size_t i = 0; i < a->n; i++) {
+		if (text_same(a->words[i].value, value))
+			return flat_text(a->words[i].text);
+		if (strcmp(a->words[i].value, "*") == 0)
+			other = &a->words[i];
+	}
+	return other ? flat_text(other->text) : NULL;
+}
+
+static struct json_object *attribute_read(const struct attribute *a, const struct scope *s)
+{
+	const struct reference *r = fact_reference(a->fact);
+	struct json_object *value = NULL;
+	struct values v;
+
+	if (a->words || !r) {
+		CLEANUP(mem_freep) char *text = fact_text(a->fact, s);
+
+		if (!text)
+			return NULL;
+		return a->words ? attribute_word(a, text) : flat_text(text);
+	}
+	reference_values(r, s, &v);
+	if (reference_stars(r) > 0)
+		value = flat_list(&v);
+	else if (v.n > 0)
+		value = flat_value(v.items[0]);
+	values_done(&v);
+	return value;
+}
+
+struct json_object *attributes_read(const struct attributes *a, const struct scope *s)
+{
+	struct json_object *o = json_object_new_object();
+
+	for (size_t i = 0; a && i < a->n; i++) {
+		struct json_object *value = attribute_read(&a->items[i], s);
+
+		if (value)
+			json_object_object_add(o, a->items[i].name, value);
+	}
+	return o;
+}
+
+void attributes_references(const struct attributes *a, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; a && i < a->n; i++)
+		fact_references(a->items[i].fact, fn, ctx);
+}

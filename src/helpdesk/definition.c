@@ -1,0 +1,240 @@
+#include "config.h"
+
+#include "helpdesk/definition_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+void definition_free(struct definition *d)
+{
+	if (!d)
+		return;
+	free(d->label);
+	free(d->documentation);
+	free(d->verified);
+	free(d->setup);
+	proof_free(d->proof);
+	pairs_done(&d->names);
+	pairs_done(&d->headers);
+	matcher_free(d->ping);
+	matcher_free(d->identified);
+	for (size_t i = 0; i < TRANSITION_EXPIRED; i++) {
+		matcher_free(d->says[i]);
+		sample_done(&d->samples[i]);
+	}
+	fact_free(d->conversation);
+	fact_free(d->delivery);
+	fact_free(d->customer);
+	fact_free(d->time);
+	fact_free(d->created);
+	fact_free(d->closed_at);
+	reference_free(d->emails);
+	reference_free(d->primary);
+	for (size_t i = 0; i < d->steps_n; i++)
+		step_done(&d->steps[i]);
+	attributes_free(d->attributes);
+	template_free(d->conversation_url);
+	free(d);
+}
+
+const char *definition_label(const struct definition *d)
+{
+	return d->label;
+}
+
+const char *definition_documentation(const struct definition *d)
+{
+	return d->documentation;
+}
+
+const char *definition_verified(const struct definition *d)
+{
+	return d->verified;
+}
+
+const char *definition_setup(const struct definition *d)
+{
+	return d->setup;
+}
+
+const struct proof *definition_proof(const struct definition *d)
+{
+	return d->proof;
+}
+
+bool definition_reports_state(const struct definition *d)
+{
+	return d->reports_state;
+}
+
+bool definition_has_lookup(const struct definition *d)
+{
+	return d->steps_n > 0;
+}
+
+bool definition_needs_lookup(const struct definition *d)
+{
+	for (size_t i = 0; i < d->steps_n; i++)
+		if (!d->steps[i].optional)
+			return true;
+	return false;
+}
+
+const char *definition_lookup_authenticate(const struct definition *d)
+{
+	return d->steps_n > 0 ? step_method_name(d->steps[0].method) : NULL;
+}
+
+int64_t definition_lookup_cache_ms(const struct definition *d)
+{
+	return d->cache_ms;
+}
+
+bool definition_keeps_header(const struct definition *d, const char *name)
+{
+	return pairs_get(&d->headers, name) != NULL;
+}
+
+int definition_step(const struct definition *d, const struct scope *s, size_t *step, char **ret_url, struct err *reterr)
+{
+	size_t i;
+	int r;
+
+	for (i = *step; i < d->steps_n; i++) {
+		r = template_render(d->steps[i].url, s, TEMPLATE_URL, ret_url, reterr);
+		if (r == 0) {
+			*step = i;
+			return 0;
+		}
+		if (!d->steps[i].optional)
+			return err_set(reterr, -ENOENT, "the lookup's URL %s cannot be made: a part of it is missing",
+				       template_text(d->steps[i].url));
+	}
+	return err_set(reterr, -ENOENT, "nothing to look up");
+}
+
+static bool value_is_true(struct json_object *o)
+{
+	CLEANUP(mem_freep) char *text = json_scalar(o);
+
+	return text && (text_same(text, "true") || strcmp(text, "1") == 0);
+}
+
+void definition_addresses(const struct reference *emails, const struct reference *primary, const struct scope *s,
+			  struct addresses *to)
+{
+	struct values found, marks = {0};
+
+	if (!emails)
+		return;
+	if (primary)
+		reference_values_beside(emails, primary, s, &found, &marks);
+	else
+		reference_values(emails, s, &found);
+	for (size_t i = 0; i < found.n; i++) {
+		CLEANUP(mem_freep) char *raw = json_scalar(found.items[i]);
+
+		if (raw)
+			(void)addresses_add(to, raw, i < marks.n && value_is_true(marks.items[i]));
+	}
+	values_done(&found);
+	values_done(&marks);
+}
+
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
+
+static const struct sample *sample_of(const struct definition *d, enum transition t)
+{
+	return t < TRANSITION_EXPIRED && d->samples[t].body ? &d->samples[t] : NULL;
+}
+
+const char *definition_sample(const struct definition *d, enum transition t)
+{
+	const struct sample *s = sample_of(d, t);
+
+	return s ? s->body : NULL;
+}
+
+const struct pairs *definition_sample_headers(const struct definition *d, enum transition t)
+{
+	const struct sample *s = sample_of(d, t);
+
+	return s ? &s->headers : NULL;
+}
+
+const char *definition_sample_query(const struct definition *d, enum transition t)
+{
+	const struct sample *s = sample_of(d, t);
+
+	return s ? s->query : "";
+}
+
+/* now_ms as the sample writes it: ISO 8601, or the seconds or milliseconds since 1970. */
+static char *sample_time(const char *like, int64_t now_ms)
+{
+	char iso[CLOCK_ISO_MAX];
+	const char *point;
+
+	if (strspn(like, "0123456789.") != strlen(like)) {
+		clock_iso(now_ms, iso);
+		return mem_fmt("%.19s.%03dZ", iso, (int)(now_ms % 1000));
+	}
+	point = strchr(like, '.');
+	if ((point ? (size_t)(point - like) : strlen(like)) >= 12)
+		return mem_fmt("%lld", (long long)now_ms);
+	if (point)
+		return mem_fmt("%lld.%03d", (long long)(now_ms / 1000), (int)(now_ms % 1000));
+	return mem_fmt("%lld", (long long)(now_ms / 1000));
+}
+
+static void sample_put_time(const struct definition *d, struct json_object *body, const struct scope *s, int64_t now_ms)
+{
+	CLEANUP(mem_freep) char *like = d->time ? fact_text(d->time, s) : NULL;
+	CLEANUP(mem_freep) char *text = NULL;
+
+	if (!like)
+		return;
+	text = sample_time(like, now_ms);
+	(void)fact_put(d->time, body, text);
+}
+
+/* A number where the desk's ids are numbers: reference_put keeps them so. */
+static void sample_put_delivery(const struct definition *d, struct json_object *body, const struct scope *s,
+				enum transition t, int64_t now_ms)
+{
+	CLEANUP(mem_freep) char *like = d->delivery ? fact_text(d->delivery, s) : NULL;
+	CLEANUP(mem_freep) char *text = NULL;
+
+	if (!like)
+		return;
+	if (strspn(like, "0123456789") == strlen(like))
+		text = mem_fmt("%lld", (long long)(now_ms * 10 + (int)t));
+	else
+		text = mem_fmt("sample-%s-%lld", transition_name(t), (long long)now_ms);
+	(void)fact_put(d->delivery, body, text);
+}
+
+char *definition_sample_filled(const struct definition *d, enum transition t, const char *conversation,
+			       const char *customer, const char *email, int64_t now_ms)
+{
+	const struct sample *sample = sample_of(d, t);
+	CLEANUP(json_putp) struct json_object *body = NULL;
+	struct scope s = {0};
+
+	if (!sample || json_read(sample->body, strlen(sample->body), &body, NULL) < 0)
+		return NULL;
+	s = (struct scope){.item = body, .root = body, .headers = &sample->headers};
+	/* Delivery and time first: where one place says both, what was asked for stays. */
+	sample_put_delivery(d, body, &s, t, now_ms);
+	sample_put_time(d, body, &s, now_ms);
+	if (customer && d->customer)
+		(void)fact_put(d->customer, body, customer);
+	if (email && d->emails)
+		(void)reference_put(d->emails, body, email);
+	if (conversation)
+		(void)fact_put(d->conversation, body, conversation);
+	return json_text(body);
+}

@@ -1,0 +1,47 @@
+/*
+ * definition_parts: what a compiled definition consists of; for the files of this folder only.
+ */
+#ifndef HELPDESK_DEFINITION_PARTS_H
+#define HELPDESK_DEFINITION_PARTS_H
+
+#include "helpdesk/attributes.h"
+#include "helpdesk/definition.h"
+#include "helpdesk/email.h"
+#include "helpdesk/fact.h"
+#include "helpdesk/matcher.h"
+#include "helpdesk/sample.h"
+#include "helpdesk/step.h"
+
+struct definition {
+	char *label, *documentation, *verified, *setup;
+	struct proof *proof;
+	struct pairs names;   /* base_url where the source has one, and the parameters as chosen */
+	struct pairs headers; /* names of those that a webhook keeps; no values */
+	bool reports_state;
+	struct matcher *ping, *identified;        /* NULL: none */
+	struct matcher *says[TRANSITION_EXPIRED]; /* by transition; reopened may be NULL */
+	struct fact *conversation;                /* never NULL */
+	struct fact *delivery, *customer;         /* NULL: none */
+	struct fact *time, *created, *closed_at;  /* NULL: none */
+	struct reference *emails, *primary;       /* NULL: none */
+	struct step steps[STEPS_MAX];
+	size_t steps_n;
+	int64_t cache_ms;
+	bool taken_is_shown;               /* an attribute or the conversation's URL needs what a lookup takes */
+	struct attributes *attributes;     /* NULL: none */
+	struct template *conversation_url; /* NULL: none */
+	struct sample samples[TRANSITION_EXPIRED]; /* by transition */
+};
+
+/*
+ * The first step from *step on that can be asked, optional ones passed over, and its URL. -ENOENT, with what is
+ * missing, where a step that is needed cannot be asked, or none is left. The caller owns *ret_url.
+ */
+int definition_step(const struct definition *d, const struct scope *s, size_t *step, char **ret_url,
+		    struct err *reterr) MUSTCHECK;
+
+/* Adds the addresses that two parallel references find. primary may be NULL. */
+void definition_addresses(const struct reference *emails, const struct reference *primary, const struct scope *s,
+			  struct addresses *to);
+
+#endif

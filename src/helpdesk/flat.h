@@ -1,0 +1,36 @@
+/*
+ * flat: values as an event's properties may hold them: text, numbers, booleans, lists of text; cut to size. Pure.
+ */
+#ifndef HELPDESK_FLAT_H
+#define HELPDESK_FLAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/json.h"
+#include "base/node.h"
+#include "helpdesk/reference.h"
+
+#define FLAT_TEXT_MAX 1000 /* bytes of a text; the rest is cut off at a letter's end */
+#define FLAT_LIST_MAX 100  /* elements of a list; the rest is cut off */
+#define FLAT_NAME_MAX 128  /* bytes of a property's name */
+
+/* At most max bytes of text that end with a whole letter. */
+size_t flat_cut(const char *text, size_t len, size_t max);
+/* NULL or "" gives NULL: an absent fact. The caller owns the object. */
+struct json_object *flat_text(const char *text);
+/* The value as it is where it is flat; NULL for what is nothing or an object. The caller owns the object. */
+struct json_object *flat_value(struct json_object *o);
+/* The scalars among them as a list of text; NULL where there is none. The caller owns the object. */
+struct json_object *flat_list(const struct values *v);
+
+/* An unquoted number, true or false of a YAML file as what it says; NULL for any other text. The caller owns it. */
+struct json_object *flat_literal(const struct node *n);
+/* NULL, or what is wrong with a property of that name: "begins with $". */
+const char *flat_name_fault(const char *name);
+/* How people are shown what stood somewhere: one short line, nothing that looks like an address. out: FLAT_SHOWN_MAX.
+ */
+#define FLAT_SHOWN_MAX 96
+const char *flat_shown(const char *text, char *out);
+
+#endif

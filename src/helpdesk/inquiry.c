@@ -1,0 +1,326 @@
+/*
+ * The walk through a definition's lookup steps. State: which step is under way, what was learnt so far, and a copy of
+ * the webhook's values in which a merged customer's new id takes the old one's place. No network, no time: who asks,
+ * waits and repeats is src/lookup.
+ */
+#include "config.h"
+
+#include "helpdesk/inquiry.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/json.h"
+#include "helpdesk/definition_parts.h"
+#include "helpdesk/flat.h"
+
+#define INQUIRY_MOVES_MAX 3
+#define INQUIRY_ID_MAX 512
+#define INQUIRY_URL_MAX 8192
+
+struct inquiry {
+	const struct definition *d;
+	struct json_object *body;
+	struct pairs headers, query;
+	struct customer found;
+	size_t step; /* under way, or next */
+	unsigned moves;
+	/* The ids asked for so far: a chain that comes back to one of them never ends. */
+	char *asked[INQUIRY_MOVES_MAX + 1];
+};
+
+static struct scope inquiry_scope(const struct inquiry *q)
+{
+	return (struct scope){
+		.item = q->body,
+		.root = q->body,
+		.headers = &q->headers,
+		.query = &q->query,
+		.names = &q->d->names,
+		.taken = &q->found.taken,
+	};
+}
+
+int inquiry_new(const struct definition *d, const struct webhook *w, struct inquiry **ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *url = NULL;
+	struct inquiry *q = mem_new(1, sizeof(*q));
+	struct scope s;
+	int r;
+
+	q->d = d;
+	r = json_read(w->body ? w->body : "", w->body_len, &q->body, reterr);
+	if (r == 0) {
+		for (size_t i = 0; i < w->headers.n; i++)
+			pairs_add(&q->headers, w->headers.items[i].name, w->headers.items[i].value);
+		scope_query(w->query, &q->query);
+		s = inquiry_scope(q);
+		r = definition_step(d, &s, &q->step, &url, reterr);
+	}
+	if (r < 0) {
+		inquiry_free(q);
+		return r;
+	}
+	q->asked[0] = d->customer ? fact_text(d->customer, &s) : NULL;
+	*ret = q;
+	return 0;
+}
+
+void inquiry_free(struct inquiry *q)
+{
+	if (!q)
+		return;
+	json_object_put(q->body);
+	pairs_done(&q->headers);
+	pairs_done(&q->query);
+	customer_done(&q->found);
+	for (size_t i = 0; i <= INQUIRY_MOVES_MAX; i++)
+		free(q->asked[i]);
+	free(q);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
+
+static bool has_line_end(const char *s)
+{
+	return strpbrk(s, "\r\n") != NULL;
+}
+
+static bool secret_is_good(const char *s)
+{
+	return s && *s != '\0' && !has_line_end(s);
+}
+
+static int add_authentication(const struct step *step, const struct inquiry_secrets *secrets, struct pairs *headers,
+			      struct err *reterr)
+{
+	CLEANUP(mem_freep) char *value = NULL;
+
+	if (step->method == STEP_BASIC) {
+		CLEANUP(mem_freep) char *pair = NULL, *text = NULL;
+
+		if (!secret_is_good(secrets->user) || !secret_is_good(secrets->password))
+			return err_set(reterr, -EACCES, "the lookup needs `user` and `password` of one line each");
+		pair = mem_fmt("%s:%s", secrets->user, secrets->password);
+		text = digest_base64(pair, strlen(pair));
+		value = mem_fmt("Basic %s", text);
+		pairs_add(headers, "Authorization", value);
+		return 0;
+	}
+	if (!secret_is_good(secrets->token))
+		return err_set(reterr, -EACCES, "the lookup needs a `token` of one line");
+	value = mem_fmt("%s%s%s", step->scheme, step->scheme[0] != '\0' ? " " : "", secrets->token);
+	pairs_add(headers, step->header ? step->header : "Authorization", value);
+	return 0;
+}
+
+static int add_headers(const struct step *step, const struct scope *s, struct pairs *headers, struct err *reterr)
+{
+	for (size_t i = 0; i < step->headers_n; i++) {
+		CLEANUP(mem_freep) char *value = NULL;
+		int r = template_render(step->headers[i].value, s, TEMPLATE_PLAIN, &value, reterr);
+
+		if (r < 0)
+			return err_set(reterr, -ENOENT,
+				       "the lookup's header %s cannot be made: a part of it is missing",
+				       step->headers[i].name);
+		if (has_line_end(value))
+			return err_set(reterr, -ENOENT, "the lookup's header %s would have a line end in it",
+				       step->headers[i].name);
+		pairs_add(headers, step->headers[i].name, value);
+	}
+	if (!pairs_get(headers, "Accept"))
+		pairs_add(headers, "Accept", "application/json");
+	return 0;
+}
+
+/* The base_url comes from configuration, a parameter too: what is no URL is told, not asked. */
+static int check_url(const char *url, struct err *reterr)
+{
+	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+		return err_set(reterr, -EINVAL, "the lookup's URL does not begin with https://: check `base_url`");
+	if (strlen(url) > INQUIRY_URL_MAX)
+		return err_set(reterr, -EINVAL, "the lookup's URL is longer than %d bytes", INQUIRY_URL_MAX);
+	for (; *url != '\0'; url++)
+		if ((unsigned char)*url <= ' ' || *url == 0x7f)
+			return err_set(reterr, -EINVAL, "the lookup's URL has a blank in it: check `base_url`");
+	return 0;
+}
+
+int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char **ret_url, struct pairs *ret_headers,
+		 struct err *reterr)
+{
+	CLEANUP(mem_freep) char *url = NULL;
+	struct scope s = inquiry_scope(q);
+	struct pairs headers = {0};
+	const struct step *step;
+	int r;
+
+	if (q->step >= q->d->steps_n)
+		return 1;
+	r = definition_step(q->d, &s, &q->step, &url, reterr);
+	if (r < 0) {
+		/* What is left are optional steps that lack something: done all the same. */
+		for (size_t i = q->step; i < q->d->steps_n; i++)
+			if (!q->d->steps[i].optional)
+				return r;
+		q->step = q->d->steps_n;
+		return 1;
+	}
+	step = &q->d->steps[q->step];
+	r = check_url(url, reterr);
+	if (r == 0)
+		r = add_authentication(step, secrets, &headers, reterr);
+	if (r == 0)
+		r = add_headers(step, &s, &headers, reterr);
+	if (r < 0) {
+		pairs_done(&headers);
+		return r;
+	}
+	*ret_url = TAKE(url);
+	*ret_headers = headers;
+	return 0;
+}
+
+/* ---- reading the answer ------------------------------------------------------------------------------------------ */
+
+static void take_values(struct inquiry *q, const struct step *step, struct json_object *answer)
+{
+	struct scope s = {.item = answer, .root = answer};
+
+	definition_addresses(step->emails, step->primary, &s, &q->found.addresses);
+	for (size_t i = 0; i < step->take_n; i++) {
+		CLEANUP(mem_freep) char *value = reference_scalar(step->take[i].from, &s);
+
+		if (!value)
+			continue;
+		value[flat_cut(value, strlen(value), FLAT_TEXT_MAX)] = '\0';
+		pairs_add(&q->found.taken, step->take[i].name, value);
+	}
+}
+
+static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *step, const char *type, const char *body,
+					size_t len, struct err *reason)
+{
+	CLEANUP(json_putp) struct json_object *answer = NULL;
+
+	if (json_read(body, len, &answer, reason) < 0) {
+		(void)err_prefix(reason, "the helpdesk answered with %.64s, not JSON", type ? type : "no type");
+		return INQUIRY_RETRY;
+	}
+	if (!json_object_is_type(answer, json_type_object) && !json_object_is_type(answer, json_type_array)) {
+		(void)err_set(reason, -EINVAL, "the helpdesk answered with a bare JSON value, not an object");
+		return INQUIRY_RETRY;
+	}
+	take_values(q, step, answer);
+	q->step++;
+	return INQUIRY_ON;
+}
+
+static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct err *reason)
+{
+	if (q->moves == INQUIRY_MOVES_MAX) {
+		(void)err_set(reason, -ELOOP, "the customer was merged more than %d times in a row", INQUIRY_MOVES_MAX);
+		return INQUIRY_GONE;
+	}
+	for (size_t i = 0; i <= q->moves; i++) {
+		if (!text_is(q->asked[i], id))
+			continue;
+		(void)err_set(reason, -ELOOP, "the customer's merges lead in a circle");
+		return INQUIRY_GONE;
+	}
+	if (strlen(id) > INQUIRY_ID_MAX || !fact_put(q->d->customer, q->body, id)) {
+		(void)err_set(reason, -EINVAL, "the customer moved to an id that cannot be asked for");
+		return INQUIRY_REFUSED;
+	}
+	q->asked[++q->moves] = mem_str(id);
+	return INQUIRY_MOVED;
+}
+
+static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step *step, unsigned status,
+					    const char *body, size_t len, struct err *reason)
+{
+	CLEANUP(json_putp) struct json_object *answer = NULL;
+	CLEANUP(mem_freep) char *id = NULL;
+
+	if (step->moved && (status == 301 || status == 308) && json_read(body, len, &answer, NULL) == 0) {
+		struct scope s = {.item = answer, .root = answer};
+
+		id = reference_scalar(step->moved, &s);
+	}
+	if (id)
+		return move_to(q, id, reason);
+	(void)err_set(
+		reason, -EINVAL,
+		"the helpdesk redirects the lookup elsewhere (%u)%s: the base_url may be wrong; write the one that it "
+		"leads to",
+		status, step->moved ? " and names no merged customer" : "");
+	return INQUIRY_REFUSED;
+}
+
+static enum inquiry_verdict answer_verdict(struct inquiry *q, const struct step *step, unsigned status,
+					   const char *type, const char *body, size_t len, struct err *reason)
+{
+	if (status >= 200 && status <= 299)
+		return answer_read(q, step, type, body, len, reason);
+	if (status >= 300 && status <= 399)
+		return answer_redirect(q, step, status, body, len, reason);
+	switch (status) {
+	case 404:
+	case 410:
+		(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u)", status);
+		return INQUIRY_GONE;
+	case 401:
+	case 403:
+		(void)err_set(reason, -EACCES, "the helpdesk refuses the lookup's credentials (%u)", status);
+		return INQUIRY_PARK;
+	case 408:
+	case 425:
+	case 429:
+		(void)err_set(reason, -EAGAIN, "the helpdesk asks to come again (%u)", status);
+		return INQUIRY_RETRY;
+	default:
+		break;
+	}
+	if (status >= 400 && status <= 499) {
+		(void)err_set(reason, -EINVAL,
+			      "the helpdesk refuses the lookup (%u): the definition's URL may be wrong", status);
+		return INQUIRY_REFUSED;
+	}
+	(void)err_set(reason, -EAGAIN, "the helpdesk fails to answer the lookup (%u)", status);
+	return INQUIRY_RETRY;
+}
+
+enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const char *type, const char *body,
+				    size_t body_len, struct err *reason)
+{
+	const struct step *step = &q->d->steps[q->step];
+	enum inquiry_verdict v;
+
+	INSIST(q->step < q->d->steps_n);
+	v = answer_verdict(q, step, status, type, body ? body : "", body ? body_len : 0, reason);
+	if (!step->optional || v == INQUIRY_ON || v == INQUIRY_MOVED)
+		return v;
+	q->step++;
+	return INQUIRY_ON;
+}
+
+bool inquiry_step_is_optional(const struct inquiry *q)
+{
+	return q->step < q->d->steps_n && q->d->steps[q->step].optional;
+}
+
+void inquiry_skip(struct inquiry *q)
+{
+	INSIST(inquiry_step_is_optional(q));
+	q->step++;
+}
+
+void inquiry_result(const struct inquiry *q, struct customer *ret)
+{
+	*ret = (struct customer){0};
+	addresses_copy(&ret->addresses, &q->found.addresses);
+	for (size_t i = 0; i < q->found.taken.n; i++)
+		pairs_add(&ret->taken, q->found.taken.items[i].name, q->found.taken.items[i].value);
+}

@@ -1,0 +1,319 @@
+/*
+ * From a webhook to a signal: one JSON parse, then matchers and pointer walks. Nothing here trusts the body: whatever
+ * it says, the reading is a signal, a ping, ignored, or unreadable with a reason that names the place and no person.
+ */
+#include "config.h"
+
+#include "helpdesk/signal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "helpdesk/definition_parts.h"
+#include "helpdesk/flat.h"
+
+#define ID_MAX 512                          /* bytes of a conversation's or customer's id */
+#define TIME_FIRST_MS INT64_C(631152000000) /* 1990-01-01: nothing was a helpdesk before */
+
+void signal_done(struct signal *s)
+{
+	free(s->conversation);
+	free(s->customer);
+	addresses_done(&s->addresses);
+	json_object_put(s->attributes);
+	free(s->conversation_url);
+	*s = (struct signal){0};
+}
+
+void reading_done(struct reading *r)
+{
+	signal_done(&r->signal);
+}
+
+int signal_scope_open(const struct definition *d, const struct webhook *w, const struct customer *customer,
+		      struct signal_scope *ret, struct err *reterr)
+{
+	struct json_object *body = NULL;
+	int r;
+
+	r = json_read(w->body ? w->body : "", w->body_len, &body, reterr);
+	if (r < 0)
+		return r;
+	*ret = (struct signal_scope){.body = body};
+	scope_query(w->query, &ret->query);
+	ret->scope = (struct scope){
+		.item = body,
+		.root = body,
+		.headers = &w->headers,
+		.query = &ret->query,
+		.names = &d->names,
+		.taken = customer ? &customer->taken : NULL,
+	};
+	return 0;
+}
+
+void signal_scope_done(struct signal_scope *s)
+{
+	json_object_put(s->body);
+	pairs_done(&s->query);
+	*s = (struct signal_scope){0};
+}
+
+/* ---- what it says ------------------------------------------------------------------------------------------------ */
+
+/* The more final a matcher is, the earlier it is asked: what was created and solved in one webhook is solved. */
+static const enum transition asked[] = {TRANSITION_CLOSED, TRANSITION_REOPENED, TRANSITION_OPENED};
+
+static enum reading_kind reading_kind(const struct definition *d, const struct scope *s, enum transition *ret)
+{
+	*ret = TRANSITION_NONE;
+	if (d->ping && matcher_holds(d->ping, s))
+		return READING_PING;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		if (!d->says[asked[i]] || !matcher_holds(d->says[asked[i]], s))
+			continue;
+		*ret = asked[i];
+		return READING_SIGNAL;
+	}
+	return d->identified && matcher_holds(d->identified, s) ? READING_SIGNAL : READING_IGNORED;
+}
+
+/* ---- ids and times ----------------------------------------------------------------------------------------------- */
+
+static int read_id(const struct fact *f, const char *what, const struct scope *s, char **ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *text = fact_text(f, s);
+	const char *oddity;
+
+	if (!text) {
+		oddity = fact_oddity(f, s);
+		if (oddity)
+			return err_set(reterr, -EINVAL, "no %s: %s holds %s, not an id", what, fact_written(f), oddity);
+		return err_set(reterr, -ENOENT, "no %s: nothing at %s", what, fact_written(f));
+	}
+	if (strlen(text) > ID_MAX)
+		return err_set(reterr, -EINVAL, "the %s id at %s is %zu bytes long; %d are the most", what,
+			       fact_written(f), strlen(text), ID_MAX);
+	*ret = TAKE(text);
+	return 0;
+}
+
+/* 1 and *ret where there is one, 0 where there is none. */
+static int read_time(const struct fact *f, const struct scope *s, int64_t received_ms, int64_t *ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	char shown[FLAT_SHOWN_MAX];
+	const char *oddity;
+	int64_t ms;
+
+	if (!f)
+		return 0;
+	text = fact_text(f, s);
+	if (!text) {
+		oddity = fact_oddity(f, s);
+		return oddity ? err_set(reterr, -EINVAL, "no time: %s holds %s", fact_written(f), oddity) : 0;
+	}
+	if (clock_parse(text, strlen(text), &ms) < 0)
+		return err_set(reterr, -EINVAL, "%s holds \"%s\", which is no time that can be read", fact_written(f),
+			       flat_shown(text, shown));
+	if (ms < TIME_FIRST_MS)
+		return err_set(reterr, -EINVAL, "an impossible time: %s holds \"%s\", which is before 1990",
+			       fact_written(f), flat_shown(text, shown));
+	if (ms - received_ms > CLOCK_DAY_MS)
+		return err_set(reterr, -EINVAL,
+			       "an impossible time: %s holds \"%s\", which is more than a day after its receipt",
+			       fact_written(f), flat_shown(text, shown));
+	*ret = ms;
+	return 1;
+}
+
+static int read_identity(const struct definition *d, const struct webhook *w, const struct scope *s,
+			 struct signal *signal, struct err *reterr)
+{
+	int r;
+
+	r = read_id(d->conversation, "conversation", s, &signal->conversation, reterr);
+	if (r < 0)
+		return r;
+	if (d->customer) {
+		r = read_id(d->customer, "customer", s, &signal->customer, reterr);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	signal->time_ms = w->received_ms;
+	r = read_time(d->time, s, w->received_ms, &signal->time_ms, reterr);
+	if (r < 0)
+		return r;
+	signal->has_time = r > 0;
+	/* How old a state is only helps to decide what is late: what cannot be read there is as not given. */
+	(void)read_time(d->created, s, w->received_ms, &signal->created_ms, NULL);
+	(void)read_time(d->closed_at, s, w->received_ms, &signal->closed_at_ms, NULL);
+	return 0;
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------------------------- */
+
+static bool signal_wants_lookup(const struct definition *d, const struct scope *s, const struct signal *signal)
+{
+	CLEANUP(mem_freep) char *url = NULL;
+	size_t step = 0;
+
+	if (d->steps_n == 0 || (signal->addresses.n > 0 && !d->taken_is_shown))
+		return false;
+	return definition_step(d, s, &step, &url, NULL) == 0;
+}
+
+static void read_contents(const struct definition *d, const struct scope *s, const struct customer *customer,
+			  struct signal *signal)
+{
+	definition_addresses(d->emails, d->primary, s, &signal->addresses);
+	for (size_t i = 0; customer && i < customer->addresses.n; i++)
+		(void)addresses_add(&signal->addresses, customer->addresses.items[i].email,
+				    customer->addresses.items[i].primary);
+	signal->wants_lookup = !customer && signal_wants_lookup(d, s, signal);
+	signal->attributes = attributes_read(d->attributes, s);
+	if (d->conversation_url &&
+	    template_render(d->conversation_url, s, TEMPLATE_URL, &signal->conversation_url, NULL) < 0)
+		signal->conversation_url = NULL;
+}
+
+static void delivery_end(struct digest *digest, struct reading *r)
+{
+	unsigned char sha[DIGEST_SHA256_BYTES];
+
+	digest_end(digest, sha);
+	memcpy(r->delivery, sha, sizeof(r->delivery));
+	r->has_delivery = true;
+}
+
+/* By what the helpdesk calls the delivery. */
+static void read_delivery(const struct definition *d, const struct scope *s, struct reading *r)
+{
+	CLEANUP(mem_freep) char *text = d->delivery ? fact_text(d->delivery, s) : NULL;
+	struct digest *digest;
+
+	if (!text)
+		return;
+	digest = digest_new();
+	digest_add(digest, text, strlen(text));
+	delivery_end(digest, r);
+}
+
+/* By all that came. Without a time in it, two true signals could look the same: then nothing is a duplicate. */
+static void read_delivery_by_content(const struct webhook *w, struct reading *r)
+{
+	const char *transition = transition_name(r->signal.transition);
+	struct digest *digest = digest_new();
+
+	digest_add(digest, w->path ? w->path : "", (w->path ? strlen(w->path) : 0));
+	digest_add(digest, "", 1);
+	digest_add(digest, w->query ? w->query : "", (w->query ? strlen(w->query) : 0));
+	digest_add(digest, "", 1);
+	digest_add(digest, transition, strlen(transition));
+	digest_add(digest, "", 1);
+	digest_add(digest, w->body, w->body_len);
+	delivery_end(digest, r);
+}
+
+void reading_make(const struct definition *d, const struct webhook *w, const struct customer *customer,
+		  struct reading *ret)
+{
+	struct signal_scope scope;
+
+	*ret = (struct reading){0};
+	if (signal_scope_open(d, w, customer, &scope, &ret->reason) < 0) {
+		(void)err_prefix(&ret->reason, "the body is not JSON");
+		ret->kind = READING_UNREADABLE;
+		return;
+	}
+	ret->kind = READING_SIGNAL;
+	if (w->read)
+		ret->signal.transition = w->transition;
+	else
+		ret->kind = reading_kind(d, &scope.scope, &ret->signal.transition);
+	if (ret->kind == READING_SIGNAL) {
+		read_delivery(d, &scope.scope, ret);
+		if (read_identity(d, w, &scope.scope, &ret->signal, &ret->reason) < 0) {
+			ret->kind = READING_UNREADABLE;
+			signal_done(&ret->signal);
+		} else {
+			if (!ret->has_delivery && ret->signal.has_time)
+				read_delivery_by_content(w, ret);
+			read_contents(d, &scope.scope, customer, &ret->signal);
+		}
+	}
+	signal_scope_done(&scope);
+}
+
+void reading_mark(const struct reading *r, struct webhook *w)
+{
+	free(w->conversation);
+	free(w->customer);
+	w->read = true;
+	w->transition = r->signal.transition;
+	w->conversation = mem_str(r->signal.conversation);
+	w->customer = mem_str(r->signal.customer);
+	w->has_delivery = r->has_delivery;
+	memcpy(w->delivery, r->delivery, sizeof(w->delivery));
+}
+
+/* ---- explain ----------------------------------------------------------------------------------------------------- */
+
+/* Whether it holds; its conditions stand indented below its name. */
+static bool explain_matcher(const char *name, const struct matcher *m, const struct scope *s, struct buf *to)
+{
+	bool holds = m && matcher_holds(m, s);
+	struct buf lines;
+
+	if (!m)
+		return false;
+	buf_init(&lines, to->cap);
+	matcher_explain(m, s, &lines);
+	buf_addf(to, "%s: %s\n", name, holds ? "yes" : "no");
+	for (const char *line = lines.data; *line != '\0';) {
+		size_t len = strcspn(line, "\n");
+
+		buf_addf(to, "  %.*s\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+	buf_done(&lines);
+	return holds;
+}
+
+static void explain_fact(const char *name, const struct fact *f, const struct scope *s, struct buf *to)
+{
+	CLEANUP(mem_freep) char *text = f ? fact_text(f, s) : NULL;
+	char shown[FLAT_SHOWN_MAX];
+
+	if (f)
+		buf_addf(to, "%s: %s %s%s\n", name, fact_written(f), text ? "is " : "holds nothing",
+			 text ? flat_shown(text, shown) : "");
+}
+
+void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to)
+{
+	struct signal_scope scope;
+	const struct scope *s = &scope.scope;
+	struct err e;
+	bool said;
+
+	if (signal_scope_open(d, w, NULL, &scope, &e) < 0) {
+		buf_addf(to, "the body is not JSON: %s\n", e.text);
+		return;
+	}
+	if (w->read)
+		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(w->transition));
+	said = explain_matcher("ping", d->ping, s, to);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked) && !said; i++)
+		said = explain_matcher(transition_name(asked[i]), d->says[asked[i]], s, to);
+	if (!said)
+		(void)explain_matcher("identified", d->identified, s, to);
+	explain_fact("conversation", d->conversation, s, to);
+	explain_fact("customer", d->customer, s, to);
+	explain_fact("time", d->time, s, to);
+	explain_fact("created", d->created, s, to);
+	explain_fact("closed_at", d->closed_at, s, to);
+	explain_fact("delivery", d->delivery, s, to);
+	signal_scope_done(&scope);
+}
