@@ -102,6 +102,9 @@ int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct 
 int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
 int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t not_before_ms,
 		       struct err *reterr) MUSTCHECK;
+/* Keeps what a reading found (w->read and the members below it): for a dead letter that reads now that the definition
+ * is mended. The delivery stays as it was. -ENOENT. */
+int store_webhook_mark(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
 /* How often its lookup failed so far; counted up by each call. */
 int store_webhook_count_lookup(struct store *s, int64_t id, unsigned *ret_attempts, struct err *reterr) MUSTCHECK;
 /* Ends it. Those that waited BEHIND it become ready. result: "events", "no address", "dropped", "duplicate", "settled",

@@ -1,0 +1,86 @@
+/*
+ * A copy of the store while it runs: one snapshot, read in one go. A writer goes on meanwhile, and what it commits
+ * stays in the WAL until the copy is made. The file has its name only when it is whole and on the disk.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/private.h"
+
+static int backup_failed(struct store *s, sqlite3 *to, const char *file, int rc, struct err *reterr)
+{
+	int cause = to ? sqlite3_system_errno(to) : 0;
+
+	(void)s;
+	if ((rc & 0xff) == SQLITE_FULL || cause == ENOSPC || cause == EDQUOT || cause == EFBIG)
+		return err_set(reterr, -ENOSPC, "the backup %s does not fit on its disk: make room there", file);
+	return err_set(reterr, -EIO, "the backup %s cannot be written: %s", file,
+		       cause > 0 ? strerror(cause) : sqlite3_errstr(rc));
+}
+
+static int backup_copy(struct store *s, sqlite3 *to, const char *file, struct err *reterr)
+{
+	sqlite3_backup *b = sqlite3_backup_init(to, "main", s->db, "main");
+	int rc;
+
+	if (!b)
+		return backup_failed(s, to, file, sqlite3_extended_errcode(to), reterr);
+	rc = sqlite3_backup_step(b, -1);
+	(void)sqlite3_backup_finish(b);
+	return rc == SQLITE_DONE ? 0 : backup_failed(s, to, file, rc, reterr);
+}
+
+static int backup_write(struct store *s, const char *file, struct err *reterr)
+{
+	sqlite3 *to = NULL;
+	int rc = sqlite3_open_v2(file, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+	int r = rc == SQLITE_OK ? backup_copy(s, to, file, reterr) : backup_failed(s, to, file, rc, reterr);
+
+	rc = sqlite3_close(to);
+	if (r == 0 && rc != SQLITE_OK)
+		r = backup_failed(s, NULL, file, rc, reterr);
+	return r;
+}
+
+static int sync_directory_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	CLEANUP(mem_freep)
+	char *dir = !slash          ? mem_str(".")
+		    : slash == file ? mem_str("/")
+				    : mem_strn(file, (size_t)(slash - file));
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = fsync(fd) < 0 ? -errno : 0;
+	(void)close(fd);
+	return r;
+}
+
+int store_backup(struct store *s, const char *file, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *part = mem_fmt("%s.part", file);
+	int fd, r;
+
+	if (access(file, F_OK) == 0)
+		return err_set(reterr, -EEXIST, "%s is there already: give the name of a new file", file);
+	(void)unlink(part);
+	fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(reterr, -errno, "the backup %s cannot be made: %s", file, strerror(errno));
+	(void)close(fd);
+	r = backup_write(s, part, reterr);
+	/* link, not rename: a file that came to be meanwhile is never replaced. */
+	if (r == 0 && link(part, file) < 0)
+		r = err_set(reterr, -errno, "the backup %s cannot be given its name: %s", file, strerror(errno));
+	(void)unlink(part);
+	if (r == 0 && sync_directory_of(file) < 0)
+		r = err_set(reterr, -EIO, "the directory of the backup %s cannot be synced: %s", file, strerror(errno));
+	return r;
+}

@@ -1,0 +1,262 @@
+/*
+ * What is past its time goes in small steps, oldest first, each found by an index. While the store is above four fifths
+ * of max_size the oldest done webhooks and delivered events go before their time, so that what fills it in the end is
+ * undone work.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/private.h"
+
+#define DELIVERIES_MS (7 * CLOCK_DAY_MS)
+#define CUSTOMERS_MS CLOCK_DAY_MS
+
+struct cleaning {
+	struct store *store;
+	size_t left; /* rows that this step may still delete */
+	int status;
+	struct err *reterr;
+};
+
+static void cleaned(struct cleaning *c, int r)
+{
+	if (r < 0)
+		c->status = r;
+	else
+		c->left -= (size_t)r < c->left ? (size_t)r : c->left;
+}
+
+static bool may_clean(const struct cleaning *c)
+{
+	return c->status == 0 && c->left > 0;
+}
+
+/* ---- webhooks and events -------------------------------------------------------------------------------------------
+ */
+
+static int webhook_delete(struct store *s, int64_t id, struct err *reterr)
+{
+	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	int r = webhook_place_load(s, id, &p, reterr);
+
+	if (r < 0)
+		return r;
+	QUERY(body, s, "DELETE FROM webhook_bodies WHERE id = ?1", reterr);
+	query_bind_int(&body, id);
+	r = query_run(&body);
+	QUERY(row, s, "DELETE FROM webhooks WHERE id = ?1", reterr);
+	query_bind_int(&row, id);
+	if (r >= 0)
+		r = query_run(&row);
+	if (r < 0)
+		return r;
+	counts_add(s, COUNT_WEBHOOKS, p.source, (int)p.state, (int)p.wait, -1);
+	return 0;
+}
+
+static void clean_webhooks(struct cleaning *c, int64_t until_ms, size_t max)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+
+	if (!may_clean(c))
+		return;
+	QUERY(q, c->store,
+	      "SELECT id FROM webhooks WHERE state = 1 AND wait = 0 AND ended <= ?1 ORDER BY ended LIMIT ?2",
+	      c->reterr);
+	query_bind_int(&q, until_ms);
+	query_bind_int(&q, (int64_t)(max < c->left ? max : c->left));
+	c->status = query_ids(&q, &ids);
+	query_close(&q);
+	for (size_t i = 0; c->status == 0 && i < ids.n; i++)
+		c->status = webhook_delete(c->store, ids.items[i], c->reterr);
+	cleaned(c, c->status < 0 ? c->status : (int)ids.n);
+}
+
+static int event_delete(struct store *s, int64_t id, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *account = NULL;
+	int r;
+
+	QUERY(body, s, "DELETE FROM event_bodies WHERE id = ?1", reterr);
+	query_bind_int(&body, id);
+	r = query_run(&body);
+	if (r < 0)
+		return r;
+	QUERY(row, s, "DELETE FROM events WHERE id = ?1 RETURNING account", reterr);
+	query_bind_int(&row, id);
+	r = query_step(&row);
+	if (r <= 0)
+		return r;
+	account = query_text(&row);
+	/* A deletion that returns rows is over when they have been taken. */
+	r = query_step(&row);
+	if (r < 0)
+		return r;
+	counts_add(s, COUNT_EVENTS, account, EVENT_DELIVERED, 0, -1);
+	return 0;
+}
+
+static void clean_events(struct cleaning *c, int64_t until_ms, size_t max)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+
+	if (!may_clean(c))
+		return;
+	QUERY(q, c->store, "SELECT id FROM events WHERE state = 1 AND ended <= ?1 ORDER BY ended LIMIT ?2", c->reterr);
+	query_bind_int(&q, until_ms);
+	query_bind_int(&q, (int64_t)(max < c->left ? max : c->left));
+	c->status = query_ids(&q, &ids);
+	query_close(&q);
+	for (size_t i = 0; c->status == 0 && i < ids.n; i++)
+		c->status = event_delete(c->store, ids.items[i], c->reterr);
+	cleaned(c, c->status < 0 ? c->status : (int)ids.n);
+}
+
+/* ---- digests and customers ------------------------------------------------------------------------------------------
+ */
+
+/* Ids follow the order of receipt, so the oldest stand first and no index on the time is needed. */
+static void clean_deliveries(struct cleaning *c, int64_t until_ms)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r;
+
+	if (!may_clean(c))
+		return;
+	QUERY(q, c->store, "SELECT id, received FROM deliveries ORDER BY id LIMIT ?1", c->reterr);
+	query_bind_int(&q, (int64_t)c->left);
+	while ((r = query_step(&q)) > 0) {
+		int64_t id = query_int(&q);
+
+		if (query_int(&q) > until_ms)
+			break;
+		ids_add(&ids, id);
+	}
+	query_close(&q);
+	if (r >= 0 && ids.n > 0) {
+		QUERY(gone, c->store, "DELETE FROM deliveries WHERE id <= ?1", c->reterr);
+		query_bind_int(&gone, ids.items[ids.n - 1]);
+		r = query_run(&gone);
+	}
+	cleaned(c, r < 0 ? r : (int)ids.n);
+}
+
+static void clean_customers(struct cleaning *c, int64_t until_ms)
+{
+	if (!may_clean(c))
+		return;
+	QUERY(q, c->store,
+	      "DELETE FROM customers WHERE (source, customer) IN"
+	      " (SELECT source, customer FROM customers WHERE saved <= ?1 ORDER BY saved LIMIT ?2)",
+	      c->reterr);
+	query_bind_int(&q, until_ms);
+	query_bind_int(&q, (int64_t)c->left);
+	cleaned(c, query_run(&q));
+}
+
+/* ---- conversations -------------------------------------------------------------------------------------------------
+ */
+
+static int reached_digest(struct store *s, int64_t id, const char *email, struct err *reterr)
+{
+	unsigned char sum[DIGEST_SHA256_BYTES];
+	struct digest *d = digest_new();
+
+	digest_add(d, email, strlen(email));
+	digest_end(d, sum);
+	QUERY(q, s, "UPDATE reached SET email = NULL, digest = ?2 WHERE id = ?1", reterr);
+	query_bind_int(&q, id);
+	query_bind_blob(&q, sum, DIGEST_DELIVERY_BYTES);
+	return query_run(&q);
+}
+
+/* Only who was reached and when is needed by now, not at which address. */
+static int conversation_digest(struct store *s, int64_t id, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r;
+
+	QUERY(rows, s, "SELECT id FROM reached WHERE conversation = ?1 AND email IS NOT NULL", reterr);
+	query_bind_int(&rows, id);
+	r = query_ids(&rows, &ids);
+	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
+		CLEANUP(mem_freep) char *email = NULL;
+
+		QUERY(row, s, "SELECT email FROM reached WHERE id = ?1", reterr);
+		query_bind_int(&row, ids.items[i]);
+		r = query_step(&row);
+		if (r <= 0)
+			continue;
+		email = query_text(&row);
+		query_close(&row);
+		r = reached_digest(s, ids.items[i], email, reterr);
+	}
+	if (r < 0)
+		return r;
+	QUERY(done, s, "UPDATE conversations SET clear = 0 WHERE id = ?1", reterr);
+	query_bind_int(&done, id);
+	return query_run(&done);
+}
+
+static int conversation_delete(struct store *s, int64_t id, struct err *reterr)
+{
+	int r;
+
+	QUERY(reached, s, "DELETE FROM reached WHERE conversation = ?1", reterr);
+	query_bind_int(&reached, id);
+	r = query_run(&reached);
+	if (r < 0)
+		return r;
+	QUERY(row, s, "DELETE FROM conversations WHERE id = ?1", reterr);
+	query_bind_int(&row, id);
+	return query_run(&row);
+}
+
+static void clean_conversations(struct cleaning *c, bool clear, int64_t until_ms,
+				int (*fn)(struct store *s, int64_t id, struct err *reterr))
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+
+	if (!may_clean(c))
+		return;
+	QUERY(q, c->store,
+	      "SELECT id FROM conversations WHERE state <> 1 AND clear = ?1 AND changed <= ?2 ORDER BY changed LIMIT "
+	      "?3",
+	      c->reterr);
+	query_bind_int(&q, clear);
+	query_bind_int(&q, until_ms);
+	query_bind_int(&q, (int64_t)c->left);
+	c->status = query_ids(&q, &ids);
+	query_close(&q);
+	for (size_t i = 0; c->status >= 0 && i < ids.n; i++)
+		c->status = fn(c->store, ids.items[i], c->reterr);
+	if (c->status > 0)
+		c->status = 0;
+	cleaned(c, c->status < 0 ? c->status : (int)ids.n);
+}
+
+/* ---- one step ------------------------------------------------------------------------------------------------------
+ */
+
+int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int64_t now_ms, size_t max,
+		struct err *reterr)
+{
+	struct cleaning c = {.store = s, .left = max, .reterr = reterr};
+	int64_t deliveries_ms = retention_ms > DELIVERIES_MS ? retention_ms : DELIVERIES_MS;
+
+	store_tell(s, now_ms);
+	clean_webhooks(&c, now_ms - retention_ms, max);
+	clean_events(&c, now_ms - retention_ms, max);
+	clean_deliveries(&c, now_ms - deliveries_ms);
+	clean_customers(&c, now_ms - CUSTOMERS_MS);
+	clean_conversations(&c, true, now_ms - remember_ms, conversation_delete);
+	clean_conversations(&c, false, now_ms - remember_ms, conversation_delete);
+	clean_conversations(&c, true, now_ms - retention_ms, conversation_digest);
+	if (may_clean(&c) && s->max_size > 0 && store_size(s) > s->max_size / 5 * 4) {
+		clean_webhooks(&c, INT64_MAX, (c.left + 1) / 2);
+		clean_events(&c, INT64_MAX, c.left);
+	}
+	return c.status < 0 ? c.status : (int)(max - c.left);
+}

@@ -1,0 +1,290 @@
+/*
+ * Conversations and whom their opening reached.
+ *
+ * `reached.open` repeats whether the conversation is open, so that a flag is counted by one index without a look at
+ * closed conversations. Past retention the addresses of a closed conversation become digests (clean.c); those are kept
+ * beside the clear ones until the conversation opens again.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/private.h"
+
+#define TAKEN_BYTES 9
+
+/* ---- the signals taken ---------------------------------------------------------------------------------------------
+ */
+
+static size_t taken_write(const struct ledger_entry *e, unsigned char out[LEDGER_TAKEN_MAX * TAKEN_BYTES])
+{
+	unsigned char *p = out;
+
+	INSIST(e->taken_n <= LEDGER_TAKEN_MAX);
+	for (unsigned i = 0; i < e->taken_n; i++) {
+		uint64_t time = (uint64_t)e->taken[i].time_ms;
+
+		*p++ = (unsigned char)e->taken[i].kind;
+		for (int b = 0; b < 8; b++)
+			*p++ = (unsigned char)(time >> (8 * b));
+	}
+	return (size_t)(p - out);
+}
+
+static int taken_read(const unsigned char *p, size_t n, struct ledger_entry *e)
+{
+	if (n % TAKEN_BYTES != 0 || n > LEDGER_TAKEN_MAX * TAKEN_BYTES)
+		return -EBADMSG;
+	for (size_t i = 0; i < n / TAKEN_BYTES; i++, p += TAKEN_BYTES) {
+		uint64_t time = 0;
+
+		if (p[0] > TRANSITION_EXPIRED)
+			return -EBADMSG;
+		for (int b = 0; b < 8; b++)
+			time |= (uint64_t)p[1 + b] << (8 * b);
+		e->taken[i].kind = (enum transition)p[0];
+		e->taken[i].time_ms = (int64_t)time;
+	}
+	e->taken_n = (unsigned)(n / TAKEN_BYTES);
+	return 0;
+}
+
+/* ---- loading -------------------------------------------------------------------------------------------------------
+ */
+
+static void entry_read(struct query *q, struct ledger_entry *e)
+{
+	const unsigned char *taken;
+	size_t n;
+
+	e->state = (enum ledger_state)query_enum(q, LEDGER_CLOSED + 1);
+	e->as_of_ms = query_int(q);
+	e->first_opened_ms = query_int(q);
+	e->opened_ms = query_int(q);
+	e->opened_received_ms = query_int(q);
+	e->closed_ms = query_int(q);
+	e->reopen_count = (unsigned)query_int(q);
+	e->addressed = query_enum(q, 2);
+	taken = query_blob(q, &n);
+	if (taken_read(taken, n, e) < 0 && !q->bad)
+		q->bad = "taken";
+}
+
+static int reached_load(struct store *s, int64_t id, struct reached_list *ret, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s,
+	      "SELECT account, email, flag FROM reached WHERE conversation = ?1 AND email IS NOT NULL ORDER BY id",
+	      reterr);
+	query_bind_int(&q, id);
+	while ((r = query_step(&q)) > 0) {
+		CLEANUP(mem_freep) char *account = query_text(&q);
+		CLEANUP(mem_freep) char *email = query_text(&q);
+		CLEANUP(mem_freep) char *flag = query_text(&q);
+
+		if (q.bad)
+			return err_set(reterr, -EBADMSG, "whom a stored conversation reached does not read: its %s",
+				       q.bad);
+		reached_add(ret, account, email, flag);
+	}
+	return r;
+}
+
+int store_conversation_load(struct store *s, const char *source, const char *conversation, struct ledger_entry *ret,
+			    struct reached_list *ret_reached, struct err *reterr)
+{
+	struct ledger_entry e = {0};
+	struct reached_list reached = {0};
+	int64_t id;
+	int r;
+
+	QUERY(q, s,
+	      "SELECT id, state, as_of, first_opened, opened, opened_received, closed, reopen_count, addressed, taken"
+	      " FROM conversations WHERE source = ?1 AND conversation = ?2",
+	      reterr);
+	query_bind_text(&q, source);
+	query_bind_text(&q, conversation);
+	r = query_step(&q);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		id = query_int(&q);
+		entry_read(&q, &e);
+		if (q.bad)
+			return err_set(reterr, -EBADMSG, "the stored conversation does not read: its %s", q.bad);
+		r = reached_load(s, id, &reached, reterr);
+		if (r < 0) {
+			reached_clear(&reached);
+			return r;
+		}
+	}
+	*ret = e;
+	*ret_reached = reached;
+	return 0;
+}
+
+/* ---- saving --------------------------------------------------------------------------------------------------------
+ */
+
+/* Its id and state; 0 and LEDGER_UNKNOWN where it is new. */
+static int conversation_find(struct store *s, const char *source, const char *conversation, int64_t *ret_id,
+			     enum ledger_state *ret_state, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s, "SELECT id, state FROM conversations WHERE source = ?1 AND conversation = ?2", reterr);
+	query_bind_text(&q, source);
+	query_bind_text(&q, conversation);
+	r = query_step(&q);
+	if (r < 0)
+		return r;
+	*ret_id = r > 0 ? query_int(&q) : 0;
+	*ret_state = r > 0 ? (enum ledger_state)query_int(&q) : LEDGER_UNKNOWN;
+	return 0;
+}
+
+static int entry_write(struct store *s, int64_t id, const char *source, const char *conversation,
+		       const struct ledger_entry *e, bool clear, struct err *reterr)
+{
+	unsigned char taken[LEDGER_TAKEN_MAX * TAKEN_BYTES];
+	size_t n = taken_write(e, taken);
+
+	QUERY(q, s,
+	      "INSERT INTO conversations (id, source, conversation, state, as_of, first_opened, opened, "
+	      "opened_received,"
+	      " closed, reopen_count, addressed, taken, changed, clear)"
+	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+	      " ON CONFLICT (id) DO UPDATE SET state = excluded.state, as_of = excluded.as_of,"
+	      " first_opened = excluded.first_opened, opened = excluded.opened, opened_received = "
+	      "excluded.opened_received,"
+	      " closed = excluded.closed, reopen_count = excluded.reopen_count, addressed = excluded.addressed,"
+	      " taken = excluded.taken, changed = excluded.changed, clear = excluded.clear",
+	      reterr);
+	if (id > 0)
+		query_bind_int(&q, id);
+	else
+		query_bind_null(&q);
+	query_bind_text(&q, source);
+	query_bind_text(&q, conversation);
+	query_bind_int(&q, (int64_t)e->state);
+	query_bind_int(&q, e->as_of_ms);
+	query_bind_int(&q, e->first_opened_ms);
+	query_bind_int(&q, e->opened_ms);
+	query_bind_int(&q, e->opened_received_ms);
+	query_bind_int(&q, e->closed_ms);
+	query_bind_int(&q, e->reopen_count);
+	query_bind_int(&q, e->addressed);
+	query_bind_blob(&q, taken, n);
+	query_bind_int(&q, s->told_ms > e->as_of_ms ? s->told_ms : e->as_of_ms);
+	query_bind_int(&q, clear);
+	return query_run(&q);
+}
+
+/* The digests of a closed conversation stay; an open one is reached anew. */
+static int reached_forget(struct store *s, int64_t id, bool open, struct err *reterr)
+{
+	QUERY(q, s, "DELETE FROM reached WHERE conversation = ?1 AND (email IS NOT NULL OR ?2)", reterr);
+	query_bind_int(&q, id);
+	query_bind_int(&q, open);
+	return query_run(&q);
+}
+
+static int reached_write(struct store *s, int64_t id, const struct reached *to, bool open, struct err *reterr)
+{
+	QUERY(q, s, "INSERT INTO reached (conversation, account, email, flag, open) VALUES (?1, ?2, ?3, ?4, ?5)",
+	      reterr);
+	query_bind_int(&q, id);
+	query_bind_text(&q, to->account);
+	query_bind_text(&q, to->email);
+	query_bind_text(&q, to->flag);
+	query_bind_int(&q, open);
+	return query_run(&q);
+}
+
+int store_conversation_save(struct store *s, const char *source, const char *conversation, const struct ledger_entry *e,
+			    const struct reached_list *reached, struct err *reterr)
+{
+	bool open = e->state == LEDGER_OPEN;
+	enum ledger_state before;
+	int64_t id;
+	int r = conversation_find(s, source, conversation, &id, &before, reterr);
+
+	if (r == 0)
+		r = entry_write(s, id, source, conversation, e, reached->n > 0, reterr);
+	if (r < 0)
+		return r;
+	if (id == 0)
+		id = sqlite3_last_insert_rowid(s->db);
+	else
+		r = reached_forget(s, id, open, reterr);
+	for (size_t i = 0; r >= 0 && i < reached->n; i++)
+		r = reached_write(s, id, &reached->items[i], open, reterr);
+	if (r < 0)
+		return r;
+	if (open != (before == LEDGER_OPEN))
+		counts_add(s, COUNT_CONVERSATIONS, source, LEDGER_OPEN, 0, open ? 1 : -1);
+	return 0;
+}
+
+/* ---- asked of all --------------------------------------------------------------------------------------------------
+ */
+
+int store_flag_count(struct store *s, const char *account, const char *email, const char *flag, const char *but_source,
+		     const char *but_conversation, int64_t *ret, struct err *reterr)
+{
+	int64_t n = 0;
+	int r;
+
+	QUERY(q, s,
+	      "SELECT count(*) FROM reached r CROSS JOIN conversations c ON c.id = r.conversation WHERE r.open = 1"
+	      " AND r.email = ?1 AND r.account = ?2 AND r.flag = ?3 AND (c.source IS NOT ?4 OR c.conversation IS NOT "
+	      "?5)",
+	      reterr);
+	query_bind_text(&q, email);
+	query_bind_text(&q, account);
+	query_bind_text(&q, flag);
+	query_bind_text(&q, but_source);
+	query_bind_text(&q, but_conversation);
+	r = query_one_int(&q, &n);
+	if (r < 0)
+		return r;
+	*ret = n;
+	return 0;
+}
+
+int store_conversation_oldest_open(struct store *s, const char *source, int64_t received_ms, char **ret_conversation,
+				   struct err *reterr)
+{
+	char *conversation;
+	int r;
+
+	QUERY(q, s,
+	      "SELECT conversation FROM conversations WHERE state = 1 AND source = ?1 AND opened_received <= ?2"
+	      " ORDER BY opened_received LIMIT 1",
+	      reterr);
+	query_bind_text(&q, source);
+	query_bind_int(&q, received_ms);
+	r = query_step(&q);
+	if (r == 0)
+		return err_set(reterr, -ENOENT, "no open conversation is so old");
+	if (r < 0)
+		return r;
+	conversation = query_text(&q);
+	*ret_conversation = conversation;
+	return 0;
+}
+
+int64_t store_conversation_oldest_received_ms(struct store *s, const char *source)
+{
+	int64_t received = CLOCK_NEVER_MS;
+
+	QUERY(q, s,
+	      "SELECT opened_received FROM conversations WHERE state = 1 AND source = ?1 ORDER BY opened_received "
+	      "LIMIT 1",
+	      NULL);
+	query_bind_text(&q, source);
+	return query_one_int(&q, &received) < 0 ? CLOCK_NEVER_MS : received;
+}

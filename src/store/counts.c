@@ -1,0 +1,82 @@
+/*
+ * Counters kept with every change. Changes are summed in memory and written once, as part of the commit: a turn of 256
+ * webhooks changes a handful of rows here instead of a thousand. They belong to the transaction (and to its savepoint)
+ * like every row: what is rolled back was never counted. As many as there are sources and accounts times states.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "store/private.h"
+
+void counts_add(struct store *s, enum count_kind kind, const char *name, int state, int wait, int64_t n)
+{
+	struct count *c;
+
+	INSIST(s->in_transaction);
+	for (size_t i = 0; i < s->counts_n; i++) {
+		c = &s->counts[i];
+		if (c->kind == kind && c->state == state && c->wait == wait && strcmp(c->name, name) == 0) {
+			c->n += n;
+			return;
+		}
+	}
+	s->counts = mem_grow(s->counts, s->counts_n + 1, sizeof(*s->counts));
+	s->counts[s->counts_n++] =
+		(struct count){.kind = kind, .name = mem_str(name), .state = state, .wait = wait, .n = n};
+}
+
+static int count_write(struct store *s, const struct count *c, struct err *reterr)
+{
+	QUERY(q, s,
+	      "INSERT INTO counts (kind, name, state, wait, n) VALUES (?1, ?2, ?3, ?4, ?5)"
+	      " ON CONFLICT (kind, name, state, wait) DO UPDATE SET n = n + excluded.n",
+	      reterr);
+	query_bind_int(&q, (int64_t)c->kind);
+	query_bind_text(&q, c->name);
+	query_bind_int(&q, c->state);
+	query_bind_int(&q, c->wait);
+	query_bind_int(&q, c->n);
+	return query_run(&q);
+}
+
+int counts_write(struct store *s, struct err *reterr)
+{
+	for (size_t i = 0; i < s->counts_n; i++) {
+		if (s->counts[i].n != 0) {
+			int r = count_write(s, &s->counts[i], reterr);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	counts_forget(s);
+	return 0;
+}
+
+void counts_savepoint(struct store *s)
+{
+	for (size_t i = 0; i < s->counts_n; i++)
+		s->counts[i].kept = s->counts[i].n;
+}
+
+void counts_undo(struct store *s)
+{
+	for (size_t i = 0; i < s->counts_n; i++)
+		s->counts[i].n = s->counts[i].kept;
+}
+
+void counts_forget(struct store *s)
+{
+	for (size_t i = 0; i < s->counts_n; i++)
+		s->counts[i].n = s->counts[i].kept = 0;
+}
+
+void counts_done(struct store *s)
+{
+	for (size_t i = 0; i < s->counts_n; i++)
+		free(s->counts[i].name);
+	free(s->counts);
+	s->counts = NULL;
+	s->counts_n = 0;
+}

@@ -1,0 +1,49 @@
+/*
+ * What helpdesks answered about customer ids: a cache. A row that does not read counts as not known, and is asked for
+ * again.
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "store/private.h"
+
+int store_customer_load(struct store *s, const char *source, const char *customer, int64_t not_older_than_ms,
+			struct customer *ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	struct customer c = {0};
+	int r;
+
+	QUERY(q, s, "SELECT text FROM customers WHERE source = ?1 AND customer = ?2 AND saved >= ?3", reterr);
+	query_bind_text(&q, source);
+	query_bind_text(&q, customer);
+	query_bind_int(&q, not_older_than_ms);
+	r = query_step(&q);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		text = query_text(&q);
+	if (!text || customer_read(text, &c, NULL) < 0)
+		return err_set(reterr, -ENOENT, "the customer is not known");
+	*ret = c;
+	return 0;
+}
+
+int store_customer_save(struct store *s, const char *source, const char *customer, const struct customer *c,
+			int64_t now_ms, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *text = customer_text(c);
+	int r;
+
+	QUERY(q, s,
+	      "INSERT INTO customers (source, customer, saved, text) VALUES (?1, ?2, ?3, ?4)"
+	      " ON CONFLICT (source, customer) DO UPDATE SET saved = excluded.saved, text = excluded.text",
+	      reterr);
+	query_bind_text(&q, source);
+	query_bind_text(&q, customer);
+	query_bind_int(&q, now_ms);
+	query_bind_text(&q, text);
+	r = query_run(&q);
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,212 @@
+/*
+ * Events taken out: read and checked, the ones that are due, the ones of another URL.
+ *
+ * Ids are collected first and each row is read by its id, so that whoever is called may change what it is called with.
+ * An event that does not read becomes a dead letter right here, with its reason: it must not keep its person, or
+ * whoever is due after it, waiting.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "store/private.h"
+
+/* ---- reading a row -------------------------------------------------------------------------------------------------
+ */
+
+static bool is_json_object(const char *text)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+
+	return json_read(text, strlen(text), &o, NULL) == 0 && json_object_is_type(o, json_type_object);
+}
+
+static void unique_id_write(struct query *q, char out[EVENT_UNIQUE_ID_LEN + 1])
+{
+	size_t n;
+	const void *bytes = query_blob(q, &n);
+
+	if (n == EVENT_UNIQUE_ID_LEN / 2)
+		digest_hex(bytes, n, out);
+	else if (!q->bad)
+		q->bad = "unique_id";
+}
+
+static void way_read(struct query *q, struct event *e)
+{
+	e->id = query_int(q);
+	e->account = query_text(q);
+	e->url = query_text(q);
+	e->email = query_text(q);
+	unique_id_write(q, e->unique_id);
+	e->state = (enum event_state)query_enum(q, EVENT_DEAD + 1);
+	e->created_ms = query_int(q);
+	e->attempts = (unsigned)query_int(q);
+	e->due_ms = query_int(q);
+	e->reason = query_text_or_null(q);
+}
+
+static void body_read(struct query *q, struct event *e)
+{
+	e->metric = query_text(q);
+	e->source = query_text(q);
+	e->conversation = query_text_or_null(q);
+	e->webhook = query_int(q);
+	e->transition = (enum transition)query_enum(q, TRANSITION_EXPIRED + 1);
+	e->time_ms = query_int(q);
+	e->received_ms = query_int(q);
+	e->late_ms = query_int(q);
+	e->backfill = query_enum(q, 2);
+	e->has_value = !query_is_null(q);
+	if (e->has_value)
+		e->value = query_real(q);
+	else
+		query_skip(q);
+	e->profile = query_text(q);
+	e->properties = query_text(q);
+}
+
+int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr)
+{
+	struct event e = {0};
+	int r;
+
+	QUERY(q, s,
+	      "SELECT e.id, e.account, e.url, e.email, e.unique_id, e.state, e.created, e.attempts, e.due, e.reason,"
+	      " b.metric, b.source, b.conversation, b.webhook, b.transition, b.time, b.received, b.late, b.backfill,"
+	      " b.value, b.profile, b.properties FROM events e LEFT JOIN event_bodies b ON b.id = e.id WHERE e.id = ?1",
+	      reterr);
+	query_bind_int(&q, id);
+	r = query_step(&q);
+	if (r == 0)
+		return err_set(reterr, -ENOENT, "there is no event %016llx", (long long)id);
+	if (r < 0)
+		return r;
+	way_read(&q, &e);
+	body_read(&q, &e);
+	if (!q.bad && !lenient && !is_json_object(e.profile))
+		q.bad = "profile";
+	if (!q.bad && !lenient && !is_json_object(e.properties))
+		q.bad = "properties";
+	if (q.bad && !lenient) {
+		event_done(&e);
+		return err_set(reterr, -EBADMSG, "the stored event %016llx does not read: its %s", (long long)id,
+			       q.bad);
+	}
+	*ret = e;
+	return 0;
+}
+
+int store_event_load(struct store *s, int64_t id, struct event *ret, struct err *reterr)
+{
+	return event_row_load(s, id, false, ret, reterr);
+}
+
+/* ---- due -----------------------------------------------------------------------------------------------------------
+ */
+
+/* Makes a transaction of its own where the caller has none. A reader only passes it by. */
+static int bad_event_dead(struct store *s, int64_t id, int64_t now_ms, const struct err *why, struct err *reterr)
+{
+	bool own = !s->in_transaction;
+	int r;
+
+	if (s->mode == STORE_READ)
+		return 0;
+	r = own ? store_begin(s, reterr) : 0;
+	if (r == 0)
+		r = event_set_aside(s, id, why->text, now_ms, reterr);
+	if (!own)
+		return r;
+	if (r == 0)
+		return store_commit(s, reterr);
+	store_rollback(s);
+	return r;
+}
+
+static int due_ids(struct store *s, const char *account, int64_t now_ms, size_t max, struct ids *ids,
+		   struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT id FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due <= ?2 ORDER BY due, id "
+	      "LIMIT ?3",
+	      reterr);
+	query_bind_text(&q, account);
+	query_bind_int(&q, now_ms);
+	query_bind_int(&q, (int64_t)max);
+	return query_ids(&q, ids);
+}
+
+int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
+		     int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r = due_ids(s, account, now_ms, max, &ids, reterr);
+
+	for (size_t i = 0; r == 0 && i < ids.n; i++) {
+		struct event e = {0};
+		struct err why = {0};
+
+		r = store_event_load(s, ids.items[i], &e, &why);
+		if (r == -EBADMSG) {
+			r = bad_event_dead(s, ids.items[i], now_ms, &why, reterr);
+			continue;
+		}
+		if (r < 0)
+			return err_set(reterr, r, "%s", why.text);
+		r = fn(ctx, &e);
+		event_done(&e);
+		if (r != 0)
+			return 0;
+	}
+	return r;
+}
+
+int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t now_ms)
+{
+	int64_t due = CLOCK_NEVER_MS;
+
+	QUERY(q, s,
+	      "SELECT due FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due > ?2 ORDER BY due LIMIT 1",
+	      NULL);
+	query_bind_text(&q, account);
+	query_bind_int(&q, now_ms);
+	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
+}
+
+/* ---- of another URL ------------------------------------------------------------------------------------------------
+ */
+
+/* Those without a URL (their account was not configured when they were queued) belong to no other. */
+static int other_url_ids(struct store *s, const char *account, const char *url, size_t max, struct ids *ids,
+			 struct err *reterr)
+{
+	int r;
+
+	QUERY(below, s, "SELECT id FROM events WHERE state = 0 AND account = ?1 AND url > '' AND url < ?2 LIMIT ?3", reterr);
+	query_bind_text(&below, account);
+	query_bind_text(&below, url);
+	query_bind_int(&below, (int64_t)max);
+	r = query_ids(&below, ids);
+	if (r < 0)
+		return r;
+	QUERY(above, s, "SELECT id FROM events WHERE state = 0 AND account = ?1 AND url > ?2 LIMIT ?3", reterr);
+	query_bind_text(&above, account);
+	query_bind_text(&above, url);
+	query_bind_int(&above, (int64_t)(max - ids->n));
+	return query_ids(&above, ids);
+}
+
+int store_events_dead_of_other_url(struct store *s, const char *account, const char *url, const char *reason,
+				   int64_t now_ms, size_t max, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r = other_url_ids(s, account, url, max, &ids, reterr);
+
+	for (size_t i = 0; r == 0 && i < ids.n; i++)
+		r = event_set_aside(s, ids.items[i], reason, now_ms, reterr);
+	return r < 0 ? r : (int)ids.n;
+}

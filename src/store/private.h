@@ -1,0 +1,111 @@
+/*
+ * What the files of src/store share. Nobody else includes it but the tests of this folder.
+ */
+#ifndef STORE_PRIVATE_H
+#define STORE_PRIVATE_H
+
+#include <sqlite3.h>
+
+#include "store/query.h"
+#include "store/store.h"
+
+#define STORE_PAGE_BYTES 4096
+/* The WAL is written back when it holds so many pages: larger ones make the slowest commits slower. */
+#define STORE_WAL_PAGES 4000
+/* How long SQLite waits for a lock that a reader or a backup holds. */
+#define STORE_BUSY_MS 5000
+
+enum count_kind {
+	COUNT_WEBHOOKS = 1,  /* by source, state, wait */
+	COUNT_CONVERSATIONS, /* by source: open ones */
+	COUNT_EVENTS,        /* by account, state */
+};
+
+/* A counter's change since the transaction began. */
+struct count {
+	enum count_kind kind;
+	char *name;
+	int state, wait;
+	int64_t n;
+	int64_t kept; /* n when the savepoint was set */
+};
+
+struct statement {
+	const char *sql; /* its address is the key */
+	sqlite3_stmt *stmt;
+};
+
+struct store {
+	sqlite3 *db;
+	enum store_mode mode;
+	char *path;
+	char *wal_path;
+	int lock_fd; /* -1: a reader */
+	int64_t max_size;
+	int64_t read_limit_ms;
+	int64_t read_until_us; /* monotonic; 0: no read is limited now */
+
+	bool in_transaction;
+	bool in_savepoint;
+	int lost; /* why SQLite itself ended the transaction; 0: it did not */
+	/* The newest time that a caller told: when what ends in this turn ended. */
+	int64_t told_ms;
+
+	int wal_pages;     /* in the WAL after the last commit and not written back */
+	int checkpoint_at; /* after an attempt that a reader cut short: wal_pages at which the next one is made */
+
+	struct statement *statements; /* open addressing; statements_alloc is a power of two */
+	size_t statements_n, statements_alloc;
+	struct count *counts;
+	size_t counts_n;
+};
+
+/* Turns what SQLite said last into an errno and a text that says what to do. */
+int store_failed(struct store *s, int rc, struct err *reterr) MUSTCHECK;
+/* Runs SQL without parameters or rows: pragmas, transactions, the schema. Not cached. */
+int store_exec(struct store *s, const char *sql, struct err *reterr) MUSTCHECK;
+/* The answer of "PRAGMA …" with one number. */
+int store_pragma(struct store *s, const char *sql, int64_t *ret, struct err *reterr) MUSTCHECK;
+void store_tell(struct store *s, int64_t now_ms);
+
+void statements_done(struct store *s);
+/* Calls fn with the text of every statement prepared so far: the tests ask for their plans. */
+void store_each_statement(struct store *s, void (*fn)(void *ctx, const char *sql), void *ctx);
+
+/* Makes the schema, or brings an older one forward. -EPROTO, -ENOTSUP. Readers only check. */
+int schema_open(struct store *s, struct err *reterr) MUSTCHECK;
+
+void counts_add(struct store *s, enum count_kind kind, const char *name, int state, int wait, int64_t n);
+int counts_write(struct store *s, struct err *reterr) MUSTCHECK; /* to the tables, before the commit */
+void counts_savepoint(struct store *s);
+void counts_undo(struct store *s);
+void counts_forget(struct store *s);
+void counts_done(struct store *s);
+
+/* Limits the reading that follows; read_limit_check: -EINTR once the time is up. */
+void read_limit_start(struct store *s);
+int read_limit_check(struct store *s, struct err *reterr) MUSTCHECK;
+void read_limit_end(struct store *s);
+
+/* What a change of a webhook needs to know of it. source is never NULL, conversation and customer may be. */
+struct webhook_place {
+	int64_t id;
+	enum store_webhook_state state;
+	enum store_wait wait;
+	int64_t received_ms;
+	char *source, *conversation, *customer;
+};
+void webhook_place_done(struct webhook_place *p);
+int webhook_place_load(struct store *s, int64_t id, struct webhook_place *ret, struct err *reterr) MUSTCHECK;
+/* Changes state and wait and counts it; p follows. */
+int webhook_move(struct store *s, struct webhook_place *p, enum store_webhook_state state, enum store_wait wait,
+		 int64_t not_before_ms, struct err *reterr) MUSTCHECK;
+/* Lets go on who waits BEHIND p, which has ended or is only held by `settle`. */
+int webhook_let_go(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
+
+/* Reads an event. lenient: for people; what does not read is left empty. */
+int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
+/* Makes a ready event a dead letter; see store_event_dead. */
+int event_set_aside(struct store *s, int64_t id, const char *reason, int64_t now_ms, struct err *reterr) MUSTCHECK;
+
+#endif

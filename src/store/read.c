@@ -1,0 +1,362 @@
+/*
+ * Reading for people: counters, and pages of a few hundred rows. On a reader each call ends after read_limit_ms. Ids
+ * are collected first, so that no snapshot is held (and the WAL kept from being written back) while somebody else's
+ * code runs.
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "store/private.h"
+
+/* ---- counters ------------------------------------------------------------------------------------------------------
+ */
+
+struct counter {
+	char *name;
+	int state, wait;
+	int64_t n;
+};
+
+static void counters_each(struct store *s, enum count_kind kind, void (*fn)(void *ctx, const struct counter *c),
+			  void *ctx)
+{
+	QUERY(q, s, "SELECT name, state, wait, n FROM counts WHERE kind = ?1", NULL);
+	query_bind_int(&q, (int64_t)kind);
+	while (query_step(&q) > 0) {
+		struct counter c = {.name = query_text(&q)};
+
+		c.state = (int)query_int(&q);
+		c.wait = (int)query_int(&q);
+		c.n = query_int(&q);
+		if (!q.bad)
+			fn(ctx, &c);
+		free(c.name);
+	}
+}
+
+struct event_counts {
+	void (*fn)(void *ctx, const char *account, enum event_state state, int64_t n);
+	void *ctx;
+};
+
+static void event_count(void *arg, const struct counter *c)
+{
+	const struct event_counts *to = arg;
+
+	if (c->state >= 0 && c->state <= EVENT_DEAD)
+		to->fn(to->ctx, c->name, (enum event_state)c->state, c->n);
+}
+
+void store_event_counts(struct store *s, void (*fn)(void *ctx, const char *account, enum event_state state, int64_t n),
+			void *ctx)
+{
+	struct event_counts to = {fn, ctx};
+
+	counters_each(s, COUNT_EVENTS, event_count, &to);
+}
+
+struct conversation_counts {
+	void (*fn)(void *ctx, const char *source, int64_t open);
+	void *ctx;
+};
+
+static void conversation_count(void *arg, const struct counter *c)
+{
+	const struct conversation_counts *to = arg;
+
+	to->fn(to->ctx, c->name, c->n);
+}
+
+void store_conversation_counts(struct store *s, void (*fn)(void *ctx, const char *source, int64_t open), void *ctx)
+{
+	struct conversation_counts to = {fn, ctx};
+
+	counters_each(s, COUNT_CONVERSATIONS, conversation_count, &to);
+}
+
+struct webhook_counts {
+	void (*fn)(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why, int64_t n);
+	void *ctx;
+};
+
+static void webhook_count(void *arg, const struct counter *c)
+{
+	const struct webhook_counts *to = arg;
+
+	if (c->state >= 0 && c->state <= STORE_WEBHOOK_DEAD && c->wait >= 0 && c->wait <= STORE_WAIT_PAUSED)
+		to->fn(to->ctx, c->name, (enum store_webhook_state)c->state, (enum store_wait)c->wait, c->n);
+}
+
+void store_webhook_counts(struct store *s,
+			  void (*fn)(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why,
+				     int64_t n),
+			  void *ctx)
+{
+	struct webhook_counts to = {fn, ctx};
+
+	counters_each(s, COUNT_WEBHOOKS, webhook_count, &to);
+}
+
+/* ---- the oldest ready event ----------------------------------------------------------------------------------------
+ */
+
+static int oldest_of_next_url(struct store *s, const char *account, const char *after_url_or_null, char **ret_url,
+			      int64_t *ret_created_ms)
+{
+	int r;
+
+	/* A text is greater than any number: with no URL before, the first one is found. */
+	QUERY(q, s,
+	      "SELECT url, created FROM events WHERE state = 0 AND account = ?1 AND url > ifnull(?2, -1)"
+	      " ORDER BY url, id LIMIT 1",
+	      NULL);
+	query_bind_text(&q, account);
+	query_bind_text(&q, after_url_or_null);
+	r = query_step(&q);
+	if (r <= 0)
+		return r;
+	*ret_url = query_text(&q);
+	*ret_created_ms = query_int(&q);
+	return 1;
+}
+
+/* From URL to URL: there is one, or a few after a change of the configuration. */
+int64_t store_events_oldest_ms(struct store *s, const char *account)
+{
+	char *url = NULL;
+	int64_t oldest = 0;
+
+	for (;;) {
+		char *next = NULL;
+		int64_t created;
+
+		if (oldest_of_next_url(s, account, url, &next, &created) <= 0)
+			break;
+		free(url);
+		url = next;
+		if (oldest == 0 || created < oldest)
+			oldest = created;
+	}
+	free(url);
+	return oldest;
+}
+
+/* ---- pages ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Collects one page of ids under the time limit. */
+static int page_ids(struct query *q, struct store *s, int64_t before_id, size_t max, int state, struct ids *ids)
+{
+	int r;
+
+	query_bind_int(q, before_id > 0 ? before_id : INT64_MAX);
+	query_bind_int(q, (int64_t)max);
+	if (state >= 0)
+		query_bind_int(q, state);
+	while ((r = query_step(q)) > 0) {
+		ids_add(ids, query_int(q));
+		r = read_limit_check(s, q->reterr);
+		if (r < 0)
+			break;
+	}
+	query_close(q);
+	return r;
+}
+
+/* All, and delivered ones (nearly all there are), stand in the order of their ids already. */
+static int event_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
+{
+	if (state < 0) {
+		QUERY(q, s, "SELECT id FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2", reterr);
+		return page_ids(&q, s, before_id, max, -1, ids);
+	}
+	if (state == EVENT_DELIVERED) {
+		QUERY(q, s, "SELECT id FROM events WHERE id < ?1 AND +state = ?3 ORDER BY id DESC LIMIT ?2", reterr);
+		return page_ids(&q, s, before_id, max, state, ids);
+	}
+	QUERY(q, s, "SELECT id FROM events WHERE state = ?3 AND ended = 0 AND id < ?1 ORDER BY id DESC LIMIT ?2",
+	      reterr);
+	return page_ids(&q, s, before_id, max, state, ids);
+}
+
+static int events_page(struct store *s, int state, int64_t before_id, size_t max,
+		       int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r = event_ids(s, state, before_id, max, &ids, reterr), n = 0;
+
+	for (size_t i = 0; r == 0 && i < ids.n; i++) {
+		struct event e = {0};
+
+		r = event_row_load(s, ids.items[i], true, &e, reterr);
+		if (r == -ENOENT) {
+			r = read_limit_check(s, reterr);
+			continue;
+		}
+		if (r < 0)
+			break;
+		n++;
+		r = fn(ctx, &e);
+		event_done(&e);
+		if (r != 0)
+			return n;
+		r = read_limit_check(s, reterr);
+	}
+	return r < 0 ? r : n;
+}
+
+int store_events_page(struct store *s, int state, int64_t before_id, size_t max,
+		      int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr)
+{
+	int r;
+
+	read_limit_start(s);
+	r = events_page(s, state, before_id, max, fn, ctx, reterr);
+	read_limit_end(s);
+	return r;
+}
+
+/* Pending and dead ones come from the index, in which the pending stand by their wait: they are put in order. */
+static int webhook_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
+{
+	if (state < 0) {
+		QUERY(q, s, "SELECT id FROM webhooks WHERE id < ?1 ORDER BY id DESC LIMIT ?2", reterr);
+		return page_ids(&q, s, before_id, max, -1, ids);
+	}
+	if (state == STORE_WEBHOOK_DONE) {
+		QUERY(q, s, "SELECT id FROM webhooks WHERE id < ?1 AND +state = ?3 ORDER BY id DESC LIMIT ?2", reterr);
+		return page_ids(&q, s, before_id, max, state, ids);
+	}
+	QUERY(q, s,
+	      "SELECT id FROM webhooks INDEXED BY webhooks_state WHERE state = ?3 AND wait >= 0 AND ended = 0 AND id < "
+	      "?1"
+	      " ORDER BY id DESC LIMIT ?2",
+	      reterr);
+	return page_ids(&q, s, before_id, max, state, ids);
+}
+
+/* 1: read into row, whose texts own[] frees. */
+static int webhook_row_load(struct store *s, int64_t id, struct store_webhook_row *row, char *own[3],
+			    struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s,
+	      "SELECT id, source, conversation, transition, received, state, wait, not_before, result FROM webhooks"
+	      " WHERE id = ?1",
+	      reterr);
+	query_bind_int(&q, id);
+	r = query_step(&q);
+	if (r <= 0)
+		return r;
+	row->id = query_int(&q);
+	row->source = own[0] = query_text(&q);
+	row->conversation = own[1] = query_text_or_null(&q);
+	row->transition = (enum transition)query_enum(&q, TRANSITION_EXPIRED + 1);
+	row->received_ms = query_int(&q);
+	row->state = (enum store_webhook_state)query_enum(&q, STORE_WEBHOOK_DEAD + 1);
+	row->wait = (enum store_wait)query_enum(&q, STORE_WAIT_PAUSED + 1);
+	row->not_before_ms = query_int(&q);
+	row->reason = own[2] = query_text_or_null(&q);
+	return 1;
+}
+
+static int webhooks_page(struct store *s, int state, int64_t before_id, size_t max,
+			 int (*fn)(void *ctx, const struct store_webhook_row *row), void *ctx, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r = webhook_ids(s, state, before_id, max, &ids, reterr), n = 0;
+
+	for (size_t i = 0; r == 0 && i < ids.n; i++) {
+		struct store_webhook_row row = {0};
+		char *own[3] = {NULL, NULL, NULL};
+		int stop = 0;
+
+		r = webhook_row_load(s, ids.items[i], &row, own, reterr);
+		if (r > 0) {
+			n++;
+			stop = fn(ctx, &row);
+		}
+		for (int j = 0; j < 3; j++)
+			free(own[j]);
+		if (stop != 0)
+			return n;
+		if (r >= 0)
+			r = read_limit_check(s, reterr);
+	}
+	return r < 0 ? r : n;
+}
+
+int store_webhooks_page(struct store *s, int state, int64_t before_id, size_t max,
+			int (*fn)(void *ctx, const struct store_webhook_row *row), void *ctx, struct err *reterr)
+{
+	int r;
+
+	read_limit_start(s);
+	r = webhooks_page(s, state, before_id, max, fn, ctx, reterr);
+	read_limit_end(s);
+	return r;
+}
+
+/* ---- people whose flag is true -------------------------------------------------------------------------------------
+ */
+
+static void paused_free(struct store_paused_person *p)
+{
+	free((char *)(uintptr_t)p->source);
+	free((char *)(uintptr_t)p->conversation);
+	free((char *)(uintptr_t)p->email);
+	free((char *)(uintptr_t)p->flag);
+	free((char *)(uintptr_t)p->account);
+}
+
+static int paused_collect(struct store *s, size_t max, struct store_paused_person *people, size_t *ret_n,
+			  struct err *reterr)
+{
+	int r;
+
+	/* From the longest open conversation on; of the conversations that keep one flag true, the longest open one
+	 * counts. */
+	QUERY(q, s,
+	      "SELECT c.source, c.conversation, r.email, r.flag, r.account, c.opened FROM conversations c"
+	      " INDEXED BY conversations_age CROSS JOIN reached r ON r.conversation = c.id"
+	      " WHERE c.state = 1 AND r.email IS NOT NULL AND NOT EXISTS (SELECT 1 FROM reached o CROSS JOIN "
+	      "conversations d"
+	      "  ON d.id = o.conversation WHERE o.open = 1 AND o.email = r.email AND o.account = r.account"
+	      "  AND o.flag = r.flag AND (d.opened, d.id) < (c.opened, c.id))"
+	      " ORDER BY c.opened, c.id LIMIT ?1",
+	      reterr);
+	query_bind_int(&q, (int64_t)max);
+	while ((r = query_step(&q)) > 0) {
+		struct store_paused_person *p = &people[(*ret_n)++];
+
+		p->source = query_text(&q);
+		p->conversation = query_text(&q);
+		p->email = query_text(&q);
+		p->flag = query_text(&q);
+		p->account = query_text(&q);
+		p->opened_ms = query_int(&q);
+	}
+	return r;
+}
+
+int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const struct store_paused_person *p), void *ctx,
+		      struct err *reterr)
+{
+	struct store_paused_person *people = mem_new(max, sizeof(*people));
+	size_t n = 0, told = 0;
+	int r;
+
+	read_limit_start(s);
+	r = paused_collect(s, max, people, &n, reterr);
+	read_limit_end(s);
+	while (r == 0 && told < n)
+		if (fn(ctx, &people[told++]) != 0)
+			break;
+	for (size_t i = 0; i < n; i++)
+		paused_free(&people[i]);
+	free(people);
+	return r < 0 ? r : (int)told;
+}

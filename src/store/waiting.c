@@ -1,0 +1,328 @@
+/*
+ * Which pending webhooks are ready, and who waits for whom.
+ *
+ * Order: a webhook waits BEHIND an earlier pending one of its conversation, and behind an earlier pending one of its
+ * customer unless that one is only held by `settle` (or stands behind such a one in its own conversation), because held
+ * webhooks order their own conversation only.
+ *
+ * Progress: of those that wait BEHIND in one conversation each also waits for the one before it, and so do those of one
+ * customer. So it is enough to let the first of each go when one ends or comes to be held: it goes on, or it finds
+ * another that it is behind, which will let it go in turn. That makes an end O(log n) however many wait. Whoever was
+ * let go asks store_webhook_is_behind again, so letting too many go costs time only.
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "store/private.h"
+
+static const char *const wait_names[] = {
+	[STORE_WAIT_NONE] = "ready",    [STORE_WAIT_TIME] = "settle",
+	[STORE_WAIT_RETRY] = "retry",   [STORE_WAIT_LOOKUP] = "lookup",
+	[STORE_WAIT_SLOT] = "slot",     [STORE_WAIT_PARKED] = "parked",
+	[STORE_WAIT_BEHIND] = "behind", [STORE_WAIT_UNCONFIGURED] = "not configured",
+	[STORE_WAIT_PAUSED] = "paused",
+};
+#define WAITS (sizeof(wait_names) / sizeof(*wait_names))
+
+const char *store_wait_name(enum store_wait w)
+{
+	return (size_t)w < WAITS ? wait_names[w] : "unknown";
+}
+
+/* The statements below name these by number, as the rows do. A number once released is never given another meaning. */
+_Static_assert(STORE_WEBHOOK_PENDING == 0 && STORE_WAIT_NONE == 0 && STORE_WAIT_TIME == 1 && STORE_WAIT_LOOKUP == 3 &&
+		       STORE_WAIT_SLOT == 4 && STORE_WAIT_PARKED == 5 && STORE_WAIT_BEHIND == 6 &&
+		       STORE_WAIT_UNCONFIGURED == 7 && STORE_WAIT_PAUSED == 8,
+	       "numbers in the store");
+
+/* ---- moving --------------------------------------------------------------------------------------------------------
+ */
+
+static int webhook_ready(struct store *s, int64_t id, struct err *reterr)
+{
+	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	int r = webhook_place_load(s, id, &p, reterr);
+
+	return r < 0 ? r : webhook_move(s, &p, STORE_WEBHOOK_PENDING, STORE_WAIT_NONE, 0, reterr);
+}
+
+static int webhooks_ready(struct store *s, const struct ids *ids, struct err *reterr)
+{
+	for (size_t i = 0; i < ids->n; i++) {
+		int r = webhook_ready(s, ids->items[i], reterr);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Runs a query for ids and makes all of them ready. */
+static int query_make_ready(struct query *q, struct store *s, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r = query_ids(q, &ids);
+
+	query_close(q);
+	return r < 0 ? r : webhooks_ready(s, &ids, reterr);
+}
+
+static int let_go_of_conversation(struct store *s, const struct webhook_place *p, struct err *reterr)
+{
+	if (!p->conversation)
+		return 0;
+	QUERY(q, s,
+	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2 AND wait = 6"
+	      " ORDER BY id LIMIT 1",
+	      reterr);
+	query_bind_text(&q, p->source);
+	query_bind_text(&q, p->conversation);
+	return query_make_ready(&q, s, reterr);
+}
+
+/* Those behind a held one of their own conversation keep nobody of their customer waiting, and so stand back here too.
+ */
+static int let_go_of_customer(struct store *s, const struct webhook_place *p, struct err *reterr)
+{
+	if (!p->customer)
+		return 0;
+	QUERY(q, s,
+	      "SELECT w.id FROM webhooks w WHERE w.state = 0 AND w.source = ?1 AND w.customer = ?2 AND w.wait = 6"
+	      " AND NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.state = 0 AND h.source = w.source"
+	      "  AND h.conversation = w.conversation AND h.wait = 1 AND h.id < w.id)"
+	      " ORDER BY w.id LIMIT 1",
+	      reterr);
+	query_bind_text(&q, p->source);
+	query_bind_text(&q, p->customer);
+	return query_make_ready(&q, s, reterr);
+}
+
+int webhook_let_go(struct store *s, const struct webhook_place *p, struct err *reterr)
+{
+	int r = let_go_of_conversation(s, p, reterr);
+
+	return r < 0 ? r : let_go_of_customer(s, p, reterr);
+}
+
+/* 1: what it waits for is a held one of its own conversation. */
+static int webhook_is_behind_held(struct store *s, const struct webhook_place *p, struct err *reterr)
+{
+	if (!p->conversation)
+		return 0;
+	QUERY(q, s,
+	      "SELECT 1 FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2 AND wait = 1 AND id < ?3 "
+	      "LIMIT 1",
+	      reterr);
+	query_bind_text(&q, p->source);
+	query_bind_text(&q, p->conversation);
+	query_bind_int(&q, p->id);
+	return query_step(&q);
+}
+
+int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t not_before_ms, struct err *reterr)
+{
+	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	bool timed = why == STORE_WAIT_TIME || why == STORE_WAIT_RETRY;
+	int r = webhook_place_load(s, id, &p, reterr);
+
+	if (r < 0)
+		return r;
+	if (p.state != STORE_WEBHOOK_PENDING)
+		return err_set(reterr, -ENOENT, "the webhook %016llx is not pending", (long long)id);
+	/* Not before 1 ms: 0 says that there is no time to wait for. */
+	r = webhook_move(s, &p, STORE_WEBHOOK_PENDING, why, !timed ? 0 : not_before_ms > 0 ? not_before_ms : 1, reterr);
+	if (r < 0)
+		return r;
+	if (why == STORE_WAIT_TIME)
+		return webhook_let_go(s, &p, reterr);
+	if (why != STORE_WAIT_BEHIND)
+		return 0;
+	r = webhook_is_behind_held(s, &p, reterr);
+	return r <= 0 ? r : let_go_of_customer(s, &p, reterr);
+}
+
+/* ---- ready ---------------------------------------------------------------------------------------------------------
+ */
+
+int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
+{
+	store_tell(s, now_ms);
+	QUERY(q, s, "SELECT id FROM webhooks WHERE state = 0 AND not_before > 0 AND not_before <= ?1", reterr);
+	query_bind_int(&q, now_ms);
+	return query_make_ready(&q, s, reterr);
+}
+
+int64_t store_webhooks_next_due_ms(struct store *s)
+{
+	int64_t due = CLOCK_NEVER_MS;
+
+	QUERY(q, s, "SELECT not_before FROM webhooks WHERE state = 0 AND not_before > 0 ORDER BY not_before LIMIT 1",
+	      NULL);
+	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
+}
+
+int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
+{
+	size_t n = 0;
+	int r;
+
+	QUERY(q, s, "SELECT id FROM webhooks WHERE state = 0 AND wait = 0 AND ended = 0 ORDER BY id LIMIT ?1", reterr);
+	query_bind_int(&q, (int64_t)max);
+	while ((r = query_step(&q)) > 0)
+		ret_ids[n++] = query_int(&q);
+	return r < 0 ? r : (int)n;
+}
+
+/* ---- behind --------------------------------------------------------------------------------------------------------
+ */
+
+static int behind_conversation(struct store *s, const struct webhook *w, struct err *reterr)
+{
+	if (!w->conversation)
+		return 0;
+	QUERY(q, s,
+	      "SELECT 1 FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2"
+	      " AND wait IN (0, 1, 2, 3, 4, 5, 6, 7, 8) AND id < ?3 LIMIT 1",
+	      reterr);
+	query_bind_text(&q, w->source);
+	query_bind_text(&q, w->conversation);
+	query_bind_int(&q, w->id);
+	return query_step(&q);
+}
+
+static int behind_customer(struct store *s, const struct webhook *w, struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT 1 FROM webhooks WHERE state = 0 AND source = ?1 AND customer = ?2"
+	      " AND wait IN (0, 2, 3, 4, 5, 7, 8) AND id < ?3 LIMIT 1",
+	      reterr);
+	query_bind_text(&q, w->source);
+	query_bind_text(&q, w->customer);
+	query_bind_int(&q, w->id);
+	return query_step(&q);
+}
+
+/* Behind one that is itself BEHIND, unless that one only waits for a held one of its conversation. */
+static int behind_the_behind(struct store *s, const struct webhook *w, struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT 1 FROM webhooks w WHERE w.state = 0 AND w.source = ?1 AND w.customer = ?2 AND w.wait = 6 AND "
+	      "w.id < ?3"
+	      " AND NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.state = 0 AND h.source = w.source"
+	      "  AND h.conversation = w.conversation AND h.wait = 1 AND h.id < w.id) LIMIT 1",
+	      reterr);
+	query_bind_text(&q, w->source);
+	query_bind_text(&q, w->customer);
+	query_bind_int(&q, w->id);
+	return query_step(&q);
+}
+
+int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err *reterr)
+{
+	int r = behind_conversation(s, w, reterr);
+
+	if (r != 0 || !w->customer)
+		return r;
+	r = behind_customer(s, w, reterr);
+	return r != 0 ? r : behind_the_behind(s, w, reterr);
+}
+
+/* ---- releasing -----------------------------------------------------------------------------------------------------
+ */
+
+static int release_of_customer(struct store *s, const char *source, enum store_wait why, const char *customer,
+			       struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND customer = ?2 AND wait = ?3 ORDER BY id",
+	      reterr);
+	query_bind_text(&q, source);
+	query_bind_text(&q, customer);
+	query_bind_int(&q, (int64_t)why);
+	return query_make_ready(&q, s, reterr);
+}
+
+int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
+			   struct err *reterr)
+{
+	if (customer_or_null)
+		return release_of_customer(s, source, why, customer_or_null, reterr);
+	QUERY(q, s, "SELECT id FROM webhooks WHERE state = 0 AND wait > 0 AND wait = ?1 AND source = ?2 ORDER BY id",
+	      reterr);
+	query_bind_int(&q, (int64_t)why);
+	query_bind_text(&q, source);
+	return query_make_ready(&q, s, reterr);
+}
+
+int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT id FROM webhooks WHERE state = 0 AND wait > 0 AND wait = 4 AND source = ?1 ORDER BY id LIMIT 1",
+	      reterr);
+	query_bind_text(&q, source);
+	return query_make_ready(&q, s, reterr);
+}
+
+int store_webhooks_restart(struct store *s, struct err *reterr)
+{
+	QUERY(q, s, "SELECT id FROM webhooks WHERE state = 0 AND wait > 0 AND wait IN (3, 4, 5, 7)", reterr);
+	return query_make_ready(&q, s, reterr);
+}
+
+/* ---- of one conversation -------------------------------------------------------------------------------------------
+ */
+
+/* -ENOENT: it is not pending any more. */
+static int webhook_waits(struct store *s, int64_t id, enum store_wait *ret_why, int64_t *ret_not_before_ms,
+			 struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s, "SELECT wait, not_before FROM webhooks WHERE id = ?1 AND state = 0", reterr);
+	query_bind_int(&q, id);
+	r = query_step(&q);
+	if (r <= 0)
+		return r < 0 ? r : err_set(reterr, -ENOENT, "the webhook %016llx is not pending", (long long)id);
+	*ret_why = (enum store_wait)query_enum(&q, (int)WAITS);
+	*ret_not_before_ms = query_int(&q);
+	return 0;
+}
+
+int store_webhooks_of_conversation(struct store *s, const char *source, const char *conversation,
+				   int (*fn)(void *ctx, const struct webhook *w, enum store_wait why,
+					     int64_t not_before_ms),
+				   void *ctx, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r;
+
+	QUERY(q, s, "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2 ORDER BY id",
+	      reterr);
+	query_bind_text(&q, source);
+	query_bind_text(&q, conversation);
+	r = query_ids(&q, &ids);
+	query_close(&q);
+	for (size_t i = 0; r == 0 && i < ids.n; i++) {
+		struct webhook w = {0};
+		enum store_wait wait = STORE_WAIT_NONE;
+		int64_t not_before = 0;
+
+		r = webhook_waits(s, ids.items[i], &wait, &not_before, reterr);
+		if (r == 0)
+			r = store_webhook_load(s, ids.items[i], &w, reterr);
+		if (r == -EBADMSG || r == -ENOENT) {
+			/* It has ended meanwhile, or does so with its reason when it is taken. */
+			r = 0;
+			continue;
+		}
+		if (r < 0)
+			break;
+		r = fn(ctx, &w, wait, not_before);
+		webhook_done(&w);
+		if (r != 0)
+			return 0;
+	}
+	return r;
+}

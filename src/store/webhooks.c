@@ -1,0 +1,379 @@
+/*
+ * Webhooks: put in, taken out, ended, revived. The row that changes is narrow; path, headers and body stand beside it.
+ * Who waits for whom: waiting.c.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "store/private.h"
+
+#define HEADERS_MAX (256 * 1024)
+
+/* ---- headers as bytes ----------------------------------------------------------------------------------------------
+ */
+
+static void headers_write(const struct pairs *headers, struct buf *to)
+{
+	for (size_t i = 0; i < headers->n; i++) {
+		buf_add(to, headers->items[i].name, strlen(headers->items[i].name) + 1);
+		buf_add(to, headers->items[i].value, strlen(headers->items[i].value) + 1);
+	}
+}
+
+/* name NUL value NUL …; anything else is bad. */
+static int headers_read(const char *bytes, size_t n, struct pairs *ret)
+{
+	const char *end = bytes + n;
+
+	if (n > 0 && end[-1] != '\0')
+		return -EBADMSG;
+	while (bytes < end) {
+		const char *value = bytes + strlen(bytes) + 1;
+
+		if (value >= end)
+			return -EBADMSG;
+		pairs_add(ret, bytes, value);
+		bytes = value + strlen(value) + 1;
+	}
+	return 0;
+}
+
+/* ---- putting in ----------------------------------------------------------------------------------------------------
+ */
+
+/* 1: that delivery is there. */
+static int delivery_seen(struct store *s, const struct webhook *w, struct err *reterr)
+{
+	if (!w->has_delivery)
+		return 0;
+	QUERY(q, s, "SELECT 1 FROM deliveries WHERE source = ?1 AND digest = ?2", reterr);
+	query_bind_text(&q, w->source);
+	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
+	return query_step(&q);
+}
+
+static int delivery_insert(struct store *s, const struct webhook *w, struct err *reterr)
+{
+	if (!w->has_delivery)
+		return 0;
+	QUERY(q, s, "INSERT INTO deliveries (id, source, digest, received) VALUES (?1, ?2, ?3, ?4)", reterr);
+	query_bind_int(&q, w->id);
+	query_bind_text(&q, w->source);
+	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
+	query_bind_int(&q, w->received_ms);
+	return query_run(&q);
+}
+
+static int body_insert(struct store *s, const struct webhook *w, struct err *reterr)
+{
+	struct buf headers;
+	int r;
+
+	buf_init(&headers, HEADERS_MAX);
+	headers_write(&w->headers, &headers);
+	if (headers.error < 0) {
+		buf_done(&headers);
+		return err_set(reterr, -EMSGSIZE, "the webhook's headers are larger than %d bytes", HEADERS_MAX);
+	}
+	QUERY(q, s,
+	      "INSERT INTO webhook_bodies (id, path, query, headers, delivery, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	      reterr);
+	query_bind_int(&q, w->id);
+	query_bind_text(&q, w->path ? w->path : "");
+	query_bind_text(&q, w->query ? w->query : "");
+	query_bind_blob(&q, headers.data, headers.len);
+	query_bind_blob(&q, w->delivery, w->has_delivery ? sizeof(w->delivery) : 0);
+	query_bind_blob(&q, w->body, w->body_len);
+	r = query_run(&q);
+	query_close(&q);
+	buf_done(&headers);
+	return r;
+}
+
+static int row_insert(struct store *s, const struct webhook *w, enum store_webhook_state state, const char *result,
+		      struct err *reterr)
+{
+	QUERY(q, s,
+	      "INSERT INTO webhooks (source, state, wait, not_before, ended, received, read, transition, conversation,"
+	      " customer, result) VALUES (?1, ?2, 0, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	      reterr);
+	query_bind_text(&q, w->source);
+	query_bind_int(&q, (int64_t)state);
+	query_bind_int(&q, state != STORE_WEBHOOK_DONE ? 0 : s->told_ms > w->received_ms ? s->told_ms : w->received_ms);
+	query_bind_int(&q, w->received_ms);
+	query_bind_int(&q, w->read);
+	query_bind_int(&q, (int64_t)w->transition);
+	query_bind_text(&q, w->conversation);
+	query_bind_text(&q, w->customer);
+	query_bind_text(&q, result);
+	return query_run(&q);
+}
+
+int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
+			 struct err *reterr)
+{
+	enum store_webhook_state state = dead_reason ? STORE_WEBHOOK_DEAD
+					 : result    ? STORE_WEBHOOK_DONE
+						     : STORE_WEBHOOK_PENDING;
+	int r = delivery_seen(s, w, reterr);
+
+	if (r != 0)
+		return r;
+	r = row_insert(s, w, state, dead_reason ? dead_reason : result, reterr);
+	if (r < 0)
+		return r;
+	w->id = sqlite3_last_insert_rowid(s->db);
+	r = body_insert(s, w, reterr);
+	if (r >= 0)
+		r = delivery_insert(s, w, reterr);
+	if (r < 0)
+		return r;
+	counts_add(s, COUNT_WEBHOOKS, w->source, (int)state, STORE_WAIT_NONE, 1);
+	return 0;
+}
+
+int store_webhook_mark(struct store *s, const struct webhook *w, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s, "UPDATE webhooks SET read = ?2, transition = ?3, conversation = ?4, customer = ?5 WHERE id = ?1",
+	      reterr);
+	query_bind_int(&q, w->id);
+	query_bind_int(&q, w->read);
+	query_bind_int(&q, (int64_t)w->transition);
+	query_bind_text(&q, w->conversation);
+	query_bind_text(&q, w->customer);
+	r = query_run(&q);
+	if (r == 0)
+		return err_set(reterr, -ENOENT, "there is no webhook %016llx", (long long)w->id);
+	return r < 0 ? r : 0;
+}
+
+/* ---- taking out ----------------------------------------------------------------------------------------------------
+ */
+
+static void webhook_read_row(struct query *q, struct webhook *w)
+{
+	const char *headers;
+	const void *body, *delivery;
+	size_t n;
+
+	w->id = query_int(q);
+	w->source = query_text(q);
+	w->received_ms = query_int(q);
+	w->read = query_enum(q, 2);
+	w->transition = (enum transition)query_enum(q, TRANSITION_EXPIRED + 1);
+	w->conversation = query_text_or_null(q);
+	w->customer = query_text_or_null(q);
+	w->path = query_text(q);
+	w->query = query_text(q);
+	headers = query_blob(q, &n);
+	if (headers_read(headers, n, &w->headers) < 0 && !q->bad)
+		q->bad = "headers";
+	delivery = query_blob(q, &n);
+	w->has_delivery = n == sizeof(w->delivery);
+	if (w->has_delivery)
+		memcpy(w->delivery, delivery, sizeof(w->delivery));
+	else if (n != 0 && !q->bad)
+		q->bad = "delivery";
+	body = query_blob(q, &w->body_len);
+	w->body = mem_dup(body, w->body_len);
+}
+
+int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct err *reterr)
+{
+	struct webhook w = {0};
+	int r;
+
+	QUERY(q, s,
+	      "SELECT w.id, w.source, w.received, w.read, w.transition, w.conversation, w.customer, b.path, b.query,"
+	      " b.headers, b.delivery, b.body FROM webhooks w LEFT JOIN webhook_bodies b ON b.id = w.id WHERE w.id = "
+	      "?1",
+	      reterr);
+	query_bind_int(&q, id);
+	r = query_step(&q);
+	if (r == 0)
+		return err_set(reterr, -ENOENT, "there is no webhook %016llx", (long long)id);
+	if (r < 0)
+		return r;
+	webhook_read_row(&q, &w);
+	if (q.bad) {
+		webhook_done(&w);
+		return err_set(reterr, -EBADMSG, "the stored webhook %016llx does not read: its %s", (long long)id,
+			       q.bad);
+	}
+	*ret = w;
+	return 0;
+}
+
+/* ---- its place -----------------------------------------------------------------------------------------------------
+ */
+
+void webhook_place_done(struct webhook_place *p)
+{
+	free(p->source);
+	free(p->conversation);
+	free(p->customer);
+	*p = (struct webhook_place){0};
+}
+
+/* What does not read is taken as empty: also a broken row must be able to end. */
+int webhook_place_load(struct store *s, int64_t id, struct webhook_place *ret, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s, "SELECT state, wait, received, source, conversation, customer FROM webhooks WHERE id = ?1", reterr);
+	query_bind_int(&q, id);
+	r = query_step(&q);
+	if (r == 0)
+		return err_set(reterr, -ENOENT, "there is no webhook %016llx", (long long)id);
+	if (r < 0)
+		return r;
+	*ret = (struct webhook_place){.id = id};
+	ret->state = (enum store_webhook_state)query_int(&q);
+	ret->wait = (enum store_wait)query_int(&q);
+	ret->received_ms = query_int(&q);
+	ret->source = query_text(&q);
+	ret->conversation = query_text_or_null(&q);
+	ret->customer = query_text_or_null(&q);
+	return 0;
+}
+
+int webhook_move(struct store *s, struct webhook_place *p, enum store_webhook_state state, enum store_wait wait,
+		 int64_t not_before_ms, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s, "UPDATE webhooks SET state = ?2, wait = ?3, not_before = ?4 WHERE id = ?1", reterr);
+	query_bind_int(&q, p->id);
+	query_bind_int(&q, (int64_t)state);
+	query_bind_int(&q, (int64_t)wait);
+	query_bind_int(&q, not_before_ms);
+	r = query_run(&q);
+	if (r < 0)
+		return r;
+	counts_add(s, COUNT_WEBHOOKS, p->source, (int)p->state, (int)p->wait, -1);
+	counts_add(s, COUNT_WEBHOOKS, p->source, (int)state, (int)wait, 1);
+	p->state = state;
+	p->wait = wait;
+	return 0;
+}
+
+/* ---- its end -------------------------------------------------------------------------------------------------------
+ */
+
+static int webhook_end_row(struct store *s, struct webhook_place *p, enum store_webhook_state state, const char *result,
+			   struct err *reterr)
+{
+	int64_t ended = s->told_ms > p->received_ms ? s->told_ms : p->received_ms;
+	int r;
+
+	QUERY(q, s, "UPDATE webhooks SET state = ?2, wait = 0, not_before = 0, ended = ?3, result = ?4 WHERE id = ?1",
+	      reterr);
+	query_bind_int(&q, p->id);
+	query_bind_int(&q, (int64_t)state);
+	query_bind_int(&q, state == STORE_WEBHOOK_DONE ? ended : 0);
+	query_bind_text(&q, result);
+	r = query_run(&q);
+	if (r < 0)
+		return r;
+	counts_add(s, COUNT_WEBHOOKS, p->source, (int)p->state, (int)p->wait, -1);
+	counts_add(s, COUNT_WEBHOOKS, p->source, (int)state, STORE_WAIT_NONE, 1);
+	return 0;
+}
+
+static int webhook_end(struct store *s, int64_t id, enum store_webhook_state state, const char *result,
+		       struct err *reterr)
+{
+	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	int r = webhook_place_load(s, id, &p, reterr);
+
+	if (r < 0)
+		return r;
+	if (p.state != STORE_WEBHOOK_PENDING)
+		return err_set(reterr, -ENOENT, "the webhook %016llx is not pending", (long long)id);
+	r = webhook_end_row(s, &p, state, result, reterr);
+	return r < 0 ? r : webhook_let_go(s, &p, reterr);
+}
+
+int store_webhook_done(struct store *s, int64_t id, const char *result, struct err *reterr)
+{
+	return webhook_end(s, id, STORE_WEBHOOK_DONE, result, reterr);
+}
+
+int store_webhook_dead(struct store *s, int64_t id, const char *reason, struct err *reterr)
+{
+	return webhook_end(s, id, STORE_WEBHOOK_DEAD, reason, reterr);
+}
+
+int store_webhook_revive(struct store *s, int64_t id, struct err *reterr)
+{
+	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	int r = webhook_place_load(s, id, &p, reterr);
+
+	if (r < 0)
+		return r;
+	if (p.state != STORE_WEBHOOK_DEAD)
+		return err_set(reterr, -ENOENT, "the webhook %016llx is no dead letter", (long long)id);
+	QUERY(q, s, "UPDATE webhooks SET tries = 0, lookups = 0, result = NULL WHERE id = ?1", reterr);
+	query_bind_int(&q, id);
+	r = query_run(&q);
+	return r < 0 ? r : webhook_move(s, &p, STORE_WEBHOOK_PENDING, STORE_WAIT_NONE, 0, reterr);
+}
+
+/* ---- tries and lookups ---------------------------------------------------------------------------------------------
+ */
+
+int64_t store_webhook_last_id(struct store *s)
+{
+	int64_t last = 0;
+
+	QUERY(q, s, "SELECT max(id) FROM webhooks", NULL);
+	return query_one_int(&q, &last) < 0 ? 0 : last;
+}
+
+int store_webhook_tries(struct store *s, int64_t id, unsigned *ret, struct err *reterr)
+{
+	int64_t tries = 0;
+	int r;
+
+	QUERY(q, s, "SELECT tries FROM webhooks WHERE id = ?1", reterr);
+	query_bind_int(&q, id);
+	r = query_one_int(&q, &tries);
+	if (r == 0)
+		return err_set(reterr, -ENOENT, "there is no webhook %016llx", (long long)id);
+	if (r < 0)
+		return r;
+	*ret = tries < 0 ? 0 : (unsigned)tries;
+	return 0;
+}
+
+int store_webhook_set_tries(struct store *s, int64_t id, unsigned tries, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s, "UPDATE webhooks SET tries = ?2 WHERE id = ?1", reterr);
+	query_bind_int(&q, id);
+	query_bind_int(&q, (int64_t)tries);
+	r = query_run(&q);
+	return r < 0 ? r : 0;
+}
+
+int store_webhook_count_lookup(struct store *s, int64_t id, unsigned *ret_attempts, struct err *reterr)
+{
+	int64_t attempts = 0;
+	int r;
+
+	QUERY(q, s, "UPDATE webhooks SET lookups = lookups + 1 WHERE id = ?1 RETURNING lookups", reterr);
+	query_bind_int(&q, id);
+	r = query_one_int(&q, &attempts);
+	if (r == 0)
+		return err_set(reterr, -ENOENT, "there is no webhook %016llx", (long long)id);
+	if (r < 0)
+		return r;
+	*ret_attempts = (unsigned)attempts;
+	return 0;
+}
