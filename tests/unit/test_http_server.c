@@ -1,0 +1,727 @@
+/*
+ * The server against sockets that say exactly what the test wants. One thread of our own plays the one that resumes
+ * what is suspended.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/thread.h"
+#include "http/address.h"
+#include "http/server.h"
+
+#define MAX_BODY 4096
+#define PATIENCE_MS 20000
+
+/* What an exchange carries while it is suspended. */
+struct visit {
+	struct mail mail;
+	struct http_exchange *x;
+};
+
+enum {
+	VISIT_ANSWER = 1,
+	VISIT_CUT,
+	VISIT_RESET,
+	VISIT_STOP,
+};
+
+static struct fixture {
+	struct http_server *server;
+	struct mailbox *visits;
+	pthread_t resumer;
+	pthread_mutex_t lock; /* over the counts and hold */
+	pthread_cond_t changed;
+	int begun, completed, done;
+	bool hold; /* suspended exchanges stay so */
+} fix = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static void count(int *which)
+{
+	(void)pthread_mutex_lock(&fix.lock);
+	(*which)++;
+	(void)pthread_cond_broadcast(&fix.changed);
+	(void)pthread_mutex_unlock(&fix.lock);
+}
+
+static void wait_for(const int *which, int n)
+{
+	struct timespec until;
+	int r = 0;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE_MS / 1000;
+	(void)pthread_mutex_lock(&fix.lock);
+	while (*which < n && r == 0)
+		r = pthread_cond_timedwait(&fix.changed, &fix.lock, &until);
+	(void)pthread_mutex_unlock(&fix.lock);
+	assert_int_equal(r, 0);
+}
+
+static int peek(const int *which)
+{
+	int n;
+
+	(void)pthread_mutex_lock(&fix.lock);
+	n = *which;
+	(void)pthread_mutex_unlock(&fix.lock);
+	return n;
+}
+
+/* ---- the owner -----------------------------------------------------------------------------------------------------
+ */
+
+static void answer_text(struct http_exchange *x, unsigned status, const char *text)
+{
+	http_answer(x, &(struct http_answer){
+			       .status = status, .type = "text/plain", .body = text, .body_len = strlen(text)});
+}
+
+static int on_begin(void *ctx, struct http_exchange *x)
+{
+	(void)ctx;
+	count(&fix.begun);
+	if (strcmp(x->path, "/early") == 0) {
+		answer_text(x, 401, "no");
+		return 1;
+	}
+	if (strcmp(x->path, "/later") == 0 || strcmp(x->path, "/cut") == 0 || strcmp(x->path, "/reset") == 0)
+		x->user = calloc(1, sizeof(struct visit));
+	return 0;
+}
+
+static void echo(struct http_exchange *x)
+{
+	struct pairs all = {0};
+	struct buf b;
+
+	buf_init(&b, 65536);
+	http_headers(x, &all);
+	buf_addf(&b, "%s %s ? %s from %s, %zu headers, first %s: %s, X-Two %u\n", x->method, x->path, x->query,
+		 http_peer(x), all.n, all.items[0].name, all.items[0].value, http_header_count(x, "x-two"));
+	buf_add(&b, x->body, x->body_len);
+	if (x->body[x->body_len] != '\0' || llabs(clock_now_ms() - x->received_ms) > PATIENCE_MS)
+		buf_clear(&b);
+	pairs_done(&all);
+	answer_text(x, 200, b.data);
+	buf_done(&b);
+}
+
+static void on_complete(void *ctx, struct http_exchange *x)
+{
+	struct visit *v = x->user;
+
+	(void)ctx;
+	if (!v) {
+		count(&fix.completed);
+		if (strcmp(x->path, "/headers") != 0) {
+			echo(x);
+			return;
+		}
+		struct pairs more = {0};
+
+		pairs_add(&more, "Retry-After", "30");
+		pairs_add(&more, "X-Echo", "a\r\nX-Evil: 1");
+		http_answer(x, &(struct http_answer){.status = 503, .headers = &more, .close = true});
+		pairs_done(&more);
+		return;
+	}
+	v->x = x;
+	v->mail.kind = strcmp(x->path, "/cut") == 0     ? VISIT_CUT
+		       : strcmp(x->path, "/reset") == 0 ? VISIT_RESET
+							: VISIT_ANSWER;
+	http_suspend(x);
+	mailbox_post(fix.visits, &v->mail);
+	count(&fix.completed);
+}
+
+static void on_done(void *ctx, struct http_exchange *x)
+{
+	(void)ctx;
+	free(x->user);
+	count(&fix.done);
+}
+
+static void resume(struct visit *v)
+{
+	char text[64];
+	int kind = v->mail.kind;
+
+	if (kind != VISIT_ANSWER) {
+		http_resume_cut(v->x, kind == VISIT_RESET);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "later: %zu bytes, %s", v->x->body_len, http_header(v->x, "HOST"));
+	http_resume(v->x,
+		    &(struct http_answer){.status = 202, .type = "text/plain", .body = text, .body_len = strlen(text)});
+}
+
+static void *resume_all(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		struct mail *mail, *next;
+
+		mailbox_wait(fix.visits, CLOCK_NEVER_MS);
+		(void)pthread_mutex_lock(&fix.lock);
+		while (fix.hold)
+			(void)pthread_cond_wait(&fix.changed, &fix.lock);
+		(void)pthread_mutex_unlock(&fix.lock);
+		for (mail = mailbox_take(fix.visits); mail; mail = next) {
+			next = mail->next; /* before resuming: afterwards it may be freed */
+			if (mail->kind == VISIT_STOP)
+				return NULL;
+			resume((struct visit *)mail);
+		}
+	}
+}
+
+static void hold(bool on)
+{
+	(void)pthread_mutex_lock(&fix.lock);
+	fix.hold = on;
+	(void)pthread_cond_broadcast(&fix.changed);
+	(void)pthread_mutex_unlock(&fix.lock);
+}
+
+static void start(const char *address, int listen_fd)
+{
+	const struct http_handler handler = {.begin = on_begin, .complete = on_complete, .done = on_done};
+	const struct http_server_options options = {
+		.address = address,
+		.listen_fd = listen_fd,
+		.threads = 2,
+		.max_connections = 128,
+		.max_body = MAX_BODY,
+		.timeout_ms = 1000,
+		.error_type = "application/json",
+	};
+	struct err e = {0};
+
+	fix.begun = fix.completed = fix.done = 0;
+	fix.visits = mailbox_new();
+	if (http_server_start(&options, &handler, &fix.server, &e) != 0)
+		fail_msg("%s", e.text);
+	thread_start(&fix.resumer, "resumer", resume_all, NULL);
+}
+
+static void stop(void)
+{
+	struct mail last = {.kind = VISIT_STOP};
+
+	hold(false);
+	mailbox_post(fix.visits, &last);
+	thread_join(fix.resumer);
+	http_server_stop(fix.server);
+	fix.server = NULL;
+	mailbox_free(fix.visits);
+	assert_int_equal(fix.begun, fix.done);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	start("127.0.0.1:0", -1);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	if (fix.server)
+		stop();
+	return 0;
+}
+
+/* ---- the client ----------------------------------------------------------------------------------------------------
+ */
+
+static int dial_to(const char *text)
+{
+	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+	struct http_address a;
+	int fd;
+
+	assert_int_equal(http_address_parse(text, &a, NULL), 0);
+	fd = socket(a.socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), errno);
+	assert_return_code(connect(fd, &a.socket.any, a.len), errno);
+	return fd;
+}
+
+static int dial(void)
+{
+	return dial_to(http_server_address(fix.server));
+}
+
+static void say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* All until the other side closes; "!" at the end where it was a reset. Closes too. */
+static const char *hear(int fd)
+{
+	static char text[1 << 20];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, text + len, sizeof(text) - len - 2, 0)) > 0)
+		len += (size_t)n;
+	if (n < 0) {
+		assert_int_equal(errno, ECONNRESET);
+		text[len++] = '!';
+	}
+	text[len] = '\0';
+	(void)close(fd);
+	return text;
+}
+
+static const char *ask(const char *request)
+{
+	int fd = dial();
+
+	say(fd, request);
+	return hear(fd);
+}
+
+static void assert_status(const char *answer, unsigned status)
+{
+	char line[32];
+
+	(void)snprintf(line, sizeof(line), "HTTP/1.1 %u ", status);
+	if (strncmp(answer, line, strlen(line)) != 0)
+		fail_msg("not %u: %s", status, answer);
+}
+
+static void assert_has(const char *answer, const char *part)
+{
+	if (!strstr(answer, part))
+		fail_msg("no \"%s\" in: %s", part, answer);
+}
+
+/* ---- tests ---------------------------------------------------------------------------------------------------------
+ */
+
+static void a_request_comes_whole_and_as_it_was_written(void **state)
+{
+	const char *answer;
+
+	(void)state;
+	answer = ask("POST /web%2Fhooks/a%20b?x=%41&y=1+2?z HTTP/1.1\r\nHost: h\r\nX-Two: 1\r\nx-two: 2\r\n"
+		     "Connection: close\r\nContent-Length: 5\r\n\r\nhello");
+	assert_status(answer, 200);
+	assert_has(answer, "\r\nContent-Type: text/plain\r\n");
+	assert_has(answer,
+		   "POST /web%2Fhooks/a%20b ? x=%41&y=1+2?z from 127.0.0.1, 5 headers, first Host: h, X-Two 2\nhello");
+	answer = ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	assert_has(answer, "GET / ?  from 127.0.0.1, 2 headers, first Host: h, X-Two 0\n");
+}
+
+static void a_chunked_body_comes_whole(void **state)
+{
+	const char *answer = ask("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+				 "3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nX-Two: trailer\r\n\r\n");
+
+	(void)state;
+	assert_status(answer, 200);
+	assert_has(answer, "X-Two 0\nabcdefg");
+}
+
+static void a_kept_connection_serves_one_request_after_the_other(void **state)
+{
+	const char *answer = ask("POST /one HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+				 "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\ndefg"
+				 "GET /three HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	const char *second;
+
+	(void)state;
+	assert_status(answer, 200);
+	second = strstr(answer, "HTTP/1.1 202");
+	assert_non_null(second);
+	assert_has(second, "later: 4 bytes, h");
+	assert_has(second, "GET /three");
+	wait_for(&fix.done, 3);
+}
+
+static void suspended_exchanges_are_answered_from_another_thread(void **state)
+{
+	int fds[60];
+
+	(void)state;
+	hold(true);
+	for (size_t i = 0; i < 60; i++) {
+		fds[i] = dial();
+		say(fds[i], "POST /later HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+	}
+	wait_for(&fix.completed, 60);
+	assert_int_equal(http_server_suspended(fix.server), 60);
+	assert_int_equal(peek(&fix.done), 0);
+	hold(false);
+	for (size_t i = 0; i < 60; i++) {
+		const char *answer = hear(fds[i]);
+
+		assert_status(answer, 202);
+		assert_has(answer, "later: 2 bytes, h");
+	}
+	wait_for(&fix.done, 60);
+}
+
+static void a_client_that_left_while_suspended_is_done_after_resumption(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	hold(true);
+	say(fd, "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
+	wait_for(&fix.completed, 1);
+	(void)close(fd);
+	hold(false);
+	wait_for(&fix.done, 1);
+	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
+}
+
+static void an_early_answer_needs_no_body_and_ends_the_connection(void **state)
+{
+	const char *answer = ask("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+
+	(void)state;
+	assert_status(answer, 401);
+	assert_has(answer, "\r\nConnection: close\r\n");
+	answer = ask("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+	assert_status(answer, 401);
+	answer = ask("POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+	assert_status(answer, 401);
+	answer = ask("PATCH /early HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
+	assert_status(answer, 401);
+	answer = ask("GET /early HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	assert_status(answer, 401);
+	wait_for(&fix.done, 5);
+	assert_int_equal(peek(&fix.completed), 0);
+}
+
+static void a_declared_length_beyond_the_limit_is_413_before_the_body(void **state)
+{
+	static const char *const lengths[] = {"4097", "99999999999999999"};
+	char request[200];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const char *answer;
+
+		(void)snprintf(request, sizeof(request), "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %s\r\n\r\n",
+			       lengths[i]);
+		answer = ask(request);
+		assert_status(answer, 413);
+		assert_has(answer, "Content-Type: application/json\r\n");
+		assert_has(answer, "{\"status\":\"too long\"}");
+	}
+	assert_int_equal(peek(&fix.begun), 0);
+}
+
+static void a_body_of_exactly_the_limit_is_taken(void **state)
+{
+	static char request[MAX_BODY + 200];
+	int n = snprintf(request, sizeof(request),
+			 "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", MAX_BODY);
+
+	(void)state;
+	memset(request + n, 'x', MAX_BODY);
+	assert_status(ask(request), 200);
+}
+
+static void a_chunked_body_beyond_the_limit_is_413_and_never_complete(void **state)
+{
+	static char chunk[2048 + 16];
+	int fd = dial();
+
+	(void)state;
+	(void)snprintf(chunk, sizeof(chunk), "800\r\n%2048s\r\n", "x");
+	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+	for (int i = 0; i < 3; i++)
+		say(fd, chunk);
+	say(fd, "0\r\n\r\n");
+	assert_status(hear(fd), 413);
+	wait_for(&fix.done, 1);
+	assert_int_equal(peek(&fix.completed), 0);
+}
+
+static void an_endless_chunked_body_is_cut_off(void **state)
+{
+	static char chunk[2048 + 16];
+	int fd = dial(), sent = 0;
+
+	(void)state;
+	(void)snprintf(chunk, sizeof(chunk), "800\r\n%2048s\r\n", "x");
+	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+	while (send(fd, chunk, strlen(chunk), MSG_NOSIGNAL) > 0)
+		if (++sent > 100000)
+			fail_msg("still taken");
+	wait_for(&fix.done, 1);
+	assert_int_equal(peek(&fix.completed), 0);
+	(void)close(fd);
+}
+
+static void a_body_cut_short_is_never_complete(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel");
+	assert_return_code(shutdown(fd, SHUT_WR), errno);
+	(void)hear(fd);
+	fd = dial();
+	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+	assert_return_code(shutdown(fd, SHUT_WR), errno);
+	(void)hear(fd);
+	wait_for(&fix.done, 2);
+	assert_int_equal(peek(&fix.completed), 0);
+}
+
+static void two_lengths_or_length_and_encoding_are_400(void **state)
+{
+	static const char *const headers[] = {
+		"Content-Length: 2\r\nContent-Length: 3\r\n",
+		"Content-Length: 2\r\ncontent-length: 2\r\n",
+		"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+		"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+		"Transfer-Encoding: gzip, chunked\r\n",
+		"Transfer-Encoding: identity\r\n",
+	};
+	char request[300];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+		const char *answer;
+
+		(void)snprintf(request, sizeof(request), "POST /later HTTP/1.1\r\nHost: h\r\n%s\r\n", headers[i]);
+		answer = ask(request);
+		assert_status(answer, 400);
+		assert_has(answer, "\r\nConnection: close\r\n");
+	}
+	assert_int_equal(peek(&fix.begun), 0);
+}
+
+static void broken_requests_leave_no_trace(void **state)
+{
+	static char longest[60000];
+	int fd;
+
+	(void)state;
+	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n"), 400);
+	(void)snprintf(longest, sizeof(longest), "GET /%50000s", "HTTP/1.1\r\n\r\n");
+	memset(longest + 5, 'x', 49000);
+	(void)ask(longest);
+	fd = dial();
+	say(fd, "GET /unfinished HTTP/1.1\r\nHost:");
+	(void)close(fd);
+	(void)ask("\x16\x03\x01\r\n\r\n");
+	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
+	wait_for(&fix.done, 1);
+	assert_int_equal(peek(&fix.begun), 1);
+}
+
+static void head_has_the_length_and_no_body(void **state)
+{
+	const char *answer = ask("HEAD /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), *length;
+
+	(void)state;
+	assert_status(answer, 200);
+	length = strstr(answer, "Content-Length: ");
+	assert_non_null(length);
+	assert_int_not_equal(length[16], '0');
+	assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
+}
+
+static void extra_headers_go_out_and_line_ends_in_them_do_not(void **state)
+{
+	const char *answer = ask("GET /headers HTTP/1.1\r\nHost: h\r\n\r\n");
+
+	(void)state;
+	assert_status(answer, 503);
+	assert_has(answer, "\r\nRetry-After: 30\r\n");
+	assert_has(answer, "\r\nConnection: close\r\n");
+	assert_null(strstr(answer, "X-Evil"));
+	assert_null(strstr(answer, "Content-Type"));
+}
+
+static void a_cut_exchange_ends_without_an_answer(void **state)
+{
+	(void)state;
+	assert_string_equal(ask("POST /cut HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"), "");
+	assert_string_equal(ask("POST /reset HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"), "!");
+	wait_for(&fix.done, 2);
+}
+
+static void a_silent_client_is_cut_off(void **state)
+{
+	int64_t before = clock_now_ms();
+	int in_headers = dial(), in_body = dial(), idle = dial();
+
+	(void)state;
+	say(in_headers, "POST / HTTP/1.1\r\nHos");
+	say(in_body, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
+	(void)hear(in_headers);
+	(void)hear(in_body);
+	(void)hear(idle);
+	assert_true(clock_now_ms() - before < PATIENCE_MS / 2);
+	wait_for(&fix.done, 1);
+	assert_int_equal(peek(&fix.completed), 0);
+}
+
+/* Each piece comes within the time-out, the whole never would. */
+static void a_dripping_client_is_cut_off(void **state)
+{
+	int64_t before = clock_now_ms();
+	int fd = dial();
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	(void)state;
+	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4000\r\n\r\n");
+	while (poll(&p, 1, 200) == 0) {
+		(void)send(fd, "x", 1, MSG_NOSIGNAL);
+		assert_true(clock_now_ms() - before < PATIENCE_MS);
+	}
+	assert_true(clock_now_ms() - before >= 3000);
+	(void)close(fd);
+	wait_for(&fix.done, 1);
+	assert_int_equal(peek(&fix.completed), 0);
+}
+
+static void a_passed_socket_lives_on_after_quiesce_and_stop(void **state)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	struct http_address a;
+	int passed, fd, kept;
+
+	(void)state;
+	assert_int_equal(http_address_parse("127.0.0.1:0", &a, NULL), 0);
+	passed = http_address_listen(&a, NULL);
+	assert_true(passed >= 0);
+	text = http_address_of_socket(passed);
+	start("ignored", passed);
+	assert_string_equal(http_server_address(fix.server), text);
+	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
+	stop();
+
+	fd = dial_to(text);
+	kept = accept(passed, NULL, NULL);
+	assert_true(kept >= 0);
+	(void)close(kept);
+	(void)close(fd);
+	(void)close(passed);
+}
+
+static void after_quiesce_living_connections_are_served_and_new_ones_wait(void **state)
+{
+	int living = dial(), late;
+	char answer[4096];
+	struct pollfd p;
+	ssize_t n;
+
+	(void)state;
+	say(living, "GET /one HTTP/1.1\r\nHost: h\r\n\r\n");
+	n = recv(living, answer, sizeof(answer) - 1, 0);
+	assert_true(n > 0);
+	http_server_quiesce(fix.server);
+	late = dial();
+	say(late, "GET /late HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	say(living, "POST /later HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+	assert_status(hear(living), 202);
+	p = (struct pollfd){.fd = late, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 100), 0);
+	assert_int_equal(peek(&fix.begun), 2);
+	wait_for(&fix.done, 2);
+	assert_int_equal(http_server_suspended(fix.server), 0);
+	stop();
+	(void)close(late);
+}
+
+static void an_unix_socket_serves_and_goes_with_the_server(void **state)
+{
+	char dir[] = "/tmp/test-server-XXXXXX";
+	CLEANUP(mem_freep) char *address = NULL;
+	const char *answer;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	address = mem_fmt("unix:%s/s", dir);
+	start(address, -1);
+	assert_string_equal(http_server_address(fix.server), address);
+	answer = ask("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+	assert_status(answer, 200);
+	assert_has(answer, " from unix,");
+	assert_string_equal(ask("POST /reset HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok"), "");
+	stop();
+	assert_int_equal(access(address + 5, F_OK), -1);
+	assert_return_code(rmdir(dir), errno);
+}
+
+static void a_server_that_cannot_listen_says_where(void **state)
+{
+	const struct http_handler handler = {.begin = on_begin, .complete = on_complete};
+	struct http_server_options options = {.listen_fd = -1, .threads = 2, .max_connections = 8, .timeout_ms = 1000};
+	struct http_server *s = NULL;
+	struct err e;
+
+	(void)state;
+	options.address = http_server_address(fix.server);
+	assert_int_equal(http_server_start(&options, &handler, &s, &e), -EADDRINUSE);
+	assert_has(e.text, options.address);
+	options.address = "nowhere";
+	assert_int_equal(http_server_start(&options, &handler, &s, &e), -EINVAL);
+	options.listen_fd = 999999;
+	assert_int_equal(http_server_start(&options, &handler, &s, &e), -EBADF);
+	assert_null(s);
+	http_server_stop(NULL);
+}
+
+#define SERVED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SERVED(a_request_comes_whole_and_as_it_was_written),
+		SERVED(a_chunked_body_comes_whole),
+		SERVED(a_kept_connection_serves_one_request_after_the_other),
+		SERVED(suspended_exchanges_are_answered_from_another_thread),
+		SERVED(a_client_that_left_while_suspended_is_done_after_resumption),
+		SERVED(an_early_answer_needs_no_body_and_ends_the_connection),
+		SERVED(a_declared_length_beyond_the_limit_is_413_before_the_body),
+		SERVED(a_body_of_exactly_the_limit_is_taken),
+		SERVED(a_chunked_body_beyond_the_limit_is_413_and_never_complete),
+		SERVED(an_endless_chunked_body_is_cut_off),
+		SERVED(a_body_cut_short_is_never_complete),
+		SERVED(two_lengths_or_length_and_encoding_are_400),
+		SERVED(broken_requests_leave_no_trace),
+		SERVED(head_has_the_length_and_no_body),
+		SERVED(extra_headers_go_out_and_line_ends_in_them_do_not),
+		SERVED(a_cut_exchange_ends_without_an_answer),
+		SERVED(a_silent_client_is_cut_off),
+		SERVED(a_dripping_client_is_cut_off),
+		SERVED(after_quiesce_living_connections_are_served_and_new_ones_wait),
+		SERVED(a_server_that_cannot_listen_says_where),
+		cmocka_unit_test(a_passed_socket_lives_on_after_quiesce_and_stop),
+		cmocka_unit_test(an_unix_socket_serves_and_goes_with_the_server),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
