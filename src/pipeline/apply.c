@@ -1,0 +1,39 @@
+#include "config.h"
+
+#include "pipeline/apply.h"
+
+static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
+		      struct err *reterr)
+{
+	const struct apply_view *v = ctx;
+
+	return store_flag_count(v->work->store, account, email, flag, v->source, v->conversation, ret, reterr);
+}
+
+struct decide_view apply_view(struct apply_view *v)
+{
+	return (struct decide_view){.flag_count = flag_count, .ctx = v};
+}
+
+static int queue_event(struct work *w, struct event *e, struct err *reterr)
+{
+	const struct account *a = config_account(w->config, e->account);
+	int r = store_event_insert(w->store, e, a ? a->person_gap_ms : 0, w->now_ms, reterr);
+
+	if (r < 0)
+		return r;
+	if (r == 0) { /* 1: the same event is queued or was sent already */
+		tally_add(w->tally, METRIC_EVENTS, e->account, e->metric, NULL);
+		dispatch_stir(w->dispatch, e->account);
+	}
+	return 0;
+}
+
+int apply_decision(struct work *w, const char *source, const char *conversation, struct decision *d, struct err *reterr)
+{
+	int r = store_conversation_save(w->store, source, conversation, &d->entry, &d->reached, reterr);
+
+	for (size_t i = 0; r == 0 && i < d->events_n; i++)
+		r = queue_event(w, &d->events[i], reterr);
+	return r;
+}

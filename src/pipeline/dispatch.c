@@ -1,0 +1,157 @@
+#include "config.h"
+
+#include "pipeline/dispatch.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "delivery/scheduler.h"
+
+struct dispatch_account {
+	struct dispatch_account *next;
+	char *name;
+	unsigned window;
+	bool stirred;        /* the store may hold more than was seen when it was last asked */
+	int64_t next_due_ms; /* as of then */
+	struct dispatch_lent lent[SCHEDULER_WINDOW];
+	unsigned lent_n;
+};
+
+struct dispatch {
+	struct dispatch_account *accounts;
+};
+
+struct dispatch *dispatch_new(void)
+{
+	return mem_new(1, sizeof(struct dispatch));
+}
+
+void dispatch_free(struct dispatch *d)
+{
+	if (!d)
+		return;
+	for (struct dispatch_account *a = d->accounts, *next; a; a = next) {
+		next = a->next;
+		free(a->name);
+		free(a);
+	}
+	free(d);
+}
+
+static struct dispatch_account *account_find(const struct dispatch *d, const char *name)
+{
+	for (struct dispatch_account *a = d->accounts; a; a = a->next)
+		if (text_is(a->name, name))
+			return a;
+	return NULL;
+}
+
+void dispatch_window(struct dispatch *d, const char *account, unsigned window)
+{
+	struct dispatch_account *a = account_find(d, account);
+
+	if (!a) {
+		a = mem_new(1, sizeof(*a));
+		a->name = mem_str(account);
+		a->next_due_ms = CLOCK_NEVER_MS;
+		a->next = d->accounts;
+		d->accounts = a;
+	}
+	a->window = window < SCHEDULER_WINDOW ? window : SCHEDULER_WINDOW;
+	a->stirred = true;
+}
+
+const struct dispatch_lent *dispatch_lent(const struct dispatch *d, const char *account, int64_t event)
+{
+	const struct dispatch_account *a = account_find(d, account);
+
+	for (unsigned i = 0; a && i < a->lent_n; i++)
+		if (a->lent[i].event == event)
+			return &a->lent[i];
+	return NULL;
+}
+
+void dispatch_returned(struct dispatch *d, const char *account, int64_t event)
+{
+	struct dispatch_account *a = account_find(d, account);
+
+	for (unsigned i = 0; a && i < a->lent_n; i++) {
+		if (a->lent[i].event != event)
+			continue;
+		a->lent[i] = a->lent[--a->lent_n];
+		a->stirred = true;
+		return;
+	}
+}
+
+void dispatch_stir(struct dispatch *d, const char *account)
+{
+	for (struct dispatch_account *a = d->accounts; a; a = a->next)
+		if (!account || text_is(a->name, account))
+			a->stirred = true;
+}
+
+struct hand_over {
+	struct dispatch_account *account;
+	const struct account *config;
+	struct courier *courier;
+};
+
+static int hand_over_event(void *ctx, const struct event *e)
+{
+	struct hand_over *h = ctx;
+	struct dispatch_account *a = h->account;
+	struct event *own;
+
+	for (unsigned i = 0; i < a->lent_n; i++)
+		if (a->lent[i].event == e->id)
+			return 0;
+	/* Of another url: about to become a dead letter. Without one: its account was not configured then. */
+	if (e->url && e->url[0] != '\0' && !text_is(e->url, h->config->url))
+		return 0;
+	own = mem_new(1, sizeof(*own));
+	event_copy(own, e);
+	a->lent[a->lent_n++] = (struct dispatch_lent){
+		.event = e->id,
+		.time_ms = e->time_ms,
+		.received_ms = e->received_ms,
+		.attempts = e->attempts,
+	};
+	courier_send(h->courier, own);
+	return a->lent_n >= a->window;
+}
+
+int dispatch_hand_over(struct dispatch *d, struct store *s, const struct config *c, struct courier *courier,
+		       int64_t now_ms, struct err *reterr)
+{
+	for (struct dispatch_account *a = d->accounts; a; a = a->next) {
+		struct hand_over h = {a, config_account(c, a->name), courier};
+		int r;
+
+		if (!h.config) /* its events wait; a generation that has it again stirs */
+			a->next_due_ms = CLOCK_NEVER_MS;
+		if (!h.config || a->lent_n >= a->window || (!a->stirred && now_ms < a->next_due_ms))
+			continue;
+		/* What is lent is due too and may come first: so many more are asked for. */
+		r = store_events_due(s, a->name, now_ms, a->lent_n + a->window, hand_over_event, &h, reterr);
+		if (r < 0)
+			return r;
+		a->stirred = false;
+		a->next_due_ms = store_events_next_due_ms(s, a->name, now_ms);
+	}
+	return 0;
+}
+
+int64_t dispatch_next_ms(const struct dispatch *d)
+{
+	int64_t next_ms = CLOCK_NEVER_MS;
+
+	for (const struct dispatch_account *a = d->accounts; a; a = a->next) {
+		if (a->lent_n >= a->window)
+			continue;
+		if (a->next_due_ms < next_ms)
+			next_ms = a->next_due_ms;
+	}
+	return next_ms;
+}

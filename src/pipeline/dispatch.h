@@ -1,0 +1,44 @@
+/*
+ * dispatch: which events are lent to the courier, and how many more it takes: the pipeline's side of the hand-over.
+ *
+ * An event stays `ready` in the store while it is lent; only its committed result ends that. The store yields only the
+ * first event of each person, so what is lent at once is of different persons, and order needs nothing more here.
+ * Owned by the pipeline's thread; nothing survives a crash: at start nothing is lent.
+ */
+#ifndef PIPELINE_DISPATCH_H
+#define PIPELINE_DISPATCH_H
+
+#include <stdint.h>
+
+#include "config/config.h"
+#include "delivery/courier.h"
+#include "store/store.h"
+
+struct dispatch;
+
+/* What the results need to know of an event that is out. */
+struct dispatch_lent {
+	int64_t event;
+	int64_t time_ms, received_ms;
+	unsigned attempts;
+};
+
+struct dispatch *dispatch_new(void);
+void dispatch_free(struct dispatch *d);
+
+/* How many events the courier holds of this account at most, as it told. */
+void dispatch_window(struct dispatch *d, const char *account, unsigned window);
+/* NULL: not lent. Borrowed until it is returned or handed over. */
+const struct dispatch_lent *dispatch_lent(const struct dispatch *d, const char *account, int64_t event);
+/* Its result is committed. */
+void dispatch_returned(struct dispatch *d, const char *account, int64_t event);
+/* There may be something new to hand over: of this account, or (NULL) of all. */
+void dispatch_stir(struct dispatch *d, const char *account);
+
+/* After a commit: lends what is due, up to the windows. Returns 0, or what the store failed with. */
+int dispatch_hand_over(struct dispatch *d, struct store *s, const struct config *c, struct courier *courier,
+		       int64_t now_ms, struct err *reterr) MUSTCHECK;
+/* When there will be something to hand over without anything having happened; CLOCK_NEVER_MS. */
+int64_t dispatch_next_ms(const struct dispatch *d);
+
+#endif

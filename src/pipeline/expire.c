@@ -1,0 +1,128 @@
+#include "config.h"
+
+#include "pipeline/expire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pipeline/apply.h"
+#include "pipeline/decide.h"
+
+struct expiry {
+	struct work *w;
+	const struct source *source;
+	const char *conversation;
+	struct ledger_entry entry;
+	struct reached_list reached;
+};
+
+static int close_with_events(struct expiry *x, struct err *reterr)
+{
+	struct apply_view view = {x->w, x->source->name, x->conversation};
+	const struct decide_input in = {
+		.source = x->source,
+		.conversation = x->conversation,
+		.entry = &x->entry,
+		.reached = &x->reached,
+		.now_ms = x->w->now_ms,
+		.view = apply_view(&view),
+	};
+	CLEANUP(decision_done) struct decision d = {0};
+	int r = decide(&in, &d, reterr);
+
+	if (r < 0)
+		return r;
+	if (d.entry.state == LEDGER_OPEN)
+		return err_set(reterr, -EBADMSG, "its deadline has passed, and still it is open");
+	return apply_decision(x->w, x->source->name, x->conversation, &d, reterr);
+}
+
+/* So that one conversation that cannot be decided does not keep all later ones open. */
+static int close_silently(struct expiry *x, const struct err *why, struct err *reterr)
+{
+	struct log_about about = {.source = x->source->name, .conversation = x->conversation, .reason = why->text};
+	struct ledger_verdict verdict;
+
+	if (!ledger_expire(&x->entry, x->source->expire_after_ms, x->w->now_ms, &verdict)) {
+		x->entry.state = LEDGER_CLOSED;
+		x->entry.closed_ms = x->w->now_ms;
+	}
+	log_error(&about, "an expired conversation was closed without an event");
+	return store_conversation_save(x->w->store, x->source->name, x->conversation, &x->entry, &x->reached, reterr);
+}
+
+static int expire_one(struct work *w, const struct source *s, const char *conversation, struct err *reterr)
+{
+	struct expiry x = {.w = w, .source = s, .conversation = conversation};
+	struct err why = {0};
+	int r = store_conversation_load(w->store, s->name, conversation, &x.entry, &x.reached, &why);
+
+	if (r == 0 || !work_is_stores(r)) {
+		r = store_savepoint(w->store, reterr);
+		if (r == 0 && why.code == 0) {
+			r = close_with_events(&x, &why);
+			if (r == 0)
+				r = store_savepoint_keep(w->store, reterr);
+			else
+				store_savepoint_undo(w->store);
+		}
+		if (r < 0 && !work_is_stores(r))
+			r = close_silently(&x, &why, reterr);
+	}
+	if (r < 0 && reterr && why.code == r)
+		*reterr = why;
+	reached_clear(&x.reached);
+	return r;
+}
+
+static int64_t opened_before_ms(const struct source *s, int64_t now_ms)
+{
+	int64_t ms;
+
+	return __builtin_sub_overflow(now_ms, s->expire_after_ms, &ms) ? INT64_MIN : ms;
+}
+
+int expire_run(struct work *w, unsigned max, struct err *reterr)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < w->config->sources_n; i++) {
+		const struct source *s = &w->config->sources[i];
+
+		while (s->expire_after_ms != CLOCK_NEVER_MS && n < max) {
+			CLEANUP(mem_freep) char *conversation = NULL;
+			int r = store_conversation_oldest_open(w->store, s->name, opened_before_ms(s, w->now_ms),
+							       &conversation, reterr);
+
+			if (r == -ENOENT)
+				break;
+			if (r == 0)
+				r = expire_one(w, s, conversation, reterr);
+			if (r < 0)
+				return r;
+			n++;
+		}
+	}
+	return (int)n;
+}
+
+int64_t expire_next_ms(struct work *w)
+{
+	int64_t next_ms = CLOCK_NEVER_MS;
+
+	for (size_t i = 0; i < w->config->sources_n; i++) {
+		const struct source *s = &w->config->sources[i];
+		int64_t received_ms, due_ms;
+
+		if (s->expire_after_ms == CLOCK_NEVER_MS)
+			continue;
+		received_ms = store_conversation_oldest_received_ms(w->store, s->name);
+		if (received_ms == CLOCK_NEVER_MS || __builtin_add_overflow(received_ms, s->expire_after_ms, &due_ms))
+			continue;
+		if (due_ms < next_ms)
+			next_ms = due_ms;
+	}
+	return next_ms;
+}

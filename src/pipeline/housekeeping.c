@@ -1,0 +1,104 @@
+#include "config.h"
+
+#include "pipeline/housekeeping.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "pipeline/gauges.h"
+
+#define CLEAN_ROWS 64 /* a step */
+#define CLEAN_EVERY_MS CLOCK_MINUTE_MS
+#define CHECKPOINT_QUIET_MS 1000
+#define GAUGES_EVERY_MS 1000
+#define GAUGES_WAITING_MS (10 * CLOCK_SECOND_MS) /* while something waits, ages are shown anew this often */
+#define NEARLY_FULL_PERCENT 80
+
+struct housekeeping {
+	struct gauges *gauges;
+	int64_t clean_ms;      /* when the next step is due */
+	int64_t checkpoint_ms; /* NEVER: nothing was written since the last */
+	int64_t gauges_ms;     /* NEVER: nothing changed since the last */
+	int64_t gauges_done_ms;
+	int64_t revisions_ms;
+};
+
+struct housekeeping *housekeeping_new(int64_t now_ms)
+{
+	struct housekeeping *h = mem_new(1, sizeof(*h));
+
+	h->gauges = gauges_new();
+	h->clean_ms = h->gauges_ms = h->revisions_ms = now_ms;
+	h->checkpoint_ms = CLOCK_NEVER_MS;
+	return h;
+}
+
+void housekeeping_free(struct housekeeping *h)
+{
+	if (!h)
+		return;
+	gauges_free(h->gauges);
+	free(h);
+}
+
+static bool is_nearly_full(struct work *w)
+{
+	int64_t max_size = w->config->store.max_size;
+
+	return max_size > 0 && store_size(w->store) > max_size / 100 * NEARLY_FULL_PERCENT;
+}
+
+int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, struct err *reterr)
+{
+	bool due = idle && w->now_ms >= h->clean_ms;
+	int r;
+
+	if (!due && !(inserted > 0 && is_nearly_full(w)))
+		return 0;
+	r = store_clean(w->store, w->config->store.retention_ms, w->config->store.remember_ms, w->now_ms,
+			CLEAN_ROWS + 2 * (size_t)inserted, reterr);
+	if (r < 0)
+		return r;
+	if (due)
+		h->clean_ms = r > 0 ? w->now_ms : w->now_ms + CLEAN_EVERY_MS;
+	return 0;
+}
+
+void housekeeping_after(struct housekeeping *h, struct work *w, struct standing *standing, bool changed)
+{
+	if (changed) {
+		h->checkpoint_ms = w->now_ms + CHECKPOINT_QUIET_MS;
+		if (h->gauges_ms > h->gauges_done_ms + GAUGES_EVERY_MS)
+			h->gauges_ms = h->gauges_done_ms + GAUGES_EVERY_MS;
+	}
+	if (w->now_ms >= h->checkpoint_ms) {
+		store_checkpoint(w->store);
+		h->checkpoint_ms = CLOCK_NEVER_MS;
+	}
+	if (w->now_ms >= h->gauges_ms) {
+		bool waiting = gauges_refresh(h->gauges, w->store, w->config, standing, w->now_ms);
+
+		h->gauges_done_ms = w->now_ms;
+		h->gauges_ms = waiting ? w->now_ms + GAUGES_WAITING_MS : CLOCK_NEVER_MS;
+	}
+	if (w->now_ms >= h->revisions_ms) {
+		gauges_revisions(w->config, w->now_ms);
+		h->revisions_ms = w->now_ms + CLOCK_DAY_MS;
+	}
+}
+
+void housekeeping_configured(struct housekeeping *h)
+{
+	h->gauges_ms = h->revisions_ms = h->clean_ms = 0;
+}
+
+int64_t housekeeping_next_ms(const struct housekeeping *h)
+{
+	int64_t next_ms = h->clean_ms;
+
+	if (h->checkpoint_ms < next_ms)
+		next_ms = h->checkpoint_ms;
+	if (h->gauges_ms < next_ms)
+		next_ms = h->gauges_ms;
+	return h->revisions_ms < next_ms ? h->revisions_ms : next_ms;
+}

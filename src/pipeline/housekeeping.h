@@ -1,0 +1,24 @@
+/*
+ * housekeeping: what is done at quiet times: deleting what is past its time, writing the WAL back, showing the gauges.
+ */
+#ifndef PIPELINE_HOUSEKEEPING_H
+#define PIPELINE_HOUSEKEEPING_H
+
+#include "pipeline/standing.h"
+#include "pipeline/work.h"
+
+struct housekeeping;
+
+struct housekeeping *housekeeping_new(int64_t now_ms);
+void housekeeping_free(struct housekeeping *h);
+
+/* Inside the turn's transaction. idle: no webhook is ready; inserted: how many came in. Deletes a few rows where it is
+ * time, and as many as come in where the store is nearly full. */
+int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted,
+		       struct err *reterr) MUSTCHECK;
+/* Outside of it. changed: this turn wrote something. */
+void housekeeping_after(struct housekeeping *h, struct work *w, struct standing *standing, bool changed);
+void housekeeping_configured(struct housekeeping *h); /* by another generation */
+int64_t housekeeping_next_ms(const struct housekeeping *h);
+
+#endif

@@ -1,0 +1,243 @@
+#include "config.h"
+
+#include "pipeline/lookups.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+struct lookups_source {
+	struct lookups_source *next;
+	char *name;
+	unsigned window;
+	bool slot_wanted; /* set by everything that may have let a slot go unused; cleared by letting webhooks go */
+};
+
+enum question_state {
+	QUESTION_UNDER_WAY,
+	QUESTION_ANSWERED, /* the verdict waits for the webhook that asked */
+};
+
+/* What a turn did to a question, until it is committed. */
+enum question_mark {
+	MARK_NONE,
+	MARK_ASKED,
+	MARK_ANSWERED,
+	MARK_READ,
+	MARK_ANSWERED_AND_READ,
+};
+
+struct question {
+	struct question *next;
+	char *source;
+	char *key;
+	int64_t webhook;
+	bool by_customer; /* key is the webhook's customer */
+	enum question_state state;
+	enum question_mark mark;
+	struct lookups_verdict verdict; /* ANSWERED */
+	struct lookup_question *ask;    /* MARK_ASKED: goes out with the commit */
+	unsigned commits;               /* since it was answered */
+};
+
+/* A verdict that nobody read within so many turns: its webhook ended in another way. */
+#define VERDICT_KEPT_COMMITS 1000
+
+struct lookups {
+	struct lookups_source *sources;
+	struct question *questions;
+};
+
+struct lookups *lookups_new(void)
+{
+	return mem_new(1, sizeof(struct lookups));
+}
+
+static void ask_free(struct lookup_question *q)
+{
+	if (!q)
+		return;
+	free(q->source);
+	free(q->customer);
+	webhook_done(&q->webhook);
+	free(q);
+}
+
+static void question_free(struct question *q)
+{
+	free(q->source);
+	free(q->key);
+	free(q->verdict.reason);
+	ask_free(q->ask);
+	free(q);
+}
+
+void lookups_free(struct lookups *l)
+{
+	if (!l)
+		return;
+	for (struct question *q = l->questions, *next; q; q = next) {
+		next = q->next;
+		question_free(q);
+	}
+	for (struct lookups_source *s = l->sources, *next; s; s = next) {
+		next = s->next;
+		free(s->name);
+		free(s);
+	}
+	free(l);
+}
+
+static struct lookups_source *source_find(const struct lookups *l, const char *name)
+{
+	for (struct lookups_source *s = l->sources; s; s = s->next)
+		if (text_is(s->name, name))
+			return s;
+	return NULL;
+}
+
+static struct lookups_source *source_get(struct lookups *l, const char *name)
+{
+	struct lookups_source *s = source_find(l, name);
+
+	if (!s) {
+		s = mem_new(1, sizeof(*s));
+		s->name = mem_str(name);
+		s->next = l->sources;
+		l->sources = s;
+	}
+	return s;
+}
+
+void lookups_window(struct lookups *l, const char *source, unsigned window)
+{
+	struct lookups_source *s = source_get(l, source);
+
+	s->window = window;
+	s->slot_wanted = true;
+}
+
+unsigned lookups_room(const struct lookups *l, const char *source)
+{
+	const struct lookups_source *s = source_find(l, source);
+	unsigned under_way = 0;
+
+	if (!s)
+		return 0;
+	for (const struct question *q = l->questions; q; q = q->next)
+		if (q->state == QUESTION_UNDER_WAY && text_is(q->source, source))
+			under_way++;
+	return under_way < s->window ? s->window - under_way : 0;
+}
+
+static struct question *question_under_way(const struct lookups *l, const char *source, const char *key)
+{
+	for (struct question *q = l->questions; q; q = q->next)
+		if (q->state == QUESTION_UNDER_WAY && text_is(q->source, source) && text_is(q->key, key))
+			return q;
+	return NULL;
+}
+
+bool lookups_under_way(const struct lookups *l, const char *source, const char *key)
+{
+	return question_under_way(l, source, key) != NULL;
+}
+
+void lookups_ask(struct lookups *l, const char *source, const char *key, const struct webhook *w)
+{
+	struct question *q = mem_new(1, sizeof(*q));
+
+	INSIST(!lookups_under_way(l, source, key));
+	q->source = mem_str(source);
+	q->key = mem_str(key);
+	q->webhook = w->id;
+	q->by_customer = w->customer != NULL;
+	q->state = QUESTION_UNDER_WAY;
+	q->mark = MARK_ASKED;
+	q->ask = mem_new(1, sizeof(*q->ask));
+	q->ask->source = mem_str(source);
+	q->ask->customer = mem_str(key);
+	webhook_copy(&q->ask->webhook, w);
+	q->next = l->questions;
+	l->questions = q;
+}
+
+bool lookups_answered(struct lookups *l, const struct lookup_answer *a)
+{
+	struct question *q = question_under_way(l, a->source, a->customer);
+
+	if (a->outcome == LOOKUP_PARKED)
+		lookups_window(l, a->source, 0);
+	lookups_slot_wanted(l, a->source, true);
+	if (!q)
+		return true;
+	q->state = QUESTION_ANSWERED;
+	q->mark = MARK_ANSWERED;
+	q->verdict.outcome = a->outcome;
+	q->verdict.retry_after_ms = a->retry_after_ms;
+	free(q->verdict.reason);
+	q->verdict.reason = mem_str(a->reason.text);
+	return q->by_customer;
+}
+
+const struct lookups_verdict *lookups_verdict(struct lookups *l, int64_t webhook)
+{
+	for (struct question *q = l->questions; q; q = q->next) {
+		if (q->state != QUESTION_ANSWERED || q->webhook != webhook)
+			continue;
+		if (q->mark == MARK_READ || q->mark == MARK_ANSWERED_AND_READ)
+			continue;
+		q->mark = q->mark == MARK_ANSWERED ? MARK_ANSWERED_AND_READ : MARK_READ;
+		return &q->verdict;
+	}
+	return NULL;
+}
+
+void lookups_slot_wanted(struct lookups *l, const char *source, bool wanted)
+{
+	source_get(l, source)->slot_wanted = wanted;
+}
+
+bool lookups_slot_is_wanted(const struct lookups *l, const char *source)
+{
+	const struct lookups_source *s = source_find(l, source);
+
+	return s && s->slot_wanted;
+}
+
+void lookups_commit(struct lookups *l, struct courier *c)
+{
+	for (struct question **at = &l->questions, *q; (q = *at);) {
+		bool over = q->mark == MARK_READ || q->mark == MARK_ANSWERED_AND_READ;
+
+		if (q->state == QUESTION_ANSWERED && ++q->commits > VERDICT_KEPT_COMMITS)
+			over = true;
+		if (over) {
+			*at = q->next;
+			question_free(q);
+			continue;
+		}
+		if (q->mark == MARK_ASKED)
+			courier_ask(c, TAKE(q->ask));
+		q->mark = MARK_NONE;
+		at = &q->next;
+	}
+}
+
+void lookups_rollback(struct lookups *l)
+{
+	for (struct question **at = &l->questions, *q; (q = *at);) {
+		if (q->mark == MARK_ASKED) {
+			*at = q->next;
+			question_free(q);
+			continue;
+		}
+		if (q->mark == MARK_ANSWERED || q->mark == MARK_ANSWERED_AND_READ)
+			q->state = QUESTION_UNDER_WAY;
+		q->mark = MARK_NONE;
+		at = &q->next;
+	}
+	for (struct lookups_source *s = l->sources; s; s = s->next)
+		s->slot_wanted = true;
+}

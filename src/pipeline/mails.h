@@ -1,0 +1,56 @@
+/*
+ * mails: what comes into the pipeline's mailbox.
+ */
+#ifndef PIPELINE_MAILS_H
+#define PIPELINE_MAILS_H
+
+#include "base/thread.h"
+#include "config/generation.h"
+#include "delivery/courier.h"
+#include "pipeline/pipeline.h"
+
+enum mail_kind {
+	MAIL_SUBMISSION, /* struct intake_submission: its poster's until answered, all others are heap */
+	MAIL_DELIVERY,
+	MAIL_WINDOW,
+	MAIL_ANSWER,
+	MAIL_LOOKUP_WINDOW,
+	MAIL_GENERATION,
+	MAIL_PING,
+	MAIL_STOP,
+};
+
+struct delivery_mail {
+	struct mail mail;
+	struct delivery *delivery;
+};
+struct answer_mail {
+	struct mail mail;
+	struct lookup_answer *answer;
+};
+struct window_mail { /* of an account, or of a source's lookups */
+	struct mail mail;
+	char *name;
+	unsigned window;
+	char *reason; /* NULL: not parked */
+};
+struct generation_mail {
+	struct mail mail;
+	struct generation *generation;
+};
+struct ping_mail {
+	struct mail mail;
+	uint64_t token;
+};
+
+/* Frees a mail and what it holds. Not for submissions: they are answered. */
+void mails_free(struct mail *m);
+
+/* A line of mails, oldest first. */
+struct mails {
+	struct mail *first, *last;
+};
+void mails_add(struct mails *l, struct mail *m);
+struct mail *mails_take(struct mails *l); /* the oldest, or NULL */
+
+#endif

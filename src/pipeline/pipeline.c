@@ -1,0 +1,226 @@
+/*
+ * The thread and its mailbox. Owns the store's only writer, the ledger, and the courier.
+ *
+ * Who posts: intake (submissions), main (generations, pings, the stop), the courier (outcomes, answers, windows). The
+ * courier is started before the thread and stopped by it, after the last turn that takes up work, so that what it
+ * reports at its end is still committed.
+ */
+#include "config.h"
+
+#include "pipeline/pipeline.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "delivery/courier.h"
+#include "pipeline/mails.h"
+#include "pipeline/standing.h"
+#include "pipeline/turn.h"
+
+struct stop_mail {
+	struct mail mail;
+	int64_t deadline_ms;
+};
+
+struct pipeline {
+	struct mailbox *mailbox;
+	struct courier *courier;   /* set before the thread starts; stopped by it */
+	struct standing *standing; /* any thread */
+	pthread_t thread;
+	/* the thread's own */
+	struct store *store;
+	struct turn *turn;
+	bool stopping;
+	int64_t stop_deadline_ms;
+};
+
+/* ---- what the courier reports: on its thread --------------------------------------------------------------------- */
+
+static void post(struct pipeline *p, struct mail *m, enum mail_kind kind)
+{
+	m->kind = (int)kind;
+	mailbox_post(p->mailbox, m);
+}
+
+static void sink_delivered(void *ctx, struct delivery *d)
+{
+	struct delivery_mail *m = mem_new(1, sizeof(*m));
+
+	m->delivery = d;
+	post(ctx, &m->mail, MAIL_DELIVERY);
+}
+
+static void sink_answered(void *ctx, struct lookup_answer *a)
+{
+	struct answer_mail *m = mem_new(1, sizeof(*m));
+
+	m->answer = a;
+	post(ctx, &m->mail, MAIL_ANSWER);
+}
+
+static void post_window(struct pipeline *p, enum mail_kind kind, const char *name, unsigned window, const char *reason)
+{
+	struct window_mail *m = mem_new(1, sizeof(*m));
+
+	m->name = mem_str(name);
+	m->window = window;
+	m->reason = mem_str(reason);
+	post(p, &m->mail, kind);
+}
+
+static void sink_window(void *ctx, const char *account, unsigned window, const char *parked_reason_or_null)
+{
+	post_window(ctx, MAIL_WINDOW, account, window, parked_reason_or_null);
+}
+
+static void sink_lookup_window(void *ctx, const char *source, unsigned window, const char *parked_reason_or_null)
+{
+	post_window(ctx, MAIL_LOOKUP_WINDOW, source, window, parked_reason_or_null);
+}
+
+static void sink_alive(void *ctx, uint64_t token)
+{
+	standing_courier_alive(((struct pipeline *)ctx)->standing, token);
+}
+
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
+
+static void take_all(struct pipeline *p)
+{
+	for (struct mail *m = mailbox_take(p->mailbox), *next; m; m = next) {
+		next = m->next;
+		if (m->kind == MAIL_STOP) {
+			p->stopping = true;
+			p->stop_deadline_ms = ((struct stop_mail *)m)->deadline_ms;
+		}
+		turn_take(p->turn, m);
+	}
+}
+
+static void *run(void *arg)
+{
+	struct pipeline *p = arg;
+	int64_t next_ms;
+
+	for (;;) {
+		take_all(p);
+		next_ms = turn_run(p->turn);
+		if (p->stopping)
+			break;
+		mailbox_wait(p->mailbox, next_ms);
+	}
+	courier_stop(p->courier, p->stop_deadline_ms);
+	take_all(p);
+	turn_last(p->turn);
+	return NULL;
+}
+
+/* ---- from other threads ------------------------------------------------------------------------------------------ */
+
+/* What waited for somebody's answer when the last process ended is ready again. */
+static int restart(struct store *s, struct err *reterr)
+{
+	int r = store_begin(s, reterr);
+
+	if (r == 0)
+		r = store_webhooks_restart(s, reterr);
+	if (r == 0)
+		return store_commit(s, reterr);
+	store_rollback(s);
+	return r;
+}
+
+int pipeline_start(struct generation *g, struct pipeline **ret, struct err *reterr)
+{
+	const struct store_options options = {
+		.path = g->config->store.path,
+		.max_size = g->config->store.max_size,
+	};
+	struct pipeline *p;
+	struct store *store;
+	struct courier_sink sink = {
+		.delivered = sink_delivered,
+		.window = sink_window,
+		.lookup_answered = sink_answered,
+		.lookup_window = sink_lookup_window,
+		.alive = sink_alive,
+	};
+	int r = store_open(&options, STORE_WRITE, &store, reterr);
+
+	if (r < 0)
+		return r;
+	r = restart(store, reterr);
+	if (r < 0) {
+		store_close(store);
+		return r;
+	}
+	p = mem_new(1, sizeof(*p));
+	p->mailbox = mailbox_new();
+	p->standing = standing_new();
+	p->store = store;
+	sink.ctx = p;
+	p->courier = courier_start(g, &sink);
+	p->turn = turn_new(store, g, p->courier, p->standing);
+	thread_start(&p->thread, "pipeline", run, p);
+	*ret = p;
+	return 0;
+}
+
+void pipeline_submit(struct pipeline *p, struct intake_submission *s)
+{
+	post(p, &s->mail, MAIL_SUBMISSION);
+}
+
+void pipeline_generation(struct pipeline *p, struct generation *g)
+{
+	struct generation_mail *m = mem_new(1, sizeof(*m));
+
+	m->generation = generation_ref(g);
+	post(p, &m->mail, MAIL_GENERATION);
+}
+
+void pipeline_ping(struct pipeline *p, uint64_t token)
+{
+	struct ping_mail *m = mem_new(1, sizeof(*m));
+
+	m->token = token;
+	post(p, &m->mail, MAIL_PING);
+	courier_ping(p->courier, token);
+}
+
+bool pipeline_alive(struct pipeline *p, uint64_t token)
+{
+	return standing_is_alive(p->standing, token);
+}
+
+bool pipeline_is_ready(const struct pipeline *p)
+{
+	return standing_is_ready(p->standing);
+}
+
+void pipeline_readiness(struct pipeline *p, struct err *ret)
+{
+	standing_why_not(p->standing, ret);
+}
+
+void pipeline_parked(struct pipeline *p, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
+		     void *ctx)
+{
+	standing_parked(p->standing, fn, ctx);
+}
+
+void pipeline_stop(struct pipeline *p, int64_t deadline_ms)
+{
+	struct stop_mail *m = mem_new(1, sizeof(*m));
+
+	m->deadline_ms = deadline_ms;
+	post(p, &m->mail, MAIL_STOP);
+	thread_join(p->thread);
+	turn_free(p->turn);
+	store_close(p->store);
+	standing_free(p->standing);
+	mailbox_free(p->mailbox);
+	free(p);
+}

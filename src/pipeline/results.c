@@ -1,0 +1,99 @@
+#include "config.h"
+
+#include "pipeline/results.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "delivery/scheduler.h"
+
+/* Where the account is no longer configured, its events' age has no limit: they wait. */
+static int64_t max_age_ms(const struct account *a)
+{
+	return a ? a->max_age_ms : CLOCK_NEVER_MS;
+}
+
+static int set_aside(struct work *w, const struct delivery *d, const char *reason, struct err *reterr)
+{
+	struct log_about about = {.account = d->account, .event = d->event, .reason = reason};
+
+	log_warning(&about, "an event became a dead letter");
+	return store_event_dead(w->store, d->event, reason, w->now_ms, reterr);
+}
+
+static int try_later(struct work *w, const struct delivery *d, const struct dispatch_lent *lent,
+		     const struct account *a, struct err *reterr)
+{
+	int64_t limit_ms = max_age_ms(a), due_ms = w->now_ms;
+	unsigned attempts = lent->attempts;
+
+	if (!d->verdict.throttled) { /* a 429 does not move the event's back-off */
+		due_ms += scheduler_backoff_ms(attempts, work_chance());
+		attempts++;
+	}
+	if (limit_ms != CLOCK_NEVER_MS && w->now_ms - lent->received_ms > limit_ms) {
+		char age[CLOCK_ISO_MAX];
+		CLEANUP(mem_freep) char *reason = NULL;
+
+		clock_age(limit_ms, age);
+		reason = mem_fmt("undelivered for %s: %s", age, d->verdict.reason);
+		return set_aside(w, d, reason, reterr);
+	}
+	return store_event_retry(w->store, d->event, attempts, due_ms, d->verdict.reason, reterr);
+}
+
+static int delivered(struct work *w, const struct delivery *d, const struct dispatch_lent *lent,
+		     const struct account *a, struct err *reterr)
+{
+	int r = store_event_delivered(w->store, d->event, a ? a->person_gap_ms : 0, d->done_ms, reterr);
+
+	if (r < 0)
+		return r;
+	if (lent->time_ms <= d->done_ms)
+		tally_observe(w->tally, METRIC_LAG_SECONDS, (double)(d->done_ms - lent->time_ms) / 1000);
+	return 0;
+}
+
+static int apply(struct work *w, const struct delivery *d, const struct dispatch_lent *lent, struct err *reterr)
+{
+	const struct account *a = config_account(w->config, d->account);
+
+	switch (d->verdict.outcome) {
+	case OUTCOME_DELIVERED:
+		return delivered(w, d, lent, a, reterr);
+	case OUTCOME_RETRY:
+		return try_later(w, d, lent, a, reterr);
+	case OUTCOME_REJECT:
+		return set_aside(w, d, d->verdict.reason, reterr);
+	case OUTCOME_PARK:
+	case OUTCOME_SINGLE:
+		/* Ready as before, with the reason for people; the window says when it may go again. */
+		return store_event_retry(w->store, d->event, lent->attempts, w->now_ms, d->verdict.reason, reterr);
+	}
+	return err_set(reterr, -EINVAL, "delivery of event %016llx: outcome %d is none", (unsigned long long)d->event,
+		       (int)d->verdict.outcome);
+}
+
+int results_apply(struct work *w, const struct delivery *d, struct err *reterr)
+{
+	const struct dispatch_lent *lent = dispatch_lent(w->dispatch, d->account, d->event);
+	struct log_about about = {.account = d->account, .event = d->event};
+	struct err e = {0};
+	int r;
+
+	if (d->returned || !lent)
+		return 0;
+	r = apply(w, d, lent, &e);
+	if (work_is_stores(r)) {
+		if (reterr)
+			*reterr = e;
+		return r;
+	}
+	if (r < 0) {
+		log_error(&about, "a delivery's outcome cannot be kept: %s", e.text);
+		return 0;
+	}
+	tally_add(w->tally, METRIC_DELIVERIES, d->account, lane_name(d->lane), outcome_name(d->verdict.outcome));
+	return 0;
+}

@@ -1,0 +1,161 @@
+#include "config.h"
+
+#include "pipeline/settle.h"
+
+#include "pipeline/decide.h"
+
+/* Pending webhooks of one conversation that are looked at; a desk that sends more within a settle time is no desk. */
+#define NEIGHBOURS_MAX 64
+
+struct neighbour {
+	int64_t id;
+	struct ledger_signal signal;
+	int64_t time_ms; /* the earlier of its time and its receipt */
+	bool held;
+};
+
+struct neighbours {
+	const struct source *source;
+	int64_t self;
+	int64_t now_ms;
+	struct neighbour items[NEIGHBOURS_MAX];
+	size_t n;
+};
+
+bool settle_applies(const struct source *s)
+{
+	return s->settle_open_ms > 0 || s->settle_close_ms > 0;
+}
+
+static bool is_closing(enum transition t)
+{
+	return t == TRANSITION_CLOSED || t == TRANSITION_EXPIRED;
+}
+
+static bool are_opposite(enum transition a, enum transition b)
+{
+	return a != TRANSITION_NONE && b != TRANSITION_NONE && is_closing(a) != is_closing(b);
+}
+
+static int64_t settle_ms(const struct source *s, enum transition t)
+{
+	if (t == TRANSITION_NONE)
+		return 0;
+	return is_closing(t) ? s->settle_close_ms : s->settle_open_ms;
+}
+
+static struct neighbour neighbour_of(const struct source *s, const struct webhook *w, const struct signal *signal,
+				     int64_t now_ms)
+{
+	const struct decide_input in = {
+		.source = s,
+		.conversation = signal->conversation,
+		.webhook = w,
+		.signal = signal,
+		.now_ms = now_ms,
+	};
+	struct neighbour n = {.id = w->id};
+
+	decide_ledger_signal(&in, &n.signal);
+	n.time_ms = n.signal.time_ms < n.signal.received_ms ? n.signal.time_ms : n.signal.received_ms;
+	return n;
+}
+
+static int meet(void *ctx, const struct webhook *w, enum store_wait why, int64_t not_before_ms)
+{
+	struct neighbours *all = ctx;
+	struct reading reading;
+
+	(void)not_before_ms;
+	if (w->id == all->self)
+		return 0;
+	if (all->n == NEIGHBOURS_MAX)
+		return 1;
+	reading_make(all->source->definition, w, NULL, &reading);
+	if (reading.kind == READING_SIGNAL) {
+		all->items[all->n] = neighbour_of(all->source, w, &reading.signal, all->now_ms);
+		all->items[all->n++].held = why == STORE_WAIT_TIME;
+	}
+	reading_done(&reading);
+	return 0;
+}
+
+/* Whether `newer` came before `older` had lasted its time. */
+static bool ends(const struct source *s, const struct neighbour *newer, const struct neighbour *older)
+{
+	int64_t limit_ms = settle_ms(s, older->signal.kind);
+
+	return are_opposite(newer->signal.kind, older->signal.kind) && newer->time_ms > older->time_ms &&
+	       newer->time_ms - older->time_ms < limit_ms;
+}
+
+static int end_older(struct work *w, const struct source *s, struct neighbours *all, const struct neighbour *self,
+		     struct ledger_entry *e, bool *ret_any, struct err *reterr)
+{
+	size_t kept = 0;
+
+	*ret_any = false;
+	for (size_t i = 0; i < all->n; i++) {
+		const struct neighbour *n = &all->items[i];
+		int r;
+
+		if (!ends(s, self, n)) {
+			all->items[kept++] = *n;
+			continue;
+		}
+		ledger_skip(e, &n->signal);
+		r = store_webhook_done(w->store, n->id, "settled", reterr);
+		if (r < 0)
+			return r;
+		tally_add(w->tally, METRIC_WEBHOOKS, s->name, "settled", NULL);
+		*ret_any = true;
+	}
+	all->n = kept;
+	return 0;
+}
+
+int settle_run(struct work *w, const struct source *s, const struct webhook *webhook, const struct signal *signal,
+	       struct ledger_entry *e, const struct reached_list *reached, enum settle_verdict *ret,
+	       int64_t *ret_until_ms, struct err *reterr)
+{
+	const struct neighbour self = neighbour_of(s, webhook, signal, w->now_ms);
+	struct neighbours all = {.source = s, .self = webhook->id, .now_ms = w->now_ms};
+	struct ledger_policy policy;
+	bool any, ended = false, behind = false;
+	int64_t until_ms;
+	int r;
+
+	decide_ledger_policy(s, &policy);
+	r = store_webhooks_of_conversation(w->store, s->name, signal->conversation, meet, &all, reterr);
+	if (r < 0)
+		return r;
+	r = end_older(w, s, &all, &self, e, &any, reterr);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < all.n; i++) {
+		const struct neighbour *n = &all.items[i];
+
+		ended = ended || ends(s, n, &self);
+		behind = behind || (n->id < self.id && !(n->held && n->time_ms > self.time_ms));
+	}
+	ended = ended || (any && !ledger_would_change(e, &self.signal, &policy));
+	if (ended)
+		ledger_skip(e, &self.signal);
+	if (any || ended) {
+		r = store_conversation_save(w->store, s->name, signal->conversation, e, reached, reterr);
+		if (r < 0)
+			return r;
+	}
+	until_ms = self.time_ms + settle_ms(s, self.signal.kind);
+	if (ended) {
+		*ret = SETTLE_ENDED;
+	} else if (behind) {
+		*ret = SETTLE_BEHIND;
+	} else if (w->now_ms < until_ms && ledger_would_change(e, &self.signal, &policy)) {
+		*ret = SETTLE_HELD;
+		*ret_until_ms = until_ms;
+	} else {
+		*ret = SETTLE_ON;
+	}
+	return 0;
+}

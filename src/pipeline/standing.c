@@ -1,0 +1,158 @@
+#include "config.h"
+
+#include "pipeline/standing.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/text.h"
+
+struct standing_park {
+	struct standing_park *next;
+	char *kind, *name, *reason;
+};
+
+struct standing {
+	atomic_bool ready;
+	atomic_uint_least64_t pipeline_token, courier_token;
+	atomic_int_least64_t disk_since_us; /* 0: not in a disk call */
+	pthread_mutex_t lock;               /* over what follows */
+	struct err why_not;
+	struct standing_park *parked;
+};
+
+static void hold(struct standing *s)
+{
+	INSIST(pthread_mutex_lock(&s->lock) == 0);
+}
+
+static void release(struct standing *s)
+{
+	INSIST(pthread_mutex_unlock(&s->lock) == 0);
+}
+
+struct standing *standing_new(void)
+{
+	struct standing *s = mem_new(1, sizeof(*s));
+
+	atomic_init(&s->ready, true);
+	INSIST(pthread_mutex_init(&s->lock, NULL) == 0);
+	return s;
+}
+
+static void park_free(struct standing_park *p)
+{
+	free(p->kind);
+	free(p->name);
+	free(p->reason);
+	free(p);
+}
+
+void standing_free(struct standing *s)
+{
+	if (!s)
+		return;
+	for (struct standing_park *p = s->parked, *next; p; p = next) {
+		next = p->next;
+		park_free(p);
+	}
+	INSIST(pthread_mutex_destroy(&s->lock) == 0);
+	free(s);
+}
+
+bool standing_set_ready(struct standing *s, const struct err *why_not)
+{
+	bool was;
+
+	hold(s);
+	was = atomic_exchange(&s->ready, !why_not);
+	s->why_not = why_not ? *why_not : (struct err){0};
+	release(s);
+	return was == (why_not != NULL);
+}
+
+bool standing_is_ready(const struct standing *s)
+{
+	return atomic_load(&s->ready);
+}
+
+void standing_why_not(struct standing *s, struct err *ret)
+{
+	hold(s);
+	*ret = s->why_not;
+	release(s);
+}
+
+static void show_park(const struct standing_park *p, double value)
+{
+	metrics_set(text_is(p->kind, "account") ? METRIC_ACCOUNT_PARKED : METRIC_LOOKUPS_PARKED, p->name, p->reason,
+		    NULL, value);
+}
+
+bool standing_park(struct standing *s, const char *kind, const char *name, const char *reason)
+{
+	struct standing_park **at, *p;
+	bool changed = false;
+
+	hold(s);
+	for (at = &s->parked; (p = *at); at = &p->next)
+		if (text_is(p->kind, kind) && text_is(p->name, name))
+			break;
+	if (p && !text_is(p->reason, reason)) {
+		show_park(p, 0);
+		*at = p->next;
+		park_free(p);
+		p = NULL;
+		changed = true;
+	}
+	if (!p && reason) {
+		p = mem_new(1, sizeof(*p));
+		p->kind = mem_str(kind);
+		p->name = mem_str(name);
+		p->reason = mem_str(reason);
+		p->next = s->parked;
+		s->parked = p;
+		show_park(p, 1);
+		changed = true;
+	}
+	release(s);
+	return changed;
+}
+
+void standing_parked(struct standing *s, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
+		     void *ctx)
+{
+	hold(s);
+	for (const struct standing_park *p = s->parked; p; p = p->next)
+		fn(ctx, p->kind, p->name, p->reason);
+	release(s);
+}
+
+void standing_pipeline_alive(struct standing *s, uint64_t token)
+{
+	atomic_store(&s->pipeline_token, token);
+}
+
+void standing_courier_alive(struct standing *s, uint64_t token)
+{
+	atomic_store(&s->courier_token, token);
+}
+
+void standing_disk(struct standing *s, bool busy)
+{
+	atomic_store(&s->disk_since_us, busy ? clock_mono_us() : 0);
+}
+
+bool standing_is_alive(const struct standing *s, uint64_t token)
+{
+	int64_t since_us = atomic_load(&s->disk_since_us);
+
+	if (atomic_load(&s->courier_token) < token)
+		return false;
+	return atomic_load(&s->pipeline_token) >= token ||
+	       (since_us != 0 && clock_mono_us() - since_us < (int64_t)STANDING_DISK_MS * 1000);
+}

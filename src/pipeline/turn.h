@@ -1,0 +1,25 @@
+/*
+ * turn: one transaction of the pipeline: what came in, what came back, what was pending; then the answers.
+ */
+#ifndef PIPELINE_TURN_H
+#define PIPELINE_TURN_H
+
+#include "pipeline/mails.h"
+#include "pipeline/standing.h"
+
+struct turn;
+
+/* Takes its own reference of g; store, courier and standing are lent. The store is not in a transaction. */
+struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, struct standing *standing);
+/* Nothing may be left to answer or to commit, or it is lost. */
+void turn_free(struct turn *t);
+
+/* Takes over what the mailbox held; windows, generations and pings act at once, all else in the next turn. */
+void turn_take(struct turn *t, struct mail *m);
+/* Does what there is to do now, commits, answers, hands over. Returns when to be called again where nothing comes
+ * before: clock_now_ms time, or CLOCK_NEVER_MS. */
+int64_t turn_run(struct turn *t);
+/* The last: commits the results that the courier left, takes up nothing, refuses what was submitted. */
+void turn_last(struct turn *t);
+
+#endif
