@@ -89,7 +89,7 @@ static bool has_line_end(const char *s)
 
 static bool secret_is_good(const char *s)
 {
-	return s && *s != '\0' && !has_line_end(s);
+	return s && !has_line_end(s);
 }
 
 static int add_authentication(const struct step *step, const struct inquiry_secrets *secrets, struct pairs *headers,

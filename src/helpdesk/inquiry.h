@@ -22,12 +22,18 @@ struct inquiry_secrets {
 
 struct inquiry; /* one walk: owns its copy of the webhook's values; used by one thread at a time */
 
-/* -ENOENT: the webhook lacks what the URL needs (no customer): there is nobody to ask about. d must outlive it. */
+/*
+ * -ENOENT: the webhook lacks what the URL needs (no customer): there is nobody to ask about. -EINVAL: its body is not
+ * JSON. d must outlive it.
+ */
 int inquiry_new(const struct definition *d, const struct webhook *w, struct inquiry **ret,
 		struct err *reterr) MUSTCHECK;
 void inquiry_free(struct inquiry *q);
 
-/* The next GET: URL and headers, authentication included. The caller owns both. 0, or 1 where nothing is left to ask.
+/*
+ * The next GET: URL and headers, authentication included. The caller owns both. 0, or 1 where nothing is left to ask.
+ * -ENOENT: a part of a needed URL or header is not known (the answer before did not name it); -EACCES: a secret that it
+ * needs is NULL or of several lines; -EINVAL: no usable URL comes out. None of them changes by asking again.
  */
 int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char **ret_url, struct pairs *ret_headers,
 		 struct err *reterr) MUSTCHECK;

@@ -58,4 +58,10 @@ void rules_run(const struct rules *r, const struct rules_view *v, struct drafts 
 void rules_metrics(const struct rules *r, const char *label,
 		   void (*fn)(void *ctx, const char *metric, enum transition t), void *ctx);
 
+/* Does a rule look at the webhook header of that name, so that the stored webhook must keep it? */
+bool rules_keep_header(const struct rules *r, const char *name);
+
+/* Does a rule look at the webhook header of that name, so that the stored webhook must keep it? */
+bool rules_keep_header(const struct rules *r, const char *name);
+
 #endif

@@ -1,0 +1,368 @@
+/*
+ * Rules at work: tried in order, every one that matches acts, a drop ends. Nothing of a closing that has someone to
+ * reach is ever lost here: it is not dropped, and where no rule sends for it, the shipped rule does.
+ */
+#include "config.h"
+
+#include "rules/rules_parts.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "helpdesk/flat.h"
+
+#define METRIC_LETTERS_MAX 127 /* Klaviyo: under 128 */
+
+static void additions_done(struct additions *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		free(a->items[i].name);
+		free(a->items[i].literal);
+		for (size_t j = 0; j < a->items[i].n; j++)
+			template_free(a->items[i].texts[j]);
+		free(a->items[i].texts);
+	}
+}
+
+void rules_free(struct rules *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n; i++) {
+		struct rule *rule = &r->items[i];
+
+		free(rule->own_name);
+		matcher_free(rule->when);
+		free(rule->drop);
+		template_free(rule->send);
+		additions_done(&rule->properties);
+		additions_done(&rule->profile);
+		template_free(rule->value);
+	}
+	free(r);
+}
+
+void drafts_done(struct drafts *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		free(d->items[i].metric);
+		json_object_put(d->items[i].properties);
+		json_object_put(d->items[i].profile);
+	}
+	free(d->items);
+	free(d->drop_reason);
+	*d = (struct drafts){0};
+}
+
+bool rule_number(const char *text, double *ret)
+{
+	struct json_object *o = NULL;
+	bool good;
+
+	if (json_read(text, strlen(text), &o, NULL) < 0)
+		return false;
+	good = json_object_is_type(o, json_type_int) || json_object_is_type(o, json_type_double);
+	if (good)
+		*ret = json_object_get_double(o);
+	json_object_put(o);
+	return good && isfinite(*ret);
+}
+
+const char *rule_metric_fault(const char *metric)
+{
+	size_t letters = 0;
+
+	for (const char *s = metric; *s != '\0'; s++)
+		letters += ((unsigned char)*s & 0xc0) != 0x80;
+	if (letters == 0)
+		return "is empty";
+	return letters > METRIC_LETTERS_MAX ? "is longer than the 127 letters that Klaviyo takes" : NULL;
+}
+
+const char *rules_shipped(enum transition t)
+{
+	switch (t) {
+	case TRANSITION_OPENED:
+		return "started conversation in {label}";
+	case TRANSITION_REOPENED:
+		return "reopened conversation in {label}";
+	case TRANSITION_CLOSED:
+	case TRANSITION_EXPIRED:
+		return "closed conversation in {label}";
+	case TRANSITION_NONE:
+		break;
+	}
+	return NULL;
+}
+
+/* ---- one rule ---------------------------------------------------------------------------------------------------- */
+
+/* The text, or a list of those that have a value; NULL where there is none. */
+static struct json_object *addition_value(const struct addition *a, const struct scope *s)
+{
+	struct json_object *value = NULL;
+
+	if (a->literal) {
+		if (json_read(a->literal, strlen(a->literal), &value, NULL) < 0)
+			return NULL;
+		return value;
+	}
+	for (size_t i = 0; i < a->n; i++) {
+		CLEANUP(mem_freep) char *text = NULL;
+		struct json_object *one;
+
+		if (template_render(a->texts[i], s, TEMPLATE_PLAIN, &text, NULL) < 0)
+			continue;
+		one = flat_text(text);
+		if (!a->is_list)
+			return one;
+		if (!one)
+			continue;
+		if (!value)
+			value = json_object_new_array();
+		json_object_array_add(value, one);
+	}
+	return value;
+}
+
+static struct json_object *additions_make(const struct additions *a, const struct scope *s)
+{
+	struct json_object *o = NULL;
+
+	for (size_t i = 0; i < a->n; i++) {
+		struct json_object *value = addition_value(&a->items[i], s);
+
+		if (!value)
+			continue;
+		if (!o)
+			o = json_object_new_object();
+		json_object_object_add(o, a->items[i].name, value);
+	}
+	return o;
+}
+
+static bool rule_value(const struct rule *rule, const struct scope *s, double *ret)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+
+	return rule->value && template_render(rule->value, s, TEMPLATE_PLAIN, &text, NULL) == 0 &&
+	       rule_number(text, ret);
+}
+
+/* The draft's metric, or NULL with the reason in failed. */
+static char *rule_metric(const struct rule *rule, const struct scope *s, struct err *failed)
+{
+	CLEANUP(mem_freep) char *metric = NULL;
+	const char *fault;
+	int r;
+
+	r = template_render(rule->send, s, TEMPLATE_PLAIN, &metric, failed);
+	if (r < 0) {
+		(void)err_prefix(failed, "%s: the metric \"%.128s\" cannot be named", rule->name,
+				 template_text(rule->send));
+		return NULL;
+	}
+	fault = rule_metric_fault(metric);
+	if (fault) {
+		(void)err_set(failed, -EINVAL, "%s: the name of the metric \"%.128s\" %s", rule->name,
+			      template_text(rule->send), fault);
+		return NULL;
+	}
+	return TAKE(metric);
+}
+
+static void rule_send(const struct rule *rule, const struct scope *s, struct drafts *to, struct buf *explain)
+{
+	struct draft draft = {.rule = rule->name, .late_ms = rule->late_ms};
+
+	draft.metric = rule_metric(rule, s, &to->failed);
+	if (!draft.metric) {
+		if (explain)
+			buf_addf(explain, "yes, but %s\n", to->failed.text);
+		return;
+	}
+	if (explain)
+		buf_addf(explain, "yes, sends %s\n", draft.metric);
+	draft.properties = additions_make(&rule->properties, s);
+	draft.profile = additions_make(&rule->profile, s);
+	draft.has_value = rule_value(rule, s, &draft.value);
+	to->items = mem_grow(to->items, to->n + 1, sizeof(*to->items));
+	to->items[to->n++] = draft;
+}
+
+/* Whether this ends the list. */
+static bool rule_drop(const struct rule *rule, const struct rules_view *v, struct drafts *to, struct buf *explain)
+{
+	if (v->must_send) {
+		if (explain)
+			buf_addf(explain, "yes, but what has someone to reach is not dropped (%s)\n", rule->drop);
+		return false;
+	}
+	if (explain)
+		buf_addf(explain, "yes, drops it (%s)\n", rule->drop);
+	to->dropped = true;
+	to->drop_reason = mem_str(rule->drop);
+	return true;
+}
+
+/* "rules[0] on closed when Tags contains refund: " */
+static void rule_describe(const struct rule *rule, struct buf *to)
+{
+	const char *between = " on ";
+
+	buf_adds(to, rule->name);
+	for (enum transition t = TRANSITION_OPENED; rule->on != RULE_ON_ALL && t <= TRANSITION_EXPIRED; t++) {
+		if (!(rule->on & RULE_ON(t)))
+			continue;
+		buf_addf(to, "%s%s", between, transition_name(t));
+		between = ", ";
+	}
+	if (rule->when) {
+		buf_adds(to, " when ");
+		matcher_describe(rule->when, to);
+	}
+	buf_adds(to, ": ");
+}
+
+static bool rule_acts(const struct rule *rule, const struct scope *s, enum transition t, struct buf *explain)
+{
+	bool on = rule->on & RULE_ON(t), holds = on && (!rule->when || matcher_holds(rule->when, s));
+
+	if (explain) {
+		rule_describe(rule, explain);
+		if (!on)
+			buf_addf(explain, "no, this is %s\n", transition_name(t));
+		else if (!holds)
+			buf_adds(explain, "no\n");
+	}
+	return holds;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
+
+/* The webhook's names and ours; ours come first, and so count. */
+static void view_names(const struct rules_view *v, struct pairs *to)
+{
+	pairs_add(to, "label", v->label);
+	pairs_add(to, "transition", transition_name(v->transition));
+	for (size_t i = 0; v->scope.names && i < v->scope.names->n; i++)
+		pairs_add(to, v->scope.names->items[i].name, v->scope.names->items[i].value);
+}
+
+static void send_shipped(const struct rules_view *v, const struct scope *s, struct drafts *to, struct buf *explain)
+{
+	struct rule rule = {.name = "shipped", .late_ms = -1};
+
+	rule.send = template_compile_text(rules_shipped(v->transition), NULL);
+	INSIST(rule.send);
+	if (explain)
+		buf_adds(explain, "no rule sends, but someone is to be reached: shipped: ");
+	rule_send(&rule, s, to, explain);
+	template_free(rule.send);
+}
+
+void rules_run(const struct rules *r, const struct rules_view *v, struct drafts *ret, struct buf *explain)
+{
+	struct pairs names = {0};
+	struct scope s = v->scope;
+	bool end = false;
+
+	*ret = (struct drafts){0};
+	view_names(v, &names);
+	s.names = &names;
+	for (size_t i = 0; i < r->n && !end; i++) {
+		const struct rule *rule = &r->items[i];
+
+		if (!rule_acts(rule, &s, v->transition, explain))
+			continue;
+		if (rule->drop)
+			end = rule_drop(rule, v, ret, explain);
+		else
+			rule_send(rule, &s, ret, explain);
+	}
+	if (v->must_send && ret->n == 0 && ret->failed.code == 0 && rules_shipped(v->transition))
+		send_shipped(v, &s, ret, explain);
+	pairs_done(&names);
+}
+
+/* ---- every metric ------------------------------------------------------------------------------------------------ */
+
+static bool metric_is_told(char *const *told, const enum transition *told_of, size_t n, const char *metric,
+			   enum transition t)
+{
+	for (size_t i = 0; i < n; i++)
+		if (told_of[i] == t && strcmp(told[i], metric) == 0)
+			return true;
+	return false;
+}
+
+void rules_metrics(const struct rules *r, const char *label,
+		   void (*fn)(void *ctx, const char *metric, enum transition t), void *ctx)
+{
+	char *told[RULES_MAX * 4];
+	enum transition told_of[RULES_MAX * 4];
+	struct pairs names = {0};
+	struct scope s = {.names = &names};
+	size_t n = 0;
+
+	pairs_add(&names, "label", label);
+	for (size_t i = 0; i < r->n; i++) {
+		for (enum transition t = TRANSITION_OPENED; r->items[i].send && t <= TRANSITION_EXPIRED; t++) {
+			CLEANUP(mem_freep) char *metric = NULL;
+
+			if (!(r->items[i].on & RULE_ON(t)))
+				continue;
+			metric = template_outline(r->items[i].send, &s);
+			if (metric_is_told(told, told_of, n, metric, t))
+				continue;
+			fn(ctx, metric, t);
+			told_of[n] = t;
+			told[n++] = TAKE(metric);
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		free(told[i]);
+	pairs_done(&names);
+}
+
+/* ---- what they ask for ------------------------------------------------------------------------------------------- */
+
+struct header_search {
+	const char *name;
+	bool found;
+};
+
+static void header_search_one(void *ctx, const struct reference *reference)
+{
+	struct header_search *search = ctx;
+
+	if (reference_header(reference) && text_same(reference_header(reference), search->name))
+		search->found = true;
+}
+
+static void additions_references(const struct additions *a, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; i < a->n; i++)
+		for (size_t j = 0; j < a->items[i].n; j++)
+			template_references(a->items[i].texts[j], fn, ctx);
+}
+
+bool rules_keep_header(const struct rules *r, const char *name)
+{
+	struct header_search search = {.name = name};
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct rule *rule = &r->items[i];
+
+		if (rule->when)
+			matcher_references(rule->when, header_search_one, &search);
+		if (rule->send)
+			template_references(rule->send, header_search_one, &search);
+		if (rule->value)
+			template_references(rule->value, header_search_one, &search);
+		additions_references(&rule->properties, header_search_one, &search);
+		additions_references(&rule->profile, header_search_one, &search);
+	}
+	return search.found;
+}

@@ -1,0 +1,61 @@
+/*
+ * rules_parts: what compiled rules consist of; for the files of this folder only.
+ */
+#ifndef RULES_RULES_PARTS_H
+#define RULES_RULES_PARTS_H
+
+#include "helpdesk/matcher.h"
+#include "helpdesk/template.h"
+#include "rules/rules.h"
+
+#define RULES_MAX 200
+#define RULE_ADDITIONS_MAX 50
+
+#define RULE_ON(t) (1u << (t))
+#define RULE_ON_ALL                                                                               \
+	(RULE_ON(TRANSITION_OPENED) | RULE_ON(TRANSITION_REOPENED) | RULE_ON(TRANSITION_CLOSED) | \
+	 RULE_ON(TRANSITION_EXPIRED))
+
+/*
+ * What a rule adds under a name. Rules are shared by threads and JSON trees are not, so a number or boolean is kept as
+ * its text and made anew each time.
+ */
+struct addition {
+	char *name;
+	char *literal; /* JSON text of a number or boolean; NULL: the templates */
+	struct template **texts;
+	size_t n;
+	bool is_list;
+};
+
+struct additions {
+	struct addition items[RULE_ADDITIONS_MAX];
+	size_t n;
+};
+
+struct rule {
+	const char *name;      /* own_name, or "shipped" */
+	char *own_name;        /* "rules[1]" */
+	unsigned on;           /* RULE_ON of each transition */
+	struct matcher *when;  /* NULL: always */
+	char *drop;            /* the reason; NULL: it does not drop */
+	struct template *send; /* the metric; NULL only where it drops */
+	struct additions properties, profile;
+	struct template *value; /* NULL: none */
+	int64_t late_ms;        /* -1: the account's */
+	const struct node *at;  /* where it was written, while compiling; NULL afterwards */
+};
+
+struct rules {
+	struct rule items[RULES_MAX];
+	size_t n;
+};
+
+/* A JSON number's text as a double; false for any other text. */
+bool rule_number(const char *text, double *ret);
+/* NULL, or what Klaviyo would have against a metric of that name. */
+const char *rule_metric_fault(const char *metric);
+/* The shipped rule of that transition, at the end of which every closing has a send. Borrowed, NULL for NONE. */
+const char *rules_shipped(enum transition t);
+
+#endif
