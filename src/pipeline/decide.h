@@ -25,6 +25,7 @@ struct decide_view {
 
 struct decide_input {
 	const struct source *source;
+	const struct config *config; /* for accounts of those reached that the source no longer names; NULL: none */
 	const char *conversation;
 	const struct webhook *webhook;   /* NULL: an expiry */
 	const struct signal *signal;     /* NULL: an expiry */
@@ -35,6 +36,19 @@ struct decide_input {
 	struct decide_view view;
 	struct buf *explain; /* NULL, or lines for a person */
 };
+
+/*
+ * Whom a decision reaches (DESIGN sections 7, 9 and 10):
+ *
+ * - The webhook's own addresses (an opening, a closing of what no opening with an address is known of) pass `emails`,
+ *   `ignore_emails` and the account's choice. The account is chosen once a webhook, by what the webhook says: its
+ *   attributes, Helpdesk, Conversation ID and URL, and raw references.
+ * - Those reached are never asked again. Where their account is not configured now, the event is made all the same,
+ *   with url "" (event.h), and waits.
+ *
+ * Rules run once a person, as `Open Conversations` differs between them; a person for whom a rule drops an opening is
+ * not reached by it, unless a rule before the drop has sent for it (the flag is true then, and must be taken back).
+ */
 
 /* Why a webhook made what it made: its result in the store and the label of deskbridge_webhooks_total. */
 enum decide_result {
@@ -50,7 +64,7 @@ const char *decide_result_name(enum decide_result r); /* "events", "history", "d
 
 struct decision {
 	enum decide_result result;
-	char *detail; /* for people: the drop's reason, who was ignored (masked); NULL: none */
+	char *detail; /* for people: the drop's reason, who was ignored (masked), why nothing; NULL: none */
 	struct ledger_verdict verdict;
 	struct ledger_entry entry;   /* as it is afterwards */
 	struct reached_list reached; /* whole, as it is afterwards */
@@ -60,10 +74,11 @@ struct decision {
 void decision_done(struct decision *d);
 
 /* 0, or what the view failed with; or -EBADMSG: the webhook is to become a dead letter with this reason (a rule's
- * metric that cannot be named). */
+ * metric that cannot be named). An expiry never is: what no rule can name is sent as the shipped rule would. An expiry
+ * whose time has not come gives DECIDE_NOTHING and the entry as it was. */
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr) MUSTCHECK;
 
-/* The signal as the ledger takes it, for settle's peek. */
+/* The signal as the ledger takes it, for settle's peek; the policy goes by the source's first account. */
 void decide_ledger_signal(const struct decide_input *in, struct ledger_signal *ret);
 void decide_ledger_policy(const struct source *s, struct ledger_policy *ret);
 

@@ -1,0 +1,354 @@
+#include "config.h"
+
+#include "pipeline/decide.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "pipeline/decide_parts.h"
+
+/*
+ * One signal's way through ledger and rules. Nothing outside of the input is asked or changed, and nothing depends on
+ * when it runs but created_ms and due_ms: a repeat against the same entry makes the same events with the same
+ * unique_id.
+ *
+ * Order of the events: the webhook's addresses (a closing: those reached) as they stand, for each its rules in order.
+ */
+
+const char *decide_result_name(enum decide_result r)
+{
+	static const char *const names[] = {
+		[DECIDE_EVENTS] = "events",         [DECIDE_HISTORY] = "history", [DECIDE_DUPLICATE] = "duplicate",
+		[DECIDE_NO_ADDRESS] = "no address", [DECIDE_DROPPED] = "dropped", [DECIDE_IGNORED] = "ignored",
+		[DECIDE_NOTHING] = "nothing",
+	};
+
+	return names[r];
+}
+
+void decision_done(struct decision *d)
+{
+	for (size_t i = 0; i < d->events_n; i++)
+		event_done(&d->events[i]);
+	free(d->events);
+	free(d->detail);
+	reached_clear(&d->reached);
+	*d = (struct decision){0};
+}
+
+void decide_say(const struct deciding *d, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	if (!d->in->explain)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	buf_adds(d->in->explain, line);
+	buf_addc(d->in->explain, '\n');
+}
+
+void decide_note(struct deciding *d, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* One person's reason is often the next one's too. */
+	if (strstr(d->detail.data, text))
+		return;
+	if (d->detail.len > 0)
+		buf_adds(&d->detail, "; ");
+	buf_adds(&d->detail, text);
+}
+
+bool decide_closes(const struct deciding *d)
+{
+	enum transition t = d->out.verdict.transition;
+
+	return t == TRANSITION_CLOSED || t == TRANSITION_EXPIRED;
+}
+
+void decide_ledger_signal(const struct decide_input *in, struct ledger_signal *ret)
+{
+	*ret = (struct ledger_signal){
+		.kind = in->signal->transition,
+		.time_ms = in->signal->time_ms,
+		.received_ms = in->webhook->received_ms,
+		.created_ms = in->signal->created_ms,
+		.closed_at_ms = in->signal->closed_at_ms,
+		.has_address = in->signal->addresses.n > 0,
+	};
+}
+
+static void policy_of(const struct source *s, const struct account *a, struct ledger_policy *ret)
+{
+	*ret = (struct ledger_policy){
+		.reports_state = definition_reports_state(s->definition),
+		.late_opened_ms = a ? a->late.opened_ms : 0,
+		.late_closed_ms = a ? a->late.closed_ms : 0,
+	};
+}
+
+void decide_ledger_policy(const struct source *s, struct ledger_policy *ret)
+{
+	const struct account *a = NULL;
+
+	for (size_t i = 0; i < s->accounts_n && !a; i++)
+		a = s->accounts[i].account;
+	policy_of(s, a, ret);
+}
+
+static void explain_ledger(const struct deciding *d, enum transition kind)
+{
+	static const char *const states[] = {
+		[LEDGER_UNKNOWN] = "unknown", [LEDGER_OPEN] = "open", [LEDGER_CLOSED] = "closed"};
+	const struct ledger_entry *was = d->in->entry;
+	const struct ledger_verdict *v = &d->out.verdict;
+	const char *said = kind == TRANSITION_NONE ? "an address" : transition_name(kind);
+	char time[CLOCK_ISO_MAX];
+
+	switch (v->why) {
+	case LEDGER_DUPLICATE:
+		decide_say(d, "ledger: conversation %s, %s → known already, nothing follows", states[was->state], said);
+		break;
+	case LEDGER_HISTORY:
+		clock_iso(was->as_of_ms, time);
+		decide_say(d, "ledger: conversation %s as of %s, %s counts as older → history: %s", states[was->state],
+			   time, said,
+			   v->transition == TRANSITION_NONE ? "this helpdesk reports states, nothing follows"
+							    : "goes out as backfill, with the flag as it is now");
+		break;
+	case LEDGER_BASELINE:
+		decide_say(d, "ledger: conversation unknown, closed → closed: it was closed before our time, nothing "
+			      "follows");
+		break;
+	case LEDGER_LATE_ADDRESS:
+		clock_iso(v->time_ms, time);
+		decide_say(d, "ledger: conversation open without an address so far, and here is one → opened, as of %s",
+			   time);
+		break;
+	case LEDGER_NOTHING:
+		decide_say(d, "ledger: conversation %s, %s → no address is wanted, nothing follows", states[was->state],
+			   said);
+		break;
+	case LEDGER_TAKEN:
+	case LEDGER_EXPIRED:
+		decide_say(d, "ledger: conversation %s, %s → %s; the rules see: %s", states[was->state], said,
+			   states[d->out.entry.state], transition_name(v->transition));
+		break;
+	}
+}
+
+static void ask_ledger(struct deciding *d)
+{
+	const struct decide_input *in = d->in;
+	struct ledger_verdict *v = &d->out.verdict;
+	struct ledger_policy policy;
+	struct ledger_signal s;
+
+	if (!in->signal) {
+		if (ledger_expire(&d->out.entry, in->source->expire_after_ms, in->now_ms, v))
+			explain_ledger(d, TRANSITION_EXPIRED);
+		else
+			*v = (struct ledger_verdict){.why = LEDGER_NOTHING, .time_ms = in->now_ms};
+		return;
+	}
+	decide_ledger_signal(in, &s);
+	policy_of(in->source, d->account, &policy);
+	ledger_apply(&d->out.entry, &s, &policy, v);
+	if (v->renews)
+		reached_clear(&d->out.reached);
+	explain_ledger(d, s.kind);
+}
+
+/* The flag's count for each of the person's flags. An opening counts itself, a closing does not; what is history
+ * changes nothing and counts this conversation as it stands. */
+static int count(const struct deciding *d, struct person *p, struct err *reterr)
+{
+	const struct decision *out = &d->out;
+
+	for (size_t i = 0; i < p->flags_n; i++) {
+		int64_t others = 0;
+		bool self = out->verdict.opens;
+		int r = d->in->view.flag_count(d->in->view.ctx, p->account, p->email, p->flags[i], &others, reterr);
+
+		if (r < 0)
+			return r;
+		if (out->verdict.history)
+			self = out->entry.state == LEDGER_OPEN &&
+			       reached_has(&out->reached, p->account, p->email, p->flags[i]);
+		p->counts[i] = others + self;
+	}
+	return 0;
+}
+
+static void send_drafts(struct deciding *d, const struct person *p, const struct drafts *drafts)
+{
+	struct draft shipped = {.late_ms = -1, .rule = "shipped"};
+
+	for (size_t i = 0; i < drafts->n; i++)
+		decide_add_event(d, p, &drafts->items[i]);
+	/* Only an expiry gets here without any: nothing else would ever put the flag back. */
+	if (drafts->n == 0 && !d->in->webhook) {
+		shipped.metric = mem_fmt("closed conversation in %s", d->in->source->label);
+		decide_add_event(d, p, &shipped);
+		free(shipped.metric);
+	}
+}
+
+/* Runs the rules for one person. Returns 1 where they dropped it. */
+static int run_rules(struct deciding *d, const struct person *p, struct err *reterr)
+{
+	const struct decide_input *in = d->in;
+	struct json_object *properties = decide_properties(d, p);
+	struct rules_view view = {
+		.transition = d->out.verdict.transition,
+		.label = in->source->label,
+		.scope = d->scope.scope,
+		.must_send = decide_closes(d) && !d->out.verdict.to_own,
+	};
+	struct drafts drafts = {0};
+	int r = 0;
+
+	view.scope.properties = properties;
+	rules_run(in->source->rules, &view, &drafts, in->explain);
+	if (drafts.failed.code != 0 && in->webhook) {
+		r = err_set(reterr, -EBADMSG, "%s", drafts.failed.text);
+	} else if (drafts.dropped && drafts.n == 0) {
+		decide_note(d, "%s", drafts.drop_reason ? drafts.drop_reason : "dropped by a rule");
+		r = 1;
+	} else {
+		if (drafts.failed.code != 0)
+			decide_say(d, "%s", drafts.failed.text);
+		send_drafts(d, p, &drafts);
+	}
+	drafts_done(&drafts);
+	json_object_put(properties);
+	return r;
+}
+
+/* Decides for one person. Returns 1 where it was dropped. */
+static int decide_person(struct deciding *d, struct person *p, struct err *reterr)
+{
+	char masked[TEXT_MASK_MAX];
+	int r = count(d, p, reterr);
+
+	if (r < 0)
+		return r;
+	decide_say(d, "for %s in account %s:", text_mask(p->email, masked), p->account);
+	r = run_rules(d, p, reterr);
+	if (r == 0 && d->out.verdict.opens)
+		for (size_t i = 0; i < p->flags_n; i++)
+			reached_add(&d->out.reached, p->account, p->email, p->flags[i]);
+	return r;
+}
+
+static enum decide_result result_of(struct deciding *d, size_t ignored, size_t dropped)
+{
+	const struct ledger_verdict *v = &d->out.verdict;
+
+	if (d->out.events_n > 0)
+		return v->history ? DECIDE_HISTORY : DECIDE_EVENTS;
+	if (dropped > 0)
+		return DECIDE_DROPPED;
+	if (ignored > 0)
+		return DECIDE_IGNORED;
+	if (d->people.n > 0)
+		decide_note(d, "no rule sends for it");
+	else if (v->opens || v->to_own)
+		decide_note(d, "no well-formed address came with it");
+	else
+		decide_note(d, "its opening reached nobody");
+	return v->opens && d->people.n == 0 ? DECIDE_NO_ADDRESS : DECIDE_NOTHING;
+}
+
+/* A transition that rules see. */
+static int decide_transition(struct deciding *d, struct err *reterr)
+{
+	size_t ignored = 0, dropped = 0;
+
+	if (d->out.verdict.opens || d->out.verdict.to_own)
+		ignored = decide_people_own(d);
+	else
+		decide_people_reached(d);
+	for (size_t i = 0; i < d->people.n; i++) {
+		int r = decide_person(d, &d->people.items[i], reterr);
+
+		if (r < 0)
+			return r;
+		dropped += r > 0;
+	}
+	d->out.result = result_of(d, ignored, dropped);
+	return 0;
+}
+
+/* The rules get to see nothing: why, for people. */
+static void decide_nothing(struct deciding *d)
+{
+	d->out.result = DECIDE_NOTHING;
+	switch (d->out.verdict.why) {
+	case LEDGER_DUPLICATE:
+		d->out.result = DECIDE_DUPLICATE;
+		break;
+	case LEDGER_HISTORY:
+		decide_note(d, "older than what is known");
+		break;
+	case LEDGER_BASELINE:
+		decide_note(d, "closed before our time");
+		break;
+	default:
+		break;
+	}
+}
+
+static int open_scope(struct deciding *d, struct err *reterr)
+{
+	const struct decide_input *in = d->in;
+	struct err why;
+
+	if (!in->webhook)
+		return 0;
+	if (signal_scope_open(in->source->definition, in->webhook, in->customer, &d->scope, &why) < 0)
+		return err_set(reterr, -EBADMSG, "%s", why.text);
+	return 0;
+}
+
+int decide(const struct decide_input *in, struct decision *ret, struct err *reterr)
+{
+	struct deciding d = {.in = in};
+	int r = open_scope(&d, reterr);
+
+	if (r < 0)
+		return r;
+	buf_init(&d.detail, DECIDE_DETAIL_MAX);
+	d.out.entry = *in->entry;
+	reached_copy(&d.out.reached, in->reached);
+	if (in->signal)
+		decide_account(&d, NULL);
+	ask_ledger(&d);
+	if (d.out.verdict.transition == TRANSITION_NONE)
+		decide_nothing(&d);
+	else
+		r = decide_transition(&d, reterr);
+	if (r < 0) {
+		decision_done(&d.out);
+	} else {
+		if (d.detail.len > 0)
+			d.out.detail = mem_str(d.detail.data);
+		*ret = d.out;
+	}
+	buf_done(&d.detail);
+	decide_people_done(&d.people);
+	if (in->webhook)
+		signal_scope_done(&d.scope);
+	return r;
+}

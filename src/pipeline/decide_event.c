@@ -1,0 +1,275 @@
+#include "config.h"
+
+#include "pipeline/decide_parts.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+/*
+ * The event's properties and profile (DESIGN section 11). They are made anew for every event: what one event is given
+ * must not show in another.
+ *
+ * Klaviyo takes 400 properties an event. Attributes leave room for ours, a rule's additions for the Event ID.
+ */
+
+#define PROPERTIES_MAX 400
+#define PROPERTIES_OF_OURS 20
+
+#define OPENED_AT "Opened At"
+#define CLOSED_AT "Closed At"
+#define RESOLUTION_SECONDS "Resolution Seconds"
+#define TOTAL_SECONDS "Total Seconds"
+#define REOPEN_COUNT "Reopen Count"
+#define OPEN_CONVERSATIONS "Open Conversations"
+#define CONVERSATION_URL "Conversation URL"
+#define EVENT_ID "Event ID"
+
+/* What we say ourselves; an attribute of that name, however it is written, is left out. */
+static const char *const ours[] = {
+	"Helpdesk",         "Conversation ID", OPENED_AT, CLOSED_AT, RESOLUTION_SECONDS, TOTAL_SECONDS, REOPEN_COUNT,
+	OPEN_CONVERSATIONS, CONVERSATION_URL,  EVENT_ID,  "Test",
+};
+
+/* Attributes with a place of their own; the others follow as the definition has them. */
+static const char *const known[] = {"Channel", "Agent", "Team", "Tags", "Initiated By"};
+
+static bool is_one_of(const char *name, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (text_same(name, list[i]))
+			return true;
+	return false;
+}
+
+#define IS_ONE_OF(name, list) is_one_of(name, list, sizeof(list) / sizeof(*(list)))
+
+static void set_time(struct json_object *to, const char *name, int64_t time_ms)
+{
+	char text[CLOCK_ISO_MAX];
+
+	clock_iso(time_ms, text);
+	json_set_str(to, name, text);
+}
+
+/* Clocks may disagree: a time that runs backwards is no fact. */
+static void set_seconds(struct json_object *to, const char *name, int64_t from_ms, int64_t until_ms)
+{
+	if (from_ms != 0 && from_ms <= until_ms)
+		json_set_int(to, name, (until_ms - from_ms) / CLOCK_SECOND_MS);
+}
+
+static void add_attributes(const struct deciding *d, struct json_object *to)
+{
+	struct json_object *attributes = d->in->signal ? d->in->signal->attributes : NULL;
+
+	if (!attributes)
+		return;
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		struct json_object *value = json_member(attributes, known[i]);
+
+		if (value)
+			json_object_object_add(to, known[i], json_object_get(value));
+	}
+	json_object_object_foreach(attributes, name, value)
+	{
+		if (!value || IS_ONE_OF(name, ours))
+			continue;
+		if (json_object_object_length(to) >= PROPERTIES_MAX - PROPERTIES_OF_OURS)
+			break;
+		json_object_object_add(to, name, json_object_get(value));
+	}
+}
+
+static void add_url(const struct deciding *d, struct json_object *to)
+{
+	if (d->in->signal)
+		json_set_str(to, CONVERSATION_URL, d->in->signal->conversation_url);
+}
+
+static struct json_object *begin(const struct deciding *d)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_set_str(o, "Helpdesk", definition_label(d->in->source->definition));
+	json_set_str(o, "Conversation ID", d->in->conversation);
+	add_attributes(d, o);
+	return o;
+}
+
+struct json_object *decide_facts(const struct deciding *d)
+{
+	struct json_object *o = begin(d);
+
+	add_url(d, o);
+	return o;
+}
+
+static void add_times(const struct deciding *d, struct json_object *to)
+{
+	const struct ledger_entry *e = &d->out.entry;
+	int64_t time_ms = d->out.verdict.time_ms;
+
+	if (!decide_closes(d)) {
+		set_time(to, OPENED_AT, time_ms);
+		return;
+	}
+	/* A history closing may lie before the latest opening, which then is not the one that it ended. */
+	if (e->opened_ms != 0 && e->opened_ms <= time_ms)
+		set_time(to, OPENED_AT, e->opened_ms);
+	set_time(to, CLOSED_AT, time_ms);
+	set_seconds(to, RESOLUTION_SECONDS, e->opened_ms, time_ms);
+	set_seconds(to, TOTAL_SECONDS, e->first_opened_ms, time_ms);
+}
+
+struct json_object *decide_properties(const struct deciding *d, const struct person *p)
+{
+	struct json_object *o = begin(d);
+
+	add_times(d, o);
+	json_set_int(o, REOPEN_COUNT, d->out.entry.reopen_count);
+	if (p->flags_n > 0)
+		json_set_int(o, OPEN_CONVERSATIONS, p->counts[0]);
+	add_url(d, o);
+	if (d->out.verdict.transition == TRANSITION_EXPIRED)
+		json_set_str(o, "Reason", "expired");
+	if (p->is_test)
+		json_set_bool(o, "Test", true);
+	return o;
+}
+
+/* What a rule adds is laid over the rest, but never over the Event ID. */
+static char *properties_text(const struct deciding *d, const struct person *p, const struct draft *draft,
+			     const char *unique_id)
+{
+	struct json_object *o = decide_properties(d, p);
+	char *text;
+
+	if (draft->properties) {
+		json_object_object_foreach(draft->properties, name, value)
+		{
+			if (!value || strcmp(name, EVENT_ID) == 0)
+				continue;
+			if (json_object_object_length(o) >= PROPERTIES_MAX - 1 &&
+			    !json_object_object_get_ex(o, name, NULL)) {
+				decide_say(d, "property %s: left out, an event holds %d", name, PROPERTIES_MAX);
+				continue;
+			}
+			json_object_object_add(o, name, json_object_get(value));
+		}
+	}
+	json_set_str(o, EVENT_ID, unique_id);
+	text = json_text(o);
+	json_object_put(o);
+	return text;
+}
+
+/* A flag is true while any conversation that reached the person is open: no rule has a say in that. */
+static char *profile_text(const struct person *p, const struct draft *draft)
+{
+	struct json_object *o = json_object_new_object();
+	char *text;
+
+	if (draft->profile) {
+		json_object_object_foreach(draft->profile, name, value)
+		{
+			if (value)
+				json_object_object_add(o, name, json_object_get(value));
+		}
+	}
+	for (size_t i = 0; i < p->flags_n; i++)
+		json_set_bool(o, p->flags[i], p->counts[i] > 0);
+	text = json_text(o);
+	json_object_put(o);
+	return text;
+}
+
+static void unique_id_of(const struct deciding *d, const struct person *p, const char *metric,
+			 char out[EVENT_UNIQUE_ID_LEN + 1])
+{
+	const struct decide_input *in = d->in;
+	const struct ledger_verdict *v = &d->out.verdict;
+	int64_t received_ms = in->webhook ? in->webhook->received_ms : in->now_ms;
+	bool has_time = true;
+
+	/* A late address makes the opening's event, so it goes by the opening's time; where the helpdesk gave none,
+	 * that is the time of its receipt. */
+	if (v->why == LEDGER_LATE_ADDRESS) {
+		received_ms = d->out.entry.opened_received_ms;
+		has_time = v->time_ms != received_ms;
+	} else if (in->signal) {
+		has_time = in->signal->has_time;
+	}
+	event_unique_id(out, in->source->name, in->conversation, v->transition, has_time, v->time_ms, received_ms,
+			metric, p->email);
+}
+
+static int64_t late_ms_of(const struct deciding *d, const struct person *p, const struct draft *draft)
+{
+	static const struct late shipped = {
+		.opened_ms = 15 * CLOCK_MINUTE_MS, .reopened_ms = 15 * CLOCK_MINUTE_MS, .closed_ms = CLOCK_DAY_MS};
+	const struct late *late = p->configured ? &p->configured->late : &shipped;
+
+	if (draft->late_ms >= 0)
+		return draft->late_ms;
+	switch (d->out.verdict.transition) {
+	case TRANSITION_OPENED:
+		return late->opened_ms;
+	case TRANSITION_REOPENED:
+		return late->reopened_ms;
+	default:
+		return late->closed_ms;
+	}
+}
+
+static bool has_event(const struct decision *d, const char *account, const char *unique_id)
+{
+	for (size_t i = 0; i < d->events_n; i++)
+		if (strcmp(d->events[i].account, account) == 0 && strcmp(d->events[i].unique_id, unique_id) == 0)
+			return true;
+	return false;
+}
+
+static void explain_event(const struct deciding *d, const struct event *e)
+{
+	char masked[TEXT_MASK_MAX];
+
+	decide_say(d, "event: \"%s\" for %s in account %s, unique_id %s%s%s", e->metric, text_mask(e->email, masked),
+		   e->account, e->unique_id, e->backfill ? ", as backfill" : "",
+		   *e->url ? "" : "; it waits, as the account is not configured");
+}
+
+void decide_add_event(struct deciding *d, const struct person *p, const struct draft *draft)
+{
+	const struct decide_input *in = d->in;
+	struct decision *out = &d->out;
+	struct event e = {.transition = out->verdict.transition};
+
+	unique_id_of(d, p, draft->metric, e.unique_id);
+	if (has_event(out, p->account, e.unique_id)) {
+		decide_say(d, "event: \"%s\" is sent for this already", draft->metric);
+		return;
+	}
+	e.account = mem_str(p->account);
+	e.url = mem_str(p->configured ? p->configured->url : "");
+	e.email = mem_str(p->email);
+	e.metric = mem_str(draft->metric);
+	e.source = mem_str(in->source->name);
+	e.conversation = mem_str(in->conversation);
+	e.webhook = in->webhook ? in->webhook->id : 0;
+	e.time_ms = out->verdict.time_ms;
+	e.received_ms = in->webhook ? in->webhook->received_ms : in->now_ms;
+	e.properties = properties_text(d, p, draft, e.unique_id);
+	e.profile = profile_text(p, draft);
+	e.has_value = draft->has_value;
+	e.value = draft->value;
+	e.backfill = out->verdict.backfill || p->is_test;
+	e.late_ms = late_ms_of(d, p, draft);
+	e.state = EVENT_READY;
+	e.created_ms = in->now_ms;
+	e.due_ms = in->now_ms;
+	explain_event(d, &e);
+	if ((out->events_n & (out->events_n - 1)) == 0)
+		out->events = mem_grow(out->events, out->events_n > 0 ? out->events_n * 2 : 1, sizeof(*out->events));
+	out->events[out->events_n++] = e;
+}

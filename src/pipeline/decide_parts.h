@@ -1,0 +1,61 @@
+/*
+ * decide_parts: what decide's files share; for them only.
+ *
+ * decide.c asks the ledger and says what follows, decide_people.c finds whom it goes to, decide_event.c makes the
+ * event.
+ */
+#ifndef PIPELINE_DECIDE_PARTS_H
+#define PIPELINE_DECIDE_PARTS_H
+
+#include "pipeline/decide.h"
+
+/* One to whom a transition goes, and the flags it sets. The text is borrowed from input or decision. */
+struct person {
+	const char *account;
+	const struct account *configured; /* NULL: no longer */
+	const char *email;
+	const char **flags;
+	size_t flags_n;
+	bool is_test;
+	/* as found for this person, in the order of flags: how many open conversations, this one included */
+	int64_t *counts;
+};
+struct people {
+	struct person *items;
+	size_t n;
+};
+
+/* One decision in the making. */
+struct deciding {
+	const struct decide_input *in;
+	struct decision out;
+	struct signal_scope scope;     /* open where a webhook is behind it */
+	const struct account *account; /* for the webhook's own addresses; NULL: none */
+	struct people people;
+	struct buf detail;
+};
+
+#define DECIDE_DETAIL_MAX 2000
+
+/* A line for a person, where one is wanted. */
+void decide_say(const struct deciding *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* One more part of the decision's detail. */
+void decide_note(struct deciding *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What rules see as transition is one that closes. */
+bool decide_closes(const struct deciding *d);
+
+/* Decides the account for the webhook's own addresses; the ledger's policy goes by it too. explain: NULL, or why. */
+void decide_account(struct deciding *d, struct buf *explain);
+/* Fills people: the webhook's own addresses, less those ignored (returns how many were), or all reached. */
+size_t decide_people_own(struct deciding *d);
+void decide_people_reached(struct deciding *d);
+void decide_people_done(struct people *p);
+
+/* What the webhook alone says, as properties. The caller owns it. */
+struct json_object *decide_facts(const struct deciding *d) MUSTCHECK;
+/* All default properties for one person (section 11) but the Event ID. The caller owns it. */
+struct json_object *decide_properties(const struct deciding *d, const struct person *p) MUSTCHECK;
+/* Adds the draft's event for that person, unless the decision has the same one already. */
+void decide_add_event(struct deciding *d, const struct person *p, const struct draft *draft);
+
+#endif
