@@ -1,0 +1,682 @@
+/*
+ * The client against a peer that says, connection by connection, exactly what the test wants, and against the server of
+ * this project where many answers are open at once.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "http/address.h"
+#include "http/client.h"
+#include "http/server.h"
+
+#define PATIENCE_MS 20000
+
+/* Instead of an answer. */
+#define CLOSE "close"
+#define RESET "reset"
+#define HANG "hang" /* until the client goes */
+
+#define OK_TEXT "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
+
+/* One connection at a time; its requests get the answers in turn. */
+static struct peer {
+	int fd;
+	char *address; /* "127.0.0.1:PORT" */
+	char *url;
+	pthread_t thread;
+	const char *const *answers; /* NULL ends them */
+	struct buf heard;           /* all requests; read after peer_stop */
+	int accepted;               /* the same */
+} peer;
+
+/* One request into heard; false at the end of the connection. */
+static bool peer_hear(int fd)
+{
+	static char chunk[65536];
+	size_t start = peer.heard.len, body = 0;
+	char *end = NULL, *length;
+	ssize_t n;
+
+	while (!end || peer.heard.len < (size_t)(end - peer.heard.data) + 4 + body) {
+		n = recv(fd, chunk, sizeof(chunk), 0);
+		if (n <= 0)
+			return false;
+		buf_add(&peer.heard, chunk, (size_t)n);
+		end = strstr(peer.heard.data + start, "\r\n\r\n");
+		length = strstr(peer.heard.data + start, "Content-Length: ");
+		body = end && length && length < end ? strtoul(length + 16, NULL, 10) : 0;
+	}
+	return true;
+}
+
+static bool peer_say(int fd, const char *answer)
+{
+	struct linger at_once = {.l_onoff = 1};
+	size_t sent = 0;
+
+	if (strcmp(answer, HANG) == 0)
+		return true;
+	if (strcmp(answer, RESET) == 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	if (strcmp(answer, RESET) == 0 || strcmp(answer, CLOSE) == 0)
+		return false;
+	while (sent < strlen(answer)) {
+		ssize_t n = send(fd, answer + sent, strlen(answer) - sent, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return false;
+		sent += (size_t)n;
+	}
+	return !strstr(answer, "Connection: close") && strncmp(answer, "HTTP/1.", 7) == 0;
+}
+
+static void *peer_run(void *arg)
+{
+	const char *const *answer = peer.answers;
+	int fd;
+
+	(void)arg;
+	while ((fd = accept(peer.fd, NULL, NULL)) >= 0) {
+		peer.accepted++;
+		while (peer_hear(fd))
+			if (!*answer || !peer_say(fd, *answer++))
+				break;
+		(void)close(fd);
+	}
+	return NULL;
+}
+
+static void peer_start(const char *const *answers, const char *address)
+{
+	struct http_address a;
+
+	assert_int_equal(http_address_parse(address, &a, NULL), 0);
+	peer.fd = http_address_listen(&a, NULL);
+	assert_true(peer.fd >= 0);
+	assert_return_code(fcntl(peer.fd, F_SETFL, 0), errno); /* accept() is to wait */
+	peer.address = http_address_of_socket(peer.fd);
+	peer.url = mem_fmt("http://%s/path?x=1", http_address_is_unix(&a) ? "localhost" : peer.address);
+	peer.answers = answers;
+	peer.accepted = 0;
+	buf_init(&peer.heard, 16 << 20);
+	thread_start(&peer.thread, "peer", peer_run, NULL);
+}
+
+/* After the client's connections are closed. What was heard stays until peer_done. */
+static void peer_stop(void)
+{
+	(void)shutdown(peer.fd, SHUT_RDWR);
+	thread_join(peer.thread);
+	(void)close(peer.fd);
+}
+
+static void peer_done(void)
+{
+	free(peer.address);
+	free(peer.url);
+	buf_done(&peer.heard);
+}
+
+/* What came back, kept beyond the callback. */
+struct answer {
+	unsigned times;
+	enum http_failure failure;
+	unsigned status;
+	char error[256], type[64], body[64];
+	size_t body_len;
+};
+
+static void on_answer(void *ctx, const struct http_reply *reply)
+{
+	struct answer *a = ctx;
+
+	a->times++;
+	a->failure = reply->failure;
+	a->status = reply->status;
+	a->body_len = reply->body.len;
+	(void)snprintf(a->error, sizeof(a->error), "%s", reply->error);
+	(void)snprintf(a->type, sizeof(a->type), "%s", reply->type ? reply->type : "");
+	(void)snprintf(a->body, sizeof(a->body), "%s", reply->body.data);
+}
+
+static void turn_until_idle(struct http_client *c)
+{
+	int64_t patience = clock_now_ms() + PATIENCE_MS;
+
+	while (http_client_running(c) > 0) {
+		assert_true(clock_now_ms() < patience);
+		http_client_turn(c, patience);
+	}
+}
+
+static struct answer ask_one(struct http_client *c, const struct http_ask *ask)
+{
+	struct answer a = {0};
+	struct err e = {0};
+
+	if (http_client_start(c, ask, on_answer, &a, &e) != 0)
+		fail_msg("%s", e.text);
+	turn_until_idle(c);
+	assert_int_equal(a.times, 1);
+	return a;
+}
+
+/* One GET of a client of its own. */
+static struct answer get(const char *url, struct http_ask ask)
+{
+	struct http_client *c = http_client_new("test/1");
+	struct answer a;
+
+	ask.method = "GET";
+	ask.url = url;
+	a = ask_one(c, &ask);
+	http_client_free(c);
+	return a;
+}
+
+/* What one GET makes of one answer. */
+static struct answer get_answered(const char *answer, struct http_ask ask)
+{
+	const char *const answers[] = {answer, NULL};
+	struct answer a;
+
+	peer_start(answers, "127.0.0.1:0");
+	a = get(peer.url, ask);
+	peer_stop();
+	peer_done();
+	return a;
+}
+
+static void assert_heard(const char *part)
+{
+	if (!strstr(peer.heard.data, part))
+		fail_msg("no \"%s\" in: %s", part, peer.heard.data);
+}
+
+/* The same for a literal with a NUL inside, and behind one. */
+#define assert_heard_bytes(text) assert_non_null(memmem(peer.heard.data, peer.heard.len, text, sizeof(text) - 1))
+
+/* ---- tests ---------------------------------------------------------------------------------------------------------
+ */
+
+static void a_request_goes_out_as_asked(void **state)
+{
+	static const char *const answers[] = {OK_TEXT, OK_TEXT, OK_TEXT, OK_TEXT, NULL};
+	struct http_client *c = http_client_new("deskbridge/0");
+	struct pairs headers = {0};
+	struct answer a;
+
+	(void)state;
+	peer_start(answers, "127.0.0.1:0");
+	pairs_add(&headers, "Content-Type", "application/vnd.api+json");
+	pairs_add(&headers, "revision", "2026-07-15");
+	pairs_add(&headers, "X-Empty", "");
+	a = ask_one(c, &(struct http_ask){.method = "POST",
+					  .url = peer.url,
+					  .headers = &headers,
+					  .body = mem_dup("{\"a\0b\"}", 7),
+					  .body_len = 7});
+	assert_int_equal(a.failure, HTTP_OK);
+	assert_int_equal(a.status, 200);
+	assert_string_equal(a.type, "text/plain");
+	assert_string_equal(a.body, "ok");
+	assert_string_equal(a.error, "");
+	(void)ask_one(c, &(struct http_ask){.method = "GET", .url = peer.url});
+	(void)ask_one(c, &(struct http_ask){.method = "DELETE", .url = peer.url});
+	(void)ask_one(c, &(struct http_ask){.method = "POST", .url = peer.url});
+	http_client_free(c);
+	peer_stop();
+	assert_int_equal(peer.accepted, 1); /* kept alive */
+	assert_memory_equal(peer.heard.data, "POST /path?x=1 HTTP/1.1\r\n", 25);
+	assert_heard("\r\nUser-Agent: deskbridge/0\r\n");
+	assert_heard("\r\nContent-Type: application/vnd.api+json\r\n");
+	assert_heard("\r\nrevision: 2026-07-15\r\n");
+	assert_heard("\r\nX-Empty:\r\n");
+	assert_heard("\r\nContent-Length: 7\r\n");
+	assert_heard_bytes("\r\n\r\n{\"a\0b\"}GET /path?x=1 HTTP/1.1\r\n");
+	assert_heard_bytes("\r\n\r\nDELETE /path");
+	assert_heard_bytes("\r\nContent-Length: 0\r\n");
+	pairs_done(&headers);
+	peer_done();
+}
+
+static void a_long_body_does_not_wait_for_100(void **state)
+{
+	static const char *const answers[] = {"HTTP/1.1 100 Continue\r\nX-Not: this\r\n\r\n" OK_TEXT, NULL};
+	struct http_client *c = http_client_new(NULL);
+	size_t len = 3 << 20;
+	struct answer a;
+	char *body = mem_new(len, 1);
+
+	(void)state;
+	memset(body, 'x', len);
+	peer_start(answers, "127.0.0.1:0");
+	a = ask_one(c, &(struct http_ask){.method = "POST", .url = peer.url, .body = body, .body_len = len});
+	assert_int_equal(a.status, 200);
+	assert_string_equal(a.body, "ok");
+	http_client_free(c);
+	peer_stop();
+	assert_null(strstr(peer.heard.data, "Expect"));
+	assert_true(peer.heard.len > len);
+	peer_done();
+}
+
+static void a_fresh_call_has_a_connection_of_its_own(void **state)
+{
+	static const char *const answers[] = {OK_TEXT, OK_TEXT, OK_TEXT, NULL};
+	struct http_client *c = http_client_new(NULL);
+
+	(void)state;
+	peer_start(answers, "127.0.0.1:0");
+	for (int i = 0; i < 3; i++) {
+		struct answer a = ask_one(c, &(struct http_ask){.method = "GET", .url = peer.url, .fresh = true});
+
+		assert_int_equal(a.status, 200);
+	}
+	http_client_free(c);
+	peer_stop();
+	assert_int_equal(peer.accepted, 3);
+	peer_done();
+}
+
+static void any_status_is_an_answer(void **state)
+{
+	struct answer a;
+
+	(void)state;
+	a = get_answered(
+		"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<html>no</html>",
+		(struct http_ask){0});
+	assert_int_equal(a.failure, HTTP_OK);
+	assert_int_equal(a.status, 403);
+	assert_string_equal(a.type, "text/html");
+	assert_string_equal(a.body, "<html>no</html>");
+	a = get_answered("HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+			 (struct http_ask){0});
+	assert_int_equal(a.failure, HTTP_OK);
+	assert_int_equal(a.status, 301);
+	assert_string_equal(a.type, "");
+	a = get_answered("HTTP/1.1 503 Later\r\nConnection: close\r\n\r\nuntil the end", (struct http_ask){0});
+	assert_int_equal(a.failure, HTTP_OK);
+	assert_int_equal(a.status, 503);
+	assert_string_equal(a.body, "until the end");
+}
+
+static void what_is_no_whole_answer_is_broken(void **state)
+{
+	static const char *const answers[] = {
+		CLOSE,
+		RESET,
+		"SSH-2.0-OpenSSH\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\nshort",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhe",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		struct answer a = get_answered(answers[i], (struct http_ask){0});
+
+		if (a.failure != HTTP_BROKEN || a.error[0] == '\0')
+			fail_msg("case %zu: %s, %s", i, http_failure_name(a.failure), a.error);
+	}
+}
+
+static void an_answer_longer_than_allowed_fails(void **state)
+{
+	static const char declared[] = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
+	static const char endless[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n01234567890123456789";
+	struct answer a;
+
+	(void)state;
+	a = get_answered(declared, (struct http_ask){.max_answer = 10});
+	assert_int_equal(a.failure, HTTP_OK);
+	assert_int_equal(a.body_len, 10);
+	a = get_answered(declared, (struct http_ask){.max_answer = 9});
+	assert_int_equal(a.failure, HTTP_TOO_LONG);
+	assert_int_equal(a.status, 200);
+	assert_true(a.body_len <= 9);
+	a = get_answered(endless, (struct http_ask){.max_answer = 9});
+	assert_int_equal(a.failure, HTTP_TOO_LONG);
+	assert_int_not_equal(a.error[0], '\0');
+}
+
+static void a_peer_that_never_answers_times_out(void **state)
+{
+	int64_t before = clock_now_ms();
+	struct answer a;
+
+	(void)state;
+	a = get_answered(HANG, (struct http_ask){.timeout_ms = 100});
+	assert_int_equal(a.failure, HTTP_TIMEOUT);
+	assert_int_equal(a.status, 0);
+	assert_true(clock_now_ms() - before >= 99);
+	a = get_answered("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", (struct http_ask){.timeout_ms = 100});
+	assert_int_equal(a.failure, HTTP_TIMEOUT);
+}
+
+static void nobody_listening_is_a_failure_to_connect(void **state)
+{
+	CLEANUP(mem_freep) char *address = NULL, *url = NULL;
+	struct http_address a;
+	int fd;
+
+	(void)state;
+	/* Bound and not listening: nobody else can take the port meanwhile. */
+	assert_int_equal(http_address_parse("127.0.0.1:0", &a, NULL), 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_return_code(bind(fd, &a.socket.any, a.len), errno);
+	address = http_address_of_socket(fd);
+	url = mem_fmt("http://%s/", address);
+	assert_int_equal(get(url, (struct http_ask){0}).failure, HTTP_CONNECT);
+	assert_int_equal(get("http://localhost/", (struct http_ask){.unix_socket = "/nowhere/socket"}).failure,
+			 HTTP_CONNECT);
+	(void)close(fd);
+}
+
+static void what_cannot_be_asked_is_an_error_at_once(void **state)
+{
+	static const char *const urls[] = {
+		"",        "nothing",     "ftp://127.0.0.1/",        "file:///etc/passwd",
+		"http://", "http://a b/", "http://127.0.0.1:99999/", "gopher://127.0.0.1/",
+	};
+	static char bad[][2][16] = {{"X", "a\r\nY: 1"}, {"X\nY", "1"}, {"", "1"}, {"X:", "1"}};
+	struct http_client *c = http_client_new(NULL);
+	struct answer a = {0};
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		struct http_ask ask = {.method = "GET", .url = urls[i], .body = mem_str("freed all the same")};
+
+		if (http_client_start(c, &ask, on_answer, &a, &e) != -EINVAL)
+			fail_msg("taken: %s", urls[i]);
+		assert_int_not_equal(e.text[0], '\0');
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct pair one = {bad[i][0], bad[i][1]};
+		struct pairs headers = {&one, 1};
+		struct http_ask ask = {.method = "GET", .url = "http://127.0.0.1:1/", .headers = &headers};
+
+		assert_int_equal(http_client_start(c, &ask, on_answer, &a, &e), -EINVAL);
+	}
+	assert_int_equal(http_client_running(c), 0);
+	assert_int_equal(a.times, 0);
+	http_client_free(c);
+}
+
+static void the_environments_proxy_is_not_for_plain_http(void **state)
+{
+	struct answer a;
+
+	(void)state;
+	assert_return_code(setenv("http_proxy", "http://127.0.0.1:1", 1), errno);
+	assert_return_code(setenv("ALL_PROXY", "http://127.0.0.1:1", 1), errno);
+	a = get_answered(OK_TEXT, (struct http_ask){0});
+	assert_int_equal(a.failure, HTTP_OK);
+	assert_return_code(unsetenv("http_proxy"), errno);
+	assert_return_code(unsetenv("ALL_PROXY"), errno);
+}
+
+static void an_unix_socket_can_be_asked(void **state)
+{
+	static const char *const answers[] = {OK_TEXT, NULL};
+	char dir[] = "/tmp/test-client-XXXXXX";
+	CLEANUP(mem_freep) char *address = NULL;
+	struct answer a;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	address = mem_fmt("unix:%s/s", dir);
+	peer_start(answers, address);
+	a = get(peer.url, (struct http_ask){.unix_socket = address + 5});
+	assert_int_equal(a.status, 200);
+	peer_stop();
+	peer_done();
+	assert_return_code(unlink(address + 5), errno);
+	assert_return_code(rmdir(dir), errno);
+}
+
+static void freeing_aborts_what_runs(void **state)
+{
+	static const char *const answers[] = {HANG, NULL};
+	struct http_client *c = http_client_new(NULL);
+	struct answer a = {0}, b = {0};
+	struct http_ask ask = {.method = "GET"};
+
+	(void)state;
+	peer_start(answers, "127.0.0.1:0");
+	ask.url = peer.url;
+	assert_int_equal(http_client_start(c, &ask, on_answer, &a, NULL), 0);
+	assert_int_equal(http_client_start(c, &ask, on_answer, &b, NULL), 0);
+	http_client_turn(c, 0);
+	assert_int_equal(http_client_running(c), 2);
+	http_client_free(c);
+	http_client_free(NULL);
+	assert_int_equal(a.failure, HTTP_ABORTED);
+	assert_int_equal(b.failure, HTTP_ABORTED);
+	assert_int_equal(a.times + b.times, 2);
+	peer_stop();
+	peer_done();
+}
+
+static void *wake(void *arg)
+{
+	http_client_wake(arg);
+	return NULL;
+}
+
+static void a_wake_ends_the_turn_that_waits_or_the_next(void **state)
+{
+	struct http_client *c = http_client_new(NULL);
+	pthread_t t;
+
+	(void)state;
+	thread_start(&t, "wake", wake, c);
+	http_client_turn(c, CLOCK_NEVER_MS);
+	thread_join(t);
+	http_client_wake(c);
+	http_client_turn(c, CLOCK_NEVER_MS);
+	http_client_free(c);
+}
+
+static void a_turn_without_work_ends_at_its_time(void **state)
+{
+	struct http_client *c = http_client_new(NULL);
+	int64_t until = clock_now_ms() + 30;
+
+	(void)state;
+	while (clock_now_ms() < until)
+		http_client_turn(c, until);
+	http_client_turn(c, INT64_MIN);
+	http_client_free(c);
+}
+
+static void fetching_is_one_call(void **state)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 2\r\n\r\nok", NULL};
+	struct http_ask ask = {.method = "GET"};
+	struct http_reply reply;
+	struct err e;
+
+	(void)state;
+	peer_start(answers, "127.0.0.1:0");
+	ask.url = peer.url;
+	assert_int_equal(http_fetch(&ask, "test/1", &reply, &e), 0);
+	assert_int_equal(reply.status, 200);
+	assert_string_equal(reply.type, "a/b");
+	assert_string_equal(reply.body.data, "ok");
+	assert_string_equal(pairs_get(&reply.headers, "X-a"), "1");
+	assert_int_equal(reply.headers.n, 4);
+	assert_true(reply.took_us > 0);
+	http_reply_done(&reply);
+	ask.url = "nowhere://";
+	assert_int_equal(http_fetch(&ask, "test/1", &reply, &e), -EINVAL);
+	peer_stop();
+	peer_done();
+}
+
+static void ids_are_escaped_for_urls(void **state)
+{
+	static const char *const cases[][2] = {
+		{"", ""},
+		{"aZ09-._~", "aZ09-._~"},
+		{"a/b?c=d&e f", "a%2Fb%3Fc%3Dd%26e%20f"},
+		{"\xc3\xa4%", "%C3%A4%25"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = http_escape(cases[i][0]);
+
+		assert_string_equal(text, cases[i][1]);
+		free(text);
+	}
+}
+
+/* ---- many at once, against our own server --------------------------------------------------------------------------
+ */
+
+#define MANY 40
+
+static int let_in(void *ctx, struct http_exchange *x)
+{
+	(void)ctx;
+	(void)x;
+	return 0;
+}
+
+/* Keeps each exchange until all are there: nothing is answered unless the client really runs them at once. */
+static void keep_until_all(void *ctx, struct http_exchange *x)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct http_exchange *kept[MANY];
+	static unsigned n;
+
+	(void)ctx;
+	http_suspend(x);
+	(void)pthread_mutex_lock(&lock);
+	kept[n++] = x;
+	for (unsigned i = 0; n == MANY && i < n; i++)
+		http_resume(kept[i],
+			    &(struct http_answer){.status = 202, .body = kept[i]->body, .body_len = kept[i]->body_len});
+	(void)pthread_mutex_unlock(&lock);
+}
+
+struct again {
+	struct http_client *client;
+	const char *url;
+	unsigned ok, left;
+};
+
+/* From inside done, the next call is started. */
+static void on_one_of_many(void *ctx, const struct http_reply *reply)
+{
+	struct again *again = ctx;
+	struct http_ask ask = {.method = "GET", .url = again->url};
+
+	again->ok += reply->failure == HTTP_OK && (reply->status == 202 || reply->status == 404);
+	if (again->left == 0)
+		return;
+	again->left--;
+	assert_int_equal(http_client_start(again->client, &ask, on_one_of_many, again, NULL), 0);
+}
+
+static int refuse_get(void *ctx, struct http_exchange *x)
+{
+	if (strcmp(x->method, "GET") != 0)
+		return let_in(ctx, x);
+	http_answer(x, &(struct http_answer){.status = 404});
+	return 1;
+}
+
+/* A server, unlike the peer, answers a ClientHello: with an error in plain text. */
+static void a_peer_without_tls_is_a_tls_failure(void **state)
+{
+	const struct http_handler handler = {.begin = refuse_get, .complete = keep_until_all};
+	const struct http_server_options options = {
+		.address = "127.0.0.1:0", .listen_fd = -1, .threads = 2, .max_connections = 8, .timeout_ms = 1000};
+	CLEANUP(mem_freep) char *url = NULL;
+	struct http_server *s;
+	struct err e;
+
+	(void)state;
+	if (http_server_start(&options, &handler, &s, &e) != 0)
+		fail_msg("%s", e.text);
+	url = mem_fmt("https://%s/", http_server_address(s));
+	assert_int_equal(get(url, (struct http_ask){0}).failure, HTTP_TLS);
+	http_server_stop(s);
+}
+
+static void many_run_at_once_and_done_may_start_more(void **state)
+{
+	const struct http_handler handler = {.begin = refuse_get, .complete = keep_until_all};
+	const struct http_server_options options = {.address = "127.0.0.1:0",
+						    .listen_fd = -1,
+						    .threads = 2,
+						    .max_connections = 2 * MANY,
+						    .max_body = 100,
+						    .timeout_ms = PATIENCE_MS};
+	struct http_client *c = http_client_new(NULL);
+	CLEANUP(mem_freep) char *url = NULL;
+	struct again again = {.client = c, .left = 100};
+	struct http_server *s;
+	struct err e;
+
+	(void)state;
+	if (http_server_start(&options, &handler, &s, &e) != 0)
+		fail_msg("%s", e.text);
+	url = mem_fmt("http://%s/", http_server_address(s));
+	again.url = url;
+	for (unsigned i = 0; i < MANY; i++) {
+		struct http_ask ask = {.method = "POST", .url = url, .body = mem_fmt("%02u", i), .body_len = 2};
+
+		assert_int_equal(http_client_start(c, &ask, on_one_of_many, &again, &e), 0);
+	}
+	turn_until_idle(c);
+	assert_int_equal(again.ok, MANY + 100);
+	http_client_free(c);
+	http_server_stop(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_request_goes_out_as_asked),
+		cmocka_unit_test(a_long_body_does_not_wait_for_100),
+		cmocka_unit_test(a_fresh_call_has_a_connection_of_its_own),
+		cmocka_unit_test(any_status_is_an_answer),
+		cmocka_unit_test(what_is_no_whole_answer_is_broken),
+		cmocka_unit_test(an_answer_longer_than_allowed_fails),
+		cmocka_unit_test(a_peer_that_never_answers_times_out),
+		cmocka_unit_test(nobody_listening_is_a_failure_to_connect),
+		cmocka_unit_test(a_peer_without_tls_is_a_tls_failure),
+		cmocka_unit_test(what_cannot_be_asked_is_an_error_at_once),
+		cmocka_unit_test(the_environments_proxy_is_not_for_plain_http),
+		cmocka_unit_test(an_unix_socket_can_be_asked),
+		cmocka_unit_test(freeing_aborts_what_runs),
+		cmocka_unit_test(a_wake_ends_the_turn_that_waits_or_the_next),
+		cmocka_unit_test(a_turn_without_work_ends_at_its_time),
+		cmocka_unit_test(fetching_is_one_call),
+		cmocka_unit_test(ids_are_escaped_for_urls),
+		cmocka_unit_test(many_run_at_once_and_done_may_start_more),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
