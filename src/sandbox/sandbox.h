@@ -1,9 +1,15 @@
 /*
  * sandbox: a stand-in for Klaviyo that keeps Klaviyo's documented rules (DESIGN section 16, klaviyo/KLAVIYO.md).
  *
- * Split: world.h (accounts, profiles, metrics, events: what a Klaviyo account would hold), rules of a request
- * (check.h: shape, limits, key, revision, as documented), faults.h (scripted trouble), serve (routes, quota, feed).
- * The daemon has no special case for it.
+ *   sandbox.c    the server: begins, answers, delays, cuts
+ *   api          the way of a request to /api/…; access (key, scopes, revision, media type), throttle (quotas), check
+ *                (bodies), readback and query (GET), complaint and answer (what goes back)
+ *   inspect      /sandbox/…: what it holds; faults while it runs
+ *   world        accounts, profiles, metrics, events
+ *   faults       scripted trouble; delays carries it out
+ *   feed         the activity feed
+ *
+ * All but sandbox.c, delays and feed are pure. The daemon has no special case for the sandbox.
  */
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H
@@ -14,20 +20,25 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+#define SANDBOX_EVENTS_DEFAULT 1000000
+
 struct sandbox;
 
 struct sandbox_options {
 	const char *address;       /* "127.0.0.1:0" */
-	const char *const *faults; /* --fault SPEC, in order */
+	const char *const *faults; /* specifications in order; the grammar: FAULTS_HELP in faults.h */
 	size_t faults_n;
-	bool no_quota; /* --no-quota: counts nothing, throttles nobody */
-	bool quiet;    /* no activity feed on stdout */
+	size_t max_events; /* kept at most, the oldest go first; 0: SANDBOX_EVENTS_DEFAULT */
+	bool no_quota;     /* --no-quota: counts nothing, throttles nobody */
+	bool quiet;        /* no activity feed */
 };
 
+/* -EINVAL for a wrong fault, or what listening gives. */
 int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct err *reterr) MUSTCHECK;
 const char *sandbox_address(const struct sandbox *s);
+/* Begins to write the activity feed to standard output, with what came so far; nothing where quiet. Once. */
+void sandbox_feed(struct sandbox *s);
+/* Answers what waits, at once, and frees s; NULL allowed. */
 void sandbox_stop(struct sandbox *s);
-/* The grammar of SPEC with examples, for --help and for errors. */
-const char *sandbox_fault_help(void);
 
 #endif

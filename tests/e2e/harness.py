@@ -333,8 +333,12 @@ class Sandbox:
 
     def all_events(self):
         """All that was accepted, duplicates too, in order of arrival. Each a dict: n, received_at, account, email, metric,
-        time, unique_id, backfill, properties, profile_properties, duplicate."""
-        return self.get("/sandbox/events")
+        time, unique_id, backfill, value, properties, profile_properties, duplicate."""
+        events, page = [], None
+        while page is None or page:
+            page = self.get(f"/sandbox/events?after={events[-1]['n'] if events else 0}")
+            events += page
+        return events
 
     def events(self, **where):
         """What Klaviyo would show: without duplicates. events(email=…, metric=…) filters by any member."""

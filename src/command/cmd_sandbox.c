@@ -1,0 +1,114 @@
+/*
+ * deskbridge sandbox: a stand-in for Klaviyo on this machine, with its activity feed on standard output.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "command/options.h"
+#include "sandbox/faults.h"
+#include "sandbox/sandbox.h"
+
+#define LISTEN_DEFAULT "127.0.0.1:8181"
+
+/* Until a signal asks for the end. They were blocked before the threads started, so none can take them. */
+static void wait_for_end(const sigset_t *ends)
+{
+	int number;
+
+	while (sigwait(ends, &number) != 0)
+		;
+}
+
+static int serve(const struct sandbox_options *o)
+{
+	struct sandbox *sandbox;
+	struct err err;
+	sigset_t ends;
+	int r;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	(void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
+	(void)signal(SIGPIPE, SIG_IGN); /* whoever reads the feed may go; the sandbox stays */
+
+	r = sandbox_start(o, &sandbox, &err);
+	if (r < 0) {
+		fprintf(stderr, "deskbridge sandbox: %s\n", err.text);
+		return COMMAND_FAILED;
+	}
+	printf("sandbox on http://%s\n", sandbox_address(sandbox));
+	(void)fflush(stdout);
+	sandbox_feed(sandbox);
+	wait_for_end(&ends);
+	sandbox_stop(sandbox);
+	return COMMAND_GOOD;
+}
+
+/* A wrong fault is wrong usage, and told before anything starts. */
+static int check_faults(const struct option_list *specs)
+{
+	struct faults trial = {0};
+	struct err err;
+	int r = 0;
+
+	for (size_t i = 0; i < specs->n && r == 0; i++)
+		r = faults_add(&trial, specs->items[i], 0, &err);
+	faults_clear(&trial);
+	return r < 0 ? command_usage_error(&command_sandbox, "%s", err.text) : OPTIONS_GO;
+}
+
+static int run(const struct command_context *ctx, int argc, char **argv)
+{
+	struct sandbox_options o = {.address = LISTEN_DEFAULT};
+	struct option_list faults = {.n = 0};
+	long events = SANDBOX_EVENTS_DEFAULT;
+	const struct option_spec specs[] = {
+		{"--listen", OPTION_TEXT, &o.address},    {"--fault", OPTION_LIST, &faults},
+		{"--no-quota", OPTION_FLAG, &o.no_quota}, {"--quiet", OPTION_FLAG, &o.quiet},
+		{"--events", OPTION_COUNT, &events},      {NULL},
+	};
+	size_t words;
+	int status;
+
+	(void)ctx;
+	status = options_parse(&command_sandbox, specs, argc, argv, NULL, 0, &words);
+	if (status == OPTIONS_GO)
+		status = check_faults(&faults);
+	if (status != OPTIONS_GO)
+		return status;
+	o.faults = faults.items;
+	o.faults_n = faults.n;
+	o.max_events = (size_t)events;
+	return serve(&o);
+}
+
+const struct command command_sandbox = {
+	.name = "sandbox",
+	.arguments = "[--listen ADDRESS] [--fault SPEC]… [--no-quota] [--quiet] [--events N]",
+	.summary = "answers like Klaviyo, and shows what arrived",
+	.help = "Keeps Klaviyo's documented rules: shape and limits of requests, keys and scopes, revisions, quotas,\n"
+		"duplicates by unique_id. Point klaviyo.url at it. The first line on standard output is its address, "
+		"then\n"
+		"one line for each event. Everything is in memory and gone when it ends (SIGTERM, SIGINT).\n"
+		"\n"
+		"  --listen ADDRESS  where to listen (default: " LISTEN_DEFAULT "; port 0: any free one)\n"
+		"  --fault SPEC      scripted trouble, see below; can be given several times\n"
+		"  --no-quota        no rate limits\n"
+		"  --quiet           no activity feed\n"
+		"  --events N        how many events are held (default: 1000000); the oldest go first\n"
+		"\n"
+		"Keys: any that begins with pk_ has all rights, but pk_bad… and pk_revoked… are unknown (401), and\n"
+		"pk_only_events-write_… has only the scopes named (several: events-write+metrics-read). "
+		"pk_sandbox_NAME_…\n"
+		"belongs to the account NAME, every other key to the account \"default\".\n"
+		"\n"
+		"What it holds, as JSON: GET /sandbox/events, /sandbox/profiles, /sandbox/stats, /sandbox/faults. "
+		"While it\n"
+		"runs: POST /sandbox/faults with one SPEC a line, DELETE /sandbox/faults, DELETE /sandbox/events.\n"
+		"\n" FAULTS_HELP,
+	.run = run,
+};

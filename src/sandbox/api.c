@@ -1,0 +1,288 @@
+#include "config.h"
+
+#include "sandbox/api.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "sandbox/access.h"
+#include "sandbox/query.h"
+#include "sandbox/readback.h"
+
+/* One request on its way. */
+struct api_call {
+	struct state *state;
+	struct http_exchange *x;
+	struct answer *answer;
+	struct json_object *body; /* NULL where there is none, or no JSON */
+	char revision[ACCESS_REVISION_MAX];
+	struct world_account *account;
+};
+
+struct endpoint {
+	const char *method, *path, *scope;
+	unsigned burst, steady; /* a second, a minute */
+	void (*answer)(struct api_call *c);
+};
+
+/* ---- what the endpoints do --------------------------------------------------------------------------------------- */
+
+static void take(struct api_call *c, const struct check_result *checked)
+{
+	const struct world_event *e;
+
+	state_lock(c->state);
+	for (size_t i = 0; i < checked->n; i++) {
+		e = world_take(c->state->world, c->account, &checked->events[i], c->x->received_ms);
+		if (c->state->feed)
+			feed_event(c->state->feed, e);
+	}
+	state_unlock(c->state);
+	c->answer->status = 202;
+	if (checked->phone_ignored)
+		pairs_add(&c->answer->headers, "X-Klaviyo-Partial-Failure", "phone_number");
+}
+
+static void post(struct api_call *c,
+		 void (*check)(struct json_object *body, const struct check_rules *rules, struct check_result *ret))
+{
+	const struct check_rules rules = {c->revision, c->x->received_ms};
+	struct complaints complaints = {0};
+	struct check_result checked;
+
+	if (!access_media_type(http_header(c->x, "Content-Type"), http_header(c->x, "Content-Encoding"), &complaints)) {
+		answer_complaints(c->answer, &complaints);
+		complaints_done(&complaints);
+		return;
+	}
+	if (c->x->body_len > CHECK_BODY_MAX) {
+		answer_complaint(c->answer, 413, "/data", "The payload must not exceed 5 MB.");
+		return;
+	}
+	check(c->body, &rules, &checked);
+	if (checked.complaints.n > 0)
+		answer_complaints(c->answer, &checked.complaints);
+	else
+		take(c, &checked);
+	check_result_done(&checked);
+}
+
+static void post_event(struct api_call *c)
+{
+	post(c, check_single);
+}
+
+static void post_bulk(struct api_call *c)
+{
+	post(c, check_bulk);
+}
+
+static void read_back(struct api_call *c, void (*read)(const struct readback *r, struct answer *ret))
+{
+	struct pairs params = {0};
+	const char *host = http_header(c->x, "Host");
+	CLEANUP(mem_freep) char *base = mem_fmt("http://%s", host ? host : "sandbox");
+	struct readback r = {c->state->world, c->account, base, c->x->path, &params};
+
+	query_read(c->x->query, &params);
+	state_lock(c->state);
+	read(&r, c->answer);
+	state_unlock(c->state);
+	pairs_done(&params);
+}
+
+static void get_events(struct api_call *c)
+{
+	read_back(c, readback_events);
+}
+
+static void get_metrics(struct api_call *c)
+{
+	read_back(c, readback_metrics);
+}
+
+static void get_profiles(struct api_call *c)
+{
+	read_back(c, readback_profiles);
+}
+
+static void get_accounts(struct api_call *c)
+{
+	read_back(c, readback_accounts);
+}
+
+/* At most WORLD_ENDPOINTS_MAX: each has its windows in the account. */
+static const struct endpoint endpoints[] = {
+	{"POST", "/api/events", "events:write", 350, 3500, post_event},
+	{"POST", "/api/event-bulk-create-jobs", "events:write", 10, 150, post_bulk},
+	{"GET", "/api/events", "events:read", 350, 3500, get_events},
+	{"GET", "/api/metrics", "metrics:read", 10, 150, get_metrics},
+	{"GET", "/api/profiles", "profiles:read", 75, 750, get_profiles},
+	{"GET", "/api/accounts", "accounts:read", 1, 15, get_accounts},
+};
+#define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
+_Static_assert(ENDPOINTS <= WORLD_ENDPOINTS_MAX, "an account has room for each endpoint's windows");
+
+/* ---- what comes before ------------------------------------------------------------------------------------------- */
+
+static const struct endpoint *route(struct api_call *c)
+{
+	const char *allowed = NULL;
+
+	for (size_t i = 0; i < ENDPOINTS; i++) {
+		if (strcmp(endpoints[i].path, c->x->path) != 0)
+			continue;
+		if (strcmp(endpoints[i].method, c->x->method) == 0)
+			return &endpoints[i];
+		allowed = allowed ? "GET, POST" : endpoints[i].method;
+	}
+	if (allowed) {
+		answer_complaint(c->answer, 405, "/data", "Method not allowed.");
+		pairs_add(&c->answer->headers, "Allow", allowed);
+	} else {
+		answer_complaint(c->answer, 404, "/data", "There is nothing at this path.");
+	}
+	return NULL;
+}
+
+/* include= has a stricter quota of its own with Klaviyo; its numbers are not published, so it is not counted here. */
+static bool within_quota(struct api_call *c, const struct endpoint *e)
+{
+	struct throttle_answer a;
+
+	if (c->state->no_quota)
+		return true;
+	state_lock(c->state);
+	a = throttle_take(&c->account->throttles[e - endpoints], e->burst, e->steady, c->x->received_ms);
+	state_unlock(c->state);
+	if (!a.taken) {
+		CLEANUP(mem_freep)
+		char *detail = mem_fmt("Request was throttled. Expected available in %u second%s.", a.retry_s,
+				       a.retry_s == 1 ? "" : "s");
+
+		answer_complaint(c->answer, 429, "/data", detail);
+		answer_header(c->answer, "Retry-After", a.retry_s);
+		return false;
+	}
+	answer_header(c->answer, "RateLimit-Limit", e->steady);
+	answer_header(c->answer, "RateLimit-Remaining", a.remaining);
+	answer_header(c->answer, "RateLimit-Reset", a.reset_s);
+	return true;
+}
+
+/* Key, scope and revision; the first that is wrong is the answer. */
+static bool may(struct api_call *c, const struct endpoint *e)
+{
+	struct complaints complaints = {0};
+	struct access access;
+	bool good;
+
+	good = access_key(http_header(c->x, "Authorization"), &access, &complaints) &&
+	       access_scope(&access, e->scope, &complaints) &&
+	       access_revision(http_header(c->x, "revision"),
+			       http_header(c->x, "X-Klaviyo-Revision-Fall-Forward-Opt-Out"), c->x->received_ms,
+			       c->revision, &complaints);
+	if (good) {
+		state_lock(c->state);
+		c->account = world_account(c->state->world, access.account);
+		state_unlock(c->state);
+		if (!c->account) {
+			complaints_add(&complaints, 401, "/data/", "The sandbox holds no more than %d accounts.",
+				       WORLD_ACCOUNTS_MAX);
+			good = false;
+		}
+	}
+	if (!good)
+		answer_complaints(c->answer, &complaints);
+	complaints_done(&complaints);
+	return good;
+}
+
+/* What Cloudflare refuses before Klaviyo sees it: a line break in the key ends the header early. */
+static bool is_broken(struct http_exchange *x)
+{
+	bool has_body = http_header(x, "Content-Length") || http_header(x, "Transfer-Encoding");
+
+	return access_header_is_garbage(http_header(x, "Authorization")) ||
+	       access_header_is_garbage(http_header(x, "revision")) || http_header_count(x, "Authorization") > 1 ||
+	       (strcmp(x->method, "POST") == 0 && !has_body);
+}
+
+static void answer_really(struct api_call *c)
+{
+	const struct endpoint *e;
+
+	if (is_broken(c->x)) {
+		answer_html(c->answer, 400);
+		return;
+	}
+	e = route(c);
+	if (e && may(c, e) && within_quota(c, e))
+		e->answer(c);
+}
+
+/* ---- faults ------------------------------------------------------------------------------------------------------ */
+
+static struct fault_verdict judge(struct api_call *c)
+{
+	struct complaints complaints = {0};
+	struct access access = {.account = ""};
+	struct fault_subject subject = {.method = c->x->method, .path = c->x->path, .body = c->body};
+	struct fault_verdict v;
+
+	(void)access_key(http_header(c->x, "Authorization"), &access, &complaints);
+	complaints_done(&complaints);
+	subject.account = access.account;
+	subject.now_ms = c->x->received_ms;
+	state_lock(c->state);
+	v = faults_judge(&c->state->faults, &subject);
+	state_unlock(c->state);
+	return v;
+}
+
+static void answer_scripted(struct answer *ret, const struct fault_verdict *v)
+{
+	CLEANUP(mem_freep) char *detail = NULL;
+
+	if (v->html) {
+		answer_html(ret, v->status);
+	} else if (v->status < 300) {
+		ret->status = v->status;
+	} else {
+		detail = v->status == 429 ? mem_fmt("Request was throttled. Expected available in %ld seconds.",
+						    v->retry_after_s < 0 ? 0 : v->retry_after_s)
+					  : mem_str("A scripted fault of the sandbox.");
+		answer_complaint(ret, v->status, "/data", detail);
+	}
+	if (v->challenge)
+		pairs_add(&ret->headers, "cf-mitigated", "challenge");
+	if (v->retry_after_s >= 0)
+		answer_header(ret, "Retry-After", v->retry_after_s);
+}
+
+static void count(struct state *s, const struct fault_verdict *v, unsigned status)
+{
+	state_lock(s);
+	if (v->cut != FAULT_CUT_NONE)
+		s->cut++;
+	else if (status < STATE_STATUS_MAX)
+		s->by_status[status]++;
+	state_unlock(s);
+}
+
+struct fault_verdict api_serve(struct state *s, struct http_exchange *x, struct answer *ret)
+{
+	struct api_call c = {.state = s, .x = x, .answer = ret};
+	struct fault_verdict v;
+
+	if (x->body_len > 0 && x->body_len <= CHECK_BODY_MAX && json_read(x->body, x->body_len, &c.body, NULL) < 0)
+		c.body = NULL;
+	v = judge(&c);
+	if (v.status != 0)
+		answer_scripted(ret, &v);
+	else if (v.cut != FAULT_CUT_RESET)
+		answer_really(&c);
+	json_object_put(c.body);
+	count(s, &v, ret->status);
+	return v;
+}

@@ -1,0 +1,561 @@
+#include "config.h"
+
+#include "sandbox/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#define POINTER_MAX 256
+#define METRIC_MAX 127 /* characters: "under 128" */
+#define DEPTH_MAX 10
+#define ARRAY_MAX 4000
+#define BULK "/data/attributes/events-bulk-create/data"
+
+/* One request being checked. */
+struct check {
+	const struct check_rules *rules;
+	struct check_result *result;
+};
+
+static void invalid(struct check *c, const char *at, const char *member, const char *detail)
+{
+	CLEANUP(mem_freep) char *where = mem_fmt("%s%s%s", at, member ? "/" : "", member ? member : "");
+
+	complaints_add(&c->result->complaints, 400, where, "%s", detail);
+}
+
+static bool before(const struct check *c, const char *revision)
+{
+	return strcmp(c->rules->revision, revision) < 0;
+}
+
+/* ---- members ----------------------------------------------------------------------------------------------------- */
+
+/* Present and not null. */
+static struct json_object *optional(struct check *c, struct json_object *o, const char *at, const char *name,
+				    enum json_type type)
+{
+	struct json_object *member = json_member(o, name);
+	bool number = type == json_type_double && json_object_is_type(member, json_type_int);
+
+	if (!member)
+		return NULL;
+	if (json_object_is_type(member, type) || number)
+		return member;
+	invalid(c, at, name, "Invalid input: the value has the wrong type.");
+	return NULL;
+}
+
+static struct json_object *required(struct check *c, struct json_object *o, const char *at, const char *name,
+				    enum json_type type)
+{
+	CLEANUP(mem_freep) char *detail = NULL;
+
+	if (json_member(o, name))
+		return optional(c, o, at, name, type);
+	detail = mem_fmt("'%s' is a required field.", name);
+	invalid(c, at, name, detail);
+	return NULL;
+}
+
+static const char *optional_text(struct check *c, struct json_object *o, const char *at, const char *name)
+{
+	struct json_object *member = optional(c, o, at, name, json_type_string);
+
+	if (member && json_object_get_string_len(member) > CHECK_STRING_MAX) {
+		invalid(c, at, name, "A string must not exceed 100 KB.");
+		return NULL;
+	}
+	return member ? json_object_get_string(member) : NULL;
+}
+
+static void only(struct check *c, struct json_object *o, const char *at, const char *const *known, const char *resource)
+{
+	json_object_object_foreach(o, key, value)
+	{
+		size_t i;
+		CLEANUP(mem_freep) char *detail = NULL;
+
+		(void)value;
+		for (i = 0; known[i] && strcmp(known[i], key) != 0; i++)
+			;
+		if (known[i])
+			continue;
+		detail = mem_fmt("'%.100s' is not a valid field for the resource '%s'.", key, resource);
+		invalid(c, at, key, detail);
+	}
+}
+
+/*
+ * {"data": {"type": TYPE, "attributes": {…}}} as the member `name` of o (or o itself where name is NULL): the
+ * attributes, or NULL after complaints. A resource without data is what Klaviyo calls an invalid payload.
+ */
+static struct json_object *resource(struct check *c, struct json_object *o, const char *at, const char *name,
+				    const char *type)
+{
+	struct json_object *outer = name ? required(c, o, at, name, json_type_object) : o;
+	struct json_object *data = json_member(outer, "data");
+	char place[POINTER_MAX];
+	const char *have;
+
+	if (!outer)
+		return NULL;
+	if (!json_object_is_type(data, json_type_object)) {
+		invalid(c, "/data", NULL, "The payload provided in the request is invalid.");
+		return NULL;
+	}
+	(void)snprintf(place, sizeof(place), "%s%s%s/data", at, name ? "/" : "", name ? name : "");
+	have = json_member_str(data, "type");
+	if (!have || strcmp(have, type) != 0) {
+		CLEANUP(mem_freep) char *detail = mem_fmt("The type must be '%s'.", type);
+
+		invalid(c, place, "type", detail);
+		return NULL;
+	}
+	return required(c, data, place, "attributes", json_type_object);
+}
+
+/* ---- properties -------------------------------------------------------------------------------------------------- */
+
+/* NULL, or what is too big. Depth is bounded by the reader of the JSON. */
+static const char *too_big(struct json_object *o, unsigned depth)
+{
+	const char *what = NULL;
+
+	if (depth > DEPTH_MAX)
+		return "Properties must not be nested more than 10 levels deep.";
+	switch (json_object_get_type(o)) {
+	case json_type_string:
+		return json_object_get_string_len(o) > CHECK_STRING_MAX ? "A string must not exceed 100 KB." : NULL;
+	case json_type_array:
+		if (json_object_array_length(o) > ARRAY_MAX)
+			return "An array must not have more than 4000 items.";
+		for (size_t i = 0; i < json_object_array_length(o) && !what; i++)
+			what = too_big(json_object_array_get_idx(o, i), depth + 1);
+		return what;
+	case json_type_object: {
+		json_object_object_foreach(o, key, value)
+		{
+			(void)key;
+			if (!what)
+				what = too_big(value, depth + 1);
+		}
+		return what;
+	}
+	default:
+		return NULL;
+	}
+}
+
+static void check_properties(struct check *c, struct json_object *o, const char *at)
+{
+	int max = before(c, "2025-04-15") ? 300 : 400;
+	char place[POINTER_MAX + 16];
+
+	(void)snprintf(place, sizeof(place), "%s/properties", at);
+	if (json_object_object_length(o) > max) {
+		CLEANUP(mem_freep) char *detail = mem_fmt("An event must not have more than %d properties.", max);
+
+		invalid(c, place, NULL, detail);
+	}
+	json_object_object_foreach(o, key, value)
+	{
+		const char *what = too_big(value, 1);
+
+		if (what)
+			invalid(c, place, key, what);
+	}
+}
+
+/* ---- who --------------------------------------------------------------------------------------------------------- */
+
+static bool email_letter(unsigned char c)
+{
+	return c > ' ' && c != 0x7f && !strchr("\"(),:;<>[]\\@", c);
+}
+
+static bool domain_letter(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c >= 0x80;
+}
+
+/* Labels of 1 to 63 letters, no hyphen at either end, at least two of them. */
+static bool domain_is_good(const char *domain)
+{
+	unsigned labels = 0;
+
+	for (const char *at = domain;; at++) {
+		size_t len = strcspn(at, ".");
+
+		if (len == 0 || len > 63 || at[0] == '-' || at[len - 1] == '-')
+			return false;
+		for (size_t i = 0; i < len; i++)
+			if (!domain_letter((unsigned char)at[i]))
+				return false;
+		labels++;
+		at += len;
+		if (*at == '\0')
+			return labels >= 2;
+	}
+}
+
+bool check_email(const char *email)
+{
+	const char *at = strchr(email, '@');
+	size_t len = at ? (size_t)(at - email) : 0;
+
+	if (len == 0 || len > 64 || strlen(email) > 254 || email[0] == '.' || email[len - 1] == '.')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!email_letter((unsigned char)email[i]) || (email[i] == '.' && email[i + 1] == '.'))
+			return false;
+	return domain_is_good(at + 1);
+}
+
+/* E.164: a plus and 8 to 15 digits, the first not 0. */
+static bool phone_is_good(const char *phone)
+{
+	size_t digits = strspn(phone + (*phone == '+'), "0123456789");
+
+	return phone[0] == '+' && phone[1] != '0' && digits >= 8 && digits <= 15 && phone[1 + digits] == '\0';
+}
+
+/* The attributes of a profile; its id stands beside them. Sets person, email and the properties. */
+static void check_profile(struct check *c, struct json_object *holder, const char *at, struct check_event *e)
+{
+	static const char *const known[] = {"email",      "phone_number", "external_id",  "anonymous_id", "_kx",
+					    "first_name", "last_name",    "organization", "locale",       "title",
+					    "image",      "location",     "properties",   "meta",         NULL};
+	static const char *const identifiers[] = {"email", "phone_number", "external_id", "anonymous_id", "_kx"};
+	struct json_object *attributes = resource(c, holder, at, "profile", "profile");
+	char place[POINTER_MAX];
+	const char *id;
+
+	if (!attributes)
+		return;
+	(void)snprintf(place, sizeof(place), "%s/profile/data/attributes", at);
+	only(c, attributes, place, known, "profile");
+	e->profile = attributes;
+	e->profile_properties = optional(c, attributes, place, "properties", json_type_object);
+	if (e->profile_properties)
+		check_properties(c, e->profile_properties, place);
+	e->email = optional_text(c, attributes, place, "email");
+	if (e->email && !check_email(e->email))
+		invalid(c, place, "email", "Invalid email address");
+	id = optional_text(c, attributes, place, "phone_number");
+	if (id && !phone_is_good(id)) {
+		if (!e->email)
+			invalid(c, place, "phone_number",
+				"Invalid phone number format (Example of a valid format: +12345678901)");
+		c->result->phone_ignored = e->email != NULL;
+	}
+
+	id = json_member_str(json_member(json_member(holder, "profile"), "data"), "id");
+	if (id)
+		e->person = mem_fmt("id:%s", id);
+	for (size_t i = 0; i < sizeof(identifiers) / sizeof(identifiers[0]) && !e->person; i++) {
+		id = json_member_str(attributes, identifiers[i]);
+		if (id && *id != '\0')
+			e->person = mem_fmt("%s:%s", identifiers[i], id);
+	}
+	if (!e->person)
+		invalid(c, place, NULL, "At least one profile identifier (id, email, phone_number, …) is required.");
+	else if (strncmp(e->person, "email:", 6) == 0)
+		text_lower(e->person);
+}
+
+/* ---- one event --------------------------------------------------------------------------------------------------- */
+
+/* A date-time of RFC 3339: with a T and an offset, which clock_parse() does not insist on. */
+static bool time_is_rfc3339(const char *s)
+{
+	size_t len = strlen(s);
+
+	if (len < 20 || (s[10] != 'T' && s[10] != 't'))
+		return false;
+	return s[len - 1] == 'Z' || s[len - 1] == 'z' ||
+	       ((s[len - 6] == '+' || s[len - 6] == '-') && s[len - 3] == ':');
+}
+
+static void check_time(struct check *c, struct json_object *attributes, const char *at, struct check_event *e)
+{
+	const char *floor = before(c, "2026-07-15") ? "2000-01-01T00:00:00Z" : "1990-01-01T00:00:00Z";
+	const char *text = optional_text(c, attributes, at, "time");
+	int64_t ms = c->rules->now_ms, first_ms;
+
+	if (text && (!time_is_rfc3339(text) || clock_parse(text, strlen(text), &ms) < 0)) {
+		invalid(c, at, "time", "The time must be an ISO 8601 date and time with an offset.");
+		return;
+	}
+	INSIST(clock_parse(floor, strlen(floor), &first_ms) == 0);
+	if (ms < first_ms || ms > c->rules->now_ms + 365 * CLOCK_DAY_MS) {
+		CLEANUP(mem_freep)
+		char *detail = mem_fmt("The time must be after the year %.4s and at most 1 year in the future.", floor);
+
+		invalid(c, at, "time", detail);
+		return;
+	}
+	e->time_ms = ms / 1000 * 1000;
+}
+
+static size_t characters(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s != '\0'; s++)
+		n += (*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void check_metric(struct check *c, struct json_object *holder, const char *at, struct check_event *e)
+{
+	static const char *const known[] = {"name", "service", NULL};
+	struct json_object *attributes = resource(c, holder, at, "metric", "metric");
+	char place[POINTER_MAX];
+
+	if (!attributes)
+		return;
+	(void)snprintf(place, sizeof(place), "%s/metric/data/attributes", at);
+	only(c, attributes, place, known, "metric");
+	(void)optional_text(c, attributes, place, "service");
+	if (!required(c, attributes, place, "name", json_type_string))
+		return;
+	e->metric = json_member_str(attributes, "name");
+	if (*e->metric == '\0' || characters(e->metric) > METRIC_MAX)
+		invalid(c, place, "name", "The metric's name must have 1 to 127 characters.");
+}
+
+static bool check_backfill(struct check *c, struct json_object *attributes, const char *at, bool otherwise)
+{
+	struct json_object *member = optional(c, attributes, at, "backfill", json_type_boolean);
+
+	return member ? json_object_get_boolean(member) : otherwise;
+}
+
+/* All of an event's attributes but the profile, which stands here (single) or outside (bulk). */
+static void check_event(struct check *c, struct json_object *attributes, const char *at, bool single, bool backfill,
+			struct check_event *e)
+{
+	static const char *const in_single[] = {
+		"properties", "time", "value", "value_currency", "unique_id", "metric", "profile", "backfill", NULL};
+	static const char *const in_bulk[] = {"properties", "time",   "value",    "value_currency",
+					      "unique_id",  "metric", "backfill", NULL};
+	static const char *const in_single_before[] = {"properties", "time",   "value",   "value_currency",
+						       "unique_id",  "metric", "profile", NULL};
+	static const char *const in_bulk_before[] = {"properties", "time",   "value", "value_currency",
+						     "unique_id",  "metric", NULL};
+	bool old = before(c, "2026-04-15");
+	const char *currency;
+
+	only(c, attributes, at, single ? (old ? in_single_before : in_single) : (old ? in_bulk_before : in_bulk),
+	     "event");
+	e->properties = required(c, attributes, at, "properties", json_type_object);
+	if (e->properties)
+		check_properties(c, e->properties, at);
+	check_time(c, attributes, at, e);
+	check_metric(c, attributes, at, e);
+	e->unique_id = optional_text(c, attributes, at, "unique_id");
+	e->value = optional(c, attributes, at, "value", json_type_double);
+	e->backfill = check_backfill(c, attributes, at, backfill);
+	currency = optional_text(c, attributes, at, "value_currency");
+	if (currency && (strlen(currency) != 3 || strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3))
+		invalid(c, at, "value_currency", "The currency must be an ISO 4217 code.");
+}
+
+static struct check_event *next_event(struct check_result *r)
+{
+	r->events = mem_grow(r->events, r->n + 1, sizeof(*r->events));
+	r->events[r->n] = (struct check_event){0};
+	return &r->events[r->n++];
+}
+
+void check_single(struct json_object *body, const struct check_rules *rules, struct check_result *ret)
+{
+	struct check c = {rules, ret};
+	struct json_object *attributes;
+	struct check_event *e;
+
+	*ret = (struct check_result){0};
+	if (!body)
+		invalid(&c, "/data", NULL, "The payload provided in the request is invalid.");
+	attributes = resource(&c, body, "", NULL, "event");
+	if (!attributes)
+		return;
+	e = next_event(ret);
+	check_event(&c, attributes, "/data/attributes", true, false, e);
+	check_profile(&c, attributes, "/data/attributes", e);
+}
+
+/* ---- bulk -------------------------------------------------------------------------------------------------------- */
+
+/* One profile with its events; the profile is checked once. */
+static void check_item(struct check *c, struct json_object *item, size_t i)
+{
+	static const char *const known[] = {"profile", "events", "backfill", NULL};
+	static const char *const known_before[] = {"profile", "events", NULL};
+	struct check_event who = {0};
+	struct json_object *attributes, *events;
+	const char *type = json_member_str(item, "type");
+	char at[POINTER_MAX], place[POINTER_MAX];
+	bool backfill;
+	size_t n;
+
+	(void)snprintf(at, sizeof(at), BULK "/%zu", i);
+	if (!type || strcmp(type, "event-bulk-create") != 0) {
+		invalid(c, at, "type", "The type must be 'event-bulk-create'.");
+		return;
+	}
+	attributes = required(c, item, at, "attributes", json_type_object);
+	if (!attributes)
+		return;
+	(void)snprintf(at, sizeof(at), BULK "/%zu/attributes", i);
+	only(c, attributes, at, before(c, "2026-04-15") ? known_before : known, "event-bulk-create");
+	check_profile(c, attributes, at, &who);
+	backfill = check_backfill(c, attributes, at, false);
+	events = required(c, attributes, at, "events", json_type_object);
+	if (events)
+		events = required(c, events, at, "data", json_type_array);
+	n = events ? json_object_array_length(events) : 0;
+	if (events && n == 0)
+		invalid(c, at, "events/data", "At least one event is required.");
+	for (size_t k = 0; k < n; k++) {
+		struct json_object *event = json_object_array_get_idx(events, k);
+		struct check_event *e;
+
+		(void)snprintf(place, sizeof(place), BULK "/%zu/attributes/events/data/%zu", i, k);
+		type = json_member_str(event, "type");
+		if (!type || strcmp(type, "event") != 0) {
+			invalid(c, place, "type", "The type must be 'event'.");
+			continue;
+		}
+		event = required(c, event, place, "attributes", json_type_object);
+		if (!event)
+			continue;
+		(void)snprintf(place, sizeof(place), BULK "/%zu/attributes/events/data/%zu/attributes", i, k);
+		e = next_event(c->result);
+		*e = who;
+		e->person = mem_str(who.person);
+		check_event(c, event, place, false, backfill, e);
+	}
+	free(who.person);
+}
+
+static size_t count_events(struct json_object *items)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_object_array_length(items); i++) {
+		struct json_object *item = json_object_array_get_idx(items, i);
+		struct json_object *list = json_member(json_member(json_member(item, "attributes"), "events"), "data");
+
+		n += json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+	}
+	return n;
+}
+
+static int by_identity(const void *a, const void *b)
+{
+	const struct check_event *x = *(const struct check_event *const *)a;
+	const struct check_event *y = *(const struct check_event *const *)b;
+	int r = strcmp(x->person, y->person);
+
+	if (r == 0)
+		r = strcmp(x->metric, y->metric);
+	if (r == 0)
+		r = strcmp(x->unique_id, y->unique_id);
+	return r;
+}
+
+/* Called where all else is right: places in the request are only told by position, so each repeat names its item. */
+static void check_repeats(struct check *c, struct json_object *items)
+{
+	const struct check_event **sorted = mem_new(c->result->n + 1, sizeof(*sorted));
+	CLEANUP(mem_freep) bool *repeated = mem_new(c->result->n + 1, sizeof(*repeated));
+	size_t n = 0, at = 0;
+
+	for (size_t i = 0; i < c->result->n; i++)
+		if (c->result->events[i].unique_id)
+			sorted[n++] = &c->result->events[i];
+	qsort(sorted, n, sizeof(*sorted), by_identity);
+	for (size_t i = 1; i < n; i++)
+		if (by_identity(&sorted[i - 1], &sorted[i]) == 0)
+			repeated[(sorted[i - 1] > sorted[i] ? sorted[i - 1] : sorted[i]) - c->result->events] = true;
+	free(sorted);
+
+	for (size_t i = 0; i < json_object_array_length(items); i++) {
+		struct json_object *item = json_object_array_get_idx(items, i);
+		struct json_object *list = json_member(json_member(json_member(item, "attributes"), "events"), "data");
+		char place[POINTER_MAX];
+
+		for (size_t k = 0; k < json_object_array_length(list); k++, at++) {
+			if (!repeated[at])
+				continue;
+			(void)snprintf(place, sizeof(place), BULK "/%zu/attributes/events/data/%zu/attributes", i, k);
+			invalid(c, place, "unique_id",
+				"The unique_id is repeated for the same profile and metric; no events were processed.");
+		}
+	}
+}
+
+void check_bulk(struct json_object *body, const struct check_rules *rules, struct check_result *ret)
+{
+	struct check c = {rules, ret};
+	struct json_object *attributes, *outer, *items;
+
+	*ret = (struct check_result){0};
+	if (!body)
+		invalid(&c, "/data", NULL, "The payload provided in the request is invalid.");
+	attributes = resource(&c, body, "", NULL, "event-bulk-create-job");
+	if (!attributes)
+		return;
+	outer = required(&c, attributes, "/data/attributes", "events-bulk-create", json_type_object);
+	items = outer ? required(&c, outer, "/data/attributes/events-bulk-create", "data", json_type_array) : NULL;
+	if (!items)
+		return;
+	if (json_object_array_length(items) == 0)
+		invalid(&c, BULK, NULL, "At least one event is required.");
+	if (count_events(items) > CHECK_EVENTS_MAX) {
+		invalid(&c, BULK, NULL, "A request must not have more than 1000 events.");
+		return;
+	}
+	for (size_t i = 0; i < json_object_array_length(items); i++)
+		check_item(&c, json_object_array_get_idx(items, i), i);
+	if (ret->complaints.n == 0)
+		check_repeats(&c, items);
+}
+
+void check_result_done(struct check_result *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		free(r->events[i].person);
+	free(r->events);
+	complaints_done(&r->complaints);
+	*r = (struct check_result){0};
+}
+
+/* ---- for the faults ---------------------------------------------------------------------------------------------- */
+
+static bool profile_is(struct json_object *attributes, const char *email)
+{
+	struct json_object *profile = json_member(json_member(attributes, "profile"), "data");
+	const char *have = json_member_str(json_member(profile, "attributes"), "email");
+
+	return have && text_same(have, email);
+}
+
+bool check_concerns(struct json_object *body, const char *email)
+{
+	struct json_object *attributes = json_member(json_member(body, "data"), "attributes");
+	struct json_object *items = json_member(json_member(attributes, "events-bulk-create"), "data");
+	size_t n = json_object_is_type(items, json_type_array) ? json_object_array_length(items) : 0;
+
+	if (profile_is(attributes, email))
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (profile_is(json_member(json_object_array_get_idx(items, i), "attributes"), email))
+			return true;
+	return false;
+}

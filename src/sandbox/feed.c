@@ -1,0 +1,226 @@
+/*
+ * Any thread makes lines and posts them; the feed's thread writes them, in the order of posting. The count of waiting
+ * lines bounds the mailbox.
+ */
+#include "config.h"
+
+#include "sandbox/feed.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+
+#define FEED_SLICE_MS 200 /* how long the end waits for a reader who does not read */
+
+enum feed_mail_kind {
+	FEED_LINE,
+	FEED_END,
+};
+
+struct feed_mail {
+	struct mail mail;
+	size_t len;
+	char text[];
+};
+
+struct feed {
+	int fd;
+	struct mailbox *lines;
+	pthread_t thread;
+	bool begun;
+	atomic_uint waiting;
+	atomic_uint left_out;
+	atomic_bool ending;
+	bool broken; /* the thread's: nobody reads any more */
+};
+
+/* Control characters would let a helpdesk's text write on the operator's screen. */
+static void add_plain(struct buf *to, const char *text)
+{
+	for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+		if (*c < ' ' || *c == 0x7f)
+			buf_addf(to, "\\x%02x", *c);
+		else
+			buf_addc(to, (char)*c);
+	}
+}
+
+static void add_properties(struct buf *to, const char *json)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+	const char *separator = "   ";
+
+	if (json_read(json, strlen(json), &o, NULL) < 0)
+		return;
+	json_object_object_foreach(o, key, value)
+	{
+		CLEANUP(mem_freep) char *scalar = json_scalar(value);
+		CLEANUP(mem_freep) char *text = scalar ? TAKE(scalar) : json_text(value);
+
+		buf_adds(to, separator);
+		add_plain(to, key);
+		buf_adds(to, " = ");
+		add_plain(to, text);
+		separator = ", ";
+	}
+}
+
+/* A line that is too long loses its end, never in the middle of a character. */
+static void cut_line(struct buf *line, struct buf *to)
+{
+	size_t len = line->len;
+
+	if (len > FEED_LINE_MAX - 1) {
+		len = FEED_LINE_MAX - 1;
+		while (len > 0 && (line->data[len] & 0xc0) == 0x80)
+			len--;
+	}
+	buf_add(to, line->data, len);
+	buf_addc(to, '\n');
+}
+
+void feed_line(const struct world_event *e, struct buf *to)
+{
+	CLEANUP(buf_done) struct buf line;
+	const char *who = world_email(e->profile);
+	char iso[CLOCK_ISO_MAX];
+
+	buf_init(&line, 64 * FEED_LINE_MAX);
+	clock_iso(e->time_ms, iso);
+	buf_addf(&line, "%.8s  ", iso + 11);
+	add_plain(&line, who ? who : e->profile->person);
+	buf_adds(&line, "  ");
+	add_plain(&line, e->metric->name);
+	if (e->profile_properties)
+		add_properties(&line, e->profile_properties);
+	if (e->backfill)
+		buf_adds(&line, "   (backfill)");
+	if (e->duplicate)
+		buf_adds(&line, "   (duplicate)");
+	cut_line(&line, to);
+}
+
+struct feed *feed_new(int fd)
+{
+	struct feed *f = mem_new(1, sizeof(*f));
+
+	f->fd = fd;
+	f->lines = mailbox_new();
+	return f;
+}
+
+static void feed_post(struct feed *f, enum feed_mail_kind kind, const char *text, size_t len)
+{
+	struct feed_mail *m = mem_new(1, sizeof(*m) + len);
+
+	m->mail.kind = (int)kind;
+	m->len = len;
+	memcpy(m->text, text, len);
+	atomic_fetch_add(&f->waiting, 1);
+	mailbox_post(f->lines, &m->mail);
+}
+
+void feed_event(struct feed *f, const struct world_event *e)
+{
+	CLEANUP(buf_done) struct buf line;
+
+	if (atomic_load(&f->waiting) >= FEED_WAITING_MAX) {
+		atomic_fetch_add(&f->left_out, 1);
+		return;
+	}
+	buf_init(&line, FEED_LINE_MAX);
+	feed_line(e, &line);
+	feed_post(f, FEED_LINE, line.data, line.len);
+}
+
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
+
+static void feed_write(struct feed *f, const char *text, size_t len)
+{
+	struct pollfd p = {.fd = f->fd, .events = POLLOUT};
+
+	while (len > 0 && !f->broken) {
+		int ready = poll(&p, 1, FEED_SLICE_MS);
+		ssize_t n;
+
+		if (ready == 0 && atomic_load(&f->ending)) {
+			f->broken = true;
+			return;
+		}
+		if (ready <= 0)
+			continue;
+		n = write(f->fd, text, len);
+		if (n < 0 && errno != EINTR && errno != EAGAIN) {
+			f->broken = true;
+			return;
+		}
+		if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		}
+	}
+}
+
+static void feed_tell_left_out(struct feed *f)
+{
+	unsigned n = atomic_exchange(&f->left_out, 0);
+	char text[64];
+
+	if (n > 0)
+		feed_write(f, text, (size_t)snprintf(text, sizeof(text), "(%u lines left out)\n", n));
+}
+
+static void *feed_main(void *arg)
+{
+	struct feed *f = arg;
+	bool end = false;
+
+	while (!end) {
+		struct mail *m, *next;
+
+		mailbox_wait(f->lines, CLOCK_NEVER_MS);
+		for (m = mailbox_take(f->lines); m; m = next) {
+			struct feed_mail *line = (struct feed_mail *)m;
+
+			next = m->next;
+			end = end || m->kind == FEED_END;
+			feed_write(f, line->text, line->len);
+			free(line);
+			atomic_fetch_sub(&f->waiting, 1);
+		}
+		feed_tell_left_out(f);
+	}
+	return NULL;
+}
+
+void feed_begin(struct feed *f)
+{
+	INSIST(!f->begun);
+	f->begun = true;
+	thread_start(&f->thread, "sandbox-feed", feed_main, f);
+}
+
+void feed_free(struct feed *f)
+{
+	struct mail *m, *next;
+
+	if (!f)
+		return;
+	atomic_store(&f->ending, true);
+	if (f->begun) {
+		feed_post(f, FEED_END, "", 0);
+		thread_join(f->thread);
+	}
+	for (m = mailbox_take(f->lines); m; m = next) {
+		next = m->next;
+		free(m);
+	}
+	mailbox_free(f->lines);
+	free(f);
+}

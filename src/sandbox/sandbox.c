@@ -1,0 +1,149 @@
+/*
+ * The server's threads answer requests; everything they share is in struct state, under its lock. What must wait, or be
+ * cut, is suspended and given to the thread of delays. The feed has a thread of its own. Nothing survives the process.
+ */
+#include "config.h"
+
+#include "sandbox/sandbox.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "http/server.h"
+#include "sandbox/api.h"
+#include "sandbox/delays.h"
+#include "sandbox/inspect.h"
+
+#define SANDBOX_THREADS 2
+#define SANDBOX_CONNECTIONS 1024
+#define SANDBOX_BODY_MAX 16777216 /* more than Klaviyo takes, so that the refusal is Klaviyo's */
+#define SANDBOX_TIMEOUT_MS (60 * CLOCK_SECOND_MS)
+
+struct sandbox {
+	struct state state;
+	struct http_server *server;
+	struct delays *delays;
+};
+
+static bool is_api(const struct http_exchange *x)
+{
+	return strncmp(x->path, "/api/", 5) == 0;
+}
+
+static int on_begin(void *ctx, struct http_exchange *x)
+{
+	struct sandbox *s = ctx;
+
+	if (!is_api(x))
+		return 0;
+	state_lock(&s->state);
+	if (++s->state.concurrent > s->state.peak_concurrent)
+		s->state.peak_concurrent = s->state.concurrent;
+	state_unlock(&s->state);
+	return 0;
+}
+
+static void on_done(void *ctx, struct http_exchange *x)
+{
+	struct sandbox *s = ctx;
+
+	if (!is_api(x))
+		return;
+	state_lock(&s->state);
+	s->state.concurrent--;
+	state_unlock(&s->state);
+}
+
+static void on_complete(void *ctx, struct http_exchange *x)
+{
+	struct sandbox *s = ctx;
+	struct fault_verdict v = {0};
+	struct answer a = {0};
+
+	if (is_api(x))
+		v = api_serve(&s->state, x, &a);
+	else
+		inspect_serve(&s->state, x, &a);
+	if (v.delay_ms > 0 || v.cut != FAULT_CUT_NONE) {
+		int64_t due_ms = x->received_ms + v.delay_ms;
+
+		http_suspend(x);
+		delays_post(s->delays, x, due_ms, v.cut, &a);
+		return;
+	}
+	http_answer(x, &(struct http_answer){
+			       .status = a.status,
+			       .type = a.type,
+			       .body = a.body,
+			       .body_len = a.body ? strlen(a.body) : 0,
+			       .headers = &a.headers,
+		       });
+	answer_done(&a);
+}
+
+static void sandbox_free(struct sandbox *s)
+{
+	delays_free(s->delays);
+	feed_free(s->state.feed);
+	world_free(s->state.world);
+	faults_clear(&s->state.faults);
+	INSIST(pthread_mutex_destroy(&s->state.lock) == 0);
+	free(s);
+}
+
+int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct err *reterr)
+{
+	struct sandbox *s = mem_new(1, sizeof(*s));
+	const struct http_handler handler = {on_begin, on_complete, on_done, s};
+	const struct http_server_options server = {
+		.address = o->address,
+		.listen_fd = -1,
+		.threads = SANDBOX_THREADS,
+		.max_connections = SANDBOX_CONNECTIONS,
+		.max_body = SANDBOX_BODY_MAX,
+		.timeout_ms = SANDBOX_TIMEOUT_MS,
+		.error_type = "text/plain",
+	};
+	int r = 0;
+
+	INSIST(pthread_mutex_init(&s->state.lock, NULL) == 0);
+	s->state.world = world_new(o->max_events > 0 ? o->max_events : SANDBOX_EVENTS_DEFAULT);
+	s->state.no_quota = o->no_quota;
+	s->state.feed = o->quiet ? NULL : feed_new(STDOUT_FILENO);
+	for (size_t i = 0; r == 0 && i < o->faults_n; i++)
+		r = faults_add(&s->state.faults, o->faults[i], clock_now_ms(), reterr);
+	if (r == 0) {
+		s->delays = delays_new();
+		r = http_server_start(&server, &handler, &s->server, reterr);
+		if (r < 0)
+			delays_close(s->delays);
+	}
+	if (r < 0) {
+		sandbox_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+const char *sandbox_address(const struct sandbox *s)
+{
+	return http_server_address(s->server);
+}
+
+void sandbox_feed(struct sandbox *s)
+{
+	if (s->state.feed)
+		feed_begin(s->state.feed);
+}
+
+void sandbox_stop(struct sandbox *s)
+{
+	if (!s)
+		return;
+	http_server_quiesce(s->server);
+	delays_close(s->delays);
+	http_server_stop(s->server);
+	sandbox_free(s);
+}
