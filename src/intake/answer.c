@@ -1,0 +1,121 @@
+#include "config.h"
+
+#include "intake/answer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+
+#define RETRY_AFTER "5" /* seconds */
+#define ANSWER_BYTES_MAX (64 * 1024)
+
+static const struct answer_spec {
+	unsigned status;
+	const char *word; /* of {"status": …}; NULL: no body */
+} specs[ANSWER_MAX_] = {
+	[ANSWER_ALIVE] = {200, NULL},
+	[ANSWER_PONG] = {200, "pong"},
+	[ANSWER_IGNORED] = {200, "ignored"},
+	[ANSWER_EMPTY] = {400, "empty"},
+	[ANSWER_UNREADABLE] = {400, "unreadable"},
+	[ANSWER_AMBIGUOUS] = {400, "ambiguous"},
+	[ANSWER_UNAUTHORIZED] = {401, "unauthorized"},
+	[ANSWER_UNKNOWN_PATH] = {404, "not found"},
+	[ANSWER_METHOD] = {405, "method not allowed"},
+	[ANSWER_MULTIPART] = {415, "unsupported media type"},
+	[ANSWER_UNAVAILABLE] = {503, "unavailable"},
+};
+
+static void add_headers(enum answer a, const char *challenge, struct pairs *to)
+{
+	if (a == ANSWER_METHOD)
+		pairs_add(to, "Allow", "POST, HEAD");
+	if (a == ANSWER_UNAVAILABLE)
+		pairs_add(to, "Retry-After", RETRY_AFTER);
+	if (a == ANSWER_UNAUTHORIZED && challenge)
+		pairs_add(to, "WWW-Authenticate", challenge);
+}
+
+typedef void (*send_fn)(struct http_exchange *x, const struct http_answer *a);
+
+static void send_fixed(struct http_exchange *x, enum answer a, const char *challenge, send_fn send)
+{
+	CLEANUP(pairs_done) struct pairs headers = {0};
+	char body[64] = "";
+	struct http_answer answer = {.status = specs[a].status, .headers = &headers, .body = body};
+
+	add_headers(a, challenge, &headers);
+	if (specs[a].word) {
+		answer.body_len = (size_t)snprintf(body, sizeof(body), "{\"status\":\"%s\"}", specs[a].word);
+		answer.type = "application/json";
+	}
+	send(x, &answer);
+}
+
+void answer_give(struct http_exchange *x, enum answer a, const char *challenge)
+{
+	send_fixed(x, a, challenge, http_answer);
+}
+
+/* Accepted if any item was; else duplicate; else ignored. */
+static enum intake_result result_of(const struct intake_submission *s)
+{
+	enum intake_result best = INTAKE_IGNORED;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->items[i].result == INTAKE_ACCEPTED)
+			return INTAKE_ACCEPTED;
+		if (s->items[i].result == INTAKE_DUPLICATE)
+			best = INTAKE_DUPLICATE;
+	}
+	return best;
+}
+
+static void write_ids(const struct intake_submission *s, struct buf *to)
+{
+	const char *between = "";
+
+	if (s->n == 1) {
+		buf_addf(to, ",\"webhook\":\"%016" PRIx64 "\"", (uint64_t)s->items[0].webhook.id);
+		return;
+	}
+	buf_adds(to, ",\"webhooks\":[");
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->items[i].result != INTAKE_ACCEPTED)
+			continue;
+		buf_addf(to, "%s\"%016" PRIx64 "\"", between, (uint64_t)s->items[i].webhook.id);
+		between = ",";
+	}
+	buf_addc(to, ']');
+}
+
+void answer_submission(struct http_exchange *x, const struct intake_submission *s)
+{
+	struct http_answer answer = {.status = 200, .type = "application/json"};
+	struct buf body;
+
+	if (s->refused) {
+		send_fixed(x, ANSWER_UNAVAILABLE, NULL, http_resume);
+		return;
+	}
+	buf_init(&body, ANSWER_BYTES_MAX);
+	switch (result_of(s)) {
+	case INTAKE_ACCEPTED:
+		buf_adds(&body, "{\"status\":\"accepted\"");
+		write_ids(s, &body);
+		break;
+	case INTAKE_DUPLICATE:
+		buf_adds(&body, "{\"status\":\"duplicate\"");
+		break;
+	case INTAKE_IGNORED:
+		buf_adds(&body, "{\"status\":\"ignored\"");
+		break;
+	}
+	buf_addc(&body, '}');
+	answer.body = body.data;
+	answer.body_len = body.len;
+	http_resume(x, &answer);
+	buf_done(&body);
+}

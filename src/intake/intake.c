@@ -1,0 +1,389 @@
+/*
+ * A request's way: begin judges what the headers tell (path, method, type, is there any proof); complete proves and
+ * reads the whole, suspends the connection and submits the webhook; the pipeline, once it is committed, calls
+ * `answered`, which resumes the connection. So a 200 `accepted` is only ever given for a webhook that is on the disk.
+ *
+ * Threads: begin, complete and done run on the server's pool; answered on the pipeline's thread. Whether more may be
+ * submitted is under one lock together with the submitting, so that nothing is submitted once intake_quiesce is back.
+ * Nothing here survives a crash: who has no answer sends again.
+ */
+#include "config.h"
+
+#include "intake/intake.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "helpdesk/signal.h"
+#include "intake/answer.h"
+#include "intake/keep.h"
+#include "intake/refusals.h"
+
+#define INTAKE_THREADS 3
+#define STOP_WAIT_MS 2000 /* for the last answers to leave */
+
+struct intake {
+	struct pipeline *pipeline;
+	struct http_server *server;
+	struct refusals *refusals;
+	pthread_mutex_t lock; /* over quiesced (with submitting) and visits */
+	pthread_cond_t left;  /* visits became 0 */
+	bool quiesced;
+	unsigned visits; /* exchanges that are not done */
+};
+
+/* One exchange. */
+struct visit {
+	struct generation *generation; /* the one it is judged by */
+	const struct source *source;   /* in it */
+	struct pairs headers;
+};
+
+/* One webhook on its way through the pipeline. */
+struct passage {
+	struct intake_submission submission;
+	struct intake_item item;
+	struct http_exchange *exchange;
+};
+
+static void hold(struct intake *i)
+{
+	INSIST(pthread_mutex_lock(&i->lock) == 0);
+}
+
+static void release(struct intake *i)
+{
+	INSIST(pthread_mutex_unlock(&i->lock) == 0);
+}
+
+static void count(const struct source *s, const char *result)
+{
+	metrics_add(METRIC_WEBHOOKS, s->name, result, NULL, 1);
+}
+
+/* ---- what the headers tell --------------------------------------------------------------------------------------- */
+
+static bool is_multipart(const char *type)
+{
+	return type && strncasecmp(type, "multipart/", 10) == 0;
+}
+
+static const char *challenge_of(const struct source *s)
+{
+	const char *method = proof_method(definition_proof(s->definition));
+
+	if (text_is(method, "basic"))
+		return "Basic realm=\"deskbridge\", charset=\"UTF-8\"";
+	return text_is(method, "bearer") ? "Bearer" : NULL;
+}
+
+static void refuse_proof(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
+{
+	static const char *const reasons[] = {
+		[PROOF_GOOD] = "proof",
+		[PROOF_MISSING] = "missing proof",
+		[PROOF_WRONG] = "wrong proof",
+		[PROOF_STALE] = "stale proof",
+	};
+
+	count(v->source, reasons[verdict]);
+	refusals_note(i->refusals, v->source->name, reasons[verdict], http_peer(x), clock_now_ms());
+	answer_give(x, ANSWER_UNAUTHORIZED, challenge_of(v->source));
+}
+
+static bool may_submit(struct intake *i)
+{
+	bool may;
+
+	hold(i);
+	may = !i->quiesced;
+	release(i);
+	return may && pipeline_is_ready(i->pipeline);
+}
+
+/* 0: take the body; 1: answered. */
+static int judge_headers(struct intake *i, struct http_exchange *x, struct visit *v)
+{
+	const struct proof *proof;
+
+	v->source = config_source_at(v->generation->config, x->path);
+	if (!v->source) {
+		answer_give(x, ANSWER_UNKNOWN_PATH, NULL);
+		return 1;
+	}
+	if (text_is(x->method, "HEAD")) {
+		answer_give(x, ANSWER_ALIVE, NULL);
+		return 1;
+	}
+	if (!text_is(x->method, "POST")) {
+		answer_give(x, ANSWER_METHOD, NULL);
+		return 1;
+	}
+	if (is_multipart(http_header(x, "Content-Type"))) {
+		answer_give(x, ANSWER_MULTIPART, NULL);
+		return 1;
+	}
+	if (http_header_count(x, "Authorization") > 1) {
+		answer_give(x, ANSWER_AMBIGUOUS, NULL);
+		return 1;
+	}
+	http_headers(x, &v->headers);
+	proof = definition_proof(v->source->definition);
+	if (!proof_is_shown(proof, &v->headers, x->query)) {
+		refuse_proof(i, x, v, PROOF_MISSING);
+		return 1;
+	}
+	if (!may_submit(i)) {
+		count(v->source, "refused");
+		answer_give(x, ANSWER_UNAVAILABLE, NULL);
+		return 1;
+	}
+	return 0;
+}
+
+static int begin(void *ctx, struct http_exchange *x)
+{
+	struct intake *i = ctx;
+	struct visit *v = mem_new(1, sizeof(*v));
+
+	v->generation = generation_current();
+	x->user = v;
+	hold(i);
+	i->visits++;
+	release(i);
+	return judge_headers(i, x, v);
+}
+
+static void done(void *ctx, struct http_exchange *x)
+{
+	struct intake *i = ctx;
+	struct visit *v = x->user;
+
+	pairs_done(&v->headers);
+	generation_unref(v->generation);
+	free(v);
+	hold(i);
+	if (--i->visits == 0)
+		INSIST(pthread_cond_broadcast(&i->left) == 0);
+	release(i);
+}
+
+/* ---- proof and reading ------------------------------------------------------------------------------------------- */
+
+static enum proof_verdict prove(const struct visit *v, const struct http_exchange *x)
+{
+	const struct source *s = v->source;
+	struct proof_secrets secrets = {.user = s->auth_user};
+	const struct proof_request request = {
+		.method = x->method,
+		.url = s->public_url,
+		.headers = &v->headers,
+		.query = x->query,
+		.body = x->body,
+		.body_len = x->body_len,
+		.now_ms = x->received_ms,
+	};
+
+	if (s->auth_secret)
+		secrets.secrets = secret_values(v->generation->secrets, s->auth_secret, &secrets.n);
+	return proof_check(definition_proof(s->definition), &secrets, &request);
+}
+
+static void passage_free(struct passage *p)
+{
+	webhook_done(&p->item.webhook);
+	free(p->item.dead_reason);
+	free(p);
+}
+
+static const char *result_name(const struct passage *p)
+{
+	if (p->submission.refused)
+		return "refused";
+	switch (p->item.result) {
+	case INTAKE_ACCEPTED:
+		return p->item.dead_reason ? "unreadable" : "accepted";
+	case INTAKE_DUPLICATE:
+		return "duplicate";
+	case INTAKE_IGNORED:
+		break;
+	}
+	return "ignored";
+}
+
+/* On the pipeline's thread. */
+static void answered(struct intake_submission *s)
+{
+	struct passage *p = s->user;
+
+	metrics_add(METRIC_WEBHOOKS, p->item.webhook.source, result_name(p), NULL, 1);
+	answer_submission(p->exchange, s);
+	passage_free(p);
+}
+
+static void submit(struct intake *i, struct http_exchange *x, struct passage *p)
+{
+	p->submission = (struct intake_submission){.items = &p->item, .n = 1, .answered = answered, .user = p};
+	p->exchange = x;
+	p->item.kept = true;
+	hold(i);
+	if (!i->quiesced) {
+		http_suspend(x);
+		pipeline_submit(i->pipeline, &p->submission);
+		release(i);
+		return;
+	}
+	release(i);
+	metrics_add(METRIC_WEBHOOKS, p->item.webhook.source, "refused", NULL, 1);
+	answer_give(x, ANSWER_UNAVAILABLE, NULL);
+	passage_free(p);
+}
+
+static bool proof_is_none(const struct source *s)
+{
+	return text_is(proof_method(definition_proof(s->definition)), "none");
+}
+
+/* What is not kept is answered here. */
+static void take(struct intake *i, struct http_exchange *x, const struct visit *v)
+{
+	struct passage *p = mem_new(1, sizeof(*p));
+	struct reading reading;
+	bool kept = true;
+
+	keep_webhook(v->source, x, &v->headers, &p->item.webhook);
+	reading_make(v->source->definition, &p->item.webhook, NULL, &reading);
+	switch (reading.kind) {
+	case READING_SIGNAL:
+		reading_mark(&reading, &p->item.webhook);
+		break;
+	case READING_PING:
+		kept = false;
+		count(v->source, "pong");
+		answer_give(x, ANSWER_PONG, NULL);
+		break;
+	case READING_IGNORED:
+		p->item.ignored = kept = v->source->keep_all;
+		if (!kept) {
+			count(v->source, "ignored");
+			answer_give(x, ANSWER_IGNORED, NULL);
+		}
+		break;
+	case READING_UNREADABLE:
+		kept = !proof_is_none(v->source);
+		if (kept) {
+			p->item.dead_reason = mem_str(reading.reason.text);
+		} else {
+			count(v->source, "unreadable");
+			answer_give(x, ANSWER_UNREADABLE, NULL);
+		}
+		break;
+	}
+	reading_done(&reading);
+	if (kept)
+		submit(i, x, p);
+	else
+		passage_free(p);
+}
+
+static void complete(void *ctx, struct http_exchange *x)
+{
+	struct intake *i = ctx;
+	const struct visit *v = x->user;
+	enum proof_verdict verdict;
+
+	if (x->body_len == 0) {
+		count(v->source, "empty");
+		answer_give(x, ANSWER_EMPTY, NULL);
+		return;
+	}
+	verdict = prove(v, x);
+	if (verdict != PROOF_GOOD) {
+		refuse_proof(i, x, v, verdict);
+		return;
+	}
+	take(i, x, v);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static void intake_free(struct intake *i)
+{
+	refusals_free(i->refusals);
+	INSIST(pthread_cond_destroy(&i->left) == 0);
+	INSIST(pthread_mutex_destroy(&i->lock) == 0);
+	free(i);
+}
+
+int intake_start(struct pipeline *p, const struct config *c, int listen_fd, struct intake **ret, struct err *reterr)
+{
+	struct intake *i = mem_new(1, sizeof(*i));
+	const struct http_handler handler = {.begin = begin, .complete = complete, .done = done, .ctx = i};
+	const struct http_server_options options = {
+		.address = c->listen.address,
+		.listen_fd = listen_fd,
+		.threads = INTAKE_THREADS,
+		.max_connections = c->listen.max_connections,
+		.max_body = c->listen.max_body,
+		.timeout_ms = c->listen.timeout_ms,
+		.error_type = "application/json",
+	};
+	pthread_condattr_t attr;
+	int r;
+
+	i->pipeline = p;
+	i->refusals = refusals_new();
+	INSIST(pthread_mutex_init(&i->lock, NULL) == 0);
+	INSIST(pthread_condattr_init(&attr) == 0);
+	INSIST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+	INSIST(pthread_cond_init(&i->left, &attr) == 0);
+	INSIST(pthread_condattr_destroy(&attr) == 0);
+	r = http_server_start(&options, &handler, &i->server, reterr);
+	if (r < 0) {
+		intake_free(i);
+		return r;
+	}
+	*ret = i;
+	return 0;
+}
+
+const char *intake_address(const struct intake *i)
+{
+	return http_server_address(i->server);
+}
+
+void intake_quiesce(struct intake *i)
+{
+	hold(i);
+	i->quiesced = true;
+	release(i);
+	http_server_quiesce(i->server);
+}
+
+/* The pipeline has resumed everything by now; the pool's threads still have to send it. */
+static void wait_for_last_answers(struct intake *i)
+{
+	struct timespec until;
+
+	INSIST(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
+	until.tv_sec += STOP_WAIT_MS / 1000;
+	hold(i);
+	while (i->visits > 0)
+		if (pthread_cond_timedwait(&i->left, &i->lock, &until) == ETIMEDOUT)
+			break;
+	release(i);
+}
+
+void intake_stop(struct intake *i)
+{
+	wait_for_last_answers(i);
+	http_server_stop(i->server);
+	intake_free(i);
+}

@@ -1,0 +1,17 @@
+/*
+ * keep: what of a request becomes the stored webhook: never a secret. Pure.
+ */
+#ifndef INTAKE_KEEP_H
+#define INTAKE_KEEP_H
+
+#include "config/config.h"
+#include "http/server.h"
+
+/* The raw query without the parameter of that name (NULL: whole). The caller owns it. */
+char *keep_query(const char *query, const char *secret_name) MUSTCHECK;
+
+/* A complete request as a webhook; of the headers only those that the definition reads. *ret is the caller's. */
+void keep_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
+		  struct webhook *ret);
+
+#endif
