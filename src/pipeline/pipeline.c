@@ -215,11 +215,18 @@ void pipeline_stop(struct pipeline *p, int64_t deadline_ms)
 {
 	struct stop_mail *m = mem_new(1, sizeof(*m));
 
+	standing_stop(p->standing);
 	m->deadline_ms = deadline_ms;
 	post(p, &m->mail, MAIL_STOP);
 	thread_join(p->thread);
 	turn_free(p->turn);
 	store_close(p->store);
+}
+
+void pipeline_free(struct pipeline *p)
+{
+	if (!p)
+		return;
 	standing_free(p->standing);
 	mailbox_free(p->mailbox);
 	free(p);

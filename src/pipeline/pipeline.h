@@ -65,8 +65,9 @@ void pipeline_parked(struct pipeline *p, void (*fn)(void *ctx, const char *kind,
 		     void *ctx);
 
 /* Commits and answers what was submitted, stops the courier (its transfers get until deadline_ms), commits the results,
- * closes the store, ends the thread. Submissions after this are refused by being answered `refused`. Blocks. Frees p.
- */
+ * closes the store, ends the thread. Blocks. Nothing may be submitted from now on. p still answers questions (ready,
+ * alive, parked) until pipeline_free: so that admin can be up to the end. */
 void pipeline_stop(struct pipeline *p, int64_t deadline_ms);
+void pipeline_free(struct pipeline *p); /* after pipeline_stop; NULL allowed */
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "pipeline/standing.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ struct standing_park {
 
 struct standing {
 	atomic_bool ready;
+	atomic_bool stopping;
 	atomic_uint_least64_t pipeline_token, courier_token;
 	atomic_int_least64_t disk_since_us; /* 0: not in a disk call */
 	pthread_mutex_t lock;               /* over what follows */
@@ -77,7 +79,12 @@ bool standing_set_ready(struct standing *s, const struct err *why_not)
 
 bool standing_is_ready(const struct standing *s)
 {
-	return atomic_load(&s->ready);
+	return atomic_load(&s->ready) && !atomic_load(&s->stopping);
+}
+
+void standing_stop(struct standing *s)
+{
+	atomic_store(&s->stopping, true);
 }
 
 void standing_why_not(struct standing *s, struct err *ret)
@@ -85,6 +92,8 @@ void standing_why_not(struct standing *s, struct err *ret)
 	hold(s);
 	*ret = s->why_not;
 	release(s);
+	if (atomic_load(&s->stopping))
+		(void)err_set(ret, -ECANCELED, "the daemon is stopping");
 }
 
 static void show_park(const struct standing_park *p, double value)

@@ -19,6 +19,8 @@ void standing_free(struct standing *s);
 /* NULL: intake can commit. Else why not. Returns whether that changed from ready to not ready or back. */
 bool standing_set_ready(struct standing *s, const struct err *why_not);
 bool standing_is_ready(const struct standing *s);
+/* From now on not ready, whatever is set. */
+void standing_stop(struct standing *s);
 void standing_why_not(struct standing *s, struct err *ret);
 
 /* kind: "account" or "lookups". reason NULL: no longer parked. Keeps the gauges; returns whether anything changed. */

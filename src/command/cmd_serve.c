@@ -1,0 +1,378 @@
+/*
+ * serve: the daemon. The main thread starts everything, then sleeps in one poll: signals, changed secret files, the
+ * watchdog. It owns the current generation; everything else is done by the threads it started.
+ *
+ * Start: configuration, log, pipeline (store and courier with it), admin, intake. Stop: intake takes no more, the
+ * pipeline commits and answers what is there and gives deliveries their time; admin answers to the end.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "command/command.h"
+#include "command/load.h"
+#include "command/options.h"
+#include "command/serve_watch.h"
+#include "intake/intake.h"
+
+#define TRANSFERS_MS 5000 /* after SIGTERM, for deliveries under way */
+#define COALESCE_MS 100   /* changes of secret files that come together are taken together */
+
+struct serve {
+	const struct command_context *context;
+	struct generation *generation; /* a reference */
+	struct pipeline *pipeline;
+	struct admin *admin;
+	struct intake *intake;
+	int listen_fd, admin_fd; /* from systemd; -1: none */
+	int signals;             /* signalfd */
+	struct serve_watch *watch;
+	int coalesce;   /* timerfd: when the secrets are read again */
+	int watchdog;   /* timerfd; -1: systemd does not ask */
+	uint64_t token; /* of the last ping */
+};
+
+/* ---- small things ------------------------------------------------------------------------------------------------ */
+
+static void set_timer(int fd, int64_t first_us, int64_t interval_us)
+{
+	const struct itimerspec spec = {
+		.it_value = {first_us / 1000000, first_us % 1000000 * 1000},
+		.it_interval = {interval_us / 1000000, interval_us % 1000000 * 1000},
+	};
+
+	INSIST(timerfd_settime(fd, 0, &spec, NULL) == 0);
+}
+
+static void drain_timer(int fd)
+{
+	uint64_t times;
+
+	(void)!read(fd, &times, sizeof(times));
+}
+
+static int timer_new(struct err *reterr)
+{
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	return fd < 0 ? err_set(reterr, -errno, "no timer: %s", strerror(errno)) : fd;
+}
+
+static void log_generation(const struct generation *g)
+{
+	const struct config *c = g->config;
+
+	log_setup(c->log.format, c->log.level, c->log.personal_data);
+}
+
+static void log_problems(const struct problems *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct problem *x = &p->items[i];
+
+		log_write(x->warning ? LOG_WARNING : LOG_ERR, NULL, "%s:%u:%u: %s%s%s", x->file ? x->file : "", x->line,
+			  x->column, x->path ? x->path : "", x->path && x->path[0] != '\0' ? ": " : "", x->text);
+	}
+}
+
+/* ---- start ------------------------------------------------------------------------------------------------------- */
+
+/* A socket unit passes one socket (for webhooks), or sockets named "listen" and "admin". */
+static int take_sockets(struct serve *s, struct err *reterr)
+{
+	char **names = NULL;
+	int n = sd_listen_fds_with_names(1, &names);
+	int r = n < 0 ? err_set(reterr, n, "the sockets of the service manager: %s", strerror(-n)) : 0;
+
+	s->listen_fd = s->admin_fd = -1;
+	for (int i = 0; r == 0 && i < n; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+		bool admin = text_is(names[i], "admin");
+
+		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
+			r = err_set(reterr, -EINVAL,
+				    "the service manager passed something that is no listening socket: "
+				    "check the socket unit");
+		else if (admin && s->admin_fd < 0)
+			s->admin_fd = fd;
+		else if (!admin && s->listen_fd < 0)
+			s->listen_fd = fd;
+		else
+			r = err_set(
+				reterr, -EINVAL,
+				"the service manager passed more sockets than one for webhooks and one named admin");
+	}
+	for (int i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+	return r;
+}
+
+/* Before the first thread: they all inherit the mask. */
+static int take_signals(struct serve *s, struct err *reterr)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	INSIST(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+	INSIST(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signals < 0 ? err_set(reterr, -errno, "signals: %s", strerror(errno)) : 0;
+}
+
+static int take_timers(struct serve *s, struct err *reterr)
+{
+	uint64_t usec = 0;
+
+	s->watchdog = -1;
+	s->coalesce = timer_new(reterr);
+	if (s->coalesce < 0)
+		return s->coalesce;
+	if (sd_watchdog_enabled(0, &usec) <= 0)
+		return 0;
+	s->watchdog = timer_new(reterr);
+	if (s->watchdog < 0)
+		return s->watchdog;
+	set_timer(s->watchdog, (int64_t)usec / 2, (int64_t)usec / 2);
+	return 0;
+}
+
+static void stop(struct serve *s)
+{
+	if (s->intake)
+		intake_quiesce(s->intake);
+	if (s->pipeline)
+		pipeline_stop(s->pipeline, clock_now_ms() + TRANSFERS_MS);
+	if (s->intake)
+		intake_stop(s->intake);
+	if (s->admin)
+		admin_stop(s->admin);
+	pipeline_free(s->pipeline);
+	serve_watch_free(s->watch);
+	for (size_t i = 0; i < 3; i++) {
+		int fd = (const int[]){s->signals, s->coalesce, s->watchdog}[i];
+
+		if (fd >= 0)
+			close(fd);
+	}
+	generation_unref(s->generation);
+}
+
+static int start(struct serve *s, struct err *reterr)
+{
+	const struct config *c = s->generation->config;
+	int r = take_signals(s, reterr);
+
+	if (r == 0)
+		r = take_sockets(s, reterr);
+	if (r == 0)
+		r = take_timers(s, reterr);
+	if (r == 0)
+		r = pipeline_start(s->generation, &s->pipeline, reterr);
+	if (r == 0)
+		r = admin_start(s->pipeline, c, s->admin_fd, &s->admin, reterr);
+	if (r == 0)
+		r = intake_start(s->pipeline, c, s->listen_fd, &s->intake, reterr);
+	if (r < 0)
+		return r;
+	s->watch = serve_watch_new(s->generation->secrets);
+	return 0;
+}
+
+static void tell_ready(struct serve *s)
+{
+	log_info(NULL, "deskbridge %s: listening on %s", PACKAGE_VERSION, intake_address(s->intake));
+	log_info(NULL, "admin on %s", admin_address(s->admin));
+	(void)sd_notifyf(0, "READY=1\nSTATUS=listening on %s, admin on %s", intake_address(s->intake),
+			 admin_address(s->admin));
+	if (s->watchdog >= 0)
+		pipeline_ping(s->pipeline, ++s->token);
+}
+
+/* ---- another generation ------------------------------------------------------------------------------------------ */
+
+/* Takes over the caller's reference. */
+static void follow(struct serve *s, struct generation *next)
+{
+	generation_make_current(generation_ref(next));
+	pipeline_generation(s->pipeline, next);
+	generation_unref(s->generation);
+	s->generation = next;
+	serve_watch_free(s->watch);
+	s->watch = serve_watch_new(next->secrets);
+}
+
+static void reload(struct serve *s)
+{
+	struct problems problems = {0};
+	struct generation *next;
+	struct err e = {0};
+	const char *result = "failed";
+
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=reading the configuration",
+			 clock_mono_us());
+	next = generation_load(s->context->config_file, &problems);
+	log_problems(&problems);
+	if (!next) {
+		log_error(NULL, "the configuration was not taken: %zu errors; the former one stays", problems.errors);
+	} else if (generation_may_follow(s->generation, next, &e) < 0) {
+		log_error(NULL, "the configuration was not taken: %s; the former one stays", e.text);
+		generation_unref(next);
+	} else {
+		result = "good";
+		log_generation(next);
+		follow(s, next);
+		log_notice(NULL, "the configuration was read anew (generation %" PRIu64 ")", next->number);
+	}
+	problems_done(&problems);
+	metrics_add(METRIC_CONFIG_RELOADS, result, NULL, NULL, 1);
+	(void)sd_notifyf(0, "READY=1\nSTATUS=listening on %s, admin on %s", intake_address(s->intake),
+			 admin_address(s->admin));
+}
+
+static bool secret_differs(const struct secret *secret, const struct secrets *a, const struct secrets *b)
+{
+	size_t a_n, b_n;
+	const char *const *a_values = secret_values(a, secret, &a_n), *const *b_values = secret_values(b, secret, &b_n);
+
+	if (a_n != b_n)
+		return true;
+	for (size_t i = 0; i < a_n; i++)
+		if (strcmp(a_values[i], b_values[i]) != 0)
+			return true;
+	return false;
+}
+
+static void refresh_secrets(struct serve *s)
+{
+	struct problems problems = {0};
+	struct generation *next = generation_refresh(s->generation, &problems);
+	const struct config *c = s->generation->config;
+
+	log_problems(&problems);
+	problems_done(&problems);
+	if (!next)
+		return;
+	for (size_t i = 0; i < c->secrets_n; i++)
+		if (secret_differs(c->secrets[i], s->generation->secrets, next->secrets))
+			log_notice(NULL, "a secret changed: %s", secret_where(c->secrets[i]));
+	follow(s, next);
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
+
+/* Whether to go on. */
+static bool take_signal(struct serve *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo != SIGHUP) {
+			log_notice(NULL, "stopping: %s", strsignal((int)info.ssi_signo));
+			return false;
+		}
+		reload(s);
+	}
+	return true;
+}
+
+/* Fed only by an answer of both loops: one that hangs ends in a restart. */
+static void feed_watchdog(struct serve *s)
+{
+	drain_timer(s->watchdog);
+	if (!pipeline_alive(s->pipeline, s->token))
+		return;
+	(void)sd_notify(0, "WATCHDOG=1");
+	pipeline_ping(s->pipeline, ++s->token);
+}
+
+static void loop(struct serve *s)
+{
+	for (;;) {
+		struct pollfd fds[] = {
+			{.fd = s->signals, .events = POLLIN},
+			{.fd = serve_watch_fd(s->watch), .events = POLLIN},
+			{.fd = s->coalesce, .events = POLLIN},
+			{.fd = s->watchdog, .events = POLLIN},
+		};
+
+		if (poll(fds, sizeof(fds) / sizeof(*fds), -1) < 0) {
+			INSIST(errno == EINTR);
+			continue;
+		}
+		if (fds[3].revents)
+			feed_watchdog(s);
+		if (fds[1].revents && serve_watch_read(s->watch))
+			set_timer(s->coalesce, COALESCE_MS * 1000, 0);
+		if (fds[2].revents) {
+			drain_timer(s->coalesce);
+			refresh_secrets(s);
+		}
+		if (fds[0].revents && !take_signal(s))
+			return;
+	}
+}
+
+static int run(const struct command_context *ctx, int argc, char **argv)
+{
+	static const struct option_spec none[] = {{NULL}};
+	struct serve s = {.context = ctx, .signals = -1, .coalesce = -1, .watchdog = -1};
+	struct err e = {0};
+	size_t words;
+	int r = options_parse(&command_serve, none, argc, argv, NULL, 0, &words);
+
+	if (r != OPTIONS_GO)
+		return r;
+	(void)clock_now_ms();
+	s.generation = load_generation(ctx, false);
+	if (!s.generation)
+		return COMMAND_CONFIG;
+	log_generation(s.generation);
+	generation_make_current(generation_ref(s.generation));
+	r = start(&s, &e);
+	if (r < 0) {
+		log_error(NULL, "deskbridge cannot start: %s", e.text);
+	} else {
+		tell_ready(&s);
+		loop(&s);
+		(void)sd_notify(0, "STOPPING=1\nSTATUS=stopping");
+	}
+	stop(&s);
+	generation_make_current(NULL);
+	if (r == 0)
+		log_info(NULL, "stopped");
+	return r < 0 ? COMMAND_FAILED : COMMAND_GOOD;
+}
+
+const struct command command_serve = {
+	.name = "serve",
+	.arguments = "",
+	.summary = "run the daemon in the foreground",
+	.help = "Takes webhooks, keeps them, sends their events to Klaviyo; logs to stderr or the journal.\n"
+		"\n"
+		"SIGHUP reads the configuration anew (whole, or keeps the former one and says why), SIGTERM and "
+		"SIGINT\n"
+		"stop: what was taken is committed and answered, deliveries under way get 5 seconds.\n"
+		"Changed secret files are taken at once.\n"
+		"\n"
+		"Exit status: 0 stopped by a signal, 1 cannot start (address or store), 78 configuration error.\n",
+	.run = run,
+};
