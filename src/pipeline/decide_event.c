@@ -5,16 +5,15 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "helpdesk/attributes.h"
 
 /*
  * The event's properties and profile (DESIGN section 11). They are made anew for every event: what one event is given
- * must not show in another.
- *
- * Klaviyo takes 400 properties an event. Attributes leave room for ours, a rule's additions for the Event ID.
+ * must not show in another. No attribute has the name of a property of ours: the definition's compiler sees to that.
  */
 
-#define PROPERTIES_MAX 400
-#define PROPERTIES_OF_OURS 20
+/* Klaviyo takes 400 properties an event: ours, the attributes, and what one rule adds (rules_compile: at most 50). */
+_Static_assert(20 + ATTRIBUTES_MAX + 50 <= 400, "an event may come to hold more properties than Klaviyo takes");
 
 #define OPENED_AT "Opened At"
 #define CLOSED_AT "Closed At"
@@ -25,24 +24,8 @@
 #define CONVERSATION_URL "Conversation URL"
 #define EVENT_ID "Event ID"
 
-/* What we say ourselves; an attribute of that name, however it is written, is left out. */
-static const char *const ours[] = {
-	"Helpdesk",         "Conversation ID", OPENED_AT, CLOSED_AT, RESOLUTION_SECONDS, TOTAL_SECONDS, REOPEN_COUNT,
-	OPEN_CONVERSATIONS, CONVERSATION_URL,  EVENT_ID,  "Test",
-};
-
 /* Attributes with a place of their own; the others follow as the definition has them. */
 static const char *const known[] = {"Channel", "Agent", "Team", "Tags", "Initiated By"};
-
-static bool is_one_of(const char *name, const char *const *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (text_same(name, list[i]))
-			return true;
-	return false;
-}
-
-#define IS_ONE_OF(name, list) is_one_of(name, list, sizeof(list) / sizeof(*(list)))
 
 static void set_time(struct json_object *to, const char *name, int64_t time_ms)
 {
@@ -73,11 +56,8 @@ static void add_attributes(const struct deciding *d, struct json_object *to)
 	}
 	json_object_object_foreach(attributes, name, value)
 	{
-		if (!value || IS_ONE_OF(name, ours))
-			continue;
-		if (json_object_object_length(to) >= PROPERTIES_MAX - PROPERTIES_OF_OURS)
-			break;
-		json_object_object_add(to, name, json_object_get(value));
+		if (value)
+			json_object_object_add(to, name, json_object_get(value));
 	}
 }
 
@@ -148,14 +128,8 @@ static char *properties_text(const struct deciding *d, const struct person *p, c
 	if (draft->properties) {
 		json_object_object_foreach(draft->properties, name, value)
 		{
-			if (!value || strcmp(name, EVENT_ID) == 0)
-				continue;
-			if (json_object_object_length(o) >= PROPERTIES_MAX - 1 &&
-			    !json_object_object_get_ex(o, name, NULL)) {
-				decide_say(d, "property %s: left out, an event holds %d", name, PROPERTIES_MAX);
-				continue;
-			}
-			json_object_object_add(o, name, json_object_get(value));
+			if (value)
+				json_object_object_add(o, name, json_object_get(value));
 		}
 	}
 	json_set_str(o, EVENT_ID, unique_id);
