@@ -25,11 +25,9 @@ static void read_account(struct loader *l, const char *name, const struct node *
 
 static bool read_name(struct loader *l, const struct node *n)
 {
-	struct node at = *n;
+	struct node at = settings_key(n);
 	struct err err = {0};
 
-	at.line = n->key_line;
-	at.column = n->key_column;
 	if (check_name(n->key, &err) == 0 && strcmp(n->key, "none") != 0)
 		return true;
 	problems_error(l->reader.problems, &at, "%s",
@@ -42,10 +40,13 @@ static void read_several(struct loader *l, const struct node *klaviyo, const str
 	struct config *c = l->reader.config;
 	struct problems *p = l->reader.problems;
 
-	for (size_t i = 0; i < klaviyo->n; i++)
+	for (size_t i = 0; i < klaviyo->n; i++) {
+		struct node at = settings_key(klaviyo->items[i]);
+
 		if (klaviyo->items[i] != accounts)
-			problems_error(p, klaviyo->items[i],
+			problems_error(p, &at,
 				       "stands beside accounts: move it into each account that it is meant for");
+	}
 	if (accounts->type != NODE_MAP || accounts->n == 0 || accounts->n > ACCOUNTS_MAX) {
 		problems_error(
 			p, accounts,

@@ -72,11 +72,20 @@ static bool is_secret_key(const char *key)
 	return strcmp(key, "user") == 0 || strcmp(key, "password") == 0 || strcmp(key, "secret") == 0;
 }
 
-/* Reads the secrets. Returns a method of the source's own without them, owned; NULL: the definition's stands. */
+/* What stands there for the method is the definition compiler's to judge, but a misspelt secret is found here. */
+static bool is_misspelt(const char *key)
+{
+	static const char *const known[] = {"user", "password", "secret", "method"};
+	const char *near = settings_nearest(key, known, sizeof(known) / sizeof(known[0]));
+
+	return near && strcmp(near, key) != 0;
+}
+
+/* Reads the secrets. Returns what is left, owned: a method of the source's own, or what is laid over the definition's;
+ * NULL: nothing. */
 static struct node *read_authenticate(struct loader *l, const struct node *auth, struct source *s)
 {
 	static const char prefix[] = "sources.NAME.authenticate";
-	bool method = node_get(auth, "method") != NULL;
 	struct node *own;
 
 	if (!auth)
@@ -97,15 +106,13 @@ static struct node *read_authenticate(struct loader *l, const struct node *auth,
 
 		if (is_secret_key(n->key))
 			(void)settings_read_one(&l->reader, settings_find(name), n, s);
-		else if (method)
-			node_add(own, n->key, node_dup(n));
-		else
+		else if (is_misspelt(n->key))
 			settings_unknown(&l->reader, prefix, n);
+		else
+			node_add(own, n->key, node_dup(n));
 	}
-	if (method)
-		return own;
-	node_free(own);
-	return NULL;
+	config_keep_tree(l->reader.config, own);
+	return own->n > 0 ? own : NULL;
 }
 
 /* Errors for secrets under a name that the method does not take. */
@@ -149,6 +156,8 @@ static void check_secrets(struct loader *l, const struct node *n, const struct s
 	const char *method = proof_method(proof);
 	CLEANUP(mem_freep) char *example = NULL;
 
+	if (auth && auth->type != NODE_MAP)
+		return; /* told already */
 	if (!proof_needs_secret(proof)) {
 		check_none(l, n, at);
 		check_taken(l, auth, method, "user", NULL);
@@ -212,15 +221,12 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 void config_read_definition(struct loader *l, const struct node *n, struct source *s)
 {
 	const struct node *tree = read_tree(l, n, s);
-	struct node *own = read_authenticate(l, node_get(n, "authenticate"), s);
 	struct definition_binding binding = {
 		.base_url = s->lookup_base_url,
 		.with = node_get(n, "with"),
-		.authenticate = own,
+		.authenticate = read_authenticate(l, node_get(n, "authenticate"), s),
 	};
 
-	if (own)
-		config_keep_tree(l->reader.config, own);
 	if (!tree)
 		return;
 	s->definition = definition_compile(tree, &binding, l->reader.problems);

@@ -97,9 +97,12 @@ static void read_choice(struct loader *l, const struct node *n, struct account_c
 			       n->type == NODE_MAP ? "no use" : node_kind(n));
 		return;
 	}
-	for (size_t i = 0; i < n->n; i++)
+	for (size_t i = 0; i < n->n; i++) {
+		struct node at = settings_key(n->items[i]);
+
 		if (n->items[i] != use && n->items[i] != when)
-			problems_error(l->reader.problems, n->items[i], "unknown key; known here: when, use");
+			problems_error(l->reader.problems, &at, "unknown key; known here: when, use");
+	}
 	if (when)
 		to->when = matcher_compile(when, REFERENCE_NAMES, l->reader.problems);
 	if (use->type != NODE_SCALAR || strcmp(use->text, "none") != 0)
@@ -176,11 +179,9 @@ static void read_source(struct loader *l, const struct node *n, struct source *s
 
 static bool read_name(struct loader *l, const struct node *n)
 {
-	struct node at = *n;
+	struct node at = settings_key(n);
 	struct err err = {0};
 
-	at.line = n->key_line;
-	at.column = n->key_column;
 	if (check_name(n->key, &err) == 0)
 		return true;
 	problems_error(l->reader.problems, &at, "%s", err.text);

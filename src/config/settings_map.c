@@ -57,16 +57,12 @@ static const struct setting *elsewhere_find(const char *prefix, const char *key)
 
 void settings_unknown(struct settings_reader *r, const char *prefix, const struct node *n)
 {
-	struct node at = *n;
+	struct node at = settings_key(n);
 	const char *names[64], *near;
 	const struct setting *s;
 	struct buf all;
 	size_t count = 0;
 
-	if (n->key_line > 0) {
-		at.line = n->key_line;
-		at.column = n->key_column;
-	}
 	buf_init(&all, KNOWN_TEXT_MAX);
 	for (size_t i = 0; (s = settings_at(i)); i++) {
 		const char *name = member_name(prefix, s);
