@@ -43,7 +43,7 @@ struct http_exchange {
 	size_t body_len;
 	int64_t received_ms; /* clock_now_ms() when the headers were there */
 	void *user;          /* the owner's own state */
-			     /* private members follow in server.c */
+			     /* private members follow in exchange.c */
 };
 
 struct http_handler {

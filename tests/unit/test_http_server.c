@@ -655,6 +655,23 @@ static void after_quiesce_living_connections_are_served_and_new_ones_wait(void *
 	(void)close(late);
 }
 
+static void stopping_at_once_after_resuming_leaves_nothing_behind(void **state)
+{
+	int fds[30];
+
+	(void)state;
+	hold(true);
+	for (size_t i = 0; i < 30; i++) {
+		fds[i] = dial();
+		say(fds[i], "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok");
+	}
+	wait_for(&fix.completed, 30);
+	stop(); /* resumes all and waits for none; looks that each was done */
+	assert_int_equal(fix.done, 30);
+	for (size_t i = 0; i < 30; i++)
+		(void)hear(fds[i]);
+}
+
 static void an_unix_socket_serves_and_goes_with_the_server(void **state)
 {
 	char dir[] = "/tmp/test-server-XXXXXX";
@@ -718,6 +735,7 @@ int main(void)
 		SERVED(a_silent_client_is_cut_off),
 		SERVED(a_dripping_client_is_cut_off),
 		SERVED(after_quiesce_living_connections_are_served_and_new_ones_wait),
+		SERVED(stopping_at_once_after_resuming_leaves_nothing_behind),
 		SERVED(a_server_that_cannot_listen_says_where),
 		cmocka_unit_test(a_passed_socket_lives_on_after_quiesce_and_stop),
 		cmocka_unit_test(an_unix_socket_serves_and_goes_with_the_server),

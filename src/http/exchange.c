@@ -1,0 +1,399 @@
+/*
+ * The pool's threads run everything here but http_resume and http_resume_cut. One exchange belongs to one thread of the
+ * pool from its first line to its end, so its state needs no lock; while it is suspended the thread leaves it alone,
+ * and whoever has it writes the answer and resumes. MHD_resume_connection is the hand-over back: after it the exchange
+ * may be gone at any moment.
+ *
+ * An answer is always given to libmicrohttpd from its own thread inside the handler, never from the thread that
+ * resumes: queueing runs the connection's state machine in the caller.
+ *
+ * Nothing here outlives the process: what was taken and not answered is sent again by the helpdesk.
+ */
+#include "config.h"
+
+#include "http/exchange.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/address.h"
+
+/* libmicrohttpd's time-out is of silence; a client that drips has this many of them for its whole body. */
+#define SERVER_BODY_TIMEOUTS 3
+
+enum call_state {
+	CALL_NEW,        /* before begin */
+	CALL_BODY,       /* collecting */
+	CALL_SWALLOW,    /* the answer is known, the rest of the body goes nowhere */
+	CALL_COMPLETING, /* in complete() */
+	CALL_SUSPENDED,
+	CALL_QUEUED, /* libmicrohttpd has the answer */
+};
+
+#define CALL_MAGIC 0x68747470u
+
+/* What is behind a struct http_exchange. */
+struct call {
+	struct http_exchange x; /* first: the owner's pointer is ours */
+	unsigned magic;
+	struct http_server *server;
+	struct MHD_Connection *connection;
+	enum call_state state; /* written by the pool's thread alone */
+	bool begun;            /* begin was called: done is owed */
+	bool was_suspended;
+	bool has_body; /* the headers announce one */
+	char *path, *query;
+	char *peer; /* NULL until asked for */
+	struct buf body;
+	size_t swallow_left;
+	/* The answer. Written by whoever answers: the pool's thread, or between suspension and resumption the other
+	 * one. */
+	struct MHD_Response *response;
+	unsigned status;
+	bool cut, reset;
+};
+
+static struct call *call_of(struct http_exchange *x)
+{
+	struct call *c = (struct call *)x;
+
+	INSIST(c && c->magic == CALL_MAGIC);
+	return c;
+}
+
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
+
+static void add_header(struct MHD_Response *r, const char *name, const char *value)
+{
+	/* Refused are control characters and what libmicrohttpd writes itself; neither is worth an exchange. */
+	if (MHD_add_response_header(r, name, value) != MHD_YES)
+		log_debug(NULL, "the header %s cannot be sent, leaving it out", name);
+}
+
+static void set_answer(struct call *c, const struct http_answer *a)
+{
+	struct MHD_Response *r;
+
+	INSIST(!c->response && !c->cut);
+	r = MHD_create_response_from_buffer(a->body_len, (void *)(a->body_len > 0 ? a->body : ""),
+					    MHD_RESPMEM_MUST_COPY);
+	INSIST(r);
+	if (a->type)
+		add_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, a->type);
+	for (size_t i = 0; a->headers && i < a->headers->n; i++)
+		add_header(r, a->headers->items[i].name, a->headers->items[i].value);
+	if (a->close)
+		add_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+	c->response = r;
+	c->status = a->status;
+}
+
+/* The server's own errors: JSON where the owner speaks JSON. */
+static void set_error(struct call *c, unsigned status, const char *what)
+{
+	const char *type = c->server->error_type;
+	bool json = type && strstr(type, "json");
+	CLEANUP(mem_freep) char *body = mem_fmt(json ? "{\"status\":\"%s\"}" : "%s\n", what);
+
+	set_answer(c, &(struct http_answer){
+			      .status = status, .type = type, .body = body, .body_len = strlen(body), .close = true});
+}
+
+static enum MHD_Result queue_answer(struct call *c)
+{
+	enum MHD_Result r = MHD_queue_response(c->connection, c->status, c->response);
+
+	MHD_destroy_response(c->response);
+	c->response = NULL;
+	c->state = CALL_QUEUED;
+	return r;
+}
+
+/*
+ * The answer is known before the body has been read. A body of bearable length is read and thrown away first: closing
+ * on unread bytes resets the connection, and with it the answer may be lost. Who asked with Expect waits for this
+ * answer and sends nothing.
+ */
+static enum MHD_Result answer_early(struct call *c, bool at_once)
+{
+	if (c->has_body)
+		add_header(c->response, MHD_HTTP_HEADER_CONNECTION, "close");
+	if (c->has_body && (at_once || http_header(&c->x, MHD_HTTP_HEADER_EXPECT)))
+		return queue_answer(c);
+	c->swallow_left = c->server->max_body;
+	c->state = CALL_SWALLOW;
+	return MHD_YES;
+}
+
+/* ---- one request ------------------------------------------------------------------------------------------------- */
+
+/* NULL, or what makes the extent of the body doubtful: two readers could see two different requests. */
+static const char *smuggled(struct call *c)
+{
+	unsigned encodings = http_header_count(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+	unsigned lengths = http_header_count(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	if (lengths > 1)
+		return "more than one Content-Length";
+	if (encodings > 0 && lengths > 0)
+		return "Content-Length together with Transfer-Encoding";
+	if (encodings > 1 ||
+	    (encodings > 0 && !text_same(http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING), "chunked")))
+		return "unknown Transfer-Encoding";
+	return NULL;
+}
+
+/* libmicrohttpd has checked that it is a number; more digits than fit are longer than anything allowed. */
+static bool declared_too_long(const char *length, size_t max_body)
+{
+	size_t value = 0;
+
+	while (*length == ' ' || *length == '\t')
+		length++;
+	for (; *length >= '0' && *length <= '9'; length++)
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (size_t)(*length - '0'), &value))
+			return true;
+	return value > max_body;
+}
+
+static enum MHD_Result call_begin(struct call *c, const char *method)
+{
+	const char *length, *wrong;
+
+	c->x.method = method;
+	c->x.received_ms = clock_now_ms();
+	length = http_header(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	c->has_body = http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (length && strcmp(length, "0") != 0);
+	wrong = smuggled(c);
+	if (wrong) {
+		set_error(c, MHD_HTTP_BAD_REQUEST, wrong);
+		return answer_early(c, true);
+	}
+	if (length && declared_too_long(length, c->server->max_body)) {
+		set_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long");
+		return answer_early(c, true);
+	}
+
+	c->begun = true;
+	if (c->server->handler.begin(c->server->handler.ctx, &c->x) != 0) {
+		INSIST(c->response);
+		return answer_early(c, false);
+	}
+	INSIST(!c->response);
+	buf_init(&c->body, c->server->max_body);
+	c->state = CALL_BODY;
+	return MHD_YES;
+}
+
+/* MHD_NO cuts the connection. */
+static enum MHD_Result call_piece(struct call *c, const char *bytes, size_t *n)
+{
+	size_t left = *n;
+
+	*n = 0;
+	if (clock_now_ms() - c->x.received_ms > c->server->timeout_ms * SERVER_BODY_TIMEOUTS)
+		return MHD_NO;
+	if (c->state == CALL_SWALLOW) {
+		if (left > c->swallow_left)
+			return MHD_NO;
+		c->swallow_left -= left;
+		return MHD_YES;
+	}
+	buf_add(&c->body, bytes, left);
+	if (c->body.error < 0) {
+		buf_done(&c->body);
+		set_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long");
+		c->swallow_left = c->server->max_body;
+		c->state = CALL_SWALLOW;
+	}
+	return MHD_YES;
+}
+
+static enum MHD_Result call_complete(struct call *c)
+{
+	c->state = CALL_COMPLETING;
+	c->x.body = c->body.data;
+	c->x.body_len = c->body.len;
+	c->server->handler.complete(c->server->handler.ctx, &c->x);
+	/* Suspended: another thread may be writing the answer now; only the state is still ours to read. */
+	if (c->state == CALL_SUSPENDED)
+		return MHD_YES;
+	INSIST(c->response);
+	return queue_answer(c);
+}
+
+/* Without an answer. Dissolving the connection sends a reset at once, before libmicrohttpd can end it orderly. */
+static enum MHD_Result call_cut(struct call *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	if (c->reset && info)
+		(void)connect(info->connect_fd, &nobody, sizeof(nobody));
+	return MHD_NO;
+}
+
+enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+				const char *version, const char *bytes, size_t *n, void **con_cls)
+{
+	struct call *c = *con_cls;
+
+	(void)cls;
+	(void)url;
+	(void)version;
+	INSIST(c && c->magic == CALL_MAGIC && c->connection == connection);
+	if (c->state == CALL_NEW)
+		return call_begin(c, method);
+	if (*n > 0)
+		return call_piece(c, bytes, n);
+	switch (c->state) {
+	case CALL_BODY:
+		return call_complete(c);
+	case CALL_SUSPENDED:
+		return c->cut ? call_cut(c) : queue_answer(c);
+	case CALL_SWALLOW:
+		return queue_answer(c);
+	default:
+		return MHD_YES;
+	}
+}
+
+/* The request line is there. libmicrohttpd splits and decodes the URL afterwards, so this is the only look at it as it
+ * came. */
+void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+	struct call *c = mem_new(1, sizeof(*c));
+	size_t path_len = strcspn(uri, "?");
+
+	c->magic = CALL_MAGIC;
+	c->server = cls;
+	c->connection = connection;
+	c->path = mem_strn(uri, path_len);
+	c->query = mem_str(uri[path_len] == '?' ? uri + path_len + 1 : "");
+	c->x.path = c->path;
+	c->x.query = c->query;
+	buf_init(&c->body, 0);
+	return c;
+}
+
+void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+		       enum MHD_RequestTerminationCode toe)
+{
+	struct call *c = *con_cls;
+	struct http_server *s = cls;
+
+	(void)connection;
+	(void)toe;
+	if (!c)
+		return;
+	INSIST(c->magic == CALL_MAGIC);
+	*con_cls = NULL;
+	if (c->begun && s->handler.done)
+		s->handler.done(s->handler.ctx, &c->x);
+	if (c->response)
+		MHD_destroy_response(c->response);
+	buf_done(&c->body);
+	free(c->path);
+	free(c->query);
+	free(c->peer);
+	if (c->was_suspended)
+		atomic_fetch_sub(&s->suspended, 1);
+	c->magic = 0;
+	free(c);
+}
+
+/* ---- what handlers call ------------------------------------------------------------------------------------------ */
+
+const char *http_header(struct http_exchange *x, const char *name)
+{
+	return MHD_lookup_connection_value(call_of(x)->connection, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result copy_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	(void)kind;
+	pairs_add(cls, name, value ? value : "");
+	return MHD_YES;
+}
+
+void http_headers(struct http_exchange *x, struct pairs *to)
+{
+	(void)MHD_get_connection_values(call_of(x)->connection, MHD_HEADER_KIND, copy_header, to);
+}
+
+struct header_count {
+	const char *name;
+	unsigned n;
+};
+
+static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct header_count *count = cls;
+
+	(void)kind;
+	(void)value;
+	count->n += text_same(name, count->name);
+	return MHD_YES;
+}
+
+unsigned http_header_count(struct http_exchange *x, const char *name)
+{
+	struct header_count count = {.name = name};
+
+	(void)MHD_get_connection_values(call_of(x)->connection, MHD_HEADER_KIND, count_header, &count);
+	return count.n;
+}
+
+const char *http_peer(struct http_exchange *x)
+{
+	const union MHD_ConnectionInfo *info;
+	struct call *c = call_of(x);
+
+	if (!c->peer) {
+		info = MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+		c->peer = info ? http_address_host(info->client_addr) : mem_str("unix");
+	}
+	return c->peer;
+}
+
+void http_answer(struct http_exchange *x, const struct http_answer *a)
+{
+	struct call *c = call_of(x);
+
+	INSIST(c->state == CALL_NEW || c->state == CALL_COMPLETING);
+	set_answer(c, a);
+}
+
+void http_suspend(struct http_exchange *x)
+{
+	struct call *c = call_of(x);
+
+	INSIST(c->state == CALL_COMPLETING && !c->response);
+	c->state = CALL_SUSPENDED;
+	c->was_suspended = true;
+	atomic_fetch_add(&c->server->suspended, 1);
+	MHD_suspend_connection(c->connection);
+}
+
+void http_resume(struct http_exchange *x, const struct http_answer *a)
+{
+	struct call *c = call_of(x);
+
+	set_answer(c, a);
+	MHD_resume_connection(c->connection);
+}
+
+void http_resume_cut(struct http_exchange *x, bool reset)
+{
+	struct call *c = call_of(x);
+
+	INSIST(!c->response && !c->cut);
+	c->cut = true;
+	c->reset = reset;
+	MHD_resume_connection(c->connection);
+}

@@ -1,0 +1,33 @@
+/*
+ * http/exchange: private to src/http. What libmicrohttpd calls for each request; server.c starts and stops it.
+ */
+#ifndef HTTP_EXCHANGE_H
+#define HTTP_EXCHANGE_H
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+#include "http/server.h"
+
+struct http_server {
+	struct MHD_Daemon *daemon;
+	struct http_handler handler;
+	char *error_type;
+	size_t max_body;
+	int64_t timeout_ms;
+	char *address;
+	int listen_fd;
+	bool own_fd;       /* not passed by systemd */
+	char *unlink_path; /* of the unix socket that this server made, or NULL */
+	bool quiesced;
+	atomic_uint suspended; /* exchanges suspended and not yet done */
+};
+
+/* Registered with libmicrohttpd; cls is the struct http_server. */
+void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *connection);
+enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+				const char *version, const char *bytes, size_t *n, void **con_cls);
+void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+		       enum MHD_RequestTerminationCode toe);
+
+#endif
