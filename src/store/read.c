@@ -102,42 +102,49 @@ void store_webhook_counts(struct store *s,
 /* ---- the oldest ready event ----------------------------------------------------------------------------------------
  */
 
-static int oldest_of_next_url(struct store *s, const char *account, const char *after_url_or_null, char **ret_url,
-			      int64_t *ret_created_ms)
+static int oldest_take(struct query *q, char **ret_url, int64_t *ret_created_ms)
 {
-	int r;
+	int r = query_step(q);
 
-	/* A text is greater than any number: with no URL before, the first one is found. */
-	QUERY(q, s,
-	      "SELECT url, created FROM events WHERE state = 0 AND account = ?1 AND url > ifnull(?2, -1)"
-	      " ORDER BY url, id LIMIT 1",
-	      NULL);
-	query_bind_text(&q, account);
-	query_bind_text(&q, after_url_or_null);
-	r = query_step(&q);
 	if (r <= 0)
 		return r;
-	*ret_url = query_text(&q);
-	*ret_created_ms = query_int(&q);
+	*ret_url = query_text(q);
+	*ret_created_ms = query_int(q);
 	return 1;
+}
+
+static int oldest_of_first_url(struct store *s, const char *account, char **ret_url, int64_t *ret_created_ms)
+{
+	QUERY(q, s, "SELECT url, created FROM events WHERE state = 0 AND account = ?1 ORDER BY url, id LIMIT 1", NULL);
+	query_bind_text(&q, account);
+	return oldest_take(&q, ret_url, ret_created_ms);
+}
+
+static int oldest_of_next_url(struct store *s, const char *account, const char *after_url, char **ret_url,
+			      int64_t *ret_created_ms)
+{
+	QUERY(q, s,
+	      "SELECT url, created FROM events WHERE state = 0 AND account = ?1 AND url > ?2 ORDER BY url, id LIMIT 1", NULL);
+	query_bind_text(&q, account);
+	query_bind_text(&q, after_url);
+	return oldest_take(&q, ret_url, ret_created_ms);
 }
 
 /* From URL to URL: there is one, or a few after a change of the configuration. */
 int64_t store_events_oldest_ms(struct store *s, const char *account)
 {
 	char *url = NULL;
-	int64_t oldest = 0;
+	int64_t oldest = 0, created;
+	int r = oldest_of_first_url(s, account, &url, &created);
 
-	for (;;) {
+	while (r > 0) {
 		char *next = NULL;
-		int64_t created;
 
-		if (oldest_of_next_url(s, account, url, &next, &created) <= 0)
-			break;
-		free(url);
-		url = next;
 		if (oldest == 0 || created < oldest)
 			oldest = created;
+		r = oldest_of_next_url(s, account, url, &next, &created);
+		free(url);
+		url = next;
 	}
 	free(url);
 	return oldest;
