@@ -11,6 +11,7 @@
 #include "klaviyo/request.h"
 
 #define REVISION_WARN_DAYS 90
+#define NOT_CONFIGURED "not configured"
 
 /* A series that was set once, so that it can be set to 0 when what it counts is gone: never all of them at once, or a
  * scrape in that moment would see nothing. */
@@ -82,8 +83,10 @@ static void count_events(void *ctx, const char *account, enum event_state state,
 		show(g, METRIC_QUEUE_OLDEST_SECONDS, account, NULL,
 		     oldest_ms == 0 || oldest_ms > g->now_ms ? 0 : (double)(g->now_ms - oldest_ms) / 1000);
 	}
-	if (!config_account(g->config, account))
-		(void)standing_park(g->standing, "account", account, n > 0 ? "not configured" : NULL);
+	if (!config_account(g->config, account)) {
+		standing_park(g->standing, "account", account, n > 0 ? NOT_CONFIGURED : NULL);
+		show(g, METRIC_ACCOUNT_PARKED, account, NOT_CONFIGURED, n > 0);
+	}
 }
 
 static void count_conversations(void *ctx, const char *source, int64_t open)

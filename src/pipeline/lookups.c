@@ -167,8 +167,6 @@ bool lookups_answered(struct lookups *l, const struct lookup_answer *a)
 {
 	struct question *q = question_under_way(l, a->source, a->customer);
 
-	if (a->outcome == LOOKUP_PARKED)
-		lookups_window(l, a->source, 0);
 	lookups_slot_wanted(l, a->source, true);
 	if (!q)
 		return true;

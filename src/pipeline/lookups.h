@@ -28,8 +28,8 @@ unsigned lookups_room(const struct lookups *l, const char *source);
 bool lookups_under_way(const struct lookups *l, const char *source, const char *key);
 void lookups_ask(struct lookups *l, const char *source, const char *key, const struct webhook *w);
 
-/* Frees the slot and keeps the outcome for the webhook that asked; a parked outcome shuts the window until told.
- * Returns whether the key is a customer's id: else those that waited are not found by it. */
+/* Frees the slot and keeps the outcome for the webhook that asked. Returns whether the key is a customer's id: else
+ * those that waited are not found by it. */
 bool lookups_answered(struct lookups *l, const struct lookup_answer *a);
 struct lookups_verdict {
 	enum lookup_outcome outcome;

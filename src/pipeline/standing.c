@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/metrics.h"
 #include "base/text.h"
 
 struct standing_park {
@@ -96,27 +95,18 @@ void standing_why_not(struct standing *s, struct err *ret)
 		(void)err_set(ret, -ECANCELED, "the daemon is stopping");
 }
 
-static void show_park(const struct standing_park *p, double value)
-{
-	metrics_set(text_is(p->kind, "account") ? METRIC_ACCOUNT_PARKED : METRIC_LOOKUPS_PARKED, p->name, p->reason,
-		    NULL, value);
-}
-
-bool standing_park(struct standing *s, const char *kind, const char *name, const char *reason)
+void standing_park(struct standing *s, const char *kind, const char *name, const char *reason)
 {
 	struct standing_park **at, *p;
-	bool changed = false;
 
 	hold(s);
 	for (at = &s->parked; (p = *at); at = &p->next)
 		if (text_is(p->kind, kind) && text_is(p->name, name))
 			break;
 	if (p && !text_is(p->reason, reason)) {
-		show_park(p, 0);
 		*at = p->next;
 		park_free(p);
 		p = NULL;
-		changed = true;
 	}
 	if (!p && reason) {
 		p = mem_new(1, sizeof(*p));
@@ -125,11 +115,8 @@ bool standing_park(struct standing *s, const char *kind, const char *name, const
 		p->reason = mem_str(reason);
 		p->next = s->parked;
 		s->parked = p;
-		show_park(p, 1);
-		changed = true;
 	}
 	release(s);
-	return changed;
 }
 
 void standing_parked(struct standing *s, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),

@@ -23,8 +23,8 @@ bool standing_is_ready(const struct standing *s);
 void standing_stop(struct standing *s);
 void standing_why_not(struct standing *s, struct err *ret);
 
-/* kind: "account" or "lookups". reason NULL: no longer parked. Keeps the gauges; returns whether anything changed. */
-bool standing_park(struct standing *s, const char *kind, const char *name, const char *reason);
+/* kind: "account" or "lookups". reason NULL: no longer parked. */
+void standing_park(struct standing *s, const char *kind, const char *name, const char *reason);
 void standing_parked(struct standing *s, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
 		     void *ctx);
 

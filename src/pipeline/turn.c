@@ -132,32 +132,17 @@ static void take_generation(struct turn *t, struct generation_mail *m)
 	courier_generation(t->courier, t->generation);
 }
 
+/* The courier has logged what is parked, and why. */
 static void take_window(struct turn *t, const struct window_mail *m)
 {
-	struct log_about about = {.account = m->name, .reason = m->reason};
-
 	dispatch_window(t->dispatch, m->name, m->window);
-	if (!standing_park(t->standing, "account", m->name, m->reason))
-		return;
-	if (m->reason)
-		log_warning(&about, "the account is parked: its events wait until its key or configuration changes");
-	else
-		log_notice(&about, "the account is no longer parked");
+	standing_park(t->standing, "account", m->name, m->reason);
 }
 
 static void take_lookup_window(struct turn *t, const struct window_mail *m)
 {
-	struct log_about about = {.source = m->name, .reason = m->reason};
-
 	lookups_window(t->lookups, m->name, m->window);
-	if (!standing_park(t->standing, "lookups", m->name, m->reason))
-		return;
-	if (m->reason)
-		log_warning(&about,
-			    "lookups are parked: webhooks that need one wait until credentials or configuration "
-			    "change");
-	else
-		log_notice(&about, "lookups are no longer parked");
+	standing_park(t->standing, "lookups", m->name, m->reason);
 }
 
 void turn_take(struct turn *t, struct mail *m)
@@ -310,7 +295,6 @@ static int apply_answer(struct work *w, const struct lookup_answer *a, struct er
 			return r;
 	}
 	by_customer = lookups_answered(w->lookups, a);
-	tally_add(w->tally, METRIC_LOOKUPS, a->source, lookup_outcome_name(a->outcome), NULL);
 	return store_webhooks_release(w->store, a->source, STORE_WAIT_LOOKUP, by_customer ? a->customer : NULL, reterr);
 }
 
