@@ -38,6 +38,7 @@ struct world {
 	struct event events[EVENTS_MAX]; /* of all decisions, in order */
 	size_t events_n;
 	int64_t now_ms, next_webhook;
+	int64_t waits_ms; /* between receipt and decision */
 	struct buf *explain;
 	const struct config *config;
 	bool view_fails;
@@ -230,7 +231,7 @@ static int try_decide(struct world *w, struct decide_input *in, struct conversat
 	in->conversation = c->id;
 	in->entry = &c->entry;
 	in->reached = &c->reached;
-	in->now_ms = w->now_ms;
+	in->now_ms = w->now_ms + w->waits_ms;
 	in->view = (struct decide_view){.flag_count = flag_count, .ctx = &view};
 	in->explain = w->explain;
 	in->config = w->config;
@@ -354,6 +355,7 @@ static void an_opening_makes_the_documented_event(void **unused)
 
 	(void)unused;
 	world_start(&w);
+	w.waits_ms = 700; /* a lookup */
 	d = say(&w, s, "opened", "c1", 0, JO ",'channel':'chat','tags':['a','b'],'by':'customer','inbox':'7'");
 	assert_int_equal(d->result, DECIDE_EVENTS);
 	assert_null(d->detail);
@@ -378,6 +380,7 @@ static void an_opening_makes_the_documented_event(void **unused)
 	assert_int_equal(d->events[0].transition, TRANSITION_OPENED);
 	assert_int_equal(d->events[0].time_ms, T0);
 	assert_int_equal(d->events[0].received_ms, T0 + CLOCK_HOUR_MS);
+	assert_int_equal(d->events[0].created_ms, T0 + CLOCK_HOUR_MS + 700);
 	assert_int_equal(d->events[0].late_ms, 15 * CLOCK_MINUTE_MS);
 	assert_false(d->events[0].backfill);
 	assert_false(d->events[0].has_value);
@@ -842,6 +845,29 @@ static void the_same_person_in_two_accounts_has_two_flags(void **unused)
 	desk_close(&desk);
 }
 
+static void reached_in_two_accounts_gets_the_closing_in_both(void **unused)
+{
+	struct desk desk;
+	struct source *s = desk_plain(&desk, NULL);
+	struct world w;
+	const struct decision *d;
+
+	(void)unused;
+	world_start(&w);
+	(void)say(&w, s, "opened", "c1", 0, JO);
+	reached_add(&w.conversations[0].reached, "other", "jo@example.com", GLADLY_FLAG);
+	reached_add(&w.conversations[0].reached, "default", "jo@example.com", "Waiting");
+	d = say(&w, s, "closed", "c1", 1, "");
+	assert_int_equal(d->events_n, 2);
+	assert_string_equal(d->events[0].account, "default");
+	assert_string_equal(d->events[0].profile, "{\"" GLADLY_FLAG "\":false,\"Waiting\":false}");
+	assert_string_equal(d->events[1].account, "other");
+	assert_string_equal(d->events[1].profile, "{\"" GLADLY_FLAG "\":false}");
+	assert_string_equal(d->events[0].unique_id, d->events[1].unique_id);
+	world_end(&w);
+	desk_close(&desk);
+}
+
 static void a_closing_waits_for_an_account_that_is_gone(void **unused)
 {
 	struct account spare = {.name = (char *)"other", .url = (char *)"https://new.example.com"};
@@ -1164,6 +1190,44 @@ static void a_history_closing_goes_to_those_reached_with_the_flag_as_it_is(void 
 	desk_close(&desk);
 }
 
+static void history_does_not_raise_the_flag_of_whom_the_opening_did_not_reach(void **unused)
+{
+	struct desk desk;
+	struct source *s = desk_plain(&desk, NULL);
+	struct world w;
+	const struct decision *d;
+
+	(void)unused;
+	world_start(&w);
+	(void)say(&w, s, "opened", "c1", 100, JO);
+	d = say(&w, s, "opened", "c1", 50, JO_AND_AL); /* an earlier one, with one address more */
+	assert_int_equal(d->result, DECIDE_HISTORY);
+	assert_int_equal(d->events_n, 2);
+	assert_string_equal(FLAG(d, 0), "true");
+	assert_string_equal(FLAG(d, 1), "false"); /* nothing would take it back */
+	assert_int_equal(d->reached.n, 1);
+	world_end(&w);
+	desk_close(&desk);
+}
+
+static void what_is_old_goes_by_the_account_that_it_is_for(void **unused)
+{
+	struct desk desk;
+	struct source *s = desk_open(&desk, "gladly", state_yaml, NULL, "In_Gladly_Conversation");
+	struct world w;
+
+	(void)unused;
+	s->accounts_n = 2;
+	desk.choices[0] = (struct account_choice){.when = matcher_of("channel: chat"), .account = &main_account};
+	desk.choices[1] = (struct account_choice){.account = &other_account}; /* late after milliseconds */
+	world_start(&w);
+	assert_int_equal(
+		say(&w, s, "closed", "c1", 0, JO ",'channel':'chat','closed_at':'2026-11-21T15:00:00Z'")->events_n, 1);
+	assert_int_equal(say(&w, s, "closed", "c2", 0, JO ",'closed_at':'2026-11-21T15:00:00Z'")->events_n, 0);
+	world_end(&w);
+	desk_close(&desk);
+}
+
 static void a_state_desk_tells_no_history_and_no_old_closings(void **unused)
 {
 	struct desk desk;
@@ -1308,6 +1372,7 @@ int main(void)
 		cmocka_unit_test(test_addresses_are_marked_and_never_start_a_flow),
 		cmocka_unit_test(the_account_is_chosen_at_the_opening_and_kept),
 		cmocka_unit_test(the_same_person_in_two_accounts_has_two_flags),
+		cmocka_unit_test(reached_in_two_accounts_gets_the_closing_in_both),
 		cmocka_unit_test(a_closing_waits_for_an_account_that_is_gone),
 		cmocka_unit_test(an_opening_without_address_is_made_good),
 		cmocka_unit_test(a_closing_that_brings_the_first_address_goes_to_it),
@@ -1320,6 +1385,8 @@ int main(void)
 		cmocka_unit_test(a_metric_that_cannot_be_named_fails_its_webhook_only),
 		cmocka_unit_test(closed_before_opened_goes_out_as_history),
 		cmocka_unit_test(a_history_closing_goes_to_those_reached_with_the_flag_as_it_is),
+		cmocka_unit_test(history_does_not_raise_the_flag_of_whom_the_opening_did_not_reach),
+		cmocka_unit_test(what_is_old_goes_by_the_account_that_it_is_for),
 		cmocka_unit_test(a_state_desk_tells_no_history_and_no_old_closings),
 		cmocka_unit_test(an_expiry_closes_for_all_reached),
 		cmocka_unit_test(what_the_view_fails_with_is_passed_on),
