@@ -30,9 +30,9 @@ int err_prefix(struct err *reterr, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(before, sizeof(before) - 2, fmt, ap);
 	va_end(ap);
-	strcat(before, ": ");
-
 	n = strlen(before);
+	memcpy(before + n, ": ", 3);
+	n += 2;
 	room = sizeof(reterr->text) - 1 - n;
 	keep = strnlen(reterr->text, room);
 	memmove(reterr->text + n, reterr->text, keep);

@@ -158,7 +158,7 @@ const char *text_mask(const char *email, char out[TEXT_MASK_MAX])
 	size_t first = 0, domain;
 
 	if (!at)
-		return strcpy(out, "***");
+		return memcpy(out, "***", 4);
 	if (at > email)
 		first = utf8_step((const unsigned char *)email, strlen(email));
 	domain = strnlen(at, TEXT_MASK_MAX - 1 - first - 3);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -137,6 +138,11 @@ static enum http_failure failure_of(const struct http_call *call, CURLcode code)
 	}
 }
 
+static void set_error(struct http_reply *reply, const char *text)
+{
+	(void)snprintf(reply->error, sizeof(reply->error), "%s", text);
+}
+
 static void fill_reply(struct http_call *call, CURLcode code)
 {
 	struct http_reply *reply = &call->reply;
@@ -147,9 +153,9 @@ static void fill_reply(struct http_call *call, CURLcode code)
 	if (reply->failure == HTTP_OK)
 		reply->error[0] = '\0';
 	else if (reply->failure == HTTP_TOO_LONG)
-		(void)strcpy(reply->error, "the answer is longer than what is taken");
+		set_error(reply, "the answer is longer than what is taken");
 	else if (reply->error[0] == '\0')
-		(void)strncat(reply->error, curl_easy_strerror(code), sizeof(reply->error) - 1);
+		set_error(reply, curl_easy_strerror(code));
 	(void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	(void)curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME_T, &took_us);
 	reply->status = (unsigned)status;
@@ -400,7 +406,7 @@ void http_client_free(struct http_client *c)
 		struct http_call *call = c->running;
 
 		call->reply.failure = HTTP_ABORTED;
-		(void)strcpy(call->reply.error, "stopped while it ran");
+		set_error(&call->reply, "stopped while it ran");
 		call_end(c, call);
 	}
 	while (c->n_idle > 0)
