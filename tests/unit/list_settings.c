@@ -1,0 +1,87 @@
+/*
+ * For tests/check-docs.sh. Without argument: every setting, a line of name, TAB, type, TAB, default (empty where it is
+ * made of others or there is none), TAB, help. With a YAML file: every setting that it names, a line of name, TAB,
+ * value.
+ */
+#include "config.h"
+
+#include "config/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config/yaml.h"
+
+static void print_value(const struct node *n)
+{
+	if (n->type == NODE_SCALAR)
+		printf("%s", n->text);
+	else if (n->type == NODE_MAP)
+		printf("{}");
+	else if (n->type == NODE_LIST)
+		for (size_t i = 0; i < n->n; i++)
+			printf("%s%s", i > 0 ? " " : "", n->items[i]->type == NODE_SCALAR ? n->items[i]->text : "?");
+}
+
+static void print_default(const struct setting *s)
+{
+	CLEANUP(node_freep) struct node *n = NULL;
+	struct problems problems = {0};
+
+	if (s->fallback && yaml_load(s->name, s->fallback, strlen(s->fallback), &n, &problems) == 0)
+		print_value(n);
+	problems_done(&problems);
+}
+
+static void print_table(void)
+{
+	const struct setting *s;
+
+	for (size_t i = 0; (s = settings_at(i)); i++) {
+		if (s->type == SETTING_GROUP)
+			continue;
+		printf("%s\t%s\t", s->name, setting_type_name(s));
+		print_default(s);
+		printf("\t%s\n", s->help);
+	}
+}
+
+/* prefix: the row's name of the mapping, "" for the whole; NAME stands for accounts and sources. */
+static void print_used(const char *prefix, const struct node *map)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		const struct node *n = map->items[i];
+		bool named = strcmp(prefix, "sources") == 0;
+		CLEANUP(mem_freep)
+		char *name = mem_fmt("%s%s%s", prefix, prefix[0] != '\0' ? "." : "", named ? "NAME" : n->key);
+		const struct setting *s = settings_find(name);
+
+		if (s && s->type != SETTING_GROUP) {
+			printf("%s\t", name);
+			print_value(n);
+			printf("\n");
+		}
+		if (n->type == NODE_MAP && (named || (s && (s->type == SETTING_GROUP || s->type == SETTING_NODE))))
+			print_used(name, n);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct problems problems = {0};
+	struct node *n = NULL;
+	int status = 0;
+
+	if (argc < 2) {
+		print_table();
+		return 0;
+	}
+	if (yaml_load_file(argv[1], &n, &problems) == 0 && problems.errors == 0)
+		print_used("", n);
+	else
+		status = 1;
+	problems_print(&problems, stderr);
+	problems_done(&problems);
+	node_free(n);
+	return status;
+}
