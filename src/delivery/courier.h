@@ -30,7 +30,12 @@ struct delivery {
 	bool backfill; /* as it was sent */
 };
 
-/* All are called on the courier's thread and must not block; what they are given is theirs to free. */
+/*
+ * All are called on the courier's thread and must not block; what they are given is theirs to free. A window is told
+ * whenever it or its reason changes, and for every account at start and with each generation. The reason is there while
+ * events wait for the operator: why Klaviyo parked the account (also with a window of 1, while it is probed), "on hold"
+ * or "not configured". A window that an outcome closes is told before that outcome.
+ */
 struct courier_sink {
 	void (*delivered)(void *ctx, struct delivery *d); /* heap; delivery_free */
 	void (*window)(void *ctx, const char *account, unsigned window, const char *parked_reason_or_null);
@@ -41,9 +46,20 @@ struct courier_sink {
 };
 void delivery_free(struct delivery *d);
 
+#define COURIER_CONNECT_MS 10000
+#define COURIER_TIMEOUT_MS 30000
+
+/* For tests: shorter times. 0: the constants. */
+struct courier_options {
+	int64_t connect_ms, timeout_ms;
+	struct lookup_options lookup;
+};
+
 struct courier;
 /* Starts the thread. Takes its own reference of g. */
 struct courier *courier_start(struct generation *g, const struct courier_sink *sink);
+struct courier *courier_start_with(struct generation *g, const struct courier_sink *sink,
+				   const struct courier_options *options);
 
 /* All of these post and return at once; any thread. */
 void courier_send(struct courier *c, struct event *e);            /* takes over e and what is in it (heap) */

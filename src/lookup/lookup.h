@@ -3,8 +3,10 @@
  *
  * Runs on the courier's thread, on its HTTP client. A source's lookups have a window: how many may be under way. It is
  * LOOKUP_WINDOW in good times, 0 while parked (401/403: probe after 1 min doubling to 15, at once when secrets or
- * configuration change), 1 for a probe, 0 for as long as a 429 says. The window is told, never asked: whoever puts
- * questions keeps below it. One question a customer at a time is the asker's duty too.
+ * configuration change), 1 for a probe, 0 for as long as a 429 says; 0 too where the source is no longer configured or
+ * has no lookup. The window is told, never asked: whoever puts questions keeps below it; one that comes while
+ * it is 0 is answered at once (LOOKUP_PARKED, LOOKUP_RETRY, LOOKUP_RETURNED) without being asked. One question a
+ * customer at a time is the asker's duty too. A window that changes is told before the answer that changed it.
  */
 #ifndef LOOKUP_LOOKUP_H
 #define LOOKUP_LOOKUP_H
@@ -54,8 +56,16 @@ struct lookup_sink {
 	void *ctx;
 };
 
-struct lookup *lookup_new(struct http_client *client, const struct lookup_sink *sink);
-void lookup_free(struct lookup *l); /* questions under way come back as LOOKUP_RETURNED */
+/* For tests: shorter times. 0: the constants above. */
+struct lookup_options {
+	int64_t connect_ms, timeout_ms;
+};
+
+/* The client must outlive all questions; options: NULL for none. */
+struct lookup *lookup_new(struct http_client *client, const struct lookup_sink *sink,
+			  const struct lookup_options *options);
+/* Questions under way come back as LOOKUP_RETURNED. Before http_client_free. NULL allowed. */
+void lookup_free(struct lookup *l);
 /* The generation by which later questions are asked; tells every source's window anew. Takes its own reference. */
 void lookup_generation(struct lookup *l, struct generation *g);
 /* Takes over q and what is in it. The answer comes through the sink, maybe before this returns. */

@@ -1,0 +1,405 @@
+/*
+ * All on the courier's thread. An event is in the tray, or under way, or gone: each comes back through the sink exactly
+ * once, as an outcome or as returned. Events leave the tray in the order they came; their answers come in any order,
+ * which the person's order survives because only the first event of a person is ever here. Nothing survives a crash.
+ */
+#include "config.h"
+
+#include "delivery/outlet.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "delivery/scheduler.h"
+#include "klaviyo/reason.h"
+#include "klaviyo/request.h"
+
+struct parcel {
+	struct parcel *next; /* in the tray */
+	struct outlet *outlet;
+	struct event *event;
+	/* under way */
+	unsigned epoch;
+	int64_t sent_ms;
+	bool backfill;
+};
+
+struct outlet {
+	struct outlet_shared *shared;
+	char *name;
+	struct scheduler scheduler;
+	bool configured, held, closed;
+	/* of the account, copied: the generation may go while we send by it */
+	char *url, *revision, *key, *key_where;
+	struct quota_limits limits;
+	struct parcel *tray, **tray_end;
+	/* what the sink knows */
+	bool told;
+	unsigned told_window;
+	const char *told_reason; /* compared by address: `parked` is made anew whenever it changes */
+	char *parked;            /* Klaviyo's reason; NULL: not parked */
+	char label[16];          /* the same, for metrics */
+};
+
+static double chance(void)
+{
+	return (double)digest_random_below(1 << 20) / (1 << 20);
+}
+
+static void wipe(char *secret)
+{
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
+struct outlet *outlet_new(struct outlet_shared *shared, const char *name, int64_t now_ms)
+{
+	struct outlet *o = mem_new(1, sizeof(*o));
+
+	o->shared = shared;
+	o->name = mem_str(name);
+	o->tray_end = &o->tray;
+	o->limits = (struct quota_limits){1, 1, 1};
+	scheduler_init(&o->scheduler, &o->limits, now_ms);
+	return o;
+}
+
+void outlet_free(struct outlet *o)
+{
+	INSIST(!o->tray && o->scheduler.in_flight == 0);
+	free(o->name);
+	free(o->url);
+	free(o->revision);
+	wipe(o->key);
+	free(o->key_where);
+	free(o->parked);
+	free(o);
+}
+
+const char *outlet_name(const struct outlet *o)
+{
+	return o->name;
+}
+
+bool outlet_is_configured(const struct outlet *o)
+{
+	return o->configured;
+}
+
+unsigned outlet_in_flight(const struct outlet *o)
+{
+	return o->scheduler.in_flight;
+}
+
+/* ---- telling ----------------------------------------------------------------------------------------------------- */
+
+static void outlet_tell(struct outlet *o)
+{
+	static const char not_configured[] = "not configured", on_hold[] = "on hold";
+	const char *reason = o->parked;
+	unsigned window = scheduler_window(&o->scheduler);
+
+	if (!o->configured || o->held) {
+		reason = o->configured ? on_hold : not_configured;
+		window = 0;
+	}
+	if (o->told && o->told_window == window && o->told_reason == reason)
+		return;
+	o->told = true;
+	o->told_window = window;
+	o->told_reason = reason;
+	o->shared->sink.window(o->shared->sink.ctx, o->name, window, reason);
+}
+
+static struct delivery *delivery_of(const struct parcel *p)
+{
+	struct delivery *d = mem_new(1, sizeof(*d));
+
+	d->event = p->event->id;
+	d->account = mem_str(p->event->account);
+	d->lane = LANE_SINGLE;
+	d->sent_ms = p->sent_ms;
+	d->done_ms = clock_now_ms();
+	d->backfill = p->backfill;
+	return d;
+}
+
+/* The end of a parcel. v NULL: it was not sent. */
+static void parcel_end(struct parcel *p, const struct outcome_verdict *v)
+{
+	struct courier_sink *sink = &p->outlet->shared->sink;
+	struct delivery *d = delivery_of(p);
+
+	if (v)
+		d->verdict = *v;
+	else
+		d->returned = true;
+	event_done(p->event);
+	free(p->event);
+	free(p);
+	sink->delivered(sink->ctx, d);
+}
+
+/* ---- parking ----------------------------------------------------------------------------------------------------- */
+
+/* What to do; the caller owns it. */
+static char *advice(const struct outlet *o, unsigned status)
+{
+	switch (status) {
+	case 0:
+	case 400:
+	case 401:
+		return mem_fmt("put the right key in %s, a changed file is seen at once", o->key_where);
+	case 403:
+		return mem_fmt(
+			"put a key with the scope events:write in %s (a key's scopes cannot be changed later), a "
+			"changed file is seen at once",
+			o->key_where);
+	default:
+		return mem_str("check klaviyo.url, klaviyo.revision and what stands between here and Klaviyo, then "
+			       "reload");
+	}
+}
+
+/* One line when it begins or has another reason, one when it ends; slow probes in between are not news. */
+static void outlet_parked(struct outlet *o, const struct outcome_verdict *v)
+{
+	char label[sizeof(o->label)];
+
+	(void)snprintf(label, sizeof(label), v->status > 0 ? "%u" : "key", v->status);
+	if (!o->parked || !text_is(label, o->label)) {
+		CLEANUP(mem_freep) char *todo = advice(o, v->status);
+
+		if (o->parked)
+			metrics_set(METRIC_ACCOUNT_PARKED, o->name, o->label, NULL, 0);
+		metrics_set(METRIC_ACCOUNT_PARKED, o->name, label, NULL, 1);
+		log_warning(&((struct log_about){.account = o->name}),
+			    "the account is parked, its events wait: %s; %s; deskbridge asks again by itself within "
+			    "%d minutes",
+			    v->reason, todo, SCHEDULER_PROBE_LAST_MS / 60000);
+	}
+	memcpy(o->label, label, sizeof(label));
+	free(o->parked);
+	o->parked = mem_str(v->reason);
+	o->told = false;
+}
+
+static void outlet_unparked(struct outlet *o)
+{
+	if (!o->parked)
+		return;
+	metrics_set(METRIC_ACCOUNT_PARKED, o->name, o->label, NULL, 0);
+	free(TAKE(o->parked));
+	o->told = false;
+}
+
+/* Returns what of the tray may not go; all of it where nothing may. */
+static void tray_return(struct outlet *o, bool all)
+{
+	struct parcel *p = o->tray, *next;
+
+	o->tray = NULL;
+	o->tray_end = &o->tray;
+	for (; p; p = next) {
+		next = p->next;
+		p->next = NULL;
+		if (all || (p->event->url && p->event->url[0] != '\0' && !text_is(p->event->url, o->url))) {
+			parcel_end(p, NULL);
+			continue;
+		}
+		*o->tray_end = p;
+		o->tray_end = &p->next;
+	}
+}
+
+static bool outlet_is_shut(const struct outlet *o)
+{
+	return o->closed || !o->configured || o->held || scheduler_window(&o->scheduler) == 0;
+}
+
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
+
+/* What came back moves the scheduler, then the window, and is told last. */
+static void parcel_back(struct parcel *p, const struct outcome_verdict *v)
+{
+	struct outlet *o = p->outlet;
+	struct log_about about = {.account = o->name, .event = p->event->id};
+
+	o->shared->in_flight--;
+	if (scheduler_returned(&o->scheduler, p->epoch, v, chance(), clock_now_ms())) {
+		if (o->scheduler.state == SCHEDULER_PARKED) {
+			outlet_parked(o, v);
+		} else {
+			log_notice(&((struct log_about){.account = o->name}), "Klaviyo takes events again");
+			outlet_unparked(o);
+		}
+	}
+	outlet_tell(o);
+	if (outlet_is_shut(o))
+		tray_return(o, true);
+	if (v->partial_failure)
+		log_warning(&about, "Klaviyo took the event, but not all of it: %s", v->reason);
+	else if (v->outcome != OUTCOME_DELIVERED)
+		log_debug(&about, "%s: %s", outcome_name(v->outcome), v->reason);
+	parcel_end(p, v);
+}
+
+static void on_reply(void *ctx, const struct http_reply *reply)
+{
+	struct parcel *p = ctx;
+	struct outcome_answer a = {
+		.lane = LANE_SINGLE,
+		.status = reply->status,
+		.type = reply->type,
+		.headers = &reply->headers,
+		.body = reply->body.data,
+		.body_len = reply->body.len,
+	};
+	struct outcome_verdict v;
+
+	if (reply->failure != HTTP_OK)
+		a.transport_error = reply->failure == HTTP_ABORTED ? "stopped before the answer came" : reply->error;
+	else
+		metrics_observe(METRIC_DELIVERY_SECONDS, (double)reply->took_us / 1e6);
+	outcome_of(&a, &v);
+	parcel_back(p, &v);
+}
+
+/* No request was made; the verdict is ours. */
+static void parcel_refused(struct parcel *p, enum outcome outcome, const char *why)
+{
+	struct outcome_verdict v = {
+		.outcome = outcome, .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_s = -1};
+
+	reason_text(v.reason, sizeof(v.reason), "%s", why);
+	parcel_back(p, &v);
+}
+
+static int parcel_ask(struct parcel *p, char *body, struct err *reterr)
+{
+	struct outlet *o = p->outlet;
+	CLEANUP(mem_freep) char *url = request_url(o->url, KLAVIYO_PATH_EVENTS);
+	struct pairs headers = {0};
+	struct http_ask ask = {
+		.method = "POST",
+		.url = url,
+		.headers = &headers,
+		.body = body,
+		.body_len = strlen(body),
+		.connect_timeout_ms = o->shared->options.connect_ms,
+		.timeout_ms = o->shared->options.timeout_ms,
+	};
+	int r;
+
+	request_headers(&headers, o->key, o->revision);
+	r = http_client_start(o->shared->client, &ask, on_reply, p, reterr);
+	pairs_done(&headers);
+	return r;
+}
+
+static void parcel_send(struct parcel *p, int64_t now_ms)
+{
+	struct outlet *o = p->outlet;
+	struct err why = {0};
+	char *body;
+
+	p->epoch = scheduler_sent(&o->scheduler, now_ms);
+	o->shared->in_flight++;
+	p->sent_ms = now_ms;
+	p->backfill = event_is_backfill(p->event, now_ms);
+	if (request_single(p->event, now_ms, &body, &why) < 0) {
+		parcel_refused(p, OUTCOME_REJECT, why.text);
+	} else if (!o->key) {
+		free(body);
+		parcel_refused(p, OUTCOME_PARK, "the key cannot be read");
+	} else if (parcel_ask(p, body, &why) < 0) {
+		/* A key or URL of which no request can be made: nobody's event can go. */
+		parcel_refused(p, OUTCOME_PARK, why.text);
+	}
+}
+
+int64_t outlet_run(struct outlet *o, bool sending, int64_t now_ms)
+{
+	int64_t next_ms;
+
+	if (o->closed || !o->configured || o->held)
+		return CLOCK_NEVER_MS;
+	if (scheduler_tick(&o->scheduler, now_ms))
+		outlet_tell(o);
+	while (sending && o->tray && scheduler_next_ms(&o->scheduler, now_ms) <= now_ms) {
+		struct parcel *p = o->tray;
+
+		o->tray = p->next;
+		if (!o->tray)
+			o->tray_end = &o->tray;
+		p->next = NULL;
+		parcel_send(p, now_ms);
+	}
+	next_ms = scheduler_next_ms(&o->scheduler, now_ms);
+	/* Nothing to send, or not now: only a probe's time is worth waking for. */
+	return o->scheduler.state == SCHEDULER_PARKED || (sending && o->tray) ? next_ms : CLOCK_NEVER_MS;
+}
+
+/* ---- being told -------------------------------------------------------------------------------------------------- */
+
+static bool same_limits(const struct quota_limits *a, const struct quota_limits *b)
+{
+	return a->per_second == b->per_second && a->per_minute == b->per_minute && a->share == b->share;
+}
+
+/* Takes the account's values; true where one that Klaviyo sees has changed. */
+static bool outlet_adopt(struct outlet *o, const struct account *a, const char *key)
+{
+	bool changed = !o->configured || !text_is(o->url, a->url) || !text_is(o->revision, a->revision) ||
+		       !text_is(o->key, key) || !same_limits(&o->limits, &a->single);
+
+	free(o->url);
+	free(o->revision);
+	free(o->key_where);
+	wipe(o->key);
+	o->url = mem_str(a->url);
+	o->revision = mem_str(a->revision);
+	o->key_where = mem_str(secret_where(a->api_key));
+	o->key = mem_str(key);
+	o->limits = a->single;
+	o->held = a->hold;
+	o->configured = true;
+	return changed;
+}
+
+void outlet_configure(struct outlet *o, const struct account *a, const struct secrets *secrets)
+{
+	if (!a) {
+		o->configured = false;
+		outlet_unparked(o);
+	} else if (outlet_adopt(o, a, secret_value(secrets, a->api_key))) {
+		scheduler_renew(&o->scheduler, &o->limits);
+		outlet_unparked(o);
+	}
+	o->told = false;
+	outlet_tell(o);
+	tray_return(o, outlet_is_shut(o));
+}
+
+void outlet_take(struct outlet *o, struct event *e)
+{
+	struct parcel *p = mem_new(1, sizeof(*p));
+
+	p->outlet = o;
+	p->event = e;
+	*o->tray_end = p;
+	o->tray_end = &p->next;
+	tray_return(o, outlet_is_shut(o));
+}
+
+void outlet_close(struct outlet *o)
+{
+	o->closed = true;
+	tray_return(o, true);
+}

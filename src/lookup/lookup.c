@@ -1,0 +1,511 @@
+/*
+ * Owns the questions under way and a gate for each source. All on the thread that runs the HTTP client's loop. A
+ * question walks through its steps one transfer at a time and ends with exactly one answer to the sink; questions of
+ * one source end in any order. Nothing survives a crash: the webhook that wanted to know is still pending then.
+ */
+#include "config.h"
+
+#include "lookup/lookup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "helpdesk/inquiry.h"
+#include "klaviyo/reason.h"
+#include "klaviyo/retry_after.h"
+#include "lookup/gate.h"
+
+#define REASON_MAX 512
+
+/* A source as far as its lookups go. */
+struct place {
+	struct place *next;
+	char *name;
+	bool configured; /* in the present generation, with a lookup */
+	struct gate gate;
+	bool told; /* a window since the last generation */
+	unsigned told_window;
+	bool told_parked;
+	char *parked;     /* why, for people; NULL: not parked */
+	char label[16];   /* the same, for metrics */
+	unsigned walking; /* questions under way: they point here */
+};
+
+/* One question on its way. */
+struct walk {
+	struct walk *prev, *next;
+	struct lookup *owner; /* NULL: answered already, waits for its transfer to end */
+	struct place *place;
+	struct generation *g; /* by which it is asked to its end */
+	const struct source *source;
+	struct lookup_question *q;
+	struct inquiry *inquiry;
+	unsigned epoch;
+};
+
+struct lookup {
+	struct http_client *client;
+	struct lookup_sink sink;
+	struct lookup_options options;
+	struct generation *g;
+	struct place *places;
+	struct walk *walks;
+	unsigned under_way;
+};
+
+/* What ends a walk. */
+struct ending {
+	enum lookup_outcome outcome;
+	enum gate_word word;
+	unsigned status; /* 0: no answer */
+	int64_t retry_after_ms;
+};
+
+const char *lookup_outcome_name(enum lookup_outcome o)
+{
+	static const char *const names[] = {
+		[LOOKUP_FOUND] = "found",   [LOOKUP_GONE] = "gone",       [LOOKUP_RETRY] = "retry",
+		[LOOKUP_PARKED] = "parked", [LOOKUP_REFUSED] = "refused", [LOOKUP_RETURNED] = "returned",
+	};
+
+	return names[o];
+}
+
+void lookup_answer_done(struct lookup_answer *a)
+{
+	free(a->source);
+	free(a->customer);
+	customer_done(&a->found);
+	*a = (struct lookup_answer){0};
+}
+
+static void question_free(struct lookup_question *q)
+{
+	free(q->source);
+	free(q->customer);
+	webhook_done(&q->webhook);
+	free(q);
+}
+
+/* ---- sources ----------------------------------------------------------------------------------------------------- */
+
+static struct place *place_find(struct lookup *l, const char *name)
+{
+	struct place *p;
+
+	for (p = l->places; p && !text_is(p->name, name); p = p->next)
+		;
+	return p;
+}
+
+static struct place *place_add(struct lookup *l, const char *name)
+{
+	struct place *p = mem_new(1, sizeof(*p));
+
+	p->name = mem_str(name);
+	gate_init(&p->gate);
+	p->next = l->places;
+	l->places = p;
+	return p;
+}
+
+static void place_free(struct place *p)
+{
+	free(p->name);
+	free(p->parked);
+	free(p);
+}
+
+static void place_tell(struct lookup *l, struct place *p, int64_t now_ms)
+{
+	unsigned window = p->configured ? gate_window(&p->gate, LOOKUP_WINDOW, now_ms) : 0;
+
+	if (p->told && p->told_window == window && p->told_parked == (p->parked != NULL))
+		return;
+	p->told = true;
+	p->told_window = window;
+	p->told_parked = p->parked != NULL;
+	l->sink.window(l->sink.ctx, p->name, window, p->configured ? p->parked : "not configured");
+}
+
+static const char *place_where(const struct source *s)
+{
+	const struct secret *secret = s->lookup_password ? s->lookup_password : s->lookup_token;
+
+	return secret ? secret_where(secret) : "the source's lookup";
+}
+
+/* One line when it begins, one when it ends; slow probes in between are not news. */
+static void place_park(struct place *p, const struct source *s, unsigned status, const char *why)
+{
+	bool news = !p->parked;
+
+	if (p->label[0] != '\0')
+		metrics_set(METRIC_LOOKUPS_PARKED, p->name, p->label, NULL, 0);
+	(void)snprintf(p->label, sizeof(p->label), status > 0 ? "%u" : "no secret", status);
+	metrics_set(METRIC_LOOKUPS_PARKED, p->name, p->label, NULL, 1);
+	free(p->parked);
+	p->parked = mem_str(why);
+	if (news)
+		log_warning(&((struct log_about){.source = p->name}),
+			    "lookups are parked, webhooks that need one wait: %s. Put the right credentials in %s: a "
+			    "changed file is seen at once; deskbridge asks again by itself within %d minutes",
+			    why, place_where(s), GATE_PROBE_LAST_MS / 60000);
+}
+
+static void place_unpark(struct place *p)
+{
+	if (!p->parked)
+		return;
+	metrics_set(METRIC_LOOKUPS_PARKED, p->name, p->label, NULL, 0);
+	p->label[0] = '\0';
+	free(TAKE(p->parked));
+}
+
+/* ---- the end of a walk ------------------------------------------------------------------------------------------- */
+
+static void walk_unlink(struct walk *w)
+{
+	struct lookup *l = w->owner;
+
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		l->walks = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	w->prev = w->next = NULL;
+	w->owner = NULL;
+	w->place->walking--;
+	l->under_way--;
+}
+
+static void walk_free(struct walk *w)
+{
+	inquiry_free(w->inquiry);
+	if (w->q)
+		question_free(w->q);
+	generation_unref(w->g);
+	free(w);
+}
+
+static void answer(struct lookup *l, const struct lookup_question *q, const struct ending *end,
+		   const struct inquiry *found, const char *why)
+{
+	struct lookup_answer a = {
+		.source = mem_str(q->source),
+		.customer = mem_str(q->customer),
+		.outcome = end->outcome,
+		.retry_after_ms = end->retry_after_ms,
+	};
+
+	if (end->outcome == LOOKUP_FOUND)
+		inquiry_result(found, &a.found);
+	else
+		(void)err_set(&a.reason, -EIO, "%s", why);
+	metrics_add(METRIC_LOOKUPS, q->source, lookup_outcome_name(end->outcome), NULL, 1);
+	l->sink.answer(l->sink.ctx, &a);
+	lookup_answer_done(&a);
+}
+
+/* The gate first, then the window, then the answer: whoever is freed by the answer must know the window. */
+static void walk_end(struct walk *w, struct ending end, const char *reason)
+{
+	struct lookup *l = w->owner;
+	struct place *p = w->place;
+	int64_t now_ms = clock_now_ms();
+	char why[REASON_MAX];
+
+	reason_text(why, sizeof(why), "%s", reason ? reason : "");
+	if (end.outcome == LOOKUP_PARKED && w->epoch != p->gate.epoch)
+		end.outcome = LOOKUP_RETRY; /* other credentials were refused, not the present ones */
+	if (w->epoch == p->gate.epoch && end.word == GATE_USEFUL && p->parked) {
+		log_notice(&((struct log_about){.source = p->name}), "lookups are answered again");
+		place_unpark(p);
+	}
+	gate_returned(&p->gate, w->epoch, end.word, end.retry_after_ms, now_ms);
+	if (end.outcome == LOOKUP_PARKED)
+		place_park(p, w->source, end.status, why);
+	walk_unlink(w);
+	place_tell(l, p, now_ms);
+	answer(l, w->q, &end, w->inquiry, why);
+	walk_free(w);
+}
+
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
+
+static void walk_step(struct walk *w);
+
+/* No usable answer. True where the step may fail, and is left behind. */
+static bool walk_skips(struct walk *w)
+{
+	if (!inquiry_step_is_optional(w->inquiry))
+		return false;
+	inquiry_skip(w->inquiry);
+	return true;
+}
+
+static void walk_failed(struct walk *w, const struct http_reply *reply)
+{
+	char reason[REASON_MAX];
+
+	if (reply->failure == HTTP_ABORTED) {
+		walk_end(w, (struct ending){LOOKUP_RETURNED, GATE_TROUBLE, 0, -1}, "stopped before the answer came");
+		return;
+	}
+	if (walk_skips(w)) {
+		walk_step(w);
+		return;
+	}
+	if (reply->failure == HTTP_TOO_LONG) {
+		/* It will not be shorter the next time. */
+		(void)snprintf(reason, sizeof(reason), "the answer is longer than %d KiB", LOOKUP_ANSWER_MAX / 1024);
+		walk_end(w, (struct ending){LOOKUP_REFUSED, GATE_TROUBLE, 0, -1}, reason);
+		return;
+	}
+	walk_end(w, (struct ending){LOOKUP_RETRY, GATE_TROUBLE, 0, -1}, reply->error);
+}
+
+static void walk_answered(struct walk *w, const struct http_reply *reply)
+{
+	struct ending end = {.status = reply->status, .retry_after_ms = -1};
+	struct err reason = {0};
+
+	switch (inquiry_answer(w->inquiry, reply->status, reply->type, reply->body.data, reply->body.len, &reason)) {
+	case INQUIRY_ON:
+	case INQUIRY_MOVED:
+		walk_step(w);
+		return;
+	case INQUIRY_GONE:
+		end.outcome = LOOKUP_GONE;
+		end.word = GATE_USEFUL;
+		break;
+	case INQUIRY_PARK:
+		end.outcome = LOOKUP_PARKED;
+		end.word = GATE_REFUSED;
+		break;
+	case INQUIRY_RETRY:
+		end.outcome = LOOKUP_RETRY;
+		end.word = reply->status == 429 ? GATE_THROTTLED : GATE_TROUBLE;
+		end.retry_after_ms = retry_after_ms(&reply->headers);
+		break;
+	case INQUIRY_REFUSED:
+		end.outcome = LOOKUP_REFUSED;
+		end.word = GATE_USEFUL;
+		break;
+	}
+	walk_end(w, end, reason.text);
+}
+
+static void on_reply(void *ctx, const struct http_reply *reply)
+{
+	struct walk *w = ctx;
+
+	if (!w->owner)
+		walk_free(w);
+	else if (reply->failure == HTTP_OK)
+		walk_answered(w, reply);
+	else
+		walk_failed(w, reply);
+}
+
+static int walk_ask(struct walk *w, const char *url, const struct pairs *headers, struct err *reterr)
+{
+	struct http_ask ask = {
+		.method = "GET",
+		.url = url,
+		.headers = headers,
+		.connect_timeout_ms = w->owner->options.connect_ms,
+		.timeout_ms = w->owner->options.timeout_ms,
+		.max_answer = LOOKUP_ANSWER_MAX,
+	};
+
+	return http_client_start(w->owner->client, &ask, on_reply, w, reterr);
+}
+
+/* Asks the next step; ends the walk where there is none. Steps that cannot be asked and may fail are left behind. */
+static void walk_step(struct walk *w)
+{
+	const struct inquiry_secrets secrets = {
+		.user = w->source->lookup_user,
+		.password = w->source->lookup_password ? secret_value(w->g->secrets, w->source->lookup_password) : NULL,
+		.token = w->source->lookup_token ? secret_value(w->g->secrets, w->source->lookup_token) : NULL,
+	};
+	struct err why = {0};
+	int r;
+
+	do {
+		CLEANUP(mem_freep) char *url = NULL;
+		struct pairs headers = {0};
+
+		r = inquiry_next(w->inquiry, &secrets, &url, &headers, &why);
+		if (r == 0)
+			r = walk_ask(w, url, &headers, &why);
+		pairs_done(&headers);
+	} while (r < 0 && walk_skips(w));
+
+	if (r > 0)
+		walk_end(w, (struct ending){LOOKUP_FOUND, GATE_USEFUL, 0, -1}, NULL);
+	else if (r == -EACCES)
+		walk_end(w, (struct ending){LOOKUP_PARKED, GATE_REFUSED, 0, -1}, why.text);
+	else if (r < 0)
+		walk_end(w, (struct ending){LOOKUP_REFUSED, GATE_TROUBLE, 0, -1}, why.text);
+}
+
+/* ---- the face ---------------------------------------------------------------------------------------------------- */
+
+struct lookup *lookup_new(struct http_client *client, const struct lookup_sink *sink,
+			  const struct lookup_options *options)
+{
+	struct lookup *l = mem_new(1, sizeof(*l));
+
+	l->client = client;
+	l->sink = *sink;
+	l->options = (struct lookup_options){LOOKUP_CONNECT_MS, LOOKUP_TIMEOUT_MS};
+	if (options && options->connect_ms > 0)
+		l->options.connect_ms = options->connect_ms;
+	if (options && options->timeout_ms > 0)
+		l->options.timeout_ms = options->timeout_ms;
+	return l;
+}
+
+void lookup_free(struct lookup *l)
+{
+	if (!l)
+		return;
+	/* Transfers cannot be called back: each walk waits for its own and is freed there. */
+	while (l->walks) {
+		struct walk *w = l->walks;
+
+		walk_unlink(w);
+		answer(l, w->q, &(struct ending){LOOKUP_RETURNED, GATE_TROUBLE, 0, -1}, NULL,
+		       "stopped before the answer came");
+	}
+	while (l->places) {
+		struct place *p = l->places;
+
+		l->places = p->next;
+		place_free(p);
+	}
+	generation_unref(l->g);
+	free(l);
+}
+
+static bool has_lookup(const struct source *s)
+{
+	return s && definition_has_lookup(s->definition);
+}
+
+static void places_sweep(struct lookup *l)
+{
+	for (struct place **at = &l->places; *at;) {
+		struct place *p = *at;
+
+		if (p->configured || p->walking > 0) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		place_free(p);
+	}
+}
+
+void lookup_generation(struct lookup *l, struct generation *g)
+{
+	int64_t now_ms = clock_now_ms();
+	struct generation *old = l->g;
+
+	l->g = generation_ref(g);
+	for (struct place *p = l->places; p; p = p->next)
+		p->configured = p->told = false;
+	for (size_t i = 0; i < g->config->sources_n; i++) {
+		const struct source *s = &g->config->sources[i];
+		struct place *p;
+
+		if (!has_lookup(s))
+			continue;
+		p = place_find(l, s->name);
+		if (!p)
+			p = place_add(l, s->name);
+		p->configured = true;
+		gate_renew(&p->gate);
+	}
+	for (struct place *p = l->places; p; p = p->next) {
+		place_unpark(p);
+		place_tell(l, p, now_ms);
+	}
+	places_sweep(l);
+	generation_unref(old);
+}
+
+/* A question that came too late for the window is answered by what closed it. */
+static bool turned_away(struct lookup *l, const struct lookup_question *q, struct place *p)
+{
+	int64_t now_ms = clock_now_ms();
+
+	if (!p || !p->configured) {
+		answer(l, q, &(struct ending){LOOKUP_RETURNED, GATE_TROUBLE, 0, -1}, NULL,
+		       "the source has no lookup configured");
+		return true;
+	}
+	if (gate_window(&p->gate, LOOKUP_WINDOW, now_ms) > 0)
+		return false;
+	if (p->gate.state == GATE_PARKED)
+		answer(l, q, &(struct ending){LOOKUP_PARKED, GATE_TROUBLE, 0, -1}, NULL, p->parked);
+	else
+		answer(l, q, &(struct ending){LOOKUP_RETRY, GATE_TROUBLE, 0, p->gate.pause_until_ms - now_ms}, NULL,
+		       "the helpdesk was asked too often");
+	return true;
+}
+
+void lookup_ask(struct lookup *l, struct lookup_question *q)
+{
+	struct place *p = place_find(l, q->source);
+	struct walk *w;
+	struct err why;
+
+	if (turned_away(l, q, p)) {
+		question_free(q);
+		return;
+	}
+	w = mem_new(1, sizeof(*w));
+	w->owner = l;
+	w->place = p;
+	w->g = generation_ref(l->g);
+	w->source = config_source(l->g->config, q->source);
+	w->q = q;
+	w->epoch = p->gate.epoch;
+	w->next = l->walks;
+	if (l->walks)
+		l->walks->prev = w;
+	l->walks = w;
+	p->walking++;
+	l->under_way++;
+	if (inquiry_new(w->source->definition, &q->webhook, &w->inquiry, &why) < 0)
+		walk_end(w, (struct ending){LOOKUP_REFUSED, GATE_TROUBLE, 0, -1}, why.text);
+	else
+		walk_step(w);
+}
+
+int64_t lookup_tick(struct lookup *l, int64_t now_ms)
+{
+	int64_t next_ms = CLOCK_NEVER_MS;
+
+	for (struct place *p = l->places; p; p = p->next) {
+		int64_t again_ms = p->configured ? gate_tick(&p->gate, now_ms) : CLOCK_NEVER_MS;
+
+		if (again_ms < next_ms)
+			next_ms = again_ms;
+		place_tell(l, p, now_ms);
+	}
+	return next_ms;
+}
+
+unsigned lookup_under_way(const struct lookup *l)
+{
+	return l->under_way;
+}

@@ -1,0 +1,523 @@
+/* Asking a helpdesk who a customer is, against a server that answers as it should, or not at all. */
+#include "config.h"
+
+#include "lookup/lookup.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "lookup/gate.h"
+#include "scripted.h"
+
+#define ANSWERS_MAX 64
+#define WINDOWS_MAX 64
+#define JSON "application/json"
+#define JO "{\"emails\":[{\"normalized\":\"jo@example.com\",\"primary\":true}],\"name\":\"Jo\"}"
+
+/* Everything runs on the test's own thread. */
+struct desk {
+	struct scripted *server;
+	char *folder;
+	struct generation *g;
+	struct http_client *client;
+	struct lookup *lookup;
+	struct lookup_answer answers[ANSWERS_MAX];
+	size_t answers_n;
+	struct {
+		char source[32];
+		unsigned window;
+		char reason[256];
+	} windows[WINDOWS_MAX];
+	size_t windows_n;
+};
+
+static void on_answer(void *ctx, struct lookup_answer *a)
+{
+	struct desk *d = ctx;
+
+	assert_true(d->answers_n < ANSWERS_MAX);
+	d->answers[d->answers_n++] = *a;
+	*a = (struct lookup_answer){0};
+}
+
+static void on_window(void *ctx, const char *source, unsigned window, const char *reason)
+{
+	struct desk *d = ctx;
+
+	assert_true(d->windows_n < WINDOWS_MAX);
+	(void)snprintf(d->windows[d->windows_n].source, 32, "%s", source);
+	(void)snprintf(d->windows[d->windows_n].reason, 256, "%s", reason ? reason : "");
+	d->windows[d->windows_n++].window = window;
+}
+
+static unsigned window_now(const struct desk *d)
+{
+	assert_true(d->windows_n > 0);
+	return d->windows[d->windows_n - 1].window;
+}
+
+/* more_steps: YAML behind the first step of the lookup. */
+static void configure(struct desk *d, const char *more_steps, const char *name)
+{
+	CLEANUP(mem_freep)
+	char *text = mem_fmt(
+		"version: 1\n"
+		"store: sqlite:%s/deskbridge.db\n"
+		"klaviyo: {api_key: {file: key}}\n"
+		"sources:\n"
+		"  %s:\n"
+		"    authenticate: {method: none}\n"
+		"    lookup: {base_url: \"%s\", user: bot@acme.com, password: {file: token}}\n"
+		"    definition:\n"
+		"      label: Desk\n"
+		"      authenticate: {method: none}\n"
+		"      opened: {/type: open}\n"
+		"      closed: {/type: close}\n"
+		"      conversation: /conversation\n"
+		"      customer: /customer\n"
+		"      lookup:\n"
+		"        - {url: \"{base_url}/customers/{/customer}\", authenticate: basic,\n"
+		"           emails: /emails/*/normalized, primary: /emails/*/primary, moved: /errors/0/meta/new,\n"
+		"           take: {name: /name}}\n"
+		"%s",
+		d->folder, name, scripted_url(d->server), more_steps);
+
+	scripted_write(d->folder, "key", "pk_test\n");
+	scripted_write(d->folder, "deskbridge.yaml", text);
+	generation_unref(d->g);
+	d->g = scripted_load(d->folder);
+	lookup_generation(d->lookup, d->g);
+}
+
+static void open_desk(struct desk *d, const char *more_steps)
+{
+	static const struct lookup_options options = {.connect_ms = 2000, .timeout_ms = 3000};
+
+	*d = (struct desk){.server = scripted_start(), .folder = scripted_folder()};
+	d->client = http_client_new("deskbridge/test");
+	d->lookup = lookup_new(d->client, &(struct lookup_sink){on_answer, on_window, d}, &options);
+	scripted_write(d->folder, "token", "s3cret\n");
+	configure(d, more_steps, "desk");
+	assert_int_equal(window_now(d), LOOKUP_WINDOW);
+}
+
+static void close_desk(struct desk *d)
+{
+	lookup_free(d->lookup);
+	http_client_free(d->client);
+	generation_unref(d->g);
+	scripted_stop(d->server);
+	scripted_folder_remove(d->folder);
+	for (size_t i = 0; i < d->answers_n; i++)
+		lookup_answer_done(&d->answers[i]);
+}
+
+static void ask(struct desk *d, const char *customer)
+{
+	struct lookup_question *q = mem_new(1, sizeof(*q));
+
+	q->source = mem_str("desk");
+	q->customer = mem_str(customer);
+	q->webhook.source = mem_str("desk");
+	q->webhook.query = mem_str("");
+	q->webhook.path = mem_str("/webhooks/desk");
+	q->webhook.body = mem_fmt("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"%s\"}", customer);
+	q->webhook.body_len = strlen(q->webhook.body);
+	lookup_ask(d->lookup, q);
+}
+
+static void wait_answers(struct desk *d, size_t n)
+{
+	int64_t until_ms = clock_now_ms() + SCRIPTED_PATIENCE_MS;
+
+	while (d->answers_n < n && clock_now_ms() < until_ms)
+		http_client_turn(d->client, until_ms);
+	if (d->answers_n < n)
+		fail_msg("only %zu of %zu answers came", d->answers_n, n);
+}
+
+/* One question, one answer. */
+static const struct lookup_answer *asked(struct desk *d, struct scripted_answer a)
+{
+	scripted_once(d->server, a);
+	ask(d, "cu1");
+	wait_answers(d, d->answers_n + 1);
+	assert_int_equal(lookup_under_way(d->lookup), 0);
+	return &d->answers[d->answers_n - 1];
+}
+
+static struct scripted_answer json(unsigned status, const char *body)
+{
+	return (struct scripted_answer){.status = status, .type = JSON, .body = body};
+}
+
+static void a_customer_is_found_with_address_and_names(void **state)
+{
+	const struct lookup_answer *a;
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	a = asked(&d, json(200, JO));
+	assert_int_equal(a->outcome, LOOKUP_FOUND);
+	assert_string_equal(a->source, "desk");
+	assert_string_equal(a->customer, "cu1");
+	assert_int_equal(a->found.addresses.n, 1);
+	assert_string_equal(a->found.addresses.items[0].email, "jo@example.com");
+	assert_true(a->found.addresses.items[0].primary);
+	assert_string_equal(pairs_get(&a->found.taken, "name"), "Jo");
+	assert_string_equal(scripted_request(d.server, 0)->method, "GET");
+	assert_string_equal(scripted_request(d.server, 0)->path, "/customers/cu1");
+	assert_string_equal(scripted_request(d.server, 0)->authorization, "Basic Ym90QGFjbWUuY29tOnMzY3JldA==");
+	close_desk(&d);
+}
+
+static void a_merged_customer_is_asked_for_by_the_new_id(void **state)
+{
+	const struct lookup_answer *a;
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	scripted_once(d.server, json(301, "{\"errors\":[{\"meta\":{\"new\":\"cu2\"}}]}"));
+	a = asked(&d, json(200, JO));
+	assert_int_equal(a->outcome, LOOKUP_FOUND);
+	assert_string_equal(a->customer, "cu1");
+	assert_string_equal(scripted_request(d.server, 1)->path, "/customers/cu2");
+	close_desk(&d);
+}
+
+static void an_unknown_customer_is_gone_and_the_window_stays(void **state)
+{
+	const struct lookup_answer *a;
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	a = asked(&d, json(404, "{}"));
+	assert_int_equal(a->outcome, LOOKUP_GONE);
+	assert_true(a->reason.text[0] != '\0');
+	assert_int_equal(d.windows_n, 1);
+	close_desk(&d);
+}
+
+static void trouble_and_nonsense_are_tried_again(void **state)
+{
+	static const struct scripted_answer rows[] = {
+		{.status = 200, .type = "text/html", .body = "<html>sign in</html>"},
+		{.status = 200, .type = JSON, .body = ""},
+		{.status = 200, .type = JSON, .body = "{\"emails\":"},
+		{.status = 500, .type = JSON, .body = "{}"},
+		{.status = 503, .type = "text/html", .body = "<html>"},
+		{.status = 408},
+		{.how = SCRIPTED_RESET},
+		{.how = SCRIPTED_CLOSE},
+	};
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct lookup_answer *a;
+
+		/* libcurl asks again by itself where a kept connection dies: that must fail too. */
+		scripted_always(d.server, rows[i]);
+		a = asked(&d, rows[i]);
+		if (a->outcome != LOOKUP_RETRY)
+			fail_msg("row %zu: %s: %s", i, lookup_outcome_name(a->outcome), a->reason.text);
+		assert_true(a->reason.text[0] != '\0');
+	}
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+	close_desk(&d);
+}
+
+static void a_slow_answer_is_tried_again(void **state)
+{
+	static const struct lookup_options options = {.connect_ms = 2000, .timeout_ms = 150};
+	const struct lookup_answer *a;
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	lookup_free(d.lookup);
+	d.lookup = lookup_new(d.client, &(struct lookup_sink){on_answer, on_window, &d}, &options);
+	lookup_generation(d.lookup, d.g);
+	a = asked(&d, (struct scripted_answer){.how = SCRIPTED_HOLD});
+	assert_int_equal(a->outcome, LOOKUP_RETRY);
+	assert_non_null(strstr(a->reason.text, "timed out"));
+	close_desk(&d);
+}
+
+static void an_endless_answer_is_refused_by_its_size(void **state)
+{
+	const struct lookup_answer *a;
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	a = asked(&d, (struct scripted_answer){.status = 200, .type = JSON, .filler = 10 * LOOKUP_ANSWER_MAX});
+	assert_int_equal(a->outcome, LOOKUP_REFUSED);
+	assert_non_null(strstr(a->reason.text, "1024 KiB"));
+	close_desk(&d);
+}
+
+static void wrong_credentials_park_once_and_a_new_secret_resumes(void **state)
+{
+	struct generation *next;
+	struct problems problems = {0};
+	const struct lookup_answer *a;
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	a = asked(&d, json(401, "{}"));
+	assert_int_equal(a->outcome, LOOKUP_PARKED);
+	assert_int_equal(window_now(&d), 0);
+	assert_non_null(strstr(d.windows[d.windows_n - 1].reason, "401"));
+	/* One that came too late for the window is answered without being asked. */
+	ask(&d, "cu2");
+	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_PARKED);
+	assert_int_equal(scripted_count(d.server), 1);
+
+	scripted_write(d.folder, "token", "better\n");
+	next = generation_refresh(d.g, &problems);
+	assert_non_null(next);
+	problems_done(&problems);
+	generation_unref(d.g);
+	d.g = next;
+	lookup_generation(d.lookup, d.g);
+	assert_int_equal(window_now(&d), 1);
+	assert_string_equal(d.windows[d.windows_n - 1].reason, "");
+	a = asked(&d, json(200, JO));
+	assert_int_equal(a->outcome, LOOKUP_FOUND);
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+	assert_string_equal(scripted_request(d.server, 1)->authorization, "Basic Ym90QGFjbWUuY29tOmJldHRlcg==");
+	close_desk(&d);
+}
+
+static void the_old_secrets_refusal_does_not_park_the_new_one(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	scripted_once(d.server, (struct scripted_answer){.how = SCRIPTED_HOLD});
+	ask(&d, "cu1");
+	while (scripted_count(d.server) < 1)
+		http_client_turn(d.client, clock_now_ms() + 20);
+	lookup_generation(d.lookup, d.g);
+	scripted_release(d.server, json(401, "{}"));
+	wait_answers(&d, 1);
+	assert_int_equal(d.answers[0].outcome, LOOKUP_RETRY);
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+	close_desk(&d);
+}
+
+static void a_429_closes_the_window_for_retry_after(void **state)
+{
+	const struct lookup_answer *a;
+	int64_t now_ms, again_ms;
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	a = asked(&d, (struct scripted_answer){.status = 429, .header = "Retry-After", .value = "30"});
+	now_ms = clock_now_ms();
+	assert_int_equal(a->outcome, LOOKUP_RETRY);
+	assert_int_equal(a->retry_after_ms, 30000);
+	assert_int_equal(window_now(&d), 0);
+	assert_string_equal(d.windows[d.windows_n - 1].reason, "");
+	again_ms = lookup_tick(d.lookup, now_ms);
+	assert_in_range(again_ms - now_ms, 29000, 30000);
+	ask(&d, "cu2");
+	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_RETRY);
+	assert_int_equal(scripted_count(d.server), 1);
+	(void)lookup_tick(d.lookup, again_ms);
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+	close_desk(&d);
+}
+
+static void optional_steps_may_fail_in_every_way(void **state)
+{
+	static const char step[] =
+		"        - {url: \"{base_url}/more/{/customer}\", authenticate: basic, optional: true,\n"
+		"           take: {team: /team}}\n";
+	static const struct scripted_answer rows[] = {
+		{.status = 401, .type = JSON, .body = "{}"},
+		{.status = 404, .type = JSON, .body = "{}"},
+		{.status = 429, .header = "Retry-After", .value = "30"},
+		{.status = 500},
+		{.status = 200, .type = "text/html", .body = "<html>"},
+		{.status = 200, .type = JSON, .filler = 2 * LOOKUP_ANSWER_MAX},
+		{.how = SCRIPTED_CLOSE},
+	};
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, step);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct lookup_answer *a;
+
+		scripted_once(d.server, json(200, JO));
+		scripted_always(d.server, rows[i]);
+		a = asked(&d, rows[i]);
+		if (a->outcome != LOOKUP_FOUND)
+			fail_msg("row %zu: %s: %s", i, lookup_outcome_name(a->outcome), a->reason.text);
+		assert_int_equal(a->found.addresses.n, 1);
+		assert_null(pairs_get(&a->found.taken, "team"));
+	}
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+	scripted_once(d.server, json(200, JO));
+	assert_string_equal(pairs_get(&asked(&d, json(200, "{\"team\":\"Blue\"}"))->found.taken, "team"), "Blue");
+	close_desk(&d);
+}
+
+static void a_webhook_without_customer_is_refused(void **state)
+{
+	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	q->source = mem_str("desk");
+	q->customer = mem_str("");
+	q->webhook.body = mem_str("{}");
+	q->webhook.body_len = 2;
+	lookup_ask(d.lookup, q);
+	assert_int_equal(d.answers_n, 1);
+	assert_int_equal(d.answers[0].outcome, LOOKUP_REFUSED);
+	assert_int_equal(scripted_count(d.server), 0);
+	close_desk(&d);
+}
+
+static void a_source_that_is_gone_returns_its_questions(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	configure(&d, "", "other");
+	assert_int_equal(d.windows_n, 3);
+	for (size_t i = 1; i < 3; i++) {
+		bool gone = strcmp(d.windows[i].source, "desk") == 0;
+
+		assert_int_equal(d.windows[i].window, gone ? 0 : LOOKUP_WINDOW);
+		assert_string_equal(d.windows[i].reason, gone ? "not configured" : "");
+	}
+	ask(&d, "cu1");
+	assert_int_equal(d.answers[0].outcome, LOOKUP_RETURNED);
+	close_desk(&d);
+}
+
+static void stopping_returns_what_is_under_way(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	scripted_always(d.server, (struct scripted_answer){.how = SCRIPTED_HOLD});
+	ask(&d, "cu1");
+	ask(&d, "cu2");
+	while (scripted_count(d.server) < 2)
+		http_client_turn(d.client, clock_now_ms() + 20);
+	assert_int_equal(lookup_under_way(d.lookup), 2);
+	lookup_free(TAKE(d.lookup));
+	assert_int_equal(d.answers_n, 2);
+	assert_int_equal(d.answers[0].outcome, LOOKUP_RETURNED);
+	assert_int_equal(d.answers[1].outcome, LOOKUP_RETURNED);
+	close_desk(&d);
+}
+
+/* ---- the gate, under virtual time -------------------------------------------------------------------------------- */
+
+#define START_MS INT64_C(1790000000000)
+
+static void probes_double_from_one_minute_to_fifteen(void **state)
+{
+	static const int64_t minutes[] = {1, 2, 4, 8, 15, 15};
+	int64_t now_ms = START_MS;
+	struct gate g;
+
+	(void)state;
+	gate_init(&g);
+	gate_returned(&g, g.epoch, GATE_REFUSED, -1, now_ms);
+	for (size_t i = 0; i < sizeof(minutes) / sizeof(minutes[0]); i++) {
+		int64_t probe_ms = now_ms + minutes[i] * CLOCK_MINUTE_MS;
+
+		assert_int_equal(gate_window(&g, 4, probe_ms - 1), 0);
+		assert_int_equal(gate_tick(&g, now_ms), probe_ms);
+		assert_true(gate_tick(&g, probe_ms) == CLOCK_NEVER_MS);
+		assert_int_equal(gate_window(&g, 4, probe_ms), 1);
+		now_ms = probe_ms;
+		gate_returned(&g, g.epoch, GATE_TROUBLE, -1, now_ms); /* says nothing */
+		assert_int_equal(gate_window(&g, 4, now_ms), 1);
+		gate_returned(&g, g.epoch, GATE_REFUSED, -1, now_ms);
+	}
+	gate_renew(&g);
+	gate_returned(&g, g.epoch, GATE_USEFUL, -1, now_ms);
+	assert_int_equal(gate_window(&g, 4, now_ms), 4);
+}
+
+static void a_burst_parks_once(void **state)
+{
+	struct gate g;
+	unsigned epoch;
+
+	(void)state;
+	gate_init(&g);
+	epoch = g.epoch;
+	for (int i = 0; i < 4; i++)
+		gate_returned(&g, epoch, GATE_REFUSED, -1, START_MS + i);
+	assert_int_equal(gate_tick(&g, START_MS + 10), START_MS + CLOCK_MINUTE_MS);
+	gate_returned(&g, epoch, GATE_USEFUL, -1, START_MS + 10); /* sent before the park */
+	assert_int_equal(gate_window(&g, 4, START_MS + 10), 0);
+}
+
+static void untold_pauses_grow_and_told_ones_have_a_floor(void **state)
+{
+	static const int64_t waits[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
+	int64_t now_ms = START_MS;
+	struct gate g;
+
+	(void)state;
+	gate_init(&g);
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		gate_returned(&g, g.epoch, GATE_THROTTLED, i % 2 ? 0 : -1, now_ms);
+		gate_returned(&g, g.epoch, GATE_THROTTLED, -1, now_ms + 1);
+		assert_int_equal(gate_window(&g, 4, now_ms + waits[i] - 1), 0);
+		assert_int_equal(gate_window(&g, 4, now_ms + waits[i]), 4);
+		now_ms += waits[i];
+	}
+	gate_returned(&g, g.epoch, GATE_USEFUL, -1, now_ms);
+	gate_returned(&g, g.epoch, GATE_THROTTLED, 1, now_ms);
+	assert_int_equal(gate_tick(&g, now_ms), now_ms + 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_customer_is_found_with_address_and_names),
+		cmocka_unit_test(a_merged_customer_is_asked_for_by_the_new_id),
+		cmocka_unit_test(an_unknown_customer_is_gone_and_the_window_stays),
+		cmocka_unit_test(trouble_and_nonsense_are_tried_again),
+		cmocka_unit_test(a_slow_answer_is_tried_again),
+		cmocka_unit_test(an_endless_answer_is_refused_by_its_size),
+		cmocka_unit_test(wrong_credentials_park_once_and_a_new_secret_resumes),
+		cmocka_unit_test(the_old_secrets_refusal_does_not_park_the_new_one),
+		cmocka_unit_test(a_429_closes_the_window_for_retry_after),
+		cmocka_unit_test(optional_steps_may_fail_in_every_way),
+		cmocka_unit_test(a_webhook_without_customer_is_refused),
+		cmocka_unit_test(a_source_that_is_gone_returns_its_questions),
+		cmocka_unit_test(stopping_returns_what_is_under_way),
+		cmocka_unit_test(probes_double_from_one_minute_to_fifteen),
+		cmocka_unit_test(a_burst_parks_once),
+		cmocka_unit_test(untold_pauses_grow_and_told_ones_have_a_floor),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
