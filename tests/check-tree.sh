@@ -74,7 +74,7 @@ for file in $(find src -name '*.[ch]' | sort); do
 	lines=$(wc -l <"$file")
 	[ "$lines" -le 560 ] || offence "$file has $lines lines: more than one thing?"
 	case $file in
-	*.c) [ "$(grep -m1 '^#include' "$file")" = '#include "config.h"' ] || offence "$file does not include config.h first" ;;
+	*.c) grep -m1 '^#include' "$file" | grep -q '[<"]config\.h[>"]' || offence "$file does not include config.h first" ;;
 	esac
 	grep -nE '(^|[^:])//' "$file" | grep -vE '"[^"]*//|/\*.*//|^[0-9]+:[[:space:]]*\*' | head -1 | grep -q . && offence "$file: a // comment"
 done

@@ -81,7 +81,7 @@ static void keep(char **to, const char *value)
 static int read_valued(struct fault *f, const char *key, const char *value, int64_t now_ms, struct err *reterr)
 {
 	unsigned long n;
-	int64_t ms;
+	int64_t ms = 0;
 	int r = 0;
 
 	if (strcmp(key, "status") == 0) {
