@@ -62,8 +62,8 @@ static const struct setting table[] = {
 	 .help = "bearer token for all but health and metrics; required where the address is not loopback"},
 
 	{"store", SETTING_GROUP, .brief = "url", .help = "where webhooks, conversations and events are kept"},
-	{"store.url", SETTING_TEXT, "sqlite:" DESKBRIDGE_STATEDIR "/deskbridge.db", .check = check_store,
-	 .restart = true, CONFIG(store.url), .help = "sqlite:PATH"},
+	{"store.url", SETTING_TEXT, "sqlite:/var/lib/deskbridge/deskbridge.db", .check = check_store, .restart = true,
+	 CONFIG(store.url), .help = "sqlite:PATH"},
 	{"store.retention", SETTING_DURATION, "7d", .min = "1s", .max = "3650d", .restart = true,
 	 CONFIG(store.retention_ms), .help = "done webhooks and delivered events stay for so long"},
 	{"store.remember", SETTING_DURATION, "400d", .min = "1s", .max = "3650d", .restart = true,

@@ -73,7 +73,7 @@ static void three_keys_are_enough_and_the_rest_has_the_documented_defaults(void 
 	assert_int_equal(c->listen.trusted_proxies.n, 0);
 	assert_string_equal(c->admin.address, "127.0.0.1:8086");
 	assert_null(c->admin.token);
-	assert_string_equal(c->store.path, DESKBRIDGE_STATEDIR "/deskbridge.db");
+	assert_string_equal(c->store.path, "/var/lib/deskbridge/deskbridge.db");
 	assert_int_equal(c->store.retention_ms, 7 * CLOCK_DAY_MS);
 	assert_int_equal(c->store.remember_ms, 400 * CLOCK_DAY_MS);
 	assert_int_equal(c->store.max_size, INT64_C(4) << 30);

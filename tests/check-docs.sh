@@ -1,0 +1,56 @@
+#!/bin/sh
+# Every setting of the table stands in man/deskbridge.yaml.5 with its default, and in etc/deskbridge.yaml, set or as
+# "#key: value" with its default; and neither names one that is not in the table. Exits 1 where something is missing.
+set -u
+source_dir=${TEST_SRCDIR:?run by make check}/..
+list=./tests/unit/list_settings
+man=$source_dir/man/deskbridge.yaml.5
+sample=$source_dir/etc/deskbridge.yaml
+[ -x "$list" ] || exit 99
+
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+failed=0
+offence() {
+	printf 'check-docs: %s\n' "$*"
+	failed=1
+}
+
+"$list" >"$work/table" || exit 99
+[ -s "$work/table" ] || exit 99
+tab=$(printf '\t')
+
+# A comment that is a setting has no blank behind its #.
+sed 's/^\( *\)#\([a-z]\)/\1\2/' "$sample" >"$work/full.yaml"
+"$list" "$work/full.yaml" >"$work/used" || offence "etc/deskbridge.yaml does not read with all its settings"
+
+# The page's entries, as plain text: "name" and what follows it in the same line.
+sed -n 's/^\.SETTING *//p' "$man" | sed 's/\\-/-/g; s/\\&//g; s/\\(aq/'"'"'/g; s/\\(dq/"/g' >"$work/man"
+
+while IFS=$tab read -r name type rest; do
+	fallback=$(awk -F '\t' -v name="$name" '$1 == name { print $3 }' "$work/table")
+	awk -v name="$name" '$1 == name { found = 1 } END { exit !found }' "$work/man" ||
+		offence "$name ($type) is missing in man/deskbridge.yaml.5"
+	if [ -n "$fallback" ]; then
+		grep -F -x -q "$name \"$fallback\"" "$work/man" ||
+			offence "$name: man/deskbridge.yaml.5 does not give its default, $fallback"
+	fi
+
+	# Instead of one account, so both cannot be set in one file.
+	if [ "$name" = klaviyo.accounts ]; then
+		grep -q '^#.*klaviyo: {accounts:' "$sample" || offence "$name is missing in etc/deskbridge.yaml"
+		continue
+	fi
+	awk -F '\t' -v name="$name" '$1 == name { found = 1 } END { exit !found }' "$work/used" || {
+		offence "$name ($type) is missing in etc/deskbridge.yaml"
+		continue
+	}
+	[ -z "$fallback" ] || grep -F -x -q "$name$tab$fallback" "$work/used" ||
+		offence "$name: etc/deskbridge.yaml does not give its default, $fallback"
+done <"$work/table"
+
+while read -r name rest; do
+	awk -F '\t' -v name="$name" '$1 == name { found = 1 } END { exit !found }' "$work/table" ||
+		offence "man/deskbridge.yaml.5 describes $name, which is no setting"
+done <"$work/man"
+exit $failed
