@@ -64,12 +64,16 @@ static int check_faults(const struct option_list *specs)
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	struct sandbox_options o = {.address = LISTEN_DEFAULT};
-	struct option_list faults = {.n = 0};
+	struct option_list faults = {.n = 0}, customers = {.n = 0};
 	long events = SANDBOX_EVENTS_DEFAULT;
 	const struct option_spec specs[] = {
-		{"--listen", OPTION_TEXT, &o.address},    {"--fault", OPTION_LIST, &faults},
-		{"--no-quota", OPTION_FLAG, &o.no_quota}, {"--quiet", OPTION_FLAG, &o.quiet},
-		{"--events", OPTION_COUNT, &events},      {NULL},
+		{"--listen", OPTION_TEXT, &o.address},
+		{"--fault", OPTION_LIST, &faults},
+		{"--no-quota", OPTION_FLAG, &o.no_quota},
+		{"--quiet", OPTION_FLAG, &o.quiet},
+		{"--events", OPTION_COUNT, &events},
+		{"--customer", OPTION_LIST, &customers},
+		{NULL},
 	};
 	size_t words;
 	int status;
@@ -82,20 +86,26 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return status;
 	o.faults = faults.items;
 	o.faults_n = faults.n;
+	o.customers = customers.items;
+	o.customers_n = customers.n;
 	o.max_events = (size_t)events;
 	return serve(&o);
 }
 
 const struct command command_sandbox = {
 	.name = "sandbox",
-	.arguments = "[--listen ADDRESS] [--fault SPEC]… [--no-quota] [--quiet] [--events N]",
-	.summary = "answers like Klaviyo, and shows what arrived",
+	.arguments = "[--listen ADDRESS] [--customer ID=EMAIL]… [--fault SPEC]… [--no-quota] [--quiet] [--events N]",
+	.summary = "answer like Klaviyo, for tests, and show what arrived",
 	.help = "Keeps Klaviyo's documented rules: shape and limits of requests, keys and scopes, revisions, quotas,\n"
 		"duplicates by unique_id. Point klaviyo.url at it. The first line on standard output is its address, "
 		"then\n"
 		"one line for each event. Everything is in memory and gone when it ends (SIGTERM, SIGINT).\n"
 		"\n"
 		"  --listen ADDRESS  where to listen (default: " LISTEN_DEFAULT "; port 0: any free one)\n"
+		"  --customer ID=EMAIL[,EMAIL…]\n"
+		"                    also be the helpdesk that lookups ask: a customer and the addresses, the first "
+		"is\n"
+		"                    the primary one. Point the source's lookup.base_url here too\n"
 		"  --fault SPEC      scripted trouble, see below; can be given several times\n"
 		"  --no-quota        no rate limits\n"
 		"  --quiet           no activity feed\n"
@@ -108,7 +118,8 @@ const struct command command_sandbox = {
 		"\n"
 		"What it holds, as JSON: GET /sandbox/events, /sandbox/profiles, /sandbox/stats, /sandbox/faults. "
 		"While it\n"
-		"runs: POST /sandbox/faults with one SPEC a line, DELETE /sandbox/faults, DELETE /sandbox/events.\n"
+		"runs: POST /sandbox/faults with one SPEC a line, DELETE /sandbox/faults, DELETE /sandbox/events,\n"
+		"POST /sandbox/customers with one ID=EMAIL[,EMAIL…] a line.\n"
 		"\n" FAULTS_HELP,
 	.run = run,
 };

@@ -223,16 +223,32 @@ static void delete_events(struct state *s, struct http_exchange *x, struct answe
 	get_stats(s, x, ret);
 }
 
+static void get_customers(struct state *s, struct http_exchange *x, struct answer *ret)
+{
+	(void)x;
+	state_lock(s);
+	desk_list(&s->desk, ret);
+	state_unlock(s);
+}
+
+static void post_customers(struct state *s, struct http_exchange *x, struct answer *ret)
+{
+	state_lock(s);
+	desk_post(&s->desk, x->body, ret);
+	state_unlock(s);
+}
+
 void inspect_serve(struct state *s, struct http_exchange *x, struct answer *ret)
 {
 	static const struct {
 		const char *method, *path;
 		void (*serve)(struct state *s, struct http_exchange *x, struct answer *ret);
 	} paths[] = {
-		{"GET", "/sandbox/events", get_events},       {"DELETE", "/sandbox/events", delete_events},
-		{"GET", "/sandbox/profiles", get_profiles},   {"GET", "/sandbox/stats", get_stats},
-		{"GET", "/sandbox/faults", get_faults},       {"POST", "/sandbox/faults", post_faults},
-		{"DELETE", "/sandbox/faults", delete_faults},
+		{"GET", "/sandbox/events", get_events},         {"DELETE", "/sandbox/events", delete_events},
+		{"GET", "/sandbox/profiles", get_profiles},     {"GET", "/sandbox/stats", get_stats},
+		{"GET", "/sandbox/faults", get_faults},         {"POST", "/sandbox/faults", post_faults},
+		{"DELETE", "/sandbox/faults", delete_faults},   {"GET", "/sandbox/customers", get_customers},
+		{"POST", "/sandbox/customers", post_customers},
 	};
 	struct json_object *o;
 
@@ -245,6 +261,7 @@ void inspect_serve(struct state *s, struct http_exchange *x, struct answer *ret)
 	o = json_object_new_object();
 	json_set_str(o, "error",
 		     "a sandbox for Klaviyo: /api/… as Klaviyo has it; GET /sandbox/events, /sandbox/profiles, "
-		     "/sandbox/stats, /sandbox/faults; POST or DELETE /sandbox/faults; DELETE /sandbox/events");
+		     "/sandbox/stats, /sandbox/faults; POST or DELETE /sandbox/faults; DELETE /sandbox/events; GET or "
+		     "POST /sandbox/customers");
 	answer_json(ret, 404, JSON, o);
 }

@@ -6,6 +6,7 @@
  *   GET    /sandbox/profiles, /sandbox/stats, /sandbox/faults
  *   POST   /sandbox/faults                       one specification a line: all are added, or none
  *   DELETE /sandbox/faults
+ *   GET, POST /sandbox/customers                 desk.h
  */
 #ifndef SANDBOX_INSPECT_H
 #define SANDBOX_INSPECT_H

@@ -26,9 +26,10 @@ struct sandbox {
 	struct delays *delays;
 };
 
+/* Klaviyo's: counted, and what faults are for. */
 static bool is_api(const struct http_exchange *x)
 {
-	return strncmp(x->path, "/api/", 5) == 0;
+	return strncmp(x->path, "/api/", 5) == 0 && !desk_owns(x->path);
 }
 
 static int on_begin(void *ctx, struct http_exchange *x)
@@ -55,6 +56,13 @@ static void on_done(void *ctx, struct http_exchange *x)
 	state_unlock(&s->state);
 }
 
+static void serve_desk(struct state *s, struct http_exchange *x, struct answer *ret)
+{
+	state_lock(s);
+	desk_serve(&s->desk, x, ret);
+	state_unlock(s);
+}
+
 static void on_complete(void *ctx, struct http_exchange *x)
 {
 	struct sandbox *s = ctx;
@@ -63,6 +71,8 @@ static void on_complete(void *ctx, struct http_exchange *x)
 
 	if (is_api(x))
 		v = api_serve(&s->state, x, &a);
+	else if (desk_owns(x->path))
+		serve_desk(&s->state, x, &a);
 	else
 		inspect_serve(&s->state, x, &a);
 	if (v.delay_ms > 0 || v.cut != FAULT_CUT_NONE) {
@@ -88,6 +98,7 @@ static void sandbox_free(struct sandbox *s)
 	feed_free(s->state.feed);
 	world_free(s->state.world);
 	faults_clear(&s->state.faults);
+	desk_done(&s->state.desk);
 	INSIST(pthread_mutex_destroy(&s->state.lock) == 0);
 	free(s);
 }
@@ -113,6 +124,8 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 	s->state.feed = o->quiet ? NULL : feed_new(STDOUT_FILENO);
 	for (size_t i = 0; r == 0 && i < o->faults_n; i++)
 		r = faults_add(&s->state.faults, o->faults[i], clock_now_ms(), reterr);
+	for (size_t i = 0; r == 0 && i < o->customers_n; i++)
+		r = desk_add(&s->state.desk, o->customers[i], reterr);
 	if (r == 0) {
 		s->delays = delays_new();
 		r = http_server_start(&server, &handler, &s->server, reterr);

@@ -28,6 +28,8 @@ struct sandbox_options {
 	const char *address;       /* "127.0.0.1:0" */
 	const char *const *faults; /* specifications in order; the grammar: FAULTS_HELP in faults.h */
 	size_t faults_n;
+	const char *const *customers; /* --customer ID=EMAIL[,EMAIL…]: the helpdesk that lookups ask (desk.h) */
+	size_t customers_n;
 	size_t max_events; /* kept at most, the oldest go first; 0: SANDBOX_EVENTS_DEFAULT */
 	bool no_quota;     /* --no-quota: counts nothing, throttles nobody */
 	bool quiet;        /* no activity feed */

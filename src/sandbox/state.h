@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sandbox/desk.h"
 #include "sandbox/faults.h"
 #include "sandbox/feed.h"
 #include "sandbox/world.h"
@@ -18,6 +19,7 @@ struct state {
 	pthread_mutex_t lock; /* over all below, until the blank line */
 	struct world *world;
 	struct faults faults;
+	struct desk desk;
 	uint64_t by_status[STATE_STATUS_MAX]; /* requests to /api/… by their answer */
 	uint64_t cut;                         /* without an answer */
 	unsigned concurrent, peak_concurrent; /* requests to /api/… in hand */
