@@ -172,7 +172,10 @@ static void outlet_parked(struct outlet *o, const struct outcome_verdict *v)
 {
 	char label[sizeof(o->label)];
 
-	(void)snprintf(label, sizeof(label), v->status > 0 ? "%u" : "key", v->status);
+	if (v->status > 0)
+		(void)snprintf(label, sizeof(label), "%u", v->status);
+	else
+		(void)snprintf(label, sizeof(label), "key");
 	if (!o->parked || !text_is(label, o->label)) {
 		CLEANUP(mem_freep) char *todo = advice(o, v->status);
 
@@ -258,15 +261,18 @@ static void on_reply(void *ctx, const struct http_reply *reply)
 		.status = reply->status,
 		.type = reply->type,
 		.headers = &reply->headers,
-		.body = reply->body.data,
-		.body_len = reply->body.len,
 	};
 	struct outcome_verdict v;
 
-	if (reply->failure != HTTP_OK)
-		a.transport_error = reply->failure == HTTP_ABORTED ? "stopped before the answer came" : reply->error;
-	else
+	/* Of an answer that is too long, status and headers say what it means. */
+	if (reply->failure == HTTP_OK || reply->failure == HTTP_TOO_LONG)
 		metrics_observe(METRIC_DELIVERY_SECONDS, (double)reply->took_us / 1e6);
+	if (reply->failure == HTTP_OK) {
+		a.body = reply->body.data;
+		a.body_len = reply->body.len;
+	} else if (reply->failure != HTTP_TOO_LONG) {
+		a.transport_error = reply->failure == HTTP_ABORTED ? "stopped before the answer came" : reply->error;
+	}
 	outcome_of(&a, &v);
 	parcel_back(p, &v);
 }

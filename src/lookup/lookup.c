@@ -17,23 +17,9 @@
 #include "helpdesk/inquiry.h"
 #include "klaviyo/reason.h"
 #include "klaviyo/retry_after.h"
-#include "lookup/gate.h"
+#include "lookup/place.h"
 
 #define REASON_MAX 512
-
-/* A source as far as its lookups go. */
-struct place {
-	struct place *next;
-	char *name;
-	bool configured; /* in the present generation, with a lookup */
-	struct gate gate;
-	bool told; /* a window since the last generation */
-	unsigned told_window;
-	bool told_parked;
-	char *parked;     /* why, for people; NULL: not parked */
-	char label[16];   /* the same, for metrics */
-	unsigned walking; /* questions under way: they point here */
-};
 
 /* One question on its way. */
 struct walk {
@@ -52,7 +38,7 @@ struct lookup {
 	struct lookup_sink sink;
 	struct lookup_options options;
 	struct generation *g;
-	struct place *places;
+	struct places places;
 	struct walk *walks;
 	unsigned under_way;
 };
@@ -89,81 +75,6 @@ static void question_free(struct lookup_question *q)
 	free(q->customer);
 	webhook_done(&q->webhook);
 	free(q);
-}
-
-/* ---- sources ----------------------------------------------------------------------------------------------------- */
-
-static struct place *place_find(struct lookup *l, const char *name)
-{
-	struct place *p;
-
-	for (p = l->places; p && !text_is(p->name, name); p = p->next)
-		;
-	return p;
-}
-
-static struct place *place_add(struct lookup *l, const char *name)
-{
-	struct place *p = mem_new(1, sizeof(*p));
-
-	p->name = mem_str(name);
-	gate_init(&p->gate);
-	p->next = l->places;
-	l->places = p;
-	return p;
-}
-
-static void place_free(struct place *p)
-{
-	free(p->name);
-	free(p->parked);
-	free(p);
-}
-
-static void place_tell(struct lookup *l, struct place *p, int64_t now_ms)
-{
-	unsigned window = p->configured ? gate_window(&p->gate, LOOKUP_WINDOW, now_ms) : 0;
-
-	if (p->told && p->told_window == window && p->told_parked == (p->parked != NULL))
-		return;
-	p->told = true;
-	p->told_window = window;
-	p->told_parked = p->parked != NULL;
-	l->sink.window(l->sink.ctx, p->name, window, p->configured ? p->parked : "not configured");
-}
-
-static const char *place_where(const struct source *s)
-{
-	const struct secret *secret = s->lookup_password ? s->lookup_password : s->lookup_token;
-
-	return secret ? secret_where(secret) : "the source's lookup";
-}
-
-/* One line when it begins, one when it ends; slow probes in between are not news. */
-static void place_park(struct place *p, const struct source *s, unsigned status, const char *why)
-{
-	bool news = !p->parked;
-
-	if (p->label[0] != '\0')
-		metrics_set(METRIC_LOOKUPS_PARKED, p->name, p->label, NULL, 0);
-	(void)snprintf(p->label, sizeof(p->label), status > 0 ? "%u" : "no secret", status);
-	metrics_set(METRIC_LOOKUPS_PARKED, p->name, p->label, NULL, 1);
-	free(p->parked);
-	p->parked = mem_str(why);
-	if (news)
-		log_warning(&((struct log_about){.source = p->name}),
-			    "lookups are parked, webhooks that need one wait: %s. Put the right credentials in %s: a "
-			    "changed file is seen at once; deskbridge asks again by itself within %d minutes",
-			    why, place_where(s), GATE_PROBE_LAST_MS / 60000);
-}
-
-static void place_unpark(struct place *p)
-{
-	if (!p->parked)
-		return;
-	metrics_set(METRIC_LOOKUPS_PARKED, p->name, p->label, NULL, 0);
-	p->label[0] = '\0';
-	free(TAKE(p->parked));
 }
 
 /* ---- the end of a walk ------------------------------------------------------------------------------------------- */
@@ -217,21 +128,22 @@ static void walk_end(struct walk *w, struct ending end, const char *reason)
 {
 	struct lookup *l = w->owner;
 	struct place *p = w->place;
+	bool probing = p->gate.state == GATE_PROBING;
 	int64_t now_ms = clock_now_ms();
 	char why[REASON_MAX];
 
 	reason_text(why, sizeof(why), "%s", reason ? reason : "");
 	if (end.outcome == LOOKUP_PARKED && w->epoch != p->gate.epoch)
 		end.outcome = LOOKUP_RETRY; /* other credentials were refused, not the present ones */
-	if (w->epoch == p->gate.epoch && end.word == GATE_USEFUL && p->parked) {
+	gate_returned(&p->gate, w->epoch, end.word, end.retry_after_ms, now_ms);
+	if (probing && p->gate.state == GATE_OPEN) {
 		log_notice(&((struct log_about){.source = p->name}), "lookups are answered again");
 		place_unpark(p);
 	}
-	gate_returned(&p->gate, w->epoch, end.word, end.retry_after_ms, now_ms);
 	if (end.outcome == LOOKUP_PARKED)
 		place_park(p, w->source, end.status, why);
 	walk_unlink(w);
-	place_tell(l, p, now_ms);
+	place_tell(p, &l->sink, now_ms);
 	answer(l, w->q, &end, w->inquiry, why);
 	walk_free(w);
 }
@@ -385,12 +297,7 @@ void lookup_free(struct lookup *l)
 		answer(l, w->q, &(struct ending){LOOKUP_RETURNED, GATE_TROUBLE, 0, -1}, NULL,
 		       "stopped before the answer came");
 	}
-	while (l->places) {
-		struct place *p = l->places;
-
-		l->places = p->next;
-		place_free(p);
-	}
+	places_free(&l->places);
 	generation_unref(l->g);
 	free(l);
 }
@@ -400,27 +307,13 @@ static bool has_lookup(const struct source *s)
 	return s && definition_has_lookup(s->definition);
 }
 
-static void places_sweep(struct lookup *l)
-{
-	for (struct place **at = &l->places; *at;) {
-		struct place *p = *at;
-
-		if (p->configured || p->walking > 0) {
-			at = &p->next;
-			continue;
-		}
-		*at = p->next;
-		place_free(p);
-	}
-}
-
 void lookup_generation(struct lookup *l, struct generation *g)
 {
 	int64_t now_ms = clock_now_ms();
 	struct generation *old = l->g;
 
 	l->g = generation_ref(g);
-	for (struct place *p = l->places; p; p = p->next)
+	for (struct place *p = l->places.first; p; p = p->next)
 		p->configured = p->told = false;
 	for (size_t i = 0; i < g->config->sources_n; i++) {
 		const struct source *s = &g->config->sources[i];
@@ -428,17 +321,15 @@ void lookup_generation(struct lookup *l, struct generation *g)
 
 		if (!has_lookup(s))
 			continue;
-		p = place_find(l, s->name);
-		if (!p)
-			p = place_add(l, s->name);
+		p = places_get(&l->places, s->name);
 		p->configured = true;
 		gate_renew(&p->gate);
 	}
-	for (struct place *p = l->places; p; p = p->next) {
+	for (struct place *p = l->places.first; p; p = p->next) {
 		place_unpark(p);
-		place_tell(l, p, now_ms);
+		place_tell(p, &l->sink, now_ms);
 	}
-	places_sweep(l);
+	places_sweep(&l->places);
 	generation_unref(old);
 }
 
@@ -464,7 +355,7 @@ static bool turned_away(struct lookup *l, const struct lookup_question *q, struc
 
 void lookup_ask(struct lookup *l, struct lookup_question *q)
 {
-	struct place *p = place_find(l, q->source);
+	struct place *p = places_find(&l->places, q->source);
 	struct walk *w;
 	struct err why;
 
@@ -495,12 +386,12 @@ int64_t lookup_tick(struct lookup *l, int64_t now_ms)
 {
 	int64_t next_ms = CLOCK_NEVER_MS;
 
-	for (struct place *p = l->places; p; p = p->next) {
+	for (struct place *p = l->places.first; p; p = p->next) {
 		int64_t again_ms = p->configured ? gate_tick(&p->gate, now_ms) : CLOCK_NEVER_MS;
 
 		if (again_ms < next_ms)
 			next_ms = again_ms;
-		place_tell(l, p, now_ms);
+		place_tell(p, &l->sink, now_ms);
 	}
 	return next_ms;
 }

@@ -375,7 +375,6 @@ static void trouble_on_the_way_is_a_retry(void **state)
 		{.status = 503, .type = "text/html", .body = "<html>sorry</html>"},
 		{.status = 500},
 		{.status = 403, .type = "text/html", .body = "<html>", .header = "cf-mitigated", .value = "challenge"},
-		{.status = 202, .filler = 200000},
 		{.how = SCRIPTED_RESET},
 		{.how = SCRIPTED_CLOSE},
 	};
@@ -394,6 +393,21 @@ static void trouble_on_the_way_is_a_retry(void **state)
 			fail_msg("row %zu: %s: %s", i, outcome_name(d.verdict.outcome), d.verdict.reason);
 	}
 	assert_int_equal(count(&p, NEWS_WINDOW), 1);
+	stop(&p);
+}
+
+static void an_answer_that_is_too_long_counts_by_its_status(void **state)
+{
+	struct post p;
+
+	(void)state;
+	start(&p, "");
+	scripted_once(p.server, (struct scripted_answer){.status = 202, .filler = 300000});
+	hand_over(&p, 1);
+	assert_int_equal(nth(&p, NEWS_DELIVERED, 0).verdict.outcome, OUTCOME_DELIVERED);
+	scripted_once(p.server, (struct scripted_answer){.status = 400, .type = JSON, .filler = 300000});
+	hand_over(&p, 2);
+	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_REJECT);
 	stop(&p);
 }
 
@@ -777,6 +791,7 @@ int main(void)
 		cmocka_unit_test(one_bad_event_is_rejected_and_the_others_go_on),
 		cmocka_unit_test(an_event_that_cannot_be_read_is_rejected_without_a_request),
 		cmocka_unit_test(trouble_on_the_way_is_a_retry),
+		cmocka_unit_test(an_answer_that_is_too_long_counts_by_its_status),
 		cmocka_unit_test(no_answer_in_time_is_a_retry),
 		cmocka_unit_test(a_429_pauses_the_account),
 		cmocka_unit_test(partial_failure_is_delivered),

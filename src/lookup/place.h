@@ -1,0 +1,43 @@
+/*
+ * place: one source as far as its lookups go: its gate, what was told of its window, whether and why it is parked.
+ * On the thread of the lookups. Only for src/lookup.
+ */
+#ifndef LOOKUP_PLACE_H
+#define LOOKUP_PLACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "lookup/gate.h"
+#include "lookup/lookup.h"
+
+struct place {
+	struct place *next;
+	char *name;
+	bool configured; /* in the present generation, with a lookup */
+	struct gate gate;
+	bool told; /* a window since the last generation */
+	unsigned told_window;
+	bool told_parked;
+	char *parked;     /* why, for people; NULL: not parked */
+	char label[16];   /* the same, for metrics */
+	unsigned walking; /* questions under way: they point here */
+};
+struct places {
+	struct place *first;
+};
+
+struct place *places_find(const struct places *all, const char *name); /* or NULL */
+struct place *places_get(struct places *all, const char *name);        /* made where it is not there */
+/* Frees those that are not configured and have nothing under way. */
+void places_sweep(struct places *all);
+void places_free(struct places *all);
+
+/* Tells the window where it, or being parked, changed since it was told last. */
+void place_tell(struct place *p, const struct lookup_sink *sink, int64_t now_ms);
+/* Parked, or again after a probe: gauge, and one warning when it begins. status 0: there was no request. */
+void place_park(struct place *p, const struct source *s, unsigned status, const char *why);
+void place_unpark(struct place *p);
+
+#endif
