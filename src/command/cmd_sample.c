@@ -107,8 +107,8 @@ static void make(const struct generation *g, const struct source *s, const char 
 					.body = ret->body,
 					.body_len = strlen(ret->body),
 					.now_ms = clock_now_ms()};
-	pairs_add(&ret->headers, "Content-Type", "application/json");
 	proof_make(definition_proof(s->definition), &secrets, &request, &ret->headers, &query);
+	pairs_add(&ret->headers, "Content-Type", "application/json");
 	ret->url = mem_fmt("%s%s%s%s", address, s->path, query ? "?" : "", query ? query : "");
 	free(query);
 }
