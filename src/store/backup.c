@@ -51,9 +51,7 @@ static int sync_directory_of(const char *file)
 {
 	const char *slash = strrchr(file, '/');
 	CLEANUP(mem_freep)
-	char *dir = !slash          ? mem_str(".")
-		    : slash == file ? mem_str("/")
-				    : mem_strn(file, (size_t)(slash - file));
+	char *dir = !slash ? mem_str(".") : slash == file ? mem_str("/") : mem_strn(file, (size_t)(slash - file));
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
 	if (fd < 0)

@@ -186,7 +186,8 @@ static int other_url_ids(struct store *s, const char *account, const char *url, 
 {
 	int r;
 
-	QUERY(below, s, "SELECT id FROM events WHERE state = 0 AND account = ?1 AND url > '' AND url < ?2 LIMIT ?3", reterr);
+	QUERY(below, s, "SELECT id FROM events WHERE state = 0 AND account = ?1 AND url > '' AND url < ?2 LIMIT ?3",
+	      reterr);
 	query_bind_text(&below, account);
 	query_bind_text(&below, url);
 	query_bind_int(&below, (int64_t)max);

@@ -14,10 +14,8 @@ static int failed_full(struct store *s, struct err *reterr)
 		       s->path);
 }
 
-static int failed_io(struct store *s, int extended, struct err *reterr)
+static int failed_io(struct store *s, int extended, int cause, struct err *reterr)
 {
-	int cause = sqlite3_system_errno(s->db);
-
 	if (cause == ENOSPC || cause == EDQUOT || cause == EFBIG)
 		return failed_full(s, reterr);
 	if (cause == EROFS)
@@ -27,14 +25,12 @@ static int failed_io(struct store *s, int extended, struct err *reterr)
 		       cause > 0 ? strerror(cause) : "no cause told", extended);
 }
 
-static int failed_cannot_open(struct store *s, struct err *reterr)
+static int failed_cannot_open(struct store *s, int cause, struct err *reterr)
 {
-	int cause = sqlite3_system_errno(s->db);
-
 	if (cause == ENOSPC || cause == EDQUOT)
 		return failed_full(s, reterr);
 	if (cause == EROFS)
-		return failed_io(s, SQLITE_CANTOPEN, reterr);
+		return failed_io(s, SQLITE_CANTOPEN, cause, reterr);
 	return err_set(
 		reterr, cause == ENOENT ? -ENOENT : -EACCES,
 		"the store %s cannot be opened (%s): the file, those beside it (-wal, -shm) and their directory must "
@@ -44,6 +40,8 @@ static int failed_cannot_open(struct store *s, struct err *reterr)
 
 int store_failed(struct store *s, int rc, struct err *reterr)
 {
+	/* SQLite keeps the errno of an open only; that of a write is what errno was left at. */
+	int cause = errno ? errno : sqlite3_system_errno(s->db);
 	int extended = s->db ? sqlite3_extended_errcode(s->db) : rc;
 	int r;
 
@@ -52,10 +50,10 @@ int store_failed(struct store *s, int rc, struct err *reterr)
 		r = failed_full(s, reterr);
 		break;
 	case SQLITE_IOERR:
-		r = failed_io(s, extended, reterr);
+		r = failed_io(s, extended, cause, reterr);
 		break;
 	case SQLITE_CANTOPEN:
-		r = failed_cannot_open(s, reterr);
+		r = failed_cannot_open(s, cause, reterr);
 		break;
 	case SQLITE_READONLY:
 	case SQLITE_PERM:

@@ -157,6 +157,7 @@ int query_step(struct query *q)
 		return q->status;
 	q->column = 0;
 	q->bad = NULL;
+	errno = 0; /* store_failed asks for it */
 	rc = sqlite3_step(q->stmt);
 	if (rc == SQLITE_ROW)
 		return 1;

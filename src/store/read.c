@@ -124,7 +124,8 @@ static int oldest_of_next_url(struct store *s, const char *account, const char *
 			      int64_t *ret_created_ms)
 {
 	QUERY(q, s,
-	      "SELECT url, created FROM events WHERE state = 0 AND account = ?1 AND url > ?2 ORDER BY url, id LIMIT 1", NULL);
+	      "SELECT url, created FROM events WHERE state = 0 AND account = ?1 AND url > ?2 ORDER BY url, id LIMIT 1",
+	      NULL);
 	query_bind_text(&q, account);
 	query_bind_text(&q, after_url);
 	return oldest_take(&q, ret_url, ret_created_ms);

@@ -29,8 +29,10 @@
 
 int store_exec(struct store *s, const char *sql, struct err *reterr)
 {
-	int rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+	int rc;
 
+	errno = 0; /* store_failed asks for it */
+	rc = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
 	return rc == SQLITE_OK ? 0 : store_failed(s, rc, reterr);
 }
 
@@ -82,9 +84,7 @@ static int store_check_directory(const char *path, struct err *reterr)
 {
 	const char *slash = strrchr(path, '/');
 	CLEANUP(mem_freep)
-	char *dir = !slash          ? mem_str(".")
-		    : slash == path ? mem_str("/")
-				    : mem_strn(path, (size_t)(slash - path));
+	char *dir = !slash ? mem_str(".") : slash == path ? mem_str("/") : mem_strn(path, (size_t)(slash - path));
 	struct stat st;
 
 	if (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))
@@ -127,14 +127,12 @@ static long lock_holder(int fd)
 	return pid;
 }
 
-static void lock_sign(int fd)
+static bool lock_sign(int fd)
 {
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 
-	/* Only for people: a full disk must not keep the daemon from starting. */
-	if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) != n)
-		(void)ftruncate(fd, 0);
+	return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n;
 }
 
 static int store_lock(struct store *s, struct err *reterr)
@@ -170,7 +168,8 @@ static int store_lock(struct store *s, struct err *reterr)
 			       "store.url",
 			       s->path);
 	}
-	lock_sign(fd);
+	/* Only for people: a full disk must not keep the daemon from starting. */
+	(void)lock_sign(fd);
 	s->lock_fd = fd;
 	return 0;
 }
@@ -192,8 +191,10 @@ static int store_connect(struct store *s, struct err *reterr)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
 		    (s->mode == STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
-	int rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
+	int rc;
 
+	errno = 0; /* store_failed asks for it */
+	rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
 	if (rc != SQLITE_OK)
 		return store_failed(s, rc, reterr);
 	(void)sqlite3_busy_timeout(s->db, STORE_BUSY_MS);

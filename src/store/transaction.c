@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "store/private.h"
 
@@ -24,8 +25,13 @@ static int wal_limit(const struct store *s)
 
 static void wal_write_back(struct store *s)
 {
-	int mode = s->wal_pages > 2 * wal_limit(s) ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-	int in_wal = 0, written = 0, rc;
+	int64_t usual = 2 * (int64_t)wal_limit(s) * STORE_PAGE_BYTES;
+	int in_wal = 0, written = 0, mode, rc;
+	struct stat wal;
+
+	/* Else the file keeps its size: writing over it is faster than letting it grow anew. */
+	mode = stat(s->wal_path, &wal) == 0 && wal.st_size > usual ? SQLITE_CHECKPOINT_TRUNCATE
+								   : SQLITE_CHECKPOINT_PASSIVE;
 
 	/* A reader in its way is not waited for: the rest goes the next time. */
 	(void)sqlite3_busy_timeout(s->db, 0);

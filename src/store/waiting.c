@@ -149,7 +149,9 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 {
 	store_tell(s, now_ms);
-	QUERY(q, s, "SELECT id FROM webhooks WHERE state = 0 AND not_before > 0 AND not_before <= ?1", reterr);
+	QUERY(q, s,
+	      "SELECT id FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 AND not_before <= ?1",
+	      reterr);
 	query_bind_int(&q, now_ms);
 	return query_make_ready(&q, s, reterr);
 }
@@ -158,7 +160,9 @@ int64_t store_webhooks_next_due_ms(struct store *s)
 {
 	int64_t due = CLOCK_NEVER_MS;
 
-	QUERY(q, s, "SELECT not_before FROM webhooks WHERE state = 0 AND not_before > 0 ORDER BY not_before LIMIT 1",
+	QUERY(q, s,
+	      "SELECT not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 ORDER BY "
+	      "not_before LIMIT 1",
 	      NULL);
 	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
 }
@@ -249,7 +253,9 @@ int store_webhooks_release(struct store *s, const char *source, enum store_wait 
 {
 	if (customer_or_null)
 		return release_of_customer(s, source, why, customer_or_null, reterr);
-	QUERY(q, s, "SELECT id FROM webhooks WHERE state = 0 AND wait > 0 AND wait = ?1 AND source = ?2 ORDER BY id",
+	QUERY(q, s,
+	      "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = 0 AND wait > 0 AND wait = ?1 AND source "
+	      "= ?2 ORDER BY id",
 	      reterr);
 	query_bind_int(&q, (int64_t)why);
 	query_bind_text(&q, source);
@@ -259,7 +265,8 @@ int store_webhooks_release(struct store *s, const char *source, enum store_wait 
 int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = 0 AND wait > 0 AND wait = 4 AND source = ?1 ORDER BY id LIMIT 1",
+	      "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = 0 AND wait > 0 AND wait = 4 AND source = "
+	      "?1 ORDER BY id LIMIT 1",
 	      reterr);
 	query_bind_text(&q, source);
 	return query_make_ready(&q, s, reterr);
@@ -267,7 +274,9 @@ int store_webhook_release_slot(struct store *s, const char *source, struct err *
 
 int store_webhooks_restart(struct store *s, struct err *reterr)
 {
-	QUERY(q, s, "SELECT id FROM webhooks WHERE state = 0 AND wait > 0 AND wait IN (3, 4, 5, 7)", reterr);
+	QUERY(q, s,
+	      "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = 0 AND wait > 0 AND wait IN (3, 4, 5, 7)",
+	      reterr);
 	return query_make_ready(&q, s, reterr);
 }
 

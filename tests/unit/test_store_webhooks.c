@@ -278,7 +278,7 @@ static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
 	int64_t id[9];
 
 	for (int i = 0; i < 9; i++) {
-		char conversation[8];
+		char conversation[16];
 
 		snprintf(conversation, sizeof(conversation), "c%d", i);
 		id[i] = put(f, "gladly", conversation, NULL, 0, NOW);
