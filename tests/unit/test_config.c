@@ -445,6 +445,13 @@ static const struct wrong wrongs[] = {
 	     "password: p}}\n",
 	 4, 57, "sources.a.lookup", "lookup.token is missing"},
 
+	/* rules */
+	{GOOD "rules: default\n", 5, 8, "rules", "list"},
+	{GOOD "rules: [{on: opend, send: x}, default]\n", 5, 14, "rules[0].on", "opened"},
+	{GOOD "rules: [{on: closed}, default]\n", 5, 9, "rules[0]", "expected `send` or `drop`"},
+	{GOOD "rules: [{on: closed, send: x}]\n", 5, 8, "rules", "opened"},
+	{SRC("    rules: [{drop: 1, send: x}, default]"), 7, 20, "sources.bear.rules[0].drop", "sends or drops"},
+
 	/* account */
 	{ACC, 8, 5, "sources.b", "account is missing: with several Klaviyo accounts"},
 	{ACC "    account: mian\n", 10, 14, "sources.b.account", "did you mean main? there is: main, other"},
@@ -522,13 +529,15 @@ static void errors_of_shared_rules_and_presets_are_told_once(void **state)
 	struct problems problems = {0};
 	struct config *c = load(V K "sources:\n"
 				    "  a: {preset: broken, authenticate: {secret: s}}\n"
-				    "  b: {preset: broken, authenticate: {secret: s}}\n",
+				    "  b: {preset: broken, authenticate: {secret: s}}\n"
+				    "rules: [default, {on: nothing, send: x}]\n",
 				&problems);
 
 	(void)state;
 	assert_null(c);
-	assert_int_equal(problems.errors, 1);
-	assert_non_null(strstr(problems.items[0].file, "helpdesks/broken.yaml"));
+	assert_int_equal(problems.errors, 2);
+	assert_int_equal(problems.items[0].line, 6);
+	assert_non_null(strstr(problems.items[1].file, "helpdesks/broken.yaml"));
 	problems_done(&problems);
 }
 
