@@ -75,9 +75,10 @@ static char *read_word(const char **at)
 static char *read_value(const char **at)
 {
 	CLEANUP(buf_done) struct buf value;
-	char quote = **at;
-	const char *c = *at + 1;
+	const char *c = *at;
+	char quote = *c;
 
+	buf_init(&value, strlen(c));
 	if (quote != '"' && quote != '\'') {
 		size_t len = strcspn(*at, ")");
 		char *bare = len > 0 ? mem_strn(*at, len) : NULL;
@@ -85,8 +86,7 @@ static char *read_value(const char **at)
 		*at += len;
 		return bare;
 	}
-	buf_init(&value, strlen(c));
-	for (; *c != '\0' && *c != quote; c++) {
+	for (c++; *c != '\0' && *c != quote; c++) {
 		if (*c == '\\' && c[1] != '\0')
 			c++;
 		buf_addc(&value, *c);

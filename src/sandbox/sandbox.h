@@ -40,7 +40,7 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 const char *sandbox_address(const struct sandbox *s);
 /* Begins to write the activity feed to standard output, with what came so far; nothing where quiet. Once. */
 void sandbox_feed(struct sandbox *s);
-/* Answers what waits, at once, and frees s; NULL allowed. */
+/* Lets go what waits, with or without its answer, and frees s; NULL allowed. */
 void sandbox_stop(struct sandbox *s);
 
 #endif
