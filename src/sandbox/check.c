@@ -7,168 +7,10 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "sandbox/check_members.h"
 
-#define POINTER_MAX 256
 #define METRIC_MAX 127 /* characters: "under 128" */
-#define DEPTH_MAX 10
-#define ARRAY_MAX 4000
 #define BULK "/data/attributes/events-bulk-create/data"
-
-/* One request being checked. */
-struct check {
-	const struct check_rules *rules;
-	struct check_result *result;
-};
-
-static void invalid(struct check *c, const char *at, const char *member, const char *detail)
-{
-	CLEANUP(mem_freep) char *where = mem_fmt("%s%s%s", at, member ? "/" : "", member ? member : "");
-
-	complaints_add(&c->result->complaints, 400, where, "%s", detail);
-}
-
-static bool before(const struct check *c, const char *revision)
-{
-	return strcmp(c->rules->revision, revision) < 0;
-}
-
-/* ---- members ----------------------------------------------------------------------------------------------------- */
-
-/* Present and not null. */
-static struct json_object *optional(struct check *c, struct json_object *o, const char *at, const char *name,
-				    enum json_type type)
-{
-	struct json_object *member = json_member(o, name);
-	bool number = type == json_type_double && json_object_is_type(member, json_type_int);
-
-	if (!member)
-		return NULL;
-	if (json_object_is_type(member, type) || number)
-		return member;
-	invalid(c, at, name, "Invalid input: the value has the wrong type.");
-	return NULL;
-}
-
-static struct json_object *required(struct check *c, struct json_object *o, const char *at, const char *name,
-				    enum json_type type)
-{
-	CLEANUP(mem_freep) char *detail = NULL;
-
-	if (json_member(o, name))
-		return optional(c, o, at, name, type);
-	detail = mem_fmt("'%s' is a required field.", name);
-	invalid(c, at, name, detail);
-	return NULL;
-}
-
-static const char *optional_text(struct check *c, struct json_object *o, const char *at, const char *name)
-{
-	struct json_object *member = optional(c, o, at, name, json_type_string);
-
-	if (member && json_object_get_string_len(member) > CHECK_STRING_MAX) {
-		invalid(c, at, name, "A string must not exceed 100 KB.");
-		return NULL;
-	}
-	return member ? json_object_get_string(member) : NULL;
-}
-
-static void only(struct check *c, struct json_object *o, const char *at, const char *const *known, const char *resource)
-{
-	json_object_object_foreach(o, key, value)
-	{
-		size_t i;
-		CLEANUP(mem_freep) char *detail = NULL;
-
-		(void)value;
-		for (i = 0; known[i] && strcmp(known[i], key) != 0; i++)
-			;
-		if (known[i])
-			continue;
-		detail = mem_fmt("'%.100s' is not a valid field for the resource '%s'.", key, resource);
-		invalid(c, at, key, detail);
-	}
-}
-
-/*
- * {"data": {"type": TYPE, "attributes": {…}}} as the member `name` of o (or o itself where name is NULL): the
- * attributes, or NULL after complaints. A resource without data is what Klaviyo calls an invalid payload.
- */
-static struct json_object *resource(struct check *c, struct json_object *o, const char *at, const char *name,
-				    const char *type)
-{
-	struct json_object *outer = name ? required(c, o, at, name, json_type_object) : o;
-	struct json_object *data = json_member(outer, "data");
-	char place[POINTER_MAX];
-	const char *have;
-
-	if (!outer)
-		return NULL;
-	if (!json_object_is_type(data, json_type_object)) {
-		invalid(c, "/data", NULL, "The payload provided in the request is invalid.");
-		return NULL;
-	}
-	(void)snprintf(place, sizeof(place), "%s%s%s/data", at, name ? "/" : "", name ? name : "");
-	have = json_member_str(data, "type");
-	if (!have || strcmp(have, type) != 0) {
-		CLEANUP(mem_freep) char *detail = mem_fmt("The type must be '%s'.", type);
-
-		invalid(c, place, "type", detail);
-		return NULL;
-	}
-	return required(c, data, place, "attributes", json_type_object);
-}
-
-/* ---- properties -------------------------------------------------------------------------------------------------- */
-
-/* NULL, or what is too big. Depth is bounded by the reader of the JSON. */
-static const char *too_big(struct json_object *o, unsigned depth)
-{
-	const char *what = NULL;
-
-	if (depth > DEPTH_MAX)
-		return "Properties must not be nested more than 10 levels deep.";
-	switch (json_object_get_type(o)) {
-	case json_type_string:
-		return json_object_get_string_len(o) > CHECK_STRING_MAX ? "A string must not exceed 100 KB." : NULL;
-	case json_type_array:
-		if (json_object_array_length(o) > ARRAY_MAX)
-			return "An array must not have more than 4000 items.";
-		for (size_t i = 0; i < json_object_array_length(o) && !what; i++)
-			what = too_big(json_object_array_get_idx(o, i), depth + 1);
-		return what;
-	case json_type_object: {
-		json_object_object_foreach(o, key, value)
-		{
-			(void)key;
-			if (!what)
-				what = too_big(value, depth + 1);
-		}
-		return what;
-	}
-	default:
-		return NULL;
-	}
-}
-
-static void check_properties(struct check *c, struct json_object *o, const char *at)
-{
-	int max = before(c, "2025-04-15") ? 300 : 400;
-	char place[POINTER_MAX + 16];
-
-	(void)snprintf(place, sizeof(place), "%s/properties", at);
-	if (json_object_object_length(o) > max) {
-		CLEANUP(mem_freep) char *detail = mem_fmt("An event must not have more than %d properties.", max);
-
-		invalid(c, place, NULL, detail);
-	}
-	json_object_object_foreach(o, key, value)
-	{
-		const char *what = too_big(value, 1);
-
-		if (what)
-			invalid(c, place, key, what);
-	}
-}
 
 /* ---- who --------------------------------------------------------------------------------------------------------- */
 
@@ -230,26 +72,26 @@ static void check_profile(struct check *c, struct json_object *holder, const cha
 					    "first_name", "last_name",    "organization", "locale",       "title",
 					    "image",      "location",     "properties",   "meta",         NULL};
 	static const char *const identifiers[] = {"email", "phone_number", "external_id", "anonymous_id", "_kx"};
-	struct json_object *attributes = resource(c, holder, at, "profile", "profile");
+	struct json_object *attributes = check_resource(c, holder, at, "profile", "profile");
 	char place[POINTER_MAX];
 	const char *id;
 
 	if (!attributes)
 		return;
 	(void)snprintf(place, sizeof(place), "%s/profile/data/attributes", at);
-	only(c, attributes, place, known, "profile");
+	check_only(c, attributes, place, known, "profile");
 	e->profile = attributes;
-	e->profile_properties = optional(c, attributes, place, "properties", json_type_object);
+	e->profile_properties = check_optional(c, attributes, place, "properties", json_type_object);
 	if (e->profile_properties)
 		check_properties(c, e->profile_properties, place);
-	e->email = optional_text(c, attributes, place, "email");
+	e->email = check_optional_text(c, attributes, place, "email");
 	if (e->email && !check_email(e->email))
-		invalid(c, place, "email", "Invalid email address");
-	id = optional_text(c, attributes, place, "phone_number");
+		check_invalid(c, place, "email", "Invalid email address");
+	id = check_optional_text(c, attributes, place, "phone_number");
 	if (id && !phone_is_good(id)) {
 		if (!e->email)
-			invalid(c, place, "phone_number",
-				"Invalid phone number format (Example of a valid format: +12345678901)");
+			check_invalid(c, place, "phone_number",
+				      "Invalid phone number format (Example of a valid format: +12345678901)");
 		c->result->phone_ignored = e->email != NULL;
 	}
 
@@ -262,7 +104,8 @@ static void check_profile(struct check *c, struct json_object *holder, const cha
 			e->person = mem_fmt("%s:%s", identifiers[i], id);
 	}
 	if (!e->person)
-		invalid(c, place, NULL, "At least one profile identifier (id, email, phone_number, …) is required.");
+		check_invalid(c, place, NULL,
+			      "At least one profile identifier (id, email, phone_number, …) is required.");
 	else if (strncmp(e->person, "email:", 6) == 0)
 		text_lower(e->person);
 }
@@ -282,12 +125,12 @@ static bool time_is_rfc3339(const char *s)
 
 static void check_time(struct check *c, struct json_object *attributes, const char *at, struct check_event *e)
 {
-	const char *floor = before(c, "2026-07-15") ? "2000-01-01T00:00:00Z" : "1990-01-01T00:00:00Z";
-	const char *text = optional_text(c, attributes, at, "time");
+	const char *floor = check_before(c, "2026-07-15") ? "2000-01-01T00:00:00Z" : "1990-01-01T00:00:00Z";
+	const char *text = check_optional_text(c, attributes, at, "time");
 	int64_t ms = c->rules->now_ms, first_ms;
 
 	if (text && (!time_is_rfc3339(text) || clock_parse(text, strlen(text), &ms) < 0)) {
-		invalid(c, at, "time", "The time must be an ISO 8601 date and time with an offset.");
+		check_invalid(c, at, "time", "The time must be an ISO 8601 date and time with an offset.");
 		return;
 	}
 	INSIST(clock_parse(floor, strlen(floor), &first_ms) == 0);
@@ -295,7 +138,7 @@ static void check_time(struct check *c, struct json_object *attributes, const ch
 		CLEANUP(mem_freep)
 		char *detail = mem_fmt("The time must be after the year %.4s and at most 1 year in the future.", floor);
 
-		invalid(c, at, "time", detail);
+		check_invalid(c, at, "time", detail);
 		return;
 	}
 	e->time_ms = ms / 1000 * 1000;
@@ -313,24 +156,24 @@ static size_t characters(const char *s)
 static void check_metric(struct check *c, struct json_object *holder, const char *at, struct check_event *e)
 {
 	static const char *const known[] = {"name", "service", NULL};
-	struct json_object *attributes = resource(c, holder, at, "metric", "metric");
+	struct json_object *attributes = check_resource(c, holder, at, "metric", "metric");
 	char place[POINTER_MAX];
 
 	if (!attributes)
 		return;
 	(void)snprintf(place, sizeof(place), "%s/metric/data/attributes", at);
-	only(c, attributes, place, known, "metric");
-	(void)optional_text(c, attributes, place, "service");
-	if (!required(c, attributes, place, "name", json_type_string))
+	check_only(c, attributes, place, known, "metric");
+	(void)check_optional_text(c, attributes, place, "service");
+	if (!check_required(c, attributes, place, "name", json_type_string))
 		return;
 	e->metric = json_member_str(attributes, "name");
 	if (*e->metric == '\0' || characters(e->metric) > METRIC_MAX)
-		invalid(c, place, "name", "The metric's name must have 1 to 127 characters.");
+		check_invalid(c, place, "name", "The metric's name must have 1 to 127 characters.");
 }
 
 static bool check_backfill(struct check *c, struct json_object *attributes, const char *at, bool otherwise)
 {
-	struct json_object *member = optional(c, attributes, at, "backfill", json_type_boolean);
+	struct json_object *member = check_optional(c, attributes, at, "backfill", json_type_boolean);
 
 	return member ? json_object_get_boolean(member) : otherwise;
 }
@@ -347,22 +190,22 @@ static void check_event(struct check *c, struct json_object *attributes, const c
 						       "unique_id",  "metric", "profile", NULL};
 	static const char *const in_bulk_before[] = {"properties", "time",   "value", "value_currency",
 						     "unique_id",  "metric", NULL};
-	bool old = before(c, "2026-04-15");
+	bool old = check_before(c, "2026-04-15");
 	const char *currency;
 
-	only(c, attributes, at, single ? (old ? in_single_before : in_single) : (old ? in_bulk_before : in_bulk),
-	     "event");
-	e->properties = required(c, attributes, at, "properties", json_type_object);
+	check_only(c, attributes, at, single ? (old ? in_single_before : in_single) : (old ? in_bulk_before : in_bulk),
+		   "event");
+	e->properties = check_required(c, attributes, at, "properties", json_type_object);
 	if (e->properties)
 		check_properties(c, e->properties, at);
 	check_time(c, attributes, at, e);
 	check_metric(c, attributes, at, e);
-	e->unique_id = optional_text(c, attributes, at, "unique_id");
-	e->value = optional(c, attributes, at, "value", json_type_double);
+	e->unique_id = check_optional_text(c, attributes, at, "unique_id");
+	e->value = check_optional(c, attributes, at, "value", json_type_double);
 	e->backfill = check_backfill(c, attributes, at, backfill);
-	currency = optional_text(c, attributes, at, "value_currency");
+	currency = check_optional_text(c, attributes, at, "value_currency");
 	if (currency && (strlen(currency) != 3 || strspn(currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3))
-		invalid(c, at, "value_currency", "The currency must be an ISO 4217 code.");
+		check_invalid(c, at, "value_currency", "The currency must be an ISO 4217 code.");
 }
 
 static struct check_event *next_event(struct check_result *r)
@@ -380,8 +223,8 @@ void check_single(struct json_object *body, const struct check_rules *rules, str
 
 	*ret = (struct check_result){0};
 	if (!body)
-		invalid(&c, "/data", NULL, "The payload provided in the request is invalid.");
-	attributes = resource(&c, body, "", NULL, "event");
+		check_invalid(&c, "/data", NULL, "The payload provided in the request is invalid.");
+	attributes = check_resource(&c, body, "", NULL, "event");
 	if (!attributes)
 		return;
 	e = next_event(ret);
@@ -405,22 +248,22 @@ static void check_item(struct check *c, struct json_object *item, size_t i)
 
 	(void)snprintf(at, sizeof(at), BULK "/%zu", i);
 	if (!type || strcmp(type, "event-bulk-create") != 0) {
-		invalid(c, at, "type", "The type must be 'event-bulk-create'.");
+		check_invalid(c, at, "type", "The type must be 'event-bulk-create'.");
 		return;
 	}
-	attributes = required(c, item, at, "attributes", json_type_object);
+	attributes = check_required(c, item, at, "attributes", json_type_object);
 	if (!attributes)
 		return;
 	(void)snprintf(at, sizeof(at), BULK "/%zu/attributes", i);
-	only(c, attributes, at, before(c, "2026-04-15") ? known_before : known, "event-bulk-create");
+	check_only(c, attributes, at, check_before(c, "2026-04-15") ? known_before : known, "event-bulk-create");
 	check_profile(c, attributes, at, &who);
 	backfill = check_backfill(c, attributes, at, false);
-	events = required(c, attributes, at, "events", json_type_object);
+	events = check_required(c, attributes, at, "events", json_type_object);
 	if (events)
-		events = required(c, events, at, "data", json_type_array);
+		events = check_required(c, events, at, "data", json_type_array);
 	n = events ? json_object_array_length(events) : 0;
 	if (events && n == 0)
-		invalid(c, at, "events/data", "At least one event is required.");
+		check_invalid(c, at, "events/data", "At least one event is required.");
 	for (size_t k = 0; k < n; k++) {
 		struct json_object *event = json_object_array_get_idx(events, k);
 		struct check_event *e;
@@ -428,10 +271,10 @@ static void check_item(struct check *c, struct json_object *item, size_t i)
 		(void)snprintf(place, sizeof(place), BULK "/%zu/attributes/events/data/%zu", i, k);
 		type = json_member_str(event, "type");
 		if (!type || strcmp(type, "event") != 0) {
-			invalid(c, place, "type", "The type must be 'event'.");
+			check_invalid(c, place, "type", "The type must be 'event'.");
 			continue;
 		}
-		event = required(c, event, place, "attributes", json_type_object);
+		event = check_required(c, event, place, "attributes", json_type_object);
 		if (!event)
 			continue;
 		(void)snprintf(place, sizeof(place), BULK "/%zu/attributes/events/data/%zu/attributes", i, k);
@@ -494,7 +337,8 @@ static void check_repeats(struct check *c, struct json_object *items)
 			if (!repeated[at])
 				continue;
 			(void)snprintf(place, sizeof(place), BULK "/%zu/attributes/events/data/%zu/attributes", i, k);
-			invalid(c, place, "unique_id",
+			check_invalid(
+				c, place, "unique_id",
 				"The unique_id is repeated for the same profile and metric; no events were processed.");
 		}
 	}
@@ -507,18 +351,19 @@ void check_bulk(struct json_object *body, const struct check_rules *rules, struc
 
 	*ret = (struct check_result){0};
 	if (!body)
-		invalid(&c, "/data", NULL, "The payload provided in the request is invalid.");
-	attributes = resource(&c, body, "", NULL, "event-bulk-create-job");
+		check_invalid(&c, "/data", NULL, "The payload provided in the request is invalid.");
+	attributes = check_resource(&c, body, "", NULL, "event-bulk-create-job");
 	if (!attributes)
 		return;
-	outer = required(&c, attributes, "/data/attributes", "events-bulk-create", json_type_object);
-	items = outer ? required(&c, outer, "/data/attributes/events-bulk-create", "data", json_type_array) : NULL;
+	outer = check_required(&c, attributes, "/data/attributes", "events-bulk-create", json_type_object);
+	items = outer ? check_required(&c, outer, "/data/attributes/events-bulk-create", "data", json_type_array)
+		      : NULL;
 	if (!items)
 		return;
 	if (json_object_array_length(items) == 0)
-		invalid(&c, BULK, NULL, "At least one event is required.");
+		check_invalid(&c, BULK, NULL, "At least one event is required.");
 	if (count_events(items) > CHECK_EVENTS_MAX) {
-		invalid(&c, BULK, NULL, "A request must not have more than 1000 events.");
+		check_invalid(&c, BULK, NULL, "A request must not have more than 1000 events.");
 		return;
 	}
 	for (size_t i = 0; i < json_object_array_length(items); i++)

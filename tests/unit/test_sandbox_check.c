@@ -275,7 +275,7 @@ static void addresses_are_checked(void **state)
 
 #define BULK_OF(items)                                                                                                 \
 	"{\"data\":{\"type\":\"event-bulk-create-job\",\"attributes\":{\"events-bulk-create\":{\"data\":[" items "]}}" \
-														 "}}"
+	"}}"
 #define ITEM(more, email, events)                                                                              \
 	"{\"type\":\"event-bulk-create\",\"attributes\":{" more "\"profile\":{\"data\":{\"type\":\"profile\"," \
 	"\"attributes\":{\"email\":\"" email "\"}}},\"events\":{\"data\":[" events "]}}}"
