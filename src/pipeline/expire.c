@@ -23,6 +23,7 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 	struct apply_view view = {x->w, x->source->name, x->conversation};
 	const struct decide_input in = {
 		.source = x->source,
+		.config = x->w->config,
 		.conversation = x->conversation,
 		.entry = &x->entry,
 		.reached = &x->reached,

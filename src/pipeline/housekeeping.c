@@ -48,12 +48,13 @@ static bool is_nearly_full(struct work *w)
 	return max_size > 0 && store_size(w->store) > max_size / 100 * NEARLY_FULL_PERCENT;
 }
 
-int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, struct err *reterr)
+int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, bool full,
+		       struct err *reterr)
 {
 	bool due = idle && w->now_ms >= h->clean_ms;
 	int r;
 
-	if (!due && !(inserted > 0 && is_nearly_full(w)))
+	if (!due && !full && !(inserted > 0 && is_nearly_full(w)))
 		return 0;
 	r = store_clean(w->store, w->config->store.retention_ms, w->config->store.remember_ms, w->now_ms,
 			CLEAN_ROWS + 2 * (size_t)inserted, reterr);

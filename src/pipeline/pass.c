@@ -282,6 +282,7 @@ static int stage_decide(struct pass *p, struct err *reterr)
 	struct apply_view view = {p->w, p->webhook.source, p->reading.signal.conversation};
 	const struct decide_input in = {
 		.source = p->source,
+		.config = p->w->config,
 		.conversation = p->reading.signal.conversation,
 		.webhook = &p->webhook,
 		.signal = &p->reading.signal,

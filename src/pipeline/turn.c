@@ -434,7 +434,7 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 		t->changed = t->changed || r > 0;
 	}
 	if (r >= 0)
-		r = housekeeping_clean(t->housekeeping, w, idle && !t->more, t->inserted, reterr);
+		r = housekeeping_clean(t->housekeeping, w, idle && !t->more, t->inserted, t->full, reterr);
 	return r;
 }
 
