@@ -25,7 +25,7 @@ static bool email_letters_are_good(const char *s)
 	for (; *s != '\0'; s++) {
 		unsigned char c = (unsigned char)*s;
 
-		if (c <= ' ' || c == 0x7f || strchr("\"'`<>()[],;:\\", *s))
+		if (c <= ' ' || c == 0x7f || strchr("\"<>()[],;:\\", *s))
 			return false;
 		if (c >= 0x80 && email_is_invisible((const unsigned char *)s))
 			return false;

@@ -23,6 +23,7 @@ static void additions_done(struct additions *a)
 			template_free(a->items[i].texts[j]);
 		free(a->items[i].texts);
 	}
+	free(a->items);
 }
 
 void rules_free(struct rules *r)
@@ -40,6 +41,7 @@ void rules_free(struct rules *r)
 		additions_done(&rule->profile);
 		template_free(rule->value);
 	}
+	free(r->items);
 	free(r);
 }
 

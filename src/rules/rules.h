@@ -61,7 +61,4 @@ void rules_metrics(const struct rules *r, const char *label,
 /* Does a rule look at the webhook header of that name, so that the stored webhook must keep it? */
 bool rules_keep_header(const struct rules *r, const char *name);
 
-/* Does a rule look at the webhook header of that name, so that the stored webhook must keep it? */
-bool rules_keep_header(const struct rules *r, const char *name);
-
 #endif

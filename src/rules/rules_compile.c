@@ -83,6 +83,7 @@ static void additions_compile(struct additions *to, const struct node *n, struct
 		problems_error(problems, n, "expected a mapping from names to values (at most %d)", RULE_ADDITIONS_MAX);
 		return;
 	}
+	to->items = mem_new(n->n, sizeof(*to->items));
 	for (size_t i = 0; i < n->n; i++)
 		addition_compile(&to->items[to->n++], n->items[i], problems);
 }
@@ -149,7 +150,9 @@ static struct rule *rules_add(struct rules *r, const struct node *at, struct pro
 		problems_error(problems, at, "more than %d rules", RULES_MAX);
 		return NULL;
 	}
+	r->items = mem_grow(r->items, r->n + 1, sizeof(*r->items));
 	rule = &r->items[r->n++];
+	*rule = (struct rule){0};
 	rule->at = at;
 	rule->late_ms = -1;
 	return rule;

@@ -29,7 +29,7 @@ struct addition {
 };
 
 struct additions {
-	struct addition items[RULE_ADDITIONS_MAX];
+	struct addition *items;
 	size_t n;
 };
 
@@ -47,7 +47,7 @@ struct rule {
 };
 
 struct rules {
-	struct rule items[RULES_MAX];
+	struct rule *items;
 	size_t n;
 };
 

@@ -1,0 +1,453 @@
+#include "config.h"
+
+#include "with_definition.h"
+
+#include "helpdesk/signal.h"
+
+static void the_shipped_gladly_reads(void **state)
+{
+	struct definition *d = with_gladly();
+
+	(void)state;
+	assert_string_equal(definition_label(d), "Gladly");
+	assert_string_equal(definition_verified(d), "documentation");
+	assert_string_equal(proof_method(definition_proof(d)), "basic");
+	assert_string_equal(definition_lookup_authenticate(d), "basic");
+	assert_true(strncmp(definition_documentation(d), "https://", 8) == 0);
+	assert_non_null(strstr(definition_setup(d), "API token"));
+	assert_true(definition_has_lookup(d));
+	assert_true(definition_needs_lookup(d));
+	assert_false(definition_reports_state(d));
+	assert_int_equal(definition_lookup_cache_ms(d), 600000);
+	for (enum transition t = TRANSITION_OPENED; t <= TRANSITION_CLOSED; t++)
+		assert_non_null(definition_sample(d, t));
+	assert_null(definition_sample(d, TRANSITION_EXPIRED));
+	assert_null(definition_sample(d, TRANSITION_NONE));
+	definition_free(d);
+}
+
+static void the_least_definition_has_defaults(void **state)
+{
+	struct definition *d = with_definition(BARE_DEFINITION, NULL);
+
+	(void)state;
+	assert_string_equal(definition_verified(d), "no");
+	assert_null(definition_documentation(d));
+	assert_null(definition_setup(d));
+	assert_null(definition_lookup_authenticate(d));
+	assert_false(definition_has_lookup(d));
+	assert_false(definition_needs_lookup(d));
+	assert_null(definition_sample(d, TRANSITION_OPENED));
+	assert_null(definition_sample_filled(d, TRANSITION_OPENED, "C", NULL, NULL, 1));
+	assert_string_equal(definition_sample_query(d, TRANSITION_OPENED), "");
+	definition_free(d);
+}
+
+/* Every mistake is an error that says what to do, at the line where it was made (all append to five lines). */
+static void mistakes_are_told_with_their_place(void **state)
+{
+	static const struct {
+		const char *yaml, *says;
+	} cases[] = {
+		{"opend: {/type: x}", "did you mean \"opened\"?"},
+		{"frobnicate: 1", "expected one of label"},
+		{"verified: maybe", "expected one of no, documentation, live"},
+		{"reports: states", "did you mean \"state\"?"},
+		{"documentation: [a]", "expected text"},
+		{"setup: {a: b}", "expected text"},
+		{"each: /items", "`each` is not supported by this version"},
+		{"body: form", "`body: form` is not supported by this version"},
+		{"body: xml", "expected json or form"},
+		{"challenge: {header: X-Front-Challenge}", "`challenge` is not supported by this version"},
+		{"reopened: x", "mapping from references"},
+		{"ping: {type: PING}", "no reference"},
+		{"time: timestamp", "no reference"},
+		{"time: [/a]", "expected a reference"},
+		{"customer: {/a: b}", "expected a reference"},
+		{"delivery: \"{/id\"", "without its \"}\""},
+		{"delivery: \"{{x}}\"", "no reference in it"},
+		{"emails: [/a]", "expected a reference"},
+		{"primary: /emails/*/primary", "beside `emails`"},
+		{"attributes: [a]", "mapping from names"},
+		{"attributes: {Team: team}", "no reference"},
+		{"attributes: {Team: [/a]}", "not a list"},
+		{"attributes: {Team: {/a: x}}", "from values to texts"},
+		{"attributes: {Team: {/a: {}}}", "from values to texts"},
+		{"attributes: {Team: {/a: {X: {y: z}}}}", "expected text"},
+		{"attributes: {Team: {/a: {X: y}, /b: {X: y}}}", "a mapping of several"},
+		{"attributes: {$value: /a}", "begins with \"$\""},
+		{"attributes: {event id: /a}", "choose another name"},
+		{"attributes: {Team: \"{teem}\"}", "unknown name \"teem\""},
+		{"conversation_url: \"{base_ur}/c/{/id}\"", "did you mean \"base_url\"?"},
+		{"parameters: [a]", "expected a mapping"},
+		{"parameters: {region: {us: [a]}}", "expected text or a mapping"},
+		{"parameters: {base_url: {us: x}}", "there already"},
+		{"parameters: {region: {us: {region: x}}}", "there already"},
+		{"parameters: {region: }", "no default"},
+		{"samples: x", "mapping from transitions"},
+		{"samples: {expired: {type: x}}", "expected one of opened, reopened, closed"},
+		{"samples: {opened: }", "a webhook's body"},
+		{"samples: {opened: \"{\"}", "not JSON"},
+		{"samples: {opened: {type: closed, id: 1}}", "should read as opened, but reads as closed"},
+		{"samples: {closed: {type: other, id: 1}}", "no matcher holds"},
+		{"samples: {closed: {type: closed}}", "no conversation: nothing at /id"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt("%s%s\n", BARE_DEFINITION, cases[i].yaml);
+		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
+		const struct definition_binding binding = {.base_url = "https://x.example"};
+		struct problems p = {0};
+
+		if (definition_compile(n, &binding, &p))
+			fail_msg("%s is taken", cases[i].yaml);
+		assert_int_equal(p.items[0].line, 6);
+		assert_string_equal(p.items[0].file, "test.yaml");
+		assert_problem(&p, cases[i].says);
+	}
+}
+
+static void mistakes_of_lookups_are_told(void **state)
+{
+	static const struct {
+		const char *lookup, *says;
+	} cases[] = {
+		{"x", "list of 1 to 3 steps"},
+		{"[]", "list of 1 to 3 steps"},
+		{"[{}, {}, {}, {}]", "list of 1 to 3 steps"},
+		{"[x]", "mapping with `url`"},
+		{"[{authenticate: basic, emails: /e}]", "expected `url`"},
+		{"[{url: \"{base_url}/x\", emails: /e}]", "expected `authenticate`"},
+		{"[{url: \"/api\", authenticate: basic, emails: /e}]", "begins with {base_url}"},
+		{"[{url: \"{base_url}/{nobody}\", authenticate: basic, emails: /e}]", "unknown name \"nobody\""},
+		{"[{url: \"{base_url}\", authenticate: basik, emails: /e}]", "did you mean \"basic\"?"},
+		{"[{url: \"{base_url}\", authenticate: header, emails: /e}]", "header's name"},
+		{"[{url: \"{base_url}\", authenticate: {method: header, name: \"a b\"}, emails: /e}]",
+		 "name of a header"},
+		{"[{url: \"{base_url}\", authenticate: {method: basic, name: X}, emails: /e}]", "only method header"},
+		{"[{url: \"{base_url}\", authenticate: {method: basic, scheme: X}, emails: /e}]", "has no scheme"},
+		{"[{url: \"{base_url}\", authenticate: basic}]", "learns nothing"},
+		{"[{url: \"{base_url}\", authenticate: basic, emails: e}]", "JSON Pointer into the answer"},
+		{"[{url: \"{base_url}\", authenticate: basic, emails: /e/*/a, primary: /p}]", "as many *"},
+		{"[{url: \"{base_url}\", authenticate: basic, emails: /e, cache: 10}]", "a duration"},
+		{"[{url: \"{base_url}\", authenticate: basic, emails: /e, optional: maybe}]", "true or false"},
+		{"[{url: \"{base_url}\", authenticate: basic, emails: /e, moved: /new}]", "expected `customer`"},
+		{"[{url: \"{base_url}\", authenticate: basic, take: {\"a b\": /e}}]", "letters, digits"},
+		{"[{url: \"{base_url}\", authenticate: basic, take: [/e]}]", "names to JSON Pointers"},
+		{"[{url: \"{base_url}\", authenticate: basic, take: {base_url: /e}}]", "there already"},
+		{"[{url: \"{base_url}\", authenticate: basic, emails: /e, headers: {\"a b\": c}}]", "name of a header"},
+		{"[{url: \"{base_url}\", authenticate: basic, emails: /e, headers: x}]", "at most 16 headers"},
+		{"[{url: \"{base_url}\", authenticate: basic, emails: /e, mowed: /x}]", "did you mean \"moved\"?"},
+		{"[{url: \"{base_url}\", authenticate: basic, emails: /e},"
+		 " {url: \"{base_url}\", authenticate: bearer, emails: /e}]",
+		 "authenticate alike"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt("%slookup: %s\n", BARE_DEFINITION, cases[i].lookup);
+		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
+		struct problems p = {0};
+
+		if (definition_compile(n, NULL, &p))
+			fail_msg("%s is taken", cases[i].lookup);
+		assert_int_equal(p.items[0].line, 6);
+		assert_problem(&p, cases[i].says);
+	}
+}
+
+static void what_a_definition_needs_is_asked_for_all_at_once(void **state)
+{
+	CLEANUP(node_freep) struct node *n = with_yaml("verified: live\n"), *list = with_yaml("[a]");
+	struct problems p = {0};
+
+	(void)state;
+	assert_null(definition_compile(n, NULL, &p));
+	assert_int_equal(p.errors, 5);
+	assert_true(problems_say(&p, false, "`label`"));
+	assert_true(problems_say(&p, false, "`authenticate`"));
+	assert_true(problems_say(&p, false, "`opened`"));
+	assert_true(problems_say(&p, false, "`closed`"));
+	assert_problem(&p, "`conversation`");
+	assert_null(definition_compile(list, NULL, &p));
+	assert_problem(&p, "a helpdesk's definition");
+}
+
+static void a_source_may_prove_otherwise(void **state)
+{
+	CLEANUP(node_freep)
+	struct node *n = with_yaml("label: D\nauthenticate: {method: header, name: X-A}\n"
+				   "opened: {/t: o}\nclosed: {/t: c}\nconversation: /id\n");
+	CLEANUP(node_freep)
+	struct node *other = with_yaml("{method: bearer, secret: s}"),
+		    *name = with_yaml("{name: X-B, secret: s}");
+	CLEANUP(node_freep) struct node *plain = with_yaml("{secret: s}");
+	struct definition_binding binding = {0};
+	struct problems p = {0};
+	struct definition *d;
+
+	(void)state;
+	binding.authenticate = other;
+	d = definition_compile(n, &binding, &p);
+	assert_string_equal(proof_method(definition_proof(d)), "bearer");
+	definition_free(d);
+	binding.authenticate = name;
+	d = definition_compile(n, &binding, &p);
+	assert_string_equal(proof_secret_header(definition_proof(d)), "X-B");
+	definition_free(d);
+	binding.authenticate = plain;
+	d = definition_compile(n, &binding, &p);
+	assert_string_equal(proof_secret_header(definition_proof(d)), "X-A");
+	definition_free(d);
+	assert_no_problem(&p);
+}
+
+static void a_definition_holds_no_secret(void **state)
+{
+	CLEANUP(node_freep)
+	struct node *n = with_yaml("label: D\nauthenticate: {method: basic, user: u, password: p}\n"
+				   "opened: {/t: o}\nclosed: {/t: c}\nconversation: /id\n");
+	struct problems p = {0};
+
+	(void)state;
+	assert_null(definition_compile(n, NULL, &p));
+	assert_problem(&p, "holds no secret");
+}
+
+/* What conversation_url becomes with that `with`. */
+static void assert_chosen(const char *parameters, const char *with, const char *url)
+{
+	CLEANUP(mem_freep)
+	char *yaml =
+		mem_fmt("%sparameters: %s\nconversation_url: \"{app}/{region}/{/id}\"\n", BARE_DEFINITION, parameters);
+	CLEANUP(node_freep) struct node *n = with_yaml(yaml), *choice = with ? with_yaml(with) : NULL;
+	const struct definition_binding binding = {.with = choice};
+	struct webhook w = {.body = (char[]){"{\"type\": \"opened\", \"id\": 7}"}, .body_len = 27, .received_ms = 1};
+	struct problems p = {0};
+	struct definition *d = definition_compile(n, &binding, &p);
+	struct reading r;
+
+	assert_no_problem(&p);
+	reading_make(d, &w, NULL, &r);
+	assert_string_equal(r.signal.conversation_url, url);
+	reading_done(&r);
+	definition_free(d);
+}
+
+static void parameters_are_chosen_with_with(void **state)
+{
+	static const char regions[] = "{region: {us: {app: https://us.example}, eu: {app: https://eu.example}}}";
+
+	(void)state;
+	assert_chosen(regions, NULL, "https://us.example/us/7");
+	assert_chosen(regions, "{region: eu}", "https://eu.example/eu/7");
+	assert_chosen("{app: https://a.example, region: [x, y]}", NULL, "https://a.example/x/7");
+	assert_chosen("{app: https://a.example, region: [x, y]}", "{app: https://b.example, region: y}",
+		      "https://b.example/y/7");
+	assert_chosen("{app: {a: https://a.example, b: https://b.example}, region: x}", "{app: b}",
+		      "https://b.example/x/7");
+}
+
+static void wrong_choices_are_told(void **state)
+{
+	static const struct {
+		const char *with, *says;
+	} cases[] = {
+		{"{region: mars}", "no such choice of \"region\"; the first of them is \"us\""},
+		{"{region: [us]}", "no such choice"},
+		{"{planet: earth}", "no parameter \"planet\""},
+		{"[region]", "mapping from parameters"},
+		{"{account: {a: b}}", "expected text"},
+	};
+	CLEANUP(node_freep)
+	struct node *n = with_yaml(BARE_DEFINITION "parameters: {region: {us: a, eu: b}, account: x}\n");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(node_freep) struct node *with = with_yaml(cases[i].with);
+		const struct definition_binding binding = {.with = with};
+		struct problems p = {0};
+
+		assert_null(definition_compile(n, &binding, &p));
+		assert_problem(&p, cases[i].says);
+	}
+}
+
+static void only_headers_that_are_read_are_kept(void **state)
+{
+	struct definition *d = with_definition("label: D\nauthenticate: {method: header, name: X-Secret}\n"
+					       "opened: {header:X-Event: created}\nclosed: {header:X-Event: closed}\n"
+					       "conversation: /id\ndelivery: header:X-Delivery\n"
+					       "attributes: {Channel: \"{header:X-Channel}\"}\n",
+					       NULL);
+
+	(void)state;
+	assert_true(definition_keeps_header(d, "x-event"));
+	assert_true(definition_keeps_header(d, "X-Delivery"));
+	assert_true(definition_keeps_header(d, "X-Channel"));
+	assert_false(definition_keeps_header(d, "X-Secret"));
+	assert_false(definition_keeps_header(d, "Content-Type"));
+	definition_free(d);
+}
+
+static void the_secrets_header_cannot_be_read(void **state)
+{
+	CLEANUP(node_freep) struct node *n = with_yaml(BARE_DEFINITION "attributes: {Key: header:authorization}\n");
+	struct problems p = {0};
+
+	(void)state;
+	assert_null(definition_compile(n, NULL, &p));
+	assert_problem(&p, "carries the secret");
+}
+
+static void the_shortest_cache_of_the_steps_counts(void **state)
+{
+	static const struct {
+		const char *first, *second;
+		int64_t ms;
+	} cases[] = {
+		{"", "", 600000},
+		{", cache: 1h", "", 3600000},
+		{", cache: 1h", ", cache: 2m", 120000},
+		{", cache: 0s", "", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *yaml =
+			mem_fmt("%slookup:\n- {url: \"{base_url}/{/c}\", authenticate: bearer, take: {b: /b}%s}\n"
+				"- {url: \"{base_url}/{b}\", authenticate: bearer, emails: /e, optional: true%s}\n",
+				BARE_DEFINITION, cases[i].first, cases[i].second);
+		struct definition *d = with_definition(yaml, "https://x.example");
+
+		assert_int_equal(definition_lookup_cache_ms(d), cases[i].ms);
+		assert_true(definition_needs_lookup(d));
+		definition_free(d);
+	}
+}
+
+static void a_wholly_optional_lookup_is_not_needed(void **state)
+{
+	struct definition *d =
+		with_definition(BARE_DEFINITION "lookup: [{url: \"{base_url}/{/c}\", authenticate: {method: header,"
+						" name: X-Api-Key, scheme: Token}, emails: /e, optional: true}]\n",
+				NULL);
+
+	(void)state;
+	assert_true(definition_has_lookup(d));
+	assert_false(definition_needs_lookup(d));
+	assert_string_equal(definition_lookup_authenticate(d), "header");
+	definition_free(d);
+}
+
+static void a_sample_is_filled_where_the_definition_reads(void **state)
+{
+	struct definition *d = with_definition(
+		BARE_DEFINITION "time: /at\ndelivery: /event\ncustomer: /who/id\nemails: /who/mails/*\n"
+				"samples:\n  opened: {type: opened, id: 5, at: \"2020-01-01T00:00:00Z\", event: e1,"
+				" who: {id: \"7\", mails: [old@example.com, older@example.com]}}\n",
+		NULL);
+	CLEANUP(mem_freep) char *all = NULL, *few = NULL, *text = NULL;
+
+	(void)state;
+	all = definition_sample_filled(d, TRANSITION_OPENED, "42", "9", "jo@example.com", INT64_C(1763740800123));
+	assert_string_equal(all, "{\"type\":\"opened\",\"id\":42,\"at\":\"2025-11-21T16:00:00.123Z\","
+				 "\"event\":\"sample-opened-1763740800123\",\"who\":{\"id\":\"9\","
+				 "\"mails\":[\"jo@example.com\",\"jo@example.com\"]}}");
+	few = definition_sample_filled(d, TRANSITION_OPENED, NULL, NULL, NULL, INT64_C(1763740800123));
+	assert_non_null(strstr(few, "\"id\":5,"));
+	assert_non_null(strstr(few, "older@example.com"));
+	text = definition_sample_filled(d, TRANSITION_OPENED, "c-1", NULL, NULL, INT64_C(1763740800123));
+	assert_non_null(strstr(text, "\"id\":\"c-1\","));
+	definition_free(d);
+}
+
+static void a_samples_time_keeps_its_form(void **state)
+{
+	static const struct {
+		const char *at, *becomes;
+	} cases[] = {
+		{"2020-01-01T00:00:00Z", "\"2025-11-21T16:00:00.123Z\""},
+		{"\"2020-01-01 00:00:00 +0200\"", "\"2025-11-21T16:00:00.123Z\""},
+		{"1500000000", "1763740800"},
+		{"\"1500000000\"", "\"1763740800\""},
+		{"1500000000000", "1763740800123"},
+		{"1500000000.5", "1763740800.123"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *yaml = mem_fmt("%stime: /at\nsamples:\n  opened: {type: opened, id: 5, at: %s}\n",
+				     BARE_DEFINITION, cases[i].at);
+		struct definition *d = with_definition(yaml, NULL);
+		CLEANUP(mem_freep)
+		char *body = definition_sample_filled(d, TRANSITION_OPENED, NULL, NULL, NULL, INT64_C(1763740800123));
+		CLEANUP(mem_freep)
+		char *expected = mem_fmt("{\"type\":\"opened\",\"id\":5,\"at\":%s}", cases[i].becomes);
+
+		assert_string_equal(body, expected);
+		definition_free(d);
+	}
+}
+
+static void a_sample_may_need_headers_and_query(void **state)
+{
+	struct definition *d = with_definition("label: D\nauthenticate: {method: basic}\n"
+					       "opened: {header:X-Event: created}\nclosed: {query:transition: closed}\n"
+					       "conversation: /id\n"
+					       "samples:\n"
+					       "  opened: {headers: {X-Event: created}, body: {id: 1}}\n"
+					       "  closed: {query: transition=closed, body: '{\"id\": 1}'}\n",
+					       NULL);
+
+	(void)state;
+	assert_string_equal(pairs_get(definition_sample_headers(d, TRANSITION_OPENED), "x-event"), "created");
+	assert_string_equal(definition_sample_query(d, TRANSITION_CLOSED), "transition=closed");
+	assert_string_equal(definition_sample(d, TRANSITION_CLOSED), "{\"id\": 1}");
+	definition_free(d);
+}
+
+static void conversations_may_be_named_by_two_ids(void **state)
+{
+	struct definition *d = with_definition("label: D\nauthenticate: {method: basic}\nopened: {/type: opened}\n"
+					       "closed: {/type: closed}\nconversation: \"{/account}-{/id}\"\n"
+					       "samples: {opened: {type: opened, account: 3, id: 8}}\n",
+					       NULL);
+	CLEANUP(mem_freep) char *body = definition_sample_filled(d, TRANSITION_OPENED, "99", NULL, NULL, 1);
+	struct webhook w = {.body = body, .body_len = strlen(body)};
+	struct reading r;
+
+	(void)state;
+	reading_make(d, &w, NULL, &r);
+	assert_string_equal(r.signal.conversation, "3-99");
+	reading_done(&r);
+	definition_free(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_shipped_gladly_reads),
+		cmocka_unit_test(the_least_definition_has_defaults),
+		cmocka_unit_test(mistakes_are_told_with_their_place),
+		cmocka_unit_test(mistakes_of_lookups_are_told),
+		cmocka_unit_test(what_a_definition_needs_is_asked_for_all_at_once),
+		cmocka_unit_test(a_source_may_prove_otherwise),
+		cmocka_unit_test(a_definition_holds_no_secret),
+		cmocka_unit_test(parameters_are_chosen_with_with),
+		cmocka_unit_test(wrong_choices_are_told),
+		cmocka_unit_test(only_headers_that_are_read_are_kept),
+		cmocka_unit_test(the_secrets_header_cannot_be_read),
+		cmocka_unit_test(the_shortest_cache_of_the_steps_counts),
+		cmocka_unit_test(a_wholly_optional_lookup_is_not_needed),
+		cmocka_unit_test(a_sample_is_filled_where_the_definition_reads),
+		cmocka_unit_test(a_samples_time_keeps_its_form),
+		cmocka_unit_test(a_sample_may_need_headers_and_query),
+		cmocka_unit_test(conversations_may_be_named_by_two_ids),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

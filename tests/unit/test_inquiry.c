@@ -1,0 +1,472 @@
+#include "config.h"
+
+#include "with_definition.h"
+
+#include <errno.h>
+
+#include "base/buf.h"
+#include "helpdesk/inquiry.h"
+
+static const struct inquiry_secrets secrets = {.user = "bot@acme.com", .password = "p:w", .token = "tok"};
+
+static struct webhook webhook_of(const char *body)
+{
+	return (struct webhook){
+		.body = mem_str(body), .body_len = strlen(body), .query = mem_str("q=1"), .received_ms = 1};
+}
+
+/* The walk for a webhook with that body. */
+static struct inquiry *asking(const struct definition *d, const char *body)
+{
+	struct webhook w = webhook_of(body);
+	struct inquiry *q = NULL;
+	struct err e;
+
+	if (inquiry_new(d, &w, &q, &e) < 0)
+		fail_msg("%s", e.text);
+	webhook_done(&w);
+	return q;
+}
+
+static void assert_asks(struct inquiry *q, const char *url)
+{
+	CLEANUP(mem_freep) char *asked = NULL;
+	struct pairs headers = {0};
+	struct err e;
+
+	if (inquiry_next(q, &secrets, &asked, &headers, &e) != 0)
+		fail_msg("%s", e.text);
+	assert_string_equal(asked, url);
+	pairs_done(&headers);
+}
+
+static void assert_is_at_its_end(struct inquiry *q)
+{
+	struct pairs headers = {0};
+	char *url = NULL;
+	struct err e;
+
+	assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), 1);
+	assert_null(url);
+}
+
+static enum inquiry_verdict answer(struct inquiry *q, unsigned status, const char *body, struct err *reason)
+{
+	return inquiry_answer(q, status, "application/json", body, strlen(body), reason);
+}
+
+#define GLADLY_WEBHOOK \
+	"{\"type\":\"CONVERSATION/CREATED\",\"content\":{\"customerId\":\"a/1\",\"conversationId\":\"c\"}}"
+#define PROFILE "https://acme.gladly.com/api/v1/customer-profiles/"
+
+static void gladlys_customer_has_addresses(void **state)
+{
+	static const char profile[] =
+		"{\"id\":\"a/1\",\"emails\":[{\"normalized\":\"jo@example.com\",\"primary\":false},"
+		"{\"original\":\"x\"},{\"normalized\":\"Al@Example.com\",\"primary\":true}]}";
+	struct definition *d = with_gladly();
+	struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+	CLEANUP(mem_freep) char *url = NULL;
+	struct pairs headers = {0};
+	struct customer c;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), 0);
+	assert_string_equal(url, PROFILE "a%2F1");
+	assert_string_equal(pairs_get(&headers, "Authorization"), "Basic Ym90QGFjbWUuY29tOnA6dw==");
+	assert_string_equal(pairs_get(&headers, "Accept"), "application/json");
+	pairs_done(&headers);
+	assert_int_equal(answer(q, 200, profile, &e), INQUIRY_ON);
+	assert_is_at_its_end(q);
+	inquiry_result(q, &c);
+	assert_int_equal(c.addresses.n, 2);
+	assert_string_equal(c.addresses.items[0].email, "jo@example.com");
+	assert_false(c.addresses.items[0].primary);
+	assert_string_equal(c.addresses.items[1].email, "al@example.com");
+	assert_true(c.addresses.items[1].primary);
+	customer_done(&c);
+	inquiry_free(q);
+	definition_free(d);
+}
+
+static void every_answer_has_its_verdict(void **state)
+{
+	static const struct {
+		unsigned status;
+		const char *type, *body;
+		enum inquiry_verdict verdict;
+		const char *reason;
+	} cases[] = {
+		{200, "application/json", "{\"emails\":[]}", INQUIRY_ON, NULL},
+		{200, "text/plain", "{}", INQUIRY_ON, NULL},
+		{201, "application/json", "{}", INQUIRY_ON, NULL},
+		{200, "text/html", "<html>Log in</html>", INQUIRY_RETRY, "text/html, not JSON"},
+		{200, NULL, "", INQUIRY_RETRY, "not JSON"},
+		{204, NULL, "", INQUIRY_RETRY, "not JSON"},
+		{200, "application/json", "{\"emails\":", INQUIRY_RETRY, "not JSON"},
+		{200, "application/json", "null", INQUIRY_RETRY, "bare JSON value"},
+		{200, "application/json", "\"x\"", INQUIRY_RETRY, "bare JSON value"},
+		{301, "application/json", "{\"errors\":[]}", INQUIRY_REFUSED, "base_url may be wrong"},
+		{301, "text/html", "<html>", INQUIRY_REFUSED, "base_url may be wrong"},
+		{302, "application/json", "{\"errors\":[{\"meta\":{\"new\":\"b\"}}]}", INQUIRY_REFUSED,
+		 "base_url may be wrong"},
+		{304, NULL, "", INQUIRY_REFUSED, "base_url may be wrong"},
+		{400, NULL, "", INQUIRY_REFUSED, "400"},
+		{401, NULL, "", INQUIRY_PARK, "credentials"},
+		{403, "text/html", "<html>", INQUIRY_PARK, "credentials"},
+		{404, "application/json", "{}", INQUIRY_GONE, "no such customer"},
+		{405, NULL, "", INQUIRY_REFUSED, "405"},
+		{408, NULL, "", INQUIRY_RETRY, "408"},
+		{410, NULL, "", INQUIRY_GONE, "no such customer"},
+		{418, NULL, "", INQUIRY_REFUSED, "418"},
+		{425, NULL, "", INQUIRY_RETRY, "425"},
+		{429, NULL, "", INQUIRY_RETRY, "429"},
+		{500, NULL, "", INQUIRY_RETRY, "500"},
+		{503, "text/html", "<html>", INQUIRY_RETRY, "503"},
+		{599, NULL, "", INQUIRY_RETRY, "599"},
+		{100, NULL, "", INQUIRY_RETRY, "100"},
+		{0, NULL, NULL, INQUIRY_RETRY, "0"},
+	};
+	struct definition *d = with_gladly();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+		struct err reason = {0};
+		enum inquiry_verdict v = inquiry_answer(q, cases[i].status, cases[i].type, cases[i].body,
+							cases[i].body ? strlen(cases[i].body) : 0, &reason);
+
+		if (v != cases[i].verdict || (cases[i].reason && !strstr(reason.text, cases[i].reason)))
+			fail_msg("%u %s: %d, %s", cases[i].status, cases[i].body, (int)v, reason.text);
+		inquiry_free(q);
+	}
+	definition_free(d);
+}
+
+#define MOVED_TO(id) "{\"errors\":[{\"code\":\"moved\",\"meta\":{\"old\":\"a\",\"new\":\"" id "\"}}]}"
+
+static void a_merged_customer_is_asked_for_by_the_new_id(void **state)
+{
+	struct definition *d = with_gladly();
+	struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+	struct customer c;
+	struct err e;
+
+	(void)state;
+	assert_asks(q, PROFILE "a%2F1");
+	assert_int_equal(answer(q, 301, MOVED_TO("b-2"), &e), INQUIRY_MOVED);
+	assert_asks(q, PROFILE "b-2");
+	assert_int_equal(answer(q, 308, MOVED_TO("c 3"), &e), INQUIRY_MOVED);
+	assert_asks(q, PROFILE "c%203");
+	assert_int_equal(answer(q, 200, "{\"emails\":[{\"normalized\":\"jo@example.com\"}]}", &e), INQUIRY_ON);
+	assert_is_at_its_end(q);
+	inquiry_result(q, &c);
+	assert_int_equal(c.addresses.n, 1);
+	customer_done(&c);
+	inquiry_free(q);
+	definition_free(d);
+}
+
+static void merges_without_end_are_gone(void **state)
+{
+	struct definition *d = with_gladly();
+	struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+	struct err e;
+
+	(void)state;
+	assert_int_equal(answer(q, 301, MOVED_TO("b"), &e), INQUIRY_MOVED);
+	assert_int_equal(answer(q, 301, MOVED_TO("c"), &e), INQUIRY_MOVED);
+	assert_int_equal(answer(q, 301, MOVED_TO("d"), &e), INQUIRY_MOVED);
+	assert_int_equal(answer(q, 301, MOVED_TO("e"), &e), INQUIRY_GONE);
+	assert_non_null(strstr(e.text, "more than 3 times"));
+	inquiry_free(q);
+	q = asking(d, GLADLY_WEBHOOK);
+	assert_int_equal(answer(q, 301, MOVED_TO("a/1"), &e), INQUIRY_GONE); /* itself */
+	inquiry_free(q);
+	q = asking(d, GLADLY_WEBHOOK);
+	assert_int_equal(answer(q, 301, MOVED_TO("b"), &e), INQUIRY_MOVED);
+	assert_int_equal(answer(q, 301, MOVED_TO("a/1"), &e), INQUIRY_GONE);
+	assert_non_null(strstr(e.text, "circle"));
+	inquiry_free(q);
+	definition_free(d);
+}
+
+static void an_id_that_climbs_is_never_asked_for(void **state)
+{
+	struct definition *d = with_gladly();
+	struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+	struct pairs headers = {0};
+	char *url = NULL;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(answer(q, 301, MOVED_TO(".."), &e), INQUIRY_MOVED);
+	assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), -ENOENT);
+	inquiry_free(q);
+	definition_free(d);
+}
+
+static void without_a_customer_there_is_nobody_to_ask_about(void **state)
+{
+	static const struct {
+		const char *body;
+		int r;
+	} cases[] = {
+		{"{\"content\":{}}", -ENOENT},
+		{"{\"content\":{\"customerId\":null}}", -ENOENT},
+		{"{\"content\":{\"customerId\":\"\"}}", -ENOENT},
+		{"{\"content\":{\"customerId\":{}}}", -ENOENT},
+		{"{\"content\":{\"customerId\":\"..\"}}", -ENOENT},
+		{"{", -EINVAL},
+		{"", -EINVAL},
+	};
+	struct definition *d = with_gladly();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct webhook w = webhook_of(cases[i].body);
+		struct inquiry *q = NULL;
+		struct err e = {0};
+
+		assert_int_equal(inquiry_new(d, &w, &q, &e), cases[i].r);
+		assert_null(q);
+		assert_true(e.text[0] != '\0');
+		webhook_done(&w);
+	}
+	definition_free(d);
+}
+
+#define TWO_STEPS                               \
+	BARE_DEFINITION                         \
+	"lookup:\n"                             \
+	"- url: \"{base_url}/threads/{/id}\"\n" \
+	"  authenticate: bearer\n"              \
+	"  take: {contact: /contact, team: /team/name}\n"
+
+static void what_a_step_took_serves_the_next(void **state)
+{
+	struct definition *d =
+		with_definition(TWO_STEPS "- url: \"{base_url}/contacts/{contact}?full=1\"\n"
+					  "  authenticate: bearer\n  headers: {X-Tier: \"{team}\", Accept: text/json}\n"
+					  "  emails: /email\n",
+				"https://x.example/v1/");
+	struct inquiry *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
+	CLEANUP(mem_freep) char *url = NULL;
+	struct pairs headers = {0};
+	struct customer c;
+	struct err e;
+
+	(void)state;
+	assert_asks(q, "https://x.example/v1/threads/7");
+	assert_false(inquiry_step_is_optional(q));
+	assert_int_equal(answer(q, 200, "{\"contact\":99,\"team\":{\"name\":\"A & B\"}}", &e), INQUIRY_ON);
+	assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), 0);
+	assert_string_equal(url, "https://x.example/v1/contacts/99?full=1");
+	assert_string_equal(pairs_get(&headers, "Authorization"), "Bearer tok");
+	assert_string_equal(pairs_get(&headers, "X-Tier"), "A & B");
+	assert_string_equal(pairs_get(&headers, "Accept"), "text/json");
+	pairs_done(&headers);
+	assert_int_equal(answer(q, 200, "{\"email\":\"Jo <jo@example.com>\"}", &e), INQUIRY_ON);
+	assert_is_at_its_end(q);
+	inquiry_result(q, &c);
+	assert_string_equal(c.addresses.items[0].email, "jo@example.com");
+	assert_string_equal(pairs_get(&c.taken, "contact"), "99");
+	assert_string_equal(pairs_get(&c.taken, "team"), "A & B");
+	customer_done(&c);
+	inquiry_free(q);
+	definition_free(d);
+}
+
+static void a_needed_step_that_cannot_be_asked_is_told(void **state)
+{
+	struct definition *d = with_definition(
+		TWO_STEPS "- {url: \"{base_url}/contacts/{contact}\", authenticate: bearer, emails: /email}\n",
+		"https://x.example");
+	struct inquiry *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
+	struct pairs headers = {0};
+	char *url = NULL;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(answer(q, 200, "{\"contact\":null}", &e), INQUIRY_ON);
+	assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "{contact}"));
+	inquiry_free(q);
+	definition_free(d);
+}
+
+static void optional_steps_fail_without_harm(void **state)
+{
+	static const unsigned statuses[] = {301, 400, 401, 404, 429, 500};
+	struct definition *d = with_definition(
+		TWO_STEPS "  optional: true\n- {url: \"{base_url}/c/{/who}\", authenticate: bearer, emails: /email}\n",
+		"https://x.example");
+	struct inquiry *q;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
+		q = asking(d, "{\"type\":\"opened\",\"id\":7,\"who\":1}");
+		assert_asks(q, "https://x.example/threads/7");
+		assert_true(inquiry_step_is_optional(q));
+		assert_int_equal(answer(q, statuses[i], "", &e), INQUIRY_ON);
+		assert_asks(q, "https://x.example/c/1");
+		assert_false(inquiry_step_is_optional(q));
+		assert_int_equal(answer(q, 404, "", &e), INQUIRY_GONE);
+		inquiry_free(q);
+	}
+	q = asking(d, "{\"type\":\"opened\",\"id\":7,\"who\":1}");
+	inquiry_skip(q); /* no answer at all */
+	assert_asks(q, "https://x.example/c/1");
+	inquiry_free(q);
+	q = asking(d, "{\"type\":\"opened\",\"who\":1}"); /* the first cannot even be asked */
+	assert_asks(q, "https://x.example/c/1");
+	inquiry_free(q);
+	definition_free(d);
+}
+
+static void optional_steps_at_the_end_may_lack_what_they_need(void **state)
+{
+	struct definition *d = with_definition(TWO_STEPS "  emails: /mail\n- {url: \"{base_url}/c/{contact}\", "
+							 "authenticate: bearer, take: {x: /x}, optional: true}\n",
+					       "https://x.example");
+	struct inquiry *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
+	struct err e;
+
+	(void)state;
+	assert_int_equal(answer(q, 200, "{\"mail\":\"jo@example.com\"}", &e), INQUIRY_ON);
+	assert_is_at_its_end(q);
+	inquiry_free(q);
+	definition_free(d);
+}
+
+static void secrets_must_be_there_and_of_one_line(void **state)
+{
+	static const struct {
+		const char *authenticate;
+		struct inquiry_secrets secrets;
+		int r;
+		const char *header, *value;
+	} cases[] = {
+		{"basic", {"u", "p", NULL}, 0, "Authorization", "Basic dTpw"},
+		{"basic", {"u", NULL, "t"}, -EACCES, NULL, NULL},
+		{"basic", {NULL, "p", "t"}, -EACCES, NULL, NULL},
+		{"basic", {"u", "p\n", NULL}, -EACCES, NULL, NULL},
+		{"bearer", {NULL, NULL, "t"}, 0, "Authorization", "Bearer t"},
+		{"bearer", {"u", "p", NULL}, -EACCES, NULL, NULL},
+		{"bearer", {NULL, NULL, "t\r\nX: y"}, -EACCES, NULL, NULL},
+		{"{method: bearer, scheme: Token}", {NULL, NULL, "t"}, 0, "Authorization", "Token t"},
+		{"{method: header, name: X-Api-Key}", {NULL, NULL, "t"}, 0, "X-Api-Key", "t"},
+		{"{method: header, name: X-Auth, scheme: key}", {NULL, NULL, "t"}, 0, "X-Auth", "key t"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *yaml = mem_fmt("%slookup: [{url: \"{base_url}/{/id}\", authenticate: %s, emails: /e}]\n",
+				     BARE_DEFINITION, cases[i].authenticate);
+		struct definition *d = with_definition(yaml, "https://x.example");
+		struct inquiry *q = asking(d, "{\"id\":1}");
+		CLEANUP(mem_freep) char *url = NULL;
+		struct pairs headers = {0};
+		struct err e = {0};
+
+		assert_int_equal(inquiry_next(q, &cases[i].secrets, &url, &headers, &e), cases[i].r);
+		if (cases[i].r == 0)
+			assert_string_equal(pairs_get(&headers, cases[i].header), cases[i].value);
+		else
+			assert_null(url);
+		pairs_done(&headers);
+		inquiry_free(q);
+		definition_free(d);
+	}
+}
+
+static void what_is_no_url_is_not_asked(void **state)
+{
+	static const char *const bases[] = {"acme.gladly.com", "ftp://acme", "https://acme .com", "https://a\tb"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bases) / sizeof(*bases); i++) {
+		struct definition *d = with_definition(
+			BARE_DEFINITION "lookup: [{url: \"{base_url}/{/id}\", authenticate: basic, emails: /e}]\n",
+			bases[i]);
+		struct inquiry *q = asking(d, "{\"id\":1}");
+		struct pairs headers = {0};
+		char *url = NULL;
+		struct err e = {0};
+
+		assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), -EINVAL);
+		assert_non_null(strstr(e.text, "base_url"));
+		inquiry_free(q);
+		definition_free(d);
+	}
+}
+
+static void a_webhooks_text_makes_no_header_line(void **state)
+{
+	struct definition *d =
+		with_definition(BARE_DEFINITION "lookup: [{url: \"{base_url}/{/id}\", authenticate: basic,"
+						" emails: /e, headers: {X-Who: \"{/who}\"}}]\n",
+				"https://x.example");
+	static const char *const bodies[] = {"{\"id\":1,\"who\":\"a\\r\\nX-Evil: 1\"}", "{\"id\":1}"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct inquiry *q = asking(d, bodies[i]);
+		struct pairs headers = {0};
+		char *url = NULL;
+		struct err e = {0};
+
+		assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), -ENOENT);
+		assert_non_null(strstr(e.text, "X-Who"));
+		inquiry_free(q);
+	}
+	definition_free(d);
+}
+
+static void a_huge_answer_is_read_in_bounds(void **state)
+{
+	struct definition *d = with_gladly();
+	struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+	struct customer c;
+	struct err e;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 23);
+	buf_adds(&b, "{\"emails\":[");
+	for (int i = 0; i < 50000; i++)
+		buf_addf(&b, "%s{\"normalized\":\"jo%d@example.com\"}", i > 0 ? "," : "", i);
+	buf_adds(&b, "]}");
+	assert_int_equal(inquiry_answer(q, 200, NULL, b.data, b.len, &e), INQUIRY_ON);
+	inquiry_result(q, &c);
+	assert_int_equal(c.addresses.n, ADDRESSES_MAX);
+	customer_done(&c);
+	buf_done(&b);
+	inquiry_free(q);
+	definition_free(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(gladlys_customer_has_addresses),
+		cmocka_unit_test(every_answer_has_its_verdict),
+		cmocka_unit_test(a_merged_customer_is_asked_for_by_the_new_id),
+		cmocka_unit_test(merges_without_end_are_gone),
+		cmocka_unit_test(an_id_that_climbs_is_never_asked_for),
+		cmocka_unit_test(without_a_customer_there_is_nobody_to_ask_about),
+		cmocka_unit_test(what_a_step_took_serves_the_next),
+		cmocka_unit_test(a_needed_step_that_cannot_be_asked_is_told),
+		cmocka_unit_test(optional_steps_fail_without_harm),
+		cmocka_unit_test(optional_steps_at_the_end_may_lack_what_they_need),
+		cmocka_unit_test(secrets_must_be_there_and_of_one_line),
+		cmocka_unit_test(what_is_no_url_is_not_asked),
+		cmocka_unit_test(a_webhooks_text_makes_no_header_line),
+		cmocka_unit_test(a_huge_answer_is_read_in_bounds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

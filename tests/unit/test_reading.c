@@ -1,0 +1,742 @@
+#include "config.h"
+
+#include "with_definition.h"
+
+#include "base/clock.h"
+#include "helpdesk/signal.h"
+
+#define RECEIVED_MS INT64_C(1763740800000) /* 2025-11-21T16:00:00Z */
+
+static struct webhook webhook_of(const char *body, size_t len)
+{
+	struct webhook w = {.received_ms = RECEIVED_MS, .body = mem_dup(body, len), .body_len = len};
+
+	w.source = mem_str("desk");
+	w.path = mem_str("/webhooks/desk");
+	w.query = mem_str("");
+	return w;
+}
+
+/* The reading of one body by one definition; the caller ends it. */
+static struct reading read_body(const struct definition *d, const char *body)
+{
+	struct webhook w = webhook_of(body, strlen(body));
+	struct reading r;
+
+	reading_make(d, &w, NULL, &r);
+	webhook_done(&w);
+	return r;
+}
+
+static void gladlys_webhooks_are_signals(void **state)
+{
+	static const struct {
+		const char *type;
+		enum reading_kind kind;
+		enum transition transition;
+	} cases[] = {
+		{"CONVERSATION/CREATED", READING_SIGNAL, TRANSITION_OPENED},
+		{"CONVERSATION/REOPENED", READING_SIGNAL, TRANSITION_REOPENED},
+		{"CONVERSATION/CLOSED", READING_SIGNAL, TRANSITION_CLOSED},
+		{"PING", READING_PING, TRANSITION_NONE},
+		{"CONTACT/ENDED", READING_IGNORED, TRANSITION_NONE},
+		{"CONVERSATION_STATUS/UPDATED", READING_IGNORED, TRANSITION_NONE},
+		{"", READING_IGNORED, TRANSITION_NONE},
+	};
+	struct definition *d = with_gladly();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *body = mem_fmt(
+			"{\"id\": \"e\", \"type\": \"%s\", \"timestamp\": \"2025-11-21T15:59:58.07Z\", \"content\":"
+			" {\"conversationId\": \"c1\", \"customerId\": \"p1\"}}",
+			cases[i].type);
+		struct reading r = read_body(d, body);
+
+		assert_int_equal(r.kind, cases[i].kind);
+		if (r.kind == READING_SIGNAL) {
+			assert_int_equal(r.signal.transition, cases[i].transition);
+			assert_string_equal(r.signal.conversation, "c1");
+			assert_string_equal(r.signal.customer, "p1");
+			assert_true(r.signal.has_time);
+			assert_int_equal(r.signal.time_ms, RECEIVED_MS - 1930);
+			assert_true(r.signal.wants_lookup);
+			assert_null(r.signal.conversation_url);
+			assert_int_equal(json_object_object_length(r.signal.attributes), 0);
+		}
+		reading_done(&r);
+	}
+	definition_free(d);
+}
+
+static void what_is_no_json_is_unreadable(void **state)
+{
+	static const char *const cases[] = {
+		"", " ", "{", "not json", "{\"a\":1} x", "{\"a\": \"\xff\"}", "{\"type\":\"opened\","};
+	struct definition *d = with_definition(BARE_DEFINITION, NULL);
+	struct reading r;
+	struct buf deep;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		r = read_body(d, cases[i]);
+		assert_int_equal(r.kind, READING_UNREADABLE);
+		assert_non_null(strstr(r.reason.text, "the body is not JSON"));
+		assert_false(r.has_delivery);
+		reading_done(&r);
+	}
+	buf_init(&deep, 1 << 20);
+	for (int i = 0; i < 500000; i++)
+		buf_addc(&deep, '[');
+	r = read_body(d, deep.data);
+	assert_int_equal(r.kind, READING_UNREADABLE);
+	reading_done(&r);
+	buf_done(&deep);
+	definition_free(d);
+}
+
+static void odd_json_is_no_trouble(void **state)
+{
+	static const struct {
+		const char *body;
+		enum reading_kind kind;
+	} cases[] = {
+		{"null", READING_IGNORED},
+		{"17", READING_IGNORED},
+		{"\"opened\"", READING_IGNORED},
+		{"[]", READING_IGNORED},
+		{"[{\"type\":\"opened\",\"id\":1}]", READING_IGNORED},
+		{"{\"type\":\"closed\",\"type\":\"opened\",\"id\":1}", READING_SIGNAL}, /* the last one counts */
+		{"{\"type\":\"opened\",\"id\":\"\\ud800\"}", READING_SIGNAL},
+		{"{\"type\":\"opened\\u0000\",\"id\":1}", READING_IGNORED},
+		{"{\"type\":\"opened\",\"id\":\"a\\u0000b\"}", READING_UNREADABLE},
+		{"{\"type\":[\"opened\"],\"id\":1}", READING_SIGNAL},
+		{"{\"type\":{\"opened\":1},\"id\":1}", READING_IGNORED},
+	};
+	struct definition *d = with_definition(BARE_DEFINITION, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct reading r = read_body(d, cases[i].body);
+
+		if (r.kind != cases[i].kind)
+			fail_msg("%s reads as %d: %s", cases[i].body, (int)r.kind, r.reason.text);
+		if (r.kind == READING_SIGNAL) {
+			assert_int_equal(r.signal.transition, TRANSITION_OPENED);
+			assert_true(text_is_utf8(r.signal.conversation, strlen(r.signal.conversation)));
+		}
+		reading_done(&r);
+	}
+	definition_free(d);
+}
+
+static void a_conversation_must_be_named(void **state)
+{
+	static const struct {
+		const char *id, *reason;
+	} cases[] = {
+		{"null", "no conversation: nothing at /id"},
+		{"\"\"", "no conversation: nothing at /id"},
+		{"{\"x\": 1}", "/id holds an object, not an id"},
+		{"[1]", "/id holds a list, not an id"},
+		{"[]", "/id holds a list, not an id"},
+	};
+	struct definition *d = with_definition(BARE_DEFINITION "delivery: /event\n", NULL);
+	CLEANUP(mem_freep) char *body = NULL, *id = mem_new(514, 1);
+	struct reading r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *text = mem_fmt("{\"type\": \"opened\", \"event\": \"e\", \"id\": %s}", cases[i].id);
+
+		r = read_body(d, text);
+		assert_int_equal(r.kind, READING_UNREADABLE);
+		assert_non_null(strstr(r.reason.text, cases[i].reason));
+		assert_true(r.has_delivery);
+		assert_null(r.signal.conversation);
+		reading_done(&r);
+	}
+	memset(id, 'x', 513);
+	body = mem_fmt("{\"type\": \"opened\", \"id\": \"%s\"}", id);
+	r = read_body(d, body);
+	assert_int_equal(r.kind, READING_UNREADABLE);
+	assert_non_null(strstr(r.reason.text, "513 bytes"));
+	reading_done(&r);
+	definition_free(d);
+}
+
+static void ids_are_read_as_text(void **state)
+{
+	static const struct {
+		const char *id, *text;
+	} cases[] = {
+		{"17", "17"},
+		{"\"17\"", "17"},
+		{"-3", "-3"},
+		{"9223372036854775807", "9223372036854775807"},
+		{"10.50", "10.50"},
+		{"true", "true"},
+		{"\"a b/c\"", "a b/c"},
+		{"\"\\u00e4\"", "\u00e4"},
+		{"18446744073709551615", "18446744073709551615"},
+	};
+	struct definition *d = with_definition(BARE_DEFINITION "customer: /id\n", NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\": \"opened\", \"id\": %s}", cases[i].id);
+		struct reading r = read_body(d, body);
+
+		assert_int_equal(r.kind, READING_SIGNAL);
+		assert_string_equal(r.signal.conversation, cases[i].text);
+		assert_string_equal(r.signal.customer, cases[i].text);
+		reading_done(&r);
+	}
+	definition_free(d);
+}
+
+static void a_missing_customer_is_none(void **state)
+{
+	static const char *const none[] = {"null", "\"\"", "\"a\\u0000\""};
+	static const char *const odd[] = {"{}", "[\"x\"]"};
+	struct definition *d = with_definition(BARE_DEFINITION "customer: /c\n", NULL);
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\": \"opened\", \"id\": 1, \"c\": %s}", none[i]);
+		struct reading r = read_body(d, body);
+
+		assert_int_equal(r.kind, READING_SIGNAL);
+		assert_null(r.signal.customer);
+		reading_done(&r);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\": \"opened\", \"id\": 1, \"c\": %s}", odd[i]);
+		struct reading r = read_body(d, body);
+
+		assert_int_equal(r.kind, READING_UNREADABLE);
+		reading_done(&r);
+	}
+	definition_free(d);
+}
+
+static void times_are_read_or_told_impossible(void **state)
+{
+	static const struct {
+		const char *at;
+		int64_t ms;         /* 0: the receipt */
+		const char *reason; /* NULL: readable */
+	} cases[] = {
+		{"\"2025-11-21T15:00:00Z\"", RECEIVED_MS - CLOCK_HOUR_MS, NULL},
+		{"\"2025-11-21 16:00:00 +0100\"", RECEIVED_MS - CLOCK_HOUR_MS, NULL},
+		{"1763740800", RECEIVED_MS, NULL},
+		{"1763740800.25", RECEIVED_MS + 250, NULL},
+		{"\"1763740800123\"", RECEIVED_MS + 123, NULL},
+		{"1763740800123", RECEIVED_MS + 123, NULL},
+		{"\"2025-11-22T15:59:59Z\"", RECEIVED_MS + CLOCK_DAY_MS - 1000, NULL},
+		{"null", 0, NULL},
+		{"\"\"", 0, NULL},
+		{"\"2025-11-22T16:00:01Z\"", 0, "more than a day after"},
+		{"\"9999-12-31T23:59:59Z\"", 0, "more than a day after"},
+		{"999999999999999", 0, "more than a day after"},
+		{"\"1989-12-31T23:59:59Z\"", 0, "before 1990"},
+		{"0", 0, "before 1990"},
+		{"\"yesterday\"", 0, "/at holds \"yesterday\", which is no time"},
+		{"\"jo@example.com\"", 0, "a text with an @"},
+		{"-5", 0, "no time that can be read"},
+		{"true", 0, "no time that can be read"},
+		{"{}", 0, "/at holds an object"},
+		{"[1763740800]", 0, "/at holds a list"},
+		{"1e300", 0, "no time that can be read"},
+	};
+	struct definition *d = with_definition(BARE_DEFINITION "time: /at\n", NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\": \"opened\", \"id\": 1, \"at\": %s}", cases[i].at);
+		struct reading r = read_body(d, body);
+
+		if (cases[i].reason) {
+			assert_int_equal(r.kind, READING_UNREADABLE);
+			if (!strstr(r.reason.text, cases[i].reason))
+				fail_msg("%s: %s", cases[i].at, r.reason.text);
+			assert_null(strstr(r.reason.text, "jo@"));
+		} else {
+			assert_int_equal(r.kind, READING_SIGNAL);
+			assert_int_equal(r.signal.has_time, cases[i].ms != 0);
+			assert_int_equal(r.signal.time_ms, cases[i].ms != 0 ? cases[i].ms : RECEIVED_MS);
+		}
+		reading_done(&r);
+	}
+	definition_free(d);
+}
+
+static void how_old_a_state_is_never_makes_it_unreadable(void **state)
+{
+	struct definition *d =
+		with_definition(BARE_DEFINITION "reports: state\ncreated: /made\nclosed_at: /done\n", NULL);
+	struct reading r;
+
+	(void)state;
+	assert_true(definition_reports_state(d));
+	r = read_body(d, "{\"type\": \"closed\", \"id\": 1, \"made\": 1763700000, \"done\": \"2025-11-21T12:00:00Z\"}");
+	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.signal.created_ms, INT64_C(1763700000000));
+	assert_int_equal(r.signal.closed_at_ms, RECEIVED_MS - 4 * CLOCK_HOUR_MS);
+	reading_done(&r);
+	r = read_body(d, "{\"type\": \"closed\", \"id\": 1, \"made\": \"soon\", \"done\": {}}");
+	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.signal.created_ms, 0);
+	assert_int_equal(r.signal.closed_at_ms, 0);
+	reading_done(&r);
+	definition_free(d);
+}
+
+static void the_more_final_matcher_counts(void **state)
+{
+	struct definition *d =
+		with_definition("label: D\nauthenticate: {method: basic}\nconversation: /id\n"
+				"ping: {/ping: true}\nopened: {/event: created}\nreopened: {/was: solved}\n"
+				"closed: {/status: solved}\nidentified: {/mail: {exists: true}}\n",
+				NULL);
+	static const struct {
+		const char *body;
+		enum reading_kind kind;
+		enum transition transition;
+	} cases[] = {
+		{"{\"id\":1,\"event\":\"created\"}", READING_SIGNAL, TRANSITION_OPENED},
+		{"{\"id\":1,\"event\":\"created\",\"status\":\"Solved\"}", READING_SIGNAL, TRANSITION_CLOSED},
+		{"{\"id\":1,\"event\":\"created\",\"was\":\"solved\"}", READING_SIGNAL, TRANSITION_REOPENED},
+		{"{\"id\":1,\"mail\":\"x\"}", READING_SIGNAL, TRANSITION_NONE},
+		{"{\"id\":1,\"event\":\"created\",\"mail\":\"x\"}", READING_SIGNAL, TRANSITION_OPENED},
+		{"{\"id\":1,\"status\":\"solved\",\"ping\":true}", READING_PING, TRANSITION_NONE},
+		{"{\"id\":1}", READING_IGNORED, TRANSITION_NONE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct reading r = read_body(d, cases[i].body);
+
+		assert_int_equal(r.kind, cases[i].kind);
+		assert_int_equal(r.signal.transition, cases[i].transition);
+		reading_done(&r);
+	}
+	definition_free(d);
+}
+
+static void a_replay_says_what_the_first_reading_said(void **state)
+{
+	static const char body[] = "{\"type\": \"other\", \"id\": 1}";
+	struct definition *d = with_definition(BARE_DEFINITION, NULL);
+	struct webhook w = webhook_of(body, strlen(body));
+	struct reading r;
+
+	(void)state;
+	w.read = true;
+	w.transition = TRANSITION_CLOSED;
+	reading_make(d, &w, NULL, &r);
+	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.signal.transition, TRANSITION_CLOSED);
+	reading_done(&r);
+	w.transition = TRANSITION_NONE;
+	reading_make(d, &w, NULL, &r);
+	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.signal.transition, TRANSITION_NONE);
+	reading_done(&r);
+	webhook_done(&w);
+	definition_free(d);
+}
+
+static void marking_keeps_what_was_read(void **state)
+{
+	static const char body[] = "{\"type\": \"opened\", \"id\": 1, \"event\": \"e\", \"who\": \"p\"}";
+	struct definition *d = with_definition(BARE_DEFINITION "delivery: /event\ncustomer: /who\n", NULL);
+	struct webhook w = webhook_of(body, strlen(body)), copy;
+	struct reading r;
+
+	(void)state;
+	pairs_add(&w.headers, "X-A", "1");
+	reading_make(d, &w, NULL, &r);
+	reading_mark(&r, &w);
+	reading_mark(&r, &w); /* again, as at a replay */
+	webhook_copy(&copy, &w);
+	webhook_done(&w);
+	assert_true(copy.read);
+	assert_int_equal(copy.transition, TRANSITION_OPENED);
+	assert_string_equal(copy.conversation, "1");
+	assert_string_equal(copy.customer, "p");
+	assert_true(copy.has_delivery);
+	assert_memory_equal(copy.delivery, r.delivery, sizeof(r.delivery));
+	assert_string_equal(copy.body, body);
+	assert_string_equal(pairs_get(&copy.headers, "x-a"), "1");
+	webhook_done(&copy);
+	reading_done(&r);
+	definition_free(d);
+}
+
+/* ---- deliveries -------------------------------------------------------------------------------------------------- */
+
+/* The delivery of a webhook; false where it has none. */
+static bool delivery_of(const struct definition *d, const char *body, const char *path, const char *query,
+			unsigned char out[DIGEST_DELIVERY_BYTES])
+{
+	struct webhook w = {.received_ms = RECEIVED_MS};
+	struct reading r;
+	bool has;
+
+	w.body = mem_str(body);
+	w.body_len = strlen(body);
+	w.path = mem_str(path);
+	w.query = mem_str(query);
+	reading_make(d, &w, NULL, &r);
+	assert_int_equal(r.kind, READING_SIGNAL);
+	has = r.has_delivery;
+	memcpy(out, r.delivery, DIGEST_DELIVERY_BYTES);
+	reading_done(&r);
+	webhook_done(&w);
+	return has;
+}
+
+static void a_delivery_is_known_by_its_id(void **state)
+{
+	static const char first[] = "{\"type\":\"opened\",\"id\":1,\"event\":\"e1\",\"try\":1}";
+	static const char again[] = "{\"type\":\"opened\",\"id\":1,\"event\":\"e1\",\"try\":2}";
+	static const char other[] = "{\"type\":\"opened\",\"id\":1,\"event\":\"e2\",\"try\":1}";
+	struct definition *d = with_definition(BARE_DEFINITION "delivery: /event\n", NULL);
+	unsigned char a[DIGEST_DELIVERY_BYTES], b[DIGEST_DELIVERY_BYTES], c[DIGEST_DELIVERY_BYTES];
+	unsigned char sha[DIGEST_SHA256_BYTES];
+	struct digest *digest = digest_new();
+
+	(void)state;
+	assert_true(delivery_of(d, first, "/p", "", a));
+	assert_true(delivery_of(d, again, "/q", "x=1", b));
+	assert_true(delivery_of(d, other, "/p", "", c));
+	assert_memory_equal(a, b, sizeof(a));
+	assert_memory_not_equal(a, c, sizeof(a));
+	digest_add(digest, "e1", 2);
+	digest_end(digest, sha);
+	assert_memory_equal(a, sha, sizeof(a));
+	definition_free(d);
+}
+
+static void without_an_id_all_of_it_is_the_delivery(void **state)
+{
+	static const char timed[] = "{\"type\":\"opened\",\"id\":1,\"at\":1763740800}";
+	static const char spaced[] = "{\"type\":\"opened\",\"id\":1, \"at\":1763740800}";
+	static const char untimed[] = "{\"type\":\"opened\",\"id\":1}";
+	struct definition *d = with_definition(BARE_DEFINITION "time: /at\n", NULL);
+	struct definition *none = with_definition(BARE_DEFINITION, NULL);
+	struct definition *either = with_definition(BARE_DEFINITION "time: /at\ndelivery: /event\n", NULL);
+	unsigned char a[DIGEST_DELIVERY_BYTES], b[DIGEST_DELIVERY_BYTES];
+
+	(void)state;
+	assert_true(delivery_of(d, timed, "/p", "a=1", a));
+	assert_true(delivery_of(d, timed, "/p", "a=1", b));
+	assert_memory_equal(a, b, sizeof(a));
+	assert_true(delivery_of(d, timed, "/p", "a=2", b));
+	assert_memory_not_equal(a, b, sizeof(a));
+	assert_true(delivery_of(d, timed, "/pa", "=1", b));
+	assert_memory_not_equal(a, b, sizeof(a));
+	assert_true(delivery_of(d, spaced, "/p", "a=1", b));
+	assert_memory_not_equal(a, b, sizeof(a));
+	assert_true(delivery_of(either, timed, "/p", "a=1", b));
+	assert_memory_equal(a, b, sizeof(a));
+	assert_false(delivery_of(d, untimed, "/p", "", b));
+	assert_false(delivery_of(none, timed, "/p", "", b));
+	definition_free(d);
+	definition_free(none);
+	definition_free(either);
+}
+
+/* ---- contents ---------------------------------------------------------------------------------------------------- */
+
+static void assert_attributes(const char *attributes, const char *body, const char *expected)
+{
+	CLEANUP(mem_freep) char *yaml = mem_fmt("%sattributes: %s\n", BARE_DEFINITION, attributes);
+	CLEANUP(mem_freep) char *whole = mem_fmt("{\"type\":\"opened\",\"id\":1,%s}", body), *text = NULL;
+	struct definition *d = with_definition(yaml, NULL);
+	struct reading r = read_body(d, whole);
+
+	assert_int_equal(r.kind, READING_SIGNAL);
+	text = json_text(r.signal.attributes);
+	assert_string_equal(text, expected);
+	reading_done(&r);
+	definition_free(d);
+}
+
+static void attributes_are_flat_and_absent_facts_are_absent(void **state)
+{
+	static const struct {
+		const char *attributes, *body, *expected;
+	} cases[] = {
+		{"{A: /a}", "\"a\":\"x\"", "{\"A\":\"x\"}"},
+		{"{A: /a}", "\"a\":12", "{\"A\":12}"},
+		{"{A: /a}", "\"a\":1.5", "{\"A\":1.5}"},
+		{"{A: /a}", "\"a\":false", "{\"A\":false}"},
+		{"{A: /a}", "\"a\":null", "{}"},
+		{"{A: /a}", "\"a\":\"\"", "{}"},
+		{"{A: /a}", "\"a\":{\"b\":1}", "{}"},
+		{"{A: /a}", "\"a\":[]", "{}"},
+		{"{A: /a}", "\"a\":\"x\\u0000y\"", "{}"},
+		{"{A: /b}", "\"a\":1", "{}"},
+		{"{A: /a}", "\"a\":[\"x\",2,null,{},\"\",true]", "{\"A\":[\"x\",\"2\",\"true\"]}"},
+		{"{A: /a/*/n}", "\"a\":[{\"n\":\"x\"},{},{\"n\":\"y\"}]", "{\"A\":[\"x\",\"y\"]}"},
+		{"{A: /a/*/n}", "\"a\":[{\"n\":\"x\"}]", "{\"A\":[\"x\"]}"},
+		{"{A: /a/*/n}", "\"a\":[]", "{}"},
+		{"{A: \"{/a} of {/b}\"}", "\"a\":1,\"b\":\"two\"", "{\"A\":\"1 of two\"}"},
+		{"{A: \"{/a} of {/b}\"}", "\"a\":1", "{}"},
+		{"{A: /a, B: /b, C: /c}", "\"c\":3,\"a\":1", "{\"A\":1,\"C\":3}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_attributes(cases[i].attributes, cases[i].body, cases[i].expected);
+}
+
+static void a_mapping_gives_values_other_words(void **state)
+{
+	static const char map[] = "{By: {/t: {CUSTOMER: customer, AGENT: agent, \"4\": four, BOT: , \"*\": system}}}";
+
+	(void)state;
+	assert_attributes(map, "\"t\":\"Agent\"", "{\"By\":\"agent\"}");
+	assert_attributes(map, "\"t\":4", "{\"By\":\"four\"}");
+	assert_attributes(map, "\"t\":\"RULE\"", "{\"By\":\"system\"}");
+	assert_attributes(map, "\"t\":\"BOT\"", "{}");
+	assert_attributes(map, "\"t\":null", "{}");
+	assert_attributes(map, "\"x\":1", "{}");
+	assert_attributes("{By: {/t: {A: a}}}", "\"t\":\"B\"", "{}");
+}
+
+static void long_attributes_are_cut_at_a_letter(void **state)
+{
+	struct definition *d = with_definition(BARE_DEFINITION "attributes: {T: /t, L: /l}\n", NULL);
+	struct json_object *list;
+	const char *text;
+	struct reading r;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 22);
+	buf_adds(&b, "{\"type\":\"opened\",\"id\":1,\"t\":\"x");
+	for (int i = 0; i < 1 << 19; i++)
+		buf_adds(&b, "\u00e4");
+	buf_adds(&b, "\",\"l\":[0");
+	for (int i = 1; i < 5000; i++)
+		buf_addf(&b, ",%d", i);
+	buf_adds(&b, "]}");
+	r = read_body(d, b.data);
+	text = json_member_str(r.signal.attributes, "T");
+	assert_int_equal(strlen(text), 999);
+	assert_true(text_is_utf8(text, strlen(text)));
+	list = json_member(r.signal.attributes, "L");
+	assert_int_equal(json_object_array_length(list), 100);
+	assert_string_equal(json_object_get_string(json_object_array_get_idx(list, 99)), "99");
+	reading_done(&r);
+	buf_done(&b);
+	definition_free(d);
+}
+
+static void addresses_come_from_webhook_and_customer(void **state)
+{
+	static const char body[] =
+		"{\"type\":\"opened\",\"id\":1,\"m\":[{\"e\":\"Jo <Jo@Example.com>\"},{\"e\":null},{\"e\":\"\"},"
+		"{\"e\":\"nobody\"},{\"e\":\"al@example.com\",\"p\":true},{\"e\":5},{\"e\":\"x@y.z\",\"p\":\"1\"}]}";
+	struct definition *d = with_definition(BARE_DEFINITION "emails: /m/*/e\nprimary: /m/*/p\n", NULL);
+	struct webhook w = webhook_of(body, strlen(body));
+	struct customer c = {0};
+	struct reading r;
+
+	(void)state;
+	assert_true(addresses_add(&c.addresses, "jo@example.com", true));
+	assert_true(addresses_add(&c.addresses, "more@example.com", false));
+	reading_make(d, &w, &c, &r);
+	assert_int_equal(r.signal.addresses.n, 4);
+	assert_string_equal(r.signal.addresses.items[0].email, "jo@example.com");
+	assert_true(r.signal.addresses.items[0].primary); /* as the customer says */
+	assert_string_equal(r.signal.addresses.items[1].email, "al@example.com");
+	assert_true(r.signal.addresses.items[1].primary);
+	assert_string_equal(r.signal.addresses.items[2].email, "x@y.z");
+	assert_true(r.signal.addresses.items[2].primary);
+	assert_string_equal(r.signal.addresses.items[3].email, "more@example.com");
+	reading_done(&r);
+	customer_done(&c);
+	webhook_done(&w);
+	definition_free(d);
+}
+
+#define ASKING \
+	BARE_DEFINITION "customer: /who\nemails: /mail\nlookup: [{url: \"{base_url}/c/{/who}\", authenticate: basic,"
+
+static void a_lookup_is_wanted_where_it_tells_more(void **state)
+{
+	static const struct {
+		const char *rest, *base_url, *members;
+		bool wants;
+	} cases[] = {
+		{" emails: /e}]\n", "https://x.example", "\"who\":1", true},
+		{" emails: /e}]\n", "https://x.example", "\"who\":1,\"mail\":\"jo@example.com\"", false},
+		{" emails: /e}]\n", "https://x.example", "\"who\":1,\"mail\":\"nobody\"", true},
+		{" emails: /e}]\n", "https://x.example", "\"who\":null", false},
+		{" emails: /e}]\n", NULL, "\"who\":1", false},
+		{" take: {team: /t}}]\n", "https://x.example", "\"who\":1,\"mail\":\"jo@example.com\"", false},
+		{" take: {team: /t}}]\nattributes: {Team: \"{team}\"}\n", "https://x.example",
+		 "\"who\":1,\"mail\":\"jo@example.com\"", true},
+		{" take: {app: /t}}]\nconversation_url: \"{app}/{/id}\"\n", "https://x.example",
+		 "\"who\":1,\"mail\":\"jo@example.com\"", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt("%s%s", ASKING, cases[i].rest);
+		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",\"id\":1,%s}", cases[i].members);
+		struct definition *d = with_definition(yaml, cases[i].base_url);
+		struct webhook w = webhook_of(body, strlen(body));
+		struct customer nobody = {0};
+		struct reading r;
+
+		reading_make(d, &w, NULL, &r);
+		if (r.signal.wants_lookup != cases[i].wants)
+			fail_msg("case %zu", i);
+		reading_done(&r);
+		reading_make(d, &w, &nobody, &r); /* asked already, and nobody was found */
+		assert_false(r.signal.wants_lookup);
+		reading_done(&r);
+		webhook_done(&w);
+		definition_free(d);
+	}
+}
+
+static void what_a_lookup_took_serves_attributes_and_url(void **state)
+{
+	struct definition *d = with_definition(ASKING " take: {team: /t, slug: /s}}]\nattributes: {Team: \"{team}\"}\n"
+						      "conversation_url: \"{base_url}/{slug}/{/id}\"\n",
+					       "https://x.example/");
+	static const char body[] = "{\"type\":\"opened\",\"id\":\"a/1\",\"who\":1}";
+	struct webhook w = webhook_of(body, strlen(body));
+	struct customer c = {0};
+	struct reading r;
+
+	(void)state;
+	reading_make(d, &w, NULL, &r);
+	assert_null(r.signal.conversation_url);
+	assert_null(json_member(r.signal.attributes, "Team"));
+	reading_done(&r);
+	pairs_add(&c.taken, "team", "Returns & more");
+	pairs_add(&c.taken, "slug", "s/x");
+	reading_make(d, &w, &c, &r);
+	assert_string_equal(json_member_str(r.signal.attributes, "Team"), "Returns & more");
+	assert_string_equal(r.signal.conversation_url, "https://x.example/s%2Fx/a%2F1");
+	reading_done(&r);
+	customer_done(&c);
+	webhook_done(&w);
+	definition_free(d);
+}
+
+static void a_customer_survives_being_stored(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"null",
+		"[]",
+		"{}",
+		"{\"addresses\":[],\"taken\":[]}",
+		"{\"addresses\":{},\"taken\":{}}",
+		"{\"addresses\":[{\"email\":\"nobody\"}],\"taken\":{}}",
+		"{\"addresses\":[{}],\"taken\":{}}",
+		"{\"addresses\":[],\"taken\":{\"a\":1}}",
+	};
+	struct customer c = {0}, back;
+	CLEANUP(mem_freep) char *text = NULL, *empty_text = NULL;
+	struct err e;
+
+	(void)state;
+	empty_text = customer_text(&c);
+	assert_int_equal(customer_read(empty_text, &back, &e), 0);
+	assert_int_equal(back.addresses.n + back.taken.n, 0);
+	assert_true(addresses_add(&c.addresses, "jo@example.com", false));
+	assert_true(addresses_add(&c.addresses, "al@example.com", true));
+	pairs_add(&c.taken, "team", "Returns \"& more\"\n");
+	text = customer_text(&c);
+	assert_null(strchr(text, '\n'));
+	assert_int_equal(customer_read(text, &back, &e), 0);
+	assert_int_equal(back.addresses.n, 2);
+	assert_false(back.addresses.items[0].primary);
+	assert_true(back.addresses.items[1].primary);
+	assert_string_equal(pairs_get(&back.taken, "team"), "Returns \"& more\"\n");
+	customer_done(&back);
+	customer_done(&c);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_true(customer_read(bad[i], &back, &e) < 0);
+}
+
+static void explaining_shows_the_way_and_no_address(void **state)
+{
+	struct definition *d = with_definition(BARE_DEFINITION "ping: {/type: PING}\nreopened: {/type: again}\n"
+							       "customer: /who\ndelivery: /none\n",
+					       NULL);
+	static const char body[] = "{\"type\":\"opened\",\"id\":7,\"who\":\"jo@example.com\"}";
+	struct webhook w = webhook_of(body, strlen(body)), broken = webhook_of("{", 1);
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 4096);
+	reading_explain(d, &w, &b);
+	assert_string_equal(b.data, "ping: no\n  /type is PING: no, there is \"opened\"\n"
+				    "closed: no\n  /type is closed: no, there is \"opened\"\n"
+				    "reopened: no\n  /type is again: no, there is \"opened\"\n"
+				    "opened: yes\n  /type is opened: yes\n"
+				    "conversation: /id is 7\ncustomer: /who is a text with an @\n"
+				    "delivery: /none holds nothing\n");
+	buf_clear(&b);
+	reading_explain(d, &broken, &b);
+	assert_non_null(strstr(b.data, "not JSON"));
+	buf_done(&b);
+	webhook_done(&w);
+	webhook_done(&broken);
+	definition_free(d);
+}
+
+static void transitions_have_names(void **state)
+{
+	enum transition t;
+
+	(void)state;
+	for (enum transition i = TRANSITION_NONE; i <= TRANSITION_EXPIRED; i++) {
+		assert_int_equal(transition_parse(transition_name(i), &t), 0);
+		assert_int_equal(t, i);
+	}
+	assert_true(transition_parse("open", &t) < 0);
+	assert_true(transition_parse("", &t) < 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(gladlys_webhooks_are_signals),
+		cmocka_unit_test(what_is_no_json_is_unreadable),
+		cmocka_unit_test(odd_json_is_no_trouble),
+		cmocka_unit_test(a_conversation_must_be_named),
+		cmocka_unit_test(ids_are_read_as_text),
+		cmocka_unit_test(a_missing_customer_is_none),
+		cmocka_unit_test(times_are_read_or_told_impossible),
+		cmocka_unit_test(how_old_a_state_is_never_makes_it_unreadable),
+		cmocka_unit_test(the_more_final_matcher_counts),
+		cmocka_unit_test(a_replay_says_what_the_first_reading_said),
+		cmocka_unit_test(marking_keeps_what_was_read),
+		cmocka_unit_test(a_delivery_is_known_by_its_id),
+		cmocka_unit_test(without_an_id_all_of_it_is_the_delivery),
+		cmocka_unit_test(attributes_are_flat_and_absent_facts_are_absent),
+		cmocka_unit_test(a_mapping_gives_values_other_words),
+		cmocka_unit_test(long_attributes_are_cut_at_a_letter),
+		cmocka_unit_test(addresses_come_from_webhook_and_customer),
+		cmocka_unit_test(a_lookup_is_wanted_where_it_tells_more),
+		cmocka_unit_test(what_a_lookup_took_serves_attributes_and_url),
+		cmocka_unit_test(a_customer_survives_being_stored),
+		cmocka_unit_test(explaining_shows_the_way_and_no_address),
+		cmocka_unit_test(transitions_have_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,345 @@
+#include "config.h"
+
+#include "with_yaml.h"
+
+#include <errno.h>
+
+#include "helpdesk/reference.h"
+
+static const char body[] =
+	"{\"id\": 17, \"name\": \"Jo\", \"empty\": \"\", \"nothing\": null, \"yes\": true, \"price\": 10.50,"
+	" \"big\": 9007199254740993, \"wide\": 1.5e9, \"a/b\": \"slash\", \"m~n\": \"tilde\","
+	" \"emails\": [{\"a\": \"x@y.z\", \"main\": false}, {\"b\": 1}, {\"a\": \"p@q.r\", \"main\": true}],"
+	" \"tags\": [\"one\", \"two\"], \"0\": \"zero\", \"by\": {\"k\": {\"v\": 1}, \"l\": {\"v\": 2}}}";
+
+/* Everything that r finds, as text with bars between. */
+static char *found(const char *reference, const struct scope *s)
+{
+	struct reference *r;
+	struct values v;
+	struct err e;
+	struct buf b;
+
+	if (reference_compile(reference, REFERENCE_NAMES, &r, &e) < 0)
+		fail_msg("%s: %s", reference, e.text);
+	buf_init(&b, 4096);
+	reference_values(r, s, &v);
+	for (size_t i = 0; i < v.n; i++) {
+		CLEANUP(mem_freep) char *text = json_text(v.items[i]);
+
+		buf_addf(&b, "%s%s", i > 0 ? "|" : "", text);
+	}
+	values_done(&v);
+	reference_free(r);
+	return buf_take(&b);
+}
+
+static void pointers_find_what_stands_there(void **state)
+{
+	static const struct {
+		const char *reference, *found;
+	} cases[] = {
+		{"/id", "17"},
+		{"/name", "\"Jo\""},
+		{"/nothing", "null"},
+		{"/missing", ""},
+		{"/id/deeper", ""},
+		{"/a~1b", "\"slash\""},
+		{"/m~0n", "\"tilde\""},
+		{"/tags/0", "\"one\""},
+		{"/tags/1", "\"two\""},
+		{"/tags/2", ""},
+		{"/tags/01", ""},
+		{"/tags/-", ""},
+		{"/tags/one", ""},
+		{"/0", "\"zero\""},
+		{"/", ""},
+		{"/tags", "[\"one\",\"two\"]"},
+		{"root:/name", "\"Jo\""},
+	};
+	struct json_object *o = with_json(body);
+	struct scope s = {.item = o, .root = o};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *text = found(cases[i].reference, &s);
+
+		assert_string_equal(text, cases[i].found);
+	}
+	json_object_put(o);
+}
+
+static void a_star_stands_for_every_element_and_member(void **state)
+{
+	static const struct {
+		const char *reference, *found;
+	} cases[] = {
+		{"/tags/*", "\"one\"|\"two\""},
+		{"/emails/*/a", "\"x@y.z\"|\"p@q.r\""},
+		{"/by/*/v", "1|2"},
+		{"/name/*", ""},
+		{"/missing/*", ""},
+		{"/emails/*/missing/*", ""},
+		{"/emails/*/*", "\"x@y.z\"|false|1|\"p@q.r\"|true"},
+	};
+	struct json_object *o = with_json(body);
+	struct scope s = {.item = o, .root = o};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *text = found(cases[i].reference, &s);
+
+		assert_string_equal(text, cases[i].found);
+	}
+	json_object_put(o);
+}
+
+static void at_most_so_many_values_are_found(void **state)
+{
+	struct json_object *o = json_object_new_array();
+	struct scope s = {.item = o, .root = o};
+	struct reference *r;
+	struct values v;
+
+	(void)state;
+	for (int i = 0; i < 5000; i++)
+		json_object_array_add(o, json_object_new_int(i));
+	assert_int_equal(reference_compile("/*", REFERENCE_NO_NAMES, &r, NULL), 0);
+	reference_values(r, &s, &v);
+	assert_int_equal(v.n, VALUES_MAX);
+	values_done(&v);
+	reference_free(r);
+	json_object_put(o);
+}
+
+static void headers_and_query_are_found_by_name(void **state)
+{
+	struct pairs headers = {0}, query = {0};
+	struct scope s = {.headers = &headers, .query = &query};
+	CLEANUP(mem_freep) char *event = NULL, *two = NULL, *decoded = NULL, *odd = NULL, *exact = NULL;
+
+	(void)state;
+	pairs_add(&headers, "X-Event", "convo.created");
+	pairs_add(&headers, "X-Odd", "\xff");
+	scope_query("transition=closed&a=1&a=2&name=J%c3%b6+B", &query);
+	event = found("header:x-event", &s);
+	assert_string_equal(event, "\"convo.created\"");
+	two = found("query:a", &s);
+	assert_string_equal(two, "\"1\"|\"2\"");
+	decoded = found("query:name", &s);
+	assert_string_equal(decoded, "\"J\u00f6 B\"");
+	odd = found("header:X-Odd", &s); /* not UTF-8: as absent */
+	assert_string_equal(odd, "");
+	exact = found("query:missing", &s);
+	assert_string_equal(exact, "");
+	pairs_done(&headers);
+	pairs_done(&query);
+}
+
+static void broken_queries_stay_as_they_came(void **state)
+{
+	static const struct {
+		const char *raw, *name, *value;
+	} cases[] = {
+		{"a=%zz", "a", "%zz"}, {"a=%4", "a", "%4"}, {"a=%00b", "a", "%00b"}, {"a=%ff", "a", "%ff"},
+		{"&&a=1&", "a", "1"},  {"a", "a", ""},      {"a=b=c", "a", "b=c"},   {"%61=x", "a", "x"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct pairs p = {0};
+
+		scope_query(cases[i].raw, &p);
+		assert_int_equal(p.n, 1);
+		assert_string_equal(pairs_get(&p, cases[i].name), cases[i].value);
+		pairs_done(&p);
+	}
+}
+
+static void names_are_parameters_then_taken_then_properties(void **state)
+{
+	struct pairs names = {0}, taken = {0};
+	struct json_object *properties = with_json("{\"Tags\": [\"a\"], \"Agent\": \"exact\", \"agent\": \"other\"}");
+	struct scope s = {.names = &names, .taken = &taken, .properties = properties};
+	CLEANUP(mem_freep) char *own = NULL, *took = NULL, *tags = NULL, *agent = NULL, *none = NULL;
+
+	(void)state;
+	pairs_add(&names, "base_url", "https://a.example");
+	pairs_add(&taken, "base_url", "stolen");
+	pairs_add(&taken, "tags", "took");
+	own = found("base_url", &s);
+	assert_string_equal(own, "\"https://a.example\"");
+	took = found("tags", &s);
+	assert_string_equal(took, "\"took\"");
+	s.taken = NULL;
+	tags = found("tags", &s);
+	assert_string_equal(tags, "[\"a\"]");
+	agent = found("Agent", &s);
+	assert_string_equal(agent, "\"exact\"");
+	none = found("nobody", &s);
+	assert_string_equal(none, "");
+	pairs_done(&names);
+	pairs_done(&taken);
+	json_object_put(properties);
+}
+
+static void impossible_references_are_told(void **state)
+{
+	static const char *const cases[] = {
+		"", "content/id", "/a~2b", "/a~", "header:", "header:a b", "query:", "root:", "/*/*/*/*/*",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct reference *r = NULL;
+		struct err e = {0};
+
+		assert_int_equal(reference_compile(cases[i], REFERENCE_NO_NAMES, &r, &e), -EINVAL);
+		assert_true(strlen(e.text) > 10);
+		assert_null(r);
+	}
+}
+
+static void overlong_references_are_told(void **state)
+{
+	struct reference *r = NULL;
+	char deep[101], longer[600];
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++)
+		deep[i] = i % 2 ? 'a' : '/';
+	deep[100] = '\0';
+	assert_int_equal(reference_compile(deep, REFERENCE_NO_NAMES, &r, NULL), -EINVAL);
+	memset(longer, 'a', sizeof(longer));
+	longer[0] = '/';
+	longer[599] = '\0';
+	assert_int_equal(reference_compile(longer, REFERENCE_NO_NAMES, &r, NULL), -EINVAL);
+}
+
+static void a_scalar_is_the_first_that_says_something(void **state)
+{
+	static const struct {
+		const char *reference, *text;
+	} cases[] = {
+		{"/id", "17"},
+		{"/price", "10.50"},
+		{"/big", "9007199254740993"},
+		{"/yes", "true"},
+		{"/empty", NULL},
+		{"/nothing", NULL},
+		{"/tags", NULL},
+		{"/by", NULL},
+		{"/missing", NULL},
+		{"/wide", "1500000000"},
+		{"/emails/*/a", "x@y.z"},
+	};
+	struct json_object *o = with_json(body);
+	struct scope s = {.item = o, .root = o};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *text = NULL;
+		struct reference *r;
+
+		assert_int_equal(reference_compile(cases[i].reference, REFERENCE_NO_NAMES, &r, NULL), 0);
+		text = reference_scalar(r, &s);
+		if (cases[i].text)
+			assert_string_equal(text, cases[i].text);
+		else
+			assert_null(text);
+		reference_free(r);
+	}
+	json_object_put(o);
+}
+
+static void text_with_a_nul_is_as_absent(void **state)
+{
+	struct json_object *o = with_json("{\"a\": [\"x\\u0000y\", \"z\"]}");
+	struct scope s = {.item = o, .root = o};
+	CLEANUP(mem_freep) char *text = NULL;
+	struct reference *r;
+
+	(void)state;
+	assert_int_equal(reference_compile("/a/*", REFERENCE_NO_NAMES, &r, NULL), 0);
+	text = reference_scalar(r, &s);
+	assert_string_equal(text, "z");
+	reference_free(r);
+	json_object_put(o);
+}
+
+static void parallel_values_stay_beside_each_other(void **state)
+{
+	struct json_object *o = with_json(body);
+	struct scope s = {.item = o, .root = o};
+	struct reference *a, *main_mark;
+	struct values v, marks;
+
+	(void)state;
+	assert_int_equal(reference_compile("/emails/*/a", REFERENCE_NO_NAMES, &a, NULL), 0);
+	assert_int_equal(reference_compile("/emails/*/main", REFERENCE_NO_NAMES, &main_mark, NULL), 0);
+	reference_values_beside(a, main_mark, &s, &v, &marks);
+	assert_int_equal(v.n, 2); /* the element between them has no address: it must not shift the marks */
+	assert_int_equal(marks.n, 2);
+	assert_false(json_object_get_boolean(marks.items[0]));
+	assert_true(json_object_get_boolean(marks.items[1]));
+	values_done(&v);
+	values_done(&marks);
+	reference_free(a);
+	reference_free(main_mark);
+	json_object_put(o);
+}
+
+static void a_value_is_put_where_the_reference_points(void **state)
+{
+	static const struct {
+		const char *before, *reference, *text, *after;
+		bool put;
+	} cases[] = {
+		{"{\"id\":1}", "/id", "22", "{\"id\":22}", true},
+		{"{\"id\":1}", "/id", "x", "{\"id\":\"x\"}", true},
+		{"{\"id\":\"1\"}", "/id", "22", "{\"id\":\"22\"}", true},
+		{"{}", "/a/b", "v", "{\"a\":{\"b\":\"v\"}}", true},
+		{"{\"a\":null}", "/a/b", "v", "{\"a\":{\"b\":\"v\"}}", true},
+		{"{\"l\":[{\"a\":1},{\"a\":2}]}", "/l/*/a", "9", "{\"l\":[{\"a\":9},{\"a\":9}]}", true},
+		{"{}", "/l/*/a", "v", "{\"l\":[{\"a\":\"v\"}]}", true},
+		{"{\"l\":[\"a\"]}", "/l/0", "b", "{\"l\":[\"b\"]}", true},
+		{"{\"l\":[\"a\"]}", "/l/7", "b", "{\"l\":[\"a\"]}", false},
+		{"{\"id\":1}", "/id/deeper", "b", "{\"id\":1}", false},
+		{"{\"id\":1}", "header:X", "b", "{\"id\":1}", false},
+		{"[]", "/0", "b", "[]", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct json_object *o = with_json(cases[i].before);
+		CLEANUP(mem_freep) char *after = NULL;
+		struct reference *r;
+
+		assert_int_equal(reference_compile(cases[i].reference, REFERENCE_NO_NAMES, &r, NULL), 0);
+		assert_int_equal(reference_put(r, o, cases[i].text), cases[i].put);
+		after = json_text(o);
+		assert_string_equal(after, cases[i].after);
+		reference_free(r);
+		json_object_put(o);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pointers_find_what_stands_there),
+		cmocka_unit_test(a_star_stands_for_every_element_and_member),
+		cmocka_unit_test(at_most_so_many_values_are_found),
+		cmocka_unit_test(headers_and_query_are_found_by_name),
+		cmocka_unit_test(broken_queries_stay_as_they_came),
+		cmocka_unit_test(names_are_parameters_then_taken_then_properties),
+		cmocka_unit_test(impossible_references_are_told),
+		cmocka_unit_test(overlong_references_are_told),
+		cmocka_unit_test(a_scalar_is_the_first_that_says_something),
+		cmocka_unit_test(text_with_a_nul_is_as_absent),
+		cmocka_unit_test(parallel_values_stay_beside_each_other),
+		cmocka_unit_test(a_value_is_put_where_the_reference_points),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
