@@ -773,6 +773,10 @@ class Daemon:
         """Runs a command with this daemon's configuration file, to its end: see run()."""
         return run("-c", self.file, *args, **kwargs)
 
+    def ask(self, *args, **kwargs):
+        """Runs a command that asks the running daemon (status, queue list): it is told the real admin address."""
+        return self.command(*args, "--admin", self.admin, **kwargs)
+
 
 class Stage:
     """Makes the pieces of a test, keeps them, and takes them down again in reverse order."""
