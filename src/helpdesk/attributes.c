@@ -149,6 +149,14 @@ static struct json_object *attribute_read(const struct attribute *a, const struc
 	return value;
 }
 
+/* "Inbox ID": an identifier, whatever the desk writes it as. Klaviyo would segment 7 and "7" apart. */
+static bool attribute_is_id(const struct attribute *a)
+{
+	size_t len = strlen(a->name);
+
+	return len >= 2 && strcmp(a->name + len - 2, "ID") == 0;
+}
+
 struct json_object *attributes_read(const struct attributes *a, const struct scope *s)
 {
 	struct json_object *o = json_object_new_object();
@@ -156,6 +164,12 @@ struct json_object *attributes_read(const struct attributes *a, const struct sco
 	for (size_t i = 0; a && i < a->n; i++) {
 		struct json_object *value = attribute_read(&a->items[i], s);
 
+		if (value && attribute_is_id(&a->items[i]) && !json_object_is_type(value, json_type_array)) {
+			CLEANUP(mem_freep) char *text = json_scalar(value);
+
+			json_object_put(value);
+			value = flat_text(text);
+		}
 		if (value)
 			json_object_object_add(o, a->items[i].name, value);
 	}
