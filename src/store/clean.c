@@ -33,8 +33,7 @@ static bool may_clean(const struct cleaning *c)
 	return c->status == 0 && c->left > 0;
 }
 
-/* ---- webhooks and events -------------------------------------------------------------------------------------------
- */
+/* ---- webhooks and events ----------------------------------------------------------------------------------------- */
 
 static int webhook_delete(struct store *s, int64_t id, struct err *reterr)
 {
@@ -114,8 +113,7 @@ static void clean_events(struct cleaning *c, int64_t until_ms, size_t max)
 	cleaned(c, c->status < 0 ? c->status : (int)ids.n);
 }
 
-/* ---- digests and customers ------------------------------------------------------------------------------------------
- */
+/* ---- digests and customers --------------------------------------------------------------------------------------- */
 
 /* Ids follow the order of receipt, so the oldest stand first and no index on the time is needed. */
 static void clean_deliveries(struct cleaning *c, int64_t until_ms)
@@ -156,8 +154,7 @@ static void clean_customers(struct cleaning *c, int64_t until_ms)
 	cleaned(c, query_run(&q));
 }
 
-/* ---- conversations -------------------------------------------------------------------------------------------------
- */
+/* ---- conversations ----------------------------------------------------------------------------------------------- */
 
 static int reached_digest(struct store *s, int64_t id, const char *email, struct err *reterr)
 {
@@ -237,8 +234,7 @@ static void clean_conversations(struct cleaning *c, bool clear, int64_t until_ms
 	cleaned(c, c->status < 0 ? c->status : (int)ids.n);
 }
 
-/* ---- one step ------------------------------------------------------------------------------------------------------
- */
+/* ---- one step ---------------------------------------------------------------------------------------------------- */
 
 int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int64_t now_ms, size_t max,
 		struct err *reterr)

@@ -15,8 +15,7 @@
 
 #define TAKEN_BYTES 9
 
-/* ---- the signals taken ---------------------------------------------------------------------------------------------
- */
+/* ---- the signals taken ------------------------------------------------------------------------------------------- */
 
 static size_t taken_write(const struct ledger_entry *e, unsigned char out[LEDGER_TAKEN_MAX * TAKEN_BYTES])
 {
@@ -51,8 +50,7 @@ static int taken_read(const unsigned char *p, size_t n, struct ledger_entry *e)
 	return 0;
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------------------
- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 static void entry_read(struct query *q, struct ledger_entry *e)
 {
@@ -126,8 +124,7 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 	return 0;
 }
 
-/* ---- saving --------------------------------------------------------------------------------------------------------
- */
+/* ---- saving ------------------------------------------------------------------------------------------------------ */
 
 /* Its id and state; 0 and LEDGER_UNKNOWN where it is new. */
 static int conversation_find(struct store *s, const char *source, const char *conversation, int64_t *ret_id,
@@ -229,8 +226,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 	return 0;
 }
 
-/* ---- asked of all --------------------------------------------------------------------------------------------------
- */
+/* ---- asked of all ------------------------------------------------------------------------------------------------ */
 
 int store_flag_count(struct store *s, const char *account, const char *email, const char *flag, const char *but_source,
 		     const char *but_conversation, int64_t *ret, struct err *reterr)

@@ -14,8 +14,7 @@
 #include "base/json.h"
 #include "store/private.h"
 
-/* ---- reading a row -------------------------------------------------------------------------------------------------
- */
+/* ---- reading a row ----------------------------------------------------------------------------------------------- */
 
 static bool is_json_object(const char *text)
 {
@@ -105,8 +104,7 @@ int store_event_load(struct store *s, int64_t id, struct event *ret, struct err 
 	return event_row_load(s, id, false, ret, reterr);
 }
 
-/* ---- due -----------------------------------------------------------------------------------------------------------
- */
+/* ---- due --------------------------------------------------------------------------------------------------------- */
 
 /* Makes a transaction of its own where the caller has none. A reader only passes it by. */
 static int bad_event_dead(struct store *s, int64_t id, int64_t now_ms, const struct err *why, struct err *reterr)
@@ -177,8 +175,7 @@ int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t n
 	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
 }
 
-/* ---- of another URL ------------------------------------------------------------------------------------------------
- */
+/* ---- of another URL ---------------------------------------------------------------------------------------------- */
 
 /* Those without a URL (their account was not configured when they were queued) belong to no other. */
 static int other_url_ids(struct store *s, const char *account, const char *url, size_t max, struct ids *ids,

@@ -55,8 +55,7 @@ static int event_place_load(struct store *s, int64_t id, enum event_state state,
 	return 0;
 }
 
-/* ---- who is next ----------------------------------------------------------------------------------------------------
- */
+/* ---- who is next ------------------------------------------------------------------------------------------------- */
 
 /* When an event of this profile may go out: gap_ms after the person's last 2xx where the profile differs. */
 static int person_due(struct store *s, const char *account, const char *email, const char *profile, int64_t gap_ms,
@@ -129,8 +128,7 @@ static int person_waits(struct store *s, const char *account, const char *email,
 	return query_step(&q);
 }
 
-/* ---- queueing ------------------------------------------------------------------------------------------------------
- */
+/* ---- queueing ---------------------------------------------------------------------------------------------------- */
 
 static int hex_value(char c)
 {
@@ -225,8 +223,7 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	return 0;
 }
 
-/* ---- ends ----------------------------------------------------------------------------------------------------------
- */
+/* ---- ends -------------------------------------------------------------------------------------------------------- */
 
 static int event_state_set(struct store *s, struct event_place *p, enum event_state from, enum event_state to,
 			   int64_t ended_ms, const char *reason, struct err *reterr)
@@ -309,8 +306,7 @@ int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t no
 	return event_set_aside(s, id, reason, now_ms, reterr);
 }
 
-/* ---- back from the dead ---------------------------------------------------------------------------------------------
- */
+/* ---- back from the dead ------------------------------------------------------------------------------------------ */
 
 static int event_profile(struct store *s, int64_t id, char **ret, struct err *reterr)
 {

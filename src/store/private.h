@@ -66,14 +66,17 @@ int store_failed(struct store *s, int rc, struct err *reterr) MUSTCHECK;
 int store_exec(struct store *s, const char *sql, struct err *reterr) MUSTCHECK;
 /* The answer of "PRAGMA …" with one number. */
 int store_pragma(struct store *s, const char *sql, int64_t *ret, struct err *reterr) MUSTCHECK;
+int transaction_lost(struct store *s, struct err *reterr) MUSTCHECK;
 void store_tell(struct store *s, int64_t now_ms);
 
 void statements_done(struct store *s);
 /* Calls fn with the text of every statement prepared so far: the tests ask for their plans. */
 void store_each_statement(struct store *s, void (*fn)(void *ctx, const char *sql), void *ctx);
 
-/* Makes the schema, or brings an older one forward. -EPROTO, -ENOTSUP. Readers only check. */
-int schema_open(struct store *s, struct err *reterr) MUSTCHECK;
+/* Whether this is a store that this version knows; changes nothing. -EPROTO, -ENOTSUP. */
+int schema_check(struct store *s, int64_t *ret_version, struct err *reterr) MUSTCHECK;
+/* Makes the schema, or brings an older one forward. */
+int schema_forward(struct store *s, int64_t version, struct err *reterr) MUSTCHECK;
 
 void counts_add(struct store *s, enum count_kind kind, const char *name, int state, int wait, int64_t n);
 int counts_write(struct store *s, struct err *reterr) MUSTCHECK; /* to the tables, before the commit */

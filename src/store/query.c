@@ -10,8 +10,7 @@
 
 #define STATEMENTS_FIRST 256
 
-/* ---- the cache of prepared statements ------------------------------------------------------------------------------
- */
+/* ---- the cache of prepared statements ---------------------------------------------------------------------------- */
 
 static struct statement *statement_slot(struct store *s, const char *sql)
 {
@@ -75,8 +74,7 @@ void store_each_statement(struct store *s, void (*fn)(void *ctx, const char *sql
 			fn(ctx, s->statements[i].sql);
 }
 
-/* ---- open and close ------------------------------------------------------------------------------------------------
- */
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 struct query query_open(struct store *s, const char *sql, struct err *reterr)
 {
@@ -90,8 +88,7 @@ struct query query_open(struct store *s, const char *sql, struct err *reterr)
 		INSIST(s->in_transaction);
 		/* SQLite ends a transaction by itself when the disk fails; what came now would be committed alone. */
 		if (sqlite3_get_autocommit(s->db))
-			q.status = err_set(reterr, s->lost ? s->lost : -EIO,
-					   "the store %s: the transaction was lost when the disk failed", s->path);
+			q.status = transaction_lost(s, reterr);
 	}
 	return q;
 }
@@ -105,8 +102,7 @@ void query_close(struct query *q)
 	q->stmt = NULL;
 }
 
-/* ---- binding -------------------------------------------------------------------------------------------------------
- */
+/* ---- binding ----------------------------------------------------------------------------------------------------- */
 
 static void bound(struct query *q, int rc)
 {
@@ -146,8 +142,7 @@ void query_bind_blob(struct query *q, const void *v, size_t n)
 		bound(q, sqlite3_bind_blob64(q->stmt, ++q->parameter, v ? v : "", v ? n : 0, SQLITE_STATIC));
 }
 
-/* ---- stepping ------------------------------------------------------------------------------------------------------
- */
+/* ---- stepping ---------------------------------------------------------------------------------------------------- */
 
 int query_step(struct query *q)
 {
@@ -194,8 +189,7 @@ int query_one_int(struct query *q, int64_t *ret)
 	return r;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static void column_bad(struct query *q, int column)
 {
@@ -284,8 +278,7 @@ const void *query_blob(struct query *q, size_t *ret_n)
 	return blob ? blob : "";
 }
 
-/* ---- ids -----------------------------------------------------------------------------------------------------------
- */
+/* ---- ids --------------------------------------------------------------------------------------------------------- */
 
 void ids_add(struct ids *ids, int64_t id)
 {

@@ -10,8 +10,7 @@
 #include "base/clock.h"
 #include "store/private.h"
 
-/* ---- counters ------------------------------------------------------------------------------------------------------
- */
+/* ---- counters ---------------------------------------------------------------------------------------------------- */
 
 struct counter {
 	char *name;
@@ -99,8 +98,7 @@ void store_webhook_counts(struct store *s,
 	counters_each(s, COUNT_WEBHOOKS, webhook_count, &to);
 }
 
-/* ---- the oldest ready event ----------------------------------------------------------------------------------------
- */
+/* ---- the oldest ready event -------------------------------------------------------------------------------------- */
 
 static int oldest_take(struct query *q, char **ret_url, int64_t *ret_created_ms)
 {
@@ -151,8 +149,7 @@ int64_t store_events_oldest_ms(struct store *s, const char *account)
 	return oldest;
 }
 
-/* ---- pages ---------------------------------------------------------------------------------------------------------
- */
+/* ---- pages ------------------------------------------------------------------------------------------------------- */
 
 /* Collects one page of ids under the time limit. */
 static int page_ids(struct query *q, struct store *s, int64_t before_id, size_t max, int state, struct ids *ids)
@@ -308,8 +305,7 @@ int store_webhooks_page(struct store *s, int state, int64_t before_id, size_t ma
 	return r;
 }
 
-/* ---- people whose flag is true -------------------------------------------------------------------------------------
- */
+/* ---- people whose flag is true ----------------------------------------------------------------------------------- */
 
 static void paused_free(struct store_paused_person *p)
 {

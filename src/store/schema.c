@@ -138,14 +138,6 @@ static const char *const steps[] = {
 
 #define SCHEMA_NEWEST ((int64_t)(sizeof(steps) / sizeof(*steps)))
 
-static int schema_foreign(struct store *s, struct err *reterr)
-{
-	return err_set(
-		reterr, -ENOTSUP,
-		"the store %s is a database of another program: give another file as store.url, or move this one away",
-		s->path);
-}
-
 static int schema_step(struct store *s, int64_t from, struct err *reterr)
 {
 	char version[64];
@@ -165,34 +157,41 @@ static int schema_step(struct store *s, int64_t from, struct err *reterr)
 	return store_commit(s, reterr);
 }
 
-static int schema_begin_new(struct store *s, struct err *reterr)
+static int schema_count_tables(struct store *s, int64_t *ret, struct err *reterr)
 {
-	char mark[64];
-	int64_t tables = 0;
-	int r;
-
 	QUERY(q, s, "SELECT count(*) FROM sqlite_schema", reterr);
-	r = query_one_int(&q, &tables);
-	if (r < 0)
-		return r;
-	if (tables > 0)
-		return schema_foreign(s, reterr);
-	(void)sqlite3_snprintf(sizeof(mark), mark, "PRAGMA application_id = %d", APPLICATION_ID);
-	return store_exec(s, mark, reterr);
+	return query_one_int(&q, ret);
 }
 
-int schema_open(struct store *s, struct err *reterr)
+/* Ours by its mark, or not anybody's yet. */
+static int schema_is_ours(struct store *s, int64_t version, struct err *reterr)
 {
-	int64_t version = 0, application = 0;
-	int r;
+	int64_t application = 0, tables = 0;
+	int r = store_pragma(s, "PRAGMA application_id", &application, reterr);
 
-	r = store_pragma(s, "PRAGMA user_version", &version, reterr);
-	if (r == 0)
-		r = store_pragma(s, "PRAGMA application_id", &application, reterr);
+	if (r < 0 || application == APPLICATION_ID)
+		return r;
+	r = schema_count_tables(s, &tables, reterr);
 	if (r < 0)
 		return r;
-	if (application != APPLICATION_ID && (application != 0 || version != 0))
-		return schema_foreign(s, reterr);
+	if (application != 0 || version != 0 || tables != 0)
+		return err_set(
+			reterr, -ENOTSUP,
+			"the store %s is a database of another program: give another file as store.url, or move this "
+			"one away",
+			s->path);
+	return 0;
+}
+
+int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
+{
+	int64_t version = 0;
+	int r = store_pragma(s, "PRAGMA user_version", &version, reterr);
+
+	if (r == 0)
+		r = schema_is_ours(s, version, reterr);
+	if (r < 0)
+		return r;
 	if (version > SCHEMA_NEWEST)
 		return err_set(
 			reterr, -EPROTO,
@@ -205,8 +204,19 @@ int schema_open(struct store *s, struct err *reterr)
 			       "brings the "
 			       "store forward",
 			       s->path, (long long)version, (long long)SCHEMA_NEWEST);
-	if (version == 0)
-		r = schema_begin_new(s, reterr);
+	*ret_version = version;
+	return 0;
+}
+
+int schema_forward(struct store *s, int64_t version, struct err *reterr)
+{
+	char mark[64];
+	int r = 0;
+
+	if (version == 0) {
+		(void)sqlite3_snprintf(sizeof(mark), mark, "PRAGMA application_id = %d", APPLICATION_ID);
+		r = store_exec(s, mark, reterr);
+	}
 	for (; r == 0 && version < SCHEMA_NEWEST; version++)
 		r = schema_step(s, version, reterr);
 	return r;

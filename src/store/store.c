@@ -24,8 +24,7 @@
 /* How often SQLite asks whether a limited read is to end: every so many steps of its machine, well under 1 ms. */
 #define READ_LIMIT_STEPS 2000
 
-/* ---- statements without parameters ---------------------------------------------------------------------------------
- */
+/* ---- statements without parameters ------------------------------------------------------------------------------- */
 
 int store_exec(struct store *s, const char *sql, struct err *reterr)
 {
@@ -51,8 +50,7 @@ void store_tell(struct store *s, int64_t now_ms)
 		s->told_ms = now_ms;
 }
 
-/* ---- reads that end ------------------------------------------------------------------------------------------------
- */
+/* ---- reads that end ---------------------------------------------------------------------------------------------- */
 
 static int read_limit_progress(void *arg)
 {
@@ -77,8 +75,7 @@ void read_limit_end(struct store *s)
 	s->read_until_us = 0;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------
- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static int store_check_directory(const char *path, struct err *reterr)
 {
@@ -174,8 +171,7 @@ static int store_lock(struct store *s, struct err *reterr)
 	return 0;
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static int store_committed(void *arg, sqlite3 *db, const char *name, int pages)
 {
@@ -210,21 +206,22 @@ static int store_connect(struct store *s, struct err *reterr)
 	return 0;
 }
 
-/* The number is read first: a file that is no database says so there, before anything is changed. */
+/* What is not ours, or not known yet, is found out before anything is changed. */
 static int store_prepare_file(struct store *s, struct err *reterr)
 {
 	int64_t version;
-	int r = store_pragma(s, "PRAGMA user_version", &version, reterr);
+	int r = schema_check(s, &version, reterr);
 
-	if (r == 0 && s->mode == STORE_WRITE) {
-		/* What is asked to check points is kept in wal_pages: at the start of a turn, not inside its commit. */
-		r = store_exec(s,
-			       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
-			       "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
-			       reterr);
-		(void)sqlite3_wal_hook(s->db, store_committed, s);
-	}
-	return r < 0 ? r : schema_open(s, reterr);
+	if (r < 0 || s->mode == STORE_READ)
+		return r;
+	/* The WAL is written back between turns (transaction.c), not by SQLite inside a commit. */
+	r = store_exec(s,
+		       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
+		       "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
+		       reterr);
+	/* After that pragma, which takes the hook's place. */
+	(void)sqlite3_wal_hook(s->db, store_committed, s);
+	return r < 0 ? r : schema_forward(s, version, reterr);
 }
 
 static int store_open_steps(struct store *s, struct err *reterr)

@@ -10,7 +10,13 @@
  *
  * Errors, beside those named: -ENOSPC full, -EROFS, -EIO, -EBADMSG (a row that does not read: the caller makes it a
  * dead letter by store_webhook_dead / store_event_dead, which need only the id), -EINTR (a reader's time is up).
- * Everything costs O(log n) in the size of the store unless said otherwise; nothing is scanned at open.
+ * A change that fails with anything but a refusal named at the function may be half done: undo the savepoint or roll
+ * back. Where the disk failed SQLite has ended the transaction; every further change then fails, and so does the
+ * commit. Everything costs O(log n) in the size of the store unless said otherwise; nothing is scanned at open.
+ *
+ * Callbacks: rows are collected before the first call, so a callback may change what it is called with. What it is
+ * given lives until it returns. The numbers of the enums here, of transitions and of states stand in the rows: never
+ * change one.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -45,8 +51,7 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 void store_close(struct store *s); /* NULL allowed; rolls back what is open */
 void store_set_max_size(struct store *s, int64_t bytes);
 
-/* ---- transactions ---------------------------------------------------------------------------------------------------
- */
+/* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 int store_begin(struct store *s, struct err *reterr) MUSTCHECK;
 int store_commit(struct store *s, struct err *reterr) MUSTCHECK; /* on failure the transaction is rolled back */
@@ -61,8 +66,7 @@ void store_savepoint_undo(struct store *s);
 int store_may_take(struct store *s, struct err *reterr) MUSTCHECK;
 int64_t store_size(struct store *s); /* (pages − free pages) × page size + WAL, in bytes */
 
-/* ---- webhooks -------------------------------------------------------------------------------------------------------
- */
+/* ---- webhooks ---------------------------------------------------------------------------------------------------- */
 
 /* Why a pending webhook is not taken up now. */
 enum store_wait {
@@ -89,7 +93,9 @@ enum store_webhook_state {
  * in. */
 int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
 			 struct err *reterr) MUSTCHECK;
-/* Lets every pending webhook whose not_before has come be ready. Call at the start of a turn. */
+/* Lets every pending webhook whose not_before has come be ready. Call at the start of a turn: the newest now_ms that
+ * the store was told is also the time at which what ends in this turn ends, and from which `retention` and `remember`
+ * run. */
 int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr) MUSTCHECK;
 /* When the next not_before comes; CLOCK_NEVER_MS: none. */
 int64_t store_webhooks_next_due_ms(struct store *s);
@@ -97,8 +103,9 @@ int64_t store_webhooks_next_due_ms(struct store *s);
 int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr) MUSTCHECK;
 /* -ENOENT, -EBADMSG. The caller owns what is in *ret. */
 int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct err *reterr) MUSTCHECK;
-/* 1 where an earlier undone webhook forbids this one to meet the ledger: of the same source and conversation, or of the
- * same source and customer waiting for a lookup (any wait but SETTLE's). 0 where none does. */
+/* 1 where an earlier undone webhook forbids this one to meet the ledger: of the same source and
+ * conversation (whatever it waits for; `settle` looks before it asks), or of the same source and customer unless that
+ * one is only held (TIME), or stands BEHIND a held one of its own conversation. 0 where none does. */
 int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
 int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t not_before_ms,
 		       struct err *reterr) MUSTCHECK;
@@ -117,7 +124,7 @@ int store_webhooks_release(struct store *s, const char *source, enum store_wait 
 /* Makes the oldest webhook of the source that waits for a SLOT ready. */
 int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr) MUSTCHECK;
 /* Sources that have webhooks waiting as UNCONFIGURED, LOOKUP, SLOT or PARKED at start: all become ready. Once, after
- * open. */
+ * open; costs as much as there are such, like store_webhooks_release. */
 int store_webhooks_restart(struct store *s, struct err *reterr) MUSTCHECK;
 /* Calls fn for the pending webhooks of a conversation, in order of receipt, until it returns non-zero: for settle. */
 int store_webhooks_of_conversation(struct store *s, const char *source, const char *conversation,
@@ -131,10 +138,10 @@ int store_webhook_set_tries(struct store *s, int64_t id, unsigned tries, struct 
 /* Makes a dead webhook pending again, ready now. -ENOENT: there is no such dead letter. */
 int store_webhook_revive(struct store *s, int64_t id, struct err *reterr) MUSTCHECK;
 
-/* ---- conversations --------------------------------------------------------------------------------------------------
- */
+/* ---- conversations ----------------------------------------------------------------------------------------------- */
 
-/* The entry and whom it reached; an unknown conversation gives an empty entry (LEDGER_UNKNOWN) and 0. */
+/* The entry and whom it reached; an unknown conversation gives an empty entry (LEDGER_UNKNOWN) and 0. Past retention a
+ * closed conversation reached nobody any more that can be named. -EBADMSG: a save writes over what does not read. */
 int store_conversation_load(struct store *s, const char *source, const char *conversation, struct ledger_entry *ret,
 			    struct reached_list *ret_reached, struct err *reterr) MUSTCHECK;
 /* Writes both whole. */
@@ -149,23 +156,24 @@ int store_conversation_oldest_open(struct store *s, const char *source, int64_t 
 /* When that of the source was received, for the next expiry; CLOCK_NEVER_MS: none open. */
 int64_t store_conversation_oldest_received_ms(struct store *s, const char *source);
 
-/* ---- customers looked up --------------------------------------------------------------------------------------------
- */
+/* ---- customers looked up ----------------------------------------------------------------------------------------- */
 
 int store_customer_load(struct store *s, const char *source, const char *customer, int64_t not_older_than_ms,
 			struct customer *ret, struct err *reterr) MUSTCHECK; /* -ENOENT: not known or too old */
 int store_customer_save(struct store *s, const char *source, const char *customer, const struct customer *c,
 			int64_t now_ms, struct err *reterr) MUSTCHECK;
 
-/* ---- events ---------------------------------------------------------------------------------------------------------
- */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 /* Queues it (e->id is set), ready, behind its person's earlier ones; person_gap_ms: least time after the person's last
- * 2xx where the profile differs. Returns 0, or 1 where account and unique_id are there already: nothing was queued. */
+ * 2xx where the profile differs. Returns 0, or 1 where account and unique_id are there already: nothing was queued.
+ * -EINVAL: unique_id is not 32 lower-case hexadecimal digits. */
 int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, int64_t now_ms,
 		       struct err *reterr) MUSTCHECK;
 /* Calls fn for ready events of the account that are the first of their person and due at now_ms, the longest due
- * first, at most max, until it returns non-zero. url_only: NULL or only those of that url. */
+ * first, at most max, until it returns non-zero. One that is on its way stays due until its end or retry is told: who
+ * calls asks for so many more. One that does not read becomes a dead letter here, in a transaction of its own where
+ * none is open. */
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
 		     int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr) MUSTCHECK;
 /* When the next first-of-its-person comes due after now_ms; CLOCK_NEVER_MS: none. */
@@ -179,8 +187,8 @@ int store_event_retry(struct store *s, int64_t id, unsigned attempts, int64_t du
 /* A dead letter with its reason; the person's next event becomes due. */
 int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t now_ms, struct err *reterr) MUSTCHECK;
 /* A dead letter is ready again, in its old place among its person's. -ENOENT: no such. *ret_later: an event of its
- * person queued after it was delivered meanwhile (then: the ledger's flag as of now, and backfill, by
- * store_event_rewrite). */
+ * person queued after it was delivered meanwhile, or goes out before it because it may be on its way (then: the
+ * ledger's flag as of now, and backfill, by store_event_rewrite). */
 int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_later, struct err *reterr) MUSTCHECK;
 int store_event_rewrite(struct store *s, int64_t id, const char *profile, const char *properties, bool backfill,
 			struct err *reterr) MUSTCHECK;
@@ -191,8 +199,7 @@ int store_event_load(struct store *s, int64_t id, struct event *ret,
 int store_events_dead_of_other_url(struct store *s, const char *account, const char *url, const char *reason,
 				   int64_t now_ms, size_t max, struct err *reterr) MUSTCHECK;
 
-/* ---- housekeeping ---------------------------------------------------------------------------------------------------
- */
+/* ---- housekeeping ------------------------------------------------------------------------------------------------ */
 
 /* One small step: deletes at most max rows of what is past its time (done webhooks, delivered events: retention; closed
  * conversations: remember; delivery digests: 7 days at least; customers: a day), and of the oldest done rows while the
@@ -204,10 +211,9 @@ void store_checkpoint(struct store *s);
 /* Copies the store to a new file while it runs; from a reader. */
 int store_backup(struct store *s, const char *file, struct err *reterr) MUSTCHECK;
 
-/* ---- reading for people (any store) ---------------------------------------------------------------------------------
- */
+/* ---- reading for people (any store) ------------------------------------------------------------------------------ */
 
-/* Counters kept with every change, not counted here. Calls fn for each. */
+/* Counters kept with every change, not counted here; as of the last commit. Calls fn for each, also where n is 0. */
 void store_event_counts(struct store *s, void (*fn)(void *ctx, const char *account, enum event_state state, int64_t n),
 			void *ctx);
 void store_conversation_counts(struct store *s, void (*fn)(void *ctx, const char *source, int64_t open), void *ctx);

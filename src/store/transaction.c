@@ -12,8 +12,7 @@
 
 #include "store/private.h"
 
-/* ---- the WAL -------------------------------------------------------------------------------------------------------
- */
+/* ---- the WAL ----------------------------------------------------------------------------------------------------- */
 
 /* A small store writes back more often, so that the WAL stays a small part of max_size. */
 static int wal_limit(const struct store *s)
@@ -50,8 +49,14 @@ void store_checkpoint(struct store *s)
 		wal_write_back(s);
 }
 
-/* ---- transactions --------------------------------------------------------------------------------------------------
- */
+/* ---- transactions ------------------------------------------------------------------------------------------------ */
+
+/* SQLite ended it by itself: nothing that is done after that may count as part of it. */
+int transaction_lost(struct store *s, struct err *reterr)
+{
+	return err_set(reterr, s->lost ? s->lost : -EIO, "the store %s: the transaction was lost when the disk failed",
+		       s->path);
+}
 
 static void transaction_ended(struct store *s)
 {
@@ -75,14 +80,11 @@ int store_begin(struct store *s, struct err *reterr)
 
 int store_commit(struct store *s, struct err *reterr)
 {
-	int r = 0;
+	int r;
 
 	INSIST(s->in_transaction && !s->in_savepoint);
-	if (s->lost)
-		r = err_set(reterr, s->lost, "the store %s: the transaction was lost when the disk failed", s->path);
+	r = s->lost ? transaction_lost(s, reterr) : counts_write(s, reterr);
 	if (r == 0)
-		r = counts_write(s, reterr);
-	if (r >= 0)
 		r = store_exec(s, "COMMIT", reterr);
 	if (r < 0) {
 		store_rollback(s);
@@ -108,7 +110,7 @@ int store_savepoint(struct store *s, struct err *reterr)
 
 	INSIST(s->in_transaction && !s->in_savepoint);
 	if (s->lost)
-		return err_set(reterr, s->lost, "the store %s: the transaction was lost when the disk failed", s->path);
+		return transaction_lost(s, reterr);
 	r = store_exec(s, "SAVEPOINT webhook", reterr);
 	if (r == 0) {
 		s->in_savepoint = true;
@@ -120,12 +122,8 @@ int store_savepoint(struct store *s, struct err *reterr)
 int store_savepoint_keep(struct store *s, struct err *reterr)
 {
 	INSIST(s->in_savepoint);
-	if (s->lost) {
-		store_savepoint_undo(s);
-		return err_set(reterr, -EIO, "the store %s: the transaction was lost when the disk failed", s->path);
-	}
 	s->in_savepoint = false;
-	return store_exec(s, "RELEASE webhook", reterr);
+	return s->lost ? transaction_lost(s, reterr) : store_exec(s, "RELEASE webhook", reterr);
 }
 
 void store_savepoint_undo(struct store *s)

@@ -37,8 +37,7 @@ _Static_assert(STORE_WEBHOOK_PENDING == 0 && STORE_WAIT_NONE == 0 && STORE_WAIT_
 		       STORE_WAIT_UNCONFIGURED == 7 && STORE_WAIT_PAUSED == 8,
 	       "numbers in the store");
 
-/* ---- moving --------------------------------------------------------------------------------------------------------
- */
+/* ---- moving ------------------------------------------------------------------------------------------------------ */
 
 static int webhook_ready(struct store *s, int64_t id, struct err *reterr)
 {
@@ -143,8 +142,7 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 	return r <= 0 ? r : let_go_of_customer(s, &p, reterr);
 }
 
-/* ---- ready ---------------------------------------------------------------------------------------------------------
- */
+/* ---- ready ------------------------------------------------------------------------------------------------------- */
 
 int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 {
@@ -179,8 +177,7 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 	return r < 0 ? r : (int)n;
 }
 
-/* ---- behind --------------------------------------------------------------------------------------------------------
- */
+/* ---- behind ------------------------------------------------------------------------------------------------------ */
 
 static int behind_conversation(struct store *s, const struct webhook *w, struct err *reterr)
 {
@@ -233,8 +230,7 @@ int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err
 	return r != 0 ? r : behind_the_behind(s, w, reterr);
 }
 
-/* ---- releasing -----------------------------------------------------------------------------------------------------
- */
+/* ---- releasing --------------------------------------------------------------------------------------------------- */
 
 static int release_of_customer(struct store *s, const char *source, enum store_wait why, const char *customer,
 			       struct err *reterr)
@@ -280,8 +276,7 @@ int store_webhooks_restart(struct store *s, struct err *reterr)
 	return query_make_ready(&q, s, reterr);
 }
 
-/* ---- of one conversation -------------------------------------------------------------------------------------------
- */
+/* ---- of one conversation ----------------------------------------------------------------------------------------- */
 
 /* -ENOENT: it is not pending any more. */
 static int webhook_waits(struct store *s, int64_t id, enum store_wait *ret_why, int64_t *ret_not_before_ms,

@@ -12,8 +12,7 @@
 
 #define HEADERS_MAX (256 * 1024)
 
-/* ---- headers as bytes ----------------------------------------------------------------------------------------------
- */
+/* ---- headers as bytes -------------------------------------------------------------------------------------------- */
 
 static void headers_write(const struct pairs *headers, struct buf *to)
 {
@@ -41,8 +40,7 @@ static int headers_read(const char *bytes, size_t n, struct pairs *ret)
 	return 0;
 }
 
-/* ---- putting in ----------------------------------------------------------------------------------------------------
- */
+/* ---- putting in -------------------------------------------------------------------------------------------------- */
 
 /* 1: that delivery is there. */
 static int delivery_seen(struct store *s, const struct webhook *w, struct err *reterr)
@@ -67,30 +65,18 @@ static int delivery_insert(struct store *s, const struct webhook *w, struct err 
 	return query_run(&q);
 }
 
-static int body_insert(struct store *s, const struct webhook *w, struct err *reterr)
+static int body_insert(struct store *s, const struct webhook *w, const struct buf *headers, struct err *reterr)
 {
-	struct buf headers;
-	int r;
-
-	buf_init(&headers, HEADERS_MAX);
-	headers_write(&w->headers, &headers);
-	if (headers.error < 0) {
-		buf_done(&headers);
-		return err_set(reterr, -EMSGSIZE, "the webhook's headers are larger than %d bytes", HEADERS_MAX);
-	}
 	QUERY(q, s,
 	      "INSERT INTO webhook_bodies (id, path, query, headers, delivery, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	      reterr);
 	query_bind_int(&q, w->id);
 	query_bind_text(&q, w->path ? w->path : "");
 	query_bind_text(&q, w->query ? w->query : "");
-	query_bind_blob(&q, headers.data, headers.len);
+	query_bind_blob(&q, headers->data, headers->len);
 	query_bind_blob(&q, w->delivery, w->has_delivery ? sizeof(w->delivery) : 0);
 	query_bind_blob(&q, w->body, w->body_len);
-	r = query_run(&q);
-	query_close(&q);
-	buf_done(&headers);
-	return r;
+	return query_run(&q);
 }
 
 static int row_insert(struct store *s, const struct webhook *w, enum store_webhook_state state, const char *result,
@@ -115,18 +101,24 @@ static int row_insert(struct store *s, const struct webhook *w, enum store_webho
 int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
 			 struct err *reterr)
 {
+	CLEANUP(buf_done) struct buf headers;
 	enum store_webhook_state state = dead_reason ? STORE_WEBHOOK_DEAD
 					 : result    ? STORE_WEBHOOK_DONE
 						     : STORE_WEBHOOK_PENDING;
-	int r = delivery_seen(s, w, reterr);
+	int r;
 
+	buf_init(&headers, HEADERS_MAX);
+	headers_write(&w->headers, &headers);
+	if (headers.error < 0)
+		return err_set(reterr, headers.error, "the webhook's headers are larger than %d bytes", HEADERS_MAX);
+	r = delivery_seen(s, w, reterr);
 	if (r != 0)
 		return r;
 	r = row_insert(s, w, state, dead_reason ? dead_reason : result, reterr);
 	if (r < 0)
 		return r;
 	w->id = sqlite3_last_insert_rowid(s->db);
-	r = body_insert(s, w, reterr);
+	r = body_insert(s, w, &headers, reterr);
 	if (r >= 0)
 		r = delivery_insert(s, w, reterr);
 	if (r < 0)
@@ -152,8 +144,7 @@ int store_webhook_mark(struct store *s, const struct webhook *w, struct err *ret
 	return r < 0 ? r : 0;
 }
 
-/* ---- taking out ----------------------------------------------------------------------------------------------------
- */
+/* ---- taking out -------------------------------------------------------------------------------------------------- */
 
 static void webhook_read_row(struct query *q, struct webhook *w)
 {
@@ -209,8 +200,7 @@ int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct 
 	return 0;
 }
 
-/* ---- its place -----------------------------------------------------------------------------------------------------
- */
+/* ---- its place --------------------------------------------------------------------------------------------------- */
 
 void webhook_place_done(struct webhook_place *p)
 {
@@ -262,8 +252,7 @@ int webhook_move(struct store *s, struct webhook_place *p, enum store_webhook_st
 	return 0;
 }
 
-/* ---- its end -------------------------------------------------------------------------------------------------------
- */
+/* ---- its end ----------------------------------------------------------------------------------------------------- */
 
 static int webhook_end_row(struct store *s, struct webhook_place *p, enum store_webhook_state state, const char *result,
 			   struct err *reterr)
@@ -324,8 +313,7 @@ int store_webhook_revive(struct store *s, int64_t id, struct err *reterr)
 	return r < 0 ? r : webhook_move(s, &p, STORE_WEBHOOK_PENDING, STORE_WAIT_NONE, 0, reterr);
 }
 
-/* ---- tries and lookups ---------------------------------------------------------------------------------------------
- */
+/* ---- tries and lookups ------------------------------------------------------------------------------------------- */
 
 int64_t store_webhook_last_id(struct store *s)
 {

@@ -112,8 +112,7 @@ static inline int64_t sql(struct fixture *f, const char *text)
 	return n;
 }
 
-/* ---- webhooks ------------------------------------------------------------------------------------------------------
- */
+/* ---- webhooks ---------------------------------------------------------------------------------------------------- */
 
 /* delivery: 0: none. Puts it in outside a transaction of the caller. Returns its id, or 0 for a duplicate. */
 static inline int64_t put(struct fixture *f, const char *source, const char *conversation, const char *customer,
@@ -155,8 +154,7 @@ static inline enum store_wait wait_of(struct fixture *f, int64_t id)
 	return (enum store_wait)sql(f, text);
 }
 
-/* ---- events --------------------------------------------------------------------------------------------------------
- */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 #define FLAG_TRUE "{\"In Gladly Conversation\":true}"
 #define FLAG_FALSE "{\"In Gladly Conversation\":false}"

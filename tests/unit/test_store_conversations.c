@@ -193,8 +193,7 @@ static void a_conversation_that_does_not_read_says_so_and_can_be_written_over(vo
 	}
 }
 
-/* ---- customers -----------------------------------------------------------------------------------------------------
- */
+/* ---- customers --------------------------------------------------------------------------------------------------- */
 
 static void a_customer_is_known_until_too_old(void **state)
 {

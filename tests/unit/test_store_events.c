@@ -35,8 +35,7 @@ static void assert_due_are(struct fixture *f, int64_t now_ms, const int64_t *wan
 		fail_msg("line %d: %zu are due, the first is %lld", line, seen.n, seen.n ? (long long)seen.ids[0] : 0);
 }
 
-/* ---- keeping -------------------------------------------------------------------------------------------------------
- */
+/* ---- keeping ----------------------------------------------------------------------------------------------------- */
 
 static void an_event_comes_back_as_it_was_queued(void **state)
 {
@@ -128,8 +127,7 @@ static void an_account_has_each_unique_id_once(void **state)
 	event_done(&bad);
 }
 
-/* ---- order of a person ---------------------------------------------------------------------------------------------
- */
+/* ---- order of a person ------------------------------------------------------------------------------------------- */
 
 static void a_person_has_one_event_due_at_a_time_in_order(void **state)
 {
@@ -228,8 +226,7 @@ static void a_death_does_not_shorten_the_gap(void **state)
 	commit(f);
 }
 
-/* ---- back from the dead --------------------------------------------------------------------------------------------
- */
+/* ---- back from the dead ------------------------------------------------------------------------------------------ */
 
 static void a_revived_event_takes_its_old_place(void **state)
 {
@@ -302,8 +299,7 @@ static void that_a_later_one_was_delivered_is_known_after_it_was_cleaned_away(vo
 	commit(f);
 }
 
-/* ---- other URLs, the oldest, ends ----------------------------------------------------------------------------------
- */
+/* ---- other URLs, the oldest, ends -------------------------------------------------------------------------------- */
 
 static void events_of_another_url_become_dead_letters_a_few_at_a_time(void **state)
 {
@@ -397,8 +393,7 @@ static void a_bad_event_becomes_a_dead_letter_and_stops_nobody(void **state)
 	}
 }
 
-/* ---- against a model -----------------------------------------------------------------------------------------------
- */
+/* ---- against a model --------------------------------------------------------------------------------------------- */
 
 enum {
 	PEOPLE = 5,

@@ -9,8 +9,7 @@
 
 #include "store_fixture.h"
 
-/* ---- opening -------------------------------------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static int open_as(const char *path, enum store_mode mode, struct err *e)
 {
@@ -110,6 +109,12 @@ static void what_is_not_a_store_is_refused_and_left_alone(void **state)
 	sql(&other, "PRAGMA user_version = 0");
 	assert_int_equal(open_as(other.path, STORE_WRITE, &e), -ENOTSUP);
 	assert_int_equal(sql(&other, "SELECT count(*) FROM sqlite_schema"), 1);
+	/* Its journal is still its own: byte 18 of the file is 2 where there is a WAL. */
+	back = fopen(other.path, "r");
+	assert_non_null(back);
+	assert_int_equal(fseek(back, 18, SEEK_SET), 0);
+	assert_int_equal(fgetc(back), 1);
+	assert_int_equal(fclose(back), 0);
 	/* A directory. */
 	assert_true(open_as(f->dir, STORE_WRITE, &e) < 0);
 	assert_true(e.text[0] != '\0');
@@ -208,8 +213,7 @@ static void the_lock_goes_with_its_process(void **state)
 	fixture_open(f);
 }
 
-/* ---- readers -------------------------------------------------------------------------------------------------------
- */
+/* ---- readers ----------------------------------------------------------------------------------------------------- */
 
 static void a_reader_sees_what_is_committed_and_nothing_else(void **state)
 {
@@ -263,8 +267,7 @@ static void a_reader_ends_when_its_time_is_up(void **state)
 	store_close(reader);
 }
 
-/* ---- full and failing disks -----------------------------------------------------------------------------------------
- */
+/* ---- full and failing disks -------------------------------------------------------------------------------------- */
 
 static void a_full_disk_refuses_the_turn_and_keeps_what_was_committed(void **state)
 {
@@ -356,8 +359,7 @@ static void a_commit_that_does_not_fit_is_refused_and_the_store_goes_on(void **s
 	assert_int_equal(sql(f, "SELECT sum(n) FROM counts"), WEXITSTATUS(status));
 }
 
-/* ---- power cuts ----------------------------------------------------------------------------------------------------
- */
+/* ---- power cuts -------------------------------------------------------------------------------------------------- */
 
 static void copy_file(const char *from, const char *to, off_t cut)
 {
@@ -410,8 +412,7 @@ static void a_power_cut_loses_nothing_that_was_committed(void **state)
 	assert_int_equal(webhooks_after_cut(f, 100), 20);
 }
 
-/* ---- the WAL, the size, copies --------------------------------------------------------------------------------------
- */
+/* ---- the WAL, the size, copies ----------------------------------------------------------------------------------- */
 
 static void the_wal_is_written_back_at_the_start_of_a_turn(void **state)
 {

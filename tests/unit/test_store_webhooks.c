@@ -54,8 +54,7 @@ static void ends(struct fixture *f, int64_t id)
 		commit(f);
 }
 
-/* ---- keeping -------------------------------------------------------------------------------------------------------
- */
+/* ---- keeping ----------------------------------------------------------------------------------------------------- */
 
 static void a_committed_webhook_is_there_whole_after_a_reopening(void **state)
 {
@@ -170,8 +169,7 @@ static void one_webhook_is_undone_and_the_rest_of_the_turn_stays(void **state)
 	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 2"), 1);
 }
 
-/* ---- ready and waiting ---------------------------------------------------------------------------------------------
- */
+/* ---- ready and waiting ------------------------------------------------------------------------------------------- */
 
 static void ready_ones_come_in_order_of_receipt(void **state)
 {
@@ -294,8 +292,7 @@ static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
 			fail_msg("%s", store_wait_name(cases[i].why));
 }
 
-/* ---- order ---------------------------------------------------------------------------------------------------------
- */
+/* ---- order ------------------------------------------------------------------------------------------------------- */
 
 static void whether_one_is_behind_another(void **state)
 {
@@ -458,8 +455,7 @@ static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
 	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 0"), 0);
 }
 
-/* ---- dead letters, tries -------------------------------------------------------------------------------------------
- */
+/* ---- dead letters, tries ----------------------------------------------------------------------------------------- */
 
 static void a_dead_letter_is_kept_with_its_reason_and_can_come_back(void **state)
 {
@@ -581,8 +577,7 @@ static void the_pending_of_a_conversation_are_met_in_order(void **state)
 	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE result = 'settled'"), 3);
 }
 
-/* ---- broken rows ---------------------------------------------------------------------------------------------------
- */
+/* ---- broken rows ------------------------------------------------------------------------------------------------- */
 
 static void a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter(void **state)
 {
