@@ -86,6 +86,7 @@ def test_the_same_delivery_again_is_a_duplicate(daemon, sandbox, gladly):
         json.dumps(gladly_webhook("opened", at="2999-01-01T00:00:00Z")).encode(),
         json.dumps(gladly_webhook("opened", at="yesterday")).encode(),
     ],
+    ids=["half", "text", "list", "not-utf8", "surrogate", "deep-list", "deep-map", "no-conversation", "1970", "2999", "words"],
 )
 def test_proven_but_unreadable_is_taken_as_a_dead_letter(daemon, body):
     answer = daemon.post("gladly", body)
