@@ -7,6 +7,7 @@
 #include "admin/admin.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "admin/api.h"
 #include "base/clock.h"
@@ -34,11 +35,22 @@ struct route {
 	void (*serve)(struct admin *a, struct http_exchange *x, const struct generation *g);
 };
 
+/* name and value: one more header, or NULL. */
+static void answer_with(struct http_exchange *x, unsigned status, const char *type, const char *body, const char *name,
+			const char *value)
+{
+	CLEANUP(pairs_done) struct pairs headers = {0};
+	struct http_answer answer = {
+		.status = status, .type = type, .body = body, .body_len = strlen(body), .headers = &headers};
+
+	if (name)
+		pairs_add(&headers, name, value);
+	http_answer(x, &answer);
+}
+
 static void answer_text(struct http_exchange *x, unsigned status, const char *type, const char *body)
 {
-	struct http_answer answer = {.status = status, .type = type, .body = body, .body_len = strlen(body)};
-
-	http_answer(x, &answer);
+	answer_with(x, status, type, body, NULL, NULL);
 }
 
 static void answer_json(struct http_exchange *x, unsigned status, struct json_object *owned)
@@ -147,7 +159,7 @@ static bool is_allowed(struct http_exchange *x, const struct generation *g)
 
 	if (!token)
 		return true;
-	if (!shown || strncmp(shown, scheme, sizeof(scheme) - 1) != 0)
+	if (!shown || strncasecmp(shown, scheme, sizeof(scheme) - 1) != 0)
 		return false;
 	shown += sizeof(scheme) - 1;
 	const char *const *values = secret_values(g->secrets, token, &n);
@@ -161,16 +173,7 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	(void)ctx;
 	if (strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0)
 		return 0;
-	struct pairs headers = {0};
-	pairs_add(&headers, "Allow", "GET, HEAD");
-	static const char body[] = "{\"error\":\"this address answers GET only\"}";
-	struct http_answer answer = {.status = 405,
-				     .type = "application/json",
-				     .body = body,
-				     .body_len = sizeof(body) - 1,
-				     .headers = &headers};
-	http_answer(x, &answer);
-	pairs_done(&headers);
+	answer_with(x, 405, "application/json", "{\"error\":\"this address answers GET only\"}", "Allow", "GET, HEAD");
 	return 1;
 }
 
@@ -180,23 +183,14 @@ static void on_complete(void *ctx, struct http_exchange *x)
 	const struct route *route = route_of(x->path);
 	CLEANUP(generation_unrefp) struct generation *g = generation_current();
 
-	if (!(route && route->open) && !is_allowed(x, g)) {
-		struct pairs headers = {0};
-		static const char body[] = "{\"error\":\"the admin token is needed: Authorization: Bearer TOKEN\"}";
-		pairs_add(&headers, "WWW-Authenticate", "Bearer");
-		struct http_answer answer = {.status = 401,
-					     .type = "application/json",
-					     .body = body,
-					     .body_len = sizeof(body) - 1,
-					     .headers = &headers};
-		http_answer(x, &answer);
-		pairs_done(&headers);
-		return;
-	}
-	if (route)
+	if (!(route && route->open) && !is_allowed(x, g))
+		answer_with(x, 401, "application/json",
+			    "{\"error\":\"the right admin token is needed: Authorization: Bearer TOKEN\"}",
+			    "WWW-Authenticate", "Bearer");
+	else if (route)
 		route->serve(a, x, g);
 	else
-		answer_error(x, 404, "no such page: /healthz, /readyz, /metrics, /api/status, /api/events");
+		answer_error(x, 404, "no such page; there are /healthz, /readyz, /metrics, /api/status, /api/events");
 }
 
 int admin_start(struct pipeline *p, const struct config *c, int listen_fd, struct admin **ret, struct err *reterr)

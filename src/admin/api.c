@@ -40,17 +40,28 @@ static void set_time(struct json_object *row, const char *key, int64_t ms)
 	json_set_str(row, key, text);
 }
 
-/* ---- status: a row an account and a source, made first, then filled from the counters
- * -------------------------------- */
+/* ---- status ------------------------------------------------------------------------------------------------------ */
 
+/* A row for each account and source that is configured, made first; then all is filled from counters. */
 struct status {
-	struct json_object *accounts, *sources, *paused;
+	struct json_object *accounts, *sources, *paused; /* owned */
 	struct store *store;
 };
 
-/* The row of that name in a list of rows; appended where there is none: what is queued for an account that is no longer
- * configured is shown too. */
-static struct json_object *row_named(struct json_object *rows, const char *name)
+static void status_done(struct status *s)
+{
+	json_object_put(s->accounts);
+	json_object_put(s->sources);
+	json_object_put(s->paused);
+	store_close(s->store);
+}
+
+static const char *const account_counts[] = {"ready", "delivered", "dead", NULL};
+static const char *const source_counts[] = {"open_conversations", "pending", "dead", NULL};
+
+/* The row of that name in a list of rows; appended with zero counts where there is none: what is queued for an account
+ * that is no longer configured is shown too. */
+static struct json_object *row_named(struct json_object *rows, const char *const *counts, const char *name)
 {
 	for (size_t i = 0; i < json_object_array_length(rows); i++) {
 		struct json_object *row = json_object_array_get_idx(rows, i);
@@ -60,8 +71,20 @@ static struct json_object *row_named(struct json_object *rows, const char *name)
 	struct json_object *row = json_object_new_object();
 	json_set_str(row, "name", name);
 	json_set_bool(row, "configured", false);
+	for (size_t i = 0; counts[i]; i++)
+		json_set_int(row, counts[i], 0);
 	json_object_array_add(rows, row);
 	return row;
+}
+
+static struct json_object *account_row(struct status *s, const char *name)
+{
+	return row_named(s->accounts, account_counts, name);
+}
+
+static struct json_object *source_row(struct status *s, const char *name)
+{
+	return row_named(s->sources, source_counts, name);
 }
 
 static void add_to(struct json_object *row, const char *key, int64_t n)
@@ -71,23 +94,18 @@ static void add_to(struct json_object *row, const char *key, int64_t n)
 
 static void on_event_count(void *ctx, const char *account, enum event_state state, int64_t n)
 {
-	struct status *s = ctx;
-
-	add_to(row_named(s->accounts, account), event_state_name(state), n);
+	add_to(account_row(ctx, account), event_state_name(state), n);
 }
 
 static void on_conversation_count(void *ctx, const char *source, int64_t open)
 {
-	struct status *s = ctx;
-
-	add_to(row_named(s->sources, source), "open_conversations", open);
+	add_to(source_row(ctx, source), "open_conversations", open);
 }
 
 static void on_webhook_count(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why,
 			     int64_t n)
 {
-	struct status *s = ctx;
-	struct json_object *row = row_named(s->sources, source);
+	struct json_object *row = source_row(ctx, source);
 
 	if (state == STORE_WEBHOOK_DEAD)
 		add_to(row, "dead", n);
@@ -104,10 +122,7 @@ static void on_webhook_count(void *ctx, const char *source, enum store_webhook_s
 
 static void on_parked(void *ctx, const char *kind, const char *name, const char *reason)
 {
-	struct status *s = ctx;
-	struct json_object *rows = text_is(kind, "account") ? s->accounts : s->sources;
-
-	json_set_str(row_named(rows, name), "parked", reason);
+	json_set_str(text_is(kind, "account") ? account_row(ctx, name) : source_row(ctx, name), "parked", reason);
 }
 
 static int on_paused(void *ctx, const struct store_paused_person *p)
@@ -129,7 +144,7 @@ static void add_configured(struct status *s, const struct config *c, int64_t now
 {
 	for (size_t i = 0; i < c->accounts_n; i++) {
 		const struct account *a = &c->accounts[i];
-		struct json_object *row = row_named(s->accounts, a->name);
+		struct json_object *row = account_row(s, a->name);
 		long days;
 		json_set_bool(row, "configured", true);
 		json_set_str(row, "url", a->url);
@@ -138,7 +153,7 @@ static void add_configured(struct status *s, const struct config *c, int64_t now
 			json_set_int(row, "revision_days_left", days);
 	}
 	for (size_t i = 0; i < c->sources_n; i++) {
-		struct json_object *row = row_named(s->sources, c->sources[i].name);
+		struct json_object *row = source_row(s, c->sources[i].name);
 		json_set_bool(row, "configured", true);
 		json_set_str(row, "path", c->sources[i].path);
 	}
@@ -154,17 +169,30 @@ static void add_oldest(struct status *s)
 	}
 }
 
+static void add_readiness(struct json_object *status, struct pipeline *p)
+{
+	struct err why = {0};
+	bool ready = pipeline_is_ready(p);
+
+	json_set_bool(status, "ready", ready);
+	if (ready)
+		return;
+	pipeline_readiness(p, &why);
+	json_set_str(status, "not_ready", why.text);
+}
+
 unsigned api_status(const struct api_request *r, struct json_object **ret, struct err *reterr)
 {
-	struct status s = {0};
-	struct err not_ready = {0};
+	CLEANUP(status_done)
+	struct status s = {
+		.accounts = json_object_new_array(),
+		.sources = json_object_new_array(),
+		.paused = json_object_new_array(),
+	};
 
 	int code = open_reader(r, &s.store, reterr);
 	if (code < 0)
 		return status_of(code);
-	s.accounts = json_object_new_array();
-	s.sources = json_object_new_array();
-	s.paused = json_object_new_array();
 	add_configured(&s, r->generation->config, clock_now_ms());
 	store_event_counts(s.store, on_event_count, &s);
 	store_conversation_counts(s.store, on_conversation_count, &s);
@@ -172,33 +200,22 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	pipeline_parked(r->pipeline, on_parked, &s);
 	add_oldest(&s);
 	code = store_paused_page(s.store, PAUSED_SHOWN, on_paused, &s, reterr);
-	int64_t size = store_size(s.store);
-	store_close(s.store);
-	if (code < 0) {
-		json_object_put(s.accounts);
-		json_object_put(s.sources);
-		json_object_put(s.paused);
+	if (code < 0)
 		return status_of(code);
-	}
 
 	struct json_object *status = json_object_new_object();
 	json_set_str(status, "version", PACKAGE_VERSION);
 	set_time(status, "started", r->started_ms);
-	json_set_bool(status, "ready", pipeline_is_ready(r->pipeline));
-	if (!pipeline_is_ready(r->pipeline)) {
-		pipeline_readiness(r->pipeline, &not_ready);
-		json_set_str(status, "not_ready", not_ready.text);
-	}
-	json_set_int(status, "store_bytes", size);
-	json_object_object_add(status, "accounts", s.accounts);
-	json_object_object_add(status, "sources", s.sources);
-	json_object_object_add(status, "paused", s.paused);
+	add_readiness(status, r->pipeline);
+	json_set_int(status, "store_bytes", store_size(s.store));
+	json_object_object_add(status, "accounts", TAKE(s.accounts));
+	json_object_object_add(status, "sources", TAKE(s.sources));
+	json_object_object_add(status, "paused", TAKE(s.paused));
 	*ret = status;
 	return 200;
 }
 
-/* ---- events
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 static int on_event(void *ctx, const struct event *e)
 {
@@ -228,7 +245,8 @@ static int read_number(const char *text, int base, int64_t least, int64_t most, 
 
 	errno = 0;
 	long long n = strtoll(text, &end, base);
-	if (errno || end == text || *end || n < least || n > most)
+	/* Without the blanks, signs and prefixes that strtoll takes. */
+	if (errno || *end || text[strspn(text, "0123456789abcdefABCDEF")] || end == text || n < least || n > most)
 		return -EINVAL;
 	*ret = n;
 	return 0;

@@ -14,7 +14,9 @@
 #include "klaviyo/outcome.h"
 #include "klaviyo/request.h"
 
-#define KEY_SCOPES "events:write"
+#define EVENTS_SCOPE "events:write"
+#define PROFILES_SCOPE "profiles:read"
+#define PROFILES_PATH "/api/profiles?page[size]=1"
 #define REVISION_WARN_DAYS 90
 
 static void print_metric(void *ctx, const char *metric, enum transition t)
@@ -85,35 +87,53 @@ static bool tell_send(const struct account *a, const struct http_reply *reply)
 	return reply->failure == HTTP_OK && reply->status == 400 && json;
 }
 
-/* A key that reads more than it needs is a key that leaks more when it is lost. */
-static void tell_excess(const struct account *a, const char *key)
+static unsigned may_read(const struct account *a, const char *key, const char *path)
+{
+	struct http_reply reply;
+
+	if (ask(a, key, "GET", path, NULL, &reply, NULL) < 0)
+		return 0;
+	unsigned status = reply.status; /* also of an answer too long to be kept */
+	http_reply_done(&reply);
+	return status;
+}
+
+/* A key that reads more than it needs is a key that leaks more when it is lost. False where it reads too little. */
+static bool tell_reads(const struct account *a, const char *key)
 {
 	static const struct {
 		const char *path, *scope;
 	} probes[] = {
-		{"/api/profiles?page[size]=1", "profiles:read"},
-		{"/api/lists", "lists:read"},
-		{"/api/metrics", "metrics:read"},
-		{"/api/accounts", "accounts:read"},
+		{PROFILES_PATH, PROFILES_SCOPE},  {"/api/events", "events:read"},     {"/api/lists", "lists:read"},
+		{"/api/metrics", "metrics:read"}, {"/api/accounts", "accounts:read"},
 	};
+	CLEANUP(mem_freep) char *excess = NULL;
 
-	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
-		struct http_reply reply;
-		if (strcmp(probes[i].scope, "profiles:read") == 0 && !a->create_profiles)
-			continue;
-		if (ask(a, key, "GET", probes[i].path, NULL, &reply, NULL) < 0)
-			continue;
-		if (reply.failure == HTTP_OK && reply.status == 200)
-			printf("account %s: warning: the key may do more than it needs: %s\n", a->name,
-			       probes[i].scope);
-		http_reply_done(&reply);
+	if (!a->create_profiles && may_read(a, key, PROFILES_PATH) == 403) {
+		printf("account %s: the key may not look up profiles (403): it lacks the scope " PROFILES_SCOPE
+		       ", which create_profiles: false needs\n",
+		       a->name);
+		return false;
 	}
+	for (size_t i = a->create_profiles ? 0 : 1; i < sizeof(probes) / sizeof(*probes); i++) {
+		if (may_read(a, key, probes[i].path) != 200)
+			continue;
+		char *more = mem_fmt("%s%s%s", excess ? excess : "", excess ? ", " : "", probes[i].scope);
+		free(excess);
+		excess = more;
+	}
+	if (excess)
+		printf("account %s: warning: the key may do more than it needs (%s); one that may send events only "
+		       "loses "
+		       "less when it is lost\n",
+		       a->name, excess);
+	return true;
 }
 
 static bool check_key(const struct generation *g, const struct account *a)
 {
 	const char *key = secret_value(g->secrets, a->api_key);
-	const char *scopes = a->create_profiles ? KEY_SCOPES : KEY_SCOPES ",profiles:read";
+	const char *scopes = a->create_profiles ? EVENTS_SCOPE : EVENTS_SCOPE "," PROFILES_SCOPE;
 	CLEANUP(mem_freep) char *page = request_key_page(scopes);
 	struct http_reply reply;
 	struct err error = {0};
@@ -125,20 +145,40 @@ static bool check_key(const struct generation *g, const struct account *a)
 	bool good = tell_send(a, &reply);
 	http_reply_done(&reply);
 	if (good)
-		tell_excess(a, key);
+		good = tell_reads(a, key);
 	printf("account %s: a key with the right scopes and no more: %s\n", a->name, page);
 	return good;
+}
+
+static void note_fixed(void *ctx, const char *path, bool fixed)
+{
+	(void)path;
+	*(bool *)ctx |= fixed;
+}
+
+/* Those of systemd are copies, made when the unit starts. */
+static void tell_fixed_secrets(const struct generation *g)
+{
+	bool fixed = false;
+
+	secrets_files(g->secrets, note_fixed, &fixed);
+	if (fixed)
+		printf("secrets: some are systemd's credentials; a changed one is taken with a restart only\n");
 }
 
 static void warn_of_revisions(const struct config *c)
 {
 	for (size_t i = 0; i < c->accounts_n; i++) {
+		const struct account *a = &c->accounts[i];
 		long days;
-		if (request_revision_days_left(c->accounts[i].revision, clock_now_ms(), &days) == 0 &&
-		    days < REVISION_WARN_DAYS)
-			printf("account %s: warning: revision %s ends in %ld days; name a newer one in "
-			       "klaviyo.revision\n",
-			       c->accounts[i].name, c->accounts[i].revision, days);
+		if (request_revision_days_left(a->revision, clock_now_ms(), &days) < 0 || days >= REVISION_WARN_DAYS)
+			continue;
+		printf("account %s: warning: Klaviyo's revision %s ", a->name, a->revision);
+		if (days < 0)
+			printf("has ended");
+		else
+			printf("ends in %ld days", days);
+		printf("; the newest tested one is %s (klaviyo.revision)\n", KLAVIYO_REVISION_TESTED);
 	}
 }
 
@@ -155,6 +195,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (!g)
 		return COMMAND_CONFIG;
 	print_summary(g->config);
+	tell_fixed_secrets(g);
 	warn_of_revisions(g->config);
 	if (key)
 		for (size_t i = 0; i < g->config->accounts_n; i++)

@@ -13,6 +13,7 @@
 #include "command/options.h"
 #include "helpdesk/inquiry.h"
 #include "helpdesk/signal.h"
+#include "intake/keep.h"
 #include "klaviyo/request.h"
 #include "pipeline/decide.h"
 
@@ -29,14 +30,60 @@ static void print_block(const char *title, const struct buf *lines)
 	printf("\n");
 }
 
-static void explain_proof(const struct generation *g, const struct source *s, const struct webhook *w)
+/* The helpdesk's answers about the customer, in the order of the questions. */
+struct answers {
+	const char *files[OPTION_LIST_MAX];
+	char *texts[OPTION_LIST_MAX];
+	size_t lens[OPTION_LIST_MAX];
+	size_t n;
+	size_t used;
+};
+
+static void answers_done(struct answers *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		free(a->texts[i]);
+}
+
+static const char *verdict_text(enum proof_verdict v)
+{
+	switch (v) {
+	case PROOF_GOOD:
+		return "good";
+	case PROOF_STALE:
+		return "stale: its time is too far from now; the daemon would answer 401";
+	case PROOF_MISSING:
+		return "missing: the daemon would answer 401";
+	case PROOF_WRONG:
+		break;
+	}
+	return "wrong: the daemon would answer 401";
+}
+
+/* How to have the proof checked. */
+static void tell_proof(const struct proof *proof)
+{
+	const char *header = proof_secret_header(proof), *query = proof_secret_query(proof);
+
+	printf("  not shown here, so not checked; without it the daemon answers 401\n  to have it checked: ");
+	if (header)
+		printf("--header '%s: …'\n\n", header);
+	else if (query)
+		printf("--query '%s=…'\n\n", query);
+	else
+		printf("--header 'NAME: VALUE' for each header that came\n\n");
+}
+
+/* query: as it came, the secret still in it. */
+static void explain_proof(const struct generation *g, const struct source *s, const struct webhook *w,
+			  const char *query)
 {
 	const struct proof *proof = definition_proof(s->definition);
 	struct proof_secrets secrets = {.user = s->auth_user};
 	struct proof_request request = {.method = "POST",
 					.url = s->public_url,
 					.headers = &w->headers,
-					.query = w->query,
+					.query = query,
 					.body = w->body,
 					.body_len = w->body_len,
 					.now_ms = w->received_ms};
@@ -46,66 +93,81 @@ static void explain_proof(const struct generation *g, const struct source *s, co
 		printf("  none is asked for: whoever reaches the address is believed\n\n");
 		return;
 	}
+	if (!proof_is_shown(proof, &w->headers, query)) {
+		tell_proof(proof);
+		return;
+	}
 	if (s->auth_secret)
 		secrets.secrets = secret_values(g->secrets, s->auth_secret, &secrets.n);
-	if (!proof_is_shown(proof, &w->headers, w->query))
-		printf("  not shown here: the daemon would answer 401. Give it with --header 'NAME: VALUE' (or "
-		       "--query) to have "
-		       "it checked\n\n");
-	else
-		printf("  %s\n\n", proof_verdict_name(proof_check(proof, &secrets, &request)));
+	printf("  %s\n\n", verdict_text(proof_check(proof, &secrets, &request)));
 }
 
-/* Walks the lookup's steps over the given answers. Returns 1 with *ret filled, 0 where nobody is to be asked. */
-static int explain_lookup(const struct source *s, const struct webhook *w, const struct option_list *files,
-			  struct customer *ret)
+/* One given answer. A file tells no status: one that names the merged customer's new id was a 301, any other a 200. */
+static bool take_answer(struct inquiry *q, struct answers *a)
 {
-	struct inquiry_secrets secrets = {.user = s->lookup_user ? s->lookup_user : "", .password = "", .token = ""};
+	size_t i = a->used++;
+	enum inquiry_verdict v = INQUIRY_REFUSED;
+	struct err error = {0};
+
+	if (!inquiry_step_is_optional(q))
+		v = inquiry_answer(q, 301, "application/json", a->texts[i], a->lens[i], NULL);
+	if (v == INQUIRY_MOVED) {
+		printf("  %s: the customer has another id now\n", a->files[i]);
+		return true;
+	}
+	v = inquiry_answer(q, 200, "application/json", a->texts[i], a->lens[i], &error);
+	if (v != INQUIRY_ON)
+		printf("  %s: %s\n", a->files[i], error.text);
+	return v == INQUIRY_ON;
+}
+
+/* Walks the lookup's steps over the given answers. Whether it came to its end. */
+static bool walk(struct inquiry *q, const struct source *s, struct answers *a)
+{
+	const struct inquiry_secrets secrets = {
+		.user = s->lookup_user ? s->lookup_user : "", .password = "", .token = ""};
+	struct err error = {0};
+
+	for (;;) {
+		CLEANUP(mem_freep) char *url = NULL;
+		struct pairs headers = {0};
+		int r = inquiry_next(q, &secrets, &url, &headers, &error);
+		if (r < 0)
+			printf("  %s\n", error.text);
+		if (r != 0)
+			return r == 1;
+		pairs_done(&headers);
+		printf("  GET %s\n", url);
+		if (a->used == a->n) {
+			printf("  not asked here; its answer can be given with --customer FILE. What follows is as if "
+			       "it held "
+			       "no address\n");
+			return false;
+		}
+		if (!take_answer(q, a))
+			return false;
+	}
+}
+
+/* Whether *ret is filled with what the answers say. */
+static bool explain_lookup(const struct source *s, const struct webhook *w, struct answers *a, struct customer *ret)
+{
 	struct inquiry *q = NULL;
 	struct err error = {0};
-	int found = 0;
 
 	printf("Lookup\n");
 	if (inquiry_new(s->definition, w, &q, &error) < 0) {
 		printf("  nobody to ask about: %s\n\n", error.text);
-		return 0;
+		return false;
 	}
-	for (size_t i = 0;; i++) {
-		CLEANUP(mem_freep) char *url = NULL;
-		CLEANUP(mem_freep) char *answer = NULL;
-		struct pairs headers = {0};
-		size_t len;
-		int r = inquiry_next(q, &secrets, &url, &headers, &error);
-		pairs_done(&headers);
-		if (r != 0) {
-			found = r == 1 && i > 0;
-			if (r < 0)
-				printf("  %s\n", error.text);
-			break;
-		}
-		printf("  GET %s\n", url);
-		if (i >= files->n) {
-			printf("  not asked here; give its answer with --customer FILE\n");
-			break;
-		}
-		if (load_file(files->items[i], EXPLAIN_MAX, &answer, &len, &error) < 0) {
-			printf("  %s\n", error.text);
-			break;
-		}
-		enum inquiry_verdict v = inquiry_answer(q, 200, "application/json", answer, len, &error);
-		if (v != INQUIRY_ON && v != INQUIRY_MOVED) {
-			printf("  %s: %s\n", files->items[i], error.text);
-			break;
-		}
-	}
-	if (found) {
+	bool found = walk(q, s, a);
+	if (found)
 		inquiry_result(q, ret);
-		for (size_t i = 0; i < ret->addresses.n; i++)
-			printf("  found %s%s\n", ret->addresses.items[i].email,
-			       ret->addresses.items[i].primary ? " (primary)" : "");
-		if (ret->addresses.n == 0)
-			printf("  found no address\n");
-	}
+	for (size_t i = 0; i < ret->addresses.n; i++)
+		printf("  found %s%s\n", ret->addresses.items[i].email,
+		       ret->addresses.items[i].primary ? " (primary)" : "");
+	if (found && ret->addresses.n == 0)
+		printf("  found no address\n");
 	printf("\n");
 	inquiry_free(q);
 	return found;
@@ -163,6 +225,7 @@ static int explain_decision(const struct generation *g, const struct source *s, 
 
 	buf_init(&lines, EXPLAIN_MAX);
 	struct decide_input in = {.source = s,
+				  .config = g->config,
 				  .conversation = reading->signal.conversation,
 				  .webhook = w,
 				  .signal = &reading->signal,
@@ -187,37 +250,40 @@ static int explain_decision(const struct generation *g, const struct source *s, 
 	return COMMAND_GOOD;
 }
 
-static int explain(const struct generation *g, const struct source *s, struct webhook *w,
-		   const struct option_list *files)
+static void explain_unreadable(const struct source *s, const struct reading *reading)
+{
+	if (proof_needs_secret(definition_proof(s->definition)))
+		printf("Result: accepted with 200, and a dead letter: %s\n", reading->reason.text);
+	else
+		printf("Result: refused with 400, as anybody may have sent it: %s\n", reading->reason.text);
+}
+
+static int explain_reading(const struct generation *g, const struct source *s, const struct webhook *w,
+			   struct answers *a)
 {
 	struct reading reading = {0};
 	struct customer customer = {0};
-	struct buf lines;
 	int status = COMMAND_GOOD;
-
-	printf("Webhook: POST %s%s%s, %zu bytes\n\n", w->path, *w->query ? "?" : "", w->query, w->body_len);
-	explain_proof(g, s, w);
-	buf_init(&lines, EXPLAIN_MAX);
-	reading_explain(s->definition, w, &lines);
-	print_block("Reading", &lines);
-	buf_done(&lines);
 
 	reading_make(s->definition, w, NULL, &reading);
 	bool asked =
-		reading.kind == READING_SIGNAL && reading.signal.wants_lookup && explain_lookup(s, w, files, &customer);
+		reading.kind == READING_SIGNAL && reading.signal.wants_lookup && explain_lookup(s, w, a, &customer);
 	if (asked) {
 		reading_done(&reading);
 		reading_make(s->definition, w, &customer, &reading);
 	}
+	if (a->used < a->n)
+		printf("Not used: %s. Nobody is asked about a customer here\n\n", a->files[a->used]);
 	switch (reading.kind) {
 	case READING_PING:
 		printf("Result: the helpdesk's own test; answered with 200, nothing is kept\n");
 		break;
 	case READING_IGNORED:
-		printf("Result: ignored: it says nothing of interest; answered with 200, counted\n");
+		printf("Result: ignored: it says nothing of interest; answered with 200, counted%s\n",
+		       s->keep_all ? ", kept" : ", not kept");
 		break;
 	case READING_UNREADABLE:
-		printf("Result: dead letter: %s\n", reading.reason.text);
+		explain_unreadable(s, &reading);
 		break;
 	case READING_SIGNAL:
 		status = explain_decision(g, s, w, &reading, asked ? &customer : NULL);
@@ -226,6 +292,25 @@ static int explain(const struct generation *g, const struct source *s, struct we
 	reading_done(&reading);
 	customer_done(&customer);
 	return status;
+}
+
+/* query: as it came; that of w is without its secret, as the daemon keeps it. */
+static int explain(const struct generation *g, const struct source *s, const struct webhook *w, const char *query,
+		   struct answers *a)
+{
+	struct buf lines;
+
+	printf("Webhook: POST %s%s%s, %zu bytes\n\n", w->path, *w->query ? "?" : "", w->query, w->body_len);
+	explain_proof(g, s, w, query);
+	if (w->body_len == 0) {
+		printf("Result: refused with 400: the body is empty\n");
+		return COMMAND_GOOD;
+	}
+	buf_init(&lines, EXPLAIN_MAX);
+	reading_explain(s->definition, w, &lines);
+	print_block("Reading", &lines);
+	buf_done(&lines);
+	return explain_reading(g, s, w, a);
 }
 
 /* "Name: value" into the webhook's headers. */
@@ -240,12 +325,47 @@ static int add_header(struct webhook *w, const char *text)
 	return OPTIONS_GO;
 }
 
+static int read_answers(const struct option_list *files, struct answers *ret)
+{
+	struct err error = {0};
+
+	for (size_t i = 0; i < files->n; i++) {
+		if (load_file(files->items[i], EXPLAIN_MAX, &ret->texts[i], &ret->lens[i], &error) < 0) {
+			fprintf(stderr, "deskbridge explain: --customer: %s\n", error.text);
+			return COMMAND_FAILED;
+		}
+		ret->files[i] = files->items[i];
+		ret->n++;
+	}
+	return OPTIONS_GO;
+}
+
+/* The webhook as it would be received now. */
+static int read_webhook(const struct config *c, const struct source *s, const char *file, const char *query,
+			const struct option_list *headers, struct webhook *ret)
+{
+	struct err error = {0};
+	int end = OPTIONS_GO;
+
+	if (load_file(file, c->listen.max_body, &ret->body, &ret->body_len, &error) < 0) {
+		fprintf(stderr, "deskbridge explain: %s\n", error.text);
+		return COMMAND_FAILED;
+	}
+	ret->source = mem_str(s->name);
+	ret->path = mem_str(s->path);
+	ret->query = keep_query(query, proof_secret_query(definition_proof(s->definition)));
+	ret->received_ms = clock_now_ms();
+	for (size_t i = 0; i < headers->n && end == OPTIONS_GO; i++)
+		end = add_header(ret, headers->items[i]);
+	return end;
+}
+
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	struct option_list headers = {0}, customers = {0};
+	CLEANUP(answers_done) struct answers answers = {0};
+	CLEANUP(webhook_done) struct webhook w = {0};
 	const char *query = "", *words[2];
-	struct webhook w = {0};
-	struct err error = {0};
 	size_t n;
 	const struct option_spec specs[] = {
 		{"--header", OPTION_LIST, &headers},
@@ -259,26 +379,17 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return end;
 	if (n == 0)
 		return command_usage_error(&command_explain, "expected the name of a SOURCE");
+	query += *query == '?';
 	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, true);
 	if (!g)
 		return COMMAND_CONFIG;
 	const struct source *s = load_source(g, words[0]);
 	if (!s)
 		return COMMAND_FAILED;
-	if (load_file(n == 2 ? words[1] : "-", g->config->listen.max_body, &w.body, &w.body_len, &error) < 0) {
-		fprintf(stderr, "deskbridge explain: %s\n", error.text);
-		return COMMAND_FAILED;
-	}
-	w.source = mem_str(s->name);
-	w.path = mem_str(s->path);
-	w.query = mem_str(*query == '?' ? query + 1 : query);
-	w.received_ms = clock_now_ms();
-	for (size_t i = 0; i < headers.n && end == OPTIONS_GO; i++)
-		end = add_header(&w, headers.items[i]);
+	end = read_webhook(g->config, s, n == 2 ? words[1] : "-", query, &headers, &w);
 	if (end == OPTIONS_GO)
-		end = explain(g, s, &w, &customers);
-	webhook_done(&w);
-	return end;
+		end = read_answers(&customers, &answers);
+	return end == OPTIONS_GO ? explain(g, s, &w, query, &answers) : end;
 }
 
 const struct command command_explain = {
@@ -289,7 +400,7 @@ const struct command command_explain = {
 		"\n"
 		"  --header 'NAME: VALUE'  a header that came with it; repeat for more\n"
 		"  --query QUERY           what stood behind the ? of its URL\n"
-		"  --customer FILE         the helpdesk's answer about the customer; repeat for further lookup steps\n"
+		"  --customer FILE         the helpdesk's answer about the customer; repeat for further questions\n"
 		"\n"
 		"Example:\n"
 		"  deskbridge explain gladly closed.json --customer customer.json\n",

@@ -9,6 +9,7 @@
 #include "command/load.h"
 #include "command/options.h"
 #include "config/yaml.h"
+#include "klaviyo/request.h"
 
 /* One row of the list; a preset that does not read is named too: its own check tells why. */
 static void print_row(void *ctx, const char *name, const char *file)
@@ -42,54 +43,76 @@ static struct definition *compile(const char *file, struct node **ret_tree)
 	return d;
 }
 
-static void print_secret_step(const char *preset, const char *suffix, const char *what)
+#define KEY_PAGE_SCOPES "events:write"
+
+/* Behind # lines, each indented. */
+static void print_comment(const char *text)
 {
-	printf("#   credentials/%s-%-16s %s\n", preset, suffix, what);
+	for (const char *line = text; *line;) {
+		size_t len = strcspn(line, "\n");
+		printf(len > 0 ? "#   %.*s\n" : "#\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+}
+
+static void print_source(const char *name, const struct definition *d)
+{
+	const struct proof *proof = definition_proof(d);
+	const char *lookup = definition_lookup_authenticate(d);
+
+	printf("sources:\n  %s:\n    preset: %s\n", name, name);
+	if (proof_needs_user(proof))
+		printf("    authenticate: {user: deskbridge, password: {credential: %s-webhook}}\n", name);
+	else if (proof_needs_secret(proof))
+		printf("    authenticate: {secret: {credential: %s-webhook}}\n", name);
+	if (!lookup)
+		return;
+	printf("    lookup:\n      base_url: https://YOUR-COMPANY.example   # where you use %s\n", definition_label(d));
+	if (strcmp(lookup, "basic") == 0)
+		printf("      user: YOU@example.com\n      password: {credential: %s-api-token}\n", name);
+	else
+		printf("      token: {credential: %s-api-token}\n", name);
+}
+
+static void print_secrets(const char *name, const struct definition *d)
+{
+	const struct proof *proof = definition_proof(d);
+	CLEANUP(mem_freep) char *page = request_key_page(KEY_PAGE_SCOPES);
+
+	printf("# Its secrets: one file each, in the folder credentials/ beside this file, readable by the daemon "
+	       "alone:\n"
+	       "#\n"
+	       "#   credentials/klaviyo-api-key\n"
+	       "#     a Klaviyo key that may send events: %s\n",
+	       page);
+	if (proof_needs_secret(proof))
+		printf("#   credentials/%s-webhook\n#     %s\n", name,
+		       proof_needs_user(proof) ? "a long password that you choose, and give to the helpdesk's webhook"
+					       : "the secret that the helpdesk signs or sends with");
+	if (definition_has_lookup(d))
+		printf("#   credentials/%s-api-token\n#     the helpdesk's API token, for looking up addresses\n",
+		       name);
 }
 
 static void print_config(const char *name, const struct definition *d)
 {
-	const struct proof *proof = definition_proof(d);
-	const char *lookup = definition_lookup_authenticate(d);
-	const char *setup = definition_setup(d);
-	bool secret = proof_needs_secret(proof);
-	bool basic = lookup && strcmp(lookup, "basic") == 0;
-
-	printf("# %s: put this into the configuration file, below its klaviyo: part.\n", definition_label(d));
-	printf("sources:\n  %s:\n    preset: %s\n", name, name);
-	if (proof_needs_user(proof))
-		printf("    authenticate: {user: deskbridge, password: {credential: %s-webhook}}\n", name);
-	else if (secret)
-		printf("    authenticate: {secret: {credential: %s-webhook}}\n", name);
-	if (basic)
-		printf("    lookup: {base_url: \"https://YOUR-COMPANY.example\", user: YOU@example.com, "
-		       "password: {credential: %s-api-token}}\n",
-		       name);
-	else if (lookup)
-		printf("    lookup: {base_url: \"https://YOUR-COMPANY.example\", token: {credential: %s-api-token}}\n",
-		       name);
-
-	if (secret || lookup)
-		printf("\n# Its secrets, one file each in the folder credentials/ beside the configuration file (chmod "
-		       "0640):\n");
-	if (secret)
-		print_secret_step(name, "webhook",
-				  proof_needs_user(proof)
-					  ? "the password that you choose and give to the helpdesk's webhook"
-					  : "the secret that the helpdesk signs or sends with");
-	if (lookup)
-		print_secret_step(name, "api-token", "the helpdesk's API token, for looking up addresses");
-	if (setup) {
-		printf("\n# In the helpdesk:\n");
-		for (const char *line = setup; *line;) {
-			size_t len = strcspn(line, "\n");
-			printf("#   %.*s\n", (int)len, line);
-			line += len + (line[len] == '\n');
-		}
+	printf("# deskbridge with %s: a whole configuration. Fill in what is in capitals. Where there is one already, "
+	       "add what\n"
+	       "# stands below `sources:`. Then: deskbridge check --key\n"
+	       "version: 1\n"
+	       "klaviyo:\n"
+	       "  api_key: {credential: klaviyo-api-key}\n",
+	       definition_label(d));
+	print_source(name, d);
+	printf("\n");
+	print_secrets(name, d);
+	if (definition_setup(d)) {
+		printf("\n# In the helpdesk:\n#\n");
+		print_comment(definition_setup(d));
 	}
 	if (definition_documentation(d))
 		printf("\n# The vendor's documentation: %s\n", definition_documentation(d));
-	printf("# What these facts rest on: %s\n", definition_verified(d));
+	printf("\n# What is known of this helpdesk rests on: %s\n", definition_verified(d));
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)
@@ -136,9 +159,9 @@ const struct command command_presets = {
 	.help = "Without NAME: every preset, with what its facts rest on (live, documentation, no).\n"
 		"With NAME: its definition file, to read or to copy.\n"
 		"\n"
-		"  --config  a configuration to paste instead, where its secrets go, and the clicks in the helpdesk\n"
+		"  --config  a whole configuration instead, where its secrets go, and the clicks in the helpdesk\n"
 		"\n"
 		"Example:\n"
-		"  deskbridge presets gladly --config\n",
+		"  deskbridge presets gladly --config >/etc/deskbridge/deskbridge.yaml\n",
 	.run = run,
 };

@@ -14,18 +14,26 @@
 #define LIMIT_DEFAULT 50
 #define PAGE_MAX 500 /* what one answer of the daemon holds */
 
-static void print_row(struct json_object *row)
+static const char *cell(struct json_object *row, const char *key)
 {
-	const char *next = json_member_str(row, "next_attempt");
-	const char *reason = json_member_str(row, "reason");
+	const char *text = json_member_str(row, key);
 
-	printf("%s  %-9s %-20s  %8lld  %-20s  %-32s  %s%s%s\n", json_member_str(row, "id"),
-	       json_member_str(row, "state"), json_member_str(row, "created"),
-	       (long long)json_member_int(row, "attempts", 0), next ? next : "-", json_member_str(row, "email"),
-	       json_member_str(row, "metric"), reason ? "  | " : "", reason ? reason : "");
+	return text ? text : "-";
 }
 
-static void print_table(struct json_object *rows, const char *state)
+/* The reason in a line of its own: Klaviyo's words are long. */
+static void print_row(struct json_object *row)
+{
+	const char *reason = json_member_str(row, "reason");
+
+	printf("%-16s  %-9s  %-12s  %-20s  %8lld  %-20s  %-32s  %s\n", cell(row, "id"), cell(row, "state"),
+	       cell(row, "account"), cell(row, "created"), (long long)json_member_int(row, "attempts", 0),
+	       cell(row, "next_attempt"), cell(row, "email"), cell(row, "metric"));
+	if (reason)
+		printf("%-16s  reason: %s\n", "", reason);
+}
+
+static void print_table(struct json_object *rows, const char *state, long limit)
 {
 	size_t n = json_object_array_length(rows);
 
@@ -33,10 +41,12 @@ static void print_table(struct json_object *rows, const char *state)
 		printf("no %s%sevents\n", state ? state : "", state ? " " : "");
 		return;
 	}
-	printf("%-16s  %-9s %-20s  %8s  %-20s  %-32s  %s\n", "ID", "STATE", "CREATED", "ATTEMPTS", "NEXT ATTEMPT",
-	       "EMAIL", "METRIC | REASON");
+	printf("%-16s  %-9s  %-12s  %-20s  %8s  %-20s  %-32s  %s\n", "ID", "STATE", "ACCOUNT", "CREATED", "ATTEMPTS",
+	       "NEXT ATTEMPT", "EMAIL", "METRIC");
 	for (size_t i = 0; i < n; i++)
 		print_row(json_object_array_get_idx(rows, i));
+	if (n == (size_t)limit)
+		printf("the newest %zu; more of them: --limit N\n", n);
 }
 
 /* Page after page until `limit` rows are there or the daemon has no more. */
@@ -51,7 +61,7 @@ static int collect(const struct command_context *ctx, const char *admin, const c
 		CLEANUP(mem_freep)
 		char *path = mem_fmt("/api/events?limit=%ld%s%s%s%s", page, state ? "&state=" : "", state ? state : "",
 				     before ? "&before=" : "", before ? before : "");
-		int status = load_from_daemon(ctx, admin, path, &part);
+		int status = load_from_daemon(ctx, admin, path, json_type_array, &part);
 		if (status != COMMAND_GOOD)
 			return status;
 		size_t n = json_object_array_length(part);
@@ -59,7 +69,7 @@ static int collect(const struct command_context *ctx, const char *admin, const c
 			json_object_array_add(rows, json_object_get(json_object_array_get_idx(part, i)));
 		if (n > 0) {
 			free(before);
-			before = mem_str(json_member_str(json_object_array_get_idx(part, n - 1), "id"));
+			before = mem_str(cell(json_object_array_get_idx(part, n - 1), "id"));
 		}
 		json_object_put(part);
 		if ((long)n < page)
@@ -97,7 +107,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		CLEANUP(mem_freep) char *text = json_pretty(rows);
 		puts(text);
 	} else {
-		print_table(rows, state);
+		print_table(rows, state, limit);
 	}
 	return COMMAND_GOOD;
 }

@@ -13,18 +13,19 @@
 #include "helpdesk/signal.h"
 #include "http/client.h"
 
-struct sample {
+/* The request that the helpdesk would make. */
+struct parcel {
 	char *url; /* with the query that proves, where one does */
 	const char *unix_socket;
 	struct pairs headers;
 	char *body;
 };
 
-static void sample_done(struct sample *s)
+static void parcel_done(struct parcel *p)
 {
-	free(s->url);
-	pairs_done(&s->headers);
-	free(s->body);
+	free(p->url);
+	pairs_done(&p->headers);
+	free(p->body);
 }
 
 /* In single quotes for a POSIX shell. */
@@ -40,45 +41,45 @@ static void print_quoted(const char *text)
 	putchar('\'');
 }
 
-static void print_curl(const struct sample *s)
+static void print_curl(const struct parcel *p)
 {
 	printf("curl -sS ");
-	if (s->unix_socket) {
+	if (p->unix_socket) {
 		printf("--unix-socket ");
-		print_quoted(s->unix_socket);
+		print_quoted(p->unix_socket);
 		putchar(' ');
 	}
-	print_quoted(s->url);
-	for (size_t i = 0; i < s->headers.n; i++) {
-		CLEANUP(mem_freep) char *line = mem_fmt("%s: %s", s->headers.items[i].name, s->headers.items[i].value);
+	print_quoted(p->url);
+	for (size_t i = 0; i < p->headers.n; i++) {
+		CLEANUP(mem_freep) char *line = mem_fmt("%s: %s", p->headers.items[i].name, p->headers.items[i].value);
 		printf(" \\\n  -H ");
 		print_quoted(line);
 	}
 	printf(" \\\n  --data-binary ");
-	print_quoted(s->body);
+	print_quoted(p->body);
 	putchar('\n');
 }
 
-static int post(const struct sample *s)
+static int post(const struct parcel *p)
 {
 	struct http_ask ask = {.method = "POST",
-			       .url = s->url,
-			       .headers = &s->headers,
-			       .body = mem_str(s->body),
-			       .body_len = strlen(s->body),
-			       .unix_socket = s->unix_socket};
+			       .url = p->url,
+			       .headers = &p->headers,
+			       .body = mem_str(p->body),
+			       .body_len = strlen(p->body),
+			       .unix_socket = p->unix_socket};
 	struct http_reply reply;
 	struct err error = {0};
 
 	if (http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, &reply, &error) < 0) {
-		fprintf(stderr, "deskbridge sample: %s: %s\n", s->url, error.text);
+		fprintf(stderr, "deskbridge sample: %s\n", error.text);
 		return COMMAND_FAILED;
 	}
 	bool good = reply.failure == HTTP_OK && reply.status / 100 == 2;
 	if (reply.failure != HTTP_OK)
 		fprintf(stderr,
-			"deskbridge sample: the daemon does not answer (%s). Does it run? With another address: --url "
-			"URL\n",
+			"deskbridge sample: the daemon does not answer: %s\n"
+			"Does it run? \"systemctl status deskbridge\" tells. If it listens elsewhere: --url URL\n",
 			reply.error);
 	else
 		printf("%u %s\n", reply.status, reply.body.data);
@@ -86,31 +87,46 @@ static int post(const struct sample *s)
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }
 
-static void make(const struct generation *g, const struct source *s, const char *base, struct sample *ret)
+/* Where to, without a query: base is --url, NULL for the configuration's address. */
+static char *make_address(const struct config *c, const struct source *s, const char *base, struct parcel *p)
 {
-	const char *listen = g->config->listen.address;
-	struct proof_secrets secrets = {.user = s->auth_user};
-	struct pairs none = {0};
-	char *query = NULL;
+	if (!base)
+		return load_url(c->listen.address, s->path, &p->unix_socket);
+	size_t len = strlen(base);
+	while (len > 0 && base[len - 1] == '/')
+		len--;
+	return mem_fmt("%.*s%s", (int)len, base, s->path);
+}
 
-	if (!base && strncmp(listen, "unix:", 5) == 0) {
-		ret->unix_socket = listen + 5;
-		base = "http://localhost";
-	}
-	CLEANUP(mem_freep) char *address = base ? mem_str(base) : mem_fmt("http://%s", listen);
+/* Everything around the body. */
+static void make(const struct generation *g, const struct source *s, enum transition t, const char *base,
+		 struct parcel *p)
+{
+	CLEANUP(mem_freep) char *address = make_address(g->config, s, base, p);
+	const struct pairs *headers = definition_sample_headers(s->definition, t);
+	const char *query = definition_sample_query(s->definition, t);
+	struct proof_secrets secrets = {.user = s->auth_user};
+	CLEANUP(pairs_done) struct pairs shown = {0};
+	CLEANUP(mem_freep) char *shown_query = NULL;
+
+	for (size_t i = 0; headers && i < headers->n; i++)
+		pairs_add(&p->headers, headers->items[i].name, headers->items[i].value);
+	if (!pairs_get(&p->headers, "Content-Type"))
+		pairs_add(&p->headers, "Content-Type", "application/json");
 	if (s->auth_secret)
 		secrets.secrets = secret_values(g->secrets, s->auth_secret, &secrets.n);
 	struct proof_request request = {.method = "POST",
 					.url = s->public_url,
-					.headers = &none,
-					.query = "",
-					.body = ret->body,
-					.body_len = strlen(ret->body),
+					.headers = &p->headers,
+					.query = query,
+					.body = p->body,
+					.body_len = strlen(p->body),
 					.now_ms = clock_now_ms()};
-	proof_make(definition_proof(s->definition), &secrets, &request, &ret->headers, &query);
-	pairs_add(&ret->headers, "Content-Type", "application/json");
-	ret->url = mem_fmt("%s%s%s%s", address, s->path, query ? "?" : "", query ? query : "");
-	free(query);
+	proof_make(definition_proof(s->definition), &secrets, &request, &shown, &shown_query);
+	for (size_t i = 0; i < shown.n; i++)
+		pairs_add(&p->headers, shown.items[i].name, shown.items[i].value);
+	p->url = mem_fmt("%s%s%s%s%s", address, *query != '\0' || shown_query ? "?" : "", query,
+			 *query != '\0' && shown_query ? "&" : "", shown_query ? shown_query : "");
 }
 
 /* Posting makes a real event, unless all that the source can reach is a sandbox on this machine. */
@@ -123,26 +139,28 @@ static bool is_harmless(const struct source *s)
 }
 
 /* A helpdesk whose webhooks hold no address: say where it comes from instead. */
-static void tell_lookup(const struct source *s, const struct sample *sample, const char *email)
+static void tell_lookup(const struct source *s, const struct parcel *p, enum transition t, const char *email)
 {
+	CLEANUP(mem_freep) char *query = mem_str(definition_sample_query(s->definition, t));
 	struct webhook w = {.source = s->name,
 			    .received_ms = clock_now_ms(),
 			    .path = s->path,
-			    .query = mem_str(""),
-			    .body = sample->body,
-			    .body_len = strlen(sample->body)};
+			    .query = query,
+			    .headers = p->headers,
+			    .body = p->body,
+			    .body_len = strlen(p->body)};
 	struct reading reading = {0};
 
 	reading_make(s->definition, &w, NULL, &reading);
 	if (reading.kind == READING_SIGNAL && reading.signal.wants_lookup && reading.signal.addresses.n == 0)
 		fprintf(stderr,
-			"note: %s's webhooks hold no address%s; the daemon asks the helpdesk for customer %s at %s "
-			"(another one: --customer ID)\n",
+			"note: %s's webhooks hold no address%s. The daemon asks %s for that of customer %s; another "
+			"one: "
+			"--customer ID\n",
 			s->label, email ? ", so --email has no place in them" : "",
-			reading.signal.customer ? reading.signal.customer : "(none)",
-			s->lookup_base_url ? s->lookup_base_url : "its lookup's address");
+			s->lookup_base_url ? s->lookup_base_url : "the helpdesk",
+			reading.signal.customer ? reading.signal.customer : "(none)");
 	reading_done(&reading);
-	free(w.query);
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)
@@ -150,7 +168,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	const char *email = NULL, *conversation = NULL, *customer = NULL, *url = NULL, *words[2];
 	bool do_post = false, yes = false;
 	enum transition transition;
-	struct sample sample = {0};
+	struct parcel parcel = {0};
 	size_t n;
 	const struct option_spec specs[] = {
 		{"--email", OPTION_TEXT, &email},
@@ -178,25 +196,24 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return COMMAND_FAILED;
 	if (do_post && !yes && !is_harmless(s)) {
 		fprintf(stderr,
-			"deskbridge sample: this would make a real event in Klaviyo (the account's url is not on this "
-			"machine). With --yes it is posted all the same\n");
+			"deskbridge sample: this would make a real event in Klaviyo: the account's url is not on "
+			"this machine. To post it all the same: --yes\n");
 		return COMMAND_FAILED;
 	}
-	sample.body =
+	parcel.body =
 		definition_sample_filled(s->definition, transition, conversation, customer, email, clock_now_ms());
-	if (!sample.body) {
+	if (!parcel.body) {
 		fprintf(stderr, "deskbridge sample: the definition of %s has no sample for %s\n", s->name, words[1]);
 		return COMMAND_FAILED;
 	}
-	make(g, s, url, &sample);
-	tell_lookup(s, &sample, email);
+	make(g, s, transition, url, &parcel);
+	tell_lookup(s, &parcel, transition, email);
+	end = COMMAND_GOOD;
 	if (do_post)
-		end = post(&sample);
-	else {
-		print_curl(&sample);
-		end = COMMAND_GOOD;
-	}
-	sample_done(&sample);
+		end = post(&parcel);
+	else
+		print_curl(&parcel);
+	parcel_done(&parcel);
 	return end;
 }
 

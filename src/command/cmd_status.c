@@ -29,7 +29,22 @@ static const char *or_dash(const char *text)
 	return text ? text : "-";
 }
 
-static void print_paused(struct json_object *paused)
+/* "gladly 3, shop 1": how many conversations are open, where any is. */
+static void print_open(struct json_object *sources)
+{
+	const char *between = "";
+
+	for (size_t i = 0; i < json_object_array_length(sources); i++) {
+		struct json_object *s = json_object_array_get_idx(sources, i);
+		int64_t n = json_member_int(s, "open_conversations", 0);
+		if (n > 0)
+			printf("%s%s %lld", between, or_dash(json_member_str(s, "name")), (long long)n);
+		if (n > 0)
+			between = ", ";
+	}
+}
+
+static void print_paused(struct json_object *paused, struct json_object *sources)
 {
 	size_t n = json_object_array_length(paused);
 	char age[CLOCK_ISO_MAX];
@@ -38,8 +53,9 @@ static void print_paused(struct json_object *paused)
 		printf("Nobody is paused now: no open conversation has reached anyone.\n\n");
 		return;
 	}
-	printf("Paused now, the longest first:\n");
-	printf("  %-10s %-14s %-36s %-32s %s\n", "FOR", "SOURCE", "EMAIL", "PROPERTY", "CONVERSATION");
+	printf("Paused now, the longest first (open conversations: ");
+	print_open(sources);
+	printf(")\n  %-10s %-14s %-36s %-32s %s\n", "FOR", "SOURCE", "EMAIL", "PROPERTY", "CONVERSATION");
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *p = json_object_array_get_idx(paused, i);
 		printf("  %-10s %-14s %-36s %-32s %s\n", age_of(json_member_str(p, "since"), age),
@@ -49,66 +65,90 @@ static void print_paused(struct json_object *paused)
 	printf("\n");
 }
 
+static void print_account_state(struct json_object *a)
+{
+	const char *parked = json_member_str(a, "parked");
+
+	if (!json_member_bool(a, "configured", true))
+		printf("parked: not configured\n");
+	else if (parked)
+		printf("parked: %s\n", parked);
+	else
+		printf("%s\n", json_member_bool(a, "hold", false) ? "on hold" : "sending");
+}
+
 static void print_accounts(struct json_object *accounts)
 {
 	char age[CLOCK_ISO_MAX];
 
-	printf("Klaviyo accounts:\n  %-20s %10s %10s %10s  %-12s %s\n", "ACCOUNT", "READY", "DELIVERED", "DEAD",
+	printf("Klaviyo accounts\n  %-20s %10s %10s %10s  %-12s %s\n", "ACCOUNT", "READY", "DELIVERED", "DEAD",
 	       "OLDEST", "STATE");
 	for (size_t i = 0; i < json_object_array_length(accounts); i++) {
 		struct json_object *a = json_object_array_get_idx(accounts, i);
-		const char *parked = json_member_str(a, "parked");
 		const char *oldest = json_member_str(a, "oldest");
-		const char *state = !json_member_bool(a, "configured", true) ? "parked: not configured"
-				    : json_member_bool(a, "hold", false)     ? "on hold"
-				    : parked                                 ? "parked: "
-									     : "sending";
-		printf("  %-20s %10lld %10lld %10lld  %-12s %s%s\n", json_member_str(a, "name"),
+		printf("  %-20s %10lld %10lld %10lld  %-12s ", or_dash(json_member_str(a, "name")),
 		       (long long)json_member_int(a, "ready", 0), (long long)json_member_int(a, "delivered", 0),
-		       (long long)json_member_int(a, "dead", 0), oldest ? age_of(oldest, age) : "-", state,
-		       parked && strcmp(state, "parked: ") == 0 ? parked : "");
+		       (long long)json_member_int(a, "dead", 0), oldest ? age_of(oldest, age) : "-");
+		print_account_state(a);
+	}
+	printf("\n");
+}
+
+static void print_source_state(struct json_object *s)
+{
+	struct json_object *waiting = json_member(s, "waiting");
+	const char *parked = json_member_str(s, "parked"), *between = "; waiting: ";
+
+	if (!json_member_bool(s, "configured", true))
+		printf("parked: not configured");
+	else if (parked)
+		printf("lookups parked: %s", parked);
+	else
+		printf("taking webhooks");
+	if (json_object_is_type(waiting, json_type_object)) {
+		json_object_object_foreach(waiting, why, count)
+		{
+			printf("%s%lld %s", between, (long long)json_object_get_int64(count), why);
+			between = ", ";
+		}
 	}
 	printf("\n");
 }
 
 static void print_sources(struct json_object *sources)
 {
-	printf("Sources:\n  %-20s %18s %10s %10s  %s\n", "SOURCE", "OPEN CONVERSATIONS", "PENDING", "DEAD", "STATE");
+	printf("Sources\n  %-20s %10s %10s %10s  %s\n", "SOURCE", "OPEN", "PENDING", "DEAD", "STATE");
 	for (size_t i = 0; i < json_object_array_length(sources); i++) {
 		struct json_object *s = json_object_array_get_idx(sources, i);
-		const char *parked = json_member_str(s, "parked");
-		printf("  %-20s %18lld %10lld %10lld  %s%s", json_member_str(s, "name"),
+		printf("  %-20s %10lld %10lld %10lld  ", or_dash(json_member_str(s, "name")),
 		       (long long)json_member_int(s, "open_conversations", 0),
-		       (long long)json_member_int(s, "pending", 0), (long long)json_member_int(s, "dead", 0),
-		       !json_member_bool(s, "configured", true) ? "parked: not configured"
-		       : parked                                 ? "lookups parked: "
-								: "taking webhooks",
-		       parked ? parked : "");
-		struct json_object *waiting = json_member(s, "waiting");
-		if (waiting && json_object_is_type(waiting, json_type_object)) {
-			printf(" (waiting:");
-			json_object_object_foreach(waiting, why, count)
-			{
-				printf(" %lld %s", (long long)json_object_get_int64(count), why);
-			}
-			printf(")");
-		}
-		printf("\n");
+		       (long long)json_member_int(s, "pending", 0), (long long)json_member_int(s, "dead", 0));
+		print_source_state(s);
 	}
+	printf("\n");
 }
 
-static void print_status(struct json_object *status)
+static int print_status(struct json_object *status)
 {
+	struct json_object *paused = json_member(status, "paused"), *accounts = json_member(status, "accounts"),
+			   *sources = json_member(status, "sources");
+	bool ready = json_member_bool(status, "ready", false);
 	char age[CLOCK_ISO_MAX];
 
-	print_paused(json_member(status, "paused"));
-	print_accounts(json_member(status, "accounts"));
-	print_sources(json_member(status, "sources"));
-	printf("\ndeskbridge %s, up for %s, store %.1f MiB, %s%s\n", or_dash(json_member_str(status, "version")),
+	if (!json_object_is_type(paused, json_type_array) || !json_object_is_type(accounts, json_type_array) ||
+	    !json_object_is_type(sources, json_type_array)) {
+		fprintf(stderr, "deskbridge status: the answer is not this program's; is the daemon of another "
+				"version?\n");
+		return COMMAND_FAILED;
+	}
+	print_paused(paused, sources);
+	print_accounts(accounts);
+	print_sources(sources);
+	printf("deskbridge %s, up for %s, store %.1f MiB, %s%s\n", or_dash(json_member_str(status, "version")),
 	       age_of(json_member_str(status, "started"), age),
 	       (double)json_member_int(status, "store_bytes", 0) / (1024.0 * 1024.0),
-	       json_member_bool(status, "ready", false) ? "ready" : "NOT READY: ",
-	       json_member_bool(status, "ready", false) ? "" : or_dash(json_member_str(status, "not_ready")));
+	       ready ? "ready" : "NOT READY: ", ready ? "" : or_dash(json_member_str(status, "not_ready")));
+	return ready ? COMMAND_GOOD : COMMAND_FAILED;
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)
@@ -123,15 +163,13 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (end != OPTIONS_GO)
 		return end;
 	CLEANUP(json_putp) struct json_object *status = NULL;
-	int failed = load_from_daemon(ctx, admin, "/api/status", &status);
+	int failed = load_from_daemon(ctx, admin, "/api/status", json_type_object, &status);
 	if (failed != COMMAND_GOOD)
 		return failed;
-	if (json) {
-		CLEANUP(mem_freep) char *text = json_pretty(status);
-		puts(text);
-	} else {
-		print_status(status);
-	}
+	if (!json)
+		return print_status(status);
+	CLEANUP(mem_freep) char *text = json_pretty(status);
+	puts(text);
 	return json_member_bool(status, "ready", false) ? COMMAND_GOOD : COMMAND_FAILED;
 }
 

@@ -38,66 +38,87 @@ const struct source *load_source(const struct generation *g, const char *name)
 	return NULL;
 }
 
-static int explain_failure(const struct http_reply *reply, const char *address)
+char *load_url(const char *address, const char *path, const char **ret_unix_socket)
 {
-	struct json_object *tree = NULL;
+	static const char *const all[] = {"", "0.0.0.0", "[::]"};
+	const char *port = strrchr(address, ':'), *host = NULL;
 
-	if (reply->failure != HTTP_OK) {
-		fprintf(stderr,
-			"deskbridge: the daemon does not answer at %s (%s). Does it run? systemctl status deskbridge. "
-			"Where its address is another one: --admin ADDRESS\n",
-			address, reply->error);
-		return COMMAND_FAILED;
+	*ret_unix_socket = NULL;
+	if (strncmp(address, "unix:", 5) == 0) {
+		*ret_unix_socket = address + 5;
+		return mem_fmt("http://localhost%s", path);
 	}
-	if (json_read(reply->body.data, reply->body.len, &tree, NULL) == 0 && json_member_str(tree, "error"))
+	for (size_t i = 0; port && i < sizeof(all) / sizeof(*all); i++)
+		if (strlen(all[i]) == (size_t)(port - address) && strncmp(all[i], address, strlen(all[i])) == 0)
+			host = i == 2 ? "[::1]" : "127.0.0.1";
+	return host ? mem_fmt("http://%s%s%s", host, port, path) : mem_fmt("http://%s%s", address, path);
+}
+
+static void tell_failure(const struct http_reply *reply, const char *address)
+{
+	CLEANUP(json_putp) struct json_object *tree = NULL;
+
+	if (reply->failure != HTTP_OK)
+		fprintf(stderr,
+			"deskbridge: the daemon does not answer at %s: %s\n"
+			"Does it run? \"systemctl status deskbridge\" tells. If its admin address is another one: "
+			"--admin "
+			"ADDRESS\n",
+			address, reply->error);
+	else if (json_read(reply->body.data, reply->body.len, &tree, NULL) == 0 && json_member_str(tree, "error"))
 		fprintf(stderr, "deskbridge: the daemon at %s says: %s (%u)\n", address, json_member_str(tree, "error"),
 			reply->status);
 	else
-		fprintf(stderr, "deskbridge: what answers at %s is not deskbridge's admin address (status %u)\n",
+		fprintf(stderr,
+			"deskbridge: what answers at %s is not deskbridge's admin address (status %u). Its own: "
+			"--admin "
+			"ADDRESS\n",
 			address, reply->status);
-	json_object_put(tree);
-	return COMMAND_FAILED;
 }
 
-int load_from_daemon(const struct command_context *ctx, const char *address, const char *path, struct json_object **ret)
+static int ask_daemon(const char *address, const char *path, const char *token, struct http_reply *ret,
+		      struct err *reterr)
+{
+	struct http_ask ask = {.method = "GET", .timeout_ms = ASK_TIMEOUT_MS, .max_answer = ANSWER_MAX};
+	CLEANUP(mem_freep) char *url = load_url(address, path, &ask.unix_socket);
+	struct pairs headers = {0};
+
+	if (token) {
+		CLEANUP(mem_freep) char *bearer = mem_fmt("Bearer %s", token);
+		pairs_add(&headers, "Authorization", bearer);
+	}
+	ask.url = url;
+	ask.headers = &headers;
+	int r = http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, ret, reterr);
+	pairs_done(&headers);
+	return r;
+}
+
+int load_from_daemon(const struct command_context *ctx, const char *address, const char *path, enum json_type wanted,
+		     struct json_object **ret)
 {
 	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, true);
-	CLEANUP(mem_freep) char *url = NULL;
-	struct pairs headers = {0};
+	CLEANUP(json_putp) struct json_object *tree = NULL;
 	struct http_reply reply;
 	struct err error = {0};
-	int status = COMMAND_GOOD;
 
 	if (!g)
 		return COMMAND_CONFIG;
 	if (!address)
 		address = g->config->admin.address;
-	bool is_unix = strncmp(address, "unix:", 5) == 0;
-	url = is_unix ? mem_fmt("http://localhost%s", path) : mem_fmt("http://%s%s", address, path);
 	const char *token = g->config->admin.token ? secret_value(g->secrets, g->config->admin.token) : NULL;
-	if (token) {
-		CLEANUP(mem_freep) char *bearer = mem_fmt("Bearer %s", token);
-		pairs_add(&headers, "Authorization", bearer);
-	}
-	struct http_ask ask = {
-		.method = "GET",
-		.url = url,
-		.headers = &headers,
-		.timeout_ms = ASK_TIMEOUT_MS,
-		.max_answer = ANSWER_MAX,
-		.unix_socket = is_unix ? address + 5 : NULL,
-	};
-	int r = http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, &reply, &error);
-	pairs_done(&headers);
-	if (r < 0) {
+	if (ask_daemon(address, path, token, &reply, &error) < 0) {
 		fprintf(stderr, "deskbridge: %s: %s\n", address, error.text);
 		return COMMAND_FAILED;
 	}
-	if (reply.failure != HTTP_OK || reply.status != 200 ||
-	    json_read(reply.body.data, reply.body.len, ret, &error) < 0)
-		status = explain_failure(&reply, address);
+	bool good = reply.failure == HTTP_OK && reply.status == 200 &&
+		    json_read(reply.body.data, reply.body.len, &tree, NULL) == 0 && json_object_is_type(tree, wanted);
+	if (good)
+		*ret = TAKE(tree);
+	else
+		tell_failure(&reply, address);
 	http_reply_done(&reply);
-	return status;
+	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }
 
 int load_file(const char *path, size_t max, char **ret, size_t *ret_len, struct err *reterr)

@@ -18,11 +18,18 @@ struct generation *load_generation(const struct command_context *ctx, bool quiet
 const struct source *load_source(const struct generation *g, const char *name);
 
 /*
- * GET path from the running daemon's admin address (or `address`, where not NULL), token included. The caller owns
- * *ret. Returns COMMAND_GOOD, or the exit status after a message.
+ * GET path from the running daemon's admin address (or `address`, where not NULL), token included. The answer is of the
+ * wanted type. The caller owns *ret. Returns COMMAND_GOOD, or the exit status after a message.
  */
-int load_from_daemon(const struct command_context *ctx, const char *address, const char *path,
+int load_from_daemon(const struct command_context *ctx, const char *address, const char *path, enum json_type wanted,
 		     struct json_object **ret);
+
+/*
+ * The URL by which a program on this machine reaches path at an address to listen on: an address that stands for all
+ * becomes loopback. *ret_unix_socket: where to connect instead of the URL's host, or NULL; borrowed from address. The
+ * caller owns the URL.
+ */
+char *load_url(const char *address, const char *path, const char **ret_unix_socket) MUSTCHECK;
 
 /* A whole file, or standard input for "-"; at most max bytes. The caller owns *ret. 0 or -errno with reterr. */
 int load_file(const char *path, size_t max, char **ret, size_t *ret_len, struct err *reterr) MUSTCHECK;

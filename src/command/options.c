@@ -3,12 +3,14 @@
 #include "command/options.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FAR_AWAY 3 /* edits: a word farther off is no typing error */
+#include "config/settings.h"
+
+#define NAMES_MAX 32  /* more than any command has */
+#define SHOWN_MAX 100 /* bytes of a wrong word that are shown */
 
 static const struct option_spec *find(const struct option_spec *specs, const char *word, size_t len)
 {
@@ -20,27 +22,32 @@ static const struct option_spec *find(const struct option_spec *specs, const cha
 
 static int unknown(const struct command *c, const struct option_spec *specs, const char *word, size_t len)
 {
-	char name[128];
-	const char *nearest = NULL;
-	unsigned best = FAR_AWAY + 1;
+	CLEANUP(mem_freep) char *name = mem_strn(word, len > SHOWN_MAX ? SHOWN_MAX : len);
+	const char *names[NAMES_MAX] = {"--help"};
+	size_t n = 1;
 
-	snprintf(name, sizeof(name), "%.*s", len > 100 ? 100 : (int)len, word);
-	for (const struct option_spec *s = specs; s->name; s++) {
-		unsigned distance = text_distance(name, s->name, FAR_AWAY);
-		if (distance < best) {
-			best = distance;
-			nearest = s->name;
-		}
-	}
+	for (const struct option_spec *s = specs; s->name && n < NAMES_MAX; s++)
+		names[n++] = s->name;
+	const char *nearest = settings_nearest(name, names, n);
 	if (nearest)
 		return command_usage_error(c, "unknown option %s (did you mean %s?)", name, nearest);
 	return command_usage_error(c, "unknown option %s", name);
 }
 
+/* Digits and nothing else. */
+static int read_count(const char *text, long *ret)
+{
+	errno = 0;
+	long n = strtol(text, NULL, 10);
+	if (errno || *text == '\0' || text[strspn(text, "0123456789")] != '\0' || n < 1)
+		return -EINVAL;
+	*ret = n;
+	return 0;
+}
+
 static int set_value(const struct command *c, const struct option_spec *s, const char *value)
 {
 	struct option_list *list = s->target;
-	char *end;
 
 	switch (s->type) {
 	case OPTION_TEXT:
@@ -52,11 +59,8 @@ static int set_value(const struct command *c, const struct option_spec *s, const
 		list->items[list->n++] = value;
 		break;
 	case OPTION_COUNT:
-		errno = 0;
-		long n = strtol(value, &end, 10);
-		if (errno || end == value || *end || n < 1)
+		if (read_count(value, s->target) < 0)
 			return command_usage_error(c, "%s %s: expected a whole number from 1", s->name, value);
-		*(long *)s->target = n;
 		break;
 	case OPTION_FLAG:
 		return command_usage_error(c, "%s takes no value", s->name);
