@@ -99,13 +99,18 @@ static int store_check_directory(const char *path, struct err *reterr)
 static int store_make_file(const char *path, struct err *reterr)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct stat st;
 
 	if (fd >= 0) {
 		(void)close(fd);
 		return 0;
 	}
-	if (errno == EEXIST)
+	if (errno == EEXIST) {
+		if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+			return err_set(reterr, -ENOTSUP, "the store %s is not a file: give another one as store.url",
+				       path);
 		return 0;
+	}
 	if (errno == ENOSPC || errno == EDQUOT)
 		return err_set(reterr, -ENOSPC, "the store %s cannot be made, its disk is full: make room there", path);
 	return err_set(reterr, errno == EROFS ? -EROFS : -EACCES,

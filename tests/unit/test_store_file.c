@@ -116,8 +116,10 @@ static void what_is_not_a_store_is_refused_and_left_alone(void **state)
 	assert_int_equal(fgetc(back), 1);
 	assert_int_equal(fclose(back), 0);
 	/* A directory. */
-	assert_true(open_as(f->dir, STORE_WRITE, &e) < 0);
-	assert_true(e.text[0] != '\0');
+	assert_int_equal(open_as(f->dir, STORE_WRITE, &e), -ENOTSUP);
+	assert_non_null(strstr(e.text, "is not a file"));
+	snprintf(text, sizeof(text), "%s.lock", f->dir);
+	assert_int_equal(access(text, F_OK), -1);
 }
 
 static void an_empty_file_becomes_a_store(void **state)
@@ -359,6 +361,30 @@ static void a_commit_that_does_not_fit_is_refused_and_the_store_goes_on(void **s
 	assert_int_equal(sql(f, "SELECT sum(n) FROM counts"), WEXITSTATUS(status));
 }
 
+/* As it does when the disk fails: what the turn does after that must not be committed piece by piece. */
+static void a_turn_that_sqlite_gave_up_takes_nothing_more(void **state)
+{
+	struct fixture *f = *state;
+	struct webhook w = {.source = mem_str("gladly"), .received_ms = NOW, .body = mem_str("{}"), .body_len = 2};
+	struct err e = {0};
+
+	begin(f);
+	MUST(store_webhook_insert(f->s, &w, NULL, NULL, err));
+	MUST(store_savepoint(f->s, err));
+	assert_int_equal(sqlite3_exec(f->s->db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(store_webhook_insert(f->s, &w, NULL, NULL, &e), -EIO);
+	assert_non_null(strstr(e.text, "the transaction was lost"));
+	store_savepoint_undo(f->s);
+	assert_int_equal(store_webhook_insert(f->s, &w, NULL, NULL, &e), -EIO);
+	assert_int_equal(store_commit(f->s, &e), -EIO);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 0);
+	assert_int_equal(sql(f, "SELECT count(*) FROM counts"), 0);
+	/* The next turn is whole again. */
+	assert_true(put(f, "gladly", "c", "p", 1, NOW) > 0);
+	assert_int_equal(sql(f, "SELECT sum(n) FROM counts"), 1);
+	webhook_done(&w);
+}
+
 /* ---- power cuts -------------------------------------------------------------------------------------------------- */
 
 static void copy_file(const char *from, const char *to, off_t cut)
@@ -541,6 +567,7 @@ int main(void)
 		TEST(a_reader_ends_when_its_time_is_up),
 		TEST(a_full_disk_refuses_the_turn_and_keeps_what_was_committed),
 		TEST(a_commit_that_does_not_fit_is_refused_and_the_store_goes_on),
+		TEST(a_turn_that_sqlite_gave_up_takes_nothing_more),
 		TEST(a_power_cut_loses_nothing_that_was_committed),
 		TEST(the_wal_is_written_back_at_the_start_of_a_turn),
 		TEST(a_wal_that_a_reader_kept_is_cut_afterwards),
