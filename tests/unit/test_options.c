@@ -1,0 +1,304 @@
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/options.h"
+
+static const struct command trial = {
+	.name = "trial",
+	.arguments = "WORD [--flag]",
+	.summary = "tries options",
+	.help = "  --flag  a flag\n",
+};
+
+/* What one parse gave, and what it wrote. */
+struct parsed {
+	int end;
+	bool flag;
+	const char *text;
+	struct option_list list;
+	long count;
+	const char *words[2];
+	size_t words_n;
+	char out[4096], err[4096];
+};
+
+/* Sends a stream to a file of its own from begin to end. */
+struct captured {
+	FILE *stream, *file;
+	int saved;
+};
+
+static void capture_begin(struct captured *c, FILE *stream)
+{
+	c->stream = stream;
+	c->file = tmpfile();
+	assert_non_null(c->file);
+	assert_int_equal(fflush(stream), 0);
+	c->saved = dup(fileno(stream));
+	assert_true(c->saved >= 0);
+	assert_true(dup2(fileno(c->file), fileno(stream)) >= 0);
+}
+
+static void capture_end(struct captured *c, char *to, size_t size)
+{
+	(void)fflush(c->stream);
+	assert_true(dup2(c->saved, fileno(c->stream)) >= 0);
+	close(c->saved);
+	rewind(c->file);
+	to[fread(to, 1, size - 1, c->file)] = '\0';
+	fclose(c->file);
+}
+
+/* words: what stands behind the command's name, NULL at the end. */
+static struct parsed parse(size_t words_max, const char *const *words)
+{
+	struct parsed p = {.count = -1};
+	const struct option_spec specs[] = {
+		{"--flag", OPTION_FLAG, &p.flag},    {"--text", OPTION_TEXT, &p.text}, {"--list", OPTION_LIST, &p.list},
+		{"--limit", OPTION_COUNT, &p.count}, {NULL, OPTION_FLAG, NULL},
+	};
+	char *argv[80] = {(char *)"trial"};
+	struct captured out, err;
+	int argc = 1;
+
+	for (; words[argc - 1]; argc++)
+		argv[argc] = (char *)words[argc - 1];
+	capture_begin(&out, stdout);
+	capture_begin(&err, stderr);
+	p.end = options_parse(&trial, specs, argc, argv, p.words, words_max, &p.words_n);
+	capture_end(&err, p.err, sizeof(p.err));
+	capture_end(&out, p.out, sizeof(p.out));
+	return p;
+}
+
+/* Behind the words given stand enough NULLs. */
+#define PARSE(...) parse(2, (const char *const[16]){__VA_ARGS__})
+
+static void every_type_is_read_in_both_ways_of_writing(void **state)
+{
+	struct parsed p = PARSE("--flag", "--text", "one", "--list=a", "--limit", "12", "--list", "b");
+
+	(void)state;
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_true(p.flag);
+	assert_string_equal(p.text, "one");
+	assert_int_equal(p.list.n, 2);
+	assert_string_equal(p.list.items[0], "a");
+	assert_string_equal(p.list.items[1], "b");
+	assert_int_equal(p.count, 12);
+	assert_int_equal(p.words_n, 0);
+
+	p = PARSE("--text=one", "--text", "two", "--limit=9223372036854775807");
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_string_equal(p.text, "two");
+	assert_true(p.count == INT64_MAX);
+}
+
+static void what_is_not_given_stays_as_it_was(void **state)
+{
+	struct parsed p = PARSE(NULL);
+
+	(void)state;
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_false(p.flag);
+	assert_null(p.text);
+	assert_int_equal(p.list.n, 0);
+	assert_int_equal(p.count, -1);
+	assert_string_equal(p.out, "");
+	assert_string_equal(p.err, "");
+}
+
+static void a_value_is_taken_as_it_stands(void **state)
+{
+	struct parsed p = PARSE("--text", "--flag");
+
+	(void)state;
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_string_equal(p.text, "--flag");
+	assert_false(p.flag);
+	p = PARSE("--text=a=b");
+	assert_string_equal(p.text, "a=b");
+	p = PARSE("--text=");
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_string_equal(p.text, "");
+}
+
+static void words_stand_anywhere_between_options(void **state)
+{
+	struct parsed p = PARSE("first", "--flag", "second");
+
+	(void)state;
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_int_equal(p.words_n, 2);
+	assert_string_equal(p.words[0], "first");
+	assert_string_equal(p.words[1], "second");
+	assert_true(p.flag);
+}
+
+static void a_dash_alone_and_all_behind_two_are_words(void **state)
+{
+	struct parsed p = PARSE("-", "--", "--flag");
+
+	(void)state;
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_int_equal(p.words_n, 2);
+	assert_string_equal(p.words[0], "-");
+	assert_string_equal(p.words[1], "--flag");
+	assert_false(p.flag);
+}
+
+static void one_word_too_many_is_named(void **state)
+{
+	struct parsed p = PARSE("a", "b", "c");
+
+	(void)state;
+	assert_int_equal(p.end, COMMAND_USAGE);
+	assert_non_null(strstr(p.err, "\"c\""));
+	p = parse(0, (const char *const[]){"a", NULL});
+	assert_int_equal(p.end, COMMAND_USAGE);
+	assert_non_null(strstr(p.err, "\"a\""));
+}
+
+static void help_ends_with_the_commands_own_text(void **state)
+{
+	static const char *const ways[] = {"--help", "-h"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct parsed p = PARSE("word", ways[i], "--no-such-option");
+		assert_int_equal(p.end, COMMAND_GOOD);
+		assert_non_null(strstr(p.out, "Usage: deskbridge [-c FILE] trial WORD [--flag]\n"));
+		assert_non_null(strstr(p.out, "tries options"));
+		assert_non_null(strstr(p.out, "--flag  a flag"));
+		assert_string_equal(p.err, "");
+	}
+}
+
+static void a_wrong_option_names_the_nearest(void **state)
+{
+	static const struct {
+		const char *word, *said;
+		bool suggests;
+	} rows[] = {
+		{"--lmit", "unknown option --lmit (did you mean --limit?)", true},
+		{"--lmit=5", "unknown option --lmit (did you mean --limit?)", true},
+		{"--li", "(did you mean --list?)", true},
+		{"--Flag", "(did you mean --flag?)", true},
+		{"--hlep", "(did you mean --help?)", true},
+		{"--flagg", "(did you mean --flag?)", true},
+		{"--foo", "unknown option --foo\n", false},
+		{"-x", "unknown option -x\n", false},
+		{"--something-else", "unknown option --something-else\n", false},
+		{"--=", "unknown option --\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct parsed p = PARSE(rows[i].word);
+		assert_int_equal(p.end, COMMAND_USAGE);
+		if (!strstr(p.err, rows[i].said))
+			fail_msg("%s: %s", rows[i].word, p.err);
+		assert_int_equal(strstr(p.err, "did you mean") != NULL, rows[i].suggests);
+		assert_non_null(strstr(p.err, "deskbridge trial: "));
+		assert_non_null(strstr(p.err, "deskbridge trial --help"));
+		assert_string_equal(p.out, "");
+	}
+}
+
+static void a_very_long_option_is_cut_in_the_message(void **state)
+{
+	char word[4000] = "--";
+	struct parsed p;
+
+	(void)state;
+	memset(word + 2, 'x', sizeof(word) - 3);
+	p = PARSE(word);
+	assert_int_equal(p.end, COMMAND_USAGE);
+	assert_true(strlen(p.err) < 300);
+}
+
+static void counts_are_whole_numbers_from_1(void **state)
+{
+	static const char *const wrong[] = {"0",    "-1",  "+1",  " 1", "1 ", "1k",
+					    "0x10", "1.5", "ten", "",   "-",  "99999999999999999999"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct parsed p = PARSE("--limit", wrong[i]);
+		if (p.end != COMMAND_USAGE || !strstr(p.err, "--limit") ||
+		    !strstr(p.err, "expected a whole number from 1"))
+			fail_msg("\"%s\": %d %s", wrong[i], p.end, p.err);
+		assert_int_equal(p.count, -1);
+	}
+}
+
+static void a_missing_value_is_told(void **state)
+{
+	static const char *const names[] = {"--text", "--list", "--limit"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct parsed p = PARSE(names[i]);
+		assert_int_equal(p.end, COMMAND_USAGE);
+		assert_non_null(strstr(p.err, names[i]));
+		assert_non_null(strstr(p.err, "needs a value"));
+	}
+}
+
+static void a_flag_takes_no_value(void **state)
+{
+	struct parsed p = PARSE("--flag=yes");
+
+	(void)state;
+	assert_int_equal(p.end, COMMAND_USAGE);
+	assert_non_null(strstr(p.err, "--flag takes no value"));
+	assert_false(p.flag);
+}
+
+static void lists_are_bounded(void **state)
+{
+	const char *words[OPTION_LIST_MAX + 2] = {NULL};
+	struct parsed p;
+
+	(void)state;
+	for (size_t i = 0; i < OPTION_LIST_MAX; i++)
+		words[i] = "--list=x";
+	p = parse(2, words);
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_int_equal(p.list.n, OPTION_LIST_MAX);
+	words[OPTION_LIST_MAX] = "--list=x";
+	p = parse(2, words);
+	assert_int_equal(p.end, COMMAND_USAGE);
+	assert_non_null(strstr(p.err, "--list: at most 64"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_type_is_read_in_both_ways_of_writing),
+		cmocka_unit_test(what_is_not_given_stays_as_it_was),
+		cmocka_unit_test(a_value_is_taken_as_it_stands),
+		cmocka_unit_test(words_stand_anywhere_between_options),
+		cmocka_unit_test(a_dash_alone_and_all_behind_two_are_words),
+		cmocka_unit_test(one_word_too_many_is_named),
+		cmocka_unit_test(help_ends_with_the_commands_own_text),
+		cmocka_unit_test(a_wrong_option_names_the_nearest),
+		cmocka_unit_test(a_very_long_option_is_cut_in_the_message),
+		cmocka_unit_test(counts_are_whole_numbers_from_1),
+		cmocka_unit_test(a_missing_value_is_told),
+		cmocka_unit_test(a_flag_takes_no_value),
+		cmocka_unit_test(lists_are_bounded),
+	};
+
+	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}
