@@ -65,6 +65,8 @@ static void print_source(const char *name, const struct definition *d)
 		printf("    authenticate: {user: deskbridge, password: {credential: %s-webhook}}\n", name);
 	else if (proof_needs_secret(proof))
 		printf("    authenticate: {secret: {credential: %s-webhook}}\n", name);
+	else
+		printf("    authenticate: {method: none}   # whoever knows the URL is believed\n");
 	if (!lookup)
 		return;
 	printf("    lookup:\n      base_url: https://YOUR-COMPANY.example   # where you use %s\n", definition_label(d));

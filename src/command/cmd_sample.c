@@ -219,7 +219,8 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 
 const struct command command_sample = {
 	.name = "sample",
-	.arguments = "SOURCE TRANSITION [--email E] [--conversation ID] [--customer ID] [--url URL] [--post [--yes]]",
+	.arguments = "SOURCE TRANSITION [--email E] [--conversation ID] [--customer ID]\n"
+		     "       [--url URL] [--post [--yes]]",
 	.summary = "print a ready curl command that posts a webhook with a right proof, or post it",
 	.help = "TRANSITION is opened, reopened or closed. The command that is printed holds the webhook's secret: it "
 		"proves.\n"
