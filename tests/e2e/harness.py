@@ -29,6 +29,7 @@ Rules that keep these tests quick and true:
 """
 
 import base64
+import copy
 import http.client
 import http.server
 import json
@@ -154,8 +155,15 @@ def request(address, method, path, body=None, headers=None, timeout=None):
         connection.close()
 
 
+def key_of(account="default", scopes=()):
+    """A key of one of the sandbox's accounts, with all scopes or (`["events:write"]`) only some."""
+    kind = "only_" + "+".join(scopes).replace(":", "-") if scopes else "sandbox"
+    return f"pk_{kind}_{account}_0123456789abcdef"
+
+
 def deep_merge(base, over):
-    """over laid over base: dicts by key, anything else replaced; a value of None takes the key away."""
+    """over laid over base: dicts by key, anything else replaced; a value of None takes the key away. All of over is
+    copied."""
     merged = dict(base)
     for key, value in over.items():
         if value is None:
@@ -163,7 +171,7 @@ def deep_merge(base, over):
         elif isinstance(value, dict) and isinstance(merged.get(key), dict):
             merged[key] = deep_merge(merged[key], value)
         else:
-            merged[key] = value
+            merged[key] = copy.deepcopy(value)
     return merged
 
 

@@ -12,7 +12,7 @@ import urllib.parse
 
 import pytest
 
-from harness import KEY, PROGRAM, TIMEOUT, request, run, wait_for
+from harness import KEY, PROGRAM, TIMEOUT, key_of, request, run, wait_for
 
 EVENTS, BULK = "/api/events", "/api/event-bulk-create-jobs"
 STARTED = "started conversation in Gladly"
@@ -124,8 +124,8 @@ def test_profile_properties_are_laid_over(sandbox):
 
 
 def test_accounts_are_apart(sandbox):
-    sandbox.klaviyo("POST", EVENTS, event(), key="pk_sandbox_eu_1")
-    sandbox.klaviyo("POST", EVENTS, event(), key="pk_sandbox_us_1")
+    sandbox.klaviyo("POST", EVENTS, event(), key=key_of("eu"))
+    sandbox.klaviyo("POST", EVENTS, event(), key=key_of("us", scopes=["events:write", "events:read"]))
     sandbox.klaviyo("POST", EVENTS, event(), key="pk_sandbox_1")
     assert [e["account"] for e in sandbox.events()] == ["eu", "us", "default"]
     assert list(sandbox.profiles(account="eu")) == ["jo@example.com"]
