@@ -1,0 +1,114 @@
+"""kill -9: every webhook that was answered 200 is delivered, each event once, in order."""
+
+import collections
+import http.client
+import json
+import random
+import threading
+import time
+
+from harness import WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook
+
+CONVERSATIONS = 40
+KINDS = ("opened", "closed", "reopened", "closed")
+
+
+class Desk(threading.Thread):
+    """A helpdesk's sender: the webhooks of some conversations in order, each again until it is answered 200."""
+
+    def __init__(self, address, conversations):
+        super().__init__(daemon=True)
+        self.address, self.conversations = address, conversations
+        self.acknowledged, self.connection = [], None
+
+    def send(self, body):
+        try:
+            if not self.connection:
+                self.connection = http.client.HTTPConnection(self.address, timeout=5)
+            headers = {"Authorization": basic(WEBHOOK_USER, WEBHOOK_PASSWORD)}
+            self.connection.request("POST", "/webhooks/gladly", json.dumps(body), headers)
+            answer = self.connection.getresponse()
+            answer.read()
+            return answer.status == 200
+        except (OSError, http.client.HTTPException):
+            self.connection = None
+            return False
+
+    def run(self):
+        begin = time.time() - 1000
+        for step, kind in enumerate(KINDS):
+            for n in self.conversations:
+                body = gladly_webhook(kind, f"conv-{n}", f"cust-{n}", at=begin + step * 10)
+                while not self.send(body):
+                    time.sleep(0.01)
+                self.acknowledged.append((n, kind))
+
+
+def test_kill_nine_five_times_during_load_loses_and_doubles_nothing(stage, gladly):
+    sandbox = stage.sandbox(quota=False)
+    sandbox.fault("status=503,every=13", "die,every=17")
+    gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(CONVERSATIONS)}
+    daemon = stage.daemon(sandbox, gladly)
+    daemon.configure({"listen": daemon.address, "admin": daemon.admin})
+    desks = [Desk(daemon.address, range(i, CONVERSATIONS, 4)) for i in range(4)]
+    for desk in desks:
+        desk.start()
+    chance = random.Random(7)
+    for _ in range(5):
+        seen = sum(len(desk.acknowledged) for desk in desks)
+        goal = min(seen + chance.randrange(5, 25), CONVERSATIONS * len(KINDS))
+        while sum(len(desk.acknowledged) for desk in desks) < goal:
+            assert all(desk.is_alive() or len(desk.acknowledged) == len(KINDS) * len(desk.conversations) for desk in desks)
+            time.sleep(0.001)
+        daemon.kill9()
+        daemon.restart()
+    for desk in desks:
+        desk.join(60)
+        assert not desk.is_alive()
+    events = sandbox.wait_events(CONVERSATIONS * len(KINDS), timeout=60)
+    per_person = collections.defaultdict(list)
+    for event in events:
+        per_person[event["email"]].append(event["metric"].split(" ")[0])
+    for n in range(CONVERSATIONS):
+        assert per_person[f"jo-{n}@example.com"] == ["started", "closed", "reopened", "closed"]
+    assert len({event["unique_id"] for event in events}) == len(events) == CONVERSATIONS * len(KINDS)
+    assert not any(p["In Gladly Conversation"] for p in sandbox.profiles().values())
+
+
+def test_what_was_taken_while_everything_else_was_down_goes_out_after_a_crash(stage, gladly):
+    sandbox = stage.sandbox()
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    daemon = stage.daemon(sandbox, gladly)
+    sandbox.stop()
+    gladly.down()
+    daemon.accepted("gladly", gladly_webhook("opened"))
+    daemon.kill9()
+    sandbox.start()
+    gladly.up()
+    daemon.restart()
+    sandbox.wait_events(1, timeout=40)
+
+
+def test_a_delivery_seen_before_the_crash_is_a_duplicate_after_it(daemon):
+    body = gladly_webhook("opened", id="delivery-1")
+    daemon.accepted("gladly", body)
+    daemon.kill9()
+    daemon.restart()
+    assert daemon.post("gladly", body).json() == {"status": "duplicate"}
+
+
+def test_a_stop_during_deliveries_ends_in_time_and_repeats_nothing(stage, gladly):
+    sandbox = stage.sandbox()
+    sandbox.fault("delay=1s")
+    gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(10)}
+    daemon = stage.daemon(sandbox, gladly)
+    for n in range(10):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+    sandbox.wait_for(lambda s: s.stats()["concurrent"] > 0)
+    began = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - began < 10
+    sandbox.clear_faults()
+    daemon.restart()
+    sandbox.wait_events(10)
+    assert len(sandbox.all_events()) == 10

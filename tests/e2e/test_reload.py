@@ -1,0 +1,132 @@
+"""Another configuration and other secrets while it runs; what is no longer configured waits."""
+
+import signal
+
+from harness import gladly_webhook, request, wait_for
+
+STARTED = "started conversation in Gladly"
+
+
+def test_a_reload_takes_a_whole_new_generation(daemon, sandbox, gladly):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    daemon.configure({"sources": {"gladly": {"label": "Support"}}})
+    daemon.reload()
+    daemon.wait_log("the configuration was read anew")
+    daemon.accepted("gladly", gladly_webhook("opened"))
+    assert sandbox.wait_events(1)[0]["metric"] == "started conversation in Support"
+    assert daemon.metric("deskbridge_config_reloads_total", result="good") == 1
+
+
+def test_a_wrong_configuration_is_not_taken_and_told_whole(daemon, sandbox, gladly):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    daemon.configure({"sources": {"gladly": {"lable": "Support", "settle": "3 parsecs"}}, "klavio": {}})
+    daemon.reload()
+    daemon.wait_log("the configuration was not taken")
+    log = "\n".join(daemon.log())
+    assert "lable" in log and "label" in log and "klavio" in log and "settle" in log
+    daemon.accepted("gladly", gladly_webhook("opened"))
+    sandbox.wait_events(1, metric=STARTED)
+    assert daemon.metric("deskbridge_config_reloads_total", result="failed") == 1
+
+
+def test_another_address_needs_a_restart(daemon):
+    daemon.configure({"listen": "127.0.0.1:1"})
+    daemon.reload()
+    daemon.wait_log("restart needed")
+    assert request(daemon.address, "HEAD", "/webhooks/gladly").status == 200
+
+
+def test_a_changed_webhook_password_is_taken_at_once(daemon):
+    daemon.credential("gladly-webhook", "another password")
+    daemon.wait_log("a secret changed: credential gladly-webhook")
+    assert daemon.post("gladly", gladly_webhook("opened")).status == 401
+    assert daemon.post("gladly", gladly_webhook("opened"), auth=("deskbridge", "another password")).status == 200
+    assert not any("another password" in line for line in daemon.log())
+
+
+def test_work_of_a_source_that_is_gone_waits_for_it(stage, sandbox, gladly):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    gladly.down()
+    daemon = stage.daemon(sandbox, gladly)
+    daemon.accepted("gladly", gladly_webhook("opened"))
+    gladly.up()
+    source = daemon.config["sources"].pop("gladly")
+    daemon.configure({"sources": {"desk": {**source}}})
+    daemon.restart()
+    daemon.wait_metric("deskbridge_webhooks_pending", 1, source="gladly", reason="not configured")
+    assert daemon.post("gladly", gladly_webhook("opened")).status == 404
+    daemon.configure({"sources": {"gladly": source}})
+    daemon.reload()
+    sandbox.wait_events(1)
+
+
+def two_accounts(sandbox, *names):
+    return {
+        "api_key": None,
+        "url": None,
+        "person_gap": None,
+        "accounts": {name: {"api_key": f"pk_sandbox_{name}_1", "url": sandbox.url, "person_gap": "0s"} for name in names},
+    }
+
+
+def test_events_of_an_account_that_is_gone_wait_for_it(stage, sandbox, gladly):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    sandbox.fault("status=503")
+    klaviyo = two_accounts(sandbox, "shop", "outlet")
+    daemon = stage.daemon(sandbox, gladly, config={"klaviyo": klaviyo, "sources": {"gladly": {"account": "shop"}}})
+    daemon.accepted("gladly", gladly_webhook("opened"))
+    daemon.wait_metric("deskbridge_deliveries_total", 1, outcome="retry")
+    klaviyo["accounts"].pop("shop")
+    daemon.config["klaviyo"]["accounts"].pop("shop")
+    daemon.configure({"sources": {"gladly": {"account": "outlet"}}})
+    daemon.restart()
+    sandbox.clear_faults()
+    wait_for(lambda: daemon.metric("deskbridge_account_parked", account="shop", reason="not configured") == 1)
+    # Its closing goes to whom its opening reached, and waits there too.
+    daemon.accepted("gladly", gladly_webhook("closed"))
+    daemon.wait_metric("deskbridge_queue_events", 2, account="shop", state="ready")
+    assert sandbox.events() == []
+    daemon.configure({"klaviyo": two_accounts(sandbox, "shop", "outlet")})
+    daemon.reload()
+    assert [e["account"] for e in sandbox.wait_events(2)] == ["shop", "shop"]
+    wait_for(lambda: daemon.metric("deskbridge_account_parked", account="shop") == 0)
+
+
+def test_events_for_a_sandbox_never_reach_another_url(stage, sandbox, gladly):
+    gladly.customers = {f"cust-{i}": [f"jo-{i}@example.com"] for i in range(150)}
+    sandbox.fault("status=503")
+    daemon = stage.daemon(sandbox, gladly)
+    for i in range(150):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{i}", f"cust-{i}"))
+    daemon.wait_metric("deskbridge_queue_events", 150, account="default", state="ready")
+    production = stage.sandbox()
+    daemon.configure({"klaviyo": {"url": production.url}})
+    daemon.reload()
+    daemon.wait_metric("deskbridge_queue_events", 150, account="default", state="dead")
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-1"))
+    assert [e["properties"]["Conversation ID"] for e in production.wait_events(1)] == ["conv-new"]
+    assert production.requests() == 1
+
+
+def test_a_second_daemon_on_the_same_store_is_refused(stage, daemon, sandbox, gladly):
+    second = stage.daemon(sandbox, gladly, start=False)
+    second.configure({"store": daemon.config["store"]})
+    second.start(ready=False)
+    assert second.wait_exit() == 1
+    assert "deskbridge.db" in second.report()
+    second.process.killed = True
+
+
+def test_a_wrong_configuration_at_start_ends_with_78(stage, sandbox, gladly):
+    daemon = stage.daemon(sandbox, gladly, start=False)
+    daemon.configure({"version": 2})
+    daemon.start(ready=False)
+    assert daemon.wait_exit() == 78
+    daemon.process.killed = True
+
+
+def test_signals_in_a_burst_end_well(daemon):
+    for _ in range(20):
+        daemon.signal(signal.SIGHUP)
+    daemon.wait_log("the configuration was read anew")
+    assert daemon.post("gladly", gladly_webhook("opened")).status == 200

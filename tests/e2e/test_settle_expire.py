@@ -1,0 +1,101 @@
+"""Transitions that do not last, and conversations that last too long."""
+
+import time
+
+from harness import gladly_webhook
+
+STARTED = "started conversation in Gladly"
+REOPENED = "reopened conversation in Gladly"
+CLOSED = "closed conversation in Gladly"
+FLAG = "In Gladly Conversation"
+
+
+def settled(stage, sandbox, gladly, **settle):
+    gladly.customers = {f"cust-{i}": [f"jo-{i}@example.com"] for i in range(9)}
+    return stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"settle": settle}}})
+
+
+def test_an_opening_counts_only_once_it_has_lasted(stage, sandbox, gladly):
+    daemon = settled(stage, sandbox, gladly, open="2s")
+    began = time.monotonic()
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
+    (event,) = sandbox.wait_events(1)
+    assert time.monotonic() - began > 1.9
+    assert event["metric"] == STARTED and event["backfill"] is False
+
+
+def test_a_reopening_that_is_closed_at_once_is_nothing(stage, sandbox, gladly):
+    daemon = settled(stage, sandbox, gladly, open="1h")
+    now = time.time()
+    # Long past its settle time: counts at once, and its closing has none.
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=now - 9000))
+    daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now - 100))
+    daemon.accepted("gladly", gladly_webhook("reopened", "conv-1", "cust-1", at=now - 50))
+    daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now - 40))
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2", at=now - 4000))
+    sandbox.wait_events(1, email="jo-2@example.com")
+    assert [e["metric"] for e in sandbox.events(email="jo-1@example.com")] == [STARTED, CLOSED]
+    assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="settled") == 2
+
+
+def test_a_closing_that_is_reopened_at_once_is_nothing(stage, sandbox, gladly):
+    daemon = settled(stage, sandbox, gladly, close="1h")
+    now = time.time()
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=now - 100))
+    sandbox.wait_events(1)
+    daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now - 50))
+    daemon.accepted("gladly", gladly_webhook("reopened", "conv-1", "cust-1", at=now - 40))
+    daemon.wait_metric("deskbridge_webhooks_total", 2, source="gladly", result="settled")
+    assert [e["metric"] for e in sandbox.events()] == [STARTED]
+    assert sandbox.profiles()["jo-1@example.com"][FLAG] is True
+
+
+def test_a_held_one_survives_a_restart_and_holds_no_other_conversation(stage, sandbox, gladly):
+    daemon = settled(stage, sandbox, gladly, open="3s")
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-1", at=time.time() - 60))
+    assert [e["properties"]["Conversation ID"] for e in sandbox.wait_events(1)] == ["conv-2"]
+    daemon.kill9()
+    daemon.restart()
+    assert [e["properties"]["Conversation ID"] for e in sandbox.wait_events(2)] == ["conv-2", "conv-1"]
+
+
+def test_an_opening_older_than_a_held_closing_goes_first(stage, sandbox, gladly):
+    daemon = settled(stage, sandbox, gladly, close="3s")
+    now = time.time()
+    daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now))
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=now - 60))
+    events = sandbox.wait_events(1)
+    assert [e["metric"] for e in events] == [STARTED]
+    assert events[0]["profile_properties"][FLAG] is True and events[0]["backfill"] is False
+    assert [e["metric"] for e in sandbox.wait_events(2)] == [STARTED, CLOSED]
+
+
+def test_a_conversation_open_too_long_expires(stage, sandbox, gladly):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    daemon = stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"expire_after": "2s"}}})
+    began = time.monotonic()
+    daemon.accepted("gladly", gladly_webhook("opened"))
+    events = sandbox.wait_events(2)
+    assert time.monotonic() - began > 1.9
+    assert [e["metric"] for e in events] == [STARTED, CLOSED]
+    assert events[1]["properties"]["Reason"] == "expired"
+    assert events[1]["backfill"] is True
+    assert events[1]["profile_properties"][FLAG] is False
+    # What comes after is news.
+    daemon.accepted("gladly", gladly_webhook("reopened"))
+    assert sandbox.wait_events(3)[2]["metric"] == REOPENED
+
+
+def test_what_expired_while_the_daemon_was_down_expires_at_start(stage, sandbox, gladly):
+    gladly.customers = {f"cust-{i}": [f"jo-{i}@example.com"] for i in range(40)}
+    daemon = stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"expire_after": "1s"}}})
+    daemon.configure({"sources": {"gladly": {"expire_after": "30d"}}})
+    daemon.restart()
+    for i in range(40):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{i}", f"cust-{i}"))
+    sandbox.wait_events(40)
+    daemon.configure({"sources": {"gladly": {"expire_after": "1s"}}})
+    daemon.restart()
+    sandbox.wait_events(80)
+    assert not any(properties[FLAG] for properties in sandbox.profiles().values())
