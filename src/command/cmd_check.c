@@ -12,6 +12,7 @@
 #include "command/options.h"
 #include "http/client.h"
 #include "klaviyo/outcome.h"
+#include "klaviyo/reason.h"
 #include "klaviyo/request.h"
 
 #define EVENTS_SCOPE "events:write"
@@ -28,7 +29,7 @@ static void print_metric(void *ctx, const char *metric, enum transition t)
 static void print_summary(const struct config *c)
 {
 	for (size_t i = 0; i < c->accounts_n; i++)
-		printf("account %s: %s, revision %s, key from %s%s\n", c->accounts[i].name, c->accounts[i].url,
+		printf("account %s: %s, revision %s, key: %s%s\n", c->accounts[i].name, c->accounts[i].url,
 		       c->accounts[i].revision, secret_where(c->accounts[i].api_key),
 		       c->accounts[i].hold ? ", ON HOLD: nothing is sent" : "");
 	for (size_t i = 0; i < c->sources_n; i++) {
@@ -59,32 +60,62 @@ static int ask(const struct account *a, const char *key, const char *method, con
 	return r;
 }
 
+/* Where the answer names no place in the event but a parameter, the request itself was refused: *out is Klaviyo's
+ * reason. */
+static bool refuses_request(const struct http_reply *reply, char *out, size_t size)
+{
+	CLEANUP(json_putp) struct json_object *body = NULL;
+
+	if (json_read(reply->body.data, reply->body.len, &body, NULL) < 0)
+		return false;
+	struct json_object *errors = json_member(body, "errors");
+	if (!json_object_is_type(errors, json_type_array) || json_object_array_length(errors) == 0)
+		return false;
+	struct json_object *source = json_member(json_object_array_get_idx(errors, 0), "source");
+	reason_of_refusal(out, size, reply->status, body);
+	return !json_member_str(source, "pointer") && json_member_str(source, "parameter");
+}
+
+static void tell_forbidden(const struct account *a, unsigned status)
+{
+	if (status == 401)
+		printf("account %s: Klaviyo does not know this key (401): is it whole, of the right account, not "
+		       "deleted? "
+		       "The key: %s\n",
+		       a->name, secret_where(a->api_key));
+	else
+		printf("account %s: the key may not send events (403): it lacks the scope " EVENTS_SCOPE
+		       ". A key's scopes cannot be changed later: make a new one\n",
+		       a->name);
+}
+
 /* What an invalid event says of the key: 400 is the good answer, it was refused for its shape alone. */
 static bool tell_send(const struct account *a, const struct http_reply *reply)
 {
-	bool json = reply->type && (strstr(reply->type, "json") != NULL);
+	bool json = reply->type && strstr(reply->type, "json");
+	char reason[OUTCOME_REASON_MAX];
 
 	if (reply->failure != HTTP_OK)
 		printf("account %s: Klaviyo does not answer at %s: %s\n", a->name, a->url, reply->error);
-	else if (reply->status == 400 && json)
-		printf("account %s: the key may send events\n", a->name);
-	else if (reply->status == 401)
-		printf("account %s: Klaviyo does not know this key (401). Is it whole, of the right account, not "
-		       "deleted? "
-		       "It comes from %s\n",
-		       a->name, secret_where(a->api_key));
-	else if (reply->status == 403 && json)
-		printf("account %s: the key may not send events (403): it lacks the scope events:write. A key's scopes "
-		       "cannot "
-		       "be changed later: make a new one\n",
-		       a->name);
+	else if (reply->status == 401 || (reply->status == 403 && json))
+		tell_forbidden(a, reply->status);
 	else if (reply->status == 403 || reply->status == 429 || reply->status >= 500)
 		printf("account %s: Klaviyo cannot say now (status %u); try again in a minute\n", a->name,
 		       reply->status);
-	else
+	else if (reply->status == 410)
+		printf("account %s: Klaviyo has ended revision %s (410): leave klaviyo.revision out, or name a newer "
+		       "one\n",
+		       a->name, a->revision);
+	else if (reply->status != 400 || !json)
 		printf("account %s: unexpected answer %u from %s: is klaviyo.url right?\n", a->name, reply->status,
 		       a->url);
-	return reply->failure == HTTP_OK && reply->status == 400 && json;
+	else if (refuses_request(reply, reason, sizeof(reason)))
+		printf("account %s: Klaviyo refuses every request: %s\n", a->name, reason);
+	else {
+		printf("account %s: the key may send events\n", a->name);
+		return true;
+	}
+	return false;
 }
 
 static unsigned may_read(const struct account *a, const char *key, const char *path)

@@ -1,0 +1,291 @@
+"""`deskbridge check`: what it says of a good configuration, and with --key of Klaviyo's key, without any effect."""
+
+import http.server
+import json
+import threading
+
+import pytest
+
+from harness import GLADLY_TOKEN, KEY, WEBHOOK_PASSWORD
+
+PAGE = "https://www.klaviyo.com/create-private-api-key?scopes="
+
+
+@pytest.fixture
+def checked(stage):
+    """Writes a configuration and checks it: checked(sandbox, config, key=…, words=…) → the ended process."""
+
+    def check(sandbox=None, config=None, key=KEY, words=()):
+        daemon = stage.daemon(sandbox, config=config, key=key, start=False)
+        ended = daemon.command("check", *words)
+        assert not (daemon.dir / "deskbridge.db").exists(), "check made a store"
+        return ended
+
+    return check
+
+
+@pytest.fixture
+def asked(checked, sandbox):
+    """check --key against a sandbox. Returns (exit status, the lines about the account)."""
+
+    def ask(key=KEY, config=None):
+        ended = checked(sandbox, config, key, ["--key"])
+        assert key not in ended.stdout + ended.stderr
+        assert sandbox.all_events() == [] and sandbox.profiles() == {}
+        return ended.returncode, [line for line in ended.stdout.splitlines() if line.startswith("account default: ")]
+
+    return ask
+
+
+# ---- without --key
+
+
+def test_a_good_configuration_is_told_in_full(checked):
+    ended = checked()
+    assert ended.returncode == 0 and ended.stderr == ""
+    assert "source gladly: POST /webhooks/gladly, proof basic, definition gladly" in ended.stdout
+    for line in (
+        "opened    sends  started conversation in Gladly",
+        "reopened  sends  reopened conversation in Gladly",
+        "closed    sends  closed conversation in Gladly",
+        "expired   sends  closed conversation in Gladly",
+        'property  "In Gladly Conversation" true while a conversation is open',
+        "revision 2026-07-15, key: credential klaviyo-api-key (",
+        "listen 127.0.0.1:0, admin 127.0.0.1:0, store sqlite:",
+    ):
+        assert line in ended.stdout, line
+    assert ended.stdout.splitlines()[-1].endswith("deskbridge.yaml: good")
+
+
+def test_labels_flags_rules_and_paths_are_shown_as_they_will_be(checked):
+    source = {
+        "label": "Shop",
+        "path": "/hooks/a",
+        "flag": ["In {label} Conversation", "In Support Conversation"],
+        "rules": ["default", {"on": "closed", "send": "closed refund in {label}"}],
+    }
+    said = checked(config={"sources": {"gladly": source}, "klaviyo": {"hold": True}}).stdout
+    for line in (
+        "POST /hooks/a",
+        "started conversation in Shop",
+        "closed    sends  closed refund in Shop",
+        '"In Shop Conversation"',
+        '"In Support Conversation"',
+        "ON HOLD",
+    ):
+        assert line in said, line
+
+
+def test_nobody_is_asked_without_key(checked, sandbox):
+    assert checked(sandbox).returncode == 0
+    assert sandbox.requests() == 0
+
+
+def test_no_secret_is_shown(checked, sandbox):
+    ended = checked(sandbox, words=["--key"])
+    for secret in (KEY, WEBHOOK_PASSWORD, GLADLY_TOKEN):
+        assert secret not in ended.stdout + ended.stderr
+
+
+def test_a_plain_secret_in_an_open_file_is_warned_of_and_not_shown(stage):
+    daemon = stage.daemon(config={"klaviyo": {"api_key": None}}, start=False)
+    daemon.configure({"klaviyo": {"api_key": "pk_written_in_the_file"}})
+    daemon.file.chmod(0o644)
+    ended = daemon.command("check")
+    assert ended.returncode == 0 and "klaviyo.api_key: warning: a secret stands in a file that others can read" in ended.stderr
+    assert "pk_written_in_the_file" not in ended.stdout + ended.stderr
+    daemon.file.chmod(0o600)
+    assert daemon.command("check").stderr == ""
+
+
+def test_systemds_credentials_are_found_and_their_restart_is_told(stage):
+    daemon = stage.daemon(start=False)
+    passed = daemon.dir / "passed"
+    (daemon.dir / "credentials").rename(passed)
+    assert daemon.command("check").returncode == 78
+    ended = daemon.command("check", env={"CREDENTIALS_DIRECTORY": str(passed)})
+    assert ended.returncode == 0, ended.stderr
+    assert "systemd's credentials" in ended.stdout and "restart" in ended.stdout
+
+
+@pytest.mark.parametrize("form", ["file", "env"])
+def test_secrets_come_from_files_and_the_environment(stage, form):
+    daemon = stage.daemon(start=False, config={"klaviyo": {"api_key": None}})
+    (daemon.dir / "key").write_text(KEY + "\n")
+    daemon.configure({"klaviyo": {"api_key": {"file": "key"} if form == "file" else {"env": "THE_KEY"}}})
+    ended = daemon.command("check", env={"THE_KEY": KEY})
+    assert ended.returncode == 0 and ended.stderr == "" and KEY not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "revision, said",
+    [("2020-01-01", "has ended"), ("2024-12-15", "ends in "), ("2026-07-15", None)],
+)
+def test_the_end_of_a_revision_is_told_in_time(checked, revision, said):
+    ended = checked(config={"klaviyo": {"revision": revision}})
+    assert ended.returncode == 0
+    warned = [line for line in ended.stdout.splitlines() if "warning: Klaviyo's revision" in line]
+    assert len(warned) == (said is not None)
+    if said:
+        assert said in warned[0] and revision in warned[0] and "2026-07-15" in warned[0]
+
+
+def test_an_unverified_definition_is_warned_of(checked):
+    definition = {
+        "label": "Mini",
+        "authenticate": {"method": "none"},
+        "opened": {"/kind": "opened"},
+        "closed": {"/kind": "closed"},
+        "conversation": "/id",
+        "emails": "/email",
+    }
+    source = {"preset": None, "authenticate": None, "lookup": None, "definition": definition}
+    ended = checked(config={"sources": {"gladly": source}})
+    assert ended.returncode == 0, ended.stderr
+    assert "warning: nobody has verified this definition" in ended.stderr
+    assert "proof none, definition in place" in ended.stdout
+
+
+def test_the_samples_of_a_definition_are_run(checked):
+    over = {"samples": {"closed": json.dumps({"type": "CONVERSATION/CREATED", "content": {"conversationId": "c"}})}}
+    ended = checked(config={"sources": {"gladly": {"definition": over}}})
+    assert ended.returncode == 78 and "sources.gladly.definition.samples.closed" in ended.stderr
+
+
+# ---- --key
+
+
+def test_a_key_that_may_send_and_no_more_is_good(asked):
+    status, said = asked("pk_only_events-write_0123")
+    assert status == 0 and "account default: the key may send events" in said
+    assert not any("warning" in line for line in said)
+    assert said[-1].endswith(PAGE + "events:write")
+
+
+def test_a_key_that_may_do_more_is_good_with_a_warning(asked):
+    status, said = asked(KEY)
+    assert status == 0 and "account default: the key may send events" in said
+    warned = [line for line in said if "warning: the key may do more than it needs" in line]
+    assert len(warned) == 1
+    for scope in ("profiles:read", "events:read", "metrics:read", "accounts:read"):
+        assert scope in warned[0]
+
+
+def test_only_the_scopes_that_are_too_many_are_named(asked):
+    warned = [line for line in asked("pk_only_events-write+metrics-read_0123")[1] if "warning" in line]
+    assert len(warned) == 1 and "(metrics:read)" in warned[0]
+
+
+@pytest.mark.parametrize("key", ["pk_bad_0123", "pk_revoked_0123", "not-a-key"])
+def test_a_key_that_klaviyo_does_not_know_is_1(asked, key):
+    status, said = asked(key)
+    assert status == 1 and "does not know this key (401)" in said[1] and "credentials/klaviyo-api-key" in said[1]
+    assert not any("may send" in line for line in said)
+
+
+def test_a_key_that_may_not_send_is_1_and_gets_a_page_for_a_new_one(asked):
+    status, said = asked("pk_only_profiles-read_0123")
+    assert status == 1 and "may not send events (403)" in said[1] and "events:write" in said[1]
+    assert said[-1].endswith(PAGE + "events:write")
+
+
+def test_without_creating_profiles_the_key_must_read_them(asked):
+    config = {"klaviyo": {"create_profiles": False}}
+    status, said = asked("pk_only_events-write_0123", config)
+    assert status == 1 and "lacks the scope profiles:read" in said[2]
+    assert said[-1].endswith(PAGE + "events:write,profiles:read")
+    status, said = asked("pk_only_events-write+profiles-read_0123", config)
+    assert status == 0 and not any("warning" in line for line in said)
+
+
+def test_a_revision_that_klaviyo_does_not_know_is_told(asked):
+    status, said = asked("pk_only_events-write_0123", {"klaviyo": {"revision": "2031-01-01"}})
+    assert status == 1 and "refuses every request" in said[1] and "2031-01-01" in said[1]
+
+
+@pytest.mark.parametrize(
+    "fault, said",
+    [
+        ("status=503", "cannot say now (status 503)"),
+        ("status=429,retry-after=7", "cannot say now (status 429)"),
+        ("status=410", "has ended revision 2026-07-15 (410)"),
+        ("status=404", "is klaviyo.url right?"),
+        ("status=202", "is klaviyo.url right?"),
+        ("status=400,html", "is klaviyo.url right?"),
+        ("challenge", "cannot say now (status 403)"),
+        ("reset", "does not answer at http://127.0.0.1"),
+    ],
+)
+def test_what_is_no_verdict_on_the_key_is_no_good_one(asked, sandbox, fault, said):
+    sandbox.fault(fault)
+    status, lines = asked()
+    assert status == 1 and said in lines[1], lines
+    assert not any("may send" in line for line in lines)
+
+
+def test_nobody_there_is_1(checked):
+    ended = checked(words=["--key"])
+    assert ended.returncode == 1 and "Klaviyo does not answer at http://127.0.0.1:9" in ended.stdout
+    assert "good" not in ended.stdout.splitlines()[-1]
+
+
+def test_every_account_is_asked_and_one_bad_key_is_1(stage, sandbox):
+    accounts = {
+        "shop": {"api_key": {"credential": "shop"}, "url": sandbox.url},
+        "b2b": {"api_key": {"credential": "b2b"}, "url": sandbox.url},
+    }
+    daemon = stage.daemon(sandbox, start=False)
+    daemon.config["klaviyo"] = {"accounts": accounts}
+    daemon.configure({"sources": {"gladly": {"account": "shop"}}})
+    daemon.credential("shop", "pk_only_events-write_shop_1")
+    daemon.credential("b2b", "pk_bad")
+    ended = daemon.command("check", "--key")
+    assert ended.returncode == 1
+    assert "account shop: the key may send events" in ended.stdout
+    assert "account b2b: Klaviyo does not know this key (401)" in ended.stdout
+    daemon.credential("b2b", "pk_only_events-write_b2b_1")
+    assert daemon.command("check", "--key").returncode == 0
+    assert sandbox.all_events() == []
+
+
+class Recorder(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked.append((self.command, self.path, dict(self.headers), body))
+        self.answer(400, b'{"errors":[{"source":{"pointer":"/data/attributes"}}]}')
+
+    def do_GET(self):
+        self.server.asked.append((self.command, self.path, dict(self.headers), b""))
+        self.answer(403, b'{"errors":[]}')
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/vnd.api+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def test_the_probe_is_an_event_that_no_klaviyo_can_take(stage):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        url = "http://127.0.0.1:%d" % server.server_address[1]
+        daemon = stage.daemon(start=False, config={"klaviyo": {"url": url}})
+        assert daemon.command("check", "--key").returncode == 0
+    finally:
+        server.shutdown()
+        server.server_close()
+    sent = [asked for asked in server.asked if asked[0] == "POST"]
+    assert len(sent) == 1
+    _, path, headers, body = sent[0]
+    assert path == "/api/events" and headers["Authorization"] == f"Klaviyo-API-Key {KEY}"
+    assert headers["revision"] == "2026-07-15"
+    attributes = json.loads(body)["data"]["attributes"]
+    assert "metric" not in attributes and "data" not in attributes["profile"]
+    assert all(method in ("GET", "POST") for method, *_ in server.asked)
