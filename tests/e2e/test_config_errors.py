@@ -115,7 +115,10 @@ WRONG = {
         [("listen.trusted_proxies[0]", "a network such as 10.0.0.0/8"), ("listen.trusted_proxies[1]", "such as 10.0.0.1")],
     ),
     "admin: open without a token": (top("admin: «0.0.0.0:8086"), [("admin", "add a token")]),
-    "admin: an empty token": (top("admin: {token: «{}}"), [("admin.token", "{credential: NAME}, {file: PATH}, {env: NAME}")]),
+    "admin: an empty token": (
+        top("admin: {token: «{}}"),
+        [("admin.token", "{credential: NAME}, {file: PATH}, {env: NAME}")],
+    ),
     "admin: a token that is not there": (
         top("admin: {token: «{credential: nix}}"),
         [("admin.token", "credentials/nix is not there: put the secret into it")],
@@ -146,7 +149,10 @@ WRONG = {
         [("", "klaviyo is missing: write `klaviyo: {api_key: {credential: klaviyo-api-key}}`")],
     ),
     "klaviyo: no key": (swap(f"  api_key: {KEY}\n", "  «hold: true\n"), [("klaviyo", "api_key is missing")]),
-    "klaviyo: plain http": (klaviyo("url: «http://a.klaviyo.com"), [("klaviyo.url", "plain http is for loopback only, write https")]),
+    "klaviyo: plain http": (
+        klaviyo("url: «http://a.klaviyo.com"),
+        [("klaviyo.url", "plain http is for loopback only, write https")],
+    ),
     "klaviyo: all wrong": (
         klaviyo("url: «a.klaviyo.com\nrevision: «soon\nlane: «both\nquota_share: «1.5\nperson_gap: «2\nhold: «2\n«hodl: 1"),
         [
@@ -175,13 +181,19 @@ WRONG = {
             ("klaviyo.max_age", "expected a duration"),
         ],
     ),
-    "klaviyo: key and accounts": (klaviyo("accounts: {a: {api_key: {env: HOME}}}").replace("  api_key", "  «api_key", 1), [("klaviyo.api_key", "stands beside accounts")]),
+    "klaviyo: key and accounts": (
+        klaviyo("accounts: {a: {api_key: {env: HOME}}}").replace("  api_key", "  «api_key", 1),
+        [("klaviyo.api_key", "stands beside accounts")],
+    ),
     "account: names": (
         swap(f"  api_key: {KEY}\n", "  accounts: {«a b: {}, c: «1}\n"),
         [("klaviyo.accounts.a b", "a name is 1 to 63 of a-z"), ("klaviyo.accounts.c", "expected a mapping such as {api_key:")],
     ),
     # ---- secrets
-    "secret: a path as credential": (swap(KEY, "{credential: «../x}"), [("klaviyo.api_key.credential", "file's name without folder")]),
+    "secret: a path as credential": (
+        swap(KEY, "{credential: «../x}"),
+        [("klaviyo.api_key.credential", "file's name without folder")],
+    ),
     "secret: no file": (swap(KEY, "«{file: /nonexistent}"), [("klaviyo.api_key", "/nonexistent is not there")]),
     "secret: no variable": (swap(KEY, "«{env: NIX_DA}"), [("klaviyo.api_key", "variable NIX_DA is not set")]),
     "secret: a typo": (swap(KEY, "{«crdential: x}"), [("klaviyo.api_key.crdential", "did you mean credential?")]),
@@ -197,8 +209,14 @@ WRONG = {
     ),
     "source: a name": (swap("  gladly:\n", "  «Glad ly:\n"), [("sources.Glad ly", "a name is 1 to 63 of a-z")]),
     "source: a typo": (source("«presset: x"), [("sources.gladly.presset", "did you mean preset?")]),
-    "source: a preset's typo": (swap("preset: gladly", "preset: «galdly"), [("sources.gladly.preset", "did you mean gladly?")]),
-    "source: no preset": (swap("    preset: gladly\n    auth", "    «auth"), [("sources.gladly", "preset is missing: write the helpdesk's name")]),
+    "source: a preset's typo": (
+        swap("preset: gladly", "preset: «galdly"),
+        [("sources.gladly.preset", "did you mean gladly?")],
+    ),
+    "source: no preset": (
+        swap("    preset: gladly\n    auth", "    «auth"),
+        [("sources.gladly", "preset is missing: write the helpdesk's name")],
+    ),
     "source: paths": (source("path: «webhooks"), [("sources.gladly.path", "a path begins with /")]),
     "source: a path with a query": (source("path: «/webhooks/gl?adly"), [("sources.gladly.path", "holds no blanks")]),
     "source: two of one path": (
@@ -230,7 +248,10 @@ WRONG = {
         TWO_ACCOUNTS + "    account: «c\n",
         [("sources.gladly.account", "there is: a, b")],
     ),
-    "source: no account of two": (TWO_ACCOUNTS.replace("    preset", "    «preset"), [("sources.gladly", "account is missing")]),
+    "source: no account of two": (
+        TWO_ACCOUNTS.replace("    preset", "    «preset"),
+        [("sources.gladly", "account is missing")],
+    ),
     "source: choices of accounts": (
         source("account: [«{use: default}, {when: {Channel: x}, use: «nix}, «{wen: {}}]"),
         [
@@ -239,7 +260,10 @@ WRONG = {
             ("sources.gladly.account[2]", "expected {when: MATCHER, use: NAME or none}"),
         ],
     ),
-    "source: an unknown parameter": (source("with: {region: «eu}"), [("sources.gladly.with.region", 'no parameter "region"')]),
+    "source: an unknown parameter": (
+        source("with: {region: «eu}"),
+        [("sources.gladly.with.region", 'no parameter "region"')],
+    ),
     # ---- proof and lookup
     "proof: none given": (
         swap(f"    preset: gladly\n    authenticate: {AUTHENTICATE}\n", "    ««preset: gladly\n"),
@@ -249,8 +273,14 @@ WRONG = {
         swap(AUTHENTICATE, "{user: deskbridge, secret: «{credential: gladly-webhook}}"),
         [("sources.gladly.authenticate.secret", "the method basic takes no secret: write it as password")],
     ),
-    "proof: a method": (swap(AUTHENTICATE, "{method: «magic}"), [("sources.gladly.authenticate.method", 'unknown method "magic"')]),
-    "lookup: no address": (swap('{base_url: "https://acme.gladly.com", ', "«{"), [("sources.gladly.lookup", "lookup.base_url is missing")]),
+    "proof: a method": (
+        swap(AUTHENTICATE, "{method: «magic}"),
+        [("sources.gladly.authenticate.method", 'unknown method "magic"')],
+    ),
+    "lookup: no address": (
+        swap('{base_url: "https://acme.gladly.com", ', "«{"),
+        [("sources.gladly.lookup", "lookup.base_url is missing")],
+    ),
     "lookup: no credentials": (
         swap('{base_url: "https://acme.gladly.com", user: bot@acme.com, password: {credential: gladly-api-token}}', '««{base_url: "https://acme.gladly.com"}'),
         [("sources.gladly.lookup", "lookup.user is missing"), ("sources.gladly.lookup", "lookup.password is missing")],
@@ -275,7 +305,10 @@ WRONG = {
     "rules: all dropped": (top("rules: «[{drop: all}]"), [("rules", "no event can come of an opened conversation")]),
     "rules: a mapping": (top("rules: «{a: b}"), [("rules", "expected a list of rules")]),
     "rules: a typo": (source("rules: [«defult]"), [("sources.gladly.rules[0]", "expected `default` or a mapping")]),
-    "rules: a transition": (source("rules: [default, {on: «opend, send: x}]"), [("sources.gladly.rules[1].on", 'did you mean "opened"?')]),
+    "rules: a transition": (
+        source("rules: [default, {on: «opend, send: x}]"),
+        [("sources.gladly.rules[1].on", 'did you mean "opened"?')],
+    ),
     "rules: a pattern": (
         source("rules: [default, {on: opened, when: {/x: {matches: «'('}}, send: x}]"),
         [("sources.gladly.rules[1].when./x.matches", "not a POSIX extended regular expression")],

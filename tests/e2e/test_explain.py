@@ -1,0 +1,433 @@
+"""`deskbridge explain`: the whole way of one webhook, dry: what it shows is what the daemon does."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+import pytest
+
+from harness import PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook
+
+PROFILE = {
+    "id": "cust-1",
+    "emails": [
+        {"normalized": "second@example.com", "original": "Second@example.com", "primary": False},
+        {"normalized": "jo@example.com", "original": "Jo@Example.com", "primary": True},
+    ],
+}
+PROOF = "Authorization: " + basic(WEBHOOK_USER, WEBHOOK_PASSWORD)
+
+
+class Explained:
+    """What one run said. events: for each request that is shown, its attributes."""
+
+    def __init__(self, ended):
+        self.returncode, self.text, self.stderr = ended.returncode, ended.stdout, ended.stderr
+        bodies = re.findall(r"^\{\n.*?^\}", self.text, re.M | re.S)
+        self.events = [json.loads(body)["data"]["attributes"] for body in bodies]
+
+    def section(self, title):
+        """The indented lines below a title."""
+        found = re.search(rf"^{title}.*\n((?:  .*\n)+)", self.text, re.M)
+        return found.group(1) if found else None
+
+    @property
+    def result(self):
+        return re.search(r"^Result: (.*)", self.text, re.M).group(1)
+
+    @property
+    def emails(self):
+        return [event["profile"]["data"]["attributes"]["email"] for event in self.events]
+
+
+@pytest.fixture
+def desk(stage):
+    """A configuration whose daemon is not running: explain needs none."""
+    return stage.daemon(start=False)
+
+
+@pytest.fixture
+def explain(desk, tmp_path):
+    """explain(body, *words, customer=…, source=…): runs it on a file with that body."""
+
+    def run(body, *words, customer=None, source="gladly"):
+        if not isinstance(body, (bytes, str)):
+            body = json.dumps(body)
+        (tmp_path / "body").write_bytes(body.encode() if isinstance(body, str) else body)
+        words = list(words)
+        if customer is not None:
+            (tmp_path / "customer").write_text(json.dumps(customer))
+            words += ["--customer", str(tmp_path / "customer")]
+        explained = Explained(desk.command("explain", source, tmp_path / "body", *words))
+        assert not (desk.dir / "deskbridge.db").exists(), "explain made a store"
+        return explained
+
+    return run
+
+
+# ---- the way
+
+
+@pytest.mark.parametrize(
+    "kind, metric, flag, opened",
+    [
+        ("opened", "started conversation in Gladly", True, True),
+        ("reopened", "reopened conversation in Gladly", True, True),
+        ("closed", "closed conversation in Gladly", False, False),
+    ],
+)
+def test_the_whole_way_is_shown(explain, kind, metric, flag, opened):
+    shown = explain(gladly_webhook(kind, "conv-7", "cust-1", initiator="CUSTOMER"), customer=PROFILE)
+    assert shown.returncode == 0 and shown.stderr == ""
+    assert shown.text.startswith("Webhook: POST /webhooks/gladly, ")
+    reading = shown.section("Reading")
+    assert f"{kind}: yes" in reading and "/content/conversationId is conv-7" in reading
+    assert "/content/customerId is cust-1" in reading and "time: /timestamp is " in reading
+    lookup = shown.section("Lookup")
+    assert "GET http://127.0.0.1:9/api/v1/customer-profiles/cust-1" in lookup
+    assert "found jo@example.com (primary)" in lookup and "found second@example.com\n" in lookup
+    assert f"conversation unknown, {kind} → {'open' if opened else 'closed'}" in shown.section("Ledger and rules")
+    assert f"yes, sends {metric}" in shown.section("Ledger and rules")
+    assert shown.result == "events"
+    assert sorted(shown.emails) == ["jo@example.com", "second@example.com"]
+    for event in shown.events:
+        assert event["metric"]["data"]["attributes"]["name"] == metric
+        assert event["profile"]["data"]["attributes"]["properties"] == {"In Gladly Conversation": flag}
+        assert event["properties"]["Conversation ID"] == "conv-7" and event["properties"]["Initiated By"] == "customer"
+        assert re.fullmatch(r"[0-9a-f]{32}", event["unique_id"])
+        assert event["properties"]["Event ID"] == event["unique_id"]
+        assert f"account default, unique_id {event['unique_id']}" in shown.text
+        assert ("Opened At" in event["properties"]) == opened and ("Closed At" in event["properties"]) != opened
+    assert len({event["unique_id"] for event in shown.events}) == 2
+
+
+def test_the_request_is_shown_with_its_headers_but_without_the_key(explain, desk):
+    shown = explain(gladly_webhook("opened"), customer=PROFILE)
+    assert "POST http://127.0.0.1:9/api/events" in shown.text
+    assert "Authorization: Klaviyo-API-Key (not shown)" in shown.text
+    assert "revision: 2026-07-15" in shown.text and "Content-Type: application/vnd.api+json" in shown.text
+    assert (desk.dir / "credentials" / "klaviyo-api-key").read_text().strip() not in shown.text
+
+
+@pytest.mark.parametrize("kind", ["opened", "reopened", "closed"])
+def test_the_daemon_sends_what_explain_showed(explain, stage, sandbox, gladly, kind):
+    gladly.customers["cust-1"] = PROFILE
+    body = gladly_webhook(kind, "conv-9", "cust-1")
+    shown = explain(body, customer=PROFILE)
+    daemon = stage.daemon(sandbox, gladly)
+    daemon.accepted("gladly", body)
+    sent = {event["email"]: event for event in sandbox.wait_events(2)}
+    assert set(sent) == set(shown.emails)
+    for event in shown.events:
+        email = event["profile"]["data"]["attributes"]["email"]
+        assert sent[email]["unique_id"] == event["unique_id"]
+        assert sent[email]["properties"] == event["properties"]
+        assert sent[email]["metric"] == event["metric"]["data"]["attributes"]["name"]
+        assert sent[email]["profile_properties"] == event["profile"]["data"]["attributes"]["properties"]
+        assert sent[email]["time"] == event["time"] and sent[email]["backfill"] == event["backfill"]
+
+
+def test_what_happened_long_ago_goes_out_as_backfill(explain):
+    old = explain(gladly_webhook("closed", at="2019-07-03T04:30:12.07Z"), customer=PROFILE)
+    assert all(event["backfill"] is True for event in old.events) and "as backfill" in old.text
+    new = explain(gladly_webhook("closed", at=time.time()), customer=PROFILE)
+    assert all(event["backfill"] is False for event in new.events) and "as backfill" not in new.text
+
+
+def test_the_same_webhook_gives_the_same_unique_id(explain):
+    body = gladly_webhook("closed")
+    first, second = explain(body, customer=PROFILE), explain(body, customer=PROFILE)
+    assert [e["unique_id"] for e in first.events] == [e["unique_id"] for e in second.events]
+
+
+def test_standard_input_stands_for_the_file(desk, tmp_path):
+    (tmp_path / "customer").write_text(json.dumps(PROFILE))
+    for words in ([], ["-"]):
+        body = json.dumps(gladly_webhook("opened"))
+        shown = Explained(desk.command("explain", "gladly", *words, "--customer", tmp_path / "customer", input=body))
+        assert shown.returncode == 0 and len(shown.events) == 2
+
+
+def test_the_running_daemon_is_left_alone(daemon, sandbox, gladly):
+    gladly.customers["cust-1"] = PROFILE
+    before = daemon.metric("deskbridge_webhooks_total")
+    shown = daemon.command("explain", "gladly", "--header", PROOF, input=json.dumps(gladly_webhook("opened")))
+    assert shown.returncode == 0
+    assert gladly.asked() == 0 and sandbox.requests() == 0
+    assert daemon.metric("deskbridge_webhooks_total") == before
+    assert json.loads(daemon.command("queue", "list", "--json", "--admin", daemon.admin).stdout) == []
+
+
+# ---- the customer
+
+
+def test_without_the_customers_answer_the_question_is_shown(explain):
+    shown = explain(gladly_webhook("opened"))
+    assert "GET http://127.0.0.1:9/api/v1/customer-profiles/cust-1" in shown.section("Lookup")
+    assert "--customer FILE" in shown.section("Lookup")
+    assert shown.result.startswith("no address") and shown.events == []
+
+
+def test_a_merged_customer_is_followed_as_the_daemon_does(explain, tmp_path):
+    (tmp_path / "merged").write_text(
+        json.dumps({"errors": [{"attr": "customerId", "code": "moved", "meta": {"old": "cust-1", "new": "cust-2"}}]})
+    )
+    shown = explain(gladly_webhook("opened"), "--customer", tmp_path / "merged", customer=PROFILE)
+    lookup = shown.section("Lookup")
+    said = [lookup.index(words) for words in ("profiles/cust-1", "another id now", "profiles/cust-2", "found jo@")]
+    assert said == sorted(said)
+    assert len(shown.events) == 2
+
+
+def test_a_customer_without_an_address_is_told(explain):
+    shown = explain(gladly_webhook("opened"), customer={"id": "cust-1", "emails": []})
+    assert "found no address" in shown.section("Lookup") and shown.result.startswith("no address")
+
+
+def test_an_answer_that_is_no_customer_is_told(explain, tmp_path):
+    (tmp_path / "html").write_text("<html>Sign in</html>")
+    shown = explain(gladly_webhook("opened"), "--customer", tmp_path / "html")
+    assert shown.returncode == 0 and "not JSON" in shown.section("Lookup") and shown.events == []
+
+
+def test_answers_that_nobody_asked_for_are_named(explain, tmp_path):
+    (tmp_path / "more").write_text("{}")
+    shown = explain(gladly_webhook("ping"), customer=PROFILE)
+    assert "Not used: " in shown.text and "customer" in shown.text.split("Not used: ")[1]
+    (tmp_path / "customer").write_text(json.dumps(PROFILE))
+    shown = explain(gladly_webhook("opened"), "--customer", tmp_path / "customer", "--customer", tmp_path / "more")
+    assert f"Not used: {tmp_path / 'more'}" in shown.text and len(shown.events) == 2
+
+
+@pytest.mark.parametrize("what", ["customer", "body"])
+def test_a_file_that_is_not_there_is_1_before_anything_is_said(desk, tmp_path, what):
+    (tmp_path / "body").write_text(json.dumps(gladly_webhook("opened")))
+    missing = tmp_path / "missing"
+    files = [tmp_path / "body", "--customer", missing] if what == "customer" else [missing]
+    ended = desk.command("explain", "gladly", *files)
+    assert ended.returncode == 1 and ended.stdout == "" and str(missing) in ended.stderr
+
+
+# ---- the proof
+
+
+def test_a_right_proof_is_good(explain):
+    assert explain(gladly_webhook("ping"), "--header", PROOF).section("Proof: basic") == "  good\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Authorization: " + basic(WEBHOOK_USER, "another password"),
+        "Authorization: " + basic("another user", WEBHOOK_PASSWORD),
+        "Authorization: Basic !!!",
+        "Authorization: Basic",
+    ],
+)
+def test_a_wrong_proof_is_told_and_the_way_shown_all_the_same(explain, header):
+    shown = explain(gladly_webhook("closed"), "--header", header, customer=PROFILE)
+    assert shown.returncode == 0
+    assert "401" in shown.section("Proof: basic") and "good" not in shown.section("Proof: basic")
+    assert len(shown.events) == 2
+    assert WEBHOOK_PASSWORD not in shown.text
+
+
+def test_no_proof_is_told_with_the_header_to_give(explain):
+    proof = explain(gladly_webhook("closed")).section("Proof: basic")
+    assert "not shown here" in proof and "401" in proof and "--header 'Authorization: " in proof
+
+
+def definition(method, **more):
+    return {
+        "label": "Mini",
+        "authenticate": method,
+        "opened": {"/kind": "opened"},
+        "closed": {"/kind": "closed"},
+        "conversation": "/id",
+        "emails": "/email",
+        **more,
+    }
+
+
+@pytest.fixture
+def mini(desk):
+    """Adds the source `mini` with a definition in place: mini(method, …)."""
+
+    def add(method, authenticate=None, **more):
+        source = {"definition": definition(method, **more)}
+        if authenticate:
+            source["authenticate"] = authenticate
+        desk.configure({"sources": {"mini": source}})
+
+    desk.credential("mini-webhook", "a mini secret/+")
+    return add
+
+
+SECRET = {"secret": {"credential": "mini-webhook"}}
+MINI = {"kind": "opened", "id": 17, "email": "Jo <JO@Example.com>"}
+
+
+@pytest.mark.parametrize(
+    "method, good, wrong",
+    [
+        (
+            {"method": "bearer"},
+            ["--header", "Authorization: Bearer a mini secret/+"],
+            ["--header", "Authorization: Bearer x"],
+        ),
+        ({"method": "header", "name": "X-Token"}, ["--header", "x-token: a mini secret/+"], ["--header", "X-Token: x"]),
+        ({"method": "query", "name": "token"}, ["--query", "token=a%20mini%20secret%2F%2B"], ["--query", "token=x"]),
+        ({"method": "query", "name": "token"}, ["--query", "?a=b&token=a+mini+secret%2F%2B&c"], ["--query", "token="]),
+    ],
+)
+def test_every_proof_is_checked_and_its_secret_not_shown(explain, mini, method, good, wrong):
+    mini(method, SECRET)
+    shown = explain(MINI, *good, source="mini")
+    assert shown.section("Proof: " + method["method"]) == "  good\n"
+    assert "mini secret" not in shown.text and "mini%20secret" not in shown.text and "mini+secret" not in shown.text
+    assert shown.emails == ["jo@example.com"] and "Lookup" not in shown.text
+    assert "401" in explain(MINI, *wrong, source="mini").section("Proof: " + method["method"])
+    told = explain(MINI, source="mini").section("Proof: " + method["method"])
+    assert f"{good[0]} '{method.get('name', 'Authorization')}" in told
+
+
+def test_what_asks_for_no_proof_says_so(explain, mini):
+    mini({"method": "none"})
+    shown = explain(MINI, source="mini")
+    assert "none is asked for" in shown.section("Proof: none") and len(shown.events) == 1
+
+
+# ---- what makes no event
+
+
+def test_a_ping_is_told_as_such(explain):
+    shown = explain(gladly_webhook("ping"))
+    assert "ping: yes" in shown.section("Reading") and "the helpdesk's own test" in shown.result and shown.events == []
+
+
+def test_what_is_of_no_interest_is_told_with_what_was_tried(explain):
+    shown = explain(gladly_webhook("ended"))
+    for name in ("ping: no", "closed: no", "reopened: no", "opened: no", 'there is "CONTACT/ENDED"'):
+        assert name in shown.section("Reading"), name
+    assert shown.result.startswith("ignored") and shown.events == []
+
+
+@pytest.mark.parametrize(
+    "body, why",
+    [
+        (b"{", "not JSON"),
+        (b"\xff\xfe{}", "not JSON"),
+        (b"[" * 100 + b"]" * 100, "not JSON"),
+        (b'{"a": 1} x', "not JSON"),
+        (b"\x00", "not JSON"),
+        (gladly_webhook("opened", None), "/content/conversationId"),
+        (gladly_webhook("opened", at="yesterday"), "/timestamp"),
+        (gladly_webhook("opened", at="1970-01-01T00:00:00Z"), "/timestamp"),
+        (gladly_webhook("opened", at=time.time() + 3 * 86400), "/timestamp"),
+    ],
+    ids=["half", "utf-16", "deep", "more", "nul", "conversation", "no time", "past", "future"],
+)
+def test_what_cannot_be_read_is_told_as_the_dead_letter_that_it_becomes(explain, mini, body, why):
+    shown = explain(body, customer=PROFILE)
+    assert shown.returncode == 0 and shown.events == []
+    assert "dead letter" in shown.result and why in shown.result
+
+
+def test_without_a_proof_the_unreadable_is_refused(explain, mini):
+    mini({"method": "none"})
+    assert "400" in explain(b"{", source="mini").result
+    assert "400" in explain({"kind": "opened"}, source="mini").result
+
+
+def test_an_empty_body_is_refused(explain):
+    assert "400" in explain(b"").result
+
+
+def test_a_body_longer_than_the_daemon_takes_is_1(explain, desk):
+    desk.configure({"listen": {"address": "127.0.0.1:0", "max_body": "1KiB"}})
+    shown = explain(b"x" * 1025)
+    assert shown.returncode == 1 and shown.text == "" and "longer" in shown.stderr
+
+
+# ---- rules, accounts
+
+
+def test_every_rule_says_why(explain, desk):
+    rules = [
+        {"when": {"Initiated By": "agent"}, "drop": "outbound"},
+        "default",
+        {"on": "closed", "send": "closed refund in {label}", "properties": {"Reason": "refund"}},
+    ]
+    desk.configure({"sources": {"gladly": {"rules": rules}}})
+    shown = explain(gladly_webhook("opened", initiator="AGENT"), customer=PROFILE)
+    assert "rules[0] when Initiated By is agent: yes, drops it (outbound)" in shown.section("Ledger and rules")
+    assert shown.result == "dropped: outbound" and shown.events == []
+    shown = explain(gladly_webhook("closed", initiator="CUSTOMER"), customer=PROFILE)
+    said = shown.section("Ledger and rules")
+    assert "rules[0] when Initiated By is agent: no" in said and "shipped on opened: no, this is closed" in said
+    assert "rules[2] on closed: yes, sends closed refund in Gladly" in said
+    metrics = [event["metric"]["data"]["attributes"]["name"] for event in shown.events]
+    assert sorted(metrics) == ["closed conversation in Gladly"] * 2 + ["closed refund in Gladly"] * 2
+    assert {event["properties"].get("Reason") for event in shown.events} == {None, "refund"}
+
+
+def test_an_account_on_hold_and_people_who_are_never_sent_are_told(explain, desk):
+    desk.configure({"klaviyo": {"hold": True}, "sources": {"gladly": {"ignore_emails": "second@example.com"}}})
+    shown = explain(gladly_webhook("opened"), customer=PROFILE)
+    assert shown.emails == ["jo@example.com"] and "ON HOLD" in shown.text
+
+
+def test_only_the_primary_address_where_so_configured(explain, desk):
+    desk.configure({"sources": {"gladly": {"emails": "primary"}}})
+    assert explain(gladly_webhook("opened"), customer=PROFILE).emails == ["jo@example.com"]
+
+
+# ---- Gladly's own examples
+
+
+def samples():
+    """The folder of helpdesks' examples that stands beside some checkouts; it is no part of the tarball."""
+    here = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve()
+    folder = here.parents[1] / "shared" / "helpdesks" / "samples"
+    if not (folder / "gladly-closed.json").exists():
+        pytest.skip("no examples beside this checkout")
+    return folder
+
+
+@pytest.mark.parametrize("kind, flag", [("closed", False), ("created", True), ("reopened", True)])
+def test_gladlys_own_examples_are_explained(desk, kind, flag):
+    folder = samples()
+    shown = Explained(
+        desk.command("explain", "gladly", folder / f"gladly-{kind}.json", "--customer", folder / "gladly-customer.json")
+    )
+    webhook = json.loads((folder / f"gladly-{kind}.json").read_text())
+    customer = json.loads((folder / "gladly-customer.json").read_text())
+    assert shown.returncode == 0 and shown.stderr == "" and shown.result == "events"
+    assert shown.emails == [email["normalized"] for email in customer["emails"]]
+    for event in shown.events:
+        assert event["properties"]["Conversation ID"] == webhook["content"]["conversationId"]
+        assert event["profile"]["data"]["attributes"]["properties"] == {"In Gladly Conversation": flag}
+
+
+def test_the_presets_own_samples_are_explained(desk, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    definition = yaml.safe_load(pathlib.Path(PRESETS, "gladly.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "customer").write_text(json.dumps(PROFILE))
+    for transition, body in definition["samples"].items():
+        shown = Explained(desk.command("explain", "gladly", "--customer", tmp_path / "customer", input=body))
+        assert f"{transition}: yes" in shown.section("Reading") and len(shown.events) == 2
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(desk, tmp_path):
+    (tmp_path / "customer").write_text(json.dumps(PROFILE))
+    words = [PROGRAM, "-c", str(desk.file), "explain", "gladly", "--customer", str(tmp_path / "customer")]
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    process.stdin.write(json.dumps(gladly_webhook("opened")).encode())
+    process.stdin.close()
+    assert process.wait(TIMEOUT) != 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
