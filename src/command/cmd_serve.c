@@ -151,7 +151,8 @@ static int take_timers(struct serve *s, struct err *reterr)
 	s->watchdog = timer_new(reterr);
 	if (s->watchdog < 0)
 		return s->watchdog;
-	set_timer(s->watchdog, (int64_t)usec / 2, (int64_t)usec / 2);
+	/* Four looks in the time that systemd gives: an answer that one look missed is fed by the next. */
+	set_timer(s->watchdog, (int64_t)usec / 4, (int64_t)usec / 4);
 	return 0;
 }
 
@@ -176,6 +177,15 @@ static void stop(struct serve *s)
 	generation_unref(s->generation);
 }
 
+/* Watches what the present generation was read from. What changed between the reading and the watching is found by
+ * reading once more. */
+static void watch_secrets(struct serve *s)
+{
+	serve_watch_free(s->watch);
+	s->watch = serve_watch_new(s->generation->secrets);
+	set_timer(s->coalesce, COALESCE_MS * 1000, 0);
+}
+
 static int start(struct serve *s, struct err *reterr)
 {
 	const struct config *c = s->generation->config;
@@ -193,7 +203,7 @@ static int start(struct serve *s, struct err *reterr)
 		r = intake_start(s->pipeline, c, s->listen_fd, &s->intake, reterr);
 	if (r < 0)
 		return r;
-	s->watch = serve_watch_new(s->generation->secrets);
+	watch_secrets(s);
 	return 0;
 }
 
@@ -216,8 +226,7 @@ static void follow(struct serve *s, struct generation *next)
 	pipeline_generation(s->pipeline, next);
 	generation_unref(s->generation);
 	s->generation = next;
-	serve_watch_free(s->watch);
-	s->watch = serve_watch_new(next->secrets);
+	watch_secrets(s);
 }
 
 static void reload(struct serve *s)
@@ -265,16 +274,20 @@ static void refresh_secrets(struct serve *s)
 {
 	struct problems problems = {0};
 	struct generation *next = generation_refresh(s->generation, &problems);
-	const struct config *c = s->generation->config;
+	const struct config *c = s->generation->config; /* the generations share it */
+	struct generation *former;
 
 	log_problems(&problems);
 	problems_done(&problems);
 	if (!next)
 		return;
-	for (size_t i = 0; i < c->secrets_n; i++)
-		if (secret_differs(c->secrets[i], s->generation->secrets, next->secrets))
-			log_notice(NULL, "a secret changed: %s", secret_where(c->secrets[i]));
+	/* Told once it is true: whoever reads the line may use the new secret. */
+	former = generation_ref(s->generation);
 	follow(s, next);
+	for (size_t i = 0; i < c->secrets_n; i++)
+		if (secret_differs(c->secrets[i], former->secrets, next->secrets))
+			log_notice(NULL, "a secret changed: %s", secret_where(c->secrets[i]));
+	generation_unref(former);
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
