@@ -1,0 +1,432 @@
+#include "config.h"
+
+#include "pipeline/pass.h"
+
+#include "pipeline_stage.h"
+
+#define OPEN "started conversation in Desk jo@example.com ready; "
+#define CLOSED "closed conversation in Desk jo@example.com ready; "
+#define MINUTE CLOCK_MINUTE_MS
+
+/* One turn's worth: everything that is ready, at now_ms, committed. */
+static void pass_all(struct stage *s, int64_t now_ms)
+{
+	int64_t id;
+	struct err e = {0};
+
+	s->work.now_ms = now_ms;
+	MUST(store_begin(s->store, err));
+	MUST(store_webhooks_due(s->store, now_ms, err));
+	for (unsigned i = 0; store_webhooks_ready(s->store, &id, 1, &e) == 1; i++) {
+		assert_true(i < 100);
+		MUST(pass_run(&s->work, id, err));
+	}
+	MUST(store_commit(s->store, err));
+	lookups_commit(s->work.lookups, NULL);
+}
+
+static void answer(struct stage *s, const char *customer, enum lookup_outcome outcome, const char *told)
+{
+	struct lookup_answer a = {.source = (char *)"asked", .customer = (char *)customer, .outcome = outcome};
+
+	a.retry_after_ms = -1;
+	(void)snprintf(a.reason.text, sizeof(a.reason.text), "%s", told);
+	MUST(store_begin(s->store, err));
+	if (outcome == LOOKUP_FOUND) {
+		addresses_add(&a.found.addresses, told, true);
+		MUST(store_customer_save(s->store, "asked", customer, &a.found, s->work.now_ms, err));
+		customer_done(&a.found);
+	}
+	assert_true(lookups_answered(s->work.lookups, &a));
+	MUST(store_webhooks_release(s->store, "asked", STORE_WAIT_LOOKUP, customer, err));
+	MUST(store_commit(s->store, err));
+	lookups_commit(s->work.lookups, NULL);
+}
+
+/* ---- the whole way ------------------------------------------------------------------------------------------------
+ */
+
+static void opened_and_closed_make_their_events(void **state)
+{
+	struct stage *s = *state;
+	int64_t opened = PUT(s, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
+	int64_t closed = PUT(s, .source = "desk", .kind = "closed", .conversation = "1", .time_ms = NOW + 1);
+
+	pass_all(s, NOW);
+	assert_done(s, opened, "events");
+	assert_done(s, closed, "events");
+	assert_events(s, OPEN CLOSED);
+}
+
+static void what_does_not_read_is_a_dead_letter_with_its_reason(void **state)
+{
+	struct stage *s = *state;
+	int64_t broken = PUT(s, .source = "desk", .body = "{\"s\":");
+	int64_t good = PUT(s, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
+
+	pass_all(s, NOW);
+	assert_dead(s, broken, "");
+	assert_done(s, good, "events");
+}
+
+static void what_says_nothing_any_more_is_done_as_ignored(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = PUT(s, .source = "desk", .kind = "other", .conversation = "1");
+
+	pass_all(s, NOW);
+	assert_done(s, id, "ignored");
+}
+
+static void a_source_that_is_not_configured_keeps_its_webhooks(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = PUT(s, .source = "gone", .kind = "open", .conversation = "1");
+
+	pass_all(s, NOW);
+	assert_waits(s, id, STORE_WAIT_UNCONFIGURED);
+}
+
+static void an_opening_without_an_address_is_kept_and_made_good(void **state)
+{
+	struct stage *s = *state;
+	int64_t opened = PUT(s, .source = "desk", .kind = "open", .conversation = "1");
+
+	pass_all(s, NOW);
+	assert_done(s, opened, "no address");
+	PUT(s, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com", .time_ms = NOW + 5);
+	pass_all(s, NOW);
+	assert_events(s, OPEN);
+}
+
+/* ---- lookups ------------------------------------------------------------------------------------------------------
+ */
+
+static int64_t put_asked(struct stage *s, const char *kind, const char *conversation, const char *customer, int64_t at)
+{
+	return PUT(s, .source = "asked", .kind = kind, .conversation = conversation, .customer = customer,
+		   .time_ms = at);
+}
+
+static void an_opening_asks_who_the_customer_is_and_waits_for_the_answer(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+
+	lookups_window(s->work.lookups, "asked", 4);
+	pass_all(s, NOW);
+	assert_waits(s, id, STORE_WAIT_LOOKUP);
+	assert_int_equal(handed.asked_n, 1);
+	assert_string_equal(handed.asked[0], "p1");
+	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
+	pass_all(s, NOW);
+	assert_done(s, id, "events");
+	assert_events(s, OPEN);
+	assert_int_equal(lookups_room(s->work.lookups, "asked"), 4);
+}
+
+static void a_customer_that_is_known_is_not_asked_for_again(void **state)
+{
+	struct stage *s = *state;
+
+	lookups_window(s->work.lookups, "asked", 4);
+	put_asked(s, "open", "1", "p1", NOW);
+	pass_all(s, NOW);
+	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
+	put_asked(s, "open", "2", "p1", NOW);
+	pass_all(s, NOW + 9 * MINUTE);
+	assert_int_equal(handed.asked_n, 1);
+	put_asked(s, "open", "3", "p1", NOW);
+	pass_all(s, NOW + 11 * MINUTE);
+	assert_int_equal(handed.asked_n, 2);
+}
+
+static void what_comes_later_of_the_conversation_or_the_customer_waits_behind(void **state)
+{
+	struct stage *s = *state;
+	int64_t first = put_asked(s, "open", "1", "p1", NOW), second = put_asked(s, "closed", "1", NULL, NOW + 1);
+	int64_t third = put_asked(s, "open", "2", "p1", NOW), other = put_asked(s, "open", "3", "p2", NOW);
+
+	lookups_window(s->work.lookups, "asked", 4);
+	pass_all(s, NOW);
+	assert_waits(s, first, STORE_WAIT_LOOKUP);
+	assert_waits(s, second, STORE_WAIT_BEHIND);
+	assert_waits(s, third, STORE_WAIT_BEHIND);
+	assert_waits(s, other, STORE_WAIT_LOOKUP);
+	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
+	pass_all(s, NOW);
+	assert_done(s, second, "events");
+	assert_done(s, third, "events");
+	assert_waits(s, other, STORE_WAIT_LOOKUP);
+}
+
+static void a_customer_who_is_gone_makes_a_dead_letter_and_lets_the_next_ask(void **state)
+{
+	struct stage *s = *state;
+	int64_t first = put_asked(s, "open", "1", "p1", NOW), second = put_asked(s, "open", "2", "p1", NOW);
+
+	lookups_window(s->work.lookups, "asked", 4);
+	pass_all(s, NOW);
+	answer(s, "p1", LOOKUP_GONE, "404: no such customer");
+	pass_all(s, NOW);
+	assert_dead(s, first, "lookup: 404: no such customer");
+	assert_waits(s, second, STORE_WAIT_LOOKUP);
+	assert_int_equal(handed.asked_n, 2);
+}
+
+static void a_failed_lookup_is_asked_again_later_and_given_up_after_max_age(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW), late = NOW + 15 * CLOCK_DAY_MS;
+
+	lookups_window(s->work.lookups, "asked", 4);
+	pass_all(s, NOW);
+	answer(s, "p1", LOOKUP_RETRY, "503");
+	pass_all(s, NOW);
+	assert_waits(s, id, STORE_WAIT_RETRY);
+	assert_in_range(stage_see(s, id).row.not_before_ms, NOW + 100, NOW + SECOND);
+	pass_all(s, NOW + 2 * SECOND);
+	assert_int_equal(handed.asked_n, 2);
+	s->work.now_ms = late;
+	answer(s, "p1", LOOKUP_RETRY, "503");
+	pass_all(s, late);
+	assert_dead(s, id, "503");
+}
+
+static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
+{
+	struct stage *s = *state;
+	char name[8];
+	int64_t ids[6];
+
+	lookups_window(s->work.lookups, "asked", 4);
+	for (unsigned i = 0; i < 6; i++) {
+		(void)snprintf(name, sizeof(name), "%u", i);
+		ids[i] = put_asked(s, "open", name, name, NOW);
+	}
+	pass_all(s, NOW);
+	assert_waits(s, ids[3], STORE_WAIT_LOOKUP);
+	assert_waits(s, ids[4], STORE_WAIT_SLOT);
+	assert_waits(s, ids[5], STORE_WAIT_SLOT);
+	assert_int_equal(handed.asked_n, 4);
+	assert_true(lookups_slot_is_wanted(s->work.lookups, "asked"));
+}
+
+static void parked_lookups_hold_openings_but_no_closing_of_one_that_was_reached(void **state)
+{
+	struct stage *s = *state;
+	int64_t closed, opened;
+
+	lookups_window(s->work.lookups, "asked", 4);
+	put_asked(s, "open", "1", "p1", NOW);
+	pass_all(s, NOW);
+	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
+	pass_all(s, NOW);
+	lookups_window(s->work.lookups, "asked", 0);
+	closed = put_asked(s, "closed", "1", "p1", NOW + 1);
+	opened = put_asked(s, "open", "2", "p1", NOW + 2);
+	pass_all(s, NOW + CLOCK_HOUR_MS); /* the cache is too old by then */
+	assert_done(s, closed, "events");
+	assert_waits(s, opened, STORE_WAIT_SLOT);
+	assert_events(s, OPEN CLOSED);
+}
+
+static void a_parked_answer_is_waited_out_without_being_counted_as_a_failure(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+
+	lookups_window(s->work.lookups, "asked", 4);
+	pass_all(s, NOW);
+	lookups_window(s->work.lookups, "asked", 0);
+	answer(s, "p1", LOOKUP_PARKED, "401");
+	pass_all(s, NOW + 30 * CLOCK_DAY_MS);
+	assert_waits(s, id, STORE_WAIT_SLOT);
+}
+
+static void without_a_customer_there_is_nobody_to_ask(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = put_asked(s, "open", "1", NULL, NOW);
+
+	lookups_window(s->work.lookups, "asked", 4);
+	pass_all(s, NOW);
+	assert_done(s, id, "no address");
+	assert_int_equal(handed.asked_n, 0);
+}
+
+static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+
+	lookups_window(s->work.lookups, "asked", 4);
+	MUST(store_begin(s->store, err));
+	MUST(pass_run(&s->work, id, err));
+	store_rollback(s->store);
+	lookups_rollback(s->work.lookups);
+	assert_int_equal(handed.asked_n, 0);
+	assert_int_equal(lookups_room(s->work.lookups, "asked"), 4);
+	pass_all(s, NOW);
+	assert_int_equal(handed.asked_n, 1);
+	answer(s, "p1", LOOKUP_GONE, "404");
+	MUST(store_begin(s->store, err));
+	MUST(pass_run(&s->work, id, err));
+	store_rollback(s->store);
+	lookups_rollback(s->work.lookups);
+	pass_all(s, NOW);
+	assert_dead(s, id, "404");
+	assert_int_equal(handed.asked_n, 1);
+}
+
+/* ---- settle -------------------------------------------------------------------------------------------------------
+ */
+
+static int64_t put_settled(struct stage *s, const char *kind, const char *conversation, int64_t at, int64_t received)
+{
+	return PUT(s, .source = "settled", .kind = kind, .conversation = conversation, .email = "jo@example.com",
+		   .time_ms = at, .received_ms = received);
+}
+
+static void an_opening_is_held_until_it_has_lasted(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = put_settled(s, "open", "1", NOW, NOW);
+
+	pass_all(s, NOW);
+	assert_waits(s, id, STORE_WAIT_TIME);
+	assert_int_equal(stage_see(s, id).row.not_before_ms, NOW + MINUTE);
+	pass_all(s, NOW + MINUTE - 1);
+	assert_events(s, "");
+	pass_all(s, NOW + MINUTE);
+	assert_done(s, id, "events");
+	assert_events(s, OPEN);
+}
+
+static void an_opposite_within_the_time_ends_both_where_the_state_says_so_already(void **state)
+{
+	struct stage *s = *state;
+	int64_t closed, reopened;
+
+	put_settled(s, "open", "1", NOW - 10 * MINUTE, NOW - 10 * MINUTE);
+	pass_all(s, NOW);
+	closed = put_settled(s, "closed", "1", NOW, NOW);
+	pass_all(s, NOW);
+	assert_waits(s, closed, STORE_WAIT_TIME);
+	reopened = put_settled(s, "reopened", "1", NOW + 30 * SECOND, NOW + 30 * SECOND);
+	pass_all(s, NOW + 30 * SECOND);
+	assert_done(s, closed, "settled");
+	assert_done(s, reopened, "settled");
+	pass_all(s, NOW + 9 * MINUTE);
+	assert_events(s, OPEN);
+}
+
+static void an_opposite_after_the_time_ends_nothing_even_if_it_is_worked_on_late(void **state)
+{
+	struct stage *s = *state;
+	int64_t opened = put_settled(s, "open", "1", NOW, NOW);
+	int64_t closed = put_settled(s, "closed", "1", NOW + 2 * MINUTE, NOW + 2 * MINUTE);
+
+	pass_all(s, NOW + 2 * MINUTE);
+	assert_done(s, opened, "events");
+	assert_waits(s, closed, STORE_WAIT_TIME);
+	pass_all(s, NOW + 3 * MINUTE);
+	assert_events(s, OPEN CLOSED);
+}
+
+static void an_older_one_goes_before_a_held_one(void **state)
+{
+	struct stage *s = *state;
+	int64_t closed = put_settled(s, "closed", "1", NOW, NOW), opened;
+
+	pass_all(s, NOW);
+	assert_waits(s, closed, STORE_WAIT_TIME);
+	opened = put_settled(s, "open", "1", NOW - 5 * MINUTE, NOW);
+	pass_all(s, NOW);
+	assert_done(s, opened, "events");
+	pass_all(s, NOW + MINUTE);
+	assert_events(s, OPEN CLOSED);
+}
+
+static void the_same_again_waits_behind_a_held_one_and_is_a_duplicate(void **state)
+{
+	struct stage *s = *state;
+	int64_t again;
+
+	put_settled(s, "open", "1", NOW, NOW);
+	pass_all(s, NOW);
+	again = put_settled(s, "open", "1", NOW + SECOND, NOW + SECOND);
+	pass_all(s, NOW + SECOND);
+	assert_waits(s, again, STORE_WAIT_BEHIND);
+	pass_all(s, NOW + MINUTE);
+	assert_done(s, again, "duplicate");
+	assert_events(s, OPEN);
+}
+
+static void a_held_one_holds_no_other_conversation(void **state)
+{
+	struct stage *s = *state;
+	int64_t held = put_settled(s, "open", "1", NOW, NOW), other = put_settled(s, "open", "2", NOW - MINUTE, NOW);
+
+	pass_all(s, NOW);
+	assert_waits(s, held, STORE_WAIT_TIME);
+	assert_done(s, other, "events");
+}
+
+static void three_in_a_row_leave_the_last_one_held(void **state)
+{
+	struct stage *s = *state;
+	int64_t third;
+
+	put_settled(s, "open", "1", NOW - 10 * MINUTE, NOW - 10 * MINUTE);
+	put_settled(s, "closed", "1", NOW, NOW);
+	pass_all(s, NOW);
+	put_settled(s, "reopened", "1", NOW + SECOND, NOW + SECOND);
+	pass_all(s, NOW + SECOND);
+	third = put_settled(s, "closed", "1", NOW + 2 * SECOND, NOW + 2 * SECOND);
+	pass_all(s, NOW + 2 * SECOND);
+	assert_waits(s, third, STORE_WAIT_TIME);
+	pass_all(s, NOW + 2 * MINUTE);
+	assert_events(s, OPEN CLOSED);
+}
+
+#define STAGED(fn) cmocka_unit_test_setup_teardown(fn, stage_setup, stage_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest way[] = {
+		STAGED(opened_and_closed_make_their_events),
+		STAGED(what_does_not_read_is_a_dead_letter_with_its_reason),
+		STAGED(what_says_nothing_any_more_is_done_as_ignored),
+		STAGED(a_source_that_is_not_configured_keeps_its_webhooks),
+		STAGED(an_opening_without_an_address_is_kept_and_made_good),
+	};
+	const struct CMUnitTest lookup[] = {
+		STAGED(an_opening_asks_who_the_customer_is_and_waits_for_the_answer),
+		STAGED(a_customer_that_is_known_is_not_asked_for_again),
+		STAGED(what_comes_later_of_the_conversation_or_the_customer_waits_behind),
+		STAGED(a_customer_who_is_gone_makes_a_dead_letter_and_lets_the_next_ask),
+		STAGED(a_failed_lookup_is_asked_again_later_and_given_up_after_max_age),
+		STAGED(beyond_the_window_webhooks_wait_for_a_slot),
+		STAGED(parked_lookups_hold_openings_but_no_closing_of_one_that_was_reached),
+		STAGED(a_parked_answer_is_waited_out_without_being_counted_as_a_failure),
+		STAGED(without_a_customer_there_is_nobody_to_ask),
+		STAGED(a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer),
+	};
+	const struct CMUnitTest settle[] = {
+		STAGED(an_opening_is_held_until_it_has_lasted),
+		STAGED(an_opposite_within_the_time_ends_both_where_the_state_says_so_already),
+		STAGED(an_opposite_after_the_time_ends_nothing_even_if_it_is_worked_on_late),
+		STAGED(an_older_one_goes_before_a_held_one),
+		STAGED(the_same_again_waits_behind_a_held_one_and_is_a_duplicate),
+		STAGED(a_held_one_holds_no_other_conversation),
+		STAGED(three_in_a_row_leave_the_last_one_held),
+	};
+	int failed = 0;
+
+	log_setup(LOG_FORMAT_TEXT, LOG_CRIT, false);
+	failed += cmocka_run_group_tests_name("the whole way", way, NULL, NULL);
+	failed += cmocka_run_group_tests_name("lookups", lookup, NULL, NULL);
+	failed += cmocka_run_group_tests_name("settle", settle, NULL, NULL);
+	return failed;
+}

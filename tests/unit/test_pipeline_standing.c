@@ -1,0 +1,127 @@
+#include "config.h"
+
+#include "pipeline/standing.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/metrics.h"
+#include "pipeline/tally.h"
+
+static void alive_means_that_both_loops_answered(void **state)
+{
+	struct standing *s = standing_new();
+
+	(void)state;
+	assert_false(standing_is_alive(s, 1));
+	standing_courier_alive(s, 1);
+	assert_false(standing_is_alive(s, 1));
+	standing_pipeline_alive(s, 1);
+	assert_true(standing_is_alive(s, 1));
+	assert_false(standing_is_alive(s, 2));
+	standing_free(s);
+}
+
+static void a_disk_call_counts_as_alive_for_the_pipeline_only(void **state)
+{
+	struct standing *s = standing_new();
+
+	(void)state;
+	standing_disk(s, true);
+	assert_false(standing_is_alive(s, 1));
+	standing_courier_alive(s, 1);
+	assert_true(standing_is_alive(s, 1));
+	standing_disk(s, false);
+	assert_false(standing_is_alive(s, 1));
+	standing_free(s);
+}
+
+static void not_ready_says_why_and_stopping_is_never_ready(void **state)
+{
+	struct standing *s = standing_new();
+	struct err why = {.code = -ENOSPC, .text = "full"}, told;
+
+	(void)state;
+	assert_true(standing_is_ready(s));
+	assert_true(standing_set_ready(s, &why));
+	assert_false(standing_set_ready(s, &why));
+	assert_false(standing_is_ready(s));
+	standing_why_not(s, &told);
+	assert_string_equal(told.text, "full");
+	assert_true(standing_set_ready(s, NULL));
+	assert_true(standing_is_ready(s));
+	standing_stop(s);
+	(void)standing_set_ready(s, NULL);
+	assert_false(standing_is_ready(s));
+	standing_why_not(s, &told);
+	assert_non_null(strstr(told.text, "stopping"));
+	standing_free(s);
+}
+
+static void list_parked(void *ctx, const char *kind, const char *name, const char *reason)
+{
+	char *text = ctx;
+
+	(void)snprintf(text + strlen(text), 256 - strlen(text), "%s %s: %s; ", kind, name, reason);
+}
+
+static void what_is_parked_is_there_once_with_its_latest_reason(void **state)
+{
+	struct standing *s = standing_new();
+	char text[256] = "";
+
+	(void)state;
+	standing_park(s, "account", "default", "401");
+	standing_park(s, "account", "default", "on hold");
+	standing_park(s, "lookups", "default", "401");
+	standing_park(s, "account", "other", NULL);
+	standing_parked(s, list_parked, text);
+	assert_string_equal(text, "lookups default: 401; account default: on hold; ");
+	standing_park(s, "account", "default", NULL);
+	standing_park(s, "lookups", "default", NULL);
+	text[0] = '\0';
+	standing_parked(s, list_parked, text);
+	assert_string_equal(text, "");
+	standing_free(s);
+}
+
+static void a_turns_counts_are_published_once_or_dropped(void **state)
+{
+	struct tally t = {0};
+
+	(void)state;
+	metrics_reset();
+	tally_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
+	tally_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
+	tally_add(&t, METRIC_WEBHOOKS, "gladly", "settled", NULL);
+	tally_drop(&t);
+	assert_true(metrics_get(METRIC_WEBHOOKS, "gladly", "events", NULL) == 0);
+	tally_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
+	tally_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
+	tally_add(&t, METRIC_EVENTS, "default", "started", NULL);
+	tally_publish(&t);
+	tally_publish(&t);
+	assert_true(metrics_get(METRIC_WEBHOOKS, "gladly", "events", NULL) == 2);
+	assert_true(metrics_get(METRIC_EVENTS, "default", "started", NULL) == 1);
+	tally_done(&t);
+	metrics_reset();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(alive_means_that_both_loops_answered),
+		cmocka_unit_test(a_disk_call_counts_as_alive_for_the_pipeline_only),
+		cmocka_unit_test(not_ready_says_why_and_stopping_is_never_ready),
+		cmocka_unit_test(what_is_parked_is_there_once_with_its_latest_reason),
+		cmocka_unit_test(a_turns_counts_are_published_once_or_dropped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,526 @@
+#include "config.h"
+
+#include "pipeline/turn.h"
+
+#include <errno.h>
+
+#include "delivery/scheduler.h"
+#include "pipeline_stage.h"
+
+/* The disk fails while commit_fails is set, after so many commits more: linked in the place of the store's own. */
+static int commit_fails;
+static unsigned commits_left;
+int __real_store_commit(struct store *s, struct err *reterr);
+int __wrap_store_commit(struct store *s, struct err *reterr);
+int __wrap_store_commit(struct store *s, struct err *reterr)
+{
+	if (!commit_fails || commits_left-- > 0)
+		return __real_store_commit(s, reterr);
+	store_rollback(s);
+	return err_set(reterr, commit_fails, "the disk is full");
+}
+
+struct play {
+	struct stage *stage;
+	struct standing *standing;
+	struct turn *turn;
+};
+
+static int play_setup(void **state)
+{
+	struct play *p = mem_new(1, sizeof(*p));
+
+	commit_fails = 0;
+	commits_left = 0;
+	(void)stage_setup((void **)&p->stage);
+	p->standing = standing_new();
+	*state = p;
+	return 0;
+}
+
+static void play_start(struct play *p)
+{
+	p->turn = turn_new(p->stage->store, p->stage->generation, NULL, p->standing);
+}
+
+static int play_teardown(void **state)
+{
+	struct play *p = *state;
+
+	turn_free(p->turn);
+	standing_free(p->standing);
+	(void)stage_teardown((void **)&p->stage);
+	free(p);
+	return 0;
+}
+
+/* ---- what comes in ------------------------------------------------------------------------------------------------
+ */
+
+struct sender {
+	struct intake_submission submission;
+	struct intake_item item;
+	unsigned answers;
+	bool refused;
+	enum intake_result result;
+	int64_t id;
+	bool was_committed; /* as another connection saw it when the answer came */
+	struct stage *stage;
+};
+
+static int found_id(void *ctx, const struct store_webhook_row *row)
+{
+	struct sender *s = ctx;
+
+	s->was_committed = s->was_committed || row->id == s->item.webhook.id;
+	return 0;
+}
+
+static void answered(struct intake_submission *submission)
+{
+	struct sender *s = submission->user;
+	struct store_options o = {.path = NULL};
+	struct store *reader;
+	char path[96];
+
+	s->answers++;
+	s->refused = submission->refused;
+	s->result = s->item.result;
+	s->id = s->item.webhook.id;
+	(void)snprintf(path, sizeof(path), "%s/deskbridge.db", s->stage->dir);
+	o.path = path;
+	MUST(store_open(&o, STORE_READ, &reader, err));
+	MUST(store_webhooks_page(reader, -1, 0, 500, found_id, s, err));
+	store_close(reader);
+	webhook_done(&s->item.webhook);
+	free(s->item.dead_reason);
+}
+
+static void submit(struct play *p, struct sender *s, struct post post)
+{
+	*s = (struct sender){.stage = p->stage, .item.kept = true};
+	stage_webhook(p->stage, &post, &s->item.webhook);
+	s->submission = (struct intake_submission){.items = &s->item, .n = 1, .answered = answered, .user = s};
+	s->submission.mail.kind = MAIL_SUBMISSION;
+	turn_take(p->turn, &s->submission.mail);
+}
+#define SUBMIT(p, s, ...) submit(p, s, (struct post){__VA_ARGS__})
+
+static void window(struct play *p, unsigned n)
+{
+	struct window_mail *m = mem_new(1, sizeof(*m));
+
+	m->mail.kind = MAIL_WINDOW;
+	m->name = mem_str("default");
+	m->window = n;
+	turn_take(p->turn, &m->mail);
+}
+
+static void deliver(struct play *p, int64_t event, enum outcome outcome, const char *reason, bool throttled)
+{
+	struct delivery_mail *m = mem_new(1, sizeof(*m));
+
+	m->mail.kind = MAIL_DELIVERY;
+	m->delivery = mem_new(1, sizeof(*m->delivery));
+	m->delivery->event = event;
+	m->delivery->account = mem_str("default");
+	m->delivery->verdict.outcome = outcome;
+	m->delivery->verdict.throttled = throttled;
+	m->delivery->done_ms = clock_now_ms();
+	(void)snprintf(m->delivery->verdict.reason, sizeof(m->delivery->verdict.reason), "%s", reason);
+	turn_take(p->turn, &m->mail);
+}
+
+static struct event event_now(struct play *p, int64_t id)
+{
+	struct event e = {0};
+
+	MUST(store_event_load(p->stage->store, id, &e, err));
+	return e;
+}
+
+static void put_opened(struct play *p, unsigned n, unsigned person)
+{
+	char conversation[16], email[32];
+
+	(void)snprintf(conversation, sizeof(conversation), "%u", n);
+	(void)snprintf(email, sizeof(email), "jo-%u@example.com", person);
+	PUT(p->stage, .source = "desk", .kind = "open", .conversation = conversation, .email = email,
+	    .received_ms = clock_now_ms(), .time_ms = clock_now_ms());
+}
+
+static void run(struct play *p)
+{
+	for (unsigned i = 0; i < 1000; i++)
+		if (turn_run(p->turn) > clock_now_ms())
+			return;
+	fail_msg("the turns do not come to rest");
+}
+
+/* ---- submissions --------------------------------------------------------------------------------------------------
+ */
+
+static void a_webhook_is_answered_once_and_after_its_commit(void **state)
+{
+	struct play *p = *state;
+	struct sender first, again;
+
+	play_start(p);
+	SUBMIT(p, &first, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com",
+	       .delivery = "d");
+	SUBMIT(p, &again, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com",
+	       .delivery = "d");
+	run(p);
+	assert_int_equal(first.answers, 1);
+	assert_false(first.refused);
+	assert_int_equal(first.result, INTAKE_ACCEPTED);
+	assert_true(first.was_committed);
+	assert_int_equal(again.answers, 1);
+	assert_int_equal(again.result, INTAKE_DUPLICATE);
+}
+
+static void a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier(void **state)
+{
+	struct play *p = *state;
+	struct sender first, second;
+	struct err why;
+
+	play_start(p);
+	run(p);
+	commit_fails = -ENOSPC;
+	SUBMIT(p, &first, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
+	assert_true(turn_run(p->turn) > clock_now_ms());
+	assert_int_equal(first.answers, 1);
+	assert_true(first.refused);
+	assert_false(first.was_committed);
+	assert_true(handed.stalled);
+	assert_false(standing_is_ready(p->standing));
+	standing_why_not(p->standing, &why);
+	assert_non_null(strstr(why.text, "full"));
+	/* Until it is tried again, nobody waits. */
+	SUBMIT(p, &second, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
+	(void)turn_run(p->turn);
+	assert_true(second.refused);
+}
+
+static void wait_until(int64_t ms)
+{
+	struct timespec t;
+	int64_t left_ms = ms - clock_now_ms();
+
+	if (left_ms <= 0)
+		return;
+	t = (struct timespec){.tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000};
+	(void)nanosleep(&t, NULL);
+}
+
+static void results_outlive_a_failed_commit(void **state)
+{
+	struct play *p = *state;
+	int64_t retry_ms;
+
+	put_opened(p, 1, 1);
+	play_start(p);
+	window(p, 48);
+	run(p);
+	assert_int_equal(handed.sent_n, 1);
+	commit_fails = -EIO;
+	deliver(p, handed.sent[0], OUTCOME_DELIVERED, "", false);
+	retry_ms = turn_run(p->turn);
+	assert_events(p->stage, "started conversation in Desk jo-1@example.com ready; ");
+	commit_fails = 0;
+	wait_until(retry_ms);
+	run(p);
+	assert_events(p->stage, "started conversation in Desk jo-1@example.com delivered; ");
+	assert_false(handed.stalled);
+	assert_true(standing_is_ready(p->standing));
+	assert_int_equal(handed.sent_n, 1);
+}
+
+/* ---- deliveries ---------------------------------------------------------------------------------------------------
+ */
+
+static void no_more_events_are_lent_than_the_window_says_and_none_twice(void **state)
+{
+	struct play *p = *state;
+
+	for (unsigned i = 0; i < 20; i++)
+		put_opened(p, i, i);
+	play_start(p);
+	run(p);
+	assert_int_equal(handed.sent_n, 0);
+	window(p, 8);
+	run(p);
+	run(p);
+	assert_int_equal(handed.sent_n, 8);
+	deliver(p, handed.sent[0], OUTCOME_DELIVERED, "", false);
+	deliver(p, handed.sent[1], OUTCOME_DELIVERED, "", false);
+	run(p);
+	assert_int_equal(handed.sent_n, 10);
+	for (size_t i = 0; i < handed.sent_n; i++)
+		for (size_t k = 0; k < i; k++)
+			assert_int_not_equal(handed.sent[i], handed.sent[k]);
+	window(p, 0);
+	deliver(p, handed.sent[2], OUTCOME_DELIVERED, "", false);
+	run(p);
+	assert_int_equal(handed.sent_n, 10);
+}
+
+static void a_persons_next_event_goes_after_the_earlier_one_is_committed(void **state)
+{
+	struct play *p = *state;
+
+	put_opened(p, 1, 1);
+	put_opened(p, 2, 1);
+	play_start(p);
+	window(p, 48);
+	run(p);
+	assert_int_equal(handed.sent_n, 1);
+	deliver(p, handed.sent[0], OUTCOME_DELIVERED, "", false);
+	run(p);
+	assert_int_equal(handed.sent_n, 2);
+}
+
+static void each_outcome_leaves_its_event_as_the_design_says(void **state)
+{
+	static const struct {
+		enum outcome outcome;
+		bool throttled;
+		enum event_state state;
+		unsigned attempts;
+		bool later, reason;
+	} rows[] = {
+		{OUTCOME_DELIVERED, false, EVENT_DELIVERED, 0, false, false},
+		{OUTCOME_RETRY, false, EVENT_READY, 1, true, true},
+		{OUTCOME_RETRY, true, EVENT_READY, 0, false, true},
+		{OUTCOME_REJECT, false, EVENT_DEAD, 0, false, true},
+		{OUTCOME_PARK, false, EVENT_READY, 0, false, true},
+		{OUTCOME_SINGLE, false, EVENT_READY, 0, false, true},
+	};
+	struct play *p = *state;
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		put_opened(p, i, i);
+	play_start(p);
+	window(p, 48);
+	run(p);
+	assert_int_equal(handed.sent_n, sizeof(rows) / sizeof(*rows));
+	window(p, 0);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		deliver(p, handed.sent[i], rows[i].outcome, "what Klaviyo said", rows[i].throttled);
+	run(p);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct event e = event_now(p, handed.sent[i]);
+
+		assert_int_equal(e.state, rows[i].state);
+		assert_int_equal(e.attempts, rows[i].attempts);
+		if (rows[i].state == EVENT_READY)
+			assert_int_equal(e.due_ms > clock_now_ms(), rows[i].later);
+		assert_int_equal(e.reason && strcmp(e.reason, "what Klaviyo said") == 0, rows[i].reason);
+		event_done(&e);
+	}
+}
+
+static void what_was_not_sent_is_lent_again(void **state)
+{
+	struct play *p = *state;
+	struct delivery_mail *m = mem_new(1, sizeof(*m));
+
+	put_opened(p, 1, 1);
+	play_start(p);
+	window(p, 48);
+	run(p);
+	m->mail.kind = MAIL_DELIVERY;
+	m->delivery = mem_new(1, sizeof(*m->delivery));
+	*m->delivery = (struct delivery){.event = handed.sent[0], .account = mem_str("default"), .returned = true};
+	turn_take(p->turn, &m->mail);
+	run(p);
+	assert_int_equal(handed.sent_n, 2);
+	assert_int_equal(handed.sent[0], handed.sent[1]);
+}
+
+static void undelivered_beyond_max_age_is_a_dead_letter(void **state)
+{
+	struct play *p = *state;
+	struct event e;
+	int64_t then = clock_now_ms() - 15 * CLOCK_DAY_MS;
+
+	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com", .time_ms = then,
+	    .received_ms = then);
+	play_start(p);
+	window(p, 48);
+	run(p);
+	deliver(p, handed.sent[0], OUTCOME_PARK, "401", false);
+	run(p);
+	assert_int_equal(handed.sent_n, 2);
+	deliver(p, handed.sent[1], OUTCOME_RETRY, "503", false);
+	run(p);
+	e = event_now(p, handed.sent[0]);
+	assert_int_equal(e.state, EVENT_DEAD);
+	assert_string_equal(e.reason, "undelivered for 14 d: 503");
+	event_done(&e);
+}
+
+static void take_generation(struct play *p, const char *yaml)
+{
+	struct generation_mail *m = mem_new(1, sizeof(*m));
+
+	m->mail.kind = MAIL_GENERATION;
+	m->generation = stage_configure(p->stage, yaml);
+	turn_take(p->turn, &m->mail);
+}
+
+static void after_a_change_of_url_what_was_queued_before_is_never_sent(void **state)
+{
+	struct play *p = *state;
+
+	for (unsigned i = 0; i < 150; i++)
+		put_opened(p, i, i);
+	play_start(p);
+	run(p);
+	take_generation(
+		p,
+		"klaviyo: {api_key: pk_test, url: \"http://127.0.0.1:10\", person_gap: 0s}\nsources:\n" STAGE_SOURCES);
+	window(p, 48);
+	put_opened(p, 1000, 1000);
+	run(p);
+	assert_int_equal(handed.sent_n, 1);
+	assert_int_equal(handed.sent[0], 151);
+	for (int64_t id = 1; id <= 151; id++) {
+		struct event e = event_now(p, id);
+
+		assert_int_equal(e.state, id == 151 ? EVENT_READY : EVENT_DEAD);
+		event_done(&e);
+	}
+}
+
+static void a_source_that_is_configured_again_gets_its_webhooks_taken_up(void **state)
+{
+	struct play *p = *state;
+
+	play_start(p);
+	run(p);
+	take_generation(p, STAGE_KLAVIYO "sources:\n  other: {definition: {" STAGE_DESK "}}\n");
+	put_opened(p, 1, 1);
+	run(p);
+	assert_waits(p->stage, 1, STORE_WAIT_UNCONFIGURED);
+	take_generation(p, STAGE_KLAVIYO "sources:\n" STAGE_SOURCES);
+	run(p);
+	assert_done(p->stage, 1, "events");
+	assert_int_equal(handed.generations, 2);
+}
+
+/* ---- crashes ------------------------------------------------------------------------------------------------------
+ */
+
+static unsigned tries_of(struct play *p, int64_t id)
+{
+	unsigned tries;
+
+	MUST(store_webhook_tries(p->stage->store, id, &tries, err));
+	return tries;
+}
+
+static void set_tries(struct play *p, int64_t id, unsigned tries)
+{
+	MUST(store_begin(p->stage->store, err));
+	MUST(store_webhook_set_tries(p->stage->store, id, tries, err));
+	MUST(store_commit(p->stage->store, err));
+}
+
+static void three_crashes_make_a_dead_letter_of_one_webhook_and_of_no_other(void **state)
+{
+	struct play *p = *state;
+
+	for (unsigned i = 1; i <= 3; i++)
+		put_opened(p, i, i);
+	set_tries(p, 1, 2);
+	set_tries(p, 2, 3);
+	play_start(p);
+	run(p);
+	assert_done(p->stage, 1, "events");
+	assert_dead(p->stage, 2, "three crashes");
+	assert_done(p->stage, 3, "events");
+	assert_int_equal(tries_of(p, 1), 0);
+	assert_int_equal(tries_of(p, 3), 0);
+}
+
+static void a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone(void **state)
+{
+	struct play *p = *state;
+
+	put_opened(p, 1, 1);
+	put_opened(p, 2, 2);
+	play_start(p);
+	/* The try is counted; what it made is lost with the process. */
+	commit_fails = -EIO;
+	commits_left = 1;
+	(void)turn_run(p->turn);
+	turn_free(p->turn);
+	assert_int_equal(tries_of(p, 1), 1);
+	assert_int_equal(tries_of(p, 2), 0);
+	assert_waits(p->stage, 1, STORE_WAIT_NONE);
+	assert_int_equal(stage_events(p->stage).n, 0);
+	commit_fails = 0;
+	play_start(p);
+	run(p);
+	assert_int_equal(tries_of(p, 1), 0);
+	assert_done(p->stage, 1, "events");
+	assert_done(p->stage, 2, "events");
+}
+
+/* ---- expiry -------------------------------------------------------------------------------------------------------
+ */
+
+static void what_is_open_too_long_is_closed_as_expired(void **state)
+{
+	struct play *p = *state;
+	int64_t then = clock_now_ms() - 31 * CLOCK_DAY_MS;
+	struct event e;
+
+	put_opened(p, 2, 2);
+	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com", .time_ms = then,
+	    .received_ms = then);
+	play_start(p);
+	run(p);
+	assert_events(p->stage, "started conversation in Desk jo-2@example.com ready; "
+				"started conversation in Desk jo@example.com ready; "
+				"closed conversation in Desk jo@example.com ready backfill; ");
+	e = event_now(p, 3);
+	assert_int_equal(e.transition, TRANSITION_EXPIRED);
+	assert_int_equal(e.time_ms, then + 30 * CLOCK_DAY_MS);
+	assert_non_null(strstr(e.properties, "\"expired\""));
+	event_done(&e);
+}
+
+#define PLAYED(fn) cmocka_unit_test_setup_teardown(fn, play_setup, play_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest submissions[] = {
+		PLAYED(a_webhook_is_answered_once_and_after_its_commit),
+		PLAYED(a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier),
+		PLAYED(results_outlive_a_failed_commit),
+	};
+	const struct CMUnitTest deliveries[] = {
+		PLAYED(no_more_events_are_lent_than_the_window_says_and_none_twice),
+		PLAYED(a_persons_next_event_goes_after_the_earlier_one_is_committed),
+		PLAYED(each_outcome_leaves_its_event_as_the_design_says),
+		PLAYED(what_was_not_sent_is_lent_again),
+		PLAYED(undelivered_beyond_max_age_is_a_dead_letter),
+		PLAYED(after_a_change_of_url_what_was_queued_before_is_never_sent),
+	};
+	const struct CMUnitTest others[] = {
+		PLAYED(a_source_that_is_configured_again_gets_its_webhooks_taken_up),
+		PLAYED(three_crashes_make_a_dead_letter_of_one_webhook_and_of_no_other),
+		PLAYED(a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone),
+		PLAYED(what_is_open_too_long_is_closed_as_expired),
+	};
+	int failed = 0;
+
+	log_setup(LOG_FORMAT_TEXT, LOG_EMERG, false);
+	failed += cmocka_run_group_tests_name("submissions", submissions, NULL, NULL);
+	failed += cmocka_run_group_tests_name("deliveries", deliveries, NULL, NULL);
+	failed += cmocka_run_group_tests_name("others", others, NULL, NULL);
+	return failed;
+}
