@@ -94,10 +94,28 @@ static void print_accounts(struct json_object *accounts)
 	printf("\n");
 }
 
+/* What webhooks wait for, as the daemon calls it, in words for people. */
+static const char *waiting_text(const char *why)
+{
+	static const struct {
+		const char *why, *text;
+	} texts[] = {
+		{"ready", "to be taken up"},         {"settle", "to settle"},
+		{"retry", "to be looked up again"},  {"lookup", "for the answer of a lookup"},
+		{"slot", "for their lookup"},        {"parked", "for other credentials"},
+		{"behind", "behind an earlier one"}, {"not configured", "for their source to be configured"},
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (text_is(texts[i].why, why))
+			return texts[i].text;
+	return why;
+}
+
 static void print_source_state(struct json_object *s)
 {
 	struct json_object *waiting = json_member(s, "waiting");
-	const char *parked = json_member_str(s, "parked"), *between = "; waiting: ";
+	const char *parked = json_member_str(s, "parked"), *between = "; waiting ";
 
 	if (!json_member_bool(s, "configured", true))
 		printf("parked: not configured");
@@ -108,7 +126,7 @@ static void print_source_state(struct json_object *s)
 	if (json_object_is_type(waiting, json_type_object)) {
 		json_object_object_foreach(waiting, why, count)
 		{
-			printf("%s%lld %s", between, (long long)json_object_get_int64(count), why);
+			printf("%s%s: %lld", between, waiting_text(why), (long long)json_object_get_int64(count));
 			between = ", ";
 		}
 	}

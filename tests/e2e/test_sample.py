@@ -1,4 +1,4 @@
-"""`deskbridge sample`: a webhook as the helpdesk would send it, rightly proven, as a command for the shell or posted."""
+"""`deskbridge sample`: a webhook as the helpdesk would send it, rightly proven, as a shell command or posted."""
 
 import json
 import re

@@ -1,0 +1,378 @@
+"""`deskbridge queue list` and `deskbridge status`: what the running daemon says of its events and of people."""
+
+import http.server
+import json
+import re
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from harness import KEY, gladly_webhook, wait_for
+
+KEYS = ["id", "state", "account", "metric", "email", "unique_id", "created", "attempts", "next_attempt", "reason"]
+TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+
+DIRECT = {
+    "label": "Mini",
+    "authenticate": {"method": "none"},
+    "opened": {"/kind": "opened"},
+    "closed": {"/kind": "closed"},
+    "conversation": "/id",
+    "time": "/at",
+    "emails": "/email",
+}
+MANY = {**DIRECT, "label": "Many", "emails": "/email/*"}  # one webhook, many addresses
+
+
+def ask(daemon, *words):
+    return daemon.command(*words, "--admin", daemon.admin)
+
+
+def queue(daemon, *words):
+    """The rows that `queue list --json` prints."""
+    ended = ask(daemon, "queue", "list", "--json", *words)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def status(daemon):
+    ended = ask(daemon, "status", "--json")
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def wait_queue(daemon, n, *words):
+    return wait_for(lambda: len(rows := queue(daemon, *words)) >= n and rows, what=f"{n} events in the queue")
+
+
+@pytest.fixture
+def mini(stage, sandbox):
+    """A daemon with the sources `mini` and `many`, whose webhooks hold their addresses: mini(config) starts it."""
+
+    def start(config=None, to=sandbox, **kwargs):
+        sources = {"mini": {"definition": DIRECT}, "many": {"definition": MANY}}
+        daemon = stage.daemon(to, config={"sources": sources}, start=False, **kwargs)
+        daemon.configure(config)
+        return daemon.start()
+
+    return start
+
+
+def post(daemon, kind, conversation, email, at=None):
+    body = {"kind": kind, "id": conversation, "email": email, "at": at or time.time()}
+    return daemon.accepted("mini", body)
+
+
+# ---- queue list
+
+
+def test_an_empty_queue_is_an_empty_array(daemon):
+    assert queue(daemon) == [] and queue(daemon, "--state", "ready") == []
+    assert ask(daemon, "queue", "list").stdout == "no events\n"
+    assert ask(daemon, "queue", "list", "--state", "dead").stdout == "no dead events\n"
+
+
+def test_a_delivered_event_has_exactly_the_keys_promised(mini, sandbox):
+    daemon = mini()
+    post(daemon, "opened", "c-1", "jo@example.com")
+    event = sandbox.wait_events(1)[0]
+    (row,) = wait_queue(daemon, 1, "--state", "delivered")
+    assert list(row) == KEYS
+    assert re.fullmatch(r"[0-9a-f]{16}", row["id"]) and re.fullmatch(TIME, row["created"])
+    assert row["unique_id"] == event["unique_id"] and row["email"] == "jo@example.com"
+    assert (row["state"], row["account"], row["metric"]) == ("delivered", "default", "started conversation in Mini")
+    assert row["next_attempt"] is None and isinstance(row["attempts"], int)
+
+
+def test_a_waiting_event_tells_when_it_is_tried_again_and_why_it_waits(mini, sandbox):
+    sandbox.fault("status=503")
+    daemon = mini()
+    post(daemon, "opened", "c-1", "jo@example.com")
+    row = wait_for(lambda: (rows := queue(daemon)) and rows[0]["attempts"] >= 1 and rows[0])
+    assert list(row) == KEYS and row["state"] == "ready" and "503" in row["reason"]
+    assert re.fullmatch(TIME, row["next_attempt"]) and row["next_attempt"] >= row["created"]
+    assert queue(daemon, "--state", "delivered") == [] and queue(daemon, "--state", "dead") == []
+    sandbox.clear_faults()
+
+
+def test_a_dead_letter_gives_klaviyos_own_words(mini, sandbox):
+    sandbox.fault("status=400,email=bad@example.com")
+    daemon = mini()
+    post(daemon, "opened", "c-1", "bad@example.com")
+    post(daemon, "opened", "c-2", "good@example.com")
+    (row,) = wait_queue(daemon, 1, "--state", "dead")
+    assert list(row) == KEYS
+    assert row["email"] == "bad@example.com" and row["state"] == "dead" and row["next_attempt"] is None
+    refused = sandbox.klaviyo("POST", "/api/events", _event("bad@example.com"))
+    detail = refused.json()["errors"][0]["detail"]
+    assert refused.status == 400 and detail in row["reason"]
+    shown = ask(daemon, "queue", "list", "--state", "dead").stdout
+    assert row["id"] in shown and f"reason: {row['reason']}" in shown and "good@example.com" not in shown
+
+
+def _event(email):
+    attributes = {
+        "properties": {},
+        "metric": {"data": {"type": "metric", "attributes": {"name": "m"}}},
+        "profile": {"data": {"type": "profile", "attributes": {"email": email}}},
+    }
+    return {"data": {"type": "event", "attributes": attributes}}
+
+
+def test_what_waits_for_a_key_has_no_time_and_a_reason(mini, sandbox):
+    daemon = mini(key="pk_bad_0123")
+    post(daemon, "opened", "c-1", "jo@example.com")
+    wait_for(lambda: any("parked" in account for account in status(daemon)["accounts"]))
+    (row,) = queue(daemon)
+    assert row["state"] == "ready" and list(row) == KEYS
+    parked = status(daemon)["accounts"][0]["parked"]
+    assert "401" in parked or "key" in parked
+
+
+def test_the_newest_come_first_and_the_limit_holds(mini):
+    daemon = mini({"klaviyo": {"hold": True}})
+    for n in range(6):
+        post(daemon, "opened", f"c-{n}", f"p{n}@example.com")
+    rows = wait_queue(daemon, 6)
+    assert [row["email"] for row in rows] == [f"p{n}@example.com" for n in (5, 4, 3, 2, 1, 0)]
+    assert [row["id"] for row in rows] == sorted((row["id"] for row in rows), reverse=True)
+    assert queue(daemon, "--limit", "2") == rows[:2] and queue(daemon, "--limit=100") == rows
+    assert queue(daemon, "--state", "ready") == rows
+    shown = ask(daemon, "queue", "list", "--limit", "2").stdout.splitlines()
+    assert len(shown) == 4 and "--limit" in shown[3] and "p5@example.com" in shown[1]
+    assert "--limit" not in ask(daemon, "queue", "list").stdout
+
+
+def test_the_default_limit_is_50(mini):
+    daemon = mini({"klaviyo": {"hold": True}})
+    _post_many(daemon, 60)
+    wait_queue(daemon, 60, "--limit", "60")
+    assert len(queue(daemon)) == 50
+
+
+def _post_many(daemon, n):
+    """n events by few webhooks."""
+    for start in range(0, n, 30):
+        emails = [f"p{i:04}@example.com" for i in range(start, min(start + 30, n))]
+        daemon.accepted("many", {"kind": "opened", "id": f"c-{start}", "email": emails, "at": time.time()})
+
+
+def test_more_than_one_page_comes_whole(mini):
+    daemon = mini({"klaviyo": {"hold": True}})
+    _post_many(daemon, 1100)
+    rows = wait_queue(daemon, 1100, "--limit", "5000")
+    assert len(rows) == 1100
+    assert {row["email"] for row in rows} == {f"p{i:04}@example.com" for i in range(1100)}
+    ids = [row["id"] for row in rows]
+    assert ids == sorted(set(ids), reverse=True)
+    for limit in (499, 500, 501, 1000, 1001, 1100):
+        assert queue(daemon, "--limit", str(limit)) == rows[:limit]
+    assert queue(daemon, "--state", "dead", "--limit", "5000") == []
+
+
+# ---- status
+
+
+def test_status_begins_with_the_people_who_wait_longest(mini, sandbox):
+    daemon = mini()
+    now = datetime.now(timezone.utc)
+    opened = (("c-1", "short@example.com", 1), ("c-2", "long@example.com", 30), ("c-3", "mid@example.com", 5))
+    for conversation, email, hours in opened:
+        post(daemon, "opened", conversation, email, (now - timedelta(hours=hours)).timestamp())
+    sandbox.wait_events(3)
+    paused = wait_for(lambda: len(rows := status(daemon)["paused"]) == 3 and rows)
+    assert [person["email"] for person in paused] == ["long@example.com", "mid@example.com", "short@example.com"]
+    assert paused[0] == {
+        "source": "mini",
+        "account": "default",
+        "email": "long@example.com",
+        "flag": "In Mini Conversation",
+        "conversation": "c-2",
+        "since": paused[0]["since"],
+    }
+    assert paused[0]["since"] == (now - timedelta(hours=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    shown = ask(daemon, "status").stdout
+    lines = shown.splitlines()
+    assert lines[0] == "Paused now, the longest first (open conversations: mini 3)"
+    assert lines[1].split() == ["FOR", "SOURCE", "EMAIL", "PROPERTY", "CONVERSATION"]
+    assert [line.split("mini")[1].split()[0] for line in lines[2:5]] == [person["email"] for person in paused]
+    assert shown.index("Paused now") < shown.index("Klaviyo accounts") < shown.index("Sources") < shown.index("up for")
+
+
+def test_nobody_paused_is_said_in_words(daemon):
+    assert ask(daemon, "status").stdout.startswith("Nobody is paused now")
+    assert status(daemon)["paused"] == []
+
+
+def test_who_was_closed_is_paused_no_more(mini, sandbox):
+    daemon = mini()
+    post(daemon, "opened", "c-1", "jo@example.com", time.time() - 5)
+    post(daemon, "closed", "c-1", "jo@example.com")
+    sandbox.wait_events(2)
+    wait_for(lambda: status(daemon)["paused"] == [])
+    assert ask(daemon, "status").stdout.startswith("Nobody is paused now")
+
+
+def test_status_counts_events_and_conversations(mini, sandbox):
+    daemon = mini()
+    sandbox.fault("status=400,email=bad@example.com")
+    post(daemon, "opened", "c-1", "jo@example.com")
+    post(daemon, "opened", "c-2", "bad@example.com")
+    account = wait_for(
+        lambda: (a := status(daemon)["accounts"][0]) and (a["ready"], a["delivered"], a["dead"]) == (0, 1, 1) and a
+    )
+    assert account["name"] == "default" and account["configured"] is True and account["hold"] is False
+    assert 0 < account["revision_days_left"] <= 731 and account["url"] == sandbox.url
+    source = {source["name"]: source for source in status(daemon)["sources"]}
+    assert source["mini"]["open_conversations"] == 2 and source["gladly"]["open_conversations"] == 0
+    assert source["mini"]["pending"] == 0 and source["mini"]["configured"] is True
+    row = re.search(r"^  default +(\d+) +(\d+) +(\d+) +(\S+) +(.*)$", ask(daemon, "status").stdout, re.M)
+    assert row.groups() == ("0", "1", "1", "-", "sending")
+
+
+def test_status_has_its_members_before_anything_happened(daemon):
+    shown = status(daemon)
+    assert set(shown) == {"version", "started", "ready", "store_bytes", "accounts", "sources", "paused"}
+    assert shown["ready"] is True and shown["version"] == "0.1.0" and shown["store_bytes"] > 0
+    assert re.fullmatch(TIME, shown["started"])
+    (account,) = shown["accounts"]
+    assert (account["ready"], account["delivered"], account["dead"]) == (0, 0, 0)
+    (source,) = shown["sources"]
+    assert (source["name"], source["path"]) == ("gladly", "/webhooks/gladly")
+    assert (source["open_conversations"], source["pending"], source["dead"]) == (0, 0, 0)
+
+
+def test_a_parked_account_and_its_oldest_event_are_shown(mini):
+    daemon = mini(key="pk_revoked_0123")
+    post(daemon, "opened", "c-1", "jo@example.com")
+    account = wait_for(lambda: "parked" in (a := status(daemon)["accounts"][0]) and a)
+    assert account["ready"] == 1 and re.fullmatch(TIME, account["oldest"])
+    shown = ask(daemon, "status").stdout
+    assert re.search(r"^  default +1 +0 +0 +\d.* parked: ", shown, re.M) and account["parked"] in shown
+    assert KEY not in shown
+
+
+def test_an_account_on_hold_is_shown(mini):
+    shown = ask(mini({"klaviyo": {"hold": True}}), "status").stdout
+    assert re.search(r"^  default .* on hold$", shown, re.M)
+
+
+def test_parked_lookups_and_what_waits_for_them_are_shown(stage, sandbox, gladly):
+    gladly.status["*"] = 401
+    daemon = stage.daemon(sandbox, gladly)
+    daemon.accepted("gladly", gladly_webhook("opened"))
+    source = wait_for(lambda: "parked" in (s := _source(daemon, "gladly")) and s)
+    assert "401" in source["parked"] and source["pending"] == 1
+    shown = ask(daemon, "status").stdout
+    assert re.search(r"^  gladly +0 +1 +0  lookups parked: .*401.*; waiting for their lookup: 1$", shown, re.M), shown
+
+
+def _source(daemon, name):
+    return {source["name"]: source for source in status(daemon)["sources"]}[name]
+
+
+def test_what_is_no_longer_configured_is_shown_as_parked(mini, sandbox):
+    daemon = mini({"klaviyo": {"hold": True}})
+    post(daemon, "opened", "c-1", "jo@example.com")
+    wait_queue(daemon, 1)
+    daemon.configure({"sources": {"mini": None}})
+    daemon.config["klaviyo"] = {"accounts": {"other": daemon.config["klaviyo"]}}
+    daemon.configure()
+    daemon.restart()
+    accounts = {account["name"]: account for account in status(daemon)["accounts"]}
+    assert accounts["default"]["configured"] is False and accounts["default"]["ready"] == 1
+    assert accounts["other"]["configured"] is True
+    assert _source(daemon, "mini")["configured"] is False and _source(daemon, "mini")["open_conversations"] == 1
+    shown = ask(daemon, "status").stdout
+    assert re.search(r"^  default +1 .*parked: not configured$", shown, re.M)
+    assert re.search(r"^  mini +1 .*parked: not configured$", shown, re.M)
+
+
+# ---- asking
+
+
+@pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["queue", "list"], ["queue", "list", "--json"]])
+def test_no_daemon_is_1_with_what_to_do(stage, words):
+    daemon = stage.daemon(config={"admin": "127.0.0.1:9"}, start=False)
+    ended = daemon.command(*words)
+    assert ended.returncode == 1 and ended.stdout == ""
+    for said in ("127.0.0.1:9", "does not answer", "Does it run?", "systemctl status deskbridge", "--admin"):
+        assert said in ended.stderr, said
+
+
+def test_no_daemon_on_a_unix_socket_is_1_too(stage, tmp_path):
+    daemon = stage.daemon(config={"admin": f"unix:{tmp_path}/admin.sock"}, start=False)
+    ended = daemon.command("status")
+    assert ended.returncode == 1 and f"unix:{tmp_path}/admin.sock" in ended.stderr and "Does it run?" in ended.stderr
+
+
+def test_the_address_and_the_token_are_those_of_the_configuration(stage, sandbox, tmp_path):
+    config = {"admin": {"address": f"unix:{tmp_path}/admin.sock", "token": {"credential": "admin-token"}}}
+    daemon = stage.daemon(sandbox, config=config, start=False)
+    daemon.credential("admin-token", "the admin's token")
+    daemon.start(ready=False)
+    daemon.wait_log(r"admin on unix:")
+    for words in (["status"], ["status", "--json"], ["queue", "list", "--json"]):
+        ended = daemon.command(*words)
+        assert ended.returncode == 0 and ended.stderr == "", ended
+        assert "the admin's token" not in ended.stdout
+    other = tmp_path / "other.yaml"
+    daemon.config["admin"] = f"unix:{tmp_path}/admin.sock"
+    other.write_text(json.dumps(daemon.config))
+    (tmp_path / "credentials").symlink_to(daemon.dir / "credentials")
+    daemon.file = other
+    ended = daemon.command("status")
+    assert ended.returncode == 1 and "401" in ended.stderr and "token" in ended.stderr and ended.stdout == ""
+
+
+class Stranger(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        status, body = self.server.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def stranger():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stranger)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    server.address = "127.0.0.1:%d" % server.server_address[1]
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, b"<html>hello</html>"),
+        (200, b""),
+        (200, b"null"),
+        (200, b"{}"),
+        (200, b"[]"),
+        (200, b"[1, null, {}, []]"),
+        (200, b'{"paused": {}, "accounts": [1], "sources": 2}'),
+        (200, b'{"paused": [1, null], "accounts": [{}], "sources": [{"waiting": 3}], "ready": 1}'),
+        (404, b"not here"),
+        (500, b'{"error": "trouble"}'),
+    ],
+    ids=lambda answer: f"{answer[0]} {answer[1].decode()}"[:40],
+)
+@pytest.mark.parametrize("words", [["status"], ["queue", "list"], ["status", "--json"], ["queue", "list", "--json"]])
+def test_an_answer_of_something_else_is_borne(stage, stranger, words, answer):
+    stranger.answer = answer
+    daemon = stage.daemon(start=False)
+    ended = daemon.command(*words, "--admin", stranger.address)
+    assert ended.returncode in (0, 1), ended
+    if answer[1].startswith((b"<", b"not")) or answer[1] in (b"", b"null") or answer[0] != 200:
+        assert ended.returncode == 1 and ended.stdout == ""
+        assert stranger.address in ended.stderr
