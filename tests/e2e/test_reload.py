@@ -49,10 +49,10 @@ def test_work_of_a_source_that_is_gone_waits_for_it(stage, sandbox, gladly):
     gladly.down()
     daemon = stage.daemon(sandbox, gladly)
     daemon.accepted("gladly", gladly_webhook("opened"))
-    gladly.up()
     source = daemon.config["sources"].pop("gladly")
     daemon.configure({"sources": {"desk": {**source}}})
     daemon.restart()
+    gladly.up()
     daemon.wait_metric("deskbridge_webhooks_pending", 1, source="gladly", reason="not configured")
     assert daemon.post("gladly", gladly_webhook("opened")).status == 404
     daemon.configure({"sources": {"gladly": source}})
