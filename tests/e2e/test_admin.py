@@ -28,7 +28,7 @@ OUTCOMES = {"delivered", "retry", "reject", "park", "single"}
 
 
 def parse(text):
-    """Prometheus' text format 0.0.4, without forbearance: name → {"type", "help", "samples": [(name, labels, value)]}."""
+    """Prometheus' text format 0.0.4, without forbearance: name → {type, help, samples: [(name, labels, value)]}."""
     assert text.endswith("\n") and "\r" not in text
     families, current, seen = {}, None, set()
     for line in text.splitlines():

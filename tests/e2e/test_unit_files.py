@@ -1,0 +1,270 @@
+"""The units for systemd: what they promise stands in them, systemd reads them, and the daemon keeps its part."""
+
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from harness import PRESETS, PROGRAM, TIMEOUT, request
+
+SOURCE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent
+SYSCONFDIR, SBINDIR = "/etc", "/usr/sbin"
+
+needs_analyze = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
+
+
+def unit(name):
+    """The text of a unit: as the build made it, else made here from the tree's."""
+    built = pathlib.Path(shutil.which(PROGRAM)).resolve().parent / "systemd" / name
+    if built.exists():
+        return built.read_text(encoding="utf-8")
+    template = SOURCE / "systemd" / (name + ".in")
+    if not template.exists():
+        pytest.skip(f"neither {built} nor {template}")
+    text = template.read_text(encoding="utf-8")
+    return text.replace("@sbindir@", SBINDIR).replace("@sysconfdir@", SYSCONFDIR)
+
+
+def keys(name):
+    """[(section, key, value)] as systemd reads them."""
+    found, section = [], None
+    for line in unit(name).splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line and line[0] not in "#;":
+            key, equals, value = line.partition("=")
+            assert equals and section, line
+            found.append((section, key, value))
+    return found
+
+
+def value(name, section, key):
+    values = [v for s, k, v in keys(name) if (s, k) == (section, key)]
+    assert len(values) == 1, f"{key}= stands {len(values)} times"
+    return values[0]
+
+
+@pytest.mark.parametrize(
+    "key, wanted",
+    [
+        ("Type", "notify"),
+        ("WatchdogSec", r"\d+s"),
+        ("ExecStart", r"/\S+/deskbridge -c /\S+/deskbridge/deskbridge\.yaml serve"),
+        ("ExecReload", r"\S*kill -HUP \$MAINPID"),
+        ("StateDirectory", "deskbridge"),
+        ("StateDirectoryMode", "0700"),
+        ("RestartPreventExitStatus", "78"),
+        ("Restart", "on-failure"),
+        ("User", "deskbridge"),
+        ("NoNewPrivileges", "yes"),
+        ("ProtectSystem", "strict"),
+        ("CapabilityBoundingSet", ""),
+        ("UMask", "0077"),
+    ],
+)
+def test_the_service_says(key, wanted):
+    assert re.fullmatch(wanted, value("deskbridge.service", "Service", key))
+
+
+def test_it_starts_only_where_it_is_configured():
+    condition = value("deskbridge.service", "Unit", "ConditionPathExists")
+    assert value("deskbridge.service", "Service", "ExecStart").split()[2] == condition
+    assert condition.endswith("/deskbridge/deskbridge.yaml")
+
+
+def test_it_waits_for_no_network():
+    said = [v for _, k, v in keys("deskbridge.service") if k in ("After", "Wants", "Requires", "BindsTo")]
+    assert not any("network-online" in v for v in said)
+
+
+def test_there_is_time_to_stop_and_room_for_connections():
+    stop = value("deskbridge.service", "Service", "TimeoutStopSec")
+    assert int(stop.rstrip("s")) > 10, "the daemon takes up to 10 s"
+    assert int(value("deskbridge.service", "Service", "LimitNOFILE")) > 2 * 1024
+
+
+def test_nothing_is_left_to_be_filled_in():
+    for name in ("deskbridge.service", "deskbridge.socket"):
+        assert "@" not in re.sub(r"@(system-service|privileged|resources)", "", unit(name)) and "${" not in unit(name)
+
+
+def test_the_socket_passes_what_the_daemon_takes():
+    assert value("deskbridge.socket", "Socket", "ListenStream") == "127.0.0.1:8085"
+    assert value("deskbridge.socket", "Socket", "FileDescriptorName") == "listen"
+    assert ("Install", "WantedBy", "sockets.target") in keys("deskbridge.socket")
+    assert ("Install", "WantedBy", "multi-user.target") in keys("deskbridge.service")
+
+
+def test_the_user_is_made_by_sysusers():
+    file = SOURCE / "systemd" / "deskbridge.conf"
+    if not file.exists():
+        pytest.skip("no source tree")
+    lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+    assert len(lines) == 1 and re.fullmatch(r'u deskbridge - "[^"]+" /var/lib/deskbridge', lines[0])
+
+
+@pytest.fixture
+def units(tmp_path):
+    """Both units in a folder, with the program that was built in the place of the installed one."""
+    for name in ("deskbridge.service", "deskbridge.socket"):
+        program = pathlib.Path(shutil.which(PROGRAM)).resolve()
+        (tmp_path / name).write_text(re.sub(r"^ExecStart=\S+", f"ExecStart={program}", unit(name), flags=re.M))
+    return tmp_path
+
+
+@needs_analyze
+@pytest.mark.parametrize("name", ["deskbridge.service", "deskbridge.socket"])
+def test_systemd_reads_the_unit_without_a_complaint(units, name):
+    ended = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", units / name], capture_output=True, text=True, timeout=TIMEOUT
+    )
+    complaints = [line for line in ended.stderr.splitlines() if "deskbridge" in line]
+    assert complaints == [] and ended.returncode == 0, ended.stderr
+
+
+@needs_analyze
+def test_the_service_exposes_little(units):
+    ended = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", units / "deskbridge.service"],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    if "unrecognized option" in ended.stderr or "Unknown" in ended.stderr:
+        pytest.skip("this systemd-analyze cannot look at files")
+    found = re.search(r"Overall exposure level for deskbridge\.service: ([0-9.]+)", ended.stdout)
+    assert found, ended.stderr
+    assert float(found[1]) < 2.0
+
+
+# ---- what the daemon does for them
+
+
+class Manager:
+    """What the service manager's end of the notification socket hears."""
+
+    def __init__(self, path):
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.settimeout(TIMEOUT)
+        self.env = {"NOTIFY_SOCKET": str(path)}
+
+    def wait(self, line):
+        """The lines of the next message that has this one."""
+        while True:
+            lines = self._socket.recv(65536).decode().splitlines()
+            if line in lines:
+                return lines
+
+    def close(self):
+        self._socket.close()
+
+
+@pytest.fixture
+def manager(tmp_path):
+    made = Manager(tmp_path / "notify")
+    yield made
+    made.close()
+
+
+def test_ready_is_told_once_it_listens_and_stopping_when_it_stops(stage, sandbox, manager):
+    daemon = stage.daemon(sandbox, env=manager.env, start=False)
+    daemon.start(ready=False)
+    lines = manager.wait("READY=1")
+    address = re.search(r"STATUS=listening on (\S+), admin on (\S+)", "\n".join(lines))
+    with socket.create_connection(address[1].rsplit(":", 1), TIMEOUT):
+        pass
+    assert daemon.stop() == 0
+    assert any(line.startswith("STATUS=stopping") for line in manager.wait("STOPPING=1"))
+
+
+def test_a_reload_is_told_from_begin_to_end(stage, sandbox, manager):
+    daemon = stage.daemon(sandbox, env=manager.env)
+    manager.wait("READY=1")
+    for text in (None, "version: 2\n"):
+        if text:
+            daemon.write(text)
+        daemon.reload()
+        assert any(re.fullmatch(r"MONOTONIC_USEC=\d+", line) for line in manager.wait("RELOADING=1"))
+        manager.wait("READY=1")
+    daemon.configure()
+
+
+def test_a_configuration_that_does_not_load_is_never_ready(stage, sandbox, manager):
+    daemon = stage.daemon(sandbox, env=manager.env, text="version: 2\n", start=False)
+    daemon.start(ready=False)
+    assert daemon.wait_exit() == 78
+    manager._socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        manager._socket.recv(65536)
+
+
+def test_the_watchdog_is_fed_while_both_loops_answer(stage, sandbox, manager):
+    daemon = stage.daemon(sandbox, env={**manager.env, "WATCHDOG_USEC": "400000"}, start=False)
+    daemon.start()
+    for _ in range(3):
+        manager.wait("WATCHDOG=1")
+    assert daemon.stop() == 0
+
+
+ACTIVATE = """\
+import fcntl, os, sys
+fds = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 50) for fd in sys.argv[1].split(",")]
+for i, fd in enumerate(fds):
+    os.dup2(fd, 3 + i, inheritable=True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=sys.argv[2])
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+def activated(daemon, sockets, names):
+    """The daemon as systemd would start it, with these listening sockets under these names."""
+    fds = [passed.fileno() for passed in sockets]
+    words = [sys.executable, "-c", ACTIVATE, ",".join(map(str, fds)), ":".join(names)]
+    return subprocess.Popen(
+        [*words, shutil.which(PROGRAM), "-c", daemon.file, "serve"],
+        pass_fds=fds,
+        env={**os.environ, "DESKBRIDGE_PRESETS": PRESETS},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def listening():
+    return socket.create_server(("127.0.0.1", 0), backlog=16)
+
+
+def test_both_addresses_may_come_from_systemd(stage, sandbox):
+    daemon = stage.daemon(sandbox, config={"listen": "127.0.0.1:9", "admin": "127.0.0.1:10"}, start=False)
+    with listening() as listen, listening() as admin:
+        process = activated(daemon, [admin, listen], ["admin", "listen"])
+        try:
+            # The kernel has the connections already, whether the daemon is there yet or not.
+            assert request("127.0.0.1:%d" % admin.getsockname()[1], "GET", "/healthz").status == 200
+            assert request("127.0.0.1:%d" % listen.getsockname()[1], "HEAD", "/webhooks/gladly").status == 200
+        finally:
+            process.terminate()
+            _, log = process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 0, log
+
+
+def test_a_socket_too_many_is_1_and_told(stage, sandbox):
+    daemon = stage.daemon(sandbox, start=False)
+    with listening() as one, listening() as two:
+        process = activated(daemon, [one, two], ["listen", "listen"])
+        _, log = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 1 and "more sockets than one for webhooks" in log
+
+
+def test_what_is_no_listening_socket_is_1_and_told(stage, sandbox):
+    daemon = stage.daemon(sandbox, start=False)
+    left, right = socket.socketpair()
+    with left, right:
+        process = activated(daemon, [left], ["listen"])
+        _, log = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 1 and "check the socket unit" in log
