@@ -250,6 +250,22 @@ static int explain_decision(const struct generation *g, const struct source *s, 
 	return COMMAND_GOOD;
 }
 
+/* What the pipeline does before the ledger sees it. */
+static void explain_settle(const struct source *s, const struct signal *signal)
+{
+	int64_t settle_ms = signal->transition == TRANSITION_CLOSED ? s->settle_close_ms
+			    : signal->transition == TRANSITION_NONE ? 0
+								    : s->settle_open_ms;
+	char age[CLOCK_ISO_MAX];
+
+	if (settle_ms <= 0)
+		return;
+	clock_age(settle_ms, age);
+	printf("Settle\n  it counts once it has lasted %s: held back until then, and gone where its opposite comes "
+	       "before\n\n",
+	       age);
+}
+
 static void explain_unreadable(const struct source *s, const struct reading *reading)
 {
 	if (proof_needs_secret(definition_proof(s->definition)))
@@ -274,6 +290,8 @@ static int explain_reading(const struct generation *g, const struct source *s, c
 	}
 	if (a->used < a->n)
 		printf("Not used: %s. Nobody is asked about a customer here\n\n", a->files[a->used]);
+	if (reading.kind == READING_SIGNAL)
+		explain_settle(s, &reading.signal);
 	switch (reading.kind) {
 	case READING_PING:
 		printf("Result: the helpdesk's own test; answered with 200, nothing is kept\n");

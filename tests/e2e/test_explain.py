@@ -380,6 +380,13 @@ def test_an_account_on_hold_and_people_who_are_never_sent_are_told(explain, desk
     assert shown.emails == ["jo@example.com"] and "ON HOLD" in shown.text
 
 
+def test_what_must_last_before_it_counts_says_so(explain, desk):
+    assert explain(gladly_webhook("closed"), customer=PROFILE).section("Settle") is None
+    desk.configure({"sources": {"gladly": {"settle": {"close": "10m"}}}})
+    assert "once it has lasted 10" in explain(gladly_webhook("closed"), customer=PROFILE).section("Settle")
+    assert explain(gladly_webhook("opened"), customer=PROFILE).section("Settle") is None
+
+
 def test_only_the_primary_address_where_so_configured(explain, desk):
     desk.configure({"sources": {"gladly": {"emails": "primary"}}})
     assert explain(gladly_webhook("opened"), customer=PROFILE).emails == ["jo@example.com"]
