@@ -14,6 +14,8 @@
 #define STORE_WAL_PAGES 4000
 /* How long SQLite waits for a lock that a reader or a backup holds. */
 #define STORE_BUSY_MS 5000
+/* How many waiting webhooks one call makes ready: a few milliseconds. */
+#define STORE_RELEASE_ROWS 256
 
 enum count_kind {
 	COUNT_WEBHOOKS = 1,  /* by source, state, wait */
@@ -58,6 +60,7 @@ struct store {
 	size_t statements_n, statements_alloc;
 	struct count *counts;
 	size_t counts_n;
+	struct release *releases; /* release.c */
 };
 
 /* Turns what SQLite said last into an errno and a text that says what to do. */
@@ -105,6 +108,12 @@ int webhook_move(struct store *s, struct webhook_place *p, enum store_webhook_st
 		 int64_t not_before_ms, struct err *reterr) MUSTCHECK;
 /* Lets go on who waits BEHIND p, which has ended or is only held by `settle`. */
 int webhook_let_go(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
+
+int webhooks_make_ready(struct store *s, const struct ids *ids, struct err *reterr) MUSTCHECK;
+
+void releases_committed(struct store *s);
+void releases_undone(struct store *s); /* back to the last commit */
+void releases_done(struct store *s);
 
 /* Reads an event. lenient: for people; what does not read is left empty. */
 int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;

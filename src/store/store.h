@@ -93,11 +93,12 @@ enum store_webhook_state {
  * in. */
 int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
 			 struct err *reterr) MUSTCHECK;
-/* Lets every pending webhook whose not_before has come be ready. Call at the start of a turn: the newest now_ms that
+/* Lets pending webhooks whose not_before has come be ready, and goes on with the releases below: a few milliseconds'
+ * worth, and store_webhooks_next_due_ms tells that there is more. Call at the start of a turn: the newest now_ms that
  * the store was told is also the time at which what ends in this turn ends, and from which `retention` and `remember`
  * run. */
 int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr) MUSTCHECK;
-/* When the next not_before comes; CLOCK_NEVER_MS: none. */
+/* When the next not_before comes; 0: some are to be let go now; CLOCK_NEVER_MS: none. */
 int64_t store_webhooks_next_due_ms(struct store *s);
 /* Ids of ready webhooks in order of receipt, at most max. Returns how many, or an error. */
 int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr) MUSTCHECK;
@@ -118,13 +119,14 @@ int store_webhook_count_lookup(struct store *s, int64_t id, unsigned *ret_attemp
  * … */
 int store_webhook_done(struct store *s, int64_t id, const char *result, struct err *reterr) MUSTCHECK;
 int store_webhook_dead(struct store *s, int64_t id, const char *reason, struct err *reterr) MUSTCHECK;
-/* Makes ready: every webhook of the source that waits for this reason and, where given, of this customer. */
+/* Makes ready: every webhook of the source that waits for this reason and, where given, of this customer. Of very many
+ * only the first; the coming calls of store_webhooks_due let the rest go. */
 int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
 			   struct err *reterr) MUSTCHECK;
 /* Makes the oldest webhook of the source that waits for a SLOT ready. */
 int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr) MUSTCHECK;
-/* Sources that have webhooks waiting as UNCONFIGURED, LOOKUP, SLOT or PARKED at start: all become ready. Once, after
- * open; costs as much as there are such, like store_webhooks_release. */
+/* Sources that have webhooks waiting as UNCONFIGURED, LOOKUP, SLOT or PARKED at start: all become ready, like
+ * store_webhooks_release. Once, after open. */
 int store_webhooks_restart(struct store *s, struct err *reterr) MUSTCHECK;
 /* Calls fn for the pending webhooks of a conversation, in order of receipt, until it returns non-zero: for settle. */
 int store_webhooks_of_conversation(struct store *s, const char *source, const char *conversation,

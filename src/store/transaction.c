@@ -91,6 +91,7 @@ int store_commit(struct store *s, struct err *reterr)
 		return r;
 	}
 	transaction_ended(s);
+	releases_committed(s);
 	return 0;
 }
 
@@ -102,6 +103,7 @@ void store_rollback(struct store *s)
 	if (!sqlite3_get_autocommit(s->db))
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	transaction_ended(s);
+	releases_undone(s);
 }
 
 int store_savepoint(struct store *s, struct err *reterr)
@@ -132,6 +134,7 @@ void store_savepoint_undo(struct store *s)
 		return;
 	s->in_savepoint = false;
 	counts_undo(s);
+	releases_undone(s);
 	if (!sqlite3_get_autocommit(s->db) &&
 	    sqlite3_exec(s->db, "ROLLBACK TO webhook; RELEASE webhook", NULL, NULL, NULL) != SQLITE_OK)
 		/* What cannot be undone alone must not be committed with the rest. */

@@ -1,5 +1,5 @@
 /*
- * Which pending webhooks are ready, and who waits for whom.
+ * Which pending webhooks are ready, and who waits for whom. Letting many go at once: release.c.
  *
  * Order: a webhook waits BEHIND an earlier pending one of its conversation, and behind an earlier pending one of its
  * customer unless that one is only held by `settle` (or stands behind such a one in its own conversation), because held
@@ -14,7 +14,6 @@
 
 #include <errno.h>
 
-#include "base/clock.h"
 #include "store/private.h"
 
 static const char *const wait_names[] = {
@@ -47,7 +46,7 @@ static int webhook_ready(struct store *s, int64_t id, struct err *reterr)
 	return r < 0 ? r : webhook_move(s, &p, STORE_WEBHOOK_PENDING, STORE_WAIT_NONE, 0, reterr);
 }
 
-static int webhooks_ready(struct store *s, const struct ids *ids, struct err *reterr)
+int webhooks_make_ready(struct store *s, const struct ids *ids, struct err *reterr)
 {
 	for (size_t i = 0; i < ids->n; i++) {
 		int r = webhook_ready(s, ids->items[i], reterr);
@@ -58,14 +57,13 @@ static int webhooks_ready(struct store *s, const struct ids *ids, struct err *re
 	return 0;
 }
 
-/* Runs a query for ids and makes all of them ready. */
 static int query_make_ready(struct query *q, struct store *s, struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 	int r = query_ids(q, &ids);
 
 	query_close(q);
-	return r < 0 ? r : webhooks_ready(s, &ids, reterr);
+	return r < 0 ? r : webhooks_make_ready(s, &ids, reterr);
 }
 
 static int let_go_of_conversation(struct store *s, const struct webhook_place *p, struct err *reterr)
@@ -144,27 +142,6 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 
 /* ---- ready ------------------------------------------------------------------------------------------------------- */
 
-int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
-{
-	store_tell(s, now_ms);
-	QUERY(q, s,
-	      "SELECT id FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 AND not_before <= ?1",
-	      reterr);
-	query_bind_int(&q, now_ms);
-	return query_make_ready(&q, s, reterr);
-}
-
-int64_t store_webhooks_next_due_ms(struct store *s)
-{
-	int64_t due = CLOCK_NEVER_MS;
-
-	QUERY(q, s,
-	      "SELECT not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 ORDER BY "
-	      "not_before LIMIT 1",
-	      NULL);
-	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
-}
-
 int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
 {
 	size_t n = 0;
@@ -228,52 +205,6 @@ int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err
 		return r;
 	r = behind_customer(s, w, reterr);
 	return r != 0 ? r : behind_the_behind(s, w, reterr);
-}
-
-/* ---- releasing --------------------------------------------------------------------------------------------------- */
-
-static int release_of_customer(struct store *s, const char *source, enum store_wait why, const char *customer,
-			       struct err *reterr)
-{
-	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND customer = ?2 AND wait = ?3 ORDER BY id",
-	      reterr);
-	query_bind_text(&q, source);
-	query_bind_text(&q, customer);
-	query_bind_int(&q, (int64_t)why);
-	return query_make_ready(&q, s, reterr);
-}
-
-int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
-			   struct err *reterr)
-{
-	if (customer_or_null)
-		return release_of_customer(s, source, why, customer_or_null, reterr);
-	QUERY(q, s,
-	      "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = 0 AND wait > 0 AND wait = ?1 AND source "
-	      "= ?2 ORDER BY id",
-	      reterr);
-	query_bind_int(&q, (int64_t)why);
-	query_bind_text(&q, source);
-	return query_make_ready(&q, s, reterr);
-}
-
-int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr)
-{
-	QUERY(q, s,
-	      "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = 0 AND wait > 0 AND wait = 4 AND source = "
-	      "?1 ORDER BY id LIMIT 1",
-	      reterr);
-	query_bind_text(&q, source);
-	return query_make_ready(&q, s, reterr);
-}
-
-int store_webhooks_restart(struct store *s, struct err *reterr)
-{
-	QUERY(q, s,
-	      "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = 0 AND wait > 0 AND wait IN (3, 4, 5, 7)",
-	      reterr);
-	return query_make_ready(&q, s, reterr);
 }
 
 /* ---- of one conversation ----------------------------------------------------------------------------------------- */

@@ -1,0 +1,239 @@
+/*
+ * Waiting webhooks made ready: those whose time has come, and all that wait for something that has happened.
+ *
+ * Both may be a hundred thousand, after an outage of a helpdesk or a long stop, and a turn must not take seconds. So
+ * one call makes STORE_RELEASE_ROWS ready, and each turn's store_webhooks_due goes on with the rest in order of
+ * receipt. A release never looks back: whoever was let go and waits again is not let go by it twice, and so it comes to
+ * an end.
+ *
+ * What is still to be let go stands in memory only, and belongs to the transaction: what is rolled back is done again.
+ * After a crash store_webhooks_restart finds it anew.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/private.h"
+
+/* All webhooks of a source that wait for one reason. */
+struct release {
+	struct release *next;
+	char *source;
+	enum store_wait why;
+	int64_t after;     /* the last one let go */
+	int64_t committed; /* the same as of the last commit */
+	bool over;         /* there were no more; it goes with the commit */
+};
+
+static void release_free(struct release *r)
+{
+	free(r->source);
+	free(r);
+}
+
+void releases_committed(struct store *s)
+{
+	for (struct release **at = &s->releases, *r; (r = *at);) {
+		r->committed = r->after;
+		if (r->over) {
+			*at = r->next;
+			release_free(r);
+		} else {
+			at = &r->next;
+		}
+	}
+}
+
+void releases_undone(struct store *s)
+{
+	for (struct release *r = s->releases; r; r = r->next) {
+		r->after = r->committed;
+		r->over = false;
+	}
+}
+
+void releases_done(struct store *s)
+{
+	for (struct release *r = s->releases, *next; r; r = next) {
+		next = r->next;
+		release_free(r);
+	}
+	s->releases = NULL;
+}
+
+/* The one of this source and reason, from its beginning on. */
+static struct release *release_begin(struct store *s, const char *source, enum store_wait why)
+{
+	struct release *r;
+
+	for (r = s->releases; r; r = r->next)
+		if (r->why == why && strcmp(r->source, source) == 0)
+			break;
+	if (!r) {
+		r = mem_new(1, sizeof(*r));
+		r->source = mem_str(source);
+		r->why = why;
+		r->next = s->releases;
+		s->releases = r;
+	}
+	r->after = r->committed = 0;
+	r->over = false;
+	return r;
+}
+
+/* The next of them, at most *left, which is counted down. */
+static int release_go_on(struct store *s, struct release *r, size_t *left, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int code;
+
+	if (*left == 0)
+		return 0;
+	QUERY(q, s,
+	      "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = 0 AND wait > 0 AND wait = ?1"
+	      " AND source = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
+	      reterr);
+	query_bind_int(&q, (int64_t)r->why);
+	query_bind_text(&q, r->source);
+	query_bind_int(&q, r->after);
+	query_bind_int(&q, (int64_t)*left);
+	code = query_ids(&q, &ids);
+	query_close(&q);
+	if (code == 0)
+		code = webhooks_make_ready(s, &ids, reterr);
+	if (code < 0)
+		return code;
+	r->over = ids.n < *left;
+	if (ids.n > 0)
+		r->after = ids.items[ids.n - 1];
+	*left -= ids.n;
+	return 0;
+}
+
+/* ---- what happened ----------------------------------------------------------------------------------------------- */
+
+int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
+			   struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	size_t left = STORE_RELEASE_ROWS;
+	int r;
+
+	if (!customer_or_null)
+		return release_go_on(s, release_begin(s, source, why), &left, reterr);
+	QUERY(q, s,
+	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND customer = ?2 AND wait = ?3 ORDER BY id",
+	      reterr);
+	query_bind_text(&q, source);
+	query_bind_text(&q, customer_or_null);
+	query_bind_int(&q, (int64_t)why);
+	r = query_ids(&q, &ids);
+	query_close(&q);
+	return r < 0 ? r : webhooks_make_ready(s, &ids, reterr);
+}
+
+int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr)
+{
+	struct release oldest = {.source = (char *)(uintptr_t)source, .why = STORE_WAIT_SLOT};
+	size_t left = 1;
+
+	return release_go_on(s, &oldest, &left, reterr);
+}
+
+/* The first source after this one, by name, that has webhooks waiting for that reason; NULL: none. */
+static int next_source(struct store *s, enum store_wait why, const char *after, char **ret, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s,
+	      "SELECT source FROM webhooks INDEXED BY webhooks_wait WHERE state = 0 AND wait > 0 AND wait = ?1"
+	      " AND source > ?2 ORDER BY source LIMIT 1",
+	      reterr);
+	query_bind_int(&q, (int64_t)why);
+	query_bind_text(&q, after);
+	r = query_step(&q);
+	if (r > 0)
+		*ret = query_text(&q);
+	return r;
+}
+
+/* Of all sources. */
+static int restart_of(struct store *s, enum store_wait why, size_t *left, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *source = mem_str("");
+	int r;
+
+	for (;;) {
+		char *next = NULL;
+
+		r = next_source(s, why, source, &next, reterr);
+		if (r <= 0)
+			return r;
+		free(source);
+		source = next;
+		r = release_go_on(s, release_begin(s, source, why), left, reterr);
+		if (r < 0)
+			return r;
+	}
+}
+
+int store_webhooks_restart(struct store *s, struct err *reterr)
+{
+	static const enum store_wait whys[] = {STORE_WAIT_LOOKUP, STORE_WAIT_SLOT, STORE_WAIT_PARKED,
+					       STORE_WAIT_UNCONFIGURED};
+	size_t left = STORE_RELEASE_ROWS;
+
+	for (size_t i = 0; i < sizeof(whys) / sizeof(*whys); i++) {
+		int r = restart_of(s, whys[i], &left, reterr);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* ---- each turn --------------------------------------------------------------------------------------------------- */
+
+static int release_timed(struct store *s, int64_t now_ms, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r;
+
+	QUERY(q, s,
+	      "SELECT id FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 AND not_before <= ?1"
+	      " ORDER BY not_before LIMIT ?2",
+	      reterr);
+	query_bind_int(&q, now_ms);
+	query_bind_int(&q, STORE_RELEASE_ROWS);
+	r = query_ids(&q, &ids);
+	query_close(&q);
+	return r < 0 ? r : webhooks_make_ready(s, &ids, reterr);
+}
+
+int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
+{
+	size_t left = STORE_RELEASE_ROWS;
+	int r;
+
+	store_tell(s, now_ms);
+	r = release_timed(s, now_ms, reterr);
+	for (struct release *at = s->releases; r == 0 && at && left > 0; at = at->next)
+		if (!at->over)
+			r = release_go_on(s, at, &left, reterr);
+	return r;
+}
+
+int64_t store_webhooks_next_due_ms(struct store *s)
+{
+	int64_t due = CLOCK_NEVER_MS;
+
+	for (const struct release *r = s->releases; r; r = r->next)
+		if (!r->over)
+			return 0;
+	QUERY(q, s,
+	      "SELECT not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 ORDER BY "
+	      "not_before LIMIT 1",
+	      NULL);
+	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
+}
