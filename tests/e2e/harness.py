@@ -25,6 +25,8 @@ Rules that keep these tests quick and true:
 - Every process is ended by its own process id when the test ends; should the test run itself be killed, the kernel ends
   them. A daemon that is still running when the test ends gets SIGTERM and must end with status 0 within its 10 seconds:
   a crash, a leak that a sanitizer found or a hang at the end fails the test. A test that means to kill calls kill9().
+- No log of a daemon may hold a secret, nor an address of a customer in full (but where log.personal_data is set): each
+  daemon's is searched when the test ends, see Daemon.leaks().
 - On failure, the log of each process is part of pytest's report.
 """
 
@@ -111,6 +113,14 @@ def gladly_webhook(kind, conversation="conv-1", customer="cust-1", at=None, id=N
     return body
 
 
+def addresses_in(text):
+    """What looks like an e-mail address in a text, in lower case."""
+    if "@" not in text:
+        return set()
+    words = (word.strip(".").lower() for word in re.split(r"""[\s"'<>\\,;:(){}\[\]*]+""", text) if "@" in word)
+    return {word for word in words if 3 <= len(word) <= 254 and not word.startswith("@") and not word.endswith("@")}
+
+
 def basic(user, password):
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
@@ -173,6 +183,15 @@ def deep_merge(base, over):
         else:
             merged[key] = copy.deepcopy(value)
     return merged
+
+
+def secrets_in(config, key=None):
+    """The secrets that stand in a configuration itself."""
+    if isinstance(config, dict):
+        return set().union(*(secrets_in(value, name) for name, value in config.items()))
+    if isinstance(config, list):
+        return set().union(*(secrets_in(value, key) for value in config))
+    return {config} if key in ("api_key", "password", "token", "secret") and isinstance(config, str) else set()
 
 
 class Lines:
@@ -435,6 +454,7 @@ class Gladly:
         self.customers, self.merged, self.status, self.answers = {}, {}, {}, {}
         self.delay, self.token, self.retry_after = 0, GLADLY_TOKEN, None
         self.requests, self._lock = [], threading.Lock()
+        self._told = set()
         self._closing = threading.Event()
         self._server = None
         # Bound but not listening: keeps the port ours while the server is down, and connections refused.
@@ -489,6 +509,11 @@ class Gladly:
     def wait_asked(self, n, customer=None, timeout=None):
         return wait_for(lambda: self.asked(customer) >= n and self.asked(customer), timeout, f"{n} lookups")
 
+    def addresses(self):
+        """Every address that it knows or has ever told."""
+        with self._lock:
+            return self._told | addresses_in(json.dumps(list(self.customers.values()), ensure_ascii=False))
+
     def profile(self, customer):
         """The answer for a customer, in Gladly's form."""
         held = self.customers[customer]
@@ -518,8 +543,10 @@ class Gladly:
             return customer, 200, {}, self.profile(customer)
         return customer, 404, {}, {"errors": [{"attr": "customerId", "code": "not_exist"}]}
 
-    def _record(self, path, customer, authorization, status):
+    def _record(self, path, customer, authorization, status, body):
+        told = addresses_in(body.decode("utf-8", "replace"))
         with self._lock:
+            self._told |= told
             self.requests.append(
                 {"path": path, "customer": customer, "authorization": authorization, "status": status}
             )
@@ -563,13 +590,13 @@ def _gladly_handler(gladly):
         def do_GET(self):
             authorization = self.headers.get("Authorization")
             customer, status, headers, body = gladly.answer(self.path, authorization)
-            gladly._record(self.path, customer, authorization, status)
-            if gladly.delay and gladly._closing.wait(gladly.delay):
-                self.close_connection = True
-                return
             if not isinstance(body, bytes):
                 headers = {"Content-Type": "application/json", **headers}
                 body = json.dumps(body).encode()
+            gladly._record(self.path, customer, authorization, status, body)
+            if gladly.delay and gladly._closing.wait(gladly.delay):
+                self.close_connection = True
+                return
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -598,6 +625,7 @@ class Daemon:
     def __init__(self, sandbox=None, gladly=None, config=None, text=None, key=KEY, env=None, start=True):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="deskbridge-test-"))
         self._env, self._logs = env, []
+        self._gladly, self._secrets, self._addresses = gladly, set(), set()
         self.process = None
         (self.dir / "credentials").mkdir(mode=0o700)
         self.credential("klaviyo-api-key", key)
@@ -641,6 +669,7 @@ class Daemon:
 
     def credential(self, name, text):
         """Writes or changes a secret's file, at once and whole."""
+        self._secrets.add(text)
         self._replace(self.dir / "credentials" / name, text + "\n")
 
     def write(self, text):
@@ -710,6 +739,8 @@ class Daemon:
             if self.process and self.process.running:
                 self.process.kill9()
             shutil.rmtree(self.dir, ignore_errors=True)
+        leaks = self.leaks()
+        assert not leaks, "the log holds what it must not:\n" + "\n".join(leaks[:10])
 
     def report(self):
         return self.process.report() if self.process else ""
@@ -719,6 +750,23 @@ class Daemon:
     def log(self):
         """All lines that this daemon logged, over its restarts."""
         return self._logs + (self.process.stderr.all() if self.process else [])
+
+    def leaks(self):
+        """Lines of the log with a secret that this daemon was given, or an address of a webhook or a customer in full."""
+        plain = {secret for secret in self._secrets | secrets_in(self.config) if len(secret) >= 6}
+        users = ("", f"{WEBHOOK_USER}:", f"{GLADLY_USER}:")
+        secrets = plain | {
+            base64.b64encode((user + secret).encode()).decode().rstrip("=") for user in users for secret in plain
+        }
+        addresses = set()
+        if not self.config.get("log", {}).get("personal_data"):
+            addresses = self._addresses | (self._gladly.addresses() if self._gladly else set())
+        leaks = []
+        for line in self.log() + (self.process.stdout.all() if self.process else []):
+            low = line.lower() if "@" in line else ""
+            if any(secret in line for secret in secrets) or low and any(address in low for address in addresses):
+                leaks.append(line)
+        return leaks
 
     def mark(self):
         """A place in the log of the running process, for wait_log(since=…)."""
@@ -764,6 +812,7 @@ class Daemon:
         path = f"/webhooks/{source}" + (f"?{query}" if query else "")
         if isinstance(body, dict):
             body = json.dumps(body)
+        self._addresses |= addresses_in(body if isinstance(body, str) else body.decode("utf-8", "replace"))
         return request(self.address, method, path, body, {**send, **(headers or {})})
 
     def accepted(self, source, body, **kwargs):
