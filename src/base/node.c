@@ -125,6 +125,17 @@ struct node *node_overlay(const struct node *base, const struct node *over)
 	return all;
 }
 
+struct node node_at_key(const struct node *n)
+{
+	struct node at = *n;
+
+	if (n->key_line > 0) {
+		at.line = n->key_line;
+		at.column = n->key_column;
+	}
+	return at;
+}
+
 const char *node_kind(const struct node *n)
 {
 	static const char *const kinds[] = {

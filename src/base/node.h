@@ -25,9 +25,9 @@ struct node {
 	char *key;   /* the key under which a mapping holds it; NULL else */
 	char *path;  /* "sources.gladly.lookup[0].url" */
 	char *file;
-	unsigned line, column; /* of the value; from 1 */
+	unsigned line, column;         /* of the value; from 1 */
 	unsigned key_line, key_column; /* of the key; 0 where there is none or nobody said */
-	struct node **items;   /* of a list or mapping, in order */
+	struct node **items;           /* of a list or mapping, in order */
 	size_t n;
 };
 
@@ -46,6 +46,8 @@ const struct node *node_get(const struct node *map, const char *key);
 const char *node_text(const struct node *map, const char *key);
 /* `over` laid over `base`: mappings by key, anything else replaced. A new tree; places stay those of the files. */
 struct node *node_overlay(const struct node *base, const struct node *over);
+/* The node as it should stand in a problem that is about its key. Shares all with n; not to be freed. */
+struct node node_at_key(const struct node *n);
 const char *node_kind(const struct node *n); /* "a mapping", "a list", "text", "nothing": for messages */
 
 #endif

@@ -152,6 +152,25 @@ unsigned text_distance(const char *a, const char *b, unsigned cap)
 	return row[b_len] < cap + 1 ? row[b_len] : cap + 1;
 }
 
+const char *text_nearest(const char *word, const char *const *names, size_t n)
+{
+	unsigned cap = strlen(word) < 4 ? 1 : strlen(word) < 8 ? 2 : 3, best = cap + 1;
+	const char *found = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned distance = text_same(word, names[i]) ? 0 : text_distance(word, names[i], cap);
+
+		if (distance < best) {
+			best = distance;
+			found = names[i];
+		}
+	}
+	for (size_t i = 0; i < n && !found && strlen(word) > 2; i++)
+		if (strncmp(word, names[i], strlen(word)) == 0)
+			found = names[i];
+	return found;
+}
+
 const char *text_mask(const char *email, char out[TEXT_MASK_MAX])
 {
 	const char *at = email ? strrchr(email, '@') : NULL;

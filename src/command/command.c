@@ -14,7 +14,6 @@
 #include "http/version.h"
 
 #define CONFIG_DEFAULT DESKBRIDGE_SYSCONFDIR "/deskbridge.yaml"
-#define FAR_AWAY 3 /* edits: a word farther off is no typing error */
 
 static const struct command *const commands[] = {
 	&command_serve,   &command_check,   &command_explain, &command_sample,
@@ -23,7 +22,6 @@ static const struct command *const commands[] = {
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const char *const options[] = {"--config", "--help", "--version"};
-#define OPTIONS (sizeof(options) / sizeof(options[0]))
 
 static void print_usage(FILE *to)
 {
@@ -81,48 +79,24 @@ int command_usage_error(const struct command *c, const char *fmt, ...)
 	return COMMAND_USAGE;
 }
 
-/* The nearest of the names, or NULL; those farther off than FAR_AWAY are none. */
-struct nearest {
-	const char *word;
-	const char *name;
-	unsigned distance;
-};
-
-static void nearest_try(struct nearest *n, const char *name)
+static int unknown(const char *what, const char *word, const char *const *names, size_t n)
 {
-	unsigned distance = text_distance(n->word, name, FAR_AWAY);
+	const char *nearest = text_nearest(word, names, n);
 
-	if (distance <= FAR_AWAY && (!n->name || distance < n->distance)) {
-		n->name = name;
-		n->distance = distance;
-	}
-}
-
-static int unknown(const char *what, const struct nearest *n)
-{
-	fprintf(stderr, "deskbridge: unknown %s \"%.100s\"", what, n->word);
-	if (n->name)
-		fprintf(stderr, " (did you mean %s?)", n->name);
+	fprintf(stderr, "deskbridge: unknown %s \"%.100s\"", what, word);
+	if (nearest)
+		fprintf(stderr, " (did you mean %s?)", nearest);
 	fprintf(stderr, "\nTry \"deskbridge --help\".\n");
 	return COMMAND_USAGE;
 }
 
-static int unknown_option(const char *word)
-{
-	struct nearest n = {.word = word};
-
-	for (size_t i = 0; i < OPTIONS; i++)
-		nearest_try(&n, options[i]);
-	return unknown("option", &n);
-}
-
 static int unknown_command(const char *word)
 {
-	struct nearest n = {.word = word};
+	const char *names[COMMANDS];
 
 	for (size_t i = 0; i < COMMANDS; i++)
-		nearest_try(&n, commands[i]->name);
-	return unknown("command", &n);
+		names[i] = commands[i]->name;
+	return unknown("command", word, names, COMMANDS);
 }
 
 static const struct command *command_find(const char *name)
@@ -195,7 +169,7 @@ static int read_options(struct command_context *ctx, int argc, char **argv, int 
 			return COMMAND_USAGE;
 		}
 		if (!file)
-			return unknown_option(word);
+			return unknown("option", word, options, sizeof(options) / sizeof(options[0]));
 		ctx->config_file = file;
 		ctx->config_given = true;
 	}

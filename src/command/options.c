@@ -28,7 +28,7 @@ static int unknown(const struct command *c, const struct option_spec *specs, con
 
 	for (const struct option_spec *s = specs; s->name && n < NAMES_MAX; s++)
 		names[n++] = s->name;
-	const char *nearest = settings_nearest(name, names, n);
+	const char *nearest = text_nearest(name, names, n);
 	if (nearest)
 		return command_usage_error(c, "unknown option %s (did you mean %s?)", name, nearest);
 	return command_usage_error(c, "unknown option %s", name);

@@ -25,7 +25,7 @@ static void read_account(struct loader *l, const char *name, const struct node *
 
 static bool read_name(struct loader *l, const struct node *n)
 {
-	struct node at = settings_key(n);
+	struct node at = node_at_key(n);
 	struct err err = {0};
 
 	if (check_name(n->key, &err) == 0 && strcmp(n->key, "none") != 0)
@@ -41,7 +41,7 @@ static void read_several(struct loader *l, const struct node *klaviyo, const str
 	struct problems *p = l->reader.problems;
 
 	for (size_t i = 0; i < klaviyo->n; i++) {
-		struct node at = settings_key(klaviyo->items[i]);
+		struct node at = node_at_key(klaviyo->items[i]);
 
 		if (klaviyo->items[i] != accounts)
 			problems_error(p, &at,

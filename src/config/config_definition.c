@@ -76,7 +76,7 @@ static bool is_secret_key(const char *key)
 static bool is_misspelt(const char *key)
 {
 	static const char *const known[] = {"user", "password", "secret", "method"};
-	const char *near = settings_nearest(key, known, sizeof(known) / sizeof(known[0]));
+	const char *near = text_nearest(key, known, sizeof(known) / sizeof(known[0]));
 
 	return near && strcmp(near, key) != 0;
 }

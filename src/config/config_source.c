@@ -80,7 +80,7 @@ static const struct account *find_account(struct loader *l, const struct node *n
 		return NULL; /* none could be read, which is told already */
 	for (size_t i = 0; i < c->accounts_n; i++)
 		names[count++] = c->accounts[i].name;
-	near = settings_nearest(n->text, names, count);
+	near = text_nearest(n->text, names, count);
 	all = config_join(names, count);
 	problems_error(l->reader.problems, n, "there is no account of that name; %s%s%sthere is: %s%s",
 		       near ? "did you mean " : "", near ? near : "", near ? "? " : "", all, also);
@@ -98,7 +98,7 @@ static void read_choice(struct loader *l, const struct node *n, struct account_c
 		return;
 	}
 	for (size_t i = 0; i < n->n; i++) {
-		struct node at = settings_key(n->items[i]);
+		struct node at = node_at_key(n->items[i]);
 
 		if (n->items[i] != use && n->items[i] != when)
 			problems_error(l->reader.problems, &at, "unknown key; known here: when, use");
@@ -179,7 +179,7 @@ static void read_source(struct loader *l, const struct node *n, struct source *s
 
 static bool read_name(struct loader *l, const struct node *n)
 {
-	struct node at = settings_key(n);
+	struct node at = node_at_key(n);
 	struct err err = {0};
 
 	if (check_name(n->key, &err) == 0)

@@ -98,11 +98,11 @@ static bool part_read_member(struct part *p, const struct node *n, const struct 
 			     struct problems *problems)
 {
 	static const char *const keys[] = {"credential", "file", "env"};
-	struct node at = settings_key(n);
+	struct node at = node_at_key(n);
 	const char *near;
 
 	if (!text_is(n->key, "credential") && !text_is(n->key, "file") && !text_is(n->key, "env")) {
-		near = settings_nearest(n->key, keys, sizeof(keys) / sizeof(keys[0]));
+		near = text_nearest(n->key, keys, sizeof(keys) / sizeof(keys[0]));
 		problems_error(problems, &at, "unknown key; %s%s%s{credential: NAME}, {file: PATH} or {env: NAME}",
 			       near ? "did you mean " : "expected ", near ? near : "", near ? "? Expected " : "");
 		return false;

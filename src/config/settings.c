@@ -229,33 +229,3 @@ int settings_describe(unsigned n, const char **ret_name, const char **ret_type, 
 	}
 	return -ENOENT;
 }
-
-struct node settings_key(const struct node *n)
-{
-	struct node at = *n;
-
-	if (n->key_line > 0) {
-		at.line = n->key_line;
-		at.column = n->key_column;
-	}
-	return at;
-}
-
-const char *settings_nearest(const char *name, const char *const *names, size_t n)
-{
-	unsigned cap = strlen(name) < 4 ? 1 : strlen(name) < 8 ? 2 : 3, best = cap + 1;
-	const char *found = NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		unsigned distance = text_same(name, names[i]) ? 0 : text_distance(name, names[i], cap);
-
-		if (distance < best) {
-			best = distance;
-			found = names[i];
-		}
-	}
-	for (size_t i = 0; i < n && !found && strlen(name) > 2; i++)
-		if (strncmp(name, names[i], strlen(name)) == 0)
-			found = names[i];
-	return found;
-}

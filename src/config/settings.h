@@ -77,12 +77,6 @@ const char *setting_type_name(const struct setting *s); /* "duration", "choice o
 int settings_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_default,
 		      const char **ret_help) MUSTCHECK;
 
-/* The node as it should stand in a problem that is about its key. Shares all with n; not to be freed. */
-struct node settings_key(const struct node *n);
-
-/* The one of names that a typo or an abbreviation most likely meant, or NULL. */
-const char *settings_nearest(const char *name, const char *const *names, size_t n);
-
 /* ---- reading -------------------------------------------------------------------------------------------------------
  */
 

@@ -57,7 +57,7 @@ static const struct setting *elsewhere_find(const char *prefix, const char *key)
 
 void settings_unknown(struct settings_reader *r, const char *prefix, const struct node *n)
 {
-	struct node at = settings_key(n);
+	struct node at = node_at_key(n);
 	const char *names[64], *near;
 	const struct setting *s;
 	struct buf all;
@@ -73,7 +73,7 @@ void settings_unknown(struct settings_reader *r, const char *prefix, const struc
 		buf_addf(&all, "%s%s", count > 0 ? ", " : "", name);
 		names[count++] = name;
 	}
-	near = settings_nearest(n->key, names, count);
+	near = text_nearest(n->key, names, count);
 	s = near ? NULL : elsewhere_find(prefix, n->key);
 	if (near)
 		problems_error(r->problems, &at, "unknown key; did you mean %s?", near);

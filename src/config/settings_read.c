@@ -178,7 +178,7 @@ static int take_choice(const struct setting *s, const char *text, void *base, st
 		names[n++] = c->name;
 		buf_addf(&all, "%s%s", n == 1 ? "" : c[1].name ? ", " : " or ", c->name);
 	}
-	near = settings_nearest(text, names, n);
+	near = text_nearest(text, names, n);
 	err_set(err, -EINVAL, "expected %s, found %s%s%s%s", all.data, shown(text, out), near ? "; did you mean " : "",
 		near ? near : "", near ? "?" : "");
 	buf_done(&all);

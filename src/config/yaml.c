@@ -207,16 +207,6 @@ static int by_key(const void *a, const void *b)
 	return x->key_column < y->key_column ? -1 : x->key_column > y->key_column;
 }
 
-/* A problem at the key instead of the value. */
-static struct node at_key(const struct node *n)
-{
-	struct node at = *n;
-
-	at.line = n->key_line;
-	at.column = n->key_column;
-	return at;
-}
-
 /* Reports keys given twice and keeps the first. Sorted, so that a mapping of 100,000 keys costs no more than a file. */
 static void reader_unique(struct reader *r, struct node *map)
 {
@@ -230,7 +220,7 @@ static void reader_unique(struct reader *r, struct node *map)
 	qsort(sorted, map->n, sizeof(*sorted), by_key);
 	for (size_t i = 0; i < map->n; i++) {
 		if (first && strcmp(first->key, sorted[i]->key) == 0) {
-			struct node at = at_key(sorted[i]);
+			struct node at = node_at_key(sorted[i]);
 
 			problems_error(r->problems, &at, "given twice (first in line %u): keep one", first->key_line);
 			sorted[i]->key_line = 0; /* which no key has: marks what goes */

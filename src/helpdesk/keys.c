@@ -7,38 +7,24 @@
 #include "base/buf.h"
 #include "base/text.h"
 
-#define KEYS_TYPO_EDITS 3
 #define KEYS_LIST_BYTES 600
-
-const char *keys_nearest(const char *s, const char *const *known)
-{
-	unsigned best = KEYS_TYPO_EDITS + 1;
-	const char *nearest = NULL;
-
-	for (; *known; known++) {
-		unsigned apart = text_distance(s, *known, KEYS_TYPO_EDITS);
-
-		/* Three edits make any three letters out of any others: that is no typo. */
-		if (apart >= best || apart * 2 > strlen(*known))
-			continue;
-		best = apart;
-		nearest = *known;
-	}
-	return nearest;
-}
 
 void keys_error(const struct node *at, const char *what, const char *name, const char *const *known,
 		struct problems *problems)
 {
-	const char *nearest = keys_nearest(name, known);
+	const char *nearest;
 	struct buf list;
+	size_t n = 0;
 
+	while (known[n])
+		n++;
+	nearest = text_nearest(name, known, n);
 	if (nearest) {
 		problems_error(problems, at, "unknown %s \"%.64s\"; did you mean \"%s\"?", what, name, nearest);
 		return;
 	}
 	buf_init(&list, KEYS_LIST_BYTES);
-	for (size_t i = 0; known[i]; i++)
+	for (size_t i = 0; i < n; i++)
 		buf_addf(&list, "%s%s", i > 0 ? ", " : "", known[i]);
 	problems_error(problems, at, "unknown %s \"%.64s\"; expected one of %s", what, name, list.data);
 	buf_done(&list);
@@ -51,8 +37,11 @@ void keys_check(const struct node *map, const char *const *known, struct problem
 
 		while (*k && strcmp(*k, map->items[i]->key) != 0)
 			k++;
-		if (!*k)
-			keys_error(map->items[i], "key", map->items[i]->key, known, problems);
+		if (!*k) {
+			struct node at = node_at_key(map->items[i]);
+
+			keys_error(&at, "key", map->items[i]->key, known, problems);
+		}
 	}
 }
 

@@ -9,9 +9,7 @@
 #include "base/node.h"
 #include "base/problems.h"
 
-/* The known name that s is most probably a typo of, or NULL. known: NULL-ended. */
-const char *keys_nearest(const char *s, const char *const *known);
-/* An error for every key of map that is not known, with the nearest that is. */
+/* An error for every key of map that is not known, with the nearest that is. known: NULL-ended. */
 void keys_check(const struct node *map, const char *const *known, struct problems *problems);
 /* An error at `at` that says what `name` should have been: one of known, and which of them is nearest. */
 void keys_error(const struct node *at, const char *what, const char *name, const char *const *known,

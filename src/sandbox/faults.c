@@ -140,17 +140,8 @@ static int unknown_word(const char *word, struct err *reterr)
 	static const char *const words[] = {"status",  "retry-after", "html",  "challenge", "reset",
 					    "die",     "delay",       "path",  "method",    "email",
 					    "account", "after",       "first", "every",     "for"};
-	const char *nearest = NULL;
-	unsigned best = 3;
+	const char *nearest = text_nearest(word, words, sizeof(words) / sizeof(words[0]));
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		unsigned distance = text_distance(word, words[i], best);
-
-		if (distance < best) {
-			best = distance;
-			nearest = words[i];
-		}
-	}
 	return err_set(reterr, -EINVAL, "unknown word \"%s\"%s%s%s", word, nearest ? " (did you mean " : "",
 		       nearest ? nearest : "", nearest ? "?)" : "");
 }

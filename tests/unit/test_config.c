@@ -450,6 +450,7 @@ static const struct wrong wrongs[] = {
 	{GOOD "rules: [{on: opend, send: x}, default]\n", 5, 14, "rules[0].on", "opened"},
 	{GOOD "rules: [{on: closed}, default]\n", 5, 9, "rules[0]", "expected `send` or `drop`"},
 	{GOOD "rules: [{on: closed, send: x}]\n", 5, 8, "rules", "opened"},
+	{GOOD "rules: [{on: closed, sned: x, drop: y}, default]\n", 5, 22, "rules[0].sned", "did you mean \"send\"?"},
 	{SRC("    rules: [{drop: 1, send: x}, default]"), 7, 20, "sources.bear.rules[0].drop", "sends or drops"},
 
 	/* account */

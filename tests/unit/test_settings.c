@@ -88,35 +88,6 @@ static void describing_ends_and_names_defaults(void **state)
 	assert_int_equal(settings_describe(n, &name, &type, &fallback, &help), -ENOENT);
 }
 
-static void typos_and_abbreviations_find_their_name(void **state)
-{
-	static const char *const names[] = {"person_gap", "quota", "quota_share", "url", "late", "warning"};
-	static const struct {
-		const char *typed, *meant;
-	} rows[] = {
-		{"persn_gap", "person_gap"},
-		{"Person_Gap", "person_gap"},
-		{"quata", "quota"},
-		{"quota_shares", "quota_share"},
-		{"uri", "url"},
-		{"lat", "late"},
-		{"warn", "warning"},
-		{"frobnicate", NULL},
-		{"x", NULL},
-		{"", NULL},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const char *near = settings_nearest(rows[i].typed, names, sizeof(names) / sizeof(names[0]));
-
-		if (!text_is(near, rows[i].meant))
-			fail_msg("%s: found %s, expected %s", rows[i].typed, near ? near : "none",
-				 rows[i].meant ? rows[i].meant : "none");
-	}
-	assert_null(settings_nearest("a", NULL, 0));
-}
-
 /* ---- ranges and units, by single values
  * -------------------------------------------------------------------------------- */
 
@@ -259,7 +230,6 @@ int main(void)
 		cmocka_unit_test(every_row_stands_below_a_row),
 		cmocka_unit_test(every_member_has_one_row),
 		cmocka_unit_test(describing_ends_and_names_defaults),
-		cmocka_unit_test(typos_and_abbreviations_find_their_name),
 		cmocka_unit_test(values_are_read_with_units_and_ranges),
 		cmocka_unit_test(numbers_are_plain_decimals_in_their_range),
 		cmocka_unit_test(a_wrong_value_that_may_be_an_address_is_not_shown),

@@ -196,6 +196,35 @@ static void error_text_is_prefixed_and_cut(void **state)
 	assert_int_equal(strlen(e.text), ERR_TEXT_MAX - 1);
 }
 
+static void typos_and_abbreviations_find_their_name(void **state)
+{
+	static const char *const names[] = {"person_gap", "quota", "quota_share", "url", "late", "warning"};
+	static const struct {
+		const char *typed, *meant;
+	} rows[] = {
+		{"persn_gap", "person_gap"},
+		{"Person_Gap", "person_gap"},
+		{"quata", "quota"},
+		{"quota_shares", "quota_share"},
+		{"uri", "url"},
+		{"lat", "late"},
+		{"warn", "warning"},
+		{"frobnicate", NULL},
+		{"x", NULL},
+		{"", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *near = text_nearest(rows[i].typed, names, sizeof(names) / sizeof(names[0]));
+
+		if (!text_is(near, rows[i].meant))
+			fail_msg("%s: found %s, expected %s", rows[i].typed, near ? near : "none",
+				 rows[i].meant ? rows[i].meant : "none");
+	}
+	assert_null(text_nearest("a", NULL, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +232,7 @@ int main(void)
 		cmocka_unit_test(trimming_takes_blanks_at_both_ends),
 		cmocka_unit_test(utf8_is_told_from_what_looks_like_it),
 		cmocka_unit_test(distance_counts_edits_up_to_the_cap),
+		cmocka_unit_test(typos_and_abbreviations_find_their_name),
 		cmocka_unit_test(mask_shows_the_first_letter_and_the_domain),
 		cmocka_unit_test(quantities_need_exact_units),
 		cmocka_unit_test(pairs_keep_their_order_and_the_first_counts),
