@@ -1,0 +1,318 @@
+#!/bin/sh
+# The installed package under a real systemd: boots a Debian 12 in a container, and there starts, reloads, kills, upgrades
+# and stops the service, with the sandbox for Klaviyo and for the helpdesk. What a unit file promises shows only here.
+#
+#   dpkg-buildpackage -b -us -uc
+#   tests/fault/systemd-boot.sh ../deskbridge_0.1.0_amd64.deb [ROOT]
+#
+# Needs root, debootstrap, systemd-nspawn (package systemd-container), two minutes, and a Debian mirror (DEBIAN_MIRROR, or
+# debootstrap's own) to make the bare system from; so it is no part of `make check`. ROOT is a folder in which the bare
+# system is kept for the next run; without it the system is made anew and thrown away. Prints a line for each check (TAP);
+# ends with 0 where all are good.
+set -eu
+
+# ---- outside: the container ------------------------------------------------------------------------------------------
+
+outside() {
+	case ${1:-} in
+	'' | -*)
+		sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+		exit 2
+		;;
+	esac
+	package=$1
+	[ "$(id -u)" = 0 ] || { echo "systemd-boot: only root can boot a container" >&2 && exit 2; }
+	work=$(mktemp -d)
+	container=
+	# shellcheck disable=SC2064 # work is known now
+	trap "[ -z \"\$container\" ] || kill \"\$container\" 2>/dev/null; rm -rf '$work'" EXIT
+	bare=${2:-$work/bare}
+	if [ ! -x "$bare/bin/systemctl" ]; then
+		needs=$(dpkg-deb -f "$package" Depends | tr ',' '\n' | sed 's/^ *//; s/[ (|].*//' | tr '\n' ',')
+		debootstrap --variant=minbase --include="${needs}systemd-sysv,dbus,curl" bookworm "$bare" \
+			${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/debootstrap.log" 2>&1 ||
+			{ tail -n 20 "$work/debootstrap.log" >&2 && exit 1; }
+	fi
+	root=$work/root
+	cp -a "$bare" "$root"
+	cp "$package" "$root/root/deskbridge.deb"
+	cp "$0" "$root/root/inside"
+	chroot "$root" dpkg -i /root/deskbridge.deb >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" >&2 && exit 1; }
+	cat >"$root/etc/systemd/system/inside.service" <<'UNIT'
+[Unit]
+After=multi-user.target
+[Service]
+Type=oneshot
+TimeoutStartSec=300
+ExecStart=/bin/sh /root/inside --inside
+ExecStopPost=/bin/systemctl poweroff --no-block
+StandardOutput=append:/root/result
+StandardError=append:/root/trouble
+UNIT
+	ln -s ../inside.service "$root/etc/systemd/system/multi-user.target.wants/inside.service"
+	systemd-nspawn -q -D "$root" -b --register=no --keep-unit --private-network --resolv-conf=off --link-journal=no \
+		</dev/null >"$work/console" 2>&1 &
+	container=$!
+	wait $container || true
+	container=
+	cat "$root/root/result"
+	if ! grep -q '^1\.\.' "$root/root/result" || grep -q '^not ok' "$root/root/result"; then
+		tail -n 40 "$root/root/trouble" "$root/root/journal" >&2 || tail -n 40 "$work/console" >&2
+		exit 1
+	fi
+}
+
+# ---- inside: the checks ----------------------------------------------------------------------------------------------
+
+n=0
+# check TEXT COMMAND…: one line of the result.
+check() {
+	text=$1
+	shift
+	n=$((n + 1))
+	if "$@" >/root/said 2>&1; then
+		printf 'ok %d - %s\n' $n "$text"
+	else
+		printf 'not ok %d - %s\n' $n "$text"
+		sed 's/^/# /' /root/said
+	fi
+}
+
+# soon COMMAND…: true as soon as the command is, false after 30 s.
+soon() {
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ $tries -lt 300 ] || return 1
+		sleep 0.1
+	done
+}
+
+is() { [ "$1" = "$2" ] || { printf 'expected "%s", is "%s"\n' "$2" "$1" && false; }; }
+of_unit() { systemctl show -p "$1" --value deskbridge.service; }
+unit_is() { is "$(of_unit "$1")" "$2"; }
+unit_is_soon() { soon unit_is "$1" "$2"; }
+since() { journalctl -q -u deskbridge -o cat --after-cursor="$cursor"; }
+told() { since | grep -q "$1"; }
+told_soon() { soon told "$1"; }
+mark() { cursor=$(journalctl -q -n 1 --show-cursor | sed -n 's/^-- cursor: //p'); }
+# status_of SOURCE PASSWORD: the answer's HTTP status for a webhook that says nothing of interest.
+status_of() {
+	curl -s -o /dev/null -w '%{http_code}' -u "deskbridge:$2" -H 'Content-Type: application/json' \
+		-d '{"type":"SOMETHING/ELSE"}' "http://127.0.0.1:8085/webhooks/$1" || true
+}
+status_is() { is "$(status_of "$1" "$2")" "$3"; }
+status_is_soon() { soon status_is "$1" "$2" "$3"; }
+# delivered CONVERSATION: how many events of it the sandbox holds.
+delivered() { curl -s http://127.0.0.1:9090/sandbox/events | grep -o "\"Conversation ID\": *\"$1\"" | wc -l; }
+delivered_is() { is "$(delivered "$1")" "$2"; }
+delivered_soon() { soon delivered_is "$1" "$2"; }
+# post CONVERSATION: an opening for the customer with one address; true where it was accepted.
+post() { deskbridge sample gladly opened --conversation "$1" --customer cust-1 --post 2>/dev/null | grep -q accepted; }
+
+secret() {
+	printf %s "$2" >"/etc/deskbridge/credentials/$1.new"
+	chown root:deskbridge "/etc/deskbridge/credentials/$1.new"
+	chmod 0640 "/etc/deskbridge/credentials/$1.new"
+	mv "/etc/deskbridge/credentials/$1.new" "/etc/deskbridge/credentials/$1"
+}
+
+# configure [LINE…]: the configuration, and what else it shall hold.
+configure() {
+	{
+		cat <<'YAML'
+version: 1
+klaviyo:
+  url: http://127.0.0.1:9090
+  api_key: {credential: klaviyo-api-key}
+  person_gap: 0s
+sources:
+  gladly:
+    preset: gladly
+    authenticate: {user: deskbridge, password: {credential: gladly-webhook}}
+    lookup: {base_url: "http://127.0.0.1:9090", user: bot@example.com, password: {credential: gladly-api-token}}
+YAML
+		[ $# = 0 ] || printf '%s\n' "$@"
+	} >/etc/deskbridge/deskbridge.yaml
+}
+
+installed() {
+	check 'the package made the user' getent passwd deskbridge
+	check 'the unit is enabled' systemctl -q is-enabled deskbridge.service
+	check 'the socket is not' is "$(systemctl is-enabled deskbridge.socket)" disabled
+	check 'without a configuration it does not start, which is no failure' unit_is ConditionResult no
+	check 'and nothing has failed' is "$(systemctl --failed --plain --no-legend)" ''
+
+	mkdir -p /etc/deskbridge/credentials
+	configure
+	secret klaviyo-api-key pk_sandbox_boot
+	secret gladly-webhook open-sesame
+	secret gladly-api-token a-gladly-token
+	chown -R root:deskbridge /etc/deskbridge
+	chmod 0750 /etc/deskbridge /etc/deskbridge/credentials
+	chmod 0640 /etc/deskbridge/deskbridge.yaml
+	systemd-run -q --unit=sandbox deskbridge sandbox --listen 127.0.0.1:9090 --customer cust-1=jo@example.com
+	soon curl -fs -o /dev/null http://127.0.0.1:9090/sandbox/events
+}
+
+runs() {
+	check 'it starts and says READY' systemctl start deskbridge
+	check 'its status says where it listens' sh -c 'systemctl show -p StatusText deskbridge | grep -q 127.0.0.1:8085'
+	check 'a webhook is accepted' post one
+	check 'and delivered' delivered_soon one 1
+	pid=$(of_unit MainPID)
+	check 'it runs as its user' is "$(stat -c %U "/proc/$pid")" deskbridge
+	check 'it may gain nothing, and has a filter of system calls' \
+		is "$(grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' "/proc/$pid/status" | tr -s '\t \n' ' ')" \
+		'CapEff: 0000000000000000 CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2 '
+	check 'its state is its own' is "$(stat -c '%a %U' /var/lib/deskbridge)" '700 deskbridge'
+	check 'and so are the files in it' is "$(find /var/lib/deskbridge -type f -perm /077)" ''
+	mark
+	post two
+	check 'a dead letter is told' sh -c 'deskbridge sample gladly opened --conversation two-b --customer nobody --post'
+	check 'in fields of the journal' soon \
+		sh -c 'journalctl -q -u deskbridge -o json DESKBRIDGE_SOURCE=gladly | grep -q "\"DESKBRIDGE_WEBHOOK\""'
+}
+
+reloads() {
+	mark
+	configure '  second:' '    preset: gladly' '    authenticate: {user: deskbridge, password: {credential: gladly-webhook}}' \
+		'    lookup: {base_url: "http://127.0.0.1:9090", user: b@example.com, password: {credential: gladly-api-token}}'
+	check 'before the reload there is no second source' status_is second open-sesame 404
+	check 'a good configuration is taken by reload' systemctl reload deskbridge
+	check 'and there it is' status_is_soon second open-sesame 200
+	configure '  second:' '    presett: gladly'
+	check 'a wrong one fails the reload' is "$(systemctl reload deskbridge 2>/dev/null && echo taken)" ''
+	check 'with the reason in the journal' told_soon presett
+	check 'and the former one goes on' status_is second open-sesame 200
+	configure
+	systemctl reload deskbridge
+	check 'a source that was taken out is gone' status_is_soon second open-sesame 404
+	check 'all by the same process' is "$(of_unit MainPID)" "$pid"
+	mark
+	secret gladly-webhook another-one
+	check 'a changed secret is seen' told_soon 'a secret changed: credential gladly-webhook'
+	check 'the old one is refused' status_is gladly open-sesame 401
+	check 'the new one is taken' status_is gladly another-one 200
+}
+
+dies() {
+	restarts=$(of_unit NRestarts)
+	: >/root/accepted
+	i=0
+	while [ $i -lt 40 ]; do
+		i=$((i + 1))
+		[ $((i % 12)) != 6 ] || kill -9 "$(of_unit MainPID)"
+		soon post "kill-$i" && echo "kill-$i" >>/root/accepted
+	done
+	check 'kill -9 is followed by a restart, thrice' unit_is_soon NRestarts $((restarts + 3))
+	check 'all webhooks were accepted in the end' is "$(wc -l </root/accepted)" 40
+	soon delivered_is kill-40 1
+	while read -r conversation; do
+		delivered_soon "$conversation" 1 >/dev/null || echo "$conversation: $(delivered "$conversation")"
+	done </root/accepted >/root/wrong
+	check 'each was delivered once' is "$(cat /root/wrong)" ''
+}
+
+# watched: with two seconds for the watchdog instead of a minute.
+watched() {
+	mkdir -p /run/systemd/system/deskbridge.service.d
+	printf '[Service]\nWatchdogSec=2s\nTimeoutAbortSec=3s\n' >/run/systemd/system/deskbridge.service.d/watchdog.conf
+	systemctl daemon-reload
+	systemctl restart deskbridge
+	pid=$(of_unit MainPID)
+	sleep 7 # three times what systemd waits for
+	check 'the watchdog is fed' is "$(of_unit MainPID) $(of_unit ActiveState)" "$pid active"
+	restarts=$(of_unit NRestarts)
+	mark
+	kill -STOP "$pid"
+	check 'one that hangs is restarted' unit_is_soon NRestarts $((restarts + 1))
+	check 'and works' soon post after-the-watchdog
+	rm /run/systemd/system/deskbridge.service.d/watchdog.conf
+	systemctl daemon-reload
+}
+
+misconfigured() {
+	configure '  second:' '    presett: gladly'
+	systemctl restart deskbridge 2>/dev/null || true
+	unit_is_soon ActiveState failed >/dev/null
+	check 'a wrong configuration ends the start with 78' unit_is ExecMainStatus 78
+	sleep 3 # three times RestartSec
+	check 'and is not tried again' is "$(of_unit ActiveState) $(of_unit NRestarts)" 'failed 0'
+	configure
+	check 'mended, it starts' systemctl restart deskbridge
+}
+
+# hammer FILE: webhooks one after the other until the file /root/hammering is gone; each one's answer goes to FILE.
+hammer() {
+	touch /root/hammering
+	while [ -e /root/hammering ]; do
+		curl -s -o /dev/null -w '%{http_code} %{exitcode}\n' -u deskbridge:another-one -H 'Content-Type: application/json' \
+			-d '{"type":"SOMETHING/ELSE"}' http://127.0.0.1:8085/webhooks/gladly || true
+	done >"$1"
+}
+
+activated() {
+	systemctl stop deskbridge
+	check 'stopped, it ended well' is "$(of_unit Result) $(of_unit ExecMainStatus) $(of_unit ActiveState)" 'success 0 inactive'
+	check 'systemd takes over the listening socket' systemctl enable -q --now deskbridge.socket
+	check 'a webhook starts the daemon' post activated
+	check 'and is delivered' delivered_soon activated 1
+	hammer /root/answers &
+	hammering=$!
+	soon test -s /root/answers
+	systemctl restart deskbridge
+	systemctl restart deskbridge
+	before=$(wc -l </root/answers)
+	soon sh -c "[ \$(wc -l </root/answers) -gt $((before + 5)) ]"
+	rm /root/hammering
+	wait $hammering
+	check 'no webhook is refused through two restarts' is "$(sort /root/answers | uniq -c | grep -v ' 200 0$')" ''
+	mark
+	dpkg -i /root/deskbridge.deb >/dev/null 2>&1
+	check 'an upgrade restarts it' told_soon stopped
+	check 'and leaves the socket' is "$(systemctl is-active deskbridge.socket) $(systemctl is-enabled deskbridge.socket)" \
+		'active enabled'
+	check 'and it works' post upgraded
+	systemctl disable -q --now deskbridge.socket
+}
+
+# by_credentials: secrets that only root can read, passed by systemd.
+by_credentials() {
+	mkdir -p /etc/systemd/system/deskbridge.service.d
+	{
+		echo '[Service]'
+		for name in klaviyo-api-key gladly-webhook gladly-api-token; do
+			printf 'LoadCredential=%s:/etc/deskbridge/credentials/%s\n' $name $name
+		done
+	} >/etc/systemd/system/deskbridge.service.d/override.conf
+	chmod 0700 /etc/deskbridge/credentials
+	chmod 0600 /etc/deskbridge/credentials/*
+	systemctl daemon-reload
+	check 'with LoadCredential= it needs no right to the files' systemctl restart deskbridge
+	check 'and takes webhooks' post credentials
+	check 'and reloads' systemctl reload deskbridge
+	check 'and delivers' delivered_soon credentials 1
+}
+
+removed() {
+	journalctl -q -u deskbridge -o short-precise >/root/journal
+	check 'no secret and no address is in the journal' \
+		is "$(journalctl -q -u deskbridge -o json | grep -E 'jo@example|open-sesame|another-one|a-gladly-token|pk_sandbox_boot')" ''
+	check 'the service stops' systemctl stop deskbridge
+	check 'within its time and well' is "$(of_unit Result) $(of_unit ExecMainStatus)" 'success 0'
+	check 'the package can be removed' dpkg -r deskbridge
+	check 'and leaves configuration and state' test -f /etc/deskbridge/deskbridge.yaml -a -d /var/lib/deskbridge
+}
+
+inside() {
+	for part in installed runs reloads dies watched misconfigured activated by_credentials removed; do
+		$part
+	done
+	printf '1..%d\n' $n
+}
+
+case ${1:-} in
+--inside) inside ;;
+*) outside "$@" ;;
+esac
