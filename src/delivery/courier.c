@@ -45,7 +45,8 @@ struct courier {
 
 	struct outlet_shared shared;
 	struct lookup *lookup;
-	struct outlet **outlets; /* those configured, and those that still have something under way */
+	struct generation *generation; /* the newest; NULL: none yet */
+	struct outlet **outlets;       /* those configured, and those that still have something under way */
 	size_t outlets_n;
 	bool stalled, stopping;
 	int64_t deadline_ms; /* stopping */
@@ -143,13 +144,19 @@ static void outlets_sweep(struct courier *c)
 
 static void take_generation(struct courier *c, struct generation *g)
 {
+	/* Changed secrets come with the same configuration. */
+	bool reloaded = !c->generation || c->generation->config != g->config;
+
 	for (size_t i = 0; i < g->config->accounts_n; i++)
 		if (!outlet_find(c, g->config->accounts[i].name))
 			(void)outlet_add(c, g->config->accounts[i].name);
 	for (size_t i = 0; i < c->outlets_n; i++)
-		outlet_configure(c->outlets[i], config_account(g->config, outlet_name(c->outlets[i])), g->secrets);
+		outlet_configure(c->outlets[i], config_account(g->config, outlet_name(c->outlets[i])), g->secrets,
+				 reloaded);
 	outlets_sweep(c);
 	lookup_generation(c->lookup, g);
+	generation_unref(c->generation);
+	c->generation = generation_ref(g);
 }
 
 static void return_unknown(struct courier *c, struct event *e)
@@ -338,6 +345,7 @@ void courier_stop(struct courier *c, int64_t deadline_ms)
 	for (size_t i = 0; i < c->outlets_n; i++)
 		outlet_free(c->outlets[i]);
 	free(c->outlets);
+	generation_unref(c->generation);
 	mailbox_free(c->mailbox);
 	INSIST(pthread_mutex_destroy(&c->lock) == 0);
 	free(c);

@@ -379,15 +379,16 @@ static bool outlet_adopt(struct outlet *o, const struct account *a, const char *
 	return changed;
 }
 
-void outlet_configure(struct outlet *o, const struct account *a, const struct secrets *secrets)
+void outlet_configure(struct outlet *o, const struct account *a, const struct secrets *secrets, bool reloaded)
 {
-	if (!a) {
+	bool changed = !a || outlet_adopt(o, a, secret_value(secrets, a->api_key));
+
+	if (!a)
 		o->configured = false;
-		outlet_unparked(o);
-	} else if (outlet_adopt(o, a, secret_value(secrets, a->api_key))) {
+	else if (changed || reloaded)
 		scheduler_renew(&o->scheduler, &o->limits);
+	if (changed)
 		outlet_unparked(o);
-	}
 	o->told = false;
 	outlet_tell(o);
 	tray_return(o, outlet_is_shut(o));

@@ -25,8 +25,10 @@ void outlet_free(struct outlet *o); /* with an empty tray and nothing in flight;
 const char *outlet_name(const struct outlet *o);
 
 /* The account as it is configured now; NULL: no longer. Takes copies. Tells the window anew in any case. A key, URL,
- * revision or quota that changed un-parks at once; events that may no longer go are returned. */
-void outlet_configure(struct outlet *o, const struct account *a, const struct secrets *secrets);
+ * revision or quota that changed un-parks at once; events that may no longer go are returned. reloaded: the operator
+ * asked for it: one request goes alone first, at once also where the account is parked (who mended what stands between
+ * here and Klaviyo changed nothing that we see); it counts as parked until that request says otherwise. */
+void outlet_configure(struct outlet *o, const struct account *a, const struct secrets *secrets, bool reloaded);
 bool outlet_is_configured(const struct outlet *o);
 /* Takes over e: into the tray, or returned at once where it may not go. */
 void outlet_take(struct outlet *o, struct event *e);

@@ -245,18 +245,23 @@ static void settle(struct post *p)
 	assert_int_equal(nth(p, NEWS_ALIVE, n).token, token);
 }
 
-static void new_key(struct post *p, const char *key)
+static void new_secret(struct post *p, const char *file, const char *text)
 {
 	struct problems problems = {0};
 	struct generation *next;
 
-	scripted_write(p->folder, "key", key);
+	scripted_write(p->folder, file, text);
 	next = generation_refresh(p->g, &problems);
 	problems_done(&problems);
 	assert_non_null(next);
 	generation_unref(p->g);
 	p->g = next;
 	courier_generation(p->courier, p->g);
+}
+
+static void new_key(struct post *p, const char *key)
+{
+	new_secret(p, "key", key);
 }
 
 /* ---- delivery ---------------------------------------------------------------------------------------------------- */
@@ -567,7 +572,24 @@ static void the_old_keys_refusal_does_not_park_the_new_key(void **state)
 	stop(&p);
 }
 
-static void an_unrelated_change_does_not_wake_a_parked_account(void **state)
+static void a_secret_of_somebody_else_does_not_wake_a_parked_account(void **state)
+{
+	struct news window;
+	struct post p;
+
+	(void)state;
+	start(&p, "");
+	scripted_once(p.server, unauthorised);
+	hand_over(&p, 1);
+	assert_int_equal(nth(&p, NEWS_WINDOW, 1).window, 0);
+	new_secret(&p, "token", "another\n");
+	window = nth(&p, NEWS_WINDOW, 2);
+	assert_int_equal(window.window, 0);
+	assert_string_equal(window.reason, "Missing or invalid private key. (401)");
+	stop(&p);
+}
+
+static void a_reload_asks_for_a_parked_account_at_once(void **state)
 {
 	struct news window;
 	struct post p;
@@ -580,8 +602,39 @@ static void an_unrelated_change_does_not_wake_a_parked_account(void **state)
 	configure(&p, "");
 	courier_generation(p.courier, p.g);
 	window = nth(&p, NEWS_WINDOW, 2);
-	assert_int_equal(window.window, 0);
+	assert_int_equal(window.window, 1);
+	/* Nobody knows yet whether it is over. */
 	assert_string_equal(window.reason, "Missing or invalid private key. (401)");
+	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "shop", "401", NULL) == 1);
+	hand_over(&p, 1);
+	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
+	window = nth(&p, NEWS_WINDOW, 3);
+	assert_int_equal(window.window, SCHEDULER_WINDOW);
+	assert_string_equal(window.reason, "");
+	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "shop", "401", NULL) == 0);
+	stop(&p);
+}
+
+static void after_a_reload_one_request_goes_alone(void **state)
+{
+	struct post p;
+
+	(void)state;
+	start(&p, "");
+	hand_over(&p, 1);
+	(void)nth(&p, NEWS_DELIVERED, 0);
+	configure(&p, "");
+	courier_generation(p.courier, p.g);
+	scripted_always(p.server, held);
+	for (int i = 2; i <= 10; i++)
+		hand_over(&p, i);
+	scripted_wait(p.server, 2);
+	settle(&p);
+	assert_int_equal(scripted_count(p.server), 2);
+	scripted_always(p.server, accepted);
+	scripted_release(p.server, accepted);
+	(void)nth(&p, NEWS_DELIVERED, 9);
+	assert_int_equal(scripted_count(p.server), 10);
 	stop(&p);
 }
 
@@ -799,7 +852,9 @@ int main(void)
 		cmocka_unit_test(the_window_closes_before_the_outcome_is_told),
 		cmocka_unit_test(a_key_that_is_still_wrong_parks_again),
 		cmocka_unit_test(the_old_keys_refusal_does_not_park_the_new_key),
-		cmocka_unit_test(an_unrelated_change_does_not_wake_a_parked_account),
+		cmocka_unit_test(a_secret_of_somebody_else_does_not_wake_a_parked_account),
+		cmocka_unit_test(a_reload_asks_for_a_parked_account_at_once),
+		cmocka_unit_test(after_a_reload_one_request_goes_alone),
 		cmocka_unit_test(an_account_on_hold_has_no_window),
 		cmocka_unit_test(events_of_another_url_or_account_are_returned),
 		cmocka_unit_test(an_account_that_vanishes_returns_what_waits),
