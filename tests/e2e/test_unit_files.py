@@ -55,7 +55,6 @@ def value(name, section, key):
         ("Type", "notify"),
         ("WatchdogSec", r"\d+s"),
         ("ExecStart", r"/\S+/deskbridge -c /\S+/deskbridge/deskbridge\.yaml serve"),
-        ("ExecReload", r"\S*kill -HUP \$MAINPID"),
         ("StateDirectory", "deskbridge"),
         ("StateDirectoryMode", "0700"),
         ("RestartPreventExitStatus", "78"),
@@ -69,6 +68,12 @@ def value(name, section, key):
 )
 def test_the_service_says(key, wanted):
     assert re.fullmatch(wanted, value("deskbridge.service", "Service", key))
+
+
+def test_a_reload_ends_in_a_hangup_for_the_daemon():
+    reloads = [v for s, k, v in keys("deskbridge.service") if (s, k) == ("Service", "ExecReload")]
+    assert re.fullmatch(r"\S*kill -HUP \$MAINPID", reloads[-1])
+    assert all("deskbridge.yaml check" in first for first in reloads[:-1])
 
 
 def test_it_starts_only_where_it_is_configured():
