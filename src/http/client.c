@@ -290,6 +290,8 @@ static int set_up(struct http_client *c, struct http_call *call, const struct ht
 	SET(call, CURLOPT_URL, ask->url);
 	SET(call, CURLOPT_PRIVATE, call);
 	SET(call, CURLOPT_NOSIGNAL, 1L);
+	/* Else libcurl, when it gives up on a name, waits in our thread until the resolver's has come back. */
+	SET(call, CURLOPT_QUICK_EXIT, 1L);
 	SET(call, CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(call, CURLOPT_FOLLOWLOCATION, 0L);
 	SET(call, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
