@@ -394,14 +394,12 @@ static void three_in_a_row_leave_the_last_one_held(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest way[] = {
+	const struct CMUnitTest tests[] = {
 		STAGED(opened_and_closed_make_their_events),
 		STAGED(what_does_not_read_is_a_dead_letter_with_its_reason),
 		STAGED(what_says_nothing_any_more_is_done_as_ignored),
 		STAGED(a_source_that_is_not_configured_keeps_its_webhooks),
 		STAGED(an_opening_without_an_address_is_kept_and_made_good),
-	};
-	const struct CMUnitTest lookup[] = {
 		STAGED(an_opening_asks_who_the_customer_is_and_waits_for_the_answer),
 		STAGED(a_customer_that_is_known_is_not_asked_for_again),
 		STAGED(what_comes_later_of_the_conversation_or_the_customer_waits_behind),
@@ -412,8 +410,6 @@ int main(void)
 		STAGED(a_parked_answer_is_waited_out_without_being_counted_as_a_failure),
 		STAGED(without_a_customer_there_is_nobody_to_ask),
 		STAGED(a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer),
-	};
-	const struct CMUnitTest settle[] = {
 		STAGED(an_opening_is_held_until_it_has_lasted),
 		STAGED(an_opposite_within_the_time_ends_both_where_the_state_says_so_already),
 		STAGED(an_opposite_after_the_time_ends_nothing_even_if_it_is_worked_on_late),
@@ -422,11 +418,7 @@ int main(void)
 		STAGED(a_held_one_holds_no_other_conversation),
 		STAGED(three_in_a_row_leave_the_last_one_held),
 	};
-	int failed = 0;
 
 	log_setup(LOG_FORMAT_TEXT, LOG_CRIT, false);
-	failed += cmocka_run_group_tests_name("the whole way", way, NULL, NULL);
-	failed += cmocka_run_group_tests_name("lookups", lookup, NULL, NULL);
-	failed += cmocka_run_group_tests_name("settle", settle, NULL, NULL);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

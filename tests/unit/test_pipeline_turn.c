@@ -497,30 +497,22 @@ static void what_is_open_too_long_is_closed_as_expired(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest submissions[] = {
+	const struct CMUnitTest tests[] = {
 		PLAYED(a_webhook_is_answered_once_and_after_its_commit),
 		PLAYED(a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier),
 		PLAYED(results_outlive_a_failed_commit),
-	};
-	const struct CMUnitTest deliveries[] = {
 		PLAYED(no_more_events_are_lent_than_the_window_says_and_none_twice),
 		PLAYED(a_persons_next_event_goes_after_the_earlier_one_is_committed),
 		PLAYED(each_outcome_leaves_its_event_as_the_design_says),
 		PLAYED(what_was_not_sent_is_lent_again),
 		PLAYED(undelivered_beyond_max_age_is_a_dead_letter),
 		PLAYED(after_a_change_of_url_what_was_queued_before_is_never_sent),
-	};
-	const struct CMUnitTest others[] = {
 		PLAYED(a_source_that_is_configured_again_gets_its_webhooks_taken_up),
 		PLAYED(three_crashes_make_a_dead_letter_of_one_webhook_and_of_no_other),
 		PLAYED(a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone),
 		PLAYED(what_is_open_too_long_is_closed_as_expired),
 	};
-	int failed = 0;
 
 	log_setup(LOG_FORMAT_TEXT, LOG_EMERG, false);
-	failed += cmocka_run_group_tests_name("submissions", submissions, NULL, NULL);
-	failed += cmocka_run_group_tests_name("deliveries", deliveries, NULL, NULL);
-	failed += cmocka_run_group_tests_name("others", others, NULL, NULL);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
