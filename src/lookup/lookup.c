@@ -213,13 +213,20 @@ static void walk_answered(struct walk *w, const struct http_reply *reply)
 	walk_end(w, end, reason.text);
 }
 
+/* Of an error page that is too long, the status says all. */
+static bool tells_enough(const struct http_reply *reply)
+{
+	return reply->failure == HTTP_OK ||
+	       (reply->failure == HTTP_TOO_LONG && (reply->status < 200 || reply->status > 299));
+}
+
 static void on_reply(void *ctx, const struct http_reply *reply)
 {
 	struct walk *w = ctx;
 
 	if (!w->owner)
 		walk_free(w);
-	else if (reply->failure == HTTP_OK)
+	else if (tells_enough(reply))
 		walk_answered(w, reply);
 	else
 		walk_failed(w, reply);
@@ -307,6 +314,26 @@ static bool has_lookup(const struct source *s)
 	return s && definition_has_lookup(s->definition);
 }
 
+static bool secret_changed(const struct generation *old, const struct generation *g, const struct secret *secret)
+{
+	return secret && !text_is(secret_value(old->secrets, secret), secret_value(g->secrets, secret));
+}
+
+/* A reload asks again at once, as what was mended may be over there; other credentials are a new beginning. */
+static void place_configure(struct place *p, const struct source *s, const struct generation *old,
+			    const struct generation *g)
+{
+	bool reloaded = !old || old->config != g->config; /* changed secrets come with the same configuration */
+
+	p->configured = true;
+	if (reloaded) {
+		gate_renew(&p->gate);
+	} else if (secret_changed(old, g, s->lookup_password) || secret_changed(old, g, s->lookup_token)) {
+		gate_renew(&p->gate);
+		place_unpark(p);
+	}
+}
+
 void lookup_generation(struct lookup *l, struct generation *g)
 {
 	int64_t now_ms = clock_now_ms();
@@ -317,16 +344,13 @@ void lookup_generation(struct lookup *l, struct generation *g)
 		p->configured = p->told = false;
 	for (size_t i = 0; i < g->config->sources_n; i++) {
 		const struct source *s = &g->config->sources[i];
-		struct place *p;
 
-		if (!has_lookup(s))
-			continue;
-		p = places_get(&l->places, s->name);
-		p->configured = true;
-		gate_renew(&p->gate);
+		if (has_lookup(s))
+			place_configure(places_get(&l->places, s->name), s, old, g);
 	}
 	for (struct place *p = l->places.first; p; p = p->next) {
-		place_unpark(p);
+		if (!p->configured)
+			place_unpark(p);
 		place_tell(p, &l->sink, now_ms);
 	}
 	places_sweep(&l->places);

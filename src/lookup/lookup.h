@@ -2,11 +2,11 @@
  * lookup: asks the helpdesk who a customer id is: the doing half of helpdesk/inquiry.h.
  *
  * Runs on the courier's thread, on its HTTP client. A source's lookups have a window: how many may be under way. It is
- * LOOKUP_WINDOW in good times, 0 while parked (401/403: probe after 1 min doubling to 15, at once when secrets or
- * configuration change), 1 for a probe, 0 for as long as a 429 says; 0 too where the source is no longer configured or
- * has no lookup. The window is told, never asked: whoever puts questions keeps below it; one that comes while
- * it is 0 is answered at once (LOOKUP_PARKED, LOOKUP_RETRY, LOOKUP_RETURNED) without being asked. One question a
- * customer at a time is the asker's duty too. A window that changes is told before the answer that changed it.
+ * LOOKUP_WINDOW in good times, 0 while parked (401/403: probe after 1 min doubling to 15, at once when its secrets
+ * change or after a reload), 1 for a probe, 0 for as long as a 429 says; 0 too where the source is no longer configured
+ * or has no lookup. The window is told, never asked: whoever puts questions keeps below it; one that comes while it is
+ * 0 is answered at once (LOOKUP_PARKED, LOOKUP_RETRY, LOOKUP_RETURNED) without being asked. One question a customer at
+ * a time is the asker's duty too. A window that changes is told before the answer that changed it.
  */
 #ifndef LOOKUP_LOOKUP_H
 #define LOOKUP_LOOKUP_H
@@ -66,7 +66,9 @@ struct lookup *lookup_new(struct http_client *client, const struct lookup_sink *
 			  const struct lookup_options *options);
 /* Questions under way come back as LOOKUP_RETURNED. Before http_client_free. NULL allowed. */
 void lookup_free(struct lookup *l);
-/* The generation by which later questions are asked; tells every source's window anew. Takes its own reference. */
+/* The generation by which later questions are asked; tells every source's window anew. A source that is parked is asked
+ * again at once where its secrets changed, or after a reload; after a reload it counts as parked until it answers.
+ * Takes its own reference. */
 void lookup_generation(struct lookup *l, struct generation *g);
 /* Takes over q and what is in it. The answer comes through the sink, maybe before this returns. */
 void lookup_ask(struct lookup *l, struct lookup_question *q);

@@ -266,10 +266,42 @@ static void an_endless_answer_is_refused_by_its_size(void **state)
 	close_desk(&d);
 }
 
+static void an_endless_error_page_counts_by_its_status(void **state)
+{
+	static const struct {
+		unsigned status;
+		enum lookup_outcome outcome;
+	} cases[] = {{503, LOOKUP_RETRY}, {404, LOOKUP_GONE}, {401, LOOKUP_PARKED}};
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct scripted_answer page = {.status = cases[i].status, .type = "text/html"};
+
+		page.filler = 10 * LOOKUP_ANSWER_MAX;
+		assert_int_equal(asked(&d, page)->outcome, cases[i].outcome);
+	}
+	close_desk(&d);
+}
+
+/* As when a file of secrets changed. */
+static void new_secret(struct desk *d, const char *file, const char *text)
+{
+	struct problems problems = {0};
+	struct generation *next;
+
+	scripted_write(d->folder, file, text);
+	next = generation_refresh(d->g, &problems);
+	assert_non_null(next);
+	problems_done(&problems);
+	generation_unref(d->g);
+	d->g = next;
+	lookup_generation(d->lookup, d->g);
+}
+
 static void wrong_credentials_park_once_and_a_new_secret_resumes(void **state)
 {
-	struct generation *next;
-	struct problems problems = {0};
 	const struct lookup_answer *a;
 	struct desk d;
 
@@ -284,19 +316,33 @@ static void wrong_credentials_park_once_and_a_new_secret_resumes(void **state)
 	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_PARKED);
 	assert_int_equal(scripted_count(d.server), 1);
 
-	scripted_write(d.folder, "token", "better\n");
-	next = generation_refresh(d.g, &problems);
-	assert_non_null(next);
-	problems_done(&problems);
-	generation_unref(d.g);
-	d.g = next;
-	lookup_generation(d.lookup, d.g);
+	new_secret(&d, "token", "better\n");
 	assert_int_equal(window_now(&d), 1);
 	assert_string_equal(d.windows[d.windows_n - 1].reason, "");
 	a = asked(&d, json(200, JO));
 	assert_int_equal(a->outcome, LOOKUP_FOUND);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
 	assert_string_equal(scripted_request(d.server, 1)->authorization, "Basic Ym90QGFjbWUuY29tOmJldHRlcg==");
+	close_desk(&d);
+}
+
+static void a_reload_asks_again_at_once_and_another_secret_does_not(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	assert_int_equal(asked(&d, json(403, "{}"))->outcome, LOOKUP_PARKED);
+	new_secret(&d, "key", "pk_other\n");
+	assert_int_equal(window_now(&d), 0);
+	assert_non_null(strstr(d.windows[d.windows_n - 1].reason, "403"));
+	configure(&d, "", "desk");
+	assert_int_equal(window_now(&d), 1);
+	/* Nobody knows yet whether it is over. */
+	assert_non_null(strstr(d.windows[d.windows_n - 1].reason, "403"));
+	assert_int_equal(asked(&d, json(200, JO))->outcome, LOOKUP_FOUND);
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+	assert_string_equal(d.windows[d.windows_n - 1].reason, "");
 	close_desk(&d);
 }
 
@@ -310,7 +356,7 @@ static void the_old_secrets_refusal_does_not_park_the_new_one(void **state)
 	ask(&d, "cu1");
 	while (scripted_count(d.server) < 1)
 		http_client_turn(d.client, clock_now_ms() + 20);
-	lookup_generation(d.lookup, d.g);
+	new_secret(&d, "token", "better\n");
 	scripted_release(d.server, json(401, "{}"));
 	wait_answers(&d, 1);
 	assert_int_equal(d.answers[0].outcome, LOOKUP_RETRY);
@@ -507,7 +553,9 @@ int main(void)
 		cmocka_unit_test(trouble_and_nonsense_are_tried_again),
 		cmocka_unit_test(a_slow_answer_is_tried_again),
 		cmocka_unit_test(an_endless_answer_is_refused_by_its_size),
+		cmocka_unit_test(an_endless_error_page_counts_by_its_status),
 		cmocka_unit_test(wrong_credentials_park_once_and_a_new_secret_resumes),
+		cmocka_unit_test(a_reload_asks_again_at_once_and_another_secret_does_not),
 		cmocka_unit_test(the_old_secrets_refusal_does_not_park_the_new_one),
 		cmocka_unit_test(a_429_closes_the_window_for_retry_after),
 		cmocka_unit_test(optional_steps_may_fail_in_every_way),
