@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/text.h"
 
@@ -56,8 +57,8 @@ static bool domain_is_good(const char *domain)
 	return dots > 0 && label > 0 && domain[strlen(domain) - 1] != '-';
 }
 
-/* The address in "Name <address>"; s itself where there are no angle brackets. In place; NULL where they do not pair.
- */
+/* The address in "Name <address>"; s itself where there are no angle brackets. In place; NULL where they do not pair,
+ * and for several: none of them is the customer's more than the others. */
 static char *email_unwrap(char *s)
 {
 	char *open = strrchr(s, '<'), *end;
@@ -65,7 +66,7 @@ static char *email_unwrap(char *s)
 	if (!open)
 		return s;
 	end = s + strlen(s) - 1;
-	if (*end != '>' || end < open)
+	if (end < open || strchr(s, '>') != end)
 		return NULL;
 	*end = '\0';
 	return text_trim(open + 1);
@@ -102,15 +103,7 @@ bool email_pattern_matches(const char *pattern, const char *email)
 	if (strcmp(pattern_at, "@*") != 0)
 		return text_same(pattern, email);
 	local = (size_t)(pattern_at - pattern);
-	if (local != (size_t)(email_at - email))
-		return false;
-	for (size_t i = 0; i < local; i++) {
-		char a[2] = {pattern[i], '\0'}, b[2] = {email[i], '\0'};
-
-		if (!text_same(a, b))
-			return false;
-	}
-	return true;
+	return local == (size_t)(email_at - email) && strncasecmp(pattern, email, local) == 0;
 }
 
 int email_pattern_check(const char *pattern)
