@@ -291,25 +291,6 @@ static bool test_holds(const struct test *t, const struct values *v)
 	return true;
 }
 
-bool matcher_holds(const struct matcher *m, const struct scope *s)
-{
-	for (size_t i = 0; i < m->n; i++) {
-		const struct clause *c = &m->clauses[i];
-		bool all = true;
-
-		for (size_t j = 0; j < c->n && all; j++) {
-			struct values v;
-
-			reference_values(c->tests[j].reference, s, &v);
-			all = test_holds(&c->tests[j], &v);
-			values_done(&v);
-		}
-		if (all)
-			return true;
-	}
-	return false;
-}
-
 /* ---- telling ----------------------------------------------------------------------------------------------------- */
 
 static void condition_describe(const struct condition *c, struct buf *to)
@@ -374,27 +355,40 @@ static void values_describe(const struct values *v, struct buf *to)
 		buf_addf(to, " and %zu more", v->n - 1);
 }
 
-void matcher_explain(const struct matcher *m, const struct scope *s, struct buf *to)
+/* to: NULL, or a line for each test that was asked. */
+static bool clause_holds(const struct clause *c, const struct scope *s, struct buf *to)
 {
-	for (size_t i = 0; i < m->n; i++) {
-		const struct clause *c = &m->clauses[i];
-		bool all = true;
+	bool all = true;
 
-		for (size_t j = 0; j < c->n && all; j++) {
-			struct values v;
+	for (size_t i = 0; i < c->n && all; i++) {
+		const struct test *t = &c->tests[i];
+		struct values v;
 
-			reference_values(c->tests[j].reference, s, &v);
-			all = test_holds(&c->tests[j], &v);
-			test_describe(&c->tests[j], to);
+		reference_values(t->reference, s, &v);
+		all = test_holds(t, &v);
+		if (to) {
+			test_describe(t, to);
 			buf_adds(to, all ? ": yes" : ": no, ");
 			if (!all)
 				values_describe(&v, to);
 			buf_addc(to, '\n');
-			values_done(&v);
 		}
-		if (all)
-			return;
+		values_done(&v);
 	}
+	return all;
+}
+
+bool matcher_holds(const struct matcher *m, const struct scope *s)
+{
+	return matcher_explain(m, s, NULL);
+}
+
+bool matcher_explain(const struct matcher *m, const struct scope *s, struct buf *to)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (clause_holds(&m->clauses[i], s, to))
+			return true;
+	return false;
 }
 
 void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const struct reference *r), void *ctx)

@@ -23,9 +23,9 @@ void matcher_free(struct matcher *m);
 bool matcher_holds(const struct matcher *m, const struct scope *s);
 /* "Tags contains refund and Channel is one of email, chat": one line, no line end. */
 void matcher_describe(const struct matcher *m, struct buf *to);
-/* For explain: "/type is CONVERSATION/CLOSED: yes" a line for each reference, as far as it was asked; "no" says what is
- * there. */
-void matcher_explain(const struct matcher *m, const struct scope *s, struct buf *to);
+/* The same for explain: "/type is CONVERSATION/CLOSED: yes" a line for each reference, as far as it was asked; "no"
+ * says what is there. to: NULL for no lines. */
+bool matcher_explain(const struct matcher *m, const struct scope *s, struct buf *to);
 /* Calls fn for every reference, in order: which headers to keep, which properties a rule asks for. */
 void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 

@@ -263,13 +263,13 @@ void reading_mark(const struct reading *r, struct webhook *w)
 /* Whether it holds; its conditions stand indented below its name. */
 static bool explain_matcher(const char *name, const struct matcher *m, const struct scope *s, struct buf *to)
 {
-	bool holds = m && matcher_holds(m, s);
 	struct buf lines;
+	bool holds;
 
 	if (!m)
 		return false;
 	buf_init(&lines, to->cap);
-	matcher_explain(m, s, &lines);
+	holds = matcher_explain(m, s, &lines);
 	buf_addf(to, "%s: %s\n", name, holds ? "yes" : "no");
 	for (const char *line = lines.data; *line != '\0';) {
 		size_t len = strcspn(line, "\n");

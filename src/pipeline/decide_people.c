@@ -41,9 +41,7 @@ void decide_account(struct deciding *d, struct buf *explain)
 	for (i = 0; i < s->accounts_n; i++) {
 		const struct account_choice *c = &s->accounts[i];
 
-		if (c->when && explain)
-			matcher_explain(c->when, &scope, explain);
-		if (!c->when || matcher_holds(c->when, &scope))
+		if (!c->when || matcher_explain(c->when, &scope, explain))
 			break;
 	}
 	d->account = i < s->accounts_n ? s->accounts[i].account : NULL;
