@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "config/parts.h"
 #include "config/yaml.h"
 #include "http/address.h"
@@ -138,6 +139,18 @@ static const struct node *place_of(const struct node *root, const char *group, c
 	return m ? m : g ? g : root;
 }
 
+/* Port 0 is any free one, so that two of it do not meet. */
+static bool addresses_meet(const struct config *c, const struct http_address *admin)
+{
+	const char *colon = strrchr(c->admin.address, ':');
+	struct http_address listen;
+
+	if (http_address_parse(c->listen.address, &listen, NULL) < 0 ||
+	    (!http_address_is_unix(admin) && text_is(colon, ":0")))
+		return false;
+	return listen.len == admin->len && memcmp(&listen.socket, &admin->socket, listen.len) == 0;
+}
+
 static void check_addresses(struct loader *l)
 {
 	const struct config *c = l->reader.config;
@@ -147,12 +160,12 @@ static void check_addresses(struct loader *l)
 		problems_error(l->reader.problems, place_of(l->root, "listen", "timeout"), "must be whole seconds");
 	if (http_address_parse(c->admin.address, &admin, NULL) < 0)
 		return;
-	if (!http_address_is_loopback(&admin) && !c->admin.token)
+	if (!http_address_is_loopback(&admin) && !node_get(node_get(l->root, "admin"), "token"))
 		problems_error(l->reader.problems, place_of(l->root, "admin", "address"),
 			       "this address can be reached from other machines: add a token "
 			       "(`admin: {address: \"%s\", token: {credential: admin-token}}`), or listen on 127.0.0.1",
 			       c->admin.address);
-	if (strcmp(c->listen.address, c->admin.address) == 0 && !strstr(c->listen.address, ":0"))
+	if (addresses_meet(c, &admin))
 		problems_error(l->reader.problems, place_of(l->root, "admin", "address"),
 			       "%s is the address of `listen` too: the two need one each", c->admin.address);
 }
@@ -185,6 +198,7 @@ static void read_root(struct loader *l)
 	read_store_path(l);
 	config_read_accounts(l);
 	config_read_sources(l);
+	config_check_references(l);
 }
 
 struct config *config_read(const char *file, struct problems *problems)

@@ -124,6 +124,10 @@ struct config {
 struct config *config_load(const char *file, struct problems *problems);
 void config_free(struct config *c);
 
+/* Must the stored webhook keep the header of that name? Where definition, rules or account choice look at it; never the
+ * one that carries the secret. */
+bool source_keeps_header(const struct source *s, const char *name);
+
 const struct source *config_source(const struct config *c, const char *name);    /* or NULL */
 const struct source *config_source_at(const struct config *c, const char *path); /* by request path, or NULL */
 const struct account *config_account(const struct config *c, const char *name);  /* or NULL */

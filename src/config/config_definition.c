@@ -209,7 +209,8 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 		return;
 	example = mem_fmt("`lookup: {base_url: \"https://acme.example.com\", %s: {credential: %s-api-token}}`",
 			  user ? "user: bot@acme.com, password" : "token", s->name);
-	check_lookup_has(l, n, "base_url", example);
+	if (definition_needs_base_url(s->definition))
+		check_lookup_has(l, n, "base_url", example);
 	if (user) {
 		check_lookup_has(l, n, "user", example);
 		check_lookup_has(l, n, "password", example);

@@ -49,6 +49,8 @@ static void read_flags(struct loader *l, const struct node *n, struct source *s)
 		}
 		free(s->flags.items[i]);
 		s->flags.items[i] = flag;
+		if (check_flag(flag, &err) < 0)
+			problems_error(l->reader.problems, at ? at : n, "with this label: %s", err.text);
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(s->flags.items[k], flag) == 0)
 				problems_error(l->reader.problems, at ? at : n, "\"%s\" is meant twice: keep one",
@@ -162,6 +164,28 @@ static void read_path(struct loader *l, const struct node *n, struct source *s)
 				       "%s is the path of the source %s too: each needs its own", s->path, other->name);
 }
 
+static void read_label(struct loader *l, const struct node *n, struct source *s)
+{
+	struct err err = {0};
+
+	if (s->label || !s->definition)
+		return;
+	s->label = mem_str(definition_label(s->definition));
+	if (check_label(s->label, &err) < 0)
+		problems_error(l->reader.problems, node_get(n, s->preset ? "preset" : "definition"),
+			       "the definition's label: %s; or set the source's own `label`", err.text);
+}
+
+static void read_rules(struct loader *l, const struct node *n, struct source *s)
+{
+	const struct node *own = node_get(n, "rules"), *shared = node_get(l->root, "rules");
+	struct err err = {0};
+
+	s->rules = rules_compile(own, shared, l->reader.problems);
+	if (s->rules && s->label && check_label(s->label, NULL) == 0 && rules_check_label(s->rules, s->label, &err) < 0)
+		problems_error(l->reader.problems, own ? own : shared, "%s", err.text);
+}
+
 static void read_source(struct loader *l, const struct node *n, struct source *s)
 {
 	s->name = mem_str(n->key);
@@ -169,12 +193,11 @@ static void read_source(struct loader *l, const struct node *n, struct source *s
 	settings_read(&l->reader, "sources.NAME", n, s);
 	read_path(l, n, s);
 	config_read_definition(l, n, s);
-	if (!s->label && s->definition)
-		s->label = mem_str(definition_label(s->definition));
+	read_label(l, n, s);
 	if (s->label)
 		read_flags(l, n, s);
 	read_account_choice(l, n, s);
-	s->rules = rules_compile(node_get(n, "rules"), node_get(l->root, "rules"), l->reader.problems);
+	read_rules(l, n, s);
 }
 
 static bool read_name(struct loader *l, const struct node *n)

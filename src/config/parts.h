@@ -30,6 +30,9 @@ void config_read_sources(struct loader *l);
 /* The source's definition, compiled, with the secrets of its proof and lookup checked against it. */
 void config_read_definition(struct loader *l, const struct node *n, struct source *s);
 
+/* What rules and account choices ask for that they can never get. After all sources. */
+void config_check_references(struct loader *l);
+
 /* The configuration owns the tree from now on. */
 void config_keep_tree(struct config *c, struct node *tree);
 /* "a, b, c" of names, cut where it gets long. The caller owns it. */

@@ -162,6 +162,11 @@ static bool part_read(struct part *p, const struct node *n, const struct secret_
 	return true;
 }
 
+static bool part_is_provided(const struct part *p)
+{
+	return p->provided && access(p->provided, F_OK) == 0;
+}
+
 static void part_where(const struct part *p, const struct node *at, struct buf *to)
 {
 	switch (p->kind) {
@@ -172,7 +177,7 @@ static void part_where(const struct part *p, const struct node *at, struct buf *
 		buf_addf(to, "file %s", p->path);
 		break;
 	case PART_CREDENTIAL:
-		buf_addf(to, "credential %s (%s)", p->text, p->path);
+		buf_addf(to, "credential %s (%s)", p->text, part_is_provided(p) ? p->provided : p->path);
 		break;
 	case PART_ENV:
 		buf_addf(to, "environment variable %s", p->text);
@@ -328,7 +333,7 @@ static int slot_read(const struct part *p, struct slot *slot, struct err *reterr
 	}
 	if (p->kind == PART_ENV)
 		return env_value(p->text, &slot->value, reterr);
-	slot->fixed = p->provided && access(p->provided, F_OK) == 0;
+	slot->fixed = part_is_provided(p);
 	slot->path = mem_str(slot->fixed ? p->provided : p->path);
 	return file_value(slot->path, &slot->value, reterr);
 }

@@ -41,7 +41,7 @@ struct secret_place {
 };
 
 /* From a SECRET node. index: its place in every snapshot. many: a list is allowed. NULL where it was wrong, which
- * stands in problems. Reads nothing but $CREDENTIALS_DIRECTORY. */
+ * stands in problems. Reads no value. */
 struct secret *secret_new(const struct node *n, const struct secret_place *place, bool many, size_t index,
 			  struct problems *problems);
 void secret_free(struct secret *s); /* NULL allowed */

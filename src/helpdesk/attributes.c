@@ -27,11 +27,10 @@ struct attributes {
 	size_t n;
 };
 
-/* Properties that every event has from us: a definition cannot mean the same by them. */
-static const char *const own_properties[] = {
+const char *const attributes_own[] = {
 	"Helpdesk",           "Conversation ID",  "Opened At",    "Closed At",
 	"Resolution Seconds", "Total Seconds",    "Reopen Count", "Test",
-	"Open Conversations", "Conversation URL", "Event ID",
+	"Open Conversations", "Conversation URL", "Event ID",     NULL,
 };
 
 static void attribute_check_name(const struct node *n, struct problems *problems)
@@ -40,8 +39,8 @@ static void attribute_check_name(const struct node *n, struct problems *problems
 
 	if (fault)
 		problems_error(problems, n, "the name \"%.64s\" %s", n->key, fault);
-	for (size_t i = 0; i < sizeof(own_properties) / sizeof(*own_properties); i++)
-		if (text_same(n->key, own_properties[i]))
+	for (size_t i = 0; attributes_own[i]; i++)
+		if (text_same(n->key, attributes_own[i]))
 			problems_error(problems, n,
 				       "\"%s\" is a property that every event has by itself; choose another name",
 				       n->key);
@@ -174,6 +173,12 @@ struct json_object *attributes_read(const struct attributes *a, const struct sco
 			json_object_object_add(o, a->items[i].name, value);
 	}
 	return o;
+}
+
+void attributes_names(const struct attributes *a, void (*fn)(void *ctx, const char *name), void *ctx)
+{
+	for (size_t i = 0; a && i < a->n; i++)
+		fn(ctx, a->items[i].name);
 }
 
 void attributes_references(const struct attributes *a, void (*fn)(void *ctx, const struct reference *r), void *ctx)

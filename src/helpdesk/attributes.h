@@ -13,6 +13,9 @@
 
 #define ATTRIBUTES_MAX 100
 
+/* Properties that events have by themselves, NULL-ended: a definition cannot mean the same by them. */
+extern const char *const attributes_own[];
+
 struct attributes;
 
 /* NULL where there were errors. */
@@ -20,6 +23,7 @@ struct attributes *attributes_compile(const struct node *n, struct problems *pro
 void attributes_free(struct attributes *a);
 /* A flat object. The caller owns it. */
 struct json_object *attributes_read(const struct attributes *a, const struct scope *s) MUSTCHECK;
+void attributes_names(const struct attributes *a, void (*fn)(void *ctx, const char *name), void *ctx);
 void attributes_references(const struct attributes *a, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 
 #endif

@@ -83,6 +83,29 @@ bool definition_needs_lookup(const struct definition *d)
 	return false;
 }
 
+static void find_base_url(void *ctx, const struct reference *reference)
+{
+	bool *found = ctx;
+
+	*found = *found || text_is(reference_name(reference), "base_url");
+}
+
+bool definition_needs_base_url(const struct definition *d)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < d->steps_n; i++) {
+		const struct step *s = &d->steps[i];
+
+		if (s->optional)
+			continue;
+		template_references(s->url, find_base_url, &found);
+		for (size_t k = 0; k < s->headers_n; k++)
+			template_references(s->headers[k].value, find_base_url, &found);
+	}
+	return found;
+}
+
 const char *definition_lookup_authenticate(const struct definition *d)
 {
 	return d->steps_n > 0 ? step_method_name(d->steps[0].method) : NULL;
@@ -91,6 +114,16 @@ const char *definition_lookup_authenticate(const struct definition *d)
 int64_t definition_lookup_cache_ms(const struct definition *d)
 {
 	return d->cache_ms;
+}
+
+void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx)
+{
+	attributes_names(d->attributes, fn, ctx);
+	for (size_t i = 0; i < d->names.n; i++)
+		fn(ctx, d->names.items[i].name);
+	for (size_t i = 0; i < d->steps_n; i++)
+		for (size_t k = 0; k < d->steps[i].take_n; k++)
+			fn(ctx, d->steps[i].take[k].name);
 }
 
 bool definition_keeps_header(const struct definition *d, const char *name)

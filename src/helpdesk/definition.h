@@ -40,11 +40,15 @@ const char *definition_setup(const struct definition *d);         /* the clicks 
 const struct proof *definition_proof(const struct definition *d);
 bool definition_reports_state(const struct definition *d);
 bool definition_has_lookup(const struct definition *d);
-/* Some step is not optional, so base_url and its secrets are needed. */
+/* Some step is not optional, so the secrets of `lookup` are needed. */
 bool definition_needs_lookup(const struct definition *d);
+/* Such a step's URL or headers name base_url. */
+bool definition_needs_base_url(const struct definition *d);
 /* "basic", "bearer", "header" of the lookup's steps; NULL: no lookup. */
 const char *definition_lookup_authenticate(const struct definition *d);
 int64_t definition_lookup_cache_ms(const struct definition *d);
+/* Calls fn for every name that this helpdesk gives to rules: attributes, parameters, what lookups take. */
+void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
 /* Does a webhook header of that name belong to the stored webhook? */
 bool definition_keeps_header(const struct definition *d, const char *name);
 /* The body of a sample for that transition (opened, reopened, closed), or NULL; and what goes with it. */

@@ -110,17 +110,19 @@ static void reader_add_name(struct reader *r, const struct node *at, const char 
 /* The choice that the source made, or the first; NULL where there is none of that name. */
 static const struct node *parameter_choice(struct reader *r, const struct node *parameter, const struct node *with)
 {
+	CLEANUP(mem_freep) const char **names = NULL;
+
 	if (!with)
 		return parameter->items[0];
+	names = mem_new(parameter->n + 1, sizeof(*names));
 	for (size_t i = 0; i < parameter->n; i++) {
 		const struct node *choice = parameter->items[i];
-		const char *name = choice->key ? choice->key : choice->text;
 
-		if (with->type == NODE_SCALAR && text_is(name, with->text))
+		names[i] = choice->key ? choice->key : choice->text;
+		if (with->type == NODE_SCALAR && text_is(names[i], with->text))
 			return choice;
 	}
-	problems_error(r->problems, with, "no such choice of \"%s\"; the first of them is \"%s\"", parameter->key,
-		       parameter->items[0]->key ? parameter->items[0]->key : parameter->items[0]->text);
+	keys_error(with, parameter->key, with->type == NODE_SCALAR ? with->text : node_kind(with), names, r->problems);
 	return NULL;
 }
 

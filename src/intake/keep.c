@@ -45,7 +45,6 @@ void keep_webhook(const struct source *s, const struct http_exchange *x, const s
 		  struct webhook *ret)
 {
 	const struct proof *proof = definition_proof(s->definition);
-	const char *secret_header = proof_secret_header(proof);
 
 	*ret = (struct webhook){
 		.source = mem_str(s->name),
@@ -58,8 +57,7 @@ void keep_webhook(const struct source *s, const struct http_exchange *x, const s
 	for (size_t i = 0; i < headers->n; i++) {
 		const struct pair *h = &headers->items[i];
 
-		if (definition_keeps_header(s->definition, h->name) &&
-		    !(secret_header && text_same(h->name, secret_header)))
+		if (source_keeps_header(s, h->name))
 			pairs_add(&ret->headers, h->name, h->value);
 	}
 }

@@ -10,7 +10,7 @@
 /* The raw query without the parameter of that name (NULL: whole). The caller owns it. */
 char *keep_query(const char *query, const char *secret_name) MUSTCHECK;
 
-/* A complete request as a webhook; of the headers only those that the definition reads. *ret is the caller's. */
+/* A complete request as a webhook; of the headers only those that its source looks at. *ret is the caller's. */
 void keep_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
 		  struct webhook *ret);
 

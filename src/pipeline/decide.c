@@ -191,20 +191,6 @@ static int count(const struct deciding *d, struct person *p, struct err *reterr)
 	return 0;
 }
 
-static void send_drafts(struct deciding *d, const struct person *p, const struct drafts *drafts)
-{
-	struct draft shipped = {.late_ms = -1, .rule = "shipped"};
-
-	for (size_t i = 0; i < drafts->n; i++)
-		decide_add_event(d, p, &drafts->items[i]);
-	/* Only an expiry gets here without any: nothing else would ever put the flag back. */
-	if (drafts->n == 0 && !d->in->webhook) {
-		shipped.metric = mem_fmt("closed conversation in %s", d->in->source->label);
-		decide_add_event(d, p, &shipped);
-		free(shipped.metric);
-	}
-}
-
 /* Runs the rules for one person. Returns 1 where they dropped it. */
 static int run_rules(struct deciding *d, const struct person *p, struct err *reterr)
 {
@@ -229,7 +215,11 @@ static int run_rules(struct deciding *d, const struct person *p, struct err *ret
 	} else {
 		if (drafts.failed.code != 0)
 			decide_say(d, "%s", drafts.failed.text);
-		send_drafts(d, p, &drafts);
+		/* An expiry has no webhook to be a dead letter, and nothing else would ever put the flag back. */
+		if (drafts.n == 0 && !in->webhook)
+			rules_ship(&view, &drafts, in->explain);
+		for (size_t i = 0; i < drafts.n; i++)
+			decide_add_event(d, p, &drafts.items[i]);
 	}
 	drafts_done(&drafts);
 	json_object_put(properties);

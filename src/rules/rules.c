@@ -264,6 +264,17 @@ static void send_shipped(const struct rules_view *v, const struct scope *s, stru
 	template_free(rule.send);
 }
 
+void rules_ship(const struct rules_view *v, struct drafts *to, struct buf *explain)
+{
+	struct pairs names = {0};
+	struct scope s = v->scope;
+
+	view_names(v, &names);
+	s.names = &names;
+	send_shipped(v, &s, to, explain);
+	pairs_done(&names);
+}
+
 void rules_run(const struct rules *r, const struct rules_view *v, struct drafts *ret, struct buf *explain)
 {
 	struct pairs names = {0};
@@ -330,41 +341,65 @@ void rules_metrics(const struct rules *r, const char *label,
 
 /* ---- what they ask for ------------------------------------------------------------------------------------------- */
 
-struct header_search {
-	const char *name;
-	bool found;
+struct visit {
+	void (*fn)(void *ctx, const char *rule, const struct reference *reference);
+	void *ctx;
+	const char *rule;
 };
 
-static void header_search_one(void *ctx, const struct reference *reference)
+static void visit_one(void *ctx, const struct reference *reference)
 {
-	struct header_search *search = ctx;
+	const struct visit *visit = ctx;
 
-	if (reference_header(reference) && text_same(reference_header(reference), search->name))
-		search->found = true;
+	visit->fn(visit->ctx, visit->rule, reference);
 }
 
-static void additions_references(const struct additions *a, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+static void visit_additions(const struct additions *a, struct visit *visit)
 {
 	for (size_t i = 0; i < a->n; i++)
 		for (size_t j = 0; j < a->items[i].n; j++)
-			template_references(a->items[i].texts[j], fn, ctx);
+			template_references(a->items[i].texts[j], visit_one, visit);
 }
 
-bool rules_keep_header(const struct rules *r, const char *name)
+void rules_references(const struct rules *r, void (*fn)(void *ctx, const char *rule, const struct reference *reference),
+		      void *ctx)
 {
-	struct header_search search = {.name = name};
-
 	for (size_t i = 0; i < r->n; i++) {
 		const struct rule *rule = &r->items[i];
+		struct visit visit = {.fn = fn, .ctx = ctx, .rule = rule->name};
 
 		if (rule->when)
-			matcher_references(rule->when, header_search_one, &search);
+			matcher_references(rule->when, visit_one, &visit);
 		if (rule->send)
-			template_references(rule->send, header_search_one, &search);
+			template_references(rule->send, visit_one, &visit);
+		visit_additions(&rule->properties, &visit);
+		visit_additions(&rule->profile, &visit);
 		if (rule->value)
-			template_references(rule->value, header_search_one, &search);
-		additions_references(&rule->properties, header_search_one, &search);
-		additions_references(&rule->profile, header_search_one, &search);
+			template_references(rule->value, visit_one, &visit);
 	}
-	return search.found;
+}
+
+/* ---- the label --------------------------------------------------------------------------------------------------- */
+
+int rules_check_label(const struct rules *r, const char *label, struct err *reterr)
+{
+	struct pairs names = {0};
+	struct scope s = {.names = &names};
+	int bad = 0;
+
+	pairs_add(&names, "label", label);
+	for (size_t i = 0; i < r->n && bad == 0; i++) {
+		CLEANUP(mem_freep) char *metric = NULL;
+		const char *fault;
+
+		/* What a webhook fills can only be judged then. */
+		if (!r->items[i].send || template_render(r->items[i].send, &s, TEMPLATE_PLAIN, &metric, NULL) < 0)
+			continue;
+		fault = rule_metric_fault(metric);
+		if (fault)
+			bad = err_set(reterr, -EINVAL, "%s: the name of the metric \"%.160s\" %s", r->items[i].name,
+				      metric, fault);
+	}
+	pairs_done(&names);
+	return bad;
 }

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/node.h"
 #include "base/problems.h"
+#include "helpdesk/reference.h"
 #include "helpdesk/scope.h"
 #include "helpdesk/webhook.h"
 
@@ -58,7 +59,13 @@ void rules_run(const struct rules *r, const struct rules_view *v, struct drafts 
 void rules_metrics(const struct rules *r, const char *label,
 		   void (*fn)(void *ctx, const char *metric, enum transition t), void *ctx);
 
-/* Does a rule look at the webhook header of that name, so that the stored webhook must keep it? */
-bool rules_keep_header(const struct rules *r, const char *name);
+/* What rules_run does where someone is to be reached and no rule sends: for an expiry whose rules failed. */
+void rules_ship(const struct rules_view *v, struct drafts *to, struct buf *explain);
+
+/* -EINVAL where a rule's metric can never be sent with that label: too long for Klaviyo, whatever a webhook says. */
+int rules_check_label(const struct rules *r, const char *label, struct err *reterr) MUSTCHECK;
+/* Calls fn for every reference of every rule, in order; rule is the rule's name. */
+void rules_references(const struct rules *r, void (*fn)(void *ctx, const char *rule, const struct reference *reference),
+		      void *ctx);
 
 #endif

@@ -239,6 +239,64 @@ static void a_definition_in_place_stands_alone_or_over_a_preset(void **state)
 	config_free(c);
 }
 
+static void a_lookup_that_does_not_name_base_url_needs_none(void **state)
+{
+	struct config *c = load_good(
+		V K
+		"sources:\n"
+		"  a: {preset: token, authenticate: {secret: s}, with: {region: eu}, lookup: {token: t}, definition: "
+		"{parameters: {region:\n"
+		"      {us: {api: https://us.example}, eu: {api: https://eu.example}}}, lookup: [{url: "
+		"\"{api}/c/{/customer}\", authenticate: bearer, emails: /e}]}}\n");
+
+	(void)state;
+	assert_null(c->sources[0].lookup_base_url);
+	config_free(c);
+}
+
+static void rules_may_ask_for_what_any_source_knows(void **state)
+{
+	struct config *c = load_good(
+		V K "sources:\n"
+		    "  a: {preset: bearer, authenticate: {secret: s}, definition: {attributes: {Plan: /p}}}\n"
+		    "  b: {preset: token, authenticate: {secret: s}, lookup: {base_url: \"https://x\", token: t}, "
+		    "definition:\n"
+		    "      {parameters: {region: eu}, lookup: [{url: \"{base_url}/{/customer}\", authenticate: bearer, "
+		    "take: {tier: /t}}]}}\n"
+		    "rules:\n"
+		    "  - {when: {plan: pro, TIER: gold, region: eu, Resolution Seconds: 5, Team: x}, send: \"{label} "
+		    "{transition} {reason}\"}\n"
+		    "  - default\n");
+
+	(void)state;
+	config_free(c);
+}
+
+static void headers_that_anything_of_a_source_looks_at_are_kept(void **state)
+{
+	struct config *c = load_good(
+		V K "sources:\n"
+		    "  a: {preset: bearer, authenticate: {secret: s}, definition: {delivery: header:X-Delivery},\n"
+		    "      account: [{when: {\"header:X-Shop\": b2b}, use: none}, {use: default}],\n"
+		    "      rules: [{when: {\"header:X-Spam\": {exists: true}}, drop: spam}, default]}\n"
+		    "  b: {preset: bearer, authenticate: {secret: s}}\n"
+		    "rules: [default, {on: closed, send: x, properties: {Via: \"{header:X-Via}\"}}]\n");
+
+	(void)state;
+	for (size_t i = 0; i < c->sources_n; i++) {
+		const struct source *s = &c->sources[i];
+		bool first = i == 0;
+
+		assert_int_equal(source_keeps_header(s, "x-delivery"), first);
+		assert_int_equal(source_keeps_header(s, "x-shop"), first);
+		assert_int_equal(source_keeps_header(s, "X-SPAM"), first);
+		assert_true(source_keeps_header(s, "x-via"));
+		assert_false(source_keeps_header(s, "Authorization"));
+		assert_false(source_keeps_header(s, "Cookie"));
+	}
+	config_free(c);
+}
+
 /* ---- wrong ones
  * ------------------------------------------------------------------------------------------------------ */
 
@@ -251,6 +309,9 @@ struct wrong {
 };
 
 #define SRC(members) V K "sources:\n  bear:\n    preset: bearer\n    authenticate: {secret: s}\n" members "\n"
+#define LONG_LABEL \
+	"a label of a hundred letters, which is just what is allowed: abcdefghijklmnopqrstuvwxyzabcdefghijklm"
+#define LONG LONG_LABEL "n"
 #define KLA(members) V "klaviyo:\n  api_key: pk_1\n" members "\n" S
 #define ACC                                                                                \
 	V "klaviyo:\n  accounts:\n    main: {api_key: pk_1}\n    other: {api_key: pk_2}\n" \
@@ -295,6 +356,8 @@ static const struct wrong wrongs[] = {
 	{GOOD "admin: 0.0.0.0:8086\n", 5, 8, "admin", "add a token"},
 	{GOOD "admin: {address: \":8086\"}\n", 5, 18, "admin.address", "reached from other machines"},
 	{GOOD "admin: 127.0.0.1:8085\n", 5, 8, "admin", "is the address of `listen` too"},
+	{GOOD "admin: localhost:8085\n", 5, 8, "admin", "is the address of `listen` too"},
+	{GOOD "admin: {address: 0.0.0.0:8086, token: {fiel: x}}\n", 5, 40, "admin.token.fiel", "did you mean file?"},
 	{GOOD "admin: {token: {file: }}\n", 5, 23, "admin.token.file", "expected text, found nothing"},
 	{GOOD "admin: {token: []}\n", 5, 16, "admin.token", "expected 1 to 4 secrets, found 0"},
 	{GOOD "admin: {token: [a, b, c, d, e]}\n", 5, 16, "admin.token", "expected 1 to 4 secrets, found 5"},
@@ -394,6 +457,12 @@ static const struct wrong wrongs[] = {
 	 "is meant twice"},
 	{SRC("    flag: [a, a]"), 7, 15, "sources.bear.flag[1]", "stands twice in this list"},
 	{SRC("    flag: \"In {lable}\""), 7, 11, "sources.bear.flag", "only {label} stands for something here"},
+	{SRC("    label: $x\n    flag: \"{label}\""), 8, 11, "sources.bear.flag",
+	 "with this label: names that begin with $ are Klaviyo's own"},
+	{V K "sources:\n  a: {definition: {label: " LONG
+	     ", verified: live, authenticate: {method: none}, opened: {/t: o}, "
+	     "closed: {/t: c}, conversation: /id}}\n",
+	 4, 19, "sources.a.definition", "the definition's label: expected a name of at most 100 letters"},
 	{SRC("    lookup: {base_url: acme}"), 7, 24, "sources.bear.lookup.base_url", "expected a URL"},
 	{SRC("    lookup: {pasword: x}"), 7, 14, "sources.bear.lookup.pasword", "did you mean password?"},
 	{SRC("    lookup: https://x"), 7, 13, "sources.bear.lookup", "expected a mapping such as {base_url: …"},
@@ -451,6 +520,13 @@ static const struct wrong wrongs[] = {
 	{GOOD "rules: [{on: closed}, default]\n", 5, 9, "rules[0]", "expected `send` or `drop`"},
 	{GOOD "rules: [{on: closed, send: x}]\n", 5, 8, "rules", "opened"},
 	{GOOD "rules: [{on: closed, sned: x, drop: y}, default]\n", 5, 22, "rules[0].sned", "did you mean \"send\"?"},
+	{SRC("    label: " LONG_LABEL
+	     "\n    rules: [default, {on: closed, send: \"{label} is closed, and so on and on\"}]"),
+	 8, 12, "sources.bear.rules", "is longer than the 127 letters that Klaviyo takes"},
+	{SRC("    rules: [{when: {\"header:authorization\": x}, drop: y}, default]"), 5, 5, "sources.bear",
+	 "header:Authorization, which carries the secret"},
+	{ACC "    account: [{when: {\"header:authorization\": x}, use: main}]\n", 8, 5, "sources.b",
+	 "which carries the secret"},
 	{SRC("    rules: [{drop: 1, send: x}, default]"), 7, 20, "sources.bear.rules[0].drop", "sends or drops"},
 
 	/* account */
@@ -555,6 +631,14 @@ static const struct warned warned[] = {
 	{V K "sources:\n  a: {preset: unverified, authenticate: {secret: s}}\n", 4, 15,
 	 "nobody has verified this definition"},
 	{SRC("    lookup: {base_url: \"http://acme.example.com\"}"), 7, 24, "unencrypted: write https"},
+	{SRC("    rules: [{when: {Initated By: agent}, drop: x}, default]"), 7, 12,
+	 "sources.bear.rules[0] asks for \"Initated By\", which no event has; did you mean \"Initiated By\"?"},
+	{GOOD "rules: [default, {on: closed, send: \"refund in {lable}\"}]\n", 5, 8,
+	 "rules[1] asks for \"lable\", which no event has; did you mean \"label\"?"},
+	{GOOD "rules: [default, {on: closed, send: x, properties: {A: [\"{Budget}\"]}}]\n", 5, 8,
+	 "rules[1] asks for \"Budget\", which no event has"},
+	{ACC "    account: [{when: {chanel: chat}, use: none}, {use: main}]\n", 10, 14,
+	 "account asks for \"chanel\", which no event has; did you mean \"Channel\"?"},
 };
 
 static void what_may_be_meant_is_warned_of(void **state)
@@ -662,6 +746,9 @@ int main(void)
 		cmocka_unit_test(brief_forms_mean_their_first_member),
 		cmocka_unit_test(every_setting_reaches_its_member),
 		cmocka_unit_test(a_definition_in_place_stands_alone_or_over_a_preset),
+		cmocka_unit_test(a_lookup_that_does_not_name_base_url_needs_none),
+		cmocka_unit_test(rules_may_ask_for_what_any_source_knows),
+		cmocka_unit_test(headers_that_anything_of_a_source_looks_at_are_kept),
 		cmocka_unit_test(wrong_configurations_are_told_with_place_and_advice),
 		cmocka_unit_test(all_errors_of_a_file_are_told_at_once_and_in_order),
 		cmocka_unit_test(errors_of_shared_rules_and_presets_are_told_once),

@@ -180,8 +180,7 @@ static void a_source_may_prove_otherwise(void **state)
 	struct node *n = with_yaml("label: D\nauthenticate: {method: header, name: X-A}\n"
 				   "opened: {/t: o}\nclosed: {/t: c}\nconversation: /id\n");
 	CLEANUP(node_freep)
-	struct node *other = with_yaml("{method: bearer, secret: s}"),
-		    *name = with_yaml("{name: X-B, secret: s}");
+	struct node *other = with_yaml("{method: bearer, secret: s}"), *name = with_yaml("{name: X-B, secret: s}");
 	CLEANUP(node_freep) struct node *plain = with_yaml("{secret: s}");
 	struct definition_binding binding = {0};
 	struct problems p = {0};
@@ -254,8 +253,9 @@ static void wrong_choices_are_told(void **state)
 	static const struct {
 		const char *with, *says;
 	} cases[] = {
-		{"{region: mars}", "no such choice of \"region\"; the first of them is \"us\""},
-		{"{region: [us]}", "no such choice"},
+		{"{region: mars}", "unknown region \"mars\"; expected one of us, eu"},
+		{"{region: ue}", "did you mean \"us\"?"},
+		{"{region: [us]}", "unknown region \"a list\""},
 		{"{planet: earth}", "no parameter \"planet\""},
 		{"[region]", "mapping from parameters"},
 		{"{account: {a: b}}", "expected text"},

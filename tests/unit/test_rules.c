@@ -451,19 +451,43 @@ static void every_metric_is_told_once_a_transition(void **state)
 	rules_free(r);
 }
 
-static void headers_that_rules_ask_for_are_kept(void **state)
+static void collect_reference(void *ctx, const char *rule, const struct reference *reference)
+{
+	buf_addf(ctx, "%s %s\n", rule, reference_text(reference));
+}
+
+static void every_reference_is_told_with_its_rule(void **state)
 {
 	struct rules *r =
 		compiled("rules:\n- default\n- {when: {header:X-A: 1}, send: \"{header:X-B}\", value: \"{header:X-C}\","
-			 " properties: {P: \"{header:X-D}\"}, profile: {Q: [\"{header:X-E}\"]}}\n");
+			 " properties: {P: \"{header:X-D}\"}, profile: {Q: [\"{header:X-E}\", \"{/f}\"]}}\n");
+	struct buf b;
 
 	(void)state;
-	assert_true(rules_keep_header(r, "x-a"));
-	assert_true(rules_keep_header(r, "X-B"));
-	assert_true(rules_keep_header(r, "X-C"));
-	assert_true(rules_keep_header(r, "X-D"));
-	assert_true(rules_keep_header(r, "X-E"));
-	assert_false(rules_keep_header(r, "X-F"));
+	buf_init(&b, 4096);
+	rules_references(r, collect_reference, &b);
+	assert_string_equal(b.data, "shipped label\nshipped label\nshipped label\n"
+				    "rules[1] header:X-A\nrules[1] header:X-B\nrules[1] header:X-D\n"
+				    "rules[1] header:X-E\nrules[1] /f\nrules[1] header:X-C\n");
+	buf_done(&b);
+	rules_free(r);
+}
+
+static void a_label_that_makes_a_metric_too_long_is_told(void **state)
+{
+	struct rules *r = compiled(
+		"rules:\n- default\n- {on: closed, send: \"{label} closed by {Agent} of a very long team\"}\n");
+	char label[128];
+	struct err e;
+
+	(void)state;
+	memset(label, 'x', sizeof(label));
+	label[101] = '\0'; /* "reopened conversation in " has 25 letters, "started conversation in " 24 */
+	assert_int_equal(rules_check_label(r, label, &e), 0);
+	label[101] = 'x';
+	label[103] = '\0';
+	assert_int_equal(rules_check_label(r, label, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "longer than the 127 letters"));
 	rules_free(r);
 }
 
@@ -501,7 +525,8 @@ int main(void)
 		cmocka_unit_test(a_rule_that_nothing_comes_to_gets_a_warning),
 		cmocka_unit_test(explaining_has_a_line_for_each_rule),
 		cmocka_unit_test(every_metric_is_told_once_a_transition),
-		cmocka_unit_test(headers_that_rules_ask_for_are_kept),
+		cmocka_unit_test(every_reference_is_told_with_its_rule),
+		cmocka_unit_test(a_label_that_makes_a_metric_too_long_is_told),
 		cmocka_unit_test(too_many_rules_are_told),
 	};
 

@@ -128,6 +128,7 @@ static void systemds_credential_comes_before_the_file(void **state)
 	assert_value("{credential: both}", "from-systemd");
 	assert_value("{credential: beside}", "beside");
 	s = read_secret("{credential: both}", false, false, &problems);
+	assert_non_null(strstr(secret_where(s), "/systemd/both)"));
 	(void)unsetenv("CREDENTIALS_DIRECTORY");
 	found = values_of(s); /* where it is, is settled when the configuration is read */
 	assert_string_equal(found, "from-systemd");
