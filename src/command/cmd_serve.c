@@ -134,6 +134,8 @@ static int take_signals(struct serve *s, struct err *reterr)
 	sigaddset(&set, SIGTERM);
 	INSIST(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
 	INSIST(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	/* A file that may not grow (LimitFSIZE=) is a full store: an error of the write, not the end. */
+	INSIST(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return s->signals < 0 ? err_set(reterr, -errno, "signals: %s", strerror(errno)) : 0;
 }
