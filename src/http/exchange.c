@@ -21,9 +21,6 @@
 #include "base/log.h"
 #include "http/address.h"
 
-/* libmicrohttpd's time-out is of silence; a client that drips has this many of them for its whole body. */
-#define SERVER_BODY_TIMEOUTS 3
-
 enum call_state {
 	CALL_NEW,        /* before begin */
 	CALL_BODY,       /* collecting */
@@ -62,6 +59,31 @@ static struct call *call_of(struct http_exchange *x)
 
 	INSIST(c && c->magic == CALL_MAGIC);
 	return c;
+}
+
+/* ---- connections ------------------------------------------------------------------------------------------------- */
+
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+void http_on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
+			enum MHD_ConnectionNotificationCode toe)
+{
+	const union MHD_ConnectionInfo *info;
+	struct http_server *s = cls;
+
+	if (toe == MHD_CONNECTION_NOTIFY_STARTED) {
+		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		INSIST(info);
+		*socket_context = patience_arrived(s->patience, info->connect_fd);
+	} else {
+		patience_left(*socket_context);
+		*socket_context = NULL;
+	}
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
@@ -195,7 +217,7 @@ static enum MHD_Result call_piece(struct call *c, const char *bytes, size_t *n)
 	size_t left = *n;
 
 	*n = 0;
-	if (clock_now_ms() - c->x.received_ms > c->server->timeout_ms * SERVER_BODY_TIMEOUTS)
+	if (clock_now_ms() - c->x.received_ms > c->server->timeout_ms * HTTP_SLOW_TIMEOUTS)
 		return MHD_NO;
 	if (c->state == CALL_SWALLOW) {
 		if (left > c->swallow_left)
@@ -247,8 +269,10 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 	(void)url;
 	(void)version;
 	INSIST(c && c->magic == CALL_MAGIC && c->connection == connection);
-	if (c->state == CALL_NEW)
+	if (c->state == CALL_NEW) {
+		patience_heard(client_of(connection));
 		return call_begin(c, method);
+	}
 	if (*n > 0)
 		return call_piece(c, bytes, n);
 	switch (c->state) {
@@ -287,12 +311,12 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_
 	struct call *c = *con_cls;
 	struct http_server *s = cls;
 
-	(void)connection;
 	(void)toe;
 	if (!c)
 		return;
 	INSIST(c->magic == CALL_MAGIC);
 	*con_cls = NULL;
+	patience_served(client_of(connection));
 	if (c->begun && s->handler.done)
 		s->handler.done(s->handler.ctx, &c->x);
 	if (c->response)

@@ -7,7 +7,12 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
+#include "http/patience.h"
 #include "http/server.h"
+
+/* libmicrohttpd's time-out is of silence; a client that drips has this many of them for its headers, and for its whole
+ * request. */
+#define HTTP_SLOW_TIMEOUTS 3
 
 struct http_server {
 	struct MHD_Daemon *daemon;
@@ -20,13 +25,16 @@ struct http_server {
 	bool own_fd;       /* not passed by systemd */
 	char *unlink_path; /* of the unix socket that this server made, or NULL */
 	bool quiesced;
-	atomic_uint suspended; /* exchanges suspended and not yet done */
+	struct patience *patience; /* the clients' are behind libmicrohttpd's socket contexts */
+	atomic_uint suspended;     /* exchanges suspended and not yet done */
 };
 
 /* Registered with libmicrohttpd; cls is the struct http_server. */
 void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *connection);
 enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
 				const char *version, const char *bytes, size_t *n, void **con_cls);
+void http_on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
+			enum MHD_ConnectionNotificationCode toe);
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 		       enum MHD_RequestTerminationCode toe);
 

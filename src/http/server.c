@@ -96,6 +96,7 @@ static struct MHD_Daemon *server_daemon(struct http_server *s, const struct http
 		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_on_request_line, s},
 		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_as_it_came, NULL},
 		{MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_on_completed, s},
+		{MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_on_connection, s},
 		{MHD_OPTION_END, 0, NULL},
 	};
 
@@ -110,6 +111,8 @@ static struct MHD_Daemon *server_daemon(struct http_server *s, const struct http
 
 static void server_free(struct http_server *s)
 {
+	if (s->patience)
+		patience_free(s->patience);
 	if (s->own_fd)
 		(void)close(s->listen_fd);
 	if (s->unlink_path)
@@ -135,8 +138,10 @@ int http_server_start(const struct http_server_options *o, const struct http_han
 		server_free(s);
 		return r;
 	}
+	s->patience = patience_new(s->timeout_ms * HTTP_SLOW_TIMEOUTS);
 	s->daemon = server_daemon(s, o);
 	if (!s->daemon) {
+		patience_stop(s->patience);
 		r = err_set(reterr, errno > 0 ? -errno : -EIO, "cannot start the server on %s: %s", s->address,
 			    errno > 0 ? strerror(errno) : "libmicrohttpd refused");
 		server_free(s);
@@ -170,6 +175,7 @@ void http_server_stop(struct http_server *s)
 	/* Without it, stopping a pool shuts the socket down for systemd's copy too. */
 	if (!s->quiesced)
 		http_server_quiesce(s);
+	patience_stop(s->patience);
 	MHD_stop_daemon(s->daemon);
 	server_free(s);
 }

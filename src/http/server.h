@@ -16,8 +16,8 @@
  * The server itself answers, before begin: bodies beyond max_body (413, from Content-Length as early as the headers
  * tell; a chunked body that grows beyond it after begin, and complete is then never called), two Content-Length, a
  * Content-Length together with Transfer-Encoding (400), what libmicrohttpd refuses (400, 431). HEAD goes through begin
- * and complete like any other method. A client silent for the time-out, or not done with its body after three, is cut
- * off.
+ * and complete like any other method. A client silent for the time-out, or not done with its headers after three,
+ * or with its body, is cut off.
  *
  * Traps of libmicrohttpd 0.9.75 that this module exists to keep (STYLE section 5): poll(2), not epoll; suspend before
  * publishing; quiesce before stop, or a socket passed by systemd dies; all suspended resumed before stop.
@@ -43,7 +43,7 @@ struct http_exchange {
 	size_t body_len;
 	int64_t received_ms; /* clock_now_ms() when the headers were there */
 	void *user;          /* the owner's own state */
-			     /* private members follow in exchange.c */
+	/* private members follow in exchange.c */
 };
 
 struct http_handler {

@@ -588,22 +588,50 @@ static void a_silent_client_is_cut_off(void **state)
 }
 
 /* Each piece comes within the time-out, the whole never would. */
-static void a_dripping_client_is_cut_off(void **state)
+static void drip(int fd, char letter)
 {
 	int64_t before = clock_now_ms();
-	int fd = dial();
 	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	while (poll(&p, 1, 200) == 0) {
+		(void)send(fd, &letter, 1, MSG_NOSIGNAL);
+		assert_true(clock_now_ms() - before < PATIENCE_MS);
+	}
+	assert_in_range(clock_now_ms() - before, 2000, 6000);
+	(void)close(fd);
+}
+
+static void a_client_that_drips_its_body_is_cut_off(void **state)
+{
+	int fd = dial();
 
 	(void)state;
 	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4000\r\n\r\n");
-	while (poll(&p, 1, 200) == 0) {
-		(void)send(fd, "x", 1, MSG_NOSIGNAL);
-		assert_true(clock_now_ms() - before < PATIENCE_MS);
-	}
-	assert_true(clock_now_ms() - before >= 3000);
-	(void)close(fd);
+	drip(fd, 'x');
 	wait_for(&fix.done, 1);
 	assert_int_equal(peek(&fix.completed), 0);
+}
+
+static void a_client_that_drips_its_headers_is_cut_off(void **state)
+{
+	char answer[4096] = "";
+	int fd = dial();
+	ssize_t n;
+
+	(void)state;
+	say(fd, "POST / HTTP/1.1\r\nHost: h\r\nX-Long: ");
+	drip(fd, 'x');
+	assert_int_equal(peek(&fix.begun), 0);
+	/* On a kept connection each request has its time anew. */
+	fd = dial();
+	say(fd, "GET /one HTTP/1.1\r\nHost: h\r\n\r\n");
+	for (size_t len = 0; !strstr(answer, "X-Two 0\n"); len += (size_t)n) {
+		n = recv(fd, answer + len, sizeof(answer) - len - 1, 0);
+		assert_true(n > 0);
+	}
+	drip(fd, 'G');
+	wait_for(&fix.done, 1);
+	assert_int_equal(peek(&fix.begun), 1);
 }
 
 static void a_passed_socket_lives_on_after_quiesce_and_stop(void **state)
@@ -733,7 +761,8 @@ int main(void)
 		SERVED(extra_headers_go_out_and_line_ends_in_them_do_not),
 		SERVED(a_cut_exchange_ends_without_an_answer),
 		SERVED(a_silent_client_is_cut_off),
-		SERVED(a_dripping_client_is_cut_off),
+		SERVED(a_client_that_drips_its_body_is_cut_off),
+		SERVED(a_client_that_drips_its_headers_is_cut_off),
 		SERVED(after_quiesce_living_connections_are_served_and_new_ones_wait),
 		SERVED(stopping_at_once_after_resuming_leaves_nothing_behind),
 		SERVED(a_server_that_cannot_listen_says_where),
