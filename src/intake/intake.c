@@ -24,6 +24,7 @@
 #include "helpdesk/signal.h"
 #include "intake/answer.h"
 #include "intake/keep.h"
+#include "intake/peer.h"
 #include "intake/refusals.h"
 
 #define INTAKE_THREADS 3
@@ -93,8 +94,12 @@ static void refuse_proof(struct intake *i, struct http_exchange *x, const struct
 		[PROOF_STALE] = "stale proof",
 	};
 
+	char peer[PEER_MAX];
+
 	count(v->source, reasons[verdict]);
-	refusals_note(i->refusals, v->source->name, reasons[verdict], http_peer(x), clock_now_ms());
+	(void)peer_of(&v->generation->config->listen.trusted_proxies, http_peer(x), http_header(x, "X-Forwarded-For"),
+		      peer);
+	refusals_note(i->refusals, v->source->name, reasons[verdict], peer, clock_now_ms());
 	answer_give(x, ANSWER_UNAUTHORIZED, challenge_of(v->source));
 }
 

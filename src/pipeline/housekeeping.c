@@ -13,6 +13,7 @@
 #define GAUGES_EVERY_MS 1000
 #define GAUGES_WAITING_MS (10 * CLOCK_SECOND_MS) /* while something waits, ages are shown anew this often */
 #define NEARLY_FULL_PERCENT 80
+#define NEARLY_FULL_EVERY_MS 100 /* asked so often at most: it costs system calls */
 
 struct housekeeping {
 	struct gauges *gauges;
@@ -21,6 +22,8 @@ struct housekeeping {
 	int64_t gauges_ms;     /* NEVER: nothing changed since the last */
 	int64_t gauges_done_ms;
 	int64_t revisions_ms;
+	int64_t nearly_full_ms; /* when nearly_full was found out */
+	bool nearly_full;
 };
 
 struct housekeeping *housekeeping_new(int64_t now_ms)
@@ -41,11 +44,15 @@ void housekeeping_free(struct housekeeping *h)
 	free(h);
 }
 
-static bool is_nearly_full(struct work *w)
+static bool is_nearly_full(struct housekeeping *h, struct work *w)
 {
 	int64_t max_size = w->config->store.max_size;
 
-	return max_size > 0 && store_size(w->store) > max_size / 100 * NEARLY_FULL_PERCENT;
+	if (w->now_ms - h->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
+		h->nearly_full_ms = w->now_ms;
+		h->nearly_full = max_size > 0 && store_size(w->store) > max_size / 100 * NEARLY_FULL_PERCENT;
+	}
+	return h->nearly_full;
 }
 
 int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, bool full,
@@ -54,7 +61,7 @@ int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsign
 	bool due = idle && w->now_ms >= h->clean_ms;
 	int r;
 
-	if (!due && !full && !(inserted > 0 && is_nearly_full(w)))
+	if (!due && !full && !(inserted > 0 && is_nearly_full(h, w)))
 		return 0;
 	r = store_clean(w->store, w->config->store.retention_ms, w->config->store.remember_ms, w->now_ms,
 			CLEAN_ROWS + 2 * (size_t)inserted, reterr);

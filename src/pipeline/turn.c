@@ -30,11 +30,12 @@
 #include "pipeline/tally.h"
 #include "pipeline/work.h"
 
-#define PENDING_US 5000     /* of pending webhooks a turn, */
-#define PENDING_SHARE 4     /* or a fifth of the turn: a quarter of what the rest took */
-#define READY_BATCH 64      /* ids asked for at once */
-#define EXPIRE_BATCH 16     /* expiries a turn */
-#define OTHER_URL_BATCH 100 /* dead letters a turn after an account's url changed */
+#define PENDING_US 5000       /* of pending webhooks a turn where nobody waits for its commit; */
+#define PENDING_LEAST_US 1000 /* where somebody does, a fifth of the turn, but not less than this: */
+#define PENDING_SHARE 4       /* a quarter of what the rest takes */
+#define READY_BATCH 64        /* ids asked for at once */
+#define EXPIRE_BATCH 16       /* expiries a turn */
+#define OTHER_URL_BATCH 100   /* dead letters a turn after an account's url changed */
 #define CRASHES_MAX 3
 #define RETRY_FIRST_MS 250 /* after a commit that failed; doubles */
 #define RETRY_LAST_MS 5000
@@ -58,6 +59,7 @@ struct turn {
 	int64_t retry_ms; /* after a failure: not before; 0: the last turn was good */
 	int64_t retry_wait_ms;
 	bool full;
+	int64_t commit_us; /* how long the last commit took that wrote something */
 
 	/* of the turn under way */
 	unsigned inserted;
@@ -382,14 +384,21 @@ static int set_aside_other_urls(struct turn *t, struct work *w, struct err *rete
 
 /* ---- pending webhooks -------------------------------------------------------------------------------------------- */
 
+static int64_t pending_budget_us(const struct turn *t, int64_t others_us)
+{
+	int64_t share_us = (others_us + t->commit_us) / PENDING_SHARE;
+
+	if (!t->submissions.first)
+		return PENDING_US;
+	return share_us > PENDING_LEAST_US ? share_us : PENDING_LEAST_US;
+}
+
 static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, struct err *reterr)
 {
-	int64_t began_us = clock_mono_us(), budget_us = (began_us - turn_began_us) / PENDING_SHARE;
+	int64_t began_us = clock_mono_us(), budget_us = pending_budget_us(t, began_us - turn_began_us);
 	int64_t ids[READY_BATCH];
 	int n;
 
-	if (budget_us < PENDING_US)
-		budget_us = PENDING_US;
 	while ((n = store_webhooks_ready(w->store, ids, READY_BATCH, reterr)) > 0) {
 		for (int i = 0; i < n; i++) {
 			int r;
@@ -443,8 +452,10 @@ static int commit(struct turn *t, struct err *reterr)
 	int64_t began_us = clock_mono_us();
 	int r = store_commit(t->store, reterr);
 
-	if (r == 0 && t->changed)
-		metrics_observe(METRIC_COMMIT_SECONDS, (double)(clock_mono_us() - began_us) / 1e6);
+	if (r == 0 && t->changed) {
+		t->commit_us = clock_mono_us() - began_us;
+		metrics_observe(METRIC_COMMIT_SECONDS, (double)t->commit_us / 1e6);
+	}
 	return r;
 }
 

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "intake/keep.h"
+#include "intake/peer.h"
 
 /* ---- the pipeline -------------------------------------------------------------------------------------------------
  */
@@ -327,6 +328,36 @@ static void the_secret_parameter_is_cut_out_wherever_it_stands(void **state)
 	}
 }
 
+static void behind_trusted_proxies_the_log_names_whom_they_name(void **state)
+{
+	char *trusted[] = {(char *)"127.0.0.1", (char *)"10.0.0.0/8", (char *)"unix", (char *)"2001:db8::/33"};
+	const struct string_list proxies = {trusted, 4};
+	static const struct {
+		const char *peer, *forwarded, *who;
+	} rows[] = {
+		{"192.0.2.1", NULL, "192.0.2.1"},
+		{"192.0.2.1", "198.51.100.7", "192.0.2.1"},
+		{"127.0.0.1", NULL, "127.0.0.1"},
+		{"127.0.0.1", "198.51.100.7", "198.51.100.7"},
+		{"127.0.0.1", "6.6.6.6, 198.51.100.7", "198.51.100.7"},
+		{"127.0.0.1", "6.6.6.6, 198.51.100.7 ,10.9.8.7", "198.51.100.7"},
+		{"unix", "2001:db8:1::5", "2001:db8:1::5"},
+		{"2001:db8:7fff::1", "198.51.100.7", "198.51.100.7"},
+		{"2001:db8:8000::1", "198.51.100.7", "2001:db8:8000::1"},
+		{"127.0.0.1", "nonsense\"", "127.0.0.1"},
+		{"127.0.0.1", "", "127.0.0.1"},
+		{"127.0.0.1", ",,", "127.0.0.1"},
+		{"11.0.0.1", "198.51.100.7", "11.0.0.1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char out[PEER_MAX];
+
+		assert_string_equal(peer_of(&proxies, rows[i].peer, rows[i].forwarded, out), rows[i].who);
+	}
+}
+
 /* ---- the end ------------------------------------------------------------------------------------------------------
  */
 
@@ -371,6 +402,7 @@ int main(void)
 		cmocka_unit_test_setup(what_is_kept_holds_what_was_read_and_no_secret, reset),
 		cmocka_unit_test_setup(an_unreadable_one_carries_its_reason, reset),
 		cmocka_unit_test(the_secret_parameter_is_cut_out_wherever_it_stands),
+		cmocka_unit_test(behind_trusted_proxies_the_log_names_whom_they_name),
 		cmocka_unit_test_setup(after_quiesce_what_is_suspended_is_still_answered_and_all_else_refused, reset),
 	};
 
