@@ -207,17 +207,14 @@ static int run_rules(struct deciding *d, const struct person *p, struct err *ret
 
 	view.scope.properties = properties;
 	rules_run(in->source->rules, &view, &drafts, in->explain);
-	if (drafts.failed.code != 0 && in->webhook) {
+	if (drafts.failed.code != 0 && drafts.n == 0) {
 		r = err_set(reterr, -EBADMSG, "%s", drafts.failed.text);
 	} else if (drafts.dropped && drafts.n == 0) {
 		decide_note(d, "%s", drafts.drop_reason ? drafts.drop_reason : "dropped by a rule");
 		r = 1;
 	} else {
 		if (drafts.failed.code != 0)
-			decide_say(d, "%s", drafts.failed.text);
-		/* An expiry has no webhook to be a dead letter, and nothing else would ever put the flag back. */
-		if (drafts.n == 0 && !in->webhook)
-			rules_ship(&view, &drafts, in->explain);
+			decide_note(d, "%s", drafts.failed.text);
 		for (size_t i = 0; i < drafts.n; i++)
 			decide_add_event(d, p, &drafts.items[i]);
 	}

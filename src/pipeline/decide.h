@@ -73,9 +73,9 @@ struct decision {
 };
 void decision_done(struct decision *d);
 
-/* 0, or what the view failed with; or -EBADMSG: the webhook is to become a dead letter with this reason (a rule's
- * metric that cannot be named). An expiry never is: what no rule can name is sent as the shipped rule would. An expiry
- * whose time has not come gives DECIDE_NOTHING and the entry as it was. */
+/* 0, or what the view failed with; or -EBADMSG: the webhook is to become a dead letter with this reason (nothing can be
+ * sent, as no rule's metric can be named). A closing or expiry that has someone to reach never is: the shipped rule
+ * sends. An expiry whose time has not come gives DECIDE_NOTHING and the entry as it was. */
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr) MUSTCHECK;
 
 /* The signal as the ledger takes it, for settle's peek; the policy goes by the source's first account. */

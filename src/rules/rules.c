@@ -264,17 +264,6 @@ static void send_shipped(const struct rules_view *v, const struct scope *s, stru
 	template_free(rule.send);
 }
 
-void rules_ship(const struct rules_view *v, struct drafts *to, struct buf *explain)
-{
-	struct pairs names = {0};
-	struct scope s = v->scope;
-
-	view_names(v, &names);
-	s.names = &names;
-	send_shipped(v, &s, to, explain);
-	pairs_done(&names);
-}
-
 void rules_run(const struct rules *r, const struct rules_view *v, struct drafts *ret, struct buf *explain)
 {
 	struct pairs names = {0};
@@ -294,7 +283,7 @@ void rules_run(const struct rules *r, const struct rules_view *v, struct drafts 
 		else
 			rule_send(rule, &s, ret, explain);
 	}
-	if (v->must_send && ret->n == 0 && ret->failed.code == 0 && rules_shipped(v->transition))
+	if (v->must_send && ret->n == 0 && rules_shipped(v->transition))
 		send_shipped(v, &s, ret, explain);
 	pairs_done(&names);
 }

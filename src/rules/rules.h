@@ -39,8 +39,8 @@ struct drafts {
 	size_t n;
 	bool dropped;
 	char *drop_reason; /* `drop: outbound` */
-	/* A property or value whose template has a part without a value is left out; a metric that cannot be named is
-	 * an error of that webhook, told here ("" otherwise). */
+	/* A property or value whose template has a part without a value is left out; a rule whose metric cannot be
+	 * named does not send, which is told here ("" otherwise). */
 	struct err failed;
 };
 void drafts_done(struct drafts *d);
@@ -58,9 +58,6 @@ void rules_run(const struct rules *r, const struct rules_view *v, struct drafts 
 /* Every metric name that these rules can send with that label, for `recipe` and `check`; calls fn for each. */
 void rules_metrics(const struct rules *r, const char *label,
 		   void (*fn)(void *ctx, const char *metric, enum transition t), void *ctx);
-
-/* What rules_run does where someone is to be reached and no rule sends: for an expiry whose rules failed. */
-void rules_ship(const struct rules_view *v, struct drafts *to, struct buf *explain);
 
 /* -EINVAL where a rule's metric can never be sent with that label: too long for Klaviyo, whatever a webhook says. */
 int rules_check_label(const struct rules *r, const char *label, struct err *reterr) MUSTCHECK;

@@ -310,7 +310,7 @@ struct wrong {
 
 #define SRC(members) V K "sources:\n  bear:\n    preset: bearer\n    authenticate: {secret: s}\n" members "\n"
 #define LONG_LABEL \
-	"a label of a hundred letters, which is just what is allowed: abcdefghijklmnopqrstuvwxyzabcdefghijklm"
+	"a label of a hundred letters which is just what is allowed and abcdefghijklmnopqrstuvwxyzabcdefghijk"
 #define LONG LONG_LABEL "n"
 #define KLA(members) V "klaviyo:\n  api_key: pk_1\n" members "\n" S
 #define ACC                                                                                \

@@ -1121,11 +1121,38 @@ static void a_metric_that_cannot_be_named_fails_its_webhook_only(void **unused)
 	assert_int_equal(err.code, -EBADMSG);
 	assert_non_null(strstr(err.text, "Channel"));
 	assert_int_equal(w.last.events_n, 0);
-	/* There is no webhook behind an expiry that could wait for a better rule. */
+	/* Whom a conversation reached gets its end all the same. */
+	d = say(&w, s, "closed", "c1", 60, JO);
+	assert_int_equal(d->events_n, 1);
+	assert_string_equal(d->events[0].metric, "closed conversation in Gladly");
+	assert_string_equal(FLAG(d, 0), "false");
+	assert_non_null(strstr(d->detail, "cannot be named"));
+	(void)say(&w, s, "reopened", "c1", 120, JO ",'channel':'chat'");
 	w.now_ms += 31 * CLOCK_DAY_MS;
 	d = expire(&w, s, "c1");
 	assert_int_equal(d->events_n, 1);
 	assert_string_equal(d->events[0].metric, "closed conversation in Gladly");
+	world_end(&w);
+	desk_close(&desk);
+}
+
+static void a_rule_that_cannot_name_its_metric_stops_no_other(void **unused)
+{
+	struct desk desk;
+	struct source *s = desk_plain(&desk, "- on: [opened, closed]\n  send: \"in {Channel}\"\n- default\n");
+	struct world w;
+	const struct decision *d;
+
+	(void)unused;
+	world_start(&w);
+	d = say(&w, s, "opened", "c1", 0, JO);
+	assert_int_equal(d->events_n, 1);
+	assert_string_equal(d->events[0].metric, "started conversation in Gladly");
+	assert_non_null(strstr(d->detail, "rules[0]: the metric \"in {Channel}\" cannot be named"));
+	d = say(&w, s, "closed", "c1", 60, JO ",'channel':'chat'");
+	assert_int_equal(d->events_n, 2);
+	assert_string_equal(d->events[0].metric, "in chat");
+	assert_null(d->detail);
 	world_end(&w);
 	desk_close(&desk);
 }
@@ -1383,6 +1410,7 @@ int main(void)
 		cmocka_unit_test(a_rule_sees_how_many_conversations_the_person_has),
 		cmocka_unit_test(what_a_rule_adds_lies_over_the_rest_but_for_flag_and_id),
 		cmocka_unit_test(a_metric_that_cannot_be_named_fails_its_webhook_only),
+		cmocka_unit_test(a_rule_that_cannot_name_its_metric_stops_no_other),
 		cmocka_unit_test(closed_before_opened_goes_out_as_history),
 		cmocka_unit_test(a_history_closing_goes_to_those_reached_with_the_flag_as_it_is),
 		cmocka_unit_test(history_does_not_raise_the_flag_of_whom_the_opening_did_not_reach),

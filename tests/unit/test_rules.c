@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <errno.h>
+
 #include "with_yaml.h"
 
 #include "base/clock.h"
@@ -256,6 +258,11 @@ static void a_metric_that_cannot_be_named_fails_that_webhook(void **state)
 	assert_int_equal(d.n, 2);
 	assert_int_equal(d.failed.code, 0);
 	drafts_done(&d);
+	rules_free(r);
+
+	r = compiled("rules:\n- {on: [opened, closed], send: \"{Team}\"}\n");
+	assert_sends_as(r, TRANSITION_CLOSED, "{}", false, "?");
+	assert_sends_as(r, TRANSITION_CLOSED, "{}", true, "closed conversation in Gladly?");
 	rules_free(r);
 }
 
