@@ -8,8 +8,9 @@
 
 #include "base/text.h"
 
-/* Blanks and invisible letters beyond ASCII that come along when an address is pasted. */
-static bool email_is_invisible(const unsigned char *s)
+/* Blanks and invisible letters beyond ASCII that come along when an address is pasted, and U+FFFD, which stands where
+ * somebody before us could not read a letter. */
+static bool email_is_no_letter(const unsigned char *s)
 {
 	if (s[0] == 0xc2)
 		return s[1] <= 0xa0 || s[1] == 0xad; /* C1 controls, no-break space, soft hyphen */
@@ -17,7 +18,9 @@ static bool email_is_invisible(const unsigned char *s)
 		return s[2] <= 0x8f || (s[2] >= 0xa8 && s[2] <= 0xaf);
 	if (s[0] == 0xe2 && s[1] == 0x81)
 		return s[2] >= 0x9f && s[2] <= 0xaf;
-	return (s[0] == 0xe3 && s[1] == 0x80 && s[2] == 0x80) || (s[0] == 0xef && s[1] == 0xbb && s[2] == 0xbf);
+	if (s[0] == 0xef)
+		return (s[1] == 0xbb && s[2] == 0xbf) || (s[1] == 0xbf && s[2] == 0xbd);
+	return s[0] == 0xe3 && s[1] == 0x80 && s[2] == 0x80;
 }
 
 /* No blank, control, quote, or anything that separates or encloses addresses. */
@@ -28,7 +31,7 @@ static bool email_letters_are_good(const char *s)
 
 		if (c <= ' ' || c == 0x7f || strchr("\"<>()[],;:\\", *s))
 			return false;
-		if (c >= 0x80 && email_is_invisible((const unsigned char *)s))
+		if (c >= 0x80 && email_is_no_letter((const unsigned char *)s))
 			return false;
 	}
 	return true;

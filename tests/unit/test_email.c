@@ -75,6 +75,8 @@ static void everything_else_is_no_address(void **state)
 		"jo\xc2\xa0@example.com",
 		"jo\xe2\x80\x8b@example.com",
 		"\xef\xbb\xbfjo@example.com",
+		"\xef\xbf\xbd@example.com", /* U+FFFD: a letter that could not be read */
+		"jo@ex\xef\xbf\xbdmple.com",
 		"jo\r\nbcc:x@example.com",
 		"null",
 		"undefined",
