@@ -52,6 +52,10 @@ static const struct metric_spec {
 			       TYPE_COUNTER,
 			       "Outcomes of attempts at delivery, counted per event.",
 			       {"account", "lane", "outcome"}},
+	[METRIC_PARTIAL_FAILURES] = {"deskbridge_partial_failures_total",
+				     TYPE_COUNTER,
+				     "Events that Klaviyo took, but not all of what they said of the profile.",
+				     {"account"}},
 	[METRIC_QUEUE_EVENTS] = {"deskbridge_queue_events",
 				 TYPE_GAUGE,
 				 "Events kept now, by state.",
@@ -233,15 +237,6 @@ void metrics_observe(enum metric m, double seconds)
 	s = series_get(m, NULL, NULL, NULL);
 	s->buckets[bucket]++;
 	s->value += seconds;
-	release();
-}
-
-void metrics_zero(enum metric m)
-{
-	INSIST(specs[m].type == TYPE_GAUGE);
-	hold();
-	for (struct series *s = first[m]; s; s = s->next)
-		s->value = 0;
 	release();
 }
 

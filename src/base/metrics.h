@@ -15,6 +15,7 @@ enum metric {
 	METRIC_WEBHOOKS,             /* source, result */
 	METRIC_EVENTS,               /* account, metric */
 	METRIC_DELIVERIES,           /* account, lane, outcome */
+	METRIC_PARTIAL_FAILURES,     /* account */
 	METRIC_QUEUE_EVENTS,         /* account, state */
 	METRIC_QUEUE_OLDEST_SECONDS, /* account */
 	METRIC_WEBHOOKS_PENDING,     /* source, reason */
@@ -34,9 +35,7 @@ enum metric {
 /* Label values in the order of the table; NULL for labels the metric does not have. */
 void metrics_add(enum metric m, const char *label1, const char *label2, const char *label3, double n);
 void metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value);
-void metrics_observe(enum metric m, double seconds); /* histograms */
-/* Sets to 0 every series of a gauge: before it is written anew (accounts that are gone). */
-void metrics_zero(enum metric m);
+void metrics_observe(enum metric m, double seconds);                                           /* histograms */
 double metrics_get(enum metric m, const char *label1, const char *label2, const char *label3); /* 0 where unknown */
 void metrics_render(struct buf *to);
 /* For the documentation check: the n-th name, type and help, or 0 past the end. */

@@ -450,29 +450,3 @@ int http_fetch(const struct http_ask *ask, const char *user_agent, struct http_r
 	http_client_free(c);
 	return r;
 }
-
-const char *http_failure_name(enum http_failure f)
-{
-	static const char *const names[] = {
-		[HTTP_OK] = "ok",
-		[HTTP_RESOLVE] = "resolve",
-		[HTTP_CONNECT] = "connect",
-		[HTTP_TLS] = "tls",
-		[HTTP_TIMEOUT] = "timeout",
-		[HTTP_BROKEN] = "broken",
-		[HTTP_TOO_LONG] = "too long",
-		[HTTP_ABORTED] = "aborted",
-	};
-
-	return names[f];
-}
-
-char *http_escape(const char *text)
-{
-	char *escaped = curl_easy_escape(NULL, text, 0), *copy;
-
-	INSIST(escaped);
-	copy = mem_str(escaped);
-	curl_free(escaped);
-	return copy;
-}

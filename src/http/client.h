@@ -78,9 +78,5 @@ void http_client_wake(struct http_client *c);
 int http_fetch(const struct http_ask *ask, const char *user_agent, struct http_reply *ret,
 	       struct err *reterr) MUSTCHECK;
 void http_reply_done(struct http_reply *r);
-const char *http_failure_name(enum http_failure f); /* "resolve", "connect", … */
-
-/* Percent-encodes everything but unreserved letters: for ids put into a URL. The caller owns it. Pure. */
-char *http_escape(const char *text) MUSTCHECK;
 
 #endif

@@ -333,7 +333,7 @@ static void what_is_no_whole_answer_is_broken(void **state)
 		struct answer a = get_answered(answers[i], (struct http_ask){0});
 
 		if (a.failure != HTTP_BROKEN || a.error[0] == '\0')
-			fail_msg("case %zu: %s, %s", i, http_failure_name(a.failure), a.error);
+			fail_msg("case %zu: %d, %s", i, (int)a.failure, a.error);
 	}
 }
 
@@ -534,24 +534,6 @@ static void fetching_is_one_call(void **state)
 	peer_done();
 }
 
-static void ids_are_escaped_for_urls(void **state)
-{
-	static const char *const cases[][2] = {
-		{"", ""},
-		{"aZ09-._~", "aZ09-._~"},
-		{"a/b?c=d&e f", "a%2Fb%3Fc%3Dd%26e%20f"},
-		{"\xc3\xa4%", "%C3%A4%25"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char *text = http_escape(cases[i][0]);
-
-		assert_string_equal(text, cases[i][1]);
-		free(text);
-	}
-}
-
 /* ---- many at once, against our own server --------------------------------------------------------------------------
  */
 
@@ -676,7 +658,6 @@ int main(void)
 		cmocka_unit_test(a_wake_ends_the_turn_that_waits_or_the_next),
 		cmocka_unit_test(a_turn_without_work_ends_at_its_time),
 		cmocka_unit_test(fetching_is_one_call),
-		cmocka_unit_test(ids_are_escaped_for_urls),
 		cmocka_unit_test(many_run_at_once_and_done_may_start_more),
 	};
 

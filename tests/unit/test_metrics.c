@@ -120,20 +120,6 @@ static void histograms_are_cumulative_with_inclusive_bounds(void **state)
 	free(text);
 }
 
-static void zeroing_a_gauge_keeps_its_series(void **state)
-{
-	char *text;
-
-	(void)state;
-	metrics_set(METRIC_OPEN_CONVERSATIONS, "gladly", NULL, NULL, 7);
-	metrics_set(METRIC_QUEUE_EVENTS, "default", "ready", NULL, 9);
-	metrics_zero(METRIC_OPEN_CONVERSATIONS);
-	text = rendered();
-	assert_has(text, "\ndeskbridge_open_conversations{source=\"gladly\"} 0\n");
-	assert_has(text, "\ndeskbridge_queue_events{account=\"default\",state=\"ready\"} 9\n");
-	free(text);
-}
-
 static void past_the_bound_series_run_together_as_other(void **state)
 {
 	char name[32], *text;
@@ -193,7 +179,6 @@ int main(void)
 		cmocka_unit_test_setup(series_count_apart_by_their_labels, reset),
 		cmocka_unit_test_setup(label_values_are_escaped, reset),
 		cmocka_unit_test_setup(histograms_are_cumulative_with_inclusive_bounds, reset),
-		cmocka_unit_test_setup(zeroing_a_gauge_keeps_its_series, reset),
 		cmocka_unit_test_setup(past_the_bound_series_run_together_as_other, reset),
 		cmocka_unit_test_setup(threads_lose_no_count, reset),
 	};
