@@ -455,7 +455,7 @@ static void a_429_pauses_the_account(void **state)
 	stop(&p);
 }
 
-static void partial_failure_is_delivered(void **state)
+static void partial_failure_is_delivered_and_counted(void **state)
 {
 	struct news d;
 	struct post p;
@@ -468,6 +468,7 @@ static void partial_failure_is_delivered(void **state)
 	d = nth(&p, NEWS_DELIVERED, 0);
 	assert_int_equal(d.verdict.outcome, OUTCOME_DELIVERED);
 	assert_true(d.verdict.partial_failure);
+	assert_true(metrics_get(METRIC_PARTIAL_FAILURES, "shop", NULL, NULL) == 1);
 	stop(&p);
 }
 
@@ -847,7 +848,7 @@ int main(void)
 		cmocka_unit_test(an_answer_that_is_too_long_counts_by_its_status),
 		cmocka_unit_test(no_answer_in_time_is_a_retry),
 		cmocka_unit_test(a_429_pauses_the_account),
-		cmocka_unit_test(partial_failure_is_delivered),
+		cmocka_unit_test(partial_failure_is_delivered_and_counted),
 		cmocka_unit_test(a_wrong_key_parks_after_one_call_and_a_new_one_resumes_at_once),
 		cmocka_unit_test(the_window_closes_before_the_outcome_is_told),
 		cmocka_unit_test(a_key_that_is_still_wrong_parks_again),
