@@ -249,10 +249,10 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *v)
 	if (v->partial_failure) {
 		metrics_add(METRIC_PARTIAL_FAILURES, o->name, NULL, NULL, 1);
 		log_warning(&about, "Klaviyo took the event, but not all of it: %s", v->reason);
-	} else if (v->outcome != OUTCOME_DELIVERED)
+	} else if (v->outcome != OUTCOME_DELIVERED) {
 		log_debug(&about, "%s: %s", outcome_name(v->outcome), v->reason);
-}
-parcel_end(p, v);
+	}
+	parcel_end(p, v);
 }
 
 static void on_reply(void *ctx, const struct http_reply *reply)
