@@ -89,28 +89,67 @@ static bool ends(const struct source *s, const struct neighbour *newer, const st
 	       newer->time_ms - older->time_ms < limit_ms;
 }
 
-static int end_older(struct work *w, const struct source *s, struct neighbours *all, const struct neighbour *self,
-		     struct ledger_entry *e, bool *ret_any, struct err *reterr)
+static int end_neighbour(struct work *w, const struct source *s, const struct neighbour *n, struct ledger_entry *e,
+			 struct err *reterr)
 {
-	size_t kept = 0;
+	int r;
 
+	ledger_skip(e, &n->signal);
+	r = store_webhook_done(w->store, n->id, "settled", reterr);
+	if (r == 0)
+		tally_add(w->tally, METRIC_WEBHOOKS, s->name, "settled", NULL);
+	return r;
+}
+
+/* One that came before and counts, whatever it waits for, must meet the ledger first: what is ended takes its time as
+ * seen, and would make history of all that is older. */
+static bool is_behind(const struct neighbours *all, const struct neighbour *self)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		const struct neighbour *n = &all->items[i];
+
+		if (n->id < self->id && !ends(all->source, self, n) && !(n->held && n->time_ms > self->time_ms))
+			return true;
+	}
+	return false;
+}
+
+static int end_older(struct work *w, const struct neighbours *all, const struct neighbour *self, struct ledger_entry *e,
+		     bool *ret_any, struct err *reterr)
+{
 	*ret_any = false;
+	for (size_t i = 0; i < all->n; i++) {
+		int r;
+
+		if (!ends(all->source, self, &all->items[i]))
+			continue;
+		r = end_neighbour(w, all->source, &all->items[i], e, reterr);
+		if (r < 0)
+			return r;
+		*ret_any = true;
+	}
+	return 0;
+}
+
+/* Where a newer one ends this one, and then says what the state says already, it is over too. */
+static int end_by_newer(struct work *w, const struct neighbours *all, const struct neighbour *self,
+			struct ledger_entry *e, const struct ledger_policy *policy, bool *ret_ended, struct err *reterr)
+{
+	*ret_ended = false;
 	for (size_t i = 0; i < all->n; i++) {
 		const struct neighbour *n = &all->items[i];
 		int r;
 
-		if (!ends(s, self, n)) {
-			all->items[kept++] = *n;
+		if (!ends(all->source, n, self))
 			continue;
-		}
-		ledger_skip(e, &n->signal);
-		r = store_webhook_done(w->store, n->id, "settled", reterr);
+		*ret_ended = true;
+		ledger_skip(e, &self->signal);
+		if (ledger_would_change(e, &n->signal, policy))
+			continue;
+		r = end_neighbour(w, all->source, n, e, reterr);
 		if (r < 0)
 			return r;
-		tally_add(w->tally, METRIC_WEBHOOKS, s->name, "settled", NULL);
-		*ret_any = true;
 	}
-	all->n = kept;
 	return 0;
 }
 
@@ -121,41 +160,37 @@ int settle_run(struct work *w, const struct source *s, const struct webhook *web
 	const struct neighbour self = neighbour_of(s, webhook, signal, w->now_ms);
 	struct neighbours all = {.source = s, .self = webhook->id, .now_ms = w->now_ms};
 	struct ledger_policy policy;
-	bool any, ended = false, behind = false;
-	int64_t until_ms;
+	bool any = false, ended = false;
 	int r;
 
 	decide_ledger_policy(s, &policy);
 	r = store_webhooks_of_conversation(w->store, s->name, signal->conversation, meet, &all, reterr);
 	if (r < 0)
 		return r;
-	r = end_older(w, s, &all, &self, e, &any, reterr);
+	if (is_behind(&all, &self)) {
+		*ret = SETTLE_BEHIND;
+		return 0;
+	}
+	r = end_older(w, &all, &self, e, &any, reterr);
+	if (r == 0)
+		r = end_by_newer(w, &all, &self, e, &policy, &ended, reterr);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < all.n; i++) {
-		const struct neighbour *n = &all.items[i];
-
-		ended = ended || ends(s, n, &self);
-		behind = behind || (n->id < self.id && !(n->held && n->time_ms > self.time_ms));
-	}
-	ended = ended || (any && !ledger_would_change(e, &self.signal, &policy));
-	if (ended)
+	if (any && !ended && !ledger_would_change(e, &self.signal, &policy)) {
 		ledger_skip(e, &self.signal);
+		ended = true;
+	}
 	if (any || ended) {
 		r = store_conversation_save(w->store, s->name, signal->conversation, e, reached, reterr);
 		if (r < 0)
 			return r;
 	}
-	until_ms = self.time_ms + settle_ms(s, self.signal.kind);
-	if (ended) {
+	*ret_until_ms = self.time_ms + settle_ms(s, self.signal.kind);
+	if (ended)
 		*ret = SETTLE_ENDED;
-	} else if (behind) {
-		*ret = SETTLE_BEHIND;
-	} else if (w->now_ms < until_ms && ledger_would_change(e, &self.signal, &policy)) {
+	else if (w->now_ms < *ret_until_ms && ledger_would_change(e, &self.signal, &policy))
 		*ret = SETTLE_HELD;
-		*ret_until_ms = until_ms;
-	} else {
+	else
 		*ret = SETTLE_ON;
-	}
 	return 0;
 }

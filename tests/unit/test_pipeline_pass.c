@@ -390,6 +390,33 @@ static void three_in_a_row_leave_the_last_one_held(void **state)
 	assert_events(s, OPEN CLOSED);
 }
 
+/* What is ended takes its time as seen: those before it that count would become history. */
+static void nothing_is_ended_before_what_came_earlier_and_counts_has_met_the_ledger(void **state)
+{
+	struct stage *s = *state;
+	int64_t opened = put_settled(s, "open", "1", NOW - 10 * MINUTE, NOW), closed, again, end;
+
+	MUST(store_begin(s->store, err));
+	MUST(store_webhook_wait(s->store, opened, STORE_WAIT_LOOKUP, 0, err));
+	MUST(store_commit(s->store, err));
+	closed = put_settled(s, "closed", "1", NOW - 5 * MINUTE, NOW);
+	again = put_settled(s, "reopened", "1", NOW, NOW);
+	end = put_settled(s, "closed", "1", NOW + SECOND, NOW + SECOND);
+	pass_all(s, NOW + SECOND);
+	assert_waits(s, closed, STORE_WAIT_BEHIND);
+	assert_waits(s, again, STORE_WAIT_BEHIND);
+	assert_waits(s, end, STORE_WAIT_BEHIND);
+	MUST(store_begin(s->store, err));
+	MUST(store_webhooks_release(s->store, "settled", STORE_WAIT_LOOKUP, NULL, err));
+	MUST(store_commit(s->store, err));
+	pass_all(s, NOW + SECOND);
+	assert_events(s, OPEN CLOSED);
+	assert_done(s, opened, "events");
+	assert_done(s, closed, "events");
+	assert_done(s, again, "settled");
+	assert_done(s, end, "settled");
+}
+
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, stage_setup, stage_teardown)
 
 int main(void)
@@ -417,6 +444,7 @@ int main(void)
 		STAGED(the_same_again_waits_behind_a_held_one_and_is_a_duplicate),
 		STAGED(a_held_one_holds_no_other_conversation),
 		STAGED(three_in_a_row_leave_the_last_one_held),
+		STAGED(nothing_is_ended_before_what_came_earlier_and_counts_has_met_the_ledger),
 	};
 
 	log_setup(LOG_FORMAT_TEXT, LOG_CRIT, false);
