@@ -331,7 +331,10 @@ def test_sigterm_answers_what_is_there_and_ends(stage, sandbox, gladly):
     daemon.accepted("gladly", gladly_webhook("opened"))
     with daemon.connect() as idle:
         assert daemon.stop() == 0
-        assert idle.recv(100) == b""
+        try:
+            assert idle.recv(100) == b""
+        except ConnectionResetError:
+            pass  # it was not accepted yet
 
 
 SOCKET_ACTIVATION = """
