@@ -142,6 +142,10 @@ static void walk_end(struct walk *w, struct ending end, const char *reason)
 	}
 	if (end.outcome == LOOKUP_PARKED)
 		place_park(p, w->source, end.status, why);
+	if (end.word == GATE_USEFUL)
+		place_answered(p);
+	else if (end.outcome == LOOKUP_RETRY && end.word == GATE_TROUBLE)
+		place_failed(p, why);
 	walk_unlink(w);
 	place_tell(p, &l->sink, now_ms);
 	answer(l, w->q, &end, w->inquiry, why);

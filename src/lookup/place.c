@@ -107,3 +107,22 @@ void place_unpark(struct place *p)
 	p->label[0] = '\0';
 	free(TAKE(p->parked));
 }
+
+/* A single one that fails is not news: it is asked again within seconds. */
+void place_failed(struct place *p, const char *why)
+{
+	if (p->failures == PLACE_FAILURES || ++p->failures < PLACE_FAILURES)
+		return;
+	log_warning(
+		&((struct log_about){.source = p->name}),
+		"the helpdesk answers no lookup, webhooks that need one wait: %s. They are asked again by themselves; "
+		"see that base_url is right and the helpdesk can be reached from here",
+		why);
+}
+
+void place_answered(struct place *p)
+{
+	if (p->failures >= PLACE_FAILURES)
+		log_notice(&((struct log_about){.source = p->name}), "the helpdesk answers lookups again");
+	p->failures = 0;
+}

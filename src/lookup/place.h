@@ -20,9 +20,10 @@ struct place {
 	bool told; /* a window since the last generation */
 	unsigned told_window;
 	bool told_parked;
-	char *parked;     /* why, for people; NULL: not parked */
-	char label[16];   /* the same, for metrics */
-	unsigned walking; /* questions under way: they point here */
+	char *parked;      /* why, for people; NULL: not parked */
+	char label[16];    /* the same, for metrics */
+	unsigned walking;  /* questions under way: they point here */
+	unsigned failures; /* in a row, since the last useful answer */
 };
 struct places {
 	struct place *first;
@@ -39,5 +40,9 @@ void place_tell(struct place *p, const struct lookup_sink *sink, int64_t now_ms)
 /* Parked, or again after a probe: gauge, and one warning when it begins. status 0: there was no request. */
 void place_park(struct place *p, const struct source *s, unsigned status, const char *why);
 void place_unpark(struct place *p);
+/* One warning when PLACE_FAILURES questions in a row had no useful answer, one notice when one has again. */
+#define PLACE_FAILURES 5
+void place_failed(struct place *p, const char *why);
+void place_answered(struct place *p);
 
 #endif

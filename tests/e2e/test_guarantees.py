@@ -358,3 +358,21 @@ def test_while_the_helpdesk_is_down_all_is_taken_and_goes_out_later_in_order(sta
             assert [e["time"] for e in events] == sorted(e["time"] for e in events)
             assert not any(e["backfill"] for e in events)
     assert gladly.token == GLADLY_TOKEN and not warnings(daemon, "parked")
+
+
+def test_a_helpdesk_that_stays_down_is_told_once_and_its_return_too(daemon, sandbox, gladly):
+    gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(12)}
+    gladly.status["cust-0"] = 500  # a single one is not news
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-0", "cust-0"))
+    gladly.wait_asked(2, "cust-0")
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
+    sandbox.wait_events(1)
+    assert warnings(daemon, "lookup") == []
+    gladly.status["*"] = 503
+    for n in range(2, 12):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+    daemon.wait_log("warn.*answers no lookup.*503.*base_url.*source=gladly")
+    gladly.status.clear()
+    daemon.wait_log("notice the helpdesk answers lookups again")
+    sandbox.wait_events(12, timeout=40)
+    assert len(warnings(daemon, "lookup")) == 1
