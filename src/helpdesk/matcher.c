@@ -391,6 +391,26 @@ bool matcher_explain(const struct matcher *m, const struct scope *s, struct buf 
 	return false;
 }
 
+void matcher_explain_no(const struct matcher *m, const struct scope *s, struct buf *to)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		bool holds = true;
+
+		for (size_t k = 0; k < m->clauses[i].n && holds; k++) {
+			const struct test *t = &m->clauses[i].tests[k];
+			struct values v;
+
+			reference_values(t->reference, s, &v);
+			holds = test_holds(t, &v);
+			if (!holds) {
+				buf_addf(to, "%s%s: ", i > 0 ? "; " : "", reference_text(t->reference));
+				values_describe(&v, to);
+			}
+			values_done(&v);
+		}
+	}
+}
+
 void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const struct reference *r), void *ctx)
 {
 	for (size_t i = 0; i < m->n; i++)

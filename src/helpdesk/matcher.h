@@ -26,6 +26,9 @@ void matcher_describe(const struct matcher *m, struct buf *to);
 /* The same for explain: "/type is CONVERSATION/CLOSED: yes" a line for each reference, as far as it was asked; "no"
  * says what is there. to: NULL for no lines. */
 bool matcher_explain(const struct matcher *m, const struct scope *s, struct buf *to);
+/* Of one that does not hold, in the middle of a line: "Tags: there is nothing; Channel: there is "sms"", the first that
+ * fails of each mapping. */
+void matcher_explain_no(const struct matcher *m, const struct scope *s, struct buf *to);
 /* Calls fn for every reference, in order: which headers to keep, which properties a rule asks for. */
 void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 

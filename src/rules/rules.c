@@ -233,10 +233,13 @@ static bool rule_acts(const struct rule *rule, const struct scope *s, enum trans
 
 	if (explain) {
 		rule_describe(rule, explain);
-		if (!on)
+		if (!on) {
 			buf_addf(explain, "no, this is %s\n", transition_name(t));
-		else if (!holds)
-			buf_adds(explain, "no\n");
+		} else if (!holds) {
+			buf_adds(explain, "no, ");
+			matcher_explain_no(rule->when, s, explain);
+			buf_addc(explain, '\n');
+		}
 	}
 	return holds;
 }

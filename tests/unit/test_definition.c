@@ -2,6 +2,7 @@
 
 #include "with_definition.h"
 
+#include "helpdesk/attributes.h"
 #include "helpdesk/signal.h"
 
 static void the_shipped_gladly_reads(void **state)
@@ -342,6 +343,20 @@ static void a_wholly_optional_lookup_is_not_needed(void **state)
 	definition_free(d);
 }
 
+static void properties_that_events_have_by_themselves_are_no_attributes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; attributes_own[i]; i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt("%sattributes: {%s: /x}\n", BARE_DEFINITION, attributes_own[i]);
+		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
+		struct problems p = {0};
+
+		text_lower(n->items[n->n - 1]->items[0]->key);
+		assert_null(definition_compile(n, NULL, &p));
+		assert_problem(&p, "every event has by itself");
+	}
+}
+
 static void a_sample_is_filled_where_the_definition_reads(void **state)
 {
 	struct definition *d = with_definition(
@@ -443,6 +458,7 @@ int main(void)
 		cmocka_unit_test(the_secrets_header_cannot_be_read),
 		cmocka_unit_test(the_shortest_cache_of_the_steps_counts),
 		cmocka_unit_test(a_wholly_optional_lookup_is_not_needed),
+		cmocka_unit_test(properties_that_events_have_by_themselves_are_no_attributes),
 		cmocka_unit_test(a_sample_is_filled_where_the_definition_reads),
 		cmocka_unit_test(a_samples_time_keeps_its_form),
 		cmocka_unit_test(a_sample_may_need_headers_and_query),

@@ -277,6 +277,27 @@ static void count_headers(void *ctx, const struct reference *r)
 		++*(int *)ctx;
 }
 
+static void explaining_a_no_says_what_is_there_instead(void **state)
+{
+	CLEANUP(node_freep)
+	struct node *n = with_yaml("- {/type: closed, /by: agent}\n- {/type: opened, /tags/*: [vip, gold]}\n");
+	struct json_object *o = with_json("{\"type\": \"opened\", \"tags\": [\"new\", \"b2b\"]}");
+	const struct scope s = {.item = o, .root = o};
+	struct problems p = {0};
+	struct matcher *m = matcher_compile(n, REFERENCE_NO_NAMES, &p);
+	struct buf b;
+
+	(void)state;
+	assert_no_problem(&p);
+	buf_init(&b, 1024);
+	assert_false(matcher_holds(m, &s));
+	matcher_explain_no(m, &s, &b);
+	assert_string_equal(b.data, "/type: there is \"opened\"; /tags/*: there is \"new\" and 1 more");
+	buf_done(&b);
+	matcher_free(m);
+	json_object_put(o);
+}
+
 static void references_are_told_for_what_must_be_kept(void **state)
 {
 	struct matcher *m = compiled("[{header:X-A: 1, /b: 2}, {header:X-C: 3}]");
@@ -303,6 +324,7 @@ int main(void)
 		cmocka_unit_test(a_huge_text_is_looked_at_in_its_beginning),
 		cmocka_unit_test(mistakes_are_told_with_their_place),
 		cmocka_unit_test(explaining_says_what_was_asked_and_seen),
+		cmocka_unit_test(explaining_a_no_says_what_is_there_instead),
 		cmocka_unit_test(references_are_told_for_what_must_be_kept),
 	};
 

@@ -415,7 +415,7 @@ static void explaining_has_a_line_for_each_rule(void **state)
 	rules_run(r, &v, &d, &b);
 	assert_string_equal(
 		b.data,
-		"rules[0] on closed when Tags contains refund: no\n"
+		"rules[0] on closed when Tags contains refund: no, Tags: there is nothing\n"
 		"rules[1] when Initiated By is agent: yes, but what has someone to reach is not dropped (outbound)\n"
 		"rules[2] on closed, expired: yes, but rules[2]: the metric \"closed {Team}\" cannot be named: "
 		"nothing usable at Team\n"
