@@ -2,7 +2,7 @@
  * The floor: a libmicrohttpd server that reads a body and answers 200, and does nothing else. What deskbridge's intake is
  * measured beside, in the same run. Usage: bare PORT; ends with its standard input.
  */
-#include "config.h"
+#include <config.h>
 
 #include <microhttpd.h>
 #include <stdio.h>

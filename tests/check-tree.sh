@@ -49,7 +49,6 @@ for file in $(find src -mindepth 2 -name '*.[ch]' | sort); do
 	mine=$(rank "$folder")
 	[ "$mine" -gt 0 ] || offence "$file: the folder src/$folder is not in the list of layers"
 	for included in $(sed -n 's/^#include "\([^"]*\)".*/\1/p' "$file"); do
-		[ "$included" = config.h ] && continue
 		[ -f "src/$included" ] || {
 			offence "$file includes \"$included\": no such file under src/"
 			continue
@@ -74,7 +73,7 @@ for file in $(find src -name '*.[ch]' | sort); do
 	lines=$(wc -l <"$file")
 	[ "$lines" -le 560 ] || offence "$file has $lines lines: more than one thing?"
 	case $file in
-	*.c) grep -m1 '^#include' "$file" | grep -q '[<"]config\.h[>"]' || offence "$file does not include config.h first" ;;
+	*.c) [ "$(grep -m1 '^#include' "$file")" = '#include <config.h>' ] || offence "$file does not #include <config.h> first" ;;
 	esac
 	grep -nE '(^|[^:])//' "$file" | grep -vE '"[^"]*//|/\*.*//|^[0-9]+:[[:space:]]*\*' | head -1 | grep -q . && offence "$file: a // comment"
 done

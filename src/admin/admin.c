@@ -2,7 +2,7 @@
  * The admin listener. Owns its HTTP server; every request is answered on the thread that read it, from counters or from
  * a read-only store opened for it. Nothing here can hold up intake or deliveries.
  */
-#include "config.h"
+#include <config.h>
 
 #include "admin/admin.h"
 

@@ -2,7 +2,7 @@
  * Any thread. What is set is three atomic numbers, so that a reload needs no lock; a line is made on the stack of the
  * thread that logs it and goes out with one call, so that lines never mix.
  */
-#include "config.h"
+#include <config.h>
 
 #include "base/log.h"
 

@@ -3,7 +3,7 @@
  * values under the lock and writes the text without it. Bounded: names that come from outside (metrics of rules,
  * reasons) past SERIES_MAX are gathered under the label value "other".
  */
-#include "config.h"
+#include <config.h>
 
 #include "base/metrics.h"
 

@@ -2,7 +2,7 @@
  * deskbridge check: reads all that the daemon would read, and says what is wrong with it; --key asks Klaviyo about the
  * key.
  */
-#include "config.h"
+#include <config.h>
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * deskbridge explain: the whole way of one webhook, dry: nothing is asked, stored or sent. It runs the very functions
  * that the daemon runs, on a ledger that knows nothing yet.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <stdio.h>

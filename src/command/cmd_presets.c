@@ -1,7 +1,7 @@
 /*
  * deskbridge presets: the helpdesks that it knows; one's definition; a configuration ready to paste.
  */
-#include "config.h"
+#include <config.h>
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * deskbridge queue list: the events that wait, were delivered or are dead, newest first.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * deskbridge sample: a webhook as the helpdesk would send it, with a right proof: as a curl command, or posted.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <stdio.h>

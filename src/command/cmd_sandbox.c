@@ -1,7 +1,7 @@
 /*
  * deskbridge sandbox: a stand-in for Klaviyo on this machine, with its activity feed on standard output.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <signal.h>

@@ -5,7 +5,7 @@
  * Start: configuration, log, pipeline (store and courier with it), admin, intake. Stop: intake takes no more, the
  * pipeline commits and answers what is there and gives deliveries their time; admin answers to the end.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <inttypes.h>

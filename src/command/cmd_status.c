@@ -1,7 +1,7 @@
 /*
  * deskbridge status: who is paused now, what waits, what is parked; for people first.
  */
-#include "config.h"
+#include <config.h>
 
 #include <stdio.h>
 #include <string.h>

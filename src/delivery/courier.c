@@ -3,7 +3,7 @@
  * Mail is handled in the order of posting; a generation so comes before the events that were queued by it. All below
  * struct courier belongs to that thread, but the mailbox and what stands under `lock`. Nothing survives a crash.
  */
-#include "config.h"
+#include <config.h>
 
 #include "delivery/courier.h"
 

@@ -3,7 +3,7 @@
  * once, as an outcome or as returned. Events leave the tray in the order they came; their answers come in any order,
  * which the person's order survives because only the first event of a person is ever here. Nothing survives a crash.
  */
-#include "config.h"
+#include <config.h>
 
 #include "delivery/outlet.h"
 

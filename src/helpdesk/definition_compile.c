@@ -2,7 +2,7 @@
  * From a node tree to a compiled definition. Every key of the language is looked at in a fixed order (names first, as
  * templates need them), all mistakes are told at once; the samples are read last, by the same code that reads webhooks.
  */
-#include "config.h"
+#include <config.h>
 
 #include "helpdesk/definition_parts.h"
 

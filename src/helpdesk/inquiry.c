@@ -3,7 +3,7 @@
  * the webhook's values in which a merged customer's new id takes the old one's place. No network, no time: who asks,
  * waits and repeats is src/lookup.
  */
-#include "config.h"
+#include <config.h>
 
 #include "helpdesk/inquiry.h"
 

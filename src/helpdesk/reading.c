@@ -2,7 +2,7 @@
  * From a webhook to a signal: one JSON parse, then matchers and pointer walks. Nothing here trusts the body: whatever
  * it says, the reading is a signal, a ping, ignored, or unreadable with a reason that names the place and no person.
  */
-#include "config.h"
+#include <config.h>
 
 #include "helpdesk/signal.h"
 

@@ -4,7 +4,7 @@
  * done() may start the next one. Nothing here survives a crash: what was not answered is asked again by whoever owns
  * the work.
  */
-#include "config.h"
+#include <config.h>
 
 #include "http/client.h"
 

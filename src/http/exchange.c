@@ -9,7 +9,7 @@
  *
  * Nothing here outlives the process: what was taken and not answered is sent again by the helpdesk.
  */
-#include "config.h"
+#include <config.h>
 
 #include "http/exchange.h"
 

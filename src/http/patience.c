@@ -3,7 +3,7 @@
  * thread sleeps until the first one's end. All under one lock, also the shutdown: so no socket is cut that was closed
  * and opened anew by somebody else.
  */
-#include "config.h"
+#include <config.h>
 
 #include "http/patience.h"
 

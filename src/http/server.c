@@ -2,7 +2,7 @@
  * Starting and stopping: the socket, the pool's options, the order in which it ends. What happens to a request is in
  * exchange.c.
  */
-#include "config.h"
+#include <config.h>
 
 #include "http/server.h"
 

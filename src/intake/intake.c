@@ -7,7 +7,7 @@
  * submitted is under one lock together with the submitting, so that nothing is submitted once intake_quiesce is back.
  * Nothing here survives a crash: who has no answer sends again.
  */
-#include "config.h"
+#include <config.h>
 
 #include "intake/intake.h"
 

@@ -3,7 +3,7 @@
  * question walks through its steps one transfer at a time and ends with exactly one answer to the sink; questions of
  * one source end in any order. Nothing survives a crash: the webhook that wanted to know is still pending then.
  */
-#include "config.h"
+#include <config.h>
 
 #include "lookup/lookup.h"
 

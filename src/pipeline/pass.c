@@ -5,7 +5,7 @@
  *
  * Runs on the pipeline's thread inside the turn's transaction. A crash in here repeats the pass from its beginning.
  */
-#include "config.h"
+#include <config.h>
 
 #include "pipeline/pass.h"
 

@@ -5,7 +5,7 @@
  * courier is started before the thread and stopped by it, after the last turn that takes up work, so that what it
  * reports at its end is still committed.
  */
-#include "config.h"
+#include <config.h>
 
 #include "pipeline/pipeline.h"
 

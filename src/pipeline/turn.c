@@ -12,7 +12,7 @@
  *
  * Runs on the pipeline's thread. Nothing here survives a crash but what was committed.
  */
-#include "config.h"
+#include <config.h>
 
 #include "pipeline/turn.h"
 

@@ -2,7 +2,7 @@
  * Rules at work: tried in order, every one that matches acts, a drop ends. Nothing of a closing that has someone to
  * reach is ever lost here: it is not dropped, and where no rule sends for it, the shipped rule does.
  */
-#include "config.h"
+#include <config.h>
 
 #include "rules/rules_parts.h"
 

@@ -2,7 +2,7 @@
  * From the lists of a configuration to one flat list of rules: `default` of a source stands for the shared list,
  * `default` of the shared list for the shipped rules. Then what no event could ever come of is told.
  */
-#include "config.h"
+#include <config.h>
 
 #include "rules/rules_parts.h"
 

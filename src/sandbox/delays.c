@@ -3,7 +3,7 @@
  * max_connections bounds the list. Once closed, a late poster answers by itself, under the same lock that closed it:
  * nothing that was suspended is ever forgotten.
  */
-#include "config.h"
+#include <config.h>
 
 #include "sandbox/delays.h"
 

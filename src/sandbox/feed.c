@@ -2,7 +2,7 @@
  * Any thread makes lines and posts them; the feed's thread writes them, in the order of posting. The count of waiting
  * lines bounds the mailbox.
  */
-#include "config.h"
+#include <config.h>
 
 #include "sandbox/feed.h"
 

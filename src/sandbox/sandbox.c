@@ -2,7 +2,7 @@
  * The server's threads answer requests; everything they share is in struct state, under its lock. What must wait, or be
  * cut, is suspended and given to the thread of delays. The feed has a thread of its own. Nothing survives the process.
  */
-#include "config.h"
+#include <config.h>
 
 #include "sandbox/sandbox.h"
 

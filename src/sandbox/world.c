@@ -3,7 +3,7 @@
  * recorded events by profile, metric and unique_id. The order of things is kept apart: events in a ring, profiles and
  * metrics in lists.
  */
-#include "config.h"
+#include <config.h>
 
 #include "sandbox/world.h"
 

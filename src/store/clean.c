@@ -3,7 +3,7 @@
  * of max_size the oldest done webhooks and delivered events go before their time, so that what fills it in the end is
  * undone work.
  */
-#include "config.h"
+#include <config.h>
 
 #include <string.h>
 

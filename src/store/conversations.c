@@ -5,7 +5,7 @@
  * closed conversations. Past retention the addresses of a closed conversation become digests (clean.c); those are kept
  * beside the clear ones until the conversation opens again.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * webhooks changes a handful of rows here instead of a thousand. They belong to the transaction (and to its savepoint)
  * like every row: what is rolled back was never counted. As many as there are sources and accounts times states.
  */
-#include "config.h"
+#include <config.h>
 
 #include <string.h>
 

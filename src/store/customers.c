@@ -2,7 +2,7 @@
  * What helpdesks answered about customer ids: a cache. A row that does not read counts as not known, and is asked for
  * again.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 

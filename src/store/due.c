@@ -5,7 +5,7 @@
  * An event that does not read becomes a dead letter right here, with its reason: it must not keep its person, or
  * whoever is due after it, waiting.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <string.h>

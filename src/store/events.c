@@ -6,7 +6,7 @@
  * head. So the events that are due are found by an index over heads alone, however long the queue behind them is, and a
  * dead letter that is revived never overtakes one that is on its way.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /*
  * What SQLite says, as an errno and a text for a person: what it means for this store and what to do.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <string.h>

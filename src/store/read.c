@@ -3,7 +3,7 @@
  * are collected first, so that no snapshot is held (and the WAL kept from being written back) while somebody else's
  * code runs.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 

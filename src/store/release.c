@@ -9,7 +9,7 @@
  * What is still to be let go stands in memory only, and belongs to the transaction: what is rolled back is done again.
  * After a crash store_webhooks_restart finds it anew.
  */
-#include "config.h"
+#include <config.h>
 
 #include <string.h>
 

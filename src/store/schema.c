@@ -7,7 +7,7 @@
  * only (WHERE state = 0), so that no amount of done rows makes a turn slower. `ended` is 0 until a row is done: by it
  * done rows leave in the order in which they ended, and undone ones stand in the order of their ids.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
  * How large the store is and whether new webhooks may still come in: intake ends before the disk does, so that what is
  * undone can still be worked off.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -5,7 +5,7 @@
  * however it ends. The file holds the process id for whoever is refused; it stays when the lock goes, since removing it
  * would race with the next one that takes it. Readers take no lock and are never refused.
  */
-#include "config.h"
+#include <config.h>
 
 #include "store/store.h"
 

@@ -5,7 +5,7 @@
  * turn before have their answers by then, whereas SQLite's own automatic checkpoint runs inside the commit that they
  * wait for. A WAL file that grew far beyond (a long reader kept it) is cut.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <sys/stat.h>

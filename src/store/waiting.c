@@ -10,7 +10,7 @@
  * another that it is behind, which will let it go in turn. That makes an end O(log n) however many wait. Whoever was
  * let go asks store_webhook_is_behind again, so letting too many go costs time only.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
  * Webhooks: put in, taken out, ended, revived. The row that changes is narrow; path, headers and body stand beside it.
  * Who waits for whom: waiting.c.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <string.h>

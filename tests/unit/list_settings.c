@@ -3,7 +3,7 @@
  * made of others or there is none), TAB, help. With a YAML file: every setting that it names, a line of name, TAB,
  * value.
  */
-#include "config.h"
+#include <config.h>
 
 #include "config/settings.h"
 

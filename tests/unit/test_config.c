@@ -1,5 +1,5 @@
 /* The configuration file: what each key does, and the exact place and advice for everything that can be wrong in it. */
-#include "config.h"
+#include <config.h>
 
 #include "config/config.h"
 

@@ -1,5 +1,5 @@
 /* The courier's thread against a scripted Klaviyo: what is sent when, what comes back, and that nothing gets lost. */
-#include "config.h"
+#include <config.h>
 
 #include "delivery/courier.h"
 

@@ -1,5 +1,5 @@
 /* Generations: whole or not at all, shared by threads, followed by the next. */
-#include "config.h"
+#include <config.h>
 
 #include "config/generation.h"
 

@@ -2,7 +2,7 @@
  * The client against a peer that says, connection by connection, exactly what the test wants, and against the server of
  * this project where many answers are open at once.
  */
-#include "config.h"
+#include <config.h>
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
  * The client where names are not resolved: this program's own getaddrinfo takes the place of the C library's for
  * libcurl too, and does not come back before it is told to.
  */
-#include "config.h"
+#include <config.h>
 
 #include <netdb.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
  * The server against sockets that say exactly what the test wants. One thread of our own plays the one that resumes
  * what is suspended.
  */
-#include "config.h"
+#include <config.h>
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
  * The listener against a pipeline that only remembers what it was handed: it takes the real one's place when the test
  * is linked. What needs the whole daemon is tested in tests/e2e.
  */
-#include "config.h"
+#include <config.h>
 
 #include "intake/intake.h"
 

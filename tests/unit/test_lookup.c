@@ -1,5 +1,5 @@
 /* Asking a helpdesk who a customer is, against a server that answers as it should, or not at all. */
-#include "config.h"
+#include <config.h>
 
 #include "lookup/lookup.h"
 

@@ -1,5 +1,5 @@
 /* What an attempt means: the whole table of outcomes, and the words that reach logs and dead letters. */
-#include "config.h"
+#include <config.h>
 
 #include "klaviyo/outcome.h"
 

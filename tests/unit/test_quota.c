@@ -1,5 +1,5 @@
 /* Pace: never more than our share in any window, lowered by what Klaviyo says, under virtual time. */
-#include "config.h"
+#include <config.h>
 
 #include "klaviyo/quota.h"
 

@@ -1,5 +1,5 @@
 /* The bytes that go to Klaviyo: shape, order, and that nothing about them moves between two attempts. */
-#include "config.h"
+#include <config.h>
 
 #include "klaviyo/request.h"
 

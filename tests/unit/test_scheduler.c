@@ -1,5 +1,5 @@
 /* When an account's next request may go, and what follows from an outcome, under virtual time. */
-#include "config.h"
+#include <config.h>
 
 #include "delivery/scheduler.h"
 

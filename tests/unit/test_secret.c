@@ -1,5 +1,5 @@
 /* Where secrets may stand, what they may be, and that nobody sees them. */
-#include "config.h"
+#include <config.h>
 
 #include "config/secret.h"
 

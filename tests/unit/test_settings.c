@@ -1,5 +1,5 @@
 /* The table of settings: consistent in itself, and the questions asked of it. */
-#include "config.h"
+#include <config.h>
 
 #include "config/settings.h"
 

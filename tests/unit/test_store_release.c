@@ -1,7 +1,7 @@
 /*
  * Letting many waiting webhooks go without holding up a turn.
  */
-#include "config.h"
+#include <config.h>
 
 #include "store_fixture.h"
 

@@ -1,5 +1,5 @@
 /* What a file may say, and the exact place and advice for what it may not. */
-#include "config.h"
+#include <config.h>
 
 #include "config/yaml.h"
 
