@@ -216,6 +216,8 @@ def put(body, path, value):
         ("content/conversationId", "", "conversation"),
         ("content/conversationId", {"id": "c"}, "conversation"),
         ("content/conversationId", ["c"], "conversation"),
+        ("content/conversationId", "a\0b", "conversation"),
+        ("content/conversationId", "x" * 200000, "conversation"),
         ("timestamp", "soon", "time"),
         ("timestamp", "2026-13-45T99:99:99Z", "time"),
         ("timestamp", "1989-12-31T23:59:59Z", "time"),
@@ -311,6 +313,12 @@ def test_ids_that_look_like_something_else_are_only_ids(daemon, sandbox, gladly,
     asked = [r["path"] for r in gladly.requests]
     assert all(path.isascii() and path.count("/") == 4 and "?" not in path for path in asked)
     assert {urllib.parse.unquote(path.rsplit("/", 1)[1]) for path in asked} == set(HARD_NAMES)
+
+
+def test_a_lone_surrogate_beside_what_counts_changes_nothing(daemon, sandbox, gladly):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    daemon.accepted("gladly", {**gladly_webhook("opened"), "note": "\ud800", "\udfff": "\ud800\ud800"})
+    sandbox.wait_events(1)
 
 
 @pytest.mark.parametrize("name", ["nul\0inside", "", " ", "x" * 200000, 7, 1.5, True, None, {"a": 1}, ["a"]], ids=lambda v: ascii(v)[:16])
