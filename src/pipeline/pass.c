@@ -351,7 +351,7 @@ int pass_run(struct work *w, int64_t id, struct err *reterr)
 	store_savepoint_undo(w->store);
 	if (!work_is_stores(r)) {
 		r = end_dead(w, source, id, e.text, &e);
-		if (r >= 0)
+		if (r >= 0 || r == -ENOENT) /* the latter: it has ended meanwhile */
 			return 0;
 	}
 	if (reterr)

@@ -33,7 +33,6 @@
 #define PENDING_US 5000       /* of pending webhooks a turn where nobody waits for its commit; */
 #define PENDING_LEAST_US 1000 /* where somebody does, a fifth of the turn, but not less than this: */
 #define PENDING_SHARE 4       /* a quarter of what the rest takes */
-#define READY_BATCH 64        /* ids asked for at once */
 #define EXPIRE_BATCH 16       /* expiries a turn */
 #define OTHER_URL_BATCH 100   /* dead letters a turn after an account's url changed */
 #define CRASHES_MAX 3
@@ -396,24 +395,21 @@ static int64_t pending_budget_us(const struct turn *t, int64_t others_us)
 static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us(), budget_us = pending_budget_us(t, began_us - turn_began_us);
-	int64_t ids[READY_BATCH];
-	int n;
+	int64_t id;
+	int r;
 
-	while ((n = store_webhooks_ready(w->store, ids, READY_BATCH, reterr)) > 0) {
-		for (int i = 0; i < n; i++) {
-			int r;
-
-			if (ids[i] <= t->found_until || clock_mono_us() - began_us >= budget_us) {
-				t->more = true;
-				return 0;
-			}
-			r = pass_run(w, ids[i], reterr);
-			if (r < 0)
-				return r;
-			t->changed = true;
+	/* One by one: what a pass ends or lets go changes which is next. */
+	while ((r = store_webhooks_ready(w->store, &id, 1, reterr)) > 0) {
+		if (id <= t->found_until || clock_mono_us() - began_us >= budget_us) {
+			t->more = true;
+			return 0;
 		}
+		r = pass_run(w, id, reterr);
+		if (r < 0)
+			return r;
+		t->changed = true;
 	}
-	return n;
+	return r;
 }
 
 /* ---- one transaction --------------------------------------------------------------------------------------------- */

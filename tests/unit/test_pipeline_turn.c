@@ -237,6 +237,26 @@ static void results_outlive_a_failed_commit(void **state)
 	assert_int_equal(handed.sent_n, 1);
 }
 
+static void one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn(void **state)
+{
+	struct play *p = *state;
+	struct sender opened, closed, again;
+	int64_t now_ms = clock_now_ms();
+
+	play_start(p);
+	SUBMIT(p, &opened, .source = "settled", .kind = "open", .conversation = "1", .email = "jo@example.com",
+	       .time_ms = now_ms - CLOCK_HOUR_MS, .received_ms = now_ms);
+	run(p);
+	SUBMIT(p, &closed, .source = "settled", .kind = "closed", .conversation = "1", .time_ms = now_ms - 2,
+	       .received_ms = now_ms);
+	SUBMIT(p, &again, .source = "settled", .kind = "reopened", .conversation = "1", .time_ms = now_ms - 1,
+	       .received_ms = now_ms);
+	run(p);
+	assert_true(standing_is_ready(p->standing));
+	assert_done(p->stage, closed.id, "settled");
+	assert_done(p->stage, again.id, "settled");
+}
+
 /* ---- deliveries ---------------------------------------------------------------------------------------------------
  */
 
@@ -501,6 +521,7 @@ int main(void)
 		PLAYED(a_webhook_is_answered_once_and_after_its_commit),
 		PLAYED(a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier),
 		PLAYED(results_outlive_a_failed_commit),
+		PLAYED(one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn),
 		PLAYED(no_more_events_are_lent_than_the_window_says_and_none_twice),
 		PLAYED(a_persons_next_event_goes_after_the_earlier_one_is_committed),
 		PLAYED(each_outcome_leaves_its_event_as_the_design_says),
