@@ -223,7 +223,39 @@ int store_events_page(struct store *s, int state, int64_t before_id, size_t max,
 	return r;
 }
 
-/* Pending and dead ones come from the index, in which the pending stand by their wait: they are put in order. */
+static int newer_first(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x < y) - (x > y);
+}
+
+/* Pending and dead ones come from the index, in which the pending stand by their wait: a page of each, put in order. */
+static int undone_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
+{
+	int r = 0;
+
+	for (int wait = 0; r >= 0 && wait <= (state == STORE_WEBHOOK_PENDING ? STORE_WAIT_PAUSED : 0); wait++) {
+		QUERY(q, s,
+		      "SELECT id FROM webhooks WHERE state = ?3 AND wait = ?4 AND ended = 0 AND id < ?1"
+		      " ORDER BY id DESC LIMIT ?2",
+		      reterr);
+		query_bind_int(&q, before_id > 0 ? before_id : INT64_MAX);
+		query_bind_int(&q, (int64_t)max);
+		query_bind_int(&q, state);
+		query_bind_int(&q, wait);
+		r = query_ids(&q, ids);
+		query_close(&q);
+		if (r >= 0)
+			r = read_limit_check(s, reterr);
+	}
+	if (ids->n > 0)
+		qsort(ids->items, ids->n, sizeof(*ids->items), newer_first);
+	if (ids->n > max)
+		ids->n = max;
+	return r;
+}
+
 static int webhook_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
 {
 	if (state < 0) {
@@ -234,12 +266,7 @@ static int webhook_ids(struct store *s, int state, int64_t before_id, size_t max
 		QUERY(q, s, "SELECT id FROM webhooks WHERE id < ?1 AND +state = ?3 ORDER BY id DESC LIMIT ?2", reterr);
 		return page_ids(&q, s, before_id, max, state, ids);
 	}
-	QUERY(q, s,
-	      "SELECT id FROM webhooks INDEXED BY webhooks_state WHERE state = ?3 AND wait >= 0 AND ended = 0 AND id < "
-	      "?1"
-	      " ORDER BY id DESC LIMIT ?2",
-	      reterr);
-	return page_ids(&q, s, before_id, max, state, ids);
+	return undone_ids(s, state, before_id, max, ids, reterr);
 }
 
 /* 1: read into row, whose texts own[] frees. */
