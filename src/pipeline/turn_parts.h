@@ -1,0 +1,87 @@
+/*
+ * turn_parts: what the turn's files share; for them only.
+ *
+ * turn.c is the transaction and what becomes of it, turn_intake.c what senders brought, turn_back.c what came back from
+ * Klaviyo and the helpdesks, turn_release.c what a free slot or a new configuration lets go, turn_found.c the webhooks
+ * that were pending at start.
+ */
+#ifndef PIPELINE_TURN_PARTS_H
+#define PIPELINE_TURN_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "pipeline/tally.h"
+#include "pipeline/turn.h"
+#include "pipeline/work.h"
+
+#define PENDING_US 5000 /* of pending webhooks a turn where nobody waits for its commit */
+
+struct turn {
+	struct store *store;
+	struct courier *courier;
+	struct standing *standing;
+	struct generation *generation;
+	struct lookups *lookups;
+	struct dispatch *dispatch;
+	struct housekeeping *housekeeping;
+	struct tally tally;
+	struct mails submissions, deliveries, answers;
+
+	int64_t found_until; /* webhooks up to this id were pending at start, or are long gone */
+	bool source_release; /* the generation's sources have not been let go yet */
+	size_t url_account;  /* next account whose events of another url are to be set aside; all were: accounts_n */
+
+	int64_t retry_ms; /* after a failure: not before; 0: the last turn was good */
+	int64_t retry_wait_ms;
+	bool full;
+	int64_t commit_us; /* how long the last commit took that wrote something */
+
+	/* of the turn under way */
+	unsigned inserted;
+	bool changed;
+	bool more; /* something is left to be done at once */
+};
+
+/* ---- turn.c ---- */
+
+/* Ends the store's transaction and measures it. On failure nothing of it is left, but for what turn_undo forgets. */
+int turn_commit(struct turn *t, struct err *reterr) MUSTCHECK;
+/* What was rolled back is forgotten outside of the store too. */
+void turn_undo(struct turn *t);
+/* What was committed is shown to others. */
+void turn_publish(struct turn *t);
+
+/* ---- turn_intake.c ---- */
+
+/* Puts in what was submitted; refuses all of it where the store may not take more. */
+int turn_insert_submissions(struct turn *t, struct err *reterr) MUSTCHECK;
+/* After the commit, or refused after its failure. */
+void turn_answer_submissions(struct turn *t, bool refused);
+
+/* ---- turn_back.c ---- */
+
+int turn_apply_deliveries(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
+/* After the commit: the courier has room again. */
+void turn_return_deliveries(struct turn *t);
+int turn_apply_answers(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
+
+/* ---- turn_release.c ---- */
+
+/* Webhooks that wait for one of a source's free slots: as many as there are. */
+int turn_release_slots(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
+bool turn_slots_are_wanted(const struct turn *t, const struct config *c);
+/* After a new generation: webhooks whose source is configured now. */
+int turn_release_sources(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
+/* A few events that were queued for another url: a sandbox's never reach production. */
+int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
+
+/* ---- turn_found.c ---- */
+
+/* Takes up webhooks found pending at start, one a transaction, for at most PENDING_US. */
+int turn_try_found(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
+
+#endif

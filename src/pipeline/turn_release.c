@@ -1,0 +1,77 @@
+#include <config.h>
+
+#include "pipeline/turn_parts.h"
+
+#include "base/log.h"
+#include "pipeline/dispatch.h"
+#include "pipeline/lookups.h"
+
+#define OTHER_URL_BATCH 100 /* dead letters a turn after an account's url changed */
+
+/* Webhooks that wait for one of a source's free slots: as many as there are. */
+int turn_release_slots(struct turn *t, struct work *w, struct err *reterr)
+{
+	for (size_t i = 0; i < w->config->sources_n; i++) {
+		const char *source = w->config->sources[i].name;
+		unsigned room = lookups_room(t->lookups, source);
+
+		if (room == 0 || !lookups_slot_is_wanted(t->lookups, source))
+			continue;
+		lookups_slot_wanted(t->lookups, source, false);
+		for (; room > 0; room--) {
+			int r = store_webhook_release_slot(w->store, source, reterr);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+bool turn_slots_are_wanted(const struct turn *t, const struct config *c)
+{
+	for (size_t i = 0; i < c->sources_n; i++)
+		if (lookups_slot_is_wanted(t->lookups, c->sources[i].name) &&
+		    lookups_room(t->lookups, c->sources[i].name) > 0)
+			return true;
+	return false;
+}
+
+int turn_release_sources(struct turn *t, struct work *w, struct err *reterr)
+{
+	for (size_t i = 0; t->source_release && i < w->config->sources_n; i++) {
+		int r = store_webhooks_release(w->store, w->config->sources[i].name, STORE_WAIT_UNCONFIGURED, NULL,
+					       reterr);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* A few events that were queued for another url: a sandbox's never reach production. */
+int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr)
+{
+	const struct account *a;
+	CLEANUP(mem_freep) char *reason = NULL;
+	int r;
+
+	if (t->url_account >= w->config->accounts_n)
+		return 0;
+	a = &w->config->accounts[t->url_account];
+	reason = mem_fmt("its account's url is %s now and was another when it was queued", a->url);
+	r = store_events_dead_of_other_url(w->store, a->name, a->url, reason, w->now_ms, OTHER_URL_BATCH, reterr);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		struct log_about about = {.account = a->name, .reason = reason};
+
+		log_warning(&about, "%d events became dead letters", r);
+		dispatch_stir(t->dispatch, a->name);
+		t->changed = true;
+	}
+	if (r == 0)
+		t->url_account++;
+	t->more = true;
+	return 0;
+}
