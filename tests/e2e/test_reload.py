@@ -1,8 +1,12 @@
 """Another configuration and other secrets while it runs; what is no longer configured waits."""
 
+import pathlib
+import re
 import signal
+import socket
+import time
 
-from harness import gladly_webhook, request, wait_for
+from harness import TIMEOUT, gladly_webhook, request, wait_for
 
 STARTED = "started conversation in Gladly"
 
@@ -130,3 +134,49 @@ def test_signals_in_a_burst_end_well(daemon):
         daemon.signal(signal.SIGHUP)
     daemon.wait_log("the configuration was read anew")
     assert daemon.post("gladly", gladly_webhook("opened")).status == 200
+
+
+class Notified:
+    """What systemd would hear from the daemon, message by message."""
+
+    def __init__(self, path):
+        self.path = str(path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(TIMEOUT)
+
+    def wait(self, word):
+        while True:
+            message = self.socket.recv(65536).decode()
+            if any(line == word for line in message.split("\n")):
+                return message
+
+
+def test_systemd_hears_of_start_life_reload_and_stop(stage, sandbox, gladly, tmp_path):
+    notified = Notified(tmp_path / "notify")
+    env = {"NOTIFY_SOCKET": notified.path, "WATCHDOG_USEC": "400000", "WATCHDOG_PID": None}
+    daemon = stage.daemon(sandbox, gladly, env=env)
+    assert f"listening on {daemon.address}" in notified.wait("READY=1")
+    notified.wait("WATCHDOG=1")
+    notified.wait("WATCHDOG=1")
+    daemon.reload()
+    assert "MONOTONIC_USEC=" in notified.wait("RELOADING=1")
+    notified.wait("READY=1")
+    assert daemon.stop() == 0
+    notified.wait("STOPPING=1")
+
+
+def test_a_daemon_that_has_nothing_to_do_sleeps(daemon, sandbox, gladly):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    daemon.accepted("gladly", gladly_webhook("opened"))
+    sandbox.wait_events(1)
+
+    def switches():
+        total = 0
+        for task in pathlib.Path(f"/proc/{daemon.process.pid}/task").iterdir():
+            status = (task / "status").read_text()
+            total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M).group(1))
+        return total
+
+    # What was started by the event (a checkpoint, the gauges) is over when two looks a while apart agree.
+    wait_for(lambda: (before := switches(), time.sleep(1.5)) and switches() - before < 5, 15, "rest")
