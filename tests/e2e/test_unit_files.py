@@ -72,7 +72,7 @@ def test_the_service_says(key, wanted):
 
 def test_a_reload_ends_in_a_hangup_for_the_daemon():
     reloads = [v for s, k, v in keys("deskbridge.service") if (s, k) == ("Service", "ExecReload")]
-    assert re.fullmatch(r"\S*kill -HUP \$MAINPID", reloads[-1])
+    assert re.fullmatch(r"sh -c 'kill -HUP \$MAINPID'", reloads[-1])
     assert all("deskbridge.yaml check" in first for first in reloads[:-1])
 
 
