@@ -29,7 +29,9 @@ static int try_later(struct work *w, const struct delivery *d, const struct disp
 	unsigned attempts = lent->attempts;
 
 	if (!d->verdict.throttled) { /* a 429 does not move the event's back-off */
-		due_ms += scheduler_backoff_ms(attempts, work_chance());
+		int64_t wait_ms = scheduler_backoff_ms(attempts, work_chance());
+
+		due_ms += d->verdict.retry_after_ms > wait_ms ? d->verdict.retry_after_ms : wait_ms;
 		attempts++;
 	}
 	if (limit_ms != CLOCK_NEVER_MS && w->now_ms - lent->received_ms > limit_ms) {

@@ -131,6 +131,13 @@ static int end_older(struct work *w, const struct neighbours *all, const struct 
 	return 0;
 }
 
+/* What ended another says the same as the state by now. Of a conversation whose opening did not last nobody was told, so
+ * its closing tells nothing either. */
+static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *policy)
+{
+	return !ledger_would_change(e, s, policy) || (is_closing(s->kind) && e->state == LEDGER_UNKNOWN);
+}
+
 /* Where a newer one ends this one, and then says what the state says already, it is over too. */
 static int end_by_newer(struct work *w, const struct neighbours *all, const struct neighbour *self,
 			struct ledger_entry *e, const struct ledger_policy *policy, bool *ret_ended, struct err *reterr)
@@ -144,7 +151,7 @@ static int end_by_newer(struct work *w, const struct neighbours *all, const stru
 			continue;
 		*ret_ended = true;
 		ledger_skip(e, &self->signal);
-		if (ledger_would_change(e, &n->signal, policy))
+		if (!agrees(e, &n->signal, policy))
 			continue;
 		r = end_neighbour(w, all->source, n, e, reterr);
 		if (r < 0)
@@ -176,7 +183,7 @@ int settle_run(struct work *w, const struct source *s, const struct webhook *web
 		r = end_by_newer(w, &all, &self, e, &policy, &ended, reterr);
 	if (r < 0)
 		return r;
-	if (any && !ended && !ledger_would_change(e, &self.signal, &policy)) {
+	if (any && !ended && agrees(e, &self.signal, &policy)) {
 		ledger_skip(e, &self.signal);
 		ended = true;
 	}

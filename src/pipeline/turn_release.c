@@ -40,9 +40,11 @@ bool turn_slots_are_wanted(const struct turn *t, const struct config *c)
 int turn_release_sources(struct turn *t, struct work *w, struct err *reterr)
 {
 	for (size_t i = 0; t->source_release && i < w->config->sources_n; i++) {
-		int r = store_webhooks_release(w->store, w->config->sources[i].name, STORE_WAIT_UNCONFIGURED, NULL,
-					       reterr);
+		const struct source *s = &w->config->sources[i];
+		int r = store_webhooks_release(w->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
 
+		if (r == 0 && !definition_has_lookup(s->definition)) /* nobody will be asked any more: no slot comes */
+			r = store_webhooks_release(w->store, s->name, STORE_WAIT_SLOT, NULL, reterr);
 		if (r < 0)
 			return r;
 	}

@@ -180,17 +180,9 @@ static int restart_of(struct store *s, enum store_wait why, size_t *left, struct
 
 int store_webhooks_restart(struct store *s, struct err *reterr)
 {
-	static const enum store_wait whys[] = {STORE_WAIT_LOOKUP, STORE_WAIT_SLOT, STORE_WAIT_PARKED,
-					       STORE_WAIT_UNCONFIGURED};
 	size_t left = STORE_RELEASE_ROWS;
 
-	for (size_t i = 0; i < sizeof(whys) / sizeof(*whys); i++) {
-		int r = restart_of(s, whys[i], &left, reterr);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return restart_of(s, STORE_WAIT_LOOKUP, &left, reterr);
 }
 
 /* ---- each turn --------------------------------------------------------------------------------------------------- */

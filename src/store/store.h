@@ -125,8 +125,8 @@ int store_webhooks_release(struct store *s, const char *source, enum store_wait 
 			   struct err *reterr) MUSTCHECK;
 /* Makes the oldest webhook of the source that waits for a SLOT ready. */
 int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr) MUSTCHECK;
-/* Sources that have webhooks waiting as UNCONFIGURED, LOOKUP, SLOT or PARKED at start: all become ready, like
- * store_webhooks_release. Once, after open. */
+/* What waits for a LOOKUP that the last process had under way becomes ready, like store_webhooks_release. Once, after
+ * open. Those that wait for a SLOT or for their source stay: they are let go when there is one. */
 int store_webhooks_restart(struct store *s, struct err *reterr) MUSTCHECK;
 /* Calls fn for the pending webhooks of a conversation, in order of receipt, until it returns non-zero: for settle. */
 int store_webhooks_of_conversation(struct store *s, const char *source, const char *conversation,

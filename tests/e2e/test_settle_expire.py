@@ -38,6 +38,20 @@ def test_a_reopening_that_is_closed_at_once_is_nothing(stage, sandbox, gladly):
     assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="settled") == 2
 
 
+def test_a_conversation_that_is_closed_at_once_is_nothing(stage, sandbox, gladly):
+    daemon = settled(stage, sandbox, gladly, open="1h")
+    now = time.time()
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=now - 60))
+    daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now - 30))
+    # What lasts, and a closing of which no opening is known, go out.
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2", at=now - 4000))
+    daemon.accepted("gladly", gladly_webhook("closed", "conv-3", "cust-3", at=now - 10))
+    sandbox.wait_events(1, email="jo-2@example.com")
+    sandbox.wait_events(1, email="jo-3@example.com")
+    assert sandbox.events(email="jo-1@example.com") == []
+    assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="settled") == 2
+
+
 def test_a_closing_that_is_reopened_at_once_is_nothing(stage, sandbox, gladly):
     daemon = settled(stage, sandbox, gladly, close="1h")
     now = time.time()

@@ -124,8 +124,8 @@ static void a_restart_with_many_of_several_sources_goes_on_over_turns(void **sta
 	struct fixture *f = *state;
 	int turns = 0;
 
-	put_many(f, "gladly", STORE_WAIT_SLOT, 0);
-	put_many(f, "zendesk", STORE_WAIT_SLOT, 0);
+	put_many(f, "gladly", STORE_WAIT_LOOKUP, 0);
+	put_many(f, "zendesk", STORE_WAIT_LOOKUP, 0);
 	fixture_reopen(f);
 	begin(f);
 	MUST(store_webhooks_restart(f->s, err));

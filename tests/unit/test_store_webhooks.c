@@ -269,8 +269,8 @@ static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
 		bool goes;
 	} cases[] = {
 		{STORE_WAIT_NONE, true},    {STORE_WAIT_TIME, false},        {STORE_WAIT_RETRY, false},
-		{STORE_WAIT_LOOKUP, true},  {STORE_WAIT_SLOT, true},         {STORE_WAIT_PARKED, true},
-		{STORE_WAIT_BEHIND, false}, {STORE_WAIT_UNCONFIGURED, true}, {STORE_WAIT_PAUSED, false},
+		{STORE_WAIT_LOOKUP, true},  {STORE_WAIT_SLOT, false},         {STORE_WAIT_PARKED, false},
+		{STORE_WAIT_BEHIND, false}, {STORE_WAIT_UNCONFIGURED, false}, {STORE_WAIT_PAUSED, false},
 	};
 	struct fixture *f = *state;
 	int64_t id[9];
