@@ -193,8 +193,9 @@ def test_a_full_disk_refuses_with_503_and_loses_nothing(stage, sandbox, gladly, 
     taken, answer = fill(daemon, 200)
     assert taken > 10
     refused_well(daemon, answer)
-    daemon.wait_log(r"err.*make room there")
-    # What was taken goes out from the full disk, as far as it can be kept.
+    # Refused while there still is room for the work that is undone.
+    daemon.wait_log(r"err.*refused with 503.*kept free: make room there")
+    assert not any("cannot commit" in line for line in daemon.log())
     gladly.up()
     remount(place, "size=64m")
     sandbox.wait_for(lambda s: len(s.events()) == taken, timeout=40)
@@ -276,6 +277,30 @@ def test_outcomes_that_cannot_be_kept_are_kept_later_and_sent_once(stage, sandbo
     sandbox.wait_for(lambda s: len(s.events()) == 41, timeout=40)
     wait_for(lambda: daemon.metric("deskbridge_queue_events", state="ready") == 0)
     assert len(sandbox.all_events()) == 41
+
+
+def test_nothing_new_is_sent_while_outcomes_cannot_be_kept(stage, sandbox, gladly):
+    gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(30)}
+    slow = {"quota": {"single": {"second": 6, "minute": 1000}}, "quota_share": 1}
+    daemon = stage.daemon(sandbox, gladly, config={"klaviyo": {**slow, "hold": True}})
+    for n in range(30):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+    daemon.wait_metric("deskbridge_queue_events", 30, account="default", state="ready")
+    daemon.configure({"klaviyo": {"hold": False}})
+    daemon.reload()
+    sandbox.wait_events(1)
+    limit_files(daemon, 4096)
+    daemon.wait_log("err.*the store cannot commit")
+    sent, began = sandbox.stats()["received"], time.monotonic()
+    assert sent <= 18
+    # Long enough for a burst or two more, at six a second.
+    wait_for(lambda: daemon.api("/readyz").status == 503 and time.monotonic() > began + 1.5)
+    assert sandbox.stats()["received"] <= sent + 1  # one that was on its way
+    limit_files(daemon, resource.RLIM_INFINITY)
+    daemon.configure({"klaviyo": {"quota": None}})
+    daemon.reload()
+    sandbox.wait_events(30)
+    assert len(sandbox.all_events()) == 30
 
 
 def test_a_stop_while_the_store_fails_ends_in_time_and_repeats_what_it_could_not_keep(stage, sandbox, gladly):
