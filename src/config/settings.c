@@ -55,7 +55,7 @@ static const struct setting table[] = {
 	 .help = "proxies whose X-Forwarded-For is believed: addresses, networks, or unix"},
 
 	{"admin", SETTING_GROUP, .brief = "address",
-	 .help = "where health, metrics, status page and commands are served"},
+	 .help = "where health and metrics are served, and what the commands ask"},
 	{"admin.address", SETTING_ADDRESS, "127.0.0.1:8086", .restart = true, CONFIG(admin.address),
 	 .help = "ADDRESS:PORT or unix:PATH"},
 	{"admin.token", SETTING_SECRET, .many = true, .restart = true, CONFIG(admin.token),
