@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -110,13 +111,30 @@ static size_t utf8_step(const unsigned char *s, size_t left)
 	return n;
 }
 
+/* Whether these 8 bytes are 8 letters of ASCII, none of them NUL. */
+static bool is_ascii8(const unsigned char *s)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = 0x80 * ones;
+	uint64_t v;
+
+	memcpy(&v, s, sizeof(v));
+	/* Of a byte below 0x80, taking 1 away sets the highest bit only where it was 0. */
+	return ((v | (v - ones)) & highs) == 0;
+}
+
 bool text_is_utf8(const char *s, size_t len)
 {
 	const unsigned char *at = (const unsigned char *)s;
 
 	while (len > 0) {
-		size_t n = utf8_step(at, len);
+		size_t n;
 
+		if (len >= 8 && is_ascii8(at)) {
+			at += 8;
+			len -= 8;
+			continue;
+		}
+		n = utf8_step(at, len);
 		if (n == 0)
 			return false;
 		at += n;
