@@ -62,27 +62,30 @@ void dispatch_window(struct dispatch *d, const char *account, unsigned window)
 	a->stirred = true;
 }
 
-const struct dispatch_lent *dispatch_lent(const struct dispatch *d, const char *account, int64_t event)
+static struct dispatch_lent *lent_find(struct dispatch_account *a, int64_t event)
 {
-	const struct dispatch_account *a = account_find(d, account);
-
-	for (unsigned i = 0; a && i < a->lent_n; i++)
+	for (unsigned i = 0; i < a->lent_n; i++)
 		if (a->lent[i].event == event)
 			return &a->lent[i];
 	return NULL;
 }
 
-void dispatch_returned(struct dispatch *d, const char *account, int64_t event)
+const struct dispatch_lent *dispatch_lent(const struct dispatch *d, const char *account, int64_t event)
 {
 	struct dispatch_account *a = account_find(d, account);
 
-	for (unsigned i = 0; a && i < a->lent_n; i++) {
-		if (a->lent[i].event != event)
-			continue;
-		a->lent[i] = a->lent[--a->lent_n];
-		a->stirred = true;
+	return a ? lent_find(a, event) : NULL;
+}
+
+void dispatch_returned(struct dispatch *d, const char *account, int64_t event)
+{
+	struct dispatch_account *a = account_find(d, account);
+	struct dispatch_lent *lent = a ? lent_find(a, event) : NULL;
+
+	if (!lent)
 		return;
-	}
+	*lent = a->lent[--a->lent_n];
+	a->stirred = true;
 }
 
 void dispatch_stir(struct dispatch *d, const char *account)
@@ -98,15 +101,20 @@ struct hand_over {
 	struct courier *courier;
 };
 
+/* What is lent is due too. */
+static bool is_wanted(void *ctx, int64_t event)
+{
+	const struct hand_over *h = ctx;
+
+	return !lent_find(h->account, event);
+}
+
 static int hand_over_event(void *ctx, const struct event *e)
 {
 	struct hand_over *h = ctx;
 	struct dispatch_account *a = h->account;
 	struct event *own;
 
-	for (unsigned i = 0; i < a->lent_n; i++)
-		if (a->lent[i].event == e->id)
-			return 0;
 	/* Of another url: about to become a dead letter. Without one: its account was not configured then. */
 	if (e->url && e->url[0] != '\0' && !text_is(e->url, h->config->url))
 		return 0;
@@ -133,12 +141,12 @@ int dispatch_hand_over(struct dispatch *d, struct store *s, const struct config 
 			a->next_due_ms = CLOCK_NEVER_MS;
 		if (!h.config || a->lent_n >= a->window || (!a->stirred && now_ms < a->next_due_ms))
 			continue;
-		/* What is lent is due too and may come first: so many more are asked for. */
-		r = store_events_due(s, a->name, now_ms, a->lent_n + a->window, hand_over_event, &h, reterr);
+		/* What is lent may come first: so many more are asked for. */
+		r = store_events_due(s, a->name, now_ms, a->lent_n + a->window, is_wanted, hand_over_event, &h, reterr);
 		if (r < 0)
 			return r;
-		a->stirred = false;
-		a->next_due_ms = store_events_next_due_ms(s, a->name, now_ms);
+		a->stirred = r > 0;
+		a->next_due_ms = r > 0 ? now_ms : store_events_next_due_ms(s, a->name, now_ms);
 	}
 	return 0;
 }

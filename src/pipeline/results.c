@@ -17,9 +17,11 @@ static int64_t max_age_ms(const struct account *a)
 static int set_aside(struct work *w, const struct delivery *d, const char *reason, struct err *reterr)
 {
 	struct log_about about = {.account = d->account, .event = d->event, .reason = reason};
+	int r = store_event_dead(w->store, d->event, reason, w->now_ms, reterr);
 
-	log_warning(&about, "an event became a dead letter");
-	return store_event_dead(w->store, d->event, reason, w->now_ms, reterr);
+	if (r == 0)
+		log_warning(&about, "an event became a dead letter");
+	return r;
 }
 
 static int try_later(struct work *w, const struct delivery *d, const struct dispatch_lent *lent,
@@ -92,7 +94,8 @@ int results_apply(struct work *w, const struct delivery *d, struct err *reterr)
 			*reterr = e;
 		return r;
 	}
-	if (r < 0) {
+	/* -ENOENT: its account's url changed while it was on its way; it is a dead letter and stays one. */
+	if (r < 0 && r != -ENOENT) {
 		log_error(&about, "a delivery's outcome cannot be kept: %s", e.text);
 		return 0;
 	}

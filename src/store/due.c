@@ -139,18 +139,23 @@ static int due_ids(struct store *s, const char *account, int64_t now_ms, size_t 
 }
 
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
-		     int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr)
+		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, const struct event *e), void *ctx,
+		     struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
+	bool any_bad = false;
 	int r = due_ids(s, account, now_ms, max, &ids, reterr);
 
 	for (size_t i = 0; r == 0 && i < ids.n; i++) {
 		struct event e = {0};
 		struct err why = {0};
 
+		if (wanted && !wanted(ctx, ids.items[i]))
+			continue;
 		r = store_event_load(s, ids.items[i], &e, &why);
 		if (r == -EBADMSG) {
 			r = bad_event_dead(s, ids.items[i], now_ms, &why, reterr);
+			any_bad = true;
 			continue;
 		}
 		if (r < 0)
@@ -158,9 +163,9 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 		r = fn(ctx, &e);
 		event_done(&e);
 		if (r != 0)
-			return 0;
+			return any_bad;
 	}
-	return r;
+	return r < 0 ? r : any_bad;
 }
 
 int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t now_ms)

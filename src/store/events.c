@@ -260,11 +260,16 @@ static int mark_overtaken(struct store *s, const struct event_place *p, struct e
 int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, int64_t now_ms, struct err *reterr)
 {
 	CLEANUP(event_place_done) struct event_place p = {0};
-	int r = event_place_load(s, id, EVENT_READY, &p, reterr);
+	enum event_state from = EVENT_READY;
+	int r = event_place_load(s, id, from, &p, reterr);
 
 	store_tell(s, now_ms);
+	if (r == -ENOENT) { /* it was set aside while it was on its way */
+		from = EVENT_DEAD;
+		r = event_place_load(s, id, from, &p, reterr);
+	}
 	if (r == 0)
-		r = event_state_set(s, &p, EVENT_READY, EVENT_DELIVERED, now_ms > 0 ? now_ms : 1, NULL, reterr);
+		r = event_state_set(s, &p, from, EVENT_DELIVERED, now_ms > 0 ? now_ms : 1, NULL, reterr);
 	if (r >= 0)
 		r = mark_overtaken(s, &p, reterr);
 	if (r >= 0 && p.head)

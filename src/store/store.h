@@ -174,13 +174,16 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 		       struct err *reterr) MUSTCHECK;
 /* Calls fn for ready events of the account that are the first of their person and due at now_ms, the longest due
  * first, at most max, until it returns non-zero. One that is on its way stays due until its end or retry is told: who
- * calls asks for so many more. One that does not read becomes a dead letter here, in a transaction of its own where
- * none is open. */
+ * calls asks for so many more, and is asked by `wanted` (NULL: all) before one is read. One that does not read becomes
+ * a dead letter here, in a transaction of its own where none is open; then 1 is returned, as its person's next may be
+ * due by now, else 0. */
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
-		     int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr) MUSTCHECK;
+		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, const struct event *e), void *ctx,
+		     struct err *reterr) MUSTCHECK;
 /* When the next first-of-its-person comes due after now_ms; CLOCK_NEVER_MS: none. */
 int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t now_ms);
-/* A 2xx at now_ms. The person's next event becomes due, person_gap_ms later where its profile differs. */
+/* A 2xx at now_ms, of a ready event or of one that became a dead letter while it was on its way. The person's next
+ * event becomes due, person_gap_ms later where its profile differs. */
 int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, int64_t now_ms,
 			  struct err *reterr) MUSTCHECK;
 /* It waits: attempts is set, the person waits with it. */

@@ -58,6 +58,13 @@ int transaction_lost(struct store *s, struct err *reterr)
 		       s->path);
 }
 
+/* Once a webhook: prepared like other statements. They write nothing themselves. */
+static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
+{
+	QUERY(q, s, sql, reterr);
+	return query_step(&q);
+}
+
 static void transaction_ended(struct store *s)
 {
 	s->in_transaction = s->in_savepoint = false;
@@ -113,7 +120,7 @@ int store_savepoint(struct store *s, struct err *reterr)
 	INSIST(s->in_transaction && !s->in_savepoint);
 	if (s->lost)
 		return transaction_lost(s, reterr);
-	r = store_exec(s, "SAVEPOINT webhook", reterr);
+	r = savepoint_run(s, "SAVEPOINT webhook", reterr);
 	if (r == 0) {
 		s->in_savepoint = true;
 		counts_savepoint(s);
@@ -125,7 +132,7 @@ int store_savepoint_keep(struct store *s, struct err *reterr)
 {
 	INSIST(s->in_savepoint);
 	s->in_savepoint = false;
-	return s->lost ? transaction_lost(s, reterr) : store_exec(s, "RELEASE webhook", reterr);
+	return s->lost ? transaction_lost(s, reterr) : savepoint_run(s, "RELEASE webhook", reterr);
 }
 
 void store_savepoint_undo(struct store *s)

@@ -210,7 +210,7 @@ static inline struct seen due(struct fixture *f, const char *account, int64_t no
 {
 	struct seen seen = {.n = 0};
 
-	MUST(store_events_due(f->s, account, now_ms, 512, see, &seen, err));
+	MUST(store_events_due(f->s, account, now_ms, 512, NULL, see, &seen, err));
 	return seen;
 }
 

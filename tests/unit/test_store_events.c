@@ -169,7 +169,7 @@ static void the_longest_due_comes_first(void **state)
 	c = queue(f, "c@example.com", 3, NOW);
 	MUST(store_event_retry(f->s, a, 1, NOW + 50, NULL, err));
 	assert_due(f, NOW + 60, b, c, a);
-	MUST(store_events_due(f->s, "default", NOW + 60, 2, see, &seen, err));
+	MUST(store_events_due(f->s, "default", NOW + 60, 2, NULL, see, &seen, err));
 	assert_int_equal(seen.n, 2);
 	assert_int_equal(seen.ids[1], c);
 	commit(f);
