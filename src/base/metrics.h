@@ -13,6 +13,7 @@
 
 enum metric {
 	METRIC_WEBHOOKS,             /* source, result */
+	METRIC_WEBHOOK_RESULTS,      /* source, result */
 	METRIC_EVENTS,               /* account, metric */
 	METRIC_DELIVERIES,           /* account, lane, outcome */
 	METRIC_PARTIAL_FAILURES,     /* account */

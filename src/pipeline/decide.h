@@ -50,7 +50,7 @@ struct decide_input {
  * not reached by it, unless a rule before the drop has sent for it (the flag is true then, and must be taken back).
  */
 
-/* Why a webhook made what it made: its result in the store and the label of deskbridge_webhooks_total. */
+/* Why a webhook made what it made: its result in the store and the label of deskbridge_webhook_results_total. */
 enum decide_result {
 	DECIDE_EVENTS,
 	DECIDE_HISTORY, /* events too, but as history */

@@ -54,25 +54,30 @@ static int close_silently(struct expiry *x, const struct err *why, struct err *r
 	return store_conversation_save(x->w->store, x->source->name, x->conversation, &x->entry, &x->reached, reterr);
 }
 
+static int close_whole(struct expiry *x, struct err *reterr)
+{
+	int r = work_savepoint(x->w, reterr);
+
+	if (r < 0)
+		return r;
+	r = close_with_events(x, reterr);
+	if (r == 0)
+		return work_savepoint_keep(x->w, reterr);
+	work_savepoint_undo(x->w);
+	return r;
+}
+
 static int expire_one(struct work *w, const struct source *s, const char *conversation, struct err *reterr)
 {
 	struct expiry x = {.w = w, .source = s, .conversation = conversation};
 	struct err why = {0};
 	int r = store_conversation_load(w->store, s->name, conversation, &x.entry, &x.reached, &why);
 
-	if (r == 0 || !work_is_stores(r)) {
-		r = store_savepoint(w->store, reterr);
-		if (r == 0 && why.code == 0) {
-			r = close_with_events(&x, &why);
-			if (r == 0)
-				r = store_savepoint_keep(w->store, reterr);
-			else
-				store_savepoint_undo(w->store);
-		}
-		if (r < 0 && !work_is_stores(r))
-			r = close_silently(&x, &why, reterr);
-	}
-	if (r < 0 && reterr && why.code == r)
+	if (r == 0)
+		r = close_whole(&x, &why);
+	if (r < 0 && !work_is_stores(r))
+		r = close_silently(&x, &why, reterr);
+	else if (r < 0 && reterr)
 		*reterr = why;
 	reached_clear(&x.reached);
 	return r;

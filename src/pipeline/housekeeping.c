@@ -69,7 +69,7 @@ int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsign
 		return r;
 	if (due)
 		h->clean_ms = r > 0 ? w->now_ms : w->now_ms + CLEAN_EVERY_MS;
-	return 0;
+	return r;
 }
 
 void housekeeping_after(struct housekeeping *h, struct work *w, struct standing *standing, bool changed)

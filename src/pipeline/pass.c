@@ -59,7 +59,7 @@ static int end_done(struct pass *p, const char *result, const char *detail, stru
 
 	if (r < 0)
 		return r;
-	tally_add(p->w->tally, METRIC_WEBHOOKS, p->webhook.source, result, NULL);
+	tally_add(p->w->tally, METRIC_WEBHOOK_RESULTS, p->webhook.source, result, NULL);
 	log_debug(&about, "%s: %s", transition_name(p->webhook.transition), text);
 	return STAGE_REST;
 }
@@ -71,7 +71,7 @@ static int end_dead(struct work *w, const char *source, int64_t id, const char *
 
 	if (r < 0)
 		return r;
-	tally_add(w->tally, METRIC_WEBHOOKS, source ? source : "", "dead", NULL);
+	tally_add(w->tally, METRIC_WEBHOOK_RESULTS, source ? source : "", WORK_DEAD, NULL);
 	log_warning(&about, "a webhook became a dead letter");
 	return STAGE_REST;
 }
@@ -96,12 +96,14 @@ static int stage_read(struct pass *p, struct err *reterr)
 		return die(p, p->reading.reason.text, reterr);
 	case READING_PING:
 	case READING_IGNORED:
-		return end_done(p, "ignored", NULL, reterr);
+		return end_done(p, WORK_IGNORED, NULL, reterr);
 	}
-	/* One that came in unreadable and reads by now is marked by what it says now. */
-	if (!p->webhook.read)
-		reading_mark(&p->reading, &p->webhook);
-	return STAGE_ON;
+	if (p->webhook.read)
+		return STAGE_ON;
+	/* One that came in unreadable and reads by now says for good what it says now: others are put in order by it.
+	 */
+	reading_mark(&p->reading, &p->webhook);
+	return store_webhook_mark(p->w->store, &p->webhook, reterr);
 }
 
 static int stage_settle(struct pass *p, struct err *reterr)
@@ -126,7 +128,7 @@ static int stage_settle(struct pass *p, struct err *reterr)
 	case SETTLE_ENDED:
 		break;
 	}
-	return end_done(p, "settled", NULL, reterr);
+	return end_done(p, WORK_SETTLED, NULL, reterr);
 }
 
 static int stage_order(struct pass *p, struct err *reterr)
@@ -341,14 +343,14 @@ int pass_run(struct work *w, int64_t id, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *source = NULL;
 	struct err e = {0};
-	int r = store_savepoint(w->store, reterr);
+	int r = work_savepoint(w, reterr);
 
 	if (r < 0)
 		return r;
 	r = run(w, id, &source, &e);
 	if (r >= 0)
-		return store_savepoint_keep(w->store, reterr);
-	store_savepoint_undo(w->store);
+		return work_savepoint_keep(w, reterr);
+	work_savepoint_undo(w);
 	if (!work_is_stores(r)) {
 		r = end_dead(w, source, id, e.text, &e);
 		if (r >= 0 || r == -ENOENT) /* the latter: it has ended meanwhile */

@@ -95,9 +95,9 @@ static int end_neighbour(struct work *w, const struct source *s, const struct ne
 	int r;
 
 	ledger_skip(e, &n->signal);
-	r = store_webhook_done(w->store, n->id, "settled", reterr);
+	r = store_webhook_done(w->store, n->id, WORK_SETTLED, reterr);
 	if (r == 0)
-		tally_add(w->tally, METRIC_WEBHOOKS, s->name, "settled", NULL);
+		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, s->name, WORK_SETTLED, NULL);
 	return r;
 }
 
@@ -131,8 +131,8 @@ static int end_older(struct work *w, const struct neighbours *all, const struct 
 	return 0;
 }
 
-/* What ended another says the same as the state by now. Of a conversation whose opening did not last nobody was told, so
- * its closing tells nothing either. */
+/* What ended another says the same as the state by now. Of a conversation whose opening did not last nobody was told,
+ * so its closing tells nothing either. */
 static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *policy)
 {
 	return !ledger_would_change(e, s, policy) || (is_closing(s->kind) && e->state == LEDGER_UNKNOWN);

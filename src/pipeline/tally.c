@@ -41,12 +41,28 @@ void tally_observe(struct tally *t, enum metric m, double seconds)
 	t->observations[t->observations_n++].seconds = seconds;
 }
 
+void tally_savepoint(struct tally *t)
+{
+	for (size_t i = 0; i < t->counts_n; i++)
+		t->counts[i].kept = t->counts[i].n;
+	t->observations_kept = t->observations_n;
+}
+
+/* A series that came since then stays, at 0. */
+void tally_undo(struct tally *t)
+{
+	for (size_t i = 0; i < t->counts_n; i++)
+		t->counts[i].n = t->counts[i].kept;
+	t->observations_n = t->observations_kept;
+}
+
 void tally_publish(struct tally *t)
 {
 	for (size_t i = 0; i < t->counts_n; i++) {
 		const struct tally_count *c = &t->counts[i];
 
-		metrics_add(c->metric, c->labels[0], c->labels[1], c->labels[2], c->n);
+		if (c->n > 0)
+			metrics_add(c->metric, c->labels[0], c->labels[1], c->labels[2], c->n);
 	}
 	for (size_t i = 0; i < t->observations_n; i++)
 		metrics_observe(t->observations[i].metric, t->observations[i].seconds);
@@ -59,7 +75,7 @@ void tally_drop(struct tally *t)
 		for (unsigned k = 0; k < 3; k++)
 			free(t->counts[i].labels[k]);
 	t->counts_n = 0;
-	t->observations_n = 0;
+	t->observations_n = t->observations_kept = 0;
 }
 
 void tally_done(struct tally *t)

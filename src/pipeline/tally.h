@@ -13,6 +13,7 @@ struct tally_count {
 	enum metric metric;
 	char *labels[3];
 	double n;
+	double kept; /* n when the savepoint was set */
 };
 struct tally {
 	struct tally_count *counts;
@@ -21,11 +22,13 @@ struct tally {
 		enum metric metric;
 		double seconds;
 	} * observations;
-	size_t observations_n, observations_alloc;
+	size_t observations_n, observations_alloc, observations_kept;
 };
 
 void tally_add(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3);
 void tally_observe(struct tally *t, enum metric m, double seconds);
+void tally_savepoint(struct tally *t);
+void tally_undo(struct tally *t);    /* back to the savepoint */
 void tally_publish(struct tally *t); /* after the commit; empty afterwards */
 void tally_drop(struct tally *t);    /* after a rollback; empty afterwards */
 void tally_done(struct tally *t);

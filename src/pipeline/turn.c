@@ -45,6 +45,7 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 	t->housekeeping = housekeeping_new(clock_now_ms());
 	t->found_until = store_webhook_last_id(s);
 	t->source_release = true;
+	(void)turn_see_room(t); /* /readyz is asked before the first turn */
 	return t;
 }
 
@@ -179,7 +180,7 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 	int r = store_webhooks_due(w->store, w->now_ms, reterr);
 
 	if (r == 0)
-		r = turn_insert_submissions(t, reterr);
+		r = turn_insert_submissions(t, w, reterr);
 	if (r == 0)
 		r = turn_apply_deliveries(t, w, reterr);
 	if (r == 0)
@@ -199,7 +200,8 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 	}
 	if (r >= 0)
 		r = housekeeping_clean(t->housekeeping, w, idle && !t->more, t->inserted, t->full, reterr);
-	return r;
+	t->changed = t->changed || r > 0;
+	return r < 0 ? r : 0;
 }
 
 int turn_commit(struct turn *t, struct err *reterr)

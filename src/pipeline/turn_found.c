@@ -36,6 +36,8 @@ static int count_try(struct turn *t, int64_t id, struct err *reterr)
 	if (dead) {
 		struct log_about about = {.webhook = id, .reason = "three crashes"};
 
+		tally_add(&t->tally, METRIC_WEBHOOK_RESULTS, "", WORK_DEAD, NULL);
+		turn_publish(t);
 		log_error(&about, "a webhook became a dead letter: the daemon ended three times while it worked on it");
 	}
 	return dead ? 0 : 1;

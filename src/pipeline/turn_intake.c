@@ -18,22 +18,25 @@ static int insert_item(struct turn *t, struct intake_item *item, struct err *ret
 	item->result = r > 0 ? INTAKE_DUPLICATE : item->ignored ? INTAKE_IGNORED : INTAKE_ACCEPTED;
 	t->inserted += r == 0;
 	t->changed = true;
+	if (r == 0 && (item->dead_reason || item->ignored)) /* it has come to its end already */
+		tally_add(&t->tally, METRIC_WEBHOOK_RESULTS, item->webhook.source,
+			  item->dead_reason ? WORK_DEAD : WORK_IGNORED, NULL);
 	return 0;
 }
 
 /* All of one POST, or nothing of it: then it alone is refused. */
-static int insert_submission(struct turn *t, struct intake_submission *s, struct err *reterr)
+static int insert_submission(struct turn *t, struct work *w, struct intake_submission *s, struct err *reterr)
 {
 	struct err e = {0};
-	int r = store_savepoint(t->store, reterr);
+	int r = work_savepoint(w, reterr);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; r == 0 && i < s->n; i++)
 		r = insert_item(t, &s->items[i], &e);
 	if (r == 0)
-		return store_savepoint_keep(t->store, reterr);
-	store_savepoint_undo(t->store);
+		return work_savepoint_keep(w, reterr);
+	work_savepoint_undo(w);
 	if (work_is_stores(r)) {
 		*reterr = e;
 		return r;
@@ -43,30 +46,34 @@ static int insert_submission(struct turn *t, struct intake_submission *s, struct
 	return 0;
 }
 
-static void show_full(struct turn *t, const struct err *why)
-{
-	t->full = why != NULL;
-	if (!standing_set_ready(t->standing, why))
-		return;
-	if (why)
-		log_error(NULL, "webhooks are refused with 503: %s", why->text);
-	else
-		log_notice(NULL, "webhooks are taken again");
-}
-
-int turn_insert_submissions(struct turn *t, struct err *reterr)
+bool turn_see_room(struct turn *t)
 {
 	struct err why = {0};
-	bool full = store_may_take(t->store, &why) < 0;
+	bool was = t->full;
 
-	show_full(t, full ? &why : NULL);
+	t->full = store_may_take(t->store, &why) < 0;
+	if (t->full)
+		(void)standing_set_ready(t->standing, &why);
+	else if (was && t->retry_ms == 0) /* else the next commit says */
+		(void)standing_set_ready(t->standing, NULL);
+	if (t->full && !was)
+		log_error(NULL, "webhooks are refused with 503: %s", why.text);
+	else if (was && !t->full && t->retry_ms == 0)
+		log_notice(NULL, "webhooks are taken again");
+	return !t->full;
+}
+
+int turn_insert_submissions(struct turn *t, struct work *w, struct err *reterr)
+{
+	bool room = turn_see_room(t);
+
 	for (struct mail *m = t->submissions.first; m; m = m->next) {
 		struct intake_submission *s = (struct intake_submission *)m;
 		int r = 0;
 
-		s->refused = full;
-		if (!full)
-			r = insert_submission(t, s, reterr);
+		s->refused = !room;
+		if (room)
+			r = insert_submission(t, w, s, reterr);
 		if (r < 0)
 			return r;
 	}

@@ -57,8 +57,10 @@ void turn_publish(struct turn *t);
 
 /* ---- turn_intake.c ---- */
 
-/* Puts in what was submitted; refuses all of it where the store may not take more. */
-int turn_insert_submissions(struct turn *t, struct err *reterr) MUSTCHECK;
+/* Whether the store may take more webhooks; tells the others where that changed. */
+bool turn_see_room(struct turn *t);
+/* Puts in what was submitted; refuses all of it where there is no room. */
+int turn_insert_submissions(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 /* After the commit, or refused after its failure. */
 void turn_answer_submissions(struct turn *t, bool refused);
 

@@ -29,6 +29,16 @@ struct work {
  * one item that was worked on. */
 bool work_is_stores(int r);
 
+/* What became of webhooks that came to no decision: labels of deskbridge_webhook_results_total, beside decide's. */
+#define WORK_DEAD "dead"
+#define WORK_IGNORED "ignored"
+#define WORK_SETTLED "settled"
+
+/* One item's work, in the store and in the tally: all of it or none. Not nested. */
+int work_savepoint(struct work *w, struct err *reterr) MUSTCHECK;
+int work_savepoint_keep(struct work *w, struct err *reterr) MUSTCHECK;
+void work_savepoint_undo(struct work *w);
+
 /* 0…1, for back-off. */
 double work_chance(void);
 

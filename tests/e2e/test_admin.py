@@ -13,6 +13,7 @@ from harness import KEY, TIMEOUT, Response, gladly_webhook, request, wait_for
 # What is promised: name → (type, labels).
 METRICS = {
     "deskbridge_webhooks_total": ("counter", {"source", "result"}),
+    "deskbridge_webhook_results_total": ("counter", {"source", "result"}),
     "deskbridge_events_total": ("counter", {"account", "metric"}),
     "deskbridge_deliveries_total": ("counter", {"account", "lane", "outcome"}),
     "deskbridge_queue_events": ("gauge", {"account", "state"}),
@@ -147,6 +148,7 @@ def test_after_traffic_every_metric_has_its_labels(stage, sandbox, gladly):
     daemon.wait_metric("deskbridge_queue_events", 1, account="main", state="dead")
     daemon.wait_metric("deskbridge_queue_events", 1, account="parked", state="ready")
     daemon.wait_metric("deskbridge_open_conversations", 2, source="gladly")
+    daemon.wait_metric("deskbridge_webhook_results_total", 5, source="gladly")
     families = scrape(daemon)
     for name, (kind, labels) in METRICS.items():
         assert families[name]["samples"], f"{name} has no series"
@@ -159,6 +161,9 @@ def test_after_traffic_every_metric_has_its_labels(stage, sandbox, gladly):
     assert {have["outcome"] for _, have, _ in families["deskbridge_deliveries_total"]["samples"]} <= OUTCOMES
     results = {have["result"] for _, have, _ in families["deskbridge_webhooks_total"]["samples"]}
     assert {"accepted", "duplicate", "ignored", "missing proof"} <= results
+    became = {have["result"]: value for _, have, value in families["deskbridge_webhook_results_total"]["samples"]}
+    assert became == {"events": 4, "dead": 1}
+    assert daemon.metric("deskbridge_webhooks_total", result="accepted") == 5
     assert daemon.metric("deskbridge_events_total", account="main", metric="started conversation in Gladly") == 2
     assert daemon.metric("deskbridge_events_total", account="main", metric="closed conversation in Gladly") == 1
     assert daemon.metric("deskbridge_events_total", account="parked") == 1

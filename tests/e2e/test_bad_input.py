@@ -378,7 +378,7 @@ def test_what_is_no_address_reaches_nobody_and_is_counted(daemon, sandbox, gladl
     wait_for(lambda: daemon.metric("deskbridge_webhooks_pending") == 0, timeout=40)
     flows()
     assert list(sandbox.profiles()) == [GOOD]
-    assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="no address") == len(wrong)
+    assert daemon.metric("deskbridge_webhook_results_total", source="gladly", result="no address") == len(wrong)
 
 
 def test_good_addresses_among_wrong_ones_are_reached_once_each(daemon, sandbox, gladly):
@@ -450,7 +450,7 @@ def test_an_answer_without_the_list_of_addresses_has_none(daemon, sandbox, gladl
     gladly.answers = {name: (200, JSON_TYPE, body) for name, body in NO_ADDRESS_IN.items()}
     for name in NO_ADDRESS_IN:
         daemon.accepted("gladly", gladly_webhook("opened", name, name))
-    daemon.wait_metric("deskbridge_webhooks_total", len(NO_ADDRESS_IN), source="gladly", result="no address")
+    daemon.wait_metric("deskbridge_webhook_results_total", len(NO_ADDRESS_IN), source="gladly", result="no address")
     flows()
     assert list(sandbox.profiles()) == [GOOD]
 
@@ -469,7 +469,7 @@ NEVER_ASKED_AGAIN = {
 def test_nonsense_that_will_not_pass_is_a_dead_letter_that_says_what_to_do(daemon, gladly, flows):
     gladly.answers = {name: answer for name, (answer, _) in NEVER_ASKED_AGAIN.items()}
     webhooks = {name: daemon.accepted("gladly", gladly_webhook("opened", name, name)) for name in NEVER_ASKED_AGAIN}
-    daemon.wait_metric("deskbridge_webhooks_total", len(webhooks), source="gladly", result="dead")
+    daemon.wait_metric("deskbridge_webhook_results_total", len(webhooks), source="gladly", result="dead")
     flows()
     for name, (_, words) in NEVER_ASKED_AGAIN.items():
         assert words in dead_reason(daemon, webhooks[name])
@@ -485,7 +485,7 @@ def test_a_redirect_is_never_followed_and_says_what_to_do(stage, daemon, gladly,
         gladly.answers[f"cust-{n}"] = (status, location, b"")
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
     flows()
-    daemon.wait_metric("deskbridge_webhooks_total", 5, source="gladly", result="dead")
+    daemon.wait_metric("deskbridge_webhook_results_total", 5, source="gladly", result="dead")
     assert elsewhere.asked() == 0
     assert sum("base_url" in line and "dead letter" in line for line in daemon.log()) == 5
 
@@ -496,7 +496,7 @@ def test_customers_merged_in_a_circle_or_without_end_are_given_up(daemon, gladly
     for customer in ("a", "self", "long-0"):
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{customer}", customer))
     flows()
-    daemon.wait_metric("deskbridge_webhooks_total", 3, source="gladly", result="dead")
+    daemon.wait_metric("deskbridge_webhook_results_total", 3, source="gladly", result="dead")
     assert gladly.asked() < 30
     assert sum("merge" in line for line in daemon.log()) == 3
 

@@ -51,7 +51,7 @@ def test_a_webhook_without_a_customer_goes_on_without_an_address(daemon, sandbox
     gladly.customers["cust-1"] = ["jo@example.com"]
     now = time.time()
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", None, at=now - 5))
-    daemon.wait_metric("deskbridge_webhooks_total", 1, source="gladly", result="no address")
+    daemon.wait_metric("deskbridge_webhook_results_total", 1, source="gladly", result="no address")
     daemon.accepted("gladly", gladly_webhook("reopened", "conv-1", "cust-1", at=now))
     assert [e["metric"] for e in sandbox.wait_events(1)] == [STARTED]
 

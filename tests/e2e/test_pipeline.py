@@ -132,7 +132,7 @@ def test_no_address_is_made_good_when_one_comes(daemon, sandbox, gladly):
     gladly.customers["cust-2"] = ["jo@example.com"]
     now = time.time()
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=now - 5))
-    daemon.wait_metric("deskbridge_webhooks_total", 1, source="gladly", result="no address")
+    daemon.wait_metric("deskbridge_webhook_results_total", 1, source="gladly", result="no address")
     daemon.accepted("gladly", gladly_webhook("reopened", "conv-1", "cust-2", at=now))
     (event,) = sandbox.wait_events(1)
     assert event["metric"] == STARTED
@@ -148,7 +148,7 @@ def test_what_is_no_address_gets_no_event(daemon, sandbox, gladly, address):
     daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "good"))
     sandbox.wait_events(1)
     assert list(sandbox.profiles()) == ["good@example.com"]
-    assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="no address") == 1
+    assert daemon.metric("deskbridge_webhook_results_total", source="gladly", result="no address") == 1
 
 
 def test_ignored_and_test_addresses(stage, sandbox, gladly):
@@ -159,7 +159,7 @@ def test_ignored_and_test_addresses(stage, sandbox, gladly):
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{i}", i))
     (event,) = sandbox.wait_events(1)
     assert (event["email"], event["backfill"], event["properties"]["Test"]) == ("qa@example.com", True, True)
-    daemon.wait_metric("deskbridge_webhooks_total", 2, source="gladly", result="ignored")
+    daemon.wait_metric("deskbridge_webhook_results_total", 2, source="gladly", result="ignored")
 
 
 def test_rules_drop_and_add(stage, sandbox, gladly):
@@ -176,7 +176,7 @@ def test_rules_drop_and_add(stage, sandbox, gladly):
     sandbox.wait_for(lambda s: len(s.events(email="two@example.com")) == 3)
     assert metrics(sandbox, email="two@example.com") == [STARTED, CLOSED, "closed twice in Gladly"]
     assert metrics(sandbox, email="one@example.com") == []
-    assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="dropped") >= 1
+    assert daemon.metric("deskbridge_webhook_results_total", source="gladly", result="dropped") >= 1
 
 
 def test_a_metric_that_cannot_be_named_ends_one_webhook_only(stage, sandbox, gladly):

@@ -35,7 +35,7 @@ def test_a_reopening_that_is_closed_at_once_is_nothing(stage, sandbox, gladly):
     daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2", at=now - 4000))
     sandbox.wait_events(1, email="jo-2@example.com")
     assert [e["metric"] for e in sandbox.events(email="jo-1@example.com")] == [STARTED, CLOSED]
-    assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="settled") == 2
+    assert daemon.metric("deskbridge_webhook_results_total", source="gladly", result="settled") == 2
 
 
 def test_a_conversation_that_is_closed_at_once_is_nothing(stage, sandbox, gladly):
@@ -49,7 +49,7 @@ def test_a_conversation_that_is_closed_at_once_is_nothing(stage, sandbox, gladly
     sandbox.wait_events(1, email="jo-2@example.com")
     sandbox.wait_events(1, email="jo-3@example.com")
     assert sandbox.events(email="jo-1@example.com") == []
-    assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="settled") == 2
+    assert daemon.metric("deskbridge_webhook_results_total", source="gladly", result="settled") == 2
 
 
 def test_a_closing_that_is_reopened_at_once_is_nothing(stage, sandbox, gladly):
@@ -59,7 +59,7 @@ def test_a_closing_that_is_reopened_at_once_is_nothing(stage, sandbox, gladly):
     sandbox.wait_events(1)
     daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now - 50))
     daemon.accepted("gladly", gladly_webhook("reopened", "conv-1", "cust-1", at=now - 40))
-    daemon.wait_metric("deskbridge_webhooks_total", 2, source="gladly", result="settled")
+    daemon.wait_metric("deskbridge_webhook_results_total", 2, source="gladly", result="settled")
     assert [e["metric"] for e in sandbox.events()] == [STARTED]
     assert sandbox.profiles()["jo-1@example.com"][FLAG] is True
 

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -227,6 +228,18 @@ CUT int64_t stage_put(struct stage *s, struct post p)
 	return id;
 }
 #define PUT(s, ...) stage_put(s, (struct post){__VA_ARGS__})
+
+/* Behind the store's back: rows as a disk or another program may leave them. */
+CUT void stage_spoil(struct stage *s, const char *sql)
+{
+	char path[96];
+	sqlite3 *db;
+
+	(void)snprintf(path, sizeof(path), "%s/deskbridge.db", s->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
 
 /* ---- looking ------------------------------------------------------------------------------------------------------
  */

@@ -279,6 +279,37 @@ static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void *
 	assert_int_equal(handed.asked_n, 1);
 }
 
+/* A dead letter of a webhook that did not read stands in no conversation; once it reads, others wait for it. */
+static void one_that_reads_by_now_keeps_its_place_in_the_order(void **state)
+{
+	struct stage *s = *state;
+	int64_t id, later;
+	struct webhook w;
+
+	lookups_window(s->work.lookups, "asked", 4);
+	id = PUT(s, .source = "asked", .body = "{");
+	pass_all(s, NOW);
+	assert_dead(s, id, "JSON");
+	stage_spoil(s,
+		    "UPDATE webhook_bodies SET body = x'7b2273223a226f70656e222c2263223a2231222c2270223a227031227d'");
+	MUST(store_begin(s->store, err));
+	MUST(store_webhook_revive(s->store, id, err));
+	MUST(store_commit(s->store, err));
+	pass_all(s, NOW);
+	assert_waits(s, id, STORE_WAIT_LOOKUP);
+	MUST(store_webhook_load(s->store, id, &w, err));
+	assert_true(w.read);
+	assert_string_equal(w.conversation, "1");
+	assert_string_equal(w.customer, "p1");
+	webhook_done(&w);
+	later = put_asked(s, "closed", "1", NULL, NOW + 1);
+	pass_all(s, NOW);
+	assert_waits(s, later, STORE_WAIT_BEHIND);
+	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
+	pass_all(s, NOW);
+	assert_done(s, later, "events");
+}
+
 /* ---- settle -------------------------------------------------------------------------------------------------------
  */
 
@@ -437,6 +468,7 @@ int main(void)
 		STAGED(a_parked_answer_is_waited_out_without_being_counted_as_a_failure),
 		STAGED(without_a_customer_there_is_nobody_to_ask),
 		STAGED(a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer),
+		STAGED(one_that_reads_by_now_keeps_its_place_in_the_order),
 		STAGED(an_opening_is_held_until_it_has_lasted),
 		STAGED(an_opposite_within_the_time_ends_both_where_the_state_says_so_already),
 		STAGED(an_opposite_after_the_time_ends_nothing_even_if_it_is_worked_on_late),

@@ -5,18 +5,26 @@
 #include <errno.h>
 
 #include "delivery/scheduler.h"
+#include "pipeline/pass.h"
 #include "pipeline_stage.h"
 
 /* The disk fails while commit_fails is set, after so many commits more: linked in the place of the store's own. */
 static int commit_fails;
 static unsigned commits_left;
+static struct standing *shown; /* to others, when a commit fails: */
+static bool was_ready;
 int __real_store_commit(struct store *s, struct err *reterr);
 int __wrap_store_commit(struct store *s, struct err *reterr);
 int __wrap_store_commit(struct store *s, struct err *reterr)
 {
-	if (!commit_fails || commits_left-- > 0)
+	if (!commit_fails)
 		return __real_store_commit(s, reterr);
+	if (commits_left > 0) {
+		commits_left--;
+		return __real_store_commit(s, reterr);
+	}
 	store_rollback(s);
+	was_ready = standing_is_ready(shown);
 	return err_set(reterr, commit_fails, "the disk is full");
 }
 
@@ -33,7 +41,7 @@ static int play_setup(void **state)
 	commit_fails = 0;
 	commits_left = 0;
 	(void)stage_setup((void **)&p->stage);
-	p->standing = standing_new();
+	p->standing = shown = standing_new();
 	*state = p;
 	return 0;
 }
@@ -157,6 +165,17 @@ static void run(struct play *p)
 	fail_msg("the turns do not come to rest");
 }
 
+static void wait_until(int64_t ms)
+{
+	struct timespec t;
+	int64_t left_ms = ms - clock_now_ms();
+
+	if (left_ms <= 0)
+		return;
+	t = (struct timespec){.tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000};
+	(void)nanosleep(&t, NULL);
+}
+
 /* ---- submissions --------------------------------------------------------------------------------------------------
  */
 
@@ -203,15 +222,51 @@ static void a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier(void
 	assert_true(second.refused);
 }
 
-static void wait_until(int64_t ms)
+static void nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again(void **state)
 {
-	struct timespec t;
-	int64_t left_ms = ms - clock_now_ms();
+	struct play *p = *state;
+	int64_t retry_ms;
 
-	if (left_ms <= 0)
-		return;
-	t = (struct timespec){.tv_sec = left_ms / 1000, .tv_nsec = left_ms % 1000 * 1000000};
-	(void)nanosleep(&t, NULL);
+	put_opened(p, 1, 1);
+	play_start(p);
+	run(p);
+	commit_fails = -ENOSPC;
+	retry_ms = turn_run(p->turn);
+	assert_true(was_ready);
+	wait_until(retry_ms);
+	(void)turn_run(p->turn);
+	assert_false(was_ready);
+	assert_false(standing_is_ready(p->standing));
+}
+
+/* What one item adds to the metrics goes with it where it is undone. */
+static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void **state)
+{
+	struct play *p = *state;
+	struct sender bad, good;
+	struct intake_item items[2] = {{.kept = true}, {.kept = true}};
+	CLEANUP(mem_freep) char *large = mem_new(300 * 1024, 1);
+
+	play_start(p);
+	run(p);
+	metrics_reset();
+	SUBMIT(p, &bad, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
+	memset(large, 'x', 300 * 1024 - 1);
+	pairs_add(&bad.item.webhook.headers, "X-Large", large);
+	items[1].webhook = bad.item.webhook;
+	stage_webhook(p->stage, &(struct post){.source = "desk", .body = "{"}, &items[0].webhook);
+	items[0].dead_reason = mem_str("unreadable");
+	bad.submission.items = items;
+	bad.submission.n = 2;
+	SUBMIT(p, &good, .source = "desk", .kind = "open", .conversation = "2", .email = "jo@example.com");
+	run(p);
+	assert_true(bad.refused);
+	assert_false(good.refused);
+	assert_events(p->stage, "started conversation in Desk jo@example.com ready; ");
+	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "dead", NULL), 0, 0);
+	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "events", NULL), 1, 0);
+	webhook_done(&items[0].webhook);
+	free(items[0].dead_reason);
 }
 
 static void results_outlive_a_failed_commit(void **state)
@@ -414,6 +469,31 @@ static void after_a_change_of_url_what_was_queued_before_is_never_sent(void **st
 	}
 }
 
+/* What Klaviyo took is delivered, whatever became of the event meanwhile. */
+static void a_2xx_that_comes_after_a_change_of_url_still_counts(void **state)
+{
+	struct play *p = *state;
+
+	for (unsigned i = 0; i < 2; i++)
+		put_opened(p, i, i);
+	play_start(p);
+	window(p, 48);
+	run(p);
+	assert_int_equal(handed.sent_n, 2);
+	take_generation(p, "klaviyo: {api_key: pk_test, url: \"http://127.0.0.1:10\"}\nsources:\n" STAGE_SOURCES);
+	run(p);
+	assert_events(p->stage, "started conversation in Desk jo-0@example.com dead; "
+				"started conversation in Desk jo-1@example.com dead; ");
+	deliver(p, handed.sent[0], OUTCOME_DELIVERED, "", false);
+	deliver(p, handed.sent[1], OUTCOME_RETRY, "503", false);
+	run(p);
+	assert_events(p->stage, "started conversation in Desk jo-0@example.com delivered; "
+				"started conversation in Desk jo-1@example.com dead; ");
+	put_opened(p, 3, 0);
+	run(p);
+	assert_int_equal(handed.sent_n, 3);
+}
+
 static void a_source_that_is_configured_again_gets_its_webhooks_taken_up(void **state)
 {
 	struct play *p = *state;
@@ -513,6 +593,27 @@ static void what_is_open_too_long_is_closed_as_expired(void **state)
 	event_done(&e);
 }
 
+/* What one row lacks must not keep the later ones open, nor end the daemon. */
+static void a_conversation_that_does_not_read_is_closed_without_a_word(void **state)
+{
+	struct play *p = *state;
+	int64_t then = clock_now_ms() - 31 * CLOCK_DAY_MS;
+
+	play_start(p);
+	for (unsigned i = 1; i <= 2; i++)
+		PUT(p->stage, .source = "desk", .kind = "open", .conversation = i == 1 ? "1" : "2",
+		    .email = "jo@example.com", .time_ms = then, .received_ms = then);
+	MUST(store_begin(p->stage->store, err));
+	p->stage->work.now_ms = then;
+	MUST(pass_run(&p->stage->work, 1, err));
+	MUST(store_commit(p->stage->store, err));
+	stage_spoil(p->stage, "UPDATE conversations SET taken = x'01'");
+	run(p);
+	assert_events(p->stage, "started conversation in Desk jo@example.com ready; "
+				"started conversation in Desk jo@example.com ready; "
+				"closed conversation in Desk jo@example.com ready backfill; ");
+}
+
 #define PLAYED(fn) cmocka_unit_test_setup_teardown(fn, play_setup, play_teardown)
 
 int main(void)
@@ -520,6 +621,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PLAYED(a_webhook_is_answered_once_and_after_its_commit),
 		PLAYED(a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier),
+		PLAYED(nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again),
+		PLAYED(a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing),
 		PLAYED(results_outlive_a_failed_commit),
 		PLAYED(one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn),
 		PLAYED(no_more_events_are_lent_than_the_window_says_and_none_twice),
@@ -528,10 +631,12 @@ int main(void)
 		PLAYED(what_was_not_sent_is_lent_again),
 		PLAYED(undelivered_beyond_max_age_is_a_dead_letter),
 		PLAYED(after_a_change_of_url_what_was_queued_before_is_never_sent),
+		PLAYED(a_2xx_that_comes_after_a_change_of_url_still_counts),
 		PLAYED(a_source_that_is_configured_again_gets_its_webhooks_taken_up),
 		PLAYED(three_crashes_make_a_dead_letter_of_one_webhook_and_of_no_other),
 		PLAYED(a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone),
 		PLAYED(what_is_open_too_long_is_closed_as_expired),
+		PLAYED(a_conversation_that_does_not_read_is_closed_without_a_word),
 	};
 
 	log_setup(LOG_FORMAT_TEXT, LOG_EMERG, false);
