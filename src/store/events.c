@@ -230,11 +230,14 @@ static int event_state_set(struct store *s, struct event_place *p, enum event_st
 {
 	int r;
 
-	QUERY(q, s, "UPDATE events SET state = ?2, head = 0, ended = ?3, reason = ?4 WHERE id = ?1", reterr);
+	QUERY(q, s,
+	      "UPDATE events SET state = ?2, head = 0, ended = ?3, reason = ?4, attempts = attempts + ?5 WHERE id = ?1",
+	      reterr);
 	query_bind_int(&q, p->id);
 	query_bind_int(&q, (int64_t)to);
 	query_bind_int(&q, ended_ms);
 	query_bind_text(&q, reason);
+	query_bind_int(&q, to == EVENT_DELIVERED);
 	r = query_run(&q);
 	if (r < 0)
 		return r;

@@ -149,6 +149,41 @@ int64_t store_events_oldest_ms(struct store *s, const char *account)
 	return oldest;
 }
 
+/* ---- events tried in vain ---------------------------------------------------------------------------------------- */
+
+#define RETRYING_LOOKED_AT 64
+
+/* Back-off puts what was tried behind what is due now, so the last due ones are looked at. */
+int store_events_retrying(struct store *s, const char *account, int64_t *ret_oldest_ms, char **ret_reason)
+{
+	char *reason = NULL;
+	int64_t oldest = 0;
+
+	QUERY(q, s,
+	      "SELECT attempts, created, reason FROM events WHERE state = 0 AND head = 1 AND account = ?1"
+	      " ORDER BY due DESC LIMIT ?2",
+	      NULL);
+	query_bind_text(&q, account);
+	query_bind_int(&q, RETRYING_LOOKED_AT);
+	while (query_step(&q) > 0) {
+		int64_t attempts = query_int(&q), created = query_int(&q);
+		char *why = query_text_or_null(&q);
+
+		if (attempts > 0 && (oldest == 0 || created < oldest))
+			oldest = created;
+		if (attempts > 0 && !reason)
+			reason = TAKE(why);
+		free(why);
+	}
+	if (oldest == 0) {
+		free(reason);
+		return 0;
+	}
+	*ret_oldest_ms = oldest;
+	*ret_reason = reason;
+	return 1;
+}
+
 /* ---- pages ------------------------------------------------------------------------------------------------------- */
 
 /* Collects one page of ids under the time limit. */

@@ -228,6 +228,9 @@ void store_webhook_counts(struct store *s,
 			  void *ctx);
 /* When the oldest ready event of the account was queued; 0: none. */
 int64_t store_events_oldest_ms(struct store *s, const char *account);
+/* Whether first-of-their-person ready events of the account were tried in vain: 1 with when the oldest of them was
+ * queued, and the latest reason (the caller owns it; NULL: none), else 0. Looks at a bounded number of events. */
+int store_events_retrying(struct store *s, const char *account, int64_t *ret_oldest_ms, char **ret_reason);
 
 /* One page of events, newest first; state: -1 for all; before_id: 0 or the last id of the page before. Returns how
  * many. */

@@ -57,6 +57,21 @@ static void recount(struct fixture *f)
 	assert_int_equal(t.sum, sql(f, "SELECT count(*) FROM conversations WHERE state = 1"));
 }
 
+/* The reason told of the account "default", or NULL. The caller owns it. */
+static char *retrying(struct fixture *f, int64_t oldest_ms)
+{
+	char *reason = NULL;
+	int64_t oldest = -1;
+
+	if (store_events_retrying(f->s, "default", &oldest, &reason) == 0) {
+		assert_null(reason);
+		assert_int_equal(oldest, -1);
+		return NULL;
+	}
+	assert_int_equal(oldest, oldest_ms);
+	return reason;
+}
+
 static const char *const names[] = {"gladly", "zendesk", "intercom"};
 
 static void change_conversation(struct fixture *f, unsigned *seed)
@@ -362,6 +377,7 @@ static void use_what_is_hot(struct fixture *f)
 	MUST(store_event_revive(s, id, NOW, &later, err));
 	MUST(store_events_dead_of_other_url(s, "one", "http://127.0.0.1", "x", NOW, 5, err));
 	(void)store_events_oldest_ms(s, "one");
+	free(retrying(f, 0));
 	queue_to(f, "one", URL, "q@x.org", 5003, true, 1000, NOW);
 	(void)store_events_oldest_ms(s, "one");
 	MUST(store_clean(s, 0, 0, NOW + CLOCK_DAY_MS, 1000, err));
@@ -372,6 +388,32 @@ static void use_what_is_hot(struct fixture *f)
 	MUST(store_clean(s, 0, 100 * CLOCK_DAY_MS, NOW + 10 * CLOCK_DAY_MS, 1000, err));
 	commit(f);
 	MUST(store_may_take(s, err));
+}
+
+static void events_tried_in_vain_are_told_with_their_oldest_and_latest_reason(void **state)
+{
+	struct fixture *f = *state;
+	char *reason;
+	int64_t id[3];
+
+	begin(f);
+	for (unsigned i = 0; i < 3; i++)
+		id[i] = queue(f, i == 0 ? "a@x.org" : i == 1 ? "b@x.org" : "c@x.org", i, NOW + i);
+	queue(f, "a@x.org", 3, NOW + 3);
+	MUST(store_event_retry(f->s, id[2], 0, NOW + 9000, "throttled", err));
+	assert_null(retrying(f, 0));
+	MUST(store_event_retry(f->s, id[0], 2, NOW + 1000, "503", err));
+	MUST(store_event_retry(f->s, id[1], 1, NOW + 2000, "no route", err));
+	reason = retrying(f, NOW);
+	assert_string_equal(reason, "no route");
+	free(reason);
+	MUST(store_event_delivered(f->s, id[0], 0, NOW + 5000, err));
+	free(retrying(f, NOW + 1));
+	MUST(store_event_dead(f->s, id[1], "rejected", NOW + 5000, err));
+	assert_null(retrying(f, 0));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT attempts FROM events WHERE email = 'a@x.org' AND state = 1"), 3);
+	assert_int_equal(sql(f, "SELECT attempts FROM events WHERE email = 'b@x.org'"), 1);
 }
 
 struct plans {
@@ -428,6 +470,7 @@ int main(void)
 		TEST(events_are_paged_by_state_newest_first),
 		TEST(webhooks_are_paged_with_what_they_wait_for),
 		TEST(every_wait_has_a_name_of_its_own),
+		TEST(events_tried_in_vain_are_told_with_their_oldest_and_latest_reason),
 		TEST(no_statement_of_a_turn_reads_a_table_from_end_to_end),
 	};
 
