@@ -19,6 +19,10 @@
 #include "klaviyo/reason.h"
 #include "klaviyo/request.h"
 
+/* From so many retry outcomes in a row, or after so long of them, Klaviyo counts as out of reach: for people only. */
+#define TROUBLE_RETRIES 5
+#define TROUBLE_MS (30 * 1000)
+
 struct parcel {
 	struct parcel *next; /* in the tray */
 	struct outlet *outlet;
@@ -38,6 +42,10 @@ struct outlet {
 	char *url, *revision, *key, *key_where;
 	struct quota_limits limits;
 	struct parcel *tray, **tray_end;
+	/* retry outcomes without a 2xx between them */
+	unsigned retries;
+	int64_t first_retry_ms;
+	bool trouble; /* the operator was told */
 	/* what the sink knows */
 	bool told;
 	unsigned told_window;
@@ -228,6 +236,31 @@ static bool outlet_is_shut(const struct outlet *o)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
+/* One line when Klaviyo has been out of reach for a while, one when it takes events again. */
+static void outlet_judge(struct outlet *o, const struct outcome_verdict *v)
+{
+	struct log_about about = {.account = o->name};
+	int64_t now_ms = clock_now_ms();
+
+	if (v->outcome == OUTCOME_DELIVERED) {
+		if (o->trouble)
+			log_notice(&about, "Klaviyo takes events again");
+		o->trouble = false;
+		o->retries = 0;
+	}
+	if (v->outcome != OUTCOME_RETRY || v->throttled || o->closed)
+		return;
+	if (o->retries == 0)
+		o->first_retry_ms = now_ms;
+	if (o->retries < TROUBLE_RETRIES)
+		o->retries++;
+	if (o->trouble || (o->retries < TROUBLE_RETRIES && now_ms - o->first_retry_ms < TROUBLE_MS))
+		return;
+	o->trouble = true;
+	log_warning(&about, "Klaviyo %s: %s; events wait and are tried again",
+		    v->status > 0 ? "answers, but takes no events" : "cannot be reached", v->reason);
+}
+
 /* What came back moves the scheduler, then the window, and is told last. */
 static void parcel_back(struct parcel *p, const struct outcome_verdict *v)
 {
@@ -240,9 +273,11 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *v)
 			outlet_parked(o, v);
 		} else {
 			log_notice(&((struct log_about){.account = o->name}), "Klaviyo takes events again");
+			o->trouble = false;
 			outlet_unparked(o);
 		}
 	}
+	outlet_judge(o, v);
 	outlet_tell(o);
 	if (outlet_is_shut(o))
 		tray_return(o, true);
@@ -389,8 +424,11 @@ void outlet_configure(struct outlet *o, const struct account *a, const struct se
 		o->configured = false;
 	else if (changed || reloaded)
 		scheduler_renew(&o->scheduler, &o->limits);
-	if (changed)
+	if (changed) {
 		outlet_unparked(o);
+		o->retries = 0;
+		o->trouble = false;
+	}
 	o->told = false;
 	outlet_tell(o);
 	tray_return(o, outlet_is_shut(o));
