@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "command/load.h"
@@ -161,6 +162,14 @@ static bool tell_reads(const struct account *a, const char *key)
 	return true;
 }
 
+static bool key_is_plain(const char *key)
+{
+	for (; key && *key; key++)
+		if (*key < 33 || *key > 126 || *key == '"' || *key == '\'')
+			return false;
+	return true;
+}
+
 static bool check_key(const struct generation *g, const struct account *a)
 {
 	const char *key = secret_value(g->secrets, a->api_key);
@@ -213,6 +222,43 @@ static void warn_of_revisions(const struct config *c)
 	}
 }
 
+/* The daemon makes the file, not the folder. */
+static void warn_of_store(const struct config *c)
+{
+	const char *path = c->store.path, *slash = strrchr(path, '/');
+	CLEANUP(mem_freep) char *folder = mem_str(".");
+
+	if (slash) {
+		free(folder);
+		folder = mem_strn(path, slash == path ? 1 : (size_t)(slash - path));
+	}
+	if (access(folder, F_OK) < 0)
+		printf("store: warning: %s is not there: mkdir -p %s; serve will not start (under systemd, "
+		       "StateDirectory= may make it)\n",
+		       folder, folder);
+	else if (access(folder, W_OK | X_OK) < 0)
+		printf("store: warning: %s is not writable for the user who runs this check; for the user who runs "
+		       "serve it must be\n",
+		       folder);
+}
+
+/* Klaviyo's refusal of such a key (400) speaks of the event. */
+static bool keys_are_plain(const struct generation *g)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < g->config->accounts_n; i++) {
+		const struct account *a = &g->config->accounts[i];
+		if (key_is_plain(secret_value(g->secrets, a->api_key)))
+			continue;
+		printf("account %s: the key holds a character that no key has: paste it whole, without quotes or "
+		       "blanks. The key: %s\n",
+		       a->name, secret_where(a->api_key));
+		good = false;
+	}
+	return good;
+}
+
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	bool key = false, good = true;
@@ -228,7 +274,9 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	print_summary(g->config);
 	tell_fixed_secrets(g);
 	warn_of_revisions(g->config);
-	if (key)
+	warn_of_store(g->config);
+	good = keys_are_plain(g);
+	if (key && good)
 		for (size_t i = 0; i < g->config->accounts_n; i++)
 			good &= check_key(g, &g->config->accounts[i]);
 	if (good)

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import threading
 
 import pytest
@@ -150,6 +151,29 @@ def test_the_samples_of_a_definition_are_run(checked):
     over = {"samples": {"closed": json.dumps({"type": "CONVERSATION/CREATED", "content": {"conversationId": "c"}})}}
     ended = checked(config={"sources": {"gladly": {"definition": over}}})
     assert ended.returncode == 78 and "sources.gladly.definition.samples.closed" in ended.stderr
+
+
+def test_a_folder_of_the_store_that_is_not_there_is_warned_of(stage):
+    daemon = stage.daemon(start=False)
+    folder = daemon.dir / "not" / "there"
+    daemon.configure({"store": f"sqlite:{folder}/deskbridge.db"})
+    ended = daemon.command("check")
+    assert ended.returncode == 0 and not folder.exists()
+    assert f"store: warning: {folder} is not there: mkdir -p {folder}; serve will not start" in ended.stdout
+    folder.mkdir(parents=True)
+    assert "warning" not in daemon.command("check").stdout
+    if os.geteuid() != 0:
+        folder.chmod(0o500)
+        assert f"store: warning: {folder} is not writable" in daemon.command("check").stdout
+
+
+@pytest.mark.parametrize("key", ["pk_\u2026", "pk_0123 4567", "'pk_0123'", '"pk_0123"'])
+@pytest.mark.parametrize("words", [[], ["--key"]])
+def test_a_key_with_a_character_that_no_key_has_is_told(checked, sandbox, key, words):
+    ended = checked(sandbox, key=key, words=words)
+    assert ended.returncode == 1 and sandbox.requests() == 0
+    assert "account default: the key holds a character that no key has: paste it whole" in ended.stdout
+    assert "credentials/klaviyo-api-key" in ended.stdout and "pk_0" not in ended.stdout + ended.stderr
 
 
 # ---- --key
