@@ -135,9 +135,15 @@ static void serve_events(struct admin *a, struct http_exchange *x, const struct 
 	serve_api(a, x, g, api_events);
 }
 
+static void serve_webhooks(struct admin *a, struct http_exchange *x, const struct generation *g)
+{
+	serve_api(a, x, g, api_webhooks);
+}
+
 static const struct route routes[] = {
-	{"/healthz", true, serve_healthz},    {"/readyz", true, serve_readyz},      {"/metrics", false, serve_metrics},
-	{"/api/status", false, serve_status}, {"/api/events", false, serve_events},
+	{"/healthz", true, serve_healthz},    {"/readyz", true, serve_readyz},
+	{"/metrics", false, serve_metrics},   {"/api/status", false, serve_status},
+	{"/api/events", false, serve_events}, {"/api/webhooks", false, serve_webhooks},
 };
 
 static const struct route *route_of(const char *path)
@@ -190,7 +196,9 @@ static void on_complete(void *ctx, struct http_exchange *x)
 	else if (route)
 		route->serve(a, x, g);
 	else
-		answer_error(x, 404, "no such page; there are /healthz, /readyz, /metrics, /api/status, /api/events");
+		answer_error(x, 404,
+			     "no such page; there are /healthz, /readyz, /metrics, /api/status, /api/events, "
+			     "/api/webhooks");
 }
 
 int admin_start(struct pipeline *p, const struct config *c, int listen_fd, struct admin **ret, struct err *reterr)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,6 +12,7 @@
 #include "store/store.h"
 
 #define PAUSED_SHOWN 20
+#define DEAD_LOOKED_AT 100 /* for the latest reason of each source */
 
 static int open_reader(const struct api_request *r, struct store **ret, struct err *reterr)
 {
@@ -169,6 +171,48 @@ static void add_oldest(struct status *s)
 	}
 }
 
+static void add_retrying(struct status *s)
+{
+	for (size_t i = 0; i < json_object_array_length(s->accounts); i++) {
+		struct json_object *row = json_object_array_get_idx(s->accounts, i);
+		CLEANUP(mem_freep) char *reason = NULL;
+		int64_t oldest_ms;
+		if (store_events_retrying(s->store, json_member_str(row, "name"), &oldest_ms, &reason) <= 0)
+			continue;
+		json_set_str(row, "retrying", reason ? reason : "no reason is known");
+		set_time(row, "retrying_since", oldest_ms);
+	}
+}
+
+/* Newest first: the first of a source is its latest. */
+static int on_dead_webhook(void *ctx, const struct store_webhook_row *w)
+{
+	struct json_object *row = source_row(ctx, w->source);
+
+	if (!json_member(row, "dead_reason"))
+		json_set_str(row, "dead_reason", w->reason);
+	return 0;
+}
+
+static int add_dead_reasons(struct status *s, struct err *reterr)
+{
+	int64_t dead = 0;
+
+	for (size_t i = 0; i < json_object_array_length(s->sources); i++)
+		dead += json_member_int(json_object_array_get_idx(s->sources, i), "dead", 0);
+	if (dead == 0)
+		return 0;
+	return store_webhooks_page(s->store, STORE_WEBHOOK_DEAD, 0, DEAD_LOOKED_AT, on_dead_webhook, s, reterr);
+}
+
+/* Where the file is, whatever folder the daemon was started in. */
+static void set_file(struct json_object *o, const char *key, const char *path)
+{
+	CLEANUP(mem_freep) char *whole = realpath(path, NULL);
+
+	json_set_str(o, key, whole ? whole : path);
+}
+
 static void add_readiness(struct json_object *status, struct pipeline *p)
 {
 	struct err why = {0};
@@ -199,12 +243,17 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	store_webhook_counts(s.store, on_webhook_count, &s);
 	pipeline_parked(r->pipeline, on_parked, &s);
 	add_oldest(&s);
-	code = store_paused_page(s.store, PAUSED_SHOWN, on_paused, &s, reterr);
+	add_retrying(&s);
+	code = add_dead_reasons(&s, reterr);
+	if (code >= 0)
+		code = store_paused_page(s.store, PAUSED_SHOWN, on_paused, &s, reterr);
 	if (code < 0)
 		return status_of(code);
 
 	struct json_object *status = json_object_new_object();
 	json_set_str(status, "version", PACKAGE_VERSION);
+	set_file(status, "config", r->generation->config->file);
+	set_file(status, "store", r->generation->config->store.path);
 	set_time(status, "started", r->started_ms);
 	add_readiness(status, r->pipeline);
 	json_set_int(status, "store_bytes", store_size(s.store));
@@ -252,33 +301,34 @@ static int read_number(const char *text, int base, int64_t least, int64_t most, 
 	return 0;
 }
 
-unsigned api_events(const struct api_request *r, struct json_object **ret, struct err *reterr)
+/* What a page is asked by; state: -1 for all. */
+struct page {
+	int state;
+	int64_t limit, before;
+};
+
+static int page_read(const struct api_request *r, const char *const states[3], const char *of_what, struct page *ret,
+		     struct err *reterr)
 {
-	const char *state_text = pairs_get(r->query, "state");
-	const char *limit_text = pairs_get(r->query, "limit");
-	const char *before_text = pairs_get(r->query, "before");
-	enum event_state state = EVENT_READY;
-	int64_t limit = 50, before = 0;
-	struct store *store;
+	const char *state = pairs_get(r->query, "state"), *limit = pairs_get(r->query, "limit"),
+		   *before = pairs_get(r->query, "before");
 
-	if (state_text && event_state_parse(state_text, &state) < 0) {
-		err_set(reterr, -EINVAL, "state: expected ready, delivered or dead");
-		return 400;
-	}
-	if (limit_text && read_number(limit_text, 10, 1, API_PAGE_MAX, &limit) < 0) {
-		err_set(reterr, -EINVAL, "limit: expected a number from 1 to %d", API_PAGE_MAX);
-		return 400;
-	}
-	if (before_text && read_number(before_text, 16, 1, INT64_MAX, &before) < 0) {
-		err_set(reterr, -EINVAL, "before: expected the id of an event, in hexadecimal");
-		return 400;
-	}
+	*ret = (struct page){.state = -1, .limit = 50};
+	for (int i = 0; state && i < 3; i++)
+		if (text_is(states[i], state))
+			ret->state = i;
+	if (state && ret->state < 0)
+		return err_set(reterr, -EINVAL, "state: expected %s, %s or %s", states[0], states[1], states[2]);
+	if (limit && read_number(limit, 10, 1, API_PAGE_MAX, &ret->limit) < 0)
+		return err_set(reterr, -EINVAL, "limit: expected a number from 1 to %d", API_PAGE_MAX);
+	if (before && read_number(before, 16, 1, INT64_MAX, &ret->before) < 0)
+		return err_set(reterr, -EINVAL, "before: expected the id of %s, in hexadecimal", of_what);
+	return 0;
+}
 
-	int code = open_reader(r, &store, reterr);
-	if (code < 0)
-		return status_of(code);
-	struct json_object *rows = json_object_new_array();
-	code = store_events_page(store, state_text ? (int)state : -1, before, (size_t)limit, on_event, rows, reterr);
+/* The rows, or the status of what failed. */
+static unsigned page_end(struct store *store, int code, struct json_object *rows, struct json_object **ret)
+{
 	store_close(store);
 	if (code < 0) {
 		json_object_put(rows);
@@ -286,4 +336,63 @@ unsigned api_events(const struct api_request *r, struct json_object **ret, struc
 	}
 	*ret = rows;
 	return 200;
+}
+
+unsigned api_events(const struct api_request *r, struct json_object **ret, struct err *reterr)
+{
+	const char *const states[3] = {event_state_name(EVENT_READY), event_state_name(EVENT_DELIVERED),
+				       event_state_name(EVENT_DEAD)};
+	struct page page;
+	struct store *store;
+
+	int code = page_read(r, states, "an event", &page, reterr);
+	if (code == 0)
+		code = open_reader(r, &store, reterr);
+	if (code < 0)
+		return status_of(code);
+	struct json_object *rows = json_object_new_array();
+	code = store_events_page(store, page.state, page.before, (size_t)page.limit, on_event, rows, reterr);
+	return page_end(store, code, rows, ret);
+}
+
+/* ---- webhooks ---------------------------------------------------------------------------------------------------- */
+
+static const char *const webhook_states[] = {
+	[STORE_WEBHOOK_PENDING] = "pending", [STORE_WEBHOOK_DONE] = "done", [STORE_WEBHOOK_DEAD] = "dead"};
+
+static void set_or_null(struct json_object *row, const char *key, const char *value)
+{
+	json_object_object_add(row, key, value ? json_object_new_string(value) : NULL);
+}
+
+static int on_webhook(void *ctx, const struct store_webhook_row *w)
+{
+	struct json_object *rows = ctx;
+	struct json_object *row = json_object_new_object();
+
+	set_id(row, "id", w->id);
+	json_set_str(row, "source", w->source);
+	json_set_str(row, "state", webhook_states[w->state]);
+	json_set_str(row, "transition", transition_name(w->transition));
+	set_or_null(row, "conversation", w->conversation);
+	set_time(row, "received", w->received_ms);
+	set_or_null(row, "wait", w->state == STORE_WEBHOOK_PENDING ? store_wait_name(w->wait) : NULL);
+	set_or_null(row, "reason", w->reason);
+	json_object_array_add(rows, row);
+	return 0;
+}
+
+unsigned api_webhooks(const struct api_request *r, struct json_object **ret, struct err *reterr)
+{
+	struct page page;
+	struct store *store;
+
+	int code = page_read(r, webhook_states, "a webhook", &page, reterr);
+	if (code == 0)
+		code = open_reader(r, &store, reterr);
+	if (code < 0)
+		return status_of(code);
+	struct json_object *rows = json_object_new_array();
+	code = store_webhooks_page(store, page.state, page.before, (size_t)page.limit, on_webhook, rows, reterr);
+	return page_end(store, code, rows, ret);
 }

@@ -50,8 +50,7 @@ static void print_table(struct json_object *rows, const char *state, long limit)
 }
 
 /* Page after page until `limit` rows are there or the daemon has no more. */
-static int collect(const struct command_context *ctx, const char *admin, const char *state, long limit,
-		   struct json_object *rows)
+static int collect(const struct daemon_door *door, const char *state, long limit, struct json_object *rows)
 {
 	CLEANUP(mem_freep) char *before = NULL;
 
@@ -61,7 +60,7 @@ static int collect(const struct command_context *ctx, const char *admin, const c
 		CLEANUP(mem_freep)
 		char *path = mem_fmt("/api/events?limit=%ld%s%s%s%s", page, state ? "&state=" : "", state ? state : "",
 				     before ? "&before=" : "", before ? before : "");
-		int status = load_from_daemon(ctx, admin, path, json_type_array, &part);
+		int status = load_from_daemon(door, path, json_type_array, &part);
 		if (status != COMMAND_GOOD)
 			return status;
 		size_t n = json_object_array_length(part);
@@ -77,6 +76,44 @@ static int collect(const struct command_context *ctx, const char *admin, const c
 		limit -= page;
 	}
 	return COMMAND_GOOD;
+}
+
+/* Webhooks of which no event was made: else nobody would see them where dead letters are looked for. */
+static int print_dead_webhooks(const struct daemon_door *door, long limit)
+{
+	CLEANUP(json_putp) struct json_object *rows = NULL;
+	CLEANUP(mem_freep)
+	char *path = mem_fmt("/api/webhooks?state=dead&limit=%ld", limit < PAGE_MAX ? limit : PAGE_MAX);
+
+	int status = load_from_daemon(door, path, json_type_array, &rows);
+	if (status != COMMAND_GOOD)
+		return status;
+	size_t n = json_object_array_length(rows);
+	if (n > 0)
+		printf("\n%zu dead webhook%s (newest first):\n%-16s  %-12s  %-20s  %s\n", n, n == 1 ? "" : "s", "ID",
+		       "SOURCE", "RECEIVED", "REASON");
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+		printf("%-16s  %-12s  %-20s  %s\n", cell(row, "id"), cell(row, "source"), cell(row, "received"),
+		       cell(row, "reason"));
+	}
+	return COMMAND_GOOD;
+}
+
+static int list(const struct daemon_door *door, const char *state, long limit, bool json)
+{
+	CLEANUP(json_putp) struct json_object *rows = json_object_new_array();
+
+	int status = collect(door, state, limit, rows);
+	if (status != COMMAND_GOOD)
+		return status;
+	if (json) {
+		CLEANUP(mem_freep) char *text = json_pretty(rows);
+		puts(text);
+		return COMMAND_GOOD;
+	}
+	print_table(rows, state, limit);
+	return !state || text_is(state, event_state_name(EVENT_DEAD)) ? print_dead_webhooks(door, limit) : COMMAND_GOOD;
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)
@@ -99,17 +136,12 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (state && event_state_parse(state, &parsed) < 0)
 		return command_usage_error(&command_queue, "--state %s: expected ready, delivered or dead", state);
 
-	CLEANUP(json_putp) struct json_object *rows = json_object_new_array();
-	int status = collect(ctx, admin, state, limit, rows);
-	if (status != COMMAND_GOOD)
-		return status;
-	if (json) {
-		CLEANUP(mem_freep) char *text = json_pretty(rows);
-		puts(text);
-	} else {
-		print_table(rows, state, limit);
-	}
-	return COMMAND_GOOD;
+	struct daemon_door door;
+	int status = door_open(ctx, admin, &door);
+	if (status == COMMAND_GOOD)
+		status = list(&door, state, limit, json);
+	door_close(&door);
+	return status;
 }
 
 const struct command command_queue = {
@@ -119,6 +151,7 @@ const struct command command_queue = {
 	.help = "Asks the running daemon through its admin address. Newest first.\n"
 		"\n"
 		"  --state STATE    only ready (waiting), delivered, or dead (set aside with a reason)\n"
+		"                   Below the dead, or all, stand the dead webhooks: those that gave no event.\n"
 		"  --limit N        at most N events (default 50)\n"
 		"  --json           one array of {id, state, account, metric, email, unique_id, created,\n"
 		"                   attempts, next_attempt, reason}\n"

@@ -44,13 +44,27 @@ static void print_open(struct json_object *sources)
 	}
 }
 
+/* What Klaviyo does not know yet of what stands above. */
+static void print_on_the_way(struct json_object *accounts)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < json_object_array_length(accounts); i++)
+		n += json_member_int(json_object_array_get_idx(accounts, i), "ready", 0);
+	if (n == 1)
+		printf("1 event that changes this still waits for Klaviyo.\n");
+	else if (n > 0)
+		printf("%lld events that change this still wait for Klaviyo.\n", (long long)n);
+	printf("\n");
+}
+
 static void print_paused(struct json_object *paused, struct json_object *sources)
 {
 	size_t n = json_object_array_length(paused);
 	char age[CLOCK_ISO_MAX];
 
 	if (n == 0) {
-		printf("Nobody is paused now: no open conversation has reached anyone.\n\n");
+		printf("Nobody is paused now: no open conversation has reached anyone.\n");
 		return;
 	}
 	printf("Paused now, the longest first (open conversations: ");
@@ -62,19 +76,23 @@ static void print_paused(struct json_object *paused, struct json_object *sources
 		       or_dash(json_member_str(p, "source")), or_dash(json_member_str(p, "email")),
 		       or_dash(json_member_str(p, "flag")), or_dash(json_member_str(p, "conversation")));
 	}
-	printf("\n");
 }
 
 static void print_account_state(struct json_object *a)
 {
-	const char *parked = json_member_str(a, "parked");
+	const char *parked = json_member_str(a, "parked"), *retrying = json_member_str(a, "retrying");
+	char age[CLOCK_ISO_MAX];
 
 	if (!json_member_bool(a, "configured", true))
 		printf("parked: not configured\n");
 	else if (parked)
 		printf("parked: %s\n", parked);
+	else if (json_member_bool(a, "hold", false))
+		printf("on hold\n");
+	else if (retrying)
+		printf("retrying since %s: %s\n", age_of(json_member_str(a, "retrying_since"), age), retrying);
 	else
-		printf("%s\n", json_member_bool(a, "hold", false) ? "on hold" : "sending");
+		printf("sending\n");
 }
 
 static void print_accounts(struct json_object *accounts)
@@ -112,6 +130,16 @@ static const char *waiting_text(const char *why)
 	return why;
 }
 
+static void print_dead(struct json_object *s)
+{
+	int64_t dead = json_member_int(s, "dead", 0);
+	const char *reason = json_member_str(s, "dead_reason");
+
+	if (dead > 0)
+		printf("; %lld dead webhook%s%s%s (deskbridge queue list --state dead)", (long long)dead,
+		       dead == 1 ? "" : "s", reason ? ", the latest: " : "", reason ? reason : "");
+}
+
 static void print_source_state(struct json_object *s)
 {
 	struct json_object *waiting = json_member(s, "waiting");
@@ -130,6 +158,7 @@ static void print_source_state(struct json_object *s)
 			between = ", ";
 		}
 	}
+	print_dead(s);
 	printf("\n");
 }
 
@@ -146,7 +175,7 @@ static void print_sources(struct json_object *sources)
 	printf("\n");
 }
 
-static int print_status(struct json_object *status)
+static int print_status(struct json_object *status, const char *address)
 {
 	struct json_object *paused = json_member(status, "paused"), *accounts = json_member(status, "accounts"),
 			   *sources = json_member(status, "sources");
@@ -160,13 +189,29 @@ static int print_status(struct json_object *status)
 		return COMMAND_FAILED;
 	}
 	print_paused(paused, sources);
+	print_on_the_way(accounts);
 	print_accounts(accounts);
 	print_sources(sources);
-	printf("deskbridge %s, up for %s, store %.1f MiB, %s%s\n", or_dash(json_member_str(status, "version")),
-	       age_of(json_member_str(status, "started"), age),
+	printf("deskbridge %s at %s, up for %s, configuration %s, store %s (%.1f MiB), %s%s\n",
+	       or_dash(json_member_str(status, "version")), address, age_of(json_member_str(status, "started"), age),
+	       or_dash(json_member_str(status, "config")), or_dash(json_member_str(status, "store")),
 	       (double)json_member_int(status, "store_bytes", 0) / (1024.0 * 1024.0),
 	       ready ? "ready" : "NOT READY: ", ready ? "" : or_dash(json_member_str(status, "not_ready")));
 	return ready ? COMMAND_GOOD : COMMAND_FAILED;
+}
+
+static int show(const struct daemon_door *door, bool json)
+{
+	CLEANUP(json_putp) struct json_object *status = NULL;
+
+	int failed = load_from_daemon(door, "/api/status", json_type_object, &status);
+	if (failed != COMMAND_GOOD)
+		return failed;
+	if (!json)
+		return print_status(status, door->address);
+	CLEANUP(mem_freep) char *text = json_pretty(status);
+	puts(text);
+	return json_member_bool(status, "ready", false) ? COMMAND_GOOD : COMMAND_FAILED;
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)
@@ -180,15 +225,12 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	int end = options_parse(&command_status, specs, argc, argv, NULL, 0, &n);
 	if (end != OPTIONS_GO)
 		return end;
-	CLEANUP(json_putp) struct json_object *status = NULL;
-	int failed = load_from_daemon(ctx, admin, "/api/status", json_type_object, &status);
-	if (failed != COMMAND_GOOD)
-		return failed;
-	if (!json)
-		return print_status(status);
-	CLEANUP(mem_freep) char *text = json_pretty(status);
-	puts(text);
-	return json_member_bool(status, "ready", false) ? COMMAND_GOOD : COMMAND_FAILED;
+	struct daemon_door door;
+	end = door_open(ctx, admin, &door);
+	if (end == COMMAND_GOOD)
+		end = show(&door, json);
+	door_close(&door);
+	return end;
 }
 
 const struct command command_status = {

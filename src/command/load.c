@@ -94,21 +94,43 @@ static int ask_daemon(const char *address, const char *path, const char *token, 
 	return r;
 }
 
-int load_from_daemon(const struct command_context *ctx, const char *address, const char *path, enum json_type wanted,
-		     struct json_object **ret)
+int door_open(const struct command_context *ctx, const char *address, struct daemon_door *ret)
 {
-	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, true);
+	struct problems problems = {0};
+
+	*ret = (struct daemon_door){.address = address, .config_file = ctx->config_file};
+	if (!address) {
+		ret->generation = load_generation(ctx, true);
+		if (!ret->generation)
+			return COMMAND_CONFIG;
+		ret->address = ret->generation->config->admin.address;
+		return COMMAND_GOOD;
+	}
+	ret->generation = generation_load(ctx->config_file, &problems);
+	if (!ret->generation)
+		fprintf(stderr,
+			"deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); "
+			"%s is asked without a token\n",
+			ctx->config_file, address);
+	problems_done(&problems);
+	return COMMAND_GOOD;
+}
+
+void door_close(struct daemon_door *d)
+{
+	generation_unref(d->generation);
+}
+
+int load_from_daemon(const struct daemon_door *door, const char *path, enum json_type wanted, struct json_object **ret)
+{
+	const struct generation *g = door->generation;
 	CLEANUP(json_putp) struct json_object *tree = NULL;
 	struct http_reply reply;
 	struct err error = {0};
 
-	if (!g)
-		return COMMAND_CONFIG;
-	if (!address)
-		address = g->config->admin.address;
-	const char *token = g->config->admin.token ? secret_value(g->secrets, g->config->admin.token) : NULL;
-	if (ask_daemon(address, path, token, &reply, &error) < 0) {
-		fprintf(stderr, "deskbridge: %s: %s\n", address, error.text);
+	const char *token = g && g->config->admin.token ? secret_value(g->secrets, g->config->admin.token) : NULL;
+	if (ask_daemon(door->address, path, token, &reply, &error) < 0) {
+		fprintf(stderr, "deskbridge: %s: %s\n", door->address, error.text);
 		return COMMAND_FAILED;
 	}
 	bool good = reply.failure == HTTP_OK && reply.status == 200 &&
@@ -116,7 +138,10 @@ int load_from_daemon(const struct command_context *ctx, const char *address, con
 	if (good)
 		*ret = TAKE(tree);
 	else
-		tell_failure(&reply, address);
+		tell_failure(&reply, door->address);
+	if (!g && reply.failure == HTTP_OK && reply.status == 401)
+		fprintf(stderr, "deskbridge: the token stands in %s, which does not load: mend that first\n",
+			door->config_file);
 	http_reply_done(&reply);
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }

@@ -17,12 +17,26 @@ struct generation *load_generation(const struct command_context *ctx, bool quiet
 /* The source of that name; NULL after a message that names those there are. */
 const struct source *load_source(const struct generation *g, const char *name);
 
+/* Where the running daemon is asked. */
+struct daemon_door {
+	struct generation *generation; /* NULL: the configuration does not load */
+	const char *address;           /* borrowed */
+	const char *config_file;       /* borrowed */
+};
+
 /*
- * GET path from the running daemon's admin address (or `address`, where not NULL), token included. The answer is of the
- * wanted type. The caller owns *ret. Returns COMMAND_GOOD, or the exit status after a message.
+ * The admin address of the configuration, or `address` where not NULL; then a configuration that does not load is told
+ * and no more: the token is missing, that is all. door_close in any case. Returns COMMAND_GOOD, or the exit status
+ * after a message.
  */
-int load_from_daemon(const struct command_context *ctx, const char *address, const char *path, enum json_type wanted,
-		     struct json_object **ret);
+int door_open(const struct command_context *ctx, const char *address, struct daemon_door *ret);
+void door_close(struct daemon_door *d);
+
+/*
+ * GET path from the running daemon, token included. The answer is of the wanted type. The caller owns *ret. Returns
+ * COMMAND_GOOD, or the exit status after a message.
+ */
+int load_from_daemon(const struct daemon_door *door, const char *path, enum json_type wanted, struct json_object **ret);
 
 /*
  * The URL by which a program on this machine reaches path at an address to listen on: an address that stands for all

@@ -212,7 +212,7 @@ def test_nothing_counted_ever_falls(daemon, sandbox, gladly):
 
 
 def test_the_api_answers_json(daemon):
-    for path, kind in (("/api/status", dict), ("/api/events", list)):
+    for path, kind in (("/api/status", dict), ("/api/events", list), ("/api/webhooks", list)):
         answer = daemon.api(path)
         assert answer.status == 200 and isinstance(answer.json(), kind)
         assert answer.headers["content-type"] == "application/json"
@@ -327,7 +327,7 @@ def guarded(stage, sandbox):
     return daemon.start()
 
 
-GUARDED = ["/metrics", "/api/status", "/api/events", "/", "/nowhere"]
+GUARDED = ["/metrics", "/api/status", "/api/events", "/api/webhooks", "/", "/nowhere"]
 
 
 @pytest.mark.parametrize("path", GUARDED)
@@ -355,7 +355,7 @@ def test_without_the_right_token_nothing_is_told(guarded, path, shown):
 def test_the_right_token_opens_every_page(guarded):
     for scheme in ("Bearer", "bearer"):
         headers = {"Authorization": f"{scheme} the admin's token"}
-        assert [guarded.api(path, headers=headers).status for path in GUARDED] == [200, 200, 200, 404, 404]
+        assert [guarded.api(path, headers=headers).status for path in GUARDED] == [200] * 4 + [404, 404]
 
 
 def test_health_needs_no_token(guarded):

@@ -83,7 +83,7 @@ def test_a_delivered_event_has_exactly_the_keys_promised(mini, sandbox):
     assert re.fullmatch(r"[0-9a-f]{16}", row["id"]) and re.fullmatch(TIME, row["created"])
     assert row["unique_id"] == event["unique_id"] and row["email"] == "jo@example.com"
     assert (row["state"], row["account"], row["metric"]) == ("delivered", "default", "started conversation in Mini")
-    assert row["next_attempt"] is None and isinstance(row["attempts"], int)
+    assert row["next_attempt"] is None and row["attempts"] == 1
 
 
 def test_a_waiting_event_tells_when_it_is_tried_again_and_why_it_waits(mini, sandbox):
@@ -172,6 +172,54 @@ def test_more_than_one_page_comes_whole(mini):
     assert queue(daemon, "--state", "dead", "--limit", "5000") == []
 
 
+# ---- dead webhooks
+
+
+@pytest.fixture
+def with_dead(mini):
+    """A daemon with two dead webhooks of the source gladly."""
+    daemon = mini()
+    ids = [daemon.accepted("gladly", gladly_webhook("opened", None, id=f"d-{n}")) for n in (1, 2)]
+    wait_for(lambda: _source(daemon, "gladly")["dead"] == 2)
+    return daemon, ids
+
+
+def test_dead_webhooks_stand_below_the_events(with_dead):
+    daemon, ids = with_dead
+    for words in ([], ["--state", "dead"]):
+        lines = ask(daemon, "queue", "list", *words).stdout.splitlines()
+        assert lines[0].startswith("no ") and lines[1:3] == ["", "2 dead webhooks (newest first):"]
+        assert lines[3].split() == ["ID", "SOURCE", "RECEIVED", "REASON"]
+        rows = [line.split(None, 3) for line in lines[4:]]
+        assert [row[:2] for row in rows] == [[ids[1], "gladly"], [ids[0], "gladly"]]
+        assert all(re.fullmatch(TIME, row[2]) and row[3] != "-" for row in rows)
+    assert queue(daemon, "--state", "dead") == queue(daemon) == []
+    for state in ("ready", "delivered"):
+        assert ask(daemon, "queue", "list", "--state", state).stdout == f"no {state} events\n"
+
+
+def test_status_tells_of_dead_webhooks_and_where_they_are_shown(with_dead):
+    daemon, _ = with_dead
+    reason = _source(daemon, "gladly")["dead_reason"]
+    shown = ask(daemon, "status").stdout
+    said = f"; 2 dead webhooks, the latest: {reason} (deskbridge queue list --state dead)"
+    assert len(reason) > 10 and said in shown, shown
+    assert "dead_reason" not in _source(daemon, "many")
+
+
+def test_the_api_pages_webhooks_by_state(with_dead):
+    daemon, ids = with_dead
+    rows = daemon.api("/api/webhooks?state=dead").json()
+    assert [row["id"] for row in rows] == ids[::-1]
+    keys = ["id", "source", "state", "transition", "conversation", "received", "wait", "reason"]
+    assert list(rows[0]) == keys and rows[0]["state"] == "dead" and rows[0]["wait"] is None
+    assert daemon.api("/api/webhooks?limit=1").json() == rows[:1]
+    assert daemon.api(f"/api/webhooks?state=dead&limit=1&before={ids[1]}").json() == rows[1:]
+    assert daemon.api("/api/webhooks?state=pending").json() == daemon.api("/api/webhooks?state=done").json() == []
+    answer = daemon.api("/api/webhooks?state=ready")
+    assert answer.status == 400 and "expected pending, done or dead" in answer.text
+
+
 # ---- status
 
 
@@ -215,6 +263,43 @@ def test_who_was_closed_is_paused_no_more(mini, sandbox):
     assert ask(daemon, "status").stdout.startswith("Nobody is paused now")
 
 
+def test_closing_events_that_wait_are_told_with_the_paused(mini):
+    daemon = mini({"klaviyo": {"hold": True}})
+    post(daemon, "opened", "c-1", "jo@example.com", time.time() - 5)
+    wait_queue(daemon, 1)
+    assert "\n1 event that changes this still waits for Klaviyo.\n\nKlaviyo acc" in ask(daemon, "status").stdout
+    post(daemon, "closed", "c-1", "jo@example.com")
+    wait_queue(daemon, 2)
+    lines = ask(daemon, "status").stdout.splitlines()
+    assert lines[0].startswith("Nobody is paused now")
+    assert lines[1:3] == ["2 events that change this still wait for Klaviyo.", ""]
+
+
+def test_a_klaviyo_that_takes_nothing_is_told_once_and_its_return_too(mini, sandbox):
+    sandbox.fault("status=503")
+    daemon = mini()
+    for n in range(6):
+        post(daemon, "opened", f"c-{n}", f"p{n}@example.com")
+    daemon.wait_log(r"warn.*account=default.*503.*events wait|warn.*503.*events wait.*account=default")
+    account = wait_for(lambda: "retrying" in (a := status(daemon)["accounts"][0]) and a)
+    assert "503" in account["retrying"] and re.fullmatch(TIME, account["retrying_since"])
+    assert re.search(r"^  default +6 .* retrying since \d+ \w+: .*503", ask(daemon, "status").stdout, re.M)
+    sandbox.clear_faults()
+    daemon.wait_log("Klaviyo takes events again")
+    wait_for(lambda: status(daemon)["accounts"][0]["delivered"] == 6)
+    assert "retrying" not in status(daemon)["accounts"][0]
+    assert re.search(r"^  default +0 .* sending$", ask(daemon, "status").stdout, re.M)
+    assert len([line for line in daemon.log() if "events wait and are tried again" in line]) == 1
+    assert len([line for line in daemon.log() if "Klaviyo takes events again" in line]) == 1
+
+
+def test_the_last_line_names_where_it_was_asked_and_the_daemons_files(daemon):
+    last = ask(daemon, "status").stdout.splitlines()[-1]
+    for said in (f" at {daemon.admin}, ", f"configuration {daemon.file}, ", f"store {daemon.dir}/deskbridge.db ("):
+        assert said in last, last
+    assert last.endswith(", ready")
+
+
 def test_status_counts_events_and_conversations(mini, sandbox):
     daemon = mini()
     sandbox.fault("status=400,email=bad@example.com")
@@ -234,7 +319,10 @@ def test_status_counts_events_and_conversations(mini, sandbox):
 
 def test_status_has_its_members_before_anything_happened(daemon):
     shown = status(daemon)
-    assert set(shown) == {"version", "started", "ready", "store_bytes", "accounts", "sources", "paused"}
+    assert set(shown) == {
+        *("version", "config", "store", "started", "ready", "store_bytes", "accounts", "sources", "paused")
+    }
+    assert shown["config"] == str(daemon.file) and shown["store"] == str(daemon.dir / "deskbridge.db")
     assert shown["ready"] is True and shown["version"] == "0.1.0" and shown["store_bytes"] > 0
     assert re.fullmatch(TIME, shown["started"])
     (account,) = shown["accounts"]
@@ -291,6 +379,26 @@ def test_what_is_no_longer_configured_is_shown_as_parked(mini, sandbox):
 
 
 # ---- asking
+
+
+def test_a_broken_configuration_does_not_keep_the_daemon_from_being_asked(daemon):
+    daemon.write("version: [")
+    for words in (["status"], ["queue", "list"]):
+        ended = ask(daemon, *words)
+        assert ended.returncode == 0 and ended.stdout, ended
+        assert len(ended.stderr.splitlines()) == 1 and str(daemon.file) in ended.stderr and "note" in ended.stderr
+        assert daemon.command(*words).returncode == 78
+
+
+def test_a_token_that_cannot_be_read_is_told_where_it_is_needed(stage, sandbox):
+    admin = {"address": "127.0.0.1:0", "token": {"credential": "admin-token"}}
+    daemon = stage.daemon(sandbox, config={"admin": admin}, start=False)
+    daemon.credential("admin-token", "the admin's token")
+    daemon.start()
+    daemon.write("version: [")
+    ended = ask(daemon, "status")
+    assert ended.returncode == 1 and "401" in ended.stderr and ended.stdout == ""
+    assert f"the token stands in {daemon.file}, which does not load" in ended.stderr
 
 
 @pytest.mark.parametrize("words", [["status"], ["status", "--json"], ["queue", "list"], ["queue", "list", "--json"]])
