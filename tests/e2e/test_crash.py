@@ -1,9 +1,11 @@
 """kill -9: every webhook that was answered 200 is delivered, each event once, in order."""
 
 import collections
+import contextlib
 import http.client
 import json
 import random
+import socket
 import threading
 import time
 
@@ -112,3 +114,50 @@ def test_a_stop_during_deliveries_ends_in_time_and_repeats_nothing(stage, gladly
     daemon.restart()
     sandbox.wait_events(10)
     assert len(sandbox.all_events()) == 10
+
+
+def silent_server(host="127.0.0.1", port=0):
+    """Takes connections (the kernel does) and never says a word."""
+    return socket.create_server((host, port), backlog=64)
+
+
+STALLED_BODY = (
+    "POST /webhooks/gladly HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+    f"Authorization: {basic(WEBHOOK_USER, WEBHOOK_PASSWORD)}\r\n\r\n{{"
+)
+
+
+def test_a_stop_while_klaviyo_the_helpdesk_and_clients_hang_ends_within_ten_seconds(stage, sandbox, gladly):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    with silent_server() as desk, contextlib.ExitStack() as clients:
+        hanging = {"base_url": "http://127.0.0.1:%d" % desk.getsockname()[1]}
+        daemon = stage.daemon(sandbox, gladly)
+        daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
+        sandbox.wait_events(1)
+        daemon.configure({"klaviyo": {"hold": True}})
+        daemon.restart()
+        daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1"))
+        daemon.wait_metric("deskbridge_queue_events", 1, state="ready")
+        # At Klaviyo's url there is a server that hangs by now: an event of another url would not go out.
+        sandbox.stop()
+        host, port = sandbox.address.rsplit(":", 1)
+        with silent_server(host, int(port)) as klaviyo:
+            daemon.configure({"klaviyo": {"hold": False}, "sources": {"gladly": {"lookup": hanging}}})
+            daemon.reload()
+            sent, _ = klaviyo.accept()
+            clients.enter_context(sent)
+            daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2"))
+            asked, _ = desk.accept()
+            clients.enter_context(asked)
+            for text in ("", "POST /webhooks/gladly HTTP/1.1\r\nHost: x\r\n", STALLED_BODY):
+                for where in (daemon.address, daemon.admin):
+                    client = clients.enter_context(socket.create_connection(where.rsplit(":", 1), 5))
+                    client.sendall(text.encode())
+            began = time.monotonic()
+            assert daemon.stop() == 0
+            assert time.monotonic() - began < 10
+        sandbox.start()
+        gladly.customers["cust-2"] = ["al@example.com"]
+        daemon.configure({"sources": {"gladly": {"lookup": {"base_url": gladly.url}}}})
+        daemon.restart()
+        sandbox.wait_for(lambda s: {e["email"] for e in s.events()} == {"jo@example.com", "al@example.com"})

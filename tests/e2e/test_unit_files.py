@@ -1,12 +1,15 @@
 """The units for systemd: what they promise stands in them, systemd reads them, and the daemon keeps its part."""
 
+import ctypes
 import os
 import pathlib
 import re
+import select
 import shutil
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -166,6 +169,14 @@ class Manager:
             if line in lines:
                 return lines
 
+    def quiet_for(self, seconds, but):
+        """Fails where more messages come within these seconds than `but`."""
+        end, heard = time.monotonic() + seconds, []
+        while (left := end - time.monotonic()) > 0:
+            if select.select([self._socket], [], [], left)[0]:
+                heard.append(self._socket.recv(65536).decode())
+                assert len(heard) <= but, heard
+
     def close(self):
         self._socket.close()
 
@@ -214,6 +225,42 @@ def test_the_watchdog_is_fed_while_both_loops_answer(stage, sandbox, manager):
     daemon.start()
     for _ in range(3):
         manager.wait("WATCHDOG=1")
+    assert daemon.stop() == 0
+
+
+class Frozen:
+    """One thread of a process, held by ptrace(2): what it was doing it does no more; all others go on."""
+
+    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+
+    def __init__(self, pid, name):
+        tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+        (self._id,) = (int(task.name) for task in tasks if (task / "comm").read_text().strip() == name)
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        if self._ptrace(self.SEIZE) < 0:
+            pytest.skip(f"threads cannot be traced here: {os.strerror(ctypes.get_errno())}")
+        assert self._ptrace(self.INTERRUPT) == 0
+        assert os.waitpid(self._id, self.WALL)[0] == self._id
+
+    def _ptrace(self, request):
+        self._libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        return self._libc.ptrace(request, self._id, None, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        assert self._ptrace(self.DETACH) == 0
+
+
+@pytest.mark.parametrize("loop", ["pipeline", "courier"])
+def test_the_watchdog_is_not_fed_while_one_loop_hangs(stage, sandbox, manager, loop):
+    daemon = stage.daemon(sandbox, env={**manager.env, "WATCHDOG_USEC": "400000"})
+    manager.wait("WATCHDOG=1")
+    with Frozen(daemon.process.pid, loop):
+        # One answer may be under way; then systemd's time, thrice over, passes without another.
+        manager.quiet_for(1.2, but=1)
+    manager.wait("WATCHDOG=1")
     assert daemon.stop() == 0
 
 
