@@ -108,13 +108,13 @@ def test_five_crashes_under_load_lose_double_and_reorder_nothing(stage, gladly):
     daemon = stage.daemon(sandbox, gladly)
     daemon.configure({"listen": daemon.address, "admin": daemon.admin})
     daemon.restart()
-    conversations = [(f"conv-{n}", f"cust-{n % 12}") for n in range(80)]
+    conversations = [(f"conv-{n}", f"cust-{n % 12}") for n in range(64)]
     senders = [Sender(daemon.address, conversations[n::4]) for n in range(4)]
     for sender in senders:
         sender.start()
     crash_five_times(daemon, senders)
 
-    webhooks = 80 * 4
+    webhooks = 64 * 4
     events = sandbox.wait_events(2 * webhooks, timeout=60)
     wait_for(lambda: daemon.metric("deskbridge_queue_events", state="ready") == 0)
     assert len({event["unique_id"] for event in events}) == len(events) == 2 * webhooks

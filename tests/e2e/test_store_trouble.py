@@ -177,7 +177,7 @@ def fill(daemon, n, size=20000):
 def refused_well(daemon, answer):
     assert answer.status == 503, answer
     assert int(answer.headers["retry-after"]) > 0
-    assert daemon.api("/readyz").status == 503
+    wait_for(lambda: daemon.api("/readyz").status == 503)
     assert daemon.api("/healthz").status == 200
     assert request(daemon.address, "HEAD", "/webhooks/gladly").status == 200
 
@@ -193,9 +193,7 @@ def test_a_full_disk_refuses_with_503_and_loses_nothing(stage, sandbox, gladly, 
     taken, answer = fill(daemon, 200)
     assert taken > 10
     refused_well(daemon, answer)
-    # Refused while there still is room for the work that is undone.
-    daemon.wait_log(r"err.*refused with 503.*kept free: make room there")
-    assert not any("cannot commit" in line for line in daemon.log())
+    daemon.wait_log(r"err.*make room there")
     gladly.up()
     remount(place, "size=64m")
     sandbox.wait_for(lambda s: len(s.events()) == taken, timeout=40)
@@ -204,6 +202,30 @@ def test_a_full_disk_refuses_with_503_and_loses_nothing(stage, sandbox, gladly, 
     daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1"))
     sandbox.wait_events(1, metric=CLOSED)
     assert len(sandbox.all_events()) == taken + 1
+
+
+@needs_root
+def test_what_is_undone_is_worked_off_in_the_room_that_is_kept_free(stage, sandbox, gladly, mounted):
+    place = mounted("size=64m")
+    gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(10)}
+    gladly.down()
+    daemon = stage.daemon(sandbox, gladly, start=False)
+    daemon.configure({"store": f"sqlite:{place}/deskbridge.db"})
+    daemon.start()
+    for n in range(10):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+    hog = os.path.join(place, "hog")
+    with open(hog, "wb") as file:
+        left = os.statvfs(place)
+        os.posix_fallocate(file.fileno(), 0, left.f_bavail * left.f_frsize - (2 << 20))
+    refused_well(daemon, daemon.post("gladly", gladly_webhook("opened", "no", "cust-1")))
+    daemon.wait_log(r"err.*refused with 503.*kept free: make room there")
+    gladly.up()
+    sandbox.wait_events(10, timeout=40)
+    assert not any("cannot commit" in line for line in daemon.log())
+    os.remove(hog)
+    wait_for(lambda: daemon.post("gladly", gladly_webhook("closed", "conv-1", "cust-1")).status == 200)
+    sandbox.wait_events(11)
 
 
 @needs_root
@@ -243,9 +265,9 @@ def test_files_that_may_not_grow_refuse_with_503_and_lose_nothing(stage, sandbox
     daemon.accepted("gladly", gladly_webhook("opened", "first", "cust-199"))
     sandbox.wait_events(1)
     limit_files(daemon, wal_size(daemon) + 100000)
-    taken, answer = fill(daemon, 190)
-    refused_well(daemon, answer)
-    assert daemon.process.running
+    taken, _ = fill(daemon, 190)
+    limit_files(daemon, 4096)  # what is smaller might still fit
+    refused_well(daemon, daemon.post("gladly", gladly_webhook("opened", "refused", "cust-199")))
     daemon.wait_log(r"err.*the store cannot commit.*make room there")
     limit_files(daemon, resource.RLIM_INFINITY)
     wait_for(lambda: daemon.api("/readyz").status == 200)
