@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -176,6 +177,16 @@ static int store_lock(struct store *s, struct err *reterr)
 	return 0;
 }
 
+/* ---- the library ------------------------------------------------------------------------------------------------- */
+
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+
+/* Nobody asks SQLite how much memory it has; counting it takes a lock with each allocation. */
+static void library_setup(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static int store_committed(void *arg, sqlite3 *db, const char *name, int pages)
@@ -252,6 +263,7 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 	char *resolved = realpath(o->path, NULL);
 	int r;
 
+	INSIST(pthread_once(&library_once, library_setup) == 0);
 	/* The same file by another name is the same store: the lock and the WAL stand beside the file itself. */
 	s->path = resolved ? resolved : mem_str(o->path);
 	s->wal_path = mem_fmt("%s-wal", s->path);
