@@ -281,8 +281,11 @@ static void refresh_secrets(struct serve *s)
 
 	log_problems(&problems);
 	problems_done(&problems);
-	if (!next)
+	if (!next) {
+		if (serve_watch_is_stale(s->watch))
+			watch_secrets(s);
 		return;
+	}
 	/* Told once it is true: whoever reads the line may use the new secret. */
 	former = generation_ref(s->generation);
 	follow(s, next);

@@ -19,5 +19,7 @@ void serve_watch_free(struct serve_watch *w); /* NULL allowed */
 int serve_watch_fd(const struct serve_watch *w);
 /* Takes what was told. Whether one of the files may have changed. Never blocks. */
 bool serve_watch_read(struct serve_watch *w);
+/* Whether folders came or went by what was told, so that it must be made anew. */
+bool serve_watch_is_stale(const struct serve_watch *w);
 
 #endif

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import time
@@ -48,6 +49,22 @@ def test_a_changed_webhook_password_is_taken_at_once(daemon):
     assert daemon.post("gladly", gladly_webhook("opened")).status == 401
     assert daemon.post("gladly", gladly_webhook("opened"), auth=("deskbridge", "another password")).status == 200
     assert not any("another password" in line for line in daemon.log())
+
+
+def test_secrets_are_watched_on_in_a_folder_that_takes_the_place_of_another(daemon):
+    folder = daemon.dir / "credentials"
+    for n, others in enumerate(("kept", "moved away", "gone")):
+        mark, password = daemon.mark(), f"password number {n}"
+        if others == "moved away":
+            folder.rename(daemon.dir / others)
+        elif others == "gone":
+            shutil.rmtree(folder)
+            daemon.wait_log("gladly-webhook is not there", since=mark)  # read in vain: by now it is seen that the folder is gone
+        if others != "kept":
+            shutil.copytree(daemon.dir / "before", folder)
+        daemon.credential("gladly-webhook", password)
+        wait_for(lambda: daemon.post("gladly", gladly_webhook("ended"), auth=("deskbridge", password)).status == 200)
+        shutil.copytree(folder, daemon.dir / "before", dirs_exist_ok=True)
 
 
 def test_work_of_a_source_that_is_gone_waits_for_it(stage, sandbox, gladly):
