@@ -223,6 +223,16 @@ static const char *result_name(const struct passage *p)
 	return "ignored";
 }
 
+/* A dead letter that nobody hears of would be a lost webhook. */
+static void tell_dead(const struct passage *p)
+{
+	const struct log_about about = {
+		.source = p->item.webhook.source, .webhook = p->item.webhook.id, .reason = p->item.dead_reason};
+
+	if (p->item.dead_reason && !p->submission.refused && p->item.result == INTAKE_ACCEPTED)
+		log_warning(&about, "a webhook cannot be read and became a dead letter");
+}
+
 /* On the pipeline's thread. */
 static void answered(struct intake_submission *s)
 {
@@ -230,6 +240,7 @@ static void answered(struct intake_submission *s)
 
 	metrics_add(METRIC_WEBHOOKS, p->item.webhook.source, result_name(p), NULL, 1);
 	answer_submission(p->exchange, s);
+	tell_dead(p);
 	passage_free(p);
 }
 

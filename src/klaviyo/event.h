@@ -46,9 +46,9 @@ struct event {
 	/* its way */
 	enum event_state state;
 	int64_t created_ms; /* queued */
-	unsigned attempts; /* requests that ended in a retry, and the one that was taken */
-	int64_t due_ms; /* ready: next attempt */
-	char *reason;   /* of the last outcome, for people; NULL: none. For a dead letter: why */
+	unsigned attempts;  /* requests that ended in a retry, and the one that was taken or refused for good */
+	int64_t due_ms;     /* ready: next attempt */
+	char *reason;       /* of the last outcome, for people; NULL: none. For a dead letter: why */
 };
 
 void event_done(struct event *e); /* frees what it holds, not e */

@@ -24,6 +24,13 @@ static int set_aside(struct work *w, const struct delivery *d, const char *reaso
 	return r;
 }
 
+static int reject(struct work *w, const struct delivery *d, const struct dispatch_lent *lent, struct err *reterr)
+{
+	int r = store_event_retry(w->store, d->event, lent->attempts + 1, w->now_ms, d->verdict.reason, reterr);
+
+	return r < 0 ? r : set_aside(w, d, d->verdict.reason, reterr);
+}
+
 static int try_later(struct work *w, const struct delivery *d, const struct dispatch_lent *lent,
 		     const struct account *a, struct err *reterr)
 {
@@ -69,7 +76,7 @@ static int apply(struct work *w, const struct delivery *d, const struct dispatch
 	case OUTCOME_RETRY:
 		return try_later(w, d, lent, a, reterr);
 	case OUTCOME_REJECT:
-		return set_aside(w, d, d->verdict.reason, reterr);
+		return reject(w, d, lent, reterr);
 	case OUTCOME_PARK:
 	case OUTCOME_SINGLE:
 		/* Ready as before, with the reason for people; the window says when it may go again. */

@@ -95,6 +95,7 @@ def test_proven_but_unreadable_is_taken_as_a_dead_letter(daemon, body):
         return
     assert (answer.status, answer.json()["status"]) == (200, "accepted")
     assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="unreadable") == 1
+    daemon.wait_log("a webhook cannot be read and became a dead letter")
 
 
 def test_the_last_of_duplicate_keys_counts_and_others_go_on(daemon, sandbox, gladly):

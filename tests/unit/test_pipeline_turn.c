@@ -368,7 +368,7 @@ static void each_outcome_leaves_its_event_as_the_design_says(void **state)
 		{OUTCOME_DELIVERED, false, EVENT_DELIVERED, 1, false, false},
 		{OUTCOME_RETRY, false, EVENT_READY, 1, true, true},
 		{OUTCOME_RETRY, true, EVENT_READY, 0, false, true},
-		{OUTCOME_REJECT, false, EVENT_DEAD, 0, false, true},
+		{OUTCOME_REJECT, false, EVENT_DEAD, 1, false, true},
 		{OUTCOME_PARK, false, EVENT_READY, 0, false, true},
 		{OUTCOME_SINGLE, false, EVENT_READY, 0, false, true},
 	};
@@ -569,6 +569,24 @@ static void a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone(voi
 	assert_done(p->stage, 2, "events");
 }
 
+static void a_disk_that_fails_again_and_again_is_no_crash(void **state)
+{
+	struct play *p = *state;
+
+	put_opened(p, 1, 1);
+	play_start(p);
+	commit_fails = -ENOSPC;
+	for (unsigned i = 0; i < 4; i++) {
+		commits_left = 1; /* of the count; what the try made does not fit */
+		wait_until(turn_run(p->turn));
+		assert_int_equal(tries_of(p, 1), 1);
+	}
+	commit_fails = 0;
+	run(p);
+	assert_done(p->stage, 1, "events");
+	assert_int_equal(tries_of(p, 1), 0);
+}
+
 /* ---- expiry -------------------------------------------------------------------------------------------------------
  */
 
@@ -635,6 +653,7 @@ int main(void)
 		PLAYED(a_source_that_is_configured_again_gets_its_webhooks_taken_up),
 		PLAYED(three_crashes_make_a_dead_letter_of_one_webhook_and_of_no_other),
 		PLAYED(a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone),
+		PLAYED(a_disk_that_fails_again_and_again_is_no_crash),
 		PLAYED(what_is_open_too_long_is_closed_as_expired),
 		PLAYED(a_conversation_that_does_not_read_is_closed_without_a_word),
 	};
