@@ -23,10 +23,9 @@
 #include "pipeline/lookups.h"
 #include "pipeline/pass.h"
 
-#define PENDING_LEAST_US 1000 /* where somebody waits for the commit, a fifth of the turn, but not less than this: */
-#define PENDING_SHARE 4       /* a quarter of what the rest takes */
-#define EXPIRE_BATCH 16       /* expiries a turn */
-#define RETRY_FIRST_MS 250    /* after a commit that failed; doubles */
+#define PENDING_SHARE 4    /* a fifth of a turn is a quarter of what the rest takes */
+#define EXPIRE_BATCH 16    /* expiries a turn */
+#define RETRY_FIRST_MS 250 /* after a commit that failed; doubles */
 #define RETRY_LAST_MS 5000
 #define FULL_RECHECK_MS 1000
 

@@ -1,7 +1,8 @@
 /*
  * Webhooks found pending at start are taken up one a transaction, before the turn's own: the try is counted and
  * committed just before, and the count taken back with the commit of what it made. So a webhook whose pass kills the
- * process is known by its count, and no other is.
+ * process is known by its count, and no other is. The commit of one try holds the count of the next, if that comes at
+ * once: so each costs one commit.
  */
 #include <config.h>
 
@@ -13,53 +14,68 @@
 
 #define CRASHES_MAX 3
 
-/* Counts the try, or ends what has been tried often enough. Returns 1 where it may be tried. */
-static int count_try(struct turn *t, int64_t id, struct err *reterr)
+static int end_crashed(struct turn *t, int64_t id, struct err *reterr)
 {
-	unsigned tries;
-	int r = store_begin(t->store, reterr);
-	bool dead = false;
+	struct log_about about = {.webhook = id, .reason = "three crashes"};
+	int r = store_webhook_dead(t->store, id, about.reason, reterr);
 
-	if (r == 0)
-		r = store_webhook_tries(t->store, id, &tries, reterr);
-	if (r == 0) {
-		dead = tries >= CRASHES_MAX;
-		r = dead ? store_webhook_dead(t->store, id, "three crashes", reterr)
-			 : store_webhook_set_tries(t->store, id, tries + 1, reterr);
-	}
-	if (r == 0)
-		r = turn_commit(t, reterr);
-	if (r < 0) {
-		turn_undo(t);
+	if (r < 0)
 		return r;
-	}
-	if (dead) {
-		struct log_about about = {.webhook = id, .reason = "three crashes"};
-
-		tally_add(&t->tally, METRIC_WEBHOOK_RESULTS, "", WORK_DEAD, NULL);
-		turn_publish(t);
-		log_error(&about, "a webhook became a dead letter: the daemon ended three times while it worked on it");
-	}
-	return dead ? 0 : 1;
+	tally_add(&t->tally, METRIC_WEBHOOK_RESULTS, "", WORK_DEAD, NULL);
+	log_error(&about, "a webhook became a dead letter: the daemon ended three times while it worked on it");
+	return 0;
 }
 
-static int try_found(struct turn *t, struct work *w, int64_t id, struct err *reterr)
+/* Counts the try of the first that is ready; what has been tried often enough is ended. *ret_id: 0 where there is none.
+ * One that was counted and whose transaction then failed is not counted again: that was no crash. */
+static int count_next(struct turn *t, int64_t *ret_id, struct err *reterr)
 {
-	int r = count_try(t, id, reterr);
+	unsigned tries;
+	int64_t id;
+	int r;
 
-	if (r <= 0)
-		return r;
-	r = store_begin(t->store, reterr);
-	if (r == 0)
+	*ret_id = 0;
+	for (;;) {
+		r = store_webhooks_ready(t->store, &id, 1, reterr);
+		if (r <= 0 || id > t->found_until)
+			return r < 0 ? r : 0;
+		if (id == t->found_counted)
+			break;
+		r = store_webhook_tries(t->store, id, &tries, reterr);
+		if (r == 0 && tries < CRASHES_MAX) {
+			r = store_webhook_set_tries(t->store, id, tries + 1, reterr);
+			if (r < 0)
+				return r;
+			break;
+		}
+		if (r == 0)
+			r = end_crashed(t, id, reterr);
+		if (r < 0)
+			return r;
+	}
+	*ret_id = id;
+	return 0;
+}
+
+/* One transaction: the try of `id`, where there is one, and the count of the next, where that is wanted. */
+static int try_found(struct turn *t, struct work *w, int64_t id, bool more, int64_t *ret_next, struct err *reterr)
+{
+	int64_t next = 0;
+	int r = store_begin(t->store, reterr);
+
+	if (r == 0 && id != 0)
 		r = pass_run(w, id, reterr);
-	if (r == 0)
+	if (r == 0 && id != 0)
 		r = store_webhook_set_tries(t->store, id, 0, reterr);
+	if (r == 0 && more)
+		r = count_next(t, &next, reterr);
 	if (r == 0)
 		r = turn_commit(t, reterr);
 	if (r < 0) {
 		turn_undo(t);
 		return r;
 	}
+	t->found_counted = *ret_next = next;
 	turn_publish(t);
 	return 0;
 }
@@ -67,18 +83,14 @@ static int try_found(struct turn *t, struct work *w, int64_t id, struct err *ret
 int turn_try_found(struct turn *t, struct work *w, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us(), id;
-	int r;
+	int64_t budget_us = t->submissions.first ? PENDING_LEAST_US : PENDING_US;
+	int r = store_webhooks_ready(t->store, &id, 1, reterr);
 
-	while (clock_mono_us() - began_us < PENDING_US) {
-		r = store_webhooks_ready(t->store, &id, 1, reterr);
-		if (r < 0)
-			return r;
-		if (r == 0 || id > t->found_until)
-			return 0;
-		t->changed = true;
-		r = try_found(t, w, id, reterr);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (r <= 0 || id > t->found_until)
+		return r < 0 ? r : 0;
+	t->changed = true;
+	r = try_found(t, w, 0, true, &id, reterr);
+	while (r == 0 && id != 0)
+		r = try_found(t, w, id, clock_mono_us() - began_us < budget_us, &id, reterr);
+	return r;
 }

@@ -18,7 +18,8 @@
 #include "pipeline/turn.h"
 #include "pipeline/work.h"
 
-#define PENDING_US 5000 /* of pending webhooks a turn where nobody waits for its commit */
+#define PENDING_US 5000       /* of pending webhooks a turn where nobody waits for its commit; */
+#define PENDING_LEAST_US 1000 /* where somebody does, a fifth of the turn, but not less than this */
 
 struct turn {
 	struct store *store;
@@ -31,9 +32,10 @@ struct turn {
 	struct tally tally;
 	struct mails submissions, deliveries, answers;
 
-	int64_t found_until; /* webhooks up to this id were pending at start, or are long gone */
-	bool source_release; /* the generation's sources have not been let go yet */
-	size_t url_account;  /* next account whose events of another url are to be set aside; all were: accounts_n */
+	int64_t found_until;   /* webhooks up to this id were pending at start, or are long gone */
+	int64_t found_counted; /* the one of them whose try is counted and did not end; 0: none */
+	bool source_release;   /* the generation's sources have not been let go yet */
+	size_t url_account;    /* next account whose events of another url are to be set aside; all were: accounts_n */
 
 	int64_t retry_ms; /* after a failure: not before; 0: the last turn was good */
 	int64_t retry_wait_ms;
@@ -83,7 +85,7 @@ int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr
 
 /* ---- turn_found.c ---- */
 
-/* Takes up webhooks found pending at start, one a transaction, for at most PENDING_US. */
+/* Takes up webhooks found pending at start, one a transaction, for a few milliseconds. */
 int turn_try_found(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 
 #endif
