@@ -368,7 +368,7 @@ static void each_outcome_leaves_its_event_as_the_design_says(void **state)
 		{OUTCOME_DELIVERED, false, EVENT_DELIVERED, 1, false, false},
 		{OUTCOME_RETRY, false, EVENT_READY, 1, true, true},
 		{OUTCOME_RETRY, true, EVENT_READY, 0, false, true},
-		{OUTCOME_REJECT, false, EVENT_DEAD, 0, false, true},
+		{OUTCOME_REJECT, false, EVENT_DEAD, 1, false, true},
 		{OUTCOME_PARK, false, EVENT_READY, 0, false, true},
 		{OUTCOME_SINGLE, false, EVENT_READY, 0, false, true},
 	};
