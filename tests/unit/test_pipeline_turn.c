@@ -356,6 +356,23 @@ static void a_persons_next_event_goes_after_the_earlier_one_is_committed(void **
 	assert_int_equal(handed.sent_n, 2);
 }
 
+static void one_that_does_not_read_lets_its_persons_next_go_at_once(void **state)
+{
+	struct play *p = *state;
+
+	put_opened(p, 1, 1);
+	put_opened(p, 2, 1);
+	play_start(p);
+	run(p);
+	stage_spoil(p->stage, "UPDATE event_bodies SET profile = 'no JSON' WHERE id = 1");
+	window(p, 48);
+	run(p);
+	assert_int_equal(handed.sent_n, 1);
+	assert_int_equal(handed.sent[0], 2);
+	assert_events(p->stage, "started conversation in Desk jo-1@example.com dead; "
+				"started conversation in Desk jo-1@example.com ready; ");
+}
+
 static void each_outcome_leaves_its_event_as_the_design_says(void **state)
 {
 	static const struct {
@@ -645,6 +662,7 @@ int main(void)
 		PLAYED(one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn),
 		PLAYED(no_more_events_are_lent_than_the_window_says_and_none_twice),
 		PLAYED(a_persons_next_event_goes_after_the_earlier_one_is_committed),
+		PLAYED(one_that_does_not_read_lets_its_persons_next_go_at_once),
 		PLAYED(each_outcome_leaves_its_event_as_the_design_says),
 		PLAYED(what_was_not_sent_is_lent_again),
 		PLAYED(undelivered_beyond_max_age_is_a_dead_letter),

@@ -77,6 +77,24 @@ static void utf8_is_told_from_what_looks_like_it(void **state)
 			fail_msg("case %zu", i);
 }
 
+/* Plain letters are looked at in words: what is none of them is seen at each place in a word, and behind the last. */
+static void one_bad_byte_is_seen_wherever_it_stands(void **state)
+{
+	(void)state;
+	for (size_t len = 1; len <= 25; len++) {
+		for (size_t at = 0; at < len; at++) {
+			char text[25];
+
+			for (unsigned byte = 0; byte < 256; byte++) {
+				memset(text, 0x7f, sizeof(text));
+				memset(text, 0x01, at);
+				text[at] = (char)byte;
+				assert_int_equal(text_is_utf8(text, len), byte > 0 && byte < 0x80);
+			}
+		}
+	}
+}
+
 static void distance_counts_edits_up_to_the_cap(void **state)
 {
 	char longer[80];
@@ -231,6 +249,7 @@ int main(void)
 		cmocka_unit_test(case_is_ascii_only),
 		cmocka_unit_test(trimming_takes_blanks_at_both_ends),
 		cmocka_unit_test(utf8_is_told_from_what_looks_like_it),
+		cmocka_unit_test(one_bad_byte_is_seen_wherever_it_stands),
 		cmocka_unit_test(distance_counts_edits_up_to_the_cap),
 		cmocka_unit_test(typos_and_abbreviations_find_their_name),
 		cmocka_unit_test(mask_shows_the_first_letter_and_the_domain),
