@@ -118,10 +118,13 @@ static const char *waiting_text(const char *why)
 	static const struct {
 		const char *why, *text;
 	} texts[] = {
-		{"ready", "to be taken up"},         {"settle", "to settle"},
-		{"retry", "to be looked up again"},  {"lookup", "for the answer of a lookup"},
-		{"slot", "for their lookup"},        {"parked", "for other credentials"},
-		{"behind", "behind an earlier one"}, {"not configured", "for their source to be configured"},
+		{"ready", "to be taken up"},
+		{"settle", "to settle"},
+		{"retry", "to be looked up again"},
+		{"lookup", "for the answer of a lookup"},
+		{"slot", "for their lookup"},
+		{"behind", "behind an earlier one"},
+		{"not configured", "for their source to be configured"},
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)

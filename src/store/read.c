@@ -84,7 +84,7 @@ static void webhook_count(void *arg, const struct counter *c)
 {
 	const struct webhook_counts *to = arg;
 
-	if (c->state >= 0 && c->state <= STORE_WEBHOOK_DEAD && c->wait >= 0 && c->wait <= STORE_WAIT_PAUSED)
+	if (c->state >= 0 && c->state <= STORE_WEBHOOK_DEAD && c->wait >= 0 && c->wait <= STORE_WAIT_UNCONFIGURED)
 		to->fn(to->ctx, c->name, (enum store_webhook_state)c->state, (enum store_wait)c->wait, c->n);
 }
 
@@ -270,7 +270,7 @@ static int undone_ids(struct store *s, int state, int64_t before_id, size_t max,
 {
 	int r = 0;
 
-	for (int wait = 0; r >= 0 && wait <= (state == STORE_WEBHOOK_PENDING ? STORE_WAIT_PAUSED : 0); wait++) {
+	for (int wait = 0; r >= 0 && wait <= (state == STORE_WEBHOOK_PENDING ? STORE_WAIT_UNCONFIGURED : 0); wait++) {
 		QUERY(q, s,
 		      "SELECT id FROM webhooks WHERE state = ?3 AND wait = ?4 AND ended = 0 AND id < ?1"
 		      " ORDER BY id DESC LIMIT ?2",
@@ -324,7 +324,7 @@ static int webhook_row_load(struct store *s, int64_t id, struct store_webhook_ro
 	row->transition = (enum transition)query_enum(&q, TRANSITION_EXPIRED + 1);
 	row->received_ms = query_int(&q);
 	row->state = (enum store_webhook_state)query_enum(&q, STORE_WEBHOOK_DEAD + 1);
-	row->wait = (enum store_wait)query_enum(&q, STORE_WAIT_PAUSED + 1);
+	row->wait = (enum store_wait)query_enum(&q, STORE_WAIT_UNCONFIGURED + 1);
 	row->not_before_ms = query_int(&q);
 	row->reason = own[2] = query_text_or_null(&q);
 	return 1;

@@ -74,11 +74,9 @@ enum store_wait {
 	STORE_WAIT_TIME,         /* until not_before: settle */
 	STORE_WAIT_RETRY,        /* until not_before: its lookup failed and is asked again then */
 	STORE_WAIT_LOOKUP,       /* a lookup of its customer is under way */
-	STORE_WAIT_SLOT,         /* its source has as many lookups under way as it may */
-	STORE_WAIT_PARKED,       /* its source's lookups are parked */
+	STORE_WAIT_SLOT,         /* its source has as many lookups under way as it may, none while parked */
 	STORE_WAIT_BEHIND,       /* an earlier one of its conversation or customer is undone */
 	STORE_WAIT_UNCONFIGURED, /* its source is not configured */
-	STORE_WAIT_PAUSED,       /* by the operator */
 };
 const char *store_wait_name(enum store_wait w); /* "ready", "settle", "retry", "lookup", … */
 

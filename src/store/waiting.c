@@ -17,11 +17,13 @@
 #include "store/private.h"
 
 static const char *const wait_names[] = {
-	[STORE_WAIT_NONE] = "ready",    [STORE_WAIT_TIME] = "settle",
-	[STORE_WAIT_RETRY] = "retry",   [STORE_WAIT_LOOKUP] = "lookup",
-	[STORE_WAIT_SLOT] = "slot",     [STORE_WAIT_PARKED] = "parked",
-	[STORE_WAIT_BEHIND] = "behind", [STORE_WAIT_UNCONFIGURED] = "not configured",
-	[STORE_WAIT_PAUSED] = "paused",
+	[STORE_WAIT_NONE] = "ready",
+	[STORE_WAIT_TIME] = "settle",
+	[STORE_WAIT_RETRY] = "retry",
+	[STORE_WAIT_LOOKUP] = "lookup",
+	[STORE_WAIT_SLOT] = "slot",
+	[STORE_WAIT_BEHIND] = "behind",
+	[STORE_WAIT_UNCONFIGURED] = "not configured",
 };
 #define WAITS (sizeof(wait_names) / sizeof(*wait_names))
 
@@ -32,8 +34,7 @@ const char *store_wait_name(enum store_wait w)
 
 /* The statements below name these by number, as the rows do. A number once released is never given another meaning. */
 _Static_assert(STORE_WEBHOOK_PENDING == 0 && STORE_WAIT_NONE == 0 && STORE_WAIT_TIME == 1 && STORE_WAIT_LOOKUP == 3 &&
-		       STORE_WAIT_SLOT == 4 && STORE_WAIT_PARKED == 5 && STORE_WAIT_BEHIND == 6 &&
-		       STORE_WAIT_UNCONFIGURED == 7 && STORE_WAIT_PAUSED == 8,
+		       STORE_WAIT_SLOT == 4 && STORE_WAIT_BEHIND == 5 && STORE_WAIT_UNCONFIGURED == 6,
 	       "numbers in the store");
 
 /* ---- moving ------------------------------------------------------------------------------------------------------ */
@@ -71,7 +72,7 @@ static int let_go_of_conversation(struct store *s, const struct webhook_place *p
 	if (!p->conversation)
 		return 0;
 	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2 AND wait = 6"
+	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2 AND wait = 5"
 	      " ORDER BY id LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
@@ -86,7 +87,7 @@ static int let_go_of_customer(struct store *s, const struct webhook_place *p, st
 	if (!p->customer)
 		return 0;
 	QUERY(q, s,
-	      "SELECT w.id FROM webhooks w WHERE w.state = 0 AND w.source = ?1 AND w.customer = ?2 AND w.wait = 6"
+	      "SELECT w.id FROM webhooks w WHERE w.state = 0 AND w.source = ?1 AND w.customer = ?2 AND w.wait = 5"
 	      " AND NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.state = 0 AND h.source = w.source"
 	      "  AND h.conversation = w.conversation AND h.wait = 1 AND h.id < w.id)"
 	      " ORDER BY w.id LIMIT 1",
@@ -162,7 +163,7 @@ static int behind_conversation(struct store *s, const struct webhook *w, struct 
 		return 0;
 	QUERY(q, s,
 	      "SELECT 1 FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2"
-	      " AND wait IN (0, 1, 2, 3, 4, 5, 6, 7, 8) AND id < ?3 LIMIT 1",
+	      " AND wait IN (0, 1, 2, 3, 4, 5, 6) AND id < ?3 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->conversation);
@@ -174,7 +175,7 @@ static int behind_customer(struct store *s, const struct webhook *w, struct err 
 {
 	QUERY(q, s,
 	      "SELECT 1 FROM webhooks WHERE state = 0 AND source = ?1 AND customer = ?2"
-	      " AND wait IN (0, 2, 3, 4, 5, 7, 8) AND id < ?3 LIMIT 1",
+	      " AND wait IN (0, 2, 3, 4, 6) AND id < ?3 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->customer);
@@ -186,7 +187,7 @@ static int behind_customer(struct store *s, const struct webhook *w, struct err 
 static int behind_the_behind(struct store *s, const struct webhook *w, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks w WHERE w.state = 0 AND w.source = ?1 AND w.customer = ?2 AND w.wait = 6 AND "
+	      "SELECT 1 FROM webhooks w WHERE w.state = 0 AND w.source = ?1 AND w.customer = ?2 AND w.wait = 5 AND "
 	      "w.id < ?3"
 	      " AND NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.state = 0 AND h.source = w.source"
 	      "  AND h.conversation = w.conversation AND h.wait = 1 AND h.id < w.id) LIMIT 1",

@@ -113,7 +113,8 @@ static void change(struct fixture *f, unsigned *seed, unsigned step)
 		r = store_webhook_revive(f->s, id, &e);
 		break;
 	case 5:
-		r = store_webhook_wait(f->s, id, (enum store_wait)(rand_r(seed) % 9), now + 50, &e);
+		r = store_webhook_wait(f->s, id, (enum store_wait)(rand_r(seed) % (STORE_WAIT_UNCONFIGURED + 1)),
+				       now + 50, &e);
 		break;
 	case 6:
 		r = rand_r(seed) % 2 ? store_webhooks_due(f->s, now, &e) : store_webhooks_restart(f->s, &e);
@@ -261,7 +262,7 @@ static void webhooks_are_paged_with_what_they_wait_for(void **state)
 	MUST(store_webhook_done(f->s, id[0], "no address", err));
 	MUST(store_webhook_dead(f->s, id[1], "404", err));
 	MUST(store_webhook_wait(f->s, id[2], STORE_WAIT_TIME, NOW + 500, err));
-	MUST(store_webhook_wait(f->s, id[4], STORE_WAIT_PARKED, 0, err));
+	MUST(store_webhook_wait(f->s, id[4], STORE_WAIT_SLOT, 0, err));
 	commit(f);
 	assert_int_equal(store_webhooks_page(f->s, -1, 0, 16, turn_row, &p, NULL), 6);
 	assert_int_equal(p.rows[0].id, id[5]);
@@ -270,7 +271,7 @@ static void webhooks_are_paged_with_what_they_wait_for(void **state)
 	assert_int_equal(store_webhooks_page(f->s, STORE_WEBHOOK_PENDING, 0, 16, turn_row, &p, NULL), 4);
 	assert_int_equal(p.rows[0].id, id[5]);
 	assert_int_equal(p.rows[1].id, id[4]);
-	assert_int_equal(p.rows[1].wait, STORE_WAIT_PARKED);
+	assert_int_equal(p.rows[1].wait, STORE_WAIT_SLOT);
 	assert_int_equal(p.rows[3].id, id[2]);
 	assert_int_equal(p.rows[3].wait, STORE_WAIT_TIME);
 	assert_int_equal(p.rows[3].not_before_ms, NOW + 500);
@@ -288,7 +289,7 @@ static void webhooks_are_paged_with_what_they_wait_for(void **state)
 static void every_wait_has_a_name_of_its_own(void **state)
 {
 	(void)state;
-	for (int i = 0; i <= STORE_WAIT_PAUSED; i++)
+	for (int i = 0; i <= STORE_WAIT_UNCONFIGURED; i++)
 		for (int j = 0; j < i; j++)
 			assert_string_not_equal(store_wait_name((enum store_wait)i),
 						store_wait_name((enum store_wait)j));

@@ -229,14 +229,14 @@ static void release_goes_by_source_reason_and_customer(void **state)
 	waits(f, a, STORE_WAIT_LOOKUP, 0);
 	waits(f, b, STORE_WAIT_LOOKUP, 0);
 	waits(f, c, STORE_WAIT_LOOKUP, 0);
-	waits(f, d, STORE_WAIT_PARKED, 0);
+	waits(f, d, STORE_WAIT_RETRY, NOW + 1000);
 	begin(f);
 	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_LOOKUP, "p", err));
 	assert_int_equal(ready(f), 1);
 	assert_int_equal(ids[0], a);
 	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
 	assert_int_equal(ready(f), 2);
-	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_PARKED, NULL, err));
+	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_RETRY, NULL, err));
 	assert_int_equal(ready(f), 3);
 	MUST(store_webhooks_release(f->s, "zendesk", STORE_WAIT_LOOKUP, NULL, err));
 	assert_int_equal(ready(f), 4);
@@ -268,14 +268,14 @@ static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
 		enum store_wait why;
 		bool goes;
 	} cases[] = {
-		{STORE_WAIT_NONE, true},    {STORE_WAIT_TIME, false},        {STORE_WAIT_RETRY, false},
-		{STORE_WAIT_LOOKUP, true},  {STORE_WAIT_SLOT, false},         {STORE_WAIT_PARKED, false},
-		{STORE_WAIT_BEHIND, false}, {STORE_WAIT_UNCONFIGURED, false}, {STORE_WAIT_PAUSED, false},
+		{STORE_WAIT_NONE, true},          {STORE_WAIT_TIME, false}, {STORE_WAIT_RETRY, false},
+		{STORE_WAIT_LOOKUP, true},        {STORE_WAIT_SLOT, false}, {STORE_WAIT_BEHIND, false},
+		{STORE_WAIT_UNCONFIGURED, false},
 	};
 	struct fixture *f = *state;
-	int64_t id[9];
+	int64_t id[7];
 
-	for (int i = 0; i < 9; i++) {
+	for (int i = 0; i < 7; i++) {
 		char conversation[16];
 
 		snprintf(conversation, sizeof(conversation), "c%d", i);
@@ -287,7 +287,7 @@ static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
 	begin(f);
 	MUST(store_webhooks_restart(f->s, err));
 	commit(f);
-	for (int i = 0; i < 9; i++)
+	for (int i = 0; i < 7; i++)
 		if (wait_of(f, id[i]) != (cases[i].goes ? STORE_WAIT_NONE : cases[i].why))
 			fail_msg("%s", store_wait_name(cases[i].why));
 }
@@ -301,13 +301,19 @@ static void whether_one_is_behind_another(void **state)
 		enum store_wait why;
 		bool behind; /* the later one: gladly, c, p */
 	} cases[] = {
-		{"gladly", "c", "q", STORE_WAIT_NONE, true},     {"gladly", "c", NULL, STORE_WAIT_LOOKUP, true},
-		{"gladly", "c", "q", STORE_WAIT_TIME, true},     {"gladly", "c", "q", STORE_WAIT_PAUSED, true},
-		{"zendesk", "c", "p", STORE_WAIT_LOOKUP, false}, {"gladly", "d", "p", STORE_WAIT_LOOKUP, true},
-		{"gladly", "d", "p", STORE_WAIT_RETRY, true},    {"gladly", "d", "p", STORE_WAIT_SLOT, true},
-		{"gladly", "d", "p", STORE_WAIT_PARKED, true},   {"gladly", "d", "p", STORE_WAIT_UNCONFIGURED, true},
-		{"gladly", "d", "p", STORE_WAIT_BEHIND, true},   {"gladly", "d", "p", STORE_WAIT_TIME, false},
-		{"gladly", "d", "q", STORE_WAIT_LOOKUP, false},  {"gladly", "d", NULL, STORE_WAIT_LOOKUP, false},
+		{"gladly", "c", "q", STORE_WAIT_NONE, true},
+		{"gladly", "c", NULL, STORE_WAIT_LOOKUP, true},
+		{"gladly", "c", "q", STORE_WAIT_TIME, true},
+		{"gladly", "c", "q", STORE_WAIT_UNCONFIGURED, true},
+		{"zendesk", "c", "p", STORE_WAIT_LOOKUP, false},
+		{"gladly", "d", "p", STORE_WAIT_LOOKUP, true},
+		{"gladly", "d", "p", STORE_WAIT_RETRY, true},
+		{"gladly", "d", "p", STORE_WAIT_SLOT, true},
+		{"gladly", "d", "p", STORE_WAIT_UNCONFIGURED, true},
+		{"gladly", "d", "p", STORE_WAIT_BEHIND, true},
+		{"gladly", "d", "p", STORE_WAIT_TIME, false},
+		{"gladly", "d", "q", STORE_WAIT_LOOKUP, false},
+		{"gladly", "d", NULL, STORE_WAIT_LOOKUP, false},
 	};
 	struct fixture *f = *state;
 
@@ -420,7 +426,7 @@ static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
 		if (turn % 3 == 0)
 			MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
 		if (turn % 50 == 49)
-			MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_PARKED, NULL, err));
+			MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_RETRY, NULL, err));
 		MUST(store_webhook_release_slot(f->s, "gladly", err));
 		n = ready(f);
 		for (int i = 0; i < n; i++) {
@@ -434,9 +440,9 @@ static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
 				waits(f, id, STORE_WAIT_BEHIND, 0);
 			} else if (w.customer && looked_up[id]++ == 0) {
 				static const enum store_wait kinds[] = {STORE_WAIT_LOOKUP, STORE_WAIT_SLOT,
-									STORE_WAIT_PARKED, STORE_WAIT_RETRY};
+									STORE_WAIT_RETRY};
 
-				waits(f, id, kinds[rand_r(&seed) % 4], now + 700);
+				waits(f, id, kinds[rand_r(&seed) % 3], now + 700);
 			} else if (held[id]++ == 0 && rand_r(&seed) % 3 == 0) {
 				waits(f, id, STORE_WAIT_TIME, now + 2000);
 			} else {
