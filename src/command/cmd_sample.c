@@ -17,15 +17,15 @@
 struct parcel {
 	char *url; /* with the query that proves, where one does */
 	const char *unix_socket;
-	struct pairs headers;
-	char *body;
+	struct sample sample;
+	struct pairs headers; /* the sample's, and those that prove */
 };
 
 static void parcel_done(struct parcel *p)
 {
 	free(p->url);
 	pairs_done(&p->headers);
-	free(p->body);
+	sample_done(&p->sample);
 }
 
 /* In single quotes for a POSIX shell. */
@@ -56,7 +56,7 @@ static void print_curl(const struct parcel *p)
 		print_quoted(line);
 	}
 	printf(" \\\n  --data-binary ");
-	print_quoted(p->body);
+	print_quoted(p->sample.body);
 	putchar('\n');
 }
 
@@ -65,8 +65,8 @@ static int post(const struct parcel *p)
 	struct http_ask ask = {.method = "POST",
 			       .url = p->url,
 			       .headers = &p->headers,
-			       .body = mem_str(p->body),
-			       .body_len = strlen(p->body),
+			       .body = mem_str(p->sample.body),
+			       .body_len = strlen(p->sample.body),
 			       .unix_socket = p->unix_socket};
 	struct http_reply reply;
 	struct err error = {0};
@@ -99,17 +99,16 @@ static char *make_address(const struct config *c, const struct source *s, const 
 }
 
 /* Everything around the body. */
-static void make(const struct generation *g, const struct source *s, enum transition t, const char *base,
-		 struct parcel *p)
+static void make(const struct generation *g, const struct source *s, const char *base, struct parcel *p)
 {
 	CLEANUP(mem_freep) char *address = make_address(g->config, s, base, p);
-	const struct pairs *headers = definition_sample_headers(s->definition, t);
-	const char *query = definition_sample_query(s->definition, t);
+	const struct pairs *headers = &p->sample.headers;
+	const char *query = p->sample.query;
 	struct proof_secrets secrets = {.user = s->auth_user};
 	CLEANUP(pairs_done) struct pairs shown = {0};
 	CLEANUP(mem_freep) char *shown_query = NULL;
 
-	for (size_t i = 0; headers && i < headers->n; i++)
+	for (size_t i = 0; i < headers->n; i++)
 		pairs_add(&p->headers, headers->items[i].name, headers->items[i].value);
 	if (!pairs_get(&p->headers, "Content-Type"))
 		pairs_add(&p->headers, "Content-Type", "application/json");
@@ -119,8 +118,8 @@ static void make(const struct generation *g, const struct source *s, enum transi
 					.url = s->public_url,
 					.headers = &p->headers,
 					.query = query,
-					.body = p->body,
-					.body_len = strlen(p->body),
+					.body = p->sample.body,
+					.body_len = strlen(p->sample.body),
 					.now_ms = clock_now_ms()};
 	proof_make(definition_proof(s->definition), &secrets, &request, &shown, &shown_query);
 	for (size_t i = 0; i < shown.n; i++)
@@ -139,16 +138,15 @@ static bool is_harmless(const struct source *s)
 }
 
 /* A helpdesk whose webhooks hold no address: say where it comes from instead. */
-static void tell_lookup(const struct source *s, const struct parcel *p, enum transition t, const char *email)
+static void tell_lookup(const struct source *s, const struct parcel *p, const char *email)
 {
-	CLEANUP(mem_freep) char *query = mem_str(definition_sample_query(s->definition, t));
 	struct webhook w = {.source = s->name,
 			    .received_ms = clock_now_ms(),
 			    .path = s->path,
-			    .query = query,
+			    .query = p->sample.query,
 			    .headers = p->headers,
-			    .body = p->body,
-			    .body_len = strlen(p->body)};
+			    .body = p->sample.body,
+			    .body_len = strlen(p->sample.body)};
 	struct reading reading = {0};
 
 	reading_make(s->definition, &w, NULL, &reading);
@@ -165,15 +163,16 @@ static void tell_lookup(const struct source *s, const struct parcel *p, enum tra
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
-	const char *email = NULL, *conversation = NULL, *customer = NULL, *url = NULL, *words[2];
+	struct sample_wish wish = {0};
+	const char *url = NULL, *words[2];
 	bool do_post = false, yes = false;
 	enum transition transition;
 	struct parcel parcel = {0};
 	size_t n;
 	const struct option_spec specs[] = {
-		{"--email", OPTION_TEXT, &email},
-		{"--conversation", OPTION_TEXT, &conversation},
-		{"--customer", OPTION_TEXT, &customer},
+		{"--email", OPTION_TEXT, &wish.email},
+		{"--conversation", OPTION_TEXT, &wish.conversation},
+		{"--customer", OPTION_TEXT, &wish.customer},
 		{"--url", OPTION_TEXT, &url},
 		{"--post", OPTION_FLAG, &do_post},
 		{"--yes", OPTION_FLAG, &yes},
@@ -200,14 +199,13 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 			"this machine. To post it all the same: --yes\n");
 		return COMMAND_FAILED;
 	}
-	parcel.body =
-		definition_sample_filled(s->definition, transition, conversation, customer, email, clock_now_ms());
-	if (!parcel.body) {
+	wish.now_ms = clock_now_ms();
+	if (definition_sample_fill(s->definition, transition, &wish, &parcel.sample) < 0) {
 		fprintf(stderr, "deskbridge sample: the definition of %s has no sample for %s\n", s->name, words[1]);
 		return COMMAND_FAILED;
 	}
-	make(g, s, transition, url, &parcel);
-	tell_lookup(s, &parcel, transition, email);
+	make(g, s, url, &parcel);
+	tell_lookup(s, &parcel, wish.email);
 	end = COMMAND_GOOD;
 	if (do_post)
 		end = post(&parcel);

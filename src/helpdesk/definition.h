@@ -12,7 +12,10 @@
 
 #include "base/node.h"
 #include "base/problems.h"
+#include "helpdesk/body.h"
 #include "helpdesk/proof.h"
+#include "helpdesk/sample.h"
+#include "helpdesk/step.h"
 #include "helpdesk/webhook.h"
 
 struct definition;
@@ -23,6 +26,9 @@ struct definition_binding {
 	const struct node *with; /* mapping parameter → choice, or NULL */
 	/* Replaces the definition's where it names a `method`, is laid over it else; NULL: the definition's. */
 	const struct node *authenticate;
+	/* Parts of a preset were replaced in place: what its samples no longer reach is worth a warning, not an error.
+	 */
+	bool overlaid;
 };
 
 /*
@@ -37,6 +43,12 @@ const char *definition_label(const struct definition *d);
 const char *definition_documentation(const struct definition *d); /* or NULL */
 const char *definition_verified(const struct definition *d);      /* "live", "documentation", "no" */
 const char *definition_setup(const struct definition *d);         /* the clicks in the desk, lines of text; or NULL */
+const char *definition_unconfirmed(const struct definition *d); /* facts that no vendor's document confirms; or NULL */
+/* The body that the operator pastes into the desk's rule for that transition, or NULL. One for all: the same text. */
+const char *definition_paste(const struct definition *d, enum transition t);
+enum body_form definition_body(const struct definition *d);
+/* The name of the header whose value a vendor wants echoed when a webhook is set up, or NULL. */
+const char *definition_challenge(const struct definition *d);
 const struct proof *definition_proof(const struct definition *d);
 bool definition_reports_state(const struct definition *d);
 bool definition_has_lookup(const struct definition *d);
@@ -46,6 +58,8 @@ bool definition_needs_lookup(const struct definition *d);
 bool definition_needs_base_url(const struct definition *d);
 /* "basic", "bearer", "header" of the lookup's steps; NULL: no lookup. */
 const char *definition_lookup_authenticate(const struct definition *d);
+/* `base_url` of the definition with its parameters in place, or NULL: the source must say. */
+const char *definition_base_url(const struct definition *d);
 int64_t definition_lookup_cache_ms(const struct definition *d);
 /* Calls fn for every name that this helpdesk gives to rules: attributes, parameters, what lookups take. */
 void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
@@ -56,11 +70,16 @@ const char *definition_sample(const struct definition *d, enum transition t);
 const struct pairs *definition_sample_headers(const struct definition *d, enum transition t);
 const char *definition_sample_query(const struct definition *d, enum transition t); /* "" where none */
 /*
- * A sample's body with conversation, customer and email (each may be NULL: as in the sample), a fresh delivery id and
- * the time now_ms, where the definition reads them in the body; the time in the sample's own form. One line of JSON;
- * the caller owns it. NULL where there is no sample.
+ * The sample of that transition with what the wish says (conversation, customer, email: NULL: as in the sample), a
+ * fresh delivery id and the time now_ms in the sample's own form, wherever the definition reads them: body, header or
+ * query. The body is one line. *ret is the caller's (sample_done). -ENOENT where there is no sample.
  */
-char *definition_sample_filled(const struct definition *d, enum transition t, const char *conversation,
-			       const char *customer, const char *email, int64_t now_ms) MUSTCHECK;
+int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_wish *wish,
+			   struct sample *ret) MUSTCHECK;
+
+/* ---- the lookup's steps, for who plays the helpdesk (sandbox) ---------------------------------------------------- */
+
+size_t definition_steps(const struct definition *d);
+const struct step *definition_step_at(const struct definition *d, size_t i);
 
 #endif

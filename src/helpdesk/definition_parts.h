@@ -13,7 +13,12 @@
 #include "helpdesk/step.h"
 
 struct definition {
-	char *label, *documentation, *verified, *setup;
+	char *label, *documentation, *verified, *setup, *unconfirmed;
+	char *paste[TRANSITION_EXPIRED]; /* by transition; NULL: none */
+	enum body_form body;
+	struct reference *each; /* a pointer to the array, "" too; NULL: one item a body */
+	char *challenge;        /* a header's name, or NULL */
+	char *base_url;         /* rendered, or NULL */
 	struct proof *proof;
 	struct pairs names;   /* base_url where the source has one, and the parameters as chosen */
 	struct pairs headers; /* names of those that a webhook keeps; no values */

@@ -60,4 +60,9 @@ const char *proof_secret_header(const struct proof *p);
 /* The name of the query parameter that carries the secret; NULL: none. It is cut out of the query that is stored. */
 const char *proof_secret_query(const struct proof *p);
 
+/* Whether public_url is signed, so that the source must name it. */
+bool proof_signs_url(const struct proof *p);
+/* NULL, or why this can be no secret of the method ("is not hexadecimal"), without the secret itself. */
+const char *proof_secret_fault(const struct proof *p, const char *secret);
+
 #endif

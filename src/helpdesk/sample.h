@@ -7,6 +7,8 @@
 #ifndef HELPDESK_SAMPLE_H
 #define HELPDESK_SAMPLE_H
 
+#include <stdint.h>
+
 #include "base/node.h"
 #include "base/problems.h"
 #include "base/text.h"
@@ -15,6 +17,12 @@ struct sample {
 	char *body; /* NULL: there is none */
 	struct pairs headers;
 	char *query; /* "" where none */
+};
+
+/* What a sample is to say instead of its own values. */
+struct sample_wish {
+	const char *conversation, *customer, *email; /* NULL: as in the sample */
+	int64_t now_ms;
 };
 
 void sample_compile(struct sample *s, const struct node *n, struct problems *problems);

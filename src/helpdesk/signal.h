@@ -29,6 +29,8 @@ struct signal {
 	 * address, or what attributes and URL need. The first question can be asked: inquiry_new will not say -ENOENT.
 	 */
 	bool wants_lookup;
+	/* wants_lookup: under which the answer is kept: the same where the same would be asked. NULL else. */
+	char *lookup_key;
 	struct json_object *attributes; /* flat: text, numbers, booleans, lists of text; absent facts are absent */
 	char *conversation_url;         /* NULL where a part is missing */
 };

@@ -9,6 +9,7 @@
 
 #include "base/node.h"
 #include "base/problems.h"
+#include "helpdesk/matcher.h"
 #include "helpdesk/reference.h"
 #include "helpdesk/template.h"
 
@@ -36,8 +37,11 @@ struct step_take {
 struct step {
 	struct template *url;
 	enum step_method method;
-	char *header; /* header: its name */
-	char *scheme; /* bearer, header: what stands before the token; bearer: "Bearer" */
+	char *header;         /* header: its name */
+	char *scheme;         /* bearer, header: what stands before the token; bearer: "Bearer" */
+	char *suffix;         /* basic: what the user must end with ("/token"); NULL: nothing */
+	struct matcher *when; /* over the webhook; NULL: always */
+	char *sample;         /* an answer's body, JSON; NULL: none */
 	struct step_header headers[STEP_HEADERS_MAX];
 	size_t headers_n;
 	struct reference *emails, *primary, *moved; /* in the answer; NULL: none */

@@ -5,6 +5,22 @@
 #include "helpdesk/attributes.h"
 #include "helpdesk/signal.h"
 
+/* The body of the opened sample with these values; NULL where there is none. */
+static char *filled(const struct definition *d, const char *conversation, const char *customer, const char *email,
+		    int64_t now_ms)
+{
+	const struct sample_wish wish = {
+		.conversation = conversation, .customer = customer, .email = email, .now_ms = now_ms};
+	struct sample s;
+	char *body;
+
+	if (definition_sample_fill(d, TRANSITION_OPENED, &wish, &s) < 0)
+		return NULL;
+	body = TAKE(s.body);
+	sample_done(&s);
+	return body;
+}
+
 static void the_shipped_gladly_reads(void **state)
 {
 	struct definition *d = with_gladly();
@@ -39,7 +55,7 @@ static void the_least_definition_has_defaults(void **state)
 	assert_false(definition_has_lookup(d));
 	assert_false(definition_needs_lookup(d));
 	assert_null(definition_sample(d, TRANSITION_OPENED));
-	assert_null(definition_sample_filled(d, TRANSITION_OPENED, "C", NULL, NULL, 1));
+	assert_null(filled(d, "C", NULL, NULL, 1));
 	assert_string_equal(definition_sample_query(d, TRANSITION_OPENED), "");
 	definition_free(d);
 }
@@ -367,14 +383,14 @@ static void a_sample_is_filled_where_the_definition_reads(void **state)
 	CLEANUP(mem_freep) char *all = NULL, *few = NULL, *text = NULL;
 
 	(void)state;
-	all = definition_sample_filled(d, TRANSITION_OPENED, "42", "9", "jo@example.com", INT64_C(1763740800123));
+	all = filled(d, "42", "9", "jo@example.com", INT64_C(1763740800123));
 	assert_string_equal(all, "{\"type\":\"opened\",\"id\":42,\"at\":\"2025-11-21T16:00:00.123Z\","
 				 "\"event\":\"sample-opened-1763740800123\",\"who\":{\"id\":\"9\","
 				 "\"mails\":[\"jo@example.com\",\"jo@example.com\"]}}");
-	few = definition_sample_filled(d, TRANSITION_OPENED, NULL, NULL, NULL, INT64_C(1763740800123));
+	few = filled(d, NULL, NULL, NULL, INT64_C(1763740800123));
 	assert_non_null(strstr(few, "\"id\":5,"));
 	assert_non_null(strstr(few, "older@example.com"));
-	text = definition_sample_filled(d, TRANSITION_OPENED, "c-1", NULL, NULL, INT64_C(1763740800123));
+	text = filled(d, "c-1", NULL, NULL, INT64_C(1763740800123));
 	assert_non_null(strstr(text, "\"id\":\"c-1\","));
 	definition_free(d);
 }
@@ -399,7 +415,7 @@ static void a_samples_time_keeps_its_form(void **state)
 				     BARE_DEFINITION, cases[i].at);
 		struct definition *d = with_definition(yaml, NULL);
 		CLEANUP(mem_freep)
-		char *body = definition_sample_filled(d, TRANSITION_OPENED, NULL, NULL, NULL, INT64_C(1763740800123));
+		char *body = filled(d, NULL, NULL, NULL, INT64_C(1763740800123));
 		CLEANUP(mem_freep)
 		char *expected = mem_fmt("{\"type\":\"opened\",\"id\":5,\"at\":%s}", cases[i].becomes);
 
@@ -431,7 +447,7 @@ static void conversations_may_be_named_by_two_ids(void **state)
 					       "closed: {/type: closed}\nconversation: \"{/account}-{/id}\"\n"
 					       "samples: {opened: {type: opened, account: 3, id: 8}}\n",
 					       NULL);
-	CLEANUP(mem_freep) char *body = definition_sample_filled(d, TRANSITION_OPENED, "99", NULL, NULL, 1);
+	CLEANUP(mem_freep) char *body = filled(d, "99", NULL, NULL, 1);
 	struct webhook w = {.body = body, .body_len = strlen(body)};
 	struct reading r;
 

@@ -1,0 +1,145 @@
+/*
+ * The names that a definition's templates may use: base_url, the parameters as the source chose them, what lookups
+ * take.
+ */
+#include <config.h>
+
+#include "helpdesk/definition_reader.h"
+
+#include <string.h>
+
+#include "helpdesk/keys.h"
+
+void reader_add_name(struct reader *r, const struct node *at, const char *name, const char *value)
+{
+	if (pairs_get(&r->known, name))
+		problems_error(r->problems, at, "the name \"%.64s\" is there already", name);
+	pairs_add(&r->known, name, "");
+	if (value)
+		pairs_add(&r->d->names, name, value);
+}
+
+/* The choice that the source made, or the first; NULL where there is none of that name. */
+static const struct node *parameter_choice(struct reader *r, const struct node *parameter, const struct node *with)
+{
+	CLEANUP(mem_freep) const char **names = NULL;
+
+	if (!with)
+		return parameter->items[0];
+	names = mem_new(parameter->n + 1, sizeof(*names));
+	for (size_t i = 0; i < parameter->n; i++) {
+		const struct node *choice = parameter->items[i];
+
+		names[i] = choice->key ? choice->key : choice->text;
+		if (with->type == NODE_SCALAR && text_is(names[i], with->text))
+			return choice;
+	}
+	keys_error(with, parameter->key, with->type == NODE_SCALAR ? with->text : node_kind(with), names, r->problems);
+	return NULL;
+}
+
+/* {us: {api: …, app: …}, eu: {…}}: the name is the choice, the choice's members are names of their own. */
+static void read_parameter_mapping(struct reader *r, const struct node *parameter, const struct node *choice)
+{
+	reader_add_name(r, parameter, parameter->key, choice->type == NODE_SCALAR ? choice->text : choice->key);
+	for (size_t i = 0; choice->type == NODE_MAP && i < choice->n; i++) {
+		const struct node *member = choice->items[i];
+
+		if (member->type != NODE_SCALAR)
+			problems_error(r->problems, member, "expected text, not %s", node_kind(member));
+		reader_add_name(r, member, member->key, member->text);
+	}
+}
+
+static void read_parameter(struct reader *r, const struct node *parameter, const struct node *with)
+{
+	const struct node *choice;
+	const char *text = parameter->text;
+
+	for (size_t i = 0; i < parameter->n; i++) {
+		choice = parameter->items[i];
+		if (choice->type != NODE_SCALAR && (parameter->type == NODE_LIST || choice->type != NODE_MAP)) {
+			problems_error(r->problems, choice, "expected text%s, not %s",
+				       parameter->type == NODE_MAP ? " or a mapping from names to texts" : "",
+				       node_kind(choice));
+			return;
+		}
+	}
+	if (parameter->n > 0) {
+		choice = parameter_choice(r, parameter, with);
+		if (choice)
+			read_parameter_mapping(r, parameter, choice);
+		return;
+	}
+	if (with && with->type != NODE_SCALAR)
+		problems_error(r->problems, with, "expected text, not %s", node_kind(with));
+	else if (with)
+		text = with->text;
+	else if (r->binding && !text)
+		problems_error(r->problems, parameter, "this parameter has no default: set it by `with`, as in {%s: …}",
+			       parameter->key);
+	reader_add_name(r, parameter, parameter->key, text);
+}
+
+static void read_with(struct reader *r, const struct node *parameters, const struct node *with)
+{
+	if (with->type != NODE_MAP) {
+		problems_error(r->problems, with, "expected a mapping from parameters to values, not %s",
+			       node_kind(with));
+		return;
+	}
+	for (size_t i = 0; i < with->n; i++)
+		if (!node_get(parameters, with->items[i]->key))
+			problems_error(r->problems, with->items[i], "this definition has no parameter \"%.64s\"",
+				       with->items[i]->key);
+}
+
+void reader_read_names(struct reader *r)
+{
+	const struct node *parameters = node_get(r->n, "parameters");
+	const struct node *with = r->binding ? r->binding->with : NULL;
+	CLEANUP(mem_freep) char *base = mem_str(r->binding ? r->binding->base_url : NULL);
+
+	for (size_t len = base ? strlen(base) : 0; len > 0 && base[len - 1] == '/'; len--)
+		base[len - 1] = '\0';
+	reader_add_name(r, r->n, "base_url", base);
+	if (with)
+		read_with(r, parameters, with);
+	if (!parameters)
+		return;
+	if (parameters->type != NODE_MAP) {
+		problems_error(r->problems, parameters, "expected a mapping, not %s", node_kind(parameters));
+		return;
+	}
+	for (size_t i = 0; i < parameters->n; i++)
+		read_parameter(r, parameters->items[i], node_get(with, parameters->items[i]->key));
+}
+
+/* ---- use of names ------------------------------------------------------------------------------------------------ */
+
+static bool step_takes(const struct definition *d, const char *name)
+{
+	for (size_t i = 0; i < d->steps_n; i++)
+		for (size_t j = 0; j < d->steps[i].take_n; j++)
+			if (text_same(d->steps[i].take[j].name, name))
+				return true;
+	return false;
+}
+
+/* A name that nobody fills is a typo: the template would never have a value. */
+void name_check_one(void *ctx, const struct reference *reference)
+{
+	struct name_check *c = ctx;
+	const char *name = reference_name(reference), *known[64];
+	size_t n = 0;
+
+	if (!name)
+		return;
+	c->shows_taken = c->shows_taken || step_takes(c->r->d, name);
+	if (pairs_get(&c->r->known, name))
+		return;
+	for (; n < c->r->known.n && n < 63; n++)
+		known[n] = c->r->known.items[n].name;
+	known[n] = NULL;
+	keys_error(c->at, "name", name, known, c->r->problems);
+}

@@ -1,0 +1,38 @@
+/*
+ * definition_reader: a definition in the making; for the files of its compiler only (definition_compile.c, which calls
+ * the others in a fixed order: names first, as templates need them; samples last, as they are read by the result).
+ */
+#ifndef HELPDESK_DEFINITION_READER_H
+#define HELPDESK_DEFINITION_READER_H
+
+#include "helpdesk/definition_parts.h"
+
+struct reader {
+	struct definition *d;
+	const struct node *n;
+	const struct definition_binding *binding; /* or NULL */
+	struct problems *problems;
+	struct pairs known; /* every name that a template may use; no values */
+};
+
+/* definition_names.c: base_url and parameters become names. */
+void reader_read_names(struct reader *r);
+/* A name that templates may use from now on; value: NULL where only a lookup will tell it. */
+void reader_add_name(struct reader *r, const struct node *at, const char *name, const char *value);
+
+/* For fact_references, template_references, …: tells of a name that nobody fills, at `at`. */
+struct name_check {
+	struct reader *r;
+	const struct node *at;
+	bool shows_taken; /* set where some reference names what a lookup takes */
+};
+void name_check_one(void *ctx, const struct reference *reference);
+
+/* definition_lookup.c: the steps. */
+void reader_read_lookup(struct reader *r);
+/* definition_headers.c: which headers a webhook keeps. Only of a definition without mistakes: all parts are there. */
+void reader_read_headers(struct reader *r);
+/* definition_samples.c: compiles the samples and reads them as a test. The same condition. */
+void reader_read_samples(struct reader *r);
+
+#endif
