@@ -33,6 +33,44 @@ void digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES])
 	free(d);
 }
 
+static const struct {
+	gnutls_mac_algorithm_t mac;
+	size_t bytes;
+} digest_algorithms[] = {
+	[DIGEST_SHA1] = {GNUTLS_MAC_SHA1, 20},
+	[DIGEST_SHA256] = {GNUTLS_MAC_SHA256, DIGEST_SHA256_BYTES},
+	[DIGEST_SHA512] = {GNUTLS_MAC_SHA512, DIGEST_BYTES_MAX},
+};
+
+struct digest_hmac {
+	gnutls_hmac_hd_t hmac;
+};
+
+size_t digest_bytes(enum digest_algorithm a)
+{
+	return digest_algorithms[a].bytes;
+}
+
+struct digest_hmac *digest_hmac_new(enum digest_algorithm a, const void *key, size_t key_len)
+{
+	struct digest_hmac *h = mem_new(1, sizeof(*h));
+
+	INSIST(gnutls_hmac_init(&h->hmac, digest_algorithms[a].mac, key, key_len) == 0);
+	return h;
+}
+
+void digest_hmac_add(struct digest_hmac *h, const void *bytes, size_t n)
+{
+	if (n > 0)
+		INSIST(gnutls_hmac(h->hmac, bytes, n) == 0);
+}
+
+void digest_hmac_end(struct digest_hmac *h, unsigned char *out)
+{
+	gnutls_hmac_deinit(h->hmac, out);
+	free(h);
+}
+
 void digest_hex(const unsigned char *bytes, size_t n, char *out)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -42,6 +80,33 @@ void digest_hex(const unsigned char *bytes, size_t n, char *out)
 		*out++ = digits[bytes[i] & 15];
 	}
 	*out = '\0';
+}
+
+static int digest_unhex_one(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int digest_unhex(const char *text, size_t len, char **ret, size_t *ret_len)
+{
+	CLEANUP(mem_freep) char *bytes = mem_new(len / 2 + 1, 1);
+
+	if (len % 2 != 0)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i += 2) {
+		int high = digest_unhex_one(text[i]), low = digest_unhex_one(text[i + 1]);
+
+		if (high < 0 || low < 0)
+			return -EINVAL;
+		bytes[i / 2] = (char)(high * 16 + low);
+	}
+	*ret_len = len / 2;
+	*ret = TAKE(bytes);
+	return 0;
 }
 
 bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len)

@@ -1,5 +1,5 @@
 /*
- * digest: hashes, constant-time comparison, random bytes; GnuTLS underneath. Any thread.
+ * digest: hashes, keyed hashes, constant-time comparison, random bytes; GnuTLS underneath. Any thread.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
@@ -16,8 +16,23 @@ struct digest *digest_new(void);
 void digest_add(struct digest *d, const void *bytes, size_t n);
 void digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES]); /* frees d */
 
+enum digest_algorithm {
+	DIGEST_SHA1,
+	DIGEST_SHA256,
+	DIGEST_SHA512,
+};
+#define DIGEST_BYTES_MAX 64
+size_t digest_bytes(enum digest_algorithm a); /* how long a digest of it is */
+
+struct digest_hmac; /* an HMAC (RFC 2104) in the making */
+struct digest_hmac *digest_hmac_new(enum digest_algorithm a, const void *key, size_t key_len);
+void digest_hmac_add(struct digest_hmac *h, const void *bytes, size_t n);
+void digest_hmac_end(struct digest_hmac *h, unsigned char *out); /* digest_bytes() of them; frees h */
+
 /* Lower-case hexadecimal; out holds 2 n + 1 bytes. */
 void digest_hex(const unsigned char *bytes, size_t n, char *out);
+/* Hexadecimal of either case. -EINVAL on anything else and on half a byte; the caller owns *ret, which is NUL-ended. */
+int digest_unhex(const char *text, size_t len, char **ret, size_t *ret_len) __attribute__((warn_unused_result));
 
 /* Equal, in a time that depends on the lengths only. */
 bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len);
