@@ -1,0 +1,355 @@
+/*
+ * libFuzzer on what strangers may send: definition × query and headers × body × what the helpdesk's API answers.
+ *
+ * An input is text in sections, each ended by a line "--":
+ *
+ *   NAME of a shipped definition, or a definition itself (YAML)
+ *   QUERY, then a header a line, "Name: value"
+ *   BODY
+ *   ANSWER … (at most three)
+ *
+ * Beyond not crashing: a signature is never right by chance, a right one is always accepted; a webhook that was split
+ * does not split again; a marked webhook reads the same again; what is read is flat and clean. DESKBRIDGE_PRESETS says
+ * where the definitions are.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "config/yaml.h"
+#include "helpdesk/batch.h"
+#include "helpdesk/inquiry.h"
+#include "helpdesk/signal.h"
+
+#define RECEIVED_MS INT64_C(1795176000000)
+#define SECTIONS_MAX 6
+#define PRESETS_MAX 64
+#define ITEMS_MAX 8 /* of a batch, looked at */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct section {
+	const char *text;
+	size_t len;
+};
+
+struct preset {
+	char *name;
+	struct node *tree;
+	struct definition *definition;
+};
+
+static struct preset presets[PRESETS_MAX];
+static size_t presets_n;
+
+#define HOLDS(condition)                                                    \
+	do {                                                                \
+		if (!(condition)) {                                         \
+			fprintf(stderr, "does not hold: %s\n", #condition); \
+			abort();                                            \
+		}                                                           \
+	} while (0)
+
+/* ---- input ------------------------------------------------------------------------------------------------------- */
+
+static size_t sections_cut(const char *text, size_t len, struct section *to)
+{
+	size_t n = 0;
+
+	while (n < SECTIONS_MAX - 1) {
+		const char *end = memmem(text, len, "\n--\n", 4);
+
+		if (!end)
+			break;
+		to[n++] = (struct section){text, (size_t)(end - text)};
+		len -= (size_t)(end + 4 - text);
+		text = end + 4;
+	}
+	to[n++] = (struct section){text, len};
+	return n;
+}
+
+static struct definition *compile(const char *file, const char *text, size_t len, struct node **ret_tree)
+{
+	static const struct definition_binding binding = {.base_url = "https://desk.example.com"};
+	struct problems problems = {0};
+	struct definition *d = NULL;
+
+	*ret_tree = NULL;
+	if (yaml_load(file, text, len, ret_tree, &problems) == 0 && problems.errors == 0 && *ret_tree)
+		d = definition_compile(*ret_tree, &binding, &problems);
+	HOLDS(d || problems.errors > 0);
+	problems_done(&problems);
+	return d;
+}
+
+/* A shipped definition is compiled once; NULL: there is none of that name. */
+static struct definition *preset_get(const struct section *name)
+{
+	const char *folder = getenv("DESKBRIDGE_PRESETS");
+	CLEANUP(mem_freep) char *short_name = mem_strn(name->text, name->len);
+	CLEANUP(mem_freep) char *file = NULL, *text = NULL;
+	struct preset *p;
+	size_t len;
+
+	for (size_t i = 0; i < presets_n; i++)
+		if (strcmp(presets[i].name, short_name) == 0)
+			return presets[i].definition;
+	if (!folder || presets_n == PRESETS_MAX || strchr(short_name, '/'))
+		return NULL;
+	file = mem_fmt("%s/%s.yaml", folder, short_name);
+	if (yaml_read_file(file, YAML_SIZE_MAX, &text, &len) < 0)
+		return NULL;
+	p = &presets[presets_n++];
+	p->name = TAKE(short_name);
+	p->definition = compile(file, text, len, &p->tree);
+	HOLDS(p->definition);
+	return p->definition;
+}
+
+/* The first line is the query. */
+static void read_headers(const struct section *s, struct pairs *headers, char **query)
+{
+	CLEANUP(mem_freep) char *all = mem_strn(s->text, s->len);
+	char *rest = all, *line = strsep(&rest, "\n");
+
+	*query = mem_str(line);
+	while (headers->n < 50 && (line = strsep(&rest, "\n"))) {
+		char *colon = strchr(line, ':');
+
+		if (!colon || colon == line)
+			continue;
+		*colon = '\0';
+		pairs_add(headers, line, text_trim(colon + 1));
+	}
+}
+
+/* ---- proof ------------------------------------------------------------------------------------------------------- */
+
+/* One secret that the method can have. */
+static const char *secret_for(const struct proof *p)
+{
+	static const char *const some[] = {"c2VjcmV0LW9mLWEtd2ViaG9vay0x", "736563726574206f66206120776562686f6f6b",
+					   "whsec_c2VjcmV0LW9mLWEtd2ViaG9vay0x"};
+
+	for (size_t i = 0; i < sizeof(some) / sizeof(*some); i++)
+		if (!proof_secret_fault(p, some[i]))
+			return some[i];
+	return NULL;
+}
+
+static bool is_signature(const struct proof *p)
+{
+	return text_is(proof_method(p), "hmac") || text_is(proof_method(p), "standard-webhooks");
+}
+
+static void try_proof(const struct proof *p, const struct pairs *headers, const char *query, const struct section *body)
+{
+	const char *secret = secret_for(p);
+	const struct proof_secrets secrets = {.user = "user", .secrets = &secret, .n = 1};
+	struct proof_request request = {.method = "POST",
+					.url = "https://bridge.example.com/webhooks/x",
+					.headers = headers,
+					.query = query,
+					.body = body->text,
+					.body_len = body->len,
+					.now_ms = RECEIVED_MS};
+	struct pairs shown = {0}, all = {0};
+	CLEANUP(mem_freep) char *shown_query = NULL;
+	CLEANUP(mem_freep) char *whole = NULL;
+
+	if (!secret)
+		return;
+	(void)proof_is_shown(p, headers, query);
+	if (is_signature(p))
+		HOLDS(proof_check(p, &secrets, &request) != PROOF_GOOD);
+	else
+		(void)proof_check(p, &secrets, &request);
+	proof_make(p, &secrets, &request, &shown, &shown_query);
+	for (size_t i = 0; i < shown.n; i++)
+		pairs_add(&all, shown.items[i].name, shown.items[i].value);
+	for (size_t i = 0; i < headers->n; i++)
+		pairs_add(&all, headers->items[i].name, headers->items[i].value);
+	whole = mem_fmt("%s%s%s", shown_query ? shown_query : "", shown_query ? "&" : "", query);
+	request.headers = &all;
+	request.query = whole;
+	/* Where the time of signing stands in the body, it is the body's own. */
+	if (shown.n > 0 || shown_query)
+		HOLDS(proof_check(p, &secrets, &request) != PROOF_MISSING);
+	pairs_done(&shown);
+	pairs_done(&all);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static void check_addresses(const struct addresses *a)
+{
+	char again[EMAIL_MAX + 1];
+
+	HOLDS(a->n <= ADDRESSES_MAX);
+	for (size_t i = 0; i < a->n; i++)
+		HOLDS(email_normalise(a->items[i].email, again) == 0 && strcmp(again, a->items[i].email) == 0);
+}
+
+static void check_flat(struct json_object *attributes)
+{
+	json_object_object_foreach(attributes, key, value)
+	{
+		HOLDS(key[0] != '\0' && value && !json_object_is_type(value, json_type_object));
+		for (size_t i = 0; json_object_is_type(value, json_type_array) && i < json_object_array_length(value);
+		     i++)
+			HOLDS(json_object_is_type(json_object_array_get_idx(value, i), json_type_string));
+	}
+}
+
+static void check_signal(const struct signal *s)
+{
+	HOLDS(s->conversation && s->conversation[0] != '\0' && strlen(s->conversation) <= 512);
+	HOLDS(s->transition < TRANSITION_EXPIRED);
+	check_addresses(&s->addresses);
+	check_flat(s->attributes);
+}
+
+/* Walks the lookup over the given answers; each may be the whole truth or nonsense. */
+static void ask(const struct definition *d, const struct webhook *w, const struct section *answers, size_t n)
+{
+	static const struct inquiry_secrets secrets = {.user = "u", .password = "p", .token = "t"};
+	static const unsigned statuses[] = {200, 301, 404, 429};
+	struct customer customer = {0}, again;
+	struct inquiry *q = NULL;
+	struct reading reading;
+	struct err e;
+	char *text;
+
+	if (inquiry_new(d, w, &q, &e) < 0)
+		return;
+	for (size_t i = 0; i < 12; i++) {
+		const struct section *answer = n > 0 ? &answers[i % n] : &(struct section){"{}", 2};
+		struct pairs headers = {0};
+		char *url = NULL;
+
+		if (inquiry_next(q, &secrets, &url, &headers, &e) != 0)
+			break;
+		HOLDS(strncmp(url, "http", 4) == 0 && !strpbrk(url, " \r\n"));
+		free(url);
+		pairs_done(&headers);
+		if (inquiry_answer(q, answer->len > 0 ? statuses[(unsigned char)answer->text[0] % 4] : 200,
+				   "application/json", answer->text, answer->len, &e) > INQUIRY_MOVED)
+			break;
+	}
+	inquiry_result(q, &customer);
+	inquiry_free(q);
+	check_addresses(&customer.addresses);
+	text = customer_text(&customer);
+	HOLDS(customer_read(text, &again, &e) == 0);
+	customer_done(&again);
+	free(text);
+	reading_make(d, w, &customer, &reading);
+	if (reading.kind == READING_SIGNAL)
+		check_signal(&reading.signal);
+	reading_done(&reading);
+	customer_done(&customer);
+}
+
+static void read_item(const struct definition *d, struct webhook *w, const struct section *answers, size_t n)
+{
+	struct reading reading, again;
+
+	reading_make(d, w, NULL, &reading);
+	if (reading.kind == READING_UNREADABLE)
+		HOLDS(reading.reason.text[0] != '\0');
+	if (reading.kind == READING_SIGNAL) {
+		check_signal(&reading.signal);
+		HOLDS(!reading.signal.wants_lookup || reading.signal.lookup_key);
+		reading_mark(&reading, w);
+		reading_make(d, w, NULL, &again);
+		HOLDS(again.kind == READING_SIGNAL && again.signal.transition == reading.signal.transition);
+		HOLDS(strcmp(again.signal.conversation, reading.signal.conversation) == 0);
+		HOLDS(again.has_delivery == reading.has_delivery &&
+		      memcmp(again.delivery, reading.delivery, sizeof(again.delivery)) == 0);
+		reading_done(&again);
+		ask(d, w, answers, n);
+	}
+	reading_done(&reading);
+}
+
+static void check_split_once(const struct definition *d, const char *body, size_t len)
+{
+	struct batch *b;
+	size_t again_len;
+	struct err e;
+	char *again;
+
+	HOLDS(batch_open(d, body, len, &b, &e) == 0 && batch_items(b) == 1);
+	again = batch_item(b, 0, &again_len);
+	HOLDS(again_len == len && memcmp(again, body, len) == 0);
+	free(again);
+	batch_close(b);
+}
+
+static void read_body(const struct definition *d, const struct pairs *headers, char *query, const struct section *s,
+		      const struct section *answers, size_t n)
+{
+	char *whole = mem_strn(s->text, s->len); /* exactly as long, so that reading past its end is seen */
+	struct batch *b = NULL;
+	struct buf lines;
+	struct err e;
+
+	if (batch_open(d, whole, s->len, &b, &e) < 0) {
+		struct webhook w = {.query = query,
+				    .headers = *headers,
+				    .body = whole,
+				    .body_len = s->len,
+				    .received_ms = RECEIVED_MS};
+
+		HOLDS(e.text[0] != '\0');
+		read_item(d, &w, answers, n);
+		free(w.conversation);
+		free(w.customer);
+		free(whole);
+		return;
+	}
+	for (size_t i = 0; i < batch_items(b) && i < ITEMS_MAX; i++) {
+		struct webhook w = {.query = query, .headers = *headers, .received_ms = RECEIVED_MS};
+
+		w.body = batch_item(b, i, &w.body_len);
+		check_split_once(d, w.body, w.body_len);
+		buf_init(&lines, 1 << 20);
+		reading_explain(d, &w, &lines);
+		buf_done(&lines);
+		read_item(d, &w, answers, n);
+		free(w.body);
+		free(w.conversation);
+		free(w.customer);
+	}
+	batch_close(b);
+	free(whole);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct section sections[SECTIONS_MAX];
+	size_t n = sections_cut((const char *)data, size, sections);
+	CLEANUP(mem_freep) char *query = NULL;
+	struct definition *own = NULL, *d;
+	struct pairs headers = {0};
+	struct node *tree = NULL;
+
+	if (n < 3)
+		return 0;
+	d = preset_get(&sections[0]);
+	if (!d && memchr(sections[0].text, '\n', sections[0].len))
+		d = own = compile("definition.yaml", sections[0].text, sections[0].len, &tree);
+	if (d) {
+		read_headers(&sections[1], &headers, &query);
+		try_proof(definition_proof(d), &headers, query, &sections[2]);
+		read_body(d, &headers, query, &sections[2], &sections[3], n - 3);
+	}
+	pairs_done(&headers);
+	definition_free(own);
+	node_free(tree);
+	return 0;
+}
