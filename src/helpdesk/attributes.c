@@ -70,12 +70,14 @@ static void attribute_compile(struct attribute *a, const struct node *n, struct 
 	if (n->type == NODE_MAP && n->n == 1) {
 		a->fact = fact_compile_text(n->items[0], n->items[0]->key, problems);
 		attribute_compile_words(a, n->items[0], problems);
-	} else if (n->type == NODE_SCALAR) {
+	} else if (n->type == NODE_SCALAR || n->type == NODE_LIST) {
 		a->fact = fact_compile(n, problems);
 	} else {
-		problems_error(problems, n,
-			       "expected a reference, a template, or {reference: {VALUE: text, \"*\": text}}, not %s",
-			       n->type == NODE_MAP ? "a mapping of several" : node_kind(n));
+		problems_error(
+			problems, n,
+			"expected a reference, a template, a list of them, or {reference: {VALUE: text, \"*\": text}}, "
+			"not %s",
+			n->type == NODE_MAP ? "a mapping of several" : node_kind(n));
 	}
 }
 
@@ -128,24 +130,12 @@ static struct json_object *attribute_word(const struct attribute *a, const char 
 
 static struct json_object *attribute_read(const struct attribute *a, const struct scope *s)
 {
-	const struct reference *r = fact_reference(a->fact);
-	struct json_object *value = NULL;
-	struct values v;
+	CLEANUP(mem_freep) char *text = NULL;
 
-	if (a->words || !r) {
-		CLEANUP(mem_freep) char *text = fact_text(a->fact, s);
-
-		if (!text)
-			return NULL;
-		return a->words ? attribute_word(a, text) : flat_text(text);
-	}
-	reference_values(r, s, &v);
-	if (reference_stars(r) > 0)
-		value = flat_list(&v);
-	else if (v.n > 0)
-		value = flat_value(v.items[0]);
-	values_done(&v);
-	return value;
+	if (!a->words)
+		return fact_value(a->fact, s);
+	text = fact_text(a->fact, s);
+	return text ? attribute_word(a, text) : NULL;
 }
 
 /* "Inbox ID": an identifier, whatever the desk writes it as. Klaviyo would segment 7 and "7" apart. */

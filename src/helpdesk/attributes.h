@@ -1,7 +1,8 @@
 /*
  * attributes: `attributes` of a definition: the event's properties that a helpdesk's webhook fills. Pure.
  *
- * NAME: reference, template, or {reference: {VALUE: text, "*": text}}; what is absent in a webhook is left out.
+ * NAME: reference, template, a list of them of which the first that finds something counts, or
+ * {reference: {VALUE: text, "*": text}}; what is absent in a webhook is left out.
  */
 #ifndef HELPDESK_ATTRIBUTES_H
 #define HELPDESK_ATTRIBUTES_H

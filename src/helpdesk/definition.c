@@ -16,6 +16,12 @@ void definition_free(struct definition *d)
 	free(d->documentation);
 	free(d->verified);
 	free(d->setup);
+	free(d->unconfirmed);
+	for (size_t i = 0; i < TRANSITION_EXPIRED; i++)
+		free(d->paste[i]);
+	reference_free(d->each);
+	free(d->challenge);
+	free(d->base_url);
 	proof_free(d->proof);
 	pairs_done(&d->names);
 	pairs_done(&d->headers);
@@ -31,8 +37,7 @@ void definition_free(struct definition *d)
 	fact_free(d->time);
 	fact_free(d->created);
 	fact_free(d->closed_at);
-	reference_free(d->emails);
-	reference_free(d->primary);
+	email_places_done(&d->emails);
 	for (size_t i = 0; i < d->steps_n; i++)
 		step_done(&d->steps[i]);
 	attributes_free(d->attributes);
@@ -58,6 +63,42 @@ const char *definition_verified(const struct definition *d)
 const char *definition_setup(const struct definition *d)
 {
 	return d->setup;
+}
+
+const char *definition_unconfirmed(const struct definition *d)
+{
+	return d->unconfirmed;
+}
+
+const char *definition_paste(const struct definition *d, enum transition t)
+{
+	return t < TRANSITION_EXPIRED ? d->paste[t] : NULL;
+}
+
+enum body_form definition_body(const struct definition *d)
+{
+	return d->body;
+}
+
+const char *definition_challenge(const struct definition *d)
+{
+	return d->challenge;
+}
+
+const char *definition_base_url(const struct definition *d)
+{
+	return d->base_url;
+}
+
+size_t definition_steps(const struct definition *d)
+{
+	return d->steps_n;
+}
+
+const struct step *definition_step_at(const struct definition *d, size_t i)
+{
+	INSIST(i < d->steps_n);
+	return &d->steps[i];
 }
 
 const struct proof *definition_proof(const struct definition *d)
@@ -94,7 +135,7 @@ bool definition_needs_base_url(const struct definition *d)
 {
 	bool found = false;
 
-	for (size_t i = 0; i < d->steps_n; i++) {
+	for (size_t i = 0; i < d->steps_n && !d->base_url; i++) {
 		const struct step *s = &d->steps[i];
 
 		if (s->optional)
@@ -149,32 +190,13 @@ int definition_step(const struct definition *d, const struct scope *s, size_t *s
 	return err_set(reterr, -ENOENT, "nothing to look up");
 }
 
-static bool value_is_true(struct json_object *o)
-{
-	CLEANUP(mem_freep) char *text = json_scalar(o);
-
-	return text && (text_same(text, "true") || strcmp(text, "1") == 0);
-}
-
 void definition_addresses(const struct reference *emails, const struct reference *primary, const struct scope *s,
 			  struct addresses *to)
 {
-	struct values found, marks = {0};
+	const struct email_places places = {
+		.emails = {(struct reference *)emails}, .n = emails != NULL, .primary = (struct reference *)primary};
 
-	if (!emails)
-		return;
-	if (primary)
-		reference_values_beside(emails, primary, s, &found, &marks);
-	else
-		reference_values(emails, s, &found);
-	for (size_t i = 0; i < found.n; i++) {
-		CLEANUP(mem_freep) char *raw = json_scalar(found.items[i]);
-
-		if (raw)
-			(void)addresses_add(to, raw, i < marks.n && value_is_true(marks.items[i]));
-	}
-	values_done(&found);
-	values_done(&marks);
+	(void)email_places_read(&places, s, to);
 }
 
 /* ---- samples ----------------------------------------------------------------------------------------------------- */

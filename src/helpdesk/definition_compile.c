@@ -11,10 +11,22 @@
 #include "helpdesk/keys.h"
 
 static const char *const definition_keys[] = {
-	"label",     "documentation", "verified", "setup",      "authenticate", "delivery",   "ping",
-	"opened",    "reopened",      "closed",   "identified", "conversation", "time",       "created",
-	"closed_at", "customer",      "emails",   "primary",    "lookup",       "attributes", "conversation_url",
-	"reports",   "parameters",    "samples",  "each",       "body",         "challenge",  NULL,
+	"label",      "documentation",
+	"verified",   "unconfirmed",
+	"setup",      "authenticate",
+	"challenge",  "body",
+	"each",       "delivery",
+	"ping",       "opened",
+	"reopened",   "closed",
+	"identified", "conversation",
+	"time",       "created",
+	"closed_at",  "customer",
+	"emails",     "primary",
+	"base_url",   "lookup",
+	"attributes", "conversation_url",
+	"reports",    "parameters",
+	"samples",    "paste",
+	NULL,
 };
 
 /* ---- texts and names --------------------------------------------------------------------------------------------- */
@@ -62,25 +74,75 @@ static void read_texts(struct reader *r)
 	r->d->label = reader_text(r, reader_required(r, "label"));
 	r->d->documentation = reader_text(r, node_get(r->n, "documentation"));
 	r->d->setup = reader_text(r, node_get(r->n, "setup"));
+	r->d->unconfirmed = reader_text(r, node_get(r->n, "unconfirmed"));
 	r->d->verified = mem_str(reader_word(r, "verified", verified));
 	r->d->reports_state = strcmp(reader_word(r, "reports", reports), "state") == 0;
 }
 
-static void read_later_keys(struct reader *r)
+/* One text for all transitions, or one each. */
+static void read_paste(struct reader *r)
 {
-	static const char *const later[] = {"each", "challenge", NULL};
-	const struct node *body = node_get(r->n, "body");
+	static const char *const known[] = {"opened", "reopened", "closed", NULL};
+	const struct node *n = node_get(r->n, "paste");
+	enum transition t;
 
-	for (size_t i = 0; later[i]; i++)
-		if (node_get(r->n, later[i]))
-			problems_error(r->problems, node_get(r->n, later[i]), "`%s` is not supported by this version",
-				       later[i]);
-	if (!body || text_is(node_text(r->n, "body"), "json"))
+	if (n && n->type == NODE_MAP)
+		keys_check(n, known, r->problems);
+	for (size_t i = 0; n && known[i]; i++) {
+		INSIST(transition_parse(known[i], &t) == 0);
+		r->d->paste[t] = reader_text(r, n->type == NODE_MAP ? node_get(n, known[i]) : n);
+		if (n->type != NODE_MAP && !r->d->paste[t])
+			return;
+	}
+}
+
+/* ---- the body's form --------------------------------------------------------------------------------------------- */
+
+static void read_each(struct reader *r)
+{
+	const struct node *n = node_get(r->n, "each");
+	struct err e;
+
+	if (!n)
 		return;
-	if (text_is(node_text(r->n, "body"), "form"))
-		problems_error(r->problems, body, "`body: form` is not supported by this version");
+	if (n->type != NODE_SCALAR)
+		problems_error(
+			r->problems, n,
+			"expected a JSON Pointer to the list of items (\"/…\", or \"\" for the whole body), not %s",
+			node_kind(n));
+	else if (reference_compile_array(n->text, &r->d->each, &e) < 0)
+		problems_error(r->problems, n, "%s", e.text);
+	else if (r->d->body == BODY_FORM)
+		problems_error(r->problems, n, "a form holds no list of items: `each` needs `body: json`");
+}
+
+/* {header: NAME} */
+static void read_challenge(struct reader *r)
+{
+	static const char *const known[] = {"header", NULL};
+	const struct node *n = node_get(r->n, "challenge"), *header = node_get(n, "header");
+	CLEANUP(mem_freep) char *text = NULL;
+	struct reference *reference = NULL;
+	struct err e;
+
+	if (!n)
+		return;
+	if (n->type == NODE_MAP)
+		keys_check(n, known, r->problems);
+	if (!header || header->type != NODE_SCALAR) {
+		problems_error(r->problems, n,
+			       "expected {header: NAME}: the header whose value the helpdesk wants back");
+		return;
+	}
+	text = mem_fmt("header:%s", header->text);
+	if (reference_compile(text, REFERENCE_NO_NAMES, &reference, &e) < 0)
+		problems_error(r->problems, header, "expected the name of a header");
+	else if (r->d->proof && text_same(header->text, proof_secret_header(r->d->proof)))
+		problems_error(r->problems, header, "\"%s\" carries the secret, which is never sent back",
+			       header->text);
 	else
-		problems_error(r->problems, body, "expected json or form");
+		r->d->challenge = mem_str(header->text);
+	reference_free(reference);
 }
 
 /* ---- proof and matchers ------------------------------------------------------------------------------------------ */
@@ -132,20 +194,6 @@ static struct fact *read_fact(struct reader *r, const struct node *n)
 	return f;
 }
 
-static struct reference *read_reference(struct reader *r, const struct node *n)
-{
-	struct reference *reference = NULL;
-	struct err e;
-
-	if (!n)
-		return NULL;
-	if (n->type != NODE_SCALAR)
-		problems_error(r->problems, n, "expected a reference (\"/…\"), not %s", node_kind(n));
-	else if (reference_compile(n->text, REFERENCE_NO_NAMES, &reference, &e) < 0)
-		problems_error(r->problems, n, "%s", e.text);
-	return reference;
-}
-
 static void read_facts(struct reader *r)
 {
 	struct definition *d = r->d;
@@ -156,11 +204,7 @@ static void read_facts(struct reader *r)
 	d->time = read_fact(r, node_get(r->n, "time"));
 	d->created = read_fact(r, node_get(r->n, "created"));
 	d->closed_at = read_fact(r, node_get(r->n, "closed_at"));
-	d->emails = read_reference(r, node_get(r->n, "emails"));
-	d->primary = read_reference(r, node_get(r->n, "primary"));
-	if (d->primary && (!d->emails || reference_stars(d->primary) != reference_stars(d->emails)))
-		problems_error(r->problems, node_get(r->n, "primary"),
-			       "expected a reference beside `emails`, with as many *");
+	email_places_compile(&d->emails, node_get(r->n, "emails"), node_get(r->n, "primary"), false, r->problems);
 }
 
 static void read_attribute_names(struct reader *r, const struct node *n, struct name_check *c)
@@ -199,10 +243,14 @@ struct definition *definition_compile(const struct node *n, const struct definit
 	}
 	r.d = mem_new(1, sizeof(*r.d));
 	keys_check(n, definition_keys, problems);
-	read_later_keys(&r);
 	read_texts(&r);
+	read_paste(&r);
 	reader_read_names(&r);
+	reader_read_base_url(&r);
 	read_proof(&r);
+	r.d->body = body_form_compile(node_get(n, "body"), problems);
+	read_each(&r);
+	read_challenge(&r);
 	read_matchers(&r);
 	read_facts(&r);
 	reader_read_lookup(&r);

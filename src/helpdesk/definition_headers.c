@@ -32,11 +32,10 @@ void reader_read_headers(struct reader *r)
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
 		if (facts[i])
 			fact_references(facts[i], keep_header, r);
-	if (d->emails)
-		keep_header(r, d->emails);
-	if (d->primary)
-		keep_header(r, d->primary);
+	email_places_references(&d->emails, keep_header, r);
 	for (size_t i = 0; i < d->steps_n; i++) {
+		if (d->steps[i].when)
+			matcher_references(d->steps[i].when, keep_header, r);
 		template_references(d->steps[i].url, keep_header, r);
 		for (size_t j = 0; j < d->steps[i].headers_n; j++)
 			template_references(d->steps[i].headers[j].value, keep_header, r);

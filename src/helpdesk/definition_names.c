@@ -98,11 +98,8 @@ void reader_read_names(struct reader *r)
 {
 	const struct node *parameters = node_get(r->n, "parameters");
 	const struct node *with = r->binding ? r->binding->with : NULL;
-	CLEANUP(mem_freep) char *base = mem_str(r->binding ? r->binding->base_url : NULL);
 
-	for (size_t len = base ? strlen(base) : 0; len > 0 && base[len - 1] == '/'; len--)
-		base[len - 1] = '\0';
-	reader_add_name(r, r->n, "base_url", base);
+	reader_add_name(r, r->n, "base_url", NULL);
 	if (with)
 		read_with(r, parameters, with);
 	if (!parameters)
@@ -113,6 +110,71 @@ void reader_read_names(struct reader *r)
 	}
 	for (size_t i = 0; i < parameters->n; i++)
 		read_parameter(r, parameters->items[i], node_get(with, parameters->items[i]->key));
+}
+
+/* ---- base_url ---------------------------------------------------------------------------------------------------- */
+
+/* What a source without `lookup.base_url` asks: nothing but its parameters can be in it. */
+static void base_url_check_reference(void *ctx, const struct reference *reference)
+{
+	struct name_check *c = ctx;
+	const char *name = reference_name(reference);
+
+	if (name && strcmp(name, "base_url") != 0)
+		name_check_one(ctx, reference);
+	else
+		problems_error(
+			c->r->problems, c->at,
+			"only parameters may stand in `base_url`, as in \"https://{subdomain}.example.com\", not "
+			"{%s}",
+			reference_text(reference));
+}
+
+static bool url_is_good(const char *url)
+{
+	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+		return false;
+	for (; *url != '\0'; url++)
+		if ((unsigned char)*url <= ' ' || *url == 0x7f)
+			return false;
+	return true;
+}
+
+static char *cut_slashes(char *url)
+{
+	for (size_t len = url ? strlen(url) : 0; len > 0 && url[len - 1] == '/'; len--)
+		url[len - 1] = '\0';
+	return url;
+}
+
+/* Without a source a parameter may have no value yet: then there is no base_url either. */
+static void read_own_base_url(struct reader *r, const struct node *n)
+{
+	struct template *t = template_compile(n, r->problems);
+	const struct scope s = {.names = &r->d->names};
+	struct name_check c = {.r = r, .at = n};
+	size_t errors = r->problems->errors;
+
+	if (!t)
+		return;
+	template_references(t, base_url_check_reference, &c);
+	if (r->problems->errors == errors && template_render(t, &s, TEMPLATE_URL, &r->d->base_url, NULL) == 0 &&
+	    !url_is_good(cut_slashes(r->d->base_url)))
+		problems_error(r->problems, n,
+			       "expected a URL that begins with https://, without blanks, not \"%.200s\"",
+			       r->d->base_url);
+	template_free(t);
+}
+
+void reader_read_base_url(struct reader *r)
+{
+	const struct node *n = node_get(r->n, "base_url");
+	CLEANUP(mem_freep) char *base = cut_slashes(mem_str(r->binding ? r->binding->base_url : NULL));
+
+	if (n)
+		read_own_base_url(r, n);
+	if (base || r->d->base_url)
+		pairs_add(&r->d->names, "base_url", base ? base : r->d->base_url);
 }
 
 /* ---- use of names ------------------------------------------------------------------------------------------------ */

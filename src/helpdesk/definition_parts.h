@@ -6,7 +6,7 @@
 
 #include "helpdesk/attributes.h"
 #include "helpdesk/definition.h"
-#include "helpdesk/email.h"
+#include "helpdesk/email_places.h"
 #include "helpdesk/fact.h"
 #include "helpdesk/matcher.h"
 #include "helpdesk/sample.h"
@@ -18,9 +18,9 @@ struct definition {
 	enum body_form body;
 	struct reference *each; /* a pointer to the array, "" too; NULL: one item a body */
 	char *challenge;        /* a header's name, or NULL */
-	char *base_url;         /* rendered, or NULL */
+	char *base_url;         /* the definition's own with the parameters in place, or NULL */
 	struct proof *proof;
-	struct pairs names;   /* base_url where the source has one, and the parameters as chosen */
+	struct pairs names;   /* the parameters as chosen, and base_url: the source's, else the definition's */
 	struct pairs headers; /* names of those that a webhook keeps; no values */
 	bool reports_state;
 	struct matcher *ping, *identified;        /* NULL: none */
@@ -28,7 +28,7 @@ struct definition {
 	struct fact *conversation;                /* never NULL */
 	struct fact *delivery, *customer;         /* NULL: none */
 	struct fact *time, *created, *closed_at;  /* NULL: none */
-	struct reference *emails, *primary;       /* NULL: none */
+	struct email_places emails;
 	struct step steps[STEPS_MAX];
 	size_t steps_n;
 	int64_t cache_ms;

@@ -15,8 +15,9 @@ struct reader {
 	struct pairs known; /* every name that a template may use; no values */
 };
 
-/* definition_names.c: base_url and parameters become names. */
+/* definition_names.c: parameters become names; then base_url, the source's or the definition's own. */
 void reader_read_names(struct reader *r);
+void reader_read_base_url(struct reader *r);
 /* A name that templates may use from now on; value: NULL where only a lookup will tell it. */
 void reader_add_name(struct reader *r, const struct node *at, const char *name, const char *value);
 

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/text.h"
+#include "helpdesk/scope.h"
 
 /* Blanks and invisible letters beyond ASCII that come along when an address is pasted, and U+FFFD, which stands where
  * somebody before us could not read a letter. */
@@ -75,15 +76,42 @@ static char *email_unwrap(char *s)
 	return text_trim(open + 1);
 }
 
+/* Behind "http://" or "https://"; NULL where s is no such URL. */
+static char *url_rest(char *s)
+{
+	if (strncasecmp(s, "https://", 8) == 0)
+		return s + 8;
+	return strncasecmp(s, "http://", 7) == 0 ? s + 7 : NULL;
+}
+
+/*
+ * "https://desk.example/customers/jo%40example.com": some desks name a customer so. In place; NULL where the path has
+ * no last part that can be read.
+ */
+static char *email_of_url(char *rest)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	char *last;
+
+	rest[strcspn(rest, "?#")] = '\0';
+	last = strrchr(rest, '/');
+	if (!last || scope_unescape(last + 1, strlen(last + 1), false, &text) < 0)
+		return NULL;
+	memcpy(rest, text, strlen(text) + 1);
+	return rest;
+}
+
 int email_normalise(const char *raw, char *out)
 {
-	char copy[1024], *s, *at;
+	char copy[1024], *s, *at, *url;
 
 	/* A display name may stand before the address, so more than EMAIL_MAX is read; but not without end. */
 	if (!raw || strlen(raw) >= sizeof(copy))
 		return -EINVAL;
 	memcpy(copy, raw, strlen(raw) + 1);
-	s = email_unwrap(text_trim(copy));
+	s = text_trim(copy);
+	url = url_rest(s);
+	s = url ? email_of_url(url) : email_unwrap(s);
 	if (!s || strlen(s) > EMAIL_MAX || !text_is_utf8(s, strlen(s)) || !email_letters_are_good(s))
 		return -EINVAL;
 	text_lower(s);

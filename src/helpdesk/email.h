@@ -12,9 +12,9 @@
 #define EMAIL_MAX 254 /* RFC 5321, with its angle brackets off */
 
 /*
- * Trims, takes the address out of "Name <address>", lower-cases (ASCII), and checks: one @, something before it, a
- * domain with a dot and no empty label, no blank, control or quote character. -EINVAL otherwise. out: EMAIL_MAX + 1
- * bytes.
+ * Trims, takes the address out of "Name <address>" or out of the last part of an http(s) URL's path, lower-cases
+ * (ASCII), and checks: one @, something before it, a domain with a dot and no empty label, no blank, control or quote
+ * character. -EINVAL otherwise. out: EMAIL_MAX + 1 bytes.
  */
 int email_normalise(const char *raw, char *out) MUSTCHECK;
 

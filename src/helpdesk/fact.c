@@ -4,72 +4,196 @@
 
 #include <string.h>
 
+#include "base/buf.h"
+#include "helpdesk/flat.h"
+
+#define FACT_WRITTEN_BYTES (FACT_MAX * 4200)
+
 /* One of the two. */
-struct fact {
+struct alternative {
 	struct reference *reference;
 	struct template *template;
 };
 
-struct fact *fact_compile_text(const struct node *at, const char *text, struct problems *problems)
+struct fact {
+	struct alternative items[FACT_MAX];
+	size_t n;
+	char *written; /* of several; NULL: as the only one is written */
+};
+
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
+
+static void fact_add(struct fact *f, const struct node *at, const char *text, struct problems *problems)
 {
-	struct fact *f = mem_new(1, sizeof(*f));
+	struct alternative *a = &f->items[f->n++];
 	struct err e;
 
 	if (text[0] != '/' && strchr(text, '{')) {
-		f->template = template_compile_text(text, &e);
-		if (f->template && !template_is_fixed(f->template))
-			return f;
-		if (f->template)
+		a->template = template_compile_text(text, &e);
+		if (a->template && !template_is_fixed(a->template))
+			return;
+		if (a->template)
 			(void)err_set(&e, 0, "\"%.64s\" has no reference in it", text);
-	} else if (reference_compile(text, REFERENCE_NO_NAMES, &f->reference, &e) == 0) {
-		return f;
+	} else if (reference_compile(text, REFERENCE_NO_NAMES, &a->reference, &e) == 0) {
+		return;
 	}
 	problems_error(problems, at, "%s", e.text);
-	fact_free(f);
-	return NULL;
+}
+
+static void fact_add_all(struct fact *f, const struct node *n, struct problems *problems)
+{
+	if (n->n == 0 || n->n > FACT_MAX) {
+		problems_error(problems, n,
+			       "expected a list of 1 to %d references, of which the first that finds "
+			       "something counts",
+			       FACT_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		const struct node *one = n->items[i];
+
+		if (one->type == NODE_SCALAR)
+			fact_add(f, one, one->text, problems);
+		else
+			problems_error(problems, one, "expected a reference (\"/…\") or a template, not %s",
+				       node_kind(one));
+	}
+}
+
+static const char *alternative_written(const struct alternative *a)
+{
+	return a->reference ? reference_text(a->reference) : template_text(a->template);
+}
+
+static void fact_write(struct fact *f)
+{
+	struct buf b;
+
+	if (f->n == 1)
+		return;
+	buf_init(&b, FACT_WRITTEN_BYTES);
+	for (size_t i = 0; i < f->n; i++)
+		buf_addf(&b, "%s%s", i > 0 ? " or " : "", alternative_written(&f->items[i]));
+	f->written = buf_take(&b);
+}
+
+/* f, or NULL where there were errors. */
+static struct fact *fact_end(struct fact *f, size_t errors, const struct problems *problems)
+{
+	if (problems->errors > errors) {
+		fact_free(f);
+		return NULL;
+	}
+	fact_write(f);
+	return f;
+}
+
+struct fact *fact_compile_text(const struct node *at, const char *text, struct problems *problems)
+{
+	struct fact *f = mem_new(1, sizeof(*f));
+	size_t errors = problems->errors;
+
+	fact_add(f, at, text, problems);
+	return fact_end(f, errors, problems);
 }
 
 struct fact *fact_compile(const struct node *n, struct problems *problems)
 {
-	if (n->type != NODE_SCALAR) {
-		problems_error(problems, n, "expected a reference (\"/…\") or a template (\"{/…} {/…}\"), not %s",
+	struct fact *f = mem_new(1, sizeof(*f));
+	size_t errors = problems->errors;
+
+	if (n->type == NODE_SCALAR)
+		fact_add(f, n, n->text, problems);
+	else if (n->type == NODE_LIST)
+		fact_add_all(f, n, problems);
+	else
+		problems_error(problems, n,
+			       "expected a reference (\"/…\"), a template (\"{/…} {/…}\") or a list of them, not %s",
 			       node_kind(n));
-		return NULL;
-	}
-	return fact_compile_text(n, n->text, problems);
+	return fact_end(f, errors, problems);
 }
 
 void fact_free(struct fact *f)
 {
 	if (!f)
 		return;
-	reference_free(f->reference);
-	template_free(f->template);
+	for (size_t i = 0; i < f->n; i++) {
+		reference_free(f->items[i].reference);
+		template_free(f->items[i].template);
+	}
+	free(f->written);
 	free(f);
 }
 
 const char *fact_written(const struct fact *f)
 {
-	return f->reference ? reference_text(f->reference) : template_text(f->template);
+	return f->written ? f->written : alternative_written(&f->items[0]);
+}
+
+void fact_references(const struct fact *f, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->items[i].reference)
+			fn(ctx, f->items[i].reference);
+		else
+			template_references(f->items[i].template, fn, ctx);
+	}
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static char *alternative_text(const struct alternative *a, const struct scope *s)
+{
+	char *text = NULL;
+
+	if (a->reference)
+		return reference_scalar(a->reference, s);
+	return template_render(a->template, s, TEMPLATE_PLAIN, &text, NULL) == 0 ? text : NULL;
 }
 
 char *fact_text(const struct fact *f, const struct scope *s)
 {
 	char *text = NULL;
 
-	if (f->reference)
-		return reference_scalar(f->reference, s);
-	return template_render(f->template, s, TEMPLATE_PLAIN, &text, NULL) == 0 ? text : NULL;
+	for (size_t i = 0; i < f->n && !text; i++)
+		text = alternative_text(&f->items[i], s);
+	return text;
 }
 
-const char *fact_oddity(const struct fact *f, const struct scope *s)
+static struct json_object *alternative_value(const struct alternative *a, const struct scope *s)
+{
+	struct json_object *value = NULL;
+	struct values v;
+
+	if (!a->reference) {
+		CLEANUP(mem_freep) char *text = alternative_text(a, s);
+
+		return flat_text(text);
+	}
+	reference_values(a->reference, s, &v);
+	if (reference_stars(a->reference) > 0)
+		value = flat_list(&v);
+	else if (v.n > 0)
+		value = flat_value(v.items[0]);
+	values_done(&v);
+	return value;
+}
+
+struct json_object *fact_value(const struct fact *f, const struct scope *s)
+{
+	struct json_object *value = NULL;
+
+	for (size_t i = 0; i < f->n && !value; i++)
+		value = alternative_value(&f->items[i], s);
+	return value;
+}
+
+static const char *reference_oddity(const struct reference *r, const struct scope *s)
 {
 	const char *oddity = NULL;
 	struct values v;
 
-	if (!f->reference)
-		return NULL;
-	reference_values(f->reference, s, &v);
+	reference_values(r, s, &v);
 	for (size_t i = 0; i < v.n && !oddity; i++) {
 		if (json_object_is_type(v.items[i], json_type_object))
 			oddity = "an object";
@@ -80,28 +204,48 @@ const char *fact_oddity(const struct fact *f, const struct scope *s)
 	return oddity;
 }
 
-const struct reference *fact_reference(const struct fact *f)
+const char *fact_oddity(const struct fact *f, const struct scope *s)
 {
-	return f->reference;
+	const char *oddity = NULL;
+
+	for (size_t i = 0; i < f->n && !oddity; i++)
+		if (f->items[i].reference)
+			oddity = reference_oddity(f->items[i].reference, s);
+	return oddity;
 }
 
-void fact_references(const struct fact *f, void (*fn)(void *ctx, const struct reference *r), void *ctx)
-{
-	if (f->reference)
-		fn(ctx, f->reference);
-	else
-		template_references(f->template, fn, ctx);
-}
-
+/* Names are the operator's own; what a webhook says stands at the others. */
 static void keep_last(void *ctx, const struct reference *r)
 {
-	*(const struct reference **)ctx = r;
+	const struct reference **last = ctx;
+
+	if (!*last || reference_name(*last) || !reference_name(r))
+		*last = r;
+}
+
+static const struct reference *alternative_place(const struct alternative *a)
+{
+	const struct reference *last = a->reference;
+
+	if (!last)
+		template_references(a->template, keep_last, &last);
+	return last;
+}
+
+const struct reference *fact_place(const struct fact *f, const struct scope *s)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		CLEANUP(mem_freep) char *text = alternative_text(&f->items[i], s);
+
+		if (text)
+			return alternative_place(&f->items[i]);
+	}
+	return alternative_place(&f->items[0]);
 }
 
 bool fact_put(const struct fact *f, struct json_object *item, const char *text)
 {
-	const struct reference *last = NULL;
+	const struct scope s = {.item = item, .root = item};
 
-	fact_references(f, keep_last, &last);
-	return reference_put(last, item, text);
+	return reference_put(fact_place(f, &s), &s, text);
 }

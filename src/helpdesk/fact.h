@@ -1,6 +1,7 @@
 /*
- * fact: one value that a definition reads from a webhook: a reference ("/content/id"), or a template that puts several
- * together ("{/account/id}-{/id}"). Compiled once, immutable, shared by threads. Pure.
+ * fact: one value that a definition reads from a webhook: a reference ("/content/id"), a template that puts several
+ * together ("{/account/id}-{/id}"), or a list of up to FACT_MAX of them: the first that finds something counts.
+ * Compiled once, immutable, shared by threads. Pure.
  */
 #ifndef HELPDESK_FACT_H
 #define HELPDESK_FACT_H
@@ -12,21 +13,33 @@
 #include "helpdesk/reference.h"
 #include "helpdesk/template.h"
 
+#define FACT_MAX 4
+
 struct fact;
 
 /* NULL where there were errors. A text without any reference is one: it would say the same of every webhook. */
 struct fact *fact_compile(const struct node *n, struct problems *problems);
 struct fact *fact_compile_text(const struct node *at, const char *text, struct problems *problems);
 void fact_free(struct fact *f);
+/* As people write it; of several "/a or /b". */
 const char *fact_written(const struct fact *f);
 /* NULL where it is absent. The caller owns it. */
 char *fact_text(const struct fact *f, const struct scope *s) MUSTCHECK;
+/*
+ * The same as an event's property holds it (flat.h): numbers and booleans as they are, lists of text where there is a
+ * list or a "*"; text of a template. NULL where it is absent. The caller owns it.
+ */
+struct json_object *fact_value(const struct fact *f, const struct scope *s) MUSTCHECK;
 /* Something stands there, but no text: "an object", "a list". NULL: no. */
 const char *fact_oddity(const struct fact *f, const struct scope *s);
-/* As reference_put; of a template the last reference counts. */
+/*
+ * The reference of the alternative that gives the value in this scope, else of the first; of a template its last that
+ * is no name, else its last: where a sample's value goes, and a merged customer's new id. Never NULL. Borrowed.
+ */
+const struct reference *fact_place(const struct fact *f, const struct scope *s);
+/* As reference_put at that place. */
 bool fact_put(const struct fact *f, struct json_object *item, const char *text);
-/* The reference, or NULL for a template. */
-const struct reference *fact_reference(const struct fact *f);
+/* Every reference of every alternative, in order. */
 void fact_references(const struct fact *f, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 
 #endif

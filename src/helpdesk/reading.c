@@ -23,6 +23,7 @@ void signal_done(struct signal *s)
 	addresses_done(&s->addresses);
 	json_object_put(s->attributes);
 	free(s->conversation_url);
+	free(s->lookup_key);
 	*s = (struct signal){0};
 }
 
@@ -31,25 +32,52 @@ void reading_done(struct reading *r)
 	signal_done(&r->signal);
 }
 
+/* The one item of a body under `each`. */
+static int scope_item(const struct reference *each, const struct scope *s, struct json_object **ret, struct err *reterr)
+{
+	const char *place = reference_text(each);
+	struct values lists;
+	int r = 0;
+
+	reference_values(each, s, &lists);
+	if (lists.n == 0 || !json_object_is_type(lists.items[0], json_type_array)) {
+		r = err_set(reterr, -EINVAL, "no list of items at %s", *place != '\0' ? place : "the top");
+	} else if (json_object_array_length(lists.items[0]) == 0) {
+		r = err_set(reterr, -ENODATA, "no item at %s", *place != '\0' ? place : "the top");
+	} else if (json_object_array_length(lists.items[0]) > 1) {
+		r = err_set(reterr, -EINVAL, "%zu items at %s, which were not taken apart when they came",
+			    json_object_array_length(lists.items[0]), *place != '\0' ? place : "the top");
+	} else {
+		*ret = json_object_array_get_idx(lists.items[0], 0);
+	}
+	values_done(&lists);
+	return r;
+}
+
 int signal_scope_open(const struct definition *d, const struct webhook *w, const struct customer *customer,
 		      struct signal_scope *ret, struct err *reterr)
 {
-	struct json_object *body = NULL;
+	CLEANUP(json_putp) struct json_object *body = NULL;
+	struct scope s = {0};
 	int r;
 
-	r = json_read(w->body ? w->body : "", w->body_len, &body, reterr);
+	r = body_read(d->body, w->body ? w->body : "", w->body_len, &body, reterr);
 	if (r < 0)
 		return r;
-	*ret = (struct signal_scope){.body = body};
-	scope_query(w->query, &ret->query);
-	ret->scope = (struct scope){
+	s = (struct scope){
 		.item = body,
 		.root = body,
 		.headers = &w->headers,
-		.query = &ret->query,
 		.names = &d->names,
 		.taken = customer ? &customer->taken : NULL,
 	};
+	if (d->each)
+		r = scope_item(d->each, &s, &s.item, reterr);
+	if (r < 0)
+		return r;
+	*ret = (struct signal_scope){.scope = s, .body = TAKE(body)};
+	scope_query(w->query, &ret->query);
+	ret->scope.query = &ret->query;
 	return 0;
 }
 
@@ -167,11 +195,12 @@ static bool signal_wants_lookup(const struct definition *d, const struct scope *
 static void read_contents(const struct definition *d, const struct scope *s, const struct customer *customer,
 			  struct signal *signal)
 {
-	definition_addresses(d->emails, d->primary, s, &signal->addresses);
+	(void)email_places_read(&d->emails, s, &signal->addresses);
 	for (size_t i = 0; customer && i < customer->addresses.n; i++)
 		(void)addresses_add(&signal->addresses, customer->addresses.items[i].email,
 				    customer->addresses.items[i].primary);
 	signal->wants_lookup = !customer && signal_wants_lookup(d, s, signal);
+	signal->lookup_key = signal->wants_lookup ? mem_str(signal->customer) : NULL;
 	signal->attributes = attributes_read(d->attributes, s);
 	if (d->conversation_url &&
 	    template_render(d->conversation_url, s, TEMPLATE_URL, &signal->conversation_url, NULL) < 0)
@@ -220,11 +249,12 @@ void reading_make(const struct definition *d, const struct webhook *w, const str
 		  struct reading *ret)
 {
 	struct signal_scope scope;
+	int r;
 
 	*ret = (struct reading){0};
-	if (signal_scope_open(d, w, customer, &scope, &ret->reason) < 0) {
-		(void)err_prefix(&ret->reason, "the body is not JSON");
-		ret->kind = READING_UNREADABLE;
+	r = signal_scope_open(d, w, customer, &scope, &ret->reason);
+	if (r < 0) {
+		ret->kind = r == -ENODATA ? READING_IGNORED : READING_UNREADABLE;
 		return;
 	}
 	ret->kind = READING_SIGNAL;
@@ -299,7 +329,7 @@ void reading_explain(const struct definition *d, const struct webhook *w, struct
 	bool said;
 
 	if (signal_scope_open(d, w, NULL, &scope, &e) < 0) {
-		buf_addf(to, "the body is not JSON: %s\n", e.text);
+		buf_addf(to, "%s\n", e.text);
 		return;
 	}
 	if (w->read)

@@ -161,6 +161,31 @@ int reference_compile(const char *text, enum reference_names names, struct refer
 	return 0;
 }
 
+int reference_compile_array(const char *text, struct reference **ret, struct err *reterr)
+{
+	struct reference *r;
+	int code;
+
+	if (*text != '\0' && *text != '/')
+		return err_set(reterr, -EINVAL,
+			       "expected a JSON Pointer to the list of items (\"/…\", or \"\" for the whole body)");
+	if (*text != '\0') {
+		code = reference_compile(text, REFERENCE_NO_NAMES, &r, reterr);
+		if (code < 0)
+			return code;
+	} else {
+		r = mem_new(1, sizeof(*r));
+		r->text = mem_str("");
+	}
+	if (r->stars > 0) {
+		code = err_set(reterr, -EINVAL, "\"%s\": a list of items stands at one place, without *", r->text);
+		reference_free(r);
+		return code;
+	}
+	*ret = r;
+	return 0;
+}
+
 void reference_free(struct reference *r)
 {
 	if (!r)
@@ -181,6 +206,11 @@ const char *reference_header(const struct reference *r)
 	return r->kind == REFERENCE_HEADER ? r->name : NULL;
 }
 
+const char *reference_query(const struct reference *r)
+{
+	return r->kind == REFERENCE_QUERY ? r->name : NULL;
+}
+
 const char *reference_name(const struct reference *r)
 {
 	return r->kind == REFERENCE_NAME ? r->name : NULL;
@@ -189,6 +219,11 @@ const char *reference_name(const struct reference *r)
 unsigned reference_stars(const struct reference *r)
 {
 	return r->stars;
+}
+
+const char *reference_key(const struct reference *r, size_t i)
+{
+	return i < r->n ? r->tokens[i].key : NULL;
 }
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
@@ -362,6 +397,12 @@ void reference_values(const struct reference *r, const struct scope *s, struct v
 	}
 }
 
+bool reference_stands_beside(const struct reference *beside, const struct reference *r)
+{
+	return beside->kind == r->kind && (r->kind == REFERENCE_POINTER || r->kind == REFERENCE_ROOT) &&
+	       beside->stars == r->stars;
+}
+
 void reference_values_beside(const struct reference *r, const struct reference *beside, const struct scope *s,
 			     struct values *ret, struct values *ret_beside)
 {
@@ -385,19 +426,39 @@ static char *scalar_as_written(struct json_object *o)
 	return json_scalar(o);
 }
 
+/* Non-empty text, or NULL. */
+static char *scalar_text(struct json_object *o)
+{
+	char *text = scalar_as_written(o);
+
+	if (text && *text == '\0') {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* What a pointer without stars leads to; false where there is nothing. */
+static bool pointer_value(const struct reference *r, struct json_object *top, struct json_object **ret)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!token_child(&r->tokens[i], top, &top))
+			return false;
+	*ret = top;
+	return true;
+}
+
 char *reference_scalar(const struct reference *r, const struct scope *s)
 {
+	struct json_object *o = NULL;
 	struct values v;
 	char *text = NULL;
 
+	if (r->kind == REFERENCE_POINTER && r->stars == 0)
+		return pointer_value(r, s->item, &o) ? scalar_text(o) : NULL;
 	reference_values(r, s, &v);
-	for (size_t i = 0; i < v.n && !text; i++) {
-		text = scalar_as_written(v.items[i]);
-		if (text && *text == '\0') {
-			free(text);
-			text = NULL;
-		}
-	}
+	for (size_t i = 0; i < v.n && !text; i++)
+		text = scalar_text(v.items[i]);
 	values_done(&v);
 	return text;
 }
@@ -467,7 +528,9 @@ static bool put_down(const struct reference *r, size_t at, struct json_object *o
 	return done;
 }
 
-bool reference_put(const struct reference *r, struct json_object *item, const char *text)
+bool reference_put(const struct reference *r, const struct scope *s, const char *text)
 {
-	return (r->kind == REFERENCE_POINTER || r->kind == REFERENCE_ROOT) && put_down(r, 0, item, text);
+	if (r->kind == REFERENCE_ROOT)
+		return put_down(r, 0, s->root ? s->root : s->item, text);
+	return r->kind == REFERENCE_POINTER && put_down(r, 0, s->item, text);
 }

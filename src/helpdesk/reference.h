@@ -22,15 +22,21 @@ enum reference_names {
 
 int reference_compile(const char *text, enum reference_names names, struct reference **ret,
 		      struct err *reterr) MUSTCHECK;
+/* A JSON Pointer without stars, and "" for the whole: what `each` names. */
+int reference_compile_array(const char *text, struct reference **ret, struct err *reterr) MUSTCHECK;
 void reference_free(struct reference *r);
 const char *reference_text(const struct reference *r);
 /* The header's name where this is a header reference, else NULL: which headers a webhook must keep. */
 const char *reference_header(const struct reference *r);
-
+/* The parameter's name where this is a query reference, else NULL. */
+const char *reference_query(const struct reference *r);
 /* The name where this is a bare name, else NULL: whether it is known at all. */
 const char *reference_name(const struct reference *r);
 /* How many `*` it has. */
 unsigned reference_stars(const struct reference *r);
+
+/* The keys of a pointer from the top on, unescaped; NULL behind the last. */
+const char *reference_key(const struct reference *r, size_t i);
 
 /* All values found, in document order; the list holds a reference to each. At most VALUES_MAX. */
 #define VALUES_MAX 256
@@ -39,7 +45,10 @@ struct values {
 	size_t n;
 };
 void reference_values(const struct reference *r, const struct scope *s, struct values *ret);
-/* For each value of r what `beside` finds with the same element at each `*`; NULL items where that is nothing. */
+/* Whether they are two pointers from the same top, with as many stars. */
+bool reference_stands_beside(const struct reference *beside, const struct reference *r);
+/* For such a pair: for each value of r what `beside` finds with the same element at each `*`; NULL items where that is
+ * nothing. */
 void reference_values_beside(const struct reference *r, const struct reference *beside, const struct scope *s,
 			     struct values *ret, struct values *ret_beside);
 void values_done(struct values *v);
@@ -49,9 +58,10 @@ void values_done(struct values *v);
  */
 char *reference_scalar(const struct reference *r, const struct scope *s) MUSTCHECK;
 /*
- * Writes text at every place that r points to in item, as a number where a number stands there and text is one. Makes
- * the members on the way that are not there. Whether it was written anywhere; false for all but pointers.
+ * Writes text at every place that r points to in the scope's item (or root), as a number where a number stands there
+ * and text is one. Makes the members on the way that are not there. Whether it was written anywhere; false for all but
+ * pointers.
  */
-bool reference_put(const struct reference *r, struct json_object *item, const char *text);
+bool reference_put(const struct reference *r, const struct scope *s, const char *text);
 
 #endif

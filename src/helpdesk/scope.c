@@ -2,9 +2,8 @@
 
 #include "helpdesk/scope.h"
 
+#include <errno.h>
 #include <string.h>
-
-#include "base/mem.h"
 
 static int hex(char c)
 {
@@ -17,19 +16,27 @@ static int hex(char c)
 	return -1;
 }
 
+/* The byte that "%XX" at the start of raw stands for, or -1. */
+static int escaped_byte(const char *raw, size_t len)
+{
+	int high = -1, low = -1;
+
+	if (len > 2 && raw[0] == '%') {
+		high = hex(raw[1]);
+		low = hex(raw[2]);
+	}
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
 static char *query_decode(const char *raw, size_t len)
 {
 	char *text = mem_strn(raw, len), *to = text;
 
 	for (size_t i = 0; i < len; i++) {
-		int high = -1, low = -1;
+		int byte = escaped_byte(raw + i, len - i);
 
-		if (raw[i] == '%' && len - i > 2) {
-			high = hex(raw[i + 1]);
-			low = hex(raw[i + 2]);
-		}
-		if (high >= 0 && low >= 0 && high + low > 0) {
-			*to++ = (char)(high * 16 + low);
+		if (byte > 0) {
+			*to++ = (char)byte;
 			i += 2;
 		} else {
 			*to++ = raw[i] == '+' ? ' ' : raw[i];
@@ -40,6 +47,28 @@ static char *query_decode(const char *raw, size_t len)
 		return text;
 	free(text);
 	return mem_strn(raw, len);
+}
+
+int scope_unescape(const char *raw, size_t len, bool plus, char **ret)
+{
+	CLEANUP(mem_freep) char *text = mem_new(len + 1, 1);
+	char *to = text;
+
+	for (size_t i = 0; i < len; i++) {
+		int byte = raw[i] == '%' ? escaped_byte(raw + i, len - i) : (unsigned char)raw[i];
+
+		if (byte <= 0)
+			return -EINVAL;
+		if (raw[i] == '%')
+			i += 2;
+		else if (plus && byte == '+')
+			byte = ' ';
+		*to++ = (char)byte;
+	}
+	if (!text_is_utf8(text, (size_t)(to - text)))
+		return -EINVAL;
+	*ret = TAKE(text);
+	return 0;
 }
 
 void scope_query(const char *raw, struct pairs *to)

@@ -67,7 +67,8 @@ void reading_explain(const struct definition *d, const struct webhook *w, struct
 
 /*
  * The scope over a webhook for rules' raw references; owns what it parsed, borrows the rest: d, w and customer must
- * outlive it, and it must not be moved. -EINVAL: the body is not JSON.
+ * outlive it, and it must not be moved. Where the definition has `each`, the item is the only one of the list there;
+ * -ENODATA: the list is empty. -EINVAL: the body is not in its form, no list, several items.
  */
 struct signal_scope {
 	struct scope scope;

@@ -312,11 +312,12 @@ static void a_value_is_put_where_the_reference_points(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct json_object *o = with_json(cases[i].before);
+		const struct scope s = {.item = o, .root = o};
 		CLEANUP(mem_freep) char *after = NULL;
 		struct reference *r;
 
 		assert_int_equal(reference_compile(cases[i].reference, REFERENCE_NO_NAMES, &r, NULL), 0);
-		assert_int_equal(reference_put(r, o, cases[i].text), cases[i].put);
+		assert_int_equal(reference_put(r, &s, cases[i].text), cases[i].put);
 		after = json_text(o);
 		assert_string_equal(after, cases[i].after);
 		reference_free(r);
