@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 
 #define RETRY_AFTER "5" /* seconds */
 #define ANSWER_BYTES_MAX (64 * 1024)
@@ -28,25 +29,25 @@ static const struct answer_spec {
 	[ANSWER_UNAVAILABLE] = {503, "unavailable"},
 };
 
-static void add_headers(enum answer a, const char *challenge, struct pairs *to)
+static void add_headers(enum answer a, const char *scheme, struct pairs *to)
 {
 	if (a == ANSWER_METHOD)
 		pairs_add(to, "Allow", "POST, HEAD");
 	if (a == ANSWER_UNAVAILABLE)
 		pairs_add(to, "Retry-After", RETRY_AFTER);
-	if (a == ANSWER_UNAUTHORIZED && challenge)
-		pairs_add(to, "WWW-Authenticate", challenge);
+	if (a == ANSWER_UNAUTHORIZED && scheme)
+		pairs_add(to, "WWW-Authenticate", scheme);
 }
 
 typedef void (*send_fn)(struct http_exchange *x, const struct http_answer *a);
 
-static void send_fixed(struct http_exchange *x, enum answer a, const char *challenge, send_fn send)
+static void send_fixed(struct http_exchange *x, enum answer a, const char *scheme, send_fn send)
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	char body[64] = "";
 	struct http_answer answer = {.status = specs[a].status, .headers = &headers, .body = body};
 
-	add_headers(a, challenge, &headers);
+	add_headers(a, scheme, &headers);
 	if (specs[a].word) {
 		answer.body_len = (size_t)snprintf(body, sizeof(body), "{\"status\":\"%s\"}", specs[a].word);
 		answer.type = "application/json";
@@ -54,9 +55,9 @@ static void send_fixed(struct http_exchange *x, enum answer a, const char *chall
 	send(x, &answer);
 }
 
-void answer_give(struct http_exchange *x, enum answer a, const char *challenge)
+void answer_give(struct http_exchange *x, enum answer a, const char *scheme)
 {
-	send_fixed(x, a, challenge, http_answer);
+	send_fixed(x, a, scheme, http_answer);
 }
 
 /* Accepted if any item was; else duplicate; else ignored. */
@@ -73,11 +74,11 @@ static enum intake_result result_of(const struct intake_submission *s)
 	return best;
 }
 
-static void write_ids(const struct intake_submission *s, struct buf *to)
+static void write_ids(const struct intake_submission *s, bool several, struct buf *to)
 {
 	const char *between = "";
 
-	if (s->n == 1) {
+	if (!several) {
 		buf_addf(to, ",\"webhook\":\"%016" PRIx64 "\"", (uint64_t)s->items[0].webhook.id);
 		return;
 	}
@@ -91,7 +92,34 @@ static void write_ids(const struct intake_submission *s, struct buf *to)
 	buf_addc(to, ']');
 }
 
-void answer_submission(struct http_exchange *x, const struct intake_submission *s)
+const char *answer_echo(const char *value)
+{
+	size_t len = value ? strlen(value) : 0;
+
+	if (len == 0 || len > ANSWER_ECHO_MAX)
+		return NULL;
+	for (const char *c = value; *c != '\0'; c++)
+		if (*c < ' ' || *c > '~')
+			return NULL;
+	return value;
+}
+
+void answer_challenge(struct http_exchange *x, const char *echo)
+{
+	struct json_object *o = json_object_new_object();
+	CLEANUP(mem_freep) char *body = NULL;
+	struct http_answer answer = {.status = 200, .type = "application/json"};
+
+	json_set_str(o, "status", specs[ANSWER_PONG].word);
+	json_set_str(o, "challenge", echo);
+	body = json_text(o);
+	json_object_put(o);
+	answer.body = body;
+	answer.body_len = strlen(body);
+	http_answer(x, &answer);
+}
+
+void answer_submission(struct http_exchange *x, const struct intake_submission *s, bool several)
 {
 	struct http_answer answer = {.status = 200, .type = "application/json"};
 	struct buf body;
@@ -104,7 +132,7 @@ void answer_submission(struct http_exchange *x, const struct intake_submission *
 	switch (result_of(s)) {
 	case INTAKE_ACCEPTED:
 		buf_adds(&body, "{\"status\":\"accepted\"");
-		write_ids(s, &body);
+		write_ids(s, several, &body);
 		break;
 	case INTAKE_DUPLICATE:
 		buf_adds(&body, "{\"status\":\"duplicate\"");

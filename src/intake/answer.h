@@ -22,10 +22,17 @@ enum answer {
 	ANSWER_MAX_
 };
 
-/* challenge: for ANSWER_UNAUTHORIZED, the scheme that is expected ("Basic realm=…"), or NULL. */
-void answer_give(struct http_exchange *x, enum answer a, const char *challenge);
+/* scheme: for ANSWER_UNAUTHORIZED, what is expected ("Basic realm=…"), or NULL. */
+void answer_give(struct http_exchange *x, enum answer a, const char *scheme);
 
-/* What a committed (or refused) submission is told; resumes x. */
-void answer_submission(struct http_exchange *x, const struct intake_submission *s);
+/* The text of a header that may be echoed in an answer: NULL for none, for an empty or a very long one, and for what is
+ * not all printable ASCII. */
+#define ANSWER_ECHO_MAX 1024
+const char *answer_echo(const char *value);
+/* ANSWER_PONG with what a vendor wants echoed when a webhook is set up. */
+void answer_challenge(struct http_exchange *x, const char *echo);
+
+/* What a committed (or refused) submission is told; resumes x. several: the request carried more than one item. */
+void answer_submission(struct http_exchange *x, const struct intake_submission *s, bool several);
 
 #endif

@@ -1,10 +1,12 @@
 /*
  * A request's way: begin judges what the headers tell (path, method, type, is there any proof); complete proves and
- * reads the whole, suspends the connection and submits the webhook; the pipeline, once it is committed, calls
- * `answered`, which resumes the connection. So a 200 `accepted` is only ever given for a webhook that is on the disk.
+ * reads the whole, suspends the connection and submits the webhooks in it (passage.c); the pipeline, once they are
+ * committed, has them answered, which resumes the connection. So a 200 `accepted` is only ever given for webhooks that
+ * are on the disk.
  *
- * Threads: begin, complete and done run on the server's pool; answered on the pipeline's thread. Whether more may be
- * submitted is under one lock together with the submitting, so that nothing is submitted once intake_quiesce is back.
+ * Threads: begin, complete and done run on the server's pool; the answer to what was submitted is given on the
+ * pipeline's thread. Whether more may be submitted is under one lock together with the submitting, so that nothing is
+ * submitted once intake_quiesce is back.
  * Nothing here survives a crash: who has no answer sends again.
  */
 #include <config.h>
@@ -21,9 +23,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "helpdesk/signal.h"
 #include "intake/answer.h"
-#include "intake/keep.h"
+#include "intake/passage.h"
 #include "intake/peer.h"
 #include "intake/refusals.h"
 
@@ -37,7 +38,8 @@ struct intake {
 	pthread_mutex_t lock; /* over quiesced (with submitting) and visits */
 	pthread_cond_t left;  /* visits became 0 */
 	bool quiesced;
-	unsigned visits; /* exchanges that are not done */
+	unsigned visits;    /* exchanges that are not done */
+	atomic_size_t held; /* by passages under way */
 };
 
 /* One exchange. */
@@ -45,13 +47,6 @@ struct visit {
 	struct generation *generation; /* the one it is judged by */
 	const struct source *source;   /* in it */
 	struct pairs headers;
-};
-
-/* One webhook on its way through the pipeline. */
-struct passage {
-	struct intake_submission submission;
-	struct intake_item item;
-	struct http_exchange *exchange;
 };
 
 static void hold(struct intake *i)
@@ -76,7 +71,7 @@ static bool is_multipart(const char *type)
 	return type && strncasecmp(type, "multipart/", 10) == 0;
 }
 
-static const char *challenge_of(const struct source *s)
+static const char *scheme_of(const struct source *s)
 {
 	const char *method = proof_method(definition_proof(s->definition));
 
@@ -100,7 +95,21 @@ static void refuse_proof(struct intake *i, struct http_exchange *x, const struct
 	(void)peer_of(&v->generation->config->listen.trusted_proxies, http_peer(x), http_header(x, "X-Forwarded-For"),
 		      peer);
 	refusals_note(i->refusals, v->source->name, reasons[verdict], peer, clock_now_ms());
-	answer_give(x, ANSWER_UNAUTHORIZED, challenge_of(v->source));
+	answer_give(x, ANSWER_UNAUTHORIZED, scheme_of(v->source));
+}
+
+/* What this request wants echoed, or NULL. */
+static const char *wanted_echo(const struct source *s, struct http_exchange *x)
+{
+	const char *name = definition_challenge(s->definition);
+
+	return name ? answer_echo(http_header(x, name)) : NULL;
+}
+
+static void echo_challenge(struct http_exchange *x, const struct visit *v, const char *echo)
+{
+	count(v->source, "pong");
+	answer_challenge(x, echo);
 }
 
 static bool may_submit(struct intake *i)
@@ -140,6 +149,8 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 		return 1;
 	}
 	http_headers(x, &v->headers);
+	if (wanted_echo(v->source, x))
+		return 0;
 	proof = definition_proof(v->source->definition);
 	if (!proof_is_shown(proof, &v->headers, x->query)) {
 		refuse_proof(i, x, v, PROOF_MISSING);
@@ -201,131 +212,55 @@ static enum proof_verdict prove(const struct visit *v, const struct http_exchang
 	return proof_check(definition_proof(s->definition), &secrets, &request);
 }
 
-static void passage_free(struct passage *p)
-{
-	webhook_done(&p->item.webhook);
-	free(p->item.dead_reason);
-	free(p);
-}
-
-static const char *result_name(const struct passage *p)
-{
-	if (p->submission.refused)
-		return "refused";
-	switch (p->item.result) {
-	case INTAKE_ACCEPTED:
-		return p->item.dead_reason ? "unreadable" : "accepted";
-	case INTAKE_DUPLICATE:
-		return "duplicate";
-	case INTAKE_IGNORED:
-		break;
-	}
-	return "ignored";
-}
-
-/* A dead letter that nobody hears of would be a lost webhook. */
-static void tell_dead(const struct passage *p)
-{
-	const struct log_about about = {
-		.source = p->item.webhook.source, .webhook = p->item.webhook.id, .reason = p->item.dead_reason};
-
-	if (p->item.dead_reason && !p->submission.refused && p->item.result == INTAKE_ACCEPTED)
-		log_warning(&about, "a webhook cannot be read and became a dead letter");
-}
-
-/* On the pipeline's thread. */
-static void answered(struct intake_submission *s)
-{
-	struct passage *p = s->user;
-
-	metrics_add(METRIC_WEBHOOKS, p->item.webhook.source, result_name(p), NULL, 1);
-	answer_submission(p->exchange, s);
-	tell_dead(p);
-	passage_free(p);
-}
-
+/* Nothing is submitted once intake_quiesce is back. */
 static void submit(struct intake *i, struct http_exchange *x, struct passage *p)
 {
-	p->submission = (struct intake_submission){.items = &p->item, .n = 1, .answered = answered, .user = p};
-	p->exchange = x;
-	p->item.kept = true;
+	bool may = passage_has_room(p);
+
 	hold(i);
-	if (!i->quiesced) {
-		http_suspend(x);
-		pipeline_submit(i->pipeline, &p->submission);
-		release(i);
-		return;
-	}
+	may = may && !i->quiesced;
+	if (may)
+		passage_submit(p, x, i->pipeline);
 	release(i);
-	metrics_add(METRIC_WEBHOOKS, p->item.webhook.source, "refused", NULL, 1);
-	answer_give(x, ANSWER_UNAVAILABLE, NULL);
-	passage_free(p);
+	if (!may)
+		passage_refuse(p, x);
 }
 
-static bool proof_is_none(const struct source *s)
+/* What a vendor wants echoed while a webhook is set up is echoed to whoever asks: it is before secrets are exchanged,
+ * and it has no effect. A signal that carries it is a signal. */
+static void take(struct intake *i, struct http_exchange *x, const struct visit *v, const char *echo)
 {
-	return text_is(proof_method(definition_proof(s->definition)), "none");
-}
+	struct passage *p = passage_new(v->source, x, &v->headers, &i->held);
 
-/* What is not kept is answered here. */
-static void take(struct intake *i, struct http_exchange *x, const struct visit *v)
-{
-	struct passage *p = mem_new(1, sizeof(*p));
-	struct reading reading;
-	bool kept = true;
-
-	keep_webhook(v->source, x, &v->headers, &p->item.webhook);
-	reading_make(v->source->definition, &p->item.webhook, NULL, &reading);
-	switch (reading.kind) {
-	case READING_SIGNAL:
-		reading_mark(&reading, &p->item.webhook);
-		break;
-	case READING_PING:
-		kept = false;
-		count(v->source, "pong");
-		answer_give(x, ANSWER_PONG, NULL);
-		break;
-	case READING_IGNORED:
-		p->item.ignored = kept = v->source->keep_all;
-		if (!kept) {
-			count(v->source, "ignored");
-			answer_give(x, ANSWER_IGNORED, NULL);
-		}
-		break;
-	case READING_UNREADABLE:
-		kept = !proof_is_none(v->source);
-		if (kept) {
-			p->item.dead_reason = mem_str(reading.reason.text);
-		} else {
-			count(v->source, "unreadable");
-			answer_give(x, ANSWER_UNREADABLE, NULL);
-		}
-		break;
-	}
-	reading_done(&reading);
-	if (kept)
+	if (echo && !passage_has_signal(p)) {
+		passage_drop(p);
+		echo_challenge(x, v, echo);
+	} else if (passage_is_empty(p)) {
+		passage_answer(p, x);
+	} else {
 		submit(i, x, p);
-	else
-		passage_free(p);
+	}
 }
 
 static void complete(void *ctx, struct http_exchange *x)
 {
 	struct intake *i = ctx;
 	const struct visit *v = x->user;
+	const char *echo = wanted_echo(v->source, x);
 	enum proof_verdict verdict;
 
-	if (x->body_len == 0) {
+	if (x->body_len == 0 && !echo) {
 		count(v->source, "empty");
 		answer_give(x, ANSWER_EMPTY, NULL);
 		return;
 	}
-	verdict = prove(v, x);
-	if (verdict != PROOF_GOOD) {
+	verdict = x->body_len == 0 ? PROOF_MISSING : prove(v, x);
+	if (verdict == PROOF_GOOD)
+		take(i, x, v, echo);
+	else if (echo)
+		echo_challenge(x, v, echo);
+	else
 		refuse_proof(i, x, v, verdict);
-		return;
-	}
-	take(i, x, v);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */

@@ -41,8 +41,8 @@ char *keep_query(const char *query, const char *secret_name)
 	return kept;
 }
 
-void keep_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
-		  struct webhook *ret)
+void keep_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers, char *body,
+		  size_t body_len, struct webhook *ret)
 {
 	const struct proof *proof = definition_proof(s->definition);
 
@@ -51,8 +51,8 @@ void keep_webhook(const struct source *s, const struct http_exchange *x, const s
 		.received_ms = x->received_ms,
 		.path = mem_str(x->path),
 		.query = keep_query(x->query, proof_secret_query(proof)),
-		.body = mem_dup(x->body, x->body_len),
-		.body_len = x->body_len,
+		.body = body,
+		.body_len = body_len,
 	};
 	for (size_t i = 0; i < headers->n; i++) {
 		const struct pair *h = &headers->items[i];

@@ -269,6 +269,44 @@ static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void 
 	free(items[0].dead_reason);
 }
 
+/* An item that is there already, or came twice in the same request, is no reason to refuse the others. */
+static void the_items_of_one_post_go_in_together_each_with_its_own_result(void **state)
+{
+	static const char *const conversations[] = {"1", "2", "1", "3"}, *const deliveries[] = {"a", "b", "a", "c"};
+	static const enum intake_result results[] = {INTAKE_ACCEPTED, INTAKE_DUPLICATE, INTAKE_DUPLICATE,
+						     INTAKE_ACCEPTED};
+	struct play *p = *state;
+	struct sender sender;
+	struct intake_item items[4] = {0};
+
+	play_start(p);
+	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "2", .email = "mo@example.com",
+	    .delivery = "b");
+	SUBMIT(p, &sender, .source = "desk", .kind = "open", .conversation = "9");
+	for (size_t i = 0; i < 4; i++) {
+		items[i].kept = true;
+		stage_webhook(p->stage,
+			      &(struct post){.source = "desk",
+					     .kind = "open",
+					     .conversation = conversations[i],
+					     .email = "jo@example.com",
+					     .delivery = deliveries[i]},
+			      &items[i].webhook);
+	}
+	sender.submission.items = items;
+	sender.submission.n = 4;
+	run(p);
+	assert_int_equal(sender.answers, 1);
+	assert_false(sender.refused);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(items[i].result, results[i]);
+		if (results[i] == INTAKE_ACCEPTED)
+			assert_done(p->stage, items[i].webhook.id, "events");
+		webhook_done(&items[i].webhook);
+	}
+	assert_int_equal(stage_events(p->stage).n, 3);
+}
+
 static void results_outlive_a_failed_commit(void **state)
 {
 	struct play *p = *state;
@@ -658,6 +696,7 @@ int main(void)
 		PLAYED(a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier),
 		PLAYED(nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again),
 		PLAYED(a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing),
+		PLAYED(the_items_of_one_post_go_in_together_each_with_its_own_result),
 		PLAYED(results_outlive_a_failed_commit),
 		PLAYED(one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn),
 		PLAYED(no_more_events_are_lent_than_the_window_says_and_none_twice),

@@ -1,0 +1,280 @@
+/*
+ * One POST's items. What says nothing of interest is counted only; what does, and what cannot be read, is one
+ * submission: the pipeline commits all of it or nothing, so that a helpdesk that hears 503 may send the whole again and
+ * one that hears 200 never has to.
+ *
+ * Counted is what became of each item, when that is known: a POST that is refused counts as many refusals as it has
+ * items.
+ */
+#include <config.h>
+
+#include "intake/passage.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "helpdesk/batch.h"
+#include "helpdesk/signal.h"
+#include "intake/answer.h"
+#include "intake/keep.h"
+
+struct passage {
+	struct intake_submission submission;
+	struct http_exchange *exchange; /* once it is submitted */
+	const struct source *source;
+	atomic_size_t *held;
+	size_t bytes; /* of held, mine */
+	bool several; /* the POST carried more than one item */
+	bool has_signal;
+	unsigned pongs, ignored; /* items that are not kept */
+	unsigned unreadable;     /* the same, as anybody may have sent them */
+};
+
+static void count(const struct source *s, const char *result, unsigned n)
+{
+	if (n > 0)
+		metrics_add(METRIC_WEBHOOKS, s->name, result, NULL, n);
+}
+
+static bool proof_is_none(const struct source *s)
+{
+	return text_is(proof_method(definition_proof(s->definition)), "none");
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static size_t webhook_bytes(const struct webhook *w)
+{
+	size_t n = w->body_len;
+
+	for (size_t i = 0; i < w->headers.n; i++)
+		n += strlen(w->headers.items[i].name) + strlen(w->headers.items[i].value);
+	return n;
+}
+
+static struct intake_item *item_add(struct passage *p, struct webhook *w)
+{
+	struct intake_submission *s = &p->submission;
+	struct intake_item *item = &s->items[s->n++];
+
+	p->bytes += webhook_bytes(w);
+	*item = (struct intake_item){.webhook = *w, .kept = true};
+	*w = (struct webhook){0};
+	return item;
+}
+
+/* Takes what is in w. */
+static void take_unreadable(struct passage *p, struct webhook *w, const struct err *reason)
+{
+	if (proof_is_none(p->source))
+		p->unreadable++;
+	else
+		item_add(p, w)->dead_reason = mem_str(reason->text);
+}
+
+/* Takes what is in w, where it is to be kept. */
+static void take_item(struct passage *p, struct webhook *w)
+{
+	struct reading reading;
+
+	reading_make(p->source->definition, w, NULL, &reading);
+	switch (reading.kind) {
+	case READING_SIGNAL:
+		reading_mark(&reading, w);
+		(void)item_add(p, w);
+		p->has_signal = true;
+		break;
+	case READING_PING:
+		p->pongs++;
+		break;
+	case READING_IGNORED:
+		if (p->source->keep_all)
+			item_add(p, w)->ignored = true;
+		else
+			p->ignored++;
+		break;
+	case READING_UNREADABLE:
+		take_unreadable(p, w, &reading.reason);
+		break;
+	}
+	reading_done(&reading);
+	webhook_done(w);
+}
+
+static void take_batch(struct passage *p, const struct batch *batch, const struct http_exchange *x,
+		       const struct pairs *headers)
+{
+	size_t n = batch_items(batch);
+
+	p->several = n > 1;
+	p->submission.items = n > 0 ? mem_new(n, sizeof(*p->submission.items)) : NULL;
+	if (n == 0)
+		p->ignored++; /* an empty list says nothing */
+	for (size_t i = 0; i < n; i++) {
+		struct webhook w;
+		size_t len;
+		char *body = batch_item(batch, i, &len);
+
+		keep_webhook(p->source, x, headers, body, len, &w);
+		take_item(p, &w);
+	}
+}
+
+/* What cannot be taken apart is one webhook. */
+static void take_whole(struct passage *p, const struct http_exchange *x, const struct pairs *headers,
+		       const struct err *reason)
+{
+	struct webhook w;
+
+	p->submission.items = mem_new(1, sizeof(*p->submission.items));
+	keep_webhook(p->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
+	take_unreadable(p, &w, reason);
+	webhook_done(&w);
+}
+
+struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
+			    atomic_size_t *held)
+{
+	struct passage *p = mem_new(1, sizeof(*p));
+	struct batch *batch = NULL;
+	struct err reason = {0};
+
+	p->source = s;
+	p->held = held;
+	if (batch_open(s->definition, x->body, x->body_len, &batch, &reason) < 0) {
+		take_whole(p, x, headers, &reason);
+	} else {
+		take_batch(p, batch, x, headers);
+		batch_close(batch);
+	}
+	p->bytes = p->bytes > x->body_len ? p->bytes - x->body_len : 0;
+	(void)atomic_fetch_add(held, p->bytes);
+	return p;
+}
+
+bool passage_is_empty(const struct passage *p)
+{
+	return p->submission.n == 0;
+}
+
+bool passage_has_signal(const struct passage *p)
+{
+	return p->has_signal;
+}
+
+bool passage_has_room(const struct passage *p)
+{
+	return p->bytes == 0 || atomic_load(p->held) <= PASSAGES_BYTES_MAX;
+}
+
+/* ---- its end ----------------------------------------------------------------------------------------------------- */
+
+void passage_drop(struct passage *p)
+{
+	(void)atomic_fetch_sub(p->held, p->bytes);
+	for (size_t i = 0; i < p->submission.n; i++) {
+		webhook_done(&p->submission.items[i].webhook);
+		free(p->submission.items[i].dead_reason);
+	}
+	free(p->submission.items);
+	free(p);
+}
+
+static void count_rest(const struct passage *p)
+{
+	count(p->source, "pong", p->pongs);
+	count(p->source, "ignored", p->ignored);
+	count(p->source, "unreadable", p->unreadable);
+}
+
+static void count_refused(const struct passage *p)
+{
+	count(p->source, "refused", (unsigned)p->submission.n + p->pongs + p->ignored + p->unreadable);
+}
+
+void passage_answer(struct passage *p, struct http_exchange *x)
+{
+	enum answer a = ANSWER_IGNORED;
+
+	count_rest(p);
+	if (p->unreadable > 0)
+		a = ANSWER_UNREADABLE;
+	else if (p->ignored == 0)
+		a = ANSWER_PONG;
+	answer_give(x, a, NULL);
+	passage_drop(p);
+}
+
+void passage_refuse(struct passage *p, struct http_exchange *x)
+{
+	count_refused(p);
+	answer_give(x, ANSWER_UNAVAILABLE, NULL);
+	passage_drop(p);
+}
+
+static const char *result_name(const struct intake_item *item)
+{
+	switch (item->result) {
+	case INTAKE_ACCEPTED:
+		return item->dead_reason ? "unreadable" : "accepted";
+	case INTAKE_DUPLICATE:
+		return "duplicate";
+	case INTAKE_IGNORED:
+		break;
+	}
+	return "ignored";
+}
+
+/* A dead letter that nobody hears of would be a lost webhook. One line a POST. */
+static void tell_dead(const struct passage *p)
+{
+	const struct intake_item *first = NULL;
+	struct log_about about;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->submission.n; i++) {
+		const struct intake_item *item = &p->submission.items[i];
+
+		if (!item->dead_reason || item->result != INTAKE_ACCEPTED)
+			continue;
+		if (n++ == 0)
+			first = item;
+	}
+	if (!first)
+		return;
+	about = (struct log_about){
+		.source = first->webhook.source, .webhook = first->webhook.id, .reason = first->dead_reason};
+	if (n == 1)
+		log_warning(&about, "a webhook cannot be read and became a dead letter");
+	else
+		log_warning(&about,
+			    "%zu webhooks of one request cannot be read and became dead letters; this is the first", n);
+}
+
+/* On the pipeline's thread. */
+static void answered(struct intake_submission *s)
+{
+	struct passage *p = s->user;
+
+	if (s->refused) {
+		count_refused(p);
+	} else {
+		count_rest(p);
+		for (size_t i = 0; i < s->n; i++)
+			count(p->source, result_name(&s->items[i]), 1);
+		tell_dead(p);
+	}
+	answer_submission(p->exchange, s, p->several);
+	passage_drop(p);
+}
+
+void passage_submit(struct passage *p, struct http_exchange *x, struct pipeline *pipeline)
+{
+	p->submission.answered = answered;
+	p->submission.user = p;
+	p->exchange = x;
+	http_suspend(x);
+	pipeline_submit(pipeline, &p->submission);
+}

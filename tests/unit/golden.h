@@ -1,0 +1,49 @@
+/*
+ * golden: what the files of tests/data/helpdesks say, and the means to tell where a desk does otherwise. Test code.
+ *
+ * golden_desk.c makes a source of a file's preset and settings, golden_proof.c checks proofs and derives refusals,
+ * test_golden.c reads webhooks and compares.
+ */
+#ifndef TESTS_GOLDEN_H
+#define TESTS_GOLDEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/node.h"
+#include "config/generation.h"
+
+/* One case of a file, and how many of its expectations failed. */
+struct golden {
+	const char *file;
+	const struct node *root, *at; /* the file, the case */
+	const char *name;             /* of the case */
+	unsigned failures;
+
+	struct generation *generation;
+	const struct source *source;
+	struct node *authenticate; /* as it counts: the definition's with the source's over it */
+	int64_t now_ms;
+	struct pairs headers; /* that came */
+	char *body;           /* on the wire, NUL-terminated behind body_len */
+	size_t body_len;
+	const char *query;
+};
+
+/* "FILE: CASE: MEMBER: expected …, found …" on standard error; NULL is shown as nothing. */
+void golden_differs(struct golden *g, const char *member, const char *expected, const char *found);
+/* Both NULL, or the same. */
+void golden_text(struct golden *g, const char *member, const char *expected, const char *found);
+
+/* The case's own value, or the file's. */
+const struct node *golden_get(const struct golden *g, const char *key);
+
+/* Fills the members from `generation` on from the case and its file; dir: a folder for the configuration. false after
+ * telling what is wrong with the file. */
+bool golden_open(struct golden *g, const char *dir);
+void golden_close(struct golden *g);
+
+/* Compares the verdict with `proof`, derives the refusals of a good one. Whether the proof is good. */
+bool golden_prove(struct golden *g);
+
+#endif
