@@ -172,33 +172,6 @@ bool definition_keeps_header(const struct definition *d, const char *name)
 	return pairs_get(&d->headers, name) != NULL;
 }
 
-int definition_step(const struct definition *d, const struct scope *s, size_t *step, char **ret_url, struct err *reterr)
-{
-	size_t i;
-	int r;
-
-	for (i = *step; i < d->steps_n; i++) {
-		r = template_render(d->steps[i].url, s, TEMPLATE_URL, ret_url, reterr);
-		if (r == 0) {
-			*step = i;
-			return 0;
-		}
-		if (!d->steps[i].optional)
-			return err_set(reterr, -ENOENT, "the lookup's URL %s cannot be made: a part of it is missing",
-				       template_text(d->steps[i].url));
-	}
-	return err_set(reterr, -ENOENT, "nothing to look up");
-}
-
-void definition_addresses(const struct reference *emails, const struct reference *primary, const struct scope *s,
-			  struct addresses *to)
-{
-	const struct email_places places = {
-		.emails = {(struct reference *)emails}, .n = emails != NULL, .primary = (struct reference *)primary};
-
-	(void)email_places_read(&places, s, to);
-}
-
 /* ---- samples ----------------------------------------------------------------------------------------------------- */
 
 static const struct sample *sample_of(const struct definition *d, enum transition t)

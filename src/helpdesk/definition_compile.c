@@ -228,7 +228,7 @@ static void read_attributes(struct reader *r)
 		if (r->d->conversation_url)
 			template_references(r->d->conversation_url, name_check_one, &c);
 	}
-	r->d->taken_is_shown = c.shows_taken;
+	reader_mark_shown(r);
 }
 
 struct definition *definition_compile(const struct node *n, const struct definition_binding *binding,

@@ -179,15 +179,6 @@ void reader_read_base_url(struct reader *r)
 
 /* ---- use of names ------------------------------------------------------------------------------------------------ */
 
-static bool step_takes(const struct definition *d, const char *name)
-{
-	for (size_t i = 0; i < d->steps_n; i++)
-		for (size_t j = 0; j < d->steps[i].take_n; j++)
-			if (text_same(d->steps[i].take[j].name, name))
-				return true;
-	return false;
-}
-
 /* A name that nobody fills is a typo: the template would never have a value. */
 void name_check_one(void *ctx, const struct reference *reference)
 {
@@ -197,7 +188,6 @@ void name_check_one(void *ctx, const struct reference *reference)
 
 	if (!name)
 		return;
-	c->shows_taken = c->shows_taken || step_takes(c->r->d, name);
 	if (pairs_get(&c->r->known, name))
 		return;
 	for (; n < c->r->known.n && n < 63; n++)

@@ -32,21 +32,9 @@ struct definition {
 	struct step steps[STEPS_MAX];
 	size_t steps_n;
 	int64_t cache_ms;
-	bool taken_is_shown;               /* an attribute or the conversation's URL needs what a lookup takes */
 	struct attributes *attributes;     /* NULL: none */
 	struct template *conversation_url; /* NULL: none */
 	struct sample samples[TRANSITION_EXPIRED]; /* by transition */
 };
-
-/*
- * The first step from *step on that can be asked, optional ones passed over, and its URL. -ENOENT, with what is
- * missing, where a step that is needed cannot be asked, or none is left. The caller owns *ret_url.
- */
-int definition_step(const struct definition *d, const struct scope *s, size_t *step, char **ret_url,
-		    struct err *reterr) MUSTCHECK;
-
-/* Adds the addresses that two parallel references find. primary may be NULL. */
-void definition_addresses(const struct reference *emails, const struct reference *primary, const struct scope *s,
-			  struct addresses *to);
 
 #endif

@@ -25,12 +25,12 @@ void reader_add_name(struct reader *r, const struct node *at, const char *name, 
 struct name_check {
 	struct reader *r;
 	const struct node *at;
-	bool shows_taken; /* set where some reference names what a lookup takes */
 };
 void name_check_one(void *ctx, const struct reference *reference);
 
-/* definition_lookup.c: the steps. */
+/* definition_lookup.c: the steps; and, once attributes are there, which of them take what is shown. */
 void reader_read_lookup(struct reader *r);
+void reader_mark_shown(struct reader *r);
 /* definition_headers.c: which headers a webhook keeps. Only of a definition without mistakes: all parts are there. */
 void reader_read_headers(struct reader *r);
 /* definition_samples.c: compiles the samples and reads them as a test. The same condition. */

@@ -13,7 +13,7 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "helpdesk/definition_parts.h"
-#include "helpdesk/flat.h"
+#include "helpdesk/signal.h"
 
 #define INQUIRY_MOVES_MAX 3
 #define INQUIRY_ID_MAX 512
@@ -21,8 +21,8 @@
 
 struct inquiry {
 	const struct definition *d;
-	struct json_object *body;
-	struct pairs headers, query;
+	struct signal_scope open; /* the webhook's body and query, headers as copied below, names as taken so far */
+	struct pairs headers;
 	struct customer found;
 	size_t step; /* under way, or next */
 	unsigned moves;
@@ -30,39 +30,50 @@ struct inquiry {
 	char *asked[INQUIRY_MOVES_MAX + 1];
 };
 
-static struct scope inquiry_scope(const struct inquiry *q)
+/*
+ * From *step on to the first that is to be asked, and its URL. 1: there is none. -ENOENT: it is needed and cannot be
+ * asked. The caller owns *ret_url.
+ */
+static int find_step(const struct inquiry *q, size_t *step, char **ret_url, struct err *reterr)
 {
-	return (struct scope){
-		.item = q->body,
-		.root = q->body,
-		.headers = &q->headers,
-		.query = &q->query,
-		.names = &q->d->names,
-		.taken = &q->found.taken,
-	};
+	const struct scope *s = &q->open.scope;
+
+	for (; *step < q->d->steps_n; ++*step) {
+		const struct step *at = &q->d->steps[*step];
+
+		if (!step_applies(at, s))
+			continue;
+		if (template_render(at->url, s, TEMPLATE_URL, ret_url, NULL) == 0)
+			return 0;
+		if (!at->optional)
+			return err_set(reterr, -ENOENT, "the lookup's URL %s cannot be made: a part of it is missing",
+				       template_text(at->url));
+	}
+	return 1;
 }
 
 int inquiry_new(const struct definition *d, const struct webhook *w, struct inquiry **ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *url = NULL;
 	struct inquiry *q = mem_new(1, sizeof(*q));
-	struct scope s;
 	int r;
 
 	q->d = d;
-	r = json_read(w->body ? w->body : "", w->body_len, &q->body, reterr);
-	if (r == 0) {
-		for (size_t i = 0; i < w->headers.n; i++)
-			pairs_add(&q->headers, w->headers.items[i].name, w->headers.items[i].value);
-		scope_query(w->query, &q->query);
-		s = inquiry_scope(q);
-		r = definition_step(d, &s, &q->step, &url, reterr);
-	}
+	r = signal_scope_open(d, w, NULL, &q->open, reterr);
 	if (r < 0) {
-		inquiry_free(q);
+		free(q);
 		return r;
 	}
-	q->asked[0] = d->customer ? fact_text(d->customer, &s) : NULL;
+	for (size_t i = 0; i < w->headers.n; i++)
+		pairs_add(&q->headers, w->headers.items[i].name, w->headers.items[i].value);
+	q->open.scope.headers = &q->headers;
+	q->open.scope.taken = &q->found.taken;
+	r = find_step(q, &q->step, &url, reterr);
+	if (r != 0) {
+		inquiry_free(q);
+		return r < 0 ? r : err_set(reterr, -ENOENT, "nothing to look up");
+	}
+	q->asked[0] = d->customer ? fact_text(d->customer, &q->open.scope) : NULL;
 	*ret = q;
 	return 0;
 }
@@ -71,9 +82,8 @@ void inquiry_free(struct inquiry *q)
 {
 	if (!q)
 		return;
-	json_object_put(q->body);
+	signal_scope_done(&q->open);
 	pairs_done(&q->headers);
-	pairs_done(&q->query);
 	customer_done(&q->found);
 	for (size_t i = 0; i <= INQUIRY_MOVES_MAX; i++)
 		free(q->asked[i]);
@@ -92,6 +102,16 @@ static bool secret_is_good(const char *s)
 	return s && !has_line_end(s);
 }
 
+/* "USER:PASSWORD", the user with what it must end with. */
+static char *basic_pair(const struct step *step, const struct inquiry_secrets *secrets)
+{
+	size_t user = strlen(secrets->user), suffix = step->suffix ? strlen(step->suffix) : 0;
+	bool there =
+		suffix <= user && memcmp(secrets->user + user - suffix, step->suffix ? step->suffix : "", suffix) == 0;
+
+	return mem_fmt("%s%s:%s", secrets->user, there ? "" : step->suffix, secrets->password);
+}
+
 static int add_authentication(const struct step *step, const struct inquiry_secrets *secrets, struct pairs *headers,
 			      struct err *reterr)
 {
@@ -102,7 +122,7 @@ static int add_authentication(const struct step *step, const struct inquiry_secr
 
 		if (!secret_is_good(secrets->user) || !secret_is_good(secrets->password))
 			return err_set(reterr, -EACCES, "the lookup needs `user` and `password` of one line each");
-		pair = mem_fmt("%s:%s", secrets->user, secrets->password);
+		pair = basic_pair(step, secrets);
 		text = digest_base64(pair, strlen(pair));
 		value = mem_fmt("Basic %s", text);
 		pairs_add(headers, "Authorization", value);
@@ -152,28 +172,19 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 		 struct err *reterr)
 {
 	CLEANUP(mem_freep) char *url = NULL;
-	struct scope s = inquiry_scope(q);
 	struct pairs headers = {0};
 	const struct step *step;
 	int r;
 
-	if (q->step >= q->d->steps_n)
-		return 1;
-	r = definition_step(q->d, &s, &q->step, &url, reterr);
-	if (r < 0) {
-		/* What is left are optional steps that lack something: done all the same. */
-		for (size_t i = q->step; i < q->d->steps_n; i++)
-			if (!q->d->steps[i].optional)
-				return r;
-		q->step = q->d->steps_n;
-		return 1;
-	}
+	r = find_step(q, &q->step, &url, reterr);
+	if (r != 0)
+		return r;
 	step = &q->d->steps[q->step];
 	r = check_url(url, reterr);
 	if (r == 0)
 		r = add_authentication(step, secrets, &headers, reterr);
 	if (r == 0)
-		r = add_headers(step, &s, &headers, reterr);
+		r = add_headers(step, &q->open.scope, &headers, reterr);
 	if (r < 0) {
 		pairs_done(&headers);
 		return r;
@@ -184,21 +195,6 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 }
 
 /* ---- reading the answer ------------------------------------------------------------------------------------------ */
-
-static void take_values(struct inquiry *q, const struct step *step, struct json_object *answer)
-{
-	struct scope s = {.item = answer, .root = answer};
-
-	definition_addresses(step->emails, step->primary, &s, &q->found.addresses);
-	for (size_t i = 0; i < step->take_n; i++) {
-		CLEANUP(mem_freep) char *value = reference_scalar(step->take[i].from, &s);
-
-		if (!value)
-			continue;
-		value[flat_cut(value, strlen(value), FLAT_TEXT_MAX)] = '\0';
-		pairs_add(&q->found.taken, step->take[i].name, value);
-	}
-}
 
 static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *step, const char *type, const char *body,
 					size_t len, struct err *reason)
@@ -213,9 +209,15 @@ static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *st
 		(void)err_set(reason, -EINVAL, "the helpdesk answered with a bare JSON value, not an object");
 		return INQUIRY_RETRY;
 	}
-	take_values(q, step, answer);
+	step_learn(step, answer, &q->found);
 	q->step++;
 	return INQUIRY_ON;
+}
+
+/* The new id takes the old one's place in the webhook: whatever is asked from now on is about the new one. */
+static bool customer_put(struct inquiry *q, const char *id)
+{
+	return q->d->customer && reference_put(fact_place(q->d->customer, &q->open.scope), &q->open.scope, id);
 }
 
 static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct err *reason)
@@ -230,7 +232,7 @@ static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct er
 		(void)err_set(reason, -ELOOP, "the customer's merges lead in a circle");
 		return INQUIRY_GONE;
 	}
-	if (strlen(id) > INQUIRY_ID_MAX || !fact_put(q->d->customer, q->body, id)) {
+	if (strlen(id) > INQUIRY_ID_MAX || !customer_put(q, id)) {
 		(void)err_set(reason, -EINVAL, "the customer moved to an id that cannot be asked for");
 		return INQUIRY_REFUSED;
 	}
@@ -244,18 +246,15 @@ static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step
 	CLEANUP(json_putp) struct json_object *answer = NULL;
 	CLEANUP(mem_freep) char *id = NULL;
 
-	if (step->moved && (status == 301 || status == 308) && json_read(body, len, &answer, NULL) == 0) {
-		struct scope s = {.item = answer, .root = answer};
-
-		id = reference_scalar(step->moved, &s);
-	}
+	if (step->moved.n > 0 && (status == 301 || status == 308) && json_read(body, len, &answer, NULL) == 0)
+		id = step_moved(step, answer);
 	if (id)
 		return move_to(q, id, reason);
 	(void)err_set(
 		reason, -EINVAL,
 		"the helpdesk redirects the lookup elsewhere (%u)%s: the base_url may be wrong; write the one that it "
 		"leads to",
-		status, step->moved ? " and names no merged customer" : "");
+		status, step->moved.n > 0 ? " and names no merged customer" : "");
 	return INQUIRY_REFUSED;
 }
 

@@ -1,7 +1,8 @@
 /*
  * inquiry: the pure half of a lookup: what to ask the helpdesk, and how to read what it answers.
  *
- * An inquiry walks through at most three steps; each is one GET. The doing half is src/lookup.
+ * An inquiry walks through at most three steps; each is one GET. A step whose `when` does not hold is passed over,
+ * optional or not; so is an optional one that cannot be asked. The doing half is src/lookup.
  */
 #ifndef HELPDESK_INQUIRY_H
 #define HELPDESK_INQUIRY_H
@@ -13,7 +14,20 @@
 #include "base/text.h"
 #include "helpdesk/customer.h"
 #include "helpdesk/definition.h"
+#include "helpdesk/scope.h"
 #include "helpdesk/webhook.h"
+
+/*
+ * Whether asking would tell what the webhook in s (nothing taken yet) does not: its address, where it has none, or
+ * names that attributes and the conversation's URL show. The first question can be asked then: inquiry_new will not say
+ * -ENOENT. customer: as the definition reads it, or NULL.
+ *
+ * *ret_key: under which the answer is kept; the same only where the same would be asked. It is the customer's id where
+ * the questions hold nothing else of the webhook, and else the id (if any), a "#" and a digest of all that they hold.
+ * The caller owns it.
+ */
+bool inquiry_wanted(const struct definition *d, const struct scope *s, bool has_address, const char *customer,
+		    char **ret_key);
 
 /* The source's credentials for its helpdesk, in the clear; borrowed for the call. */
 struct inquiry_secrets {
@@ -23,8 +37,8 @@ struct inquiry_secrets {
 struct inquiry; /* one walk: owns its copy of the webhook's values; used by one thread at a time */
 
 /*
- * -ENOENT: the webhook lacks what the URL needs (no customer): there is nobody to ask about. -EINVAL: its body is not
- * JSON. d must outlive it.
+ * -ENOENT: no step applies, or the webhook lacks what its URL needs (no customer): there is nobody to ask about.
+ * -EINVAL: its body cannot be read. d must outlive it.
  */
 int inquiry_new(const struct definition *d, const struct webhook *w, struct inquiry **ret,
 		struct err *reterr) MUSTCHECK;

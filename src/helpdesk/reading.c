@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "helpdesk/definition_parts.h"
 #include "helpdesk/flat.h"
+#include "helpdesk/inquiry.h"
 
 #define ID_MAX 512                          /* bytes of a conversation's or customer's id */
 #define TIME_FIRST_MS INT64_C(631152000000) /* 1990-01-01: nothing was a helpdesk before */
@@ -182,16 +183,6 @@ static int read_identity(const struct definition *d, const struct webhook *w, co
 
 /* ---- the rest ---------------------------------------------------------------------------------------------------- */
 
-static bool signal_wants_lookup(const struct definition *d, const struct scope *s, const struct signal *signal)
-{
-	CLEANUP(mem_freep) char *url = NULL;
-	size_t step = 0;
-
-	if (d->steps_n == 0 || (signal->addresses.n > 0 && !d->taken_is_shown))
-		return false;
-	return definition_step(d, s, &step, &url, NULL) == 0;
-}
-
 static void read_contents(const struct definition *d, const struct scope *s, const struct customer *customer,
 			  struct signal *signal)
 {
@@ -199,8 +190,8 @@ static void read_contents(const struct definition *d, const struct scope *s, con
 	for (size_t i = 0; customer && i < customer->addresses.n; i++)
 		(void)addresses_add(&signal->addresses, customer->addresses.items[i].email,
 				    customer->addresses.items[i].primary);
-	signal->wants_lookup = !customer && signal_wants_lookup(d, s, signal);
-	signal->lookup_key = signal->wants_lookup ? mem_str(signal->customer) : NULL;
+	signal->wants_lookup = !customer && inquiry_wanted(d, s, signal->addresses.n > 0, signal->customer,
+							   &signal->lookup_key);
 	signal->attributes = attributes_read(d->attributes, s);
 	if (d->conversation_url &&
 	    template_render(d->conversation_url, s, TEMPLATE_URL, &signal->conversation_url, NULL) < 0)

@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "helpdesk/flat.h"
 #include "helpdesk/keys.h"
 
-static const char *const step_keys[] = {"url",   "authenticate", "headers",  "emails", "primary",
-					"moved", "take",         "optional", "cache",  NULL};
+static const char *const step_keys[] = {"url",   "when", "authenticate", "headers", "emails", "primary",
+					"moved", "take", "optional",     "cache",   "sample", NULL};
 static const char *const step_methods[] = {
 	[STEP_BASIC] = "basic",
 	[STEP_BEARER] = "bearer",
@@ -21,23 +22,55 @@ const char *step_method_name(enum step_method m)
 	return step_methods[m];
 }
 
-/* A pointer into the answer, or NULL. */
-static struct reference *step_reference(const struct node *n, struct problems *problems)
+static void places_add(struct step_places *p, const struct node *n, struct problems *problems)
 {
 	struct reference *r;
 	struct err e;
 
-	if (!n)
-		return NULL;
 	if (n->type != NODE_SCALAR || n->text[0] != '/') {
 		problems_error(problems, n, "expected a JSON Pointer into the answer (\"/…\"), not %s",
 			       n->type == NODE_SCALAR ? n->text : node_kind(n));
-		return NULL;
+		return;
 	}
 	if (reference_compile(n->text, REFERENCE_NO_NAMES, &r, &e) == 0)
-		return r;
-	problems_error(problems, n, "%s", e.text);
-	return NULL;
+		p->items[p->n++] = r;
+	else
+		problems_error(problems, n, "%s", e.text);
+}
+
+/* One pointer into the answer, or a list of them. */
+static void places_compile(struct step_places *p, const struct node *n, struct problems *problems)
+{
+	if (!n)
+		return;
+	if (n->type != NODE_LIST) {
+		places_add(p, n, problems);
+		return;
+	}
+	if (n->n == 0 || n->n > STEP_PLACES_MAX) {
+		problems_error(
+			problems, n,
+			"expected a list of 1 to %d JSON Pointers, of which the first that finds something counts",
+			STEP_PLACES_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++)
+		places_add(p, n->items[i], problems);
+}
+
+static char *places_scalar(const struct step_places *p, const struct scope *s)
+{
+	char *text = NULL;
+
+	for (size_t i = 0; i < p->n && !text; i++)
+		text = reference_scalar(p->items[i], s);
+	return text;
+}
+
+static void places_done(struct step_places *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		reference_free(p->items[i]);
 }
 
 static void step_compile_url(struct step *s, const struct node *step, struct problems *problems)
@@ -82,10 +115,22 @@ static void step_compile_header_name(struct step *s, const struct node *n, struc
 	reference_free(r);
 }
 
-/* `basic`, or {method: header, name: X-Api-Key, scheme: Token}. */
+static void step_compile_suffix(struct step *s, const struct node *n, struct problems *problems)
+{
+	if (!n)
+		return;
+	if (s->method != STEP_BASIC)
+		problems_error(problems, n, "only method basic has a suffix, which its user ends with");
+	else if (n->type != NODE_SCALAR || n->text[0] == '\0' || strpbrk(n->text, ":\r\n"))
+		problems_error(problems, n, "expected what the user ends with, as in /token");
+	else
+		s->suffix = mem_str(n->text);
+}
+
+/* `basic`, or {method: basic, suffix: /token}, {method: header, name: X-Api-Key, scheme: Token}. */
 static void step_compile_authenticate(struct step *s, const struct node *step, struct problems *problems)
 {
-	static const char *const known[] = {"method", "name", "scheme", NULL};
+	static const char *const known[] = {"method", "name", "scheme", "suffix", NULL};
 	const struct node *n = node_get(step, "authenticate"), *name = node_get(n, "name");
 	const struct node *method = n && n->type == NODE_MAP ? node_get(n, "method") : n;
 	const char *scheme = node_text(n, "scheme");
@@ -106,6 +151,7 @@ static void step_compile_authenticate(struct step *s, const struct node *step, s
 		problems_error(problems, name, "only method header has a name");
 	if (s->method == STEP_BASIC && node_get(n, "scheme"))
 		problems_error(problems, node_get(n, "scheme"), "method basic has no scheme");
+	step_compile_suffix(s, node_get(n, "suffix"), problems);
 	s->scheme = mem_str(scheme ? scheme : s->method == STEP_BEARER ? "Bearer" : "");
 }
 
@@ -140,11 +186,12 @@ static void step_compile_take(struct step *s, const struct node *n, struct probl
 	}
 	for (size_t i = 0; i < n->n; i++) {
 		const struct node *one = n->items[i];
+		struct step_take *take = &s->take[s->take_n++];
 
 		if (one->key[0] == '\0' || strpbrk(one->key, "{}/: "))
 			problems_error(problems, one, "expected a name of letters, digits, _ and -");
-		s->take[s->take_n++] =
-			(struct step_take){.name = mem_str(one->key), .from = step_reference(one, problems)};
+		take->name = mem_str(one->key);
+		places_compile(&take->from, one, problems);
 	}
 }
 
@@ -161,8 +208,27 @@ static void step_compile_cache(struct step *s, const struct node *n, struct prob
 		s->cache_ms = ms;
 }
 
+static void step_compile_sample(struct step *s, const struct node *n, struct problems *problems)
+{
+	CLEANUP(json_putp) struct json_object *answer = NULL;
+	struct err e;
+
+	if (!n)
+		return;
+	if (n->type != NODE_SCALAR)
+		problems_error(problems, n, "expected the text of an answer, in JSON, not %s", node_kind(n));
+	else if (json_read(n->text, strlen(n->text), &answer, &e) < 0)
+		problems_error(problems, n, "this sample is not JSON: %s", e.text);
+	else if (!json_object_is_type(answer, json_type_object) && !json_object_is_type(answer, json_type_array))
+		problems_error(problems, n, "an answer is an object or a list, not a bare value");
+	else
+		s->sample = mem_str(n->text);
+}
+
 static void step_compile(struct step *s, const struct node *n, struct problems *problems)
 {
+	const struct node *when;
+
 	if (n->type != NODE_MAP) {
 		problems_error(problems, n, "expected a mapping with `url` and `authenticate`, not %s", node_kind(n));
 		return;
@@ -171,16 +237,16 @@ static void step_compile(struct step *s, const struct node *n, struct problems *
 	step_compile_url(s, n, problems);
 	step_compile_authenticate(s, n, problems);
 	step_compile_headers(s, node_get(n, "headers"), problems);
-	s->emails = step_reference(node_get(n, "emails"), problems);
-	s->primary = step_reference(node_get(n, "primary"), problems);
-	s->moved = step_reference(node_get(n, "moved"), problems);
+	when = node_get(n, "when");
+	s->when = when ? matcher_compile(when, REFERENCE_NAMES, problems) : NULL;
+	email_places_compile(&s->emails, node_get(n, "emails"), node_get(n, "primary"), true, problems);
+	places_compile(&s->moved, node_get(n, "moved"), problems);
 	step_compile_take(s, node_get(n, "take"), problems);
 	s->optional = keys_bool(node_get(n, "optional"), false, problems);
 	step_compile_cache(s, node_get(n, "cache"), problems);
+	step_compile_sample(s, node_get(n, "sample"), problems);
 	if (!node_get(n, "emails") && !node_get(n, "take"))
 		problems_error(problems, n, "a step that learns nothing: expected `emails` or `take`");
-	if (s->primary && (!s->emails || reference_stars(s->primary) != reference_stars(s->emails)))
-		problems_error(problems, node_get(n, "primary"), "expected a pointer beside `emails`, with as many *");
 }
 
 size_t steps_compile(const struct node *list, struct step *steps, struct problems *problems)
@@ -204,15 +270,132 @@ void step_done(struct step *s)
 	template_free(s->url);
 	free(s->header);
 	free(s->scheme);
+	free(s->suffix);
+	matcher_free(s->when);
+	free(s->sample);
 	for (size_t i = 0; i < s->headers_n; i++) {
 		free(s->headers[i].name);
 		template_free(s->headers[i].value);
 	}
-	reference_free(s->emails);
-	reference_free(s->primary);
-	reference_free(s->moved);
+	email_places_done(&s->emails);
+	places_done(&s->moved);
 	for (size_t i = 0; i < s->take_n; i++) {
 		free(s->take[i].name);
-		reference_free(s->take[i].from);
+		places_done(&s->take[i].from);
 	}
+}
+
+bool step_applies(const struct step *s, const struct scope *scope)
+{
+	return !s->when || matcher_holds(s->when, scope);
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------- */
+
+bool step_takes(const struct step *s, const char *name)
+{
+	for (size_t i = 0; i < s->take_n; i++)
+		if (text_same(s->take[i].name, name))
+			return true;
+	return false;
+}
+
+void step_references(const struct step *s, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	if (s->when)
+		matcher_references(s->when, fn, ctx);
+	template_references(s->url, fn, ctx);
+	for (size_t i = 0; i < s->headers_n; i++)
+		template_references(s->headers[i].value, fn, ctx);
+}
+
+/* ---- reading an answer ------------------------------------------------------------------------------------------- */
+
+void step_learn(const struct step *s, struct json_object *answer, struct customer *found)
+{
+	const struct scope scope = {.item = answer, .root = answer};
+
+	(void)email_places_read(&s->emails, &scope, &found->addresses);
+	for (size_t i = 0; i < s->take_n; i++) {
+		CLEANUP(mem_freep) char *value = NULL;
+
+		if (pairs_get(&found->taken, s->take[i].name))
+			continue;
+		value = places_scalar(&s->take[i].from, &scope);
+		if (!value)
+			continue;
+		value[flat_cut(value, strlen(value), FLAT_TEXT_MAX)] = '\0';
+		pairs_add(&found->taken, s->take[i].name, value);
+	}
+}
+
+char *step_moved(const struct step *s, struct json_object *answer)
+{
+	const struct scope scope = {.item = answer, .root = answer};
+
+	return places_scalar(&s->moved, &scope);
+}
+
+/* ---- the step's own sample --------------------------------------------------------------------------------------- */
+
+/* The sample under check, and how what is missing there is told. */
+struct sample_check {
+	struct scope scope;
+	void (*tell)(struct problems *p, const struct node *at, const char *fmt, ...)
+		__attribute__((format(printf, 3, 4)));
+	struct problems *problems;
+};
+
+/* The node of the i-th alternative. */
+static const struct node *alternative(const struct node *n, size_t i)
+{
+	return n->type == NODE_LIST ? n->items[i] : n;
+}
+
+static void check_places(const struct sample_check *c, const struct step_places *p, const struct node *n)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		CLEANUP(mem_freep) char *text = reference_scalar(p->items[i], &c->scope);
+
+		if (!text)
+			c->tell(c->problems, alternative(n, i), "the step's sample holds nothing at %s",
+				reference_text(p->items[i]));
+	}
+}
+
+static void check_emails(const struct sample_check *c, const struct email_places *p, const struct node *n)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct email_places one = {.emails = {p->emails[i]}, .n = 1};
+		struct addresses found = {0};
+
+		if (!email_places_read(&one, &c->scope, &found))
+			c->tell(c->problems, alternative(n, i), "the step's sample holds no address at %s",
+				reference_text(p->emails[i]));
+		addresses_done(&found);
+	}
+}
+
+static void check_primary(const struct sample_check *c, const struct reference *primary, const struct node *n)
+{
+	CLEANUP(mem_freep) char *text = reference_scalar(primary, &c->scope);
+
+	if (!text)
+		c->tell(c->problems, n, "the step's sample holds nothing at %s", reference_text(primary));
+}
+
+void step_check_sample(const struct step *s, const struct node *n, bool overlaid, struct problems *problems)
+{
+	CLEANUP(json_putp) struct json_object *answer = NULL;
+	struct sample_check c = {.tell = overlaid ? problems_warn : problems_error, .problems = problems};
+
+	if (!s->sample || json_read(s->sample, strlen(s->sample), &answer, NULL) < 0)
+		return;
+	c.scope = (struct scope){.item = answer, .root = answer};
+	if (s->emails.n > 0)
+		check_emails(&c, &s->emails, node_get(n, "emails"));
+	if (s->emails.primary)
+		check_primary(&c, s->emails.primary, node_get(n, "primary"));
+	for (size_t i = 0; i < s->take_n; i++)
+		check_places(&c, &s->take[i].from, node_get(node_get(n, "take"), s->take[i].name));
 }
