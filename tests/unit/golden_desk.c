@@ -137,7 +137,7 @@ static struct generation *load(const struct golden *g, const struct node *settin
 /* ---- the case ---------------------------------------------------------------------------------------------------- */
 
 /* What the preset, or the file's own definition, says of the proof, with the source's over it. */
-static struct node *authenticate_as_it_counts(const struct golden *g, const struct node *settings, const char *dir)
+static struct node *authenticate_as_it_counts(struct golden *g, const struct node *settings, const char *dir)
 {
 	const struct node *own = node_get(settings, "authenticate");
 	const struct node *definition = node_get(g->root, "definition");
