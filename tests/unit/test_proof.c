@@ -210,8 +210,6 @@ static void mistakes_are_told(void **state)
 		{"{name: X}", "{method: basic}"},
 		{"{method: basik}", "did you mean \"basic\"?"},
 		{"{method: [basic]}", "name of a method"},
-		{"{method: hmac, header: X-Signature}", "not supported by this version"},
-		{"{method: standard-webhooks}", "not supported by this version"},
 		{"{method: basic, naem: X}", "did you mean \"name\"?"},
 		{"{method: basic, name: X}", "has no name"},
 		{"{method: header}", "expected `name`"},
