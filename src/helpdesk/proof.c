@@ -152,6 +152,16 @@ enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets
 	return p->way->check(p, secrets, request);
 }
 
+bool proof_signed_at(const struct proof *p, const struct proof_request *request, int64_t *ret_ms)
+{
+	return p->hmac && hmac_signed_at(p->hmac, request, ret_ms);
+}
+
+int64_t proof_tolerance_ms(const struct proof *p)
+{
+	return p->hmac && p->hmac->stamp != HMAC_STAMP_NONE ? p->hmac->tolerance_ms : 0;
+}
+
 void proof_make(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,
 		struct pairs *ret_headers, char **ret_query)
 {

@@ -51,6 +51,9 @@ bool proof_needs_secret(const struct proof *p); /* false for `none` only */
 bool proof_is_shown(const struct proof *p, const struct pairs *headers, const char *query);
 enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets *secrets,
 			       const struct proof_request *request);
+/* When the request says that it was signed; false where the method signs no time, or none is shown that can be read. */
+bool proof_signed_at(const struct proof *p, const struct proof_request *request, int64_t *ret_ms);
+int64_t proof_tolerance_ms(const struct proof *p); /* how far from now that may be; 0: the method signs no time */
 /* The headers and the query ("name=value", or NULL) that prove this body: for `deskbridge sample`. The caller owns
  * both. */
 void proof_make(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,

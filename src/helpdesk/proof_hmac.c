@@ -320,6 +320,17 @@ static enum proof_verdict hmac_check(const struct proof *p, const struct proof_s
 	return v;
 }
 
+bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, int64_t *ret_ms)
+{
+	CLEANUP(shown_done) struct shown shown = {0};
+
+	if (h->stamp == HMAC_STAMP_NONE || shown_read(h, request->headers, request->query, &shown) != PROOF_GOOD)
+		return false;
+	if (h->stamp == HMAC_STAMP_BODY)
+		shown.stamp = stamp_in_body(h, request->body, request->body_len);
+	return shown.stamp && clock_parse(shown.stamp, strlen(shown.stamp), ret_ms) == 0;
+}
+
 /* ---- making one -------------------------------------------------------------------------------------------------- */
 
 /* NULL: the scheme has none, or the body has none where it should. */

@@ -121,6 +121,8 @@ void hmac_free(struct hmac *h); /* NULL allowed */
 /* The parameter's name where the timestamp stands in the query. */
 const char *hmac_stamp_parameter(const struct hmac *h);
 
+/* As proof_signed_at. */
+bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, int64_t *ret_ms);
 /* As proof_secret_fault. */
 const char *hmac_secret_fault(const struct hmac *h, const char *secret);
 
