@@ -202,7 +202,7 @@ static void take_question(struct courier *c, struct lookup_question *q)
 	}
 	a = mem_new(1, sizeof(*a));
 	a->source = q->source;
-	a->customer = q->customer;
+	a->key = q->key;
 	a->outcome = LOOKUP_RETURNED;
 	a->retry_after_ms = -1;
 	(void)err_set(&a->reason, -ESHUTDOWN, "deskbridge stops");

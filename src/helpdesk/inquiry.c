@@ -316,6 +316,23 @@ void inquiry_skip(struct inquiry *q)
 	q->step++;
 }
 
+size_t inquiry_step(const struct inquiry *q)
+{
+	return q->step;
+}
+
+const char *inquiry_passed(const struct inquiry *q, size_t step)
+{
+	const struct step *s = &q->d->steps[step];
+	CLEANUP(mem_freep) char *url = NULL;
+
+	if (!step_applies(s, &q->open.scope))
+		return "its `when` does not hold";
+	if (template_render(s->url, &q->open.scope, TEMPLATE_URL, &url, NULL) < 0)
+		return "a part of its URL is missing";
+	return NULL;
+}
+
 void inquiry_result(const struct inquiry *q, struct customer *ret)
 {
 	*ret = (struct customer){0};

@@ -17,17 +17,22 @@
 #include "helpdesk/scope.h"
 #include "helpdesk/webhook.h"
 
+/* What asking would tell that the webhook does not. */
+enum inquiry_wish {
+	INQUIRY_NOTHING = 0,
+	INQUIRY_ADDRESS,
+	INQUIRY_NAMES, /* names that attributes or the conversation's URL show; an address too where it has none */
+};
 /*
- * Whether asking would tell what the webhook in s (nothing taken yet) does not: its address, where it has none, or
- * names that attributes and the conversation's URL show. The first question can be asked then: inquiry_new will not say
+ * Of the webhook in s, nothing taken yet. Unless NOTHING, the first question can be asked: inquiry_new will not say
  * -ENOENT. customer: as the definition reads it, or NULL.
  *
- * *ret_key: under which the answer is kept; the same only where the same would be asked. It is the customer's id where
- * the questions hold nothing else of the webhook, and else the id (if any), a "#" and a digest of all that they hold.
- * The caller owns it.
+ * *ret_key, unless NOTHING: under which the answer is kept; the same only where the same would be asked. It is the
+ * customer's id where the questions hold nothing else of the webhook, and else the id (if any), a "#" and a digest of
+ * all that they hold. The caller owns it.
  */
-bool inquiry_wanted(const struct definition *d, const struct scope *s, bool has_address, const char *customer,
-		    char **ret_key);
+enum inquiry_wish inquiry_wish(const struct definition *d, const struct scope *s, bool has_address,
+			       const char *customer, char **ret_key);
 
 /* The source's credentials for its helpdesk, in the clear; borrowed for the call. */
 struct inquiry_secrets {
@@ -67,6 +72,10 @@ enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const ch
 bool inquiry_step_is_optional(const struct inquiry *q);
 /* The step under way had no usable answer for good: skips it. Only for optional steps. */
 void inquiry_skip(struct inquiry *q);
+/* The number of the step under way, or of the next one, from 0; how many there are, where nothing is left to ask. */
+size_t inquiry_step(const struct inquiry *q);
+/* Why that step is not asked: "its `when` does not hold"; NULL: it is. For people. */
+const char *inquiry_passed(const struct inquiry *q, size_t step);
 /* What was learnt; the caller owns it. */
 void inquiry_result(const struct inquiry *q, struct customer *ret);
 

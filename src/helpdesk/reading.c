@@ -186,12 +186,16 @@ static int read_identity(const struct definition *d, const struct webhook *w, co
 static void read_contents(const struct definition *d, const struct scope *s, const struct customer *customer,
 			  struct signal *signal)
 {
+	enum inquiry_wish wish = INQUIRY_NOTHING;
+
 	(void)email_places_read(&d->emails, s, &signal->addresses);
 	for (size_t i = 0; customer && i < customer->addresses.n; i++)
 		(void)addresses_add(&signal->addresses, customer->addresses.items[i].email,
 				    customer->addresses.items[i].primary);
-	signal->wants_lookup = !customer && inquiry_wanted(d, s, signal->addresses.n > 0, signal->customer,
-							   &signal->lookup_key);
+	if (!customer)
+		wish = inquiry_wish(d, s, signal->addresses.n > 0, signal->customer, &signal->lookup_key);
+	signal->wants_lookup = wish != INQUIRY_NOTHING;
+	signal->lookup_shows = wish == INQUIRY_NAMES;
 	signal->attributes = attributes_read(d->attributes, s);
 	if (d->conversation_url &&
 	    template_render(d->conversation_url, s, TEMPLATE_URL, &signal->conversation_url, NULL) < 0)

@@ -29,6 +29,7 @@ struct signal {
 	 * address, or what attributes and URL need. The first question can be asked: inquiry_new will not say -ENOENT.
 	 */
 	bool wants_lookup;
+	bool lookup_shows; /* wants_lookup: it would tell names that attributes or the URL show, too */
 	/* wants_lookup: under which the answer is kept: the same where the same would be asked. NULL else. */
 	char *lookup_key;
 	struct json_object *attributes; /* flat: text, numbers, booleans, lists of text; absent facts are absent */

@@ -64,7 +64,7 @@ const char *lookup_outcome_name(enum lookup_outcome o)
 void lookup_answer_done(struct lookup_answer *a)
 {
 	free(a->source);
-	free(a->customer);
+	free(a->key);
 	customer_done(&a->found);
 	*a = (struct lookup_answer){0};
 }
@@ -72,7 +72,7 @@ void lookup_answer_done(struct lookup_answer *a)
 static void question_free(struct lookup_question *q)
 {
 	free(q->source);
-	free(q->customer);
+	free(q->key);
 	webhook_done(&q->webhook);
 	free(q);
 }
@@ -109,7 +109,7 @@ static void answer(struct lookup *l, const struct lookup_question *q, const stru
 {
 	struct lookup_answer a = {
 		.source = mem_str(q->source),
-		.customer = mem_str(q->customer),
+		.key = mem_str(q->key),
 		.outcome = end->outcome,
 		.retry_after_ms = end->retry_after_ms,
 	};

@@ -1,5 +1,6 @@
 /*
- * lookup: asks the helpdesk who a customer id is: the doing half of helpdesk/inquiry.h.
+ * lookup: asks the helpdesk what a webhook does not tell, above all who its customer is: the doing half of
+ * helpdesk/inquiry.h.
  *
  * Runs on the courier's thread, on its HTTP client. A source's lookups have a window: how many may be under way. It is
  * LOOKUP_WINDOW in good times, 0 while parked (401/403: probe after 1 min doubling to 15, at once when its secrets
@@ -35,13 +36,13 @@ const char *lookup_outcome_name(enum lookup_outcome o);
 
 struct lookup_question {
 	char *source;
-	char *customer;
+	char *key;              /* under which the asker knows it; comes back with the answer */
 	struct webhook webhook; /* the one that wants it: its values fill the URL */
 };
 
 struct lookup_answer {
 	char *source;
-	char *customer;
+	char *key;
 	enum lookup_outcome outcome;
 	struct customer found;  /* LOOKUP_FOUND */
 	struct err reason;      /* else: for people */

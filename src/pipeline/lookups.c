@@ -33,7 +33,7 @@ struct question {
 	char *source;
 	char *key;
 	int64_t webhook;
-	bool by_customer; /* key is the webhook's customer */
+	char *customer; /* of all that wait for it; NULL: they are of several, or of none */
 	enum question_state state;
 	enum question_mark mark;
 	struct lookups_verdict verdict; /* ANSWERED */
@@ -59,7 +59,7 @@ static void ask_free(struct lookup_question *q)
 	if (!q)
 		return;
 	free(q->source);
-	free(q->customer);
+	free(q->key);
 	webhook_done(&q->webhook);
 	free(q);
 }
@@ -68,6 +68,7 @@ static void question_free(struct question *q)
 {
 	free(q->source);
 	free(q->key);
+	free(q->customer);
 	free(q->verdict.reason);
 	ask_free(q->ask);
 	free(q);
@@ -139,44 +140,61 @@ static struct question *question_under_way(const struct lookups *l, const char *
 	return NULL;
 }
 
-bool lookups_under_way(const struct lookups *l, const char *source, const char *key)
+static struct question *question_about(const struct lookups *l, const char *source, const char *customer)
 {
-	return question_under_way(l, source, key) != NULL;
+	for (struct question *q = customer ? l->questions : NULL; q; q = q->next)
+		if (q->state == QUESTION_UNDER_WAY && text_is(q->source, source) && text_is(q->customer, customer))
+			return q;
+	return NULL;
 }
 
-void lookups_ask(struct lookups *l, const char *source, const char *key, const struct webhook *w)
+bool lookups_join(struct lookups *l, const char *key, const struct webhook *w)
+{
+	struct question *q = question_under_way(l, w->source, key);
+
+	if (!q)
+		return question_about(l, w->source, w->customer) != NULL;
+	/* The key goes by how the customer is read now, the webhook's own mark by how it was read first. */
+	if (!text_is(q->customer, w->customer)) {
+		free(q->customer);
+		q->customer = NULL;
+	}
+	return true;
+}
+
+void lookups_ask(struct lookups *l, const char *key, const struct webhook *w)
 {
 	struct question *q = mem_new(1, sizeof(*q));
 
-	INSIST(!lookups_under_way(l, source, key));
-	q->source = mem_str(source);
+	INSIST(!question_under_way(l, w->source, key));
+	q->source = mem_str(w->source);
 	q->key = mem_str(key);
 	q->webhook = w->id;
-	q->by_customer = w->customer != NULL;
+	q->customer = mem_str(w->customer);
 	q->state = QUESTION_UNDER_WAY;
 	q->mark = MARK_ASKED;
 	q->ask = mem_new(1, sizeof(*q->ask));
-	q->ask->source = mem_str(source);
-	q->ask->customer = mem_str(key);
+	q->ask->source = mem_str(w->source);
+	q->ask->key = mem_str(key);
 	webhook_copy(&q->ask->webhook, w);
 	q->next = l->questions;
 	l->questions = q;
 }
 
-bool lookups_answered(struct lookups *l, const struct lookup_answer *a)
+const char *lookups_answered(struct lookups *l, const struct lookup_answer *a)
 {
-	struct question *q = question_under_way(l, a->source, a->customer);
+	struct question *q = question_under_way(l, a->source, a->key);
 
 	lookups_slot_wanted(l, a->source, true);
 	if (!q)
-		return true;
+		return NULL;
 	q->state = QUESTION_ANSWERED;
 	q->mark = MARK_ANSWERED;
 	q->verdict.outcome = a->outcome;
 	q->verdict.retry_after_ms = a->retry_after_ms;
 	free(q->verdict.reason);
 	q->verdict.reason = mem_str(a->reason.text);
-	return q->by_customer;
+	return q->customer;
 }
 
 const struct lookups_verdict *lookups_verdict(struct lookups *l, int64_t webhook)

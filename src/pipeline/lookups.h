@@ -1,10 +1,10 @@
 /*
  * lookups: which questions about customers are under way, and which may be asked: the pipeline's side of a lookup.
  *
- * One question a (source, key) at a time, no more a source than its window. A question that is asked in a turn goes out
- * with lookups_commit; an answer that is taken in a turn leaves a verdict for the webhook that asked, which its pass
- * reads. lookups_rollback takes back what the turn did. Owned by the pipeline's thread; nothing survives a crash: at
- * start every waiting webhook is ready again and asks anew.
+ * One question a (source, key) at a time, and one a customer; no more a source than its window. A question that is
+ * asked in a turn goes out with lookups_commit; an answer that is taken in a turn leaves a verdict for the webhook that
+ * asked, which its pass reads. lookups_rollback takes back what the turn did. Owned by the pipeline's thread; nothing
+ * survives a crash: at start every waiting webhook is ready again and asks anew.
  */
 #ifndef PIPELINE_LOOKUPS_H
 #define PIPELINE_LOOKUPS_H
@@ -25,12 +25,14 @@ void lookups_free(struct lookups *l);
 void lookups_window(struct lookups *l, const char *source, unsigned window);
 /* How many more may be asked now. */
 unsigned lookups_room(const struct lookups *l, const char *source);
-bool lookups_under_way(const struct lookups *l, const char *source, const char *key);
-void lookups_ask(struct lookups *l, const char *source, const char *key, const struct webhook *w);
+/* Whether that question is under way, or another about w's customer: then w counts among those that wait for it. */
+bool lookups_join(struct lookups *l, const char *key, const struct webhook *w);
+/* Asks what is not under way. key: inquiry_wish's. */
+void lookups_ask(struct lookups *l, const char *key, const struct webhook *w);
 
-/* Frees the slot and keeps the outcome for the webhook that asked. Returns whether the key is a customer's id: else
- * those that waited are not found by it. */
-bool lookups_answered(struct lookups *l, const struct lookup_answer *a);
+/* Frees the slot and keeps the outcome for the webhook that asked. Returns the customer whose webhooks waited for it,
+ * or NULL where others of the source may have waited too. Borrowed until the commit. */
+const char *lookups_answered(struct lookups *l, const struct lookup_answer *a);
 struct lookups_verdict {
 	enum lookup_outcome outcome;
 	int64_t retry_after_ms; /* -1: not told */

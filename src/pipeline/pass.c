@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "delivery/scheduler.h"
-#include "helpdesk/inquiry.h"
 #include "pipeline/apply.h"
 #include "pipeline/decide.h"
 #include "pipeline/settle.h"
@@ -146,12 +145,6 @@ static int stage_order(struct pass *p, struct err *reterr)
 
 /* ---- who the customer is ----------------------------------------------------------------------------------------- */
 
-/* Under which a question is known: the customer, or the conversation where a definition asks by something else. */
-static const char *lookup_key(const struct pass *p)
-{
-	return p->webhook.customer ? p->webhook.customer : p->webhook.conversation;
-}
-
 /* A closing goes to whom its opening reached; an address for a conversation that needs none changes nothing. */
 static bool can_do_without(const struct pass *p)
 {
@@ -165,10 +158,17 @@ static bool can_do_without(const struct pass *p)
 	}
 }
 
+/* One that can do without is asked for all the same where it would show names, once, and never waits for a slot. */
+static bool may_tell_names(const struct pass *p, const struct lookups_verdict *verdict)
+{
+	return !verdict && p->reading.signal.lookup_shows && p->webhook.transition == TRANSITION_CLOSED &&
+	       lookups_room(p->w->lookups, p->webhook.source) > 0;
+}
+
 static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *reterr)
 {
-	int r = store_customer_load(p->w->store, p->webhook.source, lookup_key(p), not_older_than_ms, &p->customer,
-				    reterr);
+	int r = store_customer_load(p->w->store, p->webhook.source, p->reading.signal.lookup_key, not_older_than_ms,
+				    &p->customer, reterr);
 
 	if (r < 0)
 		return r;
@@ -241,20 +241,13 @@ static int read_answer(struct pass *p, const struct lookups_verdict *v, struct e
 
 static int ask(struct pass *p, struct err *reterr)
 {
-	struct inquiry *inquiry;
-	int r;
+	const char *key = p->reading.signal.lookup_key;
 
-	if (lookups_under_way(p->w->lookups, p->webhook.source, lookup_key(p)))
+	if (lookups_join(p->w->lookups, key, &p->webhook))
 		return wait_for(p, STORE_WAIT_LOOKUP, 0, reterr);
-	r = inquiry_new(p->source->definition, &p->webhook, &inquiry, reterr);
-	if (r == -ENOENT)
-		return STAGE_ON; /* there is nobody to ask about: it goes on without an address */
-	if (r < 0)
-		return r;
-	inquiry_free(inquiry);
 	if (lookups_room(p->w->lookups, p->webhook.source) == 0)
 		return wait_for_slot(p, reterr);
-	lookups_ask(p->w->lookups, p->webhook.source, lookup_key(p), &p->webhook);
+	lookups_ask(p->w->lookups, key, &p->webhook);
 	return wait_for(p, STORE_WAIT_LOOKUP, 0, reterr);
 }
 
@@ -264,7 +257,7 @@ static int stage_lookup(struct pass *p, struct err *reterr)
 	int64_t cache_ms;
 	int r;
 
-	if (!p->reading.signal.wants_lookup || !lookup_key(p))
+	if (!p->reading.signal.wants_lookup)
 		return STAGE_ON;
 	cache_ms = definition_lookup_cache_ms(p->source->definition);
 	r = take_customer(p, p->w->now_ms - cache_ms, reterr);
@@ -272,7 +265,7 @@ static int stage_lookup(struct pass *p, struct err *reterr)
 		return r;
 	if (verdict && verdict->outcome == LOOKUP_FOUND)
 		return read_answer(p, verdict, reterr);
-	if (can_do_without(p))
+	if (can_do_without(p) && !may_tell_names(p, verdict))
 		return STAGE_ON;
 	return verdict ? read_answer(p, verdict, reterr) : ask(p, reterr);
 }

@@ -32,16 +32,16 @@ void turn_return_deliveries(struct turn *t)
 
 static int apply_answer(struct work *w, const struct lookup_answer *a, struct err *reterr)
 {
-	bool by_customer;
+	const char *customer;
 
 	if (a->outcome == LOOKUP_FOUND) {
-		int r = store_customer_save(w->store, a->source, a->customer, &a->found, w->now_ms, reterr);
+		int r = store_customer_save(w->store, a->source, a->key, &a->found, w->now_ms, reterr);
 
 		if (r < 0)
 			return r;
 	}
-	by_customer = lookups_answered(w->lookups, a);
-	return store_webhooks_release(w->store, a->source, STORE_WAIT_LOOKUP, by_customer ? a->customer : NULL, reterr);
+	customer = lookups_answered(w->lookups, a);
+	return store_webhooks_release(w->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
 }
 
 int turn_apply_answers(struct turn *t, struct work *w, struct err *reterr)

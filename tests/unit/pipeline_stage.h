@@ -43,7 +43,7 @@
 static struct {
 	int64_t sent[HANDED_MAX]; /* events, in order */
 	size_t sent_n;
-	char *asked[HANDED_MAX]; /* customers, in order */
+	char *asked[HANDED_MAX]; /* keys, in order */
 	size_t asked_n;
 	bool stalled;
 	unsigned generations;
@@ -62,7 +62,7 @@ void courier_ask(struct courier *c, struct lookup_question *q)
 {
 	(void)c;
 	assert_true(handed.asked_n < HANDED_MAX);
-	handed.asked[handed.asked_n++] = TAKE(q->customer);
+	handed.asked[handed.asked_n++] = TAKE(q->key);
 	free(q->source);
 	webhook_done(&q->webhook);
 	free(q);

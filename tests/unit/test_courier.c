@@ -809,7 +809,7 @@ static void lookups_go_by_the_same_thread(void **state)
 	scripted_once(p.server, (struct scripted_answer){
 					.status = 200, .type = JSON, .body = "{\"emails\":[\"jo@example.com\"]}"});
 	q->source = mem_str("desk");
-	q->customer = mem_str("cu1");
+	q->key = mem_str("cu1");
 	q->webhook.body = mem_str("{\"customer\":\"cu1\"}");
 	q->webhook.body_len = strlen(q->webhook.body);
 	courier_ask(p.courier, q);
@@ -826,7 +826,7 @@ static void stopping_returns_lookups_under_way(void **state)
 	start(&p, "");
 	scripted_always(p.server, held);
 	q->source = mem_str("desk");
-	q->customer = mem_str("cu1");
+	q->key = mem_str("cu1");
 	q->webhook.body = mem_str("{\"customer\":\"cu1\"}");
 	q->webhook.body_len = strlen(q->webhook.body);
 	courier_ask(p.courier, q);

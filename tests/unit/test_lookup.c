@@ -122,7 +122,7 @@ static void ask(struct desk *d, const char *customer)
 	struct lookup_question *q = mem_new(1, sizeof(*q));
 
 	q->source = mem_str("desk");
-	q->customer = mem_str(customer);
+	q->key = mem_str(customer);
 	q->webhook.source = mem_str("desk");
 	q->webhook.query = mem_str("");
 	q->webhook.path = mem_str("/webhooks/desk");
@@ -166,7 +166,7 @@ static void a_customer_is_found_with_address_and_names(void **state)
 	a = asked(&d, json(200, JO));
 	assert_int_equal(a->outcome, LOOKUP_FOUND);
 	assert_string_equal(a->source, "desk");
-	assert_string_equal(a->customer, "cu1");
+	assert_string_equal(a->key, "cu1");
 	assert_int_equal(a->found.addresses.n, 1);
 	assert_string_equal(a->found.addresses.items[0].email, "jo@example.com");
 	assert_true(a->found.addresses.items[0].primary);
@@ -187,7 +187,7 @@ static void a_merged_customer_is_asked_for_by_the_new_id(void **state)
 	scripted_once(d.server, json(301, "{\"errors\":[{\"meta\":{\"new\":\"cu2\"}}]}"));
 	a = asked(&d, json(200, JO));
 	assert_int_equal(a->outcome, LOOKUP_FOUND);
-	assert_string_equal(a->customer, "cu1");
+	assert_string_equal(a->key, "cu1");
 	assert_string_equal(scripted_request(d.server, 1)->path, "/customers/cu2");
 	close_desk(&d);
 }
@@ -431,7 +431,7 @@ static void a_webhook_without_customer_is_refused(void **state)
 	(void)state;
 	open_desk(&d, "");
 	q->source = mem_str("desk");
-	q->customer = mem_str("");
+	q->key = mem_str("");
 	q->webhook.body = mem_str("{}");
 	q->webhook.body_len = 2;
 	lookup_ask(d.lookup, q);

@@ -27,7 +27,7 @@ static void pass_all(struct stage *s, int64_t now_ms)
 
 static void answer(struct stage *s, const char *customer, enum lookup_outcome outcome, const char *told)
 {
-	struct lookup_answer a = {.source = (char *)"asked", .customer = (char *)customer, .outcome = outcome};
+	struct lookup_answer a = {.source = (char *)"asked", .key = (char *)customer, .outcome = outcome};
 
 	a.retry_after_ms = -1;
 	(void)snprintf(a.reason.text, sizeof(a.reason.text), "%s", told);

@@ -1,6 +1,6 @@
 /*
- * Before anything is asked: which steps there are for this webhook, as far as can be told without their answers;
- * whether they would tell anything; and what makes their questions the same as another webhook's.
+ * Before anything is asked: which steps there are for this webhook, as far as can be told without their answers; what
+ * they would tell; and what makes their questions the same as another webhook's.
  *
  * A step that hangs on a name which an earlier one may take counts as one that may be asked: its own values belong to
  * the key, so a key never stands for two different questions.
@@ -95,12 +95,25 @@ static void look_ahead(struct outlook *o)
 	}
 }
 
-static bool is_worth_it(const struct outlook *o, bool has_address)
+static bool shows_anything(const struct definition *d)
 {
-	for (size_t i = 0; i < o->d->steps_n; i++)
-		if (o->may[i] && (!has_address || o->d->steps[i].shown))
+	for (size_t i = 0; i < d->steps_n; i++)
+		if (d->steps[i].shown)
 			return true;
 	return false;
+}
+
+static enum inquiry_wish wish_of(const struct outlook *o, bool has_address)
+{
+	enum inquiry_wish wish = INQUIRY_NOTHING;
+
+	for (size_t i = 0; i < o->d->steps_n && wish != INQUIRY_NAMES; i++) {
+		if (o->may[i] && o->d->steps[i].shown)
+			wish = INQUIRY_NAMES;
+		else if (o->may[i] && !has_address)
+			wish = INQUIRY_ADDRESS;
+	}
+	return wish;
 }
 
 /* ---- the key ----------------------------------------------------------------------------------------------------- */
@@ -178,16 +191,17 @@ static char *key_of(struct outlook *o)
 	return mem_fmt("%s#%s", o->customer ? o->customer : "", hex);
 }
 
-bool inquiry_wanted(const struct definition *d, const struct scope *s, bool has_address, const char *customer,
-		    char **ret_key)
+enum inquiry_wish inquiry_wish(const struct definition *d, const struct scope *s, bool has_address,
+			       const char *customer, char **ret_key)
 {
 	struct outlook o = {.d = d, .scope = s, .customer = customer};
+	enum inquiry_wish wish;
 
-	if (d->steps_n == 0)
-		return false;
+	if (has_address && !shows_anything(d))
+		return INQUIRY_NOTHING;
 	look_ahead(&o);
-	if (!is_worth_it(&o, has_address))
-		return false;
-	*ret_key = key_of(&o);
-	return true;
+	wish = wish_of(&o, has_address);
+	if (wish != INQUIRY_NOTHING)
+		*ret_key = key_of(&o);
+	return wish;
 }
