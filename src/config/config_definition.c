@@ -179,6 +179,11 @@ static void check_secrets(struct loader *l, const struct node *n, const struct s
 		check_taken(l, auth, method, "password", "secret");
 		check_taken(l, auth, method, "user", NULL);
 	}
+	if (proof_signs_url(proof) && !node_get(n, "public_url"))
+		problems_error(l->reader.problems, n,
+			       "public_url is missing: this helpdesk signs the URL that it posts to, so write that as "
+			       "it is set there (`public_url: https://hooks.acme.com%s`)",
+			       s->path);
 }
 
 /* ---- lookup
@@ -219,6 +224,41 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 	}
 }
 
+/* ---- what is not certain ----------------------------------------------------------------------------------------- */
+
+/* On one line. The caller owns it. */
+static char *one_line(const char *text)
+{
+	char *line = mem_str(text), *to = line;
+
+	for (const char *c = line; *c != '\0'; c++) {
+		bool blank = strchr(" \t\r\n", *c) != NULL;
+
+		if (!blank || (to > line && to[-1] != ' '))
+			*to++ = blank ? ' ' : *c;
+	}
+	while (to > line && to[-1] == ' ')
+		to--;
+	*to = '\0';
+	return line;
+}
+
+static void warn_of_doubts(struct loader *l, const struct node *n, const struct source *s)
+{
+	const struct node *at = node_get(n, s->preset ? "preset" : "definition");
+	const char *unconfirmed = definition_unconfirmed(s->definition), *name = s->preset ? s->preset : s->name;
+	CLEANUP(mem_freep) char *facts = one_line(unconfirmed ? unconfirmed : "");
+
+	if (text_is(definition_verified(s->definition), "no"))
+		problems_warn(
+			l->reader.problems, at,
+			"%s: nobody has verified this definition against the helpdesk (`verified: no`): try it with "
+			"real webhooks before you rely on it",
+			name);
+	if (unconfirmed)
+		problems_warn(l->reader.problems, at, "%s: no document of the vendor confirms: %s", name, facts);
+}
+
 void config_read_definition(struct loader *l, const struct node *n, struct source *s)
 {
 	const struct node *tree = read_tree(l, n, s);
@@ -226,6 +266,7 @@ void config_read_definition(struct loader *l, const struct node *n, struct sourc
 		.base_url = s->lookup_base_url,
 		.with = node_get(n, "with"),
 		.authenticate = read_authenticate(l, node_get(n, "authenticate"), s),
+		.overlaid = s->preset && node_get(n, "definition"),
 	};
 
 	if (!tree)
@@ -233,11 +274,7 @@ void config_read_definition(struct loader *l, const struct node *n, struct sourc
 	s->definition = definition_compile(tree, &binding, l->reader.problems);
 	if (!s->definition)
 		return;
-	if (text_is(definition_verified(s->definition), "no"))
-		problems_warn(
-			l->reader.problems, node_get(n, s->preset ? "preset" : "definition"),
-			"nobody has verified this definition against the helpdesk (`verified: no`): try it with real "
-			"webhooks before you rely on it");
+	warn_of_doubts(l, n, s);
 	check_secrets(l, n, s);
 	check_lookup(l, n, s);
 }

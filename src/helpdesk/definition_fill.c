@@ -8,51 +8,174 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "helpdesk/body.h"
 
-/* now_ms as the sample writes it: ISO 8601, or the seconds or milliseconds since 1970. */
-static char *sample_time(const char *like, int64_t now_ms)
+/* One item of the sample on its way to be another one. */
+struct filling {
+	const struct definition *d;
+	enum transition t;
+	int64_t now_ms;
+	size_t item;           /* its number in the body */
+	struct sample *sample; /* headers and query that go out */
+	struct scope scope;    /* headers and query of the sample as it was; the body that is being changed */
+};
+
+/* Where the reference points: body, header or query. */
+static void put(struct filling *f, const struct reference *r, const char *text)
 {
-	char iso[CLOCK_ISO_MAX];
-	const char *point;
-
-	if (strspn(like, "0123456789.") != strlen(like)) {
-		clock_iso(now_ms, iso);
-		return mem_fmt("%.19s.%03dZ", iso, (int)(now_ms % 1000));
-	}
-	point = strchr(like, '.');
-	if ((point ? (size_t)(point - like) : strlen(like)) >= 12)
-		return mem_fmt("%lld", (long long)now_ms);
-	if (point)
-		return mem_fmt("%lld.%03d", (long long)(now_ms / 1000), (int)(now_ms % 1000));
-	return mem_fmt("%lld", (long long)(now_ms / 1000));
+	if (reference_header(r))
+		sample_set_header(&f->sample->headers, reference_header(r), text);
+	else if (reference_query(r))
+		sample_set_query(f->sample, reference_query(r), text);
+	else
+		(void)reference_put(r, &f->scope, text);
 }
 
-static void sample_put_time(const struct definition *d, struct json_object *body, const struct scope *s, int64_t now_ms)
+static void put_fact(struct filling *f, const struct fact *fact, const char *text)
 {
-	CLEANUP(mem_freep) char *like = d->time ? fact_text(d->time, s) : NULL;
-	CLEANUP(mem_freep) char *text = NULL;
+	const struct reference *r = fact && text ? fact_place(fact, &f->scope) : NULL;
 
-	if (!like)
-		return;
-	text = sample_time(like, now_ms);
-	(void)fact_put(d->time, body, text);
+	if (r)
+		put(f, r, text);
 }
 
-/* A number where the desk's ids are numbers: reference_put keeps them so. */
-static void sample_put_delivery(const struct definition *d, struct json_object *body, const struct scope *s,
-				enum transition t, int64_t now_ms)
+/* Now, in the form in which a time stands there; nothing where none does. */
+static void put_time(struct filling *f, const struct fact *fact)
 {
-	CLEANUP(mem_freep) char *like = d->delivery ? fact_text(d->delivery, s) : NULL;
+	const struct reference *r = fact ? fact_place(fact, &f->scope) : NULL;
+	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
+	CLEANUP(mem_freep) char *text = like ? sample_time(like, f->now_ms) : NULL;
+
+	if (text)
+		put(f, r, text);
+}
+
+/* ---- the delivery ------------------------------------------------------------------------------------------------ */
+
+/* Something of the delivery that says nothing else: the conversation's id would make another conversation. */
+struct free_place {
+	struct filling *f;
+	const char *text; /* of the reference in question */
+	bool taken;
+	const struct reference *found;
+};
+
+static void see_whether_taken(void *ctx, const struct reference *r)
+{
+	struct free_place *p = ctx;
+
+	p->taken = p->taken || strcmp(reference_text(r), p->text) == 0;
+}
+
+static bool is_taken(struct free_place *p, const struct reference *r)
+{
+	const struct definition *d = p->f->d;
+	const struct fact *facts[] = {d->conversation, d->customer, d->time, d->created, d->closed_at};
+	const struct matcher *matchers[] = {d->ping, d->identified, d->says[TRANSITION_OPENED],
+					    d->says[TRANSITION_REOPENED], d->says[TRANSITION_CLOSED]};
+
+	p->text = reference_text(r);
+	p->taken = false;
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
+		if (facts[i])
+			fact_references(facts[i], see_whether_taken, p);
+	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
+		if (matchers[i])
+			matcher_references(matchers[i], see_whether_taken, p);
+	return p->taken;
+}
+
+static void find_free(void *ctx, const struct reference *r)
+{
+	struct free_place *p = ctx;
+	CLEANUP(mem_freep) char *there = reference_scalar(r, &p->f->scope);
+
+	if (there && !is_taken(p, r))
+		p->found = r;
+}
+
+/* The place that counts, or another part of the template where that one says something else too; NULL: none. */
+static const struct reference *delivery_place(struct filling *f)
+{
+	struct free_place p = {.f = f};
+	const struct reference *r = f->d->delivery ? fact_place(f->d->delivery, &f->scope) : NULL;
+
+	if (!r || !is_taken(&p, r))
+		return r;
+	fact_references(f->d->delivery, find_free, &p);
+	return p.found;
+}
+
+/* A number where the desk's ids are numbers. Without a place of its own, the fresh time makes it another delivery. */
+static void put_delivery(struct filling *f)
+{
+	const struct reference *r = delivery_place(f);
+	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
 	CLEANUP(mem_freep) char *text = NULL;
 
 	if (!like)
 		return;
 	if (strspn(like, "0123456789") == strlen(like))
-		text = mem_fmt("%lld", (long long)(now_ms * 10 + (int)t));
+		text = mem_fmt("%lld", (long long)f->now_ms * 1000 + (int)f->t * 100 + (int)(f->item % 100));
+	else if (f->item == 0)
+		text = mem_fmt("sample-%s-%lld", transition_name(f->t), (long long)f->now_ms);
 	else
-		text = mem_fmt("sample-%s-%lld", transition_name(t), (long long)now_ms);
-	(void)fact_put(d->delivery, body, text);
+		text = mem_fmt("sample-%s-%lld-%zu", transition_name(f->t), (long long)f->now_ms, f->item);
+	put(f, r, text);
+}
+
+/* ---- the address ------------------------------------------------------------------------------------------------- */
+
+/* In place of another address; where that stood at the end of a URL, at the end of the URL. */
+static void put_email(struct filling *f, const char *email)
+{
+	const struct reference *r = email_places_place(&f->d->emails, &f->scope);
+	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
+	CLEANUP(mem_freep) char *text = NULL;
+	const char *slash = like && strstr(like, "://") ? strrchr(like, '/') : NULL;
+
+	if (!r)
+		return;
+	text = slash ? mem_fmt("%.*s%s", (int)(slash + 1 - like), like, email) : mem_str(email);
+	put(f, r, text);
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+/* Delivery and times first: where one place says two things, what was asked for stays. */
+static void fill_item(struct filling *f, const struct sample_wish *wish)
+{
+	put_delivery(f);
+	if (f->t == TRANSITION_OPENED)
+		put_time(f, f->d->created);
+	if (f->t == TRANSITION_CLOSED)
+		put_time(f, f->d->closed_at);
+	put_time(f, f->d->time);
+	put_fact(f, f->d->customer, wish->customer);
+	if (wish->email)
+		put_email(f, wish->email);
+	put_fact(f, f->d->conversation, wish->conversation);
+}
+
+static void fill(struct filling *f, const struct sample_wish *wish)
+{
+	struct values lists;
+
+	if (!f->d->each) {
+		fill_item(f, wish);
+		return;
+	}
+	reference_values(f->d->each, &f->scope, &lists);
+	for (size_t i = 0; i < lists.n; i++) {
+		struct json_object *list = lists.items[i];
+
+		for (size_t k = 0; json_object_is_type(list, json_type_array) && k < json_object_array_length(list);
+		     k++, f->item++) {
+			f->scope.item = json_object_array_get_idx(list, k);
+			fill_item(f, wish);
+		}
+	}
+	values_done(&lists);
 }
 
 int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_wish *wish,
@@ -60,22 +183,17 @@ int definition_sample_fill(const struct definition *d, enum transition t, const 
 {
 	const struct sample *sample = t < TRANSITION_EXPIRED && d->samples[t].body ? &d->samples[t] : NULL;
 	CLEANUP(json_putp) struct json_object *body = NULL;
-	struct scope s = {0};
+	CLEANUP(pairs_done) struct pairs query = {0};
+	struct filling f = {.d = d, .t = t, .now_ms = wish->now_ms, .sample = ret};
 
-	if (!sample || json_read(sample->body, strlen(sample->body), &body, NULL) < 0)
+	if (!sample || body_read(d->body, sample->body, strlen(sample->body), &body, NULL) < 0)
 		return -ENOENT;
-	s = (struct scope){.item = body, .root = body, .headers = &sample->headers};
-	/* Delivery and time first: where one place says both, what was asked for stays. */
-	sample_put_delivery(d, body, &s, t, wish->now_ms);
-	sample_put_time(d, body, &s, wish->now_ms);
-	if (wish->customer && d->customer)
-		(void)fact_put(d->customer, body, wish->customer);
-	if (wish->email && d->emails)
-		(void)reference_put(d->emails, body, wish->email);
-	if (wish->conversation)
-		(void)fact_put(d->conversation, body, wish->conversation);
-	*ret = (struct sample){.body = json_text(body), .query = mem_str(sample->query)};
-	for (size_t i = 0; i < sample->headers.n; i++)
-		pairs_add(&ret->headers, sample->headers.items[i].name, sample->headers.items[i].value);
+	sample_copy(ret, sample);
+	scope_query(sample->query, &query);
+	f.scope = (struct scope){
+		.item = body, .root = body, .headers = &sample->headers, .query = &query, .names = &d->names};
+	fill(&f, wish);
+	free(ret->body);
+	ret->body = body_write(d->body, sample->body, body);
 	return 0;
 }

@@ -1,46 +1,250 @@
 /*
- * A definition's own samples: compiled, and read by the very code that reads webhooks.
+ * A definition's own samples: compiled, and read by the very code that reads webhooks. Each must say what it should,
+ * together they must reach every transition, and every reference must find something in one of them.
  */
 #include <config.h>
 
-#include "helpdesk/definition_reader.h"
+#include "helpdesk/definition_specimens.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "helpdesk/batch.h"
 #include "helpdesk/keys.h"
-#include "helpdesk/signal.h"
 
 /* When a sample counts as received: later than any time in it. */
 #define SAMPLE_RECEIVED_MS INT64_C(253402300799000)
+#define SAMPLE_WHY_MAX 1024
+#define SAMPLES_ALSO_MAX 100
 
-static void run_sample(struct reader *r, const struct node *n, enum transition t)
+static const struct {
+	const char *word;
+	enum reading_kind kind;
+	enum transition transition;
+} says_words[] = {
+	{"opened", READING_SIGNAL, TRANSITION_OPENED}, {"reopened", READING_SIGNAL, TRANSITION_REOPENED},
+	{"closed", READING_SIGNAL, TRANSITION_CLOSED}, {"identified", READING_SIGNAL, TRANSITION_NONE},
+	{"ignored", READING_IGNORED, TRANSITION_NONE}, {"ping", READING_PING, TRANSITION_NONE},
+	{NULL, READING_UNREADABLE, TRANSITION_NONE},
+};
+
+void specimen_complain(struct reader *r, const struct node *at, const char *fmt, ...)
 {
-	const struct sample *s = &r->d->samples[t];
-	struct webhook w = {.query = s->query,
-			    .headers = s->headers,
-			    .body = s->body,
-			    .body_len = strlen(s->body),
-			    .received_ms = SAMPLE_RECEIVED_MS};
-	struct reading reading;
+	char text[SAMPLE_WHY_MAX + 512];
+	va_list args;
 
-	reading_make(r->d, &w, NULL, &reading);
-	if (reading.kind == READING_UNREADABLE)
-		problems_error(r->problems, n, "this sample is not readable: %s", reading.reason.text);
-	else if (reading.kind != READING_SIGNAL)
-		problems_error(r->problems, n, "this sample should read as %s, but says nothing (%s)",
-			       transition_name(t), reading.kind == READING_PING ? "a ping" : "no matcher holds");
-	else if (reading.signal.transition != t)
-		problems_error(r->problems, n, "this sample should read as %s, but reads as %s", transition_name(t),
-			       transition_name(reading.signal.transition));
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (r->binding && r->binding->overlaid)
+		problems_warn(r->problems, at, "%s", text);
+	else
+		problems_error(r->problems, at, "%s", text);
+}
+
+/* ---- one sample -------------------------------------------------------------------------------------------------- */
+
+static const char *says_word(enum reading_kind kind, enum transition transition)
+{
+	size_t i = 0;
+
+	while (says_words[i].word && (says_words[i].kind != kind || says_words[i].transition != transition))
+		i++;
+	return says_words[i].word ? says_words[i].word : "unreadable";
+}
+
+static const struct matcher *specimen_matcher(const struct definition *d, const struct specimen *s)
+{
+	if (s->kind == READING_PING)
+		return d->ping;
+	return s->transition == TRANSITION_NONE ? d->identified : d->says[s->transition];
+}
+
+/* What the matcher that should hold saw instead: "closed: /status: there is "open"". */
+static void specimen_why(const struct definition *d, const struct specimen *s, const struct scope *scope,
+			 struct buf *to)
+{
+	const char *word = says_word(s->kind, s->transition);
+	const struct matcher *m = specimen_matcher(d, s);
+
+	buf_addf(to, "%s: ", word);
+	if (m)
+		matcher_explain_no(m, scope, to);
+	else
+		buf_adds(to, "the definition has no such matcher");
+}
+
+/* Whether the item says what the sample is to say. One of several may say nothing. */
+static bool specimen_read(struct reader *r, const struct specimen *s, const struct specimen_item *item)
+{
+	struct reading reading;
+	struct buf why;
+	bool good;
+
+	reading_make(r->d, &item->webhook, NULL, &reading);
+	good = reading.kind == s->kind && (s->kind != READING_SIGNAL || reading.signal.transition == s->transition);
+	buf_init(&why, SAMPLE_WHY_MAX);
+	if (reading.kind == READING_UNREADABLE) {
+		specimen_complain(r, s->at, "this sample is not readable: %s", reading.reason.text);
+	} else if (!good && reading.kind == READING_IGNORED && s->n == 1) {
+		specimen_why(r->d, s, &item->scope.scope, &why);
+		specimen_complain(r, s->at, "this sample should read as %s, but no matcher holds (%s)",
+				  says_word(s->kind, s->transition), why.data);
+	} else if (!good && reading.kind != READING_IGNORED) {
+		specimen_complain(r, s->at, "this sample should read as %s, but reads as %s",
+				  says_word(s->kind, s->transition),
+				  says_word(reading.kind, reading.signal.transition));
+	}
+	buf_done(&why);
 	reading_done(&reading);
+	return good;
+}
+
+/* Takes it apart as the intake does. An empty array has no item. */
+static bool specimen_open(struct reader *r, struct specimen *s)
+{
+	struct batch *batch = NULL;
+	struct err e;
+
+	if (batch_open(r->d, s->sample.body, strlen(s->sample.body), &batch, &e) < 0) {
+		specimen_complain(r, s->at, "this sample is not readable: %s", e.text);
+		return false;
+	}
+	s->items = mem_new(batch_items(batch), sizeof(*s->items));
+	for (; s->n < batch_items(batch); s->n++) {
+		struct specimen_item *item = &s->items[s->n];
+
+		item->webhook = (struct webhook){
+			.query = s->sample.query, .headers = s->sample.headers, .received_ms = SAMPLE_RECEIVED_MS};
+		item->webhook.body = batch_item(batch, s->n, &item->webhook.body_len);
+		item->open = signal_scope_open(r->d, &item->webhook, NULL, &item->scope, NULL) == 0;
+	}
+	batch_close(batch);
+	return true;
+}
+
+/* Whether it says what it should. */
+static bool specimen_test(struct reader *r, struct specimen *s)
+{
+	bool good = false;
+
+	if (!specimen_open(r, s))
+		return false;
+	for (size_t i = 0; i < s->n; i++)
+		good = specimen_read(r, s, &s->items[i]) || good;
+	if (s->n != 1 && !good && s->kind != READING_IGNORED)
+		specimen_complain(r, s->at, "this sample should read as %s, but none of its %zu items says that",
+				  says_word(s->kind, s->transition), s->n);
+	return good;
+}
+
+static void specimens_done(struct specimens *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct specimen *s = &all->items[i];
+
+		for (size_t k = 0; k < s->n; k++) {
+			if (s->items[k].open)
+				signal_scope_done(&s->items[k].scope);
+			free(s->items[k].webhook.body);
+		}
+		free(s->items);
+		free(s->name);
+		sample_done(&s->sample);
+	}
+	free(all->items);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
+
+static struct specimen *specimens_add(struct specimens *all, struct reader *r, const struct node *at, const char *name)
+{
+	struct specimen *s;
+
+	all->items = mem_grow(all->items, all->n + 1, sizeof(*all->items));
+	s = &all->items[all->n++];
+	*s = (struct specimen){.at = at, .name = mem_str(name)};
+	sample_compile(&s->sample, at, r->d->body, r->problems);
+	return s;
+}
+
+static void read_further(struct reader *r, const struct node *list, struct specimens *all)
+{
+	static const char *words[sizeof(says_words) / sizeof(*says_words)];
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		words[i] = says_words[i].word;
+	if (list->type != NODE_LIST || list->n > SAMPLES_ALSO_MAX) {
+		problems_error(r->problems, list, "expected a list of at most %d {says: …, body: …}", SAMPLES_ALSO_MAX);
+		return;
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		const struct node *n = list->items[i], *says = node_get(n, "says");
+		CLEANUP(mem_freep) char *name = mem_fmt("also[%zu]", i);
+		struct specimen *s;
+		size_t word = 0;
+
+		if (!says || says->type != NODE_SCALAR || !node_get(n, "body")) {
+			problems_error(r->problems, n,
+				       "expected {says: …, body: …, headers: …, query: …}; `says` is "
+				       "one of opened, reopened, closed, identified, ignored, ping");
+			continue;
+		}
+		while (says_words[word].word && strcmp(says_words[word].word, says->text) != 0)
+			word++;
+		if (!says_words[word].word) {
+			keys_error(says, "says", says->text, words, r->problems);
+			continue;
+		}
+		s = specimens_add(all, r, n, name);
+		s->kind = says_words[word].kind;
+		s->transition = says_words[word].transition;
+	}
+}
+
+static void read_all(struct reader *r, const struct node *samples, struct specimens *all)
+{
+	static const char *const known[] = {"opened", "reopened", "closed", "also", NULL};
+
+	keys_check(samples, known, r->problems);
+	for (size_t i = 0; i < samples->n; i++) {
+		const struct node *n = samples->items[i];
+		struct specimen *s;
+		enum transition t;
+
+		if (strcmp(n->key, "also") == 0)
+			read_further(r, n, all);
+		else if (transition_parse(n->key, &t) == 0 && t > TRANSITION_NONE && t < TRANSITION_EXPIRED) {
+			if (node_get(n, "says"))
+				problems_error(r->problems, node_get(n, "says"),
+					       "`says` belongs to those below `also`");
+			s = specimens_add(all, r, n, n->key);
+			s->kind = READING_SIGNAL;
+			s->transition = t;
+			sample_done(&r->d->samples[t]);
+			sample_copy(&r->d->samples[t], &s->sample);
+		}
+	}
+}
+
+/* A transition that the definition can say, and that nobody has seen it say. */
+static void check_reached(struct reader *r, const struct node *samples, const bool *reached)
+{
+	const struct node at = node_at_key(samples);
+
+	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++)
+		if (r->d->says[t] && !reached[t] && !node_get(samples, transition_name(t)))
+			specimen_complain(r, &at, "no sample reads as %s, which this definition can say: add `%s: …`",
+					  transition_name(t), transition_name(t));
 }
 
 void reader_read_samples(struct reader *r)
 {
-	static const char *const known[] = {"opened", "reopened", "closed", NULL};
 	const struct node *samples = node_get(r->n, "samples");
+	bool reached[TRANSITION_EXPIRED] = {false};
+	struct specimens all = {0};
 	size_t errors = r->problems->errors;
-	enum transition t;
 
 	if (!samples)
 		return;
@@ -49,12 +253,13 @@ void reader_read_samples(struct reader *r)
 			       node_kind(samples));
 		return;
 	}
-	keys_check(samples, known, r->problems);
-	for (size_t i = 0; i < samples->n && r->problems->errors == errors; i++) {
-		if (transition_parse(samples->items[i]->key, &t) < 0)
-			continue;
-		sample_compile(&r->d->samples[t], samples->items[i], r->problems);
-		if (r->d->samples[t].body)
-			run_sample(r, samples->items[i], t);
+	read_all(r, samples, &all);
+	if (r->problems->errors == errors) {
+		for (size_t i = 0; i < all.n; i++)
+			if (specimen_test(r, &all.items[i]))
+				reached[all.items[i].transition] = true;
+		check_reached(r, samples, reached);
+		reader_find_references(r, &all);
 	}
+	specimens_done(&all);
 }

@@ -2,11 +2,17 @@
 
 #include "helpdesk/sample.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "helpdesk/flat.h"
 #include "helpdesk/keys.h"
+#include "helpdesk/scope.h"
+
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
 
 static struct json_object *json_of_node(const struct node *n)
 {
@@ -32,26 +38,58 @@ static struct json_object *json_of_node(const struct node *n)
 	return o;
 }
 
-static void sample_compile_body(struct sample *s, const struct node *n, struct problems *problems)
+/* A form is flat: texts, and lists of texts for names that come several times. All are texts, as they came. */
+static struct json_object *form_of_node(const struct node *n, struct problems *problems)
 {
-	struct json_object *o = NULL;
+	struct json_object *o = json_object_new_object();
+
+	if (n->type != NODE_MAP)
+		problems_error(problems, n, "expected a form's fields (a mapping), not %s", node_kind(n));
+	for (size_t i = 0; n->type == NODE_MAP && i < n->n; i++) {
+		const struct node *field = n->items[i];
+		struct json_object *list = json_object_new_array();
+
+		if (field->type == NODE_MAP)
+			problems_error(problems, field, "a form's field holds text, not a mapping");
+		else if (field->type != NODE_LIST)
+			json_object_array_add(list, json_object_new_string(field->text ? field->text : ""));
+		for (size_t k = 0; field->type == NODE_LIST && k < field->n; k++)
+			if (field->items[k]->type == NODE_SCALAR)
+				json_object_array_add(list, json_object_new_string(field->items[k]->text));
+			else
+				problems_error(problems, field->items[k], "a form's field holds text, not %s",
+					       node_kind(field->items[k]));
+		json_object_object_add(o, field->key, list);
+	}
+	return o;
+}
+
+static void sample_compile_body(struct sample *s, const struct node *n, enum body_form form, struct problems *problems)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+	size_t errors = problems->errors;
 	struct err e;
 
-	if (n->type != NODE_SCALAR) {
-		o = json_of_node(n);
-		s->body = json_pretty(o);
-	} else if (json_read(n->text, strlen(n->text), &o, &e) < 0) {
-		problems_error(problems, n, "this sample is not JSON: %s", e.text);
+	if (n->type == NODE_NULL) {
+		problems_error(problems, n, "expected a webhook's body, not nothing");
+	} else if (n->type != NODE_SCALAR) {
+		o = form == BODY_FORM ? form_of_node(n, problems) : json_of_node(n);
+		if (problems->errors == errors)
+			s->body = form == BODY_FORM ? body_write(form, "", o) : json_pretty(o);
 	} else {
-		s->body = mem_str(n->text);
-		(void)text_trim(s->body);
+		CLEANUP(mem_freep) char *text = mem_str(n->text);
+		const char *trimmed = text_trim(text);
+
+		if (body_read(form, trimmed, strlen(trimmed), &o, &e) < 0)
+			problems_error(problems, n, "this sample does not read: %s", e.text);
+		else
+			s->body = mem_str(trimmed);
 	}
-	json_object_put(o);
 }
 
 static bool sample_has_parts(const struct node *n)
 {
-	return node_get(n, "body") && (node_get(n, "headers") || node_get(n, "query"));
+	return node_get(n, "body") && (node_get(n, "headers") || node_get(n, "query") || node_get(n, "says"));
 }
 
 static void sample_compile_headers(struct sample *s, const struct node *n, struct problems *problems)
@@ -68,22 +106,35 @@ static void sample_compile_headers(struct sample *s, const struct node *n, struc
 	}
 }
 
-void sample_compile(struct sample *s, const struct node *n, struct problems *problems)
+static void sample_compile_query(struct sample *s, const struct node *n, struct problems *problems)
 {
-	static const char *const known[] = {"body", "headers", "query", NULL};
-	const char *query = NULL;
+	if (n && (n->type != NODE_SCALAR || n->text[0] == '?'))
+		problems_error(problems, n, "expected the query as text, as in transition=closed");
+	else if (n)
+		s->query = mem_str(n->text);
+}
+
+void sample_compile(struct sample *s, const struct node *n, enum body_form form, struct problems *problems)
+{
+	static const char *const known[] = {"body", "headers", "query", "says", NULL};
 
 	if (sample_has_parts(n)) {
 		keys_check(n, known, problems);
-		sample_compile_body(s, node_get(n, "body"), problems);
+		sample_compile_body(s, node_get(n, "body"), form, problems);
 		sample_compile_headers(s, node_get(n, "headers"), problems);
-		query = node_text(n, "query");
-	} else if (n->type == NODE_NULL) {
-		problems_error(problems, n, "expected a webhook's body, not nothing");
+		sample_compile_query(s, node_get(n, "query"), problems);
 	} else {
-		sample_compile_body(s, n, problems);
+		sample_compile_body(s, n, form, problems);
 	}
-	s->query = mem_str(query ? query : "");
+	if (!s->query)
+		s->query = mem_str("");
+}
+
+void sample_copy(struct sample *to, const struct sample *from)
+{
+	*to = (struct sample){.body = mem_str(from->body), .query = mem_str(from->query)};
+	for (size_t i = 0; i < from->headers.n; i++)
+		pairs_add(&to->headers, from->headers.items[i].name, from->headers.items[i].value);
 }
 
 void sample_done(struct sample *s)
@@ -92,4 +143,119 @@ void sample_done(struct sample *s)
 	pairs_done(&s->headers);
 	free(s->query);
 	*s = (struct sample){0};
+}
+
+/* ---- changing ---------------------------------------------------------------------------------------------------- */
+
+void sample_set_header(struct pairs *headers, const char *name, const char *value)
+{
+	for (size_t i = 0; i < headers->n; i++) {
+		if (!text_same(headers->items[i].name, name))
+			continue;
+		free(headers->items[i].value);
+		headers->items[i].value = mem_str(value);
+		return;
+	}
+	pairs_add(headers, name, value);
+}
+
+void sample_set_query(struct sample *s, const char *name, const char *value)
+{
+	CLEANUP(pairs_done) struct pairs parameters = {0};
+	bool there = false;
+	struct buf b;
+
+	scope_query(s->query, &parameters);
+	buf_init(&b, 64 * 1024);
+	for (size_t i = 0; i < parameters.n; i++) {
+		bool is_it = text_same(parameters.items[i].name, name);
+
+		buf_adds(&b, b.len > 0 ? "&" : "");
+		scope_escape(parameters.items[i].name, &b);
+		buf_addc(&b, '=');
+		scope_escape(is_it ? value : parameters.items[i].value, &b);
+		there = there || is_it;
+	}
+	if (!there) {
+		buf_adds(&b, b.len > 0 ? "&" : "");
+		scope_escape(name, &b);
+		buf_addc(&b, '=');
+		scope_escape(value, &b);
+	}
+	if (b.error == 0) {
+		free(s->query);
+		s->query = buf_take(&b);
+	}
+	buf_done(&b);
+}
+
+/* ---- times ------------------------------------------------------------------------------------------------------- */
+
+/* Which part of a second: nothing, milliseconds, or milliseconds and what makes them as many digits as there were. */
+static void add_fraction(struct buf *to, char point, size_t digits, int64_t now_ms)
+{
+	if (digits == 0)
+		return;
+	buf_addf(to, "%c%03d", point, (int)(now_ms % 1000));
+	for (size_t i = 3; i < digits; i++)
+		buf_addc(to, '0');
+}
+
+/* Minutes of what stands behind the seconds: "+05:30", " -0800", "+01"; 0 for "Z", " UTC" and nothing. */
+static int offset_minutes(const char *offset)
+{
+	int n[4] = {0}, digits = 0;
+	const char *sign = strpbrk(offset, "+-");
+
+	for (const char *c = sign ? sign + 1 : ""; *c != '\0' && digits < 4; c++)
+		if (*c >= '0' && *c <= '9')
+			n[digits++] = *c - '0';
+	return (sign && *sign == '-' ? -1 : 1) * ((n[0] * 10 + n[1]) * 60 + n[2] * 10 + n[3]);
+}
+
+/* like: "2026-11-21" + "T" + "16:00" [+ ":00" [+ ".123"]] + offset, which clock_parse understood. */
+static char *time_iso(const char *like, int64_t now_ms)
+{
+	const char *at = like + 16; /* behind the minutes */
+	char iso[CLOCK_ISO_MAX], point = '.';
+	size_t digits = 0;
+	struct buf b;
+
+	if (*at == ':')
+		at += 3;
+	if (*at == '.' || *at == ',') {
+		point = *at++;
+		digits = strspn(at, "0123456789");
+		at += digits;
+	}
+	clock_iso(now_ms + offset_minutes(at) * CLOCK_MINUTE_MS, iso);
+	buf_init(&b, 256);
+	buf_addf(&b, "%.10s%c%.8s", iso, like[10], iso + 11);
+	add_fraction(&b, point, digits, now_ms);
+	buf_adds(&b, at);
+	return buf_take(&b);
+}
+
+static char *time_epoch(const char *like, int64_t now_ms)
+{
+	size_t whole = strspn(like, "0123456789");
+	struct buf b;
+
+	if (whole >= 12) /* as clock_parse: 1e11 and more are milliseconds */
+		return mem_fmt("%lld", (long long)now_ms);
+	buf_init(&b, 256);
+	buf_addf(&b, "%lld", (long long)(now_ms / 1000));
+	add_fraction(&b, '.', like[whole] == '.' ? strlen(like) - whole - 1 : 0, now_ms);
+	return buf_take(&b);
+}
+
+char *sample_time(const char *like, int64_t now_ms)
+{
+	CLEANUP(mem_freep) char *text = mem_str(like);
+	const char *trimmed = text_trim(text);
+	int64_t ms;
+
+	if (clock_parse(trimmed, strlen(trimmed), &ms) < 0)
+		return NULL;
+	return strlen(trimmed) > 10 && trimmed[4] == '-' ? time_iso(trimmed, now_ms) : time_epoch(trimmed, now_ms);
 }

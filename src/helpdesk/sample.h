@@ -1,8 +1,8 @@
 /*
  * sample: one example of a helpdesk's webhook, as a definition's `samples` give it. Pure.
  *
- * Either the body (a block of JSON text, or YAML that becomes JSON), or {body, headers, query} where headers or the
- * query say something too.
+ * Either the body (as text: JSON, or a form where the definition's `body` says so; or YAML that becomes one), or {body,
+ * headers, query} where headers or the query say something too.
  */
 #ifndef HELPDESK_SAMPLE_H
 #define HELPDESK_SAMPLE_H
@@ -12,6 +12,7 @@
 #include "base/node.h"
 #include "base/problems.h"
 #include "base/text.h"
+#include "helpdesk/body.h"
 
 struct sample {
 	char *body; /* NULL: there is none */
@@ -25,7 +26,21 @@ struct sample_wish {
 	int64_t now_ms;
 };
 
-void sample_compile(struct sample *s, const struct node *n, struct problems *problems);
+/* The body is checked to be of that form; without it, and with a problem, where it is not. */
+void sample_compile(struct sample *s, const struct node *n, enum body_form form, struct problems *problems);
+void sample_copy(struct sample *to, const struct sample *from);
 void sample_done(struct sample *s);
+
+/* Puts value in place of the header's, or adds it. */
+void sample_set_header(struct pairs *headers, const char *name, const char *value);
+/* Puts value in place of the parameter's, or adds it; the rest of the query stays as it was. */
+void sample_set_query(struct sample *s, const char *name, const char *value);
+
+/*
+ * A time as `like` writes one: ISO 8601 with its separator, its offset and its kind of fraction (none, milliseconds,
+ * more digits), seconds since 1970 with or without a fraction, milliseconds. Reads back as now_ms, cut to the form's
+ * precision. NULL where `like` is no time. The caller owns it.
+ */
+char *sample_time(const char *like, int64_t now_ms) MUSTCHECK;
 
 #endif

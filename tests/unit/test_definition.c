@@ -5,22 +5,6 @@
 #include "helpdesk/attributes.h"
 #include "helpdesk/signal.h"
 
-/* The body of the opened sample with these values; NULL where there is none. */
-static char *filled(const struct definition *d, const char *conversation, const char *customer, const char *email,
-		    int64_t now_ms)
-{
-	const struct sample_wish wish = {
-		.conversation = conversation, .customer = customer, .email = email, .now_ms = now_ms};
-	struct sample s;
-	char *body;
-
-	if (definition_sample_fill(d, TRANSITION_OPENED, &wish, &s) < 0)
-		return NULL;
-	body = TAKE(s.body);
-	sample_done(&s);
-	return body;
-}
-
 static void the_shipped_gladly_reads(void **state)
 {
 	struct definition *d = with_gladly();
@@ -55,7 +39,6 @@ static void the_least_definition_has_defaults(void **state)
 	assert_false(definition_has_lookup(d));
 	assert_false(definition_needs_lookup(d));
 	assert_null(definition_sample(d, TRANSITION_OPENED));
-	assert_null(filled(d, "C", NULL, NULL, 1));
 	assert_string_equal(definition_sample_query(d, TRANSITION_OPENED), "");
 	definition_free(d);
 }
@@ -405,88 +388,186 @@ static void properties_that_events_have_by_themselves_are_no_attributes(void **s
 	}
 }
 
-static void a_sample_is_filled_where_the_definition_reads(void **state)
+/* ---- base_url ---------------------------------------------------------------------------------------------------- */
+
+#define WITH_BASE_URL                                                                                        \
+	BARE_DEFINITION "parameters: {region: {us: {host: us.desk.example}, eu: {host: eu.desk.example}}}\n" \
+			"base_url: \"https://{host}/\"\nconversation_url: \"{base_url}/c/{/id}\"\n"          \
+			"lookup: [{url: \"{base_url}/{/who}\", authenticate: basic, emails: /e}]\n"
+
+static void the_sources_base_url_wins_over_the_definitions(void **state)
 {
-	struct definition *d = with_definition(
-		BARE_DEFINITION "time: /at\ndelivery: /event\ncustomer: /who/id\nemails: /who/mails/*\n"
-				"samples:\n  opened: {type: opened, id: 5, at: \"2020-01-01T00:00:00Z\", event: e1,"
-				" who: {id: \"7\", mails: [old@example.com, older@example.com]}}\n",
-		NULL);
-	CLEANUP(mem_freep) char *all = NULL, *few = NULL, *text = NULL;
+	static const struct {
+		const char *base_url, *with, *url;
+	} cases[] = {
+		{NULL, NULL, "https://us.desk.example/c/7"},
+		{NULL, "{region: eu}", "https://eu.desk.example/c/7"},
+		{"https://own.example//", "{region: eu}", "https://own.example/c/7"},
+	};
+	CLEANUP(node_freep) struct node *n = with_yaml(WITH_BASE_URL);
 
 	(void)state;
-	all = filled(d, "42", "9", "jo@example.com", INT64_C(1763740800123));
-	assert_string_equal(all, "{\"type\":\"opened\",\"id\":42,\"at\":\"2025-11-21T16:00:00.123Z\","
-				 "\"event\":\"sample-opened-1763740800123\",\"who\":{\"id\":\"9\","
-				 "\"mails\":[\"jo@example.com\",\"jo@example.com\"]}}");
-	few = filled(d, NULL, NULL, NULL, INT64_C(1763740800123));
-	assert_non_null(strstr(few, "\"id\":5,"));
-	assert_non_null(strstr(few, "older@example.com"));
-	text = filled(d, "c-1", NULL, NULL, INT64_C(1763740800123));
-	assert_non_null(strstr(text, "\"id\":\"c-1\","));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(node_freep) struct node *with = cases[i].with ? with_yaml(cases[i].with) : NULL;
+		const struct definition_binding binding = {.base_url = cases[i].base_url, .with = with};
+		struct webhook w = {
+			.body = (char[]){"{\"type\": \"opened\", \"id\": 7}"}, .body_len = 27, .received_ms = 1};
+		struct problems p = {0};
+		struct definition *d = definition_compile(n, &binding, &p);
+		struct reading r;
+
+		assert_no_problem(&p);
+		assert_false(definition_needs_base_url(d));
+		assert_string_equal(definition_base_url(d),
+				    cases[i].with ? "https://eu.desk.example" : "https://us.desk.example");
+		reading_make(d, &w, NULL, &r);
+		assert_string_equal(r.signal.conversation_url, cases[i].url);
+		reading_done(&r);
+		definition_free(d);
+	}
+}
+
+static void looking_at_a_definition_shows_its_own_base_url(void **state)
+{
+	CLEANUP(node_freep) struct node *n = with_yaml(WITH_BASE_URL);
+	CLEANUP(node_freep)
+	struct node *open = with_yaml(BARE_DEFINITION "parameters: {subdomain: }\n"
+						      "base_url: https://{subdomain}.desk.example\n");
+	struct problems p = {0};
+	struct definition *d = definition_compile(n, NULL, &p);
+
+	(void)state;
+	assert_no_problem(&p);
+	assert_string_equal(definition_base_url(d), "https://us.desk.example");
+	definition_free(d);
+	d = definition_compile(open, NULL, &p);
+	assert_no_problem(&p);
+	assert_null(definition_base_url(d)); /* only a source tells the parameter */
 	definition_free(d);
 }
 
-static void a_samples_time_keeps_its_form(void **state)
+static void without_a_base_url_the_source_must_say(void **state)
+{
+	struct definition *d = with_definition(
+		BARE_DEFINITION "lookup: [{url: \"{base_url}/{/who}\", authenticate: basic, emails: /e}]\n",
+		"https://x.example");
+
+	(void)state;
+	assert_true(definition_needs_base_url(d));
+	assert_null(definition_base_url(d));
+	definition_free(d);
+}
+
+static void a_base_url_that_is_none_is_told(void **state)
+{
+	CLEANUP(node_freep)
+	struct node *n = with_yaml(BARE_DEFINITION "parameters: {host: }\nbase_url: \"{host}\"\n");
+	CLEANUP(node_freep) struct node *bare = with_yaml("{host: desk.example}");
+	CLEANUP(node_freep) struct node *good = with_yaml("{host: \"https://desk.example\"}");
+	struct definition_binding binding = {.with = bare};
+	struct problems p = {0};
+	struct definition *d;
+
+	(void)state;
+	assert_null(definition_compile(n, &binding, &p));
+	assert_problem(&p, "begins with https://, without blanks, not \"desk.example\"");
+	binding.with = good;
+	d = definition_compile(n, &binding, &p);
+	assert_no_problem(&p);
+	assert_string_equal(definition_base_url(d), "https://desk.example");
+	definition_free(d);
+}
+
+/* ---- what else there is ------------------------------------------------------------------------------------------ */
+
+static void what_an_operator_pastes_may_differ_by_transition(void **state)
+{
+	struct definition *one = with_definition(BARE_DEFINITION "paste: '{\"id\": \"{{ticket.id}}\"}'\n", NULL);
+	struct definition *each = with_definition(
+		BARE_DEFINITION "paste: {opened: a, closed: b}\nunconfirmed: |\n  The field x.\n", NULL);
+
+	(void)state;
+	for (enum transition t = TRANSITION_OPENED; t <= TRANSITION_CLOSED; t++)
+		assert_string_equal(definition_paste(one, t), "{\"id\": \"{{ticket.id}}\"}");
+	assert_null(definition_paste(one, TRANSITION_NONE));
+	assert_null(definition_paste(one, TRANSITION_EXPIRED));
+	assert_null(definition_unconfirmed(one));
+	assert_string_equal(definition_paste(each, TRANSITION_OPENED), "a");
+	assert_null(definition_paste(each, TRANSITION_REOPENED));
+	assert_string_equal(definition_paste(each, TRANSITION_CLOSED), "b");
+	assert_string_equal(definition_unconfirmed(each), "The field x.\n");
+	definition_free(one);
+	definition_free(each);
+}
+
+static void a_challenge_names_a_header(void **state)
+{
+	struct definition *d = with_definition(BARE_DEFINITION "challenge: {header: X-Desk-Challenge}\n", NULL);
+	struct definition *none = with_definition(BARE_DEFINITION, NULL);
+
+	(void)state;
+	assert_string_equal(definition_challenge(d), "X-Desk-Challenge");
+	assert_false(definition_keeps_header(d, "X-Desk-Challenge"));
+	assert_null(definition_challenge(none));
+	assert_int_equal(definition_body(none), BODY_JSON);
+	definition_free(d);
+	definition_free(none);
+}
+
+static void a_form_has_no_items(void **state)
+{
+	CLEANUP(node_freep) struct node *n = with_yaml(BARE_DEFINITION "body: form\neach: /items\n");
+	struct problems p = {0};
+
+	(void)state;
+	assert_null(definition_compile(n, NULL, &p));
+	assert_problem(&p, "`each` needs `body: json`");
+}
+
+static void items_need_deliveries_of_their_own(void **state)
 {
 	static const struct {
-		const char *at, *becomes;
+		const char *delivery;
+		bool good;
 	} cases[] = {
-		{"2020-01-01T00:00:00Z", "\"2025-11-21T16:00:00.123Z\""},
-		{"\"2020-01-01 00:00:00 +0200\"", "\"2025-11-21T16:00:00.123Z\""},
-		{"1500000000", "1763740800"},
-		{"\"1500000000\"", "\"1763740800\""},
-		{"1500000000000", "1763740800123"},
-		{"1500000000.5", "1763740800.123"},
+		{"root:/id", false}, {"header:X-Delivery", false},   {"[root:/id, \"{query:d}\"]", false},
+		{"/id", true},       {"\"{root:/id}-{/id}\"", true},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep)
-		char *yaml = mem_fmt("%stime: /at\nsamples:\n  opened: {type: opened, id: 5, at: %s}\n",
-				     BARE_DEFINITION, cases[i].at);
-		struct definition *d = with_definition(yaml, NULL);
-		CLEANUP(mem_freep)
-		char *body = filled(d, NULL, NULL, NULL, INT64_C(1763740800123));
-		CLEANUP(mem_freep)
-		char *expected = mem_fmt("{\"type\":\"opened\",\"id\":5,\"at\":%s}", cases[i].becomes);
+		char *yaml = mem_fmt("%seach: /items\ndelivery: %s\n", BARE_DEFINITION, cases[i].delivery);
+		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
+		struct problems p = {0};
+		struct definition *d = definition_compile(n, NULL, &p);
 
-		assert_string_equal(body, expected);
+		if (cases[i].good)
+			assert_no_problem(&p);
+		else
+			assert_problem(&p, "the same for every item");
+		assert_int_equal(d != NULL, cases[i].good);
 		definition_free(d);
 	}
 }
 
-static void a_sample_may_need_headers_and_query(void **state)
+static void the_steps_can_be_looked_at(void **state)
 {
-	struct definition *d = with_definition("label: D\nauthenticate: {method: basic}\n"
-					       "opened: {header:X-Event: created}\nclosed: {query:transition: closed}\n"
-					       "conversation: /id\n"
-					       "samples:\n"
-					       "  opened: {headers: {X-Event: created}, body: {id: 1}}\n"
-					       "  closed: {query: transition=closed, body: '{\"id\": 1}'}\n",
-					       NULL);
+	struct definition *d = with_definition(
+		BARE_DEFINITION
+		"parameters: {names: [\"off\", \"on\"]}\n"
+		"lookup:\n- {url: \"{base_url}/{header:X-Who}\", authenticate: basic, emails: [/a, /b/*]}\n"
+		"- {url: \"{base_url}/t\", authenticate: basic, take: {team: /t}, optional: true,"
+		" when: {names: \"on\", header:X-Team: {exists: true}}}\n",
+		"https://x.example");
 
 	(void)state;
-	assert_string_equal(pairs_get(definition_sample_headers(d, TRANSITION_OPENED), "x-event"), "created");
-	assert_string_equal(definition_sample_query(d, TRANSITION_CLOSED), "transition=closed");
-	assert_string_equal(definition_sample(d, TRANSITION_CLOSED), "{\"id\": 1}");
-	definition_free(d);
-}
-
-static void conversations_may_be_named_by_two_ids(void **state)
-{
-	struct definition *d = with_definition("label: D\nauthenticate: {method: basic}\nopened: {/type: opened}\n"
-					       "closed: {/type: closed}\nconversation: \"{/account}-{/id}\"\n"
-					       "samples: {opened: {type: opened, account: 3, id: 8}}\n",
-					       NULL);
-	CLEANUP(mem_freep) char *body = filled(d, "99", NULL, NULL, 1);
-	struct webhook w = {.body = body, .body_len = strlen(body)};
-	struct reading r;
-
-	(void)state;
-	reading_make(d, &w, NULL, &r);
-	assert_string_equal(r.signal.conversation, "3-99");
-	reading_done(&r);
+	assert_int_equal(definition_steps(d), 2);
+	assert_string_equal(template_text(definition_step_at(d, 0)->url), "{base_url}/{header:X-Who}");
+	assert_int_equal(definition_step_at(d, 0)->emails.n, 2);
+	assert_true(definition_step_at(d, 1)->optional);
+	assert_true(definition_keeps_header(d, "X-Who"));
+	assert_true(definition_keeps_header(d, "X-Team"));
 	definition_free(d);
 }
 
@@ -507,10 +588,15 @@ int main(void)
 		cmocka_unit_test(the_shortest_cache_of_the_steps_counts),
 		cmocka_unit_test(a_wholly_optional_lookup_is_not_needed),
 		cmocka_unit_test(properties_that_events_have_by_themselves_are_no_attributes),
-		cmocka_unit_test(a_sample_is_filled_where_the_definition_reads),
-		cmocka_unit_test(a_samples_time_keeps_its_form),
-		cmocka_unit_test(a_sample_may_need_headers_and_query),
-		cmocka_unit_test(conversations_may_be_named_by_two_ids),
+		cmocka_unit_test(the_sources_base_url_wins_over_the_definitions),
+		cmocka_unit_test(looking_at_a_definition_shows_its_own_base_url),
+		cmocka_unit_test(without_a_base_url_the_source_must_say),
+		cmocka_unit_test(a_base_url_that_is_none_is_told),
+		cmocka_unit_test(what_an_operator_pastes_may_differ_by_transition),
+		cmocka_unit_test(a_challenge_names_a_header),
+		cmocka_unit_test(a_form_has_no_items),
+		cmocka_unit_test(items_need_deliveries_of_their_own),
+		cmocka_unit_test(the_steps_can_be_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
