@@ -8,8 +8,10 @@
 
 #include "command/load.h"
 #include "command/options.h"
+#include "command/preset_config.h"
 #include "config/yaml.h"
-#include "klaviyo/request.h"
+
+#define ROW "%-16s %-22s %-18s %-14s %s\n"
 
 /* One row of the list; a preset that does not read is named too: its own check tells why. */
 static void print_row(void *ctx, const char *name, const char *file)
@@ -21,9 +23,10 @@ static void print_row(void *ctx, const char *name, const char *file)
 	if (yaml_load_file(file, &tree, &problems) == 0 && problems.errors == 0) {
 		const char *label = node_text(tree, "label");
 		const char *verified = node_text(tree, "verified");
-		printf("%-16s %-22s %-14s %s\n", name, label ? label : "-", verified ? verified : "no", file);
+		const char *method = node_text(node_get(tree, "authenticate"), "method");
+		printf(ROW, name, label ? label : "-", method ? method : "-", verified ? verified : "no", file);
 	} else {
-		printf("%-16s %-22s %-14s %s\n", name, "(does not read)", "-", file);
+		printf(ROW, name, "(does not read)", "-", "-", file);
 	}
 	node_free(tree);
 	problems_done(&problems);
@@ -31,90 +34,64 @@ static void print_row(void *ctx, const char *name, const char *file)
 
 static struct definition *compile(const char *file, struct node **ret_tree)
 {
-	struct definition_binding binding = {.base_url = "https://example.com"};
 	struct problems problems = {0};
 	struct definition *d = NULL;
 
 	if (yaml_load_file(file, ret_tree, &problems) == 0)
-		d = definition_compile(*ret_tree, &binding, &problems);
+		d = definition_compile(*ret_tree, NULL, &problems);
 	if (!d)
 		problems_print(&problems, stderr);
 	problems_done(&problems);
 	return d;
 }
 
-#define KEY_PAGE_SCOPES "events:write"
-
-/* Behind # lines, each indented. */
-static void print_comment(const char *text)
+/* The body to paste for that transition (NULL: the one for all) on standard output. */
+static int print_paste(const char *name, const struct definition *d, const char *word)
 {
-	for (const char *line = text; *line;) {
-		size_t len = strcspn(line, "\n");
-		printf(len > 0 ? "#   %.*s\n" : "#\n", (int)len, line);
-		line += len + (line[len] == '\n');
+	enum transition wanted = TRANSITION_NONE;
+	const char *text = NULL;
+
+	if (word && (transition_parse(word, &wanted) < 0 || wanted == TRANSITION_NONE || wanted == TRANSITION_EXPIRED))
+		return command_usage_error(&command_presets, "%s: expected opened, reopened or closed", word);
+	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++) {
+		const char *one = wanted == TRANSITION_NONE || wanted == t ? definition_paste(d, t) : NULL;
+
+		if (text && one && strcmp(text, one) != 0)
+			return command_usage_error(&command_presets,
+						   "%s has a body for each transition: --paste opened, reopened or "
+						   "closed",
+						   name);
+		text = one ? one : text;
 	}
-}
-
-static void print_source(const char *name, const struct definition *d)
-{
-	const struct proof *proof = definition_proof(d);
-	const char *lookup = definition_lookup_authenticate(d);
-
-	printf("sources:\n  %s:\n    preset: %s\n", name, name);
-	if (proof_needs_user(proof))
-		printf("    authenticate: {user: deskbridge, password: {credential: %s-webhook}}\n", name);
-	else if (proof_needs_secret(proof))
-		printf("    authenticate: {secret: {credential: %s-webhook}}\n", name);
-	else
-		printf("    authenticate: {method: none}   # whoever knows the URL is believed\n");
-	if (!lookup)
-		return;
-	printf("    lookup:\n      base_url: https://YOUR-COMPANY.example   # where you use %s\n", definition_label(d));
-	if (strcmp(lookup, "basic") == 0)
-		printf("      user: YOU@example.com\n      password: {credential: %s-api-token}\n", name);
-	else
-		printf("      token: {credential: %s-api-token}\n", name);
-}
-
-static void print_secrets(const char *name, const struct definition *d)
-{
-	const struct proof *proof = definition_proof(d);
-	CLEANUP(mem_freep) char *page = request_key_page(KEY_PAGE_SCOPES);
-
-	printf("# Its secrets: one file each, in the folder credentials/ beside this file, readable by the daemon "
-	       "alone:\n"
-	       "#\n"
-	       "#   credentials/klaviyo-api-key\n"
-	       "#     a Klaviyo key that may send events: %s\n",
-	       page);
-	if (proof_needs_secret(proof))
-		printf("#   credentials/%s-webhook\n#     %s\n", name,
-		       proof_needs_user(proof) ? "a long password that you choose, and give to the helpdesk's webhook"
-					       : "the secret that the helpdesk signs or sends with");
-	if (definition_has_lookup(d))
-		printf("#   credentials/%s-api-token\n#     the helpdesk's API token, for looking up addresses\n",
-		       name);
-}
-
-static void print_config(const char *name, const struct definition *d)
-{
-	printf("# deskbridge with %s: a whole configuration. Fill in what is in capitals. Where there is one already, "
-	       "add what\n"
-	       "# stands below `sources:`. Then: deskbridge check --key\n"
-	       "version: 1\n"
-	       "klaviyo:\n"
-	       "  api_key: {credential: klaviyo-api-key}\n",
-	       definition_label(d));
-	print_source(name, d);
-	printf("\n");
-	print_secrets(name, d);
-	if (definition_setup(d)) {
-		printf("\n# In the helpdesk:\n#\n");
-		print_comment(definition_setup(d));
+	if (!text) {
+		fprintf(stderr, "deskbridge presets: %s has no body to paste%s%s: its webhooks have one of their own\n",
+			name, word ? " for " : "", word ? word : "");
+		return COMMAND_FAILED;
 	}
-	if (definition_documentation(d))
-		printf("\n# The vendor's documentation: %s\n", definition_documentation(d));
-	printf("\n# What is known of this helpdesk rests on: %s\n", definition_verified(d));
+	fputs(text, stdout);
+	if (text[0] != '\0' && text[strlen(text) - 1] != '\n')
+		putchar('\n');
+	return COMMAND_GOOD;
+}
+
+static int print_list(const char *config_file)
+{
+	printf(ROW, "NAME", "HELPDESK", "PROOF", "VERIFIED", "FILE");
+	config_presets(config_file, print_row, NULL);
+	return COMMAND_GOOD;
+}
+
+/* What cannot be, told before anything is read. */
+static int check_words(size_t n, bool config, bool paste, const char *second)
+{
+	if (n == 0 && (config || paste))
+		return command_usage_error(&command_presets, "%s needs the NAME of a preset",
+					   config ? "--config" : "--paste");
+	if (config && paste)
+		return command_usage_error(&command_presets, "one of --config and --paste");
+	if (n == 2 && !paste)
+		return command_usage_error(&command_presets, "\"%s\" is one word too many", second);
+	return OPTIONS_GO;
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)
@@ -123,45 +100,50 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	CLEANUP(mem_freep) char *text = NULL;
 	CLEANUP(node_freep) struct node *tree = NULL;
 	struct err error = {0};
-	const char *words[1];
-	bool config = false;
+	const char *words[2];
+	bool config = false, paste = false;
 	size_t n;
-	const struct option_spec specs[] = {{"--config", OPTION_FLAG, &config}, {NULL, OPTION_FLAG, NULL}};
+	const struct option_spec specs[] = {
+		{"--config", OPTION_FLAG, &config}, {"--paste", OPTION_FLAG, &paste}, {NULL, OPTION_FLAG, NULL}};
 
-	int end = options_parse(&command_presets, specs, argc, argv, words, 1, &n);
+	int end = options_parse(&command_presets, specs, argc, argv, words, 2, &n);
+	if (end == OPTIONS_GO)
+		end = check_words(n, config, paste, n == 2 ? words[1] : "");
 	if (end != OPTIONS_GO)
 		return end;
-	if (n == 0 && config)
-		return command_usage_error(&command_presets, "--config needs the NAME of a preset");
-	if (n == 0) {
-		printf("%-16s %-22s %-14s %s\n", "NAME", "HELPDESK", "VERIFIED", "FILE");
-		config_presets(ctx->config_file, print_row, NULL);
-		return COMMAND_GOOD;
-	}
+	if (n == 0)
+		return print_list(ctx->config_file);
 	if (config_preset_read(ctx->config_file, words[0], &file, &text, &error) < 0) {
 		fprintf(stderr, "deskbridge presets: %s\n", error.text);
 		return COMMAND_FAILED;
 	}
-	if (!config) {
+	if (!config && !paste) {
 		fputs(text, stdout);
 		return COMMAND_GOOD;
 	}
 	struct definition *d = compile(file, &tree);
 	if (!d)
 		return COMMAND_FAILED;
-	print_config(words[0], d);
+	end = COMMAND_GOOD;
+	if (paste)
+		end = print_paste(words[0], d, n == 2 ? words[1] : NULL);
+	else
+		preset_config_print(words[0], tree, d);
 	definition_free(d);
-	return COMMAND_GOOD;
+	return end;
 }
 
 const struct command command_presets = {
 	.name = "presets",
-	.arguments = "[NAME [--config]]",
+	.arguments = "[NAME [--config | --paste [TRANSITION]]]",
 	.summary = "list the helpdesks it knows, or print one's definition",
-	.help = "Without NAME: every preset, with what its facts rest on (live, documentation, no).\n"
-		"With NAME: its definition file, to read or to copy.\n"
+	.help = "Without NAME: every preset, with how its webhooks are proven and what its facts rest on (live,\n"
+		"documentation, no). With NAME: its definition file, to read or to copy.\n"
 		"\n"
 		"  --config  a whole configuration instead, where its secrets go, and the clicks in the helpdesk\n"
+		"  --paste   only the body to paste into the helpdesk's rule, where its rules post a body of one's "
+		"own\n"
+		"            (TRANSITION: opened, reopened or closed, where each has another)\n"
 		"\n"
 		"Example:\n"
 		"  deskbridge presets gladly --config >/etc/deskbridge/deskbridge.yaml\n",

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "command/load.h"
 #include "command/options.h"
+#include "helpdesk/batch.h"
 #include "helpdesk/signal.h"
 #include "http/client.h"
 
@@ -111,7 +112,7 @@ static void make(const struct generation *g, const struct source *s, const char 
 	for (size_t i = 0; i < headers->n; i++)
 		pairs_add(&p->headers, headers->items[i].name, headers->items[i].value);
 	if (!pairs_get(&p->headers, "Content-Type"))
-		pairs_add(&p->headers, "Content-Type", "application/json");
+		pairs_add(&p->headers, "Content-Type", body_type(definition_body(s->definition), p->sample.body));
 	if (s->auth_secret)
 		secrets.secrets = secret_values(g->secrets, s->auth_secret, &secrets.n);
 	struct proof_request request = {.method = "POST",
@@ -122,8 +123,9 @@ static void make(const struct generation *g, const struct source *s, const char 
 					.body_len = strlen(p->sample.body),
 					.now_ms = clock_now_ms()};
 	proof_make(definition_proof(s->definition), &secrets, &request, &shown, &shown_query);
+	/* A sample may show the desk's own proof: this one takes its place. */
 	for (size_t i = 0; i < shown.n; i++)
-		pairs_add(&p->headers, shown.items[i].name, shown.items[i].value);
+		sample_set_header(&p->headers, shown.items[i].name, shown.items[i].value);
 	p->url = mem_fmt("%s%s%s%s%s", address, *query != '\0' || shown_query ? "?" : "", query,
 			 *query != '\0' && shown_query ? "&" : "", shown_query ? shown_query : "");
 }
@@ -137,26 +139,46 @@ static bool is_harmless(const struct source *s)
 	return true;
 }
 
-/* A helpdesk whose webhooks hold no address: say where it comes from instead. */
-static void tell_lookup(const struct source *s, const struct parcel *p, const char *email)
+/* The first item of the webhook, as the daemon would read it. */
+static int read_first(const struct source *s, const struct parcel *p, struct reading *ret)
 {
+	struct batch *batch = NULL;
 	struct webhook w = {.source = s->name,
 			    .received_ms = clock_now_ms(),
 			    .path = s->path,
 			    .query = p->sample.query,
-			    .headers = p->headers,
-			    .body = p->sample.body,
-			    .body_len = strlen(p->sample.body)};
+			    .headers = p->headers};
+
+	if (batch_open(s->definition, p->sample.body, strlen(p->sample.body), &batch, NULL) < 0)
+		return -EINVAL;
+	if (batch_items(batch) > 0) {
+		w.body = batch_item(batch, 0, &w.body_len);
+		reading_make(s->definition, &w, NULL, ret);
+		free(w.body);
+	}
+	batch_close(batch);
+	return w.body_len > 0 ? 0 : -EINVAL;
+}
+
+/* Where the lookup asks, for people. */
+static const char *desk_url(const struct source *s)
+{
+	const char *own = definition_base_url(s->definition);
+
+	return s->lookup_base_url ? s->lookup_base_url : own ? own : "the helpdesk";
+}
+
+/* A helpdesk whose webhooks hold no address: say where it comes from instead. */
+static void tell_lookup(const struct source *s, const struct parcel *p, const char *email)
+{
 	struct reading reading = {0};
 
-	reading_make(s->definition, &w, NULL, &reading);
-	if (reading.kind == READING_SIGNAL && reading.signal.wants_lookup && reading.signal.addresses.n == 0)
+	if (read_first(s, p, &reading) == 0 && reading.kind == READING_SIGNAL && reading.signal.wants_lookup &&
+	    reading.signal.addresses.n == 0)
 		fprintf(stderr,
 			"note: %s's webhooks hold no address%s. The daemon asks %s for that of customer %s; another "
-			"one: "
-			"--customer ID\n",
-			s->label, email ? ", so --email has no place in them" : "",
-			s->lookup_base_url ? s->lookup_base_url : "the helpdesk",
+			"one: --customer ID\n",
+			s->label, email ? ", so --email has no place in them" : "", desk_url(s),
 			reading.signal.customer ? reading.signal.customer : "(none)");
 	reading_done(&reading);
 }

@@ -1,0 +1,247 @@
+#include <config.h>
+
+#include "command/preset_config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "klaviyo/request.h"
+
+#define KEY_PAGE_SCOPES "events:write"
+#define HOST "https://YOUR-HOST"
+
+/* The preset that is shown. */
+struct shown {
+	const char *name;
+	const struct node *tree;
+	const struct definition *d;
+	const struct proof *proof;
+};
+
+/* Behind # lines, each indented. */
+static void print_comment(const char *text)
+{
+	for (const char *line = text; *line;) {
+		size_t len = strcspn(line, "\n");
+		printf(len > 0 ? "#   %.*s\n" : "#\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+}
+
+/* As YAML's double quotes want it. */
+static void print_quoted(const char *text)
+{
+	putchar('"');
+	for (const char *c = text; *c; c++) {
+		if (*c == '"' || *c == '\\')
+			putchar('\\');
+		putchar(*c);
+	}
+	putchar('"');
+}
+
+/* ---- the source -------------------------------------------------------------------------------------------------- */
+
+static void print_authenticate(const struct shown *p)
+{
+	if (proof_needs_user(p->proof))
+		printf("    authenticate: {user: deskbridge, password: {credential: %s-webhook}}\n", p->name);
+	else if (proof_needs_secret(p->proof))
+		printf("    authenticate: {secret: {credential: %s-webhook}}\n", p->name);
+	else
+		printf("    authenticate: {method: none}   # whoever knows the URL is believed\n");
+	if (proof_signs_url(p->proof))
+		printf("    public_url: " HOST "/webhooks/%s   # the helpdesk signs it: exactly as it is set there\n",
+		       p->name);
+}
+
+static const char *choice_name(const struct node *choice)
+{
+	return choice->key ? choice->key : choice->text;
+}
+
+/* The default, and what else can be chosen; in capitals what only the operator knows. */
+static void print_parameter(const struct node *parameter)
+{
+	CLEANUP(mem_freep) char *wanted = mem_fmt("YOUR-%s", parameter->key);
+
+	for (char *c = wanted; *c; c++)
+		*c = (char)toupper((unsigned char)*c);
+	printf("      %s: ", parameter->key);
+	print_quoted(parameter->n > 0 ? choice_name(parameter->items[0]) : parameter->text ? parameter->text : wanted);
+	for (size_t i = 1; i < parameter->n; i++)
+		printf("%s%s", i == 1 ? "   # or " : ", ", choice_name(parameter->items[i]));
+	putchar('\n');
+}
+
+static void print_with(const struct shown *p)
+{
+	const struct node *parameters = node_get(p->tree, "parameters");
+
+	if (!parameters || parameters->n == 0)
+		return;
+	printf("    with:\n");
+	for (size_t i = 0; i < parameters->n; i++)
+		print_parameter(parameters->items[i]);
+}
+
+static bool asks_for_base_url(const struct shown *p)
+{
+	return definition_needs_base_url(p->d) && !definition_base_url(p->d);
+}
+
+/* indent: "" or "# ", for a lookup that can be left out. */
+static void print_lookup_lines(const struct shown *p, const char *indent)
+{
+	printf("    %slookup:\n", indent);
+	if (asks_for_base_url(p))
+		printf("    %s  base_url: https://YOUR-COMPANY.example   # where you use %s\n", indent,
+		       definition_label(p->d));
+	if (text_is(definition_lookup_authenticate(p->d), "basic"))
+		printf("    %s  user: YOU@example.com\n    %s  password: {credential: %s-api-token}\n", indent, indent,
+		       p->name);
+	else
+		printf("    %s  token: {credential: %s-api-token}\n", indent, p->name);
+}
+
+static void print_lookup(const struct shown *p)
+{
+	if (definition_needs_lookup(p->d)) {
+		print_lookup_lines(p, "");
+	} else if (definition_has_lookup(p->d)) {
+		printf("    # Can be left out: asks the helpdesk for what its webhooks do not say.\n");
+		print_lookup_lines(p, "# ");
+	}
+}
+
+/* ---- what belongs to it ------------------------------------------------------------------------------------------ */
+
+static const char *webhook_secret(const struct shown *p)
+{
+	const char *method = proof_method(p->proof);
+
+	if (proof_needs_user(p->proof))
+		return "a long password that you choose, and give to the helpdesk's webhook";
+	if (text_is(method, "hmac") || text_is(method, "standard-webhooks"))
+		return "the secret with which the helpdesk signs, as it stands in its settings";
+	return "a long secret that the helpdesk sends along: yours to choose, or the one that it shows";
+}
+
+static void print_secrets(const struct shown *p)
+{
+	CLEANUP(mem_freep) char *page = request_key_page(KEY_PAGE_SCOPES);
+	const struct step *first = definition_steps(p->d) > 0 ? definition_step_at(p->d, 0) : NULL;
+
+	printf("\n# Its secrets: one file each, in the folder credentials/ beside this file, readable by the daemon "
+	       "alone:\n"
+	       "#\n"
+	       "#   credentials/klaviyo-api-key\n"
+	       "#     a Klaviyo key that may send events: %s\n",
+	       page);
+	if (proof_needs_secret(p->proof))
+		printf("#   credentials/%s-webhook\n#     %s\n", p->name, webhook_secret(p));
+	if (!definition_needs_lookup(p->d))
+		return;
+	printf("#   credentials/%s-api-token\n", p->name);
+	if (first->method != STEP_BASIC)
+		printf("#     the token of the helpdesk's API, for looking up addresses\n");
+	else if (first->suffix)
+		printf("#     the token of the helpdesk's API, for looking up addresses; `user` is whose it is (\"%s\" "
+		       "is added)\n",
+		       first->suffix);
+	else
+		printf("#     the password or token of the helpdesk's API, for looking up addresses; `user` goes with "
+		       "it\n");
+}
+
+static bool matcher_asks(const struct node *matcher, const char *reference)
+{
+	if (node_get(matcher, reference))
+		return true;
+	for (size_t i = 0; matcher && matcher->type == NODE_LIST && i < matcher->n; i++)
+		if (node_get(matcher->items[i], reference))
+			return true;
+	return false;
+}
+
+static void print_url(const struct shown *p, const char *transition)
+{
+	const char *secret = proof_secret_query(p->proof);
+
+	printf("#   " HOST "/webhooks/%s", p->name);
+	if (secret)
+		printf("?%s=THE-SECRET", secret);
+	if (transition)
+		printf("%ctransition=%s", secret ? '&' : '?', transition);
+	putchar('\n');
+}
+
+/* Where the URL may say the transition, a rule of the desk for each of them has a URL of its own. */
+static void print_urls(const struct shown *p)
+{
+	static const char *const transitions[] = {"opened", "reopened", "closed"};
+	bool told = false;
+
+	printf("\n# The URL to give to the helpdesk (reachable from outside, by https):\n#\n");
+	print_url(p, NULL);
+	for (size_t i = 0; i < sizeof(transitions) / sizeof(*transitions); i++) {
+		if (!matcher_asks(node_get(p->tree, transitions[i]), "query:transition"))
+			continue;
+		if (!told)
+			printf("#\n# Where each rule of the helpdesk says one thing, one of these:\n#\n");
+		told = true;
+		print_url(p, transitions[i]);
+	}
+}
+
+static void print_pastes(const struct shown *p)
+{
+	const char *before = NULL;
+
+	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++) {
+		const char *text = definition_paste(p->d, t);
+
+		if (!text || (before && strcmp(before, text) == 0))
+			continue;
+		printf("\n# The body to paste into its rule");
+		if (node_get(node_get(p->tree, "paste"), transition_name(t)))
+			printf(" for %s", transition_name(t));
+		printf(" (deskbridge presets %s --paste prints it):\n#\n", p->name);
+		print_comment(text);
+		before = text;
+	}
+}
+
+void preset_config_print(const char *name, const struct node *tree, const struct definition *d)
+{
+	const struct shown p = {.name = name, .tree = tree, .d = d, .proof = definition_proof(d)};
+
+	printf("# deskbridge with %s: a whole configuration. Fill in what is in capitals. Where there is one already, "
+	       "add what\n"
+	       "# stands below `sources:`. Then: deskbridge check --key\n"
+	       "version: 1\n"
+	       "klaviyo:\n"
+	       "  api_key: {credential: klaviyo-api-key}\n"
+	       "sources:\n"
+	       "  %s:\n"
+	       "    preset: %s\n",
+	       definition_label(d), name, name);
+	print_authenticate(&p);
+	print_with(&p);
+	print_lookup(&p);
+	print_secrets(&p);
+	print_urls(&p);
+	if (definition_setup(d)) {
+		printf("\n# In the helpdesk:\n#\n");
+		print_comment(definition_setup(d));
+	}
+	print_pastes(&p);
+	if (definition_documentation(d))
+		printf("\n# The vendor's documentation: %s\n", definition_documentation(d));
+	printf("\n# What is known of this helpdesk rests on: %s\n", definition_verified(d));
+	if (definition_unconfirmed(d)) {
+		printf("# No document of the vendor confirms:\n#\n");
+		print_comment(definition_unconfirmed(d));
+	}
+}
