@@ -194,12 +194,34 @@ static struct fact *read_fact(struct reader *r, const struct node *n)
 	return f;
 }
 
+static void see_item(void *ctx, const struct reference *reference)
+{
+	bool *of_item = ctx;
+
+	*of_item = *of_item || reference_text(reference)[0] == '/';
+}
+
+/* What stands beside the list is the same for all its items: all but the first would count as repeats. */
+static void check_delivery_of_items(struct reader *r)
+{
+	bool of_item = false;
+
+	if (!r->d->each || !r->d->delivery)
+		return;
+	fact_references(r->d->delivery, see_item, &of_item);
+	if (!of_item)
+		problems_error(r->problems, node_get(r->n, "delivery"),
+			       "the same for every item of `each`: expected something of the item in it, as in "
+			       "\"{root:/id}-{/id}\"");
+}
+
 static void read_facts(struct reader *r)
 {
 	struct definition *d = r->d;
 
 	d->conversation = read_fact(r, reader_required(r, "conversation"));
 	d->delivery = read_fact(r, node_get(r->n, "delivery"));
+	check_delivery_of_items(r);
 	d->customer = read_fact(r, node_get(r->n, "customer"));
 	d->time = read_fact(r, node_get(r->n, "time"));
 	d->created = read_fact(r, node_get(r->n, "created"));

@@ -242,10 +242,3 @@ const struct reference *fact_place(const struct fact *f, const struct scope *s)
 	}
 	return alternative_place(&f->items[0]);
 }
-
-bool fact_put(const struct fact *f, struct json_object *item, const char *text)
-{
-	const struct scope s = {.item = item, .root = item};
-
-	return reference_put(fact_place(f, &s), &s, text);
-}

@@ -37,8 +37,6 @@ const char *fact_oddity(const struct fact *f, const struct scope *s);
  * is no name, else its last: where a sample's value goes, and a merged customer's new id. Never NULL. Borrowed.
  */
 const struct reference *fact_place(const struct fact *f, const struct scope *s);
-/* As reference_put at that place. */
-bool fact_put(const struct fact *f, struct json_object *item, const char *text);
 /* Every reference of every alternative, in order. */
 void fact_references(const struct fact *f, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 

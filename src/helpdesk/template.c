@@ -161,6 +161,17 @@ static bool part_is_own(const struct part *p, const struct scope *s)
 	return name && s->names && pairs_get(s->names, name);
 }
 
+/* A URL that needs no escaping. */
+static bool is_link(const char *s)
+{
+	if (strncmp(s, "https://", 8) != 0 && strncmp(s, "http://", 7) != 0)
+		return false;
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s <= ' ' || *s == 0x7f || strchr("\"<>\\^`{|}", *s))
+			return false;
+	return true;
+}
+
 static bool part_render(const struct part *p, const struct scope *s, enum template_escape escape, struct buf *to)
 {
 	CLEANUP(mem_freep) char *value = reference_scalar(p->reference, s);
@@ -177,7 +188,10 @@ static bool part_render(const struct part *p, const struct scope *s, enum templa
 	}
 	if (strcmp(value, ".") == 0 || strcmp(value, "..") == 0 || strlen(value) > TEMPLATE_PART_MAX)
 		return false;
-	scope_escape(value, to);
+	if (escape == TEMPLATE_LINK && to->len == 0 && is_link(value))
+		buf_adds(to, value);
+	else
+		scope_escape(value, to);
 	return true;
 }
 

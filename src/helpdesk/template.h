@@ -17,6 +17,9 @@ struct template;
 enum template_escape {
 	TEMPLATE_PLAIN,
 	TEMPLATE_URL, /* values of references and of lookups are percent-encoded; parameters and base_url are not */
+	/* As in a URL; but a value that begins the text and is an http(s) URL itself stands as it is. For people to
+	 * follow, never for us: it may lead anywhere. */
+	TEMPLATE_LINK,
 };
 
 struct template *template_compile(const struct node *n, struct problems *problems);

@@ -25,6 +25,10 @@ static void good_addresses_are_normalised(void **state)
 		{"j\u00f6rg@m\u00fcnchen.de", "j\u00f6rg@m\u00fcnchen.de"},
 		{"a@b.c", "a@b.c"},
 		{"jo@xn--mnchen-3ya.de", "jo@xn--mnchen-3ya.de"},
+		{"https://desk.example.com/v1/customers/jo@example.com", "jo@example.com"},
+		{" HTTP://desk.example.com/Jo%40Example.com ", "jo@example.com"},
+		{"https://desk.example.com/c/jo%2Btag@example.com?x=al@example.com#y@z.de", "jo+tag@example.com"},
+		{"https://desk.example.com/c/jo+tag@example.com", "jo+tag@example.com"},
 	};
 
 	(void)state;
@@ -82,6 +86,18 @@ static void everything_else_is_no_address(void **state)
 		"undefined",
 		"+4917012345",
 		"jo\\@example.com",
+		"https://jo@example.com",
+		"https://jo@example.com/",
+		"https://desk.example.com/jo@example.com/",
+		"https://desk.example.com/jo@example.com/tickets",
+		"https://desk.example.com/customers?email=jo@example.com",
+		"https://desk.example.com/c/jo%40example.com%00",
+		"https://desk.example.com/c/jo%4",
+		"https://desk.example.com/c/jo%ff@example.com",
+		"https://desk.example.com/c/Jo%20%3Cjo@example.com%3E",
+		"https://desk.example.com/c/jo%20doe@example.com",
+		"ftp://desk.example.com/jo@example.com",
+		"Jo <https://desk.example.com/jo@example.com>",
 	};
 
 	(void)state;

@@ -235,6 +235,21 @@ static void times_are_read_or_told_impossible(void **state)
 		{"1763740800.25", RECEIVED_MS + 250, NULL},
 		{"\"1763740800123\"", RECEIVED_MS + 123, NULL},
 		{"1763740800123", RECEIVED_MS + 123, NULL},
+		{"\"2025-11-21T16:00:00.1Z\"", RECEIVED_MS + 100, NULL},
+		{"\"2025-11-21T16:00:00.123456789Z\"", RECEIVED_MS + 123, NULL},
+		{"\"2025-11-21T16:00:00,25Z\"", RECEIVED_MS + 250, NULL},
+		{"\"2025-11-21T21:30:00+05:30\"", RECEIVED_MS, NULL},
+		{"\"2025-11-21T10:00:00.000-0600\"", RECEIVED_MS, NULL},
+		{"\"2025-11-21T17:00:00+01\"", RECEIVED_MS, NULL},
+		{"\"2025-11-21 16:00:00 UTC\"", RECEIVED_MS, NULL},
+		{"\"2025-11-21 16:00:00\"", RECEIVED_MS, NULL},
+		{"\"2025-11-21 16:00\"", RECEIVED_MS, NULL},
+		{"\" 2025-11-21T16:00:00z \"", RECEIVED_MS, NULL},
+		{"\"1763740800\"", RECEIVED_MS, NULL},
+		{"\"1763740800.5\"", RECEIVED_MS + 500, NULL},
+		{"1763740800.123456", RECEIVED_MS + 123, NULL},
+		{"1.7637408e9", RECEIVED_MS, NULL},
+		{"1763740800000.7", RECEIVED_MS, NULL},
 		{"\"2025-11-22T15:59:59Z\"", RECEIVED_MS + CLOCK_DAY_MS - 1000, NULL},
 		{"null", 0, NULL},
 		{"\"\"", 0, NULL},
@@ -243,6 +258,10 @@ static void times_are_read_or_told_impossible(void **state)
 		{"999999999999999", 0, "more than a day after"},
 		{"\"1989-12-31T23:59:59Z\"", 0, "before 1990"},
 		{"0", 0, "before 1990"},
+		{"\"2025-11-21\"", 0, "no time that can be read"},
+		{"\"2025-11-21T16:00:00.1234567890Z\"", 0, "no time that can be read"},
+		{"\"2025-02-29T16:00:00Z\"", 0, "no time that can be read"},
+		{"\"21/11/2025 16:00\"", 0, "no time that can be read"},
 		{"\"yesterday\"", 0, "/at holds \"yesterday\", which is no time"},
 		{"\"jo@example.com\"", 0, "a text with an @"},
 		{"-5", 0, "no time that can be read"},
@@ -569,6 +588,224 @@ static void addresses_come_from_webhook_and_customer(void **state)
 	definition_free(d);
 }
 
+/* ---- lists of references, forms, items --------------------------------------------------------------------------- */
+
+#define LISTS                                                                                                          \
+	"label: D\nauthenticate: {method: basic}\nopened: {/type: opened}\nclosed: {/type: closed}\n"                  \
+	"conversation: [/ticket/id, \"{/account}-{/id}\", query:ticket, /id]\ntime: [/ticket/at, /at]\n"               \
+	"customer: [/ticket/who, /who]\ndelivery: [header:X-Delivery, /event]\nemails: [/mail, /ticket/cc/*, /more]\n" \
+	"attributes: {Team: [/ticket/team, \"{/org} {/unit}\", /team], Tags: [/tags/*/n, /tags], N ID: [/a, /b]}\n"
+
+static void the_first_of_a_list_that_finds_something_counts(void **state)
+{
+	static const struct {
+		const char *members, *conversation, *customer, *emails, *attributes;
+		int64_t ms;
+	} cases[] = {
+		{"\"id\":1", "1", NULL, "", "{}", 0},
+		{"\"id\":1,\"ticket\":{\"id\":\"\"}", "1", NULL, "", "{}", 0},
+		{"\"id\":1,\"ticket\":{\"id\":null}", "1", NULL, "", "{}", 0},
+		{"\"id\":1,\"account\":9", "9-1", NULL, "", "{}", 0},
+		{"\"id\":1,\"account\":9,\"ticket\":{\"id\":7,\"who\":\"a\"},\"who\":\"b\"", "7", "a", "", "{}", 0},
+		{"\"id\":1,\"who\":5,\"at\":1763740800", "1", "5", "", "{}", RECEIVED_MS},
+		{"\"id\":1,\"ticket\":{\"at\":1763740801},\"at\":1763740800", "1", NULL, "", "{}", RECEIVED_MS + 1000},
+		{"\"id\":1,\"mail\":\"jo@example.com\",\"more\":\"al@example.com\"", "1", NULL, "jo@example.com", "{}",
+		 0},
+		{"\"id\":1,\"mail\":\"Jo\",\"ticket\":{\"cc\":[\"x\",\"al@example.com\",\"b@example.com\"]}", "1", NULL,
+		 "al@example.com b@example.com", "{}", 0},
+		{"\"id\":1,\"ticket\":{\"cc\":[]},\"more\":[\"al@example.com\",null,\"b@example.com\"]", "1", NULL,
+		 "al@example.com b@example.com", "{}", 0},
+		{"\"id\":1,\"team\":3,\"tags\":[\"x\",2]", "1", NULL, "", "{\"Team\":3,\"Tags\":[\"x\",\"2\"]}", 0},
+		{"\"id\":1,\"team\":3,\"org\":\"o\",\"unit\":\"u\",\"tags\":[{\"n\":\"y\"}]", "1", NULL, "",
+		 "{\"Team\":\"o u\",\"Tags\":[\"y\"]}", 0},
+		{"\"id\":1,\"ticket\":{\"team\":\"t\"},\"org\":\"o\",\"unit\":\"u\"", "1", NULL, "", "{\"Team\":\"t\"}",
+		 0},
+		{"\"id\":1,\"a\":{\"x\":1},\"b\":7", "1", NULL, "", "{\"N ID\":\"7\"}", 0},
+		{"\"id\":1,\"a\":false,\"b\":7,\"team\":\"\"", "1", NULL, "", "{\"N ID\":\"false\"}", 0},
+	};
+	struct definition *d = with_definition(LISTS, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",%s}", cases[i].members), *text = NULL;
+		struct reading r = read_body(d, body);
+		struct buf emails;
+
+		if (r.kind != READING_SIGNAL)
+			fail_msg("%s: %s", body, r.reason.text);
+		buf_init(&emails, 1024);
+		for (size_t k = 0; k < r.signal.addresses.n; k++)
+			buf_addf(&emails, "%s%s", k > 0 ? " " : "", r.signal.addresses.items[k].email);
+		text = json_text(r.signal.attributes);
+		assert_string_equal(r.signal.conversation, cases[i].conversation);
+		assert_true(text_is(r.signal.customer, cases[i].customer));
+		assert_string_equal(emails.data, cases[i].emails);
+		assert_string_equal(text, cases[i].attributes);
+		assert_int_equal(r.signal.has_time, cases[i].ms != 0);
+		assert_int_equal(r.signal.time_ms, cases[i].ms != 0 ? cases[i].ms : RECEIVED_MS);
+		buf_done(&emails);
+		reading_done(&r);
+	}
+	definition_free(d);
+}
+
+static void a_list_that_finds_nothing_names_all_of_it(void **state)
+{
+	static const struct {
+		const char *members, *reason;
+	} cases[] = {
+		{"\"x\":1", "no conversation: nothing at /ticket/id or {/account}-{/id} or query:ticket or /id"},
+		{"\"id\":[1]", "or /id holds a list, not an id"},
+		{"\"id\":1,\"at\":\"soon\"", "/ticket/at or /at holds \"soon\", which is no time"},
+		{"\"id\":1,\"who\":{}", "/ticket/who or /who holds an object, not an id"},
+	};
+	struct definition *d = with_definition(LISTS, NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",%s}", cases[i].members);
+		struct reading r = read_body(d, body);
+
+		assert_int_equal(r.kind, READING_UNREADABLE);
+		if (!strstr(r.reason.text, cases[i].reason))
+			fail_msg("%s", r.reason.text);
+		reading_done(&r);
+	}
+	definition_free(d);
+}
+
+static void a_delivery_may_stand_in_a_header_or_in_the_body(void **state)
+{
+	static const char body[] = "{\"type\":\"opened\",\"id\":1,\"event\":\"e1\"}";
+	struct definition *d = with_definition(LISTS, NULL);
+	struct webhook w = webhook_of(body, strlen(body));
+	unsigned char by_body[DIGEST_DELIVERY_BYTES];
+	struct reading r;
+
+	(void)state;
+	assert_true(definition_keeps_header(d, "x-delivery"));
+	reading_make(d, &w, NULL, &r);
+	assert_true(r.has_delivery);
+	memcpy(by_body, r.delivery, sizeof(by_body));
+	reading_done(&r);
+	pairs_add(&w.headers, "X-Delivery", "e2");
+	reading_make(d, &w, NULL, &r);
+	assert_memory_not_equal(r.delivery, by_body, sizeof(by_body));
+	reading_done(&r);
+	webhook_done(&w);
+	definition_free(d);
+}
+
+static void forms_are_read_as_flat_objects(void **state)
+{
+	struct definition *d = with_definition(BARE_DEFINITION "body: form\ntime: /at\nemails: /contact[email]\n"
+							       "attributes: {Tags: /tag, Team: /team}\n",
+					       NULL);
+	struct reading r;
+	CLEANUP(mem_freep) char *text = NULL;
+
+	(void)state;
+	r = read_body(
+		d, "type=opened&id=0017&at=2025-11-21T16%3A00%3A00%2B00%3A00&contact[email]=Jo+%3Cjo%40example.com%3E"
+		   "&tag=a&tag=b&team=");
+	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_string_equal(r.signal.conversation, "0017");
+	assert_int_equal(r.signal.time_ms, RECEIVED_MS);
+	assert_int_equal(r.signal.addresses.n, 1);
+	assert_string_equal(r.signal.addresses.items[0].email, "jo@example.com");
+	text = json_text(r.signal.attributes);
+	assert_string_equal(text, "{\"Tags\":[\"a\",\"b\"]}");
+	reading_done(&r);
+	r = read_body(d, "{\"type\": \"opened\", \"id\": 1}");
+	assert_int_equal(r.kind, READING_UNREADABLE);
+	assert_non_null(strstr(r.reason.text, "expected a form, not JSON"));
+	reading_done(&r);
+	r = read_body(d, "type=opened&id=%ff");
+	assert_int_equal(r.kind, READING_UNREADABLE);
+	assert_non_null(strstr(r.reason.text, "the body is no form: field 2"));
+	reading_done(&r);
+	definition_free(d);
+}
+
+static void a_desk_may_send_either(void **state)
+{
+	static const char *const bodies[] = {"{\"type\": \"opened\", \"id\": 1}", "type=opened&id=1"};
+	struct definition *d = with_definition(BARE_DEFINITION "body: [json, form]\n", NULL);
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct reading r = read_body(d, bodies[i]);
+
+		assert_int_equal(r.kind, READING_SIGNAL);
+		assert_string_equal(r.signal.conversation, "1");
+		reading_done(&r);
+	}
+	definition_free(d);
+}
+
+static void a_body_under_each_holds_one_item(void **state)
+{
+	static const struct {
+		const char *body;
+		enum reading_kind kind;
+		const char *reason;
+	} cases[] = {
+		{"{\"e\":[{\"type\":\"opened\",\"id\":1}]}", READING_SIGNAL, NULL},
+		{"{\"e\":[{\"type\":\"other\",\"id\":1}]}", READING_IGNORED, NULL},
+		{"{\"e\":[null]}", READING_IGNORED, NULL},
+		{"{\"e\":[]}", READING_IGNORED, NULL},
+		{"{\"e\":[{\"type\":\"opened\"}]}", READING_UNREADABLE, "nothing at /id"},
+		{"{\"type\":\"opened\",\"id\":1}", READING_UNREADABLE, "no list of items at /e"},
+		{"{\"e\":{\"type\":\"opened\",\"id\":1}}", READING_UNREADABLE, "no list of items at /e"},
+		{"{\"e\":[{},{}]}", READING_UNREADABLE, "2 items at /e were not taken apart"},
+		{"null", READING_UNREADABLE, "no list of items at /e"},
+		{"{", READING_UNREADABLE, "the body is not JSON"},
+	};
+	struct definition *d = with_definition(BARE_DEFINITION "each: /e\n", NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct reading r = read_body(d, cases[i].body);
+
+		if (r.kind != cases[i].kind || (cases[i].reason && !strstr(r.reason.text, cases[i].reason)))
+			fail_msg("%s reads as %d: %s", cases[i].body, (int)r.kind, r.reason.text);
+		reading_done(&r);
+	}
+	definition_free(d);
+}
+
+static void a_conversations_url_may_come_whole(void **state)
+{
+	static const struct {
+		const char *url, *becomes;
+	} cases[] = {
+		{"https://app.example.com/c/1?tab=2#x", "https://app.example.com/c/1?tab=2#x"},
+		{"https://app.example.com/\u00e4", "https://app.example.com/\u00e4"},
+		{"javascript:alert(1)", "javascript%3Aalert%281%29"},
+		{"https://app.example.com/a b", "https%3A%2F%2Fapp.example.com%2Fa%20b"},
+		{"", NULL},
+	};
+	struct definition *d = with_definition(BARE_DEFINITION "conversation_url: \"{/url}\"\n", NULL);
+	struct definition *behind =
+		with_definition(BARE_DEFINITION "conversation_url: \"https://x.example/{/url}\"\n", NULL);
+	struct reading r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *body = mem_fmt("{\"type\":\"opened\",\"id\":1,\"url\":\"%s\"}", cases[i].url);
+
+		r = read_body(d, body);
+		assert_true(text_is(r.signal.conversation_url, cases[i].becomes));
+		reading_done(&r);
+	}
+	r = read_body(behind, "{\"type\":\"opened\",\"id\":1,\"url\":\"https://y.example\"}");
+	assert_string_equal(r.signal.conversation_url, "https://x.example/https%3A%2F%2Fy.example");
+	reading_done(&r);
+	definition_free(d);
+	definition_free(behind);
+}
+
 #define ASKING \
 	BARE_DEFINITION "customer: /who\nemails: /mail\nlookup: [{url: \"{base_url}/c/{/who}\", authenticate: basic,"
 
@@ -734,6 +971,13 @@ int main(void)
 		cmocka_unit_test(a_mapping_gives_values_other_words),
 		cmocka_unit_test(long_attributes_are_cut_at_a_letter),
 		cmocka_unit_test(addresses_come_from_webhook_and_customer),
+		cmocka_unit_test(the_first_of_a_list_that_finds_something_counts),
+		cmocka_unit_test(a_list_that_finds_nothing_names_all_of_it),
+		cmocka_unit_test(a_delivery_may_stand_in_a_header_or_in_the_body),
+		cmocka_unit_test(forms_are_read_as_flat_objects),
+		cmocka_unit_test(a_desk_may_send_either),
+		cmocka_unit_test(a_body_under_each_holds_one_item),
+		cmocka_unit_test(a_conversations_url_may_come_whole),
 		cmocka_unit_test(a_lookup_is_wanted_where_it_tells_more),
 		cmocka_unit_test(what_a_lookup_took_serves_attributes_and_url),
 		cmocka_unit_test(a_customer_survives_being_stored),

@@ -325,6 +325,109 @@ static void a_value_is_put_where_the_reference_points(void **state)
 	}
 }
 
+static void the_root_is_written_where_it_is(void **state)
+{
+	struct json_object *root = with_json("{\"app\":1,\"e\":[{\"id\":2}]}");
+	struct scope s = {.root = root, .item = json_object_array_get_idx(json_member(root, "e"), 0)};
+	CLEANUP(mem_freep) char *after = NULL;
+	struct reference *of_root, *of_item;
+
+	(void)state;
+	assert_int_equal(reference_compile("root:/app", REFERENCE_NO_NAMES, &of_root, NULL), 0);
+	assert_int_equal(reference_compile("/id", REFERENCE_NO_NAMES, &of_item, NULL), 0);
+	assert_true(reference_put(of_root, &s, "8"));
+	assert_true(reference_put(of_item, &s, "9"));
+	after = json_text(root);
+	assert_string_equal(after, "{\"app\":8,\"e\":[{\"id\":9}]}");
+	reference_free(of_root);
+	reference_free(of_item);
+	json_object_put(root);
+}
+
+static void a_list_of_items_is_a_plain_pointer(void **state)
+{
+	static const struct {
+		const char *text, *keys; /* NULL keys: refused */
+	} cases[] = {
+		{"", ""},           {"/a", "a "},   {"/a/0/b~1c", "a 0 b/c "},
+		{"/", " "},         {"a", NULL},    {"root:/a", NULL},
+		{"header:X", NULL}, {"/a/*", NULL}, {"/a~", NULL},
+	};
+	struct json_object *o = with_json("{\"a\":1}");
+	const struct scope s = {.item = o, .root = o};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct reference *r = NULL;
+		struct values v;
+		char keys[64] = "";
+		struct err e;
+
+		if (!cases[i].keys) {
+			assert_true(reference_compile_array(cases[i].text, &r, &e) < 0);
+			assert_true(strlen(e.text) > 0);
+			continue;
+		}
+		assert_int_equal(reference_compile_array(cases[i].text, &r, &e), 0);
+		for (size_t k = 0; reference_key(r, k); k++)
+			strcat(strcat(keys, reference_key(r, k)), " ");
+		assert_string_equal(keys, cases[i].keys);
+		assert_string_equal(reference_text(r), cases[i].text);
+		reference_values(r, &s, &v);
+		assert_int_equal(v.n, i <= 1);
+		if (i == 0)
+			assert_ptr_equal(v.items[0], o);
+		values_done(&v);
+		reference_free(r);
+	}
+	json_object_put(o);
+}
+
+static void what_kind_a_reference_is_can_be_asked(void **state)
+{
+	static const struct {
+		const char *text, *header, *query, *name;
+	} cases[] = {
+		{"/a", NULL, NULL, NULL},         {"root:/a", NULL, NULL, NULL},    {"header:X-A", "X-A", NULL, NULL},
+		{"query:a b", NULL, "a b", NULL}, {"region", NULL, NULL, "region"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct reference *r;
+
+		assert_int_equal(reference_compile(cases[i].text, REFERENCE_NAMES, &r, NULL), 0);
+		assert_true(text_is(reference_header(r), cases[i].header));
+		assert_true(text_is(reference_query(r), cases[i].query));
+		assert_true(text_is(reference_name(r), cases[i].name));
+		reference_free(r);
+	}
+}
+
+static void only_pointers_of_one_top_stand_beside_each_other(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool beside;
+	} cases[] = {
+		{"/a/*/e", "/a/*/p", true},      {"/a", "/b/c", true},        {"root:/a/*", "root:/b/*", true},
+		{"/a/*", "/a", false},           {"/a/*/b/*", "/a/*", false}, {"/a", "root:/a", false},
+		{"header:A", "header:B", false}, {"/a", "query:a", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct reference *a, *b;
+
+		assert_int_equal(reference_compile(cases[i].a, REFERENCE_NO_NAMES, &a, NULL), 0);
+		assert_int_equal(reference_compile(cases[i].b, REFERENCE_NO_NAMES, &b, NULL), 0);
+		assert_int_equal(reference_stands_beside(a, b), cases[i].beside);
+		assert_int_equal(reference_stands_beside(b, a), cases[i].beside);
+		reference_free(a);
+		reference_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +443,10 @@ int main(void)
 		cmocka_unit_test(text_with_a_nul_is_as_absent),
 		cmocka_unit_test(parallel_values_stay_beside_each_other),
 		cmocka_unit_test(a_value_is_put_where_the_reference_points),
+		cmocka_unit_test(the_root_is_written_where_it_is),
+		cmocka_unit_test(a_list_of_items_is_a_plain_pointer),
+		cmocka_unit_test(what_kind_a_reference_is_can_be_asked),
+		cmocka_unit_test(only_pointers_of_one_top_stand_beside_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,57 @@ static void in_urls_only_the_operators_own_text_is_left_alone(void **state)
 	fixture_close(&f);
 }
 
+static void a_link_may_be_one_value(void **state)
+{
+	static const struct {
+		const char *template, *link;
+	} cases[] = {
+		{"{/whole}", "http://desk.example/a?b=%20#c"},
+		{"{/whole}/more", "http://desk.example/a?b=%20#c/more"},
+		{"x{/whole}", "xhttp%3A%2F%2Fdesk.example%2Fa%3Fb%3D%2520%23c"},
+		{"{base_url}{/whole}", "https://acme.example/x?yhttp%3A%2F%2Fdesk.example%2Fa%3Fb%3D%2520%23c"},
+		{"{/other}", "ftp%3A%2F%2Fdesk.example"},
+		{"{/blank}", "https%3A%2F%2Fdesk.example%2Fa%20b"},
+		{"{/quote}", "https%3A%2F%2Fdesk.example%2F%22"},
+		{"{/id}", "a%2Fb"},
+	};
+	struct json_object *o =
+		with_json("{\"whole\": \"http://desk.example/a?b=%20#c\", \"other\": \"ftp://desk.example\","
+			  " \"blank\": \"https://desk.example/a b\", \"id\": \"a/b\","
+			  " \"quote\": \"https://desk.example/\\\"\"}");
+	struct fixture f;
+	struct err e;
+
+	(void)state;
+	fixture_open(&f);
+	f.scope.item = o;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *link = NULL;
+
+		assert_int_equal(render(cases[i].template, &f.scope, TEMPLATE_LINK, &link, &e), 0);
+		assert_string_equal(link, cases[i].link);
+	}
+	json_object_put(o);
+	fixture_close(&f);
+}
+
+/* A lookup carries secrets: what a webhook says must never decide where it goes. */
+static void a_url_of_ours_never_begins_with_a_webhooks_value(void **state)
+{
+	struct json_object *o = with_json("{\"whole\": \"https://desk.example/a\"}");
+	CLEANUP(mem_freep) char *url = NULL;
+	struct fixture f;
+	struct err e;
+
+	(void)state;
+	fixture_open(&f);
+	f.scope.item = o;
+	assert_int_equal(render("{/whole}", &f.scope, TEMPLATE_URL, &url, &e), 0);
+	assert_string_equal(url, "https%3A%2F%2Fdesk.example%2Fa");
+	json_object_put(o);
+	fixture_close(&f);
+}
+
 static void dots_cannot_climb_in_a_url(void **state)
 {
 	CLEANUP(mem_freep) char *text = NULL;
@@ -206,6 +257,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(references_and_names_become_text),
 		cmocka_unit_test(in_urls_only_the_operators_own_text_is_left_alone),
+		cmocka_unit_test(a_link_may_be_one_value),
+		cmocka_unit_test(a_url_of_ours_never_begins_with_a_webhooks_value),
 		cmocka_unit_test(dots_cannot_climb_in_a_url),
 		cmocka_unit_test(a_part_without_value_is_named),
 		cmocka_unit_test(a_long_value_is_cut_in_text_and_refused_in_a_url),
