@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "helpdesk/batch.h"
 #include "helpdesk/definition_parts.h"
 #include "helpdesk/flat.h"
 #include "helpdesk/inquiry.h"
@@ -46,8 +47,10 @@ static int scope_item(const struct reference *each, const struct scope *s, struc
 	} else if (json_object_array_length(lists.items[0]) == 0) {
 		r = err_set(reterr, -ENODATA, "no item at %s", *place != '\0' ? place : "the top");
 	} else if (json_object_array_length(lists.items[0]) > 1) {
-		r = err_set(reterr, -EINVAL, "%zu items at %s, which were not taken apart when they came",
-			    json_object_array_length(lists.items[0]), *place != '\0' ? place : "the top");
+		r = err_set(reterr, -EINVAL,
+			    "%zu items at %s were not taken apart when they came: %d are the most, and %d MiB together",
+			    json_object_array_length(lists.items[0]), *place != '\0' ? place : "the top",
+			    BATCH_ITEMS_MAX, BATCH_BYTES_MAX >> 20);
 	} else {
 		*ret = json_object_array_get_idx(lists.items[0], 0);
 	}
@@ -198,7 +201,7 @@ static void read_contents(const struct definition *d, const struct scope *s, con
 	signal->lookup_shows = wish == INQUIRY_NAMES;
 	signal->attributes = attributes_read(d->attributes, s);
 	if (d->conversation_url &&
-	    template_render(d->conversation_url, s, TEMPLATE_URL, &signal->conversation_url, NULL) < 0)
+	    template_render(d->conversation_url, s, TEMPLATE_LINK, &signal->conversation_url, NULL) < 0)
 		signal->conversation_url = NULL;
 }
 
