@@ -78,6 +78,24 @@ static void check_keys(const struct config *c, const struct secrets *secrets, st
 	}
 }
 
+static const char *proof_fault(const void *ctx, const char *value)
+{
+	return proof_secret_fault(ctx, value);
+}
+
+/* With a secret that its method cannot use, every webhook of the source would be refused. */
+static void check_proofs(const struct config *c, struct secrets *secrets, const struct secrets *before,
+			 struct problems *problems)
+{
+	for (size_t i = 0; i < c->sources_n; i++) {
+		const struct source *s = &c->sources[i];
+
+		if (s->definition && s->auth_secret)
+			secrets_check(secrets, s->auth_secret, before, proof_fault, definition_proof(s->definition),
+				      problems);
+	}
+}
+
 struct generation *generation_load(const char *file, struct problems *problems)
 {
 	size_t errors = problems->errors, from = problems->n;
@@ -88,6 +106,7 @@ struct generation *generation_load(const char *file, struct problems *problems)
 	if (!c)
 		return NULL;
 	secrets = secrets_read(c->secrets, c->secrets_n, NULL, problems);
+	check_proofs(c, secrets, NULL, problems);
 	check_keys(c, secrets, problems);
 	config_sort_problems(problems, from, file);
 	if (problems->errors > errors) {
@@ -107,6 +126,7 @@ struct generation *generation_refresh(const struct generation *g, struct problem
 	const struct config *c = g->config;
 	struct secrets *secrets = secrets_read(c->secrets, c->secrets_n, w->secrets, problems);
 
+	check_proofs(c, secrets, w->secrets, problems);
 	if (secrets_same(secrets, w->secrets)) {
 		secrets_free(secrets);
 		return NULL;

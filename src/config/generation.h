@@ -21,7 +21,8 @@ struct generation {
 
 /* Loads from the file. Returns NULL with problems, or a generation with one reference that is not current yet. */
 struct generation *generation_load(const char *file, struct problems *problems);
-/* The same configuration, secrets read anew: NULL where nothing changed. Problems (a file gone) are warnings. */
+/* The same configuration, secrets read anew: NULL where nothing changed. Problems (a file gone, or what can be no
+ * secret of the source's proof) are warnings, and the former secret stays. */
 struct generation *generation_refresh(const struct generation *g, struct problems *problems);
 
 struct generation *generation_ref(struct generation *g); /* one more reference */

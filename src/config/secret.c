@@ -338,6 +338,14 @@ static int slot_read(const struct part *p, struct slot *slot, struct err *reterr
 	return file_value(slot->path, &slot->value, reterr);
 }
 
+static void snapshot_collect(struct snapshot *s)
+{
+	s->values_n = 0;
+	for (size_t i = 0; i < s->slots_n; i++)
+		if (s->slots[i].value)
+			s->values[s->values_n++] = s->slots[i].value;
+}
+
 static void snapshot_read(struct snapshot *to, const struct secret *s, const struct snapshot *before,
 			  struct problems *problems)
 {
@@ -354,9 +362,8 @@ static void snapshot_read(struct snapshot *to, const struct secret *s, const str
 					      old ? "; until then the former secret stays in use" : "");
 			to->slots[i].value = mem_str(old);
 		}
-		if (to->slots[i].value)
-			to->values[to->values_n++] = to->slots[i].value;
 	}
+	snapshot_collect(to);
 }
 
 struct secrets *secrets_read(struct secret *const *all, size_t n, const struct secrets *before,
@@ -370,6 +377,32 @@ struct secrets *secrets_read(struct secret *const *all, size_t n, const struct s
 	for (size_t i = 0; i < n; i++)
 		snapshot_read(&snapshot->items[i], all[i], before ? &before->items[i] : NULL, problems);
 	return snapshot;
+}
+
+void secrets_check(struct secrets *snapshot, const struct secret *s, const struct secrets *before,
+		   secret_fault_fn *fault, const void *ctx, struct problems *problems)
+{
+	struct snapshot *now = &snapshot->items[s->index];
+
+	for (size_t i = 0; i < now->slots_n; i++) {
+		const char *wrong = now->slots[i].value ? fault(ctx, now->slots[i].value) : NULL;
+		struct buf where;
+
+		if (!wrong)
+			continue;
+		buf_init(&where, SECRET_SIZE_MAX);
+		part_where(&s->parts[i], s->at, &where);
+		if (!before) {
+			problems_error(problems, s->at, "the secret (%s) %s", where.data, wrong);
+		} else {
+			problems_warn(problems, s->at, "the secret (%s) %s; until then the former secret stays in use",
+				      where.data, wrong);
+			wipe(now->slots[i].value);
+			now->slots[i].value = mem_str(before->items[s->index].slots[i].value);
+		}
+		buf_done(&where);
+	}
+	snapshot_collect(now);
 }
 
 void secrets_free(struct secrets *snapshot)

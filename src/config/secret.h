@@ -54,6 +54,14 @@ const struct node *secret_node(const struct secret *s);
  */
 struct secrets *secrets_read(struct secret *const *all, size_t n, const struct secrets *before,
 			     struct problems *problems);
+/*
+ * Asks of every value of s whether it can be one. fault says what is wrong, without the value ("is not hexadecimal"),
+ * or NULL. before as with secrets_read: NULL: an error each; else a warning, and the value of `before` stays. Only
+ * while nobody else has the snapshot.
+ */
+typedef const char *secret_fault_fn(const void *ctx, const char *value);
+void secrets_check(struct secrets *snapshot, const struct secret *s, const struct secrets *before,
+		   secret_fault_fn *fault, const void *ctx, struct problems *problems);
 void secrets_free(struct secrets *snapshot); /* wipes; NULL allowed */
 bool secrets_same(const struct secrets *a, const struct secrets *b);
 

@@ -468,6 +468,14 @@ static const struct wrong wrongs[] = {
 	{SRC("    lookup: https://x"), 7, 13, "sources.bear.lookup", "expected a mapping such as {base_url: …"},
 	{SRC("    with: {region: eu}"), 7, 20, "sources.bear.with.region", "parameter"},
 	{SRC("    public_url: hooks"), 7, 17, "sources.bear.public_url", "expected a URL"},
+	{V K "sources:\n  a: {preset: bearer, authenticate: {method: hmac, header: X, signed: \"{url}{body}\", secret: "
+	     "s}}\n",
+	 4, 6, "sources.a", "public_url is missing: this helpdesk signs the URL"},
+	{V K "sources:\n  a: {preset: bearer, public_url: hooks, authenticate: {method: hmac, header: X, "
+	     "signed: \"{url}{body}\", secret: s}}\n",
+	 4, 35, "sources.a.public_url", "expected a URL"},
+	{V K "sources:\n  a: {preset: bearer, authenticate: {method: hmac, header: X, user: u, password: p}}\n", 4, 69,
+	 "sources.a.authenticate.user", "the method hmac takes no user: leave it out", 2},
 	{SRC("    expire_after: soon"), 7, 19, "sources.bear.expire_after", "or never"},
 	{SRC("    expire_after: 0s"), 7, 19, "sources.bear.expire_after", "must be 1s to 3650d"},
 	{SRC("    settle: 1m"), 7, 13, "sources.bear.settle", "expected a mapping such as {open: 0s, close: 0s}"},

@@ -143,6 +143,87 @@ static void a_refresh_is_nothing_until_a_secret_changes(void **state)
 	problems_done(&problems);
 }
 
+/* ---- secrets of signatures
+ * -------------------------------------------------------------------------------------------- */
+
+#define SIGNED(secret)                                                                       \
+	"version: 1\nklaviyo: {api_key: {credential: klaviyo-api-key}}\nsources:\n  bear:\n" \
+	"    preset: bearer\n    authenticate: {method: hmac, header: X-S, key: hex, secret: " secret "}\n"
+
+static const char *const *secrets_of(const struct generation *g, size_t *n)
+{
+	return secret_values(g->secrets, g->config->sources[0].auth_secret, n);
+}
+
+static void a_secret_that_its_method_cannot_use_is_an_error_and_not_shown(void **state)
+{
+	static const char *const cases[][2] = {
+		{SIGNED("{credential: bear-webhook}"), "credential bear-webhook"},
+		{SIGNED("hush"), "written in "},
+		{SIGNED("[{credential: good}, hush]"), "written in "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct problems problems = {0};
+
+		write_good();
+		folder_write(&folder, "credentials/good", "00ff\n");
+		folder_write(&folder, "deskbridge.yaml", cases[i][0]);
+		assert_null(generation_load(folder.file, &problems));
+		assert_int_equal(problems.n, 1);
+		assert_int_equal(problems.errors, 1);
+		assert_int_equal(problems.items[0].line, 6);
+		assert_string_equal(problems.items[0].path, "sources.bear.authenticate.secret");
+		assert_non_null(strstr(problems.items[0].text, cases[i][1]));
+		assert_non_null(strstr(problems.items[0].text, "is not hexadecimal"));
+		assert_null(strstr(problems.items[0].text, "hush"));
+		problems_done(&problems);
+	}
+}
+
+static void the_former_secret_stays_until_the_new_one_can_be_used(void **state)
+{
+	struct problems problems = {0};
+	struct generation *g, *next;
+	const char *const *values;
+	size_t n;
+
+	(void)state;
+	write_good();
+	folder_write(&folder, "credentials/bear-webhook", "00ff\n");
+	folder_write(&folder, "credentials/new", "0102\n");
+	folder_write(&folder, "deskbridge.yaml", SIGNED("[{credential: bear-webhook}, {credential: new}]"));
+	g = load_good();
+
+	folder_write(&folder, "credentials/bear-webhook", "half a s");
+	assert_null(generation_refresh(g, &problems));
+	assert_int_equal(problems.errors, 0);
+	assert_int_equal(problems.warnings, 1);
+	assert_non_null(strstr(problems.items[0].text, "credential bear-webhook"));
+	assert_non_null(strstr(problems.items[0].text, "the former secret stays"));
+	assert_null(strstr(problems.items[0].text, "half a s"));
+
+	/* The other one is taken all the same. */
+	folder_write(&folder, "credentials/new", "0304\n");
+	next = generation_refresh(g, &problems);
+	assert_non_null(next);
+	values = secrets_of(next, &n);
+	assert_int_equal(n, 2);
+	assert_string_equal(values[0], "00ff");
+	assert_string_equal(values[1], "0304");
+	generation_unref(g);
+
+	folder_write(&folder, "credentials/bear-webhook", "aa\n");
+	g = generation_refresh(next, &problems);
+	assert_non_null(g);
+	assert_string_equal(secrets_of(g, &n)[0], "aa");
+	generation_unref(g);
+	generation_unref(next);
+	assert_int_equal(problems.warnings, 2);
+	problems_done(&problems);
+}
+
 struct follower {
 	const char *from, *to;
 	const char *says; /* NULL: may follow */
@@ -303,6 +384,8 @@ int main(void)
 		cmocka_unit_test(missing_secrets_and_wrong_settings_are_told_together),
 		cmocka_unit_test(a_key_that_is_none_is_warned_of_and_not_shown),
 		cmocka_unit_test(a_refresh_is_nothing_until_a_secret_changes),
+		cmocka_unit_test(a_secret_that_its_method_cannot_use_is_an_error_and_not_shown),
+		cmocka_unit_test(the_former_secret_stays_until_the_new_one_can_be_used),
 		cmocka_unit_test(what_needs_a_restart_may_not_follow),
 		cmocka_unit_test(threads_see_one_generation_or_the_next),
 		cmocka_unit_test(the_sample_configuration_loads_as_it_ships_and_with_all_its_settings),
