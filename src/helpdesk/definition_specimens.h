@@ -14,6 +14,7 @@ struct specimen {
 	char *name; /* "opened", "also[2]" */
 	enum reading_kind kind;
 	enum transition transition; /* what it is to say */
+	enum transition said;       /* what it said, where that is good */
 	struct sample sample;
 	struct specimen_item {
 		struct webhook webhook; /* its headers and query are the sample's */

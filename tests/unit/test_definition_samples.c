@@ -95,6 +95,23 @@ static void a_sample_below_also_reaches_its_transition(void **state)
 	definition_free(d);
 }
 
+/* Its "is open" after a closing is what such a desk has to say of a reopening. */
+static void a_state_desks_reopening_may_read_as_opened(void **state)
+{
+#define STATES                                                                     \
+	HEAD "opened: {/type: open}\nclosed: {/type: closed}\nconversation: /id\n" \
+	     "samples: {opened: {type: open, id: 1}, reopened: {type: open, id: 1}, closed: {type: closed, id: 1}}\n"
+	struct problems p;
+
+	(void)state;
+	compile(STATES "reports: state\n", false, &p);
+	assert_no_problem(&p);
+	compile(STATES, false, &p);
+	assert_problem(&p, "should read as reopened, but reads as opened");
+	compile(STATES "reports: state\nreopened: {/id: 9}\n", false, &p);
+	assert_problem(&p, "no sample reads as reopened");
+}
+
 static void every_reference_must_find_something_somewhere(void **state)
 {
 	static const struct {
@@ -471,6 +488,7 @@ int main(void)
 		cmocka_unit_test(a_definition_may_do_without_samples),
 		cmocka_unit_test(a_sample_that_says_something_else_is_an_error),
 		cmocka_unit_test(a_sample_below_also_reaches_its_transition),
+		cmocka_unit_test(a_state_desks_reopening_may_read_as_opened),
 		cmocka_unit_test(every_reference_must_find_something_somewhere),
 		cmocka_unit_test(what_may_be_absent_need_not_be_found),
 		cmocka_unit_test(a_complaint_stands_where_the_reference_is_written),
