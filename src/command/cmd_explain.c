@@ -1,6 +1,6 @@
 /*
  * deskbridge explain: the whole way of one webhook, dry: nothing is asked, stored or sent. It runs the very functions
- * that the daemon runs, on a ledger that knows nothing yet.
+ * that the daemon runs, on a ledger that knows nothing yet. A request that carries several items is told item by item.
  */
 #include <config.h>
 
@@ -9,17 +9,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "command/explain_parts.h"
 #include "command/load.h"
-#include "command/options.h"
-#include "helpdesk/inquiry.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/batch.h"
+#include "intake/answer.h"
 #include "intake/keep.h"
-#include "klaviyo/request.h"
-#include "pipeline/decide.h"
 
-#define EXPLAIN_MAX (1024 * 1024)
-
-static void print_block(const char *title, const struct buf *lines)
+void explain_block(const char *title, const struct buf *lines)
 {
 	printf("%s\n", title);
 	for (const char *line = lines->data; *line;) {
@@ -30,268 +26,28 @@ static void print_block(const char *title, const struct buf *lines)
 	printf("\n");
 }
 
-/* The helpdesk's answers about the customer, in the order of the questions. */
-struct answers {
-	const char *files[OPTION_LIST_MAX];
-	char *texts[OPTION_LIST_MAX];
-	size_t lens[OPTION_LIST_MAX];
-	size_t n;
-	size_t used;
-};
-
-static void answers_done(struct answers *a)
-{
-	for (size_t i = 0; i < a->n; i++)
-		free(a->texts[i]);
-}
-
-static const char *verdict_text(enum proof_verdict v)
-{
-	switch (v) {
-	case PROOF_GOOD:
-		return "good";
-	case PROOF_STALE:
-		return "stale: its time is too far from now; the daemon would answer 401";
-	case PROOF_MISSING:
-		return "missing: the daemon would answer 401";
-	case PROOF_WRONG:
-		break;
-	}
-	return "wrong: the daemon would answer 401";
-}
-
-/* How to have the proof checked. */
-static void tell_proof(const struct proof *proof)
-{
-	const char *header = proof_secret_header(proof), *query = proof_secret_query(proof);
-
-	printf("  not shown here, so not checked; without it the daemon answers 401\n  to have it checked: ");
-	if (header)
-		printf("--header '%s: …'\n\n", header);
-	else if (query)
-		printf("--query '%s=…'\n\n", query);
-	else
-		printf("--header 'NAME: VALUE' for each header that came\n\n");
-}
-
-/* query: as it came, the secret still in it. */
-static void explain_proof(const struct generation *g, const struct source *s, const struct webhook *w,
-			  const char *query)
-{
-	const struct proof *proof = definition_proof(s->definition);
-	struct proof_secrets secrets = {.user = s->auth_user};
-	struct proof_request request = {.method = "POST",
-					.url = s->public_url,
-					.headers = &w->headers,
-					.query = query,
-					.body = w->body,
-					.body_len = w->body_len,
-					.now_ms = w->received_ms};
-
-	printf("Proof: %s\n", proof_method(proof));
-	if (!proof_needs_secret(proof)) {
-		printf("  none is asked for: whoever reaches the address is believed\n\n");
-		return;
-	}
-	if (!proof_is_shown(proof, &w->headers, query)) {
-		tell_proof(proof);
-		return;
-	}
-	if (s->auth_secret)
-		secrets.secrets = secret_values(g->secrets, s->auth_secret, &secrets.n);
-	printf("  %s\n\n", verdict_text(proof_check(proof, &secrets, &request)));
-}
-
-/* One given answer. A file tells no status: one that names the merged customer's new id was a 301, any other a 200. */
-static bool take_answer(struct inquiry *q, struct answers *a)
-{
-	size_t i = a->used++;
-	enum inquiry_verdict v = INQUIRY_REFUSED;
-	struct err error = {0};
-
-	if (!inquiry_step_is_optional(q))
-		v = inquiry_answer(q, 301, "application/json", a->texts[i], a->lens[i], NULL);
-	if (v == INQUIRY_MOVED) {
-		printf("  %s: the customer has another id now\n", a->files[i]);
-		return true;
-	}
-	v = inquiry_answer(q, 200, "application/json", a->texts[i], a->lens[i], &error);
-	if (v != INQUIRY_ON)
-		printf("  %s: %s\n", a->files[i], error.text);
-	return v == INQUIRY_ON;
-}
-
-/* Walks the lookup's steps over the given answers. Whether it came to its end. */
-static bool walk(struct inquiry *q, const struct source *s, struct answers *a)
-{
-	const struct inquiry_secrets secrets = {
-		.user = s->lookup_user ? s->lookup_user : "", .password = "", .token = ""};
-	struct err error = {0};
-
-	for (;;) {
-		CLEANUP(mem_freep) char *url = NULL;
-		struct pairs headers = {0};
-		int r = inquiry_next(q, &secrets, &url, &headers, &error);
-		if (r < 0)
-			printf("  %s\n", error.text);
-		if (r != 0)
-			return r == 1;
-		pairs_done(&headers);
-		printf("  GET %s\n", url);
-		if (a->used == a->n) {
-			printf("  not asked here; its answer can be given with --customer FILE. What follows is as if "
-			       "it held "
-			       "no address\n");
-			return false;
-		}
-		if (!take_answer(q, a))
-			return false;
-	}
-}
-
-/* Whether *ret is filled with what the answers say. */
-static bool explain_lookup(const struct source *s, const struct webhook *w, struct answers *a, struct customer *ret)
-{
-	struct inquiry *q = NULL;
-	struct err error = {0};
-
-	printf("Lookup\n");
-	if (inquiry_new(s->definition, w, &q, &error) < 0) {
-		printf("  nobody to ask about: %s\n\n", error.text);
-		return false;
-	}
-	bool found = walk(q, s, a);
-	if (found)
-		inquiry_result(q, ret);
-	for (size_t i = 0; i < ret->addresses.n; i++)
-		printf("  found %s%s\n", ret->addresses.items[i].email,
-		       ret->addresses.items[i].primary ? " (primary)" : "");
-	if (found && ret->addresses.n == 0)
-		printf("  found no address\n");
-	printf("\n");
-	inquiry_free(q);
-	return found;
-}
-
-static void explain_request(const struct generation *g, const struct event *e, int64_t now_ms)
-{
-	const struct account *a = config_account(g->config, e->account);
-	struct pairs headers = {0};
-	struct err error = {0};
-	char *body = NULL;
-
-	printf("Event: %s for %s\n", e->metric, e->email);
-	printf("  account %s, unique_id %s%s%s\n", e->account, e->unique_id,
-	       event_is_backfill(e, now_ms) ? ", as backfill: recorded, no metric-triggered flow fires" : "",
-	       a && a->hold ? "; the account is ON HOLD: it would wait" : "");
-	if (request_single(e, now_ms, &body, &error) < 0) {
-		printf("  %s\n", error.text);
-		return;
-	}
-	printf("\n  POST %s%s\n", e->url, KLAVIYO_PATH_EVENTS);
-	request_headers(&headers, "(not shown)", a ? a->revision : KLAVIYO_REVISION_TESTED);
-	for (size_t i = 0; i < headers.n; i++)
-		printf("  %s: %s\n", headers.items[i].name, headers.items[i].value);
-	pairs_done(&headers);
-	struct json_object *tree = NULL;
-	if (json_read(body, strlen(body), &tree, NULL) == 0) {
-		CLEANUP(mem_freep) char *pretty = json_pretty(tree);
-		printf("\n%s\n\n", pretty);
-	}
-	json_object_put(tree);
-	free(body);
-}
-
-static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
-		      struct err *reterr)
-{
-	(void)ctx;
-	(void)account;
-	(void)email;
-	(void)flag;
-	(void)reterr;
-	*ret = 0;
-	return 0;
-}
-
-static int explain_decision(const struct generation *g, const struct source *s, const struct webhook *w,
-			    const struct reading *reading, const struct customer *customer)
-{
-	struct ledger_entry entry = {0};
-	struct reached_list reached = {0};
-	struct decision decision = {0};
-	struct err error = {0};
-	struct buf lines;
-
-	buf_init(&lines, EXPLAIN_MAX);
-	struct decide_input in = {.source = s,
-				  .config = g->config,
-				  .conversation = reading->signal.conversation,
-				  .webhook = w,
-				  .signal = &reading->signal,
-				  .customer = customer,
-				  .entry = &entry,
-				  .reached = &reached,
-				  .now_ms = w->received_ms,
-				  .view = {.flag_count = flag_count},
-				  .explain = &lines};
-	int r = decide(&in, &decision, &error);
-	print_block("Ledger and rules, as for a conversation that is not known yet", &lines);
-	buf_done(&lines);
-	if (r < 0) {
-		printf("Dead letter: %s\n", error.text);
-		return COMMAND_GOOD;
-	}
-	printf("Result: %s%s%s\n\n", decide_result_name(decision.result), decision.detail ? ": " : "",
-	       decision.detail ? decision.detail : "");
-	for (size_t i = 0; i < decision.events_n; i++)
-		explain_request(g, &decision.events[i], w->received_ms);
-	decision_done(&decision);
-	return COMMAND_GOOD;
-}
-
-/* What the pipeline does before the ledger sees it. */
-static void explain_settle(const struct source *s, const struct signal *signal)
-{
-	int64_t settle_ms = signal->transition == TRANSITION_CLOSED ? s->settle_close_ms
-			    : signal->transition == TRANSITION_NONE ? 0
-								    : s->settle_open_ms;
-	char age[CLOCK_ISO_MAX];
-
-	if (settle_ms <= 0)
-		return;
-	clock_age(settle_ms, age);
-	printf("Settle\n  it counts once it has lasted %s: held back until then, and gone where its opposite comes "
-	       "before\n\n",
-	       age);
-}
-
-static void explain_unreadable(const struct source *s, const struct reading *reading)
+static void explain_unreadable(const struct source *s, const struct err *reason)
 {
 	if (proof_needs_secret(definition_proof(s->definition)))
-		printf("Result: accepted with 200, and a dead letter: %s\n", reading->reason.text);
+		printf("Result: accepted with 200, and a dead letter: %s\n", reason->text);
 	else
-		printf("Result: refused with 400, as anybody may have sent it: %s\n", reading->reason.text);
+		printf("Result: refused with 400, as anybody may have sent it: %s\n", reason->text);
 }
 
-static int explain_reading(const struct generation *g, const struct source *s, const struct webhook *w,
-			   struct answers *a)
+/* One item as far as its reading tells; a signal further. */
+static void explain_reading(const struct generation *g, const struct source *s, const struct webhook *w,
+			    struct explain_answers *a)
 {
 	struct reading reading = {0};
 	struct customer customer = {0};
-	int status = COMMAND_GOOD;
+	bool asked;
 
 	reading_make(s->definition, w, NULL, &reading);
-	bool asked =
-		reading.kind == READING_SIGNAL && reading.signal.wants_lookup && explain_lookup(s, w, a, &customer);
+	asked = reading.kind == READING_SIGNAL && reading.signal.wants_lookup && explain_lookup(s, w, a, &customer);
 	if (asked) {
 		reading_done(&reading);
 		reading_make(s->definition, w, &customer, &reading);
 	}
-	if (a->used < a->n)
-		printf("Not used: %s. Nobody is asked about a customer here\n\n", a->files[a->used]);
-	if (reading.kind == READING_SIGNAL)
-		explain_settle(s, &reading.signal);
 	switch (reading.kind) {
 	case READING_PING:
 		printf("Result: the helpdesk's own test; answered with 200, nothing is kept\n");
@@ -301,35 +57,108 @@ static int explain_reading(const struct generation *g, const struct source *s, c
 		       s->keep_all ? ", kept" : ", not kept");
 		break;
 	case READING_UNREADABLE:
-		explain_unreadable(s, &reading);
+		explain_unreadable(s, &reading.reason);
 		break;
 	case READING_SIGNAL:
-		status = explain_decision(g, s, w, &reading, asked ? &customer : NULL);
+		explain_signal(g, s, w, &reading.signal, asked ? &customer : NULL);
 		break;
 	}
 	reading_done(&reading);
 	customer_done(&customer);
-	return status;
+}
+
+/* ---- one request ------------------------------------------------------------------------------------------------- */
+
+/* The request with the body of one of its items. */
+static void item_webhook(const struct webhook *w, const struct batch *b, size_t i, struct webhook *ret)
+{
+	webhook_copy(ret, w);
+	free(ret->body);
+	ret->body = batch_item(b, i, &ret->body_len);
+}
+
+static void explain_items(const struct generation *g, const struct source *s, const struct webhook *w,
+			  const struct batch *b, struct explain_answers *a)
+{
+	size_t n = batch_items(b);
+	struct buf lines;
+
+	if (n == 0)
+		printf("Result: ignored: the list of its items is empty; answered with 200, counted, not kept\n");
+	buf_init(&lines, EXPLAIN_MAX);
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(webhook_done) struct webhook item = {0};
+
+		item_webhook(w, b, i, &item);
+		if (n > 1)
+			printf("%sItem %zu of %zu\n\n", i > 0 ? "\n" : "", i + 1, n);
+		buf_clear(&lines);
+		reading_explain(s->definition, &item, &lines);
+		explain_block("Reading", &lines);
+		explain_reading(g, s, &item, a);
+	}
+	buf_done(&lines);
+}
+
+static bool has_signal(const struct source *s, const struct webhook *w, const struct batch *b)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < batch_items(b) && !found; i++) {
+		CLEANUP(webhook_done) struct webhook item = {0};
+		struct reading reading = {0};
+
+		item_webhook(w, b, i, &item);
+		reading_make(s->definition, &item, NULL, &reading);
+		found = reading.kind == READING_SIGNAL;
+		reading_done(&reading);
+	}
+	return found;
+}
+
+/* Whether the vendor only wants something echoed. b: NULL: there are no items. */
+static bool explain_challenge(const struct source *s, const struct webhook *w, const struct batch *b,
+			      enum proof_verdict proof)
+{
+	const char *name = definition_challenge(s->definition);
+
+	if (!name || !answer_echo(pairs_get(&w->headers, name)))
+		return false;
+	if (b && proof == PROOF_GOOD && has_signal(s, w, b))
+		return false;
+	printf("Result: the helpdesk sets its webhook up; answered with 200 and the value of %s, nothing is kept\n",
+	       name);
+	return true;
 }
 
 /* query: as it came; that of w is without its secret, as the daemon keeps it. */
-static int explain(const struct generation *g, const struct source *s, const struct webhook *w, const char *query,
-		   struct answers *a)
+static void explain(const struct generation *g, const struct source *s, const struct webhook *w, const char *query,
+		    struct explain_answers *a)
 {
-	struct buf lines;
+	enum proof_verdict proof;
+	struct batch *batch = NULL;
+	struct err reason = {0};
+	int r = -EINVAL;
 
 	printf("Webhook: POST %s%s%s, %zu bytes\n\n", w->path, *w->query ? "?" : "", w->query, w->body_len);
-	explain_proof(g, s, w, query);
-	if (w->body_len == 0) {
+	proof = explain_proof(g, s, w, query);
+	if (w->body_len > 0)
+		r = batch_open(s->definition, w->body, w->body_len, &batch, &reason);
+	if (explain_challenge(s, w, batch, proof))
+		; /* told */
+	else if (w->body_len == 0)
 		printf("Result: refused with 400: the body is empty\n");
-		return COMMAND_GOOD;
-	}
-	buf_init(&lines, EXPLAIN_MAX);
-	reading_explain(s->definition, w, &lines);
-	print_block("Reading", &lines);
-	buf_done(&lines);
-	return explain_reading(g, s, w, a);
+	else if (r < 0)
+		explain_unreadable(s, &reason);
+	else
+		explain_items(g, s, w, batch, a);
+	for (; a->used < a->n; a->used++)
+		printf("Not used: %s. Nobody is asked about a customer here\n", a->files[a->used]);
+	if (batch)
+		batch_close(batch);
 }
+
+/* ---- its words --------------------------------------------------------------------------------------------------- */
 
 /* "Name: value" into the webhook's headers. */
 static int add_header(struct webhook *w, const char *text)
@@ -343,7 +172,7 @@ static int add_header(struct webhook *w, const char *text)
 	return OPTIONS_GO;
 }
 
-static int read_answers(const struct option_list *files, struct answers *ret)
+static int read_answers(const struct option_list *files, struct explain_answers *ret)
 {
 	struct err error = {0};
 
@@ -381,7 +210,7 @@ static int read_webhook(const struct config *c, const struct source *s, const ch
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	struct option_list headers = {0}, customers = {0};
-	CLEANUP(answers_done) struct answers answers = {0};
+	CLEANUP(explain_answers_done) struct explain_answers answers = {0};
 	CLEANUP(webhook_done) struct webhook w = {0};
 	const char *query = "", *words[2];
 	size_t n;
@@ -407,7 +236,10 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	end = read_webhook(g->config, s, n == 2 ? words[1] : "-", query, &headers, &w);
 	if (end == OPTIONS_GO)
 		end = read_answers(&customers, &answers);
-	return end == OPTIONS_GO ? explain(g, s, &w, query, &answers) : end;
+	if (end != OPTIONS_GO)
+		return end;
+	explain(g, s, &w, query, &answers);
+	return COMMAND_GOOD;
 }
 
 const struct command command_explain = {
@@ -418,7 +250,9 @@ const struct command command_explain = {
 		"\n"
 		"  --header 'NAME: VALUE'  a header that came with it; repeat for more\n"
 		"  --query QUERY           what stood behind the ? of its URL\n"
-		"  --customer FILE         the helpdesk's answer about the customer; repeat for further questions\n"
+		"  --customer FILE         the helpdesk's answer about the customer; repeat for further questions, in "
+		"the\n"
+		"                          order in which they are asked\n"
 		"\n"
 		"Example:\n"
 		"  deskbridge explain gladly closed.json --customer customer.json\n",

@@ -1,0 +1,110 @@
+#include <config.h>
+
+#include "command/explain_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "klaviyo/request.h"
+#include "pipeline/decide.h"
+
+static void explain_request(const struct generation *g, const struct event *e, int64_t now_ms)
+{
+	const struct account *a = config_account(g->config, e->account);
+	struct pairs headers = {0};
+	struct err error = {0};
+	char *body = NULL;
+
+	printf("Event: %s for %s\n", e->metric, e->email);
+	printf("  account %s, unique_id %s%s%s\n", e->account, e->unique_id,
+	       event_is_backfill(e, now_ms) ? ", as backfill: recorded, no metric-triggered flow fires" : "",
+	       a && a->hold ? "; the account is ON HOLD: it would wait" : "");
+	if (request_single(e, now_ms, &body, &error) < 0) {
+		printf("  %s\n", error.text);
+		return;
+	}
+	printf("\n  POST %s%s\n", e->url, KLAVIYO_PATH_EVENTS);
+	request_headers(&headers, "(not shown)", a ? a->revision : KLAVIYO_REVISION_TESTED);
+	for (size_t i = 0; i < headers.n; i++)
+		printf("  %s: %s\n", headers.items[i].name, headers.items[i].value);
+	pairs_done(&headers);
+	struct json_object *tree = NULL;
+	if (json_read(body, strlen(body), &tree, NULL) == 0) {
+		CLEANUP(mem_freep) char *pretty = json_pretty(tree);
+		printf("\n%s\n\n", pretty);
+	}
+	json_object_put(tree);
+	free(body);
+}
+
+static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
+		      struct err *reterr)
+{
+	(void)ctx;
+	(void)account;
+	(void)email;
+	(void)flag;
+	(void)reterr;
+	*ret = 0;
+	return 0;
+}
+
+static void explain_decision(const struct generation *g, const struct source *s, const struct webhook *w,
+			     const struct signal *signal, const struct customer *customer)
+{
+	struct ledger_entry entry = {0};
+	struct reached_list reached = {0};
+	struct decision decision = {0};
+	struct err error = {0};
+	struct buf lines;
+
+	buf_init(&lines, EXPLAIN_MAX);
+	struct decide_input in = {.source = s,
+				  .config = g->config,
+				  .conversation = signal->conversation,
+				  .webhook = w,
+				  .signal = signal,
+				  .customer = customer,
+				  .entry = &entry,
+				  .reached = &reached,
+				  .now_ms = w->received_ms,
+				  .view = {.flag_count = flag_count},
+				  .explain = &lines};
+	int r = decide(&in, &decision, &error);
+	explain_block("Ledger and rules, as for a conversation that is not known yet", &lines);
+	buf_done(&lines);
+	if (r < 0) {
+		printf("Dead letter: %s\n", error.text);
+		return;
+	}
+	printf("Result: %s%s%s\n\n", decide_result_name(decision.result), decision.detail ? ": " : "",
+	       decision.detail ? decision.detail : "");
+	for (size_t i = 0; i < decision.events_n; i++)
+		explain_request(g, &decision.events[i], w->received_ms);
+	decision_done(&decision);
+}
+
+/* What the pipeline does before the ledger sees it. */
+static void explain_settle(const struct source *s, const struct signal *signal)
+{
+	int64_t settle_ms = signal->transition == TRANSITION_CLOSED ? s->settle_close_ms
+			    : signal->transition == TRANSITION_NONE ? 0
+								    : s->settle_open_ms;
+	char age[CLOCK_ISO_MAX];
+
+	if (settle_ms <= 0)
+		return;
+	clock_age(settle_ms, age);
+	printf("Settle\n  it counts once it has lasted %s: held back until then, and gone where its opposite comes "
+	       "before\n\n",
+	       age);
+}
+
+void explain_signal(const struct generation *g, const struct source *s, const struct webhook *w,
+		    const struct signal *signal, const struct customer *customer)
+{
+	explain_settle(s, signal);
+	explain_decision(g, s, w, signal, customer);
+}

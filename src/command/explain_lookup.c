@@ -1,0 +1,112 @@
+#include <config.h>
+
+#include "command/explain_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "helpdesk/inquiry.h"
+
+void explain_answers_done(struct explain_answers *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		free(a->texts[i]);
+}
+
+/* One given answer. A file tells no status: one that names the merged customer's new id was a 301, any other a 200. */
+static bool take_answer(struct inquiry *q, struct explain_answers *a)
+{
+	size_t i = a->used++, step = inquiry_step(q);
+	bool optional = inquiry_step_is_optional(q);
+	enum inquiry_verdict v = INQUIRY_REFUSED;
+	struct err error = {0};
+
+	if (!optional)
+		v = inquiry_answer(q, 301, "application/json", a->texts[i], a->lens[i], NULL);
+	if (v == INQUIRY_MOVED) {
+		printf("  %s: the customer has another id now\n", a->files[i]);
+		return true;
+	}
+	v = inquiry_answer(q, 200, "application/json", a->texts[i], a->lens[i], &error);
+	if (*error.text)
+		printf("  %s: %s%s\n", a->files[i], error.text,
+		       optional && inquiry_step(q) > step ? "; this question is optional, so on without it" : "");
+	return v == INQUIRY_ON;
+}
+
+/* Those before the one that is asked next. */
+static void tell_passed(const struct source *s, const struct inquiry *q, size_t *told)
+{
+	size_t n = definition_steps(s->definition);
+
+	for (; *told < inquiry_step(q) && *told < n; ++*told) {
+		const char *why = inquiry_passed(q, *told);
+
+		if (why)
+			printf("  step %zu of %zu is passed over: %s\n", *told + 1, n, why);
+	}
+}
+
+/* Whether to go on without the answer. */
+static bool miss_answer(struct inquiry *q)
+{
+	if (inquiry_step_is_optional(q)) {
+		printf("  not asked here, and optional; its answer can be given with --customer FILE\n");
+		inquiry_skip(q);
+		return true;
+	}
+	printf("  not asked here; its answer can be given with --customer FILE. What follows is as if it held "
+	       "no address\n");
+	return false;
+}
+
+/* Walks the lookup's steps over the given answers. Whether it came to its end. */
+static bool walk(struct inquiry *q, const struct source *s, struct explain_answers *a)
+{
+	const struct inquiry_secrets secrets = {
+		.user = s->lookup_user ? s->lookup_user : "", .password = "", .token = ""};
+	struct err error = {0};
+	size_t told = 0; /* steps that were asked or told of */
+
+	for (;;) {
+		CLEANUP(mem_freep) char *url = NULL;
+		CLEANUP(pairs_done) struct pairs headers = {0};
+		int r = inquiry_next(q, &secrets, &url, &headers, &error);
+
+		tell_passed(s, q, &told);
+		if (r < 0)
+			printf("  %s\n", error.text);
+		if (r != 0)
+			return r == 1;
+		told = inquiry_step(q) + 1;
+		printf("  GET %s\n", url);
+		if (a->used == a->n ? !miss_answer(q) : !take_answer(q, a))
+			return false;
+	}
+}
+
+bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret)
+{
+	struct inquiry *q = NULL;
+	struct err error = {0};
+	bool found;
+
+	printf("Lookup\n");
+	if (inquiry_new(s->definition, w, &q, &error) < 0) {
+		printf("  nobody to ask about: %s\n\n", error.text);
+		return false;
+	}
+	found = walk(q, s, a);
+	if (found)
+		inquiry_result(q, ret);
+	for (size_t i = 0; i < ret->addresses.n; i++)
+		printf("  found %s%s\n", ret->addresses.items[i].email,
+		       ret->addresses.items[i].primary ? " (primary)" : "");
+	if (found && ret->addresses.n == 0)
+		printf("  found no address\n");
+	for (size_t i = 0; i < ret->taken.n; i++)
+		printf("  took %s: %s\n", ret->taken.items[i].name, ret->taken.items[i].value);
+	printf("\n");
+	inquiry_free(q);
+	return found;
+}

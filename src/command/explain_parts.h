@@ -1,0 +1,41 @@
+/*
+ * explain_parts: how the files of `deskbridge explain` share the work; for them only.
+ *
+ * cmd_explain.c takes the words and goes from the body to its items, explain_proof.c tells of the proof,
+ * explain_lookup.c asks the given answers, explain_events.c goes from the signal to the requests.
+ */
+#ifndef COMMAND_EXPLAIN_PARTS_H
+#define COMMAND_EXPLAIN_PARTS_H
+
+#include "base/buf.h"
+#include "command/options.h"
+#include "config/generation.h"
+#include "helpdesk/signal.h"
+
+#define EXPLAIN_MAX (1024 * 1024)
+
+/* Lines below a title, and an empty one. */
+void explain_block(const char *title, const struct buf *lines);
+
+/* Tells whether the request is proven. w: the whole request; query: as it came, its secret still in it. */
+enum proof_verdict explain_proof(const struct generation *g, const struct source *s, const struct webhook *w,
+				 const char *query);
+
+/* The helpdesk's answers about customers, in the order of the questions; of several items, over all of them. */
+struct explain_answers {
+	const char *files[OPTION_LIST_MAX]; /* borrowed */
+	char *texts[OPTION_LIST_MAX];
+	size_t lens[OPTION_LIST_MAX];
+	size_t n;
+	size_t used;
+};
+void explain_answers_done(struct explain_answers *a);
+
+/* Walks through the lookup and tells of it. Whether *ret is filled with what the answers say; it is the caller's. */
+bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret);
+
+/* Settle, ledger, rules, events, requests. customer: NULL: none was asked about. */
+void explain_signal(const struct generation *g, const struct source *s, const struct webhook *w,
+		    const struct signal *signal, const struct customer *customer);
+
+#endif

@@ -1,0 +1,84 @@
+#include <config.h>
+
+#include "command/explain_parts.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+
+#define REFUSED "the daemon would answer 401"
+
+/* How to have the proof checked. */
+static void tell_how(const struct proof *proof)
+{
+	const char *header = proof_secret_header(proof), *query = proof_secret_query(proof);
+
+	printf("  not shown here, so not checked; without it the daemon answers 401\n  to have it checked: ");
+	if (header)
+		printf("--header '%s: …'\n\n", header);
+	else if (query)
+		printf("--query '%s=…'\n\n", query);
+	else
+		printf("--header 'NAME: VALUE' for each header that came\n\n");
+}
+
+static void tell_stale(const struct proof *proof, const struct proof_request *request)
+{
+	char signed_at[CLOCK_ISO_MAX] = "another time", now[CLOCK_ISO_MAX], tolerance[CLOCK_ISO_MAX];
+	int64_t ms;
+
+	if (proof_signed_at(proof, request, &ms))
+		clock_iso(ms, signed_at);
+	clock_iso(request->now_ms, now);
+	clock_age(proof_tolerance_ms(proof), tolerance);
+	printf("  stale: the signature is right, but of %s, and it is %s now: more than %s apart; " REFUSED "\n\n",
+	       signed_at, now, tolerance);
+}
+
+static void tell_verdict(const struct proof *proof, const struct proof_request *request, enum proof_verdict v)
+{
+	switch (v) {
+	case PROOF_GOOD:
+		printf("  good\n\n");
+		break;
+	case PROOF_STALE:
+		tell_stale(proof, request);
+		break;
+	case PROOF_MISSING:
+		printf("  missing: a part of it is not shown; " REFUSED "\n\n");
+		break;
+	case PROOF_WRONG:
+		printf("  wrong: " REFUSED "\n\n");
+		break;
+	}
+}
+
+enum proof_verdict explain_proof(const struct generation *g, const struct source *s, const struct webhook *w,
+				 const char *query)
+{
+	const struct proof *proof = definition_proof(s->definition);
+	struct proof_secrets secrets = {.user = s->auth_user};
+	const struct proof_request request = {.method = "POST",
+					      .url = s->public_url,
+					      .headers = &w->headers,
+					      .query = query,
+					      .body = w->body,
+					      .body_len = w->body_len,
+					      .now_ms = w->received_ms};
+	enum proof_verdict v;
+
+	printf("Proof: %s\n", proof_method(proof));
+	if (!proof_needs_secret(proof)) {
+		printf("  none is asked for: whoever reaches the address is believed\n\n");
+		return PROOF_GOOD;
+	}
+	if (!proof_is_shown(proof, &w->headers, query)) {
+		tell_how(proof);
+		return PROOF_MISSING;
+	}
+	if (s->auth_secret)
+		secrets.secrets = secret_values(g->secrets, s->auth_secret, &secrets.n);
+	v = proof_check(proof, &secrets, &request);
+	tell_verdict(proof, &request, v);
+	return v;
+}
