@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "helpdesk/body.h"
 
 #define HMAC_SHOWN_MAX 4096   /* bytes of the header that is looked at; no signature is so long */
 #define HMAC_SIGNATURES_MAX 8 /* of one webhook */
@@ -102,7 +103,7 @@ static char *stamp_in_body(const struct hmac *h, const char *body, size_t len)
 	CLEANUP(json_putp) struct json_object *tree = NULL;
 	struct scope scope = {0};
 
-	if (json_read(body, len, &tree, NULL) < 0)
+	if (body_read(BODY_EITHER, body, len, &tree, NULL) < 0)
 		return NULL;
 	scope.item = tree;
 	return reference_scalar(h->timestamp, &scope);

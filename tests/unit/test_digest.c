@@ -29,6 +29,68 @@ static void sha256_is_the_published_one(void **state)
 	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+/* RFC 2202 and RFC 4231, the second case of each; and a key longer than a block. */
+static void hmac_is_the_published_one(void **state)
+{
+	static const struct {
+		enum digest_algorithm algorithm;
+		const char *key, *text, *hex;
+	} cases[] = {
+		{DIGEST_SHA1, "Jefe", "what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"},
+		{DIGEST_SHA256, "Jefe", "what do ya want for nothing?",
+		 "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+		{DIGEST_SHA512, "Jefe", "what do ya want for nothing?",
+		 "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea2505549758bf75c05a994a6d034f65f8f0e6fdcaeab"
+		 "1a3"
+		 "4d4a6b4b636e070a38bce737"},
+	};
+	unsigned char out[DIGEST_BYTES_MAX], key[131], block[64] = {0}, folded[DIGEST_SHA256_BYTES];
+	char hex[2 * DIGEST_BYTES_MAX + 1];
+	struct digest_hmac *h;
+	struct digest *d;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		h = digest_hmac_new(cases[i].algorithm, cases[i].key, strlen(cases[i].key));
+		digest_hmac_add(h, cases[i].text, 5);
+		digest_hmac_add(h, NULL, 0);
+		digest_hmac_add(h, cases[i].text + 5, strlen(cases[i].text) - 5);
+		digest_hmac_end(h, out);
+		digest_hex(out, digest_bytes(cases[i].algorithm), hex);
+		assert_string_equal(hex, cases[i].hex);
+	}
+	memset(key, 0xaa, sizeof(key));
+	d = digest_new();
+	digest_add(d, key, sizeof(key));
+	digest_end(d, folded);
+	memcpy(block, folded, sizeof(folded));
+	h = digest_hmac_new(DIGEST_SHA256, key, sizeof(key));
+	digest_hmac_end(h, out);
+	h = digest_hmac_new(DIGEST_SHA256, block, sizeof(block));
+	digest_hmac_end(h, folded);
+	assert_memory_equal(out, folded, sizeof(folded));
+}
+
+static void hexadecimal_goes_both_ways(void **state)
+{
+	static const char *const wrong[] = {"0", "0g", "g0", "00 ", " 00", "0x00", "00:11", "-1", "\xc3\xa4"};
+	char *back;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(digest_unhex("00fFA9c0", 8, &back, &len), 0);
+	assert_int_equal(len, 4);
+	assert_memory_equal(back, "\x00\xff\xa9\xc0", 5);
+	free(back);
+	assert_int_equal(digest_unhex("", 0, &back, &len), 0);
+	assert_int_equal(len, 0);
+	assert_string_equal(back, "");
+	free(back);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		if (digest_unhex(wrong[i], strlen(wrong[i]), &back, &len) != -EINVAL)
+			fail_msg("taken: %s", wrong[i]);
+}
+
 static void equality_needs_length_and_bytes(void **state)
 {
 	(void)state;
@@ -108,6 +170,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_is_the_published_one),
+		cmocka_unit_test(hmac_is_the_published_one),
+		cmocka_unit_test(hexadecimal_goes_both_ways),
 		cmocka_unit_test(equality_needs_length_and_bytes),
 		cmocka_unit_test(base64_goes_both_ways),
 		cmocka_unit_test(what_is_not_base64_is_refused),
