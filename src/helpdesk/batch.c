@@ -224,7 +224,7 @@ size_t batch_items(const struct batch *b)
 
 char *batch_item(const struct batch *b, size_t i, size_t *ret_len)
 {
-	const struct item *item = &b->items[i];
+	const struct item *item;
 	char *text;
 	size_t len;
 
@@ -233,6 +233,7 @@ char *batch_item(const struct batch *b, size_t i, size_t *ret_len)
 		*ret_len = b->len;
 		return mem_dup(b->text, b->len);
 	}
+	item = &b->items[i];
 	len = b->head + item->len + b->len - b->tail;
 	text = mem_new(len + 1, 1);
 	memcpy(text, b->text, b->head);
