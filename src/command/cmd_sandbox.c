@@ -1,5 +1,6 @@
 /*
- * deskbridge sandbox: a stand-in for Klaviyo on this machine, with its activity feed on standard output.
+ * deskbridge sandbox: a stand-in for Klaviyo and for the helpdesks that lookups ask, on this machine, with its activity
+ * feed on standard output.
  */
 #include <config.h>
 
@@ -8,6 +9,8 @@
 #include <stdio.h>
 
 #include "command/options.h"
+#include "config/config.h"
+#include "config/yaml.h"
 #include "sandbox/faults.h"
 #include "sandbox/sandbox.h"
 
@@ -48,6 +51,83 @@ static int serve(const struct sandbox_options *o)
 	return COMMAND_GOOD;
 }
 
+/* ---- the helpdesks ----------------------------------------------------------------------------------------------- */
+
+/* The definitions that are played: every preset's, and those of a configuration that was named. */
+struct troupe {
+	const struct definition **all;
+	size_t n;
+	struct definition **own; /* the presets' */
+	struct node **trees;     /* from which these were compiled */
+	size_t own_n;
+	struct config *config; /* NULL: none was named */
+};
+
+static void troupe_add(struct troupe *t, const struct definition *d)
+{
+	t->all = mem_grow(t->all, t->n + 1, sizeof(*t->all));
+	t->all[t->n++] = d;
+}
+
+/* One that does not read is left out: its own check tells why. */
+static void troupe_add_preset(void *ctx, const char *name, const char *file)
+{
+	struct troupe *t = ctx;
+	struct problems problems = {0};
+	struct definition *d = NULL;
+	struct node *tree = NULL;
+
+	if (yaml_load_file(file, &tree, &problems) == 0 && problems.errors == 0)
+		d = definition_compile(tree, NULL, &problems);
+	problems_done(&problems);
+	if (!d) {
+		node_free(tree);
+		fprintf(stderr,
+			"deskbridge sandbox: note: the preset %s does not read, so its lookups are not answered "
+			"(\"deskbridge presets %s\" tells why)\n",
+			name, name);
+		return;
+	}
+	t->own = mem_grow(t->own, t->own_n + 1, sizeof(struct definition *));
+	t->trees = mem_grow(t->trees, t->own_n + 1, sizeof(struct node *));
+	t->own[t->own_n] = d;
+	t->trees[t->own_n++] = tree;
+	troupe_add(t, d);
+}
+
+/* COMMAND_GOOD, or the exit status after a message. A configuration's own come first: they know their parameters. */
+static int troupe_load(const struct command_context *ctx, struct troupe *t)
+{
+	struct problems problems = {0};
+
+	if (ctx->config_given) {
+		t->config = config_load(ctx->config_file, &problems);
+		if (!t->config)
+			problems_print(&problems, stderr);
+		problems_done(&problems);
+		if (!t->config)
+			return COMMAND_CONFIG;
+		for (size_t i = 0; i < t->config->sources_n; i++)
+			troupe_add(t, t->config->sources[i].definition);
+	}
+	config_presets(ctx->config_file, troupe_add_preset, t);
+	return COMMAND_GOOD;
+}
+
+static void troupe_done(struct troupe *t)
+{
+	for (size_t i = 0; i < t->own_n; i++) {
+		definition_free(t->own[i]);
+		node_free(t->trees[i]);
+	}
+	free(t->own);
+	free(t->trees);
+	free(t->all);
+	config_free(t->config);
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------- */
+
 /* A wrong fault is wrong usage, and told before anything starts. */
 static int check_faults(const struct option_list *specs)
 {
@@ -75,10 +155,10 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		{"--customer", OPTION_LIST, &customers},
 		{NULL},
 	};
+	struct troupe troupe = {0};
 	size_t words;
 	int status;
 
-	(void)ctx;
 	status = options_parse(&command_sandbox, specs, argc, argv, NULL, 0, &words);
 	if (status == OPTIONS_GO)
 		status = check_faults(&faults);
@@ -89,13 +169,19 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	o.customers = customers.items;
 	o.customers_n = customers.n;
 	o.max_events = (size_t)events;
-	return serve(&o);
+	status = troupe_load(ctx, &troupe);
+	o.definitions = troupe.all;
+	o.definitions_n = troupe.n;
+	if (status == COMMAND_GOOD)
+		status = serve(&o);
+	troupe_done(&troupe);
+	return status;
 }
 
 const struct command command_sandbox = {
 	.name = "sandbox",
 	.arguments = "[--listen ADDRESS] [--customer ID=EMAIL]… [--fault SPEC]… [--no-quota] [--quiet] [--events N]",
-	.summary = "answer like Klaviyo, for tests, and show what arrived",
+	.summary = "answer like Klaviyo, and like your helpdesk, for tests, and show what arrived",
 	.help = "Keeps Klaviyo's documented rules: shape and limits of requests, keys and scopes, revisions, quotas,\n"
 		"duplicates by unique_id. Point klaviyo.url at it. The first line on standard output is its address, "
 		"then\n"
@@ -103,13 +189,19 @@ const struct command command_sandbox = {
 		"\n"
 		"  --listen ADDRESS  where to listen (default: " LISTEN_DEFAULT "; port 0: any free one)\n"
 		"  --customer ID=EMAIL[,EMAIL…]\n"
-		"                    also be the helpdesk that lookups ask: a customer and the addresses, the first "
-		"is\n"
-		"                    the primary one. Point the source's lookup.base_url here too\n"
+		"                    a customer of the helpdesk that lookups ask, and the addresses, the first of "
+		"them\n"
+		"                    the primary one; can be given several times\n"
 		"  --fault SPEC      scripted trouble, see below; can be given several times\n"
 		"  --no-quota        no rate limits\n"
 		"  --quiet           no activity feed\n"
 		"  --events N        how many events are held (default: 1000000); the oldest go first\n"
+		"\n"
+		"It also is the helpdesk that lookups ask: every one whose definition there is (and the sources of -c "
+		"FILE,\n"
+		"where that is given). Point the source's lookup.base_url here. The answers are the definition's own\n"
+		"examples; a customer of --customer is answered for with these addresses, another one gets 404. Any\n"
+		"credentials will do, of the kind that the helpdesk asks for.\n"
 		"\n"
 		"Keys: any that begins with pk_ has all rights, but pk_bad… and pk_revoked… are unknown (401), and\n"
 		"pk_only_events-write_… has only the scopes named (several: events-write+metrics-read). "

@@ -144,6 +144,13 @@ bool template_is_fixed(const struct template *t)
 	return true;
 }
 
+void template_parts(const struct template *t, void (*fn)(void *ctx, const char *text, const struct reference *r),
+		    void *ctx)
+{
+	for (size_t i = 0; i < t->n; i++)
+		fn(ctx, t->parts[i].text, t->parts[i].reference);
+}
+
 void template_references(const struct template *t, void (*fn)(void *ctx, const struct reference *r), void *ctx)
 {
 	for (size_t i = 0; i < t->n; i++)

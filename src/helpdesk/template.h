@@ -38,6 +38,9 @@ int template_render(const struct template *t, const struct scope *s, enum templa
 char *template_outline(const struct template *t, const struct scope *s) MUSTCHECK;
 const char *template_text(const struct template *t); /* as written */
 bool template_is_fixed(const struct template *t);    /* no part but text */
+/* Calls fn for every part in order: text as it stands in the result, or (text NULL) a reference. */
+void template_parts(const struct template *t, void (*fn)(void *ctx, const char *text, const struct reference *r),
+		    void *ctx);
 void template_references(const struct template *t, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 
 #endif

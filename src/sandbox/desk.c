@@ -7,15 +7,20 @@
 
 #include "base/json.h"
 
-#define PROFILES "/api/v1/customer-profiles/"
 #define JSON "application/json"
 
 void desk_done(struct desk *d)
 {
 	pairs_done(&d->customers);
+	pages_done(&d->pages);
 }
 
-static struct pair *find(struct desk *d, const char *id)
+void desk_play(struct desk *d, const struct definition *definition)
+{
+	pages_add(&d->pages, definition);
+}
+
+static struct pair *find(const struct desk *d, const char *id)
 {
 	for (size_t i = 0; i < d->customers.n; i++)
 		if (text_is(d->customers.items[i].name, id))
@@ -44,81 +49,130 @@ int desk_add(struct desk *d, const char *spec, struct err *reterr)
 	return 0;
 }
 
-bool desk_owns(const char *path)
+/* ---- answering --------------------------------------------------------------------------------------------------- */
+
+static char *target_of(const struct http_exchange *x)
 {
-	return strncmp(path, PROFILES, sizeof(PROFILES) - 1) == 0;
+	return mem_fmt("%s%s%s", x->path, x->query && *x->query != '\0' ? "?" : "", x->query ? x->query : "");
 }
 
-/* Calls fn for every address of a customer, the first one as primary. */
-static void each_address(const char *list, void (*fn)(struct json_object *to, const char *email, bool primary),
-			 struct json_object *to)
+bool desk_owns(const struct desk *d, const struct http_exchange *x)
 {
-	CLEANUP(mem_freep) char *copy = mem_str(list);
-	char *rest = copy, *email;
-	bool primary = true;
+	CLEANUP(mem_freep) char *target = target_of(x);
 
-	while ((email = strsep(&rest, ","))) {
-		email = text_trim(email);
-		if (*email == '\0')
-			continue;
-		fn(to, email, primary);
-		primary = false;
+	for (size_t i = 0; i < d->pages.n; i++)
+		if (page_matches(&d->pages.items[i], target, NULL))
+			return true;
+	return false;
+}
+
+/* How well a page fits a request, the better the higher. */
+enum fit {
+	FIT_NONE,
+	FIT_STRANGER, /* a customer that nobody knows */
+	FIT_ANY,      /* the example, for whatever id it is */
+	FIT_EXAMPLE,  /* the example's own customer */
+	FIT_EXACT,    /* the example's own request */
+	FIT_KNOWN,    /* a customer of /sandbox/customers */
+};
+
+struct found {
+	const struct page *page;
+	enum fit fit;
+	const char *addresses; /* FIT_KNOWN; borrowed from the desk */
+};
+
+static enum fit fit_of(const struct desk *d, const struct page *p, const struct page_values *v,
+		       const char **ret_addresses)
+{
+	bool exact = true, example = false, stranger = false;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct pair *known = p->parts[i].varies ? find(d, v->items[i]) : NULL;
+		bool same = !p->parts[i].varies || text_is(v->items[i], p->parts[i].text);
+
+		if (known && p->step->emails.n > 0) {
+			*ret_addresses = known->value;
+			return FIT_KNOWN;
+		}
+		exact = exact && same;
+		example = example || (p->parts[i].customer && same);
+		stranger = stranger || (p->parts[i].customer && !same && p->step->emails.n > 0);
 	}
+	return exact ? FIT_EXACT : stranger ? FIT_STRANGER : example ? FIT_EXAMPLE : FIT_ANY;
 }
 
-static void add_gladly(struct json_object *to, const char *email, bool primary)
+/*
+ * The page that answers. Several may fit: the same address in the samples of one definition, or two helpdesks with like
+ * addresses. A stranger to the first of them is a stranger, unless another knows the id.
+ */
+static struct found find_page(const struct desk *d, const char *target, const struct pairs *headers)
+{
+	struct found best = {.fit = FIT_NONE};
+
+	for (size_t i = 0; i < d->pages.n; i++) {
+		const struct page *p = &d->pages.items[i];
+		const char *addresses = NULL;
+		struct page_values v = {0};
+		enum fit fit;
+
+		if (!page_is_authenticated(p, headers) || !page_matches(p, target, &v))
+			continue;
+		fit = fit_of(d, p, &v, &addresses);
+		page_values_done(&v);
+		if (best.fit == FIT_NONE || (fit > best.fit && fit > FIT_ANY))
+			best = (struct found){.page = p, .fit = fit, .addresses = addresses};
+	}
+	return best;
+}
+
+static void answer_error(struct answer *ret, unsigned status, const char *text)
 {
 	struct json_object *o = json_object_new_object();
-	CLEANUP(mem_freep) char *normalized = mem_str(email);
 
-	text_lower(normalized);
-	json_set_str(o, "normalized", normalized);
-	json_set_str(o, "original", email);
-	json_set_bool(o, "primary", primary);
-	json_object_array_add(to, o);
-}
-
-static void add_plain(struct json_object *to, const char *email, bool primary)
-{
-	(void)primary;
-	json_object_array_add(to, json_object_new_string(email));
-}
-
-static void answer_gladly_error(struct answer *ret, unsigned status, const char *code, const char *detail)
-{
-	struct json_object *o = json_object_new_object(), *errors = json_object_new_array();
-	struct json_object *error = json_object_new_object();
-
-	json_set_str(error, "code", code);
-	json_set_str(error, "detail", detail);
-	json_object_array_add(errors, error);
-	json_object_object_add(o, "errors", errors);
+	json_set_str(o, "error", text);
 	answer_json(ret, status, JSON, o);
 }
 
 void desk_serve(struct desk *d, struct http_exchange *x, struct answer *ret)
 {
-	const char *authorization = http_header(x, "Authorization");
-	const char *id = x->path + sizeof(PROFILES) - 1;
-	const struct pair *customer = find(d, id);
+	CLEANUP(mem_freep) char *target = target_of(x);
+	struct pairs headers = {0};
+	struct found found;
 
-	if (!authorization || strncmp(authorization, "Basic ", 6) != 0) {
-		answer_gladly_error(ret, 401, "unauthorized", "Basic authentication is needed");
-		return;
+	http_headers(x, &headers);
+	found = find_page(d, target, &headers);
+	pairs_done(&headers);
+	if (found.fit == FIT_NONE)
+		answer_error(ret, 401,
+			     "credentials of the kind that this helpdesk's lookup authenticates by are needed");
+	else if (strcmp(x->method, "GET") != 0)
+		answer_error(ret, 405, "GET only");
+	else if (found.fit == FIT_STRANGER)
+		answer_error(ret, 404, "no such customer; POST ID=EMAIL to /sandbox/customers");
+	else
+		answer_json(ret, 200, JSON, page_answer(found.page, found.addresses));
+}
+
+/* ---- customers --------------------------------------------------------------------------------------------------- */
+
+/* Calls fn for every address of a customer. */
+static void each_address(const char *list, void (*fn)(struct json_object *to, const char *email),
+			 struct json_object *to)
+{
+	CLEANUP(mem_freep) char *copy = mem_str(list);
+	char *rest = copy, *email;
+
+	while ((email = strsep(&rest, ","))) {
+		email = text_trim(email);
+		if (*email != '\0')
+			fn(to, email);
 	}
-	if (strcmp(x->method, "GET") != 0) {
-		answer_gladly_error(ret, 405, "method_not_allowed", "GET only");
-		return;
-	}
-	if (!customer) {
-		answer_gladly_error(ret, 404, "not_exist", "no such customer; POST ID=EMAIL to /sandbox/customers");
-		return;
-	}
-	struct json_object *o = json_object_new_object(), *emails = json_object_new_array();
-	json_set_str(o, "id", id);
-	each_address(customer->value, add_gladly, emails);
-	json_object_object_add(o, "emails", emails);
-	answer_json(ret, 200, JSON, o);
+}
+
+static void add_address(struct json_object *to, const char *email)
+{
+	json_object_array_add(to, json_object_new_string(email));
 }
 
 void desk_list(struct desk *d, struct answer *ret)
@@ -127,7 +181,7 @@ void desk_list(struct desk *d, struct answer *ret)
 
 	for (size_t i = 0; i < d->customers.n; i++) {
 		struct json_object *emails = json_object_new_array();
-		each_address(d->customers.items[i].value, add_plain, emails);
+		each_address(d->customers.items[i].value, add_address, emails);
 		json_object_object_add(o, d->customers.items[i].name, emails);
 	}
 	answer_json(ret, 200, JSON, o);
@@ -157,12 +211,12 @@ void desk_post(struct desk *d, const char *lines, struct answer *ret)
 		pairs_add(&trial.customers, d->customers.items[i].name, d->customers.items[i].value);
 	if (add_lines(&trial, lines, &err) < 0) {
 		struct json_object *o = json_object_new_object();
-		desk_done(&trial);
+		pairs_done(&trial.customers);
 		json_set_str(o, "error", err.text);
 		answer_json(ret, 400, JSON, o);
 		return;
 	}
-	desk_done(d);
-	*d = trial;
+	pairs_done(&d->customers);
+	d->customers = trial.customers;
 	desk_list(d, ret);
 }

@@ -1,12 +1,15 @@
 /*
- * desk: beside Klaviyo, the other end of the bridge: the part of a helpdesk's API that lookups ask, so that a webhook
- * can be tried on one machine from end to end.
+ * desk: beside Klaviyo, the other end of the bridge: every helpdesk's API as far as lookups ask it, so that a webhook
+ * can be tried on one machine from end to end. What it knows of helpdesks are their definitions.
  *
- *   GET    /api/v1/customer-profiles/ID   Gladly's, with any Basic authentication; 404 for who is not there
- *   GET    /sandbox/customers             {"ID": ["jo@example.com", …], …}
- *   POST   /sandbox/customers             "ID=EMAIL[,EMAIL…]" a line: puts them in or replaces them; all or none
+ *   GET    what a lookup's step asks     the step's own example of an answer (page.h)
+ *   GET    /sandbox/customers            {"ID": ["jo@example.com", …], …}
+ *   POST   /sandbox/customers            "ID=EMAIL[,EMAIL…]" a line: puts them in or replaces them; all or none
  *
- * The first address of a customer is the primary one.
+ * A customer's id may differ from the example's: one of /sandbox/customers is answered for with these addresses, the
+ * first of them the primary one; another gets 404 where the definition's `customer` says that it is a customer's. Ids
+ * of anything else (conversations, agents) get the example as it is. Credentials of the right kind must be shown (401),
+ * whatever they say.
  */
 #ifndef SANDBOX_DESK_H
 #define SANDBOX_DESK_H
@@ -18,20 +21,23 @@
 #include "base/text.h"
 #include "http/server.h"
 #include "sandbox/answer.h"
+#include "sandbox/page.h"
 
 #define DESK_CUSTOMERS_MAX 10000
 
-/* id → addresses, comma-separated. Guarded by the sandbox's lock. */
 struct desk {
-	struct pairs customers;
+	struct pairs customers; /* id → addresses, comma-separated. Guarded by the sandbox's lock */
+	struct pages pages;     /* constant once the sandbox serves */
 };
 
 void desk_done(struct desk *d);
 /* "ID=EMAIL[,EMAIL…]". -EINVAL, -ENOSPC. */
 int desk_add(struct desk *d, const char *spec, struct err *reterr) MUSTCHECK;
-/* Whether the path is the helpdesk's, not Klaviyo's. */
-bool desk_owns(const char *path);
-/* Answers a path that it owns. */
+/* Plays that helpdesk, too. The definition is borrowed for the desk's life. */
+void desk_play(struct desk *d, const struct definition *definition);
+/* Whether the request is for a helpdesk, not for Klaviyo. Needs no lock. */
+bool desk_owns(const struct desk *d, const struct http_exchange *x);
+/* Answers a request that is for a helpdesk. */
 void desk_serve(struct desk *d, struct http_exchange *x, struct answer *ret);
 /* GET and POST /sandbox/customers. */
 void desk_list(struct desk *d, struct answer *ret);

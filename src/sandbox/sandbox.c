@@ -27,16 +27,16 @@ struct sandbox {
 };
 
 /* Klaviyo's: counted, and what faults are for. */
-static bool is_api(const struct http_exchange *x)
+static bool is_api(const struct sandbox *s, const struct http_exchange *x)
 {
-	return strncmp(x->path, "/api/", 5) == 0 && !desk_owns(x->path);
+	return strncmp(x->path, "/api/", 5) == 0 && !desk_owns(&s->state.desk, x);
 }
 
 static int on_begin(void *ctx, struct http_exchange *x)
 {
 	struct sandbox *s = ctx;
 
-	if (!is_api(x))
+	if (!is_api(s, x))
 		return 0;
 	state_lock(&s->state);
 	if (++s->state.concurrent > s->state.peak_concurrent)
@@ -49,7 +49,7 @@ static void on_done(void *ctx, struct http_exchange *x)
 {
 	struct sandbox *s = ctx;
 
-	if (!is_api(x))
+	if (!is_api(s, x))
 		return;
 	state_lock(&s->state);
 	s->state.concurrent--;
@@ -69,9 +69,9 @@ static void on_complete(void *ctx, struct http_exchange *x)
 	struct fault_verdict v = {0};
 	struct answer a = {0};
 
-	if (is_api(x))
+	if (is_api(s, x))
 		v = api_serve(&s->state, x, &a);
-	else if (desk_owns(x->path))
+	else if (desk_owns(&s->state.desk, x))
 		serve_desk(&s->state, x, &a);
 	else
 		inspect_serve(&s->state, x, &a);
@@ -124,6 +124,8 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 	s->state.feed = o->quiet ? NULL : feed_new(STDOUT_FILENO);
 	for (size_t i = 0; r == 0 && i < o->faults_n; i++)
 		r = faults_add(&s->state.faults, o->faults[i], clock_now_ms(), reterr);
+	for (size_t i = 0; i < o->definitions_n; i++)
+		desk_play(&s->state.desk, o->definitions[i]);
 	for (size_t i = 0; r == 0 && i < o->customers_n; i++)
 		r = desk_add(&s->state.desk, o->customers[i], reterr);
 	if (r == 0) {

@@ -5,6 +5,7 @@
  *   api          the way of a request to /api/…; access (key, scopes, revision, media type), throttle (quotas), check
  *                (bodies), readback and query (GET), complaint and answer (what goes back)
  *   inspect      /sandbox/…: what it holds; faults while it runs
+ *   desk, page   the helpdesks that lookups ask, by their definitions
  *   world        accounts, profiles, metrics, events
  *   faults       scripted trouble; delays carries it out
  *   feed         the activity feed
@@ -19,6 +20,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "helpdesk/definition.h"
 
 #define SANDBOX_EVENTS_DEFAULT 1000000
 
@@ -30,6 +32,8 @@ struct sandbox_options {
 	size_t faults_n;
 	const char *const *customers; /* --customer ID=EMAIL[,EMAIL…]: the helpdesk that lookups ask (desk.h) */
 	size_t customers_n;
+	const struct definition *const *definitions; /* of the helpdesks to play; borrowed until sandbox_stop */
+	size_t definitions_n;
 	size_t max_events; /* kept at most, the oldest go first; 0: SANDBOX_EVENTS_DEFAULT */
 	bool no_quota;     /* --no-quota: counts nothing, throttles nobody */
 	bool quiet;        /* no activity feed */

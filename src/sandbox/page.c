@@ -1,0 +1,404 @@
+#include <config.h>
+
+#include "sandbox/page.h"
+
+#include <string.h>
+
+#include "helpdesk/signal.h"
+
+/* When a sample counts as received: later than any time in it. */
+#define SAMPLE_RECEIVED_MS INT64_C(253402300799000)
+
+/* ---- making ------------------------------------------------------------------------------------------------------ */
+
+static void page_done(struct page *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->parts[i].text);
+	free(p->below);
+}
+
+void pages_done(struct pages *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		page_done(&p->items[i]);
+	free(p->items);
+	*p = (struct pages){0};
+}
+
+struct making {
+	struct page page;
+	const struct scope *scope;
+	const char *customer; /* of the sample; NULL: none */
+	bool bad;             /* a value that the sample does not have, or too many parts */
+};
+
+/* Two fixed parts in a row are one. */
+static void add_fixed(struct making *m, const char *text)
+{
+	struct page *p = &m->page;
+	char *both;
+
+	if (p->n > 0 && !p->parts[p->n - 1].varies) {
+		both = mem_fmt("%s%s", p->parts[p->n - 1].text, text);
+		free(p->parts[p->n - 1].text);
+		p->parts[p->n - 1].text = both;
+	} else if (p->n < PAGE_PARTS_MAX) {
+		p->parts[p->n++] = (struct page_part){.text = mem_str(text)};
+	} else {
+		m->bad = true;
+	}
+}
+
+static void add_part(void *ctx, const char *text, const struct reference *r)
+{
+	struct making *m = ctx;
+	const char *name = r ? reference_name(r) : NULL;
+	char *value;
+
+	if (text) {
+		add_fixed(m, text);
+		return;
+	}
+	if (text_same(name, "base_url"))
+		return; /* where the sandbox listens */
+	value = reference_scalar(r, m->scope);
+	if (!value || m->page.n == PAGE_PARTS_MAX) {
+		m->bad = true;
+		free(value);
+	} else if (name && pairs_get(m->scope->names, name)) {
+		add_fixed(m, value);
+		free(value);
+	} else {
+		m->page.parts[m->page.n++] = (struct page_part){
+			.varies = true, .text = value, .customer = m->customer && text_is(value, m->customer)};
+	}
+}
+
+/* What follows "scheme://host" of a URL; else the text itself. */
+static const char *url_path(const char *text)
+{
+	const char *host = strstr(text, "://");
+
+	return host ? host + 3 + strcspn(host + 3, "/?") : text;
+}
+
+static char *page_below(const struct definition *d, const struct scope *s)
+{
+	const char *base = pairs_get(s->names, "base_url");
+
+	if (!base)
+		base = definition_base_url(d);
+	return mem_str(base ? url_path(base) : "");
+}
+
+static bool page_is(const struct page *a, const struct page *b)
+{
+	if (a->step != b->step || a->n != b->n || !text_is(a->below, b->below))
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->parts[i].varies != b->parts[i].varies || a->parts[i].customer != b->parts[i].customer ||
+		    !text_is(a->parts[i].text, b->parts[i].text))
+			return false;
+	return true;
+}
+
+static void pages_keep(struct pages *p, struct page *page)
+{
+	bool known = p->n == PAGES_MAX;
+
+	for (size_t i = 0; i < p->n && !known; i++)
+		known = page_is(&p->items[i], page);
+	if (known) {
+		page_done(page);
+		return;
+	}
+	p->items = mem_grow(p->items, p->n + 1, sizeof(*p->items));
+	p->items[p->n++] = *page;
+}
+
+static void pages_add_step(struct pages *p, const struct definition *d, const struct step *step, const struct scope *s,
+			   const char *customer)
+{
+	struct making m = {.scope = s, .customer = customer};
+	char *first;
+
+	m.page.step = step;
+	m.page.below = page_below(d, s);
+	template_parts(step->url, add_part, &m);
+	if (m.bad || m.page.n == 0 || m.page.parts[0].varies) {
+		page_done(&m.page);
+		return;
+	}
+	first = mem_str(url_path(m.page.parts[0].text));
+	free(m.page.parts[0].text);
+	m.page.parts[0].text = first;
+	if (first[0] == '/')
+		pages_keep(p, &m.page);
+	else
+		page_done(&m.page);
+}
+
+/* One sample: each step in turn, with what the steps before took from their own examples. */
+static void pages_add_walk(struct pages *p, const struct definition *d, const struct webhook *w)
+{
+	struct signal_scope open;
+	struct customer found = {0};
+	struct reading reading;
+
+	if (signal_scope_open(d, w, NULL, &open, NULL) < 0)
+		return;
+	open.scope.taken = &found.taken;
+	reading_make(d, w, NULL, &reading);
+	for (size_t i = 0; i < definition_steps(d); i++) {
+		const struct step *step = definition_step_at(d, i);
+		CLEANUP(json_putp) struct json_object *answer = NULL;
+
+		if (!step->sample || json_read(step->sample, strlen(step->sample), &answer, NULL) < 0)
+			continue;
+		pages_add_step(p, d, step, &open.scope, reading.signal.customer);
+		step_learn(step, answer, &found);
+	}
+	reading_done(&reading);
+	customer_done(&found);
+	signal_scope_done(&open);
+}
+
+void pages_add(struct pages *p, const struct definition *d)
+{
+	static const enum transition transitions[] = {TRANSITION_OPENED, TRANSITION_REOPENED, TRANSITION_CLOSED};
+
+	for (size_t i = 0; i < sizeof(transitions) / sizeof(*transitions); i++) {
+		const char *body = definition_sample(d, transitions[i]);
+		/* Nothing of it is changed or freed here. */
+		struct webhook w = {.received_ms = SAMPLE_RECEIVED_MS};
+
+		if (!body)
+			continue;
+		w.body = (char *)(uintptr_t)body;
+		w.body_len = strlen(body);
+		w.query = (char *)(uintptr_t)definition_sample_query(d, transitions[i]);
+		w.headers = *definition_sample_headers(d, transitions[i]);
+		pages_add_walk(p, d, &w);
+	}
+}
+
+/* ---- matching ---------------------------------------------------------------------------------------------------- */
+
+void page_values_done(struct page_values *v)
+{
+	for (size_t i = 0; i < PAGE_PARTS_MAX; i++)
+		free(v->items[i]);
+	*v = (struct page_values){0};
+}
+
+/* How long the value is that stands here: up to the next fixed text, within its segment or parameter. */
+static size_t value_len(const struct page *p, size_t part, const char *at)
+{
+	size_t most = strcspn(at, "/?&=#");
+	const char *end;
+
+	if (part + 1 == p->n)
+		return most;
+	if (p->parts[part + 1].varies)
+		return 0;
+	end = strstr(at, p->parts[part + 1].text);
+	return end && (size_t)(end - at) <= most ? (size_t)(end - at) : 0;
+}
+
+static bool matches_at(const struct page *p, const char *at, struct page_values *v)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		size_t len = strlen(p->parts[i].text);
+
+		if (p->parts[i].varies) {
+			len = value_len(p, i, at);
+			if (len == 0 || scope_unescape(at, len, false, &v->items[i]) < 0)
+				return false;
+		} else if (strncmp(at, p->parts[i].text, len) != 0) {
+			return false;
+		}
+		at += len;
+	}
+	return *at == '\0';
+}
+
+bool page_matches(const struct page *p, const char *target, struct page_values *ret)
+{
+	size_t below = strlen(p->below);
+	struct page_values v = {0};
+	bool matches = matches_at(p, target, &v);
+
+	if (!matches && below > 0 && strncmp(target, p->below, below) == 0) {
+		page_values_done(&v);
+		matches = matches_at(p, target + below, &v);
+	}
+	if (matches && ret)
+		*ret = v;
+	else
+		page_values_done(&v);
+	return matches;
+}
+
+static bool begins_with_word(const char *value, const char *word)
+{
+	size_t len = strlen(word);
+
+	return value && (len == 0 || (strncmp(value, word, len) == 0 && value[len] == ' '));
+}
+
+bool page_is_authenticated(const struct page *p, const struct pairs *headers)
+{
+	switch (p->step->method) {
+	case STEP_BASIC:
+		return begins_with_word(pairs_get(headers, "Authorization"), "Basic");
+	case STEP_BEARER:
+		return begins_with_word(pairs_get(headers, "Authorization"), p->step->scheme);
+	case STEP_HEADER:
+		return begins_with_word(pairs_get(headers, p->step->header), p->step->scheme);
+	}
+	return false;
+}
+
+/* ---- answering --------------------------------------------------------------------------------------------------- */
+
+/* Where addresses stand: what is before the first "*" of a pointer and what follows it; below a second one the first
+ * element is meant. */
+struct place {
+	char *list; /* NULL: there is no "*", one address only */
+	char *rest;
+};
+
+static struct place place_of(const char *pointer)
+{
+	const char *star = strstr(pointer, "/*");
+	struct place place = {.rest = mem_str(pointer)};
+
+	while (star && star[2] != '\0' && star[2] != '/')
+		star = strstr(star + 1, "/*");
+	if (!star)
+		return place;
+	free(place.rest);
+	place.list = mem_dup(pointer, (size_t)(star - pointer));
+	place.rest = mem_str(star + 2);
+	for (char *at = place.rest; (at = strstr(at, "/*")); at++)
+		if (at[2] == '\0' || at[2] == '/')
+			at[1] = '0';
+	return place;
+}
+
+static void place_done(struct place *p)
+{
+	free(p->list);
+	free(p->rest);
+}
+
+static const char *string_at(struct json_object *o, const char *pointer)
+{
+	struct json_object *value;
+
+	if (*pointer == '\0')
+		return json_object_get_string(o);
+	return json_pointer_get(o, pointer, &value) == 0 && json_object_is_type(value, json_type_string)
+		       ? json_object_get_string(value)
+		       : NULL;
+}
+
+/* Takes over value. */
+static void put_at(struct json_object **o, const char *pointer, struct json_object *value)
+{
+	if (json_pointer_set(o, pointer, value) < 0)
+		json_object_put(value);
+}
+
+/* The address may stand a second time beside its place, as it was written before it was made regular. */
+static void put_beside(struct json_object *o, const char *was, const char *email)
+{
+	if (!json_object_is_type(o, json_type_object))
+		return;
+	json_object_object_foreach(o, key, value)
+	{
+		(void)key;
+		if (json_object_is_type(value, json_type_string) && text_same(json_object_get_string(value), was))
+			(void)json_object_set_string(value, email);
+	}
+}
+
+/* Of the list's elements the one that holds an address. */
+static struct json_object *pattern_of(struct json_object *list, const char *rest)
+{
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+		const char *value = string_at(one, rest);
+
+		if (value && strchr(value, '@'))
+			return one;
+	}
+	return json_object_array_get_idx(list, 0);
+}
+
+static struct json_object *element_for(struct json_object *pattern, const struct place *place, const char *email)
+{
+	struct json_object *copy = NULL;
+	CLEANUP(mem_freep) char *was = mem_str(string_at(pattern, place->rest));
+
+	if (json_object_deep_copy(pattern, &copy, NULL) < 0)
+		return NULL;
+	put_at(&copy, place->rest, json_object_new_string(email));
+	if (was)
+		put_beside(copy, was, email);
+	return copy;
+}
+
+static void put_list(struct json_object **answer, const struct place *place, const struct place *primary,
+		     const char *addresses)
+{
+	CLEANUP(mem_freep) char *copy = mem_str(addresses);
+	struct json_object *old = *answer, *list;
+	char *rest = copy, *email;
+
+	if ((place->list[0] != '\0' && json_pointer_get(*answer, place->list, &old) < 0) ||
+	    !json_object_is_type(old, json_type_array) || json_object_array_length(old) == 0)
+		return;
+	list = json_object_new_array();
+	while ((email = strsep(&rest, ","))) {
+		struct json_object *one;
+
+		email = text_trim(email);
+		one = *email != '\0' ? element_for(pattern_of(old, place->rest), place, email) : NULL;
+		if (one && primary->list)
+			put_at(&one, primary->rest, json_object_new_boolean(json_object_array_length(list) == 0));
+		if (one)
+			json_object_array_add(list, one);
+	}
+	put_at(answer, place->list, list);
+}
+
+static void put_one(struct json_object **answer, const struct place *place, const char *addresses)
+{
+	CLEANUP(mem_freep) char *first = mem_dup(addresses, strcspn(addresses, ","));
+
+	put_at(answer, place->rest, json_object_new_string(text_trim(first)));
+}
+
+struct json_object *page_answer(const struct page *p, const char *addresses)
+{
+	struct json_object *answer = NULL;
+	const struct reference *emails;
+	struct place place, primary = {0};
+
+	INSIST(json_read(p->step->sample, strlen(p->step->sample), &answer, NULL) == 0);
+	emails = email_places_place(&p->step->emails, &(struct scope){.item = answer, .root = answer});
+	if (!addresses || !emails)
+		return answer;
+	place = place_of(reference_text(emails));
+	if (p->step->emails.primary)
+		primary = place_of(reference_text(p->step->emails.primary));
+	if (place.list)
+		put_list(&answer, &place, &primary, addresses);
+	else
+		put_one(&answer, &place, addresses);
+	place_done(&place);
+	place_done(&primary);
+	return answer;
+}
