@@ -54,7 +54,7 @@ bool definition_reports_state(const struct definition *d);
 bool definition_has_lookup(const struct definition *d);
 /* Some step is not optional, so the secrets of `lookup` are needed. */
 bool definition_needs_lookup(const struct definition *d);
-/* Such a step's URL or headers name base_url. */
+/* Such a step's URL or headers name base_url, and the definition has none of its own. */
 bool definition_needs_base_url(const struct definition *d);
 /* "basic", "bearer", "header" of the lookup's steps; NULL: no lookup. */
 const char *definition_lookup_authenticate(const struct definition *d);

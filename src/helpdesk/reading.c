@@ -319,6 +319,24 @@ static void explain_fact(const char *name, const struct fact *f, const struct sc
 			 text ? flat_shown(text, shown) : "");
 }
 
+/* How many addresses, not which. */
+static void explain_emails(const struct email_places *p, const struct scope *s, struct buf *to)
+{
+	struct addresses found = {0};
+
+	if (p->n == 0)
+		return;
+	(void)email_places_read(p, s, &found);
+	buf_adds(to, "emails: ");
+	for (size_t i = 0; i < p->n; i++)
+		buf_addf(to, "%s%s", i > 0 ? " or " : "", reference_text(p->emails[i]));
+	if (found.n == 0)
+		buf_adds(to, " holds no address\n");
+	else
+		buf_addf(to, " holds %zu address%s\n", found.n, found.n > 1 ? "es" : "");
+	addresses_done(&found);
+}
+
 void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to)
 {
 	struct signal_scope scope;
@@ -339,6 +357,7 @@ void reading_explain(const struct definition *d, const struct webhook *w, struct
 		(void)explain_matcher("identified", d->identified, s, to);
 	explain_fact("conversation", d->conversation, s, to);
 	explain_fact("customer", d->customer, s, to);
+	explain_emails(&d->emails, s, to);
 	explain_fact("time", d->time, s, to);
 	explain_fact("created", d->created, s, to);
 	explain_fact("closed_at", d->closed_at, s, to);

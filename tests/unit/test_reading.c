@@ -938,6 +938,33 @@ static void explaining_shows_the_way_and_no_address(void **state)
 	definition_free(d);
 }
 
+static void explaining_counts_addresses(void **state)
+{
+	static const struct {
+		const char *members, *says;
+	} cases[] = {
+		{"\"a\":\"jo@example.com\"", "emails: /a or /b/* holds 1 address\n"},
+		{"\"b\":[\"jo@example.com\",\"x\",\"al@example.com\"]", "emails: /a or /b/* holds 2 addresses\n"},
+		{"\"a\":\"Jo\"", "emails: /a or /b/* holds no address\n"},
+	};
+	struct definition *d = with_definition(BARE_DEFINITION "emails: [/a, /b/*]\n", NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",\"id\":1,%s}", cases[i].members);
+		struct webhook w = webhook_of(body, strlen(body));
+		struct buf b;
+
+		buf_init(&b, 4096);
+		reading_explain(d, &w, &b);
+		if (!strstr(b.data, cases[i].says) || strchr(b.data, '@'))
+			fail_msg("%s", b.data);
+		buf_done(&b);
+		webhook_done(&w);
+	}
+	definition_free(d);
+}
+
 static void transitions_have_names(void **state)
 {
 	enum transition t;
@@ -982,6 +1009,7 @@ int main(void)
 		cmocka_unit_test(what_a_lookup_took_serves_attributes_and_url),
 		cmocka_unit_test(a_customer_survives_being_stored),
 		cmocka_unit_test(explaining_shows_the_way_and_no_address),
+		cmocka_unit_test(explaining_counts_addresses),
 		cmocka_unit_test(transitions_have_names),
 	};
 
