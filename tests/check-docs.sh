@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every setting of the table stands in man/deskbridge.yaml.5 with its default, and in etc/deskbridge.yaml, set or as
-# "#key: value" with its default; and neither names one that is not in the table. Exits 1 where something is missing.
+# "#key: value" with its default; and neither names one that is not in the table. Every key of the language of definitions
+# and every body to paste stands in man/deskbridge-helpdesks.5. Exits 1 where something is missing.
 set -u
 source_dir=${TEST_SRCDIR:?run by make check}/..
 list=./tests/unit/list_settings
@@ -53,4 +54,35 @@ while read -r name rest; do
 	awk -F '\t' -v name="$name" '$1 == name { found = 1 } END { exit !found }' "$work/table" ||
 		offence "man/deskbridge.yaml.5 describes $name, which is no setting"
 done <"$work/man"
+
+# ---- the language of definitions ------------------------------------------------------------------------------------------
+
+page=$source_dir/man/deskbridge-helpdesks.5
+sed 's/\\-/-/g; s/\\&//g; s/\\(aq/'"'"'/g; s/\\(dq/"/g; s/\\e/\\/g' "$page" >"$work/page"
+
+# keys_of FILE TABLE: the words of a NULL-ended table of texts in the source.
+keys_of() {
+	sed -n "/$2\\[\\] = {/,/};/p" "$source_dir/src/helpdesk/$1" | grep -oE '"[a-z_]+"' | tr -d '"'
+}
+for table in definition_compile.c:definition_keys step.c:step_keys proof_hmac.c:hmac_keys; do
+	keys=$(keys_of "${table%:*}" "${table#*:}")
+	[ -n "$keys" ] || offence "no keys found in src/helpdesk/${table%:*} (${table#*:})"
+	for key in $keys; do
+		grep -qE "^\\.(B|BR|BI|TP) .*\\b$key\\b" "$work/page" || offence "man/deskbridge-helpdesks.5 does not describe $key (${table#*:})"
+	done
+done
+
+deskbridge=${DESKBRIDGE:-./deskbridge}
+for file in "$source_dir"/etc/helpdesks/*.yaml; do
+	name=$(basename "$file" .yaml)
+	grep -q '^paste:' "$file" || continue
+	for transition in opened reopened closed; do
+		DESKBRIDGE_PRESETS=$source_dir/etc/helpdesks "$deskbridge" presets "$name" --paste "$transition" >"$work/paste" || {
+			offence "deskbridge presets $name --paste $transition fails"
+			continue
+		}
+		awk 'NR == FNR { body = body $0 "\n"; next } { page = page $0 "\n" } END { exit index(page, body) == 0 }' \
+			"$work/paste" "$work/page" || offence "man/deskbridge-helpdesks.5 lacks what $name wants pasted for $transition"
+	done
+done
 exit $failed

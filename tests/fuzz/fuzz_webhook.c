@@ -293,7 +293,7 @@ static void check_split_once(const struct definition *d, const char *body, size_
 static void read_body(const struct definition *d, const struct pairs *headers, char *query, const struct section *s,
 		      const struct section *answers, size_t n)
 {
-	char *whole = mem_strn(s->text, s->len); /* exactly as long, so that reading past its end is seen */
+	char *whole = mem_dup(s->text, s->len); /* on its own, so that reading past its end is seen */
 	struct batch *b = NULL;
 	struct buf lines;
 	struct err e;
