@@ -2,6 +2,7 @@
 
     Sandbox   `deskbridge sandbox`: the stand-in for Klaviyo
     Gladly    a scripted stand-in for the helpdesk's customer API, inside the test's own process
+    Helpdesk  the same for any other helpdesk: paths and what they answer
     Daemon    `deskbridge -c FILE serve` with a configuration, credentials and a store in a directory of its own
     Stage     makes the three and takes them down again, in reverse order, whatever the test did
 
@@ -32,6 +33,8 @@ Rules that keep these tests quick and true:
 
 import base64
 import copy
+import hashlib
+import hmac
 import http.client
 import http.server
 import json
@@ -123,6 +126,114 @@ def addresses_in(text):
 
 def basic(user, password):
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+# ---- proofs, as the helpdesks make them: written down here once more, so that a test never proves a thing by itself
+
+SECRET = "s3cret-0123456789abcdef"
+HEX_SECRET = "00112233445566778899aabbccddeeff"
+
+
+def _hmac(algorithm, encoding, key, *parts):
+    message = b"".join(part if isinstance(part, bytes) else part.encode() for part in parts)
+    digest = hmac.new(key if isinstance(key, bytes) else key.encode(), message, algorithm).digest()
+    return digest.hex() if encoding == "hex" else base64.b64encode(digest).decode()
+
+
+def _chatwoot(body, secret, at, url):
+    stamp = str(int(at))
+    signature = _hmac("sha256", "hex", secret, stamp, ".", body)
+    return {"X-Chatwoot-Signature": "sha256=" + signature, "X-Chatwoot-Timestamp": stamp}
+
+
+def _crisp(body, secret, at, url):
+    stamp = str(int(at * 1000))
+    signature = _hmac("sha256", "hex", secret, "[", stamp, ";", body, "]")
+    return {"X-Crisp-Signature": signature, "X-Crisp-Request-Timestamp": stamp}
+
+
+def _dixa(body, secret, at, url):
+    stamp = str(int(at * 1000))
+    return {"X-DIXA-SIGNATURE": f"t={stamp},v1=" + _hmac("sha256", "hex", bytes.fromhex(secret), stamp, ".", body)}
+
+
+def _hubspot(body, secret, at, url):
+    stamp = str(int(at * 1000))
+    signature = _hmac("sha256", "base64", secret, "POST", url, body, stamp)
+    return {"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": stamp}
+
+
+def _trengo(body, secret, at, url):
+    stamp = str(int(at))
+    signature = _hmac("sha256", "hex", secret, stamp, ".", body)
+    return {"Trengo-Signature": f"{stamp};{signature}", "Content-Type": "application/x-www-form-urlencoded"}
+
+
+def _zendesk(body, secret, at, url):
+    stamp = iso(at)
+    signature = _hmac("sha256", "base64", secret, stamp, body)
+    return {"X-Zendesk-Webhook-Signature": signature, "X-Zendesk-Webhook-Signature-Timestamp": stamp}
+
+
+def _over_body(header, algorithm, encoding, prefix=""):
+    return lambda body, secret, at, url: {header: prefix + _hmac(algorithm, encoding, secret, body)}
+
+
+def _basic(body, secret, at, url):
+    return {"Authorization": basic(WEBHOOK_USER, secret)}
+
+
+PROOFS = {
+    "chatwoot": _chatwoot,
+    "crisp": _crisp,
+    "dixa": _dixa,
+    "freescout": _over_body("X-FreeScout-Signature", "sha1", "base64"),
+    "freshdesk": _basic,
+    "front": _over_body("X-Front-Signature", "sha1", "base64"),
+    "generic": lambda body, secret, at, url: {"Authorization": "Bearer " + secret},
+    "gladly": _basic,
+    "gorgias": lambda body, secret, at, url: {"X-Deskbridge-Secret": secret},
+    "helpscout": _over_body("X-HelpScout-Signature", "sha1", "base64"),
+    "hubspot": _hubspot,
+    "intercom": _over_body("X-Hub-Signature", "sha1", "hex", "sha1="),
+    "kustomer": _over_body("X-Kustomer-Webhook-Signature", "sha256", "hex"),
+    "missive": _over_body("X-Hook-Signature", "sha256", "hex", "sha256="),
+    "trengo": _trengo,
+    "zammad": _over_body("X-Hub-Signature", "sha1", "hex", "sha1="),
+    "zendesk": _zendesk,
+    "zendesktrigger": _zendesk,
+    "groove": None,  # the secret stands in the query, as `key`
+    "liveagent": None,
+}
+
+
+def secret_of(preset):
+    """A secret that the preset's proof can use."""
+    return HEX_SECRET if preset == "dixa" else SECRET
+
+
+def public_url(source):
+    """What a source's `public_url` is in these tests."""
+    return f"https://bridge.example.com/webhooks/{source}"
+
+
+def prove(preset, body, secret=None, at=None, url=None):
+    """(headers, query) that prove a body (text or bytes), by default with secret_of(preset), now, to public_url()."""
+    body = body.encode() if isinstance(body, str) else body
+    secret = secret or secret_of(preset)
+    if PROOFS[preset] is None:
+        return {}, "key=" + secret
+    return PROOFS[preset](body, secret, time.time() if at is None else at, url or public_url(preset)), ""
+
+
+def desk_source(preset, lookup_url=None, **more):
+    """The source of that preset, as prove() proves; its lookups go to lookup_url."""
+    secret = {"user": WEBHOOK_USER, "password": secret_of(preset)} if PROOFS[preset] is _basic else {
+        "secret": secret_of(preset)}
+    source = {"preset": preset, "authenticate": secret, "public_url": public_url(preset)}
+    if lookup_url:
+        source["lookup"] = {"base_url": lookup_url, "user": GLADLY_USER, "password": GLADLY_TOKEN, "token": GLADLY_TOKEN}
+    return deep_merge(source, more)
 
 
 class Response:
@@ -552,6 +663,19 @@ class Gladly:
             )
 
 
+class Helpdesk(Gladly):
+    """Any helpdesk's API, scripted: `answers` holds path (with its query) → what is answered with 200 as JSON, or (status,
+    headers, body). Every other path gets 404. The rest is as with Gladly; a request's "customer" is its path."""
+
+    def answer(self, path, authorization):
+        answer = self.answers.get(path, (404, {}, {"error": "not found"}))
+        return (path, *answer) if isinstance(answer, tuple) else (path, 200, {}, answer)
+
+    def addresses(self):
+        with self._lock:
+            return set(self._told)
+
+
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
@@ -815,6 +939,28 @@ class Daemon:
         self._addresses |= addresses_in(body if isinstance(body, str) else body.decode("utf-8", "replace"))
         return request(self.address, method, path, body, {**send, **(headers or {})})
 
+    def post_proven(self, preset, body, source=None, query="", headers=None, **proof):
+        """post() with prove(): a body as the helpdesk of that preset would send it. A dict or a list is sent as JSON."""
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+        proof_headers, proof_query = prove(preset, body, **proof)
+        query = "&".join(part for part in (query, proof_query) if part)
+        return self.post(source or preset, body, {**proof_headers, **(headers or {})}, auth=None, query=query)
+
+    def webhooks(self):
+        """The kept webhooks, the oldest first: id, source, state, transition, conversation, wait, reason."""
+        return self.api("/api/webhooks?limit=500").json()[::-1]
+
+    def wait_webhooks(self, n, timeout=None):
+        """Waits until n webhooks are kept and none of them is pending."""
+
+        def ended():
+            rows = self.webhooks()
+            return len(rows) >= n and not any(row["state"] == "pending" for row in rows)
+
+        wait_for(ended, timeout, f"{n} webhooks that came to their end")
+        return self.webhooks()
+
     def accepted(self, source, body, **kwargs):
         """post(), which must be answered `accepted`; returns the webhook's id."""
         answer = self.post(source, body, **kwargs)
@@ -850,6 +996,9 @@ class Stage:
 
     def gladly(self):
         return self._keep(Gladly())
+
+    def helpdesk(self):
+        return self._keep(Helpdesk())
 
     def daemon(self, *args, **kwargs):
         """Daemon(…); kept before it starts, so that one that does not come up is cleaned away too."""
