@@ -37,7 +37,7 @@ static void answer(struct stage *s, const char *customer, enum lookup_outcome ou
 		MUST(store_customer_save(s->store, "asked", customer, &a.found, s->work.now_ms, err));
 		customer_done(&a.found);
 	}
-	assert_true(lookups_answered(s->work.lookups, &a));
+	assert_string_equal(lookups_answered(s->work.lookups, &a), customer);
 	MUST(store_webhooks_release(s->store, "asked", STORE_WAIT_LOOKUP, customer, err));
 	MUST(store_commit(s->store, err));
 	lookups_commit(s->work.lookups, NULL);
@@ -279,6 +279,146 @@ static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void *
 	assert_int_equal(handed.asked_n, 1);
 }
 
+/* ---- lookups that ask about more than the customer -----------------------------------------------------------------
+ */
+
+/* A customer's address, and an agent's name that the events show. */
+#define NAMED                                                                                                          \
+	"  asked: {definition: {" STAGE_DESK                                                                           \
+	", attributes: {Agent: \"{agent}\"}, lookup: [{url: \"{base_url}/{/p}\", "                                     \
+	"authenticate: basic, emails: /mail, optional: true}, {url: \"{base_url}/agents/{/a}\", authenticate: basic, " \
+	"take: {agent: /name}, optional: true}]}, lookup: {base_url: \"http://127.0.0.1:9\", user: u, password: "      \
+	"secret}}\n"
+
+static void use_named(struct stage *s)
+{
+	generation_unref(s->generation);
+	s->generation = stage_configure(s, STAGE_KLAVIYO "sources:\n" NAMED);
+	s->work.config = s->generation->config;
+	lookups_window(s->work.lookups, "asked", 4);
+}
+
+static int64_t put_named(struct stage *s, const char *kind, const char *conversation, const char *members, int64_t at)
+{
+	CLEANUP(mem_freep)
+	char *body = mem_fmt("{\"s\":\"%s\",\"c\":\"%s\",\"t\":%lld%s}", kind, conversation, (long long)at, members);
+
+	return PUT(s, .source = "asked", .body = body);
+}
+
+/* As turn_back.c does, which knows of the customer from lookups alone. */
+static void answer_to(struct stage *s, const char *key, enum lookup_outcome outcome)
+{
+	struct lookup_answer a = {
+		.source = (char *)"asked", .key = (char *)key, .outcome = outcome, .retry_after_ms = -1};
+
+	MUST(store_begin(s->store, err));
+	if (outcome == LOOKUP_FOUND) {
+		addresses_add(&a.found.addresses, "jo@example.com", true);
+		pairs_add(&a.found.taken, "agent", "Ann");
+		MUST(store_customer_save(s->store, "asked", key, &a.found, s->work.now_ms, err));
+		customer_done(&a.found);
+	}
+	MUST(store_webhooks_release(s->store, "asked", STORE_WAIT_LOOKUP, lookups_answered(s->work.lookups, &a), err));
+	MUST(store_commit(s->store, err));
+	lookups_commit(s->work.lookups, NULL);
+	pass_all(s, s->work.now_ms);
+}
+
+static void an_answer_about_one_agent_says_nothing_of_another(void **state)
+{
+	struct stage *s = *state;
+	int64_t first, second, third;
+
+	use_named(s);
+	first = put_named(s, "open", "1", ",\"p\":\"p1\",\"a\":1", NOW);
+	second = put_named(s, "open", "2", ",\"p\":\"p1\",\"a\":2", NOW);
+	third = put_named(s, "open", "3", ",\"p\":\"p1\",\"a\":1", NOW);
+	pass_all(s, NOW);
+	assert_waits(s, first, STORE_WAIT_LOOKUP);
+	assert_waits(s, second, STORE_WAIT_BEHIND);
+	assert_int_equal(handed.asked_n, 1);
+	answer_to(s, handed.asked[0], LOOKUP_FOUND);
+	assert_done(s, first, "events");
+	assert_waits(s, second, STORE_WAIT_LOOKUP);
+	assert_waits(s, third, STORE_WAIT_BEHIND);
+	assert_int_equal(handed.asked_n, 2);
+	assert_string_not_equal(handed.asked[0], handed.asked[1]);
+	answer_to(s, handed.asked[1], LOOKUP_FOUND);
+	assert_done(s, second, "events");
+	assert_done(s, third, "events"); /* its answer is there: the first one's */
+	assert_int_equal(handed.asked_n, 2);
+}
+
+static void who_waits_for_an_answer_that_is_no_customers_is_found_again(void **state)
+{
+	struct stage *s = *state;
+	int64_t first, second, other;
+
+	use_named(s);
+	first = put_named(s, "open", "1", ",\"a\":1", NOW);
+	pass_all(s, NOW);
+	second = put_named(s, "open", "2", ",\"a\":1", NOW);
+	other = put_named(s, "open", "3", ",\"a\":2", NOW);
+	pass_all(s, NOW);
+	assert_waits(s, second, STORE_WAIT_LOOKUP);
+	assert_int_equal(handed.asked_n, 2);
+	answer_to(s, handed.asked[0], LOOKUP_FOUND);
+	assert_done(s, first, "events");
+	assert_done(s, second, "events");
+	assert_waits(s, other, STORE_WAIT_LOOKUP);
+	assert_int_equal(handed.asked_n, 2);
+}
+
+static void one_question_a_customer_whatever_it_asks(void **state)
+{
+	struct stage *s = *state;
+	struct lookups *l = s->work.lookups;
+	struct webhook asks = {.id = 1, .source = (char *)"asked", .customer = (char *)"p1"};
+	struct webhook same = {.id = 2, .source = (char *)"asked", .customer = (char *)"p1"};
+	struct webhook other = {.id = 3, .source = (char *)"asked", .customer = (char *)"p2"};
+	struct webhook none = {.id = 4, .source = (char *)"asked"};
+	struct lookup_answer a = {.source = (char *)"asked", .key = (char *)"p1#1", .outcome = LOOKUP_GONE};
+
+	lookups_window(l, "asked", 4);
+	lookups_ask(l, "p1#1", &asks);
+	assert_true(lookups_join(l, "p1#2", &same));
+	assert_false(lookups_join(l, "p2#1", &other));
+	assert_false(lookups_join(l, "#1", &none));
+	assert_string_equal(lookups_answered(l, &a), "p1");
+	lookups_commit(l, NULL);
+	/* One that was first read as another customer's waits too: then nobody is passed over. */
+	lookups_ask(l, "p1#1", &asks);
+	assert_true(lookups_join(l, "p1#1", &other));
+	assert_null(lookups_answered(l, &a));
+}
+
+static void a_closing_that_needs_no_address_asks_for_names_but_waits_for_nothing_else(void **state)
+{
+	static const enum lookup_outcome failures[] = {LOOKUP_GONE, LOOKUP_RETRY, LOOKUP_PARKED, LOOKUP_REFUSED};
+	struct stage *s = *state;
+	int64_t closed;
+
+	use_named(s);
+	put_named(s, "open", "1", ",\"p\":\"p1\",\"e\":\"jo@example.com\"", NOW);
+	pass_all(s, NOW);
+	for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
+		closed = put_named(s, "closed", "1", ",\"p\":\"p1\",\"a\":7", NOW + 2 * (int64_t)i + 1);
+		pass_all(s, NOW);
+		assert_waits(s, closed, STORE_WAIT_LOOKUP);
+		answer_to(s, handed.asked[handed.asked_n - 1], failures[i]);
+		assert_done(s, closed, "events");
+		put_named(s, "reopened", "1", ",\"p\":\"p1\",\"e\":\"jo@example.com\"", NOW + 2 * (int64_t)i + 2);
+		pass_all(s, NOW);
+	}
+	assert_int_equal(handed.asked_n, 4);
+	lookups_window(s->work.lookups, "asked", 0);
+	closed = put_named(s, "closed", "1", ",\"p\":\"p1\",\"a\":7", NOW + 20);
+	pass_all(s, NOW);
+	assert_done(s, closed, "events");
+	assert_int_equal(handed.asked_n, 4);
+}
+
 /* A dead letter of a webhook that did not read stands in no conversation; once it reads, others wait for it. */
 static void one_that_reads_by_now_keeps_its_place_in_the_order(void **state)
 {
@@ -468,6 +608,10 @@ int main(void)
 		STAGED(a_parked_answer_is_waited_out_without_being_counted_as_a_failure),
 		STAGED(without_a_customer_there_is_nobody_to_ask),
 		STAGED(a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer),
+		STAGED(an_answer_about_one_agent_says_nothing_of_another),
+		STAGED(who_waits_for_an_answer_that_is_no_customers_is_found_again),
+		STAGED(one_question_a_customer_whatever_it_asks),
+		STAGED(a_closing_that_needs_no_address_asks_for_names_but_waits_for_nothing_else),
 		STAGED(one_that_reads_by_now_keeps_its_place_in_the_order),
 		STAGED(an_opening_is_held_until_it_has_lasted),
 		STAGED(an_opposite_within_the_time_ends_both_where_the_state_says_so_already),
