@@ -45,14 +45,11 @@ static struct definition *compile(const char *file, struct node **ret_tree)
 	return d;
 }
 
-/* The body to paste for that transition (NULL: the one for all) on standard output. */
-static int print_paste(const char *name, const struct definition *d, const char *word)
+/* The body to paste for that transition (NONE: the one for all) on standard output. */
+static int print_paste(const char *name, const struct definition *d, enum transition wanted)
 {
-	enum transition wanted = TRANSITION_NONE;
 	const char *text = NULL;
 
-	if (word && (transition_parse(word, &wanted) < 0 || wanted == TRANSITION_NONE || wanted == TRANSITION_EXPIRED))
-		return command_usage_error(&command_presets, "%s: expected opened, reopened or closed", word);
 	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++) {
 		const char *one = wanted == TRANSITION_NONE || wanted == t ? definition_paste(d, t) : NULL;
 
@@ -65,7 +62,8 @@ static int print_paste(const char *name, const struct definition *d, const char 
 	}
 	if (!text) {
 		fprintf(stderr, "deskbridge presets: %s has no body to paste%s%s: its webhooks have one of their own\n",
-			name, word ? " for " : "", word ? word : "");
+			name, wanted == TRANSITION_NONE ? "" : " for ",
+			wanted == TRANSITION_NONE ? "" : transition_name(wanted));
 		return COMMAND_FAILED;
 	}
 	fputs(text, stdout);
@@ -81,16 +79,21 @@ static int print_list(const char *config_file)
 	return COMMAND_GOOD;
 }
 
-/* What cannot be, told before anything is read. */
-static int check_words(size_t n, bool config, bool paste, const char *second)
+/* What cannot be, told before anything is read. *ret: the second word. */
+static int check_words(const char *const *words, size_t n, bool config, bool paste, enum transition *ret)
 {
+	*ret = TRANSITION_NONE;
 	if (n == 0 && (config || paste))
 		return command_usage_error(&command_presets, "%s needs the NAME of a preset",
 					   config ? "--config" : "--paste");
 	if (config && paste)
-		return command_usage_error(&command_presets, "one of --config and --paste");
-	if (n == 2 && !paste)
-		return command_usage_error(&command_presets, "\"%s\" is one word too many", second);
+		return command_usage_error(&command_presets, "--config and --paste: one of them");
+	if (n < 2)
+		return OPTIONS_GO;
+	if (!paste)
+		return command_usage_error(&command_presets, "\"%s\" is one word too many", words[1]);
+	if (transition_parse(words[1], ret) < 0 || *ret == TRANSITION_NONE || *ret == TRANSITION_EXPIRED)
+		return command_usage_error(&command_presets, "%s: expected opened, reopened or closed", words[1]);
 	return OPTIONS_GO;
 }
 
@@ -102,13 +105,14 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	struct err error = {0};
 	const char *words[2];
 	bool config = false, paste = false;
+	enum transition transition;
 	size_t n;
 	const struct option_spec specs[] = {
 		{"--config", OPTION_FLAG, &config}, {"--paste", OPTION_FLAG, &paste}, {NULL, OPTION_FLAG, NULL}};
 
 	int end = options_parse(&command_presets, specs, argc, argv, words, 2, &n);
 	if (end == OPTIONS_GO)
-		end = check_words(n, config, paste, n == 2 ? words[1] : "");
+		end = check_words(words, n, config, paste, &transition);
 	if (end != OPTIONS_GO)
 		return end;
 	if (n == 0)
@@ -126,7 +130,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return COMMAND_FAILED;
 	end = COMMAND_GOOD;
 	if (paste)
-		end = print_paste(words[0], d, n == 2 ? words[1] : NULL);
+		end = print_paste(words[0], d, transition);
 	else
 		preset_config_print(words[0], tree, d);
 	definition_free(d);

@@ -11,7 +11,7 @@ OPTIONS = {
     "check": {"--key"},
     "explain": {"--header", "--query", "--customer"},
     "sample": {"--email", "--conversation", "--customer", "--url", "--post", "--yes"},
-    "presets": {"--config"},
+    "presets": {"--config", "--paste"},
     "status": {"--json", "--admin"},
     "queue": {"--state", "--limit", "--json", "--admin"},
 }
@@ -84,7 +84,12 @@ def test_a_configuration_with_an_error_is_78_and_told(stage, command):
         (["sample", "gladly", "opened", "--post=yes"], "--post takes no value"),
         (["sample", "gladly", "opened", "--e-mail", "x"], "did you mean --email?"),
         (["presets", "--config"], "--config needs the NAME of a preset"),
+        (["presets", "--paste"], "--paste needs the NAME of a preset"),
         (["presets", "a", "b"], "one word too many"),
+        (["presets", "a", "b", "--config"], "one word too many"),
+        (["presets", "a", "b", "c", "--paste"], "one word too many"),
+        (["presets", "a", "--paste", "--config"], "--config and --paste: one of them"),
+        (["presets", "a", "--paste", "open"], "open: expected opened, reopened or closed"),
         (["queue"], "expected: list"),
         (["queue", "lst"], "expected: list"),
         (["queue", "list", "--state", "undead"], "--state undead: expected ready, delivered or dead"),
@@ -131,9 +136,10 @@ def test_an_output_that_cannot_be_written_is_a_failure(daemon, words):
 
 def test_presets_are_listed_with_what_they_rest_on():
     lines = run("presets").stdout.splitlines()
-    assert lines[0].split() == ["NAME", "HELPDESK", "VERIFIED", "FILE"]
+    assert lines[0].split() == ["NAME", "HELPDESK", "PROOF", "VERIFIED", "FILE"]
     rows = {line.split()[0]: line for line in lines[1:]}
-    assert "Gladly" in rows["gladly"] and "documentation" in rows["gladly"] and PRESETS in rows["gladly"]
+    assert "Gladly" in rows["gladly"] and "basic" in rows["gladly"] and "hmac" in rows["zendesk"]
+    assert "documentation" in rows["gladly"] and PRESETS in rows["gladly"]
     assert list(rows) == sorted(rows)
 
 
@@ -203,7 +209,7 @@ def test_the_configuration_of_a_preset_is_yaml(stage):
     made = yaml.safe_load(run("presets", "gladly", "--config").stdout)
     assert set(made) == {"version", "klaviyo", "sources"}
     assert made["klaviyo"] == {"api_key": {"credential": "klaviyo-api-key"}}
-    assert set(made["sources"]["gladly"]) == {"preset", "authenticate", "lookup"}
+    assert set(made["sources"]["gladly"]) == {"preset", "authenticate", "with", "lookup"}
 
 
 def test_the_configuration_tells_where_secrets_go_and_what_to_click():

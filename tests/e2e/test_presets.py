@@ -1,0 +1,220 @@
+"""Every shipped definition: whole, honest, and ready to be used as `presets NAME --config` prints it."""
+
+import json
+import re
+import shlex
+
+import pytest
+
+from harness import KEY, PRESETS, run, wait_for
+
+yaml = pytest.importorskip("yaml")
+
+
+def load(text):
+    """YAML as deskbridge reads it: all is text."""
+    return yaml.load(text, Loader=yaml.BaseLoader)
+
+
+NAMES = [line.split()[0] for line in run("presets").stdout.splitlines()[1:]]
+TREES = {name: load(run("presets", name).stdout) for name in NAMES}
+TRANSITIONS = ("opened", "reopened", "closed")
+SECRET = "00112233445566778899aabbccddeeff"  # hexadecimal, base64 and text
+PASTED = [name for name in NAMES if "paste" in TREES[name]]
+every = pytest.mark.parametrize("name", NAMES)
+
+
+def says(name):
+    """The transitions that a definition has a matcher for."""
+    return [transition for transition in TRANSITIONS if transition in TREES[name]]
+
+
+def configured(stage, name):
+    """A daemon that is not started, with what --config printed and the secrets that it asks for."""
+    daemon = stage.daemon(start=False)
+    text = daemon.command("presets", name, "--config").stdout
+    for file in (daemon.dir / "credentials").iterdir():
+        file.unlink()
+    for credential in re.findall(r"^#   credentials/(\S+)$", text, re.M):
+        daemon.credential(credential, KEY if credential == "klaviyo-api-key" else SECRET)
+    daemon.write(text)
+    return daemon, text
+
+
+# ---- the definitions
+
+
+def test_there_are_eighteen_helpdesks_and_a_generic_one():
+    assert len(NAMES) >= 19 and "generic" in NAMES
+    assert {"gladly", "zendesk", "intercom", "gorgias", "helpscout", "freshdesk", "front"} <= set(NAMES)
+
+
+@every
+def test_a_definition_is_whole(name):
+    tree = TREES[name]
+    assert tree["label"] and re.match("https://" if name != "generic" else "man:", tree["documentation"])
+    assert tree["verified"] in ("live", "documentation", "no"), "said, not left out"
+    assert "YOUR-HOST" in tree["setup"] and f"/webhooks/{name}" in tree["setup"]
+    for transition in says(name):
+        assert transition in tree["samples"], "`sample` has something to send"
+    if tree["verified"] == "no":
+        assert tree.get("unconfirmed"), "what it is that nobody confirms"
+    for step in tree.get("lookup", []):
+        assert step["sample"], "what the answer looks like"
+        json.loads(step["sample"])
+
+
+@every
+def test_samples_are_of_nobody(name):
+    with open(f"{PRESETS}/{name}.yaml", encoding="utf-8") as file:
+        text = file.read()
+    for domain in re.findall(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)", text.partition("\nsamples:")[2]):
+        assert re.search(r"(^|\.)example(\.com|\.org|\.net)?$", domain.lower()), domain
+
+
+@pytest.mark.parametrize("name", PASTED)
+def test_a_body_to_paste_holds_no_free_text_and_is_json(name):
+    for text in {run("presets", name, "--paste", transition).stdout for transition in says(name)}:
+        assert text.endswith("\n")
+        assert not re.search(r"subject|title|description|comment|[^_]name\b", text, re.I), text
+        plain = re.sub(r"\{%.*?%\}", "", re.sub(r"\{\{.*?\}\}|#\{.*?\}|\{\$.*?\}", "x", text))
+        json.loads(plain)
+
+
+def test_a_body_to_paste_is_for_those_that_post_what_they_are_told():
+    assert {"zendesktrigger", "freshdesk", "liveagent", "gorgias", "generic"} <= set(PASTED)
+
+
+def test_what_has_no_body_to_paste_is_1():
+    for words in ([], ["closed"]):
+        ended = run("presets", "gladly", "--paste", *words)
+        assert ended.returncode == 1 and ended.stdout == "" and "no body to paste" in ended.stderr
+
+
+def test_a_body_for_each_transition_is_asked_for_by_name(stage):
+    daemon = stage.daemon(start=False)
+    (daemon.dir / "helpdesks").mkdir()
+    head = "label: M\nauthenticate: {method: none}\nopened: {/t: o}\nclosed: {/t: c}\nconversation: /id\n"
+    (daemon.dir / "helpdesks" / "one.yaml").write_text(head + "paste: '{\"one\": 1}'\n")
+    (daemon.dir / "helpdesks" / "two.yaml").write_text(head + "paste: {opened: '{\"o\": 1}', closed: '{\"c\": 1}'}\n")
+    for words in ([], ["opened"], ["closed"]):
+        assert daemon.command("presets", "one", "--paste", *words).stdout == '{"one": 1}\n'
+    assert daemon.command("presets", "two", "--paste", "closed").stdout == '{"c": 1}\n'
+    ended = daemon.command("presets", "two", "--paste")
+    assert ended.returncode == 2 and "a body for each transition" in ended.stderr and ended.stdout == ""
+    ended = daemon.command("presets", "two", "--paste", "reopened")
+    assert ended.returncode == 1 and "no body to paste for reopened" in ended.stderr
+    shown = daemon.command("presets", "two", "--config").stdout
+    assert "its rule for opened" in shown and "its rule for closed" in shown and '#   {"c": 1}' in shown
+
+
+# ---- what --config prints
+
+
+@every
+def test_the_configuration_passes_check_once_its_secrets_exist(stage, name):
+    daemon, _ = configured(stage, name)
+    checked = daemon.command("check")
+    assert checked.returncode == 0, checked.stderr
+    assert f"source {name}: POST /webhooks/{name}, proof {TREES[name]['authenticate']['method']}" in checked.stdout
+    doubts = [line for line in checked.stderr.splitlines() if "warning: " in line]
+    assert len(doubts) == (TREES[name]["verified"] == "no") + ("unconfirmed" in TREES[name])
+    assert all(f"preset: warning: {name}: " in line for line in doubts)
+    if "unconfirmed" in TREES[name]:
+        assert " ".join(TREES[name]["unconfirmed"].split()) in checked.stderr
+
+
+@every
+def test_the_configuration_shows_all_that_the_helpdesk_needs(stage, name):
+    daemon, text = configured(stage, name)
+    tree, source = TREES[name], load(text)["sources"][name]
+    for line in (tree["setup"] + tree.get("unconfirmed", "")).splitlines():
+        assert line.rstrip() in text
+    assert tree["documentation"] in text and f"https://YOUR-HOST/webhooks/{name}" in text
+    assert ("public_url" in source) == ("{url}" in str(tree["authenticate"].get("signed")))
+    assert set(source.get("with", {})) == set(tree.get("parameters", {}))
+    needed = any(step.get("optional") != "true" for step in tree.get("lookup", []))
+    assert ("lookup" in source) == needed
+    if needed:
+        assert ("base_url" in source["lookup"]) == ("base_url" not in tree)
+    asked = "query:transition" in json.dumps({transition: tree[transition] for transition in says(name)})
+    assert ("transition=closed\n" in text.partition("# In the helpdesk")[0]) == asked
+    for transition in says(name) if name in PASTED else []:
+        for line in run("presets", name, "--paste", transition).stdout.splitlines():
+            assert f"#   {line}" in text
+
+
+def test_parameters_are_shown_with_what_can_be_chosen(stage):
+    daemon = stage.daemon(start=False)
+    (daemon.dir / "helpdesks").mkdir()
+    (daemon.dir / "helpdesks" / "mini.yaml").write_text(
+        "label: M\nauthenticate: {method: header, name: X-T}\nopened: {/t: o}\nclosed: {/t: c}\nconversation: /id\n"
+        "emails: /mail\nparameters:\n  region: {us: {api: a}, eu: {api: b}, au: {api: c}}\n  names: ['off', 'on']\n"
+        "  tenant:\n  size: 'a \"b\"'\n"
+        "lookup: [{url: '{base_url}/{/id}', authenticate: {method: basic, suffix: /token}, optional: true, emails: /e}]\n"
+    )
+    text = daemon.command("presets", "mini", "--config").stdout
+    assert '      region: "us"   # or eu, au\n      names: "off"   # or on\n      tenant: "YOUR-TENANT"\n' in text
+    assert load(text)["sources"]["mini"]["with"]["size"] == 'a "b"'
+    assert "    # Can be left out" in text and "    #   user: YOU@example.com\n" in text
+    daemon.credential("mini-webhook", SECRET)
+    daemon.write(text)
+    checked = daemon.command("check")
+    assert checked.returncode == 0, checked.stderr
+
+
+# ---- what sample makes
+
+
+
+
+def test_every_sample_is_proven_and_accepted(stage, sandbox):
+    """One daemon for all: each transition of each desk, from `sample --post`."""
+    sources, credentials = {}, set()
+    for name in NAMES:
+        text = run("presets", name, "--config").stdout
+        sources[name] = load(text)["sources"][name]
+        credentials |= set(re.findall(r"^#   credentials/(\S+)$", text, re.M)) - {"klaviyo-api-key"}
+        if "lookup" in sources[name]:
+            sources[name]["lookup"]["base_url"] = "http://127.0.0.1:9"  # nobody: what is accepted is committed first
+    daemon = stage.daemon(sandbox, config={"sources": {"gladly": None, **sources}}, start=False)
+    for credential in credentials:
+        daemon.credential(credential, SECRET)
+    daemon.start()
+    for name in NAMES:
+        for transition in TRANSITIONS:
+            words = ["sample", name, transition, "--conversation", "4711", "--url", f"http://{daemon.address}"]
+            ended = daemon.command(*words, "--post")
+            if transition not in TREES[name]["samples"]:
+                assert ended.returncode == 1 and "no sample for" in ended.stderr
+                continue
+            assert ended.returncode == 0 and '"accepted"' in ended.stdout, (name, transition, ended.stdout, ended.stderr)
+    wait_for(lambda: daemon.metric("deskbridge_webhooks_total", result="accepted") >= 2 * len(NAMES))
+    assert daemon.metric("deskbridge_webhooks_total", result="unauthorized") == 0
+
+
+@every
+def test_the_email_takes_its_place_or_it_is_told_why_not(stage, name):
+    daemon, _ = configured(stage, name)
+    for transition in TRANSITIONS:
+        if transition not in TREES[name]["samples"]:
+            continue
+        shown = daemon.command("sample", name, transition, "--email", "somebody.else@example.org")
+        assert shown.returncode == 0, shown.stderr
+        command = shlex.split(shown.stdout)
+        body = command[command.index("--data-binary") + 1]
+        there = "somebody.else@example.org" in body or "somebody.else%40example.org" in body
+        assert there != ("hold no address, so --email has no place" in shown.stderr), (transition, shown.stderr)
+
+
+@every
+def test_the_printed_command_says_what_kind_of_body_it_sends(stage, name):
+    daemon, _ = configured(stage, name)
+    command = shlex.split(daemon.command("sample", name, "opened").stdout)
+    headers = [command[i + 1] for i, word in enumerate(command) if word == "-H"]
+    body = command[command.index("--data-binary") + 1]
+    form = "form" in str(TREES[name].get("body", "json")) and not body.startswith("{")
+    kind = "application/x-www-form-urlencoded" if form else "application/json"
+    assert [h for h in headers if h.lower().startswith("content-type:")] == [f"Content-Type: {kind}"]
+    assert "\n" not in body
+    assert len({h.partition(":")[0].lower() for h in headers}) == len(headers), "no header twice"
