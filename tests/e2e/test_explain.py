@@ -9,7 +9,19 @@ import time
 
 import pytest
 
-from harness import PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook
+from harness import (
+    PRESETS,
+    PROGRAM,
+    TIMEOUT,
+    WEBHOOK_PASSWORD,
+    WEBHOOK_USER,
+    basic,
+    desk_source,
+    gladly_webhook,
+    iso,
+    prove,
+    secret_of,
+)
 
 PROFILE = {
     "id": "cust-1",
@@ -426,6 +438,196 @@ def test_the_presets_own_samples_are_explained(desk, tmp_path):
     for transition, body in definition["samples"].items():
         shown = Explained(desk.command("explain", "gladly", "--customer", tmp_path / "customer", input=body))
         assert f"{transition}: yes" in shown.section("Reading") and len(shown.events) == 2
+
+
+# ---- other desks: signatures, several items, forms, challenges, several steps
+
+
+@pytest.fixture
+def other(desk, tmp_path):
+    """other(preset, body, customers=[…], proof={…}, with_={…}): explains a body of that preset, proven as proof says."""
+
+    def run(preset, body, *words, customers=(), proof=None, **source):
+        desk.configure({"sources": {preset: desk_source(preset, "https://api.example.com", **source)}})
+        body = body if isinstance(body, str) else json.dumps(body)
+        (tmp_path / "body").write_text(body)
+        words = list(words)
+        if proof is not None:
+            words += [word for header in prove(preset, body, **proof)[0].items() for word in ("--header", ": ".join(header))]
+        for i, customer in enumerate(customers):
+            (tmp_path / f"answer-{i}").write_text(json.dumps(customer))
+            words += ["--customer", str(tmp_path / f"answer-{i}")]
+        shown = Explained(desk.command("explain", preset, tmp_path / "body", *words))
+        assert shown.returncode == 0 and shown.stderr == "" and secret_of(preset) not in shown.text
+        return shown
+
+    return run
+
+
+TICKET = {
+    "id": "ev-1",
+    "type": "zen:event-type:ticket.created",
+    "detail": {"id": "51", "requester_id": "84", "assignee_id": "85", "group_id": "86", "status": "NEW"},
+}
+
+
+def ticket(at=None):
+    return {**TICKET, "time": iso(at)}
+
+
+USER = {"user": {"id": 84, "email": "jo@example.com"}}
+
+
+def test_a_signature_is_checked_over_the_body_as_it_stands_in_the_file(other):
+    assert other("zendesk", ticket(), proof={}).section("Proof: hmac") == "  good\n"
+    assert "wrong" in other("zendesk", ticket(), proof={"secret": "another"}).section("Proof: hmac")
+    url = {"url": "https://bridge.example.com/webhooks/other"}
+    item = [{"subscriptionType": "conversation.creation", "objectId": 1, "occurredAt": int(time.time() * 1000)}]
+    assert other("hubspot", item, proof={}).section("Proof: hmac") == "  good\n"
+    assert "wrong" in other("hubspot", item, proof=url).section("Proof: hmac")
+
+
+def test_half_a_signature_is_missing_and_none_is_not_checked(other):
+    headers, _ = prove("zendesk", json.dumps(ticket(0)))
+    header = "X-Zendesk-Webhook-Signature: " + headers["X-Zendesk-Webhook-Signature"]
+    for words in ([], ["--header", header]):
+        proof = other("zendesk", ticket(0), *words).section("Proof: hmac")
+        assert "not shown here" in proof and "for each header that came" in proof
+
+
+def test_of_a_stale_signature_both_times_are_told(other):
+    at = time.time() - 7200
+    shown = other("zendesk", ticket(at), proof={"at": at}, customers=[USER])
+    proof = shown.section("Proof: hmac")
+    assert "stale" in proof and "401" in proof and "5 min" in proof
+    assert iso(at)[:19] + "Z" in proof
+    told = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", proof)
+    assert len(told) == 2 and told[0] < told[1]
+    assert shown.emails == ["jo@example.com"]  # the way is shown all the same
+
+
+def test_steps_are_asked_in_their_order_and_those_passed_over_are_told(other):
+    shown = other("zendesk", ticket(), customers=[USER])
+    lookup = shown.section("Lookup")
+    assert lookup.count("GET ") == 1 and lookup.count("its `when` does not hold") == 2
+    assert "step 2 of 3 is passed over" in lookup and "step 3 of 3 is passed over" in lookup
+    answers = [USER, {"user": {"name": "Kim Aldis"}}, {"group": {"name": "Orders"}}]
+    shown = other("zendesk", ticket(), customers=answers, **{"with": {"names": "on"}})
+    lookup = shown.section("Lookup")
+    said = [lookup.index(words) for words in ("users/84", "users/85", "groups/86", "found jo@", "took agent: Kim Aldis")]
+    assert said == sorted(said) and "passed over" not in lookup
+    assert shown.events[0]["properties"]["Agent"] == "Kim Aldis" and shown.events[0]["properties"]["Team"] == "Orders"
+
+
+def test_an_optional_question_without_an_answer_stops_nothing(other):
+    names = {"with": {"names": "on"}}
+    shown = other("zendesk", ticket(), customers=[USER], **names)
+    assert shown.section("Lookup").count("optional; its answer can be given with --customer FILE") == 2
+    assert shown.emails == ["jo@example.com"] and "Agent" not in shown.events[0]["properties"]
+    shown = other("zendesk", ticket(), customers=[USER, "no object"], **names)
+    assert "Not used" not in shown.text and shown.emails == ["jo@example.com"]
+    without = ticket()
+    del without["detail"]["assignee_id"]
+    lookup = other("zendesk", without, customers=[USER, {"group": {"name": "Orders"}}], **names).section("Lookup")
+    assert "step 2 of 3 is passed over: a part of its URL is missing" in lookup and "took team: Orders" in lookup
+
+
+def test_each_item_of_a_request_is_explained_with_the_answers_in_turn(other):
+    at = int(time.time() * 1000)
+    items = [
+        {"subscriptionType": "conversation.creation", "objectId": 6, "portalId": 7, "eventId": 1, "occurredAt": at},
+        {"subscriptionType": "conversation.newMessage", "objectId": 6, "eventId": 2, "occurredAt": at},
+        {"subscriptionType": "ticket.creation", "objectId": 9, "portalId": 7, "eventId": 3, "occurredAt": at},
+        {"subscriptionType": "ticket.creation", "eventId": 4, "occurredAt": at},
+    ]
+    customers = [
+        {"id": "6", "associatedContactId": "88"},
+        {"properties": {"email": "jo@example.com"}},
+        {"id": "9", "associations": {"contacts": {"results": [{"id": "89"}]}}},
+        {"properties": {"email": "kim@example.com"}},
+    ]
+    shown = other("hubspot", items, customers=customers, proof={})
+    parts = re.split(r"^Item (\d) of 4$", shown.text, flags=re.M)[1:]
+    assert parts[::2] == ["1", "2", "3", "4"]
+    first, second, third, fourth = (Explained(Part(text)) for text in parts[1::2])
+    assert first.emails == ["jo@example.com"] and "opened: yes" in first.section("Reading")
+    assert second.result.startswith("ignored") and second.events == []
+    assert third.emails == ["kim@example.com"] and "crm/v3/objects/tickets/9" in third.section("Lookup")
+    assert "dead letter" in fourth.result and "no conversation" in fourth.result
+    assert "Not used" not in shown.text and shown.text.count("Proof: ") == 1
+
+
+class Part:
+    """A part of what one run said, for Explained."""
+
+    def __init__(self, text):
+        self.returncode, self.stdout, self.stderr = 0, text, ""
+
+
+def test_a_list_of_one_is_told_as_one_an_empty_one_and_none_as_such(other):
+    item = {"subscriptionType": "conversation.creation", "objectId": 6, "occurredAt": int(time.time() * 1000)}
+    assert "Item " not in other("hubspot", [item]).text
+    assert other("hubspot", []).result.startswith("ignored")
+    assert "dead letter" in other("hubspot", item).result
+
+
+def test_a_form_is_read_as_one(other):
+    shown = other("trengo", "ticket_id=12", "--query", "transition=closed",
+                  customers=[{"contact": {"email": "jo@example.com"}, "channel": {"type": "EMAIL"}}])
+    assert "closed: yes" in shown.section("Reading") and "https://api.example.com/api/v2/tickets/12" in shown.section("Lookup")
+    assert shown.emails == ["jo@example.com"] and shown.events[0]["properties"]["Channel"] == "EMAIL"
+    wrong = other("trengo", {"ticket_id": 12}, "--query", "transition=closed")
+    assert "dead letter" in wrong.result and "form" in wrong.result
+
+
+CLOSING = {
+    "id": "evt_1",
+    "type": "archive",
+    "emitted_at": 0,
+    "conversation": {"id": "cnv_1", "recipient": {"handle": "jo@example.com"}},
+}
+
+
+def test_a_challenge_is_told_where_it_is_what_is_answered(other):
+    challenge = ["--header", "X-Front-Challenge: abc"]
+    closing = {**CLOSING, "emitted_at": time.time()}
+    echoed = "the helpdesk sets its webhook up; answered with 200 and the value of X-Front-Challenge"
+    for body, proof in (({"type": "sync"}, None), ({"type": "sync"}, {}), ("", None), (closing, None)):
+        assert other("front", body, *challenge, proof=proof).result.startswith(echoed)
+    assert other("front", closing, *challenge, proof={}).emails == ["jo@example.com"]
+    assert other("front", closing, "--header", "X-Front-Challenge: é", proof=None).emails == ["jo@example.com"]
+
+
+# ---- other helpdesks' own examples
+
+
+def test_the_present_form_of_intercoms_conversation_is_explained_with_its_contact(other):
+    folder = samples()
+    conversation = json.loads((folder / "intercom-conversation.json").read_text())
+    contact = json.loads((folder / "intercom-customer.json").read_text())
+    body = {"type": "notification_event", "topic": "conversation.admin.closed", "id": "n1", "created_at": int(time.time())}
+    shown = other("intercom", {**body, "data": {"item": conversation}}, customers=[contact], proof={})
+    assert shown.section("Proof: hmac") == "  good\n"
+    assert shown.emails == [contact["email"].lower()] and shown.result == "events"
+    assert shown.events[0]["properties"]["Conversation ID"] == str(conversation["id"])
+
+
+def test_zendesks_and_hubspots_own_answers_are_read(other):
+    folder = samples()
+    created = json.loads((folder / "zendesk-event-created.json").read_text())
+    user = json.loads((folder / "zendesk-customer.json").read_text())
+    assert other("zendesk", created, customers=[user]).emails == [user["user"]["email"]]
+    batch = (folder / "hubspot-ticket-batch.json").read_text()
+    answer = json.loads((folder / "hubspot-ticket.json").read_text())
+    shown = other("hubspot", batch, customers=[answer, answer])
+    assert "Item 3 of 3" in shown.text and "took agent: 41488296" in shown.text and shown.events == []
+
+
+def test_a_merged_gladly_customers_own_answer_is_followed(desk):
+    folder = samples()
+    files = [folder / f"gladly-{name}.json" for name in ("closed", "customer-merged", "customer")]
+    shown = Explained(desk.command("explain", "gladly", files[0], "--customer", files[1], "--customer", files[2]))
+    assert "rVamfZHvQuORFnsk-3mNuw" in shown.section("Lookup") and shown.result == "events"
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(desk, tmp_path):
