@@ -186,19 +186,27 @@ def test_one_conversation_of_a_customer_whose_addresses_change_meanwhile(daemon,
     daemon.accepted("gladly", gladly_webhook("opened", at=time.time() - 5))
     sandbox.wait_events(2)
     gladly.customers["cust-1"] = ["both@example.com", "new@example.com"]
-    daemon.configure({"sources": {"gladly": {"definition": {"lookup": [NO_CACHE]}}}})
+    daemon.configure({"sources": {"gladly": {"definition": {"lookup": NO_CACHE}}}})
     daemon.restart()
     daemon.accepted("gladly", gladly_webhook("closed"))
     sandbox.wait_events(4)
     assert sandbox.profiles() == {"old@example.com": {FLAG: False}, "both@example.com": {FLAG: False}}
 
 
-NO_CACHE = {
-    "url": "{base_url}/api/v1/customer-profiles/{/content/customerId}",
-    "authenticate": "basic",
-    "emails": "/emails/*/normalized",
-    "cache": "0s",
-}
+NO_CACHE = [
+    {
+        "url": "{base_url}/api/v1/customer-profiles/{/content/customerId}",
+        "authenticate": "basic",
+        "emails": "/emails/*/normalized",
+        "cache": "0s",
+    },
+    {
+        "url": "{base_url}/never-asked",
+        "authenticate": "basic",
+        "when": {"names": "never"},
+        "take": {"agent": "/name", "inbox": "/name"},
+    },
+]
 
 STATE_DESK = {
     "label": "Desk",

@@ -147,7 +147,7 @@ def test_neither_parked_lookups_nor_404_stop_a_closing_of_one_that_was_reached(s
     daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2"))
     sandbox.wait_events(2)
     # Another definition's cache of 0s: nothing is remembered, so that the closings would have to ask again.
-    daemon.configure({"sources": {"gladly": {"definition": {"lookup": [NO_CACHE]}}}})
+    daemon.configure({"sources": {"gladly": {"definition": {"lookup": NO_CACHE}}}})
     daemon.restart()
     del gladly.customers["cust-1"]
     daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1"))
@@ -159,19 +159,27 @@ def test_neither_parked_lookups_nor_404_stop_a_closing_of_one_that_was_reached(s
     sandbox.wait_for(lambda s: s.events(email="ann@example.com", metric=CLOSED))
 
 
-NO_CACHE = {
-    "url": "{base_url}/api/v1/customer-profiles/{/content/customerId}",
-    "authenticate": "basic",
-    "emails": "/emails/*/normalized",
-    "primary": "/emails/*/primary",
-    "moved": "/errors/0/meta/new",
-    "cache": "0s",
-}
+NO_CACHE = [
+    {
+        "url": "{base_url}/api/v1/customer-profiles/{/content/customerId}",
+        "authenticate": "basic",
+        "emails": "/emails/*/normalized",
+        "primary": "/emails/*/primary",
+        "moved": "/errors/0/meta/new",
+        "cache": "0s",
+    },
+    {
+        "url": "{base_url}/never-asked",
+        "authenticate": "basic",
+        "when": {"names": "never"},
+        "take": {"agent": "/name", "inbox": "/name"},
+    },
+]
 
 
 def test_without_a_cache_every_webhook_asks(stage, sandbox, gladly):
     gladly.customers["cust-1"] = ["jo@example.com"]
-    daemon = stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"definition": {"lookup": [NO_CACHE]}}}})
+    daemon = stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"definition": {"lookup": NO_CACHE}}}})
     for i in range(3):
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{i}"))
         sandbox.wait_events(i + 1)
