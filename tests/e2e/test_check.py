@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import threading
 
 import pytest
@@ -143,14 +144,56 @@ def test_an_unverified_definition_is_warned_of(checked):
     source = {"preset": None, "authenticate": None, "lookup": None, "definition": definition}
     ended = checked(config={"sources": {"gladly": source}})
     assert ended.returncode == 0, ended.stderr
-    assert "warning: nobody has verified this definition" in ended.stderr
+    assert "warning: gladly: nobody has verified this definition" in ended.stderr
     assert "proof none, definition in place" in ended.stdout
 
 
-def test_the_samples_of_a_definition_are_run(checked):
+MINI = {
+    "label": "Mini",
+    "verified": "live",
+    "authenticate": {"method": "none"},
+    "opened": {"/kind": "opened"},
+    "closed": {"/kind": "closed"},
+    "conversation": "/id",
+    "samples": {"opened": {"kind": "opened", "id": 1}, "closed": {"kind": "closed", "id": 1}},
+}
+
+
+def mini(**changes):
+    source = {"preset": None, "authenticate": None, "lookup": None, "definition": {**MINI, **changes}}
+    return {"sources": {"gladly": source}}
+
+
+def test_what_no_document_confirms_is_told_on_one_line(checked):
+    ended = checked(config=mini(unconfirmed="Whether it\nsends twice.\n  Times.\n"))
+    assert ended.returncode == 0 and len(ended.stderr.splitlines()) == 1
+    assert "definition: warning: gladly: no document of the vendor confirms: Whether it sends twice. Times." in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "changes, place, said",
+    [
+        ({"closed": {"/kind": "shut"}}, "samples.closed", 'no matcher holds (closed: /kind: there is "closed")'),
+        ({"closed": {"/kind": "opened"}}, "samples.opened", "should read as opened, but reads as closed"),
+        ({"reopened": {"/kind": "reopened"}}, "samples", "no sample reads as reopened"),
+        ({"time": "/at"}, "time", '"/at" finds nothing in any sample (opened, closed)'),
+        ({"attributes": {"Team": "/knd"}}, "attributes.Team", 'is "kind" meant, instead of "knd"?'),
+        ({"attributes": {"Team": {"/team": {"A": "b"}}}}, "attributes.Team./team", '"/team" finds nothing'),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_samples_of_a_definition_are_its_tests(checked, changes, place, said):
+    ended = checked(config=mini(**changes))
+    assert ended.returncode == 78
+    place = re.escape(f"sources.gladly.definition.{place}")
+    assert re.search(rf"\.yaml:\d+:\d+: {place}: .*{re.escape(said)}", ended.stderr), ended.stderr
+
+
+def test_laid_over_a_preset_they_are_a_warning(checked):
     over = {"samples": {"closed": json.dumps({"type": "CONVERSATION/CREATED", "content": {"conversationId": "c"}})}}
     ended = checked(config={"sources": {"gladly": {"definition": over}}})
-    assert ended.returncode == 78 and "sources.gladly.definition.samples.closed" in ended.stderr
+    assert ended.returncode == 0
+    assert "sources.gladly.definition.samples.closed: warning: this sample should read as closed" in ended.stderr
 
 
 def test_a_folder_of_the_store_that_is_not_there_is_warned_of(stage):
