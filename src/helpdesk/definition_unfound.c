@@ -129,34 +129,6 @@ static void search_template(struct search *s, const struct node *n)
 	template_free(t);
 }
 
-/* A reference, a template, or a list of them, of which each must find something somewhere. */
-static void search_fact(struct search *s, const struct node *n)
-{
-	if (!n)
-		return;
-	s->at = n;
-	if (n->type == NODE_SCALAR && n->text[0] != '/' && strchr(n->text, '{'))
-		search_template(s, n);
-	else if (n->type == NODE_SCALAR)
-		search_text(s, n->text);
-	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
-		search_fact(s, n->items[i]);
-}
-
-/* {reference: {VALUE: text, …}} */
-static void search_attribute(struct search *s, const struct node *n)
-{
-	struct node at;
-
-	if (n->type != NODE_MAP || n->n != 1) {
-		search_fact(s, n);
-		return;
-	}
-	at = node_at_key(n->items[0]);
-	s->at = &at;
-	search_text(s, n->items[0]->key);
-}
-
 /* That nothing stands there, or nothing of these, need not be seen. */
 static bool condition_asks_for_absence(const struct node *condition)
 {
@@ -184,6 +156,38 @@ static void search_matcher(struct search *s, const struct node *n)
 	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
 		search_matcher(s, n->items[i]);
 	s->any = false;
+}
+
+/* A reference, a template, or a list of them, of which each must find something somewhere. */
+static void search_fact(struct search *s, const struct node *n)
+{
+	if (!n)
+		return;
+	s->at = n;
+	if (n->type == NODE_SCALAR && n->text[0] != '/' && strchr(n->text, '{'))
+		search_template(s, n);
+	else if (n->type == NODE_SCALAR)
+		search_text(s, n->text);
+	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
+		search_fact(s, n->items[i]);
+	if (n->type == NODE_MAP) {
+		search_matcher(s, node_get(n, "when"));
+		search_fact(s, node_get(n, "use"));
+	}
+}
+
+/* {reference: {VALUE: text, …}} */
+static void search_attribute(struct search *s, const struct node *n)
+{
+	struct node at;
+
+	if (n->type != NODE_MAP || n->n != 1) {
+		search_fact(s, n);
+		return;
+	}
+	at = node_at_key(n->items[0]);
+	s->at = &at;
+	search_text(s, n->items[0]->key);
 }
 
 static void search_step(struct search *s, const struct node *step)

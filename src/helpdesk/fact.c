@@ -6,13 +6,16 @@
 
 #include "base/buf.h"
 #include "helpdesk/flat.h"
+#include "helpdesk/keys.h"
+#include "helpdesk/matcher.h"
 
 #define FACT_WRITTEN_BYTES (FACT_MAX * 4200)
 
-/* One of the two. */
+/* A reference or a template. */
 struct alternative {
 	struct reference *reference;
 	struct template *template;
+	struct matcher *when; /* NULL: always */
 };
 
 struct fact {
@@ -40,6 +43,21 @@ static void fact_add(struct fact *f, const struct node *at, const char *text, st
 	problems_error(problems, at, "%s", e.text);
 }
 
+/* {when: MATCHER, use: reference}: counts only for webhooks of that kind. */
+static void fact_add_choice(struct fact *f, const struct node *n, struct problems *problems)
+{
+	static const char *const known[] = {"when", "use", NULL};
+	const struct node *when = node_get(n, "when"), *use = node_get(n, "use");
+
+	keys_check(n, known, problems);
+	if (!when || !use || use->type != NODE_SCALAR) {
+		problems_error(problems, n, "expected {when: MATCHER, use: REFERENCE}");
+		return;
+	}
+	fact_add(f, use, use->text, problems);
+	f->items[f->n - 1].when = matcher_compile(when, REFERENCE_NO_NAMES, problems);
+}
+
 static void fact_add_all(struct fact *f, const struct node *n, struct problems *problems)
 {
 	if (n->n == 0 || n->n > FACT_MAX) {
@@ -54,8 +72,12 @@ static void fact_add_all(struct fact *f, const struct node *n, struct problems *
 
 		if (one->type == NODE_SCALAR)
 			fact_add(f, one, one->text, problems);
+		else if (one->type == NODE_MAP)
+			fact_add_choice(f, one, problems);
 		else
-			problems_error(problems, one, "expected a reference (\"/…\") or a template, not %s",
+			problems_error(problems, one,
+				       "expected a reference (\"/…\"), a template, or {when: MATCHER, use: REFERENCE}, "
+				       "not %s",
 				       node_kind(one));
 	}
 }
@@ -120,6 +142,7 @@ void fact_free(struct fact *f)
 	for (size_t i = 0; i < f->n; i++) {
 		reference_free(f->items[i].reference);
 		template_free(f->items[i].template);
+		matcher_free(f->items[i].when);
 	}
 	free(f->written);
 	free(f);
@@ -133,6 +156,8 @@ const char *fact_written(const struct fact *f)
 void fact_references(const struct fact *f, void (*fn)(void *ctx, const struct reference *r), void *ctx)
 {
 	for (size_t i = 0; i < f->n; i++) {
+		if (f->items[i].when)
+			matcher_references(f->items[i].when, fn, ctx);
 		if (f->items[i].reference)
 			fn(ctx, f->items[i].reference);
 		else
@@ -142,10 +167,17 @@ void fact_references(const struct fact *f, void (*fn)(void *ctx, const struct re
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
+static bool alternative_counts(const struct alternative *a, const struct scope *s)
+{
+	return !a->when || matcher_holds(a->when, s);
+}
+
 static char *alternative_text(const struct alternative *a, const struct scope *s)
 {
 	char *text = NULL;
 
+	if (!alternative_counts(a, s))
+		return NULL;
 	if (a->reference)
 		return reference_scalar(a->reference, s);
 	return template_render(a->template, s, TEMPLATE_PLAIN, &text, NULL) == 0 ? text : NULL;
@@ -165,6 +197,8 @@ static struct json_object *alternative_value(const struct alternative *a, const 
 	struct json_object *value = NULL;
 	struct values v;
 
+	if (!alternative_counts(a, s))
+		return NULL;
 	if (!a->reference) {
 		CLEANUP(mem_freep) char *text = alternative_text(a, s);
 
@@ -209,7 +243,7 @@ const char *fact_oddity(const struct fact *f, const struct scope *s)
 	const char *oddity = NULL;
 
 	for (size_t i = 0; i < f->n && !oddity; i++)
-		if (f->items[i].reference)
+		if (f->items[i].reference && alternative_counts(&f->items[i], s))
 			oddity = reference_oddity(f->items[i].reference, s);
 	return oddity;
 }

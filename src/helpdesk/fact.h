@@ -1,7 +1,8 @@
 /*
  * fact: one value that a definition reads from a webhook: a reference ("/content/id"), a template that puts several
- * together ("{/account/id}-{/id}"), or a list of up to FACT_MAX of them: the first that finds something counts.
- * Compiled once, immutable, shared by threads. Pure.
+ * together ("{/account/id}-{/id}"), or a list of up to FACT_MAX of them: the first that finds something counts. In a
+ * list {when: MATCHER, use: REFERENCE} counts only for webhooks for which the matcher holds. Compiled once, immutable,
+ * shared by threads. Pure.
  */
 #ifndef HELPDESK_FACT_H
 #define HELPDESK_FACT_H

@@ -649,6 +649,46 @@ static void the_first_of_a_list_that_finds_something_counts(void **state)
 	definition_free(d);
 }
 
+static void some_of_a_list_count_for_some_webhooks_only(void **state)
+{
+	static const char yaml[] =
+		"label: D\nauthenticate: {method: basic}\nopened: {/type: opened}\nclosed: {/type: closed}\n"
+		"conversation: /id\ntime: [{when: {/type: opened}, use: /made}, {when: {header:X-A: [b, c]}, use: "
+		"/at}]\n"
+		"attributes: {Team: [{when: {/type: closed}, use: \"{/team} x\"}, /team]}\n";
+	static const struct {
+		const char *members, *header, *team;
+		int64_t ms;
+	} cases[] = {
+		{"\"type\":\"opened\",\"made\":1763740801,\"at\":1763740802", NULL, "t", 1763740801000},
+		{"\"type\":\"opened\",\"at\":1763740802", "C", "t", 1763740802000},
+		{"\"type\":\"opened\",\"at\":1763740802", "d", "t", 0},
+		{"\"type\":\"closed\",\"made\":1763740801", "b", "t x", 0},
+		{"\"type\":\"closed\",\"made\":1763740801,\"at\":\"2025-11-21T16:00:03Z\"", "b", "t x", 1763740803000},
+	};
+	struct definition *d = with_definition(yaml, NULL);
+
+	(void)state;
+	assert_true(definition_keeps_header(d, "X-A"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *body = mem_fmt("{\"id\":1,\"team\":\"t\",%s}", cases[i].members);
+		struct webhook w = {.body = body, .body_len = strlen(body), .received_ms = RECEIVED_MS};
+		struct reading r;
+
+		if (cases[i].header)
+			pairs_add(&w.headers, "X-A", cases[i].header);
+		reading_make(d, &w, NULL, &r);
+		assert_int_equal(r.kind, READING_SIGNAL);
+		assert_int_equal(r.signal.has_time, cases[i].ms != 0);
+		if (cases[i].ms != 0)
+			assert_int_equal(r.signal.time_ms, cases[i].ms);
+		assert_string_equal(json_member_str(r.signal.attributes, "Team"), cases[i].team);
+		reading_done(&r);
+		pairs_done(&w.headers);
+	}
+	definition_free(d);
+}
+
 static void a_list_that_finds_nothing_names_all_of_it(void **state)
 {
 	static const struct {
@@ -999,6 +1039,7 @@ int main(void)
 		cmocka_unit_test(long_attributes_are_cut_at_a_letter),
 		cmocka_unit_test(addresses_come_from_webhook_and_customer),
 		cmocka_unit_test(the_first_of_a_list_that_finds_something_counts),
+		cmocka_unit_test(some_of_a_list_count_for_some_webhooks_only),
 		cmocka_unit_test(a_list_that_finds_nothing_names_all_of_it),
 		cmocka_unit_test(a_delivery_may_stand_in_a_header_or_in_the_body),
 		cmocka_unit_test(forms_are_read_as_flat_objects),
