@@ -65,7 +65,8 @@ static struct intake_item *item_add(struct passage *p, struct webhook *w)
 	return item;
 }
 
-/* Takes what is in w. */
+/* Takes what is in w. Of what anybody may have sent nothing is kept; the request is refused for it only where nothing
+ * else was in it. */
 static void take_unreadable(struct passage *p, struct webhook *w, const struct err *reason)
 {
 	if (proof_is_none(p->source))

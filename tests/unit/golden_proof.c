@@ -120,6 +120,7 @@ static void refuse_without_headers(struct golden *g, const struct shown *s)
 	if (text_is(method, "hmac")) {
 		refuse_without_header(g, *s, node_text(g->authenticate, "header"));
 		refuse_without_named(g, s, "timestamp");
+		refuse_without_named(g, s, "signed");
 	}
 	for (size_t i = 0; text_is(method, "standard-webhooks") && i < 3; i++)
 		refuse_without_header(g, *s, standard[i]);

@@ -372,6 +372,18 @@ static bool keys_are_known(struct golden *g, const struct node *n)
 	return known;
 }
 
+/* Whether some case, or an item of one, says that. */
+static bool is_said(const struct node *cases, const char *word)
+{
+	for (size_t i = 0; i < cases->n; i++) {
+		const struct node *items = node_get(cases->items[i], "items");
+
+		if (text_is(node_text(cases->items[i], "says"), word) || (items && is_said(items, word)))
+			return true;
+	}
+	return false;
+}
+
 static void a_desks_webhooks_say_what_is_written_down(void **state)
 {
 	const char *file = *state;
@@ -387,6 +399,7 @@ static void a_desks_webhooks_say_what_is_written_down(void **state)
 	cases = node_get(root, "cases");
 	assert_non_null(cases);
 	assert_true(cases->type == NODE_LIST && cases->n > 0);
+	assert_true(is_said(cases, "opened") && is_said(cases, "closed"));
 	for (size_t i = 0; i < cases->n; i++) {
 		const char *name = node_text(cases->items[i], "name");
 		struct golden g = {
