@@ -104,9 +104,8 @@ static void make(const struct generation *g, const struct source *s, const char 
 {
 	CLEANUP(mem_freep) char *address = make_address(g->config, s, base, p);
 	const struct pairs *headers = &p->sample.headers;
-	const char *query = p->sample.query;
 	struct proof_secrets secrets = {.user = s->auth_user};
-	CLEANUP(pairs_done) struct pairs shown = {0};
+	CLEANUP(pairs_done) struct pairs shown = {0}, parameters = {0};
 	CLEANUP(mem_freep) char *shown_query = NULL;
 
 	for (size_t i = 0; i < headers->n; i++)
@@ -118,16 +117,18 @@ static void make(const struct generation *g, const struct source *s, const char 
 	struct proof_request request = {.method = "POST",
 					.url = s->public_url,
 					.headers = &p->headers,
-					.query = query,
+					.query = p->sample.query,
 					.body = p->sample.body,
 					.body_len = strlen(p->sample.body),
 					.now_ms = clock_now_ms()};
 	proof_make(definition_proof(s->definition), &secrets, &request, &shown, &shown_query);
-	/* A sample may show the desk's own proof: this one takes its place. */
+	/* A sample may show the desk's own proof, too: this one takes its place. */
 	for (size_t i = 0; i < shown.n; i++)
 		sample_set_header(&p->headers, shown.items[i].name, shown.items[i].value);
-	p->url = mem_fmt("%s%s%s%s%s", address, *query != '\0' || shown_query ? "?" : "", query,
-			 *query != '\0' && shown_query ? "&" : "", shown_query ? shown_query : "");
+	scope_query(shown_query ? shown_query : "", &parameters);
+	for (size_t i = 0; i < parameters.n; i++)
+		sample_set_query(&p->sample, parameters.items[i].name, parameters.items[i].value);
+	p->url = mem_fmt("%s%s%s", address, p->sample.query[0] != '\0' ? "?" : "", p->sample.query);
 }
 
 /* Posting makes a real event, unless all that the source can reach is a sandbox on this machine. */

@@ -40,14 +40,19 @@ static void put_fact(struct filling *f, const struct fact *fact, const char *tex
 }
 
 /* Now, in the form in which a time stands there; nothing where none does. */
-static void put_time(struct filling *f, const struct fact *fact)
+static void put_now(struct filling *f, const struct reference *r)
 {
-	const struct reference *r = fact ? fact_place(fact, &f->scope) : NULL;
 	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
 	CLEANUP(mem_freep) char *text = like ? sample_time(like, f->now_ms) : NULL;
 
 	if (text)
 		put(f, r, text);
+}
+
+static void put_time(struct filling *f, const struct fact *fact)
+{
+	if (fact)
+		put_now(f, fact_place(fact, &f->scope));
 }
 
 /* ---- the delivery ------------------------------------------------------------------------------------------------ */
@@ -192,6 +197,7 @@ int definition_sample_fill(const struct definition *d, enum transition t, const 
 	scope_query(sample->query, &query);
 	f.scope = (struct scope){
 		.item = body, .root = body, .headers = &sample->headers, .query = &query, .names = &d->names};
+	put_now(&f, proof_body_timestamp(d->proof));
 	fill(&f, wish);
 	free(ret->body);
 	ret->body = body_write(d->body, sample->body, body);

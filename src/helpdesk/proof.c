@@ -157,6 +157,11 @@ bool proof_signed_at(const struct proof *p, const struct proof_request *request,
 	return p->hmac && hmac_signed_at(p->hmac, request, ret_ms);
 }
 
+const struct reference *proof_body_timestamp(const struct proof *p)
+{
+	return p->hmac ? hmac_body_timestamp(p->hmac) : NULL;
+}
+
 int64_t proof_tolerance_ms(const struct proof *p)
 {
 	return p->hmac && p->hmac->stamp != HMAC_STAMP_NONE ? p->hmac->tolerance_ms : 0;

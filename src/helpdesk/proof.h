@@ -14,6 +14,7 @@
 #include "base/node.h"
 #include "base/problems.h"
 #include "base/text.h"
+#include "helpdesk/reference.h"
 
 struct proof; /* compiled `authenticate` of a definition: method and its parameters, no secret */
 
@@ -53,6 +54,8 @@ enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets
 			       const struct proof_request *request);
 /* When the request says that it was signed; false where the method signs no time, or none is shown that can be read. */
 bool proof_signed_at(const struct proof *p, const struct proof_request *request, int64_t *ret_ms);
+/* Where the body itself says when it was signed, from its top; NULL: it does not. A sample must be fresh there. */
+const struct reference *proof_body_timestamp(const struct proof *p);
 int64_t proof_tolerance_ms(const struct proof *p); /* how far from now that may be; 0: the method signs no time */
 /* The headers and the query ("name=value", or NULL) that prove this body: for `deskbridge sample`. The caller owns
  * both. */

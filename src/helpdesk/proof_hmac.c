@@ -332,6 +332,11 @@ bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, i
 	return shown.stamp && clock_parse(shown.stamp, strlen(shown.stamp), ret_ms) == 0;
 }
 
+const struct reference *hmac_body_timestamp(const struct hmac *h)
+{
+	return h->stamp == HMAC_STAMP_BODY ? h->timestamp : NULL;
+}
+
 /* ---- making one -------------------------------------------------------------------------------------------------- */
 
 /* NULL: the scheme has none, or the body has none where it should. */

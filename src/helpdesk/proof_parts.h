@@ -123,6 +123,8 @@ const char *hmac_stamp_parameter(const struct hmac *h);
 
 /* As proof_signed_at. */
 bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, int64_t *ret_ms);
+/* Where the body holds the timestamp; NULL: it does not. */
+const struct reference *hmac_body_timestamp(const struct hmac *h);
 /* As proof_secret_fault. */
 const char *hmac_secret_fault(const struct hmac *h, const char *secret);
 

@@ -156,7 +156,7 @@ MINI = {
         "closed": {
             "body": '{"id": 17, "at": 1700000000, "email": "sample@example.com"}',
             "headers": {"X-Kind": "closed"},
-            "query": "transition=closed",
+            "query": "ts=1&transition=closed",
         },
     },
 }
@@ -185,8 +185,13 @@ def mini(stage, sandbox):
         {"method": "header", "name": "X-Token"},
         {"method": "query", "name": "token"},
         {"method": "none"},
+        {"method": "hmac", "header": "X-Sign", "format": "sha256={signature}"},
+        {"method": "hmac", "header": "X-Sign", "signed": "{timestamp}.{body}", "timestamp": "header:X-At"},
+        {"method": "hmac", "header": "X-Sign", "signed": "{timestamp}.{body}", "timestamp": "query:ts", "unit": "ms"},
+        {"method": "hmac", "header": "X-Sign", "signed": "{timestamp}.{body}", "timestamp": "/at"},
+        {"method": "hmac", "header": "X-Sign", "signed": "{header:X-Kind}{body}", "encoding": "base64"},
     ],
-    ids=lambda method: method["method"],
+    ids=lambda method: " ".join(method.values()),
 )
 @needs_curl
 def test_every_proof_is_made_right(mini, sandbox, method):

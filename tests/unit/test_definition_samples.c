@@ -455,6 +455,22 @@ static void a_state_desks_opening_and_closing_are_of_now(void **state)
 	definition_free(d);
 }
 
+/* What the body says of when it was signed is of now, too, or the proof would be stale. */
+static void the_bodys_own_timestamp_is_fresh(void **state)
+{
+	struct definition *d = with_definition(
+		"label: D\nauthenticate: {method: hmac, header: X-S, timestamp: /sent, signed: "
+		"\"{timestamp}.{body}\"}\n"
+		"each: /items\nopened: {/type: opened}\nclosed: {/type: closed}\nconversation: /id\nsamples:\n"
+		"  opened: {sent: 1500000000, items: [{type: opened, id: 5}]}\n"
+		"  closed: {sent: 1500000000, items: [{type: closed, id: 5}]}\n",
+		NULL);
+
+	(void)state;
+	assert_body(d, NULL, NULL, NULL, "{\"sent\":1763740800,\"items\":[{\"type\":\"opened\",\"id\":5}]}");
+	definition_free(d);
+}
+
 static void an_address_at_a_urls_end_stays_there(void **state)
 {
 	struct definition *d = with_definition(
@@ -504,6 +520,7 @@ int main(void)
 		cmocka_unit_test(every_item_of_a_batch_is_filled),
 		cmocka_unit_test(a_fresh_delivery_changes_nothing_else),
 		cmocka_unit_test(a_state_desks_opening_and_closing_are_of_now),
+		cmocka_unit_test(the_bodys_own_timestamp_is_fresh),
 		cmocka_unit_test(an_address_at_a_urls_end_stays_there),
 		cmocka_unit_test(without_a_sample_there_is_nothing_to_fill),
 	};
