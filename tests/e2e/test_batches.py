@@ -191,6 +191,28 @@ def test_a_killed_request_was_taken_whole_or_not_at_all(desk):
         assert desk.post(items).json()["status"] == ("duplicate" if there else "accepted")
 
 
+def test_what_does_not_fit_is_refused_whole_and_taken_whole_when_it_does(stage):
+    desk = Desk(stage)
+    store = {"url": f"sqlite:{desk.daemon.dir}/small.db", "max_size": "16MiB"}
+    desk.daemon.configure({"store": store, "sources": {"acme": {"settle": {"open": "1h"}}}})
+    desk.daemon.restart()
+
+    def fill(round):
+        items = [desk.item("opened", f"{round}-{n}", note="x" * 20000) for n in range(40)]
+        return items, desk.post(items)
+
+    for round in range(100):
+        items, answer = fill(round)
+        if answer.status != 200:
+            break
+    assert answer.status == 503 and int(answer.headers["retry-after"]) > 0 and round > 5
+    assert desk.count("refused") >= 1 and desk.count("accepted") == 40 * round
+    assert not any(row["conversation"].startswith(f"{round}-") for row in desk.daemon.webhooks())
+    desk.daemon.configure({"store": {"max_size": "64MiB"}})
+    desk.daemon.restart()
+    assert len(desk.post(items).json()["webhooks"]) == 40
+
+
 def test_items_of_one_request_are_taken_in_their_order(desk):
     begin = time.time() - 60
     threads = range(30)
