@@ -1,5 +1,6 @@
 """What the commands of the operator have in common: their help, what they say of wrong words, their exit statuses."""
 
+import os
 import re
 import subprocess
 
@@ -126,7 +127,11 @@ def test_an_output_that_cannot_be_written_is_a_failure(daemon, words):
     admin = ["--admin", daemon.admin] if words[0] in ("status", "queue") else []
     with open("/dev/full", "w") as full:
         ended = subprocess.run(
-            [PROGRAM, "-c", str(daemon.file), *words, *admin], stdout=full, stderr=subprocess.PIPE, timeout=TIMEOUT
+            [PROGRAM, "-c", str(daemon.file), *words, *admin],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "DESKBRIDGE_PRESETS": PRESETS},
+            timeout=TIMEOUT,
         )
     assert ended.returncode == 1
 
