@@ -21,6 +21,7 @@ void definition_free(struct definition *d)
 		free(d->paste[i]);
 	reference_free(d->each);
 	free(d->challenge);
+	matcher_free(d->trial);
 	free(d->base_url);
 	proof_free(d->proof);
 	pairs_done(&d->names);
@@ -83,6 +84,11 @@ enum body_form definition_body(const struct definition *d)
 const char *definition_challenge(const struct definition *d)
 {
 	return d->challenge;
+}
+
+bool definition_has_trial(const struct definition *d)
+{
+	return d->trial != NULL;
 }
 
 const char *definition_base_url(const struct definition *d)

@@ -116,22 +116,14 @@ static void read_each(struct reader *r)
 		problems_error(r->problems, n, "a form holds no list of items: `each` needs `body: json`");
 }
 
-/* {header: NAME} */
-static void read_challenge(struct reader *r)
+static void read_challenge_header(struct reader *r, const struct node *header)
 {
-	static const char *const known[] = {"header", NULL};
-	const struct node *n = node_get(r->n, "challenge"), *header = node_get(n, "header");
 	CLEANUP(mem_freep) char *text = NULL;
 	struct reference *reference = NULL;
 	struct err e;
 
-	if (!n)
-		return;
-	if (n->type == NODE_MAP)
-		keys_check(n, known, r->problems);
-	if (!header || header->type != NODE_SCALAR) {
-		problems_error(r->problems, n,
-			       "expected {header: NAME}: the header whose value the helpdesk wants back");
+	if (header->type != NODE_SCALAR) {
+		problems_error(r->problems, header, "expected the name of a header");
 		return;
 	}
 	text = mem_fmt("header:%s", header->text);
@@ -143,6 +135,27 @@ static void read_challenge(struct reader *r)
 	else
 		r->d->challenge = mem_str(header->text);
 	reference_free(reference);
+}
+
+/* {header: NAME}, {when: MATCHER}, or both. */
+static void read_challenge(struct reader *r)
+{
+	static const char *const known[] = {"header", "when", NULL};
+	const struct node *n = node_get(r->n, "challenge"), *header = node_get(n, "header"),
+			  *when = node_get(n, "when");
+
+	if (!n)
+		return;
+	if (n->type == NODE_MAP)
+		keys_check(n, known, r->problems);
+	if (header)
+		read_challenge_header(r, header);
+	if (when)
+		r->d->trial = matcher_compile(when, REFERENCE_NO_NAMES, r->problems);
+	if (!header && !when)
+		problems_error(r->problems, n,
+			       "expected {header: NAME}: the header whose value the helpdesk wants back; or {when: "
+			       "MATCHER}: what it tries the URL with");
 }
 
 /* ---- proof and matchers ------------------------------------------------------------------------------------------ */

@@ -18,6 +18,7 @@ struct definition {
 	enum body_form body;
 	struct reference *each; /* a pointer to the array, "" too; NULL: one item a body */
 	char *challenge;        /* a header's name, or NULL */
+	struct matcher *trial;  /* what the vendor tries the URL with; NULL: nothing */
 	char *base_url;         /* the definition's own with the parameters in place, or NULL */
 	struct proof *proof;
 	struct pairs names;   /* the parameters as chosen, and base_url: the source's, else the definition's */

@@ -274,6 +274,24 @@ void reading_make(const struct definition *d, const struct webhook *w, const str
 	signal_scope_done(&scope);
 }
 
+bool reading_is_trial(const struct definition *d, const struct webhook *w)
+{
+	struct signal_scope scope = {0};
+	bool is;
+
+	if (!d->trial)
+		return false;
+	if (w->body_len == 0)
+		scope_query(w->query, &scope.query);
+	else if (signal_scope_open(d, w, NULL, &scope, NULL) < 0)
+		return false;
+	scope.scope.headers = &w->headers;
+	scope.scope.query = &scope.query;
+	is = matcher_holds(d->trial, &scope.scope);
+	signal_scope_done(&scope);
+	return is;
+}
+
 void reading_mark(const struct reading *r, struct webhook *w)
 {
 	free(w->conversation);

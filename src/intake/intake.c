@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "helpdesk/signal.h"
 #include "intake/answer.h"
 #include "intake/passage.h"
 #include "intake/peer.h"
@@ -106,10 +107,32 @@ static const char *wanted_echo(const struct source *s, struct http_exchange *x)
 	return name ? answer_echo(http_header(x, name)) : NULL;
 }
 
-static void echo_challenge(struct http_exchange *x, const struct visit *v, const char *echo)
+/* What the vendor tries the URL with before there is a secret. Only headers, query and body are looked at. */
+static bool is_trial(const struct visit *v, const struct http_exchange *x)
+{
+	char none[] = "";
+	struct webhook w = {.headers = v->headers, .query = none};
+	CLEANUP(mem_freep) char *query = mem_str(x->query);
+	CLEANUP(mem_freep) char *body = NULL;
+	const struct definition *d = v->source->definition;
+
+	if (!definition_has_trial(d))
+		return false;
+	body = mem_dup(x->body ? x->body : "", x->body_len);
+	w.query = query;
+	w.body = body;
+	w.body_len = x->body_len;
+	return reading_is_trial(d, &w);
+}
+
+/* echo: NULL: nothing is wanted back. */
+static void pong(struct http_exchange *x, const struct visit *v, const char *echo)
 {
 	count(v->source, "pong");
-	answer_challenge(x, echo);
+	if (echo)
+		answer_challenge(x, echo);
+	else
+		answer_give(x, ANSWER_PONG, NULL);
 }
 
 static bool may_submit(struct intake *i)
@@ -152,7 +175,7 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 	if (wanted_echo(v->source, x))
 		return 0;
 	proof = definition_proof(v->source->definition);
-	if (!proof_is_shown(proof, &v->headers, x->query)) {
+	if (!proof_is_shown(proof, &v->headers, x->query) && !definition_has_trial(v->source->definition)) {
 		refuse_proof(i, x, v, PROOF_MISSING);
 		return 1;
 	}
@@ -234,7 +257,7 @@ static void take(struct intake *i, struct http_exchange *x, const struct visit *
 
 	if (echo && !passage_has_signal(p)) {
 		passage_drop(p);
-		echo_challenge(x, v, echo);
+		pong(x, v, echo);
 	} else if (passage_is_empty(p)) {
 		passage_answer(p, x);
 	} else {
@@ -247,20 +270,18 @@ static void complete(void *ctx, struct http_exchange *x)
 	struct intake *i = ctx;
 	const struct visit *v = x->user;
 	const char *echo = wanted_echo(v->source, x);
-	enum proof_verdict verdict;
+	enum proof_verdict verdict = x->body_len == 0 ? PROOF_MISSING : prove(v, x);
 
-	if (x->body_len == 0 && !echo) {
+	if (verdict == PROOF_GOOD) {
+		take(i, x, v, echo);
+	} else if (echo || is_trial(v, x)) {
+		pong(x, v, echo);
+	} else if (x->body_len == 0) {
 		count(v->source, "empty");
 		answer_give(x, ANSWER_EMPTY, NULL);
-		return;
-	}
-	verdict = x->body_len == 0 ? PROOF_MISSING : prove(v, x);
-	if (verdict == PROOF_GOOD)
-		take(i, x, v, echo);
-	else if (echo)
-		echo_challenge(x, v, echo);
-	else
+	} else {
 		refuse_proof(i, x, v, verdict);
+	}
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */

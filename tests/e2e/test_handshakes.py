@@ -86,7 +86,6 @@ PINGS = [
     ("gladly", {"id": "1", "type": "PING"}, {}),
     ("helpscout", {}, {"X-HelpScout-Event": "helpscout.test"}),
     ("intercom", {"type": "notification_event", "topic": "ping", "data": {"item": {"type": "ping"}}}, {}),
-    ("missive", {"rule": {"description": "x"}}, {}),
 ]
 
 
@@ -97,6 +96,29 @@ def test_a_proven_ping_is_answered_and_an_unproven_one_is_not(desks, preset, bod
     assert (answer.status, answer.json()) == (200, {"status": "pong"})
     nothing_came_of_it(daemon, sandbox, pongs=1)
     assert daemon.post(preset, body, headers, auth=None).status == 401
+
+
+TRIALS = {"empty": b"", "object": {}, "rule": {"rule": {"type": "label_change"}}, "list": b"[]"}
+
+
+@pytest.mark.parametrize("proof", ["none", "wrong", "right"])
+@pytest.mark.parametrize("body", TRIALS.values(), ids=TRIALS.keys())
+def test_what_missive_tries_a_rule_with_is_answered_proven_or_not(desks, body, proof):
+    sandbox, daemon = desks("missive")
+    text = body if isinstance(body, bytes) else json.dumps(body)
+    headers = {} if proof == "none" else prove("missive", text, **({"secret": "another"} if proof == "wrong" else {}))[0]
+    answer = daemon.post("missive", text, headers, auth=None, query="transition=opened")
+    assert (answer.status, answer.json()) == (200, {"status": "pong"})
+    nothing_came_of_it(daemon, sandbox, pongs=1)
+
+
+def test_a_conversation_is_no_trial_however_it_is_signed(desks):
+    sandbox, daemon = desks("missive")
+    body = {"rule": {}, "conversation": {"id": "c-1", "authors": [{"address": "jo@example.com"}]}}
+    for headers in ({}, prove("missive", json.dumps(body), secret="another")[0]):
+        assert daemon.post("missive", json.dumps(body), headers, auth=None, query="transition=opened").status == 401
+    assert daemon.post("missive", b"no json", {}, auth=None).status == 401
+    assert daemon.webhooks() == [] and sandbox.requests() == 0
 
 
 def test_every_desk_may_look_whether_somebody_is_there(desks):
