@@ -110,19 +110,14 @@ static const char *wanted_echo(const struct source *s, struct http_exchange *x)
 /* What the vendor tries the URL with before there is a secret. Only headers, query and body are looked at. */
 static bool is_trial(const struct visit *v, const struct http_exchange *x)
 {
-	char none[] = "";
-	struct webhook w = {.headers = v->headers, .query = none};
-	CLEANUP(mem_freep) char *query = mem_str(x->query);
-	CLEANUP(mem_freep) char *body = NULL;
-	const struct definition *d = v->source->definition;
+	CLEANUP(mem_freep) char *query = NULL, *body = NULL;
+	struct webhook w = {.headers = v->headers, .body_len = x->body_len};
 
-	if (!definition_has_trial(d))
+	if (!definition_has_trial(v->source->definition))
 		return false;
-	body = mem_dup(x->body ? x->body : "", x->body_len);
-	w.query = query;
-	w.body = body;
-	w.body_len = x->body_len;
-	return reading_is_trial(d, &w);
+	w.query = query = mem_str(x->query);
+	w.body = body = mem_dup(x->body ? x->body : "", x->body_len);
+	return reading_is_trial(v->source->definition, &w);
 }
 
 /* echo: NULL: nothing is wanted back. */
