@@ -145,9 +145,12 @@ static int stage_order(struct pass *p, struct err *reterr)
 
 /* ---- who the customer is ----------------------------------------------------------------------------------------- */
 
-/* A closing goes to whom its opening reached; an address for a conversation that needs none changes nothing. */
+/* Where the webhook holds the address, asking tells names at most. A closing goes to whom its opening reached; an
+ * address for a conversation that needs none changes nothing. */
 static bool can_do_without(const struct pass *p)
 {
+	if (p->reading.signal.addresses.n > 0)
+		return true;
 	switch (p->webhook.transition) {
 	case TRANSITION_CLOSED:
 		return p->entry.state == LEDGER_OPEN && (p->entry.addressed || p->reached.n > 0);
@@ -158,10 +161,11 @@ static bool can_do_without(const struct pass *p)
 	}
 }
 
-/* One that can do without is asked for all the same where it would show names, once, and never waits for a slot. */
+/* One that can do without is asked for all the same where it would show names: once, and it never waits for a slot. No
+ * event is to come late for a name. */
 static bool may_tell_names(const struct pass *p, const struct lookups_verdict *verdict)
 {
-	return !verdict && p->reading.signal.lookup_shows && p->webhook.transition == TRANSITION_CLOSED &&
+	return !verdict && p->reading.signal.lookup_shows && p->webhook.transition != TRANSITION_NONE &&
 	       lookups_room(p->w->lookups, p->webhook.source) > 0;
 }
 

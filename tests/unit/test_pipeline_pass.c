@@ -419,6 +419,29 @@ static void a_closing_that_needs_no_address_asks_for_names_but_waits_for_nothing
 	assert_int_equal(handed.asked_n, 4);
 }
 
+static void an_opening_that_holds_its_address_loses_nothing_but_the_name(void **state)
+{
+	static const enum lookup_outcome failures[] = {LOOKUP_GONE, LOOKUP_RETRY, LOOKUP_PARKED, LOOKUP_REFUSED};
+	struct stage *s = *state;
+	int64_t opened;
+
+	use_named(s);
+	for (size_t i = 0; i < sizeof(failures) / sizeof(*failures); i++) {
+		CLEANUP(mem_freep) char *conversation = mem_fmt("%zu", i);
+
+		opened = put_named(s, "open", conversation, ",\"a\":7,\"e\":\"jo@example.com\"", NOW);
+		pass_all(s, NOW);
+		assert_waits(s, opened, STORE_WAIT_LOOKUP);
+		answer_to(s, handed.asked[handed.asked_n - 1], failures[i]);
+		assert_done(s, opened, "events");
+	}
+	lookups_window(s->work.lookups, "asked", 1);
+	put_named(s, "open", "5", ",\"a\":8,\"e\":\"jo@example.com\"", NOW);
+	opened = put_named(s, "open", "6", ",\"a\":9,\"e\":\"jo@example.com\"", NOW);
+	pass_all(s, NOW);
+	assert_done(s, opened, "events");
+}
+
 /* A dead letter of a webhook that did not read stands in no conversation; once it reads, others wait for it. */
 static void one_that_reads_by_now_keeps_its_place_in_the_order(void **state)
 {
@@ -612,6 +635,7 @@ int main(void)
 		STAGED(who_waits_for_an_answer_that_is_no_customers_is_found_again),
 		STAGED(one_question_a_customer_whatever_it_asks),
 		STAGED(a_closing_that_needs_no_address_asks_for_names_but_waits_for_nothing_else),
+		STAGED(an_opening_that_holds_its_address_loses_nothing_but_the_name),
 		STAGED(one_that_reads_by_now_keeps_its_place_in_the_order),
 		STAGED(an_opening_is_held_until_it_has_lasted),
 		STAGED(an_opposite_within_the_time_ends_both_where_the_state_says_so_already),
