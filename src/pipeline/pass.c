@@ -229,13 +229,12 @@ static int read_answer(struct pass *p, const struct lookups_verdict *v, struct e
 	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
 
 	switch (v->outcome) {
-	case LOOKUP_FOUND:
-		return take_customer(p, 0, reterr);
 	case LOOKUP_GONE:
 	case LOOKUP_REFUSED:
 		return die(p, reason, reterr);
 	case LOOKUP_PARKED:
 		return wait_for_slot(p, reterr);
+	case LOOKUP_FOUND: /* not under the key of now: a definition that was loaded since asks otherwise */
 	case LOOKUP_RETRY:
 	case LOOKUP_RETURNED:
 		break;
@@ -265,10 +264,10 @@ static int stage_lookup(struct pass *p, struct err *reterr)
 		return STAGE_ON;
 	cache_ms = definition_lookup_cache_ms(p->source->definition);
 	r = take_customer(p, p->w->now_ms - cache_ms, reterr);
+	if (r == -ENOENT && verdict && verdict->outcome == LOOKUP_FOUND)
+		r = take_customer(p, 0, reterr);
 	if (r != -ENOENT)
 		return r;
-	if (verdict && verdict->outcome == LOOKUP_FOUND)
-		return read_answer(p, verdict, reterr);
 	if (can_do_without(p) && !may_tell_names(p, verdict))
 		return STAGE_ON;
 	return verdict ? read_answer(p, verdict, reterr) : ask(p, reterr);

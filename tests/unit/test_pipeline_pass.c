@@ -370,6 +370,24 @@ static void who_waits_for_an_answer_that_is_no_customers_is_found_again(void **s
 	assert_int_equal(handed.asked_n, 2);
 }
 
+static void an_answer_to_what_a_reload_no_longer_asks_is_asked_for_anew(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = put_named(s, "open", "1", ",\"p\":\"p1\",\"a\":1", NOW);
+
+	lookups_window(s->work.lookups, "asked", 4);
+	pass_all(s, NOW);
+	assert_string_equal(handed.asked[0], "p1");
+	use_named(s); /* by now the agent's name belongs to the question */
+	answer_to(s, "p1", LOOKUP_FOUND);
+	assert_waits(s, id, STORE_WAIT_RETRY);
+	pass_all(s, NOW + 2 * SECOND);
+	assert_int_equal(handed.asked_n, 2);
+	answer_to(s, handed.asked[1], LOOKUP_FOUND);
+	assert_done(s, id, "events");
+	assert_events(s, OPEN);
+}
+
 static void one_question_a_customer_whatever_it_asks(void **state)
 {
 	struct stage *s = *state;
@@ -633,6 +651,7 @@ int main(void)
 		STAGED(a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer),
 		STAGED(an_answer_about_one_agent_says_nothing_of_another),
 		STAGED(who_waits_for_an_answer_that_is_no_customers_is_found_again),
+		STAGED(an_answer_to_what_a_reload_no_longer_asks_is_asked_for_anew),
 		STAGED(one_question_a_customer_whatever_it_asks),
 		STAGED(a_closing_that_needs_no_address_asks_for_names_but_waits_for_nothing_else),
 		STAGED(an_opening_that_holds_its_address_loses_nothing_but_the_name),
