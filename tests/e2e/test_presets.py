@@ -163,9 +163,18 @@ def test_parameters_are_shown_with_what_can_be_chosen(stage):
     assert checked.returncode == 0, checked.stderr
 
 
+def test_a_lookup_that_can_be_left_out_is_whole_once_it_is_uncommented(stage):
+    """Without its base_url nobody would ever be asked, and nothing would say so."""
+    for name in NAMES:
+        text = run("presets", name, "--config").stdout
+        if "# Can be left out" not in text:
+            continue
+        source = load(re.sub(r"^    # (  |lookup:)", r"    \1", text, flags=re.M))["sources"][name]
+        assert ("base_url" in source["lookup"]) == ("base_url" not in TREES[name]), name
+        assert "token" in source["lookup"] or {"user", "password"} <= set(source["lookup"]), name
+
+
 # ---- what sample makes
-
-
 
 
 def test_every_sample_is_proven_and_accepted(stage, sandbox):
@@ -190,7 +199,8 @@ def test_every_sample_is_proven_and_accepted(stage, sandbox):
                 continue
             assert ended.returncode == 0 and '"accepted"' in ended.stdout, (name, transition, ended.stdout, ended.stderr)
     wait_for(lambda: daemon.metric("deskbridge_webhooks_total", result="accepted") >= 2 * len(NAMES))
-    assert daemon.metric("deskbridge_webhooks_total", result="unauthorized") == 0
+    for result in ("missing proof", "wrong proof", "stale proof"):
+        assert daemon.metric("deskbridge_webhooks_total", result=result) == 0
 
 
 @every
