@@ -153,7 +153,7 @@ static void explain(const struct generation *g, const struct source *s, const st
 	proof = explain_proof(g, s, w, query);
 	if (w->body_len > 0)
 		r = batch_open(s->definition, w->body, w->body_len, &batch, &reason);
-	if (explain_challenge(s, w, batch, proof))
+	if (explain_challenge(s, w, batch, w->body_len > 0 ? proof : PROOF_MISSING))
 		; /* told */
 	else if (w->body_len == 0)
 		printf("Result: refused with 400: the body is empty\n");

@@ -598,6 +598,13 @@ def test_a_challenge_is_told_where_it_is_what_is_answered(other):
     assert other("front", closing, "--header", "X-Front-Challenge: é", proof=None).emails == ["jo@example.com"]
 
 
+@pytest.mark.parametrize("authenticate", [None, {"method": "none", "secret": None}], ids=["signed", "none"])
+def test_an_empty_trial_is_told_whatever_the_proof(other, authenticate):
+    source = {"authenticate": authenticate} if authenticate else {}
+    shown = other("missive", "", "--query", "transition=opened", **source)
+    assert shown.result == "the helpdesk sets its webhook up; answered with 200, nothing is kept"
+
+
 # ---- other helpdesks' own examples
 
 
