@@ -202,6 +202,15 @@ static const char *behind_text(const char *at, const char *text)
 	return at;
 }
 
+/* Where the text begins, or the end. It is not looked for at a blank, which says what the next letter says: of a
+ * stranger's header that is all blanks, each would be walked over from each. */
+static const char *before_text(const char *at, const char *text)
+{
+	while (*at != '\0' && (is_blank(*at) || !behind_text(at, text)))
+		at++;
+	return at;
+}
+
 static struct span span_trimmed(const char *from, const char *to)
 {
 	while (from < to && is_blank(*from))
@@ -226,12 +235,7 @@ bool pieces_match(const struct pieces *format, const char *value, struct span *r
 				return false;
 			continue;
 		}
-		end = at;
-		if (i + 1 == format->n)
-			end += strlen(end);
-		else
-			while (*end != '\0' && !behind_text(end, format->items[i + 1].text))
-				end++;
+		end = i + 1 == format->n ? at + strlen(at) : before_text(at, format->items[i + 1].text);
 		*(p->kind == PIECE_SIGNATURE ? ret_signature : ret_timestamp) = span_trimmed(at, end);
 		at = end;
 	}

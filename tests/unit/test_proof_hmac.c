@@ -3,6 +3,7 @@
 #include "with_yaml.h"
 
 #include <gnutls/gnutls.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -593,6 +594,33 @@ static void a_header_that_is_too_long_is_not_taken_apart(void **state)
 	stage_done(&s);
 }
 
+/* A stranger's header costs as much as it is long, whatever it is made of: squared, these would take seconds. */
+static void a_header_of_blanks_costs_no_more_than_any_other(void **state)
+{
+	static const char fills[] = " \t,;";
+	static const size_t of[] = {8, 10};
+	char value[4096 + 1];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * (sizeof(fills) - 1); i++) {
+		clock_t begin, took;
+		struct stage s;
+
+		memset(value, fills[i / 2], sizeof(value) - 1);
+		memcpy(value, "t=", 2);
+		value[sizeof(value) - 1] = '\0';
+		stage_set(&s, &schemes[of[i % 2]]);
+		stage_replace(&s, schemes[of[i % 2]].signature.name, value);
+		begin = clock();
+		for (size_t k = 0; k < 300; k++)
+			assert_int_not_equal(stage_check(&s), PROOF_GOOD);
+		took = clock() - begin;
+		if (took > CLOCKS_PER_SEC)
+			fail_msg("'%c': %.1f s of the processor", fills[i / 2], (double)took / CLOCKS_PER_SEC);
+		stage_done(&s);
+	}
+}
+
 /* ---- timestamps -------------------------------------------------------------------------------------------------- */
 
 /* Signed as the scheme says, whatever the timestamp. */
@@ -914,6 +942,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_made_where_nothing_right_can_be),
 		cmocka_unit_test(the_header_s_form_is_the_format_s),
 		cmocka_unit_test(a_header_that_is_too_long_is_not_taken_apart),
+		cmocka_unit_test(a_header_of_blanks_costs_no_more_than_any_other),
 		cmocka_unit_test(a_timestamp_may_be_written_in_any_way),
 		cmocka_unit_test(the_body_s_timestamp_is_asked_for_once_the_signature_is_right),
 		cmocka_unit_test(the_tolerance_is_the_definition_s),
