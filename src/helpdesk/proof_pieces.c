@@ -152,12 +152,12 @@ bool pieces_compile_format(const struct node *at, const char *text, struct piece
 		return false;
 	for (size_t i = 0; i < ret->n; i++) {
 		seen[ret->items[i].kind]++;
-		if (i == 0 || ret->items[i].kind == PIECE_TEXT)
+		if (i == 0)
 			continue;
-		between = ret->items[i - 1].text;
+		between = ret->items[ret->items[i].kind == PIECE_TEXT ? i : i - 1].text;
 		if (!between || between[strspn(between, " \t")] == '\0') {
 			problems_error(problems, at,
-				       "expected something other than blanks between {timestamp} and {signature}, by "
+				       "expected something other than blanks beside {timestamp} and {signature}, by "
 				       "which they can be told apart");
 			return false;
 		}

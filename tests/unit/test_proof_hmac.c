@@ -846,6 +846,7 @@ static void mistakes_are_told_at_their_place(void **state)
 		{"{method: hmac, header: X, format: '{body}{signature}'}", "unknown placeholder \"body\"", 35},
 		{"{method: hmac, header: X, format: '{timestamp}{signature}'}", "be told apart", 35},
 		{"{method: hmac, header: X, format: '{timestamp} {signature}'}", "be told apart", 35},
+		{"{method: hmac, header: X, format: '{signature} '}", "be told apart", 35},
 		{"{method: hmac, header: X, format: '{signature'}", "without its \"}\"", 35},
 		{"{method: hmac, header: X, format: 'x}{signature}'}", "without its \"{\"", 35},
 		{"{method: hmac, header: X, signed: '{bdy}'}", "did you mean \"body\"?", 35},
