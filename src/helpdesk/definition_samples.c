@@ -183,7 +183,7 @@ static struct specimen *specimens_add(struct specimens *all, struct reader *r, c
 
 static void read_further(struct reader *r, const struct node *list, struct specimens *all)
 {
-	static const char *words[sizeof(says_words) / sizeof(*says_words)];
+	const char *words[sizeof(says_words) / sizeof(*says_words)];
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		words[i] = says_words[i].word;
