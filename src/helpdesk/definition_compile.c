@@ -118,23 +118,13 @@ static void read_each(struct reader *r)
 
 static void read_challenge_header(struct reader *r, const struct node *header)
 {
-	CLEANUP(mem_freep) char *text = NULL;
-	struct reference *reference = NULL;
-	struct err e;
-
-	if (header->type != NODE_SCALAR) {
-		problems_error(r->problems, header, "expected the name of a header");
-		return;
-	}
-	text = mem_fmt("header:%s", header->text);
-	if (reference_compile(text, REFERENCE_NO_NAMES, &reference, &e) < 0)
+	if (header->type != NODE_SCALAR || !reference_header_is_good(header->text))
 		problems_error(r->problems, header, "expected the name of a header");
 	else if (r->d->proof && text_same(header->text, proof_secret_header(r->d->proof)))
 		problems_error(r->problems, header, "\"%s\" carries the secret, which is never sent back",
 			       header->text);
 	else
 		r->d->challenge = mem_str(header->text);
-	reference_free(reference);
 }
 
 /* {header: NAME}, {when: MATCHER}, or both. */

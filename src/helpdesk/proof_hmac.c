@@ -370,7 +370,7 @@ static void make_outside(const struct hmac *h, const struct proof_request *reque
 		pairs_add(headers, reference_header(h->timestamp), stamp);
 	if (h->stamp == HMAC_STAMP_QUERY) {
 		buf_init(&b, HMAC_OUT_MAX);
-		buf_addf(&b, "%s=", hmac_stamp_parameter(h));
+		buf_addf(&b, "%s=", reference_query(h->timestamp));
 		scope_escape(stamp, &b);
 		*query = buf_take(&b);
 	}

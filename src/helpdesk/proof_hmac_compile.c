@@ -65,20 +65,14 @@ static unsigned member_word(const struct node *n, const char *key, const char *c
 static void read_header(struct hmac *h, const struct node *n, struct problems *problems)
 {
 	const struct node *member = node_get(n, "header");
-	CLEANUP(mem_freep) char *text = NULL;
-	struct reference *r = NULL;
 
 	if (!member) {
 		problems_error(problems, n, "expected `header`: the name of the header that holds the signature");
 		return;
 	}
 	h->header = mem_str(member_text(n, "header", NULL, problems));
-	if (!h->header)
-		return;
-	text = mem_fmt("header:%s", h->header);
-	if (reference_compile(text, REFERENCE_NO_NAMES, &r, NULL) < 0)
+	if (h->header && !reference_header_is_good(h->header))
 		problems_error(problems, member, "\"%.64s\" is no name of a header", h->header);
-	reference_free(r);
 }
 
 static void read_words(struct hmac *h, const struct node *n, struct problems *problems)
@@ -130,7 +124,7 @@ static void read_timestamp(struct hmac *h, const struct node *n, struct problems
 	else if (reference_header(h->timestamp))
 		h->stamp = HMAC_STAMP_HEADER;
 	else
-		h->stamp = strncmp(text, "query:", 6) == 0 ? HMAC_STAMP_QUERY : HMAC_STAMP_BODY;
+		h->stamp = reference_query(h->timestamp) ? HMAC_STAMP_QUERY : HMAC_STAMP_BODY;
 }
 
 /* Whether nobody can change the timestamp without breaking the signature. */
@@ -167,11 +161,6 @@ static void check_timestamp(const struct hmac *h, const struct node *n, struct p
 	for (size_t i = 0; i < sizeof(with) / sizeof(*with); i++)
 		if (node_get(n, with[i]))
 			problems_error(problems, node_get(n, with[i]), "`%s` needs a `timestamp`", with[i]);
-}
-
-const char *hmac_stamp_parameter(const struct hmac *h)
-{
-	return reference_text(h->timestamp) + strlen("query:");
 }
 
 /* ---- the two methods --------------------------------------------------------------------------------------------- */

@@ -118,8 +118,6 @@ struct hmac {
 struct hmac *hmac_compile(const struct node *authenticate, struct problems *problems);
 struct hmac *hmac_compile_standard(const struct node *authenticate, struct problems *problems);
 void hmac_free(struct hmac *h); /* NULL allowed */
-/* The parameter's name where the timestamp stands in the query. */
-const char *hmac_stamp_parameter(const struct hmac *h);
 
 /* As proof_signed_at. */
 bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, int64_t *ret_ms);

@@ -22,17 +22,6 @@ struct allowed {
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-static bool header_name_is_good(const char *name)
-{
-	CLEANUP(mem_freep) char *text = mem_fmt("header:%s", name);
-	struct reference *r = NULL;
-
-	if (reference_compile(text, REFERENCE_NO_NAMES, &r, NULL) < 0)
-		return false;
-	reference_free(r);
-	return true;
-}
-
 static bool placeholder_read(const struct node *at, const char *name, struct allowed allowed, struct piece *ret,
 			     struct problems *problems)
 {
@@ -46,7 +35,7 @@ static bool placeholder_read(const struct node *at, const char *name, struct all
 		ret->kind = k;
 		if (k != PIECE_HEADER)
 			return true;
-		if (header_name_is_good(name + 7)) {
+		if (reference_header_is_good(name + 7)) {
 			ret->text = mem_str(name + 7);
 			return true;
 		}

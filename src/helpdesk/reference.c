@@ -65,7 +65,7 @@ static int pointer_compile(struct reference *r, const char *pointer, struct err 
 	return 0;
 }
 
-static bool header_name_is_good(const char *name)
+bool reference_header_is_good(const char *name)
 {
 	if (*name == '\0')
 		return false;
@@ -90,7 +90,7 @@ static int reference_parse(struct reference *r, enum reference_names names, stru
 	if (strncmp(text, "header:", 7) == 0) {
 		r->kind = REFERENCE_HEADER;
 		r->name = text + 7;
-		if (!header_name_is_good(r->name))
+		if (!reference_header_is_good(r->name))
 			return err_set(reterr, -EINVAL, "\"%s\": expected the name of a header after \"header:\"",
 				       text);
 		return 0;

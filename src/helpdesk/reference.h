@@ -26,6 +26,8 @@ int reference_compile(const char *text, enum reference_names names, struct refer
 int reference_compile_array(const char *text, struct reference **ret, struct err *reterr) MUSTCHECK;
 void reference_free(struct reference *r);
 const char *reference_text(const struct reference *r);
+/* Whether a header can be called so; false for "". */
+bool reference_header_is_good(const char *name);
 /* The header's name where this is a header reference, else NULL: which headers a webhook must keep. */
 const char *reference_header(const struct reference *r);
 /* The parameter's name where this is a query reference, else NULL. */

@@ -104,15 +104,10 @@ static void step_compile_method(struct step *s, const struct node *n, struct pro
 
 static void step_compile_header_name(struct step *s, const struct node *n, struct problems *problems)
 {
-	CLEANUP(mem_freep) char *text = mem_fmt("header:%s", n->type == NODE_SCALAR ? n->text : "");
-	struct reference *r = NULL;
-	struct err e;
-
-	if (reference_compile(text, REFERENCE_NO_NAMES, &r, &e) < 0)
+	if (n->type != NODE_SCALAR || !reference_header_is_good(n->text))
 		problems_error(problems, n, "expected the name of a header");
 	else
-		s->header = mem_str(reference_header(r));
-	reference_free(r);
+		s->header = mem_str(n->text);
 }
 
 static void step_compile_suffix(struct step *s, const struct node *n, struct problems *problems)
@@ -164,14 +159,10 @@ static void step_compile_headers(struct step *s, const struct node *n, struct pr
 		return;
 	}
 	for (size_t i = 0; i < n->n; i++) {
-		CLEANUP(mem_freep) char *text = mem_fmt("header:%s", n->items[i]->key);
 		struct template *value = template_compile(n->items[i], problems);
-		struct reference *r = NULL;
-		struct err e;
 
-		if (reference_compile(text, REFERENCE_NO_NAMES, &r, &e) < 0)
+		if (!reference_header_is_good(n->items[i]->key))
 			problems_error(problems, n->items[i], "expected the name of a header");
-		reference_free(r);
 		s->headers[s->headers_n++] = (struct step_header){.name = mem_str(n->items[i]->key), .value = value};
 	}
 }
