@@ -24,7 +24,8 @@ struct inquiry {
 	struct signal_scope open; /* the webhook's body and query, headers as copied below, names as taken so far */
 	struct pairs headers;
 	struct customer found;
-	size_t step; /* under way, or next */
+	bool addressless; /* the webhook holds no address */
+	size_t step;      /* under way, or next */
 	unsigned moves;
 	/* The ids asked for so far: a chain that comes back to one of them never ends. */
 	char *asked[INQUIRY_MOVES_MAX + 1];
@@ -52,6 +53,15 @@ static int find_step(const struct inquiry *q, size_t *step, char **ret_url, stru
 	return 1;
 }
 
+static bool has_no_address(const struct inquiry *q)
+{
+	struct addresses found = {0};
+	bool any = email_places_read(&q->d->emails, &q->open.scope, &found);
+
+	addresses_done(&found);
+	return !any;
+}
+
 int inquiry_new(const struct definition *d, const struct webhook *w, struct inquiry **ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *url = NULL;
@@ -73,6 +83,7 @@ int inquiry_new(const struct definition *d, const struct webhook *w, struct inqu
 		inquiry_free(q);
 		return r < 0 ? r : err_set(reterr, -ENOENT, "nothing to look up");
 	}
+	q->addressless = has_no_address(q);
 	q->asked[0] = d->customer ? fact_text(d->customer, &q->open.scope) : NULL;
 	*ret = q;
 	return 0;
@@ -301,13 +312,50 @@ enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const ch
 	v = answer_verdict(q, step, status, type, body ? body : "", body ? body_len : 0, reason);
 	if (!step->optional || v == INQUIRY_ON || v == INQUIRY_MOVED)
 		return v;
+	/* A desk that cannot answer now is not one that has nothing to say. */
+	if (!inquiry_step_is_optional(q) && (v == INQUIRY_RETRY || v == INQUIRY_PARK))
+		return v;
 	q->step++;
 	return INQUIRY_ON;
 }
 
+struct use_search {
+	const struct step *of;
+	bool found;
+};
+
+static void use_search_one(void *ctx, const struct reference *r)
+{
+	struct use_search *search = ctx;
+	const char *name = reference_name(r);
+
+	for (size_t i = 0; name && i < search->of->take_n; i++)
+		search->found = search->found || text_same(search->of->take[i].name, name);
+}
+
+/* Whether the address hangs on step i: it tells it, or what another step that tells it asks by; and no step after it
+ * must tell it anyway. */
+static bool address_hangs_on(const struct inquiry *q, size_t i)
+{
+	struct use_search search = {.of = &q->d->steps[i], .found = q->d->steps[i].emails.n > 0};
+
+	if (!q->addressless || q->found.addresses.n > 0)
+		return false;
+	for (size_t k = i + 1; k < q->d->steps_n; k++) {
+		const struct step *later = &q->d->steps[k];
+
+		if (later->emails.n == 0)
+			continue;
+		if (!later->optional && step_applies(later, &q->open.scope))
+			return false;
+		template_references(later->url, use_search_one, &search);
+	}
+	return search.found;
+}
+
 bool inquiry_step_is_optional(const struct inquiry *q)
 {
-	return q->step < q->d->steps_n && q->d->steps[q->step].optional;
+	return q->step < q->d->steps_n && q->d->steps[q->step].optional && !address_hangs_on(q, q->step);
 }
 
 void inquiry_skip(struct inquiry *q)

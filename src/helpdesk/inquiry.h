@@ -65,10 +65,11 @@ enum inquiry_verdict {
 	INQUIRY_RETRY,   /* 408, 425, 429, 5xx, an answer that is not the JSON it should be */
 	INQUIRY_REFUSED, /* other 4xx: this question is wrong; a dead letter with the reason */
 };
-/* What an answer means for the step under way; a failing optional step gives INQUIRY_ON. reason: for people. */
+/* What an answer means for the step under way; a failing optional step gives INQUIRY_ON, unless the address hangs on it
+ * and the desk may answer another time. reason: for people. */
 enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const char *type, const char *body,
 				    size_t body_len, struct err *reason);
-/* Whether the step under way may fail without harm. */
+/* Whether the step under way may fail without harm: it is optional, and no address that is wanted hangs on it. */
 bool inquiry_step_is_optional(const struct inquiry *q);
 /* The step under way had no usable answer for good: skips it. Only for optional steps. */
 void inquiry_skip(struct inquiry *q);

@@ -326,6 +326,44 @@ static void optional_steps_fail_without_harm(void **state)
 	definition_free(d);
 }
 
+static void an_optional_step_that_the_address_hangs_on_is_asked_again(void **state)
+{
+	static const struct {
+		unsigned status;
+		enum inquiry_verdict alone, beside;
+	} cases[] = {
+		{401, INQUIRY_PARK, INQUIRY_ON}, {429, INQUIRY_RETRY, INQUIRY_ON}, {503, INQUIRY_RETRY, INQUIRY_ON},
+		{404, INQUIRY_ON, INQUIRY_ON},   {400, INQUIRY_ON, INQUIRY_ON},
+	};
+	struct definition *d = with_definition(
+		"label: D\nauthenticate: {method: basic}\nopened: {/type: opened}\nclosed: {/type: closed}\n"
+		"conversation: /id\nemails: /mail\nlookup:\n"
+		"- {url: \"{base_url}/t/{/id}\", authenticate: bearer, take: {who: /who}, optional: true}\n"
+		"- {url: \"{base_url}/c/{who}\", authenticate: bearer, emails: /email, optional: true}\n"
+		"attributes: {Who ID: \"{who}\"}\n",
+		"https://x.example");
+	struct inquiry *q;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		q = asking(d, "{\"type\":\"opened\",\"id\":7}");
+		assert_false(inquiry_step_is_optional(q));
+		assert_int_equal(answer(q, cases[i].status, "", &e), cases[i].alone);
+		inquiry_free(q);
+		q = asking(d, "{\"type\":\"opened\",\"id\":7}");
+		assert_int_equal(answer(q, 200, "{\"who\":1}", &e), INQUIRY_ON);
+		assert_asks(q, "https://x.example/c/1");
+		assert_int_equal(answer(q, cases[i].status, "", &e), cases[i].alone);
+		inquiry_free(q);
+		q = asking(d, "{\"type\":\"opened\",\"id\":7,\"mail\":\"jo@example.com\"}");
+		assert_true(inquiry_step_is_optional(q));
+		assert_int_equal(answer(q, cases[i].status, "", &e), cases[i].beside);
+		inquiry_free(q);
+	}
+	definition_free(d);
+}
+
 static void optional_steps_at_the_end_may_lack_what_they_need(void **state)
 {
 	struct definition *d = with_definition(TWO_STEPS "  emails: /mail\n- {url: \"{base_url}/c/{contact}\", "
@@ -461,6 +499,7 @@ int main(void)
 		cmocka_unit_test(what_a_step_took_serves_the_next),
 		cmocka_unit_test(a_needed_step_that_cannot_be_asked_is_told),
 		cmocka_unit_test(optional_steps_fail_without_harm),
+		cmocka_unit_test(an_optional_step_that_the_address_hangs_on_is_asked_again),
 		cmocka_unit_test(optional_steps_at_the_end_may_lack_what_they_need),
 		cmocka_unit_test(secrets_must_be_there_and_of_one_line),
 		cmocka_unit_test(what_is_no_url_is_not_asked),
