@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "helpdesk/fact.h"
 #include "helpdesk/flat.h"
 
 #define ATTRIBUTE_WORDS_MAX 200
@@ -63,6 +62,31 @@ static void attribute_compile_words(struct attribute *a, const struct node *n, s
 	}
 }
 
+/* "someone": neither a place nor a template, so perhaps meant as it stands there. */
+static bool is_bare_text(const struct node *n)
+{
+	struct reference *r = NULL;
+	bool is;
+
+	if (n->type != NODE_SCALAR || n->text[0] == '/' || strpbrk(n->text, "{}") ||
+	    strncmp(n->text, "root:", 5) == 0 || strncmp(n->text, "header:", 7) == 0 ||
+	    strncmp(n->text, "query:", 6) == 0)
+		return false;
+	is = reference_compile(n->text, REFERENCE_NO_NAMES, &r, NULL) < 0;
+	reference_free(r);
+	return is;
+}
+
+static void attribute_refuse_text(const struct node *n, struct problems *problems)
+{
+	problems_error(
+		problems, n,
+		"\"%.64s\" is no reference (\"/…\"): expected one, a template (\"{/…} {/…}\"; what a lookup takes "
+		"stands in braces, too), a list of them, or {reference: {VALUE: text, \"*\": text}}; for the same "
+		"text in every event write {/some/reference: {\"*\": %.64s}}",
+		n->text, n->text);
+}
+
 static void attribute_compile(struct attribute *a, const struct node *n, struct problems *problems)
 {
 	attribute_check_name(n, problems);
@@ -70,6 +94,8 @@ static void attribute_compile(struct attribute *a, const struct node *n, struct 
 	if (n->type == NODE_MAP && n->n == 1) {
 		a->fact = fact_compile_text(n->items[0], n->items[0]->key, problems);
 		attribute_compile_words(a, n->items[0], problems);
+	} else if (is_bare_text(n)) {
+		attribute_refuse_text(n, problems);
 	} else if (n->type == NODE_SCALAR || n->type == NODE_LIST) {
 		a->fact = fact_compile(n, problems);
 	} else {
@@ -115,28 +141,57 @@ void attributes_free(struct attributes *a)
 	free(a);
 }
 
-static struct json_object *attribute_word(const struct attribute *a, const char *value)
+/* ---- words ------------------------------------------------------------------------------------------------------- */
+
+/* The one for that value, "*" for any other; NULL: it is not named. */
+static const struct word *attribute_word(const struct attribute *a, const char *value)
 {
 	const struct word *other = NULL;
 
 	for (size_t i = 0; i < a->n; i++) {
 		if (text_same(a->words[i].value, value))
-			return flat_text(a->words[i].text);
+			return &a->words[i];
 		if (strcmp(a->words[i].value, "*") == 0)
 			other = &a->words[i];
 	}
-	return other ? flat_text(other->text) : NULL;
+	return other;
 }
 
-static struct json_object *attribute_read(const struct attribute *a, const struct scope *s)
+static struct json_object *attribute_said(const struct attribute *a, const char *value)
 {
+	const struct word *word = attribute_word(a, value);
+
+	return word ? flat_text(word->text) : NULL;
+}
+
+/* A text for each element that has one; NULL where none has. */
+static struct json_object *attribute_said_list(const struct attribute *a, struct json_object *values)
+{
+	struct json_object *list = NULL, *said;
+
+	for (size_t i = 0; i < json_object_array_length(values); i++) {
+		said = attribute_said(a, json_object_get_string(json_object_array_get_idx(values, i)));
+		if (!said)
+			continue;
+		if (!list)
+			list = json_object_new_array();
+		json_object_array_add(list, said);
+	}
+	return list;
+}
+
+static struct json_object *attribute_read_words(const struct attribute *a, const struct scope *s)
+{
+	CLEANUP(json_putp) struct json_object *value = fact_value(a->fact, s);
 	CLEANUP(mem_freep) char *text = NULL;
 
-	if (!a->words)
-		return fact_value(a->fact, s);
-	text = fact_text(a->fact, s);
-	return text ? attribute_word(a, text) : NULL;
+	if (json_object_is_type(value, json_type_array))
+		return attribute_said_list(a, value);
+	text = json_scalar(value);
+	return text ? attribute_said(a, text) : NULL;
 }
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* "Inbox ID": an identifier, whatever the desk writes it as. Klaviyo would segment 7 and "7" apart. */
 static bool attribute_is_id(const struct attribute *a)
@@ -146,6 +201,19 @@ static bool attribute_is_id(const struct attribute *a)
 	return len >= 2 && strcmp(a->name + len - 2, "ID") == 0;
 }
 
+static struct json_object *attribute_read(const struct attribute *a, const struct scope *s)
+{
+	struct json_object *value = a->words ? attribute_read_words(a, s) : fact_value(a->fact, s);
+
+	if (value && attribute_is_id(a) && !json_object_is_type(value, json_type_array)) {
+		CLEANUP(mem_freep) char *text = json_scalar(value);
+
+		json_object_put(value);
+		value = flat_text(text);
+	}
+	return value;
+}
+
 struct json_object *attributes_read(const struct attributes *a, const struct scope *s)
 {
 	struct json_object *o = json_object_new_object();
@@ -153,16 +221,39 @@ struct json_object *attributes_read(const struct attributes *a, const struct sco
 	for (size_t i = 0; a && i < a->n; i++) {
 		struct json_object *value = attribute_read(&a->items[i], s);
 
-		if (value && attribute_is_id(&a->items[i]) && !json_object_is_type(value, json_type_array)) {
-			CLEANUP(mem_freep) char *text = json_scalar(value);
-
-			json_object_put(value);
-			value = flat_text(text);
-		}
 		if (value)
 			json_object_object_add(o, a->items[i].name, value);
 	}
 	return o;
+}
+
+void attributes_each(const struct attributes *a, const struct scope *s,
+		     void (*fn)(void *ctx, const char *name, const struct fact *from, struct json_object *value),
+		     void *ctx)
+{
+	for (size_t i = 0; a && i < a->n; i++) {
+		CLEANUP(json_putp) struct json_object *value = attribute_read(&a->items[i], s);
+
+		fn(ctx, a->items[i].name, a->items[i].fact, value);
+	}
+}
+
+void attributes_unnamed(const struct attributes *a, const struct scope *s,
+			void (*fn)(void *ctx, const char *name, const struct fact *from, const char *value), void *ctx)
+{
+	for (size_t i = 0; a && i < a->n; i++) {
+		const struct attribute *one = &a->items[i];
+		CLEANUP(json_putp) struct json_object *value = one->words ? fact_value(one->fact, s) : NULL;
+		bool list = json_object_is_type(value, json_type_array);
+
+		for (size_t k = 0; value && k < (list ? json_object_array_length(value) : 1); k++) {
+			CLEANUP(mem_freep)
+			char *text = json_scalar(list ? json_object_array_get_idx(value, k) : value);
+
+			if (text && !attribute_word(one, text))
+				fn(ctx, one->name, one->fact, text);
+		}
+	}
 }
 
 void attributes_names(const struct attributes *a, void (*fn)(void *ctx, const char *name), void *ctx)
@@ -175,4 +266,10 @@ void attributes_references(const struct attributes *a, void (*fn)(void *ctx, con
 {
 	for (size_t i = 0; a && i < a->n; i++)
 		fact_references(a->items[i].fact, fn, ctx);
+}
+
+void attributes_references_of(const struct attributes *a, size_t i, void (*fn)(void *ctx, const struct reference *r),
+			      void *ctx)
+{
+	fact_references(a->items[i].fact, fn, ctx);
 }

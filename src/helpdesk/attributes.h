@@ -2,7 +2,8 @@
  * attributes: `attributes` of a definition: the event's properties that a helpdesk's webhook fills. Pure.
  *
  * NAME: reference, template, a list of them of which the first that finds something counts, or
- * {reference: {VALUE: text, "*": text}}; what is absent in a webhook is left out.
+ * {reference: {VALUE: text, "*": text}}, which puts a text in place of a value, of a list in place of each of its; what
+ * is absent in a webhook is left out, and so is what such a map does not name.
  */
 #ifndef HELPDESK_ATTRIBUTES_H
 #define HELPDESK_ATTRIBUTES_H
@@ -10,6 +11,7 @@
 #include "base/json.h"
 #include "base/node.h"
 #include "base/problems.h"
+#include "helpdesk/fact.h"
 #include "helpdesk/reference.h"
 
 #define ATTRIBUTES_MAX 100
@@ -24,7 +26,18 @@ struct attributes *attributes_compile(const struct node *n, struct problems *pro
 void attributes_free(struct attributes *a);
 /* A flat object. The caller owns it. */
 struct json_object *attributes_read(const struct attributes *a, const struct scope *s) MUSTCHECK;
+/* Calls fn for each, in order: where it stands, and its value as attributes_read has it; NULL: it is left out. Both are
+ * borrowed for the call. */
+void attributes_each(const struct attributes *a, const struct scope *s,
+		     void (*fn)(void *ctx, const char *name, const struct fact *from, struct json_object *value),
+		     void *ctx);
+/* Calls fn for every value that a map without "*" does not name. */
+void attributes_unnamed(const struct attributes *a, const struct scope *s,
+			void (*fn)(void *ctx, const char *name, const struct fact *from, const char *value), void *ctx);
 void attributes_names(const struct attributes *a, void (*fn)(void *ctx, const char *name), void *ctx);
 void attributes_references(const struct attributes *a, void (*fn)(void *ctx, const struct reference *r), void *ctx);
+/* Those of the one that was compiled from the mapping's i-th node. */
+void attributes_references_of(const struct attributes *a, size_t i, void (*fn)(void *ctx, const struct reference *r),
+			      void *ctx);
 
 #endif
