@@ -15,15 +15,20 @@
 #include "intake/answer.h"
 #include "intake/keep.h"
 
-void explain_block(const char *title, const struct buf *lines)
+void explain_lines(const struct buf *lines)
 {
-	printf("%s\n", title);
 	for (const char *line = lines->data; *line;) {
 		size_t len = strcspn(line, "\n");
 		printf("  %.*s\n", (int)len, line);
 		line += len + (line[len] == '\n');
 	}
 	printf("\n");
+}
+
+void explain_block(const char *title, const struct buf *lines)
+{
+	printf("%s\n", title);
+	explain_lines(lines);
 }
 
 static void explain_unreadable(const struct source *s, const struct err *reason)

@@ -14,7 +14,8 @@
 
 #define EXPLAIN_MAX (1024 * 1024)
 
-/* Lines below a title, and an empty one. */
+/* Indented lines, and an empty one; the same below a title. */
+void explain_lines(const struct buf *lines);
 void explain_block(const char *title, const struct buf *lines);
 
 /* Tells whether the request is proven. w: the whole request; query: as it came, its secret still in it. */

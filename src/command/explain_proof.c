@@ -8,18 +8,16 @@
 
 #define REFUSED "the daemon would answer 401"
 
-/* How to have the proof checked. */
-static void tell_how(const struct proof *proof)
+/* What is wrong with it, as far as that can be said without the secret. */
+static void tell_why(const struct proof *proof, const struct proof_secrets *secrets,
+		     const struct proof_request *request)
 {
-	const char *header = proof_secret_header(proof), *query = proof_secret_query(proof);
+	struct buf lines;
 
-	printf("  not shown here, so not checked; without it the daemon answers 401\n  to have it checked: ");
-	if (header)
-		printf("--header '%s: …'\n\n", header);
-	else if (query)
-		printf("--query '%s=…'\n\n", query);
-	else
-		printf("--header 'NAME: VALUE' for each header that came\n\n");
+	buf_init(&lines, EXPLAIN_MAX);
+	proof_explain(proof, secrets, request, &lines);
+	explain_lines(&lines);
+	buf_done(&lines);
 }
 
 static void tell_stale(const struct proof *proof, const struct proof_request *request)
@@ -35,7 +33,8 @@ static void tell_stale(const struct proof *proof, const struct proof_request *re
 	       signed_at, now, tolerance);
 }
 
-static void tell_verdict(const struct proof *proof, const struct proof_request *request, enum proof_verdict v)
+static void tell_verdict(const struct proof *proof, const struct proof_secrets *secrets,
+			 const struct proof_request *request, enum proof_verdict v)
 {
 	switch (v) {
 	case PROOF_GOOD:
@@ -45,10 +44,9 @@ static void tell_verdict(const struct proof *proof, const struct proof_request *
 		tell_stale(proof, request);
 		break;
 	case PROOF_MISSING:
-		printf("  missing: a part of it is not shown; " REFUSED "\n\n");
-		break;
 	case PROOF_WRONG:
-		printf("  wrong: " REFUSED "\n\n");
+		printf("  %s; " REFUSED "\n", v == PROOF_WRONG ? "wrong" : "missing: a part of it is not shown");
+		tell_why(proof, secrets, request);
 		break;
 	}
 }
@@ -73,12 +71,13 @@ enum proof_verdict explain_proof(const struct generation *g, const struct source
 		return PROOF_GOOD;
 	}
 	if (!proof_is_shown(proof, &w->headers, query)) {
-		tell_how(proof);
+		printf("  not shown here, so not checked; without it the daemon answers 401\n");
+		tell_why(proof, &secrets, &request);
 		return PROOF_MISSING;
 	}
 	if (s->auth_secret)
 		secrets.secrets = secret_values(g->secrets, s->auth_secret, &secrets.n);
 	v = proof_check(proof, &secrets, &request);
-	tell_verdict(proof, &request, v);
+	tell_verdict(proof, &secrets, &request, v);
 	return v;
 }

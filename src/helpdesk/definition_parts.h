@@ -33,9 +33,13 @@ struct definition {
 	struct step steps[STEPS_MAX];
 	size_t steps_n;
 	int64_t cache_ms;
-	struct attributes *attributes;     /* NULL: none */
-	struct template *conversation_url; /* NULL: none */
+	struct attributes *attributes;             /* NULL: none */
+	struct template *conversation_url;         /* NULL: none */
 	struct sample samples[TRANSITION_EXPIRED]; /* by transition */
 };
+
+/* reading.c: in which order the transitions' matchers are asked, between ping and identified. */
+#define READING_ORDER 3
+extern const enum transition reading_order[READING_ORDER];
 
 #endif

@@ -118,17 +118,21 @@ const char *flat_name_fault(const char *name)
 	return NULL;
 }
 
-const char *flat_shown(const char *text, char *out)
+const char *flat_line(const char *text, char *out)
 {
 	size_t len = flat_cut(text, strlen(text), FLAT_SHOWN_BYTES);
 	const char *rest = text[len] != '\0' ? "…" : "";
 
-	if (strchr(text, '@')) {
-		memcpy(out, "a text with an @", sizeof("a text with an @"));
-		return out;
-	}
 	for (size_t i = 0; i < len; i++)
 		out[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
 	memcpy(out + len, rest, strlen(rest) + 1);
+	return out;
+}
+
+const char *flat_shown(const char *text, char *out)
+{
+	if (!strchr(text, '@'))
+		return flat_line(text, out);
+	memcpy(out, "a text with an @", sizeof("a text with an @"));
 	return out;
 }

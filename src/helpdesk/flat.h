@@ -32,5 +32,7 @@ const char *flat_name_fault(const char *name);
  */
 #define FLAT_SHOWN_MAX 96
 const char *flat_shown(const char *text, char *out);
+/* The same with addresses as they are, for the operator's own eyes. */
+const char *flat_line(const char *text, char *out);
 
 #endif

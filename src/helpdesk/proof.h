@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/node.h"
 #include "base/problems.h"
 #include "base/text.h"
@@ -52,6 +53,10 @@ bool proof_needs_secret(const struct proof *p); /* false for `none` only */
 bool proof_is_shown(const struct proof *p, const struct pairs *headers, const char *query);
 enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets *secrets,
 			       const struct proof_request *request);
+/* For explain, of what is MISSING or WRONG: what can be said of it, a line each, without a secret and without a
+ * signature of our own making. Not in constant time. */
+void proof_explain(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,
+		   struct buf *to);
 /* When the request says that it was signed; false where the method signs no time, or none is shown that can be read. */
 bool proof_signed_at(const struct proof *p, const struct proof_request *request, int64_t *ret_ms);
 /* Where the body itself says when it was signed, from its top; NULL: it does not. A sample must be fresh there. */

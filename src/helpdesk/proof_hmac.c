@@ -20,7 +20,6 @@
 #include "base/json.h"
 #include "helpdesk/body.h"
 
-#define HMAC_SHOWN_MAX 4096   /* bytes of the header that is looked at; no signature is so long */
 #define HMAC_SIGNATURES_MAX 8 /* of one webhook */
 #define HMAC_OUT_MAX (1 << 20)
 
@@ -246,17 +245,26 @@ static void sign(const struct hmac *h, const struct key *key, const struct proof
 	digest_hmac_end(d, out);
 }
 
+static int signature_decode(const struct hmac *h, const struct span *shown, char **ret, size_t *ret_len)
+{
+	return h->encoding == HMAC_HEX ? digest_unhex(shown->at, shown->len, ret, ret_len)
+				       : unbase64(shown->at, shown->len, ret, ret_len);
+}
+
+bool hmac_signature_bytes(const struct hmac *h, struct span shown, size_t *ret)
+{
+	CLEANUP(mem_freep) char *bytes = NULL;
+
+	return signature_decode(h, &shown, &bytes, ret) == 0;
+}
+
 static bool signature_equals(const struct hmac *h, const struct span *shown, const unsigned char *digest)
 {
 	CLEANUP(mem_freep) char *bytes = NULL;
 	size_t len = 0;
-	int r;
 
-	if (h->encoding == HMAC_HEX)
-		r = digest_unhex(shown->at, shown->len, &bytes, &len);
-	else
-		r = unbase64(shown->at, shown->len, &bytes, &len);
-	return r == 0 && digest_equal(bytes, len, digest, digest_bytes(h->algorithm));
+	return signature_decode(h, shown, &bytes, &len) == 0 &&
+	       digest_equal(bytes, len, digest, digest_bytes(h->algorithm));
 }
 
 static bool signature_holds(const struct hmac *h, const struct proof_secrets *s, const struct proof_request *request,
@@ -330,6 +338,15 @@ bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, i
 	if (h->stamp == HMAC_STAMP_BODY)
 		shown.stamp = stamp_in_body(h, request->body, request->body_len);
 	return shown.stamp && clock_parse(shown.stamp, strlen(shown.stamp), ret_ms) == 0;
+}
+
+char *hmac_stamp(const struct hmac *h, const struct proof_request *request)
+{
+	if (h->stamp == HMAC_STAMP_BODY)
+		return stamp_in_body(h, request->body, request->body_len);
+	if (h->stamp == HMAC_STAMP_HEADER || h->stamp == HMAC_STAMP_QUERY)
+		return stamp_outside(h, request->headers, request->query);
+	return NULL;
 }
 
 const struct reference *hmac_body_timestamp(const struct hmac *h)

@@ -115,10 +115,16 @@ struct hmac {
 	int64_t tolerance_ms;
 };
 
+#define HMAC_SHOWN_MAX 4096 /* bytes of the header that is looked at; no signature is so long */
+
 struct hmac *hmac_compile(const struct node *authenticate, struct problems *problems);
 struct hmac *hmac_compile_standard(const struct node *authenticate, struct problems *problems);
 void hmac_free(struct hmac *h); /* NULL allowed */
 
+/* How many bytes a signature is, decoded; false: it is not in the encoding. */
+bool hmac_signature_bytes(const struct hmac *h, struct span shown, size_t *ret);
+/* The time of signing as it stands in header, query or body; NULL: nowhere there. The caller owns it. */
+char *hmac_stamp(const struct hmac *h, const struct proof_request *request) MUSTCHECK;
 /* As proof_signed_at. */
 bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, int64_t *ret_ms);
 /* Where the body holds the timestamp; NULL: it does not. */

@@ -95,17 +95,17 @@ void signal_scope_done(struct signal_scope *s)
 /* ---- what it says ------------------------------------------------------------------------------------------------ */
 
 /* The more final a matcher is, the earlier it is asked: what was created and solved in one webhook is solved. */
-static const enum transition asked[] = {TRANSITION_CLOSED, TRANSITION_REOPENED, TRANSITION_OPENED};
+const enum transition reading_order[READING_ORDER] = {TRANSITION_CLOSED, TRANSITION_REOPENED, TRANSITION_OPENED};
 
 static enum reading_kind reading_kind(const struct definition *d, const struct scope *s, enum transition *ret)
 {
 	*ret = TRANSITION_NONE;
 	if (d->ping && matcher_holds(d->ping, s))
 		return READING_PING;
-	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
-		if (!d->says[asked[i]] || !matcher_holds(d->says[asked[i]], s))
+	for (size_t i = 0; i < READING_ORDER; i++) {
+		if (!d->says[reading_order[i]] || !matcher_holds(d->says[reading_order[i]], s))
 			continue;
-		*ret = asked[i];
+		*ret = reading_order[i];
 		return READING_SIGNAL;
 	}
 	return d->identified && matcher_holds(d->identified, s) ? READING_SIGNAL : READING_IGNORED;
@@ -302,83 +302,4 @@ void reading_mark(const struct reading *r, struct webhook *w)
 	w->customer = mem_str(r->signal.customer);
 	w->has_delivery = r->has_delivery;
 	memcpy(w->delivery, r->delivery, sizeof(w->delivery));
-}
-
-/* ---- explain ----------------------------------------------------------------------------------------------------- */
-
-/* Whether it holds; its conditions stand indented below its name. */
-static bool explain_matcher(const char *name, const struct matcher *m, const struct scope *s, struct buf *to)
-{
-	struct buf lines;
-	bool holds;
-
-	if (!m)
-		return false;
-	buf_init(&lines, to->cap);
-	holds = matcher_explain(m, s, &lines);
-	buf_addf(to, "%s: %s\n", name, holds ? "yes" : "no");
-	for (const char *line = lines.data; *line != '\0';) {
-		size_t len = strcspn(line, "\n");
-
-		buf_addf(to, "  %.*s\n", (int)len, line);
-		line += len + (line[len] == '\n');
-	}
-	buf_done(&lines);
-	return holds;
-}
-
-static void explain_fact(const char *name, const struct fact *f, const struct scope *s, struct buf *to)
-{
-	CLEANUP(mem_freep) char *text = f ? fact_text(f, s) : NULL;
-	char shown[FLAT_SHOWN_MAX];
-
-	if (f)
-		buf_addf(to, "%s: %s %s%s\n", name, fact_written(f), text ? "is " : "holds nothing",
-			 text ? flat_shown(text, shown) : "");
-}
-
-/* How many addresses, not which. */
-static void explain_emails(const struct email_places *p, const struct scope *s, struct buf *to)
-{
-	struct addresses found = {0};
-
-	if (p->n == 0)
-		return;
-	(void)email_places_read(p, s, &found);
-	buf_adds(to, "emails: ");
-	for (size_t i = 0; i < p->n; i++)
-		buf_addf(to, "%s%s", i > 0 ? " or " : "", reference_text(p->emails[i]));
-	if (found.n == 0)
-		buf_adds(to, " holds no address\n");
-	else
-		buf_addf(to, " holds %zu address%s\n", found.n, found.n > 1 ? "es" : "");
-	addresses_done(&found);
-}
-
-void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to)
-{
-	struct signal_scope scope;
-	const struct scope *s = &scope.scope;
-	struct err e;
-	bool said;
-
-	if (signal_scope_open(d, w, NULL, &scope, &e) < 0) {
-		buf_addf(to, "%s\n", e.text);
-		return;
-	}
-	if (w->read)
-		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(w->transition));
-	said = explain_matcher("ping", d->ping, s, to);
-	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked) && !said; i++)
-		said = explain_matcher(transition_name(asked[i]), d->says[asked[i]], s, to);
-	if (!said)
-		(void)explain_matcher("identified", d->identified, s, to);
-	explain_fact("conversation", d->conversation, s, to);
-	explain_fact("customer", d->customer, s, to);
-	explain_emails(&d->emails, s, to);
-	explain_fact("time", d->time, s, to);
-	explain_fact("created", d->created, s, to);
-	explain_fact("closed_at", d->closed_at, s, to);
-	explain_fact("delivery", d->delivery, s, to);
-	signal_scope_done(&scope);
 }

@@ -62,13 +62,14 @@ void reading_done(struct reading *r);
 void reading_make(const struct definition *d, const struct webhook *w, const struct customer *customer,
 		  struct reading *ret);
 /*
- * Whether this is what the vendor tries the URL with when a webhook is set up (`challenge: {when: …}`): w needs no proof
- * and may have no body.
+ * Whether this is what the vendor tries the URL with when a webhook is set up (`challenge: {when: …}`): w needs no
+ * proof and may have no body.
  */
 bool reading_is_trial(const struct definition *d, const struct webhook *w);
 /* Fills w->read and the members below it from a reading that is a signal. */
 void reading_mark(const struct reading *r, struct webhook *w);
-/* For explain: which matchers were asked and what they saw, a line each. */
+/* For explain: which matchers were asked and what they saw, and what stands at every place of the definition, a line
+ * each (reading_explain.c). Addresses are not masked. */
 void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to);
 
 /*

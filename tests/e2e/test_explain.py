@@ -306,6 +306,26 @@ def test_every_proof_is_checked_and_its_secret_not_shown(explain, mini, method, 
     assert f"{good[0]} '{method.get('name', 'Authorization')}" in told
 
 
+def test_the_reading_shows_what_was_read_and_what_was_not(explain, mini):
+    attributes = {"Channel": "/via", "Tags": {"/tags/*/x": {"a": "A"}}, "Agent": "/agent", "By": {"/by": {"me": "customer"}}}
+    mini({"method": "none"}, time="/at", attributes=attributes, conversation_url="https://{/shop}.example.com/{/id}")
+    shown = explain({**MINI, "at": 1795164302418, "via": "chat", "tags": [{"x": "b"}, {"x": "a"}], "by": "they"}, source="mini")
+    reading = shown.section("Reading")
+    assert "reopened" not in reading  # there is no such matcher
+    for line in (
+        "time: /at is 1795164302418, which is 2026-11-20T08:45:02Z",
+        "emails: /email holds jo@example.com",
+        'attribute Channel: "chat", by /via',
+        'attribute Tags: ["A"], by /tags/*/x',
+        "attribute Agent: /agent holds nothing",
+        'attribute By: /by is "they", which its map leaves out',
+        "conversation_url: left out, nothing usable at /shop",
+    ):
+        assert f"  {line}\n" in reading, line
+    properties = shown.events[0]["properties"]
+    assert (properties["Channel"], properties["Tags"]) == ("chat", ["A"]) and not {"Agent", "By"} & set(properties)
+
+
 def test_what_asks_for_no_proof_says_so(explain, mini):
     mini({"method": "none"})
     shown = explain(MINI, source="mini")
@@ -492,7 +512,17 @@ def test_half_a_signature_is_missing_and_none_is_not_checked(other):
     header = "X-Zendesk-Webhook-Signature: " + headers["X-Zendesk-Webhook-Signature"]
     for words in ([], ["--header", header]):
         proof = other("zendesk", ticket(0), *words).section("Proof: hmac")
-        assert "not shown here" in proof and "for each header that came" in proof
+        assert "not shown here" in proof
+        missing = re.findall(r"^  (\S+) is not among the given headers: --header '\1: …'$", proof, re.M)
+        signature, stamp = "X-Zendesk-Webhook-Signature", "X-Zendesk-Webhook-Signature-Timestamp"
+        assert missing == ([stamp] if words else [signature, stamp])
+
+
+def test_of_a_wrong_signature_what_may_be_wrong_is_told(other):
+    assert "the signature differs: the secret, `signed`" in other("zendesk", ticket(), proof={"secret": "x"}).section("Proof: hmac")
+    words = ["--header", "X-Hub-Signature: sha256=00"]
+    proof = other("intercom", {"topic": "ping"}, *words).section("Proof: hmac")
+    assert 'wrong' in proof and 'X-Hub-Signature does not fit the format "sha1={signature}"' in proof
 
 
 def test_of_a_stale_signature_both_times_are_told(other):

@@ -1,0 +1,119 @@
+#include <config.h>
+
+#include "with_definition.h"
+
+#include "helpdesk/signal.h"
+
+/* What explaining that body says. The caller owns it. */
+static char *explained(const struct definition *d, const char *body)
+{
+	CLEANUP(mem_freep) char *copy = mem_str(body);
+	char query[] = "";
+	struct webhook w = {
+		.body = copy, .body_len = strlen(body), .received_ms = INT64_C(1795280400000), .query = query};
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	reading_explain(d, &w, &b);
+	return buf_take(&b);
+}
+
+static void assert_explained(const char *more, const char *body, const char *says)
+{
+	CLEANUP(mem_freep) char *yaml = mem_fmt("%s%s\n", BARE_DEFINITION, more);
+	struct definition *d = with_definition(yaml, "https://x.example");
+	CLEANUP(mem_freep) char *all = explained(d, body);
+
+	if (!strstr(all, says))
+		fail_msg("\"%s\" is not in: %s", says, all);
+	definition_free(d);
+}
+
+/* What the definition does not have is not in it. */
+static void the_matchers_are_told_in_their_order_up_to_the_one_that_holds(void **state)
+{
+	struct definition *d = with_definition(
+		BARE_DEFINITION "ping: {/type: PING}\nidentified: {/type: known}\ncustomer: /who\ndelivery: /none\n",
+		NULL);
+	CLEANUP(mem_freep) char *all = explained(d, "{\"type\":\"opened\",\"id\":7,\"who\":\"jo@example.com\"}");
+	CLEANUP(mem_freep) char *broken = explained(d, "{");
+
+	(void)state;
+	assert_string_equal(all, "ping: no\n  /type is PING: no, there is \"opened\"\n"
+				 "closed: no\n  /type is closed: no, there is \"opened\"\n"
+				 "opened: yes\n  /type is opened: yes\n"
+				 "conversation: /id is 7\ncustomer: /who is jo@example.com\n"
+				 "delivery: /none holds nothing\n");
+	assert_non_null(strstr(broken, "not JSON"));
+	definition_free(d);
+}
+
+static void times_are_shown_as_they_stand_and_as_they_are_understood(void **state)
+{
+	(void)state;
+	assert_explained("time: /at", "{\"type\":\"opened\",\"id\":1,\"at\":1795164302418}",
+			 "time: /at is 1795164302418, which is 2026-11-20T08:45:02Z\n");
+	assert_explained("time: /at", "{\"type\":\"opened\",\"id\":1,\"at\":\"2026-11-20T08:45:02Z\"}",
+			 "time: /at is 2026-11-20T08:45:02Z\n");
+	assert_explained("created: /at", "{\"type\":\"opened\",\"id\":1,\"at\":\"noon\"}",
+			 "created: /at is noon, which is no time that can be read\n");
+	assert_explained("closed_at: /at", "{\"type\":\"opened\",\"id\":1}", "closed_at: /at holds nothing\n");
+}
+
+static void addresses_are_shown_as_they_will_be_sent(void **state)
+{
+	static const char *const more = "emails: /b/*/a\nprimary: /b/*/p";
+
+	(void)state;
+	assert_explained(more,
+			 "{\"type\":\"opened\",\"id\":1,\"b\":[{\"a\":\"Ida <Ida@Example.com>\",\"p\":true},"
+			 "{\"a\":\"x\"},{\"a\":\"al@example.com\"}]}",
+			 "emails: /b/*/a holds ida@example.com (primary), al@example.com\n");
+	assert_explained("emails: [/a, /b/*]", "{\"type\":\"opened\",\"id\":1,\"a\":\"Jo\"}",
+			 "emails: /a or /b/* holds no address\n");
+}
+
+static void attributes_are_shown_or_why_they_are_not(void **state)
+{
+	static const char *const more =
+		"attributes:\n  Channel: /via\n  Tags: /tags/*\n  Rating: /score\n  By: {/by: {A: agent}}\n"
+		"  Agent: \"{agent}\"\nlookup:\n  - {url: \"{base_url}/{/id}\", authenticate: basic, take: {agent: "
+		"/name}}\n";
+	static const char body[] =
+		"{\"type\":\"opened\",\"id\":1,\"via\":\"chat\",\"tags\":[\"a\",\"b\"],\"by\":\"B\"}";
+
+	(void)state;
+	assert_explained(more, body,
+			 "attribute Channel: \"chat\", by /via\n"
+			 "attribute Tags: [\"a\",\"b\"], by /tags/*\n"
+			 "attribute Rating: /score holds nothing\n"
+			 "attribute By: /by is \"B\", which its map leaves out\n"
+			 "attribute Agent: {agent} holds nothing before the lookup\n");
+}
+
+static void the_url_is_shown_or_the_part_that_is_missing(void **state)
+{
+	static const char body[] = "{\"type\":\"opened\",\"id\":\"a b\"}";
+
+	(void)state;
+	assert_explained("conversation_url: \"https://x.example/{/id}\"", body,
+			 "conversation_url: https://x.example/a%20b\n");
+	assert_explained("conversation_url: \"https://{/shop}.example/{/id}\"", body,
+			 "conversation_url: left out, nothing usable at /shop\n");
+	assert_explained("conversation_url: \"https://x.example/{slug}\"\nlookup:\n"
+			 "  - {url: \"{base_url}/{/id}\", authenticate: basic, take: {slug: /slug}}",
+			 body, "conversation_url: left out, nothing usable at slug before the lookup\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_matchers_are_told_in_their_order_up_to_the_one_that_holds),
+		cmocka_unit_test(times_are_shown_as_they_stand_and_as_they_are_understood),
+		cmocka_unit_test(addresses_are_shown_as_they_will_be_sent),
+		cmocka_unit_test(attributes_are_shown_or_why_they_are_not),
+		cmocka_unit_test(the_url_is_shown_or_the_part_that_is_missing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
