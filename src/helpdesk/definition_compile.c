@@ -232,20 +232,15 @@ static void read_facts(struct reader *r)
 	email_places_compile(&d->emails, node_get(r->n, "emails"), node_get(r->n, "primary"), false, r->problems);
 }
 
-static void read_attribute_names(struct reader *r, const struct node *n, struct name_check *c)
-{
-	c->at = n;
-	attributes_references(r->d->attributes, name_check_one, c);
-}
-
 static void read_attributes(struct reader *r)
 {
 	const struct node *n = node_get(r->n, "attributes"), *url = node_get(r->n, "conversation_url");
 	struct name_check c = {.r = r};
 
-	if (n) {
-		r->d->attributes = attributes_compile(n, r->problems);
-		read_attribute_names(r, n, &c);
+	r->d->attributes = n ? attributes_compile(n, r->problems) : NULL;
+	for (size_t i = 0; r->d->attributes && i < n->n; i++) {
+		c.at = n->items[i];
+		attributes_references_of(r->d->attributes, i, name_check_one, &c);
 	}
 	if (url) {
 		c.at = url;

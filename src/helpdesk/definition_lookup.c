@@ -14,7 +14,7 @@
 /* What a step uses must be known before it: parameters, and what earlier steps take. */
 static void check_step_names(struct reader *r, const struct node *n, const struct step *s)
 {
-	struct name_check c = {.r = r, .at = node_get(n, "when")};
+	struct name_check c = {.r = r, .at = node_get(n, "when"), .in_step = true};
 
 	if (s->when)
 		matcher_references(s->when, name_check_one, &c);

@@ -179,19 +179,56 @@ void reader_read_base_url(struct reader *r)
 
 /* ---- use of names ------------------------------------------------------------------------------------------------ */
 
+/* Whether the text asks for that name: "{agent}", "{ agent }". */
+static bool text_asks(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = strchr(text, '{'); at; at = strchr(at + 1, '{')) {
+		const char *inner = at + 1 + strspn(at + 1, " \t");
+
+		if (strncmp(inner, name, len) == 0 && inner[len + strspn(inner + len, " \t")] == '}')
+			return true;
+	}
+	return false;
+}
+
+/* Where within n the name stands: the template, or the key of a matcher or a map. false: nowhere. */
+static bool name_place(const struct node *n, const char *name, struct node *ret)
+{
+	if (n->type == NODE_SCALAR && text_asks(n->text, name)) {
+		*ret = *n;
+		return true;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		const struct node *one = n->items[i];
+
+		if (one->key && (strcmp(one->key, name) == 0 || text_asks(one->key, name))) {
+			*ret = node_at_key(one);
+			return true;
+		}
+		if (name_place(one, name, ret))
+			return true;
+	}
+	return false;
+}
+
 /* A name that nobody fills is a typo: the template would never have a value. */
 void name_check_one(void *ctx, const struct reference *reference)
 {
 	struct name_check *c = ctx;
-	const char *name = reference_name(reference), *known[64];
+	const char *name = reference_name(reference), *known[64], *near;
+	struct node at;
 	size_t n = 0;
 
-	if (!name)
+	if (!name || pairs_get(&c->r->known, name))
 		return;
-	if (pairs_get(&c->r->known, name))
-		return;
-	for (; n < c->r->known.n && n < 63; n++)
+	for (; n < c->r->known.n && n < 64; n++)
 		known[n] = c->r->known.items[n].name;
-	known[n] = NULL;
-	keys_error(c->at, "name", name, known, c->r->problems);
+	near = text_nearest(name, known, n);
+	if (!name_place(c->at, name, &at))
+		at = *c->at;
+	problems_error(c->r->problems, &at, "no parameter and no %s `take` is called \"%.64s\"; %s%s%s",
+		       c->in_step ? "earlier step's" : "lookup's", name, near ? "did you mean \"" : "",
+		       near ? near : "", near ? "\"?" : "a pointer begins with \"/\"");
 }

@@ -21,10 +21,11 @@ void reader_read_base_url(struct reader *r);
 /* A name that templates may use from now on; value: NULL where only a lookup will tell it. */
 void reader_add_name(struct reader *r, const struct node *at, const char *name, const char *value);
 
-/* For fact_references, template_references, …: tells of a name that nobody fills, at `at`. */
+/* For fact_references, template_references, …: tells of a name that nobody fills, where it stands within `at`. */
 struct name_check {
 	struct reader *r;
 	const struct node *at;
+	bool in_step; /* of the lookup: what later steps take is not known there */
 };
 void name_check_one(void *ctx, const struct reference *reference);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "helpdesk/batch.h"
+#include "helpdesk/flat.h"
 #include "helpdesk/keys.h"
 
 /* When a sample counts as received: later than any time in it. */
@@ -85,8 +86,20 @@ static bool says_it(const struct definition *d, const struct specimen *s, const 
 		reading->signal.transition == TRANSITION_OPENED);
 }
 
+/* No conversation, where its reference finds nothing in any sample: that was told, once, where it is written. */
+static bool is_told(const struct reader *r, const struct specimens *all, const struct specimen_item *item)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+
+	if (!all->lost_conversation || !item->open)
+		return false;
+	text = fact_text(r->d->conversation, &item->scope.scope);
+	return text == NULL;
+}
+
 /* Whether the item says what the sample is to say. One of several may say nothing. */
-static bool specimen_read(struct reader *r, struct specimen *s, const struct specimen_item *item)
+static bool specimen_read(struct reader *r, const struct specimens *all, struct specimen *s,
+			  const struct specimen_item *item)
 {
 	struct reading reading;
 	struct buf why;
@@ -96,7 +109,8 @@ static bool specimen_read(struct reader *r, struct specimen *s, const struct spe
 	good = says_it(r->d, s, &reading);
 	buf_init(&why, SAMPLE_WHY_MAX);
 	if (reading.kind == READING_UNREADABLE) {
-		specimen_complain(r, s->at, "this sample is not readable: %s", reading.reason.text);
+		if (!is_told(r, all, item))
+			specimen_complain(r, s->at, "this sample is not readable: %s", reading.reason.text);
 	} else if (!good && reading.kind == READING_IGNORED && s->n == 1) {
 		specimen_why(r->d, s, &item->scope.scope, &why);
 		specimen_complain(r, s->at, "this sample should read as %s, but no matcher holds (%s)",
@@ -114,15 +128,16 @@ static bool specimen_read(struct reader *r, struct specimen *s, const struct spe
 }
 
 /* Takes it apart as the intake does. An empty array has no item. */
-static bool specimen_open(struct reader *r, struct specimen *s)
+static void specimen_open(struct reader *r, struct specimen *s)
 {
 	struct batch *batch = NULL;
 	struct err e;
 
 	if (batch_open(r->d, s->sample.body, strlen(s->sample.body), &batch, &e) < 0) {
 		specimen_complain(r, s->at, "this sample is not readable: %s", e.text);
-		return false;
+		return;
 	}
+	s->apart = true;
 	s->items = mem_new(batch_items(batch), sizeof(*s->items));
 	for (; s->n < batch_items(batch); s->n++) {
 		struct specimen_item *item = &s->items[s->n];
@@ -133,18 +148,17 @@ static bool specimen_open(struct reader *r, struct specimen *s)
 		item->open = signal_scope_open(r->d, &item->webhook, NULL, &item->scope, NULL) == 0;
 	}
 	batch_close(batch);
-	return true;
 }
 
 /* Whether it says what it should. */
-static bool specimen_test(struct reader *r, struct specimen *s)
+static bool specimen_test(struct reader *r, const struct specimens *all, struct specimen *s)
 {
 	bool good = false;
 
-	if (!specimen_open(r, s))
+	if (!s->apart)
 		return false;
 	for (size_t i = 0; i < s->n; i++)
-		good = specimen_read(r, s, &s->items[i]) || good;
+		good = specimen_read(r, all, s, &s->items[i]) || good;
 	if (s->n != 1 && !good && s->kind != READING_IGNORED)
 		specimen_complain(r, s->at, "this sample should read as %s, but none of its %zu items says that",
 				  says_word(s->kind, s->transition), s->n);
@@ -240,6 +254,42 @@ static void read_all(struct reader *r, const struct node *samples, struct specim
 	}
 }
 
+/* The values that a map of words leaves out without saying so; each once. */
+struct unnamed {
+	struct reader *r;
+	const struct specimen *specimen;
+	struct pairs told; /* attribute and value */
+};
+
+static void warn_of_unnamed(void *ctx, const char *name, const struct fact *from, const char *value)
+{
+	struct unnamed *u = ctx;
+	char shown[FLAT_SHOWN_MAX];
+
+	for (size_t i = 0; i < u->told.n; i++)
+		if (strcmp(u->told.items[i].name, name) == 0 && text_same(u->told.items[i].value, value))
+			return;
+	pairs_add(&u->told, name, value);
+	problems_warn(u->r->problems, u->specimen->at,
+		      "%s is \"%s\", which the map of %s does not name: it is left out; add it, or \"*\"",
+		      fact_written(from), flat_shown(value, shown), name);
+}
+
+/* Of those that open and close something: no other webhook's attributes are read. */
+static void check_words(struct reader *r, const struct specimens *all)
+{
+	struct unnamed u = {.r = r};
+
+	for (size_t i = 0; i < all->n; i++) {
+		u.specimen = &all->items[i];
+		for (size_t k = 0; u.specimen->kind == READING_SIGNAL && k < u.specimen->n; k++)
+			if (u.specimen->items[k].open)
+				attributes_unnamed(r->d->attributes, &u.specimen->items[k].scope.scope, warn_of_unnamed,
+						   &u);
+	}
+	pairs_done(&u.told);
+}
+
 /* A transition that the definition can say, and that nobody has seen it say. */
 static void check_reached(struct reader *r, const struct node *samples, const bool *reached)
 {
@@ -251,10 +301,27 @@ static void check_reached(struct reader *r, const struct node *samples, const bo
 					  transition_name(t));
 }
 
+/* References first: what finds nothing anywhere is why samples are not what they should be. */
+static void test_all(struct reader *r, const struct node *samples, struct specimens *all)
+{
+	bool reached[TRANSITION_EXPIRED] = {false};
+
+	for (size_t i = 0; i < all->n; i++)
+		specimen_open(r, &all->items[i]);
+	reader_find_references(r, all);
+	for (size_t i = 0; i < all->n; i++) {
+		struct specimen *s = &all->items[i];
+
+		/* One that does not say it is told already. */
+		reached[specimen_test(r, all, s) ? s->said : s->transition] = true;
+	}
+	check_reached(r, samples, reached);
+	check_words(r, all);
+}
+
 void reader_read_samples(struct reader *r)
 {
 	const struct node *samples = node_get(r->n, "samples");
-	bool reached[TRANSITION_EXPIRED] = {false};
 	struct specimens all = {0};
 	size_t errors = r->problems->errors;
 
@@ -266,12 +333,7 @@ void reader_read_samples(struct reader *r)
 		return;
 	}
 	read_all(r, samples, &all);
-	if (r->problems->errors == errors) {
-		for (size_t i = 0; i < all.n; i++)
-			if (specimen_test(r, &all.items[i]))
-				reached[all.items[i].said] = true;
-		check_reached(r, samples, reached);
-		reader_find_references(r, &all);
-	}
+	if (r->problems->errors == errors)
+		test_all(r, samples, &all);
 	specimens_done(&all);
 }

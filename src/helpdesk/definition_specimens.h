@@ -16,6 +16,7 @@ struct specimen {
 	enum transition transition; /* what it is to say */
 	enum transition said;       /* what it said, where that is good */
 	struct sample sample;
+	bool apart; /* its items, if any, are there */
 	struct specimen_item {
 		struct webhook webhook; /* its headers and query are the sample's */
 		struct signal_scope scope;
@@ -27,13 +28,15 @@ struct specimen {
 struct specimens {
 	struct specimen *items;
 	size_t n;
+	bool lost_conversation; /* a reference of `conversation` finds nothing in any of them, and that was told */
 };
 
 /* An error, or a warning where parts of a preset were replaced in place: its samples know nothing of that. */
 void specimen_complain(struct reader *r, const struct node *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* definition_unfound.c: a complaint for every reference of the definition that finds nothing in any of them. */
-void reader_find_references(struct reader *r, const struct specimens *specimens);
+/* definition_unfound.c: a complaint for every reference of the definition that finds nothing in any of them; none where
+ * none of them is open. Fills lost_conversation. */
+void reader_find_references(struct reader *r, struct specimens *specimens);
 
 #endif

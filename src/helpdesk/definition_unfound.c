@@ -15,6 +15,7 @@ struct search {
 	struct reader *r;
 	const struct specimens *specimens;
 	const struct node *at; /* where the reference is written */
+	size_t told;           /* complaints so far */
 	bool any;              /* null and "" count as found, too: what a matcher asks may be just that */
 };
 
@@ -92,7 +93,7 @@ static void complain(const struct search *s, const struct reference *reference)
 
 static void search_reference(void *ctx, const struct reference *reference)
 {
-	const struct search *s = ctx;
+	struct search *s = ctx;
 
 	if (reference_name(reference))
 		return;
@@ -104,6 +105,7 @@ static void search_reference(void *ctx, const struct reference *reference)
 				return;
 	}
 	complain(s, reference);
+	s->told++;
 }
 
 /* ---- where references are written ----------------------------------------------------------------------------------
@@ -200,14 +202,27 @@ static void search_step(struct search *s, const struct node *step)
 	search_matcher(s, node_get(step, "when"));
 }
 
-void reader_find_references(struct reader *r, const struct specimens *specimens)
+static bool any_is_open(const struct specimens *specimens)
+{
+	for (size_t i = 0; i < specimens->n; i++)
+		for (size_t k = 0; k < specimens->items[i].n; k++)
+			if (specimens->items[i].items[k].open)
+				return true;
+	return false;
+}
+
+void reader_find_references(struct reader *r, struct specimens *specimens)
 {
 	static const char *const matchers[] = {"ping", "opened", "reopened", "closed", "identified"};
-	static const char *const facts[] = {"delivery",  "conversation", "time",   "created",
-					    "closed_at", "customer",     "emails", "primary"};
+	static const char *const facts[] = {"delivery", "time",   "created", "closed_at",
+					    "customer", "emails", "primary"};
 	const struct node *lookup = node_get(r->n, "lookup"), *attributes = node_get(r->n, "attributes");
 	struct search s = {.r = r, .specimens = specimens};
 
+	if (!any_is_open(specimens))
+		return;
+	search_fact(&s, node_get(r->n, "conversation"));
+	specimens->lost_conversation = s.told > 0;
 	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
 		search_matcher(&s, node_get(r->n, matchers[i]));
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)

@@ -77,7 +77,7 @@ static void mistakes_are_told_with_their_place(void **state)
 		{"base_url: \"{/host}\"", "only parameters may stand in `base_url`"},
 		{"base_url: \"{header:Host}\"", "only parameters may stand in `base_url`"},
 		{"base_url: \"{base_url}/v2\"", "only parameters may stand in `base_url`"},
-		{"base_url: \"https://{regon}.example\"", "unknown name \"regon\""},
+		{"base_url: \"https://{regon}.example\"", "called \"regon\""},
 		{"base_url: example.com", "begins with https://"},
 		{"base_url: \"https://a b.example\"", "without blanks"},
 		{"unconfirmed: [a]", "expected text"},
@@ -104,7 +104,8 @@ static void mistakes_are_told_with_their_place(void **state)
 		{"emails: [/a, b]", "no reference"},
 		{"primary: /emails/*/primary", "beside `emails`"},
 		{"attributes: [a]", "mapping from names"},
-		{"attributes: {Team: team}", "no reference"},
+		{"attributes: {Team: team}", "write {/some/reference: {\"*\": team}}"},
+		{"attributes: {Team: [/a, team]}", "no reference"},
 		{"attributes: {Team: []}", "list of 1 to 4"},
 		{"attributes: {Team: [/a, {/b: c}]}", "expected {when: MATCHER, use: REFERENCE}"},
 		{"attributes: {Team: }", "not nothing"},
@@ -114,7 +115,7 @@ static void mistakes_are_told_with_their_place(void **state)
 		{"attributes: {Team: {/a: {X: y}, /b: {X: y}}}", "a mapping of several"},
 		{"attributes: {$value: /a}", "begins with \"$\""},
 		{"attributes: {event id: /a}", "choose another name"},
-		{"attributes: {Team: \"{teem}\"}", "unknown name \"teem\""},
+		{"attributes: {Team: \"{teem}\"}", "`take` is called \"teem\"; a pointer begins with \"/\""},
 		{"conversation_url: \"{base_ur}/c/{/id}\"", "did you mean \"base_url\"?"},
 		{"parameters: [a]", "expected a mapping"},
 		{"parameters: {region: {us: [a]}}", "expected text or a mapping"},
@@ -127,7 +128,7 @@ static void mistakes_are_told_with_their_place(void **state)
 		{"samples: {opened: \"{\"}", "not JSON"},
 		{"samples: {opened: {type: closed, id: 1}}", "should read as opened, but reads as closed"},
 		{"samples: {closed: {type: other, id: 1}}", "no matcher holds"},
-		{"samples: {closed: {type: closed}}", "no conversation: nothing at /id"},
+		{"samples: {opened: {type: opened, id: 1}, closed: {type: closed}}", "no conversation: nothing at /id"},
 	};
 
 	(void)state;
@@ -157,7 +158,8 @@ static void mistakes_of_lookups_are_told(void **state)
 		{"[{authenticate: basic, emails: /e}]", "expected `url`"},
 		{"[{url: \"{base_url}/x\", emails: /e}]", "expected `authenticate`"},
 		{"[{url: \"/api\", authenticate: basic, emails: /e}]", "begins with {base_url}"},
-		{"[{url: \"{base_url}/{nobody}\", authenticate: basic, emails: /e}]", "unknown name \"nobody\""},
+		{"[{url: \"{base_url}/{nobody}\", authenticate: basic, emails: /e}]",
+		 "no earlier step's `take` is called \"nobody\""},
 		{"[{url: \"{base_url}\", authenticate: basik, emails: /e}]", "did you mean \"basic\"?"},
 		{"[{url: \"{base_url}\", authenticate: header, emails: /e}]", "header's name"},
 		{"[{url: \"{base_url}\", authenticate: {method: header, name: \"a b\"}, emails: /e}]",
@@ -191,6 +193,38 @@ static void mistakes_of_lookups_are_told(void **state)
 			fail_msg("%s is taken", cases[i].lookup);
 		assert_int_equal(p.items[0].line, 6);
 		assert_problem(&p, cases[i].says);
+	}
+}
+
+static void an_unknown_name_is_told_where_it_stands(void **state)
+{
+	static const struct {
+		const char *yaml, *path;
+		unsigned line, column;
+	} cases[] = {
+		{"attributes: {Team: /id, Agent: \"{nobody}\"}", "attributes.Agent", 6, 32},
+		{"attributes: {Agent: [/id, \"{/id} { nobody }\"]}", "attributes.Agent[1]", 6, 27},
+		{"attributes: {Agent: {\"{nobody}\": {A: b}}}", "attributes.Agent.{nobody}", 6, 22},
+		{"conversation_url: \"https://x.example/{nobody}\"", "conversation_url", 6, 19},
+		{"lookup: [{url: \"{base_url}/{nobody}\", authenticate: basic, emails: /e}]", "lookup[0].url", 6, 16},
+		{"lookup: [{url: \"{base_url}\", authenticate: basic, emails: /e, headers: {X: y, Z: \"{nobody}\"}}]",
+		 "lookup[0].headers.Z", 6, 82},
+		{"lookup: [{url: \"{base_url}\", authenticate: basic, emails: /e, when: {/a: b, nobody: x}}]",
+		 "lookup[0].when.nobody", 6, 77},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt("%s%s\n", BARE_DEFINITION, cases[i].yaml);
+		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
+		struct problems p = {0};
+
+		assert_null(definition_compile(n, NULL, &p));
+		assert_int_equal(p.errors, 1);
+		assert_string_equal(p.items[0].path, cases[i].path);
+		assert_int_equal(p.items[0].line, cases[i].line);
+		assert_int_equal(p.items[0].column, cases[i].column);
+		assert_problem(&p, "`take` is called \"nobody\"");
 	}
 }
 
@@ -583,6 +617,7 @@ int main(void)
 		cmocka_unit_test(the_least_definition_has_defaults),
 		cmocka_unit_test(mistakes_are_told_with_their_place),
 		cmocka_unit_test(mistakes_of_lookups_are_told),
+		cmocka_unit_test(an_unknown_name_is_told_where_it_stands),
 		cmocka_unit_test(what_a_definition_needs_is_asked_for_all_at_once),
 		cmocka_unit_test(a_source_may_prove_otherwise),
 		cmocka_unit_test(a_definition_holds_no_secret),

@@ -204,6 +204,69 @@ static void the_nearest_member_is_named(void **state)
 	assert_problem(&p, "is \"id\" meant, instead of \"idd\"?");
 }
 
+/* One cause, one error. */
+static void what_follows_from_a_mistake_is_not_told_as_well(void **state)
+{
+	static const struct {
+		const char *yaml;
+		size_t errors;
+		const char *says;
+	} cases[] = {
+		{HEAD "opened: {/type: opened}\nclosed: {/type: closed}\nconversation: /ids\n" BOTH, 1,
+		 "is \"id\" meant, instead of \"ids\"?"},
+		{SAID
+		 "reopened: {/type: again}\n"
+		 "samples: {opened: {type: open, id: 1}, closed: {type: closed, id: 1}, reopened: {type: again}}\n",
+		 2, "no conversation: nothing at /id"},
+		{SAID "time: /at\nemails: /mail\nsamples: {}\n", 2, "no sample reads as opened"},
+		{SAID "time: /at\nsamples: {also: []}\n", 2, "no sample reads as closed"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct problems p;
+
+		compile(cases[i].yaml, false, &p);
+		if (p.errors != cases[i].errors)
+			problems_print(&p, stderr);
+		assert_int_equal(p.errors, cases[i].errors);
+		assert_problem(&p, cases[i].says);
+	}
+}
+
+static void what_a_map_does_not_name_is_warned_of_once(void **state)
+{
+	static const struct {
+		const char *map;
+		size_t warnings;
+		const char *says;
+	} cases[] = {
+		{"{/by: {ME: customer}}", 1,
+		 "/by is \"you\", which the map of By does not name: it is left out; add it, or \"*\""},
+		{"{/tags/*: {a: A}}", 2, "/tags/* is \"c\", which the map of By"},
+		{"{/by: {me: customer, you: }}", 0, NULL},
+		{"{/by: {me: customer, \"*\": }}", 0, NULL},
+		{"{/by: {me: customer, \"*\": agent}}", 0, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *yaml = mem_fmt(SAID "attributes: {By: %s}\nsamples:\n"
+					  "  opened: {type: opened, id: 1, by: me, tags: [a, b, c, b]}\n"
+					  "  closed: {type: closed, id: 1, by: you}\n"
+					  "  also: [{says: closed, body: {type: closed, id: 1, by: You}},"
+					  " {says: ignored, body: {by: they}}]\n",
+				     cases[i].map);
+		struct problems p;
+
+		compile(yaml, false, &p);
+		assert_int_equal(p.warnings, cases[i].warnings);
+		assert_true(!cases[i].says || problems_say(&p, true, cases[i].says));
+		assert_no_problem(&p);
+	}
+}
+
 static void over_a_preset_complaints_are_warnings(void **state)
 {
 	struct problems p;
@@ -258,6 +321,8 @@ int main(void)
 		cmocka_unit_test(what_may_be_absent_need_not_be_found),
 		cmocka_unit_test(a_complaint_stands_where_the_reference_is_written),
 		cmocka_unit_test(the_nearest_member_is_named),
+		cmocka_unit_test(what_follows_from_a_mistake_is_not_told_as_well),
+		cmocka_unit_test(what_a_map_does_not_name_is_warned_of_once),
 		cmocka_unit_test(over_a_preset_complaints_are_warnings),
 		cmocka_unit_test(a_batch_is_read_item_by_item),
 	};
