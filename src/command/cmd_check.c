@@ -21,10 +21,15 @@
 #define PROFILES_PATH "/api/profiles?page[size]=1"
 #define REVISION_WARN_DAYS 90
 
+/* ctx: the source's definition. Without a matcher of its own, what is reopened is what opens after a closing. */
 static void print_metric(void *ctx, const char *metric, enum transition t)
 {
-	(void)ctx;
-	printf("    %-9s sends  %s\n", transition_name(t), metric);
+	const struct definition *d = ctx;
+
+	printf("    %-9s sends  %s%s\n", transition_name(t), metric,
+	       t == TRANSITION_REOPENED && !definition_says(d, t)
+		       ? " (only where `opened` comes after a closing: the definition has no `reopened`)"
+		       : "");
 }
 
 static void print_summary(const struct config *c)
@@ -37,7 +42,7 @@ static void print_summary(const struct config *c)
 		const struct source *s = &c->sources[i];
 		printf("source %s: POST %s, proof %s, definition %s\n", s->name, s->path,
 		       proof_method(definition_proof(s->definition)), s->preset ? s->preset : "in place");
-		rules_metrics(s->rules, s->label, print_metric, NULL);
+		rules_metrics(s->rules, s->label, print_metric, s->definition);
 		for (size_t j = 0; j < s->flags.n; j++)
 			printf("    property  \"%s\" true while a conversation is open\n", s->flags.items[j]);
 	}

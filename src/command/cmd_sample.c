@@ -3,7 +3,6 @@
  */
 #include <config.h>
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,8 +10,11 @@
 #include "command/load.h"
 #include "command/options.h"
 #include "helpdesk/batch.h"
+#include "helpdesk/inquiry.h"
 #include "helpdesk/signal.h"
 #include "http/client.h"
+
+#define ESCAPED_MAX 4096 /* bytes of a conversation's id in a URL */
 
 /* The request that the helpdesk would make. */
 struct parcel {
@@ -140,25 +142,27 @@ static bool is_harmless(const struct source *s)
 	return true;
 }
 
-/* The first item of the webhook, as the daemon would read it. */
-static int read_first(const struct source *s, const struct parcel *p, struct reading *ret)
+/* ---- notes ------------------------------------------------------------------------------------------------------- */
+
+/* The first item of the webhook, as it would be received. false: there is none. */
+static bool first_webhook(const struct source *s, const struct parcel *p, struct webhook *ret)
 {
+	const struct webhook w = {.source = s->name,
+				  .received_ms = clock_now_ms(),
+				  .path = s->path,
+				  .query = p->sample.query,
+				  .headers = p->headers};
 	struct batch *batch = NULL;
-	struct webhook w = {.source = s->name,
-			    .received_ms = clock_now_ms(),
-			    .path = s->path,
-			    .query = p->sample.query,
-			    .headers = p->headers};
+	bool any;
 
 	if (batch_open(s->definition, p->sample.body, strlen(p->sample.body), &batch, NULL) < 0)
-		return -EINVAL;
-	if (batch_items(batch) > 0) {
-		w.body = batch_item(batch, 0, &w.body_len);
-		reading_make(s->definition, &w, NULL, ret);
-		free(w.body);
-	}
+		return false;
+	*ret = w;
+	any = batch_items(batch) > 0;
+	if (any)
+		ret->body = batch_item(batch, 0, &ret->body_len);
 	batch_close(batch);
-	return w.body_len > 0 ? 0 : -EINVAL;
+	return any;
 }
 
 /* Where the lookup asks, for people. */
@@ -169,20 +173,81 @@ static const char *desk_url(const struct source *s)
 	return s->lookup_base_url ? s->lookup_base_url : own ? own : "the helpdesk";
 }
 
-/* A helpdesk whose webhooks hold no address: say where it comes from instead. */
-static void tell_lookup(const struct source *s, const struct parcel *p, const char *email)
+/* Whether the first question holds the conversation's id. */
+static bool asks_by_conversation(const struct source *s, const struct webhook *w, const char *conversation)
 {
-	struct reading reading = {0};
+	const struct inquiry_secrets secrets = {.user = "", .password = "", .token = ""};
+	CLEANUP(pairs_done) struct pairs headers = {0};
+	CLEANUP(mem_freep) char *url = NULL;
+	struct inquiry *q = NULL;
+	struct buf escaped;
+	bool does = false;
 
-	if (read_first(s, p, &reading) == 0 && reading.kind == READING_SIGNAL && reading.signal.wants_lookup &&
-	    reading.signal.addresses.n == 0)
-		fprintf(stderr,
-			"note: %s's webhooks hold no address%s. The daemon asks %s for that of customer %s; another "
-			"one: --customer ID\n",
-			s->label, email ? ", so --email has no place in them" : "", desk_url(s),
-			reading.signal.customer ? reading.signal.customer : "(none)");
-	reading_done(&reading);
+	if (inquiry_new(s->definition, w, &q, NULL) < 0)
+		return false;
+	buf_init(&escaped, ESCAPED_MAX);
+	scope_escape(conversation, &escaped);
+	if (inquiry_next(q, &secrets, &url, &headers, NULL) == 0)
+		does = strstr(url, escaped.data) != NULL;
+	buf_done(&escaped);
+	inquiry_free(q);
+	return does;
 }
+
+/* A helpdesk whose webhooks hold no address: say where it comes from instead. */
+static void tell_lookup(const struct source *s, const struct webhook *w, const struct signal *signal,
+			const struct sample_wish *wish)
+{
+	fprintf(stderr, "note: %s's webhooks hold no address%s. The daemon asks %s for ", s->label,
+		wish->email ? ", so --email has no place in them" : "", desk_url(s));
+	if (signal->customer)
+		fprintf(stderr, "that of customer %s; another one: --customer ID\n", signal->customer);
+	else if (asks_by_conversation(s, w, signal->conversation))
+		fprintf(stderr, "that of conversation %s; another one: --conversation ID\n", signal->conversation);
+	else
+		fprintf(stderr, "it\n");
+}
+
+static bool holds_email(const struct signal *signal, const char *wanted)
+{
+	char email[EMAIL_MAX + 1];
+
+	if (email_normalise(wanted, email) < 0)
+		return true; /* not for want of a place */
+	for (size_t i = 0; i < signal->addresses.n; i++)
+		if (strcmp(signal->addresses.items[i].email, email) == 0)
+			return true;
+	return false;
+}
+
+/* What was asked for and is not in the webhook, and where the address comes from. */
+static void tell(const struct source *s, const struct parcel *p, const struct sample_wish *wish)
+{
+	struct webhook w = {0};
+	struct reading reading = {0};
+	bool asks;
+
+	if (!first_webhook(s, p, &w))
+		return;
+	reading_make(s->definition, &w, NULL, &reading);
+	if (reading.kind == READING_SIGNAL) {
+		asks = reading.signal.wants_lookup && reading.signal.addresses.n == 0;
+		if (asks)
+			tell_lookup(s, &w, &reading.signal, wish);
+		if (wish->customer && !text_is(reading.signal.customer, wish->customer))
+			fprintf(stderr,
+				"note: --customer has no place in this webhook: the definition reads %s%s there\n",
+				reading.signal.customer ? "customer " : "no customer",
+				reading.signal.customer ? reading.signal.customer : "");
+		if (wish->email && !asks && !holds_email(&reading.signal, wish->email))
+			fprintf(stderr, "note: --email has no place in this webhook: the definition reads %s there\n",
+				reading.signal.addresses.n > 0 ? "another one" : "no address");
+	}
+	reading_done(&reading);
+	free(w.body);
+}
+
+/* ---- its words --------------------------------------------------------------------------------------------------- */
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
@@ -228,7 +293,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return COMMAND_FAILED;
 	}
 	make(g, s, url, &parcel);
-	tell_lookup(s, &parcel, wish.email);
+	tell(s, &parcel, &wish);
 	end = COMMAND_GOOD;
 	if (do_post)
 		end = post(&parcel);

@@ -117,6 +117,11 @@ bool definition_reports_state(const struct definition *d)
 	return d->reports_state;
 }
 
+bool definition_says(const struct definition *d, enum transition t)
+{
+	return t < TRANSITION_EXPIRED && d->says[t];
+}
+
 bool definition_has_lookup(const struct definition *d)
 {
 	return d->steps_n > 0;
@@ -137,20 +142,30 @@ static void find_base_url(void *ctx, const struct reference *reference)
 	*found = *found || text_is(reference_name(reference), "base_url");
 }
 
-bool definition_needs_base_url(const struct definition *d)
+static bool asks_for_base_url(const struct definition *d, bool needed)
 {
 	bool found = false;
 
 	for (size_t i = 0; i < d->steps_n && !d->base_url; i++) {
 		const struct step *s = &d->steps[i];
 
-		if (s->optional)
+		if (needed && s->optional)
 			continue;
 		template_references(s->url, find_base_url, &found);
 		for (size_t k = 0; k < s->headers_n; k++)
 			template_references(s->headers[k].value, find_base_url, &found);
 	}
 	return found;
+}
+
+bool definition_uses_base_url(const struct definition *d)
+{
+	return asks_for_base_url(d, false);
+}
+
+bool definition_needs_base_url(const struct definition *d)
+{
+	return asks_for_base_url(d, true);
 }
 
 const char *definition_lookup_authenticate(const struct definition *d)

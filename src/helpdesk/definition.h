@@ -53,11 +53,15 @@ const char *definition_challenge(const struct definition *d);
 bool definition_has_trial(const struct definition *d);
 const struct proof *definition_proof(const struct definition *d);
 bool definition_reports_state(const struct definition *d);
+/* Whether it has a matcher for that transition. Without one for reopened, an opening of what is closed still is one. */
+bool definition_says(const struct definition *d, enum transition t);
 bool definition_has_lookup(const struct definition *d);
 /* Some step is not optional, so the secrets of `lookup` are needed. */
 bool definition_needs_lookup(const struct definition *d);
 /* Such a step's URL or headers name base_url, and the definition has none of its own. */
 bool definition_needs_base_url(const struct definition *d);
+/* The same of any step. */
+bool definition_uses_base_url(const struct definition *d);
 /* "basic", "bearer", "header" of the lookup's steps; NULL: no lookup. */
 const char *definition_lookup_authenticate(const struct definition *d);
 /* `base_url` of the definition with its parameters in place, or NULL: the source must say. */

@@ -164,6 +164,41 @@ def mini(**changes):
     return {"sources": {"gladly": source}}
 
 
+@pytest.mark.parametrize("reports", ["change", "state"])
+def test_where_a_reopening_comes_from_is_told(checked, reports):
+    line = "    reopened  sends  reopened conversation in Mini"
+    only = " (only where `opened` comes after a closing: the definition has no `reopened`)"
+    assert f"{line}{only}\n" in checked(config=mini(reports=reports)).stdout
+    samples = {**MINI["samples"], "reopened": {"kind": "again", "id": 1}}
+    assert f"{line}\n" in checked(config=mini(reports=reports, reopened={"/kind": "again"}, samples=samples)).stdout
+
+
+def test_a_value_that_a_map_does_not_name_is_a_warning(checked):
+    ended = checked(config=mini(attributes={"Initiated By": {"/kind": {"opened": "customer"}}}))
+    assert ended.returncode == 0 and len(ended.stderr.splitlines()) == 1
+    said = '/kind is "closed", which the map of Initiated By does not name: it is left out; add it, or "*"'
+    assert f"definition.samples.closed: warning: {said}" in ended.stderr
+    assert checked(config=mini(attributes={"Initiated By": {"/kind": {"opened": "customer", "*": None}}})).stderr == ""
+
+
+def test_one_mistake_is_one_error(checked):
+    ended = checked(config=mini(conversation="/ids"))
+    assert ended.returncode == 78 and len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert '.conversation: "/ids" finds nothing in any sample (opened, closed)' in ended.stderr
+    said = checked(config=mini(time="/at", samples={})).stderr
+    assert "no sample reads as opened" in said and "no sample reads as closed" in said and "finds nothing" not in said
+
+
+def test_a_constant_is_told_how_to_be_written(checked):
+    said = checked(config=mini(attributes={"Agent": "someone"})).stderr
+    assert 'attributes.Agent: "someone" is no reference' in said and '{/some/reference: {"*": someone}}' in said
+
+
+def test_an_unknown_name_is_told_at_its_attribute(checked):
+    said = checked(config=mini(attributes={"Team": "/kind", "Agent": "{agent}"})).stderr
+    assert 'attributes.Agent: no parameter and no lookup\'s `take` is called "agent"; a pointer begins with "/"' in said
+
+
 def test_what_no_document_confirms_is_told_on_one_line(checked):
     ended = checked(config=mini(unconfirmed="Whether it\nsends twice.\n  Times.\n"))
     assert ended.returncode == 0 and len(ended.stderr.splitlines()) == 1

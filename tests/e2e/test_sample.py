@@ -210,6 +210,45 @@ def test_a_transition_without_a_sample_is_1(mini):
     assert ended.returncode == 1 and "no sample for reopened" in ended.stderr and ended.stdout == ""
 
 
+def test_what_has_no_place_is_told(mini):
+    daemon = mini({"method": "none"})
+    ended = sample(daemon, "opened", "--customer", "c-1", source="mini")
+    assert ended.returncode == 0 and ended.stdout.startswith("curl ")
+    assert ended.stderr == "note: --customer has no place in this webhook: the definition reads no customer there\n"
+    source = {"definition": {**MINI, "authenticate": {"method": "none"}, "emails": None, "customer": "/who"}}
+    source["definition"]["samples"] = {t: {"kind": t, "id": 1, "at": 1700000000, "who": 7} for t in ("opened", "closed")}
+    source["definition"]["closed"] = {"/kind": "closed"}
+    del source["definition"]["emails"]
+    daemon.config["sources"] = {"mini": source}
+    daemon.configure({})
+    ended = sample(daemon, "opened", "--customer", "8", "--email", "jo@example.com", source="mini")
+    assert ended.stderr == "note: --email has no place in this webhook: the definition reads no address there\n"
+
+
+def test_of_a_desk_that_is_asked_by_the_conversation_so_is_told(stage):
+    step = {"url": "{base_url}/t/{/id}", "authenticate": "bearer", "emails": "/email"}
+    definition = {
+        "label": "Mini",
+        "authenticate": {"method": "none"},
+        "opened": {"/kind": "opened"},
+        "closed": {"/kind": "closed"},
+        "conversation": "/id",
+        "lookup": [step],
+        "samples": {t: {"kind": t, "id": "t 1", "who": 7} for t in ("opened", "closed")},
+    }
+    lookup = {"base_url": "https://api.example.com", "token": {"credential": "gladly-api-token"}}
+    source = {"definition": definition, "lookup": lookup}
+    daemon = stage.daemon(config={"sources": {"mini": source}}, start=False)
+    note = "note: Mini's webhooks hold no address. The daemon asks https://api.example.com for "
+    said = daemon.command("sample", "mini", "opened").stderr
+    assert said == note + "that of conversation t 1; another one: --conversation ID\n"
+    said = daemon.command("sample", "mini", "opened", "--customer", "8").stderr.splitlines()
+    assert "--conversation ID" in said[0] and "--customer has no place" in said[1]
+    definition["lookup"] = [{**step, "url": "{base_url}/c/{/who}"}]
+    daemon.configure({"sources": {"mini": source}})
+    assert daemon.command("sample", "mini", "opened").stderr == note + "it\n"
+
+
 def test_a_body_keeps_the_sample_s_own_forms(mini):
     daemon = mini({"method": "none"})
     _, headers, body = parts(sample(daemon, "opened", "--conversation", "18", source="mini").stdout)
