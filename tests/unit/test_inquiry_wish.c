@@ -166,6 +166,21 @@ static void what_else_a_question_holds_makes_it_another(void **state)
 	definition_free(d);
 }
 
+/* It asks nothing of its own: only that it is asked tells the two apart. */
+static void a_step_that_the_webhook_decides_on_makes_it_another(void **state)
+{
+	struct definition *d = with_definition(DESK "lookup:\n" STEP("/c/{/who}", "emails: /e")
+						       STEP("/v/{/who}", "take: {vip: /n}, when: {/vip: true}"),
+					       "https://x");
+
+	(void)state;
+	assert_key(d, ",\"who\":7", "7");
+	assert_same(d, ",\"who\":7,\"vip\":true", ",\"who\":7", false);
+	assert_same(d, ",\"who\":7,\"vip\":true", ",\"who\":7,\"vip\":true,\"x\":1", true);
+	assert_same(d, ",\"who\":7,\"vip\":false", ",\"who\":7", true);
+	definition_free(d);
+}
+
 static void without_a_customer_the_questions_themselves_are_the_key(void **state)
 {
 	struct definition *d =
@@ -196,6 +211,7 @@ int main(void)
 		cmocka_unit_test(a_name_behind_a_name_is_worth_the_way),
 		cmocka_unit_test(a_question_about_the_customer_is_known_by_the_id),
 		cmocka_unit_test(what_else_a_question_holds_makes_it_another),
+		cmocka_unit_test(a_step_that_the_webhook_decides_on_makes_it_another),
 		cmocka_unit_test(without_a_customer_the_questions_themselves_are_the_key),
 	};
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/digest.h"
+#include "helpdesk/flat.h"
 #include "helpdesk/inquiry.h"
 
 static const struct inquiry_secrets secrets = {.user = "bot@acme.com", .password = "pw", .token = "tok"};
@@ -171,6 +172,28 @@ static void the_first_place_that_finds_something_counts_and_stays(void **state)
 	definition_free(d);
 }
 
+/* As an attribute would hold it; cut between letters. */
+static void what_is_taken_is_cut_to_an_attribute_s_length(void **state)
+{
+	struct definition *d =
+		with_definition(BARE_DEFINITION "lookup:\n" STEP("/a/{/id}", "take: {agent: /x}"), "https://x");
+	struct inquiry *q = asking(d, "{\"id\":1}", "");
+	CLEANUP(mem_freep) char *answer = NULL;
+	char name[FLAT_TEXT_MAX + 100];
+	struct customer c;
+
+	(void)state;
+	memset(name, 'a', sizeof(name));
+	memcpy(name + FLAT_TEXT_MAX - 1, "\u00e9", 2);
+	answer = mem_fmt("{\"x\":\"%.*s\"}", (int)sizeof(name), name);
+	answers(q, answer);
+	inquiry_result(q, &c);
+	assert_int_equal(strlen(pairs_get(&c.taken, "agent")), FLAT_TEXT_MAX - 1);
+	customer_done(&c);
+	inquiry_free(q);
+	definition_free(d);
+}
+
 static void a_user_gets_the_suffix_that_it_does_not_have(void **state)
 {
 	static const struct {
@@ -315,6 +338,7 @@ int main(void)
 		cmocka_unit_test(where_no_condition_holds_there_is_nobody_to_ask),
 		cmocka_unit_test(a_condition_may_ask_for_a_parameter_a_header_or_the_query),
 		cmocka_unit_test(the_first_place_that_finds_something_counts_and_stays),
+		cmocka_unit_test(what_is_taken_is_cut_to_an_attribute_s_length),
 		cmocka_unit_test(a_user_gets_the_suffix_that_it_does_not_have),
 		cmocka_unit_test(a_form_and_an_item_of_a_batch_are_asked_about_too),
 		cmocka_unit_test(mistakes_are_told_at_their_place),
