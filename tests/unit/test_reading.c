@@ -667,7 +667,8 @@ static void some_of_a_list_count_for_some_webhooks_only(void **state)
 		"label: D\nauthenticate: {method: basic}\nopened: {/type: opened}\nclosed: {/type: closed}\n"
 		"conversation: /id\ntime: [{when: {/type: opened}, use: /made}, {when: {header:X-A: [b, c]}, use: "
 		"/at}]\n"
-		"attributes: {Team: [{when: {/type: closed}, use: \"{/team} x\"}, /team]}\n";
+		"attributes: {Team: [{when: {/type: closed}, use: \"{/team} x\"}, /team], "
+		"Made: [{when: {/type: opened}, use: /made}]}\n";
 	static const struct {
 		const char *members, *header, *team;
 		int64_t ms;
@@ -695,6 +696,7 @@ static void some_of_a_list_count_for_some_webhooks_only(void **state)
 		if (cases[i].ms != 0)
 			assert_int_equal(r.signal.time_ms, cases[i].ms);
 		assert_string_equal(json_member_str(r.signal.attributes, "Team"), cases[i].team);
+		assert_int_equal(json_member_int(r.signal.attributes, "Made", 0), i == 0 ? 1763740801 : 0);
 		reading_done(&r);
 		pairs_done(&w.headers);
 	}
