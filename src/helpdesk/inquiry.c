@@ -329,8 +329,7 @@ static void use_search_one(void *ctx, const struct reference *r)
 	struct use_search *search = ctx;
 	const char *name = reference_name(r);
 
-	for (size_t i = 0; name && i < search->of->take_n; i++)
-		search->found = search->found || text_same(search->of->take[i].name, name);
+	search->found = search->found || (name && step_takes(search->of, name));
 }
 
 /* Whether the address hangs on step i: it tells it, or what another step that tells it asks by; and no step after it
