@@ -146,6 +146,18 @@ static bool is_signature(const struct proof *p)
 	return text_is(proof_method(p), "hmac") || text_is(proof_method(p), "standard-webhooks");
 }
 
+/* What is not good is told, one line or more. */
+static void check_telling(const struct proof *p, const struct proof_secrets *secrets,
+			  const struct proof_request *request)
+{
+	struct buf lines;
+
+	buf_init(&lines, 1 << 16);
+	proof_explain(p, secrets, request, &lines);
+	HOLDS(lines.len > 0 && lines.data[lines.len - 1] == '\n');
+	buf_done(&lines);
+}
+
 /* sound: of a shipped definition, whose proof does not stand in its own way as an invented one may. */
 static void try_proof(const struct proof *p, bool sound, const struct pairs *headers, const char *query,
 		      const struct section *body)
@@ -167,10 +179,10 @@ static void try_proof(const struct proof *p, bool sound, const struct pairs *hea
 	if (!secret)
 		return;
 	(void)proof_is_shown(p, headers, query);
-	if (is_signature(p))
-		HOLDS(proof_check(p, &secrets, &request) != PROOF_GOOD);
-	else
-		(void)proof_check(p, &secrets, &request);
+	verdict = proof_check(p, &secrets, &request);
+	HOLDS(!is_signature(p) || verdict != PROOF_GOOD);
+	if (verdict == PROOF_MISSING || verdict == PROOF_WRONG)
+		check_telling(p, &secrets, &request);
 	proof_make(p, &secrets, &request, &shown, &shown_query);
 	for (size_t i = 0; i < shown.n; i++)
 		pairs_add(&all, shown.items[i].name, shown.items[i].value);
