@@ -122,3 +122,29 @@ int check_base_url(const char *s, struct err *reterr)
 {
 	return url_check(s, reterr);
 }
+
+int check_filled(const char *s, struct err *reterr)
+{
+	const char *left = strstr(s, "YOUR-");
+
+	if (left)
+		return err_set(reterr, -EINVAL, "fill in %.*s",
+			       (int)strspn(left, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"), left);
+	if (strcmp(s, "YOU@example.com") == 0)
+		return err_set(reterr, -EINVAL, "fill in %s", s);
+	return 0;
+}
+
+int check_desk_url(const char *s, struct err *reterr)
+{
+	int r = check_filled(s, reterr);
+
+	return r < 0 ? r : url_check(s, reterr);
+}
+
+int check_public_url(const char *s, struct err *reterr)
+{
+	int r = check_filled(s, reterr);
+
+	return r < 0 ? r : url_check_signed(s, reterr);
+}

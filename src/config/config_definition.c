@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/check.h"
 #include "config/url.h"
 #include "config/yaml.h"
 
@@ -224,6 +225,21 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 	}
 }
 
+/* ---- parameters
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* What a value must be is the definition compiler's to judge; here, that somebody wrote it. */
+static void check_with(struct loader *l, const struct node *with)
+{
+	for (size_t i = 0; with && with->type == NODE_MAP && i < with->n; i++) {
+		const struct node *n = with->items[i];
+		struct err err = {0};
+
+		if (n->type == NODE_SCALAR && check_filled(n->text, &err) < 0)
+			problems_error(l->reader.problems, n, "%s", err.text);
+	}
+}
+
 /* ---- what is not certain ----------------------------------------------------------------------------------------- */
 
 /* On one line. The caller owns it. */
@@ -271,6 +287,7 @@ void config_read_definition(struct loader *l, const struct node *n, struct sourc
 
 	if (!tree)
 		return;
+	check_with(l, binding.with);
 	s->definition = definition_compile(tree, &binding, l->reader.problems);
 	if (!s->definition)
 		return;

@@ -193,7 +193,8 @@ def filled_in(daemon, text):
     for name in re.findall(r"^#   credentials/(\S+)$", text, re.M):
         daemon.credential(name, KEY if name == "klaviyo-api-key" else "a secret")
     assert "YOUR-COMPANY" in text and "YOU@example.com" in text
-    daemon.write(text.replace("https://YOUR-COMPANY.example", "https://acme.gladly.com"))
+    text = text.replace("https://YOUR-COMPANY.example", "https://acme.gladly.com")
+    daemon.write(text.replace("YOU@example.com", "bot@acme.com"))
 
 
 def test_the_configuration_of_a_preset_needs_only_filling_in(stage):
