@@ -19,7 +19,7 @@ void reader_add_name(struct reader *r, const struct node *at, const char *name, 
 		pairs_add(&r->d->names, name, value);
 }
 
-/* The choice that the source made, or the first; NULL where there is none of that name. */
+/* The choice that the source made, or the first: also after a wrong one, so that its names are there for the rest. */
 static const struct node *parameter_choice(struct reader *r, const struct node *parameter, const struct node *with)
 {
 	CLEANUP(mem_freep) const char **names = NULL;
@@ -35,7 +35,7 @@ static const struct node *parameter_choice(struct reader *r, const struct node *
 			return choice;
 	}
 	keys_error(with, parameter->key, with->type == NODE_SCALAR ? with->text : node_kind(with), names, r->problems);
-	return NULL;
+	return parameter->items[0];
 }
 
 /* {us: {api: …, app: …}, eu: {…}}: the name is the choice, the choice's members are names of their own. */
@@ -66,9 +66,7 @@ static void read_parameter(struct reader *r, const struct node *parameter, const
 		}
 	}
 	if (parameter->n > 0) {
-		choice = parameter_choice(r, parameter, with);
-		if (choice)
-			read_parameter_mapping(r, parameter, choice);
+		read_parameter_mapping(r, parameter, parameter_choice(r, parameter, with));
 		return;
 	}
 	if (with && with->type != NODE_SCALAR)

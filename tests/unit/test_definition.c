@@ -345,6 +345,24 @@ static void wrong_choices_are_told(void **state)
 	}
 }
 
+/* After a wrong choice the names are there all the same: the definition's own lines are not to blame. */
+static void a_wrong_choice_is_the_only_error(void **state)
+{
+	CLEANUP(node_freep)
+	struct node *n = with_yaml(BARE_DEFINITION
+				   "parameters: {region: {us: {app: a}, eu: {app: b}}, names: [\"off\", \"on\"]}\n"
+				   "conversation_url: \"https://{app}.example/{region}/{names}\"\n");
+	CLEANUP(node_freep) struct node *with = with_yaml("{region: mars, names: maybe}");
+	const struct definition_binding binding = {.with = with};
+	struct problems p = {0};
+
+	(void)state;
+	assert_null(definition_compile(n, &binding, &p));
+	assert_int_equal(p.errors, 2);
+	assert_true(problems_say(&p, false, "unknown region \"mars\""));
+	assert_problem(&p, "unknown names \"maybe\"; expected one of off, on");
+}
+
 static void only_headers_that_are_read_are_kept(void **state)
 {
 	struct definition *d = with_definition("label: D\nauthenticate: {method: header, name: X-Secret}\n"
@@ -623,6 +641,7 @@ int main(void)
 		cmocka_unit_test(a_definition_holds_no_secret),
 		cmocka_unit_test(parameters_are_chosen_with_with),
 		cmocka_unit_test(wrong_choices_are_told),
+		cmocka_unit_test(a_wrong_choice_is_the_only_error),
 		cmocka_unit_test(only_headers_that_are_read_are_kept),
 		cmocka_unit_test(the_secrets_header_cannot_be_read),
 		cmocka_unit_test(the_shortest_cache_of_the_steps_counts),
