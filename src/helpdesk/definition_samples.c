@@ -44,6 +44,16 @@ void specimen_complain(struct reader *r, const struct node *at, const char *fmt,
 		problems_error(r->problems, at, "%s", text);
 }
 
+/* A definition that cannot read what the desk sends turns every webhook into a dead letter: an error, whatever it is
+ * laid over. */
+static void specimen_unreadable(struct reader *r, const struct node *at, const char *why)
+{
+	problems_error(r->problems, at, "this sample is not readable: %s%s", why,
+		       r->binding && r->binding->overlaid ? "; where webhooks look otherwise here, the definition that "
+							    "is laid over the preset gives `samples` of them"
+							  : "");
+}
+
 /* ---- one sample -------------------------------------------------------------------------------------------------- */
 
 static const char *says_word(enum reading_kind kind, enum transition transition)
@@ -86,20 +96,24 @@ static bool says_it(const struct definition *d, const struct specimen *s, const 
 		reading->signal.transition == TRANSITION_OPENED);
 }
 
-/* No conversation, where its reference finds nothing in any sample: that was told, once, where it is written. */
-static bool is_told(const struct reader *r, const struct specimens *all, const struct specimen_item *item)
+/* No conversation, where its reference finds nothing in any sample: that was told, once, where it is written; over a
+ * preset only as a warning, so that the first of the samples tells it again. */
+static bool is_told(const struct reader *r, struct specimens *all, const struct specimen_item *item)
 {
 	CLEANUP(mem_freep) char *text = NULL;
+	bool told = all->told_unreadable;
 
 	if (!all->lost_conversation || !item->open)
 		return false;
 	text = fact_text(r->d->conversation, &item->scope.scope);
-	return text == NULL;
+	if (text)
+		return false;
+	all->told_unreadable = true;
+	return told || !r->binding || !r->binding->overlaid;
 }
 
 /* Whether the item says what the sample is to say. One of several may say nothing. */
-static bool specimen_read(struct reader *r, const struct specimens *all, struct specimen *s,
-			  const struct specimen_item *item)
+static bool specimen_read(struct reader *r, struct specimens *all, struct specimen *s, const struct specimen_item *item)
 {
 	struct reading reading;
 	struct buf why;
@@ -110,7 +124,7 @@ static bool specimen_read(struct reader *r, const struct specimens *all, struct 
 	buf_init(&why, SAMPLE_WHY_MAX);
 	if (reading.kind == READING_UNREADABLE) {
 		if (!is_told(r, all, item))
-			specimen_complain(r, s->at, "this sample is not readable: %s", reading.reason.text);
+			specimen_unreadable(r, s->at, reading.reason.text);
 	} else if (!good && reading.kind == READING_IGNORED && s->n == 1) {
 		specimen_why(r->d, s, &item->scope.scope, &why);
 		specimen_complain(r, s->at, "this sample should read as %s, but no matcher holds (%s)",
@@ -134,7 +148,7 @@ static void specimen_open(struct reader *r, struct specimen *s)
 	struct err e;
 
 	if (batch_open(r->d, s->sample.body, strlen(s->sample.body), &batch, &e) < 0) {
-		specimen_complain(r, s->at, "this sample is not readable: %s", e.text);
+		specimen_unreadable(r, s->at, e.text);
 		return;
 	}
 	s->apart = true;
@@ -151,7 +165,7 @@ static void specimen_open(struct reader *r, struct specimen *s)
 }
 
 /* Whether it says what it should. */
-static bool specimen_test(struct reader *r, const struct specimens *all, struct specimen *s)
+static bool specimen_test(struct reader *r, struct specimens *all, struct specimen *s)
 {
 	bool good = false;
 

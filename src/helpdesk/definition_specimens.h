@@ -29,6 +29,7 @@ struct specimens {
 	struct specimen *items;
 	size_t n;
 	bool lost_conversation; /* a reference of `conversation` finds nothing in any of them, and that was told */
+	bool told_unreadable;   /* so of a sample without a conversation */
 };
 
 /* An error, or a warning where parts of a preset were replaced in place: its samples know nothing of that. */

@@ -277,6 +277,18 @@ static void over_a_preset_complaints_are_warnings(void **state)
 	assert_true(problems_say(&p, true, "no sample reads as closed"));
 	assert_true(problems_say(&p, true, "\"/at\" finds nothing"));
 	assert_no_problem(&p);
+	/* But what cannot be read at all would be a dead letter each time. */
+	compile(HEAD "opened: {/type: opened}\nclosed: {/type: closed}\nconversation: /conversaton\n"
+		     "samples: {opened: {type: opened, id: 1}, closed: {type: closed, id: 1}}\n",
+		true, &p);
+	assert_true(problems_say(&p, true, "\"/conversaton\" finds nothing"));
+	assert_int_equal(p.errors, 1);
+	assert_problem(&p, "this sample is not readable: ");
+	compile(SAID
+		"time: /at\nsamples: {opened: {type: opened, id: 1, at: x}, closed: {type: closed, id: 1, at: 9}}\n",
+		true, &p);
+	assert_int_equal(p.errors, 2);
+	assert_problem(&p, "this sample is not readable: ");
 	compile(SAID "samples: {opened: \"{\"}\n", true, &p);
 	assert_problem(&p, "not JSON");
 }
