@@ -145,34 +145,39 @@ bool text_is_utf8(const char *s, size_t len)
 
 unsigned text_distance(const char *a, const char *b, unsigned cap)
 {
-	unsigned row[TEXT_DISTANCE_MAX + 1];
+	unsigned rows[3][TEXT_DISTANCE_MAX + 1], *before = rows[0], *above = rows[1], *row = rows[2];
 	size_t a_len = strlen(a), b_len = strlen(b);
 
 	if (a_len > TEXT_DISTANCE_MAX || b_len > TEXT_DISTANCE_MAX)
 		return cap + 1;
 	for (unsigned j = 0; j <= b_len; j++)
-		row[j] = j;
+		above[j] = j;
 	for (size_t i = 1; i <= a_len; i++) {
-		unsigned diagonal = row[0];
+		unsigned *next = before;
 
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= b_len; j++) {
-			unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+			unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
 
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
+			if (above[j] + 1 < best)
+				best = above[j] + 1;
 			if (row[j - 1] + 1 < best)
 				best = row[j - 1] + 1;
-			diagonal = row[j];
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+				best = before[j - 2] + 1;
 			row[j] = best;
 		}
+		before = above;
+		above = row;
+		row = next;
 	}
-	return row[b_len] < cap + 1 ? row[b_len] : cap + 1;
+	return above[b_len] < cap + 1 ? above[b_len] : cap + 1;
 }
 
 const char *text_nearest(const char *word, const char *const *names, size_t n)
 {
-	unsigned cap = strlen(word) < 4 ? 1 : strlen(word) < 8 ? 2 : 3, best = cap + 1;
+	size_t third = strlen(word) / 3;
+	unsigned cap = third < 1 ? 1 : third > 3 ? 3 : (unsigned)third, best = cap + 1;
 	const char *found = NULL;
 
 	for (size_t i = 0; i < n; i++) {

@@ -26,9 +26,11 @@ bool text_is(const char *a, const char *b);   /* both NULL, or equal */
 void text_lower(char *s);                     /* in place */
 char *text_trim(char *s);                     /* in place; returns the first non-blank */
 bool text_is_utf8(const char *s, size_t len); /* well-formed, no surrogates, no NUL */
-/* How many single-letter edits a and b are apart, at most cap + 1: for "did you mean". */
+/* How many single-letter edits a and b are apart, two neighbours that changed places counting as one; at most cap + 1.
+ */
 unsigned text_distance(const char *a, const char *b, unsigned cap);
-/* The one of n names that a typo or an abbreviation most likely meant, or NULL. Borrowed. */
+/* The one of n names that a typo (of a third of the letters at most, and of one always) or an abbreviation most likely
+ * meant, or NULL. Borrowed. */
 const char *text_nearest(const char *word, const char *const *names, size_t n);
 /* j***@example.com: the first letter and the domain of anything with an @; "***" of anything else. */
 #define TEXT_MASK_MAX 320

@@ -104,6 +104,8 @@ static void distance_counts_edits_up_to_the_cap(void **state)
 	assert_int_equal(text_distance("souce", "source", 3), 1);
 	assert_int_equal(text_distance("sources", "source", 3), 1);
 	assert_int_equal(text_distance("surce", "sourse", 3), 2);
+	assert_int_equal(text_distance("uesr", "user", 3), 1);
+	assert_int_equal(text_distance("uesrs", "suer", 4), 3);
 	assert_int_equal(text_distance("", "abc", 5), 3);
 	assert_int_equal(text_distance("abc", "", 5), 3);
 	assert_int_equal(text_distance("klaviyo", "log", 2), 3);
@@ -216,7 +218,9 @@ static void error_text_is_prefixed_and_cut(void **state)
 
 static void typos_and_abbreviations_find_their_name(void **state)
 {
-	static const char *const names[] = {"person_gap", "quota", "quota_share", "url", "late", "warning"};
+	static const char *const names[] = {"person_gap", "quota",   "quota_share", "url",    "late",
+					    "warning",    "zendesk", "opened",      "preset", "dixa",
+					    "crisp",      "gladly",  "front",       "user"};
 	static const struct {
 		const char *typed, *meant;
 	} rows[] = {
@@ -227,6 +231,18 @@ static void typos_and_abbreviations_find_their_name(void **state)
 		{"uri", "url"},
 		{"lat", "late"},
 		{"warn", "warning"},
+		{"zendsk", "zendesk"},
+		{"zen", "zendesk"},
+		{"opend", "opened"},
+		{"open", "opened"},
+		{"preste", "preset"},
+		{"presets", "preset"},
+		{"uesr", "user"},
+		{"glady", "gladly"},
+		{"jira", NULL},
+		{"dixie", NULL},
+		{"ten", NULL},
+		{"closed", NULL},
 		{"frobnicate", NULL},
 		{"x", NULL},
 		{"", NULL},
