@@ -26,6 +26,9 @@ static int unknown(const struct command *c, const struct option_spec *specs, con
 	const char *names[NAMES_MAX] = {"--help"};
 	size_t n = 1;
 
+	if (strncmp(name, "-c", 2) == 0 || strcmp(name, "--config") == 0)
+		return command_usage_error(c, "%s stands before the command: deskbridge -c FILE %s",
+					   name[1] == 'c' ? "-c" : name, c->name);
 	for (const struct option_spec *s = specs; s->name && n < NAMES_MAX; s++)
 		names[n++] = s->name;
 	const char *nearest = text_nearest(name, names, n);

@@ -198,6 +198,10 @@ static void a_wrong_option_names_the_nearest(void **state)
 		{"--flagg", "(did you mean --flag?)", true},
 		{"--foo", "unknown option --foo\n", false},
 		{"-x", "unknown option -x\n", false},
+		{"-c", "-c stands before the command: deskbridge -c FILE trial\n", false},
+		{"-c=my.yaml", "-c stands before the command: deskbridge -c FILE trial\n", false},
+		{"-cmy.yaml", "-c stands before the command: deskbridge -c FILE trial\n", false},
+		{"--config=my.yaml", "--config stands before the command: deskbridge -c FILE trial\n", false},
 		{"--something-else", "unknown option --something-else\n", false},
 		{"--=", "unknown option --\n", false},
 	};
