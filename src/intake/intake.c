@@ -81,6 +81,23 @@ static const char *scheme_of(const struct source *s)
 	return text_is(method, "bearer") ? "Bearer" : NULL;
 }
 
+/* Who asked, for the log. */
+static const char *asker_of(const struct visit *v, struct http_exchange *x, char peer[PEER_MAX])
+{
+	(void)peer_of(&v->generation->config->listen.trusted_proxies, http_peer(x), http_header(x, "X-Forwarded-For"),
+		      peer);
+	return peer;
+}
+
+static void refuse_path(struct intake *i, struct http_exchange *x, const struct visit *v)
+{
+	char peer[PEER_MAX];
+
+	metrics_add(METRIC_WEBHOOKS, NULL, REFUSED_PATH, NULL, 1);
+	refusals_note_path(i->refusals, v->generation->config, x->path, asker_of(v, x, peer), clock_now_ms());
+	answer_give(x, ANSWER_UNKNOWN_PATH, NULL);
+}
+
 static void refuse_proof(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
 {
 	static const char *const reasons[] = {
@@ -93,9 +110,7 @@ static void refuse_proof(struct intake *i, struct http_exchange *x, const struct
 	char peer[PEER_MAX];
 
 	count(v->source, reasons[verdict]);
-	(void)peer_of(&v->generation->config->listen.trusted_proxies, http_peer(x), http_header(x, "X-Forwarded-For"),
-		      peer);
-	refusals_note(i->refusals, v->source->name, reasons[verdict], peer, clock_now_ms());
+	refusals_note(i->refusals, v->source->name, reasons[verdict], asker_of(v, x, peer), clock_now_ms());
 	answer_give(x, ANSWER_UNAUTHORIZED, scheme_of(v->source));
 }
 
@@ -147,7 +162,7 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 
 	v->source = config_source_at(v->generation->config, x->path);
 	if (!v->source) {
-		answer_give(x, ANSWER_UNKNOWN_PATH, NULL);
+		refuse_path(i, x, v);
 		return 1;
 	}
 	if (text_is(x->method, "HEAD")) {

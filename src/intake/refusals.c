@@ -3,16 +3,24 @@
 #include "intake/refusals.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 
+#define MORE_MAX 64
+#define PATHS_MAX 400     /* bytes of the configured paths that a line names */
+#define PATH_SHOWN_MAX 80 /* bytes of an unknown path that a line shows */
+#define PATH_LETTERS "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~"
+
 struct refusal {
 	struct refusal *next;
-	char *source;
+	char *source; /* NULL: no source has the path */
 	const char *reason;
 	int64_t logged_ms;
 	unsigned since; /* not logged since then */
@@ -61,28 +69,83 @@ static struct refusal *refusal_get(struct refusals *r, const char *source, const
 	return x;
 }
 
-void refusals_note(struct refusals *r, const char *source, const char *reason, const char *peer, int64_t now_ms)
+/* Whether this one gets a line. *ret_more: how many before it got none. */
+static bool refusal_is_due(struct refusals *r, const char *source, const char *reason, int64_t now_ms,
+			   unsigned *ret_more)
 {
-	struct log_about about = {.source = source, .reason = reason};
 	struct refusal *x;
-	unsigned more = 0;
 	bool due;
 
 	INSIST(pthread_mutex_lock(&r->lock) == 0);
 	x = refusal_get(r, source, reason);
 	due = now_ms - x->logged_ms >= CLOCK_SECOND_MS;
 	if (due) {
-		more = x->since;
+		*ret_more = x->since;
 		x->since = 0;
 		x->logged_ms = now_ms;
 	} else {
 		x->since++;
 	}
 	INSIST(pthread_mutex_unlock(&r->lock) == 0);
-	if (!due)
-		return;
+	return due;
+}
+
+/* " (and 3 more before it)", or nothing. */
+static const char *more_text(unsigned more, char out[MORE_MAX])
+{
+	out[0] = '\0';
 	if (more > 0)
-		log_warning(&about, "a webhook from %s was refused (and %u more before it)", peer, more);
-	else
-		log_warning(&about, "a webhook from %s was refused", peer);
+		(void)snprintf(out, MORE_MAX, " (and %u more before it)", more);
+	return out;
+}
+
+void refusals_note(struct refusals *r, const char *source, const char *reason, const char *peer, int64_t now_ms)
+{
+	const struct log_about about = {.source = source, .reason = reason};
+	char text[MORE_MAX];
+	unsigned more;
+
+	if (refusal_is_due(r, source, reason, now_ms, &more))
+		log_warning(&about, "a webhook from %s was refused%s", peer, more_text(more, text));
+}
+
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
+
+/* As a log may hold it: what anybody can send is cut, and what is no letter of a usual path stands as "?". */
+static const char *shown_path(const char *path, char out[PATH_SHOWN_MAX])
+{
+	size_t n = 0;
+
+	for (; path[n] != '\0' && n < PATH_SHOWN_MAX - 4; n++)
+		out[n] = (char)(strchr(PATH_LETTERS, path[n]) ? path[n] : '?');
+	memcpy(out + n, path[n] == '\0' ? "" : "…", path[n] == '\0' ? 1 : sizeof("…"));
+	return out;
+}
+
+/* "/webhooks/gladly, /webhooks/shop". The caller owns it. */
+static char *configured_paths(const struct config *c)
+{
+	struct buf all;
+	size_t i;
+
+	buf_init(&all, PATHS_MAX + 32);
+	for (i = 0; i < c->sources_n && all.len + strlen(c->sources[i].path) + 2 < PATHS_MAX; i++)
+		buf_addf(&all, "%s%s", i > 0 ? ", " : "", c->sources[i].path);
+	if (i < c->sources_n)
+		buf_addf(&all, "%s%zu more", i > 0 ? " and " : "", c->sources_n - i);
+	return buf_take(&all);
+}
+
+void refusals_note_path(struct refusals *r, const struct config *c, const char *path, const char *peer, int64_t now_ms)
+{
+	const struct log_about about = {.reason = REFUSED_PATH};
+	char text[MORE_MAX], shown[PATH_SHOWN_MAX];
+	CLEANUP(mem_freep) char *paths = NULL;
+	unsigned more;
+
+	if (!refusal_is_due(r, NULL, about.reason, now_ms, &more))
+		return;
+	paths = configured_paths(c);
+	log_warning(&about, "a request from %s to %s was refused%s: no source has that path; configured: %s", peer,
+		    shown_path(path, shown), more_text(more, text), paths);
 }

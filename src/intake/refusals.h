@@ -1,5 +1,6 @@
 /*
- * refusals: the log of requests that were turned away: a line a source and reason, and a second; the rest is counted.
+ * refusals: the log of requests that were turned away: a line a source and reason, and a second; how many came between
+ * is told by the next line, and in all by the counter deskbridge_webhooks_total, which `status` shows.
  * Any thread; one lock.
  */
 #ifndef INTAKE_REFUSALS_H
@@ -7,11 +8,17 @@
 
 #include <stdint.h>
 
+#include "config/config.h"
+
+#define REFUSED_PATH "unknown path" /* the reason of refusals_note_path */
+
 struct refusals;
 
 struct refusals *refusals_new(void);
 void refusals_free(struct refusals *r);
 /* reason: static text. peer: who asked. */
 void refusals_note(struct refusals *r, const char *source, const char *reason, const char *peer, int64_t now_ms);
+/* One to a path that no source of c has: beginning and harmless letters of the path, and the paths that there are. */
+void refusals_note_path(struct refusals *r, const struct config *c, const char *path, const char *peer, int64_t now_ms);
 
 #endif

@@ -154,6 +154,18 @@ def test_refusals_are_logged_once_a_second_and_all_counted(daemon):
     assert sum("was refused" in line for line in daemon.log()) < 10
 
 
+def test_what_comes_to_no_source_is_logged_with_the_paths_that_there_are(daemon):
+    path = "/webhooks/glady/jo@example.com/%41%00" + "x" * 200
+    for _ in range(30):
+        assert request(daemon.address, "POST", path + "?key=sesame", gladly_webhook("opened")).status == 404
+    said = daemon.wait_log(r"a request from 127\.0\.0\.1 to (\S+) was refused.*no source has that path; configured: (\S+)")
+    assert said[1].startswith("/webhooks/glady/jo?example.com/?41?00xxx") and said[1].endswith("x…") and len(said[1]) < 80
+    assert said[2] == "/webhooks/gladly"
+    lines = [line for line in daemon.log() if "no source has that path" in line]
+    assert len(lines) < 10 and all('reason="unknown path"' in line for line in lines) and "sesame" not in str(lines)
+    assert daemon.metric("deskbridge_webhooks_total", result="unknown path") == 30
+
+
 def test_two_authorizations_are_refused(daemon):
     text = post_text("{}", headers=PROOF)
     assert raw(daemon, text).startswith("HTTP/1.1 400")

@@ -33,6 +33,7 @@ static void each_request_gets_its_answer(void **state)
 		{"POST", DESK, "", "", "400", "{\"status\":\"empty\"}", 0, "empty"},
 		{"POST", "/webhooks/none", "", OPENED, "404", "{\"status\":\"not found\"}", 0, NULL},
 		{"POST", "/webhooks/desk/", "", OPENED, "404", "not found", 0, NULL},
+		{"GET", "/", "", "", "404", "not found", 0, NULL},
 		{"GET", DESK, "", "", "405", "Allow: POST, HEAD\r\n", 0, NULL},
 		{"DELETE", DESK, "", "", "405", "Allow: POST, HEAD\r\n", 0, NULL},
 		{"HEAD", DESK, "", "", "200", "\r\n\r\n", 0, NULL},
