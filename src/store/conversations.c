@@ -126,20 +126,42 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 
 /* ---- saving ------------------------------------------------------------------------------------------------------ */
 
-/* Its id and state; 0 and LEDGER_UNKNOWN where it is new. */
-static int conversation_find(struct store *s, const char *source, const char *conversation, int64_t *ret_id,
-			     enum ledger_state *ret_state, struct err *reterr)
+/* What is counted of a conversation. */
+struct counted {
+	bool open, unaddressed;
+};
+
+static struct counted counted_as(enum ledger_state state, bool addressed)
 {
+	return (struct counted){.open = state == LEDGER_OPEN, .unaddressed = state == LEDGER_OPEN && !addressed};
+}
+
+static void counted_move(struct store *s, const char *source, struct counted from, struct counted to)
+{
+	if (to.open != from.open)
+		counts_add(s, COUNT_CONVERSATIONS, source, LEDGER_OPEN, 0, to.open ? 1 : -1);
+	if (to.unaddressed != from.unaddressed)
+		counts_add(s, COUNT_UNADDRESSED, source, LEDGER_OPEN, 0, to.unaddressed ? 1 : -1);
+}
+
+/* Its id, and what it is counted as; 0 and nothing where it is new. */
+static int conversation_find(struct store *s, const char *source, const char *conversation, int64_t *ret_id,
+			     struct counted *ret_counted, struct err *reterr)
+{
+	enum ledger_state state;
 	int r;
 
-	QUERY(q, s, "SELECT id, state FROM conversations WHERE source = ?1 AND conversation = ?2", reterr);
+	*ret_id = 0;
+	*ret_counted = (struct counted){0};
+	QUERY(q, s, "SELECT id, state, addressed FROM conversations WHERE source = ?1 AND conversation = ?2", reterr);
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
 	r = query_step(&q);
-	if (r < 0)
+	if (r <= 0)
 		return r;
-	*ret_id = r > 0 ? query_int(&q) : 0;
-	*ret_state = r > 0 ? (enum ledger_state)query_int(&q) : LEDGER_UNKNOWN;
+	*ret_id = query_int(&q);
+	state = (enum ledger_state)query_int(&q);
+	*ret_counted = counted_as(state, query_int(&q) != 0);
 	return 0;
 }
 
@@ -205,7 +227,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 			    const struct reached_list *reached, struct err *reterr)
 {
 	bool open = e->state == LEDGER_OPEN;
-	enum ledger_state before;
+	struct counted before;
 	int64_t id;
 	int r = conversation_find(s, source, conversation, &id, &before, reterr);
 
@@ -221,8 +243,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 		r = reached_write(s, id, &reached->items[i], open, reterr);
 	if (r < 0)
 		return r;
-	if (open != (before == LEDGER_OPEN))
-		counts_add(s, COUNT_CONVERSATIONS, source, LEDGER_OPEN, 0, open ? 1 : -1);
+	counted_move(s, source, before, counted_as(e->state, e->addressed));
 	return 0;
 }
 

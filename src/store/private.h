@@ -21,6 +21,7 @@ enum count_kind {
 	COUNT_WEBHOOKS = 1,  /* by source, state, wait */
 	COUNT_CONVERSATIONS, /* by source: open ones */
 	COUNT_EVENTS,        /* by account, state */
+	COUNT_UNADDRESSED,   /* by source: open conversations without an address yet */
 };
 
 /* A counter's change since the transaction began. */

@@ -75,6 +75,13 @@ void store_conversation_counts(struct store *s, void (*fn)(void *ctx, const char
 	counters_each(s, COUNT_CONVERSATIONS, conversation_count, &to);
 }
 
+void store_unaddressed_counts(struct store *s, void (*fn)(void *ctx, const char *source, int64_t open), void *ctx)
+{
+	struct conversation_counts to = {fn, ctx};
+
+	counters_each(s, COUNT_UNADDRESSED, conversation_count, &to);
+}
+
 struct webhook_counts {
 	void (*fn)(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why, int64_t n);
 	void *ctx;

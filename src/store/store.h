@@ -220,6 +220,8 @@ int store_backup(struct store *s, const char *file, struct err *reterr) MUSTCHEC
 void store_event_counts(struct store *s, void (*fn)(void *ctx, const char *account, enum event_state state, int64_t n),
 			void *ctx);
 void store_conversation_counts(struct store *s, void (*fn)(void *ctx, const char *source, int64_t open), void *ctx);
+/* The same of those among them whose customer's address is not known yet. */
+void store_unaddressed_counts(struct store *s, void (*fn)(void *ctx, const char *source, int64_t open), void *ctx);
 void store_webhook_counts(struct store *s,
 			  void (*fn)(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why,
 				     int64_t n),

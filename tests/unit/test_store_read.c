@@ -43,6 +43,17 @@ static void told_conversation(void *ctx, const char *source, int64_t open)
 	t->sum += open;
 }
 
+static void told_unaddressed(void *ctx, const char *source, int64_t open)
+{
+	struct told *t = ctx;
+	char text[128];
+
+	snprintf(text, sizeof(text),
+		 "SELECT count(*) FROM conversations WHERE source = '%s' AND state = 1 AND addressed = 0", source);
+	assert_int_equal(open, sql(t->f, text));
+	t->sum += open;
+}
+
 static void recount(struct fixture *f)
 {
 	struct told t = {.f = f};
@@ -55,6 +66,9 @@ static void recount(struct fixture *f)
 	t.sum = 0;
 	store_conversation_counts(f->s, told_conversation, &t);
 	assert_int_equal(t.sum, sql(f, "SELECT count(*) FROM conversations WHERE state = 1"));
+	t.sum = 0;
+	store_unaddressed_counts(f->s, told_unaddressed, &t);
+	assert_int_equal(t.sum, sql(f, "SELECT count(*) FROM conversations WHERE state = 1 AND addressed = 0"));
 }
 
 /* The reason told of the account "default", or NULL. The caller owns it. */
@@ -79,7 +93,8 @@ static void change_conversation(struct fixture *f, unsigned *seed)
 	struct ledger_entry e = {.state = rand_r(seed) % 2 ? LEDGER_OPEN : LEDGER_CLOSED,
 				 .as_of_ms = NOW,
 				 .opened_ms = NOW,
-				 .opened_received_ms = NOW};
+				 .opened_received_ms = NOW,
+				 .addressed = rand_r(seed) % 2 == 0};
 	struct reached_list reached = {0};
 	char name[16];
 
