@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "klaviyo/request.h"
 #include "store/store.h"
 
@@ -48,6 +49,7 @@ static void set_time(struct json_object *row, const char *key, int64_t ms)
 struct status {
 	struct json_object *accounts, *sources, *paused; /* owned */
 	struct store *store;
+	int64_t unknown_path;
 };
 
 static void status_done(struct status *s)
@@ -59,18 +61,27 @@ static void status_done(struct status *s)
 }
 
 static const char *const account_counts[] = {"ready", "delivered", "dead", NULL};
-static const char *const source_counts[] = {"open_conversations", "pending", "dead", NULL};
+static const char *const source_counts[] = {"open_conversations", "without_address", "pending", "dead", NULL};
 
-/* The row of that name in a list of rows; appended with zero counts where there is none: what is queued for an account
- * that is no longer configured is shown too. */
-static struct json_object *row_named(struct json_object *rows, const char *const *counts, const char *name)
+static struct json_object *row_find(struct json_object *rows, const char *name)
 {
 	for (size_t i = 0; i < json_object_array_length(rows); i++) {
 		struct json_object *row = json_object_array_get_idx(rows, i);
 		if (text_is(json_member_str(row, "name"), name))
 			return row;
 	}
-	struct json_object *row = json_object_new_object();
+	return NULL;
+}
+
+/* The row of that name in a list of rows; appended with zero counts where there is none: what is queued for an account
+ * that is no longer configured is shown too. */
+static struct json_object *row_named(struct json_object *rows, const char *const *counts, const char *name)
+{
+	struct json_object *row = row_find(rows, name);
+
+	if (row)
+		return row;
+	row = json_object_new_object();
 	json_set_str(row, "name", name);
 	json_set_bool(row, "configured", false);
 	for (size_t i = 0; counts[i]; i++)
@@ -102,6 +113,31 @@ static void on_event_count(void *ctx, const char *account, enum event_state stat
 static void on_conversation_count(void *ctx, const char *source, int64_t open)
 {
 	add_to(source_row(ctx, source), "open_conversations", open);
+}
+
+static void on_unaddressed_count(void *ctx, const char *source, int64_t open)
+{
+	add_to(source_row(ctx, source), "without_address", open);
+}
+
+/* What came in since the daemon's start. Sources that are gone, and what was gathered under another name, make no row.
+ */
+static void on_received(void *ctx, const char *const labels[3], double n)
+{
+	struct status *s = ctx;
+	struct json_object *row, *received;
+
+	if (labels[0][0] == '\0')
+		s->unknown_path += (int64_t)n;
+	row = row_find(s->sources, labels[0]);
+	if (!row)
+		return;
+	received = json_member(row, "received");
+	if (!received) {
+		received = json_object_new_object();
+		json_object_object_add(row, "received", received);
+	}
+	add_to(received, labels[1], (int64_t)n);
 }
 
 static void on_webhook_count(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why,
@@ -240,8 +276,10 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	add_configured(&s, r->generation->config, clock_now_ms());
 	store_event_counts(s.store, on_event_count, &s);
 	store_conversation_counts(s.store, on_conversation_count, &s);
+	store_unaddressed_counts(s.store, on_unaddressed_count, &s);
 	store_webhook_counts(s.store, on_webhook_count, &s);
 	pipeline_parked(r->pipeline, on_parked, &s);
+	metrics_each(METRIC_WEBHOOKS, on_received, &s);
 	add_oldest(&s);
 	add_retrying(&s);
 	code = add_dead_reasons(&s, reterr);
@@ -260,6 +298,7 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	json_object_object_add(status, "accounts", TAKE(s.accounts));
 	json_object_object_add(status, "sources", TAKE(s.sources));
 	json_object_object_add(status, "paused", TAKE(s.paused));
+	json_set_int(status, "unknown_path", s.unknown_path);
 	*ret = status;
 	return 200;
 }

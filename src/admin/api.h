@@ -24,7 +24,9 @@ struct api_request {
  * Each returns 200 and an owned tree, or another HTTP status with reterr: 400 where the query is wrong, 503 where the
  * read did not end in time.
  *
- * GET /api/status           {version, config, store, started, ready, accounts: […], sources: […], paused: […]}
+ * GET /api/status           {version, config, store, started, ready, accounts: […], sources: […], paused: […],
+ *                           unknown_path: N}; a source's `received`: what came in since `started`, by result;
+ *                           unknown_path: what came in for no source
  * GET /api/events           ?state=ready|delivered|dead &limit=N &before=ID: rows of `queue list`, newest first
  * GET /api/webhooks         ?state=pending|done|dead &limit=N &before=ID: {id, source, state, transition, conversation,
  *                           received, wait, reason}, newest first; wait: of a pending one, why; else null

@@ -352,6 +352,22 @@ static struct reading *read_all(size_t *ret_n)
 	return all;
 }
 
+void metrics_each(enum metric m, void (*fn)(void *ctx, const char *const labels[3], double value), void *ctx)
+{
+	CLEANUP(mem_freep) struct reading *all = NULL;
+	size_t n;
+
+	INSIST(specs[m].type != TYPE_HISTOGRAM);
+	all = read_all(&n);
+	for (size_t i = 0; i < n; i++) {
+		const struct series *s = all[i].series;
+		const char *const labels[LABELS_MAX] = {s->labels[0], s->labels[1], s->labels[2]};
+
+		if (s->metric == m)
+			fn(ctx, labels, all[i].value);
+	}
+}
+
 void metrics_render(struct buf *to)
 {
 	CLEANUP(mem_freep) struct reading *all = NULL;

@@ -38,6 +38,9 @@ void metrics_add(enum metric m, const char *label1, const char *label2, const ch
 void metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value);
 void metrics_observe(enum metric m, double seconds);                                           /* histograms */
 double metrics_get(enum metric m, const char *label1, const char *label2, const char *label3); /* 0 where unknown */
+/* Calls fn for every series of a counter or gauge, in order of first use, without the lock. Labels that the metric does
+ * not have are NULL. */
+void metrics_each(enum metric m, void (*fn)(void *ctx, const char *const labels[3], double value), void *ctx);
 void metrics_render(struct buf *to);
 /* For the documentation check: the n-th name, type and help, or 0 past the end. */
 int metrics_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_help);

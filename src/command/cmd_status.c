@@ -147,6 +147,7 @@ static void print_source_state(struct json_object *s)
 {
 	struct json_object *waiting = json_member(s, "waiting");
 	const char *parked = json_member_str(s, "parked"), *between = "; waiting ";
+	int64_t unaddressed = json_member_int(s, "without_address", 0);
 
 	if (!json_member_bool(s, "configured", true))
 		printf("parked: not configured");
@@ -154,6 +155,9 @@ static void print_source_state(struct json_object *s)
 		printf("lookups parked: %s", parked);
 	else
 		printf("taking webhooks");
+	if (unaddressed > 0)
+		printf("; %lld conversation%s without an address yet", (long long)unaddressed,
+		       unaddressed == 1 ? "" : "s");
 	if (json_object_is_type(waiting, json_type_object)) {
 		json_object_object_foreach(waiting, why, count)
 		{
@@ -178,6 +182,77 @@ static void print_sources(struct json_object *sources)
 	printf("\n");
 }
 
+/* What came in, in this order and in these words; what is not here follows as the daemon calls it. */
+static const struct {
+	const char *result, *text;
+} results[] = {
+	{"accepted", "accepted"},
+	{"duplicate", "duplicate"},
+	{"ignored", "ignored"},
+	{"pong", "answered as a test"},
+	{"unreadable", "unreadable"},
+	{"empty", "empty"},
+	{"missing proof", "missing proof"},
+	{"wrong proof", "wrong proof"},
+	{"stale proof", "stale proof"},
+	{"refused", "refused for the time being"},
+};
+#define RESULTS (sizeof(results) / sizeof(*results))
+
+static bool is_known_result(const char *result)
+{
+	for (size_t i = 0; i < RESULTS; i++)
+		if (text_is(results[i].result, result))
+			return true;
+	return false;
+}
+
+static const char *print_count(const char *between, int64_t n, const char *text)
+{
+	if (n <= 0)
+		return between;
+	printf("%s%lld %s", between, (long long)n, text);
+	return ", ";
+}
+
+static void print_received(struct json_object *source)
+{
+	struct json_object *received = json_member(source, "received");
+	const char *between = "";
+
+	printf("  %-20s ", or_dash(json_member_str(source, "name")));
+	for (size_t i = 0; i < RESULTS; i++)
+		between = print_count(between, json_member_int(received, results[i].result, 0), results[i].text);
+	json_object_object_foreach(received, result, count)
+	{
+		if (!is_known_result(result))
+			between = print_count(between, json_object_get_int64(count), result);
+	}
+	printf("\n");
+}
+
+/* Also what leaves no trace in the store. Nothing where nothing came. */
+static void print_since_start(struct json_object *status, struct json_object *sources)
+{
+	int64_t elsewhere = json_member_int(status, "unknown_path", 0);
+	bool any = elsewhere > 0;
+
+	for (size_t i = 0; i < json_object_array_length(sources); i++)
+		any = any || json_object_is_type(json_member(json_object_array_get_idx(sources, i), "received"),
+						 json_type_object);
+	if (!any)
+		return;
+	printf("Webhooks since the start\n");
+	for (size_t i = 0; i < json_object_array_length(sources); i++) {
+		struct json_object *s = json_object_array_get_idx(sources, i);
+		if (json_object_is_type(json_member(s, "received"), json_type_object))
+			print_received(s);
+	}
+	if (elsewhere > 0)
+		printf("  %-20s %lld to a path that no source has\n", "-", (long long)elsewhere);
+	printf("\n");
+}
+
 static int print_status(struct json_object *status, const char *address)
 {
 	struct json_object *paused = json_member(status, "paused"), *accounts = json_member(status, "accounts"),
@@ -195,6 +270,7 @@ static int print_status(struct json_object *status, const char *address)
 	print_on_the_way(accounts);
 	print_accounts(accounts);
 	print_sources(sources);
+	print_since_start(status, sources);
 	printf("deskbridge %s at %s, up for %s, configuration %s, store %s (%.1f MiB), %s%s\n",
 	       or_dash(json_member_str(status, "version")), address, age_of(json_member_str(status, "started"), age),
 	       or_dash(json_member_str(status, "config")), or_dash(json_member_str(status, "store")),
@@ -241,7 +317,9 @@ const struct command command_status = {
 	.arguments = "[--json] [--admin ADDRESS]",
 	.summary = "show who is paused now, what waits and what is parked",
 	.help = "Asks the running daemon through its admin address. Begins with the people who are paused now, the\n"
-		"longest first. Exit status 1 where the daemon does not answer or cannot take webhooks.\n"
+		"longest first; ends with what came in since the daemon's start, also what was refused and is kept "
+		"nowhere.\n"
+		"Exit status 1 where the daemon does not answer or cannot take webhooks.\n"
 		"\n"
 		"  --json           the same as JSON\n"
 		"  --admin ADDRESS  the daemon's admin address, where it is not the configuration's\n",

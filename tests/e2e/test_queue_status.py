@@ -320,7 +320,8 @@ def test_status_counts_events_and_conversations(mini, sandbox):
 def test_status_has_its_members_before_anything_happened(daemon):
     shown = status(daemon)
     assert set(shown) == {
-        *("version", "config", "store", "started", "ready", "store_bytes", "accounts", "sources", "paused")
+        *("version", "config", "store", "started", "ready", "store_bytes", "accounts", "sources", "paused"),
+        "unknown_path",
     }
     assert shown["config"] == str(daemon.file) and shown["store"] == str(daemon.dir / "deskbridge.db")
     assert shown["ready"] is True and shown["version"] == "0.1.0" and shown["store_bytes"] > 0
@@ -330,6 +331,46 @@ def test_status_has_its_members_before_anything_happened(daemon):
     (source,) = shown["sources"]
     assert (source["name"], source["path"]) == ("gladly", "/webhooks/gladly")
     assert (source["open_conversations"], source["pending"], source["dead"]) == (0, 0, 0)
+    assert source["without_address"] == 0 and "received" not in source and shown["unknown_path"] == 0
+    assert "since the start" not in ask(daemon, "status").stdout
+
+
+def test_status_tells_what_came_in_since_the_start_by_source(mini, sandbox):
+    """Also what is kept nowhere: ignored, refused, to no source."""
+    daemon = mini()
+    for n in range(3):
+        post(daemon, "opened", f"c-{n}", "jo@example.com")
+    assert daemon.post("mini", {"kind": "other", "id": "c-1"}).json() == {"status": "ignored"}
+    assert daemon.post("mini", b"{").status == 400
+    for password in ("wrong", "wrong", None):
+        auth = ("deskbridge", password) if password else None
+        assert daemon.post("gladly", gladly_webhook("opened"), auth=auth).status == 401
+    assert daemon.post("nowhere", b"{}").status == 404
+    shown = status(daemon)
+    received = {source["name"]: source.get("received") for source in shown["sources"]}
+    assert received["mini"] == {"accepted": 3, "ignored": 1, "unreadable": 1}
+    assert received["gladly"] == {"wrong proof": 2, "missing proof": 1}
+    assert received["many"] is None and shown["unknown_path"] == 1
+    text = ask(daemon, "status").stdout
+    block = re.search(r"\nWebhooks since the start\n((?:  .*\n)+)\n", text)[1].splitlines()
+    assert sorted(re.sub(" {2,}", "  ", line) for line in block) == [
+        "  -  1 to a path that no source has",
+        "  gladly  1 missing proof, 2 wrong proof",
+        "  mini  3 accepted, 1 ignored, 1 unreadable",
+    ]
+    assert text.index("Sources") < text.index("Webhooks since the start") < text.index("up for")
+
+
+def test_open_conversations_without_an_address_are_counted(mini, sandbox):
+    daemon = mini()
+    post(daemon, "opened", "c-1", "jo@example.com")
+    post(daemon, "opened", "c-2", None)
+    wait_for(lambda: _source(daemon, "mini")["without_address"] == 1)
+    wait_for(lambda: _source(daemon, "mini")["open_conversations"] == 2)
+    assert re.search(r"^  mini .* taking webhooks; 1 conversation without an address yet$", ask(daemon, "status").stdout, re.M)
+    post(daemon, "closed", "c-2", None)
+    wait_for(lambda: _source(daemon, "mini")["without_address"] == 0)
+    assert "without an address" not in ask(daemon, "status").stdout
 
 
 def test_a_parked_account_and_its_oldest_event_are_shown(mini):

@@ -90,6 +90,29 @@ static void series_count_apart_by_their_labels(void **state)
 	free(text);
 }
 
+static void told(void *ctx, const char *const labels[3], double value)
+{
+	char *to = ctx;
+
+	assert_null(labels[2]);
+	(void)snprintf(to + strlen(to), 200 - strlen(to), "%s %s %.0f; ", labels[0], labels[1], value);
+}
+
+static void the_series_of_one_metric_are_told_in_order(void **state)
+{
+	char to[200] = "";
+
+	(void)state;
+	metrics_each(METRIC_WEBHOOKS, told, to);
+	assert_string_equal(to, "");
+	metrics_add(METRIC_WEBHOOKS, "gladly", "accepted", NULL, 2);
+	metrics_add(METRIC_EVENTS, "default", "m", NULL, 1);
+	metrics_add(METRIC_WEBHOOKS, NULL, "unknown path", NULL, 1);
+	metrics_add(METRIC_WEBHOOKS, "gladly", "accepted", NULL, 1);
+	metrics_each(METRIC_WEBHOOKS, told, to);
+	assert_string_equal(to, "gladly accepted 3;  unknown path 1; ");
+}
+
 static void label_values_are_escaped(void **state)
 {
 	char *text;
@@ -177,6 +200,7 @@ int main(void)
 		cmocka_unit_test_setup(unlabelled_metrics_and_histograms_are_there_from_the_start, reset),
 		cmocka_unit_test_setup(every_metric_has_name_type_and_help, reset),
 		cmocka_unit_test_setup(series_count_apart_by_their_labels, reset),
+		cmocka_unit_test_setup(the_series_of_one_metric_are_told_in_order, reset),
 		cmocka_unit_test_setup(label_values_are_escaped, reset),
 		cmocka_unit_test_setup(histograms_are_cumulative_with_inclusive_bounds, reset),
 		cmocka_unit_test_setup(past_the_bound_series_run_together_as_other, reset),
