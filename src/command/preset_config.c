@@ -86,28 +86,11 @@ static void print_with(const struct shown *p)
 		print_parameter(parameters->items[i]);
 }
 
-static void find_base_url(void *ctx, const struct reference *r)
-{
-	bool *found = ctx;
-
-	*found = *found || text_is(reference_name(r), "base_url");
-}
-
-/* Whether some question, needed or not, goes where only the source can say. */
-static bool asks_for_base_url(const struct shown *p)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < definition_steps(p->d) && !definition_base_url(p->d); i++)
-		template_references(definition_step_at(p->d, i)->url, find_base_url, &found);
-	return found;
-}
-
 /* indent: "" or "# ", for a lookup that can be left out. */
 static void print_lookup_lines(const struct shown *p, const char *indent)
 {
 	printf("    %slookup:\n", indent);
-	if (asks_for_base_url(p))
+	if (definition_uses_base_url(p->d))
 		printf("    %s  base_url: https://YOUR-COMPANY.example   # where you use %s\n", indent,
 		       definition_label(p->d));
 	if (text_is(definition_lookup_authenticate(p->d), "basic"))

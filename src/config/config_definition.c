@@ -190,15 +190,20 @@ static void check_secrets(struct loader *l, const struct node *n, const struct s
 /* ---- lookup
  * ---------------------------------------------------------------------------------------------------------- */
 
-static void check_lookup_has(struct loader *l, const struct node *n, const char *key, const char *example)
+/* needed: without it nobody's address is known. Else the source has a lookup that will never be asked. */
+static void check_lookup_has(struct loader *l, const struct node *n, bool needed, const char *key, const char *example)
 {
 	const struct node *lookup = node_get(n, "lookup");
 
-	if (!node_get(lookup, key))
+	if (node_get(lookup, key))
+		return;
+	if (needed)
 		problems_error(l->reader.problems, lookup ? lookup : n,
 			       "lookup.%s is missing: webhooks of this helpdesk name a customer, whose address is "
 			       "asked for (%s)",
 			       key, example);
+	else
+		problems_warn(l->reader.problems, lookup, "without lookup.%s nobody is asked (%s)", key, example);
 }
 
 static void check_lookup(struct loader *l, const struct node *n, const struct source *s)
@@ -206,22 +211,22 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 	const struct node *url = node_get(node_get(n, "lookup"), "base_url");
 	const char *way = definition_lookup_authenticate(s->definition);
 	CLEANUP(mem_freep) char *example = NULL;
-	bool user = text_is(way, "basic");
+	bool needed = definition_needs_lookup(s->definition), user = text_is(way, "basic");
 
 	if (url && s->lookup_base_url && url_is_plain(s->lookup_base_url) && !url_is_loopback(s->lookup_base_url))
 		problems_warn(l->reader.problems, url,
 			      "the helpdesk's credentials go over the net unencrypted: write https");
-	if (!definition_needs_lookup(s->definition))
+	if (!way || (!needed && !node_get(n, "lookup")))
 		return;
 	example = mem_fmt("`lookup: {base_url: \"https://acme.example.com\", %s: {credential: %s-api-token}}`",
 			  user ? "user: bot@acme.com, password" : "token", s->name);
-	if (definition_needs_base_url(s->definition))
-		check_lookup_has(l, n, "base_url", example);
+	if (needed ? definition_needs_base_url(s->definition) : definition_uses_base_url(s->definition))
+		check_lookup_has(l, n, needed, "base_url", example);
 	if (user) {
-		check_lookup_has(l, n, "user", example);
-		check_lookup_has(l, n, "password", example);
-	} else if (way) {
-		check_lookup_has(l, n, "token", example);
+		check_lookup_has(l, n, needed, "user", example);
+		check_lookup_has(l, n, needed, "password", example);
+	} else {
+		check_lookup_has(l, n, needed, "token", example);
 	}
 }
 

@@ -136,6 +136,13 @@ static bool specimen_read(struct reader *r, struct specimens *all, struct specim
 	}
 	if (good)
 		s->said = reading.signal.transition;
+	/* Such a one would be answered without a proof, and lost. */
+	if (reading.kind == READING_SIGNAL && reading_is_trial(r->d, &item->webhook))
+		specimen_complain(
+			r, s->at,
+			"`challenge: {when: …}` holds for this sample, which says %s: expected it to hold for "
+			"nothing that opens or closes",
+			says_word(reading.kind, reading.signal.transition));
 	buf_done(&why);
 	reading_done(&reading);
 	return good;

@@ -42,6 +42,18 @@ def asked(checked, sandbox):
 # ---- without --key
 
 
+def test_a_lookup_that_can_never_be_asked_is_told(checked):
+    source = {"preset": "liveagent", "authenticate": {"secret": "a-secret-of-the-url"}}
+    whole = {"base_url": "https://acme.example.com", "token": "a-token"}
+    for missing in whole:
+        lookup = {key: value for key, value in whole.items() if key != missing}
+        ended = checked(config={"sources": {"gladly": None, "liveagent": {**source, "lookup": lookup}}})
+        assert ended.returncode == 0 and f"without lookup.{missing} nobody is asked" in ended.stderr
+    for good in ({"lookup": whole}, {}):
+        ended = checked(config={"sources": {"gladly": None, "liveagent": {**source, **good}}})
+        assert ended.returncode == 0 and "nobody is asked" not in ended.stderr
+
+
 def test_a_good_configuration_is_told_in_full(checked):
     ended = checked()
     assert ended.returncode == 0 and ended.stderr == ""

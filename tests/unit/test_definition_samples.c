@@ -70,6 +70,33 @@ static void a_sample_that_says_something_else_is_an_error(void **state)
 	}
 }
 
+static void what_a_url_is_tried_with_opens_and_closes_nothing(void **state)
+{
+	static const char samples[] =
+		"samples: {opened: {type: opened, id: 1, by: x}, closed: {type: closed, id: 1}}\n";
+	static const struct {
+		const char *when, *says; /* says: NULL: nothing against it */
+	} cases[] = {
+		{"{/by: {exists: false}}", "holds for this sample, which says closed"},
+		{"{/by: x}", "holds for this sample, which says opened"},
+		{"{/id: {exists: false}}", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt(SAID "challenge: {when: %s}\n%s", cases[i].when, samples);
+		struct problems p;
+
+		compile(yaml, false, &p);
+		if (cases[i].says) {
+			assert_problem(&p, cases[i].says);
+		} else {
+			assert_int_equal(p.n, 0);
+			problems_done(&p);
+		}
+	}
+}
+
 static void a_sample_below_also_reaches_its_transition(void **state)
 {
 	struct definition *d = with_definition(
@@ -327,6 +354,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_definition_may_do_without_samples),
 		cmocka_unit_test(a_sample_that_says_something_else_is_an_error),
+		cmocka_unit_test(what_a_url_is_tried_with_opens_and_closes_nothing),
 		cmocka_unit_test(a_sample_below_also_reaches_its_transition),
 		cmocka_unit_test(a_state_desks_reopening_may_read_as_opened),
 		cmocka_unit_test(every_reference_must_find_something_somewhere),
