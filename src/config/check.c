@@ -134,17 +134,3 @@ int check_filled(const char *s, struct err *reterr)
 		return err_set(reterr, -EINVAL, "fill in %s", s);
 	return 0;
 }
-
-int check_desk_url(const char *s, struct err *reterr)
-{
-	int r = check_filled(s, reterr);
-
-	return r < 0 ? r : url_check(s, reterr);
-}
-
-int check_public_url(const char *s, struct err *reterr)
-{
-	int r = check_filled(s, reterr);
-
-	return r < 0 ? r : url_check_signed(s, reterr);
-}

@@ -17,8 +17,6 @@ int check_flag(const char *s, struct err *reterr) MUSTCHECK;     /* name of a pr
 int check_base_url(const char *s, struct err *reterr) MUSTCHECK;
 /* Nothing of what `presets NAME --config` prints for the operator to fill in is left: YOUR-COMPANY, YOU@example.com. */
 int check_filled(const char *s, struct err *reterr) MUSTCHECK;
-int check_desk_url(const char *s, struct err *reterr) MUSTCHECK;   /* filled, and a URL that paths are put behind */
-int check_public_url(const char *s, struct err *reterr) MUSTCHECK; /* filled, and a URL that a vendor posts to */
 
 #define CHECK_LABEL_MAX 100
 int check_label(const char *s, struct err *reterr) MUSTCHECK;

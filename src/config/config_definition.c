@@ -230,19 +230,26 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 	}
 }
 
-/* ---- parameters
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- what is left to fill in ------------------------------------------------------------------------------------- */
 
-/* What a value must be is the definition compiler's to judge; here, that somebody wrote it. */
-static void check_with(struct loader *l, const struct node *with)
+static void check_left(struct loader *l, const struct node *n)
 {
-	for (size_t i = 0; with && with->type == NODE_MAP && i < with->n; i++) {
-		const struct node *n = with->items[i];
-		struct err err = {0};
+	struct err err = {0};
 
-		if (n->type == NODE_SCALAR && check_filled(n->text, &err) < 0)
-			problems_error(l->reader.problems, n, "%s", err.text);
-	}
+	if (n && n->type == NODE_SCALAR && check_filled(n->text, &err) < 0)
+		problems_warn(l->reader.problems, n, "%s", err.text);
+}
+
+/* Where `presets NAME --config` leaves it to the operator. A warning: what it prints loads as it is. */
+static void check_all_filled(struct loader *l, const struct node *n)
+{
+	const struct node *with = node_get(n, "with"), *lookup = node_get(n, "lookup");
+
+	check_left(l, node_get(n, "public_url"));
+	check_left(l, node_get(lookup, "base_url"));
+	check_left(l, node_get(lookup, "user"));
+	for (size_t i = 0; with && with->type == NODE_MAP && i < with->n; i++)
+		check_left(l, with->items[i]);
 }
 
 /* ---- what is not certain ----------------------------------------------------------------------------------------- */
@@ -292,7 +299,7 @@ void config_read_definition(struct loader *l, const struct node *n, struct sourc
 
 	if (!tree)
 		return;
-	check_with(l, binding.with);
+	check_all_filled(l, n);
 	s->definition = definition_compile(tree, &binding, l->reader.problems);
 	if (!s->definition)
 		return;

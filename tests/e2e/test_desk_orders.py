@@ -143,16 +143,16 @@ def test_every_order_of_arrival_ends_as_the_newest_signal_says(stage, desk, hist
     assert len({event["unique_id"] for event in events}) == len(events)
 
 
-@pytest.mark.parametrize(("desk", "tolerance"), [(Zendesk(), 3600), (HubSpot(), 300)], ids=["zendesk", "hubspot"])
-def test_an_old_signature_is_refused_in_whatever_order_it_comes(stage, desk, tolerance):
+@pytest.mark.parametrize("desk", [Zendesk(), HubSpot()], ids=lambda desk: desk.preset)
+def test_an_old_signature_is_refused_in_whatever_order_it_comes(stage, desk):
     sandbox, helpdesk = stage.sandbox(), stage.helpdesk()
     source = desk_source(desk.preset, helpdesk.url)
     daemon = stage.daemon(sandbox, helpdesk, config={"sources": {"gladly": None, desk.preset: source}})
     body = desk.body("opened", "1", "1", "jo@example.com", time.time())
     text = json.dumps([body] if desk.batches else body)
-    for shift in (-7200, -tolerance - 1, tolerance + 5, 7200):
+    for shift in (-3600, -301, 301, 3600):
         assert daemon.post_proven(desk.preset, text, at=time.time() + shift).status == 401
     assert daemon.metric("deskbridge_webhooks_total", source=desk.preset, result="stale proof") == 4
-    headers, _ = prove(desk.preset, text, at=time.time() - tolerance + 60)
+    headers, _ = prove(desk.preset, text)
     assert daemon.post(desk.preset, text, headers, auth=None).json()["status"] == "accepted"
     assert daemon.post(desk.preset, text + " ", headers, auth=None).status == 401
