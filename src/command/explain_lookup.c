@@ -17,7 +17,7 @@ void explain_answers_done(struct explain_answers *a)
 static bool take_answer(struct inquiry *q, struct explain_answers *a)
 {
 	size_t i = a->used++, step = inquiry_step(q);
-	bool optional = inquiry_step_is_optional(q);
+	bool optional = inquiry_step_is_called_optional(q);
 	enum inquiry_verdict v = INQUIRY_REFUSED;
 	struct err error = {0};
 

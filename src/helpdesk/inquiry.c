@@ -332,29 +332,44 @@ static void use_search_one(void *ctx, const struct reference *r)
 	search->found = search->found || (name && step_takes(search->of, name));
 }
 
-/* Whether the address hangs on step i: it tells it, or what another step that tells it asks by; and no step after it
- * must tell it anyway. */
+/* Whether a step asks by what an earlier one takes. */
+static bool asks_by(const struct step *later, const struct step *earlier)
+{
+	struct use_search search = {.of = earlier};
+
+	step_references(later, use_search_one, &search);
+	return search.found;
+}
+
+/* Whether step i tells the address, or what a step that leads there asks by; and no step after it must tell the address
+ * without it. */
+static bool leads_to_address(const struct inquiry *q, size_t i)
+{
+	const struct step *steps = q->d->steps;
+	bool leads = steps[i].emails.n > 0;
+
+	for (size_t k = i + 1; k < q->d->steps_n; k++) {
+		if (asks_by(&steps[k], &steps[i]))
+			leads = leads || leads_to_address(q, k);
+		else if (steps[k].emails.n > 0 && !steps[k].optional && step_applies(&steps[k], &q->open.scope))
+			return false;
+	}
+	return leads;
+}
+
 static bool address_hangs_on(const struct inquiry *q, size_t i)
 {
-	struct use_search search = {.of = &q->d->steps[i], .found = q->d->steps[i].emails.n > 0};
+	return q->addressless && q->found.addresses.n == 0 && leads_to_address(q, i);
+}
 
-	if (!q->addressless || q->found.addresses.n > 0)
-		return false;
-	for (size_t k = i + 1; k < q->d->steps_n; k++) {
-		const struct step *later = &q->d->steps[k];
-
-		if (later->emails.n == 0)
-			continue;
-		if (!later->optional && step_applies(later, &q->open.scope))
-			return false;
-		template_references(later->url, use_search_one, &search);
-	}
-	return search.found;
+bool inquiry_step_is_called_optional(const struct inquiry *q)
+{
+	return q->step < q->d->steps_n && q->d->steps[q->step].optional;
 }
 
 bool inquiry_step_is_optional(const struct inquiry *q)
 {
-	return q->step < q->d->steps_n && q->d->steps[q->step].optional && !address_hangs_on(q, q->step);
+	return inquiry_step_is_called_optional(q) && !address_hangs_on(q, q->step);
 }
 
 void inquiry_skip(struct inquiry *q)

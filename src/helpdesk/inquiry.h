@@ -71,6 +71,8 @@ enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const ch
 				    size_t body_len, struct err *reason);
 /* Whether the step under way may fail without harm: it is optional, and no address that is wanted hangs on it. */
 bool inquiry_step_is_optional(const struct inquiry *q);
+/* Whether the definition calls it optional, whatever hangs on it: an answer that says no leaves it behind. */
+bool inquiry_step_is_called_optional(const struct inquiry *q);
 /* The step under way had no usable answer for good: skips it. Only for optional steps. */
 void inquiry_skip(struct inquiry *q);
 /* The number of the step under way, or of the next one, from 0; how many there are, where nothing is left to ask. */

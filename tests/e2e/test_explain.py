@@ -562,6 +562,14 @@ def test_an_optional_question_without_an_answer_stops_nothing(other):
     assert "step 2 of 3 is passed over: a part of its URL is missing" in lookup and "took team: Orders" in lookup
 
 
+def test_an_optional_question_that_the_address_hangs_on_takes_its_answer(other):
+    body, query = {"conversation": "t-1", "email": "REQUESTER-EMAIL"}, ("--query", "transition=opened")
+    shown = other("liveagent", body, *query, customers=[{"owner_email": "jo@example.com"}])
+    assert "found jo@example.com" in shown.section("Lookup") and shown.emails == ["jo@example.com"]
+    assert "bare JSON value" in other("liveagent", body, *query, customers=["no object"]).section("Lookup")
+    assert "as if it held no address" in other("liveagent", body, *query).section("Lookup")
+
+
 def test_each_item_of_a_request_is_explained_with_the_answers_in_turn(other):
     at = int(time.time() * 1000)
     items = [
