@@ -167,7 +167,7 @@ static void explain(const struct generation *g, const struct source *s, const st
 	else
 		explain_items(g, s, w, batch, a);
 	for (; a->used < a->n; a->used++)
-		printf("Not used: %s. Nobody is asked about a customer here\n", a->files[a->used]);
+		printf("Not used: %s. No further question is asked here\n", a->files[a->used]);
 	if (batch)
 		batch_close(batch);
 }

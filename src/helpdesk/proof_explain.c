@@ -196,6 +196,11 @@ static void tell_signature(const struct telling *t)
 		buf_adds(t->to,
 			 "the signature differs: the secret, `signed`, `key`, `encoding` or `algorithm` is not the "
 			 "desk's, or the body was not saved byte for byte\n");
+	if (pieces_have(&h->message, PIECE_URL))
+		buf_addf(t->to,
+			 "%s is signed, too: is it, letter for letter and with its query, the URL that the desk posts "
+			 "to?\n",
+			 t->request->url ? t->request->url : "public_url");
 }
 
 void proof_explain(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,

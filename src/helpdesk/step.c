@@ -367,12 +367,23 @@ static void check_emails(const struct sample_check *c, const struct email_places
 	}
 }
 
-static void check_primary(const struct sample_check *c, const struct reference *primary, const struct node *n)
+/* A mark that never is true would leave `emails: primary` of a source without any effect. */
+static void check_primary(const struct sample_check *c, const struct email_places *p, const struct node *n)
 {
-	CLEANUP(mem_freep) char *text = reference_scalar(primary, &c->scope);
+	CLEANUP(mem_freep) char *text = reference_scalar(p->primary, &c->scope);
+	struct addresses found = {0};
+	bool any = false;
 
+	(void)email_places_read(p, &c->scope, &found);
+	for (size_t i = 0; i < found.n; i++)
+		any = any || found.items[i].primary;
+	addresses_done(&found);
 	if (!text)
-		c->tell(c->problems, n, "the step's sample holds nothing at %s", reference_text(primary));
+		c->tell(c->problems, n, "the step's sample holds nothing at %s", reference_text(p->primary));
+	else if (!any)
+		c->tell(c->problems, n,
+			"the step's sample holds nothing true at %s: expected true or 1 at the main address",
+			reference_text(p->primary));
 }
 
 void step_check_sample(const struct step *s, const struct node *n, bool overlaid, struct problems *problems)
@@ -386,7 +397,7 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 	if (s->emails.n > 0)
 		check_emails(&c, &s->emails, node_get(n, "emails"));
 	if (s->emails.primary)
-		check_primary(&c, s->emails.primary, node_get(n, "primary"));
+		check_primary(&c, &s->emails, node_get(n, "primary"));
 	for (size_t i = 0; i < s->take_n; i++)
 		check_places(&c, &s->take[i].from, node_get(node_get(n, "take"), s->take[i].name));
 }

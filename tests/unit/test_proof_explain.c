@@ -100,6 +100,12 @@ static void what_is_not_shown_is_named(void **state)
 static void what_is_wrong_is_told_as_far_as_can_be(void **state)
 {
 	static const struct telling cases[] = {
+		{"{method: hmac, header: X-Sign, signed: '{url}{body}'}",
+		 {"X-Sign", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", NULL},
+		 NULL,
+		 DIFFERS
+		 "public_url is signed, too: is it, letter for letter and with its query, the URL that the desk posts "
+		 "to?\n"},
 		{"{method: basic}",
 		 {"Authorization", "Basic !!!", NULL},
 		 NULL,

@@ -847,6 +847,7 @@ static void mistakes_are_told_at_their_place(void **state)
 		{"{method: hmac, header: X, format: '{timestamp}{signature}'}", "be told apart", 35},
 		{"{method: hmac, header: X, format: '{timestamp} {signature}'}", "be told apart", 35},
 		{"{method: hmac, header: X, format: '{signature} '}", "be told apart", 35},
+		{"{method: hmac, header: X, signed: '{method}\\n{body}'}", "a backslash and an n", 35},
 		{"{method: hmac, header: X, format: '{signature'}", "without its \"}\"", 35},
 		{"{method: hmac, header: X, format: 'x}{signature}'}", "without its \"{\"", 35},
 		{"{method: hmac, header: X, signed: '{bdy}'}", "did you mean \"body\"?", 35},

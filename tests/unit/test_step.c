@@ -271,6 +271,8 @@ static void mistakes_are_told_at_their_place(void **state)
 		{"sample: '{\"e\":\"jo@example.com\"}', emails: [/e, /f]", "no address at /f"},
 		{"sample: '{\"e\":[{\"m\":\"jo@example.com\"}]}', emails: /e/*/m, primary: /e/*/p",
 		 "nothing at /e/*/p"},
+		{"sample: '{\"e\":[{\"m\":\"jo@example.com\",\"p\":\"main\"}]}', emails: /e/*/m, primary: /e/*/p",
+		 "nothing true at /e/*/p"},
 		{"sample: '{\"a\":1}', take: {a: /a, b: [/a, /b]}", "nothing at /b"},
 		{"sample: '{\"a\":\"\"}', take: {a: /a}", "nothing at /a"},
 	};
