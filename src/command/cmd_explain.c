@@ -145,6 +145,14 @@ static bool explain_challenge(const struct source *s, const struct webhook *w, c
 	return true;
 }
 
+static void tell_header(void *ctx, const char *name)
+{
+	const struct webhook *w = ctx;
+
+	if (!pairs_get(&w->headers, name))
+		printf("Not given: the header %s, which the definition looks at: --header '%s: …'\n\n", name, name);
+}
+
 /* query: as it came; that of w is without its secret, as the daemon keeps it. */
 static void explain(const struct generation *g, const struct source *s, const struct webhook *w, const char *query,
 		    struct explain_answers *a)
@@ -156,6 +164,7 @@ static void explain(const struct generation *g, const struct source *s, const st
 
 	printf("Webhook: POST %s%s%s, %zu bytes\n\n", w->path, *w->query ? "?" : "", w->query, w->body_len);
 	proof = explain_proof(g, s, w, query);
+	definition_headers(s->definition, tell_header, (void *)w);
 	if (w->body_len > 0)
 		r = batch_open(s->definition, w->body, w->body_len, &batch, &reason);
 	if (explain_challenge(s, w, batch, w->body_len > 0 ? proof : PROOF_MISSING))

@@ -188,6 +188,12 @@ void definition_names(const struct definition *d, void (*fn)(void *ctx, const ch
 			fn(ctx, d->steps[i].take[k].name);
 }
 
+void definition_headers(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx)
+{
+	for (size_t i = 0; i < d->headers.n; i++)
+		fn(ctx, d->headers.items[i].name);
+}
+
 bool definition_keeps_header(const struct definition *d, const char *name)
 {
 	return pairs_get(&d->headers, name) != NULL;

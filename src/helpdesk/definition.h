@@ -69,6 +69,8 @@ const char *definition_base_url(const struct definition *d);
 int64_t definition_lookup_cache_ms(const struct definition *d);
 /* Calls fn for every name that this helpdesk gives to rules: attributes, parameters, what lookups take. */
 void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
+/* Calls fn for every header that the definition looks at, but for what only its proof does. */
+void definition_headers(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
 /* Does a webhook header of that name belong to the stored webhook? */
 bool definition_keeps_header(const struct definition *d, const char *name);
 /* The body of a sample for that transition (opened, reopened, closed), or NULL; and what goes with it. */

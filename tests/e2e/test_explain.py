@@ -685,3 +685,10 @@ def test_a_reader_that_goes_away_ends_it_quietly(desk, tmp_path):
     assert process.wait(TIMEOUT) != 0
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_a_header_that_the_definition_looks_at_is_missed(other):
+    body = json.dumps({"id": 7, "status": "active", "primaryCustomer": {"email": "jo@example.com"}})
+    shown = other("helpscout", body)
+    assert "Not given: the header X-HelpScout-Event, which the definition looks at: --header 'X-HelpScout-Event: …'" in shown.text
+    assert "Not given" not in other("helpscout", body, "--header", "X-HelpScout-Event: convo.created").text
