@@ -3,7 +3,8 @@
  * they would tell; and what makes their questions the same as another webhook's.
  *
  * A step that hangs on a name which an earlier one may take counts as one that may be asked: its own values belong to
- * the key, so a key never stands for two different questions.
+ * the key, so a key never stands for two different questions. Who has an address goes on without an optional step that
+ * tells one and fails: such an answer is not kept for those who have none.
  */
 #include <config.h>
 
@@ -20,8 +21,10 @@ struct outlook {
 	const struct definition *d;
 	const struct scope *scope;
 	const char *customer;
-	bool may[STEPS_MAX]; /* may be asked */
-	size_t step;         /* under look */
+	bool has_address;
+	bool may[STEPS_MAX];     /* may be asked */
+	bool by_name[STEPS_MAX]; /* by a name that an earlier step may take */
+	size_t step;             /* under look */
 	/* what was seen of it */
 	bool open;    /* a name that an earlier step may take */
 	bool webhook; /* a place in the webhook */
@@ -89,7 +92,9 @@ static void look_ahead(struct outlook *o)
 
 		if (!may_apply(o, s))
 			continue;
+		o->by_name[o->step] = s->when && o->open;
 		o->may[o->step] = may_be_asked(o, s);
+		o->by_name[o->step] |= o->open;
 		if (!o->may[o->step] && !s->optional)
 			return;
 	}
@@ -175,6 +180,21 @@ static void add_step(struct outlook *o, const struct step *s)
 		template_references(s->headers[i].value, add_value, o);
 }
 
+/* Whether the address may hang on a step that one who has it leaves behind. */
+static bool may_lack_address(const struct outlook *o)
+{
+	for (size_t i = 0; o->has_address && i < o->d->steps_n; i++) {
+		if (!o->may[i] || !o->d->steps[i].optional)
+			continue;
+		if (o->d->steps[i].emails.n > 0)
+			return true;
+		for (size_t k = i + 1; k < o->d->steps_n; k++)
+			if (o->may[k] && o->by_name[k])
+				return true;
+	}
+	return false;
+}
+
 static char *key_of(struct outlook *o)
 {
 	unsigned char sha[DIGEST_SHA256_BYTES];
@@ -184,6 +204,8 @@ static char *key_of(struct outlook *o)
 	for (o->step = 0; o->step < o->d->steps_n; o->step++)
 		if (o->may[o->step])
 			add_step(o, &o->d->steps[o->step]);
+	if (may_lack_address(o)) /* o->step is none of theirs */
+		add_fact(o, NULL);
 	digest_end(o->facts, sha);
 	if (!o->beyond && o->customer)
 		return mem_str(o->customer);
@@ -194,7 +216,7 @@ static char *key_of(struct outlook *o)
 enum inquiry_wish inquiry_wish(const struct definition *d, const struct scope *s, bool has_address,
 			       const char *customer, char **ret_key)
 {
-	struct outlook o = {.d = d, .scope = s, .customer = customer};
+	struct outlook o = {.d = d, .scope = s, .customer = customer, .has_address = has_address};
 	enum inquiry_wish wish;
 
 	if (has_address && !shows_anything(d))

@@ -181,6 +181,30 @@ static void a_step_that_the_webhook_decides_on_makes_it_another(void **state)
 	definition_free(d);
 }
 
+static void who_has_an_address_shares_no_answer_that_may_lack_one(void **state)
+{
+	static const struct {
+		const char *steps;
+		bool same;
+	} cases[] = {
+		{STEP("/c/{/who}", "emails: /e, take: {vip: /n}, optional: true"), false},
+		{STEP("/c/{/who}", "take: {vip: /n}, optional: true") STEP("/e/{vip}", "emails: /e"), false},
+		{STEP("/c/{/who}", "take: {vip: /n}, optional: true") STEP("/e", "emails: /e, when: {vip: a}"), false},
+		{STEP("/c/{/who}", "emails: /e, take: {vip: /n}"), true},
+		{STEP("/c/{/who}", "emails: /e") STEP("/v/{/who}", "take: {vip: /n}, optional: true"), true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *yaml = mem_fmt(DESK "attributes: {Vip: \"{vip}\"}\nlookup:\n%s", cases[i].steps);
+		struct definition *d = with_definition(yaml, "https://x");
+
+		assert_same(d, ",\"who\":7", ",\"who\":7" MAIL, cases[i].same);
+		definition_free(d);
+	}
+}
+
 static void without_a_customer_the_questions_themselves_are_the_key(void **state)
 {
 	struct definition *d =
@@ -212,6 +236,7 @@ int main(void)
 		cmocka_unit_test(a_question_about_the_customer_is_known_by_the_id),
 		cmocka_unit_test(what_else_a_question_holds_makes_it_another),
 		cmocka_unit_test(a_step_that_the_webhook_decides_on_makes_it_another),
+		cmocka_unit_test(who_has_an_address_shares_no_answer_that_may_lack_one),
 		cmocka_unit_test(without_a_customer_the_questions_themselves_are_the_key),
 	};
 
