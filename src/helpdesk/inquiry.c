@@ -179,6 +179,12 @@ static int check_url(const char *url, struct err *reterr)
 	return 0;
 }
 
+/* The operator gave nothing to ask with, and need not: other than credentials that are wrong, which may be mended. */
+static bool does_without(const struct step *step, const struct inquiry_secrets *secrets)
+{
+	return step->optional && !secrets->user && !secrets->password && !secrets->token;
+}
+
 int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char **ret_url, struct pairs *ret_headers,
 		 struct err *reterr)
 {
@@ -198,7 +204,10 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 		r = add_headers(step, &q->open.scope, &headers, reterr);
 	if (r < 0) {
 		pairs_done(&headers);
-		return r;
+		if (r != -EACCES || !does_without(step, secrets))
+			return r;
+		q->step++;
+		return inquiry_next(q, secrets, ret_url, ret_headers, reterr);
 	}
 	*ret_url = TAKE(url);
 	*ret_headers = headers;

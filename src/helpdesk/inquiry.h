@@ -51,6 +51,7 @@ void inquiry_free(struct inquiry *q);
 
 /*
  * The next GET: URL and headers, authentication included. The caller owns both. 0, or 1 where nothing is left to ask.
+ * Optional steps are passed over where there are no credentials at all.
  * -ENOENT: a part of a needed URL or header is not known (the answer before did not name it); -EACCES: a secret that it
  * needs is NULL or of several lines; -EINVAL: no usable URL comes out. None of them changes by asking again.
  */

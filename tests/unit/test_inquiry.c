@@ -404,6 +404,27 @@ static void what_a_needed_step_asks_by_is_asked_again(void **state)
 #undef STEP_OF
 }
 
+static void optional_steps_are_passed_over_where_there_are_no_credentials(void **state)
+{
+	static const struct inquiry_secrets none = {0}, half = {.user = "u"};
+	static const char optional[] =
+		"label: D\nauthenticate: {method: basic}\nopened: {/type: opened}\n"
+		"closed: {/type: closed}\nconversation: /id\nlookup:\n"
+		"- {url: \"{base_url}/t/{/id}\", authenticate: bearer, emails: /mail, optional: true}\n";
+	struct definition *d = with_definition(optional, "https://x.example");
+	struct pairs headers = {0};
+	char *url = NULL;
+	struct inquiry *q;
+	struct err e;
+
+	(void)state;
+	q = asking(d, "{\"type\":\"opened\",\"id\":7}");
+	assert_int_equal(inquiry_next(q, &half, &url, &headers, &e), -EACCES);
+	assert_int_equal(inquiry_next(q, &none, &url, &headers, &e), 1);
+	inquiry_free(q);
+	definition_free(d);
+}
+
 static void optional_steps_at_the_end_may_lack_what_they_need(void **state)
 {
 	struct definition *d = with_definition(TWO_STEPS "  emails: /mail\n- {url: \"{base_url}/c/{contact}\", "
@@ -539,6 +560,7 @@ int main(void)
 		cmocka_unit_test(what_a_step_took_serves_the_next),
 		cmocka_unit_test(a_needed_step_that_cannot_be_asked_is_told),
 		cmocka_unit_test(optional_steps_fail_without_harm),
+		cmocka_unit_test(optional_steps_are_passed_over_where_there_are_no_credentials),
 		cmocka_unit_test(an_optional_step_that_the_address_hangs_on_is_asked_again),
 		cmocka_unit_test(what_a_needed_step_asks_by_is_asked_again),
 		cmocka_unit_test(optional_steps_at_the_end_may_lack_what_they_need),
