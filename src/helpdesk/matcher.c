@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "helpdesk/flat.h"
 #include "helpdesk/keys.h"
+#include "helpdesk/pattern.h"
 
 #define MATCHER_CLAUSES_MAX 100
 #define MATCHER_TESTS_MAX 50
@@ -90,6 +91,11 @@ static void condition_compile_regex(struct condition *c, const struct node *n, s
 		return;
 	}
 	condition_add_text(c, n, problems);
+	if (!pattern_is_modest(n->text)) {
+		problems_error(problems, n,
+			       "this regular expression repeats its parts too often, one repetition within another");
+		return;
+	}
 	code = regcomp(&c->regex, n->text, REG_EXTENDED | REG_ICASE | REG_NOSUB);
 	if (code != 0) {
 		(void)regerror(code, &c->regex, why, sizeof(why));

@@ -226,6 +226,7 @@ static void mistakes_are_told_with_their_place(void **state)
 		{"/type: {exists: maybe}", "true or false"},
 		{"/type: {matches: \"(\"}", "regular expression"},
 		{"/type: {matches: [a]}", "regular expression"},
+		{"/type: {matches: \"a++++++++++++++++++++++++++++++\"}", "repeats its parts too often"},
 		{"/type: {not: {contains: x}}", "not a mapping"},
 	};
 
