@@ -188,6 +188,17 @@ void definition_names(const struct definition *d, void (*fn)(void *ctx, const ch
 			fn(ctx, d->steps[i].take[k].name);
 }
 
+void definition_matcher_references(const struct definition *d, void (*fn)(void *ctx, const struct reference *r),
+				   void *ctx)
+{
+	const struct matcher *matchers[] = {d->ping, d->identified, d->says[TRANSITION_OPENED],
+					    d->says[TRANSITION_REOPENED], d->says[TRANSITION_CLOSED]};
+
+	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
+		if (matchers[i])
+			matcher_references(matchers[i], fn, ctx);
+}
+
 void definition_headers(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx)
 {
 	for (size_t i = 0; i < d->headers.n; i++)

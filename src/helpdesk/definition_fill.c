@@ -76,17 +76,13 @@ static bool is_taken(struct free_place *p, const struct reference *r)
 {
 	const struct definition *d = p->f->d;
 	const struct fact *facts[] = {d->conversation, d->customer, d->time, d->created, d->closed_at};
-	const struct matcher *matchers[] = {d->ping, d->identified, d->says[TRANSITION_OPENED],
-					    d->says[TRANSITION_REOPENED], d->says[TRANSITION_CLOSED]};
 
 	p->text = reference_text(r);
 	p->taken = false;
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
 		if (facts[i])
 			fact_references(facts[i], see_whether_taken, p);
-	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
-		if (matchers[i])
-			matcher_references(matchers[i], see_whether_taken, p);
+	definition_matcher_references(d, see_whether_taken, p);
 	return p->taken;
 }
 

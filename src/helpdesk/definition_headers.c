@@ -22,24 +22,15 @@ static void keep_header(void *ctx, const struct reference *reference)
 void reader_read_headers(struct reader *r)
 {
 	const struct definition *d = r->d;
-	const struct matcher *matchers[] = {d->ping, d->identified, d->says[TRANSITION_OPENED],
-					    d->says[TRANSITION_REOPENED], d->says[TRANSITION_CLOSED]};
 	const struct fact *facts[] = {d->conversation, d->delivery, d->customer, d->time, d->created, d->closed_at};
 
-	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
-		if (matchers[i])
-			matcher_references(matchers[i], keep_header, r);
+	definition_matcher_references(d, keep_header, r);
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
 		if (facts[i])
 			fact_references(facts[i], keep_header, r);
 	email_places_references(&d->emails, keep_header, r);
-	for (size_t i = 0; i < d->steps_n; i++) {
-		if (d->steps[i].when)
-			matcher_references(d->steps[i].when, keep_header, r);
-		template_references(d->steps[i].url, keep_header, r);
-		for (size_t j = 0; j < d->steps[i].headers_n; j++)
-			template_references(d->steps[i].headers[j].value, keep_header, r);
-	}
+	for (size_t i = 0; i < d->steps_n; i++)
+		step_references(&d->steps[i], keep_header, r);
 	attributes_references(d->attributes, keep_header, r);
 	if (d->conversation_url)
 		template_references(d->conversation_url, keep_header, r);

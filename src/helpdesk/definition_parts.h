@@ -42,4 +42,8 @@ struct definition {
 #define READING_ORDER 3
 extern const enum transition reading_order[READING_ORDER];
 
+/* Calls fn for every reference of the matchers that say what a webhook is; a trial is no webhook. */
+void definition_matcher_references(const struct definition *d, void (*fn)(void *ctx, const struct reference *r),
+				   void *ctx);
+
 #endif

@@ -38,11 +38,6 @@ static void count(const struct source *s, const char *result, unsigned n)
 		metrics_add(METRIC_WEBHOOKS, s->name, result, NULL, n);
 }
 
-static bool proof_is_none(const struct source *s)
-{
-	return text_is(proof_method(definition_proof(s->definition)), "none");
-}
-
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static size_t webhook_bytes(const struct webhook *w)
@@ -69,7 +64,7 @@ static struct intake_item *item_add(struct passage *p, struct webhook *w)
  * else was in it. */
 static void take_unreadable(struct passage *p, struct webhook *w, const struct err *reason)
 {
-	if (proof_is_none(p->source))
+	if (!proof_needs_secret(definition_proof(p->source->definition)))
 		p->unreadable++;
 	else
 		item_add(p, w)->dead_reason = mem_str(reason->text);
