@@ -23,17 +23,6 @@ enum row {
 	ROW_AGREES,       /* newer, but the state says so already */
 };
 
-const char *ledger_why_name(enum ledger_why why)
-{
-	static const char *const names[] = {
-		[LEDGER_TAKEN] = "taken",       [LEDGER_DUPLICATE] = "duplicate",       [LEDGER_HISTORY] = "history",
-		[LEDGER_BASELINE] = "baseline", [LEDGER_LATE_ADDRESS] = "late address", [LEDGER_NOTHING] = "nothing",
-		[LEDGER_EXPIRED] = "expired",
-	};
-
-	return names[why];
-}
-
 static bool is_opening(enum transition kind)
 {
 	return kind == TRANSITION_OPENED || kind == TRANSITION_REOPENED;

@@ -67,7 +67,6 @@ enum ledger_why {
 	LEDGER_NOTHING,      /* an address for a conversation that needs none */
 	LEDGER_EXPIRED,
 };
-const char *ledger_why_name(enum ledger_why why);
 
 struct ledger_verdict {
 	enum ledger_why why;
