@@ -142,6 +142,18 @@ static void log_put(struct buf *line)
 	while (r < 0 && errno == EINTR);
 }
 
+/* " source=gladly webhook=… reason=\"wrong proof\"": what the text of a line and the journal's MESSAGE end with. */
+static void log_add_fields(struct buf *line, const struct log_field *fields, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool quote = fields[i].value[0] == '\0' || strpbrk(fields[i].value, " \"=");
+
+		buf_addf(line, quote ? " %s=\"" : " %s=", fields[i].name);
+		log_escape(line, fields[i].value, quote);
+		buf_adds(line, quote ? "\"" : "");
+	}
+}
+
 static void log_text(int level, const char *message, const struct log_field *fields, size_t n)
 {
 	CLEANUP(buf_done) struct buf line;
@@ -151,13 +163,7 @@ static void log_text(int level, const char *message, const struct log_field *fie
 	clock_iso(clock_now_ms(), time);
 	buf_addf(&line, "%s %-5s ", time, log_level_name(level));
 	log_escape(&line, message, false);
-	for (size_t i = 0; i < n; i++) {
-		bool quote = fields[i].value[0] == '\0' || strpbrk(fields[i].value, " \"=");
-
-		buf_addf(&line, quote ? " %s=\"" : " %s=", fields[i].name);
-		log_escape(&line, fields[i].value, quote);
-		buf_adds(&line, quote ? "\"" : "");
-	}
+	log_add_fields(&line, fields, n);
 	log_put(&line);
 }
 
@@ -189,6 +195,7 @@ static void log_json(int level, const char *message, const struct log_field *fie
 	log_put(&line);
 }
 
+/* The fields stand in MESSAGE too: that is all that `journalctl` shows, and what is forwarded to syslog. */
 static bool log_journal(int level, const char *message, const struct log_field *fields, size_t n)
 {
 	struct buf texts[2 + LOG_FIELDS_MAX];
@@ -199,6 +206,7 @@ static bool log_journal(int level, const char *message, const struct log_field *
 		buf_init(&texts[i], LOG_LINE_MAX);
 	buf_adds(&texts[0], "MESSAGE=");
 	log_escape(&texts[0], message, false);
+	log_add_fields(&texts[0], fields, n);
 	buf_addf(&texts[1], "PRIORITY=%d", level);
 	for (size_t i = 0; i < n; i++) {
 		buf_addf(&texts[i + 2], "%s=", fields[i].journal);

@@ -3,8 +3,11 @@
  *
  * Levels are syslog's. Library code is silent above debug; the one caller that knows what a failure means for the user
  * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set.
- * Three formats: text ("<time> <level> <message> source=gladly webhook=00000000000001f4"), json (one object a line),
- * journal (fields MESSAGE, PRIORITY, DESKBRIDGE_SOURCE, …). Any thread; one write(2) or sd_journal_sendv a line.
+ * Every line is whole by itself. Three formats:
+ *   text     "<time> <level> <message> source=gladly webhook=00000000000001f4 reason=\"wrong proof\""
+ *   json     one object a line: time, level, message, then the same names
+ *   journal  MESSAGE is the text's line from <message> on; PRIORITY; beside it DESKBRIDGE_SOURCE, …, DESKBRIDGE_REASON
+ * Any thread; one write(2) or sd_journal_sendv a line.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -20,12 +23,16 @@ enum log_format {
 	LOG_FORMAT_JOURNAL,
 };
 
-/* What the line is about. NULL or 0: not part of the line. Ids are printed as %016x: grep one through all logs. */
+/*
+ * What the line is about. NULL or 0: not part of the line. They stand behind the message, always in this order: source,
+ * account, conversation, webhook, event, reason. What stands here is not said again in the message. Ids are printed as
+ * %016x: grep one through all logs.
+ */
 struct log_about {
 	const char *source;
 	const char *account;
 	const char *conversation;
-	const char *reason;
+	const char *reason; /* why: a code or a sentence */
 	int64_t webhook;
 	int64_t event;
 };

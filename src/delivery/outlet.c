@@ -265,7 +265,14 @@ static void outlet_judge(struct outlet *o, const struct outcome_verdict *v)
 static void parcel_back(struct parcel *p, const struct outcome_verdict *v)
 {
 	struct outlet *o = p->outlet;
-	struct log_about about = {.account = o->name, .event = p->event->id};
+	struct log_about about = {
+		.source = p->event->source,
+		.account = o->name,
+		.conversation = p->event->conversation,
+		.webhook = p->event->webhook,
+		.event = p->event->id,
+		.reason = v->reason,
+	};
 
 	o->shared->in_flight--;
 	if (scheduler_returned(&o->scheduler, p->epoch, v, chance(), clock_now_ms())) {
@@ -283,9 +290,9 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *v)
 		tray_return(o, true);
 	if (v->partial_failure) {
 		metrics_add(METRIC_PARTIAL_FAILURES, o->name, NULL, NULL, 1);
-		log_warning(&about, "Klaviyo took the event, but not all of it: %s", v->reason);
+		log_warning(&about, "Klaviyo took the event, but not all of it");
 	} else if (v->outcome != OUTCOME_DELIVERED) {
-		log_debug(&about, "%s: %s", outcome_name(v->outcome), v->reason);
+		log_debug(&about, "an attempt ended as %s", outcome_name(v->outcome));
 	}
 	parcel_end(p, v);
 }

@@ -241,7 +241,11 @@ static void tell_dead(const struct passage *p)
 	if (!first)
 		return;
 	about = (struct log_about){
-		.source = first->webhook.source, .webhook = first->webhook.id, .reason = first->dead_reason};
+		.source = first->webhook.source,
+		.conversation = first->webhook.conversation,
+		.webhook = first->webhook.id,
+		.reason = first->dead_reason,
+	};
 	if (n == 1)
 		log_warning(&about, "a webhook cannot be read and became a dead letter");
 	else

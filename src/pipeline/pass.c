@@ -65,13 +65,17 @@ static int end_done(struct pass *p, const char *result, const char *detail, stru
 
 static int end_dead(struct work *w, const char *source, int64_t id, const char *reason, struct err *reterr)
 {
-	struct log_about about = {.source = source, .webhook = id, .reason = reason};
+	CLEANUP(store_origin_done) struct store_origin origin = {0};
 	int r = store_webhook_dead(w->store, id, reason, reterr);
 
 	if (r < 0)
 		return r;
 	tally_add(w->tally, METRIC_WEBHOOK_RESULTS, source ? source : "", WORK_DEAD, NULL);
-	log_warning(&about, "a webhook became a dead letter");
+	store_webhook_origin(w->store, id, &origin);
+	log_warning(
+		&((struct log_about){
+			.source = origin.source, .conversation = origin.conversation, .webhook = id, .reason = reason}),
+		"a webhook became a dead letter");
 	return STAGE_REST;
 }
 

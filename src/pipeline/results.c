@@ -14,13 +14,28 @@ static int64_t max_age_ms(const struct account *a)
 	return a ? a->max_age_ms : CLOCK_NEVER_MS;
 }
 
+/* One line about an event that the courier had. */
+static void tell(struct work *w, int level, const struct delivery *d, const char *reason, const char *what)
+{
+	CLEANUP(store_origin_done) struct store_origin origin = {0};
+
+	store_event_origin(w->store, d->event, &origin);
+	log_write(level,
+		  &((struct log_about){.source = origin.source,
+				       .account = d->account,
+				       .conversation = origin.conversation,
+				       .webhook = origin.webhook,
+				       .event = d->event,
+				       .reason = reason}),
+		  "%s", what);
+}
+
 static int set_aside(struct work *w, const struct delivery *d, const char *reason, struct err *reterr)
 {
-	struct log_about about = {.account = d->account, .event = d->event, .reason = reason};
 	int r = store_event_dead(w->store, d->event, reason, w->now_ms, reterr);
 
 	if (r == 0)
-		log_warning(&about, "an event became a dead letter");
+		tell(w, LOG_WARNING, d, reason, "an event became a dead letter");
 	return r;
 }
 
@@ -89,7 +104,6 @@ static int apply(struct work *w, const struct delivery *d, const struct dispatch
 int results_apply(struct work *w, const struct delivery *d, struct err *reterr)
 {
 	const struct dispatch_lent *lent = dispatch_lent(w->dispatch, d->account, d->event);
-	struct log_about about = {.account = d->account, .event = d->event};
 	struct err e = {0};
 	int r;
 
@@ -103,7 +117,7 @@ int results_apply(struct work *w, const struct delivery *d, struct err *reterr)
 	}
 	/* -ENOENT: its account's url changed while it was on its way; it is a dead letter and stays one. */
 	if (r < 0 && r != -ENOENT) {
-		log_error(&about, "a delivery's outcome cannot be kept: %s", e.text);
+		tell(w, LOG_ERR, d, e.text, "a delivery's outcome cannot be kept");
 		return 0;
 	}
 	tally_add(w->tally, METRIC_DELIVERIES, d->account, lane_name(d->lane), outcome_name(d->verdict.outcome));

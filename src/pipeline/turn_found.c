@@ -16,13 +16,18 @@
 
 static int end_crashed(struct turn *t, int64_t id, struct err *reterr)
 {
-	struct log_about about = {.webhook = id, .reason = "three crashes"};
-	int r = store_webhook_dead(t->store, id, about.reason, reterr);
+	static const char reason[] = "three crashes";
+	CLEANUP(store_origin_done) struct store_origin origin = {0};
+	int r = store_webhook_dead(t->store, id, reason, reterr);
 
 	if (r < 0)
 		return r;
 	tally_add(&t->tally, METRIC_WEBHOOK_RESULTS, "", WORK_DEAD, NULL);
-	log_error(&about, "a webhook became a dead letter: the daemon ended three times while it worked on it");
+	store_webhook_origin(t->store, id, &origin);
+	log_error(
+		&((struct log_about){
+			.source = origin.source, .conversation = origin.conversation, .webhook = id, .reason = reason}),
+		"a webhook became a dead letter: the daemon ended three times while it worked on it");
 	return 0;
 }
 

@@ -29,10 +29,11 @@ static int insert_submission(struct turn *t, struct work *w, struct intake_submi
 {
 	struct err e = {0};
 	int r = work_savepoint(w, reterr);
+	size_t i;
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < s->n; i++)
+	for (i = 0; r == 0 && i < s->n; i++)
 		r = insert_item(t, &s->items[i], &e);
 	if (r == 0)
 		return work_savepoint_keep(w, reterr);
@@ -41,7 +42,10 @@ static int insert_submission(struct turn *t, struct work *w, struct intake_submi
 		*reterr = e;
 		return r;
 	}
-	log_error(NULL, "a webhook cannot be kept and was refused: %s", e.text);
+	log_error(&((struct log_about){.source = s->items[i - 1].webhook.source,
+				       .conversation = s->items[i - 1].webhook.conversation,
+				       .reason = e.text}),
+		  "a webhook cannot be kept and was refused");
 	s->refused = true;
 	return 0;
 }

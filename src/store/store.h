@@ -257,4 +257,16 @@ struct store_paused_person {
 int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const struct store_paused_person *p), void *ctx,
 		      struct err *reterr) MUSTCHECK;
 
+/*
+ * Whose an event or a webhook is, for a line of the log. Never fails: what there is not, or does not read, stays NULL or
+ * 0. The caller owns *ret.
+ */
+struct store_origin {
+	char *source, *conversation;
+	int64_t webhook; /* of an event: the webhook that made it */
+};
+void store_origin_done(struct store_origin *o);
+void store_webhook_origin(struct store *s, int64_t id, struct store_origin *ret);
+void store_event_origin(struct store *s, int64_t id, struct store_origin *ret);
+
 #endif

@@ -172,6 +172,12 @@ runs() {
 	check 'a dead letter is told' sh -c 'deskbridge sample gladly opened --conversation two-b --customer nobody --post'
 	check 'in fields of the journal' soon \
 		sh -c 'journalctl -q -u deskbridge -o json DESKBRIDGE_SOURCE=gladly | grep -q "\"DESKBRIDGE_WEBHOOK\""'
+	mark
+	check 'a wrong password is refused' status_is gladly not-the-password 401
+	check 'and journalctl shows for which source and why' \
+		told_soon '^a webhook from 127.0.0.1 was refused source=gladly reason="wrong proof"$'
+	check 'with the same in fields' soon \
+		sh -c 'journalctl -q -u deskbridge DESKBRIDGE_SOURCE=gladly "DESKBRIDGE_REASON=wrong proof" | grep -q refused'
 }
 
 reloads() {

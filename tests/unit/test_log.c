@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -146,6 +147,52 @@ static void json_lines_are_json(void **state)
 	json_object_put(o);
 }
 
+/* In the place of libsystemd's: the test's journal, of which there need not be one. */
+static char journal[16][512];
+static int journal_n;
+
+int sd_journal_sendv(const struct iovec *iov, int n);
+int sd_journal_sendv(const struct iovec *iov, int n)
+{
+	assert_in_range(n, 0, 16);
+	for (journal_n = 0; journal_n < n; journal_n++)
+		(void)snprintf(journal[journal_n], sizeof(journal[0]), "%.*s", (int)iov[journal_n].iov_len,
+			       (const char *)iov[journal_n].iov_base);
+	return 0;
+}
+
+static void a_line_of_the_journal_is_whole_in_its_message_and_in_fields(void **state)
+{
+	const struct log_about about = {.source = "gladly",
+					.account = "default",
+					.conversation = "c=\"1\"",
+					.webhook = 500,
+					.event = 0x1234,
+					.reason = "wrong\nproof"};
+	static const char *const expected[] = {
+		"MESSAGE=a webhook was refused source=gladly account=default conversation=\"c=\\\"1\\\"\" "
+		"webhook=00000000000001f4 event=0000000000001234 reason=wrong\\x0aproof",
+		"PRIORITY=4",
+		"DESKBRIDGE_SOURCE=gladly",
+		"DESKBRIDGE_ACCOUNT=default",
+		"DESKBRIDGE_CONVERSATION=c=\"1\"",
+		"DESKBRIDGE_WEBHOOK=00000000000001f4",
+		"DESKBRIDGE_EVENT=0000000000001234",
+		"DESKBRIDGE_REASON=wrong\\x0aproof",
+	};
+
+	(void)state;
+	log_setup(LOG_FORMAT_JOURNAL, LOG_INFO, false);
+	log_warning(&about, "a webhook was %s", "refused");
+	assert_int_equal(journal_n, 8);
+	for (int i = 0; i < journal_n; i++)
+		assert_string_equal(journal[i], expected[i]);
+	log_info(NULL, "plain");
+	assert_int_equal(journal_n, 2);
+	assert_string_equal(journal[0], "MESSAGE=plain");
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+}
+
 static void addresses_are_masked_unless_asked_for(void **state)
 {
 	char out[TEXT_MASK_MAX], *text;
@@ -207,6 +254,7 @@ int main(void)
 		cmocka_unit_test(one_event_is_one_line_whatever_it_says),
 		cmocka_unit_test(levels_below_are_silent),
 		cmocka_unit_test(json_lines_are_json),
+		cmocka_unit_test(a_line_of_the_journal_is_whole_in_its_message_and_in_fields),
 		cmocka_unit_test(addresses_are_masked_unless_asked_for),
 		cmocka_unit_test(auto_is_text_where_stderr_is_not_the_journal),
 		cmocka_unit_test(auto_is_the_journal_where_stderr_is_its_stream),

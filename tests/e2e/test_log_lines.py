@@ -1,0 +1,46 @@
+"""Each line of the log is whole by itself: message, source, account, conversation, webhook, event, reason, in this order."""
+
+import re
+import time
+
+from harness import gladly_webhook
+
+MINI = {
+    "label": "Mini",
+    "authenticate": {"method": "none"},
+    "opened": {"/kind": "opened"},
+    "closed": {"/kind": "closed"},
+    "conversation": "/id",
+    "time": "/at",
+    "emails": "/email",
+}
+
+
+def line(daemon, message):
+    """The first line with that message, from the message on."""
+    daemon.wait_log(re.escape(message))
+    return next(line[line.index(message) :] for line in daemon.log() if message in line)
+
+
+def test_a_dead_event_names_where_it_came_from(stage, sandbox):
+    sandbox.fault("status=400,email=bad@example.com")
+    daemon = stage.daemon(sandbox, config={"sources": {"mini": {"definition": MINI}}})
+    body = {"kind": "opened", "id": "c 1", "email": "bad@example.com", "at": time.time()}
+    webhook = daemon.accepted("mini", body)
+    said = line(daemon, "an event became a dead letter")
+    fields = rf'source=mini account=default conversation="c 1" webhook={webhook} event=[0-9a-f]{{16}} reason="A scripted fault.*"'
+    assert re.fullmatch(f"an event became a dead letter {fields}", said), said
+    assert "bad@example.com" not in said
+
+
+def test_a_refused_request_names_its_source_and_the_reason(daemon):
+    assert daemon.post("gladly", gladly_webhook("opened"), auth=("deskbridge", "wrong")).status == 401
+    assert line(daemon, "a webhook from 127.0.0.1 was refused") == (
+        'a webhook from 127.0.0.1 was refused source=gladly reason="wrong proof"'
+    )
+
+
+def test_an_unreadable_webhook_names_source_webhook_and_reason(daemon):
+    webhook = daemon.accepted("gladly", b'{"type": "CONVERSATION/CREATED", "id": "x"}')
+    said = line(daemon, "a webhook cannot be read and became a dead letter")
+    assert re.search(rf'source=gladly webhook={webhook} reason="no conversation: .*"$', said), said
