@@ -17,8 +17,6 @@
 #include "klaviyo/request.h"
 
 #define EVENTS_SCOPE "events:write"
-#define PROFILES_SCOPE "profiles:read"
-#define PROFILES_PATH "/api/profiles?page[size]=1"
 #define REVISION_WARN_DAYS 90
 
 /* ctx: the source's definition. Without a matcher of its own, what is reopened is what opens after a closing. */
@@ -135,24 +133,21 @@ static unsigned may_read(const struct account *a, const char *key, const char *p
 	return status;
 }
 
-/* A key that reads more than it needs is a key that leaks more when it is lost. False where it reads too little. */
-static bool tell_reads(const struct account *a, const char *key)
+/* A key that reads more than it needs is a key that leaks more when it is lost. */
+static void tell_reads(const struct account *a, const char *key)
 {
 	static const struct {
 		const char *path, *scope;
 	} probes[] = {
-		{PROFILES_PATH, PROFILES_SCOPE},  {"/api/events", "events:read"},     {"/api/lists", "lists:read"},
-		{"/api/metrics", "metrics:read"}, {"/api/accounts", "accounts:read"},
+		{"/api/profiles?page[size]=1", "profiles:read"},
+		{"/api/events", "events:read"},
+		{"/api/lists", "lists:read"},
+		{"/api/metrics", "metrics:read"},
+		{"/api/accounts", "accounts:read"},
 	};
 	CLEANUP(mem_freep) char *excess = NULL;
 
-	if (!a->create_profiles && may_read(a, key, PROFILES_PATH) == 403) {
-		printf("account %s: the key may not look up profiles (403): it lacks the scope " PROFILES_SCOPE
-		       ", which create_profiles: false needs\n",
-		       a->name);
-		return false;
-	}
-	for (size_t i = a->create_profiles ? 0 : 1; i < sizeof(probes) / sizeof(*probes); i++) {
+	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
 		if (may_read(a, key, probes[i].path) != 200)
 			continue;
 		char *more = mem_fmt("%s%s%s", excess ? excess : "", excess ? ", " : "", probes[i].scope);
@@ -164,7 +159,6 @@ static bool tell_reads(const struct account *a, const char *key)
 		       "loses "
 		       "less when it is lost\n",
 		       a->name, excess);
-	return true;
 }
 
 static bool key_is_plain(const char *key)
@@ -178,8 +172,7 @@ static bool key_is_plain(const char *key)
 static bool check_key(const struct generation *g, const struct account *a)
 {
 	const char *key = secret_value(g->secrets, a->api_key);
-	const char *scopes = a->create_profiles ? EVENTS_SCOPE : EVENTS_SCOPE "," PROFILES_SCOPE;
-	CLEANUP(mem_freep) char *page = request_key_page(scopes);
+	CLEANUP(mem_freep) char *page = request_key_page(EVENTS_SCOPE);
 	struct http_reply reply;
 	struct err error = {0};
 
@@ -190,7 +183,7 @@ static bool check_key(const struct generation *g, const struct account *a)
 	bool good = tell_send(a, &reply);
 	http_reply_done(&reply);
 	if (good)
-		good = tell_reads(a, key);
+		tell_reads(a, key);
 	printf("account %s: a key with the right scopes and no more: %s\n", a->name, page);
 	return good;
 }

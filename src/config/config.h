@@ -20,12 +20,6 @@
 #include "klaviyo/quota.h"
 #include "rules/rules.h"
 
-enum klaviyo_lane {
-	KLAVIYO_LANE_AUTO,
-	KLAVIYO_LANE_SINGLE,
-	KLAVIYO_LANE_BULK,
-};
-
 struct late {
 	int64_t opened_ms, reopened_ms, closed_ms; /* CLOCK_NEVER_MS: never late */
 };
@@ -36,12 +30,10 @@ struct account {
 	char *url; /* without a trailing slash */
 	bool url_is_loopback;
 	char *revision;
-	enum klaviyo_lane lane;
-	struct quota_limits single, bulk; /* share included */
+	struct quota_limits single; /* share included */
 	int64_t person_gap_ms;
 	struct late late;
 	int64_t max_age_ms;
-	bool create_profiles;
 	bool hold;
 };
 

@@ -15,7 +15,6 @@ static void read_account(struct loader *l, const char *name, const struct node *
 	a->name = mem_str(name);
 	settings_defaults(&l->reader, SETTING_OF_ACCOUNT, a);
 	settings_read(&l->reader, "klaviyo", n, a);
-	a->bulk.share = a->single.share;
 	a->url_is_loopback = url_is_loopback(a->url);
 	if (url && url_is_plain(a->url) && !a->url_is_loopback)
 		problems_error(

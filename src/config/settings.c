@@ -10,8 +10,9 @@
 #include "config/url.h"
 #include "klaviyo/request.h"
 
-#define MEMBER(owner_, struct_, member_) \
-	.owner = (owner_), .offset = offsetof(struct struct_, member_), .size = sizeof(((struct struct_ *)0)->member_)
+#define MEMBER(owner_, struct_, member_)                                \
+	.owner = (owner_), .offset = offsetof(struct struct_, member_), \
+	.size = sizeof(((struct struct_ *)0)->member_), .member = #struct_ "." #member_
 #define CONFIG(member) MEMBER(SETTING_OF_CONFIG, config, member)
 #define ACCOUNT(member) MEMBER(SETTING_OF_ACCOUNT, account, member)
 #define SOURCE(member) MEMBER(SETTING_OF_SOURCE, source, member)
@@ -25,12 +26,6 @@ static const struct setting_choice log_formats[] = {
 	{"text", LOG_FORMAT_TEXT},
 	{"json", LOG_FORMAT_JSON},
 	{"journal", LOG_FORMAT_JOURNAL},
-	{0},
-};
-static const struct setting_choice lanes[] = {
-	{"auto", KLAVIYO_LANE_AUTO},
-	{"single", KLAVIYO_LANE_SINGLE},
-	{"bulk", KLAVIYO_LANE_BULK},
 	{0},
 };
 static const struct setting_choice all_or_primary[] = {{"all", false}, {"primary", true}, {0}};
@@ -89,19 +84,15 @@ static const struct setting table[] = {
 	 .help = "plain http only to loopback (the sandbox)"},
 	{"klaviyo.revision", SETTING_TEXT, KLAVIYO_REVISION_TESTED, .check = check_revision, ACCOUNT(revision),
 	 .help = "revision of Klaviyo's API"},
-	{"klaviyo.lane", SETTING_CHOICE, "auto", .choices = lanes, ACCOUNT(lane),
-	 .help = "auto: one event a request, many where the queue is long"},
+	{"klaviyo.lane", SETTING_CHOICE, "single", .only = "single", .same = "auto",
+	 .why = "this version sends one event a request, however long the queue is",
+	 .help = "single: one event a request"},
 	{"klaviyo.quota", SETTING_GROUP, .help = "Klaviyo's limits for this account, in requests"},
 	{"klaviyo.quota.single", SETTING_GROUP, .help = "of the endpoint for one event"},
 	{"klaviyo.quota.single.second", SETTING_INTEGER, "350", .min = "1", .max = "1000000",
 	 ACCOUNT(single.per_second), .help = "requests a second"},
 	{"klaviyo.quota.single.minute", SETTING_INTEGER, "3500", .min = "1", .max = "1000000",
 	 ACCOUNT(single.per_minute), .help = "requests a minute"},
-	{"klaviyo.quota.bulk", SETTING_GROUP, .help = "of the endpoint for many events"},
-	{"klaviyo.quota.bulk.second", SETTING_INTEGER, "10", .min = "1", .max = "1000000", ACCOUNT(bulk.per_second),
-	 .help = "requests a second"},
-	{"klaviyo.quota.bulk.minute", SETTING_INTEGER, "150", .min = "1", .max = "1000000", ACCOUNT(bulk.per_minute),
-	 .help = "requests a minute"},
 	{"klaviyo.quota_share", SETTING_NUMBER, "0.8", .min = "0.01", .max = "1", ACCOUNT(single.share),
 	 .help = "how much of the quota is taken; all private keys of an account share it"},
 	{"klaviyo.person_gap", SETTING_DURATION, "2s", .min = "0s", .max = "1h", ACCOUNT(person_gap_ms),
@@ -116,8 +107,10 @@ static const struct setting table[] = {
 	 ACCOUNT(late.closed_ms), .help = "after the closing"},
 	{"klaviyo.max_age", SETTING_DURATION, "14d", .min = "1s", .max = "3650d", ACCOUNT(max_age_ms),
 	 .help = "events still undelivered then become dead letters"},
-	{"klaviyo.create_profiles", SETTING_BOOLEAN, "true", ACCOUNT(create_profiles),
-	 .help = "false: no event for an address that Klaviyo does not know"},
+	{"klaviyo.create_profiles", SETTING_BOOLEAN, "true", .only = "true",
+	 .why = "this version cannot ask whether Klaviyo knows an address, so Klaviyo makes (and bills) a profile for "
+		"each new one",
+	 .help = "true: Klaviyo makes a profile for an address that it does not know"},
 	{"klaviyo.hold", SETTING_BOOLEAN, "false", ACCOUNT(hold), .help = "true: take and queue, send nothing"},
 
 	{"sources", SETTING_NODE, .required = true,

@@ -50,9 +50,13 @@ struct setting_choice {
 struct setting {
 	const char *name; /* "klaviyo.person_gap", "sources.NAME.settle.open" */
 	enum setting_type type;
-	const char *fallback;                 /* the default as YAML; NULL: none */
-	const char *derived;                  /* for people, where the default is made of other settings */
-	const char *min, *max;                /* as text with units; NULL: no bound */
+	const char *fallback;  /* the default as YAML; NULL: none */
+	const char *derived;   /* for people, where the default is made of other settings */
+	const char *min, *max; /* as text with units; NULL: no bound */
+	/* Of a row that fills no member: the one value that passes, because no code obeys another yet; NULL: any. */
+	const char *only;
+	const char *same;                     /* passes too, with a warning that it does what `only` does; NULL: none */
+	const char *why;                      /* what this version does, or cannot do; NULL where `only` is NULL */
 	const struct setting_choice *choices; /* SETTING_CHOICE */
 	const char *brief;                    /* SETTING_GROUP: the member that a bare text stands for */
 	int (*check)(const char *text, struct err *reterr); /* of each text, beyond its type; NULL: nothing more */
@@ -62,6 +66,7 @@ struct setting {
 	bool restart; /* a change needs a restart */
 	enum setting_owner owner;
 	size_t offset, size; /* the member */
+	const char *member;  /* its name in the owner's struct, for the check that some code reads it */
 	const char *example; /* of what is required, for who left it out */
 	const char *help;
 };

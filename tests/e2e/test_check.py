@@ -303,13 +303,24 @@ def test_a_key_that_may_not_send_is_1_and_gets_a_page_for_a_new_one(asked):
     assert said[-1].endswith(PAGE + "events:write")
 
 
-def test_without_creating_profiles_the_key_must_read_them(asked):
-    config = {"klaviyo": {"create_profiles": False}}
-    status, said = asked("pk_only_events-write_0123", config)
-    assert status == 1 and "lacks the scope profiles:read" in said[2]
-    assert said[-1].endswith(PAGE + "events:write,profiles:read")
-    status, said = asked("pk_only_events-write+profiles-read_0123", config)
-    assert status == 0 and not any("warning" in line for line in said)
+@pytest.mark.parametrize(
+    "setting, said",
+    [
+        ({"create_profiles": False}, "klaviyo.create_profiles: expected true, found"),
+        ({"lane": "bulk"}, "klaviyo.lane: expected single, found"),
+        ({"quota": {"bulk": {"second": 10}}}, "klaviyo.quota.bulk: unknown key"),
+    ],
+)
+def test_what_no_code_obeys_is_not_taken(checked, setting, said):
+    ended = checked(config={"klaviyo": setting})
+    assert ended.returncode == 78 and said in ended.stderr, ended.stderr
+
+
+def test_what_says_the_same_as_is_done_is_taken(checked):
+    ended = checked(config={"klaviyo": {"create_profiles": True, "lane": "single"}})
+    assert ended.returncode == 0 and "klaviyo" not in ended.stderr
+    ended = checked(config={"klaviyo": {"lane": "auto"}})
+    assert ended.returncode == 0 and "warning: auto is taken as single" in ended.stderr
 
 
 def test_a_revision_that_klaviyo_does_not_know_is_told(asked):

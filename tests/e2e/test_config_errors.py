@@ -158,7 +158,7 @@ WRONG = {
         [
             ("klaviyo.url", "expected a URL such as https://"),
             ("klaviyo.revision", "a date such as 2026-07-15"),
-            ("klaviyo.lane", "expected auto, single or bulk"),
+            ("klaviyo.lane", "expected single, found \"both\""),
             ("klaviyo.quota_share", "must be 0.01 to 1"),
             ("klaviyo.person_gap", "expected a duration"),
             ("klaviyo.hold", "expected true or false"),
@@ -166,11 +166,11 @@ WRONG = {
         ],
     ),
     "klaviyo: quota": (
-        klaviyo("quota: {single: {second: «0, minute: «x}, bulk: «3}"),
+        klaviyo("quota: {single: {second: «0, minute: «x}, «bulk: 3}"),
         [
             ("klaviyo.quota.single.second", "must be 1 to"),
             ("klaviyo.quota.single.minute", "expected a whole number"),
-            ("klaviyo.quota.bulk", "expected a mapping such as {second: 10, minute: 150}"),
+            ("klaviyo.quota.bulk", "unknown key; known here: single"),
         ],
     ),
     "klaviyo: late": (

@@ -1,7 +1,8 @@
 /*
  * For tests/check-docs.sh. Without argument: every setting, a line of name, TAB, type, TAB, default (empty where it is
  * made of others or there is none), TAB, help. With a YAML file: every setting that it names, a line of name, TAB,
- * value.
+ * value. For tests/check-settings.sh, with --members: every setting, a line of name, TAB, and the struct and member
+ * that it fills, as in account.single.share; or `only` where the row takes one value and fills nothing; or nothing.
  */
 #include <config.h>
 
@@ -46,6 +47,18 @@ static void print_table(void)
 	}
 }
 
+static void print_members(void)
+{
+	const struct setting *s;
+
+	for (size_t i = 0; (s = settings_at(i)); i++) {
+		bool only = s->only || (s->min && s->max && strcmp(s->min, s->max) == 0);
+
+		if (s->type != SETTING_GROUP)
+			printf("%s\t%s\n", s->name, s->member ? s->member : only ? "only" : "");
+	}
+}
+
 /* prefix: the row's name of the mapping, "" for the whole; NAME stands for accounts and sources. */
 static void print_used(const char *prefix, const struct node *map)
 {
@@ -74,6 +87,10 @@ int main(int argc, char **argv)
 
 	if (argc < 2) {
 		print_table();
+		return 0;
+	}
+	if (strcmp(argv[1], "--members") == 0) {
+		print_members();
 		return 0;
 	}
 	if (yaml_load_file(argv[1], &n, &problems) == 0 && problems.errors == 0)

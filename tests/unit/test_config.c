@@ -85,19 +85,14 @@ static void three_keys_are_enough_and_the_rest_has_the_documented_defaults(void 
 	assert_string_equal(a->url, "https://a.klaviyo.com");
 	assert_false(a->url_is_loopback);
 	assert_string_equal(a->revision, KLAVIYO_REVISION_TESTED);
-	assert_int_equal(a->lane, KLAVIYO_LANE_AUTO);
 	assert_int_equal(a->single.per_second, 350);
 	assert_int_equal(a->single.per_minute, 3500);
-	assert_int_equal(a->bulk.per_second, 10);
-	assert_int_equal(a->bulk.per_minute, 150);
 	assert_true(a->single.share > 0.799 && a->single.share < 0.801);
-	assert_true(a->bulk.share > 0.799 && a->bulk.share < 0.801);
 	assert_int_equal(a->person_gap_ms, 2000);
 	assert_int_equal(a->late.opened_ms, 15 * CLOCK_MINUTE_MS);
 	assert_int_equal(a->late.reopened_ms, 15 * CLOCK_MINUTE_MS);
 	assert_int_equal(a->late.closed_ms, 24 * CLOCK_HOUR_MS);
 	assert_int_equal(a->max_age_ms, 14 * CLOCK_DAY_MS);
-	assert_true(a->create_profiles);
 	assert_false(a->hold);
 	assert_string_equal(s->path, "/webhooks/bear");
 	assert_string_equal(s->preset, "bearer");
@@ -136,35 +131,36 @@ static void brief_forms_mean_their_first_member(void **state)
 static void every_setting_reaches_its_member(void **state)
 {
 	struct config *c = load_good(
-		V "listen: {address: \":8085\", max_body: 2MiB, max_connections: 8, timeout: 5s, trusted_proxies: "
-		  "[10.0.0.0/8, "
-		  "\"::1\", unix]}\n"
-		  "admin: {address: 0.0.0.0:1, token: [a, b]}\n"
-		  "store: {url: \"sqlite:/d\", retention: 1d, remember: 2d, max_size: 1GiB}\n"
-		  "log: {level: debug, format: json, personal_data: true}\n"
-		  "klaviyo:\n"
-		  "  accounts:\n"
-		  "    main: {api_key: pk_1, url: \"http://[::1]:80/\", revision: 2025-01-15, lane: bulk, quota_share: "
-		  "1,\n"
-		  "      quota: {single: {second: 1, minute: 2}, bulk: {second: 3, minute: 4}}, person_gap: 500ms,\n"
-		  "      late: {opened: never, reopened: 1h}, max_age: 1d, create_profiles: false, hold: true}\n"
-		  "    other: {api_key: pk_2}\n"
-		  "sources:\n"
-		  "  a:\n"
-		  "    preset: desk\n"
-		  "    path: /a\n"
-		  "    account: [{when: {Channel: chat}, use: none}, {use: other}]\n"
-		  "    label: Acme\n"
-		  "    flag: [\"In {label} Conversation\", In Support]\n"
-		  "    authenticate: {user: u, password: [p1, p2]}\n"
-		  "    lookup: {base_url: \"https://acme.example.com//\", user: b@acme.com, password: x, token: y}\n"
-		  "    public_url: https://hooks.example.com/a?b=c\n"
-		  "    expire_after: never\n"
-		  "    settle: {open: 1m, close: 2m}\n"
-		  "    emails: primary\n"
-		  "    ignore_emails: []\n"
-		  "    test_emails: qa.example.com\n"
-		  "    keep: all\n");
+		V
+		"listen: {address: \":8085\", max_body: 2MiB, max_connections: 8, timeout: 5s, trusted_proxies: "
+		"[10.0.0.0/8, "
+		"\"::1\", unix]}\n"
+		"admin: {address: 0.0.0.0:1, token: [a, b]}\n"
+		"store: {url: \"sqlite:/d\", retention: 1d, remember: 2d, max_size: 1GiB}\n"
+		"log: {level: debug, format: json, personal_data: true}\n"
+		"klaviyo:\n"
+		"  accounts:\n"
+		"    main: {api_key: pk_1, url: \"http://[::1]:80/\", revision: 2025-01-15, lane: single, quota_share: "
+		"1,\n"
+		"      quota: {single: {second: 1, minute: 2}}, person_gap: 500ms,\n"
+		"      late: {opened: never, reopened: 1h}, max_age: 1d, create_profiles: true, hold: true}\n"
+		"    other: {api_key: pk_2}\n"
+		"sources:\n"
+		"  a:\n"
+		"    preset: desk\n"
+		"    path: /a\n"
+		"    account: [{when: {Channel: chat}, use: none}, {use: other}]\n"
+		"    label: Acme\n"
+		"    flag: [\"In {label} Conversation\", In Support]\n"
+		"    authenticate: {user: u, password: [p1, p2]}\n"
+		"    lookup: {base_url: \"https://acme.example.com//\", user: b@acme.com, password: x, token: y}\n"
+		"    public_url: https://hooks.example.com/a?b=c\n"
+		"    expire_after: never\n"
+		"    settle: {open: 1m, close: 2m}\n"
+		"    emails: primary\n"
+		"    ignore_emails: []\n"
+		"    test_emails: qa.example.com\n"
+		"    keep: all\n");
 	const struct account *a = &c->accounts[0];
 	const struct source *s = &c->sources[0];
 
@@ -183,13 +179,12 @@ static void every_setting_reaches_its_member(void **state)
 	assert_string_equal(a->name, "main");
 	assert_string_equal(a->url, "http://[::1]:80");
 	assert_true(a->url_is_loopback);
-	assert_int_equal(a->lane, KLAVIYO_LANE_BULK);
-	assert_int_equal(a->bulk.per_minute, 4);
+	assert_int_equal(a->single.per_second, 1);
+	assert_int_equal(a->single.per_minute, 2);
 	assert_int_equal(a->person_gap_ms, 500);
 	assert_int_equal(a->late.opened_ms, CLOCK_NEVER_MS);
 	assert_int_equal(a->late.reopened_ms, CLOCK_HOUR_MS);
 	assert_int_equal(a->late.closed_ms, CLOCK_DAY_MS);
-	assert_false(a->create_profiles);
 	assert_true(a->hold);
 	assert_ptr_equal(config_account(c, "other"), &c->accounts[1]);
 	assert_null(config_account(c, "default"));
@@ -405,9 +400,11 @@ static const struct wrong wrongs[] = {
 	{KLA("  revision: newest"), 4, 13, "klaviyo.revision", "expected a revision of Klaviyo's API: a date"},
 	{KLA("  revision: 2025-13-01"), 4, 13, "klaviyo.revision", "expected a revision"},
 	{KLA("  lane: sinlge"), 4, 9, "klaviyo.lane", "did you mean single?"},
-	{KLA("  quota: 5"), 4, 10, "klaviyo.quota", "expected a mapping such as {single: …, bulk: …}"},
+	{KLA("  lane: bulk"), 4, 9, "klaviyo.lane", "expected single, found \"bulk\"; this version sends one"},
+	{KLA("  quota: 5"), 4, 10, "klaviyo.quota", "expected a mapping such as {single: …}"},
 	{KLA("  quota: {single: {second: 0}}"), 4, 28, "klaviyo.quota.single.second", "must be 1 to 1000000"},
-	{KLA("  quota: {bulk: {hour: 1}}"), 4, 18, "klaviyo.quota.bulk.hour", "known here: second, minute"},
+	{KLA("  quota: {bulk: {second: 1}}"), 4, 11, "klaviyo.quota.bulk", "unknown key; known here: single"},
+	{KLA("  quota: {single: {hour: 1}}"), 4, 20, "klaviyo.quota.single.hour", "known here: second, minute"},
 	{KLA("  quota_share: 1.5"), 4, 16, "klaviyo.quota_share", "must be 0.01 to 1"},
 	{KLA("  quota_share: 80%"), 4, 16, "klaviyo.quota_share", "expected a number such as 0.8, found \"80%\""},
 	{KLA("  persn_gap: 2s"), 4, 3, "klaviyo.persn_gap", "did you mean person_gap?"},
@@ -417,7 +414,8 @@ static const struct wrong wrongs[] = {
 	 "expected a mapping such as {opened: 15m, reopened: 15m, closed: 24h}"},
 	{KLA("  late: {opened: nevr}"), 4, 18, "klaviyo.late.opened", "or 7d, or never, found"},
 	{KLA("  max_age: never"), 4, 12, "klaviyo.max_age", "expected a duration"},
-	{KLA("  create_profiles: 0"), 4, 20, "klaviyo.create_profiles", "expected true or false"},
+	{KLA("  create_profiles: 0"), 4, 20, "klaviyo.create_profiles", "expected true, found"},
+	{KLA("  create_profiles: false"), 4, 20, "klaviyo.create_profiles", "leave the key out"},
 	{KLA("  hold: {a: 1}"), 4, 9, "klaviyo.hold", "expected boolean, found a mapping"},
 	{KLA("  accounts: {a: {api_key: x}}"), 3, 3, "klaviyo.api_key", "move it into each account"},
 	{V "klaviyo: {accounts: {}}\n" S, 2, 21, "klaviyo.accounts", "expected 1 to 64 accounts by name"},
@@ -639,6 +637,7 @@ static const struct warned warned[] = {
 	{V K "sources:\n  a: {preset: unverified, authenticate: {secret: s}}\n", 4, 15,
 	 "nobody has verified this definition"},
 	{SRC("    lookup: {base_url: \"http://acme.example.com\"}"), 7, 24, "unencrypted: write https"},
+	{KLA("  lane: auto"), 4, 9, "auto is taken as single: this version sends one event a request"},
 	{SRC("    rules: [{when: {Initated By: agent}, drop: x}, default]"), 7, 12,
 	 "sources.bear.rules[0] asks for \"Initated By\", which no event has; did you mean \"Initiated By\"?"},
 	{GOOD "rules: [default, {on: closed, send: \"refund in {lable}\"}]\n", 5, 8,
