@@ -42,7 +42,7 @@ void definition_free(struct definition *d)
 	for (size_t i = 0; i < d->steps_n; i++)
 		step_done(&d->steps[i]);
 	attributes_free(d->attributes);
-	template_free(d->conversation_url);
+	links_free(d->conversation_url);
 	free(d);
 }
 

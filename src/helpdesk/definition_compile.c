@@ -244,9 +244,8 @@ static void read_attributes(struct reader *r)
 	}
 	if (url) {
 		c.at = url;
-		r->d->conversation_url = template_compile(url, r->problems);
-		if (r->d->conversation_url)
-			template_references(r->d->conversation_url, name_check_one, &c);
+		r->d->conversation_url = links_compile(url, r->problems);
+		links_references(r->d->conversation_url, name_check_one, &c);
 	}
 	reader_mark_shown(r);
 }

@@ -32,6 +32,5 @@ void reader_read_headers(struct reader *r)
 	for (size_t i = 0; i < d->steps_n; i++)
 		step_references(&d->steps[i], keep_header, r);
 	attributes_references(d->attributes, keep_header, r);
-	if (d->conversation_url)
-		template_references(d->conversation_url, keep_header, r);
+	links_references(d->conversation_url, keep_header, r);
 }

@@ -86,6 +86,5 @@ static void see_shown(void *ctx, const struct reference *reference)
 void reader_mark_shown(struct reader *r)
 {
 	attributes_references(r->d->attributes, see_shown, r->d);
-	if (r->d->conversation_url)
-		template_references(r->d->conversation_url, see_shown, r->d);
+	links_references(r->d->conversation_url, see_shown, r->d);
 }

@@ -8,6 +8,7 @@
 #include "helpdesk/definition.h"
 #include "helpdesk/email_places.h"
 #include "helpdesk/fact.h"
+#include "helpdesk/links.h"
 #include "helpdesk/matcher.h"
 #include "helpdesk/sample.h"
 #include "helpdesk/step.h"
@@ -34,7 +35,7 @@ struct definition {
 	size_t steps_n;
 	int64_t cache_ms;
 	struct attributes *attributes;             /* NULL: none */
-	struct template *conversation_url;         /* NULL: none */
+	struct links *conversation_url;            /* NULL: none */
 	struct sample samples[TRANSITION_EXPIRED]; /* by transition */
 };
 

@@ -131,6 +131,14 @@ static void search_template(struct search *s, const struct node *n)
 	template_free(t);
 }
 
+/* A template, or a list of them, of which each must find something somewhere. */
+static void search_links(struct search *s, const struct node *n)
+{
+	search_template(s, n);
+	for (size_t i = 0; n && n->type == NODE_LIST && i < n->n; i++)
+		search_template(s, n->items[i]);
+}
+
 /* That nothing stands there, or nothing of these, need not be seen. */
 static bool condition_asks_for_absence(const struct node *condition)
 {
@@ -229,7 +237,7 @@ void reader_find_references(struct reader *r, struct specimens *specimens)
 		search_fact(&s, node_get(r->n, facts[i]));
 	for (size_t i = 0; attributes && i < attributes->n; i++)
 		search_attribute(&s, attributes->items[i]);
-	search_template(&s, node_get(r->n, "conversation_url"));
+	search_links(&s, node_get(r->n, "conversation_url"));
 	for (size_t i = 0; lookup && i < lookup->n; i++)
 		search_step(&s, lookup->items[i]);
 }

@@ -200,8 +200,7 @@ static void read_contents(const struct definition *d, const struct scope *s, con
 	signal->wants_lookup = wish != INQUIRY_NOTHING;
 	signal->lookup_shows = wish == INQUIRY_NAMES;
 	signal->attributes = attributes_read(d->attributes, s);
-	if (d->conversation_url &&
-	    template_render(d->conversation_url, s, TEMPLATE_LINK, &signal->conversation_url, NULL) < 0)
+	if (d->conversation_url && links_render(d->conversation_url, s, &signal->conversation_url, NULL) < 0)
 		signal->conversation_url = NULL;
 }
 

@@ -154,12 +154,12 @@ static void tell_url(struct telling *t)
 
 	if (!t->d->conversation_url)
 		return;
-	if (template_render(t->d->conversation_url, t->s, TEMPLATE_LINK, &url, &e) == 0) {
+	if (links_render(t->d->conversation_url, t->s, &url, &e) == 0) {
 		buf_addf(t->to, "conversation_url: %s\n", url);
 		return;
 	}
 	t->later = false;
-	template_references(t->d->conversation_url, see_later, t);
+	links_references(t->d->conversation_url, see_later, t);
 	buf_addf(t->to, "conversation_url: left out, %s%s\n", e.text, t->later ? " before the lookup" : "");
 }
 

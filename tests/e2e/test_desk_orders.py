@@ -143,6 +143,70 @@ def test_every_order_of_arrival_ends_as_the_newest_signal_says(stage, desk, hist
     assert len({event["unique_id"] for event in events}) == len(events)
 
 
+# Chatwoot: (event, status, seconds, status in the difference, what it says); status_changed comes without a difference.
+CHATWOOT = [
+    ("created", "open", 0, None, "opened"),
+    ("status_changed", "resolved", 10, None, "closed"),
+    ("updated", "resolved", 10, ("open", "resolved"), "closed"),
+    ("status_changed", "pending", 20, None, "reopened"),
+    ("updated", "pending", 20, ("resolved", "pending"), "reopened"),
+]
+CHATWOOT_METRICS = {"opened": "started", "closed": "closed", "reopened": "reopened"}
+
+
+def chatwoot_body(number, event, status, at, difference):
+    body = {
+        "event": f"conversation_{event}",
+        "id": number,
+        "inbox_id": 6,
+        "channel": "Channel::Email",
+        "status": status,
+        "labels": ["refund"],
+        "messages": [{"id": 1, "account_id": 9}],
+        "meta": {"sender": {"id": number, "email": f"jo-{number}@example.com"}, "assignee": {"name": "Kim Vale"}},
+        "created_at": int(at) - 20,
+        "updated_at": at,
+    }
+    if event != "created":
+        body["changed_attributes"] = difference and [{"status": dict(zip(("previous_value", "current_value"), difference))}]
+    return body
+
+
+def post_chatwoots_twice(daemon, number, order, begin):
+    """The metrics that must come of it, sorted."""
+    model, metrics = Model(), []
+    for event, status, at, difference, says in order:
+        body = chatwoot_body(number, event, status, begin + at, difference)
+        for answer in ("accepted", "duplicate"):
+            said = daemon.post_proven("chatwoot", body, headers={"X-Chatwoot-Delivery": f"{number}-{event}-{at}"})
+            assert said.json()["status"] == answer
+        told = model.take(says, number, at)
+        if told:
+            metrics.append(f"{CHATWOOT_METRICS[told[0]]} conversation in Chatwoot")
+    return sorted(metrics)
+
+
+def test_chatwoots_three_kinds_of_webhook_end_right_in_every_order(stage):
+    sandbox = stage.sandbox(quota=False)
+    source = desk_source("chatwoot", "https://chat.example.com")
+    daemon = stage.daemon(sandbox, config={"sources": {"gladly": None, "chatwoot": source}})
+    begin = time.time() - 60
+    orders = dict(enumerate(itertools.permutations(CHATWOOT), 1))
+    expected = {number: post_chatwoots_twice(daemon, number, order, begin) for number, order in orders.items()}
+    wait_for(lambda: daemon.metric("deskbridge_webhooks_pending") == 0)
+    wait_for(lambda: daemon.metric("deskbridge_queue_events", state="ready") == 0)
+    events, profiles = sandbox.events(), sandbox.profiles()
+    for number, order in orders.items():
+        email = f"jo-{number}@example.com"
+        told = [event for event in events if event["email"] == email]
+        assert sorted(event["metric"] for event in told) == expected[number], order
+        assert profiles[email]["In Chatwoot Conversation"] is True, order
+        for event in told:
+            properties = event["properties"]
+            assert (properties["Tags"], properties["Agent"], properties["Channel"]) == (["refund"], "Kim Vale", "email")
+            assert properties["Conversation URL"] == f"https://chat.example.com/app/accounts/9/conversations/{number}"
+
+
 @pytest.mark.parametrize("desk", [Zendesk(), HubSpot()], ids=lambda desk: desk.preset)
 def test_an_old_signature_is_refused_in_whatever_order_it_comes(stage, desk):
     sandbox, helpdesk = stage.sandbox(), stage.helpdesk()

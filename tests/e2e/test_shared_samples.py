@@ -58,9 +58,19 @@ TICKET = "/crm/v3/objects/tickets/%s?associations=contacts&properties=hs_ticket_
 OUR_CONTACT = {"id": "8801", "properties": {"email": "Kim@example.com"}}
 
 CASES = {
-    "chatwoot-closed.json": Case("chatwoot", "accepted", ("closed", "/id"), result="nothing"),
+    "chatwoot-closed.json": Case(
+        "chatwoot",
+        "accepted",
+        ("closed", "/id"),
+        metrics=[("closed conversation in Chatwoot", "/meta/sender/email")],
+    ),
     "chatwoot-created.json": Case("chatwoot", "accepted", ("opened", "/id"), result="no address"),
-    "chatwoot-reopened.json": Case("chatwoot", "accepted", ("reopened", "/id"), result="no address"),
+    "chatwoot-reopened.json": Case(
+        "chatwoot",
+        "accepted",
+        ("reopened", "/id"),
+        metrics=[("reopened conversation in Chatwoot", "/meta/sender/email")],
+    ),
     "dixa-created.json": Case(
         "dixa",
         "accepted",

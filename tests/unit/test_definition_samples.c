@@ -148,6 +148,7 @@ static void every_reference_must_find_something_somewhere(void **state)
 		{"attributes: {Team: {/team: {A: b}}}", "\"/team\" finds nothing"},
 		{"attributes: {Tags: /tags/*}", "\"/tags/*\" finds nothing"},
 		{"conversation_url: \"https://x.example/{/ur}\"", "\"/ur\" finds nothing"},
+		{"conversation_url: [\"{/id}\", \"https://x.example/{/ur}\"]", "\"/ur\" finds nothing"},
 		{"lookup: [{url: \"https://x.example/{/who}\", authenticate: basic, emails: /e}]",
 		 "\"/who\" finds nothing"},
 		{"lookup: [{url: \"https://x.example/{/id}\", authenticate: basic, emails: /e, headers: {X: "
@@ -203,6 +204,7 @@ static void a_complaint_stands_where_the_reference_is_written(void **state)
 		{"identified: {/id: 7, /at: x}", 22},
 		{"attributes: {Team: {/at: {A: b}}}", 21},
 		{"conversation_url: \"https://x.example/{/at}\"", 19},
+		{"conversation_url: [\"{/id}\", \"https://x.example/{/at}\"]", 29},
 	};
 
 	(void)state;

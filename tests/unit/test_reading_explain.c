@@ -100,6 +100,10 @@ static void the_url_is_shown_or_the_part_that_is_missing(void **state)
 			 "conversation_url: https://x.example/a%20b\n");
 	assert_explained("conversation_url: \"https://{/shop}.example/{/id}\"", body,
 			 "conversation_url: left out, nothing usable at /shop\n");
+	assert_explained("conversation_url: [\"https://{/shop}.example/{/id}\", \"https://y.example/{/id}\"]", body,
+			 "conversation_url: https://y.example/a%20b\n");
+	assert_explained("conversation_url: [\"https://{/shop}.example\", \"https://{/store}.example\"]", body,
+			 "conversation_url: left out, nothing usable at /shop\n");
 	assert_explained("conversation_url: \"https://x.example/{slug}\"\nlookup:\n"
 			 "  - {url: \"{base_url}/{/id}\", authenticate: basic, take: {slug: /slug}}",
 			 body, "conversation_url: left out, nothing usable at slug before the lookup\n");

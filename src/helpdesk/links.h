@@ -1,0 +1,21 @@
+/*
+ * links: where people find the conversation: a template, or a list of up to FACT_MAX of them, of which the first that
+ * has a value for all of its parts counts. Compiled once, immutable, shared by threads. Pure.
+ */
+#ifndef HELPDESK_LINKS_H
+#define HELPDESK_LINKS_H
+
+#include "helpdesk/fact.h"
+
+struct links;
+
+/* NULL where there were errors. */
+struct links *links_compile(const struct node *n, struct problems *problems);
+void links_free(struct links *l);
+/* As template_render() with TEMPLATE_LINK. Where none has a value: -ENOENT, and reterr names the part that the first
+ * one lacks. The caller owns *ret. */
+int links_render(const struct links *l, const struct scope *s, char **ret, struct err *reterr) MUSTCHECK;
+/* Every reference of every template, in order. l may be NULL. */
+void links_references(const struct links *l, void (*fn)(void *ctx, const struct reference *r), void *ctx);
+
+#endif
