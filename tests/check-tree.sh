@@ -61,7 +61,7 @@ done
 # Pure code: everything by parameter. No clock, no I/O, no thread, no log, no environment, no chance.
 pure="src/helpdesk src/rules src/ledger src/klaviyo src/delivery/scheduler.c src/delivery/scheduler.h"
 pure="$pure $(ls src/pipeline/decide*.[ch])"
-banned='\b(fopen|open|read|write|socket|time|gettimeofday|clock_gettime|clock_now_ms|clock_mono_us|getenv|rand|random|digest_random|digest_random_below|pthread_[a-z_]+|log_(write|error|warning|notice|info|debug)|metrics_(add|set|observe)|sleep|usleep|nanosleep|fork|system)\('
+banned='\b(fopen|open|read|write|socket|time|gettimeofday|clock_gettime|clock_now_ms|clock_mono_ms|clock_mono_us|clock_both_ms|getenv|rand|random|digest_random|digest_random_below|pthread_[a-z_]+|log_(write|error|warning|notice|info|debug)|metrics_(add|set|observe)|sleep|usleep|nanosleep|fork|system)\('
 for place in $pure; do
 	found=$(grep -rnE "$banned" "$place" --include='*.[ch]' | grep -vE ':[[:space:]]*(\*|/\*)')
 	[ -z "$found" ] || offence "$place is pure, but: $found"

@@ -3,16 +3,12 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
-
-static pthread_once_t clock_once = PTHREAD_ONCE_INIT;
-static int64_t clock_base_ms; /* wall time minus monotonic time; written once, under clock_once */
 
 static int64_t clock_read_us(clockid_t id)
 {
@@ -22,16 +18,14 @@ static int64_t clock_read_us(clockid_t id)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-/* CLOCK_BOOTTIME is the monotonic clock that goes on while a laptop or a virtual machine sleeps. */
-static void clock_take_base(void)
-{
-	clock_base_ms = (clock_read_us(CLOCK_REALTIME) - clock_read_us(CLOCK_BOOTTIME)) / 1000;
-}
-
 int64_t clock_now_ms(void)
 {
-	INSIST(pthread_once(&clock_once, clock_take_base) == 0);
-	return clock_base_ms + clock_read_us(CLOCK_BOOTTIME) / 1000;
+	return clock_read_us(CLOCK_REALTIME) / 1000;
+}
+
+int64_t clock_mono_ms(void)
+{
+	return clock_mono_us() / 1000;
 }
 
 int64_t clock_mono_us(void)

@@ -2,9 +2,13 @@
  * clock: the time, and how it is written.
  *
  * All times are whole milliseconds since 1970 UTC in an int64_t named *_ms; durations are int64_t *_ms too.
- * clock_now_ms() is the wall time at process start plus the monotonic clock: a step of the system's clock neither ages
- * anything nor makes it younger (DESIGN section 10). It is the only clock for receipts, ages and due times.
- * Pure modules take now_ms as a parameter and never call it.
+ *
+ * There are two clocks (DESIGN section 10), and their times are never compared with each other:
+ * - clock_now_ms(), the wall clock as it is at this moment. It may jump either way. For whatever is stored, shown, or
+ *   compared with a time from outside: receipts, ages, due times in the store, signatures.
+ * - clock_mono_ms(), the monotonic clock of this machine. It never goes back, and it stands while the machine sleeps.
+ * For whatever only has to last so long within this process: waits, pace, pauses, probes, time-outs. clock_guard.h
+ * compares the two to notice jumps. Pure modules take times as parameters and never call a clock.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
@@ -18,9 +22,10 @@
 #define CLOCK_DAY_MS (24 * CLOCK_HOUR_MS)
 #define CLOCK_NEVER_MS INT64_MAX
 
-/* Any thread. The base is taken at the first call; main makes that before the threads start. */
+/* Any thread. */
 int64_t clock_now_ms(void);
-int64_t clock_mono_us(void); /* for measuring how long something took */
+int64_t clock_mono_ms(void);
+int64_t clock_mono_us(void); /* the same clock, for measuring how long something took */
 
 /* "2026-11-21T16:00:00Z" (whole seconds, rounded down). Pure. */
 #define CLOCK_ISO_MAX 32

@@ -89,36 +89,29 @@ struct mail *mailbox_take(struct mailbox *m)
 	return all;
 }
 
-/* False when until_ms is there. Called with the lock held. */
-static bool mailbox_wait_once(struct mailbox *m, int64_t until_ms)
+/* False when until_mono_ms is there. Called with the lock held. */
+static bool mailbox_wait_once(struct mailbox *m, int64_t until_mono_ms)
 {
 	struct timespec due;
-	int64_t now_ms, left_ms, due_us;
 	int r;
 
-	if (until_ms == CLOCK_NEVER_MS) {
+	if (until_mono_ms == CLOCK_NEVER_MS) {
 		INSIST(pthread_cond_wait(&m->filled, &m->lock) == 0);
 		return true;
 	}
-	now_ms = clock_now_ms();
-	if (until_ms <= now_ms)
+	if (until_mono_ms <= clock_mono_ms())
 		return false;
-	left_ms = until_ms - now_ms;
-	/* An hour at most: clock_now_ms() may run ahead of the condition's clock when the machine has slept. */
-	if (left_ms > CLOCK_HOUR_MS)
-		left_ms = CLOCK_HOUR_MS;
-	due_us = clock_mono_us() + left_ms * 1000;
-	due.tv_sec = (time_t)(due_us / 1000000);
-	due.tv_nsec = (long)(due_us % 1000000 * 1000);
+	due.tv_sec = (time_t)(until_mono_ms / 1000);
+	due.tv_nsec = (long)(until_mono_ms % 1000 * 1000000);
 	r = pthread_cond_timedwait(&m->filled, &m->lock, &due);
 	INSIST(r == 0 || r == ETIMEDOUT);
 	return true;
 }
 
-void mailbox_wait(struct mailbox *m, int64_t until_ms)
+void mailbox_wait(struct mailbox *m, int64_t until_mono_ms)
 {
 	INSIST(pthread_mutex_lock(&m->lock) == 0);
-	while (!m->first && mailbox_wait_once(m, until_ms))
+	while (!m->first && mailbox_wait_once(m, until_mono_ms))
 		;
 	INSIST(pthread_mutex_unlock(&m->lock) == 0);
 }

@@ -30,7 +30,7 @@ void mailbox_post(struct mailbox *m, struct mail *mail);
 void mailbox_set_waker(struct mailbox *m, void (*wake)(void *), void *arg);
 /* Reader: all that is there, oldest first, or NULL. Never blocks. */
 struct mail *mailbox_take(struct mailbox *m);
-/* Reader: waits until something is there or clock_now_ms() reaches until_ms (CLOCK_NEVER_MS: for ever). */
-void mailbox_wait(struct mailbox *m, int64_t until_ms);
+/* Reader: waits until something is there or clock_mono_ms() reaches until_mono_ms (CLOCK_NEVER_MS: for ever). */
+void mailbox_wait(struct mailbox *m, int64_t until_mono_ms);
 
 #endif

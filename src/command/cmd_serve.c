@@ -1,6 +1,6 @@
 /*
- * serve: the daemon. The main thread starts everything, then sleeps in one poll: signals, changed secret files, the
- * watchdog. It owns the current generation; everything else is done by the threads it started.
+ * serve: the daemon. The main thread starts everything, then sleeps in one poll: signals, changed secret files, a
+ * clock that is set, the watchdog. It owns the current generation; everything else is done by the threads it started.
  *
  * Start: configuration, log, pipeline (store and courier with it), admin, intake. Stop: intake takes no more, the
  * pipeline commits and answers what is there and gives deliveries their time; admin answers to the end.
@@ -44,6 +44,7 @@ struct serve {
 	struct serve_watch *watch;
 	int coalesce;   /* timerfd: when the secrets are read again */
 	int watchdog;   /* timerfd; -1: systemd does not ask */
+	int clock;      /* timerfd: the system's clock was set */
 	uint64_t token; /* of the last ping */
 };
 
@@ -71,6 +72,26 @@ static int timer_new(struct err *reterr)
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 
 	return fd < 0 ? err_set(reterr, -errno, "no timer: %s", strerror(errno)) : fd;
+}
+
+/* A timer that never comes, but is cancelled whenever the clock is set: that can be polled for. */
+static void clock_watch(int fd)
+{
+	const struct itimerspec never = {
+		.it_value.tv_sec = sizeof(time_t) > 4 ? (time_t)INT64_C(9000000000) : (time_t)INT32_MAX,
+	};
+
+	INSIST(timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0);
+}
+
+static int clock_watch_new(struct err *reterr)
+{
+	int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd < 0)
+		return err_set(reterr, -errno, "no timer: %s", strerror(errno));
+	clock_watch(fd);
+	return fd;
 }
 
 static void log_generation(const struct generation *g)
@@ -148,6 +169,9 @@ static int take_timers(struct serve *s, struct err *reterr)
 	s->coalesce = timer_new(reterr);
 	if (s->coalesce < 0)
 		return s->coalesce;
+	s->clock = clock_watch_new(reterr);
+	if (s->clock < 0)
+		return s->clock;
 	if (sd_watchdog_enabled(0, &usec) <= 0)
 		return 0;
 	s->watchdog = timer_new(reterr);
@@ -163,15 +187,15 @@ static void stop(struct serve *s)
 	if (s->intake)
 		intake_quiesce(s->intake);
 	if (s->pipeline)
-		pipeline_stop(s->pipeline, clock_now_ms() + TRANSFERS_MS);
+		pipeline_stop(s->pipeline, clock_mono_ms() + TRANSFERS_MS);
 	if (s->intake)
 		intake_stop(s->intake);
 	if (s->admin)
 		admin_stop(s->admin);
 	pipeline_free(s->pipeline);
 	serve_watch_free(s->watch);
-	for (size_t i = 0; i < 3; i++) {
-		int fd = (const int[]){s->signals, s->coalesce, s->watchdog}[i];
+	for (size_t i = 0; i < 4; i++) {
+		int fd = (const int[]){s->signals, s->coalesce, s->watchdog, s->clock}[i];
 
 		if (fd >= 0)
 			close(fd);
@@ -326,10 +350,9 @@ static void loop(struct serve *s)
 {
 	for (;;) {
 		struct pollfd fds[] = {
-			{.fd = s->signals, .events = POLLIN},
-			{.fd = serve_watch_fd(s->watch), .events = POLLIN},
-			{.fd = s->coalesce, .events = POLLIN},
-			{.fd = s->watchdog, .events = POLLIN},
+			{.fd = s->signals, .events = POLLIN},  {.fd = serve_watch_fd(s->watch), .events = POLLIN},
+			{.fd = s->coalesce, .events = POLLIN}, {.fd = s->watchdog, .events = POLLIN},
+			{.fd = s->clock, .events = POLLIN},
 		};
 
 		if (poll(fds, sizeof(fds) / sizeof(*fds), -1) < 0) {
@@ -338,6 +361,11 @@ static void loop(struct serve *s)
 		}
 		if (fds[3].revents)
 			feed_watchdog(s);
+		if (fds[4].revents) {
+			drain_timer(s->clock);
+			clock_watch(s->clock);
+			pipeline_clock_was_set(s->pipeline);
+		}
 		if (fds[1].revents && serve_watch_read(s->watch))
 			set_timer(s->coalesce, COALESCE_MS * 1000, 0);
 		if (fds[2].revents) {
@@ -352,14 +380,13 @@ static void loop(struct serve *s)
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	static const struct option_spec none[] = {{NULL}};
-	struct serve s = {.context = ctx, .signals = -1, .coalesce = -1, .watchdog = -1};
+	struct serve s = {.context = ctx, .signals = -1, .coalesce = -1, .watchdog = -1, .clock = -1};
 	struct err e = {0};
 	size_t words;
 	int r = options_parse(&command_serve, none, argc, argv, NULL, 0, &words);
 
 	if (r != OPTIONS_GO)
 		return r;
-	(void)clock_now_ms();
 	s.generation = load_generation(ctx, false);
 	if (!s.generation)
 		return COMMAND_CONFIG;

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "http/version.h"
@@ -183,7 +182,6 @@ int command_main(int argc, char **argv)
 	const struct command *c;
 	int at = 0, status;
 
-	(void)clock_now_ms(); /* takes the base before there are threads */
 	status = read_options(&ctx, argc, argv, &at);
 	if (status == GO_ON && strcmp(argv[at], "help") == 0) {
 		status = help(argc - at, argv + at);

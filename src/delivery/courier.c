@@ -49,7 +49,7 @@ struct courier {
 	struct outlet **outlets;       /* those configured, and those that still have something under way */
 	size_t outlets_n;
 	bool stalled, stopping;
-	int64_t deadline_ms; /* stopping */
+	int64_t deadline_ms; /* stopping; clock_mono_ms */
 };
 
 void delivery_free(struct delivery *d)
@@ -119,7 +119,7 @@ static struct outlet *outlet_find(struct courier *c, const char *name)
 
 static struct outlet *outlet_add(struct courier *c, const char *name)
 {
-	struct outlet *o = outlet_new(&c->shared, name, clock_now_ms());
+	struct outlet *o = outlet_new(&c->shared, name, clock_mono_ms());
 
 	c->outlets = mem_grow(c->outlets, c->outlets_n + 1, sizeof(struct outlet *));
 	c->outlets[c->outlets_n++] = o;
@@ -275,7 +275,7 @@ static void *courier_main(void *arg)
 
 	for (;;) {
 		take_mail(c);
-		now_ms = clock_now_ms();
+		now_ms = clock_mono_ms();
 		next_ms = courier_turn(c, now_ms);
 		if (c->stopping && (c->shared.in_flight == 0 || now_ms >= c->deadline_ms))
 			break;

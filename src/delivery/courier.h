@@ -26,8 +26,8 @@ struct delivery {
 	bool returned; /* not sent: parked, held, no longer configured, or stopping; `verdict` says nothing then */
 	enum lane lane;
 	struct outcome_verdict verdict;
-	int64_t sent_ms, done_ms;
-	bool backfill; /* as it was sent */
+	int64_t sent_ms, done_ms; /* clock_now_ms */
+	bool backfill;            /* as it was sent */
 };
 
 /*
@@ -68,8 +68,9 @@ void courier_generation(struct courier *c, struct generation *g); /* takes its o
 void courier_stall(struct courier *c, bool stalled); /* while results cannot be committed: sends nothing new */
 void courier_ping(struct courier *c, uint64_t token);
 
-/* Sends nothing new, returns what was not sent, gives transfers under way until deadline_ms, returns the rest as retry;
- * then the thread ends. Blocks until then. The sink is called for all of it before this returns. Frees c. */
+/* Sends nothing new, returns what was not sent, gives transfers under way until deadline_ms (clock_mono_ms), returns
+ * the rest as retry; then the thread ends. Blocks until then. The sink is called for all of it before this returns.
+ * Frees c. */
 void courier_stop(struct courier *c, int64_t deadline_ms);
 
 #endif

@@ -44,8 +44,8 @@ struct outlet {
 	struct parcel *tray, **tray_end;
 	/* retry outcomes without a 2xx between them */
 	unsigned retries;
-	int64_t first_retry_ms;
-	bool trouble; /* the operator was told */
+	int64_t first_retry_ms; /* clock_mono_ms */
+	bool trouble;           /* the operator was told */
 	/* what the sink knows */
 	bool told;
 	unsigned told_window;
@@ -240,7 +240,7 @@ static bool outlet_is_shut(const struct outlet *o)
 static void outlet_judge(struct outlet *o, const struct outcome_verdict *v)
 {
 	struct log_about about = {.account = o->name};
-	int64_t now_ms = clock_now_ms();
+	int64_t now_ms = clock_mono_ms();
 
 	if (v->outcome == OUTCOME_DELIVERED) {
 		if (o->trouble)
@@ -275,7 +275,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *v)
 	};
 
 	o->shared->in_flight--;
-	if (scheduler_returned(&o->scheduler, p->epoch, v, chance(), clock_now_ms())) {
+	if (scheduler_returned(&o->scheduler, p->epoch, v, chance(), clock_mono_ms())) {
 		if (o->scheduler.state == SCHEDULER_PARKED) {
 			outlet_parked(o, v);
 		} else {
@@ -353,13 +353,14 @@ static int parcel_ask(struct parcel *p, char *body, struct err *reterr)
 	return r;
 }
 
-static void parcel_send(struct parcel *p, int64_t now_ms)
+static void parcel_send(struct parcel *p, int64_t mono_ms)
 {
 	struct outlet *o = p->outlet;
+	int64_t now_ms = clock_now_ms(); /* whether an event is late, the wall clock says */
 	struct err why = {0};
 	char *body;
 
-	p->epoch = scheduler_sent(&o->scheduler, now_ms);
+	p->epoch = scheduler_sent(&o->scheduler, mono_ms);
 	o->shared->in_flight++;
 	p->sent_ms = now_ms;
 	p->backfill = event_is_backfill(p->event, now_ms);

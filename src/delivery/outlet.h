@@ -1,6 +1,6 @@
 /*
  * outlet: one account as the courier sees it: what it was handed and has not sent, what is under way, its scheduler,
- * and the window it told. Everything on the courier's thread.
+ * and the window it told. Everything on the courier's thread. now_ms is clock_mono_ms().
  */
 #ifndef DELIVERY_OUTLET_H
 #define DELIVERY_OUTLET_H

@@ -1,6 +1,6 @@
 /*
- * scheduler: when an account's next request may go, and what follows from an outcome. Pure: time and chance come by
- * parameter. One a (account, lane), owned by the courier.
+ * scheduler: when an account's next request may go, and what follows from an outcome. Pure: time (that must not go
+ * back) and chance come by parameter. One a (account, lane), owned by the courier.
  *
  *   OPEN ── park outcome ──▶ PARKED ── probe time, or key or configuration changed ──▶ PROBING ── 2xx ──▶ OPEN
  *                               ▲──────────────── park outcome again (1 min doubling to 15) ──┘

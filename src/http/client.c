@@ -377,20 +377,20 @@ static unsigned finish_ready(struct http_client *c)
 	return finished;
 }
 
-void http_client_turn(struct http_client *c, int64_t until_ms)
+void http_client_turn(struct http_client *c, int64_t until_mono_ms)
 {
 	int64_t now_ms, left_ms = CLOCK_HOUR_MS;
 	int running;
 
 	INSIST(curl_multi_perform(c->multi, &running) == CURLM_OK);
-	/* What has ended changes what the owner wants next, so its until_ms may be out of date. */
+	/* What has ended changes what the owner wants next, so its until_mono_ms may be out of date. */
 	if (finish_ready(c) > 0)
 		return;
-	now_ms = clock_now_ms();
-	if (until_ms <= now_ms)
+	now_ms = clock_mono_ms();
+	if (until_mono_ms <= now_ms)
 		return;
-	if (until_ms - now_ms < left_ms)
-		left_ms = until_ms - now_ms;
+	if (until_mono_ms - now_ms < left_ms)
+		left_ms = until_mono_ms - now_ms;
 	INSIST(curl_multi_poll(c->multi, NULL, 0, (int)left_ms, NULL) == CURLM_OK);
 }
 

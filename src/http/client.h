@@ -69,8 +69,8 @@ void http_client_free(struct http_client *c);
 int http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
 		      struct err *reterr) MUSTCHECK;
 unsigned http_client_running(const struct http_client *c);
-/* Performs what is ready, then waits for activity, a wake, or until_ms (clock_now_ms time; CLOCK_NEVER_MS). */
-void http_client_turn(struct http_client *c, int64_t until_ms);
+/* Performs what is ready, then waits for activity, a wake, or until_mono_ms (clock_mono_ms time; CLOCK_NEVER_MS). */
+void http_client_turn(struct http_client *c, int64_t until_mono_ms);
 /* Any thread: makes a waiting or coming http_client_turn return at once. */
 void http_client_wake(struct http_client *c);
 

@@ -188,6 +188,7 @@ static enum MHD_Result call_begin(struct call *c, const char *method)
 
 	c->x.method = method;
 	c->x.received_ms = clock_now_ms();
+	c->x.received_mono_ms = clock_mono_ms();
 	length = http_header(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	c->has_body = http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (length && strcmp(length, "0") != 0);
 	wrong = smuggled(c);
@@ -217,7 +218,7 @@ static enum MHD_Result call_piece(struct call *c, const char *bytes, size_t *n)
 	size_t left = *n;
 
 	*n = 0;
-	if (clock_now_ms() - c->x.received_ms > c->server->timeout_ms * HTTP_SLOW_TIMEOUTS)
+	if (clock_mono_ms() - c->x.received_mono_ms > c->server->timeout_ms * HTTP_SLOW_TIMEOUTS)
 		return MHD_NO;
 	if (c->state == CALL_SWALLOW) {
 		if (left > c->swallow_left)

@@ -41,9 +41,10 @@ struct http_exchange {
 	const char *query; /* raw text behind the "?", or "" */
 	const char *body;  /* complete: NUL-terminated behind body_len bytes; begin: NULL */
 	size_t body_len;
-	int64_t received_ms; /* clock_now_ms() when the headers were there */
-	void *user;          /* the owner's own state */
-	/* private members follow in exchange.c */
+	int64_t received_ms;      /* clock_now_ms() when the headers were there */
+	int64_t received_mono_ms; /* clock_mono_ms() then */
+	void *user;               /* the owner's own state */
+				  /* private members follow in exchange.c */
 };
 
 struct http_handler {

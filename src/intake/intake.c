@@ -94,7 +94,7 @@ static void refuse_path(struct intake *i, struct http_exchange *x, const struct 
 	char peer[PEER_MAX];
 
 	metrics_add(METRIC_WEBHOOKS, NULL, REFUSED_PATH, NULL, 1);
-	refusals_note_path(i->refusals, v->generation->config, x->path, asker_of(v, x, peer), clock_now_ms());
+	refusals_note_path(i->refusals, v->generation->config, x->path, asker_of(v, x, peer), clock_mono_ms());
 	answer_give(x, ANSWER_UNKNOWN_PATH, NULL);
 }
 
@@ -110,7 +110,7 @@ static void refuse_proof(struct intake *i, struct http_exchange *x, const struct
 	char peer[PEER_MAX];
 
 	count(v->source, reasons[verdict]);
-	refusals_note(i->refusals, v->source->name, reasons[verdict], asker_of(v, x, peer), clock_now_ms());
+	refusals_note(i->refusals, v->source->name, reasons[verdict], asker_of(v, x, peer), clock_mono_ms());
 	answer_give(x, ANSWER_UNAUTHORIZED, scheme_of(v->source));
 }
 

@@ -1,5 +1,5 @@
 /*
- * gate: how many of a source's lookups may be under way. Pure: time by parameter.
+ * gate: how many of a source's lookups may be under way. Pure: time by parameter, and it must not go back.
  *
  *   OPEN ── credentials refused ──▶ PARKED ── probe time, or a renewal ──▶ PROBING ── an answer of any use ──▶ OPEN
  *                                      ▲──────── refused again (1 min doubling to 15) ──┘

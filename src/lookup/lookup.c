@@ -129,7 +129,7 @@ static void walk_end(struct walk *w, struct ending end, const char *reason)
 	struct lookup *l = w->owner;
 	struct place *p = w->place;
 	bool probing = p->gate.state == GATE_PROBING;
-	int64_t now_ms = clock_now_ms();
+	int64_t now_ms = clock_mono_ms();
 	char why[REASON_MAX];
 
 	reason_text(why, sizeof(why), "%s", reason ? reason : "");
@@ -340,7 +340,7 @@ static void place_configure(struct place *p, const struct source *s, const struc
 
 void lookup_generation(struct lookup *l, struct generation *g)
 {
-	int64_t now_ms = clock_now_ms();
+	int64_t now_ms = clock_mono_ms();
 	struct generation *old = l->g;
 
 	l->g = generation_ref(g);
@@ -364,7 +364,7 @@ void lookup_generation(struct lookup *l, struct generation *g)
 /* A question that came too late for the window is answered by what closed it. */
 static bool turned_away(struct lookup *l, const struct lookup_question *q, struct place *p)
 {
-	int64_t now_ms = clock_now_ms();
+	int64_t now_ms = clock_mono_ms();
 
 	if (!p || !p->configured) {
 		answer(l, q, &(struct ending){LOOKUP_RETURNED, GATE_TROUBLE, 0, -1}, NULL,

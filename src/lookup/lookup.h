@@ -73,7 +73,8 @@ void lookup_free(struct lookup *l);
 void lookup_generation(struct lookup *l, struct generation *g);
 /* Takes over q and what is in it. The answer comes through the sink, maybe before this returns. */
 void lookup_ask(struct lookup *l, struct lookup_question *q);
-/* Opens windows for probes and after pauses. Returns when to call again (clock_now_ms time, CLOCK_NEVER_MS). */
+/* Opens windows for probes and after pauses. Returns when to call again (now_ms and the answer: clock_mono_ms time;
+ * CLOCK_NEVER_MS). */
 int64_t lookup_tick(struct lookup *l, int64_t now_ms);
 unsigned lookup_under_way(const struct lookup *l);
 

@@ -32,13 +32,13 @@ void dispatch_window(struct dispatch *d, const char *account, unsigned window);
 const struct dispatch_lent *dispatch_lent(const struct dispatch *d, const char *account, int64_t event);
 /* Its result is committed. */
 void dispatch_returned(struct dispatch *d, const char *account, int64_t event);
-/* There may be something new to hand over: of this account, or (NULL) of all. */
+/* There may be something new to hand over, or at another time: of this account, or (NULL) of all. */
 void dispatch_stir(struct dispatch *d, const char *account);
 
 /* After a commit: lends what is due, up to the windows. Returns 0, or what the store failed with. */
 int dispatch_hand_over(struct dispatch *d, struct store *s, const struct config *c, struct courier *courier,
 		       int64_t now_ms, struct err *reterr) MUSTCHECK;
-/* When there will be something to hand over without anything having happened; CLOCK_NEVER_MS. */
+/* When there will be something to hand over without anything having happened: clock_now_ms time; CLOCK_NEVER_MS. */
 int64_t dispatch_next_ms(const struct dispatch *d);
 
 #endif

@@ -97,7 +97,9 @@ int expire_run(struct work *w, unsigned max, struct err *reterr)
 	for (size_t i = 0; i < w->config->sources_n; i++) {
 		const struct source *s = &w->config->sources[i];
 
-		while (s->expire_after_ms != CLOCK_NEVER_MS && n < max) {
+		if (s->expire_after_ms == CLOCK_NEVER_MS || work_age_wait_ms(w, s->expire_after_ms) > 0)
+			continue;
+		while (n < max) {
 			CLEANUP(mem_freep) char *conversation = NULL;
 			int r = store_conversation_oldest_open(w->store, s->name, opened_before_ms(s, w->now_ms),
 							       &conversation, reterr);
@@ -120,13 +122,17 @@ int64_t expire_next_ms(struct work *w)
 
 	for (size_t i = 0; i < w->config->sources_n; i++) {
 		const struct source *s = &w->config->sources[i];
-		int64_t received_ms, due_ms;
+		int64_t received_ms, due_ms, judged_ms;
 
 		if (s->expire_after_ms == CLOCK_NEVER_MS)
 			continue;
 		received_ms = store_conversation_oldest_received_ms(w->store, s->name);
 		if (received_ms == CLOCK_NEVER_MS || __builtin_add_overflow(received_ms, s->expire_after_ms, &due_ms))
 			continue;
+		due_ms = work_mono_at_ms(w, due_ms);
+		judged_ms = w->mono_ms + work_age_wait_ms(w, s->expire_after_ms);
+		if (due_ms < judged_ms)
+			due_ms = judged_ms;
 		if (due_ms < next_ms)
 			next_ms = due_ms;
 	}

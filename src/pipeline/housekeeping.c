@@ -17,6 +17,7 @@
 
 struct housekeeping {
 	struct gauges *gauges;
+	/* all of them clock_mono_ms */
 	int64_t clean_ms;      /* when the next step is due */
 	int64_t checkpoint_ms; /* NEVER: nothing was written since the last */
 	int64_t gauges_ms;     /* NEVER: nothing changed since the last */
@@ -26,12 +27,12 @@ struct housekeeping {
 	bool nearly_full;
 };
 
-struct housekeeping *housekeeping_new(int64_t now_ms)
+struct housekeeping *housekeeping_new(int64_t mono_ms)
 {
 	struct housekeeping *h = mem_new(1, sizeof(*h));
 
 	h->gauges = gauges_new();
-	h->clean_ms = h->gauges_ms = h->revisions_ms = now_ms;
+	h->clean_ms = h->gauges_ms = h->revisions_ms = mono_ms;
 	h->checkpoint_ms = CLOCK_NEVER_MS;
 	return h;
 }
@@ -48,8 +49,8 @@ static bool is_nearly_full(struct housekeeping *h, struct work *w)
 {
 	int64_t max_size = w->config->store.max_size;
 
-	if (w->now_ms - h->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
-		h->nearly_full_ms = w->now_ms;
+	if (w->mono_ms - h->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
+		h->nearly_full_ms = w->mono_ms;
 		h->nearly_full = max_size > 0 && store_size(w->store) > max_size / 100 * NEARLY_FULL_PERCENT;
 	}
 	return h->nearly_full;
@@ -58,7 +59,7 @@ static bool is_nearly_full(struct housekeeping *h, struct work *w)
 int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, bool full,
 		       struct err *reterr)
 {
-	bool due = idle && w->now_ms >= h->clean_ms;
+	bool due = idle && w->mono_ms >= h->clean_ms;
 	int r;
 
 	if (!due && !full && !(inserted > 0 && is_nearly_full(h, w)))
@@ -68,30 +69,30 @@ int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsign
 	if (r < 0)
 		return r;
 	if (due)
-		h->clean_ms = r > 0 ? w->now_ms : w->now_ms + CLEAN_EVERY_MS;
+		h->clean_ms = r > 0 ? w->mono_ms : w->mono_ms + CLEAN_EVERY_MS;
 	return r;
 }
 
 void housekeeping_after(struct housekeeping *h, struct work *w, struct standing *standing, bool changed)
 {
 	if (changed) {
-		h->checkpoint_ms = w->now_ms + CHECKPOINT_QUIET_MS;
+		h->checkpoint_ms = w->mono_ms + CHECKPOINT_QUIET_MS;
 		if (h->gauges_ms > h->gauges_done_ms + GAUGES_EVERY_MS)
 			h->gauges_ms = h->gauges_done_ms + GAUGES_EVERY_MS;
 	}
-	if (w->now_ms >= h->checkpoint_ms) {
+	if (w->mono_ms >= h->checkpoint_ms) {
 		store_checkpoint(w->store);
 		h->checkpoint_ms = CLOCK_NEVER_MS;
 	}
-	if (w->now_ms >= h->gauges_ms) {
+	if (w->mono_ms >= h->gauges_ms) {
 		bool waiting = gauges_refresh(h->gauges, w->store, w->config, standing, w->now_ms);
 
-		h->gauges_done_ms = w->now_ms;
-		h->gauges_ms = waiting ? w->now_ms + GAUGES_WAITING_MS : CLOCK_NEVER_MS;
+		h->gauges_done_ms = w->mono_ms;
+		h->gauges_ms = waiting ? w->mono_ms + GAUGES_WAITING_MS : CLOCK_NEVER_MS;
 	}
-	if (w->now_ms >= h->revisions_ms) {
+	if (w->mono_ms >= h->revisions_ms) {
 		gauges_revisions(w->config, w->now_ms);
-		h->revisions_ms = w->now_ms + CLOCK_DAY_MS;
+		h->revisions_ms = w->mono_ms + CLOCK_DAY_MS;
 	}
 }
 

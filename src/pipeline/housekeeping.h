@@ -9,7 +9,7 @@
 
 struct housekeeping;
 
-struct housekeeping *housekeeping_new(int64_t now_ms);
+struct housekeeping *housekeeping_new(int64_t mono_ms);
 void housekeeping_free(struct housekeeping *h);
 
 /* Inside the turn's transaction. idle: no webhook is ready; inserted: how many came in; full: none could. Deletes a few
@@ -18,7 +18,7 @@ int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsign
 		       struct err *reterr) MUSTCHECK;
 /* Outside of it. changed: this turn wrote something. */
 void housekeeping_after(struct housekeeping *h, struct work *w, struct standing *standing, bool changed);
-void housekeeping_configured(struct housekeeping *h); /* by another generation */
-int64_t housekeeping_next_ms(const struct housekeeping *h);
+void housekeeping_configured(struct housekeeping *h);       /* by another generation; and after a jump of the clock */
+int64_t housekeeping_next_ms(const struct housekeeping *h); /* clock_mono_ms time */
 
 #endif

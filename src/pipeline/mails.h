@@ -18,6 +18,7 @@ enum mail_kind {
 	MAIL_GENERATION,
 	MAIL_PING,
 	MAIL_STOP,
+	MAIL_CLOCK, /* the system's clock was set: the turn that follows looks what that means */
 };
 
 struct delivery_mail {

@@ -206,7 +206,8 @@ static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err
 	unsigned attempts;
 	int r;
 
-	if (limit_ms != CLOCK_NEVER_MS && p->w->now_ms - p->webhook.received_ms > limit_ms) {
+	if (limit_ms != CLOCK_NEVER_MS && p->w->now_ms - p->webhook.received_ms > limit_ms &&
+	    work_age_wait_ms(p->w, limit_ms) == 0) {
 		CLEANUP(mem_freep) char *reason = NULL;
 
 		clock_age(limit_ms, age);

@@ -181,6 +181,11 @@ void pipeline_generation(struct pipeline *p, struct generation *g)
 	post(p, &m->mail, MAIL_GENERATION);
 }
 
+void pipeline_clock_was_set(struct pipeline *p)
+{
+	post(p, mem_new(1, sizeof(struct mail)), MAIL_CLOCK);
+}
+
 void pipeline_ping(struct pipeline *p, uint64_t token)
 {
 	struct ping_mail *m = mem_new(1, sizeof(*m));

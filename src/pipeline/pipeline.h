@@ -51,6 +51,7 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 /* Any thread; posts and returns at once. */
 void pipeline_submit(struct pipeline *p, struct intake_submission *s);
 void pipeline_generation(struct pipeline *p, struct generation *g); /* takes its own reference; tells the courier too */
+void pipeline_clock_was_set(struct pipeline *p);                    /* what waits for a time looks again */
 /* Asks the pipeline and, through it, the courier whether they make progress; both answer by storing token where
  * pipeline_alive reads it. A disk call in progress counts as alive for 60 s. */
 void pipeline_ping(struct pipeline *p, uint64_t token);
@@ -64,9 +65,9 @@ void pipeline_readiness(struct pipeline *p, struct err *ret);
 void pipeline_parked(struct pipeline *p, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
 		     void *ctx);
 
-/* Commits and answers what was submitted, stops the courier (its transfers get until deadline_ms), commits the results,
- * closes the store, ends the thread. Blocks. Nothing may be submitted from now on. p still answers questions (ready,
- * alive, parked) until pipeline_free: so that admin can be up to the end. */
+/* Commits and answers what was submitted, stops the courier (its transfers get until deadline_ms, clock_mono_ms),
+ * commits the results, closes the store, ends the thread. Blocks. Nothing may be submitted from now on. p still answers
+ * questions (ready, alive, parked) until pipeline_free: so that admin can be up to the end. */
 void pipeline_stop(struct pipeline *p, int64_t deadline_ms);
 void pipeline_free(struct pipeline *p); /* after pipeline_stop; NULL allowed */
 

@@ -160,6 +160,12 @@ static int end_by_newer(struct work *w, const struct neighbours *all, const stru
 	return 0;
 }
 
+/* A time that is further away than a signal is ever held comes of a clock that was ahead at its receipt. */
+static bool is_to_come(int64_t now_ms, int64_t until_ms, int64_t held_ms)
+{
+	return now_ms < until_ms && until_ms - now_ms <= held_ms;
+}
+
 int settle_run(struct work *w, const struct source *s, const struct webhook *webhook, const struct signal *signal,
 	       struct ledger_entry *e, const struct reached_list *reached, enum settle_verdict *ret,
 	       int64_t *ret_until_ms, struct err *reterr)
@@ -195,7 +201,8 @@ int settle_run(struct work *w, const struct source *s, const struct webhook *web
 	*ret_until_ms = self.time_ms + settle_ms(s, self.signal.kind);
 	if (ended)
 		*ret = SETTLE_ENDED;
-	else if (w->now_ms < *ret_until_ms && ledger_would_change(e, &self.signal, &policy))
+	else if (is_to_come(w->now_ms, *ret_until_ms, settle_ms(s, self.signal.kind)) &&
+		 ledger_would_change(e, &self.signal, &policy))
 		*ret = SETTLE_HELD;
 	else
 		*ret = SETTLE_ON;

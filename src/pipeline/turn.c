@@ -41,10 +41,12 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 	t->generation = generation_ref(g);
 	t->lookups = lookups_new();
 	t->dispatch = dispatch_new();
-	t->housekeeping = housekeeping_new(clock_now_ms());
+	t->housekeeping = housekeeping_new(clock_mono_ms());
 	t->found_until = store_webhook_last_id(s);
 	t->source_release = true;
+	store_set_longest_wait(s, turn_clock_longest_wait_ms(g->config));
 	(void)turn_see_room(t); /* /readyz is asked before the first turn */
+	turn_clock_start(t);
 	return t;
 }
 
@@ -73,14 +75,17 @@ void turn_free(struct turn *t)
 
 static struct work work_of(struct turn *t)
 {
-	return (struct work){
+	struct work w = {
 		.store = t->store,
 		.config = t->generation->config,
 		.lookups = t->lookups,
 		.dispatch = t->dispatch,
 		.tally = &t->tally,
-		.now_ms = clock_now_ms(),
+		.guard = &t->guard,
 	};
+
+	clock_both_ms(&w.now_ms, &w.mono_ms);
+	return w;
 }
 
 /* ---- what comes in ----------------------------------------------------------------------------------------------- */
@@ -90,6 +95,7 @@ static void take_generation(struct turn *t, struct generation_mail *m)
 	generation_unref(t->generation);
 	t->generation = TAKE(m->generation);
 	store_set_max_size(t->store, t->generation->config->store.max_size);
+	store_set_longest_wait(t->store, turn_clock_longest_wait_ms(t->generation->config));
 	t->source_release = true;
 	t->url_account = 0;
 	dispatch_stir(t->dispatch, NULL);
@@ -133,6 +139,9 @@ void turn_take(struct turn *t, struct mail *m)
 		break;
 	case MAIL_PING:
 		standing_pipeline_alive(t->standing, ((struct ping_mail *)m)->token);
+		break;
+	case MAIL_CLOCK:
+		dispatch_stir(t->dispatch, NULL);
 		break;
 	case MAIL_STOP:
 		break;
@@ -279,7 +288,7 @@ static void fail(struct turn *t, const struct err *why)
 	t->retry_wait_ms = first ? RETRY_FIRST_MS : 2 * t->retry_wait_ms;
 	if (t->retry_wait_ms > RETRY_LAST_MS)
 		t->retry_wait_ms = RETRY_LAST_MS;
-	t->retry_ms = clock_now_ms() + t->retry_wait_ms;
+	t->retry_ms = clock_mono_ms() + t->retry_wait_ms;
 	(void)standing_set_ready(t->standing, why);
 	if (!first)
 		return;
@@ -333,7 +342,11 @@ int64_t turn_run(struct turn *t)
 	struct err e = {0};
 	int64_t next_ms;
 
-	if (w.now_ms < t->retry_ms) {
+	if (!turn_clock_look(t, &w)) {
+		turn_answer_submissions(t, true);
+		return turn_clock_next_ms(t, &w);
+	}
+	if (w.mono_ms < t->retry_ms) {
 		turn_answer_submissions(t, true);
 		return t->retry_ms;
 	}
@@ -349,11 +362,11 @@ int64_t turn_run(struct turn *t)
 	if (t->retry_ms != 0)
 		return t->retry_ms;
 	if (t->more || turn_slots_are_wanted(t, w.config))
-		return w.now_ms;
+		return w.mono_ms;
 	next_ms = min_ms(housekeeping_next_ms(t->housekeeping), expire_next_ms(&w));
-	next_ms = min_ms(next_ms, store_webhooks_next_due_ms(t->store));
-	next_ms = min_ms(next_ms, dispatch_next_ms(t->dispatch));
-	return t->full ? min_ms(next_ms, w.now_ms + FULL_RECHECK_MS) : next_ms;
+	next_ms = min_ms(next_ms, work_mono_at_ms(&w, store_webhooks_next_due_ms(t->store)));
+	next_ms = min_ms(next_ms, work_mono_at_ms(&w, dispatch_next_ms(t->dispatch)));
+	return t->full ? min_ms(next_ms, w.mono_ms + FULL_RECHECK_MS) : next_ms;
 }
 
 void turn_last(struct turn *t)

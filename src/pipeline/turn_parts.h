@@ -2,8 +2,8 @@
  * turn_parts: what the turn's files share; for them only.
  *
  * turn.c is the transaction and what becomes of it, turn_intake.c what senders brought, turn_back.c what came back from
- * Klaviyo and the helpdesks, turn_release.c what a free slot or a new configuration lets go, turn_found.c the webhooks
- * that were pending at start.
+ * Klaviyo and the helpdesks, turn_clock.c what the system's clock forbids, turn_release.c what a free slot or a new
+ * configuration lets go, turn_found.c the webhooks that were pending at start.
  */
 #ifndef PIPELINE_TURN_PARTS_H
 #define PIPELINE_TURN_PARTS_H
@@ -37,7 +37,12 @@ struct turn {
 	bool source_release;   /* the generation's sources have not been let go yet */
 	size_t url_account;    /* next account whose events of another url are to be set aside; all were: accounts_n */
 
-	int64_t retry_ms; /* after a failure: not before; 0: the last turn was good */
+	struct clock_guard guard;
+	bool clock_unset;          /* nothing is done until the clock is set */
+	int64_t clock_unset_until; /* but no longer than this (clock_mono_ms) */
+	int64_t clock_least_ms;    /* a clock that says less is not set */
+
+	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;
 	bool full;
 	int64_t commit_us; /* how long the last commit took that wrote something */
@@ -56,6 +61,18 @@ int turn_commit(struct turn *t, struct err *reterr) MUSTCHECK;
 void turn_undo(struct turn *t);
 /* What was committed is shown to others. */
 void turn_publish(struct turn *t);
+
+/* ---- turn_clock.c ---- */
+
+/* Looks whether the clock is set at all. Once, after open. */
+void turn_clock_start(struct turn *t);
+/* Whether it is set by now, or has been waited for long enough; then notices jumps, and what follows from them for the
+ * store. At the start of each turn. */
+bool turn_clock_look(struct turn *t, const struct work *w);
+/* While it is not set: when to look again (clock_mono_ms). */
+int64_t turn_clock_next_ms(const struct turn *t, const struct work *w);
+/* The longest wait that a due time in the store may stand for, by this configuration. */
+int64_t turn_clock_longest_wait_ms(const struct config *c);
 
 /* ---- turn_intake.c ---- */
 

@@ -42,6 +42,24 @@ void work_savepoint_undo(struct work *w)
 	tally_undo(w->tally);
 }
 
+int64_t work_age_wait_ms(const struct work *w, int64_t limit_ms)
+{
+	return w->guard ? clock_guard_wait_ms(w->guard, limit_ms, w->mono_ms) : 0;
+}
+
+int64_t work_mono_at_ms(const struct work *w, int64_t due_ms)
+{
+	int64_t wait_ms, at_ms;
+
+	if (due_ms == CLOCK_NEVER_MS)
+		return due_ms;
+	if (due_ms <= w->now_ms)
+		return w->mono_ms;
+	if (__builtin_sub_overflow(due_ms, w->now_ms, &wait_ms) || __builtin_add_overflow(w->mono_ms, wait_ms, &at_ms))
+		return CLOCK_NEVER_MS;
+	return at_ms;
+}
+
 double work_chance(void)
 {
 	return (double)digest_random_below(1u << 20) / (double)((1u << 20) - 1);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock_guard.h"
 #include "config/generation.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/lookups.h"
@@ -22,7 +23,9 @@ struct work {
 	struct lookups *lookups;
 	struct dispatch *dispatch;
 	struct tally *tally;
-	int64_t now_ms;
+	int64_t now_ms;                  /* the wall clock: what is stored and compared with what is stored */
+	int64_t mono_ms;                 /* clock_mono_ms at the same moment: timers of this process */
+	const struct clock_guard *guard; /* NULL: every age limit may be applied */
 };
 
 /* Whether r means that the store itself fails, so that the turn must be rolled back; anything else is the matter of the
@@ -38,6 +41,12 @@ bool work_is_stores(int r);
 int work_savepoint(struct work *w, struct err *reterr) MUSTCHECK;
 int work_savepoint_keep(struct work *w, struct err *reterr) MUSTCHECK;
 void work_savepoint_undo(struct work *w);
+
+/* How long it takes until something may die, expire or go because it is older than limit_ms: the clock may have jumped
+ * a short while ago. 0: it may now. */
+int64_t work_age_wait_ms(const struct work *w, int64_t limit_ms);
+/* When the wall clock will say due_ms, unless it jumps: clock_mono_ms time, or CLOCK_NEVER_MS. */
+int64_t work_mono_at_ms(const struct work *w, int64_t due_ms);
 
 /* 0…1, for back-off. */
 double work_chance(void);

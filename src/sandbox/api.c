@@ -153,7 +153,7 @@ static bool within_quota(struct api_call *c, const struct endpoint *e)
 	if (c->state->no_quota)
 		return true;
 	state_lock(c->state);
-	a = throttle_take(&c->account->throttles[e - endpoints], e->burst, e->steady, c->x->received_ms);
+	a = throttle_take(&c->account->throttles[e - endpoints], e->burst, e->steady, c->x->received_mono_ms);
 	state_unlock(c->state);
 	if (!a.taken) {
 		CLEANUP(mem_freep)
@@ -233,7 +233,7 @@ static struct fault_verdict judge(struct api_call *c)
 	(void)access_key(http_header(c->x, "Authorization"), &access, &complaints);
 	complaints_done(&complaints);
 	subject.account = access.account;
-	subject.now_ms = c->x->received_ms;
+	subject.now_ms = c->x->received_mono_ms;
 	state_lock(c->state);
 	v = faults_judge(&c->state->faults, &subject);
 	state_unlock(c->state);

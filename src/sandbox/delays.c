@@ -22,7 +22,7 @@ struct delay {
 	struct mail mail;
 	struct delay *later; /* the thread's sorted list */
 	struct http_exchange *x;
-	int64_t due_ms;
+	int64_t due_mono_ms;
 	enum fault_cut cut;
 	struct answer answer;
 };
@@ -52,7 +52,7 @@ static void finish(struct delay *d)
 
 static void insert(struct delay **list, struct delay *d)
 {
-	while (*list && (*list)->due_ms <= d->due_ms)
+	while (*list && (*list)->due_mono_ms <= d->due_mono_ms)
 		list = &(*list)->later;
 	d->later = *list;
 	*list = d;
@@ -67,7 +67,7 @@ static void *delays_main(void *arg)
 	while (!closing || waiting) {
 		struct mail *m, *next;
 
-		mailbox_wait(self->mail, closing ? 0 : waiting ? waiting->due_ms : CLOCK_NEVER_MS);
+		mailbox_wait(self->mail, closing ? 0 : waiting ? waiting->due_mono_ms : CLOCK_NEVER_MS);
 		for (m = mailbox_take(self->mail); m; m = next) {
 			next = m->next;
 			if (m->kind == DELAY_EXCHANGE) {
@@ -77,7 +77,7 @@ static void *delays_main(void *arg)
 				free(m);
 			}
 		}
-		while (waiting && (closing || waiting->due_ms <= clock_now_ms())) {
+		while (waiting && (closing || waiting->due_mono_ms <= clock_mono_ms())) {
 			struct delay *due = waiting;
 
 			waiting = due->later;
@@ -97,13 +97,14 @@ struct delays *delays_new(void)
 	return self;
 }
 
-void delays_post(struct delays *self, struct http_exchange *x, int64_t due_ms, enum fault_cut cut, struct answer *a)
+void delays_post(struct delays *self, struct http_exchange *x, int64_t due_mono_ms, enum fault_cut cut,
+		 struct answer *a)
 {
 	struct delay *d = mem_new(1, sizeof(*d));
 
 	d->mail.kind = DELAY_EXCHANGE;
 	d->x = x;
-	d->due_ms = due_ms;
+	d->due_mono_ms = due_mono_ms;
 	d->cut = cut;
 	d->answer = *a;
 	*a = (struct answer){0};

@@ -15,10 +15,10 @@ struct delays;
 
 struct delays *delays_new(void); /* starts the thread */
 /*
- * x was suspended by the caller just before and is given away. At due_ms (which may have passed) it is answered, or cut
- * as `cut` says; *a is taken over.
+ * x was suspended by the caller just before and is given away. At due_mono_ms (clock_mono_ms; it may have passed) it is
+ * answered, or cut as `cut` says; *a is taken over.
  */
-void delays_post(struct delays *d, struct http_exchange *x, int64_t due_ms, enum fault_cut cut, struct answer *a);
+void delays_post(struct delays *d, struct http_exchange *x, int64_t due_mono_ms, enum fault_cut cut, struct answer *a);
 /* Answers all that wait at once; from then on what is posted is answered at once. */
 void delays_close(struct delays *d);
 void delays_free(struct delays *d); /* closed, and nobody posts any more; NULL allowed */

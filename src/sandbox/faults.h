@@ -41,7 +41,7 @@ struct fault_subject {
 	const char *method, *path;
 	const char *account;      /* "" where the key is not known */
 	struct json_object *body; /* NULL where there is none, or no JSON */
-	int64_t now_ms;
+	int64_t now_ms;           /* of the clock by which the faults were added */
 };
 
 /* Adds one fault, from now on. -EINVAL with what is wrong in the specification, -ENOSPC. */

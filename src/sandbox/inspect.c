@@ -187,12 +187,12 @@ static void post_faults(struct state *s, struct http_exchange *x, struct answer 
 	struct err err;
 	int r;
 
-	r = add_lines(&trial, x->body, x->received_ms, &err);
+	r = add_lines(&trial, x->body, x->received_mono_ms, &err);
 	state_lock(s);
 	if (r == 0 && s->faults.n + trial.n > FAULTS_MAX)
 		r = err_set(&err, -ENOSPC, "more than %d faults", FAULTS_MAX);
 	if (r == 0)
-		r = add_lines(&s->faults, x->body, x->received_ms, &err);
+		r = add_lines(&s->faults, x->body, x->received_mono_ms, &err);
 	state_unlock(s);
 	faults_clear(&trial);
 	if (r == 0) {

@@ -76,7 +76,7 @@ static void on_complete(void *ctx, struct http_exchange *x)
 	else
 		inspect_serve(&s->state, x, &a);
 	if (v.delay_ms > 0 || v.cut != FAULT_CUT_NONE) {
-		int64_t due_ms = x->received_ms + v.delay_ms;
+		int64_t due_ms = x->received_mono_ms + v.delay_ms;
 
 		http_suspend(x);
 		delays_post(s->delays, x, due_ms, v.cut, &a);
@@ -123,7 +123,7 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 	s->state.no_quota = o->no_quota;
 	s->state.feed = o->quiet ? NULL : feed_new(STDOUT_FILENO);
 	for (size_t i = 0; r == 0 && i < o->faults_n; i++)
-		r = faults_add(&s->state.faults, o->faults[i], clock_now_ms(), reterr);
+		r = faults_add(&s->state.faults, o->faults[i], clock_mono_ms(), reterr);
 	for (size_t i = 0; i < o->definitions_n; i++)
 		desk_play(&s->state.desk, o->definitions[i]);
 	for (size_t i = 0; r == 0 && i < o->customers_n; i++)

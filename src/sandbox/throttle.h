@@ -1,7 +1,8 @@
 /*
  * throttle: Klaviyo's two fixed windows of an endpoint: a burst of one second and a steady minute. Pure.
  *
- * A window begins at a whole second or minute of the clock. Requests that were throttled do not count.
+ * A window begins at a whole second or minute of the clock; a time that goes back begins new ones. Requests that were
+ * throttled do not count.
  */
 #ifndef SANDBOX_THROTTLE_H
 #define SANDBOX_THROTTLE_H
@@ -10,7 +11,7 @@
 #include <stdint.h>
 
 struct throttle {
-	int64_t second, minute; /* the windows' numbers since 1970 */
+	int64_t second, minute; /* the windows' numbers */
 	unsigned in_second, in_minute;
 };
 

@@ -115,10 +115,13 @@ static void clean_events(struct cleaning *c, int64_t until_ms, size_t max)
 
 /* ---- digests and customers --------------------------------------------------------------------------------------- */
 
-/* Ids follow the order of receipt, so the oldest stand first and no index on the time is needed. */
-static void clean_deliveries(struct cleaning *c, int64_t until_ms)
+/* Ids follow the order of receipt, so the oldest stand first and no index on the time is needed. Among them may be some
+ * that were received by a clock that was ahead: they are as old as their neighbours, and go with the ones behind them.
+ */
+static void clean_deliveries(struct cleaning *c, int64_t until_ms, int64_t now_ms)
 {
-	CLEANUP(ids_done) struct ids ids = {0};
+	int64_t last = 0;
+	size_t seen = 0, gone_n = 0;
 	int r;
 
 	if (!may_clean(c))
@@ -126,19 +129,23 @@ static void clean_deliveries(struct cleaning *c, int64_t until_ms)
 	QUERY(q, c->store, "SELECT id, received FROM deliveries ORDER BY id LIMIT ?1", c->reterr);
 	query_bind_int(&q, (int64_t)c->left);
 	while ((r = query_step(&q)) > 0) {
-		int64_t id = query_int(&q);
+		int64_t id = query_int(&q), received_ms = query_int(&q);
 
-		if (query_int(&q) > until_ms)
+		seen++;
+		if (received_ms <= until_ms) {
+			last = id;
+			gone_n = seen;
+		} else if (received_ms <= now_ms) {
 			break;
-		ids_add(&ids, id);
+		}
 	}
 	query_close(&q);
-	if (r >= 0 && ids.n > 0) {
+	if (r >= 0 && gone_n > 0) {
 		QUERY(gone, c->store, "DELETE FROM deliveries WHERE id <= ?1", c->reterr);
-		query_bind_int(&gone, ids.items[ids.n - 1]);
+		query_bind_int(&gone, last);
 		r = query_run(&gone);
 	}
-	cleaned(c, r < 0 ? r : (int)ids.n);
+	cleaned(c, r < 0 ? r : (int)gone_n);
 }
 
 static void clean_customers(struct cleaning *c, int64_t until_ms)
@@ -236,6 +243,14 @@ static void clean_conversations(struct cleaning *c, bool clear, int64_t until_ms
 
 /* ---- one step ---------------------------------------------------------------------------------------------------- */
 
+/* Until when a stamp is older than this age; never where no such age may be judged now. */
+static int64_t older_ms(const struct store *s, int64_t now_ms, int64_t age_ms)
+{
+	int64_t ms;
+
+	return age_ms > s->longest_age_ms || __builtin_sub_overflow(now_ms, age_ms, &ms) ? INT64_MIN : ms;
+}
+
 int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int64_t now_ms, size_t max,
 		struct err *reterr)
 {
@@ -243,13 +258,13 @@ int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int6
 	int64_t deliveries_ms = retention_ms > DELIVERIES_MS ? retention_ms : DELIVERIES_MS;
 
 	store_tell(s, now_ms);
-	clean_webhooks(&c, now_ms - retention_ms, max);
-	clean_events(&c, now_ms - retention_ms, max);
-	clean_deliveries(&c, now_ms - deliveries_ms);
-	clean_customers(&c, now_ms - CUSTOMERS_MS);
-	clean_conversations(&c, true, now_ms - remember_ms, conversation_delete);
-	clean_conversations(&c, false, now_ms - remember_ms, conversation_delete);
-	clean_conversations(&c, true, now_ms - retention_ms, conversation_digest);
+	clean_webhooks(&c, older_ms(s, now_ms, retention_ms), max);
+	clean_events(&c, older_ms(s, now_ms, retention_ms), max);
+	clean_deliveries(&c, older_ms(s, now_ms, deliveries_ms), now_ms);
+	clean_customers(&c, older_ms(s, now_ms, CUSTOMERS_MS));
+	clean_conversations(&c, true, older_ms(s, now_ms, remember_ms), conversation_delete);
+	clean_conversations(&c, false, older_ms(s, now_ms, remember_ms), conversation_delete);
+	clean_conversations(&c, true, older_ms(s, now_ms, retention_ms), conversation_digest);
 	if (may_clean(&c) && s->max_size > 0 && store_size(s) > s->max_size / 5 * 4) {
 		clean_webhooks(&c, INT64_MAX, (c.left + 1) / 2);
 		clean_events(&c, INT64_MAX, c.left);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "store/private.h"
 
 int store_customer_load(struct store *s, const char *source, const char *customer, int64_t not_older_than_ms,
@@ -13,12 +14,16 @@ int store_customer_load(struct store *s, const char *source, const char *custome
 {
 	CLEANUP(mem_freep) char *text = NULL;
 	struct customer c = {0};
+	/* What was saved by a clock that was ahead would else stay fresh until the clock is there again. */
+	int64_t newest_ms = not_older_than_ms > 0 && s->told_ms > 0 ? s->told_ms + CLOCK_MINUTE_MS : INT64_MAX;
 	int r;
 
-	QUERY(q, s, "SELECT text FROM customers WHERE source = ?1 AND customer = ?2 AND saved >= ?3", reterr);
+	QUERY(q, s, "SELECT text FROM customers WHERE source = ?1 AND customer = ?2 AND saved >= ?3 AND saved <= ?4",
+	      reterr);
 	query_bind_text(&q, source);
 	query_bind_text(&q, customer);
 	query_bind_int(&q, not_older_than_ms);
+	query_bind_int(&q, newest_ms);
 	r = query_step(&q);
 	if (r < 0)
 		return r;

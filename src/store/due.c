@@ -138,6 +138,22 @@ static int due_ids(struct store *s, const char *account, int64_t now_ms, size_t 
 	return query_ids(&q, ids);
 }
 
+/* Those whose time is too far away to be right. */
+static int farther_ids(struct store *s, const char *account, int64_t farthest_ms, size_t max, struct ids *ids,
+		       struct err *reterr)
+{
+	if (farthest_ms == CLOCK_NEVER_MS || ids->n >= max)
+		return 0;
+	QUERY(q, s,
+	      "SELECT id FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due > ?2 ORDER BY due DESC "
+	      "LIMIT ?3",
+	      reterr);
+	query_bind_text(&q, account);
+	query_bind_int(&q, farthest_ms);
+	query_bind_int(&q, (int64_t)(max - ids->n));
+	return query_ids(&q, ids);
+}
+
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
 		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, const struct event *e), void *ctx,
 		     struct err *reterr)
@@ -146,6 +162,8 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 	bool any_bad = false;
 	int r = due_ids(s, account, now_ms, max, &ids, reterr);
 
+	if (r == 0)
+		r = farther_ids(s, account, store_farthest_ms(s, now_ms), max, &ids, reterr);
 	for (size_t i = 0; r == 0 && i < ids.n; i++) {
 		struct event e = {0};
 		struct err why = {0};
@@ -173,10 +191,12 @@ int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t n
 	int64_t due = CLOCK_NEVER_MS;
 
 	QUERY(q, s,
-	      "SELECT due FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due > ?2 ORDER BY due LIMIT 1",
+	      "SELECT due FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due > ?2 AND due <= ?3"
+	      " ORDER BY due LIMIT 1",
 	      NULL);
 	query_bind_text(&q, account);
 	query_bind_int(&q, now_ms);
+	query_bind_int(&q, store_farthest_ms(s, now_ms));
 	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
 }
 

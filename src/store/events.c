@@ -57,7 +57,8 @@ static int event_place_load(struct store *s, int64_t id, enum event_state state,
 
 /* ---- who is next ------------------------------------------------------------------------------------------------- */
 
-/* When an event of this profile may go out: gap_ms after the person's last 2xx where the profile differs. */
+/* When an event of this profile may go out: gap_ms after the person's last 2xx where the profile differs, and no later
+ * than gap_ms from now, should the clock have been ahead then. */
 static int person_due(struct store *s, const char *account, const char *email, const char *profile, int64_t gap_ms,
 		      int64_t now_ms, int64_t *ret, struct err *reterr)
 {
@@ -81,7 +82,7 @@ static int person_due(struct store *s, const char *account, const char *email, c
 	if (delivered_ms > now_ms - gap_ms) {
 		before = query_text(&q);
 		if (event_changes_profile(before, profile))
-			*ret = delivered_ms + gap_ms;
+			*ret = (delivered_ms < now_ms ? delivered_ms : now_ms) + gap_ms;
 	}
 	return 0;
 }

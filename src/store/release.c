@@ -187,6 +187,25 @@ int store_webhooks_restart(struct store *s, struct err *reterr)
 
 /* ---- each turn --------------------------------------------------------------------------------------------------- */
 
+/* Those whose time is too far away to be right. */
+static int release_farther(struct store *s, int64_t farthest_ms, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r;
+
+	if (farthest_ms == CLOCK_NEVER_MS)
+		return 0;
+	QUERY(q, s,
+	      "SELECT id FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 AND not_before > ?1"
+	      " ORDER BY not_before DESC LIMIT ?2",
+	      reterr);
+	query_bind_int(&q, farthest_ms);
+	query_bind_int(&q, STORE_RELEASE_ROWS);
+	r = query_ids(&q, &ids);
+	query_close(&q);
+	return r < 0 ? r : webhooks_make_ready(s, &ids, reterr);
+}
+
 static int release_timed(struct store *s, int64_t now_ms, struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
@@ -208,8 +227,10 @@ int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 	size_t left = STORE_RELEASE_ROWS;
 	int r;
 
-	store_tell(s, now_ms);
+	s->told_ms = now_ms; /* the clock may have been set back */
 	r = release_timed(s, now_ms, reterr);
+	if (r == 0)
+		r = release_farther(s, store_farthest_ms(s, now_ms), reterr);
 	for (struct release *at = s->releases; r == 0 && at && left > 0; at = at->next)
 		if (!at->over)
 			r = release_go_on(s, at, &left, reterr);
@@ -218,7 +239,7 @@ int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 
 int64_t store_webhooks_next_due_ms(struct store *s)
 {
-	int64_t due = CLOCK_NEVER_MS;
+	int64_t due = CLOCK_NEVER_MS, last = 0, farthest = store_farthest_ms(s, s->told_ms);
 
 	for (const struct release *r = s->releases; r; r = r->next)
 		if (!r->over)
@@ -227,5 +248,11 @@ int64_t store_webhooks_next_due_ms(struct store *s)
 	      "SELECT not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 ORDER BY "
 	      "not_before LIMIT 1",
 	      NULL);
-	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
+	if (query_one_int(&q, &due) <= 0 || farthest == CLOCK_NEVER_MS)
+		return due;
+	QUERY(farther, s,
+	      "SELECT not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 ORDER BY "
+	      "not_before DESC LIMIT 1",
+	      NULL);
+	return query_one_int(&farther, &last) > 0 && last > farthest ? 0 : due;
 }

@@ -51,6 +51,14 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 void store_close(struct store *s); /* NULL allowed; rolls back what is open */
 void store_set_max_size(struct store *s, int64_t bytes);
 
+/* A due time that is further away than the longest wait that there is was written while the clock was wrong: it counts
+ * as now (store_webhooks_due, store_events_due). CLOCK_NEVER_MS, as at open: none does. */
+void store_set_longest_wait(struct store *s, int64_t ms);
+/* After the clock jumped store_clean applies no age limit that is longer than this. CLOCK_NEVER_MS, as at open: all. */
+void store_set_longest_age(struct store *s, int64_t ms);
+/* When the newest webhook or event was taken; 0: there is none. */
+int64_t store_newest_ms(struct store *s);
+
 /* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 int store_begin(struct store *s, struct err *reterr) MUSTCHECK;
@@ -93,8 +101,8 @@ int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_re
 			 struct err *reterr) MUSTCHECK;
 /* Lets pending webhooks whose not_before has come be ready, and goes on with the releases below: a few milliseconds'
  * worth, and store_webhooks_next_due_ms tells that there is more. Call at the start of a turn: the newest now_ms that
- * the store was told is also the time at which what ends in this turn ends, and from which `retention` and `remember`
- * run. */
+ * the store was told since is also the time at which what ends in this turn ends, and from which `retention` and
+ * `remember` run. now_ms may be earlier than it was in the turn before. */
 int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr) MUSTCHECK;
 /* When the next not_before comes; 0: some are to be let go now; CLOCK_NEVER_MS: none. */
 int64_t store_webhooks_next_due_ms(struct store *s);
@@ -158,8 +166,10 @@ int64_t store_conversation_oldest_received_ms(struct store *s, const char *sourc
 
 /* ---- customers looked up ----------------------------------------------------------------------------------------- */
 
+/* -ENOENT: not known, or too old. What was saved at a time that is still to come is too old as well: the clock was
+ * ahead then. not_older_than_ms 0: of any age. */
 int store_customer_load(struct store *s, const char *source, const char *customer, int64_t not_older_than_ms,
-			struct customer *ret, struct err *reterr) MUSTCHECK; /* -ENOENT: not known or too old */
+			struct customer *ret, struct err *reterr) MUSTCHECK;
 int store_customer_save(struct store *s, const char *source, const char *customer, const struct customer *c,
 			int64_t now_ms, struct err *reterr) MUSTCHECK;
 
@@ -178,7 +188,8 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
 		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, const struct event *e), void *ctx,
 		     struct err *reterr) MUSTCHECK;
-/* When the next first-of-its-person comes due after now_ms; CLOCK_NEVER_MS: none. */
+/* When the next first-of-its-person comes due after now_ms; CLOCK_NEVER_MS: none. Those that are due at now_ms, by
+ * their time or because it is too far away, do not count. */
 int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t now_ms);
 /* A 2xx at now_ms, of a ready event or of one that became a dead letter while it was on its way. The person's next
  * event becomes due, person_gap_ms later where its profile differs. */
@@ -258,8 +269,8 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 		      struct err *reterr) MUSTCHECK;
 
 /*
- * Whose an event or a webhook is, for a line of the log. Never fails: what there is not, or does not read, stays NULL or
- * 0. The caller owns *ret.
+ * Whose an event or a webhook is, for a line of the log. Never fails: what there is not, or does not read, stays NULL
+ * or 0. The caller owns *ret.
  */
 struct store_origin {
 	char *source, *conversation;

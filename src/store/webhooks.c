@@ -323,6 +323,20 @@ int64_t store_webhook_last_id(struct store *s)
 	return query_one_int(&q, &last) < 0 ? 0 : last;
 }
 
+int64_t store_newest_ms(struct store *s)
+{
+	int64_t webhook = 0, event = 0;
+
+	/* By id: a stamp of a clock that was ahead counts only until the next one is there. */
+	QUERY(webhooks, s, "SELECT received FROM webhooks WHERE id = (SELECT max(id) FROM webhooks)", NULL);
+	if (query_one_int(&webhooks, &webhook) < 0)
+		webhook = 0;
+	QUERY(events, s, "SELECT created FROM events WHERE id = (SELECT max(id) FROM events)", NULL);
+	if (query_one_int(&events, &event) < 0)
+		event = 0;
+	return webhook > event ? webhook : event;
+}
+
 int store_webhook_tries(struct store *s, int64_t id, unsigned *ret, struct err *reterr)
 {
 	int64_t tries = 0;

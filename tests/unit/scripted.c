@@ -78,7 +78,7 @@ static void remember(struct scripted *s, struct http_exchange *x)
 		.revision = copy(http_header(x, "revision")),
 		.type = copy(http_header(x, "Content-Type")),
 		.agent = copy(http_header(x, "User-Agent")),
-		.at_ms = clock_now_ms(),
+		.at_ms = clock_mono_ms(),
 	};
 }
 

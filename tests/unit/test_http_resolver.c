@@ -97,7 +97,7 @@ static void ask(struct http_client *c, struct seen *seen, int64_t connect_ms)
 static void a_resolver_that_hangs_does_not_hold_up_the_loop(void **state)
 {
 	struct http_client *c = http_client_new("deskbridge/test");
-	int64_t began_ms = clock_now_ms();
+	int64_t began_ms = clock_mono_ms();
 	struct seen seen = {0};
 
 	(void)state;
@@ -105,15 +105,15 @@ static void a_resolver_that_hangs_does_not_hold_up_the_loop(void **state)
 	while (seen.n == 0)
 		http_client_turn(c, CLOCK_NEVER_MS);
 	assert_int_equal(seen.failure, HTTP_TIMEOUT);
-	assert_true(clock_now_ms() - began_ms < FAR_MS / 2);
+	assert_true(clock_mono_ms() - began_ms < FAR_MS / 2);
 	http_client_free(c);
-	assert_true(clock_now_ms() - began_ms < FAR_MS / 2);
+	assert_true(clock_mono_ms() - began_ms < FAR_MS / 2);
 }
 
 static void a_resolver_that_hangs_does_not_hold_up_the_end(void **state)
 {
 	struct http_client *c = http_client_new("deskbridge/test");
-	int64_t began_ms = clock_now_ms();
+	int64_t began_ms = clock_mono_ms();
 	struct seen seen = {0};
 
 	(void)state;
@@ -122,7 +122,7 @@ static void a_resolver_that_hangs_does_not_hold_up_the_end(void **state)
 	wait_asked(1);
 	http_client_free(c);
 	assert_int_equal(seen.failure, HTTP_ABORTED);
-	assert_true(clock_now_ms() - began_ms < FAR_MS / 2);
+	assert_true(clock_mono_ms() - began_ms < FAR_MS / 2);
 }
 
 int main(void)

@@ -133,9 +133,9 @@ static void ask(struct desk *d, const char *customer)
 
 static void wait_answers(struct desk *d, size_t n)
 {
-	int64_t until_ms = clock_now_ms() + SCRIPTED_PATIENCE_MS;
+	int64_t until_ms = clock_mono_ms() + SCRIPTED_PATIENCE_MS;
 
-	while (d->answers_n < n && clock_now_ms() < until_ms)
+	while (d->answers_n < n && clock_mono_ms() < until_ms)
 		http_client_turn(d->client, until_ms);
 	if (d->answers_n < n)
 		fail_msg("only %zu of %zu answers came", d->answers_n, n);
@@ -355,7 +355,7 @@ static void the_old_secrets_refusal_does_not_park_the_new_one(void **state)
 	scripted_once(d.server, (struct scripted_answer){.how = SCRIPTED_HOLD});
 	ask(&d, "cu1");
 	while (scripted_count(d.server) < 1)
-		http_client_turn(d.client, clock_now_ms() + 20);
+		http_client_turn(d.client, clock_mono_ms() + 20);
 	new_secret(&d, "token", "better\n");
 	scripted_release(d.server, json(401, "{}"));
 	wait_answers(&d, 1);
@@ -373,7 +373,7 @@ static void a_429_closes_the_window_for_retry_after(void **state)
 	(void)state;
 	open_desk(&d, "");
 	a = asked(&d, (struct scripted_answer){.status = 429, .header = "Retry-After", .value = "30"});
-	now_ms = clock_now_ms();
+	now_ms = clock_mono_ms();
 	assert_int_equal(a->outcome, LOOKUP_RETRY);
 	assert_int_equal(a->retry_after_ms, 30000);
 	assert_int_equal(window_now(&d), 0);
@@ -470,7 +470,7 @@ static void stopping_returns_what_is_under_way(void **state)
 	ask(&d, "cu1");
 	ask(&d, "cu2");
 	while (scripted_count(d.server) < 2)
-		http_client_turn(d.client, clock_now_ms() + 20);
+		http_client_turn(d.client, clock_mono_ms() + 20);
 	assert_int_equal(lookup_under_way(d.lookup), 2);
 	lookup_free(TAKE(d.lookup));
 	assert_int_equal(d.answers_n, 2);

@@ -193,6 +193,28 @@ static void a_failed_lookup_is_asked_again_later_and_given_up_after_max_age(void
 	assert_dead(s, id, "503");
 }
 
+static void a_failed_lookup_is_not_given_up_within_an_hour_of_a_jump(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW), late = NOW + 15 * CLOCK_DAY_MS;
+	struct clock_guard guard;
+
+	clock_guard_init(&guard, late, 0);
+	s->work.guard = &guard;
+	s->work.mono_ms = CLOCK_HOUR_MS - 1;
+	lookups_window(s->work.lookups, "asked", 4);
+	pass_all(s, NOW);
+	s->work.now_ms = late;
+	answer(s, "p1", LOOKUP_RETRY, "503");
+	pass_all(s, late);
+	assert_waits(s, id, STORE_WAIT_RETRY);
+	s->work.mono_ms++;
+	pass_all(s, late + 2 * SECOND);
+	answer(s, "p1", LOOKUP_RETRY, "503");
+	pass_all(s, late + 2 * SECOND);
+	assert_dead(s, id, "503");
+}
+
 static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
 {
 	struct stage *s = *state;
@@ -644,6 +666,7 @@ int main(void)
 		STAGED(what_comes_later_of_the_conversation_or_the_customer_waits_behind),
 		STAGED(a_customer_who_is_gone_makes_a_dead_letter_and_lets_the_next_ask),
 		STAGED(a_failed_lookup_is_asked_again_later_and_given_up_after_max_age),
+		STAGED(a_failed_lookup_is_not_given_up_within_an_hour_of_a_jump),
 		STAGED(beyond_the_window_webhooks_wait_for_a_slot),
 		STAGED(parked_lookups_hold_openings_but_no_closing_of_one_that_was_reached),
 		STAGED(a_parked_answer_is_waited_out_without_being_counted_as_a_failure),

@@ -365,8 +365,11 @@ static void use_what_is_hot(struct fixture *f)
 	MUST(store_webhooks_release(s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
 	MUST(store_webhook_release_slot(s, "gladly", err));
 	MUST(store_webhooks_ready(s, &n, 1, err));
+	store_set_longest_wait(s, CLOCK_HOUR_MS);
+	MUST(store_webhooks_due(s, NOW, err));
 	(void)store_webhooks_next_due_ms(s);
 	(void)store_webhook_last_id(s);
+	(void)store_newest_ms(s);
 	MUST(store_webhooks_of_conversation(s, "gladly", "c", meet_webhook, NULL, err));
 	MUST(store_webhook_dead(s, id, "x", err));
 	MUST(store_webhook_revive(s, id, err));
