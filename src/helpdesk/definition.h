@@ -80,7 +80,8 @@ const char *definition_sample_query(const struct definition *d, enum transition 
 /*
  * The sample of that transition with what the wish says (conversation, customer, email: NULL: as in the sample), a
  * fresh delivery id and the time now_ms in the sample's own form, wherever the definition reads them: body, header or
- * query. The body is one line. *ret is the caller's (sample_done). -ENOENT where there is no sample.
+ * query. Where the body is the delivery, a member "deskbridge_sample" makes it another one. The body is one line. *ret
+ * is the caller's (sample_done). -ENOENT where there is no sample.
  */
 int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_wish *wish,
 			   struct sample *ret) MUSTCHECK;

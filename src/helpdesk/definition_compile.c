@@ -187,14 +187,23 @@ static void read_matchers(struct reader *r)
 
 /* ---- what is read ------------------------------------------------------------------------------------------------ */
 
-static struct fact *read_fact(struct reader *r, const struct node *n)
+static struct fact *check_names(struct reader *r, const struct node *n, struct fact *f)
 {
 	struct name_check c = {.r = r, .at = n};
-	struct fact *f = n ? fact_compile(n, r->problems) : NULL;
 
 	if (f)
 		fact_references(f, name_check_one, &c);
 	return f;
+}
+
+static struct fact *read_fact(struct reader *r, const struct node *n)
+{
+	return check_names(r, n, n ? fact_compile(n, r->problems) : NULL);
+}
+
+static struct fact *read_delivery(struct reader *r, const struct node *n)
+{
+	return check_names(r, n, n ? fact_compile_delivery(n, r->problems) : NULL);
 }
 
 static void see_item(void *ctx, const struct reference *reference)
@@ -207,10 +216,11 @@ static void see_item(void *ctx, const struct reference *reference)
 /* What stands beside the list is the same for all its items: all but the first would count as repeats. */
 static void check_delivery_of_items(struct reader *r)
 {
-	bool of_item = false;
+	bool of_item;
 
 	if (!r->d->each || !r->d->delivery)
 		return;
+	of_item = fact_may_be_body(r->d->delivery);
 	fact_references(r->d->delivery, see_item, &of_item);
 	if (!of_item)
 		problems_error(r->problems, node_get(r->n, "delivery"),
@@ -223,7 +233,7 @@ static void read_facts(struct reader *r)
 	struct definition *d = r->d;
 
 	d->conversation = read_fact(r, reader_required(r, "conversation"));
-	d->delivery = read_fact(r, node_get(r->n, "delivery"));
+	d->delivery = read_delivery(r, node_get(r->n, "delivery"));
 	check_delivery_of_items(r);
 	d->customer = read_fact(r, node_get(r->n, "customer"));
 	d->time = read_fact(r, node_get(r->n, "time"));

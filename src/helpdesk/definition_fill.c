@@ -10,6 +10,8 @@
 
 #include "helpdesk/body.h"
 
+#define SAMPLE_MARK "deskbridge_sample"
+
 /* One item of the sample on its way to be another one. */
 struct filling {
 	const struct definition *d;
@@ -107,6 +109,23 @@ static const struct reference *delivery_place(struct filling *f)
 	return p.found;
 }
 
+/* The caller owns it. */
+static char *fresh_name(const struct filling *f)
+{
+	if (f->item == 0)
+		return mem_fmt("sample-%s-%lld", transition_name(f->t), (long long)f->now_ms);
+	return mem_fmt("sample-%s-%lld-%zu", transition_name(f->t), (long long)f->now_ms, f->item);
+}
+
+/* Where the body is the delivery, a member that no definition reads makes it another one. */
+static void put_mark(struct filling *f)
+{
+	CLEANUP(mem_freep) char *text = fresh_name(f);
+
+	if (json_object_is_type(f->scope.item, json_type_object))
+		json_set_str(f->scope.item, SAMPLE_MARK, text);
+}
+
 /* A number where the desk's ids are numbers. Without a place of its own, the fresh time makes it another delivery. */
 static void put_delivery(struct filling *f)
 {
@@ -114,14 +133,14 @@ static void put_delivery(struct filling *f)
 	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
 	CLEANUP(mem_freep) char *text = NULL;
 
+	if (f->d->delivery && fact_is_body(f->d->delivery, &f->scope))
+		put_mark(f);
 	if (!like)
 		return;
 	if (strspn(like, "0123456789") == strlen(like))
 		text = mem_fmt("%lld", (long long)f->now_ms * 1000 + (int)f->t * 100 + (int)(f->item % 100));
-	else if (f->item == 0)
-		text = mem_fmt("sample-%s-%lld", transition_name(f->t), (long long)f->now_ms);
 	else
-		text = mem_fmt("sample-%s-%lld-%zu", transition_name(f->t), (long long)f->now_ms, f->item);
+		text = fresh_name(f);
 	put(f, r, text);
 }
 

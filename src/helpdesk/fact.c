@@ -11,17 +11,19 @@
 
 #define FACT_WRITTEN_BYTES (FACT_MAX * 4200)
 
-/* A reference or a template. */
+/* A reference, a template, or the body. */
 struct alternative {
 	struct reference *reference;
 	struct template *template;
+	bool body;
 	struct matcher *when; /* NULL: always */
 };
 
 struct fact {
 	struct alternative items[FACT_MAX];
 	size_t n;
-	char *written; /* of several; NULL: as the only one is written */
+	bool may_be_body; /* the word "body" is understood */
+	char *written;    /* of several; NULL: as the only one is written */
 };
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
@@ -31,6 +33,10 @@ static void fact_add(struct fact *f, const struct node *at, const char *text, st
 	struct alternative *a = &f->items[f->n++];
 	struct err e;
 
+	if (f->may_be_body && strcmp(text, FACT_BODY) == 0) {
+		a->body = true;
+		return;
+	}
 	if (text[0] != '/' && strchr(text, '{')) {
 		a->template = template_compile_text(text, &e);
 		if (a->template && !template_is_fixed(a->template))
@@ -84,6 +90,8 @@ static void fact_add_all(struct fact *f, const struct node *n, struct problems *
 
 static const char *alternative_written(const struct alternative *a)
 {
+	if (a->body)
+		return FACT_BODY;
 	return a->reference ? reference_text(a->reference) : template_text(a->template);
 }
 
@@ -119,9 +127,8 @@ struct fact *fact_compile_text(const struct node *at, const char *text, struct p
 	return fact_end(f, errors, problems);
 }
 
-struct fact *fact_compile(const struct node *n, struct problems *problems)
+static struct fact *compile(struct fact *f, const struct node *n, struct problems *problems)
 {
-	struct fact *f = mem_new(1, sizeof(*f));
 	size_t errors = problems->errors;
 
 	if (n->type == NODE_SCALAR)
@@ -133,6 +140,19 @@ struct fact *fact_compile(const struct node *n, struct problems *problems)
 			       "expected a reference (\"/…\"), a template (\"{/…} {/…}\") or a list of them, not %s",
 			       node_kind(n));
 	return fact_end(f, errors, problems);
+}
+
+struct fact *fact_compile(const struct node *n, struct problems *problems)
+{
+	return compile(mem_new(1, sizeof(struct fact)), n, problems);
+}
+
+struct fact *fact_compile_delivery(const struct node *n, struct problems *problems)
+{
+	struct fact *f = mem_new(1, sizeof(*f));
+
+	f->may_be_body = true;
+	return compile(f, n, problems);
 }
 
 void fact_free(struct fact *f)
@@ -160,7 +180,7 @@ void fact_references(const struct fact *f, void (*fn)(void *ctx, const struct re
 			matcher_references(f->items[i].when, fn, ctx);
 		if (f->items[i].reference)
 			fn(ctx, f->items[i].reference);
-		else
+		else if (f->items[i].template)
 			template_references(f->items[i].template, fn, ctx);
 	}
 }
@@ -172,11 +192,16 @@ static bool alternative_counts(const struct alternative *a, const struct scope *
 	return !a->when || matcher_holds(a->when, s);
 }
 
+static bool alternative_is_body(const struct alternative *a, const struct scope *s)
+{
+	return a->body && alternative_counts(a, s);
+}
+
 static char *alternative_text(const struct alternative *a, const struct scope *s)
 {
 	char *text = NULL;
 
-	if (!alternative_counts(a, s))
+	if (a->body || !alternative_counts(a, s))
 		return NULL;
 	if (a->reference)
 		return reference_scalar(a->reference, s);
@@ -187,9 +212,30 @@ char *fact_text(const struct fact *f, const struct scope *s)
 {
 	char *text = NULL;
 
-	for (size_t i = 0; i < f->n && !text; i++)
+	for (size_t i = 0; i < f->n && !text && !alternative_is_body(&f->items[i], s); i++)
 		text = alternative_text(&f->items[i], s);
 	return text;
+}
+
+bool fact_is_body(const struct fact *f, const struct scope *s)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		CLEANUP(mem_freep) char *text = alternative_text(&f->items[i], s);
+
+		if (text)
+			return false;
+		if (alternative_is_body(&f->items[i], s))
+			return true;
+	}
+	return false;
+}
+
+bool fact_may_be_body(const struct fact *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->items[i].body)
+			return true;
+	return false;
 }
 
 static struct json_object *alternative_value(const struct alternative *a, const struct scope *s)
@@ -197,7 +243,7 @@ static struct json_object *alternative_value(const struct alternative *a, const 
 	struct json_object *value = NULL;
 	struct values v;
 
-	if (!alternative_counts(a, s))
+	if (a->body || !alternative_counts(a, s))
 		return NULL;
 	if (!a->reference) {
 		CLEANUP(mem_freep) char *text = alternative_text(a, s);
@@ -261,13 +307,15 @@ static const struct reference *alternative_place(const struct alternative *a)
 {
 	const struct reference *last = a->reference;
 
-	if (!last)
+	if (!last && a->template)
 		template_references(a->template, keep_last, &last);
 	return last;
 }
 
 const struct reference *fact_place(const struct fact *f, const struct scope *s)
 {
+	if (fact_is_body(f, s))
+		return NULL;
 	for (size_t i = 0; i < f->n; i++) {
 		CLEANUP(mem_freep) char *text = alternative_text(&f->items[i], s);
 

@@ -1,8 +1,9 @@
 /*
  * fact: one value that a definition reads from a webhook: a reference ("/content/id"), a template that puts several
  * together ("{/account/id}-{/id}"), or a list of up to FACT_MAX of them: the first that finds something counts. In a
- * list {when: MATCHER, use: REFERENCE} counts only for webhooks for which the matcher holds. Compiled once, immutable,
- * shared by threads. Pure.
+ * list {when: MATCHER, use: REFERENCE} counts only for webhooks for which the matcher holds. Of `delivery` alone, the
+ * word "body" stands for the webhook's whole content, which is always there. Compiled once, immutable, shared by
+ * threads. Pure.
  */
 #ifndef HELPDESK_FACT_H
 #define HELPDESK_FACT_H
@@ -15,15 +16,22 @@
 #include "helpdesk/template.h"
 
 #define FACT_MAX 4
+#define FACT_BODY "body"
 
 struct fact;
 
 /* NULL where there were errors. A text without any reference is one: it would say the same of every webhook. */
 struct fact *fact_compile(const struct node *n, struct problems *problems);
 struct fact *fact_compile_text(const struct node *at, const char *text, struct problems *problems);
+/* The same, and the word "body" is understood. */
+struct fact *fact_compile_delivery(const struct node *n, struct problems *problems);
 void fact_free(struct fact *f);
 /* As people write it; of several "/a or /b". */
 const char *fact_written(const struct fact *f);
+/* Whether the first alternative that counts in this scope is the body; fact_text gives NULL then. */
+bool fact_is_body(const struct fact *f, const struct scope *s);
+/* Whether any alternative is the body. */
+bool fact_may_be_body(const struct fact *f);
 /* NULL where it is absent. The caller owns it. */
 char *fact_text(const struct fact *f, const struct scope *s) MUSTCHECK;
 /*
@@ -35,7 +43,8 @@ struct json_object *fact_value(const struct fact *f, const struct scope *s) MUST
 const char *fact_oddity(const struct fact *f, const struct scope *s);
 /*
  * The reference of the alternative that gives the value in this scope, else of the first; of a template its last that
- * is no name, else its last: where a sample's value goes, and a merged customer's new id. Never NULL. Borrowed.
+ * is no name, else its last: where a sample's value goes, and a merged customer's new id. NULL only where that is the
+ * body. Borrowed.
  */
 const struct reference *fact_place(const struct fact *f, const struct scope *s);
 /* Every reference of every alternative, in order. */

@@ -213,20 +213,11 @@ static void delivery_end(struct digest *digest, struct reading *r)
 	r->has_delivery = true;
 }
 
-/* By what the helpdesk calls the delivery. */
-static void read_delivery(const struct definition *d, const struct scope *s, struct reading *r)
-{
-	CLEANUP(mem_freep) char *text = d->delivery ? fact_text(d->delivery, s) : NULL;
-	struct digest *digest;
-
-	if (!text)
-		return;
-	digest = digest_new();
-	digest_add(digest, text, strlen(text));
-	delivery_end(digest, r);
-}
-
-/* By all that came. Without a time in it, two true signals could look the same: then nothing is a duplicate. */
+/*
+ * By all that came. The caller knows that two different signals cannot look the same: a time was read from the webhook,
+ * or the definition says so (`delivery: body`). The digest is the same in both cases, and must stay as it is: stored
+ * ones are compared with it for a week.
+ */
 static void read_delivery_by_content(const struct webhook *w, struct reading *r)
 {
 	const char *transition = transition_name(r->signal.transition);
@@ -240,6 +231,21 @@ static void read_delivery_by_content(const struct webhook *w, struct reading *r)
 	digest_add(digest, "", 1);
 	digest_add(digest, w->body, w->body_len);
 	delivery_end(digest, r);
+}
+
+/* By what the definition calls the delivery. */
+static void read_delivery(const struct definition *d, const struct webhook *w, const struct scope *s, struct reading *r)
+{
+	CLEANUP(mem_freep) char *text = d->delivery ? fact_text(d->delivery, s) : NULL;
+	struct digest *digest;
+
+	if (text) {
+		digest = digest_new();
+		digest_add(digest, text, strlen(text));
+		delivery_end(digest, r);
+	} else if (d->delivery && fact_is_body(d->delivery, s)) {
+		read_delivery_by_content(w, r);
+	}
 }
 
 void reading_make(const struct definition *d, const struct webhook *w, const struct customer *customer,
@@ -260,7 +266,7 @@ void reading_make(const struct definition *d, const struct webhook *w, const str
 	else
 		ret->kind = reading_kind(d, &scope.scope, &ret->signal.transition);
 	if (ret->kind == READING_SIGNAL) {
-		read_delivery(d, &scope.scope, ret);
+		read_delivery(d, w, &scope.scope, ret);
 		if (read_identity(d, w, &scope.scope, &ret->signal, &ret->reason) < 0) {
 			ret->kind = READING_UNREADABLE;
 			signal_done(&ret->signal);

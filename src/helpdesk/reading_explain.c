@@ -182,7 +182,10 @@ void reading_explain(const struct definition *d, const struct webhook *w, struct
 	tell_time("time", d->time, &t);
 	tell_time("created", d->created, &t);
 	tell_time("closed_at", d->closed_at, &t);
-	tell_fact("delivery", d->delivery, &t);
+	if (d->delivery && fact_is_body(d->delivery, t.s))
+		buf_adds(to, "delivery: body: path, query, transition and body together\n");
+	else
+		tell_fact("delivery", d->delivery, &t);
 	attributes_each(d->attributes, &scope.scope, tell_attribute, &t);
 	tell_url(&t);
 	signal_scope_done(&scope);

@@ -96,6 +96,11 @@ static void mistakes_are_told_with_their_place(void **state)
 		{"time: [/a, {when: {/x: y}, uses: /b}]", "did you mean \"use\"?"},
 		{"time: [/a, {when: {x: y}, use: /b}]", "no reference"},
 		{"customer: {/a: b}", "expected a reference"},
+		{"time: body", "no reference"},
+		{"time: [/a, body]", "no reference"},
+		{"delivery: bodies", "no reference"},
+		{"delivery: \"{body}\"", "\"body\""},
+		{"delivery: [{when: {body: x}, use: body}]", "no reference"},
 		{"delivery: \"{/id\"", "without its \"}\""},
 		{"delivery: \"{{x}}\"", "no reference in it"},
 		{"emails: []", "list of 1 to 4"},
@@ -591,8 +596,13 @@ static void items_need_deliveries_of_their_own(void **state)
 		const char *delivery;
 		bool good;
 	} cases[] = {
-		{"root:/id", false}, {"header:X-Delivery", false},   {"[root:/id, \"{query:d}\"]", false},
-		{"/id", true},       {"\"{root:/id}-{/id}\"", true},
+		{"root:/id", false},
+		{"header:X-Delivery", false},
+		{"[root:/id, \"{query:d}\"]", false},
+		{"/id", true},
+		{"\"{root:/id}-{/id}\"", true},
+		{"body", true},
+		{"[root:/id, body]", true},
 	};
 
 	(void)state;

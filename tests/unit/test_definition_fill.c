@@ -163,6 +163,23 @@ static void every_item_of_a_batch_is_filled(void **state)
 	definition_free(d);
 }
 
+/* Where the body is the delivery, one that is sent twice must not be the same twice. */
+static void a_body_that_is_the_delivery_gets_a_mark_of_its_own(void **state)
+{
+	struct definition *d = with_definition(SAID "delivery: [{when: {/type: opened}, use: body}]\nsamples:\n"
+						    "  opened: {type: opened, id: 5}\n"
+						    "  closed: {type: closed, id: 5}\n",
+					       NULL);
+	struct sample closed = filled(d, TRANSITION_CLOSED, "7", NULL, NULL);
+
+	(void)state;
+	assert_body(d, "7", NULL, NULL,
+		    "{\"type\":\"opened\",\"id\":7,\"deskbridge_sample\":\"sample-opened-1763740800123\"}");
+	assert_string_equal(closed.body, "{\"type\":\"closed\",\"id\":7}");
+	sample_done(&closed);
+	definition_free(d);
+}
+
 /* A delivery that is put together of what says something else: the time makes it another one. */
 static void a_fresh_delivery_changes_nothing_else(void **state)
 {
@@ -262,6 +279,7 @@ int main(void)
 		cmocka_unit_test(a_form_stays_a_form),
 		cmocka_unit_test(the_alternative_that_is_there_is_filled),
 		cmocka_unit_test(every_item_of_a_batch_is_filled),
+		cmocka_unit_test(a_body_that_is_the_delivery_gets_a_mark_of_its_own),
 		cmocka_unit_test(a_fresh_delivery_changes_nothing_else),
 		cmocka_unit_test(a_state_desks_opening_and_closing_are_of_now),
 		cmocka_unit_test(the_bodys_own_timestamp_is_fresh),

@@ -282,6 +282,8 @@ static void compare_webhook(struct golden *g, const struct node *expected, struc
 
 	reading_make(g->source->definition, w, NULL, &reading);
 	compare(g, expected, "says", says(&reading));
+	if (node_get(expected, "again"))
+		compare(g, expected, "again", reading.has_delivery ? "duplicate" : "new");
 	buf_init(&asked, LINES_MAX);
 	if (reading.kind == READING_SIGNAL) {
 		reading_mark(&reading, w);
@@ -353,7 +355,7 @@ static void run_case(struct golden *g)
 static const char *const case_keys[] = {"name",   "headers",      "query",      "body", "answers", "proof",
 					"says",   "conversation", "customer",   "time", "created", "closed_at",
 					"emails", "asked",        "attributes", "url",  "events",  "reason",
-					"items",  "source",       "now",        NULL};
+					"again",  "items",        "source",     "now",  NULL};
 
 static bool keys_are_known(struct golden *g, const struct node *n)
 {

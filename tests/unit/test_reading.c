@@ -728,6 +728,62 @@ static void a_list_that_finds_nothing_names_all_of_it(void **state)
 	definition_free(d);
 }
 
+/* Where the definition says that a body is never the same twice: no time is needed. */
+static void the_body_is_the_delivery_where_the_definition_says_so(void **state)
+{
+	static const char first[] = "{\"type\":\"opened\",\"id\":1,\"message\":7}";
+	static const char timed[] = "{\"type\":\"opened\",\"id\":1,\"message\":7,\"at\":1763740800}";
+	static const char closed[] = "{\"type\":\"closed\",\"id\":1,\"message\":7}";
+	static const char bare[] = "{\"type\":\"opened\",\"id\":1}";
+	static const char named[] = "{\"type\":\"opened\",\"id\":1,\"message\":7,\"event\":\"e1\"}";
+	static const char same_name[] = "{\"type\":\"opened\",\"id\":1,\"event\":\"e1\"}";
+	struct definition *d = with_definition(BARE_DEFINITION "delivery: body\n", NULL);
+	struct definition *by_time = with_definition(BARE_DEFINITION "time: /at\n", NULL);
+	struct definition *some = with_definition(
+		BARE_DEFINITION "delivery: [/event, {when: {/message: {exists: true}}, use: body}]\n", NULL);
+	unsigned char a[DIGEST_DELIVERY_BYTES], b[DIGEST_DELIVERY_BYTES];
+
+	(void)state;
+	assert_true(delivery_of(d, first, "/p", "a=1", a));
+	assert_true(delivery_of(d, first, "/p", "a=1", b));
+	assert_memory_equal(a, b, sizeof(a));
+	assert_true(delivery_of(d, first, "/p", "a=2", b));
+	assert_memory_not_equal(a, b, sizeof(a));
+	assert_true(delivery_of(d, first, "/q", "a=1", b));
+	assert_memory_not_equal(a, b, sizeof(a));
+	assert_true(delivery_of(d, closed, "/p", "a=1", b));
+	assert_memory_not_equal(a, b, sizeof(a));
+
+	/* The digests that a time made before the definition said so stay good. */
+	assert_true(delivery_of(d, timed, "/p", "a=1", a));
+	assert_true(delivery_of(by_time, timed, "/p", "a=1", b));
+	assert_memory_equal(a, b, sizeof(a));
+
+	assert_true(delivery_of(some, first, "/p", "a=1", a));
+	assert_true(delivery_of(d, first, "/p", "a=1", b));
+	assert_memory_equal(a, b, sizeof(a));
+	assert_false(delivery_of(some, bare, "/p", "a=1", b));
+	assert_true(delivery_of(some, named, "/p", "a=1", a));
+	assert_true(delivery_of(some, same_name, "/p", "a=2", b));
+	assert_memory_equal(a, b, sizeof(a));
+	definition_free(d);
+	definition_free(by_time);
+	definition_free(some);
+}
+
+static void an_unreadable_body_is_a_delivery_too(void **state)
+{
+	static const char body[] = "{\"type\":\"opened\"}";
+	struct definition *d = with_definition(BARE_DEFINITION "delivery: body\n", NULL);
+	struct reading r = read_body(d, body);
+
+	(void)state;
+	assert_int_equal(r.kind, READING_UNREADABLE);
+	assert_true(r.has_delivery);
+	reading_done(&r);
+	definition_free(d);
+}
+
 static void a_delivery_may_stand_in_a_header_or_in_the_body(void **state)
 {
 	static const char body[] = "{\"type\":\"opened\",\"id\":1,\"event\":\"e1\"}";
@@ -1002,6 +1058,8 @@ int main(void)
 		cmocka_unit_test(the_first_of_a_list_that_finds_something_counts),
 		cmocka_unit_test(some_of_a_list_count_for_some_webhooks_only),
 		cmocka_unit_test(a_list_that_finds_nothing_names_all_of_it),
+		cmocka_unit_test(the_body_is_the_delivery_where_the_definition_says_so),
+		cmocka_unit_test(an_unreadable_body_is_a_delivery_too),
 		cmocka_unit_test(a_delivery_may_stand_in_a_header_or_in_the_body),
 		cmocka_unit_test(forms_are_read_as_flat_objects),
 		cmocka_unit_test(a_desk_may_send_either),

@@ -45,6 +45,12 @@ static void the_matchers_are_told_in_their_order_up_to_the_one_that_holds(void *
 				 "conversation: /id is 7\ncustomer: /who is jo@example.com\n"
 				 "delivery: /none holds nothing\n");
 	assert_non_null(strstr(broken, "not JSON"));
+	assert_explained("delivery: [/event, body]", "{\"type\":\"opened\",\"id\":1}",
+			 "delivery: body: path, query, transition and body together\n");
+	assert_explained("delivery: [/event, body]", "{\"type\":\"opened\",\"id\":1,\"event\":\"e1\"}",
+			 "delivery: /event or body is e1\n");
+	assert_explained("delivery: [{when: {/message: {exists: true}}, use: body}]", "{\"type\":\"opened\",\"id\":1}",
+			 "delivery: body holds nothing\n");
 	definition_free(d);
 }
 
