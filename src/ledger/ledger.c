@@ -9,8 +9,7 @@
  * but the entry is remembered, so a repeat of the same signal against the same entry says the same: that is what makes
  * a crash before the commit harmless.
  *
- * as_of and the rows compare the earlier of a signal's time and its receipt; what a person will read (when opened,
- * when closed) and what tells two signals apart is the helpdesk's own time.
+ * What a person will read (when opened, when closed) is the helpdesk's own time, whatever the marks make of it.
  */
 
 enum row {
@@ -28,28 +27,94 @@ static bool is_opening(enum transition kind)
 	return kind == TRANSITION_OPENED || kind == TRANSITION_REOPENED;
 }
 
-static int64_t effective_ms(const struct ledger_signal *s)
+/* The desk gave a time, and it is one that can be compared. */
+static bool is_dated(const struct ledger_signal *s)
 {
-	return s->time_ms < s->received_ms ? s->time_ms : s->received_ms;
+	return !s->undated && s->time_ms - s->received_ms < LEDGER_CLOCKS_MS;
 }
 
+/* Whether nothing that was received later has been taken. */
+static bool is_in_order(const struct ledger_entry *e, const struct ledger_signal *s)
+{
+	return s->order == 0 || s->order >= e->newest;
+}
+
+/* A desk's time tells the signal from others. Without one a newer webhook is another signal, and a repeat of the same
+ * webhook has the same receipt. */
 static bool is_taken(const struct ledger_entry *e, const struct ledger_signal *s)
 {
+	if (s->undated && s->order > e->newest)
+		return false;
 	for (unsigned i = 0; i < e->taken_n; i++)
-		if (e->taken[i].kind == s->kind && e->taken[i].time_ms == s->time_ms)
+		if (e->taken[i].kind == s->kind && e->taken[i].time_ms == s->time_ms &&
+		    e->taken[i].undated == s->undated)
 			return true;
 	return false;
 }
 
+/* ---- the two marks ----------------------------------------------------------------------------------------------- */
+
+struct marks {
+	int64_t desk_ms, own_ms; /* 0: none */
+};
+
+/* The marks as they count for s. All that was taken before it was received before it, so that what lies after its
+ * receipt was written while a clock was ahead. A mark of the desk becomes one of ours then: it is our receipt that it
+ * counts as. */
+static struct marks marks_of(const struct ledger_entry *e, const struct ledger_signal *s)
+{
+	struct marks m = {e->as_of_ms, e->as_of_received_ms};
+
+	if (!is_in_order(e, s))
+		return m;
+	if (m.desk_ms - s->received_ms >= LEDGER_CLOCKS_MS)
+		m = (struct marks){.own_ms = s->received_ms};
+	else if (m.own_ms > s->received_ms)
+		m.own_ms = s->received_ms;
+	return m;
+}
+
+static bool is_history_dated(const struct ledger_entry *e, const struct ledger_signal *s, const struct marks *m)
+{
+	if (s->time_ms < m->desk_ms || m->own_ms - s->time_ms >= LEDGER_CLOCKS_MS)
+		return true;
+	if (!is_in_order(e, s) && m->own_ms > s->received_ms)
+		return true;
+	/* A desk that counts in seconds: the opening belongs before the closing that came first. */
+	return s->time_ms == m->desk_ms && is_opening(s->kind) && e->state == LEDGER_CLOSED && e->first_opened_ms == 0;
+}
+
 static bool is_history(const struct ledger_entry *e, const struct ledger_signal *s)
 {
-	int64_t t = effective_ms(s);
+	struct marks m = marks_of(e, s);
 
-	if (t != e->as_of_ms)
-		return t < e->as_of_ms;
-	/* A desk that counts in seconds: the opening belongs before the closing that came first. */
-	return is_opening(s->kind) && e->state == LEDGER_CLOSED && e->first_opened_ms == 0;
+	if (is_dated(s))
+		return is_history_dated(e, s, &m);
+	if (is_in_order(e, s))
+		return false;
+	/* What was received later is not newer where the desk dates it long before. */
+	return m.own_ms >= s->received_ms || s->received_ms - m.desk_ms < LEDGER_CLOCKS_MS;
 }
+
+static bool is_received_before(const struct ledger_signal *a, const struct ledger_signal *b)
+{
+	return a->order != 0 && b->order != 0 ? a->order < b->order : a->received_ms < b->received_ms;
+}
+
+bool ledger_is_older(const struct ledger_signal *a, const struct ledger_signal *b)
+{
+	bool before = is_received_before(a, b);
+
+	if (is_dated(a) && is_dated(b))
+		return a->time_ms < b->time_ms;
+	if (is_dated(a) && !before)
+		return b->received_ms - a->time_ms >= LEDGER_CLOCKS_MS;
+	if (is_dated(b) && before)
+		return a->received_ms - b->time_ms < LEDGER_CLOCKS_MS;
+	return before;
+}
+
+/* ---- the rows ---------------------------------------------------------------------------------------------------- */
 
 static enum row row_of(const struct ledger_entry *e, const struct ledger_signal *s)
 {
@@ -68,18 +133,31 @@ static enum row row_of(const struct ledger_entry *e, const struct ledger_signal 
 	return e->state == LEDGER_CLOSED ? ROW_AGREES : ROW_CLOSES;
 }
 
+static void advance_marks(struct ledger_entry *e, const struct ledger_signal *s)
+{
+	struct marks m = marks_of(e, s);
+
+	if (!is_dated(s)) {
+		if (s->received_ms > m.own_ms)
+			m.own_ms = s->received_ms;
+	} else if (s->time_ms > m.desk_ms) {
+		m.desk_ms = s->time_ms;
+	}
+	e->as_of_ms = m.desk_ms;
+	e->as_of_received_ms = m.own_ms;
+	if (s->order > e->newest)
+		e->newest = s->order;
+}
+
 /* An address that became known is no signal of its own time: it must not make an older closing history. */
 static void take(struct ledger_entry *e, const struct ledger_signal *s)
 {
-	if (s->kind == TRANSITION_NONE)
+	if (s->kind == TRANSITION_NONE || is_taken(e, s))
 		return;
-	if (effective_ms(s) > e->as_of_ms)
-		e->as_of_ms = effective_ms(s);
-	if (is_taken(e, s))
-		return;
+	advance_marks(e, s);
 	if (e->taken_n == LEDGER_TAKEN_MAX)
 		memmove(e->taken, e->taken + 1, --e->taken_n * sizeof(*e->taken));
-	e->taken[e->taken_n++] = (struct ledger_taken){.kind = s->kind, .time_ms = s->time_ms};
+	e->taken[e->taken_n++] = (struct ledger_taken){.kind = s->kind, .undated = s->undated, .time_ms = s->time_ms};
 }
 
 /* The earliest opening that is known, in whatever order they come. */
@@ -89,21 +167,35 @@ static void learn_opening(struct ledger_entry *e, int64_t time_ms)
 		e->first_opened_ms = time_ms;
 }
 
-/* A state desk's first "is open" of a conversation that is long since open: no news. */
-static bool is_old_opening(const struct ledger_signal *s, const struct ledger_policy *p)
+/* What makes a conversation known is no news where it happened long ago: an import, or a state desk's first word. */
+static bool is_long_ago(int64_t happened_ms, int64_t received_ms, int64_t late_ms)
 {
-	return p->reports_state && s->created_ms != 0 && s->received_ms - s->created_ms > p->late_opened_ms;
+	return happened_ms != 0 && received_ms - happened_ms > late_ms;
+}
+
+/* Closed when it was created: nobody had opened it, so that its first opening is none that follows another. */
+static bool is_born_closed(const struct ledger_entry *e, const struct ledger_signal *s)
+{
+	return e->first_opened_ms == 0 && s->created_ms != 0 && e->closed_ms - s->created_ms < LEDGER_CLOCKS_MS;
+}
+
+static enum transition opens_as(const struct ledger_entry *e, const struct ledger_signal *s)
+{
+	if (e->state == LEDGER_UNKNOWN)
+		return s->kind;
+	return is_born_closed(e, s) ? TRANSITION_OPENED : TRANSITION_REOPENED;
 }
 
 static void apply_opens(struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p,
 			struct ledger_verdict *v)
 {
-	bool again = e->state == LEDGER_CLOSED;
+	bool known = e->state != LEDGER_UNKNOWN;
+	int64_t late_ms = s->kind == TRANSITION_REOPENED ? p->late_reopened_ms : p->late_opened_ms;
 
-	v->transition = again ? TRANSITION_REOPENED : s->kind;
+	v->transition = opens_as(e, s);
 	v->opens = true;
-	v->renews = again;
-	v->backfill = !again && is_old_opening(s, p);
+	v->renews = known;
+	v->backfill = !known && is_long_ago(s->created_ms, s->received_ms, late_ms);
 	e->state = LEDGER_OPEN;
 	e->opened_ms = s->time_ms;
 	e->opened_received_ms = s->received_ms;
@@ -113,20 +205,35 @@ static void apply_opens(struct ledger_entry *e, const struct ledger_signal *s, c
 		e->reopen_count++;
 }
 
+/* The opening is judged as it was when it came. One that followed a closing did not make the conversation known. */
+static void apply_late_address(struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p,
+			       struct ledger_verdict *v)
+{
+	v->why = LEDGER_LATE_ADDRESS;
+	v->transition = TRANSITION_OPENED;
+	v->time_ms = e->opened_ms;
+	v->opens = true;
+	v->backfill = e->closed_ms == 0 && is_long_ago(s->created_ms, e->opened_received_ms, p->late_opened_ms);
+	e->addressed = true;
+	if (is_opening(s->kind))
+		learn_opening(e, s->time_ms);
+}
+
 static void apply_closes(struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p,
 			 struct ledger_verdict *v)
 {
-	bool unknown = e->state == LEDGER_UNKNOWN;
+	bool known = e->state != LEDGER_UNKNOWN;
 
 	e->state = LEDGER_CLOSED;
 	e->closed_ms = s->time_ms;
-	if (unknown && p->reports_state &&
+	if (!known && p->reports_state &&
 	    (s->closed_at_ms == 0 || s->received_ms - s->closed_at_ms >= p->late_closed_ms)) {
 		v->why = LEDGER_BASELINE;
 		return;
 	}
 	v->transition = TRANSITION_CLOSED;
 	v->to_own = !e->addressed;
+	v->backfill = !known && is_long_ago(s->closed_at_ms, s->received_ms, p->late_closed_ms);
 }
 
 static void apply_history(struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p,
@@ -164,14 +271,7 @@ void ledger_apply(struct ledger_entry *e, const struct ledger_signal *s, const s
 		ret->why = LEDGER_DUPLICATE;
 		break;
 	case ROW_LATE_ADDRESS:
-		ret->why = LEDGER_LATE_ADDRESS;
-		ret->transition = TRANSITION_OPENED;
-		ret->time_ms = e->opened_ms;
-		ret->opens = true;
-		ret->backfill = is_old_opening(s, p);
-		e->addressed = true;
-		if (is_opening(s->kind))
-			learn_opening(e, s->time_ms);
+		apply_late_address(e, s, p, ret);
 		break;
 	case ROW_NOTHING:
 		ret->why = LEDGER_NOTHING;

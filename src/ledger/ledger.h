@@ -2,8 +2,19 @@
  * ledger: the state machine of one conversation (DESIGN section 10). A pure function of (entry, signal).
  *
  * The entry is what is known of a conversation of a source; whom its opening reached is kept beside it by the caller
- * (struct reached), because deciding whom to reach is the rules' business. All comparisons use the earlier of a
- * signal's time and its receipt, so that a desk's fast clock freezes nothing.
+ * (struct reached), because deciding whom to reach is the rules' business.
+ *
+ * Two clocks tell when a signal happened: the desk's, and ours where the desk gives no time. They may differ, so the
+ * entry keeps the newest time of each and a time of one clock is never compared exactly with a time of the other:
+ *
+ * - A signal's own time counts while it lies less than LEDGER_CLOCKS_MS after the receipt. A time further ahead is no
+ *   time: the signal counts as one without.
+ * - A dated signal is history where it is older than the desk's mark, or LEDGER_CLOCKS_MS or more older than ours.
+ * - A signal without a time is history only where one that was received later has been taken.
+ * - A mark of the desk that lies LEDGER_CLOCKS_MS or more after a receipt, and a mark of ours that lies after it,
+ *   count as that receipt from then on: a clock was set back, and nothing may wait until it comes to that time again.
+ *
+ * The order of receipt is the order of the webhooks' numbers, which no clock changes.
  */
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
@@ -12,9 +23,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "helpdesk/webhook.h"
 
 #define LEDGER_TAKEN_MAX 32
+/* The desk's clock and ours, and the time on the way, may differ by less than this: nine seconds, and one for desks
+ * that count in whole seconds. */
+#define LEDGER_CLOCKS_MS (10 * CLOCK_SECOND_MS)
 
 enum ledger_state {
 	LEDGER_UNKNOWN = 0,
@@ -24,12 +39,15 @@ enum ledger_state {
 
 struct ledger_taken {
 	enum transition kind;
+	bool undated; /* time_ms is our receipt */
 	int64_t time_ms;
 };
 
 struct ledger_entry {
 	enum ledger_state state;
-	int64_t as_of_ms;           /* newest signal time seen; 0: none */
+	int64_t as_of_ms;           /* the newest time that the desk gave; 0: none */
+	int64_t as_of_received_ms;  /* the newest receipt of a signal without a time that counts; 0: none */
+	int64_t newest;             /* the newest webhook taken, by its number; 0: none known */
 	int64_t first_opened_ms;    /* the earliest known; 0: no opening known */
 	int64_t opened_ms;          /* of the latest opening; 0: none known */
 	int64_t opened_received_ms; /* our receipt of what last opened it: `expire_after` runs from here */
@@ -44,8 +62,10 @@ struct ledger_entry {
 
 struct ledger_signal {
 	enum transition kind; /* NONE: only the address became known */
-	int64_t time_ms;
+	int64_t time_ms;      /* the desk's; undated: the receipt */
+	bool undated;         /* the desk gave no time */
 	int64_t received_ms;
+	int64_t order;        /* the webhook's number: what was received later has a higher one. 0: the newest */
 	int64_t created_ms;   /* 0: not told */
 	int64_t closed_at_ms; /* 0: not told */
 	bool has_address;     /* at least one well-formed address came with it */
@@ -54,6 +74,7 @@ struct ledger_signal {
 struct ledger_policy {
 	bool reports_state;
 	int64_t late_opened_ms;
+	int64_t late_reopened_ms;
 	int64_t late_closed_ms;
 };
 
@@ -75,7 +96,7 @@ struct ledger_verdict {
 	bool opens;                 /* the webhook's addresses are decided (account, drop) and added to those reached */
 	bool renews;                /* …and those reached before the last closing are forgotten first */
 	bool to_own;                /* it goes to the webhook's own addresses; else (a closing) to all reached */
-	bool backfill;              /* always, whatever `late` says */
+	bool backfill;              /* always, whatever `late` says of the event's time */
 	bool history;
 };
 
@@ -84,7 +105,9 @@ void ledger_apply(struct ledger_entry *e, const struct ledger_signal *s, const s
 		  struct ledger_verdict *ret);
 /* Whether applying s would change the state: for `settle`. */
 bool ledger_would_change(const struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p);
-/* Takes the signal's time and kind as seen (as_of advances), without effect on the state: what `settle` ended. */
+/* Whether a happened before b, as the rows compare them. False both ways where the desk dates both alike. */
+bool ledger_is_older(const struct ledger_signal *a, const struct ledger_signal *b);
+/* Takes the signal's time and kind as seen (the marks advance), without effect on the state: what `settle` ended. */
 void ledger_skip(struct ledger_entry *e, const struct ledger_signal *s);
 /* Closes an open entry whose deadline (opened_received_ms + expire_after_ms) has passed. Returns whether it did. */
 bool ledger_expire(struct ledger_entry *e, int64_t expire_after_ms, int64_t now_ms, struct ledger_verdict *ret);

@@ -82,7 +82,9 @@ void decide_ledger_signal(const struct decide_input *in, struct ledger_signal *r
 	*ret = (struct ledger_signal){
 		.kind = in->signal->transition,
 		.time_ms = in->signal->time_ms,
+		.undated = !in->signal->has_time,
 		.received_ms = in->webhook->received_ms,
+		.order = in->webhook->id,
 		.created_ms = in->signal->created_ms,
 		.closed_at_ms = in->signal->closed_at_ms,
 		.has_address = in->signal->addresses.n > 0,
@@ -94,6 +96,7 @@ static void policy_of(const struct source *s, const struct account *a, struct le
 	*ret = (struct ledger_policy){
 		.reports_state = definition_reports_state(s->definition),
 		.late_opened_ms = a ? a->late.opened_ms : 0,
+		.late_reopened_ms = a ? a->late.reopened_ms : 0,
 		.late_closed_ms = a ? a->late.closed_ms : 0,
 	};
 }
@@ -107,6 +110,14 @@ void decide_ledger_policy(const struct source *s, struct ledger_policy *ret)
 	policy_of(s, a, ret);
 }
 
+static const char *mark_text(int64_t mark_ms, char out[CLOCK_ISO_MAX])
+{
+	if (mark_ms == 0)
+		return "none";
+	clock_iso(mark_ms, out);
+	return out;
+}
+
 static void explain_ledger(const struct deciding *d, enum transition kind)
 {
 	static const char *const states[] = {
@@ -114,18 +125,21 @@ static void explain_ledger(const struct deciding *d, enum transition kind)
 	const struct ledger_entry *was = d->in->entry;
 	const struct ledger_verdict *v = &d->out.verdict;
 	const char *said = kind == TRANSITION_NONE ? "an address" : transition_name(kind);
-	char time[CLOCK_ISO_MAX];
+	char time[CLOCK_ISO_MAX], own[CLOCK_ISO_MAX];
 
 	switch (v->why) {
 	case LEDGER_DUPLICATE:
 		decide_say(d, "ledger: conversation %s, %s → known already, nothing follows", states[was->state], said);
 		break;
 	case LEDGER_HISTORY:
-		clock_iso(was->as_of_ms, time);
-		decide_say(d, "ledger: conversation %s as of %s, %s counts as older → history: %s", states[was->state],
-			   time, said,
-			   v->transition == TRANSITION_NONE ? "this helpdesk reports states, nothing follows"
-							    : "goes out as backfill, with the flag as it is now");
+		decide_say(
+			d,
+			"ledger: conversation %s, newest time from the helpdesk %s, newest receipt without a time %s; "
+			"%s counts as older → history: %s",
+			states[was->state], mark_text(was->as_of_ms, time), mark_text(was->as_of_received_ms, own),
+			said,
+			v->transition == TRANSITION_NONE ? "this helpdesk reports states, nothing follows"
+							 : "goes out as backfill, with the flag as it is now");
 		break;
 	case LEDGER_BASELINE:
 		decide_say(d, "ledger: conversation unknown, closed → closed: it was closed before our time, nothing "

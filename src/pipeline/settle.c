@@ -85,8 +85,8 @@ static bool ends(const struct source *s, const struct neighbour *newer, const st
 {
 	int64_t limit_ms = settle_ms(s, older->signal.kind);
 
-	return are_opposite(newer->signal.kind, older->signal.kind) && newer->time_ms > older->time_ms &&
-	       newer->time_ms - older->time_ms < limit_ms;
+	return are_opposite(newer->signal.kind, older->signal.kind) &&
+	       ledger_is_older(&older->signal, &newer->signal) && newer->time_ms - older->time_ms < limit_ms;
 }
 
 static int end_neighbour(struct work *w, const struct source *s, const struct neighbour *n, struct ledger_entry *e,
@@ -108,7 +108,8 @@ static bool is_behind(const struct neighbours *all, const struct neighbour *self
 	for (size_t i = 0; i < all->n; i++) {
 		const struct neighbour *n = &all->items[i];
 
-		if (n->id < self->id && !ends(all->source, self, n) && !(n->held && n->time_ms > self->time_ms))
+		if (n->id < self->id && !ends(all->source, self, n) &&
+		    !(n->held && ledger_is_older(&self->signal, &n->signal)))
 			return true;
 	}
 	return false;

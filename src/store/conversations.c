@@ -14,6 +14,7 @@
 #include "store/private.h"
 
 #define TAKEN_BYTES 9
+#define TAKEN_UNDATED 0x80 /* beside the kind; never set by schema 1, whose times without a date are kept as dated */
 
 /* ---- the signals taken ------------------------------------------------------------------------------------------- */
 
@@ -25,7 +26,7 @@ static size_t taken_write(const struct ledger_entry *e, unsigned char out[LEDGER
 	for (unsigned i = 0; i < e->taken_n; i++) {
 		uint64_t time = (uint64_t)e->taken[i].time_ms;
 
-		*p++ = (unsigned char)e->taken[i].kind;
+		*p++ = (unsigned char)((unsigned)e->taken[i].kind | (e->taken[i].undated ? TAKEN_UNDATED : 0));
 		for (int b = 0; b < 8; b++)
 			*p++ = (unsigned char)(time >> (8 * b));
 	}
@@ -37,13 +38,15 @@ static int taken_read(const unsigned char *p, size_t n, struct ledger_entry *e)
 	if (n % TAKEN_BYTES != 0 || n > LEDGER_TAKEN_MAX * TAKEN_BYTES)
 		return -EBADMSG;
 	for (size_t i = 0; i < n / TAKEN_BYTES; i++, p += TAKEN_BYTES) {
+		unsigned kind = p[0] & ~(unsigned)TAKEN_UNDATED;
 		uint64_t time = 0;
 
-		if (p[0] > TRANSITION_EXPIRED)
+		if (kind > TRANSITION_EXPIRED)
 			return -EBADMSG;
 		for (int b = 0; b < 8; b++)
 			time |= (uint64_t)p[1 + b] << (8 * b);
-		e->taken[i].kind = (enum transition)p[0];
+		e->taken[i].kind = (enum transition)kind;
+		e->taken[i].undated = (p[0] & TAKEN_UNDATED) != 0;
 		e->taken[i].time_ms = (int64_t)time;
 	}
 	e->taken_n = (unsigned)(n / TAKEN_BYTES);
@@ -59,6 +62,8 @@ static void entry_read(struct query *q, struct ledger_entry *e)
 
 	e->state = (enum ledger_state)query_enum(q, LEDGER_CLOSED + 1);
 	e->as_of_ms = query_int(q);
+	e->as_of_received_ms = query_int(q);
+	e->newest = query_int(q);
 	e->first_opened_ms = query_int(q);
 	e->opened_ms = query_int(q);
 	e->opened_received_ms = query_int(q);
@@ -100,7 +105,8 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 	int r;
 
 	QUERY(q, s,
-	      "SELECT id, state, as_of, first_opened, opened, opened_received, closed, reopen_count, addressed, taken"
+	      "SELECT id, state, as_of, as_of_received, newest, first_opened, opened, opened_received, closed,"
+	      " reopen_count, addressed, taken"
 	      " FROM conversations WHERE source = ?1 AND conversation = ?2",
 	      reterr);
 	query_bind_text(&q, source);
@@ -165,6 +171,13 @@ static int conversation_find(struct store *s, const char *source, const char *co
 	return 0;
 }
 
+static int64_t changed_ms(const struct store *s, const struct ledger_entry *e)
+{
+	int64_t newest_ms = e->as_of_ms > e->as_of_received_ms ? e->as_of_ms : e->as_of_received_ms;
+
+	return s->told_ms > newest_ms ? s->told_ms : newest_ms;
+}
+
 static int entry_write(struct store *s, int64_t id, const char *source, const char *conversation,
 		       const struct ledger_entry *e, bool clear, struct err *reterr)
 {
@@ -172,11 +185,11 @@ static int entry_write(struct store *s, int64_t id, const char *source, const ch
 	size_t n = taken_write(e, taken);
 
 	QUERY(q, s,
-	      "INSERT INTO conversations (id, source, conversation, state, as_of, first_opened, opened, "
-	      "opened_received,"
-	      " closed, reopen_count, addressed, taken, changed, clear)"
-	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+	      "INSERT INTO conversations (id, source, conversation, state, as_of, as_of_received, newest, first_opened,"
+	      " opened, opened_received, closed, reopen_count, addressed, taken, changed, clear)"
+	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
 	      " ON CONFLICT (id) DO UPDATE SET state = excluded.state, as_of = excluded.as_of,"
+	      " as_of_received = excluded.as_of_received, newest = excluded.newest,"
 	      " first_opened = excluded.first_opened, opened = excluded.opened, opened_received = "
 	      "excluded.opened_received,"
 	      " closed = excluded.closed, reopen_count = excluded.reopen_count, addressed = excluded.addressed,"
@@ -190,6 +203,8 @@ static int entry_write(struct store *s, int64_t id, const char *source, const ch
 	query_bind_text(&q, conversation);
 	query_bind_int(&q, (int64_t)e->state);
 	query_bind_int(&q, e->as_of_ms);
+	query_bind_int(&q, e->as_of_received_ms);
+	query_bind_int(&q, e->newest);
 	query_bind_int(&q, e->first_opened_ms);
 	query_bind_int(&q, e->opened_ms);
 	query_bind_int(&q, e->opened_received_ms);
@@ -197,7 +212,7 @@ static int entry_write(struct store *s, int64_t id, const char *source, const ch
 	query_bind_int(&q, e->reopen_count);
 	query_bind_int(&q, e->addressed);
 	query_bind_blob(&q, taken, n);
-	query_bind_int(&q, s->told_ms > e->as_of_ms ? s->told_ms : e->as_of_ms);
+	query_bind_int(&q, changed_ms(s, e));
 	query_bind_int(&q, clear);
 	return query_run(&q);
 }

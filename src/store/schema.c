@@ -134,6 +134,10 @@ static const char *const steps[] = {
 	" wait INTEGER NOT NULL,"
 	" n INTEGER NOT NULL,"
 	" PRIMARY KEY (kind, name, state, wait)) STRICT, WITHOUT ROWID;",
+
+	/* 2: what as_of held counts as the desk's */
+	"ALTER TABLE conversations ADD COLUMN as_of_received INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE conversations ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;", /* the newest webhook taken */
 };
 
 #define SCHEMA_NEWEST ((int64_t)(sizeof(steps) / sizeof(*steps)))

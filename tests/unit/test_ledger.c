@@ -22,11 +22,13 @@
 
 static const struct ledger_policy change = {
 	.late_opened_ms = 15 * CLOCK_MINUTE_MS,
+	.late_reopened_ms = 20 * CLOCK_MINUTE_MS,
 	.late_closed_ms = CLOCK_DAY_MS,
 };
 static const struct ledger_policy state = {
 	.reports_state = true,
 	.late_opened_ms = 15 * CLOCK_MINUTE_MS,
+	.late_reopened_ms = 20 * CLOCK_MINUTE_MS,
 	.late_closed_ms = CLOCK_DAY_MS,
 };
 
@@ -432,33 +434,122 @@ static void state_desk_closing_of_an_unknown_one_goes_out_when_it_is_young(void 
 	}
 }
 
-static void state_desk_opening_of_an_old_conversation_is_backfill(void **unused)
+static void an_opening_that_makes_an_old_conversation_known_is_backfill(void **unused)
 {
-	const int64_t late = 15 * CLOCK_MINUTE_MS;
-	static const struct step closed[] = {{O, 1}, {C, 2}, {0}}, no_address[] = {{O, 1, true}, {0}}, none[] = {{0}};
+	const int64_t late = 15 * CLOCK_MINUTE_MS, late_reopened = 20 * CLOCK_MINUTE_MS;
+	static const struct step closed[] = {{O, 1}, {C, 2}, {0}}, no_address[] = {{O, 1, true}, {0}}, none[] = {{0}},
+				 reopened[] = {{O, 1}, {C, 2}, {R, 3, true}, {0}};
 	const struct {
 		const struct step *before;
-		const struct ledger_policy *policy;
+		enum transition kind;
 		int64_t age_ms;
 		bool want;
 	} cases[] = {
-		{none, &state, late, false},       {none, &state, late + 1, true},
-		{none, &change, late + 1, false},  {no_address, &state, late + 1, true},
-		{closed, &state, late + 1, false},
+		{none, O, late, false},
+		{none, O, late + 1, true},
+		{none, R, late_reopened, false},
+		{none, R, late_reopened + 1, true},
+		{no_address, O, late + 1, true},
+		{no_address, NONE, late + 1, true},
+		/* The conversation was known: its age says nothing of what happens now. */
+		{closed, O, 400 * CLOCK_DAY_MS, false},
+		{closed, R, 400 * CLOCK_DAY_MS, false},
+		{reopened, NONE, 400 * CLOCK_DAY_MS, false},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		for (int k = 0; k < 2; k++) {
+			const struct ledger_policy *policy = k ? &state : &change;
+			struct ledger_entry e = {0};
+			struct ledger_signal s = signal_of((struct step){cases[i].kind, 10});
+			struct ledger_verdict v;
+
+			play(&e, cases[i].before, policy);
+			s.created_ms = RECEIVED - cases[i].age_ms;
+			ledger_apply(&e, &s, policy, &v);
+			assert_true(v.opens);
+			assert_int_equal(v.backfill, cases[i].want);
+		}
+}
+
+static void a_late_address_leaves_the_age_of_an_opening_as_it_was_when_it_came(void **unused)
+{
+	static const struct step opening[] = {{O, 1, true}, {0}};
+	struct ledger_entry e = {0};
+	struct ledger_signal s = signal_of((struct step){NONE, 10});
+	struct ledger_verdict v;
+
+	(void)unused;
+	play(&e, opening, &change);
+	s.created_ms = RECEIVED;
+	s.received_ms = RECEIVED + CLOCK_HOUR_MS;
+	ledger_apply(&e, &s, &change, &v);
+	assert_int_equal(v.why, LEDGER_LATE_ADDRESS);
+	assert_false(v.backfill);
+}
+
+static void a_closing_that_makes_an_old_conversation_known_is_backfill(void **unused)
+{
+	static const struct step open[] = {{O, 1}, {0}}, no_address[] = {{O, 1, true}, {0}}, none[] = {{0}};
+	const struct {
+		const struct step *before;
+		int64_t age_ms; /* -1: closed_at is not told */
+		bool want;
+	} cases[] = {
+		{none, -1, false},
+		{none, CLOCK_DAY_MS, false},
+		{none, CLOCK_DAY_MS + 1, true},
+		/* Of one that is held open the closing's own time counts. */
+		{open, 400 * CLOCK_DAY_MS, false},
+		{no_address, 400 * CLOCK_DAY_MS, false},
 	};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct ledger_entry e = {0};
-		struct ledger_signal s = signal_of((struct step){O, 10});
+		struct ledger_signal s = signal_of((struct step){C, 10});
 		struct ledger_verdict v;
 
-		play(&e, cases[i].before, cases[i].policy);
-		s.created_ms = RECEIVED - cases[i].age_ms;
-		ledger_apply(&e, &s, cases[i].policy, &v);
-		assert_true(v.opens);
+		play(&e, cases[i].before, &change);
+		s.created_ms = RECEIVED - 400 * CLOCK_DAY_MS;
+		s.closed_at_ms = cases[i].age_ms < 0 ? 0 : RECEIVED - cases[i].age_ms;
+		ledger_apply(&e, &s, &change, &v);
+		assert_int_equal(v.transition, C);
 		assert_int_equal(v.backfill, cases[i].want);
 	}
+}
+
+static void the_first_opening_of_one_that_was_closed_when_it_was_created_is_opened(void **unused)
+{
+	const struct {
+		int created; /* seconds; 0: not told */
+		struct step before[3];
+		enum transition want;
+	} cases[] = {
+		{10, {{C, 10}, {0}}, O},          {10, {{C, 19}, {0}}, O},
+		{10, {{C, 20}, {0}}, R}, /* that is long enough to have been open before our time */
+		{0, {{C, 10}, {0}}, R},           {10, {{C, 12}, {O, 11}, {0}}, R}, /* its opening came after it */
+		{10, {{O, 10}, {C, 11}, {0}}, R},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		for (int k = 0; k < 2; k++) {
+			const struct ledger_policy *policy = k ? &state : &change;
+			struct ledger_entry e = {0};
+			struct ledger_signal s = signal_of((struct step){R, 1000});
+			struct ledger_verdict v;
+
+			play(&e, cases[i].before, policy);
+			assert_int_equal(e.state, LEDGER_CLOSED);
+			s.created_ms = cases[i].created ? AT(cases[i].created) : 0;
+			ledger_apply(&e, &s, policy, &v);
+			assert_int_equal(v.transition, cases[i].want);
+			assert_int_equal(e.reopen_count, cases[i].want == R);
+			assert_true(v.opens);
+			assert_false(v.backfill);
+		}
 }
 
 static void a_fast_clock_freezes_nothing(void **unused)
@@ -472,7 +563,8 @@ static void a_fast_clock_freezes_nothing(void **unused)
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.time_ms, AT(7200)); /* the event keeps the helpdesk's time */
 	assert_int_equal(e.opened_ms, AT(7200));
-	assert_int_equal(e.as_of_ms, AT(10));
+	assert_int_equal(e.as_of_ms, 0); /* no time to compare with: it came when it was received */
+	assert_int_equal(e.as_of_received_ms, AT(10));
 	s = (struct ledger_signal){.kind = C, .time_ms = AT(19), .received_ms = AT(20)};
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.transition, C);
@@ -647,7 +739,10 @@ int main(void)
 {
 	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test(state_desk_closing_of_an_unknown_one_goes_out_when_it_is_young),
-		cmocka_unit_test(state_desk_opening_of_an_old_conversation_is_backfill),
+		cmocka_unit_test(an_opening_that_makes_an_old_conversation_known_is_backfill),
+		cmocka_unit_test(a_late_address_leaves_the_age_of_an_opening_as_it_was_when_it_came),
+		cmocka_unit_test(a_closing_that_makes_an_old_conversation_known_is_backfill),
+		cmocka_unit_test(the_first_opening_of_one_that_was_closed_when_it_was_created_is_opened),
 		cmocka_unit_test(a_fast_clock_freezes_nothing),
 		cmocka_unit_test(times_and_counts_are_kept_for_the_events),
 		cmocka_unit_test(an_opening_that_is_history_is_known_afterwards),

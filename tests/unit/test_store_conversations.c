@@ -50,6 +50,8 @@ static void an_entry_and_whom_it_reached_come_back_whole(void **state)
 				    {
 					    .state = LEDGER_OPEN,
 					    .as_of_ms = NOW + 1,
+					    .as_of_received_ms = NOW + 2,
+					    .newest = 4711,
 					    .first_opened_ms = NOW - 100,
 					    .opened_ms = NOW - 50,
 					    .opened_received_ms = NOW - 49,
@@ -61,9 +63,12 @@ static void an_entry_and_whom_it_reached_come_back_whole(void **state)
 			    back = {0};
 	struct reached_list reached = {0}, back_reached = {0};
 
-	for (int i = 0; i < LEDGER_TAKEN_MAX; i++)
-		e.taken[i] = (struct ledger_taken){.kind = (enum transition)(i % 5),
-						   .time_ms = (NOW + i) * (i % 2 ? 1 : -1)};
+	/* Member by member: what lies between them is compared, too. */
+	for (int i = 0; i < LEDGER_TAKEN_MAX; i++) {
+		e.taken[i].kind = (enum transition)(i % 5);
+		e.taken[i].undated = i % 3 == 0;
+		e.taken[i].time_ms = (NOW + i) * (i % 2 ? 1 : -1);
+	}
 	reached_add(&reached, "default", "jo@example.com", "In Gladly Conversation");
 	reached_add(&reached, "eu", "jo@example.com", "In Gladly Conversation");
 	reached_add(&reached, "default", "al@example.com", "In Support");

@@ -1,0 +1,113 @@
+"""A desk that dates some of its webhooks and some not: two clocks meet in one conversation, and the flag ends right."""
+
+import contextlib
+import pathlib
+import sqlite3
+import time
+
+import pytest
+
+from harness import iso, wait_for
+
+STARTED, CLOSED = "started conversation in Lumen", "closed conversation in Lumen"
+FLAG = "In Lumen Conversation"
+SCHEMA_1 = pathlib.Path(__file__).resolve().parent.parent / "data" / "store" / "schema-1.sql"
+DEFINITION = {
+    "label": "Lumen",
+    "authenticate": {"method": "none"},
+    "opened": {"/event": ["reply", "created"]},
+    "closed": {"/event": "closed"},
+    "conversation": "/id",
+    "time": "/at",
+    "created": "/created_at",
+    "closed_at": "/closed_at",
+    "emails": "/email",
+}
+CONFIG = {"sources": {"lumen": {"definition": DEFINITION}}}
+
+
+@pytest.fixture
+def lumen(stage, sandbox):
+    return stage.daemon(sandbox, config=CONFIG)
+
+
+def say(daemon, event, conversation="conv-1", email="jo@example.com", **times):
+    body = {"event": event, "id": conversation, "email": email}
+    assert daemon.post("lumen", {**body, **{name: iso(at) for name, at in times.items()}}, auth=None).status == 200
+
+
+def told(sandbox, n, email="jo@example.com"):
+    return [(event["metric"], event["backfill"]) for event in sandbox.wait_events(n, email=email)]
+
+
+@pytest.mark.parametrize("behind", [0, 3], ids=["same-second", "two-seconds-later-by-a-clock-five-behind"])
+@pytest.mark.parametrize("restart", [False, True], ids=["at-once", "after-a-restart"])
+def test_a_closing_dated_by_the_desk_ends_what_a_reply_without_a_time_opened(lumen, sandbox, behind, restart):
+    now = int(time.time())
+    say(lumen, "reply")
+    sandbox.wait_events(1)
+    if restart:
+        lumen.restart()
+    say(lumen, "closed", at=now - behind)
+    assert told(sandbox, 2) == [(STARTED, False), (CLOSED, False)]
+    wait_for(lambda: sandbox.profiles()["jo@example.com"][FLAG] is False)
+
+
+def test_a_closing_dated_long_before_a_reply_without_a_time_is_history(lumen, sandbox):
+    say(lumen, "reply")
+    sandbox.wait_events(1)
+    say(lumen, "closed", at=time.time() - 60)
+    assert told(sandbox, 2) == [(STARTED, False), (CLOSED, True)]
+    assert sandbox.profiles()["jo@example.com"][FLAG] is True
+
+
+def test_the_cycle_ends_as_the_reply_without_a_time_says(lumen, sandbox):
+    now = time.time()
+    say(lumen, "created", at=now - 60)
+    say(lumen, "closed", at=now - 5)
+    say(lumen, "reply")
+    say(lumen, "closed", at=now - 7)
+    assert [metric for metric, _ in told(sandbox, 4)][-1] == CLOSED
+    assert sandbox.profiles()["jo@example.com"][FLAG] is True
+
+
+def test_settle_takes_a_closing_by_a_slow_clock_for_the_newer_one(stage, sandbox):
+    daemon = stage.daemon(sandbox, config={"sources": {"lumen": {"definition": DEFINITION, "settle": {"open": "1h"}}}})
+    say(daemon, "reply")
+    daemon.wait_metric("deskbridge_webhooks_pending", 1)
+    say(daemon, "closed", at=int(time.time()) - 3)
+    daemon.wait_metric("deskbridge_webhook_results_total", 2, source="lumen", result="settled")
+    assert sandbox.events() == []
+
+
+def test_an_imported_ticket_fires_no_flow(lumen, sandbox):
+    now, years_ago = time.time(), time.time() - 800 * 86400
+    # Created and closed years ago, imported today: the desk dates the import.
+    say(lumen, "closed", at=now, created_at=years_ago, closed_at=years_ago + 3600)
+    assert told(sandbox, 1) == [(CLOSED, True)]
+    say(lumen, "created", "conv-2", "sam@example.com", at=now, created_at=years_ago)
+    assert told(sandbox, 1, "sam@example.com") == [(STARTED, True)]
+    # Its closing happens now.
+    say(lumen, "closed", "conv-2", "sam@example.com", at=now, created_at=years_ago, closed_at=years_ago)
+    assert told(sandbox, 2, "sam@example.com") == [(STARTED, True), (CLOSED, False)]
+    # So does all of what is new.
+    say(lumen, "closed", "conv-3", "al@example.com", at=now, created_at=now - 60, closed_at=now)
+    assert told(sandbox, 1, "al@example.com") == [(CLOSED, False)]
+
+
+def test_one_that_was_closed_when_it_was_created_starts_with_its_first_opening(lumen, sandbox):
+    now = time.time()
+    say(lumen, "closed", at=now - 50, created_at=now - 50, closed_at=now - 50)
+    say(lumen, "reply", created_at=now - 50)
+    assert told(sandbox, 2) == [(CLOSED, False), (STARTED, False)]
+    assert sandbox.profiles()["jo@example.com"][FLAG] is True
+
+
+def test_a_store_of_schema_1_goes_on(stage, sandbox):
+    daemon = stage.daemon(sandbox, config={"sources": {"lumen": {"definition": DEFINITION, "expire_after": "never"}}}, start=False)
+    with contextlib.closing(sqlite3.connect(daemon.dir / "deskbridge.db")) as store, store:
+        store.executescript(SCHEMA_1.read_text())
+    daemon.start()
+    say(daemon, "closed", "open-1")
+    assert told(sandbox, 1) == [(CLOSED, False)]
+    assert sandbox.profiles()["jo@example.com"][FLAG] is False
