@@ -12,7 +12,7 @@
 #include "klaviyo/request.h"
 #include "store/store.h"
 
-#define PAUSED_SHOWN 20
+#define PAUSED_SHOWN 20    /* where it is not asked for more */
 #define DEAD_LOOKED_AT 100 /* for the latest reason of each source */
 
 static int open_reader(const struct api_request *r, struct store **ret, struct err *reterr)
@@ -35,12 +35,30 @@ static void set_id(struct json_object *row, const char *key, int64_t id)
 	json_set_str(row, key, text);
 }
 
+static void set_or_null(struct json_object *row, const char *key, const char *value)
+{
+	json_object_object_add(row, key, value ? json_object_new_string(value) : NULL);
+}
+
 static void set_time(struct json_object *row, const char *key, int64_t ms)
 {
 	char text[CLOCK_ISO_MAX];
 
 	clock_iso(ms, text);
 	json_set_str(row, key, text);
+}
+
+static int read_number(const char *text, int base, int64_t least, int64_t most, int64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	long long n = strtoll(text, &end, base);
+	/* Without the blanks, signs and prefixes that strtoll takes. */
+	if (errno || *end || text[strspn(text, "0123456789abcdefABCDEF")] || end == text || n < least || n > most)
+		return -EINVAL;
+	*ret = n;
+	return 0;
 }
 
 /* ---- status ------------------------------------------------------------------------------------------------------ */
@@ -174,6 +192,7 @@ static int on_paused(void *ctx, const struct store_paused_person *p)
 	json_set_str(row, "flag", p->flag);
 	json_set_str(row, "conversation", p->conversation);
 	set_time(row, "since", p->opened_ms);
+	set_or_null(row, "refused", p->refused);
 	json_object_array_add(s->paused, row);
 	return 0;
 }
@@ -269,7 +288,11 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 		.sources = json_object_new_array(),
 		.paused = json_object_new_array(),
 	};
+	const char *wanted = pairs_get(r->query, "paused");
+	int64_t shown = PAUSED_SHOWN, total = -1;
 
+	if (wanted && read_number(wanted, 10, 1, API_PAGE_MAX, &shown) < 0)
+		return status_of(err_set(reterr, -EINVAL, "paused: expected a number from 1 to %d", API_PAGE_MAX));
 	int code = open_reader(r, &s.store, reterr);
 	if (code < 0)
 		return status_of(code);
@@ -284,9 +307,11 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	add_retrying(&s);
 	code = add_dead_reasons(&s, reterr);
 	if (code >= 0)
-		code = store_paused_page(s.store, PAUSED_SHOWN, on_paused, &s, reterr);
+		code = store_paused_page(s.store, (size_t)shown, on_paused, &s, reterr);
 	if (code < 0)
 		return status_of(code);
+	if (store_paused_count(s.store, &total, NULL) < 0)
+		total = -1; /* too many to count in time */
 
 	struct json_object *status = json_object_new_object();
 	json_set_str(status, "version", PACKAGE_VERSION);
@@ -298,6 +323,10 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	json_object_object_add(status, "accounts", TAKE(s.accounts));
 	json_object_object_add(status, "sources", TAKE(s.sources));
 	json_object_object_add(status, "paused", TAKE(s.paused));
+	if (total >= 0)
+		json_set_int(status, "paused_total", total);
+	else
+		json_object_object_add(status, "paused_total", NULL);
 	json_set_int(status, "unknown_path", s.unknown_path);
 	*ret = status;
 	return 200;
@@ -313,6 +342,8 @@ static int on_event(void *ctx, const struct event *e)
 	set_id(row, "id", e->id);
 	json_set_str(row, "state", event_state_name(e->state));
 	json_set_str(row, "account", e->account);
+	json_set_str(row, "source", e->source);
+	set_or_null(row, "conversation", e->conversation);
 	json_set_str(row, "metric", e->metric);
 	json_set_str(row, "email", e->email);
 	json_set_str(row, "unique_id", e->unique_id);
@@ -322,21 +353,9 @@ static int on_event(void *ctx, const struct event *e)
 		set_time(row, "next_attempt", e->due_ms);
 	else
 		json_object_object_add(row, "next_attempt", NULL);
-	json_object_object_add(row, "reason", e->reason ? json_object_new_string(e->reason) : NULL);
+	set_or_null(row, "reason", e->reason);
+	json_set_str(row, "kind", "event");
 	json_object_array_add(rows, row);
-	return 0;
-}
-
-static int read_number(const char *text, int base, int64_t least, int64_t most, int64_t *ret)
-{
-	char *end;
-
-	errno = 0;
-	long long n = strtoll(text, &end, base);
-	/* Without the blanks, signs and prefixes that strtoll takes. */
-	if (errno || *end || text[strspn(text, "0123456789abcdefABCDEF")] || end == text || n < least || n > most)
-		return -EINVAL;
-	*ret = n;
 	return 0;
 }
 
@@ -398,11 +417,6 @@ unsigned api_events(const struct api_request *r, struct json_object **ret, struc
 
 static const char *const webhook_states[] = {
 	[STORE_WEBHOOK_PENDING] = "pending", [STORE_WEBHOOK_DONE] = "done", [STORE_WEBHOOK_DEAD] = "dead"};
-
-static void set_or_null(struct json_object *row, const char *key, const char *value)
-{
-	json_object_object_add(row, key, value ? json_object_new_string(value) : NULL);
-}
 
 static int on_webhook(void *ctx, const struct store_webhook_row *w)
 {

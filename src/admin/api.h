@@ -24,11 +24,12 @@ struct api_request {
  * Each returns 200 and an owned tree, or another HTTP status with reterr: 400 where the query is wrong, 503 where the
  * read did not end in time.
  *
- * GET /api/status           {version, config, store, started, ready, accounts: […], sources: […], paused: […],
- *                           unknown_path: N}; a source's `received`: what came in since `started`, by result;
- *                           unknown_path: what came in for no source
- * GET /api/events           ?state=ready|delivered|dead &limit=N &before=ID: rows of `queue list`, newest first
- * GET /api/webhooks         ?state=pending|done|dead &limit=N &before=ID: {id, source, state, transition, conversation,
+ * GET /api/status           ?paused=N: {version, config, store, started, ready, accounts: […], sources: […], paused:
+ * […], paused_total: N, unknown_path: N}; paused: the longest N (20 where it is not said), each with `refused`: why
+ * Klaviyo refused its opening, or null; paused_total: how many there are in all, null where they are too many to count
+ * in time; a source's `received`: what came in since `started`, by result; unknown_path: what came in for no source GET
+ * /api/events           ?state=ready|delivered|dead &limit=N &before=ID: rows of `queue list`, newest first GET
+ * /api/webhooks         ?state=pending|done|dead &limit=N &before=ID: {id, source, state, transition, conversation,
  *                           received, wait, reason}, newest first; wait: of a pending one, why; else null
  */
 unsigned api_status(const struct api_request *r, struct json_object **ret, struct err *reterr);

@@ -1,5 +1,5 @@
 /*
- * deskbridge queue list: the events that wait, were delivered or are dead, newest first.
+ * deskbridge queue list: the events that wait, were delivered or are dead, newest first; and the dead webhooks.
  */
 #include <config.h>
 
@@ -49,8 +49,9 @@ static void print_table(struct json_object *rows, const char *state, long limit)
 		printf("the newest %zu; more of them: --limit N\n", n);
 }
 
-/* Page after page until `limit` rows are there or the daemon has no more. */
-static int collect(const struct daemon_door *door, const char *state, long limit, struct json_object *rows)
+/* Page after page of events or webhooks until `limit` rows are there or the daemon has no more. */
+static int collect(const struct daemon_door *door, const char *what, const char *state, long limit,
+		   struct json_object *rows)
 {
 	CLEANUP(mem_freep) char *before = NULL;
 
@@ -58,8 +59,8 @@ static int collect(const struct daemon_door *door, const char *state, long limit
 		long page = limit < PAGE_MAX ? limit : PAGE_MAX;
 		struct json_object *part = NULL;
 		CLEANUP(mem_freep)
-		char *path = mem_fmt("/api/events?limit=%ld%s%s%s%s", page, state ? "&state=" : "", state ? state : "",
-				     before ? "&before=" : "", before ? before : "");
+		char *path = mem_fmt("/api/%s?limit=%ld%s%s%s%s", what, page, state ? "&state=" : "",
+				     state ? state : "", before ? "&before=" : "", before ? before : "");
 		int status = load_from_daemon(door, path, json_type_array, &part);
 		if (status != COMMAND_GOOD)
 			return status;
@@ -78,17 +79,12 @@ static int collect(const struct daemon_door *door, const char *state, long limit
 	return COMMAND_GOOD;
 }
 
-/* Webhooks of which no event was made: else nobody would see them where dead letters are looked for. */
-static int print_dead_webhooks(const struct daemon_door *door, long limit)
-{
-	CLEANUP(json_putp) struct json_object *rows = NULL;
-	CLEANUP(mem_freep)
-	char *path = mem_fmt("/api/webhooks?state=dead&limit=%ld", limit < PAGE_MAX ? limit : PAGE_MAX);
+/* ---- dead webhooks: of which no event was made, so that nobody would see them where dead letters are looked for -- */
 
-	int status = load_from_daemon(door, path, json_type_array, &rows);
-	if (status != COMMAND_GOOD)
-		return status;
+static void print_dead_webhooks(struct json_object *rows)
+{
 	size_t n = json_object_array_length(rows);
+
 	if (n > 0)
 		printf("\n%zu dead webhook%s (newest first):\n%-16s  %-12s  %-20s  %s\n", n, n == 1 ? "" : "s", "ID",
 		       "SOURCE", "RECEIVED", "REASON");
@@ -97,23 +93,77 @@ static int print_dead_webhooks(const struct daemon_door *door, long limit)
 		printf("%-16s  %-12s  %-20s  %s\n", cell(row, "id"), cell(row, "source"), cell(row, "received"),
 		       cell(row, "reason"));
 	}
-	return COMMAND_GOOD;
+}
+
+static void copy(struct json_object *to, const char *key, struct json_object *from, const char *name)
+{
+	json_object_object_add(to, key, json_object_get(json_member(from, name)));
+}
+
+/* A webhook with the members of an event. What only events have is null; it was never sent to Klaviyo. Owned. */
+static struct json_object *as_event(struct json_object *webhook)
+{
+	struct json_object *row = json_object_new_object();
+
+	copy(row, "id", webhook, "id");
+	copy(row, "state", webhook, "state");
+	json_object_object_add(row, "account", NULL);
+	copy(row, "source", webhook, "source");
+	copy(row, "conversation", webhook, "conversation");
+	json_object_object_add(row, "metric", NULL);
+	json_object_object_add(row, "email", NULL);
+	json_object_object_add(row, "unique_id", NULL);
+	copy(row, "created", webhook, "received");
+	json_set_int(row, "attempts", 0);
+	json_object_object_add(row, "next_attempt", NULL);
+	copy(row, "reason", webhook, "reason");
+	json_set_str(row, "kind", "webhook");
+	return row;
+}
+
+/* Both, the newest first, at most limit. Times of one form compare as text. */
+static void print_json(struct json_object *events, struct json_object *webhooks, long limit)
+{
+	CLEANUP(json_putp) struct json_object *rows = json_object_new_array();
+	CLEANUP(mem_freep) char *text = NULL;
+	size_t e = 0, w = 0;
+
+	while ((long)(e + w) < limit) {
+		struct json_object *event = json_object_array_get_idx(events, e);
+		struct json_object *webhook = json_object_array_get_idx(webhooks, w);
+
+		if (!event && !webhook)
+			break;
+		if (event && (!webhook || strcmp(cell(event, "created"), cell(webhook, "received")) >= 0)) {
+			json_object_array_add(rows, json_object_get(event));
+			e++;
+		} else {
+			json_object_array_add(rows, as_event(webhook));
+			w++;
+		}
+	}
+	text = json_pretty(rows);
+	puts(text);
 }
 
 static int list(const struct daemon_door *door, const char *state, long limit, bool json)
 {
-	CLEANUP(json_putp) struct json_object *rows = json_object_new_array();
+	CLEANUP(json_putp) struct json_object *events = json_object_new_array();
+	CLEANUP(json_putp) struct json_object *webhooks = json_object_new_array();
+	const char *dead = event_state_name(EVENT_DEAD);
 
-	int status = collect(door, state, limit, rows);
+	int status = collect(door, "events", state, limit, events);
+	if (status == COMMAND_GOOD && (!state || text_is(state, dead)))
+		status = collect(door, "webhooks", dead, limit, webhooks);
 	if (status != COMMAND_GOOD)
 		return status;
 	if (json) {
-		CLEANUP(mem_freep) char *text = json_pretty(rows);
-		puts(text);
+		print_json(events, webhooks, limit);
 		return COMMAND_GOOD;
 	}
-	print_table(rows, state, limit);
-	return !state || text_is(state, event_state_name(EVENT_DEAD)) ? print_dead_webhooks(door, limit) : COMMAND_GOOD;
+	print_table(events, state, limit);
+	print_dead_webhooks(webhooks);
+	return COMMAND_GOOD;
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)
@@ -152,9 +202,11 @@ const struct command command_queue = {
 		"\n"
 		"  --state STATE    only ready (waiting), delivered, or dead (set aside with a reason)\n"
 		"                   Below the dead, or all, stand the dead webhooks: those that gave no event.\n"
-		"  --limit N        at most N events (default 50)\n"
-		"  --json           one array of {id, state, account, metric, email, unique_id, created,\n"
-		"                   attempts, next_attempt, reason}\n"
+		"  --limit N        at most N of them (default 50)\n"
+		"  --json           one array of {id, state, account, source, conversation, metric, email,\n"
+		"                   unique_id, created, attempts, next_attempt, reason, kind}, newest first;\n"
+		"                   kind: event, or webhook for a dead one, whose account, metric, email, unique_id\n"
+		"                   and next_attempt are null\n"
 		"  --admin ADDRESS  the daemon's admin address, where it is not the configuration's\n"
 		"\n"
 		"Example: why did nothing arrive?\n"

@@ -10,6 +10,9 @@
 #include "command/load.h"
 #include "command/options.h"
 
+#define PAUSED_SHOWN 20 /* to people */
+#define PAUSED_MAX 500  /* to programs: what one answer of the daemon holds */
+
 /* "4 h" since an ISO time of the daemon's; "?" where it does not read. */
 static const char *age_of(const char *iso, char out[CLOCK_ISO_MAX])
 {
@@ -58,10 +61,56 @@ static void print_on_the_way(struct json_object *accounts)
 	printf("\n");
 }
 
-static void print_paused(struct json_object *paused, struct json_object *sources)
+/* The columns of who is paused; each as wide as what stands in it. */
+static const struct {
+	const char *title, *key;
+} columns[] = {
+	{"FOR", "since"},
+	{"SOURCE", "source"},
+	{"EMAIL", "email"},
+	{"PROPERTY", "flag"},
+	{"CONVERSATION", "conversation"},
+};
+#define COLUMNS (sizeof(columns) / sizeof(*columns))
+
+static const char *column_of(struct json_object *person, size_t column, char age[CLOCK_ISO_MAX])
 {
-	size_t n = json_object_array_length(paused);
+	const char *text = json_member_str(person, columns[column].key);
+
+	return column == 0 ? age_of(text, age) : or_dash(text);
+}
+
+static void measure(struct json_object *paused, int widths[COLUMNS])
+{
 	char age[CLOCK_ISO_MAX];
+
+	for (size_t c = 0; c < COLUMNS; c++) {
+		widths[c] = (int)strlen(columns[c].title);
+		for (size_t i = 0; i < json_object_array_length(paused); i++) {
+			int width = (int)strlen(column_of(json_object_array_get_idx(paused, i), c, age));
+			if (width > widths[c])
+				widths[c] = width;
+		}
+	}
+	widths[COLUMNS - 1] = 0; /* nothing stands behind the last */
+}
+
+static void print_person(struct json_object *person, const int widths[COLUMNS])
+{
+	const char *refused = json_member_str(person, "refused");
+	char age[CLOCK_ISO_MAX];
+
+	printf("  ");
+	for (size_t c = 0; c < COLUMNS; c++)
+		printf("%-*s%s", widths[c], column_of(person, c, age), c + 1 < COLUMNS ? "  " : "\n");
+	if (refused)
+		printf("    ! not paused in Klaviyo, which refused the opening: %s\n", refused);
+}
+
+static void print_paused(struct json_object *status, struct json_object *paused, struct json_object *sources)
+{
+	int64_t n = (int64_t)json_object_array_length(paused), total = json_member_int(status, "paused_total", -1);
+	int widths[COLUMNS];
 
 	if (n == 0) {
 		printf("Nobody is paused now: no open conversation has reached anyone.\n");
@@ -69,13 +118,16 @@ static void print_paused(struct json_object *paused, struct json_object *sources
 	}
 	printf("Paused now, the longest first (open conversations: ");
 	print_open(sources);
-	printf(")\n  %-10s %-14s %-36s %-32s %s\n", "FOR", "SOURCE", "EMAIL", "PROPERTY", "CONVERSATION");
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *p = json_object_array_get_idx(paused, i);
-		printf("  %-10s %-14s %-36s %-32s %s\n", age_of(json_member_str(p, "since"), age),
-		       or_dash(json_member_str(p, "source")), or_dash(json_member_str(p, "email")),
-		       or_dash(json_member_str(p, "flag")), or_dash(json_member_str(p, "conversation")));
-	}
+	printf(")\n  ");
+	measure(paused, widths);
+	for (size_t c = 0; c < COLUMNS; c++)
+		printf("%-*s%s", widths[c], columns[c].title, c + 1 < COLUMNS ? "  " : "\n");
+	for (int64_t i = 0; i < n; i++)
+		print_person(json_object_array_get_idx(paused, (size_t)i), widths);
+	if (total > n)
+		printf("  and %lld more\n", (long long)(total - n));
+	else if (n == PAUSED_SHOWN && total < 0)
+		printf("  and more\n");
 }
 
 static void print_account_state(struct json_object *a)
@@ -266,7 +318,7 @@ static int print_status(struct json_object *status, const char *address)
 				"version?\n");
 		return COMMAND_FAILED;
 	}
-	print_paused(paused, sources);
+	print_paused(status, paused, sources);
 	print_on_the_way(accounts);
 	print_accounts(accounts);
 	print_sources(sources);
@@ -283,7 +335,9 @@ static int show(const struct daemon_door *door, bool json)
 {
 	CLEANUP(json_putp) struct json_object *status = NULL;
 
-	int failed = load_from_daemon(door, "/api/status", json_type_object, &status);
+	CLEANUP(mem_freep)
+	char *path = mem_fmt("/api/status?paused=%d", json ? PAUSED_MAX : PAUSED_SHOWN);
+	int failed = load_from_daemon(door, path, json_type_object, &status);
 	if (failed != COMMAND_GOOD)
 		return failed;
 	if (!json)
@@ -317,11 +371,13 @@ const struct command command_status = {
 	.arguments = "[--json] [--admin ADDRESS]",
 	.summary = "show who is paused now, what waits and what is parked",
 	.help = "Asks the running daemon through its admin address. Begins with the people who are paused now, the\n"
-		"longest first; ends with what came in since the daemon's start, also what was refused and is kept "
-		"nowhere.\n"
+		"longest first, and how many more there are. An ! below one: Klaviyo does not know, as it refused the\n"
+		"event that was to say so. Ends with what came in since the daemon's start, also what was refused and\n"
+		"is kept nowhere.\n"
 		"Exit status 1 where the daemon does not answer or cannot take webhooks.\n"
 		"\n"
-		"  --json           the same as JSON\n"
+		"  --json           the same as JSON; `paused` holds at most 500 people, `paused_total` is how many\n"
+		"                   there are\n"
 		"  --admin ADDRESS  the daemon's admin address, where it is not the configuration's\n",
 	.run = run,
 };

@@ -263,7 +263,12 @@ int store_webhooks_page(struct store *s, int state, int64_t before_id, size_t ma
 struct store_paused_person {
 	const char *source, *conversation, *email, *flag, *account;
 	int64_t opened_ms;
+	/* Why the event that was to tell Klaviyo is a dead letter: Klaviyo does not know that the flag is true. NULL:
+	 * it knows, or is about to be told. */
+	const char *refused;
 };
+/* How many people's flags are true now: as many as store_paused_page lists where max is large enough. */
+int store_paused_count(struct store *s, int64_t *ret, struct err *reterr) MUSTCHECK;
 /* The people whose flag is true now, the longest first. */
 int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const struct store_paused_person *p), void *ctx,
 		      struct err *reterr) MUSTCHECK;

@@ -11,7 +11,8 @@ import pytest
 
 from harness import KEY, gladly_webhook, wait_for
 
-KEYS = ["id", "state", "account", "metric", "email", "unique_id", "created", "attempts", "next_attempt", "reason"]
+KEYS = ["id", "state", "account", "source", "conversation", "metric", "email", "unique_id", "created", "attempts"]
+KEYS += ["next_attempt", "reason", "kind"]
 TIME = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 DIRECT = {
@@ -84,6 +85,7 @@ def test_a_delivered_event_has_exactly_the_keys_promised(mini, sandbox):
     assert row["unique_id"] == event["unique_id"] and row["email"] == "jo@example.com"
     assert (row["state"], row["account"], row["metric"]) == ("delivered", "default", "started conversation in Mini")
     assert row["next_attempt"] is None and row["attempts"] == 1
+    assert (row["source"], row["conversation"], row["kind"]) == ("mini", "c-1", "event")
 
 
 def test_a_waiting_event_tells_when_it_is_tried_again_and_why_it_waits(mini, sandbox):
@@ -193,9 +195,44 @@ def test_dead_webhooks_stand_below_the_events(with_dead):
         rows = [line.split(None, 3) for line in lines[4:]]
         assert [row[:2] for row in rows] == [[ids[1], "gladly"], [ids[0], "gladly"]]
         assert all(re.fullmatch(TIME, row[2]) and row[3] != "-" for row in rows)
-    assert queue(daemon, "--state", "dead") == queue(daemon) == []
     for state in ("ready", "delivered"):
         assert ask(daemon, "queue", "list", "--state", state).stdout == f"no {state} events\n"
+
+
+def test_dead_webhooks_are_rows_of_json_too(with_dead):
+    """So that a program that looks at dead letters sees all of them; what only events have is null."""
+    daemon, ids = with_dead
+    rows = queue(daemon, "--state", "dead")
+    assert rows == queue(daemon) and [row["id"] for row in rows] == ids[::-1]
+    for row in rows:
+        assert list(row) == KEYS and row["kind"] == "webhook" and row["state"] == "dead"
+        assert (row["source"], row["conversation"], row["attempts"]) == ("gladly", None, 0)
+        assert [row[key] for key in ("account", "metric", "email", "unique_id", "next_attempt")] == [None] * 5
+        assert re.fullmatch(TIME, row["created"]) and "no conversation" in row["reason"]
+    assert queue(daemon, "--state", "ready") == queue(daemon, "--state", "delivered") == []
+
+
+def test_dead_events_and_webhooks_stand_in_one_array_the_newest_first(mini, sandbox):
+    sandbox.fault("status=400,email=bad@example.com")
+    daemon = mini()
+    daemon.accepted("gladly", gladly_webhook("opened", None, id="d-1"))
+    time.sleep(1.1)  # the times are whole seconds
+    post(daemon, "opened", "c-1", "bad@example.com")
+    wait_for(lambda: len(queue(daemon, "--state", "dead")) == 2)
+    time.sleep(1.1)
+    daemon.accepted("gladly", gladly_webhook("opened", None, id="d-2"))
+    rows = wait_queue(daemon, 3, "--state", "dead")
+    assert [row["kind"] for row in rows] == ["webhook", "event", "webhook"]
+    assert [row["created"] for row in rows] == sorted((row["created"] for row in rows), reverse=True)
+    assert queue(daemon, "--limit", "2") == rows[:2] and queue(daemon, "--limit", "1") == rows[:1]
+
+
+def test_more_dead_webhooks_than_one_page_come_whole(mini):
+    daemon = mini()
+    for n in range(501):
+        daemon.accepted("gladly", gladly_webhook("opened", None, id=f"d-{n}"))
+    assert len(queue(daemon, "--limit", "5000")) == 501
+    assert "501 dead webhooks" in ask(daemon, "queue", "list", "--limit", "5000").stdout
 
 
 def test_status_tells_of_dead_webhooks_and_where_they_are_shown(with_dead):
@@ -239,6 +276,7 @@ def test_status_begins_with_the_people_who_wait_longest(mini, sandbox):
         "flag": "In Mini Conversation",
         "conversation": "c-2",
         "since": paused[0]["since"],
+        "refused": None,
     }
     assert paused[0]["since"] == (now - timedelta(hours=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
     shown = ask(daemon, "status").stdout
@@ -249,9 +287,59 @@ def test_status_begins_with_the_people_who_wait_longest(mini, sandbox):
     assert shown.index("Paused now") < shown.index("Klaviyo accounts") < shown.index("Sources") < shown.index("up for")
 
 
+def test_status_says_how_many_more_are_paused_than_it_lists(mini):
+    daemon = mini({"klaviyo": {"hold": True}})
+    _post_many(daemon, 57)
+    wait_for(lambda: status(daemon)["paused_total"] == 57)
+    lines = ask(daemon, "status").stdout.splitlines()
+    assert lines[22] == "  and 37 more" and "@example.com" in lines[21]
+    assert len(status(daemon)["paused"]) == 57
+    assert len(daemon.api("/api/status").json()["paused"]) == 20
+    assert len(daemon.api("/api/status?paused=3").json()["paused"]) == 3
+    for wrong in ("0", "501", "x", ""):
+        answer = daemon.api(f"/api/status?paused={wrong}")
+        assert answer.status == 400 and "expected a number from 1 to 500" in answer.text
+
+
+def test_a_list_of_the_paused_is_a_page_and_the_total_says_so(mini):
+    daemon = mini({"klaviyo": {"hold": True}})
+    _post_many(daemon, 510)
+    wait_for(lambda: status(daemon)["paused_total"] == 510)
+    assert len(status(daemon)["paused"]) == 500
+
+
+def test_who_is_paused_but_refused_by_klaviyo_is_marked(mini, sandbox):
+    """The ledger says paused, Klaviyo never heard of it: such a person goes on getting mail."""
+    sandbox.fault("status=400,email=bad@example.com")
+    daemon = mini()
+    post(daemon, "opened", "c-1", "bad@example.com", time.time() - 90)
+    post(daemon, "opened", "c-2", "good@example.com", time.time() - 30)
+    wait_queue(daemon, 1, "--state", "dead")
+    wait_queue(daemon, 1, "--state", "delivered")
+    refused = {person["email"]: person["refused"] for person in status(daemon)["paused"]}
+    (dead,) = queue(daemon, "--state", "dead")
+    assert refused == {"bad@example.com": dead["reason"], "good@example.com": None}
+    lines = ask(daemon, "status").stdout.splitlines()
+    assert "bad@example.com" in lines[2] and "good@example.com" in lines[4]
+    assert lines[3] == f"    ! not paused in Klaviyo, which refused the opening: {dead['reason']}"
+    sandbox.clear_faults()
+    post(daemon, "opened", "c-3", "bad@example.com")  # now Klaviyo hears of it
+    wait_queue(daemon, 2, "--state", "delivered")
+    assert all(person["refused"] is None for person in status(daemon)["paused"])
+    assert "refused" not in ask(daemon, "status").stdout
+
+
+def test_the_people_of_status_fit_80_columns(mini, sandbox):
+    daemon = mini()
+    post(daemon, "opened", "4711", "a.customer@example.com")
+    sandbox.wait_events(1)
+    lines = wait_for(lambda: len(out := ask(daemon, "status").stdout.splitlines()) > 6 and "a.customer" in out[2] and out)
+    assert max(len(line) for line in lines[:4]) <= 80, lines
+
+
 def test_nobody_paused_is_said_in_words(daemon):
     assert ask(daemon, "status").stdout.startswith("Nobody is paused now")
-    assert status(daemon)["paused"] == []
+    assert status(daemon)["paused"] == [] and status(daemon)["paused_total"] == 0
 
 
 def test_who_was_closed_is_paused_no_more(mini, sandbox):
@@ -321,7 +409,7 @@ def test_status_has_its_members_before_anything_happened(daemon):
     shown = status(daemon)
     assert set(shown) == {
         *("version", "config", "store", "started", "ready", "store_bytes", "accounts", "sources", "paused"),
-        "unknown_path",
+        *("unknown_path", "paused_total"),
     }
     assert shown["config"] == str(daemon.file) and shown["store"] == str(daemon.dir / "deskbridge.db")
     assert shown["ready"] is True and shown["version"] == "0.1.0" and shown["store_bytes"] > 0

@@ -171,6 +171,132 @@ static void people_paused_now_are_listed_once_the_longest_first(void **state)
 	free(line);
 }
 
+/* ---- whom Klaviyo does not know as paused ------------------------------------------------------------------------ */
+
+/*
+ * What became of one event of jo's: "1o+" is conversation 1's opening, delivered; "2c!" conversation 2's closing,
+ * refused; "r" a reopening; "?" waits; "-" delivered and deleted since. A closing's flag stays true while the other is
+ * open.
+ */
+static void event_step(struct fixture *f, const char *step, unsigned n, bool flag)
+{
+	char conversation[2] = {step[0], '\0'};
+	struct event e = {
+		.account = (char *)(uintptr_t) "default",
+		.url = (char *)(uintptr_t)URL,
+		.email = (char *)(uintptr_t) "jo@example.com",
+		.metric = (char *)(uintptr_t) "m",
+		.source = (char *)(uintptr_t) "gladly",
+		.conversation = conversation,
+		.transition = step[1] == 'o'   ? TRANSITION_OPENED
+			      : step[1] == 'r' ? TRANSITION_REOPENED
+					       : TRANSITION_CLOSED,
+		.properties = (char *)(uintptr_t) "{}",
+		.profile = (char *)(uintptr_t)(flag ? FLAG_TRUE : FLAG_FALSE),
+		.late_ms = CLOCK_NEVER_MS,
+	};
+
+	snprintf(e.unique_id, sizeof(e.unique_id), "%032x", n);
+	begin(f);
+	MUST(store_event_insert(f->s, &e, 0, NOW, err));
+	if (step[2] == '!')
+		MUST(store_event_dead(f->s, e.id, "refused by Klaviyo", NOW, err));
+	else if (step[2] != '?')
+		MUST(store_event_delivered(f->s, e.id, 0, NOW, err));
+	commit(f);
+	if (step[2] == '-') {
+		char text[96];
+
+		snprintf(text, sizeof(text), "DELETE FROM event_bodies WHERE id = %" PRId64, e.id);
+		sql(f, text);
+		snprintf(text, sizeof(text), "DELETE FROM events WHERE id = %" PRId64, e.id);
+		sql(f, text);
+	}
+}
+
+static int met_refused(void *ctx, const struct store_paused_person *p)
+{
+	*(bool *)ctx = p->refused != NULL;
+	if (p->refused)
+		assert_string_equal(p->refused, "refused by Klaviyo");
+	return 0;
+}
+
+static void who_is_paused_but_not_for_klaviyo_is_marked(void **state)
+{
+	static const struct {
+		const char *steps;
+		bool marked;
+	} cases[] = {
+		{"1o+", false},
+		{"1o?", false},
+		{"1o-", false},
+		{"1o!", true},
+		{"1o! 2o+", false},
+		{"1o! 2o?", false},
+		{"1o! 2o!", true},
+		{"1o! 2o-", false},
+		{"1o+ 2o!", false},
+		{"1o- 2o!", false},
+		{"1o! 2o+ 2c+", false},
+		{"1o! 2o! 2c+", false}, /* the closing told that the flag is true, for 1 is open */
+		{"1o! 2o- 2c!", false},
+		{"1o+ 2o+ 2c!", false},
+		{"1o- 2o- 2c!", false},
+		{"1o+ 1c+ 1r!", true},
+		{"1o- 1c+ 1r!", true},
+		{"1o- 1c- 1r!", true},
+		{"1o! 1c+ 1r+", false},
+		{"1o! 1c+ 1r!", true},
+		{"1o! 1c+ 1r?", false},
+	};
+	struct fixture *f = *state;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		bool open[3] = {false}, marked = false;
+		int64_t count = 0;
+
+		for (const char *step = cases[i].steps;; step += 4) {
+			char conversation[2] = {step[0], '\0'};
+
+			open[step[0] - '0'] = step[1] != 'c';
+			save_one(f, "gladly", conversation, open[step[0] - '0'] ? LEDGER_OPEN : LEDGER_CLOSED, NOW,
+				 "jo@example.com");
+			event_step(f, step, ++n, open[1] || open[2]);
+			if (step[3] == '\0')
+				break;
+		}
+		MUST(store_paused_count(f->s, &count, err));
+		assert_int_equal(count, 1);
+		assert_int_equal(store_paused_page(f->s, 10, met_refused, &marked, NULL), 1);
+		if (marked != cases[i].marked)
+			fail_msg("%s: %s", cases[i].steps, marked ? "marked" : "not marked");
+		sql(f, "DELETE FROM events");
+		sql(f, "DELETE FROM event_bodies");
+		sql(f, "DELETE FROM conversations");
+		sql(f, "DELETE FROM reached");
+	}
+}
+
+static void the_paused_are_counted_as_they_are_listed(void **state)
+{
+	struct fixture *f = *state;
+	char *line = mem_str("");
+	int64_t n = -1;
+
+	MUST(store_paused_count(f->s, &n, err));
+	assert_int_equal(n, 0);
+	save_one(f, "gladly", "a", LEDGER_OPEN, NOW, "jo@example.com");
+	save_one(f, "zendesk", "a", LEDGER_OPEN, NOW, "jo@example.com");
+	save_one(f, "gladly", "b", LEDGER_OPEN, NOW, "al@example.com");
+	save_one(f, "gladly", "c", LEDGER_CLOSED, NOW, "zo@example.com");
+	MUST(store_paused_count(f->s, &n, err));
+	assert_int_equal(n, 2);
+	assert_int_equal(store_paused_page(f->s, 10, met_paused, &line, NULL), 2);
+	free(line);
+}
+
 static void a_conversation_that_does_not_read_says_so_and_can_be_written_over(void **state)
 {
 	static const char *const breaks[] = {
@@ -243,6 +369,8 @@ int main(void)
 		TEST(a_flag_counts_open_conversations_of_all_sources_but_this_one),
 		TEST(the_longest_open_conversation_of_a_source_expires_first),
 		TEST(people_paused_now_are_listed_once_the_longest_first),
+		TEST(who_is_paused_but_not_for_klaviyo_is_marked),
+		TEST(the_paused_are_counted_as_they_are_listed),
 		TEST(a_conversation_that_does_not_read_says_so_and_can_be_written_over),
 		TEST(a_customer_is_known_until_too_old),
 	};

@@ -1,0 +1,198 @@
+/*
+ * The people whose flag is true: who they are, how many, and whom of them Klaviyo does not know as such, because it
+ * refused the event that was to say so.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "store/private.h"
+
+#define EVENTS_LOOKED_AT 64 /* of one person and state, the newest */
+
+/* ---- what Klaviyo has heard of a flag ---------------------------------------------------------------------------- */
+
+/* The newest event of a person, in one state, that says something of a flag. */
+struct heard {
+	int64_t id; /* 0: there is none */
+	bool flag;  /* what it says */
+	bool later; /* dead: a later event of the person was delivered since */
+	char *reason;
+};
+
+static void heard_done(struct heard *h)
+{
+	free(h->reason);
+	*h = (struct heard){0};
+}
+
+/* Takes the row where it says something of the flag. */
+static bool heard_take(struct query *q, const char *flag, struct heard *h)
+{
+	CLEANUP(json_putp) struct json_object *profile = NULL;
+	int64_t id = query_int(q), later = query_int(q);
+	CLEANUP(mem_freep) char *reason = query_text_or_null(q);
+	CLEANUP(mem_freep) char *text = query_text(q);
+
+	if (q->bad || json_read(text, strlen(text), &profile, NULL) < 0 ||
+	    !json_object_is_type(json_member(profile, flag), json_type_boolean))
+		return false;
+	*h = (struct heard){
+		.id = id,
+		.flag = json_member_bool(profile, flag, false),
+		.later = later != 0,
+		.reason = TAKE(reason),
+	};
+	return true;
+}
+
+/* Of the dead ones, only those of openings count. */
+static int heard_of(struct store *s, const struct store_paused_person *p, enum event_state state, struct heard *ret,
+		    struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s,
+	      "SELECT e.id, e.later, e.reason, b.profile FROM events e CROSS JOIN event_bodies b ON b.id = e.id"
+	      " WHERE e.account = ?1 AND e.email = ?2 AND e.state = ?3 AND (?4 OR b.transition IN (?5, ?6))"
+	      " ORDER BY e.id DESC LIMIT ?7",
+	      reterr);
+	query_bind_text(&q, p->account);
+	query_bind_text(&q, p->email);
+	query_bind_int(&q, (int64_t)state);
+	query_bind_int(&q, state != EVENT_DEAD);
+	query_bind_int(&q, TRANSITION_OPENED);
+	query_bind_int(&q, TRANSITION_REOPENED);
+	query_bind_int(&q, EVENTS_LOOKED_AT);
+	while ((r = query_step(&q)) > 0)
+		if (heard_take(&q, p->flag, ret))
+			break;
+	return r < 0 ? r : 0;
+}
+
+/* 1: the flag is true also for a conversation whose opening is no dead letter. */
+static int has_another_reason(struct store *s, const struct store_paused_person *p, struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT 1 FROM reached r CROSS JOIN conversations c ON c.id = r.conversation"
+	      " WHERE r.open = 1 AND r.account = ?1 AND r.email = ?2 AND r.flag = ?3 AND NOT EXISTS (SELECT 1 FROM"
+	      "  events e CROSS JOIN event_bodies b ON b.id = e.id WHERE e.account = ?1 AND e.email = ?2"
+	      "  AND e.state = ?4 AND b.source = c.source AND b.conversation = c.conversation"
+	      "  AND b.transition IN (?5, ?6)) LIMIT 1",
+	      reterr);
+	query_bind_text(&q, p->account);
+	query_bind_text(&q, p->email);
+	query_bind_text(&q, p->flag);
+	query_bind_int(&q, EVENT_DEAD);
+	query_bind_int(&q, TRANSITION_OPENED);
+	query_bind_int(&q, TRANSITION_REOPENED);
+	return query_step(&q);
+}
+
+/*
+ * Klaviyo holds what the newest event that it took says of the flag. Delivered events are deleted after a while: where
+ * none is left, an opening that is no dead letter, or an event that followed the dead one, is taken to have said so.
+ */
+static int see_refused(struct store *s, struct store_paused_person *p, struct err *reterr)
+{
+	CLEANUP(heard_done) struct heard dead = {0};
+	CLEANUP(heard_done) struct heard taken = {0};
+	int r = heard_of(s, p, EVENT_DEAD, &dead, reterr);
+
+	if (r < 0 || !dead.flag)
+		return r;
+	r = heard_of(s, p, EVENT_DELIVERED, &taken, reterr);
+	if (r < 0 || taken.flag || taken.id > dead.id)
+		return r;
+	if (taken.id == 0)
+		r = dead.later ? 1 : has_another_reason(s, p, reterr);
+	if (r == 0)
+		p->refused = dead.reason ? TAKE(dead.reason) : mem_str("no reason is known");
+	return r < 0 ? r : 0;
+}
+
+/* ---- people whose flag is true ----------------------------------------------------------------------------------- */
+
+static void paused_free(struct store_paused_person *p)
+{
+	free((char *)(uintptr_t)p->source);
+	free((char *)(uintptr_t)p->conversation);
+	free((char *)(uintptr_t)p->email);
+	free((char *)(uintptr_t)p->flag);
+	free((char *)(uintptr_t)p->account);
+	free((char *)(uintptr_t)p->refused);
+}
+
+static int paused_collect(struct store *s, size_t max, struct store_paused_person *people, size_t *ret_n,
+			  struct err *reterr)
+{
+	int r;
+
+	/* From the longest open conversation on; of the conversations that keep one flag true, the longest open one
+	 * counts. */
+	QUERY(q, s,
+	      "SELECT c.source, c.conversation, r.email, r.flag, r.account, c.opened FROM conversations c"
+	      " INDEXED BY conversations_age CROSS JOIN reached r ON r.conversation = c.id"
+	      " WHERE c.state = 1 AND r.email IS NOT NULL AND NOT EXISTS (SELECT 1 FROM reached o CROSS JOIN "
+	      "conversations d"
+	      "  ON d.id = o.conversation WHERE o.open = 1 AND o.email = r.email AND o.account = r.account"
+	      "  AND o.flag = r.flag AND (d.opened, d.id) < (c.opened, c.id))"
+	      " ORDER BY c.opened, c.id LIMIT ?1",
+	      reterr);
+	query_bind_int(&q, (int64_t)max);
+	while ((r = query_step(&q)) > 0) {
+		struct store_paused_person *p = &people[(*ret_n)++];
+
+		p->source = query_text(&q);
+		p->conversation = query_text(&q);
+		p->email = query_text(&q);
+		p->flag = query_text(&q);
+		p->account = query_text(&q);
+		p->opened_ms = query_int(&q);
+	}
+	return r;
+}
+
+int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const struct store_paused_person *p), void *ctx,
+		      struct err *reterr)
+{
+	struct store_paused_person *people = mem_new(max, sizeof(*people));
+	size_t n = 0, told = 0;
+	int r;
+
+	read_limit_start(s);
+	r = paused_collect(s, max, people, &n, reterr);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = see_refused(s, &people[i], reterr);
+		if (r == 0)
+			r = read_limit_check(s, reterr);
+	}
+	read_limit_end(s);
+	while (r == 0 && told < n)
+		if (fn(ctx, &people[told++]) != 0)
+			break;
+	for (size_t i = 0; i < n; i++)
+		paused_free(&people[i]);
+	free(people);
+	return r < 0 ? r : (int)told;
+}
+
+/* By the index alone, in which a person's open conversations stand together. */
+int store_paused_count(struct store *s, int64_t *ret, struct err *reterr)
+{
+	int r;
+
+	read_limit_start(s);
+	{
+		QUERY(q, s,
+		      "SELECT count(*) FROM (SELECT 1 FROM reached WHERE open = 1 AND email IS NOT NULL"
+		      " GROUP BY email, account, flag)",
+		      reterr);
+		r = query_one_int(&q, ret);
+	}
+	read_limit_end(s);
+	return r < 0 ? r : 0;
+}
