@@ -195,7 +195,8 @@ static void event_line(const struct golden *g, const struct event *e, struct buf
 
 	if (json_read(e->profile, strlen(e->profile), &profile, NULL) == 0)
 		flag = json_scalar(json_member(profile, g->source->flags.items[0]));
-	buf_addf(to, "%s%s: %s, flag %s", to->len > 0 ? "; " : "", e->metric, e->email, flag ? flag : "?");
+	buf_addf(to, "%s%s: %s, flag %s%s", to->len > 0 ? "; " : "", e->metric, e->email, flag ? flag : "?",
+		 e->backfill ? ", backfill" : "");
 }
 
 static void compare_events(struct golden *g, const struct node *expected, const struct webhook *w,
