@@ -216,15 +216,21 @@ def test_dead_events_and_webhooks_stand_in_one_array_the_newest_first(mini, sand
     sandbox.fault("status=400,email=bad@example.com")
     daemon = mini()
     daemon.accepted("gladly", gladly_webhook("opened", None, id="d-1"))
-    time.sleep(1.1)  # the times are whole seconds
+    _next_second()
     post(daemon, "opened", "c-1", "bad@example.com")
     wait_for(lambda: len(queue(daemon, "--state", "dead")) == 2)
-    time.sleep(1.1)
+    _next_second()
     daemon.accepted("gladly", gladly_webhook("opened", None, id="d-2"))
     rows = wait_queue(daemon, 3, "--state", "dead")
     assert [row["kind"] for row in rows] == ["webhook", "event", "webhook"]
     assert [row["created"] for row in rows] == sorted((row["created"] for row in rows), reverse=True)
     assert queue(daemon, "--limit", "2") == rows[:2] and queue(daemon, "--limit", "1") == rows[:1]
+
+
+def _next_second():
+    """Times are told in whole seconds."""
+    now = int(time.time())
+    wait_for(lambda: int(time.time()) > now)
 
 
 def test_more_dead_webhooks_than_one_page_come_whole(mini):
