@@ -43,15 +43,23 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 /* So that one conversation that cannot be decided does not keep all later ones open. */
 static int close_silently(struct expiry *x, const struct err *why, struct err *reterr)
 {
+	int r = work_savepoint(x->w, reterr);
 	struct log_about about = {.source = x->source->name, .conversation = x->conversation, .reason = why->text};
 	struct ledger_verdict verdict;
 
+	if (r < 0)
+		return r;
 	if (!ledger_expire(&x->entry, x->source->expire_after_ms, x->w->now_ms, &verdict)) {
 		x->entry.state = LEDGER_CLOSED;
 		x->entry.closed_ms = x->w->now_ms;
 	}
+	r = store_conversation_save(x->w->store, x->source->name, x->conversation, &x->entry, &x->reached, reterr);
+	if (r < 0) {
+		work_savepoint_undo(x->w);
+		return r;
+	}
 	log_error(&about, "an expired conversation was closed without an event");
-	return store_conversation_save(x->w->store, x->source->name, x->conversation, &x->entry, &x->reached, reterr);
+	return work_savepoint_keep(x->w, reterr);
 }
 
 static int close_whole(struct expiry *x, struct err *reterr)

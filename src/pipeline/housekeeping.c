@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "pipeline/gauges.h"
 
 #define CLEAN_ROWS 64 /* a step */
@@ -25,6 +26,7 @@ struct housekeeping {
 	int64_t revisions_ms;
 	int64_t nearly_full_ms; /* when nearly_full was found out */
 	bool nearly_full;
+	bool clean_failed; /* told */
 };
 
 struct housekeeping *housekeeping_new(int64_t mono_ms)
@@ -56,6 +58,31 @@ static bool is_nearly_full(struct housekeeping *h, struct work *w)
 	return h->nearly_full;
 }
 
+/* What cannot be deleted stays, and stops nothing else: it is tried again the next time. Returns how many rows went. */
+static int clean_whole(struct housekeeping *h, struct work *w, size_t max, struct err *reterr)
+{
+	struct err e = {0};
+	int r = work_savepoint(w, reterr), n;
+
+	if (r < 0)
+		return r;
+	n = store_clean(w->store, w->config->store.retention_ms, w->config->store.remember_ms, w->now_ms, max, &e);
+	if (n >= 0) {
+		r = work_savepoint_keep(w, reterr);
+		return r < 0 ? r : n;
+	}
+	work_savepoint_undo(w);
+	if (work_is_stores(n)) {
+		if (reterr)
+			*reterr = e;
+		return n;
+	}
+	if (!h->clean_failed)
+		log_error(NULL, "rows past their time cannot be deleted: %s", e.text);
+	h->clean_failed = true;
+	return 0;
+}
+
 int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, bool full,
 		       struct err *reterr)
 {
@@ -64,8 +91,7 @@ int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsign
 
 	if (!due && !full && !(inserted > 0 && is_nearly_full(h, w)))
 		return 0;
-	r = store_clean(w->store, w->config->store.retention_ms, w->config->store.remember_ms, w->now_ms,
-			CLEAN_ROWS + 2 * (size_t)inserted, reterr);
+	r = clean_whole(h, w, CLEAN_ROWS + 2 * (size_t)inserted, reterr);
 	if (r < 0)
 		return r;
 	if (due)

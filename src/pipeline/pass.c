@@ -340,6 +340,20 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 	return r;
 }
 
+/* In a savepoint of its own: nothing of what failed, and all of its end. */
+static int end_failed(struct work *w, const char *source, int64_t id, const char *reason, struct err *reterr)
+{
+	int r = work_savepoint(w, reterr);
+
+	if (r < 0)
+		return r;
+	r = end_dead(w, source, id, reason, reterr);
+	if (r >= 0)
+		return work_savepoint_keep(w, reterr);
+	work_savepoint_undo(w);
+	return r == -ENOENT ? 0 : r; /* it has ended meanwhile */
+}
+
 int pass_run(struct work *w, int64_t id, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *source = NULL;
@@ -352,11 +366,8 @@ int pass_run(struct work *w, int64_t id, struct err *reterr)
 	if (r >= 0)
 		return work_savepoint_keep(w, reterr);
 	work_savepoint_undo(w);
-	if (!work_is_stores(r)) {
-		r = end_dead(w, source, id, e.text, &e);
-		if (r >= 0 || r == -ENOENT) /* the latter: it has ended meanwhile */
-			return 0;
-	}
+	if (!work_is_stores(r))
+		return end_failed(w, source, id, e.text, reterr);
 	if (reterr)
 		*reterr = e;
 	return r;

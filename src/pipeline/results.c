@@ -102,6 +102,36 @@ static int apply(struct work *w, const struct delivery *d, const struct dispatch
 		       (int)d->verdict.outcome);
 }
 
+/* All that one outcome changes, or nothing. */
+static int apply_whole(struct work *w, const struct delivery *d, const struct dispatch_lent *lent, struct err *reterr)
+{
+	int r = work_savepoint(w, reterr);
+
+	if (r < 0)
+		return r;
+	r = apply(w, d, lent, reterr);
+	if (r == 0)
+		return work_savepoint_keep(w, reterr);
+	work_savepoint_undo(w);
+	return r;
+}
+
+/* Left as it was, it would be sent again and again. */
+static int give_up(struct work *w, const struct delivery *d, const char *why, struct err *reterr)
+{
+	CLEANUP(mem_freep)
+	char *reason = mem_fmt("its delivery's outcome (%s) cannot be kept: %s", outcome_name(d->verdict.outcome), why);
+	int r = work_savepoint(w, reterr);
+
+	if (r < 0)
+		return r;
+	r = set_aside(w, d, reason, reterr);
+	if (r == 0)
+		return work_savepoint_keep(w, reterr);
+	work_savepoint_undo(w);
+	return r == -ENOENT ? 0 : r;
+}
+
 int results_apply(struct work *w, const struct delivery *d, struct err *reterr)
 {
 	const struct dispatch_lent *lent = dispatch_lent(w->dispatch, d->account, d->event);
@@ -110,17 +140,15 @@ int results_apply(struct work *w, const struct delivery *d, struct err *reterr)
 
 	if (d->returned || !lent)
 		return 0;
-	r = apply(w, d, lent, &e);
+	r = apply_whole(w, d, lent, &e);
 	if (work_is_stores(r)) {
 		if (reterr)
 			*reterr = e;
 		return r;
 	}
 	/* -ENOENT: its account's url changed while it was on its way; it is a dead letter and stays one. */
-	if (r < 0 && r != -ENOENT) {
-		tell(w, LOG_ERR, d, e.text, "a delivery's outcome cannot be kept");
-		return 0;
-	}
+	if (r < 0 && r != -ENOENT)
+		return give_up(w, d, e.text, reterr);
 	tally_add(w->tally, METRIC_DELIVERIES, d->account, lane_name(d->lane), outcome_name(d->verdict.outcome));
 	return 0;
 }

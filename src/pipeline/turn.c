@@ -232,8 +232,41 @@ void turn_undo(struct turn *t)
 	tally_drop(&t->tally);
 }
 
+static void tell_loss(void *ctx, const struct store_loss *l)
+{
+	struct log_about about = {.reason = l->reason};
+
+	(void)ctx;
+	switch (l->kind) {
+	case STORE_LOSS_WEBHOOK:
+		about.source = l->name;
+		about.webhook = l->id;
+		metrics_add(METRIC_WEBHOOK_RESULTS, l->name ? l->name : "", WORK_DEAD, NULL, 1);
+		log_warning(&about, "a webhook became a dead letter");
+		return;
+	case STORE_LOSS_EVENT:
+		about.account = l->name;
+		about.event = l->id;
+		log_warning(&about, "an event became a dead letter");
+		return;
+	case STORE_LOSS_CONVERSATION:
+		about.source = l->name;
+		break;
+	case STORE_LOSS_OTHER:
+		break;
+	}
+	log_error(&about, "the store's file was damaged or changed by hand, and is mended at one row");
+}
+
+/* What the store set aside or mended, once it is committed. */
+static void tell_losses(struct turn *t)
+{
+	store_losses(t->store, tell_loss, NULL);
+}
+
 void turn_publish(struct turn *t)
 {
+	tell_losses(t);
 	tally_publish(&t->tally);
 	lookups_commit(t->lookups, t->courier);
 }
@@ -252,7 +285,7 @@ static int probe(struct turn *t, struct err *reterr)
 		r = store_webhook_set_tries(t->store, id, tries + 1, reterr);
 	if (r == 0)
 		r = store_webhook_set_tries(t->store, id, tries, reterr);
-	return r;
+	return work_is_stores(r) ? r : 0; /* a row that does not read shows nothing of the disk */
 }
 
 static int transaction(struct turn *t, struct work *w, struct err *reterr)
@@ -329,6 +362,7 @@ static void hand_over(struct turn *t, struct work *w)
 
 	if (t->retry_ms == 0 && dispatch_hand_over(t->dispatch, t->store, w->config, t->courier, w->now_ms, &e) < 0)
 		fail(t, &e);
+	tell_losses(t);
 }
 
 static int64_t min_ms(int64_t a, int64_t b)
@@ -388,6 +422,7 @@ void turn_last(struct turn *t)
 		log_error(NULL, "what came of the last deliveries cannot be kept: %s. They will be sent again", e.text);
 		return;
 	}
+	tell_losses(t);
 	tally_publish(&t->tally);
 	turn_return_deliveries(t);
 }

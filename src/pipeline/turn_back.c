@@ -2,6 +2,7 @@
 
 #include "pipeline/turn_parts.h"
 
+#include "base/log.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/lookups.h"
 #include "pipeline/results.h"
@@ -30,12 +31,32 @@ void turn_return_deliveries(struct turn *t)
 	}
 }
 
+/* An answer that cannot be kept is asked for again: by the webhook that waits for it. */
+static int keep_customer(struct work *w, const struct lookup_answer *a, struct err *reterr)
+{
+	struct err e = {0};
+	int r = work_savepoint(w, reterr);
+
+	if (r < 0)
+		return r;
+	r = store_customer_save(w->store, a->source, a->key, &a->found, w->now_ms, &e);
+	if (r == 0)
+		return work_savepoint_keep(w, reterr);
+	work_savepoint_undo(w);
+	if (work_is_stores(r)) {
+		*reterr = e;
+		return r;
+	}
+	log_error(&(struct log_about){.source = a->source, .reason = e.text}, "a lookup's answer cannot be kept");
+	return 0;
+}
+
 static int apply_answer(struct work *w, const struct lookup_answer *a, struct err *reterr)
 {
 	const char *customer;
 
 	if (a->outcome == LOOKUP_FOUND) {
-		int r = store_customer_save(w->store, a->source, a->key, &a->found, w->now_ms, reterr);
+		int r = keep_customer(w, a, reterr);
 
 		if (r < 0)
 			return r;

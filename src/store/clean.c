@@ -5,6 +5,7 @@
  */
 #include <config.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -35,6 +36,20 @@ static bool may_clean(const struct cleaning *c)
 
 /* ---- webhooks and events ----------------------------------------------------------------------------------------- */
 
+/* A body whose pages are damaged cannot be deleted and stays; its row goes all the same. */
+static int body_delete(struct store *s, const char *sql, int64_t id, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s, sql, reterr);
+	query_bind_int(&q, id);
+	r = query_run(&q);
+	if (r != -EUCLEAN)
+		return r;
+	loss_note(s, STORE_LOSS_OTHER, id, NULL, "the text of a row past its time is damaged and stays in the file");
+	return 0;
+}
+
 static int webhook_delete(struct store *s, int64_t id, struct err *reterr)
 {
 	CLEANUP(webhook_place_done) struct webhook_place p = {0};
@@ -42,9 +57,7 @@ static int webhook_delete(struct store *s, int64_t id, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	QUERY(body, s, "DELETE FROM webhook_bodies WHERE id = ?1", reterr);
-	query_bind_int(&body, id);
-	r = query_run(&body);
+	r = body_delete(s, "DELETE FROM webhook_bodies WHERE id = ?1", id, reterr);
 	QUERY(row, s, "DELETE FROM webhooks WHERE id = ?1", reterr);
 	query_bind_int(&row, id);
 	if (r >= 0)
@@ -62,7 +75,8 @@ static void clean_webhooks(struct cleaning *c, int64_t until_ms, size_t max)
 	if (!may_clean(c))
 		return;
 	QUERY(q, c->store,
-	      "SELECT id FROM webhooks WHERE state = 1 AND wait = 0 AND ended <= ?1 ORDER BY ended LIMIT ?2",
+	      "SELECT w.id FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 1 AND i.wait = 0"
+	      " AND i.ended <= ?1 AND w.state = 1 ORDER BY i.ended LIMIT ?2",
 	      c->reterr);
 	query_bind_int(&q, until_ms);
 	query_bind_int(&q, (int64_t)(max < c->left ? max : c->left));
@@ -78,9 +92,7 @@ static int event_delete(struct store *s, int64_t id, struct err *reterr)
 	CLEANUP(mem_freep) char *account = NULL;
 	int r;
 
-	QUERY(body, s, "DELETE FROM event_bodies WHERE id = ?1", reterr);
-	query_bind_int(&body, id);
-	r = query_run(&body);
+	r = body_delete(s, "DELETE FROM event_bodies WHERE id = ?1", id, reterr);
 	if (r < 0)
 		return r;
 	QUERY(row, s, "DELETE FROM events WHERE id = ?1 RETURNING account", reterr);
@@ -103,7 +115,10 @@ static void clean_events(struct cleaning *c, int64_t until_ms, size_t max)
 
 	if (!may_clean(c))
 		return;
-	QUERY(q, c->store, "SELECT id FROM events WHERE state = 1 AND ended <= ?1 ORDER BY ended LIMIT ?2", c->reterr);
+	QUERY(q, c->store,
+	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 1 AND i.ended <= ?1"
+	      " AND e.state = 1 ORDER BY i.ended LIMIT ?2",
+	      c->reterr);
 	query_bind_int(&q, until_ms);
 	query_bind_int(&q, (int64_t)(max < c->left ? max : c->left));
 	c->status = query_ids(&q, &ids);
@@ -154,7 +169,8 @@ static void clean_customers(struct cleaning *c, int64_t until_ms)
 		return;
 	QUERY(q, c->store,
 	      "DELETE FROM customers WHERE (source, customer) IN"
-	      " (SELECT source, customer FROM customers WHERE saved <= ?1 ORDER BY saved LIMIT ?2)",
+	      " (SELECT c.source, c.customer FROM customers i CROSS JOIN customers c ON c.source = i.source"
+	      " AND c.customer = i.customer WHERE i.saved <= ?1 ORDER BY i.saved LIMIT ?2)",
 	      c->reterr);
 	query_bind_int(&q, until_ms);
 	query_bind_int(&q, (int64_t)c->left);
@@ -182,7 +198,10 @@ static int conversation_digest(struct store *s, int64_t id, struct err *reterr)
 	CLEANUP(ids_done) struct ids ids = {0};
 	int r;
 
-	QUERY(rows, s, "SELECT id FROM reached WHERE conversation = ?1 AND email IS NOT NULL", reterr);
+	QUERY(rows, s,
+	      "SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id WHERE i.conversation = ?1"
+	      " AND r.conversation = ?1 AND r.email IS NOT NULL",
+	      reterr);
 	query_bind_int(&rows, id);
 	r = query_ids(&rows, &ids);
 	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
@@ -208,7 +227,10 @@ static int conversation_delete(struct store *s, int64_t id, struct err *reterr)
 {
 	int r;
 
-	QUERY(reached, s, "DELETE FROM reached WHERE conversation = ?1", reterr);
+	QUERY(reached, s,
+	      "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
+	      " WHERE i.conversation = ?1 AND r.conversation = ?1)",
+	      reterr);
 	query_bind_int(&reached, id);
 	r = query_run(&reached);
 	if (r < 0)
@@ -226,8 +248,8 @@ static void clean_conversations(struct cleaning *c, bool clear, int64_t until_ms
 	if (!may_clean(c))
 		return;
 	QUERY(q, c->store,
-	      "SELECT id FROM conversations WHERE state <> 1 AND clear = ?1 AND changed <= ?2 ORDER BY changed LIMIT "
-	      "?3",
+	      "SELECT c.id FROM conversations i CROSS JOIN conversations c ON c.id = i.id WHERE i.state <> 1"
+	      " AND i.clear = ?1 AND i.changed <= ?2 AND c.state <> 1 AND c.clear = ?1 ORDER BY i.changed LIMIT ?3",
 	      c->reterr);
 	query_bind_int(&q, clear);
 	query_bind_int(&q, until_ms);

@@ -80,7 +80,8 @@ static int reached_load(struct store *s, int64_t id, struct reached_list *ret, s
 	int r;
 
 	QUERY(q, s,
-	      "SELECT account, email, flag FROM reached WHERE conversation = ?1 AND email IS NOT NULL ORDER BY id",
+	      "SELECT r.account, r.email, r.flag FROM reached i CROSS JOIN reached r ON r.id = i.id"
+	      " WHERE i.conversation = ?1 AND r.conversation = ?1 AND r.email IS NOT NULL ORDER BY i.id",
 	      reterr);
 	query_bind_int(&q, id);
 	while ((r = query_step(&q)) > 0) {
@@ -105,9 +106,9 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 	int r;
 
 	QUERY(q, s,
-	      "SELECT id, state, as_of, as_of_received, newest, first_opened, opened, opened_received, closed,"
-	      " reopen_count, addressed, taken"
-	      " FROM conversations WHERE source = ?1 AND conversation = ?2",
+	      "SELECT c.id, c.state, c.as_of, c.as_of_received, c.newest, c.first_opened, c.opened, c.opened_received,"
+	      " c.closed, c.reopen_count, c.addressed, c.taken FROM conversations i CROSS JOIN conversations c"
+	      " ON c.id = i.id WHERE i.source = ?1 AND i.conversation = ?2 AND c.conversation = ?2",
 	      reterr);
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
@@ -159,7 +160,10 @@ static int conversation_find(struct store *s, const char *source, const char *co
 
 	*ret_id = 0;
 	*ret_counted = (struct counted){0};
-	QUERY(q, s, "SELECT id, state, addressed FROM conversations WHERE source = ?1 AND conversation = ?2", reterr);
+	QUERY(q, s,
+	      "SELECT c.id, c.state, c.addressed FROM conversations i CROSS JOIN conversations c ON c.id = i.id"
+	      " WHERE i.source = ?1 AND i.conversation = ?2 AND c.conversation = ?2",
+	      reterr);
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
 	r = query_step(&q);
@@ -220,7 +224,10 @@ static int entry_write(struct store *s, int64_t id, const char *source, const ch
 /* The digests of a closed conversation stay; an open one is reached anew. */
 static int reached_forget(struct store *s, int64_t id, bool open, struct err *reterr)
 {
-	QUERY(q, s, "DELETE FROM reached WHERE conversation = ?1 AND (email IS NOT NULL OR ?2)", reterr);
+	QUERY(q, s,
+	      "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
+	      " WHERE i.conversation = ?1 AND r.conversation = ?1 AND (r.email IS NOT NULL OR ?2))",
+	      reterr);
 	query_bind_int(&q, id);
 	query_bind_int(&q, open);
 	return query_run(&q);
@@ -248,12 +255,16 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 
 	if (r == 0)
 		r = entry_write(s, id, source, conversation, e, reached->n > 0, reterr);
+	if (r == -EBADMSG && id == 0 && conversation_mend(s, source, conversation, reterr) > 0)
+		r = entry_write(s, id, source, conversation, e, reached->n > 0, reterr);
 	if (r < 0)
 		return r;
-	if (id == 0)
+	if (id == 0) {
 		id = sqlite3_last_insert_rowid(s->db);
-	else
-		r = reached_forget(s, id, open, reterr);
+		open = true; /* whom another one reached that had this id and is lost: nobody's */
+	}
+	r = reached_forget(s, id, open, reterr);
+	open = e->state == LEDGER_OPEN;
 	for (size_t i = 0; r >= 0 && i < reached->n; i++)
 		r = reached_write(s, id, &reached->items[i], open, reterr);
 	if (r < 0)
@@ -271,9 +282,9 @@ int store_flag_count(struct store *s, const char *account, const char *email, co
 	int r;
 
 	QUERY(q, s,
-	      "SELECT count(*) FROM reached r CROSS JOIN conversations c ON c.id = r.conversation WHERE r.open = 1"
-	      " AND r.email = ?1 AND r.account = ?2 AND r.flag = ?3 AND (c.source IS NOT ?4 OR c.conversation IS NOT "
-	      "?5)",
+	      "SELECT count(*) FROM reached i CROSS JOIN reached r ON r.id = i.id CROSS JOIN conversations c"
+	      " ON c.id = r.conversation WHERE i.open = 1 AND i.email = ?1 AND i.account = ?2 AND i.flag = ?3"
+	      " AND r.open = 1 AND r.email = ?1 AND (c.source IS NOT ?4 OR c.conversation IS NOT ?5)",
 	      reterr);
 	query_bind_text(&q, email);
 	query_bind_text(&q, account);
@@ -287,24 +298,65 @@ int store_flag_count(struct store *s, const char *account, const char *email, co
 	return 0;
 }
 
-int store_conversation_oldest_open(struct store *s, const char *source, int64_t received_ms, char **ret_conversation,
-				   struct err *reterr)
+/* As an index says it. 1: id and receipt of the oldest. */
+static int oldest_open(struct store *s, const char *source, int64_t received_ms, int64_t *ret_id,
+		       int64_t *ret_received_ms, struct err *reterr)
 {
-	char *conversation;
 	int r;
 
 	QUERY(q, s,
-	      "SELECT conversation FROM conversations WHERE state = 1 AND source = ?1 AND opened_received <= ?2"
+	      "SELECT id, opened_received FROM conversations WHERE state = 1 AND source = ?1 AND opened_received <= ?2"
 	      " ORDER BY opened_received LIMIT 1",
 	      reterr);
 	query_bind_text(&q, source);
 	query_bind_int(&q, received_ms);
 	r = query_step(&q);
+	if (r > 0) {
+		*ret_id = query_int(&q);
+		*ret_received_ms = query_int(&q);
+	}
+	return r;
+}
+
+/* 1: its row says so too. */
+static int open_name(struct store *s, const char *source, int64_t id, int64_t received_ms, char **ret,
+		     struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s,
+	      "SELECT conversation FROM conversations WHERE id = ?1 AND +source = ?2 AND +state = 1"
+	      " AND +opened_received = ?3",
+	      reterr);
+	query_bind_int(&q, id);
+	query_bind_text(&q, source);
+	query_bind_int(&q, received_ms);
+	r = query_step(&q);
+	if (r > 0)
+		*ret = query_text(&q);
+	return r;
+}
+
+int store_conversation_oldest_open(struct store *s, const char *source, int64_t received_ms, char **ret_conversation,
+				   struct err *reterr)
+{
+	int64_t id = 0, received = 0;
+	char *conversation = NULL;
+	int r;
+
+	while ((r = oldest_open(s, source, received_ms, &id, &received, reterr)) > 0) {
+		r = open_name(s, source, id, received, &conversation, reterr);
+		if (r != 0)
+			break;
+		r = s->in_transaction ? conversation_mend_open(s, source, id, received, reterr)
+				      : err_set(reterr, -EUCLEAN, "an index names a conversation that is not there");
+		if (r < 0)
+			break;
+	}
 	if (r == 0)
 		return err_set(reterr, -ENOENT, "no open conversation is so old");
 	if (r < 0)
 		return r;
-	conversation = query_text(&q);
 	*ret_conversation = conversation;
 	return 0;
 }
@@ -314,8 +366,10 @@ int64_t store_conversation_oldest_received_ms(struct store *s, const char *sourc
 	int64_t received = CLOCK_NEVER_MS;
 
 	QUERY(q, s,
-	      "SELECT opened_received FROM conversations WHERE state = 1 AND source = ?1 ORDER BY opened_received "
-	      "LIMIT 1",
+	      "SELECT i.opened_received FROM conversations i CROSS JOIN conversations c ON c.id = i.id WHERE i.state = "
+	      "1"
+	      " AND i.source = ?1 AND c.state = 1 AND c.source = ?1 AND c.opened_received = i.opened_received"
+	      " ORDER BY i.opened_received LIMIT 1",
 	      NULL);
 	query_bind_text(&q, source);
 	return query_one_int(&q, &received) < 0 ? CLOCK_NEVER_MS : received;

@@ -5,6 +5,7 @@
  */
 #include <config.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "store/private.h"
@@ -40,12 +41,27 @@ static int count_write(struct store *s, const struct count *c, struct err *reter
 	return query_run(&q);
 }
 
+/* A counter that cannot be added to, as its number is beyond all reason, begins anew. */
+static int count_replace(struct store *s, const struct count *c, struct err *reterr)
+{
+	QUERY(q, s, "INSERT OR REPLACE INTO counts (kind, name, state, wait, n) VALUES (?1, ?2, ?3, ?4, ?5)", reterr);
+	query_bind_int(&q, (int64_t)c->kind);
+	query_bind_text(&q, c->name);
+	query_bind_int(&q, c->state);
+	query_bind_int(&q, c->wait);
+	query_bind_int(&q, c->n > 0 ? c->n : 0);
+	loss_note(s, STORE_LOSS_OTHER, 0, c->name, "a counter of rows was beyond all numbers and begins anew");
+	return query_run(&q);
+}
+
 int counts_write(struct store *s, struct err *reterr)
 {
 	for (size_t i = 0; i < s->counts_n; i++) {
 		if (s->counts[i].n != 0) {
 			int r = count_write(s, &s->counts[i], reterr);
 
+			if (r == -EBADMSG)
+				r = count_replace(s, &s->counts[i], reterr);
 			if (r < 0)
 				return r;
 		}

@@ -106,8 +106,27 @@ int store_event_load(struct store *s, int64_t id, struct event *ret, struct err 
 
 /* ---- due --------------------------------------------------------------------------------------------------------- */
 
+/* What events_due says of an event. */
+struct due_event {
+	int64_t id, due_ms;
+};
+
 /* Makes a transaction of its own where the caller has none. A reader only passes it by. */
-static int bad_event_dead(struct store *s, int64_t id, int64_t now_ms, const struct err *why, struct err *reterr)
+static int set_bad_aside(struct store *s, const struct due_event *due, const char *account, int64_t now_ms,
+			 const struct err *why, struct err *reterr)
+{
+	int r;
+
+	if (why->code == -ENOENT)
+		return event_mend_due(s, account, due->id, due->due_ms, now_ms, reterr);
+	r = event_set_aside(s, due->id, why->text, now_ms, reterr);
+	if (r == 0)
+		loss_note(s, STORE_LOSS_EVENT, due->id, account, why->text);
+	return r;
+}
+
+static int bad_event_dead(struct store *s, const struct due_event *due, const char *account, int64_t now_ms,
+			  const struct err *why, struct err *reterr)
 {
 	bool own = !s->in_transaction;
 	int r;
@@ -116,7 +135,7 @@ static int bad_event_dead(struct store *s, int64_t id, int64_t now_ms, const str
 		return 0;
 	r = own ? store_begin(s, reterr) : 0;
 	if (r == 0)
-		r = event_set_aside(s, id, why->text, now_ms, reterr);
+		r = set_bad_aside(s, due, account, now_ms, why, reterr);
 	if (!own)
 		return r;
 	if (r == 0)
@@ -125,33 +144,44 @@ static int bad_event_dead(struct store *s, int64_t id, int64_t now_ms, const str
 	return r;
 }
 
-static int due_ids(struct store *s, const char *account, int64_t now_ms, size_t max, struct ids *ids,
+static int due_ids(struct store *s, const char *account, int64_t now_ms, size_t max, struct ids *ids, struct ids *times,
 		   struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT id FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due <= ?2 ORDER BY due, id "
+	      "SELECT id, due FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due <= ?2 ORDER BY due, id "
 	      "LIMIT ?3",
 	      reterr);
 	query_bind_text(&q, account);
 	query_bind_int(&q, now_ms);
 	query_bind_int(&q, (int64_t)max);
-	return query_ids(&q, ids);
+	return query_id_pairs(&q, ids, times);
+}
+
+/* As the index says it: ready, and due then. -ENOENT: it is not so. */
+static int due_load(struct store *s, const struct due_event *due, struct event *ret, struct err *reterr)
+{
+	int r = store_event_load(s, due->id, ret, reterr);
+
+	if (r < 0 || (ret->state == EVENT_READY && ret->due_ms == due->due_ms))
+		return r;
+	event_done(ret);
+	return err_set(reterr, -ENOENT, "the event %016llx is not due", (long long)due->id);
 }
 
 /* Those whose time is too far away to be right. */
 static int farther_ids(struct store *s, const char *account, int64_t farthest_ms, size_t max, struct ids *ids,
-		       struct err *reterr)
+		       struct ids *times, struct err *reterr)
 {
 	if (farthest_ms == CLOCK_NEVER_MS || ids->n >= max)
 		return 0;
 	QUERY(q, s,
-	      "SELECT id FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due > ?2 ORDER BY due DESC "
+	      "SELECT id, due FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due > ?2 ORDER BY due DESC "
 	      "LIMIT ?3",
 	      reterr);
 	query_bind_text(&q, account);
 	query_bind_int(&q, farthest_ms);
 	query_bind_int(&q, (int64_t)(max - ids->n));
-	return query_ids(&q, ids);
+	return query_id_pairs(&q, ids, times);
 }
 
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
@@ -159,20 +189,22 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 		     struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
+	CLEANUP(ids_done) struct ids times = {0};
 	bool any_bad = false;
-	int r = due_ids(s, account, now_ms, max, &ids, reterr);
+	int r = due_ids(s, account, now_ms, max, &ids, &times, reterr);
 
 	if (r == 0)
-		r = farther_ids(s, account, store_farthest_ms(s, now_ms), max, &ids, reterr);
+		r = farther_ids(s, account, store_farthest_ms(s, now_ms), max, &ids, &times, reterr);
 	for (size_t i = 0; r == 0 && i < ids.n; i++) {
+		const struct due_event due = {ids.items[i], times.items[i]};
 		struct event e = {0};
 		struct err why = {0};
 
 		if (wanted && !wanted(ctx, ids.items[i]))
 			continue;
-		r = store_event_load(s, ids.items[i], &e, &why);
-		if (r == -EBADMSG) {
-			r = bad_event_dead(s, ids.items[i], now_ms, &why, reterr);
+		r = due_load(s, &due, &e, &why);
+		if (r == -EBADMSG || r == -ENOENT || r == -EUCLEAN) {
+			r = bad_event_dead(s, &due, account, now_ms, &why, reterr);
 			any_bad = true;
 			continue;
 		}
@@ -208,7 +240,9 @@ static int other_url_ids(struct store *s, const char *account, const char *url, 
 {
 	int r;
 
-	QUERY(below, s, "SELECT id FROM events WHERE state = 0 AND account = ?1 AND url > '' AND url < ?2 LIMIT ?3",
+	QUERY(below, s,
+	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 0 AND i.account = ?1"
+	      " AND i.url > '' AND i.url < ?2 AND e.state = 0 LIMIT ?3",
 	      reterr);
 	query_bind_text(&below, account);
 	query_bind_text(&below, url);
@@ -216,7 +250,10 @@ static int other_url_ids(struct store *s, const char *account, const char *url, 
 	r = query_ids(&below, ids);
 	if (r < 0)
 		return r;
-	QUERY(above, s, "SELECT id FROM events WHERE state = 0 AND account = ?1 AND url > ?2 LIMIT ?3", reterr);
+	QUERY(above, s,
+	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 0 AND i.account = ?1"
+	      " AND i.url > ?2 AND e.state = 0 LIMIT ?3",
+	      reterr);
 	query_bind_text(&above, account);
 	query_bind_text(&above, url);
 	query_bind_int(&above, (int64_t)(max - ids->n));

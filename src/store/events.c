@@ -14,8 +14,6 @@
 #include "base/clock.h"
 #include "store/private.h"
 
-#define UNIQUE_ID_BYTES (EVENT_UNIQUE_ID_LEN / 2)
-
 /* What a change of an event needs to know of it. */
 struct event_place {
 	int64_t id;
@@ -104,8 +102,9 @@ static int person_promote(struct store *s, const struct event_place *p, int64_t 
 	int r;
 
 	QUERY(q, s,
-	      "SELECT e.id, e.gap, b.profile FROM events e LEFT JOIN event_bodies b ON b.id = e.id"
-	      " WHERE e.account = ?1 AND e.email = ?2 AND e.state = 0 AND e.ended = 0 ORDER BY e.id LIMIT 1",
+	      "SELECT e.id, e.gap, b.profile FROM events i CROSS JOIN events e ON e.id = i.id"
+	      " LEFT JOIN event_bodies b ON b.id = e.id WHERE i.account = ?1 AND i.email = ?2 AND i.state = 0"
+	      " AND i.ended = 0 AND e.state = 0 ORDER BY i.id LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
@@ -119,14 +118,49 @@ static int person_promote(struct store *s, const struct event_place *p, int64_t 
 	return r < 0 ? r : head_set(s, next, due, reterr);
 }
 
-/* 1: the person has a ready event. */
-static int person_waits(struct store *s, const char *account, const char *email, struct err *reterr)
+/* 1: one of the person's ready events goes out next. It is the oldest, or one that a revived dead letter came before.
+ */
+static int person_has_head(struct store *s, const char *account, const char *email, struct err *reterr)
 {
-	QUERY(q, s, "SELECT 1 FROM events WHERE account = ?1 AND email = ?2 AND state = 0 AND ended = 0 LIMIT 1",
+	QUERY(q, s,
+	      "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
+	      " AND i.state = 0 AND i.ended = 0 AND e.state = 0 AND e.head = 1 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, account);
 	query_bind_text(&q, email);
 	return query_step(&q);
+}
+
+/* 1: the person has a ready event. Where the one that goes out next is lost (deleted by hand, or its row is not there),
+ * the oldest takes its place: the person must not wait for good. */
+static int person_waits(struct store *s, const char *account, const char *email, int64_t now_ms, struct err *reterr)
+{
+	const struct event_place p = {.account = (char *)(uintptr_t)account, .email = (char *)(uintptr_t)email};
+	int r = person_has_head(s, account, email, reterr);
+
+	return r != 0 ? r : person_promote(s, &p, -1, now_ms, reterr);
+}
+
+int event_wake_people(struct store *s, int64_t id, const char *account, int64_t now_ms, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s,
+	      "SELECT r.email FROM event_bodies b CROSS JOIN conversations c ON c.source = b.source"
+	      " AND c.conversation = b.conversation CROSS JOIN reached r ON r.conversation = c.id"
+	      " WHERE b.id = ?1 AND r.account = ?2 AND r.email IS NOT NULL",
+	      reterr);
+	query_bind_int(&q, id);
+	query_bind_text(&q, account);
+	while ((r = query_step(&q)) > 0) {
+		CLEANUP(mem_freep) char *email = query_text(&q);
+
+		r = person_waits(s, account, email, now_ms, reterr);
+		if (r < 0)
+			return r;
+	}
+	/* It is a help only: what is damaged there too must not undo the rest. */
+	return r == -EUCLEAN ? 0 : r;
 }
 
 /* ---- queueing ---------------------------------------------------------------------------------------------------- */
@@ -136,7 +170,7 @@ static int hex_value(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static int unique_id_read(const char *hex, unsigned char out[UNIQUE_ID_BYTES], struct err *reterr)
+static int unique_id_read(const char *hex, unsigned char out[EVENT_UNIQUE_ID_BYTES], struct err *reterr)
 {
 	for (int i = 0; i < EVENT_UNIQUE_ID_LEN; i++) {
 		int v = hex_value(hex[i]);
@@ -162,7 +196,7 @@ static int row_insert(struct store *s, const struct event *e, const unsigned cha
 	query_bind_int(&q, e->due_ms);
 	query_bind_int(&q, gap_ms);
 	query_bind_int(&q, e->created_ms);
-	query_bind_blob(&q, unique_id, UNIQUE_ID_BYTES);
+	query_bind_blob(&q, unique_id, EVENT_UNIQUE_ID_BYTES);
 	query_bind_text(&q, e->url ? e->url : "");
 	return query_run(&q);
 }
@@ -170,7 +204,8 @@ static int row_insert(struct store *s, const struct event *e, const unsigned cha
 static int body_insert(struct store *s, const struct event *e, struct err *reterr)
 {
 	QUERY(q, s,
-	      "INSERT INTO event_bodies (id, metric, source, conversation, webhook, transition, time, received, late,"
+	      "INSERT OR REPLACE INTO event_bodies (id, metric, source, conversation, webhook, transition, time, "
+	      "received, late,"
 	      " backfill, value, profile, properties) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	      reterr);
 	query_bind_int(&q, e->id);
@@ -194,14 +229,14 @@ static int body_insert(struct store *s, const struct event *e, struct err *reter
 
 int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, int64_t now_ms, struct err *reterr)
 {
-	unsigned char unique_id[UNIQUE_ID_BYTES];
+	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES];
 	int64_t due_ms = now_ms;
 	int r = unique_id_read(e->unique_id, unique_id, reterr), waits;
 
 	if (r < 0)
 		return r;
 	store_tell(s, now_ms);
-	waits = person_waits(s, e->account, e->email, reterr);
+	waits = person_waits(s, e->account, e->email, now_ms, reterr);
 	if (waits < 0)
 		return waits;
 	if (waits == 0)
@@ -214,6 +249,11 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	e->due_ms = due_ms;
 	e->attempts = 0;
 	r = row_insert(s, e, unique_id, waits == 0, person_gap_ms, reterr);
+	if (r == 0) { /* or only an index says so */
+		r = event_mend_unique(s, e->account, unique_id, reterr);
+		if (r > 0)
+			r = row_insert(s, e, unique_id, waits == 0, person_gap_ms, reterr);
+	}
 	if (r <= 0)
 		return r < 0 ? r : 1;
 	e->id = sqlite3_last_insert_rowid(s->db);
@@ -252,8 +292,9 @@ static int event_state_set(struct store *s, struct event_place *p, enum event_st
 static int mark_overtaken(struct store *s, const struct event_place *p, struct err *reterr)
 {
 	QUERY(q, s,
-	      "UPDATE events SET later = 1 WHERE account = ?1 AND email = ?2 AND state = 2 AND ended = 0 AND id < ?3"
-	      " AND later = 0",
+	      "UPDATE events SET later = 1 WHERE id IN (SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id"
+	      " WHERE i.account = ?1 AND i.email = ?2 AND i.state = 2 AND i.ended = 0 AND i.id < ?3 AND e.state = 2"
+	      " AND e.later = 0)",
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
@@ -334,9 +375,8 @@ static int event_profile(struct store *s, int64_t id, char **ret, struct err *re
 static int event_comes_after_later(struct store *s, const struct event_place *p, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT 1 FROM events WHERE account = ?1 AND email = ?2 AND state = 0 AND ended = 0 AND id > ?3 AND head "
-	      "= 1"
-	      " LIMIT 1",
+	      "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
+	      " AND i.state = 0 AND i.ended = 0 AND i.id > ?3 AND e.state = 0 AND e.head = 1 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
@@ -354,7 +394,7 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 	if (r < 0)
 		return r;
 	store_tell(s, now_ms);
-	waits = person_waits(s, p.account, p.email, reterr);
+	waits = person_waits(s, p.account, p.email, now_ms, reterr);
 	if (waits < 0)
 		return waits;
 	overtaken = event_comes_after_later(s, &p, reterr);

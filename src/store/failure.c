@@ -77,8 +77,15 @@ int store_failed(struct store *s, int rc, struct err *reterr)
 			    s->path);
 		break;
 	case SQLITE_CORRUPT:
-		r = err_set(reterr, -EIO, "the store %s is damaged (%s): restore a backup", s->path,
+		r = err_set(reterr, -EUCLEAN, "the store %s is damaged (%s): restore a backup", s->path,
 			    sqlite3_errmsg(s->db));
+		break;
+	case SQLITE_CONSTRAINT:
+	case SQLITE_TOOBIG:
+	case SQLITE_MISMATCH:
+		/* The message names table and column, and never a value. */
+		r = err_set(reterr, -EBADMSG, "the store %s refuses a row: %s (SQLite code %d)", s->path,
+			    sqlite3_errmsg(s->db), extended);
 		break;
 	case SQLITE_NOMEM:
 		r = err_set(reterr, -ENOMEM, "the store %s: not enough memory", s->path);

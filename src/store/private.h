@@ -16,6 +16,9 @@
 #define STORE_BUSY_MS 5000
 /* How many waiting webhooks one call makes ready: a few milliseconds. */
 #define STORE_RELEASE_ROWS 256
+#define EVENT_UNIQUE_ID_BYTES (EVENT_UNIQUE_ID_LEN / 2)
+/* So many rows that were noted lately are not noted again where another index names them too. */
+#define LOST_ROWS 256
 
 enum count_kind {
 	COUNT_WEBHOOKS = 1,  /* by source, state, wait */
@@ -31,6 +34,11 @@ struct count {
 	int state, wait;
 	int64_t n;
 	int64_t kept; /* n when the savepoint was set */
+};
+
+struct lost_row {
+	enum store_loss_kind kind;
+	int64_t id; /* 0: none */
 };
 
 struct statement {
@@ -64,6 +72,12 @@ struct store {
 	struct count *counts;
 	size_t counts_n;
 	struct release *releases; /* release.c */
+
+	/* losses.c. The first losses_told are committed; losses_kept stood there when the savepoint was set. */
+	struct store_loss *losses;
+	size_t losses_n, losses_told, losses_kept, losses_more;
+	struct lost_row lost_rows[LOST_ROWS]; /* a ring */
+	size_t lost_rows_next;
 };
 
 /* Turns what SQLite said last into an errno and a text that says what to do. */
@@ -93,6 +107,14 @@ void counts_undo(struct store *s);
 void counts_forget(struct store *s);
 void counts_done(struct store *s);
 
+/* Notes what was mended or set aside; once a row (id 0: whatever it is). name: its source or account. */
+void loss_note(struct store *s, enum store_loss_kind kind, int64_t id, const char *name_or_null, const char *reason);
+void losses_savepoint(struct store *s);
+void losses_undo(struct store *s);   /* back to the savepoint */
+void losses_forget(struct store *s); /* back to the last commit */
+void losses_committed(struct store *s);
+void losses_done(struct store *s);
+
 /* Limits the reading that follows; read_limit_check: -EINTR once the time is up. */
 void read_limit_start(struct store *s);
 int read_limit_check(struct store *s, struct err *reterr) MUSTCHECK;
@@ -114,7 +136,24 @@ int webhook_move(struct store *s, struct webhook_place *p, enum store_webhook_st
 /* Lets go on who waits BEHIND p, which has ended or is only held by `settle`. */
 int webhook_let_go(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
 
-int webhooks_make_ready(struct store *s, const struct ids *ids, struct err *reterr) MUSTCHECK;
+/* What an index says of an undone webhook. source, conversation and customer are NULL, and not_before_ms 0, where that
+ * index does not hold them. */
+struct webhook_claim {
+	int64_t id;
+	enum store_wait wait;
+	int64_t not_before_ms;
+	const char *source, *conversation, *customer;
+};
+/* Takes out an index entry whose row is not there or is not as the entry says. Where it is not there it becomes a dead
+ * letter, and those behind it go on. */
+int webhook_mend(struct store *s, const struct webhook_claim *c, struct err *reterr) MUSTCHECK;
+/* Makes it ready, or mends it. */
+int webhook_make_ready(struct store *s, const struct webhook_claim *claim, struct err *reterr) MUSTCHECK;
+/* ids are what an index names; claim tells what it says of each of them. */
+int webhooks_make_ready(struct store *s, const struct ids *ids, const struct webhook_claim *claim,
+			struct err *reterr) MUSTCHECK;
+/* Steps a changing statement again that failed because an index has no entry for the row. */
+int step_leniently(struct store *s, sqlite3_stmt *stmt);
 
 void releases_committed(struct store *s);
 void releases_undone(struct store *s); /* back to the last commit */
@@ -122,6 +161,21 @@ void releases_done(struct store *s);
 
 /* Reads an event. lenient: for people; what does not read is left empty. */
 int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
+/* An event that events_due names: where its row is not there, or not due, the entry is taken out. One that is not there
+ * becomes a dead letter, and its person goes on. */
+int event_mend_due(struct store *s, const char *account, int64_t id, int64_t due_ms, int64_t now_ms,
+		   struct err *reterr) MUSTCHECK;
+/* 1: the index named an event with that unique_id, whose row is not there; it names none any more. */
+int event_mend_unique(struct store *s, const char *account, const unsigned char *unique_id,
+		      struct err *reterr) MUSTCHECK;
+/* An event is lost whose address is not known: the people whom its conversation reached go on. */
+int event_wake_people(struct store *s, int64_t id, const char *account, int64_t now_ms, struct err *reterr) MUSTCHECK;
+/* 1: the index named a conversation whose row is not there; it names none any more. */
+int conversation_mend(struct store *s, const char *source, const char *conversation, struct err *reterr) MUSTCHECK;
+/* An open conversation that conversations_open names: where its row is not there, or is another, the entry is taken
+ * out. */
+int conversation_mend_open(struct store *s, const char *source, int64_t id, int64_t received_ms,
+			   struct err *reterr) MUSTCHECK;
 /* Makes a ready event a dead letter; see store_event_dead. */
 int event_set_aside(struct store *s, int64_t id, const char *reason, int64_t now_ms, struct err *reterr) MUSTCHECK;
 

@@ -154,6 +154,10 @@ int query_step(struct query *q)
 	q->bad = NULL;
 	errno = 0; /* store_failed asks for it */
 	rc = sqlite3_step(q->stmt);
+	if (rc == SQLITE_CORRUPT_INDEX && !sqlite3_stmt_readonly(q->stmt)) {
+		loss_note(q->store, STORE_LOSS_OTHER, 0, NULL, "a row that an index does not name was changed");
+		rc = step_leniently(q->store, q->stmt);
+	}
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc != SQLITE_DONE)
@@ -175,6 +179,17 @@ int query_ids(struct query *q, struct ids *ids)
 
 	while ((r = query_step(q)) > 0)
 		ids_add(ids, query_int(q));
+	return r;
+}
+
+int query_id_pairs(struct query *q, struct ids *ids, struct ids *seconds)
+{
+	int r;
+
+	while ((r = query_step(q)) > 0) {
+		ids_add(ids, query_int(q));
+		ids_add(seconds, query_int(q));
+	}
 	return r;
 }
 

@@ -66,6 +66,9 @@ void ids_done(struct ids *ids);
 /* Appends the first column of all rows. */
 int query_ids(struct query *q, struct ids *ids) MUSTCHECK;
 
+/* The same with the second column. */
+int query_id_pairs(struct query *q, struct ids *ids, struct ids *seconds) MUSTCHECK;
+
 /* Runs `sql` with one id bound and reads one integer; 0 without a row leaves *ret. 1: there was one. */
 int query_one_int(struct query *q, int64_t *ret) MUSTCHECK;
 

@@ -29,6 +29,8 @@ static void counters_each(struct store *s, enum count_kind kind, void (*fn)(void
 		c.state = (int)query_int(&q);
 		c.wait = (int)query_int(&q);
 		c.n = query_int(&q);
+		if (c.n < 0) /* of rows that were lost, or changed by hand */
+			c.n = 0;
 		if (!q.bad)
 			fn(ctx, &c);
 		free(c.name);
@@ -120,7 +122,10 @@ static int oldest_take(struct query *q, char **ret_url, int64_t *ret_created_ms)
 
 static int oldest_of_first_url(struct store *s, const char *account, char **ret_url, int64_t *ret_created_ms)
 {
-	QUERY(q, s, "SELECT url, created FROM events WHERE state = 0 AND account = ?1 ORDER BY url, id LIMIT 1", NULL);
+	QUERY(q, s,
+	      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 0"
+	      " AND i.account = ?1 AND e.state = 0 ORDER BY i.url, i.id LIMIT 1",
+	      NULL);
 	query_bind_text(&q, account);
 	return oldest_take(&q, ret_url, ret_created_ms);
 }
@@ -129,7 +134,8 @@ static int oldest_of_next_url(struct store *s, const char *account, const char *
 			      int64_t *ret_created_ms)
 {
 	QUERY(q, s,
-	      "SELECT url, created FROM events WHERE state = 0 AND account = ?1 AND url > ?2 ORDER BY url, id LIMIT 1",
+	      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 0"
+	      " AND i.account = ?1 AND i.url > ?2 AND e.state = 0 ORDER BY i.url, i.id LIMIT 1",
 	      NULL);
 	query_bind_text(&q, account);
 	query_bind_text(&q, after_url);
@@ -167,8 +173,9 @@ int store_events_retrying(struct store *s, const char *account, int64_t *ret_old
 	int64_t oldest = 0;
 
 	QUERY(q, s,
-	      "SELECT attempts, created, reason FROM events WHERE state = 0 AND head = 1 AND account = ?1"
-	      " ORDER BY due DESC LIMIT ?2",
+	      "SELECT e.attempts, e.created, e.reason FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = "
+	      "0"
+	      " AND i.head = 1 AND i.account = ?1 AND e.state = 0 ORDER BY i.due DESC LIMIT ?2",
 	      NULL);
 	query_bind_text(&q, account);
 	query_bind_int(&q, RETRYING_LOOKED_AT);

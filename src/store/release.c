@@ -85,6 +85,7 @@ static struct release *release_begin(struct store *s, const char *source, enum s
 /* The next of them, at most *left, which is counted down. */
 static int release_go_on(struct store *s, struct release *r, size_t *left, struct err *reterr)
 {
+	const struct webhook_claim claim = {.wait = r->why, .source = r->source};
 	CLEANUP(ids_done) struct ids ids = {0};
 	int code;
 
@@ -101,7 +102,7 @@ static int release_go_on(struct store *s, struct release *r, size_t *left, struc
 	code = query_ids(&q, &ids);
 	query_close(&q);
 	if (code == 0)
-		code = webhooks_make_ready(s, &ids, reterr);
+		code = webhooks_make_ready(s, &ids, &claim, reterr);
 	if (code < 0)
 		return code;
 	r->over = ids.n < *left;
@@ -116,6 +117,7 @@ static int release_go_on(struct store *s, struct release *r, size_t *left, struc
 int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
 			   struct err *reterr)
 {
+	const struct webhook_claim claim = {.wait = why, .source = source, .customer = customer_or_null};
 	CLEANUP(ids_done) struct ids ids = {0};
 	size_t left = STORE_RELEASE_ROWS;
 	int r;
@@ -130,7 +132,7 @@ int store_webhooks_release(struct store *s, const char *source, enum store_wait 
 	query_bind_int(&q, (int64_t)why);
 	r = query_ids(&q, &ids);
 	query_close(&q);
-	return r < 0 ? r : webhooks_make_ready(s, &ids, reterr);
+	return r < 0 ? r : webhooks_make_ready(s, &ids, &claim, reterr);
 }
 
 int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr)
@@ -178,48 +180,114 @@ static int restart_of(struct store *s, enum store_wait why, size_t *left, struct
 	}
 }
 
+/* Pending ones that wait for nothing there is: nobody would ever ask for them. */
+static int straighten(struct query *q, struct store *s, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r = query_ids(q, &ids);
+
+	query_close(q);
+	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
+		QUERY(row, s, "UPDATE webhooks SET wait = 0, not_before = 0, ended = 0 WHERE id = ?1 AND +state = 0",
+		      reterr);
+		query_bind_int(&row, ids.items[i]);
+		r = query_run(&row);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int straighten_all(struct store *s, struct err *reterr)
+{
+	int r;
+
+	QUERY(below, s, "SELECT id FROM webhooks WHERE state = 0 AND wait < 0 LIMIT ?1", reterr);
+	query_bind_int(&below, STORE_RELEASE_ROWS);
+	r = straighten(&below, s, reterr);
+	if (r < 0)
+		return r;
+	QUERY(above, s, "SELECT id FROM webhooks WHERE state = 0 AND wait > 6 LIMIT ?1", reterr);
+	query_bind_int(&above, STORE_RELEASE_ROWS);
+	r = straighten(&above, s, reterr);
+	if (r < 0)
+		return r;
+	QUERY(ended, s, "SELECT id FROM webhooks WHERE state = 0 AND wait = 0 AND ended > 0 LIMIT ?1", reterr);
+	query_bind_int(&ended, STORE_RELEASE_ROWS);
+	return straighten(&ended, s, reterr);
+}
+
 int store_webhooks_restart(struct store *s, struct err *reterr)
 {
 	size_t left = STORE_RELEASE_ROWS;
+	int r = straighten_all(s, reterr);
 
-	return restart_of(s, STORE_WAIT_LOOKUP, &left, reterr);
+	return r < 0 ? r : restart_of(s, STORE_WAIT_LOOKUP, &left, reterr);
 }
 
 /* ---- each turn --------------------------------------------------------------------------------------------------- */
 
+/* An entry with no such row, or with a row that waits for no time. */
+static int timed_ready(struct store *s, int64_t id, int64_t not_before_ms, struct err *reterr)
+{
+	struct webhook_claim claim = {.id = id, .wait = STORE_WAIT_RETRY, .not_before_ms = not_before_ms};
+	int64_t wait = 0;
+	int r;
+
+	QUERY(q, s, "SELECT wait FROM webhooks WHERE id = ?1 AND +state = 0 AND +not_before = ?2", reterr);
+	query_bind_int(&q, id);
+	query_bind_int(&q, not_before_ms);
+	r = query_one_int(&q, &wait);
+	query_close(&q);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return webhook_mend(s, &claim, reterr);
+	claim.wait = (enum store_wait)wait;
+	return webhook_make_ready(s, &claim, reterr);
+}
+
+static int timed_make_ready(struct store *s, const struct ids *ids, const struct ids *times, struct err *reterr)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ids->n; i++)
+		r = timed_ready(s, ids->items[i], times->items[i], reterr);
+	return r < 0 ? r : 0;
+}
 /* Those whose time is too far away to be right. */
 static int release_farther(struct store *s, int64_t farthest_ms, struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
+	CLEANUP(ids_done) struct ids times = {0};
 	int r;
 
 	if (farthest_ms == CLOCK_NEVER_MS)
 		return 0;
 	QUERY(q, s,
-	      "SELECT id FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 AND not_before > ?1"
-	      " ORDER BY not_before DESC LIMIT ?2",
+	      "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0"
+	      " AND not_before > ?1 ORDER BY not_before DESC LIMIT ?2",
 	      reterr);
 	query_bind_int(&q, farthest_ms);
 	query_bind_int(&q, STORE_RELEASE_ROWS);
-	r = query_ids(&q, &ids);
+	r = query_id_pairs(&q, &ids, &times);
 	query_close(&q);
-	return r < 0 ? r : webhooks_make_ready(s, &ids, reterr);
+	return r < 0 ? r : timed_make_ready(s, &ids, &times, reterr);
 }
 
 static int release_timed(struct store *s, int64_t now_ms, struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
+	CLEANUP(ids_done) struct ids times = {0};
 	int r;
 
 	QUERY(q, s,
-	      "SELECT id FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 AND not_before <= ?1"
-	      " ORDER BY not_before LIMIT ?2",
+	      "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0"
+	      " AND not_before <= ?1 ORDER BY not_before LIMIT ?2",
 	      reterr);
 	query_bind_int(&q, now_ms);
 	query_bind_int(&q, STORE_RELEASE_ROWS);
-	r = query_ids(&q, &ids);
+	r = query_id_pairs(&q, &ids, &times);
 	query_close(&q);
-	return r < 0 ? r : webhooks_make_ready(s, &ids, reterr);
+	return r < 0 ? r : timed_make_ready(s, &ids, &times, reterr);
 }
 
 int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)

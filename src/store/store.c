@@ -309,6 +309,7 @@ void store_close(struct store *s)
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
 	counts_done(s);
+	losses_done(s);
 	releases_done(s);
 	free(s->path);
 	free(s->wal_path);

@@ -8,11 +8,17 @@
  * Threads: a store belongs to the thread that uses it. The pipeline owns the only writer; readers (STORE_READ) are
  * opened by whoever needs one and see committed states only.
  *
- * Errors, beside those named: -ENOSPC full, -EROFS, -EIO, -EBADMSG (a row that does not read: the caller makes it a
- * dead letter by store_webhook_dead / store_event_dead, which need only the id), -EINTR (a reader's time is up).
+ * Errors, beside those named: of the store as a whole -ENOSPC full, -EROFS, -EIO, -EBUSY, -EACCES, -ENOMEM, -EINTR (a
+ * reader's time is up); of one row -EBADMSG (it does not read, or SQLite refuses it: constraint, too big, mismatch) and
+ * -EUCLEAN (it stands on a damaged page). The caller makes the latter two a dead letter by store_webhook_dead /
+ * store_event_dead, which need only the id.
  * A change that fails with anything but a refusal named at the function may be half done: undo the savepoint or roll
  * back. Where the disk failed SQLite has ended the transaction; every further change then fails, and so does the
  * commit. Everything costs O(log n) in the size of the store unless said otherwise; nothing is scanned at open.
+ *
+ * A row that an index names and that is not there (a damaged or hand-edited file) is never an error: an index proposes,
+ * the row decides. One that was undone becomes a dead letter, a conversation begins anew; store_losses tells of each
+ * once. An index that lacks a row is mended when that row changes.
  *
  * Callbacks: rows are collected before the first call, so a callback may change what it is called with. What it is
  * given lives until it returns. The numbers of the enums here, of transitions and of states stand in the rows: never
@@ -37,6 +43,20 @@ struct store;
 enum store_mode {
 	STORE_WRITE, /* makes, migrates and locks it; a second writer is refused (-EBUSY: names the file) */
 	STORE_READ,
+};
+
+/* A row that the store set aside or mended by itself. */
+enum store_loss_kind {
+	STORE_LOSS_WEBHOOK = 1,  /* a dead letter now */
+	STORE_LOSS_EVENT,        /* a dead letter now */
+	STORE_LOSS_CONVERSATION, /* its entry in the ledger is lost */
+	STORE_LOSS_OTHER,
+};
+struct store_loss {
+	enum store_loss_kind kind;
+	int64_t id;
+	char *name; /* the source or account; NULL: not known */
+	char *reason;
 };
 
 struct store_options {
@@ -64,6 +84,8 @@ int64_t store_newest_ms(struct store *s);
 int store_begin(struct store *s, struct err *reterr) MUSTCHECK;
 int store_commit(struct store *s, struct err *reterr) MUSTCHECK; /* on failure the transaction is rolled back */
 void store_rollback(struct store *s);
+/* Calls fn for what was set aside or mended since the last call, and is committed: for the log. */
+void store_losses(struct store *s, void (*fn)(void *ctx, const struct store_loss *l), void *ctx);
 /* One webhook's work inside the turn: all of it or none. Not nested. */
 int store_savepoint(struct store *s, struct err *reterr) MUSTCHECK;
 int store_savepoint_keep(struct store *s, struct err *reterr) MUSTCHECK;

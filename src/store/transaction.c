@@ -70,6 +70,7 @@ static void transaction_ended(struct store *s)
 	s->in_transaction = s->in_savepoint = false;
 	s->lost = 0;
 	counts_forget(s);
+	losses_forget(s);
 }
 
 int store_begin(struct store *s, struct err *reterr)
@@ -97,6 +98,7 @@ int store_commit(struct store *s, struct err *reterr)
 		store_rollback(s);
 		return r;
 	}
+	losses_committed(s);
 	transaction_ended(s);
 	releases_committed(s);
 	return 0;
@@ -124,6 +126,7 @@ int store_savepoint(struct store *s, struct err *reterr)
 	if (r == 0) {
 		s->in_savepoint = true;
 		counts_savepoint(s);
+		losses_savepoint(s);
 	}
 	return r;
 }
@@ -141,6 +144,7 @@ void store_savepoint_undo(struct store *s)
 		return;
 	s->in_savepoint = false;
 	counts_undo(s);
+	losses_undo(s);
 	releases_undone(s);
 	if (!sqlite3_get_autocommit(s->db) &&
 	    sqlite3_exec(s->db, "ROLLBACK TO webhook; RELEASE webhook", NULL, NULL, NULL) != SQLITE_OK)

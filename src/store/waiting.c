@@ -39,36 +39,48 @@ _Static_assert(STORE_WEBHOOK_PENDING == 0 && STORE_WAIT_NONE == 0 && STORE_WAIT_
 
 /* ---- moving ------------------------------------------------------------------------------------------------------ */
 
-static int webhook_ready(struct store *s, int64_t id, struct err *reterr)
+int webhook_make_ready(struct store *s, const struct webhook_claim *claim, struct err *reterr)
 {
 	CLEANUP(webhook_place_done) struct webhook_place p = {0};
-	int r = webhook_place_load(s, id, &p, reterr);
+	int r = webhook_place_load(s, claim->id, &p, reterr);
 
+	if (r == -ENOENT || (r == 0 && (p.state != STORE_WEBHOOK_PENDING || p.wait != claim->wait)))
+		return webhook_mend(s, claim, reterr);
 	return r < 0 ? r : webhook_move(s, &p, STORE_WEBHOOK_PENDING, STORE_WAIT_NONE, 0, reterr);
 }
 
-int webhooks_make_ready(struct store *s, const struct ids *ids, struct err *reterr)
+int webhooks_make_ready(struct store *s, const struct ids *ids, const struct webhook_claim *claim, struct err *reterr)
 {
-	for (size_t i = 0; i < ids->n; i++) {
-		int r = webhook_ready(s, ids->items[i], reterr);
+	struct webhook_claim one = *claim;
 
+	for (size_t i = 0; i < ids->n; i++) {
+		int r;
+
+		one.id = ids->items[i];
+		r = webhook_make_ready(s, &one, reterr);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int query_make_ready(struct query *q, struct store *s, struct err *reterr)
+static int query_make_ready(struct query *q, struct store *s, const struct webhook_claim *claim, struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 	int r = query_ids(q, &ids);
 
 	query_close(q);
-	return r < 0 ? r : webhooks_make_ready(s, &ids, reterr);
+	return r < 0 ? r : webhooks_make_ready(s, &ids, claim, reterr);
 }
 
 static int let_go_of_conversation(struct store *s, const struct webhook_place *p, struct err *reterr)
 {
+	const struct webhook_claim claim = {
+		.wait = STORE_WAIT_BEHIND,
+		.source = p->source,
+		.conversation = p->conversation,
+	};
+
 	if (!p->conversation)
 		return 0;
 	QUERY(q, s,
@@ -77,24 +89,32 @@ static int let_go_of_conversation(struct store *s, const struct webhook_place *p
 	      reterr);
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->conversation);
-	return query_make_ready(&q, s, reterr);
+	return query_make_ready(&q, s, &claim, reterr);
 }
 
 /* Those behind a held one of their own conversation keep nobody of their customer waiting, and so stand back here too.
  */
 static int let_go_of_customer(struct store *s, const struct webhook_place *p, struct err *reterr)
 {
+	const struct webhook_claim claim = {
+		.wait = STORE_WAIT_BEHIND,
+		.source = p->source,
+		.customer = p->customer,
+	};
+
 	if (!p->customer)
 		return 0;
+	/* By a LEFT JOIN, so that one whose row is not there is found too. */
 	QUERY(q, s,
-	      "SELECT w.id FROM webhooks w WHERE w.state = 0 AND w.source = ?1 AND w.customer = ?2 AND w.wait = 5"
-	      " AND NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.state = 0 AND h.source = w.source"
-	      "  AND h.conversation = w.conversation AND h.wait = 1 AND h.id < w.id)"
-	      " ORDER BY w.id LIMIT 1",
+	      "SELECT i.id FROM webhooks i LEFT JOIN webhooks w ON w.id = i.id"
+	      " WHERE i.state = 0 AND i.source = ?1 AND i.customer = ?2 AND i.wait = 5"
+	      " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id WHERE h.state = 0"
+	      "  AND h.source = ?1 AND h.conversation = w.conversation AND h.wait = 1 AND h.id < i.id AND g.state = 0)"
+	      " ORDER BY i.id LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->customer);
-	return query_make_ready(&q, s, reterr);
+	return query_make_ready(&q, s, &claim, reterr);
 }
 
 int webhook_let_go(struct store *s, const struct webhook_place *p, struct err *reterr)
@@ -110,8 +130,8 @@ static int webhook_is_behind_held(struct store *s, const struct webhook_place *p
 	if (!p->conversation)
 		return 0;
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2 AND wait = 1 AND id < ?3 "
-	      "LIMIT 1",
+	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
+	      " AND i.conversation = ?2 AND i.wait = 1 AND i.id < ?3 AND w.state = 0 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->conversation);
@@ -143,7 +163,8 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 
 /* ---- ready ------------------------------------------------------------------------------------------------------- */
 
-int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
+/* As an index names them. */
+static int ready_ids(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
 {
 	size_t n = 0;
 	int r;
@@ -155,6 +176,34 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 	return r < 0 ? r : (int)n;
 }
 
+/* As the row says. */
+static int is_ready(struct store *s, int64_t id, struct err *reterr)
+{
+	QUERY(q, s, "SELECT 1 FROM webhooks WHERE id = ?1 AND +state = 0 AND +wait = 0 AND +ended = 0", reterr);
+	query_bind_int(&q, id);
+	return query_step(&q);
+}
+
+int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
+{
+	int n = ready_ids(s, ret_ids, max, reterr);
+
+	for (int i = 0; s->in_transaction && i < n; i++) {
+		const struct webhook_claim claim = {.id = ret_ids[i], .wait = STORE_WAIT_NONE};
+		int r = is_ready(s, claim.id, reterr);
+
+		if (r > 0)
+			continue;
+		if (r == 0)
+			r = webhook_mend(s, &claim, reterr);
+		if (r < 0)
+			return r;
+		n = ready_ids(s, ret_ids, max, reterr);
+		i = -1;
+	}
+	return n;
+}
+
 /* ---- behind ------------------------------------------------------------------------------------------------------ */
 
 static int behind_conversation(struct store *s, const struct webhook *w, struct err *reterr)
@@ -162,8 +211,8 @@ static int behind_conversation(struct store *s, const struct webhook *w, struct 
 	if (!w->conversation)
 		return 0;
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2"
-	      " AND wait IN (0, 1, 2, 3, 4, 5, 6) AND id < ?3 LIMIT 1",
+	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
+	      " AND i.conversation = ?2 AND i.wait IN (0, 1, 2, 3, 4, 5, 6) AND i.id < ?3 AND w.state = 0 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->conversation);
@@ -174,8 +223,8 @@ static int behind_conversation(struct store *s, const struct webhook *w, struct 
 static int behind_customer(struct store *s, const struct webhook *w, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks WHERE state = 0 AND source = ?1 AND customer = ?2"
-	      " AND wait IN (0, 2, 3, 4, 6) AND id < ?3 LIMIT 1",
+	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
+	      " AND i.customer = ?2 AND i.wait IN (0, 2, 3, 4, 6) AND i.id < ?3 AND w.state = 0 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->customer);
@@ -187,10 +236,11 @@ static int behind_customer(struct store *s, const struct webhook *w, struct err 
 static int behind_the_behind(struct store *s, const struct webhook *w, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks w WHERE w.state = 0 AND w.source = ?1 AND w.customer = ?2 AND w.wait = 5 AND "
-	      "w.id < ?3"
-	      " AND NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.state = 0 AND h.source = w.source"
-	      "  AND h.conversation = w.conversation AND h.wait = 1 AND h.id < w.id) LIMIT 1",
+	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
+	      " AND i.customer = ?2 AND i.wait = 5 AND i.id < ?3 AND w.state = 0"
+	      " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id WHERE h.state = 0"
+	      "  AND h.source = ?1 AND h.conversation = w.conversation AND h.wait = 1 AND h.id < i.id AND g.state = 0)"
+	      " LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->customer);

@@ -57,7 +57,8 @@ static int delivery_insert(struct store *s, const struct webhook *w, struct err 
 {
 	if (!w->has_delivery)
 		return 0;
-	QUERY(q, s, "INSERT INTO deliveries (id, source, digest, received) VALUES (?1, ?2, ?3, ?4)", reterr);
+	/* OR REPLACE, here and for the body: what stands under a new webhook's id belongs to nobody. */
+	QUERY(q, s, "INSERT OR REPLACE INTO deliveries (id, source, digest, received) VALUES (?1, ?2, ?3, ?4)", reterr);
 	query_bind_int(&q, w->id);
 	query_bind_text(&q, w->source);
 	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
@@ -68,7 +69,8 @@ static int delivery_insert(struct store *s, const struct webhook *w, struct err 
 static int body_insert(struct store *s, const struct webhook *w, const struct buf *headers, struct err *reterr)
 {
 	QUERY(q, s,
-	      "INSERT INTO webhook_bodies (id, path, query, headers, delivery, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	      "INSERT OR REPLACE INTO webhook_bodies (id, path, query, headers, delivery, body)"
+	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	      reterr);
 	query_bind_int(&q, w->id);
 	query_bind_text(&q, w->path ? w->path : "");

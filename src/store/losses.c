@@ -1,0 +1,107 @@
+/*
+ * What the store set aside or mended by itself, kept until the caller asks for it: the store does not log. A note
+ * belongs to the transaction (and to its savepoint) like every row: what is rolled back is found again.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "store/private.h"
+
+/* More in one transaction are counted only. */
+#define LOSSES_MAX 256
+
+static void loss_free(struct store_loss *l)
+{
+	free(l->name);
+	free(l->reason);
+}
+
+static bool is_known(const struct store *s, enum store_loss_kind kind, int64_t id)
+{
+	for (size_t i = 0; i < LOST_ROWS; i++)
+		if (s->lost_rows[i].id == id && s->lost_rows[i].kind == kind)
+			return true;
+	return false;
+}
+
+void loss_note(struct store *s, enum store_loss_kind kind, int64_t id, const char *name_or_null, const char *reason)
+{
+	struct store_loss *l;
+
+	if (id != 0 && is_known(s, kind, id))
+		return;
+	if (s->losses_n >= LOSSES_MAX) {
+		s->losses_more++;
+		return;
+	}
+	s->losses = mem_grow(s->losses, s->losses_n + 1, sizeof(*s->losses));
+	l = &s->losses[s->losses_n++];
+	*l = (struct store_loss){
+		.kind = kind,
+		.id = id,
+		.name = name_or_null && name_or_null[0] != '\0' ? mem_str(name_or_null) : NULL,
+		.reason = mem_str(reason),
+	};
+	if (id != 0) {
+		s->lost_rows[s->lost_rows_next] = (struct lost_row){.kind = kind, .id = id};
+		s->lost_rows_next = (s->lost_rows_next + 1) % LOST_ROWS;
+	}
+}
+
+static void losses_cut(struct store *s, size_t n)
+{
+	while (s->losses_n > n) {
+		struct store_loss *l = &s->losses[--s->losses_n];
+
+		for (size_t i = 0; i < LOST_ROWS; i++)
+			if (s->lost_rows[i].id == l->id && s->lost_rows[i].kind == l->kind)
+				s->lost_rows[i] = (struct lost_row){0};
+		loss_free(l);
+	}
+}
+
+void losses_savepoint(struct store *s)
+{
+	s->losses_kept = s->losses_n;
+}
+
+void losses_undo(struct store *s)
+{
+	losses_cut(s, s->losses_kept);
+}
+
+void losses_forget(struct store *s)
+{
+	losses_cut(s, s->losses_told);
+	s->losses_more = 0;
+}
+
+void losses_committed(struct store *s)
+{
+	s->losses_told = s->losses_n;
+}
+
+void losses_done(struct store *s)
+{
+	for (size_t i = 0; i < s->losses_n; i++)
+		loss_free(&s->losses[i]);
+	free(s->losses);
+	s->losses = NULL;
+	s->losses_n = s->losses_told = s->losses_kept = 0;
+}
+
+void store_losses(struct store *s, void (*fn)(void *ctx, const struct store_loss *l), void *ctx)
+{
+	for (size_t i = 0; i < s->losses_told; i++)
+		fn(ctx, &s->losses[i]);
+	if (s->losses_more > 0 && !s->in_transaction) {
+		CLEANUP(mem_freep) char *text = mem_fmt("%zu more rows like these", s->losses_more);
+
+		fn(ctx, &(struct store_loss){.kind = STORE_LOSS_OTHER, .reason = text});
+		s->losses_more = 0;
+	}
+	if (s->losses_told == s->losses_n)
+		losses_done(s);
+}

@@ -1,0 +1,334 @@
+"""A store in which indexes name rows that are not there, or rows hold what SQLite refuses: the row alone is set aside, with one
+log line, and everything else goes on."""
+
+import contextlib
+import json
+import sqlite3
+
+import pytest
+
+from harness import gladly_webhook, wait_for
+
+CLOSED = "closed conversation in Gladly"
+PEOPLE = 6
+
+
+def store_of(daemon):
+    return daemon.dir / "deskbridge.db"
+
+
+def sql(daemon, *statements):
+    with contextlib.closing(sqlite3.connect(store_of(daemon), isolation_level=None)) as store:
+        return [store.execute(statement).fetchall() for statement in statements]
+
+
+def behind_the_back_of_indexes(daemon, table, *statements, name="%"):
+    """Runs the statements so that no index of the table (of that name) follows: what a damaged file looks like."""
+    path = store_of(daemon)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as store:
+        hidden = store.execute(
+            "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?"
+            " AND sql IS NOT NULL AND name LIKE ?",
+            [table, name],
+        ).fetchall()
+        store.execute("PRAGMA writable_schema = 1")
+        store.executemany("DELETE FROM sqlite_schema WHERE name = ?", [[row[1]] for row in hidden])
+    assert hidden
+    sql(daemon, *statements)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as store:
+        store.execute("PRAGMA writable_schema = 1")
+        store.executemany("INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, ?, ?)", hidden)
+
+
+def is_sound(daemon):
+    return sql(daemon, "PRAGMA integrity_check")[0] == [("ok",)]
+
+
+def lines(daemon, *words):
+    return [line for line in daemon.log() if all(word in line for word in words)]
+
+
+def stays_ready_and_idle(daemon):
+    """Ready, no 503 said, and not at work without end: a daemon with nothing to do commits nothing."""
+    assert daemon.api("/readyz").status == 200
+    assert not lines(daemon, "cannot commit"), daemon.report()
+
+
+@pytest.fixture
+def held(stage, sandbox, gladly):
+    """Six people with an opening each, whose lookups have not been answered; stopped."""
+    gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(PEOPLE)}
+    gladly.down()
+    daemon = stage.daemon(sandbox, gladly)
+    for n in range(PEOPLE):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+    assert daemon.stop() == 0
+    return daemon
+
+
+@pytest.mark.parametrize("wait", [0, 2, 3, 4, 5, 6], ids=["ready", "retry", "lookup", "slot", "behind", "unconfigured"])
+def test_a_webhook_that_only_indexes_name_is_a_dead_letter_and_the_others_go_on(held, sandbox, gladly, wait):
+    due = 1 if wait == 2 else 0
+    sql(held, f"UPDATE webhooks SET wait = {wait}, not_before = {due} WHERE id = 3")
+    behind_the_back_of_indexes(held, "webhooks", "DELETE FROM webhooks WHERE id = 3")
+    assert not is_sound(held)
+    gladly.up()
+    held.restart()
+    sandbox.wait_for(lambda s: len(s.events()) == PEOPLE - 1, timeout=40)
+    # Its conversation and its customer go on.
+    held.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2"))
+    sandbox.wait_events(1, email="jo-2@example.com")
+    if wait != 5:  # nobody ends whom it waits behind, and so nobody asks for it
+        held.wait_log("a webhook became a dead letter.*0000000000000003")
+        assert len(lines(held, "0000000000000003")) == 1
+    stays_ready_and_idle(held)
+    assert held.stop() == 0
+    (row,) = sql(held, "SELECT state, result FROM webhooks WHERE id = 3") if wait != 5 else [[]]
+    assert wait == 5 or (row[0][0] == 2 and "not there" in row[0][1])
+
+
+def test_a_webhook_whose_body_is_not_there_is_a_dead_letter(held, sandbox, gladly):
+    sql(held, "DELETE FROM webhook_bodies WHERE id IN (2, 5)")
+    gladly.up()
+    held.restart()
+    sandbox.wait_for(lambda s: len(s.events()) == PEOPLE - 2, timeout=40)
+    for n in (2, 5):
+        held.wait_log(f"a webhook became a dead letter.*{n:016x}")
+        assert len(lines(held, f"{n:016x}", "dead letter")) == 1
+    stays_ready_and_idle(held)
+
+
+@pytest.mark.parametrize("name", ["webhooks_conversation", "webhooks_customer", "webhooks_wait"])
+def test_a_row_that_an_index_does_not_name_ends_all_the_same(held, sandbox, gladly, name):
+    row = sql(held, "SELECT * FROM webhooks WHERE id = 4")[0][0]
+    sql(held, "DELETE FROM webhooks WHERE id = 4")
+    values = ", ".join("NULL" if v is None else repr(v) for v in row)
+    behind_the_back_of_indexes(held, "webhooks", f"INSERT INTO webhooks VALUES ({values})", name=name)
+    sql(held, "UPDATE webhooks SET wait = 0 WHERE id <> 4")
+    gladly.up()
+    held.restart()
+    sandbox.wait_for(lambda s: len(s.events()) >= PEOPLE - 1, timeout=40)
+    held.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-3"))
+    sandbox.wait_events(1, email="jo-3@example.com")
+    stays_ready_and_idle(held)
+
+
+def test_a_webhook_that_an_index_names_as_undone_and_that_is_done_is_left_done(stage, sandbox, gladly):
+    gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(PEOPLE)}
+    daemon = stage.daemon(sandbox, gladly)
+    for n in range(PEOPLE):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+    sandbox.wait_events(PEOPLE)
+    assert daemon.stop() == 0
+    row = sql(daemon, "SELECT state, ended, result FROM webhooks WHERE id = 2")[0][0]
+    sql(daemon, "UPDATE webhooks SET state = 0, ended = 0 WHERE id = 2")
+    behind_the_back_of_indexes(daemon, "webhooks", f"UPDATE webhooks SET state = 1, ended = {row[1]} WHERE id = 2")
+    daemon.restart()
+    daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1"))
+    sandbox.wait_events(1, metric=CLOSED)
+    stays_ready_and_idle(daemon)
+    assert daemon.stop() == 0
+    assert sql(daemon, "SELECT state, ended, result FROM webhooks WHERE id = 2")[0][0] == row
+    assert len(sandbox.all_events()) == PEOPLE + 1
+
+
+# ---- events
+
+
+@pytest.fixture
+def queued(stage, sandbox, gladly):
+    """Six people with an opening and a closing each, none of them sent; stopped."""
+    gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(PEOPLE)}
+    daemon = stage.daemon(sandbox, gladly, config={"klaviyo": {"hold": True}})
+    for n in range(PEOPLE):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+        daemon.accepted("gladly", gladly_webhook("closed", f"conv-{n}", f"cust-{n}"))
+    daemon.wait_metric("deskbridge_queue_events", 2 * PEOPLE, account="default", state="ready")
+    assert daemon.stop() == 0
+    daemon.configure({"klaviyo": {"hold": False}})
+    return daemon
+
+
+def first_event_of(daemon, email):
+    return sql(daemon, f"SELECT min(id) FROM events WHERE email = '{email}'")[0][0][0]
+
+
+def second_event_of(daemon, email):
+    return sql(daemon, f"SELECT max(id) FROM events WHERE email = '{email}'")[0][0][0]
+
+
+def test_an_event_that_only_indexes_name_is_a_dead_letter_and_the_others_go_on(queued, sandbox):
+    lost = first_event_of(queued, "jo-2@example.com")
+    behind_the_back_of_indexes(queued, "events", f"DELETE FROM events WHERE id = {lost}")
+    queued.restart()
+    sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE - 1, timeout=40)
+    queued.wait_log(f"an event became a dead letter.*{lost:016x}")
+    (line,) = lines(queued, f"event={lost:016x}")
+    assert "default" in line and "not there" in line
+    # The second one of that person, too.
+    assert len(sandbox.events(metric=CLOSED, email="jo-2@example.com")) == 1
+    # What comes for that person goes out.
+    queued.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-2"))
+    sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE, timeout=40)
+    stays_ready_and_idle(queued)
+    (dead,) = json.loads(queued.ask("queue", "list", "--state", "dead", "--json").stdout)
+    assert "not there" in dead["reason"]
+
+
+def test_an_event_that_waits_behind_and_is_not_there_does_not_keep_its_person(queued, sandbox):
+    lost = second_event_of(queued, "jo-2@example.com")
+    behind_the_back_of_indexes(queued, "events", f"DELETE FROM events WHERE id = {lost}")
+    queued.restart()
+    sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE - 1, timeout=40)
+    queued.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-2"))
+    sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE, timeout=40)
+    stays_ready_and_idle(queued)
+
+
+@pytest.mark.parametrize("what", ["profile = '{\"half'", "properties = '[]'"])
+def test_an_event_that_does_not_read_is_logged_with_account_and_reason(queued, sandbox, what):
+    bad = first_event_of(queued, "jo-1@example.com")
+    sql(queued, f"UPDATE event_bodies SET {what} WHERE id = {bad}")
+    queued.restart()
+    sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE - 1, timeout=40)
+    queued.wait_log(f"an event became a dead letter.*{bad:016x}")
+    (line,) = lines(queued, f"event={bad:016x}")
+    assert "default" in line and "does not read" in line
+
+
+def test_an_event_without_its_body_is_a_dead_letter(queued, sandbox):
+    bad = first_event_of(queued, "jo-1@example.com")
+    sql(queued, f"DELETE FROM event_bodies WHERE id = {bad}")
+    queued.restart()
+    sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE - 1, timeout=40)
+    queued.wait_log(f"an event became a dead letter.*{bad:016x}")
+    stays_ready_and_idle(queued)
+
+
+def test_an_event_that_was_deleted_by_hand_does_not_keep_its_person(queued, sandbox):
+    sql(queued, f"DELETE FROM events WHERE id = {first_event_of(queued, 'jo-1@example.com')}")
+    queued.restart()
+    sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE - 2, timeout=40)
+    queued.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-1"))
+    sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE, timeout=40)
+
+
+def test_a_unique_id_without_its_event_does_not_swallow_the_event(stage, sandbox, gladly):
+    """The index says that the event is queued; it is not there: it is queued."""
+    gladly.customers = {"cust-1": ["jo@example.com"]}
+    daemon = stage.daemon(sandbox, gladly)
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
+    sandbox.wait_events(1)
+    daemon.wait_metric("deskbridge_queue_events", 1, account="default", state="delivered")
+    assert daemon.stop() == 0
+    behind_the_back_of_indexes(daemon, "events", "DELETE FROM events")
+    sql(daemon, "DELETE FROM conversations", "UPDATE webhooks SET state = 0, ended = 0, result = NULL")
+    daemon.restart()
+    sandbox.wait_for(lambda s: s.stats()["duplicates"] == 1, timeout=40)
+    stays_ready_and_idle(daemon)
+
+
+# ---- conversations, whom they reached, customers, deliveries, counts
+
+
+@pytest.fixture
+def opened(stage, sandbox, gladly):
+    """Six people with an open conversation each, told; stopped."""
+    gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(PEOPLE)}
+    daemon = stage.daemon(sandbox, gladly)
+    for n in range(PEOPLE):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+    sandbox.wait_events(PEOPLE)
+    daemon.wait_metric("deskbridge_queue_events", PEOPLE, account="default", state="delivered")
+    assert daemon.stop() == 0
+    return daemon
+
+
+def all_close(daemon, sandbox):
+    """Everybody's closing goes out."""
+    for n in range(PEOPLE):
+        daemon.accepted("gladly", gladly_webhook("closed", f"conv-{n}", f"cust-{n}"))
+    sandbox.wait_for(lambda s: len(s.events(metric=CLOSED)) == PEOPLE, timeout=40)
+    wait_for(lambda: daemon.metric("deskbridge_queue_events", account="default", state="ready") == 0)
+    stays_ready_and_idle(daemon)
+
+
+def test_a_conversation_that_only_indexes_name_is_a_new_one(opened, sandbox):
+    behind_the_back_of_indexes(opened, "conversations", "DELETE FROM conversations WHERE conversation = 'conv-2'")
+    opened.restart()
+    assert opened.ask("status").returncode == 0
+    all_close(opened, sandbox)
+    assert len(lines(opened, "conversation", "not there")) == 1
+
+
+def test_whom_a_conversation_reached_may_be_gone(opened, sandbox):
+    behind_the_back_of_indexes(
+        opened,
+        "reached",
+        "DELETE FROM reached WHERE conversation = (SELECT id FROM conversations WHERE conversation = 'conv-2')",
+    )
+    opened.restart()
+    assert opened.ask("status").returncode == 0
+    # Another conversation of that person counts what is open.
+    opened.accepted("gladly", gladly_webhook("opened", "conv-more", "cust-2"))
+    sandbox.wait_for(lambda s: len(s.events()) == PEOPLE + 1, timeout=40)
+    for n in range(PEOPLE):
+        opened.accepted("gladly", gladly_webhook("closed", f"conv-{n}", f"cust-{n}"))
+    sandbox.wait_for(lambda s: len(s.events(metric=CLOSED)) >= PEOPLE - 1, timeout=40)
+    wait_for(lambda: opened.metric("deskbridge_webhooks_pending") == 0)
+    stays_ready_and_idle(opened)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE conversations SET taken = x'ff' WHERE conversation = 'conv-2'",
+        "UPDATE conversations SET addressed = 7 WHERE conversation = 'conv-2'",
+        "UPDATE conversations SET reopen_count = -1 WHERE conversation = 'conv-2'",
+        "UPDATE reached SET open = 5 WHERE conversation = 3",
+        "DELETE FROM customers",
+        "UPDATE customers SET text = 'no'",
+        "UPDATE counts SET n = 9223372036854775807",
+        "UPDATE counts SET n = -9223372036854775807",
+        "DELETE FROM counts",
+        "DELETE FROM deliveries",
+        "DELETE FROM sqlite_sequence",
+        "INSERT INTO webhook_bodies VALUES (7, '', '', x'', x'', x''), (8, '', '', x'', x'', x'')",
+        "INSERT INTO deliveries VALUES (7, 'x', x'00', 0), (8, 'x', x'01', 0)",
+        "INSERT INTO event_bodies SELECT 7, metric, source, conversation, webhook, transition, time, received, late,"
+        " backfill, value, profile, properties FROM event_bodies LIMIT 1",
+    ],
+)
+def test_the_others_close_whatever_a_row_holds(opened, sandbox, spoil):
+    sql(opened, spoil)
+    opened.restart()
+    for n in range(PEOPLE):
+        opened.accepted("gladly", gladly_webhook("closed", f"conv-{n}", f"cust-{n}"))
+    told = [n for n in range(PEOPLE) if n != 2]
+    sandbox.wait_for(lambda s: all(s.events(metric=CLOSED, email=f"jo-{n}@example.com") for n in told), timeout=40)
+    opened.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-0"))
+    sandbox.wait_for(lambda s: len(s.events(email="jo-0@example.com")) == 3, timeout=40)
+    stays_ready_and_idle(opened)
+
+
+def test_expiry_passes_over_a_conversation_that_cannot_be_read(opened, sandbox):
+    sql(opened, "UPDATE conversations SET taken = x'ff' WHERE conversation = 'conv-2'")
+    behind_the_back_of_indexes(opened, "conversations", "DELETE FROM conversations WHERE conversation = 'conv-3'")
+    opened.configure({"sources": {"gladly": {"expire_after": "1s"}}})
+    opened.restart()
+    sandbox.wait_for(lambda s: len(s.events(metric=CLOSED)) == PEOPLE - 2, timeout=40)
+    wait_for(lambda: lines(opened, "an expired conversation was closed without an event"))
+    assert len(lines(opened, "an expired conversation was closed without an event")) == 1
+    assert len(lines(opened, "not there")) == 1
+    stays_ready_and_idle(opened)
+
+
+@pytest.mark.parametrize("table", ["webhooks", "events", "conversations", "reached", "customers", "deliveries"])
+def test_a_table_without_rows_and_its_indexes_full_goes_on(opened, sandbox, table):
+    behind_the_back_of_indexes(opened, table, f"DELETE FROM {table}")
+    opened.configure({"store": {"url": f"sqlite:{store_of(opened)}", "retention": "1s", "remember": "1s"}})
+    opened.restart()
+    for n in range(PEOPLE):
+        opened.accepted("gladly", gladly_webhook("opened", f"next-{n}", f"cust-{n}"))
+    sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE, timeout=40)
+    stays_ready_and_idle(opened)

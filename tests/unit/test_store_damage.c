@@ -1,0 +1,461 @@
+#include <config.h>
+
+#include "store/store.h"
+
+#include "store_fixture.h"
+
+/* ---- a damaged file ---------------------------------------------------------------------------------------------- */
+
+struct hidden {
+	char name[64], table[64], text[512];
+	int64_t page;
+};
+
+static sqlite3 *connection(struct fixture *f)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 2000);
+	return db;
+}
+
+static void must_exec(sqlite3 *db, const char *text)
+{
+	char *why = NULL;
+
+	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", text, why);
+}
+
+static int take_hidden(void *arg, int n, char **values, char **names)
+{
+	struct hidden **at = arg;
+
+	(void)n;
+	(void)names;
+	snprintf((*at)->name, sizeof((*at)->name), "%s", values[0]);
+	snprintf((*at)->table, sizeof((*at)->table), "%s", values[1]);
+	snprintf((*at)->text, sizeof((*at)->text), "%s", values[3]);
+	(*at)->page = strtoll(values[2], NULL, 10);
+	(*at)++;
+	return 0;
+}
+
+/* Runs `text` while the table's indexes are not known, so that they do not follow. The store is closed meanwhile. */
+static void behind_the_back_of_indexes(struct fixture *f, const char *table, const char *text)
+{
+	struct hidden hidden[8], *end = hidden;
+	char *find = sqlite3_mprintf("SELECT name, tbl_name, rootpage, sql FROM sqlite_schema WHERE type = 'index'"
+				     " AND sql IS NOT NULL AND tbl_name = %Q",
+				     table);
+	sqlite3 *db;
+
+	store_close(f->s);
+	f->s = NULL;
+	db = connection(f);
+	assert_int_equal(sqlite3_exec(db, find, take_hidden, &end, NULL), SQLITE_OK);
+	sqlite3_free(find);
+	must_exec(db, "PRAGMA writable_schema = 1");
+	for (struct hidden *h = hidden; h < end; h++) {
+		char *gone = sqlite3_mprintf("DELETE FROM sqlite_schema WHERE name = %Q", h->name);
+
+		must_exec(db, gone);
+		sqlite3_free(gone);
+	}
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	sql(f, text);
+	db = connection(f);
+	must_exec(db, "PRAGMA writable_schema = 1");
+	for (struct hidden *h = hidden; h < end; h++) {
+		char *back = sqlite3_mprintf("INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql)"
+					     " VALUES ('index', %Q, %Q, %lld, %Q)",
+					     h->name, h->table, (long long)h->page, h->text);
+
+		must_exec(db, back);
+		sqlite3_free(back);
+	}
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	fixture_open(f);
+}
+
+static bool is_sound(struct fixture *f)
+{
+	sqlite3 *db = connection(f);
+	sqlite3_stmt *stmt;
+	bool sound;
+
+	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	sound = strcmp((const char *)sqlite3_column_text(stmt, 0), "ok") == 0;
+	sqlite3_finalize(stmt);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return sound;
+}
+
+struct told {
+	size_t n;
+	enum store_loss_kind kind;
+	int64_t id;
+	char name[64], reason[160];
+};
+
+static void tell(void *ctx, const struct store_loss *l)
+{
+	struct told *t = ctx;
+
+	t->n++;
+	t->kind = l->kind;
+	t->id = l->id;
+	snprintf(t->name, sizeof(t->name), "%s", l->name ? l->name : "");
+	snprintf(t->reason, sizeof(t->reason), "%s", l->reason);
+}
+
+/* ---- webhooks ---------------------------------------------------------------------------------------------------- */
+
+static void a_webhook_without_its_row_is_a_dead_letter_once(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+	int64_t ids[4];
+
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	assert_int_equal(put(f, "gladly", "c-2", "k-2", 2, NOW), 2);
+	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
+	assert_false(is_sound(f));
+	begin(f);
+	assert_int_equal(store_webhooks_ready(f->s, ids, 4, NULL), 1);
+	assert_int_equal(ids[0], 2);
+	commit(f);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(told.kind, STORE_LOSS_WEBHOOK);
+	assert_int_equal(told.id, 1);
+	assert_string_equal(told.name, "gladly"); /* as the digest of its delivery tells */
+	assert_non_null(strstr(told.reason, "its row is not there"));
+	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DEAD);
+	begin(f);
+	assert_int_equal(store_webhooks_ready(f->s, ids, 4, NULL), 1);
+	commit(f);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 0 AND wait = 0"), 1);
+	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 2"), 1);
+}
+
+static void an_entry_of_a_row_that_is_done_is_taken_out(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+	int64_t id;
+
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	behind_the_back_of_indexes(f, "webhooks",
+				   "UPDATE webhooks SET state = 1, ended = 7, result = 'x' WHERE id = 1");
+	begin(f);
+	assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
+	commit(f);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.kind, STORE_LOSS_OTHER); /* the index lacks what the row says now, too */
+	assert_int_equal(sql(f, "SELECT ended FROM webhooks WHERE id = 1 AND state = 1 AND result = 'x'"), 7);
+	assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
+}
+
+static void what_is_lost_keeps_nobody_behind_it(void **state)
+{
+	struct fixture *f = *state;
+	struct webhook w = {0};
+
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 2, NOW), 2);
+	begin(f);
+	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_LOOKUP, 0, err));
+	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_BEHIND, 0, err));
+	commit(f);
+	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
+	begin(f);
+	MUST(store_webhook_load(f->s, 2, &w, err));
+	assert_int_equal(store_webhook_is_behind(f->s, &w, NULL), 0);
+	webhook_done(&w);
+	MUST(store_webhooks_restart(f->s, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DEAD);
+	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
+}
+
+static void what_is_undone_is_found_again(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+	int64_t id;
+
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	behind_the_back_of_indexes(f, "webhooks", "DELETE FROM webhooks WHERE id = 1");
+	for (int i = 0; i < 2; i++) {
+		begin(f);
+		assert_int_equal(store_webhooks_ready(f->s, &id, 1, NULL), 0);
+		if (i == 0)
+			store_rollback(f->s);
+		else
+			commit(f);
+		store_losses(f->s, tell, &told);
+		assert_int_equal(told.n, i);
+	}
+	begin(f);
+	MUST(store_savepoint(f->s, err));
+	loss_note(f->s, STORE_LOSS_EVENT, 9, "default", "why");
+	store_savepoint_undo(f->s);
+	commit(f);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 1);
+}
+
+static void a_change_goes_on_where_an_index_lacks_the_row(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	behind_the_back_of_indexes(f, "webhooks", "UPDATE webhooks SET conversation = 'c-2' WHERE id = 1");
+	begin(f);
+	MUST(store_webhook_done(f->s, 1, "events", err));
+	commit(f);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1"), STORE_WEBHOOK_DONE);
+}
+
+static void pending_ones_that_wait_for_nothing_there_is_are_ready_after_a_start(void **state)
+{
+	struct fixture *f = *state;
+	int64_t ids[4];
+
+	for (unsigned char i = 1; i <= 3; i++)
+		assert_int_equal(put(f, "gladly", "c-1", NULL, i, NOW), i);
+	sql(f, "UPDATE webhooks SET wait = 99 WHERE id = 1; UPDATE webhooks SET wait = -1 WHERE id = 2;"
+	       "UPDATE webhooks SET ended = 5 WHERE id = 3");
+	begin(f);
+	assert_int_equal(store_webhooks_ready(f->s, ids, 4, NULL), 0);
+	MUST(store_webhooks_restart(f->s, err));
+	assert_int_equal(store_webhooks_ready(f->s, ids, 4, NULL), 3);
+	commit(f);
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+static int count_event(void *ctx, const struct event *e)
+{
+	(void)e;
+	(*(int *)ctx)++;
+	return 0;
+}
+
+static void an_event_without_its_row_is_a_dead_letter(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+	int n = 0;
+
+	begin(f);
+	assert_true(queue(f, "a@example.com", 1, NOW) == 1);
+	assert_true(queue(f, "b@example.com", 2, NOW) == 2);
+	commit(f);
+	behind_the_back_of_indexes(f, "events", "DELETE FROM events WHERE id = 1");
+	assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), 1);
+	assert_int_equal(n, 1);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(told.kind, STORE_LOSS_EVENT);
+	assert_string_equal(told.name, "default");
+	assert_int_equal(sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DEAD);
+	assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), 0);
+	/* Its person's next goes first, and the event itself may be queued again. */
+	begin(f);
+	assert_true(queue(f, "a@example.com", 3, NOW) > 0);
+	commit(f);
+	assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), 0);
+	assert_int_equal(n, 4);
+}
+
+static void an_event_that_only_the_unique_index_knows_is_queued(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	assert_true(queue(f, "a@example.com", 1, NOW) == 1);
+	MUST(store_event_delivered(f->s, 1, 0, NOW, err));
+	commit(f);
+	behind_the_back_of_indexes(f, "events", "DELETE FROM events WHERE id = 1");
+	begin(f);
+	assert_true(queue(f, "a@example.com", 1, NOW) > 0);
+	assert_true(queue(f, "a@example.com", 1, NOW) == 0);
+	commit(f);
+}
+
+static void an_event_that_is_not_due_is_not_handed_out(void **state)
+{
+	struct fixture *f = *state;
+	int n = 0;
+
+	begin(f);
+	assert_true(queue(f, "a@example.com", 1, NOW) == 1);
+	commit(f);
+	behind_the_back_of_indexes(f, "events", "UPDATE events SET state = 1, head = 0, ended = 5 WHERE id = 1");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(store_events_due(f->s, "default", NOW, 10, NULL, count_event, &n, NULL), i == 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DELIVERED);
+}
+
+/* ---- conversations ----------------------------------------------------------------------------------------------- */
+
+static void save(struct fixture *f, const char *conversation, enum ledger_state state, const char *email)
+{
+	struct ledger_entry e = {.state = state, .opened_ms = NOW, .opened_received_ms = NOW, .addressed = true};
+	struct reached_list reached = {0};
+
+	if (email)
+		reached_add(&reached, "default", email, "In Gladly Conversation");
+	MUST(store_conversation_save(f->s, "gladly", conversation, &e, &reached, err));
+	reached_clear(&reached);
+}
+
+static void a_conversation_without_its_row_begins_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct ledger_entry e;
+	struct reached_list reached = {0};
+	struct told told = {0};
+	int64_t n = 9;
+
+	begin(f);
+	save(f, "c-1", LEDGER_OPEN, "a@example.com");
+	save(f, "c-2", LEDGER_OPEN, "a@example.com");
+	commit(f);
+	behind_the_back_of_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-2'");
+	begin(f);
+	MUST(store_conversation_load(f->s, "gladly", "c-2", &e, &reached, err));
+	assert_int_equal(e.state, LEDGER_UNKNOWN);
+	assert_int_equal(reached.n, 0);
+	/* Another one that comes to have its id has not reached whom that one reached. */
+	save(f, "c-3", LEDGER_OPEN, NULL);
+	MUST(store_conversation_load(f->s, "gladly", "c-3", &e, &reached, err));
+	assert_int_equal(reached.n, 0);
+	save(f, "c-2", LEDGER_OPEN, "b@example.com");
+	MUST(store_conversation_load(f->s, "gladly", "c-2", &e, &reached, err));
+	assert_int_equal(e.state, LEDGER_OPEN);
+	assert_int_equal(reached.n, 1);
+	reached_clear(&reached);
+	MUST(store_flag_count(f->s, "default", "a@example.com", "In Gladly Conversation", NULL, NULL, &n, err));
+	assert_int_equal(n, 1);
+	commit(f);
+	store_losses(f->s, tell, &told);
+	assert_true(told.n <= 1); /* none where the id came to be used before */
+}
+
+static void an_open_conversation_without_its_row_does_not_stop_expiry(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+	char *name = NULL;
+
+	begin(f);
+	save(f, "c-1", LEDGER_OPEN, "a@example.com");
+	save(f, "c-2", LEDGER_OPEN, "b@example.com");
+	commit(f);
+	behind_the_back_of_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-1'");
+	begin(f);
+	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
+	assert_string_equal(name, "c-2");
+	free(name);
+	commit(f);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(told.kind, STORE_LOSS_CONVERSATION);
+}
+
+/* ---- what SQLite says of a row ----------------------------------------------------------------------------------- */
+
+static void a_row_that_sqlite_refuses_is_not_the_disks_fault(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = {0};
+
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	sql(f, "CREATE TRIGGER t BEFORE UPDATE ON webhooks BEGIN SELECT raise(ABORT, 'no'); END");
+	fixture_reopen(f);
+	begin(f);
+	assert_int_equal(store_webhook_done(f->s, 1, "events", &e), -EBADMSG);
+	assert_non_null(strstr(e.text, "refuses a row"));
+	store_rollback(f->s);
+}
+
+static void a_page_that_is_damaged_is_not_the_disks_fault(void **state)
+{
+	struct fixture *f = *state;
+	struct webhook w = {0};
+	struct err e = {0};
+	int64_t page;
+	FILE *file;
+
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	page = sql(f, "SELECT rootpage FROM sqlite_schema WHERE name = 'webhook_bodies'");
+	store_close(f->s);
+	f->s = NULL;
+	file = fopen(f->path, "r+");
+	assert_non_null(file);
+	assert_int_equal(fseek(file, (page - 1) * STORE_PAGE_BYTES, SEEK_SET), 0);
+	for (int i = 0; i < 64; i++)
+		assert_int_equal(fputc(0xee, file), 0xee);
+	assert_int_equal(fclose(file), 0);
+	fixture_open(f);
+	assert_int_equal(store_webhook_load(f->s, 1, &w, &e), -EUCLEAN);
+	assert_non_null(strstr(e.text, "damaged"));
+	begin(f);
+	MUST(store_webhook_dead(f->s, 1, e.text, err));
+	commit(f);
+}
+
+static void a_counter_beyond_all_numbers_does_not_stop_commits(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	sql(f, "UPDATE counts SET n = 9223372036854775807");
+	assert_int_equal(put(f, "gladly", "c-2", "k-1", 2, NOW), 2);
+	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1"), 1);
+}
+
+static void what_stands_under_a_new_id_is_nobodys(void **state)
+{
+	struct fixture *f = *state;
+
+	sql(f, "INSERT INTO webhook_bodies VALUES (1, '', '', x'', x'', x''); INSERT INTO deliveries VALUES (1, 'x', "
+	       "x'00', 0)");
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 0);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_webhook_without_its_row_is_a_dead_letter_once),
+		TEST(an_entry_of_a_row_that_is_done_is_taken_out),
+		TEST(what_is_lost_keeps_nobody_behind_it),
+		TEST(what_is_undone_is_found_again),
+		TEST(a_change_goes_on_where_an_index_lacks_the_row),
+		TEST(pending_ones_that_wait_for_nothing_there_is_are_ready_after_a_start),
+		TEST(an_event_without_its_row_is_a_dead_letter),
+		TEST(an_event_that_only_the_unique_index_knows_is_queued),
+		TEST(an_event_that_is_not_due_is_not_handed_out),
+		TEST(a_conversation_without_its_row_begins_anew),
+		TEST(an_open_conversation_without_its_row_does_not_stop_expiry),
+		TEST(a_row_that_sqlite_refuses_is_not_the_disks_fault),
+		TEST(a_page_that_is_damaged_is_not_the_disks_fault),
+		TEST(a_counter_beyond_all_numbers_does_not_stop_commits),
+		TEST(what_stands_under_a_new_id_is_nobodys),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
