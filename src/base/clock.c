@@ -178,7 +178,7 @@ static bool scan_epoch(struct scan s, int64_t *ret_ms)
 			return false;
 		value = value * 10 + (*s.at++ - '0');
 	}
-	if (digits == 0 || (scan_is(&s, '.') && !scan_fraction(&s, 20, &ms)) || s.at != s.end)
+	if (digits == 0 || (scan_is(&s, '.') && !scan_fraction(&s, 400, &ms)) || s.at != s.end)
 		return false;
 	*ret_ms = value >= INT64_C(100000000000) ? value : value * 1000 + ms;
 	return true;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/json_lex.h"
 #include "base/text.h"
 
 static int json_fail(struct err *reterr, const char *text, size_t at, const char *what)
@@ -30,123 +32,59 @@ static bool json_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* ---- what json-c lets pass --------------------------------------------------------------------------------------- */
+/* ---- after the parser -------------------------------------------------------------------------------------------- */
 
-struct lexer {
-	const char *at, *end;
-	unsigned depth;
-};
-
-static size_t digits_of(const char *at, const char *end)
+/* Gives a number that was written with JSON_WIDE_MARK its own text back. */
+static void wide_unmark(struct json_object *o)
 {
-	const char *start = at;
+	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+	size_t len = text ? strlen(text) : 0;
 
-	while (at < end && *at >= '0' && *at <= '9')
-		at++;
-	return (size_t)(at - start);
+	if (len > JSON_WIDE_MARK_LEN && strcmp(text + len - JSON_WIDE_MARK_LEN, JSON_WIDE_MARK) == 0)
+		json_object_set_serializer(o, json_object_userdata_to_json_string,
+					   mem_dup(text, len - JSON_WIDE_MARK_LEN), json_object_free_userdata);
 }
 
-/* json-c makes the largest integer of a larger one: two ids would become one. */
-static bool fits_64_bits(const char *digits, size_t n, bool negative)
+/* The tree is at most JSON_DEPTH_MAX + 2 deep. */
+static void wide_unmark_all(struct json_object *o)
 {
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(digits[i] - '0'), &value))
-			return false;
-	return !negative || value <= (uint64_t)INT64_MAX + 1;
-}
-
-/* Passes a number, or says what is wrong with it. */
-static const char *lex_number(struct lexer *l)
-{
-	const char *at = l->at;
-	bool negative = *at == '-';
-	size_t n;
-
-	at += negative;
-	n = digits_of(at, l->end);
-	if (n == 0 || (n > 1 && *at == '0'))
-		return "no JSON number";
-	l->at = at + n;
-	if (l->at < l->end && *l->at == '.') {
-		size_t fraction = digits_of(l->at + 1, l->end);
-
-		if (fraction == 0)
-			return "no JSON number";
-		l->at += 1 + fraction;
-	} else if (l->at == l->end || (*l->at != 'e' && *l->at != 'E')) {
-		return fits_64_bits(at, n, negative) ? NULL : "an integer of more than 64 bits";
-	}
-	if (l->at < l->end && (*l->at == 'e' || *l->at == 'E')) {
-		l->at++;
-		if (l->at < l->end && (*l->at == '+' || *l->at == '-'))
-			l->at++;
-		l->at += digits_of(l->at, l->end);
-	}
-	return NULL;
-}
-
-/* Passes a string. json-c's keys are C strings: it would cut a key at \u0000 and so let two keys be one. */
-static const char *lex_string(struct lexer *l)
-{
-	const char *after;
-	bool nul = false;
-
-	for (l->at++; l->at < l->end && *l->at != '"'; l->at++) {
-		if (*l->at != '\\')
-			continue;
-		nul = nul || (l->end - l->at >= 6 && memcmp(l->at, "\\u0000", 6) == 0);
-		l->at++;
-	}
-	after = ++l->at;
-	while (after < l->end && json_blank(*after))
-		after++;
-	return nul && after < l->end && *after == ':' ? "a key with a NUL in it" : NULL;
-}
-
-/*
- * json-c has read the text already: this looks for what it takes though it is no JSON. NULL where there is nothing;
- * else what it is, and *ret_at where.
- */
-static const char *json_too_lax(const char *text, size_t len, size_t *ret_at)
-{
-	struct lexer l = {text, text + len, 0};
-	const char *wrong = NULL;
-
-	while (!wrong && l.at < l.end) {
-		*ret_at = (size_t)(l.at - text);
-		switch (*l.at) {
-		case '"':
-			wrong = lex_string(&l);
-			continue;
-		case '-':
-		case '0' ... '9':
-			wrong = lex_number(&l);
-			continue;
-		case '[':
-		case '{':
-			if (++l.depth > JSON_DEPTH_MAX)
-				wrong = "nesting too deep";
-			break;
-		case ']':
-		case '}':
-			l.depth--;
-			break;
-		case '\'':
-			wrong = "a name in single quotes";
-			break;
-		case 'N':
-		case 'I':
-			wrong = "NaN and Infinity are no JSON";
-			break;
-		default:
-			break;
+	switch (json_object_get_type(o)) {
+	case json_type_double:
+		wide_unmark(o);
+		break;
+	case json_type_array:
+		for (size_t i = 0; i < json_object_array_length(o); i++)
+			wide_unmark_all(json_object_array_get_idx(o, i));
+		break;
+	case json_type_object: {
+		json_object_object_foreach(o, key, value)
+		{
+			(void)key;
+			wide_unmark_all(value);
 		}
-		l.at++;
+		break;
 	}
-	return wrong;
+	case json_type_null:
+	case json_type_boolean:
+	case json_type_int:
+	case json_type_string:
+		break;
+	}
+}
+
+const char *json_wide(struct json_object *o)
+{
+	const char *text;
+	double value;
+
+	if (!json_object_is_type(o, json_type_double))
+		return NULL;
+	value = json_object_get_double(o);
+	if (value > -9e18 && value < 9e18)
+		return NULL;
+	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+	INSIST(text);
+	return !isfinite(value) || text[strspn(text, "-0123456789")] == '\0' ? text : NULL;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -166,45 +104,55 @@ static size_t json_valid_prefix(const char *text, size_t len)
 	return good;
 }
 
+/* json-c's tree of a text that is JSON. Where json-c says that memory is short, the process ends. */
+static enum json_tokener_error json_parse(const char *text, size_t len, struct json_object **ret)
+{
+	struct json_tokener *tok =
+		json_tokener_new_ex(JSON_DEPTH_MAX + 2); /* it counts otherwise; json_lex() does exactly */
+	enum json_tokener_error e;
+
+	INSIST(tok);
+	*ret = json_tokener_parse_ex(tok, text, (int)len);
+	e = json_tokener_get_error(tok);
+	if (e == json_tokener_continue) {
+		/* A number at the top ends only with what comes behind it. */
+		*ret = json_tokener_parse_ex(tok, "", 1);
+		e = json_tokener_get_error(tok);
+	}
+	json_tokener_free(tok);
+	return e;
+}
+
 int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr)
 {
-	struct json_tokener *tok;
-	struct json_object *o;
+	size_t mark = text_bom(text, len);
 	enum json_tokener_error e;
-	const char *wrong;
-	size_t at;
+	struct json_lexed found;
+	struct json_object *o;
+	struct buf b;
 
+	text += mark;
+	len -= mark;
 	while (len > 0 && json_blank(text[len - 1]))
 		len--;
 	if (len == 0)
 		return err_set(reterr, -EINVAL, "line 1 column 1: nothing there, expected a JSON value");
-	if (len >= INT_MAX)
+	if (len >= INT_MAX / 2)
 		return err_set(reterr, -EINVAL, "line 1 column 1: too long for JSON");
 	if (!text_is_utf8(text, len))
 		return json_fail(reterr, text, json_valid_prefix(text, len), "not UTF-8");
-
-	tok = json_tokener_new_ex(JSON_DEPTH_MAX + 2); /* it counts otherwise; exactly is done below */
-	INSIST(tok);
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
-	o = json_tokener_parse_ex(tok, text, (int)len);
-	e = json_tokener_get_error(tok);
-	at = json_tokener_get_parse_end(tok);
-	if (e == json_tokener_continue) {
-		/* A number at the top ends only with what comes behind it. */
-		o = json_tokener_parse_ex(tok, "", 1);
-		e = json_tokener_get_error(tok);
-		at = len;
-	}
-	json_tokener_free(tok);
-	if (e == json_tokener_continue || e == json_tokener_error_parse_eof)
-		return json_fail(reterr, text, len, "the text ends in the middle of a value");
+	json_lex(text, len, NULL, &found);
+	if (found.wrong)
+		return json_fail(reterr, text, found.at, found.wrong);
+	buf_init(&b, INT_MAX);
+	if (found.wide > 0)
+		json_lex(text, len, &b, &found);
+	e = found.wide > 0 ? json_parse(b.data, b.len, &o) : json_parse(text, len, &o);
+	buf_done(&b);
 	if (e != json_tokener_success)
-		return json_fail(reterr, text, at, json_tokener_error_desc(e));
-	wrong = json_too_lax(text, len, &at);
-	if (wrong) {
-		json_object_put(o);
-		return json_fail(reterr, text, at, wrong);
-	}
+		return json_fail(reterr, text, 0, json_tokener_error_desc(e));
+	if (found.wide > 0)
+		wide_unmark_all(o);
 	*ret = o;
 	return 0;
 }
@@ -243,6 +191,8 @@ static char *json_double(double value)
 
 char *json_scalar(struct json_object *o)
 {
+	const char *wide;
+
 	switch (json_object_get_type(o)) {
 	case json_type_string: {
 		size_t len = (size_t)json_object_get_string_len(o);
@@ -251,7 +201,8 @@ char *json_scalar(struct json_object *o)
 		return memchr(text, '\0', len) ? NULL : mem_dup(text, len);
 	}
 	case json_type_double:
-		return json_double(json_object_get_double(o));
+		wide = json_wide(o);
+		return wide ? mem_str(wide) : json_double(json_object_get_double(o));
 	case json_type_int:
 	case json_type_boolean:
 		return json_text(o);

@@ -2,9 +2,11 @@
  * json: json-c with this project's limits.
  *
  * Trees are json-c's own (json_object_put frees); they are never shared between threads (reference counts are not
- * atomic). Parsing is strict: UTF-8 checked, depth at most JSON_DEPTH_MAX, nothing behind the value, no NUL inside a
- * key, no integer beyond 64 bits (ids must not run together), no NaN. Control characters inside strings are let pass:
- * the free templates of some helpdesks put line ends there. The last of duplicate keys counts, as with json-c.
+ * atomic). Parsing is strict, and the same with json-c 0.16 and 0.18: UTF-8 checked, depth at most JSON_DEPTH_MAX,
+ * nothing behind the value, no NUL inside a key, no NaN. Two things are read that JSON has not: a UTF-8 byte order mark
+ * before the value, and raw control characters inside strings, as the free templates of some helpdesks put line ends
+ * there. An integer beyond 64 bits is a json_type_double that keeps its text (json_wide). The last of duplicate keys
+ * counts, as with json-c.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -28,10 +30,16 @@ char *json_text(struct json_object *o) MUSTCHECK;
 char *json_pretty(struct json_object *o) MUSTCHECK;
 
 /*
- * The scalar as text: strings as they are, integers in decimal, doubles as the shortest text that reads back, true,
- * false. NULL for null, arrays, objects and strings with a NUL inside. The caller owns it.
+ * The scalar as text: strings as they are, integers in decimal, doubles as the shortest text that reads back, wide
+ * numbers (below) as they were written, true, false. NULL for null, arrays, objects and strings with a NUL inside. The
+ * caller owns it.
  */
 char *json_scalar(struct json_object *o) MUSTCHECK;
+/*
+ * The text of a number that neither 64 bits nor a double hold, as it was written: an integer of more digits, or 1e400.
+ * NULL for everything else. Borrowed until o is changed or written out.
+ */
+const char *json_wide(struct json_object *o);
 
 /* Members of an object, or NULL / the fallback where absent or of another type. Borrowed. */
 struct json_object *json_member(struct json_object *o, const char *key);

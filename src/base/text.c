@@ -122,6 +122,11 @@ static bool is_ascii8(const unsigned char *s)
 	return ((v | (v - ones)) & highs) == 0;
 }
 
+size_t text_bom(const char *s, size_t len)
+{
+	return len >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 bool text_is_utf8(const char *s, size_t len)
 {
 	const unsigned char *at = (const unsigned char *)s;

@@ -25,6 +25,7 @@ bool text_same(const char *a, const char *b); /* both NULL, or equal without reg
 bool text_is(const char *a, const char *b);   /* both NULL, or equal */
 void text_lower(char *s);                     /* in place */
 char *text_trim(char *s);                     /* in place; returns the first non-blank */
+size_t text_bom(const char *s, size_t len);   /* 3 where it begins with a UTF-8 byte order mark, else 0 */
 bool text_is_utf8(const char *s, size_t len); /* well-formed, no surrogates, no NUL */
 /* How many single-letter edits a and b are apart, two neighbours that changed places counting as one; at most cap + 1.
  */

@@ -247,11 +247,14 @@ const struct node *secret_node(const struct secret *s)
 /* ---- what
  * ------------------------------------------------------------------------------------------------------------ */
 
-/* Text without its trailing line ends. */
-static int value_make(char *text, size_t len, const char *what, char **ret, struct err *reterr)
+/* Text without its trailing line ends, and without the byte order mark that some editors put before it. */
+static int value_make(const char *text, size_t len, const char *what, char **ret, struct err *reterr)
 {
+	size_t mark = text_bom(text, len);
 	const char *wrong;
 
+	text += mark;
+	len -= mark;
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 		len--;
 	wrong = value_wrong(text, len);

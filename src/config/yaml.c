@@ -16,6 +16,8 @@
 #include <unistd.h>
 #include <yaml.h>
 
+#include "base/text.h"
+
 struct reader {
 	yaml_parser_t parser;
 	const char *file;
@@ -390,7 +392,7 @@ static bool reader_stream(struct reader *r, struct node **ret)
 
 int yaml_load(const char *file, const char *text, size_t len, struct node **ret, struct problems *problems)
 {
-	size_t mark = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* libyaml would count it as a column */
+	size_t mark = text_bom(text, len); /* libyaml would count it as a column */
 	struct reader r = {.file = file, .text = text + mark, .len = len - mark, .problems = problems};
 	bool whole;
 

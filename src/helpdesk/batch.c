@@ -157,7 +157,7 @@ static bool to_array(const struct reference *each, struct cursor *c)
 
 static int batch_find(struct batch *b, const struct reference *each, struct err *reterr)
 {
-	struct cursor c = {b->text, b->text + b->len};
+	struct cursor c = {b->text + text_bom(b->text, b->len), b->text + b->len};
 	const char *place = reference_text(each);
 	size_t bytes = 0;
 

@@ -58,6 +58,10 @@ static bool is_blank(char c)
 
 static bool looks_like_json(const char *text, size_t len)
 {
+	size_t mark = text_bom(text, len);
+
+	text += mark;
+	len -= mark;
 	while (len > 0 && is_blank(*text)) {
 		text++;
 		len--;
@@ -100,8 +104,10 @@ static int form_read_field(const char *at, size_t len, struct json_object *o)
 static int form_read(const char *text, size_t len, struct json_object **ret, struct err *reterr)
 {
 	CLEANUP(json_putp) struct json_object *o = json_object_new_object();
-	size_t fields = 0;
+	size_t fields = 0, mark = text_bom(text, len);
 
+	text += mark;
+	len -= mark;
 	while (len > 0 && is_blank(text[len - 1]))
 		len--;
 	if (!memchr(text, '=', len))

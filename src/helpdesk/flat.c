@@ -62,9 +62,12 @@ struct json_object *flat_value(struct json_object *o)
 
 		return flat_text(text);
 	}
+	case json_type_double:
+		if (json_wide(o))
+			return flat_text(json_wide(o));
+		return json_object_get(o);
 	case json_type_boolean:
 	case json_type_int:
-	case json_type_double:
 		return json_object_get(o);
 	case json_type_array:
 		return flat_array(o);

@@ -19,7 +19,8 @@
 size_t flat_cut(const char *text, size_t len, size_t max);
 /* NULL or "" gives NULL: an absent fact. The caller owns the object. */
 struct json_object *flat_text(const char *text);
-/* The value as it is where it is flat; NULL for what is nothing or an object. The caller owns the object. */
+/* The value as it is where it is flat; a number that no machine number holds (json_wide) as text; NULL for what is
+ * nothing or an object. The caller owns the object. */
 struct json_object *flat_value(struct json_object *o);
 /* The scalars among them as a list of text; NULL where there is none. The caller owns the object. */
 struct json_object *flat_list(const struct values *v);

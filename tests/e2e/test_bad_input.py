@@ -226,7 +226,7 @@ def put(body, path, value):
         ("timestamp", "292277026597-01-01T00:00:00Z", "time"),
         ("timestamp", -1, "time"),
         ("timestamp", 1e308, "time"),
-        ("timestamp", 99999999999999999999, "64 bits"),
+        ("timestamp", 99999999999999999999, "time"),
         ("timestamp", {"at": 1}, "time"),
         ("timestamp", True, "time"),
     ],
@@ -398,6 +398,58 @@ def test_a_customer_with_a_thousand_addresses_is_cut_and_closed_for_all_that_wer
     reached = set(gladly.customers["cust-1"][:32])
     sandbox.wait_for(lambda s: {event["email"] for event in s.events(metric=CLOSED)} == reached)
     assert {event["email"] for event in sandbox.events(metric=STARTED)} == reached | {GOOD}
+
+
+# ---- JSON that is odd, and read all the same
+
+BOM = b"\xef\xbb\xbf"
+WIDE = 9400111899223334445556
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(gladly_webhook("opened") | {"tracking": WIDE}).encode(),
+        BOM + json.dumps(gladly_webhook("opened")).encode(),
+        BOM + b"\r\n" + json.dumps(gladly_webhook("opened") | {"tracking": -WIDE, "n": 1e22}).encode(),
+        json.dumps(gladly_webhook("opened") | {"subject": "A LINE"}).replace("A LINE", "one\r\ntwo\t\x01\x1f").encode(),
+    ],
+    ids=["an integer of 22 digits", "a byte order mark", "both", "control characters"],
+)
+def test_odd_json_is_read(daemon, sandbox, gladly, body):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    daemon.accepted("gladly", body)
+    sandbox.wait_events(1, email="jo@example.com", metric=STARTED)
+
+
+def test_a_wide_integer_that_is_read_keeps_its_text(stage, sandbox):
+    source = {
+        "definition": {
+            "label": "Parcel",
+            "authenticate": {"method": "none"},
+            "opened": {"/say": "opened", "/parcel": str(WIDE)},
+            "closed": {"/say": "closed"},
+            "conversation": "/parcel",
+            "emails": "/email",
+            "attributes": {"Parcel": "/parcel", "Parcels": "/parcels/*"},
+        },
+        "authenticate": {"method": "none"},
+    }
+    daemon = stage.daemon(sandbox, config={"sources": {"gladly": None, "parcel": source}})
+    for number in (WIDE, WIDE + 1):  # doubles cannot tell them apart
+        body = {"say": "opened", "parcel": number, "parcels": [1, number], "email": "jo@example.com"}
+        said = daemon.post("parcel", body, auth=None).json()["status"]
+        assert said == ("accepted" if number == WIDE else "ignored")
+    (event,) = sandbox.wait_events(1, email="jo@example.com")
+    assert event["properties"]["Conversation ID"] == event["properties"]["Parcel"] == str(WIDE)
+    assert event["properties"]["Parcels"] == ["1", str(WIDE)]
+
+
+def test_a_lookups_answer_may_be_odd_json(daemon, sandbox, gladly):
+    answer = BOM + json.dumps({"emails": [{"normalized": "jo@example.com"}], "n": WIDE, "t": "A"}).replace("A", "a\nb").encode()
+    gladly.answers = {"cust-1": (200, JSON_TYPE, answer)}
+    daemon.accepted("gladly", gladly_webhook("opened"))
+    sandbox.wait_events(1, email="jo@example.com", metric=STARTED)
 
 
 # ---- helpdesks that answer nonsense

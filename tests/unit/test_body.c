@@ -97,6 +97,9 @@ static void a_form_becomes_a_flat_object_of_texts(void **state)
 		{"a=one\nline%0aor+more", "{\"a\":\"one\\nline\\nor more\"}"},
 		{"a=1\r\n", "{\"a\":\"1\"}"},
 		{"a={\"x\":1}", "{\"a\":\"{\\\"x\\\":1}\"}"},
+		{"\xef\xbb\xbf"
+		 "a=1&b=2",
+		 "{\"a\":\"1\",\"b\":\"2\"}"},
 	};
 
 	(void)state;
@@ -112,6 +115,8 @@ static void either_is_told_by_the_first_letter(void **state)
 	assert_reads(BODY_EITHER, "{\"a\": 1}", "{\"a\":1}");
 	assert_reads(BODY_EITHER, " \r\n\t[1, 2]", "[1,2]");
 	assert_reads(BODY_EITHER, "%7Ba%7D=1", "{\"{a}\":\"1\"}");
+	assert_reads(BODY_EITHER, "\xef\xbb\xbf{\"a\": 1}", "{\"a\":1}");
+	assert_reads(BODY_JSON, "\xef\xbb\xbf {\"a\": \"x\ny\"}", "{\"a\":\"x\\ny\"}");
 	assert_reads(BODY_JSON, "17", "17");
 	assert_reads(BODY_JSON, "null", "null");
 }
@@ -129,6 +134,11 @@ static void what_cannot_be_read_says_why(void **state)
 		{BODY_EITHER, "[a=1]", "the body is not JSON"},
 		{BODY_FORM, "{\"a\": 1}", "expected a form, not JSON"},
 		{BODY_FORM, "\n [1]", "expected a form, not JSON"},
+		{BODY_FORM, "\xef\xbb\xbf{}", "expected a form, not JSON"},
+		{BODY_FORM, "\xef\xbb\xbf", "there is no field in it"},
+		{BODY_JSON, "\xef\xbb\xbf", "the body is not JSON: line 1 column 1: nothing there"},
+		{BODY_JSON, "{\"a\":\"M\xfcller\"}", "the body is not JSON: line 1 column 8: not UTF-8"},
+		{BODY_JSON, "{\"a\":NaN}", "the body is not JSON: line 1 column 6: NaN and Infinity are no JSON"},
 		{BODY_FORM, "", "the body is no form: there is no field in it"},
 		{BODY_FORM, " \n", "there is no field in it"},
 		{BODY_EITHER, "<xml/>", "there is no field in it"},

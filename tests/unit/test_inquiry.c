@@ -101,6 +101,8 @@ static void every_answer_has_its_verdict(void **state)
 		{200, "application/json", "{\"emails\":[]}", INQUIRY_ON, NULL},
 		{200, "text/plain", "{}", INQUIRY_ON, NULL},
 		{201, "application/json", "{}", INQUIRY_ON, NULL},
+		{200, "application/json", "\xef\xbb\xbf{\"n\":9400111899223334445556,\"t\":\"a\nb\"}", INQUIRY_ON,
+		 NULL},
 		{200, "text/html", "<html>Log in</html>", INQUIRY_RETRY, "text/html, not JSON"},
 		{200, NULL, "", INQUIRY_RETRY, "not JSON"},
 		{204, NULL, "", INQUIRY_RETRY, "not JSON"},

@@ -34,6 +34,12 @@ static void json_is_taken_strictly(void **state)
 		"{\"a\":\"\\u0000\"}",
 		"[-9223372036854775808,18446744073709551615,1e400,0.5E-3]",
 		"[\"a\nb N I '\"]",
+		"18446744073709551616",
+		"[-9223372036854775809]",
+		"\xef\xbb\xbf{}",
+		"\xef\xbb\xbf\r\n [1]",
+		"[\"\x01\x1f\t\r\x7f\"]",
+		"{\"a\x01\":\"\\\\\x02\"}",
 	};
 	static const char *const bad[] = {
 		"",
@@ -68,11 +74,38 @@ static void json_is_taken_strictly(void **state)
 		"[01]",
 		"[-01]",
 		"[-Infinity]",
-		"18446744073709551616",
-		"[-9223372036854775809]",
 		"[+1]",
 		"[.5]",
 		"[1.]",
+		"[1.e5]",
+		"[1e]",
+		"[1e+]",
+		"[-]",
+		"[0x10]",
+		"[12345678901234567890123a]",
+		"[12345678901234567890123.]",
+		"[012345678901234567890123]",
+		"[12345678901234567890123-1]",
+		"[12345678901234567890123 1]",
+		"12345678901234567890123 1",
+		"[\"\\\n\"]", /* a backslash before a line end is no escape */
+		"[\"\\\x01\"]",
+		"[\x01]",
+		"[\f1]",
+		"[1]\x01",
+		"{\"a\"\x01:1}",
+		"\"a\n",
+		"\"a\n\\",
+		"]\"\n\"",
+		"\xef\xbb\xbf",
+		"\xef\xbb\xbf\xef\xbb\xbf{}",
+		" \xef\xbb\xbf{}",
+		"{}\xef\xbb\xbf",
+		"\xff\xfe{\0}\0",
+		"[\"\xe4\"]",
+		"[nan]",
+		"[\"\x01\",NaN]",
+		"[12345678901234567890123,Infinity]",
 	};
 
 	(void)state;
@@ -134,6 +167,13 @@ static void errors_name_line_and_column(void **state)
 		{"[\"\xc3\xa4\xc3\xa4\", \"\xff\"]", "line 1 column 9: not UTF-8"},
 		{"{\"a\":1,\n \"b\\u0000\":2}", "line 2 column 2: a key with a NUL"},
 		{"", "line 1 column 1: nothing there"},
+		{"\xef\xbb\xbf{\n  \"a\": x}", "line 2 column 8: "},
+		{"[\"\x01\x02\x03\", x]", "line 1 column 9: "},
+		{"[\"\n\",\n x,\"\x01\x01\x01\"]", "line 3 column 2: "},
+		{"[12345678901234567890123, 12345678901234567890123, x]", "line 1 column 52: "},
+		{"[\"\x01\", 12345678901234567890123,\n \"\\q\"]", "line 2 column 3: an escape"},
+		{"[\"\x01\x01\",NaN]", "line 1 column 7: NaN and Infinity"},
+		{"[12345678901234567890123", "line 1 column 25: the text ends"},
 	};
 	struct json_object *o;
 	struct err e;
@@ -166,6 +206,20 @@ static void scalars_become_the_text_a_person_would_write(void **state)
 		{"0.0", "0"},
 		{"123456789.125", "123456789.125"},
 		{"1e300", "1e+300"},
+		{"-0", "0"},
+		{"-0.0", "0"},
+		{"1.0E+2", "100"},
+		{"1.0000000000000000000000000000000000000001", "1"},
+		{"9400111899223334445556", "9400111899223334445556"},
+		{"-9223372036854775809", "-9223372036854775809"},
+		{"18446744073709551616", "18446744073709551616"},
+		{"100000000000000000000000000000000000000000", "100000000000000000000000000000000000000000"},
+		{"9400111899223334445556.0", "9.400111899223335e+21"},
+		{"9400111899223334445556e0", "9.400111899223335e+21"},
+		{"1e400", "1e400"},
+		{"-1E+400", "-1E+400"},
+		{"\"a\n\x01\tb\"", "a\n\x01\tb"},
+		{"\"a\\\\\n\"", "a\\\n"},
 		{"true", "true"},
 		{"false", "false"},
 		{"null", NULL},
@@ -186,6 +240,51 @@ static void scalars_become_the_text_a_person_would_write(void **state)
 		free(text);
 		json_object_put(o);
 	}
+}
+
+/* Every one of its digits, wherever it stands, in a copy too. */
+static void a_wide_integer_keeps_its_text(void **state)
+{
+	static const char text[] =
+		"{\"a\":[9400111899223334445556,{\"b\":-9400111899223334445557}],"
+		"\"c\":123456789012345678901234567890,\"d\":1.50,\"e\":1E3,\"c\":18446744073709551616}";
+	static const char back[] = "{\"a\":[9400111899223334445556,{\"b\":-9400111899223334445557}],"
+				   "\"c\":18446744073709551616,\"d\":1.50,\"e\":1E3}";
+	struct json_object *o = NULL, *copy = NULL;
+	char *written;
+
+	(void)state;
+	assert_int_equal(json_read(text, strlen(text), &o, NULL), 0);
+	written = json_text(o);
+	assert_string_equal(written, back);
+	free(written);
+	assert_int_equal(json_object_deep_copy(o, &copy, NULL), 0);
+	written = json_text(copy);
+	assert_string_equal(written, back);
+	free(written);
+	assert_string_equal(json_wide(json_member(o, "c")), "18446744073709551616");
+	assert_null(json_wide(json_member(o, "d")));
+	assert_null(json_wide(json_member(o, "a")));
+	assert_null(json_wide(NULL));
+	assert_int_equal(json_member_int(o, "c", -1), -1);
+	json_object_put(o);
+	json_object_put(copy);
+}
+
+static void control_characters_are_in_the_texts_as_they_came(void **state)
+{
+	static const char text[] = "{\"k\x02\":\"one\r\ntwo\",\"e\":\"\\\"\n\\\"\",\"n\":[1,\"\x1f\"]}";
+	struct json_object *o = NULL;
+	char *written;
+
+	(void)state;
+	assert_int_equal(json_read(text, strlen(text), &o, NULL), 0);
+	assert_string_equal(json_member_str(o, "k\x02"), "one\r\ntwo");
+	assert_string_equal(json_member_str(o, "e"), "\"\n\"");
+	written = json_text(o);
+	assert_string_equal(written, "{\"k\\u0002\":\"one\\r\\ntwo\",\"e\":\"\\\"\\n\\\"\",\"n\":[1,\"\\u001f\"]}");
+	free(written);
+	json_object_put(o);
 }
 
 static void members_of_another_type_are_not_there(void **state)
@@ -239,6 +338,8 @@ int main(void)
 		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(errors_name_line_and_column),
 		cmocka_unit_test(scalars_become_the_text_a_person_would_write),
+		cmocka_unit_test(a_wide_integer_keeps_its_text),
+		cmocka_unit_test(control_characters_are_in_the_texts_as_they_came),
 		cmocka_unit_test(members_of_another_type_are_not_there),
 		cmocka_unit_test(trees_are_written_on_one_line_or_for_people),
 	};

@@ -114,6 +114,7 @@ static void a_refused_request_is_rejected_with_klaviyos_words(void **state)
 		{400, JSON_TYPE, "{\"errors\":[{\"title\":\"Invalid input.\"}]}", NULL, NULL, J, S, "Invalid input."},
 		{400, JSON_TYPE, "{\"errors\":", NULL, NULL, J, S, "refused without a reason (400)"},
 		{422, JSON_TYPE, INVALID_EMAIL, NULL, NULL, J, S, "Invalid email address"},
+		{400, JSON_TYPE, "\xef\xbb\xbf" INVALID_EMAIL, NULL, NULL, J, S, "Invalid email address"},
 		{413, JSON_TYPE, "{}", NULL, NULL, J, S, "the event is too large (413)"},
 		{413, HTML_TYPE, HTML_PAGE, NULL, NULL, J, S, "the event is too large (413)"},
 		{409, JSON_TYPE,

@@ -1034,6 +1034,38 @@ static void transitions_have_names(void **state)
 	assert_true(transition_parse("", &t) < 0);
 }
 
+/* What a desk counts beyond 64 bits reads as its digits, in an id, a matcher, an attribute and a link. */
+static void a_wide_integer_is_read_as_it_was_written(void **state)
+{
+	struct definition *d =
+		with_definition("label: Desk\nauthenticate: {method: none}\nopened: {/n: 9400111899223334445556}\n"
+				"closed: {/n: 9400111899223334445557}\nconversation: /id\ntime: /at\n"
+				"attributes: {Number: /n, Numbers: /all/*, Small: /small, Odd: /odd}\n"
+				"conversation_url: \"https://x.example/{/id}\"\n",
+				NULL);
+	struct reading r = read_body(d, "\xef\xbb\xbf{\"n\":9400111899223334445556,\"id\":-12345678901234567890123,"
+					"\"at\":1763739999.1230000000000000000000000000000000000000001,\"small\":7,"
+					"\"all\":[1,9400111899223334445556],\"odd\":1e400,\"unread\":\"a\nb\"}");
+	CLEANUP(mem_freep) char *attributes = NULL;
+
+	(void)state;
+	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.signal.transition, TRANSITION_OPENED);
+	assert_string_equal(r.signal.conversation, "-12345678901234567890123");
+	assert_string_equal(r.signal.conversation_url, "https://x.example/-12345678901234567890123");
+	assert_int_equal(r.signal.time_ms, INT64_C(1763739999123));
+	attributes = json_text(r.signal.attributes);
+	assert_string_equal(attributes,
+			    "{\"Number\":\"9400111899223334445556\","
+			    "\"Numbers\":[\"1\",\"9400111899223334445556\"],\"Small\":7,\"Odd\":\"1e400\"}");
+	reading_done(&r);
+	r = read_body(d, "{\"n\":9400111899223334445557,\"id\":9400111899223334445556,\"at\":9400111899223334445556}");
+	assert_int_equal(r.kind, READING_UNREADABLE);
+	assert_non_null(strstr(r.reason.text, "/at holds \"9400111899223334445556\", which is no time"));
+	reading_done(&r);
+	definition_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1069,6 +1101,7 @@ int main(void)
 		cmocka_unit_test(what_a_lookup_took_serves_attributes_and_url),
 		cmocka_unit_test(a_customer_survives_being_stored),
 		cmocka_unit_test(transitions_have_names),
+		cmocka_unit_test(a_wide_integer_is_read_as_it_was_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,10 @@ static void every_form_is_read(void **state)
 	assert_value("{env: DESKBRIDGE_TEST_SECRET}", "from-env");
 	assert_value("[{credential: key}, plain, {env: DESKBRIDGE_TEST_SECRET}]", "from-credential|plain|from-env");
 	assert_value("[one]", "one");
+	folder_write(&folder, "marked",
+		     "\xef\xbb\xbf"
+		     "from-marked\r\n"); /* as editors on Windows write it */
+	assert_value("{file: marked}", "from-marked");
 }
 
 static void systemds_credential_comes_before_the_file(void **state)
@@ -145,6 +149,7 @@ static void bad_values_are_refused_with_their_place_and_never_shown(void **state
 	folder_write(&folder, "empty", "\n\n");
 	folder_write(&folder, "two-lines", "hush-hush\nhush\n");
 	folder_write(&folder, "tab", "hush\thush");
+	folder_write(&folder, "mark", "\xef\xbb\xbf\n");
 	buf_init(&b, 1 << 20);
 	for (size_t i = 0; i < SECRET_SIZE_MAX; i++)
 		buf_addc(&b, 'x');
@@ -155,6 +160,7 @@ static void bad_values_are_refused_with_their_place_and_never_shown(void **state
 	buf_done(&b);
 	assert_int_equal(setenv("DESKBRIDGE_TEST_SECRET", "", 1), 0);
 	assert_refused("{file: empty}", "/empty is empty");
+	assert_refused("{file: mark}", "/mark is empty");
 	assert_refused("{file: two-lines}", "/two-lines holds a line break");
 	assert_refused("{file: tab}", "a secret is one line of text");
 	assert_refused("{file: too-long}", "longer than 64 KiB");

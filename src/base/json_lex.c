@@ -1,0 +1,306 @@
+#include <config.h>
+
+#include "base/json_lex.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/json.h"
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static const char lex_ends[] = "the text ends in the middle of a value";
+static const char lex_nan[] = "NaN and Infinity are no JSON";
+
+struct lexer {
+	const char *at, *end; /* at: after a failure, where the text is wrong */
+	unsigned depth;
+	bool in_object[JSON_DEPTH_MAX + 1]; /* by depth; else in an array */
+	size_t wide;                        /* integers beyond 64 bits */
+	struct buf *to;                     /* the text as json-c gets it, or NULL; copied: up to where it is written */
+	const char *copied;
+};
+
+enum expect {
+	EXPECT_VALUE,
+	EXPECT_VALUE_OR_END,
+	EXPECT_NAME,
+	EXPECT_NAME_OR_END,
+	EXPECT_COMMA_OR_END,
+	EXPECT_NOTHING,
+};
+
+static void lex_blanks(struct lexer *l)
+{
+	while (l->at < l->end && is_blank(*l->at))
+		l->at++;
+}
+
+static size_t digits_of(const char *at, const char *end)
+{
+	const char *start = at;
+
+	while (at < end && *at >= '0' && *at <= '9')
+		at++;
+	return (size_t)(at - start);
+}
+
+static bool fits_64_bits(const char *digits, size_t n, bool negative)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(digits[i] - '0'), &value))
+			return false;
+	return !negative || value <= (uint64_t)INT64_MAX + 1;
+}
+
+static void lex_wide(struct lexer *l)
+{
+	l->wide++;
+	if (!l->to)
+		return;
+	buf_add(l->to, l->copied, (size_t)(l->at - l->copied));
+	buf_add(l->to, JSON_WIDE_MARK, JSON_WIDE_MARK_LEN);
+	l->copied = l->at;
+}
+
+/* Passes digits; false where there is none. */
+static bool lex_digits(struct lexer *l)
+{
+	size_t n = digits_of(l->at, l->end);
+
+	l->at += n;
+	return n > 0;
+}
+
+/* All of these pass one thing, or return what is wrong at l->at. */
+static const char *lex_number(struct lexer *l)
+{
+	const char *start = l->at, *digits;
+	bool negative = *start == '-', integer = true, good = true;
+
+	digits = start + negative;
+	l->at = digits;
+	if (negative && l->at < l->end && *l->at == 'I')
+		return lex_nan;
+	good = lex_digits(l) && (*digits != '0' || l->at - digits == 1);
+	if (good && l->at < l->end && *l->at == '.') {
+		integer = false;
+		l->at++;
+		good = lex_digits(l);
+	}
+	if (good && l->at < l->end && (*l->at == 'e' || *l->at == 'E')) {
+		integer = false;
+		l->at++;
+		l->at += l->at < l->end && (*l->at == '+' || *l->at == '-');
+		good = lex_digits(l);
+	}
+	if (!good) {
+		if (l->at == l->end)
+			return lex_ends;
+		l->at = start;
+		return "no JSON number";
+	}
+	if (integer && !fits_64_bits(digits, (size_t)(l->at - digits), negative))
+		lex_wide(l);
+	return NULL;
+}
+
+/* From the backslash on. */
+static const char *lex_escape(struct lexer *l, bool *ret_nul)
+{
+	size_t left = (size_t)(l->end - l->at), digits = 0;
+
+	if (left < 2 || (l->at[1] == 'u' && left < 6)) {
+		l->at = l->end;
+		return lex_ends;
+	}
+	if (l->at[1] != 'u') {
+		if (!strchr("\"\\/bfnrt", l->at[1]))
+			return "an escape that JSON has not";
+		l->at += 2;
+		return NULL;
+	}
+	while (digits < 4 && isxdigit((unsigned char)l->at[2 + digits]))
+		digits++;
+	if (digits < 4)
+		return "\\u without four hexadecimal digits";
+	*ret_nul = *ret_nul || memcmp(l->at + 2, "0000", 4) == 0;
+	l->at += 6;
+	return NULL;
+}
+
+/* json-c's keys are C strings: it would cut a name at \u0000 and so let two names be one. */
+static const char *lex_string(struct lexer *l, bool is_name)
+{
+	const char *start = l->at, *wrong;
+	bool nul = false;
+
+	for (l->at++; l->at < l->end && *l->at != '"';) {
+		if (*l->at != '\\') {
+			l->at++;
+			continue;
+		}
+		wrong = lex_escape(l, &nul);
+		if (wrong)
+			return wrong;
+	}
+	if (l->at == l->end)
+		return lex_ends;
+	if (nul && is_name) {
+		l->at = start;
+		return "a key with a NUL in it";
+	}
+	l->at++;
+	return NULL;
+}
+
+static const char *lex_word(struct lexer *l, const char *word)
+{
+	size_t len = strlen(word), left = (size_t)(l->end - l->at);
+
+	if (memcmp(l->at, word, len < left ? len : left) != 0)
+		return "expected a JSON value";
+	l->at += len < left ? len : left;
+	return len <= left ? NULL : lex_ends;
+}
+
+/* Goes into an array or object. */
+static const char *lex_open(struct lexer *l, enum expect *next)
+{
+	bool object = *l->at == '{';
+
+	if (l->depth == JSON_DEPTH_MAX)
+		return "nesting too deep";
+	l->in_object[++l->depth] = object;
+	l->at++;
+	*next = object ? EXPECT_NAME_OR_END : EXPECT_VALUE_OR_END;
+	return NULL;
+}
+
+static void lex_close(struct lexer *l, enum expect *next)
+{
+	l->at++;
+	l->depth--;
+	*next = l->depth > 0 ? EXPECT_COMMA_OR_END : EXPECT_NOTHING;
+}
+
+static const char *lex_value(struct lexer *l, enum expect *next)
+{
+	*next = l->depth > 0 ? EXPECT_COMMA_OR_END : EXPECT_NOTHING;
+	switch (*l->at) {
+	case '{':
+	case '[':
+		return lex_open(l, next);
+	case '"':
+		return lex_string(l, false);
+	case '-':
+	case '0' ... '9':
+		return lex_number(l);
+	case 't':
+		return lex_word(l, "true");
+	case 'f':
+		return lex_word(l, "false");
+	case 'n':
+		return lex_word(l, "null");
+	case 'N':
+	case 'I':
+		return lex_nan;
+	case '\'':
+		return "a text in single quotes";
+	default:
+		return "expected a JSON value";
+	}
+}
+
+static const char *lex_name(struct lexer *l, enum expect *next)
+{
+	const char *wrong;
+
+	if (*l->at != '"')
+		return *l->at == '\'' ? "a name in single quotes" : "expected a name in double quotes";
+	wrong = lex_string(l, true);
+	if (wrong)
+		return wrong;
+	lex_blanks(l);
+	if (l->at == l->end)
+		return lex_ends;
+	if (*l->at != ':')
+		return "expected \":\" behind the name";
+	l->at++;
+	*next = EXPECT_VALUE;
+	return NULL;
+}
+
+static const char *lex_comma(struct lexer *l, enum expect *next)
+{
+	bool object = l->in_object[l->depth];
+
+	if (*l->at == (object ? '}' : ']')) {
+		lex_close(l, next);
+		return NULL;
+	}
+	if (*l->at != ',')
+		return object ? "expected \",\" or \"}\"" : "expected \",\" or \"]\"";
+	l->at++;
+	*next = object ? EXPECT_NAME : EXPECT_VALUE;
+	return NULL;
+}
+
+static const char *lex_next(struct lexer *l, enum expect *next)
+{
+	switch (*next) {
+	case EXPECT_VALUE_OR_END:
+		if (*l->at == ']') {
+			lex_close(l, next);
+			return NULL;
+		}
+		return lex_value(l, next);
+	case EXPECT_VALUE:
+		return lex_value(l, next);
+	case EXPECT_NAME_OR_END:
+		if (*l->at == '}') {
+			lex_close(l, next);
+			return NULL;
+		}
+		return lex_name(l, next);
+	case EXPECT_NAME:
+		return lex_name(l, next);
+	case EXPECT_COMMA_OR_END:
+		return lex_comma(l, next);
+	case EXPECT_NOTHING:
+		break;
+	}
+	return "something stands behind the value";
+}
+
+static const char *lex(struct lexer *l)
+{
+	enum expect next = EXPECT_VALUE;
+	const char *wrong;
+
+	for (lex_blanks(l); l->at < l->end; lex_blanks(l)) {
+		wrong = lex_next(l, &next);
+		if (wrong)
+			return wrong;
+	}
+	return next == EXPECT_NOTHING ? NULL : lex_ends;
+}
+
+void json_lex(const char *text, size_t len, struct buf *to, struct json_lexed *ret)
+{
+	struct lexer l = {.at = text, .end = text + len, .to = to, .copied = text};
+
+	ret->wrong = lex(&l);
+	ret->at = (size_t)(l.at - text);
+	ret->wide = l.wide;
+	if (to)
+		buf_add(to, l.copied, (size_t)(l.end - l.copied));
+}
