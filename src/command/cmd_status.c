@@ -138,7 +138,7 @@ static void print_account_state(struct json_object *a)
 	if (!json_member_bool(a, "configured", true))
 		printf("parked: not configured\n");
 	else if (parked)
-		printf("parked: %s\n", parked);
+		printf("%s%s\n", strncmp(parked, "paused ", 7) == 0 ? "" : "parked: ", parked);
 	else if (json_member_bool(a, "hold", false))
 		printf("on hold\n");
 	else if (retrying)

@@ -22,13 +22,15 @@
 /* From so many retry outcomes in a row, or after so long of them, Klaviyo counts as out of reach: for people only. */
 #define TROUBLE_RETRIES 5
 #define TROUBLE_MS (30 * 1000)
+/* A pause that Klaviyo asks for is told where it is longer. */
+#define PAUSE_TOLD_MS (60 * 1000)
 
 struct parcel {
 	struct parcel *next; /* in the tray */
 	struct outlet *outlet;
 	struct event *event;
+	struct scheduler_request request;
 	/* under way */
-	unsigned epoch;
 	int64_t sent_ms;
 	bool backfill;
 };
@@ -49,14 +51,30 @@ struct outlet {
 	/* what the sink knows */
 	bool told;
 	unsigned told_window;
-	const char *told_reason; /* compared by address: `parked` is made anew whenever it changes */
+	const char *told_reason; /* compared by address: whoever changes `parked` or `pause` resets `told` */
 	char *parked;            /* Klaviyo's reason; NULL: not parked */
 	char label[16];          /* the same, for metrics */
+	char *pause;             /* until when Klaviyo asks to stay away; NULL: not, or not for long */
+	int64_t pause_until_ms;  /* of the pause that was last looked at, clock_mono_ms; 0: none */
+	int64_t wait_told_ms;    /* up to here waits of single events were told, clock_mono_ms */
 };
 
 static double chance(void)
 {
 	return (double)digest_random_below(1 << 20) / (1 << 20);
+}
+
+/* The same for events of the same address. */
+static uint64_t person_of(const struct event *e)
+{
+	unsigned char digest[DIGEST_SHA256_BYTES];
+	struct digest *d = digest_new();
+	uint64_t person;
+
+	digest_add(d, e->email, strlen(e->email));
+	digest_end(d, digest);
+	memcpy(&person, digest, sizeof(person));
+	return person;
 }
 
 static void wipe(char *secret)
@@ -87,6 +105,7 @@ void outlet_free(struct outlet *o)
 	wipe(o->key);
 	free(o->key_where);
 	free(o->parked);
+	free(o->pause);
 	free(o);
 }
 
@@ -110,19 +129,21 @@ unsigned outlet_in_flight(const struct outlet *o)
 static void outlet_tell(struct outlet *o)
 {
 	static const char not_configured[] = "not configured", on_hold[] = "on hold";
-	const char *reason = o->parked;
+	const char *reason = o->parked ? o->parked : o->pause;
+	CLEANUP(mem_freep) char *both = o->parked && o->pause ? mem_fmt("%s; %s", o->parked, o->pause) : NULL;
 	unsigned window = scheduler_window(&o->scheduler);
 
 	if (!o->configured || o->held) {
 		reason = o->configured ? on_hold : not_configured;
 		window = 0;
+		free(TAKE(both));
 	}
 	if (o->told && o->told_window == window && o->told_reason == reason)
 		return;
 	o->told = true;
 	o->told_window = window;
 	o->told_reason = reason;
-	o->shared->sink.window(o->shared->sink.ctx, o->name, window, reason);
+	o->shared->sink.window(o->shared->sink.ctx, o->name, window, both ? both : reason);
 }
 
 static struct delivery *delivery_of(const struct parcel *p)
@@ -157,9 +178,12 @@ static void parcel_end(struct parcel *p, const struct outcome_verdict *v)
 /* ---- parking ----------------------------------------------------------------------------------------------------- */
 
 /* What to do; the caller owns it. */
-static char *advice(const struct outlet *o, unsigned status)
+static char *advice(const struct outlet *o, const struct outcome_verdict *v)
 {
-	switch (status) {
+	if (v->odd)
+		return mem_str("three people's events in a row were answered so: look for a notice at Klaviyo, check "
+			       "klaviyo.url and what stands between here and Klaviyo, then reload");
+	switch (v->status) {
 	case 0:
 	case 400:
 	case 401:
@@ -185,7 +209,7 @@ static void outlet_parked(struct outlet *o, const struct outcome_verdict *v)
 	else
 		(void)snprintf(label, sizeof(label), "key");
 	if (!o->parked || !text_is(label, o->label)) {
-		CLEANUP(mem_freep) char *todo = advice(o, v->status);
+		CLEANUP(mem_freep) char *todo = advice(o, v);
 
 		if (o->parked)
 			metrics_set(METRIC_ACCOUNT_PARKED, o->name, o->label, NULL, 0);
@@ -210,6 +234,60 @@ static void outlet_unparked(struct outlet *o)
 	o->told = false;
 }
 
+/* ---- pauses ------------------------------------------------------------------------------------------------------ */
+
+static const char pause_label[] = "paused";
+
+/* One line when a pause begins that is longer than a minute; how long it lasts is shown as long as it does. */
+static void outlet_see_pause(struct outlet *o, int64_t mono_ms)
+{
+	static const char *const names[] = {
+		[QUOTA_PAUSE_THROTTLED] = "Retry-After", [QUOTA_PAUSE_TOLD] = "RateLimit-Reset"};
+	enum quota_pause why;
+	int64_t until_ms = scheduler_pause_ms(&o->scheduler, mono_ms, &why);
+	char time[CLOCK_ISO_MAX];
+
+	if (until_ms == o->pause_until_ms)
+		return;
+	o->pause_until_ms = until_ms;
+	if (until_ms != 0 && (o->pause || until_ms - mono_ms > PAUSE_TOLD_MS)) {
+		bool begins = !o->pause;
+
+		clock_iso(clock_now_ms() + (until_ms - mono_ms), time);
+		free(o->pause);
+		o->pause = mem_fmt("paused by Klaviyo's %s until %s", names[why], time);
+		if (begins)
+			log_warning(&((struct log_about){.account = o->name, .reason = o->pause}),
+				    "the account's events wait for more than a minute");
+	} else if (o->pause) {
+		free(TAKE(o->pause));
+	} else {
+		return;
+	}
+	metrics_set(METRIC_ACCOUNT_PARKED, o->name, pause_label, NULL, o->pause != NULL);
+	o->told = false;
+}
+
+/* A 503 may ask for a wait of its event alone. */
+static void outlet_see_wait(struct outlet *o, const struct event *e, struct outcome_verdict *v)
+{
+	char time[CLOCK_ISO_MAX], reason[OUTCOME_REASON_MAX];
+	int64_t mono_ms = clock_mono_ms();
+
+	if (v->outcome != OUTCOME_RETRY || v->throttled || v->retry_after_ms <= PAUSE_TOLD_MS)
+		return;
+	clock_iso(clock_now_ms() + v->retry_after_ms, time);
+	memcpy(reason, v->reason, sizeof(reason));
+	reason_text(v->reason, sizeof(v->reason), "Retry-After until %s: %s", time, reason);
+	if (mono_ms < o->wait_told_ms)
+		return;
+	o->wait_told_ms = mono_ms + v->retry_after_ms;
+	log_warning(&((struct log_about){.account = o->name, .event = e->id, .reason = v->reason}),
+		    "an event waits for more than a minute");
+}
+
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
+
 /* Returns what of the tray may not go; all of it where nothing may. */
 static void tray_return(struct outlet *o, bool all)
 {
@@ -233,8 +311,6 @@ static bool outlet_is_shut(const struct outlet *o)
 {
 	return o->closed || !o->configured || o->held || scheduler_window(&o->scheduler) == 0;
 }
-
-/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 /* One line when Klaviyo has been out of reach for a while, one when it takes events again. */
 static void outlet_judge(struct outlet *o, const struct outcome_verdict *v)
@@ -261,40 +337,52 @@ static void outlet_judge(struct outlet *o, const struct outcome_verdict *v)
 		    v->status > 0 ? "answers, but takes no events" : "cannot be reached", v->reason);
 }
 
+/* The state that the scheduler changed to. */
+static void outlet_changed(struct outlet *o, const struct outcome_verdict *v)
+{
+	if (o->scheduler.state == SCHEDULER_PARKED) {
+		outlet_parked(o, v);
+		return;
+	}
+	log_notice(&((struct log_about){.account = o->name}), "Klaviyo takes events again");
+	o->trouble = false;
+	outlet_unparked(o);
+}
+
 /* What came back moves the scheduler, then the window, and is told last. */
-static void parcel_back(struct parcel *p, const struct outcome_verdict *v)
+static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 {
 	struct outlet *o = p->outlet;
+	struct outcome_verdict v = *answer;
 	struct log_about about = {
 		.source = p->event->source,
 		.account = o->name,
 		.conversation = p->event->conversation,
 		.webhook = p->event->webhook,
 		.event = p->event->id,
-		.reason = v->reason,
+		.reason = v.reason,
 	};
+	int64_t mono_ms = clock_mono_ms();
 
 	o->shared->in_flight--;
-	if (scheduler_returned(&o->scheduler, p->epoch, v, chance(), clock_mono_ms())) {
-		if (o->scheduler.state == SCHEDULER_PARKED) {
-			outlet_parked(o, v);
-		} else {
-			log_notice(&((struct log_about){.account = o->name}), "Klaviyo takes events again");
-			o->trouble = false;
-			outlet_unparked(o);
-		}
-	}
-	outlet_judge(o, v);
+	if (scheduler_returned(&o->scheduler, &p->request, answer, chance(), mono_ms, &v.outcome))
+		outlet_changed(o, answer);
+	if (answer->odd && v.outcome == OUTCOME_REJECT)
+		reason_text(v.reason, sizeof(v.reason), "answered so %d times while others were delivered: %s",
+			    SCHEDULER_ODD_TRIES, answer->reason);
+	outlet_judge(o, &v);
+	outlet_see_pause(o, mono_ms);
+	outlet_see_wait(o, p->event, &v);
 	outlet_tell(o);
 	if (outlet_is_shut(o))
 		tray_return(o, true);
-	if (v->partial_failure) {
+	if (v.partial_failure) {
 		metrics_add(METRIC_PARTIAL_FAILURES, o->name, NULL, NULL, 1);
 		log_warning(&about, "Klaviyo took the event, but not all of it");
-	} else if (v->outcome != OUTCOME_DELIVERED) {
-		log_debug(&about, "an attempt ended as %s", outcome_name(v->outcome));
+	} else if (v.outcome != OUTCOME_DELIVERED) {
+		log_debug(&about, "an attempt ended as %s", outcome_name(v.outcome));
 	}
-	parcel_end(p, v);
+	parcel_end(p, &v);
 }
 
 static void on_reply(void *ctx, const struct http_reply *reply)
@@ -314,7 +402,9 @@ static void on_reply(void *ctx, const struct http_reply *reply)
 	if (reply->failure == HTTP_OK) {
 		a.body = reply->body.data;
 		a.body_len = reply->body.len;
-	} else if (reply->failure != HTTP_TOO_LONG) {
+	} else if (reply->failure == HTTP_TOO_LONG) {
+		a.cut = true;
+	} else {
 		a.transport_error = reply->failure == HTTP_ABORTED ? "stopped before the answer came" : reply->error;
 	}
 	outcome_of(&a, &v);
@@ -360,7 +450,7 @@ static void parcel_send(struct parcel *p, int64_t mono_ms)
 	struct err why = {0};
 	char *body;
 
-	p->epoch = scheduler_sent(&o->scheduler, mono_ms);
+	scheduler_sent(&o->scheduler, &p->request, mono_ms);
 	o->shared->in_flight++;
 	p->sent_ms = now_ms;
 	p->backfill = event_is_backfill(p->event, now_ms);
@@ -375,14 +465,23 @@ static void parcel_send(struct parcel *p, int64_t mono_ms)
 	}
 }
 
+/* When to run again though nothing came: a probe's time, the pace where something is to be sent, a pause's end. */
+static int64_t outlet_next_ms(struct outlet *o, bool sending, int64_t now_ms)
+{
+	int64_t next_ms = CLOCK_NEVER_MS;
+
+	if (o->scheduler.state == SCHEDULER_PARKED || (sending && o->tray))
+		next_ms = scheduler_next_ms(&o->scheduler, now_ms);
+	return o->pause && o->pause_until_ms < next_ms ? o->pause_until_ms : next_ms;
+}
+
 int64_t outlet_run(struct outlet *o, bool sending, int64_t now_ms)
 {
-	int64_t next_ms;
-
 	if (o->closed || !o->configured || o->held)
 		return CLOCK_NEVER_MS;
-	if (scheduler_tick(&o->scheduler, now_ms))
-		outlet_tell(o);
+	(void)scheduler_tick(&o->scheduler, now_ms);
+	outlet_see_pause(o, now_ms);
+	outlet_tell(o);
 	while (sending && o->tray && scheduler_next_ms(&o->scheduler, now_ms) <= now_ms) {
 		struct parcel *p = o->tray;
 
@@ -392,9 +491,7 @@ int64_t outlet_run(struct outlet *o, bool sending, int64_t now_ms)
 		p->next = NULL;
 		parcel_send(p, now_ms);
 	}
-	next_ms = scheduler_next_ms(&o->scheduler, now_ms);
-	/* Nothing to send, or not now: only a probe's time is worth waking for. */
-	return o->scheduler.state == SCHEDULER_PARKED || (sending && o->tray) ? next_ms : CLOCK_NEVER_MS;
+	return outlet_next_ms(o, sending, now_ms);
 }
 
 /* ---- being told -------------------------------------------------------------------------------------------------- */
@@ -430,13 +527,14 @@ void outlet_configure(struct outlet *o, const struct account *a, const struct se
 
 	if (!a)
 		o->configured = false;
-	else if (changed || reloaded)
+	if (changed || reloaded)
 		scheduler_renew(&o->scheduler, &o->limits);
 	if (changed) {
 		outlet_unparked(o);
 		o->retries = 0;
 		o->trouble = false;
 	}
+	outlet_see_pause(o, clock_mono_ms());
 	o->told = false;
 	outlet_tell(o);
 	tray_return(o, outlet_is_shut(o));
@@ -448,6 +546,8 @@ void outlet_take(struct outlet *o, struct event *e)
 
 	p->outlet = o;
 	p->event = e;
+	p->request = (struct scheduler_request){.event = e->id, .person = person_of(e)};
+	scheduler_handed(&o->scheduler, &p->request);
 	*o->tray_end = p;
 	o->tray_end = &p->next;
 	tray_return(o, outlet_is_shut(o));

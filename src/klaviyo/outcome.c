@@ -41,10 +41,25 @@ static bool is_html(const struct outcome_answer *a)
 	return a->type && type_ends_in(a->type, "html");
 }
 
+/* A body that is markup, whatever its type says; or one of an HTML type that holds anything. */
+static bool is_page(const struct outcome_answer *a)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	const char *at = a->body, *end = a->body ? a->body + a->body_len : NULL;
+
+	if (a->cut && is_html(a))
+		return true;
+	if (at && a->body_len >= 3 && memcmp(at, mark, 3) == 0)
+		at += 3;
+	while (at < end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
+		at++;
+	return at < end && (*at == '<' || is_html(a));
+}
+
 static bool is_json(const struct outcome_answer *a, struct json_object *body)
 {
 	if (a->type && type_ends_in(a->type, "json"))
-		return true;
+		return !is_page(a) && (a->body_len > 0 || a->cut);
 	return !is_html(a) && json_object_is_type(body, json_type_object);
 }
 
@@ -100,17 +115,20 @@ static enum outcome refused(const struct outcome_answer *a)
 	return a->lane == LANE_BULK ? OUTCOME_SINGLE : OUTCOME_REJECT;
 }
 
-static enum outcome classify(const struct outcome_answer *a, bool json)
+/* ret_odd: a status that the table does not name. */
+static enum outcome classify(const struct outcome_answer *a, bool json, bool *ret_odd)
 {
 	unsigned s = a->status;
 
-	if (s >= 200 && s < 300)
-		return OUTCOME_DELIVERED;
-	if (s >= 300 && s < 400)
-		return OUTCOME_PARK;
+	*ret_odd = false;
 	if (s < 200 || s >= 500)
 		return OUTCOME_RETRY;
 	switch (s) {
+	case 202:
+		return is_page(a) ? OUTCOME_PARK : OUTCOME_DELIVERED;
+	case 400:
+	case 422:
+		return json ? refused(a) : OUTCOME_PARK;
 	case 401:
 	case 404:
 	case 405:
@@ -126,7 +144,8 @@ static enum outcome classify(const struct outcome_answer *a, bool json)
 	case 413:
 		return refused(a);
 	default:
-		return json ? refused(a) : OUTCOME_PARK;
+		*ret_odd = s >= 400;
+		return s >= 400 ? OUTCOME_RETRY : OUTCOME_PARK;
 	}
 }
 
@@ -170,7 +189,7 @@ void outcome_of(const struct outcome_answer *a, struct outcome_verdict *ret)
 		body = NULL;
 	json = is_json(a, body);
 	ret->status = a->status;
-	ret->outcome = classify(a, json);
+	ret->outcome = classify(a, json, &ret->odd);
 	ret->throttled = a->status == 429;
 	if (a->status == 429 || a->status == 503)
 		ret->retry_after_ms = retry_after_ms(a->headers);

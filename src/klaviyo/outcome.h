@@ -1,14 +1,13 @@
 /*
  * outcome: what an attempt means for an event: one pure function with the whole table of DESIGN section 13.
  *
- * Where that table is silent:
- *   3xx                 park: we follow none, so klaviyo.url is not Klaviyo's
- *   other 4xx           in JSON as 400 (409 among them); else park: something stands between us and Klaviyo
- *   413                 as 400 whatever its type: one request's size must not stop the other events
- *   422 not in JSON     park, as 400
- *   403 not in JSON     park, but for Cloudflare's challenge
- *   1xx, 600 and above  retry: that was no HTTP
- * "In JSON": the media type says so; or it does not say HTML, and the body is a JSON object.
+ * An answer is in JSON where its media type says so and its body is not empty and no page; or where the media type does
+ * not say HTML and the body is a JSON object. A page is a body that begins with a "<", or one of an HTML type that is
+ * not blank. Where the table leaves room:
+ *   202                 with a page: park. Klaviyo's 202 has an empty body; a firewall's challenge or a log-in page may
+ *                       come with this status. With any other body: delivered.
+ *   403                 with Cloudflare's challenge header and no body: retry, as with a page
+ *   1xx, 600 and above  retry: this is not HTTP
  */
 #ifndef KLAVIYO_OUTCOME_H
 #define KLAVIYO_OUTCOME_H
@@ -43,6 +42,7 @@ struct outcome_answer {
 	const struct pairs *headers;
 	const char *body;
 	size_t body_len;
+	bool cut; /* the body was longer than what is kept, and `body` does not hold it */
 };
 
 #define OUTCOME_REASON_MAX 512
@@ -50,6 +50,7 @@ struct outcome_verdict {
 	enum outcome outcome;
 	unsigned status;        /* of the answer; 0: there was none */
 	bool throttled;         /* a 429: counts neither for the breaker nor for the event's back-off */
+	bool odd;               /* a retry whose status (402, 409, 451, …) may concern the event or the account */
 	int64_t retry_after_ms; /* of a 429 or 503; -1: not told; at most RETRY_AFTER_MAX_MS */
 	bool partial_failure;   /* 2xx with X-Klaviyo-Partial-Failure, which stands in `reason` */
 	/* For people: Klaviyo's `detail` with the pointer where one event is refused ("Invalid email address

@@ -134,22 +134,43 @@ void quota_told(struct quota *q, int64_t remaining, int64_t reset_s, int64_t now
 
 void quota_throttled(struct quota *q, int64_t retry_after_ms, double jitter, int64_t now_ms)
 {
-	int64_t wait_ms = retry_after_ms;
+	int64_t wait_ms = retry_after_ms, most_ms = QUOTA_PAUSE_TOLD_LAST_MS;
 
 	if (retry_after_ms <= 0) {
 		/* Requests of one burst come back together; only one that was sent after the pause makes it grow. */
 		if (now_ms < q->pause_until_ms)
 			return;
+		most_ms = QUOTA_PAUSE_LAST_MS;
 		wait_ms = (int64_t)QUOTA_PAUSE_FIRST_MS << (q->pauses < 6 ? q->pauses : 6);
-		if (wait_ms > QUOTA_PAUSE_LAST_MS)
-			wait_ms = QUOTA_PAUSE_LAST_MS;
 		q->pauses++;
 	}
 	if (wait_ms < QUOTA_PAUSE_FIRST_MS)
 		wait_ms = QUOTA_PAUSE_FIRST_MS;
-	wait_ms += (int64_t)((double)wait_ms * jitter / 4);
+	if (wait_ms < most_ms)
+		wait_ms += (int64_t)((double)wait_ms * jitter / 4);
+	if (wait_ms > most_ms)
+		wait_ms = most_ms;
 	if (now_ms + wait_ms > q->pause_until_ms)
 		q->pause_until_ms = now_ms + wait_ms;
+}
+
+int64_t quota_pause_ms(const struct quota *q, int64_t now_ms, enum quota_pause *ret_why)
+{
+	int64_t until_ms = q->pause_until_ms > now_ms ? q->pause_until_ms : 0;
+
+	*ret_why = QUOTA_PAUSE_THROTTLED;
+	if (q->told_remaining == 0 && q->told_until_ms > now_ms && q->told_until_ms > until_ms) {
+		*ret_why = QUOTA_PAUSE_TOLD;
+		until_ms = q->told_until_ms;
+	}
+	return until_ms;
+}
+
+void quota_forget_pauses(struct quota *q)
+{
+	q->pause_until_ms = 0;
+	q->pauses = 0;
+	q->told_remaining = -1;
 }
 
 void quota_alone(struct quota *q)

@@ -14,9 +14,10 @@ struct quota_limits {
 	double share;                   /* 0 < share ≤ 1: how much of it we take */
 };
 
-#define QUOTA_PAUSE_FIRST_MS 1000       /* the floor of every pause */
-#define QUOTA_PAUSE_LAST_MS (60 * 1000) /* to where pauses grow while nobody says how long */
-#define QUOTA_RESET_MAX_S (5 * 60)      /* the steady window is a minute: what is longer is a slip */
+#define QUOTA_PAUSE_FIRST_MS 1000                 /* the floor of every pause */
+#define QUOTA_PAUSE_LAST_MS (60 * 1000)           /* to where pauses grow while nobody says how long */
+#define QUOTA_PAUSE_TOLD_LAST_MS (60 * 60 * 1000) /* the longest pause that a Retry-After makes, jitter included */
+#define QUOTA_RESET_MAX_S (5 * 60)                /* the steady window is a minute: what is longer is a slip */
 
 /* Counts in slots of slot_ms: a request counts until its whole slot is length_ms old, so never too short. */
 #define QUOTA_SLOTS 64
@@ -47,10 +48,17 @@ void quota_take(struct quota *q, int64_t now_ms); /* a request goes out */
 /* RateLimit-Remaining and -Reset of an answer; -1: not told. Only ever lowers: until the reset that was told last,
  * answers that came late or a new window's do not raise the budget. */
 void quota_told(struct quota *q, int64_t remaining, int64_t reset_s, int64_t now_ms);
-/* A 429: pauses for retry_after_ms, floor 1 s, plus jitter (0…1) of up to a quarter. Where it is not told (-1, or 0)
- * the pause doubles from 1 s to 1 min until a 2xx; those of one burst count once. */
+/* A 429: pauses for retry_after_ms, floor 1 s, plus jitter (0…1) of up to a quarter, at most an hour in all. Where it
+ * is not told (-1, or 0) the pause doubles from 1 s to 1 min until a 2xx; those of one burst count once. */
 void quota_throttled(struct quota *q, int64_t retry_after_ms, double jitter, int64_t now_ms);
-void quota_alone(struct quota *q);   /* start, reload, un-parking */
-void quota_success(struct quota *q); /* a 2xx: no longer alone */
+enum quota_pause {
+	QUOTA_PAUSE_THROTTLED, /* a 429 */
+	QUOTA_PAUSE_TOLD,      /* RateLimit-Remaining and RateLimit-Reset */
+};
+/* Until when answers of Klaviyo hold the endpoint back, and which ones; 0: they do not. */
+int64_t quota_pause_ms(const struct quota *q, int64_t now_ms, enum quota_pause *ret_why);
+void quota_forget_pauses(struct quota *q); /* another key, URL or reload: what was told may concern another server */
+void quota_alone(struct quota *q);         /* start, reload, un-parking */
+void quota_success(struct quota *q);       /* a 2xx: no longer alone */
 
 #endif

@@ -183,6 +183,7 @@ static const char *meaning(unsigned status)
 	} meanings[] = {
 		{400, "refused before Klaviyo read it: a header is malformed, most likely the key"},
 		{401, "the key is not accepted"},
+		{402, "a payment is wanted"},
 		{403, "the key may not do this, or something in between forbids it"},
 		{404, "there is no such address: klaviyo.url is not Klaviyo's"},
 		{405, "this address does not take events: klaviyo.url is not Klaviyo's"},
@@ -191,6 +192,7 @@ static const char *meaning(unsigned status)
 		{410, "this revision or address is retired"},
 		{413, "the event is too large"},
 		{415, "the content type is not accepted"},
+		{422, "refused, and not by Klaviyo"},
 		{429, "asked too often"},
 	};
 
@@ -200,7 +202,7 @@ static const char *meaning(unsigned status)
 	if (status >= 500 && status < 600)
 		return "trouble at Klaviyo's end";
 	if (status >= 400 && status < 500)
-		return "refused, and not by Klaviyo";
+		return "refused with a status that Klaviyo does not document";
 	return "not an answer that HTTP knows";
 }
 
@@ -211,6 +213,11 @@ void reason_of_status(char *out, size_t size, unsigned status, bool challenge, c
 	else if (status >= 300 && status < 400)
 		reason_text(out, size, "sent on to %s: klaviyo.url is not Klaviyo's (%u)",
 			    location ? location : "another address", status);
+	else if (status == 202)
+		reason_text(out, size, "answered with a web page, and not by Klaviyo (%u)", status);
+	else if (status >= 200 && status < 300)
+		reason_text(out, size,
+			    "not Klaviyo's answer: klaviyo.url is wrong, or something in between answers (%u)", status);
 	else
 		reason_text(out, size, "%s (%u)", meaning(status), status);
 }

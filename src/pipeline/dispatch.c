@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "delivery/scheduler.h"
 
+#define ASKED_MAX 64 /* events that are passed over when a probe is chosen */
+
 struct dispatch_account {
 	struct dispatch_account *next;
 	char *name;
@@ -16,6 +18,9 @@ struct dispatch_account {
 	int64_t next_due_ms; /* as of then */
 	struct dispatch_lent lent[SCHEDULER_WINDOW];
 	unsigned lent_n;
+	/* the last events that came back parked since the window was last whole, in no order */
+	int64_t asked[ASKED_MAX];
+	unsigned asked_n; /* how many there were; the array holds the last of them */
 };
 
 struct dispatch {
@@ -60,6 +65,16 @@ void dispatch_window(struct dispatch *d, const char *account, unsigned window)
 	}
 	a->window = window < SCHEDULER_WINDOW ? window : SCHEDULER_WINDOW;
 	a->stirred = true;
+	if (a->window == SCHEDULER_WINDOW)
+		a->asked_n = 0;
+}
+
+static bool is_asked(const struct dispatch_account *a, int64_t event)
+{
+	for (unsigned i = 0; i < a->asked_n && i < ASKED_MAX; i++)
+		if (a->asked[i] == event)
+			return true;
+	return false;
 }
 
 static struct dispatch_lent *lent_find(struct dispatch_account *a, int64_t event)
@@ -77,7 +92,7 @@ const struct dispatch_lent *dispatch_lent(const struct dispatch *d, const char *
 	return a ? lent_find(a, event) : NULL;
 }
 
-void dispatch_returned(struct dispatch *d, const char *account, int64_t event)
+void dispatch_returned(struct dispatch *d, const char *account, int64_t event, bool parked)
 {
 	struct dispatch_account *a = account_find(d, account);
 	struct dispatch_lent *lent = a ? lent_find(a, event) : NULL;
@@ -86,6 +101,8 @@ void dispatch_returned(struct dispatch *d, const char *account, int64_t event)
 		return;
 	*lent = a->lent[--a->lent_n];
 	a->stirred = true;
+	if (parked && a->window < SCHEDULER_WINDOW && !is_asked(a, event))
+		a->asked[a->asked_n++ % ASKED_MAX] = event;
 }
 
 void dispatch_stir(struct dispatch *d, const char *account)
@@ -99,6 +116,7 @@ struct hand_over {
 	struct dispatch_account *account;
 	const struct account *config;
 	struct courier *courier;
+	bool fresh; /* only what was not asked by in vain */
 };
 
 /* What is lent is due too. */
@@ -106,7 +124,7 @@ static bool is_wanted(void *ctx, int64_t event)
 {
 	const struct hand_over *h = ctx;
 
-	return !lent_find(h->account, event);
+	return !lent_find(h->account, event) && !(h->fresh && is_asked(h->account, event));
 }
 
 static int hand_over_event(void *ctx, const struct event *e)
@@ -130,19 +148,34 @@ static int hand_over_event(void *ctx, const struct event *e)
 	return a->lent_n >= a->window;
 }
 
+/* Returns as store_events_due does. What is lent or passed over may come first: so many more are asked for. */
+static int lend(struct hand_over *h, struct store *s, int64_t now_ms, struct err *reterr)
+{
+	struct dispatch_account *a = h->account;
+	size_t max = a->lent_n + a->window, passed = a->asked_n < ASKED_MAX ? a->asked_n : ASKED_MAX;
+	unsigned before = a->lent_n;
+	int r;
+
+	h->fresh = passed > 0;
+	r = store_events_due(s, a->name, now_ms, max + passed, is_wanted, hand_over_event, h, reterr);
+	if (r != 0 || a->lent_n != before || !h->fresh)
+		return r;
+	h->fresh = false;
+	return store_events_due(s, a->name, now_ms, max, is_wanted, hand_over_event, h, reterr);
+}
+
 int dispatch_hand_over(struct dispatch *d, struct store *s, const struct config *c, struct courier *courier,
 		       int64_t now_ms, struct err *reterr)
 {
 	for (struct dispatch_account *a = d->accounts; a; a = a->next) {
-		struct hand_over h = {a, config_account(c, a->name), courier};
+		struct hand_over h = {a, config_account(c, a->name), courier, false};
 		int r;
 
 		if (!h.config) /* its events wait; a generation that has it again stirs */
 			a->next_due_ms = CLOCK_NEVER_MS;
 		if (!h.config || a->lent_n >= a->window || (!a->stirred && now_ms < a->next_due_ms))
 			continue;
-		/* What is lent may come first: so many more are asked for. */
-		r = store_events_due(s, a->name, now_ms, a->lent_n + a->window, is_wanted, hand_over_event, &h, reterr);
+		r = lend(&h, s, now_ms, reterr);
 		if (r < 0)
 			return r;
 		a->stirred = r > 0;

@@ -3,11 +3,15 @@
  *
  * An event stays `ready` in the store while it is lent; only its committed result ends that. The store yields only the
  * first event of each person, so what is lent at once is of different persons, and order needs nothing more here.
- * Owned by the pipeline's thread; nothing survives a crash: at start nothing is lent.
+ *
+ * While an account is parked its probes go round: an event that was asked by in vain is lent again only where no other
+ * is due that was not. So one person's event cannot keep an account parked that takes the others'. Owned by the
+ * pipeline's thread; nothing survives a crash: at start nothing is lent.
  */
 #ifndef PIPELINE_DISPATCH_H
 #define PIPELINE_DISPATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config/config.h"
@@ -30,8 +34,8 @@ void dispatch_free(struct dispatch *d);
 void dispatch_window(struct dispatch *d, const char *account, unsigned window);
 /* NULL: not lent. Borrowed until it is returned or handed over. */
 const struct dispatch_lent *dispatch_lent(const struct dispatch *d, const char *account, int64_t event);
-/* Its result is committed. */
-void dispatch_returned(struct dispatch *d, const char *account, int64_t event);
+/* Its result is committed. parked: it was a park outcome. */
+void dispatch_returned(struct dispatch *d, const char *account, int64_t event, bool parked);
 /* There may be something new to hand over, or at another time: of this account, or (NULL) of all. */
 void dispatch_stir(struct dispatch *d, const char *account);
 

@@ -58,7 +58,9 @@ static int try_later(struct work *w, const struct delivery *d, const struct disp
 		due_ms += d->verdict.retry_after_ms > wait_ms ? d->verdict.retry_after_ms : wait_ms;
 		attempts++;
 	}
-	if (limit_ms != CLOCK_NEVER_MS && w->now_ms - lent->received_ms > limit_ms &&
+	/* An odd answer may concern the account, and then nobody's event ages: it dies of ten tries of its own alone.
+	 */
+	if (!d->verdict.odd && limit_ms != CLOCK_NEVER_MS && w->now_ms - lent->received_ms > limit_ms &&
 	    work_age_wait_ms(w, limit_ms) == 0) {
 		char age[CLOCK_ISO_MAX];
 		CLEANUP(mem_freep) char *reason = NULL;

@@ -68,6 +68,13 @@ void answer_html(struct answer *ret, unsigned status)
 	pairs_add(&ret->headers, "CF-RAY", "-");
 }
 
+void answer_text(struct answer *ret, unsigned status, const char *type, const char *text)
+{
+	ret->status = status;
+	ret->type = type;
+	ret->body = mem_str(text);
+}
+
 void answer_header(struct answer *ret, const char *name, long value)
 {
 	char text[32];

@@ -22,6 +22,7 @@ void answer_json(struct answer *ret, unsigned status, const char *type, struct j
 void answer_complaints(struct answer *ret, const struct complaints *c); /* the status of the first */
 void answer_complaint(struct answer *ret, unsigned status, const char *where, const char *detail);
 void answer_html(struct answer *ret, unsigned status); /* Cloudflare's page */
+void answer_text(struct answer *ret, unsigned status, const char *type, const char *text);
 void answer_header(struct answer *ret, const char *name, long value);
 void answer_done(struct answer *a);
 

@@ -240,19 +240,37 @@ static struct fault_verdict judge(struct api_call *c)
 	return v;
 }
 
-static void answer_scripted(struct answer *ret, const struct fault_verdict *v)
+static void answer_klaviyos(struct answer *ret, const struct fault_verdict *v)
 {
 	CLEANUP(mem_freep) char *detail = NULL;
 
-	if (v->html) {
+	ret->status = v->status;
+	if (v->status < 300)
+		return;
+	detail = v->status == 429 ? mem_fmt("Request was throttled. Expected available in %ld seconds.",
+					    v->retry_after_s < 0 ? 0 : v->retry_after_s)
+				  : mem_str("A scripted fault of the sandbox.");
+	answer_complaint(ret, v->status, "/data", detail);
+}
+
+static void answer_scripted(struct answer *ret, const struct fault_verdict *v)
+{
+	switch (v->form) {
+	case FAULT_FORM_OWN:
+		answer_klaviyos(ret, v);
+		break;
+	case FAULT_FORM_HTML:
 		answer_html(ret, v->status);
-	} else if (v->status < 300) {
+		break;
+	case FAULT_FORM_JSON:
+		answer_text(ret, v->status, "application/json", "{\"message\":\"A scripted fault of the sandbox.\"}");
+		break;
+	case FAULT_FORM_TEXT:
+		answer_text(ret, v->status, "text/plain", "A scripted fault of the sandbox.\n");
+		break;
+	case FAULT_FORM_EMPTY:
 		ret->status = v->status;
-	} else {
-		detail = v->status == 429 ? mem_fmt("Request was throttled. Expected available in %ld seconds.",
-						    v->retry_after_s < 0 ? 0 : v->retry_after_s)
-					  : mem_str("A scripted fault of the sandbox.");
-		answer_complaint(ret, v->status, "/data", detail);
+		break;
 	}
 	if (v->challenge)
 		pairs_add(&ret->headers, "cf-mitigated", "challenge");

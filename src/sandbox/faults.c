@@ -120,15 +120,25 @@ static int read_valued(struct fault *f, const char *key, const char *value, int6
 
 static int read_flag(struct fault *f, const char *word)
 {
+	static const char *const forms[] = {[FAULT_FORM_HTML] = "html",
+					    [FAULT_FORM_JSON] = "json",
+					    [FAULT_FORM_TEXT] = "text",
+					    [FAULT_FORM_EMPTY] = "empty"};
+
+	for (enum fault_form form = FAULT_FORM_HTML; form <= FAULT_FORM_EMPTY; form++) {
+		if (strcmp(word, forms[form]) != 0)
+			continue;
+		f->verdict.form = form;
+		return 0;
+	}
 	if (strcmp(word, "reset") == 0) {
 		f->verdict.cut = FAULT_CUT_RESET;
 	} else if (strcmp(word, "die") == 0) {
 		f->verdict.cut = FAULT_CUT_DIE;
-	} else if (strcmp(word, "html") == 0) {
-		f->verdict.html = true;
 	} else if (strcmp(word, "challenge") == 0) {
 		f->verdict.status = 403;
-		f->verdict.html = f->verdict.challenge = true;
+		f->verdict.form = FAULT_FORM_HTML;
+		f->verdict.challenge = true;
 	} else {
 		return -ENOENT;
 	}
@@ -137,9 +147,9 @@ static int read_flag(struct fault *f, const char *word)
 
 static int unknown_word(const char *word, struct err *reterr)
 {
-	static const char *const words[] = {"status",  "retry-after", "html",  "challenge", "reset",
-					    "die",     "delay",       "path",  "method",    "email",
-					    "account", "after",       "first", "every",     "for"};
+	static const char *const words[] = {"status",    "retry-after", "html",  "json",  "text",  "empty",
+					    "challenge", "reset",       "die",   "delay", "path",  "method",
+					    "email",     "account",     "after", "first", "every", "for"};
 	const char *nearest = text_nearest(word, words, sizeof(words) / sizeof(words[0]));
 
 	return err_set(reterr, -EINVAL, "unknown word \"%s\"%s%s%s", word, nearest ? " (did you mean " : "",
@@ -165,8 +175,8 @@ static int fault_check(const struct fault *f, struct err *reterr)
 		return err_set(reterr, -EINVAL, "nothing goes wrong: say status=N, reset, die, challenge or delay=…");
 	if (v->status != 0 && v->cut != FAULT_CUT_NONE)
 		return err_set(reterr, -EINVAL, "an answer (status) and none (reset, die) exclude each other");
-	if (v->status == 0 && (v->retry_after_s >= 0 || v->html))
-		return err_set(reterr, -EINVAL, "retry-after and html need a status");
+	if (v->status == 0 && (v->retry_after_s >= 0 || v->form != FAULT_FORM_OWN))
+		return err_set(reterr, -EINVAL, "retry-after, html, json, text and empty need a status");
 	return 0;
 }
 

@@ -26,14 +26,23 @@ enum fault_cut {
 	FAULT_CUT_DIE,   /* read and processed, then the connection ends without an answer */
 };
 
+/* What the body of an answer with a status is. */
+enum fault_form {
+	FAULT_FORM_OWN,   /* Klaviyo's for that status: errors in JSON; nothing below 300 */
+	FAULT_FORM_HTML,  /* a page, as from Cloudflare */
+	FAULT_FORM_JSON,  /* JSON that is not Klaviyo's, as from a gateway */
+	FAULT_FORM_TEXT,  /* plain text */
+	FAULT_FORM_EMPTY, /* nothing, and no type */
+};
+
 /* What happens to a request: nothing where all is 0. */
 struct fault_verdict {
 	int64_t delay_ms; /* the answer waits so long */
 	enum fault_cut cut;
 	unsigned status;    /* 0: the real answer */
 	long retry_after_s; /* -1: no such header */
-	bool html;          /* the body is a page, as from Cloudflare */
-	bool challenge;     /* with cf-mitigated: challenge */
+	enum fault_form form;
+	bool challenge; /* with cf-mitigated: challenge */
 };
 
 /* What a fault may ask of a request. */
@@ -60,6 +69,9 @@ struct json_object *faults_json(const struct faults *f) MUSTCHECK;
 	"  status=N         answers N, and processes nothing; the body is Klaviyo's for that status\n"           \
 	"  retry-after=N    with status: the header Retry-After, seconds\n"                                      \
 	"  html             with status: the body is an HTML page, as Cloudflare in front of Klaviyo sends it\n" \
+	"  json             with status: the body is JSON, but not Klaviyo's\n"                                  \
+	"  text             with status: the body is plain text\n"                                               \
+	"  empty            with status: there is no body\n"                                                     \
 	"  challenge        a 403 in HTML with cf-mitigated: challenge\n"                                        \
 	"  reset            cuts the connection by a reset; nothing is processed\n"                              \
 	"  die              reads and processes the request, then cuts the connection without an answer\n"       \
@@ -81,6 +93,7 @@ struct json_object *faults_json(const struct faults *f) MUSTCHECK;
 	"  delay=500ms,path=bulk\n"                                                                              \
 	"  reset,every=5\n"                                                                                      \
 	"  die,method=POST,every=7\n"                                                                            \
-	"  status=400,email=jo@example.com\n"
+	"  status=400,email=jo@example.com\n"                                                                    \
+	"  status=402,html,email=jo@example.com\n"
 
 #endif

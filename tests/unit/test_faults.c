@@ -137,12 +137,12 @@ static void delays_add_up_and_the_first_verdict_counts(void **state)
 	assert_int_equal(v.delay_ms, 1500);
 	assert_int_equal(v.status, 429);
 	assert_int_equal(v.retry_after_s, 7);
-	assert_false(v.html);
+	assert_int_equal(v.form, FAULT_FORM_OWN);
 	faults_clear(&f);
 	add(&f, "challenge");
 	v = faults_judge(&f, &subject);
 	assert_int_equal(v.status, 403);
-	assert_true(v.html && v.challenge);
+	assert_true(v.form == FAULT_FORM_HTML && v.challenge);
 	assert_int_equal(v.retry_after_s, -1);
 	faults_clear(&f);
 }
@@ -166,6 +166,7 @@ static void wrong_specifications_are_told_and_change_nothing(void **state)
 		{"every=2", "nothing goes wrong"},
 		{"status=500,die", "exclude each other"},
 		{"reset,html", "need a status"},
+		{"delay=1s,empty", "need a status"},
 		{"reset,path=there", "expected events, bulk"},
 		{"reset,,die", "unknown word \"\""},
 	};

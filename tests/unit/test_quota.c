@@ -168,6 +168,23 @@ static void a_429_pauses_for_retry_after_with_jitter(void **state)
 	assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS + 10000);
 }
 
+static void no_pause_is_longer_than_an_hour_or_a_minute_where_nobody_said_so(void **state)
+{
+	struct quota q;
+
+	(void)state;
+	open_quota(&q, 350, 3500, 1);
+	quota_throttled(&q, CLOCK_HOUR_MS, 1, START_MS);
+	assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS + CLOCK_HOUR_MS);
+	open_quota(&q, 350, 3500, 1);
+	quota_throttled(&q, 50 * CLOCK_MINUTE_MS, 1, START_MS);
+	assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS + CLOCK_HOUR_MS);
+	open_quota(&q, 350, 3500, 1);
+	q.pauses = 6;
+	quota_throttled(&q, -1, 1, START_MS);
+	assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS + CLOCK_MINUTE_MS);
+}
+
 static void a_429_of_no_seconds_pauses_at_least_one(void **state)
 {
 	static const int64_t told[] = {-1, 0, 1, 999};
@@ -225,6 +242,7 @@ int main(void)
 		cmocka_unit_test(headers_only_lower_the_budget),
 		cmocka_unit_test(an_absurd_reset_does_not_stop_us_for_years),
 		cmocka_unit_test(a_429_pauses_for_retry_after_with_jitter),
+		cmocka_unit_test(no_pause_is_longer_than_an_hour_or_a_minute_where_nobody_said_so),
 		cmocka_unit_test(a_429_of_no_seconds_pauses_at_least_one),
 		cmocka_unit_test(untold_pauses_grow_to_a_minute_until_a_success),
 		cmocka_unit_test(alone_means_one_in_flight_until_a_success),

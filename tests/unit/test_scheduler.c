@@ -28,11 +28,40 @@ static bool may_go(struct scheduler *s, int64_t now_ms)
 	return scheduler_next_ms(s, now_ms) <= now_ms;
 }
 
+static struct scheduler_request sent_for(struct scheduler *s, int64_t event, uint64_t person, int64_t now_ms)
+{
+	struct scheduler_request r = {.event = event, .person = person};
+
+	scheduler_handed(s, &r);
+	scheduler_sent(s, &r, now_ms);
+	return r;
+}
+
+/* Of an event and a person that never were before. */
+static struct scheduler_request sent_once(struct scheduler *s, int64_t now_ms)
+{
+	static int64_t event = 1000000;
+
+	event++;
+	return sent_for(s, event, (uint64_t)event, now_ms);
+}
+
+static bool back(struct scheduler *s, struct scheduler_request r, const struct outcome_verdict *v, double jitter,
+		 int64_t now_ms)
+{
+	enum outcome outcome;
+	bool changed = scheduler_returned(s, &r, v, jitter, now_ms, &outcome);
+
+	if (!v->odd)
+		assert_int_equal(outcome, v->outcome);
+	return changed;
+}
+
 /* One request out and back. */
 static bool turn(struct scheduler *s, const struct outcome_verdict *v, int64_t now_ms)
 {
 	assert_true(may_go(s, now_ms));
-	return scheduler_returned(s, scheduler_sent(s, now_ms), v, 0, now_ms);
+	return back(s, sent_once(s, now_ms), v, 0, now_ms);
 }
 
 static void open_scheduler(struct scheduler *s)
@@ -44,52 +73,52 @@ static void open_scheduler(struct scheduler *s)
 static void the_first_request_goes_alone_until_a_2xx(void **state)
 {
 	struct scheduler s;
-	unsigned first;
+	struct scheduler_request first;
 
 	(void)state;
 	scheduler_init(&s, &limits, START_MS);
 	assert_int_equal(scheduler_window(&s), SCHEDULER_WINDOW);
-	first = scheduler_sent(&s, START_MS);
+	first = sent_once(&s, START_MS);
 	assert_true(scheduler_next_ms(&s, START_MS) == CLOCK_NEVER_MS);
-	assert_false(scheduler_returned(&s, first, &retry, 0, START_MS));
-	first = scheduler_sent(&s, START_MS);
+	assert_false(back(&s, first, &retry, 0, START_MS));
+	first = sent_once(&s, START_MS);
 	assert_false(may_go(&s, START_MS));
-	assert_false(scheduler_returned(&s, first, &rejected, 0, START_MS));
-	first = scheduler_sent(&s, START_MS);
+	assert_false(back(&s, first, &rejected, 0, START_MS));
+	first = sent_once(&s, START_MS);
 	assert_false(may_go(&s, START_MS));
-	assert_false(scheduler_returned(&s, first, &delivered, 0, START_MS));
-	(void)!scheduler_sent(&s, START_MS);
+	assert_false(back(&s, first, &delivered, 0, START_MS));
+	(void)sent_once(&s, START_MS);
 	assert_true(may_go(&s, START_MS));
 }
 
 static void at_most_sixteen_are_in_flight(void **state)
 {
 	struct scheduler s;
-	unsigned epoch = 0;
+	struct scheduler_request one = {0};
 
 	(void)state;
 	open_scheduler(&s);
 	for (int i = 0; i < SCHEDULER_IN_FLIGHT_SINGLE; i++) {
 		assert_true(may_go(&s, START_MS));
-		epoch = scheduler_sent(&s, START_MS);
+		one = sent_once(&s, START_MS);
 	}
 	assert_true(scheduler_next_ms(&s, START_MS) == CLOCK_NEVER_MS);
-	assert_false(scheduler_returned(&s, epoch, &delivered, 0, START_MS));
+	assert_false(back(&s, one, &delivered, 0, START_MS));
 	assert_true(may_go(&s, START_MS));
 }
 
 static void park_closes_the_window_once_for_a_whole_burst(void **state)
 {
-	unsigned epochs[SCHEDULER_IN_FLIGHT_SINGLE];
+	struct scheduler_request all[SCHEDULER_IN_FLIGHT_SINGLE];
 	struct scheduler s;
 	int changes = 0;
 
 	(void)state;
 	open_scheduler(&s);
 	for (int i = 0; i < SCHEDULER_IN_FLIGHT_SINGLE; i++)
-		epochs[i] = scheduler_sent(&s, START_MS);
+		all[i] = sent_once(&s, START_MS);
 	for (int i = 0; i < SCHEDULER_IN_FLIGHT_SINGLE; i++)
-		changes += scheduler_returned(&s, epochs[i], &parked, 0, START_MS + i);
+		changes += back(&s, all[i], &parked, 0, START_MS + i);
 	assert_int_equal(changes, 1);
 	assert_int_equal(scheduler_window(&s), 0);
 	assert_int_equal(scheduler_next_ms(&s, START_MS + 20), START_MS + CLOCK_MINUTE_MS);
@@ -98,14 +127,14 @@ static void park_closes_the_window_once_for_a_whole_burst(void **state)
 static void a_late_2xx_of_before_the_park_does_not_reopen(void **state)
 {
 	struct scheduler s;
-	unsigned a, b;
+	struct scheduler_request a, b;
 
 	(void)state;
 	open_scheduler(&s);
-	a = scheduler_sent(&s, START_MS);
-	b = scheduler_sent(&s, START_MS);
-	assert_true(scheduler_returned(&s, a, &parked, 0, START_MS));
-	assert_false(scheduler_returned(&s, b, &delivered, 0, START_MS));
+	a = sent_once(&s, START_MS);
+	b = sent_once(&s, START_MS);
+	assert_true(back(&s, a, &parked, 0, START_MS));
+	assert_false(back(&s, b, &delivered, 0, START_MS));
 	assert_int_equal(s.state, SCHEDULER_PARKED);
 }
 
@@ -142,16 +171,16 @@ static void a_probe_is_one_request_until_it_is_answered(void **state)
 {
 	int64_t now_ms = START_MS + CLOCK_MINUTE_MS;
 	struct scheduler s;
-	unsigned probe;
+	struct scheduler_request probe;
 
 	(void)state;
 	open_scheduler(&s);
 	assert_true(turn(&s, &parked, START_MS));
 	assert_true(scheduler_tick(&s, now_ms));
-	probe = scheduler_sent(&s, now_ms);
+	probe = sent_once(&s, now_ms);
 	assert_true(scheduler_next_ms(&s, now_ms) == CLOCK_NEVER_MS);
 	/* Trouble or a refused event says nothing about the key: the next event is the next probe. */
-	assert_false(scheduler_returned(&s, probe, &retry, 0, now_ms));
+	assert_false(back(&s, probe, &retry, 0, now_ms));
 	assert_int_equal(s.state, SCHEDULER_PROBING);
 	assert_false(turn(&s, &rejected, now_ms));
 	assert_int_equal(scheduler_window(&s), 1);
@@ -175,17 +204,17 @@ static void a_new_key_resumes_at_once(void **state)
 static void the_old_keys_answers_do_not_park_the_new_one(void **state)
 {
 	struct scheduler s;
-	unsigned old, new;
+	struct scheduler_request old, new;
 
 	(void)state;
 	open_scheduler(&s);
-	old = scheduler_sent(&s, START_MS);
+	old = sent_once(&s, START_MS);
 	scheduler_renew(&s, &limits);
 	assert_false(may_go(&s, START_MS)); /* alone */
-	assert_false(scheduler_returned(&s, old, &parked, 0, START_MS));
+	assert_false(back(&s, old, &parked, 0, START_MS));
 	assert_int_equal(s.state, SCHEDULER_OPEN);
-	new = scheduler_sent(&s, START_MS);
-	assert_true(scheduler_returned(&s, new, &parked, 0, START_MS));
+	new = sent_once(&s, START_MS);
+	assert_true(back(&s, new, &parked, 0, START_MS));
 	assert_int_equal(s.state, SCHEDULER_PARKED);
 }
 
@@ -226,7 +255,7 @@ static void simulated_traffic_stays_below_the_share(void **state)
 	static int64_t sent[60000];
 	struct {
 		int64_t back_ms;
-		unsigned epoch;
+		struct scheduler_request request;
 	} flight[SCHEDULER_IN_FLIGHT_SINGLE];
 	size_t n = 0, flying = 0;
 	int64_t now_ms = START_MS;
@@ -247,14 +276,14 @@ static void simulated_traffic_stays_below_the_share(void **state)
 			if ((seed >> 16) % 500 == 0)
 				v = (struct outcome_verdict){
 					.outcome = OUTCOME_RETRY, .throttled = true, .remaining = -1};
-			(void)scheduler_returned(&s, flight[i].epoch, &v, 0.5, now_ms);
+			(void)back(&s, flight[i].request, &v, 0.5, now_ms);
 			flight[i--] = flight[--flying];
 		}
 		while (scheduler_next_ms(&s, now_ms) <= now_ms) {
 			assert_true(flying < SCHEDULER_IN_FLIGHT_SINGLE && n < sizeof(sent) / sizeof(sent[0]));
 			seed = seed * 1103515245u + 12345u;
 			flight[flying].back_ms = now_ms + 5 + (seed >> 16) % 40;
-			flight[flying++].epoch = scheduler_sent(&s, now_ms);
+			flight[flying++].request = sent_once(&s, now_ms);
 			sent[n++] = now_ms;
 		}
 		if (scheduler_next_ms(&s, now_ms) < next_ms)
@@ -292,6 +321,287 @@ static void backoff_doubles_with_full_jitter_to_five_minutes(void **state)
 	}
 }
 
+/* ---- pauses ------------------------------------------------------------------------------------------------------ */
+
+static void no_retry_after_holds_the_account_longer_than_an_hour(void **state)
+{
+	struct outcome_verdict v = retry;
+	enum quota_pause why;
+	struct scheduler s;
+
+	(void)state;
+	v.status = 429;
+	v.throttled = true;
+	v.retry_after_ms = CLOCK_HOUR_MS; /* what outcome.h makes of 99999999999 and of the year 9999 */
+	open_scheduler(&s);
+	assert_int_equal(scheduler_pause_ms(&s, START_MS, &why), 0);
+	assert_false(back(&s, sent_once(&s, START_MS), &v, 1, START_MS));
+	assert_int_equal(scheduler_next_ms(&s, START_MS), START_MS + CLOCK_HOUR_MS);
+	assert_int_equal(scheduler_pause_ms(&s, START_MS, &why), START_MS + CLOCK_HOUR_MS);
+	assert_int_equal(why, QUOTA_PAUSE_THROTTLED);
+	assert_int_equal(scheduler_pause_ms(&s, START_MS + CLOCK_HOUR_MS, &why), 0);
+}
+
+static void a_used_up_quota_is_a_pause_too(void **state)
+{
+	struct outcome_verdict v = delivered;
+	enum quota_pause why;
+	struct scheduler s;
+
+	(void)state;
+	v.remaining = 0;
+	v.reset_s = 999999999;
+	open_scheduler(&s);
+	assert_false(turn(&s, &v, START_MS));
+	assert_int_equal(scheduler_pause_ms(&s, START_MS, &why), START_MS + QUOTA_RESET_MAX_S * 1000);
+	assert_int_equal(why, QUOTA_PAUSE_TOLD);
+}
+
+static void a_new_key_or_a_reload_ends_a_pause(void **state)
+{
+	struct outcome_verdict v = retry;
+	enum quota_pause why;
+	struct scheduler s;
+
+	(void)state;
+	v.status = 429;
+	v.throttled = true;
+	v.retry_after_ms = CLOCK_HOUR_MS;
+	open_scheduler(&s);
+	assert_false(turn(&s, &v, START_MS));
+	scheduler_renew(&s, &limits);
+	assert_int_equal(scheduler_pause_ms(&s, START_MS, &why), 0);
+	assert_true(may_go(&s, START_MS));
+}
+
+/* ---- odd answers ------------------------------------------------------------------------------------------------- */
+
+static const struct outcome_verdict odd = {.outcome = OUTCOME_RETRY,
+					   .status = 402,
+					   .odd = true,
+					   .retry_after_ms = -1,
+					   .limit = -1,
+					   .remaining = -1,
+					   .reset_s = -1};
+
+/* One request of that event out and back; what it means for the event. */
+static enum outcome answer(struct scheduler *s, int64_t event, const struct outcome_verdict *v, int64_t now_ms)
+{
+	enum outcome outcome;
+	struct scheduler_request r = sent_for(s, event, (uint64_t)event, now_ms);
+
+	(void)scheduler_returned(s, &r, v, 0, now_ms, &outcome);
+	return outcome;
+}
+
+static void three_people_with_odd_answers_in_a_row_park(void **state)
+{
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
+	assert_int_equal(answer(&s, 2, &odd, START_MS), OUTCOME_RETRY);
+	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
+	assert_int_equal(answer(&s, 2, &odd, START_MS), OUTCOME_RETRY);
+	assert_int_equal(s.state, SCHEDULER_OPEN);
+	assert_int_equal(answer(&s, 3, &odd, START_MS), OUTCOME_PARK);
+	assert_int_equal(s.state, SCHEDULER_PARKED);
+}
+
+static void a_2xx_between_odd_answers_keeps_the_account_open(void **state)
+{
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	for (int64_t event = 1; event < 100; event += 3) {
+		assert_int_equal(answer(&s, event, &odd, START_MS), OUTCOME_RETRY);
+		assert_int_equal(answer(&s, event + 1, &odd, START_MS), OUTCOME_RETRY);
+		assert_int_equal(answer(&s, event + 2, &delivered, START_MS), OUTCOME_DELIVERED);
+	}
+	assert_int_equal(s.state, SCHEDULER_OPEN);
+}
+
+static void trouble_and_refusals_between_odd_answers_are_no_2xx(void **state)
+{
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	(void)answer(&s, 1, &odd, START_MS);
+	(void)answer(&s, 2, &retry, START_MS);
+	(void)answer(&s, 3, &odd, START_MS);
+	(void)answer(&s, 4, &rejected, START_MS);
+	assert_int_equal(answer(&s, 5, &odd, START_MS), OUTCOME_PARK);
+}
+
+static void a_2xx_that_was_under_way_takes_back_the_park_of_odd_answers(void **state)
+{
+	struct scheduler_request flying;
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	flying = sent_once(&s, START_MS);
+	for (int64_t event = 1; event <= 3; event++)
+		(void)answer(&s, event, &odd, START_MS);
+	assert_int_equal(s.state, SCHEDULER_PARKED);
+	assert_true(back(&s, flying, &delivered, 0, START_MS));
+	assert_int_equal(s.state, SCHEDULER_OPEN);
+}
+
+static void ten_odd_tries_of_one_event_end_it_where_others_are_delivered(void **state)
+{
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
+	assert_int_equal(answer(&s, 2, &delivered, START_MS), OUTCOME_DELIVERED);
+	for (int i = 2; i < SCHEDULER_ODD_TRIES; i++)
+		assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
+	/* Trouble in between is another matter. */
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(answer(&s, 1, &retry, START_MS), OUTCOME_RETRY);
+	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_REJECT);
+	/* Retried from the dead letters it begins anew. */
+	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
+}
+
+static void a_delivery_before_the_first_odd_try_proves_nothing(void **state)
+{
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
+	/* From the proof on they count, and the first with them. */
+	(void)answer(&s, 2, &delivered, START_MS);
+	for (int i = 2; i < SCHEDULER_ODD_TRIES; i++)
+		assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
+	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_REJECT);
+}
+
+static void a_delivery_after_the_hand_over_counts_for_an_event_behind_others(void **state)
+{
+	struct scheduler_request r = {.event = 1, .person = 1};
+	enum outcome outcome = OUTCOME_RETRY;
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	scheduler_handed(&s, &r);
+	(void)answer(&s, 2, &delivered, START_MS);
+	for (int i = 1; i <= SCHEDULER_ODD_TRIES; i++) {
+		assert_int_equal(outcome, OUTCOME_RETRY);
+		scheduler_sent(&s, &r, START_MS);
+		assert_false(scheduler_returned(&s, &r, &odd, 0, START_MS, &outcome));
+	}
+	assert_int_equal(outcome, OUTCOME_REJECT);
+}
+
+static void nobody_dies_while_another_person_has_odd_answers_too(void **state)
+{
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	(void)answer(&s, 1, &odd, START_MS);
+	(void)answer(&s, 2, &odd, START_MS);
+	(void)answer(&s, 3, &delivered, START_MS);
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
+		assert_int_equal(answer(&s, 2, &odd, START_MS), OUTCOME_RETRY);
+	}
+	(void)answer(&s, 3, &delivered, START_MS);
+	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_REJECT);
+}
+
+/* The account takes one event now and then, and gives odd answers to all others: that concerns all. */
+static void odd_tries_that_end_in_a_park_count_for_nothing(void **state)
+{
+	int64_t now_ms = START_MS;
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(answer(&s, 1, &odd, now_ms), OUTCOME_RETRY);
+		assert_int_equal(answer(&s, 2, &odd, now_ms), OUTCOME_RETRY);
+		assert_int_equal(answer(&s, 3, &odd, now_ms), OUTCOME_PARK);
+		now_ms = s.probe_at_ms;
+		assert_true(scheduler_tick(&s, now_ms));
+		assert_int_equal(answer(&s, 100 + i, &delivered, now_ms), OUTCOME_DELIVERED);
+		assert_int_equal(s.state, SCHEDULER_OPEN);
+	}
+}
+
+static void a_probe_with_an_odd_answer_parks_again_and_counts_for_nobody(void **state)
+{
+	int64_t now_ms = START_MS;
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	for (int64_t event = 1; event <= 3; event++)
+		(void)answer(&s, event, &odd, now_ms);
+	for (int i = 0; i < 100; i++) {
+		now_ms = s.probe_at_ms;
+		assert_true(scheduler_tick(&s, now_ms));
+		assert_int_equal(answer(&s, 1, &odd, now_ms), OUTCOME_PARK);
+		assert_int_equal(s.state, SCHEDULER_PARKED);
+	}
+	assert_int_equal(s.probe_at_ms - now_ms, SCHEDULER_PROBE_LAST_MS);
+}
+
+static void one_odd_person_does_not_park_an_account_whose_key_was_mended(void **state)
+{
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	assert_true(turn(&s, &parked, START_MS));
+	scheduler_renew(&s, &limits);
+	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_PARK);
+	assert_int_equal(s.state, SCHEDULER_PROBING);
+	assert_int_equal(answer(&s, 2, &delivered, START_MS), OUTCOME_DELIVERED);
+	assert_int_equal(s.state, SCHEDULER_OPEN);
+}
+
+static void a_probing_with_nobody_else_parks_again(void **state)
+{
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	assert_true(turn(&s, &parked, START_MS));
+	scheduler_renew(&s, &limits);
+	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_PARK);
+	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_PARK);
+	assert_int_equal(s.state, SCHEDULER_PARKED);
+}
+
+static void a_slot_that_is_taken_only_delays_the_count(void **state)
+{
+	struct scheduler s;
+
+	(void)state;
+	open_scheduler(&s);
+	(void)answer(&s, 1, &odd, START_MS);
+	(void)answer(&s, 9, &delivered, START_MS);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(answer(&s, 1 + SCHEDULER_ODD_SLOTS, &odd, START_MS), OUTCOME_RETRY);
+	(void)answer(&s, 9, &delivered, START_MS);
+	/* The other one is gone, discarded or delivered by hand: its slot is free after an hour. */
+	for (int i = 1; i < SCHEDULER_ODD_TRIES; i++) {
+		assert_int_equal(answer(&s, 1 + SCHEDULER_ODD_SLOTS, &odd, START_MS + CLOCK_HOUR_MS), OUTCOME_RETRY);
+		(void)answer(&s, 9, &delivered, START_MS + CLOCK_HOUR_MS);
+	}
+	assert_int_equal(answer(&s, 1 + SCHEDULER_ODD_SLOTS, &odd, START_MS + CLOCK_HOUR_MS), OUTCOME_REJECT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +617,22 @@ int main(void)
 		cmocka_unit_test(ratelimit_headers_hold_the_account_back),
 		cmocka_unit_test(simulated_traffic_stays_below_the_share),
 		cmocka_unit_test(backoff_doubles_with_full_jitter_to_five_minutes),
+		cmocka_unit_test(no_retry_after_holds_the_account_longer_than_an_hour),
+		cmocka_unit_test(a_used_up_quota_is_a_pause_too),
+		cmocka_unit_test(a_new_key_or_a_reload_ends_a_pause),
+		cmocka_unit_test(three_people_with_odd_answers_in_a_row_park),
+		cmocka_unit_test(a_2xx_between_odd_answers_keeps_the_account_open),
+		cmocka_unit_test(trouble_and_refusals_between_odd_answers_are_no_2xx),
+		cmocka_unit_test(a_2xx_that_was_under_way_takes_back_the_park_of_odd_answers),
+		cmocka_unit_test(ten_odd_tries_of_one_event_end_it_where_others_are_delivered),
+		cmocka_unit_test(a_delivery_before_the_first_odd_try_proves_nothing),
+		cmocka_unit_test(a_delivery_after_the_hand_over_counts_for_an_event_behind_others),
+		cmocka_unit_test(nobody_dies_while_another_person_has_odd_answers_too),
+		cmocka_unit_test(odd_tries_that_end_in_a_park_count_for_nothing),
+		cmocka_unit_test(a_probe_with_an_odd_answer_parks_again_and_counts_for_nobody),
+		cmocka_unit_test(one_odd_person_does_not_park_an_account_whose_key_was_mended),
+		cmocka_unit_test(a_probing_with_nobody_else_parks_again),
+		cmocka_unit_test(a_slot_that_is_taken_only_delays_the_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
