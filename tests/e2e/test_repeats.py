@@ -37,9 +37,9 @@ def helpscout(event, **more):
     return body | more, "", {"X-HelpScout-Event": event}
 
 
-def missive(transition, message, description=None):
+def missive(transition, message, description=None, called="message"):
     body = {"rule": {"id": "r", "description": description or "rule", "type": "x"}, "conversation": {"id": "c-1"}}
-    body["message"] = message and {"id": message, "type": "email", "from_field": {"address": EMAIL}}
+    body[called] = message and {"id": message, "type": "email", "from_field": {"address": EMAIL}}
     body["conversation"]["authors"] = [{"address": EMAIL}]
     return body, f"transition={transition}" if transition else "", {}
 
@@ -72,6 +72,10 @@ HISTORIES = {
         helpscout("convo.status", status="closed", closedAt=iso(), threads=2),
     ]),
     "missive": ("missive", lambda: [missive("opened", "m-1"), missive("closed", "m-1")]),
+    "missive-latest": ("missive", lambda: [
+        missive("opened", "m-1", called="latest_message"),
+        missive("closed", "m-1", called="latest_message"),
+    ]),
     "missive-description": ("missive", lambda: [
         missive(None, "m-1", "deskbridge opened"),
         missive(None, "m-1", "deskbridge closed"),
