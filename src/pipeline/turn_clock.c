@@ -91,7 +91,7 @@ static void clock_jumped(struct turn *t, const struct work *w, int64_t jump_ms)
 	char now[CLOCK_ISO_MAX], size[CLOCK_ISO_MAX];
 
 	clock_iso(w->now_ms, now);
-	clock_age(size_ms, size);
+	clock_age(size_ms + CLOCK_MINUTE_MS / 2, size); /* three hours less a moment are three hours */
 	log_warning(NULL,
 		    "the system's clock jumped %s %s, to %s: it was set, or the machine was paused. For %s nothing "
 		    "expires, is deleted or becomes a dead letter because of its age",

@@ -4,7 +4,8 @@
     Gladly    a scripted stand-in for the helpdesk's customer API, inside the test's own process
     Helpdesk  the same for any other helpdesk: paths and what they answer
     Daemon    `deskbridge -c FILE serve` with a configuration, credentials and a store in a directory of its own
-    Stage     makes the three and takes them down again, in reverse order, whatever the test did
+    Clock     a daemon's wall clock, set by the test
+    Stage     makes them and takes them down again, in reverse order, whatever the test did
 
 The built program is named by $DESKBRIDGE, the shipped definitions by $DESKBRIDGE_PRESETS (by default those of the source
 tree). Only the standard library is used. A test gets its pieces from the fixtures of conftest.py:
@@ -44,6 +45,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -60,6 +62,9 @@ KEY = "pk_sandbox_0123456789abcdef0123456789abcdef01"
 REVISION = "2026-07-15"
 WEBHOOK_USER, WEBHOOK_PASSWORD = "deskbridge", "the webhook's password"
 GLADLY_USER, GLADLY_TOKEN = "bot@acme.com", "the api token"
+
+
+HOUR, DAY = 3600, 86400
 
 
 def wait_for(predicate, timeout=None, what=None):
@@ -431,6 +436,44 @@ def run(*args, input=None, env=None, timeout=None):
         env={name: value for name, value in environment.items() if value is not None},
         timeout=timeout or TIMEOUT,
     )
+
+
+class Clock:
+    """The wall clock of a process, set by the test while it runs: Daemon(env=clock.env). Its monotonic clock, and every
+    other process's clocks, stay as they are. It works by a library of the tests' own (fakeclock.c), which stands beside
+    the built program; tests are skipped where it does not."""
+
+    def __init__(self, ahead=0):
+        """ahead: by how many seconds the clock is ahead of the machine's; negative: behind."""
+        library = pathlib.Path(shutil.which(PROGRAM)).resolve().parent / "tests/e2e/fakeclock.so"
+        if not library.exists():
+            import pytest
+
+            pytest.skip(f"{library} is not there: the program's clock cannot be set")
+        self._file = tempfile.NamedTemporaryFile(prefix="deskbridge-clock-")
+        # A sanitizer's runtime wants to be the first.
+        linked = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True).stdout
+        first = re.findall(r"=> (/\S*/lib[at]san\.so\S*)", linked)
+        loaded = [*first, str(library), *filter(None, [os.environ.get("LD_PRELOAD")])]
+        self.env = {"LD_PRELOAD": ":".join(loaded), "FAKECLOCK": self._file.name}
+        self.ahead = 0
+        self.set(ahead)
+
+    def set(self, ahead):
+        self.ahead = ahead
+        os.pwrite(self._file.fileno(), struct.pack("=q", int(ahead * 1000)), 0)
+
+    def jump(self, seconds):
+        self.set(self.ahead + seconds)
+
+    def now(self):
+        return time.time() + self.ahead
+
+    def close(self):
+        self._file.close()
+
+    def report(self):
+        return ""
 
 
 class Sandbox:
@@ -999,6 +1042,9 @@ class Stage:
 
     def helpdesk(self):
         return self._keep(Helpdesk())
+
+    def clock(self, ahead=0):
+        return self._keep(Clock(ahead))
 
     def daemon(self, *args, **kwargs):
         """Daemon(…); kept before it starts, so that one that does not come up is cleaned away too."""
