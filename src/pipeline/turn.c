@@ -44,7 +44,6 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 	t->housekeeping = housekeeping_new(clock_mono_ms());
 	t->found_until = store_webhook_last_id(s);
 	t->source_release = true;
-	store_set_longest_wait(s, turn_clock_longest_wait_ms(g->config));
 	(void)turn_see_room(t); /* /readyz is asked before the first turn */
 	turn_clock_start(t);
 	return t;
@@ -95,7 +94,7 @@ static void take_generation(struct turn *t, struct generation_mail *m)
 	generation_unref(t->generation);
 	t->generation = TAKE(m->generation);
 	store_set_max_size(t->store, t->generation->config->store.max_size);
-	store_set_longest_wait(t->store, turn_clock_longest_wait_ms(t->generation->config));
+	t->near_next = 0;
 	t->source_release = true;
 	t->url_account = 0;
 	dispatch_stir(t->dispatch, NULL);
@@ -199,6 +198,8 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 		r = turn_release_slots(t, w, reterr);
 	if (r == 0)
 		r = turn_set_aside_other_urls(t, w, reterr);
+	if (r == 0)
+		r = turn_bring_near(t, w, reterr);
 	idle = !t->more;
 	if (r == 0)
 		r = pass_pending(t, w, began_us, reterr);

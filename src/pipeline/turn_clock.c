@@ -17,6 +17,10 @@
 #include "pipeline/dispatch.h"
 #include "pipeline/housekeeping.h"
 
+#define NEAR_BATCH 256 /* due times a turn */
+
+_Static_assert(RETRY_AFTER_MAX_MS >= SCHEDULER_BACKOFF_LAST_MS, "the longest of what retries wait");
+
 static int64_t released_ms(void)
 {
 	static const char midnight[] = RELEASE_DATE "T00:00:00Z";
@@ -26,6 +30,25 @@ static int64_t released_ms(void)
 	return ms;
 }
 
+/* The clock is behind what was noted by it. A Retry-After cannot be told from a back-off then: it is cut too, once. */
+static void clock_stepped_back(struct turn *t)
+{
+	t->look_again = true;
+	t->near_next = 0;
+	t->near_retry_ms = SCHEDULER_BACKOFF_LAST_MS;
+}
+
+/* From here on the clock counts: at start, or once it is set, which is no jump. */
+static void clock_is_taken(struct turn *t, int64_t now_ms, int64_t mono_ms)
+{
+	t->clock_unset = false;
+	clock_guard_init(&t->guard, now_ms, mono_ms);
+	t->near_next = 0;
+	t->near_retry_ms = RETRY_AFTER_MAX_MS;
+	if (store_newest_ms(t->store) > now_ms + CLOCK_GUARD_JUMP_MS)
+		clock_stepped_back(t);
+}
+
 void turn_clock_start(struct turn *t)
 {
 	char now[CLOCK_ISO_MAX], newest[CLOCK_ISO_MAX];
@@ -33,7 +56,7 @@ void turn_clock_start(struct turn *t)
 	struct err why = {0};
 
 	clock_both_ms(&now_ms, &mono_ms);
-	clock_guard_init(&t->guard, now_ms, mono_ms);
+	clock_is_taken(t, now_ms, mono_ms);
 	if (!clock_is_unset(now_ms, released_ms(), newest_ms))
 		return;
 	t->clock_unset = true;
@@ -56,15 +79,6 @@ void turn_clock_start(struct turn *t)
 		    why.text, (int)(CLOCK_UNSET_WAIT_MS / CLOCK_MINUTE_MS));
 }
 
-/* The clock counts from here on, as at start: a set clock has not jumped. */
-static void clock_is_taken(struct turn *t, const struct work *w)
-{
-	t->clock_unset = false;
-	clock_guard_init(&t->guard, w->now_ms, w->mono_ms);
-	if (!t->full && t->retry_ms == 0)
-		(void)standing_set_ready(t->standing, NULL);
-}
-
 static bool clock_is_still_unset(struct turn *t, const struct work *w)
 {
 	char now[CLOCK_ISO_MAX];
@@ -81,7 +95,9 @@ static bool clock_is_still_unset(struct turn *t, const struct work *w)
 	} else {
 		return true;
 	}
-	clock_is_taken(t, w);
+	clock_is_taken(t, w->now_ms, w->mono_ms);
+	if (!t->full && t->retry_ms == 0)
+		(void)standing_set_ready(t->standing, NULL);
 	return false;
 }
 
@@ -99,6 +115,8 @@ static void clock_jumped(struct turn *t, const struct work *w, int64_t jump_ms)
 	/* What was noted as due by the former time. */
 	dispatch_stir(t->dispatch, NULL);
 	housekeeping_configured(t->housekeeping);
+	if (jump_ms < 0)
+		clock_stepped_back(t);
 }
 
 bool turn_clock_look(struct turn *t, const struct work *w)
@@ -121,19 +139,62 @@ int64_t turn_clock_next_ms(const struct turn *t, const struct work *w)
 	return set_ms < t->clock_unset_until ? set_ms : t->clock_unset_until;
 }
 
-int64_t turn_clock_longest_wait_ms(const struct config *c)
+/* ---- due times ----------------------------------------------------------------------------------------------------
+ */
+
+static int64_t max_ms(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The longest that a webhook of this configuration waits for a time. */
+static int64_t longest_of_webhooks_ms(const struct config *c)
 {
 	int64_t longest_ms = RETRY_AFTER_MAX_MS;
 
-	_Static_assert(RETRY_AFTER_MAX_MS >= SCHEDULER_BACKOFF_LAST_MS, "the longest of what retries wait");
-	for (size_t i = 0; i < c->accounts_n; i++)
-		if (c->accounts[i].person_gap_ms > longest_ms)
-			longest_ms = c->accounts[i].person_gap_ms;
-	for (size_t i = 0; i < c->sources_n; i++) {
-		if (c->sources[i].settle_open_ms > longest_ms)
-			longest_ms = c->sources[i].settle_open_ms;
-		if (c->sources[i].settle_close_ms > longest_ms)
-			longest_ms = c->sources[i].settle_close_ms;
-	}
+	for (size_t i = 0; i < c->sources_n; i++)
+		longest_ms = max_ms(longest_ms, max_ms(c->sources[i].settle_open_ms, c->sources[i].settle_close_ms));
 	return longest_ms;
+}
+
+static int bring_near(struct turn *t, struct work *w, struct err *reterr)
+{
+	const struct account *a;
+	int r;
+
+	if (t->near_next == 0)
+		return store_webhooks_bring_near(t->store, w->now_ms + longest_of_webhooks_ms(w->config), NEAR_BATCH,
+						 reterr);
+	a = &w->config->accounts[t->near_next - 1];
+	r = store_events_bring_near(t->store, a->name, w->now_ms + max_ms(t->near_retry_ms, a->person_gap_ms),
+				    w->now_ms, NEAR_BATCH, reterr);
+	if (r > 0)
+		dispatch_stir(t->dispatch, a->name);
+	return r;
+}
+
+int turn_bring_near(struct turn *t, struct work *w, struct err *reterr)
+{
+	int r;
+
+	if (t->look_again) {
+		r = store_webhooks_look_again(t->store, reterr);
+		if (r < 0)
+			return r;
+		t->look_again = false; /* should the turn fail, the store goes on with it all the same */
+		t->changed = true;
+	}
+	if (t->near_next > w->config->accounts_n) {
+		t->near_retry_ms = RETRY_AFTER_MAX_MS;
+		return 0;
+	}
+	r = bring_near(t, w, reterr);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		t->near_next++;
+	else
+		t->changed = true;
+	t->more = true;
+	return 0;
 }

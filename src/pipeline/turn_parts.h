@@ -41,6 +41,9 @@ struct turn {
 	bool clock_unset;          /* nothing is done until the clock is set */
 	int64_t clock_unset_until; /* but no longer than this (clock_mono_ms) */
 	int64_t clock_least_ms;    /* a clock that says less is not set */
+	size_t near_next;      /* whose due times are looked at next: 0 webhooks, then each account; beyond: nobody's */
+	int64_t near_retry_ms; /* of events: what is due later than this from now is due now */
+	bool look_again;       /* the clock stepped back: what waits for a time is judged anew */
 
 	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;
@@ -71,8 +74,9 @@ void turn_clock_start(struct turn *t);
 bool turn_clock_look(struct turn *t, const struct work *w);
 /* While it is not set: when to look again (clock_mono_ms). */
 int64_t turn_clock_next_ms(const struct turn *t, const struct work *w);
-/* The longest wait that a due time in the store may stand for, by this configuration. */
-int64_t turn_clock_longest_wait_ms(const struct config *c);
+/* After the start, a step back or another configuration: due times that are too far away to be right count as now, a
+ * few a turn. */
+int turn_bring_near(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 
 /* ---- turn_intake.c ---- */
 

@@ -168,22 +168,6 @@ static int due_load(struct store *s, const struct due_event *due, struct event *
 	return err_set(reterr, -ENOENT, "the event %016llx is not due", (long long)due->id);
 }
 
-/* Those whose time is too far away to be right. */
-static int farther_ids(struct store *s, const char *account, int64_t farthest_ms, size_t max, struct ids *ids,
-		       struct ids *times, struct err *reterr)
-{
-	if (farthest_ms == CLOCK_NEVER_MS || ids->n >= max)
-		return 0;
-	QUERY(q, s,
-	      "SELECT id, due FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due > ?2 ORDER BY due DESC "
-	      "LIMIT ?3",
-	      reterr);
-	query_bind_text(&q, account);
-	query_bind_int(&q, farthest_ms);
-	query_bind_int(&q, (int64_t)(max - ids->n));
-	return query_id_pairs(&q, ids, times);
-}
-
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
 		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, const struct event *e), void *ctx,
 		     struct err *reterr)
@@ -193,8 +177,6 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 	bool any_bad = false;
 	int r = due_ids(s, account, now_ms, max, &ids, &times, reterr);
 
-	if (r == 0)
-		r = farther_ids(s, account, store_farthest_ms(s, now_ms), max, &ids, &times, reterr);
 	for (size_t i = 0; r == 0 && i < ids.n; i++) {
 		const struct due_event due = {ids.items[i], times.items[i]};
 		struct event e = {0};
@@ -223,13 +205,27 @@ int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t n
 	int64_t due = CLOCK_NEVER_MS;
 
 	QUERY(q, s,
-	      "SELECT due FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due > ?2 AND due <= ?3"
-	      " ORDER BY due LIMIT 1",
+	      "SELECT due FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due > ?2 ORDER BY due LIMIT 1",
 	      NULL);
 	query_bind_text(&q, account);
 	query_bind_int(&q, now_ms);
-	query_bind_int(&q, store_farthest_ms(s, now_ms));
 	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
+}
+
+/* What the index says and the row does not is left to store_events_due. */
+int store_events_bring_near(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
+			    struct err *reterr)
+{
+	QUERY(q, s,
+	      "UPDATE events SET due = ?1 WHERE id IN (SELECT id FROM events WHERE state = 0 AND head = 1 AND account "
+	      "= ?2"
+	      " AND due > ?3 ORDER BY due DESC LIMIT ?4) AND +state = 0 AND +due > ?3",
+	      reterr);
+	query_bind_int(&q, now_ms);
+	query_bind_text(&q, account);
+	query_bind_int(&q, farthest_ms);
+	query_bind_int(&q, (int64_t)max);
+	return query_run(&q);
 }
 
 /* ---- of another URL ---------------------------------------------------------------------------------------------- */

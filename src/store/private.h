@@ -61,8 +61,7 @@ struct store {
 	int lost; /* why SQLite itself ended the transaction; 0: it did not */
 	/* The newest time that a caller told in this turn: when what ends in it ended. */
 	int64_t told_ms;
-	int64_t longest_wait_ms; /* a due time further away than this counts as now */
-	int64_t longest_age_ms;  /* longer age limits are not applied now */
+	int64_t longest_age_ms; /* longer age limits are not applied now */
 
 	int wal_pages;     /* in the WAL after the last commit and not written back */
 	int checkpoint_at; /* after an attempt that a reader cut short: wal_pages at which the next one is made */
@@ -88,8 +87,6 @@ int store_exec(struct store *s, const char *sql, struct err *reterr) MUSTCHECK;
 int store_pragma(struct store *s, const char *sql, int64_t *ret, struct err *reterr) MUSTCHECK;
 int transaction_lost(struct store *s, struct err *reterr) MUSTCHECK;
 void store_tell(struct store *s, int64_t now_ms);
-/* Due times beyond this count as now; CLOCK_NEVER_MS: none does. */
-int64_t store_farthest_ms(const struct store *s, int64_t now_ms);
 
 void statements_done(struct store *s);
 /* Calls fn with the text of every statement prepared so far: the tests ask for their plans. */

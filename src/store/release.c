@@ -223,6 +223,14 @@ int store_webhooks_restart(struct store *s, struct err *reterr)
 	return r < 0 ? r : restart_of(s, STORE_WAIT_LOOKUP, &left, reterr);
 }
 
+int store_webhooks_look_again(struct store *s, struct err *reterr)
+{
+	size_t left = STORE_RELEASE_ROWS;
+	int r = restart_of(s, STORE_WAIT_TIME, &left, reterr);
+
+	return r < 0 ? r : restart_of(s, STORE_WAIT_RETRY, &left, reterr);
+}
+
 /* ---- each turn --------------------------------------------------------------------------------------------------- */
 
 /* An entry with no such row, or with a row that waits for no time. */
@@ -253,24 +261,24 @@ static int timed_make_ready(struct store *s, const struct ids *ids, const struct
 		r = timed_ready(s, ids->items[i], times->items[i], reterr);
 	return r < 0 ? r : 0;
 }
-/* Those whose time is too far away to be right. */
-static int release_farther(struct store *s, int64_t farthest_ms, struct err *reterr)
+
+int store_webhooks_bring_near(struct store *s, int64_t farthest_ms, size_t max, struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 	CLEANUP(ids_done) struct ids times = {0};
 	int r;
 
-	if (farthest_ms == CLOCK_NEVER_MS)
-		return 0;
 	QUERY(q, s,
 	      "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0"
 	      " AND not_before > ?1 ORDER BY not_before DESC LIMIT ?2",
 	      reterr);
 	query_bind_int(&q, farthest_ms);
-	query_bind_int(&q, STORE_RELEASE_ROWS);
+	query_bind_int(&q, (int64_t)max);
 	r = query_id_pairs(&q, &ids, &times);
 	query_close(&q);
-	return r < 0 ? r : timed_make_ready(s, &ids, &times, reterr);
+	if (r == 0)
+		r = timed_make_ready(s, &ids, &times, reterr);
+	return r < 0 ? r : (int)ids.n;
 }
 
 static int release_timed(struct store *s, int64_t now_ms, struct err *reterr)
@@ -297,8 +305,6 @@ int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 
 	s->told_ms = now_ms; /* the clock may have been set back */
 	r = release_timed(s, now_ms, reterr);
-	if (r == 0)
-		r = release_farther(s, store_farthest_ms(s, now_ms), reterr);
 	for (struct release *at = s->releases; r == 0 && at && left > 0; at = at->next)
 		if (!at->over)
 			r = release_go_on(s, at, &left, reterr);
@@ -307,7 +313,7 @@ int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 
 int64_t store_webhooks_next_due_ms(struct store *s)
 {
-	int64_t due = CLOCK_NEVER_MS, last = 0, farthest = store_farthest_ms(s, s->told_ms);
+	int64_t due = CLOCK_NEVER_MS;
 
 	for (const struct release *r = s->releases; r; r = r->next)
 		if (!r->over)
@@ -316,11 +322,5 @@ int64_t store_webhooks_next_due_ms(struct store *s)
 	      "SELECT not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 ORDER BY "
 	      "not_before LIMIT 1",
 	      NULL);
-	if (query_one_int(&q, &due) <= 0 || farthest == CLOCK_NEVER_MS)
-		return due;
-	QUERY(farther, s,
-	      "SELECT not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 ORDER BY "
-	      "not_before DESC LIMIT 1",
-	      NULL);
-	return query_one_int(&farther, &last) > 0 && last > farthest ? 0 : due;
+	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
 }

@@ -51,18 +51,6 @@ void store_tell(struct store *s, int64_t now_ms)
 		s->told_ms = now_ms;
 }
 
-int64_t store_farthest_ms(const struct store *s, int64_t now_ms)
-{
-	int64_t ms;
-
-	return __builtin_add_overflow(now_ms, s->longest_wait_ms, &ms) ? CLOCK_NEVER_MS : ms;
-}
-
-void store_set_longest_wait(struct store *s, int64_t ms)
-{
-	s->longest_wait_ms = ms;
-}
-
 void store_set_longest_age(struct store *s, int64_t ms)
 {
 	s->longest_age_ms = ms;
@@ -287,7 +275,7 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 	s->mode = mode;
 	s->lock_fd = -1;
 	s->max_size = o->max_size;
-	s->longest_wait_ms = s->longest_age_ms = CLOCK_NEVER_MS;
+	s->longest_age_ms = CLOCK_NEVER_MS;
 	s->read_limit_ms = mode == STORE_READ ? o->read_limit_ms : 0;
 	r = store_open_steps(s, reterr);
 	if (r < 0) {

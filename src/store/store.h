@@ -71,9 +71,6 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 void store_close(struct store *s); /* NULL allowed; rolls back what is open */
 void store_set_max_size(struct store *s, int64_t bytes);
 
-/* A due time that is further away than the longest wait that there is was written while the clock was wrong: it counts
- * as now (store_webhooks_due, store_events_due). CLOCK_NEVER_MS, as at open: none does. */
-void store_set_longest_wait(struct store *s, int64_t ms);
 /* After the clock jumped store_clean applies no age limit that is longer than this. CLOCK_NEVER_MS, as at open: all. */
 void store_set_longest_age(struct store *s, int64_t ms);
 /* When the newest webhook or event was taken; 0: there is none. */
@@ -156,6 +153,12 @@ int store_webhook_release_slot(struct store *s, const char *source, struct err *
 /* What waits for a LOOKUP that the last process had under way becomes ready, like store_webhooks_release. Once, after
  * open. Those that wait for a SLOT or for their source stay: they are let go when there is one. */
 int store_webhooks_restart(struct store *s, struct err *reterr) MUSTCHECK;
+/* The clock stepped back: what waits for a time (TIME, RETRY) becomes ready once, like store_webhooks_release, and is
+ * judged anew by its pass. */
+int store_webhooks_look_again(struct store *s, struct err *reterr) MUSTCHECK;
+/* A time that is too far away was noted while the clock was wrong: those whose not_before comes after farthest_ms
+ * become ready, at most max. Returns how many. */
+int store_webhooks_bring_near(struct store *s, int64_t farthest_ms, size_t max, struct err *reterr) MUSTCHECK;
 /* Calls fn for the pending webhooks of a conversation, in order of receipt, until it returns non-zero: for settle. */
 int store_webhooks_of_conversation(struct store *s, const char *source, const char *conversation,
 				   int (*fn)(void *ctx, const struct webhook *w, enum store_wait why,
@@ -210,9 +213,12 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
 		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, const struct event *e), void *ctx,
 		     struct err *reterr) MUSTCHECK;
-/* When the next first-of-its-person comes due after now_ms; CLOCK_NEVER_MS: none. Those that are due at now_ms, by
- * their time or because it is too far away, do not count. */
+/* When the next first-of-its-person comes due after now_ms; CLOCK_NEVER_MS: none. */
 int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t now_ms);
+/* The same as store_webhooks_bring_near, for events of the account that are the first of their person: those that are
+ * due after farthest_ms are due at now_ms. Returns how many. */
+int store_events_bring_near(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
+			    struct err *reterr) MUSTCHECK;
 /* A 2xx at now_ms, of a ready event or of one that became a dead letter while it was on its way. The person's next
  * event becomes due, person_gap_ms later where its profile differs. */
 int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, int64_t now_ms,

@@ -409,7 +409,8 @@ static void a_step_back_makes_nobody_wait_for_it(void **state)
 	static const struct {
 		int64_t step_ms;
 		bool by_restart;
-	} rows[] = {{HOUR, false}, {DAY, false}, {9 * DAY, false}, {HOUR, true}, {23 * HOUR, true}};
+	} rows[] = {{7 * MINUTE, false}, {HOUR, false}, {DAY, false},     {9 * DAY, false},
+		    {7 * MINUTE, true},  {HOUR, true},  {23 * HOUR, true}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct play *p;

@@ -37,71 +37,83 @@ static int clean(struct fixture *f, int64_t now_ms, int64_t retention_ms)
 	return n;
 }
 
-static void a_webhook_that_waits_too_far_ahead_is_ready_now(void **state)
+static void a_webhook_that_waits_too_far_ahead_becomes_ready(void **state)
 {
-	/* Not before so much from now, with an hour as the longest wait. */
+	/* Not before so much from now, where an hour is the longest wait. */
 	static const struct {
 		int64_t wait_ms;
-		bool now;
-	} rows[] = {{0, true}, {1, false}, {HOUR, false}, {HOUR + 1, true}, {DAY, true}, {YEARS, true}};
+		bool near;
+	} rows[] = {{1, false}, {HOUR, false}, {HOUR + 1, true}, {DAY, true}, {YEARS, true}};
 	struct fixture *f = *state;
 
-	store_set_longest_wait(f->s, HOUR);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		int64_t id = put(f, "gladly", "c", NULL, 0, NOW);
 
-		begin(f);
+		turn_at(f, NOW);
 		MUST(store_webhook_wait(f->s, id, i % 2 ? STORE_WAIT_TIME : STORE_WAIT_RETRY, NOW + rows[i].wait_ms,
 					err));
-		commit(f);
-		turn_at(f, NOW);
-		assert_int_equal(ready(f), rows[i].now);
-		assert_int_equal(store_webhooks_next_due_ms(f->s),
-				 rows[i].now ? CLOCK_NEVER_MS : NOW + rows[i].wait_ms);
+		assert_int_equal(store_webhooks_bring_near(f->s, NOW + HOUR, 10, NULL), rows[i].near);
+		assert_int_equal(ready(f), rows[i].near);
 		MUST(store_webhook_done(f->s, id, "events", err));
 		commit(f);
 	}
 }
 
-static void of_very_many_that_wait_too_far_ahead_the_next_turns_take_the_rest(void **state)
+/* The farthest first, and no more at a time than asked for. */
+static void an_event_that_is_due_too_far_ahead_becomes_due(void **state)
 {
 	struct fixture *f = *state;
-	unsigned turns = 0;
-
-	begin(f);
-	for (unsigned i = 0; i < 1000; i++)
-		MUST(store_webhook_wait(f->s, put(f, "gladly", "c", NULL, 0, NOW), STORE_WAIT_TIME, NOW + DAY + i,
-					err));
-	commit(f);
-	store_set_longest_wait(f->s, HOUR);
-	do {
-		turn_at(f, NOW);
-		commit(f);
-		turns++;
-	} while (store_webhooks_next_due_ms(f->s) <= NOW && turns < 100);
-	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE wait = 0"), 1000);
-	assert_in_range(turns, 4, 5);
-}
-
-static void an_event_that_is_due_too_far_ahead_is_due_now(void **state)
-{
-	struct fixture *f = *state;
-	int64_t soon, far;
+	int64_t soon, far, farther;
 
 	begin(f);
 	soon = queue(f, "a@example.com", 1, NOW);
 	far = queue(f, "b@example.com", 2, NOW);
+	farther = queue(f, "c@example.com", 3, NOW);
+	queue(f, "c@example.com", 4, NOW); /* behind it: has no time of its own */
 	MUST(store_event_retry(f->s, soon, 1, NOW + HOUR, "503", err));
 	MUST(store_event_retry(f->s, far, 1, NOW + DAY, "503", err));
-	commit(f);
+	MUST(store_event_retry(f->s, farther, 1, NOW + YEARS, "503", err));
 	assert_int_equal(due(f, "default", NOW).n, 0);
-	store_set_longest_wait(f->s, HOUR);
+	assert_int_equal(store_events_bring_near(f->s, "other", NOW + HOUR, NOW, 1, NULL), 0);
+	assert_int_equal(store_events_bring_near(f->s, "default", NOW + HOUR, NOW, 1, NULL), 1);
 	assert_int_equal(due(f, "default", NOW).n, 1);
-	assert_int_equal(due(f, "default", NOW).ids[0], far);
-	/* What is due counts no more as what comes: whoever lent it would be woken for nothing. */
+	assert_int_equal(due(f, "default", NOW).ids[0], farther);
+	assert_int_equal(store_events_bring_near(f->s, "default", NOW + HOUR, NOW, 10, NULL), 1);
+	assert_int_equal(due(f, "default", NOW).n, 2);
+	assert_int_equal(store_events_bring_near(f->s, "default", NOW + HOUR, NOW, 10, NULL), 0);
 	assert_int_equal(store_events_next_due_ms(f->s, "default", NOW), NOW + HOUR);
-	assert_int_equal(due(f, "default", NOW + HOUR).n, 2);
-	assert_int_equal(store_events_next_due_ms(f->s, "default", NOW + HOUR), CLOCK_NEVER_MS);
+	commit(f);
+}
+
+static void after_a_step_back_each_that_waits_for_a_time_is_looked_at_once(void **state)
+{
+	struct fixture *f = *state;
+	unsigned turns = 0;
+	int64_t looked = 0;
+
+	begin(f);
+	for (unsigned i = 0; i < 1000; i++) {
+		int64_t id = put(f, i % 2 ? "gladly" : "zendesk", "c", NULL, 0, NOW);
+
+		MUST(store_webhook_wait(f->s, id, id % 3 ? STORE_WAIT_TIME : STORE_WAIT_RETRY, NOW + HOUR + i, err));
+	}
+	MUST(store_webhooks_look_again(f->s, err));
+	commit(f);
+	do {
+		int64_t ids[STORE_RELEASE_ROWS * 2];
+		int n;
+
+		turn_at(f, NOW);
+		n = store_webhooks_ready(f->s, ids, sizeof(ids) / sizeof(*ids), NULL);
+		for (int i = 0; i < n; i++) /* waits again, as settle may let it */
+			MUST(store_webhook_wait(f->s, ids[i], ids[i] % 3 ? STORE_WAIT_TIME : STORE_WAIT_RETRY,
+						NOW + HOUR, err));
+		commit(f);
+		looked += n;
+		turns++;
+	} while (store_webhooks_next_due_ms(f->s) <= NOW && turns < 100);
+	assert_int_equal(looked, 1000);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE not_before > 0"), 1000);
 }
 
 static void a_person_whose_last_2xx_is_still_to_come_waits_for_the_gap_only(void **state)
@@ -207,9 +219,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
-		TEST(a_webhook_that_waits_too_far_ahead_is_ready_now),
-		TEST(of_very_many_that_wait_too_far_ahead_the_next_turns_take_the_rest),
-		TEST(an_event_that_is_due_too_far_ahead_is_due_now),
+		TEST(a_webhook_that_waits_too_far_ahead_becomes_ready),
+		TEST(an_event_that_is_due_too_far_ahead_becomes_due),
+		TEST(after_a_step_back_each_that_waits_for_a_time_is_looked_at_once),
 		TEST(a_person_whose_last_2xx_is_still_to_come_waits_for_the_gap_only),
 		TEST(what_ends_after_a_step_back_ends_at_the_time_of_now),
 		TEST(digests_received_by_a_clock_that_was_ahead_keep_no_others),
