@@ -167,12 +167,6 @@ static void learn_opening(struct ledger_entry *e, int64_t time_ms)
 		e->first_opened_ms = time_ms;
 }
 
-/* What makes a conversation known is no news where it happened long ago: an import, or a state desk's first word. */
-static bool is_long_ago(int64_t happened_ms, int64_t received_ms, int64_t late_ms)
-{
-	return happened_ms != 0 && received_ms - happened_ms > late_ms;
-}
-
 /* Closed when it was created: nobody had opened it, so that its first opening is none that follows another. */
 static bool is_born_closed(const struct ledger_entry *e, const struct ledger_signal *s)
 {
@@ -186,16 +180,14 @@ static enum transition opens_as(const struct ledger_entry *e, const struct ledge
 	return is_born_closed(e, s) ? TRANSITION_OPENED : TRANSITION_REOPENED;
 }
 
-static void apply_opens(struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p,
-			struct ledger_verdict *v)
+static void apply_opens(struct ledger_entry *e, const struct ledger_signal *s, struct ledger_verdict *v)
 {
 	bool known = e->state != LEDGER_UNKNOWN;
-	int64_t late_ms = s->kind == TRANSITION_REOPENED ? p->late_reopened_ms : p->late_opened_ms;
 
 	v->transition = opens_as(e, s);
 	v->opens = true;
 	v->renews = known;
-	v->backfill = !known && is_long_ago(s->created_ms, s->received_ms, late_ms);
+	v->since_ms = known ? 0 : s->created_ms;
 	e->state = LEDGER_OPEN;
 	e->opened_ms = s->time_ms;
 	e->opened_received_ms = s->received_ms;
@@ -206,14 +198,14 @@ static void apply_opens(struct ledger_entry *e, const struct ledger_signal *s, c
 }
 
 /* The opening is judged as it was when it came. One that followed a closing did not make the conversation known. */
-static void apply_late_address(struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p,
-			       struct ledger_verdict *v)
+static void apply_late_address(struct ledger_entry *e, const struct ledger_signal *s, struct ledger_verdict *v)
 {
 	v->why = LEDGER_LATE_ADDRESS;
 	v->transition = TRANSITION_OPENED;
 	v->time_ms = e->opened_ms;
 	v->opens = true;
-	v->backfill = e->closed_ms == 0 && is_long_ago(s->created_ms, e->opened_received_ms, p->late_opened_ms);
+	v->since_ms = e->closed_ms == 0 ? s->created_ms : 0;
+	v->received_ms = e->opened_received_ms;
 	e->addressed = true;
 	if (is_opening(s->kind))
 		learn_opening(e, s->time_ms);
@@ -233,7 +225,7 @@ static void apply_closes(struct ledger_entry *e, const struct ledger_signal *s, 
 	}
 	v->transition = TRANSITION_CLOSED;
 	v->to_own = !e->addressed;
-	v->backfill = !known && is_long_ago(s->closed_at_ms, s->received_ms, p->late_closed_ms);
+	v->since_ms = known ? 0 : s->closed_at_ms;
 }
 
 static void apply_history(struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p,
@@ -262,7 +254,12 @@ void ledger_apply(struct ledger_entry *e, const struct ledger_signal *s, const s
 {
 	enum row row = row_of(e, s);
 
-	*ret = (struct ledger_verdict){.why = LEDGER_TAKEN, .transition = TRANSITION_NONE, .time_ms = s->time_ms};
+	*ret = (struct ledger_verdict){
+		.why = LEDGER_TAKEN,
+		.transition = TRANSITION_NONE,
+		.time_ms = s->time_ms,
+		.received_ms = s->received_ms,
+	};
 	if (row != ROW_DUPLICATE)
 		take(e, s);
 	switch (row) {
@@ -271,7 +268,7 @@ void ledger_apply(struct ledger_entry *e, const struct ledger_signal *s, const s
 		ret->why = LEDGER_DUPLICATE;
 		break;
 	case ROW_LATE_ADDRESS:
-		apply_late_address(e, s, p, ret);
+		apply_late_address(e, s, ret);
 		break;
 	case ROW_NOTHING:
 		ret->why = LEDGER_NOTHING;
@@ -280,7 +277,7 @@ void ledger_apply(struct ledger_entry *e, const struct ledger_signal *s, const s
 		apply_history(e, s, p, ret);
 		break;
 	case ROW_OPENS:
-		apply_opens(e, s, p, ret);
+		apply_opens(e, s, ret);
 		break;
 	case ROW_CLOSES:
 		apply_closes(e, s, p, ret);

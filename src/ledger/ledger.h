@@ -73,9 +73,7 @@ struct ledger_signal {
 
 struct ledger_policy {
 	bool reports_state;
-	int64_t late_opened_ms;
-	int64_t late_reopened_ms;
-	int64_t late_closed_ms;
+	int64_t late_closed_ms; /* reports_state: a closing older than this, or of an unknown age, is not told */
 };
 
 /* Why the verdict is what it is; each has a name for logs, metrics and explain. */
@@ -96,8 +94,12 @@ struct ledger_verdict {
 	bool opens;                 /* the webhook's addresses are decided (account, drop) and added to those reached */
 	bool renews;                /* …and those reached before the last closing are forgotten first */
 	bool to_own;                /* it goes to the webhook's own addresses; else (a closing) to all reached */
-	bool backfill;              /* always, whatever `late` says of the event's time */
+	bool backfill;              /* always, whatever `late` says */
 	bool history;
+	/* The signal made the conversation known: since_ms is when it was created (a closing: closed) by the desk,
+	 * received_ms when we were told. Older than `late` allows, it is backfill. since_ms 0: its own time counts. */
+	int64_t since_ms;
+	int64_t received_ms;
 };
 
 /* Changes *e. The verdict says what follows. A signal already taken changes nothing. */

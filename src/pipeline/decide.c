@@ -95,8 +95,6 @@ static void policy_of(const struct source *s, const struct account *a, struct le
 {
 	*ret = (struct ledger_policy){
 		.reports_state = definition_reports_state(s->definition),
-		.late_opened_ms = a ? a->late.opened_ms : 0,
-		.late_reopened_ms = a ? a->late.reopened_ms : 0,
 		.late_closed_ms = a ? a->late.closed_ms : 0,
 	};
 }
@@ -160,6 +158,9 @@ static void explain_ledger(const struct deciding *d, enum transition kind)
 			   states[d->out.entry.state], transition_name(v->transition));
 		break;
 	}
+	if (v->since_ms != 0)
+		decide_say(d, "ledger: the conversation was not known; it was %s at %s, and `late` judges by that",
+			   kind == TRANSITION_CLOSED ? "closed" : "created", mark_text(v->since_ms, time));
 }
 
 static void ask_ledger(struct deciding *d)

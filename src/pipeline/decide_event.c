@@ -196,6 +196,12 @@ static int64_t late_ms_of(const struct deciding *d, const struct person *p, cons
 	}
 }
 
+/* What made the conversation known is judged by its age when it came. */
+static bool is_long_ago(const struct ledger_verdict *v, int64_t late_ms)
+{
+	return v->since_ms != 0 && v->received_ms - v->since_ms > late_ms;
+}
+
 static bool has_event(const struct decision *d, const char *account, const char *unique_id)
 {
 	for (size_t i = 0; i < d->events_n; i++)
@@ -237,8 +243,8 @@ void decide_add_event(struct deciding *d, const struct person *p, const struct d
 	e.profile = profile_text(p, draft);
 	e.has_value = draft->has_value;
 	e.value = draft->value;
-	e.backfill = out->verdict.backfill || p->is_test;
 	e.late_ms = late_ms_of(d, p, draft);
+	e.backfill = out->verdict.backfill || p->is_test || is_long_ago(&out->verdict, e.late_ms);
 	e.state = EVENT_READY;
 	e.created_ms = in->now_ms;
 	e.due_ms = in->now_ms;

@@ -80,6 +80,15 @@ def test_settle_takes_a_closing_by_a_slow_clock_for_the_newer_one(stage, sandbox
     assert sandbox.events() == []
 
 
+def test_webhooks_without_a_time_that_came_in_one_request_count_in_their_order(stage, sandbox):
+    several = {**{key: value for key, value in DEFINITION.items() if key != "time"}, "each": "/events"}
+    daemon = stage.daemon(sandbox, config={"sources": {"lumen": {"definition": several}}})
+    items = [{"event": event, "id": "conv-1", "email": "jo@example.com"} for event in ("reply", "closed", "reply")]
+    assert daemon.post("lumen", {"events": items}, auth=None).status == 200
+    assert told(sandbox, 3) == [(STARTED, False), (CLOSED, False), ("reopened conversation in Lumen", False)]
+    assert sandbox.profiles()["jo@example.com"][FLAG] is True
+
+
 def test_an_imported_ticket_fires_no_flow(lumen, sandbox):
     now, years_ago = time.time(), time.time() - 800 * 86400
     # Created and closed years ago, imported today: the desk dates the import.

@@ -1281,6 +1281,52 @@ static void a_state_desk_tells_no_history_and_no_old_closings(void **unused)
 	desk_close(&desk);
 }
 
+/* Received at 17:00. */
+static void what_makes_an_old_conversation_known_is_backfill_at_a_change_desk(void **unused)
+{
+	static const struct {
+		const char *type, *times;
+		bool want;
+	} cases[] = {
+		{"opened", "'created':'2026-11-21T16:45:30Z'", false},
+		{"opened", "'created':'2026-11-21T16:44:30Z'", true},
+		{"reopened", "'created':'2026-11-21T16:44:30Z'", false}, /* late.reopened is a minute more */
+		{"reopened", "'created':'2026-11-20T16:44:00Z'", true},
+		{"closed", "'created':'2019-11-21T16:00:00Z','closed_at':'2026-11-20T17:30:00Z'", false},
+		{"closed", "'created':'2019-11-21T16:00:00Z','closed_at':'2026-11-20T16:30:00Z'", true},
+		{"closed", "'created':'2019-11-21T16:00:00Z'", false},
+	};
+	struct desk desk, patient;
+	struct source *s = desk_open(&desk, "gladly", "created: /created\nclosed_at: /closed_at\n", NULL,
+				     "In_Gladly_Conversation");
+	/* A rule's `late` counts here, too. */
+	struct source *p =
+		desk_open(&patient, "patient", "created: /created\nclosed_at: /closed_at\n",
+			  "- {on: [opened, reopened, closed], send: told, late: never}\n", "In_Gladly_Conversation");
+	struct world w;
+	char more[200], id[8];
+
+	(void)unused;
+	world_start(&w);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		(void)snprintf(more, sizeof(more), JO ",%s", cases[i].times);
+		(void)snprintf(id, sizeof(id), "c%zu", i);
+		w.now_ms = T0 + CLOCK_HOUR_MS;
+		assert_int_equal(say(&w, s, cases[i].type, id, 3599, more)->events_n, 1);
+		if (w.last.events[0].backfill != cases[i].want)
+			fail_msg("%s, %s", cases[i].type, cases[i].times);
+		assert_int_equal(say(&w, p, cases[i].type, id, 3599, more)->events_n, 1);
+		assert_false(w.last.events[0].backfill);
+	}
+	/* A closing of one that is held open, and a reopening of one that is known, are judged by their own time. */
+	(void)say(&w, s, "opened", "c9", 3599, JO);
+	assert_false(say(&w, s, "closed", "c9", 3600, JO ",'closed_at':'2019-11-21T16:30:00Z'")->events[0].backfill);
+	assert_false(say(&w, s, "reopened", "c9", 3601, JO ",'created':'2019-11-21T16:30:00Z'")->events[0].backfill);
+	world_end(&w);
+	desk_close(&desk);
+	desk_close(&patient);
+}
+
 static void an_expiry_closes_for_all_reached(void **unused)
 {
 	struct desk desk;
@@ -1359,7 +1405,9 @@ static void explain_tells_the_whole_way_without_full_addresses(void **unused)
 	assert_null(strstr(explain.data, "jo@"));
 	buf_clear(&explain);
 	(void)say(&w, s, "opened", "c1", -5, JO);
-	assert_non_null(strstr(explain.data, "history"));
+	assert_non_null(strstr(explain.data,
+			       "newest time from the helpdesk 2026-11-21T16:00:00Z, newest receipt without a "
+			       "time none; opened counts as older → history"));
 	buf_clear(&explain);
 	(void)say(&w, s, "opened", "c1", 5, JO);
 	assert_non_null(strstr(explain.data, "known already"));
@@ -1416,6 +1464,7 @@ int main(void)
 		cmocka_unit_test(history_does_not_raise_the_flag_of_whom_the_opening_did_not_reach),
 		cmocka_unit_test(what_is_old_goes_by_the_account_that_it_is_for),
 		cmocka_unit_test(a_state_desk_tells_no_history_and_no_old_closings),
+		cmocka_unit_test(what_makes_an_old_conversation_known_is_backfill_at_a_change_desk),
 		cmocka_unit_test(an_expiry_closes_for_all_reached),
 		cmocka_unit_test(what_the_view_fails_with_is_passed_on),
 		cmocka_unit_test(explain_tells_the_whole_way_without_full_addresses),

@@ -21,14 +21,10 @@
 #define NONE TRANSITION_NONE
 
 static const struct ledger_policy change = {
-	.late_opened_ms = 15 * CLOCK_MINUTE_MS,
-	.late_reopened_ms = 20 * CLOCK_MINUTE_MS,
 	.late_closed_ms = CLOCK_DAY_MS,
 };
 static const struct ledger_policy state = {
 	.reports_state = true,
-	.late_opened_ms = 15 * CLOCK_MINUTE_MS,
-	.late_reopened_ms = 20 * CLOCK_MINUTE_MS,
 	.late_closed_ms = CLOCK_DAY_MS,
 };
 
@@ -434,27 +430,23 @@ static void state_desk_closing_of_an_unknown_one_goes_out_when_it_is_young(void 
 	}
 }
 
-static void an_opening_that_makes_an_old_conversation_known_is_backfill(void **unused)
+static void created_judges_the_opening_that_makes_a_conversation_known(void **unused)
 {
-	const int64_t late = 15 * CLOCK_MINUTE_MS, late_reopened = 20 * CLOCK_MINUTE_MS;
-	static const struct step closed[] = {{O, 1}, {C, 2}, {0}}, no_address[] = {{O, 1, true}, {0}}, none[] = {{0}},
+	static const struct step none[] = {{0}}, no_address[] = {{O, 1, true}, {0}}, closed[] = {{O, 1}, {C, 2}, {0}},
 				 reopened[] = {{O, 1}, {C, 2}, {R, 3, true}, {0}};
 	const struct {
 		const struct step *before;
 		enum transition kind;
-		int64_t age_ms;
 		bool want;
 	} cases[] = {
-		{none, O, late, false},
-		{none, O, late + 1, true},
-		{none, R, late_reopened, false},
-		{none, R, late_reopened + 1, true},
-		{no_address, O, late + 1, true},
-		{no_address, NONE, late + 1, true},
+		{none, O, true},
+		{none, R, true},
+		{no_address, O, true},
+		{no_address, NONE, true},
 		/* The conversation was known: its age says nothing of what happens now. */
-		{closed, O, 400 * CLOCK_DAY_MS, false},
-		{closed, R, 400 * CLOCK_DAY_MS, false},
-		{reopened, NONE, 400 * CLOCK_DAY_MS, false},
+		{closed, O, false},
+		{closed, R, false},
+		{reopened, NONE, false},
 	};
 
 	(void)unused;
@@ -466,44 +458,25 @@ static void an_opening_that_makes_an_old_conversation_known_is_backfill(void **u
 			struct ledger_verdict v;
 
 			play(&e, cases[i].before, policy);
-			s.created_ms = RECEIVED - cases[i].age_ms;
+			s.created_ms = AT(-5);
+			s.closed_at_ms = AT(-4);
+			/* A late address leaves the age of its opening as it was when that came. */
+			s.received_ms += cases[i].before == no_address ? CLOCK_HOUR_MS : 0;
 			ledger_apply(&e, &s, policy, &v);
 			assert_true(v.opens);
-			assert_int_equal(v.backfill, cases[i].want);
+			assert_false(v.backfill);
+			assert_int_equal(v.since_ms, cases[i].want ? AT(-5) : 0);
+			assert_int_equal(v.received_ms, RECEIVED);
 		}
 }
 
-static void a_late_address_leaves_the_age_of_an_opening_as_it_was_when_it_came(void **unused)
+static void closed_at_judges_the_closing_that_makes_a_conversation_known(void **unused)
 {
-	static const struct step opening[] = {{O, 1, true}, {0}};
-	struct ledger_entry e = {0};
-	struct ledger_signal s = signal_of((struct step){NONE, 10});
-	struct ledger_verdict v;
-
-	(void)unused;
-	play(&e, opening, &change);
-	s.created_ms = RECEIVED;
-	s.received_ms = RECEIVED + CLOCK_HOUR_MS;
-	ledger_apply(&e, &s, &change, &v);
-	assert_int_equal(v.why, LEDGER_LATE_ADDRESS);
-	assert_false(v.backfill);
-}
-
-static void a_closing_that_makes_an_old_conversation_known_is_backfill(void **unused)
-{
-	static const struct step open[] = {{O, 1}, {0}}, no_address[] = {{O, 1, true}, {0}}, none[] = {{0}};
+	static const struct step none[] = {{0}}, open[] = {{O, 1}, {0}}, no_address[] = {{O, 1, true}, {0}};
 	const struct {
 		const struct step *before;
-		int64_t age_ms; /* -1: closed_at is not told */
 		bool want;
-	} cases[] = {
-		{none, -1, false},
-		{none, CLOCK_DAY_MS, false},
-		{none, CLOCK_DAY_MS + 1, true},
-		/* Of one that is held open the closing's own time counts. */
-		{open, 400 * CLOCK_DAY_MS, false},
-		{no_address, 400 * CLOCK_DAY_MS, false},
-	};
+	} cases[] = {{none, true}, {open, false}, {no_address, false}};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -512,11 +485,12 @@ static void a_closing_that_makes_an_old_conversation_known_is_backfill(void **un
 		struct ledger_verdict v;
 
 		play(&e, cases[i].before, &change);
-		s.created_ms = RECEIVED - 400 * CLOCK_DAY_MS;
-		s.closed_at_ms = cases[i].age_ms < 0 ? 0 : RECEIVED - cases[i].age_ms;
+		s.created_ms = AT(-5);
+		s.closed_at_ms = AT(-4);
 		ledger_apply(&e, &s, &change, &v);
 		assert_int_equal(v.transition, C);
-		assert_int_equal(v.backfill, cases[i].want);
+		assert_int_equal(v.since_ms, cases[i].want ? AT(-4) : 0);
+		assert_false(v.backfill);
 	}
 }
 
@@ -739,9 +713,8 @@ int main(void)
 {
 	static const struct CMUnitTest cases[] = {
 		cmocka_unit_test(state_desk_closing_of_an_unknown_one_goes_out_when_it_is_young),
-		cmocka_unit_test(an_opening_that_makes_an_old_conversation_known_is_backfill),
-		cmocka_unit_test(a_late_address_leaves_the_age_of_an_opening_as_it_was_when_it_came),
-		cmocka_unit_test(a_closing_that_makes_an_old_conversation_known_is_backfill),
+		cmocka_unit_test(created_judges_the_opening_that_makes_a_conversation_known),
+		cmocka_unit_test(closed_at_judges_the_closing_that_makes_a_conversation_known),
 		cmocka_unit_test(the_first_opening_of_one_that_was_closed_when_it_was_created_is_opened),
 		cmocka_unit_test(a_fast_clock_freezes_nothing),
 		cmocka_unit_test(times_and_counts_are_kept_for_the_events),

@@ -36,7 +36,7 @@
 #define R TRANSITION_REOPENED
 #define C TRANSITION_CLOSED
 
-static const struct ledger_policy change = {.late_opened_ms = CLOCK_NEVER_MS, .late_closed_ms = CLOCK_NEVER_MS};
+static const struct ledger_policy change = {.late_closed_ms = CLOCK_NEVER_MS};
 
 static uint64_t dice;
 

@@ -196,9 +196,7 @@ static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
 static void play_all(bool reports_state, bool skewed)
 {
 	for (uint64_t seed = 1; seed <= HISTORIES; seed++) {
-		struct ledger_policy p = {.reports_state = reports_state,
-					  .late_opened_ms = (int64_t)(seed % 4000),
-					  .late_closed_ms = (int64_t)(seed % 4000)};
+		struct ledger_policy p = {.reports_state = reports_state, .late_closed_ms = (int64_t)(seed % 4000)};
 
 		play(seed, &p, skewed);
 	}
