@@ -1,6 +1,7 @@
 /*
  * The admin listener. Owns its HTTP server; every request is answered on the thread that read it, from counters or from
- * a read-only store opened for it. Nothing here can hold up intake or deliveries.
+ * a read-only store opened for it, but for a reload, which is suspended until the main thread has done it. Nothing here
+ * can hold up intake or deliveries.
  */
 #include <config.h>
 
@@ -26,12 +27,14 @@
 struct admin {
 	struct http_server *server;
 	struct pipeline *pipeline;
+	struct admin_reloader reloader;
 	int64_t started_ms;
 };
 
 struct route {
 	const char *path;
-	bool open; /* needs no token */
+	bool open;   /* needs no token */
+	bool change; /* POST, else GET and HEAD */
 	void (*serve)(struct admin *a, struct http_exchange *x, const struct generation *g);
 };
 
@@ -140,10 +143,20 @@ static void serve_webhooks(struct admin *a, struct http_exchange *x, const struc
 	serve_api(a, x, g, api_webhooks);
 }
 
+static void serve_reload(struct admin *a, struct http_exchange *x, const struct generation *g)
+{
+	(void)g;
+	admin_reload_begin(&a->reloader, x);
+}
+
 static const struct route routes[] = {
-	{"/healthz", true, serve_healthz},    {"/readyz", true, serve_readyz},
-	{"/metrics", false, serve_metrics},   {"/api/status", false, serve_status},
-	{"/api/events", false, serve_events}, {"/api/webhooks", false, serve_webhooks},
+	{"/healthz", .open = true, .serve = serve_healthz},
+	{"/readyz", .open = true, .serve = serve_readyz},
+	{"/metrics", .serve = serve_metrics},
+	{"/api/status", .serve = serve_status},
+	{"/api/events", .serve = serve_events},
+	{"/api/webhooks", .serve = serve_webhooks},
+	{"/api/reload", .change = true, .serve = serve_reload},
 };
 
 static const struct route *route_of(const char *path)
@@ -176,10 +189,22 @@ static bool is_allowed(struct http_exchange *x, const struct generation *g)
 
 static int on_begin(void *ctx, struct http_exchange *x)
 {
+	const struct route *route = route_of(x->path);
+	bool change = route && route->change;
+
 	(void)ctx;
-	if (strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0)
+	if (change && strcmp(x->method, "POST") == 0) {
+		if (!http_header(x, "Origin"))
+			return 0;
+		answer_error(x, 403, "changes are not taken from web pages: this request has an Origin");
+	} else if (!change && (strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0)) {
 		return 0;
-	answer_with(x, 405, "application/json", "{\"error\":\"this address answers GET only\"}", "Allow", "GET, HEAD");
+	} else {
+		answer_with(x, 405, "application/json",
+			    change ? "{\"error\":\"this is a change: POST it\"}"
+				   : "{\"error\":\"this path answers GET only\"}",
+			    "Allow", change ? "POST" : "GET, HEAD");
+	}
 	return 1;
 }
 
@@ -198,10 +223,11 @@ static void on_complete(void *ctx, struct http_exchange *x)
 	else
 		answer_error(x, 404,
 			     "no such page; there are /healthz, /readyz, /metrics, /api/status, /api/events, "
-			     "/api/webhooks");
+			     "/api/webhooks, and POST /api/reload");
 }
 
-int admin_start(struct pipeline *p, const struct config *c, int listen_fd, struct admin **ret, struct err *reterr)
+int admin_start(struct pipeline *p, const struct config *c, int listen_fd, const struct admin_reloader *reloader,
+		struct admin **ret, struct err *reterr)
 {
 	struct admin *a = mem_new(1, sizeof(*a));
 	struct http_server_options options = {
@@ -216,6 +242,7 @@ int admin_start(struct pipeline *p, const struct config *c, int listen_fd, struc
 	struct http_handler handler = {.begin = on_begin, .complete = on_complete, .ctx = a};
 
 	a->pipeline = p;
+	a->reloader = *reloader;
 	a->started_ms = clock_now_ms();
 	int code = http_server_start(&options, &handler, &a->server, reterr);
 	if (code < 0) {

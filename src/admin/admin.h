@@ -2,11 +2,13 @@
  * admin: the operator's HTTP address: /healthz, /readyz, /metrics, /api/… (DESIGN section 15).
  *
  * Two libmicrohttpd threads, each request with a read-only store of its own; /healthz, /readyz and /metrics read
- * counters only. Where a token is configured every path but /healthz and /readyz needs `Authorization: Bearer TOKEN`.
+ * counters only. Changes are POSTs, and refused to web pages: a request with an Origin gets 403. Where a token is
+ * configured every path but /healthz and /readyz needs `Authorization: Bearer TOKEN`.
  */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H
 
+#include "admin/reload.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/generation.h"
@@ -14,8 +16,9 @@
 
 struct admin;
 
-int admin_start(struct pipeline *p, const struct config *c, int listen_fd, struct admin **ret,
-		struct err *reterr) MUSTCHECK;
+/* reloader is copied; it is asked until admin_stop, before which every reload that was asked for must be answered. */
+int admin_start(struct pipeline *p, const struct config *c, int listen_fd, const struct admin_reloader *reloader,
+		struct admin **ret, struct err *reterr) MUSTCHECK;
 const char *admin_address(const struct admin *a);
 void admin_stop(struct admin *a);
 

@@ -5,10 +5,13 @@
 #include <config.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/path.h"
+#include "command/check_judge.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "http/client.h"
@@ -221,19 +224,20 @@ static void warn_of_revisions(const struct config *c)
 }
 
 /* The daemon makes the file, not the folder. */
-static void warn_of_store(const struct config *c)
+static void warn_of_store(const struct config *c, const struct check_judge *judge)
 {
-	const char *path = c->store.path, *slash = strrchr(path, '/');
-	CLEANUP(mem_freep) char *folder = mem_str(".");
+	CLEANUP(mem_freep) char *folder = path_folder(c->store.path);
+	const char *user = judge->user;
 
-	if (slash) {
-		free(folder);
-		folder = mem_strn(path, slash == path ? 1 : (size_t)(slash - path));
-	}
 	if (access(folder, F_OK) < 0)
 		printf("store: warning: %s is not there: mkdir -p %s; serve will not start (under systemd, "
 		       "StateDirectory= may make it)\n",
 		       folder, folder);
+	else if (user && judge->said.folder_closed)
+		printf("store: warning: %s is not writable for the user %s: chown %s %s\n", folder, user, user, folder);
+	else if (user && judge->said.store_closed)
+		printf("store: warning: %s is not writable for the user %s: chown %s %s*\n", c->store.path, user, user,
+		       c->store.path);
 	else if (access(folder, W_OK | X_OK) < 0)
 		printf("store: warning: %s is not writable for the user who runs this check; for the user who runs "
 		       "serve it must be\n",
@@ -257,41 +261,89 @@ static bool keys_are_plain(const struct generation *g)
 	return good;
 }
 
-static int run(const struct command_context *ctx, int argc, char **argv)
-{
-	bool key = false, good = true;
-	size_t n;
-	const struct option_spec specs[] = {{"--key", OPTION_FLAG, &key}, {NULL, OPTION_FLAG, NULL}};
+struct seeing {
+	const struct check_judge *judge;
+	bool good;
+};
 
-	int end = options_parse(&command_check, specs, argc, argv, NULL, 0, &n);
-	if (end != OPTIONS_GO)
-		return end;
+/* A file that may be read, but is not there in the daemon's view of the file system. */
+static void tell_hidden(void *ctx, const char *path, bool fixed)
+{
+	struct seeing *s = ctx;
+	CLEANUP(mem_freep) char *whole = realpath(path, NULL);
+	const char *by = whole && !fixed ? daemon_unit_hides(&s->judge->unit, whole) : NULL;
+
+	if (!by)
+		return;
+	printf("files: %s is hidden from the daemon by %s in deskbridge.service: put it elsewhere\n", path, by);
+	s->good = false;
+}
+
+static bool secrets_are_seen(const struct generation *g, const struct check_judge *judge)
+{
+	struct seeing s = {.judge = judge, .good = true};
+
+	if (judge->for_unit) {
+		secrets_files(g->secrets, tell_hidden, &s);
+		tell_hidden(&s, g->config->file, false);
+	}
+	return s.good;
+}
+
+static int check(const struct command_context *ctx, const struct check_judge *judge, bool key)
+{
 	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, false);
+	bool good;
+
 	if (!g)
 		return COMMAND_CONFIG;
 	print_summary(g->config);
 	tell_fixed_secrets(g);
 	warn_of_revisions(g->config);
-	warn_of_store(g->config);
-	good = keys_are_plain(g);
+	warn_of_store(g->config, judge);
+	good = secrets_are_seen(g, judge) & keys_are_plain(g);
 	if (key && good)
 		for (size_t i = 0; i < g->config->accounts_n; i++)
 			good &= check_key(g, &g->config->accounts[i]);
+	if (judge->note)
+		printf("files: %s\n", judge->note);
 	if (good)
 		printf("%s: good\n", g->config->file);
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }
 
+static int run(const struct command_context *ctx, int argc, char **argv)
+{
+	const char *user = NULL;
+	struct check_judge judge;
+	bool key = false;
+	size_t n;
+	const struct option_spec specs[] = {
+		{"--key", OPTION_FLAG, &key}, {"--user", OPTION_TEXT, &user}, {NULL, OPTION_FLAG, NULL}};
+
+	int end = options_parse(&command_check, specs, argc, argv, NULL, 0, &n);
+	if (end != OPTIONS_GO)
+		return end;
+	end = check_judge(ctx, user, &judge);
+	if (end == COMMAND_GOOD)
+		end = check(ctx, &judge, key);
+	check_judge_done(&judge);
+	return end;
+}
+
 const struct command command_check = {
 	.name = "check",
-	.arguments = "[--key]",
+	.arguments = "[--key] [--user NAME]",
 	.summary = "read configuration, definitions and rules, and say what is wrong with them",
 	.help = "Prints every error with file, line and column, and what to do; else what would be done: sources, "
 		"proofs,\n"
 		"metrics, profile properties. Exit status 78 where the configuration does not load.\n"
 		"\n"
-		"  --key  also asks Klaviyo what each account's key may do, by an invalid event that has no effect, "
-		"and\n"
-		"         prints Klaviyo's page for a new key with the right scopes filled in\n",
+		"  --key        also asks Klaviyo what each account's key may do, by an invalid event that has no "
+		"effect,\n"
+		"               and prints Klaviyo's page for a new key with the right scopes filled in\n"
+		"  --user NAME  judges whether files can be read by reading them as this user, which only root can do. "
+		"Where\n"
+		"               root checks the file of deskbridge.service, it is the user that the service runs as\n",
 	.run = run,
 };

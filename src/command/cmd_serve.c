@@ -1,6 +1,7 @@
 /*
  * serve: the daemon. The main thread starts everything, then sleeps in one poll: signals, changed secret files, a
- * clock that is set, the watchdog. It owns the current generation; everything else is done by the threads it started.
+ * clock that is set, the watchdog, reloads that the admin address was asked for. It owns the current generation;
+ * everything else is done by the threads it started.
  *
  * Start: configuration, log, pipeline (store and courier with it), admin, intake. Stop: intake takes no more, the
  * pipeline commits and answers what is there and gives deliveries their time; admin answers to the end.
@@ -27,6 +28,7 @@
 #include "command/command.h"
 #include "command/load.h"
 #include "command/options.h"
+#include "command/serve_reloads.h"
 #include "command/serve_watch.h"
 #include "intake/intake.h"
 
@@ -41,6 +43,7 @@ struct serve {
 	struct intake *intake;
 	int listen_fd, admin_fd; /* from systemd; -1: none */
 	int signals;             /* signalfd */
+	struct serve_reloads *reloads;
 	struct serve_watch *watch;
 	int coalesce;   /* timerfd: when the secrets are read again */
 	int watchdog;   /* timerfd; -1: systemd does not ask */
@@ -184,6 +187,8 @@ static int take_timers(struct serve *s, struct err *reterr)
 
 static void stop(struct serve *s)
 {
+	if (s->reloads)
+		serve_reloads_close(s->reloads);
 	if (s->intake)
 		intake_quiesce(s->intake);
 	if (s->pipeline)
@@ -193,6 +198,7 @@ static void stop(struct serve *s)
 	if (s->admin)
 		admin_stop(s->admin);
 	pipeline_free(s->pipeline);
+	serve_reloads_free(s->reloads);
 	serve_watch_free(s->watch);
 	for (size_t i = 0; i < 4; i++) {
 		int fd = (const int[]){s->signals, s->coalesce, s->watchdog, s->clock}[i];
@@ -224,7 +230,11 @@ static int start(struct serve *s, struct err *reterr)
 	if (r == 0)
 		r = pipeline_start(s->generation, &s->pipeline, reterr);
 	if (r == 0)
-		r = admin_start(s->pipeline, c, s->admin_fd, &s->admin, reterr);
+		r = serve_reloads_new(&s->reloads, reterr);
+	if (r == 0) {
+		const struct admin_reloader reloader = {.ask = serve_reloads_ask, .ctx = s->reloads};
+		r = admin_start(s->pipeline, c, s->admin_fd, &reloader, &s->admin, reterr);
+	}
 	if (r == 0)
 		r = intake_start(s->pipeline, c, s->listen_fd, &s->intake, reterr);
 	if (r < 0)
@@ -255,32 +265,58 @@ static void follow(struct serve *s, struct generation *next)
 	watch_secrets(s);
 }
 
-static void reload(struct serve *s)
+/* Tells each of a list what became of the reload. */
+static void answer_all(struct admin_reload *asked, const struct admin_verdict *verdict)
+{
+	struct admin_reload *next;
+
+	for (; asked; asked = next) {
+		next = (struct admin_reload *)(void *)asked->mail.next;
+		admin_reload_answer(asked, verdict);
+	}
+}
+
+/* asked: who waits for the verdict, or NULL. They are answered last: then READY=1 is told already. */
+static void reload(struct serve *s, struct admin_reload *asked)
 {
 	struct problems problems = {0};
 	struct generation *next;
 	struct err e = {0};
-	const char *result = "failed";
+	struct admin_verdict verdict = {.config = s->context->config_file, .problems = &problems, .error = e.text};
 
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=reading the configuration",
 			 clock_mono_us());
 	next = generation_load(s->context->config_file, &problems);
 	log_problems(&problems);
 	if (!next) {
-		log_error(NULL, "the configuration was not taken: %zu errors; the former one stays", problems.errors);
+		verdict.kind = ADMIN_RELOAD_WRONG;
+		err_set(&e, -EINVAL, "%zu error%s", problems.errors, problems.errors == 1 ? "" : "s");
 	} else if (generation_may_follow(s->generation, next, &e) < 0) {
-		log_error(NULL, "the configuration was not taken: %s; the former one stays", e.text);
+		verdict.kind = ADMIN_RELOAD_RESTART;
 		generation_unref(next);
 	} else {
-		result = "good";
+		verdict.kind = ADMIN_RELOAD_TAKEN;
+		verdict.error = NULL;
 		log_generation(next);
 		follow(s, next);
 		log_notice(NULL, "the configuration was read anew (generation %" PRIu64 ")", next->number);
 	}
-	problems_done(&problems);
-	metrics_add(METRIC_CONFIG_RELOADS, result, NULL, NULL, 1);
+	if (verdict.error)
+		log_error(NULL, "the configuration was not taken: %s; the former one stays", e.text);
+	metrics_add(METRIC_CONFIG_RELOADS, verdict.error ? "failed" : "good", NULL, NULL, 1);
 	(void)sd_notifyf(0, "READY=1\nSTATUS=listening on %s, admin on %s", intake_address(s->intake),
 			 admin_address(s->admin));
+	verdict.generation = s->generation->number;
+	answer_all(asked, &verdict);
+	problems_done(&problems);
+}
+
+static void reload_asked(struct serve *s)
+{
+	struct admin_reload *asked = serve_reloads_take(s->reloads);
+
+	if (asked)
+		reload(s, asked);
 }
 
 static bool secret_differs(const struct secret *secret, const struct secrets *a, const struct secrets *b)
@@ -331,7 +367,7 @@ static bool take_signal(struct serve *s)
 			log_notice(NULL, "stopping: %s", strsignal((int)info.ssi_signo));
 			return false;
 		}
-		reload(s);
+		reload(s, NULL);
 	}
 	return true;
 }
@@ -346,33 +382,49 @@ static void feed_watchdog(struct serve *s)
 	pipeline_ping(s->pipeline, ++s->token);
 }
 
+/* What the main thread waits for. */
+enum {
+	ON_SIGNAL,
+	ON_SECRETS,
+	ON_COALESCE,
+	ON_WATCHDOG,
+	ON_CLOCK,
+	ON_RELOAD,
+	ON_MAX_
+};
+
 static void loop(struct serve *s)
 {
 	for (;;) {
-		struct pollfd fds[] = {
-			{.fd = s->signals, .events = POLLIN},  {.fd = serve_watch_fd(s->watch), .events = POLLIN},
-			{.fd = s->coalesce, .events = POLLIN}, {.fd = s->watchdog, .events = POLLIN},
-			{.fd = s->clock, .events = POLLIN},
+		struct pollfd fds[ON_MAX_] = {
+			[ON_SIGNAL] = {.fd = s->signals, .events = POLLIN},
+			[ON_SECRETS] = {.fd = serve_watch_fd(s->watch), .events = POLLIN},
+			[ON_COALESCE] = {.fd = s->coalesce, .events = POLLIN},
+			[ON_WATCHDOG] = {.fd = s->watchdog, .events = POLLIN},
+			[ON_CLOCK] = {.fd = s->clock, .events = POLLIN},
+			[ON_RELOAD] = {.fd = serve_reloads_fd(s->reloads), .events = POLLIN},
 		};
 
-		if (poll(fds, sizeof(fds) / sizeof(*fds), -1) < 0) {
+		if (poll(fds, ON_MAX_, -1) < 0) {
 			INSIST(errno == EINTR);
 			continue;
 		}
-		if (fds[3].revents)
+		if (fds[ON_WATCHDOG].revents)
 			feed_watchdog(s);
-		if (fds[4].revents) {
+		if (fds[ON_CLOCK].revents) {
 			drain_timer(s->clock);
 			clock_watch(s->clock);
 			pipeline_clock_was_set(s->pipeline);
 		}
-		if (fds[1].revents && serve_watch_read(s->watch))
+		if (fds[ON_SECRETS].revents && serve_watch_read(s->watch))
 			set_timer(s->coalesce, COALESCE_MS * 1000, 0);
-		if (fds[2].revents) {
+		if (fds[ON_COALESCE].revents) {
 			drain_timer(s->coalesce);
 			refresh_secrets(s);
 		}
-		if (fds[0].revents && !take_signal(s))
+		if (fds[ON_RELOAD].revents)
+			reload_asked(s);
+		if (fds[ON_SIGNAL].revents && !take_signal(s))
 			return;
 	}
 }
@@ -413,7 +465,9 @@ const struct command command_serve = {
 	.summary = "run the daemon in the foreground",
 	.help = "Takes webhooks, keeps them, sends their events to Klaviyo; logs to stderr or the journal.\n"
 		"\n"
-		"SIGHUP reads the configuration anew (whole, or keeps the former one and says why), SIGTERM and "
+		"SIGHUP, like `deskbridge reload`, reads the configuration anew (whole, or keeps the former one and "
+		"says\n"
+		"why in the log), SIGTERM and "
 		"SIGINT\n"
 		"stop: what was taken is committed and answered, deliveries under way get 5 seconds.\n"
 		"Changed secret files are taken at once.\n"

@@ -359,9 +359,8 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (end != OPTIONS_GO)
 		return end;
 	struct daemon_door door;
-	end = door_open(ctx, admin, &door);
-	if (end == COMMAND_GOOD)
-		end = show(&door, json);
+	door_open(ctx, admin, &door);
+	end = show(&door, json);
 	door_close(&door);
 	return end;
 }

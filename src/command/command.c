@@ -15,8 +15,8 @@
 #define CONFIG_DEFAULT DESKBRIDGE_SYSCONFDIR "/deskbridge.yaml"
 
 static const struct command *const commands[] = {
-	&command_serve,   &command_check,   &command_explain, &command_sample,
-	&command_presets, &command_sandbox, &command_status,  &command_queue,
+	&command_serve,   &command_reload,  &command_check,  &command_explain, &command_sample,
+	&command_presets, &command_sandbox, &command_status, &command_queue,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -30,7 +30,7 @@ struct command {
 };
 
 extern const struct command command_serve, command_check, command_explain, command_sample, command_sandbox,
-	command_presets, command_queue, command_status;
+	command_presets, command_queue, command_reload, command_status;
 
 /* main.c's whole work: finds the sub-command and runs it. */
 int command_main(int argc, char **argv);

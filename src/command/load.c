@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "http/client.h"
 
 #define ANSWER_MAX (4 * 1024 * 1024)
 #define ASK_TIMEOUT_MS 10000
@@ -76,74 +75,82 @@ static void tell_failure(const struct http_reply *reply, const char *address)
 			address, reply->status);
 }
 
-static int ask_daemon(const char *address, const char *path, const char *token, struct http_reply *ret,
-		      struct err *reterr)
+void door_open(const struct command_context *ctx, const char *address, struct daemon_door *ret)
 {
-	struct http_ask ask = {.method = "GET", .timeout_ms = ASK_TIMEOUT_MS, .max_answer = ANSWER_MAX};
-	CLEANUP(mem_freep) char *url = load_url(address, path, &ask.unix_socket);
-	struct pairs headers = {0};
-
-	if (token) {
-		CLEANUP(mem_freep) char *bearer = mem_fmt("Bearer %s", token);
-		pairs_add(&headers, "Authorization", bearer);
-	}
-	ask.url = url;
-	ask.headers = &headers;
-	int r = http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, ret, reterr);
-	pairs_done(&headers);
-	return r;
-}
-
-int door_open(const struct command_context *ctx, const char *address, struct daemon_door *ret)
-{
-	struct problems problems = {0};
-
-	*ret = (struct daemon_door){.address = address, .config_file = ctx->config_file};
-	if (!address) {
-		ret->generation = load_generation(ctx, true);
-		if (!ret->generation)
-			return COMMAND_CONFIG;
-		ret->address = ret->generation->config->admin.address;
-		return COMMAND_GOOD;
-	}
-	ret->generation = generation_load(ctx->config_file, &problems);
-	if (!ret->generation)
+	*ret = (struct daemon_door){.context = ctx, .given = address != NULL};
+	admin_settings_read(ctx->config_file, &ret->settings);
+	ret->address = address ? address : ret->settings.address;
+	if (!ret->settings.file_is_whole)
 		fprintf(stderr,
 			"deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); "
-			"%s is asked without a token\n",
-			ctx->config_file, address);
-	problems_done(&problems);
-	return COMMAND_GOOD;
+			"%s is asked%s\n",
+			ctx->config_file, ret->address, ret->settings.token ? "" : " without a token");
 }
 
 void door_close(struct daemon_door *d)
 {
-	generation_unref(d->generation);
+	admin_settings_done(&d->settings);
+}
+
+int door_ask(const struct daemon_door *door, const char *method, const char *path, int64_t timeout_ms,
+	     struct http_reply *ret)
+{
+	struct http_ask ask = {.method = method, .timeout_ms = timeout_ms, .max_answer = ANSWER_MAX};
+	CLEANUP(mem_freep) char *url = load_url(door->address, path, &ask.unix_socket);
+	struct pairs headers = {0};
+	struct err error = {0};
+
+	if (door->settings.token) {
+		CLEANUP(mem_freep) char *bearer = mem_fmt("Bearer %s", door->settings.token);
+		pairs_add(&headers, "Authorization", bearer);
+	}
+	ask.url = url;
+	ask.headers = &headers;
+	int r = http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, ret, &error);
+	pairs_done(&headers);
+	if (r == 0)
+		return COMMAND_GOOD;
+	fprintf(stderr, "deskbridge: %s: %s\n", door->address, error.text);
+	return COMMAND_FAILED;
+}
+
+int door_tell_failure(const struct daemon_door *door, const struct http_reply *reply)
+{
+	CLEANUP(generation_unrefp) struct generation *g = NULL;
+	const char *file = door->context->config_file;
+
+	if (reply->failure != HTTP_OK && !door->given) {
+		g = load_generation(door->context, true);
+		tell_failure(reply, door->address);
+		return g ? COMMAND_FAILED : COMMAND_CONFIG;
+	}
+	tell_failure(reply, door->address);
+	if (reply->failure != HTTP_OK || reply->status != 401)
+		return COMMAND_FAILED;
+	if (door->settings.token_fault)
+		fprintf(stderr, "deskbridge: the token that %s names has no value here: %s\n", file,
+			door->settings.token_fault);
+	else if (!door->settings.token && !door->settings.file_is_whole)
+		fprintf(stderr, "deskbridge: the token stands in %s, which does not load: mend that first\n", file);
+	return COMMAND_FAILED;
 }
 
 int load_from_daemon(const struct daemon_door *door, const char *path, enum json_type wanted, struct json_object **ret)
 {
-	const struct generation *g = door->generation;
 	CLEANUP(json_putp) struct json_object *tree = NULL;
 	struct http_reply reply;
-	struct err error = {0};
+	int status = COMMAND_GOOD;
 
-	const char *token = g && g->config->admin.token ? secret_value(g->secrets, g->config->admin.token) : NULL;
-	if (ask_daemon(door->address, path, token, &reply, &error) < 0) {
-		fprintf(stderr, "deskbridge: %s: %s\n", door->address, error.text);
+	if (door_ask(door, "GET", path, ASK_TIMEOUT_MS, &reply) != COMMAND_GOOD)
 		return COMMAND_FAILED;
-	}
 	bool good = reply.failure == HTTP_OK && reply.status == 200 &&
 		    json_read(reply.body.data, reply.body.len, &tree, NULL) == 0 && json_object_is_type(tree, wanted);
 	if (good)
 		*ret = TAKE(tree);
 	else
-		tell_failure(&reply, door->address);
-	if (!g && reply.failure == HTTP_OK && reply.status == 401)
-		fprintf(stderr, "deskbridge: the token stands in %s, which does not load: mend that first\n",
-			door->config_file);
+		status = door_tell_failure(door, &reply);
 	http_reply_done(&reply);
-	return good ? COMMAND_GOOD : COMMAND_FAILED;
+	return status;
 }
 
 int load_file(const char *path, size_t max, char **ret, size_t *ret_len, struct err *reterr)

@@ -6,7 +6,9 @@
 
 #include "base/json.h"
 #include "command/command.h"
+#include "config/admin_settings.h"
 #include "config/generation.h"
+#include "http/client.h"
 
 /*
  * Reads the configuration; problems go to stderr: all of them, or (quiet_warnings) the errors only. The caller owns the
@@ -19,18 +21,27 @@ const struct source *load_source(const struct generation *g, const char *name);
 
 /* Where the running daemon is asked. */
 struct daemon_door {
-	struct generation *generation; /* NULL: the configuration does not load */
-	const char *address;           /* borrowed */
-	const char *config_file;       /* borrowed */
+	struct admin_settings settings;
+	const char *address; /* borrowed */
+	const struct command_context *context;
+	bool given; /* the address is not the configuration's */
 };
 
 /*
- * The admin address of the configuration, or `address` where not NULL; then a configuration that does not load is told
- * and no more: the token is missing, that is all. door_close in any case. Returns COMMAND_GOOD, or the exit status
- * after a message.
+ * The admin address and token of the configuration; `address`, where not NULL, in place of the former. Of a file that
+ * is broken or cannot be read they are what can be read of `admin`, else the default, which is told. door_close in any
+ * case.
  */
-int door_open(const struct command_context *ctx, const char *address, struct daemon_door *ret);
+void door_open(const struct command_context *ctx, const char *address, struct daemon_door *ret);
 void door_close(struct daemon_door *d);
+
+/* One request to the running daemon, token included. Returns COMMAND_GOOD with *ret, which may tell a failure and is
+ * the caller's (http_reply_done), or the exit status after a message. */
+int door_ask(const struct daemon_door *door, const char *method, const char *path, int64_t timeout_ms,
+	     struct http_reply *ret);
+/* Says on stderr why there was no good answer, and what to do. Returns the exit status: COMMAND_CONFIG where nobody
+ * answers at the address of a configuration that does not load, so that it may not be the daemon's. */
+int door_tell_failure(const struct daemon_door *door, const struct http_reply *reply);
 
 /*
  * GET path from the running daemon, token included. The answer is of the wanted type. The caller owns *ret. Returns

@@ -10,58 +10,88 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/text.h"
 
-/* A rename, a link put there (secret managers swap a whole folder so), or an end of writing; and the end of the folder
- * itself, in whose place another may come. */
-#define CHANGES (IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_MOVE_SELF | IN_DELETE_SELF)
+/* What may happen to a name in a folder: a rename, something new there (a link too), an end of writing, other rights.
+ */
+#define OF_NAMES (IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_ATTRIB)
+/* What may happen to the folder itself: another may come in its place. */
+#define OF_FOLDER (IN_MOVE_SELF | IN_DELETE_SELF)
+
+/* A name whose change matters, in a folder that is watched. */
+struct spot {
+	int wd;
+	char *name;
+	bool file; /* the secret's file itself, as opposed to a link or folder on the way to it */
+};
 
 struct serve_watch {
 	int fd; /* inotify; -1: nothing to watch */
-	char **folders;
-	size_t folders_n;
-	bool missing; /* a folder is not there: the one above it is watched instead */
-	bool stale;   /* what is watched may not be what is at those paths now */
+	struct spot *spots;
+	size_t spots_n;
+	char **told; /* folders that cannot be watched, each told once */
+	size_t told_n;
+	bool stale; /* what is watched may not be what is at those paths now */
 };
 
-static bool is_watched(const struct serve_watch *w, const char *folder)
+/* ---- what is watched --------------------------------------------------------------------------------------------- */
+
+static void tell_once(struct serve_watch *w, const char *folder, int error)
 {
-	for (size_t i = 0; i < w->folders_n; i++)
-		if (text_is(w->folders[i], folder))
-			return true;
-	return false;
+	for (size_t i = 0; i < w->told_n; i++)
+		if (text_is(w->told[i], folder))
+			return;
+	w->told = mem_grow(w->told, w->told_n + 1, sizeof(*w->told));
+	w->told[w->told_n++] = mem_str(folder);
+	log_warning(NULL, "%s cannot be watched (%s): a changed secret there is taken with a reload", folder,
+		    strerror(error));
 }
 
-static char *folder_of(const char *path)
+static void watch_name(struct serve_watch *w, const char *folder, const char *name, bool file)
 {
-	const char *slash = strrchr(path, '/');
+	int wd = inotify_add_watch(w->fd, folder, OF_NAMES | OF_FOLDER | IN_ONLYDIR | IN_MASK_ADD);
 
-	return !slash ? mem_str(".") : slash == path ? mem_str("/") : mem_strn(path, (size_t)(slash - path));
-}
-
-/* The folder of this path or, where that is not there, the nearest one above it that is. */
-static void watch_folder_of(struct serve_watch *w, const char *path)
-{
-	CLEANUP(mem_freep) char *folder = folder_of(path);
-
-	if (is_watched(w, folder))
+	if (wd < 0 && errno == ENOENT) {
+		w->stale = true; /* gone since the walk came by */
 		return;
-	if (inotify_add_watch(w->fd, folder, CHANGES | IN_ONLYDIR) >= 0) {
-		w->folders = mem_grow(w->folders, w->folders_n + 1, sizeof(*w->folders));
-		w->folders[w->folders_n++] = TAKE(folder);
-	} else if (errno == ENOENT && strcmp(folder, ".") != 0 && strcmp(folder, "/") != 0) {
-		w->missing = true;
-		watch_folder_of(w, folder);
-	} else {
-		log_warning(NULL, "%s cannot be watched (%s): a changed secret there is taken with a reload", folder,
-			    strerror(errno));
 	}
+	if (wd < 0) {
+		tell_once(w, folder, errno);
+		return;
+	}
+	for (size_t i = 0; i < w->spots_n; i++)
+		if (w->spots[i].wd == wd && text_is(w->spots[i].name, name)) {
+			w->spots[i].file = w->spots[i].file && file;
+			return;
+		}
+	w->spots = mem_grow(w->spots, w->spots_n + 1, sizeof(*w->spots));
+	w->spots[w->spots_n++] = (struct spot){.wd = wd, .name = mem_str(name), .file = file};
+}
+
+/* A folder on the way: only that it is moved or deleted. One that may be passed and not read cannot be watched itself.
+ */
+static void watch_folder(struct serve_watch *w, const char *folder, const char *name)
+{
+	CLEANUP(mem_freep) char *whole = mem_fmt("%s/%s", folder, name);
+
+	if (inotify_add_watch(w->fd, whole, OF_FOLDER | IN_ONLYDIR | IN_MASK_ADD) < 0 && errno == EACCES)
+		watch_name(w, folder, name, false);
+}
+
+/* Each link on the way may be put elsewhere, each folder replaced; a name that is missing may come. */
+static void watch_stop(void *ctx, const struct path_stop *stop)
+{
+	if (stop->kind == PATH_FOLDER)
+		watch_folder(ctx, stop->folder, stop->name);
+	else
+		watch_name(ctx, stop->folder, stop->name, stop->kind == PATH_LAST);
 }
 
 static void watch_file(void *ctx, const char *path, bool fixed)
 {
 	if (!fixed) /* systemd's own: a restart brings the new ones */
-		watch_folder_of(ctx, path);
+		(void)path_walk(path, watch_stop, ctx);
 }
 
 struct serve_watch *serve_watch_new(const struct secrets *secrets)
@@ -83,15 +113,42 @@ void serve_watch_free(struct serve_watch *w)
 		return;
 	if (w->fd >= 0)
 		close(w->fd);
-	for (size_t i = 0; i < w->folders_n; i++)
-		free(w->folders[i]);
-	free(w->folders);
+	for (size_t i = 0; i < w->spots_n; i++)
+		free(w->spots[i].name);
+	for (size_t i = 0; i < w->told_n; i++)
+		free(w->told[i]);
+	free(w->spots);
+	free(w->told);
 	free(w);
 }
 
 int serve_watch_fd(const struct serve_watch *w)
 {
 	return w->fd;
+}
+
+/* ---- what was told ----------------------------------------------------------------------------------------------- */
+
+static const struct spot *spot_find(const struct serve_watch *w, const struct inotify_event *e)
+{
+	for (size_t i = 0; e->len > 0 && i < w->spots_n; i++)
+		if (w->spots[i].wd == e->wd && text_is(w->spots[i].name, e->name))
+			return &w->spots[i];
+	return NULL;
+}
+
+/* Whether it concerns a secret. */
+static bool take_event(struct serve_watch *w, const struct inotify_event *e)
+{
+	const struct spot *spot = spot_find(w, e);
+
+	if (e->mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED | IN_Q_OVERFLOW))
+		w->stale = true;
+	else if (spot && (!spot->file || (e->mask & (IN_MOVED_TO | IN_CREATE))))
+		w->stale = true; /* a link may have come in the file's place, too */
+	else if (!spot && e->len > 0)
+		return false; /* a neighbour */
+	return true;
 }
 
 bool serve_watch_read(struct serve_watch *w)
@@ -103,14 +160,11 @@ bool serve_watch_read(struct serve_watch *w)
 	while ((n = read(w->fd, buffer, sizeof(buffer))) > 0) {
 		const struct inotify_event *e;
 
-		any = true;
 		for (const char *at = buffer; at < buffer + n; at += sizeof(*e) + e->len) {
 			e = (const struct inotify_event *)(const void *)at;
-			if (e->mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED | IN_Q_OVERFLOW))
-				w->stale = true;
+			any = take_event(w, e) || any;
 		}
 	}
-	w->stale = w->stale || (any && w->missing);
 	return any;
 }
 

@@ -1,7 +1,8 @@
 /*
  * serve_watch: tells when a file that a secret was read from may have changed. Main thread only.
  *
- * Watches the folders, because editors and secret managers put a new file in the place of the old one.
+ * Watches the folders, because editors and secret managers put a new file, a new link or a whole new folder in the
+ * place of the old one: of each path, every link that is followed, what it leads to, and the folders on the way.
  */
 #ifndef COMMAND_SERVE_WATCH_H
 #define COMMAND_SERVE_WATCH_H

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/access.h"
 #include "config/check.h"
 #include "config/parts.h"
 #include "config/yaml.h"
@@ -116,6 +117,13 @@ static int preset_unknown(const char *config_file, const char *name, struct err 
 	return -ENOENT;
 }
 
+static void preset_unreadable(const char *file, int error, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *advice = access_advice(file, error);
+
+	err_set(reterr, error, "the preset %s cannot be read: %s%s", file, strerror(-error), advice);
+}
+
 int config_preset_read(const char *config_file, const char *name, char **ret_file, char **ret_text, struct err *reterr)
 {
 	char *folders[PRESET_FOLDERS];
@@ -135,7 +143,7 @@ int config_preset_read(const char *config_file, const char *name, char **ret_fil
 		if (r == 0)
 			*ret_file = TAKE(file);
 		else if (r != -ENOENT)
-			err_set(reterr, r, "the preset %s cannot be read: %s", file, strerror(-r));
+			preset_unreadable(file, r, reterr);
 	}
 	return r == -ENOENT ? preset_unknown(config_file, name, reterr) : r;
 }

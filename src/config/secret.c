@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "config/access.h"
 #include "config/settings.h"
 
 enum part_kind {
@@ -32,6 +33,8 @@ struct part {
 	char *text;     /* plain: the value; credential, environment: the name */
 	char *path;     /* file; credential: beside the configuration file */
 	char *provided; /* credential: systemd's own file; NULL: systemd provides none */
+	bool by_unit;   /* credential: `provided` is what the daemon's unit names (secret_set_passed) */
+	bool passed;    /* credential: systemd hands it to the daemon, and this process cannot read it */
 };
 
 struct secret {
@@ -59,6 +62,24 @@ struct secrets {
 	size_t n;
 };
 
+/* Set once, before there are threads. */
+static const struct secret_passed *passed_list;
+static size_t passed_n;
+
+void secret_set_passed(const struct secret_passed *list, size_t n)
+{
+	passed_list = list;
+	passed_n = n;
+}
+
+static const struct secret_passed *passed_find(const char *name)
+{
+	for (size_t i = 0; i < passed_n; i++)
+		if (text_is(passed_list[i].name, name))
+			return &passed_list[i];
+	return NULL;
+}
+
 static void wipe(char *s)
 {
 	if (s)
@@ -80,6 +101,7 @@ static bool part_read_credential(struct part *p, const struct node *n, const str
 				 struct problems *problems)
 {
 	const char *provided = getenv("CREDENTIALS_DIRECTORY");
+	const struct secret_passed *passed = provided ? NULL : passed_find(n->text);
 
 	if (!credential_name_is_good(n->text)) {
 		problems_error(problems, n,
@@ -91,6 +113,10 @@ static bool part_read_credential(struct part *p, const struct node *n, const str
 	p->path = mem_fmt("%s/credentials/%s", place->folder, n->text);
 	if (provided && provided[0] == '/')
 		p->provided = mem_fmt("%s/%s", provided, n->text);
+	else if (passed && passed->path)
+		p->provided = mem_str(passed->path);
+	p->by_unit = passed && text_is(p->provided, passed->path);
+	p->passed = passed && (!passed->path || (access(passed->path, R_OK) < 0 && errno == EACCES));
 	return true;
 }
 
@@ -164,7 +190,7 @@ static bool part_read(struct part *p, const struct node *n, const struct secret_
 
 static bool part_is_provided(const struct part *p)
 {
-	return p->provided && access(p->provided, F_OK) == 0;
+	return p->provided && (p->by_unit || access(p->provided, F_OK) == 0);
 }
 
 static void part_where(const struct part *p, const struct node *at, struct buf *to)
@@ -264,6 +290,13 @@ static int value_make(const char *text, size_t len, const char *what, char **ret
 	return 0;
 }
 
+static int file_refused(const char *path, int error, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *advice = access_advice(path, error);
+
+	return err_set(reterr, error, "%s cannot be read: %s%s", path, strerror(-error), advice);
+}
+
 static int file_open(const char *path, struct err *reterr)
 {
 	/* Not blocking: a named pipe in a secret's place must not stop the daemon. */
@@ -276,9 +309,7 @@ static int file_open(const char *path, struct err *reterr)
 			       "(`install -D -m 640 -g deskbridge /dev/stdin %s`, paste it, Ctrl-D)",
 			       path, path);
 	if (fd < 0)
-		return err_set(reterr, -errno,
-			       "%s cannot be read: %s; make it readable for the user that the daemon runs as", path,
-			       strerror(errno));
+		return file_refused(path, -errno, reterr);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		(void)close(fd);
 		return err_set(reterr, -EINVAL, "%s is not a regular file", path);
@@ -336,7 +367,9 @@ static int slot_read(const struct part *p, struct slot *slot, struct err *reterr
 	}
 	if (p->kind == PART_ENV)
 		return env_value(p->text, &slot->value, reterr);
-	slot->fixed = part_is_provided(p);
+	slot->fixed = p->passed || part_is_provided(p);
+	if (p->passed)
+		return 0;
 	slot->path = mem_str(slot->fixed ? p->provided : p->path);
 	return file_value(slot->path, &slot->value, reterr);
 }

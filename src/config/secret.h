@@ -31,6 +31,19 @@ const char *secret_where(const struct secret *s);
  * `fixed`: systemd's own, changed only by a restart. */
 void secrets_files(const struct secrets *snapshot, void (*fn)(void *ctx, const char *path, bool fixed), void *ctx);
 
+/* A credential that systemd reads as root and hands to the daemon. */
+struct secret_passed {
+	char *name;
+	char *path; /* what systemd reads; NULL: no file, or one that only systemd can find or decrypt */
+};
+
+/*
+ * For `check`, to which systemd hands nothing: these credentials are read from their paths; those that this process may
+ * not read, or that have no path, are taken as there and have no value. The list is borrowed for as long as
+ * configurations are loaded. Main thread, before the first load.
+ */
+void secret_set_passed(const struct secret_passed *list, size_t n);
+
 /* ---- for src/config ------------------------------------------------------------------------------------------------
  */
 

@@ -17,6 +17,7 @@
 #include <yaml.h>
 
 #include "base/text.h"
+#include "config/access.h"
 
 struct reader {
 	yaml_parser_t parser;
@@ -450,6 +451,13 @@ int yaml_read_file(const char *file, size_t max, char **ret, size_t *ret_len)
 	return 0;
 }
 
+static void problem_unreadable(struct problems *problems, const char *file, int error)
+{
+	CLEANUP(mem_freep) char *advice = access_advice(file, error);
+
+	problems_error_at(problems, file, 0, 0, "cannot be read: %s%s", strerror(-error), advice);
+}
+
 int yaml_load_file(const char *file, struct node **ret, struct problems *problems)
 {
 	CLEANUP(mem_freep) char *text = NULL;
@@ -461,7 +469,7 @@ int yaml_load_file(const char *file, struct node **ret, struct problems *problem
 		problems_error_at(problems, file, 0, 0, "larger than %d KiB, which no file of this kind is",
 				  YAML_SIZE_MAX / 1024);
 	else if (r < 0)
-		problems_error_at(problems, file, 0, 0, "cannot be read: %s", strerror(-r));
+		problem_unreadable(problems, file, r);
 	if (r < 0)
 		return r;
 	r = yaml_load(file, text, len, ret, problems);

@@ -34,6 +34,7 @@ Rules that keep these tests quick and true:
 
 import base64
 import copy
+import grp
 import hashlib
 import hmac
 import http.client
@@ -41,6 +42,7 @@ import http.server
 import json
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -360,17 +362,24 @@ class Lines:
         self._thread.join(TIMEOUT)
 
 
-class Process:
-    """One process of the program. stdout and stderr are collected; pid is the program's own."""
+def user_group(user):
+    """The name of a user's own group."""
+    return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
 
-    def __init__(self, args, env=None, cwd=None):
+
+class Process:
+    """One process of the program. stdout and stderr are collected; pid is the program's own. user: as whom it runs, which
+    needs root and setpriv; by default as whoever runs the tests."""
+
+    def __init__(self, args, env=None, cwd=None, user=None):
         self.args = [PROGRAM, *map(str, args)]
         self.killed = False
         environment = {**os.environ, "DESKBRIDGE_PRESETS": PRESETS, **(env or {})}
         environment = {name: value for name, value in environment.items() if value is not None}
         # setpriv becomes the program and keeps its pid; the kernel ends it should the test run die.
         setpriv = shutil.which("setpriv")
-        command = [setpriv, "--pdeathsig", "KILL", *self.args] if setpriv else self.args
+        rights = ["--reuid", user, "--regid", user_group(user), "--init-groups"] if user else []
+        command = [setpriv, *rights, "--pdeathsig", "KILL", *self.args] if setpriv else self.args
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=cwd
         )
@@ -786,12 +795,13 @@ class Daemon:
 
     The default configuration has the one account `default` at the sandbox (person_gap 0s, so that tests need not wait for
     it) and the one source `gladly`. config={…} is laid over it (deep_merge: None takes a key away); text=… replaces the
-    whole file by YAML of your own, with {dir}, {klaviyo} and {gladly} filled in.
+    whole file by YAML of your own, with {dir}, {klaviyo} and {gladly} filled in. user="nobody" runs it as that user, who
+    then owns what is in self.dir (root only; what the test writes afterwards is root's).
     """
 
-    def __init__(self, sandbox=None, gladly=None, config=None, text=None, key=KEY, env=None, start=True):
+    def __init__(self, sandbox=None, gladly=None, config=None, text=None, key=KEY, env=None, start=True, user=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="deskbridge-test-"))
-        self._env, self._logs = env, []
+        self._env, self._logs, self._user = env, [], user
         self._gladly, self._secrets, self._addresses = gladly, set(), set()
         self.process = None
         (self.dir / "credentials").mkdir(mode=0o700)
@@ -808,6 +818,9 @@ class Daemon:
             for name, value in (("{dir}", str(self.dir)), ("{klaviyo}", klaviyo), ("{gladly}", desk)):
                 text = text.replace(name, value)
             self.write(text)
+        if user:
+            for path in (self.dir, *self.dir.rglob("*")):
+                shutil.chown(path, user, user_group(user))
         if start:
             self.start()
 
@@ -859,7 +872,7 @@ class Daemon:
 
     def start(self, ready=True):
         """ready=False: does not wait until it listens (it is expected to fail: see wait_exit())."""
-        self.process = Process(["-c", self.file, "serve"], self._env, cwd=self.dir)
+        self.process = Process(["-c", self.file, "serve"], self._env, cwd=self.dir, user=self._user)
         self.address = self.admin = None
         if ready:
             self.address = self._ready(r"listening on (\S+:\d+)")

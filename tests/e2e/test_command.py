@@ -13,7 +13,7 @@ def commands():
 
 
 def test_help_lists_the_commands():
-    assert set(commands()) == {"serve", "check", "explain", "sample", "presets", "sandbox", "status", "queue"}
+    assert set(commands()) == {"serve", "reload", "check", "explain", "sample", "presets", "sandbox", "status", "queue"}
     for words in (["--help"], ["-h"], ["help"]):
         ended = run(*words)
         assert ended.returncode == 0 and ended.stdout.startswith("Usage: deskbridge ") and ended.stderr == ""

@@ -9,7 +9,8 @@ import pytest
 from harness import GLADLY_TOKEN, KEY, PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWORD, gladly_webhook, run
 
 OPTIONS = {
-    "check": {"--key"},
+    "check": {"--key", "--user"},
+    "reload": {"--json", "--admin"},
     "explain": {"--header", "--query", "--customer"},
     "sample": {"--email", "--conversation", "--customer", "--url", "--post", "--yes"},
     "presets": {"--config", "--paste"},

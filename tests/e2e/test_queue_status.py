@@ -522,7 +522,11 @@ def test_a_broken_configuration_does_not_keep_the_daemon_from_being_asked(daemon
         ended = ask(daemon, *words)
         assert ended.returncode == 0 and ended.stdout, ended
         assert len(ended.stderr.splitlines()) == 1 and str(daemon.file) in ended.stderr and "note" in ended.stderr
-        assert daemon.command(*words).returncode == 78
+        assert daemon.command(*words).returncode == 78, "nobody answers at the default address"
+    daemon.write(f"admin: {daemon.admin}\nversion: [")
+    for words in (["status"], ["queue", "list"]):
+        ended = daemon.command(*words)
+        assert ended.returncode == 0 and ended.stdout and "note" in ended.stderr, ended
 
 
 def test_a_token_that_cannot_be_read_is_told_where_it_is_needed(stage, sandbox):

@@ -67,6 +67,120 @@ def test_secrets_are_watched_on_in_a_folder_that_takes_the_place_of_another(daem
         shutil.copytree(folder, daemon.dir / "before", dirs_exist_ok=True)
 
 
+# ---- secrets behind links: the file in credentials/ is a link, and what it leads to changes
+
+
+def link(target, place):
+    """A link that takes the place of what is there at once."""
+    new = place.with_name(place.name + ".new")
+    new.symlink_to(target)
+    new.rename(place)
+
+
+def secret_file(folder, text):
+    folder.mkdir(exist_ok=True)
+    (folder / "webhook").write_text(text + "\n")
+    return folder / "webhook"
+
+
+def is_taken(daemon, password):
+    daemon._secrets.add(password)
+    wait_for(lambda: daemon.post("gladly", gladly_webhook("ended"), auth=("deskbridge", password)).status == 200)
+
+
+@pytest.fixture
+def place(daemon):
+    """Where the webhook's password is looked for."""
+    return daemon.dir / "credentials" / "gladly-webhook"
+
+
+def test_a_changed_file_behind_a_link_is_taken(daemon, place):
+    target = secret_file(daemon.dir / "vault", "the first one")
+    link("../vault/webhook", place)
+    is_taken(daemon, "the first one")
+    for password in ("the second one", "the third one"):
+        target.with_name("new").write_text(password)
+        target.with_name("new").rename(target)
+        is_taken(daemon, password)
+    target.write_text("written in place")
+    is_taken(daemon, "written in place")
+
+
+def test_a_volume_that_is_swapped_by_its_inner_link_is_taken(daemon, place):
+    volume = daemon.dir / "volume"  # as Kubernetes lays secrets out
+    for n, password in enumerate(("number one", "number two", "number three")):
+        secret_file(volume, "") if n == 0 else None
+        secret_file(volume / f"..v{n}", password)
+        link(f"..v{n}", volume / "..data")
+        if n == 0:
+            (volume / "webhook").unlink()
+            (volume / "webhook").symlink_to("..data/webhook")
+            link(volume / "webhook", place)
+        is_taken(daemon, password)
+        if n > 0:
+            shutil.rmtree(volume / f"..v{n - 1}")
+
+
+def test_a_chain_of_links_is_watched_at_each_of_them(daemon, place):
+    one, two = (secret_file(daemon.dir / name, f"from {name}") for name in ("one", "two"))
+    link(one, daemon.dir / "inner")  # absolute
+    link("inner", daemon.dir / "middle")  # relative
+    link(daemon.dir / "middle", place)
+    is_taken(daemon, "from one")
+    link(two, daemon.dir / "inner")
+    is_taken(daemon, "from two")
+    link("one/webhook", daemon.dir / "middle")
+    is_taken(daemon, "from one")
+    one.write_text("one again")
+    is_taken(daemon, "one again")
+
+
+def test_a_chain_that_changed_without_its_secret_is_watched_as_it_is_now(daemon, place):
+    one, two = (secret_file(daemon.dir / name, "the same") for name in ("one", "two"))
+    link(one, place)
+    is_taken(daemon, "the same")
+    link(two, place)
+    # Nothing tells when the new chain is watched, so the file behind it is written until that is seen.
+    daemon._secrets.add("another one")
+    wait_for(
+        lambda: two.write_text("another one")
+        and daemon.post("gladly", gladly_webhook("ended"), auth=("deskbridge", "another one")).status == 200
+    )
+
+
+def test_the_targets_folder_may_be_replaced(daemon, place):
+    vault = daemon.dir / "outer" / "vault"
+    vault.parent.mkdir()
+    link(secret_file(vault, "the first one"), place)
+    is_taken(daemon, "the first one")
+    vault.rename(daemon.dir / "away")
+    secret_file(daemon.dir / "next", "the second one").parent.rename(vault)
+    is_taken(daemon, "the second one")
+    vault.parent.rename(daemon.dir / "far")  # the folder above it
+    vault.parent.mkdir()
+    secret_file(daemon.dir / "third", "the third one").parent.rename(vault)
+    is_taken(daemon, "the third one")
+
+
+def test_a_target_that_is_not_there_yet_is_taken_when_it_comes(daemon, place):
+    mark = daemon.mark()
+    link(daemon.dir / "later" / "deep" / "webhook", place)
+    daemon.wait_log("gladly-webhook is not there.*the former secret stays", since=mark)
+    assert daemon.post("gladly", gladly_webhook("ended")).status == 200
+    (daemon.dir / "later").mkdir()
+    secret_file(daemon.dir / "later" / "deep", "come at last")
+    is_taken(daemon, "come at last")
+
+
+def test_a_link_to_itself_harms_nothing(daemon, place):
+    mark = daemon.mark()
+    link(place, place)
+    daemon.wait_log("gladly-webhook cannot be read: Too many levels.*the former secret stays", since=mark)
+    assert daemon.post("gladly", gladly_webhook("ended")).status == 200
+    daemon.credential("gladly-webhook", "a file again")
+    is_taken(daemon, "a file again")
+
+
 def test_work_of_a_source_that_is_gone_waits_for_it(stage, sandbox, gladly):
     gladly.customers["cust-1"] = ["jo@example.com"]
     gladly.down()

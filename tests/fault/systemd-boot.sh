@@ -197,11 +197,60 @@ reloads() {
 	systemctl reload deskbridge || true
 	check 'a source that was taken out is gone' status_is_soon second open-sesame 404
 	check 'all by the same process' is "$(of_unit MainPID)" "$pid"
+	check 'deskbridge reload does the same by hand' deskbridge reload
 	mark
 	secret gladly-webhook another-one
 	check 'a changed secret is seen' told_soon 'a secret changed: credential gladly-webhook'
 	check 'the old one is refused' status_is gladly open-sesame 401
 	check 'the new one is taken' status_is gladly another-one 200
+}
+
+# refused FILE: the reload fails, and check by root says which command mends it.
+refused() {
+	check "$1: the reload fails where the daemon may not read it" is "$(systemctl reload deskbridge 2>/dev/null && echo taken)" ''
+	check "$1: the journal says why" told_soon "$1.*Permission denied.*chgrp deskbridge"
+	check "$1: the former configuration goes on" status_is gladly another-one 200
+	check "$1: check by root fails too" is "$(deskbridge check >/dev/null 2>/root/checked || echo $?)" 78
+	check "$1: and says for whom" grep -q 'read as the user deskbridge, whom deskbridge.service' /root/checked
+	mends=$(sed -n 's/.*: \(chgrp deskbridge [^ ]* && chmod [0-9]* [^ ]*\)$/\1/p' /root/checked | head -n 1)
+	check "$1: the command that it prints" sh -ec "$mends"
+	check "$1: mends the reload" systemctl reload deskbridge
+	check "$1: and check" deskbridge check
+}
+
+# closed: what only root can read.
+closed() {
+	for file in /etc/deskbridge/credentials/gladly-webhook /etc/deskbridge/deskbridge.yaml; do
+		mark
+		chown root:root $file
+		chmod 0600 $file
+		refused $file
+	done
+	mark
+	chown root:root /etc/deskbridge/credentials
+	chmod 0700 /etc/deskbridge/credentials
+	refused /etc/deskbridge/credentials
+	mkdir -p /etc/deskbridge/helpdesks
+	cp /usr/share/deskbridge/helpdesks/gladly.yaml /etc/deskbridge/helpdesks/
+	chown root:root /etc/deskbridge/helpdesks/gladly.yaml
+	chmod 0600 /etc/deskbridge/helpdesks/gladly.yaml
+	mark
+	refused /etc/deskbridge/helpdesks/gladly.yaml
+	rm -r /etc/deskbridge/helpdesks
+
+	mkdir -p /etc/deskbridge/vault
+	chgrp deskbridge /etc/deskbridge/vault
+	chmod 0750 /etc/deskbridge/vault
+	mv /etc/deskbridge/credentials/gladly-webhook /etc/deskbridge/vault/
+	ln -s ../vault/gladly-webhook /etc/deskbridge/credentials/gladly-webhook
+	check 'a secret may be a link' systemctl reload deskbridge
+	mark
+	printf behind-a-link >/etc/deskbridge/vault/gladly-webhook
+	check 'and what it leads to is watched' told_soon 'a secret changed: credential gladly-webhook'
+	check 'and taken' status_is gladly behind-a-link 200
+	rm -r /etc/deskbridge/vault
+	secret gladly-webhook another-one
+	check 'as is what comes in its place' status_is_soon gladly another-one 200
 }
 
 dies() {
@@ -301,6 +350,10 @@ by_credentials() {
 	check 'with LoadCredential= it needs no right to the files' systemctl restart deskbridge
 	check 'and takes webhooks' post credentials
 	check 'and reloads' systemctl reload deskbridge
+	deskbridge check >/root/checked 2>&1 || true
+	check 'and check by root has nothing against them' grep -q 'deskbridge.yaml: good' /root/checked
+	check 'but knows that they need a restart' grep -q 'taken with a restart only' /root/checked
+	check 'and asks for no rights' is "$(grep chgrp /root/checked)" ''
 	check 'and delivers' delivered_soon credentials 1
 }
 
@@ -314,7 +367,7 @@ removed() {
 }
 
 inside() {
-	for part in installed runs reloads dies watched misconfigured activated by_credentials removed; do
+	for part in installed runs reloads closed dies watched misconfigured activated by_credentials removed; do
 		$part
 	done
 	printf '1..%d\n' $n

@@ -1,0 +1,115 @@
+#include <config.h>
+
+#include "base/path.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct walk {
+	char *folder; /* where the next name is looked up */
+	char *rest;   /* names that are still to be looked up */
+	unsigned links;
+	void (*fn)(void *ctx, const struct path_stop *stop);
+	void *ctx;
+};
+
+char *path_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return !slash ? mem_str(".") : slash == path ? mem_str("/") : mem_strn(path, (size_t)(slash - path));
+}
+
+static char *path_join(const char *folder, const char *name)
+{
+	if (strcmp(folder, ".") == 0)
+		return mem_str(name);
+	return mem_fmt("%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", name);
+}
+
+static void set(char **text, char *owned)
+{
+	free(*text);
+	*text = owned;
+}
+
+/* The next name, cut off the rest; NULL at the end. The caller owns it. */
+static char *next_name(struct walk *w)
+{
+	char *from = w->rest + strspn(w->rest, "/"), *name;
+	size_t len = strcspn(from, "/");
+
+	if (len == 0)
+		return NULL;
+	name = mem_strn(from, len);
+	set(&w->rest, mem_str(from + len));
+	return name;
+}
+
+static void stop_at(const struct walk *w, enum path_kind kind, const char *name, int error)
+{
+	w->fn(w->ctx, &(struct path_stop){.kind = kind, .folder = w->folder, .name = name, .error = error});
+}
+
+static int follow_link(struct walk *w, const char *whole, const char *name)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(whole, target, sizeof(target) - 1);
+
+	if (n < 0 || ++w->links > PATH_LINKS_MAX) {
+		int error = n < 0 ? errno : ELOOP;
+
+		stop_at(w, PATH_ABSENT, name, error);
+		return -error;
+	}
+	target[n] = '\0';
+	stop_at(w, PATH_LINK, name, 0);
+	set(&w->rest, mem_fmt("%s/%s", target, w->rest));
+	if (target[0] == '/')
+		set(&w->folder, mem_str("/"));
+	return 0;
+}
+
+static int look_up(struct walk *w, const char *name)
+{
+	CLEANUP(mem_freep) char *whole = path_join(w->folder, name);
+	struct stat st;
+
+	if (lstat(whole, &st) < 0) {
+		int error = errno;
+
+		stop_at(w, PATH_ABSENT, name, error);
+		return -error;
+	}
+	if (S_ISLNK(st.st_mode))
+		return follow_link(w, whole, name);
+	if (w->rest[strspn(w->rest, "/")] == '\0') {
+		stop_at(w, PATH_LAST, name, 0);
+		return 0;
+	}
+	stop_at(w, PATH_FOLDER, name, 0);
+	set(&w->folder, TAKE(whole));
+	return 0;
+}
+
+int path_walk(const char *path, void (*fn)(void *ctx, const struct path_stop *stop), void *ctx)
+{
+	struct walk w = {.folder = mem_str(path[0] == '/' ? "/" : "."), .rest = mem_str(path), .fn = fn, .ctx = ctx};
+	int r = 0;
+
+	for (;;) {
+		CLEANUP(mem_freep) char *name = next_name(&w);
+
+		if (!name)
+			break;
+		r = strcmp(name, ".") == 0 ? 0 : look_up(&w, name);
+		if (r < 0)
+			break;
+	}
+	free(w.folder);
+	free(w.rest);
+	return r;
+}

@@ -1,0 +1,33 @@
+/*
+ * path: the names that the kernel looks up on the way from a path to a file, symbolic links followed. Blocks on the
+ * file system. Any thread.
+ */
+#ifndef BASE_PATH_H
+#define BASE_PATH_H
+
+#include "base/mem.h"
+
+#define PATH_LINKS_MAX 40 /* as many as Linux follows */
+
+enum path_kind {
+	PATH_FOLDER, /* a folder on the way */
+	PATH_LINK,   /* a symbolic link; its target is walked next */
+	PATH_LAST,   /* what the path names in the end: a file, or a folder */
+	PATH_ABSENT, /* the name is not there, or the folder does not let it be looked up: the walk ends */
+};
+
+struct path_stop {
+	enum path_kind kind;
+	const char *folder; /* where the name is looked up; links in it are resolved. Borrowed. */
+	const char *name;   /* borrowed */
+	int error;          /* PATH_ABSENT: a positive errno; EACCES: `folder` may not be passed */
+};
+
+/* Calls fn for each look-up, in the kernel's order. 0, or a negative errno where the walk ended before the path's end.
+ */
+int path_walk(const char *path, void (*fn)(void *ctx, const struct path_stop *stop), void *ctx);
+
+/* The folder that a path is in, by its text: "." where it has none. The caller owns it. */
+char *path_folder(const char *path) MUSTCHECK;
+
+#endif

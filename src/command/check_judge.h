@@ -1,0 +1,26 @@
+/*
+ * check_judge: for whom `check` judges whether files can be read: run by root, for the user that the daemon runs as.
+ */
+#ifndef COMMAND_CHECK_JUDGE_H
+#define COMMAND_CHECK_JUDGE_H
+
+#include "command/command.h"
+#include "command/daemon_user.h"
+
+struct check_judge {
+	struct daemon_unit unit; /* what systemd passes to the daemon; also where no other user judges */
+	bool has_unit, for_unit; /* for_unit: the configuration is the one that the unit names */
+	char *user;              /* who judged; NULL: the process itself reads */
+	struct daemon_judgement said;
+	char *note; /* for the summary: as whom the files were read; NULL: nothing to tell */
+};
+
+/*
+ * wanted: --user, or NULL: where root checks the file that the installed unit names, the user that the unit runs as.
+ * With COMMAND_GOOD the configuration loads for that user. Else the exit status, after all problems and a message.
+ * check_judge_done in any case.
+ */
+int check_judge(const struct command_context *ctx, const char *wanted, struct check_judge *ret);
+void check_judge_done(struct check_judge *j);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * deskbridge reload: asks the running daemon to read its configuration anew, and says what became of it. The daemon
+ * reads with its own rights and its own environment, so its verdict is the one that counts.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "command/load.h"
+#include "command/options.h"
+
+#define WAIT_MS 60000 /* below the 90 s that systemd gives a reload */
+
+static const char *text_of(struct json_object *o, const char *key)
+{
+	const char *text = json_member_str(o, key);
+
+	return text ? text : "";
+}
+
+/* As problems_print does. */
+static void print_problem(struct json_object *p)
+{
+	const char *file = text_of(p, "file"), *path = text_of(p, "path");
+	long long line = (long long)json_member_int(p, "line", 0);
+
+	if (line > 0)
+		fprintf(stderr, "%s:%lld:%lld: ", file, line, (long long)json_member_int(p, "column", 0));
+	else if (*file)
+		fprintf(stderr, "%s: ", file);
+	fprintf(stderr, "%s%s%s%s\n", path, *path ? ": " : "", json_member_bool(p, "warning", false) ? "warning: " : "",
+		text_of(p, "text"));
+}
+
+static void print_verdict(struct json_object *verdict)
+{
+	struct json_object *problems = json_member(verdict, "problems");
+	size_t n = json_object_is_type(problems, json_type_array) ? json_object_array_length(problems) : 0;
+	int64_t more = json_member_int(verdict, "more", 0);
+	const char *config = text_of(verdict, "config");
+
+	for (size_t i = 0; i < n; i++)
+		print_problem(json_object_array_get_idx(problems, i));
+	if (more > 0)
+		fprintf(stderr, "and %lld more\n", (long long)more);
+	if (json_member_bool(verdict, "taken", false))
+		printf("the daemon took %s (generation %lld)\n", config,
+		       (long long)json_member_int(verdict, "generation", 0));
+	else
+		fprintf(stderr, "deskbridge: the daemon did not take %s: %s; the former configuration stays\n", config,
+			text_of(verdict, "error"));
+}
+
+/* The exit status that a verdict stands for; -1: this is none. */
+static int status_of(struct json_object *verdict)
+{
+	const char *reason = json_member_str(verdict, "reason");
+
+	if (!json_object_is_type(json_member(verdict, "taken"), json_type_boolean))
+		return -1;
+	if (json_member_bool(verdict, "taken", false))
+		return COMMAND_GOOD;
+	return text_is(reason, "configuration") ? COMMAND_CONFIG : COMMAND_FAILED;
+}
+
+/* The daemon reads the file that it was started with. */
+static void note_other_file(const struct command_context *ctx, struct json_object *verdict)
+{
+	const char *config = text_of(verdict, "config");
+	CLEANUP(mem_freep) char *ours = NULL, *its = NULL;
+
+	if (!ctx->config_given || strcmp(config, ctx->config_file) == 0)
+		return;
+	ours = realpath(ctx->config_file, NULL);
+	its = realpath(config, NULL);
+	if (!ours || !its || strcmp(ours, its) != 0)
+		fprintf(stderr, "deskbridge: note: the daemon reads %s, not %s\n", config, ctx->config_file);
+}
+
+static int tell(const struct command_context *ctx, const struct daemon_door *door, const struct http_reply *reply,
+		bool json)
+{
+	CLEANUP(json_putp) struct json_object *verdict = NULL;
+	int status = -1;
+
+	if (reply->failure == HTTP_OK && json_read(reply->body.data, reply->body.len, &verdict, NULL) == 0 &&
+	    json_object_is_type(verdict, json_type_object))
+		status = status_of(verdict);
+	if (status >= 0) {
+		CLEANUP(mem_freep) char *text = json ? json_pretty(verdict) : NULL;
+		note_other_file(ctx, verdict);
+		if (json)
+			puts(text);
+		else
+			print_verdict(verdict);
+		return status;
+	}
+	if (reply->failure == HTTP_TIMEOUT)
+		fprintf(stderr,
+			"deskbridge: the daemon at %s has not said within %d s whether it takes the configuration; it "
+			"may still take it: \"journalctl -u deskbridge\" tells\n",
+			door->address, WAIT_MS / 1000);
+	else
+		(void)door_tell_failure(door, reply);
+	if (reply->failure == HTTP_CONNECT)
+		fprintf(stderr, "Where `admin` was changed in the configuration: that needs a restart.\n");
+	return COMMAND_FAILED;
+}
+
+static int run(const struct command_context *ctx, int argc, char **argv)
+{
+	const char *admin = NULL;
+	bool json = false;
+	size_t n;
+	const struct option_spec specs[] = {
+		{"--json", OPTION_FLAG, &json}, {"--admin", OPTION_TEXT, &admin}, {NULL, OPTION_FLAG, NULL}};
+	struct daemon_door door;
+	struct http_reply reply;
+
+	int status = options_parse(&command_reload, specs, argc, argv, NULL, 0, &n);
+	if (status != OPTIONS_GO)
+		return status;
+	door_open(ctx, admin, &door);
+	status = door_ask(&door, "POST", "/api/reload", WAIT_MS, &reply);
+	if (status == COMMAND_GOOD) {
+		status = tell(ctx, &door, &reply, json);
+		http_reply_done(&reply);
+	}
+	door_close(&door);
+	return status;
+}
+
+const struct command command_reload = {
+	.name = "reload",
+	.arguments = "[--json] [--admin ADDRESS]",
+	.summary = "let the running daemon take a changed configuration",
+	.help = "Asks the running daemon through its admin address and waits for its verdict, a minute at most. The "
+		"daemon\n"
+		"reads its own file, with the rights of its own user; it takes all of it, or keeps the former one. "
+		"Every\n"
+		"error is printed as the daemon sees it. `systemctl reload` runs this command.\n"
+		"\n"
+		"  --json           the verdict as JSON\n"
+		"  --admin ADDRESS  the daemon's admin address, where it is not the configuration's\n"
+		"\n"
+		"Exit status: 0 taken, 78 the configuration has errors, 1 no answer, or not taken for another "
+		"reason.\n",
+	.run = run,
+};

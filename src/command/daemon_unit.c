@@ -1,0 +1,224 @@
+#include <config.h>
+
+#include "command/daemon_unit.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "config/yaml.h"
+
+#define UNIT "deskbridge.service"
+#define UNIT_SIZE_MAX 65536
+#define FOLDERS_DEFAULT                                                                                               \
+	"/etc/systemd/system:/run/systemd/system:/usr/local/lib/systemd/system:/usr/lib/systemd/system:/lib/systemd/" \
+	"system"
+
+/* ---- one line ---------------------------------------------------------------------------------------------------- */
+
+static void set(char **text, char *owned)
+{
+	free(*text);
+	*text = owned;
+}
+
+/* An assignment of nothing takes back what was said before. */
+static void set_word(char **text, const char *value)
+{
+	set(text, *value != '\0' ? mem_str(value) : NULL);
+}
+
+static void groups_add(struct daemon_unit *u, const char *value)
+{
+	if (*value == '\0') {
+		for (size_t i = 0; i < u->groups_n; i++)
+			free(u->groups[i]);
+		u->groups_n = 0;
+	}
+	while (*(value += strspn(value, " \t")) != '\0') {
+		size_t len = strcspn(value, " \t");
+
+		u->groups = mem_grow(u->groups, u->groups_n + 1, sizeof(*u->groups));
+		u->groups[u->groups_n++] = mem_strn(value, len);
+		value += len;
+	}
+}
+
+static void passed_clear(struct daemon_unit *u)
+{
+	for (size_t i = 0; i < u->passed_n; i++) {
+		free(u->passed[i].name);
+		free(u->passed[i].path);
+	}
+	u->passed_n = 0;
+}
+
+/* NAME:PATH, or NAME alone. Only a path that this process can open as it stands is kept: no specifiers, no folder. */
+static void passed_add(struct daemon_unit *u, const char *value, bool plain)
+{
+	size_t len = strcspn(value, ":");
+	const char *path = value[len] == ':' ? value + len + 1 : "";
+
+	if (*value == '\0') {
+		passed_clear(u);
+		return;
+	}
+	u->passed = mem_grow(u->passed, u->passed_n + 1, sizeof(*u->passed));
+	u->passed[u->passed_n++] = (struct secret_passed){
+		.name = mem_strn(value, len),
+		.path = plain && path[0] == '/' && !strchr(path, '%') ? mem_str(path) : NULL,
+	};
+}
+
+/* The word behind -c in the command line. */
+static void config_set(struct daemon_unit *u, const char *value)
+{
+	const char *option = strstr(value, " -c ");
+	const char *from = option ? option + 4 + strspn(option + 4, " ") : NULL;
+
+	if (from)
+		set(&u->config, mem_strn(from, strcspn(from, " \t")));
+}
+
+/* As systemd reads a boolean. */
+static bool is_on(const char *value)
+{
+	return strcmp(value, "on") == 0 || (*value != '\0' && strchr("1yYtT", *value) && strcmp(value, "tmpfs") != 0);
+}
+
+static void take(struct daemon_unit *u, const char *key, const char *value)
+{
+	if (strcmp(key, "User") == 0)
+		set_word(&u->user, value);
+	else if (strcmp(key, "Group") == 0)
+		set_word(&u->group, value);
+	else if (strcmp(key, "ProtectHome") == 0)
+		u->hides_home = is_on(value) || strcmp(value, "tmpfs") == 0;
+	else if (strcmp(key, "PrivateTmp") == 0)
+		u->hides_tmp = is_on(value) || strcmp(value, "disconnected") == 0;
+	else if (strcmp(key, "SupplementaryGroups") == 0)
+		groups_add(u, value);
+	else if (strcmp(key, "LoadCredential") == 0)
+		passed_add(u, value, true);
+	else if (strcmp(key, "LoadCredentialEncrypted") == 0 || strcmp(key, "SetCredential") == 0 ||
+		 strcmp(key, "SetCredentialEncrypted") == 0)
+		passed_add(u, value, false);
+	else if (strcmp(key, "ExecStart") == 0)
+		config_set(u, value);
+}
+
+void daemon_unit_parse(struct daemon_unit *u, const char *text)
+{
+	bool service = false;
+
+	while (*text != '\0') {
+		CLEANUP(mem_freep) char *line = mem_strn(text, strcspn(text, "\n"));
+		char *key = line + strspn(line, " \t"), *equals = strchr(key, '='), *end = key + strlen(key);
+
+		text += strlen(line) + (text[strlen(line)] == '\n');
+		while (end > key && strchr(" \t\r", end[-1]))
+			*--end = '\0';
+		if (*key == '[')
+			service = strcmp(key, "[Service]") == 0;
+		if (!service || strchr("[#;", *key) || !equals)
+			continue;
+		*equals = '\0';
+		for (char *c = equals; c > key && strchr(" \t", c[-1]); c--)
+			c[-1] = '\0';
+		take(u, key, equals + 1 + strspn(equals + 1, " \t"));
+	}
+}
+
+/* ---- the files --------------------------------------------------------------------------------------------------- */
+
+static bool parse_file(struct daemon_unit *u, const char *file)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	size_t len;
+
+	if (yaml_read_file(file, UNIT_SIZE_MAX, &text, &len) < 0)
+		return false;
+	daemon_unit_parse(u, text);
+	return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct pair *)a)->name, ((const struct pair *)b)->name);
+}
+
+/* NAME.conf of one folder; a folder that was looked at before hides the same name. */
+static void drop_ins_of(struct pairs *all, const char *folder)
+{
+	CLEANUP(mem_freep) char *whole = mem_fmt("%s/" UNIT ".d", folder);
+	DIR *dir = opendir(whole);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+		CLEANUP(mem_freep) char *file = NULL;
+
+		if (len < 6 || strcmp(entry->d_name + len - 5, ".conf") != 0 || pairs_get(all, entry->d_name))
+			continue;
+		file = mem_fmt("%s/%s", whole, entry->d_name);
+		pairs_add(all, entry->d_name, file);
+	}
+	if (dir)
+		(void)closedir(dir);
+}
+
+bool daemon_unit_read(struct daemon_unit *ret)
+{
+	const char *path = getenv("SYSTEMD_UNIT_PATH");
+	CLEANUP(pairs_done) struct pairs drop_ins = {0};
+	bool found = false;
+
+	*ret = (struct daemon_unit){0};
+	path = path && *path != '\0' ? path : FOLDERS_DEFAULT;
+	while (*path != '\0') {
+		size_t len = strcspn(path, ":");
+		CLEANUP(mem_freep) char *folder = mem_strn(path, len), *file = mem_fmt("%s/" UNIT, folder);
+
+		path += len + (path[len] == ':');
+		found = found || parse_file(ret, file);
+		drop_ins_of(&drop_ins, folder);
+	}
+	if (drop_ins.n > 1)
+		qsort(drop_ins.items, drop_ins.n, sizeof(*drop_ins.items), by_name);
+	for (size_t i = 0; found && i < drop_ins.n; i++)
+		(void)parse_file(ret, drop_ins.items[i].value);
+	if (!found)
+		daemon_unit_done(ret);
+	return found;
+}
+
+static bool is_below(const char *path, const char *const *folders)
+{
+	for (; *folders; folders++)
+		if (strncmp(path, *folders, strlen(*folders)) == 0)
+			return true;
+	return false;
+}
+
+const char *daemon_unit_hides(const struct daemon_unit *u, const char *path)
+{
+	static const char *const homes[] = {"/home/", "/root/", "/run/user/", NULL};
+	static const char *const tmps[] = {"/tmp/", "/var/tmp/", NULL};
+
+	if (u->hides_home && is_below(path, homes))
+		return "ProtectHome=";
+	return u->hides_tmp && is_below(path, tmps) ? "PrivateTmp=" : NULL;
+}
+
+void daemon_unit_done(struct daemon_unit *u)
+{
+	groups_add(u, "");
+	passed_clear(u);
+	free(u->user);
+	free(u->group);
+	free(u->config);
+	free(u->groups);
+	free(u->passed);
+	*u = (struct daemon_unit){0};
+}

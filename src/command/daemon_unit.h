@@ -1,0 +1,35 @@
+/*
+ * daemon_unit: what the installed deskbridge.service says of the daemon's user and secrets, read from systemd's files
+ * (so that it works where no systemd runs). Blocks on files.
+ */
+#ifndef COMMAND_DAEMON_UNIT_H
+#define COMMAND_DAEMON_UNIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/secret.h"
+
+struct daemon_unit {
+	char *user;                 /* User=; NULL: root */
+	char *group;                /* Group=; NULL: the user's own */
+	char *config;               /* the file that ExecStart= names with -c; NULL: none */
+	bool hides_home, hides_tmp; /* ProtectHome=, PrivateTmp=: what stands there is not there for the daemon */
+	char **groups;              /* SupplementaryGroups= */
+	size_t groups_n;
+	struct secret_passed *passed; /* LoadCredential= and its like */
+	size_t passed_n;
+};
+
+/* The unit and its drop-ins from $SYSTEMD_UNIT_PATH, else systemd's folders. false: there is no such unit.
+ * daemon_unit_done where it was there. */
+bool daemon_unit_read(struct daemon_unit *ret);
+void daemon_unit_done(struct daemon_unit *u);
+/* The unit's setting that hides this absolute path, links resolved, from the daemon; NULL: none. Static. */
+const char *daemon_unit_hides(const struct daemon_unit *u, const char *path);
+
+/* ---- for tests */
+/* One file's text. */
+void daemon_unit_parse(struct daemon_unit *u, const char *text);
+
+#endif

@@ -1,0 +1,94 @@
+#include <config.h>
+
+#include "command/serve_reloads.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct serve_reloads {
+	struct mailbox *mailbox;
+	int wake; /* eventfd */
+	pthread_mutex_t lock;
+	bool closed; /* under the lock, so that nothing is posted behind the last taking */
+};
+
+static void wake(void *arg)
+{
+	const struct serve_reloads *r = arg;
+
+	(void)!write(r->wake, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+int serve_reloads_new(struct serve_reloads **ret, struct err *reterr)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct serve_reloads *r;
+
+	if (fd < 0)
+		return err_set(reterr, -errno, "no eventfd: %s", strerror(errno));
+	r = mem_new(1, sizeof(*r));
+	r->wake = fd;
+	r->mailbox = mailbox_new();
+	INSIST(pthread_mutex_init(&r->lock, NULL) == 0);
+	mailbox_set_waker(r->mailbox, wake, r);
+	*ret = r;
+	return 0;
+}
+
+void serve_reloads_free(struct serve_reloads *r)
+{
+	if (!r)
+		return;
+	mailbox_free(r->mailbox);
+	INSIST(pthread_mutex_destroy(&r->lock) == 0);
+	close(r->wake);
+	free(r);
+}
+
+static void answer_stopping(struct admin_reload *asked)
+{
+	admin_reload_answer(asked,
+			    &(struct admin_verdict){.kind = ADMIN_RELOAD_STOPPING, .error = "the daemon is stopping"});
+}
+
+void serve_reloads_ask(void *ctx, struct admin_reload *asked)
+{
+	struct serve_reloads *r = ctx;
+
+	INSIST(pthread_mutex_lock(&r->lock) == 0);
+	bool closed = r->closed;
+	if (!closed)
+		mailbox_post(r->mailbox, &asked->mail);
+	INSIST(pthread_mutex_unlock(&r->lock) == 0);
+	if (closed)
+		answer_stopping(asked);
+}
+
+int serve_reloads_fd(const struct serve_reloads *r)
+{
+	return r->wake;
+}
+
+struct admin_reload *serve_reloads_take(struct serve_reloads *r)
+{
+	uint64_t times;
+
+	(void)!read(r->wake, &times, sizeof(times));
+	return (struct admin_reload *)(void *)mailbox_take(r->mailbox);
+}
+
+void serve_reloads_close(struct serve_reloads *r)
+{
+	struct admin_reload *asked, *next;
+
+	INSIST(pthread_mutex_lock(&r->lock) == 0);
+	r->closed = true;
+	INSIST(pthread_mutex_unlock(&r->lock) == 0);
+	for (asked = serve_reloads_take(r); asked; asked = next) {
+		next = (struct admin_reload *)(void *)asked->mail.next;
+		answer_stopping(asked);
+	}
+}

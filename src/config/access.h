@@ -1,0 +1,16 @@
+/*
+ * access: why this process may not read a file, and the command that mends it. Blocks on files.
+ */
+#ifndef CONFIG_ACCESS_H
+#define CONFIG_ACCESS_H
+
+#include "base/mem.h"
+
+/*
+ * What to do where opening path failed with error (a negative errno), to stand behind strerror's text: "; the user
+ * deskbridge may not read it: chgrp deskbridge FILE && chmod 640 FILE". A folder on the way is named where it is the
+ * reason. "" for other errors than -EACCES. The caller owns it.
+ */
+char *access_advice(const char *path, int error) MUSTCHECK;
+
+#endif

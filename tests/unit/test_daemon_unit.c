@@ -1,0 +1,77 @@
+/* What systemd's unit files say of the daemon's user and secrets. */
+#include <config.h>
+
+#include "command/daemon_unit.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+static void the_service_section_is_read(void **state)
+{
+	struct daemon_unit u = {0};
+
+	(void)state;
+	daemon_unit_parse(&u,
+			  "[Unit]\nUser=wrong\n# User=wrong\n[Service]\n User = desk \r\n;User=wrong\nGroup=bridge\n"
+			  "ExecStart=/usr/sbin/deskbridge -c /srv/d.yaml serve\n"
+			  "SupplementaryGroups=a  b\nSupplementaryGroups=c\n"
+			  "LoadCredential=key:/etc/key\nLoadCredential=plain\nLoadCredential=odd:%h/key\n"
+			  "LoadCredentialEncrypted=sealed:/etc/sealed\nSetCredential=set:value\n[Install]\nUser=wrong");
+	assert_string_equal(u.user, "desk");
+	assert_string_equal(u.group, "bridge");
+	assert_string_equal(u.config, "/srv/d.yaml");
+	assert_int_equal(u.groups_n, 3);
+	assert_string_equal(u.groups[1], "b");
+	assert_int_equal(u.passed_n, 5);
+	assert_string_equal(u.passed[0].name, "key");
+	assert_string_equal(u.passed[0].path, "/etc/key");
+	for (size_t i = 1; i < u.passed_n; i++)
+		assert_null(u.passed[i].path);
+	assert_string_equal(u.passed[3].name, "sealed");
+	daemon_unit_done(&u);
+}
+
+static void an_assignment_of_nothing_takes_back(void **state)
+{
+	struct daemon_unit u = {0};
+
+	(void)state;
+	daemon_unit_parse(&u, "[Service]\nUser=a\nSupplementaryGroups=x y\nLoadCredential=k:/k\n");
+	daemon_unit_parse(&u, "[Service]\nUser=\nSupplementaryGroups=\nSupplementaryGroups=z\nLoadCredential=\n");
+	assert_null(u.user);
+	assert_int_equal(u.groups_n, 1);
+	assert_string_equal(u.groups[0], "z");
+	assert_int_equal(u.passed_n, 0);
+	daemon_unit_done(&u);
+}
+
+static void what_the_unit_hides_is_known(void **state)
+{
+	struct daemon_unit u = {0};
+
+	(void)state;
+	daemon_unit_parse(&u, "[Service]\nProtectHome=yes\nPrivateTmp=true\n");
+	assert_string_equal(daemon_unit_hides(&u, "/home/jo/key"), "ProtectHome=");
+	assert_string_equal(daemon_unit_hides(&u, "/var/tmp/key"), "PrivateTmp=");
+	assert_null(daemon_unit_hides(&u, "/homes/key"));
+	daemon_unit_parse(&u, "[Service]\nProtectHome=read-only\nPrivateTmp=no\n");
+	assert_null(daemon_unit_hides(&u, "/root/key"));
+	assert_null(daemon_unit_hides(&u, "/tmp/key"));
+	daemon_unit_parse(&u, "[Service]\nProtectHome=tmpfs\n");
+	assert_string_equal(daemon_unit_hides(&u, "/root/key"), "ProtectHome=");
+	daemon_unit_done(&u);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_service_section_is_read),
+		cmocka_unit_test(an_assignment_of_nothing_takes_back),
+		cmocka_unit_test(what_the_unit_hides_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
