@@ -12,8 +12,9 @@
  * must not show in another. No attribute has the name of a property of ours: the definition's compiler sees to that.
  */
 
-/* Klaviyo takes 400 properties an event: ours, the attributes, and what one rule adds (rules_compile: at most 50). */
-_Static_assert(20 + ATTRIBUTES_MAX + 50 <= 400, "an event may come to hold more properties than Klaviyo takes");
+/* Klaviyo takes 400 properties an event: ours, the attributes, and what rules add. */
+_Static_assert(20 + ATTRIBUTES_MAX + RULES_ADDED_MAX <= 400,
+	       "an event may come to hold more properties than Klaviyo takes");
 
 #define OPENED_AT "Opened At"
 #define CLOSED_AT "Closed At"
@@ -210,12 +211,13 @@ static bool has_event(const struct decision *d, const char *account, const char 
 	return false;
 }
 
-static void explain_event(const struct deciding *d, const struct event *e)
+static void explain_event(const struct deciding *d, const struct event *e, const struct draft *draft)
 {
 	char masked[TEXT_MASK_MAX];
 
-	decide_say(d, "event: \"%s\" for %s in account %s, unique_id %s%s%s", e->metric, text_mask(e->email, masked),
-		   e->account, e->unique_id, e->backfill ? ", as backfill" : "",
+	decide_say(d, "event: \"%s\" for %s in account %s, unique_id %s%s%s%s%s", e->metric,
+		   text_mask(e->email, masked), e->account, e->unique_id, e->backfill ? ", as backfill" : "",
+		   draft->rules > 1 ? ", one event of " : "", draft->rules > 1 ? draft->rule : "",
 		   *e->url ? "" : "; it waits, as the account is not configured");
 }
 
@@ -248,7 +250,7 @@ void decide_add_event(struct deciding *d, const struct person *p, const struct d
 	e.state = EVENT_READY;
 	e.created_ms = in->now_ms;
 	e.due_ms = in->now_ms;
-	explain_event(d, &e);
+	explain_event(d, &e, draft);
 	if ((out->events_n & (out->events_n - 1)) == 0)
 		out->events = mem_grow(out->events, out->events_n > 0 ? out->events_n * 2 : 1, sizeof(*out->events));
 	out->events[out->events_n++] = e;

@@ -1,6 +1,7 @@
 /*
- * Rules at work: tried in order, every one that matches acts, a drop ends. Nothing of a closing that has someone to
- * reach is ever lost here: it is not dropped, and where no rule sends for it, the shipped rule does.
+ * Rules at work: tried in order, every one that matches acts, a drop ends; drafts.c makes one of those with one metric.
+ * Nothing of a closing that has someone to reach is ever lost here: it is not dropped, and where no rule sends for it,
+ * the shipped rule does.
  */
 #include <config.h>
 
@@ -43,18 +44,6 @@ void rules_free(struct rules *r)
 	}
 	free(r->items);
 	free(r);
-}
-
-void drafts_done(struct drafts *d)
-{
-	for (size_t i = 0; i < d->n; i++) {
-		free(d->items[i].metric);
-		json_object_put(d->items[i].properties);
-		json_object_put(d->items[i].profile);
-	}
-	free(d->items);
-	free(d->drop_reason);
-	*d = (struct drafts){0};
 }
 
 bool rule_number(const char *text, double *ret)
@@ -176,7 +165,7 @@ static char *rule_metric(const struct rule *rule, const struct scope *s, struct 
 
 static void rule_send(const struct rule *rule, const struct scope *s, struct drafts *to, struct buf *explain)
 {
-	struct draft draft = {.rule = rule->name, .late_ms = rule->late_ms};
+	struct draft draft = {.late_ms = rule->late_ms};
 
 	draft.metric = rule_metric(rule, s, &to->failed);
 	if (!draft.metric) {
@@ -184,13 +173,11 @@ static void rule_send(const struct rule *rule, const struct scope *s, struct dra
 			buf_addf(explain, "yes, but %s\n", to->failed.text);
 		return;
 	}
-	if (explain)
-		buf_addf(explain, "yes, sends %s\n", draft.metric);
+	draft.rule = mem_str(rule->name);
 	draft.properties = additions_make(&rule->properties, s);
 	draft.profile = additions_make(&rule->profile, s);
 	draft.has_value = rule_value(rule, s, &draft.value);
-	to->items = mem_grow(to->items, to->n + 1, sizeof(*to->items));
-	to->items[to->n++] = draft;
+	drafts_add(to, &draft, explain);
 }
 
 /* Whether this ends the list. */

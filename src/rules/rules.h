@@ -24,23 +24,31 @@ struct rules;
 struct rules *rules_compile(const struct node *list, const struct node *shared, struct problems *problems);
 void rules_free(struct rules *r);
 
-/* What a rule asks to be sent; the pipeline makes events of it, one an address. */
+/*
+ * What rules ask to be sent; the pipeline makes events of it, one an address. Rules whose metrics are the same as
+ * rendered make one draft: properties and profile by name, value and late, each as the later rule gives it; what the
+ * later rule does not give, or cannot make of this webhook, stays.
+ */
 struct draft {
 	char *metric;                   /* rendered */
 	struct json_object *properties; /* added to the event's properties; flat; NULL: none */
 	struct json_object *profile;    /* added to the profile's properties; flat; NULL: none */
 	bool has_value;
 	double value;
-	int64_t late_ms;  /* -1: the account's */
-	const char *rule; /* "rules[1]" or "shipped", borrowed from rules: for explain */
+	int64_t late_ms; /* -1: the account's */
+	char *rule;      /* "rules[1]", "shipped", "shipped, rules[1] and rules[3]": for explain */
+	unsigned rules;  /* how many rules */
 };
+/* Klaviyo takes 400 properties an event: so many may come from rules, and as many may go to the profile. Rules written
+ * with the same metric that may exceed it do not compile; what exceeds it only as rendered is left out. */
+#define RULES_ADDED_MAX 280
 struct drafts {
 	struct draft *items;
 	size_t n;
 	bool dropped;
 	char *drop_reason; /* `drop: outbound` */
 	/* A property or value whose template has a part without a value is left out; a rule whose metric cannot be
-	 * named does not send, which is told here ("" otherwise). */
+	 * named does not send. That, and what exceeds RULES_ADDED_MAX, is told here ("" otherwise). */
 	struct err failed;
 };
 void drafts_done(struct drafts *d);

@@ -288,6 +288,45 @@ static void rules_check_reach(const struct rules *r, const struct node *list, st
 			"no event can come of a closed conversation: expected `default`, or `on: closed` with `send`");
 }
 
+/* ---- what is too much -------------------------------------------------------------------------------------------- */
+
+static bool may_merge(const struct rule *a, const struct rule *b)
+{
+	return a->send && b->send && (a->on & b->on) && text_is(template_text(a->send), template_text(b->send));
+}
+
+static void names_add(struct json_object *to, const struct additions *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		json_object_object_add(to, from->items[i].name, NULL);
+}
+
+/* Rules that are written with the same metric make one event where they act together. */
+static void rules_check_added(const struct rules *r, struct problems *problems)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		CLEANUP(json_putp) struct json_object *properties = json_object_new_object();
+		CLEANUP(json_putp) struct json_object *profile = json_object_new_object();
+
+		if (!r->items[i].send)
+			continue;
+		for (size_t j = 0; j <= i; j++) {
+			if (!may_merge(&r->items[j], &r->items[i]))
+				continue;
+			names_add(properties, &r->items[j].properties);
+			names_add(profile, &r->items[j].profile);
+		}
+		if (json_object_object_length(properties) <= RULES_ADDED_MAX &&
+		    json_object_object_length(profile) <= RULES_ADDED_MAX)
+			continue;
+		problems_error(
+			problems, r->items[i].at,
+			"the rules that send \"%.64s\" make one event, and may add more than %d properties to it",
+			template_text(r->items[i].send), RULES_ADDED_MAX);
+		return;
+	}
+}
+
 struct rules *rules_compile(const struct node *list, const struct node *shared, struct problems *problems)
 {
 	struct rules *r = mem_new(1, sizeof(*r));
@@ -301,6 +340,8 @@ struct rules *rules_compile(const struct node *list, const struct node *shared, 
 		rules_add_shipped(r, NULL, problems);
 	if (problems->errors == errors)
 		rules_check_reach(r, list ? list : shared, problems);
+	if (problems->errors == errors)
+		rules_check_added(r, problems);
 	for (size_t i = 0; i < r->n; i++)
 		r->items[i].at = NULL;
 	if (problems->errors == errors)

@@ -387,6 +387,17 @@ def test_a_body_longer_than_the_daemon_takes_is_1(explain, desk):
 # ---- rules, accounts
 
 
+def test_rules_with_one_metric_are_shown_as_one_event(explain, desk):
+    rules = ["default", {"on": "closed", "send": "closed conversation in {label}", "properties": {"Reason": "solved"}}]
+    desk.configure({"sources": {"gladly": {"rules": rules}}})
+    shown = explain(gladly_webhook("closed"), customer={"emails": [{"normalized": "jo@example.com"}]})
+    said = shown.section("Ledger and rules")
+    assert "shipped on closed, expired: yes, sends closed conversation in Gladly" in said
+    assert "rules[1] on closed: yes, adds to closed conversation in Gladly of shipped" in said
+    assert re.search(r"event: .*, one event of shipped and sources.gladly.rules\[1\]", said)
+    assert [event["properties"]["Reason"] for event in shown.events] == ["solved"]
+
+
 def test_every_rule_says_why(explain, desk):
     rules = [
         {"when": {"Initiated By": "agent"}, "drop": "outbound"},

@@ -236,6 +236,106 @@ static void value_and_late_are_the_drafts_own(void **state)
 	}
 }
 
+/* One draft: "properties profile value late", as JSON, a number or -, and milliseconds. */
+static void assert_merged(const char *list, const char *properties, const char *expected, const char *rules)
+{
+	struct rules *r = compiled(list);
+	struct drafts d = run(r, TRANSITION_CLOSED, properties, false);
+	CLEANUP(mem_freep) char *p = NULL, *f = NULL, *text = NULL;
+
+	if (d.n != 1)
+		fail_msg("%zu drafts of %s", d.n, list);
+	p = d.items[0].properties ? json_text(d.items[0].properties) : mem_str("-");
+	f = d.items[0].profile ? json_text(d.items[0].profile) : mem_str("-");
+	text = d.items[0].has_value ? mem_fmt("%s %s %g %lld", p, f, d.items[0].value, (long long)d.items[0].late_ms)
+				    : mem_fmt("%s %s - %lld", p, f, (long long)d.items[0].late_ms);
+	assert_string_equal(text, expected);
+	assert_string_equal(d.items[0].rule, rules);
+	drafts_done(&d);
+	rules_free(r);
+}
+
+static void rules_with_one_metric_make_one_event(void **state)
+{
+	(void)state;
+	assert_merged("rules:\n- default\n- {on: closed, send: \"closed conversation in {label}\","
+		      " properties: {Reason: solved}, profile: {Seen: true}, value: 3, late: 2h}\n",
+		      "{}", "{\"Reason\":\"solved\"} {\"Seen\":true} 3 7200000", "shipped and rules[1]");
+	/* By key; the later one's counts, a list as a whole. */
+	assert_merged("rules:\n"
+		      "- {on: closed, send: \"closed conversation in Gladly\", properties: {A: one, B: [x, y], C: 1},"
+		      " profile: {P: first, Q: 1}, value: 1, late: 1h}\n"
+		      "- default\n"
+		      "- {send: \"closed conversation in {label}\", properties: {A: two, B: [z]}, profile: {P: last},"
+		      " value: 2, late: never, on: [opened, closed]}\n",
+		      "{}", "{\"A\":\"two\",\"B\":[\"z\"],\"C\":1} {\"P\":\"last\",\"Q\":1} 2 9223372036854775807",
+		      "rules[0], shipped and rules[2]");
+	/* What the later rule does not say, or cannot, stays. */
+	assert_merged("rules:\n"
+		      "- {on: closed, send: x, properties: {A: one, T: two}, value: 1, late: 1h}\n"
+		      "- {on: opened, send: x}\n"
+		      "- {on: closed, when: {Team: a}, send: \"{Letter}\", properties: {T: \"{Nobody}\"},"
+		      " value: \"{Amount}\"}\n",
+		      "{\"Team\": \"a\", \"Letter\": \"x\", \"Amount\": \"free\"}",
+		      "{\"A\":\"one\",\"T\":\"two\"} - 1 3600000", "rules[0] and rules[2]");
+}
+
+static void what_differs_in_one_letter_is_another_event(void **state)
+{
+	struct rules *r = compiled("rules:\n- default\n- {on: closed, send: \"Closed conversation in {label}\"}\n");
+
+	(void)state;
+	assert_sends(r, TRANSITION_CLOSED, "{}", "closed conversation in Gladly|Closed conversation in Gladly");
+	rules_free(r);
+}
+
+/* A rule with 50 properties, from A<first> on. */
+static void add_rule(struct buf *to, const char *send, unsigned first)
+{
+	buf_addf(to, "- {on: closed, send: \"%s\", properties: {", send);
+	for (unsigned i = 0; i < 50; i++)
+		buf_addf(to, "%sA%u: 1", i > 0 ? ", " : "", first + i);
+	buf_adds(to, "}}\n");
+}
+
+static void what_rules_add_to_one_event_is_bounded(void **state)
+{
+	struct problems p = {0};
+	struct buf yaml;
+	struct rules *r;
+	struct drafts d;
+
+	(void)state;
+	buf_init(&yaml, 65536);
+	buf_adds(&yaml, "rules:\n- default\n");
+	for (unsigned i = 0; i < 6; i++)
+		add_rule(&yaml, i % 2 == 0 ? "{Letter}" : "x", i * 50);
+	add_rule(&yaml, "y", 1000);
+	/* Which metrics are the same, only the webhook tells: what is too much then is left out, and told. */
+	r = compiled(yaml.data);
+	d = run(r, TRANSITION_CLOSED, "{\"Letter\": \"x\"}", false);
+	assert_int_equal(d.n, 3);
+	assert_int_equal(json_object_object_length(d.items[1].properties), RULES_ADDED_MAX);
+	assert_non_null(strstr(d.failed.text, "rules[6]: "));
+	assert_non_null(strstr(d.failed.text, "\"x\""));
+	drafts_done(&d);
+	rules_free(r);
+	/* Of the same words it can be told before. */
+	buf_clear(&yaml);
+	buf_adds(&yaml, "rules:\n- default\n");
+	for (unsigned i = 0; i < 6; i++)
+		add_rule(&yaml, "x", i * 50);
+	{
+		CLEANUP(node_freep) struct node *n = with_yaml(yaml.data);
+
+		assert_null(rules_compile(node_get(n, "rules"), NULL, &p));
+		assert_int_equal(p.errors, 1);
+		assert_non_null(strstr(p.items[0].text, "280"));
+	}
+	problems_done(&p);
+	buf_done(&yaml);
+}
+
 static void a_metric_that_cannot_be_named_fails_that_webhook(void **state)
 {
 	struct rules *r = compiled("rules:\n- {on: closed, send: \"closed {Team}\"}\n- default\n");
@@ -435,6 +535,28 @@ static void explaining_has_a_line_for_each_rule(void **state)
 	rules_free(r);
 }
 
+static void the_explanation_shows_the_merge(void **state)
+{
+	struct rules *r = compiled("rules:\n- default\n- {on: closed, send: \"closed conversation in {label}\"}\n");
+	struct rules_view v = {.transition = TRANSITION_CLOSED, .label = "Gladly"};
+	struct json_object *o = with_json("{}");
+	struct drafts d;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 8192);
+	v.scope.properties = o;
+	rules_run(r, &v, &d, &b);
+	assert_string_equal(b.data, "shipped on opened: no, this is closed\n"
+				    "shipped on reopened: no, this is closed\n"
+				    "shipped on closed, expired: yes, sends closed conversation in Gladly\n"
+				    "rules[1] on closed: yes, adds to closed conversation in Gladly of shipped\n");
+	drafts_done(&d);
+	buf_done(&b);
+	json_object_put(o);
+	rules_free(r);
+}
+
 static void collect(void *ctx, const char *metric, enum transition t)
 {
 	buf_addf(ctx, "%s:%s\n", transition_name(t), metric);
@@ -525,6 +647,10 @@ int main(void)
 		cmocka_unit_test(a_sources_default_is_the_shared_list),
 		cmocka_unit_test(properties_and_profile_are_added),
 		cmocka_unit_test(value_and_late_are_the_drafts_own),
+		cmocka_unit_test(rules_with_one_metric_make_one_event),
+		cmocka_unit_test(what_differs_in_one_letter_is_another_event),
+		cmocka_unit_test(what_rules_add_to_one_event_is_bounded),
+		cmocka_unit_test(the_explanation_shows_the_merge),
 		cmocka_unit_test(a_metric_that_cannot_be_named_fails_that_webhook),
 		cmocka_unit_test(mistakes_are_told_with_their_place),
 		cmocka_unit_test(a_metric_longer_than_klaviyo_takes_is_told_at_once),
