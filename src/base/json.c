@@ -120,6 +120,13 @@ static enum json_tokener_error json_parse(const char *text, size_t len, struct j
 		e = json_tokener_get_error(tok);
 	}
 	json_tokener_free(tok);
+	/* json-c 0.16 reports success. */
+	if (e == json_tokener_success && !*ret && (len < 4 || memcmp(text + len - 4, "null", 4) != 0))
+		mem_lacking();
+#if JSON_C_VERSION_NUM >= ((0 << 16) | (17 << 8))
+	if (e == json_tokener_error_memory)
+		mem_lacking();
+#endif
 	return e;
 }
 

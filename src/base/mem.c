@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,10 +18,72 @@ static __attribute__((noreturn)) void mem_die(const char *line)
 	abort();
 }
 
+void mem_lacking(void)
+{
+	mem_die("deskbridge: out of memory\n");
+}
+
+/* ---- libraries ------------------------------------------------------------------------------------------------------
+ *
+ * json-c 0.16 leaves a member out, or makes null of it, where an allocation fails, and reports success; nobody could
+ * tell such a webhook from one of no interest. So the allocations of libraries end the process too: these functions
+ * take the place of glibc's own for all of it (the glibc manual, "Replacing malloc"). The heap stays glibc's.
+ *
+ * Not under the sanitizers, which have an allocator of their own; theirs ends the process as well.
+ */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define MEM_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEM_SANITIZED 1
+#endif
+
+#if !defined(MEM_SANITIZED) && defined(__GLIBC__)
+const bool mem_guards_libraries = true;
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+
+void *malloc(size_t size)
+{
+	void *p = __libc_malloc(size);
+
+	if (!p)
+		mem_lacking();
+	return p;
+}
+
+void *calloc(size_t n, size_t size)
+{
+	void *p = __libc_calloc(n, size);
+
+	if (!p)
+		mem_lacking();
+	return p;
+}
+
+void *realloc(void *p, size_t size)
+{
+	void *grown = __libc_realloc(p, size);
+
+	if (!grown && (size > 0 || !p)) /* realloc(p, 0) frees p */
+		mem_lacking();
+	return grown;
+}
+#else
+const bool mem_guards_libraries = false;
+#endif
+
+/* ---- our own --------------------------------------------------------------------------------------------------------
+ */
+
 static void *mem_check(void *p)
 {
 	if (!p)
-		mem_die("deskbridge: out of memory\n");
+		mem_lacking();
 	return p;
 }
 

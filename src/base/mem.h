@@ -4,10 +4,13 @@
  * These functions never return NULL: out of memory aborts with one line on stderr. A crash is a case that the daemon
  * survives without loss (DESIGN section 3); thousands of untested out-of-memory paths are not. Sizes that an outsider
  * controls are bounded before they come here.
+ *
+ * The same holds for what libraries allocate (mem_guards_libraries): their malloc, calloc and realloc are ours.
  */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -17,6 +20,11 @@ void *mem_dup(const void *p, size_t len) __attribute__((warn_unused_result));   
 char *mem_str(const char *s) __attribute__((warn_unused_result));                   /* NULL in, NULL out */
 char *mem_strn(const char *s, size_t len) __attribute__((warn_unused_result));
 char *mem_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2), warn_unused_result));
+
+/* The end of the process, for a library that says that memory is short. */
+void mem_lacking(void) __attribute__((noreturn));
+/* False under the sanitizers and without glibc. */
+extern const bool mem_guards_libraries;
 
 /* `CLEANUP(mem_freep) char *s = NULL;` frees at the end of the scope; TAKE(s) hands s over and leaves NULL behind. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))

@@ -230,8 +230,11 @@ static bool condition_text_contains(const struct condition *c, const char *text)
 static bool condition_text_matches(const struct condition *c, const char *text)
 {
 	CLEANUP(mem_freep) char *head = mem_strn(text, flat_cut(text, strlen(text), MATCHER_REGEX_BYTES));
+	int code = regexec(&c->regex, head, 0, NULL, 0);
 
-	return regexec(&c->regex, head, 0, NULL, 0) == 0;
+	if (code == REG_ESPACE) /* not "does not match": the webhook would count as of no interest */
+		mem_lacking();
+	return code == 0;
 }
 
 /* One scalar. */
