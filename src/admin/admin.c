@@ -84,11 +84,10 @@ static void serve_readyz(struct admin *a, struct http_exchange *x, const struct 
 	struct err why = {0};
 
 	(void)g;
-	if (pipeline_is_ready(a->pipeline)) {
+	if (pipeline_readiness(a->pipeline, &why)) {
 		answer_text(x, 200, "application/json", "{\"status\":\"ready\"}");
 		return;
 	}
-	pipeline_readiness(a->pipeline, &why);
 	struct json_object *o = json_object_new_object();
 	json_set_str(o, "status", "not ready");
 	json_set_str(o, "reason", why.text);

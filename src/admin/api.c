@@ -271,12 +271,11 @@ static void set_file(struct json_object *o, const char *key, const char *path)
 static void add_readiness(struct json_object *status, struct pipeline *p)
 {
 	struct err why = {0};
-	bool ready = pipeline_is_ready(p);
+	bool ready = pipeline_readiness(p, &why);
 
 	json_set_bool(status, "ready", ready);
 	if (ready)
 		return;
-	pipeline_readiness(p, &why);
 	json_set_str(status, "not_ready", why.text);
 }
 

@@ -8,13 +8,11 @@
 #include "base/log.h"
 #include "pipeline/gauges.h"
 
-#define CLEAN_ROWS 64 /* a step */
 #define CLEAN_EVERY_MS CLOCK_MINUTE_MS
 #define CHECKPOINT_QUIET_MS 1000
 #define GAUGES_EVERY_MS 1000
 #define GAUGES_WAITING_MS (10 * CLOCK_SECOND_MS) /* while something waits, ages are shown anew this often */
-#define NEARLY_FULL_PERCENT 80
-#define NEARLY_FULL_EVERY_MS 100 /* asked so often at most: it costs system calls */
+#define NEARLY_FULL_EVERY_MS 100                 /* asked so often at most: it costs system calls */
 
 struct housekeeping {
 	struct gauges *gauges;
@@ -49,11 +47,9 @@ void housekeeping_free(struct housekeeping *h)
 
 static bool is_nearly_full(struct housekeeping *h, struct work *w)
 {
-	int64_t max_size = w->config->store.max_size;
-
 	if (w->mono_ms - h->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
 		h->nearly_full_ms = w->mono_ms;
-		h->nearly_full = max_size > 0 && store_size(w->store) > max_size / 100 * NEARLY_FULL_PERCENT;
+		h->nearly_full = store_is_tight(w->store);
 	}
 	return h->nearly_full;
 }
@@ -83,15 +79,15 @@ static int clean_whole(struct housekeeping *h, struct work *w, size_t max, struc
 	return 0;
 }
 
-int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, bool full,
+int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, bool full, size_t rows,
 		       struct err *reterr)
 {
 	bool due = idle && w->mono_ms >= h->clean_ms;
 	int r;
 
-	if (!due && !full && !(inserted > 0 && is_nearly_full(h, w)))
+	if (rows == 0 || (!due && !full && !(inserted > 0 && is_nearly_full(h, w))))
 		return 0;
-	r = clean_whole(h, w, CLEAN_ROWS + 2 * (size_t)inserted, reterr);
+	r = clean_whole(h, w, rows, reterr);
 	if (r < 0)
 		return r;
 	if (due)

@@ -12,9 +12,9 @@ struct housekeeping;
 struct housekeeping *housekeeping_new(int64_t mono_ms);
 void housekeeping_free(struct housekeeping *h);
 
-/* Inside the turn's transaction. idle: no webhook is ready; inserted: how many came in; full: none could. Deletes a few
- * rows where it is time, and more than come in where the store is nearly full. Returns how many, or an error. */
-int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, bool full,
+/* Inside the turn's transaction. idle: no webhook is ready; inserted: how many came in; full: none could. Deletes at
+ * most `rows` where it is time, and more than come in where the store is nearly full. Returns how many, or an error. */
+int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, bool full, size_t rows,
 		       struct err *reterr) MUSTCHECK;
 /* Outside of it. changed: this turn wrote something. */
 void housekeeping_after(struct housekeeping *h, struct work *w, struct standing *standing, bool changed);

@@ -28,6 +28,7 @@ struct pipeline {
 	struct mailbox *mailbox;
 	struct courier *courier;   /* set before the thread starts; stopped by it */
 	struct standing *standing; /* any thread */
+	struct store_files *files; /* any thread; never changed */
 	pthread_t thread;
 	/* the thread's own */
 	struct store *store;
@@ -160,6 +161,7 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 	p->mailbox = mailbox_new();
 	p->standing = standing_new();
 	p->store = store;
+	p->files = store_files_new(store);
 	sink.ctx = p;
 	p->courier = courier_start(g, &sink);
 	p->turn = turn_new(store, g, p->courier, p->standing);
@@ -205,9 +207,13 @@ bool pipeline_is_ready(const struct pipeline *p)
 	return standing_is_ready(p->standing);
 }
 
-void pipeline_readiness(struct pipeline *p, struct err *ret)
+bool pipeline_readiness(struct pipeline *p, struct err *ret)
 {
-	standing_why_not(p->standing, ret);
+	if (!standing_is_ready(p->standing)) {
+		standing_why_not(p->standing, ret);
+		return false;
+	}
+	return store_files_look(p->files, ret) == 0;
 }
 
 void pipeline_parked(struct pipeline *p, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
@@ -233,6 +239,7 @@ void pipeline_free(struct pipeline *p)
 	if (!p)
 		return;
 	standing_free(p->standing);
+	store_files_free(p->files);
 	mailbox_free(p->mailbox);
 	free(p);
 }

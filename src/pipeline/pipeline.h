@@ -58,8 +58,9 @@ void pipeline_ping(struct pipeline *p, uint64_t token);
 bool pipeline_alive(struct pipeline *p, uint64_t token);
 /* Whether intake can commit: the last commit succeeded and the store may take. For /readyz and an early 503. */
 bool pipeline_is_ready(const struct pipeline *p);
-/* The same, for a person: why not. */
-void pipeline_readiness(struct pipeline *p, struct err *ret);
+/* The same, and looks whether the store's files are still there: a turn sees that only when there is something to do.
+ * ret: why not. Some system calls. */
+bool pipeline_readiness(struct pipeline *p, struct err *ret) MUSTCHECK;
 
 /* What is parked now, for status and metrics. Any thread; calls fn with a lock held. kind: "account" or "lookups". */
 void pipeline_parked(struct pipeline *p, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),

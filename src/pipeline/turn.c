@@ -24,6 +24,7 @@
 #include "pipeline/pass.h"
 
 #define PENDING_SHARE 4    /* a fifth of a turn is a quarter of what the rest takes */
+#define CLEAN_ROWS 64      /* a step */
 #define EXPIRE_BATCH 16    /* expiries a turn */
 #define RETRY_FIRST_MS 250 /* after a commit that failed; doubles */
 #define RETRY_LAST_MS 5000
@@ -162,19 +163,21 @@ static int64_t pending_budget_us(const struct turn *t, int64_t others_us)
 static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us(), budget_us = pending_budget_us(t, began_us - turn_began_us);
+	size_t n = 0, max = turn_passes(t);
 	int64_t id;
 	int r;
 
 	/* One by one: what a pass ends or lets go changes which is next. */
 	while ((r = store_webhooks_ready(w->store, &id, 1, reterr)) > 0) {
-		if (id <= t->found_until || clock_mono_us() - began_us >= budget_us) {
-			t->more = true;
+		if (id <= t->found_until || clock_mono_us() - began_us >= budget_us || n >= max) {
+			t->more = t->more || max > 0; /* without room they wait until there is some */
 			return 0;
 		}
 		r = pass_run(w, id, reterr);
 		if (r < 0)
 			return r;
 		t->changed = true;
+		n++;
 	}
 	return r;
 }
@@ -208,8 +211,10 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 		t->changed = t->changed || r > 0;
 	}
 	if (r >= 0)
-		r = housekeeping_clean(t->housekeeping, w, idle && !t->more, t->inserted, t->full, reterr);
+		r = housekeeping_clean(t->housekeeping, w, idle && !t->more, t->inserted, t->full,
+				       turn_clean_rows(t, CLEAN_ROWS + 2 * (size_t)t->inserted), reterr);
 	t->changed = t->changed || r > 0;
+	t->more = t->more || (r > 0 && t->full); /* webhooks wait for that room */
 	return r < 0 ? r : 0;
 }
 
@@ -309,6 +314,7 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 	turn_return_deliveries(t);
 	drop_all(&t->answers);
 	t->source_release = false;
+	turn_fed(t);
 	return 0;
 }
 
@@ -319,6 +325,7 @@ static void fail(struct turn *t, const struct err *why)
 	bool first = t->retry_ms == 0;
 
 	turn_answer_submissions(t, true);
+	turn_starved(t, why->code);
 	t->retry_wait_ms = first ? RETRY_FIRST_MS : 2 * t->retry_wait_ms;
 	if (t->retry_wait_ms > RETRY_LAST_MS)
 		t->retry_wait_ms = RETRY_LAST_MS;

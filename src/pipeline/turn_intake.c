@@ -50,33 +50,17 @@ static int insert_submission(struct turn *t, struct work *w, struct intake_submi
 	return 0;
 }
 
-bool turn_see_room(struct turn *t)
-{
-	struct err why = {0};
-	bool was = t->full;
-
-	t->full = store_may_take(t->store, &why) < 0;
-	if (t->full)
-		(void)standing_set_ready(t->standing, &why);
-	else if (was && t->retry_ms == 0) /* else the next commit says */
-		(void)standing_set_ready(t->standing, NULL);
-	if (t->full && !was)
-		log_error(NULL, "webhooks are refused with 503: %s", why.text);
-	else if (was && !t->full && t->retry_ms == 0)
-		log_notice(NULL, "webhooks are taken again");
-	return !t->full;
-}
-
 int turn_insert_submissions(struct turn *t, struct work *w, struct err *reterr)
 {
 	bool room = turn_see_room(t);
 
+	t->room = store_room(t->store);
 	for (struct mail *m = t->submissions.first; m; m = m->next) {
 		struct intake_submission *s = (struct intake_submission *)m;
 		int r = 0;
 
-		s->refused = !room;
-		if (room)
+		s->refused = !room || !turn_has_room(t, s);
+		if (!s->refused)
 			r = insert_submission(t, w, s, reterr);
 		if (r < 0)
 			return r;

@@ -1,7 +1,7 @@
 /*
  * What is past its time goes in small steps, oldest first, each found by an index. While the store is above four fifths
- * of max_size the oldest done webhooks and delivered events go before their time, so that what fills it in the end is
- * undone work.
+ * of max_size, or the disk has hardly room for new webhooks, the oldest done webhooks and delivered events go before
+ * their time, so that what fills it in the end is undone work.
  */
 #include <config.h>
 
@@ -287,7 +287,7 @@ int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int6
 	clean_conversations(&c, true, older_ms(s, now_ms, remember_ms), conversation_delete);
 	clean_conversations(&c, false, older_ms(s, now_ms, remember_ms), conversation_delete);
 	clean_conversations(&c, true, older_ms(s, now_ms, retention_ms), conversation_digest);
-	if (may_clean(&c) && s->max_size > 0 && store_size(s) > s->max_size / 5 * 4) {
+	if (may_clean(&c) && store_is_tight(s)) {
 		clean_webhooks(&c, INT64_MAX, (c.left + 1) / 2);
 		clean_events(&c, INT64_MAX, c.left);
 	}

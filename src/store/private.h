@@ -4,6 +4,8 @@
 #ifndef STORE_PRIVATE_H
 #define STORE_PRIVATE_H
 
+#include <sys/types.h>
+
 #include <sqlite3.h>
 
 #include "store/query.h"
@@ -11,7 +13,10 @@
 
 #define STORE_PAGE_BYTES 4096
 /* The WAL is written back when it holds so many pages: larger ones make the slowest commits slower. */
-#define STORE_WAL_PAGES 4000
+#define STORE_WAL_PAGES 4096
+/* What a small turn writes into the WAL: some outcomes, one webhook in, one worked on, one deleted. */
+#define STORE_TURN_BYTES (INT64_C(256) << 10)
+#define STORE_FRAME_BYTES (STORE_PAGE_BYTES + 24) /* a page in the WAL */
 /* How long SQLite waits for a lock that a reader or a backup holds. */
 #define STORE_BUSY_MS 5000
 /* How many waiting webhooks one call makes ready: a few milliseconds. */
@@ -52,6 +57,10 @@ struct store {
 	char *path;
 	char *wal_path;
 	int lock_fd; /* -1: a reader */
+	/* Open on the database for the lock on its inode. Closing it drops the locks that SQLite holds there: so only
+	 * after SQLite has closed the file. -1: a reader */
+	int inode_fd;
+	struct store_files *files; /* NULL: a reader */
 	int64_t max_size;
 	int64_t read_limit_ms;
 	int64_t read_until_us; /* monotonic; 0: no read is limited now */
@@ -63,8 +72,14 @@ struct store {
 	int64_t told_ms;
 	int64_t longest_age_ms; /* longer age limits are not applied now */
 
-	int wal_pages;     /* in the WAL after the last commit and not written back */
-	int checkpoint_at; /* after an attempt that a reader cut short: wal_pages at which the next one is made */
+	int wal_pages; /* in the WAL after the last commit and not written back */
+	/* After an attempt that was cut short, the next one is made at so many wal_pages, or at that time (monotonic).
+	 */
+	int checkpoint_at;
+	int64_t checkpoint_us;
+	int64_t disk_left, disk_total; /* bytes, as of store_begin; total 0: not known */
+	bool disk_low;                 /* store_may_take refused because of it */
+	bool disk_tight;               /* it soon will */
 
 	struct statement *statements; /* open addressing; statements_alloc is a power of two */
 	size_t statements_n, statements_alloc;
@@ -78,6 +93,30 @@ struct store {
 	struct lost_row lost_rows[LOST_ROWS]; /* a ring */
 	size_t lost_rows_next;
 };
+
+enum store_file {
+	STORE_FILE_DATABASE,
+	STORE_FILE_WAL,
+	STORE_FILE_SHM,
+	STORE_FILES,
+};
+struct store_files {
+	char *paths[STORE_FILES];
+	bool known[STORE_FILES];
+	dev_t devices[STORE_FILES];
+	ino_t inodes[STORE_FILES];
+};
+/* At how many pages the WAL is written back. */
+int wal_limit(const struct store *s);
+/* After open: writes back what is in the WAL. */
+void wal_learn(struct store *s);
+/* Whether it was deleted or replaced since it was opened; whether another one stands in its place. */
+bool store_file_is_lost(const struct store_files *f, enum store_file i);
+bool store_file_is_anothers(const struct store_files *f, enum store_file i);
+/* What the disk has left, for the rest of the turn. */
+void store_see_disk(struct store *s);
+/* The bytes that the WAL holds and that are not in the database yet. */
+int64_t store_wal_holds(const struct store *s);
 
 /* Turns what SQLite said last into an errno and a text that says what to do. */
 int store_failed(struct store *s, int rc, struct err *reterr) MUSTCHECK;

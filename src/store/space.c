@@ -13,6 +13,10 @@
 /* Below the smaller of these, nothing new is taken. */
 #define FLOOR_PART 20 /* a twentieth of the file system: 5 % */
 #define FLOOR_BYTES (INT64_C(256) << 20)
+/* On a disk of a few MiB, more than 5 %: what is undone needs room while it is worked off. */
+#define LEAST_BYTES (INT64_C(640) << 10)
+/* So much above the floor done rows begin to go before their time, at most: half the floor of a small disk. */
+#define MARGIN_BYTES (INT64_C(16) << 20)
 
 int64_t store_size(struct store *s)
 {
@@ -28,15 +32,108 @@ int64_t store_size(struct store *s)
 	return (pages - spare) * page_size + (int64_t)wal.st_size;
 }
 
+void store_see_disk(struct store *s)
+{
+	struct statvfs fs;
+
+	s->disk_total = 0;
+	if (statvfs(s->path, &fs) < 0 || fs.f_blocks == 0)
+		return;
+	s->disk_left = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
+	s->disk_total = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
+}
+
+int64_t store_wal_holds(const struct store *s)
+{
+	return (int64_t)s->wal_pages * STORE_FRAME_BYTES;
+}
+
+/* Half of what is left beside what the WAL holds: what is written stands in the WAL first, and then in the database. */
+int64_t store_room(const struct store *s)
+{
+	int64_t room = s->disk_left - store_wal_holds(s);
+
+	if (s->disk_total == 0)
+		return INT64_MAX;
+	return room > 0 ? room / 2 : 0;
+}
+
 static int64_t mib(int64_t bytes)
 {
 	return bytes >> 20;
 }
 
+static int64_t kib(int64_t bytes)
+{
+	return bytes >> 10;
+}
+
+static int64_t spare_bytes(struct store *s)
+{
+	int64_t spare = 0;
+
+	return store_pragma(s, "PRAGMA freelist_count", &spare, NULL) < 0 ? 0 : spare * STORE_PAGE_BYTES;
+}
+
+/* Below the floor of the disk, or of what the work that is undone may still need: a disk of a few MiB. */
+static int64_t floor_bytes(const struct store *s)
+{
+	int64_t floor = s->disk_total / FLOOR_PART;
+
+	if (floor > FLOOR_BYTES)
+		return FLOOR_BYTES;
+	return floor > LEAST_BYTES ? floor : LEAST_BYTES;
+}
+
+/* Pages that are free in the database take new rows without a byte of the disk: they count for the floor. They do not
+ * help where the WAL cannot be written. Once below the floor, a little more must be there again: else intake would open
+ * and close with every row. */
+static int disk_may_take(struct store *s, struct err *reterr)
+{
+	int64_t floor = floor_bytes(s), holds = store_wal_holds(s), left = s->disk_left;
+	int64_t margin = floor / 2 < MARGIN_BYTES ? floor / 2 : MARGIN_BYTES;
+	bool was_low = s->disk_low;
+
+	s->disk_low = s->disk_tight = false;
+	if (s->disk_total == 0)
+		return 0;
+	if (left < floor + margin)
+		left += spare_bytes(s);
+	s->disk_tight = left < floor + margin;
+	s->disk_low = left < floor + (was_low ? margin / 2 : 0) || s->disk_left < holds + STORE_TURN_BYTES;
+	if (!s->disk_low)
+		return 0;
+	if (s->disk_left < holds + STORE_TURN_BYTES)
+		return err_set(reterr, -ENOSPC,
+			       "the disk of the store %s has %lld KiB left, and what is in the store's WAL needs up to "
+			       "%lld KiB: make room there",
+			       s->path, (long long)kib(s->disk_left), (long long)kib(holds + STORE_TURN_BYTES));
+	return err_set(reterr, -ENOSPC,
+		       "the disk of the store %s has %lld KiB left, %lld KiB are kept free: make room there", s->path,
+		       (long long)kib(s->disk_left), (long long)kib(floor));
+}
+
+/* Events must not take the room in which they are delivered, and done rows deleted. */
+bool store_may_work(struct store *s)
+{
+	int64_t left = s->disk_left - store_wal_holds(s);
+
+	if (s->disk_total == 0 || left >= STORE_TURN_BYTES + STORE_TURN_BYTES / 2)
+		return true;
+	return left >= STORE_TURN_BYTES && spare_bytes(s) >= STORE_TURN_BYTES / 2;
+}
+
+bool store_is_tight(struct store *s)
+{
+	return s->disk_low || s->disk_tight || (s->max_size > 0 && store_size(s) > s->max_size / 5 * 4);
+}
+
 int store_may_take(struct store *s, struct err *reterr)
 {
-	struct statvfs fs;
+	int r = s->files ? store_files_look(s->files, reterr) : 0;
 
+	if (r < 0)
+		return r;
 	if (s->max_size > 0) {
 		int64_t size = store_size(s);
 
@@ -47,17 +144,7 @@ int store_may_take(struct store *s, struct err *reterr)
 				"with `deskbridge status` why it waits, or raise store.max_size",
 				s->path, (long long)mib(size), (long long)mib(s->max_size));
 	}
-	if (statvfs(s->path, &fs) == 0 && fs.f_blocks > 0) {
-		int64_t left = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
-		int64_t floor = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize / FLOOR_PART;
-
-		if (floor > FLOOR_BYTES)
-			floor = FLOOR_BYTES;
-		if (left < floor)
-			return err_set(
-				reterr, -ENOSPC,
-				"the disk of the store %s has %lld MiB left, %lld MiB are kept free: make room there",
-				s->path, (long long)mib(left), (long long)mib(floor));
-	}
-	return 0;
+	if (!s->in_transaction)
+		store_see_disk(s);
+	return disk_may_take(s, reterr);
 }

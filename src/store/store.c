@@ -3,7 +3,9 @@
  *
  * One writer: an flock(2) on "<file>.lock" beside the store, held while the store is open and gone with the process,
  * however it ends. The file holds the process id for whoever is refused; it stays when the lock goes, since removing it
- * would race with the next one that takes it. Readers take no lock and are never refused.
+ * would race with the next one that takes it. A hard link to the store has a lock file of its own (and would have a WAL
+ * of its own): so the store's inode is locked too, by an open-file-description lock on one byte that SQLite does not
+ * use. Readers take no lock and are never refused.
  */
 #include <config.h>
 
@@ -182,6 +184,29 @@ static int store_lock(struct store *s, struct err *reterr)
 	return 0;
 }
 
+/* Far behind the bytes that SQLite locks, which end 512 behind 1 GiB. */
+#define INODE_LOCK_BYTE ((off_t)0x40000000 + 65536)
+
+/* By another name: a hard link, or the file mounted elsewhere. */
+static int store_lock_inode(struct store *s, struct err *reterr)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = INODE_LOCK_BYTE, .l_len = 1};
+	int fd = open(s->path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0; /* SQLite says why in a moment */
+	/* File systems without such locks have no WAL either: SQLite says so. */
+	if (fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES)) {
+		(void)close(fd);
+		return err_set(reterr, -EBUSY,
+			       "the store %s is in use by another deskbridge, by another name of the same file: stop "
+			       "that one, or give this one another store.url",
+			       s->path);
+	}
+	s->inode_fd = fd;
+	return 0;
+}
+
 /* ---- the library ------------------------------------------------------------------------------------------------- */
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
@@ -242,7 +267,14 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 		       reterr);
 	/* After that pragma, which takes the hook's place. */
 	(void)sqlite3_wal_hook(s->db, store_committed, s);
-	return r < 0 ? r : schema_forward(s, version, reterr);
+	if (r < 0)
+		return r;
+	store_see_disk(s);
+	wal_learn(s);
+	r = schema_forward(s, version, reterr);
+	if (r == 0)
+		s->files = store_files_new(s);
+	return r;
 }
 
 static int store_open_steps(struct store *s, struct err *reterr)
@@ -255,6 +287,8 @@ static int store_open_steps(struct store *s, struct err *reterr)
 			r = store_make_file(s->path, reterr);
 		if (r == 0)
 			r = store_lock(s, reterr);
+		if (r == 0)
+			r = store_lock_inode(s, reterr);
 		if (r < 0)
 			return r;
 	}
@@ -273,7 +307,7 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 	s->path = resolved ? resolved : mem_str(o->path);
 	s->wal_path = mem_fmt("%s-wal", s->path);
 	s->mode = mode;
-	s->lock_fd = -1;
+	s->lock_fd = s->inode_fd = -1;
 	s->max_size = o->max_size;
 	s->longest_age_ms = CLOCK_NEVER_MS;
 	s->read_limit_ms = mode == STORE_READ ? o->read_limit_ms : 0;
@@ -292,8 +326,15 @@ void store_close(struct store *s)
 		return;
 	store_rollback(s);
 	statements_done(s);
-	/* The last connection writes the WAL back; the lock is held until that is over. */
+	/* SQLite deletes the WAL when it closes. One that belongs to another database by now stays. */
+	if (s->db && s->files && store_file_is_lost(s->files, STORE_FILE_DATABASE) &&
+	    store_file_is_anothers(s->files, STORE_FILE_WAL))
+		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	/* The last connection writes the WAL back; the locks are held until that is over. */
 	INSIST(sqlite3_close(s->db) == SQLITE_OK);
+	if (s->inode_fd >= 0)
+		(void)close(s->inode_fd);
+	store_files_free(s->files);
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
 	counts_done(s);

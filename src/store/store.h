@@ -76,6 +76,12 @@ void store_set_longest_age(struct store *s, int64_t ms);
 /* When the newest webhook or event was taken; 0: there is none. */
 int64_t store_newest_ms(struct store *s);
 
+/* Whether the store's files are still those that were opened: for whoever may not use the store itself. Any thread. */
+struct store_files;
+struct store_files *store_files_new(const struct store *s);
+void store_files_free(struct store_files *f);                                    /* NULL allowed */
+int store_files_look(const struct store_files *f, struct err *reterr) MUSTCHECK; /* -ESTALE, with what to do */
+
 /* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 int store_begin(struct store *s, struct err *reterr) MUSTCHECK;
@@ -88,9 +94,20 @@ int store_savepoint(struct store *s, struct err *reterr) MUSTCHECK;
 int store_savepoint_keep(struct store *s, struct err *reterr) MUSTCHECK;
 void store_savepoint_undo(struct store *s);
 
-/* 0 where new webhooks may come in; -ENOSPC beyond max_size or below the disk floor, told in reterr. Cheap; call once a
- * turn. */
+/* 0 where new webhooks may come in, else why not. -ENOSPC: beyond max_size; below the disk floor; or less is left than
+ * what the WAL holds needs to be written back. -ESTALE: the store's file was deleted or replaced. Some system calls:
+ * call once a turn. A disk that was low must have a little more than
+ * that again. */
 int store_may_take(struct store *s, struct err *reterr) MUSTCHECK;
+/* How many bytes the transaction may write so that the WAL can still be written back; INT64_MAX: not known. As of
+ * store_begin. */
+int64_t store_room(const struct store *s);
+/* Whether pending webhooks may be worked on: what comes of them grows the store, and there must be room to deliver it.
+ */
+bool store_may_work(struct store *s);
+/* Whether done rows go before their time: above 80 % of max_size, or where the disk has hardly room, as of the last
+ * store_may_take. */
+bool store_is_tight(struct store *s);
 int64_t store_size(struct store *s); /* (pages − free pages) × page size + WAL, in bytes */
 
 /* ---- webhooks ---------------------------------------------------------------------------------------------------- */
@@ -245,7 +262,7 @@ int store_events_dead_of_other_url(struct store *s, const char *account, const c
 
 /* One small step: deletes at most max rows of what is past its time (done webhooks, delivered events: retention; closed
  * conversations: remember; delivery digests: 7 days at least; customers: a day), and of the oldest done rows while the
- * size is above 80 % of max_size. Returns how many were deleted; 0: nothing left to do. */
+ * store is tight (store_is_tight). Returns how many were deleted; 0: nothing left to do. */
 int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int64_t now_ms, size_t max,
 		struct err *reterr) MUSTCHECK;
 /* Writes the WAL back; at quiet times. */

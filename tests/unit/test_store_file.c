@@ -385,6 +385,123 @@ static void a_turn_that_sqlite_gave_up_takes_nothing_more(void **state)
 	webhook_done(&w);
 }
 
+/* ---- files that are deleted, and other names --------------------------------------------------------------------- */
+
+static void a_file_that_is_deleted_or_replaced_is_seen(void **state)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm"};
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 3; i++) {
+		char path[128], away[128];
+		struct err e = {0};
+
+		snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i]);
+		snprintf(away, sizeof(away), "%s.away", f->path);
+		MUST(store_may_take(f->s, err));
+		assert_int_equal(rename(path, away), 0);
+		assert_int_equal(store_may_take(f->s, &e), -ESTALE);
+		assert_non_null(strstr(e.text, path));
+		assert_non_null(strstr(e.text, "was deleted or replaced"));
+		write_file(path, "", 0);
+		assert_int_equal(store_may_take(f->s, &e), -ESTALE);
+		assert_int_equal(rename(away, path), 0);
+		MUST(store_may_take(f->s, err));
+	}
+}
+
+/* In a process of its own: a program's own locks never refuse it. */
+static int open_by(const char *path)
+{
+	struct store_options o = {.path = path};
+	struct store *s;
+	struct err e = {0};
+	int r = store_open(&o, STORE_WRITE, &s, &e);
+
+	return r == -EBUSY && strstr(e.text, "by another name") ? 7 : r == 0 ? 1 : 2;
+}
+
+static void a_hard_link_is_the_same_store(void **state)
+{
+	struct fixture *f = *state;
+	char other[128];
+	sqlite3 *db;
+	int status;
+
+	snprintf(other, sizeof(other), "%s/other.db", f->dir);
+	assert_int_equal(link(f->path, other), 0);
+	for (int i = 0; i < 2; i++) {
+		pid_t child = fork();
+
+		assert_true(child >= 0);
+		if (child == 0)
+			_exit(open_by(other));
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), i == 0 ? 7 : 1);
+		if (i == 1)
+			break;
+		/* SQLite's own locks hold: nobody else may take the WAL away. */
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			if (sqlite3_open(f->path, &db) != SQLITE_OK)
+				_exit(3);
+			_exit(sqlite3_exec(db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) == SQLITE_BUSY ? 5
+														: 4);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(WEXITSTATUS(status), 5);
+		store_close(f->s);
+		f->s = NULL;
+	}
+}
+
+/* ---- the disk ---------------------------------------------------------------------------------------------------- */
+
+static void the_wal_is_written_back_at_a_third_of_what_is_left(void **state)
+{
+	struct fixture *f = *state;
+
+	f->s->disk_total = 6 << 20;
+	f->s->disk_left = 3 * 50 * STORE_PAGE_BYTES;
+	assert_int_equal(wal_limit(f->s), 51);
+	f->s->disk_left = INT64_C(1) << 40;
+	f->s->disk_total = INT64_C(1) << 41;
+	assert_int_equal(wal_limit(f->s), 4096);
+	f->s->disk_left = 0;
+	assert_int_equal(wal_limit(f->s), 1);
+}
+
+static void intake_ends_before_the_wal_cannot_be_written_back(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = {0};
+
+	begin(f);
+	f->s->disk_total = 64 << 20;
+	f->s->disk_left = 32 << 20;
+	f->s->wal_pages = 0;
+	MUST(store_may_take(f->s, err));
+	f->s->wal_pages = (32 << 20) / STORE_PAGE_BYTES;
+	assert_int_equal(store_may_take(f->s, &e), -ENOSPC);
+	assert_non_null(strstr(e.text, "WAL"));
+	assert_true(store_is_tight(f->s));
+	assert_int_equal(store_room(f->s), 0);
+	assert_false(store_may_work(f->s));
+	f->s->wal_pages = 0;
+	MUST(store_may_take(f->s, err));
+	assert_true(store_may_work(f->s));
+	f->s->disk_left = 3 << 20; /* 5 % are 3.2 MiB */
+	assert_int_equal(store_may_take(f->s, &e), -ENOSPC);
+	assert_non_null(strstr(e.text, "kept free: make room there"));
+	f->s->disk_left = 3500 << 10; /* a little more than the floor is not enough again */
+	assert_int_equal(store_may_take(f->s, &e), -ENOSPC);
+	f->s->disk_left = 5 << 20;
+	MUST(store_may_take(f->s, err));
+	store_rollback(f->s);
+}
+
 /* ---- power cuts -------------------------------------------------------------------------------------------------- */
 
 static void copy_file(const char *from, const char *to, off_t cut)
@@ -568,6 +685,10 @@ int main(void)
 		TEST(a_full_disk_refuses_the_turn_and_keeps_what_was_committed),
 		TEST(a_commit_that_does_not_fit_is_refused_and_the_store_goes_on),
 		TEST(a_turn_that_sqlite_gave_up_takes_nothing_more),
+		TEST(a_file_that_is_deleted_or_replaced_is_seen),
+		TEST(a_hard_link_is_the_same_store),
+		TEST(the_wal_is_written_back_at_a_third_of_what_is_left),
+		TEST(intake_ends_before_the_wal_cannot_be_written_back),
 		TEST(a_power_cut_loses_nothing_that_was_committed),
 		TEST(the_wal_is_written_back_at_the_start_of_a_turn),
 		TEST(a_wal_that_a_reader_kept_is_cut_afterwards),
