@@ -235,6 +235,11 @@ static int conversation_delete(struct store *s, int64_t id, struct err *reterr)
 	r = query_run(&reached);
 	if (r < 0)
 		return r;
+	QUERY(marks, s, "DELETE FROM marks WHERE conversation = ?1", reterr);
+	query_bind_int(&marks, id);
+	r = query_run(&marks);
+	if (r < 0)
+		return r;
 	QUERY(row, s, "DELETE FROM conversations WHERE id = ?1", reterr);
 	query_bind_int(&row, id);
 	return query_run(&row);

@@ -106,9 +106,10 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 	int r;
 
 	QUERY(q, s,
-	      "SELECT c.id, c.state, c.as_of, c.as_of_received, c.newest, c.first_opened, c.opened, c.opened_received,"
-	      " c.closed, c.reopen_count, c.addressed, c.taken FROM conversations i CROSS JOIN conversations c"
-	      " ON c.id = i.id WHERE i.source = ?1 AND i.conversation = ?2 AND c.conversation = ?2",
+	      "SELECT c.id, c.state, c.as_of, coalesce(m.as_of_received, 0), coalesce(m.newest, 0), c.first_opened,"
+	      " c.opened, c.opened_received, c.closed, c.reopen_count, c.addressed, c.taken FROM conversations i"
+	      " CROSS JOIN conversations c ON c.id = i.id LEFT JOIN marks m ON m.conversation = c.id WHERE i.source = "
+	      "?1 AND i.conversation = ?2 AND c.conversation = ?2",
 	      reterr);
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
@@ -189,11 +190,11 @@ static int entry_write(struct store *s, int64_t id, const char *source, const ch
 	size_t n = taken_write(e, taken);
 
 	QUERY(q, s,
-	      "INSERT INTO conversations (id, source, conversation, state, as_of, as_of_received, newest, first_opened,"
-	      " opened, opened_received, closed, reopen_count, addressed, taken, changed, clear)"
-	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+	      "INSERT INTO conversations (id, source, conversation, state, as_of, first_opened, opened, "
+	      "opened_received,"
+	      " closed, reopen_count, addressed, taken, changed, clear)"
+	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
 	      " ON CONFLICT (id) DO UPDATE SET state = excluded.state, as_of = excluded.as_of,"
-	      " as_of_received = excluded.as_of_received, newest = excluded.newest,"
 	      " first_opened = excluded.first_opened, opened = excluded.opened, opened_received = "
 	      "excluded.opened_received,"
 	      " closed = excluded.closed, reopen_count = excluded.reopen_count, addressed = excluded.addressed,"
@@ -207,8 +208,6 @@ static int entry_write(struct store *s, int64_t id, const char *source, const ch
 	query_bind_text(&q, conversation);
 	query_bind_int(&q, (int64_t)e->state);
 	query_bind_int(&q, e->as_of_ms);
-	query_bind_int(&q, e->as_of_received_ms);
-	query_bind_int(&q, e->newest);
 	query_bind_int(&q, e->first_opened_ms);
 	query_bind_int(&q, e->opened_ms);
 	query_bind_int(&q, e->opened_received_ms);
@@ -218,6 +217,18 @@ static int entry_write(struct store *s, int64_t id, const char *source, const ch
 	query_bind_blob(&q, taken, n);
 	query_bind_int(&q, changed_ms(s, e));
 	query_bind_int(&q, clear);
+	return query_run(&q);
+}
+
+static int marks_write(struct store *s, int64_t id, const struct ledger_entry *e, struct err *reterr)
+{
+	QUERY(q, s,
+	      "INSERT INTO marks (conversation, as_of_received, newest) VALUES (?1, ?2, ?3) ON CONFLICT (conversation)"
+	      " DO UPDATE SET as_of_received = excluded.as_of_received, newest = excluded.newest",
+	      reterr);
+	query_bind_int(&q, id);
+	query_bind_int(&q, e->as_of_received_ms);
+	query_bind_int(&q, e->newest);
 	return query_run(&q);
 }
 
@@ -263,7 +274,9 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 		id = sqlite3_last_insert_rowid(s->db);
 		open = true; /* whom another one reached that had this id and is lost: nobody's */
 	}
-	r = reached_forget(s, id, open, reterr);
+	r = marks_write(s, id, e, reterr);
+	if (r >= 0)
+		r = reached_forget(s, id, open, reterr);
 	open = e->state == LEDGER_OPEN;
 	for (size_t i = 0; r >= 0 && i < reached->n; i++)
 		r = reached_write(s, id, &reached->items[i], open, reterr);

@@ -135,9 +135,12 @@ static const char *const steps[] = {
 	" n INTEGER NOT NULL,"
 	" PRIMARY KEY (kind, name, state, wait)) STRICT, WITHOUT ROWID;",
 
-	/* 2: what as_of held counts as the desk's */
-	"ALTER TABLE conversations ADD COLUMN as_of_received INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE conversations ADD COLUMN newest INTEGER NOT NULL DEFAULT 0;", /* the newest webhook taken */
+	/* 2: what `as_of` held counts as the desk's; a conversation without a row here has no mark of ours. No column
+	 * is added to `conversations`: SQLite may refuse that because of one damaged row. */
+	"CREATE TABLE marks ("
+	" conversation INTEGER PRIMARY KEY,"
+	" as_of_received INTEGER NOT NULL,"
+	" newest INTEGER NOT NULL) STRICT;", /* the newest webhook taken */
 };
 
 #define SCHEMA_NEWEST ((int64_t)(sizeof(steps) / sizeof(*steps)))

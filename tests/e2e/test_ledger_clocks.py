@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import iso, wait_for
+from harness import HOUR, iso, wait_for
 
 STARTED, CLOSED = "started conversation in Lumen", "closed conversation in Lumen"
 FLAG = "In Lumen Conversation"
@@ -69,6 +69,19 @@ def test_the_cycle_ends_as_the_reply_without_a_time_says(lumen, sandbox):
     say(lumen, "closed", at=now - 7)
     assert [metric for metric, _ in told(sandbox, 4)][-1] == CLOSED
     assert sandbox.profiles()["jo@example.com"][FLAG] is True
+
+
+@pytest.mark.parametrize("desk", ["same-machine", "right", "no-times"])
+@pytest.mark.parametrize("first", ["dated", "undated"])
+def test_a_clock_that_is_set_back_by_an_hour_freezes_nothing(stage, sandbox, first, desk):
+    clock = stage.clock()
+    daemon = stage.daemon(sandbox, config=CONFIG, env=clock.env)
+    say(daemon, "reply", **({"at": int(time.time())} if first == "dated" else {}))
+    sandbox.wait_events(1)
+    clock.jump(-HOUR)
+    say(daemon, "closed", **{"same-machine": {"at": int(clock.now())}, "right": {"at": time.time()}, "no-times": {}}[desk])
+    assert [metric for metric, _ in told(sandbox, 2)] == [STARTED, CLOSED]
+    wait_for(lambda: sandbox.profiles()["jo@example.com"][FLAG] is False)
 
 
 def test_settle_takes_a_closing_by_a_slow_clock_for_the_newer_one(stage, sandbox):

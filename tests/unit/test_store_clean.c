@@ -162,6 +162,7 @@ static void closed_conversations_keep_digests_after_retention_and_go_after_remem
 	commit(f);
 	/* What is remembered counts from when it was last changed. */
 	assert_int_equal(clean(f, NOW + REMEMBER, 10), 2);
+	assert_int_equal(sql(f, "SELECT count(*) FROM marks"), sql(f, "SELECT count(*) FROM conversations"));
 	assert_int_equal(sql(f, "SELECT count(*) FROM conversations WHERE conversation = 'empty'"), 0);
 	assert_int_equal(sql(f, text), 1);
 	assert_int_equal(clean(f, NOW + RETENTION + REMEMBER, 10), 1);
