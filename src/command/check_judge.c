@@ -12,7 +12,6 @@
 #include "base/text.h"
 
 #define USER_DEFAULT "deskbridge" /* that sysusers.d makes */
-#define CONFIG_DEFAULT DESKBRIDGE_SYSCONFDIR "/deskbridge.yaml"
 
 static bool is_same_file(const char *a, const char *b)
 {

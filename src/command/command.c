@@ -12,8 +12,6 @@
 #include "base/text.h"
 #include "http/version.h"
 
-#define CONFIG_DEFAULT DESKBRIDGE_SYSCONFDIR "/deskbridge.yaml"
-
 static const struct command *const commands[] = {
 	&command_serve,   &command_reload,  &command_check,  &command_explain, &command_sample,
 	&command_presets, &command_sandbox, &command_status, &command_queue,

@@ -15,6 +15,8 @@ enum {
 	COMMAND_CONFIG = 78,
 };
 
+#define CONFIG_DEFAULT DESKBRIDGE_SYSCONFDIR "/deskbridge.yaml"
+
 struct command_context {
 	const char *config_file; /* -c FILE, or the installed default */
 	bool config_given;
