@@ -29,6 +29,7 @@
 #include "command/load.h"
 #include "command/options.h"
 #include "command/serve_reloads.h"
+#include "command/serve_status.h"
 #include "command/serve_watch.h"
 #include "intake/intake.h"
 
@@ -243,12 +244,21 @@ static int start(struct serve *s, struct err *reterr)
 	return 0;
 }
 
+/* More lines for the service manager, or "", and the line that it shows. */
+static void tell_status(struct serve *s, const char *more)
+{
+	CLEANUP(mem_freep)
+	char *listening = mem_fmt("listening on %s, admin on %s", intake_address(s->intake), admin_address(s->admin));
+	CLEANUP(mem_freep) char *status = serve_status(s->pipeline, listening);
+
+	(void)sd_notifyf(0, "%sSTATUS=%s", more, status);
+}
+
 static void tell_ready(struct serve *s)
 {
 	log_info(NULL, "deskbridge %s: listening on %s", PACKAGE_VERSION, intake_address(s->intake));
 	log_info(NULL, "admin on %s", admin_address(s->admin));
-	(void)sd_notifyf(0, "READY=1\nSTATUS=listening on %s, admin on %s", intake_address(s->intake),
-			 admin_address(s->admin));
+	tell_status(s, "READY=1\n");
 	if (s->watchdog >= 0)
 		pipeline_ping(s->pipeline, ++s->token);
 }
@@ -304,8 +314,7 @@ static void reload(struct serve *s, struct admin_reload *asked)
 	if (verdict.error)
 		log_error(NULL, "the configuration was not taken: %s; the former one stays", e.text);
 	metrics_add(METRIC_CONFIG_RELOADS, verdict.error ? "failed" : "good", NULL, NULL, 1);
-	(void)sd_notifyf(0, "READY=1\nSTATUS=listening on %s, admin on %s", intake_address(s->intake),
-			 admin_address(s->admin));
+	tell_status(s, "READY=1\n");
 	verdict.generation = s->generation->number;
 	answer_all(asked, &verdict);
 	problems_done(&problems);
@@ -390,6 +399,7 @@ enum {
 	ON_WATCHDOG,
 	ON_CLOCK,
 	ON_RELOAD,
+	ON_NEWS,
 	ON_MAX_
 };
 
@@ -403,6 +413,7 @@ static void loop(struct serve *s)
 			[ON_WATCHDOG] = {.fd = s->watchdog, .events = POLLIN},
 			[ON_CLOCK] = {.fd = s->clock, .events = POLLIN},
 			[ON_RELOAD] = {.fd = serve_reloads_fd(s->reloads), .events = POLLIN},
+			[ON_NEWS] = {.fd = pipeline_news_fd(s->pipeline), .events = POLLIN},
 		};
 
 		if (poll(fds, ON_MAX_, -1) < 0) {
@@ -424,6 +435,10 @@ static void loop(struct serve *s)
 		}
 		if (fds[ON_RELOAD].revents)
 			reload_asked(s);
+		if (fds[ON_NEWS].revents) {
+			pipeline_read_news(s->pipeline);
+			tell_status(s, "");
+		}
 		if (fds[ON_SIGNAL].revents && !take_signal(s))
 			return;
 	}

@@ -34,7 +34,8 @@ struct delivery {
  * All are called on the courier's thread and must not block; what they are given is theirs to free. A window is told
  * whenever it or its reason changes, and for every account at start and with each generation. The reason is there while
  * events wait for the operator: why Klaviyo parked the account (also with a window of 1, while it is probed), "on hold"
- * or "not configured". A window that an outcome closes is told before that outcome.
+ * or "not configured"; and, with the whole window, while Klaviyo asked for a pause of more than a minute. A window that
+ * an outcome closes is told before that outcome.
  */
 struct courier_sink {
 	void (*delivered)(void *ctx, struct delivery *d); /* heap; delivery_free */

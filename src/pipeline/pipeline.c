@@ -222,6 +222,16 @@ void pipeline_parked(struct pipeline *p, void (*fn)(void *ctx, const char *kind,
 	standing_parked(p->standing, fn, ctx);
 }
 
+int pipeline_news_fd(const struct pipeline *p)
+{
+	return standing_news_fd(p->standing);
+}
+
+void pipeline_read_news(struct pipeline *p)
+{
+	standing_read_news(p->standing);
+}
+
 void pipeline_stop(struct pipeline *p, int64_t deadline_ms)
 {
 	struct stop_mail *m = mem_new(1, sizeof(*m));

@@ -66,6 +66,10 @@ bool pipeline_readiness(struct pipeline *p, struct err *ret) MUSTCHECK;
 void pipeline_parked(struct pipeline *p, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
 		     void *ctx);
 
+/* Readable since readiness or what is parked changed, until pipeline_read_news: for one reader. */
+int pipeline_news_fd(const struct pipeline *p);
+void pipeline_read_news(struct pipeline *p);
+
 /* Commits and answers what was submitted, stops the courier (its transfers get until deadline_ms, clock_mono_ms),
  * commits the results, closes the store, ends the thread. Blocks. Nothing may be submitted from now on. p still answers
  * questions (ready, alive, parked) until pipeline_free: so that admin can be up to the end. */

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -21,6 +23,7 @@ struct standing {
 	atomic_bool stopping;
 	atomic_uint_least64_t pipeline_token, courier_token;
 	atomic_int_least64_t disk_since_us; /* 0: not in a disk call */
+	int news;                           /* eventfd */
 	pthread_mutex_t lock;               /* over what follows */
 	struct err why_not;
 	struct standing_park *parked;
@@ -41,6 +44,8 @@ struct standing *standing_new(void)
 	struct standing *s = mem_new(1, sizeof(*s));
 
 	atomic_init(&s->ready, true);
+	s->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	INSIST(s->news >= 0);
 	INSIST(pthread_mutex_init(&s->lock, NULL) == 0);
 	return s;
 }
@@ -62,17 +67,38 @@ void standing_free(struct standing *s)
 		park_free(p);
 	}
 	INSIST(pthread_mutex_destroy(&s->lock) == 0);
+	close(s->news);
 	free(s);
+}
+
+static void tell_news(struct standing *s)
+{
+	(void)!write(s->news, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+int standing_news_fd(const struct standing *s)
+{
+	return s->news;
+}
+
+void standing_read_news(struct standing *s)
+{
+	uint64_t n;
+
+	(void)!read(s->news, &n, sizeof(n));
 }
 
 bool standing_set_ready(struct standing *s, const struct err *why_not)
 {
-	bool was;
+	bool was, news;
 
 	hold(s);
 	was = atomic_exchange(&s->ready, !why_not);
+	news = was == (why_not != NULL) || (why_not && !text_is(why_not->text, s->why_not.text));
 	s->why_not = why_not ? *why_not : (struct err){0};
 	release(s);
+	if (news)
+		tell_news(s);
 	return was == (why_not != NULL);
 }
 
@@ -98,6 +124,7 @@ void standing_why_not(struct standing *s, struct err *ret)
 void standing_park(struct standing *s, const char *kind, const char *name, const char *reason)
 {
 	struct standing_park **at, *p;
+	bool news = false;
 
 	hold(s);
 	for (at = &s->parked; (p = *at); at = &p->next)
@@ -107,8 +134,10 @@ void standing_park(struct standing *s, const char *kind, const char *name, const
 		*at = p->next;
 		park_free(p);
 		p = NULL;
+		news = true;
 	}
 	if (!p && reason) {
+		news = true;
 		p = mem_new(1, sizeof(*p));
 		p->kind = mem_str(kind);
 		p->name = mem_str(name);
@@ -117,6 +146,8 @@ void standing_park(struct standing *s, const char *kind, const char *name, const
 		s->parked = p;
 	}
 	release(s);
+	if (news)
+		tell_news(s);
 }
 
 void standing_parked(struct standing *s, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),

@@ -28,6 +28,10 @@ void standing_park(struct standing *s, const char *kind, const char *name, const
 void standing_parked(struct standing *s, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
 		     void *ctx);
 
+/* Readable since readiness or what is parked changed, until standing_read_news: for one reader. */
+int standing_news_fd(const struct standing *s);
+void standing_read_news(struct standing *s);
+
 /* The answers to pings. */
 void standing_pipeline_alive(struct standing *s, uint64_t token);
 void standing_courier_alive(struct standing *s, uint64_t token);

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import PRESETS, PROGRAM, TIMEOUT, request
+from harness import PRESETS, PROGRAM, TIMEOUT, gladly_webhook, request
 
 SOURCE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent
 SYSCONFDIR, SBINDIR = "/etc", "/usr/sbin"
@@ -161,10 +161,14 @@ class Manager:
         self._socket.settimeout(TIMEOUT)
         self.env = {"NOTIFY_SOCKET": str(path)}
 
+    def next(self):
+        """The lines of the next message."""
+        return self._socket.recv(65536).decode().splitlines()
+
     def wait(self, line):
         """The lines of the next message that has this one."""
         while True:
-            lines = self._socket.recv(65536).decode().splitlines()
+            lines = self.next()
             if line in lines:
                 return lines
 
@@ -201,6 +205,30 @@ def test_ready_is_told_once_it_listens_and_stopping_when_it_stops(stage, sandbox
         pass
     assert daemon.stop() == 0
     assert any(line.startswith("STATUS=stopping") for line in manager.wait("STOPPING=1"))
+
+
+def test_the_status_line_says_what_is_parked_or_paused_and_when_it_is_over(stage, sandbox, gladly, manager):
+    def wait_status(pattern):
+        while True:
+            for line in manager.next():
+                if re.fullmatch(pattern, line):
+                    return
+
+    listening = r"listening on \S+, admin on \S+"
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    sandbox.fault("status=401")
+    daemon = stage.daemon(sandbox, gladly, env=manager.env)
+    manager.wait("READY=1")
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1", at=time.time() - 1))
+    wait_status(rf"STATUS=account default: .* \(401\); {listening}")
+    sandbox.clear_faults()
+    sandbox.fault("status=429,retry-after=86400")
+    daemon.reload()
+    wait_status(rf"STATUS=account default: .* \(401\); paused by Klaviyo's Retry-After until 20\S+Z; {listening}")
+    sandbox.clear_faults()
+    daemon.reload()
+    wait_status(rf"STATUS={listening}")
+    sandbox.wait_events(1)
 
 
 def test_a_reload_is_told_from_begin_to_end(stage, sandbox, manager):

@@ -3,6 +3,7 @@
 #include "pipeline/standing.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -64,6 +65,44 @@ static void not_ready_says_why_and_stopping_is_never_ready(void **state)
 	standing_free(s);
 }
 
+static bool has_news(struct standing *s)
+{
+	struct pollfd fd = {.fd = standing_news_fd(s), .events = POLLIN};
+	bool has = poll(&fd, 1, 0) == 1;
+
+	standing_read_news(s);
+	return has;
+}
+
+static void what_changes_is_news_and_what_stays_is_not(void **state)
+{
+	struct err full = {.code = -ENOSPC, .text = "full"}, gone = {.code = -EIO, .text = "gone"};
+	struct standing *s = standing_new();
+
+	(void)state;
+	assert_false(has_news(s));
+	(void)standing_set_ready(s, NULL);
+	standing_park(s, "account", "default", NULL);
+	assert_false(has_news(s));
+	(void)standing_set_ready(s, &full);
+	assert_true(has_news(s));
+	(void)standing_set_ready(s, &full);
+	assert_false(has_news(s));
+	(void)standing_set_ready(s, &gone);
+	assert_true(has_news(s));
+	(void)standing_set_ready(s, NULL);
+	assert_true(has_news(s));
+	standing_park(s, "account", "default", "401");
+	assert_true(has_news(s));
+	standing_park(s, "account", "default", "401");
+	assert_false(has_news(s));
+	standing_park(s, "account", "default", "403");
+	assert_true(has_news(s));
+	standing_park(s, "account", "default", NULL);
+	assert_true(has_news(s));
+	standing_free(s);
+}
+
 static void list_parked(void *ctx, const char *kind, const char *name, const char *reason)
 {
 	char *text = ctx;
@@ -118,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(alive_means_that_both_loops_answered),
 		cmocka_unit_test(a_disk_call_counts_as_alive_for_the_pipeline_only),
+		cmocka_unit_test(what_changes_is_news_and_what_stays_is_not),
 		cmocka_unit_test(not_ready_says_why_and_stopping_is_never_ready),
 		cmocka_unit_test(what_is_parked_is_there_once_with_its_latest_reason),
 		cmocka_unit_test(a_turns_counts_are_published_once_or_dropped),
