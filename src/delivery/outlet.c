@@ -214,10 +214,10 @@ static void outlet_parked(struct outlet *o, const struct outcome_verdict *v)
 		if (o->parked)
 			metrics_set(METRIC_ACCOUNT_PARKED, o->name, o->label, NULL, 0);
 		metrics_set(METRIC_ACCOUNT_PARKED, o->name, label, NULL, 1);
-		log_warning(&((struct log_about){.account = o->name}),
-			    "the account is parked, its events wait: %s; %s; deskbridge asks again by itself within "
-			    "%d minutes",
-			    v->reason, todo, SCHEDULER_PROBE_LAST_MS / 60000);
+		log_warning(&((struct log_about){.account = o->name, .reason = v->reason}),
+			    "the account is parked, its events wait: %s; deskbridge asks again by itself within %d "
+			    "minutes",
+			    todo, SCHEDULER_PROBE_LAST_MS / 60000);
 	}
 	memcpy(o->label, label, sizeof(label));
 	free(o->parked);
@@ -268,10 +268,16 @@ static void outlet_see_pause(struct outlet *o, int64_t mono_ms)
 	o->told = false;
 }
 
+static struct log_about about_event(const struct outlet *o, const struct event *e, const char *reason)
+{
+	return (struct log_about){e->source, o->name, e->conversation, reason, e->webhook, e->id};
+}
+
 /* A 503 may ask for a wait of its event alone. */
 static void outlet_see_wait(struct outlet *o, const struct event *e, struct outcome_verdict *v)
 {
 	char time[CLOCK_ISO_MAX], reason[OUTCOME_REASON_MAX];
+	struct log_about about = about_event(o, e, v->reason);
 	int64_t mono_ms = clock_mono_ms();
 
 	if (v->outcome != OUTCOME_RETRY || v->throttled || v->retry_after_ms <= PAUSE_TOLD_MS)
@@ -282,8 +288,7 @@ static void outlet_see_wait(struct outlet *o, const struct event *e, struct outc
 	if (mono_ms < o->wait_told_ms)
 		return;
 	o->wait_told_ms = mono_ms + v->retry_after_ms;
-	log_warning(&((struct log_about){.account = o->name, .event = e->id, .reason = v->reason}),
-		    "an event waits for more than a minute");
+	log_warning(&about, "an event waits for more than a minute");
 }
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
@@ -333,8 +338,9 @@ static void outlet_judge(struct outlet *o, const struct outcome_verdict *v)
 	if (o->trouble || (o->retries < TROUBLE_RETRIES && now_ms - o->first_retry_ms < TROUBLE_MS))
 		return;
 	o->trouble = true;
-	log_warning(&about, "Klaviyo %s: %s; events wait and are tried again",
-		    v->status > 0 ? "answers, but takes no events" : "cannot be reached", v->reason);
+	about.reason = v->reason;
+	log_warning(&about, "Klaviyo %s; events wait and are tried again",
+		    v->status > 0 ? "answers, but takes no events" : "cannot be reached");
 }
 
 /* The state that the scheduler changed to. */
@@ -354,14 +360,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 {
 	struct outlet *o = p->outlet;
 	struct outcome_verdict v = *answer;
-	struct log_about about = {
-		.source = p->event->source,
-		.account = o->name,
-		.conversation = p->event->conversation,
-		.webhook = p->event->webhook,
-		.event = p->event->id,
-		.reason = v.reason,
-	};
+	struct log_about about = about_event(o, p->event, v.reason);
 	int64_t mono_ms = clock_mono_ms();
 
 	o->shared->in_flight--;

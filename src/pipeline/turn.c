@@ -240,18 +240,25 @@ void turn_undo(struct turn *t)
 
 static void tell_loss(void *ctx, const struct store_loss *l)
 {
+	CLEANUP(store_origin_done) struct store_origin origin = {0};
 	struct log_about about = {.reason = l->reason};
+	const struct turn *t = ctx;
 
-	(void)ctx;
 	switch (l->kind) {
 	case STORE_LOSS_WEBHOOK:
+		store_webhook_origin(t->store, l->id, &origin);
 		about.source = l->name;
+		about.conversation = origin.conversation;
 		about.webhook = l->id;
 		metrics_add(METRIC_WEBHOOK_RESULTS, l->name ? l->name : "", WORK_DEAD, NULL, 1);
 		log_warning(&about, "a webhook became a dead letter");
 		return;
 	case STORE_LOSS_EVENT:
+		store_event_origin(t->store, l->id, &origin);
+		about.source = origin.source;
 		about.account = l->name;
+		about.conversation = origin.conversation;
+		about.webhook = origin.webhook;
 		about.event = l->id;
 		log_warning(&about, "an event became a dead letter");
 		return;
@@ -267,7 +274,7 @@ static void tell_loss(void *ctx, const struct store_loss *l)
 /* What the store set aside or mended, once it is committed. */
 static void tell_losses(struct turn *t)
 {
-	store_losses(t->store, tell_loss, NULL);
+	store_losses(t->store, tell_loss, t);
 }
 
 void turn_publish(struct turn *t)
@@ -334,9 +341,8 @@ static void fail(struct turn *t, const struct err *why)
 	if (!first)
 		return;
 	courier_stall(t->courier, true);
-	log_error(NULL,
-		  "the store cannot commit: %s. Webhooks are refused with 503 and deliveries wait until it can again",
-		  why->text);
+	log_error(&((struct log_about){.reason = why->text}),
+		  "the store cannot commit: webhooks are refused with 503 and deliveries wait until it can again");
 }
 
 static void recover(struct turn *t)
@@ -427,7 +433,8 @@ void turn_last(struct turn *t)
 		r = turn_commit(t, &e);
 	if (r < 0) {
 		turn_undo(t);
-		log_error(NULL, "what came of the last deliveries cannot be kept: %s. They will be sent again", e.text);
+		log_error(&((struct log_about){.reason = e.text}),
+			  "what came of the last deliveries cannot be kept: they will be sent again");
 		return;
 	}
 	tell_losses(t);

@@ -27,7 +27,7 @@ bool turn_see_room(struct turn *t)
 	else if (was && t->retry_ms == 0) /* else the next commit says */
 		(void)standing_set_ready(t->standing, NULL);
 	if (t->full && !was)
-		log_error(NULL, "webhooks are refused with 503: %s", why.text);
+		log_error(&((struct log_about){.reason = why.text}), "webhooks are refused with 503");
 	else if (was && !t->full && t->retry_ms == 0)
 		log_notice(NULL, "webhooks are taken again");
 	return !t->full;
@@ -47,7 +47,8 @@ bool turn_has_room(struct turn *t, const struct intake_submission *s)
 		return true;
 	}
 	if (!t->refused_large)
-		log_error(NULL,
+		log_error(&((struct log_about){.source = s->items[0].webhook.source,
+					       .conversation = s->items[0].webhook.conversation}),
 			  "a webhook of %lld KiB was refused with 503: the store's disk has no room for it, make some",
 			  (long long)(bytes >> 10));
 	t->refused_large = true;
