@@ -163,6 +163,19 @@ def test_standard_input_stands_for_the_file(desk, tmp_path):
         assert shown.returncode == 0 and len(shown.events) == 2
 
 
+def test_byte_order_marks_are_passed_over_in_every_file(desk, tmp_path):
+    """As editors on Windows save them: configuration, secret, webhook and customer."""
+    mark = b"\xef\xbb\xbf"
+    files = [desk.file, *(desk.dir / "credentials").iterdir()]
+    for name, content in (("webhook", gladly_webhook("opened")), ("customer", PROFILE)):
+        (tmp_path / name).write_text(json.dumps(content))
+        files.append(tmp_path / name)
+    for file in files:
+        file.write_bytes(mark + file.read_bytes())
+    shown = Explained(desk.command("explain", "gladly", tmp_path / "webhook", "--customer", tmp_path / "customer"))
+    assert (shown.returncode, len(shown.events)) == (0, 2), shown.stderr
+
+
 def test_the_running_daemon_is_left_alone(daemon, sandbox, gladly):
     gladly.customers["cust-1"] = PROFILE
     before = daemon.metric("deskbridge_webhooks_total")
