@@ -210,13 +210,23 @@ static void stop(struct serve *s)
 	generation_unref(s->generation);
 }
 
+/* A running timer is left alone: a file that is written again and again would put it off for ever. */
+static void read_secrets_soon(struct serve *s)
+{
+	struct itimerspec left;
+
+	INSIST(timerfd_gettime(s->coalesce, &left) == 0);
+	if (left.it_value.tv_sec == 0 && left.it_value.tv_nsec == 0)
+		set_timer(s->coalesce, COALESCE_MS * 1000, 0);
+}
+
 /* Watches what the present generation was read from. What changed between the reading and the watching is found by
  * reading once more. */
 static void watch_secrets(struct serve *s)
 {
 	serve_watch_free(s->watch);
 	s->watch = serve_watch_new(s->generation->secrets);
-	set_timer(s->coalesce, COALESCE_MS * 1000, 0);
+	read_secrets_soon(s);
 }
 
 static int start(struct serve *s, struct err *reterr)
@@ -428,7 +438,7 @@ static void loop(struct serve *s)
 			pipeline_clock_was_set(s->pipeline);
 		}
 		if (fds[ON_SECRETS].revents && serve_watch_read(s->watch))
-			set_timer(s->coalesce, COALESCE_MS * 1000, 0);
+			read_secrets_soon(s);
 		if (fds[ON_COALESCE].revents) {
 			drain_timer(s->coalesce);
 			refresh_secrets(s);

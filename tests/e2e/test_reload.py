@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -170,6 +171,23 @@ def test_a_target_that_is_not_there_yet_is_taken_when_it_comes(daemon, place):
     (daemon.dir / "later").mkdir()
     secret_file(daemon.dir / "later" / "deep", "come at last")
     is_taken(daemon, "come at last")
+
+
+def test_a_file_that_is_written_without_end_is_read_all_the_same(daemon, place):
+    daemon._secrets.add("written again and again")
+    stop = threading.Event()
+
+    def write():
+        while not stop.wait(0.01):
+            daemon._replace(place, "written again and again\n")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        daemon.wait_log("a secret changed: credential gladly-webhook")
+    finally:
+        stop.set()
+        writer.join()
 
 
 def test_a_link_to_itself_harms_nothing(daemon, place):
