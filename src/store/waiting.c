@@ -139,6 +139,92 @@ static int webhook_is_behind_held(struct store *s, const struct webhook_place *p
 	return query_step(&q);
 }
 
+/* 1: one that may end by itself stands before it in its conversation. */
+static int conversation_goes_on(struct store *s, const struct webhook_place *p, struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
+	      " AND i.conversation = ?2 AND i.wait IN (0, 1, 2, 3, 4, 6) AND i.id < ?3 AND w.state = 0 LIMIT 1",
+	      reterr);
+	query_bind_text(&q, p->source);
+	query_bind_text(&q, p->conversation);
+	query_bind_int(&q, p->id);
+	return query_step(&q);
+}
+
+static int customer_goes_on(struct store *s, const struct webhook_place *p, struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
+	      " AND i.customer = ?2 AND i.wait IN (0, 1, 2, 3, 4, 6) AND i.id < ?3 AND w.state = 0 LIMIT 1",
+	      reterr);
+	query_bind_text(&q, p->source);
+	query_bind_text(&q, p->customer);
+	query_bind_int(&q, p->id);
+	return query_step(&q);
+}
+
+/* The one that the query finds, where nothing is before it any more. */
+static int wake(struct query *q, struct store *s, struct err *reterr)
+{
+	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	struct webhook_claim claim = {.wait = STORE_WAIT_BEHIND};
+	int r = query_one_int(q, &claim.id);
+
+	query_close(q);
+	if (r <= 0)
+		return r;
+	r = webhook_place_load(s, claim.id, &p, reterr);
+	if (r == -ENOENT)
+		return webhook_mend(s, &claim, reterr);
+	if (r == 0)
+		r = store_webhook_is_behind(
+			s,
+			&(struct webhook){
+				.id = p.id, .source = p.source, .conversation = p.conversation, .customer = p.customer},
+			reterr);
+	return r != 0 ? (r < 0 ? r : 0) : webhook_make_ready(s, &claim, reterr);
+}
+
+static int wake_of_conversation(struct store *s, const struct webhook_place *p, struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2 AND wait = 5 AND id < ?3"
+	      " ORDER BY id LIMIT 1",
+	      reterr);
+	query_bind_text(&q, p->source);
+	query_bind_text(&q, p->conversation);
+	query_bind_int(&q, p->id);
+	return wake(&q, s, reterr);
+}
+
+static int wake_of_customer(struct store *s, const struct webhook_place *p, struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND customer = ?2 AND wait = 5 AND id < ?3"
+	      " ORDER BY id LIMIT 1",
+	      reterr);
+	query_bind_text(&q, p->source);
+	query_bind_text(&q, p->customer);
+	query_bind_int(&q, p->id);
+	return wake(&q, s, reterr);
+}
+
+/* Where all that stand before it wait BEHIND as well, the one they waited for may have been deleted by hand: then
+ * nobody would ever let them go. The first goes on where nothing is before it. */
+static int wake_the_first(struct store *s, const struct webhook_place *p, struct err *reterr)
+{
+	int r = p->conversation ? conversation_goes_on(s, p, reterr) : 1;
+
+	if (r == 0)
+		r = wake_of_conversation(s, p, reterr);
+	if (r >= 0)
+		r = p->customer ? customer_goes_on(s, p, reterr) : 1;
+	if (r == 0)
+		r = wake_of_customer(s, p, reterr);
+	return r < 0 ? r : 0;
+}
+
 int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t not_before_ms, struct err *reterr)
 {
 	CLEANUP(webhook_place_done) struct webhook_place p = {0};
@@ -157,6 +243,9 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 		return webhook_let_go(s, &p, reterr);
 	if (why != STORE_WAIT_BEHIND)
 		return 0;
+	r = wake_the_first(s, &p, reterr);
+	if (r < 0)
+		return r;
 	r = webhook_is_behind_held(s, &p, reterr);
 	return r <= 0 ? r : let_go_of_customer(s, &p, reterr);
 }

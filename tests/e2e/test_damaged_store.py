@@ -132,6 +132,22 @@ def test_a_webhook_that_an_index_names_as_undone_and_that_is_done_is_left_done(s
     assert len(sandbox.all_events()) == PEOPLE + 1
 
 
+def test_those_that_waited_behind_a_webhook_that_was_deleted_by_hand_go_on(held, sandbox, gladly):
+    """Two more of conv-0: the first waits behind webhook 1, which is deleted; the second asks again for both."""
+    gladly.down()
+    held.restart()
+    held.accepted("gladly", gladly_webhook("closed", "conv-0", "cust-0"))
+    wait_for(lambda: held.metric("deskbridge_webhooks_pending") == PEOPLE + 1)
+    assert held.stop() == 0
+    sql(held, "UPDATE webhooks SET wait = 5, not_before = 0 WHERE id = 7", "DELETE FROM webhooks WHERE id = 1")
+    gladly.up()
+    held.restart()
+    held.accepted("gladly", gladly_webhook("opened", "conv-0", "cust-0"))
+    sandbox.wait_events(2, email="jo-0@example.com")
+    assert held.stop() == 0
+    assert sql(held, "SELECT count(*) FROM webhooks WHERE state = 0 AND conversation = 'conv-0'") == [[(0,)]]
+
+
 # ---- events
 
 

@@ -183,6 +183,25 @@ static void what_is_lost_keeps_nobody_behind_it(void **state)
 	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
 }
 
+static void those_behind_one_that_was_deleted_by_hand_go_on_with_the_next(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned char i = 1; i <= 3; i++)
+		assert_int_equal(put(f, "gladly", "c-1", "k-1", i, NOW), i);
+	begin(f);
+	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_LOOKUP, 0, err));
+	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_BEHIND, 0, err));
+	commit(f);
+	assert_int_equal(wait_of(f, 2), STORE_WAIT_BEHIND);
+	sql(f, "DELETE FROM webhooks WHERE id = 1");
+	begin(f);
+	MUST(store_webhook_wait(f->s, 3, STORE_WAIT_BEHIND, 0, err));
+	commit(f);
+	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
+	assert_int_equal(wait_of(f, 3), STORE_WAIT_BEHIND);
+}
+
 static void what_is_undone_is_found_again(void **state)
 {
 	struct fixture *f = *state;
@@ -443,6 +462,7 @@ int main(void)
 		TEST(a_webhook_without_its_row_is_a_dead_letter_once),
 		TEST(an_entry_of_a_row_that_is_done_is_taken_out),
 		TEST(what_is_lost_keeps_nobody_behind_it),
+		TEST(those_behind_one_that_was_deleted_by_hand_go_on_with_the_next),
 		TEST(what_is_undone_is_found_again),
 		TEST(a_change_goes_on_where_an_index_lacks_the_row),
 		TEST(pending_ones_that_wait_for_nothing_there_is_are_ready_after_a_start),
