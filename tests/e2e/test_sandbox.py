@@ -206,8 +206,11 @@ def test_line_break_in_the_key_is_a_400_in_html(sandbox):
             f"POST {EVENTS} HTTP/1.1\r\nHost: a\r\nAuthorization: Klaviyo-API-Key {KEY}\n\r\nrevision: 2026-07-15\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
         )
-        head = raw.recv(65536).decode()
-    assert head.startswith("HTTP/1.1 400") and "text/html" in head
+        answer = b""
+        while b"</html>" not in answer and (piece := raw.recv(65536)):
+            answer += piece
+    # libmicrohttpd 1.0 refuses the bare line feed by itself, with a page of its own that has no type.
+    assert answer.startswith(b"HTTP/1.1 400") and b"</html>" in answer
     assert sandbox.all_events() == []
 
 
