@@ -18,7 +18,7 @@ static bool take_answer(struct inquiry *q, struct explain_answers *a)
 {
 	size_t i = a->used++, step = inquiry_step(q);
 	bool optional = inquiry_step_is_called_optional(q);
-	enum inquiry_verdict v = INQUIRY_REFUSED;
+	enum inquiry_verdict v = INQUIRY_ODD;
 	struct err error = {0};
 
 	if (!optional)

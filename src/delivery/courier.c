@@ -303,11 +303,11 @@ static void on_lookup_answer(void *ctx, struct lookup_answer *a)
 	c->shared.sink.lookup_answered(c->shared.sink.ctx, own);
 }
 
-static void on_lookup_window(void *ctx, const char *source, unsigned window, const char *reason)
+static void on_lookup_window(void *ctx, const char *source, unsigned window, bool for_new, const char *reason)
 {
 	struct courier *c = ctx;
 
-	c->shared.sink.lookup_window(c->shared.sink.ctx, source, window, reason);
+	c->shared.sink.lookup_window(c->shared.sink.ctx, source, window, for_new, reason);
 }
 
 struct courier *courier_start(struct generation *g, const struct courier_sink *sink)

@@ -41,7 +41,8 @@ struct courier_sink {
 	void (*delivered)(void *ctx, struct delivery *d); /* heap; delivery_free */
 	void (*window)(void *ctx, const char *account, unsigned window, const char *parked_reason_or_null);
 	void (*lookup_answered)(void *ctx, struct lookup_answer *a); /* heap; lookup_answer_done + free */
-	void (*lookup_window)(void *ctx, const char *source, unsigned window, const char *parked_reason_or_null);
+	/* struct lookup_sink's window */
+	void (*lookup_window)(void *ctx, const char *source, unsigned window, bool for_new, const char *reason);
 	void (*alive)(void *ctx, uint64_t token); /* answer to courier_ping */
 	void *ctx;
 };

@@ -69,6 +69,9 @@ const char *definition_base_url(const struct definition *d);
 int64_t definition_lookup_cache_ms(const struct definition *d);
 /* Calls fn for every name that this helpdesk gives to rules: attributes, parameters, what lookups take. */
 void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
+/* Calls fn for every parameter with what was chosen for it, and for base_url: where lookups ask. */
+void definition_parameters(const struct definition *d, void (*fn)(void *ctx, const char *name, const char *value),
+			   void *ctx);
 /* Calls fn for every header that the definition looks at, but for what only its proof does. */
 void definition_headers(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
 /* Does a webhook header of that name belong to the stored webhook? */

@@ -74,6 +74,13 @@ void reader_read_lookup(struct reader *r)
 		step_check_sample(&d->steps[i], n->items[i], r->binding && r->binding->overlaid, r->problems);
 }
 
+void definition_parameters(const struct definition *d, void (*fn)(void *ctx, const char *name, const char *value),
+			   void *ctx)
+{
+	for (size_t i = 0; i < d->names.n; i++)
+		fn(ctx, d->names.items[i].name, d->names.items[i].value);
+}
+
 static void see_shown(void *ctx, const struct reference *reference)
 {
 	struct definition *d = ctx;

@@ -24,8 +24,10 @@ struct inquiry {
 	struct signal_scope open; /* the webhook's body and query, headers as copied below, names as taken so far */
 	struct pairs headers;
 	struct customer found;
-	bool addressless; /* the webhook holds no address */
-	size_t step;      /* under way, or next */
+	bool addressless;  /* the webhook holds no address */
+	bool heard;        /* a step was answered with a 2xx in JSON */
+	struct err missed; /* a step that could have told the address: there is no such customer; code 0: none */
+	size_t step;       /* under way, or next */
 	unsigned moves;
 	/* The ids asked for so far: a chain that comes back to one of them never ends. */
 	char *asked[INQUIRY_MOVES_MAX + 1];
@@ -216,20 +218,49 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 
 /* ---- reading the answer ------------------------------------------------------------------------------------------ */
 
-static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *step, const char *type, const char *body,
-					size_t len, struct err *reason)
-{
-	CLEANUP(json_putp) struct json_object *answer = NULL;
+/* What a helpdesk answered. */
+struct reply {
+	unsigned status;
+	const char *type;
+	struct json_object *json; /* NULL: none that reads, or null */
+	bool reads;               /* as JSON of any kind */
+	struct err why;           /* where it does not */
+};
 
-	if (json_read(body, len, &answer, reason) < 0) {
-		(void)err_prefix(reason, "the helpdesk answered with %.64s, not JSON", type ? type : "no type");
-		return INQUIRY_RETRY;
+static bool is_object_or_list(struct json_object *o)
+{
+	return json_object_is_type(o, json_type_object) || json_object_is_type(o, json_type_array);
+}
+
+/* "application/json; charset=utf-8", "application/problem+json" */
+static bool says_json(const char *type)
+{
+	CLEANUP(mem_freep) char *kind = mem_str(type ? type : "");
+	size_t n = strcspn(kind, "; \t");
+
+	kind[n] = '\0';
+	return n >= 5 && text_same(kind + n - 4, "json") && (kind[n - 5] == '/' || kind[n - 5] == '+');
+}
+
+static bool is_in_json(const struct reply *r)
+{
+	return r->reads && (is_object_or_list(r->json) || says_json(r->type));
+}
+
+static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *step, const struct reply *r,
+					struct err *reason)
+{
+	if (!r->reads) {
+		(void)err_set(reason, -EINVAL, "the helpdesk answered with %.64s, not JSON (%u): %s",
+			      r->type ? r->type : "no type", r->status, r->why.text);
+		return INQUIRY_ODD;
 	}
-	if (!json_object_is_type(answer, json_type_object) && !json_object_is_type(answer, json_type_array)) {
-		(void)err_set(reason, -EINVAL, "the helpdesk answered with a bare JSON value, not an object");
-		return INQUIRY_RETRY;
+	if (!is_object_or_list(r->json)) {
+		(void)err_set(reason, -EINVAL, "the helpdesk answered with a bare JSON value, not an object (%u)",
+			      r->status);
+		return INQUIRY_ODD;
 	}
-	step_learn(step, answer, &q->found);
+	step_learn(step, r->json, &q->found);
 	q->step++;
 	return INQUIRY_ON;
 }
@@ -254,44 +285,46 @@ static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct er
 	}
 	if (strlen(id) > INQUIRY_ID_MAX || !customer_put(q, id)) {
 		(void)err_set(reason, -EINVAL, "the customer moved to an id that cannot be asked for");
-		return INQUIRY_REFUSED;
+		return INQUIRY_ODD;
 	}
 	q->asked[++q->moves] = mem_str(id);
 	return INQUIRY_MOVED;
 }
 
-static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step *step, unsigned status,
-					    const char *body, size_t len, struct err *reason)
+static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step *step, const struct reply *r,
+					    struct err *reason)
 {
-	CLEANUP(json_putp) struct json_object *answer = NULL;
 	CLEANUP(mem_freep) char *id = NULL;
 
-	if (step->moved.n > 0 && (status == 301 || status == 308) && json_read(body, len, &answer, NULL) == 0)
-		id = step_moved(step, answer);
+	if (step->moved.n > 0 && (r->status == 301 || r->status == 308) && r->reads)
+		id = step_moved(step, r->json);
 	if (id)
 		return move_to(q, id, reason);
 	(void)err_set(
 		reason, -EINVAL,
 		"the helpdesk redirects the lookup elsewhere (%u)%s: the base_url may be wrong; write the one that it "
 		"leads to",
-		status, step->moved.n > 0 ? " and names no merged customer" : "");
-	return INQUIRY_REFUSED;
+		r->status, step->moved.n > 0 ? " and names no merged customer" : "");
+	return INQUIRY_ODD;
 }
 
-static enum inquiry_verdict answer_verdict(struct inquiry *q, const struct step *step, unsigned status,
-					   const char *type, const char *body, size_t len, struct err *reason)
+static enum inquiry_verdict answer_absent(const struct reply *r, struct err *reason)
 {
-	if (status >= 200 && status <= 299)
-		return answer_read(q, step, type, body, len, reason);
-	if (status >= 300 && status <= 399)
-		return answer_redirect(q, step, status, body, len, reason);
-	switch (status) {
-	case 404:
-	case 410:
-		(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u)", status);
+	if (is_in_json(r)) {
+		(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u)", r->status);
 		return INQUIRY_GONE;
+	}
+	(void)err_set(reason, -EINVAL, "the helpdesk answered %u, not in JSON: the base_url may be wrong", r->status);
+	return INQUIRY_ODD;
+}
+
+static enum inquiry_verdict answer_verdict(struct inquiry *q, const struct step *step, const struct reply *r,
+					   struct err *reason)
+{
+	unsigned status = r->status;
+
+	switch (status) {
 	case 401:
-	case 403:
 		(void)err_set(reason, -EACCES, "the helpdesk refuses the lookup's credentials (%u)", status);
 		return INQUIRY_PARK;
 	case 408:
@@ -302,10 +335,25 @@ static enum inquiry_verdict answer_verdict(struct inquiry *q, const struct step 
 	default:
 		break;
 	}
+	if (step_is_missing(step, status, r->json)) {
+		(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u, by `missing`)", status);
+		return INQUIRY_GONE;
+	}
+	if (status >= 200 && status <= 299)
+		return answer_read(q, step, r, reason);
+	if (status >= 300 && status <= 399)
+		return answer_redirect(q, step, r, reason);
+	if (status == 404 || status == 410)
+		return answer_absent(r, reason);
+	if (status == 403) {
+		(void)err_set(reason, -EACCES,
+			      "the helpdesk refuses the lookup (403): the credentials may lack a permission");
+		return INQUIRY_ODD;
+	}
 	if (status >= 400 && status <= 499) {
 		(void)err_set(reason, -EINVAL,
 			      "the helpdesk refuses the lookup (%u): the definition's URL may be wrong", status);
-		return INQUIRY_REFUSED;
+		return INQUIRY_ODD;
 	}
 	(void)err_set(reason, -EAGAIN, "the helpdesk fails to answer the lookup (%u)", status);
 	return INQUIRY_RETRY;
@@ -315,17 +363,43 @@ enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const ch
 				    size_t body_len, struct err *reason)
 {
 	const struct step *step = &q->d->steps[q->step];
+	CLEANUP(json_putp) struct json_object *json = NULL;
+	struct reply r = {.status = status, .type = type};
+	struct err own = {0};
 	enum inquiry_verdict v;
 
 	INSIST(q->step < q->d->steps_n);
-	v = answer_verdict(q, step, status, type, body ? body : "", body ? body_len : 0, reason);
+	r.reads = json_read(body ? body : "", body ? body_len : 0, &json, &r.why) == 0;
+	r.json = json;
+	q->heard = q->heard || (status >= 200 && status <= 299 && r.reads && is_object_or_list(json));
+	v = answer_verdict(q, step, &r, &own);
+	if (reason)
+		*reason = own;
 	if (!step->optional || v == INQUIRY_ON || v == INQUIRY_MOVED)
 		return v;
-	/* A desk that cannot answer now is not one that has nothing to say. */
-	if (!inquiry_step_is_optional(q) && (v == INQUIRY_RETRY || v == INQUIRY_PARK))
-		return v;
+	if (!inquiry_step_is_optional(q)) {
+		/* Others may tell the address still. A helpdesk that says nothing about the customer is not one that
+		 * has nothing to say. */
+		if (v != INQUIRY_GONE)
+			return v;
+		q->missed = own;
+	}
 	q->step++;
 	return INQUIRY_ON;
+}
+
+bool inquiry_was_heard(const struct inquiry *q)
+{
+	return q->heard;
+}
+
+bool inquiry_is_in_vain(const struct inquiry *q, struct err *reason)
+{
+	if (q->missed.code == 0 || !q->addressless || q->found.addresses.n > 0)
+		return false;
+	if (reason)
+		*reason = q->missed;
+	return true;
 }
 
 struct use_search {

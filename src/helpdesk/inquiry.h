@@ -59,17 +59,25 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 		 struct err *reterr) MUSTCHECK;
 
 enum inquiry_verdict {
-	INQUIRY_ON,      /* read; call inquiry_next */
-	INQUIRY_MOVED,   /* the customer has another id; inquiry_next asks for it. At most 3 times. */
-	INQUIRY_GONE,    /* 404, 410: there is no such customer */
-	INQUIRY_PARK,    /* 401, 403: credentials; nobody can be asked until they change */
-	INQUIRY_RETRY,   /* 408, 425, 429, 5xx, an answer that is not the JSON it should be */
-	INQUIRY_REFUSED, /* other 4xx: this question is wrong; a dead letter with the reason */
+	INQUIRY_ON,    /* read; call inquiry_next */
+	INQUIRY_MOVED, /* the customer has another id; inquiry_next asks for it. At most 3 times. */
+	INQUIRY_GONE,  /* there is no such customer: 404 or 410 in JSON, `missing`, merges in a circle */
+	INQUIRY_PARK,  /* 401: credentials; nobody can be asked until they change */
+	INQUIRY_RETRY, /* 408, 425, 429, 5xx: the helpdesk has trouble */
+	INQUIRY_ODD,   /* anything else: it says nothing about the customer */
 };
-/* What an answer means for the step under way; a failing optional step gives INQUIRY_ON, unless the address hangs on it
- * and the desk may answer another time. reason: for people. */
+/*
+ * What an answer means for the step under way: a pure function of the definition and of what is given. "In JSON" is a
+ * body that reads as an object or a list, or any JSON where the type says so. An optional step that fails gives
+ * INQUIRY_ON; where the address hangs on it, only one that is GONE does. reason: for people.
+ */
 enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const char *type, const char *body,
 				    size_t body_len, struct err *reason);
+/* Whether the helpdesk has answered a step with a 2xx in JSON: base_url and credentials are right. */
+bool inquiry_was_heard(const struct inquiry *q);
+/* At the end of the walk: whether no address was found where one is wanted, and the helpdesk said of a step that could
+ * have told it that there is no such customer. reason: for people. */
+bool inquiry_is_in_vain(const struct inquiry *q, struct err *reason);
 /* Whether the step under way may fail without harm: it is optional, and no address that is wanted hangs on it. */
 bool inquiry_step_is_optional(const struct inquiry *q);
 /* Whether the definition calls it optional, whatever hangs on it: an answer that says no leaves it behind. */

@@ -2,14 +2,18 @@
 
 #include "helpdesk/step.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "helpdesk/flat.h"
 #include "helpdesk/keys.h"
 
-static const char *const step_keys[] = {"url",   "when", "authenticate", "headers", "emails", "primary",
-					"moved", "take", "optional",     "cache",   "sample", NULL};
+/* The one name that `missing` knows: the answer's status. */
+#define STEP_STATUS "status"
+
+static const char *const step_keys[] = {"url",     "when", "authenticate", "headers", "emails", "primary", "moved",
+					"missing", "take", "optional",     "cache",   "sample", NULL};
 static const char *const step_methods[] = {
 	[STEP_BASIC] = "basic",
 	[STEP_BEARER] = "bearer",
@@ -186,6 +190,34 @@ static void step_compile_take(struct step *s, const struct node *n, struct probl
 	}
 }
 
+struct missing_check {
+	const struct node *at;
+	struct problems *problems;
+};
+
+static void missing_check_one(void *ctx, const struct reference *r)
+{
+	const struct missing_check *c = ctx;
+	const char *name = reference_name(r);
+
+	if (name ? text_is(name, STEP_STATUS) : reference_text(r)[0] == '/')
+		return;
+	problems_error(c->problems, c->at,
+		       "\"%.64s\": `missing` looks at the answer: by JSON Pointers (\"/…\"), and by `" STEP_STATUS "`",
+		       reference_text(r));
+}
+
+static void step_compile_missing(struct step *s, const struct node *n, struct problems *problems)
+{
+	struct missing_check c = {.at = n, .problems = problems};
+
+	if (!n)
+		return;
+	s->missing = matcher_compile(n, REFERENCE_NAMES, problems);
+	if (s->missing)
+		matcher_references(s->missing, missing_check_one, &c);
+}
+
 static void step_compile_cache(struct step *s, const struct node *n, struct problems *problems)
 {
 	long long ms;
@@ -232,6 +264,7 @@ static void step_compile(struct step *s, const struct node *n, struct problems *
 	s->when = when ? matcher_compile(when, REFERENCE_NAMES, problems) : NULL;
 	email_places_compile(&s->emails, node_get(n, "emails"), node_get(n, "primary"), true, problems);
 	places_compile(&s->moved, node_get(n, "moved"), problems);
+	step_compile_missing(s, node_get(n, "missing"), problems);
 	step_compile_take(s, node_get(n, "take"), problems);
 	s->optional = keys_bool(node_get(n, "optional"), false, problems);
 	step_compile_cache(s, node_get(n, "cache"), problems);
@@ -263,6 +296,7 @@ void step_done(struct step *s)
 	free(s->scheme);
 	free(s->suffix);
 	matcher_free(s->when);
+	matcher_free(s->missing);
 	free(s->sample);
 	for (size_t i = 0; i < s->headers_n; i++) {
 		free(s->headers[i].name);
@@ -318,6 +352,22 @@ void step_learn(const struct step *s, struct json_object *answer, struct custome
 		value[flat_cut(value, strlen(value), FLAT_TEXT_MAX)] = '\0';
 		pairs_add(&found->taken, s->take[i].name, value);
 	}
+}
+
+bool step_is_missing(const struct step *s, unsigned status, struct json_object *answer)
+{
+	struct pairs names = {0};
+	struct scope scope = {.item = answer, .root = answer, .names = &names};
+	char text[16];
+	bool missing;
+
+	if (!s->missing)
+		return false;
+	(void)snprintf(text, sizeof(text), "%u", status);
+	pairs_add(&names, STEP_STATUS, text);
+	missing = matcher_holds(s->missing, &scope);
+	pairs_done(&names);
+	return missing;
 }
 
 char *step_moved(const struct step *s, struct json_object *answer)
@@ -386,6 +436,13 @@ static void check_primary(const struct sample_check *c, const struct email_place
 			reference_text(p->primary));
 }
 
+/* A `missing` that holds for a customer who is there would find nobody. */
+static void check_missing(const struct sample_check *c, const struct step *s, const struct node *n)
+{
+	if (step_is_missing(s, 200, c->scope.item))
+		c->tell(c->problems, n, "this holds for the step's sample too, which shows a customer who is there");
+}
+
 void step_check_sample(const struct step *s, const struct node *n, bool overlaid, struct problems *problems)
 {
 	CLEANUP(json_putp) struct json_object *answer = NULL;
@@ -394,6 +451,7 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 	if (!s->sample || json_read(s->sample, strlen(s->sample), &answer, NULL) < 0)
 		return;
 	c.scope = (struct scope){.item = answer, .root = answer};
+	check_missing(&c, s, node_get(n, "missing"));
 	if (s->emails.n > 0)
 		check_emails(&c, &s->emails, node_get(n, "emails"));
 	if (s->emails.primary)

@@ -57,6 +57,7 @@ struct step {
 	size_t headers_n;
 	struct email_places emails; /* in the answer */
 	struct step_places moved;   /* in the answer; n 0: none */
+	struct matcher *missing;    /* over the answer and its `status`: there is no such customer; NULL: none */
 	struct step_take take[STEP_TAKE_MAX];
 	size_t take_n;
 	bool shown; /* takes a name that an attribute or the conversation's URL shows */
@@ -80,6 +81,8 @@ bool step_takes(const struct step *s, const char *name); /* whether a value of t
 void step_references(const struct step *s, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 /* What an answer tells, added to found: addresses, and names. A name that was taken before keeps its value. */
 void step_learn(const struct step *s, struct json_object *answer, struct customer *found);
+/* Whether `missing` holds for an answer. answer: NULL where it is not JSON. */
+bool step_is_missing(const struct step *s, unsigned status, struct json_object *answer);
 /* The new id of a customer who was merged, as an answer names it; NULL where it does not. The caller owns it. */
 char *step_moved(const struct step *s, struct json_object *answer) MUSTCHECK;
 

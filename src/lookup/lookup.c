@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "helpdesk/inquiry.h"
@@ -30,7 +31,8 @@ struct walk {
 	const struct source *source;
 	struct lookup_question *q;
 	struct inquiry *inquiry;
-	unsigned epoch;
+	struct gate_stamp asked;
+	uint64_t customer; /* a digest of whom it is about */
 };
 
 struct lookup {
@@ -49,13 +51,15 @@ struct ending {
 	enum gate_word word;
 	unsigned status; /* 0: no answer */
 	int64_t retry_after_ms;
+	bool secret; /* not asked, for want of a secret */
 };
 
 const char *lookup_outcome_name(enum lookup_outcome o)
 {
 	static const char *const names[] = {
-		[LOOKUP_FOUND] = "found",   [LOOKUP_GONE] = "gone",       [LOOKUP_RETRY] = "retry",
-		[LOOKUP_PARKED] = "parked", [LOOKUP_REFUSED] = "refused", [LOOKUP_RETURNED] = "returned",
+		[LOOKUP_FOUND] = "found",   [LOOKUP_GONE] = "gone", [LOOKUP_RETRY] = "retry",
+		[LOOKUP_PARKED] = "parked", [LOOKUP_ODD] = "odd",   [LOOKUP_RETURNED] = "returned",
+		[LOOKUP_LATE] = "late",
 	};
 
 	return names[o];
@@ -105,7 +109,7 @@ static void walk_free(struct walk *w)
 }
 
 static void answer(struct lookup *l, const struct lookup_question *q, const struct ending *end,
-		   const struct inquiry *found, const char *why)
+		   const struct inquiry *found, const struct lookup_mark *worked, const char *why)
 {
 	struct lookup_answer a = {
 		.source = mem_str(q->source),
@@ -114,6 +118,8 @@ static void answer(struct lookup *l, const struct lookup_question *q, const stru
 		.retry_after_ms = end->retry_after_ms,
 	};
 
+	if (worked)
+		a.worked = *worked;
 	if (end->outcome == LOOKUP_FOUND)
 		inquiry_result(found, &a.found);
 	else
@@ -123,38 +129,68 @@ static void answer(struct lookup *l, const struct lookup_question *q, const stru
 	lookup_answer_done(&a);
 }
 
+/* Before the source's lookups have worked once, "no such customer" is more likely a wrong URL. */
+static void weigh_gone(const struct place *p, struct ending *end, char *why, size_t size)
+{
+	CLEANUP(mem_freep) char *said = NULL;
+
+	if (end->outcome != LOOKUP_GONE || p->worked)
+		return;
+	end->outcome = LOOKUP_PARKED;
+	end->word = GATE_REFUSED;
+	said = mem_str(why);
+	reason_text(why, size, "%s, and no lookup of this source has worked yet: the base_url may be wrong", said);
+}
+
+static void place_heard(struct place *p, const struct walk *w, const struct ending *end, unsigned period,
+			const char *why)
+{
+	if (p->gate.state == GATE_PARKED && p->gate.period != period)
+		place_park(p, w->source, end->status == 401 || end->secret ? PLACE_CREDENTIALS : PLACE_ANSWERS,
+			   end->status, why);
+	if (end->word == GATE_USEFUL) {
+		if (p->parked && w->asked.epoch == p->gate.epoch) {
+			log_notice(&((struct log_about){.source = p->name}), "lookups are answered again");
+			place_unpark(p);
+		}
+		place_answered(p);
+	} else if (end->outcome == LOOKUP_RETRY && end->word == GATE_TROUBLE) {
+		place_failed(p, why);
+	}
+}
+
 /* The gate first, then the window, then the answer: whoever is freed by the answer must know the window. */
 static void walk_end(struct walk *w, struct ending end, const char *reason)
 {
 	struct lookup *l = w->owner;
 	struct place *p = w->place;
-	bool probing = p->gate.state == GATE_PROBING;
+	unsigned period = p->gate.period;
 	int64_t now_ms = clock_mono_ms();
 	char why[REASON_MAX];
 
 	reason_text(why, sizeof(why), "%s", reason ? reason : "");
-	if (end.outcome == LOOKUP_PARKED && w->epoch != p->gate.epoch)
+	if (w->asked.epoch == p->gate.epoch && w->inquiry && inquiry_was_heard(w->inquiry))
+		p->worked = true;
+	weigh_gone(p, &end, why, sizeof(why));
+	if (end.outcome == LOOKUP_PARKED && w->asked.epoch != p->gate.epoch)
 		end.outcome = LOOKUP_RETRY; /* other credentials were refused, not the present ones */
-	gate_returned(&p->gate, w->epoch, end.word, end.retry_after_ms, now_ms);
-	if (probing && p->gate.state == GATE_OPEN) {
-		log_notice(&((struct log_about){.source = p->name}), "lookups are answered again");
-		place_unpark(p);
-	}
-	if (end.outcome == LOOKUP_PARKED)
-		place_park(p, w->source, end.status, why);
-	if (end.word == GATE_USEFUL)
-		place_answered(p);
-	else if (end.outcome == LOOKUP_RETRY && end.word == GATE_TROUBLE)
-		place_failed(p, why);
+	gate_returned(&p->gate, w->asked, end.word, w->customer, end.retry_after_ms, now_ms);
+	place_heard(p, w, &end, period, why);
+	place_pause(p, now_ms);
 	walk_unlink(w);
 	place_tell(p, &l->sink, now_ms);
-	answer(l, w->q, &end, w->inquiry, why);
+	answer(l, w->q, &end, w->inquiry, p->worked ? &p->mark : NULL, why);
 	walk_free(w);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 static void walk_step(struct walk *w);
+
+static struct ending ended(enum lookup_outcome outcome, enum gate_word word)
+{
+	return (struct ending){.outcome = outcome, .word = word, .retry_after_ms = -1};
+}
 
 /* No usable answer. True where the step may fail, and is left behind. */
 static bool walk_skips(struct walk *w)
@@ -170,7 +206,7 @@ static void walk_failed(struct walk *w, const struct http_reply *reply)
 	char reason[REASON_MAX];
 
 	if (reply->failure == HTTP_ABORTED) {
-		walk_end(w, (struct ending){LOOKUP_RETURNED, GATE_TROUBLE, 0, -1}, "stopped before the answer came");
+		walk_end(w, ended(LOOKUP_RETURNED, GATE_TROUBLE), "stopped before the answer came");
 		return;
 	}
 	if (walk_skips(w)) {
@@ -178,12 +214,11 @@ static void walk_failed(struct walk *w, const struct http_reply *reply)
 		return;
 	}
 	if (reply->failure == HTTP_TOO_LONG) {
-		/* It will not be shorter the next time. */
 		(void)snprintf(reason, sizeof(reason), "the answer is longer than %d KiB", LOOKUP_ANSWER_MAX / 1024);
-		walk_end(w, (struct ending){LOOKUP_REFUSED, GATE_TROUBLE, 0, -1}, reason);
+		walk_end(w, ended(LOOKUP_ODD, GATE_ODD), reason);
 		return;
 	}
-	walk_end(w, (struct ending){LOOKUP_RETRY, GATE_TROUBLE, 0, -1}, reply->error);
+	walk_end(w, ended(LOOKUP_RETRY, GATE_TROUBLE), reply->error);
 }
 
 static void walk_answered(struct walk *w, const struct http_reply *reply)
@@ -209,9 +244,9 @@ static void walk_answered(struct walk *w, const struct http_reply *reply)
 		end.word = reply->status == 429 ? GATE_THROTTLED : GATE_TROUBLE;
 		end.retry_after_ms = retry_after_ms(&reply->headers);
 		break;
-	case INQUIRY_REFUSED:
-		end.outcome = LOOKUP_REFUSED;
-		end.word = GATE_USEFUL;
+	case INQUIRY_ODD:
+		end.outcome = LOOKUP_ODD;
+		end.word = GATE_ODD;
 		break;
 	}
 	walk_end(w, end, reason.text);
@@ -250,6 +285,26 @@ static int walk_ask(struct walk *w, const char *url, const struct pairs *headers
 	return http_client_start(w->owner->client, &ask, on_reply, w, reterr);
 }
 
+/* r: why no step is asked any more; 1: all were. */
+static void walk_is_over(struct walk *w, int r, struct err *why)
+{
+	struct ending end = ended(LOOKUP_FOUND, GATE_USEFUL);
+
+	if (r > 0 && inquiry_is_in_vain(w->inquiry, why)) {
+		end.outcome = LOOKUP_GONE;
+	} else if (r == -EACCES) {
+		end = ended(LOOKUP_PARKED, GATE_REFUSED);
+		end.secret = true;
+	} else if (r == -ENOENT && inquiry_was_heard(w->inquiry)) {
+		end.outcome = LOOKUP_GONE; /* the helpdesk named nobody to ask on about */
+	} else if (r == -ENOENT) {
+		end = ended(LOOKUP_ODD, GATE_TROUBLE); /* the webhook's own lack */
+	} else if (r < 0) {
+		end = ended(LOOKUP_ODD, GATE_ODD);
+	}
+	walk_end(w, end, why->text);
+}
+
 /* Asks the next step; ends the walk where there is none. Steps that cannot be asked and may fail are left behind. */
 static void walk_step(struct walk *w)
 {
@@ -271,12 +326,8 @@ static void walk_step(struct walk *w)
 		pairs_done(&headers);
 	} while (r < 0 && walk_skips(w));
 
-	if (r > 0)
-		walk_end(w, (struct ending){LOOKUP_FOUND, GATE_USEFUL, 0, -1}, NULL);
-	else if (r == -EACCES)
-		walk_end(w, (struct ending){LOOKUP_PARKED, GATE_REFUSED, 0, -1}, why.text);
-	else if (r < 0)
-		walk_end(w, (struct ending){LOOKUP_REFUSED, GATE_TROUBLE, 0, -1}, why.text);
+	if (r != 0)
+		walk_is_over(w, r, &why);
 }
 
 /* ---- the face ---------------------------------------------------------------------------------------------------- */
@@ -303,10 +354,11 @@ void lookup_free(struct lookup *l)
 	/* Transfers cannot be called back: each walk waits for its own and is freed there. */
 	while (l->walks) {
 		struct walk *w = l->walks;
+		struct ending end;
 
 		walk_unlink(w);
-		answer(l, w->q, &(struct ending){LOOKUP_RETURNED, GATE_TROUBLE, 0, -1}, NULL,
-		       "stopped before the answer came");
+		end = ended(LOOKUP_RETURNED, GATE_TROUBLE);
+		answer(l, w->q, &end, NULL, NULL, "stopped before the answer came");
 	}
 	places_free(&l->places);
 	generation_unref(l->g);
@@ -330,6 +382,7 @@ static void place_configure(struct place *p, const struct source *s, const struc
 	bool reloaded = !old || old->config != g->config; /* changed secrets come with the same configuration */
 
 	p->configured = true;
+	place_mark(p, s, g);
 	if (reloaded) {
 		gate_renew(&p->gate);
 	} else if (secret_changed(old, g, s->lookup_password) || secret_changed(old, g, s->lookup_token)) {
@@ -355,30 +408,40 @@ void lookup_generation(struct lookup *l, struct generation *g)
 	for (struct place *p = l->places.first; p; p = p->next) {
 		if (!p->configured)
 			place_unpark(p);
+		place_pause(p, now_ms);
 		place_tell(p, &l->sink, now_ms);
 	}
 	places_sweep(&l->places);
 	generation_unref(old);
 }
 
-/* A question that came too late for the window is answered by what closed it. */
+/* A question that came too late for the window is given back. */
 static bool turned_away(struct lookup *l, const struct lookup_question *q, struct place *p)
 {
-	int64_t now_ms = clock_mono_ms();
+	struct ending end = ended(LOOKUP_RETURNED, GATE_TROUBLE);
+	const char *why = "the source has no lookup configured";
 
-	if (!p || !p->configured) {
-		answer(l, q, &(struct ending){LOOKUP_RETURNED, GATE_TROUBLE, 0, -1}, NULL,
-		       "the source has no lookup configured");
-		return true;
+	if (p && p->configured) {
+		if (p->walking < gate_window(&p->gate, LOOKUP_WINDOW, clock_mono_ms()) &&
+		    (q->is_new || !gate_is_for_new(&p->gate)))
+			return false;
+		end.outcome = LOOKUP_LATE;
+		why = p->parked ? p->parked : "the helpdesk is not to be asked now";
 	}
-	if (gate_window(&p->gate, LOOKUP_WINDOW, now_ms) > 0)
-		return false;
-	if (p->gate.state == GATE_PARKED)
-		answer(l, q, &(struct ending){LOOKUP_PARKED, GATE_TROUBLE, 0, -1}, NULL, p->parked);
-	else
-		answer(l, q, &(struct ending){LOOKUP_RETRY, GATE_TROUBLE, 0, p->gate.pause_until_ms - now_ms}, NULL,
-		       "the helpdesk was asked too often");
+	answer(l, q, &end, NULL, NULL, why);
 	return true;
+}
+
+static uint64_t digest_of(const char *text)
+{
+	unsigned char sha[DIGEST_SHA256_BYTES];
+	struct digest *d = digest_new();
+	uint64_t n;
+
+	digest_add(d, text, strlen(text));
+	digest_end(d, sha);
+	memcpy(&n, sha, sizeof(n));
+	return n;
 }
 
 void lookup_ask(struct lookup *l, struct lookup_question *q)
@@ -387,6 +450,8 @@ void lookup_ask(struct lookup *l, struct lookup_question *q)
 	struct walk *w;
 	struct err why;
 
+	if (p)
+		place_recall(p, &q->worked);
 	if (turned_away(l, q, p)) {
 		question_free(q);
 		return;
@@ -397,7 +462,8 @@ void lookup_ask(struct lookup *l, struct lookup_question *q)
 	w->g = generation_ref(l->g);
 	w->source = config_source(l->g->config, q->source);
 	w->q = q;
-	w->epoch = p->gate.epoch;
+	w->asked = gate_stamp(&p->gate);
+	w->customer = digest_of(q->webhook.customer ? q->webhook.customer : q->key);
 	w->next = l->walks;
 	if (l->walks)
 		l->walks->prev = w;
@@ -405,7 +471,7 @@ void lookup_ask(struct lookup *l, struct lookup_question *q)
 	p->walking++;
 	l->under_way++;
 	if (inquiry_new(w->source->definition, &q->webhook, &w->inquiry, &why) < 0)
-		walk_end(w, (struct ending){LOOKUP_REFUSED, GATE_TROUBLE, 0, -1}, why.text);
+		walk_end(w, ended(LOOKUP_ODD, GATE_TROUBLE), why.text);
 	else
 		walk_step(w);
 }
@@ -419,6 +485,7 @@ int64_t lookup_tick(struct lookup *l, int64_t now_ms)
 
 		if (again_ms < next_ms)
 			next_ms = again_ms;
+		place_pause(p, now_ms);
 		place_tell(p, &l->sink, now_ms);
 	}
 	return next_ms;

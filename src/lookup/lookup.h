@@ -3,15 +3,20 @@
  * helpdesk/inquiry.h.
  *
  * Runs on the courier's thread, on its HTTP client. A source's lookups have a window: how many may be under way. It is
- * LOOKUP_WINDOW in good times, 0 while parked (401/403: probe after 1 min doubling to 15, at once when its secrets
- * change or after a reload), 1 for a probe, 0 for as long as a 429 says; 0 too where the source is no longer configured
- * or has no lookup. The window is told, never asked: whoever puts questions keeps below it; one that comes while it is
- * 0 is answered at once (LOOKUP_PARKED, LOOKUP_RETRY, LOOKUP_RETURNED) without being asked. One question a customer at
- * a time is the asker's duty too. A window that changes is told before the answer that changed it.
+ * LOOKUP_WINDOW in good times; 1 while parked (gate.h says when), then for customers only who were not asked about yet,
+ * but for a slow probe; 0 for as long as a 429 says; 0 too where the source is no longer configured or has no lookup. A
+ * reload and changed secrets open it at once. The window is told, never asked: whoever puts questions keeps within it;
+ * a question that comes too late for it is returned without being asked (LOOKUP_LATE, LOOKUP_RETURNED). One question a
+ * customer at a time is the asker's duty too. A window that changes is told before the answer that changed it.
+ *
+ * Whether a source's lookups have ever worked outlives the process by the asker's hand: a mark, a digest of base_url,
+ * parameters and credentials, comes with each answer once the helpdesk has answered something in JSON, and is given
+ * back with each question.
  */
 #ifndef LOOKUP_LOOKUP_H
 #define LOOKUP_LOOKUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config/generation.h"
@@ -26,18 +31,27 @@
 
 enum lookup_outcome {
 	LOOKUP_FOUND,
-	LOOKUP_GONE,     /* 404: there is no such customer */
-	LOOKUP_RETRY,    /* ask again later: 429, 5xx, transport, an answer that is not what it should be */
-	LOOKUP_PARKED,   /* credentials; the window is 0 */
-	LOOKUP_REFUSED,  /* this question will never be answered */
+	LOOKUP_GONE,     /* there is no such customer, as far as the helpdesk knows by now */
+	LOOKUP_RETRY,    /* the helpdesk has trouble: 429, 5xx, transport */
+	LOOKUP_PARKED,   /* an answer that concerns every customer: 401, or GONE before anything worked */
+	LOOKUP_ODD,      /* an answer that says nothing about the customer; three customers' in a row park */
 	LOOKUP_RETURNED, /* not asked: the source is no longer configured so, or the daemon stops */
+	LOOKUP_LATE,     /* not asked: the window had closed */
 };
 const char *lookup_outcome_name(enum lookup_outcome o);
+
+#define LOOKUP_MARK_BYTES 16
+struct lookup_mark {
+	bool is_set;
+	unsigned char bytes[LOOKUP_MARK_BYTES];
+};
 
 struct lookup_question {
 	char *source;
 	char *key;              /* under which the asker knows it; comes back with the answer */
 	struct webhook webhook; /* the one that wants it: its values fill the URL */
+	bool is_new;            /* nobody was asked for this webhook yet */
+	struct lookup_mark worked;
 };
 
 struct lookup_answer {
@@ -47,13 +61,16 @@ struct lookup_answer {
 	struct customer found;  /* LOOKUP_FOUND */
 	struct err reason;      /* else: for people */
 	int64_t retry_after_ms; /* -1: not told */
+	struct lookup_mark worked;
 };
 void lookup_answer_done(struct lookup_answer *a);
 
 struct lookup;
 struct lookup_sink {
 	void (*answer)(void *ctx, struct lookup_answer *a); /* a is lent: take what you need by TAKE */
-	void (*window)(void *ctx, const char *source, unsigned window, const char *parked_reason_or_null);
+	/* for_new: only for customers who were not asked about yet. reason: why it is parked ("…"), or until when it is
+	 * paused where that is longer than a minute ("paused until …"); NULL: neither. */
+	void (*window)(void *ctx, const char *source, unsigned window, bool for_new, const char *reason);
 	void *ctx;
 };
 
@@ -68,7 +85,7 @@ struct lookup *lookup_new(struct http_client *client, const struct lookup_sink *
 /* Questions under way come back as LOOKUP_RETURNED. Before http_client_free. NULL allowed. */
 void lookup_free(struct lookup *l);
 /* The generation by which later questions are asked; tells every source's window anew. A source that is parked is asked
- * again at once where its secrets changed, or after a reload; after a reload it counts as parked until it answers.
+ * again at once where its secrets changed, or after a reload; after a reload it is shown as parked until it answers.
  * Takes its own reference. */
 void lookup_generation(struct lookup *l, struct generation *g);
 /* Takes over q and what is in it. The answer comes through the sink, maybe before this returns. */

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/metrics.h"
 
@@ -35,6 +37,8 @@ static void place_free(struct place *p)
 {
 	free(p->name);
 	free(p->parked);
+	free(p->paused);
+	free(p->told_reason);
 	free(p);
 }
 
@@ -61,16 +65,68 @@ void places_free(struct places *all)
 	all->first = NULL;
 }
 
+/* ---- the mark ---------------------------------------------------------------------------------------------------- */
+
+/* With its end, so that two values never read as one. */
+static void mark_add(struct digest *d, const char *value)
+{
+	digest_add(d, value ? "+" : "-", 1);
+	if (value)
+		digest_add(d, value, strlen(value) + 1);
+}
+
+static void mark_add_name(void *ctx, const char *name, const char *value)
+{
+	mark_add(ctx, name);
+	mark_add(ctx, value);
+}
+
+static const char *secret_text(const struct generation *g, const struct secret *secret)
+{
+	return secret ? secret_value(g->secrets, secret) : NULL;
+}
+
+void place_mark(struct place *p, const struct source *s, const struct generation *g)
+{
+	struct lookup_mark mark = {.is_set = true};
+	unsigned char sha[DIGEST_SHA256_BYTES];
+	struct digest *d = digest_new();
+
+	mark_add(d, s->lookup_user);
+	mark_add(d, secret_text(g, s->lookup_password));
+	mark_add(d, secret_text(g, s->lookup_token));
+	definition_parameters(s->definition, mark_add_name, d);
+	digest_end(d, sha);
+	memcpy(mark.bytes, sha, sizeof(mark.bytes));
+	if (p->mark.is_set && memcmp(p->mark.bytes, mark.bytes, sizeof(mark.bytes)) == 0)
+		return;
+	p->mark = mark;
+	p->worked = false;
+}
+
+void place_recall(struct place *p, const struct lookup_mark *kept)
+{
+	if (kept->is_set && p->mark.is_set && memcmp(kept->bytes, p->mark.bytes, sizeof(kept->bytes)) == 0)
+		p->worked = true;
+}
+
+/* ---- what is told ------------------------------------------------------------------------------------------------ */
+
 void place_tell(struct place *p, const struct lookup_sink *sink, int64_t now_ms)
 {
 	unsigned window = p->configured ? gate_window(&p->gate, LOOKUP_WINDOW, now_ms) : 0;
+	CLEANUP(mem_freep) char *both = p->parked && p->paused ? mem_fmt("%s; %s", p->parked, p->paused) : NULL;
+	const char *reason = !p->configured ? "not configured" : both ? both : p->parked ? p->parked : p->paused;
+	bool for_new = gate_is_for_new(&p->gate);
 
-	if (p->told && p->told_window == window && p->told_parked == (p->parked != NULL))
+	if (p->told && p->told_window == window && p->told_for_new == for_new && text_is(p->told_reason, reason))
 		return;
 	p->told = true;
 	p->told_window = window;
-	p->told_parked = p->parked != NULL;
-	sink->window(sink->ctx, p->name, window, p->configured ? p->parked : "not configured");
+	p->told_for_new = for_new;
+	free(p->told_reason);
+	p->told_reason = mem_str(reason);
+	sink->window(sink->ctx, p->name, window, for_new, reason);
 }
 
 static const char *place_where(const struct source *s)
@@ -80,20 +136,35 @@ static const char *place_where(const struct source *s)
 	return secret ? secret_where(secret) : "the source's `lookup`";
 }
 
-void place_park(struct place *p, const struct source *s, unsigned status, const char *why)
+static void place_warn(const struct place *p, const struct source *s, enum place_trouble trouble, const char *why)
+{
+	const struct log_about about = {.source = p->name};
+	const int minutes = GATE_PROBE_LAST_MS / 60000;
+
+	if (trouble == PLACE_CREDENTIALS)
+		log_warning(&about,
+			    "lookups are parked, webhooks that need one wait: %s. Put the right credentials in %s: a "
+			    "changed file is seen at once; deskbridge asks again by itself within %d minutes",
+			    why, place_where(s), minutes);
+	else
+		log_warning(&about,
+			    "lookups are parked, webhooks that need one wait: %s. See that the source's `lookup` is "
+			    "right, base_url first: a reload asks again at once; deskbridge asks again by itself "
+			    "within %d minutes, and at once about a customer whom it has not asked about yet",
+			    why, minutes);
+}
+
+void place_park(struct place *p, const struct source *s, enum place_trouble trouble, unsigned status, const char *why)
 {
 	/* Slow probes between the first refusal and the end are not news. */
 	if (!p->parked)
-		log_warning(&((struct log_about){.source = p->name}),
-			    "lookups are parked, webhooks that need one wait: %s. Put the right credentials in %s: a "
-			    "changed file is seen at once; deskbridge asks again by itself within %d minutes",
-			    why, place_where(s), GATE_PROBE_LAST_MS / 60000);
+		place_warn(p, s, trouble, why);
 	if (p->label[0] != '\0')
 		metrics_set(METRIC_LOOKUPS_PARKED, p->name, p->label, NULL, 0);
 	if (status > 0)
 		(void)snprintf(p->label, sizeof(p->label), "%u", status);
 	else
-		(void)snprintf(p->label, sizeof(p->label), "secret");
+		(void)snprintf(p->label, sizeof(p->label), "%s", trouble == PLACE_CREDENTIALS ? "secret" : "answer");
 	metrics_set(METRIC_LOOKUPS_PARKED, p->name, p->label, NULL, 1);
 	free(p->parked);
 	p->parked = mem_str(why);
@@ -106,6 +177,26 @@ void place_unpark(struct place *p)
 	metrics_set(METRIC_LOOKUPS_PARKED, p->name, p->label, NULL, 0);
 	p->label[0] = '\0';
 	free(TAKE(p->parked));
+}
+
+static const char pause_label[] = "paused";
+
+void place_pause(struct place *p, int64_t now_ms)
+{
+	const struct log_about about = {.source = p->name};
+	int64_t wait_ms = p->gate.pause_until_ms - now_ms;
+	char iso[CLOCK_ISO_MAX];
+
+	if (wait_ms <= 0 && p->paused) {
+		metrics_set(METRIC_LOOKUPS_PARKED, p->name, pause_label, NULL, 0);
+		free(TAKE(p->paused));
+	}
+	if (p->paused || wait_ms <= CLOCK_MINUTE_MS)
+		return;
+	clock_iso(clock_now_ms() + wait_ms, iso); /* the gate's time is not the wall's */
+	p->paused = mem_fmt("paused until %s by Retry-After", iso);
+	metrics_set(METRIC_LOOKUPS_PARKED, p->name, pause_label, NULL, 1);
+	log_warning(&about, "lookups are %s: the helpdesk was asked too often", p->paused);
 }
 
 /* A single one that fails is not news: it is asked again within seconds. */

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/config.h"
+#include "config/generation.h"
 #include "lookup/gate.h"
 #include "lookup/lookup.h"
 
@@ -19,11 +19,15 @@ struct place {
 	struct gate gate;
 	bool told; /* a window since the last generation */
 	unsigned told_window;
-	bool told_parked;
-	char *parked;      /* why, for people; NULL: not parked */
-	char label[16];    /* the same, for metrics */
-	unsigned walking;  /* questions under way: they point here */
-	unsigned failures; /* in a row, since the last useful answer */
+	bool told_for_new;
+	char *told_reason;
+	char *parked;            /* why, for people; NULL: not parked */
+	char label[16];          /* the same, for metrics */
+	char *paused;            /* "paused until …": a pause of more than a minute; NULL: none */
+	struct lookup_mark mark; /* of base_url, parameters and credentials as they are configured */
+	bool worked;             /* the helpdesk has answered something in JSON under that mark */
+	unsigned walking;        /* questions under way: they point here */
+	unsigned failures;       /* in a row, since the last useful answer */
 };
 struct places {
 	struct place *first;
@@ -35,11 +39,23 @@ struct place *places_get(struct places *all, const char *name);        /* made w
 void places_sweep(struct places *all);
 void places_free(struct places *all);
 
-/* Tells the window where it, or being parked, changed since it was told last. */
+/* Whether a secret is wrong, or the URL is more likely. */
+enum place_trouble {
+	PLACE_CREDENTIALS,
+	PLACE_ANSWERS,
+};
+
+/* The mark of the source as g configures it. Where it is another than before, nothing has worked yet. */
+void place_mark(struct place *p, const struct source *s, const struct generation *g);
+/* A mark that was kept: whether it is this one. */
+void place_recall(struct place *p, const struct lookup_mark *kept);
+/* Tells the window where it, or its reason, changed since it was told last. */
 void place_tell(struct place *p, const struct lookup_sink *sink, int64_t now_ms);
-/* Parked, or again after a probe: gauge, and one warning when it begins. status 0: there was no request. */
-void place_park(struct place *p, const struct source *s, unsigned status, const char *why);
+/* Parked, or again after a probe: gauge, and one warning when it begins. status 0: there was no answer. */
+void place_park(struct place *p, const struct source *s, enum place_trouble trouble, unsigned status, const char *why);
 void place_unpark(struct place *p);
+/* Keeps and logs a pause of more than a minute; forgets one that is over. */
+void place_pause(struct place *p, int64_t now_ms);
 /* One warning when PLACE_FAILURES questions in a row had no useful answer, one notice when one has again. */
 #define PLACE_FAILURES 5
 void place_failed(struct place *p, const char *why);

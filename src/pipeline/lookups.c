@@ -11,6 +11,11 @@ struct lookups_source {
 	struct lookups_source *next;
 	char *name;
 	unsigned window;
+	bool for_new; /* the window is for webhooks only that nobody was asked for yet: parked */
+	bool opened;  /* those that waited because it was parked have not been let go yet */
+	bool probing; /* parked, but for one of those */
+	int64_t useful_ms;
+	int64_t probe_cursor;
 	bool slot_wanted; /* set by everything that may have let a slot go unused; cleared by letting webhooks go */
 };
 
@@ -115,8 +120,68 @@ void lookups_window(struct lookups *l, const char *source, unsigned window)
 {
 	struct lookups_source *s = source_get(l, source);
 
+	s->probing = window <= 1 && (s->for_new || s->probing); /* 0: paused */
+	s->opened = s->opened || window > 1;
+	s->for_new = false;
 	s->window = window;
 	s->slot_wanted = true;
+}
+
+void lookups_window_for_new(struct lookups *l, const char *source, unsigned window)
+{
+	struct lookups_source *s = source_get(l, source);
+
+	s->for_new = true;
+	s->probing = false;
+	s->window = window;
+	s->slot_wanted = true;
+}
+
+bool lookups_is_parked(const struct lookups *l, const char *source)
+{
+	const struct lookups_source *s = source_find(l, source);
+
+	return s && (s->for_new || s->probing);
+}
+
+bool lookups_is_probing(const struct lookups *l, const char *source)
+{
+	const struct lookups_source *s = source_find(l, source);
+
+	return s && s->probing;
+}
+
+bool lookups_may_ask(const struct lookups *l, const char *source, bool is_new)
+{
+	const struct lookups_source *s = source_find(l, source);
+
+	return s && (is_new || !s->for_new) && lookups_room(l, source) > 0;
+}
+
+void lookups_were_useful(struct lookups *l, const char *source, int64_t now_ms)
+{
+	source_get(l, source)->useful_ms = now_ms;
+}
+
+int64_t lookups_useful_ms(const struct lookups *l, const char *source)
+{
+	const struct lookups_source *s = source_find(l, source);
+
+	return s ? s->useful_ms : 0;
+}
+
+bool lookups_was_opened(struct lookups *l, const char *source)
+{
+	struct lookups_source *s = source_get(l, source);
+	bool opened = s->opened;
+
+	s->opened = false;
+	return opened;
+}
+
+int64_t *lookups_probe_cursor(struct lookups *l, const char *source)
+{
+	return &source_get(l, source)->probe_cursor;
 }
 
 unsigned lookups_room(const struct lookups *l, const char *source)
@@ -162,7 +227,8 @@ bool lookups_join(struct lookups *l, const char *key, const struct webhook *w)
 	return true;
 }
 
-void lookups_ask(struct lookups *l, const char *key, const struct webhook *w)
+void lookups_ask(struct lookups *l, const char *key, const struct webhook *w, bool is_new,
+		 const struct lookup_mark *worked)
 {
 	struct question *q = mem_new(1, sizeof(*q));
 
@@ -176,6 +242,9 @@ void lookups_ask(struct lookups *l, const char *key, const struct webhook *w)
 	q->ask = mem_new(1, sizeof(*q->ask));
 	q->ask->source = mem_str(w->source);
 	q->ask->key = mem_str(key);
+	q->ask->is_new = is_new;
+	if (worked)
+		q->ask->worked = *worked;
 	webhook_copy(&q->ask->webhook, w);
 	q->next = l->questions;
 	l->questions = q;

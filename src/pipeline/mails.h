@@ -33,6 +33,7 @@ struct window_mail { /* of an account, or of a source's lookups */
 	struct mail mail;
 	char *name;
 	unsigned window;
+	bool for_new; /* lookups: of webhooks only that nobody was asked for yet */
 	char *reason; /* NULL: not parked */
 };
 struct generation_mail {

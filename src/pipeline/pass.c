@@ -18,6 +18,8 @@
 #include "pipeline/decide.h"
 #include "pipeline/settle.h"
 
+#define PASS_ODD_TRIES 10 /* so often one is asked for whose answers say nothing while others' do */
+
 enum stage {
 	STAGE_ON = 0,
 	STAGE_REST = 1, /* done, dead or waiting */
@@ -32,6 +34,7 @@ struct pass {
 	struct reached_list reached;
 	struct customer customer;
 	bool has_customer;
+	char *gave_up; /* why nobody is asked any more who the customer is; NULL: not given up */
 };
 
 /* ---- where a webhook comes to rest ------------------------------------------------------------------------------- */
@@ -170,7 +173,13 @@ static bool can_do_without(const struct pass *p)
 static bool may_tell_names(const struct pass *p, const struct lookups_verdict *verdict)
 {
 	return !verdict && p->reading.signal.lookup_shows && p->webhook.transition != TRANSITION_NONE &&
-	       lookups_room(p->w->lookups, p->webhook.source) > 0;
+	       lookups_may_ask(p->w->lookups, p->webhook.source, false);
+}
+
+/* It may have been given a slot and leaves it unused. */
+static void leave_slot(const struct pass *p)
+{
+	lookups_slot_wanted(p->w->lookups, p->webhook.source, true);
 }
 
 static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *reterr)
@@ -181,7 +190,7 @@ static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *
 	if (r < 0)
 		return r;
 	p->has_customer = true;
-	lookups_slot_wanted(p->w->lookups, p->webhook.source, true); /* it may have been given one and left it unused */
+	leave_slot(p);
 	reading_done(&p->reading);
 	reading_make(p->source->definition, &p->webhook, &p->customer, &p->reading);
 	if (p->reading.kind != READING_SIGNAL)
@@ -199,46 +208,153 @@ static int64_t give_up_ms(const struct source *s)
 	return CLOCK_NEVER_MS;
 }
 
-static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
+/* Until there is room for its question; while its source is parked, one that was asked already waits for the end. */
+static int wait_for_room(struct pass *p, unsigned asked, struct err *reterr)
 {
-	int64_t limit_ms = give_up_ms(p->source), wait_ms;
-	char age[CLOCK_ISO_MAX];
-	unsigned attempts;
-	int r;
+	leave_slot(p);
+	if (asked > 0 && lookups_is_parked(p->w->lookups, p->webhook.source))
+		return wait_for(p, STORE_WAIT_PARKED, 0, reterr);
+	return wait_for(p, STORE_WAIT_SLOT, 0, reterr);
+}
 
-	if (limit_ms != CLOCK_NEVER_MS && p->w->now_ms - p->webhook.received_ms > limit_ms &&
-	    work_age_wait_ms(p->w, limit_ms) == 0) {
-		CLEANUP(mem_freep) char *reason = NULL;
+static struct log_about about_wait(const struct pass *p, const char *reason)
+{
+	return (struct log_about){
+		.source = p->webhook.source,
+		.conversation = p->webhook.conversation,
+		.webhook = p->webhook.id,
+		.reason = reason,
+	};
+}
 
-		clock_age(limit_ms, age);
-		reason = mem_fmt("lookup: no answer for %s: %s", age, v->reason);
-		return die(p, reason, reterr);
-	}
-	r = store_webhook_count_lookup(p->w->store, p->webhook.id, &attempts, reterr);
-	if (r < 0)
-		return r;
-	wait_ms = scheduler_backoff_ms(attempts > 0 ? attempts - 1 : 0, work_chance());
-	if (v->retry_after_ms > wait_ms)
-		wait_ms = v->retry_after_ms;
+/* Its first wait is told; `status` and the API show the others. */
+static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wait_ms, const char *reason,
+		      struct err *reterr)
+{
+	struct log_about about = about_wait(p, reason);
+	char iso[CLOCK_ISO_MAX];
+
+	clock_iso(p->w->now_ms + wait_ms, iso);
+	if (n->asked == 1 || wait_ms > CLOCK_MINUTE_MS)
+		log_info(&about, "a webhook waits for its lookup, which is asked again at %s (asked %u time%s)", iso,
+			 n->asked, n->asked == 1 ? "" : "s");
 	return wait_for(p, STORE_WAIT_RETRY, p->w->now_ms + wait_ms, reterr);
 }
 
-static int wait_for_slot(struct pass *p, struct err *reterr)
+/* It meets the ledger without an address, which the next webhook that has one makes good. */
+static int give_up(struct pass *p, const struct store_lookups *n, const char *reason)
 {
-	lookups_slot_wanted(p->w->lookups, p->webhook.source, true);
-	return wait_for(p, STORE_WAIT_SLOT, 0, reterr);
+	struct log_about about = about_wait(p, reason);
+
+	log_notice(&about, "a webhook ends without an address: its lookup was asked %u time%s", n->asked,
+		   n->asked == 1 ? "" : "s");
+	p->gave_up = mem_fmt("lookup: %s", reason);
+	leave_slot(p);
+	return STAGE_ON;
+}
+
+static bool is_too_old(const struct pass *p)
+{
+	int64_t limit_ms = give_up_ms(p->source);
+
+	return limit_ms != CLOCK_NEVER_MS && p->w->now_ms - p->webhook.received_ms > limit_ms &&
+	       work_age_wait_ms(p->w, limit_ms) == 0;
+}
+
+static int64_t backoff_ms(unsigned tries)
+{
+	return scheduler_backoff_ms(tries > 0 ? tries - 1 : 0, work_chance());
+}
+
+/* The helpdesk has trouble, or nobody was asked: as deliveries are. */
+static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
+	struct store_lookups n;
+	char age[CLOCK_ISO_MAX];
+	int64_t wait_ms;
+	int r;
+
+	if (is_too_old(p)) {
+		CLEANUP(mem_freep) char *why = NULL;
+
+		clock_age(give_up_ms(p->source), age);
+		why = mem_fmt("lookup: no answer for %s: %s", age, v->reason);
+		return die(p, why, reterr);
+	}
+	r = store_webhook_count_lookup(p->w->store, p->webhook.id, STORE_LOOKUP_TROUBLE, reason, p->w->now_ms, &n,
+				       reterr);
+	if (r < 0)
+		return r;
+	wait_ms = backoff_ms(n.asked);
+	if (v->retry_after_ms > wait_ms)
+		wait_ms = v->retry_after_ms;
+	return wait_until(p, &n, wait_ms, v->reason, reterr);
+}
+
+/* The helpdesk may know the customer a little later than it sends its webhook. */
+static int read_gone(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
+{
+	static const int64_t waits_ms[] = {10 * CLOCK_SECOND_MS, 30 * CLOCK_SECOND_MS};
+	const unsigned tries = sizeof(waits_ms) / sizeof(*waits_ms) + 1;
+	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
+	struct store_lookups n;
+	int r = store_webhook_count_lookup(p->w->store, p->webhook.id, STORE_LOOKUP_GONE, reason, p->w->now_ms, &n,
+					   reterr);
+
+	if (r < 0)
+		return r;
+	if (n.gone >= tries)
+		return give_up(p, &n, v->reason);
+	return wait_until(p, &n, waits_ms[n.gone > 0 ? n.gone - 1 : 0], v->reason, reterr);
+}
+
+/* An answer that says nothing of the customer: whose trouble it is shows by what others are answered. */
+static int read_odd(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
+	struct log_about about = about_wait(p, v->reason);
+	struct store_lookups n;
+	int r = store_webhook_count_lookup(p->w->store, p->webhook.id, STORE_LOOKUP_ODD, reason, p->w->now_ms, &n,
+					   reterr);
+
+	if (r < 0)
+		return r;
+	if (n.odd >= PASS_ODD_TRIES && lookups_useful_ms(p->w->lookups, p->webhook.source) > n.odd_since_ms)
+		return give_up(p, &n, v->reason);
+	if (is_too_old(p))
+		return give_up(p, &n, v->reason);
+	if (!lookups_is_parked(p->w->lookups, p->webhook.source))
+		return wait_until(p, &n, backoff_ms(n.odd), v->reason, reterr);
+	if (n.asked == 1)
+		log_info(&about, "a webhook waits for its lookup until its source's lookups work again");
+	return wait_for_room(p, n.asked, reterr);
+}
+
+static int asked_so_far(struct pass *p, unsigned *ret, struct err *reterr)
+{
+	struct store_lookups n;
+	int r = store_webhook_lookups(p->w->store, p->webhook.id, &n, reterr);
+
+	if (r == 0)
+		*ret = n.asked;
+	return r;
 }
 
 static int read_answer(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
 {
-	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
+	unsigned asked = 0;
+	int r;
 
 	switch (v->outcome) {
 	case LOOKUP_GONE:
-	case LOOKUP_REFUSED:
-		return die(p, reason, reterr);
+		return read_gone(p, v, reterr);
 	case LOOKUP_PARKED:
-		return wait_for_slot(p, reterr);
+	case LOOKUP_ODD:
+		return read_odd(p, v, reterr);
+	case LOOKUP_LATE:
+		r = asked_so_far(p, &asked, reterr);
+		return r < 0 ? r : wait_for_room(p, asked, reterr);
 	case LOOKUP_FOUND: /* not under the key of now: a definition that was loaded since asks otherwise */
 	case LOOKUP_RETRY:
 	case LOOKUP_RETURNED:
@@ -250,12 +366,23 @@ static int read_answer(struct pass *p, const struct lookups_verdict *v, struct e
 static int ask(struct pass *p, struct err *reterr)
 {
 	const char *key = p->reading.signal.lookup_key;
+	struct lookup_mark worked = {.is_set = true};
+	unsigned asked = 0;
+	struct err why;
+	int r;
 
 	if (lookups_join(p->w->lookups, key, &p->webhook))
 		return wait_for(p, STORE_WAIT_LOOKUP, 0, reterr);
-	if (lookups_room(p->w->lookups, p->webhook.source) == 0)
-		return wait_for_slot(p, reterr);
-	lookups_ask(p->w->lookups, key, &p->webhook);
+	r = asked_so_far(p, &asked, reterr);
+	if (r < 0)
+		return r;
+	if (!lookups_may_ask(p->w->lookups, p->webhook.source, asked == 0))
+		return wait_for_room(p, asked, reterr);
+	r = store_lookups_worked(p->w->store, p->webhook.source, worked.bytes, &why);
+	if (r < 0 && r != -ENOENT)
+		return err_set(reterr, r, "%s", why.text);
+	worked.is_set = r == 0;
+	lookups_ask(p->w->lookups, key, &p->webhook, asked == 0, &worked);
 	return wait_for(p, STORE_WAIT_LOOKUP, 0, reterr);
 }
 
@@ -273,8 +400,10 @@ static int stage_lookup(struct pass *p, struct err *reterr)
 		r = take_customer(p, 0, reterr);
 	if (r != -ENOENT)
 		return r;
-	if (can_do_without(p) && !may_tell_names(p, verdict))
+	if (can_do_without(p) && !may_tell_names(p, verdict)) {
+		leave_slot(p);
 		return STAGE_ON;
+	}
 	return verdict ? read_answer(p, verdict, reterr) : ask(p, reterr);
 }
 
@@ -303,6 +432,8 @@ static int stage_decide(struct pass *p, struct err *reterr)
 	r = apply_decision(p->w, p->webhook.source, in.conversation, &decision, reterr);
 	if (r < 0)
 		return r;
+	if (p->gave_up && decision.events_n == 0)
+		return end_done(p, decide_result_name(DECIDE_NO_ADDRESS), p->gave_up, reterr);
 	return end_done(p, decide_result_name(decision.result), decision.detail, reterr);
 }
 
@@ -336,6 +467,7 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 	reading_done(&p.reading);
 	reached_clear(&p.reached);
 	customer_done(&p.customer);
+	free(p.gave_up);
 	webhook_done(&p.webhook);
 	return r;
 }

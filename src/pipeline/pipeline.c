@@ -61,24 +61,26 @@ static void sink_answered(void *ctx, struct lookup_answer *a)
 	post(ctx, &m->mail, MAIL_ANSWER);
 }
 
-static void post_window(struct pipeline *p, enum mail_kind kind, const char *name, unsigned window, const char *reason)
+static void post_window(struct pipeline *p, enum mail_kind kind, const char *name, unsigned window, bool for_new,
+			const char *reason)
 {
 	struct window_mail *m = mem_new(1, sizeof(*m));
 
 	m->name = mem_str(name);
 	m->window = window;
+	m->for_new = for_new;
 	m->reason = mem_str(reason);
 	post(p, &m->mail, kind);
 }
 
 static void sink_window(void *ctx, const char *account, unsigned window, const char *parked_reason_or_null)
 {
-	post_window(ctx, MAIL_WINDOW, account, window, parked_reason_or_null);
+	post_window(ctx, MAIL_WINDOW, account, window, false, parked_reason_or_null);
 }
 
-static void sink_lookup_window(void *ctx, const char *source, unsigned window, const char *parked_reason_or_null)
+static void sink_lookup_window(void *ctx, const char *source, unsigned window, bool for_new, const char *reason)
 {
-	post_window(ctx, MAIL_LOOKUP_WINDOW, source, window, parked_reason_or_null);
+	post_window(ctx, MAIL_LOOKUP_WINDOW, source, window, for_new, reason);
 }
 
 static void sink_alive(void *ctx, uint64_t token)

@@ -112,7 +112,10 @@ static void take_window(struct turn *t, const struct window_mail *m)
 
 static void take_lookup_window(struct turn *t, const struct window_mail *m)
 {
-	lookups_window(t->lookups, m->name, m->window);
+	if (m->for_new)
+		lookups_window_for_new(t->lookups, m->name, m->window);
+	else
+		lookups_window(t->lookups, m->name, m->window);
 	standing_park(t->standing, "lookups", m->name, m->reason);
 }
 

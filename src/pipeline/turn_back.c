@@ -2,10 +2,15 @@
 
 #include "pipeline/turn_parts.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/lookups.h"
 #include "pipeline/results.h"
+
+_Static_assert(STORE_MARK_BYTES == LOOKUP_MARK_BYTES, "the store keeps marks as they are");
 
 int turn_apply_deliveries(struct turn *t, struct work *w, struct err *reterr)
 {
@@ -52,16 +57,34 @@ static int keep_customer(struct work *w, const struct lookup_answer *a, struct e
 	return 0;
 }
 
+/* That the source's lookups work, where that is news. */
+static int keep_worked(struct work *w, const struct lookup_answer *a, struct err *reterr)
+{
+	unsigned char kept[STORE_MARK_BYTES];
+	struct err why;
+	int r;
+
+	if (!a->worked.is_set)
+		return 0;
+	r = store_lookups_worked(w->store, a->source, kept, &why);
+	if (r < 0 && r != -ENOENT)
+		return err_set(reterr, r, "%s", why.text);
+	if (r == 0 && memcmp(kept, a->worked.bytes, sizeof(kept)) == 0)
+		return 0;
+	return store_lookups_save_worked(w->store, a->source, a->worked.bytes, reterr);
+}
+
 static int apply_answer(struct work *w, const struct lookup_answer *a, struct err *reterr)
 {
 	const char *customer;
+	int r = keep_worked(w, a, reterr);
 
-	if (a->outcome == LOOKUP_FOUND) {
-		int r = keep_customer(w, a, reterr);
-
-		if (r < 0)
-			return r;
-	}
+	if (r == 0 && a->outcome == LOOKUP_FOUND)
+		r = keep_customer(w, a, reterr);
+	if (r < 0)
+		return r;
+	if (a->outcome == LOOKUP_FOUND || a->outcome == LOOKUP_GONE)
+		lookups_were_useful(w->lookups, a->source, w->now_ms);
 	customer = lookups_answered(w->lookups, a);
 	return store_webhooks_release(w->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
 }

@@ -8,22 +8,42 @@
 
 #define OTHER_URL_BATCH 100 /* dead letters a turn after an account's url changed */
 
-/* Webhooks that wait for one of a source's free slots: as many as there are. */
+/* While a source is parked each pass tells whether the webhook is one that may be asked for: so many a turn. */
+#define FOR_NEW_BATCH 16
+
+/* As many of the source's as may be asked for now. Returns how many were let go, or an error. */
+static int release_slots(struct turn *t, struct work *w, const char *source, unsigned room, struct err *reterr)
+{
+	int r;
+
+	if (lookups_is_probing(t->lookups, source)) {
+		r = store_webhook_release_parked(w->store, source, lookups_probe_cursor(t->lookups, source), reterr);
+		return r != 0 ? r : store_webhooks_release_slot(w->store, source, 1, reterr);
+	}
+	if (!lookups_is_parked(t->lookups, source))
+		return store_webhooks_release_slot(w->store, source, room, reterr);
+	r = store_webhooks_release_slot(w->store, source, FOR_NEW_BATCH, reterr);
+	if (r == FOR_NEW_BATCH)
+		lookups_slot_wanted(t->lookups, source, true);
+	return r;
+}
+
+/* Webhooks that wait for one of a source's free slots, and all that waited because it was parked. */
 int turn_release_slots(struct turn *t, struct work *w, struct err *reterr)
 {
 	for (size_t i = 0; i < w->config->sources_n; i++) {
 		const char *source = w->config->sources[i].name;
 		unsigned room = lookups_room(t->lookups, source);
+		int r = 0;
 
-		if (room == 0 || !lookups_slot_is_wanted(t->lookups, source))
-			continue;
-		lookups_slot_wanted(t->lookups, source, false);
-		for (; room > 0; room--) {
-			int r = store_webhook_release_slot(w->store, source, reterr);
-
-			if (r < 0)
-				return r;
+		if (lookups_was_opened(t->lookups, source))
+			r = store_webhooks_release(w->store, source, STORE_WAIT_PARKED, NULL, reterr);
+		if (r == 0 && room > 0 && lookups_slot_is_wanted(t->lookups, source)) {
+			lookups_slot_wanted(t->lookups, source, false);
+			r = release_slots(t, w, source, room, reterr);
 		}
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -43,8 +63,14 @@ int turn_release_sources(struct turn *t, struct work *w, struct err *reterr)
 		const struct source *s = &w->config->sources[i];
 		int r = store_webhooks_release(w->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
 
-		if (r == 0 && !definition_has_lookup(s->definition)) /* nobody will be asked any more: no slot comes */
+		/* What was mended may be what they were waiting for. */
+		if (r == 0)
+			r = store_webhooks_release(w->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
+		if (r == 0 && !definition_has_lookup(s->definition)) { /* nobody will be asked: no slot comes */
 			r = store_webhooks_release(w->store, s->name, STORE_WAIT_SLOT, NULL, reterr);
+			if (r == 0)
+				r = store_webhooks_release(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
+		}
 		if (r < 0)
 			return r;
 	}

@@ -1,10 +1,11 @@
 /*
  * What helpdesks answered about customer ids: a cache. A row that does not read counts as not known, and is asked for
- * again.
+ * again. And under which mark the lookups of a source have worked.
  */
 #include <config.h>
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "store/private.h"
@@ -49,6 +50,40 @@ int store_customer_save(struct store *s, const char *source, const char *custome
 	query_bind_text(&q, customer);
 	query_bind_int(&q, now_ms);
 	query_bind_text(&q, text);
+	r = query_run(&q);
+	return r < 0 ? r : 0;
+}
+
+int store_lookups_worked(struct store *s, const char *source, unsigned char ret[STORE_MARK_BYTES], struct err *reterr)
+{
+	const void *mark = NULL;
+	size_t n = 0;
+	int r;
+
+	QUERY(q, s, "SELECT mark FROM lookups_worked WHERE source = ?1", reterr);
+	query_bind_text(&q, source);
+	r = query_step(&q);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		mark = query_blob(&q, &n);
+	if (n != STORE_MARK_BYTES)
+		return err_set(reterr, -ENOENT, "the lookups of %s have not worked yet", source);
+	memcpy(ret, mark, n);
+	return 0;
+}
+
+int store_lookups_save_worked(struct store *s, const char *source, const unsigned char mark[STORE_MARK_BYTES],
+			      struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s,
+	      "INSERT INTO lookups_worked (source, mark) VALUES (?1, ?2)"
+	      " ON CONFLICT (source) DO UPDATE SET mark = excluded.mark",
+	      reterr);
+	query_bind_text(&q, source);
+	query_bind_blob(&q, mark, STORE_MARK_BYTES);
 	r = query_run(&q);
 	return r < 0 ? r : 0;
 }

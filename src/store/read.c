@@ -93,7 +93,7 @@ static void webhook_count(void *arg, const struct counter *c)
 {
 	const struct webhook_counts *to = arg;
 
-	if (c->state >= 0 && c->state <= STORE_WEBHOOK_DEAD && c->wait >= 0 && c->wait <= STORE_WAIT_UNCONFIGURED)
+	if (c->state >= 0 && c->state <= STORE_WEBHOOK_DEAD && c->wait >= 0 && c->wait <= STORE_WAIT_LAST)
 		to->fn(to->ctx, c->name, (enum store_webhook_state)c->state, (enum store_wait)c->wait, c->n);
 }
 
@@ -279,25 +279,31 @@ static int newer_first(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
+static int ids_of_wait(struct store *s, int state, int wait, int64_t before_id, size_t max, struct ids *ids,
+		       struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s,
+	      "SELECT id FROM webhooks WHERE state = ?3 AND wait = ?4 AND ended = 0 AND id < ?1"
+	      " ORDER BY id DESC LIMIT ?2",
+	      reterr);
+	query_bind_int(&q, before_id > 0 ? before_id : INT64_MAX);
+	query_bind_int(&q, (int64_t)max);
+	query_bind_int(&q, state);
+	query_bind_int(&q, wait);
+	r = query_ids(&q, ids);
+	query_close(&q);
+	return r < 0 ? r : read_limit_check(s, reterr);
+}
+
 /* Pending and dead ones come from the index, in which the pending stand by their wait: a page of each, put in order. */
 static int undone_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
 {
 	int r = 0;
 
-	for (int wait = 0; r >= 0 && wait <= (state == STORE_WEBHOOK_PENDING ? STORE_WAIT_UNCONFIGURED : 0); wait++) {
-		QUERY(q, s,
-		      "SELECT id FROM webhooks WHERE state = ?3 AND wait = ?4 AND ended = 0 AND id < ?1"
-		      " ORDER BY id DESC LIMIT ?2",
-		      reterr);
-		query_bind_int(&q, before_id > 0 ? before_id : INT64_MAX);
-		query_bind_int(&q, (int64_t)max);
-		query_bind_int(&q, state);
-		query_bind_int(&q, wait);
-		r = query_ids(&q, ids);
-		query_close(&q);
-		if (r >= 0)
-			r = read_limit_check(s, reterr);
-	}
+	for (int wait = 0; r >= 0 && wait <= (state == STORE_WEBHOOK_PENDING ? (int)STORE_WAIT_LAST : 0); wait++)
+		r = ids_of_wait(s, state, wait, before_id, max, ids, reterr);
 	if (ids->n > 0)
 		qsort(ids->items, ids->n, sizeof(*ids->items), newer_first);
 	if (ids->n > max)
@@ -325,7 +331,8 @@ static int webhook_row_load(struct store *s, int64_t id, struct store_webhook_ro
 	int r;
 
 	QUERY(q, s,
-	      "SELECT id, source, conversation, transition, received, state, wait, not_before, result FROM webhooks"
+	      "SELECT id, source, conversation, transition, received, state, wait, not_before, lookups, result FROM "
+	      "webhooks"
 	      " WHERE id = ?1",
 	      reterr);
 	query_bind_int(&q, id);
@@ -338,24 +345,24 @@ static int webhook_row_load(struct store *s, int64_t id, struct store_webhook_ro
 	row->transition = (enum transition)query_enum(&q, TRANSITION_EXPIRED + 1);
 	row->received_ms = query_int(&q);
 	row->state = (enum store_webhook_state)query_enum(&q, STORE_WEBHOOK_DEAD + 1);
-	row->wait = (enum store_wait)query_enum(&q, STORE_WAIT_UNCONFIGURED + 1);
+	row->wait = (enum store_wait)query_enum(&q, STORE_WAIT_LAST + 1);
 	row->not_before_ms = query_int(&q);
+	row->asked = (unsigned)query_int(&q);
 	row->reason = own[2] = query_text_or_null(&q);
 	return 1;
 }
 
-static int webhooks_page(struct store *s, int state, int64_t before_id, size_t max,
-			 int (*fn)(void *ctx, const struct store_webhook_row *row), void *ctx, struct err *reterr)
+static int webhook_rows(struct store *s, const struct ids *ids,
+			int (*fn)(void *ctx, const struct store_webhook_row *row), void *ctx, struct err *reterr)
 {
-	CLEANUP(ids_done) struct ids ids = {0};
-	int r = webhook_ids(s, state, before_id, max, &ids, reterr), n = 0;
+	int r = 0, n = 0;
 
-	for (size_t i = 0; r == 0 && i < ids.n; i++) {
+	for (size_t i = 0; r == 0 && i < ids->n; i++) {
 		struct store_webhook_row row = {0};
 		char *own[3] = {NULL, NULL, NULL};
 		int stop = 0;
 
-		r = webhook_row_load(s, ids.items[i], &row, own, reterr);
+		r = webhook_row_load(s, ids->items[i], &row, own, reterr);
 		if (r > 0) {
 			n++;
 			stop = fn(ctx, &row);
@@ -373,10 +380,28 @@ static int webhooks_page(struct store *s, int state, int64_t before_id, size_t m
 int store_webhooks_page(struct store *s, int state, int64_t before_id, size_t max,
 			int (*fn)(void *ctx, const struct store_webhook_row *row), void *ctx, struct err *reterr)
 {
+	CLEANUP(ids_done) struct ids ids = {0};
 	int r;
 
 	read_limit_start(s);
-	r = webhooks_page(s, state, before_id, max, fn, ctx, reterr);
+	r = webhook_ids(s, state, before_id, max, &ids, reterr);
+	if (r == 0)
+		r = webhook_rows(s, &ids, fn, ctx, reterr);
+	read_limit_end(s);
+	return r;
+}
+
+int store_webhooks_waiting_page(struct store *s, enum store_wait why, size_t max,
+				int (*fn)(void *ctx, const struct store_webhook_row *row), void *ctx,
+				struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r;
+
+	read_limit_start(s);
+	r = ids_of_wait(s, STORE_WEBHOOK_PENDING, (int)why, 0, max, &ids, reterr);
+	if (r == 0)
+		r = webhook_rows(s, &ids, fn, ctx, reterr);
 	read_limit_end(s);
 	return r;
 }

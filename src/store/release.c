@@ -135,12 +135,29 @@ int store_webhooks_release(struct store *s, const char *source, enum store_wait 
 	return r < 0 ? r : webhooks_make_ready(s, &ids, &claim, reterr);
 }
 
-int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr)
+int store_webhooks_release_slot(struct store *s, const char *source, size_t max, struct err *reterr)
 {
 	struct release oldest = {.source = (char *)(uintptr_t)source, .why = STORE_WAIT_SLOT};
-	size_t left = 1;
+	size_t left = max;
+	int r = release_go_on(s, &oldest, &left, reterr);
 
-	return release_go_on(s, &oldest, &left, reterr);
+	return r < 0 ? r : (int)(max - left);
+}
+
+int store_webhook_release_parked(struct store *s, const char *source, int64_t *after, struct err *reterr)
+{
+	struct release next = {.source = (char *)(uintptr_t)source, .why = STORE_WAIT_PARKED, .after = *after};
+	size_t left = 1;
+	int r = release_go_on(s, &next, &left, reterr);
+
+	if (r == 0 && left == 1 && *after != 0) {
+		next.after = 0;
+		r = release_go_on(s, &next, &left, reterr);
+	}
+	if (r < 0)
+		return r;
+	*after = next.after;
+	return left == 0;
 }
 
 /* The first source after this one, by name, that has webhooks waiting for that reason; NULL: none. */
@@ -196,6 +213,8 @@ static int straighten(struct query *q, struct store *s, struct err *reterr)
 	return r < 0 ? r : 0;
 }
 
+_Static_assert(STORE_WAIT_LAST == 7, "the statement below names it");
+
 static int straighten_all(struct store *s, struct err *reterr)
 {
 	int r;
@@ -205,7 +224,7 @@ static int straighten_all(struct store *s, struct err *reterr)
 	r = straighten(&below, s, reterr);
 	if (r < 0)
 		return r;
-	QUERY(above, s, "SELECT id FROM webhooks WHERE state = 0 AND wait > 6 LIMIT ?1", reterr);
+	QUERY(above, s, "SELECT id FROM webhooks WHERE state = 0 AND wait > 7 LIMIT ?1", reterr);
 	query_bind_int(&above, STORE_RELEASE_ROWS);
 	r = straighten(&above, s, reterr);
 	if (r < 0)

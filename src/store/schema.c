@@ -140,7 +140,17 @@ static const char *const steps[] = {
 	"CREATE TABLE marks ("
 	" conversation INTEGER PRIMARY KEY,"
 	" as_of_received INTEGER NOT NULL,"
-	" newest INTEGER NOT NULL) STRICT;", /* the newest webhook taken */
+	" newest INTEGER NOT NULL) STRICT;" /* the newest webhook taken */
+	/* A pending webhook's lookups that had an answer, but not the customer; none is added to `webhooks`, as above. */
+	"CREATE TABLE lookup_answers ("
+	" id INTEGER PRIMARY KEY,"     /* the webhook's */
+	" gone INTEGER NOT NULL,"      /* how many said that there is no such customer */
+	" odd INTEGER NOT NULL,"       /* how many were of no use */
+	" odd_since INTEGER NOT NULL)" /* when the first of those came; 0: none */
+	" STRICT;"
+	"CREATE TABLE lookups_worked ("
+	" source TEXT NOT NULL PRIMARY KEY,"
+	" mark BLOB NOT NULL) STRICT, WITHOUT ROWID;", /* 16 bytes: a digest of where and as whom it worked */
 };
 
 #define SCHEMA_NEWEST ((int64_t)(sizeof(steps) / sizeof(*steps)))

@@ -118,10 +118,12 @@ enum store_wait {
 	STORE_WAIT_TIME,         /* until not_before: settle */
 	STORE_WAIT_RETRY,        /* until not_before: its lookup failed and is asked again then */
 	STORE_WAIT_LOOKUP,       /* a lookup of its customer is under way */
-	STORE_WAIT_SLOT,         /* its source has as many lookups under way as it may, none while parked */
+	STORE_WAIT_SLOT,         /* its source has as many lookups under way as it may */
 	STORE_WAIT_BEHIND,       /* an earlier one of its conversation or customer is undone */
 	STORE_WAIT_UNCONFIGURED, /* its source is not configured */
+	STORE_WAIT_PARKED,       /* it was asked for, and its source's lookups are parked */
 };
+#define STORE_WAIT_LAST STORE_WAIT_PARKED
 const char *store_wait_name(enum store_wait w); /* "ready", "settle", "retry", "lookup", … */
 
 enum store_webhook_state {
@@ -155,8 +157,21 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 /* Keeps what a reading found (w->read and the members below it): for a dead letter that reads now that the definition
  * is mended. The delivery stays as it was. -ENOENT. */
 int store_webhook_mark(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
-/* How often its lookup failed so far; counted up by each call. */
-int store_webhook_count_lookup(struct store *s, int64_t id, unsigned *ret_attempts, struct err *reterr) MUSTCHECK;
+/* What a lookup came to that did not tell the customer. */
+enum store_lookup {
+	STORE_LOOKUP_TROUBLE,
+	STORE_LOOKUP_GONE, /* there is no such customer */
+	STORE_LOOKUP_ODD,  /* an answer of no use */
+};
+struct store_lookups {
+	unsigned asked, gone, odd; /* asked: all of them */
+	int64_t odd_since_ms;      /* when the first odd one came; 0: none */
+};
+/* What became of a webhook's lookups so far. */
+int store_webhook_lookups(struct store *s, int64_t id, struct store_lookups *ret, struct err *reterr) MUSTCHECK;
+/* Counts one more, and keeps its reason as the one why the webhook waits. *ret: with it. */
+int store_webhook_count_lookup(struct store *s, int64_t id, enum store_lookup what, const char *reason, int64_t now_ms,
+			       struct store_lookups *ret, struct err *reterr) MUSTCHECK;
 /* Ends it. Those that waited BEHIND it become ready. result: "events", "no address", "dropped", "duplicate", "settled",
  * … */
 int store_webhook_done(struct store *s, int64_t id, const char *result, struct err *reterr) MUSTCHECK;
@@ -165,8 +180,11 @@ int store_webhook_dead(struct store *s, int64_t id, const char *reason, struct e
  * only the first; the coming calls of store_webhooks_due let the rest go. */
 int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
 			   struct err *reterr) MUSTCHECK;
-/* Makes the oldest webhook of the source that waits for a SLOT ready. */
-int store_webhook_release_slot(struct store *s, const char *source, struct err *reterr) MUSTCHECK;
+/* Makes the oldest webhooks of the source ready that wait for a SLOT, at most max. Returns how many. */
+int store_webhooks_release_slot(struct store *s, const char *source, size_t max, struct err *reterr) MUSTCHECK;
+/* Makes one webhook ready whose source is PARKED: the oldest after *after, else the oldest, and sets *after to it.
+ * Returns 1, or 0 where there is none. */
+int store_webhook_release_parked(struct store *s, const char *source, int64_t *after, struct err *reterr) MUSTCHECK;
 /* What waits for a LOOKUP that the last process had under way becomes ready, like store_webhooks_release. Once, after
  * open. Those that wait for a SLOT or for their source stay: they are let go when there is one. */
 int store_webhooks_restart(struct store *s, struct err *reterr) MUSTCHECK;
@@ -214,6 +232,13 @@ int store_customer_load(struct store *s, const char *source, const char *custome
 			struct customer *ret, struct err *reterr) MUSTCHECK;
 int store_customer_save(struct store *s, const char *source, const char *customer, const struct customer *c,
 			int64_t now_ms, struct err *reterr) MUSTCHECK;
+
+/* Under which mark (a digest) the lookups of a source have worked. -ENOENT: they never have. */
+#define STORE_MARK_BYTES 16
+int store_lookups_worked(struct store *s, const char *source, unsigned char ret[STORE_MARK_BYTES],
+			 struct err *reterr) MUSTCHECK;
+int store_lookups_save_worked(struct store *s, const char *source, const unsigned char mark[STORE_MARK_BYTES],
+			      struct err *reterr) MUSTCHECK;
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
@@ -300,11 +325,16 @@ struct store_webhook_row {
 	enum store_webhook_state state;
 	enum store_wait wait;
 	int64_t not_before_ms;
-	const char *reason; /* result, or why dead */
+	unsigned asked;     /* lookups that did not tell the customer */
+	const char *reason; /* result, why dead, or what the last lookup of a pending one came to; NULL: none */
 };
 int store_webhooks_page(struct store *s, int state, int64_t before_id, size_t max,
 			int (*fn)(void *ctx, const struct store_webhook_row *row), void *ctx,
 			struct err *reterr) MUSTCHECK;
+/* The same of the pending ones that wait for one reason. */
+int store_webhooks_waiting_page(struct store *s, enum store_wait why, size_t max,
+				int (*fn)(void *ctx, const struct store_webhook_row *row), void *ctx,
+				struct err *reterr) MUSTCHECK;
 struct store_paused_person {
 	const char *source, *conversation, *email, *flag, *account;
 	int64_t opened_ms;

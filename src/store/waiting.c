@@ -24,6 +24,7 @@ static const char *const wait_names[] = {
 	[STORE_WAIT_SLOT] = "slot",
 	[STORE_WAIT_BEHIND] = "behind",
 	[STORE_WAIT_UNCONFIGURED] = "not configured",
+	[STORE_WAIT_PARKED] = "parked",
 };
 #define WAITS (sizeof(wait_names) / sizeof(*wait_names))
 
@@ -34,7 +35,8 @@ const char *store_wait_name(enum store_wait w)
 
 /* The statements below name these by number, as the rows do. A number once released is never given another meaning. */
 _Static_assert(STORE_WEBHOOK_PENDING == 0 && STORE_WAIT_NONE == 0 && STORE_WAIT_TIME == 1 && STORE_WAIT_LOOKUP == 3 &&
-		       STORE_WAIT_SLOT == 4 && STORE_WAIT_BEHIND == 5 && STORE_WAIT_UNCONFIGURED == 6,
+		       STORE_WAIT_SLOT == 4 && STORE_WAIT_BEHIND == 5 && STORE_WAIT_UNCONFIGURED == 6 &&
+		       STORE_WAIT_PARKED == 7,
 	       "numbers in the store");
 
 /* ---- moving ------------------------------------------------------------------------------------------------------ */
@@ -301,7 +303,7 @@ static int behind_conversation(struct store *s, const struct webhook *w, struct 
 		return 0;
 	QUERY(q, s,
 	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
-	      " AND i.conversation = ?2 AND i.wait IN (0, 1, 2, 3, 4, 5, 6) AND i.id < ?3 AND w.state = 0 LIMIT 1",
+	      " AND i.conversation = ?2 AND i.wait IN (0, 1, 2, 3, 4, 5, 6, 7) AND i.id < ?3 AND w.state = 0 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->conversation);
@@ -313,7 +315,7 @@ static int behind_customer(struct store *s, const struct webhook *w, struct err 
 {
 	QUERY(q, s,
 	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
-	      " AND i.customer = ?2 AND i.wait IN (0, 2, 3, 4, 6) AND i.id < ?3 AND w.state = 0 LIMIT 1",
+	      " AND i.customer = ?2 AND i.wait IN (0, 2, 3, 4, 6, 7) AND i.id < ?3 AND w.state = 0 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->customer);

@@ -276,6 +276,14 @@ static int webhook_end_row(struct store *s, struct webhook_place *p, enum store_
 	return 0;
 }
 
+/* Nobody asks any more. */
+static int lookup_answers_forget(struct store *s, int64_t id, struct err *reterr)
+{
+	QUERY(q, s, "DELETE FROM lookup_answers WHERE id = ?1", reterr);
+	query_bind_int(&q, id);
+	return query_run(&q);
+}
+
 static int webhook_end(struct store *s, int64_t id, enum store_webhook_state state, const char *result,
 		       struct err *reterr)
 {
@@ -287,6 +295,8 @@ static int webhook_end(struct store *s, int64_t id, enum store_webhook_state sta
 	if (p.state != STORE_WEBHOOK_PENDING)
 		return err_set(reterr, -ENOENT, "the webhook %016llx is not pending", (long long)id);
 	r = webhook_end_row(s, &p, state, result, reterr);
+	if (r >= 0)
+		r = lookup_answers_forget(s, id, reterr);
 	return r < 0 ? r : webhook_let_go(s, &p, reterr);
 }
 
@@ -366,18 +376,53 @@ int store_webhook_set_tries(struct store *s, int64_t id, unsigned tries, struct 
 	return r < 0 ? r : 0;
 }
 
-int store_webhook_count_lookup(struct store *s, int64_t id, unsigned *ret_attempts, struct err *reterr)
+int store_webhook_lookups(struct store *s, int64_t id, struct store_lookups *ret, struct err *reterr)
 {
-	int64_t attempts = 0;
 	int r;
 
-	QUERY(q, s, "UPDATE webhooks SET lookups = lookups + 1 WHERE id = ?1 RETURNING lookups", reterr);
+	QUERY(q, s,
+	      "SELECT w.lookups, coalesce(a.gone, 0), coalesce(a.odd, 0), coalesce(a.odd_since, 0) FROM webhooks w"
+	      " LEFT JOIN lookup_answers a ON a.id = w.id WHERE w.id = ?1",
+	      reterr);
 	query_bind_int(&q, id);
-	r = query_one_int(&q, &attempts);
+	r = query_step(&q);
 	if (r == 0)
 		return err_set(reterr, -ENOENT, "there is no webhook %016llx", (long long)id);
 	if (r < 0)
 		return r;
-	*ret_attempts = (unsigned)attempts;
+	ret->asked = (unsigned)query_int(&q);
+	ret->gone = (unsigned)query_int(&q);
+	ret->odd = (unsigned)query_int(&q);
+	ret->odd_since_ms = query_int(&q);
 	return 0;
+}
+
+static int lookup_answer_count(struct store *s, int64_t id, enum store_lookup what, int64_t now_ms, struct err *reterr)
+{
+	bool odd = what == STORE_LOOKUP_ODD;
+
+	QUERY(q, s,
+	      "INSERT INTO lookup_answers (id, gone, odd, odd_since) VALUES (?1, ?2, ?3, ?4)"
+	      " ON CONFLICT (id) DO UPDATE SET gone = gone + excluded.gone, odd = odd + excluded.odd,"
+	      " odd_since = CASE WHEN odd = 0 THEN excluded.odd_since ELSE odd_since END",
+	      reterr);
+	query_bind_int(&q, id);
+	query_bind_int(&q, what == STORE_LOOKUP_GONE);
+	query_bind_int(&q, odd);
+	query_bind_int(&q, odd ? now_ms : 0);
+	return query_run(&q);
+}
+
+int store_webhook_count_lookup(struct store *s, int64_t id, enum store_lookup what, const char *reason, int64_t now_ms,
+			       struct store_lookups *ret, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s, "UPDATE webhooks SET lookups = lookups + 1, result = ?2 WHERE id = ?1", reterr);
+	query_bind_int(&q, id);
+	query_bind_text(&q, reason);
+	r = query_run(&q);
+	if (r >= 0 && what != STORE_LOOKUP_TROUBLE)
+		r = lookup_answer_count(s, id, what, now_ms, reterr);
+	return r < 0 ? r : store_webhook_lookups(s, id, ret, reterr);
 }

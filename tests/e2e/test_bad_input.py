@@ -480,10 +480,9 @@ def test_nonsense_that_may_pass_is_asked_again_and_nobody_waits_for_it(daemon, s
     for name in ASKED_AGAIN:
         gladly.wait_asked(1, name)
     flows()
-    for name in ASKED_AGAIN:
-        gladly.wait_asked(2, name)
     gladly.customers.update({name: [f"{name}@example.com"] for name in ASKED_AGAIN})
     gladly.answers = {}
+    daemon.reload()  # nine in a row parked the lookups; without it the next probe would end that
     sandbox.wait_for(lambda s: len(s.events()) == len(ASKED_AGAIN) + 1, timeout=40)
 
 
@@ -505,26 +504,29 @@ def test_an_answer_without_the_list_of_addresses_has_none(daemon, sandbox, gladl
     assert list(sandbox.profiles()) == [GOOD]
 
 
-NEVER_ASKED_AGAIN = {
-    # name: (answer, what the log says to do)
+SAYS_NOTHING = {
+    # name: (answer, what is shown)
     "302": ((302, {"Location": "http://127.0.0.1:9/elsewhere"}, b""), "base_url may be wrong"),
     "301-nowhere": ((301, {}, b'{"errors":[]}'), "names no merged customer"),
     "301-odd": ((301, JSON_TYPE, b'{"errors":[{"meta":{"new":{"id":1}}}]}'), "names no merged customer"),
     "400": ((400, {}, b"no"), "URL may be wrong"),
     "418": ((418, {}, b"teapot"), "URL may be wrong"),
-    "410": ((410, {}, b"gone"), "no such customer"),
+    "410": ((410, {}, b"gone"), "not in JSON"),
 }
 
 
-def test_nonsense_that_will_not_pass_is_a_dead_letter_that_says_what_to_do(daemon, gladly, flows):
-    gladly.answers = {name: answer for name, (answer, _) in NEVER_ASKED_AGAIN.items()}
-    webhooks = {name: daemon.accepted("gladly", gladly_webhook("opened", name, name)) for name in NEVER_ASKED_AGAIN}
-    daemon.wait_metric("deskbridge_webhook_results_total", len(webhooks), source="gladly", result="dead")
+def waiting_reasons(daemon):
+    return {row["id"]: row["reason"] or "" for row in daemon.api("/api/webhooks?state=pending").json()}
+
+
+def test_nonsense_of_any_kind_waits_with_its_reason_and_stops_nobody(daemon, gladly, flows):
+    gladly.answers = {name: answer for name, (answer, _) in SAYS_NOTHING.items()}
+    webhooks = {name: daemon.accepted("gladly", gladly_webhook("opened", name, name)) for name in SAYS_NOTHING}
     flows()
-    for name, (_, words) in NEVER_ASKED_AGAIN.items():
-        assert words in dead_reason(daemon, webhooks[name])
+    for name, (_, words) in SAYS_NOTHING.items():
+        wait_for(lambda: words in waiting_reasons(daemon).get(webhooks[name], ""))
         assert any(words in line and webhooks[name] in line for line in daemon.log())
-    assert all(gladly.asked(name) == 1 for name in NEVER_ASKED_AGAIN)
+    assert daemon.metric("deskbridge_webhook_results_total", source="gladly", result="dead") == 0
 
 
 def test_a_redirect_is_never_followed_and_says_what_to_do(stage, daemon, gladly, flows):
@@ -535,20 +537,19 @@ def test_a_redirect_is_never_followed_and_says_what_to_do(stage, daemon, gladly,
         gladly.answers[f"cust-{n}"] = (status, location, b"")
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
     flows()
-    daemon.wait_metric("deskbridge_webhook_results_total", 5, source="gladly", result="dead")
+    wait_for(lambda: sum("base_url" in reason for reason in waiting_reasons(daemon).values()) == 5)
     assert elsewhere.asked() == 0
-    assert sum("base_url" in line and "dead letter" in line for line in daemon.log()) == 5
 
 
 def test_customers_merged_in_a_circle_or_without_end_are_given_up(daemon, gladly, flows):
     gladly.merged = {"a": "b", "b": "c", "c": "a", "self": "self"}
     gladly.merged.update({f"long-{n}": f"long-{n + 1}" for n in range(1000)})
+    flows()
     for customer in ("a", "self", "long-0"):
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{customer}", customer))
-    flows()
-    daemon.wait_metric("deskbridge_webhook_results_total", 3, source="gladly", result="dead")
+    daemon.wait_metric("deskbridge_webhook_results_total", 3, source="gladly", result="no address")
     assert gladly.asked() < 30
-    assert sum("merge" in line for line in daemon.log()) == 3
+    assert sum("merge" in line and "without an address" in line for line in daemon.log()) == 3
 
 
 class Rude:
@@ -612,7 +613,7 @@ def test_a_helpdesk_that_speaks_no_http_stops_no_other_desk(stage, sandbox, glad
     if not stay:
         wait_for(
             lambda: daemon.metric("deskbridge_lookups_total", source="rude", outcome="retry")
-            + daemon.metric("deskbridge_lookups_total", source="rude", outcome="refused")
+            + daemon.metric("deskbridge_lookups_total", source="rude", outcome="odd")
         )
     daemon.accepted("gladly", gladly_webhook("opened", "good", "good"))
     sandbox.wait_events(1)

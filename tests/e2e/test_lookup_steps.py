@@ -235,8 +235,8 @@ def test_a_needed_step_is_asked_again(stage, sandbox, desk, step, status):
 
 
 @pytest.mark.parametrize("step", ["/one/threads/7", "/contacts/70?fields=email"], ids=["first", "second"])
-def test_a_needed_step_that_is_refused_parks_and_one_that_finds_nobody_makes_a_dead_letter(stage, sandbox, desk, step):
-    good, desk.pages[step] = desk.pages[step], (403, {}, {})
+def test_a_needed_step_that_is_refused_parks_and_one_that_finds_nobody_is_asked_again(stage, sandbox, desk, step):
+    good, desk.pages[step] = desk.pages[step], (401, {}, {})
     daemon = started(stage, sandbox, desk)
     daemon.accepted("hub", webhook("opened"))
     daemon.wait_log("parked")
@@ -247,7 +247,8 @@ def test_a_needed_step_that_is_refused_parks_and_one_that_finds_nobody_makes_a_d
     sandbox.wait_events(1, email="jo@example.com")
     desk.pages[step] = (404, {}, {})
     daemon.accepted("hub", webhook("opened", **({} if step.startswith("/one") else {"agent": "9"})))
-    daemon.wait_log("dead letter.*404")
+    daemon.wait_log("a webhook waits for its lookup.*404")
+    assert daemon.metric("deskbridge_lookups_parked", source="hub") == 0
 
 
 def test_a_webhook_that_needs_no_lookup_is_not_stopped_by_parked_ones(stage, sandbox, desk):

@@ -103,10 +103,11 @@ static void on_answer(void *ctx, struct lookup_answer *a)
 	free(a);
 }
 
-static void on_lookup_window(void *ctx, const char *source, unsigned window, const char *reason)
+static void on_lookup_window(void *ctx, const char *source, unsigned window, bool for_new, const char *reason)
 {
 	struct news n = {.kind = NEWS_LOOKUP_WINDOW, .window = window};
 
+	(void)for_new;
 	(void)snprintf(n.name, sizeof(n.name), "%s", source);
 	(void)snprintf(n.reason, sizeof(n.reason), "%s", reason ? reason : "");
 	tell(ctx, &n);

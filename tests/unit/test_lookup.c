@@ -31,6 +31,7 @@ struct desk {
 	struct {
 		char source[32];
 		unsigned window;
+		bool for_new;
 		char reason[256];
 	} windows[WINDOWS_MAX];
 	size_t windows_n;
@@ -45,14 +46,26 @@ static void on_answer(void *ctx, struct lookup_answer *a)
 	*a = (struct lookup_answer){0};
 }
 
-static void on_window(void *ctx, const char *source, unsigned window, const char *reason)
+static void on_window(void *ctx, const char *source, unsigned window, bool for_new, const char *reason)
 {
 	struct desk *d = ctx;
 
 	assert_true(d->windows_n < WINDOWS_MAX);
 	(void)snprintf(d->windows[d->windows_n].source, 32, "%s", source);
 	(void)snprintf(d->windows[d->windows_n].reason, 256, "%s", reason ? reason : "");
+	d->windows[d->windows_n].for_new = for_new;
 	d->windows[d->windows_n++].window = window;
+}
+
+/* For customers only who were not asked about yet. */
+static bool is_for_new(const struct desk *d)
+{
+	return d->windows[d->windows_n - 1].for_new;
+}
+
+static const char *reason_now(const struct desk *d)
+{
+	return d->windows[d->windows_n - 1].reason;
 }
 
 static unsigned window_now(const struct desk *d)
@@ -117,7 +130,7 @@ static void close_desk(struct desk *d)
 		lookup_answer_done(&d->answers[i]);
 }
 
-static void ask(struct desk *d, const char *customer)
+static void ask_as(struct desk *d, const char *customer, bool is_new, const struct lookup_mark *worked)
 {
 	struct lookup_question *q = mem_new(1, sizeof(*q));
 
@@ -128,7 +141,15 @@ static void ask(struct desk *d, const char *customer)
 	q->webhook.path = mem_str("/webhooks/desk");
 	q->webhook.body = mem_fmt("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"%s\"}", customer);
 	q->webhook.body_len = strlen(q->webhook.body);
+	q->is_new = is_new;
+	if (worked)
+		q->worked = *worked;
 	lookup_ask(d->lookup, q);
+}
+
+static void ask(struct desk *d, const char *customer)
+{
+	ask_as(d, customer, true, NULL);
 }
 
 static void wait_answers(struct desk *d, size_t n)
@@ -148,6 +169,14 @@ static const struct lookup_answer *asked(struct desk *d, struct scripted_answer 
 	ask(d, "cu1");
 	wait_answers(d, d->answers_n + 1);
 	assert_int_equal(lookup_under_way(d->lookup), 0);
+	return &d->answers[d->answers_n - 1];
+}
+
+static const struct lookup_answer *asked_of(struct desk *d, const char *customer, bool is_new, struct scripted_answer a)
+{
+	scripted_once(d->server, a);
+	ask_as(d, customer, is_new, NULL);
+	wait_answers(d, d->answers_n + 1);
 	return &d->answers[d->answers_n - 1];
 }
 
@@ -199,6 +228,7 @@ static void an_unknown_customer_is_gone_and_the_window_stays(void **state)
 
 	(void)state;
 	open_desk(&d, "");
+	assert_int_equal(asked(&d, json(200, JO))->outcome, LOOKUP_FOUND);
 	a = asked(&d, json(404, "{}"));
 	assert_int_equal(a->outcome, LOOKUP_GONE);
 	assert_true(a->reason.text[0] != '\0');
@@ -206,12 +236,9 @@ static void an_unknown_customer_is_gone_and_the_window_stays(void **state)
 	close_desk(&d);
 }
 
-static void trouble_and_nonsense_are_tried_again(void **state)
+static void trouble_is_tried_again_and_parks_nobody(void **state)
 {
 	static const struct scripted_answer rows[] = {
-		{.status = 200, .type = "text/html", .body = "<html>sign in</html>"},
-		{.status = 200, .type = JSON, .body = ""},
-		{.status = 200, .type = JSON, .body = "{\"emails\":"},
 		{.status = 500, .type = JSON, .body = "{}"},
 		{.status = 503, .type = "text/html", .body = "<html>"},
 		{.status = 408},
@@ -253,7 +280,7 @@ static void a_slow_answer_is_tried_again(void **state)
 	close_desk(&d);
 }
 
-static void an_endless_answer_is_refused_by_its_size(void **state)
+static void an_endless_answer_is_odd_by_its_size(void **state)
 {
 	const struct lookup_answer *a;
 	struct desk d;
@@ -261,7 +288,7 @@ static void an_endless_answer_is_refused_by_its_size(void **state)
 	(void)state;
 	open_desk(&d, "");
 	a = asked(&d, (struct scripted_answer){.status = 200, .type = JSON, .filler = 10 * LOOKUP_ANSWER_MAX});
-	assert_int_equal(a->outcome, LOOKUP_REFUSED);
+	assert_int_equal(a->outcome, LOOKUP_ODD);
 	assert_non_null(strstr(a->reason.text, "1024 KiB"));
 	close_desk(&d);
 }
@@ -271,7 +298,7 @@ static void an_endless_error_page_counts_by_its_status(void **state)
 	static const struct {
 		unsigned status;
 		enum lookup_outcome outcome;
-	} cases[] = {{503, LOOKUP_RETRY}, {404, LOOKUP_GONE}, {401, LOOKUP_PARKED}};
+	} cases[] = {{503, LOOKUP_RETRY}, {404, LOOKUP_ODD}, {401, LOOKUP_PARKED}};
 	struct desk d;
 
 	(void)state;
@@ -309,15 +336,17 @@ static void wrong_credentials_park_once_and_a_new_secret_resumes(void **state)
 	open_desk(&d, "");
 	a = asked(&d, json(401, "{}"));
 	assert_int_equal(a->outcome, LOOKUP_PARKED);
-	assert_int_equal(window_now(&d), 0);
+	assert_int_equal(window_now(&d), 1);
+	assert_true(is_for_new(&d));
 	assert_non_null(strstr(d.windows[d.windows_n - 1].reason, "401"));
-	/* One that came too late for the window is answered without being asked. */
-	ask(&d, "cu2");
-	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_PARKED);
+	/* One that came too late for the window is given back without being asked. */
+	ask_as(&d, "cu2", false, NULL);
+	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_LATE);
 	assert_int_equal(scripted_count(d.server), 1);
 
 	new_secret(&d, "token", "better\n");
-	assert_int_equal(window_now(&d), 1);
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+	assert_false(is_for_new(&d));
 	assert_string_equal(d.windows[d.windows_n - 1].reason, "");
 	a = asked(&d, json(200, JO));
 	assert_int_equal(a->outcome, LOOKUP_FOUND);
@@ -332,14 +361,15 @@ static void a_reload_asks_again_at_once_and_another_secret_does_not(void **state
 
 	(void)state;
 	open_desk(&d, "");
-	assert_int_equal(asked(&d, json(403, "{}"))->outcome, LOOKUP_PARKED);
+	assert_int_equal(asked(&d, json(401, "{}"))->outcome, LOOKUP_PARKED);
 	new_secret(&d, "key", "pk_other\n");
-	assert_int_equal(window_now(&d), 0);
-	assert_non_null(strstr(d.windows[d.windows_n - 1].reason, "403"));
+	assert_true(is_for_new(&d));
+	assert_non_null(strstr(d.windows[d.windows_n - 1].reason, "401"));
 	configure(&d, "", "desk");
-	assert_int_equal(window_now(&d), 1);
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+	assert_false(is_for_new(&d));
 	/* Nobody knows yet whether it is over. */
-	assert_non_null(strstr(d.windows[d.windows_n - 1].reason, "403"));
+	assert_non_null(strstr(d.windows[d.windows_n - 1].reason, "401"));
 	assert_int_equal(asked(&d, json(200, JO))->outcome, LOOKUP_FOUND);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
 	assert_string_equal(d.windows[d.windows_n - 1].reason, "");
@@ -381,7 +411,7 @@ static void a_429_closes_the_window_for_retry_after(void **state)
 	again_ms = lookup_tick(d.lookup, now_ms);
 	assert_in_range(again_ms - now_ms, 29000, 30000);
 	ask(&d, "cu2");
-	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_RETRY);
+	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_LATE);
 	assert_int_equal(scripted_count(d.server), 1);
 	(void)lookup_tick(d.lookup, again_ms);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
@@ -423,7 +453,7 @@ static void optional_steps_may_fail_in_every_way(void **state)
 	close_desk(&d);
 }
 
-static void a_webhook_without_customer_is_refused(void **state)
+static void a_webhook_without_customer_is_not_asked_for(void **state)
 {
 	struct lookup_question *q = mem_new(1, sizeof(*q));
 	struct desk d;
@@ -436,7 +466,8 @@ static void a_webhook_without_customer_is_refused(void **state)
 	q->webhook.body_len = 2;
 	lookup_ask(d.lookup, q);
 	assert_int_equal(d.answers_n, 1);
-	assert_int_equal(d.answers[0].outcome, LOOKUP_REFUSED);
+	assert_int_equal(d.answers[0].outcome, LOOKUP_ODD);
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
 	assert_int_equal(scripted_count(d.server), 0);
 	close_desk(&d);
 }
@@ -479,49 +510,173 @@ static void stopping_returns_what_is_under_way(void **state)
 	close_desk(&d);
 }
 
+static void nobody_is_gone_before_a_lookup_has_worked(void **state)
+{
+	struct lookup_mark kept = {0};
+	const struct lookup_answer *a;
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	a = asked_of(&d, "cu1", true, json(404, "{}"));
+	assert_int_equal(a->outcome, LOOKUP_PARKED);
+	assert_non_null(strstr(a->reason.text, "404"));
+	assert_non_null(strstr(a->reason.text, "base_url"));
+	assert_false(a->worked.is_set);
+	assert_true(is_for_new(&d));
+	/* A customer not asked about yet is a probe at once, and opens all where that works. */
+	a = asked_of(&d, "cu2", true, json(200, JO));
+	assert_int_equal(a->outcome, LOOKUP_FOUND);
+	assert_true(a->worked.is_set);
+	kept = a->worked;
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+	assert_string_equal(reason_now(&d), "");
+	assert_int_equal(asked_of(&d, "cu1", false, json(404, "{}"))->outcome, LOOKUP_GONE);
+	/* Other credentials have not worked yet; the old ones, when they are back, have: by the mark that was kept. */
+	new_secret(&d, "token", "another\n");
+	assert_int_equal(asked_of(&d, "cu1", false, json(404, "{}"))->outcome, LOOKUP_PARKED);
+	new_secret(&d, "token", "s3cret\n");
+	scripted_once(d.server, json(404, "{}"));
+	ask_as(&d, "cu1", false, &kept);
+	wait_answers(&d, d.answers_n + 1);
+	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_GONE);
+	close_desk(&d);
+}
+
+static void odd_answers_about_three_customers_in_a_row_park(void **state)
+{
+	static const struct scripted_answer rows[] = {
+		{.status = 200, .type = "text/html", .body = "<html>sign in</html>"},
+		{.status = 200, .type = JSON, .body = ""},
+		{.status = 200, .type = JSON, .body = "{\"emails\":"},
+		{.status = 200, .type = JSON, .filler = 2 * LOOKUP_ANSWER_MAX},
+		{.status = 302, .type = "text/html", .body = "<html>"},
+		{.status = 400, .type = JSON, .body = "{}"},
+		{.status = 403, .type = JSON, .body = "{}"},
+		{.status = 404, .type = "text/html", .body = "<html>"},
+		{.status = 405},
+		{.status = 418},
+	};
+	struct desk d;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		open_desk(&d, "");
+		for (unsigned j = 0; j < 5; j++)
+			assert_int_equal(asked_of(&d, "cu1", j == 0, rows[i])->outcome, LOOKUP_ODD);
+		assert_int_equal(asked_of(&d, "cu2", true, rows[i])->outcome, LOOKUP_ODD);
+		assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+		assert_int_equal(asked_of(&d, "cu3", true, rows[i])->outcome, LOOKUP_ODD);
+		assert_int_equal(window_now(&d), 1);
+		assert_true(is_for_new(&d));
+		assert_string_not_equal(reason_now(&d), "");
+		assert_int_equal(asked_of(&d, "cu4", true, json(200, JO))->outcome, LOOKUP_FOUND);
+		assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+		close_desk(&d);
+	}
+}
+
+static void a_long_pause_is_told_with_its_end(void **state)
+{
+	int64_t now_ms = clock_mono_ms(), again_ms;
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	(void)asked(&d, (struct scripted_answer){.status = 429, .header = "Retry-After", .value = "99999999999"});
+	assert_int_equal(window_now(&d), 0);
+	assert_int_equal(strncmp(reason_now(&d), "paused until 20", 15), 0);
+	again_ms = lookup_tick(d.lookup, clock_mono_ms());
+	assert_in_range(again_ms - now_ms, CLOCK_HOUR_MS - 1000, CLOCK_HOUR_MS + SCRIPTED_PATIENCE_MS);
+	(void)lookup_tick(d.lookup, again_ms);
+	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
+	assert_string_equal(reason_now(&d), "");
+	close_desk(&d);
+}
+
 /* ---- the gate, under virtual time -------------------------------------------------------------------------------- */
 
 #define START_MS INT64_C(1790000000000)
 
+/* One customer's answer to a question of now. */
+static void says(struct gate *g, enum gate_word word, uint64_t customer, int64_t now_ms)
+{
+	gate_returned(g, gate_stamp(g), word, customer, -1, now_ms);
+}
+
 static void probes_double_from_one_minute_to_fifteen(void **state)
 {
 	static const int64_t minutes[] = {1, 2, 4, 8, 15, 15};
+	static const enum gate_word words[] = {GATE_REFUSED, GATE_ODD};
 	int64_t now_ms = START_MS;
 	struct gate g;
 
 	(void)state;
 	gate_init(&g);
-	gate_returned(&g, g.epoch, GATE_REFUSED, -1, now_ms);
+	says(&g, GATE_REFUSED, 1, now_ms);
 	for (size_t i = 0; i < sizeof(minutes) / sizeof(minutes[0]); i++) {
 		int64_t probe_ms = now_ms + minutes[i] * CLOCK_MINUTE_MS;
 
-		assert_int_equal(gate_window(&g, 4, probe_ms - 1), 0);
+		assert_int_equal(gate_window(&g, 4, probe_ms - 1), 1);
+		assert_true(gate_is_for_new(&g));
+		assert_int_equal(gate_tick(&g, now_ms), probe_ms);
+		/* What new customers are answered does not move the probe. */
+		says(&g, words[i % 2], 100 + i, now_ms);
 		assert_int_equal(gate_tick(&g, now_ms), probe_ms);
 		assert_true(gate_tick(&g, probe_ms) == CLOCK_NEVER_MS);
 		assert_int_equal(gate_window(&g, 4, probe_ms), 1);
+		assert_false(gate_is_for_new(&g));
 		now_ms = probe_ms;
-		gate_returned(&g, g.epoch, GATE_TROUBLE, -1, now_ms); /* says nothing */
-		assert_int_equal(gate_window(&g, 4, now_ms), 1);
-		gate_returned(&g, g.epoch, GATE_REFUSED, -1, now_ms);
+		says(&g, GATE_TROUBLE, 2, now_ms); /* says nothing */
+		assert_false(gate_is_for_new(&g));
+		says(&g, words[i % 2], 1, now_ms);
 	}
 	gate_renew(&g);
-	gate_returned(&g, g.epoch, GATE_USEFUL, -1, now_ms);
+	assert_int_equal(gate_window(&g, 4, now_ms), 4);
+	says(&g, GATE_USEFUL, 1, now_ms);
 	assert_int_equal(gate_window(&g, 4, now_ms), 4);
 }
 
-static void a_burst_parks_once(void **state)
+static void a_burst_parks_once_and_an_answer_of_use_ends_it(void **state)
 {
 	struct gate g;
-	unsigned epoch;
+	struct gate_stamp asked;
 
 	(void)state;
 	gate_init(&g);
-	epoch = g.epoch;
-	for (int i = 0; i < 4; i++)
-		gate_returned(&g, epoch, GATE_REFUSED, -1, START_MS + i);
+	asked = gate_stamp(&g);
+	for (uint64_t i = 0; i < 4; i++)
+		gate_returned(&g, asked, GATE_REFUSED, i, -1, START_MS + (int64_t)i);
 	assert_int_equal(gate_tick(&g, START_MS + 10), START_MS + CLOCK_MINUTE_MS);
-	gate_returned(&g, epoch, GATE_USEFUL, -1, START_MS + 10); /* sent before the park */
-	assert_int_equal(gate_window(&g, 4, START_MS + 10), 0);
+	/* One customer's refusal, while another's question was under way: it is not the credentials. */
+	gate_returned(&g, asked, GATE_USEFUL, 9, -1, START_MS + 10);
+	assert_int_equal(gate_window(&g, 4, START_MS + 10), 4);
+	/* What was asked before a renewal says nothing of what is configured now. */
+	gate_renew(&g);
+	gate_returned(&g, asked, GATE_REFUSED, 9, -1, START_MS + 20);
+	assert_int_equal(gate_window(&g, 4, START_MS + 20), 4);
+}
+
+static void three_customers_in_a_row_with_odd_answers_park(void **state)
+{
+	struct gate g;
+
+	(void)state;
+	gate_init(&g);
+	for (int i = 0; i < 20; i++)
+		says(&g, GATE_ODD, 1, START_MS); /* one customer's trouble, however often */
+	says(&g, GATE_ODD, 2, START_MS);
+	assert_int_equal(gate_window(&g, 4, START_MS), 4);
+	says(&g, GATE_USEFUL, 3, START_MS); /* begins anew */
+	says(&g, GATE_ODD, 1, START_MS);
+	says(&g, GATE_ODD, 2, START_MS);
+	says(&g, GATE_TROUBLE, 3, START_MS); /* neither */
+	assert_int_equal(gate_window(&g, 4, START_MS), 4);
+	says(&g, GATE_ODD, 3, START_MS);
+	assert_int_equal(gate_window(&g, 4, START_MS), 1);
+	assert_true(gate_is_for_new(&g));
+	says(&g, GATE_USEFUL, 4, START_MS); /* a customer not asked about before */
+	assert_int_equal(gate_window(&g, 4, START_MS), 4);
 }
 
 static void untold_pauses_grow_and_told_ones_have_a_floor(void **state)
@@ -533,15 +688,27 @@ static void untold_pauses_grow_and_told_ones_have_a_floor(void **state)
 	(void)state;
 	gate_init(&g);
 	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-		gate_returned(&g, g.epoch, GATE_THROTTLED, i % 2 ? 0 : -1, now_ms);
-		gate_returned(&g, g.epoch, GATE_THROTTLED, -1, now_ms + 1);
+		gate_returned(&g, gate_stamp(&g), GATE_THROTTLED, 1, i % 2 ? 0 : -1, now_ms);
+		gate_returned(&g, gate_stamp(&g), GATE_THROTTLED, 1, -1, now_ms + 1);
 		assert_int_equal(gate_window(&g, 4, now_ms + waits[i] - 1), 0);
 		assert_int_equal(gate_window(&g, 4, now_ms + waits[i]), 4);
 		now_ms += waits[i];
 	}
-	gate_returned(&g, g.epoch, GATE_USEFUL, -1, now_ms);
-	gate_returned(&g, g.epoch, GATE_THROTTLED, 1, now_ms);
+	says(&g, GATE_USEFUL, 1, now_ms);
+	gate_returned(&g, gate_stamp(&g), GATE_THROTTLED, 1, 1, now_ms);
 	assert_int_equal(gate_tick(&g, now_ms), now_ms + 1000);
+}
+
+static void no_pause_is_longer_than_an_hour(void **state)
+{
+	struct gate g;
+
+	(void)state;
+	gate_init(&g);
+	gate_returned(&g, gate_stamp(&g), GATE_THROTTLED, 1, INT64_C(99999999999000), START_MS);
+	assert_int_equal(gate_window(&g, 4, START_MS + CLOCK_HOUR_MS - 1), 0);
+	assert_int_equal(gate_tick(&g, START_MS), START_MS + CLOCK_HOUR_MS);
+	assert_int_equal(gate_window(&g, 4, START_MS + CLOCK_HOUR_MS), 4);
 }
 
 int main(void)
@@ -550,20 +717,25 @@ int main(void)
 		cmocka_unit_test(a_customer_is_found_with_address_and_names),
 		cmocka_unit_test(a_merged_customer_is_asked_for_by_the_new_id),
 		cmocka_unit_test(an_unknown_customer_is_gone_and_the_window_stays),
-		cmocka_unit_test(trouble_and_nonsense_are_tried_again),
+		cmocka_unit_test(trouble_is_tried_again_and_parks_nobody),
 		cmocka_unit_test(a_slow_answer_is_tried_again),
-		cmocka_unit_test(an_endless_answer_is_refused_by_its_size),
+		cmocka_unit_test(an_endless_answer_is_odd_by_its_size),
 		cmocka_unit_test(an_endless_error_page_counts_by_its_status),
 		cmocka_unit_test(wrong_credentials_park_once_and_a_new_secret_resumes),
 		cmocka_unit_test(a_reload_asks_again_at_once_and_another_secret_does_not),
 		cmocka_unit_test(the_old_secrets_refusal_does_not_park_the_new_one),
 		cmocka_unit_test(a_429_closes_the_window_for_retry_after),
 		cmocka_unit_test(optional_steps_may_fail_in_every_way),
-		cmocka_unit_test(a_webhook_without_customer_is_refused),
+		cmocka_unit_test(a_webhook_without_customer_is_not_asked_for),
 		cmocka_unit_test(a_source_that_is_gone_returns_its_questions),
 		cmocka_unit_test(stopping_returns_what_is_under_way),
+		cmocka_unit_test(nobody_is_gone_before_a_lookup_has_worked),
+		cmocka_unit_test(odd_answers_about_three_customers_in_a_row_park),
+		cmocka_unit_test(a_long_pause_is_told_with_its_end),
 		cmocka_unit_test(probes_double_from_one_minute_to_fifteen),
-		cmocka_unit_test(a_burst_parks_once),
+		cmocka_unit_test(a_burst_parks_once_and_an_answer_of_use_ends_it),
+		cmocka_unit_test(three_customers_in_a_row_with_odd_answers_park),
+		cmocka_unit_test(no_pause_is_longer_than_an_hour),
 		cmocka_unit_test(untold_pauses_grow_and_told_ones_have_a_floor),
 	};
 

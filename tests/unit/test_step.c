@@ -275,6 +275,12 @@ static void mistakes_are_told_at_their_place(void **state)
 		 "nothing true at /e/*/p"},
 		{"sample: '{\"a\":1}', take: {a: /a, b: [/a, /b]}", "nothing at /b"},
 		{"sample: '{\"a\":\"\"}', take: {a: /a}", "nothing at /a"},
+		{"emails: /e, missing: gone", "expected a mapping"},
+		{"emails: /e, missing: {\"header:X\": gone}", "looks at the answer"},
+		{"emails: /e, missing: {\"root:/e\": gone}", "looks at the answer"},
+		{"emails: /e, missing: {names: \"on\"}", "looks at the answer"},
+		{"emails: /e, missing: {/e: {exists: true}}, sample: '{\"e\":\"jo@example.com\"}'",
+		 "holds for the step's sample"},
 	};
 
 	(void)state;

@@ -128,8 +128,7 @@ static void change(struct fixture *f, unsigned *seed, unsigned step)
 		r = store_webhook_revive(f->s, id, &e);
 		break;
 	case 5:
-		r = store_webhook_wait(f->s, id, (enum store_wait)(rand_r(seed) % (STORE_WAIT_UNCONFIGURED + 1)),
-				       now + 50, &e);
+		r = store_webhook_wait(f->s, id, (enum store_wait)(rand_r(seed) % (STORE_WAIT_LAST + 1)), now + 50, &e);
 		break;
 	case 6:
 		r = rand_r(seed) % 2 ? store_webhooks_due(f->s, now, &e) : store_webhooks_restart(f->s, &e);
@@ -304,7 +303,7 @@ static void webhooks_are_paged_with_what_they_wait_for(void **state)
 static void every_wait_has_a_name_of_its_own(void **state)
 {
 	(void)state;
-	for (int i = 0; i <= STORE_WAIT_UNCONFIGURED; i++)
+	for (int i = 0; i <= STORE_WAIT_LAST; i++)
 		for (int j = 0; j < i; j++)
 			assert_string_not_equal(store_wait_name((enum store_wait)i),
 						store_wait_name((enum store_wait)j));
@@ -332,6 +331,8 @@ static int pass_by(void *ctx, const struct store_webhook_row *row)
 /* Uses everything of the store that a turn, a timer or a clean-up uses, and what grows with the work that is undone. */
 static void use_what_is_hot(struct fixture *f)
 {
+	unsigned char mark[STORE_MARK_BYTES] = {0};
+	struct store_lookups lookups;
 	unsigned seed = 5;
 	struct store *s = f->s;
 	struct ledger_entry entry = {0};
@@ -359,11 +360,16 @@ static void use_what_is_hot(struct fixture *f)
 	MUST(store_webhook_wait(s, id, STORE_WAIT_BEHIND, 0, err));
 	MUST(store_webhook_tries(s, id, &count, err));
 	MUST(store_webhook_set_tries(s, id, 1, err));
-	MUST(store_webhook_count_lookup(s, id, &count, err));
+	MUST(store_webhook_lookups(s, id, &lookups, err));
+	MUST(store_webhook_count_lookup(s, id, STORE_LOOKUP_ODD, "x", NOW, &lookups, err));
+	MUST(store_webhooks_waiting_page(s, STORE_WAIT_BEHIND, 16, pass_by, NULL, err));
+	MUST(store_lookups_save_worked(s, "gladly", mark, err));
+	MUST(store_lookups_worked(s, "gladly", mark, err));
 	MUST(store_webhooks_page(s, STORE_WEBHOOK_PENDING, 0, 16, pass_by, NULL, err));
 	MUST(store_webhooks_release(s, "gladly", STORE_WAIT_LOOKUP, "p", err));
 	MUST(store_webhooks_release(s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
-	MUST(store_webhook_release_slot(s, "gladly", err));
+	MUST(store_webhooks_release_slot(s, "gladly", 1, err));
+	MUST(store_webhook_release_parked(s, "gladly", &n, err));
 	MUST(store_webhooks_ready(s, &n, 1, err));
 	MUST(store_webhooks_due(s, NOW, err));
 	MUST(store_webhooks_look_again(s, err));

@@ -253,13 +253,55 @@ static void a_free_slot_goes_to_the_oldest_of_its_source(void **state)
 	waits(f, a, STORE_WAIT_SLOT, 0);
 	waits(f, other, STORE_WAIT_SLOT, 0);
 	begin(f);
-	MUST(store_webhook_release_slot(f->s, "gladly", err));
+	MUST(store_webhooks_release_slot(f->s, "gladly", 1, err));
 	assert_int_equal(ready(f), 1);
 	assert_int_equal(ids[0], a);
-	MUST(store_webhook_release_slot(f->s, "gladly", err));
-	MUST(store_webhook_release_slot(f->s, "gladly", err));
+	MUST(store_webhooks_release_slot(f->s, "gladly", 1, err));
+	MUST(store_webhooks_release_slot(f->s, "gladly", 1, err));
 	assert_int_equal(ready(f), 2);
 	commit(f);
+}
+
+static void slow_probes_go_round_those_that_wait_parked(void **state)
+{
+	struct fixture *f = *state;
+	int64_t a = put(f, "gladly", "a", "a", 0, NOW), other = put(f, "zendesk", "z", "z", 0, NOW);
+	int64_t b = put(f, "gladly", "b", "b", 0, NOW), cursor = 0;
+
+	waits(f, a, STORE_WAIT_PARKED, 0);
+	waits(f, b, STORE_WAIT_PARKED, 0);
+	waits(f, other, STORE_WAIT_PARKED, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		begin(f);
+		assert_int_equal(store_webhook_release_parked(f->s, "gladly", &cursor, NULL), 1);
+		assert_int_equal(ready(f), 1);
+		assert_int_equal(ids[0], i % 2 ? b : a);
+		MUST(store_webhook_wait(f->s, ids[0], STORE_WAIT_PARKED, 0, err));
+		commit(f);
+	}
+	begin(f);
+	assert_int_equal(store_webhook_release_parked(f->s, "hubspot", &cursor, NULL), 0);
+	commit(f);
+}
+
+static void under_which_mark_lookups_worked_is_kept_by_source(void **state)
+{
+	static const unsigned char first[STORE_MARK_BYTES] = "0123456789abcdef", second[STORE_MARK_BYTES] = "x";
+	unsigned char mark[STORE_MARK_BYTES];
+	struct fixture *f = *state;
+	struct err e;
+
+	assert_int_equal(store_lookups_worked(f->s, "gladly", mark, &e), -ENOENT);
+	begin(f);
+	MUST(store_lookups_save_worked(f->s, "gladly", first, err));
+	MUST(store_lookups_save_worked(f->s, "gladly", second, err));
+	commit(f);
+	fixture_reopen(f);
+	MUST(store_lookups_worked(f->s, "gladly", mark, err));
+	assert_memory_equal(mark, second, sizeof(mark));
+	assert_int_equal(store_lookups_worked(f->s, "zendesk", mark, &e), -ENOENT);
+	sql(f, "UPDATE lookups_worked SET mark = x'00'");
+	assert_int_equal(store_lookups_worked(f->s, "gladly", mark, &e), -ENOENT);
 }
 
 static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
@@ -268,14 +310,14 @@ static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
 		enum store_wait why;
 		bool goes;
 	} cases[] = {
-		{STORE_WAIT_NONE, true},          {STORE_WAIT_TIME, false}, {STORE_WAIT_RETRY, false},
-		{STORE_WAIT_LOOKUP, true},        {STORE_WAIT_SLOT, false}, {STORE_WAIT_BEHIND, false},
-		{STORE_WAIT_UNCONFIGURED, false},
+		{STORE_WAIT_NONE, true},          {STORE_WAIT_TIME, false},   {STORE_WAIT_RETRY, false},
+		{STORE_WAIT_LOOKUP, true},        {STORE_WAIT_SLOT, false},   {STORE_WAIT_BEHIND, false},
+		{STORE_WAIT_UNCONFIGURED, false}, {STORE_WAIT_PARKED, false},
 	};
 	struct fixture *f = *state;
-	int64_t id[7];
+	int64_t id[8];
 
-	for (int i = 0; i < 7; i++) {
+	for (int i = 0; i < 8; i++) {
 		char conversation[16];
 
 		snprintf(conversation, sizeof(conversation), "c%d", i);
@@ -287,7 +329,7 @@ static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
 	begin(f);
 	MUST(store_webhooks_restart(f->s, err));
 	commit(f);
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 8; i++)
 		if (wait_of(f, id[i]) != (cases[i].goes ? STORE_WAIT_NONE : cases[i].why))
 			fail_msg("%s", store_wait_name(cases[i].why));
 }
@@ -305,10 +347,12 @@ static void whether_one_is_behind_another(void **state)
 		{"gladly", "c", NULL, STORE_WAIT_LOOKUP, true},
 		{"gladly", "c", "q", STORE_WAIT_TIME, true},
 		{"gladly", "c", "q", STORE_WAIT_UNCONFIGURED, true},
+		{"gladly", "c", "q", STORE_WAIT_PARKED, true},
 		{"zendesk", "c", "p", STORE_WAIT_LOOKUP, false},
 		{"gladly", "d", "p", STORE_WAIT_LOOKUP, true},
 		{"gladly", "d", "p", STORE_WAIT_RETRY, true},
 		{"gladly", "d", "p", STORE_WAIT_SLOT, true},
+		{"gladly", "d", "p", STORE_WAIT_PARKED, true},
 		{"gladly", "d", "p", STORE_WAIT_UNCONFIGURED, true},
 		{"gladly", "d", "p", STORE_WAIT_BEHIND, true},
 		{"gladly", "d", "p", STORE_WAIT_TIME, false},
@@ -427,7 +471,7 @@ static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
 			MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
 		if (turn % 50 == 49)
 			MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_RETRY, NULL, err));
-		MUST(store_webhook_release_slot(f->s, "gladly", err));
+		MUST(store_webhooks_release_slot(f->s, "gladly", 1, err));
 		n = ready(f);
 		for (int i = 0; i < n; i++) {
 			int64_t id = ids[i];
@@ -512,17 +556,26 @@ static void an_ignored_one_can_be_kept_as_done(void **state)
 static void tries_and_failed_lookups_are_counted_for_one_webhook(void **state)
 {
 	struct fixture *f = *state;
+	struct store_lookups lookups;
 	int64_t a = put(f, "gladly", "a", "p", 0, NOW), b = put(f, "gladly", "b", "q", 0, NOW);
 	unsigned n = 99;
 
 	begin(f);
 	MUST(store_webhook_set_tries(f->s, a, 2, err));
-	MUST(store_webhook_count_lookup(f->s, a, &n, err));
-	assert_int_equal(n, 1);
-	MUST(store_webhook_count_lookup(f->s, a, &n, err));
-	assert_int_equal(n, 2);
+	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_TROUBLE, "503", NOW, &lookups, err));
+	assert_int_equal(lookups.asked, 1);
+	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_ODD, "html", NOW + 1, &lookups, err));
+	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_ODD, "html", NOW + 2, &lookups, err));
+	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_GONE, "404", NOW + 3, &lookups, err));
 	commit(f);
 	fixture_reopen(f);
+	MUST(store_webhook_lookups(f->s, a, &lookups, err));
+	assert_int_equal(lookups.asked, 4);
+	assert_int_equal(lookups.odd, 2);
+	assert_int_equal(lookups.odd_since_ms, NOW + 1);
+	assert_int_equal(lookups.gone, 1);
+	MUST(store_webhook_lookups(f->s, b, &lookups, err));
+	assert_int_equal(lookups.asked, 0);
 	MUST(store_webhook_tries(f->s, a, &n, err));
 	assert_int_equal(n, 2);
 	MUST(store_webhook_tries(f->s, b, &n, err));
@@ -636,6 +689,8 @@ int main(void)
 		TEST(held_and_retried_ones_are_ready_when_their_time_has_come),
 		TEST(release_goes_by_source_reason_and_customer),
 		TEST(a_free_slot_goes_to_the_oldest_of_its_source),
+		TEST(slow_probes_go_round_those_that_wait_parked),
+		TEST(under_which_mark_lookups_worked_is_kept_by_source),
 		TEST(a_restart_lets_go_what_only_the_last_process_knew_of),
 		TEST(whether_one_is_behind_another),
 		TEST(an_end_or_a_death_lets_the_next_of_conversation_and_customer_go),
