@@ -12,8 +12,10 @@
 #include "klaviyo/request.h"
 #include "store/store.h"
 
-#define PAUSED_SHOWN 20    /* where it is not asked for more */
-#define DEAD_LOOKED_AT 100 /* for the latest reason of each source */
+#define PAUSED_SHOWN 20     /* where it is not asked for more */
+#define DEAD_LOOKED_AT 100  /* for the latest reason of each source */
+#define WAITS_LOOKED_AT 100 /* of each kind of wait */
+#define WAITS_SHOWN 3       /* of each source */
 
 static int open_reader(const struct api_request *r, struct store **ret, struct err *reterr)
 {
@@ -260,6 +262,45 @@ static int add_dead_reasons(struct status *s, struct err *reterr)
 	return store_webhooks_page(s->store, STORE_WEBHOOK_DEAD, 0, DEAD_LOOKED_AT, on_dead_webhook, s, reterr);
 }
 
+static void set_wait(struct json_object *row, const struct store_webhook_row *w)
+{
+	json_set_str(row, "wait", store_wait_name(w->wait));
+	json_set_int(row, "asked", w->asked);
+	if (w->not_before_ms > 0)
+		set_time(row, "not_before", w->not_before_ms);
+	else
+		json_object_object_add(row, "not_before", NULL);
+	json_object_object_add(row, "reason", w->reason ? json_object_new_string(w->reason) : NULL);
+}
+
+/* The newest of those that wait for their lookup with a reason. */
+static int on_waiting(void *ctx, const struct store_webhook_row *w)
+{
+	struct json_object *row = source_row(ctx, w->source), *waits = json_member(row, "waits"), *one;
+
+	if (!waits) {
+		waits = json_object_new_array();
+		json_object_object_add(row, "waits", waits);
+	}
+	if (json_object_array_length(waits) >= WAITS_SHOWN)
+		return 0;
+	one = json_object_new_object();
+	set_id(one, "webhook", w->id);
+	set_wait(one, w);
+	json_object_array_add(waits, one);
+	return 0;
+}
+
+static int add_waits(struct status *s, struct err *reterr)
+{
+	static const enum store_wait shown[] = {STORE_WAIT_PARKED, STORE_WAIT_RETRY};
+	int code = 0;
+
+	for (size_t i = 0; code >= 0 && i < sizeof(shown) / sizeof(*shown); i++)
+		code = store_webhooks_waiting_page(s->store, shown[i], WAITS_LOOKED_AT, on_waiting, s, reterr);
+	return code;
+}
+
 /* Where the file is, whatever folder the daemon was started in. */
 static void set_file(struct json_object *o, const char *key, const char *path)
 {
@@ -305,6 +346,8 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	add_oldest(&s);
 	add_retrying(&s);
 	code = add_dead_reasons(&s, reterr);
+	if (code >= 0)
+		code = add_waits(&s, reterr);
 	if (code >= 0)
 		code = store_paused_page(s.store, (size_t)shown, on_paused, &s, reterr);
 	if (code < 0)
@@ -428,8 +471,9 @@ static int on_webhook(void *ctx, const struct store_webhook_row *w)
 	json_set_str(row, "transition", transition_name(w->transition));
 	set_or_null(row, "conversation", w->conversation);
 	set_time(row, "received", w->received_ms);
-	set_or_null(row, "wait", w->state == STORE_WEBHOOK_PENDING ? store_wait_name(w->wait) : NULL);
-	set_or_null(row, "reason", w->reason);
+	set_wait(row, w);
+	if (w->state != STORE_WEBHOOK_PENDING)
+		set_or_null(row, "wait", NULL);
 	json_object_array_add(rows, row);
 	return 0;
 }

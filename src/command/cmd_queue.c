@@ -1,5 +1,6 @@
 /*
- * deskbridge queue list: the events that wait, were delivered or are dead, newest first; and the dead webhooks.
+ * deskbridge queue list: the events that wait, were delivered or are dead, newest first; and the dead
+ * webhooks and those that wait.
  */
 #include <config.h>
 
@@ -100,7 +101,27 @@ static void copy(struct json_object *to, const char *key, struct json_object *fr
 	json_object_object_add(to, key, json_object_get(json_member(from, name)));
 }
 
-/* A webhook with the members of an event. What only events have is null; it was never sent to Klaviyo. Owned. */
+/* Webhooks that wait: why, until when, how often their lookup was asked. */
+static void print_waiting_webhooks(struct json_object *rows)
+{
+	size_t n = json_object_array_length(rows);
+
+	if (n > 0)
+		printf("\n%zu waiting webhook%s (newest first):\n%-16s  %-12s  %-20s  %-14s  %8s  %-20s\n", n,
+		       n == 1 ? "" : "s", "ID", "SOURCE", "RECEIVED", "WAITS", "ASKED", "NOT BEFORE");
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+		const char *reason = json_member_str(row, "reason");
+		printf("%-16s  %-12s  %-20s  %-14s  %8lld  %-20s\n", cell(row, "id"), cell(row, "source"),
+		       cell(row, "received"), cell(row, "wait"), (long long)json_member_int(row, "asked", 0),
+		       cell(row, "not_before"));
+		if (reason)
+			printf("%-16s  reason: %s\n", "", reason);
+	}
+}
+
+/* A webhook with the members of an event. What only events have is null; it was never sent to Klaviyo: its attempts are
+ * those of its lookup. Owned. */
 static struct json_object *as_event(struct json_object *webhook)
 {
 	struct json_object *row = json_object_new_object();
@@ -114,55 +135,75 @@ static struct json_object *as_event(struct json_object *webhook)
 	json_object_object_add(row, "email", NULL);
 	json_object_object_add(row, "unique_id", NULL);
 	copy(row, "created", webhook, "received");
-	json_set_int(row, "attempts", 0);
-	json_object_object_add(row, "next_attempt", NULL);
+	copy(row, "attempts", webhook, "asked");
+	copy(row, "next_attempt", webhook, "not_before");
 	copy(row, "reason", webhook, "reason");
 	json_set_str(row, "kind", "webhook");
+	if (json_member_str(webhook, "wait"))
+		copy(row, "wait", webhook, "wait");
 	return row;
 }
 
-/* Both, the newest first, at most limit. Times of one form compare as text. */
-static void print_json(struct json_object *events, struct json_object *webhooks, long limit)
+/* Rows of both lists in one, the newest first, at most limit. Times of one form compare as text. Owned. */
+static struct json_object *merge(struct json_object *a, struct json_object *b, long limit)
 {
-	CLEANUP(json_putp) struct json_object *rows = json_object_new_array();
-	CLEANUP(mem_freep) char *text = NULL;
-	size_t e = 0, w = 0;
+	struct json_object *rows = json_object_new_array();
+	size_t i = 0, j = 0;
 
-	while ((long)(e + w) < limit) {
-		struct json_object *event = json_object_array_get_idx(events, e);
-		struct json_object *webhook = json_object_array_get_idx(webhooks, w);
+	while ((long)(i + j) < limit) {
+		struct json_object *of_a = json_object_array_get_idx(a, i), *of_b = json_object_array_get_idx(b, j);
+		bool takes_a = of_a && (!of_b || strcmp(cell(of_a, "created"), cell(of_b, "created")) >= 0);
 
-		if (!event && !webhook)
+		if (!of_a && !of_b)
 			break;
-		if (event && (!webhook || strcmp(cell(event, "created"), cell(webhook, "received")) >= 0)) {
-			json_object_array_add(rows, json_object_get(event));
-			e++;
-		} else {
-			json_object_array_add(rows, as_event(webhook));
-			w++;
-		}
+		json_object_array_add(rows, json_object_get(takes_a ? of_a : of_b));
+		if (takes_a)
+			i++;
+		else
+			j++;
 	}
-	text = json_pretty(rows);
+	return rows;
+}
+
+static struct json_object *as_events(struct json_object *webhooks)
+{
+	struct json_object *rows = json_object_new_array();
+
+	for (size_t i = 0; i < json_object_array_length(webhooks); i++)
+		json_object_array_add(rows, as_event(json_object_array_get_idx(webhooks, i)));
+	return rows;
+}
+
+static void print_json(struct json_object *events, struct json_object *waiting, struct json_object *dead, long limit)
+{
+	CLEANUP(json_putp) struct json_object *waits = as_events(waiting), *ends = as_events(dead);
+	CLEANUP(json_putp) struct json_object *webhooks = merge(waits, ends, limit);
+	CLEANUP(json_putp) struct json_object *rows = merge(events, webhooks, limit);
+	CLEANUP(mem_freep) char *text = json_pretty(rows);
+
 	puts(text);
 }
 
 static int list(const struct daemon_door *door, const char *state, long limit, bool json)
 {
 	CLEANUP(json_putp) struct json_object *events = json_object_new_array();
-	CLEANUP(json_putp) struct json_object *webhooks = json_object_new_array();
-	const char *dead = event_state_name(EVENT_DEAD);
+	CLEANUP(json_putp) struct json_object *waiting = json_object_new_array();
+	CLEANUP(json_putp) struct json_object *dead = json_object_new_array();
 
 	int status = collect(door, "events", state, limit, events);
-	if (status == COMMAND_GOOD && (!state || text_is(state, dead)))
-		status = collect(door, "webhooks", dead, limit, webhooks);
+	if (status == COMMAND_GOOD && (!state || text_is(state, event_state_name(EVENT_READY))))
+		status = collect(door, "webhooks", "pending", limit, waiting);
+	if (status == COMMAND_GOOD && (!state || text_is(state, event_state_name(EVENT_DEAD))))
+		status = collect(door, "webhooks", "dead", limit, dead);
 	if (status != COMMAND_GOOD)
 		return status;
 	if (json) {
-		print_json(events, webhooks, limit);
+		print_json(events, waiting, dead, limit);
 		return COMMAND_GOOD;
 	}
 	print_table(events, state, limit);
-	print_dead_webhooks(webhooks);
+	print_waiting_webhooks(waiting);
+	print_dead_webhooks(dead);
 	return COMMAND_GOOD;
 }
 
@@ -200,12 +241,15 @@ const struct command command_queue = {
 	.help = "Asks the running daemon through its admin address. Newest first.\n"
 		"\n"
 		"  --state STATE    only ready (waiting), delivered, or dead (set aside with a reason)\n"
-		"                   Below the dead, or all, stand the dead webhooks: those that gave no event.\n"
+		"                   Below the ready, or all, stand the webhooks that wait: why, until when, and\n"
+		"                   how often their lookup was asked. Below the dead, or all, stand the dead\n"
+		"                   webhooks: those that gave no event.\n"
 		"  --limit N        at most N of them (default 50)\n"
 		"  --json           one array of {id, state, account, source, conversation, metric, email,\n"
 		"                   unique_id, created, attempts, next_attempt, reason, kind}, newest first;\n"
-		"                   kind: event, or webhook for a dead one, whose account, metric, email, unique_id\n"
-		"                   and next_attempt are null\n"
+		"                   kind: event, or webhook for one that waits (state pending, with wait) or is\n"
+		"                   dead; account, metric, email and unique_id are null there, attempts and\n"
+		"                   next_attempt those of its lookup\n"
 		"  --admin ADDRESS  the daemon's admin address, where it is not the configuration's\n"
 		"\n"
 		"Example: why did nothing arrive?\n"

@@ -177,6 +177,7 @@ static const char *waiting_text(const char *why)
 		{"slot", "for their lookup"},
 		{"behind", "behind an earlier one"},
 		{"not configured", "for their source to be configured"},
+		{"parked", "for their source's lookups to work again"},
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
@@ -204,7 +205,7 @@ static void print_source_state(struct json_object *s)
 	if (!json_member_bool(s, "configured", true))
 		printf("parked: not configured");
 	else if (parked)
-		printf("lookups parked: %s", parked);
+		printf("lookups %s%s", strncmp(parked, "paused ", 7) == 0 ? "" : "parked: ", parked);
 	else
 		printf("taking webhooks");
 	if (unaddressed > 0)
@@ -221,6 +222,38 @@ static void print_source_state(struct json_object *s)
 	printf("\n");
 }
 
+/* "12 s" until an ISO time of the daemon's. */
+static const char *wait_of(const char *iso, char out[CLOCK_ISO_MAX])
+{
+	int64_t ms, now_ms = clock_now_ms();
+
+	if (clock_parse(iso, strlen(iso), &ms) < 0) {
+		snprintf(out, CLOCK_ISO_MAX, "?");
+		return out;
+	}
+	clock_age(ms > now_ms ? ms - now_ms : 0, out);
+	return out;
+}
+
+/* Why some of a source's webhooks wait for their lookup: the newest of them. */
+static void print_waits(struct json_object *s)
+{
+	struct json_object *waits = json_member(s, "waits");
+
+	if (!json_object_is_type(waits, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(waits); i++) {
+		struct json_object *w = json_object_array_get_idx(waits, i);
+		const char *not_before = json_member_str(w, "not_before");
+		int64_t asked = json_member_int(w, "asked", 0);
+		char wait[CLOCK_ISO_MAX];
+
+		printf("  %-20s webhook %s, asked %lld time%s, %s%s: %s\n", "", or_dash(json_member_str(w, "webhook")),
+		       (long long)asked, asked == 1 ? "" : "s", not_before ? "again in " : "waits",
+		       not_before ? wait_of(not_before, wait) : "", or_dash(json_member_str(w, "reason")));
+	}
+}
+
 static void print_sources(struct json_object *sources)
 {
 	printf("Sources\n  %-20s %10s %10s %10s  %s\n", "SOURCE", "OPEN", "PENDING", "DEAD", "STATE");
@@ -230,6 +263,7 @@ static void print_sources(struct json_object *sources)
 		       (long long)json_member_int(s, "open_conversations", 0),
 		       (long long)json_member_int(s, "pending", 0), (long long)json_member_int(s, "dead", 0));
 		print_source_state(s);
+		print_waits(s);
 	}
 	printf("\n");
 }

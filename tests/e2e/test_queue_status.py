@@ -254,7 +254,7 @@ def test_the_api_pages_webhooks_by_state(with_dead):
     daemon, ids = with_dead
     rows = daemon.api("/api/webhooks?state=dead").json()
     assert [row["id"] for row in rows] == ids[::-1]
-    keys = ["id", "source", "state", "transition", "conversation", "received", "wait", "reason"]
+    keys = ["id", "source", "state", "transition", "conversation", "received", "wait", "asked", "not_before", "reason"]
     assert list(rows[0]) == keys and rows[0]["state"] == "dead" and rows[0]["wait"] is None
     assert daemon.api("/api/webhooks?limit=1").json() == rows[:1]
     assert daemon.api(f"/api/webhooks?state=dead&limit=1&before={ids[1]}").json() == rows[1:]
@@ -488,8 +488,19 @@ def test_parked_lookups_and_what_waits_for_them_are_shown(stage, sandbox, gladly
     daemon.accepted("gladly", gladly_webhook("opened"))
     source = wait_for(lambda: "parked" in (s := _source(daemon, "gladly")) and s)
     assert "401" in source["parked"] and source["pending"] == 1
+    source = wait_for(lambda: "waits" in (s := _source(daemon, "gladly")) and s)
+    (waits,) = source["waits"]
+    assert (waits["wait"], waits["asked"], waits["not_before"]) == ("parked", 1, None) and "401" in waits["reason"]
     shown = ask(daemon, "status").stdout
-    assert re.search(r"^  gladly +0 +1 +0  lookups parked: .*401.*; waiting for their lookup: 1$", shown, re.M), shown
+    said = "lookups parked: .*401.*; waiting for their source's lookups to work again: 1"
+    assert re.search(rf"^  gladly +0 +1 +0  {said}$", shown, re.M), shown
+    assert re.search(rf"^ +webhook {waits['webhook']}, asked 1 time, waits: lookup: .*401", shown, re.M), shown
+    shown = ask(daemon, "queue", "list").stdout
+    assert re.search(rf"^{waits['webhook']}  gladly  .*  parked  +1  -", shown, re.M), shown
+    assert re.search(r"^ +reason: lookup: .*401", shown, re.M), shown
+    (row,) = queue(daemon)
+    assert (row["id"], row["state"], row["wait"], row["attempts"]) == (waits["webhook"], "pending", "parked", 1)
+    assert row["email"] is row["metric"] is row["next_attempt"] is None and "401" in row["reason"]
 
 
 def _source(daemon, name):
