@@ -141,7 +141,8 @@ static const char *const steps[] = {
 	" conversation INTEGER PRIMARY KEY,"
 	" as_of_received INTEGER NOT NULL,"
 	" newest INTEGER NOT NULL) STRICT;" /* the newest webhook taken */
-	/* A pending webhook's lookups that had an answer, but not the customer; none is added to `webhooks`, as above. */
+	/* A pending webhook's lookups that had an answer, but not the customer; none is added to `webhooks`, as above.
+	 */
 	"CREATE TABLE lookup_answers ("
 	" id INTEGER PRIMARY KEY,"     /* the webhook's */
 	" gone INTEGER NOT NULL,"      /* how many said that there is no such customer */

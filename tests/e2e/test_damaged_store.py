@@ -66,7 +66,7 @@ def held(stage, sandbox, gladly):
     return daemon
 
 
-@pytest.mark.parametrize("wait", [0, 2, 3, 4, 5, 6], ids=["ready", "retry", "lookup", "slot", "behind", "unconfigured"])
+@pytest.mark.parametrize("wait", [0, 2, 3, 4, 5, 6, 7], ids=["ready", "retry", "lookup", "slot", "behind", "unconfigured", "parked"])
 def test_a_webhook_that_only_indexes_name_is_a_dead_letter_and_the_others_go_on(held, sandbox, gladly, wait):
     due = 1 if wait == 2 else 0
     sql(held, f"UPDATE webhooks SET wait = {wait}, not_before = {due} WHERE id = 3")
@@ -80,7 +80,7 @@ def test_a_webhook_that_only_indexes_name_is_a_dead_letter_and_the_others_go_on(
     sandbox.wait_events(1, email="jo-2@example.com")
     if wait != 5:  # nobody ends whom it waits behind, and so nobody asks for it
         held.wait_log("a webhook became a dead letter.*0000000000000003")
-        assert len(lines(held, "0000000000000003")) == 1
+        assert len(lines(held, "0000000000000003", "dead letter")) == 1
     stays_ready_and_idle(held)
     assert held.stop() == 0
     (row,) = sql(held, "SELECT state, result FROM webhooks WHERE id = 3") if wait != 5 else [[]]
