@@ -322,8 +322,6 @@ static int read_odd(struct pass *p, const struct lookups_verdict *v, struct err 
 		return r;
 	if (n.odd >= PASS_ODD_TRIES && lookups_useful_ms(p->w->lookups, p->webhook.source) > n.odd_since_ms)
 		return give_up(p, &n, v->reason);
-	if (is_too_old(p))
-		return give_up(p, &n, v->reason);
 	if (!lookups_is_parked(p->w->lookups, p->webhook.source))
 		return wait_until(p, &n, backoff_ms(n.odd), v->reason, reterr);
 	if (n.asked == 1)

@@ -394,6 +394,19 @@ static void a_parked_webhook_waits_without_end(void **state)
 	assert_waits(s, id, STORE_WAIT_PARKED);
 	pass_all(s, NOW + 30 * CLOCK_DAY_MS);
 	assert_waits(s, id, STORE_WAIT_PARKED);
+	/* A probe of it that finds nothing mended ends nothing either, however old it is. */
+	for (unsigned i = 0; i < 2; i++) {
+		MUST(store_begin(s->store, err));
+		MUST(store_webhooks_release(s->store, "asked", STORE_WAIT_PARKED, NULL, err));
+		MUST(store_commit(s->store, err));
+		lookups_window(s->work.lookups, "asked", 1);
+		pass_all(s, NOW + 30 * CLOCK_DAY_MS);
+		assert_waits(s, id, STORE_WAIT_LOOKUP);
+		lookups_window_for_new(s->work.lookups, "asked", 1);
+		answer(s, "p1", i == 0 ? LOOKUP_PARKED : LOOKUP_ODD, "401");
+		pass_all(s, NOW + 30 * CLOCK_DAY_MS);
+		assert_waits(s, id, STORE_WAIT_PARKED);
+	}
 }
 
 static void without_a_customer_there_is_nobody_to_ask(void **state)
