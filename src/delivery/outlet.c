@@ -15,15 +15,10 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "delivery/notice.h"
 #include "delivery/scheduler.h"
 #include "klaviyo/reason.h"
 #include "klaviyo/request.h"
-
-/* From so many retry outcomes in a row, or after so long of them, Klaviyo counts as out of reach: for people only. */
-#define TROUBLE_RETRIES 5
-#define TROUBLE_MS (30 * 1000)
-/* A pause that Klaviyo asks for is told where it is longer. */
-#define PAUSE_TOLD_MS (60 * 1000)
 
 struct parcel {
 	struct parcel *next; /* in the tray */
@@ -35,6 +30,13 @@ struct parcel {
 	bool backfill;
 };
 
+/* Which reason stands beside the window. */
+enum shown {
+	SHOWN_NOTICE,
+	SHOWN_HOLD,
+	SHOWN_NOT_CONFIGURED,
+};
+
 struct outlet {
 	struct outlet_shared *shared;
 	char *name;
@@ -44,19 +46,11 @@ struct outlet {
 	char *url, *revision, *key, *key_where;
 	struct quota_limits limits;
 	struct parcel *tray, **tray_end;
-	/* retry outcomes without a 2xx between them */
-	unsigned retries;
-	int64_t first_retry_ms; /* clock_mono_ms */
-	bool trouble;           /* the operator was told */
+	struct notice notice;
 	/* what the sink knows */
 	bool told;
 	unsigned told_window;
-	const char *told_reason; /* compared by address: whoever changes `parked` or `pause` resets `told` */
-	char *parked;            /* Klaviyo's reason; NULL: not parked */
-	char label[16];          /* the same, for metrics */
-	char *pause;             /* until when Klaviyo asks to stay away; NULL: not, or not for long */
-	int64_t pause_until_ms;  /* of the pause that was last looked at, clock_mono_ms; 0: none */
-	int64_t wait_told_ms;    /* up to here waits of single events were told, clock_mono_ms */
+	enum shown told_shown;
 };
 
 static double chance(void)
@@ -90,6 +84,7 @@ struct outlet *outlet_new(struct outlet_shared *shared, const char *name, int64_
 
 	o->shared = shared;
 	o->name = mem_str(name);
+	o->notice.account = o->name;
 	o->tray_end = &o->tray;
 	o->limits = (struct quota_limits){1, 1, 1};
 	scheduler_init(&o->scheduler, &o->limits, now_ms);
@@ -104,8 +99,7 @@ void outlet_free(struct outlet *o)
 	free(o->revision);
 	wipe(o->key);
 	free(o->key_where);
-	free(o->parked);
-	free(o->pause);
+	notice_done(&o->notice);
 	free(o);
 }
 
@@ -128,22 +122,21 @@ unsigned outlet_in_flight(const struct outlet *o)
 
 static void outlet_tell(struct outlet *o)
 {
-	static const char not_configured[] = "not configured", on_hold[] = "on hold";
-	const char *reason = o->parked ? o->parked : o->pause;
-	CLEANUP(mem_freep) char *both = o->parked && o->pause ? mem_fmt("%s; %s", o->parked, o->pause) : NULL;
-	unsigned window = scheduler_window(&o->scheduler);
+	enum shown shown = !o->configured ? SHOWN_NOT_CONFIGURED : o->held ? SHOWN_HOLD : SHOWN_NOTICE;
+	unsigned window = shown == SHOWN_NOTICE ? scheduler_window(&o->scheduler) : 0;
+	CLEANUP(mem_freep) char *reason = NULL;
 
-	if (!o->configured || o->held) {
-		reason = o->configured ? on_hold : not_configured;
-		window = 0;
-		free(TAKE(both));
-	}
-	if (o->told && o->told_window == window && o->told_reason == reason)
+	if (o->told && !o->notice.changed && o->told_window == window && o->told_shown == shown)
 		return;
 	o->told = true;
+	o->notice.changed = false;
 	o->told_window = window;
-	o->told_reason = reason;
-	o->shared->sink.window(o->shared->sink.ctx, o->name, window, both ? both : reason);
+	o->told_shown = shown;
+	if (shown == SHOWN_NOTICE)
+		reason = notice_text(&o->notice);
+	else
+		reason = mem_str(shown == SHOWN_HOLD ? "on hold" : "not configured");
+	o->shared->sink.window(o->shared->sink.ctx, o->name, window, reason);
 }
 
 static struct delivery *delivery_of(const struct parcel *p)
@@ -175,122 +168,6 @@ static void parcel_end(struct parcel *p, const struct outcome_verdict *v)
 	sink->delivered(sink->ctx, d);
 }
 
-/* ---- parking ----------------------------------------------------------------------------------------------------- */
-
-/* What to do; the caller owns it. */
-static char *advice(const struct outlet *o, const struct outcome_verdict *v)
-{
-	if (v->odd)
-		return mem_str("three people's events in a row were answered so: look for a notice at Klaviyo, check "
-			       "klaviyo.url and what stands between here and Klaviyo, then reload");
-	switch (v->status) {
-	case 0:
-	case 400:
-	case 401:
-		return mem_fmt("put the right key in %s, a changed file is seen at once", o->key_where);
-	case 403:
-		return mem_fmt(
-			"put a key with the scope events:write in %s (a key's scopes cannot be changed later), a "
-			"changed file is seen at once",
-			o->key_where);
-	default:
-		return mem_str("check klaviyo.url, klaviyo.revision and what stands between here and Klaviyo, then "
-			       "reload");
-	}
-}
-
-/* One line when it begins or has another reason, one when it ends; slow probes in between are not news. */
-static void outlet_parked(struct outlet *o, const struct outcome_verdict *v)
-{
-	char label[sizeof(o->label)];
-
-	if (v->status > 0)
-		(void)snprintf(label, sizeof(label), "%u", v->status);
-	else
-		(void)snprintf(label, sizeof(label), "key");
-	if (!o->parked || !text_is(label, o->label)) {
-		CLEANUP(mem_freep) char *todo = advice(o, v);
-
-		if (o->parked)
-			metrics_set(METRIC_ACCOUNT_PARKED, o->name, o->label, NULL, 0);
-		metrics_set(METRIC_ACCOUNT_PARKED, o->name, label, NULL, 1);
-		log_warning(&((struct log_about){.account = o->name, .reason = v->reason}),
-			    "the account is parked, its events wait: %s; deskbridge asks again by itself within %d "
-			    "minutes",
-			    todo, SCHEDULER_PROBE_LAST_MS / 60000);
-	}
-	memcpy(o->label, label, sizeof(label));
-	free(o->parked);
-	o->parked = mem_str(v->reason);
-	o->told = false;
-}
-
-static void outlet_unparked(struct outlet *o)
-{
-	if (!o->parked)
-		return;
-	metrics_set(METRIC_ACCOUNT_PARKED, o->name, o->label, NULL, 0);
-	free(TAKE(o->parked));
-	o->told = false;
-}
-
-/* ---- pauses ------------------------------------------------------------------------------------------------------ */
-
-static const char pause_label[] = "paused";
-
-/* One line when a pause begins that is longer than a minute; how long it lasts is shown as long as it does. */
-static void outlet_see_pause(struct outlet *o, int64_t mono_ms)
-{
-	static const char *const names[] = {
-		[QUOTA_PAUSE_THROTTLED] = "Retry-After", [QUOTA_PAUSE_TOLD] = "RateLimit-Reset"};
-	enum quota_pause why;
-	int64_t until_ms = scheduler_pause_ms(&o->scheduler, mono_ms, &why);
-	char time[CLOCK_ISO_MAX];
-
-	if (until_ms == o->pause_until_ms)
-		return;
-	o->pause_until_ms = until_ms;
-	if (until_ms != 0 && (o->pause || until_ms - mono_ms > PAUSE_TOLD_MS)) {
-		bool begins = !o->pause;
-
-		clock_iso(clock_now_ms() + (until_ms - mono_ms), time);
-		free(o->pause);
-		o->pause = mem_fmt("paused by Klaviyo's %s until %s", names[why], time);
-		if (begins)
-			log_warning(&((struct log_about){.account = o->name, .reason = o->pause}),
-				    "the account's events wait for more than a minute");
-	} else if (o->pause) {
-		free(TAKE(o->pause));
-	} else {
-		return;
-	}
-	metrics_set(METRIC_ACCOUNT_PARKED, o->name, pause_label, NULL, o->pause != NULL);
-	o->told = false;
-}
-
-static struct log_about about_event(const struct outlet *o, const struct event *e, const char *reason)
-{
-	return (struct log_about){e->source, o->name, e->conversation, reason, e->webhook, e->id};
-}
-
-/* A 503 may ask for a wait of its event alone. */
-static void outlet_see_wait(struct outlet *o, const struct event *e, struct outcome_verdict *v)
-{
-	char time[CLOCK_ISO_MAX], reason[OUTCOME_REASON_MAX];
-	struct log_about about = about_event(o, e, v->reason);
-	int64_t mono_ms = clock_mono_ms();
-
-	if (v->outcome != OUTCOME_RETRY || v->throttled || v->retry_after_ms <= PAUSE_TOLD_MS)
-		return;
-	clock_iso(clock_now_ms() + v->retry_after_ms, time);
-	memcpy(reason, v->reason, sizeof(reason));
-	reason_text(v->reason, sizeof(v->reason), "Retry-After until %s: %s", time, reason);
-	if (mono_ms < o->wait_told_ms)
-		return;
-	o->wait_told_ms = mono_ms + v->retry_after_ms;
-	log_warning(&about, "an event waits for more than a minute");
-}
-
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 /* Returns what of the tray may not go; all of it where nothing may. */
@@ -317,42 +194,17 @@ static bool outlet_is_shut(const struct outlet *o)
 	return o->closed || !o->configured || o->held || scheduler_window(&o->scheduler) == 0;
 }
 
-/* One line when Klaviyo has been out of reach for a while, one when it takes events again. */
-static void outlet_judge(struct outlet *o, const struct outcome_verdict *v)
+static struct log_about about_event(const struct outlet *o, const struct event *e, const char *reason)
 {
-	struct log_about about = {.account = o->name};
-	int64_t now_ms = clock_mono_ms();
-
-	if (v->outcome == OUTCOME_DELIVERED) {
-		if (o->trouble)
-			log_notice(&about, "Klaviyo takes events again");
-		o->trouble = false;
-		o->retries = 0;
-	}
-	if (v->outcome != OUTCOME_RETRY || v->throttled || o->closed)
-		return;
-	if (o->retries == 0)
-		o->first_retry_ms = now_ms;
-	if (o->retries < TROUBLE_RETRIES)
-		o->retries++;
-	if (o->trouble || (o->retries < TROUBLE_RETRIES && now_ms - o->first_retry_ms < TROUBLE_MS))
-		return;
-	o->trouble = true;
-	about.reason = v->reason;
-	log_warning(&about, "Klaviyo %s; events wait and are tried again",
-		    v->status > 0 ? "answers, but takes no events" : "cannot be reached");
+	return (struct log_about){e->source, o->name, e->conversation, reason, e->webhook, e->id};
 }
 
-/* The state that the scheduler changed to. */
 static void outlet_changed(struct outlet *o, const struct outcome_verdict *v)
 {
-	if (o->scheduler.state == SCHEDULER_PARKED) {
-		outlet_parked(o, v);
-		return;
-	}
-	log_notice(&((struct log_about){.account = o->name}), "Klaviyo takes events again");
-	o->trouble = false;
-	outlet_unparked(o);
+	if (o->scheduler.state == SCHEDULER_PARKED)
+		notice_parked(&o->notice, v, o->key_where);
+	else
+		notice_opened(&o->notice);
 }
 
 /* What came back moves the scheduler, then the window, and is told last. */
@@ -369,9 +221,9 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 	if (answer->odd && v.outcome == OUTCOME_REJECT)
 		reason_text(v.reason, sizeof(v.reason), "answered so %d times while others were delivered: %s",
 			    SCHEDULER_ODD_TRIES, answer->reason);
-	outlet_judge(o, &v);
-	outlet_see_pause(o, mono_ms);
-	outlet_see_wait(o, p->event, &v);
+	if (!o->closed)
+		notice_outcome(&o->notice, p->event, &v, mono_ms);
+	notice_pause(&o->notice, &o->scheduler, mono_ms);
 	outlet_tell(o);
 	if (outlet_is_shut(o))
 		tray_return(o, true);
@@ -471,7 +323,7 @@ static int64_t outlet_next_ms(struct outlet *o, bool sending, int64_t now_ms)
 
 	if (o->scheduler.state == SCHEDULER_PARKED || (sending && o->tray))
 		next_ms = scheduler_next_ms(&o->scheduler, now_ms);
-	return o->pause && o->pause_until_ms < next_ms ? o->pause_until_ms : next_ms;
+	return o->notice.pause && o->notice.pause_until_ms < next_ms ? o->notice.pause_until_ms : next_ms;
 }
 
 int64_t outlet_run(struct outlet *o, bool sending, int64_t now_ms)
@@ -479,7 +331,7 @@ int64_t outlet_run(struct outlet *o, bool sending, int64_t now_ms)
 	if (o->closed || !o->configured || o->held)
 		return CLOCK_NEVER_MS;
 	(void)scheduler_tick(&o->scheduler, now_ms);
-	outlet_see_pause(o, now_ms);
+	notice_pause(&o->notice, &o->scheduler, now_ms);
 	outlet_tell(o);
 	while (sending && o->tray && scheduler_next_ms(&o->scheduler, now_ms) <= now_ms) {
 		struct parcel *p = o->tray;
@@ -528,12 +380,9 @@ void outlet_configure(struct outlet *o, const struct account *a, const struct se
 		o->configured = false;
 	if (changed || reloaded)
 		scheduler_renew(&o->scheduler, &o->limits);
-	if (changed) {
-		outlet_unparked(o);
-		o->retries = 0;
-		o->trouble = false;
-	}
-	outlet_see_pause(o, clock_mono_ms());
+	if (changed)
+		notice_renewed(&o->notice);
+	notice_pause(&o->notice, &o->scheduler, clock_mono_ms());
 	o->told = false;
 	outlet_tell(o);
 	tray_return(o, outlet_is_shut(o));
