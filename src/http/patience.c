@@ -21,6 +21,7 @@ struct client {
 	struct patience *owner;
 	struct client *prev, *next; /* while it is waited for */
 	bool waited_for;
+	bool newcomer; /* it was never heard */
 	int fd;
 	int64_t end_us; /* monotonic */
 };
@@ -30,7 +31,9 @@ struct patience {
 	pthread_t thread;
 	pthread_mutex_t lock;   /* over all below, and the clients */
 	pthread_cond_t changed; /* the list has a first one, or it ends */
+	pthread_cond_t heard;   /* newcomers became 0 */
 	struct client *first, *last;
+	unsigned newcomers;
 	bool stopping;
 };
 
@@ -71,13 +74,25 @@ static void client_remove(struct client *c)
 	*(c->next ? &c->next->prev : &p->last) = c->prev;
 }
 
+/* Its first request is there, or will never come. */
+static void client_is_known(struct client *c)
+{
+	struct patience *p = c->owner;
+
+	if (!c->newcomer)
+		return;
+	c->newcomer = false;
+	if (--p->newcomers == 0)
+		INSIST(pthread_cond_broadcast(&p->heard) == 0);
+}
+
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
-static void wait_until(struct patience *p, int64_t until_us)
+static void wait_until(struct patience *p, pthread_cond_t *what, int64_t until_us)
 {
 	struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
 
-	(void)pthread_cond_timedwait(&p->changed, &p->lock, &until);
+	(void)pthread_cond_timedwait(what, &p->lock, &until);
 }
 
 static void *patience_main(void *arg)
@@ -91,7 +106,7 @@ static void *patience_main(void *arg)
 		if (!c) {
 			INSIST(pthread_cond_wait(&p->changed, &p->lock) == 0);
 		} else if (c->end_us > clock_mono_us()) {
-			wait_until(p, c->end_us);
+			wait_until(p, &p->changed, c->end_us);
 		} else {
 			client_remove(c);
 			(void)shutdown(c->fd, SHUT_RDWR);
@@ -113,6 +128,7 @@ struct patience *patience_new(int64_t limit_ms)
 	INSIST(pthread_condattr_init(&attr) == 0);
 	INSIST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
 	INSIST(pthread_cond_init(&p->changed, &attr) == 0);
+	INSIST(pthread_cond_init(&p->heard, &attr) == 0);
 	INSIST(pthread_condattr_destroy(&attr) == 0);
 	thread_start(&p->thread, "http-patience", patience_main, p);
 	return p;
@@ -130,6 +146,7 @@ void patience_stop(struct patience *p)
 void patience_free(struct patience *p)
 {
 	INSIST(!p->first);
+	INSIST(pthread_cond_destroy(&p->heard) == 0);
 	INSIST(pthread_cond_destroy(&p->changed) == 0);
 	INSIST(pthread_mutex_destroy(&p->lock) == 0);
 	free(p);
@@ -141,7 +158,9 @@ struct client *patience_arrived(struct patience *p, int fd)
 
 	c->owner = p;
 	c->fd = fd;
+	c->newcomer = true;
 	hold(p);
+	p->newcomers++;
 	client_add(c);
 	release(p);
 	return c;
@@ -151,6 +170,7 @@ void patience_heard(struct client *c)
 {
 	hold(c->owner);
 	client_remove(c);
+	client_is_known(c);
 	release(c->owner);
 }
 
@@ -168,6 +188,15 @@ void patience_left(struct client *c)
 
 	hold(p);
 	client_remove(c);
+	client_is_known(c);
 	release(p);
 	free(c);
+}
+
+void patience_wait_heard(struct patience *p, int64_t until_us)
+{
+	hold(p);
+	while (p->newcomers > 0 && clock_mono_us() < until_us)
+		wait_until(p, &p->heard, until_us);
+	release(p);
 }

@@ -23,4 +23,7 @@ void patience_heard(struct client *c);  /* its headers are whole */
 void patience_served(struct client *c); /* its request is over: the next one's time begins */
 void patience_left(struct client *c);   /* frees it */
 
+/* Blocks until every client that has arrived was heard once or has left, until_us (clock_mono_us) at the latest. */
+void patience_wait_heard(struct patience *p, int64_t until_us);
+
 #endif

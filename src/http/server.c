@@ -163,6 +163,11 @@ void http_server_quiesce(struct http_server *s)
 	INSIST(MHD_quiesce_daemon(s->daemon) == s->listen_fd);
 }
 
+void http_server_wait_heard(struct http_server *s, int64_t until_us)
+{
+	patience_wait_heard(s->patience, until_us);
+}
+
 unsigned http_server_suspended(const struct http_server *s)
 {
 	return atomic_load(&s->suspended);

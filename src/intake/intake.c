@@ -31,6 +31,7 @@
 
 #define INTAKE_THREADS 3
 #define STOP_WAIT_MS 2000 /* for the last answers to leave */
+#define LAST_REQUESTS_MS 200
 
 struct intake {
 	struct pipeline *pipeline;
@@ -341,31 +342,34 @@ const char *intake_address(const struct intake *i)
 	return http_server_address(i->server);
 }
 
-void intake_quiesce(struct intake *i)
+/* With the lock held. */
+static void wait_for_visits(struct intake *i, int64_t until_us)
 {
-	hold(i);
-	i->quiesced = true;
-	release(i);
-	http_server_quiesce(i->server);
-}
+	struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
 
-/* The pipeline has resumed everything by now; the pool's threads still have to send it. */
-static void wait_for_last_answers(struct intake *i)
-{
-	struct timespec until;
-
-	INSIST(clock_gettime(CLOCK_MONOTONIC, &until) == 0);
-	until.tv_sec += STOP_WAIT_MS / 1000;
-	hold(i);
 	while (i->visits > 0)
 		if (pthread_cond_timedwait(&i->left, &i->lock, &until) == ETIMEDOUT)
 			break;
+}
+
+void intake_quiesce(struct intake *i)
+{
+	int64_t until_us = clock_mono_us() + LAST_REQUESTS_MS * 1000;
+
+	http_server_quiesce(i->server);
+	http_server_wait_heard(i->server, until_us);
+	hold(i);
+	wait_for_visits(i, until_us);
+	i->quiesced = true;
 	release(i);
 }
 
 void intake_stop(struct intake *i)
 {
-	wait_for_last_answers(i);
+	/* The pipeline has resumed everything by now; the pool's threads still have to send it. */
+	hold(i);
+	wait_for_visits(i, clock_mono_us() + STOP_WAIT_MS * 1000);
+	release(i);
 	http_server_stop(i->server);
 	intake_free(i);
 }
