@@ -65,22 +65,25 @@ static void losses_cut(struct store *s, size_t n)
 void losses_savepoint(struct store *s)
 {
 	s->losses_kept = s->losses_n;
+	s->losses_more_kept = s->losses_more;
 }
 
 void losses_undo(struct store *s)
 {
 	losses_cut(s, s->losses_kept);
+	s->losses_more = s->losses_more_kept;
 }
 
 void losses_forget(struct store *s)
 {
 	losses_cut(s, s->losses_told);
-	s->losses_more = 0;
+	s->losses_more = s->losses_more_told;
 }
 
 void losses_committed(struct store *s)
 {
 	s->losses_told = s->losses_n;
+	s->losses_more_told = s->losses_more;
 }
 
 void losses_done(struct store *s)
@@ -96,11 +99,12 @@ void store_losses(struct store *s, void (*fn)(void *ctx, const struct store_loss
 {
 	for (size_t i = 0; i < s->losses_told; i++)
 		fn(ctx, &s->losses[i]);
-	if (s->losses_more > 0 && !s->in_transaction) {
-		CLEANUP(mem_freep) char *text = mem_fmt("%zu more rows like these", s->losses_more);
+	if (s->losses_more_told > 0 && !s->in_transaction) {
+		CLEANUP(mem_freep) char *text = mem_fmt("%zu more rows like these", s->losses_more_told);
 
 		fn(ctx, &(struct store_loss){.kind = STORE_LOSS_OTHER, .reason = text});
-		s->losses_more = 0;
+		s->losses_more -= s->losses_more_told;
+		s->losses_more_told = 0;
 	}
 	if (s->losses_told == s->losses_n)
 		losses_done(s);

@@ -87,9 +87,11 @@ struct store {
 	size_t counts_n;
 	struct release *releases; /* release.c */
 
-	/* losses.c. The first losses_told are committed; losses_kept stood there when the savepoint was set. */
+	/* losses.c. The first losses_told are committed; losses_kept stood there when the savepoint was set. What is
+	 * only counted (losses_more) likewise. */
 	struct store_loss *losses;
-	size_t losses_n, losses_told, losses_kept, losses_more;
+	size_t losses_n, losses_told, losses_kept;
+	size_t losses_more, losses_more_told, losses_more_kept;
 	struct lost_row lost_rows[LOST_ROWS]; /* a ring */
 	size_t lost_rows_next;
 };

@@ -144,7 +144,8 @@ int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_re
 int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr) MUSTCHECK;
 /* When the next not_before comes; 0: some are to be let go now; CLOCK_NEVER_MS: none. */
 int64_t store_webhooks_next_due_ms(struct store *s);
-/* Ids of ready webhooks in order of receipt, at most max. Returns how many, or an error. */
+/* Ids of ready webhooks in order of receipt, at most max. Returns how many, or an error. Where many rows are lost, some
+ * of those may not be there: the next call goes on with mending. */
 int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr) MUSTCHECK;
 /* -ENOENT, -EBADMSG. The caller owns what is in *ret. */
 int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct err *reterr) MUSTCHECK;

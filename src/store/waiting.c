@@ -254,6 +254,9 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 
 /* ---- ready ------------------------------------------------------------------------------------------------------- */
 
+/* One that is lost costs a look through the indexes of all that is undone: so many a call. */
+#define MENDS_MAX 16
+
 /* As an index names them. */
 static int ready_ids(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
 {
@@ -278,8 +281,9 @@ static int is_ready(struct store *s, int64_t id, struct err *reterr)
 int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
 {
 	int n = ready_ids(s, ret_ids, max, reterr);
+	unsigned mended = 0;
 
-	for (int i = 0; s->in_transaction && i < n; i++) {
+	for (int i = 0; s->in_transaction && i < n && mended < MENDS_MAX; i++) {
 		const struct webhook_claim claim = {.id = ret_ids[i], .wait = STORE_WAIT_NONE};
 		int r = is_ready(s, claim.id, reterr);
 
@@ -289,6 +293,7 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 			r = webhook_mend(s, &claim, reterr);
 		if (r < 0)
 			return r;
+		mended++;
 		n = ready_ids(s, ret_ids, max, reterr);
 		i = -1;
 	}
