@@ -58,7 +58,7 @@ static int close_silently(struct expiry *x, const struct err *why, struct err *r
 		work_savepoint_undo(x->w);
 		return r;
 	}
-	log_error(&about, "an expired conversation was closed without an event");
+	tally_log(x->w->tally, LOG_ERR, &about, "an expired conversation was closed without an event");
 	return work_savepoint_keep(x->w, reterr);
 }
 

@@ -75,7 +75,8 @@ static int end_dead(struct work *w, const char *source, int64_t id, const char *
 		return r;
 	tally_add(w->tally, METRIC_WEBHOOK_RESULTS, source ? source : "", WORK_DEAD, NULL);
 	store_webhook_origin(w->store, id, &origin);
-	log_warning(
+	tally_log(
+		w->tally, LOG_WARNING,
 		&((struct log_about){
 			.source = origin.source, .conversation = origin.conversation, .webhook = id, .reason = reason}),
 		"a webhook became a dead letter");
@@ -236,8 +237,9 @@ static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wai
 
 	clock_iso(p->w->now_ms + wait_ms, iso);
 	if (n->asked == 1 || wait_ms > CLOCK_MINUTE_MS)
-		log_info(&about, "a webhook waits for its lookup, which is asked again at %s (asked %u time%s)", iso,
-			 n->asked, n->asked == 1 ? "" : "s");
+		tally_log(p->w->tally, LOG_INFO, &about,
+			  "a webhook waits for its lookup, which is asked again at %s (asked %u time%s)", iso, n->asked,
+			  n->asked == 1 ? "" : "s");
 	return wait_for(p, STORE_WAIT_RETRY, p->w->now_ms + wait_ms, reterr);
 }
 
@@ -246,8 +248,8 @@ static int give_up(struct pass *p, const struct store_lookups *n, const char *re
 {
 	struct log_about about = about_wait(p, reason);
 
-	log_notice(&about, "a webhook ends without an address: its lookup was asked %u time%s", n->asked,
-		   n->asked == 1 ? "" : "s");
+	tally_log(p->w->tally, LOG_NOTICE, &about, "a webhook ends without an address: its lookup was asked %u time%s",
+		  n->asked, n->asked == 1 ? "" : "s");
 	p->gave_up = mem_fmt("lookup: %s", reason);
 	leave_slot(p);
 	return STAGE_ON;
@@ -325,7 +327,8 @@ static int read_odd(struct pass *p, const struct lookups_verdict *v, struct err 
 	if (!lookups_is_parked(p->w->lookups, p->webhook.source))
 		return wait_until(p, &n, backoff_ms(n.odd), v->reason, reterr);
 	if (n.asked == 1)
-		log_info(&about, "a webhook waits for its lookup until its source's lookups work again");
+		tally_log(p->w->tally, LOG_INFO, &about,
+			  "a webhook waits for its lookup until its source's lookups work again");
 	return wait_for_room(p, n.asked, reterr);
 }
 

@@ -20,7 +20,7 @@ static void tell(struct work *w, int level, const struct delivery *d, const char
 	CLEANUP(store_origin_done) struct store_origin origin = {0};
 
 	store_event_origin(w->store, d->event, &origin);
-	log_write(level,
+	tally_log(w->tally, level,
 		  &((struct log_about){.source = origin.source,
 				       .account = d->account,
 				       .conversation = origin.conversation,

@@ -2,6 +2,8 @@
 
 #include "pipeline/tally.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -41,11 +43,53 @@ void tally_observe(struct tally *t, enum metric m, double seconds)
 	t->observations[t->observations_n++].seconds = seconds;
 }
 
+static void line_free(struct tally_line *l)
+{
+	free((char *)(uintptr_t)l->about.source);
+	free((char *)(uintptr_t)l->about.account);
+	free((char *)(uintptr_t)l->about.conversation);
+	free((char *)(uintptr_t)l->about.reason);
+	free(l->text);
+}
+
+static void lines_cut(struct tally *t, size_t n)
+{
+	while (t->lines_n > n)
+		line_free(&t->lines[--t->lines_n]);
+}
+
+void tally_log(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (!log_wants(level))
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (t->lines_n == t->lines_alloc) {
+		t->lines_alloc = t->lines_alloc ? 2 * t->lines_alloc : 16;
+		t->lines = mem_grow(t->lines, t->lines_alloc, sizeof(*t->lines));
+	}
+	t->lines[t->lines_n++] = (struct tally_line){
+		.level = level,
+		.about = {.source = mem_str(about->source),
+			  .account = mem_str(about->account),
+			  .conversation = mem_str(about->conversation),
+			  .reason = mem_str(about->reason),
+			  .webhook = about->webhook,
+			  .event = about->event},
+		.text = mem_str(text),
+	};
+}
+
 void tally_savepoint(struct tally *t)
 {
 	for (size_t i = 0; i < t->counts_n; i++)
 		t->counts[i].kept = t->counts[i].n;
 	t->observations_kept = t->observations_n;
+	t->lines_kept = t->lines_n;
 }
 
 /* A series that came since then stays, at 0. */
@@ -54,6 +98,7 @@ void tally_undo(struct tally *t)
 	for (size_t i = 0; i < t->counts_n; i++)
 		t->counts[i].n = t->counts[i].kept;
 	t->observations_n = t->observations_kept;
+	lines_cut(t, t->lines_kept);
 }
 
 void tally_publish(struct tally *t)
@@ -66,6 +111,8 @@ void tally_publish(struct tally *t)
 	}
 	for (size_t i = 0; i < t->observations_n; i++)
 		metrics_observe(t->observations[i].metric, t->observations[i].seconds);
+	for (size_t i = 0; i < t->lines_n; i++)
+		log_write(t->lines[i].level, &t->lines[i].about, "%s", t->lines[i].text);
 	tally_drop(t);
 }
 
@@ -76,6 +123,8 @@ void tally_drop(struct tally *t)
 			free(t->counts[i].labels[k]);
 	t->counts_n = 0;
 	t->observations_n = t->observations_kept = 0;
+	lines_cut(t, 0);
+	t->lines_kept = 0;
 }
 
 void tally_done(struct tally *t)
@@ -83,5 +132,6 @@ void tally_done(struct tally *t)
 	tally_drop(t);
 	free(t->counts);
 	free(t->observations);
+	free(t->lines);
 	*t = (struct tally){0};
 }

@@ -1,12 +1,13 @@
 /*
- * tally: the metrics of one turn, kept back until it is committed, so that a turn that is rolled back and done again
- * counts once. Owned by the pipeline's thread.
+ * tally: the metrics of one turn, and the lines of the log that tell what it did, kept back until it is committed: a
+ * turn that is rolled back and done again counts once and tells once. Owned by the pipeline's thread.
  */
 #ifndef PIPELINE_TALLY_H
 #define PIPELINE_TALLY_H
 
 #include <stddef.h>
 
+#include "base/log.h"
 #include "base/metrics.h"
 
 struct tally_count {
@@ -14,6 +15,11 @@ struct tally_count {
 	char *labels[3];
 	double n;
 	double kept; /* n when the savepoint was set */
+};
+struct tally_line {
+	int level;
+	struct log_about about; /* its texts are the line's own */
+	char *text;
 };
 struct tally {
 	struct tally_count *counts;
@@ -23,10 +29,15 @@ struct tally {
 		double seconds;
 	} * observations;
 	size_t observations_n, observations_alloc, observations_kept;
+	struct tally_line *lines;
+	size_t lines_n, lines_alloc, lines_kept;
 };
 
 void tally_add(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3);
 void tally_observe(struct tally *t, enum metric m, double seconds);
+/* As log_write, after the commit. about is copied; not NULL. */
+void tally_log(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 void tally_savepoint(struct tally *t);
 void tally_undo(struct tally *t);    /* back to the savepoint */
 void tally_publish(struct tally *t); /* after the commit; empty afterwards */

@@ -8,6 +8,8 @@
 
 #include "pipeline/turn_parts.h"
 
+#include <errno.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "pipeline/pass.h"
@@ -24,7 +26,8 @@ static int end_crashed(struct turn *t, int64_t id, struct err *reterr)
 		return r;
 	tally_add(&t->tally, METRIC_WEBHOOK_RESULTS, "", WORK_DEAD, NULL);
 	store_webhook_origin(t->store, id, &origin);
-	log_error(
+	tally_log(
+		&t->tally, LOG_ERR,
 		&((struct log_about){
 			.source = origin.source, .conversation = origin.conversation, .webhook = id, .reason = reason}),
 		"a webhook became a dead letter: the daemon ended three times while it worked on it");
@@ -53,6 +56,8 @@ static int count_next(struct turn *t, int64_t *ret_id, struct err *reterr)
 				return r;
 			break;
 		}
+		if (r == -ENOENT) /* of many rows that are lost: the turn goes on with it */
+			return 0;
 		if (r == 0)
 			r = end_crashed(t, id, reterr);
 		if (r < 0)

@@ -94,7 +94,7 @@ int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr
 	if (r > 0) {
 		struct log_about about = {.account = a->name, .reason = reason};
 
-		log_warning(&about, "%d events became dead letters", r);
+		tally_log(&t->tally, LOG_WARNING, &about, "%d events became dead letters", r);
 		dispatch_stir(t->dispatch, a->name);
 		t->changed = true;
 	}

@@ -1,8 +1,8 @@
 /*
  * work: what one turn works with, lent to the pieces that do it. Nothing in it outlives the turn but by its owner.
  *
- * Everything that a piece does to the store may still be rolled back; so what cannot be taken back (metrics, questions
- * to helpdesks, hand-overs) is noted in tally, lookups and dispatch and happens after the commit.
+ * Everything that a piece does to the store may still be rolled back; so what cannot be taken back (metrics, lines of
+ * the log, questions to helpdesks, hand-overs) is noted in tally, lookups and dispatch and happens after the commit.
  */
 #ifndef PIPELINE_WORK_H
 #define PIPELINE_WORK_H

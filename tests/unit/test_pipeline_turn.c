@@ -43,6 +43,29 @@ int64_t __wrap_clock_mono_ms(void)
 	return __real_clock_mono_ms() + passed_ms;
 }
 
+/* The lines that tell of dead letters. */
+static unsigned deaths_told;
+static int64_t death_of_event, death_of_webhook; /* the last one's */
+static char death_reason[256];
+void __wrap_log_write(int level, const struct log_about *about, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void __wrap_log_write(int level, const struct log_about *about, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	(void)level;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!strstr(text, "dead letter"))
+		return;
+	deaths_told++;
+	death_of_event = about->event;
+	death_of_webhook = about->webhook;
+	(void)snprintf(death_reason, sizeof(death_reason), "%s", about->reason);
+}
+
 struct play {
 	struct stage *stage;
 	struct standing *standing;
@@ -56,6 +79,7 @@ static int play_setup(void **state)
 	commit_fails = 0;
 	commits_left = 0;
 	passed_ms = 0;
+	deaths_told = 0;
 	(void)stage_setup((void **)&p->stage);
 	p->standing = shown = standing_new();
 	*state = p;
@@ -659,6 +683,38 @@ static void a_disk_that_fails_again_and_again_is_no_crash(void **state)
 	assert_int_equal(tries_of(p, 1), 0);
 }
 
+/* ---- what the log is told -----------------------------------------------------------------------------------------
+ */
+
+/* What is rolled back happens again in the next turn. */
+static void a_death_is_told_once_and_after_its_commit(void **state)
+{
+	struct play *p = *state;
+	struct sender sender;
+
+	play_start(p);
+	put_opened(p, 1, 1);
+	window(p, SCHEDULER_WINDOW);
+	run(p);
+	put_opened(p, 2, 2);
+	stage_spoil(p->stage, "UPDATE webhook_bodies SET headers = x'01' WHERE id = 2");
+	commit_fails = -ENOSPC;
+	deliver(p, 1, OUTCOME_REJECT, "email is not valid", false);
+	for (unsigned i = 0; i < 3; i++) {
+		(void)turn_run(p->turn);
+		passed_ms += 10 * SECOND;
+	}
+	assert_int_equal(deaths_told, 0);
+	commit_fails = 0;
+	SUBMIT(p, &sender, .source = "desk", .kind = "open", .conversation = "3", .email = "mo@example.com");
+	run(p);
+	assert_dead(p->stage, 2, "headers");
+	assert_int_equal(deaths_told, 2);
+	assert_int_equal(death_of_event, 0);
+	assert_int_equal(death_of_webhook, 2);
+	assert_non_null(strstr(death_reason, "headers"));
+}
+
 /* ---- expiry -------------------------------------------------------------------------------------------------------
  */
 
@@ -732,10 +788,11 @@ int main(void)
 		PLAYED(three_crashes_make_a_dead_letter_of_one_webhook_and_of_no_other),
 		PLAYED(a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone),
 		PLAYED(a_disk_that_fails_again_and_again_is_no_crash),
+		PLAYED(a_death_is_told_once_and_after_its_commit),
 		PLAYED(what_is_open_too_long_is_closed_as_expired),
 		PLAYED(a_conversation_that_does_not_read_is_closed_without_a_word),
 	};
 
-	log_setup(LOG_FORMAT_TEXT, LOG_EMERG, false);
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false); /* the lines come here only */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
