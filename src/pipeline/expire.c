@@ -10,6 +10,8 @@
 #include "pipeline/apply.h"
 #include "pipeline/decide.h"
 
+#define REST_MS CLOCK_MINUTE_MS
+
 struct expiry {
 	struct work *w;
 	const struct source *source;
@@ -98,33 +100,65 @@ static int64_t opened_before_ms(const struct source *s, int64_t now_ms)
 	return __builtin_sub_overflow(now_ms, s->expire_after_ms, &ms) ? INT64_MIN : ms;
 }
 
-int expire_run(struct work *w, unsigned max, struct err *reterr)
+/* Returns how many were closed, or an error. */
+static int expire_source(struct work *w, const struct source *s, unsigned max, struct err *reterr)
 {
-	unsigned n = 0;
+	unsigned n;
 
-	for (size_t i = 0; i < w->config->sources_n; i++) {
-		const struct source *s = &w->config->sources[i];
+	for (n = 0; n < max; n++) {
+		CLEANUP(mem_freep) char *conversation = NULL;
+		int r = store_conversation_oldest_open(w->store, s->name, opened_before_ms(s, w->now_ms), &conversation,
+						       reterr);
 
-		if (s->expire_after_ms == CLOCK_NEVER_MS || work_age_wait_ms(w, s->expire_after_ms) > 0)
-			continue;
-		while (n < max) {
-			CLEANUP(mem_freep) char *conversation = NULL;
-			int r = store_conversation_oldest_open(w->store, s->name, opened_before_ms(s, w->now_ms),
-							       &conversation, reterr);
-
-			if (r == -ENOENT)
-				break;
-			if (r == 0)
-				r = expire_one(w, s, conversation, reterr);
-			if (r < 0)
-				return r;
-			n++;
-		}
+		if (r == -ENOENT)
+			break;
+		if (r == 0)
+			r = expire_one(w, s, conversation, reterr);
+		if (r < 0)
+			return r;
 	}
 	return (int)n;
 }
 
-int64_t expire_next_ms(struct work *w)
+static void rest(struct expire *x, struct work *w, const struct source *s, const struct err *why)
+{
+	struct log_about about = {.source = s->name, .reason = why->text};
+
+	if (!x->told)
+		tally_log(w->tally, LOG_ERR, &about,
+			  "conversations that have been open for too long cannot be closed: it is tried again");
+	x->told = true;
+	x->rest_until_ms = w->mono_ms + REST_MS;
+}
+
+int expire_run(struct expire *x, struct work *w, unsigned max, struct err *reterr)
+{
+	unsigned n = 0;
+
+	if (w->mono_ms < x->rest_until_ms)
+		return 0;
+	for (size_t i = 0; i < w->config->sources_n && n < max; i++) {
+		const struct source *s = &w->config->sources[i];
+		struct err why = {0};
+		int r;
+
+		if (s->expire_after_ms == CLOCK_NEVER_MS || work_age_wait_ms(w, s->expire_after_ms) > 0)
+			continue;
+		r = expire_source(w, s, max - n, &why);
+		if (work_is_stores(r)) {
+			*reterr = why;
+			return r;
+		}
+		if (r < 0)
+			rest(x, w, s, &why);
+		else
+			n += (unsigned)r;
+	}
+	x->told = x->told && w->mono_ms < x->rest_until_ms;
+	return (int)n;
+}
+
+int64_t expire_next_ms(const struct expire *x, struct work *w)
 {
 	int64_t next_ms = CLOCK_NEVER_MS;
 
@@ -144,5 +178,5 @@ int64_t expire_next_ms(struct work *w)
 		if (due_ms < next_ms)
 			next_ms = due_ms;
 	}
-	return next_ms;
+	return next_ms < x->rest_until_ms ? x->rest_until_ms : next_ms;
 }

@@ -7,10 +7,17 @@
 
 #include "pipeline/work.h"
 
+/* Of one run to the next; begins as zeros. */
+struct expire {
+	int64_t rest_until_ms; /* after a source whose oldest cannot be closed: clock_mono_ms */
+	bool told;             /* in the log, until all can be closed again */
+};
+
 /* Inside the turn's transaction: closes at most max of them, over all sources, each in a savepoint. Returns how many,
- * or what the store failed with. */
-int expire_run(struct work *w, unsigned max, struct err *reterr) MUSTCHECK;
+ * or what the store failed with. One that cannot be closed is the matter of its source alone, which is tried again a
+ * minute later. */
+int expire_run(struct expire *x, struct work *w, unsigned max, struct err *reterr) MUSTCHECK;
 /* When the next one is due: clock_mono_ms time; CLOCK_NEVER_MS: none. */
-int64_t expire_next_ms(struct work *w);
+int64_t expire_next_ms(const struct expire *x, struct work *w);
 
 #endif

@@ -18,7 +18,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "pipeline/dispatch.h"
-#include "pipeline/expire.h"
 #include "pipeline/housekeeping.h"
 #include "pipeline/lookups.h"
 #include "pipeline/pass.h"
@@ -210,7 +209,7 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 	if (r == 0)
 		r = pass_pending(t, w, began_us, reterr);
 	if (r == 0) {
-		r = expire_run(w, EXPIRE_BATCH, reterr);
+		r = expire_run(&t->expire, w, EXPIRE_BATCH, reterr);
 		t->changed = t->changed || r > 0;
 	}
 	if (r >= 0)
@@ -414,7 +413,7 @@ int64_t turn_run(struct turn *t)
 		return t->retry_ms;
 	if (t->more || turn_slots_are_wanted(t, w.config))
 		return w.mono_ms;
-	next_ms = min_ms(housekeeping_next_ms(t->housekeeping), expire_next_ms(&w));
+	next_ms = min_ms(housekeeping_next_ms(t->housekeeping), expire_next_ms(&t->expire, &w));
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, store_webhooks_next_due_ms(t->store)));
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, dispatch_next_ms(t->dispatch)));
 	return t->full ? min_ms(next_ms, w.mono_ms + FULL_RECHECK_MS) : next_ms;

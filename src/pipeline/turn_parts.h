@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "pipeline/expire.h"
 #include "pipeline/tally.h"
 #include "pipeline/turn.h"
 #include "pipeline/work.h"
@@ -29,6 +30,7 @@ struct turn {
 	struct lookups *lookups;
 	struct dispatch *dispatch;
 	struct housekeeping *housekeeping;
+	struct expire expire;
 	struct tally tally;
 	struct mails submissions, deliveries, answers;
 

@@ -350,28 +350,55 @@ static int open_name(struct store *s, const char *source, int64_t id, int64_t re
 	return r;
 }
 
+/* 1: who asks for it by its name gets this row. */
+static int is_found_by_name(struct store *s, const char *source, int64_t id, const char *conversation,
+			    struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT 1 FROM conversations INDEXED BY conversations_name WHERE source = ?1 AND conversation = ?2"
+	      " AND id = ?3",
+	      reterr);
+	query_bind_text(&q, source);
+	query_bind_text(&q, conversation);
+	query_bind_int(&q, id);
+	return query_step(&q);
+}
+
+/* 1: it can be expired. 0: there was something to mend. */
+static int open_mend(struct store *s, const char *source, int64_t id, int64_t received_ms, char **ret,
+		     struct err *reterr)
+{
+	CLEANUP(mem_freep) char *conversation = NULL;
+	int r = open_name(s, source, id, received_ms, &conversation, reterr);
+
+	if (r == 0 && !s->in_transaction)
+		return err_set(reterr, -EUCLEAN, "an index names a conversation that is not there");
+	if (r == 0)
+		return conversation_mend_open(s, source, id, received_ms, reterr);
+	if (r > 0 && s->in_transaction) {
+		r = is_found_by_name(s, source, id, conversation, reterr);
+		if (r == 0)
+			return conversation_mend_name(s, source, id, conversation, reterr);
+	}
+	if (r > 0)
+		*ret = TAKE(conversation);
+	return r;
+}
+
 int store_conversation_oldest_open(struct store *s, const char *source, int64_t received_ms, char **ret_conversation,
 				   struct err *reterr)
 {
 	int64_t id = 0, received = 0;
-	char *conversation = NULL;
 	int r;
 
 	while ((r = oldest_open(s, source, received_ms, &id, &received, reterr)) > 0) {
-		r = open_name(s, source, id, received, &conversation, reterr);
+		r = open_mend(s, source, id, received, ret_conversation, reterr);
 		if (r != 0)
-			break;
-		r = s->in_transaction ? conversation_mend_open(s, source, id, received, reterr)
-				      : err_set(reterr, -EUCLEAN, "an index names a conversation that is not there");
-		if (r < 0)
 			break;
 	}
 	if (r == 0)
 		return err_set(reterr, -ENOENT, "no open conversation is so old");
-	if (r < 0)
-		return r;
-	*ret_conversation = conversation;
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 int64_t store_conversation_oldest_received_ms(struct store *s, const char *source)

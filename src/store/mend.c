@@ -424,6 +424,24 @@ static int conversation_name_take_out(struct store *s, int64_t id, const char *s
 	return r < 0 ? r : 1;
 }
 
+int conversation_mend_name(struct store *s, const char *source, int64_t id, const char *conversation,
+			   struct err *reterr)
+{
+	CLEANUP(mem_freep) char *name = mem_fmt("lost %lld", (long long)id);
+	int r = conversation_name_set(s, id, source, name, reterr);
+
+	if (r < 0)
+		return r;
+	r = conversation_name_set(s, id, source, conversation, reterr);
+	if (r < 0 && r != -EBADMSG)
+		return r;
+	loss_note(s, STORE_LOSS_CONVERSATION, id, source,
+		  r < 0 ? "an open conversation was not found by its name, which another has by now; it expires by "
+			  "another name"
+			: "an open conversation was not found by its name; it is again");
+	return 0;
+}
+
 int conversation_mend(struct store *s, const char *source, const char *conversation, struct err *reterr)
 {
 	int64_t id = 0;

@@ -214,6 +214,10 @@ int conversation_mend(struct store *s, const char *source, const char *conversat
  * out. */
 int conversation_mend_open(struct store *s, const char *source, int64_t id, int64_t received_ms,
 			   struct err *reterr) MUSTCHECK;
+/* An open conversation that the index of names does not hold: its name is put in, or, where another conversation has
+ * that name by now, a name that nobody has. */
+int conversation_mend_name(struct store *s, const char *source, int64_t id, const char *conversation,
+			   struct err *reterr) MUSTCHECK;
 /* Makes a ready event a dead letter; see store_event_dead. */
 int event_set_aside(struct store *s, int64_t id, const char *reason, int64_t now_ms, struct err *reterr) MUSTCHECK;
 

@@ -66,6 +66,21 @@ void __wrap_log_write(int level, const struct log_about *about, const char *fmt,
 	(void)snprintf(death_reason, sizeof(death_reason), "%s", about->reason);
 }
 
+/* Runs `text` while an index is not known, so that it does not follow. */
+static void stage_hide_index(struct stage *s, const char *index, const char *text)
+{
+	char sql[1024];
+
+	(void)snprintf(sql, sizeof(sql),
+		       "CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = '%s';"
+		       "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = '%s'",
+		       index, index);
+	stage_spoil(s, sql);
+	stage_spoil(s, text);
+	stage_spoil(s, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM hidden;"
+		       "DELETE FROM hidden");
+}
+
 struct play {
 	struct stage *stage;
 	struct standing *standing;
@@ -764,6 +779,57 @@ static void a_conversation_that_does_not_read_is_closed_without_a_word(void **st
 				"closed conversation in Desk jo@example.com ready backfill; ");
 }
 
+/* The index by name lacks its row: what is closed under that name is another one. */
+static void a_conversation_that_is_not_found_by_name_does_not_expire_for_ever(void **state)
+{
+	struct play *p = *state;
+	int64_t then = clock_now_ms() - 31 * CLOCK_DAY_MS;
+	char spoil[512];
+
+	play_start(p);
+	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com", .time_ms = then,
+	    .received_ms = then);
+	run(p);
+	(void)snprintf(
+		spoil, sizeof(spoil),
+		"INSERT INTO conversations SELECT 99, source, 'lost', state, as_of, first_opened, opened,"
+		" opened_received - 1, closed, reopen_count, addressed, taken, changed, clear FROM conversations");
+	stage_hide_index(p->stage, "conversations_name", spoil);
+	passed_ms = CLOCK_HOUR_MS;
+	run(p);
+	assert_events(p->stage, "started conversation in Desk jo@example.com ready; "
+				"closed conversation in Desk jo@example.com ready backfill; ");
+}
+
+/* Not even without an event: that is its source's matter, and no commit's. */
+static void a_conversation_that_cannot_be_closed_stops_nobody_else(void **state)
+{
+	struct play *p = *state;
+	int64_t then = clock_now_ms() - 31 * CLOCK_DAY_MS;
+
+	play_start(p);
+	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com", .time_ms = then,
+	    .received_ms = then);
+	PUT(p->stage, .source = "asked", .kind = "open", .conversation = "1", .email = "mo@example.com",
+	    .time_ms = then, .received_ms = then);
+	run(p);
+	stage_spoil(p->stage, "CREATE TRIGGER t BEFORE UPDATE ON conversations WHEN old.source = 'desk'"
+			      " BEGIN SELECT raise(ABORT, 'no'); END");
+	passed_ms = CLOCK_HOUR_MS;
+	run(p);
+	put_opened(p, 2, 2);
+	run(p);
+	assert_true(standing_is_ready(p->standing));
+	assert_events(p->stage, "started conversation in Desk jo@example.com ready; "
+				"started conversation in Desk mo@example.com ready; "
+				"closed conversation in Desk mo@example.com ready backfill; "
+				"started conversation in Desk jo-2@example.com ready; ");
+	stage_spoil(p->stage, "DROP TRIGGER t");
+	passed_ms += 2 * CLOCK_MINUTE_MS;
+	run(p);
+	assert_int_equal(stage_events(p->stage).n, 5);
+}
+
 #define PLAYED(fn) cmocka_unit_test_setup_teardown(fn, play_setup, play_teardown)
 
 int main(void)
@@ -790,6 +856,8 @@ int main(void)
 		PLAYED(a_disk_that_fails_again_and_again_is_no_crash),
 		PLAYED(a_death_is_told_once_and_after_its_commit),
 		PLAYED(what_is_open_too_long_is_closed_as_expired),
+		PLAYED(a_conversation_that_is_not_found_by_name_does_not_expire_for_ever),
+		PLAYED(a_conversation_that_cannot_be_closed_stops_nobody_else),
 		PLAYED(a_conversation_that_does_not_read_is_closed_without_a_word),
 	};
 
