@@ -24,13 +24,20 @@ struct api_request {
  * Each returns 200 and an owned tree, or another HTTP status with reterr: 400 where the query is wrong, 503 where the
  * read did not end in time.
  *
- * GET /api/status           ?paused=N: {version, config, store, started, ready, accounts: […], sources: […], paused:
- * […], paused_total: N, unknown_path: N}; paused: the longest N (20 where it is not said), each with `refused`: why
- * Klaviyo refused its opening, or null; paused_total: how many there are in all, null where they are too many to count
- * in time; a source's `received`: what came in since `started`, by result; unknown_path: what came in for no source GET
- * /api/events           ?state=ready|delivered|dead &limit=N &before=ID: rows of `queue list`, newest first GET
- * /api/webhooks         ?state=pending|done|dead &limit=N &before=ID: {id, source, state, transition, conversation,
- *                           received, wait, reason}, newest first; wait: of a pending one, why; else null
+ * GET /api/status: ?paused=N
+ *   {version, config, store, started, ready, accounts: […], sources: […], paused: […], paused_total, unknown_path}
+ *   paused: the longest N (20 by default), each with `refused`: why Klaviyo refused its opening, or null
+ *   paused_total: how many there are in all; null where they are too many to count in time
+ *   unknown_path: how many webhooks came in for no source
+ *   of a source, received: what came in since `started`, by result; waits: the newest webhooks that wait for a lookup,
+ *   {webhook, wait, asked, not_before, reason}
+ *
+ * GET /api/events: ?state=ready|delivered|dead &limit=N &before=ID
+ *   Rows of `queue list`, newest first.
+ *
+ * GET /api/webhooks: ?state=pending|done|dead &limit=N &before=ID
+ *   {id, source, state, transition, conversation, received, wait, asked, not_before, reason}, newest first; wait: of a
+ *   pending one, why, else null; asked: how often its lookup was asked; not_before: when again, or null.
  */
 unsigned api_status(const struct api_request *r, struct json_object **ret, struct err *reterr);
 unsigned api_events(const struct api_request *r, struct json_object **ret, struct err *reterr);

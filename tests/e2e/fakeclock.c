@@ -5,7 +5,9 @@
  * clock stays.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
@@ -92,14 +94,20 @@ int timerfd_create(int id, int flags)
 	return timer;
 }
 
-/* Arming it anew is what a program does once it has seen it cancelled. */
+/*
+ * Arming it anew is what a program does once it has seen it cancelled. The kernel arms it, and fails with ECANCELED,
+ * where the clock was set once more since the program's read(); here that is always so, as no read() takes events away.
+ */
 int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
 {
 	char events[4096];
+	bool was_set = false;
 
 	if (fd != timer || fd < 0)
 		return (int)syscall(SYS_timerfd_settime, fd, flags, new, old);
 	while (syscall(SYS_read, fd, events, sizeof(events)) > 0)
-		;
-	return 0;
+		was_set = true;
+	if (was_set)
+		errno = ECANCELED;
+	return was_set ? -1 : 0;
 }
