@@ -17,7 +17,8 @@ struct admin_reload {
 			  /* private members follow in reload.c */
 };
 
-/* Who reloads. ask is called on the admin's threads and does not block: it hands `asked` on, or answers it at once. */
+/* The one that reloads. ask is called on the admin's threads and does not block: it hands `asked` on, or answers it at
+ * once. */
 struct admin_reloader {
 	void (*ask)(void *ctx, struct admin_reload *asked);
 	void *ctx;

@@ -1,9 +1,9 @@
 /*
  * clock_guard: notices that the wall clock jumped, and says what may be judged by it (DESIGN section 10).
  *
- * The wall clock is wrong before somebody sets it, and after a machine was paused or restored. What cannot be taken
- * back (an expiry, a deletion, a death of age) therefore waits after the start and after each jump: an hour, a day
- * after a jump of more than a day, or as long as the age limit itself where that is shorter.
+ * The wall clock is wrong before somebody sets it, and after a machine was paused or restored. A step that cannot be
+ * taken back (an expiry, a deletion, a death of age) therefore waits after the start and after each jump: an hour, a
+ * day after a jump of more than a day, or as long as the age limit itself where that is shorter.
  *
  * Pure but for clock_both_ms; wall_ms is clock_now_ms(), mono_ms is clock_mono_ms(), read together.
  */

@@ -24,9 +24,9 @@ enum log_format {
 };
 
 /*
- * What the line is about. NULL or 0: not part of the line. They stand behind the message, always in this order: source,
- * account, conversation, webhook, event, reason. What stands here is not said again in the message. Ids are printed as
- * %016x: grep one through all logs.
+ * The subject of a line. NULL or 0: not part of the line. The members stand behind the message, always in this order:
+ * source, account, conversation, webhook, event, reason; the message does not repeat them. Ids are printed as %016x:
+ * grep one through all logs.
  */
 struct log_about {
 	const char *source;

@@ -100,7 +100,7 @@ int check_judge(const struct command_context *ctx, const char *wanted, struct ch
 	}
 	if (!wanted)
 		user = user_of_unit(ctx, ret);
-	/* What systemd passes is there for the daemon, whoever reads here. */
+	/* The daemon has the credentials that systemd passes, whichever user reads here. */
 	ret->for_unit = ret->has_unit && is_the_daemons(ctx, ret);
 	if (ret->for_unit)
 		secret_set_passed(ret->unit.passed, ret->unit.passed_n);

@@ -120,8 +120,8 @@ static void print_waiting_webhooks(struct json_object *rows)
 	}
 }
 
-/* A webhook with the members of an event. What only events have is null; it was never sent to Klaviyo: its attempts are
- * those of its lookup. Owned. */
+/* A webhook with the members of an event. Members that only events have are null; the attempts are those of its lookup,
+ * as a webhook itself is never sent to Klaviyo. Owned. */
 static struct json_object *as_event(struct json_object *webhook)
 {
 	struct json_object *row = json_object_new_object();

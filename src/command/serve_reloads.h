@@ -19,7 +19,7 @@ void serve_reloads_ask(void *ctx, struct admin_reload *asked);
 int serve_reloads_fd(const struct serve_reloads *r);
 /* All that have asked by now, linked by mail.next; NULL: none. Each must be answered. Main thread. */
 struct admin_reload *serve_reloads_take(struct serve_reloads *r);
-/* Whoever asks from now on, or has asked, is told that the daemon stops. Main thread. */
+/* All who have asked, or ask from now on, are told that the daemon stops. Main thread. */
 void serve_reloads_close(struct serve_reloads *r);
 
 #endif

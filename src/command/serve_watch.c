@@ -13,10 +13,9 @@
 #include "base/path.h"
 #include "base/text.h"
 
-/* What may happen to a name in a folder: a rename, something new there (a link too), an end of writing, other rights.
- */
+/* Changes of a name in a folder: a rename, something new there (a link too), an end of writing, other rights. */
 #define OF_NAMES (IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_ATTRIB)
-/* What may happen to the folder itself: another may come in its place. */
+/* Changes of the folder itself: another may come in its place. */
 #define OF_FOLDER (IN_MOVE_SELF | IN_DELETE_SELF)
 
 /* A name whose change matters, in a folder that is watched. */

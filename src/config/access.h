@@ -7,7 +7,7 @@
 #include "base/mem.h"
 
 /*
- * What to do where opening path failed with error (a negative errno), to stand behind strerror's text: "; the user
+ * Advice for where opening path failed with error (a negative errno), to stand behind strerror's text: "; the user
  * deskbridge may not read it: chgrp deskbridge FILE && chmod 640 FILE". A folder on the way is named where it is the
  * reason. "" for other errors than -EACCES. The caller owns it.
  */

@@ -29,7 +29,7 @@ char *notice_text(const struct notice *n)
 
 /* ---- parking ----------------------------------------------------------------------------------------------------- */
 
-/* What to do; the caller owns it. */
+/* The advice to the operator; the caller owns it. */
 static char *advice(const struct outcome_verdict *v, const char *key_where)
 {
 	if (v->odd)

@@ -67,8 +67,8 @@ enum inquiry_verdict {
 	INQUIRY_ODD,   /* anything else: it says nothing about the customer */
 };
 /*
- * What an answer means for the step under way: a pure function of the definition and of what is given. "In JSON" is a
- * body that reads as an object or a list, or any JSON where the type says so. An optional step that fails gives
+ * The meaning of an answer for the step under way: a pure function of the definition and of what is given. "In JSON" is
+ * a body that reads as an object or a list, or any JSON where the type says so. An optional step that fails gives
  * INQUIRY_ON; where the address hangs on it, only one that is GONE does. reason: for people.
  */
 enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const char *type, const char *body,

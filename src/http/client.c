@@ -383,7 +383,7 @@ void http_client_turn(struct http_client *c, int64_t until_mono_ms)
 	int running;
 
 	INSIST(curl_multi_perform(c->multi, &running) == CURLM_OK);
-	/* What has ended changes what the owner wants next, so its until_mono_ms may be out of date. */
+	/* A transfer that has ended changes what the owner wants next, so its until_mono_ms may be out of date. */
 	if (finish_ready(c) > 0)
 		return;
 	now_ms = clock_mono_ms();

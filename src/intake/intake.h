@@ -19,9 +19,9 @@ struct intake;
 int intake_start(struct pipeline *p, const struct config *c, int listen_fd, struct intake **ret,
 		 struct err *reterr) MUSTCHECK;
 const char *intake_address(const struct intake *i);
-/* No new connections; once it returns, 503 to every request. What is suspended is answered by the pipeline. Requests on
- * connections that were accepted already are taken for a fifth of a second at most: whoever connected to a socket that
- * systemd holds is not to hear of a restart. Blocks as long. */
+/* No new connections; once it returns, 503 to every request. The pipeline answers the suspended ones. Requests on
+ * connections that were accepted already are taken for a fifth of a second at most, so that a client of a socket that
+ * systemd holds does not hear of a restart. Blocks as long. */
 void intake_quiesce(struct intake *i);
 /* After the pipeline has answered everything. Frees i. */
 void intake_stop(struct intake *i);

@@ -9,7 +9,7 @@
  * but the entry is remembered, so a repeat of the same signal against the same entry says the same: that is what makes
  * a crash before the commit harmless.
  *
- * What a person will read (when opened, when closed) is the helpdesk's own time, whatever the marks make of it.
+ * Times that people will read (when opened, when closed) are the helpdesk's own, whatever the marks make of them.
  */
 
 enum row {
@@ -92,7 +92,7 @@ static bool is_history(const struct ledger_entry *e, const struct ledger_signal 
 		return is_history_dated(e, s, &m);
 	if (is_in_order(e, s))
 		return false;
-	/* What was received later is not newer where the desk dates it long before. */
+	/* A signal that was received later is not newer where the desk dates it long before. */
 	return m.own_ms >= s->received_ms || s->received_ms - m.desk_ms < LEDGER_CLOCKS_MS;
 }
 

@@ -10,7 +10,7 @@
  * a probe that costs nobody else's time. They do not move the probe time.
  *
  * Across all states a 429 pauses for Retry-After, floor 1 s, at most an hour; where none is told the pause doubles from
- * 1 s to 1 min until an answer of use. What was asked before a renewal comes back as a stranger (`epoch`): it says
+ * 1 s to 1 min until an answer of use. The answer to a question from before a renewal is passed over (`epoch`): it says
  * nothing about the present credentials.
  */
 #ifndef LOOKUP_GATE_H
@@ -68,7 +68,7 @@ unsigned gate_window(const struct gate *g, unsigned open, int64_t now_ms);
 bool gate_is_for_new(const struct gate *g);
 /* PARKED whose probe time has come becomes PROBING. Returns when to call again; CLOCK_NEVER_MS: no need. */
 int64_t gate_tick(struct gate *g, int64_t now_ms);
-/* What an answer says; customer: a digest of whom it is about; retry_after_ms: of a 429, -1: not told. */
+/* An answer came; customer: a digest of whom it is about; retry_after_ms: of a 429, -1: not told. */
 void gate_returned(struct gate *g, struct gate_stamp asked, enum gate_word word, uint64_t customer,
 		   int64_t retry_after_ms, int64_t now_ms);
 

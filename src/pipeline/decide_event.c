@@ -197,7 +197,7 @@ static int64_t late_ms_of(const struct deciding *d, const struct person *p, cons
 	}
 }
 
-/* What made the conversation known is judged by its age when it came. */
+/* A signal that makes the conversation known is judged by its age when it came. */
 static bool is_long_ago(const struct ledger_verdict *v, int64_t late_ms)
 {
 	return v->since_ms != 0 && v->received_ms - v->since_ms > late_ms;

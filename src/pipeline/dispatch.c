@@ -148,7 +148,7 @@ static int hand_over_event(void *ctx, const struct event *e)
 	return a->lent_n >= a->window;
 }
 
-/* Returns as store_events_due does. What is lent or passed over may come first: so many more are asked for. */
+/* Returns as store_events_due does. Events that are lent or passed over may come first: so many more are asked for. */
 static int lend(struct hand_over *h, struct store *s, int64_t now_ms, struct err *reterr)
 {
 	struct dispatch_account *a = h->account;

@@ -54,7 +54,8 @@ static bool is_nearly_full(struct housekeeping *h, struct work *w)
 	return h->nearly_full;
 }
 
-/* What cannot be deleted stays, and stops nothing else: it is tried again the next time. Returns how many rows went. */
+/* A row that cannot be deleted stays, and stops nothing else: it is tried again the next time. Returns how many rows
+ * went. */
 static int clean_whole(struct housekeeping *h, struct work *w, size_t max, struct err *reterr)
 {
 	struct err e = {0};

@@ -273,7 +273,7 @@ static void tell_loss(void *ctx, const struct store_loss *l)
 	log_error(&about, "the store's file was damaged or changed by hand, and is mended at one row");
 }
 
-/* What the store set aside or mended, once it is committed. */
+/* Tells the log what the store set aside or mended, once it is committed. */
 static void tell_losses(struct turn *t)
 {
 	store_losses(t->store, tell_loss, t);

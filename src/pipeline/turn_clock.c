@@ -1,8 +1,8 @@
 /*
  * The system's clock. At start it may not be set yet: a machine without a battery begins in 1970, or where it was shut
  * down. Until it is set nothing is done at all: no webhook is taken, and nothing pending is worked on or sent, because
- * every time that would be stored or judged were wrong. Ten minutes are waited at most, since a clock that is wrong for
- * good is better than no bridge. Later the clock may jump: the guard tells what must not happen for a while.
+ * every time that would be stored or judged would be wrong. Ten minutes are waited at most, since a clock that is wrong
+ * for good is better than no bridge. Later the clock may jump: the guard tells what must not happen for a while.
  */
 #include <config.h>
 
@@ -112,7 +112,7 @@ static void clock_jumped(struct turn *t, const struct work *w, int64_t jump_ms)
 		    "the system's clock jumped %s %s, to %s: it was set, or the machine was paused. For %s nothing "
 		    "expires, is deleted or becomes a dead letter because of its age",
 		    size, jump_ms < 0 ? "back" : "ahead", now, size_ms > CLOCK_GUARD_WIDE_MS ? "a day" : "an hour");
-	/* What was noted as due by the former time. */
+	/* Both noted due times by the former time. */
 	dispatch_stir(t->dispatch, NULL);
 	housekeeping_configured(t->housekeeping);
 	if (jump_ms < 0)

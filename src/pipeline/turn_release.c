@@ -63,7 +63,7 @@ int turn_release_sources(struct turn *t, struct work *w, struct err *reterr)
 		const struct source *s = &w->config->sources[i];
 		int r = store_webhooks_release(w->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
 
-		/* What was mended may be what they were waiting for. */
+		/* They may have waited for the very thing that was mended. */
 		if (r == 0)
 			r = store_webhooks_release(w->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
 		if (r == 0 && !definition_has_lookup(s->definition)) { /* nobody will be asked: no slot comes */

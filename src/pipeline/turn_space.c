@@ -1,7 +1,7 @@
 /*
- * How much a turn may do while the disk is nearly full. What a turn writes stands in the WAL before it stands in the
- * database, and a transaction that does not fit is lost whole: so on a disk with little room the turns are small, and
- * after one that did not fit they are as small as can be for a while.
+ * How much a turn may do while the disk is nearly full. All that a turn writes stands in the WAL before it stands in
+ * the database, and a transaction that does not fit is lost whole: so on a disk with little room the turns are small,
+ * and after one that did not fit they are as small as can be for a while.
  */
 #include <config.h>
 

@@ -25,9 +25,9 @@ struct rules *rules_compile(const struct node *list, const struct node *shared, 
 void rules_free(struct rules *r);
 
 /*
- * What rules ask to be sent; the pipeline makes events of it, one an address. Rules whose metrics are the same as
- * rendered make one draft: properties and profile by name, value and late, each as the later rule gives it; what the
- * later rule does not give, or cannot make of this webhook, stays.
+ * The drafts of what rules ask to be sent; the pipeline makes events of them, one an address. Rules whose metrics are
+ * the same as rendered make one draft: properties and profile by name, value and late, each as the later rule gives it;
+ * what the later rule does not give, or cannot make of this webhook, stays.
  */
 struct draft {
 	char *metric;                   /* rendered */

@@ -26,7 +26,7 @@ enum fault_cut {
 	FAULT_CUT_DIE,   /* read and processed, then the connection ends without an answer */
 };
 
-/* What the body of an answer with a status is. */
+/* The body of an answer with a status. */
 enum fault_form {
 	FAULT_FORM_OWN,   /* Klaviyo's for that status: errors in JSON; nothing below 300 */
 	FAULT_FORM_HTML,  /* a page, as from Cloudflare */

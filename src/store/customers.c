@@ -15,7 +15,7 @@ int store_customer_load(struct store *s, const char *source, const char *custome
 {
 	CLEANUP(mem_freep) char *text = NULL;
 	struct customer c = {0};
-	/* What was saved by a clock that was ahead would else stay fresh until the clock is there again. */
+	/* A customer that was saved by a clock that was ahead would else stay fresh until the clock is there again. */
 	int64_t newest_ms = not_older_than_ms > 0 && s->told_ms > 0 ? s->told_ms + CLOCK_MINUTE_MS : INT64_MAX;
 	int r;
 

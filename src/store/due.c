@@ -212,7 +212,7 @@ int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t n
 	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
 }
 
-/* What the index says and the row does not is left to store_events_due. */
+/* An entry that its row contradicts is left to store_events_due. */
 int store_events_bring_near(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
 			    struct err *reterr)
 {

@@ -1,6 +1,6 @@
 /*
- * What the store set aside or mended by itself, kept until the caller asks for it: the store does not log. A note
- * belongs to the transaction (and to its savepoint) like every row: what is rolled back is found again.
+ * Notes of what the store set aside or mended by itself, kept until the caller asks for them: the store does not log. A
+ * note belongs to the transaction (and to its savepoint) like every row: after a rollback the damage is found again.
  */
 #include <config.h>
 

@@ -104,8 +104,8 @@ static int own_text(struct query *q, int64_t id, char **source, char **text)
 	return 0;
 }
 
-/* What other indexes and the digest of its delivery still tell: whom it kept waiting, and for the dead letter. The
- * indexes hold undone webhooks only; each is looked through once for a row that is lost. */
+/* Collects what other indexes and the digest of its delivery still tell, for the dead letter and for those that it kept
+ * waiting. The indexes hold undone webhooks only; each is looked through once for a row that is lost. */
 static int webhook_recall(struct store *s, int64_t id, struct webhook_keys *k, struct err *reterr)
 {
 	int r;

@@ -1,5 +1,6 @@
 /*
- * Whose an event or a webhook is, for lines of the log: also of rows that do not read, so nothing here fails.
+ * The source, account and conversation of an event or a webhook, for lines of the log: also of rows that do not read,
+ * so nothing here fails.
  */
 #include <config.h>
 

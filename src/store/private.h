@@ -14,7 +14,7 @@
 #define STORE_PAGE_BYTES 4096
 /* The WAL is written back when it holds so many pages: larger ones make the slowest commits slower. */
 #define STORE_WAL_PAGES 4096
-/* What a small turn writes into the WAL: some outcomes, one webhook in, one worked on, one deleted. */
+/* Bytes that a small turn writes into the WAL: some outcomes, one webhook in, one worked on, one deleted. */
 #define STORE_TURN_BYTES (INT64_C(256) << 10)
 #define STORE_FRAME_BYTES (STORE_PAGE_BYTES + 24) /* a page in the WAL */
 /* How long SQLite waits for a lock that a reader or a backup holds. */
@@ -115,7 +115,7 @@ void wal_learn(struct store *s);
 /* Whether it was deleted or replaced since it was opened; whether another one stands in its place. */
 bool store_file_is_lost(const struct store_files *f, enum store_file i);
 bool store_file_is_anothers(const struct store_files *f, enum store_file i);
-/* What the disk has left, for the rest of the turn. */
+/* Looks how much the disk has left, for the rest of the turn. */
 void store_see_disk(struct store *s);
 /* The bytes that the WAL holds and that are not in the database yet. */
 int64_t store_wal_holds(const struct store *s);

@@ -158,7 +158,7 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 /* Keeps what a reading found (w->read and the members below it): for a dead letter that reads now that the definition
  * is mended. The delivery stays as it was. -ENOENT. */
 int store_webhook_mark(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
-/* What a lookup came to that did not tell the customer. */
+/* The end of a lookup that did not tell the customer. */
 enum store_lookup {
 	STORE_LOOKUP_TROUBLE,
 	STORE_LOOKUP_GONE, /* there is no such customer */
@@ -168,7 +168,7 @@ struct store_lookups {
 	unsigned asked, gone, odd; /* asked: all of them */
 	int64_t odd_since_ms;      /* when the first odd one came; 0: none */
 };
-/* What became of a webhook's lookups so far. */
+/* Reads how a webhook's lookups ended so far. */
 int store_webhook_lookups(struct store *s, int64_t id, struct store_lookups *ret, struct err *reterr) MUSTCHECK;
 /* Counts one more, and keeps its reason as the one why the webhook waits. *ret: with it. */
 int store_webhook_count_lookup(struct store *s, int64_t id, enum store_lookup what, const char *reason, int64_t now_ms,
@@ -227,8 +227,8 @@ int64_t store_conversation_oldest_received_ms(struct store *s, const char *sourc
 
 /* ---- customers looked up ----------------------------------------------------------------------------------------- */
 
-/* -ENOENT: not known, or too old. What was saved at a time that is still to come is too old as well: the clock was
- * ahead then. not_older_than_ms 0: of any age. */
+/* -ENOENT: not known, or too old. An entry that was saved at a time that is still to come is too old as well: the clock
+ * was ahead then. not_older_than_ms 0: of any age. */
 int store_customer_load(struct store *s, const char *source, const char *customer, int64_t not_older_than_ms,
 			struct customer *ret, struct err *reterr) MUSTCHECK;
 int store_customer_save(struct store *s, const char *source, const char *customer, const struct customer *c,
@@ -350,8 +350,8 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 		      struct err *reterr) MUSTCHECK;
 
 /*
- * Whose an event or a webhook is, for a line of the log. Never fails: what there is not, or does not read, stays NULL
- * or 0. The caller owns *ret.
+ * The source, account and conversation of an event or a webhook, for a line of the log. Never fails: a member that
+ * there is not, or that does not read, stays NULL or 0. The caller owns *ret.
  */
 struct store_origin {
 	char *source, *conversation;

@@ -183,7 +183,7 @@ def test_an_event_that_only_indexes_name_is_a_dead_letter_and_the_others_go_on(q
     assert "default" in line and "not there" in line
     # The second one of that person, too.
     assert len(sandbox.events(metric=CLOSED, email="jo-2@example.com")) == 1
-    # What comes for that person goes out.
+    # A later event of that person goes out.
     queued.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-2"))
     sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE, timeout=40)
     stays_ready_and_idle(queued)

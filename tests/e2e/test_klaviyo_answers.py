@@ -1,4 +1,4 @@
-"""What becomes of events where Klaviyo, or whatever answers in its place, says something that it does not document.
+"""Events where Klaviyo, or something that answers in its place, says what it does not document.
 
 The whole table, forty kinds of answer over half an hour, is tests/unit/test_klaviyo_answers.c; here a handful of its rows
 goes through the real programs.
@@ -54,7 +54,7 @@ def test_an_answer_that_nobody_documents_parks_the_account_and_costs_no_event(mi
     assert answer[:3] in parked
     row = account(mini)
     assert (row["ready"], row["delivered"], row["dead"]) == (30, 0, 0)
-    # Whoever mended it reloads: nothing is lost.
+    # The operator mends it and reloads: nothing is lost.
     sandbox.clear_faults()
     mini.reload()
     sandbox.wait_for(lambda s: reached(s) == set(PEOPLE))

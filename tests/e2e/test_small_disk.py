@@ -180,7 +180,7 @@ def test_a_store_file_that_is_deleted_makes_the_daemon_unready(stage, sandbox, g
     answer = daemon.post("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
     assert answer.status == 503 and int(answer.headers["retry-after"]) > 0
     daemon.wait_log("err.*refused with 503.*was deleted or replaced")
-    # Whoever puts it back needs no restart.
+    # No restart is needed once it is put back.
     os.rename(f"{file}.away", file)
     takes_again(daemon)
     wait_for(lambda: daemon.post("gladly", gladly_webhook("opened", "conv-2", "cust-2")).status == 200)
@@ -265,7 +265,7 @@ def test_a_hard_link_admits_no_second_daemon(stage, daemon, sandbox, gladly):
         os.link(store_of(daemon), link)
         is_refused(stage, sandbox, gladly, link)
         assert not os.path.exists(f"{link}-wal")
-    # Whoever reads is let in, and SQLite's own locks are held as before.
+    # Readers are let in, and SQLite's own locks are held as before.
     assert daemon.ask("status").returncode == 0
     with contextlib.closing(sqlite3.connect(store_of(daemon), timeout=0)) as store:
         assert store.execute("SELECT count(*) FROM webhooks").fetchall() == [(1,)]

@@ -355,7 +355,7 @@ static void world_run(int64_t until_ms)
 
 		while (reply_next())
 			answered = true;
-		/* What the outlet returned is the next turn's. */
+		/* The outlet's returns belong to the next turn. */
 		if (answered || ++turns % 2 == 1)
 			continue;
 		if (outlet_ms < next_ms)
@@ -400,7 +400,7 @@ static int count_event(void *ctx, const struct event *e)
 	struct found *f = ctx;
 
 	f->states[e->state]++;
-	/* Whatever waits or died says why. */
+	/* Every event that waits or died says why. */
 	assert_true(e->state == EVENT_DELIVERED || e->reason || world.requests == 0 || f->told[0] != '\0');
 	return 0;
 }

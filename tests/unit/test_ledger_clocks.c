@@ -448,7 +448,7 @@ static void a_clock_that_is_set_back_by_an_hour_freezes_nothing(void **unused)
 	/* A reply without a time meets the desk's mark first: a closing by a slow clock counts all the same. */
 	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_TAKEN}, {O, NO, 405, LEDGER_OPEN, LEDGER_DUPLICATE},
 	     {C, 402, 407, LEDGER_CLOSED, LEDGER_TAKEN});
-	/* What is dated long before its receipt is history still. */
+	/* A signal that is dated long before its receipt is history still. */
 	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_TAKEN}, {C, 300, 405, LEDGER_OPEN, LEDGER_HISTORY});
 }
 

@@ -620,7 +620,7 @@ static void probes_double_from_one_minute_to_fifteen(void **state)
 		assert_int_equal(gate_window(&g, 4, probe_ms - 1), 1);
 		assert_true(gate_is_for_new(&g));
 		assert_int_equal(gate_tick(&g, now_ms), probe_ms);
-		/* What new customers are answered does not move the probe. */
+		/* Answers about new customers do not move the probe. */
 		says(&g, words[i % 2], 100 + i, now_ms);
 		assert_int_equal(gate_tick(&g, now_ms), probe_ms);
 		assert_true(gate_tick(&g, probe_ms) == CLOCK_NEVER_MS);
@@ -651,7 +651,7 @@ static void a_burst_parks_once_and_an_answer_of_use_ends_it(void **state)
 	/* One customer's refusal, while another's question was under way: it is not the credentials. */
 	gate_returned(&g, asked, GATE_USEFUL, 9, -1, START_MS + 10);
 	assert_int_equal(gate_window(&g, 4, START_MS + 10), 4);
-	/* What was asked before a renewal says nothing of what is configured now. */
+	/* An answer to a question from before a renewal says nothing of what is configured now. */
 	gate_renew(&g);
 	gate_returned(&g, asked, GATE_REFUSED, 9, -1, START_MS + 20);
 	assert_int_equal(gate_window(&g, 4, START_MS + 20), 4);

@@ -370,7 +370,7 @@ static void world_end(void)
 	(void)stage_teardown((void **)&world.stage);
 }
 
-/* What lies between the pipeline and the lookups: true where something was handed over. */
+/* Carries messages between the pipeline and the lookups: true where something was handed over. */
 static bool hand_over(void)
 {
 	size_t n = world.questions_n;
@@ -391,7 +391,7 @@ static void world_run(int64_t until_ms)
 	while (world.now_ms < until_ms) {
 		int64_t next_ms = turn_run(world.turn), lookup_ms = lookup_tick(world.lookup, __wrap_clock_mono_ms());
 
-		/* What the tick told is the next turn's. */
+		/* Messages of the tick belong to the next turn. */
 		if (hand_over() || ++idle % 2 == 1)
 			continue;
 		if (lookup_ms < next_ms)
@@ -442,7 +442,7 @@ static int count_webhook(void *ctx, const struct store_webhook_row *w)
 		f->no_address++;
 	else
 		f->others++;
-	/* Whatever was asked for and waits says why. */
+	/* Every webhook that was asked for and waits says why. */
 	assert_true(w->state != STORE_WEBHOOK_PENDING || w->asked == 0 || (w->reason && strlen(w->reason) > 10));
 	return 0;
 }

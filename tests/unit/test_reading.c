@@ -1034,7 +1034,7 @@ static void transitions_have_names(void **state)
 	assert_true(transition_parse("", &t) < 0);
 }
 
-/* What a desk counts beyond 64 bits reads as its digits, in an id, a matcher, an attribute and a link. */
+/* An integer beyond 64 bits reads as its digits, in an id, a matcher, an attribute and a link. */
 static void a_wide_integer_is_read_as_it_was_written(void **state)
 {
 	struct definition *d =

@@ -270,7 +270,7 @@ static void rules_with_one_metric_make_one_event(void **state)
 		      " value: 2, late: never, on: [opened, closed]}\n",
 		      "{}", "{\"A\":\"two\",\"B\":[\"z\"],\"C\":1} {\"P\":\"last\",\"Q\":1} 2 9223372036854775807",
 		      "rules[0], shipped and rules[2]");
-	/* What the later rule does not say, or cannot, stays. */
+	/* A value that the later rule does not give, or cannot make, stays. */
 	assert_merged("rules:\n"
 		      "- {on: closed, send: x, properties: {A: one, T: two}, value: 1, late: 1h}\n"
 		      "- {on: opened, send: x}\n"

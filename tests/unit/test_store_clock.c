@@ -171,7 +171,7 @@ static void a_customer_saved_by_a_clock_that_was_ahead_is_asked_for_again(void *
 	turn_at(f, NOW);
 	commit(f);
 	assert_int_equal(store_customer_load(f->s, "gladly", "p", NOW - 600000, &back, NULL), -ENOENT);
-	/* Whoever has just asked takes what there is. */
+	/* A caller that has just asked takes what there is. */
 	MUST(store_customer_load(f->s, "gladly", "p", 0, &back, err));
 	customer_done(&back);
 	turn_at(f, NOW + DAY - 1000); /* a little ahead is no age */
