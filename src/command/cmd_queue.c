@@ -240,11 +240,11 @@ const struct command command_queue = {
 	.summary = "show the events that wait, were delivered, or are dead letters",
 	.help = "Asks the running daemon through its admin address. Newest first.\n"
 		"\n"
-		"  --state STATE    only ready (waiting), delivered, or dead (set aside with a reason)\n"
+		"  --state STATE    only ready (waiting), delivered, or dead (set aside with a reason).\n"
 		"                   Below the ready, or all, stand the webhooks that wait: why, until when, and\n"
 		"                   how often their lookup was asked. Below the dead, or all, stand the dead\n"
 		"                   webhooks: those that gave no event.\n"
-		"  --limit N        at most N of them (default 50)\n"
+		"  --limit N        at most N of each kind, as JSON N in all (default 50)\n"
 		"  --json           one array of {id, state, account, source, conversation, metric, email,\n"
 		"                   unique_id, created, attempts, next_attempt, reason, kind}, newest first;\n"
 		"                   kind: event, or webhook for one that waits (state pending, with wait) or is\n"

@@ -404,9 +404,9 @@ const struct command command_status = {
 	.arguments = "[--json] [--admin ADDRESS]",
 	.summary = "show who is paused now, what waits and what is parked",
 	.help = "Asks the running daemon through its admin address. Begins with the people who are paused now, the\n"
-		"longest first, and how many more there are. An ! below one: Klaviyo does not know, as it refused the\n"
-		"event that was to say so. Ends with what came in since the daemon's start, also what was refused and\n"
-		"is kept nowhere.\n"
+		"longest first, and how many more there are. An ! below one: that person is not paused in Klaviyo,\n"
+		"which refused the event that was to do it. Ends with what came in since the daemon's start, also\n"
+		"what was refused and is kept nowhere.\n"
 		"Exit status 1 where the daemon does not answer or cannot take webhooks.\n"
 		"\n"
 		"  --json           the same as JSON; `paused` holds at most 500 people, `paused_total` is how many\n"
