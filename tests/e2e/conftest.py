@@ -35,9 +35,16 @@ def gladly(stage):
 
 
 @pytest.fixture
-def daemon(stage, sandbox, gladly):
-    """A daemon with the default configuration between the two."""
-    return stage.daemon(sandbox, gladly)
+def clock(stage):
+    """The wall clock of `daemon`, for tests that set it."""
+    return stage.clock()
+
+
+@pytest.fixture
+def daemon(stage, sandbox, gladly, request):
+    """A daemon with the default configuration between the two; on the test's clock where the test asks for `clock`."""
+    env = request.getfixturevalue("clock").env if "clock" in request.fixturenames else None
+    return stage.daemon(sandbox, gladly, env=env)
 
 
 @pytest.hookimpl(hookwrapper=True)

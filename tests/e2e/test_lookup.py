@@ -38,7 +38,7 @@ def test_a_merged_customer_is_found_under_the_new_id(daemon, sandbox, gladly):
     sandbox.wait_events(1, email="jo@example.com")
 
 
-def test_an_unknown_customer_ends_without_an_address_and_the_next_webhook_makes_it_good(daemon, sandbox, gladly):
+def test_an_unknown_customer_ends_without_an_address_and_the_next_webhook_makes_it_good(daemon, clock, sandbox, gladly):
     gladly.customers = {"cust-2": ["jo@example.com"], "cust-3": ["ann@example.com"]}
     now = time.time()
     daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2"))
@@ -49,7 +49,10 @@ def test_an_unknown_customer_ends_without_an_address_and_the_next_webhook_makes_
     assert waiting["asked"] == 1 and "404" in waiting["reason"] and waiting["not_before"]
     daemon.accepted("gladly", gladly_webhook("opened", "conv-3", "cust-2"))
     sandbox.wait_events(2, email="jo@example.com")
-    # Asked three times, as its API may know a customer later than its webhook.
+    # Asked three times, as its API may know a customer later than its webhook: again after 10 s and after 30 s.
+    clock.jump(10)
+    wait_for(lambda: [w["asked"] for w in daemon.api("/api/webhooks?state=pending").json()] == [2])
+    clock.jump(30)
     daemon.wait_metric("deskbridge_webhook_results_total", 1, source="gladly", result="no address")
     assert gladly.asked("merged-away") == 3
     assert daemon.webhooks()[1]["reason"].startswith("no address: lookup: ")
