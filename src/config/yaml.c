@@ -11,13 +11,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 #include <yaml.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "config/access.h"
+
+#define PIPE_WAIT_MS 5000
 
 struct reader {
 	yaml_parser_t parser;
@@ -413,13 +417,36 @@ int yaml_load(const char *file, const char *text, size_t len, struct node **ret,
 /* ---- files
  * ----------------------------------------------------------------------------------------------------------- */
 
+/* As read(2). A file answers at once; a pipe gets until until_ms. */
+static ssize_t read_some(int fd, char *to, size_t n, int64_t until_ms)
+{
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+	for (;;) {
+		ssize_t got = read(fd, to, n);
+		int64_t left_ms;
+
+		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+			return got;
+		left_ms = until_ms - clock_mono_ms();
+		if (left_ms <= 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		if (errno == EAGAIN)
+			(void)poll(&readable, 1, (int)left_ms);
+	}
+}
+
 int yaml_read_file(const char *file, size_t max, char **ret, size_t *ret_len)
 {
+	int64_t until_ms = clock_mono_ms() + PIPE_WAIT_MS;
 	CLEANUP(mem_freep) char *text = NULL;
 	size_t len = 0, size = 0;
 	int fd, r = 0;
 
-	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	/* Not blocking: a named pipe in a file's place must not stop the daemon. */
+	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
 	for (;;) {
@@ -429,9 +456,7 @@ int yaml_read_file(const char *file, size_t max, char **ret, size_t *ret_len)
 			size = size > 0 ? size * 2 : 16384;
 			text = mem_grow(text, size + 1, 1);
 		}
-		n = read(fd, text + len, size - len);
-		if (n < 0 && errno == EINTR)
-			continue;
+		n = read_some(fd, text + len, size - len, until_ms);
 		if (n <= 0) {
 			r = n < 0 ? -errno : 0;
 			break;
