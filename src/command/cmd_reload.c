@@ -53,13 +53,14 @@ static void print_verdict(struct json_object *verdict)
 }
 
 /* The exit status that a verdict stands for; -1: this is none. */
-static int status_of(struct json_object *verdict)
+static int status_of(unsigned answered, struct json_object *verdict)
 {
 	const char *reason = json_member_str(verdict, "reason");
+	bool taken = json_member_bool(verdict, "taken", false);
 
-	if (!json_object_is_type(json_member(verdict, "taken"), json_type_boolean))
+	if (!json_object_is_type(json_member(verdict, "taken"), json_type_boolean) || taken != (answered == 200))
 		return -1;
-	if (json_member_bool(verdict, "taken", false))
+	if (taken)
 		return COMMAND_GOOD;
 	return text_is(reason, "configuration") ? COMMAND_CONFIG : COMMAND_FAILED;
 }
@@ -86,7 +87,7 @@ static int tell(const struct command_context *ctx, const struct daemon_door *doo
 
 	if (reply->failure == HTTP_OK && json_read(reply->body.data, reply->body.len, &verdict, NULL) == 0 &&
 	    json_object_is_type(verdict, json_type_object))
-		status = status_of(verdict);
+		status = status_of(reply->status, verdict);
 	if (status >= 0) {
 		CLEANUP(mem_freep) char *text = json ? json_pretty(verdict) : NULL;
 		note_other_file(ctx, verdict);

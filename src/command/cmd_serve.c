@@ -243,7 +243,7 @@ static int start(struct serve *s, struct err *reterr)
 	if (r == 0)
 		r = pipeline_start(s->generation, &s->pipeline, reterr);
 	if (r == 0)
-		r = serve_reloads_new(&s->reloads, reterr);
+		r = serve_reloads_new(s->context->config_file, &s->reloads, reterr);
 	if (r == 0) {
 		const struct admin_reloader reloader = {.ask = serve_reloads_ask, .ctx = s->reloads};
 		r = admin_start(s->pipeline, c, s->admin_fd, &reloader, &s->admin, reterr);

@@ -10,7 +10,8 @@
 
 struct serve_reloads {
 	struct mailbox *mailbox;
-	int wake; /* eventfd */
+	const char *config; /* the file's path, for answers; the caller's */
+	int wake;           /* eventfd */
 	pthread_mutex_t lock;
 	bool closed; /* under the lock, so that nothing is posted behind the last taking */
 };
@@ -22,7 +23,7 @@ static void wake(void *arg)
 	(void)!write(r->wake, &(uint64_t){1}, sizeof(uint64_t));
 }
 
-int serve_reloads_new(struct serve_reloads **ret, struct err *reterr)
+int serve_reloads_new(const char *config, struct serve_reloads **ret, struct err *reterr)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct serve_reloads *r;
@@ -30,6 +31,7 @@ int serve_reloads_new(struct serve_reloads **ret, struct err *reterr)
 	if (fd < 0)
 		return err_set(reterr, -errno, "no eventfd: %s", strerror(errno));
 	r = mem_new(1, sizeof(*r));
+	r->config = config;
 	r->wake = fd;
 	r->mailbox = mailbox_new();
 	INSIST(pthread_mutex_init(&r->lock, NULL) == 0);
@@ -48,10 +50,11 @@ void serve_reloads_free(struct serve_reloads *r)
 	free(r);
 }
 
-static void answer_stopping(struct admin_reload *asked)
+static void answer_stopping(const struct serve_reloads *r, struct admin_reload *asked)
 {
-	admin_reload_answer(asked,
-			    &(struct admin_verdict){.kind = ADMIN_RELOAD_STOPPING, .error = "the daemon is stopping"});
+	admin_reload_answer(asked, &(struct admin_verdict){.kind = ADMIN_RELOAD_STOPPING,
+							   .config = r->config,
+							   .error = "the daemon is stopping"});
 }
 
 void serve_reloads_ask(void *ctx, struct admin_reload *asked)
@@ -64,7 +67,7 @@ void serve_reloads_ask(void *ctx, struct admin_reload *asked)
 		mailbox_post(r->mailbox, &asked->mail);
 	INSIST(pthread_mutex_unlock(&r->lock) == 0);
 	if (closed)
-		answer_stopping(asked);
+		answer_stopping(r, asked);
 }
 
 int serve_reloads_fd(const struct serve_reloads *r)
@@ -89,6 +92,6 @@ void serve_reloads_close(struct serve_reloads *r)
 	INSIST(pthread_mutex_unlock(&r->lock) == 0);
 	for (asked = serve_reloads_take(r); asked; asked = next) {
 		next = (struct admin_reload *)(void *)asked->mail.next;
-		answer_stopping(asked);
+		answer_stopping(r, asked);
 	}
 }

@@ -11,7 +11,8 @@
 
 struct serve_reloads;
 
-int serve_reloads_new(struct serve_reloads **ret, struct err *reterr) MUSTCHECK;
+/* config: the path of the configuration, for answers; it must outlive them. */
+int serve_reloads_new(const char *config, struct serve_reloads **ret, struct err *reterr) MUSTCHECK;
 void serve_reloads_free(struct serve_reloads *r); /* closed and answered before; NULL allowed */
 /* An admin_reloader's ask, with the serve_reloads as ctx. Any thread. Once closed, it answers by itself. */
 void serve_reloads_ask(void *ctx, struct admin_reload *asked);

@@ -182,6 +182,39 @@ def test_a_daemon_that_stops_answers_who_waits(daemon):
         thread.join(TIMEOUT)
         assert not thread.is_alive()
     assert {a.status for a in answers} <= {200, 503}
+    assert {a.json()["config"] for a in answers} == {str(daemon.file)}
+
+
+@pytest.mark.parametrize("place", ["configuration", "definition"])
+def test_a_named_pipe_in_the_place_of_a_file_holds_nobody(daemon, place):
+    good = daemon.file.read_text()
+    pipe = daemon.file if place == "configuration" else daemon.dir / "helpdesks" / "gladly.yaml"
+    pipe.parent.mkdir(exist_ok=True)
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    daemon.reload()
+    daemon.wait_log("the configuration was not taken: [1-9]")
+    assert daemon.ask("reload").returncode == 78
+    pipe.unlink()
+    daemon.write(good)
+    assert daemon.ask("reload").returncode == 0
+
+
+def test_what_is_not_the_daemons_verdict_is_none(daemon):
+    """Another program at that address, and one that says something else with the status than with the text."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b'HTTP/1.1 500 Trouble\r\nContent-Length: 14\r\n\r\n{"taken":true}')
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        ended = daemon.command("reload", "--admin", "127.0.0.1:%d" % server.getsockname()[1])
+        thread.join(TIMEOUT)
+    assert ended.returncode == 1 and "is not deskbridge's admin address" in ended.stderr, ended
 
 
 # ---- whose rights count
