@@ -223,8 +223,10 @@ static bool log_journal(int level, const char *message, const struct log_field *
 void log_write(int level, const struct log_about *about, const char *fmt, ...)
 {
 	struct log_field fields[LOG_FIELDS_MAX];
+	CLEANUP(mem_freep) char *conversation = NULL;
 	char message[LOG_MESSAGE_MAX], ids[2][17];
 	int format, before = errno;
+	struct log_about shown;
 	va_list ap;
 	size_t n;
 
@@ -233,6 +235,11 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
+	if (about && about->conversation && !atomic_load(&log_personal_data)) {
+		shown = *about;
+		shown.conversation = conversation = text_mask_all(about->conversation); /* some desks use the address */
+		about = &shown;
+	}
 	n = log_fields(about, fields, ids);
 	format = atomic_load(&log_format_now);
 	if (format == LOG_FORMAT_JSON)

@@ -2,7 +2,8 @@
  * log: one line for one event, with the ids that belong to it.
  *
  * Levels are syslog's. Library code is silent above debug; the one caller that knows what a failure means for the user
- * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set.
+ * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set, and
+ * an address in a conversation's id is masked so, too.
  * Every line is whole by itself. Three formats:
  *   text     "<time> <level> <message> source=gladly webhook=00000000000001f4 reason=\"wrong proof\""
  *   json     one object a line: time, level, message, then the same names

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 #define TEXT_DISTANCE_MAX 64 /* letters; longer names are no typos of each other */
@@ -214,6 +215,45 @@ const char *text_mask(const char *email, char out[TEXT_MASK_MAX])
 	memcpy(out + first + 3, at, domain);
 	out[first + 3 + domain] = '\0';
 	return out;
+}
+
+static bool in_local_part(char c)
+{
+	return (unsigned char)c > ' ' && !strchr("\"<>()[],;:\\@", c);
+}
+
+static bool in_domain(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
+	       (unsigned char)c >= 0x80;
+}
+
+/* A quote before an address is not part of it. */
+char *text_mask_all(const char *s)
+{
+	const char *copied = s, *at = s;
+	struct buf to;
+
+	/* A mask is at most three letters longer than "@", so this holds every text; the cap is never met. */
+	buf_init(&to, strlen(s) * 4 + 1);
+	while ((at = strchr(at, '@'))) {
+		const char *start = at, *end = at + 1;
+		char mask[TEXT_MASK_MAX], *address;
+
+		while (start > copied && in_local_part(start[-1]))
+			start--;
+		while (start < at && (*start == '\'' || *start == '`'))
+			start++;
+		while (in_domain(*end))
+			end++;
+		address = mem_strn(start, (size_t)(end - start));
+		buf_add(&to, copied, (size_t)(start - copied));
+		buf_adds(&to, text_mask(address, mask));
+		free(address);
+		copied = at = end;
+	}
+	buf_adds(&to, copied);
+	return buf_take(&to);
 }
 
 struct text_unit {

@@ -36,6 +36,8 @@ const char *text_nearest(const char *word, const char *const *names, size_t n);
 /* j***@example.com: the first letter and the domain of anything with an @; "***" of anything else. */
 #define TEXT_MASK_MAX 320
 const char *text_mask(const char *email, char out[TEXT_MASK_MAX]);
+/* The text with everything around an @ that may be an address masked so. The caller's. */
+char *text_mask_all(const char *s);
 /* 1 MiB, 10 s, 7d, 500ms: number and unit; blank between allowed. -EINVAL, -ERANGE. Units are exact: kB is an error. */
 int text_duration(const char *s, long long *ret_ms) __attribute__((warn_unused_result));
 int text_size(const char *s, long long *ret_bytes) __attribute__((warn_unused_result));

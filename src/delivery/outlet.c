@@ -214,6 +214,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 	struct outcome_verdict v = *answer;
 	struct log_about about = about_event(o, p->event, v.reason);
 	int64_t mono_ms = clock_mono_ms();
+	char email[TEXT_MASK_MAX];
 
 	o->shared->in_flight--;
 	if (scheduler_returned(&o->scheduler, &p->request, answer, chance(), mono_ms, &v.outcome))
@@ -231,7 +232,8 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 		metrics_add(METRIC_PARTIAL_FAILURES, o->name, NULL, NULL, 1);
 		log_warning(&about, "Klaviyo took the event, but not all of it");
 	} else if (v.outcome != OUTCOME_DELIVERED) {
-		log_debug(&about, "an attempt ended as %s", outcome_name(v.outcome));
+		log_debug(&about, "an attempt for %s ended as %s", log_email(p->event->email, email),
+			  outcome_name(v.outcome));
 	}
 	parcel_end(p, &v);
 }

@@ -60,41 +60,6 @@ static void make_printable(char *s)
 	*to = '\0';
 }
 
-static bool in_local_part(char c)
-{
-	return (unsigned char)c > ' ' && !strchr("\"<>()[],;:\\@", c);
-}
-
-static bool in_domain(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
-	       (unsigned char)c >= 0x80;
-}
-
-/* Everything around an @ that may be an address is masked, a quote before it is not part of it. */
-static void mask_addresses(const char *s, struct buf *to)
-{
-	const char *copied = s, *at = s;
-
-	while ((at = strchr(at, '@'))) {
-		const char *start = at, *end = at + 1;
-		char mask[TEXT_MASK_MAX], *address;
-
-		while (start > copied && in_local_part(start[-1]))
-			start--;
-		while (start < at && (*start == '\'' || *start == '`'))
-			start++;
-		while (in_domain(*end))
-			end++;
-		address = mem_strn(start, (size_t)(end - start));
-		buf_add(to, copied, (size_t)(start - copied));
-		buf_adds(to, text_mask(address, mask));
-		free(address);
-		copied = at = end;
-	}
-	buf_adds(to, copied);
-}
-
 /* Cut between characters, with a mark that it was. */
 static void cut(char *out, size_t size, const char *s)
 {
@@ -113,19 +78,16 @@ static void cut(char *out, size_t size, const char *s)
 
 void reason_text(char *out, size_t size, const char *fmt, ...)
 {
+	CLEANUP(mem_freep) char *clean = NULL;
 	char raw[RAW_MAX];
-	struct buf clean;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(raw, sizeof(raw), fmt, ap);
 	va_end(ap);
 	make_printable(raw);
-	/* A mask is at most three letters longer than "@", so this holds every text; the cap is never met. */
-	buf_init(&clean, RAW_MAX * 4);
-	mask_addresses(text_trim(raw), &clean);
-	cut(out, size, clean.data);
-	buf_done(&clean);
+	clean = text_mask_all(text_trim(raw));
+	cut(out, size, clean);
 }
 
 /* ---- finding words ----------------------------------------------------------------------------------------------- */

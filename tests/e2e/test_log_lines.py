@@ -3,6 +3,8 @@
 import re
 import time
 
+import pytest
+
 from harness import gladly_webhook
 
 MINI = {
@@ -44,3 +46,15 @@ def test_an_unreadable_webhook_names_source_webhook_and_reason(daemon):
     webhook = daemon.accepted("gladly", b'{"type": "CONVERSATION/CREATED", "id": "x"}')
     said = line(daemon, "a webhook cannot be read and became a dead letter")
     assert re.search(rf'source=gladly webhook={webhook} reason="no conversation: .*"$', said), said
+
+
+@pytest.mark.parametrize("personal", [False, True])
+def test_personal_data_decides_whether_addresses_stand_in_full(stage, sandbox, personal):
+    sandbox.fault("status=503,first=1")
+    sources = {"mini": {"definition": {**MINI, "conversation": "/email"}}}
+    daemon = stage.daemon(sandbox, config={"log": {"personal_data": personal}, "sources": sources})
+    daemon.accepted("mini", {"kind": "opened", "email": "jo.doe@example.com", "at": time.time()})
+    daemon.wait_log("an attempt for .* ended as retry")
+    said = line(daemon, "an attempt for")
+    shown = "jo.doe@example.com" if personal else "j***@example.com"
+    assert said.startswith(f"an attempt for {shown} ended as retry source=mini account=default conversation={shown} webhook=")

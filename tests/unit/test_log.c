@@ -211,6 +211,31 @@ static void addresses_are_masked_unless_asked_for(void **state)
 	assert_string_equal(log_email("jo.doe@example.com", out), "j***@example.com");
 }
 
+/* Some desks use the customer's address as the conversation's id. */
+static void an_address_in_a_conversations_id_is_masked(void **state)
+{
+	const struct log_about about = {.conversation = "jo.doe@example.com/7", .reason = "why"};
+	static const enum log_format formats[] = {LOG_FORMAT_TEXT, LOG_FORMAT_JSON};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		char *text;
+
+		log_setup(formats[i], LOG_INFO, false);
+		capture();
+		log_info(&about, "dropped");
+		text = released();
+		assert_non_null(strstr(text, "j***@example.com/7"));
+		assert_null(strstr(text, "jo.doe"));
+		log_setup(formats[i], LOG_INFO, true);
+		capture();
+		log_info(&about, "dropped");
+		text = released();
+		assert_non_null(strstr(text, "jo.doe@example.com/7"));
+	}
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+}
+
 static void auto_is_text_where_stderr_is_not_the_journal(void **state)
 {
 	static const char *const streams[] = {"", "1", "x:y", "1:2:3", "99:99"};
@@ -256,6 +281,7 @@ int main(void)
 		cmocka_unit_test(json_lines_are_json),
 		cmocka_unit_test(a_line_of_the_journal_is_whole_in_its_message_and_in_fields),
 		cmocka_unit_test(addresses_are_masked_unless_asked_for),
+		cmocka_unit_test(an_address_in_a_conversations_id_is_masked),
 		cmocka_unit_test(auto_is_text_where_stderr_is_not_the_journal),
 		cmocka_unit_test(auto_is_the_journal_where_stderr_is_its_stream),
 	};
