@@ -54,31 +54,37 @@ static void passed_clear(struct daemon_unit *u)
 	u->passed_n = 0;
 }
 
+/* The one of this name, which a later assignment replaces, or a new one. */
+static struct secret_passed *passed_of(struct daemon_unit *u, const char *name)
+{
+	for (size_t i = 0; i < u->passed_n; i++)
+		if (strcmp(u->passed[i].name, name) == 0)
+			return &u->passed[i];
+	u->passed = mem_grow(u->passed, u->passed_n + 1, sizeof(*u->passed));
+	u->passed[u->passed_n] = (struct secret_passed){.name = mem_str(name)};
+	return &u->passed[u->passed_n++];
+}
+
 /* NAME:PATH, or NAME alone. Only a path that this process can open as it stands is kept: no specifiers, no folder. */
 static void passed_add(struct daemon_unit *u, const char *value, bool plain)
 {
 	size_t len = strcspn(value, ":");
 	const char *path = value[len] == ':' ? value + len + 1 : "";
+	CLEANUP(mem_freep) char *name = mem_strn(value, len);
 
-	if (*value == '\0') {
+	if (*value == '\0')
 		passed_clear(u);
-		return;
-	}
-	u->passed = mem_grow(u->passed, u->passed_n + 1, sizeof(*u->passed));
-	u->passed[u->passed_n++] = (struct secret_passed){
-		.name = mem_strn(value, len),
-		.path = plain && path[0] == '/' && !strchr(path, '%') ? mem_str(path) : NULL,
-	};
+	else
+		set(&passed_of(u, name)->path, plain && path[0] == '/' && !strchr(path, '%') ? mem_str(path) : NULL);
 }
 
-/* The word behind -c in the command line. */
+/* The word behind -c in the command line; NULL: it has none, or an empty line takes back the former. */
 static void config_set(struct daemon_unit *u, const char *value)
 {
 	const char *option = strstr(value, " -c ");
 	const char *from = option ? option + 4 + strspn(option + 4, " ") : NULL;
 
-	if (from)
-		set(&u->config, mem_strn(from, strcspn(from, " \t")));
+	set(&u->config, from ? mem_strn(from, strcspn(from, " \t")) : NULL);
 }
 
 /* As systemd reads a boolean. */
@@ -108,8 +114,22 @@ static void take(struct daemon_unit *u, const char *key, const char *value)
 		config_set(u, value);
 }
 
-void daemon_unit_parse(struct daemon_unit *u, const char *text)
+/* A backslash at the end of a line joins it with the next one by a blank; tabs become blanks. The caller owns it. */
+static char *joined(const char *text)
 {
+	char *whole = mem_str(text);
+
+	for (char *at = whole; (at = strstr(at, "\\\n"));)
+		at[0] = at[1] = ' ';
+	for (char *at = whole; (at = strchr(at, '\t'));)
+		*at = ' ';
+	return whole;
+}
+
+void daemon_unit_parse(struct daemon_unit *u, const char *file)
+{
+	CLEANUP(mem_freep) char *whole = joined(file);
+	const char *text = whole;
 	bool service = false;
 
 	while (*text != '\0') {

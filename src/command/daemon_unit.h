@@ -29,7 +29,7 @@ void daemon_unit_done(struct daemon_unit *u);
 const char *daemon_unit_hides(const struct daemon_unit *u, const char *path);
 
 /* ---- for tests */
-/* One file's text. */
+/* The text of one file, whose assignments replace or add to those of the files before. */
 void daemon_unit_parse(struct daemon_unit *u, const char *text);
 
 #endif

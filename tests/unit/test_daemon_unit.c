@@ -48,6 +48,33 @@ static void an_assignment_of_nothing_takes_back(void **state)
 	daemon_unit_done(&u);
 }
 
+static void the_last_word_counts(void **state)
+{
+	struct daemon_unit u = {0};
+
+	(void)state;
+	daemon_unit_parse(&u, "[Service]\nExecStart=/usr/sbin/deskbridge -c /srv/d.yaml serve\n"
+			      "LoadCredential=k:/old\nLoadCredential=other:/o\n");
+	daemon_unit_parse(&u, "[Service]\nLoadCredential=k:/new\n");
+	assert_string_equal(u.config, "/srv/d.yaml");
+	assert_int_equal(u.passed_n, 2);
+	assert_string_equal(u.passed[0].path, "/new");
+	daemon_unit_parse(&u, "[Service]\nExecStart=\nExecStart=/usr/sbin/deskbridge serve\n");
+	assert_null(u.config);
+	daemon_unit_done(&u);
+}
+
+static void a_line_may_go_on_in_the_next(void **state)
+{
+	struct daemon_unit u = {0};
+
+	(void)state;
+	daemon_unit_parse(&u, "[Service]\nExecStart=/usr/sbin/deskbridge \\\n\t-c /srv/d.yaml \\\nserve\nUser=desk\n");
+	assert_string_equal(u.config, "/srv/d.yaml");
+	assert_string_equal(u.user, "desk");
+	daemon_unit_done(&u);
+}
+
 static void what_the_unit_hides_is_known(void **state)
 {
 	struct daemon_unit u = {0};
@@ -68,8 +95,8 @@ static void what_the_unit_hides_is_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_service_section_is_read),
-		cmocka_unit_test(an_assignment_of_nothing_takes_back),
+		cmocka_unit_test(the_service_section_is_read),  cmocka_unit_test(an_assignment_of_nothing_takes_back),
+		cmocka_unit_test(the_last_word_counts),         cmocka_unit_test(a_line_may_go_on_in_the_next),
 		cmocka_unit_test(what_the_unit_hides_is_known),
 	};
 
