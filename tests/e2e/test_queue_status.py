@@ -3,6 +3,7 @@
 import http.server
 import json
 import re
+import socket
 import threading
 import time
 from datetime import datetime, timedelta, timezone
@@ -28,7 +29,21 @@ MANY = {**DIRECT, "label": "Many", "emails": "/email/*"}  # one webhook, many ad
 
 
 def ask(daemon, *words):
-    return daemon.command(*words, "--admin", daemon.admin)
+    """A read that takes longer than 200 ms is interrupted; on a busy machine, or under a sanitizer, it is asked again."""
+    asked = []
+
+    def answered():
+        asked[:] = [daemon.command(*words, "--admin", daemon.admin)]
+        return "took longer than 200 ms" not in asked[0].stderr
+
+    wait_for(answered, what=" ".join(words))
+    return asked[0]
+
+
+def listens(address):
+    host, port = address.split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
 
 
 def queue(daemon, *words):
@@ -533,7 +548,8 @@ def test_a_broken_configuration_does_not_keep_the_daemon_from_being_asked(daemon
         ended = ask(daemon, *words)
         assert ended.returncode == 0 and ended.stdout, ended
         assert len(ended.stderr.splitlines()) == 1 and str(daemon.file) in ended.stderr and "note" in ended.stderr
-        assert daemon.command(*words).returncode == 78, "nobody answers at the default address"
+        if not listens("127.0.0.1:8086"):  # else a daemon of this machine would be asked
+            assert daemon.command(*words).returncode == 78, "nobody answers at the default address"
     daemon.write(f"admin: {daemon.admin}\nversion: [")
     for words in (["status"], ["queue", "list"]):
         ended = daemon.command(*words)

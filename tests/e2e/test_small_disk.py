@@ -150,7 +150,7 @@ def test_a_webhook_that_is_larger_than_the_room_is_refused_alone(stage, sandbox,
     place = mounted("-t", "tmpfs", "-o", "size=6m", "tmpfs")
     gladly.customers = {"cust-1": ["jo@example.com"], "cust-2": ["jo-2@example.com"]}
     daemon = stage.daemon(sandbox, gladly, start=False)
-    daemon.configure({"store": f"sqlite:{place}/deskbridge.db", "listen": {"max_body": "8MiB"}})
+    daemon.configure({"store": f"sqlite:{place}/deskbridge.db", "listen": {"address": "127.0.0.1:0", "max_body": "8MiB"}})
     daemon.start()
     assert daemon.post("gladly", large(1, size=4_000_000)).status == 503
     daemon.wait_log("has no room for it")

@@ -153,8 +153,6 @@ static void fail_each(const char *form_line, const char *body, const char *attri
 static void a_reading_without_memory_is_right_or_the_process_ends(void **state)
 {
 	(void)state;
-	if (!mem_guards_libraries)
-		skip();
 	for (int on = 0; on < 2; on++) {
 		fails_on = on;
 		fail_each("", json, said);
@@ -168,5 +166,10 @@ int main(void)
 		cmocka_unit_test(a_reading_without_memory_is_right_or_the_process_ends),
 	};
 
+	if (!mem_guards_libraries) {
+		/* cmocka's own skip() counts as a failure in TAP. */
+		printf("1..0 # SKIP the sanitizers have an allocator of their own\n");
+		return 0;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
