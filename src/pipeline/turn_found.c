@@ -52,7 +52,7 @@ static int count_next(struct turn *t, int64_t *ret_id, struct err *reterr)
 		r = store_webhook_tries(t->store, id, &tries, reterr);
 		if (r == 0 && tries < CRASHES_MAX) {
 			r = store_webhook_set_tries(t->store, id, tries + 1, reterr);
-			if (r < 0)
+			if (r < 0 && r != -EBADMSG) /* its row takes no change: the try ends it */
 				return r;
 			break;
 		}

@@ -179,17 +179,49 @@ static void clean_customers(struct cleaning *c, int64_t until_ms)
 
 /* ---- conversations ----------------------------------------------------------------------------------------------- */
 
+static int row_delete(struct store *s, const char *sql, int64_t id, struct err *reterr)
+{
+	QUERY(q, s, sql, reterr);
+	query_bind_int(&q, id);
+	return query_run(&q);
+}
+
+/* A row that takes no change is deleted. */
 static int reached_digest(struct store *s, int64_t id, const char *email, struct err *reterr)
 {
 	unsigned char sum[DIGEST_SHA256_BYTES];
 	struct digest *d = digest_new();
+	int r;
 
 	digest_add(d, email, strlen(email));
 	digest_end(d, sum);
 	QUERY(q, s, "UPDATE reached SET email = NULL, digest = ?2 WHERE id = ?1", reterr);
 	query_bind_int(&q, id);
 	query_bind_blob(&q, sum, DIGEST_DELIVERY_BYTES);
-	return query_run(&q);
+	r = query_run(&q);
+	return r == -EBADMSG ? row_delete(s, "DELETE FROM reached WHERE id = ?1", id, reterr) : r;
+}
+
+static int conversation_delete(struct store *s, int64_t id, struct err *reterr)
+{
+	int r;
+
+	QUERY(reached, s,
+	      "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
+	      " WHERE i.conversation = ?1 AND r.conversation = ?1)",
+	      reterr);
+	query_bind_int(&reached, id);
+	r = query_run(&reached);
+	if (r < 0)
+		return r;
+	QUERY(marks, s, "DELETE FROM marks WHERE conversation = ?1", reterr);
+	query_bind_int(&marks, id);
+	r = query_run(&marks);
+	if (r < 0)
+		return r;
+	QUERY(row, s, "DELETE FROM conversations WHERE id = ?1", reterr);
+	query_bind_int(&row, id);
+	return query_run(&row);
 }
 
 /* Only who was reached and when is needed by now, not at which address. */
@@ -220,29 +252,8 @@ static int conversation_digest(struct store *s, int64_t id, struct err *reterr)
 		return r;
 	QUERY(done, s, "UPDATE conversations SET clear = 0 WHERE id = ?1", reterr);
 	query_bind_int(&done, id);
-	return query_run(&done);
-}
-
-static int conversation_delete(struct store *s, int64_t id, struct err *reterr)
-{
-	int r;
-
-	QUERY(reached, s,
-	      "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
-	      " WHERE i.conversation = ?1 AND r.conversation = ?1)",
-	      reterr);
-	query_bind_int(&reached, id);
-	r = query_run(&reached);
-	if (r < 0)
-		return r;
-	QUERY(marks, s, "DELETE FROM marks WHERE conversation = ?1", reterr);
-	query_bind_int(&marks, id);
-	r = query_run(&marks);
-	if (r < 0)
-		return r;
-	QUERY(row, s, "DELETE FROM conversations WHERE id = ?1", reterr);
-	query_bind_int(&row, id);
-	return query_run(&row);
+	r = query_run(&done);
+	return r == -EBADMSG ? conversation_delete(s, id, reterr) : r;
 }
 
 static void clean_conversations(struct cleaning *c, bool clear, int64_t until_ms,

@@ -212,20 +212,46 @@ int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t n
 	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
 }
 
+static int far_ids(struct store *s, const char *account, int64_t farthest_ms, size_t max, struct ids *ids,
+		   struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 0 AND i.head = 1"
+	      " AND i.account = ?1 AND i.due > ?2 AND e.state = 0 AND e.due > ?2 ORDER BY i.due DESC LIMIT ?3",
+	      reterr);
+	query_bind_text(&q, account);
+	query_bind_int(&q, farthest_ms);
+	query_bind_int(&q, (int64_t)max);
+	return query_ids(&q, ids);
+}
+
+static int due_set(struct store *s, int64_t id, int64_t due_ms, struct err *reterr)
+{
+	QUERY(q, s, "UPDATE events SET due = ?2 WHERE id = ?1", reterr);
+	query_bind_int(&q, id);
+	query_bind_int(&q, due_ms);
+	return query_run(&q);
+}
+
 /* An entry that its row contradicts is left to store_events_due. */
 int store_events_bring_near(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
 			    struct err *reterr)
 {
-	QUERY(q, s,
-	      "UPDATE events SET due = ?1 WHERE id IN (SELECT id FROM events WHERE state = 0 AND head = 1 AND account "
-	      "= ?2"
-	      " AND due > ?3 ORDER BY due DESC LIMIT ?4) AND +state = 0 AND +due > ?3",
-	      reterr);
-	query_bind_int(&q, now_ms);
-	query_bind_text(&q, account);
-	query_bind_int(&q, farthest_ms);
-	query_bind_int(&q, (int64_t)max);
-	return query_run(&q);
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r = far_ids(s, account, farthest_ms, max, &ids, reterr);
+
+	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
+		struct err why = {0};
+
+		r = due_set(s, ids.items[i], now_ms, &why);
+		if (r == -EBADMSG) {
+			loss_note(s, STORE_LOSS_EVENT, ids.items[i], account, why.text);
+			r = event_set_aside(s, ids.items[i], why.text, now_ms, reterr);
+		} else if (r < 0) {
+			(void)err_set(reterr, r, "%s", why.text);
+		}
+	}
+	return r < 0 ? r : (int)ids.n;
 }
 
 /* ---- of another URL ---------------------------------------------------------------------------------------------- */

@@ -53,6 +53,39 @@ static int event_place_load(struct store *s, int64_t id, enum event_state state,
 	return 0;
 }
 
+/* ---- its state --------------------------------------------------------------------------------------------------- */
+
+static int state_write(struct store *s, int64_t id, enum event_state to, int64_t ended_ms, const char *reason,
+		       struct err *reterr)
+{
+	QUERY(q, s,
+	      "UPDATE events SET state = ?2, head = 0, ended = ?3, reason = ?4, attempts = attempts + ?5 WHERE id = ?1",
+	      reterr);
+	query_bind_int(&q, id);
+	query_bind_int(&q, (int64_t)to);
+	query_bind_int(&q, ended_ms);
+	query_bind_text(&q, reason);
+	query_bind_int(&q, to == EVENT_DELIVERED);
+	return query_run(&q);
+}
+
+static int event_state_set(struct store *s, const struct event_place *p, enum event_state from, enum event_state to,
+			   int64_t ended_ms, const char *reason, struct err *reterr)
+{
+	int r = state_write(s, p->id, to, ended_ms, reason, reterr);
+
+	if (r == -EBADMSG) {
+		r = event_retype(s, p->id, reterr);
+		if (r >= 0)
+			r = state_write(s, p->id, to, ended_ms, reason, reterr);
+	}
+	if (r < 0)
+		return r;
+	counts_add(s, COUNT_EVENTS, p->account, (int)from, 0, -1);
+	counts_add(s, COUNT_EVENTS, p->account, (int)to, 0, 1);
+	return 0;
+}
+
 /* ---- who is next ------------------------------------------------------------------------------------------------- */
 
 /* When an event of this profile may go out: gap_ms after the person's last 2xx where the profile differs, and no later
@@ -93,11 +126,22 @@ static int head_set(struct store *s, int64_t id, int64_t due_ms, struct err *ret
 	return query_run(&q);
 }
 
-/* The head of the person has ended: the next takes its place. gap_ms < 0: the next one's own. */
-static int person_promote(struct store *s, const struct event_place *p, int64_t gap_ms, int64_t now_ms,
-			  struct err *reterr)
+/* One whose row takes no change is set aside: the one behind it is next. */
+static int head_refused(struct store *s, const struct event_place *p, int64_t id, const char *why, struct err *reterr)
+{
+	struct event_place refused = {.id = id, .account = p->account};
+	int r = event_state_set(s, &refused, EVENT_READY, EVENT_DEAD, 0, why, reterr);
+
+	if (r == 0)
+		loss_note(s, STORE_LOSS_EVENT, id, p->account, why);
+	return r;
+}
+
+/* 1: there is a next one. 2: there was one, and it was set aside. */
+static int promote_one(struct store *s, const struct event_place *p, int64_t gap_ms, int64_t now_ms, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *profile = NULL;
+	struct err why = {0};
 	int64_t next, gap, due;
 	int r;
 
@@ -114,8 +158,27 @@ static int person_promote(struct store *s, const struct event_place *p, int64_t 
 	next = query_int(&q);
 	gap = query_int(&q);
 	profile = query_text(&q);
+	query_close(&q);
 	r = person_due(s, p->account, p->email, profile, gap_ms < 0 ? gap : gap_ms, now_ms, &due, reterr);
-	return r < 0 ? r : head_set(s, next, due, reterr);
+	if (r < 0)
+		return r;
+	r = head_set(s, next, due, &why);
+	if (r != -EBADMSG)
+		return r < 0 ? err_set(reterr, r, "%s", why.text) : 1;
+	r = head_refused(s, p, next, why.text, reterr);
+	return r < 0 ? r : 2;
+}
+
+/* The head of the person has ended: the next takes its place. gap_ms < 0: the next one's own. 1: there is one. */
+static int person_promote(struct store *s, const struct event_place *p, int64_t gap_ms, int64_t now_ms,
+			  struct err *reterr)
+{
+	int r;
+
+	do
+		r = promote_one(s, p, gap_ms, now_ms, reterr);
+	while (r == 2);
+	return r;
 }
 
 /* 1: one of the person's ready events goes out next. It is the oldest, or one that a revived dead letter came before.
@@ -266,40 +329,30 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 
 /* ---- ends -------------------------------------------------------------------------------------------------------- */
 
-static int event_state_set(struct store *s, struct event_place *p, enum event_state from, enum event_state to,
-			   int64_t ended_ms, const char *reason, struct err *reterr)
-{
-	int r;
-
-	QUERY(q, s,
-	      "UPDATE events SET state = ?2, head = 0, ended = ?3, reason = ?4, attempts = attempts + ?5 WHERE id = ?1",
-	      reterr);
-	query_bind_int(&q, p->id);
-	query_bind_int(&q, (int64_t)to);
-	query_bind_int(&q, ended_ms);
-	query_bind_text(&q, reason);
-	query_bind_int(&q, to == EVENT_DELIVERED);
-	r = query_run(&q);
-	if (r < 0)
-		return r;
-	counts_add(s, COUNT_EVENTS, p->account, (int)from, 0, -1);
-	counts_add(s, COUNT_EVENTS, p->account, (int)to, 0, 1);
-	return 0;
-}
-
 /* Dead letters of the person that are older than what was delivered now: should one be revived, its flag is out of
  * date. */
 static int mark_overtaken(struct store *s, const struct event_place *p, struct err *reterr)
 {
+	CLEANUP(ids_done) struct ids ids = {0};
+	int r;
+
 	QUERY(q, s,
-	      "UPDATE events SET later = 1 WHERE id IN (SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id"
-	      " WHERE i.account = ?1 AND i.email = ?2 AND i.state = 2 AND i.ended = 0 AND i.id < ?3 AND e.state = 2"
-	      " AND e.later = 0)",
+	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
+	      " AND i.state = 2 AND i.ended = 0 AND i.id < ?3 AND e.state = 2 AND e.later = 0",
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
 	query_bind_int(&q, p->id);
-	return query_run(&q);
+	r = query_ids(&q, &ids);
+	query_close(&q);
+	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
+		QUERY(row, s, "UPDATE events SET later = 1 WHERE id = ?1", reterr);
+		query_bind_int(&row, ids.items[i]);
+		r = query_run(&row);
+		if (r == -EBADMSG) /* it takes no change: nor can it be revived */
+			r = 0;
+	}
+	return r;
 }
 
 int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, int64_t now_ms, struct err *reterr)

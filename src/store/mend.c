@@ -35,6 +35,38 @@ int step_leniently(struct store *s, sqlite3_stmt *stmt)
 	return rc;
 }
 
+/* ---- rows with a value of another type --------------------------------------------------------------------------- */
+
+/* Of such a row SQLite changes nothing at all, but it can be replaced. What does not read becomes 0 or another text: so
+ * only a row that comes to its end is treated like that. */
+int webhook_retype(struct store *s, int64_t id, struct err *reterr)
+{
+	QUERY(q, s,
+	      "INSERT OR REPLACE INTO webhooks (id, source, state, wait, not_before, ended, received, tries, lookups, "
+	      "read,"
+	      " transition, conversation, customer, result) SELECT id, CAST(source AS TEXT), CAST(state AS INTEGER),"
+	      " CAST(wait AS INTEGER), CAST(not_before AS INTEGER), CAST(ended AS INTEGER), CAST(received AS INTEGER),"
+	      " CAST(tries AS INTEGER), CAST(lookups AS INTEGER), CAST(read AS INTEGER), CAST(transition AS INTEGER),"
+	      " CAST(conversation AS TEXT), CAST(customer AS TEXT), CAST(result AS TEXT) FROM webhooks WHERE id = ?1",
+	      reterr);
+	query_bind_int(&q, id);
+	return query_run(&q);
+}
+
+int event_retype(struct store *s, int64_t id, struct err *reterr)
+{
+	QUERY(q, s,
+	      "INSERT OR REPLACE INTO events (id, account, email, state, head, due, ended, attempts, later, gap, "
+	      "created,"
+	      " unique_id, url, reason) SELECT id, CAST(account AS TEXT), CAST(email AS TEXT), CAST(state AS INTEGER),"
+	      " CAST(head AS INTEGER), CAST(due AS INTEGER), CAST(ended AS INTEGER), CAST(attempts AS INTEGER),"
+	      " CAST(later AS INTEGER), CAST(gap AS INTEGER), CAST(created AS INTEGER), CAST(unique_id AS BLOB),"
+	      " CAST(url AS TEXT), CAST(reason AS TEXT) FROM events WHERE id = ?1",
+	      reterr);
+	query_bind_int(&q, id);
+	return query_run(&q);
+}
+
 /* ---- webhooks ---------------------------------------------------------------------------------------------------- */
 
 /* What the indexes hold of a webhook. */

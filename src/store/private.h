@@ -190,6 +190,10 @@ int webhook_make_ready(struct store *s, const struct webhook_claim *claim, struc
 /* ids are what an index names; claim tells what it says of each of them. */
 int webhooks_make_ready(struct store *s, const struct ids *ids, const struct webhook_claim *claim,
 			struct err *reterr) MUSTCHECK;
+/* SQLite refuses each change of a row that holds a value of another type than its column's: makes them what they are to
+ * be, for a row that comes to its end. */
+int webhook_retype(struct store *s, int64_t id, struct err *reterr) MUSTCHECK;
+int event_retype(struct store *s, int64_t id, struct err *reterr) MUSTCHECK;
 /* Steps a changing statement again that failed because an index has no entry for the row. */
 int step_leniently(struct store *s, sqlite3_stmt *stmt);
 

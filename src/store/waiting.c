@@ -44,11 +44,19 @@ _Static_assert(STORE_WEBHOOK_PENDING == 0 && STORE_WAIT_NONE == 0 && STORE_WAIT_
 int webhook_make_ready(struct store *s, const struct webhook_claim *claim, struct err *reterr)
 {
 	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	struct err why = {0};
 	int r = webhook_place_load(s, claim->id, &p, reterr);
 
 	if (r == -ENOENT || (r == 0 && (p.state != STORE_WEBHOOK_PENDING || p.wait != claim->wait)))
 		return webhook_mend(s, claim, reterr);
-	return r < 0 ? r : webhook_move(s, &p, STORE_WEBHOOK_PENDING, STORE_WAIT_NONE, 0, reterr);
+	if (r < 0)
+		return r;
+	r = webhook_move(s, &p, STORE_WEBHOOK_PENDING, STORE_WAIT_NONE, 0, &why);
+	if (r == -EBADMSG) {
+		loss_note(s, STORE_LOSS_WEBHOOK, p.id, p.source, why.text);
+		return store_webhook_dead(s, p.id, why.text, reterr);
+	}
+	return r < 0 ? err_set(reterr, r, "%s", why.text) : 0;
 }
 
 int webhooks_make_ready(struct store *s, const struct ids *ids, const struct webhook_claim *claim, struct err *reterr)

@@ -256,11 +256,10 @@ int webhook_move(struct store *s, struct webhook_place *p, enum store_webhook_st
 
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
 
-static int webhook_end_row(struct store *s, struct webhook_place *p, enum store_webhook_state state, const char *result,
-			   struct err *reterr)
+static int end_write(struct store *s, const struct webhook_place *p, enum store_webhook_state state, const char *result,
+		     struct err *reterr)
 {
 	int64_t ended = s->told_ms > p->received_ms ? s->told_ms : p->received_ms;
-	int r;
 
 	QUERY(q, s, "UPDATE webhooks SET state = ?2, wait = 0, not_before = 0, ended = ?3, result = ?4 WHERE id = ?1",
 	      reterr);
@@ -268,7 +267,19 @@ static int webhook_end_row(struct store *s, struct webhook_place *p, enum store_
 	query_bind_int(&q, (int64_t)state);
 	query_bind_int(&q, state == STORE_WEBHOOK_DONE ? ended : 0);
 	query_bind_text(&q, result);
-	r = query_run(&q);
+	return query_run(&q);
+}
+
+static int webhook_end_row(struct store *s, struct webhook_place *p, enum store_webhook_state state, const char *result,
+			   struct err *reterr)
+{
+	int r = end_write(s, p, state, result, reterr);
+
+	if (r == -EBADMSG) {
+		r = webhook_retype(s, p->id, reterr);
+		if (r >= 0)
+			r = end_write(s, p, state, result, reterr);
+	}
 	if (r < 0)
 		return r;
 	counts_add(s, COUNT_WEBHOOKS, p->source, (int)p->state, (int)p->wait, -1);

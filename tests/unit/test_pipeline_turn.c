@@ -81,6 +81,25 @@ static void stage_hide_index(struct stage *s, const char *index, const char *tex
 		       "DELETE FROM hidden");
 }
 
+/* A text where a number belongs, as a bad disk may leave it: SQLite refuses each change of that row. */
+static void stage_mistype(struct stage *s, const char *table, const char *column, int64_t id)
+{
+	char sql[512];
+
+	(void)snprintf(sql, sizeof(sql),
+		       "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(replace(sql, ') STRICT',"
+		       " ')'), ' %s INTEGER', ' %s BLOB') WHERE name = '%s'",
+		       column, column, table);
+	stage_spoil(s, sql);
+	(void)snprintf(sql, sizeof(sql), "UPDATE %s SET %s = 'x' WHERE id = %lld", table, column, (long long)id);
+	stage_spoil(s, sql);
+	(void)snprintf(sql, sizeof(sql),
+		       "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, ' %s BLOB',"
+		       " ' %s INTEGER') || ' STRICT' WHERE name = '%s'",
+		       column, column, table);
+	stage_spoil(s, sql);
+}
+
 struct play {
 	struct stage *stage;
 	struct standing *standing;
@@ -701,6 +720,34 @@ static void a_disk_that_fails_again_and_again_is_no_crash(void **state)
 /* ---- what the log is told -----------------------------------------------------------------------------------------
  */
 
+static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_other(void **state)
+{
+	struct play *p = *state;
+
+	for (unsigned i = 1; i <= 4; i++)
+		put_opened(p, i, i);
+	stage_mistype(p->stage, "webhooks", "received", 1);
+	stage_mistype(p->stage, "webhooks", "tries", 2);
+	play_start(p);
+	run(p);
+	assert_dead(p->stage, 1, "received");
+	assert_done(p->stage, 2, "events");
+	assert_done(p->stage, 4, "events");
+	assert_int_equal(deaths_told, 1);
+	stage_mistype(p->stage, "events", "created", 1);
+	stage_mistype(p->stage, "events", "gap", 2);
+	window(p, SCHEDULER_WINDOW);
+	run(p);
+	assert_true(standing_is_ready(p->standing));
+	assert_int_equal(handed.sent_n, 2); /* the second does not read, the others go */
+	assert_int_equal(deaths_told, 2);
+	deliver(p, 2, OUTCOME_RETRY, "503", false);
+	run(p);
+	assert_true(standing_is_ready(p->standing));
+	assert_int_equal(deaths_told, 3);
+	assert_int_equal(death_of_event, 2);
+}
+
 /* What is rolled back happens again in the next turn. */
 static void a_death_is_told_once_and_after_its_commit(void **state)
 {
@@ -813,7 +860,9 @@ static void a_conversation_that_cannot_be_closed_stops_nobody_else(void **state)
 	PUT(p->stage, .source = "asked", .kind = "open", .conversation = "1", .email = "mo@example.com",
 	    .time_ms = then, .received_ms = then);
 	run(p);
-	stage_spoil(p->stage, "CREATE TRIGGER t BEFORE UPDATE ON conversations WHEN old.source = 'desk'"
+	stage_spoil(p->stage, "CREATE TRIGGER t BEFORE UPDATE ON conversations WHEN old.id = 1"
+			      " BEGIN SELECT raise(ABORT, 'no'); END;"
+			      "CREATE TRIGGER u BEFORE INSERT ON conversations WHEN new.id = 1"
 			      " BEGIN SELECT raise(ABORT, 'no'); END");
 	passed_ms = CLOCK_HOUR_MS;
 	run(p);
@@ -824,7 +873,7 @@ static void a_conversation_that_cannot_be_closed_stops_nobody_else(void **state)
 				"started conversation in Desk mo@example.com ready; "
 				"closed conversation in Desk mo@example.com ready backfill; "
 				"started conversation in Desk jo-2@example.com ready; ");
-	stage_spoil(p->stage, "DROP TRIGGER t");
+	stage_spoil(p->stage, "DROP TRIGGER t; DROP TRIGGER u");
 	passed_ms += 2 * CLOCK_MINUTE_MS;
 	run(p);
 	assert_int_equal(stage_events(p->stage).n, 5);
@@ -854,6 +903,7 @@ int main(void)
 		PLAYED(three_crashes_make_a_dead_letter_of_one_webhook_and_of_no_other),
 		PLAYED(a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone),
 		PLAYED(a_disk_that_fails_again_and_again_is_no_crash),
+		PLAYED(a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_other),
 		PLAYED(a_death_is_told_once_and_after_its_commit),
 		PLAYED(what_is_open_too_long_is_closed_as_expired),
 		PLAYED(a_conversation_that_is_not_found_by_name_does_not_expire_for_ever),

@@ -418,6 +418,125 @@ static void an_open_conversation_without_its_row_does_not_stop_expiry(void **sta
 	assert_int_equal(told.kind, STORE_LOSS_CONVERSATION);
 }
 
+/* ---- rows with a value of another type: SQLite changes nothing of such a row
+ * ----------------------------------------- */
+
+static void mistype(struct fixture *f, const char *table, const char *column, const char *text)
+{
+	char *loose = sqlite3_mprintf("PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(replace(sql,"
+				      " ') STRICT', ')'), ' %s INTEGER', ' %s BLOB') WHERE name = %Q",
+				      column, column, table);
+	char *strict = sqlite3_mprintf("PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql,"
+				       " ' %s BLOB', ' %s INTEGER') || ' STRICT' WHERE name = %Q",
+				       column, column, table);
+
+	store_close(f->s);
+	f->s = NULL;
+	sql(f, loose);
+	sql(f, text);
+	sql(f, strict);
+	sqlite3_free(loose);
+	sqlite3_free(strict);
+	fixture_open(f);
+}
+
+static void a_mistyped_webhook_can_end(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(put(f, "gladly", "c-1", "k-1", 1, NOW), 1);
+	mistype(f, "webhooks", "received", "UPDATE webhooks SET received = 'x'");
+	begin(f);
+	MUST(store_webhook_dead(f->s, 1, "it does not read", err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1 AND result = 'it does not read'"), 2);
+	assert_int_equal(sql(f, "SELECT sum(n) FROM counts WHERE kind = 1 AND state = 0"), 0);
+	assert_true(is_sound(f));
+}
+
+static void a_mistyped_webhook_that_is_to_go_on_is_a_dead_letter(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+
+	for (unsigned char i = 1; i <= 3; i++)
+		assert_int_equal(put(f, "gladly", "c-1", NULL, i, NOW), i);
+	begin(f);
+	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_RETRY, NOW + 1, err));
+	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_BEHIND, 0, err));
+	MUST(store_webhook_wait(f->s, 3, STORE_WAIT_BEHIND, 0, err));
+	commit(f);
+	mistype(f, "webhooks", "received", "UPDATE webhooks SET received = 'x' WHERE id < 3");
+	begin(f);
+	MUST(store_webhooks_due(f->s, NOW + 2, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 2);
+	assert_int_equal(wait_of(f, 3), STORE_WAIT_NONE);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 2);
+	assert_string_equal(told.name, "gladly");
+	assert_non_null(strstr(told.reason, "webhooks.received"));
+}
+
+static void a_mistyped_event_is_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+	int64_t ids[4];
+
+	begin(f);
+	for (unsigned i = 0; i < 4; i++)
+		ids[i] = queue(f, "jo@example.com", i, NOW);
+	commit(f);
+	mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id IN (2, 3)");
+	begin(f);
+	MUST(store_event_delivered(f->s, ids[0], 0, NOW, err));
+	commit(f);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 2);
+	assert_int_equal(told.kind, STORE_LOSS_EVENT);
+	assert_int_equal(sql(f, "SELECT id FROM events WHERE head = 1"), ids[3]);
+	/* Dead ones that were overtaken do not stop what is delivered after them. */
+	mistype(f, "events", "gap", "UPDATE events SET gap = 'x' WHERE id = 2");
+	begin(f);
+	MUST(store_event_delivered(f->s, ids[3], 0, NOW, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT later FROM events WHERE id = 3"), 1);
+}
+
+static void a_mistyped_event_that_is_due_too_late_stops_no_other(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	(void)queue(f, "jo@example.com", 0, NOW);
+	(void)queue(f, "mo@example.com", 1, NOW);
+	commit(f);
+	sql(f, "UPDATE events SET due = 9000000000000");
+	mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id = 1");
+	begin(f);
+	MUST(store_events_bring_near(f->s, "default", NOW + 1000, NOW, 16, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT due FROM events WHERE id = 2"), NOW);
+	assert_int_equal(sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DEAD);
+}
+
+static void a_mistyped_row_past_its_time_stops_no_cleaning(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	MUST(store_webhooks_due(f->s, NOW, err));
+	save(f, "c-1", LEDGER_CLOSED, "a@example.com");
+	save(f, "c-2", LEDGER_CLOSED, "b@example.com");
+	commit(f);
+	mistype(f, "reached", "open", "UPDATE reached SET open = 'x' WHERE id = 1");
+	begin(f);
+	MUST(store_clean(f->s, CLOCK_DAY_MS, 400 * CLOCK_DAY_MS, NOW + 2 * CLOCK_DAY_MS, 64, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM reached WHERE email IS NOT NULL"), 0);
+}
+
 /* ---- what SQLite says of a row ----------------------------------------------------------------------------------- */
 
 static void a_row_that_sqlite_refuses_is_not_the_disks_fault(void **state)
@@ -497,6 +616,11 @@ int main(void)
 		TEST(an_event_that_is_not_due_is_not_handed_out),
 		TEST(a_conversation_without_its_row_begins_anew),
 		TEST(an_open_conversation_without_its_row_does_not_stop_expiry),
+		TEST(a_mistyped_webhook_can_end),
+		TEST(a_mistyped_webhook_that_is_to_go_on_is_a_dead_letter),
+		TEST(a_mistyped_event_is_passed_over),
+		TEST(a_mistyped_event_that_is_due_too_late_stops_no_other),
+		TEST(a_mistyped_row_past_its_time_stops_no_cleaning),
 		TEST(a_row_that_sqlite_refuses_is_not_the_disks_fault),
 		TEST(a_page_that_is_damaged_is_not_the_disks_fault),
 		TEST(a_counter_beyond_all_numbers_does_not_stop_commits),
