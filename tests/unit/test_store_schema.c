@@ -79,6 +79,95 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	assert_int_equal(sql(f, "SELECT count(*) FROM customers"), 1);
 }
 
+/* One webhook in each wait, a done and a dead one; of one person a delivered event, two ready ones and a dead one. */
+static const char work[] =
+	"INSERT INTO webhooks (id, source, state, wait, not_before, ended, received, lookups, read, transition,"
+	" conversation, customer, result) VALUES"
+	" (1, 'lumen', 0, 0, 0, 0, 1795276700000, 0, 1, 1, 'c-1', 'k-1', NULL),"
+	" (2, 'lumen', 0, 1, 1795276760000, 0, 1795276700000, 0, 1, 1, 'c-2', 'k-2', NULL),"
+	" (3, 'lumen', 0, 2, 1795276760000, 0, 1795276700000, 3, 1, 1, 'c-3', 'k-3', 'lookup: 503'),"
+	" (4, 'lumen', 0, 3, 0, 0, 1795276700000, 0, 1, 1, 'c-4', 'k-4', NULL),"
+	" (5, 'lumen', 0, 4, 0, 0, 1795276700000, 0, 1, 1, 'c-5', 'k-5', NULL),"
+	" (6, 'lumen', 0, 5, 0, 0, 1795276700000, 0, 1, 3, 'c-1', 'k-1', NULL),"
+	" (7, 'lumen', 0, 6, 0, 0, 1795276700000, 0, 1, 1, 'c-7', 'k-7', NULL),"
+	" (8, 'lumen', 1, 0, 0, 1795276700000, 1795276700000, 0, 1, 1, 'c-8', 'k-8', 'events'),"
+	" (9, 'lumen', 2, 0, 0, 0, 1795276700000, 0, 0, 0, NULL, NULL, 'no JSON');"
+	"INSERT INTO webhook_bodies SELECT id, '/', '', x'', x'', x'7b7d' FROM webhooks;"
+	"INSERT INTO deliveries VALUES (8, 'lumen', x'000102030405060708090a0b0c0d0e0f', 1795276700000);"
+	"INSERT INTO counts VALUES (1, 'lumen', 0, 0, 1), (1, 'lumen', 0, 1, 1), (1, 'lumen', 0, 2, 1),"
+	" (1, 'lumen', 0, 3, 1), (1, 'lumen', 0, 4, 1), (1, 'lumen', 0, 5, 1), (1, 'lumen', 0, 6, 1),"
+	" (1, 'lumen', 1, 0, 1), (1, 'lumen', 2, 0, 1), (3, 'default', 0, 0, 2), (3, 'default', 1, 0, 1),"
+	" (3, 'default', 2, 0, 1);"
+	"INSERT INTO events (id, account, email, state, head, due, ended, gap, created, unique_id, url, reason) VALUES"
+	" (1, 'default', 'jo@example.com', 1, 0, 0, 1795276700000, 0, 1795276700000, "
+	"x'01000000000000000000000000000000',"
+	"  'https://a.klaviyo.com', NULL),"
+	" (2, 'default', 'jo@example.com', 2, 0, 0, 0, 0, 1795276700000, x'02000000000000000000000000000000',"
+	"  'https://a.klaviyo.com', '400'),"
+	" (3, 'default', 'jo@example.com', 0, 1, 1795276700000, 0, 0, 1795276700000, "
+	"x'03000000000000000000000000000000',"
+	"  'https://a.klaviyo.com', NULL),"
+	" (4, 'default', 'jo@example.com', 0, 0, 1795276700000, 0, 0, 1795276700000, "
+	"x'04000000000000000000000000000000',"
+	"  'https://a.klaviyo.com', NULL);"
+	"INSERT INTO event_bodies SELECT id, 'm', 'lumen', 'open-1', 8, 1, 1795276700000, 1795276700000, 0, 0, NULL, "
+	"'{}',"
+	" '{}' FROM events";
+
+static size_t ready(struct fixture *f, int64_t ids[16])
+{
+	int n;
+
+	begin(f);
+	MUST(store_webhooks_due(f->s, T + 120000, err));
+	n = store_webhooks_ready(f->s, ids, 16, NULL);
+	commit(f);
+	assert_true(n >= 0);
+	return (size_t)n;
+}
+
+static int take_event(void *ctx, const struct event *e)
+{
+	*(int64_t *)ctx = e->id;
+	return 0;
+}
+
+static void the_work_of_a_store_of_schema_1_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct store_lookups lookups;
+	int64_t ids[16], event = 0;
+
+	write_old(f, "schema-1.sql");
+	sql(f, work);
+	fixture_open(f);
+	begin(f);
+	MUST(store_webhooks_restart(f->s, err));
+	commit(f);
+	assert_int_equal(ready(f, ids), 4);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(ids[i], i + 1);
+	begin(f);
+	MUST(store_webhook_lookups(f->s, 3, &lookups, err));
+	assert_int_equal(lookups.asked, 3);
+	assert_int_equal(lookups.gone + lookups.odd, 0);
+	MUST(store_webhook_done(f->s, 1, "events", err)); /* 6 waits behind it */
+	MUST(store_webhooks_release_slot(f->s, "lumen", 4, err));
+	MUST(store_webhooks_release(f->s, "lumen", STORE_WAIT_UNCONFIGURED, NULL, err));
+	MUST(store_webhook_revive(f->s, 9, err));
+	commit(f);
+	assert_int_equal(ready(f, ids), 7);
+	assert_int_equal(ids[6], 9);
+	assert_int_equal(store_events_due(f->s, "default", T, 8, NULL, take_event, &event, NULL), 0);
+	assert_int_equal(event, 3);
+	begin(f);
+	MUST(store_event_delivered(f->s, 3, 0, T, err));
+	commit(f);
+	assert_int_equal(store_events_due(f->s, "default", T, 8, NULL, take_event, &event, NULL), 0);
+	assert_int_equal(event, 4);
+	assert_int_equal(sql(f, "SELECT later FROM events WHERE id = 2"), 1);
+}
+
 /* A text where a number belongs, as a bad disk may leave it. SQLite 3.46 adds no column to such a table. */
 static void damage(struct fixture *f)
 {
@@ -129,6 +218,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_store_of_schema_1_goes_on_with_what_it_holds, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(the_work_of_a_store_of_schema_1_goes_on, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(one_damaged_row_stops_no_store_of_schema_1, fixture_setup,
 						fixture_teardown),
