@@ -136,31 +136,34 @@ static void clean_events(struct cleaning *c, int64_t until_ms, size_t max)
 static void clean_deliveries(struct cleaning *c, int64_t until_ms, int64_t now_ms)
 {
 	int64_t last = 0;
-	size_t seen = 0, gone_n = 0;
-	int r;
+	size_t seen = 0;
+	int r = 0;
 
 	if (!may_clean(c))
 		return;
-	QUERY(q, c->store, "SELECT id, received FROM deliveries ORDER BY id LIMIT ?1", c->reterr);
-	query_bind_int(&q, (int64_t)c->left);
-	while ((r = query_step(&q)) > 0) {
+	QUERY(q, c->store, "SELECT id, received FROM deliveries WHERE id > 0 ORDER BY id", c->reterr);
+	while (seen < c->left && (r = query_step(&q)) > 0) {
 		int64_t id = query_int(&q), received_ms = query_int(&q);
 
-		seen++;
-		if (received_ms <= until_ms) {
-			last = id;
-			gone_n = seen;
-		} else if (received_ms <= now_ms) {
+		if (received_ms > now_ms)
+			continue;
+		if (received_ms > until_ms)
 			break;
-		}
+		last = id;
+		seen++;
 	}
 	query_close(&q);
-	if (r >= 0 && gone_n > 0) {
-		QUERY(gone, c->store, "DELETE FROM deliveries WHERE id <= ?1", c->reterr);
+	if (r >= 0 && last > 0) {
+		QUERY(gone, c->store,
+		      "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE id <= ?1 ORDER BY id LIMIT "
+		      "?2)",
+		      c->reterr);
 		query_bind_int(&gone, last);
-		r = query_run(&gone);
+		query_bind_int(&gone, (int64_t)c->left);
+		cleaned(c, query_run(&gone));
+	} else if (r < 0) {
+		c->status = r;
 	}
-	cleaned(c, r < 0 ? r : (int)gone_n);
 }
 
 static void clean_customers(struct cleaning *c, int64_t until_ms)

@@ -160,6 +160,22 @@ static void digests_received_by_a_clock_that_was_ahead_keep_no_others(void **sta
 	assert_int_equal(sql(f, "SELECT count(*) FROM deliveries"), 0);
 }
 
+static void many_digests_received_by_a_clock_that_was_ahead_keep_no_others(void **state)
+{
+	struct fixture *f = *state;
+	int n = 0;
+
+	begin(f);
+	for (unsigned char i = 1; i <= 100; i++)
+		put(f, "gladly", "c", "p", i, NOW + YEARS);
+	put(f, "gladly", "c", "p", 101, NOW);
+	commit(f);
+	for (int i = 0; i < 4; i++)
+		n += clean(f, NOW + 8 * DAY, DAY);
+	assert_int_equal(n, 101);
+	assert_int_equal(sql(f, "SELECT count(*) FROM deliveries"), 0);
+}
+
 static void a_customer_saved_by_a_clock_that_was_ahead_is_asked_for_again(void **state)
 {
 	struct fixture *f = *state;
@@ -225,6 +241,7 @@ int main(void)
 		TEST(a_person_whose_last_2xx_is_still_to_come_waits_for_the_gap_only),
 		TEST(what_ends_after_a_step_back_ends_at_the_time_of_now),
 		TEST(digests_received_by_a_clock_that_was_ahead_keep_no_others),
+		TEST(many_digests_received_by_a_clock_that_was_ahead_keep_no_others),
 		TEST(a_customer_saved_by_a_clock_that_was_ahead_is_asked_for_again),
 		TEST(no_age_longer_than_allowed_deletes_anything),
 		TEST(the_newest_time_is_that_of_the_newest_row),
