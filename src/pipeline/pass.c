@@ -161,7 +161,7 @@ static bool can_do_without(const struct pass *p)
 		return true;
 	switch (p->webhook.transition) {
 	case TRANSITION_CLOSED:
-		return p->entry.state == LEDGER_OPEN && (p->entry.addressed || p->reached.n > 0);
+		return p->entry.addressed || p->reached.n > 0;
 	case TRANSITION_NONE:
 		return p->entry.state != LEDGER_OPEN || p->entry.addressed;
 	default:

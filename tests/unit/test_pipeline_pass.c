@@ -365,7 +365,7 @@ static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
 static void parked_lookups_hold_openings_but_no_closing_of_one_that_was_reached(void **state)
 {
 	struct stage *s = *state;
-	int64_t closed, opened;
+	int64_t closed, again, opened;
 
 	lookups_window(s->work.lookups, "asked", 4);
 	put_asked(s, "open", "1", "p1", NOW);
@@ -374,9 +374,11 @@ static void parked_lookups_hold_openings_but_no_closing_of_one_that_was_reached(
 	pass_all(s, NOW);
 	lookups_window(s->work.lookups, "asked", 0);
 	closed = put_asked(s, "closed", "1", "p1", NOW + 1);
+	again = put_asked(s, "closed", "1", "p1", NOW + 2);
 	opened = put_asked(s, "open", "2", "p1", NOW + 2);
 	pass_all(s, NOW + CLOCK_HOUR_MS); /* the cache is too old by then */
 	assert_done(s, closed, "events");
+	assert_done(s, again, "duplicate");
 	assert_waits(s, opened, STORE_WAIT_SLOT);
 	assert_events(s, OPEN CLOSED);
 }
