@@ -115,7 +115,7 @@ static enum outcome refused(const struct outcome_answer *a)
 	return a->lane == LANE_BULK ? OUTCOME_SINGLE : OUTCOME_REJECT;
 }
 
-/* ret_odd: a status that the table does not name. */
+/* ret_odd: an answer that the table does not name. */
 static enum outcome classify(const struct outcome_answer *a, bool json, bool *ret_odd)
 {
 	unsigned s = a->status;
@@ -136,7 +136,10 @@ static enum outcome classify(const struct outcome_answer *a, bool json, bool *re
 	case 415:
 		return OUTCOME_PARK;
 	case 403:
-		return !json && is_challenge(a) ? OUTCOME_RETRY : OUTCOME_PARK;
+		if (!json && is_challenge(a))
+			return OUTCOME_RETRY;
+		*ret_odd = !json && !is_page(a);
+		return *ret_odd ? OUTCOME_RETRY : OUTCOME_PARK;
 	case 408:
 	case 425:
 	case 429:

@@ -6,7 +6,8 @@
  * not blank. Where the table leaves room:
  *   202                 with a page: park. Klaviyo's 202 has an empty body; a firewall's challenge or a log-in page may
  *                       come with this status. With any other body: delivered.
- *   403                 with Cloudflare's challenge header and no body: retry, as with a page
+ *   403                 with Cloudflare's challenge header and no body: retry, as with a page; else one without a body
+ *                       or in plain text is neither JSON nor HTML, so one of the other 4xx
  *   1xx, 600 and above  retry: this is not HTTP
  */
 #ifndef KLAVIYO_OUTCOME_H
@@ -50,7 +51,7 @@ struct outcome_verdict {
 	enum outcome outcome;
 	unsigned status;        /* of the answer; 0: there was none */
 	bool throttled;         /* a 429: counts neither for the breaker nor for the event's back-off */
-	bool odd;               /* a retry whose status (402, 409, 451, …) may concern the event or the account */
+	bool odd;               /* a retry that (402, 409, 451, …) may concern the event or the account */
 	int64_t retry_after_ms; /* of a 429 or 503; -1: not told; at most RETRY_AFTER_MAX_MS */
 	bool partial_failure;   /* 2xx with X-Klaviyo-Partial-Failure, which stands in `reason` */
 	/* For people: Klaviyo's `detail` with the pointer where one event is refused ("Invalid email address
