@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <dlfcn.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,7 +28,8 @@ void mem_lacking(void)
  *
  * json-c 0.16 leaves a member out, or makes null of it, where an allocation fails, and reports success; nobody could
  * tell such a webhook from one of no interest. So the allocations of libraries end the process too: these functions
- * take the place of glibc's own for all of it (the glibc manual, "Replacing malloc"). The heap stays glibc's.
+ * come before the allocator's own for all of it. They only pass on, to the C library or to an allocator that was loaded
+ * before it (LD_PRELOAD, valgrind): free() is that one's own, and must get its own memory back.
  *
  * Not under the sanitizers, which have an allocator of their own; theirs ends the process as well.
  */
@@ -36,40 +38,56 @@ void mem_lacking(void)
 #define MEM_SANITIZED 1
 #endif
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(DESKBRIDGE_SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MEM_SANITIZED 1
 #endif
 
 #if !defined(MEM_SANITIZED) && defined(__GLIBC__)
 const bool mem_guards_libraries = true;
 
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
+/* glibc's dlsym() allocates only where it fails. *fn is the same whoever sets it, so threads need no lock. */
+static void *mem_next(void **fn, const char *name)
+{
+	void *found = __atomic_load_n(fn, __ATOMIC_RELAXED);
+
+	if (found)
+		return found;
+	found = dlsym(RTLD_NEXT, name);
+	if (!found)
+		mem_die("deskbridge: there is no allocator to pass on to\n");
+	__atomic_store_n(fn, found, __ATOMIC_RELAXED);
+	return found;
+}
 
 void *malloc(size_t size)
 {
-	void *p = __libc_malloc(size);
+	static void *fn;
+	void *(*next)(size_t) = (void *(*)(size_t))mem_next(&fn, "malloc");
+	void *p = next(size);
 
-	if (!p)
+	if (!p && size > 0)
 		mem_lacking();
 	return p;
 }
 
 void *calloc(size_t n, size_t size)
 {
-	void *p = __libc_calloc(n, size);
+	static void *fn;
+	void *(*next)(size_t, size_t) = (void *(*)(size_t, size_t))mem_next(&fn, "calloc");
+	void *p = next(n, size);
 
-	if (!p)
+	if (!p && n > 0 && size > 0)
 		mem_lacking();
 	return p;
 }
 
 void *realloc(void *p, size_t size)
 {
-	void *grown = __libc_realloc(p, size);
+	static void *fn;
+	void *(*next)(void *, size_t) = (void *(*)(void *, size_t))mem_next(&fn, "realloc");
+	void *grown = next(p, size);
 
-	if (!grown && (size > 0 || !p)) /* realloc(p, 0) frees p */
+	if (!grown && size > 0) /* realloc(p, 0) frees p */
 		mem_lacking();
 	return grown;
 }

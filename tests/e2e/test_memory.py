@@ -3,13 +3,16 @@
 import contextlib
 import http.client
 import json
+import pathlib
 import resource
+import shutil
 import sqlite3
+import subprocess
 import threading
 
 import pytest
 
-from harness import WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook
+from harness import PROGRAM, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook
 
 SENDERS, WEBHOOKS = 6, 25
 KIB = 1024
@@ -69,3 +72,16 @@ def test_where_memory_is_short_nothing_is_answered_200_and_lost(stage, spare):
     daemon.start()
     daemon.accepted("gladly", gladly_webhook("opened", "after"))
     assert there < kept(daemon)
+
+
+def test_an_allocator_that_is_loaded_before_the_c_librarys_gets_its_own_memory_back(stage):
+    program = pathlib.Path(shutil.which(PROGRAM)).resolve()
+    heap = program.parent / "tests/e2e/otherheap.so"
+    if not heap.exists():
+        pytest.skip(f"{heap} is not there")
+    if "san.so" in subprocess.run(["ldd", program], capture_output=True, text=True).stdout:
+        pytest.skip("a sanitizer is the allocator")
+    daemon = stage.daemon(stage.sandbox(), env={"LD_PRELOAD": str(heap)})
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1"))
+    with open(f"/proc/{daemon.process.pid}/maps", encoding="ascii") as maps:
+        assert heap.name in maps.read()

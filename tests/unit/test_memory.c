@@ -28,25 +28,49 @@ static bool fails(void)
 	return allocations == fails_at || (fails_on && allocations > fails_at);
 }
 
-void *__real___libc_malloc(size_t size);
-void *__wrap___libc_malloc(size_t size);
-void *__wrap___libc_malloc(size_t size)
+static void *failing_malloc(size_t size);
+static void *failing_calloc(size_t n, size_t size);
+static void *failing_realloc(void *p, size_t size);
+
+static void *(*real_malloc)(size_t);
+static void *(*real_calloc)(size_t, size_t);
+static void *(*real_realloc)(void *, size_t);
+
+/* mem.c asks for the allocator's functions by name. */
+void *__real_dlsym(void *handle, const char *name);
+void *__wrap_dlsym(void *handle, const char *name);
+void *__wrap_dlsym(void *handle, const char *name)
 {
-	return fails() ? NULL : __real___libc_malloc(size);
+	void *found = __real_dlsym(handle, name);
+
+	if (strcmp(name, "malloc") == 0) {
+		real_malloc = (void *(*)(size_t))found;
+		return (void *)failing_malloc;
+	}
+	if (strcmp(name, "calloc") == 0) {
+		real_calloc = (void *(*)(size_t, size_t))found;
+		return (void *)failing_calloc;
+	}
+	if (strcmp(name, "realloc") == 0) {
+		real_realloc = (void *(*)(void *, size_t))found;
+		return (void *)failing_realloc;
+	}
+	return found;
 }
 
-void *__real___libc_calloc(size_t n, size_t size);
-void *__wrap___libc_calloc(size_t n, size_t size);
-void *__wrap___libc_calloc(size_t n, size_t size)
+static void *failing_malloc(size_t size)
 {
-	return fails() ? NULL : __real___libc_calloc(n, size);
+	return fails() ? NULL : real_malloc(size);
 }
 
-void *__real___libc_realloc(void *p, size_t size);
-void *__wrap___libc_realloc(void *p, size_t size);
-void *__wrap___libc_realloc(void *p, size_t size)
+static void *failing_calloc(size_t n, size_t size)
 {
-	return fails() ? NULL : __real___libc_realloc(p, size);
+	return fails() ? NULL : real_calloc(n, size);
+}
+
+static void *failing_realloc(void *p, size_t size)
+{
+	return fails() ? NULL : real_realloc(p, size);
 }
 
 /* ---- one try in a process of its own ----------------------------------------------------------------------------- */
