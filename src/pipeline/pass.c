@@ -311,11 +311,24 @@ static int read_gone(struct pass *p, const struct lookups_verdict *v, struct err
 	return wait_until(p, &n, waits_ms[n.gone > 0 ? n.gone - 1 : 0], v->reason, reterr);
 }
 
+/* While the source is parked, until its lookups work again. tries: of this kind. */
+static int wait_for_source(struct pass *p, const struct store_lookups *n, unsigned tries, const char *reason,
+			   struct err *reterr)
+{
+	struct log_about about = about_wait(p, reason);
+
+	if (!lookups_is_parked(p->w->lookups, p->webhook.source))
+		return wait_until(p, n, backoff_ms(tries), reason, reterr);
+	if (n->asked == 1)
+		tally_log(p->w->tally, LOG_INFO, &about,
+			  "a webhook waits for its lookup until its source's lookups work again");
+	return wait_for_room(p, n->asked, reterr);
+}
+
 /* An answer that says nothing of the customer: whose trouble it is shows by what others are answered. */
 static int read_odd(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
-	struct log_about about = about_wait(p, v->reason);
 	struct store_lookups n;
 	int r = store_webhook_count_lookup(p->w->store, p->webhook.id, STORE_LOOKUP_ODD, reason, p->w->now_ms, &n,
 					   reterr);
@@ -324,12 +337,18 @@ static int read_odd(struct pass *p, const struct lookups_verdict *v, struct err 
 		return r;
 	if (n.odd >= PASS_ODD_TRIES && lookups_useful_ms(p->w->lookups, p->webhook.source) > n.odd_since_ms)
 		return give_up(p, &n, v->reason);
-	if (!lookups_is_parked(p->w->lookups, p->webhook.source))
-		return wait_until(p, &n, backoff_ms(n.odd), v->reason, reterr);
-	if (n.asked == 1)
-		tally_log(p->w->tally, LOG_INFO, &about,
-			  "a webhook waits for its lookup until its source's lookups work again");
-	return wait_for_room(p, n.asked, reterr);
+	return wait_for_source(p, &n, n.odd, v->reason, reterr);
+}
+
+/* An answer that concerns every customer is no try of this one's. */
+static int read_parked(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
+	struct store_lookups n;
+	int r = store_webhook_count_lookup(p->w->store, p->webhook.id, STORE_LOOKUP_TROUBLE, reason, p->w->now_ms, &n,
+					   reterr);
+
+	return r < 0 ? r : wait_for_source(p, &n, n.asked, v->reason, reterr);
 }
 
 static int asked_so_far(struct pass *p, unsigned *ret, struct err *reterr)
@@ -351,6 +370,7 @@ static int read_answer(struct pass *p, const struct lookups_verdict *v, struct e
 	case LOOKUP_GONE:
 		return read_gone(p, v, reterr);
 	case LOOKUP_PARKED:
+		return read_parked(p, v, reterr);
 	case LOOKUP_ODD:
 		return read_odd(p, v, reterr);
 	case LOOKUP_LATE:

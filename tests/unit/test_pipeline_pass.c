@@ -274,6 +274,19 @@ static void trouble_of_the_helpdesk_never_counts_against_a_customer(void **state
 	assert_waits(s, id, STORE_WAIT_RETRY);
 }
 
+/* Wrong credentials concern every customer, though others may be answered in between. */
+static void refused_credentials_never_count_against_a_customer(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
+
+	lookups_window(s->work.lookups, "asked", 4);
+	assert_int_equal(ask_in_vain(s, id, LOOKUP_PARKED, 30, true, &now), 30);
+	assert_waits(s, id, STORE_WAIT_RETRY);
+	assert_int_equal(ask_in_vain(s, id, LOOKUP_ODD, 30, true, &now), 10);
+	assert_done(s, id, "no address: lookup: HTML");
+}
+
 static void while_parked_only_those_are_asked_for_who_were_not_yet(void **state)
 {
 	struct stage *s = *state;
@@ -815,6 +828,7 @@ int main(void)
 		STAGED(ten_odd_answers_end_without_an_address_where_others_are_answered),
 		STAGED(odd_answers_end_nothing_where_nobody_else_is_answered),
 		STAGED(trouble_of_the_helpdesk_never_counts_against_a_customer),
+		STAGED(refused_credentials_never_count_against_a_customer),
 		STAGED(while_parked_only_those_are_asked_for_who_were_not_yet),
 		STAGED(a_failed_lookup_is_asked_again_later_and_given_up_after_max_age),
 		STAGED(a_failed_lookup_is_not_given_up_within_an_hour_of_a_jump),
