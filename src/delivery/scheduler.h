@@ -11,14 +11,13 @@
  * Odd answers (outcome.h) may concern the event or the account; the others' answers decide (DESIGN section 13):
  *
  * - Odd answers to three different people without a 2xx between them park the account. A 2xx to a request that was
- * under way at that moment takes this park back.
+ *   under way at that moment takes this park back.
  * - While PROBING, an odd answer is a park outcome for its event: its tries do not count, and it does not age. It parks
  *   the account again where odd answers had parked it, where that person had one in this probing already, or where it
- *   is the third person. So a person's event that gets odd answers does not keep an account parked whose key was
- * mended.
+ *   is the third person. So one person's odd answers keep no account parked whose key was mended.
  * - While OPEN, an event's odd tries count as its own. Beyond the first they count only once a 2xx came since the event
  *   was handed over for the first of them; those after the last 2xx are taken back when the account parks. The tenth is
- * a reject, unless another person had an odd answer since the last 2xx: then the next 2xx or the park decides.
+ *   a reject, unless another person had an odd answer since the last 2xx: then the next 2xx or the park decides.
  *
  * Requests that went out before the last park, or before the last renewal, come back as strangers: their answers
  * concern another key or a state that is over. `epoch` tells them apart.

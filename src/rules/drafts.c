@@ -44,10 +44,12 @@ static bool lay_over(struct json_object **to, struct json_object *from)
 /* "shipped", "shipped and rules[1]", "shipped, rules[1] and rules[3]" */
 static void add_name(struct draft *to, const char *rule)
 {
-	char *and = to->rules > 1 ? strstr(to->rule, " and ") : NULL, *names;
+	static const char and_text[] = " and ";
+	const char *last = to->rules > 1 ? strstr(to->rule, and_text) : NULL;
+	char *names;
 
-	if (and)
-		names = mem_fmt("%.*s, %s and %s", (int)(and-to->rule), to->rule, and+strlen(" and "), rule);
+	if (last)
+		names = mem_fmt("%.*s, %s and %s", (int)(last - to->rule), to->rule, last + strlen(and_text), rule);
 	else
 		names = mem_fmt("%s and %s", to->rule, rule);
 	free(to->rule);
