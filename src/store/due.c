@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "store/private.h"
 
 /* ---- reading a row ----------------------------------------------------------------------------------------------- */
@@ -157,12 +158,13 @@ static int due_ids(struct store *s, const char *account, int64_t now_ms, size_t 
 	return query_id_pairs(&q, ids, times);
 }
 
-/* As the index says it: ready, and due then. -ENOENT: it is not so. */
-static int due_load(struct store *s, const struct due_event *due, struct event *ret, struct err *reterr)
+/* As the index says it: ready, of that account, and due then. -ENOENT: it is not so. */
+static int due_load(struct store *s, const struct due_event *due, const char *account, struct event *ret,
+		    struct err *reterr)
 {
 	int r = store_event_load(s, due->id, ret, reterr);
 
-	if (r < 0 || (ret->state == EVENT_READY && ret->due_ms == due->due_ms))
+	if (r < 0 || (ret->state == EVENT_READY && ret->due_ms == due->due_ms && text_is(ret->account, account)))
 		return r;
 	event_done(ret);
 	return err_set(reterr, -ENOENT, "the event %016llx is not due", (long long)due->id);
@@ -184,7 +186,7 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 
 		if (wanted && !wanted(ctx, ids.items[i]))
 			continue;
-		r = due_load(s, &due, &e, &why);
+		r = due_load(s, &due, account, &e, &why);
 		if (r == -EBADMSG || r == -ENOENT || r == -EUCLEAN) {
 			r = bad_event_dead(s, &due, account, now_ms, &why, reterr);
 			any_bad = true;

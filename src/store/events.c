@@ -148,7 +148,7 @@ static int promote_one(struct store *s, const struct event_place *p, int64_t gap
 	QUERY(q, s,
 	      "SELECT e.id, e.gap, b.profile FROM events i CROSS JOIN events e ON e.id = i.id"
 	      " LEFT JOIN event_bodies b ON b.id = e.id WHERE i.account = ?1 AND i.email = ?2 AND i.state = 0"
-	      " AND i.ended = 0 AND e.state = 0 ORDER BY i.id LIMIT 1",
+	      " AND i.ended = 0 AND e.state = 0 AND +e.account = ?1 AND +e.email = ?2 ORDER BY i.id LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
@@ -187,7 +187,8 @@ static int person_has_head(struct store *s, const char *account, const char *ema
 {
 	QUERY(q, s,
 	      "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	      " AND i.state = 0 AND i.ended = 0 AND e.state = 0 AND e.head = 1 LIMIT 1",
+	      " AND i.state = 0 AND i.ended = 0 AND e.state = 0 AND e.head = 1 AND +e.account = ?1 AND +e.email = ?2"
+	      " LIMIT 1",
 	      reterr);
 	query_bind_text(&q, account);
 	query_bind_text(&q, email);

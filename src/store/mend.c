@@ -261,50 +261,62 @@ static int event_stand_in(struct store *s, int64_t id, const char *account, cons
 	return query_run(&q);
 }
 
-static int event_way_set(struct store *s, int64_t id, int64_t state, int64_t head, int64_t due_ms, struct err *reterr)
+/* What events_due holds of an event. */
+struct event_way {
+	const char *account;
+	int64_t state, head, due;
+};
+
+static int event_way_set(struct store *s, int64_t id, const struct event_way *way, struct err *reterr)
 {
-	QUERY(q, s, "UPDATE events SET state = ?2, head = ?3, due = ?4 WHERE id = ?1", reterr);
+	QUERY(q, s, "UPDATE events SET account = ?2, state = ?3, head = ?4, due = ?5 WHERE id = ?1", reterr);
 	query_bind_int(&q, id);
-	query_bind_int(&q, state);
-	query_bind_int(&q, head);
-	query_bind_int(&q, due_ms);
+	query_bind_text(&q, way->account);
+	query_bind_int(&q, way->state);
+	query_bind_int(&q, way->head);
+	query_bind_int(&q, way->due);
 	return query_run(&q);
 }
 
 /* 1: the row is there; it has been what events_due says, and is what it was. */
-static int event_take_out(struct store *s, int64_t id, int64_t due_ms, struct err *reterr)
+static int event_take_out(struct store *s, int64_t id, const char *account, int64_t due_ms, struct err *reterr)
 {
-	int64_t state, head, due;
+	const struct event_way claimed = {account, EVENT_READY, 1, due_ms};
+	CLEANUP(mem_freep) char *own_account = NULL;
+	struct event_way own;
 	int r;
 
-	QUERY(q, s, "SELECT state, head, due FROM events WHERE id = ?1", reterr);
+	QUERY(q, s, "SELECT account, state, head, due FROM events WHERE id = ?1", reterr);
 	query_bind_int(&q, id);
 	r = query_step(&q);
 	if (r <= 0)
 		return r;
-	state = query_int(&q);
-	head = query_int(&q);
-	due = query_int(&q);
+	own.account = own_account = query_text(&q);
+	own.state = query_int(&q);
+	own.head = query_int(&q);
+	own.due = query_int(&q);
 	query_close(&q);
-	r = event_way_set(s, id, EVENT_READY, 1, due_ms, reterr);
+	r = event_way_set(s, id, &claimed, reterr);
 	if (r >= 0)
-		r = event_way_set(s, id, state, head, due, reterr);
+		r = event_way_set(s, id, &own, reterr);
 	return r < 0 ? r : 1;
 }
 
 int event_mend_due(struct store *s, const char *account, int64_t id, int64_t due_ms, int64_t now_ms, struct err *reterr)
 {
 	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES] = {0}; /* nobody has it: eight zeros, and the id */
-	int r = event_take_out(s, id, due_ms, reterr);
+	int r = event_take_out(s, id, account, due_ms, reterr);
 
 	store_tell(s, now_ms);
-	if (r != 0)
-		return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	if (r > 0) /* it may be another person's, and the one of the index waits */
+		return event_wake_people(s, id, account, now_ms, reterr);
 	for (int i = 0; i < 8; i++)
 		unique_id[8 + i] = (unsigned char)((uint64_t)id >> (8 * (7 - i)));
 	r = event_stand_in(s, id, account, unique_id, reterr);
 	if (r >= 0)
-		r = event_take_out(s, id, due_ms, reterr);
+		r = event_take_out(s, id, account, due_ms, reterr);
 	if (r < 0)
 		return r;
 	counts_add(s, COUNT_EVENTS, account, EVENT_DEAD, 0, 1);

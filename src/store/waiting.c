@@ -153,8 +153,9 @@ static int webhook_is_behind_held(struct store *s, const struct webhook_place *p
 static int conversation_goes_on(struct store *s, const struct webhook_place *p, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
-	      " AND i.conversation = ?2 AND i.wait IN (0, 1, 2, 3, 4, 6) AND i.id < ?3 AND w.state = 0 LIMIT 1",
+	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
+	      " WHERE i.state = 0 AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN (0, 1, 2, 3, 4, 6) AND i.id "
+	      "< ?3 AND w.state = 0 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->conversation);
@@ -165,8 +166,9 @@ static int conversation_goes_on(struct store *s, const struct webhook_place *p, 
 static int customer_goes_on(struct store *s, const struct webhook_place *p, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
-	      " AND i.customer = ?2 AND i.wait IN (0, 1, 2, 3, 4, 6) AND i.id < ?3 AND w.state = 0 LIMIT 1",
+	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
+	      " WHERE i.state = 0 AND i.source = ?1 AND i.customer = ?2 AND i.wait IN (0, 1, 2, 3, 4, 6) AND i.id < ?3 "
+	      "AND w.state = 0 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->customer);
@@ -308,6 +310,9 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 	return n;
 }
 
+/* INDEXED BY, here and above: the index on `state` serves as well in SQLite's eyes, and which one it takes depends on
+ * their order in the file. By that one it would read all undone rows, and fail where one of them is not there. */
+
 /* ---- behind ------------------------------------------------------------------------------------------------------ */
 
 static int behind_conversation(struct store *s, const struct webhook *w, struct err *reterr)
@@ -315,8 +320,9 @@ static int behind_conversation(struct store *s, const struct webhook *w, struct 
 	if (!w->conversation)
 		return 0;
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
-	      " AND i.conversation = ?2 AND i.wait IN (0, 1, 2, 3, 4, 5, 6, 7) AND i.id < ?3 AND w.state = 0 LIMIT 1",
+	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
+	      " WHERE i.state = 0 AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN (0, 1, 2, 3, 4, 5, 6, 7) AND "
+	      "i.id < ?3 AND w.state = 0 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->conversation);
@@ -327,8 +333,9 @@ static int behind_conversation(struct store *s, const struct webhook *w, struct 
 static int behind_customer(struct store *s, const struct webhook *w, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
-	      " AND i.customer = ?2 AND i.wait IN (0, 2, 3, 4, 6, 7) AND i.id < ?3 AND w.state = 0 LIMIT 1",
+	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
+	      " WHERE i.state = 0 AND i.source = ?1 AND i.customer = ?2 AND i.wait IN (0, 2, 3, 4, 6, 7) AND i.id < ?3 "
+	      "AND w.state = 0 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->customer);

@@ -239,7 +239,8 @@ int webhook_move(struct store *s, struct webhook_place *p, enum store_webhook_st
 {
 	int r;
 
-	QUERY(q, s, "UPDATE webhooks SET state = ?2, wait = ?3, not_before = ?4 WHERE id = ?1", reterr);
+	/* ended: one that is pending has not ended, and would not be found as ready. */
+	QUERY(q, s, "UPDATE webhooks SET state = ?2, wait = ?3, not_before = ?4, ended = 0 WHERE id = ?1", reterr);
 	query_bind_int(&q, p->id);
 	query_bind_int(&q, (int64_t)state);
 	query_bind_int(&q, (int64_t)wait);

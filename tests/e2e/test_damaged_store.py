@@ -66,6 +66,21 @@ def held(stage, sandbox, gladly):
     return daemon
 
 
+@pytest.mark.parametrize("name", ["webhooks_state", "webhooks_conversation", "webhooks_customer", "webhooks_wait", "webhooks_due"])
+@pytest.mark.parametrize("wait", [0, 2, 4], ids=["ready", "retry", "slot"])
+def test_a_webhook_that_one_index_names_stops_nobody(held, sandbox, gladly, wait, name):
+    """The index is made anew as the last one, which changes what SQLite prefers."""
+    due = 1 if wait == 2 else 0
+    sql(held, f"UPDATE webhooks SET wait = {wait}, not_before = {due} WHERE id = 3")
+    behind_the_back_of_indexes(held, "webhooks", "DELETE FROM webhooks WHERE id = 3", name=name)
+    gladly.up()
+    held.restart()
+    sandbox.wait_for(lambda s: len(s.events()) == PEOPLE - 1, timeout=40)
+    held.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2"))
+    sandbox.wait_events(1, email="jo-2@example.com")
+    stays_ready_and_idle(held)
+
+
 @pytest.mark.parametrize("wait", [0, 2, 3, 4, 5, 6, 7], ids=["ready", "retry", "lookup", "slot", "behind", "unconfigured", "parked"])
 def test_a_webhook_that_only_indexes_name_is_a_dead_letter_and_the_others_go_on(held, sandbox, gladly, wait):
     due = 1 if wait == 2 else 0
@@ -111,6 +126,18 @@ def test_a_row_that_an_index_does_not_name_ends_all_the_same(held, sandbox, glad
     held.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-3"))
     sandbox.wait_events(1, email="jo-3@example.com")
     stays_ready_and_idle(held)
+
+
+@pytest.mark.parametrize("wait", [0, 2, 3, 4, 6, 7], ids=["ready", "retry", "lookup", "slot", "unconfigured", "parked"])
+def test_an_undone_webhook_with_a_time_at_which_it_ended_goes_on(held, sandbox, gladly, wait):
+    due = 1 if wait == 2 else 0
+    sql(held, f"UPDATE webhooks SET wait = {wait}, not_before = {due}, ended = 2147483648 WHERE id = 3")
+    gladly.up()
+    held.restart()
+    sandbox.wait_for(lambda s: len(s.events()) == PEOPLE, timeout=40)
+    stays_ready_and_idle(held)
+    assert held.stop() == 0
+    assert is_sound(held)
 
 
 def test_a_webhook_that_an_index_names_as_undone_and_that_is_done_is_left_done(stage, sandbox, gladly):
@@ -218,6 +245,22 @@ def test_an_event_without_its_body_is_a_dead_letter(queued, sandbox):
     queued.restart()
     sandbox.wait_for(lambda s: len(s.events()) == 2 * PEOPLE - 1, timeout=40)
     queued.wait_log(f"an event became a dead letter.*{bad:016x}")
+    stays_ready_and_idle(queued)
+
+
+@pytest.mark.parametrize("name", ["%", "events_due", "events_person"])
+@pytest.mark.parametrize("column", ["account", "email"])
+def test_an_event_of_another_person_than_an_index_says_does_not_keep_that_person(queued, sandbox, column, name):
+    other = first_event_of(queued, "jo-2@example.com")
+    behind_the_back_of_indexes(queued, "events", f"UPDATE events SET {column} = 'x' WHERE id = {other}", name=name)
+    queued.restart()
+    sandbox.wait_for(lambda s: len(s.events()) >= 2 * (PEOPLE - 1), timeout=40)
+    queued.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-2"))
+    sandbox.wait_for(
+        lambda s: [e for e in s.events(email="jo-2@example.com") if e["properties"]["Conversation ID"] == "conv-new"],
+        timeout=40,
+    )
+    sandbox.wait_events(1, email="jo-2@example.com", metric=CLOSED)
     stays_ready_and_idle(queued)
 
 
