@@ -14,6 +14,7 @@
 #include "command/check_judge.h"
 #include "command/load.h"
 #include "command/options.h"
+#include "config/access.h"
 #include "http/client.h"
 #include "klaviyo/outcome.h"
 #include "klaviyo/reason.h"
@@ -226,18 +227,20 @@ static void warn_of_revisions(const struct config *c)
 /* The daemon makes the file, not the folder. */
 static void warn_of_store(const struct config *c, const struct check_judge *judge)
 {
-	CLEANUP(mem_freep) char *folder = path_folder(c->store.path);
+	CLEANUP(mem_freep) char *folder = path_folder(c->store.path), *folder_word = access_word(folder);
+	CLEANUP(mem_freep) char *file_word = access_word(c->store.path);
 	const char *user = judge->user;
 
 	if (access(folder, F_OK) < 0)
 		printf("store: warning: %s is not there: mkdir -p %s; serve will not start (under systemd, "
 		       "StateDirectory= may make it)\n",
-		       folder, folder);
+		       folder, folder_word);
 	else if (user && judge->said.folder_closed)
-		printf("store: warning: %s is not writable for the user %s: chown %s %s\n", folder, user, user, folder);
+		printf("store: warning: %s is not writable for the user %s: chown %s %s\n", folder, user, user,
+		       folder_word);
 	else if (user && judge->said.store_closed)
 		printf("store: warning: %s is not writable for the user %s: chown %s %s*\n", c->store.path, user, user,
-		       c->store.path);
+		       file_word);
 	else if (access(folder, W_OK | X_OK) < 0)
 		printf("store: warning: %s is not writable for the user who runs this check; for the user who runs "
 		       "serve it must be\n",

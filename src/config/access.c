@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/path.h"
 
 #define NAMES_MAX 16384 /* bytes of one entry of the user database */
@@ -34,14 +35,22 @@ static char *group_name(void)
 	return mem_fmt("%u", (unsigned)getegid());
 }
 
-/* As a shell takes it for one word. */
-static char *quoted(const char *path)
+char *access_word(const char *path)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@:,=";
+	struct buf word;
 
-	if (path[strspn(path, plain)] == '\0' || strchr(path, '\''))
+	if (path[0] != '\0' && path[strspn(path, plain)] == '\0')
 		return mem_str(path);
-	return mem_fmt("'%s'", path);
+	buf_init(&word, strlen(path) * 4 + 3);
+	buf_addc(&word, '\'');
+	for (; *path != '\0'; path++)
+		if (*path == '\'')
+			buf_adds(&word, "'\\''");
+		else
+			buf_addc(&word, *path);
+	buf_addc(&word, '\'');
+	return buf_take(&word);
 }
 
 /* A folder that is its owner's home is not to be opened for a daemon. */
@@ -73,7 +82,7 @@ char *access_advice(const char *path, int error)
 	user = user_name();
 	group = group_name();
 	(void)path_walk(path, note_closed, &closed);
-	shown = quoted(closed ? closed : path);
+	shown = access_word(closed ? closed : path);
 	if (closed && is_home(closed))
 		return mem_fmt(
 			"; the folder %s is closed to the user %s and is somebody's home: put the file elsewhere",

@@ -12,5 +12,7 @@
  * reason. "" for other errors than -EACCES. The caller owns it.
  */
 char *access_advice(const char *path, int error) MUSTCHECK;
+/* The path as a shell takes it for one word. The caller owns it. */
+char *access_word(const char *path) MUSTCHECK;
 
 #endif

@@ -303,11 +303,14 @@ static int file_open(const char *path, struct err *reterr)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && errno == ENOENT) {
+		CLEANUP(mem_freep) char *word = access_word(path);
+
 		return err_set(reterr, -ENOENT,
 			       "%s is not there: put the secret into it, readable for the user that the daemon runs as "
 			       "(`install -D -m 640 -g deskbridge /dev/stdin %s`, paste it, Ctrl-D)",
-			       path, path);
+			       path, word);
+	}
 	if (fd < 0)
 		return file_refused(path, -errno, reterr);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {

@@ -59,6 +59,22 @@ def test_the_command_that_mends_it_is_told(desk):
     assert desk.check("--user", "nobody").returncode == 0
 
 
+def test_the_command_that_mends_it_is_safe_to_paste_whatever_the_path(desk):
+    """A path with blanks, quotes and what a shell would run."""
+    folder = desk.dir / "it's; touch $(echo pwned) `x`"
+    folder.mkdir(0o755)
+    key = folder / "a key"
+    shutil.copy(desk.key, key)
+    key.chmod(0o600)
+    desk.daemon.configure({"klaviyo": {"api_key": {"credential": None, "file": str(key)}}})
+    desk.open(desk.file, 0o640)
+    ended = desk.check("--user", "nobody")
+    told = ended.stderr[ended.stderr.index("chgrp nogroup") :].splitlines()[0]
+    subprocess.run(told, shell=True, check=True, cwd=desk.dir)
+    assert desk.check("--user", "nobody").returncode == 0
+    assert not (desk.dir / "pwned").exists()
+
+
 def test_the_configuration_itself_is_judged(desk):
     desk.file.chmod(0o600)
     ended = desk.check("--user", "nobody")
