@@ -152,7 +152,7 @@ def test_a_body_without_the_second_of_its_change_counts_each_time(desk, stamp):
 
 
 @pytest.mark.parametrize("preset", ["generic", "liveagent"])
-@pytest.mark.parametrize("stamp", [None, "TIME-OF-CHANGE", "10:45", "20.11.2026"])
+@pytest.mark.parametrize("stamp", [None, "TIME-OF-CHANGE", "10:45", "20.11.2026", "202611201045", 2026112010, "4915112345678"])
 def test_a_pasted_body_with_its_place_left_empty_counts_each_time(desk, preset, stamp):
     _, daemon = desk(preset)
     told = Told(daemon, preset)
