@@ -138,20 +138,20 @@ static const char *place_where(const struct source *s)
 
 static void place_warn(const struct place *p, const struct source *s, enum place_trouble trouble, const char *why)
 {
-	const struct log_about about = {.source = p->name};
+	const struct log_about about = {.source = p->name, .reason = why};
 	const int minutes = GATE_PROBE_LAST_MS / 60000;
 
 	if (trouble == PLACE_CREDENTIALS)
 		log_warning(&about,
-			    "lookups are parked, webhooks that need one wait: %s. Put the right credentials in %s: a "
-			    "changed file is seen at once; deskbridge asks again by itself within %d minutes",
-			    why, place_where(s), minutes);
+			    "lookups are parked, webhooks that need one wait: put the right credentials in %s; a "
+			    "changed file is seen at once, deskbridge asks again by itself within %d minutes",
+			    place_where(s), minutes);
 	else
 		log_warning(&about,
-			    "lookups are parked, webhooks that need one wait: %s. See that the source's `lookup` is "
-			    "right, base_url first: a reload asks again at once; deskbridge asks again by itself "
-			    "within %d minutes, and at once about a customer whom it has not asked about yet",
-			    why, minutes);
+			    "lookups are parked, webhooks that need one wait: see that the source's `lookup` is right, "
+			    "base_url first; a reload asks again at once, deskbridge asks again by itself within %d "
+			    "minutes, and at once about a customer whom it has not asked about yet",
+			    minutes);
 }
 
 void place_park(struct place *p, const struct source *s, enum place_trouble trouble, unsigned status, const char *why)
@@ -204,11 +204,10 @@ void place_failed(struct place *p, const char *why)
 {
 	if (p->failures == PLACE_FAILURES || ++p->failures < PLACE_FAILURES)
 		return;
-	log_warning(
-		&((struct log_about){.source = p->name}),
-		"the helpdesk answers no lookup, webhooks that need one wait: %s. They are asked again by themselves; "
-		"see that base_url is right and the helpdesk can be reached from here",
-		why);
+	log_warning(&((struct log_about){.source = p->name, .reason = why}),
+		    "the helpdesk answers no lookup, webhooks that need one wait and are asked again by themselves: "
+		    "see that "
+		    "base_url is right and the helpdesk can be reached from here");
 }
 
 void place_answered(struct place *p)

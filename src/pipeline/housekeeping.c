@@ -75,7 +75,7 @@ static int clean_whole(struct housekeeping *h, struct work *w, size_t max, struc
 		return n;
 	}
 	if (!h->clean_failed)
-		log_error(NULL, "rows past their time cannot be deleted: %s", e.text);
+		log_error(&((struct log_about){.reason = e.text}), "rows past their time cannot be deleted");
 	h->clean_failed = true;
 	return 0;
 }

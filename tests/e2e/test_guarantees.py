@@ -375,7 +375,7 @@ def test_a_helpdesk_that_stays_down_is_told_once_and_its_return_too(daemon, sand
     gladly.status["*"] = 503
     for n in range(2, 12):
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
-    daemon.wait_log("warn.*answers no lookup.*503.*base_url.*source=gladly")
+    daemon.wait_log("warn.*answers no lookup.*base_url.*source=gladly.*503")
     gladly.status.clear()
     daemon.wait_log("notice the helpdesk answers lookups again")
     sandbox.wait_events(12, timeout=40)

@@ -58,3 +58,18 @@ def test_personal_data_decides_whether_addresses_stand_in_full(stage, sandbox, p
     said = line(daemon, "an attempt for")
     shown = "jo.doe@example.com" if personal else "j***@example.com"
     assert said.startswith(f"an attempt for {shown} ended as retry source=mini account=default conversation={shown} webhook=")
+
+
+def test_parked_lookups_have_the_reason_in_its_field(daemon, gladly):
+    gladly.token = "another"
+    daemon.accepted("gladly", gladly_webhook("opened"))
+    said = line(daemon, "lookups are parked")
+    assert re.search(r'minutes source=gladly reason="the helpdesk refuses the lookup\'s credentials \(401\)"$', said), said
+
+
+def test_a_helpdesk_that_does_not_answer_has_the_reason_in_its_field(daemon, gladly):
+    gladly.down()
+    for n in range(20):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+    said = line(daemon, "the helpdesk answers no lookup")
+    assert re.search(r'from here source=gladly reason="[^"]*connect[^"]*"$', said), said
