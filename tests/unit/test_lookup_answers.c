@@ -187,6 +187,7 @@ static struct world {
 	const struct row *row;                /* NULL: everybody is found */
 	bool for_all;
 	unsigned requests, requests_for_odd;
+	uint32_t chance;
 } world;
 
 /* The disk is not what is looked at here: SQLite's calls of these come here, and take no time. */
@@ -212,6 +213,21 @@ int64_t __wrap_clock_mono_ms(void);
 int64_t __wrap_clock_mono_ms(void)
 {
 	return world.now_ms - NOW + MONO_BEGIN;
+}
+
+/* A turn's work takes no time: a busy machine must not give a turn fewer webhooks. */
+int64_t __wrap_clock_mono_us(void);
+int64_t __wrap_clock_mono_us(void)
+{
+	return __wrap_clock_mono_ms() * 1000;
+}
+
+/* The same in every run: else a question may be on its way at the moment of the reload. */
+double __wrap_work_chance(void);
+double __wrap_work_chance(void)
+{
+	world.chance = world.chance * 1664525 + 1013904223;
+	return (double)(world.chance >> 8) / (double)((1u << 24) - 1);
 }
 
 void __wrap_courier_ask(struct courier *c, struct lookup_question *q);
