@@ -164,7 +164,7 @@ int load_file(const char *path, size_t max, char **ret, size_t *ret_len, struct 
 	if (!f)
 		return err_set(reterr, -errno, "%s: %s", path, strerror(errno));
 	buf_init(&text, max);
-	while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
+	while (!text.error && (n = fread(piece, 1, sizeof(piece), f)) > 0)
 		buf_add(&text, piece, n);
 	int failed = ferror(f) ? EIO : 0;
 	if (!is_stdin)

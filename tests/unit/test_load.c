@@ -73,6 +73,20 @@ static void a_file_is_read_whole_or_refused(void **state)
 	assert_non_null(strstr(e.text, path));
 }
 
+static void a_file_without_an_end_is_given_up(void **state)
+{
+	struct err e = {0};
+	char *text = NULL;
+	size_t len;
+
+	(void)state;
+	(void)alarm(20); /* else it would never come back */
+	assert_true(load_file("/dev/zero", 100000, &text, &len, &e) < 0);
+	(void)alarm(0);
+	assert_null(text);
+	assert_non_null(strstr(e.text, "longer"));
+}
+
 static void a_folder_is_no_file(void **state)
 {
 	struct err e = {0};
@@ -90,6 +104,7 @@ int main(void)
 		cmocka_unit_test(an_address_to_listen_on_becomes_a_url),
 		cmocka_unit_test(a_unix_socket_is_connected_to_by_its_path),
 		cmocka_unit_test(a_file_is_read_whole_or_refused),
+		cmocka_unit_test(a_file_without_an_end_is_given_up),
 		cmocka_unit_test(a_folder_is_no_file),
 	};
 
