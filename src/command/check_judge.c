@@ -56,12 +56,18 @@ static bool is_self(const char *user)
 	return entry && entry->pw_uid == geteuid();
 }
 
+/* systemd gives the unit's groups to the unit's user alone; any other user has the groups of the user database. */
+static const struct daemon_unit *unit_of(const struct check_judge *j, const char *user)
+{
+	return j->has_unit && text_is(j->unit.user, user) ? &j->unit : NULL;
+}
+
 /* 0, or the exit status after a message. */
 static int judge_for(const struct command_context *ctx, const char *user, bool wanted, struct check_judge *j)
 {
 	struct daemon_user who;
 	struct err error = {0};
-	int r = daemon_user_find(user, j->has_unit ? &j->unit : NULL, &who, &error);
+	int r = daemon_user_find(user, unit_of(j, user), &who, &error);
 
 	if (r == 0) {
 		r = daemon_user_judge(&who, ctx->config_file, &j->said, &error);

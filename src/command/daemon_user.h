@@ -20,8 +20,8 @@ struct daemon_user {
 	size_t groups_n;
 };
 
-/* By name, with the groups that the user database and the unit (NULL: none) give it. -ENOENT where there is no such
- * user or group. daemon_user_done on success. */
+/* By name, with the groups that the user database gives it. unit: the unit that runs as this user, whose groups count
+ * besides; NULL: none does. -ENOENT where there is no such user or group. daemon_user_done on success. */
 int daemon_user_find(const char *name, const struct daemon_unit *unit, struct daemon_user *ret,
 		     struct err *reterr) MUSTCHECK;
 void daemon_user_done(struct daemon_user *u);

@@ -190,6 +190,18 @@ def test_the_units_groups_count(desk, unit):
     assert desk.check(**env).returncode == 78
 
 
+def test_the_units_groups_count_for_its_own_user_only(desk, unit):
+    env = unit("User=daemon", "Group=bin", a="SupplementaryGroups=sys nogroup")
+    assert desk.check("--user", "nobody", **env).returncode == 0, "nobody's own group is enough"
+    for group in ("bin", "sys"):
+        shutil.chown(desk.key, group=group)
+        assert desk.check(**env).returncode == 0
+        assert desk.check("--user", "daemon", **env).returncode == 0
+        ended = desk.check("--user", "nobody", **env)
+        assert ended.returncode == 78, f"nobody is not in {group}"
+        assert f"the user nobody may not read it: chgrp nogroup {desk.key} && chmod 640 {desk.key}" in ended.stderr
+
+
 def test_credentials_that_systemd_reads_need_no_rights(desk, unit):
     desk.key.chmod(0o600)
     vault = desk.dir / "vault"
