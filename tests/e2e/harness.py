@@ -367,6 +367,13 @@ def user_group(user):
     return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
 
 
+def listens(address):
+    """Whether somebody listens at this address: at a default one, a daemon of this machine that is none of the tests'."""
+    host, port = address.split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
 class Process:
     """One process of the program. stdout and stderr are collected; pid is the program's own. user: as whom it runs, which
     needs root and setpriv; by default as whoever runs the tests."""

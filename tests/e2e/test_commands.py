@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import GLADLY_TOKEN, KEY, PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWORD, gladly_webhook, run
+from harness import GLADLY_TOKEN, KEY, PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWORD, gladly_webhook, listens, run
 
 OPTIONS = {
     "check": {"--key", "--user"},
@@ -55,7 +55,9 @@ def test_help_needs_no_configuration_and_ends_at_once(words):
 @pytest.mark.parametrize("command", COMPLETE)
 def test_a_configuration_that_is_not_there_is_78_and_named(command):
     ended = run("-c", "/nonexistent/deskbridge.yaml", command, *COMPLETE[command])
-    assert ended.returncode == 78
+    # Without a configuration these ask at the default address, where a daemon of this machine may answer.
+    if command not in ("status", "queue") or not listens("127.0.0.1:8086"):
+        assert ended.returncode == 78
     assert "/nonexistent/deskbridge.yaml" in ended.stderr
     assert "name another file with -c" not in ended.stderr
 

@@ -3,14 +3,13 @@
 import http.server
 import json
 import re
-import socket
 import threading
 import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from harness import KEY, gladly_webhook, wait_for
+from harness import KEY, gladly_webhook, listens, wait_for
 
 KEYS = ["id", "state", "account", "source", "conversation", "metric", "email", "unique_id", "created", "attempts"]
 KEYS += ["next_attempt", "reason", "kind"]
@@ -38,12 +37,6 @@ def ask(daemon, *words):
 
     wait_for(answered, what=" ".join(words))
     return asked[0]
-
-
-def listens(address):
-    host, port = address.split(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
 
 
 def queue(daemon, *words):
