@@ -11,7 +11,11 @@
 #include "pipeline/pipeline.h"
 
 #define API_PAGE_MAX 500
+#ifdef DESKBRIDGE_SANITIZED
+#define API_READ_MS 2000 /* a sanitizer makes the same read ten times as long */
+#else
 #define API_READ_MS 200
+#endif
 
 struct api_request {
 	struct pipeline *pipeline;
