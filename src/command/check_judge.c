@@ -10,8 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-
-#define USER_DEFAULT "deskbridge" /* that sysusers.d makes */
+#include "config/access.h"
 
 static bool is_same_file(const char *a, const char *b)
 {
@@ -33,7 +32,7 @@ static bool is_the_daemons(const struct command_context *ctx, const struct check
 /* The user that judges where none is asked for; NULL: the process itself. */
 static const char *user_of_unit(const struct command_context *ctx, struct check_judge *j)
 {
-	const char *user = j->has_unit ? j->unit.user : USER_DEFAULT;
+	const char *user = j->has_unit ? j->unit.user : DAEMON_USER_DEFAULT;
 
 	if (geteuid() != 0 || !user || strcmp(user, "root") == 0 || !getpwnam(user)) {
 		if (geteuid() == 0 && j->has_unit && user && strcmp(user, "root") != 0)
@@ -97,8 +96,11 @@ int check_judge(const struct command_context *ctx, const char *wanted, struct ch
 
 	*ret = (struct check_judge){0};
 	ret->has_unit = daemon_unit_read(&ret->unit);
-	if (wanted && is_self(wanted))
+	if (wanted && is_self(wanted)) {
+		if (!ret->has_unit)
+			access_set_instead(NULL); /* nothing says that the daemon is not to run as this user */
 		return COMMAND_GOOD;
+	}
 	if (wanted && geteuid() != 0) {
 		fprintf(stderr, "deskbridge: only root can judge for another user: sudo deskbridge check --user %s\n",
 			wanted);

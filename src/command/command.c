@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "command/bystander.h"
 #include "http/version.h"
 
 static const struct command *const commands[] = {
@@ -185,6 +186,8 @@ int command_main(int argc, char **argv)
 		status = help(argc - at, argv + at);
 	} else if (status == GO_ON) {
 		c = command_find(argv[at]);
+		if (c && c != &command_serve) /* serve is the daemon, whoever runs it */
+			bystander_note(c->name);
 		status = c ? c->run(&ctx, argc - at, argv + at) : unknown_command(argv[at]);
 	}
 	/* What was printed and could not be is a failure: a full disk, a reader that went away. */

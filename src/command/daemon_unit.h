@@ -10,6 +10,8 @@
 
 #include "config/secret.h"
 
+#define DAEMON_USER_DEFAULT "deskbridge" /* that sysusers.d makes; where no unit is installed */
+
 struct daemon_unit {
 	char *user;                 /* User=; NULL: root */
 	char *group;                /* Group=; NULL: the user's own */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "config/access.h"
 
 #define ANSWER_MAX (4 * 1024 * 1024)
 #define ASK_TIMEOUT_MS 10000
@@ -80,11 +81,18 @@ void door_open(const struct command_context *ctx, const char *address, struct da
 	*ret = (struct daemon_door){.context = ctx, .given = address != NULL};
 	admin_settings_read(ctx->config_file, &ret->settings);
 	ret->address = address ? address : ret->settings.address;
-	if (!ret->settings.file_is_whole)
+	if (ret->settings.file_is_closed) {
+		CLEANUP(mem_freep) char *user = access_user();
+		fprintf(stderr,
+			"deskbridge: note: the user %s may not read the configuration %s; %s is asked without a "
+			"token\n",
+			user, ctx->config_file, ret->address);
+	} else if (!ret->settings.file_is_whole) {
 		fprintf(stderr,
 			"deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); "
 			"%s is asked%s\n",
 			ctx->config_file, ret->address, ret->settings.token ? "" : " without a token");
+	}
 }
 
 void door_close(struct daemon_door *d)
@@ -130,6 +138,11 @@ int door_tell_failure(const struct daemon_door *door, const struct http_reply *r
 	if (door->settings.token_fault)
 		fprintf(stderr, "deskbridge: the token that %s names has no value here: %s\n", file,
 			door->settings.token_fault);
+	else if (door->settings.file_is_closed)
+		fprintf(stderr,
+			"deskbridge: the token stands in %s, which this user may not read: ask as root or as the "
+			"daemon's user\n",
+			file);
 	else if (!door->settings.token && !door->settings.file_is_whole)
 		fprintf(stderr, "deskbridge: the token stands in %s, which does not load: mend that first\n", file);
 	return COMMAND_FAILED;

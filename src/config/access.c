@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +16,15 @@
 
 #define NAMES_MAX 16384 /* bytes of one entry of the user database */
 
-static char *user_name(void)
+static char *instead; /* set before there are threads */
+
+void access_set_instead(const char *advice)
+{
+	free(instead);
+	instead = mem_str(advice);
+}
+
+char *access_user(void)
 {
 	char text[NAMES_MAX];
 	struct passwd entry, *found = NULL;
@@ -79,10 +88,14 @@ char *access_advice(const char *path, int error)
 
 	if (error != -EACCES)
 		return mem_str("");
-	user = user_name();
+	user = access_user();
 	group = group_name();
 	(void)path_walk(path, note_closed, &closed);
 	shown = access_word(closed ? closed : path);
+	if (instead && closed)
+		return mem_fmt("; the folder %s is closed to the user %s: %s", shown, user, instead);
+	if (instead)
+		return mem_fmt("; the user %s may not read it: %s", user, instead);
 	if (closed && is_home(closed))
 		return mem_fmt(
 			"; the folder %s is closed to the user %s and is somebody's home: put the file elsewhere",

@@ -12,6 +12,11 @@
  * reason. "" for other errors than -EACCES. The caller owns it.
  */
 char *access_advice(const char *path, int error) MUSTCHECK;
+/* What to advise in place of a chgrp, where this process's user is not the one who is to read; NULL: the chgrp. Copied.
+ * Before there are threads. */
+void access_set_instead(const char *advice);
+/* The name of this process's user; its number where it has none. The caller owns it. */
+char *access_user(void) MUSTCHECK;
 /* The path as a shell takes it for one word. The caller owns it. */
 char *access_word(const char *path) MUSTCHECK;
 

@@ -2,6 +2,7 @@
 
 #include "config/admin_settings.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -28,18 +29,19 @@ static char *admin_lines(const char *text)
 }
 
 /* The file's tree, else that of the lines of `admin`; NULL where neither is to be had. The caller owns it. */
-static struct node *read_tree(const char *file, bool *ret_whole)
+static struct node *read_tree(const char *file, struct admin_settings *ret)
 {
 	CLEANUP(mem_freep) char *text = NULL, *lines = NULL;
 	struct problems problems = {0};
 	struct node *tree = NULL;
 	size_t len;
+	int r = yaml_read_file(file, YAML_SIZE_MAX, &text, &len);
 
-	*ret_whole = false;
-	if (yaml_read_file(file, YAML_SIZE_MAX, &text, &len) < 0)
+	ret->file_is_closed = r == -EACCES;
+	if (r < 0)
 		return NULL;
-	*ret_whole = yaml_load(file, text, len, &tree, &problems) == 0;
-	if (!*ret_whole)
+	ret->file_is_whole = yaml_load(file, text, len, &tree, &problems) == 0;
+	if (!ret->file_is_whole)
 		lines = admin_lines(text);
 	if (lines && yaml_load(file, lines, strlen(lines), &tree, &problems) < 0)
 		tree = NULL;
@@ -75,7 +77,7 @@ void admin_settings_read(const char *file, struct admin_settings *ret)
 	const struct node *n;
 
 	*ret = (struct admin_settings){0};
-	tree = read_tree(file, &ret->file_is_whole);
+	tree = read_tree(file, ret);
 	n = node_get(tree, "admin");
 	settings_defaults(&reader, SETTING_OF_CONFIG, c);
 	if (n && n->type == NODE_SCALAR)

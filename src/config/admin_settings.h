@@ -8,10 +8,11 @@
 #include <stdbool.h>
 
 struct admin_settings {
-	char *address;      /* as configured, else the default */
-	char *token;        /* NULL: none is configured, or it cannot be read */
-	char *token_fault;  /* why the token that is configured cannot be read; NULL: it can */
-	bool file_is_whole; /* false: the file cannot be read, or is no YAML */
+	char *address;       /* as configured, else the default */
+	char *token;         /* NULL: none is configured, or it cannot be read */
+	char *token_fault;   /* why the token that is configured cannot be read; NULL: it can */
+	bool file_is_closed; /* this process's user may not read the file */
+	bool file_is_whole;  /* false: the file cannot be read, or is no YAML */
 };
 
 /* Never fails: what cannot be read is left at its default. Blocks on files. admin_settings_done in any case. */

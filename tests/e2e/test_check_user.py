@@ -6,6 +6,7 @@ import pwd
 import shutil
 import struct
 import subprocess
+import tempfile
 
 import pytest
 
@@ -145,6 +146,40 @@ def test_nobody_but_root_judges_for_another(desk):
     assert ended.returncode == 0, ended
 
 
+def as_nobody(file, *words, **env):
+    command = ["setpriv", "--reuid", "nobody", "--regid", user_group("nobody"), "--clear-groups", shutil.which(PROGRAM), "-c", file, *words]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "DESKBRIDGE_PRESETS": PRESETS, **env})
+
+
+@pytest.mark.parametrize("words", [["check"], ["explain", "gladly"], ["sample", "gladly", "opened"]], ids=" ".join)
+def test_a_user_who_is_not_the_daemons_is_told_to_ask_as_another(desk, unit, words):
+    env = unit("User=daemon")
+    said = f"run it as root or as the daemon's user (sudo -u daemon deskbridge {words[0]})"
+    desk.key.chmod(0o600)
+    ended = as_nobody(desk.file, *words, **env)
+    assert ended.returncode == 78 and f"{desk.key} cannot be read: Permission denied; the user nobody may not read it: {said}" in ended.stderr
+    shutil.chown(desk.dir, "daemon", "daemon")
+    closed = as_nobody(desk.file, *words, **env)
+    assert closed.returncode == 78 and f"the folder {desk.dir} is closed to the user nobody: {said}" in closed.stderr
+    assert "chgrp" not in ended.stderr + closed.stderr
+
+
+def test_the_daemons_user_itself_is_told_the_command(desk, unit):
+    desk.key.chmod(0o600)
+    ended = as_nobody(desk.file, "check", **unit("User=nobody"))
+    assert ended.returncode == 78 and f"chgrp nogroup {desk.key} && chmod 640 {desk.key}" in ended.stderr
+
+
+def test_a_configuration_that_this_user_may_not_read_is_not_called_broken(desk):
+    desk.daemon.start()
+    desk.file.chmod(0o600)
+    for words in (["status"], ["queue", "list"], ["reload"]):
+        ended = as_nobody(desk.file, *words, "--admin", desk.daemon.admin)
+        assert ended.returncode == 0, ended
+        said = f"deskbridge: note: the user nobody may not read the configuration {desk.file}; {desk.daemon.admin} is asked without a token\n"
+        assert ended.stderr == said
+
+
 def test_a_user_that_is_not_there_is_2(desk):
     ended = desk.check("--user", "no-such-user")
     assert ended.returncode == 2 and "there is no user no-such-user" in ended.stderr
@@ -154,8 +189,12 @@ def test_a_user_that_is_not_there_is_2(desk):
 
 
 @pytest.fixture
-def unit(desk, tmp_path):
+def unit(desk):
     """Writes deskbridge.service, and drop-ins; returns what makes check find them."""
+
+    folder = tempfile.TemporaryDirectory(prefix="deskbridge-test-unit-")
+    tmp_path = pathlib.Path(folder.name)
+    tmp_path.chmod(0o755)  # as systemd's folders: every user can read the unit
 
     def write(*service, file=desk.file, **drop_ins):
         lines = ["[Unit]", "User=root", "[Service]", f"ExecStart=/usr/sbin/deskbridge -c {file} serve", *service]
@@ -165,7 +204,8 @@ def unit(desk, tmp_path):
             (tmp_path / "deskbridge.service.d" / f"{name}.conf").write_text(f"[Service]\n{line}\n")
         return {"SYSTEMD_UNIT_PATH": f"/nonexistent:{tmp_path}"}
 
-    return write
+    yield write
+    folder.cleanup()
 
 
 def test_by_default_root_judges_for_the_user_of_the_unit(desk, unit):
