@@ -13,8 +13,9 @@
 #include "base/path.h"
 #include "base/text.h"
 
-/* Changes of a name in a folder: a rename, something new there (a link too), an end of writing, other rights. */
-#define OF_NAMES (IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE | IN_ATTRIB)
+/* Changes of a name in a folder: a rename to or from it, something new there (a link too), an end of writing, other
+ * rights, its end. */
+#define OF_NAMES (IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_CLOSE_WRITE | IN_ATTRIB)
 /* Changes of the folder itself: another may come in its place. */
 #define OF_FOLDER (IN_MOVE_SELF | IN_DELETE_SELF)
 

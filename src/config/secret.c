@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "config/access.h"
@@ -35,6 +36,8 @@ struct part {
 	char *provided; /* credential: systemd's own file; NULL: systemd provides none */
 	bool by_unit;   /* credential: `provided` is what the daemon's unit names (secret_set_passed) */
 	bool passed;    /* credential: systemd hands it to the daemon, and this process cannot read it */
+	/* What was told of it when secrets were read anew, so that it is told once; NULL: nothing. Main thread. */
+	char *unreadable, *unusable;
 };
 
 struct secret {
@@ -254,6 +257,8 @@ void secret_free(struct secret *s)
 		wipe(s->parts[i].text);
 		free(s->parts[i].path);
 		free(s->parts[i].provided);
+		free(s->parts[i].unreadable);
+		free(s->parts[i].unusable);
 	}
 	free(s->where);
 	node_free(s->at);
@@ -385,7 +390,19 @@ static void snapshot_collect(struct snapshot *s)
 			s->values[s->values_n++] = s->slots[i].value;
 }
 
-static void snapshot_read(struct snapshot *to, const struct secret *s, const struct snapshot *before,
+/* Whether this is to be told now; NULL: nothing is wrong any more. */
+static bool is_news(char **told, const char *text)
+{
+	bool news = !text_is(*told, text);
+
+	if (news) {
+		free(*told);
+		*told = mem_str(text);
+	}
+	return news;
+}
+
+static void snapshot_read(struct snapshot *to, struct secret *s, const struct snapshot *before,
 			  struct problems *problems)
 {
 	to->slots_n = s->n;
@@ -396,10 +413,12 @@ static void snapshot_read(struct snapshot *to, const struct secret *s, const str
 		if (slot_read(&s->parts[i], &to->slots[i], &err) < 0) {
 			if (!before)
 				problems_error(problems, s->at, "%s", err.text);
-			else
+			else if (is_news(&s->parts[i].unreadable, err.text))
 				problems_warn(problems, s->at, "%s%s", err.text,
 					      old ? "; until then the former secret stays in use" : "");
 			to->slots[i].value = mem_str(old);
+		} else if (is_news(&s->parts[i].unreadable, NULL)) {
+			log_notice(NULL, "%s can be read again", to->slots[i].path);
 		}
 	}
 	snapshot_collect(to);
@@ -418,8 +437,8 @@ struct secrets *secrets_read(struct secret *const *all, size_t n, const struct s
 	return snapshot;
 }
 
-void secrets_check(struct secrets *snapshot, const struct secret *s, const struct secrets *before,
-		   secret_fault_fn *fault, const void *ctx, struct problems *problems)
+void secrets_check(struct secrets *snapshot, struct secret *s, const struct secrets *before, secret_fault_fn *fault,
+		   const void *ctx, struct problems *problems)
 {
 	struct snapshot *now = &snapshot->items[s->index];
 
@@ -427,6 +446,7 @@ void secrets_check(struct secrets *snapshot, const struct secret *s, const struc
 		const char *wrong = now->slots[i].value ? fault(ctx, now->slots[i].value) : NULL;
 		struct buf where;
 
+		bool news = is_news(&s->parts[i].unusable, wrong);
 		if (!wrong)
 			continue;
 		buf_init(&where, SECRET_SIZE_MAX);
@@ -434,8 +454,10 @@ void secrets_check(struct secrets *snapshot, const struct secret *s, const struc
 		if (!before) {
 			problems_error(problems, s->at, "the secret (%s) %s", where.data, wrong);
 		} else {
-			problems_warn(problems, s->at, "the secret (%s) %s; until then the former secret stays in use",
-				      where.data, wrong);
+			if (news)
+				problems_warn(problems, s->at,
+					      "the secret (%s) %s; until then the former secret stays in use",
+					      where.data, wrong);
 			wipe(now->slots[i].value);
 			now->slots[i].value = mem_str(before->items[s->index].slots[i].value);
 		}

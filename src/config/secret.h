@@ -63,7 +63,8 @@ const struct node *secret_node(const struct secret *s);
 
 /*
  * Reads all n secrets. Blocks on files. before NULL: what is missing or wrong is an error; else it is a warning, and
- * the value of `before` (a snapshot of the same secrets) stays. Never NULL.
+ * the value of `before` (a snapshot of the same secrets) stays. The warning comes once for each fault; the log tells
+ * when the secret can be read again. Main thread. Never NULL.
  */
 struct secrets *secrets_read(struct secret *const *all, size_t n, const struct secrets *before,
 			     struct problems *problems);
@@ -73,8 +74,8 @@ struct secrets *secrets_read(struct secret *const *all, size_t n, const struct s
  * while nobody else has the snapshot.
  */
 typedef const char *secret_fault_fn(const void *ctx, const char *value);
-void secrets_check(struct secrets *snapshot, const struct secret *s, const struct secrets *before,
-		   secret_fault_fn *fault, const void *ctx, struct problems *problems);
+void secrets_check(struct secrets *snapshot, struct secret *s, const struct secrets *before, secret_fault_fn *fault,
+		   const void *ctx, struct problems *problems);
 void secrets_free(struct secrets *snapshot); /* wipes; NULL allowed */
 bool secrets_same(const struct secrets *a, const struct secrets *b);
 

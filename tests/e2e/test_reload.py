@@ -52,6 +52,31 @@ def test_a_changed_webhook_password_is_taken_at_once(daemon):
     assert not any("another password" in line for line in daemon.log())
 
 
+def test_a_secret_that_cannot_be_read_is_told_once_and_once_when_it_can_again(daemon):
+    key = daemon.dir / "credentials" / "klaviyo-api-key"
+    text = key.read_text()
+
+    def told(pattern):
+        return sum(bool(re.search(pattern, line)) for line in daemon.log())
+
+    def moved():
+        key.rename(key.with_name("elsewhere"))
+
+    faults = {"is not there": [key.unlink, moved], "is empty": [lambda: daemon._replace(key, "")]}
+    breakages = [(fault, breaks) for fault, ways in faults.items() for breaks in ways]
+    for n, (fault, breaks) in enumerate(breakages, 1):
+        mark = daemon.mark()
+        before = told(f"klaviyo-api-key {fault}")
+        breaks()
+        daemon.wait_log(f"klaviyo-api-key {fault}.*the former secret stays in use", since=mark)
+        daemon.credential("gladly-webhook", f"password number {n}")  # all secrets are read again
+        daemon.wait_log("a secret changed: credential gladly-webhook", since=mark)
+        daemon._replace(key, text)
+        daemon.wait_log("klaviyo-api-key can be read again", since=mark)
+        assert told(f"klaviyo-api-key {fault}") == before + 1
+        assert told("klaviyo-api-key can be read again") == n
+
+
 def test_secrets_are_watched_on_in_a_folder_that_takes_the_place_of_another(daemon):
     folder = daemon.dir / "credentials"
     for n, others in enumerate(("kept", "moved away", "gone")):
