@@ -104,7 +104,7 @@ static void print_person(struct json_object *person, const int widths[COLUMNS])
 	for (size_t c = 0; c < COLUMNS; c++)
 		printf("%-*s%s", widths[c], column_of(person, c, age), c + 1 < COLUMNS ? "  " : "\n");
 	if (refused)
-		printf("    ! not paused in Klaviyo, which refused the opening: %s\n", refused);
+		printf("    ! not paused in Klaviyo, the opening is a dead letter: %s\n", refused);
 }
 
 static void print_paused(struct json_object *status, struct json_object *paused, struct json_object *sources)
@@ -405,7 +405,7 @@ const struct command command_status = {
 	.summary = "show who is paused now, what waits and what is parked",
 	.help = "Asks the running daemon through its admin address. Begins with the people who are paused now, the\n"
 		"longest first, and how many more there are. An ! below one: that person is not paused in Klaviyo,\n"
-		"which refused the event that was to do it. Ends with what came in since the daemon's start, also\n"
+		"the event that was to do it is a dead letter. Ends with what came in since the daemon's start, also\n"
 		"what was refused and is kept nowhere.\n"
 		"Exit status 1 where the daemon does not answer or cannot take webhooks.\n"
 		"\n"

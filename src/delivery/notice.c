@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "klaviyo/reason.h"
+#include "klaviyo/retry_after.h"
 
 /* From so many retry outcomes in a row, or after so long of them, Klaviyo counts as out of reach: for people only. */
 #define TROUBLE_RETRIES 5
@@ -29,12 +30,15 @@ char *notice_text(const struct notice *n)
 
 /* ---- parking ----------------------------------------------------------------------------------------------------- */
 
+/* What a change of klaviyo.url costs: pipeline/turn_release.c. */
+#define OTHER_URL " (events queued for the former url become dead letters where klaviyo.url changes)"
+
 /* The advice to the operator; the caller owns it. */
 static char *advice(const struct outcome_verdict *v, const char *key_where)
 {
 	if (v->odd)
 		return mem_str("three people's events in a row were answered so: look for a notice at Klaviyo, check "
-			       "klaviyo.url and what stands between here and Klaviyo, then reload");
+			       "klaviyo.url and what stands between here and Klaviyo, then reload" OTHER_URL);
 	switch (v->status) {
 	case 0:
 	case 400:
@@ -47,7 +51,7 @@ static char *advice(const struct outcome_verdict *v, const char *key_where)
 			key_where);
 	default:
 		return mem_str("check klaviyo.url, klaviyo.revision and what stands between here and Klaviyo, then "
-			       "reload");
+			       "reload" OTHER_URL);
 	}
 }
 
@@ -111,9 +115,10 @@ void notice_pause(struct notice *n, const struct scheduler *s, int64_t mono_ms)
 		[QUOTA_PAUSE_THROTTLED] = "Retry-After", [QUOTA_PAUSE_TOLD] = "RateLimit-Reset"};
 	enum quota_pause why;
 	int64_t until_ms = scheduler_pause_ms(s, mono_ms, &why);
+	int64_t was_ms = n->pause_until_ms;
 	char time[CLOCK_ISO_MAX];
 
-	if (until_ms == n->pause_until_ms)
+	if (until_ms == was_ms)
 		return;
 	n->pause_until_ms = until_ms;
 	if (until_ms != 0 && (n->pause || until_ms - mono_ms > NOTICE_LONG_MS)) {
@@ -124,8 +129,14 @@ void notice_pause(struct notice *n, const struct scheduler *s, int64_t mono_ms)
 		n->pause = mem_fmt("paused by Klaviyo's %s until %s", names[why], time);
 		if (begins)
 			log_warning(&((struct log_about){.account = n->account, .reason = n->pause}),
-				    "the account's events wait for more than a minute");
+				    "the account's events wait until %s%s", time,
+				    until_ms - mono_ms >= QUOTA_PAUSE_TOLD_LAST_MS
+					    ? ", an hour: longer waits are cut to it"
+					    : "");
 	} else if (n->pause) {
+		if (was_ms > mono_ms)
+			log_notice(&((struct log_about){.account = n->account, .reason = n->pause}),
+				   "the pause ends early, by a reload or a change of the account");
 		free(TAKE(n->pause));
 	} else {
 		return;
@@ -150,7 +161,8 @@ static void see_wait(struct notice *n, const struct event *e, struct outcome_ver
 	if (mono_ms < n->wait_told_ms)
 		return;
 	n->wait_told_ms = mono_ms + v->retry_after_ms;
-	log_warning(&about, "an event waits for more than a minute");
+	log_warning(&about, "an event waits until %s%s", time,
+		    v->retry_after_ms >= RETRY_AFTER_MAX_MS ? ", an hour: longer waits are cut to it" : "");
 }
 
 /* One line when Klaviyo has been out of reach for a while, one when it takes events again. */

@@ -188,6 +188,8 @@ void place_pause(struct place *p, int64_t now_ms)
 	char iso[CLOCK_ISO_MAX];
 
 	if (wait_ms <= 0 && p->paused) {
+		if (p->gate.pause_until_ms == 0)
+			log_notice(&about, "the lookups' pause ends early, by a reload or a change of the source");
 		metrics_set(METRIC_LOOKUPS_PARKED, p->name, pause_label, NULL, 0);
 		free(TAKE(p->paused));
 	}
@@ -196,7 +198,8 @@ void place_pause(struct place *p, int64_t now_ms)
 	clock_iso(clock_now_ms() + wait_ms, iso); /* the gate's time is not the wall's */
 	p->paused = mem_fmt("paused until %s by Retry-After", iso);
 	metrics_set(METRIC_LOOKUPS_PARKED, p->name, pause_label, NULL, 1);
-	log_warning(&about, "lookups are %s: the helpdesk was asked too often", p->paused);
+	log_warning(&about, "lookups are %s%s: the helpdesk was asked too often", p->paused,
+		    wait_ms >= GATE_PAUSE_MAX_MS ? ", an hour, to which longer waits are cut" : "");
 }
 
 /* A single one that fails is not news: it is asked again within seconds. */

@@ -94,7 +94,8 @@ int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr
 	if (r > 0) {
 		struct log_about about = {.account = a->name, .reason = reason};
 
-		tally_log(&t->tally, LOG_WARNING, &about, "%d events became dead letters", r);
+		tally_log(&t->tally, LOG_WARNING, &about, "%d event%s became %s", r, r == 1 ? "" : "s",
+			  r == 1 ? "a dead letter" : "dead letters");
 		dispatch_stir(t->dispatch, a->name);
 		t->changed = true;
 	}

@@ -1,6 +1,6 @@
 /*
- * The people whose flag is true: who they are, how many, and whom of them Klaviyo does not know as such, because it
- * refused the event that was to say so.
+ * The people whose flag is true: who they are, how many, and whom of them Klaviyo does not know as such, because the
+ * event that was to say so is a dead letter.
  */
 #include <config.h>
 

@@ -71,7 +71,7 @@ def test_no_such_customer_is_not_believed_before_a_lookup_has_worked(stage, sand
     daemon.start()
     for n in range(5):
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
-    daemon.wait_log("lookups are parked.*404.*base_url")
+    daemon.wait_log('lookups are parked.*base_url.*source=gladly reason=.*404')
     daemon.wait_metric("deskbridge_webhooks_pending", 5, source="gladly", reason="parked")
     assert sum("parked" in line and "warning" in line for line in daemon.log()) == 1
     daemon.configure({"sources": {"gladly": {"lookup": base}}})
@@ -131,6 +131,10 @@ def test_a_pause_of_an_hour_is_logged_and_shown(daemon, gladly):
     assert 3500 < at - time.time() < 3601
     shown = daemon.command("status", "--admin", daemon.admin).stdout
     assert f"lookups paused until {until} by Retry-After" in shown
+    assert any("an hour, to which longer waits are cut" in line for line in daemon.log())
+    gladly.status.clear()
+    daemon.reload()
+    daemon.wait_log("notice the lookups' pause ends early, by a reload.*source=gladly")
 
 
 def test_a_webhook_without_a_customer_goes_on_without_an_address(daemon, sandbox, gladly):

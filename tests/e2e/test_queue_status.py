@@ -335,7 +335,7 @@ def test_who_is_paused_but_refused_by_klaviyo_is_marked(mini, sandbox):
     assert refused == {"bad@example.com": dead["reason"], "good@example.com": None}
     lines = ask(daemon, "status").stdout.splitlines()
     assert "bad@example.com" in lines[2] and "good@example.com" in lines[4]
-    assert lines[3] == f"    ! not paused in Klaviyo, which refused the opening: {dead['reason']}"
+    assert lines[3] == f"    ! not paused in Klaviyo, the opening is a dead letter: {dead['reason']}"
     sandbox.clear_faults()
     post(daemon, "opened", "c-3", "bad@example.com")  # now Klaviyo hears of it
     wait_queue(daemon, 2, "--state", "delivered")

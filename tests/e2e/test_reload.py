@@ -283,6 +283,10 @@ def test_events_for_a_sandbox_never_reach_another_url(stage, sandbox, gladly):
     daemon.configure({"klaviyo": {"url": production.url}})
     daemon.reload()
     daemon.wait_metric("deskbridge_queue_events", 150, account="default", state="dead")
+    daemon.wait_log(f"warning [0-9]+ events became dead letters account=default reason=.*{production.url} now and was another")
+    shown = daemon.command("status", "--admin", daemon.admin).stdout
+    assert f"! not paused in Klaviyo, the opening is a dead letter: its account's url is {production.url} now" in shown
+    assert "refused" not in shown
     daemon.accepted("gladly", gladly_webhook("opened", "conv-new", "cust-1"))
     assert [e["properties"]["Conversation ID"] for e in production.wait_events(1)] == ["conv-new"]
     assert production.requests() == 1
