@@ -320,6 +320,33 @@ static void add_readiness(struct json_object *status, struct pipeline *p)
 	json_set_str(status, "not_ready", why.text);
 }
 
+/* All that stands in the store. */
+static int add_stored(struct status *s, size_t shown, int64_t *ret_total, struct err *reterr)
+{
+	store_event_counts(s->store, on_event_count, s);
+	store_conversation_counts(s->store, on_conversation_count, s);
+	store_unaddressed_counts(s->store, on_unaddressed_count, s);
+	store_webhook_counts(s->store, on_webhook_count, s);
+	add_oldest(s);
+	add_retrying(s);
+	int code = add_dead_reasons(s, reterr);
+	if (code >= 0)
+		code = add_waits(s, reterr);
+	if (code >= 0)
+		code = store_paused_page(s->store, shown, on_paused, s, reterr);
+	if (code >= 0 && store_paused_count(s->store, ret_total, NULL) < 0)
+		*ret_total = -1; /* too many to count in time */
+	return code;
+}
+
+/* Not known is not zero. */
+static void clear_counts(struct json_object *rows, const char *const *counts)
+{
+	for (size_t i = 0; i < json_object_array_length(rows); i++)
+		for (size_t n = 0; counts[n]; n++)
+			json_object_object_add(json_object_array_get_idx(rows, i), counts[n], NULL);
+}
+
 unsigned api_status(const struct api_request *r, struct json_object **ret, struct err *reterr)
 {
 	CLEANUP(status_done)
@@ -334,26 +361,18 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	if (wanted && read_number(wanted, 10, 1, API_PAGE_MAX, &shown) < 0)
 		return status_of(err_set(reterr, -EINVAL, "paused: expected a number from 1 to %d", API_PAGE_MAX));
 	int code = open_reader(r, &s.store, reterr);
-	if (code < 0)
+	if (code < 0 && code != -ENOENT) /* a file that was deleted: the rest is told all the same */
 		return status_of(code);
 	add_configured(&s, r->generation->config, clock_now_ms());
-	store_event_counts(s.store, on_event_count, &s);
-	store_conversation_counts(s.store, on_conversation_count, &s);
-	store_unaddressed_counts(s.store, on_unaddressed_count, &s);
-	store_webhook_counts(s.store, on_webhook_count, &s);
 	pipeline_parked(r->pipeline, on_parked, &s);
 	metrics_each(METRIC_WEBHOOKS, on_received, &s);
-	add_oldest(&s);
-	add_retrying(&s);
-	code = add_dead_reasons(&s, reterr);
-	if (code >= 0)
-		code = add_waits(&s, reterr);
-	if (code >= 0)
-		code = store_paused_page(s.store, (size_t)shown, on_paused, &s, reterr);
+	code = s.store ? add_stored(&s, (size_t)shown, &total, reterr) : 0;
 	if (code < 0)
 		return status_of(code);
-	if (store_paused_count(s.store, &total, NULL) < 0)
-		total = -1; /* too many to count in time */
+	if (!s.store) {
+		clear_counts(s.accounts, account_counts);
+		clear_counts(s.sources, source_counts);
+	}
 
 	struct json_object *status = json_object_new_object();
 	json_set_str(status, "version", PACKAGE_VERSION);
@@ -361,7 +380,10 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	set_file(status, "store", r->generation->config->store.path);
 	set_time(status, "started", r->started_ms);
 	add_readiness(status, r->pipeline);
-	json_set_int(status, "store_bytes", store_size(s.store));
+	if (s.store)
+		json_set_int(status, "store_bytes", store_size(s.store));
+	else
+		json_object_object_add(status, "store_bytes", NULL);
 	json_object_object_add(status, "accounts", TAKE(s.accounts));
 	json_object_object_add(status, "sources", TAKE(s.sources));
 	json_object_object_add(status, "paused", TAKE(s.paused));

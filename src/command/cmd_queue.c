@@ -22,19 +22,43 @@ static const char *cell(struct json_object *row, const char *key)
 	return text ? text : "-";
 }
 
+/*
+ * When a waiting event is tried next, as far as its account lets it: "parked", "on hold", the end of the account's
+ * pause, or its own time. accounts: rows of the daemon's status.
+ */
+static const char *next_attempt(struct json_object *row, struct json_object *accounts)
+{
+	const char *own = cell(row, "next_attempt"), *name = json_member_str(row, "account"), *until = NULL;
+	struct json_object *account = NULL;
+
+	if (!text_is(json_member_str(row, "state"), event_state_name(EVENT_READY)))
+		return own;
+	for (size_t i = 0; !account && i < json_object_array_length(accounts); i++)
+		if (text_is(json_member_str(json_object_array_get_idx(accounts, i), "name"), name))
+			account = json_object_array_get_idx(accounts, i);
+	if (json_member_bool(account, "hold", false)) /* `parked` says so, too */
+		return "on hold";
+	const char *parked = json_member_str(account, "parked");
+	if (!json_member_bool(account, "configured", true) || (parked && strncmp(parked, "paused ", 7) != 0))
+		return "parked";
+	if (parked)
+		until = strrchr(parked, ' ') + 1;
+	return until && strcmp(own, until) < 0 ? until : own;
+}
+
 /* The reason in a line of its own: Klaviyo's words are long. */
-static void print_row(struct json_object *row)
+static void print_row(struct json_object *row, struct json_object *accounts)
 {
 	const char *reason = json_member_str(row, "reason");
 
 	printf("%-16s  %-9s  %-12s  %-20s  %8lld  %-20s  %-32s  %s\n", cell(row, "id"), cell(row, "state"),
 	       cell(row, "account"), cell(row, "created"), (long long)json_member_int(row, "attempts", 0),
-	       cell(row, "next_attempt"), cell(row, "email"), cell(row, "metric"));
+	       next_attempt(row, accounts), cell(row, "email"), cell(row, "metric"));
 	if (reason)
 		printf("%-16s  reason: %s\n", "", reason);
 }
 
-static void print_table(struct json_object *rows, const char *state, long limit)
+static void print_table(struct json_object *rows, struct json_object *accounts, const char *state, long limit)
 {
 	size_t n = json_object_array_length(rows);
 
@@ -45,7 +69,7 @@ static void print_table(struct json_object *rows, const char *state, long limit)
 	printf("%-16s  %-9s  %-12s  %-20s  %8s  %-20s  %-32s  %s\n", "ID", "STATE", "ACCOUNT", "CREATED", "ATTEMPTS",
 	       "NEXT ATTEMPT", "EMAIL", "METRIC");
 	for (size_t i = 0; i < n; i++)
-		print_row(json_object_array_get_idx(rows, i));
+		print_row(json_object_array_get_idx(rows, i), accounts);
 	if (n == (size_t)limit)
 		printf("the newest %zu; more of them: --limit N\n", n);
 }
@@ -201,7 +225,11 @@ static int list(const struct daemon_door *door, const char *state, long limit, b
 		print_json(events, waiting, dead, limit);
 		return COMMAND_GOOD;
 	}
-	print_table(events, state, limit);
+	CLEANUP(json_putp) struct json_object *daemon = NULL;
+	status = load_from_daemon(door, "/api/status?paused=1", json_type_object, &daemon);
+	if (status != COMMAND_GOOD)
+		return status;
+	print_table(events, json_member(daemon, "accounts"), state, limit);
 	print_waiting_webhooks(waiting);
 	print_dead_webhooks(dead);
 	return COMMAND_GOOD;
@@ -244,6 +272,8 @@ const struct command command_queue = {
 		"                   Below the ready, or all, stand the webhooks that wait: why, until when, and\n"
 		"                   how often their lookup was asked. Below the dead, or all, stand the dead\n"
 		"                   webhooks: those that gave no event.\n"
+		"                   NEXT ATTEMPT of an event that waits: its time, the end of its account's pause,\n"
+		"                   or that the account is parked or on hold\n"
 		"  --limit N        at most N of each kind, as JSON N in all (default 50)\n"
 		"  --json           one array of {id, state, account, source, conversation, metric, email,\n"
 		"                   unique_id, created, attempts, next_attempt, reason, kind}, newest first;\n"

@@ -130,6 +130,18 @@ static void print_paused(struct json_object *status, struct json_object *paused,
 		printf("  and more\n");
 }
 
+#define COUNT_MAX 24
+
+/* Null where the store cannot be read. */
+static const char *count_of(struct json_object *row, const char *key, char out[COUNT_MAX])
+{
+	if (json_member(row, key))
+		snprintf(out, COUNT_MAX, "%lld", (long long)json_member_int(row, key, 0));
+	else
+		snprintf(out, COUNT_MAX, "-");
+	return out;
+}
+
 static void print_account_state(struct json_object *a)
 {
 	const char *parked = json_member_str(a, "parked"), *retrying = json_member_str(a, "retrying");
@@ -137,10 +149,10 @@ static void print_account_state(struct json_object *a)
 
 	if (!json_member_bool(a, "configured", true))
 		printf("parked: not configured\n");
+	else if (json_member_bool(a, "hold", false)) /* `parked` says so, too */
+		printf("on hold\n");
 	else if (parked)
 		printf("%s%s\n", strncmp(parked, "paused ", 7) == 0 ? "" : "parked: ", parked);
-	else if (json_member_bool(a, "hold", false))
-		printf("on hold\n");
 	else if (retrying)
 		printf("retrying since %s: %s\n", age_of(json_member_str(a, "retrying_since"), age), retrying);
 	else
@@ -149,16 +161,16 @@ static void print_account_state(struct json_object *a)
 
 static void print_accounts(struct json_object *accounts)
 {
-	char age[CLOCK_ISO_MAX];
+	char age[CLOCK_ISO_MAX], ready[COUNT_MAX], delivered[COUNT_MAX], dead[COUNT_MAX];
 
 	printf("Klaviyo accounts\n  %-20s %10s %10s %10s  %-12s %s\n", "ACCOUNT", "READY", "DELIVERED", "DEAD",
 	       "OLDEST", "STATE");
 	for (size_t i = 0; i < json_object_array_length(accounts); i++) {
 		struct json_object *a = json_object_array_get_idx(accounts, i);
 		const char *oldest = json_member_str(a, "oldest");
-		printf("  %-20s %10lld %10lld %10lld  %-12s ", or_dash(json_member_str(a, "name")),
-		       (long long)json_member_int(a, "ready", 0), (long long)json_member_int(a, "delivered", 0),
-		       (long long)json_member_int(a, "dead", 0), oldest ? age_of(oldest, age) : "-");
+		printf("  %-20s %10s %10s %10s  %-12s ", or_dash(json_member_str(a, "name")),
+		       count_of(a, "ready", ready), count_of(a, "delivered", delivered), count_of(a, "dead", dead),
+		       oldest ? age_of(oldest, age) : "-");
 		print_account_state(a);
 	}
 	printf("\n");
@@ -256,12 +268,14 @@ static void print_waits(struct json_object *s)
 
 static void print_sources(struct json_object *sources)
 {
+	char open[COUNT_MAX], pending[COUNT_MAX], dead[COUNT_MAX];
+
 	printf("Sources\n  %-20s %10s %10s %10s  %s\n", "SOURCE", "OPEN", "PENDING", "DEAD", "STATE");
 	for (size_t i = 0; i < json_object_array_length(sources); i++) {
 		struct json_object *s = json_object_array_get_idx(sources, i);
-		printf("  %-20s %10lld %10lld %10lld  ", or_dash(json_member_str(s, "name")),
-		       (long long)json_member_int(s, "open_conversations", 0),
-		       (long long)json_member_int(s, "pending", 0), (long long)json_member_int(s, "dead", 0));
+		printf("  %-20s %10s %10s %10s  ", or_dash(json_member_str(s, "name")),
+		       count_of(s, "open_conversations", open), count_of(s, "pending", pending),
+		       count_of(s, "dead", dead));
 		print_source_state(s);
 		print_waits(s);
 	}
@@ -352,8 +366,12 @@ static int print_status(struct json_object *status, const char *address)
 				"version?\n");
 		return COMMAND_FAILED;
 	}
-	print_paused(status, paused, sources);
-	print_on_the_way(accounts);
+	if (json_member(status, "store_bytes")) {
+		print_paused(status, paused, sources);
+		print_on_the_way(accounts);
+	} else {
+		printf("The store cannot be read: who is paused and what waits is not known.\n\n");
+	}
 	print_accounts(accounts);
 	print_sources(sources);
 	print_since_start(status, sources);

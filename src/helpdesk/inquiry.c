@@ -29,6 +29,7 @@ struct inquiry {
 	struct err missed; /* a step that could have told the address: there is no such customer; code 0: none */
 	size_t step;       /* under way, or next */
 	unsigned moves;
+	char *location; /* of the next answer, without query and password; NULL: none */
 	/* The ids asked for so far: a chain that comes back to one of them never ends. */
 	char *asked[INQUIRY_MOVES_MAX + 1];
 };
@@ -98,6 +99,7 @@ void inquiry_free(struct inquiry *q)
 	signal_scope_done(&q->open);
 	pairs_done(&q->headers);
 	customer_done(&q->found);
+	free(q->location);
 	for (size_t i = 0; i <= INQUIRY_MOVES_MAX; i++)
 		free(q->asked[i]);
 	free(q);
@@ -291,6 +293,23 @@ static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct er
 	return INQUIRY_MOVED;
 }
 
+/* A query may hold a session, the part before an @ a password. */
+void inquiry_location(struct inquiry *q, const char *location)
+{
+	const char *host, *slashes = location ? strstr(location, "//") : NULL;
+	size_t len = location ? strcspn(location, "?#") : 0, at;
+
+	free(TAKE(q->location));
+	if (len == 0)
+		return;
+	host = slashes && slashes < location + len ? slashes + 2 : location;
+	at = slashes ? strcspn(host, "/?#") : 0;
+	while (at > 0 && host[at - 1] != '@')
+		at--;
+	q->location = mem_fmt("%.*s%.*s", (int)(host - location), location, (int)(len - (size_t)(host - location) - at),
+			      host + at);
+}
+
 static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step *step, const struct reply *r,
 					    struct err *reason)
 {
@@ -300,11 +319,12 @@ static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step
 		id = step_moved(step, r->json);
 	if (id)
 		return move_to(q, id, reason);
-	(void)err_set(
-		reason, -EINVAL,
-		"the helpdesk redirects the lookup elsewhere (%u)%s: the base_url may be wrong; write the one that it "
-		"leads to",
-		r->status, step->moved.n > 0 ? " and names no merged customer" : "");
+	(void)err_set(reason, -EINVAL,
+		      "the helpdesk redirects the lookup to %.120s (%u)%s: the base_url may be wrong; a log-in page "
+		      "there means "
+		      "a wrong path or wrong credentials",
+		      q->location ? q->location : "another address", r->status,
+		      step->moved.n > 0 ? " and names no merged customer" : "");
 	return INQUIRY_ODD;
 }
 

@@ -66,6 +66,8 @@ enum inquiry_verdict {
 	INQUIRY_RETRY, /* 408, 425, 429, 5xx: the helpdesk has trouble */
 	INQUIRY_ODD,   /* anything else: it says nothing about the customer */
 };
+/* Where the next answer's Location leads, for the reason of a redirect; before inquiry_answer. Copied; NULL: none. */
+void inquiry_location(struct inquiry *q, const char *location);
 /*
  * The meaning of an answer for the step under way: a pure function of the definition and of what is given. "In JSON" is
  * a body that reads as an object or a list, or any JSON where the type says so. An optional step that fails gives

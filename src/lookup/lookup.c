@@ -226,6 +226,7 @@ static void walk_answered(struct walk *w, const struct http_reply *reply)
 	struct ending end = {.status = reply->status, .retry_after_ms = -1};
 	struct err reason = {0};
 
+	inquiry_location(w->inquiry, pairs_get(&reply->headers, "Location"));
 	switch (inquiry_answer(w->inquiry, reply->status, reply->type, reply->body.data, reply->body.len, &reason)) {
 	case INQUIRY_ON:
 	case INQUIRY_MOVED:

@@ -154,6 +154,8 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 
 	if (r < 0)
 		return r;
+	if (store_is_new(store))
+		log_notice(NULL, "a new store was made: %s", options.path);
 	r = restart(store, reterr);
 	if (r < 0) {
 		store_close(store);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store/private.h"
 
@@ -31,6 +32,11 @@ static int failed_cannot_open(struct store *s, int cause, struct err *reterr)
 		return failed_full(s, reterr);
 	if (cause == EROFS)
 		return failed_io(s, SQLITE_CANTOPEN, cause, reterr);
+	if (cause == ENOENT && s->mode == STORE_READ &&
+	    access(s->path, F_OK) < 0) /* the writer makes it before it opens it */
+		return err_set(reterr, -ENOENT,
+			       "the store file %s is not there, it was deleted or replaced: " STORE_LOST_ADVICE,
+			       s->path);
 	return err_set(
 		reterr, cause == ENOENT ? -ENOENT : -EACCES,
 		"the store %s cannot be opened (%s): the file, those beside it (-wal, -shm) and their directory must "

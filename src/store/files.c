@@ -57,10 +57,9 @@ int store_files_look(const struct store_files *f, struct err *reterr)
 {
 	for (int i = 0; i < STORE_FILES; i++)
 		if (store_file_is_lost(f, (enum store_file)i))
-			return err_set(
-				reterr, -ESTALE,
-				"the store file %s was deleted or replaced while deskbridge had it open: restart "
-				"deskbridge",
-				f->paths[i]);
+			return err_set(reterr, -ESTALE,
+				       "the store file %s was deleted or replaced while deskbridge had it "
+				       "open: " STORE_LOST_ADVICE,
+				       f->paths[i]);
 	return 0;
 }

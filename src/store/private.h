@@ -61,6 +61,7 @@ struct store {
 	 * after SQLite has closed the file. -1: a reader */
 	int inode_fd;
 	struct store_files *files; /* NULL: a reader */
+	bool is_new;               /* this opening made it */
 	int64_t max_size;
 	int64_t read_limit_ms;
 	int64_t read_until_us; /* monotonic; 0: no read is limited now */
@@ -108,6 +109,7 @@ struct store_files {
 	dev_t devices[STORE_FILES];
 	ino_t inodes[STORE_FILES];
 };
+#define STORE_LOST_ADVICE "put it back, or restart deskbridge and lose what was in it"
 /* At how many pages the WAL is written back. */
 int wal_limit(const struct store *s);
 /* After open: writes back what is in the WAL. */

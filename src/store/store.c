@@ -272,6 +272,7 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 	store_see_disk(s);
 	wal_learn(s);
 	r = schema_forward(s, version, reterr);
+	s->is_new = version == 0;
 	if (r == 0)
 		s->files = store_files_new(s);
 	return r;
@@ -343,6 +344,11 @@ void store_close(struct store *s)
 	free(s->path);
 	free(s->wal_path);
 	free(s);
+}
+
+bool store_is_new(const struct store *s)
+{
+	return s->is_new;
 }
 
 void store_set_max_size(struct store *s, int64_t bytes)

@@ -108,7 +108,8 @@ bool store_may_work(struct store *s);
 /* Whether done rows go before their time: above 80 % of max_size, or where the disk has hardly room, as of the last
  * store_may_take. */
 bool store_is_tight(struct store *s);
-int64_t store_size(struct store *s); /* (pages − free pages) × page size + WAL, in bytes */
+bool store_is_new(const struct store *s); /* store_open made it: there was none, or an empty file */
+int64_t store_size(struct store *s);      /* (pages − free pages) × page size + WAL, in bytes */
 
 /* ---- webhooks ---------------------------------------------------------------------------------------------------- */
 

@@ -532,12 +532,16 @@ def test_nonsense_of_any_kind_waits_with_its_reason_and_stops_nobody(daemon, gla
 def test_a_redirect_is_never_followed_and_says_what_to_do(stage, daemon, gladly, flows):
     elsewhere = stage.gladly()
     elsewhere.customers["cust-1"] = ["jo@example.com"]
-    location = {"Location": f"{elsewhere.url}/api/v1/customer-profiles/cust-1"}
+    location = {"Location": f"{elsewhere.url.replace('//', '//user:pw1@')}/api/v1/login?session=s3cret#x"}
     for n, status in enumerate((301, 302, 303, 307, 308)):
         gladly.answers[f"cust-{n}"] = (status, location, b"")
         daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
     flows()
     wait_for(lambda: sum("base_url" in reason for reason in waiting_reasons(daemon).values()) == 5)
+    reasons = waiting_reasons(daemon).values()
+    assert all(f"redirects the lookup to {elsewhere.url}/api/v1/login (30" in reason for reason in reasons)
+    assert all("a log-in page there means a wrong path or wrong credentials" in reason for reason in reasons)
+    assert not any(secret in daemon.report() + "".join(reasons) for secret in ("s3cret", "pw1"))
     assert elsewhere.asked() == 0
 
 

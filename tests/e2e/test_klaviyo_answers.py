@@ -42,6 +42,20 @@ def account(daemon):
     return json.loads(status(daemon, "--json"))["accounts"][0]
 
 
+def next_attempts(daemon):
+    """The column NEXT ATTEMPT of the waiting events, as people see it."""
+    title, *rows = daemon.command("queue", "list", "--state", "ready", "--admin", daemon.admin).stdout.splitlines()
+    at = title.index("NEXT ATTEMPT")
+    return {row[at : at + 20].strip() for row in rows if "example.com" in row}
+
+
+def test_an_event_on_hold_shows_no_time_of_a_next_attempt(mini):
+    mini.configure({"klaviyo": {"hold": True}})
+    mini.restart()
+    post(mini, PEOPLE[:1])
+    assert wait_for(lambda: next_attempts(mini)) == {"on hold"}
+
+
 def reached(sandbox):
     return {event["email"] for event in sandbox.events()}
 
@@ -79,6 +93,7 @@ def test_an_answer_that_is_not_klaviyos_delivers_nothing_and_parks(mini, sandbox
     row = account(mini)
     assert (row["ready"], row["delivered"], row["dead"]) == (30, 0, 0)
     assert mini.wait_log(rf"warning .*the account is parked.*\({answer[:3]}\)")
+    assert next_attempts(mini) == {"parked"}
     if answer[:3] != "400":  # there it is the key
         assert mini.wait_log("account is parked.*queued for the former url become dead letters where klaviyo.url changes")
     sandbox.clear_faults()
@@ -93,6 +108,7 @@ def test_a_pause_of_more_than_a_minute_is_at_most_an_hour_logged_shown_and_ended
     assert paused.startswith("paused by Klaviyo's Retry-After until ")
     until = time.mktime(time.strptime(paused.split()[-1], "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
     assert 3500 < until - time.time() < 3601
+    assert next_attempts(mini) == {paused.split()[-1]}
     assert f" {paused}" in status(mini) and "parked:" not in status(mini)
     assert mini.metric("deskbridge_account_parked", reason="paused") == 1
     assert mini.wait_log(r"warning the account's events wait until 20\S+Z, an hour: longer waits are cut to it.*paused by Klaviyo's Retry-After until 20")

@@ -177,10 +177,18 @@ def test_a_store_file_that_is_deleted_makes_the_daemon_unready(stage, sandbox, g
     sandbox.wait_events(1)
     file = f"{store_of(daemon)}{suffix}"
     os.rename(file, f"{file}.away")
-    is_unready(daemon, "was deleted or replaced", "restart deskbridge", f"deskbridge.db{suffix}")
+    is_unready(daemon, "was deleted or replaced", "put it back, or restart deskbridge and lose", f"deskbridge.db{suffix}")
+    daemon.wait_log("err.*refused with 503.*was deleted or replaced.*put it back, or restart deskbridge and lose")
+    shown = daemon.command("status", "--admin", daemon.admin)
+    assert shown.returncode == 1 and "NOT READY: the store file" in shown.stdout and "put it back" in shown.stdout
+    if not suffix:
+        assert "cannot be read" in shown.stdout and "Nobody is paused" not in shown.stdout
+        status = daemon.api("/api/status").json()
+        assert (status["store_bytes"], status["paused_total"], status["accounts"][0]["ready"]) == (None, None, None)
+        answer = daemon.api("/api/events")
+        assert answer.status == 503 and "was deleted or replaced" in answer.body.decode()
     answer = daemon.post("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
     assert answer.status == 503 and int(answer.headers["retry-after"]) > 0
-    daemon.wait_log("err.*refused with 503.*was deleted or replaced")
     # No restart is needed once it is put back.
     os.rename(f"{file}.away", file)
     takes_again(daemon)
@@ -241,8 +249,12 @@ def test_a_deleted_store_is_made_anew_by_a_restart(stage, sandbox, gladly):
     is_unready(daemon, "was deleted or replaced")
     daemon.kill9()
     daemon.restart()
+    daemon.wait_log("notice a new store was made: .*deskbridge.db")
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
     sandbox.wait_events(1, email="jo-1@example.com")
+    daemon.restart()
+    daemon.wait_log("admin on ")
+    assert not any("a new store was made" in line for line in daemon.process.stderr.all())
 
 
 # ---- one store, two names

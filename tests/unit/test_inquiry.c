@@ -157,6 +157,37 @@ static void every_answer_has_its_verdict(void **state)
 	definition_free(d);
 }
 
+static void a_redirect_names_its_target_without_query_and_password(void **state)
+{
+	static const struct {
+		const char *location, *told;
+	} cases[] = {
+		{"https://acme.example/login", "to https://acme.example/login (302)"},
+		{"https://acme.example/login?next=/a@b&session=s", "to https://acme.example/login (302)"},
+		{"https://u:p@w@acme.example:8443/a@b#x", "to https://acme.example:8443/a@b (302)"},
+		{"//u:p@acme.example", "to //acme.example (302)"},
+		{"/login?to=https://u:p@acme.example", "to /login (302)"},
+		{"?session=s", "to another address (302)"},
+		{"", "to another address (302)"},
+		{NULL, "to another address (302)"},
+	};
+	struct definition *d = with_gladly();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+		struct err reason = {0};
+
+		inquiry_location(q, "https://before.example");
+		inquiry_location(q, cases[i].location);
+		assert_int_equal(answer(q, 302, "{}", &reason), INQUIRY_ODD);
+		if (!strstr(reason.text, cases[i].told))
+			fail_msg("%s: %s", cases[i].location, reason.text);
+		inquiry_free(q);
+	}
+	definition_free(d);
+}
+
 #define MOVED_TO(id) "{\"errors\":[{\"code\":\"moved\",\"meta\":{\"old\":\"a\",\"new\":\"" id "\"}}]}"
 
 static void a_merged_customer_is_asked_for_by_the_new_id(void **state)
@@ -646,6 +677,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gladlys_customer_has_addresses),
 		cmocka_unit_test(every_answer_has_its_verdict),
+		cmocka_unit_test(a_redirect_names_its_target_without_query_and_password),
 		cmocka_unit_test(a_merged_customer_is_asked_for_by_the_new_id),
 		cmocka_unit_test(merges_without_end_are_gone),
 		cmocka_unit_test(an_id_that_climbs_is_never_asked_for),
