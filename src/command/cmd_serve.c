@@ -30,6 +30,7 @@
 #include "command/options.h"
 #include "command/serve_reloads.h"
 #include "command/serve_status.h"
+#include "command/serve_store.h"
 #include "command/serve_watch.h"
 #include "intake/intake.h"
 
@@ -49,6 +50,7 @@ struct serve {
 	int coalesce;   /* timerfd: when the secrets are read again */
 	int watchdog;   /* timerfd; -1: systemd does not ask */
 	int clock;      /* timerfd: the system's clock was set */
+	int store;      /* inotify: the store's files; -1: not watched */
 	uint64_t token; /* of the last ping */
 };
 
@@ -203,8 +205,8 @@ static void stop(struct serve *s)
 	pipeline_free(s->pipeline);
 	serve_reloads_free(s->reloads);
 	serve_watch_free(s->watch);
-	for (size_t i = 0; i < 4; i++) {
-		int fd = (const int[]){s->signals, s->coalesce, s->watchdog, s->clock}[i];
+	for (size_t i = 0; i < 5; i++) {
+		int fd = (const int[]){s->signals, s->coalesce, s->watchdog, s->clock, s->store}[i];
 
 		if (fd >= 0)
 			close(fd);
@@ -252,6 +254,7 @@ static int start(struct serve *s, struct err *reterr)
 		r = intake_start(s->pipeline, c, s->listen_fd, &s->intake, reterr);
 	if (r < 0)
 		return r;
+	s->store = serve_store_watch(c->store.path);
 	watch_secrets(s);
 	return 0;
 }
@@ -410,6 +413,7 @@ enum {
 	ON_COALESCE,
 	ON_WATCHDOG,
 	ON_CLOCK,
+	ON_STORE,
 	ON_RELOAD,
 	ON_NEWS,
 	ON_MAX_
@@ -424,6 +428,7 @@ static void loop(struct serve *s)
 			[ON_COALESCE] = {.fd = s->coalesce, .events = POLLIN},
 			[ON_WATCHDOG] = {.fd = s->watchdog, .events = POLLIN},
 			[ON_CLOCK] = {.fd = s->clock, .events = POLLIN},
+			[ON_STORE] = {.fd = s->store, .events = POLLIN},
 			[ON_RELOAD] = {.fd = serve_reloads_fd(s->reloads), .events = POLLIN},
 			[ON_NEWS] = {.fd = pipeline_news_fd(s->pipeline), .events = POLLIN},
 		};
@@ -437,7 +442,11 @@ static void loop(struct serve *s)
 		if (fds[ON_CLOCK].revents) {
 			drain_timer(s->clock);
 			clock_watch(s->clock);
-			pipeline_clock_was_set(s->pipeline);
+			pipeline_look(s->pipeline);
+		}
+		if (fds[ON_STORE].revents) {
+			serve_store_read(s->store);
+			pipeline_look(s->pipeline);
 		}
 		if (fds[ON_SECRETS].revents && serve_watch_read(s->watch))
 			read_secrets_soon(s);
@@ -459,7 +468,7 @@ static void loop(struct serve *s)
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	static const struct option_spec none[] = {{NULL}};
-	struct serve s = {.context = ctx, .signals = -1, .coalesce = -1, .watchdog = -1, .clock = -1};
+	struct serve s = {.context = ctx, .signals = -1, .coalesce = -1, .watchdog = -1, .clock = -1, .store = -1};
 	struct err e = {0};
 	size_t words;
 	int r = options_parse(&command_serve, none, argc, argv, NULL, 0, &words);

@@ -29,7 +29,7 @@ void mails_free(struct mail *m)
 		break;
 	case MAIL_PING:
 	case MAIL_STOP:
-	case MAIL_CLOCK:
+	case MAIL_LOOK:
 		break;
 	}
 	free(m);

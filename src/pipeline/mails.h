@@ -18,7 +18,7 @@ enum mail_kind {
 	MAIL_GENERATION,
 	MAIL_PING,
 	MAIL_STOP,
-	MAIL_CLOCK, /* the system's clock was set: the turn that follows looks what that means */
+	MAIL_LOOK, /* the clock was set or the store's files changed: the turn that follows looks what that means */
 };
 
 struct delivery_mail {

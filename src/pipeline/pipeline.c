@@ -187,9 +187,9 @@ void pipeline_generation(struct pipeline *p, struct generation *g)
 	post(p, &m->mail, MAIL_GENERATION);
 }
 
-void pipeline_clock_was_set(struct pipeline *p)
+void pipeline_look(struct pipeline *p)
 {
-	post(p, mem_new(1, sizeof(struct mail)), MAIL_CLOCK);
+	post(p, mem_new(1, sizeof(struct mail)), MAIL_LOOK);
 }
 
 void pipeline_ping(struct pipeline *p, uint64_t token)

@@ -51,7 +51,7 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 /* Any thread; posts and returns at once. */
 void pipeline_submit(struct pipeline *p, struct intake_submission *s);
 void pipeline_generation(struct pipeline *p, struct generation *g); /* takes its own reference; tells the courier too */
-void pipeline_clock_was_set(struct pipeline *p);                    /* what waits for a time looks again */
+void pipeline_look(struct pipeline *p); /* the clock was set, or the store's files changed: it looks what that means */
 /* Asks the pipeline and, through it, the courier whether they make progress; both answer by storing token where
  * pipeline_alive reads it. A disk call in progress counts as alive for 60 s. */
 void pipeline_ping(struct pipeline *p, uint64_t token);

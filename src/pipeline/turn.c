@@ -28,7 +28,6 @@
 #define RETRY_FIRST_MS 250 /* after a commit that failed; doubles */
 #define RETRY_LAST_MS 5000
 #define FULL_RECHECK_MS 1000
-#define FILES_LOOK_MS (5 * CLOCK_SECOND_MS) /* so soon a deleted store is logged, whether or not webhooks come */
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
@@ -143,7 +142,7 @@ void turn_take(struct turn *t, struct mail *m)
 	case MAIL_PING:
 		standing_pipeline_alive(t->standing, ((struct ping_mail *)m)->token);
 		break;
-	case MAIL_CLOCK:
+	case MAIL_LOOK:
 		dispatch_stir(t->dispatch, NULL);
 		break;
 	case MAIL_STOP:
@@ -417,7 +416,7 @@ int64_t turn_run(struct turn *t)
 	next_ms = min_ms(housekeeping_next_ms(t->housekeeping), expire_next_ms(&t->expire, &w));
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, store_webhooks_next_due_ms(t->store)));
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, dispatch_next_ms(t->dispatch)));
-	return min_ms(next_ms, w.mono_ms + (t->full ? FULL_RECHECK_MS : FILES_LOOK_MS));
+	return t->full ? min_ms(next_ms, w.mono_ms + FULL_RECHECK_MS) : next_ms;
 }
 
 void turn_last(struct turn *t)

@@ -104,7 +104,7 @@ static void jump(struct play *p, int64_t ms)
 	struct mail *m = mem_new(1, sizeof(*m));
 
 	wall_ms += ms;
-	m->kind = MAIL_CLOCK;
+	m->kind = MAIL_LOOK;
 	turn_take(p->turn, m);
 }
 
