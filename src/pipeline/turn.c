@@ -95,6 +95,7 @@ static void take_generation(struct turn *t, struct generation_mail *m)
 	t->generation = TAKE(m->generation);
 	store_set_max_size(t->store, t->generation->config->store.max_size);
 	t->near_next = 0;
+	t->held_again = true;
 	t->source_release = true;
 	t->url_account = 0;
 	dispatch_stir(t->dispatch, NULL);

@@ -33,7 +33,7 @@ static int64_t released_ms(void)
 /* The clock is behind what was noted by it. A Retry-After cannot be told from a back-off then: it is cut too, once. */
 static void clock_stepped_back(struct turn *t)
 {
-	t->look_again = true;
+	t->held_again = t->retried_again = true;
 	t->near_next = 0;
 	t->near_retry_ms = SCHEDULER_BACKOFF_LAST_MS;
 }
@@ -173,17 +173,29 @@ static int bring_near(struct turn *t, struct work *w, struct err *reterr)
 	return r;
 }
 
+static int look_again(struct turn *t, bool *wanted, enum store_wait why, struct err *reterr)
+{
+	int r;
+
+	if (!*wanted)
+		return 0;
+	r = store_webhooks_look_again(t->store, why, reterr);
+	if (r < 0)
+		return r;
+	*wanted = false; /* should the turn fail, the store goes on with it all the same */
+	t->changed = true;
+	return 0;
+}
+
 int turn_bring_near(struct turn *t, struct work *w, struct err *reterr)
 {
 	int r;
 
-	if (t->look_again) {
-		r = store_webhooks_look_again(t->store, reterr);
-		if (r < 0)
-			return r;
-		t->look_again = false; /* should the turn fail, the store goes on with it all the same */
-		t->changed = true;
-	}
+	r = look_again(t, &t->held_again, STORE_WAIT_TIME, reterr);
+	if (r == 0)
+		r = look_again(t, &t->retried_again, STORE_WAIT_RETRY, reterr);
+	if (r < 0)
+		return r;
 	if (t->near_next > w->config->accounts_n) {
 		t->near_retry_ms = RETRY_AFTER_MAX_MS;
 		return 0;

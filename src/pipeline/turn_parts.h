@@ -45,7 +45,8 @@ struct turn {
 	int64_t clock_least_ms;    /* a clock that says less is not set */
 	size_t near_next;      /* whose due times are looked at next: 0 webhooks, then each account; beyond: nobody's */
 	int64_t near_retry_ms; /* of events: what is due later than this from now is due now */
-	bool look_again;       /* the clock stepped back: what waits for a time is judged anew */
+	bool held_again;       /* the clock stepped back, or `settle` may be another: what is held is judged anew */
+	bool retried_again;    /* the clock stepped back: so is what waits for its lookup's next try */
 
 	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;

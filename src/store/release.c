@@ -242,12 +242,11 @@ int store_webhooks_restart(struct store *s, struct err *reterr)
 	return r < 0 ? r : restart_of(s, STORE_WAIT_LOOKUP, &left, reterr);
 }
 
-int store_webhooks_look_again(struct store *s, struct err *reterr)
+int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *reterr)
 {
 	size_t left = STORE_RELEASE_ROWS;
-	int r = restart_of(s, STORE_WAIT_TIME, &left, reterr);
 
-	return r < 0 ? r : restart_of(s, STORE_WAIT_RETRY, &left, reterr);
+	return restart_of(s, why, &left, reterr);
 }
 
 /* ---- each turn --------------------------------------------------------------------------------------------------- */

@@ -190,9 +190,9 @@ int store_webhook_release_parked(struct store *s, const char *source, int64_t *a
 /* What waits for a LOOKUP that the last process had under way becomes ready, like store_webhooks_release. Once, after
  * open. Those that wait for a SLOT or for their source stay: they are let go when there is one. */
 int store_webhooks_restart(struct store *s, struct err *reterr) MUSTCHECK;
-/* The clock stepped back: what waits for a time (TIME, RETRY) becomes ready once, like store_webhooks_release, and is
- * judged anew by its pass. */
-int store_webhooks_look_again(struct store *s, struct err *reterr) MUSTCHECK;
+/* What waits for a time for this reason (TIME, RETRY) becomes ready once, like store_webhooks_release, and is judged
+ * anew by its pass: by a clock that stepped back, or by another configuration. */
+int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *reterr) MUSTCHECK;
 /* A time that is too far away was noted while the clock was wrong: those whose not_before comes after farthest_ms
  * become ready, at most max. Returns how many. */
 int store_webhooks_bring_near(struct store *s, int64_t farthest_ms, size_t max, struct err *reterr) MUSTCHECK;

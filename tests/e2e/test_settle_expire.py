@@ -2,7 +2,7 @@
 
 import time
 
-from harness import gladly_webhook
+from harness import gladly_webhook, wait_for
 
 STARTED = "started conversation in Gladly"
 REOPENED = "reopened conversation in Gladly"
@@ -22,6 +22,16 @@ def test_an_opening_counts_only_once_it_has_lasted(stage, sandbox, gladly):
     (event,) = sandbox.wait_events(1)
     assert time.monotonic() - began > 1.9
     assert event["metric"] == STARTED and event["backfill"] is False
+
+
+def test_a_shorter_settle_counts_for_what_is_held_already(stage, sandbox, gladly):
+    daemon = settled(stage, sandbox, gladly, open="1h")
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
+    wait_for(lambda: daemon.webhooks()[0]["wait"] == "settle")
+    daemon.configure({"sources": {"gladly": {"settle": {"open": "0s"}}}})
+    daemon.reload()
+    (event,) = sandbox.wait_events(1)
+    assert event["metric"] == STARTED
 
 
 def test_a_reopening_that_is_closed_at_once_is_nothing(stage, sandbox, gladly):

@@ -97,7 +97,8 @@ static void after_a_step_back_each_that_waits_for_a_time_is_looked_at_once(void 
 
 		MUST(store_webhook_wait(f->s, id, id % 3 ? STORE_WAIT_TIME : STORE_WAIT_RETRY, NOW + HOUR + i, err));
 	}
-	MUST(store_webhooks_look_again(f->s, err));
+	MUST(store_webhooks_look_again(f->s, STORE_WAIT_TIME, err));
+	MUST(store_webhooks_look_again(f->s, STORE_WAIT_RETRY, err));
 	commit(f);
 	do {
 		int64_t ids[STORE_RELEASE_ROWS * 2];

@@ -372,7 +372,7 @@ static void use_what_is_hot(struct fixture *f)
 	MUST(store_webhook_release_parked(s, "gladly", &n, err));
 	MUST(store_webhooks_ready(s, &n, 1, err));
 	MUST(store_webhooks_due(s, NOW, err));
-	MUST(store_webhooks_look_again(s, err));
+	MUST(store_webhooks_look_again(s, STORE_WAIT_TIME, err));
 	MUST(store_webhooks_bring_near(s, NOW, 10, err));
 	(void)store_webhooks_next_due_ms(s);
 	(void)store_webhook_last_id(s);
