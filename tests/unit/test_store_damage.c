@@ -97,7 +97,7 @@ struct told {
 	size_t n;
 	enum store_loss_kind kind;
 	int64_t id;
-	char name[64], reason[160];
+	char name[64], reason[1024]; /* a reason may hold the path of the store */
 };
 
 static void tell(void *ctx, const struct store_loss *l)
