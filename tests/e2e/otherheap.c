@@ -2,6 +2,7 @@
  * Another allocator than the C library's, for LD_PRELOAD: it gives memory of its own, and ends the process where it
  * gets back memory that is not. It frees nothing, so for short runs only.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -67,6 +68,41 @@ void *realloc(void *p, size_t size)
 	if (grown && p)
 		memcpy(grown, p, old < size ? old : size);
 	return grown;
+}
+
+/* align: a power of two. */
+void *memalign(size_t align, size_t size);
+void *memalign(size_t align, size_t size)
+{
+	struct head *h;
+	uintptr_t at;
+
+	if (align <= ALIGN)
+		return malloc(size);
+	if (size > HEAP_BYTES || align > HEAP_BYTES)
+		return NULL;
+	at = (uintptr_t)malloc(size + align + sizeof(struct head));
+	if (at == 0)
+		return NULL;
+	at = (at + sizeof(struct head) + align - 1) / align * align;
+	h = (struct head *)at - 1;
+	*h = (struct head){size, MARK};
+	return h + 1;
+}
+
+void *aligned_alloc(size_t align, size_t size)
+{
+	return memalign(align, size);
+}
+
+int posix_memalign(void **ret, size_t align, size_t size)
+{
+	void *p = memalign(align, size);
+
+	if (!p)
+		return ENOMEM;
+	*ret = p;
+	return 0;
 }
 
 size_t malloc_usable_size(void *p);
