@@ -1027,6 +1027,11 @@ class Daemon:
         wait_for(ended, timeout, f"{n} webhooks that came to their end")
         return self.webhooks()
 
+    def wait_idle(self, timeout=None):
+        """Waits until no webhook is pending and no event is ready, as the store has it: gauges of /metrics follow later."""
+        for kind in ("webhooks?state=pending", "events?state=ready"):
+            wait_for(lambda kind=kind: self.api(f"/api/{kind}&limit=1").json() == [], timeout, f"no {kind}")
+
     def accepted(self, source, body, **kwargs):
         """post(), which must be answered `accepted`; returns the webhook's id."""
         answer = self.post(source, body, **kwargs)

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import desk_source, iso, prove, wait_for
+from harness import desk_source, iso, prove
 from test_ledger_orders import Model
 
 ZENDESK_CHANGES = {"opened": None, "reopened": ("SOLVED", "OPEN"), "closed": ("OPEN", "SOLVED")}
@@ -129,8 +129,7 @@ def test_every_order_of_arrival_ends_as_the_newest_signal_says(stage, desk, hist
     daemon = stage.daemon(sandbox, helpdesk, config={"sources": {"gladly": None, desk.preset: source}})
     desk.begin = begin = round(time.time() - 60)
     post_all(desk, daemon, customers, begin, random.Random(11))
-    wait_for(lambda: daemon.metric("deskbridge_webhooks_pending") == 0)
-    wait_for(lambda: daemon.metric("deskbridge_queue_events", state="ready") == 0)
+    daemon.wait_idle()
     if desk.reports_changes:
         sandbox.wait_events(sum(customer.expected for customer in customers))
     profiles, events = sandbox.profiles(), sandbox.events()
@@ -193,8 +192,7 @@ def test_chatwoots_three_kinds_of_webhook_end_right_in_every_order(stage):
     begin = time.time() - 60
     orders = dict(enumerate(itertools.permutations(CHATWOOT), 1))
     expected = {number: post_chatwoots_twice(daemon, number, order, begin) for number, order in orders.items()}
-    wait_for(lambda: daemon.metric("deskbridge_webhooks_pending") == 0)
-    wait_for(lambda: daemon.metric("deskbridge_queue_events", state="ready") == 0)
+    daemon.wait_idle()
     events, profiles = sandbox.events(), sandbox.profiles()
     for number, order in orders.items():
         email = f"jo-{number}@example.com"
