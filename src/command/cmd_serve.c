@@ -406,7 +406,7 @@ static void feed_watchdog(struct serve *s)
 	pipeline_ping(s->pipeline, ++s->token);
 }
 
-/* What the main thread waits for. */
+/* The descriptors that the main thread waits for. */
 enum {
 	ON_SIGNAL,
 	ON_SECRETS,

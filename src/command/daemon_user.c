@@ -19,7 +19,7 @@
 #define GROUPS_MAX 65536
 #define SAID_MAX ((size_t)4 * 1024 * 1024)
 
-/* What the child ends with. */
+/* The bits of the child's exit status. */
 #define SAYS_WRONG 1
 #define SAYS_FOLDER_CLOSED 2
 #define SAYS_STORE_CLOSED 4

@@ -12,8 +12,8 @@
  * reason. "" for other errors than -EACCES. The caller owns it.
  */
 char *access_advice(const char *path, int error) MUSTCHECK;
-/* What to advise in place of a chgrp, where this process's user is not the one who is to read; NULL: the chgrp. Copied.
- * Before there are threads. */
+/* The advice that takes the place of a chgrp, where this process's user is not the one who is to read; NULL: the chgrp.
+ * Copied. Before there are threads. */
 void access_set_instead(const char *advice);
 /* The name of this process's user; its number where it has none. The caller owns it. */
 char *access_user(void) MUSTCHECK;

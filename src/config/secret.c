@@ -36,7 +36,7 @@ struct part {
 	char *provided; /* credential: systemd's own file; NULL: systemd provides none */
 	bool by_unit;   /* credential: `provided` is what the daemon's unit names (secret_set_passed) */
 	bool passed;    /* credential: systemd hands it to the daemon, and this process cannot read it */
-	/* What was told of it when secrets were read anew, so that it is told once; NULL: nothing. Main thread. */
+	/* The fault that was told when secrets were read anew, so that it is told once; NULL: none. Main thread. */
 	char *unreadable, *unusable;
 };
 

@@ -30,7 +30,7 @@ char *notice_text(const struct notice *n)
 
 /* ---- parking ----------------------------------------------------------------------------------------------------- */
 
-/* What a change of klaviyo.url costs: pipeline/turn_release.c. */
+/* The price of a change of klaviyo.url: pipeline/turn_release.c. */
 #define OTHER_URL " (events queued for the former url become dead letters where klaviyo.url changes)"
 
 /* The advice to the operator; the caller owns it. */

@@ -220,7 +220,7 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 
 /* ---- reading the answer ------------------------------------------------------------------------------------------ */
 
-/* What a helpdesk answered. */
+/* A helpdesk's answer. */
 struct reply {
 	unsigned status;
 	const char *type;

@@ -96,7 +96,7 @@ static bool odd_parks(struct gate *g, uint64_t customer)
 static void gate_refused(struct gate *g, struct gate_stamp asked, enum gate_word word, uint64_t customer,
 			 int64_t now_ms)
 {
-	/* One that was asked in an earlier period tells of that period; while PARKED they tell nothing new. */
+	/* An answer tells of the period in which it was asked for; while PARKED it tells nothing new. */
 	if (asked.period != g->period || g->state == GATE_PARKED)
 		return;
 	if (word == GATE_REFUSED || g->state == GATE_PROBING || odd_parks(g, customer))

@@ -107,7 +107,7 @@ int store_event_load(struct store *s, int64_t id, struct event *ret, struct err 
 
 /* ---- due --------------------------------------------------------------------------------------------------------- */
 
-/* What events_due says of an event. */
+/* The entry of an event in events_due. */
 struct due_event {
 	int64_t id, due_ms;
 };

@@ -36,7 +36,7 @@ void store_files_free(struct store_files *f)
 	free(f);
 }
 
-/* One that cannot be looked at for another reason counts as there. */
+/* A file that cannot be looked at for another reason counts as there. */
 bool store_file_is_lost(const struct store_files *f, enum store_file i)
 {
 	struct stat st;

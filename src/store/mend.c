@@ -69,7 +69,7 @@ int event_retype(struct store *s, int64_t id, struct err *reterr)
 
 /* ---- webhooks ---------------------------------------------------------------------------------------------------- */
 
-/* What the indexes hold of a webhook. */
+/* The columns of a webhook that the indexes hold. */
 struct webhook_keys {
 	int64_t state, wait, not_before, ended;
 	char *source, *conversation, *customer;
