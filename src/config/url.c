@@ -2,11 +2,10 @@
 
 #include "config/url.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "base/ip.h"
 
 #define URL_MAX 2000
 
@@ -23,45 +22,25 @@ static const char *url_rest(const char *url)
 /* The host without port and brackets. The caller owns it; NULL where there is none or its port is none. */
 static char *url_host(const char *url)
 {
-	const char *rest = url_rest(url), *end, *colon;
-	size_t len;
+	CLEANUP(mem_freep) char *authority = NULL, *host = NULL;
+	const char *rest = url_rest(url);
 
 	if (!rest)
 		return NULL;
-	len = strcspn(rest, "/?#");
-	end = rest + len;
-	if (rest[0] == '[') {
-		const char *close = memchr(rest, ']', len);
-
-		if (!close || (close + 1 != end && close[1] != ':'))
-			return NULL;
-		colon = close + 1 == end ? NULL : close + 1;
-		rest++;
-		len = (size_t)(close - rest);
-	} else {
-		colon = memchr(rest, ':', len);
-		len = colon ? (size_t)(colon - rest) : len;
-	}
-	if (colon) {
-		long port = 0;
-
-		for (const char *s = colon + 1; s < end; s++) {
-			if (*s < '0' || *s > '9' || port > 65535)
-				return NULL;
-			port = port * 10 + (*s - '0');
-		}
-		if (port < 1 || port > 65535)
-			return NULL;
-	}
-	return len > 0 ? mem_dup(rest, len) : NULL;
+	authority = mem_strn(rest, strcspn(rest, "/?#"));
+	host = host_without_port(authority);
+	/* In a URL an IPv6 address stands in brackets, and nothing else does. */
+	if (!host || (strchr(host, ':') != NULL) != (authority[0] == '['))
+		return NULL;
+	return TAKE(host);
 }
 
 static bool host_is_good(const char *host)
 {
-	struct in6_addr in6;
+	struct ip ip;
 
 	if (strchr(host, ':'))
-		return inet_pton(AF_INET6, host, &in6) == 1;
+		return ip_read(host, &ip);
 	return strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == strlen(host);
 }
 
@@ -106,11 +85,6 @@ bool url_is_plain(const char *url)
 bool url_is_loopback(const char *url)
 {
 	CLEANUP(mem_freep) char *host = url_host(url);
-	struct in_addr in;
 
-	if (!host)
-		return false;
-	if (inet_pton(AF_INET, host, &in) == 1)
-		return ntohl(in.s_addr) >> 24 == 127;
-	return text_same(host, "localhost") || text_is(host, "::1");
+	return host && host_is_loopback(host);
 }

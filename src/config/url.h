@@ -15,6 +15,6 @@ int url_check(const char *url, struct err *reterr) MUSTCHECK;
 int url_check_signed(const char *url, struct err *reterr) MUSTCHECK;
 /* Of a URL that passed: */
 bool url_is_plain(const char *url);    /* http */
-bool url_is_loopback(const char *url); /* localhost, 127.0.0.0/8, [::1] */
+bool url_is_loopback(const char *url); /* its host is this machine (base/ip.h) */
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/ip.h"
 #include "base/text.h"
 
 #define ADDRESS_BACKLOG 1024
@@ -122,21 +123,9 @@ bool http_address_is_unix(const struct http_address *a)
 
 bool http_address_is_loopback(const struct http_address *a)
 {
-	struct sockaddr_in6 in6;
-	struct sockaddr_in in;
+	struct ip ip;
 
-	switch (a->socket.any.sa_family) {
-	case AF_UNIX:
-		return true;
-	case AF_INET:
-		memcpy(&in, &a->socket, sizeof(in));
-		return ntohl(in.sin_addr.s_addr) >> 24 == 127;
-	case AF_INET6:
-		memcpy(&in6, &a->socket, sizeof(in6));
-		return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr);
-	default:
-		return false;
-	}
+	return http_address_is_unix(a) || (ip_of_socket(&a->socket.any, &ip) && ip_is_loopback(&ip));
 }
 
 /* ---- listening --------------------------------------------------------------------------------------------------- */
@@ -238,20 +227,10 @@ int http_address_listen(const struct http_address *a, struct err *reterr)
 
 char *http_address_host(const struct sockaddr *a)
 {
-	char text[INET6_ADDRSTRLEN];
-	struct sockaddr_in6 in6;
-	struct sockaddr_in in;
+	char text[IP_TEXT_MAX];
+	struct ip ip;
 
-	if (a->sa_family == AF_INET) {
-		memcpy(&in, a, sizeof(in));
-		return mem_str(inet_ntop(AF_INET, &in.sin_addr, text, sizeof(text)));
-	}
-	if (a->sa_family != AF_INET6)
-		return mem_str("unix");
-	memcpy(&in6, a, sizeof(in6));
-	if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
-		return mem_str(inet_ntop(AF_INET, in6.sin6_addr.s6_addr + 12, text, sizeof(text)));
-	return mem_str(inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof(text)));
+	return mem_str(ip_of_socket(a, &ip) ? ip_text(&ip, text) : "unix");
 }
 
 char *http_address_of_socket(int fd)

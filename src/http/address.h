@@ -27,7 +27,7 @@ struct http_address {
 
 /* -EINVAL where the text is no address; reterr says what was expected. Pure. */
 int http_address_parse(const char *text, struct http_address *ret, struct err *reterr) MUSTCHECK;
-/* Reached from this machine only: 127.0.0.0/8, ::1, a unix socket. */
+/* Reached from this machine only: loopback (base/ip.h), a unix socket. */
 bool http_address_is_loopback(const struct http_address *a);
 bool http_address_is_unix(const struct http_address *a);
 /* A non-blocking listening socket, or a negative errno. A unix socket's stale file is replaced, its mode is 0660. */

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/ip.h"
 
 #define CLIENT_CONNECT_TIMEOUT_MS 10000
 #define CLIENT_TIMEOUT_MS 30000
@@ -226,11 +227,6 @@ static int set_headers(struct http_call *call, const struct pairs *headers, stru
 	}
 	SET(call, CURLOPT_HTTPHEADER, call->headers);
 	return 0;
-}
-
-static bool host_is_loopback(const char *host)
-{
-	return text_same(host, "localhost") || text_same(host, "[::1]") || strncmp(host, "127.", 4) == 0;
 }
 
 /* Whether the URL can be asked at all, and whether the environment's proxy is for it. */

@@ -351,6 +351,33 @@ void http_headers(struct http_exchange *x, struct pairs *to)
 	(void)MHD_get_connection_values(call_of(x)->connection, MHD_HEADER_KIND, copy_header, to);
 }
 
+struct header_list {
+	const char *name;
+	char *text;
+};
+
+static enum MHD_Result join_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct header_list *list = cls;
+	char *longer;
+
+	(void)kind;
+	if (!text_same(name, list->name))
+		return MHD_YES;
+	longer = list->text ? mem_fmt("%s, %s", list->text, value ? value : "") : mem_str(value ? value : "");
+	free(list->text);
+	list->text = longer;
+	return MHD_YES;
+}
+
+char *http_header_list(struct http_exchange *x, const char *name)
+{
+	struct header_list list = {.name = name};
+
+	(void)MHD_get_connection_values(call_of(x)->connection, MHD_HEADER_KIND, join_header, &list);
+	return list.text;
+}
+
 struct header_count {
 	const char *name;
 	unsigned n;

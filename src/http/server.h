@@ -84,6 +84,9 @@ void http_server_stop(struct http_server *s);
 const char *http_header(struct http_exchange *x, const char *name);
 /* All request headers, copied into *to in the order they came. */
 void http_headers(struct http_exchange *x, struct pairs *to);
+/* The values of all headers of that name in the order they came, joined with ", " as RFC 9110 5.3 reads them; NULL where
+ * there is none. The caller owns it. */
+char *http_header_list(struct http_exchange *x, const char *name);
 /* How many headers of that name came: a second Content-Length or Authorization is a smuggler's. */
 unsigned http_header_count(struct http_exchange *x, const char *name);
 /* The peer's address as text, "unix" for a unix socket. Borrowed, for the exchange's life. */

@@ -85,8 +85,10 @@ static const char *scheme_of(const struct source *s)
 /* Who asked, for the log. */
 static const char *asker_of(const struct visit *v, struct http_exchange *x, char peer[PEER_MAX])
 {
-	(void)peer_of(&v->generation->config->listen.trusted_proxies, http_peer(x), http_header(x, "X-Forwarded-For"),
-		      peer);
+	/* All lines: a proxy may write a line of its own behind the one that the client made up. */
+	CLEANUP(mem_freep) char *forwarded = http_header_list(x, "X-Forwarded-For");
+
+	(void)peer_of(&v->generation->config->listen.trusted_proxies, http_peer(x), forwarded, peer);
 	return peer;
 }
 

@@ -12,8 +12,9 @@
 bool peer_is_among(const struct string_list *among, const char *address);
 
 /*
- * forwarded: the X-Forwarded-For of the request, or NULL. Walks back from the peer over trusted proxies; stops at the
- * first address that is none of them, or before one that is no address. Returns out.
+ * forwarded: the X-Forwarded-For of the request, all lines of it in one list, or NULL. Walks back from the peer over
+ * trusted proxies; stops at the first address that is none of them, or before an element that is no address. An element
+ * may carry a port and brackets ("203.0.113.7:4711", "[2001:db8::1]:443"); out has the address alone. Returns out.
  */
 const char *peer_of(const struct string_list *proxies, const char *peer, const char *forwarded, char out[PEER_MAX]);
 

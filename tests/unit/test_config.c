@@ -392,6 +392,7 @@ static const struct wrong wrongs[] = {
 	{V "klaviyo: {api_key: ''}\n" S, 2, 20, "klaviyo.api_key", "the secret is empty"},
 	{KLA("  url: http://a.klaviyo.com"), 4, 8, "klaviyo.url", "plain http is for loopback only"},
 	{KLA("  url: http://127.0.0.1.evil.com"), 4, 8, "klaviyo.url", "plain http is for loopback only"},
+	{KLA("  url: http://127.evil.com"), 4, 8, "klaviyo.url", "plain http is for loopback only"},
 	{KLA("  url: ftp://x"), 4, 8, "klaviyo.url", "expected a URL such as https://"},
 	{KLA("  url: \"https://a b\""), 4, 8, "klaviyo.url", "a URL holds no blanks"},
 	{KLA("  url: https://u:p@x"), 4, 8, "klaviyo.url", "do not stand in a URL"},

@@ -433,6 +433,22 @@ static void the_environments_proxy_is_not_for_plain_http(void **state)
 	assert_return_code(unsetenv("ALL_PROXY"), errno);
 }
 
+static void a_name_that_begins_like_loopback_is_asked_by_the_proxy(void **state)
+{
+	static const char *const answers[] = {"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", NULL};
+	CLEANUP(mem_freep) char *proxy = NULL;
+
+	(void)state;
+	peer_start(answers, "127.0.0.1:0");
+	proxy = mem_fmt("http://%s", peer.address);
+	assert_return_code(setenv("https_proxy", proxy, 1), errno);
+	assert_int_not_equal(get("https://127.evil.example/", (struct http_ask){0}).failure, HTTP_OK);
+	assert_return_code(unsetenv("https_proxy"), errno);
+	peer_stop();
+	assert_heard("CONNECT 127.evil.example:443 ");
+	peer_done();
+}
+
 static void an_unix_socket_can_be_asked(void **state)
 {
 	static const char *const answers[] = {OK_TEXT, NULL};
@@ -653,6 +669,7 @@ int main(void)
 		cmocka_unit_test(a_peer_without_tls_is_a_tls_failure),
 		cmocka_unit_test(what_cannot_be_asked_is_an_error_at_once),
 		cmocka_unit_test(the_environments_proxy_is_not_for_plain_http),
+		cmocka_unit_test(a_name_that_begins_like_loopback_is_asked_by_the_proxy),
 		cmocka_unit_test(an_unix_socket_can_be_asked),
 		cmocka_unit_test(freeing_aborts_what_runs),
 		cmocka_unit_test(a_wake_ends_the_turn_that_waits_or_the_next),

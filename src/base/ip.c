@@ -1,0 +1,213 @@
+#include <config.h>
+
+#include "base/ip.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+
+#define IPV4_BITS 32
+#define IPV6_BITS 128
+#define MAPPED_BITS (IPV6_BITS - IPV4_BITS) /* ::ffff:0:0/96 */
+#define HOLDER_BITS 64
+#define PORT_MAX 65535
+
+static bool is_mapped(const struct ip *ip)
+{
+	static const unsigned char prefix[MAPPED_BITS / 8] = {[10] = 0xff, [11] = 0xff};
+
+	return ip->bits == IPV6_BITS && memcmp(ip->bytes, prefix, sizeof(prefix)) == 0;
+}
+
+static void unmap(struct ip *ip)
+{
+	struct ip v4 = {.bits = IPV4_BITS};
+
+	memcpy(v4.bytes, ip->bytes + MAPPED_BITS / 8, IPV4_BITS / 8);
+	*ip = v4;
+}
+
+/* Not unmapped. */
+static bool read_as_written(const char *text, struct ip *ret)
+{
+	*ret = (struct ip){.bits = IPV4_BITS};
+	if (inet_pton(AF_INET, text, ret->bytes) == 1)
+		return true;
+	*ret = (struct ip){.bits = IPV6_BITS};
+	return inet_pton(AF_INET6, text, ret->bytes) == 1;
+}
+
+bool ip_read(const char *text, struct ip *ret)
+{
+	if (!read_as_written(text, ret))
+		return false;
+	if (is_mapped(ret))
+		unmap(ret);
+	return true;
+}
+
+bool ip_of_socket(const struct sockaddr *a, struct ip *ret)
+{
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in;
+
+	switch (a->sa_family) {
+	case AF_INET:
+		memcpy(&in, a, sizeof(in));
+		*ret = (struct ip){.bits = IPV4_BITS};
+		memcpy(ret->bytes, &in.sin_addr, sizeof(in.sin_addr));
+		return true;
+	case AF_INET6:
+		memcpy(&in6, a, sizeof(in6));
+		*ret = (struct ip){.bits = IPV6_BITS};
+		memcpy(ret->bytes, &in6.sin6_addr, sizeof(in6.sin6_addr));
+		if (is_mapped(ret))
+			unmap(ret);
+		return true;
+	default:
+		return false;
+	}
+}
+
+const char *ip_text(const struct ip *ip, char out[IP_TEXT_MAX])
+{
+	INSIST(inet_ntop(ip->bits == IPV4_BITS ? AF_INET : AF_INET6, ip->bytes, out, IP_TEXT_MAX));
+	return out;
+}
+
+bool ip_same(const struct ip *a, const struct ip *b)
+{
+	return a->bits == b->bits && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+bool ip_is_loopback(const struct ip *ip)
+{
+	static const struct ip one = {.bytes = {[15] = 1}, .bits = IPV6_BITS};
+
+	return ip->bits == IPV4_BITS ? ip->bytes[0] == 127 : ip_same(ip, &one);
+}
+
+struct ip ip_holder(const struct ip *ip)
+{
+	struct ip holder = *ip;
+
+	if (holder.bits == IPV6_BITS)
+		memset(holder.bytes + HOLDER_BITS / 8, 0, sizeof(holder.bytes) - HOLDER_BITS / 8);
+	return holder;
+}
+
+/* ---- networks ---------------------------------------------------------------------------------------------------- */
+
+/* The number behind the "/", or -1 where it is none that is possible. */
+static int prefix_read(const char *text, unsigned max)
+{
+	unsigned n = 0;
+
+	if (*text == '\0' || strlen(text) > 3)
+		return -1;
+	for (; *text >= '0' && *text <= '9'; text++)
+		n = 10 * n + (unsigned)(*text - '0');
+	return *text == '\0' && n <= max ? (int)n : -1;
+}
+
+static bool network_read(const char *network, struct ip *ret_base, unsigned *ret_prefix)
+{
+	char address[IP_TEXT_MAX];
+	const char *slash = strchr(network, '/');
+	size_t len = slash ? (size_t)(slash - network) : strlen(network);
+	int prefix;
+
+	if (len >= sizeof(address))
+		return false;
+	memcpy(address, network, len);
+	address[len] = '\0';
+	if (!read_as_written(address, ret_base))
+		return false;
+	prefix = slash ? prefix_read(slash + 1, ret_base->bits) : (int)ret_base->bits;
+	if (prefix < 0)
+		return false;
+	if (is_mapped(ret_base) && prefix >= MAPPED_BITS) {
+		unmap(ret_base);
+		prefix -= MAPPED_BITS;
+	}
+	*ret_prefix = (unsigned)prefix;
+	return true;
+}
+
+bool ip_is_network(const char *network)
+{
+	struct ip base;
+	unsigned prefix;
+
+	return network_read(network, &base, &prefix);
+}
+
+bool ip_is_in(const struct ip *ip, const char *network)
+{
+	struct ip base;
+	unsigned prefix;
+
+	if (!network_read(network, &base, &prefix) || base.bits != ip->bits)
+		return false;
+	if (memcmp(ip->bytes, base.bytes, prefix / 8) != 0)
+		return false;
+	return prefix % 8 == 0 || ((ip->bytes[prefix / 8] ^ base.bytes[prefix / 8]) >> (8 - prefix % 8)) == 0;
+}
+
+/* ---- hosts ------------------------------------------------------------------------------------------------------- */
+
+static bool is_port(const char *text)
+{
+	unsigned n = 0;
+
+	if (*text == '\0')
+		return false;
+	for (; *text != '\0'; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		n = n * 10 + (unsigned)(*text - '0');
+		if (n > PORT_MAX)
+			return false;
+	}
+	return n > 0;
+}
+
+char *host_without_port(const char *text)
+{
+	const char *host = text, *colon = strchr(text, ':');
+	size_t len = strlen(text);
+
+	if (text[0] == '[') {
+		const char *end = strchr(text, ']');
+
+		if (!end || (end[1] != '\0' && (end[1] != ':' || !is_port(end + 2))))
+			return NULL;
+		host = text + 1;
+		len = (size_t)(end - host);
+	} else if (colon && !strchr(colon + 1, ':')) {
+		if (!is_port(colon + 1))
+			return NULL;
+		len = (size_t)(colon - text);
+	}
+	return len > 0 ? mem_strn(host, len) : NULL;
+}
+
+bool host_is_loopback(const char *host)
+{
+	size_t len = strlen(host);
+	char bare[IP_TEXT_MAX];
+	struct ip ip;
+
+	if (text_same(host, "localhost"))
+		return true;
+	if (host[0] != '[')
+		return ip_read(host, &ip) && ip_is_loopback(&ip);
+	if (len < 3 || len - 2 >= sizeof(bare) || host[len - 1] != ']')
+		return false;
+	memcpy(bare, host + 1, len - 2);
+	bare[len - 2] = '\0';
+	return strchr(bare, ':') && ip_read(bare, &ip) && ip_is_loopback(&ip);
+}

@@ -1,0 +1,50 @@
+/*
+ * ip: IP addresses and host names as they stand in texts and sockets. Pure: no name is looked up.
+ *
+ * An IPv4 address that is written or seen as an IPv6 one (::ffff:192.0.2.1) is the IPv4 address everywhere here: an
+ * IPv6 socket that takes IPv4 connections, and some proxies, write it so.
+ */
+#ifndef BASE_IP_H
+#define BASE_IP_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#define IP_TEXT_MAX 46 /* of any address, with its NUL */
+
+struct ip {
+	unsigned char bytes[16]; /* network order; unused ones are 0, so that memcmp compares the whole */
+	unsigned bits;           /* 32 or 128 */
+};
+
+/* "192.0.2.1", "2001:db8::1": no brackets, no port, no zone, no short forms ("127.1"). */
+bool ip_read(const char *text, struct ip *ret);
+/* The address of a socket's peer; false where it is not IP: a unix socket. */
+bool ip_of_socket(const struct sockaddr *a, struct ip *ret);
+const char *ip_text(const struct ip *ip, char out[IP_TEXT_MAX]);
+bool ip_same(const struct ip *a, const struct ip *b);
+/* 127.0.0.0/8 and ::1. */
+bool ip_is_loopback(const struct ip *ip);
+/* An address ("192.0.2.1") or a network ("192.0.2.0/24", "2001:db8::/32"). False of both where network is neither. */
+bool ip_is_network(const char *network);
+bool ip_is_in(const struct ip *ip, const char *network);
+/*
+ * Whom limits per address count: an IPv4 address itself, of an IPv6 address its /64, because one host may take as many
+ * addresses as it likes in there.
+ */
+struct ip ip_holder(const struct ip *ip);
+
+/*
+ * The host of "HOST", "HOST:PORT", "[IPv6]", "[IPv6]:PORT" or a bare IPv6 address, without brackets and port. NULL
+ * where it is empty or the port is no number from 1 to 65535; whether the host is one is not looked at. The caller owns
+ * it.
+ */
+char *host_without_port(const char *text);
+/*
+ * Whether a host, with or without brackets, is this machine without anybody being asked: "localhost" and addresses of
+ * loopback. Nothing else is, "localhost." and "x.localhost" neither: where they lead depends on the resolver, and
+ * "127.evil.example" is a name like any other.
+ */
+bool host_is_loopback(const char *host);
+
+#endif
