@@ -928,8 +928,8 @@ class Daemon:
         finally:
             if self.process and self.process.running:
                 self.process.kill9()
+            leaks = self.leaks()
             shutil.rmtree(self.dir, ignore_errors=True)
-        leaks = self.leaks()
         assert not leaks, "the log holds what it must not:\n" + "\n".join(leaks[:10])
 
     def report(self):
@@ -943,7 +943,8 @@ class Daemon:
 
     def leaks(self):
         """Lines of the log with a secret that this daemon was given, or an address of a webhook or a customer in full."""
-        plain = {secret for secret in self._secrets | secrets_in(self.config) if len(secret) >= 6}
+        made = {self.token} if self.token else set()
+        plain = {secret for secret in self._secrets | made | secrets_in(self.config) if len(secret) >= 6}
         users = ("", f"{WEBHOOK_USER}:", f"{GLADLY_USER}:")
         secrets = plain | {
             base64.b64encode((user + secret).encode()).decode().rstrip("=") for user in users for secret in plain
@@ -968,9 +969,23 @@ class Daemon:
         assert found, f"no line like {pattern!r} in the log:\n{self.report()}"
         return found
 
+    @property
+    def token_file(self):
+        """Where the daemon keeps the admin token that it makes: beside its store."""
+        store = self.config.get("store")
+        url = store.get("url") if isinstance(store, dict) else store
+        return (self.dir / (url or "").removeprefix("sqlite:")).parent / "admin-token"
+
+    @property
+    def token(self):
+        """The admin token that the daemon made; None where it has made none (admin.token is configured)."""
+        return self.token_file.read_text().strip() if self.token_file.exists() else None
+
     def api(self, path, method="GET", body=None, headers=None):
-        """A request to the admin address."""
-        return request(self.admin, method, path, body, headers)
+        """A request to the admin address, with the token that the daemon made; {"Authorization": None} leaves it out."""
+        token = self.token
+        shown = {"Authorization": f"Bearer {token}"} if token else {}
+        return request(self.admin, method, path, body, {**shown, **(headers or {})})
 
     def metrics(self):
         """(name, ((label, value), …) in order of label) → number, as /metrics shows them now."""

@@ -282,7 +282,7 @@ def test_one_connection_serves_many_requests(daemon):
     connection = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT)
     try:
         for path in ("/healthz", "/metrics", "/api/status", "/nowhere", "/readyz") * 3:
-            connection.request("GET", path)
+            connection.request("GET", path, headers={"Authorization": f"Bearer {daemon.token}"})
             answer = connection.getresponse()
             answer.read()
             assert answer.status == (404 if path == "/nowhere" else 200)

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from harness import PROGRAM, TIMEOUT, gladly_webhook, request, wait_for
+from harness import PROGRAM, TIMEOUT, gladly_webhook, wait_for
 
 BROKEN = {"sources": {"gladly": {"lable": "Support", "settle": "3 parsecs"}}, "klavio": {}}
 
@@ -150,7 +150,7 @@ def test_reloads_of_all_kinds_take_turns(daemon):
 
     def ask():
         for _ in range(5):
-            answers.append(request(daemon.admin, "POST", "/api/reload"))
+            answers.append(daemon.api("/api/reload", "POST"))
             daemon.reload()
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -169,7 +169,7 @@ def test_a_daemon_that_stops_answers_who_waits(daemon):
     def ask():
         try:
             while True:
-                answers.append(request(daemon.admin, "POST", "/api/reload"))
+                answers.append(daemon.api("/api/reload", "POST"))
         except OSError:
             pass
 
