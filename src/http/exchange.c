@@ -42,8 +42,8 @@ struct call {
 	bool begun;            /* begin was called: done is owed */
 	bool was_suspended;
 	bool has_body; /* the headers announce one */
-	char *path, *query;
-	char *peer; /* NULL until asked for */
+	char *target;  /* the request line's, taken apart: x.path and x.query point into it */
+	char *peer;    /* NULL until asked for */
 	struct buf body;
 	size_t swallow_left;
 	/* The answer. Written by whoever answers: the pool's thread, or between suspension and resumption the other
@@ -63,11 +63,44 @@ static struct call *call_of(struct http_exchange *x)
 
 /* ---- connections ------------------------------------------------------------------------------------------------- */
 
-static struct client *client_of(struct MHD_Connection *connection)
+/*
+ * What is behind libmicrohttpd's socket context. It owns the call: between the request line and the handler
+ * libmicrohttpd may give a request up without a word (0.9.75 does, where the parameters of a request line overflow its
+ * memory), but it always says that a connection ended.
+ */
+struct connection {
+	struct client *client;
+	struct call *call; /* NULL between two requests */
+};
+
+static struct connection *connection_of(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
-	return info ? info->socket_context : NULL;
+	INSIST(info && info->socket_context);
+	return info->socket_context;
+}
+
+/* The request is over, or was given up. NULL allowed. */
+static void call_end(struct call *c)
+{
+	struct http_server *s;
+
+	if (!c)
+		return;
+	INSIST(c->magic == CALL_MAGIC);
+	s = c->server;
+	if (c->begun && s->handler.done)
+		s->handler.done(s->handler.ctx, &c->x);
+	if (c->response)
+		MHD_destroy_response(c->response);
+	buf_done(&c->body);
+	free(c->target);
+	free(c->peer);
+	if (c->was_suspended)
+		atomic_fetch_sub(&s->suspended, 1);
+	c->magic = 0;
+	free(c);
 }
 
 void http_on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
@@ -75,14 +108,20 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 {
 	const union MHD_ConnectionInfo *info;
 	struct http_server *s = cls;
+	struct connection *con;
 
 	if (toe == MHD_CONNECTION_NOTIFY_STARTED) {
 		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 		INSIST(info);
-		*socket_context = patience_arrived(s->patience, info->connect_fd);
+		con = mem_new(1, sizeof(*con));
+		con->client = patience_arrived(s->patience, info->connect_fd);
+		*socket_context = con;
 	} else {
-		patience_left(*socket_context);
+		con = *socket_context;
 		*socket_context = NULL;
+		call_end(con->call);
+		patience_left(con->client);
+		free(con);
 	}
 }
 
@@ -271,7 +310,7 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 	(void)version;
 	INSIST(c && c->magic == CALL_MAGIC && c->connection == connection);
 	if (c->state == CALL_NEW) {
-		patience_heard(client_of(connection));
+		patience_heard(connection_of(connection)->client);
 		return call_begin(c, method);
 	}
 	if (*n > 0)
@@ -289,19 +328,26 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 }
 
 /* The request line is there. libmicrohttpd splits and decodes the URL afterwards, so this is the only look at it as it
- * came. */
+ * came. Whether the handler will ever hear of the request is open: the connection owns what is made here. */
 void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *connection)
 {
+	struct connection *con = connection_of(connection);
 	struct call *c = mem_new(1, sizeof(*c));
-	size_t path_len = strcspn(uri, "?");
+	char *mark;
 
+	call_end(con->call);
+	con->call = c;
 	c->magic = CALL_MAGIC;
 	c->server = cls;
 	c->connection = connection;
-	c->path = mem_strn(uri, path_len);
-	c->query = mem_str(uri[path_len] == '?' ? uri + path_len + 1 : "");
-	c->x.path = c->path;
-	c->x.query = c->query;
+	c->target = mem_str(uri);
+	c->x.path = c->target;
+	c->x.query = "";
+	mark = strchr(c->target, '?');
+	if (mark) {
+		*mark = '\0';
+		c->x.query = mark + 1;
+	}
 	buf_init(&c->body, 0);
 	return c;
 }
@@ -309,27 +355,16 @@ void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *co
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 		       enum MHD_RequestTerminationCode toe)
 {
-	struct call *c = *con_cls;
-	struct http_server *s = cls;
+	struct connection *con = connection_of(connection);
 
+	(void)cls;
 	(void)toe;
-	if (!c)
+	if (!*con_cls)
 		return;
-	INSIST(c->magic == CALL_MAGIC);
+	INSIST(*con_cls == con->call);
 	*con_cls = NULL;
-	patience_served(client_of(connection));
-	if (c->begun && s->handler.done)
-		s->handler.done(s->handler.ctx, &c->x);
-	if (c->response)
-		MHD_destroy_response(c->response);
-	buf_done(&c->body);
-	free(c->path);
-	free(c->query);
-	free(c->peer);
-	if (c->was_suspended)
-		atomic_fetch_sub(&s->suspended, 1);
-	c->magic = 0;
-	free(c);
+	patience_served(con->client);
+	call_end(TAKE(con->call));
 }
 
 /* ---- what handlers call ------------------------------------------------------------------------------------------ */
