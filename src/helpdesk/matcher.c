@@ -2,7 +2,6 @@
 
 #include "helpdesk/matcher.h"
 
-#include <regex.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -13,8 +12,6 @@
 #define MATCHER_CLAUSES_MAX 100
 #define MATCHER_TESTS_MAX 50
 #define MATCHER_TEXTS_MAX 500
-/* How much of a text `matches` looks at: a pattern may cost much more than the text is long. */
-#define MATCHER_REGEX_BYTES 4096
 
 enum condition_kind {
 	CONDITION_IS,
@@ -29,8 +26,7 @@ struct condition {
 	char **texts; /* is, not, contains: one of these; matches: the pattern */
 	size_t n;
 	bool exists;
-	bool has_regex;
-	regex_t regex;
+	struct pattern *pattern; /* matches */
 };
 
 /* One reference, all of whose conditions must hold. */
@@ -83,26 +79,15 @@ static void condition_compile_texts(struct condition *c, const struct node *n, s
 
 static void condition_compile_regex(struct condition *c, const struct node *n, struct problems *problems)
 {
-	char why[256];
-	int code;
+	struct err e = {0};
 
 	if (n->type != NODE_SCALAR) {
 		problems_error(problems, n, "expected a regular expression as text, not %s", node_kind(n));
 		return;
 	}
 	condition_add_text(c, n, problems);
-	if (!pattern_is_modest(n->text)) {
-		problems_error(problems, n,
-			       "this regular expression repeats its parts too often, one repetition within another");
-		return;
-	}
-	code = regcomp(&c->regex, n->text, REG_EXTENDED | REG_ICASE | REG_NOSUB);
-	if (code != 0) {
-		(void)regerror(code, &c->regex, why, sizeof(why));
-		problems_error(problems, n, "not a POSIX extended regular expression: %s", why);
-		return;
-	}
-	c->has_regex = true;
+	if (pattern_compile(n->text, &c->pattern, &e) < 0)
+		problems_error(problems, n, "%s", e.text);
 }
 
 static struct condition *test_add(struct test *t, enum condition_kind kind)
@@ -186,8 +171,7 @@ static void condition_done(struct condition *c)
 	for (size_t i = 0; i < c->n; i++)
 		free(c->texts[i]);
 	free(c->texts);
-	if (c->has_regex)
-		regfree(&c->regex);
+	pattern_free(c->pattern);
 }
 
 void matcher_free(struct matcher *m)
@@ -227,25 +211,15 @@ static bool condition_text_contains(const struct condition *c, const char *text)
 	return false;
 }
 
-static bool condition_text_matches(const struct condition *c, const char *text)
-{
-	CLEANUP(mem_freep) char *head = mem_strn(text, flat_cut(text, strlen(text), MATCHER_REGEX_BYTES));
-	int code = regexec(&c->regex, head, 0, NULL, 0);
-
-	if (code == REG_ESPACE) /* not "does not match": the webhook would count as of no interest */
-		mem_lacking();
-	return code == 0;
-}
-
-/* One scalar. */
-static bool condition_holds_for(const struct condition *c, struct json_object *o, bool in_list)
+/* One scalar. left: what a pattern may still look at. */
+static bool condition_holds_for(const struct condition *c, struct json_object *o, bool in_list, size_t *left)
 {
 	CLEANUP(mem_freep) char *text = json_scalar(o);
 
 	if (!text)
 		return false;
 	if (c->kind == CONDITION_MATCHES)
-		return condition_text_matches(c, text);
+		return pattern_is_found(c->pattern, text, left);
 	/* A list contains an element as a whole, a text contains a part. */
 	if (c->kind == CONDITION_CONTAINS && !in_list)
 		return condition_text_contains(c, text);
@@ -254,16 +228,18 @@ static bool condition_holds_for(const struct condition *c, struct json_object *o
 
 static bool condition_holds_for_one(const struct condition *c, const struct values *v)
 {
+	size_t left = PATTERN_TEXTS_MAX;
+
 	for (size_t i = 0; i < v->n; i++) {
 		struct json_object *o = v->items[i];
 
 		if (!json_object_is_type(o, json_type_array)) {
-			if (condition_holds_for(c, o, false))
+			if (condition_holds_for(c, o, false, &left))
 				return true;
 			continue;
 		}
 		for (size_t j = 0; j < json_object_array_length(o) && j < VALUES_MAX; j++)
-			if (condition_holds_for(c, json_object_array_get_idx(o, j), true))
+			if (condition_holds_for(c, json_object_array_get_idx(o, j), true, &left))
 				return true;
 	}
 	return false;

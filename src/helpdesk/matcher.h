@@ -3,7 +3,8 @@
  *
  * A mapping reference → condition, all must hold; a list of mappings: one must hold. Conditions: a scalar (equal; text
  * without regard to case), a list (one of), or a mapping of `not`, `matches` (POSIX extended, without regard to case),
- * `exists`, `contains`. A reference with several values holds where one of them does; `not` where none of them does.
+ * `exists`, `contains`. What `matches` may cost is bounded (pattern.h). A reference with several values holds where one
+ * of them does; `not` where none of them does.
  */
 #ifndef HELPDESK_MATCHER_H
 #define HELPDESK_MATCHER_H

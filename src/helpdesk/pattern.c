@@ -2,11 +2,30 @@
 
 #include "helpdesk/pattern.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <regex.h>
+#include <stdatomic.h>
 #include <string.h>
 
-#define PATTERN_DEPTH_MAX 32
-#define PATTERN_WEIGHT_MAX 10000 /* parts, repetitions written out */
+#include "helpdesk/flat.h"
+
+#define PATTERN_FLAGS (REG_EXTENDED | REG_ICASE | REG_NOSUB)
+/* Parts times bytes after which an expression is compiled anew: it may have grown by some 30 bytes for each. */
+#define PATTERN_WORN 500000
+
+/* The compiled expression, which learns from the texts. One thread at a time. */
+struct machine {
+	regex_t regex;
+	size_t worn; /* parts times bytes */
+};
+
+struct pattern {
+	char *source; /* what is compiled */
+	size_t parts;
+	_Atomic(struct machine *) idle; /* NULL: in use, or there is none */
+};
+
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 /* The parts of a pattern that is being weighed, by depth of its groups. */
 struct weighing {
@@ -34,38 +53,63 @@ static size_t interval_times(const char *at)
 
 	for (at++; (*at >= '0' && *at <= '9') || *at == ','; at++) {
 		part = *at == ',' ? 0 : part * 10 + (size_t)(*at - '0');
-		if (part > PATTERN_WEIGHT_MAX)
-			return PATTERN_WEIGHT_MAX;
+		if (part > PATTERN_PARTS_MAX)
+			return PATTERN_PARTS_MAX;
 		times = part > times ? part : times;
 	}
 	return *at == '}' && times > 0 ? times : 1;
 }
 
-/* The last letter of "[…]" that begins at `at`. */
+/* The last letter of "[…]" that begins at `at`. A backslash is a letter like others in it, "[:alpha:]" is one element.
+ */
 static const char *bracket_end(const char *at)
 {
 	const char *end = at + 1 + (at[1] == '^');
 
-	end = *end == '\0' ? NULL : strchr(end + 1, ']');
-	return end ? end : at;
+	for (end += *end == ']'; *end != '\0' && *end != ']'; end++) {
+		if (*end == '[' && end[1] != '\0' && strchr(":.=", end[1])) {
+			const char closing[] = {end[1], ']', '\0'}, *closed = strstr(end + 2, closing);
+
+			if (!closed)
+				return at;
+			end = closed + 1;
+		}
+	}
+	return *end == ']' ? end : at;
 }
 
-bool pattern_is_modest(const char *p)
+static int too_many(struct err *reterr)
+{
+	return err_set(reterr, -EINVAL,
+		       "this regular expression repeats its parts too often: expected at most %d parts, repetitions "
+		       "written out, and groups at most %d deep",
+		       PATTERN_PARTS_MAX, PATTERN_DEPTH_MAX);
+}
+
+/* Counts the parts. Whether it is a pattern at all is regcomp's question. */
+static int pattern_weigh(const char *p, size_t *ret_parts, struct err *reterr)
 {
 	struct weighing w = {0};
 
-	for (; *p != '\0' && w.sum[w.depth] <= PATTERN_WEIGHT_MAX; p++) {
+	if (strlen(p) > PATTERN_LENGTH_MAX)
+		return err_set(reterr, -EINVAL, "this regular expression is too long: expected at most %d bytes",
+			       PATTERN_LENGTH_MAX);
+	for (; *p != '\0'; p++) {
 		size_t inner;
 
 		switch (*p) {
 		case '(':
 			if (++w.depth == PATTERN_DEPTH_MAX)
-				return false;
+				return too_many(reterr);
 			w.sum[w.depth] = w.last[w.depth] = 0;
 			break;
 		case ')':
-			inner = w.sum[w.depth];
-			w.depth -= w.depth > 0;
+			if (w.depth ==
+			    0) /* the C library takes it for a letter; the parts would not be seen as they are */
+				return err_set(
+					reterr, -EINVAL,
+					"this regular expression has a ) without its (: write \\) for the letter");
+			inner = w.sum[w.depth--];
 			weigh_part(&w, inner + 1);
 			break;
 		case '*':
@@ -82,6 +126,12 @@ bool pattern_is_modest(const char *p)
 			weigh_part(&w, 1);
 			break;
 		case '\\':
+			if (p[1] >= '1' && p[1] <= '9')
+				return err_set(
+					reterr, -EINVAL,
+					"this regular expression has a back-reference (\\%c), which can take for "
+					"ever: write out what may stand there",
+					p[1]);
 			p += p[1] != '\0';
 			weigh_part(&w, 1);
 			break;
@@ -89,6 +139,86 @@ bool pattern_is_modest(const char *p)
 			weigh_part(&w, 1);
 			break;
 		}
+		if (w.sum[w.depth] > PATTERN_PARTS_MAX)
+			return too_many(reterr);
 	}
-	return *p == '\0' && w.sum[w.depth] <= PATTERN_WEIGHT_MAX;
+	*ret_parts = w.sum[w.depth] + 1;
+	return 0;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static void machine_free(struct machine *m)
+{
+	if (!m)
+		return;
+	regfree(&m->regex);
+	free(m);
+}
+
+/* The pattern was compiled before: only memory can be short. */
+static struct machine *machine_new(const struct pattern *p)
+{
+	struct machine *m = mem_new(1, sizeof(*m));
+
+	if (regcomp(&m->regex, p->source, PATTERN_FLAGS) != 0)
+		mem_lacking();
+	return m;
+}
+
+int pattern_compile(const char *text, struct pattern **ret, struct err *reterr)
+{
+	struct pattern *p;
+	char why[256];
+	size_t parts = 0;
+	regex_t regex;
+	int r, code;
+
+	r = pattern_weigh(text, &parts, reterr);
+	if (r < 0)
+		return r;
+	code = regcomp(&regex, text, PATTERN_FLAGS);
+	if (code != 0) {
+		(void)regerror(code, &regex, why, sizeof(why));
+		return err_set(reterr, -EINVAL, "not a POSIX extended regular expression: %s", why);
+	}
+	regfree(&regex);
+	p = mem_new(1, sizeof(*p));
+	/* Tied to the beginning, it is run once over the text; else once from each letter of it. */
+	p->source = mem_fmt("^.*(%s)", text);
+	p->parts = parts;
+	atomic_init(&p->idle, machine_new(p));
+	*ret = p;
+	return 0;
+}
+
+void pattern_free(struct pattern *p)
+{
+	if (!p)
+		return;
+	machine_free(atomic_load(&p->idle));
+	free(p->source);
+	free(p);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
+
+bool pattern_is_found(struct pattern *p, const char *text, size_t *left)
+{
+	size_t len = flat_cut(text, strlen(text), *left < PATTERN_TEXT_MAX ? *left : PATTERN_TEXT_MAX);
+	CLEANUP(mem_freep) char *head = mem_strn(text, len);
+	struct machine *m = atomic_exchange(&p->idle, NULL);
+	int code;
+
+	if (!m)
+		m = machine_new(p);
+	code = regexec(&m->regex, head, 0, NULL, 0);
+	if (code == REG_ESPACE) /* not "is not found": the webhook would count as of no interest */
+		mem_lacking();
+	*left -= len;
+	m->worn += p->parts * len;
+	if (m->worn <= PATTERN_WORN)
+		m = atomic_exchange(&p->idle, m);
+	machine_free(m);
+	return code == 0;
 }

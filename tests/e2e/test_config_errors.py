@@ -313,6 +313,26 @@ WRONG = {
         source("rules: [default, {on: opened, when: {/x: {matches: «'('}}, send: x}]"),
         [("sources.gladly.rules[1].when./x.matches", "not a POSIX extended regular expression")],
     ),
+    "a pattern: a back-reference in rules": (
+        source("rules: [default, {when: {/x: {matches: «'(.*)(.*)\\1'}}, drop: x}]"),
+        [("sources.gladly.rules[1].when./x.matches", "back-reference")],
+    ),
+    "a pattern: a back-reference in the choice of an account": (
+        source("account:\n  - {when: {/x: {matches: «'(a)\\1'}}, use: none}\n  - {use: default}"),
+        [("sources.gladly.account[0].when./x.matches", "back-reference")],
+    ),
+    "a pattern: a back-reference in a definition": (
+        source("definition: {opened: {/type: {matches: «'(a)\\1'}}}"),
+        [("sources.gladly.definition.opened./type.matches", "back-reference")],
+    ),
+    "a pattern: repetitions of repetitions": (
+        source("rules: [default, {when: {/x: {matches: «'(a{1,255}){1,255}'}}, drop: x}]"),
+        [("sources.gladly.rules[1].when./x.matches", "at most 600 parts")],
+    ),
+    "a pattern: too long": (
+        source("rules: [default, {when: {/x: {matches: «'" + "[abc]" * 201 + "'}}, drop: x}]"),
+        [("sources.gladly.rules[1].when./x.matches", "at most 1000 bytes")],
+    ),
     "rules: sends and drops, and nothing": (
         source("rules: [default, {drop: «x, send: y}, «{on: closed}]"),
         [("sources.gladly.rules[1].drop", "either sends or drops"), ("sources.gladly.rules[2]", "a rule that does nothing")],
