@@ -25,6 +25,7 @@ enum call_state {
 	CALL_NEW,        /* before begin */
 	CALL_BODY,       /* collecting */
 	CALL_SWALLOW,    /* the answer is known, the rest of the body goes nowhere */
+	CALL_WHOLE,      /* the whole body is there; complete() is called in the next turn of libmicrohttpd's loop */
 	CALL_COMPLETING, /* in complete() */
 	CALL_SUSPENDED,
 	CALL_QUEUED, /* libmicrohttpd has the answer */
@@ -317,6 +318,15 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 		return call_piece(c, bytes, n);
 	switch (c->state) {
 	case CALL_BODY:
+		/*
+		 * Neither answered nor suspended, so libmicrohttpd stops reading the connection and asks again at once.
+		 * Suspended now, in the turn that read the request, the connection would stand as one to be read: once
+		 * resumed, a client that had shut its sending side (the end is there to be read) would be closed
+		 * without its answer. 0.9.75 and 1.0.1 both do so.
+		 */
+		c->state = CALL_WHOLE;
+		return MHD_YES;
+	case CALL_WHOLE:
 		return call_complete(c);
 	case CALL_SUSPENDED:
 		return c->cut ? call_cut(c) : queue_answer(c);

@@ -11,7 +11,7 @@
  *   3. done(x)    the answer is out or the client is gone; x->user is the owner's to free. Called once for every
  *                 exchange whose begin was called.
  * Handlers never block. A suspended exchange counts against max_connections, has no time-out, and a vanished client is
- * not noticed until it is resumed: whoever suspends must resume.
+ * not noticed until it is resumed: whoever suspends must resume. A client that has shut its sending side is answered.
  *
  * The server itself answers, before begin: bodies beyond max_body (413, from Content-Length as early as the headers
  * tell; a chunked body that grows beyond it after begin, and complete is then never called), two Content-Length, a

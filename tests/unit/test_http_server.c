@@ -412,6 +412,33 @@ static void a_client_that_left_while_suspended_is_done_after_resumption(void **s
 	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
 }
 
+/* The end of what a client sends is not the end of the client: it may wait for the answer. */
+static void a_client_that_shut_its_sending_side_is_answered(void **state)
+{
+	static const char *const requests[] = {
+		"POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok",
+		"POST /later HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+		"POST /at/once HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nok",
+	};
+	int fds[6];
+
+	(void)state;
+	hold(true);
+	for (size_t i = 0; i < 6; i++) {
+		fds[i] = dial();
+		say(fds[i], requests[i % 3]);
+		if (i < 3)
+			assert_return_code(shutdown(fds[i], SHUT_WR), errno);
+	}
+	wait_for(&fix.completed, 6);
+	for (size_t i = 3; i < 6; i++)
+		assert_return_code(shutdown(fds[i], SHUT_WR), errno);
+	hold(false);
+	for (size_t i = 0; i < 6; i++)
+		assert_status(hear(fds[i]), i % 3 < 2 ? 202 : 200);
+	wait_for(&fix.done, 6);
+}
+
 static void an_early_answer_needs_no_body_and_ends_the_connection(void **state)
 {
 	const char *answer = ask("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
@@ -763,6 +790,7 @@ int main(void)
 		SERVED(a_kept_connection_serves_one_request_after_the_other),
 		SERVED(suspended_exchanges_are_answered_from_another_thread),
 		SERVED(a_client_that_left_while_suspended_is_done_after_resumption),
+		SERVED(a_client_that_shut_its_sending_side_is_answered),
 		SERVED(an_early_answer_needs_no_body_and_ends_the_connection),
 		SERVED(a_declared_length_beyond_the_limit_is_413_before_the_body),
 		SERVED(a_body_of_exactly_the_limit_is_taken),
