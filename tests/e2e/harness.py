@@ -22,8 +22,15 @@ tree). Only the standard library is used. A test gets its pieces from the fixtur
 Rules that keep these tests quick and true:
 
 - Nothing sleeps in order to be synchronous. wait_for() asks for a condition until a deadline (TIMEOUT seconds, set
-  $DESKBRIDGE_TEST_TIMEOUT for slow machines and sanitizers); Daemon.wait_log() is woken by the line itself.
+  $DESKBRIDGE_TEST_TIMEOUT for slow machines and sanitizers); Daemon.wait_log() is woken by the line itself. A time-out
+  that a test gives is for what takes longer than usual: it never makes the deadline earlier than TIMEOUT.
 - To show that something does NOT happen, wait for something that happens later (a second event, a metric), then look.
+  Where nothing happens later, wait_idle() waits until all that was posted has come to its end.
+- A gauge of /metrics is written about once a second: one that says 0 may not know yet of what was just posted. So wait
+  for a gauge to reach a number above 0; that nothing is left is for wait_decided() and wait_idle() to tell. A counter
+  of deliveries moves only with the commit that follows Klaviyo's answer: wait for it, too.
+- Two things that go by two ways come in any order: lookups of two customers, two secret files, deliveries to two people.
+- A port that is given up and taken again is held meanwhile: Stage.address().
 - Every process is ended by its own process id when the test ends; should the test run itself be killed, the kernel ends
   them. A daemon that is still running when the test ends gets SIGTERM and must end with status 0 within its 10 seconds:
   a crash, a leak that a sanitizer found or a hang at the end fails the test. A test that means to kill calls kill9().
@@ -69,9 +76,14 @@ GLADLY_USER, GLADLY_TOKEN = "bot@acme.com", "the api token"
 HOUR, DAY = 3600, 86400
 
 
+def patience(timeout=None):
+    """How many seconds to wait: TIMEOUT, or longer where the test says so."""
+    return max(TIMEOUT, timeout or 0)
+
+
 def wait_for(predicate, timeout=None, what=None):
     """Calls predicate() until it is true and returns what it gave; fails the test at the deadline."""
-    deadline = time.monotonic() + (TIMEOUT if timeout is None else timeout)
+    deadline = time.monotonic() + patience(timeout)
     while True:
         result = predicate()
         if result:
@@ -265,7 +277,7 @@ def request(address, method, path, body=None, headers=None, timeout=None):
     """One request on a connection of its own. body: bytes, text, or anything else, which is sent as JSON. A header
     whose value is None is not sent, and takes the default of that name away."""
     host, port = address.rsplit(":", 1)
-    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=timeout or TIMEOUT)
+    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=patience(timeout))
     send = {}
     if body is not None and not isinstance(body, (bytes, str)):
         body = json.dumps(body)
@@ -349,7 +361,7 @@ class Lines:
 
     def wait(self, pattern, since=0, timeout=None):
         """find(), but waits until the line is there; None when the stream ends or the deadline passes without it."""
-        deadline = time.monotonic() + (TIMEOUT if timeout is None else timeout)
+        deadline = time.monotonic() + patience(timeout)
         with self._more:
             while True:
                 found = self._find(pattern, since)
@@ -409,11 +421,13 @@ class Process:
         self.killed = True
         self._process.kill()
         self._process.wait()
+        self.stdout.join()  # what it said until then is read to the end
+        self.stderr.join()
 
     def wait_exit(self, timeout=None):
         """Waits for the process to end by itself; returns its exit status (negative: the signal that killed it)."""
         try:
-            status = self._process.wait(TIMEOUT if timeout is None else timeout)
+            status = self._process.wait(patience(timeout))
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{' '.join(self.args)} did not end; its log:\n{self.report()}") from None
         self.stdout.join()
@@ -450,8 +464,30 @@ def run(*args, input=None, env=None, timeout=None):
         capture_output=True,
         text=True,
         env={name: value for name, value in environment.items() if value is not None},
-        timeout=timeout or TIMEOUT,
+        timeout=patience(timeout),
     )
+
+
+# A read for the admin address is interrupted after 200 ms, so that it holds up nobody; on a busy machine that happens.
+TOOK_LONGER = "reading the store took longer"
+
+
+class HeldPort:
+    """A port of 127.0.0.1 that is ours from now on, whether one of our servers listens there at the moment or none does
+    and connections are refused. It is bound and does not listen: with SO_REUSEADDR, as our servers have it, it is in
+    nobody's way, and the kernel gives it to nobody else."""
+
+    def __init__(self):
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self._socket.getsockname()[1]
+
+    def close(self):
+        self._socket.close()
+
+    def report(self):
+        return ""
 
 
 class Clock:
@@ -501,12 +537,13 @@ class Sandbox:
 
     def __init__(self, *args, quota=True, env=None):
         self._args, self._env = list(args) + ([] if quota else ["--no-quota"]), env
-        self.address = None
+        self._port = HeldPort()
+        self.address = self._port.address
         self.start()
 
     def start(self):
         """Starts it, after stop() on the same address; it comes up empty (the store is in memory)."""
-        self.process = Process(["sandbox", "--listen", self.address or "127.0.0.1:0", *self._args], self._env)
+        self.process = Process(["sandbox", "--listen", self.address, *self._args], self._env)
         found = self.process.stdout.wait(r"^sandbox on http://(\S+)$")
         if not found:
             self.process.kill9()
@@ -520,7 +557,10 @@ class Sandbox:
         return self.process.terminate()
 
     def close(self):
-        self.process.close()
+        try:
+            self.process.close()
+        finally:
+            self._port.close()
 
     def report(self):
         return self.process.report()
@@ -611,7 +651,7 @@ class Gladly:
     merged     id → the id it was merged into: answers 301 with the new id in the body
     status     id → status that is answered instead (401, 429, 500, …); "*" stands for every id
     answers    id → (status, headers, body): the raw answer, for HTML, nothing at all, 10 MiB
-    delay      seconds before each answer
+    delay      seconds before each answer; release() ends that, also for those who wait already
     retry_after  Retry-After of what `status` answers
     token      the API token that is right; another one gets 401
     requests   what was asked, in order: {"path", "customer", "authorization", "status"}
@@ -625,7 +665,7 @@ class Gladly:
         self.delay, self.token, self.retry_after = 0, GLADLY_TOKEN, None
         self.requests, self._lock = [], threading.Lock()
         self._told = set()
-        self._closing = threading.Event()
+        self._closing, self._released = threading.Event(), threading.Event()
         self._server = None
         # Bound but not listening: keeps the port ours while the server is down, and connections refused.
         self._holder = self._socket(("127.0.0.1", 0))
@@ -644,6 +684,7 @@ class Gladly:
         if self._server:
             return self
         self._closing.clear()
+        self._released = threading.Event()
         server = _Server(self._holder.getsockname(), _gladly_handler(self), bind_and_activate=False)
         server.socket.close()
         server.socket = self._socket(self._holder.getsockname())
@@ -653,9 +694,16 @@ class Gladly:
         self._thread.start()
         return self
 
+    def release(self):
+        """No answer is delayed any more; those that are on hold are given."""
+        self.delay = 0
+        released, self._released = self._released, threading.Event()
+        released.set()
+
     def down(self):
         if self._server:
             self._closing.set()
+            self._released.set()
             self._server.shutdown()
             self._thread.join()
             self._server.close_connections()
@@ -777,9 +825,11 @@ def _gladly_handler(gladly):
                 headers = {"Content-Type": "application/json", **headers}
                 body = json.dumps(body).encode()
             gladly._record(self.path, customer, authorization, status, body)
-            if gladly.delay and gladly._closing.wait(gladly.delay):
-                self.close_connection = True
-                return
+            if gladly.delay:
+                gladly._released.wait(gladly.delay)
+                if gladly._closing.is_set():
+                    self.close_connection = True
+                    return
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -982,10 +1032,18 @@ class Daemon:
         return self.token_file.read_text().strip() if self.token_file.exists() else None
 
     def api(self, path, method="GET", body=None, headers=None):
-        """A request to the admin address, with the token that the daemon made; {"Authorization": None} leaves it out."""
+        """A request to the admin address, with the token that the daemon made; {"Authorization": None} leaves it out. A
+        read that was interrupted is asked for again."""
         token = self.token
         shown = {"Authorization": f"Bearer {token}"} if token else {}
-        return request(self.admin, method, path, body, {**shown, **(headers or {})})
+        asked = []
+
+        def answered():
+            asked[:] = [request(self.admin, method, path, body, {**shown, **(headers or {})})]
+            return asked[0].status != 503 or TOOK_LONGER not in asked[0].text
+
+        wait_for(answered, what=path)
+        return asked[0]
 
     def metrics(self):
         """(name, ((label, value), …) in order of label) → number, as /metrics shows them now."""
@@ -1042,10 +1100,17 @@ class Daemon:
         wait_for(ended, timeout, f"{n} webhooks that came to their end")
         return self.webhooks()
 
+    def wait_decided(self, timeout=None):
+        """Waits until no webhook is pending, as the store has it: gauges of /metrics follow later."""
+        wait_for(lambda: self._has_none("webhooks?state=pending"), timeout, "no pending webhook")
+
     def wait_idle(self, timeout=None):
-        """Waits until no webhook is pending and no event is ready, as the store has it: gauges of /metrics follow later."""
-        for kind in ("webhooks?state=pending", "events?state=ready"):
-            wait_for(lambda kind=kind: self.api(f"/api/{kind}&limit=1").json() == [], timeout, f"no {kind}")
+        """Waits until no webhook is pending and no event is ready, as the store has it."""
+        kinds = ("webhooks?state=pending", "events?state=ready")
+        wait_for(lambda: all(map(self._has_none, kinds)), timeout, "no pending webhook and no ready event")
+
+    def _has_none(self, kind):
+        return self.api(f"/api/{kind}&limit=1").json() == []
 
     def accepted(self, source, body, **kwargs):
         """post(), which must be answered `accepted`; returns the webhook's id."""
@@ -1059,8 +1124,16 @@ class Daemon:
         return socket.create_connection((host, int(port)), TIMEOUT)
 
     def command(self, *args, **kwargs):
-        """Runs a command with this daemon's configuration file, to its end: see run()."""
-        return run("-c", self.file, *args, **kwargs)
+        """Runs a command with this daemon's configuration file, to its end: see run(). One that asks the daemon is run
+        again where the daemon's read was interrupted."""
+        ended = []
+
+        def answered():
+            ended[:] = [run("-c", self.file, *args, **kwargs)]
+            return TOOK_LONGER not in ended[0].stderr
+
+        wait_for(answered, what=" ".join(map(str, args)))
+        return ended[0]
 
     def ask(self, *args, **kwargs):
         """Runs a command that asks the running daemon (status, queue list): it is told the real admin address."""
@@ -1088,6 +1161,10 @@ class Stage:
 
     def clock(self, ahead=0):
         return self._keep(Clock(ahead))
+
+    def address(self):
+        """An address for a daemon that gives it up and takes it again: nobody else gets the port meanwhile."""
+        return self._keep(HeldPort()).address
 
     def daemon(self, *args, **kwargs):
         """Daemon(…); kept before it starts, so that one that does not come up is cleaned away too."""

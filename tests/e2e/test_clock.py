@@ -98,9 +98,9 @@ def test_nothing_expires_and_nothing_dies_of_age_after_the_machine_was_paused(st
 def test_a_conversation_expires_within_its_own_limit_after_a_jump_where_that_is_short(stage, sandbox, gladly):
     clock = stage.clock()
     daemon = bridge(stage, sandbox, gladly, clock, desk={"expire_after": "3s"})
+    began = time.monotonic()
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=clock.now()))
     sandbox.wait_events(1)
-    began = time.monotonic()
     clock.jump(3 * HOUR)
     daemon.wait_log(JUMPED)
     assert [e["metric"] for e in sandbox.wait_events(2)] == [STARTED, CLOSED]
@@ -168,18 +168,19 @@ def test_before_the_clock_is_set_webhooks_are_refused_and_after_it_taken(stage, 
 
 def test_with_the_clock_far_behind_the_store_nothing_goes_out_until_it_is_set(stage, sandbox, gladly):
     clock = stage.clock(8 * DAY)
-    sandbox.fault("status=503,first=1")
+    sandbox.fault("status=503")
     daemon = bridge(stage, sandbox, gladly, clock)
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=clock.now()))
-    sandbox.wait_for(lambda s: s.requests(503) == 1)
+    sandbox.wait_for(lambda s: s.requests(503) >= 1)
     daemon.kill9()
-    requests = sandbox.requests()
+    sandbox.stop()  # and with it what was under way when the daemon ended
+    sandbox.start()
     clock.set(3 * DAY)
     daemon.restart()
     assert not ready(daemon)
     daemon.wait_log("clock is not set yet: .* the store has an entry of")
     assert daemon.post("gladly", gladly_webhook("opened", "conv-2", "cust-2", at=clock.now())).status == 503
-    assert sandbox.requests() == requests
+    assert sandbox.requests() == 0
     clock.set(8 * DAY)
     sandbox.wait_events(1, email="jo-1@example.com")
     assert ready(daemon)

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 
-from harness import WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook
+from harness import WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, wait_for
 
 CONVERSATIONS = 40
 KINDS = ("opened", "closed", "reopened", "closed")
@@ -36,6 +36,10 @@ class Desk(threading.Thread):
             self.connection = None
             return False
 
+    def failed(self):
+        """Whether it ended before all was acknowledged."""
+        return not self.is_alive() and len(self.acknowledged) < len(KINDS) * len(self.conversations)
+
     def run(self):
         begin = time.time() - 1000
         for step, kind in enumerate(KINDS):
@@ -50,8 +54,7 @@ def test_kill_nine_five_times_during_load_loses_and_doubles_nothing(stage, gladl
     sandbox = stage.sandbox(quota=False)
     sandbox.fault("status=503,every=13", "die,every=17")
     gladly.customers = {f"cust-{n}": [f"jo-{n}@example.com"] for n in range(CONVERSATIONS)}
-    daemon = stage.daemon(sandbox, gladly)
-    daemon.configure({"listen": daemon.address, "admin": daemon.admin})
+    daemon = stage.daemon(sandbox, gladly, config={"listen": stage.address(), "admin": stage.address()})
     desks = [Desk(daemon.address, range(i, CONVERSATIONS, 4)) for i in range(4)]
     for desk in desks:
         desk.start()
@@ -59,14 +62,13 @@ def test_kill_nine_five_times_during_load_loses_and_doubles_nothing(stage, gladl
     for _ in range(5):
         seen = sum(len(desk.acknowledged) for desk in desks)
         goal = min(seen + chance.randrange(5, 25), CONVERSATIONS * len(KINDS))
-        while sum(len(desk.acknowledged) for desk in desks) < goal:
-            assert all(desk.is_alive() or len(desk.acknowledged) == len(KINDS) * len(desk.conversations) for desk in desks)
-            time.sleep(0.001)
+        wait_for(lambda: any(desk.failed() for desk in desks) or sum(len(desk.acknowledged) for desk in desks) >= goal)
+        assert not any(desk.failed() for desk in desks)
         daemon.kill9()
         daemon.restart()
     for desk in desks:
         desk.join(60)
-        assert not desk.is_alive()
+        assert not desk.is_alive() and not desk.failed()
     events = sandbox.wait_events(CONVERSATIONS * len(KINDS), timeout=60)
     per_person = collections.defaultdict(list)
     for event in events:
@@ -113,6 +115,7 @@ def test_a_stop_during_deliveries_ends_in_time_and_repeats_nothing(stage, gladly
     sandbox.clear_faults()
     daemon.restart()
     sandbox.wait_events(10)
+    daemon.wait_idle()
     assert len(sandbox.all_events()) == 10
 
 

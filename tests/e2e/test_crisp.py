@@ -64,6 +64,7 @@ def test_many_messages_in_any_order_are_one_conversation(bridge, sandbox, crisp)
     bridge.wait_webhooks(7)
     post(bridge, message("s-2", now))
     sandbox.wait_events(1, email="kim@example.com")
+    bridge.wait_idle()
     events = sandbox.events(email="jo@example.com")
     assert [(e["metric"], e["time"]) for e in events] == [(STARTED, second(now - 50)), (CLOSED, second(now - 10))]
     assert not any(e["backfill"] for e in events)
@@ -76,7 +77,7 @@ def test_a_message_after_the_end_reopens(bridge, sandbox, crisp):
     post(bridge, message("s-1", now - 50), state("s-1", now - 40, "resolved"), message("s-1", now - 30))
     post(bridge, state("s-1", now - 29.9, "unresolved"))
     bridge.wait_webhooks(4)
-    sandbox.wait_events(3)
+    bridge.wait_idle()
     assert [e["metric"] for e in sandbox.events()] == [STARTED, CLOSED, REOPENED]
     assert sandbox.profiles()["jo@example.com"]["In Crisp Conversation"] is True
 

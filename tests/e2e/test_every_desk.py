@@ -37,7 +37,8 @@ def test_a_helpdesk_that_does_not_arrive_is_a_failure(tmp_path):
         "samples: {opened: {t: o, id: 1, mail: ''}, closed: {t: c, id: 1, mail: jo@example.com}}\n"
     )
     command = [sys.executable, str(SCRIPT), "mute"]
-    env = {**ENV, "DESKBRIDGE_PRESETS": str(presets), "DESKBRIDGE_TEST_TIMEOUT": "2"}
+    # So long it waits in vain for the event; that much time its daemon and sandbox have to start.
+    env = {**ENV, "DESKBRIDGE_PRESETS": str(presets), "DESKBRIDGE_TEST_TIMEOUT": str(max(2, TIMEOUT / 10))}
     ended = subprocess.run(command, capture_output=True, text=True, env=env, timeout=TIMEOUT * 2)
     assert ended.returncode == 1 and "FAILED" in ended.stdout and "waited in vain" in ended.stdout
 

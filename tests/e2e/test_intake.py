@@ -7,10 +7,11 @@ import re
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
-from harness import WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, request, wait_for
+from harness import TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, request, wait_for
 
 PROOF = f"Authorization: {basic(WEBHOOK_USER, WEBHOOK_PASSWORD)}\r\n"
 
@@ -148,21 +149,23 @@ def test_no_or_wrong_proof_has_no_effect(daemon, sandbox, headers, reason):
 
 
 def test_refusals_are_logged_once_a_second_and_all_counted(daemon):
+    began = time.monotonic()
     for _ in range(50):
         daemon.post("gladly", gladly_webhook("opened"), auth=("deskbridge", "wrong"))
     assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="wrong proof") == 50
-    assert sum("was refused" in line for line in daemon.log()) < 10
+    assert 1 <= sum("was refused" in line for line in daemon.log()) <= 2 + time.monotonic() - began
 
 
 def test_what_comes_to_no_source_is_logged_with_the_paths_that_there_are(daemon):
     path = "/webhooks/glady/jo@example.com/%41%00" + "x" * 200
+    began = time.monotonic()
     for _ in range(30):
         assert request(daemon.address, "POST", path + "?key=sesame", gladly_webhook("opened")).status == 404
     said = daemon.wait_log(r"a request from 127\.0\.0\.1 to (\S+) was refused.*no source has that path; configured: (\S+)")
     assert said[1].startswith("/webhooks/glady/jo?example.com/?41?00xxx") and said[1].endswith("x…") and len(said[1]) < 80
     assert said[2] == "/webhooks/gladly"
     lines = [line for line in daemon.log() if "no source has that path" in line]
-    assert len(lines) < 10 and all('reason="unknown path"' in line for line in lines) and "sesame" not in str(lines)
+    assert len(lines) <= 2 + time.monotonic() - began and all('reason="unknown path"' in line for line in lines) and "sesame" not in str(lines)
     assert daemon.metric("deskbridge_webhooks_total", result="unknown path") == 30
 
 
@@ -378,7 +381,7 @@ def test_a_socket_from_systemd_survives_a_stop(stage, sandbox, gladly):
             assert answer.json()["status"] == "accepted"
         finally:
             process.terminate()
-            _, log = process.communicate(timeout=15)
+            _, log = process.communicate(timeout=TIMEOUT)
         assert process.returncode == 0, log.decode()
         assert address in log.decode()
     listener.close()

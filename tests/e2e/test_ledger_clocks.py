@@ -43,8 +43,8 @@ def told(sandbox, n, email="jo@example.com"):
 @pytest.mark.parametrize("behind", [0, 3], ids=["same-second", "two-seconds-later-by-a-clock-five-behind"])
 @pytest.mark.parametrize("restart", [False, True], ids=["at-once", "after-a-restart"])
 def test_a_closing_dated_by_the_desk_ends_what_a_reply_without_a_time_opened(lumen, sandbox, behind, restart):
-    now = int(time.time())
     say(lumen, "reply")
+    now = int(time.time())  # the reply came before it, so that the closing is at most so far behind
     sandbox.wait_events(1)
     if restart:
         lumen.restart()

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import gladly_webhook, wait_for
+from harness import gladly_webhook
 
 FLAG = "In Gladly Conversation"
 METRICS = {
@@ -87,8 +87,7 @@ def post_side_by_side(daemon, customers, begin, threads=4):
 def check(daemon, sandbox, customers):
     """Every customer's two addresses got what the model says, in its order, and their profiles end as it says."""
     sandbox.wait_events(sum(2 * len(customer.expected) for customer in customers), timeout=60)
-    wait_for(lambda: daemon.metric("deskbridge_queue_events", state="ready") == 0)
-    wait_for(lambda: daemon.metric("deskbridge_webhooks_pending") == 0)
+    daemon.wait_idle()
     told = collections.defaultdict(list)
     events = sandbox.events()
     for event in events:
@@ -190,6 +189,7 @@ def test_one_conversation_of_a_customer_whose_addresses_change_meanwhile(daemon,
     daemon.restart()
     daemon.accepted("gladly", gladly_webhook("closed"))
     sandbox.wait_events(4)
+    daemon.wait_idle()
     assert sandbox.profiles() == {"old@example.com": {FLAG: False}, "both@example.com": {FLAG: False}}
 
 
@@ -244,6 +244,7 @@ def test_a_desk_that_repeats_states_in_any_order_tells_each_change_once(stage):
                 newest, is_open = at, state == "open"
         expected[f"jo-{n}@example.com"] = told
     sandbox.wait_events(sum(map(len, expected.values())))
+    daemon.wait_idle()
     for email, told in expected.items():
         assert [event["metric"].split(" ")[0] for event in sandbox.events(email=email)] == told
     assert not any(properties["In Desk Conversation"] for properties in sandbox.profiles().values())

@@ -242,8 +242,8 @@ def test_a_needed_step_that_is_refused_parks_and_one_that_finds_nobody_is_asked_
     daemon.wait_log("parked")
     daemon.wait_metric("deskbridge_webhooks_pending", 1, source="hub")
     desk.pages[step] = good
-    daemon.credential("gladly-api-token", "another token")
     desk.right = "Bearer another token"
+    daemon.credential("gladly-api-token", "another token")
     sandbox.wait_events(1, email="jo@example.com")
     desk.pages[step] = (404, {}, {})
     daemon.accepted("hub", webhook("opened", **({} if step.startswith("/one") else {"agent": "9"})))

@@ -76,15 +76,9 @@ def test_the_verdict_is_there_as_json(daemon):
     assert problem["file"] == str(daemon.file) and problem["path"] == "klavio" and problem["warning"] is False
 
 
-def free_address():
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return "127.0.0.1:%d" % bound.getsockname()[1]
-
-
 @pytest.mark.parametrize("rest", ["version: [\n", "version: 1\nversion: 1\n", "klavio: {}\n", "sources: *x\n"])
 def test_a_file_that_is_broken_does_not_stop_the_command(stage, sandbox, gladly, rest):
-    address = free_address()
+    address = stage.address()
     daemon = stage.daemon(sandbox, gladly, config={"admin": address})
     for admin in (f"admin: {address}\n", f"admin:\n  # here\n\n  address: {address}\n"):
         daemon.write(admin + rest)
@@ -98,7 +92,7 @@ def test_a_file_that_is_broken_does_not_stop_the_command(stage, sandbox, gladly,
 
 @pytest.mark.parametrize("words", [["reload"], ["status"], ["queue", "list"]])
 def test_a_token_that_only_stands_in_a_broken_file_is_found(stage, sandbox, words):
-    address = free_address()
+    address = stage.address()
     admin = {"address": address, "token": {"credential": "admin-token"}}
     daemon = stage.daemon(sandbox, config={"admin": admin}, start=False)
     daemon.credential("admin-token", "the admin's token")

@@ -2,7 +2,7 @@
 
 import time
 
-from harness import gladly_webhook, wait_for
+from harness import HOUR, gladly_webhook, wait_for
 
 STARTED = "started conversation in Gladly"
 REOPENED = "reopened conversation in Gladly"
@@ -10,9 +10,9 @@ CLOSED = "closed conversation in Gladly"
 FLAG = "In Gladly Conversation"
 
 
-def settled(stage, sandbox, gladly, **settle):
+def settled(stage, sandbox, gladly, clock=None, **settle):
     gladly.customers = {f"cust-{i}": [f"jo-{i}@example.com"] for i in range(9)}
-    return stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"settle": settle}}})
+    return stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"settle": settle}}}, env=clock and clock.env)
 
 
 def test_an_opening_counts_only_once_it_has_lasted(stage, sandbox, gladly):
@@ -44,6 +44,8 @@ def test_a_reopening_that_is_closed_at_once_is_nothing(stage, sandbox, gladly):
     daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now - 40))
     daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-2", at=now - 4000))
     sandbox.wait_events(1, email="jo-2@example.com")
+    daemon.wait_metric("deskbridge_webhook_results_total", 2, source="gladly", result="settled")
+    daemon.wait_idle()
     assert [e["metric"] for e in sandbox.events(email="jo-1@example.com")] == [STARTED, CLOSED]
     assert daemon.metric("deskbridge_webhook_results_total", source="gladly", result="settled") == 2
 
@@ -58,6 +60,8 @@ def test_a_conversation_that_is_closed_at_once_is_nothing(stage, sandbox, gladly
     daemon.accepted("gladly", gladly_webhook("closed", "conv-3", "cust-3", at=now - 10))
     sandbox.wait_events(1, email="jo-2@example.com")
     sandbox.wait_events(1, email="jo-3@example.com")
+    daemon.wait_metric("deskbridge_webhook_results_total", 2, source="gladly", result="settled")
+    daemon.wait_idle()
     assert sandbox.events(email="jo-1@example.com") == []
     assert daemon.metric("deskbridge_webhook_results_total", source="gladly", result="settled") == 2
 
@@ -70,28 +74,31 @@ def test_a_closing_that_is_reopened_at_once_is_nothing(stage, sandbox, gladly):
     daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now - 50))
     daemon.accepted("gladly", gladly_webhook("reopened", "conv-1", "cust-1", at=now - 40))
     daemon.wait_metric("deskbridge_webhook_results_total", 2, source="gladly", result="settled")
+    daemon.wait_idle()
     assert [e["metric"] for e in sandbox.events()] == [STARTED]
     assert sandbox.profiles()["jo-1@example.com"][FLAG] is True
 
 
-def test_a_held_one_survives_a_restart_and_holds_no_other_conversation(stage, sandbox, gladly):
-    daemon = settled(stage, sandbox, gladly, open="3s")
+def test_a_held_one_survives_a_restart_and_holds_no_other_conversation(stage, sandbox, gladly, clock):
+    daemon = settled(stage, sandbox, gladly, clock, open="1h")
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1"))
-    daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-1", at=time.time() - 60))
+    daemon.accepted("gladly", gladly_webhook("opened", "conv-2", "cust-1", at=time.time() - 2 * HOUR))
     assert [e["properties"]["Conversation ID"] for e in sandbox.wait_events(1)] == ["conv-2"]
     daemon.kill9()
     daemon.restart()
+    clock.jump(HOUR)
     assert [e["properties"]["Conversation ID"] for e in sandbox.wait_events(2)] == ["conv-2", "conv-1"]
 
 
-def test_an_opening_older_than_a_held_closing_goes_first(stage, sandbox, gladly):
-    daemon = settled(stage, sandbox, gladly, close="3s")
+def test_an_opening_older_than_a_held_closing_goes_first(stage, sandbox, gladly, clock):
+    daemon = settled(stage, sandbox, gladly, clock, close="1h")
     now = time.time()
     daemon.accepted("gladly", gladly_webhook("closed", "conv-1", "cust-1", at=now))
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1", "cust-1", at=now - 60))
     events = sandbox.wait_events(1)
     assert [e["metric"] for e in events] == [STARTED]
     assert events[0]["profile_properties"][FLAG] is True and events[0]["backfill"] is False
+    clock.jump(HOUR)
     assert [e["metric"] for e in sandbox.wait_events(2)] == [STARTED, CLOSED]
 
 

@@ -300,6 +300,7 @@ def test_what_a_helpdesk_sent_gives_what_its_name_says(stage, name):
     if case.result:
         assert [row["reason"].split(":")[0] for row in rows] == [case.result]
     sandbox.wait_events(len(case.metrics))
+    daemon.wait_idle()
     assert {(event["metric"], event["email"]) for event in sandbox.events()} == {
         (metric, address(name, place)) for metric, place in case.metrics
     }
