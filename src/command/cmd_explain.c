@@ -183,7 +183,7 @@ static void explain(const struct generation *g, const struct source *s, const st
 
 /* ---- its words --------------------------------------------------------------------------------------------------- */
 
-/* "Name: value" into the webhook's headers. */
+/* "Name: value" into the webhook's headers, without blanks around the value, as HTTP takes them off. */
 static int add_header(struct webhook *w, const char *text)
 {
 	const char *colon = strchr(text, ':');
@@ -191,7 +191,8 @@ static int add_header(struct webhook *w, const char *text)
 	if (!colon || colon == text)
 		return command_usage_error(&command_explain, "--header '%s': expected 'NAME: VALUE'", text);
 	CLEANUP(mem_freep) char *name = mem_strn(text, (size_t)(colon - text));
-	pairs_add(&w->headers, name, colon + 1 + strspn(colon + 1, " "));
+	CLEANUP(mem_freep) char *value = mem_str(colon + 1);
+	pairs_add(&w->headers, name, text_trim(value));
 	return OPTIONS_GO;
 }
 

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/address.h"
+#include "http/head.h"
 
 enum call_state {
 	CALL_NEW,        /* before begin */
@@ -42,9 +43,11 @@ struct call {
 	enum call_state state; /* written by the pool's thread alone */
 	bool begun;            /* begin was called: done is owed */
 	bool was_suspended;
-	bool has_body; /* the headers announce one */
-	char *target;  /* the request line's, taken apart: x.path and x.query point into it */
-	char *peer;    /* NULL until asked for */
+	bool has_body;           /* the headers announce one */
+	char *target;            /* the request line's; from begin on taken apart: x.path and x.query point into it */
+	const char *target_seen; /* where libmicrohttpd has it */
+	struct headers headers;  /* from begin on */
+	char *peer;              /* NULL until asked for */
 	struct buf body;
 	size_t swallow_left;
 	/* The answer. Written by whoever answers: the pool's thread, or between suspension and resumption the other
@@ -96,6 +99,7 @@ static void call_end(struct call *c)
 	if (c->response)
 		MHD_destroy_response(c->response);
 	buf_done(&c->body);
+	headers_done(&c->headers);
 	free(c->target);
 	free(c->peer);
 	if (c->was_suspended)
@@ -197,15 +201,27 @@ static const char *smuggled(struct call *c)
 {
 	unsigned encodings = http_header_count(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 	unsigned lengths = http_header_count(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	/* As libmicrohttpd reads it: 0.9.75 takes "chunked" with a blank behind it for another encoding. */
+	const char *encoding =
+		MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 
+	if (http_header_count(&c->x, MHD_HTTP_HEADER_HOST) > 1)
+		return "more than one Host";
 	if (lengths > 1)
 		return "more than one Content-Length";
 	if (encodings > 0 && lengths > 0)
 		return "Content-Length together with Transfer-Encoding";
-	if (encodings > 1 ||
-	    (encodings > 0 && !text_same(http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING), "chunked")))
+	if (encodings > 1 || (encodings > 0 && !text_same(encoding, "chunked")))
 		return "unknown Transfer-Encoding";
 	return NULL;
+}
+
+/* Whether the client waits for something other than "100 Continue", which nobody will send it. */
+static bool expects_other(struct call *c)
+{
+	CLEANUP(mem_freep) char *expected = http_header_list(&c->x, MHD_HTTP_HEADER_EXPECT);
+
+	return expected && expected[0] != '\0' && !text_same(expected, "100-continue");
 }
 
 /* libmicrohttpd has checked that it is a number; more digits than fit are longer than anything allowed. */
@@ -222,18 +238,44 @@ static bool declared_too_long(const char *length, size_t max_body)
 	return value > max_body;
 }
 
-static enum MHD_Result call_begin(struct call *c, const char *method)
+/* The request line and the headers, judged and taken. NULL, or what is wrong with them. */
+static const char *call_head(struct call *c, const char *method, const char *version)
+{
+	const struct request_line line = {
+		.method = method,
+		.target = c->target_seen,
+		.target_len = strlen(c->target),
+		.version = version,
+	};
+	const char *wrong = head_take(c->connection, &line, &c->headers);
+	struct target target;
+
+	if (!wrong)
+		wrong = head_target(c->target, method, &target);
+	if (wrong)
+		return wrong;
+	c->x.method = method;
+	c->x.path = target.path;
+	c->x.query = target.query;
+	return smuggled(c);
+}
+
+static enum MHD_Result call_begin(struct call *c, const char *method, const char *version)
 {
 	const char *length, *wrong;
 
-	c->x.method = method;
 	c->x.received_ms = clock_now_ms();
 	c->x.received_mono_ms = clock_mono_ms();
+	wrong = call_head(c, method, version);
 	length = http_header(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	c->has_body = http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (length && strcmp(length, "0") != 0);
-	wrong = smuggled(c);
+	c->has_body =
+		wrong || http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (length && strcmp(length, "0") != 0);
 	if (wrong) {
 		set_error(c, MHD_HTTP_BAD_REQUEST, wrong);
+		return answer_early(c, true);
+	}
+	if (expects_other(c)) {
+		set_error(c, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation");
 		return answer_early(c, true);
 	}
 	if (length && declared_too_long(length, c->server->max_body)) {
@@ -308,11 +350,10 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 
 	(void)cls;
 	(void)url;
-	(void)version;
 	INSIST(c && c->magic == CALL_MAGIC && c->connection == connection);
 	if (c->state == CALL_NEW) {
 		patience_heard(connection_of(connection)->client);
-		return call_begin(c, method);
+		return call_begin(c, method, version);
 	}
 	if (*n > 0)
 		return call_piece(c, bytes, n);
@@ -343,21 +384,14 @@ void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *co
 {
 	struct connection *con = connection_of(connection);
 	struct call *c = mem_new(1, sizeof(*c));
-	char *mark;
 
 	call_end(con->call);
 	con->call = c;
 	c->magic = CALL_MAGIC;
 	c->server = cls;
 	c->connection = connection;
-	c->target = mem_str(uri);
-	c->x.path = c->target;
-	c->x.query = "";
-	mark = strchr(c->target, '?');
-	if (mark) {
-		*mark = '\0';
-		c->x.query = mark + 1;
-	}
+	c->target = mem_str(uri ? uri : "");
+	c->target_seen = uri;
 	buf_init(&c->body, 0);
 	return c;
 }
@@ -381,69 +415,36 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_
 
 const char *http_header(struct http_exchange *x, const char *name)
 {
-	return MHD_lookup_connection_value(call_of(x)->connection, MHD_HEADER_KIND, name);
-}
-
-static enum MHD_Result copy_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	(void)kind;
-	pairs_add(cls, name, value ? value : "");
-	return MHD_YES;
+	return headers_get(&call_of(x)->headers, name);
 }
 
 void http_headers(struct http_exchange *x, struct pairs *to)
 {
-	(void)MHD_get_connection_values(call_of(x)->connection, MHD_HEADER_KIND, copy_header, to);
-}
+	const struct headers *all = &call_of(x)->headers;
 
-struct header_list {
-	const char *name;
-	char *text;
-};
-
-static enum MHD_Result join_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct header_list *list = cls;
-	char *longer;
-
-	(void)kind;
-	if (!text_same(name, list->name))
-		return MHD_YES;
-	longer = list->text ? mem_fmt("%s, %s", list->text, value ? value : "") : mem_str(value ? value : "");
-	free(list->text);
-	list->text = longer;
-	return MHD_YES;
+	for (size_t i = 0; i < all->n; i++)
+		pairs_add(to, all->items[i].name, all->items[i].value);
 }
 
 char *http_header_list(struct http_exchange *x, const char *name)
 {
-	struct header_list list = {.name = name};
+	const struct headers *all = &call_of(x)->headers;
+	char *list = NULL;
 
-	(void)MHD_get_connection_values(call_of(x)->connection, MHD_HEADER_KIND, join_header, &list);
-	return list.text;
-}
+	for (size_t i = 0; i < all->n; i++) {
+		CLEANUP(mem_freep) char *before = NULL;
 
-struct header_count {
-	const char *name;
-	unsigned n;
-};
-
-static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct header_count *count = cls;
-
-	(void)kind;
-	(void)value;
-	count->n += text_same(name, count->name);
-	return MHD_YES;
+		if (!text_same(all->items[i].name, name))
+			continue;
+		before = list;
+		list = before ? mem_fmt("%s, %s", before, all->items[i].value) : mem_str(all->items[i].value);
+	}
+	return list;
 }
 
 unsigned http_header_count(struct http_exchange *x, const char *name)
 {
-	struct header_count count = {.name = name};
-
-	(void)MHD_get_connection_values(call_of(x)->connection, MHD_HEADER_KIND, count_header, &count);
-	return count.n;
+	return headers_count(&call_of(x)->headers, name);
 }
 
 const char *http_peer(struct http_exchange *x)

@@ -13,10 +13,12 @@
  * Handlers never block. A suspended exchange counts against max_connections, has no time-out, and a vanished client is
  * not noticed until it is resumed: whoever suspends must resume. A client that has shut its sending side is answered.
  *
- * The server itself answers, before begin: bodies beyond max_body (413, from Content-Length as early as the headers
- * tell; a chunked body that grows beyond it after begin, and complete is then never called), two Content-Length, a
- * Content-Length together with Transfer-Encoding (400), what libmicrohttpd refuses (400, 431). HEAD goes through begin
- * and complete like any other method. A client silent for the time-out, or not done with its headers after three,
+ * The server itself answers, before begin: a request target, a header or a name of one that RFC 9112 does not allow
+ * (control characters, NUL too; lines that end with LF alone or are continued), two Content-Length or Host, a
+ * Content-Length together with Transfer-Encoding (400); an expectation other than 100-continue (417); bodies beyond
+ * max_body (413, from Content-Length as early as the headers tell; a chunked body that grows beyond it after begin, and
+ * complete is then never called); what libmicrohttpd refuses (400, 431, or it closes the connection). HEAD goes through
+ * begin and complete like any other method. A client silent for the time-out, or not done with its headers after three,
  * or with its body, is cut off.
  *
  * Traps of libmicrohttpd 0.9.75 that this module exists to keep (STYLE section 5): poll(2), not epoll; suspend before
@@ -37,7 +39,7 @@ struct http_server;
 
 struct http_exchange {
 	const char *method;
-	const char *path;  /* percent-decoded by nobody: as it came, without the query */
+	const char *path;  /* percent-decoded by nobody: as it came, without the query, nor the host of the absolute form */
 	const char *query; /* raw text behind the "?", or "" */
 	const char *body;  /* complete: NUL-terminated behind body_len bytes; begin: NULL */
 	size_t body_len;
@@ -80,7 +82,8 @@ unsigned http_server_suspended(const struct http_server *s);
  * socket's file where this server made it. Frees s; NULL allowed. */
 void http_server_stop(struct http_server *s);
 
-/* A request header's value by name without regard to case, or NULL. From begin, complete and until resume. Borrowed. */
+/* A request header's value by name without regard to case, or NULL. From begin, complete and until resume. Borrowed.
+ * Here and below a value has no blanks or tabs around it (RFC 9110, 5.5). */
 const char *http_header(struct http_exchange *x, const char *name);
 /* All request headers, copied into *to in the order they came. */
 void http_headers(struct http_exchange *x, struct pairs *to);

@@ -26,6 +26,7 @@ static const struct answer_spec {
 	[ANSWER_UNKNOWN_PATH] = {404, "not found"},
 	[ANSWER_METHOD] = {405, "method not allowed"},
 	[ANSWER_MULTIPART] = {415, "unsupported media type"},
+	[ANSWER_ENCODED] = {415, "unsupported content encoding"},
 	[ANSWER_UNAVAILABLE] = {503, "unavailable"},
 };
 
@@ -33,6 +34,8 @@ static void add_headers(enum answer a, const char *scheme, struct pairs *to)
 {
 	if (a == ANSWER_METHOD)
 		pairs_add(to, "Allow", "POST, HEAD");
+	if (a == ANSWER_ENCODED)
+		pairs_add(to, "Accept-Encoding", "identity"); /* RFC 9110, 15.5.16 */
 	if (a == ANSWER_UNAVAILABLE)
 		pairs_add(to, "Retry-After", RETRY_AFTER);
 	if (a == ANSWER_UNAUTHORIZED && scheme)

@@ -18,6 +18,7 @@ enum answer {
 	ANSWER_UNKNOWN_PATH,
 	ANSWER_METHOD,
 	ANSWER_MULTIPART,
+	ANSWER_ENCODED, /* a Content-Encoding that is not read */
 	ANSWER_UNAVAILABLE,
 	ANSWER_MAX_
 };

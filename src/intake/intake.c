@@ -73,6 +73,20 @@ static bool is_multipart(const char *type)
 	return type && strncasecmp(type, "multipart/", 10) == 0;
 }
 
+/* A compressed body could be proven, but never read. */
+static bool is_encoded(struct http_exchange *x)
+{
+	CLEANUP(mem_freep) char *codings = http_header_list(x, "Content-Encoding");
+	char *rest = codings, *coding;
+
+	while (rest && (coding = strsep(&rest, ",")) != NULL) {
+		coding = text_trim(coding);
+		if (coding[0] != '\0' && !text_same(coding, "identity"))
+			return true;
+	}
+	return false;
+}
+
 static const char *scheme_of(const struct source *s)
 {
 	const char *method = proof_method(definition_proof(s->definition));
@@ -178,6 +192,10 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 	}
 	if (is_multipart(http_header(x, "Content-Type"))) {
 		answer_give(x, ANSWER_MULTIPART, NULL);
+		return 1;
+	}
+	if (is_encoded(x)) {
+		answer_give(x, ANSWER_ENCODED, NULL);
 		return 1;
 	}
 	if (http_header_count(x, "Authorization") > 1) {

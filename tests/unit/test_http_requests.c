@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,13 +38,17 @@ static int on_begin(void *ctx, struct http_exchange *x)
 
 static void on_complete(void *ctx, struct http_exchange *x)
 {
+	const char *value = http_header(x, "X");
 	struct buf b;
 
 	(void)ctx;
 	buf_init(&b, 65536);
-	buf_addf(&b, "%s [%s] [%s]", x->method, x->path, x->query);
-	http_answer(x, &(struct http_answer){
-			       .status = 200, .type = "text/plain", .body = b.data, .body_len = b.len, .close = true});
+	buf_addf(&b, "%s [%s] [%s] [%s] [%s]\n", x->method, x->path, x->query, value ? value : "", x->body);
+	http_answer(x, &(struct http_answer){.status = 200,
+					     .type = "text/plain",
+					     .body = b.data,
+					     .body_len = b.len,
+					     .close = strcmp(x->query, "more") != 0});
 	buf_done(&b);
 }
 
@@ -89,21 +95,225 @@ static int dial(void)
 	return fd;
 }
 
-/* Sends bytes; gives all that comes back until the other side closes or resets the connection. */
-static const char *ask(const char *request, size_t len)
+/* Sends bytes, so many at a time; gives all that comes back until the other side closes or resets the connection. */
+static const char *ask_by(const char *request, size_t len, size_t at_a_time)
 {
 	static char text[1 << 16];
-	int fd = dial();
+	int fd = dial(), on = 1;
 	size_t got = 0;
 	ssize_t n;
 
-	(void)!send(fd, request, len, MSG_NOSIGNAL);
+	assert_return_code(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), errno);
+	for (size_t i = 0; i < len; i += at_a_time)
+		if (send(fd, request + i, len - i < at_a_time ? len - i : at_a_time, MSG_NOSIGNAL) < 0)
+			break;
 	while ((n = recv(fd, text + got, sizeof(text) - got - 1, 0)) > 0)
 		got += (size_t)n;
 	assert_true(n == 0 || errno == ECONNRESET);
 	text[got] = '\0';
 	(void)close(fd);
 	return text;
+}
+
+static const char *ask(const char *request, size_t len)
+{
+	return ask_by(request, len, len);
+}
+
+/* ---- what is answered -------------------------------------------------------------------------------------------- */
+
+#define HOST "Host: h\r\n"
+#define OK(path, query, x) "\r\n\r\nGET [" path "] [" query "] [" x "] []\n"
+
+struct row {
+	const char *request;
+	size_t len;
+	const char *answer; /* the end of it; NULL: 400, or nothing where libmicrohttpd closes without a word */
+};
+
+#define ROW(text, answer)                          \
+	{                                          \
+		(text), sizeof(text) - 1, (answer) \
+	}
+
+static void assert_row(const struct row *r, const char *found)
+{
+	size_t len = strlen(found), end = r->answer ? strlen(r->answer) : 0;
+	bool good;
+
+	if (r->answer)
+		good = strncmp(found, "HTTP/1.1 200 ", 13) == 0 && len >= end &&
+		       strcmp(found + len - end, r->answer) == 0;
+	else
+		good = found[0] == '\0' || strncmp(found, "HTTP/1.1 400 ", 13) == 0;
+	if (!good)
+		fail_msg("to %.100s (%zu bytes)\ncame: %.300s", r->request, r->len, found);
+}
+
+static void assert_rows(const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		assert_row(&rows[i], ask(rows[i].request, rows[i].len));
+		assert_row(&rows[i], ask_by(rows[i].request, rows[i].len, 1));
+	}
+}
+
+#define ASSERT_ROWS(rows) assert_rows(rows, sizeof(rows) / sizeof(*(rows)))
+
+static const struct row targets[] = {
+	ROW("GET /a HTTP/1.1\r\n" HOST "\r\n", OK("/a", "", "")),
+	ROW("GET /a?b=c?d HTTP/1.1\r\n" HOST "\r\n", OK("/a", "b=c?d", "")),
+	ROW("GET /a? HTTP/1.1\r\n" HOST "\r\n", OK("/a", "", "")),
+	ROW("GET //h/a HTTP/1.1\r\n" HOST "\r\n", OK("//h/a", "", "")),
+	ROW("GET /http://h/a HTTP/1.1\r\n" HOST "\r\n", OK("/http://h/a", "", "")),
+	ROW("GET /a%00b?c%00=%0a HTTP/1.1\r\n" HOST "\r\n", OK("/a%00b", "c%00=%0a", "")),
+	ROW("GET /\xc3\xa9?\xc3\xa9 HTTP/1.1\r\n" HOST "\r\n", OK("/\xc3\xa9", "\xc3\xa9", "")),
+	ROW("GET /a HTTP/1.0\r\n\r\n", OK("/a", "", "")),
+	/* The absolute form. */
+	ROW("GET http://h/a?b HTTP/1.1\r\n" HOST "\r\n", OK("/a", "b", "")),
+	ROW("GET http://other.example:8085/a HTTP/1.1\r\n" HOST "\r\n", OK("/a", "", "")),
+	ROW("GET HTTPS://[2001:db8::1]:443/a HTTP/1.1\r\n" HOST "\r\n", OK("/a", "", "")),
+	ROW("GET http://h HTTP/1.1\r\n" HOST "\r\n", OK("/", "", "")),
+	ROW("GET http://h?b=/c HTTP/1.1\r\n" HOST "\r\n", OK("/", "b=/c", "")),
+	ROW("GET http://h/ HTTP/1.1\r\n" HOST "\r\n", OK("/", "", "")),
+	ROW("GET http://h/http://h/a HTTP/1.1\r\n" HOST "\r\n", OK("/http://h/a", "", "")),
+	ROW("GET http:///a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET http://:80/a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET http://user@h/a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET http://h\\a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET http:/a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET ftp://h/a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	/* The asterisk form and the authority form. */
+	ROW("OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "\r\n\r\nOPTIONS [*] [] [] []\n"),
+	ROW("GET * HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("OPTIONS *a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("CONNECT h:443 HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET ?a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	/* Control characters, and what looks like the rest of the line behind them. */
+	ROW("GET /a\0b HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a\0 HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a\0HTTP/1.1 HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a?b\0c=d HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET\0X /a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET \0 HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a HTTP/1.1\0\r\n" HOST "\r\n", NULL),
+	ROW("GET /a\001b HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a\177b HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a\tb HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a\vb HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a\rb HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a?\033[31m HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a b HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET  /a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("G\033T /a HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a HTTP/1.1\n" HOST "\r\n", NULL),
+};
+
+static void a_request_target_is_taken_apart_or_refused(void **state)
+{
+	(void)state;
+	ASSERT_ROWS(targets);
+}
+
+#define GET "GET /a HTTP/1.1\r\n" HOST
+
+static const struct row headers[] = {
+	ROW(GET "X: b\r\n\r\n", OK("/a", "", "b")),
+	ROW(GET "X:b\r\n\r\n", OK("/a", "", "b")),
+	ROW(GET "X: \t b \t \r\n\r\n", OK("/a", "", "b")),
+	ROW(GET "X:  \t\r\n\r\n", OK("/a", "", "")),
+	ROW(GET "X:\r\n\r\n", OK("/a", "", "")),
+	ROW(GET "X: b \t c\r\n\r\n", OK("/a", "", "b \t c")),
+	ROW(GET "X: b\xc3\xa9\xff\r\n\r\n", OK("/a", "", "b\xc3\xa9\xff")),
+	ROW(GET "X: b\r\nx: c\r\n\r\n", OK("/a", "", "b")),
+	ROW(GET "Cookie: a=b; c=d\r\nX: b\r\n\r\n", OK("/a", "", "b")),
+	ROW("GET /a HTTP/1.0\r\nX: b\r\n\r\n", OK("/a", "", "b")),
+	ROW("\r\n" GET "X: b\r\n\r\n", OK("/a", "", "b")),
+	/* NUL, at every place. */
+	ROW(GET "X: b\0c\r\n\r\n", NULL),
+	ROW(GET "X: b\0\r\n\r\n", NULL),
+	ROW(GET "X: \0b\r\n\r\n", NULL),
+	ROW(GET "X:\0: b\r\n\r\n", NULL),
+	ROW(GET "X\0Y: b\r\n\r\n", NULL),
+	ROW(GET "\0X: b\r\n\r\n", NULL),
+	ROW(GET "\0\r\n", NULL),
+	ROW(GET "X: b\r\n\0\r\n", NULL),
+	ROW(GET "X: b\r\n\0GET /c HTTP/1.1\r\n" HOST "\r\n", NULL),
+	ROW("GET /a HTTP/1.1\r\nX: b\0\r\n" HOST "\r\n", NULL),
+	/* Other control characters. */
+	ROW(GET "X: b\001c\r\n\r\n", NULL),
+	ROW(GET "X: \033[31m\r\n\r\n", NULL),
+	ROW(GET "X: b\177\r\n\r\n", NULL),
+	ROW(GET "X: b\rY: c\r\n\r\n", NULL),
+	ROW(GET "X: b\v\r\n\r\n", NULL),
+	/* Names, lines. */
+	ROW(GET "X : b\r\n\r\n", NULL),
+	ROW(GET "X\t: b\r\n\r\n", NULL),
+	ROW(GET ": b\r\n\r\n", NULL),
+	ROW(GET "X(Y): b\r\n\r\n", NULL),
+	ROW(GET "X\xc3\xa9: b\r\n\r\n", NULL),
+	ROW(GET "X b\r\n\r\n", NULL),
+	ROW(GET "X: b\nY: c\r\n\r\n", NULL),
+	ROW(GET "X: b\r\n\n", NULL),
+	ROW(GET "X: b\r\n c\r\n\r\n", NULL),
+	ROW(GET "X: b\r\n\tc\r\nY: d\r\n\r\n", NULL),
+	ROW("GET /a HTTP/1.1\r\n X: b\r\n" HOST "\r\n", NULL),
+	ROW(GET HOST "\r\n", NULL),
+	ROW("GET /a HTTP/1.1\r\n\r\n", NULL),
+	ROW(GET "Transfer-Encoding: chunked\0\r\n\r\n", NULL),
+};
+
+static void a_headers_value_is_trimmed_and_what_is_none_is_refused(void **state)
+{
+	(void)state;
+	ASSERT_ROWS(headers);
+}
+
+/* The headers grow beyond what libmicrohttpd reads at first. */
+static void many_headers_are_taken_however_they_come(void **state)
+{
+	enum {
+		LINES = 60
+	};
+	struct row row = {.answer = "\r\n\r\nPOST [/a] [b=c] [last] [hello]\n"};
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 16);
+	buf_adds(&b, "POST /a?b=c HTTP/1.1\r\n" HOST "Content-Length: 5\r\nCookie: d=e\r\n");
+	for (int i = 0; i < LINES; i++)
+		buf_addf(&b, "Y-%d: %0300d  \r\n", i, i);
+	buf_adds(&b, "X: last\r\n\r\nhello");
+	row.request = b.data;
+	row.len = b.len;
+	for (size_t by = 1; by < b.len; by = by * 7 + 1)
+		assert_row(&row, ask_by(b.data, b.len, by));
+	assert_row(&row, ask(b.data, b.len));
+	buf_done(&b);
+}
+
+/* Requests one behind the other, the last of which may be broken. */
+static void each_request_of_a_connection_is_judged_by_itself(void **state)
+{
+	static const char good[] = "POST http://h/a?more HTTP/1.1\r\n" HOST "X: b \r\nContent-Length: 3\r\n\r\nabc";
+	static const char bad[] = "GET /a\0b HTTP/1.1\r\n" HOST "\r\n";
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 16);
+	for (int i = 0; i < 100; i++)
+		buf_add(&b, good, sizeof(good) - 1);
+	buf_add(&b, bad, sizeof(bad) - 1);
+	for (size_t by = 1; by < b.len; by = by * 11 + 1) {
+		const char *at = ask_by(b.data, b.len, by);
+		int answered = 0;
+
+		while ((at = strstr(at, "\r\n\r\nPOST [/a] [more] [b] [abc]\n")) && answered++ < 100)
+			at++;
+		assert_int_equal(answered, 100);
+	}
+	buf_done(&b);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
@@ -167,6 +377,10 @@ static void request_lines_with_thousands_of_parameters_leave_no_memory_behind(vo
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_request_target_is_taken_apart_or_refused),
+		cmocka_unit_test(a_headers_value_is_trimmed_and_what_is_none_is_refused),
+		cmocka_unit_test(many_headers_are_taken_however_they_come),
+		cmocka_unit_test(each_request_of_a_connection_is_judged_by_itself),
 		cmocka_unit_test(request_lines_with_thousands_of_parameters_leave_no_memory_behind),
 	};
 

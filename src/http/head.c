@@ -1,0 +1,241 @@
+/*
+ * libmicrohttpd 1.0 judges a head as RFC 9112 wants it. Before 1.0 it hands over C strings cut out of the head as it
+ * came, with a NUL for each line end: a NUL of the client's own ends a path or a value early, and a line that begins
+ * with one ends the headers. There every string must stand right behind the one before it, which also shows lines that
+ * end with LF alone and lines that are continued, of which 1.0 takes neither.
+ */
+#include <config.h>
+
+#include "http/head.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mem.h"
+
+/* ---- the target -------------------------------------------------------------------------------------------------- */
+
+static bool is_control(char c)
+{
+	return (unsigned char)c < ' ' || c == 0x7f;
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* A host and perhaps a port; a user before it is none of ours (RFC 9110, 4.2.4). */
+static bool authority_is_good(const char *text, size_t len)
+{
+	if (len == 0 || text[0] == ':')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!is_alnum(text[i]) && !strchr("-._~%!$&'()*+,;=:[]", text[i]))
+			return false;
+	return true;
+}
+
+/* What follows "http://" or "https://", or NULL. */
+static char *behind_scheme(char *text)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
+		if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0)
+			return text + strlen(schemes[i]);
+	return NULL;
+}
+
+/* Takes scheme and authority off; the authority is moved to the front, where the scheme was. NULL: it is malformed. */
+static char *absolute_form(char *text, const char **ret_host)
+{
+	char *authority = behind_scheme(text);
+	size_t len = authority ? strcspn(authority, "/?") : 0;
+	char *rest = authority ? authority + len : NULL;
+
+	if (!authority || !authority_is_good(authority, len))
+		return NULL;
+	memmove(text, authority, len);
+	text[len] = '\0';
+	*ret_host = text;
+	return rest;
+}
+
+const char *head_target(char *text, const char *method, struct target *ret)
+{
+	static const char malformed[] = "malformed request target";
+	char *mark;
+
+	*ret = (struct target){.query = ""};
+	for (const char *c = text; *c != '\0'; c++)
+		if (is_control(*c) || *c == ' ')
+			return malformed;
+	if (text[0] != '/' && !(strcmp(text, "*") == 0 && strcmp(method, "OPTIONS") == 0)) {
+		text = absolute_form(text, &ret->host);
+		if (!text)
+			return malformed;
+	}
+	mark = strchr(text, '?');
+	if (mark) {
+		*mark = '\0';
+		ret->query = mark + 1;
+	}
+	ret->path = text[0] == '\0' ? "/" : text;
+	return NULL;
+}
+
+/* ---- headers ----------------------------------------------------------------------------------------------------- */
+
+const char *headers_get(const struct headers *h, const char *name)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (text_same(h->items[i].name, name))
+			return h->items[i].value;
+	return NULL;
+}
+
+unsigned headers_count(const struct headers *h, const char *name)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < h->n; i++)
+		n += text_same(h->items[i].name, name);
+	return n;
+}
+
+void headers_done(struct headers *h)
+{
+	free(h->items);
+	*h = (struct headers){0};
+}
+
+/* A walk over libmicrohttpd's headers: the first one counts and judges, the second one copies. */
+struct walk {
+	size_t n, bytes;
+	bool malformed;
+	bool cut;       /* libmicrohttpd before 1.0: each text's place is looked at */
+	const char *at; /* where the next name must stand */
+	struct headers *to;
+	char *free; /* in to->items, behind the pairs */
+};
+
+static bool name_is_good(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!is_alnum(name[i]) && !strchr("!#$%&'*+-.^_`|~", name[i]))
+			return false;
+	return len > 0;
+}
+
+static bool value_is_good(const char *value, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (is_control(value[i]) && value[i] != '\t')
+			return false;
+	return true;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static void trim(const char **value, size_t *len)
+{
+	while (*len > 0 && is_blank((*value)[*len - 1]))
+		(*len)--;
+	while (*len > 0 && is_blank(**value)) {
+		(*value)++;
+		(*len)--;
+	}
+}
+
+static enum MHD_Result judge(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
+			     size_t value_len)
+{
+	struct walk *w = cls;
+
+	(void)kind;
+	if (!value) {
+		value = "";
+		value_len = 0;
+	}
+	if (!name_is_good(name, name_len) || !value_is_good(value, value_len) || (w->cut && name != w->at))
+		w->malformed = true;
+	w->at = value + value_len + strlen("\r\n");
+	trim(&value, &value_len);
+	w->n++;
+	w->bytes += name_len + 1 + value_len + 1;
+	return w->malformed ? MHD_NO : MHD_YES;
+}
+
+static char *copy(struct walk *w, const char *text, size_t len)
+{
+	char *to = w->free;
+
+	memcpy(to, text, len);
+	to[len] = '\0';
+	w->free += len + 1;
+	return to;
+}
+
+static enum MHD_Result take(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
+			    size_t value_len)
+{
+	struct walk *w = cls;
+	struct pair *pair = &w->to->items[w->to->n++];
+
+	(void)kind;
+	if (!value) {
+		value = "";
+		value_len = 0;
+	}
+	trim(&value, &value_len);
+	pair->name = copy(w, name, name_len);
+	pair->value = copy(w, value, value_len);
+	return MHD_YES;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
+
+static bool library_cuts(void)
+{
+	return strncmp(MHD_get_version(), "0.", 2) == 0;
+}
+
+/* Whether nothing stands between method, target and version but the one blank of each. */
+static bool line_is_whole(const struct request_line *line)
+{
+	return line->target == line->method + strlen(line->method) + 1 &&
+	       line->version == line->target + line->target_len + 1;
+}
+
+/* Whether the last header is followed by the empty line, and by nothing that belongs to the head. */
+static bool ends_at(struct MHD_Connection *connection, const struct request_line *line, const char *at)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return info && (size_t)(at - line->method) + strlen("\r\n") == info->header_size;
+}
+
+const char *head_take(struct MHD_Connection *connection, const struct request_line *line, struct headers *ret)
+{
+	struct walk w = {.cut = library_cuts(), .at = line->version + strlen(line->version) + strlen("\r\n")};
+
+	*ret = (struct headers){0};
+	if (!name_is_good(line->method, strlen(line->method)) || (w.cut && !line_is_whole(line)))
+		return "malformed request line";
+	(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, judge, &w);
+	if (w.malformed || (w.cut && !ends_at(connection, line, w.at)))
+		return "malformed header";
+	if (w.n == 0)
+		return NULL;
+	ret->items = mem_new(1, w.n * sizeof(*ret->items) + w.bytes);
+	w.to = ret;
+	w.free = (char *)(ret->items + w.n);
+	(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, take, &w);
+	return NULL;
+}
