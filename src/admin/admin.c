@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/json.h"
+#include "base/known.h"
 #include "base/metrics.h"
 #include "helpdesk/scope.h"
 #include "http/server.h"
@@ -58,8 +59,12 @@ static void answer_text(struct http_exchange *x, unsigned status, const char *ty
 
 static void answer_json(struct http_exchange *x, unsigned status, struct json_object *owned)
 {
-	CLEANUP(mem_freep) char *text = json_text(owned);
+	CLEANUP(strikes_unrefp) struct strikes *secrets = known_secrets();
+	CLEANUP(mem_freep) char *text = NULL;
 
+	/* The store may hold what an earlier version let in. */
+	json_strike(owned, secrets);
+	text = json_shown(owned, false);
 	json_object_put(owned);
 	answer_text(x, status, "application/json", text);
 }

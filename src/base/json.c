@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/escape.h"
 #include "base/json_lex.h"
+#include "base/strike.h"
 #include "base/text.h"
 
 static int json_fail(struct err *reterr, const char *text, size_t at, const char *what)
@@ -173,6 +175,51 @@ char *json_pretty(struct json_object *o)
 {
 	return mem_str(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
 								 JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+char *json_shown(struct json_object *o, bool pretty)
+{
+	int how = pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN;
+	struct buf to;
+
+	buf_init(&to, INT_MAX);
+	escape_add(&to, json_object_to_json_string_ext(o, how | JSON_C_TO_STRING_NOSLASHESCAPE), ESCAPE_JSON);
+	return buf_take(&to);
+}
+
+static void strike_text(const struct strikes *secrets, struct json_object *o)
+{
+	CLEANUP(mem_freep) char *struck = strike(secrets, json_object_get_string(o));
+
+	if (strcmp(struck, json_object_get_string(o)) != 0)
+		INSIST(json_object_set_string(o, struck) == 1);
+}
+
+/* As deep as the tree, which this program made or json_read() bounded. */
+void json_strike(struct json_object *o, const struct strikes *secrets)
+{
+	switch (json_object_get_type(o)) {
+	case json_type_string:
+		strike_text(secrets, o);
+		break;
+	case json_type_array:
+		for (size_t i = 0; i < json_object_array_length(o); i++)
+			json_strike(json_object_array_get_idx(o, i), secrets);
+		break;
+	case json_type_object: {
+		json_object_object_foreach(o, key, value)
+		{
+			(void)key;
+			json_strike(value, secrets);
+		}
+		break;
+	}
+	case json_type_null:
+	case json_type_boolean:
+	case json_type_int:
+	case json_type_double:
+		break;
+	}
 }
 
 /* Without an exponent where a person would write none: an id or a time may come as 1.5e9. */

@@ -22,10 +22,13 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/json.h"
+#include "base/known.h"
 #include "base/mem.h"
 #include "base/text.h"
 
+#define LOG_FORMATTED_MAX 65536 /* bytes of a message before it is cleaned */
 #define LOG_MESSAGE_MAX 2048
 #define LOG_LINE_MAX 16384
 #define LOG_FIELDS_MAX 6
@@ -91,24 +94,6 @@ static const char *log_level_name(int level)
 	return names[level & LOG_PRIMASK];
 }
 
-/*
- * One event is one line of valid UTF-8, whatever a helpdesk put into a name: control characters, and all that is not
- * ASCII where the text is not UTF-8, become \xNN.
- */
-static void log_escape(struct buf *to, const char *text, bool quotes)
-{
-	bool utf8 = text_is_utf8(text, strlen(text));
-
-	for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-		if (*c < 0x20 || *c == 0x7f || (*c >= 0x80 && !utf8))
-			buf_addf(to, "\\x%02x", *c);
-		else if (quotes && (*c == '"' || *c == '\\'))
-			buf_addf(to, "\\%c", *c);
-		else
-			buf_addc(to, (char)*c);
-	}
-}
-
 static size_t log_fields(const struct log_about *about, struct log_field fields[LOG_FIELDS_MAX], char ids[2][17])
 {
 	size_t n = 0;
@@ -149,7 +134,7 @@ static void log_add_fields(struct buf *line, const struct log_field *fields, siz
 		bool quote = fields[i].value[0] == '\0' || strpbrk(fields[i].value, " \"=");
 
 		buf_addf(line, quote ? " %s=\"" : " %s=", fields[i].name);
-		log_escape(line, fields[i].value, quote);
+		escape_add(line, fields[i].value, quote ? ESCAPE_QUOTED : ESCAPE_LINE);
 		buf_adds(line, quote ? "\"" : "");
 	}
 }
@@ -162,18 +147,9 @@ static void log_text(int level, const char *message, const struct log_field *fie
 	buf_init(&line, LOG_LINE_MAX);
 	clock_iso(clock_now_ms(), time);
 	buf_addf(&line, "%s %-5s ", time, log_level_name(level));
-	log_escape(&line, message, false);
+	escape_add(&line, message, ESCAPE_LINE);
 	log_add_fields(&line, fields, n);
 	log_put(&line);
-}
-
-static void log_json_field(struct json_object *o, const char *name, const char *value)
-{
-	CLEANUP(buf_done) struct buf text;
-
-	buf_init(&text, LOG_LINE_MAX);
-	log_escape(&text, value, false);
-	json_set_str(o, name, text.data);
 }
 
 static void log_json(int level, const char *message, const struct log_field *fields, size_t n)
@@ -186,10 +162,10 @@ static void log_json(int level, const char *message, const struct log_field *fie
 	clock_iso(clock_now_ms(), time);
 	json_set_str(o, "time", time);
 	json_set_str(o, "level", log_level_name(level));
-	log_json_field(o, "message", message);
+	json_set_str(o, "message", message);
 	for (size_t i = 0; i < n; i++)
-		log_json_field(o, fields[i].name, fields[i].value);
-	text = json_text(o);
+		json_set_str(o, fields[i].name, fields[i].value);
+	text = json_shown(o, false);
 	buf_init(&line, strlen(text) + 1);
 	buf_adds(&line, text);
 	log_put(&line);
@@ -205,12 +181,12 @@ static bool log_journal(int level, const char *message, const struct log_field *
 	for (size_t i = 0; i < n + 2; i++)
 		buf_init(&texts[i], LOG_LINE_MAX);
 	buf_adds(&texts[0], "MESSAGE=");
-	log_escape(&texts[0], message, false);
+	escape_add(&texts[0], message, ESCAPE_LINE);
 	log_add_fields(&texts[0], fields, n);
 	buf_addf(&texts[1], "PRIORITY=%d", level);
 	for (size_t i = 0; i < n; i++) {
 		buf_addf(&texts[i + 2], "%s=", fields[i].journal);
-		log_escape(&texts[i + 2], fields[i].value, false);
+		escape_add(&texts[i + 2], fields[i].value, ESCAPE_LINE);
 	}
 	for (size_t i = 0; i < n + 2; i++)
 		iov[i] = (struct iovec){texts[i].data, texts[i].len};
@@ -220,31 +196,71 @@ static bool log_journal(int level, const char *message, const struct log_field *
 	return r >= 0;
 }
 
+/* ---- what may be said -------------------------------------------------------------------------------------------- */
+
+/* Whoever calls knows whether a text is his own; here all of them are taken for an outsider's. The caller owns it. */
+static char *log_clean(const struct strikes *secrets, const char *text)
+{
+	char *struck = strike(secrets, text), *masked;
+
+	if (atomic_load(&log_personal_data))
+		return struck;
+	masked = text_mask_all(struck);
+	free(struck);
+	return masked;
+}
+
+/* Cut only when it is clean: half a secret is not recognised any more. The caller owns it. */
+static char *log_message(const struct strikes *secrets, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
+static char *log_message(const struct strikes *secrets, const char *fmt, va_list ap)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	size_t size;
+	va_list again;
+	char *clean;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	size = n < 0 ? 1 : n < LOG_FORMATTED_MAX ? (size_t)n + 1 : LOG_FORMATTED_MAX;
+	text = mem_new(size, 1);
+	if (n >= 0)
+		(void)vsnprintf(text, size, fmt, ap);
+	clean = log_clean(secrets, text);
+	if (strlen(clean) >= LOG_MESSAGE_MAX)
+		clean[LOG_MESSAGE_MAX - 1] = '\0';
+	return clean;
+}
+
 void log_write(int level, const struct log_about *about, const char *fmt, ...)
 {
 	struct log_field fields[LOG_FIELDS_MAX];
-	CLEANUP(mem_freep) char *conversation = NULL;
-	char message[LOG_MESSAGE_MAX], ids[2][17];
+	CLEANUP(mem_freep) char *message = NULL;
+	char *cleaned[LOG_FIELDS_MAX], ids[2][17];
 	int format, before = errno;
-	struct log_about shown;
+	struct strikes *secrets;
 	va_list ap;
 	size_t n;
 
 	if (!log_wants(level))
 		return;
+	secrets = known_secrets();
 	va_start(ap, fmt);
-	(void)vsnprintf(message, sizeof(message), fmt, ap);
+	message = log_message(secrets, fmt, ap);
 	va_end(ap);
-	if (about && about->conversation && !atomic_load(&log_personal_data)) {
-		shown = *about;
-		shown.conversation = conversation = text_mask_all(about->conversation); /* some desks use the address */
-		about = &shown;
-	}
 	n = log_fields(about, fields, ids);
+	for (size_t i = 0; i < n; i++)
+		fields[i].value = cleaned[i] = log_clean(secrets, fields[i].value);
+	strikes_unref(secrets);
 	format = atomic_load(&log_format_now);
 	if (format == LOG_FORMAT_JSON)
 		log_json(level, message, fields, n);
 	else if (format != LOG_FORMAT_JOURNAL || !log_journal(level, message, fields, n))
 		log_text(level, message, fields, n);
+	for (size_t i = 0; i < n; i++)
+		free(cleaned[i]);
 	errno = before;
 }

@@ -1,7 +1,9 @@
 /*
  * One lock over all series. A series is never freed nor are its labels changed, so that rendering takes pointers and
- * values under the lock and writes the text without it. Bounded: names that come from outside (metrics of rules,
- * reasons) past SERIES_MAX are gathered under the label value "other".
+ * values under the lock and writes the text without it. Labels may come from outside (the metric of a rule is a
+ * template): they are cleaned before a series is looked for, so that no two series are written alike. Bounded: of the
+ * label that `names` tells, METRICS_NAMES_MAX values are kept apart, and the others are counted as "other", as are all
+ * labels past SERIES_MAX.
  */
 #include <config.h>
 
@@ -13,11 +15,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/known.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 #define LABELS_MAX 3
 #define BOUNDS_MAX 16
+#define LABEL_LENGTH_MAX 256 /* bytes */
+#define OTHER "other"
 #define SERIES_MAX 4096
 #define SLOTS 16384 /* a power of two, never more than a third full */
 
@@ -39,6 +44,7 @@ static const struct metric_spec {
 	const char *help;
 	const char *labels[LABELS_MAX];
 	double bounds[BOUNDS_MAX]; /* of a histogram, rising, in seconds; a 0 ends them */
+	unsigned names;            /* the label, from 1, of which METRICS_NAMES_MAX values are kept apart; 0: none */
 } specs[METRIC_MAX_] = {
 	[METRIC_WEBHOOKS] = {"deskbridge_webhooks_total",
 			     TYPE_COUNTER,
@@ -51,7 +57,8 @@ static const struct metric_spec {
 	[METRIC_EVENTS] = {"deskbridge_events_total",
 			   TYPE_COUNTER,
 			   "Events made for Klaviyo, by the name of the metric.",
-			   {"account", "metric"}},
+			   {"account", "metric"},
+			   .names = 2},
 	[METRIC_DELIVERIES] = {"deskbridge_deliveries_total",
 			       TYPE_COUNTER,
 			       "Outcomes of attempts at delivery, counted per event.",
@@ -126,6 +133,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over all below */
 static struct series *slots[SLOTS];
 static struct series *first[METRIC_MAX_], *last[METRIC_MAX_];
 static unsigned n_series;
+static char *names[METRIC_MAX_][METRICS_NAMES_MAX]; /* the first values of the label that spec.names tells */
+static unsigned n_names[METRIC_MAX_];
 
 static void hold(void)
 {
@@ -190,22 +199,74 @@ static struct series *series_make(enum metric m, const char *const labels[LABELS
 	return s;
 }
 
-/* Called with the lock held. Makes the series where it is not there yet. */
-static struct series *series_get(enum metric m, const char *l1, const char *l2, const char *l3)
+/* As a label may be shown; NULL: as it is. The caller's. */
+static char *label_cleaned(const char *label)
+{
+	char *clean = known_clean(label);
+	size_t len = strlen(clean);
+
+	if (strcmp(clean, label) == 0 && len <= LABEL_LENGTH_MAX) {
+		free(clean);
+		return NULL;
+	}
+	if (len > LABEL_LENGTH_MAX) {
+		for (len = LABEL_LENGTH_MAX; len > 0 && ((unsigned char)clean[len] & 0xc0) == 0x80;)
+			len--;
+		clean[len] = '\0';
+	}
+	return clean;
+}
+
+/* Label values as a series has them. */
+struct labels {
+	const char *shown[LABELS_MAX];
+	char *owned[LABELS_MAX];
+};
+
+/* Without the lock: cleaning takes longer than counting. */
+static void labels_make(enum metric m, const char *l1, const char *l2, const char *l3, struct labels *ret)
 {
 	const char *labels[LABELS_MAX] = {l1, l2, l3};
-	struct series **slot;
 
-	for (unsigned i = 0; i < LABELS_MAX; i++) {
-		if (!specs[m].labels[i])
-			labels[i] = NULL;
-		else if (!labels[i])
-			labels[i] = "";
+	*ret = (struct labels){0};
+	for (unsigned i = 0; i < LABELS_MAX && specs[m].labels[i]; i++) {
+		ret->owned[i] = label_cleaned(labels[i] ? labels[i] : "");
+		ret->shown[i] = ret->owned[i] ? ret->owned[i] : labels[i] ? labels[i] : "";
 	}
-	slot = slot_of(m, labels);
+}
+
+static void labels_done(struct labels *l)
+{
+	for (unsigned i = 0; i < LABELS_MAX; i++)
+		free(l->owned[i]);
+}
+
+/* With the lock held. The name, where it is one of those that are kept apart or can become one; else "other". */
+static const char *bounded_name(enum metric m, const char *name)
+{
+	for (unsigned i = 0; i < n_names[m]; i++)
+		if (strcmp(names[m][i], name) == 0)
+			return name;
+	if (n_names[m] == METRICS_NAMES_MAX)
+		return OTHER;
+	names[m][n_names[m]++] = mem_str(name);
+	return name;
+}
+
+/* Called with the lock held. Makes the series where it is not there yet. */
+static struct series *series_get(enum metric m, const struct labels *l)
+{
+	const char *labels[LABELS_MAX] = {l->shown[0], l->shown[1], l->shown[2]};
+	struct series **slot = slot_of(m, labels);
+	unsigned names_at = specs[m].names;
+
+	if (!*slot && names_at > 0) {
+		labels[names_at - 1] = bounded_name(m, labels[names_at - 1]);
+		slot = slot_of(m, labels);
+	}
 	if (!*slot && n_series >= SERIES_MAX && !unlabelled(m)) {
 		for (unsigned i = 0; i < LABELS_MAX; i++)
-			labels[i] = specs[m].labels[i] ? "other" : NULL;
+			labels[i] = specs[m].labels[i] ? OTHER : NULL;
 		slot = slot_of(m, labels);
 	}
 	if (!*slot)
@@ -215,15 +276,21 @@ static struct series *series_get(enum metric m, const char *l1, const char *l2, 
 
 void metrics_add(enum metric m, const char *label1, const char *label2, const char *label3, double n)
 {
+	CLEANUP(labels_done) struct labels l;
+
+	labels_make(m, label1, label2, label3, &l);
 	hold();
-	series_get(m, label1, label2, label3)->value += n;
+	series_get(m, &l)->value += n;
 	release();
 }
 
 void metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value)
 {
+	CLEANUP(labels_done) struct labels l;
+
+	labels_make(m, label1, label2, label3, &l);
 	hold();
-	series_get(m, label1, label2, label3)->value = value;
+	series_get(m, &l)->value = value;
 	release();
 }
 
@@ -238,7 +305,7 @@ void metrics_observe(enum metric m, double seconds)
 	while (bucket < n && seconds > specs[m].bounds[bucket])
 		bucket++;
 	hold();
-	s = series_get(m, NULL, NULL, NULL);
+	s = series_get(m, &(struct labels){0});
 	s->buckets[bucket]++;
 	s->value += seconds;
 	release();
@@ -246,12 +313,13 @@ void metrics_observe(enum metric m, double seconds)
 
 double metrics_get(enum metric m, const char *label1, const char *label2, const char *label3)
 {
-	const char *labels[LABELS_MAX] = {label1, label2, label3};
+	CLEANUP(labels_done) struct labels l;
 	const struct series *s;
 	double value;
 
+	labels_make(m, label1, label2, label3, &l);
 	hold();
-	s = *slot_of(m, labels);
+	s = *slot_of(m, l.shown);
 	value = s ? s->value : 0;
 	release();
 	return value;
@@ -286,9 +354,7 @@ static void put_label(struct buf *to, const char *name, const char *value)
 {
 	buf_addf(to, "%s=\"", name);
 	for (; *value != '\0'; value++) {
-		if (*value == '\n')
-			buf_adds(to, "\\n");
-		else if (*value == '"' || *value == '\\')
+		if (*value == '"' || *value == '\\')
 			buf_addf(to, "\\%c", *value);
 		else
 			buf_addc(to, *value);
@@ -337,7 +403,7 @@ static struct reading *read_all(size_t *ret_n)
 	hold();
 	for (unsigned m = 0; m < METRIC_MAX_; m++)
 		if (unlabelled(m))
-			(void)series_get(m, NULL, NULL, NULL);
+			(void)series_get(m, &(struct labels){0});
 	all = mem_new(n_series, sizeof(*all));
 	for (unsigned m = 0; m < METRIC_MAX_; m++) {
 		for (const struct series *s = first[m]; s; s = s->next, n++) {
@@ -408,6 +474,8 @@ void metrics_reset(void)
 			free(s);
 		}
 		first[m] = last[m] = NULL;
+		while (n_names[m] > 0)
+			free(names[m][--n_names[m]]);
 	}
 	memset(slots, 0, sizeof(slots));
 	n_series = 0;

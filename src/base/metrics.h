@@ -11,6 +11,8 @@
 
 #include "base/buf.h"
 
+#define METRICS_NAMES_MAX 200 /* names of Klaviyo metrics with a series of their own; the others are "other" */
+
 enum metric {
 	METRIC_WEBHOOKS,             /* source, result */
 	METRIC_WEBHOOK_RESULTS,      /* source, result */
@@ -33,7 +35,9 @@ enum metric {
 	METRIC_MAX_
 };
 
-/* Label values in the order of the table; NULL for labels the metric does not have. */
+/* Label values in the order of the table; NULL for labels the metric does not have. A label may hold anything: it is
+ * shown as the log shows a text, addresses masked (whatever log.personal_data says), secrets struck, controls escaped,
+ * and cut. */
 void metrics_add(enum metric m, const char *label1, const char *label2, const char *label3, double n);
 void metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value);
 void metrics_observe(enum metric m, double seconds);                                           /* histograms */

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/node.h"
+#include "base/out.h"
 
 #define PROBLEM_TEXT_MAX 2048
 
@@ -95,15 +96,15 @@ void problems_print(const struct problems *p, FILE *to)
 		const struct problem *one = &p->items[i];
 
 		if (one->file[0] != '\0' && one->line > 0)
-			fprintf(to, "%s:%u:%u: ", one->file, one->line, one->column);
+			out_to(to, "%s:%u:%u: ", one->file, one->line, one->column);
 		else if (one->file[0] != '\0')
-			fprintf(to, "%s: ", one->file);
+			out_to(to, "%s: ", one->file);
 		if (one->path[0] != '\0')
-			fprintf(to, "%s: ", one->path);
-		fprintf(to, "%s%s\n", one->warning ? "warning: " : "", one->text);
+			out_to(to, "%s: ", one->path);
+		out_to(to, "%s%s\n", one->warning ? "warning: " : "", one->text);
 	}
 	if (all > p->n)
-		fprintf(to, "and %zu more\n", all - p->n);
+		out_to(to, "and %zu more\n", all - p->n);
 }
 
 void problems_done(struct problems *p)

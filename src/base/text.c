@@ -82,12 +82,14 @@ char *text_trim(char *s)
 	return s;
 }
 
-/* Bytes of the well-formed character at s (RFC 3629), or 0. */
-static size_t utf8_step(const unsigned char *s, size_t left)
+size_t text_step(const char *text, size_t left)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	unsigned char low = 0x80, high = 0xbf;
 	size_t n;
 
+	if (left == 0)
+		return 0;
 	if (s[0] < 0x80)
 		return s[0] != 0 ? 1 : 0;
 	if (s[0] < 0xc2 || s[0] > 0xf4)
@@ -140,7 +142,7 @@ bool text_is_utf8(const char *s, size_t len)
 			len -= 8;
 			continue;
 		}
-		n = utf8_step(at, len);
+		n = text_step((const char *)at, len);
 		if (n == 0)
 			return false;
 		at += n;
@@ -208,52 +210,13 @@ const char *text_mask(const char *email, char out[TEXT_MASK_MAX])
 	if (!at)
 		return memcpy(out, "***", 4);
 	if (at > email)
-		first = utf8_step((const unsigned char *)email, strlen(email));
+		first = text_step(email, strlen(email));
 	domain = strnlen(at, TEXT_MASK_MAX - 1 - first - 3);
 	memcpy(out, email, first);
 	memcpy(out + first, "***", 3);
 	memcpy(out + first + 3, at, domain);
 	out[first + 3 + domain] = '\0';
 	return out;
-}
-
-static bool in_local_part(char c)
-{
-	return (unsigned char)c > ' ' && !strchr("\"<>()[],;:\\@", c);
-}
-
-static bool in_domain(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
-	       (unsigned char)c >= 0x80;
-}
-
-/* A quote before an address is not part of it. */
-char *text_mask_all(const char *s)
-{
-	const char *copied = s, *at = s;
-	struct buf to;
-
-	/* A mask is at most three letters longer than "@", so this holds every text; the cap is never met. */
-	buf_init(&to, strlen(s) * 4 + 1);
-	while ((at = strchr(at, '@'))) {
-		const char *start = at, *end = at + 1;
-		char mask[TEXT_MASK_MAX], *address;
-
-		while (start > copied && in_local_part(start[-1]))
-			start--;
-		while (start < at && (*start == '\'' || *start == '`'))
-			start++;
-		while (in_domain(*end))
-			end++;
-		address = mem_strn(start, (size_t)(end - start));
-		buf_add(&to, copied, (size_t)(start - copied));
-		buf_adds(&to, text_mask(address, mask));
-		free(address);
-		copied = at = end;
-	}
-	buf_adds(&to, copied);
-	return buf_take(&to);
 }
 
 struct text_unit {

@@ -27,6 +27,7 @@ void text_lower(char *s);                     /* in place */
 char *text_trim(char *s);                     /* in place; returns the first non-blank */
 size_t text_bom(const char *s, size_t len);   /* 3 where it begins with a UTF-8 byte order mark, else 0 */
 bool text_is_utf8(const char *s, size_t len); /* well-formed, no surrogates, no NUL */
+size_t text_step(const char *s, size_t left); /* bytes of the well-formed character at s (RFC 3629), no NUL; or 0 */
 /* How many single-letter edits a and b are apart, two neighbours that changed places counting as one; at most cap + 1.
  */
 unsigned text_distance(const char *a, const char *b, unsigned cap);
@@ -36,7 +37,11 @@ const char *text_nearest(const char *word, const char *const *names, size_t n);
 /* j***@example.com: the first letter and the domain of anything with an @; "***" of anything else. */
 #define TEXT_MASK_MAX 320
 const char *text_mask(const char *email, char out[TEXT_MASK_MAX]);
-/* The text with everything around an @ that may be an address masked so. The caller's. */
+/*
+ * The text with all that may be an address masked so: around an @, in whatever form it is written (%40, %2540, \u0040,
+ * &#64;, =40, a full-width one), with quotes, comments and letters of any script before it. The caller's. Masking twice
+ * is masking once. (mask.c)
+ */
 char *text_mask_all(const char *s);
 /* 1 MiB, 10 s, 7d, 500ms: number and unit; blank between allowed. -EINVAL, -ERANGE. Units are exact: kB is an error. */
 int text_duration(const char *s, long long *ret_ms) __attribute__((warn_unused_result));

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/out.h"
 #include "base/text.h"
 #include "config/access.h"
 
@@ -75,7 +76,7 @@ static int judge_for(const struct command_context *ctx, const char *user, bool w
 	if (r == -ENOENT && wanted)
 		return command_usage_error(&command_check, "--user %s: %s", user, error.text);
 	if (r < 0 && wanted) {
-		fprintf(stderr, "deskbridge: %s\n", error.text);
+		out_error("deskbridge: %s\n", error.text);
 		return COMMAND_FAILED;
 	}
 	if (r < 0) {
@@ -86,7 +87,8 @@ static int judge_for(const struct command_context *ctx, const char *user, bool w
 	j->note = mem_fmt("read as the user %s%s", user, wanted ? "" : ", whom deskbridge.service runs the daemon as");
 	if (!j->said.wrong)
 		return COMMAND_GOOD;
-	fprintf(stderr, "%sdeskbridge: files: %s\n", j->said.problems ? j->said.problems : "", j->note);
+	out_lines(stderr, j->said.problems ? j->said.problems : "");
+	out_error("deskbridge: files: %s\n", j->note);
 	return COMMAND_CONFIG;
 }
 
@@ -102,8 +104,8 @@ int check_judge(const struct command_context *ctx, const char *wanted, struct ch
 		return COMMAND_GOOD;
 	}
 	if (wanted && geteuid() != 0) {
-		fprintf(stderr, "deskbridge: only root can judge for another user: sudo deskbridge check --user %s\n",
-			wanted);
+		out_error("deskbridge: only root can judge for another user: sudo deskbridge check --user %s\n",
+			  wanted);
 		return COMMAND_FAILED;
 	}
 	if (!wanted)

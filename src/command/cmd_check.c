@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/out.h"
 #include "base/path.h"
 #include "command/check_judge.h"
 #include "command/load.h"
@@ -28,27 +29,27 @@ static void print_metric(void *ctx, const char *metric, enum transition t)
 {
 	const struct definition *d = ctx;
 
-	printf("    %-9s sends  %s%s\n", transition_name(t), metric,
-	       t == TRANSITION_REOPENED && !definition_says(d, t)
-		       ? " (only where `opened` comes after a closing: the definition has no `reopened`)"
-		       : "");
+	out_print("    %-9s sends  %s%s\n", transition_name(t), metric,
+		  t == TRANSITION_REOPENED && !definition_says(d, t)
+			  ? " (only where `opened` comes after a closing: the definition has no `reopened`)"
+			  : "");
 }
 
 static void print_summary(const struct config *c)
 {
 	for (size_t i = 0; i < c->accounts_n; i++)
-		printf("account %s: %s, revision %s, key: %s%s\n", c->accounts[i].name, c->accounts[i].url,
-		       c->accounts[i].revision, secret_where(c->accounts[i].api_key),
-		       c->accounts[i].hold ? ", ON HOLD: nothing is sent" : "");
+		out_print("account %s: %s, revision %s, key: %s%s\n", c->accounts[i].name, c->accounts[i].url,
+			  c->accounts[i].revision, secret_where(c->accounts[i].api_key),
+			  c->accounts[i].hold ? ", ON HOLD: nothing is sent" : "");
 	for (size_t i = 0; i < c->sources_n; i++) {
 		const struct source *s = &c->sources[i];
-		printf("source %s: POST %s, proof %s, definition %s\n", s->name, s->path,
-		       proof_method(definition_proof(s->definition)), s->preset ? s->preset : "in place");
+		out_print("source %s: POST %s, proof %s, definition %s\n", s->name, s->path,
+			  proof_method(definition_proof(s->definition)), s->preset ? s->preset : "in place");
 		rules_metrics(s->rules, s->label, print_metric, s->definition);
 		for (size_t j = 0; j < s->flags.n; j++)
-			printf("    property  \"%s\" true while a conversation is open\n", s->flags.items[j]);
+			out_print("    property  \"%s\" true while a conversation is open\n", s->flags.items[j]);
 	}
-	printf("listen %s, admin %s, store %s\n", c->listen.address, c->admin.address, c->store.url);
+	out_print("listen %s, admin %s, store %s\n", c->listen.address, c->admin.address, c->store.url);
 }
 
 static int ask(const struct account *a, const char *key, const char *method, const char *path, const char *body,
@@ -80,21 +81,21 @@ static bool refuses_request(const struct http_reply *reply, char *out, size_t si
 	if (!json_object_is_type(errors, json_type_array) || json_object_array_length(errors) == 0)
 		return false;
 	struct json_object *source = json_member(json_object_array_get_idx(errors, 0), "source");
-	reason_of_refusal(out, size, reply->status, body);
+	reason_of_refusal(out, size, NULL, reply->status, body); /* out_print() strikes the key */
 	return !json_member_str(source, "pointer") && json_member_str(source, "parameter");
 }
 
 static void tell_forbidden(const struct account *a, unsigned status)
 {
 	if (status == 401)
-		printf("account %s: Klaviyo does not know this key (401): is it whole, of the right account, not "
-		       "deleted? "
-		       "The key: %s\n",
-		       a->name, secret_where(a->api_key));
+		out_print("account %s: Klaviyo does not know this key (401): is it whole, of the right account, not "
+			  "deleted? "
+			  "The key: %s\n",
+			  a->name, secret_where(a->api_key));
 	else
-		printf("account %s: the key may not send events (403): it lacks the scope " EVENTS_SCOPE
-		       ". A key's scopes cannot be changed later: make a new one\n",
-		       a->name);
+		out_print("account %s: the key may not send events (403): it lacks the scope " EVENTS_SCOPE
+			  ". A key's scopes cannot be changed later: make a new one\n",
+			  a->name);
 }
 
 /* What an invalid event says of the key: 400 is the good answer, it was refused for its shape alone. */
@@ -104,23 +105,24 @@ static bool tell_send(const struct account *a, const struct http_reply *reply)
 	char reason[OUTCOME_REASON_MAX];
 
 	if (reply->failure != HTTP_OK)
-		printf("account %s: Klaviyo does not answer at %s: %s\n", a->name, a->url, reply->error);
+		out_print("account %s: Klaviyo does not answer at %s: %s\n", a->name, a->url, reply->error);
 	else if (reply->status == 401 || (reply->status == 403 && json))
 		tell_forbidden(a, reply->status);
 	else if (reply->status == 403 || reply->status == 429 || reply->status >= 500)
-		printf("account %s: Klaviyo cannot say now (status %u); try again in a minute\n", a->name,
-		       reply->status);
+		out_print("account %s: Klaviyo cannot say now (status %u); try again in a minute\n", a->name,
+			  reply->status);
 	else if (reply->status == 410)
-		printf("account %s: Klaviyo has ended revision %s (410): leave klaviyo.revision out, or name a newer "
-		       "one\n",
-		       a->name, a->revision);
+		out_print(
+			"account %s: Klaviyo has ended revision %s (410): leave klaviyo.revision out, or name a newer "
+			"one\n",
+			a->name, a->revision);
 	else if (reply->status != 400 || !json)
-		printf("account %s: unexpected answer %u from %s: is klaviyo.url right?\n", a->name, reply->status,
-		       a->url);
+		out_print("account %s: unexpected answer %u from %s: is klaviyo.url right?\n", a->name, reply->status,
+			  a->url);
 	else if (refuses_request(reply, reason, sizeof(reason)))
-		printf("account %s: Klaviyo refuses every request: %s\n", a->name, reason);
+		out_print("account %s: Klaviyo refuses every request: %s\n", a->name, reason);
 	else {
-		printf("account %s: the key may send events\n", a->name);
+		out_print("account %s: the key may send events\n", a->name);
 		return true;
 	}
 	return false;
@@ -159,10 +161,10 @@ static void tell_reads(const struct account *a, const char *key)
 		excess = more;
 	}
 	if (excess)
-		printf("account %s: warning: the key may do more than it needs (%s); one that may send events only "
-		       "loses "
-		       "less when it is lost\n",
-		       a->name, excess);
+		out_print("account %s: warning: the key may do more than it needs (%s); one that may send events only "
+			  "loses "
+			  "less when it is lost\n",
+			  a->name, excess);
 }
 
 static bool key_is_plain(const char *key)
@@ -181,14 +183,14 @@ static bool check_key(const struct generation *g, const struct account *a)
 	struct err error = {0};
 
 	if (!key || ask(a, key, "POST", KLAVIYO_PATH_EVENTS, request_probe(), &reply, &error) < 0) {
-		printf("account %s: %s\n", a->name, key ? error.text : "no key");
+		out_print("account %s: %s\n", a->name, key ? error.text : "no key");
 		return false;
 	}
 	bool good = tell_send(a, &reply);
 	http_reply_done(&reply);
 	if (good)
 		tell_reads(a, key);
-	printf("account %s: a key with the right scopes and no more: %s\n", a->name, page);
+	out_print("account %s: a key with the right scopes and no more: %s\n", a->name, page);
 	return good;
 }
 
@@ -205,7 +207,7 @@ static void tell_fixed_secrets(const struct generation *g)
 
 	secrets_files(g->secrets, note_fixed, &fixed);
 	if (fixed)
-		printf("secrets: some are systemd's credentials; a changed one is taken with a restart only\n");
+		out_print("secrets: some are systemd's credentials; a changed one is taken with a restart only\n");
 }
 
 static void warn_of_revisions(const struct config *c)
@@ -215,12 +217,12 @@ static void warn_of_revisions(const struct config *c)
 		long days;
 		if (request_revision_days_left(a->revision, clock_now_ms(), &days) < 0 || days >= REVISION_WARN_DAYS)
 			continue;
-		printf("account %s: warning: Klaviyo's revision %s ", a->name, a->revision);
+		out_print("account %s: warning: Klaviyo's revision %s ", a->name, a->revision);
 		if (days < 0)
-			printf("has ended");
+			out_print("has ended");
 		else
-			printf("ends in %ld days", days);
-		printf("; the newest tested one is %s (klaviyo.revision)\n", KLAVIYO_REVISION_TESTED);
+			out_print("ends in %ld days", days);
+		out_print("; the newest tested one is %s (klaviyo.revision)\n", KLAVIYO_REVISION_TESTED);
 	}
 }
 
@@ -232,19 +234,19 @@ static void warn_of_store(const struct config *c, const struct check_judge *judg
 	const char *user = judge->user;
 
 	if (access(folder, F_OK) < 0)
-		printf("store: warning: %s is not there: mkdir -p %s; serve will not start (under systemd, "
-		       "StateDirectory= may make it)\n",
-		       folder, folder_word);
+		out_print("store: warning: %s is not there: mkdir -p %s; serve will not start (under systemd, "
+			  "StateDirectory= may make it)\n",
+			  folder, folder_word);
 	else if (user && judge->said.folder_closed)
-		printf("store: warning: %s is not writable for the user %s: chown %s %s\n", folder, user, user,
-		       folder_word);
+		out_print("store: warning: %s is not writable for the user %s: chown %s %s\n", folder, user, user,
+			  folder_word);
 	else if (user && judge->said.store_closed)
-		printf("store: warning: %s is not writable for the user %s: chown %s %s*\n", c->store.path, user, user,
-		       file_word);
+		out_print("store: warning: %s is not writable for the user %s: chown %s %s*\n", c->store.path, user,
+			  user, file_word);
 	else if (access(folder, W_OK | X_OK) < 0)
-		printf("store: warning: %s is not writable for the user who runs this check; for the user who runs "
-		       "serve it must be\n",
-		       folder);
+		out_print("store: warning: %s is not writable for the user who runs this check; for the user who runs "
+			  "serve it must be\n",
+			  folder);
 }
 
 /* Klaviyo's refusal of such a key (400) speaks of the event. */
@@ -256,9 +258,9 @@ static bool keys_are_plain(const struct generation *g)
 		const struct account *a = &g->config->accounts[i];
 		if (key_is_plain(secret_value(g->secrets, a->api_key)))
 			continue;
-		printf("account %s: the key holds a character that no key has: paste it whole, without quotes or "
-		       "blanks. The key: %s\n",
-		       a->name, secret_where(a->api_key));
+		out_print("account %s: the key holds a character that no key has: paste it whole, without quotes or "
+			  "blanks. The key: %s\n",
+			  a->name, secret_where(a->api_key));
 		good = false;
 	}
 	return good;
@@ -278,7 +280,7 @@ static void tell_hidden(void *ctx, const char *path, bool fixed)
 
 	if (!by)
 		return;
-	printf("files: %s is hidden from the daemon by %s in deskbridge.service: put it elsewhere\n", path, by);
+	out_print("files: %s is hidden from the daemon by %s in deskbridge.service: put it elsewhere\n", path, by);
 	s->good = false;
 }
 
@@ -309,9 +311,9 @@ static int check(const struct command_context *ctx, const struct check_judge *ju
 		for (size_t i = 0; i < g->config->accounts_n; i++)
 			good &= check_key(g, &g->config->accounts[i]);
 	if (judge->note)
-		printf("files: %s\n", judge->note);
+		out_print("files: %s\n", judge->note);
 	if (good)
-		printf("%s: good\n", g->config->file);
+		out_print("%s: good\n", g->config->file);
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }
 

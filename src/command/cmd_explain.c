@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/out.h"
 #include "command/explain_parts.h"
 #include "command/load.h"
 #include "helpdesk/batch.h"
@@ -19,24 +20,24 @@ void explain_lines(const struct buf *lines)
 {
 	for (const char *line = lines->data; *line;) {
 		size_t len = strcspn(line, "\n");
-		printf("  %.*s\n", (int)len, line);
+		out_print("  %.*s\n", (int)len, line);
 		line += len + (line[len] == '\n');
 	}
-	printf("\n");
+	out_print("\n");
 }
 
 void explain_block(const char *title, const struct buf *lines)
 {
-	printf("%s\n", title);
+	out_print("%s\n", title);
 	explain_lines(lines);
 }
 
 static void explain_unreadable(const struct source *s, const struct err *reason)
 {
 	if (proof_needs_secret(definition_proof(s->definition)))
-		printf("Result: accepted with 200, and a dead letter: %s\n", reason->text);
+		out_print("Result: accepted with 200, and a dead letter: %s\n", reason->text);
 	else
-		printf("Result: refused with 400, as anybody may have sent it: %s\n", reason->text);
+		out_print("Result: refused with 400, as anybody may have sent it: %s\n", reason->text);
 }
 
 /* One item as far as its reading tells; a signal further. */
@@ -55,11 +56,11 @@ static void explain_reading(const struct generation *g, const struct source *s, 
 	}
 	switch (reading.kind) {
 	case READING_PING:
-		printf("Result: the helpdesk's own test; answered with 200, nothing is kept\n");
+		out_print("Result: the helpdesk's own test; answered with 200, nothing is kept\n");
 		break;
 	case READING_IGNORED:
-		printf("Result: ignored: it says nothing of interest; answered with 200, counted%s\n",
-		       s->keep_all ? ", kept" : ", not kept");
+		out_print("Result: ignored: it says nothing of interest; answered with 200, counted%s\n",
+			  s->keep_all ? ", kept" : ", not kept");
 		break;
 	case READING_UNREADABLE:
 		explain_unreadable(s, &reading.reason);
@@ -89,14 +90,14 @@ static void explain_items(const struct generation *g, const struct source *s, co
 	struct buf lines;
 
 	if (n == 0)
-		printf("Result: ignored: the list of its items is empty; answered with 200, counted, not kept\n");
+		out_print("Result: ignored: the list of its items is empty; answered with 200, counted, not kept\n");
 	buf_init(&lines, EXPLAIN_MAX);
 	for (size_t i = 0; i < n; i++) {
 		CLEANUP(webhook_done) struct webhook item = {0};
 
 		item_webhook(w, b, i, &item);
 		if (n > 1)
-			printf("%sItem %zu of %zu\n\n", i > 0 ? "\n" : "", i + 1, n);
+			out_print(i > 0 ? "\nItem %zu of %zu\n\n" : "Item %zu of %zu\n\n", i + 1, n);
 		buf_clear(&lines);
 		reading_explain(s->definition, &item, &lines);
 		explain_block("Reading", &lines);
@@ -123,8 +124,8 @@ static bool has_signal(const struct source *s, const struct webhook *w, const st
 
 static void tell_handshake(const char *echoed)
 {
-	printf("Result: the helpdesk sets its webhook up; answered with 200%s%s, nothing is kept\n",
-	       echoed ? " and the value of " : "", echoed ? echoed : "");
+	out_print("Result: the helpdesk sets its webhook up; answered with 200%s%s, nothing is kept\n",
+		  echoed ? " and the value of " : "", echoed ? echoed : "");
 }
 
 /* Whether the vendor only wants something echoed, or tries the URL. b: NULL: there are no items. */
@@ -150,7 +151,7 @@ static void tell_header(void *ctx, const char *name)
 	const struct webhook *w = ctx;
 
 	if (!pairs_get(&w->headers, name))
-		printf("Not given: the header %s, which the definition looks at: --header '%s: …'\n\n", name, name);
+		out_print("Not given: the header %s, which the definition looks at: --header '%s: …'\n\n", name, name);
 }
 
 /* query: as it came; that of w is without its secret, as the daemon keeps it. */
@@ -162,7 +163,7 @@ static void explain(const struct generation *g, const struct source *s, const st
 	struct err reason = {0};
 	int r = -EINVAL;
 
-	printf("Webhook: POST %s%s%s, %zu bytes\n\n", w->path, *w->query ? "?" : "", w->query, w->body_len);
+	out_print("Webhook: POST %s%s%s, %zu bytes\n\n", w->path, *w->query ? "?" : "", w->query, w->body_len);
 	proof = explain_proof(g, s, w, query);
 	definition_headers(s->definition, tell_header, (void *)w);
 	if (w->body_len > 0)
@@ -170,13 +171,13 @@ static void explain(const struct generation *g, const struct source *s, const st
 	if (explain_challenge(s, w, batch, w->body_len > 0 ? proof : PROOF_MISSING))
 		; /* told */
 	else if (w->body_len == 0)
-		printf("Result: refused with 400: the body is empty\n");
+		out_print("Result: refused with 400: the body is empty\n");
 	else if (r < 0)
 		explain_unreadable(s, &reason);
 	else
 		explain_items(g, s, w, batch, a);
 	for (; a->used < a->n; a->used++)
-		printf("Not used: %s. No further question is asked here\n", a->files[a->used]);
+		out_print("Not used: %s. No further question is asked here\n", a->files[a->used]);
 	if (batch)
 		batch_close(batch);
 }
@@ -202,7 +203,7 @@ static int read_answers(const struct option_list *files, struct explain_answers 
 
 	for (size_t i = 0; i < files->n; i++) {
 		if (load_file(files->items[i], EXPLAIN_MAX, &ret->texts[i], &ret->lens[i], &error) < 0) {
-			fprintf(stderr, "deskbridge explain: --customer: %s\n", error.text);
+			out_error("deskbridge explain: --customer: %s\n", error.text);
 			return COMMAND_FAILED;
 		}
 		ret->files[i] = files->items[i];
@@ -219,7 +220,7 @@ static int read_webhook(const struct config *c, const struct source *s, const ch
 	int end = OPTIONS_GO;
 
 	if (load_file(file, c->listen.max_body, &ret->body, &ret->body_len, &error) < 0) {
-		fprintf(stderr, "deskbridge explain: %s\n", error.text);
+		out_error("deskbridge explain: %s\n", error.text);
 		return COMMAND_FAILED;
 	}
 	ret->source = mem_str(s->name);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/out.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "command/preset_config.h"
@@ -24,9 +25,9 @@ static void print_row(void *ctx, const char *name, const char *file)
 		const char *label = node_text(tree, "label");
 		const char *verified = node_text(tree, "verified");
 		const char *method = node_text(node_get(tree, "authenticate"), "method");
-		printf(ROW, name, label ? label : "-", method ? method : "-", verified ? verified : "no", file);
+		out_print(ROW, name, label ? label : "-", method ? method : "-", verified ? verified : "no", file);
 	} else {
-		printf(ROW, name, "(does not read)", "-", "-", file);
+		out_print(ROW, name, "(does not read)", "-", "-", file);
 	}
 	node_free(tree);
 	problems_done(&problems);
@@ -61,20 +62,20 @@ static int print_paste(const char *name, const struct definition *d, enum transi
 		text = one ? one : text;
 	}
 	if (!text) {
-		fprintf(stderr, "deskbridge presets: %s has no body to paste%s%s: its webhooks have one of their own\n",
-			name, wanted == TRANSITION_NONE ? "" : " for ",
-			wanted == TRANSITION_NONE ? "" : transition_name(wanted));
+		out_error("deskbridge presets: %s has no body to paste%s%s: its webhooks have one of their own\n", name,
+			  wanted == TRANSITION_NONE ? "" : " for ",
+			  wanted == TRANSITION_NONE ? "" : transition_name(wanted));
 		return COMMAND_FAILED;
 	}
-	fputs(text, stdout);
+	out_exact(stdout, text);
 	if (text[0] != '\0' && text[strlen(text) - 1] != '\n')
-		putchar('\n');
+		out_print("\n");
 	return COMMAND_GOOD;
 }
 
 static int print_list(const char *config_file)
 {
-	printf(ROW, "NAME", "HELPDESK", "PROOF", "VERIFIED", "FILE");
+	out_print(ROW, "NAME", "HELPDESK", "PROOF", "VERIFIED", "FILE");
 	config_presets(config_file, print_row, NULL);
 	return COMMAND_GOOD;
 }
@@ -118,11 +119,11 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (n == 0)
 		return print_list(ctx->config_file);
 	if (config_preset_read(ctx->config_file, words[0], &file, &text, &error) < 0) {
-		fprintf(stderr, "deskbridge presets: %s\n", error.text);
+		out_error("deskbridge presets: %s\n", error.text);
 		return COMMAND_FAILED;
 	}
 	if (!config && !paste) {
-		fputs(text, stdout);
+		out_exact(stdout, text);
 		return COMMAND_GOOD;
 	}
 	struct definition *d = compile(file, &tree);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/out.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "klaviyo/event.h"
@@ -51,11 +52,11 @@ static void print_row(struct json_object *row, struct json_object *accounts)
 {
 	const char *reason = json_member_str(row, "reason");
 
-	printf("%-16s  %-9s  %-12s  %-20s  %8lld  %-20s  %-32s  %s\n", cell(row, "id"), cell(row, "state"),
-	       cell(row, "account"), cell(row, "created"), (long long)json_member_int(row, "attempts", 0),
-	       next_attempt(row, accounts), cell(row, "email"), cell(row, "metric"));
+	out_print("%-16s  %-9s  %-12s  %-20s  %8lld  %-20s  %-32s  %s\n", cell(row, "id"), cell(row, "state"),
+		  cell(row, "account"), cell(row, "created"), (long long)json_member_int(row, "attempts", 0),
+		  next_attempt(row, accounts), cell(row, "email"), cell(row, "metric"));
 	if (reason)
-		printf("%-16s  reason: %s\n", "", reason);
+		out_print("%-16s  reason: %s\n", "", reason);
 }
 
 static void print_table(struct json_object *rows, struct json_object *accounts, const char *state, long limit)
@@ -63,15 +64,15 @@ static void print_table(struct json_object *rows, struct json_object *accounts, 
 	size_t n = json_object_array_length(rows);
 
 	if (n == 0) {
-		printf("no %s%sevents\n", state ? state : "", state ? " " : "");
+		out_print("no %s%sevents\n", state ? state : "", state ? " " : "");
 		return;
 	}
-	printf("%-16s  %-9s  %-12s  %-20s  %8s  %-20s  %-32s  %s\n", "ID", "STATE", "ACCOUNT", "CREATED", "ATTEMPTS",
-	       "NEXT ATTEMPT", "EMAIL", "METRIC");
+	out_print("%-16s  %-9s  %-12s  %-20s  %8s  %-20s  %-32s  %s\n", "ID", "STATE", "ACCOUNT", "CREATED", "ATTEMPTS",
+		  "NEXT ATTEMPT", "EMAIL", "METRIC");
 	for (size_t i = 0; i < n; i++)
 		print_row(json_object_array_get_idx(rows, i), accounts);
 	if (n == (size_t)limit)
-		printf("the newest %zu; more of them: --limit N\n", n);
+		out_print("the newest %zu; more of them: --limit N\n", n);
 }
 
 /* Page after page of events or webhooks until `limit` rows are there or the daemon has no more. */
@@ -111,12 +112,12 @@ static void print_dead_webhooks(struct json_object *rows)
 	size_t n = json_object_array_length(rows);
 
 	if (n > 0)
-		printf("\n%zu dead webhook%s (newest first):\n%-16s  %-12s  %-20s  %s\n", n, n == 1 ? "" : "s", "ID",
-		       "SOURCE", "RECEIVED", "REASON");
+		out_print("\n%zu dead webhook%s (newest first):\n%-16s  %-12s  %-20s  %s\n", n, n == 1 ? "" : "s", "ID",
+			  "SOURCE", "RECEIVED", "REASON");
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *row = json_object_array_get_idx(rows, i);
-		printf("%-16s  %-12s  %-20s  %s\n", cell(row, "id"), cell(row, "source"), cell(row, "received"),
-		       cell(row, "reason"));
+		out_print("%-16s  %-12s  %-20s  %s\n", cell(row, "id"), cell(row, "source"), cell(row, "received"),
+			  cell(row, "reason"));
 	}
 }
 
@@ -131,16 +132,16 @@ static void print_waiting_webhooks(struct json_object *rows)
 	size_t n = json_object_array_length(rows);
 
 	if (n > 0)
-		printf("\n%zu waiting webhook%s (newest first):\n%-16s  %-12s  %-20s  %-14s  %8s  %-20s\n", n,
-		       n == 1 ? "" : "s", "ID", "SOURCE", "RECEIVED", "WAITS", "ASKED", "NOT BEFORE");
+		out_print("\n%zu waiting webhook%s (newest first):\n%-16s  %-12s  %-20s  %-14s  %8s  %-20s\n", n,
+			  n == 1 ? "" : "s", "ID", "SOURCE", "RECEIVED", "WAITS", "ASKED", "NOT BEFORE");
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *row = json_object_array_get_idx(rows, i);
 		const char *reason = json_member_str(row, "reason");
-		printf("%-16s  %-12s  %-20s  %-14s  %8lld  %-20s\n", cell(row, "id"), cell(row, "source"),
-		       cell(row, "received"), cell(row, "wait"), (long long)json_member_int(row, "asked", 0),
-		       cell(row, "not_before"));
+		out_print("%-16s  %-12s  %-20s  %-14s  %8lld  %-20s\n", cell(row, "id"), cell(row, "source"),
+			  cell(row, "received"), cell(row, "wait"), (long long)json_member_int(row, "asked", 0),
+			  cell(row, "not_before"));
 		if (reason)
-			printf("%-16s  reason: %s\n", "", reason);
+			out_print("%-16s  reason: %s\n", "", reason);
 	}
 }
 
@@ -203,9 +204,10 @@ static void print_json(struct json_object *events, struct json_object *waiting, 
 	CLEANUP(json_putp) struct json_object *waits = as_events(waiting), *ends = as_events(dead);
 	CLEANUP(json_putp) struct json_object *webhooks = merge(waits, ends, limit);
 	CLEANUP(json_putp) struct json_object *rows = merge(events, webhooks, limit);
-	CLEANUP(mem_freep) char *text = json_pretty(rows);
+	CLEANUP(mem_freep) char *text = json_shown(rows, true);
 
-	puts(text);
+	out_lines(stdout, text);
+	out_print("\n");
 }
 
 static int list(const struct daemon_door *door, const char *state, long limit, bool json)

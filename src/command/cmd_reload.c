@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/out.h"
 #include "command/load.h"
 #include "command/options.h"
 
@@ -26,11 +27,11 @@ static void print_problem(struct json_object *p)
 	long long line = (long long)json_member_int(p, "line", 0);
 
 	if (line > 0)
-		fprintf(stderr, "%s:%lld:%lld: ", file, line, (long long)json_member_int(p, "column", 0));
+		out_error("%s:%lld:%lld: ", file, line, (long long)json_member_int(p, "column", 0));
 	else if (*file)
-		fprintf(stderr, "%s: ", file);
-	fprintf(stderr, "%s%s%s%s\n", path, *path ? ": " : "", json_member_bool(p, "warning", false) ? "warning: " : "",
-		text_of(p, "text"));
+		out_error("%s: ", file);
+	out_error("%s%s%s%s\n", path, *path ? ": " : "", json_member_bool(p, "warning", false) ? "warning: " : "",
+		  text_of(p, "text"));
 }
 
 static void print_verdict(struct json_object *verdict)
@@ -43,13 +44,13 @@ static void print_verdict(struct json_object *verdict)
 	for (size_t i = 0; i < n; i++)
 		print_problem(json_object_array_get_idx(problems, i));
 	if (more > 0)
-		fprintf(stderr, "and %lld more\n", (long long)more);
+		out_error("and %lld more\n", (long long)more);
 	if (json_member_bool(verdict, "taken", false))
-		printf("the daemon took %s (generation %lld)\n", config,
-		       (long long)json_member_int(verdict, "generation", 0));
+		out_print("the daemon took %s (generation %lld)\n", config,
+			  (long long)json_member_int(verdict, "generation", 0));
 	else
-		fprintf(stderr, "deskbridge: the daemon did not take %s: %s; the former configuration stays\n", config,
-			text_of(verdict, "error"));
+		out_error("deskbridge: the daemon did not take %s: %s; the former configuration stays\n", config,
+			  text_of(verdict, "error"));
 }
 
 /* The exit status that a verdict stands for; -1: this is none. */
@@ -76,7 +77,7 @@ static void note_other_file(const struct command_context *ctx, struct json_objec
 	ours = realpath(ctx->config_file, NULL);
 	its = realpath(config, NULL);
 	if (!ours || !its || strcmp(ours, its) != 0)
-		fprintf(stderr, "deskbridge: note: the daemon reads %s, not %s\n", config, ctx->config_file);
+		out_error("deskbridge: note: the daemon reads %s, not %s\n", config, ctx->config_file);
 }
 
 static int tell(const struct command_context *ctx, const struct daemon_door *door, const struct http_reply *reply,
@@ -89,23 +90,25 @@ static int tell(const struct command_context *ctx, const struct daemon_door *doo
 	    json_object_is_type(verdict, json_type_object))
 		status = status_of(reply->status, verdict);
 	if (status >= 0) {
-		CLEANUP(mem_freep) char *text = json ? json_pretty(verdict) : NULL;
 		note_other_file(ctx, verdict);
-		if (json)
-			puts(text);
-		else
+		if (json) {
+			CLEANUP(mem_freep) char *text = json_shown(verdict, true);
+			out_lines(stdout, text);
+			out_print("\n");
+		} else {
 			print_verdict(verdict);
+		}
 		return status;
 	}
 	if (reply->failure == HTTP_TIMEOUT)
-		fprintf(stderr,
+		out_error(
 			"deskbridge: the daemon at %s has not said within %d s whether it takes the configuration; it "
 			"may still take it: \"journalctl -u deskbridge\" tells\n",
 			door->address, WAIT_MS / 1000);
 	else
 		(void)door_tell_failure(door, reply);
 	if (reply->failure == HTTP_CONNECT)
-		fprintf(stderr, "Where `admin` was changed in the configuration: that needs a restart.\n");
+		out_error("Where `admin` was changed in the configuration: that needs a restart.\n");
 	return COMMAND_FAILED;
 }
 

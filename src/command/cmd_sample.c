@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/out.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "helpdesk/batch.h"
@@ -34,33 +35,37 @@ static void parcel_done(struct parcel *p)
 /* In single quotes for a POSIX shell. */
 static void print_quoted(const char *text)
 {
-	putchar('\'');
+	CLEANUP(buf_done) struct buf quoted;
+
+	buf_init(&quoted, SIZE_MAX);
+	buf_addc(&quoted, '\'');
 	for (const char *c = text; *c; c++) {
 		if (*c == '\'')
-			fputs("'\\''", stdout);
+			buf_adds(&quoted, "'\\''");
 		else
-			putchar(*c);
+			buf_addc(&quoted, *c);
 	}
-	putchar('\'');
+	buf_addc(&quoted, '\'');
+	out_exact(stdout, quoted.data); /* for the shell, the proof in it */
 }
 
 static void print_curl(const struct parcel *p)
 {
-	printf("curl -sS ");
+	out_print("curl -sS ");
 	if (p->unix_socket) {
-		printf("--unix-socket ");
+		out_print("--unix-socket ");
 		print_quoted(p->unix_socket);
-		putchar(' ');
+		out_print(" ");
 	}
 	print_quoted(p->url);
 	for (size_t i = 0; i < p->headers.n; i++) {
 		CLEANUP(mem_freep) char *line = mem_fmt("%s: %s", p->headers.items[i].name, p->headers.items[i].value);
-		printf(" \\\n  -H ");
+		out_print(" \\\n  -H ");
 		print_quoted(line);
 	}
-	printf(" \\\n  --data-binary ");
+	out_print(" \\\n  --data-binary ");
 	print_quoted(p->sample.body);
-	putchar('\n');
+	out_print("\n");
 }
 
 static int post(const struct parcel *p)
@@ -75,17 +80,16 @@ static int post(const struct parcel *p)
 	struct err error = {0};
 
 	if (http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, &reply, &error) < 0) {
-		fprintf(stderr, "deskbridge sample: %s\n", error.text);
+		out_error("deskbridge sample: %s\n", error.text);
 		return COMMAND_FAILED;
 	}
 	bool good = reply.failure == HTTP_OK && reply.status / 100 == 2;
 	if (reply.failure != HTTP_OK)
-		fprintf(stderr,
-			"deskbridge sample: the daemon does not answer: %s\n"
-			"Does it run? \"systemctl status deskbridge\" tells. If it listens elsewhere: --url URL\n",
-			reply.error);
+		out_error("deskbridge sample: the daemon does not answer: %s\n"
+			  "Does it run? \"systemctl status deskbridge\" tells. If it listens elsewhere: --url URL\n",
+			  reply.error);
 	else
-		printf("%u %s\n", reply.status, reply.body.data);
+		out_print("%u %s\n", reply.status, reply.body.data);
 	http_reply_done(&reply);
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }
@@ -198,14 +202,14 @@ static bool asks_by_conversation(const struct source *s, const struct webhook *w
 static void tell_lookup(const struct source *s, const struct webhook *w, const struct signal *signal,
 			const struct sample_wish *wish)
 {
-	fprintf(stderr, "note: %s's webhooks hold no address%s. The daemon asks %s for ", s->label,
-		wish->email ? ", so --email has no place in them" : "", desk_url(s));
+	out_error("note: %s's webhooks hold no address%s. The daemon asks %s for ", s->label,
+		  wish->email ? ", so --email has no place in them" : "", desk_url(s));
 	if (signal->customer)
-		fprintf(stderr, "that of customer %s; another one: --customer ID\n", signal->customer);
+		out_error("that of customer %s; another one: --customer ID\n", signal->customer);
 	else if (asks_by_conversation(s, w, signal->conversation))
-		fprintf(stderr, "that of conversation %s; another one: --conversation ID\n", signal->conversation);
+		out_error("that of conversation %s; another one: --conversation ID\n", signal->conversation);
 	else
-		fprintf(stderr, "it\n");
+		out_error("it\n");
 }
 
 static bool holds_email(const struct signal *signal, const char *wanted)
@@ -235,13 +239,12 @@ static void tell(const struct source *s, const struct parcel *p, const struct sa
 		if (asks)
 			tell_lookup(s, &w, &reading.signal, wish);
 		if (wish->customer && !text_is(reading.signal.customer, wish->customer))
-			fprintf(stderr,
-				"note: --customer has no place in this webhook: the definition reads %s%s there\n",
-				reading.signal.customer ? "customer " : "no customer",
-				reading.signal.customer ? reading.signal.customer : "");
+			out_error("note: --customer has no place in this webhook: the definition reads %s%s there\n",
+				  reading.signal.customer ? "customer " : "no customer",
+				  reading.signal.customer ? reading.signal.customer : "");
 		if (wish->email && !asks && !holds_email(&reading.signal, wish->email))
-			fprintf(stderr, "note: --email has no place in this webhook: the definition reads %s there\n",
-				reading.signal.addresses.n > 0 ? "another one" : "no address");
+			out_error("note: --email has no place in this webhook: the definition reads %s there\n",
+				  reading.signal.addresses.n > 0 ? "another one" : "no address");
 	}
 	reading_done(&reading);
 	free(w.body);
@@ -282,14 +285,13 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (!s)
 		return COMMAND_FAILED;
 	if (do_post && !yes && !is_harmless(s)) {
-		fprintf(stderr,
-			"deskbridge sample: this would make a real event in Klaviyo: the account's url is not on "
-			"this machine. To post it all the same: --yes\n");
+		out_error("deskbridge sample: this would make a real event in Klaviyo: the account's url is not on "
+			  "this machine. To post it all the same: --yes\n");
 		return COMMAND_FAILED;
 	}
 	wish.now_ms = clock_now_ms();
 	if (definition_sample_fill(s->definition, transition, &wish, &parcel.sample) < 0) {
-		fprintf(stderr, "deskbridge sample: the definition of %s has no sample for %s\n", s->name, words[1]);
+		out_error("deskbridge sample: the definition of %s has no sample for %s\n", s->name, words[1]);
 		return COMMAND_FAILED;
 	}
 	make(g, s, url, &parcel);

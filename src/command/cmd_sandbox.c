@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/out.h"
 #include "command/options.h"
 #include "config/config.h"
 #include "config/yaml.h"
@@ -40,10 +41,10 @@ static int serve(const struct sandbox_options *o)
 
 	r = sandbox_start(o, &sandbox, &err);
 	if (r < 0) {
-		fprintf(stderr, "deskbridge sandbox: %s\n", err.text);
+		out_error("deskbridge sandbox: %s\n", err.text);
 		return COMMAND_FAILED;
 	}
-	printf("sandbox on http://%s\n", sandbox_address(sandbox));
+	out_print("sandbox on http://%s\n", sandbox_address(sandbox));
 	(void)fflush(stdout);
 	sandbox_feed(sandbox);
 	wait_for_end(&ends);
@@ -82,10 +83,9 @@ static void troupe_add_preset(void *ctx, const char *name, const char *file)
 	problems_done(&problems);
 	if (!d) {
 		node_free(tree);
-		fprintf(stderr,
-			"deskbridge sandbox: note: the preset %s does not read, so its lookups are not answered "
-			"(\"deskbridge presets %s\" tells why)\n",
-			name, name);
+		out_error("deskbridge sandbox: note: the preset %s does not read, so its lookups are not answered "
+			  "(\"deskbridge presets %s\" tells why)\n",
+			  name, name);
 		return;
 	}
 	t->own = mem_grow(t->own, t->own_n + 1, sizeof(struct definition *));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/out.h"
 #include "command/load.h"
 #include "command/options.h"
 
@@ -41,7 +42,7 @@ static void print_open(struct json_object *sources)
 		struct json_object *s = json_object_array_get_idx(sources, i);
 		int64_t n = json_member_int(s, "open_conversations", 0);
 		if (n > 0)
-			printf("%s%s %lld", between, or_dash(json_member_str(s, "name")), (long long)n);
+			out_print("%s%s %lld", between, or_dash(json_member_str(s, "name")), (long long)n);
 		if (n > 0)
 			between = ", ";
 	}
@@ -55,10 +56,10 @@ static void print_on_the_way(struct json_object *accounts)
 	for (size_t i = 0; i < json_object_array_length(accounts); i++)
 		n += json_member_int(json_object_array_get_idx(accounts, i), "ready", 0);
 	if (n == 1)
-		printf("1 event that changes this still waits for Klaviyo.\n");
+		out_print("1 event that changes this still waits for Klaviyo.\n");
 	else if (n > 0)
-		printf("%lld events that change this still wait for Klaviyo.\n", (long long)n);
-	printf("\n");
+		out_print("%lld events that change this still wait for Klaviyo.\n", (long long)n);
+	out_print("\n");
 }
 
 /* The columns of who is paused; each as wide as what stands in it. */
@@ -85,9 +86,9 @@ static void measure(struct json_object *paused, int widths[COLUMNS])
 	char age[CLOCK_ISO_MAX];
 
 	for (size_t c = 0; c < COLUMNS; c++) {
-		widths[c] = (int)strlen(columns[c].title);
+		widths[c] = (int)out_width(columns[c].title);
 		for (size_t i = 0; i < json_object_array_length(paused); i++) {
-			int width = (int)strlen(column_of(json_object_array_get_idx(paused, i), c, age));
+			int width = (int)out_width(column_of(json_object_array_get_idx(paused, i), c, age));
 			if (width > widths[c])
 				widths[c] = width;
 		}
@@ -100,11 +101,11 @@ static void print_person(struct json_object *person, const int widths[COLUMNS])
 	const char *refused = json_member_str(person, "refused");
 	char age[CLOCK_ISO_MAX];
 
-	printf("  ");
+	out_print("  ");
 	for (size_t c = 0; c < COLUMNS; c++)
-		printf("%-*s%s", widths[c], column_of(person, c, age), c + 1 < COLUMNS ? "  " : "\n");
+		out_print(c + 1 < COLUMNS ? "%-*s  " : "%-*s\n", widths[c], column_of(person, c, age));
 	if (refused)
-		printf("    ! not paused in Klaviyo, the opening is a dead letter: %s\n", refused);
+		out_print("    ! not paused in Klaviyo, the opening is a dead letter: %s\n", refused);
 }
 
 static void print_paused(struct json_object *status, struct json_object *paused, struct json_object *sources)
@@ -113,21 +114,21 @@ static void print_paused(struct json_object *status, struct json_object *paused,
 	int widths[COLUMNS];
 
 	if (n == 0) {
-		printf("Nobody is paused now: no open conversation has reached anyone.\n");
+		out_print("Nobody is paused now: no open conversation has reached anyone.\n");
 		return;
 	}
-	printf("Paused now, the longest first (open conversations: ");
+	out_print("Paused now, the longest first (open conversations: ");
 	print_open(sources);
-	printf(")\n  ");
+	out_print(")\n  ");
 	measure(paused, widths);
 	for (size_t c = 0; c < COLUMNS; c++)
-		printf("%-*s%s", widths[c], columns[c].title, c + 1 < COLUMNS ? "  " : "\n");
+		out_print(c + 1 < COLUMNS ? "%-*s  " : "%-*s\n", widths[c], columns[c].title);
 	for (int64_t i = 0; i < n; i++)
 		print_person(json_object_array_get_idx(paused, (size_t)i), widths);
 	if (total > n)
-		printf("  and %lld more\n", (long long)(total - n));
+		out_print("  and %lld more\n", (long long)(total - n));
 	else if (n == PAUSED_SHOWN && total < 0)
-		printf("  and more\n");
+		out_print("  and more\n");
 }
 
 #define COUNT_MAX 24
@@ -148,32 +149,32 @@ static void print_account_state(struct json_object *a)
 	char age[CLOCK_ISO_MAX];
 
 	if (!json_member_bool(a, "configured", true))
-		printf("parked: not configured\n");
+		out_print("parked: not configured\n");
 	else if (json_member_bool(a, "hold", false)) /* `parked` says so, too */
-		printf("on hold\n");
+		out_print("on hold\n");
 	else if (parked)
-		printf("%s%s\n", strncmp(parked, "paused ", 7) == 0 ? "" : "parked: ", parked);
+		out_print("%s%s\n", strncmp(parked, "paused ", 7) == 0 ? "" : "parked: ", parked);
 	else if (retrying)
-		printf("retrying since %s: %s\n", age_of(json_member_str(a, "retrying_since"), age), retrying);
+		out_print("retrying since %s: %s\n", age_of(json_member_str(a, "retrying_since"), age), retrying);
 	else
-		printf("sending\n");
+		out_print("sending\n");
 }
 
 static void print_accounts(struct json_object *accounts)
 {
 	char age[CLOCK_ISO_MAX], ready[COUNT_MAX], delivered[COUNT_MAX], dead[COUNT_MAX];
 
-	printf("Klaviyo accounts\n  %-20s %10s %10s %10s  %-12s %s\n", "ACCOUNT", "READY", "DELIVERED", "DEAD",
-	       "OLDEST", "STATE");
+	out_print("Klaviyo accounts\n  %-20s %10s %10s %10s  %-12s %s\n", "ACCOUNT", "READY", "DELIVERED", "DEAD",
+		  "OLDEST", "STATE");
 	for (size_t i = 0; i < json_object_array_length(accounts); i++) {
 		struct json_object *a = json_object_array_get_idx(accounts, i);
 		const char *oldest = json_member_str(a, "oldest");
-		printf("  %-20s %10s %10s %10s  %-12s ", or_dash(json_member_str(a, "name")),
-		       count_of(a, "ready", ready), count_of(a, "delivered", delivered), count_of(a, "dead", dead),
-		       oldest ? age_of(oldest, age) : "-");
+		out_print("  %-20s %10s %10s %10s  %-12s ", or_dash(json_member_str(a, "name")),
+			  count_of(a, "ready", ready), count_of(a, "delivered", delivered), count_of(a, "dead", dead),
+			  oldest ? age_of(oldest, age) : "-");
 		print_account_state(a);
 	}
-	printf("\n");
+	out_print("\n");
 }
 
 /* What webhooks wait for, as the daemon calls it, in words for people. */
@@ -204,8 +205,8 @@ static void print_dead(struct json_object *s)
 	const char *reason = json_member_str(s, "dead_reason");
 
 	if (dead > 0)
-		printf("; %lld dead webhook%s%s%s (deskbridge queue list --state dead)", (long long)dead,
-		       dead == 1 ? "" : "s", reason ? ", the latest: " : "", reason ? reason : "");
+		out_print("; %lld dead webhook%s%s%s (deskbridge queue list --state dead)", (long long)dead,
+			  dead == 1 ? "" : "s", reason ? ", the latest: " : "", reason ? reason : "");
 }
 
 static void print_source_state(struct json_object *s)
@@ -215,23 +216,23 @@ static void print_source_state(struct json_object *s)
 	int64_t unaddressed = json_member_int(s, "without_address", 0);
 
 	if (!json_member_bool(s, "configured", true))
-		printf("parked: not configured");
+		out_print("parked: not configured");
 	else if (parked)
-		printf("lookups %s%s", strncmp(parked, "paused ", 7) == 0 ? "" : "parked: ", parked);
+		out_print("lookups %s%s", strncmp(parked, "paused ", 7) == 0 ? "" : "parked: ", parked);
 	else
-		printf("taking webhooks");
+		out_print("taking webhooks");
 	if (unaddressed > 0)
-		printf("; %lld conversation%s without an address yet", (long long)unaddressed,
-		       unaddressed == 1 ? "" : "s");
+		out_print("; %lld conversation%s without an address yet", (long long)unaddressed,
+			  unaddressed == 1 ? "" : "s");
 	if (json_object_is_type(waiting, json_type_object)) {
 		json_object_object_foreach(waiting, why, count)
 		{
-			printf("%s%s: %lld", between, waiting_text(why), (long long)json_object_get_int64(count));
+			out_print("%s%s: %lld", between, waiting_text(why), (long long)json_object_get_int64(count));
 			between = ", ";
 		}
 	}
 	print_dead(s);
-	printf("\n");
+	out_print("\n");
 }
 
 /* "12 s" until an ISO time of the daemon's. */
@@ -260,9 +261,10 @@ static void print_waits(struct json_object *s)
 		int64_t asked = json_member_int(w, "asked", 0);
 		char wait[CLOCK_ISO_MAX];
 
-		printf("  %-20s webhook %s, asked %lld time%s, %s%s: %s\n", "", or_dash(json_member_str(w, "webhook")),
-		       (long long)asked, asked == 1 ? "" : "s", not_before ? "again in " : "waits",
-		       not_before ? wait_of(not_before, wait) : "", or_dash(json_member_str(w, "reason")));
+		out_print("  %-20s webhook %s, asked %lld time%s, %s%s: %s\n", "",
+			  or_dash(json_member_str(w, "webhook")), (long long)asked, asked == 1 ? "" : "s",
+			  not_before ? "again in " : "waits", not_before ? wait_of(not_before, wait) : "",
+			  or_dash(json_member_str(w, "reason")));
 	}
 }
 
@@ -270,16 +272,16 @@ static void print_sources(struct json_object *sources)
 {
 	char open[COUNT_MAX], pending[COUNT_MAX], dead[COUNT_MAX];
 
-	printf("Sources\n  %-20s %10s %10s %10s  %s\n", "SOURCE", "OPEN", "PENDING", "DEAD", "STATE");
+	out_print("Sources\n  %-20s %10s %10s %10s  %s\n", "SOURCE", "OPEN", "PENDING", "DEAD", "STATE");
 	for (size_t i = 0; i < json_object_array_length(sources); i++) {
 		struct json_object *s = json_object_array_get_idx(sources, i);
-		printf("  %-20s %10s %10s %10s  ", or_dash(json_member_str(s, "name")),
-		       count_of(s, "open_conversations", open), count_of(s, "pending", pending),
-		       count_of(s, "dead", dead));
+		out_print("  %-20s %10s %10s %10s  ", or_dash(json_member_str(s, "name")),
+			  count_of(s, "open_conversations", open), count_of(s, "pending", pending),
+			  count_of(s, "dead", dead));
 		print_source_state(s);
 		print_waits(s);
 	}
-	printf("\n");
+	out_print("\n");
 }
 
 /* What came in, in this order and in these words; what is not here follows as the daemon calls it. */
@@ -311,7 +313,7 @@ static const char *print_count(const char *between, int64_t n, const char *text)
 {
 	if (n <= 0)
 		return between;
-	printf("%s%lld %s", between, (long long)n, text);
+	out_print("%s%lld %s", between, (long long)n, text);
 	return ", ";
 }
 
@@ -320,7 +322,7 @@ static void print_received(struct json_object *source)
 	struct json_object *received = json_member(source, "received");
 	const char *between = "";
 
-	printf("  %-20s ", or_dash(json_member_str(source, "name")));
+	out_print("  %-20s ", or_dash(json_member_str(source, "name")));
 	for (size_t i = 0; i < RESULTS; i++)
 		between = print_count(between, json_member_int(received, results[i].result, 0), results[i].text);
 	json_object_object_foreach(received, result, count)
@@ -328,7 +330,7 @@ static void print_received(struct json_object *source)
 		if (!is_known_result(result))
 			between = print_count(between, json_object_get_int64(count), result);
 	}
-	printf("\n");
+	out_print("\n");
 }
 
 /* Also what leaves no trace in the store. Nothing where nothing came. */
@@ -342,15 +344,15 @@ static void print_since_start(struct json_object *status, struct json_object *so
 						 json_type_object);
 	if (!any)
 		return;
-	printf("Webhooks since the start\n");
+	out_print("Webhooks since the start\n");
 	for (size_t i = 0; i < json_object_array_length(sources); i++) {
 		struct json_object *s = json_object_array_get_idx(sources, i);
 		if (json_object_is_type(json_member(s, "received"), json_type_object))
 			print_received(s);
 	}
 	if (elsewhere > 0)
-		printf("  %-20s %lld to a path that no source has\n", "-", (long long)elsewhere);
-	printf("\n");
+		out_print("  %-20s %lld to a path that no source has\n", "-", (long long)elsewhere);
+	out_print("\n");
 }
 
 static int print_status(struct json_object *status, const char *address)
@@ -362,24 +364,24 @@ static int print_status(struct json_object *status, const char *address)
 
 	if (!json_object_is_type(paused, json_type_array) || !json_object_is_type(accounts, json_type_array) ||
 	    !json_object_is_type(sources, json_type_array)) {
-		fprintf(stderr, "deskbridge status: the answer is not this program's; is the daemon of another "
-				"version?\n");
+		out_error("deskbridge status: the answer is not this program's; is the daemon of another "
+			  "version?\n");
 		return COMMAND_FAILED;
 	}
 	if (json_member(status, "store_bytes")) {
 		print_paused(status, paused, sources);
 		print_on_the_way(accounts);
 	} else {
-		printf("The store cannot be read: who is paused and what waits is not known.\n\n");
+		out_print("The store cannot be read: who is paused and what waits is not known.\n\n");
 	}
 	print_accounts(accounts);
 	print_sources(sources);
 	print_since_start(status, sources);
-	printf("deskbridge %s at %s, up for %s, configuration %s, store %s (%.1f MiB), %s%s\n",
-	       or_dash(json_member_str(status, "version")), address, age_of(json_member_str(status, "started"), age),
-	       or_dash(json_member_str(status, "config")), or_dash(json_member_str(status, "store")),
-	       (double)json_member_int(status, "store_bytes", 0) / (1024.0 * 1024.0),
-	       ready ? "ready" : "NOT READY: ", ready ? "" : or_dash(json_member_str(status, "not_ready")));
+	out_print("deskbridge %s at %s, up for %s, configuration %s, store %s (%.1f MiB), %s%s\n",
+		  or_dash(json_member_str(status, "version")), address, age_of(json_member_str(status, "started"), age),
+		  or_dash(json_member_str(status, "config")), or_dash(json_member_str(status, "store")),
+		  (double)json_member_int(status, "store_bytes", 0) / (1024.0 * 1024.0),
+		  ready ? "ready" : "NOT READY: ", ready ? "" : or_dash(json_member_str(status, "not_ready")));
 	return ready ? COMMAND_GOOD : COMMAND_FAILED;
 }
 
@@ -394,8 +396,9 @@ static int show(const struct daemon_door *door, bool json)
 		return failed;
 	if (!json)
 		return print_status(status, door->address);
-	CLEANUP(mem_freep) char *text = json_pretty(status);
-	puts(text);
+	CLEANUP(mem_freep) char *text = json_shown(status, true);
+	out_lines(stdout, text);
+	out_print("\n");
 	return json_member_bool(status, "ready", false) ? COMMAND_GOOD : COMMAND_FAILED;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/out.h"
 #include "base/text.h"
 #include "command/bystander.h"
 #include "http/version.h"
@@ -23,46 +24,52 @@ static const char *const options[] = {"--config", "--help", "--version"};
 
 static void print_usage(FILE *to)
 {
-	fprintf(to, "Usage: deskbridge [-c FILE] COMMAND [ARGUMENT]…\n"
-		    "\n"
-		    "Takes a helpdesk's webhooks and tells Klaviyo who has an open conversation.\n"
-		    "\n"
-		    "Commands:\n");
+	out_to(to, "Usage: deskbridge [-c FILE] COMMAND [ARGUMENT]…\n"
+		   "\n"
+		   "Takes a helpdesk's webhooks and tells Klaviyo who has an open conversation.\n"
+		   "\n"
+		   "Commands:\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fprintf(to,
-		"\n"
-		"Options:\n"
-		"  -c, --config FILE  the configuration file (default: %s)\n"
-		"  -h, --help         this text; \"deskbridge COMMAND --help\" for each command\n"
-		"  -V, --version      versions of the program and its libraries\n"
-		"\n"
-		"Exit status: 0 good, 1 failed, 2 wrong usage, 78 configuration error.\n",
-		CONFIG_DEFAULT);
+		out_to(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+	out_to(to,
+	       "\n"
+	       "Options:\n"
+	       "  -c, --config FILE  the configuration file (default: %s)\n"
+	       "  -h, --help         this text; \"deskbridge COMMAND --help\" for each command\n"
+	       "  -V, --version      versions of the program and its libraries\n"
+	       "\n"
+	       "Exit status: 0 good, 1 failed, 2 wrong usage, 78 configuration error.\n",
+	       CONFIG_DEFAULT);
 }
 
 static void print_version(void)
 {
-	printf("deskbridge %s\n"
-	       "libmicrohttpd %s, libcurl %s (%s), json-c %s, SQLite %s, GnuTLS %s\n"
-	       "configuration %s, definitions %s\n"
-	       "compiler %s%s\n",
-	       PACKAGE_VERSION, http_server_library(), http_client_library(), http_tls_library(), json_c_version(),
-	       sqlite3_libversion(), gnutls_check_version(NULL), CONFIG_DEFAULT, DESKBRIDGE_PRESETDIR, __VERSION__,
+	out_print("deskbridge %s\n"
+		  "libmicrohttpd %s, libcurl %s (%s), json-c %s, SQLite %s, GnuTLS %s\n"
+		  "configuration %s, definitions %s\n"
+		  "compiler %s%s\n",
+		  PACKAGE_VERSION, http_server_library(), http_client_library(), http_tls_library(), json_c_version(),
+		  sqlite3_libversion(), gnutls_check_version(NULL), CONFIG_DEFAULT, DESKBRIDGE_PRESETDIR, __VERSION__,
 #ifdef DESKBRIDGE_SANITIZED
-	       ", sanitizers"
+		  ", sanitizers"
 #else
-	       ""
+		  ""
 #endif
 	);
 }
 
 void command_print_help(const struct command *c)
 {
-	printf("Usage: deskbridge [-c FILE] %s%s%s\n\n%s\n", c->name, c->arguments && *c->arguments != '\0' ? " " : "",
-	       c->arguments ? c->arguments : "", c->summary);
-	if (c->help && *c->help != '\0')
-		printf("\n%s", c->help);
+	CLEANUP(mem_freep)
+	char *usage =
+		mem_fmt("Usage: deskbridge [-c FILE] %s%s%s\n\n%s\n", c->name,
+			c->arguments && *c->arguments != '\0' ? " " : "", c->arguments ? c->arguments : "", c->summary);
+
+	out_lines(stdout, usage);
+	if (c->help && *c->help != '\0') {
+		out_print("\n");
+		out_lines(stdout, c->help);
+	}
 }
 
 int command_usage_error(const struct command *c, const char *fmt, ...)
@@ -73,7 +80,7 @@ int command_usage_error(const struct command *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "deskbridge %s: %s\nTry \"deskbridge %s --help\".\n", c->name, text, c->name);
+	out_error("deskbridge %s: %s\nTry \"deskbridge %s --help\".\n", c->name, text, c->name);
 	return COMMAND_USAGE;
 }
 
@@ -81,10 +88,10 @@ static int unknown(const char *what, const char *word, const char *const *names,
 {
 	const char *nearest = text_nearest(word, names, n);
 
-	fprintf(stderr, "deskbridge: unknown %s \"%.100s\"", what, word);
+	out_error("deskbridge: unknown %s \"%.100s\"", what, word);
 	if (nearest)
-		fprintf(stderr, " (did you mean %s?)", nearest);
-	fprintf(stderr, "\nTry \"deskbridge --help\".\n");
+		out_error(" (did you mean %s?)", nearest);
+	out_error("\nTry \"deskbridge --help\".\n");
 	return COMMAND_USAGE;
 }
 
@@ -163,7 +170,7 @@ static int read_options(struct command_context *ctx, int argc, char **argv, int 
 		}
 		file = config_value(argc, argv, &i, &missing);
 		if (missing || (file && *file == '\0')) {
-			fprintf(stderr, "deskbridge: %s needs a file\nTry \"deskbridge --help\".\n", word);
+			out_error("deskbridge: %s needs a file\nTry \"deskbridge --help\".\n", word);
 			return COMMAND_USAGE;
 		}
 		if (!file)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/out.h"
 #include "klaviyo/request.h"
 #include "pipeline/decide.h"
 
@@ -17,23 +18,25 @@ static void explain_request(const struct generation *g, const struct event *e, i
 	struct err error = {0};
 	char *body = NULL;
 
-	printf("Event: %s for %s\n", e->metric, e->email);
-	printf("  account %s, unique_id %s%s%s\n", e->account, e->unique_id,
-	       event_is_backfill(e, now_ms) ? ", as backfill: recorded, no metric-triggered flow fires" : "",
-	       a && a->hold ? "; the account is ON HOLD: it would wait" : "");
+	out_print("Event: %s for %s\n", e->metric, e->email);
+	out_print("  account %s, unique_id %s%s%s\n", e->account, e->unique_id,
+		  event_is_backfill(e, now_ms) ? ", as backfill: recorded, no metric-triggered flow fires" : "",
+		  a && a->hold ? "; the account is ON HOLD: it would wait" : "");
 	if (request_single(e, now_ms, &body, &error) < 0) {
-		printf("  %s\n", error.text);
+		out_print("  %s\n", error.text);
 		return;
 	}
-	printf("\n  POST %s%s\n", e->url, KLAVIYO_PATH_EVENTS);
+	out_print("\n  POST %s%s\n", e->url, KLAVIYO_PATH_EVENTS);
 	request_headers(&headers, "(not shown)", a ? a->revision : KLAVIYO_REVISION_TESTED);
 	for (size_t i = 0; i < headers.n; i++)
-		printf("  %s: %s\n", headers.items[i].name, headers.items[i].value);
+		out_print("  %s: %s\n", headers.items[i].name, headers.items[i].value);
 	pairs_done(&headers);
 	struct json_object *tree = NULL;
 	if (json_read(body, strlen(body), &tree, NULL) == 0) {
-		CLEANUP(mem_freep) char *pretty = json_pretty(tree);
-		printf("\n%s\n\n", pretty);
+		CLEANUP(mem_freep) char *pretty = json_shown(tree, true);
+		out_print("\n");
+		out_lines(stdout, pretty);
+		out_print("\n\n");
 	}
 	json_object_put(tree);
 	free(body);
@@ -76,11 +79,11 @@ static void explain_decision(const struct generation *g, const struct source *s,
 	explain_block("Ledger and rules, as for a conversation that is not known yet", &lines);
 	buf_done(&lines);
 	if (r < 0) {
-		printf("Dead letter: %s\n", error.text);
+		out_print("Dead letter: %s\n", error.text);
 		return;
 	}
-	printf("Result: %s%s%s\n\n", decide_result_name(decision.result), decision.detail ? ": " : "",
-	       decision.detail ? decision.detail : "");
+	out_print("Result: %s%s%s\n\n", decide_result_name(decision.result), decision.detail ? ": " : "",
+		  decision.detail ? decision.detail : "");
 	for (size_t i = 0; i < decision.events_n; i++)
 		explain_request(g, &decision.events[i], w->received_ms);
 	decision_done(&decision);
@@ -97,9 +100,9 @@ static void explain_settle(const struct source *s, const struct signal *signal)
 	if (settle_ms <= 0)
 		return;
 	clock_age(settle_ms, age);
-	printf("Settle\n  it counts once it has lasted %s: held back until then, and gone where its opposite comes "
-	       "before\n\n",
-	       age);
+	out_print("Settle\n  it counts once it has lasted %s: held back until then, and gone where its opposite comes "
+		  "before\n\n",
+		  age);
 }
 
 void explain_signal(const struct generation *g, const struct source *s, const struct webhook *w,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/out.h"
 #include "helpdesk/inquiry.h"
 
 void explain_answers_done(struct explain_answers *a)
@@ -24,13 +25,13 @@ static bool take_answer(struct inquiry *q, struct explain_answers *a)
 	if (!optional)
 		v = inquiry_answer(q, 301, "application/json", a->texts[i], a->lens[i], NULL);
 	if (v == INQUIRY_MOVED) {
-		printf("  %s: the customer has another id now\n", a->files[i]);
+		out_print("  %s: the customer has another id now\n", a->files[i]);
 		return true;
 	}
 	v = inquiry_answer(q, 200, "application/json", a->texts[i], a->lens[i], &error);
 	if (*error.text)
-		printf("  %s: %s%s\n", a->files[i], error.text,
-		       optional && inquiry_step(q) > step ? "; this question is optional, so on without it" : "");
+		out_print("  %s: %s%s\n", a->files[i], error.text,
+			  optional && inquiry_step(q) > step ? "; this question is optional, so on without it" : "");
 	return v == INQUIRY_ON;
 }
 
@@ -43,7 +44,7 @@ static void tell_passed(const struct source *s, const struct inquiry *q, size_t 
 		const char *why = inquiry_passed(q, *told);
 
 		if (why)
-			printf("  step %zu of %zu is passed over: %s\n", *told + 1, n, why);
+			out_print("  step %zu of %zu is passed over: %s\n", *told + 1, n, why);
 	}
 }
 
@@ -51,12 +52,12 @@ static void tell_passed(const struct source *s, const struct inquiry *q, size_t 
 static bool miss_answer(struct inquiry *q)
 {
 	if (inquiry_step_is_optional(q)) {
-		printf("  not asked here, and optional; its answer can be given with --customer FILE\n");
+		out_print("  not asked here, and optional; its answer can be given with --customer FILE\n");
 		inquiry_skip(q);
 		return true;
 	}
-	printf("  not asked here; its answer can be given with --customer FILE. What follows is as if it held "
-	       "no address\n");
+	out_print("  not asked here; its answer can be given with --customer FILE. What follows is as if it held "
+		  "no address\n");
 	return false;
 }
 
@@ -75,11 +76,11 @@ static bool walk(struct inquiry *q, const struct source *s, struct explain_answe
 
 		tell_passed(s, q, &told);
 		if (r < 0)
-			printf("  %s\n", error.text);
+			out_print("  %s\n", error.text);
 		if (r != 0)
 			return r == 1;
 		told = inquiry_step(q) + 1;
-		printf("  GET %s\n", url);
+		out_print("  GET %s\n", url);
 		if (a->used == a->n ? !miss_answer(q) : !take_answer(q, a))
 			return false;
 	}
@@ -91,22 +92,22 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 	struct err error = {0};
 	bool found;
 
-	printf("Lookup\n");
+	out_print("Lookup\n");
 	if (inquiry_new(s->definition, w, &q, &error) < 0) {
-		printf("  nobody to ask about: %s\n\n", error.text);
+		out_print("  nobody to ask about: %s\n\n", error.text);
 		return false;
 	}
 	found = walk(q, s, a);
 	if (found)
 		inquiry_result(q, ret);
 	for (size_t i = 0; i < ret->addresses.n; i++)
-		printf("  found %s%s\n", ret->addresses.items[i].email,
-		       ret->addresses.items[i].primary ? " (primary)" : "");
+		out_print("  found %s%s\n", ret->addresses.items[i].email,
+			  ret->addresses.items[i].primary ? " (primary)" : "");
 	if (found && ret->addresses.n == 0)
-		printf("  found no address\n");
+		out_print("  found no address\n");
 	for (size_t i = 0; i < ret->taken.n; i++)
-		printf("  took %s: %s\n", ret->taken.items[i].name, ret->taken.items[i].value);
-	printf("\n");
+		out_print("  took %s: %s\n", ret->taken.items[i].name, ret->taken.items[i].value);
+	out_print("\n");
 	inquiry_free(q);
 	return found;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/out.h"
 
 #define REFUSED "the daemon would answer 401"
 
@@ -29,8 +30,8 @@ static void tell_stale(const struct proof *proof, const struct proof_request *re
 		clock_iso(ms, signed_at);
 	clock_iso(request->now_ms, now);
 	clock_age(proof_tolerance_ms(proof), tolerance);
-	printf("  stale: the signature is right, but of %s, and it is %s now: more than %s apart; " REFUSED "\n\n",
-	       signed_at, now, tolerance);
+	out_print("  stale: the signature is right, but of %s, and it is %s now: more than %s apart; " REFUSED "\n\n",
+		  signed_at, now, tolerance);
 }
 
 static void tell_verdict(const struct proof *proof, const struct proof_secrets *secrets,
@@ -38,14 +39,14 @@ static void tell_verdict(const struct proof *proof, const struct proof_secrets *
 {
 	switch (v) {
 	case PROOF_GOOD:
-		printf("  good\n\n");
+		out_print("  good\n\n");
 		break;
 	case PROOF_STALE:
 		tell_stale(proof, request);
 		break;
 	case PROOF_MISSING:
 	case PROOF_WRONG:
-		printf("  %s; " REFUSED "\n", v == PROOF_WRONG ? "wrong" : "missing: a part of it is not shown");
+		out_print("  %s; " REFUSED "\n", v == PROOF_WRONG ? "wrong" : "missing: a part of it is not shown");
 		tell_why(proof, secrets, request);
 		break;
 	}
@@ -65,13 +66,13 @@ enum proof_verdict explain_proof(const struct generation *g, const struct source
 					      .now_ms = w->received_ms};
 	enum proof_verdict v;
 
-	printf("Proof: %s\n", proof_method(proof));
+	out_print("Proof: %s\n", proof_method(proof));
 	if (!proof_needs_secret(proof)) {
-		printf("  none is asked for: whoever reaches the address is believed\n\n");
+		out_print("  none is asked for: whoever reaches the address is believed\n\n");
 		return PROOF_GOOD;
 	}
 	if (!proof_is_shown(proof, &w->headers, query)) {
-		printf("  not shown here, so not checked; without it the daemon answers 401\n");
+		out_print("  not shown here, so not checked; without it the daemon answers 401\n");
 		tell_why(proof, &secrets, &request);
 		return PROOF_MISSING;
 	}

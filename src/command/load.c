@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/out.h"
 #include "config/access.h"
 
 #define ANSWER_MAX (4 * 1024 * 1024)
@@ -20,7 +21,7 @@ struct generation *load_generation(const struct command_context *ctx, bool quiet
 	if (!g || !quiet_warnings)
 		problems_print(&problems, stderr);
 	if (!g && !ctx->config_given)
-		fprintf(stderr, "deskbridge: this is the installed default; name another file with -c FILE\n");
+		out_error("deskbridge: this is the installed default; name another file with -c FILE\n");
 	problems_done(&problems);
 	return g;
 }
@@ -31,10 +32,10 @@ const struct source *load_source(const struct generation *g, const char *name)
 
 	if (s)
 		return s;
-	fprintf(stderr, "deskbridge: no source \"%s\" in %s; there are:", name, g->config->file);
+	out_error("deskbridge: no source \"%s\" in %s; there are:", name, g->config->file);
 	for (size_t i = 0; i < g->config->sources_n; i++)
-		fprintf(stderr, " %s", g->config->sources[i].name);
-	fputc('\n', stderr);
+		out_error(" %s", g->config->sources[i].name);
+	out_error("\n");
 	return NULL;
 }
 
@@ -59,21 +60,19 @@ static void tell_failure(const struct http_reply *reply, const char *address)
 	CLEANUP(json_putp) struct json_object *tree = NULL;
 
 	if (reply->failure != HTTP_OK)
-		fprintf(stderr,
-			"deskbridge: the daemon does not answer at %s: %s\n"
-			"Does it run? \"systemctl status deskbridge\" tells. If its admin address is another one: "
-			"--admin "
-			"ADDRESS\n",
-			address, reply->error);
+		out_error("deskbridge: the daemon does not answer at %s: %s\n"
+			  "Does it run? \"systemctl status deskbridge\" tells. If its admin address is another one: "
+			  "--admin "
+			  "ADDRESS\n",
+			  address, reply->error);
 	else if (json_read(reply->body.data, reply->body.len, &tree, NULL) == 0 && json_member_str(tree, "error"))
-		fprintf(stderr, "deskbridge: the daemon at %s says: %s (%u)\n", address, json_member_str(tree, "error"),
-			reply->status);
+		out_error("deskbridge: the daemon at %s says: %s (%u)\n", address, json_member_str(tree, "error"),
+			  reply->status);
 	else
-		fprintf(stderr,
-			"deskbridge: what answers at %s is not deskbridge's admin address (status %u). Its own: "
-			"--admin "
-			"ADDRESS\n",
-			address, reply->status);
+		out_error("deskbridge: what answers at %s is not deskbridge's admin address (status %u). Its own: "
+			  "--admin "
+			  "ADDRESS\n",
+			  address, reply->status);
 }
 
 void door_open(const struct command_context *ctx, const char *address, struct daemon_door *ret)
@@ -83,15 +82,13 @@ void door_open(const struct command_context *ctx, const char *address, struct da
 	ret->address = address ? address : ret->settings.address;
 	if (ret->settings.file_is_closed) {
 		CLEANUP(mem_freep) char *user = access_user();
-		fprintf(stderr,
-			"deskbridge: note: the user %s may not read the configuration %s; %s is asked without a "
-			"token\n",
-			user, ctx->config_file, ret->address);
+		out_error("deskbridge: note: the user %s may not read the configuration %s; %s is asked without a "
+			  "token\n",
+			  user, ctx->config_file, ret->address);
 	} else if (!ret->settings.file_is_whole) {
-		fprintf(stderr,
-			"deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); "
-			"%s is asked%s\n",
-			ctx->config_file, ret->address, ret->settings.token ? "" : " without a token");
+		out_error("deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); "
+			  "%s is asked%s\n",
+			  ctx->config_file, ret->address, ret->settings.token ? "" : " without a token");
 	}
 }
 
@@ -118,7 +115,7 @@ int door_ask(const struct daemon_door *door, const char *method, const char *pat
 	pairs_done(&headers);
 	if (r == 0)
 		return COMMAND_GOOD;
-	fprintf(stderr, "deskbridge: %s: %s\n", door->address, error.text);
+	out_error("deskbridge: %s: %s\n", door->address, error.text);
 	return COMMAND_FAILED;
 }
 
@@ -136,15 +133,14 @@ int door_tell_failure(const struct daemon_door *door, const struct http_reply *r
 	if (reply->failure != HTTP_OK || reply->status != 401)
 		return COMMAND_FAILED;
 	if (door->settings.token_fault)
-		fprintf(stderr, "deskbridge: the token that %s names has no value here: %s\n", file,
-			door->settings.token_fault);
+		out_error("deskbridge: the token that %s names has no value here: %s\n", file,
+			  door->settings.token_fault);
 	else if (door->settings.file_is_closed)
-		fprintf(stderr,
-			"deskbridge: the token stands in %s, which this user may not read: ask as root or as the "
-			"daemon's user\n",
-			file);
+		out_error("deskbridge: the token stands in %s, which this user may not read: ask as root or as the "
+			  "daemon's user\n",
+			  file);
 	else if (!door->settings.token && !door->settings.file_is_whole)
-		fprintf(stderr, "deskbridge: the token stands in %s, which does not load: mend that first\n", file);
+		out_error("deskbridge: the token stands in %s, which does not load: mend that first\n", file);
 	return COMMAND_FAILED;
 }
 

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/escape.h"
+#include "base/out.h"
 #include "klaviyo/request.h"
 
 #define KEY_PAGE_SCOPES "events:write"
@@ -24,7 +27,7 @@ static void print_comment(const char *text)
 {
 	for (const char *line = text; *line;) {
 		size_t len = strcspn(line, "\n");
-		printf(len > 0 ? "#   %.*s\n" : "#\n", (int)len, line);
+		out_print(len > 0 ? "#   %.*s\n" : "#\n", (int)len, line);
 		line += len + (line[len] == '\n');
 	}
 }
@@ -32,13 +35,13 @@ static void print_comment(const char *text)
 /* As YAML's double quotes want it. */
 static void print_quoted(const char *text)
 {
-	putchar('"');
-	for (const char *c = text; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			putchar('\\');
-		putchar(*c);
-	}
-	putchar('"');
+	CLEANUP(buf_done) struct buf quoted;
+
+	buf_init(&quoted, SIZE_MAX);
+	escape_add(&quoted, text, ESCAPE_QUOTED); /* \x1b and \u202e are YAML's, too */
+	out_print("\"");
+	out_exact(stdout, quoted.data);
+	out_print("\"");
 }
 
 /* ---- the source -------------------------------------------------------------------------------------------------- */
@@ -46,14 +49,15 @@ static void print_quoted(const char *text)
 static void print_authenticate(const struct shown *p)
 {
 	if (proof_needs_user(p->proof))
-		printf("    authenticate: {user: deskbridge, password: {credential: %s-webhook}}\n", p->name);
+		out_print("    authenticate: {user: deskbridge, password: {credential: %s-webhook}}\n", p->name);
 	else if (proof_needs_secret(p->proof))
-		printf("    authenticate: {secret: {credential: %s-webhook}}\n", p->name);
+		out_print("    authenticate: {secret: {credential: %s-webhook}}\n", p->name);
 	else
-		printf("    authenticate: {method: none}   # whoever knows the URL is believed\n");
+		out_print("    authenticate: {method: none}   # whoever knows the URL is believed\n");
 	if (proof_signs_url(p->proof))
-		printf("    public_url: " HOST "/webhooks/%s   # the helpdesk signs it: exactly as it is set there\n",
-		       p->name);
+		out_print("    public_url: " HOST
+			  "/webhooks/%s   # the helpdesk signs it: exactly as it is set there\n",
+			  p->name);
 }
 
 static const char *choice_name(const struct node *choice)
@@ -68,11 +72,11 @@ static void print_parameter(const struct node *parameter)
 
 	for (char *c = wanted; *c; c++)
 		*c = (char)toupper((unsigned char)*c);
-	printf("      %s: ", parameter->key);
+	out_print("      %s: ", parameter->key);
 	print_quoted(parameter->n > 0 ? choice_name(parameter->items[0]) : parameter->text ? parameter->text : wanted);
 	for (size_t i = 1; i < parameter->n; i++)
-		printf("%s%s", i == 1 ? "   # or " : ", ", choice_name(parameter->items[i]));
-	putchar('\n');
+		out_print("%s%s", i == 1 ? "   # or " : ", ", choice_name(parameter->items[i]));
+	out_print("\n");
 }
 
 static void print_with(const struct shown *p)
@@ -81,7 +85,7 @@ static void print_with(const struct shown *p)
 
 	if (!parameters || parameters->n == 0)
 		return;
-	printf("    with:\n");
+	out_print("    with:\n");
 	for (size_t i = 0; i < parameters->n; i++)
 		print_parameter(parameters->items[i]);
 }
@@ -89,15 +93,15 @@ static void print_with(const struct shown *p)
 /* indent: "" or "# ", for a lookup that can be left out. */
 static void print_lookup_lines(const struct shown *p, const char *indent)
 {
-	printf("    %slookup:\n", indent);
+	out_print("    %slookup:\n", indent);
 	if (definition_uses_base_url(p->d))
-		printf("    %s  base_url: https://YOUR-COMPANY.example   # where you use %s\n", indent,
-		       definition_label(p->d));
+		out_print("    %s  base_url: https://YOUR-COMPANY.example   # where you use %s\n", indent,
+			  definition_label(p->d));
 	if (text_is(definition_lookup_authenticate(p->d), "basic"))
-		printf("    %s  user: YOU@example.com\n    %s  password: {credential: %s-api-token}\n", indent, indent,
-		       p->name);
+		out_print("    %s  user: YOU@example.com\n    %s  password: {credential: %s-api-token}\n", indent,
+			  indent, p->name);
 	else
-		printf("    %s  token: {credential: %s-api-token}\n", indent, p->name);
+		out_print("    %s  token: {credential: %s-api-token}\n", indent, p->name);
 }
 
 static void print_lookup(const struct shown *p)
@@ -105,7 +109,7 @@ static void print_lookup(const struct shown *p)
 	if (definition_needs_lookup(p->d)) {
 		print_lookup_lines(p, "");
 	} else if (definition_has_lookup(p->d)) {
-		printf("    # Can be left out: asks the helpdesk for what its webhooks do not say.\n");
+		out_print("    # Can be left out: asks the helpdesk for what its webhooks do not say.\n");
 		print_lookup_lines(p, "# ");
 	}
 }
@@ -128,26 +132,28 @@ static void print_secrets(const struct shown *p)
 	CLEANUP(mem_freep) char *page = request_key_page(KEY_PAGE_SCOPES);
 	const struct step *first = definition_steps(p->d) > 0 ? definition_step_at(p->d, 0) : NULL;
 
-	printf("\n# Its secrets: one file each, in the folder credentials/ beside this file, readable by the daemon "
-	       "alone:\n"
-	       "#\n"
-	       "#   credentials/klaviyo-api-key\n"
-	       "#     a Klaviyo key that may send events: %s\n",
-	       page);
+	out_print("\n# Its secrets: one file each, in the folder credentials/ beside this file, readable by the daemon "
+		  "alone:\n"
+		  "#\n"
+		  "#   credentials/klaviyo-api-key\n"
+		  "#     a Klaviyo key that may send events: %s\n",
+		  page);
 	if (proof_needs_secret(p->proof))
-		printf("#   credentials/%s-webhook\n#     %s\n", p->name, webhook_secret(p));
+		out_print("#   credentials/%s-webhook\n#     %s\n", p->name, webhook_secret(p));
 	if (!definition_needs_lookup(p->d))
 		return;
-	printf("#   credentials/%s-api-token\n", p->name);
+	out_print("#   credentials/%s-api-token\n", p->name);
 	if (first->method != STEP_BASIC)
-		printf("#     the token of the helpdesk's API, for looking up addresses\n");
+		out_print("#     the token of the helpdesk's API, for looking up addresses\n");
 	else if (first->suffix)
-		printf("#     the token of the helpdesk's API, for looking up addresses; `user` is whose it is (\"%s\" "
-		       "is added)\n",
-		       first->suffix);
+		out_print("#     the token of the helpdesk's API, for looking up addresses; `user` is whose it is "
+			  "(\"%s\" "
+			  "is added)\n",
+			  first->suffix);
 	else
-		printf("#     the password or token of the helpdesk's API, for looking up addresses; `user` goes with "
-		       "it\n");
+		out_print(
+			"#     the password or token of the helpdesk's API, for looking up addresses; `user` goes with "
+			"it\n");
 }
 
 static bool matcher_asks(const struct node *matcher, const char *reference)
@@ -164,12 +170,12 @@ static void print_url(const struct shown *p, const char *transition)
 {
 	const char *secret = proof_secret_query(p->proof);
 
-	printf("#   " HOST "/webhooks/%s", p->name);
+	out_print("#   " HOST "/webhooks/%s", p->name);
 	if (secret)
-		printf("?%s=THE-SECRET", secret);
+		out_print("?%s=THE-SECRET", secret);
 	if (transition)
-		printf("%ctransition=%s", secret ? '&' : '?', transition);
-	putchar('\n');
+		out_print("%ctransition=%s", secret ? '&' : '?', transition);
+	out_print("\n");
 }
 
 /* Where the URL may say the transition, a rule of the desk for each of them has a URL of its own. */
@@ -178,13 +184,13 @@ static void print_urls(const struct shown *p)
 	static const char *const transitions[] = {"opened", "reopened", "closed"};
 	bool told = false;
 
-	printf("\n# The URL to give to the helpdesk (reachable from outside, by https):\n#\n");
+	out_print("\n# The URL to give to the helpdesk (reachable from outside, by https):\n#\n");
 	print_url(p, NULL);
 	for (size_t i = 0; i < sizeof(transitions) / sizeof(*transitions); i++) {
 		if (!matcher_asks(node_get(p->tree, transitions[i]), "query:transition"))
 			continue;
 		if (!told)
-			printf("#\n# Where each rule of the helpdesk says one thing, one of these:\n#\n");
+			out_print("#\n# Where each rule of the helpdesk says one thing, one of these:\n#\n");
 		told = true;
 		print_url(p, transitions[i]);
 	}
@@ -199,10 +205,10 @@ static void print_pastes(const struct shown *p)
 
 		if (!text || (before && strcmp(before, text) == 0))
 			continue;
-		printf("\n# The body to paste into its rule");
+		out_print("\n# The body to paste into its rule");
 		if (node_get(node_get(p->tree, "paste"), transition_name(t)))
-			printf(" for %s", transition_name(t));
-		printf(" (deskbridge presets %s --paste prints it):\n#\n", p->name);
+			out_print(" for %s", transition_name(t));
+		out_print(" (deskbridge presets %s --paste prints it):\n#\n", p->name);
 		print_comment(text);
 		before = text;
 	}
@@ -212,31 +218,32 @@ void preset_config_print(const char *name, const struct node *tree, const struct
 {
 	const struct shown p = {.name = name, .tree = tree, .d = d, .proof = definition_proof(d)};
 
-	printf("# deskbridge with %s: a whole configuration. Fill in what is in capitals. Where there is one already, "
-	       "add what\n"
-	       "# stands below `sources:`. Then: deskbridge check --key\n"
-	       "version: 1\n"
-	       "klaviyo:\n"
-	       "  api_key: {credential: klaviyo-api-key}\n"
-	       "sources:\n"
-	       "  %s:\n"
-	       "    preset: %s\n",
-	       definition_label(d), name, name);
+	out_print(
+		"# deskbridge with %s: a whole configuration. Fill in what is in capitals. Where there is one already, "
+		"add what\n"
+		"# stands below `sources:`. Then: deskbridge check --key\n"
+		"version: 1\n"
+		"klaviyo:\n"
+		"  api_key: {credential: klaviyo-api-key}\n"
+		"sources:\n"
+		"  %s:\n"
+		"    preset: %s\n",
+		definition_label(d), name, name);
 	print_authenticate(&p);
 	print_with(&p);
 	print_lookup(&p);
 	print_secrets(&p);
 	print_urls(&p);
 	if (definition_setup(d)) {
-		printf("\n# In the helpdesk:\n#\n");
+		out_print("\n# In the helpdesk:\n#\n");
 		print_comment(definition_setup(d));
 	}
 	print_pastes(&p);
 	if (definition_documentation(d))
-		printf("\n# The vendor's documentation: %s\n", definition_documentation(d));
-	printf("\n# What is known of this helpdesk rests on: %s\n", definition_verified(d));
+		out_print("\n# The vendor's documentation: %s\n", definition_documentation(d));
+	out_print("\n# What is known of this helpdesk rests on: %s\n", definition_verified(d));
 	if (definition_unconfirmed(d)) {
-		printf("# No document of the vendor confirms:\n#\n");
+		out_print("# No document of the vendor confirms:\n#\n");
 		print_comment(definition_unconfirmed(d));
 	}
 }

@@ -5,17 +5,16 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/known.h"
 #include "base/text.h"
 
 #define STATUS_MAX 4000 /* systemd takes one datagram; what does not fit is in `deskbridge status` */
 
 static void add(struct buf *to, const char *what, const char *name, const char *reason)
 {
-	CLEANUP(mem_freep) char *text = mem_fmt("%s%s%s: %s; ", what, *name ? " " : "", name, reason);
+	CLEANUP(mem_freep) char *clean = known_clean(reason);
+	CLEANUP(mem_freep) char *text = mem_fmt("%s%s%s: %s; ", what, *name ? " " : "", name, clean);
 
-	for (char *c = text; *c != '\0'; c++)
-		if (*c == '\n')
-			*c = ' ';
 	if (to->len + strlen(text) <= STATUS_MAX)
 		buf_adds(to, text);
 }

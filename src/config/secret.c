@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/known.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -424,6 +425,18 @@ static void snapshot_read(struct snapshot *to, struct secret *s, const struct sn
 	snapshot_collect(to);
 }
 
+/* Told at once, whether the configuration is taken or not: its values may stand in what is said of it. */
+static void tell_values(const struct secrets *snapshot)
+{
+	CLEANUP(mem_freep) const char **values = mem_new(snapshot->n * SECRET_VALUES_MAX, sizeof(*values));
+	size_t n = 0;
+
+	for (size_t i = 0; i < snapshot->n; i++)
+		for (size_t k = 0; k < snapshot->items[i].values_n; k++)
+			values[n++] = snapshot->items[i].values[k];
+	known_add(values, n);
+}
+
 struct secrets *secrets_read(struct secret *const *all, size_t n, const struct secrets *before,
 			     struct problems *problems)
 {
@@ -434,6 +447,7 @@ struct secrets *secrets_read(struct secret *const *all, size_t n, const struct s
 	snapshot->n = n;
 	for (size_t i = 0; i < n; i++)
 		snapshot_read(&snapshot->items[i], all[i], before ? &before->items[i] : NULL, problems);
+	tell_values(snapshot);
 	return snapshot;
 }
 

@@ -157,7 +157,7 @@ static void see_wait(struct notice *n, const struct event *e, struct outcome_ver
 		return;
 	clock_iso(clock_now_ms() + v->retry_after_ms, time);
 	memcpy(reason, v->reason, sizeof(reason));
-	reason_text(v->reason, sizeof(v->reason), "Retry-After until %s: %s", time, reason);
+	reason_text(v->reason, sizeof(v->reason), NULL, "Retry-After until %s: %s", time, reason);
 	if (mono_ms < n->wait_told_ms)
 		return;
 	n->wait_told_ms = mono_ms + v->retry_after_ms;

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "delivery/notice.h"
@@ -220,7 +221,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 	if (scheduler_returned(&o->scheduler, &p->request, answer, chance(), mono_ms, &v.outcome))
 		outlet_changed(o, answer);
 	if (answer->odd && v.outcome == OUTCOME_REJECT)
-		reason_text(v.reason, sizeof(v.reason), "answered so %d times while others were delivered: %s",
+		reason_text(v.reason, sizeof(v.reason), NULL, "answered so %d times while others were delivered: %s",
 			    SCHEDULER_ODD_TRIES, answer->reason);
 	if (!o->closed)
 		notice_outcome(&o->notice, p->event, &v, mono_ms);
@@ -240,12 +241,14 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 
 static void on_reply(void *ctx, const struct http_reply *reply)
 {
+	CLEANUP(strikes_unrefp) struct strikes *secrets = known_secrets();
 	struct parcel *p = ctx;
 	struct outcome_answer a = {
 		.lane = LANE_SINGLE,
 		.status = reply->status,
 		.type = reply->type,
 		.headers = &reply->headers,
+		.secrets = secrets,
 	};
 	struct outcome_verdict v;
 
@@ -267,10 +270,11 @@ static void on_reply(void *ctx, const struct http_reply *reply)
 /* No request was made; the verdict is ours. */
 static void parcel_refused(struct parcel *p, enum outcome outcome, const char *why)
 {
+	CLEANUP(strikes_unrefp) struct strikes *secrets = known_secrets();
 	struct outcome_verdict v = {
 		.outcome = outcome, .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_s = -1};
 
-	reason_text(v.reason, sizeof(v.reason), "%s", why);
+	reason_text(v.reason, sizeof(v.reason), secrets, "%s", why);
 	parcel_back(p, &v);
 }
 

@@ -134,7 +134,9 @@ const char *flat_line(const char *text, char *out)
 
 const char *flat_shown(const char *text, char *out)
 {
-	if (!strchr(text, '@'))
+	CLEANUP(mem_freep) char *masked = text_mask_all(text);
+
+	if (strcmp(masked, text) == 0)
 		return flat_line(text, out);
 	memcpy(out, "a text with an @", sizeof("a text with an @"));
 	return out;

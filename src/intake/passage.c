@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "helpdesk/batch.h"
@@ -67,7 +68,7 @@ static void take_unreadable(struct passage *p, struct webhook *w, const struct e
 	if (!proof_needs_secret(definition_proof(p->source->definition)))
 		p->unreadable++;
 	else
-		item_add(p, w)->dead_reason = mem_str(reason->text);
+		item_add(p, w)->dead_reason = known_strike(reason->text);
 }
 
 /* Takes what is in w, where it is to be kept. */

@@ -14,9 +14,10 @@
 #include "base/text.h"
 
 #define MORE_MAX 64
-#define PATHS_MAX 400     /* bytes of the configured paths that a line names */
-#define PATH_SHOWN_MAX 80 /* bytes of an unknown path that a line shows */
-#define PATH_LETTERS "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~"
+#define PATHS_MAX 400      /* bytes of the configured paths that a line names */
+#define PATH_SHOWN_MAX 200 /* bytes of an unknown path that a line shows */
+#define SLASHES_MAX 3      /* in a row, that a line shows */
+#define SEGMENT_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~"
 
 struct refusal {
 	struct refusal *next;
@@ -111,15 +112,57 @@ void refusals_note(struct refusals *r, const char *source, const char *reason, c
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
 
-/* As a log may hold it: what anybody can send is cut, and what is no letter of a usual path stands as "?". */
-static const char *shown_path(const char *path, char out[PATH_SHOWN_MAX])
+/* Whether the len bytes at segment are a segment of a configured path, or what a typo makes of one. */
+static bool is_like_configured(const struct config *c, const char *segment, size_t len)
 {
-	size_t n = 0;
+	CLEANUP(mem_freep) char *word = mem_strn(segment, len);
 
-	for (; path[n] != '\0' && n < PATH_SHOWN_MAX - 4; n++)
-		out[n] = (char)(strchr(PATH_LETTERS, path[n]) ? path[n] : '?');
-	memcpy(out + n, path[n] == '\0' ? "" : "…", path[n] == '\0' ? 1 : sizeof("…"));
-	return out;
+	for (size_t i = 0; i < c->sources_n; i++) {
+		const char *at = c->sources[i].path, *name;
+
+		for (; *at != '\0'; at += strcspn(at, "/")) {
+			CLEANUP(mem_freep) char *one = NULL;
+
+			at += strspn(at, "/");
+			one = mem_strn(at, strcspn(at, "/"));
+			name = one;
+			if (*one != '\0' && (strcmp(word, one) == 0 || text_nearest(word, &name, 1)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * As a log may hold it. Anybody can send a path, and a desk whose proof stands in the URL may send its secret in it, in
+ * whatever encoding. So nothing of it is shown but the slashes and the segments that are, or nearly are, segments of
+ * configured paths, up to their first letter that is none of a usual path; "…" stands for anything else.
+ */
+static char *shown_path(const struct config *c, const char *path)
+{
+	struct buf to;
+
+	buf_init(&to, PATH_SHOWN_MAX + SLASHES_MAX + sizeof("…"));
+	while (*path != '\0') {
+		size_t slashes = strspn(path, "/"), len, good;
+
+		buf_add(&to, path, slashes < SLASHES_MAX ? slashes : SLASHES_MAX);
+		path += slashes;
+		len = strcspn(path, "/");
+		good = strspn(path, SEGMENT_LETTERS);
+		good = good < len ? good : len;
+		if (good > 0 && to.len + good <= PATH_SHOWN_MAX && is_like_configured(c, path, good))
+			buf_add(&to, path, good);
+		else
+			good = 0;
+		path += len;
+		/* Behind what is not shown comes nothing that helps. */
+		if (good < len) {
+			path = "";
+			buf_adds(&to, "…");
+		}
+	}
+	return buf_take(&to);
 }
 
 /* "/webhooks/gladly, /webhooks/shop". The caller owns it. */
@@ -139,13 +182,14 @@ static char *configured_paths(const struct config *c)
 void refusals_note_path(struct refusals *r, const struct config *c, const char *path, const char *peer, int64_t now_ms)
 {
 	const struct log_about about = {.reason = REFUSED_PATH};
-	char text[MORE_MAX], shown[PATH_SHOWN_MAX];
-	CLEANUP(mem_freep) char *paths = NULL;
+	CLEANUP(mem_freep) char *paths = NULL, *shown = NULL;
+	char text[MORE_MAX];
 	unsigned more;
 
 	if (!refusal_is_due(r, NULL, about.reason, now_ms, &more))
 		return;
 	paths = configured_paths(c);
+	shown = shown_path(c, path);
 	log_warning(&about, "a request from %s to %s was refused%s: no source has that path; configured: %s", peer,
-		    shown_path(path, shown), more_text(more, text), paths);
+		    shown, more_text(more, text), paths);
 }

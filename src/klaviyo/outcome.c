@@ -160,18 +160,19 @@ static void explain(const struct outcome_answer *a, bool json, struct json_objec
 	case OUTCOME_DELIVERED:
 		v->partial_failure = partial != NULL;
 		if (partial)
-			reason_text(v->reason, sizeof(v->reason), "taken without: %s", partial);
+			reason_text(v->reason, sizeof(v->reason), a->secrets, "taken without: %s", partial);
 		return;
 	case OUTCOME_REJECT:
 	case OUTCOME_SINGLE:
-		reason_of_refusal(v->reason, sizeof(v->reason), a->status, body);
+		reason_of_refusal(v->reason, sizeof(v->reason), a->secrets, a->status, body);
 		return;
 	case OUTCOME_RETRY:
 	case OUTCOME_PARK:
 		if (json && reason_detail(body))
-			reason_text(v->reason, sizeof(v->reason), "%s (%u)", reason_detail(body), a->status);
+			reason_text(v->reason, sizeof(v->reason), a->secrets, "%s (%u)", reason_detail(body),
+				    a->status);
 		else
-			reason_of_status(v->reason, sizeof(v->reason), a->status, is_challenge(a),
+			reason_of_status(v->reason, sizeof(v->reason), a->secrets, a->status, is_challenge(a),
 					 header(a, "Location"));
 		return;
 	}
@@ -185,7 +186,7 @@ void outcome_of(const struct outcome_answer *a, struct outcome_verdict *ret)
 	*ret = (struct outcome_verdict){
 		.outcome = OUTCOME_RETRY, .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_s = -1};
 	if (a->transport_error) {
-		reason_text(ret->reason, sizeof(ret->reason), "%s", a->transport_error);
+		reason_text(ret->reason, sizeof(ret->reason), a->secrets, "%s", a->transport_error);
 		return;
 	}
 	if (a->body_len > 0 && !is_html(a) && json_read(a->body, a->body_len, &body, NULL) < 0)

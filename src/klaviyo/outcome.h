@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/strike.h"
 #include "base/text.h"
 
 enum lane {
@@ -43,7 +44,8 @@ struct outcome_answer {
 	const struct pairs *headers;
 	const char *body;
 	size_t body_len;
-	bool cut; /* the body was longer than what is kept, and `body` does not hold it */
+	bool cut;                      /* the body was longer than what is kept, and `body` does not hold it */
+	const struct strikes *secrets; /* which the reason must not hold; NULL: none */
 };
 
 #define OUTCOME_REASON_MAX 512
@@ -56,8 +58,8 @@ struct outcome_verdict {
 	bool partial_failure;   /* 2xx with X-Klaviyo-Partial-Failure, which stands in `reason` */
 	/* For people: Klaviyo's `detail` with the pointer where one event is refused ("Invalid email address
 	 * (/data/attributes/email)"), with the status else ("Missing or invalid private key. (401)"); without JSON what
-	 * the status means. "" on a plain 2xx. Printable UTF-8, no control characters, cut, e-mail addresses masked.
-	 * Never the request's content. */
+	 * the status means. "" on a plain 2xx. Printable UTF-8, no control characters, cut, e-mail addresses masked,
+	 * secrets struck out. Never the request's content. */
 	char reason[OUTCOME_REASON_MAX];
 	/* RateLimit headers of the steady window; -1: not told */
 	int64_t limit, remaining, reset_s;

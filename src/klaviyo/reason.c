@@ -76,17 +76,26 @@ static void cut(char *out, size_t size, const char *s)
 	memcpy(out + kept, more, sizeof(more));
 }
 
-void reason_text(char *out, size_t size, const char *fmt, ...)
+void reason_text(char *out, size_t size, const struct strikes *secrets, const char *fmt, ...)
 {
-	CLEANUP(mem_freep) char *clean = NULL;
-	char raw[RAW_MAX];
+	CLEANUP(mem_freep) char *raw = NULL, *struck = NULL, *clean = NULL;
 	va_list ap;
+	int n;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(raw, sizeof(raw), fmt, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	make_printable(raw);
-	clean = text_mask_all(text_trim(raw));
+	INSIST(n >= 0);
+	raw = mem_new((size_t)n + 1, 1);
+	va_start(ap, fmt);
+	(void)vsnprintf(raw, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	/* Secrets first, in the whole text: what is cut or masked is not recognised any more. */
+	struck = strike(secrets, raw);
+	if (strlen(struck) > RAW_MAX)
+		struck[RAW_MAX] = '\0';
+	make_printable(struck);
+	clean = text_mask_all(text_trim(struck));
 	cut(out, size, clean);
 }
 
@@ -108,7 +117,7 @@ const char *reason_detail(struct json_object *body)
 	return error_words(json_object_array_get_idx(errors, 0));
 }
 
-void reason_of_refusal(char *out, size_t size, unsigned status, struct json_object *body)
+void reason_of_refusal(char *out, size_t size, const struct strikes *secrets, unsigned status, struct json_object *body)
 {
 	struct json_object *errors = json_member(body, "errors");
 	struct buf text;
@@ -129,11 +138,11 @@ void reason_of_refusal(char *out, size_t size, unsigned status, struct json_obje
 			buf_addf(&text, " (%.*s)", (int)size, place);
 	}
 	if (text.len > 0)
-		reason_text(out, size, "%s", text.data);
+		reason_text(out, size, secrets, "%s", text.data);
 	else if (status == 413)
-		reason_of_status(out, size, status, false, NULL);
+		reason_of_status(out, size, secrets, status, false, NULL);
 	else
-		reason_text(out, size, "refused without a reason (%u)", status);
+		reason_text(out, size, secrets, "refused without a reason (%u)", status);
 	buf_done(&text);
 }
 
@@ -168,18 +177,19 @@ static const char *meaning(unsigned status)
 	return "not an answer that HTTP knows";
 }
 
-void reason_of_status(char *out, size_t size, unsigned status, bool challenge, const char *location)
+void reason_of_status(char *out, size_t size, const struct strikes *secrets, unsigned status, bool challenge,
+		      const char *location)
 {
 	if (challenge)
-		reason_text(out, size, "Cloudflare's bot challenge (%u)", status);
+		reason_text(out, size, secrets, "Cloudflare's bot challenge (%u)", status);
 	else if (status >= 300 && status < 400)
-		reason_text(out, size, "sent on to %s: klaviyo.url is not Klaviyo's (%u)",
+		reason_text(out, size, secrets, "sent on to %s: klaviyo.url is not Klaviyo's (%u)",
 			    location ? location : "another address", status);
 	else if (status == 202)
-		reason_text(out, size, "answered with a web page, and not by Klaviyo (%u)", status);
+		reason_text(out, size, secrets, "answered with a web page, and not by Klaviyo (%u)", status);
 	else if (status >= 200 && status < 300)
-		reason_text(out, size,
+		reason_text(out, size, secrets,
 			    "not Klaviyo's answer: klaviyo.url is wrong, or something in between answers (%u)", status);
 	else
-		reason_text(out, size, "%s (%u)", meaning(status), status);
+		reason_text(out, size, secrets, "%s (%u)", meaning(status), status);
 }

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "helpdesk/inquiry.h"
@@ -139,7 +140,8 @@ static void weigh_gone(const struct place *p, struct ending *end, char *why, siz
 	end->outcome = LOOKUP_PARKED;
 	end->word = GATE_REFUSED;
 	said = mem_str(why);
-	reason_text(why, size, "%s, and no lookup of this source has worked yet: the base_url may be wrong", said);
+	reason_text(why, size, NULL, "%s, and no lookup of this source has worked yet: the base_url may be wrong",
+		    said);
 }
 
 static void place_heard(struct place *p, const struct walk *w, const struct ending *end, unsigned period,
@@ -165,10 +167,11 @@ static void walk_end(struct walk *w, struct ending end, const char *reason)
 	struct lookup *l = w->owner;
 	struct place *p = w->place;
 	unsigned period = p->gate.period;
+	CLEANUP(strikes_unrefp) struct strikes *secrets = known_secrets();
 	int64_t now_ms = clock_mono_ms();
 	char why[REASON_MAX];
 
-	reason_text(why, sizeof(why), "%s", reason ? reason : "");
+	reason_text(why, sizeof(why), secrets, "%s", reason ? reason : "");
 	if (w->asked.epoch == p->gate.epoch && w->inquiry && inquiry_was_heard(w->inquiry))
 		p->worked = true;
 	weigh_gone(p, &end, why, sizeof(why));
@@ -221,13 +224,21 @@ static void walk_failed(struct walk *w, const struct http_reply *reply)
 	walk_end(w, ended(LOOKUP_RETRY, GATE_TROUBLE), reply->error);
 }
 
+static char *struck_or_null(const char *text)
+{
+	return text ? known_strike(text) : NULL;
+}
+
 static void walk_answered(struct walk *w, const struct http_reply *reply)
 {
+	CLEANUP(mem_freep) char *location = struck_or_null(pairs_get(&reply->headers, "Location"));
+	CLEANUP(mem_freep) char *type = struck_or_null(reply->type);
 	struct ending end = {.status = reply->status, .retry_after_ms = -1};
 	struct err reason = {0};
 
-	inquiry_location(w->inquiry, pairs_get(&reply->headers, "Location"));
-	switch (inquiry_answer(w->inquiry, reply->status, reply->type, reply->body.data, reply->body.len, &reason)) {
+	/* Their words stand cut in the reason, where a part of a secret is not recognised any more. */
+	inquiry_location(w->inquiry, location);
+	switch (inquiry_answer(w->inquiry, reply->status, type, reply->body.data, reply->body.len, &reason)) {
 	case INQUIRY_ON:
 	case INQUIRY_MOVED:
 		walk_step(w);

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/known.h"
 #include "base/log.h"
 #include "delivery/scheduler.h"
 #include "pipeline/apply.h"
@@ -69,7 +70,8 @@ static int end_done(struct pass *p, const char *result, const char *detail, stru
 static int end_dead(struct work *w, const char *source, int64_t id, const char *reason, struct err *reterr)
 {
 	CLEANUP(store_origin_done) struct store_origin origin = {0};
-	int r = store_webhook_dead(w->store, id, reason, reterr);
+	CLEANUP(mem_freep) char *kept = known_strike(reason);
+	int r = store_webhook_dead(w->store, id, kept, reterr);
 
 	if (r < 0)
 		return r;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/thread.h"
 
 #define FEED_SLICE_MS 200 /* how long the end waits for a reader who does not read */
@@ -40,17 +41,6 @@ struct feed {
 	bool broken; /* the thread's: nobody reads any more */
 };
 
-/* Control characters would let a helpdesk's text write on the operator's screen. */
-static void add_plain(struct buf *to, const char *text)
-{
-	for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
-		if (*c < ' ' || *c == 0x7f)
-			buf_addf(to, "\\x%02x", *c);
-		else
-			buf_addc(to, (char)*c);
-	}
-}
-
 static void add_properties(struct buf *to, const char *json)
 {
 	CLEANUP(json_putp) struct json_object *o = NULL;
@@ -64,9 +54,9 @@ static void add_properties(struct buf *to, const char *json)
 		CLEANUP(mem_freep) char *text = scalar ? TAKE(scalar) : json_text(value);
 
 		buf_adds(to, separator);
-		add_plain(to, key);
+		escape_add(to, key, ESCAPE_LINE);
 		buf_adds(to, " = ");
-		add_plain(to, text);
+		escape_add(to, text, ESCAPE_LINE);
 		separator = ", ";
 	}
 }
@@ -94,9 +84,9 @@ void feed_line(const struct world_event *e, struct buf *to)
 	buf_init(&line, 64 * FEED_LINE_MAX);
 	clock_iso(e->time_ms, iso);
 	buf_addf(&line, "%.8s  ", iso + 11);
-	add_plain(&line, who ? who : e->profile->person);
+	escape_add(&line, who ? who : e->profile->person, ESCAPE_LINE);
 	buf_adds(&line, "  ");
-	add_plain(&line, e->metric->name);
+	escape_add(&line, e->metric->name, ESCAPE_LINE);
 	if (e->profile_properties)
 		add_properties(&line, e->profile_properties);
 	if (e->backfill)

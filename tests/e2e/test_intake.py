@@ -162,7 +162,7 @@ def test_what_comes_to_no_source_is_logged_with_the_paths_that_there_are(daemon)
     for _ in range(30):
         assert request(daemon.address, "POST", path + "?key=sesame", gladly_webhook("opened")).status == 404
     said = daemon.wait_log(r"a request from 127\.0\.0\.1 to (\S+) was refused.*no source has that path; configured: (\S+)")
-    assert said[1].startswith("/webhooks/glady/jo?example.com/?41?00xxx") and said[1].endswith("x…") and len(said[1]) < 80
+    assert said[1] == "/webhooks/glady/…"
     assert said[2] == "/webhooks/gladly"
     lines = [line for line in daemon.log() if "no source has that path" in line]
     assert len(lines) <= 2 + time.monotonic() - began and all('reason="unknown path"' in line for line in lines) and "sesame" not in str(lines)

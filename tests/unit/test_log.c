@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/known.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -136,19 +137,19 @@ static void json_lines_are_json(void **state)
 	assert_int_equal(lines(text), 1);
 	assert_int_equal(json_read(text, strlen(text), &o, NULL), 0);
 	assert_string_equal(json_member_str(o, "level"), "warning");
-	assert_string_equal(json_member_str(o, "message"), "a \"b\" \\ \\x09c");
+	assert_string_equal(json_member_str(o, "message"), "a \"b\" \\ \tc");
 	assert_string_equal(json_member_str(o, "source"), "gladly");
 	assert_string_equal(json_member_str(o, "account"), "default");
 	assert_string_equal(json_member_str(o, "event"), "0000000000001234");
 	assert_string_equal(json_member_str(o, "conversation"), "\\xff");
-	assert_string_equal(json_member_str(o, "reason"), "say \"no\"\\x0a");
+	assert_string_equal(json_member_str(o, "reason"), "say \"no\"\n");
 	assert_null(json_member(o, "webhook"));
 	assert_int_equal(strlen(json_member_str(o, "time")), 20);
 	json_object_put(o);
 }
 
 /* In the place of libsystemd's: the test's journal, of which there need not be one. */
-static char journal[16][512];
+static char journal[16][2048];
 static int journal_n;
 
 int sd_journal_sendv(const struct iovec *iov, int n);
@@ -236,6 +237,63 @@ static void an_address_in_a_conversations_id_is_masked(void **state)
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
 }
 
+/* In message and members, in each format, whether personal data may be shown or not. */
+static void what_must_not_be_shown_never_is(void **state)
+{
+	static const char *const secrets[] = {"the-secret-key"};
+	static const enum log_format formats[] = {LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_JOURNAL};
+	static const char *const banned[] = {"secret-key", "the%2Dsecret", "dGhlLXNlY3JldC1rZXk", "jane.doe",
+					     "\x1b",       "\xc2\x9b",     "\xe2\x80\xae"};
+	static const char said[] = "the-secret-key the%2Dsecret%2Dkey dGhlLXNlY3JldC1rZXk= jane.doe%40example.com "
+				   "jane.doe\\u0040example.com jane.doe@example.com \x1b[2J \xc2\x9b \xe2\x80\xae";
+	const struct log_about about = {.source = said, .account = said, .conversation = said, .reason = said};
+
+	(void)state;
+	known_add(secrets, 1);
+	for (unsigned i = 0; i < 6; i++) {
+		bool personal = i >= 3;
+		char all[65536] = "";
+		size_t len = 0;
+
+		log_setup(formats[i % 3], LOG_INFO, personal);
+		capture();
+		log_warning(&about, "told %s", said);
+		len = (size_t)snprintf(all, sizeof(all), "%s", released());
+		for (int n = 0; formats[i % 3] == LOG_FORMAT_JOURNAL && n < journal_n; n++)
+			len += (size_t)snprintf(all + len, sizeof(all) - len, "%s\n", journal[n]);
+		assert_non_null(strstr(all, "[secret]"));
+		for (size_t k = 0; k < sizeof(banned) / sizeof(banned[0]); k++)
+			if (!personal || strcmp(banned[k], "jane.doe") != 0)
+				assert_null(strstr(all, banned[k]));
+		if (!personal)
+			assert_non_null(strstr(all, "j***@example.com"));
+	}
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+	known_forget();
+}
+
+/* Not even where a message is longer than a line may be. */
+static void no_part_of_a_secret_is_left_where_a_message_is_cut(void **state)
+{
+	static const char *const secrets[] = {"the-secret-key"};
+	char longest[3000];
+
+	(void)state;
+	known_add(secrets, 1);
+	for (size_t at = 2020; at < 2060; at++) {
+		char *text;
+
+		memset(longest, 'x', sizeof(longest) - 1);
+		memcpy(longest + at, secrets[0], strlen(secrets[0]));
+		longest[sizeof(longest) - 1] = '\0';
+		capture();
+		log_warning(NULL, "%s", longest);
+		text = released();
+		assert_null(strstr(text, "the-"));
+	}
+	known_forget();
+}
+
 static void auto_is_text_where_stderr_is_not_the_journal(void **state)
 {
 	static const char *const streams[] = {"", "1", "x:y", "1:2:3", "99:99"};
@@ -282,6 +340,8 @@ int main(void)
 		cmocka_unit_test(a_line_of_the_journal_is_whole_in_its_message_and_in_fields),
 		cmocka_unit_test(addresses_are_masked_unless_asked_for),
 		cmocka_unit_test(an_address_in_a_conversations_id_is_masked),
+		cmocka_unit_test(what_must_not_be_shown_never_is),
+		cmocka_unit_test(no_part_of_a_secret_is_left_where_a_message_is_cut),
 		cmocka_unit_test(auto_is_text_where_stderr_is_not_the_journal),
 		cmocka_unit_test(auto_is_the_journal_where_stderr_is_its_stream),
 	};

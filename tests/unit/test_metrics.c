@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/known.h"
 #include "base/metrics.h"
 #include "base/thread.h"
 
@@ -120,8 +121,61 @@ static void label_values_are_escaped(void **state)
 	(void)state;
 	metrics_add(METRIC_EVENTS, "a\"b", "c\\d\ne", NULL, 1);
 	text = rendered();
-	assert_has(text, "\ndeskbridge_events_total{account=\"a\\\"b\",metric=\"c\\\\d\\ne\"} 1\n");
+	assert_has(text, "\ndeskbridge_events_total{account=\"a\\\"b\",metric=\"c\\\\d\\\\x0ae\"} 1\n");
 	free(text);
+}
+
+static void labels_hold_no_secret_no_address_and_no_control(void **state)
+{
+	static const char *const secrets[] = {"the-secret-key"};
+	char longest[1000], *text;
+
+	(void)state;
+	known_add(secrets, 1);
+	metrics_add(METRIC_EVENTS, "default", "to jane.doe@example.com", NULL, 1);
+	metrics_add(METRIC_EVENTS, "default", "to jane.roe%40example.com", NULL, 1);
+	metrics_add(METRIC_EVENTS, "default", "\x1b[2J \xc2\x9b \xe2\x80\xae \xff the%2dsecret%2Dkey", NULL, 1);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	metrics_add(METRIC_EVENTS, "default", longest, NULL, 1);
+	text = rendered();
+	/* Two that are shown alike are one series: Prometheus takes no text that has one twice. */
+	assert_has(text, "\ndeskbridge_events_total{account=\"default\",metric=\"to j***@example.com\"} 2\n");
+	assert_has(text, ",metric=\"\\\\x1b[2J \\\\u009b \\\\u202e \\\\xff [secret]\"} 1\n");
+	assert_null(strstr(text, "jane"));
+	longest[300] = '\0';
+	assert_null(strstr(text, longest));
+	free(text);
+	known_forget();
+}
+
+static void names_beyond_the_bound_are_counted_as_other(void **state)
+{
+	char *text, name[64];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < METRICS_NAMES_MAX + 50; i++) {
+			(void)snprintf(name, sizeof(name), "metric %d", i);
+			metrics_add(METRIC_EVENTS, i % 2 ? "default" : "second", name, NULL, 1);
+		}
+	}
+	metrics_add(METRIC_EVENTS, "second", "metric 1", NULL, 1); /* a name that is known, of another account */
+	assert_true(metrics_get(METRIC_EVENTS, "second", "metric 1", NULL) == 1);
+	assert_true(metrics_get(METRIC_EVENTS, "default", "other", NULL) == 50);
+	assert_true(metrics_get(METRIC_EVENTS, "second", "other", NULL) == 50);
+	(void)snprintf(name, sizeof(name), "\"metric %d\"", METRICS_NAMES_MAX - 1);
+	text = rendered();
+	assert_has(text, name);
+	(void)snprintf(name, sizeof(name), "\"metric %d\"", METRICS_NAMES_MAX);
+	assert_null(strstr(text, name));
+	free(text);
+	/* Nothing else is bounded so: there are as many sources as are configured. */
+	for (int i = 0; i < METRICS_NAMES_MAX + 50; i++) {
+		(void)snprintf(name, sizeof(name), "source %d", i);
+		metrics_add(METRIC_WEBHOOKS, name, "accepted", NULL, 1);
+	}
+	assert_true(metrics_get(METRIC_WEBHOOKS, name, "accepted", NULL) == 1);
 }
 
 static void histograms_are_cumulative_with_inclusive_bounds(void **state)
@@ -150,18 +204,18 @@ static void past_the_bound_series_run_together_as_other(void **state)
 
 	(void)state;
 	for (int i = 0; i < 6000; i++) {
-		(void)snprintf(name, sizeof(name), "metric %d", i);
-		metrics_add(METRIC_EVENTS, "default", name, NULL, 1);
+		(void)snprintf(name, sizeof(name), "source %d", i);
+		metrics_add(METRIC_WEBHOOKS, name, "accepted", NULL, 1);
 	}
 	metrics_observe(METRIC_LAG_SECONDS, 1); /* has its place whatever the others take */
 	text = rendered();
-	for (char *at = text; (at = strstr(at, "\ndeskbridge_events_total{")); at++)
+	for (char *at = text; (at = strstr(at, "\ndeskbridge_webhooks_total{")); at++)
 		lines++;
 	assert_in_range(lines, 4000, 4097);
-	assert_true(metrics_get(METRIC_EVENTS, "other", "other", NULL) == 6000 - (lines - 1));
+	assert_true(metrics_get(METRIC_WEBHOOKS, "other", "other", NULL) == 6000 - (lines - 1));
 	assert_has(text, "\ndeskbridge_lag_seconds_count 1\n");
-	metrics_add(METRIC_EVENTS, "default", "metric 0", NULL, 1);
-	assert_true(metrics_get(METRIC_EVENTS, "default", "metric 0", NULL) == 2);
+	metrics_add(METRIC_WEBHOOKS, "source 0", "accepted", NULL, 1);
+	assert_true(metrics_get(METRIC_WEBHOOKS, "source 0", "accepted", NULL) == 2);
 	free(text);
 }
 
@@ -202,6 +256,8 @@ int main(void)
 		cmocka_unit_test_setup(series_count_apart_by_their_labels, reset),
 		cmocka_unit_test_setup(the_series_of_one_metric_are_told_in_order, reset),
 		cmocka_unit_test_setup(label_values_are_escaped, reset),
+		cmocka_unit_test_setup(labels_hold_no_secret_no_address_and_no_control, reset),
+		cmocka_unit_test_setup(names_beyond_the_bound_are_counted_as_other, reset),
 		cmocka_unit_test_setup(histograms_are_cumulative_with_inclusive_bounds, reset),
 		cmocka_unit_test_setup(past_the_bound_series_run_together_as_other, reset),
 		cmocka_unit_test_setup(threads_lose_no_count, reset),

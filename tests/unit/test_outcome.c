@@ -39,9 +39,12 @@ struct row {
 	const char *reason; /* begins so; NULL: not looked at */
 };
 
+static struct strikes *secrets; /* what ask() strikes out */
+
 static struct outcome_verdict ask(enum lane lane, const struct row *row)
 {
-	struct outcome_answer a = {.lane = lane, .status = row->status, .type = row->type, .body = row->body};
+	struct outcome_answer a = {
+		.lane = lane, .status = row->status, .type = row->type, .body = row->body, .secrets = secrets};
 	struct outcome_verdict v;
 	struct pairs headers = {0};
 
@@ -410,7 +413,7 @@ static void addresses_are_masked_wherever_they_stand(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char out[OUTCOME_REASON_MAX];
 
-		reason_text(out, sizeof(out), "%s", rows[i].text);
+		reason_text(out, sizeof(out), NULL, "%s", rows[i].text);
 		assert_string_equal(out, rows[i].clean);
 	}
 }
@@ -434,6 +437,54 @@ static void klaviyos_words_lose_addresses_and_control_characters(void **state)
 	for (const char *c = v.reason; *c != '\0'; c++)
 		assert_true((unsigned char)*c >= ' ');
 	assert_null(strstr(v.reason, "\xe2\x80\xae"));
+}
+
+/* In each place from which Klaviyo, or whatever stands between, can speak. */
+static void our_own_secrets_are_struck_out_of_what_klaviyo_says(void **state)
+{
+#define KEY "pk_0123456789abcdef0123456789abcdef01"
+	static const char *const values[] = {KEY};
+	static const struct row rows[] = {
+		{401, JSON_TYPE, ERROR("401", "x", "x", "Bad key " KEY ", jo@a.example", "/data"), NULL, NULL, J, J,
+		 NULL},
+		{400, JSON_TYPE,
+		 ERROR("400", "x", "x",
+		       "Bad key pk\\u005f"
+		       "0123456789abcdef0123456789abcdef01",
+		       "/data"),
+		 NULL, NULL, J, S, NULL},
+		{400, JSON_TYPE, ERROR("400", "x", KEY, "", "/data/" KEY), NULL, NULL, J, S, NULL},
+		{302, "text/html", "", "Location", "https://x.example/?key=pk%5F0123456789abcdef0123456789abcdef01", P,
+		 P, NULL},
+		{202, NULL, "", "X-Klaviyo-Partial-Failure", "no " KEY, D, D, NULL},
+	};
+
+	(void)state;
+	secrets = strikes_new(values, 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct outcome_verdict v = ask(LANE_SINGLE, &rows[i]);
+
+		assert_non_null(strstr(v.reason, STRIKE_MARK));
+		assert_null(strstr(v.reason, "0123456789"));
+	}
+	strikes_unref(TAKE(secrets));
+}
+
+/* A reason is cut at OUTCOME_REASON_MAX: the secret goes before its half could stay. */
+static void a_secret_at_the_cut_of_a_reason_leaves_no_half(void **state)
+{
+	static const char *const values[] = {KEY};
+	struct strikes *s = strikes_new(values, 1);
+
+	(void)state;
+	for (size_t before = OUTCOME_REASON_MAX - 60; before < OUTCOME_REASON_MAX + 10; before++) {
+		char out[OUTCOME_REASON_MAX];
+
+		reason_text(out, sizeof(out), s, "%0*d" KEY " and more and more and more", (int)before, 0);
+		assert_null(strstr(out, "pk_"));
+	}
+	strikes_unref(s);
+#undef KEY
 }
 
 static void every_error_is_told(void **state)
@@ -461,7 +512,7 @@ static void long_words_are_cut_between_characters(void **state)
 	(void)state;
 	for (size_t i = 0; i + 2 < sizeof(text); i += 2)
 		memcpy(text + i, "ä", 3);
-	reason_text(out, sizeof(out), "x%s", text);
+	reason_text(out, sizeof(out), NULL, "x%s", text);
 	len = strlen(out);
 	assert_in_range(len, sizeof(out) - 3, sizeof(out) - 1);
 	assert_true(text_is_utf8(out, len));
@@ -473,7 +524,7 @@ static void broken_utf8_becomes_question_marks(void **state)
 	char out[OUTCOME_REASON_MAX];
 
 	(void)state;
-	reason_text(out, sizeof(out), "a\xff\xc3 b\xed\xa0\x80");
+	reason_text(out, sizeof(out), NULL, "a\xff\xc3 b\xed\xa0\x80");
 	assert_string_equal(out, "a?? b???");
 }
 
@@ -494,6 +545,8 @@ int main(void)
 		cmocka_unit_test(retry_after_dates_count_from_the_answers_own_date),
 		cmocka_unit_test(ratelimit_headers_are_read_strictly),
 		cmocka_unit_test(addresses_are_masked_wherever_they_stand),
+		cmocka_unit_test(our_own_secrets_are_struck_out_of_what_klaviyo_says),
+		cmocka_unit_test(a_secret_at_the_cut_of_a_reason_leaves_no_half),
 		cmocka_unit_test(klaviyos_words_lose_addresses_and_control_characters),
 		cmocka_unit_test(every_error_is_told),
 		cmocka_unit_test(long_words_are_cut_between_characters),

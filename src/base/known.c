@@ -1,0 +1,86 @@
+#include <config.h>
+
+#include "base/known.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER; /* held by one known_add() at a time */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* over the pointer */
+static struct strikes *secrets;
+
+/* Takes next over; returns what was there, to be dropped without the lock. */
+static struct strikes *replace(struct strikes *next)
+{
+	struct strikes *former;
+
+	INSIST(pthread_mutex_lock(&lock) == 0);
+	former = secrets;
+	secrets = next;
+	INSIST(pthread_mutex_unlock(&lock) == 0);
+	return former;
+}
+
+struct strikes *known_secrets(void)
+{
+	struct strikes *s;
+
+	INSIST(pthread_mutex_lock(&lock) == 0);
+	s = strikes_ref(secrets);
+	INSIST(pthread_mutex_unlock(&lock) == 0);
+	return s;
+}
+
+static bool is_among(const char *const *values, size_t n, const char *value)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(values[i], value) == 0)
+			return true;
+	return false;
+}
+
+static void add_all(const char *const *values, size_t n)
+{
+	CLEANUP(strikes_unrefp) struct strikes *former = known_secrets();
+	CLEANUP(mem_freep) const char **all = mem_new(n + strikes_count(former), sizeof(*all));
+	size_t all_n = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_among(all, all_n, values[i]))
+			all[all_n++] = values[i];
+	for (size_t i = 0; i < strikes_count(former) && all_n < n + KNOWN_FORMER_MAX; i++)
+		if (!is_among(all, all_n, strikes_value(former, i)))
+			all[all_n++] = strikes_value(former, i);
+	strikes_unref(replace(strikes_new(all, all_n)));
+}
+
+void known_add(const char *const *values, size_t n)
+{
+	INSIST(pthread_mutex_lock(&adding) == 0);
+	add_all(values, n);
+	INSIST(pthread_mutex_unlock(&adding) == 0);
+}
+
+void known_forget(void)
+{
+	strikes_unref(replace(NULL));
+}
+
+char *known_strike(const char *text)
+{
+	CLEANUP(strikes_unrefp) struct strikes *s = known_secrets();
+
+	return strike(s, text);
+}
+
+char *known_clean(const char *text)
+{
+	CLEANUP(mem_freep) char *struck = known_strike(text), *masked = text_mask_all(struck);
+
+	return escape_text(masked);
+}

@@ -1,0 +1,27 @@
+/*
+ * known: the secrets that this process has read, for all that leaves it as text.
+ *
+ * Whoever reads secrets tells them here (config/secret.h does it by itself), and they stay known when they are
+ * replaced: an answer under way may still repeat the former one. At most KNOWN_FORMER_MAX former ones are kept, the
+ * newest. Any thread.
+ */
+#ifndef BASE_KNOWN_H
+#define BASE_KNOWN_H
+
+#include <stddef.h>
+
+#include "base/strike.h"
+
+#define KNOWN_FORMER_MAX 1024
+
+void known_add(const char *const *values, size_t n);
+/* All of them as of now: one reference for the caller (strikes_unref). NULL: none. */
+struct strikes *known_secrets(void);
+void known_forget(void); /* tests only */
+
+/* strike() by all that is known. The caller's. */
+char *known_strike(const char *text) __attribute__((warn_unused_result));
+/* As it may be shown to anybody in one line: struck, addresses masked, escaped. The caller's. */
+char *known_clean(const char *text) __attribute__((warn_unused_result));
+
+#endif

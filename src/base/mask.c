@@ -1,0 +1,164 @@
+/*
+ * Addresses in a text that somebody else wrote. It is better to mask too much than too little: what stands before an @
+ * is never shown, whether it is an address or not.
+ */
+#include <config.h>
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "base/unwrap.h"
+
+#define QUOTED_MAX 128 /* bytes of a quoted local part that are looked back over */
+#define TAG_MAX 32     /* bytes of a comment or tag inside a local part */
+#define BLANKS_MAX 2   /* between the @ and what stands around it */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Quotes and backslashes belong to it: they split a local part, and those before it are left out again. */
+static bool in_local_part(char c)
+{
+	return (unsigned char)c > ' ' && !strchr("<>()[],;:@", c);
+}
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (unsigned char)c >= 0x80;
+}
+
+static bool in_domain(char c)
+{
+	return (c >= '0' && c <= '9') || is_letter(c) || c == '-' || c == '.';
+}
+
+/* Bytes of the @ at i, which may be full-width (U+FF20) or small (U+FE6B); 0: there is none. */
+static size_t at_sign(const struct unwrapped *r, size_t i)
+{
+	if (r->text[i] == '@')
+		return 1;
+	if (r->len - i >= 3 &&
+	    (memcmp(r->text + i, "\xef\xbc\xa0", 3) == 0 || memcmp(r->text + i, "\xef\xb9\xab", 3) == 0))
+		return 3;
+	return 0;
+}
+
+/* "example.com": with a dot, and letters behind the last. */
+static bool is_like_domain(const struct unwrapped *r, size_t i)
+{
+	size_t dot = 0, end = i;
+
+	while (end < r->len && in_domain(r->text[end])) {
+		if (r->text[end] == '.' && end > i && end + 1 < r->len && is_letter(r->text[end + 1]))
+			dot = end;
+		end++;
+	}
+	return dot > i;
+}
+
+/* Where the quoted text or tag begins that ends before i, at most max bytes before it; i: there is none. */
+static size_t bracket_start(const struct unwrapped *r, size_t low, size_t i, size_t max)
+{
+	static const char ends[] = "\"')>", begins[] = "\"'(<";
+	const char *end = i > low && r->text[i - 1] != '\0' ? strchr(ends, r->text[i - 1]) : NULL;
+
+	if (!end)
+		return i;
+	for (size_t at = i - 1; at > low && i - at < max; at--)
+		if (r->text[at - 1] == begins[end - ends])
+			return at - 1;
+	return i;
+}
+
+/* Where the local part begins that ends before i. */
+static size_t local_start(const struct unwrapped *r, size_t low, size_t i)
+{
+	size_t start = bracket_start(r, low, i, QUOTED_MAX);
+
+	for (;;) {
+		size_t before;
+
+		while (start > low && in_local_part(r->text[start - 1]))
+			start--;
+		before =
+			start > low && strchr(">)", r->text[start - 1]) ? bracket_start(r, low, start, TAG_MAX) : start;
+		if (before == start)
+			return start;
+		start = before;
+	}
+}
+
+/* Where the local part ends, and in *ret_domain where the domain begins: beyond blanks only where it looks like one. */
+static size_t local_end(const struct unwrapped *r, size_t low, size_t at, size_t at_len, size_t *ret_domain)
+{
+	size_t end = at, domain = at + at_len;
+
+	while (end > low && at - end < BLANKS_MAX && is_blank(r->text[end - 1]))
+		end--;
+	while (domain < r->len && domain - at - at_len < BLANKS_MAX && is_blank(r->text[domain]))
+		domain++;
+	if (is_like_domain(r, domain)) {
+		*ret_domain = domain;
+		return end;
+	}
+	*ret_domain = at + at_len;
+	return at;
+}
+
+/* The bytes of the source at [from, to) of the reading. */
+static void add_source(struct buf *to, const struct unwrapped *r, const char *source, size_t from, size_t end)
+{
+	if (end == from)
+		return;
+	if (!r->from)
+		buf_add(to, source + from, end - from);
+	else
+		buf_add(to, source + r->from[from], r->to[end - 1] - r->from[from]);
+}
+
+/* "j***", or "***" where there is no letter to show. What is masked already stays as it is. */
+static void add_local(struct buf *to, const struct unwrapped *r, const char *source, size_t from, size_t end)
+{
+	size_t first = from < end ? text_step(r->text + from, end - from) : 0;
+
+	if (first == 1 && r->text[from] != '*')
+		buf_addc(to, r->text[from]);
+	else if (first > 1)
+		add_source(to, r, source, from, from + first);
+	buf_adds(to, "***");
+}
+
+static bool find_address(const void *ctx, const struct unwrapped *r, const char *source, size_t at,
+			 struct unwrapped_span *ret, struct buf *instead)
+{
+	(void)ctx;
+	for (size_t i = at; i < r->len; i++) {
+		size_t n = at_sign(r, i), domain, start, end;
+
+		if (n == 0 || (r->guessed && (r->to[i] - r->from[i] < 3 || !is_like_domain(r, i + n))))
+			continue;
+		end = local_end(r, at, i, n, &domain);
+		start = local_start(r, at, end);
+		while (start < end && strchr("\"'`\\<(", r->text[start]))
+			start++;
+		ret->from = start;
+		ret->to = i + n;
+		while (domain > i + n && ret->to < domain)
+			ret->to++;
+		add_local(instead, r, source, start, end);
+		buf_adds(instead, "@");
+		return true;
+	}
+	return false;
+}
+
+char *text_mask_all(const char *s)
+{
+	/* Most texts hold nothing that could be an @. */
+	if (!s[strcspn(s, "@%\\&=\xef")])
+		return mem_str(s);
+	return unwrap_replace(s, find_address, NULL);
+}

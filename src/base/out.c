@@ -1,0 +1,200 @@
+#include <config.h>
+
+#include "base/out.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/escape.h"
+#include "base/known.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+/* One conversion of a format. */
+struct conversion {
+	char spec[48]; /* as it stands in the format, an asterisk replaced by its number */
+	bool left;     /* the flag - */
+	int width;     /* -1: none */
+	int precision; /* -1: none */
+	char length[3];
+	char letter;
+};
+
+/* A run of digits, or an asterisk's argument. */
+static int take_number(const char **at, va_list *ap)
+{
+	int n = 0;
+
+	if (**at == '*') {
+		++*at;
+		return va_arg(*ap, int);
+	}
+	for (; **at >= '0' && **at <= '9'; ++*at)
+		n = n < INT_MAX / 100 ? n * 10 + (**at - '0') : n;
+	return n;
+}
+
+/* at: behind the %. Returns what follows the conversion. */
+static const char *take_conversion(const char *at, va_list *ap, struct conversion *ret)
+{
+	size_t flags = strspn(at, "-+ #0"), length;
+	char width[16] = "", precision[16] = "";
+
+	*ret = (struct conversion){.left = memchr(at, '-', flags) != NULL, .width = -1, .precision = -1};
+	INSIST(flags < 6);
+	const char *flags_at = at;
+	at += flags;
+	if (*at == '*' || (*at >= '0' && *at <= '9')) {
+		ret->width = take_number(&at, ap);
+		if (ret->width < 0) {
+			ret->left = true;
+			ret->width = -ret->width;
+		}
+		(void)snprintf(width, sizeof(width), "%d", ret->width);
+	}
+	if (*at == '.') {
+		at++;
+		ret->precision = take_number(&at, ap);
+		if (ret->precision >= 0)
+			(void)snprintf(precision, sizeof(precision), ".%d", ret->precision);
+	}
+	length = strspn(at, "hlzjt");
+	INSIST(length < sizeof(ret->length));
+	memcpy(ret->length, at, length);
+	at += length;
+	ret->letter = *at;
+	(void)snprintf(ret->spec, sizeof(ret->spec), "%%%.*s%s%s%s%c", (int)flags, flags_at, width, precision,
+		       ret->length, ret->letter);
+	return at + 1;
+}
+
+/* The text as it is shown; at most `precision` bytes of it. The caller's. */
+static char *shown(const char *text, int precision)
+{
+	size_t len = precision >= 0 ? strnlen(text, (size_t)precision) : strlen(text);
+	CLEANUP(mem_freep) char *part = NULL, *struck = NULL;
+
+	if (precision >= 0 && len == (size_t)precision)
+		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+	part = mem_strn(text, len);
+	struck = known_strike(part);
+	return escape_text(struck);
+}
+
+static void put_blanks(FILE *to, size_t n)
+{
+	while (n-- > 0)
+		(void)fputc(' ', to);
+}
+
+static void put_text(FILE *to, const struct conversion *c, const char *text)
+{
+	CLEANUP(mem_freep) char *clean = shown(text ? text : "(null)", c->precision);
+	size_t width = c->width > 0 ? (size_t)c->width : 0, taken = escape_width(clean);
+
+	if (!c->left && taken < width)
+		put_blanks(to, width - taken);
+	(void)fputs(clean, to);
+	if (c->left && taken < width)
+		put_blanks(to, width - taken);
+}
+
+/* The formats are made from this program's own: spec is a part of one. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+static void put_number(FILE *to, const struct conversion *c, va_list *ap)
+{
+	switch (c->letter) {
+	case 'f':
+	case 'g':
+		(void)fprintf(to, c->spec, va_arg(*ap, double));
+		return;
+	case 'd':
+	case 'i':
+	case 'u':
+	case 'x':
+	case 'X':
+		if (strcmp(c->length, "ll") == 0)
+			(void)fprintf(to, c->spec, va_arg(*ap, long long));
+		else if (c->length[0] == 'l')
+			(void)fprintf(to, c->spec, va_arg(*ap, long));
+		else if (c->length[0] == 'z')
+			(void)fprintf(to, c->spec, va_arg(*ap, size_t));
+		else if (c->length[0] == 'j')
+			(void)fprintf(to, c->spec, va_arg(*ap, intmax_t));
+		else if (c->length[0] == 't')
+			(void)fprintf(to, c->spec, va_arg(*ap, ptrdiff_t));
+		else
+			(void)fprintf(to, c->spec, va_arg(*ap, int));
+		return;
+	default:
+		INSIST(!"a conversion that out.h does not name");
+	}
+}
+#pragma GCC diagnostic pop
+
+static void put(FILE *to, const struct conversion *c, va_list *ap)
+{
+	char letter[2] = "";
+
+	switch (c->letter) {
+	case '%':
+		(void)fputc('%', to);
+		break;
+	case 's':
+		put_text(to, c, va_arg(*ap, const char *));
+		break;
+	case 'c':
+		letter[0] = (char)va_arg(*ap, int);
+		put_text(to, c, letter);
+		break;
+	default:
+		put_number(to, c, ap);
+	}
+}
+
+void out_to(FILE *to, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	while (*fmt != '\0') {
+		size_t plain = strcspn(fmt, "%");
+		struct conversion c;
+
+		(void)fwrite(fmt, 1, plain, to);
+		fmt += plain;
+		if (*fmt == '\0')
+			break;
+		fmt = take_conversion(fmt + 1, &ap, &c);
+		put(to, &c, &ap);
+	}
+	va_end(ap);
+}
+
+void out_lines(FILE *to, const char *text)
+{
+	CLEANUP(mem_freep) char *struck = known_strike(text);
+	CLEANUP(buf_done) struct buf clean;
+
+	buf_init(&clean, INT_MAX);
+	escape_add(&clean, struck, ESCAPE_LINES);
+	(void)fwrite(clean.data, 1, clean.len, to);
+}
+
+void out_exact(FILE *to, const char *text)
+{
+	(void)fputs(text, to);
+}
+
+size_t out_width(const char *text)
+{
+	CLEANUP(mem_freep) char *clean = shown(text, -1);
+
+	return escape_width(clean);
+}

@@ -1,0 +1,319 @@
+/*
+ * Each layer is taken off as a whole: %XX, \uXXXX, \xXX and the short escapes of JSON, entities of HTML. =XX of
+ * quoted-printable is a reading of its own, as "a=40" is mostly none.
+ */
+#include <config.h>
+
+#include "base/unwrap.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* A reading under construction: bytes and their places. */
+struct layer {
+	char *text;
+	uint32_t *from, *to;
+	size_t len;
+	bool changed;
+};
+
+static void layer_done(struct layer *l)
+{
+	free(l->text);
+	free(l->from);
+	free(l->to);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* n hexadecimal digits at s. */
+static bool hex_number(const char *s, size_t left, size_t n, uint32_t *ret)
+{
+	uint32_t value = 0;
+
+	if (left < n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		int digit = hex_digit(s[i]);
+
+		if (digit < 0)
+			return false;
+		value = value << 4 | (uint32_t)digit;
+	}
+	*ret = value;
+	return true;
+}
+
+/* ---- one encoded character: how many bytes it takes at s, or 0. *ret_byte: it is a byte, not a code point. ---------
+ */
+
+static size_t read_percent(const char *s, size_t left, uint32_t *ret, bool *ret_byte)
+{
+	*ret_byte = true;
+	if (left >= 3 && hex_number(s + 1, left - 1, 2, ret))
+		return 3;
+	*ret_byte = false;
+	if (left >= 6 && (s[1] == 'u' || s[1] == 'U') && hex_number(s + 2, left - 2, 4, ret))
+		return 6;
+	return 0;
+}
+
+static size_t read_backslash(const char *s, size_t left, uint32_t *ret, bool *ret_byte)
+{
+	static const char letters[] = "\"\\/'bfnrt", meant[] = "\"\\/'\b\f\n\r\t";
+	const char *at;
+
+	*ret_byte = false;
+	if (left < 2)
+		return 0;
+	if (s[1] == 'u' && left > 3 && s[2] == '{') {
+		for (size_t n = 1; n <= 6 && n + 3 < left; n++)
+			if (s[n + 3] == '}' && hex_number(s + 3, left - 3, n, ret))
+				return n + 4;
+		return 0;
+	}
+	if (s[1] == 'u' && hex_number(s + 2, left - 2, 4, ret))
+		return 6;
+	if (s[1] == 'U' && hex_number(s + 2, left - 2, 8, ret))
+		return 10;
+	*ret_byte = true;
+	if (s[1] == 'x' && hex_number(s + 2, left - 2, 2, ret))
+		return 4;
+	at = s[1] != '\0' ? strchr(letters, s[1]) : NULL;
+	if (!at)
+		return 0;
+	*ret = (unsigned char)meant[at - letters];
+	return 2;
+}
+
+/* &#64; &#x40; with or without the semicolon, and the names that matter here. */
+static size_t read_entity(const char *s, size_t left, uint32_t *ret, bool *ret_byte)
+{
+	static const struct {
+		const char *name;
+		uint32_t c;
+	} names[] = {
+		{"&amp;", '&'}, {"&commat;", '@'}, {"&quot;", '"'}, {"&apos;", '\''},  {"&lt;", '<'},
+		{"&gt;", '>'},  {"&period;", '.'}, {"&nbsp;", ' '}, {"&percnt;", '%'}, {"&bsol;", '\\'},
+	};
+	size_t at = 2, from;
+	bool hex;
+
+	*ret_byte = false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t len = strlen(names[i].name);
+
+		if (left >= len && memcmp(s, names[i].name, len) == 0) {
+			*ret = names[i].c;
+			return len;
+		}
+	}
+	if (left < 3 || s[1] != '#')
+		return 0;
+	hex = s[2] == 'x' || s[2] == 'X';
+	at += hex;
+	from = at;
+	*ret = 0;
+	for (; at < left && at - from < 8; at++) {
+		int digit = hex_digit(s[at]);
+
+		if (digit < 0 || (!hex && digit > 9))
+			break;
+		*ret = *ret * (hex ? 16 : 10) + (uint32_t)digit;
+	}
+	if (at == from)
+		return 0;
+	return at < left && s[at] == ';' ? at + 1 : at;
+}
+
+static size_t read_quoted_printable(const char *s, size_t left, uint32_t *ret, bool *ret_byte)
+{
+	*ret_byte = true;
+	if ((left >= 2 && s[1] == '\n') || (left >= 3 && s[1] == '\r' && s[2] == '\n')) {
+		*ret = UINT32_MAX; /* a soft line end is nothing */
+		return s[1] == '\n' ? 2 : 3;
+	}
+	return left >= 3 && hex_number(s + 1, left - 1, 2, ret) ? 3 : 0;
+}
+
+static size_t read_encoded(const char *s, size_t left, bool guess, uint32_t *ret, bool *ret_byte)
+{
+	if (guess)
+		return *s == '=' ? read_quoted_printable(s, left, ret, ret_byte) : 0;
+	switch (*s) {
+	case '%':
+		return read_percent(s, left, ret, ret_byte);
+	case '\\':
+		return read_backslash(s, left, ret, ret_byte);
+	case '&':
+		return read_entity(s, left, ret, ret_byte);
+	default:
+		return 0;
+	}
+}
+
+/* ---- layers ------------------------------------------------------------------------------------------------------ */
+
+static void layer_add(struct layer *l, unsigned char byte, uint32_t from, uint32_t to)
+{
+	l->text[l->len] = (char)byte;
+	l->from[l->len] = from;
+	l->to[l->len++] = to;
+}
+
+/* Each encoded form is at least as long as what it stands for in UTF-8, so len bytes are room enough. */
+static void layer_add_character(struct layer *l, uint32_t c, bool byte, uint32_t from, uint32_t to)
+{
+	if (c == UINT32_MAX)
+		return;
+	if (byte || c < 0x80) {
+		layer_add(l, (unsigned char)c, from, to);
+	} else if (c < 0x800) {
+		layer_add(l, (unsigned char)(0xc0 | c >> 6), from, to);
+		layer_add(l, (unsigned char)(0x80 | (c & 0x3f)), from, to);
+	} else if (c < 0x10000) {
+		layer_add(l, (unsigned char)(0xe0 | c >> 12), from, to);
+		layer_add(l, (unsigned char)(0x80 | (c >> 6 & 0x3f)), from, to);
+		layer_add(l, (unsigned char)(0x80 | (c & 0x3f)), from, to);
+	} else if (c < 0x110000) {
+		layer_add(l, (unsigned char)(0xf0 | c >> 18), from, to);
+		layer_add(l, (unsigned char)(0x80 | (c >> 12 & 0x3f)), from, to);
+		layer_add(l, (unsigned char)(0x80 | (c >> 6 & 0x3f)), from, to);
+		layer_add(l, (unsigned char)(0x80 | (c & 0x3f)), from, to);
+	} else {
+		layer_add(l, '?', from, to);
+	}
+}
+
+static uint32_t place_from(const struct unwrapped *r, size_t i)
+{
+	return r->from ? r->from[i] : (uint32_t)i;
+}
+
+static uint32_t place_to(const struct unwrapped *r, size_t i)
+{
+	return r->to ? r->to[i] : (uint32_t)(i + 1);
+}
+
+/* Takes one layer off r. */
+static void layer_make(const struct unwrapped *r, bool guess, struct layer *ret)
+{
+	*ret = (struct layer){
+		.text = mem_new(r->len + 1, 1),
+		.from = mem_new(r->len + 1, sizeof(*ret->from)),
+		.to = mem_new(r->len + 1, sizeof(*ret->to)),
+	};
+	for (size_t i = 0; i < r->len;) {
+		uint32_t c = 0;
+		bool byte = true;
+		size_t n = read_encoded(r->text + i, r->len - i, guess, &c, &byte);
+
+		if (n == 0) {
+			layer_add(ret, (unsigned char)r->text[i], place_from(r, i), place_to(r, i));
+			i++;
+			continue;
+		}
+		ret->changed = true;
+		layer_add_character(ret, c, byte, place_from(r, i), place_to(r, i + n - 1));
+		i += n;
+	}
+}
+
+/* ---- replacing --------------------------------------------------------------------------------------------------- */
+
+/* NULL where nothing was found. */
+static char *replace_in(const char *source, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
+{
+	struct buf to, instead;
+	struct unwrapped_span span;
+	size_t at = 0, copied = 0;
+
+	buf_init(&to, INT_MAX);
+	buf_init(&instead, INT_MAX);
+	while (at < r->len && find(ctx, r, source, at, &span, &instead)) {
+		INSIST(span.to > span.from && span.from >= at && span.to <= r->len);
+		buf_add(&to, source + copied, place_from(r, span.from) - copied);
+		buf_add(&to, instead.data, instead.len);
+		buf_clear(&instead);
+		copied = place_to(r, span.to - 1);
+		at = span.to;
+		/* What was written as one is replaced as one. */
+		while (at < r->len && place_from(r, at) < copied)
+			at++;
+	}
+	buf_done(&instead);
+	if (copied == 0) {
+		buf_done(&to);
+		return NULL;
+	}
+	buf_adds(&to, source + copied);
+	return buf_take(&to);
+}
+
+static bool may_be_encoded(const char *text, bool guess)
+{
+	return strpbrk(text, guess ? "=" : "%\\&") != NULL;
+}
+
+/* The reading without `layers` layers, then without that of quoted-printable where guess. Whether there is one. */
+static bool layers_make(const char *text, unsigned layers, bool guess, struct layer *keep, struct unwrapped *ret)
+{
+	*ret = (struct unwrapped){.text = text, .len = strlen(text)};
+	*keep = (struct layer){0};
+	for (unsigned i = 0; i < layers + guess; i++) {
+		struct layer next;
+
+		layer_make(ret, i == layers, &next);
+		layer_done(keep);
+		*keep = next;
+		*ret = (struct unwrapped){next.text, next.len, next.from, next.to, i == layers};
+		if (!next.changed)
+			return false;
+	}
+	return true;
+}
+
+/* Replaces *text. False where there is no such reading. */
+static bool replace_layer(char **text, unsigned layers, bool guess, unwrap_find_fn *find, const void *ctx)
+{
+	struct unwrapped r;
+	struct layer keep;
+	bool is_one = layers_make(*text, layers, guess, &keep, &r);
+	char *replaced = is_one ? replace_in(*text, &r, find, ctx) : NULL;
+
+	layer_done(&keep);
+	if (replaced) {
+		free(*text);
+		*text = replaced;
+	}
+	return is_one;
+}
+
+char *unwrap_replace(const char *text, unwrap_find_fn *find, const void *ctx)
+{
+	const struct unwrapped plain = {.text = text, .len = strlen(text)};
+	char *shown;
+	unsigned layers = 0;
+
+	INSIST(plain.len < INT_MAX);
+	shown = replace_in(text, &plain, find, ctx);
+	if (!shown)
+		shown = mem_str(text);
+	if (may_be_encoded(shown, false))
+		for (layers = 1; layers <= UNWRAP_LAYERS_MAX; layers++)
+			if (!replace_layer(&shown, layers, false, find, ctx))
+				break;
+	if (may_be_encoded(shown, true) || layers > 1)
+		for (unsigned i = 0; i < layers || i == 0; i++)
+			(void)replace_layer(&shown, i, true, find, ctx);
+	return shown;
+}
