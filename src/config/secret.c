@@ -154,6 +154,11 @@ static bool part_read_member(struct part *p, const struct node *n, const struct 
 	return true;
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 /* What is wrong with a value; NULL: nothing. */
 static const char *value_wrong(const char *value, size_t len)
 {
@@ -161,6 +166,8 @@ static const char *value_wrong(const char *value, size_t len)
 		return "is empty";
 	if (len > SECRET_SIZE_MAX)
 		return "is longer than 64 KiB, which no secret is";
+	if (is_blank(value[0]) || is_blank(value[len - 1]))
+		return "has a blank before or behind it, which HTTP takes off a header: remove it";
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
 			return "holds a line break or control character inside: a secret is one line of text";

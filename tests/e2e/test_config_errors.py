@@ -443,15 +443,32 @@ def test_a_folder_is_no_file(tmp_path):
         (b"\n", "is empty"),
         (b"a\nb\n", "a secret is one line"),
         (b"pk\x00x", "a secret is one line"),
+        (b" pk_x\n", "a blank before or behind it"),
+        (b"pk_x \n", "a blank before or behind it"),
+        (b"pk_x\t", "a blank before or behind it"),
+        (b"pk_x\r\n \n", "a blank before or behind it"),
+        (b"\xef\xbb\xbf pk_x\n", "a blank before or behind it"),
+        (b" \n", "a blank before or behind it"),
         (b"x" * 70000, "longer than 64 KiB"),
     ],
-    ids=["empty", "a line end", "two lines", "nul", "long"],
+    ids=["empty", "a line end", "two lines", "nul", "before", "behind", "tab", "blank line", "bom", "only blank", "long"],
 )
 def test_a_secret_that_can_be_none_is_told_without_being_shown(check, secret, words):
     (check.folder / "credentials" / "klaviyo-api-key").write_bytes(secret)
     status, said = check(BASE)
     assert status == 78 and len(said) == 1
     assert said[0].startswith("x.yaml:3:12: klaviyo.api_key: credentials/klaviyo-api-key") and words in said[0]
+
+
+def test_a_secret_with_blanks_around_it_is_told_at_its_place(check):
+    place = "password: {credential: gladly-webhook}"
+    for secret in ('" hush"', '"hush "', "'hush\t'", '[hush, "hush "]'):
+        status, said = check(swap(place, f"password: {secret}"))
+        assert status == 78 and len(said) == 1, said
+        assert "sources.gladly.authenticate.password" in said[0] and "a blank before or behind it" in said[0]
+        assert said[0].startswith("x.yaml:") and "hush" not in said[0]
+    assert check(swap(place, 'password: "hush hush"'))[0] == 0
+    assert check(swap(place, "password: hush   "))[0] == 0  # YAML takes them off
 
 
 @pytest.mark.parametrize("change", ["\r\n", "bom", "comments"])

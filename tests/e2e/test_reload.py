@@ -62,7 +62,11 @@ def test_a_secret_that_cannot_be_read_is_told_once_and_once_when_it_can_again(da
     def moved():
         key.rename(key.with_name("elsewhere"))
 
-    faults = {"is not there": [key.unlink, moved], "is empty": [lambda: daemon._replace(key, "")]}
+    faults = {
+        "is not there": [key.unlink, moved],
+        "is empty": [lambda: daemon._replace(key, "")],
+        "has a blank before or behind it": [lambda: daemon._replace(key, text.strip() + " \n")],
+    }
     breakages = [(fault, breaks) for fault, ways in faults.items() for breaks in ways]
     for n, (fault, breaks) in enumerate(breakages, 1):
         mark = daemon.mark()

@@ -149,6 +149,8 @@ static void bad_values_are_refused_with_their_place_and_never_shown(void **state
 	folder_write(&folder, "empty", "\n\n");
 	folder_write(&folder, "two-lines", "hush-hush\nhush\n");
 	folder_write(&folder, "tab", "hush\thush");
+	folder_write(&folder, "before", "\thush\n");
+	folder_write(&folder, "behind", "hush hush \n");
 	folder_write(&folder, "mark", "\xef\xbb\xbf\n");
 	buf_init(&b, 1 << 20);
 	for (size_t i = 0; i < SECRET_SIZE_MAX; i++)
@@ -163,6 +165,8 @@ static void bad_values_are_refused_with_their_place_and_never_shown(void **state
 	assert_refused("{file: mark}", "/mark is empty");
 	assert_refused("{file: two-lines}", "/two-lines holds a line break");
 	assert_refused("{file: tab}", "a secret is one line of text");
+	assert_refused("{file: before}", "/before has a blank before or behind it");
+	assert_refused("{file: behind}", "/behind has a blank before or behind it");
 	assert_refused("{file: too-long}", "longer than 64 KiB");
 	assert_refused("{file: nothing-there}", "nothing-there is not there: put the secret into it");
 	assert_refused("{credential: none}", "/credentials/none is not there: put the secret into it");
@@ -199,6 +203,8 @@ static const struct wrong wrongs[] = {
 	{"~", true, 1, "found nothing"},
 	{"''", true, 1, "the secret is empty"},
 	{"\"a\\nb\"", true, 1, "one line of text"},
+	{"' a'", true, 1, "the secret has a blank before or behind it"},
+	{"[a, \"b\\t\"]", true, 5, "the secret has a blank before or behind it"},
 	{"{file: ''}", true, 8, "found nothing"},
 	{"{file: [x]}", true, 8, "found a list"},
 	{"{credential: a/b}", true, 14, "a file's name without folder"},
