@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-#define BUF_FIRST_BYTES 256
+#define BUF_FIRST_BYTES 256 /* of content; what is allocated has room for the NUL behind it */
 
 /* What data points to while nothing is owned. Its one byte stays NUL: nobody writes where alloc is 0. */
 static char buf_empty[1];
@@ -18,6 +18,17 @@ static char buf_empty[1];
 void buf_init(struct buf *b, size_t cap)
 {
 	*b = (struct buf){.data = buf_empty, .cap = cap};
+}
+
+size_t buf_alloc_after(const struct buf *b, size_t n)
+{
+	size_t content = b->alloc > 0 ? b->alloc - 1 : BUF_FIRST_BYTES;
+
+	if (n == 0 || b->error < 0 || n > b->cap - b->len || b->len + n < b->alloc)
+		return b->alloc;
+	while (content < b->len + n)
+		content *= 2;
+	return (content < b->cap ? content : b->cap) + 1;
 }
 
 /* Makes room for n more bytes and the NUL; false where the cap forbids it. */
@@ -31,12 +42,10 @@ static bool buf_room(struct buf *b, size_t n)
 		b->error = -EMSGSIZE;
 		return false;
 	}
-	if (b->len + n < b->alloc)
+	alloc = buf_alloc_after(b, n);
+	if (alloc == b->alloc)
 		return true;
 
-	alloc = b->alloc > 0 ? b->alloc : BUF_FIRST_BYTES;
-	while (alloc <= b->len + n)
-		alloc *= 2;
 	if (b->alloc == 0) {
 		b->data = mem_grow(NULL, alloc, 1);
 		b->data[0] = '\0';

@@ -11,7 +11,7 @@
  */
 #include <config.h>
 
-#include "http/exchange.h"
+#include "http/call.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -21,49 +21,6 @@
 #include "base/log.h"
 #include "http/address.h"
 #include "http/head.h"
-
-enum call_state {
-	CALL_NEW,        /* before begin */
-	CALL_BODY,       /* collecting */
-	CALL_SWALLOW,    /* the answer is known, the rest of the body goes nowhere */
-	CALL_WHOLE,      /* the whole body is there; complete() is called in the next turn of libmicrohttpd's loop */
-	CALL_COMPLETING, /* in complete() */
-	CALL_SUSPENDED,
-	CALL_QUEUED, /* libmicrohttpd has the answer */
-};
-
-#define CALL_MAGIC 0x68747470u
-
-/* What is behind a struct http_exchange. */
-struct call {
-	struct http_exchange x; /* first: the owner's pointer is ours */
-	unsigned magic;
-	struct http_server *server;
-	struct MHD_Connection *connection;
-	enum call_state state; /* written by the pool's thread alone */
-	bool begun;            /* begin was called: done is owed */
-	bool was_suspended;
-	bool has_body;           /* the headers announce one */
-	char *target;            /* the request line's; from begin on taken apart: x.path and x.query point into it */
-	const char *target_seen; /* where libmicrohttpd has it */
-	struct headers headers;  /* from begin on */
-	char *peer;              /* NULL until asked for */
-	struct buf body;
-	size_t swallow_left;
-	/* The answer. Written by whoever answers: the pool's thread, or between suspension and resumption the other
-	 * one. */
-	struct MHD_Response *response;
-	unsigned status;
-	bool cut, reset;
-};
-
-static struct call *call_of(struct http_exchange *x)
-{
-	struct call *c = (struct call *)x;
-
-	INSIST(c && c->magic == CALL_MAGIC);
-	return c;
-}
 
 /* ---- connections ------------------------------------------------------------------------------------------------- */
 
@@ -100,6 +57,7 @@ static void call_end(struct call *c)
 		MHD_destroy_response(c->response);
 	buf_done(&c->body);
 	headers_done(&c->headers);
+	buf_done(&c->early);
 	free(c->target);
 	free(c->peer);
 	if (c->was_suspended)
@@ -130,71 +88,29 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 	}
 }
 
-/* ---- answers ----------------------------------------------------------------------------------------------------- */
-
-static void add_header(struct MHD_Response *r, const char *name, const char *value)
-{
-	/* Refused are control characters and what libmicrohttpd writes itself; neither is worth an exchange. */
-	if (MHD_add_response_header(r, name, value) != MHD_YES)
-		log_debug(NULL, "the header %s cannot be sent, leaving it out", name);
-}
-
-static void set_answer(struct call *c, const struct http_answer *a)
-{
-	struct MHD_Response *r;
-
-	INSIST(!c->response && !c->cut);
-	r = MHD_create_response_from_buffer(a->body_len, (void *)(a->body_len > 0 ? a->body : ""),
-					    MHD_RESPMEM_MUST_COPY);
-	INSIST(r);
-	if (a->type)
-		add_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, a->type);
-	for (size_t i = 0; a->headers && i < a->headers->n; i++)
-		add_header(r, a->headers->items[i].name, a->headers->items[i].value);
-	if (a->close)
-		add_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
-	c->response = r;
-	c->status = a->status;
-}
-
-/* The server's own errors: JSON where the owner speaks JSON. */
-static void set_error(struct call *c, unsigned status, const char *what)
-{
-	const char *type = c->server->error_type;
-	bool json = type && strstr(type, "json");
-	CLEANUP(mem_freep) char *body = mem_fmt(json ? "{\"status\":\"%s\"}" : "%s\n", what);
-
-	set_answer(c, &(struct http_answer){
-			      .status = status, .type = type, .body = body, .body_len = strlen(body), .close = true});
-}
-
-static enum MHD_Result queue_answer(struct call *c)
-{
-	enum MHD_Result r = MHD_queue_response(c->connection, c->status, c->response);
-
-	MHD_destroy_response(c->response);
-	c->response = NULL;
-	c->state = CALL_QUEUED;
-	return r;
-}
-
-/*
- * The answer is known before the body has been read. A body of bearable length is read and thrown away first: closing
- * on unread bytes resets the connection, and with it the answer may be lost. Who asked with Expect waits for this
- * answer and sends nothing.
- */
-static enum MHD_Result answer_early(struct call *c, bool at_once)
-{
-	if (c->has_body)
-		add_header(c->response, MHD_HTTP_HEADER_CONNECTION, "close");
-	if (c->has_body && (at_once || http_header(&c->x, MHD_HTTP_HEADER_EXPECT)))
-		return queue_answer(c);
-	c->swallow_left = c->server->max_body;
-	c->state = CALL_SWALLOW;
-	return MHD_YES;
-}
-
 /* ---- one request ------------------------------------------------------------------------------------------------- */
+
+/* The owner has to agree before that many bytes are held. False: it has answered. */
+static bool room_for(struct call *c, size_t bytes)
+{
+	const struct http_handler *h = &c->server->handler;
+
+	if (!h->room || h->room(h->ctx, &c->x, bytes) == 0)
+		return true;
+	INSIST(call_is_answered(c));
+	return false;
+}
+
+static void drop_body(struct call *c)
+{
+	const struct http_handler *h = &c->server->handler;
+
+	buf_done(&c->body);
+	c->x.body = NULL;
+	c->x.body_len = 0;
+	if (h->room)
+		INSIST(h->room(h->ctx, &c->x, 0) == 0);
+}
 
 /* NULL, or what makes the extent of the body doubtful: two readers could see two different requests. */
 static const char *smuggled(struct call *c)
@@ -224,8 +140,8 @@ static bool expects_other(struct call *c)
 	return expected && expected[0] != '\0' && !text_same(expected, "100-continue");
 }
 
-/* libmicrohttpd has checked that it is a number; more digits than fit are longer than anything allowed. */
-static bool declared_too_long(const char *length, size_t max_body)
+/* libmicrohttpd has checked that it is a number; more digits than fit are longer than anything allowed: SIZE_MAX. */
+static size_t declared_length(const char *length)
 {
 	size_t value = 0;
 
@@ -234,8 +150,8 @@ static bool declared_too_long(const char *length, size_t max_body)
 	for (; *length >= '0' && *length <= '9'; length++)
 		if (__builtin_mul_overflow(value, 10, &value) ||
 		    __builtin_add_overflow(value, (size_t)(*length - '0'), &value))
-			return true;
-	return value > max_body;
+			return SIZE_MAX;
+	return value;
 }
 
 /* The request line and the headers, judged and taken. NULL, or what is wrong with them. */
@@ -262,36 +178,55 @@ static const char *call_head(struct call *c, const char *method, const char *ver
 
 static enum MHD_Result call_begin(struct call *c, const char *method, const char *version)
 {
+	const struct http_handler *h = &c->server->handler;
 	const char *length, *wrong;
+	size_t declared;
 
+	c->x.method = method;
 	c->x.received_ms = clock_now_ms();
 	c->x.received_mono_ms = clock_mono_ms();
 	wrong = call_head(c, method, version);
 	length = http_header(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	c->has_body =
-		wrong || http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || (length && strcmp(length, "0") != 0);
+	declared = length ? declared_length(length) : 0;
+	c->has_body = wrong || http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || declared > 0;
+	c->expects_continue = http_header(&c->x, MHD_HTTP_HEADER_EXPECT);
 	if (wrong) {
-		set_error(c, MHD_HTTP_BAD_REQUEST, wrong);
-		return answer_early(c, true);
+		call_set_error(c, MHD_HTTP_BAD_REQUEST, wrong);
+		return call_answer_early(c);
 	}
 	if (expects_other(c)) {
-		set_error(c, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation");
-		return answer_early(c, true);
+		call_set_error(c, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation");
+		return call_answer_early(c);
 	}
-	if (length && declared_too_long(length, c->server->max_body)) {
-		set_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long");
-		return answer_early(c, true);
+	if (declared > c->server->max_body) {
+		call_set_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long");
+		return call_answer_early(c);
 	}
 
 	c->begun = true;
-	if (c->server->handler.begin(c->server->handler.ctx, &c->x) != 0) {
-		INSIST(c->response);
-		return answer_early(c, false);
+	if (h->begin(h->ctx, &c->x) != 0) {
+		INSIST(call_is_answered(c));
+		return call_answer_early(c);
 	}
-	INSIST(!c->response);
-	buf_init(&c->body, c->server->max_body);
+	INSIST(!call_is_answered(c));
+	if (declared > 0 && !room_for(c, declared))
+		return call_answer_early(c);
+	c->has_room = declared > 0;
+	buf_init(&c->body, declared > 0 ? declared : c->server->max_body);
 	c->state = CALL_BODY;
 	return MHD_YES;
+}
+
+/* A body that grows as it likes: whether it may. */
+static bool may_grow(struct call *c, size_t n)
+{
+	size_t alloc = buf_alloc_after(&c->body, n);
+
+	if (n > c->server->max_body - c->body.len) {
+		call_set_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long");
+		return false;
+	}
+	return alloc == c->body.alloc || room_for(c, alloc - 1);
 }
 
 /* MHD_NO cuts the connection. */
@@ -308,14 +243,12 @@ static enum MHD_Result call_piece(struct call *c, const char *bytes, size_t *n)
 		c->swallow_left -= left;
 		return MHD_YES;
 	}
-	buf_add(&c->body, bytes, left);
-	if (c->body.error < 0) {
-		buf_done(&c->body);
-		set_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long");
-		c->swallow_left = c->server->max_body;
-		c->state = CALL_SWALLOW;
+	if (!c->has_room && !may_grow(c, left)) {
+		drop_body(c);
+		return call_answer_early(c);
 	}
-	return MHD_YES;
+	buf_add(&c->body, bytes, left);
+	return c->body.error == 0 ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result call_complete(struct call *c)
@@ -324,11 +257,11 @@ static enum MHD_Result call_complete(struct call *c)
 	c->x.body = c->body.data;
 	c->x.body_len = c->body.len;
 	c->server->handler.complete(c->server->handler.ctx, &c->x);
-	/* Suspended: another thread may be writing the answer now; only the state is still ours to read. */
+	/* Suspended: another thread may be writing the answer now; only the state is ours to read. */
 	if (c->state == CALL_SUSPENDED)
 		return MHD_YES;
 	INSIST(c->response);
-	return queue_answer(c);
+	return call_queue_answer(c);
 }
 
 /* Without an answer. Dissolving the connection sends a reset at once, before libmicrohttpd can end it orderly. */
@@ -370,9 +303,9 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 	case CALL_WHOLE:
 		return call_complete(c);
 	case CALL_SUSPENDED:
-		return c->cut ? call_cut(c) : queue_answer(c);
+		return c->cut ? call_cut(c) : call_queue_answer(c);
 	case CALL_SWALLOW:
-		return queue_answer(c);
+		return c->response ? call_queue_answer(c) : MHD_NO; /* it is told, and this was all of the body */
 	default:
 		return MHD_YES;
 	}
@@ -393,6 +326,7 @@ void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *co
 	c->target = mem_str(uri ? uri : "");
 	c->target_seen = uri;
 	buf_init(&c->body, 0);
+	buf_init(&c->early, CALL_EARLY_BYTES_MAX);
 	return c;
 }
 
@@ -463,8 +397,18 @@ void http_answer(struct http_exchange *x, const struct http_answer *a)
 {
 	struct call *c = call_of(x);
 
-	INSIST(c->state == CALL_NEW || c->state == CALL_COMPLETING);
-	set_answer(c, a);
+	INSIST(c->state == CALL_NEW || c->state == CALL_BODY || c->state == CALL_COMPLETING);
+	call_set_answer(c, a);
+}
+
+char *http_take_body(struct http_exchange *x)
+{
+	struct call *c = call_of(x);
+
+	INSIST(c->state == CALL_COMPLETING && c->x.body);
+	c->x.body = NULL;
+	c->x.body_len = 0;
+	return buf_take(&c->body);
 }
 
 void http_suspend(struct http_exchange *x)
@@ -482,7 +426,7 @@ void http_resume(struct http_exchange *x, const struct http_answer *a)
 {
 	struct call *c = call_of(x);
 
-	set_answer(c, a);
+	call_set_answer(c, a);
 	MHD_resume_connection(c->connection);
 }
 

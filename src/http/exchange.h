@@ -14,6 +14,10 @@
  * request. */
 #define HTTP_SLOW_TIMEOUTS 3
 
+/* A client that was answered before it sent all of its body may send so much more than max_body, for nothing, before it
+ * is cut off: most send all before they read. */
+#define HTTP_SWALLOW_BYTES (8 * 1024 * 1024)
+
 struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_handler handler;

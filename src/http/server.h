@@ -3,8 +3,13 @@
  *
  * Life of an exchange (one request and its answer), on one of the pool's threads:
  *   1. begin(x)   headers are there, no body yet. Returns 0 to take the body, or answers early with
- *                 http_answer() and returns 1. The rest of the body is thrown away and the connection closed; a body
- *                 that max_body allows is read first, so that closing on unread bytes does not reset the answer away.
+ *                 http_answer() and returns 1: the answer goes out at once, no byte of the body is kept, and the
+ *                 connection ends with it. A body some MiB longer than max_body may still come: closing on unread
+ *                 bytes would reset the connection, and the client lose the answer.
+ *      room(x, n) before the server holds n bytes of the body, all in all: the whole Content-Length before the first
+ *                 byte, or what a chunked body is about to take, which grows in doubling steps. Returns 0, or answers
+ *                 early as begin does and returns 1; the body is dropped then. n is 0, and must be granted, once the
+ *                 server has dropped a body.
  *   2. complete(x) the whole body is there, at most max_body bytes. The handler either calls http_answer() before it
  *                 returns, or calls http_suspend(x) and THEN hands x to another thread, which later calls
  *                 http_resume(x, …) exactly once, from any thread; x must not be touched after that.
@@ -51,6 +56,7 @@ struct http_exchange {
 
 struct http_handler {
 	int (*begin)(void *ctx, struct http_exchange *x);
+	int (*room)(void *ctx, struct http_exchange *x, size_t bytes); /* may be NULL: there always is */
 	void (*complete)(void *ctx, struct http_exchange *x);
 	void (*done)(void *ctx, struct http_exchange *x); /* may be NULL */
 	void *ctx;
@@ -87,8 +93,8 @@ void http_server_stop(struct http_server *s);
 const char *http_header(struct http_exchange *x, const char *name);
 /* All request headers, copied into *to in the order they came. */
 void http_headers(struct http_exchange *x, struct pairs *to);
-/* The values of all headers of that name in the order they came, joined with ", " as RFC 9110 5.3 reads them; NULL where
- * there is none. The caller owns it. */
+/* The values of all headers of that name in the order they came, joined with ", " as RFC 9110 5.3 reads them; NULL
+ * where there is none. The caller owns it. */
 char *http_header_list(struct http_exchange *x, const char *name);
 /* How many headers of that name came: a second Content-Length or Authorization is a smuggler's. */
 unsigned http_header_count(struct http_exchange *x, const char *name);
@@ -104,8 +110,10 @@ struct http_answer {
 	const struct pairs *headers; /* NULL: none */
 	bool close;                  /* Connection: close */
 };
-/* In begin or complete, once. */
+/* In begin, room or complete, once. In room: at most 4 KiB of body. */
 void http_answer(struct http_exchange *x, const struct http_answer *a);
+/* In complete: the body, NUL-terminated behind its body_len bytes, becomes the caller's; x->body is NULL then. */
+char *http_take_body(struct http_exchange *x) MUSTCHECK;
 /* In complete, instead of an answer; then publish x. */
 void http_suspend(struct http_exchange *x);
 /* From any thread, once for each suspended exchange; x is gone for the caller afterwards. */

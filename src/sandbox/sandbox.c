@@ -106,7 +106,7 @@ static void sandbox_free(struct sandbox *s)
 int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct err *reterr)
 {
 	struct sandbox *s = mem_new(1, sizeof(*s));
-	const struct http_handler handler = {on_begin, on_complete, on_done, s};
+	const struct http_handler handler = {.begin = on_begin, .complete = on_complete, .done = on_done, .ctx = s};
 	const struct http_server_options server = {
 		.address = o->address,
 		.listen_fd = -1,

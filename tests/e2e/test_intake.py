@@ -197,7 +197,7 @@ def test_too_long_is_told_as_early_as_the_headers_tell(daemon):
     assert raw(daemon, text).startswith("HTTP/1.1 413")
     text = f"POST /webhooks/gladly HTTP/1.1\r\nHost: x\r\n{PROOF}Transfer-Encoding: chunked\r\n\r\n"
     chunks = "80000\r\n" + "x" * 0x80000 + "\r\n"
-    assert raw(daemon, text + 3 * chunks + "0\r\n\r\n")[:12] in ("HTTP/1.1 413", "")
+    assert raw(daemon, text + 3 * chunks + "0\r\n\r\n").startswith("HTTP/1.1 413")
     assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="accepted") == 0
     assert daemon.post("gladly", gladly_webhook("opened")).status == 200
 

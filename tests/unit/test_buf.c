@@ -76,6 +76,28 @@ static void the_cap_is_exact_and_its_error_sticks(void **state)
 	buf_done(&b);
 }
 
+static void what_will_be_allocated_is_known_before(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1000);
+	assert_int_equal(buf_alloc_after(&b, 0), 0);
+	assert_int_equal(buf_alloc_after(&b, 1), 257);
+	assert_int_equal(buf_alloc_after(&b, 257), 513);
+	assert_int_equal(buf_alloc_after(&b, 1000), 1001);
+	assert_int_equal(buf_alloc_after(&b, 1001), 0);
+	for (int i = 0; i < 1000; i++) {
+		size_t alloc = buf_alloc_after(&b, 1);
+
+		buf_addc(&b, 'a');
+		assert_int_equal(b.alloc, alloc);
+		assert_true(b.alloc <= 1001);
+	}
+	assert_int_equal(b.error, 0);
+	buf_done(&b);
+}
+
 static void taking_leaves_an_empty_one_behind(void **state)
 {
 	struct buf b;
@@ -125,6 +147,7 @@ int main(void)
 		cmocka_unit_test(data_is_a_string_from_the_start),
 		cmocka_unit_test(additions_follow_each_other),
 		cmocka_unit_test(the_cap_is_exact_and_its_error_sticks),
+		cmocka_unit_test(what_will_be_allocated_is_known_before),
 		cmocka_unit_test(taking_leaves_an_empty_one_behind),
 		cmocka_unit_test(memory_is_copied_with_a_nul_behind),
 	};

@@ -50,7 +50,8 @@ static struct fixture {
 	pthread_mutex_t lock; /* over the counts and hold */
 	pthread_cond_t changed;
 	int begun, completed, done;
-	bool hold; /* suspended exchanges stay so */
+	bool hold;       /* suspended exchanges stay so */
+	char asked[256]; /* "BYTES;" of each question for room, under the lock */
 } fix = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void count(int *which)
@@ -105,6 +106,19 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	if (strcmp(x->path, "/later") == 0 || strcmp(x->path, "/cut") == 0 || strcmp(x->path, "/reset") == 0)
 		x->user = calloc(1, sizeof(struct visit));
 	return 0;
+}
+
+/* "/room" has 2000 bytes of it. */
+static int on_room(void *ctx, struct http_exchange *x, size_t bytes)
+{
+	(void)ctx;
+	(void)pthread_mutex_lock(&fix.lock);
+	(void)snprintf(fix.asked + strlen(fix.asked), sizeof(fix.asked) - strlen(fix.asked), "%zu;", bytes);
+	(void)pthread_mutex_unlock(&fix.lock);
+	if (strcmp(x->path, "/room") != 0 || bytes <= 2000)
+		return 0;
+	answer_text(x, 503, "no room");
+	return 1;
 }
 
 static void echo(struct http_exchange *x)
@@ -203,7 +217,8 @@ static void hold(bool on)
 
 static void start(const char *address, int listen_fd)
 {
-	const struct http_handler handler = {.begin = on_begin, .complete = on_complete, .done = on_done};
+	const struct http_handler handler = {
+		.begin = on_begin, .room = on_room, .complete = on_complete, .done = on_done};
 	const struct http_server_options options = {
 		.address = address,
 		.listen_fd = listen_fd,
@@ -216,6 +231,7 @@ static void start(const char *address, int listen_fd)
 	struct err e = {0};
 
 	fix.begun = fix.completed = fix.done = 0;
+	fix.asked[0] = '\0';
 	fix.visits = mailbox_new();
 	if (http_server_start(&options, &handler, &fix.server, &e) != 0)
 		fail_msg("%s", e.text);
@@ -520,6 +536,95 @@ static void an_endless_chunked_body_is_cut_off(void **state)
 	(void)close(fd);
 }
 
+static void an_early_answer_is_there_before_the_body(void **state)
+{
+	(void)state;
+	assert_status(ask("POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n"), 401);
+	assert_status(ask("POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"), 401);
+	assert_status(ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"), 400);
+	wait_for(&fix.done, 2);
+	assert_int_equal(peek(&fix.completed), 0);
+}
+
+/* As most clients do: all of it is sent before anything is read. */
+static const char *send_all_then_hear(const char *head, const char *piece, size_t pieces, const char *end)
+{
+	int fd = dial();
+
+	say(fd, head);
+	for (size_t i = 0; i < pieces; i++)
+		say(fd, piece);
+	say(fd, end);
+	return hear(fd);
+}
+
+static void whoever_sends_all_before_it_reads_has_its_early_answer_whole(void **state)
+{
+	static const struct {
+		const char *head;
+		bool chunked;
+		unsigned status;
+	} rows[] = {
+		{"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4194304\r\n\r\n", false, 413},
+		{"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", true, 413},
+		{"POST /early HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", true, 401},
+	};
+	static char plain[65536 + 1], chunk[65536 + 16];
+
+	(void)state;
+	memset(plain, 'x', 65536);
+	(void)snprintf(chunk, sizeof(chunk), "10000\r\n%65536s\r\n", "x");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (int round = 0; round < 10; round++) {
+			const char *answer = send_all_then_hear(rows[i].head, rows[i].chunked ? chunk : plain, 64,
+								rows[i].chunked ? "0\r\n\r\n" : "");
+			size_t len = strlen(answer);
+
+			assert_status(answer, rows[i].status);
+			assert_has(answer, "\r\nConnection: close\r\n");
+			assert_has(answer, "\r\nDate: ");
+			assert_true(answer[len - 1] != '!');
+		}
+	assert_int_equal(peek(&fix.completed), 0);
+}
+
+static void a_body_is_held_only_where_the_owner_has_room(void **state)
+{
+	static char chunk[512 + 16];
+	const char *answer;
+
+	(void)state;
+	(void)snprintf(chunk, sizeof(chunk), "200\r\n%512s\r\n", "x");
+	answer = ask("POST /room HTTP/1.1\r\nHost: h\r\nContent-Length: 2001\r\n\r\n");
+	assert_status(answer, 503);
+	assert_has(answer, "\r\nContent-Length: 7\r\n");
+	assert_has(answer, "\r\n\r\nno room");
+	assert_string_equal(fix.asked, "2001;");
+	fix.asked[0] = '\0';
+	answer = ask("POST /room HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2001\r\n\r\n");
+	assert_status(answer, 503);
+	assert_string_equal(fix.asked, "2001;");
+	fix.asked[0] = '\0';
+	answer = ask("POST /room HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
+	assert_status(answer, 200);
+	assert_string_equal(fix.asked, "2;");
+	fix.asked[0] = '\0';
+	/* What is held doubles, and is given back when it may not. */
+	answer = send_all_then_hear("POST /room HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, 5,
+				    "0\r\n\r\n");
+	assert_status(answer, 503);
+	wait_for(&fix.done, 4);
+	assert_string_equal(fix.asked, "512;1024;2048;0;");
+	fix.asked[0] = '\0';
+	/* Never more than a body may be. */
+	answer = send_all_then_hear("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, 9,
+				    "0\r\n\r\n");
+	assert_status(answer, 413);
+	wait_for(&fix.done, 5);
+	assert_string_equal(fix.asked, "512;1024;2048;4096;0;");
+	assert_int_equal(peek(&fix.completed), 1);
+}
+
 static void a_body_cut_short_is_never_complete(void **state)
 {
 	int fd = dial();
@@ -796,6 +901,9 @@ int main(void)
 		SERVED(a_body_of_exactly_the_limit_is_taken),
 		SERVED(a_chunked_body_beyond_the_limit_is_413_and_never_complete),
 		SERVED(an_endless_chunked_body_is_cut_off),
+		SERVED(an_early_answer_is_there_before_the_body),
+		SERVED(whoever_sends_all_before_it_reads_has_its_early_answer_whole),
+		SERVED(a_body_is_held_only_where_the_owner_has_room),
 		SERVED(a_body_cut_short_is_never_complete),
 		SERVED(two_lengths_or_length_and_encoding_are_400),
 		SERVED(broken_requests_leave_no_trace),

@@ -1,0 +1,190 @@
+/*
+ * Three sums: of all claims, of the large ones, and of each holder's. A holder has an account while he holds anything,
+ * so there are never more accounts than claims.
+ */
+#include <config.h>
+
+#include "http/budget.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+
+#define BUDGET_BUCKETS 1024
+
+struct holder {
+	struct holder *next; /* in its bucket */
+	struct ip ip;
+	size_t claims, bytes;
+};
+
+struct budget {
+	size_t max, rest, share; /* constant */
+	pthread_mutex_t lock;    /* over all below */
+	size_t all, large;
+	struct holder *buckets[BUDGET_BUCKETS];
+};
+
+/* What is not kept for small bodies. */
+static size_t rest_of(size_t max_bytes)
+{
+	return max_bytes - max_bytes / 4;
+}
+
+size_t budget_share(size_t max_bytes)
+{
+	return rest_of(max_bytes) / 4;
+}
+
+size_t budget_for_share(size_t bytes)
+{
+	size_t rest = 4 * bytes;
+
+	/* A rest of r is left of r + floor(r / 3) where r is no multiple of 3, of one less where it is. */
+	return bytes == 0 ? 0 : rest + (rest - 1) / 3;
+}
+
+struct budget *budget_new(size_t max_bytes)
+{
+	struct budget *b = mem_new(1, sizeof(*b));
+
+	b->max = max_bytes;
+	b->rest = rest_of(max_bytes);
+	b->share = budget_share(max_bytes);
+	INSIST(pthread_mutex_init(&b->lock, NULL) == 0);
+	return b;
+}
+
+void budget_free(struct budget *b)
+{
+	if (!b)
+		return;
+	INSIST(b->all == 0 && b->large == 0);
+	for (size_t i = 0; i < BUDGET_BUCKETS; i++)
+		INSIST(!b->buckets[i]);
+	INSIST(pthread_mutex_destroy(&b->lock) == 0);
+	free(b);
+}
+
+/* ---- holders: with the lock held --------------------------------------------------------------------------------- */
+
+static struct holder **holder_place(struct budget *b, const struct ip *ip)
+{
+	uint32_t hash = 2166136261u;
+	struct holder **at;
+
+	for (size_t i = 0; i < sizeof(ip->bytes); i++)
+		hash = (hash ^ ip->bytes[i]) * 16777619u;
+	for (at = &b->buckets[hash % BUDGET_BUCKETS]; *at && !ip_same(&(*at)->ip, ip); at = &(*at)->next)
+		;
+	return at;
+}
+
+static struct holder *holder_get(struct budget *b, const struct ip *ip)
+{
+	struct holder **at = holder_place(b, ip);
+
+	if (!*at) {
+		*at = mem_new(1, sizeof(**at));
+		(*at)->ip = *ip;
+	}
+	return *at;
+}
+
+static void holder_drop(struct budget *b, struct holder *h)
+{
+	struct holder **at = holder_place(b, &h->ip);
+
+	INSIST(*at == h && h->bytes == 0);
+	*at = h->next;
+	free(h);
+}
+
+/* ---- claims ------------------------------------------------------------------------------------------------------ */
+
+static size_t large_part(size_t bytes)
+{
+	return bytes > BUDGET_SMALL_BYTES ? bytes : 0;
+}
+
+/* Whether `more` may come to what is there. */
+static bool fits(size_t there, size_t more, size_t most)
+{
+	return there <= most && more <= most - there;
+}
+
+/* With the lock held. */
+static bool has_room(const struct budget *b, const struct claim *c, size_t bytes)
+{
+	if (bytes <= c->bytes)
+		return true;
+	if (!fits(b->all - c->bytes, bytes, b->max))
+		return false;
+	if (!fits(b->large - large_part(c->bytes), large_part(bytes), b->rest))
+		return false;
+	return !c->account || fits(c->account->bytes - c->bytes, bytes, b->share);
+}
+
+/* With the lock held. */
+static void move(struct budget *b, struct claim *c, size_t bytes)
+{
+	b->all += bytes - c->bytes;
+	b->large += large_part(bytes) - large_part(c->bytes);
+	if (c->account)
+		c->account->bytes += bytes - c->bytes;
+	c->bytes = bytes;
+}
+
+/* With the lock held. An account is there before anything is counted in it, and goes after. */
+static void claim_enter(struct claim *c)
+{
+	if (!c->has_holder || c->account)
+		return;
+	c->account = holder_get(c->budget, &c->holder);
+	c->account->claims++;
+}
+
+/* With the lock held. */
+static void claim_leave(struct claim *c)
+{
+	if (!c->account)
+		return;
+	if (--c->account->claims == 0)
+		holder_drop(c->budget, c->account);
+	c->account = NULL;
+}
+
+void claim_open(struct claim *c, struct budget *b, const struct ip *holder)
+{
+	*c = (struct claim){.budget = b, .has_holder = holder};
+	if (holder)
+		c->holder = *holder;
+}
+
+bool claim_set(struct claim *c, size_t bytes)
+{
+	struct budget *b = c->budget;
+	bool may;
+
+	if (bytes == c->bytes)
+		return true;
+	INSIST(pthread_mutex_lock(&b->lock) == 0);
+	claim_enter(c);
+	may = has_room(b, c, bytes);
+	if (may)
+		move(b, c, bytes);
+	if (c->bytes == 0)
+		claim_leave(c);
+	INSIST(pthread_mutex_unlock(&b->lock) == 0);
+	return may;
+}
+
+size_t claim_most(const struct claim *c)
+{
+	return c->has_holder ? c->budget->share : c->budget->rest;
+}
+
+void claim_release(struct claim *c)
+{
+	INSIST(claim_set(c, 0));
+}

@@ -1,0 +1,112 @@
+/*
+ * Two ways out: libmicrohttpd's own where it takes an answer, and straight to the socket while a body comes in, where
+ * it takes none before the end.
+ */
+#include <config.h>
+
+#include "http/call.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/wire.h"
+
+static void add_header(struct MHD_Response *r, const char *name, const char *value)
+{
+	/* Refused are control characters and what libmicrohttpd writes itself; neither is worth an exchange. */
+	if (MHD_add_response_header(r, name, value) != MHD_YES)
+		log_debug(NULL, "the header %s cannot be sent, leaving it out", name);
+}
+
+/*
+ * libmicrohttpd takes no answer while a body comes in: an answer then is written by ourselves. Before the body a long
+ * one may wait until the body has come and gone.
+ */
+static bool answers_early(const struct call *c, const struct http_answer *a)
+{
+	if (c->state == CALL_BODY)
+		return true;
+	return c->state == CALL_NEW && c->has_body && !c->expects_continue && a->body_len <= CALL_EARLY_BODY_MAX;
+}
+
+bool call_is_answered(const struct call *c)
+{
+	return c->response || c->early.len > 0;
+}
+
+void call_set_answer(struct call *c, const struct http_answer *a)
+{
+	struct MHD_Response *r;
+
+	INSIST(!call_is_answered(c) && !c->cut);
+	if (answers_early(c, a)) {
+		wire_answer(a, c->x.method, clock_now_ms(), &c->early);
+		INSIST(c->early.error == 0);
+		return;
+	}
+	r = MHD_create_response_from_buffer(a->body_len, (void *)(a->body_len > 0 ? a->body : ""),
+					    MHD_RESPMEM_MUST_COPY);
+	INSIST(r);
+	if (a->type)
+		add_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, a->type);
+	for (size_t i = 0; a->headers && i < a->headers->n; i++)
+		add_header(r, a->headers->items[i].name, a->headers->items[i].value);
+	if (a->close)
+		add_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+	c->response = r;
+	c->status = a->status;
+}
+
+void call_set_error(struct call *c, unsigned status, const char *what)
+{
+	const char *type = c->server->error_type;
+	bool json = type && strstr(type, "json");
+	CLEANUP(mem_freep) char *body = mem_fmt(json ? "{\"status\":\"%s\"}" : "%s\n", what);
+
+	call_set_answer(c,
+			&(struct http_answer){
+				.status = status, .type = type, .body = body, .body_len = strlen(body), .close = true});
+}
+
+enum MHD_Result call_queue_answer(struct call *c)
+{
+	enum MHD_Result r = MHD_queue_response(c->connection, c->status, c->response);
+
+	MHD_destroy_response(c->response);
+	c->response = NULL;
+	c->state = CALL_QUEUED;
+	return r;
+}
+
+/*
+ * The answer is known before the body has been read. It is written at once, for the client that looks; then the
+ * connection is half closed and what still comes is read and thrown away, because closing on unread bytes resets the
+ * connection and takes the answer from the client that reads only after it has sent all. Whoever sends without end is
+ * cut off. The client that asked with Expect waits for this answer and sends nothing.
+ */
+enum MHD_Result call_answer_early(struct call *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	size_t len = c->early.len;
+	ssize_t n;
+
+	if (c->response && c->has_body) {
+		add_header(c->response, MHD_HTTP_HEADER_CONNECTION, "close");
+		if (c->expects_continue)
+			return call_queue_answer(c);
+	}
+	c->swallow_left = c->server->max_body + HTTP_SWALLOW_BYTES;
+	c->state = CALL_SWALLOW;
+	if (c->response)
+		return MHD_YES;
+
+	/* Nothing else is under way to the client, so all of it fits into the socket's buffer, or the client is one
+	 * that does not read. */
+	INSIST(info);
+	n = send(info->connect_fd, c->early.data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_done(&c->early);
+	return n == (ssize_t)len && shutdown(info->connect_fd, SHUT_WR) == 0 ? MHD_YES : MHD_NO;
+}

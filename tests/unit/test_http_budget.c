@@ -1,0 +1,264 @@
+/* How much memory bodies may take: the shares row by row, and sums that come back to nothing whatever happens. */
+#include <config.h>
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "base/thread.h"
+#include "http/budget.h"
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+#define SMALL BUDGET_SMALL_BYTES
+
+static struct ip address(unsigned n)
+{
+	return (struct ip){.bytes = {192, 0, (unsigned char)(n >> 8), (unsigned char)n}, .bits = 32};
+}
+
+/* ---- shares ------------------------------------------------------------------------------------------------------ */
+
+/* Each row is a budget of 64 MiB: 16 MiB are kept for small bodies, 48 are the rest, and one holder takes 12. */
+static void a_quarter_is_kept_for_small_bodies_and_a_holder_takes_a_quarter_of_the_rest(void **state)
+{
+	static const struct {
+		const char *what;
+		struct {
+			unsigned n;
+			size_t bytes;
+			int holder; /* each: of its own; 0: nobody */
+		} there[4];
+		size_t bytes;
+		int holder;
+		bool may;
+	} rows[] = {
+		{"nothing there", {{0}}, SMALL, 1, true},
+		{"a whole share", {{0}}, 12 * MIB, 1, true},
+		{"more than a share", {{0}}, 12 * MIB + 1, 1, false},
+		{"more than a share, of nobody", {{0}}, 48 * MIB, 0, true},
+		{"more than the rest, of nobody", {{0}}, 48 * MIB + 1, 0, false},
+		{"a share in parts", {{1, 7 * MIB, 1}}, 5 * MIB, 1, true},
+		{"more than a share in parts", {{1, 7 * MIB, 1}}, 5 * MIB + 1, 1, false},
+		{"the next holder", {{1, 12 * MIB, 1}}, 12 * MIB, 2, true},
+		{"small ones count in the share too", {{192, SMALL, 1}}, 1, 1, false},
+		{"and shut out nobody else", {{192, SMALL, 1}}, SMALL, 2, true},
+		{"the rest is full", {{4, 12 * MIB, -1}}, SMALL + 1, 9, false},
+		{"the rest is full, of nobody", {{1, 48 * MIB, 0}}, SMALL + 1, 9, false},
+		{"small beside a full rest", {{4, 12 * MIB, -1}}, SMALL, 9, true},
+		{"a small one's last place", {{4, 12 * MIB, -1}, {255, SMALL, 0}}, SMALL, 9, true},
+		{"all is full", {{4, 12 * MIB, -1}, {256, SMALL, 0}}, 1, 9, false},
+		{"small ones take of the rest", {{512, SMALL, 0}}, SMALL, 1, true},
+		{"and leave less of it", {{640, SMALL, 0}}, 24 * MIB + 1, 0, false},
+		{"all full of small ones", {{1024, SMALL, 0}}, 1, 9, false},
+		{"nothing is always there", {{1024, SMALL, 0}}, 0, 9, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct budget *b = budget_new(64 * MIB);
+		static struct claim claims[2048];
+		struct claim claim;
+		struct ip ip;
+		size_t n = 0;
+
+		for (size_t k = 0; k < 4; k++)
+			for (unsigned m = 0; m < rows[i].there[k].n; m++, n++) {
+				int holder = rows[i].there[k].holder;
+
+				ip = address(holder < 0 ? 1000 + m : (unsigned)holder);
+				claim_open(&claims[n], b, holder != 0 ? &ip : NULL);
+				if (!claim_set(&claims[n], rows[i].there[k].bytes))
+					fail_msg("%s: the stage does not fit", rows[i].what);
+			}
+		ip = address((unsigned)rows[i].holder);
+		claim_open(&claim, b, rows[i].holder != 0 ? &ip : NULL);
+		if (claim_set(&claim, rows[i].bytes) != rows[i].may)
+			fail_msg("%s: %s", rows[i].what, rows[i].may ? "refused" : "granted");
+		assert_int_equal(claim.bytes, rows[i].may ? rows[i].bytes : 0);
+		claim_release(&claim);
+		while (n > 0)
+			claim_release(&claims[--n]);
+		budget_free(b);
+	}
+}
+
+static void a_claim_that_grows_counts_once_and_keeps_what_it_had_where_it_may_not(void **state)
+{
+	struct budget *b = budget_new(64 * MIB);
+	struct ip ip = address(1);
+	struct claim claim, other;
+
+	(void)state;
+	claim_open(&claim, b, &ip);
+	for (size_t bytes = 256; bytes <= 8 * MIB; bytes *= 2)
+		assert_true(claim_set(&claim, bytes));
+	assert_true(claim_set(&claim, 12 * MIB));
+	assert_false(claim_set(&claim, 12 * MIB + 1));
+	assert_int_equal(claim.bytes, 12 * MIB);
+	claim_open(&other, b, &ip);
+	assert_false(claim_set(&other, 1));
+	assert_true(claim_set(&claim, 12 * MIB - 1));
+	assert_true(claim_set(&other, 1));
+	claim_release(&claim);
+	assert_true(claim_set(&other, 12 * MIB));
+	claim_release(&other);
+	claim_release(&other);
+	budget_free(b);
+}
+
+static void a_claim_on_nothing_is_given_back_too(void **state)
+{
+	struct claim claim = {0};
+
+	(void)state;
+	claim_release(&claim);
+	budget_free(NULL);
+}
+
+static void the_least_budget_of_a_share_is_the_least(void **state)
+{
+	(void)state;
+	assert_int_equal(budget_share(64 * MIB), 12 * MIB);
+	assert_int_equal(budget_for_share(12 * MIB), 64 * MIB - 1);
+	for (size_t bytes = 1; bytes < 5000; bytes++) {
+		size_t least = budget_for_share(bytes);
+
+		assert_true(budget_share(least) >= bytes);
+		assert_true(budget_share(least - 1) < bytes);
+	}
+}
+
+/* ---- anything at all --------------------------------------------------------------------------------------------- */
+
+#define CLAIMS 64
+#define HOLDERS 5 /* the first of them is nobody */
+
+static uint64_t seed, random_state;
+
+static size_t any_below(size_t n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (size_t)(random_state % n);
+}
+
+static size_t any_size(void)
+{
+	switch (any_below(4)) {
+	case 0:
+		return 0;
+	case 1:
+		return any_below(SMALL + 2);
+	case 2:
+		return any_below(MIB);
+	default:
+		return any_below(16 * MIB);
+	}
+}
+
+/* The same, counted from scratch each time. */
+static bool model_may(const struct claim *claims, const unsigned *holders, size_t at, size_t bytes, size_t max)
+{
+	size_t all = bytes, large = bytes > SMALL ? bytes : 0, mine = bytes;
+
+	if (bytes <= claims[at].bytes)
+		return true;
+	for (size_t i = 0; i < CLAIMS; i++) {
+		if (i == at)
+			continue;
+		all += claims[i].bytes;
+		large += claims[i].bytes > SMALL ? claims[i].bytes : 0;
+		mine += holders[i] == holders[at] ? claims[i].bytes : 0;
+	}
+	return all <= max && large <= max - max / 4 && (holders[at] == 0 || mine <= (max - max / 4) / 4);
+}
+
+static void whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to_nothing(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		struct claim claims[CLAIMS] = {0};
+		unsigned holders[CLAIMS] = {0};
+		size_t max = MIB + any_below(64 * MIB), granted = 0;
+		struct budget *b = budget_new(max);
+
+		for (int step = 0; step < 5000; step++) {
+			size_t at = any_below(CLAIMS), bytes = any_size(), before;
+			bool may;
+
+			if (claims[at].bytes == 0) {
+				struct ip ip;
+
+				holders[at] = (unsigned)any_below(HOLDERS);
+				ip = address(holders[at]);
+				claim_open(&claims[at], b, holders[at] != 0 ? &ip : NULL);
+			}
+			before = claims[at].bytes;
+			may = model_may(claims, holders, at, bytes, max);
+			if (claim_set(&claims[at], bytes) != may)
+				fail_msg("seed %" PRIu64 ": round %d, step %d: %zu bytes after %zu %s", seed, round,
+					 step, bytes, before, may ? "refused" : "granted");
+			assert_int_equal(claims[at].bytes, may ? bytes : before);
+			granted += may && bytes > 0;
+		}
+		assert_true(granted > 100);
+		for (size_t i = 0; i < CLAIMS; i++)
+			claim_release(&claims[i]);
+		budget_free(b); /* insists that nothing is left */
+	}
+}
+
+static void *take_and_give(void *arg)
+{
+	struct ip ip = address(1);
+
+	for (int i = 0; i < 20000; i++) {
+		struct claim claim;
+
+		claim_open(&claim, arg, i % 3 ? &ip : NULL);
+		for (size_t k = 40; k > 0; k -= 20)
+			if (claim_set(&claim, SMALL * ((size_t)i % k)))
+				assert_int_equal(claim.bytes, SMALL * ((size_t)i % k));
+		claim_release(&claim);
+	}
+	return NULL;
+}
+
+static void several_threads_leave_nothing_behind(void **state)
+{
+	struct budget *b = budget_new(4 * MIB);
+	pthread_t threads[4];
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		thread_start(&threads[i], "taker", take_and_give, b);
+	for (size_t i = 0; i < 4; i++)
+		thread_join(threads[i]);
+	budget_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_quarter_is_kept_for_small_bodies_and_a_holder_takes_a_quarter_of_the_rest),
+		cmocka_unit_test(a_claim_that_grows_counts_once_and_keeps_what_it_had_where_it_may_not),
+		cmocka_unit_test(a_claim_on_nothing_is_given_back_too),
+		cmocka_unit_test(the_least_budget_of_a_share_is_the_least),
+		cmocka_unit_test(whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to_nothing),
+		cmocka_unit_test(several_threads_leave_nothing_behind),
+	};
+	const char *given = getenv("DESKBRIDGE_TEST_SEED");
+
+	seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
+	random_state = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	print_message("# DESKBRIDGE_TEST_SEED=%" PRIu64 "\n", seed);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
