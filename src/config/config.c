@@ -14,6 +14,7 @@
 #include "config/parts.h"
 #include "config/yaml.h"
 #include "http/address.h"
+#include "http/budget.h"
 
 #define JOIN_MAX 600
 
@@ -151,6 +152,25 @@ static bool addresses_meet(const struct config *c, const struct http_address *ad
 	return listen.len == admin->len && memcmp(&listen.socket, &admin->socket, listen.len) == 0;
 }
 
+/* One webhook has to fit into what one address may take: its body, its headers, and what is read of it. */
+#define BESIDE_BODY_BYTES (64 * 1024)
+
+static void check_memory(struct loader *l)
+{
+	const struct config *c = l->reader.config;
+	const struct node *listen = node_get(l->root, "listen");
+	size_t least = budget_for_share(c->listen.max_body + BESIDE_BODY_BYTES);
+
+	if (c->listen.max_memory >= least)
+		return;
+	problems_error(
+		l->reader.problems,
+		place_of(l->root, "listen", node_get(listen, "max_body") ? "max_body" : "max_memory"),
+		"one address takes at most 3/16 of max_memory, less than a webhook of max_body bytes needs: raise "
+		"max_memory to at least %zuMiB, or lower max_body",
+		(least + (1 << 20) - 1) >> 20);
+}
+
 static void check_addresses(struct loader *l)
 {
 	const struct config *c = l->reader.config;
@@ -194,6 +214,7 @@ static void read_root(struct loader *l)
 
 	settings_defaults(&l->reader, SETTING_OF_CONFIG, c);
 	settings_read(&l->reader, "", l->root, c);
+	check_memory(l);
 	check_addresses(l);
 	read_store_path(l);
 	config_read_accounts(l);

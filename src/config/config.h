@@ -77,7 +77,7 @@ struct config {
 	char *file;
 	struct {
 		char *address;
-		size_t max_body;
+		size_t max_body, max_memory; /* bytes */
 		unsigned max_connections;
 		int64_t timeout_ms;
 		struct string_list trusted_proxies;

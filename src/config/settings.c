@@ -40,6 +40,8 @@ static const struct setting table[] = {
 	 .help = "ADDRESS:PORT or unix:PATH; a socket passed by systemd takes its place"},
 	{"listen.max_body", SETTING_SIZE, "1MiB", .min = "1KiB", .max = "64MiB", .restart = true,
 	 CONFIG(listen.max_body), .help = "longer webhooks are refused with 413"},
+	{"listen.max_memory", SETTING_SIZE, "64MiB", .min = "1MiB", .max = "64GiB", .restart = true,
+	 CONFIG(listen.max_memory), .help = "of all webhooks under way; what is beyond it is refused with 503"},
 	{"listen.max_connections", SETTING_INTEGER, "1024", .min = "4", .max = "65536", .restart = true,
 	 CONFIG(listen.max_connections),
 	 .help = "connections served at a time; each holds one webhook until it is committed"},

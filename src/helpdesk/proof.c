@@ -141,6 +141,17 @@ bool proof_is_shown(const struct proof *p, const struct pairs *headers, const ch
 	return p->way->is_shown(p, headers, query);
 }
 
+enum proof_verdict proof_check_outside(const struct proof *p, const struct proof_secrets *secrets,
+				       const struct proof_request *request)
+{
+	return p->hmac ? hmac_check_outside(p->hmac, request) : p->way->check(p, secrets, request);
+}
+
+bool proof_needs_body(const struct proof *p)
+{
+	return p->hmac != NULL;
+}
+
 enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets *secrets,
 			       const struct proof_request *request)
 {

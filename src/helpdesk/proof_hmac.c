@@ -296,6 +296,29 @@ static enum proof_verdict stamp_verdict(const struct hmac *h, const char *stamp,
 	return ms < now_ms - h->tolerance_ms || ms > now_ms + h->tolerance_ms ? PROOF_STALE : PROOF_GOOD;
 }
 
+/* Whether any of the signatures could be one. */
+static bool signature_is_possible(const struct hmac *h, const struct shown *shown)
+{
+	size_t bytes;
+
+	for (size_t i = 0; i < shown->n; i++)
+		if (hmac_signature_bytes(h, shown->signatures[i], &bytes) && bytes == digest_bytes(h->algorithm))
+			return true;
+	return false;
+}
+
+enum proof_verdict hmac_check_outside(const struct hmac *h, const struct proof_request *request)
+{
+	CLEANUP(shown_done) struct shown shown = {0};
+	enum proof_verdict v = shown_read(h, request->headers, request->query, &shown);
+
+	if (v != PROOF_GOOD)
+		return v;
+	if (!signature_is_possible(h, &shown) || (!request->url && pieces_have(&h->message, PIECE_URL)))
+		return PROOF_WRONG;
+	return shown.stamp ? stamp_verdict(h, shown.stamp, request->now_ms) : PROOF_GOOD;
+}
+
 static enum proof_verdict shown_check(const struct hmac *h, const struct proof_secrets *s,
 				      const struct proof_request *request, struct shown *shown)
 {

@@ -125,6 +125,8 @@ void hmac_free(struct hmac *h); /* NULL allowed */
 bool hmac_signature_bytes(const struct hmac *h, struct span shown, size_t *ret);
 /* The time of signing as it stands in header, query or body; NULL: nowhere there. The caller owns it. */
 char *hmac_stamp(const struct hmac *h, const struct proof_request *request) MUSTCHECK;
+/* As proof_check_outside. */
+enum proof_verdict hmac_check_outside(const struct hmac *h, const struct proof_request *request);
 /* As proof_signed_at. */
 bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, int64_t *ret_ms);
 /* Where the body holds the timestamp; NULL: it does not. */

@@ -25,6 +25,7 @@ static const struct answer_spec {
 	[ANSWER_UNAUTHORIZED] = {401, "unauthorized"},
 	[ANSWER_UNKNOWN_PATH] = {404, "not found"},
 	[ANSWER_METHOD] = {405, "method not allowed"},
+	[ANSWER_TOO_LONG] = {413, "too long"},
 	[ANSWER_MULTIPART] = {415, "unsupported media type"},
 	[ANSWER_ENCODED] = {415, "unsupported content encoding"},
 	[ANSWER_UNAVAILABLE] = {503, "unavailable"},

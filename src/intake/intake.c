@@ -1,8 +1,12 @@
 /*
- * A request's way: begin judges what the headers tell (path, method, type, is there any proof); complete proves and
- * reads the whole, suspends the connection and submits the webhooks in it (passage.c); the pipeline, once they are
- * committed, has them answered, which resumes the connection. So a 200 `accepted` is only ever given for webhooks that
- * are on the disk.
+ * A request's way: begin judges what the headers tell (path, method, type, and the proof as far as it needs no body);
+ * room grants memory for the body (http/budget.h); complete proves what is not proven yet and reads the whole, suspends
+ * the connection and submits the webhooks in it (passage.c); the pipeline, once they are committed, has them answered,
+ * which resumes the connection. So a 200 `accepted` is only ever given for webhooks that are on the disk.
+ *
+ * A visit's claim on the budget is what its body holds, then what its passage holds, until the answer goes out. While a
+ * thread takes a body apart it holds body, tree and items at once; that is not counted: it is INTAKE_THREADS times at
+ * most, and bounded by max_body and BATCH_BYTES_MAX.
  *
  * Threads: begin, complete and done run on the server's pool; the answer to what was submitted is given on the
  * pipeline's thread. Whether more may be submitted is under one lock together with the submitting, so that nothing is
@@ -24,13 +28,15 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "helpdesk/signal.h"
+#include "http/budget.h"
 #include "intake/answer.h"
 #include "intake/passage.h"
 #include "intake/peer.h"
 #include "intake/refusals.h"
 
 #define INTAKE_THREADS 3
-#define STOP_WAIT_MS 2000 /* for the last answers to leave */
+#define UNPROVEN_BYTES_MAX BUDGET_SMALL_BYTES /* of a body whose headers prove nothing */
+#define STOP_WAIT_MS 2000                     /* for the last answers to leave */
 #define LAST_REQUESTS_MS 200
 
 struct intake {
@@ -40,8 +46,8 @@ struct intake {
 	pthread_mutex_t lock; /* over quiesced (with submitting) and visits */
 	pthread_cond_t left;  /* visits became 0 */
 	bool quiesced;
-	unsigned visits;    /* exchanges that are not done */
-	atomic_size_t held; /* by passages under way */
+	unsigned visits; /* exchanges that are not done */
+	struct budget *budget;
 };
 
 /* One exchange. */
@@ -49,6 +55,8 @@ struct visit {
 	struct generation *generation; /* the one it is judged by */
 	const struct source *source;   /* in it */
 	struct pairs headers;
+	enum proof_verdict outside; /* what the headers and the query prove; anything but GOOD is final */
+	struct claim claim;
 };
 
 static void hold(struct intake *i)
@@ -115,7 +123,7 @@ static void refuse_path(struct intake *i, struct http_exchange *x, const struct 
 	answer_give(x, ANSWER_UNKNOWN_PATH, NULL);
 }
 
-static void refuse_proof(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
+static void note_unproven(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
 {
 	static const char *const reasons[] = {
 		[PROOF_GOOD] = "proof",
@@ -128,7 +136,22 @@ static void refuse_proof(struct intake *i, struct http_exchange *x, const struct
 
 	count(v->source, reasons[verdict]);
 	refusals_note(i->refusals, v->source->name, reasons[verdict], asker_of(v, x, peer), clock_mono_ms());
+}
+
+static void refuse_proof(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
+{
+	note_unproven(i, x, v, verdict);
 	answer_give(x, ANSWER_UNAUTHORIZED, scheme_of(v->source));
+}
+
+/* The caller counts and answers. */
+static void note_no_room(struct intake *i, struct http_exchange *x, const struct visit *v)
+{
+	char peer[PEER_MAX];
+
+	refusals_note(i->refusals, v->source->name,
+		      "the bodies under way fill listen.max_memory, or the address's share of it", asker_of(v, x, peer),
+		      clock_mono_ms());
 }
 
 /* What this request wants echoed, or NULL. */
@@ -172,11 +195,59 @@ static bool may_submit(struct intake *i)
 	return may && pipeline_is_ready(i->pipeline);
 }
 
+/* All but the body. secrets: where the request's proof may look for them. */
+static struct proof_request request_of(const struct visit *v, const struct http_exchange *x,
+				       struct proof_secrets *ret_secrets)
+{
+	const struct source *s = v->source;
+
+	*ret_secrets = (struct proof_secrets){.user = s->auth_user};
+	if (s->auth_secret)
+		ret_secrets->secrets = secret_values(v->generation->secrets, s->auth_secret, &ret_secrets->n);
+	return (struct proof_request){
+		.method = x->method,
+		.url = s->public_url,
+		.headers = &v->headers,
+		.query = x->query,
+		.body = "",
+		.now_ms = x->received_ms,
+	};
+}
+
+static enum proof_verdict prove_outside(const struct visit *v, const struct http_exchange *x)
+{
+	struct proof_secrets secrets;
+	const struct proof_request request = request_of(v, x, &secrets);
+
+	return proof_check_outside(definition_proof(v->source->definition), &secrets, &request);
+}
+
+/*
+ * Whose share of the budget the body counts in. Nobody's is that of a client on this machine and of a trusted proxy
+ * that names no client: there is one of those for all clients behind it, and nobody knows which.
+ */
+static void open_claim(struct intake *i, struct http_exchange *x, struct visit *v)
+{
+	const struct string_list *proxies = &v->generation->config->listen.trusted_proxies;
+	char peer[PEER_MAX];
+	struct ip ip;
+	bool known;
+
+	known = ip_read(asker_of(v, x, peer), &ip) && !ip_is_loopback(&ip) && !peer_is_among(proxies, peer);
+	if (known)
+		ip = ip_holder(&ip);
+	claim_open(&v->claim, i->budget, known ? &ip : NULL);
+}
+
+/* A vendor may look whether the URL works before there is a proof: what that is, the body tells. */
+static bool may_be_trial(const struct visit *v, struct http_exchange *x)
+{
+	return wanted_echo(v->source, x) || definition_has_trial(v->source->definition);
+}
+
 /* 0: take the body; 1: answered. */
 static int judge_headers(struct intake *i, struct http_exchange *x, struct visit *v)
 {
-	const struct proof *proof;
-
 	v->source = config_source_at(v->generation->config, x->path);
 	if (!v->source) {
 		refuse_path(i, x, v);
@@ -203,14 +274,13 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 		return 1;
 	}
 	http_headers(x, &v->headers);
-	if (wanted_echo(v->source, x))
-		return 0;
-	proof = definition_proof(v->source->definition);
-	if (!proof_is_shown(proof, &v->headers, x->query) && !definition_has_trial(v->source->definition)) {
-		refuse_proof(i, x, v, PROOF_MISSING);
+	open_claim(i, x, v);
+	v->outside = prove_outside(v, x);
+	if (v->outside != PROOF_GOOD && !may_be_trial(v, x)) {
+		refuse_proof(i, x, v, v->outside);
 		return 1;
 	}
-	if (!may_submit(i)) {
+	if (!wanted_echo(v->source, x) && !may_submit(i)) {
 		count(v->source, "refused");
 		answer_give(x, ANSWER_UNAVAILABLE, NULL);
 		return 1;
@@ -236,6 +306,7 @@ static void done(void *ctx, struct http_exchange *x)
 	struct intake *i = ctx;
 	struct visit *v = x->user;
 
+	claim_release(&v->claim);
 	pairs_done(&v->headers);
 	generation_unref(v->generation);
 	free(v);
@@ -245,34 +316,48 @@ static void done(void *ctx, struct http_exchange *x)
 	release(i);
 }
 
+/* 0: there is room, and it is taken; 1: answered. 0 bytes: the body was dropped. */
+static int room(void *ctx, struct http_exchange *x, size_t bytes)
+{
+	struct intake *i = ctx;
+	struct visit *v = x->user;
+
+	if (v->outside != PROOF_GOOD && bytes > UNPROVEN_BYTES_MAX) {
+		note_unproven(i, x, v, v->outside);
+		answer_give(x, ANSWER_TOO_LONG, NULL);
+		return 1;
+	}
+	if (claim_set(&v->claim, bytes))
+		return 0;
+	count(v->source, "refused");
+	note_no_room(i, x, v);
+	answer_give(x, ANSWER_UNAVAILABLE, NULL);
+	return 1;
+}
+
 /* ---- proof and reading ------------------------------------------------------------------------------------------- */
 
 static enum proof_verdict prove(const struct visit *v, const struct http_exchange *x)
 {
-	const struct source *s = v->source;
-	struct proof_secrets secrets = {.user = s->auth_user};
-	const struct proof_request request = {
-		.method = x->method,
-		.url = s->public_url,
-		.headers = &v->headers,
-		.query = x->query,
-		.body = x->body,
-		.body_len = x->body_len,
-		.now_ms = x->received_ms,
-	};
+	const struct proof *proof = definition_proof(v->source->definition);
+	struct proof_secrets secrets;
+	struct proof_request request;
 
-	if (s->auth_secret)
-		secrets.secrets = secret_values(v->generation->secrets, s->auth_secret, &secrets.n);
-	return proof_check(definition_proof(s->definition), &secrets, &request);
+	if (v->outside != PROOF_GOOD || !proof_needs_body(proof))
+		return v->outside;
+	request = request_of(v, x, &secrets);
+	request.body = x->body;
+	request.body_len = x->body_len;
+	return proof_check(proof, &secrets, &request);
 }
 
 /* Nothing is submitted once intake_quiesce is back. */
 static void submit(struct intake *i, struct http_exchange *x, struct passage *p)
 {
-	bool may = passage_has_room(p);
+	bool may;
 
 	hold(i);
-	may = may && !i->quiesced;
+	may = !i->quiesced;
 	if (may)
 		passage_submit(p, x, i->pipeline);
 	release(i);
@@ -282,11 +367,15 @@ static void submit(struct intake *i, struct http_exchange *x, struct passage *p)
 
 /* What a vendor wants echoed while a webhook is set up is echoed to whoever asks: it is before secrets are exchanged,
  * and it has no effect. A signal that carries it is a signal. */
-static void take(struct intake *i, struct http_exchange *x, const struct visit *v, const char *echo)
+static void take(struct intake *i, struct http_exchange *x, struct visit *v, const char *echo)
 {
-	struct passage *p = passage_new(v->source, x, &v->headers, &i->held);
+	struct passage *p = passage_new(v->source, x, &v->headers, &v->claim);
 
-	if (echo && !passage_has_signal(p)) {
+	free(http_take_body(x));
+	if (!passage_has_room(p)) {
+		note_no_room(i, x, v);
+		passage_refuse(p, x);
+	} else if (echo && !passage_has_signal(p)) {
 		passage_drop(p);
 		pong(x, v, echo);
 	} else if (passage_is_empty(p)) {
@@ -299,15 +388,21 @@ static void take(struct intake *i, struct http_exchange *x, const struct visit *
 static void complete(void *ctx, struct http_exchange *x)
 {
 	struct intake *i = ctx;
-	const struct visit *v = x->user;
+	struct visit *v = x->user;
 	const char *echo = wanted_echo(v->source, x);
-	enum proof_verdict verdict = x->body_len == 0 ? PROOF_MISSING : prove(v, x);
+	enum proof_verdict verdict = prove(v, x);
+	bool trial;
 
-	if (verdict == PROOF_GOOD) {
+	if (verdict == PROOF_GOOD && x->body_len > 0) {
 		take(i, x, v, echo);
-	} else if (echo || is_trial(v, x)) {
+		return;
+	}
+	trial = echo || is_trial(v, x);
+	free(http_take_body(x));
+	claim_release(&v->claim);
+	if (trial) {
 		pong(x, v, echo);
-	} else if (x->body_len == 0) {
+	} else if (verdict == PROOF_GOOD) {
 		count(v->source, "empty");
 		answer_give(x, ANSWER_EMPTY, NULL);
 	} else {
@@ -320,6 +415,7 @@ static void complete(void *ctx, struct http_exchange *x)
 static void intake_free(struct intake *i)
 {
 	refusals_free(i->refusals);
+	budget_free(i->budget);
 	INSIST(pthread_cond_destroy(&i->left) == 0);
 	INSIST(pthread_mutex_destroy(&i->lock) == 0);
 	free(i);
@@ -328,7 +424,8 @@ static void intake_free(struct intake *i)
 int intake_start(struct pipeline *p, const struct config *c, int listen_fd, struct intake **ret, struct err *reterr)
 {
 	struct intake *i = mem_new(1, sizeof(*i));
-	const struct http_handler handler = {.begin = begin, .complete = complete, .done = done, .ctx = i};
+	const struct http_handler handler = {
+		.begin = begin, .room = room, .complete = complete, .done = done, .ctx = i};
 	const struct http_server_options options = {
 		.address = c->listen.address,
 		.listen_fd = listen_fd,
@@ -343,6 +440,7 @@ int intake_start(struct pipeline *p, const struct config *c, int listen_fd, stru
 
 	i->pipeline = p;
 	i->refusals = refusals_new();
+	i->budget = budget_new(c->listen.max_memory);
 	INSIST(pthread_mutex_init(&i->lock, NULL) == 0);
 	INSIST(pthread_condattr_init(&attr) == 0);
 	INSIST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);

@@ -10,6 +10,7 @@
 
 #include "intake/passage.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,9 +26,12 @@ struct passage {
 	struct intake_submission submission;
 	struct http_exchange *exchange; /* once it is submitted */
 	const struct source *source;
-	atomic_size_t *held;
-	size_t bytes; /* of held, mine */
-	bool several; /* the POST carried more than one item */
+	struct claim *claim; /* NULL: given back */
+	size_t body_bytes;   /* of the claim, for the body, while it is taken apart */
+	size_t bytes;        /* what the items take */
+	bool full;           /* there is no room for them */
+	unsigned refused;    /* how many there were then */
+	bool several;        /* the POST carried more than one item */
 	bool has_signal;
 	unsigned pongs, ignored; /* items that are not kept */
 	unsigned unreadable;     /* the same, as anybody may have sent them */
@@ -41,23 +45,47 @@ static void count(const struct source *s, const char *result, unsigned n)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static size_t webhook_bytes(const struct webhook *w)
+static size_t text_bytes(const char *s)
 {
-	size_t n = w->body_len;
+	return s ? strlen(s) + 1 : 0;
+}
 
+static size_t item_bytes(const struct intake_item *item)
+{
+	const struct webhook *w = &item->webhook;
+	size_t n = sizeof(*item) + w->body_len + 1;
+
+	n += text_bytes(w->source) + text_bytes(w->path) + text_bytes(w->query);
+	n += text_bytes(w->conversation) + text_bytes(w->customer) + text_bytes(item->dead_reason);
 	for (size_t i = 0; i < w->headers.n; i++)
-		n += strlen(w->headers.items[i].name) + strlen(w->headers.items[i].value);
+		n += sizeof(w->headers.items[i]) + text_bytes(w->headers.items[i].name) +
+		     text_bytes(w->headers.items[i].value);
 	return n;
 }
 
-static struct intake_item *item_add(struct passage *p, struct webhook *w)
+static void items_drop(struct passage *p)
+{
+	for (size_t i = 0; i < p->submission.n; i++) {
+		webhook_done(&p->submission.items[i].webhook);
+		free(p->submission.items[i].dead_reason);
+	}
+	free(p->submission.items);
+	p->submission.items = NULL;
+	p->submission.n = 0;
+	p->bytes = 0;
+}
+
+/* Takes what is in w, and dead_reason. The body is still there: the claim is of the larger of the two. */
+static struct intake_item *item_add(struct passage *p, struct webhook *w, char *dead_reason)
 {
 	struct intake_submission *s = &p->submission;
 	struct intake_item *item = &s->items[s->n++];
 
-	p->bytes += webhook_bytes(w);
-	*item = (struct intake_item){.webhook = *w, .kept = true};
+	*item = (struct intake_item){.webhook = *w, .kept = true, .dead_reason = dead_reason};
 	*w = (struct webhook){0};
+	p->bytes += item_bytes(item);
+	if (!claim_set(p->claim, p->bytes > p->body_bytes ? p->bytes : p->body_bytes))
+		p->full = true;
 	return item;
 }
 
@@ -68,7 +96,7 @@ static void take_unreadable(struct passage *p, struct webhook *w, const struct e
 	if (!proof_needs_secret(definition_proof(p->source->definition)))
 		p->unreadable++;
 	else
-		item_add(p, w)->dead_reason = known_strike(reason->text);
+		(void)item_add(p, w, known_strike(reason->text));
 }
 
 /* Takes what is in w, where it is to be kept. */
@@ -80,7 +108,7 @@ static void take_item(struct passage *p, struct webhook *w)
 	switch (reading.kind) {
 	case READING_SIGNAL:
 		reading_mark(&reading, w);
-		(void)item_add(p, w);
+		(void)item_add(p, w, NULL);
 		p->has_signal = true;
 		break;
 	case READING_PING:
@@ -88,7 +116,7 @@ static void take_item(struct passage *p, struct webhook *w)
 		break;
 	case READING_IGNORED:
 		if (p->source->keep_all)
-			item_add(p, w)->ignored = true;
+			item_add(p, w, NULL)->ignored = true;
 		else
 			p->ignored++;
 		break;
@@ -109,7 +137,7 @@ static void take_batch(struct passage *p, const struct batch *batch, const struc
 	p->submission.items = n > 0 ? mem_new(n, sizeof(*p->submission.items)) : NULL;
 	if (n == 0)
 		p->ignored++; /* an empty list says nothing */
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !p->full; i++) {
 		struct webhook w;
 		size_t len;
 		char *body = batch_item(batch, i, &len);
@@ -131,23 +159,46 @@ static void take_whole(struct passage *p, const struct http_exchange *x, const s
 	webhook_done(&w);
 }
 
+/* What could never be held is no reason to have the helpdesk send it for ever. */
+static void take_too_much(struct passage *p, const struct http_exchange *x, const struct pairs *headers)
+{
+	struct err reason = {0};
+
+	(void)err_set(&reason, -EMSGSIZE,
+		      "its items, each with all that stands beside them, take more than the %zu KiB that "
+		      "listen.max_memory allows one request",
+		      claim_most(p->claim) >> 10);
+	items_drop(p);
+	p->pongs = p->ignored = p->unreadable = 0;
+	p->several = p->has_signal = p->full = false;
+	take_whole(p, x, headers, &reason);
+}
+
 struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
-			    atomic_size_t *held)
+			    struct claim *claim)
 {
 	struct passage *p = mem_new(1, sizeof(*p));
 	struct batch *batch = NULL;
 	struct err reason = {0};
+	size_t items = 1;
 
 	p->source = s;
-	p->held = held;
+	p->claim = claim;
+	p->body_bytes = claim->bytes;
 	if (batch_open(s->definition, x->body, x->body_len, &batch, &reason) < 0) {
 		take_whole(p, x, headers, &reason);
 	} else {
+		items = batch_items(batch);
 		take_batch(p, batch, x, headers);
 		batch_close(batch);
+		if (p->full && items > 1 && p->bytes > claim_most(claim))
+			take_too_much(p, x, headers);
 	}
-	p->bytes = p->bytes > x->body_len ? p->bytes - x->body_len : 0;
-	(void)atomic_fetch_add(held, p->bytes);
+	if (p->full) {
+		items_drop(p);
+		p->refused = (unsigned)items;
+	}
+	INSIST(claim_set(claim, p->bytes));
 	return p;
 }
 
@@ -163,19 +214,16 @@ bool passage_has_signal(const struct passage *p)
 
 bool passage_has_room(const struct passage *p)
 {
-	return p->bytes == 0 || atomic_load(p->held) <= PASSAGES_BYTES_MAX;
+	return !p->full;
 }
 
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
 
 void passage_drop(struct passage *p)
 {
-	(void)atomic_fetch_sub(p->held, p->bytes);
-	for (size_t i = 0; i < p->submission.n; i++) {
-		webhook_done(&p->submission.items[i].webhook);
-		free(p->submission.items[i].dead_reason);
-	}
-	free(p->submission.items);
+	items_drop(p);
+	if (p->claim)
+		claim_release(p->claim);
 	free(p);
 }
 
@@ -188,7 +236,8 @@ static void count_rest(const struct passage *p)
 
 static void count_refused(const struct passage *p)
 {
-	count(p->source, "refused", (unsigned)p->submission.n + p->pongs + p->ignored + p->unreadable);
+	count(p->source, "refused",
+	      p->full ? p->refused : (unsigned)p->submission.n + p->pongs + p->ignored + p->unreadable);
 }
 
 void passage_answer(struct passage *p, struct http_exchange *x)
@@ -254,6 +303,15 @@ static void tell_dead(const struct passage *p)
 			    "%zu webhooks of one request cannot be read and became dead letters; this is the first", n);
 }
 
+/* Before the answer goes out: whoever waits for it before sending the next one is not in his own way. Once it is out,
+ * the claim may be gone with its exchange. */
+static void give_back(struct passage *p)
+{
+	for (size_t i = 0; i < p->submission.n; i++)
+		free(TAKE(p->submission.items[i].webhook.body));
+	claim_release(TAKE(p->claim));
+}
+
 /* On the pipeline's thread. */
 static void answered(struct intake_submission *s)
 {
@@ -267,6 +325,7 @@ static void answered(struct intake_submission *s)
 			count(p->source, result_name(&s->items[i]), 1);
 		tell_dead(p);
 	}
+	give_back(p);
 	answer_submission(p->exchange, s, p->several);
 	passage_drop(p);
 }

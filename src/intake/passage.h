@@ -7,30 +7,28 @@
 #ifndef INTAKE_PASSAGE_H
 #define INTAKE_PASSAGE_H
 
-#include <stdatomic.h>
-
 #include "config/config.h"
+#include "http/budget.h"
 #include "http/server.h"
 #include "pipeline/pipeline.h"
 
 struct passage;
 
-/* What all passages under way may hold beyond the bodies that came: a small item repeats what stands beside the array
- * of a large body. More are refused with 503. */
-#define PASSAGES_BYTES_MAX (256 * 1024 * 1024)
-
 /*
- * Reads the body of a complete exchange whose proof is good. s must outlive the passage. held: the bytes that all
- * passages hold; counted up here, down when the passage ends. The caller owns the passage until it is answered,
- * submitted or dropped.
+ * Reads the body of a complete exchange whose proof is good. s must outlive the passage. The claim holds what the body
+ * takes; it becomes what the passage takes, so the caller drops the body right after. A small item repeats what stands
+ * beside the array of a large body, so this may be more: where there is no room for it now, the passage has none
+ * (passage_has_room); where there could never be, the whole becomes one webhook that cannot be read. The caller owns
+ * the passage until it is answered, refused, submitted or dropped. The claim is the passage's as long, and released
+ * before the answer goes out.
  */
 struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
-			    atomic_size_t *held) MUSTCHECK;
+			    struct claim *claim) MUSTCHECK;
 /* Whether any of its items says something, or cannot be read: an empty one has nothing for the pipeline. */
 bool passage_is_empty(const struct passage *p);
 /* Whether any item is a signal. */
 bool passage_has_signal(const struct passage *p);
-/* Whether there is room for it beside the others that are under way. */
+/* False: it holds nothing, and passage_refuse or passage_drop is all that it is good for. */
 bool passage_has_room(const struct passage *p);
 
 /* Ends an empty one: counts and answers. */

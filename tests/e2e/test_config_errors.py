@@ -106,6 +106,15 @@ WRONG = {
             ("listen.adress", "did you mean address?"),
         ],
     ),
+    "listen: a body larger than one address may hold": (
+        top("listen: {max_memory: 32MiB, max_body: «8MiB}"),
+        [("listen.max_body", "raise max_memory to at least 43MiB, or lower max_body")],
+    ),
+    "listen: too little memory for the body that there is": (
+        top("listen: {max_memory: «4MiB}"),
+        [("listen.max_memory", "raise max_memory to at least 6MiB")],
+    ),
+    "listen: memory out of range": (top("listen: {max_memory: «1KiB}"), [("listen.max_memory", "must be 1MiB to 64GiB")]),
     "listen: a number too long": (
         top("listen: {max_connections: «99999999999999999999}"),
         [("listen.max_connections", "must be 4 to 65536")],

@@ -31,6 +31,8 @@ static void each_request_gets_its_answer(void **state)
 		 "wrong proof"},
 		{"POST", "/webhooks/desk?key=", "", OPENED, "401", "{\"status\":\"unauthorized\"}", 0, NULL},
 		{"POST", DESK, "", "", "400", "{\"status\":\"empty\"}", 0, "empty"},
+		{"POST", "/webhooks/desk?key=wrong", "", "", "401", "{\"status\":\"unauthorized\"}", 0, "wrong proof"},
+		{"POST", "/webhooks/open", "", "", "400", "{\"status\":\"empty\"}", 0, NULL},
 		{"POST", "/webhooks/none", "", OPENED, "404", "{\"status\":\"not found\"}", 0, NULL},
 		{"POST", "/webhooks/desk/", "", OPENED, "404", "not found", 0, NULL},
 		{"GET", "/", "", "", "404", "not found", 0, NULL},
@@ -50,6 +52,33 @@ static void each_request_gets_its_answer(void **state)
 		if (rows[i].counted)
 			assert_true(metrics_get(METRIC_WEBHOOKS, "desk", rows[i].counted, NULL) == 1);
 	}
+}
+
+/* None of the body is sent: what is heard was decided by the headers. */
+static void what_the_headers_decide_is_answered_before_the_body(void **state)
+{
+	static const struct {
+		const char *target, *status, *part;
+	} rows[] = {
+		{"/webhooks/desk", "401", "unauthorized"},
+		{"/webhooks/desk?key=wrong", "401", "unauthorized"},
+		{"/webhooks/many?key=wrong", "401", "unauthorized"},
+		{"/webhooks/none", "404", "not found"},
+	};
+	char request[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int fd = dial();
+
+		(void)snprintf(request, sizeof(request), "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n",
+			       rows[i].target);
+		say(fd, request);
+		hear(fd, answer, sizeof(answer));
+		assert_answer(rows[i].status, rows[i].part);
+		assert_non_null(strstr(answer, "Connection: close\r\n"));
+	}
+	assert_true(metrics_get(METRIC_WEBHOOKS, "desk", "wrong proof", NULL) == 1);
 }
 
 static void the_pipelines_verdict_is_the_answer(void **state)
@@ -208,6 +237,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_request_gets_its_answer),
+		cmocka_unit_test_setup(what_the_headers_decide_is_answered_before_the_body, reset),
 		cmocka_unit_test_setup(the_pipelines_verdict_is_the_answer, reset),
 		cmocka_unit_test_setup(while_the_store_cannot_commit_nothing_is_read_but_all_else_is_judged, reset),
 		cmocka_unit_test_setup(what_is_kept_holds_what_was_read_and_no_secret, reset),

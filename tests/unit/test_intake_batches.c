@@ -93,32 +93,80 @@ static void a_batch_is_refused_as_a_whole(void **state)
 	assert_true(metrics_get(METRIC_WEBHOOKS, "many", "pong", NULL) == 0);
 }
 
-static void what_repeats_a_large_body_waits_for_room(void **state)
+#define BUDGET_BYTES ((size_t)1024 * 1024)
+#define LARGE_BYTES (BUDGET_BYTES / 4 * 3) /* of it, for what is large */
+
+/* Reads a body of 5,000 bytes beside an array of that many items, where `other` bytes are under way already. */
+static struct passage *read_repeating(struct budget *b, unsigned items, size_t other, struct claim *claim)
 {
-	static const char batch[] = "{\"pad\":\"0123456789\",\"list\":[" ITEM("open", "1") "," ITEM("open", "2") "]}";
-	static const char single[] = "{\"pad\":\"0123456789\",\"list\":[" ITEM("open", "1") "]}";
+	static char body[8192];
 	CLEANUP(generation_unrefp) struct generation *g = generation_current();
 	const struct source *s = config_source(g->config, "many");
-	struct http_exchange x = {.path = "/", .query = "", .body = batch, .body_len = strlen(batch)};
+	struct http_exchange x = {.path = "/", .query = "", .body = body};
 	const struct pairs headers = {0};
-	atomic_size_t held = PASSAGES_BYTES_MAX;
-	struct passage *p = passage_new(s, &x, &headers, &held);
+	struct claim others;
+	struct passage *p;
+
+	(void)snprintf(body, sizeof(body), "{\"pad\":\"%5000s\",\"list\":[", "x");
+	for (unsigned i = 0; i < items; i++)
+		(void)snprintf(body + strlen(body), sizeof(body) - strlen(body), "%s" ITEM("open", "1"),
+			       i > 0 ? "," : "");
+	strcat(body, "]}");
+	x.body_len = strlen(body);
+	claim_open(&others, b, NULL);
+	assert_true(claim_set(&others, other));
+	claim_open(claim, b, NULL);
+	assert_true(claim_set(claim, x.body_len));
+	p = passage_new(s, &x, &headers, claim);
+	claim_release(&others);
+	return p;
+}
+
+static void what_repeats_a_large_body_waits_for_room(void **state)
+{
+	static const struct {
+		unsigned items;
+		size_t other;
+		bool has_room;
+	} rows[] = {
+		{40, 0, true},          {40, LARGE_BYTES - 250000, true}, {40, LARGE_BYTES - 100000, false},
+		{2, LARGE_BYTES, true}, /* small: a quarter is kept for it */
+		{1, LARGE_BYTES, true},
+	};
 
 	(void)state;
-	assert_false(passage_has_room(p));
-	passage_drop(p);
-	assert_true(atomic_load(&held) == PASSAGES_BYTES_MAX);
-	x.body = single;
-	x.body_len = strlen(single);
-	p = passage_new(s, &x, &headers, &held);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct budget *b = budget_new(BUDGET_BYTES);
+		struct claim claim;
+		struct passage *p = read_repeating(b, rows[i].items, rows[i].other, &claim);
+
+		assert_int_equal(passage_has_room(p), rows[i].has_room);
+		assert_int_equal(passage_is_empty(p), !rows[i].has_room);
+		if (rows[i].has_room)
+			assert_in_range(claim.bytes, 5000 * rows[i].items, 5800 * rows[i].items);
+		else
+			assert_int_equal(claim.bytes, 0);
+		passage_drop(p);
+		claim_release(&claim);
+		budget_free(b);
+	}
+}
+
+/* It would be refused for ever, and the helpdesk would end by sending nothing at all. */
+static void what_could_never_be_held_is_one_webhook_that_cannot_be_read(void **state)
+{
+	struct budget *b = budget_new(128 * 1024);
+	struct claim claim;
+	struct passage *p = read_repeating(b, 40, 0, &claim);
+
+	(void)state;
 	assert_true(passage_has_room(p));
+	assert_false(passage_is_empty(p));
+	assert_false(passage_has_signal(p));
+	assert_in_range(claim.bytes, 5000, 8192);
 	passage_drop(p);
-	x.body = batch;
-	x.body_len = strlen(batch);
-	atomic_store(&held, PASSAGES_BYTES_MAX - 1000);
-	p = passage_new(s, &x, &headers, &held);
-	assert_true(passage_has_room(p));
-	passage_drop(p);
+	claim_release(&claim);
+	budget_free(b);
 }
 
 /* ---- what a vendor asks while a webhook is set up
@@ -190,6 +238,7 @@ int main(void)
 		cmocka_unit_test_setup(what_cannot_be_taken_apart_is_kept_as_it_came, reset),
 		cmocka_unit_test_setup(a_batch_is_refused_as_a_whole, reset),
 		cmocka_unit_test(what_repeats_a_large_body_waits_for_room),
+		cmocka_unit_test(what_could_never_be_held_is_one_webhook_that_cannot_be_read),
 		cmocka_unit_test(a_challenge_is_echoed_to_whoever_asks_and_has_no_effect),
 		cmocka_unit_test_setup(a_proven_signal_with_a_challenge_is_a_signal, reset),
 		cmocka_unit_test_setup(a_challenge_that_cannot_be_echoed_is_none, reset),

@@ -229,9 +229,25 @@ static void stage_done(struct stage *s)
 	free(s->query);
 }
 
+/* When only the headers have come. */
+static enum proof_verdict stage_check_outside(const struct stage *s)
+{
+	struct proof_request request = s->request;
+
+	request.body = NULL;
+	request.body_len = 0;
+	return proof_check_outside(s->proof, &s->known, &request);
+}
+
+/* Whatever a test does to a request: the headers alone never refuse what the whole proves. */
 static enum proof_verdict stage_check(const struct stage *s)
 {
-	return proof_check(s->proof, &s->known, &s->request);
+	enum proof_verdict outside = stage_check_outside(s);
+	enum proof_verdict whole = proof_check(s->proof, &s->known, &s->request);
+
+	if (whole == PROOF_GOOD && outside != PROOF_GOOD)
+		fail_msg("the headers alone are %s, the whole is good", proof_verdict_name(outside));
+	return whole;
 }
 
 /* The value of the n-th header, to be scribbled on. */
@@ -372,6 +388,55 @@ static void a_timestamp_beyond_the_tolerance_is_stale(void **state)
 		}
 		s.known.secrets = (const char *const[]){"00"};
 		ASSERT_VERDICT(&s, PROOF_WRONG); /* not stale: the signature is looked at first */
+		stage_done(&s);
+	}
+}
+
+#define ASSERT_OUTSIDE(s, verdict)                                                                                   \
+	do {                                                                                                         \
+		enum proof_verdict is_ = stage_check_outside(s);                                                     \
+		if (is_ != (verdict))                                                                                \
+			fail_msg("scheme %zu: %s, not %s", i, proof_verdict_name(is_), proof_verdict_name(verdict)); \
+		assert_true(is_ == PROOF_GOOD || stage_check(s) != PROOF_GOOD);                                      \
+	} while (0)
+
+static void the_headers_alone_refuse_what_no_body_can_make_good(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SCHEMES; i++) {
+		bool stamp_outside = schemes[i].stamp_ms > 0 && !strstr(schemes[i].yaml, "timestamp: /");
+		char *signature;
+		struct stage s;
+
+		stage_set(&s, &schemes[i]);
+		assert_true(proof_needs_body(s.proof));
+		ASSERT_OUTSIDE(&s, PROOF_GOOD);
+		s.known.n = 0;
+		s.request.now_ms = schemes[i].stamp_ms + TOLERANCE_MS + 1;
+		ASSERT_OUTSIDE(&s, stamp_outside ? PROOF_STALE : PROOF_GOOD);
+		s.request.now_ms = schemes[i].stamp_ms;
+
+		signature = stage_header(&s, schemes[i].signature.name);
+		signature[strlen(signature) - 5] = '!'; /* of neither encoding */
+		ASSERT_OUTSIDE(&s, PROOF_WRONG);
+		stage_replace(&s, schemes[i].signature.name, "");
+		ASSERT_OUTSIDE(&s, PROOF_MISSING);
+		stage_done(&s);
+
+		stage_set(&s, &schemes[i]);
+		signature = stage_header(&s, schemes[i].signature.name);
+		signature[strlen(signature) - 8] = '\0'; /* as long as no digest, padding or not */
+		ASSERT_OUTSIDE(&s, PROOF_WRONG);
+		stage_done(&s);
+
+		stage_set(&s, &schemes[i]);
+		s.request.url = NULL;
+		ASSERT_OUTSIDE(&s, strstr(schemes[i].yaml, "{url}") ? PROOF_WRONG : PROOF_GOOD);
+		if (schemes[i].stamp.name) {
+			s.request.url = "https://hooks.example.com/webhooks/hubspot?a=b";
+			stage_replace(&s, schemes[i].stamp.name, "today");
+			ASSERT_OUTSIDE(&s, PROOF_WRONG);
+		}
 		stage_done(&s);
 	}
 }
@@ -936,6 +1001,7 @@ int main(void)
 		cmocka_unit_test(one_flipped_bit_of_a_header_is_wrong),
 		cmocka_unit_test(what_is_not_shown_is_missing),
 		cmocka_unit_test(a_timestamp_beyond_the_tolerance_is_stale),
+		cmocka_unit_test(the_headers_alone_refuse_what_no_body_can_make_good),
 		cmocka_unit_test(any_secret_of_a_rotation_proves),
 		cmocka_unit_test(no_secret_proves_nothing),
 		cmocka_unit_test(every_secret_is_tried_though_the_first_was_right),
