@@ -39,7 +39,7 @@ only microhttpd.h src/http/
 only curl/ src/http/ src/command/command.c
 only yaml.h src/config/
 only sqlite3.h src/store/ src/command/command.c
-only 'systemd/' src/base/log.c src/command/
+only 'systemd/' src/base/log_out.c src/command/
 only gnutls/ src/base/digest.c src/command/command.c
 
 # Includes are written from src/ and point to the same folder or a lower one.

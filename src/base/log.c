@@ -1,6 +1,6 @@
 /*
- * Any thread. What is set is three atomic numbers, so that a reload needs no lock; a line is made on the stack of the
- * thread that logs it and goes out with one call, so that lines never mix.
+ * Any thread. What is set is three atomic numbers, so that a reload needs no lock; a line is made by the thread that
+ * logs it and goes out with one call (log_out.h), so that lines never mix.
  */
 #include <config.h>
 
@@ -17,14 +17,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SD_JOURNAL_SUPPRESS_LOCATION
-#include <systemd/sd-journal.h>
-
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/json.h"
 #include "base/known.h"
+#include "base/log_out.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -119,12 +117,8 @@ static size_t log_fields(const struct log_about *about, struct log_field fields[
 
 static void log_put(struct buf *line)
 {
-	ssize_t r;
-
 	buf_addc(line, '\n');
-	do
-		r = write(STDERR_FILENO, line->data, line->len);
-	while (r < 0 && errno == EINTR);
+	log_out_text(line->data, line->len);
 }
 
 /* " source=gladly webhook=… reason=\"wrong proof\"": what the text of a line and the journal's MESSAGE end with. */
@@ -139,16 +133,22 @@ static void log_add_fields(struct buf *line, const struct log_field *fields, siz
 	}
 }
 
+static void log_add_line(struct buf *line, int level, const char *message, const struct log_field *fields, size_t n)
+{
+	char time[CLOCK_ISO_MAX];
+
+	clock_iso(clock_now_ms(), time);
+	buf_addf(line, "%s %-5s ", time, log_level_name(level));
+	escape_add(line, message, ESCAPE_LINE);
+	log_add_fields(line, fields, n);
+}
+
 static void log_text(int level, const char *message, const struct log_field *fields, size_t n)
 {
 	CLEANUP(buf_done) struct buf line;
-	char time[CLOCK_ISO_MAX];
 
 	buf_init(&line, LOG_LINE_MAX);
-	clock_iso(clock_now_ms(), time);
-	buf_addf(&line, "%s %-5s ", time, log_level_name(level));
-	escape_add(&line, message, ESCAPE_LINE);
-	log_add_fields(&line, fields, n);
+	log_add_line(&line, level, message, fields, n);
 	log_put(&line);
 }
 
@@ -172,12 +172,15 @@ static void log_json(int level, const char *message, const struct log_field *fie
 }
 
 /* The fields stand in MESSAGE too: that is all that `journalctl` shows, and what is forwarded to syslog. */
-static bool log_journal(int level, const char *message, const struct log_field *fields, size_t n)
+static void log_journal(int level, const char *message, const struct log_field *fields, size_t n)
 {
 	struct buf texts[2 + LOG_FIELDS_MAX];
 	struct iovec iov[2 + LOG_FIELDS_MAX];
-	int r;
+	CLEANUP(buf_done) struct buf line; /* where the journal fails */
 
+	buf_init(&line, LOG_LINE_MAX);
+	log_add_line(&line, level, message, fields, n);
+	buf_addc(&line, '\n');
 	for (size_t i = 0; i < n + 2; i++)
 		buf_init(&texts[i], LOG_LINE_MAX);
 	buf_adds(&texts[0], "MESSAGE=");
@@ -190,10 +193,9 @@ static bool log_journal(int level, const char *message, const struct log_field *
 	}
 	for (size_t i = 0; i < n + 2; i++)
 		iov[i] = (struct iovec){texts[i].data, texts[i].len};
-	r = sd_journal_sendv(iov, (int)n + 2);
+	log_out_journal(iov, n + 2, line.data, line.len);
 	for (size_t i = 0; i < n + 2; i++)
 		buf_done(&texts[i]);
-	return r >= 0;
 }
 
 /* ---- what may be said -------------------------------------------------------------------------------------------- */
@@ -237,7 +239,7 @@ static char *log_message(const struct strikes *secrets, const char *fmt, va_list
 
 void log_write(int level, const struct log_about *about, const char *fmt, ...)
 {
-	struct log_field fields[LOG_FIELDS_MAX];
+	struct log_field fields[LOG_FIELDS_MAX] = {0};
 	CLEANUP(mem_freep) char *message = NULL;
 	char *cleaned[LOG_FIELDS_MAX], ids[2][17];
 	int format, before = errno;
@@ -258,7 +260,9 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...)
 	format = atomic_load(&log_format_now);
 	if (format == LOG_FORMAT_JSON)
 		log_json(level, message, fields, n);
-	else if (format != LOG_FORMAT_JOURNAL || !log_journal(level, message, fields, n))
+	else if (format == LOG_FORMAT_JOURNAL)
+		log_journal(level, message, fields, n);
+	else
 		log_text(level, message, fields, n);
 	for (size_t i = 0; i < n; i++)
 		free(cleaned[i]);

@@ -9,7 +9,7 @@
  *   text     "<time> <level> <message> source=gladly webhook=00000000000001f4 reason=\"wrong proof\""
  *   json     one object a line: time, level, message, then the same names
  *   journal  MESSAGE is the text's line from <message> on; PRIORITY; beside it DESKBRIDGE_SOURCE, …, DESKBRIDGE_REASON
- * Any thread; one write(2) or sd_journal_sendv a line.
+ * Any thread; one write(2) or sd_journal_sendv a line. In `serve` nothing waits for them (log_out.h).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -23,6 +23,9 @@ char *mem_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2), warn_un
 
 /* The end of the process, for a library that says that memory is short. */
 void mem_lacking(void) __attribute__((noreturn));
+/* Called once before the process ends by mem_lacking or a failed INSIST, on whatever thread, with whatever lock held:
+ * it must neither allocate nor wait for long. NULL: nothing. */
+void mem_before_death(void (*fn)(void));
 /* False under the sanitizers and without glibc. */
 extern const bool mem_guards_libraries;
 

@@ -1,21 +1,20 @@
 /*
- * serve: the daemon. The main thread starts everything, then sleeps in one poll: signals, changed secret files, a
- * clock that is set, the watchdog, reloads that the admin address was asked for. It owns the current generation;
- * everything else is done by the threads it started.
+ * serve: the daemon. The main thread starts everything, then sleeps in one poll: signals (which a thread of their own
+ * takes: serve_signals), changed secret files, a clock that is set, the watchdog, reloads that the admin address was
+ * asked for. It owns the current generation; everything else is done by the threads it started.
  *
  * Start: configuration, log, pipeline (store and courier with it), admin, intake. Stop: intake takes no more, the
- * pipeline commits and answers what is there and gives deliveries their time; admin answers to the end.
+ * pipeline commits and answers what is there and gives deliveries their time; admin answers to the end. All of it has
+ * SERVE_STOP_MS from the signal on.
  */
 #include <config.h>
 
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <systemd/sd-daemon.h>
@@ -24,11 +23,14 @@
 #include "admin/admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_out.h"
 #include "base/metrics.h"
 #include "command/command.h"
 #include "command/load.h"
 #include "command/options.h"
+#include "command/serve_notify.h"
 #include "command/serve_reloads.h"
+#include "command/serve_signals.h"
 #include "command/serve_status.h"
 #include "command/serve_store.h"
 #include "command/serve_watch.h"
@@ -44,7 +46,7 @@ struct serve {
 	struct admin *admin;
 	struct intake *intake;
 	int listen_fd, admin_fd; /* from systemd; -1: none */
-	int signals;             /* signalfd */
+	struct serve_signals *signals;
 	struct serve_reloads *reloads;
 	struct serve_watch *watch;
 	int coalesce;   /* timerfd: when the secrets are read again */
@@ -152,23 +154,6 @@ static int take_sockets(struct serve *s, struct err *reterr)
 	return r;
 }
 
-/* Before the first thread: they all inherit the mask. */
-static int take_signals(struct serve *s, struct err *reterr)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	INSIST(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
-	INSIST(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
-	/* A file that may not grow (LimitFSIZE=) is a full store: an error of the write, not the end. */
-	INSIST(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
-	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->signals < 0 ? err_set(reterr, -errno, "signals: %s", strerror(errno)) : 0;
-}
-
 static int take_timers(struct serve *s, struct err *reterr)
 {
 	uint64_t usec = 0;
@@ -197,7 +182,7 @@ static void stop(struct serve *s)
 	if (s->intake)
 		intake_quiesce(s->intake);
 	if (s->pipeline)
-		pipeline_stop(s->pipeline, clock_mono_ms() + TRANSFERS_MS);
+		pipeline_stop(s->pipeline, serve_signals_stop_ms(s->signals) + TRANSFERS_MS);
 	if (s->intake)
 		intake_stop(s->intake);
 	if (s->admin)
@@ -205,8 +190,8 @@ static void stop(struct serve *s)
 	pipeline_free(s->pipeline);
 	serve_reloads_free(s->reloads);
 	serve_watch_free(s->watch);
-	for (size_t i = 0; i < 5; i++) {
-		int fd = (const int[]){s->signals, s->coalesce, s->watchdog, s->clock, s->store}[i];
+	for (size_t i = 0; i < 4; i++) {
+		int fd = (const int[]){s->coalesce, s->watchdog, s->clock, s->store}[i];
 
 		if (fd >= 0)
 			close(fd);
@@ -236,7 +221,7 @@ static void watch_secrets(struct serve *s)
 static int start(struct serve *s, struct err *reterr)
 {
 	const struct config *c = s->generation->config;
-	int r = take_signals(s, reterr);
+	int r = serve_signals_start(&s->signals, reterr);
 
 	if (r == 0)
 		r = take_sockets(s, reterr);
@@ -266,7 +251,7 @@ static void tell_status(struct serve *s, const char *more)
 	char *listening = mem_fmt("listening on %s, admin on %s", intake_address(s->intake), admin_address(s->admin));
 	CLEANUP(mem_freep) char *status = serve_status(s->pipeline, listening);
 
-	(void)sd_notifyf(0, "%sSTATUS=%s", more, status);
+	serve_notify("%sSTATUS=%s", more, status);
 }
 
 static void tell_ready(struct serve *s)
@@ -309,8 +294,7 @@ static void reload(struct serve *s, struct admin_reload *asked)
 	struct err e = {0};
 	struct admin_verdict verdict = {.config = s->context->config_file, .problems = &problems, .error = e.text};
 
-	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=reading the configuration",
-			 clock_mono_us());
+	serve_notify("RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=reading the configuration", clock_mono_us());
 	next = generation_load(s->context->config_file, &problems);
 	log_problems(&problems);
 	if (!next) {
@@ -382,18 +366,17 @@ static void refresh_secrets(struct serve *s)
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 /* Whether to go on. */
-static bool take_signal(struct serve *s)
+static bool take_signals(struct serve *s)
 {
-	struct signalfd_siginfo info;
+	bool hup;
+	int stop;
 
-	while (read(s->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo != SIGHUP) {
-			log_notice(NULL, "stopping: %s", strsignal((int)info.ssi_signo));
-			return false;
-		}
+	serve_signals_take(s->signals, &hup, &stop);
+	if (stop != 0)
+		log_notice(NULL, "stopping: %s", strsignal(stop));
+	else if (hup)
 		reload(s, NULL);
-	}
-	return true;
+	return stop == 0;
 }
 
 /* Fed only by an answer of both loops: one that hangs ends in a restart. */
@@ -402,7 +385,7 @@ static void feed_watchdog(struct serve *s)
 	drain_timer(s->watchdog);
 	if (!pipeline_alive(s->pipeline, s->token))
 		return;
-	(void)sd_notify(0, "WATCHDOG=1");
+	serve_notify_alive();
 	pipeline_ping(s->pipeline, ++s->token);
 }
 
@@ -423,7 +406,7 @@ static void loop(struct serve *s)
 {
 	for (;;) {
 		struct pollfd fds[ON_MAX_] = {
-			[ON_SIGNAL] = {.fd = s->signals, .events = POLLIN},
+			[ON_SIGNAL] = {.fd = serve_signals_fd(s->signals), .events = POLLIN},
 			[ON_SECRETS] = {.fd = serve_watch_fd(s->watch), .events = POLLIN},
 			[ON_COALESCE] = {.fd = s->coalesce, .events = POLLIN},
 			[ON_WATCHDOG] = {.fd = s->watchdog, .events = POLLIN},
@@ -460,39 +443,71 @@ static void loop(struct serve *s)
 			pipeline_read_news(s->pipeline);
 			tell_status(s, "");
 		}
-		if (fds[ON_SIGNAL].revents && !take_signal(s))
+		if (fds[ON_SIGNAL].revents && !take_signals(s))
 			return;
 	}
+}
+
+/* As load_generation; what is wrong goes out as other lines of the log do, so that nobody waits for their reader. */
+static struct generation *load(const struct command_context *ctx)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	struct problems problems = {0};
+	struct generation *g = generation_load(ctx->config_file, &problems);
+	size_t len = 0;
+	FILE *to = open_memstream(&text, &len);
+
+	INSIST(to);
+	problems_print(&problems, to);
+	load_note(ctx, g != NULL, to);
+	INSIST(fclose(to) == 0);
+	log_out_text(text, len);
+	problems_done(&problems);
+	return g;
+}
+
+static int serve(struct serve *s)
+{
+	struct err e = {0};
+	int r;
+
+	s->generation = load(s->context);
+	if (!s->generation)
+		return COMMAND_CONFIG;
+	log_generation(s->generation);
+	generation_make_current(generation_ref(s->generation));
+	r = start(s, &e);
+	if (r < 0) {
+		log_error(NULL, "deskbridge cannot start: %s", e.text);
+	} else {
+		tell_ready(s);
+		loop(s);
+		serve_notify("STOPPING=1\nSTATUS=stopping");
+	}
+	stop(s);
+	generation_make_current(NULL);
+	if (r == 0)
+		log_info(NULL, "stopped");
+	return r < 0 ? COMMAND_FAILED : COMMAND_GOOD;
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	static const struct option_spec none[] = {{NULL}};
-	struct serve s = {.context = ctx, .signals = -1, .coalesce = -1, .watchdog = -1, .clock = -1, .store = -1};
-	struct err e = {0};
+	struct serve s = {.context = ctx, .coalesce = -1, .watchdog = -1, .clock = -1, .store = -1};
 	size_t words;
 	int r = options_parse(&command_serve, none, argc, argv, NULL, 0, &words);
 
 	if (r != OPTIONS_GO)
 		return r;
-	s.generation = load_generation(ctx, false);
-	if (!s.generation)
-		return COMMAND_CONFIG;
-	log_generation(s.generation);
-	generation_make_current(generation_ref(s.generation));
-	r = start(&s, &e);
-	if (r < 0) {
-		log_error(NULL, "deskbridge cannot start: %s", e.text);
-	} else {
-		tell_ready(&s);
-		loop(&s);
-		(void)sd_notify(0, "STOPPING=1\nSTATUS=stopping");
-	}
-	stop(&s);
-	generation_make_current(NULL);
-	if (r == 0)
-		log_info(NULL, "stopped");
-	return r < 0 ? COMMAND_FAILED : COMMAND_GOOD;
+	log_out_start();
+	serve_notify_start();
+	r = serve(&s);
+	serve_notify_stop();
+	log_out_stop();
+	/* Last: it is what ends the process where anything before it takes too long. */
+	serve_signals_stop(s.signals);
+	return r;
 }
 
 const struct command command_serve = {

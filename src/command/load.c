@@ -13,6 +13,12 @@
 #define ANSWER_MAX (4 * 1024 * 1024)
 #define ASK_TIMEOUT_MS 10000
 
+void load_note(const struct command_context *ctx, bool loaded, FILE *to)
+{
+	if (!loaded && !ctx->config_given)
+		out_to(to, "deskbridge: this is the installed default; name another file with -c FILE\n");
+}
+
 struct generation *load_generation(const struct command_context *ctx, bool quiet_warnings)
 {
 	struct problems problems = {0};
@@ -20,8 +26,7 @@ struct generation *load_generation(const struct command_context *ctx, bool quiet
 
 	if (!g || !quiet_warnings)
 		problems_print(&problems, stderr);
-	if (!g && !ctx->config_given)
-		out_error("deskbridge: this is the installed default; name another file with -c FILE\n");
+	load_note(ctx, g != NULL, stderr);
 	problems_done(&problems);
 	return g;
 }

@@ -4,6 +4,8 @@
 #ifndef COMMAND_LOAD_H
 #define COMMAND_LOAD_H
 
+#include <stdio.h>
+
 #include "base/json.h"
 #include "command/command.h"
 #include "config/admin_settings.h"
@@ -15,6 +17,9 @@
  * reference. NULL after a message.
  */
 struct generation *load_generation(const struct command_context *ctx, bool quiet_warnings);
+
+/* What helps where the installed configuration did not load. */
+void load_note(const struct command_context *ctx, bool loaded, FILE *to);
 
 /* The source of that name; NULL after a message that names those there are. */
 const struct source *load_source(const struct generation *g, const char *name);

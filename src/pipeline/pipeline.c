@@ -19,6 +19,8 @@
 #include "pipeline/standing.h"
 #include "pipeline/turn.h"
 
+#define SLOW_COMMIT_US 250000
+
 struct stop_mail {
 	struct mail mail;
 	int64_t deadline_ms;
@@ -244,6 +246,9 @@ void pipeline_stop(struct pipeline *p, int64_t deadline_ms)
 	m->deadline_ms = deadline_ms;
 	post(p, &m->mail, MAIL_STOP);
 	thread_join(p->thread);
+	/* Writing the WAL back waits for the disk more than once, and a stop has its time. */
+	if (turn_commit_us(p->turn) > SLOW_COMMIT_US)
+		store_leave_wal(p->store);
 	turn_free(p->turn);
 	store_close(p->store);
 }

@@ -147,6 +147,7 @@ void turn_take(struct turn *t, struct mail *m)
 		dispatch_stir(t->dispatch, NULL);
 		break;
 	case MAIL_STOP:
+		t->stopping = true;
 		break;
 	}
 	mails_free(m);
@@ -406,9 +407,10 @@ int64_t turn_run(struct turn *t)
 		return t->retry_ms;
 	}
 	recover(t);
-	hand_over(t, &w);
 	standing_disk(t->standing, true);
-	housekeeping_after(t->housekeeping, &w, t->standing, t->changed);
+	hand_over(t, &w);
+	if (!t->stopping) /* it waits for the disk more than once */
+		housekeeping_after(t->housekeeping, &w, t->standing, t->changed);
 	standing_disk(t->standing, false);
 	if (t->retry_ms != 0)
 		return t->retry_ms;
@@ -429,6 +431,7 @@ void turn_last(struct turn *t)
 	turn_answer_submissions(t, true);
 	if (!t->deliveries.first)
 		return;
+	t->changed = true;
 	r = store_begin(t->store, &e);
 	if (r == 0)
 		r = turn_apply_deliveries(t, &w, &e);
@@ -443,4 +446,9 @@ void turn_last(struct turn *t)
 	tell_losses(t);
 	tally_publish(&t->tally);
 	turn_return_deliveries(t);
+}
+
+int64_t turn_commit_us(const struct turn *t)
+{
+	return t->commit_us;
 }

@@ -22,5 +22,7 @@ void turn_take(struct turn *t, struct mail *m);
 int64_t turn_run(struct turn *t);
 /* The last: commits the results that the courier left, takes up nothing, refuses what was submitted. */
 void turn_last(struct turn *t);
+/* How long the last commit took that wrote something; 0: none did. */
+int64_t turn_commit_us(const struct turn *t);
 
 #endif

@@ -51,6 +51,7 @@ struct turn {
 	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;
 	bool full;
+	bool stopping;
 	unsigned starved;   /* turns in a row that did not fit on the disk */
 	unsigned cautious;  /* so many turns are still as small as can be */
 	bool refused_large; /* told; until one of that kind is taken */

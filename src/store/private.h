@@ -62,6 +62,7 @@ struct store {
 	int inode_fd;
 	struct store_files *files; /* NULL: a reader */
 	bool is_new;               /* this opening made it */
+	bool leave_wal;            /* the close does not write it back */
 	int64_t max_size;
 	int64_t read_limit_ms;
 	int64_t read_until_us; /* monotonic; 0: no read is limited now */

@@ -330,6 +330,8 @@ void store_close(struct store *s)
 	/* SQLite deletes the WAL when it closes. One that belongs to another database by now stays. */
 	if (s->db && s->files && store_file_is_lost(s->files, STORE_FILE_DATABASE) &&
 	    store_file_is_anothers(s->files, STORE_FILE_WAL))
+		s->leave_wal = true;
+	if (s->db && s->leave_wal)
 		(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	/* The last connection writes the WAL back; the locks are held until that is over. */
 	INSIST(sqlite3_close(s->db) == SQLITE_OK);
@@ -344,6 +346,11 @@ void store_close(struct store *s)
 	free(s->path);
 	free(s->wal_path);
 	free(s);
+}
+
+void store_leave_wal(struct store *s)
+{
+	s->leave_wal = true;
 }
 
 bool store_is_new(const struct store *s)

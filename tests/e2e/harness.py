@@ -5,6 +5,7 @@
     Helpdesk  the same for any other helpdesk: paths and what they answer
     Daemon    `deskbridge -c FILE serve` with a configuration, credentials and a store in a directory of its own
     Clock     a daemon's wall clock, set by the test
+    SlowDisk  a daemon's disk, slowed down by the test
     Stage     makes them and takes them down again, in reverse order, whatever the test did
 
 The built program is named by $DESKBRIDGE, the shipped definitions by $DESKBRIDGE_PRESETS (by default those of the source
@@ -330,18 +331,28 @@ class Lines:
     def __init__(self, stream):
         self._stream, self._lines, self._ended = stream, [], False
         self._more = threading.Condition()
+        self._reads = threading.Event()
+        self._reads.set()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self):
         with self._stream:
             for line in self._stream:
+                self._reads.wait()
                 with self._more:
                     self._lines.append(line.decode("utf-8", "replace").rstrip("\n"))
                     self._more.notify_all()
         with self._more:
             self._ended = True
             self._more.notify_all()
+
+    def hold(self):
+        """Reads no more until go_on(): the pipe fills."""
+        self._reads.clear()
+
+    def go_on(self):
+        self._reads.set()
 
     def all(self):
         with self._more:
@@ -430,6 +441,7 @@ class Process:
             status = self._process.wait(patience(timeout))
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{' '.join(self.args)} did not end; its log:\n{self.report()}") from None
+        self.stderr.go_on()
         self.stdout.join()
         self.stderr.join()
         return status
@@ -490,24 +502,28 @@ class HeldPort:
         return ""
 
 
+def preloaded(name):
+    """$LD_PRELOAD for a library of the tests' own, which stands beside the built program; skips where it does not."""
+    library = pathlib.Path(shutil.which(PROGRAM)).resolve().parent / "tests/e2e" / name
+    if not library.exists():
+        import pytest
+
+        pytest.skip(f"{library} is not there")
+    # A sanitizer's runtime wants to be the first.
+    linked = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True).stdout
+    first = re.findall(r"=> (/\S*/lib[at]san\.so\S*)", linked)
+    return ":".join([*first, str(library), *filter(None, [os.environ.get("LD_PRELOAD")])])
+
+
 class Clock:
     """The wall clock of a process, set by the test while it runs: Daemon(env=clock.env). Its monotonic clock, and every
-    other process's clocks, stay as they are. It works by a library of the tests' own (fakeclock.c), which stands beside
-    the built program; tests are skipped where it does not."""
+    other process's clocks, stay as they are. It works by fakeclock.c."""
 
     def __init__(self, ahead=0):
         """ahead: by how many seconds the clock is ahead of the machine's; negative: behind."""
-        library = pathlib.Path(shutil.which(PROGRAM)).resolve().parent / "tests/e2e/fakeclock.so"
-        if not library.exists():
-            import pytest
-
-            pytest.skip(f"{library} is not there: the program's clock cannot be set")
+        library = preloaded("fakeclock.so")
         self._file = tempfile.NamedTemporaryFile(prefix="deskbridge-clock-")
-        # A sanitizer's runtime wants to be the first.
-        linked = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True).stdout
-        first = re.findall(r"=> (/\S*/lib[at]san\.so\S*)", linked)
-        loaded = [*first, str(library), *filter(None, [os.environ.get("LD_PRELOAD")])]
-        self.env = {"LD_PRELOAD": ":".join(loaded), "FAKECLOCK": self._file.name}
+        self.env = {"LD_PRELOAD": library, "FAKECLOCK": self._file.name}
         self.ahead = 0
         self.set(ahead)
 
@@ -520,6 +536,30 @@ class Clock:
 
     def now(self):
         return time.time() + self.ahead
+
+    def close(self):
+        self._file.close()
+
+    def report(self):
+        return ""
+
+
+class SlowDisk:
+    """The disk of a process, slow as the test says while it runs: Daemon(env=disk.env). It works by slowdisk.c."""
+
+    def __init__(self):
+        library = preloaded("slowdisk.so")
+        self._file = tempfile.NamedTemporaryFile(prefix="deskbridge-disk-")
+        self.env = {"LD_PRELOAD": library, "SLOWDISK": self._file.name}
+        os.ftruncate(self._file.fileno(), 16)
+
+    def set(self, seconds):
+        """How long each fsync takes from now on."""
+        os.pwrite(self._file.fileno(), struct.pack("=q", int(seconds * 1000)), 0)
+
+    def waiting(self):
+        """How many fsyncs wait just now."""
+        return struct.unpack("=q", os.pread(self._file.fileno(), 8, 8))[0]
 
     def close(self):
         self._file.close()
@@ -1165,6 +1205,9 @@ class Stage:
     def address(self):
         """An address for a daemon that gives it up and takes it again: nobody else gets the port meanwhile."""
         return self._keep(HeldPort()).address
+
+    def slow_disk(self):
+        return self._keep(SlowDisk())
 
     def daemon(self, *args, **kwargs):
         """Daemon(…); kept before it starts, so that one that does not come up is cleaned away too."""

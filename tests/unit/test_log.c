@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,9 +16,12 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/known.h"
 #include "base/log.h"
+#include "base/log_out.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 static int stderr_before, captured;
@@ -151,11 +155,29 @@ static void json_lines_are_json(void **state)
 /* In the place of libsystemd's: the test's journal, of which there need not be one. */
 static char journal[16][2048];
 static int journal_n;
+/* While frozen, whoever sends waits, as with a journald that is stopped. */
+static pthread_mutex_t journal_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t journal_changed = PTHREAD_COND_INITIALIZER;
+static bool journal_frozen;
+static int journal_lines;
+
+static void freeze(bool frozen)
+{
+	pthread_mutex_lock(&journal_lock);
+	journal_frozen = frozen;
+	pthread_cond_broadcast(&journal_changed);
+	pthread_mutex_unlock(&journal_lock);
+}
 
 int sd_journal_sendv(const struct iovec *iov, int n);
 int sd_journal_sendv(const struct iovec *iov, int n)
 {
 	assert_in_range(n, 0, 16);
+	pthread_mutex_lock(&journal_lock);
+	while (journal_frozen)
+		pthread_cond_wait(&journal_changed, &journal_lock);
+	journal_lines++;
+	pthread_mutex_unlock(&journal_lock);
 	for (journal_n = 0; journal_n < n; journal_n++)
 		(void)snprintf(journal[journal_n], sizeof(journal[0]), "%.*s", (int)iov[journal_n].iov_len,
 			       (const char *)iov[journal_n].iov_base);
@@ -330,6 +352,122 @@ static void auto_is_the_journal_where_stderr_is_its_stream(void **state)
 	assert_return_code(unsetenv("JOURNAL_STREAM"), errno);
 }
 
+/* stderr is a pipe; returns the end to read from. */
+static int pipe_for_stderr(void)
+{
+	int ends[2];
+
+	stderr_before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	assert_return_code(pipe(ends), errno);
+	assert_return_code(dup2(ends[1], STDERR_FILENO), errno);
+	(void)close(ends[1]);
+	return ends[0];
+}
+
+static unsigned missing; /* as the log says */
+
+/* Reads what comes until the pipe is closed; lines must be in order. Returns how many of those by log_many there are.
+ */
+static void *read_all(void *arg)
+{
+	FILE *from = fdopen(*(int *)arg, "r");
+	unsigned *lines = mem_new(1, sizeof(*lines));
+	char line[256];
+
+	assert_non_null(from);
+	while (fgets(line, sizeof(line), from)) {
+		const char *at = strstr(line, "line ");
+		unsigned n;
+
+		if (strstr(line, "dropped because nobody read them")) {
+			assert_int_equal(sscanf(line + 20, " warning %u log lines were dropped", &n), 1);
+			missing += n;
+		} else {
+			assert_non_null(at);
+			assert_int_equal(sscanf(at, "line %u", &n), 1);
+			assert_int_equal(n, *lines + missing);
+			++*lines;
+		}
+	}
+	(void)fclose(from);
+	return lines;
+}
+
+#define MANY 50000U
+
+static void log_many(void)
+{
+	for (unsigned i = 0; i < MANY; i++)
+		log_info(NULL, "line %u %0100d", i, 0);
+}
+
+static void a_pipe_that_nobody_reads_holds_nobody_up_and_the_missing_lines_are_told(void **state)
+{
+	unsigned *lines;
+	pthread_t reader;
+	void *result;
+	int from;
+
+	(void)state;
+	missing = 0;
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+	from = pipe_for_stderr();
+	log_out_start();
+	log_many();
+	log_out_flush();
+	assert_int_equal(pthread_create(&reader, NULL, read_all, &from), 0);
+	log_out_stop();
+	assert_return_code(dup2(stderr_before, STDERR_FILENO), errno);
+	assert_int_equal(pthread_join(reader, &result), 0);
+	lines = result;
+	assert_true(*lines > 1000);
+	assert_true(missing > 1000);
+	assert_int_equal(*lines + missing, MANY);
+	free(lines);
+	(void)close(stderr_before);
+}
+
+static void a_pipe_that_nobody_reads_does_not_hold_up_the_end(void **state)
+{
+	int64_t began_ms = clock_mono_ms();
+	char piece[4096];
+	int from;
+
+	(void)state;
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+	from = pipe_for_stderr();
+	log_out_start();
+	log_many();
+	log_out_stop();
+	log_info(NULL, "nor afterwards");
+	assert_true(clock_mono_ms() - began_ms < 10 * CLOCK_SECOND_MS);
+	assert_return_code(dup2(stderr_before, STDERR_FILENO), errno);
+	/* What was left behind ends once it can. */
+	while (read(from, piece, sizeof(piece)) > 0)
+		;
+	(void)close(from);
+	(void)close(stderr_before);
+}
+
+static void a_frozen_journal_holds_nobody_up_and_the_missing_lines_are_told(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	log_setup(LOG_FORMAT_JOURNAL, LOG_INFO, false);
+	journal_lines = 0;
+	freeze(true);
+	log_out_start();
+	log_many();
+	freeze(false);
+	log_out_stop();
+	assert_in_range(journal_lines, 1000, MANY - 1);
+	assert_int_equal(sscanf(journal[0], "MESSAGE=%u log lines were dropped because nobody read them", &n), 1);
+	assert_int_equal((unsigned)journal_lines - 1 + n, MANY);
+	assert_string_equal(journal[1], "PRIORITY=4");
+	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +482,9 @@ int main(void)
 		cmocka_unit_test(no_part_of_a_secret_is_left_where_a_message_is_cut),
 		cmocka_unit_test(auto_is_text_where_stderr_is_not_the_journal),
 		cmocka_unit_test(auto_is_the_journal_where_stderr_is_its_stream),
+		cmocka_unit_test(a_pipe_that_nobody_reads_holds_nobody_up_and_the_missing_lines_are_told),
+		cmocka_unit_test(a_frozen_journal_holds_nobody_up_and_the_missing_lines_are_told),
+		cmocka_unit_test(a_pipe_that_nobody_reads_does_not_hold_up_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

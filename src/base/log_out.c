@@ -1,0 +1,152 @@
+#include <config.h>
+
+#include "base/log_out.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/writer.h"
+
+#define FIELDS_MAX 16
+
+static _Atomic(struct writer *) out; /* NULL: each thread writes by itself */
+static atomic_bool blocked;          /* the thread was left behind with a line that nobody takes */
+
+/* ---- to stderr and the journal: may block ------------------------------------------------------------------------ */
+
+/* stderr may be non-blocking by another process's will, and take a part. */
+static void write_text(const char *line, size_t len)
+{
+	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(STDERR_FILENO, line, len);
+		if (n < 0 && errno == EAGAIN)
+			(void)poll(&fd, 1, -1);
+		else if (n < 0 && errno != EINTR)
+			return;
+		line += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+}
+
+static void write_journal(const struct iovec *fields, size_t n, const char *fallback, size_t fallback_len)
+{
+	if (sd_journal_sendv(fields, (int)n) < 0)
+		write_text(fallback, fallback_len);
+}
+
+/* ---- by the thread ----------------------------------------------------------------------------------------------- */
+
+/* A line on its way: its length, the line for stderr, and the journal's fields, each with its length. */
+static void add_part(struct buf *to, const char *bytes, size_t len)
+{
+	buf_add(to, &len, sizeof(len));
+	buf_add(to, bytes, len);
+}
+
+static const char *take_part(const char **at, size_t *ret_len)
+{
+	const char *bytes = *at + sizeof(*ret_len);
+
+	memcpy(ret_len, *at, sizeof(*ret_len));
+	*at = bytes + *ret_len;
+	return bytes;
+}
+
+static void put(const char *bytes, size_t len)
+{
+	const char *at = bytes, *end = bytes + len;
+	struct iovec fields[FIELDS_MAX];
+	size_t n, text_len;
+	const char *text = take_part(&at, &text_len);
+
+	for (n = 0; at < end && n < FIELDS_MAX; n++)
+		fields[n].iov_base = (void *)take_part(&at, &fields[n].iov_len);
+	if (n > 0)
+		write_journal(fields, n, text, text_len);
+	else
+		write_text(text, text_len);
+}
+
+static void tell_dropped(uint64_t n)
+{
+	/* Whatever level is logged: more than these may be missing. */
+	log_write(log_wants(LOG_WARNING) ? LOG_WARNING : LOG_ERR, NULL,
+		  "%" PRIu64 " log line%s dropped because nobody read them", n, n == 1 ? " was" : "s were");
+}
+
+/* ---- what log.c calls -------------------------------------------------------------------------------------------- */
+
+void log_out_text(const char *line, size_t len)
+{
+	struct writer *w = atomic_load(&out);
+	CLEANUP(buf_done) struct buf piece;
+
+	buf_init(&piece, SIZE_MAX);
+	if (!w) {
+		if (!atomic_load(&blocked))
+			write_text(line, len);
+		return;
+	}
+	add_part(&piece, line, len);
+	(void)writer_put(w, piece.data, piece.len);
+}
+
+void log_out_journal(const struct iovec *fields, size_t n, const char *fallback, size_t fallback_len)
+{
+	struct writer *w = atomic_load(&out);
+	CLEANUP(buf_done) struct buf piece;
+
+	INSIST(n <= FIELDS_MAX);
+	buf_init(&piece, SIZE_MAX);
+	if (!w) {
+		if (!atomic_load(&blocked))
+			write_journal(fields, n, fallback, fallback_len);
+		return;
+	}
+	add_part(&piece, fallback, fallback_len);
+	for (size_t i = 0; i < n; i++)
+		add_part(&piece, fields[i].iov_base, fields[i].iov_len);
+	(void)writer_put(w, piece.data, piece.len);
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+void log_out_flush(void)
+{
+	struct writer *w = atomic_load(&out);
+
+	if (w)
+		(void)writer_flush(w, clock_mono_ms() + LOG_OUT_STOP_MS);
+}
+
+void log_out_start(void)
+{
+	const struct writer_options options = {
+		.name = "log", .max_bytes = LOG_OUT_BYTES, .put = put, .dropped = tell_dropped};
+
+	INSIST(!atomic_load(&out));
+	atomic_store(&blocked, false);
+	atomic_store(&out, writer_start(&options));
+	mem_before_death(log_out_flush);
+}
+
+void log_out_stop(void)
+{
+	struct writer *w = atomic_exchange(&out, NULL);
+
+	mem_before_death(NULL);
+	atomic_store(&blocked, !writer_stop(w, clock_mono_ms() + LOG_OUT_STOP_MS));
+}
