@@ -185,7 +185,7 @@ static struct world {
 	size_t questions_n;
 	struct reply *replies, **replies_end; /* all have the same latency: the order of asking is that of answering */
 	const struct row *row;                /* NULL: everybody is found */
-	bool for_all;
+	bool for_all, posted;                 /* posted: the turn has mail since it began to run */
 	unsigned requests, requests_for_odd;
 	uint32_t chance;
 } world;
@@ -311,6 +311,7 @@ static void sink_answer(void *ctx, struct lookup_answer *a)
 	m->answer = mem_new(1, sizeof(*m->answer));
 	*m->answer = *a;
 	*a = (struct lookup_answer){0};
+	world.posted = true;
 	turn_take(world.turn, &m->mail);
 }
 
@@ -324,6 +325,7 @@ static void sink_window(void *ctx, const char *source, unsigned window, bool for
 	m->window = window;
 	m->for_new = for_new;
 	m->reason = mem_str(reason);
+	world.posted = true;
 	turn_take(world.turn, &m->mail);
 }
 
@@ -402,13 +404,13 @@ static bool hand_over(void)
 
 static void world_run(int64_t until_ms)
 {
-	unsigned idle = 0;
-
 	while (world.now_ms < until_ms) {
-		int64_t next_ms = turn_run(world.turn), lookup_ms = lookup_tick(world.lookup, __wrap_clock_mono_ms());
+		int64_t next_ms, lookup_ms;
 
-		/* Messages of the tick belong to the next turn. */
-		if (hand_over() || ++idle % 2 == 1)
+		world.posted = false;
+		next_ms = turn_run(world.turn);
+		lookup_ms = lookup_tick(world.lookup, __wrap_clock_mono_ms());
+		if (hand_over() || world.posted)
 			continue;
 		if (lookup_ms < next_ms)
 			next_ms = lookup_ms;
