@@ -3,7 +3,7 @@
 import random
 import time
 
-from harness import desk_source, gladly_webhook
+from harness import TIMEOUT, desk_source, gladly_webhook
 
 
 def test_a_pattern_that_explodes_does_not_hold_up_other_sources(stage, gladly):
@@ -19,5 +19,5 @@ def test_a_pattern_that_explodes_does_not_hold_up_other_sources(stage, gladly):
     began = time.monotonic()
     daemon.accepted("gladly", gladly_webhook("opened"))
     sandbox.wait_events(1, email="jo@example.com")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < max(10, TIMEOUT / 2)  # it was minutes
     sandbox.wait_events(6)
