@@ -173,6 +173,8 @@ static const char *call_head(struct call *c, const char *method, const char *ver
 	c->x.method = method;
 	c->x.path = target.path;
 	c->x.query = target.query;
+	if (target.host) /* RFC 9112, 3.2.2 */
+		headers_replace(&c->headers, MHD_HTTP_HEADER_HOST, target.host);
 	return smuggled(c);
 }
 
@@ -191,6 +193,7 @@ static enum MHD_Result call_begin(struct call *c, const char *method, const char
 	c->has_body = wrong || http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || declared > 0;
 	c->expects_continue = http_header(&c->x, MHD_HTTP_HEADER_EXPECT);
 	if (wrong) {
+		log_debug(NULL, "a request is refused: %s", wrong);
 		call_set_error(c, MHD_HTTP_BAD_REQUEST, wrong);
 		return call_answer_early(c);
 	}

@@ -49,7 +49,7 @@ static char *behind_scheme(char *text)
 }
 
 /* Takes scheme and authority off; the authority is moved to the front, where the scheme was. NULL: it is malformed. */
-static char *absolute_form(char *text, const char **ret_host)
+static char *absolute_form(char *text, char **ret_host)
 {
 	char *authority = behind_scheme(text);
 	size_t len = authority ? strcspn(authority, "/?") : 0;
@@ -103,6 +103,13 @@ unsigned headers_count(const struct headers *h, const char *name)
 	for (size_t i = 0; i < h->n; i++)
 		n += text_same(h->items[i].name, name);
 	return n;
+}
+
+void headers_replace(struct headers *h, const char *name, char *value)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (text_same(h->items[i].name, name))
+			h->items[i].value = value;
 }
 
 void headers_done(struct headers *h)

@@ -14,7 +14,7 @@
 struct target {
 	const char *path;  /* as it came */
 	const char *query; /* behind the "?", or "" */
-	const char *host;  /* the authority of the absolute form; NULL: the header Host names it */
+	char *host;        /* the authority of the absolute form, which counts instead of the header Host; NULL: none */
 };
 
 /*
@@ -32,6 +32,8 @@ struct headers {
 /* The first of that name without regard to case, or NULL. */
 const char *headers_get(const struct headers *h, const char *name);
 unsigned headers_count(const struct headers *h, const char *name);
+/* Puts value, which is borrowed, in the place of every value of that name. */
+void headers_replace(struct headers *h, const char *name, char *value);
 void headers_done(struct headers *h);
 
 /* The request line, as libmicrohttpd handed it over. */

@@ -89,7 +89,8 @@ unsigned http_server_suspended(const struct http_server *s);
 void http_server_stop(struct http_server *s);
 
 /* A request header's value by name without regard to case, or NULL. From begin, complete and until resume. Borrowed.
- * Here and below a value has no blanks or tabs around it (RFC 9110, 5.5). */
+ * Here and below a value has no blanks or tabs around it (RFC 9110, 5.5), and the host of an absolute target stands for
+ * that of the header Host. */
 const char *http_header(struct http_exchange *x, const char *name);
 /* All request headers, copied into *to in the order they came. */
 void http_headers(struct http_exchange *x, struct pairs *to);

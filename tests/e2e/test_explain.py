@@ -303,6 +303,11 @@ MINI = {"kind": "opened", "id": 17, "email": "Jo <JO@Example.com>"}
             ["--header", "Authorization: Bearer a mini secret/+"],
             ["--header", "Authorization: Bearer x"],
         ),
+        (
+            {"method": "bearer"},  # blanks around a header's value are no part of it
+            ["--header", "Authorization:\tBearer a mini secret/+ \t"],
+            ["--header", "Authorization: Bearer "],
+        ),
         ({"method": "header", "name": "X-Token"}, ["--header", "x-token: a mini secret/+"], ["--header", "X-Token: x"]),
         ({"method": "query", "name": "token"}, ["--query", "token=a%20mini%20secret%2F%2B"], ["--query", "token=x"]),
         ({"method": "query", "name": "token"}, ["--query", "?a=b&token=a+mini+secret%2F%2B&c"], ["--query", "token="]),

@@ -38,7 +38,7 @@ static int on_begin(void *ctx, struct http_exchange *x)
 
 static void on_complete(void *ctx, struct http_exchange *x)
 {
-	const char *value = http_header(x, "X");
+	const char *value = http_header(x, strcmp(x->path, "/host") == 0 ? "Host" : "X");
 	struct buf b;
 
 	(void)ctx;
@@ -173,6 +173,8 @@ static const struct row targets[] = {
 	ROW("GET http://h/a?b HTTP/1.1\r\n" HOST "\r\n", OK("/a", "b", "")),
 	ROW("GET http://other.example:8085/a HTTP/1.1\r\n" HOST "\r\n", OK("/a", "", "")),
 	ROW("GET HTTPS://[2001:db8::1]:443/a HTTP/1.1\r\n" HOST "\r\n", OK("/a", "", "")),
+	ROW("GET /host HTTP/1.1\r\n" HOST "\r\n", OK("/host", "", "h")),
+	ROW("GET http://other.example:80/host?b HTTP/1.1\r\n" HOST "\r\n", OK("/host", "b", "other.example:80")),
 	ROW("GET http://h HTTP/1.1\r\n" HOST "\r\n", OK("/", "", "")),
 	ROW("GET http://h?b=/c HTTP/1.1\r\n" HOST "\r\n", OK("/", "b=/c", "")),
 	ROW("GET http://h/ HTTP/1.1\r\n" HOST "\r\n", OK("/", "", "")),
