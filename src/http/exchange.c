@@ -194,7 +194,10 @@ static enum MHD_Result call_begin(struct call *c, const char *method, const char
 	c->expects_continue = http_header(&c->x, MHD_HTTP_HEADER_EXPECT);
 	if (wrong) {
 		log_debug(NULL, "a request is refused: %s", wrong);
-		call_set_error(c, MHD_HTTP_BAD_REQUEST, wrong);
+		if (c->server->malformed)
+			call_set_answer(c, c->server->malformed);
+		else
+			call_set_error(c, MHD_HTTP_BAD_REQUEST, wrong);
 		return call_answer_early(c);
 	}
 	if (expects_other(c)) {

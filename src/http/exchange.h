@@ -22,6 +22,7 @@ struct http_server {
 	struct MHD_Daemon *daemon;
 	struct http_handler handler;
 	char *error_type;
+	const struct http_answer *malformed; /* or NULL */
 	size_t max_body;
 	int64_t timeout_ms;
 	char *address;

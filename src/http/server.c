@@ -131,6 +131,7 @@ int http_server_start(const struct http_server_options *o, const struct http_han
 
 	s->handler = *h;
 	s->error_type = mem_str(o->error_type);
+	s->malformed = o->malformed;
 	s->max_body = o->max_body;
 	s->timeout_ms = o->timeout_ms > CLOCK_SECOND_MS ? o->timeout_ms : CLOCK_SECOND_MS;
 	r = server_listen(s, o, reterr);

@@ -41,10 +41,11 @@
 #include "base/text.h"
 
 struct http_server;
+struct http_answer;
 
 struct http_exchange {
 	const char *method;
-	const char *path;  /* percent-decoded by nobody: as it came, without the query, nor the host of the absolute form */
+	const char *path;  /* as it came, percent-encoded, without the query and the host of the absolute form */
 	const char *query; /* raw text behind the "?", or "" */
 	const char *body;  /* complete: NUL-terminated behind body_len bytes; begin: NULL */
 	size_t body_len;
@@ -67,9 +68,11 @@ struct http_server_options {
 	int listen_fd;       /* a listening socket passed by systemd takes the address's place; -1: none */
 	unsigned threads;    /* pool size, 2…4 */
 	unsigned max_connections;
-	size_t max_body;        /* bytes */
-	int64_t timeout_ms;     /* of a slow or idle client; whole seconds, at least 1 */
-	const char *error_type; /* Content-Type of the server's own errors' bodies: "application/json" */
+	size_t max_body;                     /* bytes */
+	int64_t timeout_ms;                  /* of a slow or idle client; whole seconds, at least 1 */
+	const char *error_type;              /* Content-Type of the server's own errors' bodies: "application/json" */
+	const struct http_answer *malformed; /* to what HTTP does not allow; NULL: the server's own 400. Borrowed, until
+					      * the server has stopped */
 };
 
 /* Listens and starts the threads. The handler's functions are called from several threads at once. */

@@ -24,6 +24,8 @@ struct sandbox {
 	struct state state;
 	struct http_server *server;
 	struct delays *delays;
+	struct answer page;           /* Cloudflare's, to what HTTP does not allow */
+	struct http_answer malformed; /* the same, for the server */
 };
 
 /* Klaviyo's: counted, and what faults are for. */
@@ -97,6 +99,7 @@ static void sandbox_free(struct sandbox *s)
 	delays_free(s->delays);
 	feed_free(s->state.feed);
 	world_free(s->state.world);
+	answer_done(&s->page);
 	faults_clear(&s->state.faults);
 	desk_done(&s->state.desk);
 	INSIST(pthread_mutex_destroy(&s->state.lock) == 0);
@@ -115,9 +118,19 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 		.max_body = SANDBOX_BODY_MAX,
 		.timeout_ms = SANDBOX_TIMEOUT_MS,
 		.error_type = "text/plain",
+		.malformed = &s->malformed,
 	};
 	int r = 0;
 
+	answer_html(&s->page, 400);
+	s->malformed = (struct http_answer){
+		.status = s->page.status,
+		.type = s->page.type,
+		.body = s->page.body,
+		.body_len = strlen(s->page.body),
+		.headers = &s->page.headers,
+		.close = true,
+	};
 	INSIST(pthread_mutex_init(&s->state.lock, NULL) == 0);
 	s->state.world = world_new(o->max_events > 0 ? o->max_events : SANDBOX_EVENTS_DEFAULT);
 	s->state.no_quota = o->no_quota;
