@@ -8,15 +8,17 @@
 #include "admin/admin.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "admin/api.h"
+#include "admin/gate.h"
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/json.h"
 #include "base/known.h"
+#include "base/log.h"
 #include "base/metrics.h"
+#include "config/admin_token.h"
 #include "helpdesk/scope.h"
+#include "http/address.h"
 #include "http/server.h"
 
 #define ADMIN_THREADS 2
@@ -27,6 +29,7 @@
 
 struct admin {
 	struct http_server *server;
+	struct gate *gate;
 	struct pipeline *pipeline;
 	struct admin_reloader reloader;
 	int64_t started_ms;
@@ -34,27 +37,29 @@ struct admin {
 
 struct route {
 	const char *path;
-	bool open;   /* needs no token */
 	bool change; /* POST, else GET and HEAD */
 	void (*serve)(struct admin *a, struct http_exchange *x, const struct generation *g);
 };
 
-/* name and value: one more header, or NULL. */
-static void answer_with(struct http_exchange *x, unsigned status, const char *type, const char *body, const char *name,
-			const char *value)
+static void answer_text(struct http_exchange *x, unsigned status, const char *type, const char *body)
+{
+	http_answer(x, &(struct http_answer){.status = status, .type = type, .body = body, .body_len = strlen(body)});
+}
+
+/* Whoever is turned away begins anew. name and value: one more header, or NULL. body: JSON. */
+static void turn_away(struct http_exchange *x, unsigned status, const char *body, const char *name, const char *value)
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
-	struct http_answer answer = {
-		.status = status, .type = type, .body = body, .body_len = strlen(body), .headers = &headers};
+	struct http_answer answer = {.status = status,
+				     .type = "application/json",
+				     .body = body,
+				     .body_len = strlen(body),
+				     .headers = &headers,
+				     .close = true};
 
 	if (name)
 		pairs_add(&headers, name, value);
 	http_answer(x, &answer);
-}
-
-static void answer_text(struct http_exchange *x, unsigned status, const char *type, const char *body)
-{
-	answer_with(x, status, type, body, NULL, NULL);
 }
 
 static void answer_json(struct http_exchange *x, unsigned status, struct json_object *owned)
@@ -154,8 +159,8 @@ static void serve_reload(struct admin *a, struct http_exchange *x, const struct 
 }
 
 static const struct route routes[] = {
-	{"/healthz", .open = true, .serve = serve_healthz},
-	{"/readyz", .open = true, .serve = serve_readyz},
+	{"/healthz", .serve = serve_healthz},
+	{"/readyz", .serve = serve_readyz},
 	{"/metrics", .serve = serve_metrics},
 	{"/api/status", .serve = serve_status},
 	{"/api/events", .serve = serve_events},
@@ -171,44 +176,79 @@ static const struct route *route_of(const char *path)
 	return NULL;
 }
 
-/* Whether the request shows the token, where one is configured. */
-static bool is_allowed(struct http_exchange *x, const struct generation *g)
+static bool is_api(const char *path)
 {
-	static const char scheme[] = "Bearer ";
-	const struct secret *token = g->config->admin.token;
-	const char *shown = http_header(x, "Authorization");
-	bool good = false;
-	size_t n;
+	return strncmp(path, "/api", 4) == 0 && (path[4] == '/' || path[4] == '\0');
+}
 
-	if (!token)
-		return true;
-	if (!shown || strncasecmp(shown, scheme, sizeof(scheme) - 1) != 0)
+static void refuse_page(struct http_exchange *x, enum gate_verdict verdict)
+{
+	turn_away(x, 403,
+		  verdict == GATE_HOST
+			  ? "{\"error\":\"the Host of this request is neither loopback nor one of admin.hosts\"}"
+			  : "{\"error\":\"the Origin of this request is another place: web pages of others get "
+			    "nothing here\"}",
+		  NULL, NULL);
+}
+
+/* None could be made at the start, or none could be read. The next request may find that it was mended. */
+static void refuse_without_token(struct http_exchange *x, const struct config *c)
+{
+	struct admin_token_found found;
+	struct err why = {0};
+	CLEANUP(mem_freep) char *said = NULL;
+
+	if (!c->admin.token_file) {
+		answer_error(x, 503, "the daemon has no admin token: admin.token has no value");
+		return;
+	}
+	if (admin_token_ensure(c->admin.token_file, &found, &why) == 0)
+		said = mem_fmt("the daemon takes the admin token %s in this moment: ask again", c->admin.token_file);
+	else
+		said = mem_fmt("the daemon has no admin token: %s", why.text);
+	answer_error(x, 503, said);
+}
+
+static void refuse_token(struct http_exchange *x, enum gate_verdict verdict, const struct config *c)
+{
+	if (verdict == GATE_NO_TOKEN)
+		refuse_without_token(x, c);
+	else
+		turn_away(x, 401, "{\"error\":\"the right admin token is needed: Authorization: Bearer TOKEN\"}",
+			  "WWW-Authenticate", "Bearer");
+}
+
+/* true: it was answered. */
+static bool refuse_method(struct http_exchange *x, bool change)
+{
+	if (change ? strcmp(x->method, "POST") == 0 : strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0)
 		return false;
-	shown += sizeof(scheme) - 1;
-	const char *const *values = secret_values(g->secrets, token, &n);
-	for (size_t i = 0; i < n; i++)
-		good |= digest_equal(shown, strlen(shown), values[i], strlen(values[i]));
-	return good;
+	turn_away(x, 405,
+		  change ? "{\"error\":\"this is a change: POST it\"}" : "{\"error\":\"this path answers GET only\"}",
+		  "Allow", change ? "POST" : "GET, HEAD");
+	return true;
 }
 
 static int on_begin(void *ctx, struct http_exchange *x)
 {
+	struct admin *a = ctx;
 	const struct route *route = route_of(x->path);
-	bool change = route && route->change;
+	CLEANUP(generation_unrefp) struct generation *g = generation_current();
+	enum gate_verdict verdict;
 
-	(void)ctx;
-	if (change && strcmp(x->method, "POST") == 0) {
-		if (!http_header(x, "Origin"))
-			return 0;
-		answer_error(x, 403, "changes are not taken from web pages: this request has an Origin");
-	} else if (!change && (strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0)) {
-		return 0;
-	} else {
-		answer_with(x, 405, "application/json",
-			    change ? "{\"error\":\"this is a change: POST it\"}"
-				   : "{\"error\":\"this path answers GET only\"}",
-			    "Allow", change ? "POST" : "GET, HEAD");
+	if (is_api(x->path)) {
+		verdict = gate_page(a->gate, x, g->config);
+		if (verdict != GATE_OPEN) {
+			refuse_page(x, verdict);
+			return 1;
+		}
 	}
+	if (refuse_method(x, route && route->change))
+		return 1;
+	verdict = is_api(x->path) ? gate_token(a->gate, x, g) : GATE_OPEN;
+	if (verdict == GATE_OPEN)
+		return 0;
+	refuse_token(x, verdict, g->config);
 	return 1;
 }
 
@@ -218,16 +258,27 @@ static void on_complete(void *ctx, struct http_exchange *x)
 	const struct route *route = route_of(x->path);
 	CLEANUP(generation_unrefp) struct generation *g = generation_current();
 
-	if (!(route && route->open) && !is_allowed(x, g))
-		answer_with(x, 401, "application/json",
-			    "{\"error\":\"the right admin token is needed: Authorization: Bearer TOKEN\"}",
-			    "WWW-Authenticate", "Bearer");
-	else if (route)
+	if (route)
 		route->serve(a, x, g);
 	else
 		answer_error(x, 404,
 			     "no such page; there are /healthz, /readyz, /metrics, /api/status, /api/events, "
 			     "/api/webhooks, and POST /api/reload");
+}
+
+/* A socket of our own is 0660; one that systemd made has the mode that its unit says. */
+static bool mode_is_proof(const char *address, int listen_fd)
+{
+	unsigned mode;
+
+	if (listen_fd < 0 || !http_address_socket_mode(listen_fd, &mode) || (mode & 02) == 0)
+		return true;
+	log_warning(
+		NULL,
+		"every account of this machine may connect to the admin socket %s (mode %04o), so that the token is "
+		"needed there: SocketMode=0660 in its socket unit lets the mode be the proof",
+		address, mode);
+	return false;
 }
 
 int admin_start(struct pipeline *p, const struct config *c, int listen_fd, const struct admin_reloader *reloader,
@@ -248,8 +299,10 @@ int admin_start(struct pipeline *p, const struct config *c, int listen_fd, const
 	a->pipeline = p;
 	a->reloader = *reloader;
 	a->started_ms = clock_now_ms();
+	a->gate = gate_new(mode_is_proof(c->admin.address, listen_fd));
 	int code = http_server_start(&options, &handler, &a->server, reterr);
 	if (code < 0) {
+		gate_free(a->gate);
 		free(a);
 		return code;
 	}
@@ -267,5 +320,6 @@ void admin_stop(struct admin *a)
 	if (!a)
 		return;
 	http_server_stop(a->server);
+	gate_free(a->gate);
 	free(a);
 }

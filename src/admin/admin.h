@@ -2,8 +2,8 @@
  * admin: the operator's HTTP address: /healthz, /readyz, /metrics, /api/… (DESIGN section 15).
  *
  * Two libmicrohttpd threads, each request with a read-only store of its own; /healthz, /readyz and /metrics read
- * counters only. Changes are POSTs, and refused to web pages: a request with an Origin gets 403. Where a token is
- * configured every path but /healthz and /readyz needs `Authorization: Bearer TOKEN`.
+ * counters only, and are open. /api/… needs `Authorization: Bearer TOKEN`, but on a unix socket; a Host that is neither
+ * loopback nor in admin.hosts, and the Origin of a foreign page, get 403 there. Changes are POSTs.
  */
 #ifndef ADMIN_ADMIN_H
 #define ADMIN_ADMIN_H

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -249,6 +250,28 @@ static void warn_of_store(const struct config *c, const struct check_judge *judg
 			  folder);
 }
 
+static void warn_of_token_file(void *ctx, const char *path)
+{
+	CLEANUP(mem_freep) char *word = access_word(path);
+	struct stat st;
+
+	(void)ctx;
+	if (stat(path, &st) == 0 && (st.st_mode & S_IRWXO) != 0)
+		out_print("admin: warning: every account of this machine can read the token %s, and ask the daemon for "
+			  "customers' addresses with it: chmod o= %s\n",
+			  path, word);
+}
+
+/* A made one that is not there yet, or that this user may not look for, is nothing to warn of. */
+static void tell_token(const struct config *c)
+{
+	if (c->admin.token_file)
+		out_print("admin token: %s, which the daemon makes where it is not there\n", c->admin.token_file);
+	else
+		out_print("admin token: %s\n", secret_where(c->admin.token));
+	secret_paths(c->admin.token ? c->admin.token : c->admin.made, warn_of_token_file, NULL);
+}
+
 /* Klaviyo's refusal of such a key (400) speaks of the event. */
 static bool keys_are_plain(const struct generation *g)
 {
@@ -306,6 +329,7 @@ static int check(const struct command_context *ctx, const struct check_judge *ju
 	tell_fixed_secrets(g);
 	warn_of_revisions(g->config);
 	warn_of_store(g->config, judge);
+	tell_token(g->config);
 	good = secrets_are_seen(g, judge) & keys_are_plain(g);
 	if (key && good)
 		for (size_t i = 0; i < g->config->accounts_n; i++)

@@ -239,14 +239,16 @@ static int list(const struct daemon_door *door, const char *state, long limit, b
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
-	const char *state = NULL, *admin = NULL, *words[1];
+	const char *state = NULL, *words[1];
+	struct door_options options = {0};
 	long limit = LIMIT_DEFAULT;
 	bool json = false;
 	enum event_state parsed;
 	size_t n;
 	const struct option_spec specs[] = {
-		{"--state", OPTION_TEXT, &state}, {"--limit", OPTION_COUNT, &limit}, {"--json", OPTION_FLAG, &json},
-		{"--admin", OPTION_TEXT, &admin}, {NULL, OPTION_FLAG, NULL},
+		{"--state", OPTION_TEXT, &state}, {"--limit", OPTION_COUNT, &limit},
+		{"--json", OPTION_FLAG, &json},   DOOR_SPECS(&options),
+		{NULL, OPTION_FLAG, NULL},
 	};
 
 	int end = options_parse(&command_queue, specs, argc, argv, words, 1, &n);
@@ -258,32 +260,32 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return command_usage_error(&command_queue, "--state %s: expected ready, delivered or dead", state);
 
 	struct daemon_door door;
-	door_open(ctx, admin, &door);
-	int status = list(&door, state, limit, json);
+	int status = door_open(ctx, command_queue.name, &options, &door);
+	if (status == COMMAND_GOOD)
+		status = list(&door, state, limit, json);
 	door_close(&door);
 	return status;
 }
 
 const struct command command_queue = {
 	.name = "queue",
-	.arguments = "list [--state ready|delivered|dead] [--limit N] [--json] [--admin ADDRESS]",
+	.arguments = "list [--state ready|delivered|dead] [--limit N] [--json]\n"
+		     "                                  " DOOR_ARGUMENTS,
 	.summary = "show the events that wait, were delivered, or are dead letters",
 	.help = "Asks the running daemon through its admin address. Newest first.\n"
 		"\n"
-		"  --state STATE    only ready (waiting), delivered, or dead (set aside with a reason).\n"
-		"                   Below the ready, or all, stand the webhooks that wait: why, until when, and\n"
-		"                   how often their lookup was asked. Below the dead, or all, stand the dead\n"
-		"                   webhooks: those that gave no event.\n"
-		"                   NEXT ATTEMPT of an event that waits: its time, the end of its account's pause,\n"
-		"                   or that the account is parked or on hold\n"
-		"  --limit N        at most N of each kind, as JSON N in all (default 50)\n"
-		"  --json           one array of {id, state, account, source, conversation, metric, email,\n"
-		"                   unique_id, created, attempts, next_attempt, reason, kind}, newest first;\n"
-		"                   kind: event, or webhook for one that waits (state pending, with wait) or is\n"
-		"                   dead; account, metric, email and unique_id are null there, attempts and\n"
-		"                   next_attempt those of its lookup\n"
-		"  --admin ADDRESS  the daemon's admin address, where it is not the configuration's\n"
-		"\n"
+		"  --state STATE      only ready (waiting), delivered, or dead (set aside with a reason).\n"
+		"                     Below the ready, or all, stand the webhooks that wait: why, until when, and\n"
+		"                     how often their lookup was asked. Below the dead, or all, stand the dead\n"
+		"                     webhooks: those that gave no event.\n"
+		"                     NEXT ATTEMPT of an event that waits: its time, the end of its account's pause,\n"
+		"                     or that the account is parked or on hold\n"
+		"  --limit N          at most N of each kind, as JSON N in all (default 50)\n"
+		"  --json             one array of {id, state, account, source, conversation, metric, email,\n"
+		"                     unique_id, created, attempts, next_attempt, reason, kind}, newest first;\n"
+		"                     kind: event, or webhook for one that waits (state pending, with wait) or is\n"
+		"                     dead; account, metric, email and unique_id are null there, attempts and\n"
+		"                     next_attempt those of its lookup\n" DOOR_HELP "\n"
 		"Example: why did nothing arrive?\n"
 		"  deskbridge queue list --state dead\n",
 	.run = run,

@@ -114,19 +114,20 @@ static int tell(const struct command_context *ctx, const struct daemon_door *doo
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
-	const char *admin = NULL;
+	struct door_options options = {0};
 	bool json = false;
 	size_t n;
 	const struct option_spec specs[] = {
-		{"--json", OPTION_FLAG, &json}, {"--admin", OPTION_TEXT, &admin}, {NULL, OPTION_FLAG, NULL}};
+		{"--json", OPTION_FLAG, &json}, DOOR_SPECS(&options), {NULL, OPTION_FLAG, NULL}};
 	struct daemon_door door;
 	struct http_reply reply;
 
 	int status = options_parse(&command_reload, specs, argc, argv, NULL, 0, &n);
 	if (status != OPTIONS_GO)
 		return status;
-	door_open(ctx, admin, &door);
-	status = door_ask(&door, "POST", "/api/reload", WAIT_MS, &reply);
+	status = door_open(ctx, command_reload.name, &options, &door);
+	if (status == COMMAND_GOOD)
+		status = door_ask(&door, "POST", "/api/reload", WAIT_MS, &reply);
 	if (status == COMMAND_GOOD) {
 		status = tell(ctx, &door, &reply, json);
 		http_reply_done(&reply);
@@ -137,7 +138,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 
 const struct command command_reload = {
 	.name = "reload",
-	.arguments = "[--json] [--admin ADDRESS]",
+	.arguments = "[--json] " DOOR_ARGUMENTS,
 	.summary = "let the running daemon take a changed configuration",
 	.help = "Asks the running daemon through its admin address and waits for its verdict, a minute at most. The "
 		"daemon\n"
@@ -145,9 +146,7 @@ const struct command command_reload = {
 		"Every\n"
 		"error is printed as the daemon sees it. `systemctl reload` runs this command.\n"
 		"\n"
-		"  --json           the verdict as JSON\n"
-		"  --admin ADDRESS  the daemon's admin address, where it is not the configuration's\n"
-		"\n"
+		"  --json             the verdict as JSON\n" DOOR_HELP "\n"
 		"Exit status: 0 taken, 78 the configuration has errors, 1 no answer, or not taken for another "
 		"reason.\n",
 	.run = run,

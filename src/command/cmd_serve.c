@@ -33,6 +33,7 @@
 #include "command/serve_signals.h"
 #include "command/serve_status.h"
 #include "command/serve_store.h"
+#include "command/serve_token.h"
 #include "command/serve_watch.h"
 #include "intake/intake.h"
 
@@ -291,11 +292,12 @@ static void reload(struct serve *s, struct admin_reload *asked)
 {
 	struct problems problems = {0};
 	struct generation *next;
+	struct serve_token token = {.former = s->generation->config};
 	struct err e = {0};
 	struct admin_verdict verdict = {.config = s->context->config_file, .problems = &problems, .error = e.text};
 
 	serve_notify("RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=reading the configuration", clock_mono_us());
-	next = generation_load(s->context->config_file, &problems);
+	next = generation_load_prepared(s->context->config_file, serve_token_prepare, &token, &problems);
 	log_problems(&problems);
 	if (!next) {
 		verdict.kind = ADMIN_RELOAD_WRONG;
@@ -307,6 +309,7 @@ static void reload(struct serve *s, struct admin_reload *asked)
 		verdict.kind = ADMIN_RELOAD_TAKEN;
 		verdict.error = NULL;
 		log_generation(next);
+		serve_token_tell(&token, next->config);
 		follow(s, next);
 		log_notice(NULL, "the configuration was read anew (generation %" PRIu64 ")", next->number);
 	}
@@ -449,11 +452,11 @@ static void loop(struct serve *s)
 }
 
 /* As load_generation; what is wrong goes out as other lines of the log do, so that nobody waits for their reader. */
-static struct generation *load(const struct command_context *ctx)
+static struct generation *load(const struct command_context *ctx, struct serve_token *token)
 {
 	CLEANUP(mem_freep) char *text = NULL;
 	struct problems problems = {0};
-	struct generation *g = generation_load(ctx->config_file, &problems);
+	struct generation *g = generation_load_prepared(ctx->config_file, serve_token_prepare, token, &problems);
 	size_t len = 0;
 	FILE *to = open_memstream(&text, &len);
 
@@ -468,15 +471,18 @@ static struct generation *load(const struct command_context *ctx)
 
 static int serve(struct serve *s)
 {
+	struct serve_token token = {0};
 	struct err e = {0};
 	int r;
 
-	s->generation = load(s->context);
+	s->generation = load(s->context, &token);
 	if (!s->generation)
 		return COMMAND_CONFIG;
 	log_generation(s->generation);
 	generation_make_current(generation_ref(s->generation));
 	r = start(s, &e);
+	if (r == 0) /* else what stops the start is what to mend */
+		serve_token_tell(&token, s->generation->config);
 	if (r < 0) {
 		log_error(NULL, "deskbridge cannot start: %s", e.text);
 	} else {

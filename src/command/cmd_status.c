@@ -404,25 +404,26 @@ static int show(const struct daemon_door *door, bool json)
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
-	const char *admin = NULL;
+	struct door_options options = {0};
 	bool json = false;
 	size_t n;
 	const struct option_spec specs[] = {
-		{"--json", OPTION_FLAG, &json}, {"--admin", OPTION_TEXT, &admin}, {NULL, OPTION_FLAG, NULL}};
+		{"--json", OPTION_FLAG, &json}, DOOR_SPECS(&options), {NULL, OPTION_FLAG, NULL}};
 
 	int end = options_parse(&command_status, specs, argc, argv, NULL, 0, &n);
 	if (end != OPTIONS_GO)
 		return end;
 	struct daemon_door door;
-	door_open(ctx, admin, &door);
-	end = show(&door, json);
+	end = door_open(ctx, command_status.name, &options, &door);
+	if (end == COMMAND_GOOD)
+		end = show(&door, json);
 	door_close(&door);
 	return end;
 }
 
 const struct command command_status = {
 	.name = "status",
-	.arguments = "[--json] [--admin ADDRESS]",
+	.arguments = "[--json] " DOOR_ARGUMENTS,
 	.summary = "show who is paused now, what waits and what is parked",
 	.help = "Asks the running daemon through its admin address. Begins with the people who are paused now, the\n"
 		"longest first, and how many more there are. An ! below one: that person is not paused in Klaviyo,\n"
@@ -430,8 +431,7 @@ const struct command command_status = {
 		"what was refused and is kept nowhere.\n"
 		"Exit status 1 where the daemon does not answer or cannot take webhooks.\n"
 		"\n"
-		"  --json           the same as JSON; `paused` holds at most 500 people, `paused_total` is how many\n"
-		"                   there are\n"
-		"  --admin ADDRESS  the daemon's admin address, where it is not the configuration's\n",
+		"  --json             the same as JSON; `paused` holds at most 500 people, `paused_total` is how many\n"
+		"                     there are\n" DOOR_HELP,
 	.run = run,
 };

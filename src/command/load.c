@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
+#include "base/ip.h"
 #include "base/out.h"
 #include "config/access.h"
 
@@ -60,6 +62,14 @@ char *load_url(const char *address, const char *path, const char **ret_unix_sock
 	return host ? mem_fmt("http://%s%s%s", host, port, path) : mem_fmt("http://%s%s", address, path);
 }
 
+/* It speaks as the admin address does. */
+static bool is_daemons(const struct http_reply *reply)
+{
+	CLEANUP(json_putp) struct json_object *tree = NULL;
+
+	return json_read(reply->body.data, reply->body.len, &tree, NULL) == 0 && json_member_str(tree, "error");
+}
+
 static void tell_failure(const struct http_reply *reply, const char *address)
 {
 	CLEANUP(json_putp) struct json_object *tree = NULL;
@@ -80,26 +90,52 @@ static void tell_failure(const struct http_reply *reply, const char *address)
 			  address, reply->status);
 }
 
-void door_open(const struct command_context *ctx, const char *address, struct daemon_door *ret)
+/* What of the configuration could not be read, where it matters. */
+static void note_guesses(const struct daemon_door *door)
 {
-	*ret = (struct daemon_door){.context = ctx, .given = address != NULL};
-	admin_settings_read(ctx->config_file, &ret->settings);
-	ret->address = address ? address : ret->settings.address;
-	if (ret->settings.file_is_closed) {
+	const struct admin_settings *settings = &door->settings;
+	const char *file = door->context->config_file, *without = settings->token ? "" : " without a token";
+
+	if (settings->file_is_closed) {
 		CLEANUP(mem_freep) char *user = access_user();
-		out_error("deskbridge: note: the user %s may not read the configuration %s; %s is asked without a "
-			  "token\n",
-			  user, ctx->config_file, ret->address);
-	} else if (!ret->settings.file_is_whole) {
+		out_error("deskbridge: note: the user %s may not read the configuration %s; %s is asked%s\n", user,
+			  file, door->address, without);
+	} else if (!settings->file_is_whole) {
 		out_error("deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); "
 			  "%s is asked%s\n",
-			  ctx->config_file, ret->address, ret->settings.token ? "" : " without a token");
+			  file, door->address, without);
 	}
+}
+
+int door_open(const struct command_context *ctx, const char *command, const struct door_options *options,
+	      struct daemon_door *ret)
+{
+	*ret = (struct daemon_door){.context = ctx, .command = command, .given = options->address != NULL};
+	admin_settings_read(ctx->config_file, &ret->settings);
+	ret->address = options->address ? options->address : ret->settings.address;
+	if (options->token_file) {
+		admin_settings_take_token(&ret->settings, options->token_file);
+		if (!ret->settings.token) {
+			out_error("deskbridge: --token-file: %s\n", ret->settings.token_fault);
+			return COMMAND_FAILED;
+		}
+	}
+	if (!options->address || !options->token_file)
+		note_guesses(ret);
+	return COMMAND_GOOD;
 }
 
 void door_close(struct daemon_door *d)
 {
 	admin_settings_done(&d->settings);
+}
+
+static bool is_numeric(const char *address)
+{
+	CLEANUP(mem_freep) char *host = host_without_port(address);
+	struct ip ip;
+
+	return host && ip_read(host, &ip);
 }
 
 int door_ask(const struct daemon_door *door, const char *method, const char *path, int64_t timeout_ms,
@@ -114,6 +150,9 @@ int door_ask(const struct daemon_door *door, const char *method, const char *pat
 		CLEANUP(mem_freep) char *bearer = mem_fmt("Bearer %s", door->settings.token);
 		pairs_add(&headers, "Authorization", bearer);
 	}
+	/* The daemon takes loopback and admin.hosts for names of its own; an address is nobody's virtual host. */
+	if (is_numeric(door->address))
+		pairs_add(&headers, "Host", "localhost");
 	ask.url = url;
 	ask.headers = &headers;
 	int r = http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, ret, &error);
@@ -124,28 +163,69 @@ int door_ask(const struct daemon_door *door, const char *method, const char *pat
 	return COMMAND_FAILED;
 }
 
+/* Whose members may read it: "sudo deskbridge status, or be in the group deskbridge". The caller owns it. */
+static char *who_may(const struct daemon_door *door, const char *path)
+{
+	CLEANUP(mem_freep) char *group = access_group_of(path);
+
+	return group ? mem_fmt("sudo deskbridge %s, or be in the group %s", door->command, group)
+		     : mem_fmt("sudo deskbridge %s", door->command);
+}
+
+/* A unix socket that this user may not use. */
+static bool tell_closed_socket(const struct daemon_door *door)
+{
+	const char *path = strncmp(door->address, "unix:", 5) == 0 ? door->address + 5 : NULL;
+	CLEANUP(mem_freep) char *user = NULL, *who = NULL;
+
+	if (!path || access(path, R_OK | W_OK) == 0 || errno != EACCES)
+		return false;
+	user = access_user();
+	who = who_may(door, path);
+	out_error("deskbridge: the user %s may not use the admin socket %s: %s\n", user, path, who);
+	return true;
+}
+
+/* 401: what the operator can do about it. */
+static void tell_token(const struct daemon_door *door)
+{
+	const struct admin_settings *s = &door->settings;
+	CLEANUP(mem_freep) char *user = access_user(), *who = NULL;
+
+	if (s->token) {
+		out_error("deskbridge: the admin token is not the one that the daemon at %s takes; another one: "
+			  "--token-file "
+			  "FILE\n",
+			  door->address);
+	} else if (s->token_file && s->token_code == -EACCES) {
+		who = who_may(door, s->token_file);
+		out_error("deskbridge: the user %s may not read the admin token %s: %s\n", user, s->token_file, who);
+	} else if (s->token_file) {
+		out_error("deskbridge: the daemon at %s wants its admin token, and %s; where it is another one: "
+			  "--token-file "
+			  "FILE\n",
+			  door->address, s->token_fault);
+	} else {
+		out_error("deskbridge: the token that %s names has no value here: %s\n", door->context->config_file,
+			  s->token_fault);
+	}
+}
+
 int door_tell_failure(const struct daemon_door *door, const struct http_reply *reply)
 {
 	CLEANUP(generation_unrefp) struct generation *g = NULL;
-	const char *file = door->context->config_file;
 
+	if (reply->failure != HTTP_OK && tell_closed_socket(door))
+		return COMMAND_FAILED;
 	if (reply->failure != HTTP_OK && !door->given) {
 		g = load_generation(door->context, true);
 		tell_failure(reply, door->address);
 		return g ? COMMAND_FAILED : COMMAND_CONFIG;
 	}
-	tell_failure(reply, door->address);
-	if (reply->failure != HTTP_OK || reply->status != 401)
-		return COMMAND_FAILED;
-	if (door->settings.token_fault)
-		out_error("deskbridge: the token that %s names has no value here: %s\n", file,
-			  door->settings.token_fault);
-	else if (door->settings.file_is_closed)
-		out_error("deskbridge: the token stands in %s, which this user may not read: ask as root or as the "
-			  "daemon's user\n",
-			  file);
-	else if (!door->settings.token && !door->settings.file_is_whole)
-		out_error("deskbridge: the token stands in %s, which does not load: mend that first\n", file);
+	if (reply->failure == HTTP_OK && reply->status == 401 && is_daemons(reply))
+		tell_token(door);
+	else
+		tell_failure(reply, door->address);
 	return COMMAND_FAILED;
 }
 

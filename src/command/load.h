@@ -24,20 +24,38 @@ void load_note(const struct command_context *ctx, bool loaded, FILE *to);
 /* The source of that name; NULL after a message that names those there are. */
 const struct source *load_source(const struct generation *g, const char *name);
 
+/* What the operator says of the daemon to be asked; every command that asks it takes both. NULL: the configuration's.
+ */
+struct door_options {
+	const char *address;    /* --admin */
+	const char *token_file; /* --token-file */
+};
+#define DOOR_SPECS(options)                                         \
+	{"--admin", OPTION_TEXT, &(options)->address},              \
+	{                                                           \
+		"--token-file", OPTION_TEXT, &(options)->token_file \
+	}
+#define DOOR_ARGUMENTS "[--admin ADDRESS] [--token-file FILE]"
+#define DOOR_HELP                                                                                \
+	"  --admin ADDRESS    the daemon's admin address, where it is not the configuration's\n" \
+	"  --token-file FILE  the admin token stands there, and not where the configuration says\n"
+
 /* Where the running daemon is asked. */
 struct daemon_door {
 	struct admin_settings settings;
 	const char *address; /* borrowed */
 	const struct command_context *context;
-	bool given; /* the address is not the configuration's */
+	const char *command; /* the command's name, for advice */
+	bool given;          /* the address is not the configuration's */
 };
 
 /*
- * The admin address and token of the configuration; `address`, where not NULL, in place of the former. Of a file that
- * is broken or cannot be read they are what can be read of `admin`, else the default, which is told. door_close in any
- * case.
+ * The admin address and token: the options', else those of the configuration; of a file that is broken or cannot be
+ * read what can be read of `admin` and `store`, else the defaults, which is told. COMMAND_GOOD, or the exit status
+ * after a message: --token-file cannot be read. door_close in any case.
  */
-void door_open(const struct command_context *ctx, const char *address, struct daemon_door *ret);
+int door_open(const struct command_context *ctx, const char *command, const struct door_options *options,
+	      struct daemon_door *ret);
 void door_close(struct daemon_door *d);
 
 /* One request to the running daemon, token included. Returns COMMAND_GOOD with *ret, which may tell a failure and is

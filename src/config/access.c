@@ -105,3 +105,16 @@ char *access_advice(const char *path, int error)
 			       group, shown, shown);
 	return mem_fmt("; the user %s may not read it: chgrp %s %s && chmod 640 %s", user, group, shown, shown);
 }
+
+char *access_group_of(const char *path)
+{
+	CLEANUP(mem_freep) char *closed = NULL;
+	char text[NAMES_MAX];
+	struct group entry, *found = NULL;
+	struct stat st;
+
+	(void)path_walk(path, note_closed, &closed);
+	if (stat(closed ? closed : path, &st) < 0 || st.st_gid == 0 || (st.st_mode & (closed ? S_IXGRP : S_IRGRP)) == 0)
+		return NULL;
+	return getgrgid_r(st.st_gid, &entry, text, sizeof(text), &found) == 0 && found ? mem_str(found->gr_name) : NULL;
+}

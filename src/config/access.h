@@ -17,6 +17,9 @@ char *access_advice(const char *path, int error) MUSTCHECK;
 void access_set_instead(const char *advice);
 /* The name of this process's user; its number where it has none. The caller owns it. */
 char *access_user(void) MUSTCHECK;
+/* The group whose members a file lets in, or the folder on the way that is closed to this process; NULL: neither has
+ * one that could be joined. The caller owns it. */
+char *access_group_of(const char *path) MUSTCHECK;
 /* The path as a shell takes it for one word. The caller owns it. */
 char *access_word(const char *path) MUSTCHECK;
 

@@ -11,6 +11,8 @@
 #include "helpdesk/email.h"
 #include "klaviyo/request.h"
 
+#define HOST_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+
 int check_name(const char *s, struct err *reterr)
 {
 	size_t len = strlen(s);
@@ -84,6 +86,23 @@ int check_label(const char *s, struct err *reterr)
 		return err_set(reterr, -EINVAL, "expected a name of at most %d letters in one line, like Gladly",
 			       CHECK_LABEL_MAX);
 	return 0;
+}
+
+int check_host(const char *s, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *host = host_without_port(s);
+	bool brackets = s[0] == '[';
+	size_t len = host ? strlen(host) : 0;
+	struct ip ip;
+
+	if (host && (brackets || strchr(host, ':'))
+		    ? strchr(host, ':') && ip_read(host, &ip)
+		    : len > 0 && len <= 253 && host[0] != '.' && strspn(host, HOST_LETTERS) == len)
+		return 0;
+	return err_set(
+		reterr, -EINVAL,
+		"expected what stands in a Host header: a name or address such as bridge.example.com, 10.0.0.1 or "
+		"[2001:db8::1], with a port where only that one is meant");
 }
 
 int check_flag(const char *s, struct err *reterr)

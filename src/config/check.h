@@ -13,7 +13,9 @@ int check_revision(const char *s, struct err *reterr) MUSTCHECK; /* of Klaviyo's
 int check_store(const char *s, struct err *reterr) MUSTCHECK;    /* sqlite:PATH */
 int check_pattern(const char *s, struct err *reterr) MUSTCHECK;  /* of e-mail addresses */
 int check_proxy(const char *s, struct err *reterr) MUSTCHECK;    /* address, address/bits, or "unix" */
-int check_flag(const char *s, struct err *reterr) MUSTCHECK;     /* name of a profile property, perhaps with {label} */
+int check_host(const char *s,
+	       struct err *reterr) MUSTCHECK; /* as in a Host header: a name or address, perhaps a port */
+int check_flag(const char *s, struct err *reterr) MUSTCHECK; /* name of a profile property, perhaps with {label} */
 int check_base_url(const char *s, struct err *reterr) MUSTCHECK;
 /* Nothing of what `presets NAME --config` prints for the operator to fill in is left: YOUR-COMPANY, YOU@example.com. */
 int check_filled(const char *s, struct err *reterr) MUSTCHECK;

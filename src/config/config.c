@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "config/admin_token.h"
 #include "config/parts.h"
 #include "config/yaml.h"
 #include "http/address.h"
@@ -180,22 +181,36 @@ static void check_addresses(struct loader *l)
 		problems_error(l->reader.problems, place_of(l->root, "listen", "timeout"), "must be whole seconds");
 	if (http_address_parse(c->admin.address, &admin, NULL) < 0)
 		return;
-	if (!http_address_is_loopback(&admin) && !node_get(node_get(l->root, "admin"), "token"))
-		problems_error(l->reader.problems, place_of(l->root, "admin", "address"),
-			       "this address can be reached from other machines: add a token "
-			       "(`admin: {address: \"%s\", token: {credential: admin-token}}`), or listen on 127.0.0.1",
-			       c->admin.address);
+	if (!http_address_is_loopback(&admin))
+		problems_warn(
+			l->reader.problems, place_of(l->root, "admin", "address"),
+			"this address can be reached from other machines, and the token and customers' addresses go "
+			"over the net unencrypted: listen on 127.0.0.1 or a unix socket, with an HTTPS proxy before "
+			"it where it is asked from elsewhere");
 	if (addresses_meet(c, &admin))
 		problems_error(l->reader.problems, place_of(l->root, "admin", "address"),
 			       "%s is the address of `listen` too: the two need one each", c->admin.address);
 }
 
-static void read_store_path(struct loader *l)
+void config_read_store_path(struct settings_reader *r)
 {
-	struct config *c = l->reader.config;
+	struct config *c = r->config;
 	const char *path = c->store.url + strlen("sqlite:");
 
-	c->store.path = path[0] == '/' ? mem_str(path) : mem_fmt("%s/%s", l->reader.place.folder, path);
+	c->store.path = path[0] == '/' ? mem_str(path) : mem_fmt("%s/%s", r->place.folder, path);
+}
+
+/* Without a configured token the one that the daemon makes counts. */
+static void place_made_token(struct loader *l)
+{
+	struct config *c = l->reader.config;
+
+	if (c->admin.token || node_get(node_get(l->root, "admin"), "token"))
+		return;
+	c->admin.token_file = admin_token_path(c->store.path);
+	c->admin.made = secret_new_optional(c->admin.token_file, place_of(l->root, "admin", "token"), c->secrets_n);
+	c->secrets = mem_grow(c->secrets, c->secrets_n + 1, sizeof(struct secret *));
+	c->secrets[c->secrets_n++] = c->admin.made;
 }
 
 /* ---- the whole
@@ -216,7 +231,8 @@ static void read_root(struct loader *l)
 	settings_read(&l->reader, "", l->root, c);
 	check_memory(l);
 	check_addresses(l);
-	read_store_path(l);
+	config_read_store_path(&l->reader);
+	place_made_token(l);
 	config_read_accounts(l);
 	config_read_sources(l);
 	config_check_references(l);
@@ -351,6 +367,8 @@ void config_free(struct config *c)
 	free(c->listen.address);
 	string_list_done(&c->listen.trusted_proxies);
 	free(c->admin.address);
+	free(c->admin.token_file);
+	string_list_done(&c->admin.hosts);
 	free(c->store.url);
 	free(c->store.path);
 	free(c->file);

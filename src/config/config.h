@@ -84,7 +84,10 @@ struct config {
 	} listen;
 	struct {
 		char *address;
-		struct secret *token; /* NULL: none */
+		struct secret *token; /* NULL: none is configured */
+		char *token_file;    /* then: where the daemon keeps the one that it makes (admin_token.h); else NULL */
+		struct secret *made; /* what stands there; NULL where `token` is not */
+		struct string_list hosts;
 	} admin;
 	struct {
 		char *url;  /* as written */

@@ -98,6 +98,12 @@ static void check_proofs(const struct config *c, struct secrets *secrets, const 
 
 struct generation *generation_load(const char *file, struct problems *problems)
 {
+	return generation_load_prepared(file, NULL, NULL, problems);
+}
+
+struct generation *generation_load_prepared(const char *file, void (*prepare)(void *ctx, const struct config *c),
+					    void *ctx, struct problems *problems)
+{
 	size_t errors = problems->errors, from = problems->n;
 	struct config *c = config_read(file, problems);
 	struct shared_config *shared;
@@ -105,6 +111,8 @@ struct generation *generation_load(const char *file, struct problems *problems)
 
 	if (!c)
 		return NULL;
+	if (prepare && problems->errors == errors)
+		prepare(ctx, c);
 	secrets = secrets_read(c->secrets, c->secrets_n, NULL, problems);
 	check_proofs(c, secrets, NULL, problems);
 	check_keys(c, secrets, problems);

@@ -21,6 +21,9 @@ struct generation {
 
 /* Loads from the file. Returns NULL with problems, or a generation with one reference that is not current yet. */
 struct generation *generation_load(const char *file, struct problems *problems);
+/* The same; prepare is called with the configuration before its secrets are read, where it has no errors so far. */
+struct generation *generation_load_prepared(const char *file, void (*prepare)(void *ctx, const struct config *c),
+					    void *ctx, struct problems *problems);
 /* The same configuration, secrets read anew: NULL where nothing changed. Problems (a file gone, or what can be no
  * secret of the source's proof) are warnings, and the former secret stays. */
 struct generation *generation_refresh(const struct generation *g, struct problems *problems);

@@ -33,6 +33,8 @@ void config_read_definition(struct loader *l, const struct node *n, struct sourc
 /* What rules and account choices ask for that they can never get. After all sources. */
 void config_check_references(struct loader *l);
 
+/* config->store.path, of its url. */
+void config_read_store_path(struct settings_reader *r);
 /* The configuration owns the tree from now on. */
 void config_keep_tree(struct config *c, struct node *tree);
 /* "a, b, c" of names, cut where it gets long. The caller owns it. */

@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "config/access.h"
+#include "config/secret_value.h"
 #include "config/settings.h"
 
 enum part_kind {
@@ -45,6 +45,7 @@ struct secret {
 	size_t index;
 	struct part parts[SECRET_VALUES_MAX];
 	size_t n;
+	bool optional; /* not being there is no problem */
 	char *where;
 	struct node *at; /* the place alone, for problems */
 };
@@ -154,26 +155,6 @@ static bool part_read_member(struct part *p, const struct node *n, const struct 
 	return true;
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* What is wrong with a value; NULL: nothing. */
-static const char *value_wrong(const char *value, size_t len)
-{
-	if (len == 0)
-		return "is empty";
-	if (len > SECRET_SIZE_MAX)
-		return "is longer than 64 KiB, which no secret is";
-	if (is_blank(value[0]) || is_blank(value[len - 1]))
-		return "has a blank before or behind it, which HTTP takes off a header: remove it";
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
-			return "holds a line break or control character inside: a secret is one line of text";
-	return NULL;
-}
-
 static bool part_read(struct part *p, const struct node *n, const struct secret_place *place, struct problems *problems)
 {
 	const char *wrong;
@@ -185,7 +166,7 @@ static bool part_read(struct part *p, const struct node *n, const struct secret_
 			       n->type == NODE_MAP ? (n->n == 0 ? "{}" : "several of them") : node_kind(n));
 		return false;
 	}
-	wrong = value_wrong(n->text, strlen(n->text));
+	wrong = secret_value_wrong(n->text, strlen(n->text));
 	if (wrong) {
 		problems_error(problems, n, "the secret %s", wrong);
 		return false;
@@ -222,6 +203,29 @@ static void part_where(const struct part *p, const struct node *at, struct buf *
 	}
 }
 
+/* The place of a node alone. Owned. */
+static struct node *place_new(const struct node *n)
+{
+	struct node *at = node_new(NODE_NULL, n->file, n->line, n->column);
+
+	free(at->path);
+	at->path = mem_str(n->path);
+	return at;
+}
+
+struct secret *secret_new_optional(const char *path, const struct node *at, size_t index)
+{
+	struct secret *s = mem_new(1, sizeof(*s));
+
+	s->index = index;
+	s->optional = true;
+	s->n = 1;
+	s->parts[0] = (struct part){.kind = PART_FILE, .path = mem_str(path)};
+	s->at = place_new(at);
+	s->where = mem_fmt("file %s", path);
+	return s;
+}
+
 struct secret *secret_new(const struct node *n, const struct secret_place *place, bool many, size_t index,
 			  struct problems *problems)
 {
@@ -240,9 +244,7 @@ struct secret *secret_new(const struct node *n, const struct secret_place *place
 	s = mem_new(1, sizeof(*s));
 	s->index = index;
 	s->n = list ? n->n : 1;
-	s->at = node_new(NODE_NULL, n->file, n->line, n->column);
-	free(s->at->path);
-	s->at->path = mem_str(n->path);
+	s->at = place_new(n);
 	buf_init(&where, SECRET_SIZE_MAX);
 	for (size_t i = 0; i < s->n; i++) {
 		good = part_read(&s->parts[i], list ? n->items[i] : n, place, problems) && good;
@@ -278,6 +280,17 @@ const char *secret_where(const struct secret *s)
 	return s->where ? s->where : "a place with an impossibly long name";
 }
 
+void secret_paths(const struct secret *s, void (*fn)(void *ctx, const char *path), void *ctx)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct part *p = &s->parts[i];
+		const char *path = p->passed ? NULL : part_is_provided(p) ? p->provided : p->path;
+
+		if (path)
+			fn(ctx, path);
+	}
+}
+
 const struct node *secret_node(const struct secret *s)
 {
 	return s->at;
@@ -286,95 +299,6 @@ const struct node *secret_node(const struct secret *s)
 /* ---- what
  * ------------------------------------------------------------------------------------------------------------ */
 
-/* Text without its trailing line ends, and without the byte order mark that some editors put before it. */
-static int value_make(const char *text, size_t len, const char *what, char **ret, struct err *reterr)
-{
-	size_t mark = text_bom(text, len);
-	const char *wrong;
-
-	text += mark;
-	len -= mark;
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-		len--;
-	wrong = value_wrong(text, len);
-	if (wrong)
-		return err_set(reterr, -EINVAL, "%s %s", what, wrong);
-	*ret = mem_dup(text, len);
-	return 0;
-}
-
-static int file_refused(const char *path, int error, struct err *reterr)
-{
-	CLEANUP(mem_freep) char *advice = access_advice(path, error);
-
-	return err_set(reterr, error, "%s cannot be read: %s%s", path, strerror(-error), advice);
-}
-
-static int file_open(const char *path, struct err *reterr)
-{
-	/* Not blocking: a named pipe in a secret's place must not stop the daemon. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0 && errno == ENOENT) {
-		CLEANUP(mem_freep) char *word = access_word(path);
-
-		return err_set(reterr, -ENOENT,
-			       "%s is not there: put the secret into it, readable for the user that the daemon runs as "
-			       "(`install -D -m 640 -g deskbridge /dev/stdin %s`, paste it, Ctrl-D)",
-			       path, word);
-	}
-	if (fd < 0)
-		return file_refused(path, -errno, reterr);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		(void)close(fd);
-		return err_set(reterr, -EINVAL, "%s is not a regular file", path);
-	}
-	return fd;
-}
-
-static int file_value(const char *path, char **ret, struct err *reterr)
-{
-	char *text;
-	size_t len = 0;
-	ssize_t n;
-	int fd, r;
-
-	fd = file_open(path, reterr);
-	if (fd < 0)
-		return fd;
-	text = mem_new(SECRET_SIZE_MAX + 2, 1);
-	do {
-		n = read(fd, text + len, SECRET_SIZE_MAX + 2 - len);
-		if (n > 0)
-			len += (size_t)n;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	if (n < 0)
-		r = err_set(reterr, -errno, "%s cannot be read: %s", path, strerror(errno));
-	else
-		r = value_make(text, len, path, ret, reterr);
-	(void)close(fd);
-	explicit_bzero(text, SECRET_SIZE_MAX + 2);
-	free(text);
-	return r;
-}
-
-static int env_value(const char *name, char **ret, struct err *reterr)
-{
-	CLEANUP(mem_freep) char *what = mem_fmt("the environment variable %s", name);
-	const char *value = getenv(name);
-	char *copy;
-	int r;
-
-	if (!value)
-		return err_set(reterr, -ENOENT, "%s is not set: set it for the daemon (in its unit: EnvironmentFile=)",
-			       what);
-	copy = mem_str(value);
-	r = value_make(copy, strlen(copy), what, ret, reterr);
-	wipe(copy);
-	return r;
-}
-
 static int slot_read(const struct part *p, struct slot *slot, struct err *reterr)
 {
 	if (p->kind == PART_PLAIN) {
@@ -382,12 +306,12 @@ static int slot_read(const struct part *p, struct slot *slot, struct err *reterr
 		return 0;
 	}
 	if (p->kind == PART_ENV)
-		return env_value(p->text, &slot->value, reterr);
+		return secret_env_read(p->text, &slot->value, reterr);
 	slot->fixed = p->passed || part_is_provided(p);
 	if (p->passed)
 		return 0;
 	slot->path = mem_str(slot->fixed ? p->provided : p->path);
-	return file_value(slot->path, &slot->value, reterr);
+	return secret_file_read(slot->path, &slot->value, reterr);
 }
 
 static void snapshot_collect(struct snapshot *s)
@@ -417,8 +341,13 @@ static void snapshot_read(struct snapshot *to, struct secret *s, const struct sn
 	for (size_t i = 0; i < s->n; i++) {
 		const char *old = before ? before->slots[i].value : NULL;
 		struct err err = {0};
+		int r = slot_read(&s->parts[i], &to->slots[i], &err);
 
-		if (slot_read(&s->parts[i], &to->slots[i], &err) < 0) {
+		if (r < 0 && s->optional && !old)
+			continue; /* there is none */
+		if (r < 0) {
+			if (r == -ENOENT && s->optional)
+				err_set(&err, r, "%s was deleted: a restart makes another", to->slots[i].path);
 			if (!before)
 				problems_error(problems, s->at, "%s", err.text);
 			else if (is_news(&s->parts[i].unreadable, err.text))

@@ -55,8 +55,10 @@ static const struct setting table[] = {
 	 .help = "where health and metrics are served, and what the commands ask"},
 	{"admin.address", SETTING_ADDRESS, "127.0.0.1:8086", .restart = true, CONFIG(admin.address),
 	 .help = "ADDRESS:PORT or unix:PATH"},
-	{"admin.token", SETTING_SECRET, .many = true, .restart = true, CONFIG(admin.token),
-	 .help = "bearer token for all but health and metrics; required where the address is not loopback"},
+	{"admin.token", SETTING_SECRET, .derived = "made by the daemon", .many = true, .restart = true,
+	 CONFIG(admin.token), .help = "bearer token for /api; the daemon makes one where there is none"},
+	{"admin.hosts", SETTING_LIST, "[]", .check = check_host, .restart = true, CONFIG(admin.hosts),
+	 .help = "names by which /api may be asked, beside loopback"},
 
 	{"store", SETTING_GROUP, .brief = "url", .help = "where webhooks, conversations and events are kept"},
 	{"store.url", SETTING_TEXT, "sqlite:/var/lib/deskbridge/deskbridge.db", .check = check_store, .restart = true,

@@ -233,6 +233,18 @@ char *http_address_host(const struct sockaddr *a)
 	return mem_str(ip_of_socket(a, &ip) ? ip_text(&ip, text) : "unix");
 }
 
+bool http_address_socket_mode(int fd, unsigned *ret_mode)
+{
+	struct http_address a = {.len = sizeof(a.socket)};
+	struct stat st;
+
+	if (getsockname(fd, &a.socket.any, &a.len) < 0 || !http_address_is_unix(&a))
+		return false;
+	a.socket.local.sun_path[sizeof(a.socket.local.sun_path) - 1] = '\0';
+	*ret_mode = stat(a.socket.local.sun_path, &st) == 0 ? st.st_mode & 0777 : 0777;
+	return true;
+}
+
 char *http_address_of_socket(int fd)
 {
 	CLEANUP(mem_freep) char *host = NULL;

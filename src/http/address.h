@@ -32,6 +32,9 @@ bool http_address_is_loopback(const struct http_address *a);
 bool http_address_is_unix(const struct http_address *a);
 /* A non-blocking listening socket, or a negative errno. A unix socket's stale file is replaced, its mode is 0660. */
 int http_address_listen(const struct http_address *a, struct err *reterr) MUSTCHECK;
+/* The mode of a unix socket's file, through which others connect; 0777 where it has none (an abstract one). false: fd
+ * is no unix socket. */
+bool http_address_socket_mode(int fd, unsigned *ret_mode);
 /* "127.0.0.1:8085", "[::1]:8085", "unix:PATH": where fd listens. The caller owns it. */
 char *http_address_of_socket(int fd) MUSTCHECK;
 /* The host alone: "127.0.0.1" (also of an IPv4 peer at an IPv6 socket), "::1", "unix". The caller owns it. */

@@ -327,7 +327,8 @@ def guarded(stage, sandbox):
     return daemon.start()
 
 
-GUARDED = ["/metrics", "/api/status", "/api/events", "/api/webhooks", "/", "/nowhere"]
+OPEN = ["/healthz", "/readyz", "/metrics"]
+GUARDED = ["/api/status", "/api/events", "/api/webhooks", "/api", "/api/nowhere"]
 
 
 @pytest.mark.parametrize("path", GUARDED)
@@ -355,12 +356,13 @@ def test_without_the_right_token_nothing_is_told(guarded, path, shown):
 def test_the_right_token_opens_every_page(guarded):
     for scheme in ("Bearer", "bearer"):
         headers = {"Authorization": f"{scheme} the admin's token"}
-        assert [guarded.api(path, headers=headers).status for path in GUARDED] == [200] * 4 + [404, 404]
+        assert [guarded.api(path, headers=headers).status for path in GUARDED] == [200] * 3 + [404, 404]
 
 
-def test_health_needs_no_token(guarded):
-    assert guarded.api("/healthz").status == 200 and guarded.api("/readyz").status == 200
-    assert guarded.api("/healthz", "HEAD").status == 200
+def test_health_and_metrics_need_no_token(guarded):
+    for path in OPEN:
+        assert guarded.api(path).status == 200 and guarded.api(path, "HEAD").status == 200
+    assert guarded.api("/nowhere").status == 404
 
 
 def test_other_methods_are_refused_before_the_token(guarded):

@@ -171,13 +171,18 @@ def test_the_daemons_user_itself_is_told_the_command(desk, unit):
 
 
 def test_a_configuration_that_this_user_may_not_read_is_not_called_broken(desk):
+    """It needs an admin address and token from elsewhere."""
     desk.daemon.start()
     desk.file.chmod(0o600)
+    desk.open(desk.daemon.token_file, 0o640)
+    note = f"deskbridge: note: the user nobody may not read the configuration {desk.file}; {desk.daemon.admin} is asked"
     for words in (["status"], ["queue", "list"], ["reload"]):
-        ended = as_nobody(desk.file, *words, "--admin", desk.daemon.admin)
-        assert ended.returncode == 0, ended
-        said = f"deskbridge: note: the user nobody may not read the configuration {desk.file}; {desk.daemon.admin} is asked without a token\n"
-        assert ended.stderr == said
+        words += ["--admin", desk.daemon.admin]
+        ended = as_nobody(desk.file, *words)
+        assert ended.returncode == 1 and ended.stdout == "" and ended.stderr.startswith(note), ended
+        assert "admin token" in ended.stderr and "--token-file" in ended.stderr
+        ended = as_nobody(desk.file, *words, "--token-file", desk.daemon.token_file)
+        assert ended.returncode == 0 and ended.stderr == "", ended
 
 
 def test_a_user_that_is_not_there_is_2(desk):

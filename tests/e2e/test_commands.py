@@ -10,12 +10,12 @@ from harness import GLADLY_TOKEN, KEY, PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWO
 
 OPTIONS = {
     "check": {"--key", "--user"},
-    "reload": {"--json", "--admin"},
+    "reload": {"--json", "--admin", "--token-file"},
     "explain": {"--header", "--query", "--customer"},
     "sample": {"--email", "--conversation", "--customer", "--url", "--post", "--yes"},
     "presets": {"--config", "--paste"},
-    "status": {"--json", "--admin"},
-    "queue": {"--state", "--limit", "--json", "--admin"},
+    "status": {"--json", "--admin", "--token-file"},
+    "queue": {"--state", "--limit", "--json", "--admin", "--token-file"},
 }
 # Each complete as far as words go, so that only the configuration can be wrong.
 COMPLETE = {
@@ -31,7 +31,7 @@ COMPLETE = {
 @pytest.mark.parametrize("command", OPTIONS)
 def test_help_explains_every_option_that_the_command_takes(command):
     text = run(command, "--help").stdout
-    described = set(re.findall(r"^  (--[a-z]+)", text, re.M))
+    described = set(re.findall(r"^  (--[a-z-]+)", text, re.M))
     assert described == OPTIONS[command]
     usage = text.partition("\n\n")[0]
     for option in OPTIONS[command]:

@@ -123,7 +123,10 @@ WRONG = {
         top("listen: {trusted_proxies: [«10.0.0.0/40, «nix]}"),
         [("listen.trusted_proxies[0]", "a network such as 10.0.0.0/8"), ("listen.trusted_proxies[1]", "such as 10.0.0.1")],
     ),
-    "admin: open without a token": (top("admin: «0.0.0.0:8086"), [("admin", "add a token")]),
+    "admin: hosts": (
+        top("admin: {hosts: [bridge.example.com, «https://bridge.example.com]}"),
+        [("admin.hosts[1]", "what stands in a Host header: a name or address such as bridge.example.com")],
+    ),
     "admin: an empty token": (
         top("admin: {token: «{}}"),
         [("admin.token", "{credential: NAME}, {file: PATH}, {env: NAME}")],
@@ -492,7 +495,7 @@ def test_what_editors_do_to_a_file_does_no_harm(check, change):
         top("listen:\nadmin:\nstore:\nlog:"),
         top("listen: unix:/run/x.sock\nadmin: unix:/run/y.sock"),
         top("listen: ':8085'\nadmin: '[::1]:8086'"),
-        top("admin: {address: '0.0.0.0:8086', token: {credential: gladly-webhook}}"),
+        top("admin: {token: {credential: gladly-webhook}, hosts: [bridge.example.com, '[2001:db8::1]:8086', '2001:db8::2']}"),
         klaviyo("url: http://localhost:8181\nlate: {opened: never}"),
         source("expire_after: never\nflag: [a, b]\ntest_emails: jo@example.com\nignore_emails: acme.com"),
         swap("password: {credential: gladly-webhook}", "password: [{credential: gladly-webhook}, {credential: gladly-api-token}]"),

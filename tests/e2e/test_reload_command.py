@@ -80,13 +80,19 @@ def test_the_verdict_is_there_as_json(daemon):
 def test_a_file_that_is_broken_does_not_stop_the_command(stage, sandbox, gladly, rest):
     address = stage.address()
     daemon = stage.daemon(sandbox, gladly, config={"admin": address})
-    for admin in (f"admin: {address}\n", f"admin:\n  # here\n\n  address: {address}\n"):
-        daemon.write(admin + rest)
-        ended = daemon.command("reload")
+    for store in (f"store: sqlite:{daemon.dir}/deskbridge.db\n", "store:\n  # here\n\n  url: sqlite:deskbridge.db\n"):
+        for admin in (f"admin: {address}\n", f"admin:\n  # here\n\n  address: {address}\n"):
+            daemon.write(store + admin + rest)
+            ended = daemon.command("reload")
+            assert ended.returncode == 78 and str(daemon.file) + ":" in ended.stderr, ended
+            assert "did not take" in ended.stderr
+    for words in (["--token-file", daemon.token_file], ["--admin", address, "--token-file", daemon.token_file]):
+        daemon.write(f"admin: {address}\n" + rest)
+        ended = daemon.command("reload", *words)
         assert ended.returncode == 78 and str(daemon.file) + ":" in ended.stderr, ended
         assert "did not take" in ended.stderr
     daemon.file.unlink()
-    ended = daemon.command("reload", "--admin", address)
+    ended = daemon.command("reload", "--admin", address, "--token-file", daemon.token_file)
     assert ended.returncode == 78 and f"{daemon.file}: cannot be read: No such file" in ended.stderr
 
 
@@ -111,7 +117,7 @@ def test_no_daemon_is_1(stage):
 
 def test_another_file_than_the_daemons_is_told(stage, daemon):
     other = stage.daemon(start=False)
-    ended = other.command("reload", "--admin", daemon.admin)
+    ended = other.command("reload", "--admin", daemon.admin, "--token-file", daemon.token_file)
     assert ended.returncode == 0 and f"the daemon reads {daemon.file}, not {other.file}" in ended.stderr
 
 
@@ -188,7 +194,7 @@ def test_a_named_pipe_in_the_place_of_a_file_holds_nobody(daemon, place):
     os.mkfifo(pipe)
     daemon.reload()
     daemon.wait_log("the configuration was not taken: [1-9]")
-    assert daemon.ask("reload").returncode == 78
+    assert daemon.ask("reload", "--token-file", daemon.token_file).returncode == 78
     pipe.unlink()
     daemon.write(good)
     assert daemon.ask("reload").returncode == 0

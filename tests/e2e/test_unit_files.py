@@ -59,7 +59,7 @@ def value(name, section, key):
         ("WatchdogSec", r"\d+s"),
         ("ExecStart", r"/\S+/deskbridge -c /\S+/deskbridge/deskbridge\.yaml serve"),
         ("StateDirectory", "deskbridge"),
-        ("StateDirectoryMode", "0700"),
+        ("StateDirectoryMode", "0750"),
         ("RestartPreventExitStatus", "78"),
         ("Restart", "on-failure"),
         ("User", "deskbridge"),

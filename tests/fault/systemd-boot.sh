@@ -167,8 +167,18 @@ runs() {
 	check 'it may gain nothing, and has a filter of system calls' \
 		is "$(grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' "/proc/$pid/status" | tr -s '\t \n' ' ')" \
 		'CapEff: 0000000000000000 CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2 '
-	check 'its state is its own' is "$(stat -c '%a %U' /var/lib/deskbridge)" '700 deskbridge'
-	check 'and so are the files in it' is "$(find /var/lib/deskbridge -type f -perm /077)" ''
+	check 'its state is its own, and its group may enter' is "$(stat -c '%a %U %G' /var/lib/deskbridge)" '750 deskbridge deskbridge'
+	check 'the files in it are its own' is "$(find /var/lib/deskbridge -type f -perm /077 ! -name admin-token)" ''
+	check 'but the admin token, which its group may read' \
+		is "$(stat -c '%a %U %G' /var/lib/deskbridge/admin-token)" '640 deskbridge deskbridge'
+	check 'root may ask' deskbridge status
+	check 'so may a member of the group' setpriv --reuid nobody --regid nogroup --groups deskbridge deskbridge status
+	check 'another account may not' is "$(setpriv --reuid nobody --regid nogroup --clear-groups deskbridge status \
+		>/root/asked 2>/root/refused || echo $?; cat /root/asked)" 1
+	check 'and is told what to do' grep -q 'sudo deskbridge status, or be in the group deskbridge$' /root/refused
+	check 'nor by hand' is "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8086/api/status)" 401
+	check 'the metrics are open' curl -fs -o /dev/null http://127.0.0.1:8086/metrics
+	token=$(cat /var/lib/deskbridge/admin-token)
 	mark
 	post two
 	check 'a dead letter is told' sh -c 'deskbridge sample gladly opened --conversation two-b --customer nobody --post'
@@ -360,6 +370,8 @@ by_credentials() {
 removed() {
 	check 'no secret and no address is in the journal' \
 		is "$(journalctl -q -u deskbridge -o json | grep -E 'jo@example|open-sesame|another-one|a-gladly-token|pk_sandbox_boot')" ''
+	check 'nor is the admin token, which is the one of the first start' \
+		is "$(cat /var/lib/deskbridge/admin-token; journalctl -q -u deskbridge -o json | grep -F "$token")" "$token"
 	check 'the service stops' systemctl stop deskbridge
 	check 'within its time and well' is "$(of_unit Result) $(of_unit ExecMainStatus)" 'success 0'
 	check 'the package can be removed' dpkg -r deskbridge

@@ -73,6 +73,9 @@ static void three_keys_are_enough_and_the_rest_has_the_documented_defaults(void 
 	assert_int_equal(c->listen.trusted_proxies.n, 0);
 	assert_string_equal(c->admin.address, "127.0.0.1:8086");
 	assert_null(c->admin.token);
+	assert_string_equal(c->admin.token_file, "/var/lib/deskbridge/admin-token");
+	assert_non_null(c->admin.made);
+	assert_int_equal(c->admin.hosts.n, 0);
 	assert_string_equal(c->store.path, "/var/lib/deskbridge/deskbridge.db");
 	assert_int_equal(c->store.retention_ms, 7 * CLOCK_DAY_MS);
 	assert_int_equal(c->store.remember_ms, 400 * CLOCK_DAY_MS);
@@ -135,7 +138,7 @@ static void every_setting_reaches_its_member(void **state)
 		"listen: {address: \":8085\", max_body: 2MiB, max_connections: 8, timeout: 5s, trusted_proxies: "
 		"[10.0.0.0/8, "
 		"\"::1\", unix]}\n"
-		"admin: {address: 0.0.0.0:1, token: [a, b]}\n"
+		"admin: {address: 127.0.0.1:1, token: [a, b], hosts: [a.example, \"[::2]:80\"]}\n"
 		"store: {url: \"sqlite:/d\", retention: 1d, remember: 2d, max_size: 1GiB}\n"
 		"log: {level: debug, format: json, personal_data: true}\n"
 		"klaviyo:\n"
@@ -170,6 +173,9 @@ static void every_setting_reaches_its_member(void **state)
 	assert_int_equal(c->listen.timeout_ms, 5000);
 	assert_int_equal(c->listen.trusted_proxies.n, 3);
 	assert_non_null(c->admin.token);
+	assert_null(c->admin.made);
+	assert_null(c->admin.token_file);
+	assert_int_equal(c->admin.hosts.n, 2);
 	assert_int_equal(c->store.max_size, 1 << 30);
 	assert_int_equal(c->store.remember_ms, 2 * CLOCK_DAY_MS);
 	assert_int_equal(c->log.level, LOG_DEBUG);
@@ -348,11 +354,13 @@ static const struct wrong wrongs[] = {
 	 "a network such as 10.0.0.0/8"},
 
 	/* admin */
-	{GOOD "admin: 0.0.0.0:8086\n", 5, 8, "admin", "add a token"},
-	{GOOD "admin: {address: \":8086\"}\n", 5, 18, "admin.address", "reached from other machines"},
+	{GOOD "admin: {hosts: [a, \"http://a\"]}\n", 5, 20, "admin.hosts[1]", "what stands in a Host header"},
+	{GOOD "admin: {hosts: \"*.example.com\"}\n", 5, 16, "admin.hosts", "such as bridge.example.com"},
+	{GOOD "admin: {hosts: [\"a:0\"]}\n", 5, 17, "admin.hosts[0]", "what stands in a Host header"},
+	{GOOD "admin: {hosts: [\"[a]\"]}\n", 5, 17, "admin.hosts[0]", "what stands in a Host header"},
 	{GOOD "admin: 127.0.0.1:8085\n", 5, 8, "admin", "is the address of `listen` too"},
 	{GOOD "admin: localhost:8085\n", 5, 8, "admin", "is the address of `listen` too"},
-	{GOOD "admin: {address: 0.0.0.0:8086, token: {fiel: x}}\n", 5, 40, "admin.token.fiel", "did you mean file?"},
+	{GOOD "admin: {address: 127.0.0.1:1, token: {fiel: x}}\n", 5, 39, "admin.token.fiel", "did you mean file?"},
 	{GOOD "admin: {token: {file: }}\n", 5, 23, "admin.token.file", "expected text, found nothing"},
 	{GOOD "admin: {token: []}\n", 5, 16, "admin.token", "expected 1 to 4 secrets, found 0"},
 	{GOOD "admin: {token: [a, b, c, d, e]}\n", 5, 16, "admin.token", "expected 1 to 4 secrets, found 5"},
@@ -635,6 +643,8 @@ struct warned {
 };
 
 static const struct warned warned[] = {
+	{GOOD "admin: 0.0.0.0:8086\n", 5, 8, "reached from other machines"},
+	{GOOD "admin: {address: \":8086\", token: {env: HOME}}\n", 5, 18, "go over the net unencrypted"},
 	{V K "sources:\n  a: {preset: unverified, authenticate: {secret: s}}\n", 4, 15,
 	 "nobody has verified this definition"},
 	{SRC("    lookup: {base_url: \"http://acme.example.com\"}"), 7, 24, "unencrypted: write https"},

@@ -1,0 +1,108 @@
+#include <config.h>
+
+#include "admin/gate.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+#include "admin/hosts.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/log.h"
+#include "http/server.h"
+
+#define LOG_EVERY_MS (60 * CLOCK_SECOND_MS)
+#define KINDS (GATE_NO_TOKEN + 1)
+
+struct gate {
+	bool mode_is_proof;
+	pthread_mutex_t lock;
+	struct {
+		int64_t told_mono_ms; /* 0: never */
+		unsigned more;        /* since then */
+	} kinds[KINDS];               /* under the lock */
+};
+
+struct gate *gate_new(bool mode_is_proof)
+{
+	struct gate *gate = mem_new(1, sizeof(*gate));
+
+	gate->mode_is_proof = mode_is_proof;
+	INSIST(pthread_mutex_init(&gate->lock, NULL) == 0);
+	return gate;
+}
+
+void gate_free(struct gate *gate)
+{
+	if (!gate)
+		return;
+	INSIST(pthread_mutex_destroy(&gate->lock) == 0);
+	free(gate);
+}
+
+static enum gate_verdict refuse(struct gate *gate, enum gate_verdict kind, struct http_exchange *x)
+{
+	static const char *const reasons[KINDS] = {
+		[GATE_HOST] = "foreign host",
+		[GATE_ORIGIN] = "foreign origin",
+		[GATE_TOKEN] = "no or wrong token",
+		[GATE_NO_TOKEN] = "there is no admin token",
+	};
+	const struct log_about about = {.reason = reasons[kind]};
+	int64_t now = clock_mono_ms();
+	unsigned more = 0;
+	bool due;
+
+	INSIST(pthread_mutex_lock(&gate->lock) == 0);
+	due = gate->kinds[kind].told_mono_ms == 0 || now - gate->kinds[kind].told_mono_ms >= LOG_EVERY_MS;
+	if (due) {
+		more = gate->kinds[kind].more;
+		gate->kinds[kind].told_mono_ms = now;
+		gate->kinds[kind].more = 0;
+	} else {
+		gate->kinds[kind].more++;
+	}
+	INSIST(pthread_mutex_unlock(&gate->lock) == 0);
+	if (due && more > 0)
+		log_warning(&about,
+			    "a request from %s to the admin address was refused, and %u since the last such line",
+			    http_peer(x), more);
+	else if (due)
+		log_warning(&about, "a request from %s to the admin address was refused", http_peer(x));
+	return kind;
+}
+
+enum gate_verdict gate_page(struct gate *gate, struct http_exchange *x, const struct config *c)
+{
+	const char *host = http_header(x, "Host"), *origin = http_header(x, "Origin");
+
+	if (http_header_count(x, "Host") != 1 || !host || !hosts_allow(host, &c->admin.hosts))
+		return refuse(gate, GATE_HOST, x);
+	if (http_header_count(x, "Origin") > 1 || (origin && !hosts_is_own_origin(origin, host)))
+		return refuse(gate, GATE_ORIGIN, x);
+	return GATE_OPEN;
+}
+
+enum gate_verdict gate_token(struct gate *gate, struct http_exchange *x, const struct generation *g)
+{
+	static const char scheme[] = "Bearer ";
+	const struct config *c = g->config;
+	const char *shown = http_header(x, "Authorization");
+	const char *const *values;
+	bool good = false;
+	size_t n;
+
+	if (gate->mode_is_proof && text_is(http_peer(x), "unix"))
+		return GATE_OPEN;
+	values = secret_values(g->secrets, c->admin.token ? c->admin.token : c->admin.made, &n);
+	if (n == 0)
+		return refuse(gate, GATE_NO_TOKEN, x);
+	if (!shown || strncasecmp(shown, scheme, sizeof(scheme) - 1) != 0)
+		return refuse(gate, GATE_TOKEN, x);
+	shown += sizeof(scheme) - 1;
+	for (size_t i = 0; i < n; i++)
+		good |= digest_equal(shown, strlen(shown), values[i], strlen(values[i]));
+	return good ? GATE_OPEN : refuse(gate, GATE_TOKEN, x);
+}

@@ -1,0 +1,32 @@
+/*
+ * gate: who may ask /api (DESIGN section 15). By its Host and Origin a request must not come from a foreign web page,
+ * and it shows the token, but on a unix socket, where the socket's mode has let it in. Any thread; one lock.
+ */
+#ifndef ADMIN_GATE_H
+#define ADMIN_GATE_H
+
+#include <stdbool.h>
+
+#include "config/generation.h"
+
+struct http_exchange;
+struct gate;
+
+/* mode_is_proof: unix sockets are closed to accounts beyond their owner and group. */
+struct gate *gate_new(bool mode_is_proof);
+void gate_free(struct gate *gate); /* NULL allowed */
+
+enum gate_verdict {
+	GATE_OPEN,
+	GATE_HOST,     /* 403: none, several, or neither loopback nor in admin.hosts */
+	GATE_ORIGIN,   /* 403: a page of another place asks */
+	GATE_TOKEN,    /* 401: not shown, or wrong */
+	GATE_NO_TOKEN, /* 503: the daemon has none to compare with */
+};
+
+/* Both from the headers alone, so that no body is taken for who may not ask. A refusal is logged: a line a minute for
+ * each kind, with how many came between. */
+enum gate_verdict gate_page(struct gate *gate, struct http_exchange *x, const struct config *c);
+enum gate_verdict gate_token(struct gate *gate, struct http_exchange *x, const struct generation *g);
+
+#endif

@@ -1,0 +1,106 @@
+#include <config.h>
+
+#include "admin/hosts.h"
+
+#include <string.h>
+
+#include "base/ip.h"
+#include "base/text.h"
+
+#define NO_PORT 0
+
+struct place {
+	char *host; /* without brackets and a dot at the end; NULL: the text is no host */
+	unsigned port;
+};
+
+static void place_done(struct place *p)
+{
+	free(p->host);
+}
+
+/* host_without_port has looked at the digits. A bare IPv6 address has no port. */
+static unsigned port_of(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	unsigned port = 0;
+
+	if (!colon || (text[0] == '[' ? colon[-1] != ']' : strchr(text, ':') != colon))
+		return NO_PORT;
+	for (const char *d = colon + 1; *d != '\0'; d++)
+		port = port * 10 + (unsigned)(*d - '0');
+	return port;
+}
+
+/* The host alone; in brackets stands an IPv6 address and nothing else. */
+static char *host_read(const char *text)
+{
+	CLEANUP(mem_freep) char *host = host_without_port(text);
+	struct ip ip;
+
+	if (host && text[0] == '[' && (!strchr(host, ':') || !ip_read(host, &ip)))
+		return NULL;
+	return TAKE(host);
+}
+
+static struct place place_read(const char *text, unsigned port_else)
+{
+	struct place p = {.host = host_read(text)};
+	size_t len = p.host ? strlen(p.host) : 0;
+
+	if (!p.host)
+		return p;
+	p.port = port_of(text);
+	if (p.port == NO_PORT)
+		p.port = port_else;
+	if (len > 1 && p.host[len - 1] == '.')
+		p.host[len - 1] = '\0';
+	return p;
+}
+
+static bool hosts_same(const struct place *a, const struct place *b)
+{
+	struct ip x, y;
+
+	if (!a->host || !b->host)
+		return false;
+	if (ip_read(a->host, &x) && ip_read(b->host, &y))
+		return ip_same(&x, &y);
+	return text_same(a->host, b->host);
+}
+
+bool hosts_allow(const char *host, const struct string_list *hosts)
+{
+	CLEANUP(mem_freep) char *bare = host_read(host);
+	CLEANUP(place_done) struct place asked = place_read(host, NO_PORT);
+
+	if (bare && host_is_loopback(bare))
+		return true;
+	for (size_t i = 0; i < hosts->n; i++) {
+		CLEANUP(place_done) struct place known = place_read(hosts->items[i], NO_PORT);
+
+		if (hosts_same(&asked, &known) && (known.port == NO_PORT || known.port == asked.port))
+			return true;
+	}
+	return false;
+}
+
+bool hosts_is_own_origin(const char *origin, const char *host)
+{
+	static const struct {
+		const char *scheme;
+		unsigned port;
+	} kinds[] = {{"http://", 80}, {"https://", 443}};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		size_t len = strlen(kinds[i].scheme);
+		CLEANUP(mem_freep) char *scheme = mem_strn(origin, strnlen(origin, len));
+
+		if (!text_same(scheme, kinds[i].scheme))
+			continue;
+		CLEANUP(place_done) struct place page = place_read(origin + len, kinds[i].port);
+		CLEANUP(place_done) struct place asked = place_read(host, kinds[i].port);
+		return hosts_same(&page, &asked) && page.port == asked.port;
+	}
+	return false;
+}

@@ -1,0 +1,31 @@
+#include <config.h>
+
+#include "command/serve_token.h"
+
+#include "base/log.h"
+#include "base/text.h"
+
+void serve_token_prepare(void *ctx, const struct config *c)
+{
+	struct serve_token *t = ctx;
+
+	if (c->admin.token_file && (!t->former || text_is(c->admin.token_file, t->former->admin.token_file)))
+		t->fault.code = admin_token_ensure(c->admin.token_file, &t->found, &t->fault);
+}
+
+void serve_token_tell(const struct serve_token *t, const struct config *c)
+{
+	const char *file = c->admin.token_file;
+
+	if (t->found.made)
+		log_notice(NULL, "an admin token was made for the commands that ask this daemon: %s", file);
+	if (t->fault.code < 0)
+		log_error(NULL, "commands may be refused, as something is wrong with the admin token: %s",
+			  t->fault.text);
+	else if (t->found.was_open)
+		log_warning(NULL,
+			    "every account of this machine could read the admin token %s; its mode is mended. To be "
+			    "sure that "
+			    "nobody has it, delete the file and restart deskbridge",
+			    file);
+}

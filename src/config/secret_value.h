@@ -1,0 +1,20 @@
+/*
+ * secret_value: what the text of a secret must be, and reading one from a file or the environment. Blocks on files. Any
+ * thread.
+ */
+#ifndef CONFIG_SECRET_VALUE_H
+#define CONFIG_SECRET_VALUE_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+/* What is wrong with a value; NULL: nothing. Static. */
+const char *secret_value_wrong(const char *value, size_t len);
+/* Without the line ends behind it, and without a byte order mark before it. -ENOENT, -EACCES, …; -EINVAL: what is there
+ * can be no secret. The caller wipes and frees it. */
+int secret_file_read(const char *path, char **ret, struct err *reterr) MUSTCHECK;
+int secret_env_read(const char *name, char **ret, struct err *reterr) MUSTCHECK;
+
+#endif
