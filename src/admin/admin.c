@@ -64,12 +64,9 @@ static void turn_away(struct http_exchange *x, unsigned status, const char *body
 
 static void answer_json(struct http_exchange *x, unsigned status, struct json_object *owned)
 {
-	CLEANUP(strikes_unrefp) struct strikes *secrets = known_secrets();
-	CLEANUP(mem_freep) char *text = NULL;
-
 	/* The store may hold what an earlier version let in. */
-	json_strike(owned, secrets);
-	text = json_shown(owned, false);
+	CLEANUP(mem_freep) char *text = known_json(owned);
+
 	json_object_put(owned);
 	answer_text(x, status, "application/json", text);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -76,6 +77,14 @@ char *known_strike(const char *text)
 	CLEANUP(strikes_unrefp) struct strikes *s = known_secrets();
 
 	return strike(s, text);
+}
+
+char *known_json(struct json_object *o)
+{
+	CLEANUP(strikes_unrefp) struct strikes *s = known_secrets();
+
+	json_strike(o, s);
+	return json_shown(o, false);
 }
 
 char *known_clean(const char *text)

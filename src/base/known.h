@@ -21,6 +21,9 @@ void known_forget(void); /* tests only */
 
 /* strike() by all that is known. The caller's. */
 char *known_strike(const char *text) __attribute__((warn_unused_result));
+/* The text of an answer: json_shown() of o after json_strike(), which changes it. The caller's. */
+struct json_object;
+char *known_json(struct json_object *o) __attribute__((warn_unused_result));
 /* As it may be shown to anybody in one line: struck, addresses masked, escaped. The caller's. */
 char *known_clean(const char *text) __attribute__((warn_unused_result));
 

@@ -26,7 +26,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-#define LOG_FORMATTED_MAX 65536 /* bytes of a message before it is cleaned */
+#define LOG_FORMATTED_MAX 16384 /* bytes of a message before it is cleaned */
 #define LOG_MESSAGE_MAX 2048
 #define LOG_LINE_MAX 16384
 #define LOG_FIELDS_MAX 6

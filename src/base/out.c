@@ -76,14 +76,14 @@ static const char *take_conversion(const char *at, va_list *ap, struct conversio
 static char *shown(const char *text, int precision)
 {
 	size_t len = precision >= 0 ? strnlen(text, (size_t)precision) : strlen(text);
-	CLEANUP(mem_freep) char *part = NULL, *struck = NULL;
+	CLEANUP(mem_freep) char *part = NULL, *cleaned = NULL;
 
 	if (precision >= 0 && len == (size_t)precision)
 		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
 			len--;
 	part = mem_strn(text, len);
-	struck = known_strike(part);
-	return escape_text(struck);
+	cleaned = known_strike(part);
+	return escape_text(cleaned);
 }
 
 static void put_blanks(FILE *to, size_t n)
@@ -94,12 +94,12 @@ static void put_blanks(FILE *to, size_t n)
 
 static void put_text(FILE *to, const struct conversion *c, const char *text)
 {
-	CLEANUP(mem_freep) char *clean = shown(text ? text : "(null)", c->precision);
-	size_t width = c->width > 0 ? (size_t)c->width : 0, taken = escape_width(clean);
+	CLEANUP(mem_freep) char *line = shown(text ? text : "(null)", c->precision);
+	size_t width = c->width > 0 ? (size_t)c->width : 0, taken = escape_width(line);
 
 	if (!c->left && taken < width)
 		put_blanks(to, width - taken);
-	(void)fputs(clean, to);
+	(void)fputs(line, to);
 	if (c->left && taken < width)
 		put_blanks(to, width - taken);
 }
@@ -179,12 +179,12 @@ void out_to(FILE *to, const char *fmt, ...)
 
 void out_lines(FILE *to, const char *text)
 {
-	CLEANUP(mem_freep) char *struck = known_strike(text);
-	CLEANUP(buf_done) struct buf clean;
+	CLEANUP(mem_freep) char *cleaned = known_strike(text);
+	CLEANUP(buf_done) struct buf shown;
 
-	buf_init(&clean, INT_MAX);
-	escape_add(&clean, struck, ESCAPE_LINES);
-	(void)fwrite(clean.data, 1, clean.len, to);
+	buf_init(&shown, INT_MAX);
+	escape_add(&shown, cleaned, ESCAPE_LINES);
+	(void)fwrite(shown.data, 1, shown.len, to);
 }
 
 void out_exact(FILE *to, const char *text)
@@ -194,7 +194,7 @@ void out_exact(FILE *to, const char *text)
 
 size_t out_width(const char *text)
 {
-	CLEANUP(mem_freep) char *clean = shown(text, -1);
+	CLEANUP(mem_freep) char *line = shown(text, -1);
 
-	return escape_width(clean);
+	return escape_width(line);
 }

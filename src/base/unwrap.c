@@ -259,61 +259,84 @@ static char *replace_in(const char *source, const struct unwrapped *r, unwrap_fi
 	return buf_take(&to);
 }
 
-static bool may_be_encoded(const char *text, bool guess)
+/* A text, and its reading without some layers. */
+struct peeled {
+	char *text;
+	unsigned layers;
+	struct layer layer; /* what r reads from; empty where layers is 0 */
+	struct unwrapped r;
+};
+
+static struct unwrapped plain_reading(const char *text)
 {
-	return strpbrk(text, guess ? "=" : "%\\&") != NULL;
+	return (struct unwrapped){.text = text, .len = strlen(text)};
 }
 
-/* The reading without `layers` layers, then without that of quoted-printable where guess. Whether there is one. */
-static bool layers_make(const char *text, unsigned layers, bool guess, struct layer *keep, struct unwrapped *ret)
+/* One layer more; false where there is none. */
+static bool peel(struct peeled *p)
 {
-	*ret = (struct unwrapped){.text = text, .len = strlen(text)};
-	*keep = (struct layer){0};
-	for (unsigned i = 0; i < layers + guess; i++) {
-		struct layer next;
+	struct layer next;
 
-		layer_make(ret, i == layers, &next);
-		layer_done(keep);
-		*keep = next;
-		*ret = (struct unwrapped){next.text, next.len, next.from, next.to, i == layers};
-		if (!next.changed)
-			return false;
+	layer_make(&p->r, false, &next);
+	if (!next.changed) {
+		layer_done(&next);
+		return false;
 	}
+	layer_done(&p->layer);
+	p->layer = next;
+	p->r = (struct unwrapped){.text = next.text, .len = next.len, .from = next.from, .to = next.to};
+	p->layers++;
 	return true;
 }
 
-/* Replaces *text. False where there is no such reading. */
-static bool replace_layer(char **text, unsigned layers, bool guess, unwrap_find_fn *find, const void *ctx)
+/* Another text, with as many layers taken off as it has of those. */
+static void peel_anew(struct peeled *p, char *text)
 {
-	struct unwrapped r;
-	struct layer keep;
-	bool is_one = layers_make(*text, layers, guess, &keep, &r);
-	char *replaced = is_one ? replace_in(*text, &r, find, ctx) : NULL;
+	unsigned layers = p->layers;
 
-	layer_done(&keep);
-	if (replaced) {
-		free(*text);
-		*text = replaced;
+	free(p->text);
+	layer_done(&p->layer);
+	*p = (struct peeled){.text = text, .r = plain_reading(text)};
+	while (p->layers < layers && peel(p))
+		;
+}
+
+static void replace_reading(struct peeled *p, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
+{
+	char *replaced = replace_in(p->text, r, find, ctx);
+
+	if (replaced)
+		peel_anew(p, replaced);
+}
+
+/* What reads otherwise where =XX is taken for an encoding. */
+static void replace_guessed(struct peeled *p, unwrap_find_fn *find, const void *ctx)
+{
+	struct layer guess;
+
+	if (!memchr(p->r.text, '=', p->r.len))
+		return;
+	layer_make(&p->r, true, &guess);
+	if (guess.changed) {
+		const struct unwrapped r = {guess.text, guess.len, guess.from, guess.to, true};
+
+		replace_reading(p, &r, find, ctx);
 	}
-	return is_one;
+	layer_done(&guess);
 }
 
 char *unwrap_replace(const char *text, unwrap_find_fn *find, const void *ctx)
 {
-	const struct unwrapped plain = {.text = text, .len = strlen(text)};
-	char *shown;
-	unsigned layers = 0;
+	struct peeled p = {.text = mem_str(text)};
 
-	INSIST(plain.len < INT_MAX);
-	shown = replace_in(text, &plain, find, ctx);
-	if (!shown)
-		shown = mem_str(text);
-	if (may_be_encoded(shown, false))
-		for (layers = 1; layers <= UNWRAP_LAYERS_MAX; layers++)
-			if (!replace_layer(&shown, layers, false, find, ctx))
-				break;
-	if (may_be_encoded(shown, true) || layers > 1)
-		for (unsigned i = 0; i < layers || i == 0; i++)
-			(void)replace_layer(&shown, i, true, find, ctx);
-	return shown;
+	p.r = plain_reading(p.text);
+	INSIST(p.r.len < INT_MAX);
+	for (unsigned layers = 0; layers <= UNWRAP_LAYERS_MAX; layers++) {
+		if (layers > 0 && (p.layers + 1 != layers || !peel(&p)))
+			break;
+		replace_reading(&p, &p.r, find, ctx);
+		replace_guessed(&p, find, ctx);
+	}
+	layer_done(&p.layer);
+	return p.text;
 }

@@ -454,7 +454,7 @@ static void loop(struct serve *s)
 /* As load_generation; what is wrong goes out as other lines of the log do, so that nobody waits for their reader. */
 static struct generation *load(const struct command_context *ctx, struct serve_token *token)
 {
-	CLEANUP(mem_freep) char *text = NULL;
+	CLEANUP(mem_freep) char *text = NULL, *masked = NULL;
 	struct problems problems = {0};
 	struct generation *g = generation_load_prepared(ctx->config_file, serve_token_prepare, token, &problems);
 	size_t len = 0;
@@ -464,7 +464,8 @@ static struct generation *load(const struct command_context *ctx, struct serve_t
 	problems_print(&problems, to);
 	load_note(ctx, g != NULL, to);
 	INSIST(fclose(to) == 0);
-	log_out_text(text, len);
+	masked = text_mask_all(text);
+	log_out_text(masked, strlen(masked));
 	problems_done(&problems);
 	return g;
 }

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 
-#define RAW_MAX 4096 /* bytes of an outsider's text that are looked at */
+#define RAW_MAX 16384 /* bytes of an outsider's text that are looked at */
 
 /* ---- cleaning ---------------------------------------------------------------------------------------------------- */
 
@@ -79,6 +79,7 @@ static void cut(char *out, size_t size, const char *s)
 void reason_text(char *out, size_t size, const struct strikes *secrets, const char *fmt, ...)
 {
 	CLEANUP(mem_freep) char *raw = NULL, *struck = NULL, *clean = NULL;
+	size_t raw_size;
 	va_list ap;
 	int n;
 
@@ -86,14 +87,13 @@ void reason_text(char *out, size_t size, const struct strikes *secrets, const ch
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
 	INSIST(n >= 0);
-	raw = mem_new((size_t)n + 1, 1);
+	raw_size = n < RAW_MAX ? (size_t)n + 1 : RAW_MAX;
+	raw = mem_new(raw_size, 1);
 	va_start(ap, fmt);
-	(void)vsnprintf(raw, (size_t)n + 1, fmt, ap);
+	(void)vsnprintf(raw, raw_size, fmt, ap);
 	va_end(ap);
 	/* Secrets first, in the whole text: what is cut or masked is not recognised any more. */
 	struck = strike(secrets, raw);
-	if (strlen(struck) > RAW_MAX)
-		struck[RAW_MAX] = '\0';
 	make_printable(struck);
 	clean = text_mask_all(text_trim(struck));
 	cut(out, size, clean);

@@ -22,6 +22,7 @@
 #include "lookup/place.h"
 
 #define REASON_MAX 512
+#define HEADER_SHOWN_MAX 4096 /* bytes of a header that are looked at for a reason */
 
 /* One question on its way. */
 struct walk {
@@ -226,7 +227,9 @@ static void walk_failed(struct walk *w, const struct http_reply *reply)
 
 static char *struck_or_null(const char *text)
 {
-	return text ? known_strike(text) : NULL;
+	CLEANUP(mem_freep) char *part = text ? mem_strn(text, strnlen(text, HEADER_SHOWN_MAX)) : NULL;
+
+	return part ? known_strike(part) : NULL;
 }
 
 static void walk_answered(struct walk *w, const struct http_reply *reply)
