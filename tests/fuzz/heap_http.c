@@ -52,7 +52,8 @@ static bool proves(const uint8_t *bytes, size_t len)
 	return is;
 }
 
-static void read_file(const char *folder, const char *name)
+/* all: those that prove something, too. */
+static void read_file(const char *folder, const char *name, bool all)
 {
 	CLEANUP(mem_freep) char *path = mem_fmt("%s/%s", folder, name);
 	FILE *from = fopen(path, "re");
@@ -66,7 +67,7 @@ static void read_file(const char *folder, const char *name)
 	in->bytes = mem_new(INPUT_MAX, 1);
 	in->len = fread(in->bytes, 1, INPUT_MAX, from);
 	(void)fclose(from);
-	if (proves(in->bytes, in->len)) {
+	if (!all && proves(in->bytes, in->len)) {
 		free(in->bytes);
 		return;
 	}
@@ -79,12 +80,12 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct input *)a)->name, ((const struct input *)b)->name);
 }
 
-static void read_folder(const char *folder)
+static void read_folder(const char *folder, bool all)
 {
 	DIR *d = opendir(folder);
 
 	for (struct dirent *e; d && (e = readdir(d));)
-		read_file(folder, e->d_name);
+		read_file(folder, e->d_name, all);
 	if (d)
 		(void)closedir(d);
 	if (inputs_n == 0) {
@@ -181,10 +182,11 @@ static uint64_t play_some(uint64_t from, uint64_t n)
 	return heap_in_use();
 }
 
-/* Which input it is that leaves something behind. */
+/* What each input is answered, and which one it is that leaves something behind. */
 static int measure_each(uint64_t times)
 {
 	for (size_t i = 0; i < inputs_n; i++) {
+		struct played played = {0};
 		uint64_t before = 0;
 		struct script s;
 
@@ -192,9 +194,10 @@ static int measure_each(uint64_t times)
 		for (uint64_t n = 0; n < 2 * times; n++) {
 			if (n == times)
 				before = heap_in_use();
-			(void)stage_play(&s);
+			played = stage_play(&s);
 		}
-		printf("%-40s %8.1f bytes a request\n", inputs[i].name,
+		printf("%-40s %3u answers, the last %3u; %u webhooks; %8.1f bytes left\n", inputs[i].name,
+		       played.answers, played.status, played.submitted,
 		       (double)(int64_t)(heap_in_use() - before) / (double)times);
 		script_done(&s);
 	}
@@ -204,7 +207,8 @@ static int measure_each(uint64_t times)
 static int usage(void)
 {
 	fprintf(stderr, "usage: heap_http [--warm-up N] [--requests N] [--limit BYTES] [--each N] FOLDER\n"
-			"  --each N   each input N times after N times, and what that left behind\n");
+			"  --each N   each input N times after N times: what it is answered, and what each time left "
+			"in the heap\n");
 	return 2;
 }
 
@@ -230,7 +234,7 @@ int main(int argc, char **argv)
 	if (optind + 1 != argc)
 		return usage();
 	stage_start();
-	read_folder(argv[optind]);
+	read_folder(argv[optind], each > 0);
 	if (each > 0)
 		return measure_each(each);
 	start_ms = clock_mono_ms();

@@ -300,7 +300,7 @@ void script_make(const uint8_t *input, size_t size, struct script *ret)
 			add(&whole, text + i, 1);
 	}
 	find_cuts(ret);
-	ret->bytes = mem_dup(ret->bytes, ret->len);
+	ret->bytes = mem_dup(ret->bytes, ret->len); /* on its own, NUL-terminated */
 }
 
 void script_done(struct script *s)
@@ -355,18 +355,24 @@ bool script_is_proven(const struct script *s)
 
 /* ---- the pipeline ------------------------------------------------------------------------------------------------ */
 
+static bool holds_of_any_case(const struct script *s, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i + len <= s->len; i++)
+		if (strncasecmp(s->bytes + i, word, len) == 0)
+			return true;
+	return false;
+}
+
 /* Hexadecimal digits may be of either case. The last letters of base64 have bits that mean nothing. */
 static bool signature_was_sent(const struct script *s, enum digest_algorithm a, const struct webhook *w)
 {
 	CLEANUP(mem_freep) char *text = hmac_text(a, w->body, w->body_len);
-	size_t len = strlen(text);
 
 	if (a == DIGEST_SHA1)
-		return memmem(s->bytes, s->len, text, len - 2) != NULL;
-	for (size_t i = 0; i + len <= s->len; i++)
-		if (strncasecmp(s->bytes + i, text, len) == 0)
-			return true;
-	return false;
+		return memmem(s->bytes, s->len, text, strlen(text) - 2) != NULL;
+	return holds_of_any_case(s, text);
 }
 
 static bool may_come_in(const struct webhook *w)
@@ -390,6 +396,13 @@ static bool may_come_in(const struct webhook *w)
 	return false;
 }
 
+/* A body that came in one piece is what the client sent. A batch's items are written anew. */
+static bool is_of_client(const struct webhook *w)
+{
+	return strcmp(w->source, "open") == 0 || w->body_len == 0 || holds_of_any_case(stage.playing, "chunked") ||
+	       memmem(stage.playing->bytes, stage.playing->len, w->body, w->body_len);
+}
+
 /* A conversation says what becomes of it. */
 static void settle(struct intake_submission *s)
 {
@@ -400,7 +413,7 @@ static void settle(struct intake_submission *s)
 		struct intake_item *item = &s->items[i];
 		const char *name = item->webhook.conversation ? item->webhook.conversation : "";
 
-		HOLDS(item->kept && may_come_in(&item->webhook));
+		HOLDS(item->kept && may_come_in(&item->webhook) && is_of_client(&item->webhook));
 		item->webhook.id = 1 + (int64_t)i;
 		item->result = item->ignored ? INTAKE_IGNORED : INTAKE_ACCEPTED;
 		if (strstr(name, "seen"))
@@ -490,6 +503,10 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	hold();
 	stage.exchanges++;
 	stage.begun++;
+	HOLDS(stage.playing && x->method && x->path && x->query);
+	HOLDS(holds_word(stage.playing->bytes, stage.playing->len, x->method));
+	HOLDS(holds_word(stage.playing->bytes, stage.playing->len, x->path));
+	HOLDS(holds_word(stage.playing->bytes, stage.playing->len, x->query));
 	release();
 	return h->real.begin(h->real.ctx, x);
 }
@@ -576,6 +593,8 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 	HOLDS(n > 0 && text[n - 1] == '\n');
 	for (size_t i = 0; i + 1 < n; i++)
 		HOLDS(text[i] >= ' ' && text[i] != 0x7f);
+	for (size_t i = 0; i < SECRETS_N; i++)
+		HOLDS(!holds_word(bytes, n, secrets[i]));
 	return (ssize_t)n;
 }
 
@@ -830,7 +849,7 @@ static void play(const struct script *s, struct client_side *c)
  */
 static bool is_known(unsigned status, bool admin)
 {
-	static const unsigned known[] = {100, 200, 400, 401, 404, 405, 413, 415, 431, 503, 414, 500, 501, 505};
+	static const unsigned known[] = {100, 200, 400, 401, 404, 405, 413, 415, 417, 431, 503, 414, 500, 501, 505};
 	static const unsigned admins[] = {403, 409, 422};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
@@ -982,6 +1001,7 @@ struct played stage_play(const struct script *s)
 	/* One answer for each request, and one of the library's for what is no request. */
 	HOLDS(played.answers <= stage.begun + 1);
 	check_secrets();
+	HOLDS(stage.submitted > 0 || !holds_word(heard, heard_len, "\"accepted\""));
 	stage.playing = NULL;
 	free(stage.decoded);
 	release();
