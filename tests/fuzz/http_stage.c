@@ -28,6 +28,7 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "http/budget.h"
 #include "http/exchange.h"
 #include "intake/intake.h"
 #include "store/store.h"
@@ -57,7 +58,8 @@ static const char *const secrets[] = {BEARER_SECRET, BASIC_SECRET,  HEADER_SECRE
 
 static const char config_text[] =
 	"version: 1\n"
-	"listen: {address: \"unix:%s/in\", max_body: 64KiB, max_connections: 64, timeout: 30s, trusted_proxies: [unix, "
+	"listen: {address: \"unix:%s/in\", max_body: 96KiB, max_memory: 1MiB, max_connections: 64, timeout: 30s, "
+	"trusted_proxies: [unix, "
 	"127.0.0.0/8, \"::1\"]}\n"
 	"admin: {address: \"127.0.0.1:0\", token: " ADMIN_TOKEN "}\n"
 	"store: \"sqlite:%s/stage.db\"\n"
@@ -120,6 +122,8 @@ static struct {
 	bool not_ready;
 	struct http_server *servers[3];
 	unsigned servers_n;
+	struct budget *budgets[3]; /* of bodies' memory */
+	unsigned budgets_n;
 	uint64_t dialled;             /* the client's own */
 	const struct script *playing; /* NULL between scripts */
 	char *decoded;                /* its bytes, percent-decoded */
@@ -511,6 +515,13 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	return h->real.begin(h->real.ctx, x);
 }
 
+static int on_room(void *ctx, struct http_exchange *x, size_t bytes)
+{
+	struct handlers *h = ctx;
+
+	return h->real.room ? h->real.room(h->real.ctx, x, bytes) : 0;
+}
+
 static void on_complete(void *ctx, struct http_exchange *x)
 {
 	struct handlers *h = ctx;
@@ -541,7 +552,8 @@ int __wrap_http_server_start(const struct http_server_options *o, const struct h
 {
 	static struct handlers handlers[3];
 	struct handlers *mine = &handlers[stage.servers_n];
-	const struct http_handler counting = {.begin = on_begin, .complete = on_complete, .done = on_done, .ctx = mine};
+	const struct http_handler counting = {
+		.begin = on_begin, .room = on_room, .complete = on_complete, .done = on_done, .ctx = mine};
 	int r;
 
 	HOLDS(stage.servers_n < 3);
@@ -550,6 +562,29 @@ int __wrap_http_server_start(const struct http_server_options *o, const struct h
 	if (r == 0)
 		stage.servers[stage.servers_n++] = *ret;
 	return r;
+}
+
+struct budget *__real_budget_new(size_t max_bytes);
+struct budget *__wrap_budget_new(size_t max_bytes);
+struct budget *__wrap_budget_new(size_t max_bytes)
+{
+	struct budget *b = __real_budget_new(max_bytes);
+
+	HOLDS(stage.budgets_n < 3);
+	stage.budgets[stage.budgets_n++] = b;
+	return b;
+}
+
+/* Nothing of it is taken: all that one may ever have is to be had. */
+static bool is_free(struct budget *b)
+{
+	struct claim all = {0};
+	bool is;
+
+	claim_open(&all, b, NULL);
+	is = claim_set(&all, claim_most(&all));
+	claim_release(&all);
+	return is;
 }
 
 void __real_http_on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
@@ -819,6 +854,8 @@ static void wait_until_forgotten(void)
 	release();
 	for (unsigned i = 0; i < stage.servers_n; i++)
 		HOLDS(http_server_suspended(stage.servers[i]) == 0);
+	for (unsigned i = 0; i < stage.budgets_n; i++)
+		HOLDS(is_free(stage.budgets[i]));
 }
 
 static void play(const struct script *s, struct client_side *c)
@@ -1001,7 +1038,7 @@ struct played stage_play(const struct script *s)
 	/* One answer for each request, and one of the library's for what is no request. */
 	HOLDS(played.answers <= stage.begun + 1);
 	check_secrets();
-	HOLDS(stage.submitted > 0 || !holds_word(heard, heard_len, "\"accepted\""));
+	HOLDS(stage.submitted > 0 || !holds_word(heard, heard_len, "{\"status\":\"accepted\""));
 	stage.playing = NULL;
 	free(stage.decoded);
 	release();
