@@ -263,28 +263,31 @@ static void on_complete(void *ctx, struct http_exchange *x)
 			     "/api/webhooks, and POST /api/reload");
 }
 
-/* A socket of our own is 0660; one that systemd made has the mode that its unit says. */
-static bool mode_is_proof(const char *address, int listen_fd)
+/* A socket of our own is 0660; those that systemd made have the mode that their unit says. */
+static bool mode_is_proof(const char *address, const struct http_sockets *passed)
 {
+	bool proof = true;
 	unsigned mode;
 
-	if (listen_fd < 0 || !http_address_socket_mode(listen_fd, &mode) || (mode & 02) == 0)
-		return true;
-	log_warning(
-		NULL,
-		"every account of this machine may connect to the admin socket %s (mode %04o), so that the token is "
-		"needed there: SocketMode=0660 in its socket unit lets the mode be the proof",
-		address, mode);
-	return false;
+	for (size_t i = 0; i < passed->n; i++) {
+		if (!http_address_socket_mode(passed->fds[i], &mode) || (mode & 02) == 0)
+			continue;
+		log_warning(NULL,
+			    "every account of this machine may connect to the admin socket %s (mode %04o), so that the "
+			    "token is needed there: SocketMode=0660 in its socket unit lets the mode be the proof",
+			    address, mode);
+		proof = false;
+	}
+	return proof;
 }
 
-int admin_start(struct pipeline *p, const struct config *c, int listen_fd, const struct admin_reloader *reloader,
-		struct admin **ret, struct err *reterr)
+int admin_start(struct pipeline *p, const struct config *c, const struct http_sockets *passed,
+		const struct admin_reloader *reloader, struct admin **ret, struct err *reterr)
 {
 	struct admin *a = mem_new(1, sizeof(*a));
 	struct http_server_options options = {
 		.address = c->admin.address,
-		.listen_fd = listen_fd,
+		.sockets = *passed,
 		.threads = ADMIN_THREADS,
 		.max_connections = ADMIN_CONNECTIONS,
 		.max_body = ADMIN_BODY_MAX,
@@ -296,7 +299,7 @@ int admin_start(struct pipeline *p, const struct config *c, int listen_fd, const
 	a->pipeline = p;
 	a->reloader = *reloader;
 	a->started_ms = clock_now_ms();
-	a->gate = gate_new(mode_is_proof(c->admin.address, listen_fd));
+	a->gate = gate_new(mode_is_proof(c->admin.address, passed));
 	int code = http_server_start(&options, &handler, &a->server, reterr);
 	if (code < 0) {
 		gate_free(a->gate);

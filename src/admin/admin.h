@@ -12,13 +12,14 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "config/generation.h"
+#include "http/server.h"
 #include "pipeline/pipeline.h"
 
 struct admin;
 
 /* reloader is copied; it is asked until admin_stop, before which every reload that was asked for must be answered. */
-int admin_start(struct pipeline *p, const struct config *c, int listen_fd, const struct admin_reloader *reloader,
-		struct admin **ret, struct err *reterr) MUSTCHECK;
+int admin_start(struct pipeline *p, const struct config *c, const struct http_sockets *passed,
+		const struct admin_reloader *reloader, struct admin **ret, struct err *reterr) MUSTCHECK;
 const char *admin_address(const struct admin *a);
 void admin_stop(struct admin *a);
 

@@ -119,6 +119,10 @@ static const struct metric_spec {
 				   TYPE_COUNTER,
 				   "Readings of the configuration after the first, by result.",
 				   {"result"}},
+	[METRIC_CONNECTIONS_CUT] = {"deskbridge_connections_cut_total",
+				    TYPE_COUNTER,
+				    "Connections for webhooks that were cut off or refused, by reason.",
+				    {"reason"}},
 };
 
 struct series {

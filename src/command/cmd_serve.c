@@ -46,7 +46,7 @@ struct serve {
 	struct pipeline *pipeline;
 	struct admin *admin;
 	struct intake *intake;
-	int listen_fd, admin_fd; /* from systemd; -1: none */
+	struct http_sockets listen, admin_at; /* from systemd, if any */
 	struct serve_signals *signals;
 	struct serve_reloads *reloads;
 	struct serve_watch *watch;
@@ -124,30 +124,28 @@ static void log_problems(const struct problems *p)
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
-/* A socket unit passes one socket (for webhooks), or sockets named "listen" and "admin". */
+/* A socket unit passes sockets for webhooks, or such that are named "listen" and "admin". Several with one name, such
+ * as one for IPv4 and one for IPv6, serve the same. */
 static int take_sockets(struct serve *s, struct err *reterr)
 {
 	char **names = NULL;
 	int n = sd_listen_fds_with_names(1, &names);
 	int r = n < 0 ? err_set(reterr, n, "the sockets of the service manager: %s", strerror(-n)) : 0;
 
-	s->listen_fd = s->admin_fd = -1;
 	for (int i = 0; r == 0 && i < n; i++) {
 		int fd = SD_LISTEN_FDS_START + i;
-		bool admin = text_is(names[i], "admin");
+		struct http_sockets *to = text_is(names[i], "admin") ? &s->admin_at : &s->listen;
 
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
 			r = err_set(reterr, -EINVAL,
 				    "the service manager passed something that is no listening socket: "
 				    "check the socket unit");
-		else if (admin && s->admin_fd < 0)
-			s->admin_fd = fd;
-		else if (!admin && s->listen_fd < 0)
-			s->listen_fd = fd;
+		else if (to->n < HTTP_SOCKETS_MAX)
+			to->fds[to->n++] = fd;
 		else
-			r = err_set(
-				reterr, -EINVAL,
-				"the service manager passed more sockets than one for webhooks and one named admin");
+			r = err_set(reterr, -EINVAL,
+				    "the service manager passed more than %d sockets for webhooks or for admin",
+				    HTTP_SOCKETS_MAX);
 	}
 	for (int i = 0; i < n; i++)
 		free(names[i]);
@@ -234,10 +232,10 @@ static int start(struct serve *s, struct err *reterr)
 		r = serve_reloads_new(s->context->config_file, &s->reloads, reterr);
 	if (r == 0) {
 		const struct admin_reloader reloader = {.ask = serve_reloads_ask, .ctx = s->reloads};
-		r = admin_start(s->pipeline, c, s->admin_fd, &reloader, &s->admin, reterr);
+		r = admin_start(s->pipeline, c, &s->admin_at, &reloader, &s->admin, reterr);
 	}
 	if (r == 0)
-		r = intake_start(s->pipeline, c, s->listen_fd, &s->intake, reterr);
+		r = intake_start(s->pipeline, c, &s->listen, &s->intake, reterr);
 	if (r < 0)
 		return r;
 	s->store = serve_store_watch(c->store.path);

@@ -179,6 +179,8 @@ static void check_addresses(struct loader *l)
 
 	if (c->listen.timeout_ms % 1000 != 0)
 		problems_error(l->reader.problems, place_of(l->root, "listen", "timeout"), "must be whole seconds");
+	if (c->listen.idle_ms % 1000 != 0)
+		problems_error(l->reader.problems, place_of(l->root, "listen", "idle"), "must be whole seconds");
 	if (http_address_parse(c->admin.address, &admin, NULL) < 0)
 		return;
 	if (!http_address_is_loopback(&admin))

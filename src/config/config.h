@@ -78,8 +78,8 @@ struct config {
 	struct {
 		char *address;
 		size_t max_body, max_memory; /* bytes */
-		unsigned max_connections;
-		int64_t timeout_ms;
+		unsigned max_connections, per_address;
+		int64_t timeout_ms, idle_ms;
 		struct string_list trusted_proxies;
 	} listen;
 	struct {

@@ -31,9 +31,11 @@ struct call {
 	unsigned magic;
 	struct http_server *server;
 	struct MHD_Connection *connection;
+	struct client *client; /* the connection's */
 	enum call_state state; /* written by the pool's thread alone */
 	bool begun;            /* begin was called: done is owed */
 	bool was_suspended;
+	bool proven;             /* http_proven was called */
 	bool has_body;           /* the headers announce one */
 	bool has_room;           /* the owner granted room for all of the body that may come */
 	bool expects_continue;   /* the client waits with its body for what we say */
@@ -59,6 +61,9 @@ static inline struct call *call_of(struct http_exchange *x)
 	return c;
 }
 
+/* libmicrohttpd's own time-out, of silence. Only inside a callback of libmicrohttpd, and not suspended: 0.9.75 moves
+ * the connection between its lists of time-outs, and takes it for one that is in them. */
+void call_set_silence(struct call *c, unsigned seconds);
 /* Once a call. What is set while a body comes in goes out by call_answer_early, what is set later by
  * call_queue_answer. */
 void call_set_answer(struct call *c, const struct http_answer *a);

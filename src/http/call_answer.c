@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "http/wire.h"
 
+#define RETRY_AFTER "5" /* seconds */
+
 static void add_header(struct MHD_Response *r, const char *name, const char *value)
 {
 	/* Refused are control characters and what libmicrohttpd writes itself; neither is worth an exchange. */
@@ -64,16 +66,35 @@ void call_set_error(struct call *c, unsigned status, const char *what)
 	const char *type = c->server->error_type;
 	bool json = type && strstr(type, "json");
 	CLEANUP(mem_freep) char *body = mem_fmt(json ? "{\"status\":\"%s\"}" : "%s\n", what);
+	CLEANUP(pairs_done) struct pairs headers = {0};
 
-	call_set_answer(c,
-			&(struct http_answer){
-				.status = status, .type = type, .body = body, .body_len = strlen(body), .close = true});
+	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		pairs_add(&headers, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER);
+	call_set_answer(c, &(struct http_answer){.status = status,
+						 .type = type,
+						 .body = body,
+						 .body_len = strlen(body),
+						 .headers = &headers,
+						 .close = true});
+}
+
+void call_set_silence(struct call *c, unsigned seconds)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_TIMEOUT);
+
+	INSIST(info);
+	if (info->connection_timeout != seconds)
+		INSIST(MHD_set_connection_option(c->connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds) == MHD_YES);
 }
 
 enum MHD_Result call_queue_answer(struct call *c)
 {
 	enum MHD_Result r = MHD_queue_response(c->connection, c->status, c->response);
 
+	patience_answering(c->client);
+	if (c->proven)
+		call_set_silence(c, c->server->idle_s);
 	MHD_destroy_response(c->response);
 	c->response = NULL;
 	c->state = CALL_QUEUED;

@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "http/address.h"
 #include "http/head.h"
@@ -66,18 +67,40 @@ static void call_end(struct call *c)
 	free(c);
 }
 
+static bool is_counted(const struct http_server *s, const struct ip *ip)
+{
+	if (ip_is_loopback(ip))
+		return false;
+	for (size_t i = 0; i < s->uncounted_n; i++)
+		if (ip_is_in(ip, s->uncounted[i]))
+			return false;
+	return true;
+}
+
+static struct client *arrive(struct http_server *s, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info;
+	struct ip ip;
+	bool is_ip;
+	int fd;
+
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	INSIST(info);
+	fd = info->connect_fd;
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	is_ip = info && ip_of_socket(info->client_addr, &ip);
+	return patience_arrived(s->patience, fd, is_ip ? &ip : NULL, is_ip && is_counted(s, &ip));
+}
+
 void http_on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
 			enum MHD_ConnectionNotificationCode toe)
 {
-	const union MHD_ConnectionInfo *info;
 	struct http_server *s = cls;
 	struct connection *con;
 
 	if (toe == MHD_CONNECTION_NOTIFY_STARTED) {
-		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		INSIST(info);
 		con = mem_new(1, sizeof(*con));
-		con->client = patience_arrived(s->patience, info->connect_fd);
+		con->client = arrive(s, connection);
 		*socket_context = con;
 	} else {
 		con = *socket_context;
@@ -192,6 +215,10 @@ static enum MHD_Result call_begin(struct call *c, const char *method, const char
 	declared = length ? declared_length(length) : 0;
 	c->has_body = wrong || http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || declared > 0;
 	c->expects_continue = http_header(&c->x, MHD_HTTP_HEADER_EXPECT);
+	if (!patience_heard(c->client)) {
+		call_set_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many connections");
+		return call_answer_early(c);
+	}
 	if (wrong) {
 		log_debug(NULL, "a request is refused: %s", wrong);
 		if (c->server->malformed)
@@ -241,8 +268,6 @@ static enum MHD_Result call_piece(struct call *c, const char *bytes, size_t *n)
 	size_t left = *n;
 
 	*n = 0;
-	if (clock_mono_ms() - c->x.received_mono_ms > c->server->timeout_ms * HTTP_SLOW_TIMEOUTS)
-		return MHD_NO;
 	if (c->state == CALL_SWALLOW) {
 		if (left > c->swallow_left)
 			return MHD_NO;
@@ -259,6 +284,9 @@ static enum MHD_Result call_piece(struct call *c, const char *bytes, size_t *n)
 
 static enum MHD_Result call_complete(struct call *c)
 {
+	/* Cut off a moment ago, its bytes were on their way already: the answer could not be given. */
+	if (!patience_whole(c->client))
+		return MHD_NO;
 	c->state = CALL_COMPLETING;
 	c->x.body = c->body.data;
 	c->x.body_len = c->body.len;
@@ -290,10 +318,8 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 	(void)cls;
 	(void)url;
 	INSIST(c && c->magic == CALL_MAGIC && c->connection == connection);
-	if (c->state == CALL_NEW) {
-		patience_heard(connection_of(connection)->client);
+	if (c->state == CALL_NEW)
 		return call_begin(c, method, version);
-	}
 	if (*n > 0)
 		return call_piece(c, bytes, n);
 	switch (c->state) {
@@ -329,6 +355,9 @@ void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *co
 	c->magic = CALL_MAGIC;
 	c->server = cls;
 	c->connection = connection;
+	c->client = con->client;
+	patience_line(c->client);
+	call_set_silence(c, c->server->timeout_s);
 	c->target = mem_str(uri ? uri : "");
 	c->target_seen = uri;
 	buf_init(&c->body, 0);
@@ -347,7 +376,7 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_
 		return;
 	INSIST(*con_cls == con->call);
 	*con_cls = NULL;
-	patience_served(con->client);
+	patience_served(con->client, con->call->proven);
 	call_end(TAKE(con->call));
 }
 
@@ -397,6 +426,11 @@ const char *http_peer(struct http_exchange *x)
 		c->peer = info ? http_address_host(info->client_addr) : mem_str("unix");
 	}
 	return c->peer;
+}
+
+void http_proven(struct http_exchange *x)
+{
+	call_of(x)->proven = true;
 }
 
 void http_answer(struct http_exchange *x, const struct http_answer *a)

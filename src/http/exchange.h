@@ -10,23 +10,30 @@
 #include "http/patience.h"
 #include "http/server.h"
 
-/* libmicrohttpd's time-out is of silence; a client that drips has this many of them for its headers, and for its whole
- * request. */
+/* libmicrohttpd's time-out is of silence; a client that drips has this many of them for its whole request. */
 #define HTTP_SLOW_TIMEOUTS 3
 
 /* A client that was answered before it sent all of its body may send so much more than max_body, for nothing, before it
  * is cut off: most send all before they read. */
 #define HTTP_SWALLOW_BYTES (8 * 1024 * 1024)
 
-struct http_server {
+/* One of the sockets that a server listens on: libmicrohttpd's daemons have one each. */
+struct http_listener {
 	struct MHD_Daemon *daemon;
+	int fd;
+};
+
+struct http_server {
+	struct http_listener listeners[HTTP_SOCKETS_MAX];
+	size_t listeners_n;
 	struct http_handler handler;
 	char *error_type;
 	const struct http_answer *malformed; /* or NULL */
 	size_t max_body;
-	int64_t timeout_ms;
+	unsigned timeout_s, idle_s;
+	char **uncounted;
+	size_t uncounted_n;
 	char *address;
-	int listen_fd;
 	bool own_fd;       /* not passed by systemd */
 	char *unlink_path; /* of the unix socket that this server made, or NULL */
 	bool quiesced;

@@ -1,14 +1,13 @@
 /*
- * Those who are waited for stand in a list in the order in which their time began, which is that in which it ends: the
- * thread sleeps until the first one's end. All under one lock, also the shutdown: so no socket is cut that was closed
- * and opened anew by somebody else.
+ * A client stands in a list of all that do what it does (asking, idle), and in one of those of its address; in each the
+ * order is that in which they began, which is that in which their time ends. The thread sleeps until the first one's
+ * end. All under one lock, also the shutdown: so no socket is cut that was closed and opened anew by somebody else.
  */
 #include <config.h>
 
 #include "http/patience.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -17,24 +16,75 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
+#define BUCKETS 1024u
+#define ASKING_SHARE 4 /* a quarter of a limit is for clients that are asking */
+
+enum client_state {
+	CLIENT_ASKING,
+	CLIENT_IDLE,
+	CLIENT_LISTS_, /* these two stand in lists */
+	CLIENT_BUSY = CLIENT_LISTS_,
+	CLIENT_CUT,
+};
+
+enum {
+	OF_ALL,
+	OF_ADDRESS,
+	PARTIES_,
+};
+
+struct link {
+	struct client *prev, *next;
+};
+
+struct list {
+	struct client *first, *last;
+	unsigned n;
+};
+
+/* All clients, or those of one address. */
+struct party {
+	unsigned kept; /* that are not cut off */
+	struct list lists[CLIENT_LISTS_];
+};
+
+struct holder {
+	struct holder *next; /* in its bucket */
+	struct ip ip;
+	unsigned clients; /* that point here, cut off or not */
+	struct party party;
+};
+
 struct client {
 	struct patience *owner;
-	struct client *prev, *next; /* while it is waited for */
-	bool waited_for;
+	struct holder *holder; /* NULL: not counted */
+	struct link links[PARTIES_];
+	enum client_state state;
 	bool newcomer; /* it was never heard */
+	bool over;     /* there was no room when it arrived */
+	bool has_ip;
+	struct ip from;
 	int fd;
-	int64_t end_us; /* monotonic */
+	int64_t end_us; /* monotonic; in a list */
 };
 
 struct patience {
-	int64_t limit_us; /* constant */
+	struct patience_options options; /* constant */
 	pthread_t thread;
 	pthread_mutex_t lock;   /* over all below, and the clients */
-	pthread_cond_t changed; /* the list has a first one, or it ends */
+	pthread_cond_t changed; /* a list has another first one, or it ends */
 	pthread_cond_t heard;   /* newcomers became 0 */
-	struct client *first, *last;
+	struct party all;
+	struct holder *buckets[BUCKETS];
 	unsigned newcomers;
 	bool stopping;
+};
+
+/* Who was turned away, to be told without the lock. */
+struct notice {
+	enum http_turned_away why;
+	bool has_ip;
+	struct ip from;
 };
 
 static void hold(struct patience *p)
@@ -47,31 +97,74 @@ static void release(struct patience *p)
 	INSIST(pthread_mutex_unlock(&p->lock) == 0);
 }
 
-/* ---- the list: with the lock held -------------------------------------------------------------------------------- */
+static void tell(struct patience *p, const struct notice *n)
+{
+	if (p->options.turned_away)
+		p->options.turned_away(p->options.ctx, n->why, n->has_ip ? &n->from : NULL);
+}
 
-static void client_add(struct client *c)
+static struct notice notice_of(const struct client *c, enum http_turned_away why)
+{
+	return (struct notice){.why = why, .has_ip = c->has_ip, .from = c->from};
+}
+
+/* ---- lists: with the lock held ----------------------------------------------------------------------------------- */
+
+static struct party *party_of(struct client *c, unsigned which)
+{
+	if (which == OF_ALL)
+		return &c->owner->all;
+	return c->holder ? &c->holder->party : NULL;
+}
+
+static void list_append(struct list *l, struct client *c, unsigned which)
+{
+	c->links[which] = (struct link){.prev = l->last};
+	*(l->last ? &l->last->links[which].next : &l->first) = c;
+	l->last = c;
+	l->n++;
+}
+
+static void list_remove(struct list *l, struct client *c, unsigned which)
+{
+	struct link link = c->links[which];
+
+	*(link.prev ? &link.prev->links[which].next : &l->first) = link.next;
+	*(link.next ? &link.next->links[which].prev : &l->last) = link.prev;
+	l->n--;
+}
+
+/* Out of the lists of its present state, into those of the next, with the time that this one gives. */
+static void client_become(struct client *c, enum client_state next)
 {
 	struct patience *p = c->owner;
 
-	c->end_us = clock_mono_us() + p->limit_us;
-	c->waited_for = true;
-	c->next = NULL;
-	c->prev = p->last;
-	*(p->last ? &p->last->next : &p->first) = c;
-	p->last = c;
-	if (!c->prev)
+	for (unsigned which = 0; which < PARTIES_; which++)
+		if (c->state < CLIENT_LISTS_ && party_of(c, which))
+			list_remove(&party_of(c, which)->lists[c->state], c, which);
+	c->state = next;
+	if (next >= CLIENT_LISTS_)
+		return;
+	c->end_us = clock_mono_us() + 1000 * (next == CLIENT_IDLE ? p->options.idle_ms : p->options.request_ms);
+	for (unsigned which = 0; which < PARTIES_; which++)
+		if (party_of(c, which))
+			list_append(&party_of(c, which)->lists[next], c, which);
+	if (p->all.lists[next].first == c)
 		INSIST(pthread_cond_signal(&p->changed) == 0);
 }
 
-static void client_remove(struct client *c)
+static void client_uncount(struct client *c)
 {
-	struct patience *p = c->owner;
+	for (unsigned which = 0; which < PARTIES_; which++)
+		if (party_of(c, which))
+			party_of(c, which)->kept--;
+}
 
-	if (!c->waited_for)
-		return;
-	c->waited_for = false;
-	*(c->prev ? &c->prev->next : &p->first) = c->next;
-	*(c->next ? &c->next->prev : &p->last) = c->prev;
+static void client_cut(struct client *c)
+{
+	client_become(c, CLIENT_CUT);
+	client_uncount(c);
+	(void)shutdown(c->fd, SHUT_RDWR);
 }
 
 /* Its first request is there, or will never come. */
@@ -86,6 +179,91 @@ static void client_is_known(struct client *c)
 		INSIST(pthread_cond_broadcast(&p->heard) == 0);
 }
 
+/* ---- addresses: with the lock held ------------------------------------------------------------------------------- */
+
+static struct holder **holder_place(struct patience *p, const struct ip *ip)
+{
+	struct holder **place;
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < sizeof(ip->bytes); i++)
+		hash = (hash ^ ip->bytes[i]) * 16777619u;
+	for (place = &p->buckets[hash % BUCKETS]; *place; place = &(*place)->next)
+		if (ip_same(&(*place)->ip, ip))
+			break;
+	return place;
+}
+
+static struct holder *holder_get(struct patience *p, const struct ip *from)
+{
+	struct ip ip = ip_holder(from);
+	struct holder **place = holder_place(p, &ip);
+
+	if (!*place) {
+		*place = mem_new(1, sizeof(**place));
+		(*place)->ip = ip;
+	}
+	(*place)->clients++;
+	return *place;
+}
+
+static void holder_put(struct patience *p, struct holder *h)
+{
+	struct holder **place;
+
+	if (--h->clients > 0)
+		return;
+	place = holder_place(p, &h->ip);
+	INSIST(*place == h);
+	*place = h->next;
+	free(h);
+}
+
+/* ---- room: with the lock held ------------------------------------------------------------------------------------ */
+
+static unsigned limit_of(const struct patience *p, unsigned which)
+{
+	return which == OF_ALL ? p->options.most : p->options.per_address;
+}
+
+static bool is_over(struct client *c, unsigned which, unsigned limit)
+{
+	const struct party *party = party_of(c, which);
+
+	return party && limit > 0 && party->kept > limit;
+}
+
+/* Whoever is cut off for the newcomer, or NULL. */
+static struct client *victim_for(struct client *newcomer, unsigned which)
+{
+	const struct list *lists = party_of(newcomer, which)->lists;
+	unsigned share = limit_of(newcomer->owner, which) / ASKING_SHARE;
+
+	/* The newcomer is the last of those who ask: where it is the first, too, it is alone. */
+	if (lists[CLIENT_ASKING].n > share && lists[CLIENT_ASKING].first != newcomer)
+		return lists[CLIENT_ASKING].first;
+	return lists[CLIENT_IDLE].first;
+}
+
+/* Whether there is something to tell. */
+static bool make_room(struct client *newcomer, unsigned which, unsigned from, struct notice *ret)
+{
+	struct client *victim;
+	bool beyond;
+
+	if (!is_over(newcomer, which, from))
+		return false;
+	victim = victim_for(newcomer, which);
+	if (victim)
+		client_cut(victim);
+	/* Still: busy ones take all the room. */
+	beyond = is_over(newcomer, which, limit_of(newcomer->owner, which));
+	if (beyond)
+		newcomer->over = true;
+	*ret = notice_of(victim ? victim : newcomer, which == OF_ALL ? HTTP_TURNED_FULL : HTTP_TURNED_ADDRESS);
+	return victim || beyond;
+}
+
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 static void wait_until(struct patience *p, pthread_cond_t *what, int64_t until_us)
@@ -95,21 +273,37 @@ static void wait_until(struct patience *p, pthread_cond_t *what, int64_t until_u
 	(void)pthread_cond_timedwait(what, &p->lock, &until);
 }
 
+/* The one whose time ends first, or NULL. */
+static struct client *next_to_end(const struct patience *p)
+{
+	struct client *asking = p->all.lists[CLIENT_ASKING].first, *idle = p->all.lists[CLIENT_IDLE].first;
+
+	if (!asking || !idle)
+		return asking ? asking : idle;
+	return asking->end_us <= idle->end_us ? asking : idle;
+}
+
 static void *patience_main(void *arg)
 {
 	struct patience *p = arg;
 
 	hold(p);
 	while (!p->stopping) {
-		struct client *c = p->first;
+		struct client *c = next_to_end(p);
 
 		if (!c) {
 			INSIST(pthread_cond_wait(&p->changed, &p->lock) == 0);
 		} else if (c->end_us > clock_mono_us()) {
 			wait_until(p, &p->changed, c->end_us);
 		} else {
-			client_remove(c);
-			(void)shutdown(c->fd, SHUT_RDWR);
+			struct notice notice = notice_of(c, HTTP_TURNED_SLOW);
+			bool slow = c->state == CLIENT_ASKING;
+
+			client_cut(c);
+			release(p);
+			if (slow)
+				tell(p, &notice);
+			hold(p);
 		}
 	}
 	release(p);
@@ -118,12 +312,12 @@ static void *patience_main(void *arg)
 
 /* ---- the face ---------------------------------------------------------------------------------------------------- */
 
-struct patience *patience_new(int64_t limit_ms)
+struct patience *patience_new(const struct patience_options *o)
 {
 	struct patience *p = mem_new(1, sizeof(*p));
 	pthread_condattr_t attr;
 
-	p->limit_us = limit_ms * 1000;
+	p->options = *o;
 	INSIST(pthread_mutex_init(&p->lock, NULL) == 0);
 	INSIST(pthread_condattr_init(&attr) == 0);
 	INSIST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
@@ -145,40 +339,94 @@ void patience_stop(struct patience *p)
 
 void patience_free(struct patience *p)
 {
-	INSIST(!p->first);
+	INSIST(p->all.kept == 0 && !next_to_end(p));
 	INSIST(pthread_cond_destroy(&p->heard) == 0);
 	INSIST(pthread_cond_destroy(&p->changed) == 0);
 	INSIST(pthread_mutex_destroy(&p->lock) == 0);
 	free(p);
 }
 
-struct client *patience_arrived(struct patience *p, int fd)
+struct client *patience_arrived(struct patience *p, int fd, const struct ip *from, bool counted)
 {
 	struct client *c = mem_new(1, sizeof(*c));
+	const unsigned most = p->options.most;
+	struct notice of_all, of_address;
+	bool tell_all, tell_address;
 
 	c->owner = p;
 	c->fd = fd;
 	c->newcomer = true;
+	c->state = CLIENT_BUSY; /* in no list yet */
+	c->has_ip = from != NULL;
+	if (from)
+		c->from = *from;
 	hold(p);
+	if (from && counted)
+		c->holder = holder_get(p, from);
 	p->newcomers++;
-	client_add(c);
+	for (unsigned which = 0; which < PARTIES_; which++)
+		if (party_of(c, which))
+			party_of(c, which)->kept++;
+	client_become(c, CLIENT_ASKING);
+	/* Whoever of its address makes room makes room among all, too. */
+	tell_address = make_room(c, OF_ADDRESS, p->options.per_address, &of_address);
+	tell_all = make_room(c, OF_ALL, most - most / ASKING_SHARE, &of_all);
 	release(p);
+	if (tell_address)
+		tell(p, &of_address);
+	if (tell_all)
+		tell(p, &of_all);
 	return c;
 }
 
-void patience_heard(struct client *c)
+void patience_line(struct client *c)
 {
 	hold(c->owner);
-	client_remove(c);
-	client_is_known(c);
+	if (c->state == CLIENT_IDLE)
+		client_become(c, CLIENT_ASKING);
 	release(c->owner);
 }
 
-void patience_served(struct client *c)
+bool patience_heard(struct client *c)
+{
+	bool room;
+
+	hold(c->owner);
+	client_is_known(c);
+	/* Room that came free since is as good. */
+	room = !c->over ||
+	       (!is_over(c, OF_ALL, c->owner->options.most) && !is_over(c, OF_ADDRESS, c->owner->options.per_address));
+	c->over = false;
+	release(c->owner);
+	return room;
+}
+
+bool patience_whole(struct client *c)
+{
+	bool kept;
+
+	hold(c->owner);
+	kept = c->state != CLIENT_CUT;
+	if (kept)
+		client_become(c, CLIENT_BUSY);
+	release(c->owner);
+	return kept;
+}
+
+void patience_answering(struct client *c)
 {
 	hold(c->owner);
-	client_remove(c);
-	client_add(c);
+	if (c->state != CLIENT_CUT)
+		client_become(c, CLIENT_ASKING);
+	release(c->owner);
+}
+
+void patience_served(struct client *c, bool proven)
+{
+	hold(c->owner);
+	client_is_known(c);
+	if (c->state != CLIENT_CUT)
+		client_become(c, proven ? CLIENT_IDLE : CLIENT_ASKING);
 	release(c->owner);
 }
 
@@ -187,8 +435,13 @@ void patience_left(struct client *c)
 	struct patience *p = c->owner;
 
 	hold(p);
-	client_remove(c);
 	client_is_known(c);
+	if (c->state != CLIENT_CUT) {
+		client_become(c, CLIENT_CUT);
+		client_uncount(c);
+	}
+	if (c->holder)
+		holder_put(p, c->holder);
 	release(p);
 	free(c);
 }

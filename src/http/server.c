@@ -43,37 +43,74 @@ static size_t leave_as_it_came(void *cls, struct MHD_Connection *connection, cha
 	return strlen(text);
 }
 
-static int server_listen(struct http_server *s, const struct http_server_options *o, struct err *reterr)
+/* An own socket, where none was passed. */
+static int listen_at(struct http_server *s, const char *where, struct err *reterr)
 {
 	struct http_address address;
-	int flags, r;
+	int fd, r;
 
-	if (o->listen_fd >= 0) {
-		flags = fcntl(o->listen_fd, F_GETFL);
-		if (flags < 0 || fcntl(o->listen_fd, F_SETFL, flags | O_NONBLOCK) < 0)
-			return err_set(reterr, -errno, "the socket passed in cannot be used: %s", strerror(errno));
-		s->listen_fd = o->listen_fd;
-	} else {
-		r = http_address_parse(o->address, &address, reterr);
-		if (r < 0)
-			return r;
-		r = http_address_listen(&address, reterr);
-		if (r < 0) {
-			(void)err_prefix(reterr, "%s", o->address);
-			return r;
-		}
-		s->listen_fd = r;
-		s->own_fd = true;
-		if (http_address_is_unix(&address))
-			s->unlink_path = mem_str(address.socket.local.sun_path);
+	r = http_address_parse(where, &address, reterr);
+	if (r < 0)
+		return r;
+	fd = http_address_listen(&address, reterr);
+	if (fd < 0) {
+		(void)err_prefix(reterr, "%s", where);
+		return fd;
 	}
-	s->address = http_address_of_socket(s->listen_fd);
+	s->listeners[s->listeners_n++].fd = fd;
+	s->own_fd = true;
+	if (http_address_is_unix(&address))
+		s->unlink_path = mem_str(address.socket.local.sun_path);
 	return 0;
 }
 
-static struct MHD_Daemon *server_daemon(struct http_server *s, const struct http_server_options *o)
+static int listen_on_passed(struct http_server *s, const struct http_sockets *passed, struct err *reterr)
 {
-	unsigned threads = o->threads;
+	for (size_t i = 0; i < passed->n; i++) {
+		int flags = fcntl(passed->fds[i], F_GETFL);
+
+		if (flags < 0 || fcntl(passed->fds[i], F_SETFL, flags | O_NONBLOCK) < 0)
+			return err_set(reterr, -errno, "the socket passed in cannot be used: %s", strerror(errno));
+		s->listeners[s->listeners_n++].fd = passed->fds[i];
+	}
+	return 0;
+}
+
+/* "A", or "A and B". */
+static char *addresses_text(const struct http_server *s)
+{
+	char *all = NULL;
+
+	for (size_t i = 0; i < s->listeners_n; i++) {
+		CLEANUP(mem_freep) char *one = http_address_of_socket(s->listeners[i].fd), *former = all;
+
+		all = former ? mem_fmt("%s and %s", former, one) : TAKE(one);
+	}
+	return all;
+}
+
+static int server_listen(struct http_server *s, const struct http_server_options *o, struct err *reterr)
+{
+	int r = o->sockets.n > 0 ? listen_on_passed(s, &o->sockets, reterr) : listen_at(s, o->address, reterr);
+
+	if (r < 0)
+		return r;
+	s->address = addresses_text(s);
+	return 0;
+}
+
+static void tell_turned_away(void *ctx, enum http_turned_away why, const struct ip *from)
+{
+	struct http_server *s = ctx;
+	char text[IP_TEXT_MAX];
+
+	if (s->handler.turned_away)
+		s->handler.turned_away(s->handler.ctx, why, from ? ip_text(from, text) : "unix");
+}
+
+static struct MHD_Daemon *server_daemon(struct http_server *s, int fd, const struct http_server_options *o)
+{
+	unsigned sockets = (unsigned)s->listeners_n, threads = (o->threads + sockets - 1) / sockets;
 	unsigned connections = o->max_connections;
 	struct MHD_Daemon *daemon;
 	sigset_t all, before;
@@ -88,10 +125,10 @@ static struct MHD_Daemon *server_daemon(struct http_server *s, const struct http
 	/* The logger first, or messages of the start go to stderr. */
 	struct MHD_OptionItem options[] = {
 		{MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_message, NULL},
-		{MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL},
+		{MHD_OPTION_LISTEN_SOCKET, fd, NULL},
 		{MHD_OPTION_THREAD_POOL_SIZE, threads, NULL},
 		{MHD_OPTION_CONNECTION_LIMIT, connections, NULL},
-		{MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)((s->timeout_ms + 999) / 1000), NULL},
+		{MHD_OPTION_CONNECTION_TIMEOUT, s->timeout_s, NULL},
 		{MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
 		{MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_on_request_line, s},
 		{MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_as_it_came, NULL},
@@ -113,14 +150,46 @@ static void server_free(struct http_server *s)
 {
 	if (s->patience)
 		patience_free(s->patience);
-	if (s->own_fd)
-		(void)close(s->listen_fd);
+	for (size_t i = 0; s->own_fd && i < s->listeners_n; i++)
+		(void)close(s->listeners[i].fd);
 	if (s->unlink_path)
 		(void)unlink(s->unlink_path);
+	for (size_t i = 0; i < s->uncounted_n; i++)
+		free(s->uncounted[i]);
+	free(s->uncounted);
 	free(s->unlink_path);
 	free(s->error_type);
 	free(s->address);
 	free(s);
+}
+
+static unsigned whole_seconds(int64_t ms)
+{
+	return ms > CLOCK_SECOND_MS ? (unsigned)((ms + CLOCK_SECOND_MS - 1) / CLOCK_SECOND_MS) : 1;
+}
+
+static int server_start(struct http_server *s, const struct http_server_options *o, struct err *reterr)
+{
+	const struct patience_options patience = {
+		.request_ms = (int64_t)s->timeout_s * CLOCK_SECOND_MS * HTTP_SLOW_TIMEOUTS,
+		.idle_ms = (int64_t)s->idle_s * CLOCK_SECOND_MS,
+		.most = o->max_connections,
+		.per_address = o->per_address,
+		.turned_away = tell_turned_away,
+		.ctx = s,
+	};
+	int r = server_listen(s, o, reterr);
+
+	if (r < 0)
+		return r;
+	s->patience = patience_new(&patience);
+	for (size_t i = 0; i < s->listeners_n; i++) {
+		s->listeners[i].daemon = server_daemon(s, s->listeners[i].fd, o);
+		if (!s->listeners[i].daemon)
+			return err_set(reterr, errno > 0 ? -errno : -EIO, "cannot start the server on %s: %s",
+				       s->address, errno > 0 ? strerror(errno) : "libmicrohttpd refused");
+	}
+	return 0;
 }
 
 int http_server_start(const struct http_server_options *o, const struct http_handler *h, struct http_server **ret,
@@ -129,23 +198,19 @@ int http_server_start(const struct http_server_options *o, const struct http_han
 	struct http_server *s = mem_new(1, sizeof(*s));
 	int r;
 
+	INSIST(o->sockets.n <= HTTP_SOCKETS_MAX);
 	s->handler = *h;
 	s->error_type = mem_str(o->error_type);
 	s->malformed = o->malformed;
 	s->max_body = o->max_body;
-	s->timeout_ms = o->timeout_ms > CLOCK_SECOND_MS ? o->timeout_ms : CLOCK_SECOND_MS;
-	r = server_listen(s, o, reterr);
+	s->timeout_s = whole_seconds(o->timeout_ms);
+	s->idle_s = o->idle_ms > 0 ? whole_seconds(o->idle_ms) : s->timeout_s;
+	s->uncounted = mem_new(o->uncounted_n, sizeof(*s->uncounted));
+	for (; s->uncounted_n < o->uncounted_n; s->uncounted_n++)
+		s->uncounted[s->uncounted_n] = mem_str(o->uncounted[s->uncounted_n]);
+	r = server_start(s, o, reterr);
 	if (r < 0) {
-		server_free(s);
-		return r;
-	}
-	s->patience = patience_new(s->timeout_ms * HTTP_SLOW_TIMEOUTS);
-	s->daemon = server_daemon(s, o);
-	if (!s->daemon) {
-		patience_stop(s->patience);
-		r = err_set(reterr, errno > 0 ? -errno : -EIO, "cannot start the server on %s: %s", s->address,
-			    errno > 0 ? strerror(errno) : "libmicrohttpd refused");
-		server_free(s);
+		http_server_stop(s);
 		return r;
 	}
 	*ret = s;
@@ -161,7 +226,9 @@ void http_server_quiesce(struct http_server *s)
 {
 	INSIST(!s->quiesced);
 	s->quiesced = true;
-	INSIST(MHD_quiesce_daemon(s->daemon) == s->listen_fd);
+	for (size_t i = 0; i < s->listeners_n; i++)
+		if (s->listeners[i].daemon)
+			INSIST(MHD_quiesce_daemon(s->listeners[i].daemon) == s->listeners[i].fd);
 }
 
 void http_server_wait_heard(struct http_server *s, int64_t until_us)
@@ -181,7 +248,10 @@ void http_server_stop(struct http_server *s)
 	/* Without it, stopping a pool shuts the socket down for systemd's copy too. */
 	if (!s->quiesced)
 		http_server_quiesce(s);
-	patience_stop(s->patience);
-	MHD_stop_daemon(s->daemon);
+	if (s->patience)
+		patience_stop(s->patience);
+	for (size_t i = 0; i < s->listeners_n; i++)
+		if (s->listeners[i].daemon)
+			MHD_stop_daemon(s->listeners[i].daemon);
 	server_free(s);
 }

@@ -22,9 +22,17 @@
  * (control characters, NUL too; lines that end with LF alone or are continued), two Content-Length or Host, a
  * Content-Length together with Transfer-Encoding (400); an expectation other than 100-continue (417); bodies beyond
  * max_body (413, from Content-Length as early as the headers tell; a chunked body that grows beyond it after begin, and
- * complete is then never called); what libmicrohttpd refuses (400, 431, or it closes the connection). HEAD goes through
- * begin and complete like any other method. A client silent for the time-out, or not done with its headers after three,
- * or with its body, is cut off.
+ * complete is then never called); a request beyond per_address (503); what libmicrohttpd refuses (400, 431, or it
+ * closes the connection). HEAD goes through begin and complete like any other method.
+ *
+ * Slow clients. timeout_ms is for silence, before a request and within it; three of it for a request as a whole, from
+ * the connection's beginning or the last answer's end until its body is there, and three for the client to take an
+ * answer. idle_ms takes its place between the answer to an exchange that the owner called proven (http_proven) and the
+ * line of the next request. From three quarters of max_connections on, and beyond per_address, each new connection
+ * costs another one its place: the one that has taken the longest over its request, or, while no more than a quarter of
+ * the limit is asking, the one that has been idle the longest. Exchanges that are complete are never cut off so.
+ * patience.h has it in detail. So 3,000 clients that drip, from one address or from many, do not keep a good request
+ * out.
  *
  * Traps of libmicrohttpd 0.9.75 that this module exists to keep (STYLE section 5): poll(2), not epoll; suspend before
  * publishing; quiesce before stop, or a socket passed by systemd dies; all suspended resumed before stop.
@@ -55,21 +63,42 @@ struct http_exchange {
 				  /* private members follow in exchange.c */
 };
 
+/* Why a connection was cut off, or its request refused. */
+enum http_turned_away {
+	HTTP_TURNED_SLOW,    /* it took too long over a request or an answer */
+	HTTP_TURNED_FULL,    /* it made room for another one, as max_connections are nearly there */
+	HTTP_TURNED_ADDRESS, /* its address held more than per_address */
+};
+
 struct http_handler {
 	int (*begin)(void *ctx, struct http_exchange *x);
 	int (*room)(void *ctx, struct http_exchange *x, size_t bytes); /* may be NULL: there always is */
 	void (*complete)(void *ctx, struct http_exchange *x);
 	void (*done)(void *ctx, struct http_exchange *x); /* may be NULL */
 	void *ctx;
+	/* A client was turned away; whoever was silent for the time-out is not told of. From any thread of the server;
+	 * may be NULL. peer: as http_peer() has it. */
+	void (*turned_away)(void *ctx, enum http_turned_away why, const char *peer);
+};
+
+/* Listening sockets passed by the service manager. */
+#define HTTP_SOCKETS_MAX 8
+struct http_sockets {
+	int fds[HTTP_SOCKETS_MAX];
+	size_t n;
 };
 
 struct http_server_options {
-	const char *address; /* "127.0.0.1:8085", "[::1]:8085", ":8085", "unix:PATH"; port 0: any free one */
-	int listen_fd;       /* a listening socket passed by systemd takes the address's place; -1: none */
-	unsigned threads;    /* pool size, 2…4 */
+	const char *address;         /* "127.0.0.1:8085", "[::1]:8085", ":8085", "unix:PATH"; port 0: any free one */
+	struct http_sockets sockets; /* take the address's place: all are served, under the same limits */
+	unsigned threads;            /* pool size, 2…4; several sockets share them, but each has 2 at least */
 	unsigned max_connections;
+	unsigned per_address;   /* connections of one address, or of one /64 of IPv6; 0: no limit */
+	char *const *uncounted; /* addresses and networks that per_address is not for, beside loopback; copied */
+	size_t uncounted_n;
 	size_t max_body;                     /* bytes */
-	int64_t timeout_ms;                  /* of a slow or idle client; whole seconds, at least 1 */
+	int64_t timeout_ms;                  /* of a slow client; whole seconds, at least 1 */
+	int64_t idle_ms;                     /* after a proven exchange; whole seconds; 0: timeout_ms */
 	const char *error_type;              /* Content-Type of the server's own errors' bodies: "application/json" */
 	const struct http_answer *malformed; /* to what HTTP does not allow; NULL: the server's own 400. Borrowed, until
 					      * the server has stopped */
@@ -78,7 +107,7 @@ struct http_server_options {
 /* Listens and starts the threads. The handler's functions are called from several threads at once. */
 int http_server_start(const struct http_server_options *o, const struct http_handler *h, struct http_server **ret,
 		      struct err *reterr) MUSTCHECK;
-/* "127.0.0.1:8085" as bound (the real port), or "unix:PATH". Borrowed. */
+/* "127.0.0.1:8085" as bound (the real port), or "unix:PATH"; of several sockets "A and B". Borrowed. */
 const char *http_server_address(const struct http_server *s);
 /* Stops accepting; connections that live are served on. The listening socket stays open. Once only. */
 void http_server_quiesce(struct http_server *s);
@@ -104,6 +133,9 @@ char *http_header_list(struct http_exchange *x, const char *name);
 unsigned http_header_count(struct http_exchange *x, const char *name);
 /* The peer's address as text, "unix" for a unix socket. Borrowed, for the exchange's life. */
 const char *http_peer(struct http_exchange *x);
+
+/* In begin or complete: whoever sent this showed a good proof, so the connection may be idle for idle_ms afterwards. */
+void http_proven(struct http_exchange *x);
 
 /* What goes back. The body is copied; extra headers are copied; type NULL: no Content-Type. */
 struct http_answer {

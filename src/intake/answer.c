@@ -49,7 +49,11 @@ static void send_fixed(struct http_exchange *x, enum answer a, const char *schem
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	char body[64] = "";
-	struct http_answer answer = {.status = specs[a].status, .headers = &headers, .body = body};
+	/* Whoever asks wrongly has no use for a connection, and takes no place with one. */
+	struct http_answer answer = {.status = specs[a].status,
+				     .headers = &headers,
+				     .body = body,
+				     .close = specs[a].status >= 400 && specs[a].status < 500};
 
 	add_headers(a, scheme, &headers);
 	if (specs[a].word) {

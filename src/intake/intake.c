@@ -394,6 +394,8 @@ static void complete(void *ctx, struct http_exchange *x)
 	bool trial;
 
 	if (verdict == PROOF_GOOD && x->body_len > 0) {
+		if (!text_is(proof_method(definition_proof(v->source->definition)), "none"))
+			http_proven(x);
 		take(i, x, v, echo);
 		return;
 	}
@@ -410,6 +412,26 @@ static void complete(void *ctx, struct http_exchange *x)
 	}
 }
 
+/* ---- connections ------------------------------------------------------------------------------------------------- */
+
+static void turned_away(void *ctx, enum http_turned_away why, const char *peer)
+{
+	static const char *const reasons[] = {
+		[HTTP_TURNED_SLOW] = "slow client",
+		[HTTP_TURNED_FULL] = "too many connections",
+		[HTTP_TURNED_ADDRESS] = "too many connections of one address",
+	};
+	static const char *const labels[] = {
+		[HTTP_TURNED_SLOW] = "slow",
+		[HTTP_TURNED_FULL] = "full",
+		[HTTP_TURNED_ADDRESS] = "address",
+	};
+	struct intake *i = ctx;
+
+	metrics_add(METRIC_CONNECTIONS_CUT, labels[why], NULL, NULL, 1);
+	refusals_note_connection(i->refusals, reasons[why], peer, clock_mono_ms());
+}
+
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void intake_free(struct intake *i)
@@ -421,18 +443,29 @@ static void intake_free(struct intake *i)
 	free(i);
 }
 
-int intake_start(struct pipeline *p, const struct config *c, int listen_fd, struct intake **ret, struct err *reterr)
+int intake_start(struct pipeline *p, const struct config *c, const struct http_sockets *passed, struct intake **ret,
+		 struct err *reterr)
 {
 	struct intake *i = mem_new(1, sizeof(*i));
 	const struct http_handler handler = {
-		.begin = begin, .room = room, .complete = complete, .done = done, .ctx = i};
+		.begin = begin,
+		.room = room,
+		.complete = complete,
+		.done = done,
+		.turned_away = turned_away,
+		.ctx = i,
+	};
 	const struct http_server_options options = {
 		.address = c->listen.address,
-		.listen_fd = listen_fd,
+		.sockets = *passed,
 		.threads = INTAKE_THREADS,
 		.max_connections = c->listen.max_connections,
 		.max_body = c->listen.max_body,
+		.per_address = c->listen.per_address,
+		.uncounted = c->listen.trusted_proxies.items,
+		.uncounted_n = c->listen.trusted_proxies.n,
 		.timeout_ms = c->listen.timeout_ms,
+		.idle_ms = c->listen.idle_ms,
 		.error_type = "application/json",
 	};
 	pthread_condattr_t attr;

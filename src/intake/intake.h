@@ -15,8 +15,8 @@
 
 struct intake;
 
-/* listen_fd: a socket passed by systemd, or -1. Requests are judged by generation_current(). */
-int intake_start(struct pipeline *p, const struct config *c, int listen_fd, struct intake **ret,
+/* passed: sockets passed by systemd, if any. Requests are judged by generation_current(). */
+int intake_start(struct pipeline *p, const struct config *c, const struct http_sockets *passed, struct intake **ret,
 		 struct err *reterr) MUSTCHECK;
 const char *intake_address(const struct intake *i);
 /* No new connections; once it returns, 503 to every request. The pipeline answers the suspended ones. Requests on

@@ -14,6 +14,7 @@
 #include "base/text.h"
 
 #define MORE_MAX 64
+#define CONNECTION_INTERVAL_MS (10 * CLOCK_SECOND_MS)
 #define PATHS_MAX 400      /* bytes of the configured paths that a line names */
 #define PATH_SHOWN_MAX 200 /* bytes of an unknown path that a line shows */
 #define SLASHES_MAX 3      /* in a row, that a line shows */
@@ -72,14 +73,14 @@ static struct refusal *refusal_get(struct refusals *r, const char *source, const
 
 /* Whether this one gets a line. *ret_more: how many before it got none. */
 static bool refusal_is_due(struct refusals *r, const char *source, const char *reason, int64_t now_ms,
-			   unsigned *ret_more)
+			   int64_t interval_ms, unsigned *ret_more)
 {
 	struct refusal *x;
 	bool due;
 
 	INSIST(pthread_mutex_lock(&r->lock) == 0);
 	x = refusal_get(r, source, reason);
-	due = now_ms - x->logged_ms >= CLOCK_SECOND_MS;
+	due = now_ms - x->logged_ms >= interval_ms;
 	if (due) {
 		*ret_more = x->since;
 		x->since = 0;
@@ -106,8 +107,18 @@ void refusals_note(struct refusals *r, const char *source, const char *reason, c
 	char text[MORE_MAX];
 	unsigned more;
 
-	if (refusal_is_due(r, source, reason, now_ms, &more))
+	if (refusal_is_due(r, source, reason, now_ms, CLOCK_SECOND_MS, &more))
 		log_warning(&about, "a webhook from %s was refused%s", peer, more_text(more, text));
+}
+
+void refusals_note_connection(struct refusals *r, const char *reason, const char *peer, int64_t now_ms)
+{
+	const struct log_about about = {.reason = reason};
+	char text[MORE_MAX];
+	unsigned more;
+
+	if (refusal_is_due(r, NULL, reason, now_ms, CONNECTION_INTERVAL_MS, &more))
+		log_warning(&about, "a connection from %s was cut off%s", peer, more_text(more, text));
 }
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
@@ -186,7 +197,7 @@ void refusals_note_path(struct refusals *r, const struct config *c, const char *
 	char text[MORE_MAX];
 	unsigned more;
 
-	if (!refusal_is_due(r, NULL, about.reason, now_ms, &more))
+	if (!refusal_is_due(r, NULL, about.reason, now_ms, CLOCK_SECOND_MS, &more))
 		return;
 	paths = configured_paths(c);
 	shown = shown_path(c, path);

@@ -21,5 +21,7 @@ void refusals_note(struct refusals *r, const char *source, const char *reason, c
 /* One to a path that no source of c has. The line shows of the path only what resembles the configured ones, as it may
  * hold a secret, and the paths that there are. */
 void refusals_note_path(struct refusals *r, const struct config *c, const char *path, const char *peer, int64_t now_ms);
+/* A connection that was cut off or refused, before there was a webhook: a line in ten seconds for each reason. */
+void refusals_note_connection(struct refusals *r, const char *reason, const char *peer, int64_t now_ms);
 
 #endif

@@ -112,7 +112,6 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 	const struct http_handler handler = {.begin = on_begin, .complete = on_complete, .done = on_done, .ctx = s};
 	const struct http_server_options server = {
 		.address = o->address,
-		.listen_fd = -1,
 		.threads = SANDBOX_THREADS,
 		.max_connections = SANDBOX_CONNECTIONS,
 		.max_body = SANDBOX_BODY_MAX,

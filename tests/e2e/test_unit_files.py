@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import PRESETS, PROGRAM, TIMEOUT, gladly_webhook, request
+from harness import PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, request
 
 SOURCE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent
 SYSCONFDIR, SBINDIR = "/etc", "/usr/sbin"
@@ -338,12 +338,41 @@ def test_both_addresses_may_come_from_systemd(stage, sandbox):
         assert process.returncode == 0, log
 
 
-def test_a_socket_too_many_is_1_and_told(stage, sandbox):
-    daemon = stage.daemon(sandbox, start=False)
-    with listening() as one, listening() as two:
-        process = activated(daemon, [one, two], ["listen", "listen"])
+def test_several_sockets_from_systemd_serve_the_same(stage, sandbox, gladly):
+    """A socket unit may say ListenStream= twice, for IPv4 and IPv6; limits are for all of them together."""
+    daemon = stage.daemon(sandbox, gladly, config={"listen": "127.0.0.1:9", "admin": "127.0.0.1:10"}, start=False)
+    families = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+    listeners = [socket.create_server((host, 0), family=family, backlog=16) for family, host in families]
+    admins = [socket.create_server((host, 0), family=family, backlog=16) for family, host in families]
+    ports = [passed.getsockname()[1] for passed in (*listeners, *admins)]
+    process = activated(daemon, [*listeners, *admins], ["listen", "listen", "admin", "admin"])
+    try:
+        for i, (host, port) in enumerate(zip(("127.0.0.1", "[::1]"), ports[:2])):
+            headers = {"Authorization": basic(WEBHOOK_USER, WEBHOOK_PASSWORD)}
+            body = gladly_webhook("opened", f"c-{i}")
+            answer = request(f"{host}:{port}", "POST", "/webhooks/gladly", body, headers)
+            assert answer.json()["status"] == "accepted"
+        for host, port in zip(("127.0.0.1", "[::1]"), ports[2:]):
+            assert 'result="accepted"} 2' in request(f"{host}:{port}", "GET", "/metrics").text
+    finally:
+        process.terminate()
         _, log = process.communicate(timeout=TIMEOUT)
-    assert process.returncode == 1 and "more sockets than one for webhooks" in log
+    assert process.returncode == 0, log
+    assert f"listening on 127.0.0.1:{ports[0]} and [::1]:{ports[1]}" in log
+    # systemd's copies live on.
+    for passed in (*listeners, *admins):
+        socket.create_connection(passed.getsockname()[:2], TIMEOUT).close()
+        passed.close()
+
+
+def test_sockets_too_many_are_1_and_told(stage, sandbox):
+    daemon = stage.daemon(sandbox, start=False)
+    sockets = [listening() for _ in range(9)]
+    process = activated(daemon, sockets, ["listen"] * 9)
+    _, log = process.communicate(timeout=TIMEOUT)
+    for passed in sockets:
+        passed.close()
+    assert process.returncode == 1 and "more than 8 sockets" in log
 
 
 def test_what_is_no_listening_socket_is_1_and_told(stage, sandbox):

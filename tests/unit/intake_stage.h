@@ -148,7 +148,7 @@ static int listener_start(void **state)
 		problems_print(&problems, stderr);
 	assert_non_null(g);
 	problems_done(&problems);
-	if (intake_start(NULL, g->config, -1, &intake, &e) < 0)
+	if (intake_start(NULL, g->config, &(struct http_sockets){0}, &intake, &e) < 0)
 		fail_msg("%s", e.text);
 	generation_make_current(g);
 	return 0;

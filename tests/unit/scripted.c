@@ -110,7 +110,6 @@ struct scripted *scripted_start(void)
 {
 	struct scripted *s = mem_new(1, sizeof(*s));
 	struct http_server_options options = {.address = "127.0.0.1:0",
-					      .listen_fd = -1,
 					      .threads = 2,
 					      .max_connections = 256,
 					      .max_body = 1 << 20,

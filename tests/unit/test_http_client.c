@@ -611,7 +611,7 @@ static void a_peer_without_tls_is_a_tls_failure(void **state)
 {
 	const struct http_handler handler = {.begin = refuse_get, .complete = keep_until_all};
 	const struct http_server_options options = {
-		.address = "127.0.0.1:0", .listen_fd = -1, .threads = 2, .max_connections = 8, .timeout_ms = 1000};
+		.address = "127.0.0.1:0", .threads = 2, .max_connections = 8, .timeout_ms = 1000};
 	CLEANUP(mem_freep) char *url = NULL;
 	struct http_server *s;
 	struct err e;
@@ -628,7 +628,6 @@ static void many_run_at_once_and_done_may_start_more(void **state)
 {
 	const struct http_handler handler = {.begin = refuse_get, .complete = keep_until_all};
 	const struct http_server_options options = {.address = "127.0.0.1:0",
-						    .listen_fd = -1,
 						    .threads = 2,
 						    .max_connections = 2 * MANY,
 						    .max_body = 100,

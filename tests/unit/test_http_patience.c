@@ -4,7 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
+#include <poll.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -15,12 +20,38 @@
 #define FAR_US (60 * INT64_C(1000000))
 #define SOON_US (20 * INT64_C(1000))
 
+#define MOST 16
+#define PER_ADDRESS 8
+
 /* No socket: nobody here waits so long that it would be cut off. */
 #define NO_SOCKET (-1)
 
+static atomic_uint turned[3];
+static char last_turned[IP_TEXT_MAX];
+
+static void on_turned_away(void *ctx, enum http_turned_away why, const struct ip *from)
+{
+	(void)ctx;
+	(void)snprintf(last_turned, sizeof(last_turned), "%s", from ? ip_text(from, (char[IP_TEXT_MAX]){""}) : "unix");
+	atomic_fetch_add(&turned[why], 1);
+}
+
+static struct patience *make(int64_t request_ms, int64_t idle_ms, unsigned most, unsigned per_address)
+{
+	const struct patience_options options = {.request_ms = request_ms,
+						 .idle_ms = idle_ms,
+						 .most = most,
+						 .per_address = per_address,
+						 .turned_away = on_turned_away};
+
+	for (size_t i = 0; i < 3; i++)
+		atomic_store(&turned[i], 0);
+	return patience_new(&options);
+}
+
 static int start(void **state)
 {
-	*state = patience_new(FAR_US / 1000);
+	*state = make(FAR_US / 1000, FAR_US / 1000, MOST, PER_ADDRESS);
 	return 0;
 }
 
@@ -29,6 +60,50 @@ static int stop(void **state)
 	patience_stop(*state);
 	patience_free(*state);
 	return 0;
+}
+
+/* A connection with a socket of its own: its other end tells whether it was cut off. */
+struct guest {
+	struct client *client;
+	int here, there;
+};
+
+static struct guest arrive(struct patience *p, const char *from)
+{
+	struct guest g;
+	int pair[2];
+	struct ip ip;
+
+	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	g.here = pair[0];
+	g.there = pair[1];
+	assert_true(!from || ip_read(from, &ip));
+	g.client = patience_arrived(p, g.here, from ? &ip : NULL, from && !ip_is_loopback(&ip));
+	return g;
+}
+
+static bool is_cut(const struct guest *g)
+{
+	char byte;
+
+	return recv(g->there, &byte, 1, 0) == 0;
+}
+
+static void leave_all(struct guest *guests, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		patience_left(guests[i].client);
+		(void)close(guests[i].here);
+		(void)close(guests[i].there);
+	}
+}
+
+static void make_idle(const struct guest *g)
+{
+	assert_true(patience_heard(g->client));
+	assert_true(patience_whole(g->client));
+	patience_answering(g->client);
+	patience_served(g->client, true);
 }
 
 /* How long it waited. */
@@ -47,7 +122,7 @@ static void nobody_is_waited_for_where_nobody_arrived(void **state)
 
 static void a_silent_newcomer_is_waited_for_until_the_limit(void **state)
 {
-	struct client *c = patience_arrived(*state, NO_SOCKET);
+	struct client *c = patience_arrived(*state, NO_SOCKET, NULL, false);
 
 	assert_true(waited_us(*state, SOON_US) >= SOON_US);
 	patience_left(c);
@@ -55,18 +130,18 @@ static void a_silent_newcomer_is_waited_for_until_the_limit(void **state)
 
 static void who_was_heard_once_is_no_newcomer_any_more(void **state)
 {
-	struct client *c = patience_arrived(*state, NO_SOCKET);
+	struct client *c = patience_arrived(*state, NO_SOCKET, NULL, false);
 
-	patience_heard(c);
+	assert_true(patience_heard(c));
 	assert_true(waited_us(*state, FAR_US) < FAR_US);
-	patience_served(c);
+	patience_served(c, false);
 	assert_true(waited_us(*state, FAR_US) < FAR_US);
 	patience_left(c);
 }
 
 static void *hear(void *arg)
 {
-	patience_heard(arg);
+	(void)patience_heard(arg);
 	return NULL;
 }
 
@@ -78,7 +153,8 @@ static void *leave(void *arg)
 
 static void the_wait_ends_with_the_last_newcomer(void **state)
 {
-	struct client *one = patience_arrived(*state, NO_SOCKET), *two = patience_arrived(*state, NO_SOCKET);
+	struct client *one = patience_arrived(*state, NO_SOCKET, NULL, false),
+		      *two = patience_arrived(*state, NO_SOCKET, NULL, false);
 	pthread_t hearing, leaving;
 
 	thread_start(&hearing, "hearing", hear, one);
@@ -89,6 +165,182 @@ static void the_wait_ends_with_the_last_newcomer(void **state)
 	patience_left(one);
 }
 
+/* ---- who makes room ---------------------------------------------------------------------------------------------- */
+
+static void a_crowd_of_slow_clients_makes_room_for_the_next_the_slowest_first(void **state)
+{
+	struct guest crowd[4 * MOST];
+
+	(void)state;
+	for (size_t i = 0; i < 4 * MOST; i++) {
+		crowd[i] = arrive(*state, NULL);
+		/* Three quarters of the limit stay. */
+		for (size_t k = 0; k <= i; k++)
+			assert_int_equal(is_cut(&crowd[k]), k + MOST * 3 / 4 <= i);
+	}
+	assert_int_equal(turned[HTTP_TURNED_FULL], 4 * MOST - MOST * 3 / 4);
+	assert_int_equal(turned[HTTP_TURNED_ADDRESS], 0);
+	assert_false(patience_whole(crowd[0].client)); /* cut off: nothing is begun for it any more */
+	assert_true(patience_whole(crowd[4 * MOST - 1].client));
+	leave_all(crowd, 4 * MOST);
+}
+
+static void a_whole_request_is_never_cut_off(void **state)
+{
+	struct guest busy[MOST], more[3 * MOST];
+
+	(void)state;
+	for (size_t i = 0; i < MOST; i++) {
+		busy[i] = arrive(*state, "127.0.0.1");
+		assert_true(patience_heard(busy[i].client));
+		assert_true(patience_whole(busy[i].client));
+	}
+	for (size_t i = 0; i < 3 * MOST; i++)
+		more[i] = arrive(*state, "127.0.0.1");
+	for (size_t i = 0; i < MOST; i++)
+		assert_false(is_cut(&busy[i]));
+	/* A quarter of the limit is there for those who ask, and they are told that there is no room. */
+	for (size_t i = 0; i < 3 * MOST; i++)
+		assert_int_equal(is_cut(&more[i]), i < 3 * MOST - MOST / 4);
+	assert_false(patience_heard(more[3 * MOST - 1].client));
+	leave_all(busy, MOST);
+	/* Room that came free meanwhile is as good. */
+	assert_true(patience_heard(more[3 * MOST - 2].client));
+	leave_all(more, 3 * MOST);
+}
+
+static void idle_clients_make_room_while_few_are_asking(void **state)
+{
+	struct guest idle[MOST * 3 / 4], next[MOST];
+
+	(void)state;
+	for (size_t i = 0; i < MOST * 3 / 4; i++) {
+		idle[i] = arrive(*state, NULL);
+		make_idle(&idle[i]);
+	}
+	for (size_t i = 0; i < MOST; i++)
+		next[i] = arrive(*state, NULL);
+	/* The longest idle first, until a quarter of the limit asks; from then on the slowest. */
+	for (size_t i = 0; i < MOST * 3 / 4; i++)
+		assert_int_equal(is_cut(&idle[i]), i < MOST / 4);
+	for (size_t i = 0; i < MOST; i++)
+		assert_int_equal(is_cut(&next[i]), i < MOST - MOST / 4);
+	leave_all(idle, MOST * 3 / 4);
+	leave_all(next, MOST);
+}
+
+static void one_address_holds_so_many_and_the_others_are_left_alone(void **state)
+{
+	static const char *const uncounted[] = {"127.0.0.1", "::1", NULL};
+	struct patience *p = make(FAR_US / 1000, FAR_US / 1000, 0, PER_ADDRESS);
+	struct guest crowd[3 * PER_ADDRESS], other = arrive(p, "192.0.2.2"), free_ones[3 * 2 * PER_ADDRESS];
+
+	(void)state;
+	for (size_t i = 0; i < 3 * PER_ADDRESS; i++)
+		crowd[i] = arrive(p, i % 2 > 0 ? "192.0.2.1" : "::ffff:192.0.2.1");
+	for (size_t i = 0; i < 3 * PER_ADDRESS; i++)
+		assert_int_equal(is_cut(&crowd[i]), i < 2 * PER_ADDRESS);
+	assert_int_equal(turned[HTTP_TURNED_ADDRESS], 2 * PER_ADDRESS);
+	assert_string_equal(last_turned, "192.0.2.1");
+	assert_false(is_cut(&other));
+	for (size_t i = 0; i < 3 * 2 * PER_ADDRESS; i++)
+		free_ones[i] = arrive(p, uncounted[i % 3]);
+	for (size_t i = 0; i < 3 * 2 * PER_ADDRESS; i++)
+		assert_false(is_cut(&free_ones[i]));
+	leave_all(crowd, 3 * PER_ADDRESS);
+	leave_all(free_ones, 3 * 2 * PER_ADDRESS);
+	leave_all(&other, 1);
+	stop((void **)&p);
+}
+
+static void an_ipv6_host_is_counted_by_its_64(void **state)
+{
+	struct guest crowd[2 * PER_ADDRESS], neighbour = arrive(*state, "2001:db8:0:2::1");
+
+	for (size_t i = 0; i < 2 * PER_ADDRESS; i++) {
+		CLEANUP(mem_freep) char *from = mem_fmt("2001:db8:0:1::%zx", i + 1);
+
+		crowd[i] = arrive(*state, from);
+	}
+	for (size_t i = 0; i < 2 * PER_ADDRESS; i++)
+		assert_int_equal(is_cut(&crowd[i]), i < PER_ADDRESS);
+	assert_false(is_cut(&neighbour));
+	leave_all(crowd, 2 * PER_ADDRESS);
+	leave_all(&neighbour, 1);
+}
+
+static void an_address_whose_requests_are_all_whole_gets_no_more(void **state)
+{
+	struct guest busy[PER_ADDRESS], more, other;
+
+	for (size_t i = 0; i < PER_ADDRESS; i++) {
+		busy[i] = arrive(*state, "192.0.2.1");
+		assert_true(patience_heard(busy[i].client) && patience_whole(busy[i].client));
+	}
+	more = arrive(*state, "192.0.2.1");
+	other = arrive(*state, "192.0.2.2");
+	assert_false(is_cut(&more));
+	assert_false(patience_heard(more.client));
+	assert_true(patience_heard(other.client));
+	leave_all(busy, PER_ADDRESS);
+	leave_all(&more, 1);
+	leave_all(&other, 1);
+}
+
+/* ---- whose time is over ------------------------------------------------------------------------------------------ */
+
+static void wait_until_cut(const struct guest *g)
+{
+	struct pollfd p = {.fd = g->there, .events = POLLIN};
+
+	assert_int_equal(poll(&p, 1, FAR_US / 1000), 1);
+	assert_true(is_cut(g));
+}
+
+static void a_request_has_its_time_from_the_beginning_whatever_comes_of_it(void **state)
+{
+	struct patience *p = make(SOON_US / 1000, FAR_US / 1000, 0, 0);
+	struct guest slow = arrive(p, "192.0.2.9"), busy = arrive(p, NULL), idle = arrive(p, NULL);
+
+	(void)state;
+	make_idle(&idle);
+	assert_true(patience_heard(busy.client) && patience_whole(busy.client));
+	patience_line(slow.client);
+	assert_true(patience_heard(slow.client));
+	wait_until_cut(&slow);
+	assert_false(patience_whole(slow.client));
+	while (atomic_load(&turned[HTTP_TURNED_SLOW]) < 1)
+		(void)sched_yield();
+	assert_string_equal(last_turned, "192.0.2.9");
+	assert_false(is_cut(&busy) || is_cut(&idle));
+	/* A client that does not take its answer, and one whose next request does not get on. */
+	patience_answering(busy.client);
+	wait_until_cut(&busy);
+	patience_line(idle.client);
+	wait_until_cut(&idle);
+	leave_all(&slow, 1);
+	leave_all(&busy, 1);
+	leave_all(&idle, 1);
+	stop((void **)&p);
+}
+
+static void idle_has_a_time_of_its_own_and_is_no_slowness(void **state)
+{
+	struct patience *p = make(FAR_US / 1000, SOON_US / 1000, 0, 0);
+	struct guest idle = arrive(p, NULL), unproven = arrive(p, NULL);
+
+	(void)state;
+	assert_true(patience_heard(unproven.client) && patience_whole(unproven.client));
+	patience_served(unproven.client, false);
+	make_idle(&idle);
+	wait_until_cut(&idle);
+	assert_false(is_cut(&unproven));
+	leave_all(&idle, 1);
+	leave_all(&unproven, 1);
+	stop((void **)&p);
+	assert_int_equal(turned[HTTP_TURNED_SLOW], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +348,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_silent_newcomer_is_waited_for_until_the_limit, start, stop),
 		cmocka_unit_test_setup_teardown(who_was_heard_once_is_no_newcomer_any_more, start, stop),
 		cmocka_unit_test_setup_teardown(the_wait_ends_with_the_last_newcomer, start, stop),
+		cmocka_unit_test_setup_teardown(a_crowd_of_slow_clients_makes_room_for_the_next_the_slowest_first,
+						start, stop),
+		cmocka_unit_test_setup_teardown(a_whole_request_is_never_cut_off, start, stop),
+		cmocka_unit_test_setup_teardown(idle_clients_make_room_while_few_are_asking, start, stop),
+		cmocka_unit_test(one_address_holds_so_many_and_the_others_are_left_alone),
+		cmocka_unit_test_setup_teardown(an_ipv6_host_is_counted_by_its_64, start, stop),
+		cmocka_unit_test_setup_teardown(an_address_whose_requests_are_all_whole_gets_no_more, start, stop),
+		cmocka_unit_test(a_request_has_its_time_from_the_beginning_whatever_comes_of_it),
+		cmocka_unit_test(idle_has_a_time_of_its_own_and_is_no_slowness),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

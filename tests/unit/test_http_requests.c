@@ -57,7 +57,6 @@ static int start(void **state)
 	const struct http_handler handler = {.begin = on_begin, .complete = on_complete};
 	const struct http_server_options options = {
 		.address = "127.0.0.1:0",
-		.listen_fd = -1,
 		.threads = 2,
 		.max_connections = 64,
 		.max_body = 4096,

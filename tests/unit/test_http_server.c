@@ -221,7 +221,7 @@ static void start(const char *address, int listen_fd)
 		.begin = on_begin, .room = on_room, .complete = on_complete, .done = on_done};
 	const struct http_server_options options = {
 		.address = address,
-		.listen_fd = listen_fd,
+		.sockets = {.fds = {listen_fd}, .n = listen_fd >= 0},
 		.threads = 2,
 		.max_connections = 128,
 		.max_body = MAX_BODY,
@@ -868,7 +868,7 @@ static void an_unix_socket_serves_and_goes_with_the_server(void **state)
 static void a_server_that_cannot_listen_says_where(void **state)
 {
 	const struct http_handler handler = {.begin = on_begin, .complete = on_complete};
-	struct http_server_options options = {.listen_fd = -1, .threads = 2, .max_connections = 8, .timeout_ms = 1000};
+	struct http_server_options options = {.threads = 2, .max_connections = 8, .timeout_ms = 1000};
 	struct http_server *s = NULL;
 	struct err e;
 
@@ -878,7 +878,7 @@ static void a_server_that_cannot_listen_says_where(void **state)
 	assert_has(e.text, options.address);
 	options.address = "nowhere";
 	assert_int_equal(http_server_start(&options, &handler, &s, &e), -EINVAL);
-	options.listen_fd = 999999;
+	options.sockets = (struct http_sockets){.fds = {999999}, .n = 1};
 	assert_int_equal(http_server_start(&options, &handler, &s, &e), -EBADF);
 	assert_null(s);
 	http_server_stop(NULL);
