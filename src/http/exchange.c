@@ -136,7 +136,7 @@ static void drop_body(struct call *c)
 }
 
 /* NULL, or what makes the extent of the body doubtful: two readers could see two different requests. */
-static const char *smuggled(struct call *c)
+static const char *smuggled(struct call *c, const char *version)
 {
 	unsigned encodings = http_header_count(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 	unsigned lengths = http_header_count(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -148,6 +148,8 @@ static const char *smuggled(struct call *c)
 		return "more than one Host";
 	if (lengths > 1)
 		return "more than one Content-Length";
+	if (encodings > 0 && strcmp(version, MHD_HTTP_VERSION_1_0) == 0)
+		return "Transfer-Encoding in HTTP/1.0"; /* which does not know it: RFC 9112, 6.1 */
 	if (encodings > 0 && lengths > 0)
 		return "Content-Length together with Transfer-Encoding";
 	if (encodings > 1 || (encodings > 0 && !text_same(encoding, "chunked")))
@@ -198,7 +200,7 @@ static const char *call_head(struct call *c, const char *method, const char *ver
 	c->x.query = target.query;
 	if (target.host) /* RFC 9112, 3.2.2 */
 		headers_replace(&c->headers, MHD_HTTP_HEADER_HOST, target.host);
-	return smuggled(c);
+	return smuggled(c, version);
 }
 
 static enum MHD_Result call_begin(struct call *c, const char *method, const char *version)

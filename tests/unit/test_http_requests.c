@@ -262,6 +262,7 @@ static const struct row headers[] = {
 	ROW("GET /a HTTP/1.1\r\n X: b\r\n" HOST "\r\n", NULL),
 	ROW(GET HOST "\r\n", NULL),
 	ROW("GET /a HTTP/1.1\r\n\r\n", NULL),
+	ROW("GET /a HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", NULL),
 	ROW(GET "Transfer-Encoding: chunked\0\r\n\r\n", NULL),
 };
 
