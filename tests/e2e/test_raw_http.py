@@ -114,6 +114,23 @@ def test_other_forms_of_a_target_are_refused_by_method(daemon):
     assert said(daemon.admin, b"GET /healthz\0y HTTP/1.1\r\nHost: localhost\r\n\r\n").startswith(REFUSED)
 
 
+@pytest.mark.parametrize(
+    "target, host, status",
+    [
+        (b"/api/status", b"localhost", b"200"),
+        (b"/api/status", b"evil.example", b"403"),
+        (b"http://evil.example/api/status", b"localhost", b"403"),
+        (b"http://localhost/api/status", b"evil.example", b"200"),
+    ],
+    ids=lambda value: value.decode(),
+)
+def test_the_host_of_a_whole_url_counts_and_not_the_header(daemon, target, host, status):
+    token = f"Authorization: Bearer {daemon.token} \t\r\n".encode()
+    request = b"GET " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + token + b"Connection: close\r\n\r\n"
+    answer = said(daemon.admin, request)
+    assert answer.startswith(b"HTTP/1.1 " + status), answer
+
+
 def test_a_whole_url_as_target_is_one_source_path_and_query(stage, sandbox):
     config = {"sources": {"gladly": None, "generic": {"preset": "generic", "authenticate": {"secret": SECRET}}}}
     daemon = stage.daemon(sandbox, config=config)
