@@ -245,6 +245,12 @@ static bool may_be_trial(const struct visit *v, struct http_exchange *x)
 	return wanted_echo(v->source, x) || definition_has_trial(v->source->definition);
 }
 
+static void refuse_unready(struct http_exchange *x, const struct visit *v)
+{
+	count(v->source, "refused");
+	answer_give(x, ANSWER_UNAVAILABLE, NULL);
+}
+
 /* 0: take the body; 1: answered. */
 static int judge_headers(struct intake *i, struct http_exchange *x, struct visit *v)
 {
@@ -276,13 +282,17 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 	http_headers(x, &v->headers);
 	open_claim(i, x, v);
 	v->outside = prove_outside(v, x);
+	/* While the clock is not set, a signature's age says nothing. */
+	if (v->outside == PROOF_STALE && !may_submit(i)) {
+		refuse_unready(x, v);
+		return 1;
+	}
 	if (v->outside != PROOF_GOOD && !may_be_trial(v, x)) {
 		refuse_proof(i, x, v, v->outside);
 		return 1;
 	}
 	if (!wanted_echo(v->source, x) && !may_submit(i)) {
-		count(v->source, "refused");
-		answer_give(x, ANSWER_UNAVAILABLE, NULL);
+		refuse_unready(x, v);
 		return 1;
 	}
 	return 0;
