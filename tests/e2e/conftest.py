@@ -59,3 +59,5 @@ def pytest_runtest_makereport(item, call):
 
 
 os.environ.setdefault("ASAN_OPTIONS", "abort_on_error=0:detect_leaks=1")
+# By default a process whose threads have not all ended lingers for a second: that would count as the daemon's own time.
+os.environ.setdefault("TSAN_OPTIONS", "atexit_sleep_ms=100")
