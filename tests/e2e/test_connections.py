@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, request, wait_for
+from harness import TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, request, wait_for
 
 AUTHORIZATION = f"Authorization: {basic(WEBHOOK_USER, WEBHOOK_PASSWORD)}"
 
@@ -217,6 +217,23 @@ def test_without_a_proof_there_is_no_idling(stage, sandbox):
     with daemon.connect() as peer:
         peer.sendall(lines("POST /webhooks/open HTTP/1.1", body='{"kind": "other"}'))
         assert b'"ignored"' in until_end(peer)
+
+
+def test_a_client_that_shut_its_sending_side_is_answered(stage, sandbox, gladly):
+    """Where the answer waits for the commit, and for the reload, too."""
+    daemon = stage.daemon(sandbox, gladly)
+    with daemon.connect() as peer:
+        peer.sendall(opened("half"))
+        peer.shutdown(socket.SHUT_WR)
+        assert b'"accepted"' in until_end(peer)
+    host, port = daemon.admin.rsplit(":", 1)
+    token = (daemon.dir / "admin-token").read_text().strip()
+    with socket.create_connection((host, int(port)), TIMEOUT) as peer:
+        head = f"POST /api/reload HTTP/1.1\r\nHost: {daemon.admin}\r\nAuthorization: Bearer {token}"
+        text = f"{head}\r\nContent-Length: 0\r\n\r\n"
+        peer.sendall(text.encode())
+        peer.shutdown(socket.SHUT_WR)
+        assert until_end(peer).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(
