@@ -606,13 +606,53 @@ void __wrap_http_on_connection(void *cls, struct MHD_Connection *connection, voi
 	release();
 }
 
-/* No answer of the API without the token, and no answer beside the handler's own sense. */
+/* Of "HOST" and "HOST:PORT", by other means than the server's. */
+static bool is_this_machine(const char *host)
+{
+	char name[64];
+	size_t len = strlen(host), port = len;
+	unsigned char bytes[16];
+	static const unsigned char loopback[16] = {[15] = 1};
+
+	while (port > 0 && host[port - 1] >= '0' && host[port - 1] <= '9')
+		port--;
+	if (port > 1 && host[port - 1] == ':' && (host[port - 2] == ']' || !memchr(host, ':', port - 1)))
+		len = port - 1;
+	if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
+		host++;
+		len -= 2;
+	}
+	if (len >= sizeof(name))
+		return false;
+	memcpy(name, host, len);
+	name[len] = '\0';
+	if (inet_pton(AF_INET, name, bytes) == 1)
+		return bytes[0] == 127;
+	if (inet_pton(AF_INET6, name, bytes) == 1)
+		return memcmp(bytes, loopback, 16) == 0 ||
+		       (memcmp(bytes, "\0\0\0\0\0\0\0\0\0\0\377\377", 12) == 0 && bytes[12] == 127);
+	return strcasecmp(name, "localhost") == 0;
+}
+
+/* The API answers those who show the token, and no page of another machine. The host in an absolute target would count
+ * before Host. */
+static void check_api_answer(struct http_exchange *x)
+{
+	const char *host = http_header(x, "Host"), *origin = http_header(x, "Origin");
+
+	HOLDS(was_sent(stage.playing, stage.decoded, ADMIN_TOKEN));
+	if (host && !holds_of_any_case(stage.playing, " http"))
+		HOLDS(is_this_machine(host));
+	if (origin)
+		HOLDS(strstr(origin, "://") && is_this_machine(strstr(origin, "://") + 3));
+}
+
 void __real_http_answer(struct http_exchange *x, const struct http_answer *a);
 void __wrap_http_answer(struct http_exchange *x, const struct http_answer *a);
 void __wrap_http_answer(struct http_exchange *x, const struct http_answer *a)
 {
 	if (a->status == 200 && strncmp(x->path, "/api", 4) == 0)
-		HOLDS(was_sent(stage.playing, stage.decoded, ADMIN_TOKEN));
+		check_api_answer(x);
 	__real_http_answer(x, a);
 }
 
