@@ -159,14 +159,14 @@ def test_what_resembles_a_configured_path_is_shown(stage, sandbox):
 def test_our_key_in_klaviyos_words_is_struck_out(stage, klaviyo, status):
     user = base64.b64encode(("me:" + KEY).encode()).decode()
     forms = [KEY, KEY.replace("_", "%5F"), KEY.replace("_", "%255f"), KEY.replace("_", "\\u005f"), user]
-    klaviyo.status, klaviyo.detail = status, "Bad: " + " ".join(forms) + f"; {SECRET}"
     daemon = stage.daemon(config={"klaviyo": {"url": klaviyo.url}, "sources": mini()})
+    klaviyo.status, klaviyo.detail = status, "Bad: " + " ".join(forms) + f"; {SECRET} {daemon.token}"
     for n in range(6):
         opened(daemon, f"c-{n}", f"p{n}@example.com")
     wait_for(lambda: "[secret]" in daemon.api("/api/events").text)
     wait_for(lambda: "[secret]" in "\n".join(daemon.log()))
     shown = seen(everything(daemon))
-    assert KEY[3:] not in shown and user[8:20] not in shown and SECRET not in shown
+    assert KEY[3:] not in shown and user[8:20] not in shown and SECRET not in shown and daemon.token not in shown
     assert "Bad: [secret]" in shown
 
 
