@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/authority.h"
 #include "config/check.h"
+#include "config/url.h"
 #include "helpdesk/template.h"
 
 /* ---- flag
@@ -176,6 +178,24 @@ static void read_label(struct loader *l, const struct node *n, struct source *s)
 			       "the definition's label: %s; or set the source's own `label`", err.text);
 }
 
+/* What stands in the file now takes the place of its name: a change of it is taken with the next configuration. */
+static void read_authority(struct loader *l, const struct node *n, struct source *s)
+{
+	const struct node *at = node_get(node_get(n, "lookup"), "ca");
+	CLEANUP(mem_freep) char *file = TAKE(s->lookup_ca);
+	CLEANUP(mem_freep) char *path = NULL;
+	struct err err = {0};
+
+	if (!at || !file)
+		return;
+	path = file[0] == '/' ? mem_str(file) : mem_fmt("%s/%s", l->reader.place.folder, file);
+	if (authority_read(path, &s->lookup_ca, &err) < 0)
+		problems_error(l->reader.problems, at, "%s", err.text);
+	else if (s->lookup_base_url && url_is_plain(s->lookup_base_url))
+		problems_error(l->reader.problems, at,
+			       "a plain http base_url shows no certificate: write https, or leave ca out");
+}
+
 static void read_rules(struct loader *l, const struct node *n, struct source *s)
 {
 	const struct node *own = node_get(n, "rules"), *shared = node_get(l->root, "rules");
@@ -196,6 +216,7 @@ static void read_source(struct loader *l, const struct node *n, struct source *s
 	read_label(l, n, s);
 	if (s->label)
 		read_flags(l, n, s);
+	read_authority(l, n, s);
 	read_account_choice(l, n, s);
 	read_rules(l, n, s);
 }

@@ -156,6 +156,8 @@ static const struct setting table[] = {
 	 .help = "password or API token for the user"},
 	{"sources.NAME.lookup.token", SETTING_SECRET, SOURCE(lookup_token),
 	 .help = "API token, where there is no user"},
+	{"sources.NAME.lookup.ca", SETTING_TEXT, SOURCE(lookup_ca),
+	 .help = "file with the authority's certificate (PEM), for a self-hosted helpdesk"},
 	{"sources.NAME.with", SETTING_NODE, .help = "values for the definition's parameters"},
 	{"sources.NAME.public_url", SETTING_TEXT, .check = url_check_signed, SOURCE(public_url),
 	 .help = "the URL that the vendor posts to, where it is signed"},

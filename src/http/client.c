@@ -308,6 +308,12 @@ static int set_up(struct http_client *c, struct http_call *call, const struct ht
 		SET(call, CURLOPT_PROXY, "");
 	if (ask->unix_socket)
 		SET(call, CURLOPT_UNIX_SOCKET_PATH, ask->unix_socket);
+	if (ask->authorities) {
+		struct curl_blob pem = {(void *)ask->authorities, strlen(ask->authorities), CURL_BLOB_COPY};
+
+		SET(call, CURLOPT_CAPATH, NULL); /* the system's */
+		SET(call, CURLOPT_CAINFO_BLOB, &pem);
+	}
 	if (ask->fresh) {
 		SET(call, CURLOPT_FRESH_CONNECT, 1L);
 		SET(call, CURLOPT_FORBID_REUSE, 1L);

@@ -295,6 +295,7 @@ static int walk_ask(struct walk *w, const char *url, const struct pairs *headers
 		.connect_timeout_ms = w->owner->options.connect_ms,
 		.timeout_ms = w->owner->options.timeout_ms,
 		.max_answer = LOOKUP_ANSWER_MAX,
+		.authorities = w->source->lookup_ca,
 	};
 
 	return http_client_start(w->owner->client, &ask, on_reply, w, reterr);

@@ -696,11 +696,13 @@ class Gladly:
     token      the API token that is right; another one gets 401
     requests   what was asked, in order: {"path", "customer", "authorization", "status"}
     down()/up()  refuses connections, on the same port throughout
+    tls        an ssl.SSLContext: it is asked by https
 
     A customer that is not there gets 404.
     """
 
-    def __init__(self):
+    def __init__(self, tls=None):
+        self._tls = tls
         self.customers, self.merged, self.status, self.answers = {}, {}, {}, {}
         self.delay, self.token, self.retry_after = 0, GLADLY_TOKEN, None
         self.requests, self._lock = [], threading.Lock()
@@ -710,7 +712,7 @@ class Gladly:
         # Bound but not listening: keeps the port ours while the server is down, and connections refused.
         self._holder = self._socket(("127.0.0.1", 0))
         self.address = "%s:%d" % self._holder.getsockname()
-        self.url = "http://" + self.address
+        self.url = ("https://" if tls else "http://") + self.address
         self.up()
 
     @staticmethod
@@ -728,6 +730,8 @@ class Gladly:
         server = _Server(self._holder.getsockname(), _gladly_handler(self), bind_and_activate=False)
         server.socket.close()
         server.socket = self._socket(self._holder.getsockname())
+        if self._tls:
+            server.socket = self._tls.wrap_socket(server.socket, server_side=True)
         server.server_activate()
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -1193,8 +1197,8 @@ class Stage:
     def sandbox(self, *args, **kwargs):
         return self._keep(Sandbox(*args, **kwargs))
 
-    def gladly(self):
-        return self._keep(Gladly())
+    def gladly(self, tls=None):
+        return self._keep(Gladly(tls))
 
     def helpdesk(self):
         return self._keep(Helpdesk())

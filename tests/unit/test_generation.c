@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "base/thread.h"
+#include "certificate.h"
 #include "config_folder.h"
 
 #define SOURCES "sources:\n  bear: {preset: bearer, authenticate: {secret: {credential: bear-webhook}}}\n"
@@ -365,6 +366,7 @@ static void the_sample_configuration_loads_as_it_ships_and_with_all_its_settings
 	folder_write(&folder, "credentials/gladly-webhook", "hush\n");
 	folder_write(&folder, "credentials/gladly-api-token", "hush\n");
 	folder_write(&folder, "credentials/admin-token", "hush\n");
+	folder_write(&folder, "desk-ca.pem", certificate);
 	folder_write(&folder, "deskbridge.yaml", text);
 	plain = load_good();
 	uncomment(text);
@@ -373,6 +375,7 @@ static void the_sample_configuration_loads_as_it_ships_and_with_all_its_settings
 	assert_string_equal(full->config->sources[0].label, plain->config->sources[0].label);
 	assert_int_equal(full->config->accounts[0].person_gap_ms, plain->config->accounts[0].person_gap_ms);
 	assert_non_null(full->config->admin.token);
+	assert_string_equal(full->config->sources[0].lookup_ca, certificate);
 	generation_unref(plain);
 	generation_unref(full);
 }
