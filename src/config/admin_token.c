@@ -47,6 +47,17 @@ static int write_whole(int fd, const char *text, size_t len)
 	return 0;
 }
 
+/* In a folder with the set-group-ID bit the file has the folder's group, and the unit's filter of system calls may
+ * forbid to change that. Then no group reads it. */
+static unsigned mode_for_group(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_gid == getegid())
+		return TOKEN_MODE;
+	return fchown(fd, (uid_t)-1, getegid()) == 0 ? TOKEN_MODE : TOKEN_MODE & ~(unsigned)S_IRWXG;
+}
+
 /* A new token in the open file, with owner, group and mode as they shall be, on the disk. */
 static int fill(int fd)
 {
@@ -62,8 +73,8 @@ static int fill(int fd)
 	explicit_bzero(text, sizeof(text));
 	if (r < 0)
 		return r;
-	/* The group of a folder with the set-group-ID bit is not the daemon's; the umask takes from the mode. */
-	if (fchown(fd, (uid_t)-1, getegid()) < 0 || fchmod(fd, TOKEN_MODE) < 0 || fsync(fd) < 0)
+	/* The umask has taken from the mode. */
+	if (fchmod(fd, mode_for_group(fd)) < 0 || fsync(fd) < 0)
 		return -errno;
 	return 0;
 }
