@@ -16,6 +16,8 @@
 /* A client that was answered before it sent all of its body may send so much more than max_body, for nothing, before it
  * is cut off: most send all before they read. */
 #define HTTP_SWALLOW_BYTES (8 * 1024 * 1024)
+/* Silent for so many seconds, or for the time-out where that is shorter, it is cut off. */
+#define HTTP_SWALLOW_SILENCE_S 2
 
 /* One of the sockets that a server listens on: libmicrohttpd's daemons have one each. */
 struct http_listener {

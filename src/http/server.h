@@ -4,8 +4,9 @@
  * Life of an exchange (one request and its answer), on one of the pool's threads:
  *   1. begin(x)   headers are there, no body yet. Returns 0 to take the body, or answers early with
  *                 http_answer() and returns 1: the answer goes out at once, no byte of the body is kept, and the
- *                 connection ends with it. A body some MiB longer than max_body may still come: closing on unread
- *                 bytes would reset the connection, and the client lose the answer.
+ *                 connection ends with it. A body some MiB longer than max_body may still come, while the client is
+ *                 not silent for 2 s: closing on unread bytes would reset the connection, and the client lose the
+ *                 answer.
  *      room(x, n) before the server holds n bytes of the body, all in all: the whole Content-Length before the first
  *                 byte, or what a chunked body is about to take, which grows in doubling steps. Returns 0, or answers
  *                 early as begin does and returns 1; the body is dropped then. n is 0, and must be granted, once the

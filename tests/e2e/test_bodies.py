@@ -115,6 +115,16 @@ def test_a_thousand_clients_with_a_wrong_token_and_a_megabyte_each_hold_nothing(
     assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="wrong proof") == 1000
 
 
+def test_refused_clients_that_neither_go_on_nor_go_away_hold_no_connection(stage, sandbox, gladly):
+    listen = {"address": "127.0.0.1:0", "max_connections": 4, "timeout": "1h"}
+    daemon = stage.daemon(sandbox, gladly, config={"listen": listen})
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            connection = stack.enter_context(daemon.connect())
+            connection.sendall(head("/webhooks/gladly", f"Authorization: {WRONG}", length=MIB))
+        daemon.accepted("gladly", gladly_webhook("opened"))
+
+
 FRONT = {"type": "archive", "conversation": {"id": "cnv_1", "status": "archived", "recipient": {"handle": "jo@example.com",
                                                                                              "role": "from"}}}
 
