@@ -124,9 +124,8 @@ enum MHD_Result call_answer_early(struct call *c)
 	if (c->response)
 		return MHD_YES;
 
-	if (c->server->timeout_ms > HTTP_SWALLOW_SILENCE_S * CLOCK_SECOND_MS)
-		(void)MHD_set_connection_option(c->connection, MHD_CONNECTION_OPTION_TIMEOUT,
-						(unsigned)HTTP_SWALLOW_SILENCE_S);
+	if (c->server->timeout_s > HTTP_SWALLOW_SILENCE_S)
+		call_set_silence(c, HTTP_SWALLOW_SILENCE_S);
 	/* Nothing else is under way to the client, so all of it fits into the socket's buffer, or the client is one
 	 * that does not read. */
 	INSIST(info);
