@@ -72,11 +72,12 @@ struct patience {
 	struct patience_options options; /* constant */
 	pthread_t thread;
 	pthread_mutex_t lock;   /* over all below, and the clients */
-	pthread_cond_t changed; /* a list has another first one, or it ends */
+	pthread_cond_t changed; /* a time ends before wakes_us, or the thread is to stop */
 	pthread_cond_t heard;   /* newcomers became 0 */
 	struct party all;
 	struct holder *buckets[BUCKETS];
 	unsigned newcomers;
+	int64_t wakes_us; /* until then the thread sleeps (INT64_MAX: until it is woken); 0: it is awake */
 	bool stopping;
 };
 
@@ -149,7 +150,8 @@ static void client_become(struct client *c, enum client_state next)
 	for (unsigned which = 0; which < PARTIES_; which++)
 		if (party_of(c, which))
 			list_append(&party_of(c, which)->lists[next], c, which);
-	if (p->all.lists[next].first == c)
+	/* New times end after most older ones, so this is rare: a good request wakes no thread. */
+	if (c->end_us < p->wakes_us)
 		INSIST(pthread_cond_signal(&p->changed) == 0);
 }
 
@@ -283,6 +285,17 @@ static struct client *next_to_end(const struct patience *p)
 	return asking->end_us <= idle->end_us ? asking : idle;
 }
 
+/* Until the first time ends, or one is new that ends earlier. */
+static void sleep_until(struct patience *p, int64_t until_us)
+{
+	p->wakes_us = until_us;
+	if (until_us == INT64_MAX)
+		INSIST(pthread_cond_wait(&p->changed, &p->lock) == 0);
+	else
+		wait_until(p, &p->changed, until_us);
+	p->wakes_us = 0;
+}
+
 static void *patience_main(void *arg)
 {
 	struct patience *p = arg;
@@ -291,10 +304,8 @@ static void *patience_main(void *arg)
 	while (!p->stopping) {
 		struct client *c = next_to_end(p);
 
-		if (!c) {
-			INSIST(pthread_cond_wait(&p->changed, &p->lock) == 0);
-		} else if (c->end_us > clock_mono_us()) {
-			wait_until(p, &p->changed, c->end_us);
+		if (!c || c->end_us > clock_mono_us()) {
+			sleep_until(p, c ? c->end_us : INT64_MAX);
 		} else {
 			struct notice notice = notice_of(c, HTTP_TURNED_SLOW);
 			bool slow = c->state == CLIENT_ASKING;
