@@ -29,8 +29,8 @@ bool ip_is_loopback(const struct ip *ip);
 bool ip_is_network(const char *network);
 bool ip_is_in(const struct ip *ip, const char *network);
 /*
- * Whom limits per address count: an IPv4 address itself, of an IPv6 address its /64, because one host may take as many
- * addresses as it likes in there.
+ * The address that limits per address count by: an IPv4 address itself, the /64 of an IPv6 address, because one host
+ * may take as many addresses as it likes in there.
  */
 struct ip ip_holder(const struct ip *ip);
 

@@ -1,5 +1,5 @@
 /*
- * Three sums: of all claims, of the large ones, and of each holder's. A holder has an account while he holds anything,
+ * Three sums: of all claims, of the large ones, and of each holder's. A holder has an account while it holds anything,
  * so there are never more accounts than claims.
  */
 #include <config.h>

@@ -5,7 +5,7 @@
  * take what is free of the rest too. One holder (an address) takes at most a quarter of the rest, small bodies
  * included: so nobody alone shuts out the others, and nothing large shuts out what is small.
  *
- * It only counts: who asks says what he allocates. One lock inside; no call blocks for longer than another one counts.
+ * It only counts; the callers allocate. One lock inside; no call blocks for longer than another one counts.
  */
 #ifndef HTTP_BUDGET_H
 #define HTTP_BUDGET_H

@@ -64,13 +64,14 @@ static inline struct call *call_of(struct http_exchange *x)
 /* libmicrohttpd's own time-out, of silence. Only inside a callback of libmicrohttpd, and not suspended: 0.9.75 moves
  * the connection between its lists of time-outs, and takes it for one that is in them. */
 void call_set_silence(struct call *c, unsigned seconds);
-/* Once a call. What is set while a body comes in goes out by call_answer_early, what is set later by
+/* Sets the answer, once a call. One that is set while a body comes in goes out by call_answer_early, a later one by
  * call_queue_answer. */
 void call_set_answer(struct call *c, const struct http_answer *a);
 /* The server's own errors: JSON where the owner speaks JSON. */
 void call_set_error(struct call *c, unsigned status, const char *what);
 bool call_is_answered(const struct call *c);
-/* The rest of the body is not wanted. What libmicrohttpd is to be told: MHD_NO cuts the connection. */
+/* Answers while the rest of the body, which is not wanted, may still come. Returns what libmicrohttpd's handler has to
+ * return: MHD_NO cuts the connection. */
 enum MHD_Result call_answer_early(struct call *c);
 enum MHD_Result call_queue_answer(struct call *c);
 

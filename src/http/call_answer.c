@@ -104,8 +104,8 @@ enum MHD_Result call_queue_answer(struct call *c)
 /*
  * The answer is known before the body has been read. It is written at once, for the client that looks; then the
  * connection is half closed and what still comes is read and thrown away, because closing on unread bytes resets the
- * connection and takes the answer from the client that reads only after it has sent all. Whoever sends without end is
- * cut off. The client that asked with Expect waits for this answer and sends nothing.
+ * connection and takes the answer from the client that reads only after it has sent all. A client that sends
+ * without end is cut off. One that asked with Expect waits for this answer and sends nothing.
  */
 enum MHD_Result call_answer_early(struct call *c)
 {

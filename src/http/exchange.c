@@ -26,7 +26,7 @@
 /* ---- connections ------------------------------------------------------------------------------------------------- */
 
 /*
- * What is behind libmicrohttpd's socket context. It owns the call: between the request line and the handler
+ * Stands behind libmicrohttpd's socket context. It owns the call: between the request line and the handler
  * libmicrohttpd may give a request up without a word (0.9.75 does, where the parameters of a request line overflow its
  * memory), but it always says that a connection ended.
  */

@@ -1,6 +1,6 @@
 /*
- * http/head: private to src/http. What stands before a request's body: its target taken apart, its headers judged and
- * copied. An answer of 400 is the same with every version of libmicrohttpd, as far as what it hands over tells.
+ * http/head: private to src/http. Takes the head of a request: takes its target apart, judges and copies its headers.
+ * An answer of 400 is the same with every version of libmicrohttpd, as far as what it hands over tells.
  */
 #ifndef HTTP_HEAD_H
 #define HTTP_HEAD_H

@@ -81,7 +81,7 @@ struct patience {
 	bool stopping;
 };
 
-/* Who was turned away, to be told without the lock. */
+/* A client that was turned away, to be told of without the lock. */
 struct notice {
 	enum http_turned_away why;
 	bool has_ip;
@@ -235,7 +235,7 @@ static bool is_over(struct client *c, unsigned which, unsigned limit)
 	return party && limit > 0 && party->kept > limit;
 }
 
-/* Whoever is cut off for the newcomer, or NULL. */
+/* The client that is cut off for the newcomer, or NULL. */
 static struct client *victim_for(struct client *newcomer, unsigned which)
 {
 	const struct list *lists = party_of(newcomer, which)->lists;
@@ -379,7 +379,7 @@ struct client *patience_arrived(struct patience *p, int fd, const struct ip *fro
 		if (party_of(c, which))
 			party_of(c, which)->kept++;
 	client_become(c, CLIENT_ASKING);
-	/* Whoever of its address makes room makes room among all, too. */
+	/* First: a client that is cut off for its address leaves room among all, too. */
 	tell_address = make_room(c, OF_ADDRESS, p->options.per_address, &of_address);
 	tell_all = make_room(c, OF_ALL, most - most / ASKING_SHARE, &of_all);
 	release(p);

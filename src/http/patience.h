@@ -1,5 +1,5 @@
 /*
- * http/patience: private to src/http. Which connections a server keeps, for how long, and which it cuts off.
+ * http/patience: private to src/http. Decides which connections a server keeps, for how long, and which it cuts off.
  *
  * libmicrohttpd's time-out is of silence, and its limits refuse whoever comes last: a client that drips keeps its place
  * for hours, and enough of them shut everybody out. Here a connection is, at any time, one of
@@ -8,14 +8,14 @@
  *   busy     the client waits for the server. It is never cut off.
  *   idle     kept alive after the answer to a proven request, and the line of its next request is not there. It is cut
  *            off after idle_ms.
- * Where a newcomer makes it more than three quarters of `most`, or more of its address than `per_address`, another one
- * is cut off for it: while more than a quarter of the limit is asking, the one that has been asking the longest, else
- * the one that has been idle the longest. So a good request passes through a crowd of slow clients, from the same
+ * A newcomer that makes it more than three quarters of `most`, or more of its address than `per_address`, costs another
+ * one its place: while more than a quarter of the limit is asking, the one that has been asking the longest, else the
+ * one that has been idle the longest. So a good request passes through a crowd of slow clients, from the same
  * address too, if it is whole before a quarter of the limit has come after it; and idle connections leave that quarter
- * to those that ask. Where there is none to cut off, because busy ones take the place:
+ * to those that ask. If there is none to cut off, because busy ones take the place:
  *   - up to the limit the newcomer is served;
- *   - beyond it, it is refused once it has asked (patience_heard). Of `most` that comes to pass with several sockets
- *     only: libmicrohttpd has the same limit for each, and lets whoever comes then wait until a busy one is done.
+ *   - beyond it, it is refused once it has asked (patience_heard). With one socket nobody is refused for `most`:
+ *     libmicrohttpd has the same limit for each socket, and further clients wait until a busy one is done.
  *
  * Cutting is shutdown(2) on the socket; libmicrohttpd sees the end of it and closes.
  */

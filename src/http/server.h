@@ -77,8 +77,8 @@ struct http_handler {
 	void (*complete)(void *ctx, struct http_exchange *x);
 	void (*done)(void *ctx, struct http_exchange *x); /* may be NULL */
 	void *ctx;
-	/* A client was turned away; whoever was silent for the time-out is not told of. From any thread of the server;
-	 * may be NULL. peer: as http_peer() has it. */
+	/* Tells that a client was turned away, except for silence. From any thread of the server; may be NULL.
+	 * peer: as http_peer() has it. */
 	void (*turned_away)(void *ctx, enum http_turned_away why, const char *peer);
 };
 
@@ -135,7 +135,7 @@ unsigned http_header_count(struct http_exchange *x, const char *name);
 /* The peer's address as text, "unix" for a unix socket. Borrowed, for the exchange's life. */
 const char *http_peer(struct http_exchange *x);
 
-/* In begin or complete: whoever sent this showed a good proof, so the connection may be idle for idle_ms afterwards. */
+/* In begin or complete: the client showed a good proof, so the connection may be idle for idle_ms afterwards. */
 void http_proven(struct http_exchange *x);
 
 /* What goes back. The body is copied; extra headers are copied; type NULL: no Content-Type. */

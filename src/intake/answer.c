@@ -49,7 +49,7 @@ static void send_fixed(struct http_exchange *x, enum answer a, const char *schem
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	char body[64] = "";
-	/* Whoever asks wrongly has no use for a connection, and takes no place with one. */
+	/* A client that asks wrongly has no use for its connection, and is not to hold a place. */
 	struct http_answer answer = {.status = specs[a].status,
 				     .headers = &headers,
 				     .body = body,

@@ -223,8 +223,8 @@ static enum proof_verdict prove_outside(const struct visit *v, const struct http
 }
 
 /*
- * Whose share of the budget the body counts in. Nobody's is that of a client on this machine and of a trusted proxy
- * that names no client: there is one of those for all clients behind it, and nobody knows which.
+ * Opens the claim, in the share of the client's address. A client on this machine has no share, nor has a trusted proxy
+ * that names no client: its one address stands for all clients behind it, and nobody knows which.
  */
 static void open_claim(struct intake *i, struct http_exchange *x, struct visit *v)
 {

@@ -303,8 +303,8 @@ static void tell_dead(const struct passage *p)
 			    "%zu webhooks of one request cannot be read and became dead letters; this is the first", n);
 }
 
-/* Before the answer goes out: whoever waits for it before sending the next one is not in his own way. Once it is out,
- * the claim may be gone with its exchange. */
+/* Before the answer goes out, so that a client that sends its next webhook after it finds the room free. Once it is
+ * out, the claim may be gone with its exchange. */
 static void give_back(struct passage *p)
 {
 	for (size_t i = 0; i < p->submission.n; i++)
