@@ -27,12 +27,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "helpdesk/signal.h"
-#include "http/budget.h"
 #include "intake/answer.h"
 #include "intake/passage.h"
-#include "intake/peer.h"
 #include "intake/refusals.h"
+#include "intake/visit.h"
 
 #define INTAKE_THREADS 3
 #define UNPROVEN_BYTES_MAX BUDGET_SMALL_BYTES /* of a body whose headers prove nothing */
@@ -48,15 +46,6 @@ struct intake {
 	bool quiesced;
 	unsigned visits; /* exchanges that are not done */
 	struct budget *budget;
-};
-
-/* One exchange. */
-struct visit {
-	struct generation *generation; /* the one it is judged by */
-	const struct source *source;   /* in it */
-	struct pairs headers;
-	enum proof_verdict outside; /* what the headers and the query prove; anything but GOOD is final */
-	struct claim claim;
 };
 
 static void hold(struct intake *i)
@@ -104,22 +93,12 @@ static const char *scheme_of(const struct source *s)
 	return text_is(method, "bearer") ? "Bearer" : NULL;
 }
 
-/* Who asked, for the log. */
-static const char *asker_of(const struct visit *v, struct http_exchange *x, char peer[PEER_MAX])
-{
-	/* All lines: a proxy may write a line of its own behind the one that the client made up. */
-	CLEANUP(mem_freep) char *forwarded = http_header_list(x, "X-Forwarded-For");
-
-	(void)peer_of(&v->generation->config->listen.trusted_proxies, http_peer(x), forwarded, peer);
-	return peer;
-}
-
 static void refuse_path(struct intake *i, struct http_exchange *x, const struct visit *v)
 {
 	char peer[PEER_MAX];
 
 	metrics_add(METRIC_WEBHOOKS, NULL, REFUSED_PATH, NULL, 1);
-	refusals_note_path(i->refusals, v->generation->config, x->path, asker_of(v, x, peer), clock_mono_ms());
+	refusals_note_path(i->refusals, v->generation->config, x->path, visit_asker(v, x, peer), clock_mono_ms());
 	answer_give(x, ANSWER_UNKNOWN_PATH, NULL);
 }
 
@@ -135,7 +114,7 @@ static void note_unproven(struct intake *i, struct http_exchange *x, const struc
 	char peer[PEER_MAX];
 
 	count(v->source, reasons[verdict]);
-	refusals_note(i->refusals, v->source->name, reasons[verdict], asker_of(v, x, peer), clock_mono_ms());
+	refusals_note(i->refusals, v->source->name, reasons[verdict], visit_asker(v, x, peer), clock_mono_ms());
 }
 
 static void refuse_proof(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
@@ -150,29 +129,8 @@ static void note_no_room(struct intake *i, struct http_exchange *x, const struct
 	char peer[PEER_MAX];
 
 	refusals_note(i->refusals, v->source->name,
-		      "the bodies under way fill listen.max_memory, or the address's share of it", asker_of(v, x, peer),
-		      clock_mono_ms());
-}
-
-/* What this request wants echoed, or NULL. */
-static const char *wanted_echo(const struct source *s, struct http_exchange *x)
-{
-	const char *name = definition_challenge(s->definition);
-
-	return name ? answer_echo(http_header(x, name)) : NULL;
-}
-
-/* What the vendor tries the URL with before there is a secret. Only headers, query and body are looked at. */
-static bool is_trial(const struct visit *v, const struct http_exchange *x)
-{
-	CLEANUP(mem_freep) char *query = NULL, *body = NULL;
-	struct webhook w = {.headers = v->headers, .body_len = x->body_len};
-
-	if (!definition_has_trial(v->source->definition))
-		return false;
-	w.query = query = mem_str(x->query);
-	w.body = body = mem_dup(x->body ? x->body : "", x->body_len);
-	return reading_is_trial(v->source->definition, &w);
+		      "the bodies under way fill listen.max_memory, or the address's share of it",
+		      visit_asker(v, x, peer), clock_mono_ms());
 }
 
 /* echo: NULL: nothing is wanted back. */
@@ -193,56 +151,6 @@ static bool may_submit(struct intake *i)
 	may = !i->quiesced;
 	release(i);
 	return may && pipeline_is_ready(i->pipeline);
-}
-
-/* All but the body. secrets: where the request's proof may look for them. */
-static struct proof_request request_of(const struct visit *v, const struct http_exchange *x,
-				       struct proof_secrets *ret_secrets)
-{
-	const struct source *s = v->source;
-
-	*ret_secrets = (struct proof_secrets){.user = s->auth_user};
-	if (s->auth_secret)
-		ret_secrets->secrets = secret_values(v->generation->secrets, s->auth_secret, &ret_secrets->n);
-	return (struct proof_request){
-		.method = x->method,
-		.url = s->public_url,
-		.headers = &v->headers,
-		.query = x->query,
-		.body = "",
-		.now_ms = x->received_ms,
-	};
-}
-
-static enum proof_verdict prove_outside(const struct visit *v, const struct http_exchange *x)
-{
-	struct proof_secrets secrets;
-	const struct proof_request request = request_of(v, x, &secrets);
-
-	return proof_check_outside(definition_proof(v->source->definition), &secrets, &request);
-}
-
-/*
- * Opens the claim, in the share of the client's address. A client on this machine has no share, nor has a trusted proxy
- * that names no client: its one address stands for all clients behind it, and nobody knows which.
- */
-static void open_claim(struct intake *i, struct http_exchange *x, struct visit *v)
-{
-	const struct string_list *proxies = &v->generation->config->listen.trusted_proxies;
-	char peer[PEER_MAX];
-	struct ip ip;
-	bool known;
-
-	known = ip_read(asker_of(v, x, peer), &ip) && !ip_is_loopback(&ip) && !peer_is_among(proxies, peer);
-	if (known)
-		ip = ip_holder(&ip);
-	claim_open(&v->claim, i->budget, known ? &ip : NULL);
-}
-
-/* A vendor may look whether the URL works before there is a proof: what that is, the body tells. */
-static bool may_be_trial(const struct visit *v, struct http_exchange *x)
-{
-	return wanted_echo(v->source, x) || definition_has_trial(v->source->definition);
 }
 
 static void refuse_unready(struct http_exchange *x, const struct visit *v)
@@ -280,18 +188,18 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 		return 1;
 	}
 	http_headers(x, &v->headers);
-	open_claim(i, x, v);
-	v->outside = prove_outside(v, x);
+	visit_open_claim(v, x, i->budget);
+	v->outside = visit_prove_outside(v, x);
 	/* While the clock is not set, a signature's age says nothing. */
 	if (v->outside == PROOF_STALE && !may_submit(i)) {
 		refuse_unready(x, v);
 		return 1;
 	}
-	if (v->outside != PROOF_GOOD && !may_be_trial(v, x)) {
+	if (v->outside != PROOF_GOOD && !visit_may_be_trial(v, x)) {
 		refuse_proof(i, x, v, v->outside);
 		return 1;
 	}
-	if (!wanted_echo(v->source, x) && !may_submit(i)) {
+	if (!visit_echo(v, x) && !may_submit(i)) {
 		refuse_unready(x, v);
 		return 1;
 	}
@@ -345,21 +253,7 @@ static int room(void *ctx, struct http_exchange *x, size_t bytes)
 	return 1;
 }
 
-/* ---- proof and reading ------------------------------------------------------------------------------------------- */
-
-static enum proof_verdict prove(const struct visit *v, const struct http_exchange *x)
-{
-	const struct proof *proof = definition_proof(v->source->definition);
-	struct proof_secrets secrets;
-	struct proof_request request;
-
-	if (v->outside != PROOF_GOOD || !proof_needs_body(proof))
-		return v->outside;
-	request = request_of(v, x, &secrets);
-	request.body = x->body;
-	request.body_len = x->body_len;
-	return proof_check(proof, &secrets, &request);
-}
+/* ---- the body ---------------------------------------------------------------------------------------------------- */
 
 /* Nothing is submitted once intake_quiesce is back. */
 static void submit(struct intake *i, struct http_exchange *x, struct passage *p)
@@ -399,8 +293,8 @@ static void complete(void *ctx, struct http_exchange *x)
 {
 	struct intake *i = ctx;
 	struct visit *v = x->user;
-	const char *echo = wanted_echo(v->source, x);
-	enum proof_verdict verdict = prove(v, x);
+	const char *echo = visit_echo(v, x);
+	enum proof_verdict verdict = visit_prove(v, x);
 	bool trial;
 
 	if (verdict == PROOF_GOOD && x->body_len > 0) {
@@ -409,7 +303,7 @@ static void complete(void *ctx, struct http_exchange *x)
 		take(i, x, v, echo);
 		return;
 	}
-	trial = echo || is_trial(v, x);
+	trial = echo || visit_is_trial(v, x);
 	free(http_take_body(x));
 	claim_release(&v->claim);
 	if (trial) {

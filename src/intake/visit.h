@@ -1,0 +1,50 @@
+/*
+ * visit: private to src/intake. One exchange at the listener: who asks, what its proof says, in whose share of the
+ * memory its body counts. Answers nothing and counts nothing; intake.c does.
+ *
+ * A visit belongs to its exchange: one thread at a time. Nothing here blocks.
+ */
+#ifndef INTAKE_VISIT_H
+#define INTAKE_VISIT_H
+
+#include <stdbool.h>
+
+#include "config/generation.h"
+#include "helpdesk/proof.h"
+#include "http/budget.h"
+#include "http/server.h"
+#include "intake/peer.h"
+
+/* All zero but the generation, until the path is known. */
+struct visit {
+	struct generation *generation; /* the one it is judged by */
+	const struct source *source;   /* in it */
+	struct pairs headers;
+	enum proof_verdict outside; /* what the headers and the query prove; anything but GOOD is final */
+	struct claim claim;
+};
+
+/* The address that asks, for the log: of the connection, or as a trusted proxy names it. Returns peer. */
+const char *visit_asker(const struct visit *v, struct http_exchange *x, char peer[PEER_MAX]);
+
+/*
+ * Opens the claim, in the share of the client's address. A client on this machine has no share, nor has a trusted proxy
+ * that names no client: its one address stands for all clients behind it, and nobody knows which.
+ */
+void visit_open_claim(struct visit *v, struct http_exchange *x, struct budget *b);
+
+/* The source and the headers are set from here on. */
+
+/* The verdict on the headers and the query alone. */
+enum proof_verdict visit_prove_outside(const struct visit *v, const struct http_exchange *x);
+/* The verdict on the whole request. Complete exchanges only. */
+enum proof_verdict visit_prove(const struct visit *v, const struct http_exchange *x);
+
+/* The text that the vendor wants echoed, or NULL. Borrowed, for the exchange's life. */
+const char *visit_echo(const struct visit *v, struct http_exchange *x);
+/* Whether a request without a good proof may be the vendor's trial of the URL. The body decides. */
+bool visit_may_be_trial(const struct visit *v, struct http_exchange *x);
+/* Whether it is the vendor's trial of the URL before there is a secret, by headers, query and body. */
+bool visit_is_trial(const struct visit *v, const struct http_exchange *x);
+
+#endif
