@@ -91,6 +91,27 @@ static size_t local_start(const struct unwrapped *r, size_t low, size_t i)
 	}
 }
 
+/* Written as itself, not encoded. */
+static bool is_plain(const struct unwrapped *r, size_t i)
+{
+	return !r->from || r->to[i] - r->from[i] == 1;
+}
+
+/* The folders of a path or URL are no local part: it begins behind their last slash, a query left aside. Only where the
+ * whole begins with a slash, as what stands behind "https:" does: elsewhere a slash may be a letter of an address. Of
+ * encoded letters nothing is kept, as masking once more would read them otherwise. */
+static size_t behind_folders(const struct unwrapped *r, size_t start, size_t end)
+{
+	size_t behind = start;
+
+	if (start == end || r->text[start] != '/')
+		return start;
+	for (size_t i = start; i < end && is_plain(r, i) && !memchr("?=&", r->text[i], 3); i++)
+		if (r->text[i] == '/')
+			behind = i + 1;
+	return behind;
+}
+
 /* Where the local part ends, and in *ret_domain where the domain begins: beyond blanks only where it looks like one. */
 static size_t local_end(const struct unwrapped *r, size_t low, size_t at, size_t at_len, size_t *ret_domain)
 {
@@ -144,6 +165,7 @@ static bool find_address(const void *ctx, const struct unwrapped *r, const char 
 		start = local_start(r, at, end);
 		while (start < end && strchr("\"'`\\<(", r->text[start]))
 			start++;
+		start = behind_folders(r, start, end);
 		ret->from = start;
 		ret->to = i + n;
 		while (domain > i + n && ret->to < domain)

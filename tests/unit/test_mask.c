@@ -66,6 +66,15 @@ static void addresses_are_masked_in_whatever_form_they_are_written(void **state)
 		{"<b>jane.doe</b>@example.com", "<b***@example.com"},
 		{"jane<wbr>doe@example.com", "j***@example.com"},
 		{"jane.doe(home)@example.com", "j***@example.com"},
+		/* the folders of a path or URL stay, what may be a local part does not */
+		{"/run/credentials/deskbridge@eu.service/key", "/run/credentials/d***@eu.service/key"},
+		{"GET https://desk.example/api/people?q=1&email=jane.doe@example.com&n=1: 404",
+		 "GET https://desk.example/api/p***@example.com&n=1: 404"},
+		{"https://desk.example/people/jane.doe%40example.com", "https://desk.example/people/j***@example.com"},
+		{"/a/b%2Fc/jane%40example.com", "/a/b***@example.com"},
+		{"https://example.com/@jane", "https://example.com/***@jane"},
+		{"/G=jane/S=doe/@gateway.example", "/G***@gateway.example"},
+		{"jane/doe@example.com", "j***@example.com"},
 		{"meet us @ five", "meet us ***@ five"},
 		{"{\\\"email\\\": \\\"jane\\u0040example.com\\\"}", "{\\\"email\\\": \\\"j***@example.com\\\"}"},
 		/* an address inside an address, and next to each other */
