@@ -83,6 +83,11 @@ char *escape_text(const char *text)
 	return buf_take(&to);
 }
 
+bool escape_is_control(const char *s, size_t n)
+{
+	return is_control(code_point(s, n));
+}
+
 bool escape_is_needed(const char *text)
 {
 	size_t len = strlen(text);

@@ -3,52 +3,27 @@
 #include "klaviyo/reason.h"
 
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/escape.h"
 #include "base/text.h"
 
 #define RAW_MAX 16384 /* bytes of an outsider's text that are looked at */
 
 /* ---- cleaning ---------------------------------------------------------------------------------------------------- */
 
-/* Bytes of the character at s, or 0 where there is none that UTF-8 knows. */
-static size_t character(const char *s)
-{
-	size_t left = strnlen(s, 4);
-
-	for (size_t n = 1; n <= left; n++)
-		if (text_is_utf8(s, n))
-			return n;
-	return 0;
-}
-
-/* C0, DEL, C1, and what would turn or break a line: U+200E, U+200F, U+2028…U+202E, U+2066…U+2069. */
-static bool is_control(const char *s, size_t n)
-{
-	const unsigned char *u = (const unsigned char *)s;
-
-	if (n == 1)
-		return u[0] < 0x20 || u[0] == 0x7f;
-	if (n == 2)
-		return u[0] == 0xc2 && u[1] < 0xa0;
-	if (n != 3 || u[0] != 0xe2)
-		return false;
-	return (u[1] == 0x80 && (u[2] == 0x8e || u[2] == 0x8f || (u[2] >= 0xa8 && u[2] <= 0xae))) ||
-	       (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9);
-}
-
 /* Same length or shorter: bytes that are no character become "?", control characters blanks. */
 static void make_printable(char *s)
 {
+	const char *end = s + strlen(s);
 	char *to = s;
 
-	while (*s != '\0') {
-		size_t n = character(s);
+	while (s < end) {
+		size_t n = text_step(s, (size_t)(end - s));
 
-		if (n == 0 || is_control(s, n)) {
+		if (n == 0 || escape_is_control(s, n)) {
 			*to++ = n == 0 ? '?' : ' ';
 			s += n == 0 ? 1 : n;
 			continue;
@@ -64,14 +39,14 @@ static void make_printable(char *s)
 static void cut(char *out, size_t size, const char *s)
 {
 	static const char more[] = "…";
-	size_t len = strlen(s), kept = 0;
+	size_t len = strlen(s), kept = 0, n;
 
 	if (len < size) {
 		memcpy(out, s, len + 1);
 		return;
 	}
-	while (kept + character(s + kept) + sizeof(more) <= size)
-		kept += character(s + kept);
+	while ((n = text_step(s + kept, len - kept)) > 0 && kept + n + sizeof(more) <= size)
+		kept += n;
 	memcpy(out, s, kept);
 	memcpy(out + kept, more, sizeof(more));
 }

@@ -528,6 +528,25 @@ static void broken_utf8_becomes_question_marks(void **state)
 	assert_string_equal(out, "a?? b???");
 }
 
+/* The same as base/escape.h escapes. */
+static void each_control_becomes_a_blank(void **state)
+{
+	char out[OUTCOME_REASON_MAX];
+
+	(void)state;
+	reason_text(out, sizeof(out), NULL,
+		    "a\nb\xc2\x9b"
+		    "c\u061c"
+		    "d\u200e"
+		    "e\u2028"
+		    "f\u202e"
+		    "g\u2066"
+		    "h\u206f"
+		    "i\ufeff"
+		    "j");
+	assert_string_equal(out, "a b c d e f g h i j");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -551,6 +570,7 @@ int main(void)
 		cmocka_unit_test(every_error_is_told),
 		cmocka_unit_test(long_words_are_cut_between_characters),
 		cmocka_unit_test(broken_utf8_becomes_question_marks),
+		cmocka_unit_test(each_control_becomes_a_blank),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
