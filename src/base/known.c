@@ -8,8 +8,8 @@
 
 #include "base/escape.h"
 #include "base/json.h"
+#include "base/mask.h"
 #include "base/mem.h"
-#include "base/text.h"
 
 static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER; /* held by one known_add() at a time */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* over the pointer */
@@ -89,7 +89,7 @@ char *known_json(struct json_object *o)
 
 char *known_clean(const char *text)
 {
-	CLEANUP(mem_freep) char *struck = known_strike(text), *masked = text_mask_all(struck);
+	CLEANUP(mem_freep) char *struck = known_strike(text), *masked = mask_text(struck);
 
 	return escape_text(masked);
 }

@@ -23,8 +23,8 @@
 #include "base/json.h"
 #include "base/known.h"
 #include "base/log_out.h"
+#include "base/mask.h"
 #include "base/mem.h"
-#include "base/text.h"
 
 #define LOG_FORMATTED_MAX 16384 /* bytes of a message before it is cleaned */
 #define LOG_MESSAGE_MAX 2048
@@ -77,8 +77,8 @@ bool log_wants(int level)
 const char *log_email(const char *email, char *out)
 {
 	if (!atomic_load(&log_personal_data))
-		return text_mask(email, out);
-	(void)snprintf(out, TEXT_MASK_MAX, "%s", email ? email : "");
+		return mask_email(email, out);
+	(void)snprintf(out, MASK_EMAIL_MAX, "%s", email ? email : "");
 	return out;
 }
 
@@ -207,7 +207,7 @@ static char *log_clean(const struct strikes *secrets, const char *text)
 
 	if (atomic_load(&log_personal_data))
 		return struck;
-	masked = text_mask_all(struck);
+	masked = mask_text(struck);
 	free(struck);
 	return masked;
 }

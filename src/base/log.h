@@ -4,7 +4,7 @@
  * Levels are syslog's. Library code is silent above debug; the one caller that knows what a failure means for the user
  * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set. What
  * slips into a message or a member of struct log_about all the same is cleaned here: known secrets are struck out
- * (known.h), addresses masked in whatever form they are written (text_mask_all), control characters escaped (escape.h).
+ * (known.h), addresses masked in whatever form they are written (mask_text), control characters escaped (escape.h).
  * Every line is whole by itself. Three formats:
  *   text     "<time> <level> <message> source=gladly webhook=00000000000001f4 reason=\"wrong proof\""
  *   json     one object a line: time, level, message, then the same names
@@ -55,7 +55,7 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...) _
 			log_write(LOG_DEBUG, about, __VA_ARGS__); \
 	} while (0)
 
-/* The address as this log may show it. out: TEXT_MASK_MAX bytes. */
+/* The address as this log may show it. out: MASK_EMAIL_MAX bytes. */
 const char *log_email(const char *email, char *out);
 
 #endif

@@ -4,8 +4,11 @@
  */
 #include <config.h>
 
+#include "base/mask.h"
+
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/unwrap.h"
@@ -177,7 +180,24 @@ static bool find_address(const void *ctx, const struct unwrapped *r, const char 
 	return false;
 }
 
-char *text_mask_all(const char *s)
+const char *mask_email(const char *email, char out[MASK_EMAIL_MAX])
+{
+	const char *at = email ? strrchr(email, '@') : NULL;
+	size_t first = 0, domain;
+
+	if (!at)
+		return memcpy(out, "***", 4);
+	if (at > email)
+		first = text_step(email, strlen(email));
+	domain = strnlen(at, MASK_EMAIL_MAX - 1 - first - 3);
+	memcpy(out, email, first);
+	memcpy(out + first, "***", 3);
+	memcpy(out + first + 3, at, domain);
+	out[first + 3 + domain] = '\0';
+	return out;
+}
+
+char *mask_text(const char *s)
 {
 	/* Most texts hold nothing that could be an @. */
 	if (!s[strcspn(s, "@%\\&=\xef")])

@@ -202,23 +202,6 @@ const char *text_nearest(const char *word, const char *const *names, size_t n)
 	return found;
 }
 
-const char *text_mask(const char *email, char out[TEXT_MASK_MAX])
-{
-	const char *at = email ? strrchr(email, '@') : NULL;
-	size_t first = 0, domain;
-
-	if (!at)
-		return memcpy(out, "***", 4);
-	if (at > email)
-		first = text_step(email, strlen(email));
-	domain = strnlen(at, TEXT_MASK_MAX - 1 - first - 3);
-	memcpy(out, email, first);
-	memcpy(out + first, "***", 3);
-	memcpy(out + first + 3, at, domain);
-	out[first + 3 + domain] = '\0';
-	return out;
-}
-
 struct text_unit {
 	const char *name;
 	long long size;

@@ -34,15 +34,6 @@ unsigned text_distance(const char *a, const char *b, unsigned cap);
 /* The one of n names that a typo (of a third of the letters at most, and of one always) or an abbreviation most likely
  * meant, or NULL. Borrowed. */
 const char *text_nearest(const char *word, const char *const *names, size_t n);
-/* j***@example.com: the first letter and the domain of anything with an @; "***" of anything else. */
-#define TEXT_MASK_MAX 320
-const char *text_mask(const char *email, char out[TEXT_MASK_MAX]);
-/*
- * The text with all that may be an address masked so: around an @, in whatever form it is written (%40, %2540, \u0040,
- * &#64;, =40, a full-width one), with quotes, comments and letters of any script before it. The caller's. Masking twice
- * is masking once. (mask.c)
- */
-char *text_mask_all(const char *s);
 /* 1 MiB, 10 s, 7d, 500ms: number and unit; blank between allowed. -EINVAL, -ERANGE. Units are exact: kB is an error. */
 int text_duration(const char *s, long long *ret_ms) __attribute__((warn_unused_result));
 int text_size(const char *s, long long *ret_bytes) __attribute__((warn_unused_result));

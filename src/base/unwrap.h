@@ -2,7 +2,7 @@
  * unwrap: a text as it reads once an encoding is taken off, with the place of each byte in the text as it was written.
  *
  * A percent-encoded, escaped or entity-encoded text hides an address or a secret from a plain search, and still tells
- * it to a person. text_mask_all() and strike look for what they hide in every reading of a text: as it is, without one
+ * it to a person. mask_text() and strike look for what they hide in every reading of a text: as it is, without one
  * layer, without two, and so on. Pure.
  */
 #ifndef BASE_UNWRAP_H

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_out.h"
+#include "base/mask.h"
 #include "base/metrics.h"
 #include "command/command.h"
 #include "command/load.h"
@@ -462,7 +463,7 @@ static struct generation *load(const struct command_context *ctx, struct serve_t
 	problems_print(&problems, to);
 	load_note(ctx, g != NULL, to);
 	INSIST(fclose(to) == 0);
-	masked = text_mask_all(text);
+	masked = mask_text(text);
 	log_out_text(masked, strlen(masked));
 	problems_done(&problems);
 	return g;

@@ -15,6 +15,7 @@
 #include "base/digest.h"
 #include "base/known.h"
 #include "base/log.h"
+#include "base/mask.h"
 #include "base/metrics.h"
 #include "delivery/notice.h"
 #include "delivery/scheduler.h"
@@ -215,7 +216,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 	struct outcome_verdict v = *answer;
 	struct log_about about = about_event(o, p->event, v.reason);
 	int64_t mono_ms = clock_mono_ms();
-	char email[TEXT_MASK_MAX];
+	char email[MASK_EMAIL_MAX];
 
 	o->shared->in_flight--;
 	if (scheduler_returned(&o->scheduler, &p->request, answer, chance(), mono_ms, &v.outcome))

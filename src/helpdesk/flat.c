@@ -1,5 +1,6 @@
 #include <config.h>
 
+#include "base/mask.h"
 #include "helpdesk/flat.h"
 
 #include <string.h>
@@ -134,7 +135,7 @@ const char *flat_line(const char *text, char *out)
 
 const char *flat_shown(const char *text, char *out)
 {
-	CLEANUP(mem_freep) char *masked = text_mask_all(text);
+	CLEANUP(mem_freep) char *masked = mask_text(text);
 
 	if (strcmp(masked, text) == 0)
 		return flat_line(text, out);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "base/mask.h"
 #include "base/text.h"
 
 #define RAW_MAX 16384 /* bytes of an outsider's text that are looked at */
@@ -70,7 +71,7 @@ void reason_text(char *out, size_t size, const struct strikes *secrets, const ch
 	/* Secrets first, in the whole text: what is cut or masked is not recognised any more. */
 	struck = strike(secrets, raw);
 	make_printable(struck);
-	clean = text_mask_all(text_trim(struck));
+	clean = mask_text(text_trim(struck));
 	cut(out, size, clean);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mask.h"
 #include "pipeline/decide_parts.h"
 
 /*
@@ -241,12 +242,12 @@ static int run_rules(struct deciding *d, const struct person *p, struct err *ret
 /* Decides for one person. Returns 1 where it was dropped. */
 static int decide_person(struct deciding *d, struct person *p, struct err *reterr)
 {
-	char masked[TEXT_MASK_MAX];
+	char masked[MASK_EMAIL_MAX];
 	int r = count(d, p, reterr);
 
 	if (r < 0)
 		return r;
-	decide_say(d, "for %s in account %s:", text_mask(p->email, masked), p->account);
+	decide_say(d, "for %s in account %s:", mask_email(p->email, masked), p->account);
 	r = run_rules(d, p, reterr);
 	if (r == 0 && d->out.verdict.opens)
 		for (size_t i = 0; i < p->flags_n; i++)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mask.h"
 #include "helpdesk/attributes.h"
 
 /*
@@ -213,10 +214,10 @@ static bool has_event(const struct decision *d, const char *account, const char 
 
 static void explain_event(const struct deciding *d, const struct event *e, const struct draft *draft)
 {
-	char masked[TEXT_MASK_MAX];
+	char masked[MASK_EMAIL_MAX];
 
 	decide_say(d, "event: \"%s\" for %s in account %s, unique_id %s%s%s%s%s", e->metric,
-		   text_mask(e->email, masked), e->account, e->unique_id, e->backfill ? ", as backfill" : "",
+		   mask_email(e->email, masked), e->account, e->unique_id, e->backfill ? ", as backfill" : "",
 		   draft->rules > 1 ? ", one event of " : "", draft->rules > 1 ? draft->rule : "",
 		   *e->url ? "" : "; it waits, as the account is not configured");
 }

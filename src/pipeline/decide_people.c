@@ -1,5 +1,6 @@
 #include <config.h>
 
+#include "base/mask.h"
 #include "pipeline/decide_parts.h"
 
 #include <stdlib.h>
@@ -95,7 +96,7 @@ size_t decide_people_own(struct deciding *d)
 {
 	const struct source *s = d->in->source;
 	const struct addresses *a = &d->in->signal->addresses;
-	char masked[TEXT_MASK_MAX];
+	char masked[MASK_EMAIL_MAX];
 	size_t ignored = 0;
 
 	if (a->n > 0 && d->in->explain)
@@ -104,11 +105,11 @@ size_t decide_people_own(struct deciding *d)
 		const char *email = a->items[i].email;
 
 		if (!is_wanted(d, i)) {
-			decide_say(d, "%s: not the primary address, left out", text_mask(email, masked));
+			decide_say(d, "%s: not the primary address, left out", mask_email(email, masked));
 			continue;
 		}
 		if (matches_any(&s->ignore_emails, email) || !d->account) {
-			decide_note(d, "%s %s", text_mask(email, masked),
+			decide_note(d, "%s %s", mask_email(email, masked),
 				    d->account ? "is in ignore_emails" : "has no account");
 			decide_say(d, "%s: %s, nothing is sent", masked,
 				   d->account ? "in ignore_emails" : "the account is none");

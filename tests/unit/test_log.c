@@ -21,6 +21,7 @@
 #include "base/known.h"
 #include "base/log.h"
 #include "base/log_out.h"
+#include "base/mask.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -218,7 +219,7 @@ static void a_line_of_the_journal_is_whole_in_its_message_and_in_fields(void **s
 
 static void addresses_are_masked_unless_asked_for(void **state)
 {
-	char out[TEXT_MASK_MAX], *text;
+	char out[MASK_EMAIL_MAX], *text;
 
 	(void)state;
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);

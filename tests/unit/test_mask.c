@@ -9,8 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/mask.h"
 #include "base/mem.h"
-#include "base/text.h"
 
 static void addresses_are_masked_in_whatever_form_they_are_written(void **state)
 {
@@ -96,8 +96,8 @@ static void addresses_are_masked_in_whatever_form_they_are_written(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		CLEANUP(mem_freep) char *masked = text_mask_all(rows[i].text);
-		CLEANUP(mem_freep) char *again = text_mask_all(masked);
+		CLEANUP(mem_freep) char *masked = mask_text(rows[i].text);
+		CLEANUP(mem_freep) char *again = mask_text(masked);
 
 		assert_string_equal(masked, rows[i].masked);
 		assert_string_equal(again, masked);
@@ -150,7 +150,7 @@ static void no_address_gets_through(void **state)
 			form = (seed >> 16) % 12;
 			len += write_form(text + len, sizeof(text) - len, form, *c);
 		}
-		masked = text_mask_all(text);
+		masked = mask_text(text);
 		assert_null(strstr(masked, "oe@"));
 		assert_null(strstr(masked, "ane"));
 		assert_null(strstr(masked, "doe"));

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
+#include "base/mask.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -116,20 +117,20 @@ static void distance_counts_edits_up_to_the_cap(void **state)
 
 static void mask_shows_the_first_letter_and_the_domain(void **state)
 {
-	char out[TEXT_MASK_MAX], longest[1000];
+	char out[MASK_EMAIL_MAX], longest[1000];
 
 	(void)state;
-	assert_string_equal(text_mask("jo@example.com", out), "j***@example.com");
-	assert_string_equal(text_mask("\xc3\xa4nne@example.com", out), "\xc3\xa4***@example.com");
-	assert_string_equal(text_mask("@example.com", out), "***@example.com");
-	assert_string_equal(text_mask("\"a@b\"@example.com", out), "\"***@example.com");
-	assert_string_equal(text_mask("+15550100", out), "***");
-	assert_string_equal(text_mask("", out), "***");
-	assert_string_equal(text_mask(NULL, out), "***");
+	assert_string_equal(mask_email("jo@example.com", out), "j***@example.com");
+	assert_string_equal(mask_email("\xc3\xa4nne@example.com", out), "\xc3\xa4***@example.com");
+	assert_string_equal(mask_email("@example.com", out), "***@example.com");
+	assert_string_equal(mask_email("\"a@b\"@example.com", out), "\"***@example.com");
+	assert_string_equal(mask_email("+15550100", out), "***");
+	assert_string_equal(mask_email("", out), "***");
+	assert_string_equal(mask_email(NULL, out), "***");
 	memset(longest, 'x', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
 	longest[1] = '@';
-	assert_int_equal(strlen(text_mask(longest, out)), TEXT_MASK_MAX - 1);
+	assert_int_equal(strlen(mask_email(longest, out)), MASK_EMAIL_MAX - 1);
 }
 
 static void quantities_need_exact_units(void **state)
