@@ -20,7 +20,9 @@
 #define FIELDS_MAX 16
 
 static _Atomic(struct writer *) out; /* NULL: each thread writes by itself */
-static atomic_bool blocked;          /* the thread was left behind with a line that nobody takes */
+/* Lines are left out: the thread is being stopped, or was left behind with one that nobody takes. */
+static atomic_bool blocked;
+static _Thread_local bool may_block; /* this is the writer's thread, which tells how many lines were dropped */
 
 /* ---- to stderr and the journal: may block ------------------------------------------------------------------------ */
 
@@ -82,6 +84,7 @@ static void put(const char *bytes, size_t len)
 
 static void tell_dropped(uint64_t n)
 {
+	may_block = true;
 	/* Whatever level is logged: more than these may be missing. */
 	log_write(log_wants(LOG_WARNING) ? LOG_WARNING : LOG_ERR, NULL,
 		  "%" PRIu64 " log line%s dropped because nobody read them", n, n == 1 ? " was" : "s were");
@@ -96,7 +99,7 @@ void log_out_text(const char *line, size_t len)
 
 	buf_init(&piece, SIZE_MAX);
 	if (!w) {
-		if (!atomic_load(&blocked))
+		if (may_block || !atomic_load(&blocked))
 			write_text(line, len);
 		return;
 	}
@@ -112,7 +115,7 @@ void log_out_journal(const struct iovec *fields, size_t n, const char *fallback,
 	INSIST(n <= FIELDS_MAX);
 	buf_init(&piece, SIZE_MAX);
 	if (!w) {
-		if (!atomic_load(&blocked))
+		if (may_block || !atomic_load(&blocked))
 			write_journal(fields, n, fallback, fallback_len);
 		return;
 	}
@@ -145,8 +148,12 @@ void log_out_start(void)
 
 void log_out_stop(void)
 {
-	struct writer *w = atomic_exchange(&out, NULL);
+	struct writer *w;
 
+	/* Before there is no writer: a line that comes meanwhile (serve_signals', as the time is over) is left out, and
+	 * does not wait for a reader who may not come. */
+	atomic_store(&blocked, true);
+	w = atomic_exchange(&out, NULL);
 	mem_before_death(NULL);
 	atomic_store(&blocked, !writer_stop(w, clock_mono_ms() + LOG_OUT_STOP_MS));
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -428,9 +430,20 @@ static void a_pipe_that_nobody_reads_holds_nobody_up_and_the_missing_lines_are_t
 	(void)close(stderr_before);
 }
 
+static atomic_bool ended;
+
+static void *log_until_the_end(void *arg)
+{
+	while (!atomic_load(&ended))
+		log_info(NULL, "meanwhile");
+	return arg;
+}
+
 static void a_pipe_that_nobody_reads_does_not_hold_up_the_end(void **state)
 {
 	int64_t began_ms = clock_mono_ms();
+	struct timespec until;
+	pthread_t other;
 	char piece[4096];
 	int from;
 
@@ -439,10 +452,15 @@ static void a_pipe_that_nobody_reads_does_not_hold_up_the_end(void **state)
 	from = pipe_for_stderr();
 	log_out_start();
 	log_many();
+	assert_int_equal(pthread_create(&other, NULL, log_until_the_end, NULL), 0);
 	log_out_stop();
 	log_info(NULL, "nor afterwards");
+	atomic_store(&ended, true);
 	assert_true(clock_mono_ms() - began_ms < 10 * CLOCK_SECOND_MS);
 	assert_return_code(dup2(stderr_before, STDERR_FILENO), errno);
+	assert_int_equal(clock_gettime(CLOCK_REALTIME, &until), 0);
+	until.tv_sec += 10;
+	assert_int_equal(pthread_timedjoin_np(other, NULL, &until), 0);
 	/* What was left behind ends once it can. */
 	while (read(from, piece, sizeof(piece)) > 0)
 		;
