@@ -4,10 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <dirent.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -341,6 +343,48 @@ static void idle_has_a_time_of_its_own_and_is_no_slowness(void **state)
 	assert_int_equal(turned[HTTP_TURNED_SLOW], 0);
 }
 
+/* How often the thread that cuts off has gone to sleep. */
+static unsigned sleeps(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	assert_non_null(tasks);
+	for (struct dirent *task; (task = readdir(tasks));) {
+		CLEANUP(mem_freep) char *path = mem_fmt("/proc/self/task/%s/status", task->d_name);
+		FILE *status = fopen(path, "re");
+		bool is_it = false;
+		char line[128];
+
+		while (status && fgets(line, sizeof(line), status)) {
+			is_it |= strcmp(line, "Name:\thttp-patience\n") == 0;
+			if (is_it)
+				(void)sscanf(line, "voluntary_ctxt_switches: %u", &n);
+		}
+		if (status)
+			(void)fclose(status);
+	}
+	(void)closedir(tasks);
+	return n;
+}
+
+static void good_requests_do_not_wake_the_thread_that_cuts_off(void **state)
+{
+	struct client *c = patience_arrived(*state, NO_SOCKET, NULL, false);
+	unsigned before = sleeps(), woken;
+
+	for (int i = 0; i < 2000; i++) {
+		patience_line(c);
+		assert_true(patience_heard(c) && patience_whole(c));
+		patience_answering(c);
+		patience_served(c, true);
+		(void)sched_yield();
+	}
+	woken = sleeps() - before;
+	patience_left(c);
+	assert_in_range(woken, 0, 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +401,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_address_whose_requests_are_all_whole_gets_no_more, start, stop),
 		cmocka_unit_test(a_request_has_its_time_from_the_beginning_whatever_comes_of_it),
 		cmocka_unit_test(idle_has_a_time_of_its_own_and_is_no_slowness),
+		cmocka_unit_test_setup_teardown(good_requests_do_not_wake_the_thread_that_cuts_off, start, stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
