@@ -21,10 +21,11 @@
  *
  * The server itself answers, before begin: a request target, a header or a name of one that RFC 9112 does not allow
  * (control characters, NUL too; lines that end with LF alone or are continued), two Content-Length or Host, a
- * Content-Length together with Transfer-Encoding (400); an expectation other than 100-continue (417); bodies beyond
- * max_body (413, from Content-Length as early as the headers tell; a chunked body that grows beyond it after begin, and
- * complete is then never called); a request beyond per_address (503); what libmicrohttpd refuses (400, 431, or it
- * closes the connection). HEAD goes through begin and complete like any other method.
+ * Content-Length together with Transfer-Encoding, a Transfer-Encoding other than chunked or in HTTP/1.0 (400); an
+ * expectation other than 100-continue (417); bodies beyond max_body (413, from Content-Length as early as the headers
+ * tell; a chunked body that grows beyond it after begin, and complete is then never called); a request beyond
+ * per_address (503); what libmicrohttpd refuses (400, 431, or it closes the connection). HEAD goes through begin and
+ * complete like any other method.
  *
  * Slow clients. timeout_ms is for silence, before a request and within it; three of it for a request as a whole, from
  * the connection's beginning or the last answer's end until its body is there, and three for the client to take an

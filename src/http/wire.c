@@ -19,7 +19,7 @@ static void add_date(int64_t now_ms, struct buf *to)
 		buf_addf(to, "Date: %s\r\n", text);
 }
 
-/* As libmicrohttpd does it: a control character in a header leaves the header out. */
+/* A header with a line end in its value is left out, as libmicrohttpd does. */
 static void add_header(const struct pair *h, struct buf *to)
 {
 	for (const char *c = h->value; *c != '\0'; c++)
