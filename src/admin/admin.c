@@ -46,7 +46,8 @@ static void answer_text(struct http_exchange *x, unsigned status, const char *ty
 	http_answer(x, &(struct http_answer){.status = status, .type = type, .body = body, .body_len = strlen(body)});
 }
 
-/* Whoever is turned away begins anew. name and value: one more header, or NULL. body: JSON. */
+/* A client that is turned away makes a new connection for its next request. name and value: one more header, or NULL.
+ * body: JSON. */
 static void turn_away(struct http_exchange *x, unsigned status, const char *body, const char *name, const char *value)
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};

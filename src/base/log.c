@@ -1,5 +1,5 @@
 /*
- * Any thread. What is set is three atomic numbers, so that a reload needs no lock; a line is made by the thread that
+ * Any thread. The settings are three atomic numbers, so that a reload needs no lock; a line is made by the thread that
  * logs it and goes out with one call (log_out.h), so that lines never mix.
  */
 #include <config.h>
@@ -200,7 +200,8 @@ static void log_journal(int level, const char *message, const struct log_field *
 
 /* ---- what may be said -------------------------------------------------------------------------------------------- */
 
-/* Whoever calls knows whether a text is his own; here all of them are taken for an outsider's. The caller owns it. */
+/* Only the caller knows which texts are this program's own; here all of them are taken for an outsider's. The caller
+ * owns the result. */
 static char *log_clean(const struct strikes *secrets, const char *text)
 {
 	char *struck = strike(secrets, text), *masked;

@@ -2,9 +2,9 @@
  * log: one line for one event, with the ids that belong to it.
  *
  * Levels are syslog's. Library code is silent above debug; the one caller that knows what a failure means for the user
- * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set. What
- * slips into a message or a member of struct log_about all the same is cleaned here: known secrets are struck out
- * (known.h), addresses masked in whatever form they are written (mask_text), control characters escaped (escape.h).
+ * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set. A
+ * message and the members of struct log_about are cleaned here all the same: known secrets are struck out (known.h),
+ * addresses masked in whatever form they are written (mask.h), control characters escaped (escape.h).
  * Every line is whole by itself. Three formats:
  *   text     "<time> <level> <message> source=gladly webhook=00000000000001f4 reason=\"wrong proof\""
  *   json     one object a line: time, level, message, then the same names

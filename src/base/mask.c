@@ -143,7 +143,7 @@ static void add_source(struct buf *to, const struct unwrapped *r, const char *so
 		buf_add(to, source + r->from[from], r->to[end - 1] - r->from[from]);
 }
 
-/* "j***", or "***" where there is no letter to show. What is masked already stays as it is. */
+/* "j***", or "***" where there is no letter to show. A text that is masked already stays as it is. */
 static void add_local(struct buf *to, const struct unwrapped *r, const char *source, size_t from, size_t end)
 {
 	size_t first = from < end ? text_step(r->text + from, end - from) : 0;

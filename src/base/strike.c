@@ -49,7 +49,7 @@ static void add_pattern(struct strikes *s, char *owned, bool base64)
 	s->by_first[(unsigned char)owned[0]] = p;
 }
 
-/* What stays the same of the base64 of anything that holds the secret with `before` bytes (modulo 3) before it. */
+/* The part that stays the same in the base64 of any text with the secret in it, `before` bytes (modulo 3) before it. */
 static void add_base64(struct strikes *s, const char *value, size_t before)
 {
 	static const size_t skipped[] = {0, 2, 3};
@@ -187,7 +187,7 @@ static bool find_secret(const void *ctx, const struct unwrapped *r, const char *
 			continue;
 		ret->from = i;
 		ret->to = i + n;
-		/* What else is in the same base64 goes with it, as its letters hold bits of the secret. */
+		/* The rest of the same base64 goes with it, as its letters hold bits of the secret. */
 		while (base64 && ret->from > at && in_base64(r->text[ret->from - 1]))
 			ret->from--;
 		while (base64 && ret->to < r->len && in_base64(r->text[ret->to]))

@@ -1,10 +1,10 @@
 /*
  * strike: known secrets out of texts that somebody else wrote.
  *
- * Whoever is shown a secret may repeat it: in an error's words, in a path, encoded. A secret of STRIKE_LENGTH_MIN bytes
- * or more is found as it is; percent-encoded or escaped in any way that unwrap.h knows; in base64 of either alphabet,
- * alone or with other text around it, as in the header Authorization; and with its end cut off where the text ends
- * there. In its place stands [secret]. Immutable, counted: any thread.
+ * A server that is shown a secret may repeat it: in an error's words, in a path, encoded. A secret of STRIKE_LENGTH_MIN
+ * bytes or more is found as it is; percent-encoded or escaped in any way that unwrap.h knows; in base64 of either
+ * alphabet, alone or with other text around it, as in the header Authorization; and with its end cut off where the text
+ * ends there. In its place stands [secret]. Immutable, counted: any thread.
  */
 #ifndef BASE_STRIKE_H
 #define BASE_STRIKE_H

@@ -246,7 +246,7 @@ static char *replace_in(const char *source, const struct unwrapped *r, unwrap_fi
 		buf_clear(&instead);
 		copied = place_to(r, span.to - 1);
 		at = span.to;
-		/* What was written as one is replaced as one. */
+		/* Bytes that were written as one encoded letter are replaced together. */
 		while (at < r->len && place_from(r, at) < copied)
 			at++;
 	}
@@ -309,7 +309,7 @@ static void replace_reading(struct peeled *p, const struct unwrapped *r, unwrap_
 		peel_anew(p, replaced);
 }
 
-/* What reads otherwise where =XX is taken for an encoding. */
+/* The reading that takes =XX for an encoding, where it is another one. */
 static void replace_guessed(struct peeled *p, unwrap_find_fn *find, const void *ctx)
 {
 	struct layer guess;

@@ -90,7 +90,7 @@ static void tell_failure(const struct http_reply *reply, const char *address)
 			  address, reply->status);
 }
 
-/* What of the configuration could not be read, where it matters. */
+/* Tells which part of the configuration could not be read, where it matters. */
 static void note_guesses(const struct daemon_door *door)
 {
 	const struct admin_settings *settings = &door->settings;
@@ -163,7 +163,8 @@ int door_ask(const struct daemon_door *door, const char *method, const char *pat
 	return COMMAND_FAILED;
 }
 
-/* Whose members may read it: "sudo deskbridge status, or be in the group deskbridge". The caller owns it. */
+/* Advice that names the group whose members may read it: "sudo deskbridge status, or be in the group deskbridge". The
+ * caller owns it. */
 static char *who_may(const struct daemon_door *door, const char *path)
 {
 	CLEANUP(mem_freep) char *group = access_group_of(path);

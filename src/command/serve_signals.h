@@ -23,7 +23,7 @@ struct serve_signals;
 int serve_signals_start(struct serve_signals **ret, struct err *reterr) MUSTCHECK;
 /* Readable once a signal has come. */
 int serve_signals_fd(const struct serve_signals *s);
-/* What has come since the last time. ret_hup: to read the configuration. ret_stop: the first signal that asks for the
+/* The signals since the last time. ret_hup: to read the configuration. ret_stop: the first signal that asks for the
  * end; 0: none yet. */
 void serve_signals_take(struct serve_signals *s, bool *ret_hup, int *ret_stop);
 /* When the signal for the end came (clock_mono_ms); now where it did not. */

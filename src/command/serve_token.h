@@ -7,7 +7,7 @@
 #include "config/admin_token.h"
 #include "config/config.h"
 
-/* What is to be told of it once the log is set up. */
+/* The news about it, which are told once the log is set up. */
 struct serve_token {
 	const struct config
 		*former; /* at a reload: a file elsewhere is not made, as that needs a restart; NULL: the start */

@@ -1,7 +1,7 @@
 /*
  * admin_token: the token that the daemon makes where `admin.token` is not configured: the file admin-token in the
- * folder of the store's file, 0640, with the daemon's group. Who may read that file may ask the daemon. Blocks on
- * files.
+ * folder of the store's file, 0640, with the daemon's group. An account that may read that file may ask the daemon.
+ * Blocks on files.
  */
 #ifndef CONFIG_ADMIN_TOKEN_H
 #define CONFIG_ADMIN_TOKEN_H

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-/* What is wrong with a value; NULL: nothing. Static. */
+/* The fault of a value, in words; NULL: it has none. Static. */
 const char *secret_value_wrong(const char *value, size_t len);
 /* Without the line ends behind it, and without a byte order mark before it. -ENOENT, -EACCES, …; -EINVAL: what is there
  * can be no secret. The caller wipes and frees it. */

@@ -1,7 +1,7 @@
 /*
  * reason: why Klaviyo did not take something, in words that may stand in a log. Pure.
  *
- * Whatever comes from outside loses the secrets that we know, and its e-mail addresses but for their first letter and
+ * Text from outside loses the secrets that we know, and its e-mail addresses but for their first letter and
  * domain: Klaviyo quotes what it was sent. It is made printable UTF-8, and cut.
  */
 #ifndef KLAVIYO_REASON_H
