@@ -2,11 +2,14 @@
 
 #include "command/command.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/out.h"
@@ -182,12 +185,22 @@ static int read_options(struct command_context *ctx, int argc, char **argv, int 
 	return COMMAND_USAGE;
 }
 
+/* No file that is opened may get the number of a closed standard stream: lines of the log would be written to it. Each
+ * is opened the wrong way round, so that using it fails as before. */
+static void occupy_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int command_main(int argc, char **argv)
 {
 	struct command_context ctx = {.config_file = CONFIG_DEFAULT};
 	const struct command *c;
 	int at = 0, status;
 
+	occupy_standard_streams();
 	status = read_options(&ctx, argc, argv, &at);
 	if (status == GO_ON && strcmp(argv[at], "help") == 0) {
 		status = help(argc - at, argv + at);

@@ -1,10 +1,13 @@
 """Nothing waits without bound for what the daemon does not own: readers of the log, the service manager, the disk."""
 
+import contextlib
 import json
+import os
 import socket
+import subprocess
 import time
 
-from harness import TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, wait_for
+from harness import PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, wait_for
 
 STOP = 10  # seconds from SIGTERM to the end of the process
 STARTED = "started conversation in Gladly"
@@ -55,6 +58,32 @@ def test_all_lines_come_out_at_the_end_where_somebody_reads(daemon):
     log = daemon.process.stderr.all()
     assert len([line for line in log if "the configuration was not taken" in line]) == 10
     assert log[-1].endswith("info  stopped")
+
+
+def open_files(pid):
+    """What each descriptor of a process leads to."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+    return found
+
+
+def test_without_standard_streams_nothing_else_takes_their_place(daemon):
+    """A descriptor of the daemon's own in the place of standard error would get the lines of the log."""
+    assert daemon.stop() == 0
+    shell = 'exec "$@" <&- >&- 2>&-'
+    started = subprocess.Popen(
+        ["sh", "-c", shell, "sh", PROGRAM, "-c", str(daemon.file), "serve"], cwd=daemon.dir, env={**os.environ, "DESKBRIDGE_PRESETS": PRESETS}
+    )
+    try:
+        wait_for(lambda: any(name.endswith("-wal") for name in open_files(started.pid).values()), what="its store is open")
+        assert [open_files(started.pid).get(fd) for fd in range(3)] == ["/dev/null"] * 3
+        started.terminate()
+        assert started.wait(TIMEOUT) == 0
+    finally:
+        started.kill()
+        started.wait()
 
 
 def full_socket(path):
