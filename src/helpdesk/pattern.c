@@ -156,6 +156,15 @@ static void machine_free(struct machine *m)
 	free(m);
 }
 
+/* A line end stands as a vertical tab, in patterns and texts: behind ".*" the C library takes the place after a line
+ * end for one where "^" holds, without having been asked to (REG_NEWLINE). Both are blanks and controls. */
+static void hide_line_ends(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s == '\n')
+			*s = '\v';
+}
+
 /* The pattern was compiled before: only memory can be short. */
 static struct machine *machine_new(const struct pattern *p)
 {
@@ -186,6 +195,7 @@ int pattern_compile(const char *text, struct pattern **ret, struct err *reterr)
 	p = mem_new(1, sizeof(*p));
 	/* Tied to the beginning, it is run once over the text; else once from each letter of it. */
 	p->source = mem_fmt("^.*(%s)", text);
+	hide_line_ends(p->source);
 	p->parts = parts;
 	atomic_init(&p->idle, machine_new(p));
 	*ret = p;
@@ -210,6 +220,7 @@ bool pattern_is_found(struct pattern *p, const char *text, size_t *left)
 	struct machine *m = atomic_exchange(&p->idle, NULL);
 	int code;
 
+	hide_line_ends(head);
 	if (!m)
 		m = machine_new(p);
 	code = regexec(&m->regex, head, 0, NULL, 0);

@@ -171,8 +171,12 @@ static void a_pattern_is_found_where_the_c_library_finds_it(void **state)
 		"A",
 		"[A-B]b",
 		"(a*)*b",
+		"a\nb",
+		"[\n,]b",
+		"[^\n]b",
+		"a[[:space:]]*b$",
 	};
-	static const char letters[] = "ab, ";
+	static const char letters[] = "ab,\n";
 	char text[7] = "";
 
 	(void)state;
