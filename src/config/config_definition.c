@@ -219,7 +219,7 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 	if (!way || (!needed && !node_get(n, "lookup")))
 		return;
 	example = mem_fmt("`lookup: {base_url: \"https://acme.example.com\", %s: {credential: %s-api-token}}`",
-			  user ? "user: bot@acme.com, password" : "token", s->name);
+			  user ? "user: NAME, password" : "token", s->name);
 	if (needed ? definition_needs_base_url(s->definition) : definition_uses_base_url(s->definition))
 		check_lookup_has(l, n, needed, "base_url", example);
 	if (user) {
