@@ -1,0 +1,39 @@
+/*
+ * http_client: private to tests/fuzz. The client that plays a script, and what must hold for the answers that it hears.
+ */
+#ifndef HTTP_CLIENT_H
+#define HTTP_CLIENT_H
+
+#include "http_script.h"
+
+#define HOLDS(condition)                                  \
+	do {                                              \
+		if (!(condition))                         \
+			stage_fail(#condition, __LINE__); \
+	} while (0)
+/* Says what does not hold, what was sent and what was heard, and aborts. */
+void stage_fail(const char *condition, int line) __attribute__((noreturn));
+
+#define CLIENT_END_MS 30000 /* the server must have ended a connection by then */
+
+/* Where a script is played. */
+struct target {
+	int port;              /* of loopback; 0: path */
+	const char *path;      /* of a unix socket */
+	bool (*is_busy)(void); /* whether the server works on a request */
+};
+
+struct played {
+	unsigned answers;   /* final ones */
+	unsigned submitted; /* webhooks that came to the pipeline; set by the stage */
+	unsigned status;    /* of the last answer; 0: none */
+};
+/* Connects, sends all, hears all that comes, closes. */
+void client_play(const struct script *s, const struct target *at);
+/* What the last script was answered. */
+const char *client_heard(size_t *ret_len);
+/* Counts the answers, and aborts where one is malformed, has a status that the design does not know, comes after one
+ * that closes, or shows a secret. */
+void client_check(const struct script *s, struct played *ret);
+
+#endif
