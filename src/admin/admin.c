@@ -293,7 +293,7 @@ int admin_start(struct pipeline *p, const struct config *c, const struct http_so
 		.max_connections = ADMIN_CONNECTIONS,
 		.max_body = ADMIN_BODY_MAX,
 		.timeout_ms = ADMIN_TIMEOUT_MS,
-		.error_type = "application/json",
+		.error_member = "error",
 	};
 	struct http_handler handler = {.begin = on_begin, .complete = on_complete, .ctx = a};
 

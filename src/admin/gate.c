@@ -51,6 +51,7 @@ static enum gate_verdict refuse(struct gate *gate, enum gate_verdict kind, struc
 		[GATE_NO_TOKEN] = "there is no admin token",
 	};
 	const struct log_about about = {.reason = reasons[kind]};
+	const char *advice = kind == GATE_HOST ? " (admin.hosts names the hosts that may)" : "";
 	int64_t now = clock_mono_ms();
 	unsigned more = 0;
 	bool due;
@@ -67,10 +68,10 @@ static enum gate_verdict refuse(struct gate *gate, enum gate_verdict kind, struc
 	INSIST(pthread_mutex_unlock(&gate->lock) == 0);
 	if (due && more > 0)
 		log_warning(&about,
-			    "a request from %s to the admin address was refused, and %u since the last such line",
-			    http_peer(x), more);
+			    "a request from %s to the admin address was refused%s, and %u since the last such line",
+			    http_peer(x), advice, more);
 	else if (due)
-		log_warning(&about, "a request from %s to the admin address was refused", http_peer(x));
+		log_warning(&about, "a request from %s to the admin address was refused%s", http_peer(x), advice);
 	return kind;
 }
 

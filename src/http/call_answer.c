@@ -63,15 +63,14 @@ void call_set_answer(struct call *c, const struct http_answer *a)
 
 void call_set_error(struct call *c, unsigned status, const char *what)
 {
-	const char *type = c->server->error_type;
-	bool json = type && strstr(type, "json");
-	CLEANUP(mem_freep) char *body = mem_fmt(json ? "{\"status\":\"%s\"}" : "%s\n", what);
+	const char *member = c->server->error_member;
+	CLEANUP(mem_freep) char *body = member ? mem_fmt("{\"%s\":\"%s\"}", member, what) : mem_fmt("%s\n", what);
 	CLEANUP(pairs_done) struct pairs headers = {0};
 
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		pairs_add(&headers, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER);
 	call_set_answer(c, &(struct http_answer){.status = status,
-						 .type = type,
+						 .type = member ? "application/json" : "text/plain",
 						 .body = body,
 						 .body_len = strlen(body),
 						 .headers = &headers,

@@ -29,7 +29,7 @@ struct http_server {
 	struct http_listener listeners[HTTP_SOCKETS_MAX];
 	size_t listeners_n;
 	struct http_handler handler;
-	char *error_type;
+	char *error_member;                  /* NULL: plain text */
 	const struct http_answer *malformed; /* or NULL */
 	size_t max_body;
 	unsigned timeout_s, idle_s;

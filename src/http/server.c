@@ -158,7 +158,7 @@ static void server_free(struct http_server *s)
 		free(s->uncounted[i]);
 	free(s->uncounted);
 	free(s->unlink_path);
-	free(s->error_type);
+	free(s->error_member);
 	free(s->address);
 	free(s);
 }
@@ -200,7 +200,7 @@ int http_server_start(const struct http_server_options *o, const struct http_han
 
 	INSIST(o->sockets.n <= HTTP_SOCKETS_MAX);
 	s->handler = *h;
-	s->error_type = mem_str(o->error_type);
+	s->error_member = mem_str(o->error_member);
 	s->malformed = o->malformed;
 	s->max_body = o->max_body;
 	s->timeout_s = whole_seconds(o->timeout_ms);

@@ -98,10 +98,11 @@ struct http_server_options {
 	unsigned per_address;   /* connections of one address, or of one /64 of IPv6; 0: no limit */
 	char *const *uncounted; /* addresses and networks that per_address is not for, beside loopback; copied */
 	size_t uncounted_n;
-	size_t max_body;                     /* bytes */
-	int64_t timeout_ms;                  /* of a slow client; whole seconds, at least 1 */
-	int64_t idle_ms;                     /* after a proven exchange; whole seconds; 0: timeout_ms */
-	const char *error_type;              /* Content-Type of the server's own errors' bodies: "application/json" */
+	size_t max_body;    /* bytes */
+	int64_t timeout_ms; /* of a slow client; whole seconds, at least 1 */
+	int64_t idle_ms;    /* after a proven exchange; whole seconds; 0: timeout_ms */
+	const char
+		*error_member; /* the server's own errors are JSON, with their text in this member; NULL: plain text */
 	const struct http_answer *malformed; /* to what HTTP does not allow; NULL: the server's own 400. Borrowed, until
 					      * the server has stopped */
 };

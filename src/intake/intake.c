@@ -370,7 +370,7 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 		.uncounted_n = c->listen.trusted_proxies.n,
 		.timeout_ms = c->listen.timeout_ms,
 		.idle_ms = c->listen.idle_ms,
-		.error_type = "application/json",
+		.error_member = "status",
 	};
 	pthread_condattr_t attr;
 	int r;

@@ -116,7 +116,6 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 		.max_connections = SANDBOX_CONNECTIONS,
 		.max_body = SANDBOX_BODY_MAX,
 		.timeout_ms = SANDBOX_TIMEOUT_MS,
-		.error_type = "text/plain",
 		.malformed = &s->malformed,
 	};
 	int r = 0;

@@ -1,6 +1,7 @@
 """Who may ask the admin address: the token that the daemon makes, hosts and origins, unix sockets, and what commands do."""
 
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -316,6 +317,16 @@ def test_who_may_not_ask_is_told_before_the_body(daemon):
     with socket.create_connection((host, int(port)), TIMEOUT) as raw:
         raw.sendall(b"POST /api/reload HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 60000\r\n\r\n")
         assert raw.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
+def test_the_listeners_own_errors_speak_as_the_api_does(daemon):
+    """Commands tell the daemon by that from another program at the address."""
+    host, port = daemon.admin.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), TIMEOUT) as raw:
+        raw.sendall(b"GET /api/status HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n")
+        answer = http.client.HTTPResponse(raw)
+        answer.begin()
+        assert answer.status == 400 and list(json.loads(answer.read())) == ["error"]
 
 
 def test_other_hosts_and_another_token_need_a_restart(daemon):

@@ -114,7 +114,7 @@ struct scripted *scripted_start(void)
 					      .max_connections = 256,
 					      .max_body = 1 << 20,
 					      .timeout_ms = 60000,
-					      .error_type = "application/json"};
+					      .error_member = "status"};
 	struct http_handler handler = {.begin = begin, .complete = complete, .ctx = s};
 	struct err why;
 

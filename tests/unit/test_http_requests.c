@@ -61,7 +61,7 @@ static int start(void **state)
 		.max_connections = 64,
 		.max_body = 4096,
 		.timeout_ms = 10000,
-		.error_type = "application/json",
+		.error_member = "status",
 	};
 	struct err e = {0};
 

@@ -226,7 +226,7 @@ static void start_for(const char *address, int listen_fd, int64_t timeout_ms)
 		.max_connections = 128,
 		.max_body = MAX_BODY,
 		.timeout_ms = timeout_ms,
-		.error_type = "application/json",
+		.error_member = "status",
 	};
 	struct err e = {0};
 
