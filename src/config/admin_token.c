@@ -125,22 +125,52 @@ static int make(const char *path)
 
 /* ---- looking at what is there ------------------------------------------------------------------------------------ */
 
+/* The file behind a link may be somebody else's, or have to be readable: its mode is left alone. */
+static bool is_link(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* Whoever owns the folder can put any file there, and root anywhere. */
+static bool is_strangers(const char *path, const struct stat *st)
+{
+	CLEANUP(mem_freep) char *folder = path_folder(path);
+	struct stat around;
+
+	return st->st_uid != 0 && st->st_uid != geteuid() && (stat(folder, &around) < 0 || around.st_uid != st->st_uid);
+}
+
 /* Others lose what they may do with it; what they have read they keep, which the caller tells. */
-static int close_to_others(const char *path, bool *ret_was_open, struct err *reterr)
+static int close_to_others(const char *path, int fd, const struct stat *st, bool *ret_was_open, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *word = access_word(path);
+	int error = is_link(path) ? -ELOOP : fchmod(fd, st->st_mode & TOKEN_MODE) < 0 ? -errno : 0;
+
+	*ret_was_open = true;
+	if (error == 0)
+		return 0;
+	return err_set(reterr, error, "every account of this machine can read %s (%s): chmod 640 %s", path,
+		       error == -ELOOP ? "it is a link, behind which no mode is changed" : strerror(-error), word);
+}
+
+static int look_at_access(const char *path, bool *ret_was_open, struct err *reterr)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), r = 0;
 	struct stat st;
 
 	if (fd < 0)
 		return -errno; /* the reading says why */
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & OTHERS) != 0) {
-		*ret_was_open = true;
-		if (fchmod(fd, st.st_mode & TOKEN_MODE) < 0) {
-			CLEANUP(mem_freep) char *word = access_word(path);
-			r = err_set(reterr, -errno, "every account of this machine can read %s (%s): chmod 640 %s",
-				    path, strerror(errno), word);
-		}
-	}
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		r = 0; /* the reading says why */
+	else if (is_strangers(path, &st))
+		r = err_set(reterr, -EPERM,
+			    "%s belongs to another account (user %u), which may ask the daemon with it: delete it, "
+			    "and the daemon makes a new one",
+			    path, (unsigned)st.st_uid);
+	else if ((st.st_mode & OTHERS) != 0)
+		r = close_to_others(path, fd, &st, ret_was_open, reterr);
 	(void)close(fd);
 	return r;
 }
@@ -158,7 +188,7 @@ static int look_at(const char *path, struct admin_token_found *ret, struct err *
 		return r;
 	explicit_bzero(value, strlen(value));
 	free(value);
-	return close_to_others(path, &ret->was_open, reterr);
+	return look_at_access(path, &ret->was_open, reterr);
 }
 
 int admin_token_ensure(const char *path, struct admin_token_found *ret, struct err *reterr)
@@ -180,5 +210,8 @@ int admin_token_ensure(const char *path, struct admin_token_found *ret, struct e
 		if (r != -EEXIST)
 			break;
 	}
+	if (r == -EEXIST && is_link(path))
+		return err_set(reterr, r,
+			       "the admin token %s is a link to nothing: delete it, and the daemon makes one", path);
 	return err_set(reterr, r, "the admin token %s cannot be made: %s", path, strerror(-r));
 }

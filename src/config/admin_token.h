@@ -22,7 +22,8 @@ struct admin_token_found {
 /*
  * For the daemon: makes the file where there is none. It appears whole or not at all, on the disk before this returns;
  * a file that is there is never overwritten, also where two processes make it at a time. A file that is there is looked
- * at: one that is empty, is no token or cannot be read is an error, which says what to do.
+ * at: one that is empty, is no token, cannot be read, belongs to a stranger (neither root, the daemon's user nor the
+ * folder's owner) or is a link to a file that others can read is an error, which says what to do.
  */
 int admin_token_ensure(const char *path, struct admin_token_found *ret, struct err *reterr) MUSTCHECK;
 

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "config/admin_token.h"
 #include "config/secret_value.h"
 #include "config_folder.h"
@@ -180,8 +181,49 @@ static void where_nothing_can_be_made_the_reason_is_told(void **state)
 	assert_int_equal(admin_token_ensure(path, &found, &e), -ENOENT);
 	assert_non_null(strstr(e.text, "cannot be made: No such file"));
 	assert_int_equal(symlink("nowhere", dangling), 0);
+	e = (struct err){0};
 	assert_int_equal(admin_token_ensure(dangling, &found, &e), -EEXIST);
+	assert_non_null(strstr(e.text, "a link to nothing"));
+	assert_non_null(strstr(e.text, "delete it"));
 	assert_int_equal(neighbours(dangling), 1);
+}
+
+/* The file behind a link may be anybody's, and may have to be readable. */
+static void the_mode_behind_a_link_is_told_and_kept(void **state)
+{
+	CLEANUP(mem_freep) char *behind = path_in("behind"), *path = path_in("link");
+	struct admin_token_found found;
+	struct err e = {0};
+
+	(void)state;
+	write_there(behind, "of my own\n", 0644);
+	assert_int_equal(symlink(behind, path), 0);
+	assert_int_equal(admin_token_ensure(path, &found, &e), -ELOOP);
+	assert_non_null(strstr(e.text, "every account"));
+	assert_non_null(strstr(e.text, "link"));
+	assert_int_equal(mode_of(behind), 0644);
+	assert_int_equal(chmod(behind, 0640), 0);
+	assert_int_equal(admin_token_ensure(path, &found, &e), 0);
+	assert_false(found.was_open);
+}
+
+/* Whoever may put files into the folder must not choose the daemon's token. */
+static void a_file_of_a_stranger_is_told(void **state)
+{
+	CLEANUP(mem_freep) char *path = path_in("planted"), *place = path_folder(path);
+	struct admin_token_found found;
+	struct err e = {0};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	write_there(path, "of a stranger\n", 0640);
+	assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
+	assert_int_equal(admin_token_ensure(path, &found, &e), -EPERM);
+	assert_non_null(strstr(e.text, "delete it"));
+	/* The folder's owner could put any file there. */
+	assert_int_equal(chown(place, 12345, (gid_t)-1), 0);
+	assert_int_equal(admin_token_ensure(path, &found, &e), 0);
 }
 
 /* Each process says what it read; all read the same, and one made it. */
@@ -220,6 +262,8 @@ int main(void)
 		cmocka_unit_test(others_lose_what_they_may_do),
 		cmocka_unit_test(what_can_be_no_token_is_told_and_kept),
 		cmocka_unit_test(where_nothing_can_be_made_the_reason_is_told),
+		cmocka_unit_test(the_mode_behind_a_link_is_told_and_kept),
+		cmocka_unit_test(a_file_of_a_stranger_is_told),
 		cmocka_unit_test(of_many_at_once_one_makes_it),
 	};
 
