@@ -61,6 +61,11 @@ static inline struct call *call_of(struct http_exchange *x)
 	return c;
 }
 
+/*
+ * The connection's socket. A pointer that MHD_get_connection_info returned is good until the next such call only: 1.0.1
+ * has one place for all its answers, where 0.9.75 points to the thing itself.
+ */
+int call_socket(const struct call *c);
 /* libmicrohttpd's own time-out, of silence. Only inside a callback of libmicrohttpd, and not suspended: 0.9.75 moves
  * the connection between its lists of time-outs, and takes it for one that is in them. */
 void call_set_silence(struct call *c, unsigned seconds);

@@ -77,6 +77,15 @@ void call_set_error(struct call *c, unsigned status, const char *what)
 						 .close = true});
 }
 
+int call_socket(const struct call *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	INSIST(info);
+	return info->connect_fd;
+}
+
 void call_set_silence(struct call *c, unsigned seconds)
 {
 	const union MHD_ConnectionInfo *info =
@@ -108,8 +117,7 @@ enum MHD_Result call_queue_answer(struct call *c)
  */
 enum MHD_Result call_answer_early(struct call *c)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const int fd = call_socket(c);
 	size_t len = c->early.len;
 	ssize_t n;
 
@@ -127,8 +135,7 @@ enum MHD_Result call_answer_early(struct call *c)
 		call_set_silence(c, HTTP_SWALLOW_SILENCE_S);
 	/* Nothing else is under way to the client, so all of it fits into the socket's buffer, or the client is one
 	 * that does not read. */
-	INSIST(info);
-	n = send(info->connect_fd, c->early.data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	n = send(fd, c->early.data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	buf_done(&c->early);
-	return n == (ssize_t)len && shutdown(info->connect_fd, SHUT_WR) == 0 ? MHD_YES : MHD_NO;
+	return n == (ssize_t)len && shutdown(fd, SHUT_WR) == 0 ? MHD_YES : MHD_NO;
 }

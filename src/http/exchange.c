@@ -303,12 +303,10 @@ static enum MHD_Result call_complete(struct call *c)
 /* Without an answer. Dissolving the connection sends a reset at once, before libmicrohttpd can end it orderly. */
 static enum MHD_Result call_cut(struct call *c)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
-	if (c->reset && info)
-		(void)connect(info->connect_fd, &nobody, sizeof(nobody));
+	if (c->reset)
+		(void)connect(call_socket(c), &nobody, sizeof(nobody));
 	return MHD_NO;
 }
 

@@ -264,7 +264,7 @@ static void skip_second_head(const char **at, const char *end, struct answer_hea
 static void check_answers(const struct script *s, struct played *played)
 {
 	const char *at = heard, *end = heard + heard_len;
-	bool cut_off = was_reset || (s->flags & (STAGE_GONE | STAGE_OPEN));
+	const bool cut_off = played->is_cut_off = was_reset || (s->flags & (STAGE_GONE | STAGE_OPEN));
 	bool may_be_head = holds_word(s->bytes, s->len, "HEAD");
 	struct answer_head head;
 

@@ -26,6 +26,7 @@ struct target {
 struct played {
 	unsigned answers;   /* final ones */
 	unsigned submitted; /* webhooks that came to the pipeline; set by the stage */
+	bool is_cut_off;    /* what was heard may lack its end: the client left, or was reset */
 	unsigned status;    /* of the last answer; 0: none */
 };
 /* Connects, sends all, hears all that comes, closes. */

@@ -64,6 +64,7 @@ static struct {
 	uint64_t arrived;   /* connections, ever */
 	unsigned begun;     /* of this script */
 	unsigned submitted; /* of this script */
+	unsigned answered;  /* of this script, by handlers */
 	bool not_ready;
 	struct http_server *servers[3];
 	unsigned servers_n;
@@ -369,7 +370,20 @@ void __wrap_http_answer(struct http_exchange *x, const struct http_answer *a)
 {
 	if (a->status == 200 && strncmp(x->path, "/api", 4) == 0)
 		check_api_answer(x);
+	hold();
+	stage.answered++;
+	release();
 	__real_http_answer(x, a);
+}
+
+void __real_http_resume(struct http_exchange *x, const struct http_answer *a);
+void __wrap_http_resume(struct http_exchange *x, const struct http_answer *a);
+void __wrap_http_resume(struct http_exchange *x, const struct http_answer *a)
+{
+	hold();
+	stage.answered++;
+	release();
+	__real_http_resume(x, a);
 }
 
 /* The log. */
@@ -529,7 +543,7 @@ struct played stage_play(const struct script *s)
 
 	hold();
 	stage.playing = s;
-	stage.begun = stage.submitted = 0;
+	stage.begun = stage.submitted = stage.answered = 0;
 	stage.not_ready = (s->flags & STAGE_NOT_READY) != 0;
 	stage.dialled++;
 	release();
@@ -540,6 +554,8 @@ struct played stage_play(const struct script *s)
 	client_check(s, &played);
 	/* One answer for each request, and one of the library's for what is no request. */
 	HOLDS(played.answers <= stage.begun + 1);
+	/* A client that has only shut its sending side hears what handlers answer. */
+	HOLDS(played.is_cut_off || played.answers >= stage.answered);
 	heard = client_heard(&len);
 	HOLDS(stage.submitted > 0 || !holds_word(heard, len, "{\"status\":\"accepted\""));
 	stage.playing = NULL;
