@@ -127,12 +127,16 @@ void log_out_journal(const struct iovec *fields, size_t n, const char *fallback,
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-void log_out_flush(void)
+bool log_out_flush(void)
 {
 	struct writer *w = atomic_load(&out);
 
-	if (w)
-		(void)writer_flush(w, clock_mono_ms() + LOG_OUT_STOP_MS);
+	return !w || writer_flush(w, clock_mono_ms() + LOG_OUT_STOP_MS);
+}
+
+static void before_death(void)
+{
+	(void)log_out_flush();
 }
 
 void log_out_start(void)
@@ -143,7 +147,7 @@ void log_out_start(void)
 	INSIST(!atomic_load(&out));
 	atomic_store(&blocked, false);
 	atomic_store(&out, writer_start(&options));
-	mem_before_death(log_out_flush);
+	mem_before_death(before_death);
 }
 
 void log_out_stop(void)

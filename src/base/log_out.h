@@ -28,7 +28,8 @@ void log_out_start(void);
 /* Gives what was logged LOG_OUT_STOP_MS to leave; nothing else may log meanwhile. After it lines are written by the
  * thread that logs them, or by nobody where the last one could not leave. */
 void log_out_stop(void);
-/* The same for a process that ends while other threads run: they may still log, and it may still come out. */
-void log_out_flush(void);
+/* The same for a process that ends while other threads run: they may still log, and it may still come out. Returns
+ * whether all that was logged is out. */
+bool log_out_flush(void);
 
 #endif

@@ -54,7 +54,7 @@ static __attribute__((noreturn)) void cut_short(void)
 		"the end did not come in %d s and is cut short: all that was answered is kept, the helpdesks send the "
 		"rest again",
 		SERVE_STOP_MS / 1000);
-	log_out_flush();
+	(void)log_out_flush();
 	_exit(COMMAND_GOOD);
 }
 

@@ -1099,6 +1099,10 @@ class Daemon:
                 series[(found.group(1), tuple(sorted(labels)))] = float(found.group(3))
         return series
 
+    def is_sanitized(self):
+        """Whether a sanitizer is its allocator."""
+        return "san.so" in pathlib.Path(f"/proc/{self.process.pid}/maps").read_text(encoding="utf-8")
+
     def metric(self, name, **labels):
         """The sum of all series of that name that carry these labels; 0 where there is none."""
         wanted = set(labels.items())

@@ -108,8 +108,8 @@ def test_a_thousand_clients_with_a_wrong_token_and_a_megabyte_each_hold_nothing(
         head_ = head("/webhooks/gladly", f"Authorization: {WRONG}", length=MIB)
         for connection in send_without_reading(daemon, 1000, head_, body):
             stack.enter_context(connection)
-        # A connection has 32 KiB of libmicrohttpd's own.
-        assert resident(daemon) - before < 64 * MIB
+        # A connection has 32 KiB of libmicrohttpd's own; a sanitizer keeps a few bytes about each byte that was touched.
+        assert resident(daemon) - before < (320 if daemon.is_sanitized() else 64) * MIB
         for n in range(20):
             daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}"))
     assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="wrong proof") == 1000
