@@ -14,12 +14,14 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+_Static_assert(JSON_BRANCHES_MAX == 65536, "a message names it");
 static const char lex_ends[] = "the text ends in the middle of a value";
 static const char lex_nan[] = "NaN and Infinity are no JSON";
 
 struct lexer {
 	const char *at, *end; /* at: after a failure, where the text is wrong */
 	unsigned depth;
+	unsigned branches;                  /* objects and lists so far */
 	bool in_object[JSON_DEPTH_MAX + 1]; /* by depth; else in an array */
 	size_t wide;                        /* integers beyond 64 bits */
 	struct buf *to;                     /* the text as json-c gets it, or NULL; copied: up to where it is written */
@@ -179,6 +181,8 @@ static const char *lex_open(struct lexer *l, enum expect *next)
 
 	if (l->depth == JSON_DEPTH_MAX)
 		return "nesting too deep";
+	if (++l->branches > JSON_BRANCHES_MAX)
+		return "more than 65536 objects and lists";
 	l->in_object[++l->depth] = object;
 	l->at++;
 	*next = object ? EXPECT_NAME_OR_END : EXPECT_VALUE_OR_END;

@@ -23,6 +23,12 @@ def resident(daemon):
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
+def peak(daemon):
+    """The most bytes of memory that it ever had."""
+    status_ = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) * 1024 for line in status_.splitlines() if line.startswith("VmHWM:"))
+
+
 def head(path, *headers, length=None):
     lines = [f"POST {path} HTTP/1.1", "Host: x", *headers]
     lines.append("Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}")
@@ -287,3 +293,15 @@ def test_expect_100_continue_is_heard_before_the_body(daemon):
         assert status(heard(connection)) == 200
     assert status(ask(daemon, head("/webhooks/gladly", *headers, length=2 * MIB))) == 413
     assert status(ask(daemon, head("/webhooks/gladly", f"Authorization: {WRONG}", *headers[1:], length=100))) == 401
+
+
+def test_a_body_of_nothing_but_objects_takes_no_memory(stage):
+    definition = {"label": "Open", "authenticate": {"method": "none"}, "opened": {"/k": "opened"}, "closed": {"/k": "closed"}}
+    definition |= {"conversation": "/id", "emails": "/email"}
+    daemon = stage.daemon(stage.sandbox(), config={"sources": {"open": {"definition": definition}}})
+    objects = b"[" + b"{}," * (MIB // 3 - 2) + b"{}]"
+    before = resident(daemon)
+    for _ in range(3):
+        answer = ask(daemon, head("/webhooks/open", length=len(objects)), objects)
+        assert status(answer) == 400
+    assert peak(daemon) - before < 64 * MIB

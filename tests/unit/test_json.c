@@ -8,6 +8,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <limits.h>
+
+#include "base/buf.h"
 #include "base/json.h"
 
 static int reads(const char *text, size_t len)
@@ -141,6 +144,37 @@ static void only_keys_with_a_nul_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		if (reads(bad[i], strlen(bad[i])) != -EINVAL)
 			fail_msg("taken: %s", bad[i]);
+}
+
+/* "[[],[],…]" with n lists or objects in all. The caller owns it. */
+static char *many_branches(const char *one, size_t n)
+{
+	struct buf text;
+
+	buf_init(&text, INT_MAX);
+	for (size_t i = 1; i < n; i++)
+		buf_addf(&text, "%s%s", i == 1 ? "[" : ",", one);
+	buf_addc(&text, ']');
+	return buf_take(&text);
+}
+
+/* json-c takes 800 bytes for "{}". */
+static void objects_and_lists_are_bounded(void **state)
+{
+	static const char *const kinds[] = {"{}", "[]"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		CLEANUP(mem_freep) char *most = many_branches(kinds[i], JSON_BRANCHES_MAX);
+		CLEANUP(mem_freep) char *more = many_branches(kinds[i], JSON_BRANCHES_MAX + 1);
+		struct json_object *o = NULL;
+		struct err e = {0};
+
+		assert_int_equal(json_read(most, strlen(most), &o, &e), 0);
+		json_object_put(o);
+		assert_int_equal(json_read(more, strlen(more), &o, &e), -EINVAL);
+		assert_non_null(strstr(e.text, "more than 65536 objects and lists"));
+	}
 }
 
 static void depth_is_bounded(void **state)
@@ -336,6 +370,7 @@ int main(void)
 		cmocka_unit_test(json_is_taken_strictly),
 		cmocka_unit_test(only_keys_with_a_nul_are_refused),
 		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(objects_and_lists_are_bounded),
 		cmocka_unit_test(errors_name_line_and_column),
 		cmocka_unit_test(scalars_become_the_text_a_person_would_write),
 		cmocka_unit_test(a_wide_integer_keeps_its_text),
