@@ -260,7 +260,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return command_usage_error(&command_queue, "--state %s: expected ready, delivered or dead", state);
 
 	struct daemon_door door;
-	int status = door_open(ctx, command_queue.name, &options, &door);
+	int status = door_open(ctx, &command_queue, &options, &door);
 	if (status == COMMAND_GOOD)
 		status = list(&door, state, limit, json);
 	door_close(&door);

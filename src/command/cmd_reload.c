@@ -107,8 +107,6 @@ static int tell(const struct command_context *ctx, const struct daemon_door *doo
 			door->address, WAIT_MS / 1000);
 	else
 		(void)door_tell_failure(door, reply);
-	if (reply->failure == HTTP_CONNECT)
-		out_error("Where `admin` was changed in the configuration: that needs a restart.\n");
 	return COMMAND_FAILED;
 }
 
@@ -125,7 +123,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	int status = options_parse(&command_reload, specs, argc, argv, NULL, 0, &n);
 	if (status != OPTIONS_GO)
 		return status;
-	status = door_open(ctx, command_reload.name, &options, &door);
+	status = door_open(ctx, &command_reload, &options, &door);
 	if (status == COMMAND_GOOD)
 		status = door_ask(&door, "POST", "/api/reload", WAIT_MS, &reply);
 	if (status == COMMAND_GOOD) {

@@ -414,7 +414,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (end != OPTIONS_GO)
 		return end;
 	struct daemon_door door;
-	end = door_open(ctx, command_status.name, &options, &door);
+	end = door_open(ctx, &command_status, &options, &door);
 	if (end == COMMAND_GOOD)
 		end = show(&door, json);
 	door_close(&door);

@@ -3,7 +3,9 @@
 #include "command/load.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -78,7 +80,7 @@ static void tell_failure(const struct http_reply *reply, const char *address)
 		out_error("deskbridge: the daemon does not answer at %s: %s\n"
 			  "Does it run? \"systemctl status deskbridge\" tells. If its admin address is another one: "
 			  "--admin "
-			  "ADDRESS\n",
+			  "ADDRESS:PORT\n",
 			  address, reply->error);
 	else if (json_read(reply->body.data, reply->body.len, &tree, NULL) == 0 && json_member_str(tree, "error"))
 		out_error("deskbridge: the daemon at %s says: %s (%u)\n", address, json_member_str(tree, "error"),
@@ -86,7 +88,7 @@ static void tell_failure(const struct http_reply *reply, const char *address)
 	else
 		out_error("deskbridge: what answers at %s is not deskbridge's admin address (status %u). Its own: "
 			  "--admin "
-			  "ADDRESS\n",
+			  "ADDRESS:PORT\n",
 			  address, reply->status);
 }
 
@@ -107,10 +109,43 @@ static void note_guesses(const struct daemon_door *door)
 	}
 }
 
-int door_open(const struct command_context *ctx, const char *command, const struct door_options *options,
+static bool is_port(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	long port = digits > 0 && digits <= 5 && text[digits] == '\0' ? strtol(text, NULL, 10) : 0;
+
+	return port >= 1 && port <= UINT16_MAX;
+}
+
+/* What --admin has to be instead, or NULL. Names are allowed: the daemon may be asked through a tunnel. */
+static const char *address_wrong(const char *address)
+{
+	const char *colon = strrchr(address, ':');
+	CLEANUP(mem_freep) char *host = NULL;
+
+	if (strncmp(address, "unix:", 5) == 0)
+		return address[5] == '\0' ? "this names no socket: write unix:PATH" : NULL;
+	if (strstr(address, "://"))
+		return "this is a URL: write ADDRESS:PORT alone, such as 127.0.0.1:8086, or unix:PATH";
+	if (strpbrk(address, "/@?# "))
+		return "expected ADDRESS:PORT, such as 127.0.0.1:8086, or unix:PATH";
+	host = mem_strn(address, colon ? (size_t)(colon - address) : 0);
+	if (colon && host[0] != '[' && strchr(host, ':'))
+		return "an IPv6 address stands in brackets: write [ADDRESS]:PORT, such as [::1]:8086";
+	if (!colon || (host[0] == '[' && host[strlen(host) - 1] != ']'))
+		return "the port is missing: write ADDRESS:PORT, such as 127.0.0.1:8086, or unix:PATH";
+	return is_port(colon + 1) ? NULL : "the port is no number from 1 to 65535: write ADDRESS:PORT";
+}
+
+int door_open(const struct command_context *ctx, const struct command *command, const struct door_options *options,
 	      struct daemon_door *ret)
 {
-	*ret = (struct daemon_door){.context = ctx, .command = command, .given = options->address != NULL};
+	const char *wrong = options->address ? address_wrong(options->address) : NULL;
+
+	*ret = (struct daemon_door){.context = ctx, .command = command->name, .given = options->address != NULL};
+	if (wrong)
+		return command_usage_error(command, "--admin: %s", wrong);
+	ret->token_given = options->token_file != NULL;
 	admin_settings_read(ctx->config_file, &ret->settings);
 	ret->address = options->address ? options->address : ret->settings.address;
 	if (options->token_file) {
@@ -163,13 +198,14 @@ int door_ask(const struct daemon_door *door, const char *method, const char *pat
 	return COMMAND_FAILED;
 }
 
-/* Advice that names the group whose members may read it: "sudo deskbridge status, or be in the group deskbridge". The
- * caller owns it. */
+/* Advice that names the group whose members may read it, with the command that makes this user one of them. The caller
+ * owns it. */
 static char *who_may(const struct daemon_door *door, const char *path)
 {
-	CLEANUP(mem_freep) char *group = access_group_of(path);
+	CLEANUP(mem_freep) char *group = access_group_of(path), *user = access_user();
 
-	return group ? mem_fmt("sudo deskbridge %s, or be in the group %s", door->command, group)
+	return group ? mem_fmt("sudo deskbridge %s, or be in the group %s: sudo usermod -aG %s %s, then log in anew",
+			       door->command, group, group, user)
 		     : mem_fmt("sudo deskbridge %s", door->command);
 }
 
@@ -212,22 +248,37 @@ static void tell_token(const struct daemon_door *door)
 	}
 }
 
+/* The running daemon keeps the address and the token that it was started with. */
+static void tell_restart(void)
+{
+	out_error("Where `admin` or `store` was changed in the configuration since the daemon's start: that needs a "
+		  "restart (systemctl restart deskbridge).\n");
+}
+
+/* The token does not fit, or is not there; one that this user may not read says nothing about it. */
+static bool token_may_be_newer(const struct daemon_door *door)
+{
+	return !door->token_given && door->settings.token_code != -EACCES;
+}
+
 int door_tell_failure(const struct daemon_door *door, const struct http_reply *reply)
 {
 	CLEANUP(generation_unrefp) struct generation *g = NULL;
 
 	if (reply->failure != HTTP_OK && tell_closed_socket(door))
 		return COMMAND_FAILED;
-	if (reply->failure != HTTP_OK && !door->given) {
-		g = load_generation(door->context, true);
-		tell_failure(reply, door->address);
-		return g ? COMMAND_FAILED : COMMAND_CONFIG;
-	}
-	if (reply->failure == HTTP_OK && reply->status == 401 && is_daemons(reply))
+	if (reply->failure == HTTP_OK && reply->status == 401 && is_daemons(reply)) {
 		tell_token(door);
-	else
-		tell_failure(reply, door->address);
-	return COMMAND_FAILED;
+		if (token_may_be_newer(door))
+			tell_restart();
+		return COMMAND_FAILED;
+	}
+	if (reply->failure != HTTP_OK && !door->given)
+		g = load_generation(door->context, true);
+	tell_failure(reply, door->address);
+	if (!door->given && (reply->failure == HTTP_CONNECT || (reply->failure == HTTP_OK && !is_daemons(reply))))
+		tell_restart();
+	return reply->failure == HTTP_OK || door->given || g ? COMMAND_FAILED : COMMAND_CONFIG;
 }
 
 int load_from_daemon(const struct daemon_door *door, const char *path, enum json_type wanted, struct json_object **ret)

@@ -35,9 +35,10 @@ struct door_options {
 	{                                                           \
 		"--token-file", OPTION_TEXT, &(options)->token_file \
 	}
-#define DOOR_ARGUMENTS "[--admin ADDRESS] [--token-file FILE]"
+#define DOOR_ARGUMENTS "[--admin ADDRESS:PORT] [--token-file FILE]"
 #define DOOR_HELP                                                                                \
-	"  --admin ADDRESS    the daemon's admin address, where it is not the configuration's\n" \
+	"  --admin ADDRESS:PORT, --admin unix:PATH\n"                                            \
+	"                     the daemon's admin address, where it is not the configuration's\n" \
 	"  --token-file FILE  the admin token stands there, and not where the configuration says\n"
 
 /* Where the running daemon is asked. */
@@ -47,14 +48,16 @@ struct daemon_door {
 	const struct command_context *context;
 	const char *command; /* the command's name, for advice */
 	bool given;          /* the address is not the configuration's */
+	bool token_given;    /* the token is not the configuration's */
 };
 
 /*
  * The admin address and token: the options', else those of the configuration; of a file that is broken or cannot be
  * read what can be read of `admin` and `store`, else the defaults, which is told. COMMAND_GOOD, or the exit status
- * after a message: --token-file cannot be read. door_close in any case.
+ * after a message: --admin is no address (wrong usage, before anything is read), --token-file cannot be read.
+ * door_close in any case.
  */
-int door_open(const struct command_context *ctx, const char *command, const struct door_options *options,
+int door_open(const struct command_context *ctx, const struct command *command, const struct door_options *options,
 	      struct daemon_door *ret);
 void door_close(struct daemon_door *d);
 

@@ -2,6 +2,8 @@
 
 #include "command/serve_token.h"
 
+#include <unistd.h>
+
 #include "base/log.h"
 #include "base/text.h"
 
@@ -13,9 +15,22 @@ void serve_token_prepare(void *ctx, const struct config *c)
 		t->fault.code = admin_token_ensure(c->admin.token_file, &t->found, &t->fault);
 }
 
+/* One that was made before `admin.token` was configured. */
+static void tell_unused(const struct config *c)
+{
+	CLEANUP(mem_freep) char *file = admin_token_path(c->store.path);
+
+	if (access(file, F_OK) == 0)
+		log_notice(NULL, "the admin token %s is not used, as admin.token is configured: it can be deleted",
+			   file);
+}
+
 void serve_token_tell(const struct serve_token *t, const struct config *c)
 {
 	const char *file = c->admin.token_file;
+
+	if (!t->former && !file)
+		tell_unused(c);
 
 	if (t->found.made)
 		log_notice(NULL, "an admin token was made for the commands that ask this daemon: %s", file);

@@ -467,6 +467,37 @@ def test_a_wrong_token_is_told_as_such(daemon, tmp_path):
         assert f"the admin token is not the one that the daemon at {daemon.admin} takes" in ended.stderr
 
 
+RESTART = "that needs a restart (systemctl restart deskbridge)"
+
+
+@pytest.mark.parametrize("words", [["status"], ["queue", "list"], ["reload"]], ids=" ".join)
+def test_a_restart_is_named_where_a_changed_token_or_address_does_not_fit(daemon, words, tmp_path):
+    daemon.configure({"admin": {"address": daemon.admin, "token": "a token of my own"}})
+    ended = daemon.command(*words)
+    assert ended.returncode == 1 and "the admin token is not the one" in ended.stderr and RESTART in ended.stderr
+    # A token that was given by hand is not the configuration's.
+    (tmp_path / "wrong").write_text("wrong\n")
+    assert RESTART not in daemon.command(*words, "--token-file", tmp_path / "wrong").stderr
+    # Another store is another file for the token.
+    (daemon.dir / "elsewhere").mkdir()
+    daemon.configure({"admin": daemon.admin, "store": f"sqlite:{daemon.dir}/elsewhere/deskbridge.db"})
+    ended = daemon.command(*words)
+    assert ended.returncode == 1 and "admin-token is not there" in ended.stderr and RESTART in ended.stderr
+    daemon.configure({"admin": "127.0.0.1:9"})
+    ended = daemon.command(*words)
+    assert ended.returncode == 1 and "does not answer at 127.0.0.1:9" in ended.stderr
+    assert ended.stderr.count(RESTART) == 1
+    assert RESTART not in daemon.command(*words, "--admin", "127.0.0.1:9").stderr
+
+
+def test_a_made_token_that_is_not_used_any_more_is_told_at_the_start(daemon):
+    token = daemon.token_file
+    daemon.configure({"admin": {"address": "127.0.0.1:0", "token": "a token of my own"}})
+    daemon.restart()
+    daemon.wait_log(f"notice.*the admin token {token} is not used, as admin.token is configured: it can be deleted")
+    assert token.exists()
+
+
 @pytest.mark.parametrize("rest", ["version: [\n", "klavio: {}\n", "sources: *x\n", "%x\n"])
 @pytest.mark.parametrize("store", ["sqlite:{dir}/deskbridge.db", "{{url: 'sqlite:{dir}/deskbridge.db', max_size: 3 parsecs}}"])
 def test_address_and_token_are_found_in_a_broken_file(daemon, rest, store):
@@ -485,7 +516,7 @@ def test_an_account_without_rights_is_told_which_file_and_what_to_do(daemon, wor
         shutil.chown(path, group="daemon")
     daemon.dir.chmod(0o755)
     daemon.file.chmod(0o644)
-    said = f"deskbridge: the user nobody may not read the admin token {daemon.token_file}: sudo deskbridge {words[0]}, or be in the group daemon\n"
+    said = f"deskbridge: the user nobody may not read the admin token {daemon.token_file}: sudo deskbridge {words[0]}, or be in the group daemon: sudo usermod -aG daemon nobody, then log in anew\n"
     ended = as_nobody("-c", daemon.file, *words)
     assert ended.returncode == 1 and ended.stdout == "" and said == ended.stderr, ended
     # The same where the folder is closed.
@@ -495,7 +526,7 @@ def test_an_account_without_rights_is_told_which_file_and_what_to_do(daemon, wor
     (daemon.dir / "closed").mkdir(mode=0o750)
     shutil.chown(daemon.dir / "closed", group="daemon")
     ended = as_nobody("-c", copy, *words)
-    closed = f"{daemon.dir}/closed/admin-token: sudo deskbridge {words[0]}, or be in the group daemon\n"
+    closed = f"{daemon.dir}/closed/admin-token: sudo deskbridge {words[0]}, or be in the group daemon: sudo usermod -aG daemon nobody, then log in anew\n"
     assert ended.returncode == 1 and ended.stderr.endswith(closed), ended
 
 
@@ -518,7 +549,7 @@ def test_a_socket_that_this_user_may_not_use_is_told(local):
     shutil.chown(local.socket, group="daemon")
     for path in (local.dir, local.file):
         path.chmod(0o755)
-    said = f"deskbridge: the user nobody may not use the admin socket {local.socket}: sudo deskbridge status, or be in the group daemon\n"
+    said = f"deskbridge: the user nobody may not use the admin socket {local.socket}: sudo deskbridge status, or be in the group daemon: sudo usermod -aG daemon nobody, then log in anew\n"
     ended = as_nobody("-c", local.file, "status")
     assert ended.returncode == 1 and ended.stderr == said, ended
     ended = as_nobody("-c", local.file, "status", groups=["daemon"])
