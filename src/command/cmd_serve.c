@@ -29,6 +29,7 @@
 #include "command/command.h"
 #include "command/load.h"
 #include "command/options.h"
+#include "command/serve_files.h"
 #include "command/serve_notify.h"
 #include "command/serve_reloads.h"
 #include "command/serve_signals.h"
@@ -479,6 +480,7 @@ static int serve(struct serve *s)
 	if (!s->generation)
 		return COMMAND_CONFIG;
 	log_generation(s->generation);
+	serve_files_allow(s->generation->config->listen.max_connections);
 	generation_make_current(generation_ref(s->generation));
 	r = start(s, &e);
 	if (r == 0) /* else what stops the start is what to mend */

@@ -1,16 +1,19 @@
 """Connections at the listener: who sent a request, how many connections one may hold, and for how long."""
 
 import json
+import os
+import pathlib
 import resource
 import select
 import socket
 import statistics
+import subprocess
 import threading
 import time
 
 import pytest
 
-from harness import TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, request, wait_for
+from harness import PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, request, wait_for
 
 AUTHORIZATION = f"Authorization: {basic(WEBHOOK_USER, WEBHOOK_PASSWORD)}"
 
@@ -272,3 +275,31 @@ def test_lines_of_x_forwarded_for_are_one_list(stage):
         until_end(peer)
     assert daemon.wait_log(r"203\.0\.113\.7(?!:4711)", since=mark)
     assert not daemon.process.stderr.find(r"198\.51\.100\.66", since=mark)
+
+
+def open_files(daemon):
+    limits = pathlib.Path(f"/proc/{daemon.process.pid}/limits").read_text(encoding="ascii")
+    return next(tuple(map(int, line.split()[3:5])) for line in limits.splitlines() if line.startswith("Max open files"))
+
+
+def test_the_daemon_takes_all_open_files_that_it_may_have(stage, sandbox, gladly):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        daemon = stage.daemon(sandbox, gladly)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert open_files(daemon) == (hard, hard)
+    daemon.accepted("gladly", gladly_webhook("opened"))
+
+
+def test_too_few_open_files_for_the_connections_are_told(stage, sandbox, gladly):
+    daemon = stage.daemon(sandbox, gladly)
+    daemon.stop()
+    few = ["sh", "-c", 'ulimit -n 400; exec "$0" "$@"', PROGRAM, "-c", daemon.file, "serve"]
+    with subprocess.Popen(few, stderr=subprocess.PIPE, text=True, env={**os.environ, "DESKBRIDGE_PRESETS": PRESETS}) as process:
+        try:
+            told = next(line for line in process.stderr if "LimitNOFILE" in line)
+        finally:
+            process.terminate()
+    assert "may have 400 files open" in told and "needs 1280" in told
