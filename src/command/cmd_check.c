@@ -103,10 +103,11 @@ static void tell_forbidden(const struct account *a, unsigned status)
 static bool tell_send(const struct account *a, const struct http_reply *reply)
 {
 	bool json = reply->type && strstr(reply->type, "json");
-	char reason[OUTCOME_REASON_MAX];
+	char reason[OUTCOME_REASON_MAX], why[HTTP_WHY_MAX];
 
 	if (reply->failure != HTTP_OK)
-		out_print("account %s: Klaviyo does not answer at %s: %s\n", a->name, a->url, reply->error);
+		out_print("account %s: Klaviyo does not answer at %s: %s\n", a->name, a->url,
+			  http_why(reply, REASON_ISSUER, why));
 	else if (reply->status == 401 || (reply->status == 403 && json))
 		tell_forbidden(a, reply->status);
 	else if (reply->status == 403 || reply->status == 429 || reply->status >= 500)

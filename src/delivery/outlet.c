@@ -252,6 +252,7 @@ static void on_reply(void *ctx, const struct http_reply *reply)
 		.secrets = secrets,
 	};
 	struct outcome_verdict v;
+	char why[HTTP_WHY_MAX];
 
 	/* Of an answer that is too long, status and headers say what it means. */
 	if (reply->failure == HTTP_OK || reply->failure == HTTP_TOO_LONG)
@@ -262,7 +263,8 @@ static void on_reply(void *ctx, const struct http_reply *reply)
 	} else if (reply->failure == HTTP_TOO_LONG) {
 		a.cut = true;
 	} else {
-		a.transport_error = reply->failure == HTTP_ABORTED ? "stopped before the answer came" : reply->error;
+		a.transport_error = reply->failure == HTTP_ABORTED ? "stopped before the answer came"
+								   : http_why(reply, REASON_ISSUER, why);
 	}
 	outcome_of(&a, &v);
 	parcel_back(p, &v);

@@ -107,6 +107,47 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 	return size * n;
 }
 
+/* Results of OpenSSL's SSL_get_verify_result(3), by the numbers of <openssl/x509_vfy.h>: they are part of its ABI. */
+enum {
+	X509_OK = 0,
+	X509_UNSPECIFIED = 1, /* libcurl's, until the chain was found good; the host is compared before it says so */
+	X509_NO_ISSUER = 2,
+	X509_NOT_YET_VALID = 9,
+	X509_EXPIRED = 10,
+	X509_SELF_SIGNED = 18,
+	X509_SELF_SIGNED_IN_CHAIN = 19,
+	X509_NO_ISSUER_HERE = 20,
+	X509_LEAF_ALONE = 21,
+	X509_OTHER_HOST = 62,
+	X509_OTHER_IP = 64,
+};
+
+/* Why the server's certificate was refused. */
+static enum http_failure refusal_of(const struct http_call *call)
+{
+	long result = X509_UNSPECIFIED;
+
+	(void)curl_easy_getinfo(call->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+	switch (result) {
+	case X509_NO_ISSUER:
+	case X509_SELF_SIGNED:
+	case X509_SELF_SIGNED_IN_CHAIN:
+	case X509_NO_ISSUER_HERE:
+	case X509_LEAF_ALONE:
+		return HTTP_ISSUER;
+	case X509_NOT_YET_VALID:
+	case X509_EXPIRED:
+		return HTTP_EXPIRED;
+	case X509_OK:
+	case X509_UNSPECIFIED:
+	case X509_OTHER_HOST:
+	case X509_OTHER_IP:
+		return HTTP_OTHER_HOST;
+	default:
+		return HTTP_CERTIFICATE;
+	}
+}
+
 static enum http_failure failure_of(const struct http_call *call, CURLcode code)
 {
 	switch (code) {
@@ -120,20 +161,23 @@ static enum http_failure failure_of(const struct http_call *call, CURLcode code)
 	case CURLE_OPERATION_TIMEDOUT:
 		return HTTP_TIMEOUT;
 	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CIPHER:
+	case CURLE_USE_SSL_FAILED:
+		return HTTP_TLS;
 	case CURLE_PEER_FAILED_VERIFICATION:
+		return refusal_of(call);
+	case CURLE_SSL_CACERT_BADFILE: /* the system's store */
+	case CURLE_SSL_ISSUER_ERROR:
+		return HTTP_ISSUER;
+	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_ENGINE_NOTFOUND:
 	case CURLE_SSL_ENGINE_SETFAILED:
 	case CURLE_SSL_ENGINE_INITFAILED:
-	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_CRL_BADFILE:
-	case CURLE_SSL_ISSUER_ERROR:
 	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
 	case CURLE_SSL_INVALIDCERTSTATUS:
 	case CURLE_SSL_CLIENTCERT:
-	case CURLE_USE_SSL_FAILED:
-		return HTTP_TLS;
+		return HTTP_CERTIFICATE;
 	default:
 		return call->too_long ? HTTP_TOO_LONG : HTTP_BROKEN;
 	}
@@ -162,6 +206,36 @@ static void fill_reply(struct http_call *call, CURLcode code)
 	reply->status = (unsigned)status;
 	reply->took_us = took_us;
 	reply->type = mem_str(pairs_get(&reply->headers, "Content-Type"));
+}
+
+static const char *remedy_of(enum http_failure failure, const char *issuer)
+{
+	switch (failure) {
+	case HTTP_TLS:
+		return "the port speaks no TLS, or no version that is spoken here: see that the URL's port is right";
+	case HTTP_ISSUER:
+		return issuer;
+	case HTTP_EXPIRED:
+		return "it is not valid at this time: its owner puts a new one there, unless this machine's clock is "
+		       "wrong";
+	case HTTP_OTHER_HOST:
+		return "the certificate is for other hosts: the URL has to name one that stands in it";
+	default:
+		return NULL;
+	}
+}
+
+bool http_why_tells_remedy(enum http_failure failure)
+{
+	return remedy_of(failure, "") != NULL;
+}
+
+const char *http_why(const struct http_reply *reply, const char *issuer, char out[HTTP_WHY_MAX])
+{
+	const char *remedy = remedy_of(reply->failure, issuer);
+
+	(void)snprintf(out, HTTP_WHY_MAX, remedy ? "%s (%s)" : "%s", reply->error, remedy);
+	return out;
 }
 
 void http_reply_done(struct http_reply *r)

@@ -44,7 +44,11 @@ enum http_failure {
 	HTTP_OK = 0, /* an answer of whatever status */
 	HTTP_RESOLVE,
 	HTTP_CONNECT,
-	HTTP_TLS,
+	HTTP_TLS,         /* no TLS connection: the port does not speak it, or no version that is spoken here */
+	HTTP_ISSUER,      /* the server's certificate: no authority that is trusted signed it */
+	HTTP_EXPIRED,     /* the server's certificate: expired, or not valid yet */
+	HTTP_OTHER_HOST,  /* the server's certificate: it names other hosts than the URL */
+	HTTP_CERTIFICATE, /* another fault of a certificate, or of TLS on this side */
 	HTTP_TIMEOUT,
 	HTTP_BROKEN, /* reset, closed early, not HTTP */
 	HTTP_TOO_LONG,
@@ -60,6 +64,15 @@ struct http_reply {
 	struct buf body;
 	int64_t took_us;
 };
+
+#define HTTP_WHY_MAX 512 /* bytes that hold every text of http_why, with its end */
+/*
+ * Why there was no complete answer, for a person, into out, which is returned: what libcurl said, and in parentheses
+ * what mends it where that is known. issuer: what mends HTTP_ISSUER, as the caller knows which authorities count.
+ */
+const char *http_why(const struct http_reply *reply, const char *issuer, char out[HTTP_WHY_MAX]);
+/* Whether http_why tells what mends a failure of that kind. */
+bool http_why_tells_remedy(enum http_failure failure);
 
 /* Runs on the loop's thread. The reply is borrowed: valid until done returns. */
 typedef void (*http_done_fn)(void *ctx, const struct http_reply *reply);

@@ -13,6 +13,10 @@
 #include "base/json.h"
 #include "base/strike.h"
 
+/* What mends it where Klaviyo's certificate is signed by an authority that is not trusted (http_why). */
+#define REASON_ISSUER \
+	"no authority that is trusted signed it: that of a proxy that inspects TLS belongs in the system's store"
+
 /* As printf into out, size bytes; then cleaned as above. secrets: what is struck out of it before it is cut; NULL: the
  * text is clean already, or nothing of it comes from outside. */
 void reason_text(char *out, size_t size, const struct strikes *secrets, const char *fmt, ...)

@@ -54,6 +54,7 @@ struct ending {
 	unsigned status; /* 0: no answer */
 	int64_t retry_after_ms;
 	bool secret; /* not asked, for want of a secret */
+	bool tells;  /* the reason tells what mends it */
 };
 
 const char *lookup_outcome_name(enum lookup_outcome o)
@@ -158,7 +159,7 @@ static void place_heard(struct place *p, const struct walk *w, const struct endi
 		}
 		place_answered(p);
 	} else if (end->outcome == LOOKUP_RETRY && end->word == GATE_TROUBLE) {
-		place_failed(p, why);
+		place_failed(p, why, end->tells);
 	}
 }
 
@@ -207,7 +208,8 @@ static bool walk_skips(struct walk *w)
 
 static void walk_failed(struct walk *w, const struct http_reply *reply)
 {
-	char reason[REASON_MAX];
+	struct ending end = ended(LOOKUP_RETRY, GATE_TROUBLE);
+	char reason[HTTP_WHY_MAX];
 
 	if (reply->failure == HTTP_ABORTED) {
 		walk_end(w, ended(LOOKUP_RETURNED, GATE_TROUBLE), "stopped before the answer came");
@@ -222,7 +224,13 @@ static void walk_failed(struct walk *w, const struct http_reply *reply)
 		walk_end(w, ended(LOOKUP_ODD, GATE_ODD), reason);
 		return;
 	}
-	walk_end(w, ended(LOOKUP_RETRY, GATE_TROUBLE), reply->error);
+	end.tells = http_why_tells_remedy(reply->failure);
+	walk_end(w, end,
+		 http_why(reply,
+			  w->source->lookup_ca ? "no authority in the source's `lookup.ca` signed it"
+					       : "no authority that is trusted signed it: name its file in the "
+						 "source's `lookup.ca`, or add it to the system's store",
+			  reason));
 }
 
 static char *struck_or_null(const char *text)

@@ -203,14 +203,14 @@ void place_pause(struct place *p, int64_t now_ms)
 }
 
 /* A single one that fails is not news: it is asked again within seconds. */
-void place_failed(struct place *p, const char *why)
+void place_failed(struct place *p, const char *why, bool tells)
 {
 	if (p->failures == PLACE_FAILURES || ++p->failures < PLACE_FAILURES)
 		return;
 	log_warning(&((struct log_about){.source = p->name, .reason = why}),
-		    "the helpdesk answers no lookup, webhooks that need one wait and are asked again by themselves: "
-		    "see that "
-		    "base_url is right and the helpdesk can be reached from here");
+		    "the helpdesk answers no lookup, webhooks that need one wait and are asked again by themselves: %s",
+		    tells ? "the reason tells what mends it"
+			  : "see that base_url is right and the helpdesk can be reached from here");
 }
 
 void place_answered(struct place *p)

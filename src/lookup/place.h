@@ -56,9 +56,10 @@ void place_park(struct place *p, const struct source *s, enum place_trouble trou
 void place_unpark(struct place *p);
 /* Keeps and logs a pause of more than a minute; forgets one that is over. */
 void place_pause(struct place *p, int64_t now_ms);
-/* One warning when PLACE_FAILURES questions in a row had no useful answer, one notice when one has again. */
+/* One warning when PLACE_FAILURES questions in a row had no useful answer, one notice when one has again. tells: `why`
+ * tells what mends it. */
 #define PLACE_FAILURES 5
-void place_failed(struct place *p, const char *why);
+void place_failed(struct place *p, const char *why, bool tells);
 void place_answered(struct place *p);
 
 #endif

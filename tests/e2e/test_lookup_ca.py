@@ -1,6 +1,7 @@
 """`lookup.ca`: a self-hosted helpdesk whose certificate no public authority has signed."""
 
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -25,11 +26,17 @@ class Authority:
         new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"] if command == "req" else []
         subprocess.run(["openssl", command, *new, *args], cwd=self._folder, check=True, capture_output=True)
 
-    def server(self):
-        (self._folder / "san").write_text("subjectAltName=IP:127.0.0.1\n")
+    def server(self, host="IP:127.0.0.1", end="21000101000000Z"):
+        (self._folder / "san").write_text(f"subjectAltName={host}\n")
+        (self._folder / "index").write_text("")
+        (self._folder / "ca.cnf").write_text(
+            "[ca]\ndefault_ca = own\n"
+            "[own]\ndatabase = index\nnew_certs_dir = .\npolicy = any\ndefault_md = sha256\nrand_serial = yes\n"
+            "[any]\ncommonName = supplied\n")
         self._openssl("req", "-keyout", "desk.key", "-out", "desk.csr", "-subj", "/CN=desk")
-        self._openssl("x509", "-req", "-in", "desk.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-                      "-extfile", "san", "-days", "2", "-out", "desk.pem")
+        self._openssl("ca", "-batch", "-notext", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key",
+                      "-in", "desk.csr", "-extfile", "san", "-startdate", "20200101000000Z", "-enddate", end,
+                      "-out", "desk.pem")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._folder / "desk.pem", self._folder / "desk.key")
         return context
@@ -75,6 +82,55 @@ def test_without_it_the_desk_is_not_trusted_and_a_reload_mends_that(stage, sandb
     os.replace(shutil.copy(authority.file, daemon.dir / "new.pem"), file)
     assert daemon.ask("reload").returncode == 0
     sandbox.wait_events(1, email="p1@example.com")
+
+
+UNTRUSTED = r"certificate.*\(no authority that is trusted signed it: name .*`lookup\.ca`.*system's store"
+NOT_BY_CA = r"certificate.*\(no authority in the source's `lookup\.ca` signed it"
+EXPIRED = r"certificate.*\(it is not valid at this time.*new one.*clock"
+OTHER_HOST = r"\(the certificate is for other hosts.*URL"
+NO_TLS = r"\(the port speaks no TLS.*URL"
+
+
+@pytest.mark.parametrize(
+    "ca, server, why",
+    [
+        (None, {}, UNTRUSTED),
+        ("another", {}, NOT_BY_CA),
+        ("authority", {"end": "20200201000000Z"}, EXPIRED),
+        ("authority", {"host": "DNS:desk.example.com"}, OTHER_HOST),
+    ],
+    ids=["no ca", "another ca", "expired", "other host"],
+)
+def test_a_certificate_that_is_refused_tells_what_to_mend(stage, authority, another, ca, server, why):
+    config = trusting({"authority": authority, "another": another}[ca].file) if ca else {}
+    daemon = stage.daemon(None, stage.gladly(tls=authority.server(**server)), config=config)
+    for n in range(10):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+    said = daemon.wait_log("answers no lookup.*").group(0)
+    assert re.search(why, said), said
+    assert "base_url" not in said
+    wait_for(lambda: re.search(why, daemon.ask("status").stdout))
+
+
+def test_a_port_without_tls_is_called_so(stage):
+    plain = stage.gladly()
+    plain.url = plain.url.replace("http:", "https:")
+    daemon = stage.daemon(None, plain)
+    for n in range(10):
+        daemon.accepted("gladly", gladly_webhook("opened", f"conv-{n}", f"cust-{n}"))
+    said = daemon.wait_log("answers no lookup.*").group(0)
+    assert re.search(NO_TLS, said), said
+
+
+def test_klaviyo_behind_an_unknown_authority_names_the_systems_store(stage, gladly, authority):
+    tls = stage.gladly(tls=authority.server())
+    daemon = stage.daemon(None, gladly, config={"klaviyo": {"url": tls.url}})
+    why = "certificate.*a proxy that inspects TLS.*system's store"
+    said = daemon.command("check", "--key")
+    assert said.returncode == 1 and re.search(why, said.stdout), said
+    gladly.customers["cust-1"] = ["p1@example.com"]
+    daemon.accepted("gladly", gladly_webhook("opened", customer="cust-1"))
+    wait_for(lambda: re.search(why, daemon.ask("status").stdout))
 
 
 def test_a_source_does_not_use_a_connection_that_anothers_authority_made(stage, sandbox, desk, authority, another):

@@ -624,6 +624,37 @@ static void a_peer_without_tls_is_a_tls_failure(void **state)
 	http_server_stop(s);
 }
 
+static void a_failure_of_tls_tells_what_mends_it(void **state)
+{
+	static const struct {
+		enum http_failure failure;
+		const char *remedy; /* NULL: none */
+	} table[] = {
+		{HTTP_TLS, "the port speaks no TLS"},
+		{HTTP_ISSUER, "name it"},
+		{HTTP_EXPIRED, "clock"},
+		{HTTP_OTHER_HOST, "other hosts"},
+		{HTTP_CERTIFICATE, NULL},
+		{HTTP_CONNECT, NULL},
+		{HTTP_BROKEN, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		struct http_reply reply = {.failure = table[i].failure};
+		char why[HTTP_WHY_MAX];
+
+		memset(reply.error, 'e', sizeof(reply.error) - 1); /* the longest that there is */
+		assert_ptr_equal(http_why(&reply, "name it", why), why);
+		assert_int_equal(strspn(why, "e"), sizeof(reply.error) - 1);
+		assert_int_equal(http_why_tells_remedy(table[i].failure), table[i].remedy != NULL);
+		if (table[i].remedy)
+			assert_true(strstr(why, table[i].remedy) && why[strlen(why) - 1] == ')');
+		else
+			assert_string_equal(why, reply.error);
+	}
+}
+
 static void many_run_at_once_and_done_may_start_more(void **state)
 {
 	const struct http_handler handler = {.begin = refuse_get, .complete = keep_until_all};
@@ -666,6 +697,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_never_answers_times_out),
 		cmocka_unit_test(nobody_listening_is_a_failure_to_connect),
 		cmocka_unit_test(a_peer_without_tls_is_a_tls_failure),
+		cmocka_unit_test(a_failure_of_tls_tells_what_mends_it),
 		cmocka_unit_test(what_cannot_be_asked_is_an_error_at_once),
 		cmocka_unit_test(the_environments_proxy_is_not_for_plain_http),
 		cmocka_unit_test(a_name_that_begins_like_loopback_is_asked_by_the_proxy),
