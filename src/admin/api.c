@@ -69,6 +69,7 @@ static int read_number(const char *text, int base, int64_t least, int64_t most, 
 struct status {
 	struct json_object *accounts, *sources, *paused; /* owned */
 	struct store *store;
+	struct json_object *elsewhere; /* NULL: nothing; owned */
 	int64_t unknown_path;
 };
 
@@ -77,6 +78,7 @@ static void status_done(struct status *s)
 	json_object_put(s->accounts);
 	json_object_put(s->sources);
 	json_object_put(s->paused);
+	json_object_put(s->elsewhere);
 	store_close(s->store);
 }
 
@@ -140,6 +142,18 @@ static void on_unaddressed_count(void *ctx, const char *source, int64_t open)
 	add_to(source_row(ctx, source), "without_address", open);
 }
 
+/* What no source has the path of, or whose path could not be read. */
+static void on_received_elsewhere(struct status *s, const char *result, int64_t n)
+{
+	if (text_is(result, "unknown path")) {
+		s->unknown_path += n;
+		return;
+	}
+	if (!s->elsewhere)
+		s->elsewhere = json_object_new_object();
+	add_to(s->elsewhere, result, n);
+}
+
 /* What came in since the daemon's start. Sources that are gone, and what was gathered under another name, make no row.
  */
 static void on_received(void *ctx, const char *const labels[3], double n)
@@ -147,8 +161,10 @@ static void on_received(void *ctx, const char *const labels[3], double n)
 	struct status *s = ctx;
 	struct json_object *row, *received;
 
-	if (labels[0][0] == '\0')
-		s->unknown_path += (int64_t)n;
+	if (labels[0][0] == '\0') {
+		on_received_elsewhere(s, labels[1], (int64_t)n);
+		return;
+	}
 	row = row_find(s->sources, labels[0]);
 	if (!row)
 		return;
@@ -392,6 +408,8 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	else
 		json_object_object_add(status, "paused_total", NULL);
 	json_set_int(status, "unknown_path", s.unknown_path);
+	if (s.elsewhere)
+		json_object_object_add(status, "elsewhere", TAKE(s.elsewhere));
 	*ret = status;
 	return 200;
 }

@@ -33,6 +33,8 @@ struct api_request {
  *   paused: the longest N (20 by default), each with `refused`: why Klaviyo refused its opening, or null
  *   paused_total: how many there are in all; null where they are too many to count in time
  *   unknown_path: how many webhooks came in for no source
+ *   elsewhere: where there were any, what else was refused to a path that no source has or that could not be read, by
+ *   result
  *   of a source, received: what came in since `started`, by result; waits: the newest webhooks that wait for a lookup,
  *   {webhook, wait, asked, not_before, reason}
  *

@@ -298,6 +298,10 @@ static const struct {
 	{"wrong proof", "wrong proof"},
 	{"stale proof", "stale proof"},
 	{"refused", "refused for the time being"},
+	{"too long", "too long"},
+	{"unsupported", "of an unsupported kind"},
+	{"method", "not by POST"},
+	{"malformed", "malformed"},
 };
 #define RESULTS (sizeof(results) / sizeof(*results))
 
@@ -317,12 +321,11 @@ static const char *print_count(const char *between, int64_t n, const char *text)
 	return ", ";
 }
 
-static void print_received(struct json_object *source)
+/* Continues a line that names where it came to, behind `between`. received: counts by result, or NULL. */
+static void print_received(struct json_object *received, const char *between)
 {
-	struct json_object *received = json_member(source, "received");
-	const char *between = "";
-
-	out_print("  %-20s ", or_dash(json_member_str(source, "name")));
+	if (!received)
+		return;
 	for (size_t i = 0; i < RESULTS; i++)
 		between = print_count(between, json_member_int(received, results[i].result, 0), results[i].text);
 	json_object_object_foreach(received, result, count)
@@ -330,14 +333,14 @@ static void print_received(struct json_object *source)
 		if (!is_known_result(result))
 			between = print_count(between, json_object_get_int64(count), result);
 	}
-	out_print("\n");
 }
 
 /* Also what leaves no trace in the store. Nothing where nothing came. */
 static void print_since_start(struct json_object *status, struct json_object *sources)
 {
-	int64_t elsewhere = json_member_int(status, "unknown_path", 0);
-	bool any = elsewhere > 0;
+	int64_t unknown = json_member_int(status, "unknown_path", 0);
+	struct json_object *elsewhere = json_member(status, "elsewhere");
+	bool any = unknown > 0 || elsewhere;
 
 	for (size_t i = 0; i < json_object_array_length(sources); i++)
 		any = any || json_object_is_type(json_member(json_object_array_get_idx(sources, i), "received"),
@@ -347,11 +350,19 @@ static void print_since_start(struct json_object *status, struct json_object *so
 	out_print("Webhooks since the start\n");
 	for (size_t i = 0; i < json_object_array_length(sources); i++) {
 		struct json_object *s = json_object_array_get_idx(sources, i);
-		if (json_object_is_type(json_member(s, "received"), json_type_object))
-			print_received(s);
+		struct json_object *received = json_member(s, "received");
+
+		if (!json_object_is_type(received, json_type_object))
+			continue;
+		out_print("  %-20s ", or_dash(json_member_str(s, "name")));
+		print_received(received, "");
+		out_print("\n");
 	}
-	if (elsewhere > 0)
-		out_print("  %-20s %lld to a path that no source has\n", "-", (long long)elsewhere);
+	if (unknown > 0 || elsewhere) {
+		out_print("  %-20s ", "-");
+		print_received(elsewhere, print_count("", unknown, "to a path that no source has"));
+		out_print("\n");
+	}
 	out_print("\n");
 }
 

@@ -203,6 +203,20 @@ static const char *call_head(struct call *c, const char *method, const char *ver
 	return smuggled(c, version);
 }
 
+/* The server's own verdict, before or instead of the owner's. what: static text. */
+static void call_refuse(struct call *c, unsigned status, const char *what, const char *advice)
+{
+	const struct http_handler *h = &c->server->handler;
+	CLEANUP(mem_freep) char *text = advice ? mem_fmt("%s: %s", what, advice) : NULL;
+
+	if (status == MHD_HTTP_BAD_REQUEST && c->server->malformed)
+		call_set_answer(c, c->server->malformed);
+	else
+		call_set_error(c, status, text ? text : what);
+	if (h->refused)
+		h->refused(h->ctx, &c->x, status, what);
+}
+
 static enum MHD_Result call_begin(struct call *c, const char *method, const char *version)
 {
 	const struct http_handler *h = &c->server->handler;
@@ -218,23 +232,20 @@ static enum MHD_Result call_begin(struct call *c, const char *method, const char
 	c->has_body = wrong || http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || declared > 0;
 	c->expects_continue = http_header(&c->x, MHD_HTTP_HEADER_EXPECT);
 	if (!patience_heard(c->client)) {
-		call_set_error(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many connections");
+		call_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many connections", NULL);
 		return call_answer_early(c);
 	}
 	if (wrong) {
 		log_debug(NULL, "a request is refused: %s", wrong);
-		if (c->server->malformed)
-			call_set_answer(c, c->server->malformed);
-		else
-			call_set_error(c, MHD_HTTP_BAD_REQUEST, wrong);
+		call_refuse(c, MHD_HTTP_BAD_REQUEST, wrong, NULL);
 		return call_answer_early(c);
 	}
 	if (expects_other(c)) {
-		call_set_error(c, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation");
+		call_refuse(c, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation", "send the request without Expect");
 		return call_answer_early(c);
 	}
 	if (declared > c->server->max_body) {
-		call_set_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long");
+		call_refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
 		return call_answer_early(c);
 	}
 
@@ -258,7 +269,7 @@ static bool may_grow(struct call *c, size_t n)
 	size_t alloc = buf_alloc_after(&c->body, n);
 
 	if (n > c->server->max_body - c->body.len) {
-		call_set_error(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long");
+		call_refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
 		return false;
 	}
 	return alloc == c->body.alloc || room_for(c, alloc - 1);

@@ -81,6 +81,14 @@ struct http_handler {
 	/* Tells that a client was turned away, except for silence. From any thread of the server; may be NULL.
 	 * peer: as http_peer() has it. */
 	void (*turned_away)(void *ctx, enum http_turned_away why, const char *peer);
+	/*
+	 * Tells of a request that the server itself answered with an error: before begin (x->user is NULL, and x->path
+	 * too where the target could not be read), or because a chunked body grew beyond max_body. what: why, static
+	 * text. Takes no action: http_peer() and http_header…() are all that may be called with x, and the headers are
+	 * there as far as they were read. On the pool's thread; may be NULL. What libmicrohttpd refuses by itself is
+	 * not told.
+	 */
+	void (*refused)(void *ctx, struct http_exchange *x, unsigned status, const char *what);
 };
 
 /* Listening sockets passed by the service manager. */

@@ -26,8 +26,8 @@ static const struct answer_spec {
 	[ANSWER_UNKNOWN_PATH] = {404, "not found"},
 	[ANSWER_METHOD] = {405, "method not allowed"},
 	[ANSWER_TOO_LONG] = {413, "too long"},
-	[ANSWER_MULTIPART] = {415, "unsupported media type"},
-	[ANSWER_ENCODED] = {415, "unsupported content encoding"},
+	[ANSWER_MULTIPART] = {415, "unsupported media type: send JSON, or a form that is no multipart"},
+	[ANSWER_ENCODED] = {415, "unsupported content encoding: send the body uncompressed"},
 	[ANSWER_UNAVAILABLE] = {503, "unavailable"},
 };
 
@@ -48,7 +48,7 @@ typedef void (*send_fn)(struct http_exchange *x, const struct http_answer *a);
 static void send_fixed(struct http_exchange *x, enum answer a, const char *scheme, send_fn send)
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
-	char body[64] = "";
+	char body[128] = "";
 	/* A client that asks wrongly has no use for its connection, and is not to hold a place. */
 	struct http_answer answer = {.status = specs[a].status,
 				     .headers = &headers,

@@ -58,9 +58,10 @@ static void release(struct intake *i)
 	INSIST(pthread_mutex_unlock(&i->lock) == 0);
 }
 
+/* s: NULL: the path names none. */
 static void count(const struct source *s, const char *result)
 {
-	metrics_add(METRIC_WEBHOOKS, s->name, result, NULL, 1);
+	metrics_add(METRIC_WEBHOOKS, s ? s->name : NULL, result, NULL, 1);
 }
 
 /* ---- what the headers tell --------------------------------------------------------------------------------------- */
@@ -114,7 +115,7 @@ static void note_unproven(struct intake *i, struct http_exchange *x, const struc
 	char peer[PEER_MAX];
 
 	count(v->source, reasons[verdict]);
-	refusals_note(i->refusals, v->source->name, reasons[verdict], visit_asker(v, x, peer), clock_mono_ms());
+	refusals_note(i->refusals, v->source->name, reasons[verdict], NULL, visit_asker(v, x, peer), clock_mono_ms());
 }
 
 static void refuse_proof(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
@@ -130,7 +131,55 @@ static void note_no_room(struct intake *i, struct http_exchange *x, const struct
 
 	refusals_note(i->refusals, v->source->name,
 		      "the bodies under way fill listen.max_memory, or the address's share of it",
+		      "where it is the helpdesk's, raise listen.max_memory; where it is a proxy's, name the proxy in "
+		      "listen.trusted_proxies",
 		      visit_asker(v, x, peer), clock_mono_ms());
+}
+
+/* Requests that no sender repeats with success, so that somebody has to change something. */
+enum misfit {
+	MISFIT_METHOD,
+	MISFIT_MULTIPART,
+	MISFIT_ENCODED,
+	MISFIT_AMBIGUOUS,
+	MISFIT_TOO_LONG,
+	MISFIT_EXPECTATION,
+	MISFIT_MALFORMED, /* its reason is the server's */
+};
+
+static const struct {
+	const char *result, *reason, *advice;
+} misfits[] = {
+	[MISFIT_METHOD] = {"method", "method not allowed", "webhooks are POSTed: choose POST in the helpdesk"},
+	[MISFIT_MULTIPART] = {"unsupported", "a multipart body", "let the helpdesk send JSON"},
+	[MISFIT_ENCODED] = {"unsupported", "a compressed body",
+			    "switch compression of bodies off in the helpdesk or the proxy"},
+	[MISFIT_AMBIGUOUS] = {"malformed", "more than one Authorization",
+			      "let the helpdesk or the proxy send one of them"},
+	[MISFIT_TOO_LONG] = {"too long", "too long", "where it is the helpdesk's, raise listen.max_body and restart"},
+	[MISFIT_EXPECTATION] = {"unsupported", "an expectation other than 100-continue",
+				"let the helpdesk or the proxy send no Expect"},
+	[MISFIT_MALFORMED] = {"malformed", NULL,
+			      "HTTP does not allow it: look at the settings of the helpdesk or the proxy"},
+};
+
+/* The caller answers. reason: NULL: the misfit's own. */
+static void note_misfit(struct intake *i, struct http_exchange *x, const struct visit *v, enum misfit m,
+			const char *reason)
+{
+	const char *source = v->source ? v->source->name : NULL;
+	char peer[PEER_MAX];
+
+	count(v->source, misfits[m].result);
+	refusals_note(i->refusals, source, reason ? reason : misfits[m].reason, misfits[m].advice,
+		      visit_asker(v, x, peer), clock_mono_ms());
+}
+
+static void refuse_misfit(struct intake *i, struct http_exchange *x, const struct visit *v, enum misfit m,
+			  enum answer a)
+{
+	note_misfit(i, x, v, m, NULL);
+	answer_give(x, a, NULL);
 }
 
 /* echo: NULL: nothing is wanted back. */
@@ -172,19 +221,19 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 		return 1;
 	}
 	if (!text_is(x->method, "POST")) {
-		answer_give(x, ANSWER_METHOD, NULL);
+		refuse_misfit(i, x, v, MISFIT_METHOD, ANSWER_METHOD);
 		return 1;
 	}
 	if (is_multipart(http_header(x, "Content-Type"))) {
-		answer_give(x, ANSWER_MULTIPART, NULL);
+		refuse_misfit(i, x, v, MISFIT_MULTIPART, ANSWER_MULTIPART);
 		return 1;
 	}
 	if (is_encoded(x)) {
-		answer_give(x, ANSWER_ENCODED, NULL);
+		refuse_misfit(i, x, v, MISFIT_ENCODED, ANSWER_ENCODED);
 		return 1;
 	}
 	if (http_header_count(x, "Authorization") > 1) {
-		answer_give(x, ANSWER_AMBIGUOUS, NULL);
+		refuse_misfit(i, x, v, MISFIT_AMBIGUOUS, ANSWER_AMBIGUOUS);
 		return 1;
 	}
 	http_headers(x, &v->headers);
@@ -316,6 +365,42 @@ static void complete(void *ctx, struct http_exchange *x)
 	}
 }
 
+/* ---- what the server refuses --------------------------------------------------------------------------------------
+ */
+
+static void note_refused(struct intake *i, struct http_exchange *x, const struct visit *v, unsigned status,
+			 const char *what)
+{
+	switch (status) {
+	case 413:
+		note_misfit(i, x, v, MISFIT_TOO_LONG, NULL);
+		break;
+	case 417:
+		note_misfit(i, x, v, MISFIT_EXPECTATION, NULL);
+		break;
+	case 503: /* logged by turned_away */
+		count(v->source, "refused");
+		break;
+	default:
+		note_misfit(i, x, v, MISFIT_MALFORMED, what);
+		break;
+	}
+}
+
+static void refused(void *ctx, struct http_exchange *x, unsigned status, const char *what)
+{
+	struct visit early = {0};
+
+	if (x->user) {
+		note_refused(ctx, x, x->user, status, what);
+		return;
+	}
+	early.generation = generation_current();
+	early.source = x->path ? config_source_at(early.generation->config, x->path) : NULL;
+	note_refused(ctx, x, &early, status, what);
+	generation_unref(early.generation);
+}
+
 /* ---- connections ------------------------------------------------------------------------------------------------- */
 
 static void turned_away(void *ctx, enum http_turned_away why, const char *peer)
@@ -357,6 +442,7 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 		.complete = complete,
 		.done = done,
 		.turned_away = turned_away,
+		.refused = refused,
 		.ctx = i,
 	};
 	const struct http_server_options options = {

@@ -22,7 +22,7 @@
 
 struct refusal {
 	struct refusal *next;
-	char *source; /* NULL: no source has the path */
+	char *source; /* NULL: none is known */
 	const char *reason;
 	int64_t logged_ms;
 	unsigned since; /* not logged since then */
@@ -101,14 +101,16 @@ static const char *more_text(unsigned more, char out[MORE_MAX])
 	return out;
 }
 
-void refusals_note(struct refusals *r, const char *source, const char *reason, const char *peer, int64_t now_ms)
+void refusals_note(struct refusals *r, const char *source, const char *reason, const char *advice, const char *peer,
+		   int64_t now_ms)
 {
 	const struct log_about about = {.source = source, .reason = reason};
 	char text[MORE_MAX];
 	unsigned more;
 
 	if (refusal_is_due(r, source, reason, now_ms, CLOCK_SECOND_MS, &more))
-		log_warning(&about, "a webhook from %s was refused%s", peer, more_text(more, text));
+		log_warning(&about, "a webhook from %s was refused%s%s%s", peer, more_text(more, text),
+			    advice ? ": " : "", advice ? advice : "");
 }
 
 void refusals_note_connection(struct refusals *r, const char *reason, const char *peer, int64_t now_ms)

@@ -16,8 +16,10 @@ struct refusals;
 
 struct refusals *refusals_new(void);
 void refusals_free(struct refusals *r);
-/* reason: static text. peer: who asked. */
-void refusals_note(struct refusals *r, const char *source, const char *reason, const char *peer, int64_t now_ms);
+/* source: NULL: the path names none, or could not be read. reason: static text. advice: what to do, or NULL. peer: who
+ * asked. */
+void refusals_note(struct refusals *r, const char *source, const char *reason, const char *advice, const char *peer,
+		   int64_t now_ms);
 /* One to a path that no source of c has. The line shows of the path only what resembles the configured ones, as it may
  * hold a secret, and the paths that there are. */
 void refusals_note_path(struct refusals *r, const struct config *c, const char *path, const char *peer, int64_t now_ms);

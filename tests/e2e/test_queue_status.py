@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from harness import KEY, gladly_webhook, listens, wait_for
+from harness import KEY, gladly_webhook, listens, request, wait_for
 
 KEYS = ["id", "state", "account", "source", "conversation", "metric", "email", "unique_id", "created", "attempts"]
 KEYS += ["next_attempt", "reason", "kind"]
@@ -453,6 +453,22 @@ def test_status_tells_what_came_in_since_the_start_by_source(mini, sandbox):
         "  mini  3 accepted, 1 ignored, 1 unreadable",
     ]
     assert text.index("Sources") < text.index("Webhooks since the start") < text.index("up for")
+
+
+def test_status_tells_what_the_listener_refused_by_source_and_elsewhere(mini, sandbox):
+    daemon = mini()
+    assert daemon.post("mini", b"x" * (1024 * 1024 + 1)).status == 413
+    assert daemon.post("mini", b"x", headers={"Content-Encoding": "gzip"}).status == 415
+    assert request(daemon.address, "GET", "/webhooks/mini").status == 405
+    assert daemon.post("nowhere", b"{}", headers={"Expect": "200-ok"}).status == 417
+    assert daemon.post("nowhere", b"{}").status == 404
+    shown = status(daemon)
+    received = {source["name"]: source.get("received") for source in shown["sources"]}
+    assert received["mini"] == {"too long": 1, "unsupported": 1, "method": 1}
+    assert (shown["unknown_path"], shown["elsewhere"]) == (1, {"unsupported": 1})
+    text = ask(daemon, "status").stdout
+    assert re.search(r"^  mini +1 too long, 1 of an unsupported kind, 1 not by POST$", text, re.M)
+    assert re.search(r"^  - +1 to a path that no source has, 1 of an unsupported kind$", text, re.M)
 
 
 def test_open_conversations_without_an_address_are_counted(mini, sandbox):

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import socket
+import time
 
 import pytest
 
@@ -221,10 +222,52 @@ def test_what_cannot_be_read_is_told_by_its_status(daemon, headers, status):
     assert isinstance(body_of(answer)["status"], str)
 
 
+LONG = b"POST /webhooks/gladly HTTP/1.1\r\nHost: h\r\n" + PROOF
+GLADLY, NOBODY = "gladly", ""
+MISFITS = {
+    "declared too long": (LONG + b"Content-Length: 2000000\r\n\r\n", b"413", GLADLY, "too long", "raise listen.max_body"),
+    "too long in chunks": (
+        LONG + b"Transfer-Encoding: chunked\r\n\r\n" + 3 * (b"80000\r\n" + b"x" * 0x80000 + b"\r\n") + b"0\r\n\r\n",
+        *(b"413", GLADLY, "too long", "raise listen.max_body"),
+    ),
+    "too long for nobody": (
+        *(b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 2000000\r\n\r\n", b"413"),
+        *(NOBODY, "too long", "raise listen.max_body"),
+    ),
+    "multipart": (post(headers=b"Content-Type: multipart/form-data; boundary=x\r\n"), b"415", GLADLY, "unsupported", "send JSON"),
+    "compressed": (post(headers=b"Content-Encoding: gzip\r\n"), b"415", GLADLY, "unsupported", "compression"),
+    "expectation": (post(headers=b"Expect: 200-ok\r\n"), b"417", GLADLY, "unsupported", "no Expect"),
+    "method": (b"GET /webhooks/gladly HTTP/1.1\r\nHost: h\r\n\r\n", b"405", GLADLY, "method", "POST"),
+    "two proofs": (post(headers=PROOF + PROOF), b"400", GLADLY, "malformed", "send one of them"),
+    "two hosts": (post(headers=PROOF + b"Host: h\r\n"), b"400", GLADLY, "malformed", "HTTP does not allow it"),
+    "a target that is none": (post(target=b"webhooks/gladly"), b"400", NOBODY, "malformed", "HTTP does not allow it"),
+}
+
+
+@pytest.mark.parametrize("case", MISFITS)
+def test_what_cannot_be_a_webhook_is_counted_and_logged_with_what_to_do(daemon, case):
+    text, status, source, result, advice = MISFITS[case]
+    assert said(daemon.address, text).startswith(b"HTTP/1.1 " + status)
+    assert daemon.metric("deskbridge_webhooks_total", source=source, result=result) == 1
+    named = f" source={source}" if source else ""
+    daemon.wait_log(rf"warning a webhook from 127\.0\.0\.1 was refused: [^=]*{advice}[^=]*{named} reason=")
+
+
+def test_the_log_of_what_cannot_be_a_webhook_names_the_client_and_is_bounded(stage, sandbox, gladly):
+    daemon = stage.daemon(sandbox, gladly, config={"listen": {"address": "127.0.0.1:0", "trusted_proxies": ["127.0.0.1"]}})
+    began = time.monotonic()
+    for _ in range(50):
+        headers = b"X-Forwarded-For: 203.0.113.7\r\nExpect: 200-ok\r\n"
+        assert said(daemon.address, post(headers=headers)).startswith(b"HTTP/1.1 417")
+    assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="unsupported") == 50
+    lines = [line for line in daemon.log() if "a webhook from 203.0.113.7 was refused" in line]
+    assert 1 <= len(lines) <= 2 + time.monotonic() - began
+
+
 def test_a_compressed_body_is_refused_before_it_is_sent(daemon):
     head = b"POST /webhooks/gladly HTTP/1.1\r\nHost: h\r\nContent-Length: 9999\r\nContent-Encoding: gzip\r\nExpect: 100-continue\r\n\r\n"
     answer = said(daemon.address, head)
     assert answer.startswith(b"HTTP/1.1 415"), answer
     assert b"\r\nAccept-Encoding: identity\r\n" in answer and b"\r\nConnection: close\r\n" in answer
-    assert body_of(answer) == {"status": "unsupported content encoding"}
+    assert body_of(answer) == {"status": "unsupported content encoding: send the body uncompressed"}
     assert said(daemon.address, head.replace(b"gladly", b"other")).startswith(b"HTTP/1.1 404")

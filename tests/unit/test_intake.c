@@ -36,11 +36,12 @@ static void each_request_gets_its_answer(void **state)
 		{"POST", "/webhooks/none", "", OPENED, "404", "{\"status\":\"not found\"}", 0, NULL},
 		{"POST", "/webhooks/desk/", "", OPENED, "404", "not found", 0, NULL},
 		{"GET", "/", "", "", "404", "not found", 0, NULL},
-		{"GET", DESK, "", "", "405", "Allow: POST, HEAD\r\n", 0, NULL},
+		{"GET", DESK, "", "", "405", "Allow: POST, HEAD\r\n", 0, "method"},
 		{"DELETE", DESK, "", "", "405", "Allow: POST, HEAD\r\n", 0, NULL},
 		{"HEAD", DESK, "", "", "200", "\r\n\r\n", 0, NULL},
-		{"POST", DESK, "Content-Type: Multipart/form-data; boundary=x\r\n", "x", "415", "unsupported", 0, NULL},
-		{"POST", DESK, "Authorization: a\r\nAuthorization: b\r\n", OPENED, "400", "ambiguous", 0, NULL},
+		{"POST", DESK, "Content-Type: Multipart/form-data; boundary=x\r\n", "x", "415", "unsupported", 0,
+		 "unsupported"},
+		{"POST", DESK, "Authorization: a\r\nAuthorization: b\r\n", OPENED, "400", "ambiguous", 0, "malformed"},
 	};
 
 	(void)state;
