@@ -145,6 +145,7 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 	};
 	struct pipeline *p;
 	struct store *store;
+	int64_t from, to;
 	struct courier_sink sink = {
 		.delivered = sink_delivered,
 		.window = sink_window,
@@ -158,6 +159,11 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 		return r;
 	if (store_is_new(store))
 		log_notice(NULL, "a new store was made: %s", options.path);
+	if (store_came_forward(store, &from, &to))
+		log_info(NULL,
+			 "the store %s was brought from schema %lld to %lld: versions that know only the older one "
+			 "refuse it from now on",
+			 options.path, (long long)from, (long long)to);
 	r = restart(store, reterr);
 	if (r < 0) {
 		store_close(store);

@@ -62,6 +62,8 @@ struct store {
 	int inode_fd;
 	struct store_files *files; /* NULL: a reader */
 	bool is_new;               /* this opening made it */
+	int64_t schema_was;        /* before this opening; 0: none */
+	int64_t schema;            /* now */
 	bool leave_wal;            /* the close does not write it back */
 	int64_t max_size;
 	int64_t read_limit_ms;
@@ -138,7 +140,7 @@ void store_each_statement(struct store *s, void (*fn)(void *ctx, const char *sql
 
 /* Whether this is a store that this version knows; changes nothing. -EPROTO, -ENOTSUP. */
 int schema_check(struct store *s, int64_t *ret_version, struct err *reterr) MUSTCHECK;
-/* Makes the schema, or brings an older one forward. */
+/* Makes the schema, or brings an older one forward; s->schema is the newest then. */
 int schema_forward(struct store *s, int64_t version, struct err *reterr) MUSTCHECK;
 
 void counts_add(struct store *s, enum count_kind kind, const char *name, int state, int wait, int64_t n);

@@ -237,5 +237,6 @@ int schema_forward(struct store *s, int64_t version, struct err *reterr)
 	}
 	for (; r == 0 && version < SCHEMA_NEWEST; version++)
 		r = schema_step(s, version, reterr);
+	s->schema = version;
 	return r;
 }

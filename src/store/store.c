@@ -273,6 +273,7 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 	wal_learn(s);
 	r = schema_forward(s, version, reterr);
 	s->is_new = version == 0;
+	s->schema_was = version;
 	if (r == 0)
 		s->files = store_files_new(s);
 	return r;
@@ -356,6 +357,13 @@ void store_leave_wal(struct store *s)
 bool store_is_new(const struct store *s)
 {
 	return s->is_new;
+}
+
+bool store_came_forward(const struct store *s, int64_t *ret_from, int64_t *ret_to)
+{
+	*ret_from = s->schema_was;
+	*ret_to = s->schema;
+	return s->schema_was > 0 && s->schema > s->schema_was;
 }
 
 void store_set_max_size(struct store *s, int64_t bytes)

@@ -111,7 +111,9 @@ bool store_may_work(struct store *s);
  * store_may_take. */
 bool store_is_tight(struct store *s);
 bool store_is_new(const struct store *s); /* store_open made it: there was none, or an empty file */
-int64_t store_size(struct store *s);      /* (pages − free pages) × page size + WAL, in bytes */
+/* Whether store_open brought it from an older schema to a newer one, which older versions refuse. STORE_WRITE only. */
+bool store_came_forward(const struct store *s, int64_t *ret_from, int64_t *ret_to);
+int64_t store_size(struct store *s); /* (pages − free pages) × page size + WAL, in bytes */
 
 /* ---- webhooks ---------------------------------------------------------------------------------------------------- */
 

@@ -130,6 +130,7 @@ def test_a_store_of_schema_1_goes_on(stage, sandbox):
     with contextlib.closing(sqlite3.connect(daemon.dir / "deskbridge.db")) as store, store:
         store.executescript(SCHEMA_1.read_text())
     daemon.start()
+    daemon.wait_log(r"info  the store \S+ was brought from schema 1 to 2: versions that know only the older one refuse it")
     say(daemon, "closed", "open-1")
     assert told(sandbox, 1) == [(CLOSED, False)]
     assert sandbox.profiles()["jo@example.com"][FLAG] is False

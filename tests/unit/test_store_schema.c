@@ -53,10 +53,14 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	struct ledger_signal s = {.kind = TRANSITION_CLOSED, .undated = true, .order = 1};
 	struct ledger_verdict v;
 	struct ledger_entry e;
+	int64_t from, to;
 
+	assert_false(store_came_forward(f->s, &from, &to)); /* a new one */
 	write_old(f, "schema-1.sql");
 	fixture_open(f);
 	assert_int_equal(sql(f, "PRAGMA user_version"), 2);
+	assert_true(store_came_forward(f->s, &from, &to));
+	assert_true(from == 1 && to == 2);
 	load(f, "closed-2", &e);
 	assert_int_equal(e.state, LEDGER_CLOSED);
 	assert_int_equal(e.as_of_ms, T + 60000); /* counts as the desk's */
@@ -74,6 +78,7 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	MUST(store_conversation_save(f->s, "lumen", "open-1", &e, &(struct reached_list){0}, err));
 	commit(f);
 	fixture_reopen(f);
+	assert_false(store_came_forward(f->s, &from, &to));
 	assert_int_equal(sql(f, "SELECT as_of_received FROM marks WHERE conversation = 1"), T + 1000);
 	assert_int_equal(sql(f, "SELECT newest FROM marks WHERE conversation = 1"), 1);
 	assert_int_equal(sql(f, "SELECT count(*) FROM customers"), 1);
