@@ -181,6 +181,12 @@ static void check_addresses(struct loader *l)
 		problems_error(l->reader.problems, place_of(l->root, "listen", "timeout"), "must be whole seconds");
 	if (c->listen.idle_ms % 1000 != 0)
 		problems_error(l->reader.problems, place_of(l->root, "listen", "idle"), "must be whole seconds");
+	if (node_get(node_get(l->root, "listen"), "per_address") && c->listen.per_address > c->listen.max_connections)
+		problems_warn(
+			l->reader.problems, place_of(l->root, "listen", "per_address"),
+			"is more than max_connections, so that one address may take every connection: write less than "
+			"%lld",
+			(long long)c->listen.max_connections);
 	if (http_address_parse(c->admin.address, &admin, NULL) < 0)
 		return;
 	if (!http_address_is_loopback(&admin))

@@ -86,6 +86,81 @@ static int too_many(struct err *reterr)
 		       PATTERN_PARTS_MAX, PATTERN_DEPTH_MAX);
 }
 
+/* Escapes of other kinds of regular expressions, and what does the same here. NULL: nothing does in that place. */
+static const struct {
+	char letter;
+	const char *alone, *in_set;
+} escapes[] = {
+	{'d', "[0-9]", "0-9"},
+	{'D', "[^0-9]", NULL},
+	{'w', NULL, "[:alnum:]_"},
+	{'s', NULL, "[:space:]"},
+	{'t', "[[:blank:]]", "[:blank:]"},
+	{'n', "[[:space:]]", "[:space:]"},
+	{'r', "[[:space:]]", "[:space:]"},
+	{'f', "[[:space:]]", "[:space:]"},
+	{'v', "[[:space:]]", "[:space:]"},
+	{'h', "[[:blank:]]", "[:blank:]"},
+	{'A', "^", NULL},
+	{'z', "$", NULL},
+	{'Z', "$", NULL},
+};
+
+static bool is_letter_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* at: the letter behind the backslash. The C library knows \w \W \s \S \b \B; other ones it takes without a word, and
+ * finds nothing. */
+static int check_escape(const char *at, struct err *reterr)
+{
+	if (*at >= '1' && *at <= '9')
+		return err_set(
+			reterr, -EINVAL,
+			"this regular expression has a back-reference (\\%c), which can take for ever: write out "
+			"what may stand there",
+			*at);
+	if (!is_letter_or_digit(*at) || strchr("wWsSbB", *at))
+		return 0;
+	for (size_t i = 0; i < sizeof(escapes) / sizeof(*escapes); i++)
+		if (escapes[i].letter == *at && escapes[i].alone)
+			return err_set(reterr, -EINVAL, "POSIX extended regular expressions do not know \\%c: write %s",
+				       *at, escapes[i].alone);
+	return err_set(reterr, -EINVAL,
+		       "POSIX extended regular expressions do not know \\%c: for the letter leave the backslash out",
+		       *at);
+}
+
+/* The set from its "[" to its "]". */
+static int check_set(const char *from, const char *to, struct err *reterr)
+{
+	for (; from < to; from++) {
+		if (*from != '\\')
+			continue;
+		from++; /* of two backslashes both are meant */
+		for (size_t i = 0; i < sizeof(escapes) / sizeof(*escapes); i++)
+			if (escapes[i].letter == *from && escapes[i].in_set)
+				return err_set(
+					reterr, -EINVAL,
+					"in [ ] a backslash is a letter of its own, and \\%c is not known: write "
+					"%s",
+					*from, escapes[i].in_set);
+	}
+	return 0;
+}
+
+/* at: the "(". */
+static int check_group(const char *at, struct err *reterr)
+{
+	if (at[1] != '?')
+		return 0;
+	if (strncmp(at, "(?i)", 4) == 0)
+		return err_set(reterr, -EINVAL, "(?i) is not known, and case is ignored anyway: leave it out");
+	return err_set(reterr, -EINVAL, "POSIX extended regular expressions do not know (?%s%s",
+		       at[2] == ':' ? ":" : "", at[2] == ':' ? ": write ( alone" : "");
+}
+
 /* Counts the parts. Whether it is a pattern at all is regcomp's question. */
 static int pattern_weigh(const char *p, size_t *ret_parts, struct err *reterr)
 {
@@ -95,10 +170,13 @@ static int pattern_weigh(const char *p, size_t *ret_parts, struct err *reterr)
 		return err_set(reterr, -EINVAL, "this regular expression is too long: expected at most %d bytes",
 			       PATTERN_LENGTH_MAX);
 	for (; *p != '\0'; p++) {
+		const char *begin = p;
 		size_t inner;
+		int r = 0;
 
 		switch (*p) {
 		case '(':
+			r = check_group(p, reterr);
 			if (++w.depth == PATTERN_DEPTH_MAX)
 				return too_many(reterr);
 			w.sum[w.depth] = w.last[w.depth] = 0;
@@ -123,15 +201,11 @@ static int pattern_weigh(const char *p, size_t *ret_parts, struct err *reterr)
 			break;
 		case '[':
 			p = bracket_end(p);
+			r = check_set(begin, p, reterr);
 			weigh_part(&w, 1);
 			break;
 		case '\\':
-			if (p[1] >= '1' && p[1] <= '9')
-				return err_set(
-					reterr, -EINVAL,
-					"this regular expression has a back-reference (\\%c), which can take for "
-					"ever: write out what may stand there",
-					p[1]);
+			r = check_escape(p + 1, reterr);
 			p += p[1] != '\0';
 			weigh_part(&w, 1);
 			break;
@@ -139,6 +213,8 @@ static int pattern_weigh(const char *p, size_t *ret_parts, struct err *reterr)
 			weigh_part(&w, 1);
 			break;
 		}
+		if (r < 0)
+			return r;
 		if (w.sum[w.depth] > PATTERN_PARTS_MAX)
 			return too_many(reterr);
 	}

@@ -23,7 +23,8 @@
 
 struct pattern;
 
-/* -EINVAL: not a pattern, or one that may cost too much. Case does not count. */
+/* -EINVAL: not a pattern, one with an escape or group of other kinds of expressions, or one that may cost too much.
+ * Case does not count. */
 int pattern_compile(const char *text, struct pattern **ret, struct err *reterr) MUSTCHECK;
 void pattern_free(struct pattern *p); /* NULL allowed */
 /* Whether it is found anywhere in the first PATTERN_TEXT_MAX bytes of the text (which end with a whole letter), and in

@@ -24,6 +24,10 @@ static int parse_unix(const char *path, struct http_address *a, struct err *rete
 
 	if (len == 0)
 		return err_set(reterr, -EINVAL, "\"unix:\" names no path; %s", ADDRESS_EXPECTED);
+	if (path[0] != '/')
+		return err_set(reterr, -EINVAL,
+			       "the path of this unix socket is relative: write an absolute path, like "
+			       "unix:/run/deskbridge/admin.sock");
 	if (len >= sizeof(local->sun_path))
 		return err_set(reterr, -EINVAL, "the path of a unix socket has at most %zu letters, this one %zu",
 			       sizeof(local->sun_path) - 1, len);

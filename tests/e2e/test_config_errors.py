@@ -123,6 +123,21 @@ WRONG = {
         top("listen: {trusted_proxies: [«10.0.0.0/40, «nix]}"),
         [("listen.trusted_proxies[0]", "a network such as 10.0.0.0/8"), ("listen.trusted_proxies[1]", "such as 10.0.0.1")],
     ),
+    "listen, admin: relative unix sockets": (
+        top("listen: «unix:in.sock\nadmin: {address: «unix:run/admin.sock}"),
+        [
+            ("listen", "relative: write an absolute path, like unix:/run/deskbridge/admin.sock"),
+            ("admin.address", "relative: write an absolute path"),
+        ],
+    ),
+    "an escape that POSIX does not know": (
+        source("account: [{when: {Channel: {matches: «'^\\d+$'}}, use: none}, {use: default}]"),
+        [("sources.gladly.account[0].when.Channel.matches", "do not know \\d: write [0-9]")],
+    ),
+    "a wish for small and capital letters": (
+        source("account: [{when: {Channel: {matches: «'(?i)chat'}}, use: none}, {use: default}]"),
+        [("sources.gladly.account[0].when.Channel.matches", "case is ignored anyway: leave it out")],
+    ),
     "admin: hosts": (
         top("admin: {hosts: [bridge.example.com, «https://bridge.example.com]}"),
         [("admin.hosts[1]", "what stands in a Host header: a name or address such as bridge.example.com")],
@@ -481,6 +496,15 @@ def test_a_secret_with_blanks_around_it_is_told_at_its_place(check):
         assert said[0].startswith("x.yaml:") and "hush" not in said[0]
     assert check(swap(place, 'password: "hush hush"'))[0] == 0
     assert check(swap(place, "password: hush   "))[0] == 0  # YAML takes them off
+
+
+def test_more_connections_for_one_address_than_for_all_are_warned_of(check):
+    status, said = check(top("listen: {max_connections: 1024, per_address: 4096}"))
+    assert status == 0 and len(said) == 1
+    at = "x.yaml:9:46: listen.per_address: warning: is more than max_connections"
+    assert said[0].startswith(at) and "write less than 1024" in said[0]
+    for quiet in ("{max_connections: 1024, per_address: 1024}", "{max_connections: 64}"):
+        assert check(top(f"listen: {quiet}")) == (0, [])
 
 
 @pytest.mark.parametrize("change", ["\r\n", "bom", "comments"])

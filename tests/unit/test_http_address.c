@@ -37,7 +37,7 @@ static void addresses_are_read_and_loopback_is_known(void **state)
 		{"127.0.0.1:8085", true, false},    {"127.9.9.9:1", true, false},     {"[::1]:8085", true, false},
 		{"localhost:0", true, false},       {":8085", false, false},          {"0.0.0.0:80", false, false},
 		{"[::]:65535", false, false},       {"192.0.2.7:8085", false, false}, {"[2001:db8::1]:1", false, false},
-		{"unix:/run/x.socket", true, true}, {"unix:relative", true, true},
+		{"unix:/run/x.socket", true, true},
 	};
 	struct http_address a;
 
@@ -85,6 +85,18 @@ static void what_is_no_address_says_what_was_expected(void **state)
 		if (!strstr(e.text, "127.0.0.1:8085") && !strstr(e.text, "[::1]:8085"))
 			fail_msg("\"%s\": no example in \"%s\"", cases[i], e.text);
 	}
+}
+
+static void a_relative_unix_path_is_told(void **state)
+{
+	static const char *const cases[] = {"unix:s", "unix:./s", "unix:@s", "unix:run/deskbridge/s"};
+	struct http_address a;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (http_address_parse(cases[i], &a, &e) != -EINVAL || !strstr(e.text, "write an absolute path"))
+			fail_msg("taken: \"%s\"", cases[i]);
 }
 
 static void a_long_unix_path_is_refused(void **state)
@@ -167,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_are_read_and_loopback_is_known),
+		cmocka_unit_test(a_relative_unix_path_is_told),
 		cmocka_unit_test(what_is_no_address_says_what_was_expected),
 		cmocka_unit_test(a_long_unix_path_is_refused),
 		cmocka_unit_test(the_bound_port_is_told),

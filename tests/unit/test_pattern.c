@@ -39,6 +39,12 @@ static void what_people_write_is_modest(void **state)
 		"[]\\1]",
 		"[\\1]",
 		"\\\\1",
+		"\\\\d",
+		"[\\\\d]",
+		"\\w+\\s\\S\\W\\b\\B",
+		"\\<a\\>\\`\\'",
+		"[\\.x-]",
+		"\\(?",
 		"\\.\\[\\*",
 		"(a|b)*(c|d)?*",
 		"((((((((((a))))))))))",
@@ -85,6 +91,37 @@ static void back_references_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++)
 		if (pattern_compile(patterns[i], &p, &e) == 0 || !strstr(e.text, "back-reference"))
 			fail_msg("%s", patterns[i]);
+}
+
+/* The C library takes "\\d" without a word, and it finds neither a digit nor the letter. */
+static void what_other_expressions_know_is_told_with_what_to_write(void **state)
+{
+	static const struct {
+		const char *pattern, *said;
+	} table[] = {
+		{"^\\d+$", "do not know \\d: write [0-9]"},
+		{"\\D", "do not know \\D: write [^0-9]"},
+		{"a\\tb", "write [[:blank:]]"},
+		{"a\\nb", "write [[:space:]]"},
+		{"\\Aab", "do not know \\A: write ^"},
+		{"ab\\z", "write $"},
+		{"\\x41", "do not know \\x: for the letter leave the backslash out"},
+		{"\\0", "do not know \\0"},
+		{"(a|\\q)", "do not know \\q"},
+		{"[\\d.]+", "in [ ] a backslash is a letter of its own, and \\d is not known: write 0-9"},
+		{"[^\\w]", "write [:alnum:]_"},
+		{"x[[:alpha:]\\s]", "write [:space:]"},
+		{"(?i)refund", "case is ignored anyway: leave it out"},
+		{"(?:a|b)", "do not know (?:: write ( alone"},
+		{"a(?=b)", "do not know (?"},
+	};
+	struct pattern *p;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (pattern_compile(table[i].pattern, &p, &e) == 0 || !strstr(e.text, table[i].said))
+			fail_msg("%s: %s", table[i].pattern, e.text);
 }
 
 /* The fuzzer found the first: regcomp took a gigabyte. */
@@ -138,6 +175,21 @@ static bool is_found(const char *pattern, const char *text)
 	found = pattern_is_found(p, text, &left);
 	pattern_free(p);
 	return found;
+}
+
+static void extensions_of_the_c_library_hold_and_case_does_not_count(void **state)
+{
+	(void)state;
+	assert_true(is_found("^\\w+$", "aB1_"));
+	assert_false(is_found("^\\w+$", "a b"));
+	assert_true(is_found("^\\W$", "-"));
+	assert_true(is_found("a\\sb", "a b"));
+	assert_true(is_found("^\\S$", "s"));
+	assert_false(is_found("^\\S$", " "));
+	assert_true(is_found("\\brefund\\b", "no refund, thanks"));
+	assert_false(is_found("\\brefund\\b", "refunds"));
+	assert_true(is_found("^refund$", "ReFund"));
+	assert_true(is_found("^[A-Z]+$", "refund"));
 }
 
 static void a_pattern_is_found_where_the_c_library_finds_it(void **state)
@@ -256,6 +308,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_pattern_is_told),
 		cmocka_unit_test(a_parenthesis_alone_is_refused),
 		cmocka_unit_test(back_references_are_refused),
+		cmocka_unit_test(what_other_expressions_know_is_told_with_what_to_write),
+		cmocka_unit_test(extensions_of_the_c_library_hold_and_case_does_not_count),
 		cmocka_unit_test(repetitions_of_repetitions_are_not),
 		cmocka_unit_test(a_long_pattern_is_refused),
 		cmocka_unit_test(a_pattern_is_found_where_the_c_library_finds_it),
