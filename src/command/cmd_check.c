@@ -14,6 +14,7 @@
 #include "base/out.h"
 #include "base/path.h"
 #include "command/check_judge.h"
+#include "command/check_sockets.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "config/access.h"
@@ -266,7 +267,9 @@ static void warn_of_token_file(void *ctx, const char *path)
 /* A made one that is not there yet, or that this user may not look for, is nothing to warn of. */
 static void tell_token(const struct config *c)
 {
-	if (c->admin.token_file)
+	if (strncmp(c->admin.address, "unix:", 5) == 0)
+		; /* the socket's mode is the proof */
+	else if (c->admin.token_file)
 		out_print("admin token: %s, which the daemon makes where it is not there\n", c->admin.token_file);
 	else
 		out_print("admin token: %s\n", secret_where(c->admin.token));
@@ -330,6 +333,7 @@ static int check(const struct command_context *ctx, const struct check_judge *ju
 	tell_fixed_secrets(g);
 	warn_of_revisions(g->config);
 	warn_of_store(g->config, judge);
+	check_sockets(g->config, judge);
 	tell_token(g->config);
 	good = secrets_are_seen(g, judge) & keys_are_plain(g);
 	if (key && good)

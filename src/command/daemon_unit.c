@@ -29,18 +29,18 @@ static void set_word(char **text, const char *value)
 	set(text, *value != '\0' ? mem_str(value) : NULL);
 }
 
-static void groups_add(struct daemon_unit *u, const char *value)
+static void words_add(char ***words, size_t *n, const char *value)
 {
 	if (*value == '\0') {
-		for (size_t i = 0; i < u->groups_n; i++)
-			free(u->groups[i]);
-		u->groups_n = 0;
+		for (size_t i = 0; i < *n; i++)
+			free((*words)[i]);
+		*n = 0;
 	}
 	while (*(value += strspn(value, " \t")) != '\0') {
 		size_t len = strcspn(value, " \t");
 
-		u->groups = mem_grow(u->groups, u->groups_n + 1, sizeof(*u->groups));
-		u->groups[u->groups_n++] = mem_strn(value, len);
+		*words = mem_grow(*words, *n + 1, sizeof(**words));
+		(*words)[(*n)++] = mem_strn(value, len);
 		value += len;
 	}
 }
@@ -104,7 +104,9 @@ static void take(struct daemon_unit *u, const char *key, const char *value)
 	else if (strcmp(key, "PrivateTmp") == 0)
 		u->hides_tmp = is_on(value) || strcmp(value, "disconnected") == 0;
 	else if (strcmp(key, "SupplementaryGroups") == 0)
-		groups_add(u, value);
+		words_add(&u->groups, &u->groups_n, value);
+	else if (strcmp(key, "RuntimeDirectory") == 0)
+		words_add(&u->runtime, &u->runtime_n, value);
 	else if (strcmp(key, "LoadCredential") == 0)
 		passed_add(u, value, true);
 	else if (strcmp(key, "LoadCredentialEncrypted") == 0 || strcmp(key, "SetCredential") == 0 ||
@@ -231,14 +233,35 @@ const char *daemon_unit_hides(const struct daemon_unit *u, const char *path)
 	return u->hides_tmp && is_below(path, tmps) ? "PrivateTmp=" : NULL;
 }
 
+bool daemon_unit_makes(const struct daemon_unit *u, const char *folder)
+{
+	const char *name = folder + (strncmp(folder, "/var/run/", 9) == 0 ? 4 : 0);
+	size_t len;
+
+	if (strncmp(name, "/run/", 5) != 0)
+		return false;
+	name += 5;
+	len = strlen(name);
+	while (len > 0 && name[len - 1] == '/')
+		len--;
+	for (size_t i = 0; i < u->runtime_n; i++) {
+		/* "NAME:LINK" makes a link to it besides. */
+		if (strcspn(u->runtime[i], ":") == len && strncmp(u->runtime[i], name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 void daemon_unit_done(struct daemon_unit *u)
 {
-	groups_add(u, "");
+	words_add(&u->groups, &u->groups_n, "");
+	words_add(&u->runtime, &u->runtime_n, "");
 	passed_clear(u);
 	free(u->user);
 	free(u->group);
 	free(u->config);
 	free(u->groups);
+	free(u->runtime);
 	free(u->passed);
 	*u = (struct daemon_unit){0};
 }

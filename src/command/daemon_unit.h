@@ -19,6 +19,8 @@ struct daemon_unit {
 	bool hides_home, hides_tmp; /* ProtectHome=, PrivateTmp=: what stands there is not there for the daemon */
 	char **groups;              /* SupplementaryGroups= */
 	size_t groups_n;
+	char **runtime; /* RuntimeDirectory=: below /run, made at the start */
+	size_t runtime_n;
 	struct secret_passed *passed; /* LoadCredential= and its like */
 	size_t passed_n;
 };
@@ -29,6 +31,9 @@ bool daemon_unit_read(struct daemon_unit *ret);
 void daemon_unit_done(struct daemon_unit *u);
 /* The unit's setting that hides this absolute path, links resolved, from the daemon; NULL: none. Static. */
 const char *daemon_unit_hides(const struct daemon_unit *u, const char *path);
+
+/* The unit makes this folder for the daemon at each start (RuntimeDirectory=), and need not have done so yet. */
+bool daemon_unit_makes(const struct daemon_unit *u, const char *folder);
 
 /* ---- for tests */
 /* The text of one file, whose assignments replace or add to those of the files before. */

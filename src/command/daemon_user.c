@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
+#include "command/check_sockets.h"
 #include "config/generation.h"
 
 #define NAMES_MAX 65536 /* bytes of one entry of the databases */
@@ -24,6 +25,8 @@
 #define SAYS_FOLDER_CLOSED 2
 #define SAYS_STORE_CLOSED 4
 #define SAYS_NOT_THAT_USER 8
+#define SAYS_LISTEN_CLOSED 16
+#define SAYS_ADMIN_CLOSED 32
 
 /* ---- who --------------------------------------------------------------------------------------------------------- */
 
@@ -105,6 +108,12 @@ static int look_at_store(const struct config *c)
 	return said;
 }
 
+static int look_at_sockets(const struct config *c)
+{
+	return (check_socket_is_closed(c->listen.address) ? SAYS_LISTEN_CLOSED : 0) |
+	       (check_socket_is_closed(c->admin.address) ? SAYS_ADMIN_CLOSED : 0);
+}
+
 /* The child: never returns. */
 static void judge_there(const struct daemon_user *u, const char *config_file, int to)
 {
@@ -117,7 +126,7 @@ static void judge_there(const struct daemon_user *u, const char *config_file, in
 		_exit(SAYS_NOT_THAT_USER);
 	g = generation_load(config_file, &problems);
 	problems_print(&problems, out);
-	said = g ? look_at_store(g->config) : SAYS_WRONG;
+	said = g ? look_at_store(g->config) | look_at_sockets(g->config) : SAYS_WRONG;
 	_exit(fclose(out) == 0 ? said : SAYS_NOT_THAT_USER);
 }
 
@@ -162,6 +171,8 @@ int daemon_user_judge(const struct daemon_user *u, const char *config_file, stru
 		.wrong = WEXITSTATUS(status) & SAYS_WRONG,
 		.folder_closed = WEXITSTATUS(status) & SAYS_FOLDER_CLOSED,
 		.store_closed = WEXITSTATUS(status) & SAYS_STORE_CLOSED,
+		.listen_closed = WEXITSTATUS(status) & SAYS_LISTEN_CLOSED,
+		.admin_closed = WEXITSTATUS(status) & SAYS_ADMIN_CLOSED,
 		.problems = said,
 	};
 	return 0;

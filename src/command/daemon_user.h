@@ -30,7 +30,9 @@ struct daemon_judgement {
 	bool wrong;         /* the configuration does not load for that user */
 	bool folder_closed; /* the store's folder is there, and that user may not write to it */
 	bool store_closed;  /* the store's file is there, and that user may not write to it */
-	char *problems;     /* as problems_print prints them; the caller's */
+	/* The folder of a unix socket to listen on is not there, or that user may not write to it. */
+	bool listen_closed, admin_closed;
+	char *problems; /* as problems_print prints them; the caller's */
 };
 
 /* Loads the configuration as that user. Blocks until it is done. Before there are threads. An error where the process

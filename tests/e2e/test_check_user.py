@@ -279,3 +279,41 @@ def test_what_the_unit_hides_from_the_daemon_is_told(desk, unit):
 def test_a_user_that_is_not_made_yet_is_told(desk, unit):
     ended = desk.check(**unit("User=no-such-user"))
     assert ended.returncode == 0 and "files: read as root: there is no user no-such-user yet" in ended.stdout
+
+
+# ---- unix sockets
+
+
+@pytest.mark.parametrize("key", ["listen", "admin"])
+def test_the_folder_of_a_unix_socket_is_judged_for_the_daemons_user(desk, unit, key):
+    def configure(folder):
+        desk.daemon.configure({key: f"unix:{folder}/x.sock"})
+        desk.open(desk.file, 0o640)
+
+    folder = desk.dir / "sockets"
+    env = unit("User=nobody", "RuntimeDirectory=bridge deskbridge-test")
+    configure(folder)
+    for words in ([], ["--user", "nobody"]):
+        ended = desk.check(*words, **env)
+        assert f"{key}: warning: {folder} is not there: mkdir -p {folder}; serve will not start" in ended.stdout, ended
+    folder.mkdir()
+    desk.open(folder, 0o750)
+    for words in ([], ["--user", "nobody"]):
+        ended = desk.check(*words, **env)
+        assert f"{key}: warning: the user nobody cannot make a socket in {folder}; serve will not start" in ended.stdout, ended
+    shutil.chown(folder, "nobody")
+    ended = desk.check(**env)
+    assert ended.returncode == 0 and f"{key}: warning" not in ended.stdout, ended
+    # What the unit makes is there when the daemon starts.
+    for made in ("/run/deskbridge-test", "/var/run/bridge"):
+        configure(made)
+        ended = desk.check(**env)
+        assert ended.returncode == 0 and f"{key}: warning" not in ended.stdout, ended
+    configure("/run/deskbridge-test-2")
+    assert f"{key}: warning: /run/deskbridge-test-2 is not there" in desk.check(**env).stdout
+
+
+def test_no_admin_token_is_spoken_of_where_a_unix_socket_needs_none(desk):
+    assert "admin token: " in desk.check().stdout
+    desk.daemon.configure({"admin": f"unix:{desk.dir}/admin.sock"})
+    assert "admin token: " not in desk.check().stdout

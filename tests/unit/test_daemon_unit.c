@@ -75,6 +75,28 @@ static void a_line_may_go_on_in_the_next(void **state)
 	daemon_unit_done(&u);
 }
 
+static void the_folders_that_the_unit_makes_are_known(void **state)
+{
+	struct daemon_unit u = {0};
+
+	(void)state;
+	daemon_unit_parse(&u, "[Service]\nRuntimeDirectory=bridge a/b\nRuntimeDirectory=linked:other\n");
+	assert_true(daemon_unit_makes(&u, "/run/bridge"));
+	assert_true(daemon_unit_makes(&u, "/var/run/bridge"));
+	assert_true(daemon_unit_makes(&u, "/run/bridge/"));
+	assert_true(daemon_unit_makes(&u, "/run/a/b"));
+	assert_true(daemon_unit_makes(&u, "/run/linked"));
+	assert_false(daemon_unit_makes(&u, "/run"));
+	assert_false(daemon_unit_makes(&u, "/run/"));
+	assert_false(daemon_unit_makes(&u, "/run/a"));
+	assert_false(daemon_unit_makes(&u, "/run/bridge/deeper"));
+	assert_false(daemon_unit_makes(&u, "/run/bridges"));
+	assert_false(daemon_unit_makes(&u, "bridge"));
+	daemon_unit_parse(&u, "[Service]\nRuntimeDirectory=\n");
+	assert_false(daemon_unit_makes(&u, "/run/bridge"));
+	daemon_unit_done(&u);
+}
+
 static void what_the_unit_hides_is_known(void **state)
 {
 	struct daemon_unit u = {0};
@@ -95,9 +117,12 @@ static void what_the_unit_hides_is_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_service_section_is_read),  cmocka_unit_test(an_assignment_of_nothing_takes_back),
-		cmocka_unit_test(the_last_word_counts),         cmocka_unit_test(a_line_may_go_on_in_the_next),
+		cmocka_unit_test(the_service_section_is_read),
+		cmocka_unit_test(an_assignment_of_nothing_takes_back),
+		cmocka_unit_test(the_last_word_counts),
+		cmocka_unit_test(a_line_may_go_on_in_the_next),
 		cmocka_unit_test(what_the_unit_hides_is_known),
+		cmocka_unit_test(the_folders_that_the_unit_makes_are_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
