@@ -50,8 +50,9 @@ static struct fixture {
 	pthread_mutex_t lock; /* over the counts and hold */
 	pthread_cond_t changed;
 	int begun, completed, done;
-	bool hold;       /* suspended exchanges stay so */
-	char asked[256]; /* "BYTES;" of each question for room, under the lock */
+	bool hold;         /* suspended exchanges stay so */
+	char asked[256];   /* "BYTES;" of each question for room, under the lock */
+	char refused[512]; /* "STATUS PATH WHAT begun;" of each refusal by the server, under the lock */
 } fix = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void count(int *which)
@@ -215,10 +216,22 @@ static void hold(bool on)
 	(void)pthread_mutex_unlock(&fix.lock);
 }
 
+static void on_refused(void *ctx, struct http_exchange *x, unsigned status, const char *what)
+{
+	size_t len;
+
+	(void)ctx;
+	(void)pthread_mutex_lock(&fix.lock);
+	len = strlen(fix.refused);
+	(void)snprintf(fix.refused + len, sizeof(fix.refused) - len, "%u %s %s %s%s;", status, http_peer(x),
+		       x->path ? x->path : "-", what, x->user ? " begun" : "");
+	(void)pthread_mutex_unlock(&fix.lock);
+}
+
 static void start_for(const char *address, int listen_fd, int64_t timeout_ms)
 {
 	const struct http_handler handler = {
-		.begin = on_begin, .room = on_room, .complete = on_complete, .done = on_done};
+		.begin = on_begin, .room = on_room, .complete = on_complete, .done = on_done, .refused = on_refused};
 	const struct http_server_options options = {
 		.address = address,
 		.sockets = {.fds = {listen_fd}, .n = listen_fd >= 0},
@@ -232,6 +245,7 @@ static void start_for(const char *address, int listen_fd, int64_t timeout_ms)
 
 	fix.begun = fix.completed = fix.done = 0;
 	fix.asked[0] = '\0';
+	fix.refused[0] = '\0';
 	fix.visits = mailbox_new();
 	if (http_server_start(&options, &handler, &fix.server, &e) != 0)
 		fail_msg("%s", e.text);
@@ -504,6 +518,28 @@ static void a_declared_length_beyond_the_limit_is_413_before_the_body(void **sta
 		assert_has(answer, "{\"status\":\"too long\"}");
 	}
 	assert_int_equal(peek(&fix.begun), 0);
+}
+
+static void what_the_server_itself_refuses_is_told(void **state)
+{
+	static char chunked[8192];
+
+	(void)state;
+	(void)snprintf(
+		chunked, sizeof(chunked),
+		"POST /later HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1800\r\n%6144s\r\n0\r\n\r\n",
+		"x");
+	assert_status(ask("POST /long HTTP/1.1\r\nHost: h\r\nContent-Length: 4097\r\n\r\n"), 413);
+	assert_status(ask("POST /hope HTTP/1.1\r\nHost: h\r\nExpect: more\r\nContent-Length: 1\r\n\r\nx"), 417);
+	assert_status(ask("POST /two HTTP/1.1\r\nHost: h\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"), 400);
+	assert_status(ask("POST none HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx"), 400);
+	assert_status(ask(chunked), 413);
+	assert_status(ask("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), 200);
+	assert_string_equal(fix.refused, "413 127.0.0.1 /long too long;"
+					 "417 127.0.0.1 /hope unknown expectation;"
+					 "400 127.0.0.1 /two more than one Host;"
+					 "400 127.0.0.1 - malformed request target;"
+					 "413 127.0.0.1 /later too long begun;");
 }
 
 static void a_body_of_exactly_the_limit_is_taken(void **state)
@@ -911,6 +947,7 @@ int main(void)
 		SERVED(a_client_that_shut_its_sending_side_is_answered),
 		SERVED(an_early_answer_needs_no_body_and_ends_the_connection),
 		SERVED(a_declared_length_beyond_the_limit_is_413_before_the_body),
+		SERVED(what_the_server_itself_refuses_is_told),
 		SERVED(a_body_of_exactly_the_limit_is_taken),
 		SERVED(a_chunked_body_beyond_the_limit_is_413_and_never_complete),
 		SERVED(an_endless_chunked_body_is_cut_off),
