@@ -88,20 +88,23 @@ void problems_error_at(struct problems *p, const char *file, unsigned line, unsi
 	va_end(ap);
 }
 
+char *problem_place(const struct problem *one)
+{
+	const char *path_end = one->path[0] != '\0' ? ": " : "";
+
+	if (one->file[0] != '\0' && one->line > 0)
+		return mem_fmt("%s:%u:%u: %s%s", one->file, one->line, one->column, one->path, path_end);
+	return mem_fmt("%s%s%s%s", one->file, one->file[0] != '\0' ? ": " : "", one->path, path_end);
+}
+
 void problems_print(const struct problems *p, FILE *to)
 {
 	size_t all = p->errors + p->warnings;
 
 	for (size_t i = 0; i < p->n; i++) {
-		const struct problem *one = &p->items[i];
+		CLEANUP(mem_freep) char *place = problem_place(&p->items[i]);
 
-		if (one->file[0] != '\0' && one->line > 0)
-			out_to(to, "%s:%u:%u: ", one->file, one->line, one->column);
-		else if (one->file[0] != '\0')
-			out_to(to, "%s: ", one->file);
-		if (one->path[0] != '\0')
-			out_to(to, "%s: ", one->path);
-		out_to(to, "%s%s\n", one->warning ? "warning: " : "", one->text);
+		out_to(to, "%s%s%s\n", place, p->items[i].warning ? "warning: " : "", p->items[i].text);
 	}
 	if (all > p->n)
 		out_to(to, "and %zu more\n", all - p->n);

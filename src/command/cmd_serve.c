@@ -117,10 +117,9 @@ static void log_generation(const struct generation *g)
 static void log_problems(const struct problems *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		const struct problem *x = &p->items[i];
+		CLEANUP(mem_freep) char *place = problem_place(&p->items[i]);
 
-		log_write(x->warning ? LOG_WARNING : LOG_ERR, NULL, "%s:%u:%u: %s%s%s", x->file ? x->file : "", x->line,
-			  x->column, x->path ? x->path : "", x->path && x->path[0] != '\0' ? ": " : "", x->text);
+		log_write(p->items[i].warning ? LOG_WARNING : LOG_ERR, NULL, "%s%s", place, p->items[i].text);
 	}
 }
 

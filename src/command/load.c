@@ -102,6 +102,10 @@ static void note_guesses(const struct daemon_door *door)
 		CLEANUP(mem_freep) char *user = access_user();
 		out_error("deskbridge: note: the user %s may not read the configuration %s; %s is asked%s\n", user,
 			  file, door->address, without);
+	} else if (settings->file_is_missing) {
+		out_error("deskbridge: note: the configuration %s is not there (another one: deskbridge -c FILE %s); "
+			  "%s is asked%s\n",
+			  file, door->command, door->address, without);
 	} else if (!settings->file_is_whole) {
 		out_error("deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); "
 			  "%s is asked%s\n",

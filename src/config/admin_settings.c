@@ -62,6 +62,7 @@ static void read_groups(struct settings_reader *r, const char *file, struct admi
 	int code = yaml_read_file(file, YAML_SIZE_MAX, &text, &len);
 
 	ret->file_is_closed = code == -EACCES;
+	ret->file_is_missing = code == -ENOENT;
 	if (code < 0)
 		return;
 	ret->file_is_whole = yaml_load(file, text, len, &tree, &problems) == 0;

@@ -216,7 +216,7 @@ static void place_made_token(struct loader *l)
 	if (c->admin.token || node_get(node_get(l->root, "admin"), "token"))
 		return;
 	c->admin.token_file = admin_token_path(c->store.path);
-	c->admin.made = secret_new_optional(c->admin.token_file, place_of(l->root, "admin", "token"), c->secrets_n);
+	c->admin.made = secret_new_optional(c->admin.token_file, c->secrets_n);
 	c->secrets = mem_grow(c->secrets, c->secrets_n + 1, sizeof(struct secret *));
 	c->secrets[c->secrets_n++] = c->admin.made;
 }

@@ -213,7 +213,7 @@ static struct node *place_new(const struct node *n)
 	return at;
 }
 
-struct secret *secret_new_optional(const char *path, const struct node *at, size_t index)
+struct secret *secret_new_optional(const char *path, size_t index)
 {
 	struct secret *s = mem_new(1, sizeof(*s));
 
@@ -221,7 +221,7 @@ struct secret *secret_new_optional(const char *path, const struct node *at, size
 	s->optional = true;
 	s->n = 1;
 	s->parts[0] = (struct part){.kind = PART_FILE, .path = mem_str(path)};
-	s->at = place_new(at);
+	s->at = node_new(NODE_NULL, "", 0, 0);
 	s->where = mem_fmt("file %s", path);
 	return s;
 }

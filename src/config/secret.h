@@ -58,9 +58,9 @@ struct secret_place {
  * stands in problems. Reads no value. */
 struct secret *secret_new(const struct node *n, const struct secret_place *place, bool many, size_t index,
 			  struct problems *problems);
-/* One that stands in this file and need not be there: without it there is no value, and no problem. at: where it would
- * be configured, for problems. */
-struct secret *secret_new_optional(const char *path, const struct node *at, size_t index);
+/* One that stands in this file and need not be there: without it there is no value, and no problem. Its
+ * problems have no place, as no file speaks of it; their texts name its path. */
+struct secret *secret_new_optional(const char *path, size_t index);
 void secret_free(struct secret *s); /* NULL allowed */
 /* The files that it is read from. */
 void secret_paths(const struct secret *s, void (*fn)(void *ctx, const char *path), void *ctx);

@@ -467,6 +467,23 @@ def test_a_wrong_token_is_told_as_such(daemon, tmp_path):
         assert f"the admin token is not the one that the daemon at {daemon.admin} takes" in ended.stderr
 
 
+@pytest.mark.parametrize("words", [["status"], ["queue", "list"]], ids=" ".join)
+def test_a_configuration_that_is_not_there_is_not_called_broken(daemon, words):
+    ended = run("-c", "/nonexistent/deskbridge.yaml", *words, "--admin", daemon.admin)
+    assert "/nonexistent/deskbridge.yaml is not there (another one: deskbridge -c FILE" in ended.stderr, ended
+    assert "does not load" not in ended.stderr
+
+
+def test_a_made_token_that_is_wrong_is_told_at_no_place_of_the_configuration(daemon):
+    token = daemon.token
+    for change, said in (
+        (lambda: daemon.token_file.write_text(f" {token}\n"), "has a blank before or behind it"),
+        (daemon.token_file.unlink, "was deleted: a restart makes another"),
+    ):
+        change()
+        daemon.wait_log(f"(?m)warning {daemon.token_file} {said}")
+
+
 RESTART = "that needs a restart (systemctl restart deskbridge)"
 
 

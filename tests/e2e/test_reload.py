@@ -37,6 +37,12 @@ def test_a_wrong_configuration_is_not_taken_and_told_whole(daemon, sandbox, glad
     wait_for(lambda: daemon.metric("deskbridge_config_reloads_total", result="failed") == 1)
 
 
+def test_a_configuration_that_is_gone_is_told_without_a_line(daemon):
+    daemon.file.rename(f"{daemon.file}.away")
+    daemon.reload()
+    daemon.wait_log(f"{daemon.file}: cannot be read: No such file or directory")
+
+
 def test_another_address_needs_a_restart(daemon):
     daemon.configure({"listen": "127.0.0.1:1"})
     daemon.reload()
