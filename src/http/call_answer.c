@@ -113,7 +113,9 @@ enum MHD_Result call_queue_answer(struct call *c)
  * The answer is known before the body has been read. It is written at once, for the client that looks; then the
  * connection is half closed and what still comes is read and thrown away, because closing on unread bytes resets the
  * connection and takes the answer from the client that reads only after it has sent all. A client that sends
- * without end is cut off. One that asked with Expect waits for this answer and sends nothing.
+ * without end is cut off. One that asked with Expect waits for this answer and sends nothing: it has it at once, also
+ * where it announced no body, as libmicrohttpd would send it 100 first, and may meanwhile see it shut its sending side
+ * and close.
  */
 enum MHD_Result call_answer_early(struct call *c)
 {
@@ -121,7 +123,7 @@ enum MHD_Result call_answer_early(struct call *c)
 	size_t len = c->early.len;
 	ssize_t n;
 
-	if (c->response && c->has_body) {
+	if (c->response && (c->has_body || c->expects_continue)) {
 		add_header(c->response, MHD_HTTP_HEADER_CONNECTION, "close");
 		if (c->expects_continue)
 			return call_queue_answer(c);

@@ -497,7 +497,9 @@ static void an_early_answer_needs_no_body_and_ends_the_connection(void **state)
 	assert_status(answer, 401);
 	answer = ask("GET /early HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
 	assert_status(answer, 401);
-	wait_for(&fix.done, 5);
+	answer = ask("POST /early HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\r\n");
+	assert_status(answer, 401); /* and not 100 before it */
+	wait_for(&fix.done, 6);
 	assert_int_equal(peek(&fix.completed), 0);
 }
 
