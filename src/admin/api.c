@@ -142,7 +142,7 @@ static void on_unaddressed_count(void *ctx, const char *source, int64_t open)
 	add_to(source_row(ctx, source), "without_address", open);
 }
 
-/* What no source has the path of, or whose path could not be read. */
+/* A refused request whose path is no source's, or could not be read. */
 static void on_received_elsewhere(struct status *s, const char *result, int64_t n)
 {
 	if (text_is(result, "unknown path")) {

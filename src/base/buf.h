@@ -19,8 +19,8 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t cap);
-/* What alloc would be once n more bytes are added: it doubles, up to one byte more than cap. For whoever counts memory
- * before it is taken. */
+/* Returns the alloc that n more bytes would lead to: it doubles, up to one byte more than cap. A caller that counts
+ * memory asks before the memory is taken. */
 size_t buf_alloc_after(const struct buf *b, size_t n);
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_adds(struct buf *b, const char *s);

@@ -28,8 +28,8 @@ int json_read(const char *text, size_t len, struct json_object **ret, struct err
 
 /* One line without blanks. The caller owns the text. NULL object gives "null". */
 char *json_text(struct json_object *o) MUSTCHECK;
-/* As what leaves the process for people and programs: controls of every kind are JSON's \uXXXX (escape.h), so that no
- * terminal obeys them. pretty: indented by two blanks. */
+/* JSON text for people and programs: controls of every kind are JSON's \uXXXX (escape.h), so that no terminal obeys
+ * them. pretty: indented by two blanks. */
 char *json_shown(struct json_object *o, bool pretty) MUSTCHECK;
 /* Indented by two blanks, and exact: for a request's body. */
 char *json_pretty(struct json_object *o) MUSTCHECK;

@@ -37,7 +37,7 @@ void problems_warn(struct problems *p, const struct node *at, const char *fmt, .
 /* Where there is no node: a file that cannot be opened, a broken line. */
 void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
-/* Where it is: "FILE:LINE:COLUMN: PATH: ", of it what is known, or "". The caller owns it. */
+/* The problem's place, "FILE:LINE:COLUMN: PATH: ", as far as it is known, or "". The caller owns it. */
 char *problem_place(const struct problem *one) __attribute__((warn_unused_result));
 void problems_print(const struct problems *p, FILE *to);
 void problems_done(struct problems *p);

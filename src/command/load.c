@@ -121,7 +121,7 @@ static bool is_port(const char *text)
 	return port >= 1 && port <= UINT16_MAX;
 }
 
-/* What --admin has to be instead, or NULL. Names are allowed: the daemon may be asked through a tunnel. */
+/* Returns the form that --admin must have instead, or NULL. Names are allowed: a tunnel may lead to the daemon. */
 static const char *address_wrong(const char *address)
 {
 	const char *colon = strrchr(address, ':');

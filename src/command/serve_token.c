@@ -15,7 +15,7 @@ void serve_token_prepare(void *ctx, const struct config *c)
 		t->fault.code = admin_token_ensure(c->admin.token_file, &t->found, &t->fault);
 }
 
-/* One that was made before `admin.token` was configured. */
+/* A token file that was made before `admin.token` was configured is told: nobody takes it any more. */
 static void tell_unused(const struct config *c)
 {
 	CLEANUP(mem_freep) char *file = admin_token_path(c->store.path);

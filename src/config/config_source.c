@@ -178,7 +178,7 @@ static void read_label(struct loader *l, const struct node *n, struct source *s)
 			       "the definition's label: %s; or set the source's own `label`", err.text);
 }
 
-/* What stands in the file now takes the place of its name: a change of it is taken with the next configuration. */
+/* The file's text now takes the place of its name: a change of the file is taken with the next configuration. */
 static void read_authority(struct loader *l, const struct node *n, struct source *s)
 {
 	const struct node *at = node_get(node_get(n, "lookup"), "ca");

@@ -58,8 +58,8 @@ struct secret_place {
  * stands in problems. Reads no value. */
 struct secret *secret_new(const struct node *n, const struct secret_place *place, bool many, size_t index,
 			  struct problems *problems);
-/* One that stands in this file and need not be there: without it there is no value, and no problem. Its
- * problems have no place, as no file speaks of it; their texts name its path. */
+/* A secret in a file that need not be there: without the file there is no value, and no problem. Its problems have
+ * no place, as no configuration names the file; their texts name its path. */
 struct secret *secret_new_optional(const char *path, size_t index);
 void secret_free(struct secret *s); /* NULL allowed */
 /* The files that it is read from. */

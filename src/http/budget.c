@@ -25,7 +25,7 @@ struct budget {
 	struct holder *buckets[BUDGET_BUCKETS];
 };
 
-/* What is not kept for small bodies. */
+/* The three quarters that are not kept for small bodies. */
 static size_t rest_of(size_t max_bytes)
 {
 	return max_bytes - max_bytes / 4;
