@@ -125,6 +125,19 @@ struct node *node_overlay(const struct node *base, const struct node *over)
 	return all;
 }
 
+void node_remove(struct node *map, const char *key)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < map->n; i++) {
+		if (map->type == NODE_MAP && strcmp(map->items[i]->key, key) == 0)
+			node_free(map->items[i]);
+		else
+			map->items[kept++] = map->items[i];
+	}
+	map->n = kept;
+}
+
 struct node node_at_key(const struct node *n)
 {
 	struct node at = *n;

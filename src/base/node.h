@@ -3,7 +3,7 @@
  *
  * What config/yaml.c makes of a YAML file, and what the pure compilers (definitions, rules, matchers) read; so only
  * src/config knows libyaml. Scalars are text; `quoted` tells "12" from 12, for the compilers that care. The tree owns
- * all below its root. Immutable after loading but for node_overlay and node_dup.
+ * all below its root. Immutable once it is shared.
  */
 #ifndef BASE_NODE_H
 #define BASE_NODE_H
@@ -46,6 +46,8 @@ const struct node *node_get(const struct node *map, const char *key);
 const char *node_text(const struct node *map, const char *key);
 /* `over` laid over `base`: mappings by key, anything else replaced. A new tree; places stay those of the files. */
 struct node *node_overlay(const struct node *base, const struct node *over);
+/* Frees the member of a mapping, where there is one. For a tree that nobody else looks at yet. */
+void node_remove(struct node *map, const char *key);
 /* The node as it should stand in a problem that is about its key. Shares all with n; not to be freed. */
 struct node node_at_key(const struct node *n);
 const char *node_kind(const struct node *n); /* "a mapping", "a list", "text", "nothing": for messages */

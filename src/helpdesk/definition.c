@@ -43,6 +43,9 @@ void definition_free(struct definition *d)
 		step_done(&d->steps[i]);
 	attributes_free(d->attributes);
 	links_free(d->conversation_url);
+	for (size_t i = 0; i < d->notes_n; i++)
+		free(d->notes[i].name);
+	free(d->notes);
 	free(d);
 }
 
@@ -236,4 +239,18 @@ const char *definition_sample_query(const struct definition *d, enum transition 
 	const struct sample *s = sample_of(d, t);
 
 	return s ? s->query : "";
+}
+
+void definition_samples(const struct definition *d,
+			void (*fn)(void *ctx, const char *name, const char *shows, enum sample_shape shape), void *ctx)
+{
+	for (size_t i = 0; i < d->notes_n; i++)
+		fn(ctx, d->notes[i].name, d->notes[i].shows, d->notes[i].shape);
+	for (size_t i = 0; i < d->steps_n; i++) {
+		const struct step *s = &d->steps[i];
+		CLEANUP(mem_freep) char *name = mem_fmt("lookup[%zu]", i);
+
+		if (s->sample)
+			fn(ctx, name, template_text(s->url), s->sample_shape);
+	}
 }

@@ -38,6 +38,12 @@ struct definition_binding {
 struct definition *definition_compile(const struct node *n, const struct definition_binding *binding,
 				      struct problems *problems);
 void definition_free(struct definition *d);
+/*
+ * The tree of a preset's definition with the source's own laid over it: mappings by key, anything else replaced, and a
+ * sample given anew never counts as confirmed by what confirms the preset's. The caller owns the new tree; places stay
+ * those of the files.
+ */
+struct node *definition_overlay(const struct node *preset, const struct node *over) MUSTCHECK;
 
 const char *definition_label(const struct definition *d);
 const char *definition_documentation(const struct definition *d); /* or NULL */
@@ -80,6 +86,13 @@ bool definition_keeps_header(const struct definition *d, const char *name);
 const char *definition_sample(const struct definition *d, enum transition t);
 const struct pairs *definition_sample_headers(const struct definition *d, enum transition t);
 const char *definition_sample_query(const struct definition *d, enum transition t); /* "" where none */
+/*
+ * Calls fn for every sample, in the order of the file, those of lookups last. name: where it stands ("opened",
+ * "also[2]", "lookup[0]"). shows: of a webhook what it says ("opened", "ping", …), of an answer the template of the URL
+ * that gives it.
+ */
+void definition_samples(const struct definition *d,
+			void (*fn)(void *ctx, const char *name, const char *shows, enum sample_shape shape), void *ctx);
 /*
  * The sample of that transition with what the wish says (conversation, customer, email: NULL: as in the sample), a
  * fresh delivery id and the time now_ms in the sample's own form, wherever the definition reads them: body, header or

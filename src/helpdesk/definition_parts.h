@@ -13,6 +13,13 @@
 #include "helpdesk/sample.h"
 #include "helpdesk/step.h"
 
+/* A sample of a webhook, for those who ask what the samples rest on. */
+struct definition_note {
+	char *name;        /* "opened", "also[2]" */
+	const char *shows; /* "opened", …, "ping"; static */
+	enum sample_shape shape;
+};
+
 struct definition {
 	char *label, *documentation, *verified, *setup, *unconfirmed;
 	char *paste[TRANSITION_EXPIRED]; /* by transition; NULL: none */
@@ -37,6 +44,8 @@ struct definition {
 	struct attributes *attributes;             /* NULL: none */
 	struct links *conversation_url;            /* NULL: none */
 	struct sample samples[TRANSITION_EXPIRED]; /* by transition */
+	struct definition_note *notes;             /* of every sample of a webhook, in the order of the file */
+	size_t notes_n;
 };
 
 /* reading.c: in which order the transitions' matchers are asked, between ping and identified. */

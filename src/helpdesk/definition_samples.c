@@ -216,6 +216,14 @@ static struct specimen *specimens_add(struct specimens *all, struct reader *r, c
 	return s;
 }
 
+/* For those who ask what the samples rest on. */
+static void note(struct definition *d, const struct specimen *s)
+{
+	d->notes = mem_grow(d->notes, d->notes_n + 1, sizeof(*d->notes));
+	d->notes[d->notes_n++] = (struct definition_note){
+		.name = mem_str(s->name), .shows = says_word(s->kind, s->transition), .shape = s->sample.shape};
+}
+
 static void read_further(struct reader *r, const struct node *list, struct specimens *all)
 {
 	const char *words[sizeof(says_words) / sizeof(*says_words)];
@@ -234,7 +242,7 @@ static void read_further(struct reader *r, const struct node *list, struct speci
 
 		if (!says || says->type != NODE_SCALAR || !node_get(n, "body")) {
 			problems_error(r->problems, n,
-				       "expected {says: …, body: …, headers: …, query: …}; `says` is "
+				       "expected {says: …, body: …, headers: …, query: …, shape_from: …}; `says` is "
 				       "one of opened, reopened, closed, identified, ignored, ping");
 			continue;
 		}
@@ -247,6 +255,7 @@ static void read_further(struct reader *r, const struct node *list, struct speci
 		s = specimens_add(all, r, n, name);
 		s->kind = says_words[word].kind;
 		s->transition = says_words[word].transition;
+		note(r->d, s);
 	}
 }
 
@@ -269,6 +278,7 @@ static void read_all(struct reader *r, const struct node *samples, struct specim
 			s = specimens_add(all, r, n, n->key);
 			s->kind = READING_SIGNAL;
 			s->transition = t;
+			note(r->d, s);
 			sample_done(&r->d->samples[t]);
 			sample_copy(&r->d->samples[t], &s->sample);
 		}

@@ -12,6 +12,41 @@
 #include "helpdesk/keys.h"
 #include "helpdesk/scope.h"
 
+/* ---- where its shape comes from ---------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *word, *text;
+} shapes[] = {
+	[SHAPE_UNSAID] = {NULL, "not said"},
+	[SHAPE_CAPTURE] = {"capture", "a capture"},
+	[SHAPE_VENDOR_CODE] = {"vendor-code", "vendor's code"},
+	[SHAPE_VENDOR_DOCUMENTS] = {"vendor-documents", "vendor's documents"},
+	[SHAPE_THIRD_PARTY] = {"third-party", "third party"},
+	[SHAPE_NOBODY] = {"nobody", "nobody"},
+};
+
+enum sample_shape sample_shape_compile(const struct node *n, struct problems *problems)
+{
+	size_t i = SHAPE_CAPTURE;
+
+	if (!n)
+		return SHAPE_UNSAID;
+	while (i <= SHAPE_NOBODY && (n->type != NODE_SCALAR || strcmp(shapes[i].word, n->text) != 0))
+		i++;
+	if (i <= SHAPE_NOBODY)
+		return (enum sample_shape)i;
+	problems_error(problems, n,
+		       "expected who shows this shape: capture, vendor-code, vendor-documents, third-party or nobody, "
+		       "not %.64s",
+		       n->type == NODE_SCALAR ? n->text : node_kind(n));
+	return SHAPE_UNSAID;
+}
+
+const char *sample_shape_text(enum sample_shape shape)
+{
+	return shapes[shape].text;
+}
+
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
 static struct json_object *json_of_node(const struct node *n)
@@ -87,9 +122,11 @@ static void sample_compile_body(struct sample *s, const struct node *n, enum bod
 	}
 }
 
+/* A mapping is a body written as YAML, where it is not plain that it is more: a webhook may have a member "body". */
 static bool sample_has_parts(const struct node *n)
 {
-	return node_get(n, "body") && (node_get(n, "headers") || node_get(n, "query") || node_get(n, "says"));
+	return node_get(n, "shape_from") ||
+	       (node_get(n, "body") && (node_get(n, "headers") || node_get(n, "query") || node_get(n, "says")));
 }
 
 static void sample_compile_headers(struct sample *s, const struct node *n, struct problems *problems)
@@ -114,17 +151,22 @@ static void sample_compile_query(struct sample *s, const struct node *n, struct 
 		s->query = mem_str(n->text);
 }
 
+static const char *const sample_keys[] = {
+	"body", "headers", "query", "says", "shape_from", NULL,
+};
+
 void sample_compile(struct sample *s, const struct node *n, enum body_form form, struct problems *problems)
 {
-	static const char *const known[] = {"body", "headers", "query", "says", NULL};
-
-	if (sample_has_parts(n)) {
-		keys_check(n, known, problems);
+	if (!sample_has_parts(n)) {
+		sample_compile_body(s, n, form, problems);
+	} else if (!node_get(n, "body")) {
+		problems_error(problems, n, "expected `body`, the webhook's, beside `shape_from`");
+	} else {
+		keys_check(n, sample_keys, problems);
 		sample_compile_body(s, node_get(n, "body"), form, problems);
 		sample_compile_headers(s, node_get(n, "headers"), problems);
 		sample_compile_query(s, node_get(n, "query"), problems);
-	} else {
-		sample_compile_body(s, n, form, problems);
+		s->shape = sample_shape_compile(node_get(n, "shape_from"), problems);
 	}
 	if (!s->query)
 		s->query = mem_str("");
@@ -132,7 +174,7 @@ void sample_compile(struct sample *s, const struct node *n, enum body_form form,
 
 void sample_copy(struct sample *to, const struct sample *from)
 {
-	*to = (struct sample){.body = mem_str(from->body), .query = mem_str(from->query)};
+	*to = (struct sample){.body = mem_str(from->body), .query = mem_str(from->query), .shape = from->shape};
 	for (size_t i = 0; i < from->headers.n; i++)
 		pairs_add(&to->headers, from->headers.items[i].name, from->headers.items[i].value);
 }

@@ -2,7 +2,7 @@
  * sample: one example of a helpdesk's webhook, as a definition's `samples` give it. Pure.
  *
  * Either the body (as text: JSON, or a form where the definition's `body` says so; or YAML that becomes one), or {body,
- * headers, query} where headers or the query say something too.
+ * headers, query, shape_from} where one of the others says something too.
  */
 #ifndef HELPDESK_SAMPLE_H
 #define HELPDESK_SAMPLE_H
@@ -14,10 +14,21 @@
 #include "base/text.h"
 #include "helpdesk/body.h"
 
+/* Who shows that the helpdesk's webhooks, or the answers of its API, have a sample's shape. */
+enum sample_shape {
+	SHAPE_UNSAID, /* the definition does not say: nothing is known */
+	SHAPE_CAPTURE,
+	SHAPE_VENDOR_CODE,
+	SHAPE_VENDOR_DOCUMENTS,
+	SHAPE_THIRD_PARTY,
+	SHAPE_NOBODY,
+};
+
 struct sample {
 	char *body; /* NULL: there is none */
 	struct pairs headers;
 	char *query; /* "" where none */
+	enum sample_shape shape;
 };
 
 /* What a sample is to say instead of its own values. */
@@ -25,6 +36,11 @@ struct sample_wish {
 	const char *conversation, *customer, *email; /* NULL: as in the sample */
 	int64_t now_ms;
 };
+
+/* A `shape_from` as written. n: NULL: there is none. A word that is none of them is a problem at its place. */
+enum sample_shape sample_shape_compile(const struct node *n, struct problems *problems);
+/* In plain words, as in "vendor's documents"; "not said" for SHAPE_UNSAID. */
+const char *sample_shape_text(enum sample_shape shape);
 
 /* The body is checked to be of that form; without it, and with a problem, where it is not. */
 void sample_compile(struct sample *s, const struct node *n, enum body_form form, struct problems *problems);

@@ -231,21 +231,39 @@ static void step_compile_cache(struct step *s, const struct node *n, struct prob
 		s->cache_ms = ms;
 }
 
-static void step_compile_sample(struct step *s, const struct node *n, struct problems *problems)
+static void step_compile_answer(struct step *s, const struct node *n, struct problems *problems)
 {
 	CLEANUP(json_putp) struct json_object *answer = NULL;
 	struct err e;
 
-	if (!n)
-		return;
 	if (n->type != NODE_SCALAR)
-		problems_error(problems, n, "expected the text of an answer, in JSON, not %s", node_kind(n));
+		problems_error(problems, n,
+			       "expected the text of an answer, in JSON, or {shape_from: …, body: …}, not %s",
+			       node_kind(n));
 	else if (json_read(n->text, strlen(n->text), &answer, &e) < 0)
 		problems_error(problems, n, "this sample is not JSON: %s", e.text);
 	else if (!json_object_is_type(answer, json_type_object) && !json_object_is_type(answer, json_type_array))
 		problems_error(problems, n, "an answer is an object or a list, not a bare value");
 	else
 		s->sample = mem_str(n->text);
+}
+
+/* The text of an answer, or {shape_from, body}. */
+static void step_compile_sample(struct step *s, const struct node *n, struct problems *problems)
+{
+	static const char *const known[] = {"shape_from", "body", NULL};
+
+	if (!node_get(n, "shape_from")) {
+		if (n)
+			step_compile_answer(s, n, problems);
+		return;
+	}
+	keys_check(n, known, problems);
+	s->sample_shape = sample_shape_compile(node_get(n, "shape_from"), problems);
+	if (node_get(n, "body"))
+		step_compile_answer(s, node_get(n, "body"), problems);
+	else
+		problems_error(problems, n, "expected {shape_from: …, body: …}: the body is the text of an answer");
 }
 
 static void step_compile(struct step *s, const struct node *n, struct problems *problems)

@@ -15,6 +15,7 @@
 #include "helpdesk/email_places.h"
 #include "helpdesk/matcher.h"
 #include "helpdesk/reference.h"
+#include "helpdesk/sample.h"
 #include "helpdesk/template.h"
 
 #define STEPS_MAX 3
@@ -53,6 +54,7 @@ struct step {
 	char *suffix;         /* basic: what the user must end with ("/token"); NULL: nothing */
 	struct matcher *when; /* over the webhook and the names known by then; NULL: always */
 	char *sample;         /* an answer's body, JSON; NULL: none */
+	enum sample_shape sample_shape;
 	struct step_header headers[STEP_HEADERS_MAX];
 	size_t headers_n;
 	struct email_places emails; /* in the answer */

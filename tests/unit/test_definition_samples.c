@@ -351,6 +351,170 @@ static void a_batch_is_read_item_by_item(void **state)
 	}
 }
 
+/* ---- where their shapes come from -------------------------------------------------------------------------------- */
+
+static void note_sample(void *ctx, const char *name, const char *shows, enum sample_shape shape)
+{
+	buf_addf(ctx, "%s/%s/%s; ", name, shows, sample_shape_text(shape));
+}
+
+static void each_sample_may_say_who_shows_its_shape(void **state)
+{
+	struct definition *d = with_definition(
+		SAID
+		"ping: {/type: ping}\nbody: [json, form]\nsamples:\n"
+		"  opened: {shape_from: capture, body: '{\"type\": \"opened\", \"id\": 1, \"by\": 2}'}\n"
+		"  reopened: {type: opened, id: 1}\n"
+		"  closed: {shape_from: vendor-code, query: a=b, headers: {X-Y: z}, body: {type: closed, id: 1}}\n"
+		"  also:\n"
+		"    - {says: ping, shape_from: third-party, body: type=ping}\n"
+		"    - {says: ignored, shape_from: nobody, body: {type: note}}\n"
+		"    - {says: closed, body: {type: closed, id: 1}}\n"
+		"reports: state\n"
+		"lookup:\n"
+		"  - {url: 'https://a.example/{/by}', authenticate: bearer, emails: /e,"
+		" sample: {shape_from: vendor-documents, body: '{\"e\": \"jo@example.com\"}'}}\n"
+		"  - {url: 'https://b.example/{/by}', authenticate: bearer, take: {a: /e}}\n"
+		"  - {url: 'https://c.example/{/by}', authenticate: bearer, take: {b: /e}, sample: '{\"e\": 1}'}\n",
+		NULL);
+	struct buf said;
+
+	(void)state;
+	buf_init(&said, 4096);
+	definition_samples(d, note_sample, &said);
+	assert_string_equal(said.data, "opened/opened/a capture; reopened/reopened/not said; "
+				       "closed/closed/vendor's code; also[0]/ping/third party; also[1]/ignored/nobody; "
+				       "also[2]/closed/not said; lookup[0]/https://a.example/{/by}/vendor's documents; "
+				       "lookup[2]/https://c.example/{/by}/not said; ");
+	assert_string_equal(definition_sample(d, TRANSITION_OPENED), "{\"type\": \"opened\", \"id\": 1, \"by\": 2}");
+	assert_string_equal(definition_sample_query(d, TRANSITION_CLOSED), "a=b");
+	assert_string_equal(definition_step_at(d, 0)->sample, "{\"e\": \"jo@example.com\"}");
+	buf_done(&said);
+	definition_free(d);
+}
+
+/* Webhooks of mail and chat have such members: a body written as YAML before there was `shape_from` stays one. */
+static void a_body_that_looks_like_parts_stays_a_body(void **state)
+{
+	struct definition *d = with_definition(
+		SAID "samples:\n  opened: {type: opened, id: 1, from: capture, body: hello, shape: round}\n"
+		     "  closed: {type: closed, id: 1, body: hello, source: nobody}\n",
+		NULL);
+	CLEANUP(json_putp) struct json_object *body = NULL;
+
+	(void)state;
+	assert_int_equal(json_read(definition_sample(d, TRANSITION_OPENED),
+				   strlen(definition_sample(d, TRANSITION_OPENED)), &body, NULL),
+			 0);
+	assert_string_equal(json_member_str(body, "body"), "hello");
+	assert_string_equal(json_member_str(body, "from"), "capture");
+	definition_free(d);
+}
+
+static void a_wrong_word_for_a_shape_is_told_at_its_place(void **state)
+{
+#define WORDS "capture, vendor-code, vendor-documents, third-party or nobody"
+	static const struct {
+		const char *rest, *path, *says;
+	} cases[] = {
+		{"samples:\n  opened: {shape_from: captured, body: {type: opened, id: 1}}\n"
+		 "  closed: {type: closed, id: 1}\n",
+		 "samples.opened.shape_from", "expected who shows this shape: " WORDS ", not captured"},
+		{"samples:\n  opened: {shape_from: [capture], body: {type: opened, id: 1}}\n"
+		 "  closed: {type: closed, id: 1}\n",
+		 "samples.opened.shape_from", WORDS ", not a list"},
+		{"samples:\n  opened: {shape_from: , body: {type: opened, id: 1}}\n  closed: {type: closed, id: 1}\n",
+		 "samples.opened.shape_from", WORDS ", not nothing"},
+		{"samples:\n  opened: {shape_from: capture, type: opened}\n  closed: {type: closed, id: 1}\n",
+		 "samples.opened", "expected `body`"},
+		{"samples:\n  opened: {type: opened, id: 1}\n  closed: {type: closed, id: 1}\n"
+		 "  also: [{says: ignored, shape_from: Nobody, body: {a: b}}]\n",
+		 "samples.also[0].shape_from", WORDS ", not Nobody"},
+		{"samples:\n  opened: {type: opened, id: 1}\n  closed: {type: closed, id: 1}\n"
+		 "  also: [{says: ignored, shape-from: nobody, body: {a: b}}]\n",
+		 "samples.also[0].shape-from", "did you mean \"shape_from\"?"},
+		{BOTH "lookup: [{url: 'https://a.example/{/id}', authenticate: bearer, emails: /e,"
+		      " sample: {shape_from: vendor, body: '{\"e\": \"jo@example.com\"}'}}]\n",
+		 "lookup[0].sample.shape_from", WORDS ", not vendor"},
+		{BOTH "lookup: [{url: 'https://a.example/{/id}', authenticate: bearer, emails: /e,"
+		      " sample: {shape_from: nobody}}]\n",
+		 "lookup[0].sample", "expected {shape_from: …, body: …}"},
+		{BOTH "lookup: [{url: 'https://a.example/{/id}', authenticate: bearer, emails: /e,"
+		      " sample: {shape_from: nobody, body: {e: jo@example.com}}}]\n",
+		 "lookup[0].sample.body", "expected the text of an answer, in JSON"},
+		{BOTH "lookup: [{url: 'https://a.example/{/id}', authenticate: bearer, emails: /e,"
+		      " sample: {shape_from: nobody, text: x, body: '{\"e\": \"jo@example.com\"}'}}]\n",
+		 "lookup[0].sample.text", "unknown key \"text\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt(SAID "%s", cases[i].rest);
+		struct problems p;
+
+		compile(yaml, false, &p);
+		assert_true(p.n > 0);
+		if (strcmp(p.items[0].path, cases[i].path) != 0 || p.items[0].line == 0)
+			fail_msg("%s: at %s:%u", cases[i].rest, p.items[0].path, p.items[0].line);
+		assert_problem(&p, cases[i].says);
+	}
+#undef WORDS
+}
+
+/* A sample of the source's own over the preset's. `good`: what then is said of the shape of `opened`, and its body. */
+static void a_sample_laid_over_a_presets_vouches_for_itself(void **state)
+{
+	static const struct {
+		const char *preset, *over, *shape, *body;
+	} cases[] = {
+		{"{shape_from: capture, body: '{\"type\": \"opened\", \"id\": 1}'}",
+		 "'{\"type\": \"opened\", \"id\": 2}'", "not said", "{\"type\": \"opened\", \"id\": 2}"},
+		{"{shape_from: capture, body: '{\"type\": \"opened\", \"id\": 1}'}", "{type: opened, id: 2}",
+		 "not said", NULL},
+		{"{shape_from: capture, body: '{\"type\": \"opened\", \"id\": 1}'}",
+		 "{query: a=b, body: {type: opened, id: 2}}", "not said", NULL},
+		{"{shape_from: capture, body: '{\"type\": \"opened\", \"id\": 1}'}",
+		 "{shape_from: vendor-code, body: {type: opened, id: 2}}", "vendor's code", NULL},
+		{"{shape_from: capture, headers: {X: y}, body: '{\"type\": \"opened\", \"id\": 1}'}",
+		 "{body: {type: opened, id: 2}}", "not said", NULL},
+		{"{shape_from: capture, headers: {X: y}, body: '{\"type\": \"opened\", \"id\": 1}'}",
+		 "{headers: {X: z}}", "a capture", "{\"type\": \"opened\", \"id\": 1}"},
+		{"{shape_from: capture, body: '{\"type\": \"opened\", \"id\": 1}'}", NULL, "a capture",
+		 "{\"type\": \"opened\", \"id\": 1}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *preset_yaml =
+			mem_fmt(SAID "samples: {opened: %s, closed: {type: closed, id: 1}}\n", cases[i].preset);
+		CLEANUP(mem_freep)
+		char *over_yaml = cases[i].over ? mem_fmt("label: Own\nsamples: {opened: %s}\n", cases[i].over)
+						: mem_str("label: Own\n");
+		CLEANUP(node_freep) struct node *preset = with_yaml(preset_yaml);
+		CLEANUP(node_freep) struct node *over = with_yaml(over_yaml);
+		CLEANUP(node_freep) struct node *both = definition_overlay(preset, over);
+		const struct definition_binding binding = {.overlaid = true};
+		struct problems p = {0};
+		struct definition *d = definition_compile(both, &binding, &p);
+		struct buf said;
+		CLEANUP(mem_freep) char *first = mem_fmt("opened/opened/%s; ", cases[i].shape);
+
+		assert_no_problem(&p);
+		assert_non_null(d);
+		buf_init(&said, 4096);
+		definition_samples(d, note_sample, &said);
+		if (!strstr(said.data, first))
+			fail_msg("case %zu: %s", i, said.data);
+		if (cases[i].body)
+			assert_string_equal(definition_sample(d, TRANSITION_OPENED), cases[i].body);
+		else
+			assert_non_null(strstr(definition_sample(d, TRANSITION_OPENED), "2"));
+		buf_done(&said);
+		definition_free(d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +531,10 @@ int main(void)
 		cmocka_unit_test(what_a_map_does_not_name_is_warned_of_once),
 		cmocka_unit_test(over_a_preset_complaints_are_warnings),
 		cmocka_unit_test(a_batch_is_read_item_by_item),
+		cmocka_unit_test(each_sample_may_say_who_shows_its_shape),
+		cmocka_unit_test(a_body_that_looks_like_parts_stays_a_body),
+		cmocka_unit_test(a_wrong_word_for_a_shape_is_told_at_its_place),
+		cmocka_unit_test(a_sample_laid_over_a_presets_vouches_for_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
