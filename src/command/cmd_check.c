@@ -229,13 +229,17 @@ static void warn_of_revisions(const struct config *c)
 	}
 }
 
-/* The daemon makes the file, not the folder. */
+/* The daemon makes the file, not the folder. systemd makes the folder that the unit names at each start, and gives it
+ * with all that is in it to the unit's user where it is somebody else's. */
 static void warn_of_store(const struct config *c, const struct check_judge *judge)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(c->store.path), *folder_word = access_word(folder);
 	CLEANUP(mem_freep) char *file_word = access_word(c->store.path);
 	const char *user = judge->user;
+	bool made = judge->for_unit && daemon_unit_makes(&judge->unit, folder);
 
+	if (made && (!user || judge->said.folder_closed || !judge->said.store_closed))
+		return;
 	if (access(folder, F_OK) < 0)
 		out_print("store: warning: %s is not there: mkdir -p %s; serve will not start (under systemd, "
 			  "StateDirectory= may make it)\n",

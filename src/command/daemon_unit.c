@@ -15,6 +15,16 @@
 	"/etc/systemd/system:/run/systemd/system:/usr/local/lib/systemd/system:/usr/lib/systemd/system:/lib/systemd/" \
 	"system"
 
+/* The settings that name folders for systemd to make, and where it makes them. */
+static const struct {
+	const char *key, *root;
+} makers[DAEMON_UNIT_MADE] = {
+	{"RuntimeDirectory", "/run/"},
+	{"StateDirectory", "/var/lib/"},
+	{"CacheDirectory", "/var/cache/"},
+	{"LogsDirectory", "/var/log/"},
+};
+
 /* ---- one line ---------------------------------------------------------------------------------------------------- */
 
 static void set(char **text, char *owned)
@@ -93,6 +103,13 @@ static bool is_on(const char *value)
 	return strcmp(value, "on") == 0 || (*value != '\0' && strchr("1yYtT", *value) && strcmp(value, "tmpfs") != 0);
 }
 
+static void take_made(struct daemon_unit *u, const char *key, const char *value)
+{
+	for (size_t i = 0; i < DAEMON_UNIT_MADE; i++)
+		if (strcmp(key, makers[i].key) == 0)
+			words_add(&u->made[i].names, &u->made[i].n, value);
+}
+
 static void take(struct daemon_unit *u, const char *key, const char *value)
 {
 	if (strcmp(key, "User") == 0)
@@ -105,8 +122,6 @@ static void take(struct daemon_unit *u, const char *key, const char *value)
 		u->hides_tmp = is_on(value) || strcmp(value, "disconnected") == 0;
 	else if (strcmp(key, "SupplementaryGroups") == 0)
 		words_add(&u->groups, &u->groups_n, value);
-	else if (strcmp(key, "RuntimeDirectory") == 0)
-		words_add(&u->runtime, &u->runtime_n, value);
 	else if (strcmp(key, "LoadCredential") == 0)
 		passed_add(u, value, true);
 	else if (strcmp(key, "LoadCredentialEncrypted") == 0 || strcmp(key, "SetCredential") == 0 ||
@@ -114,6 +129,8 @@ static void take(struct daemon_unit *u, const char *key, const char *value)
 		passed_add(u, value, false);
 	else if (strcmp(key, "ExecStart") == 0)
 		config_set(u, value);
+	else
+		take_made(u, key, value);
 }
 
 /* A backslash at the end of a line joins it with the next one by a blank; tabs become blanks. The caller owns it. */
@@ -235,19 +252,23 @@ const char *daemon_unit_hides(const struct daemon_unit *u, const char *path)
 
 bool daemon_unit_makes(const struct daemon_unit *u, const char *folder)
 {
-	const char *name = folder + (strncmp(folder, "/var/run/", 9) == 0 ? 4 : 0);
-	size_t len;
+	const char *path = folder + (strncmp(folder, "/var/run/", 9) == 0 ? 4 : 0);
 
-	if (strncmp(name, "/run/", 5) != 0)
-		return false;
-	name += 5;
-	len = strlen(name);
-	while (len > 0 && name[len - 1] == '/')
-		len--;
-	for (size_t i = 0; i < u->runtime_n; i++) {
-		/* "NAME:LINK" makes a link to it besides. */
-		if (strcspn(u->runtime[i], ":") == len && strncmp(u->runtime[i], name, len) == 0)
-			return true;
+	for (size_t i = 0; i < DAEMON_UNIT_MADE; i++) {
+		size_t root = strlen(makers[i].root), len;
+
+		if (strncmp(path, makers[i].root, root) != 0)
+			continue;
+		len = strlen(path + root);
+		while (len > 0 && path[root + len - 1] == '/')
+			len--;
+		for (size_t k = 0; k < u->made[i].n; k++) {
+			const char *name = u->made[i].names[k];
+
+			/* "NAME:LINK" makes a link to it besides. */
+			if (strcspn(name, ":") == len && strncmp(name, path + root, len) == 0)
+				return true;
+		}
 	}
 	return false;
 }
@@ -255,13 +276,15 @@ bool daemon_unit_makes(const struct daemon_unit *u, const char *folder)
 void daemon_unit_done(struct daemon_unit *u)
 {
 	words_add(&u->groups, &u->groups_n, "");
-	words_add(&u->runtime, &u->runtime_n, "");
+	for (size_t i = 0; i < DAEMON_UNIT_MADE; i++) {
+		words_add(&u->made[i].names, &u->made[i].n, "");
+		free(u->made[i].names);
+	}
 	passed_clear(u);
 	free(u->user);
 	free(u->group);
 	free(u->config);
 	free(u->groups);
-	free(u->runtime);
 	free(u->passed);
 	*u = (struct daemon_unit){0};
 }

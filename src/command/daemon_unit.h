@@ -12,6 +12,8 @@
 
 #define DAEMON_USER_DEFAULT "deskbridge" /* that sysusers.d makes; where no unit is installed */
 
+#define DAEMON_UNIT_MADE 4 /* settings that name folders for systemd to make */
+
 struct daemon_unit {
 	char *user;                 /* User=; NULL: root */
 	char *group;                /* Group=; NULL: the user's own */
@@ -19,8 +21,10 @@ struct daemon_unit {
 	bool hides_home, hides_tmp; /* ProtectHome=, PrivateTmp=: what stands there is not there for the daemon */
 	char **groups;              /* SupplementaryGroups= */
 	size_t groups_n;
-	char **runtime; /* RuntimeDirectory=: below /run, made at the start */
-	size_t runtime_n;
+	struct {
+		char **names; /* RuntimeDirectory=, StateDirectory= and their like */
+		size_t n;
+	} made[DAEMON_UNIT_MADE];
 	struct secret_passed *passed; /* LoadCredential= and its like */
 	size_t passed_n;
 };
@@ -32,7 +36,8 @@ void daemon_unit_done(struct daemon_unit *u);
 /* The unit's setting that hides this absolute path, links resolved, from the daemon; NULL: none. Static. */
 const char *daemon_unit_hides(const struct daemon_unit *u, const char *path);
 
-/* The unit makes this folder for the daemon at each start (RuntimeDirectory=), and need not have done so yet. */
+/* systemd makes this folder for the unit at each start, as the unit's user's (RuntimeDirectory=, StateDirectory=,
+ * CacheDirectory=, LogsDirectory=), and need not have done so yet. */
 bool daemon_unit_makes(const struct daemon_unit *u, const char *folder);
 
 /* ---- for tests */

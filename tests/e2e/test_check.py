@@ -54,6 +54,22 @@ def test_a_lookup_that_can_never_be_asked_is_told(checked):
         assert ended.returncode == 0 and "nobody is asked" not in ended.stderr
 
 
+def test_a_state_folder_that_the_unit_will_make_is_no_warning(stage, tmp_path):
+    """Before the first start of the package; without the unit, or for another file, somebody has to make it."""
+    name = f"deskbridge-test-{os.getpid()}"
+    daemon = stage.daemon(config={"store": f"sqlite:/var/lib/{name}/deskbridge.db"}, start=False)
+    unit = tmp_path / "deskbridge.service"
+    run, env = f"[Service]\nExecStart=/usr/bin/deskbridge -c {daemon.file} serve\n", {"SYSTEMD_UNIT_PATH": str(tmp_path)}
+    unit.write_text(f"{run}StateDirectory=other {name}\n")
+    ended = daemon.command("check", env=env)
+    assert ended.returncode == 0 and "store: warning" not in ended.stdout, ended.stdout
+    for text in (f"{run}StateDirectory=other\n", f"[Service]\nStateDirectory={name}\n"):
+        unit.write_text(text)
+        assert f"store: warning: /var/lib/{name} is not there" in daemon.command("check", env=env).stdout
+    unit.unlink()
+    assert f"store: warning: /var/lib/{name} is not there" in daemon.command("check", env=env).stdout
+
+
 def test_a_good_configuration_is_told_in_full(checked):
     ended = checked()
     assert ended.returncode == 0 and ended.stderr == ""

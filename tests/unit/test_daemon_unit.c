@@ -92,8 +92,16 @@ static void the_folders_that_the_unit_makes_are_known(void **state)
 	assert_false(daemon_unit_makes(&u, "/run/bridge/deeper"));
 	assert_false(daemon_unit_makes(&u, "/run/bridges"));
 	assert_false(daemon_unit_makes(&u, "bridge"));
-	daemon_unit_parse(&u, "[Service]\nRuntimeDirectory=\n");
+	daemon_unit_parse(&u, "[Service]\nRuntimeDirectory=\nStateDirectory=bridge a/b\nCacheDirectory=c\n"
+			      "LogsDirectory=l\n");
 	assert_false(daemon_unit_makes(&u, "/run/bridge"));
+	assert_true(daemon_unit_makes(&u, "/var/lib/bridge"));
+	assert_true(daemon_unit_makes(&u, "/var/lib/a/b/"));
+	assert_false(daemon_unit_makes(&u, "/var/lib/a"));
+	assert_false(daemon_unit_makes(&u, "/var/lib/bridge/deeper"));
+	assert_false(daemon_unit_makes(&u, "/var/lib/"));
+	assert_true(daemon_unit_makes(&u, "/var/cache/c"));
+	assert_true(daemon_unit_makes(&u, "/var/log/l"));
 	daemon_unit_done(&u);
 }
 
