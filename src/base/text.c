@@ -151,6 +151,11 @@ bool text_is_utf8(const char *s, size_t len)
 	return true;
 }
 
+static bool same_letter(char a, char b)
+{
+	return lower(a) == lower(b);
+}
+
 unsigned text_distance(const char *a, const char *b, unsigned cap)
 {
 	unsigned rows[3][TEXT_DISTANCE_MAX + 1], *before = rows[0], *above = rows[1], *row = rows[2];
@@ -165,13 +170,14 @@ unsigned text_distance(const char *a, const char *b, unsigned cap)
 
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= b_len; j++) {
-			unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
+			unsigned best = above[j - 1] + !same_letter(a[i - 1], b[j - 1]);
 
 			if (above[j] + 1 < best)
 				best = above[j] + 1;
 			if (row[j - 1] + 1 < best)
 				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && same_letter(a[i - 1], b[j - 2]) && same_letter(a[i - 2], b[j - 1]) &&
+			    before[j - 2] + 1 < best)
 				best = before[j - 2] + 1;
 			row[j] = best;
 		}
@@ -200,6 +206,13 @@ const char *text_nearest(const char *word, const char *const *names, size_t n)
 		if (strncmp(word, names[i], strlen(word)) == 0)
 			found = names[i];
 	return found;
+}
+
+char *text_meant(const char *before, const char *behind, const char *word, const char *const *names, size_t n)
+{
+	const char *nearest = text_nearest(word, names, n);
+
+	return nearest ? mem_fmt("%sdid you mean %s?%s", before, nearest, behind) : mem_str("");
 }
 
 struct text_unit {

@@ -28,12 +28,15 @@ char *text_trim(char *s);                     /* in place; returns the first non
 size_t text_bom(const char *s, size_t len);   /* 3 where it begins with a UTF-8 byte order mark, else 0 */
 bool text_is_utf8(const char *s, size_t len); /* well-formed, no surrogates, no NUL */
 size_t text_step(const char *s, size_t left); /* bytes of the well-formed character at s (RFC 3629), no NUL; or 0 */
-/* How many single-letter edits a and b are apart, two neighbours that changed places counting as one; at most cap + 1.
- */
+/* How many single-letter edits a and b are apart without regard to ASCII case, two neighbours that changed places
+ * counting as one; at most cap + 1. */
 unsigned text_distance(const char *a, const char *b, unsigned cap);
 /* The one of n names that a typo (of a third of the letters at most, and of one always) or an abbreviation most likely
  * meant, or NULL. Borrowed. */
 const char *text_nearest(const char *word, const char *const *names, size_t n);
+/* For a message: "did you mean NAME?" between before and behind; "" where no name is near. The caller owns it. */
+char *text_meant(const char *before, const char *behind, const char *word, const char *const *names, size_t n)
+	__attribute__((warn_unused_result));
 /* 1 MiB, 10 s, 7d, 500ms: number and unit; blank between allowed. -EINVAL, -ERANGE. Units are exact: kB is an error. */
 int text_duration(const char *s, long long *ret_ms) __attribute__((warn_unused_result));
 int text_size(const char *s, long long *ret_bytes) __attribute__((warn_unused_result));

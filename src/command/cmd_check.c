@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/out.h"
 #include "base/path.h"
+#include "base/text.h"
 #include "command/check_judge.h"
 #include "command/check_sockets.h"
 #include "command/load.h"
@@ -37,6 +38,35 @@ static void print_metric(void *ctx, const char *metric, enum transition t)
 			  : "");
 }
 
+/* Without its secrets nobody is asked; those of an optional lookup may be missing. */
+static bool has_lookup_secrets(const struct source *s)
+{
+	const char *way = definition_lookup_authenticate(s->definition);
+
+	return text_is(way, "basic") ? s->lookup_user && s->lookup_password : s->lookup_token != NULL;
+}
+
+static void print_lookup(void *ctx, enum definition_url kind, const char *outline, bool optional)
+{
+	size_t *n = ctx;
+
+	if (kind != DEFINITION_LOOKUP || strstr(outline, "{base_url}"))
+		return;
+	++*n;
+	out_print("    lookup    GET %s%s\n", outline, optional ? " (optional)" : "");
+}
+
+static void print_lookups(const struct source *s)
+{
+	size_t n = 0;
+
+	if (!definition_has_lookup(s->definition) || !has_lookup_secrets(s))
+		return;
+	definition_urls(s->definition, print_lookup, &n);
+	if (n > 0 && s->lookup_ca_file)
+		out_print("    lookup    trusts the certificates in %s\n", s->lookup_ca_file);
+}
+
 static void print_summary(const struct config *c)
 {
 	for (size_t i = 0; i < c->accounts_n; i++)
@@ -50,6 +80,7 @@ static void print_summary(const struct config *c)
 		rules_metrics(s->rules, s->label, print_metric, s->definition);
 		for (size_t j = 0; j < s->flags.n; j++)
 			out_print("    property  \"%s\" true while a conversation is open\n", s->flags.items[j]);
+		print_lookups(s);
 	}
 	out_print("listen %s, admin %s, store %s\n", c->listen.address, c->admin.address, c->store.url);
 }

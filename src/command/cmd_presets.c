@@ -93,9 +93,7 @@ static int check_words(const char *const *words, size_t n, bool config, bool pas
 		return OPTIONS_GO;
 	if (!paste)
 		return command_usage_error(&command_presets, "\"%s\" is one word too many", words[1]);
-	if (transition_parse(words[1], ret) < 0 || *ret == TRANSITION_NONE || *ret == TRANSITION_EXPIRED)
-		return command_usage_error(&command_presets, "%s: expected opened, reopened or closed", words[1]);
-	return OPTIONS_GO;
+	return options_transition(&command_presets, words[1], ret);
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)

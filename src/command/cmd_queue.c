@@ -239,6 +239,7 @@ static int list(const struct daemon_door *door, const char *state, long limit, b
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
+	static const char *const states[] = {"ready", "delivered", "dead", NULL};
 	const char *state = NULL, *words[1];
 	struct door_options options = {0};
 	long limit = LIMIT_DEFAULT;
@@ -257,7 +258,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (n == 0 || strcmp(words[0], "list") != 0)
 		return command_usage_error(&command_queue, "expected: list");
 	if (state && event_state_parse(state, &parsed) < 0)
-		return command_usage_error(&command_queue, "--state %s: expected ready, delivered or dead", state);
+		return options_expected(&command_queue, "--state ", state, states);
 
 	struct daemon_door door;
 	int status = door_open(ctx, &command_queue, &options, &door);

@@ -275,9 +275,9 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return end;
 	if (n != 2)
 		return command_usage_error(&command_sample, "expected a SOURCE and a TRANSITION");
-	if (transition_parse(words[1], &transition) < 0 || transition == TRANSITION_NONE ||
-	    transition == TRANSITION_EXPIRED)
-		return command_usage_error(&command_sample, "%s: expected opened, reopened or closed", words[1]);
+	end = options_transition(&command_sample, words[1], &transition);
+	if (end != OPTIONS_GO)
+		return end;
 	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, true);
 	if (!g)
 		return COMMAND_CONFIG;

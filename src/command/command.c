@@ -89,12 +89,9 @@ int command_usage_error(const struct command *c, const char *fmt, ...)
 
 static int unknown(const char *what, const char *word, const char *const *names, size_t n)
 {
-	const char *nearest = text_nearest(word, names, n);
+	CLEANUP(mem_freep) char *meant = text_meant(" (", ")", word, names, n);
 
-	out_error("deskbridge: unknown %s \"%.100s\"", what, word);
-	if (nearest)
-		out_error(" (did you mean %s?)", nearest);
-	out_error("\nTry \"deskbridge --help\".\n");
+	out_error("deskbridge: unknown %s \"%.100s\"%s\nTry \"deskbridge --help\".\n", what, word, meant);
 	return COMMAND_USAGE;
 }
 

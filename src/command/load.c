@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/ip.h"
 #include "base/out.h"
+#include "base/text.h"
 #include "config/access.h"
 
 #define ANSWER_MAX (4 * 1024 * 1024)
@@ -38,10 +39,16 @@ struct generation *load_generation(const struct command_context *ctx, bool quiet
 const struct source *load_source(const struct generation *g, const char *name)
 {
 	const struct source *s = config_source(g->config, name);
+	CLEANUP(mem_freep) const char **names = NULL;
+	CLEANUP(mem_freep) char *meant = NULL;
 
 	if (s)
 		return s;
-	out_error("deskbridge: no source \"%s\" in %s; there are:", name, g->config->file);
+	names = mem_new(g->config->sources_n, sizeof(*names));
+	for (size_t i = 0; i < g->config->sources_n; i++)
+		names[i] = g->config->sources[i].name;
+	meant = text_meant(" ", "", name, names, g->config->sources_n);
+	out_error("deskbridge: no source \"%s\" in %s;%s there are:", name, g->config->file, meant);
 	for (size_t i = 0; i < g->config->sources_n; i++)
 		out_error(" %s", g->config->sources[i].name);
 	out_error("\n");

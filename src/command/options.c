@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "config/settings.h"
 
 #define NAMES_MAX 32  /* more than any command has */
@@ -31,10 +32,8 @@ static int unknown(const struct command *c, const struct option_spec *specs, con
 					   name[1] == 'c' ? "-c" : name, c->name);
 	for (const struct option_spec *s = specs; s->name && n < NAMES_MAX; s++)
 		names[n++] = s->name;
-	const char *nearest = text_nearest(name, names, n);
-	if (nearest)
-		return command_usage_error(c, "unknown option %s (did you mean %s?)", name, nearest);
-	return command_usage_error(c, "unknown option %s", name);
+	CLEANUP(mem_freep) char *meant = text_meant(" (", ")", name, names, n);
+	return command_usage_error(c, "unknown option %s%s", name, meant);
 }
 
 /* Digits and nothing else. */
@@ -69,6 +68,32 @@ static int set_value(const struct command *c, const struct option_spec *s, const
 		return command_usage_error(c, "%s takes no value", s->name);
 	}
 	return OPTIONS_GO;
+}
+
+int options_expected(const struct command *c, const char *what, const char *word, const char *const *names)
+{
+	CLEANUP(mem_freep) char *meant = NULL;
+	struct buf all;
+	size_t n = 0;
+	int end;
+
+	buf_init(&all, SHOWN_MAX * NAMES_MAX);
+	for (; names[n]; n++)
+		buf_addf(&all, "%s%s", n == 0 ? "" : names[n + 1] ? ", " : " or ", names[n]);
+	meant = text_meant("; ", "", word, names, n);
+	end = command_usage_error(c, "%s%.*s: expected %s%s", what, SHOWN_MAX, word, all.data, meant);
+	buf_done(&all);
+	return end;
+}
+
+int options_transition(const struct command *c, const char *word, enum transition *ret)
+{
+	static const char *const names[] = {"opened", "reopened", "closed", NULL};
+
+	for (size_t i = 0; names[i]; i++)
+		if (strcmp(word, names[i]) == 0 && transition_parse(word, ret) == 0)
+			return OPTIONS_GO;
+	return options_expected(c, "", word, names);
 }
 
 int options_parse(const struct command *c, const struct option_spec *specs, int argc, char **argv, const char **words,

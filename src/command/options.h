@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "command/command.h"
+#include "helpdesk/webhook.h"
 
 enum option_type {
 	OPTION_FLAG,  /* bool *: set to true */
@@ -39,5 +40,13 @@ struct option_spec {
  */
 int options_parse(const struct command *c, const struct option_spec *specs, int argc, char **argv, const char **words,
 		  size_t words_max, size_t *ret_words);
+
+/* The word of an argument or option that takes opened, reopened or closed. OPTIONS_GO, or COMMAND_USAGE after a
+ * message. */
+int options_transition(const struct command *c, const char *word, enum transition *ret);
+
+/* The message about a word that is none of names, NULL-ended: "--state undead: expected ready, delivered or dead", and
+ * which of them may be meant. COMMAND_USAGE. */
+int options_expected(const struct command *c, const char *what, const char *word, const char *const *names);
 
 #endif

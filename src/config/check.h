@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-int check_name(const char *s, struct err *reterr) MUSTCHECK;     /* of an account, source or preset */
+int check_name(const char *s, struct err *reterr)
+	MUSTCHECK; /* of an account, source or preset; reterr says which name could be meant */
 int check_path(const char *s, struct err *reterr) MUSTCHECK;     /* of a request */
 int check_revision(const char *s, struct err *reterr) MUSTCHECK; /* of Klaviyo's API */
 int check_store(const char *s, struct err *reterr) MUSTCHECK;    /* sqlite:PATH */

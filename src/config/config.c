@@ -339,6 +339,7 @@ static void source_done(struct source *s)
 	free(s->auth_user);
 	free(s->lookup_user);
 	free(s->lookup_base_url);
+	free(s->lookup_ca_file);
 	free(s->lookup_ca);
 	free(s->public_url);
 	string_list_done(&s->ignore_emails);

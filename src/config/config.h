@@ -64,6 +64,7 @@ struct source {
 	struct secret *lookup_password; /* NULL: none */
 	struct secret *lookup_token;    /* NULL: none */
 	char *lookup_base_url;          /* NULL: none */
+	char *lookup_ca_file;           /* where lookup_ca stands; NULL: none */
 	char *lookup_ca;                /* certificates (PEM) that stand in the file; NULL: the system's are trusted */
 	char *public_url;               /* NULL: none */
 	int64_t expire_after_ms;        /* CLOCK_NEVER_MS: never */

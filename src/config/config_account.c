@@ -20,6 +20,8 @@ static void read_account(struct loader *l, const char *name, const struct node *
 		problems_error(
 			l->reader.problems, url,
 			"the key would go over the net unencrypted: plain http is for loopback only, write https");
+	if (url)
+		config_check_account_url(l, url, a->url);
 }
 
 static bool read_name(struct loader *l, const struct node *n)

@@ -216,6 +216,8 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 	if (url && s->lookup_base_url && url_is_plain(s->lookup_base_url) && !url_is_loopback(s->lookup_base_url))
 		problems_warn(l->reader.problems, url,
 			      "the helpdesk's credentials go over the net unencrypted: write https");
+	if (url && s->lookup_base_url)
+		config_check_base_url(l, url, s);
 	if (!way || (!needed && !node_get(n, "lookup")))
 		return;
 	example = mem_fmt("`lookup: {base_url: \"https://acme.example.com\", %s: {credential: %s-api-token}}`",

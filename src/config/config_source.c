@@ -67,8 +67,8 @@ static void read_flags(struct loader *l, const struct node *n, struct source *s)
 static const struct account *find_account(struct loader *l, const struct node *n, const char *also)
 {
 	const struct config *c = l->reader.config;
-	const char *names[ACCOUNTS_MAX + 1], *near;
-	CLEANUP(mem_freep) char *all = NULL;
+	const char *names[ACCOUNTS_MAX + 1];
+	CLEANUP(mem_freep) char *all = NULL, *meant = NULL;
 	const struct account *a;
 	size_t count = 0;
 
@@ -84,10 +84,10 @@ static const struct account *find_account(struct loader *l, const struct node *n
 		return NULL; /* none could be read, which is told already */
 	for (size_t i = 0; i < c->accounts_n; i++)
 		names[count++] = c->accounts[i].name;
-	near = text_nearest(n->text, names, count);
+	meant = text_meant("; ", " ", n->text, names, count);
 	all = config_join(names, count);
-	problems_error(l->reader.problems, n, "there is no account of that name; %s%s%sthere is: %s%s",
-		       near ? "did you mean " : "", near ? near : "", near ? "? " : "", all, also);
+	problems_error(l->reader.problems, n, "there is no account of that name%s%sthere is: %s%s", meant,
+		       meant[0] != '\0' ? "" : "; ", all, also);
 	return NULL;
 }
 
@@ -191,7 +191,9 @@ static void read_authority(struct loader *l, const struct node *n, struct source
 	path = file[0] == '/' ? mem_str(file) : mem_fmt("%s/%s", l->reader.place.folder, file);
 	if (authority_read(path, &s->lookup_ca, &err) < 0)
 		problems_error(l->reader.problems, at, "%s", err.text);
-	else if (s->lookup_base_url && url_is_plain(s->lookup_base_url))
+	else
+		s->lookup_ca_file = mem_str(path);
+	if (s->lookup_ca_file && s->lookup_base_url && url_is_plain(s->lookup_base_url))
 		problems_error(l->reader.problems, at,
 			       "a plain http base_url shows no certificate: write https, or leave ca out");
 }

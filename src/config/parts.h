@@ -30,6 +30,10 @@ void config_read_sources(struct loader *l);
 /* The source's definition, compiled, with the secrets of its proof and lookup checked against it. */
 void config_read_definition(struct loader *l, const struct node *n, struct source *s);
 
+/* A warning at `at` where the path of klaviyo.url, or of lookup.base_url, comes before those that are put behind it. */
+void config_check_account_url(struct loader *l, const struct node *at, const char *url);
+void config_check_base_url(struct loader *l, const struct node *at, const struct source *s);
+
 /* What rules and account choices ask for that they can never get. After all sources. */
 void config_check_references(struct loader *l);
 

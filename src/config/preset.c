@@ -98,21 +98,20 @@ static int preset_unknown(const char *config_file, const char *name, struct err 
 {
 	struct pairs all = {0};
 	CLEANUP(mem_freep) const char **names = NULL;
-	CLEANUP(mem_freep) char *joined = NULL;
-	const char *near;
+	CLEANUP(mem_freep) char *joined = NULL, *meant = NULL;
 
 	presets_all(config_file, &all);
 	names = mem_new(all.n, sizeof(*names));
 	for (size_t i = 0; i < all.n; i++)
 		names[i] = all.items[i].name;
-	near = text_nearest(name, names, all.n);
+	meant = text_meant("; ", " ", name, names, all.n);
 	joined = config_join(names, all.n);
 	if (all.n == 0)
 		err_set(reterr, -ENOENT, "there is no preset of that name, and no other: are they installed (%s)?",
 			DESKBRIDGE_PRESETDIR);
 	else
-		err_set(reterr, -ENOENT, "there is no preset %.64s; %s%s%sthere are: %s", name,
-			near ? "did you mean " : "", near ? near : "", near ? "? " : "", joined);
+		err_set(reterr, -ENOENT, "there is no preset %.64s%s%sthere are: %s", name, meant,
+			meant[0] != '\0' ? "" : "; ", joined);
 	pairs_done(&all);
 	return -ENOENT;
 }

@@ -128,8 +128,7 @@ static const struct setting table[] = {
 	 .example = "the helpdesks, such as `sources: {gladly: {preset: gladly, authenticate: {user: deskbridge, "
 		    "password: {credential: gladly-webhook}}}}`",
 	 .help = "the helpdesks, by name"},
-	{"sources.NAME.preset", SETTING_TEXT, .check = check_name, SOURCE(preset),
-	 .help = "the helpdesk's definition, by name"},
+	{"sources.NAME.preset", SETTING_TEXT, SOURCE(preset), .help = "the helpdesk's definition, by name"},
 	{"sources.NAME.definition", SETTING_NODE, .help = "a definition in place, or what is laid over the preset"},
 	{"sources.NAME.path", SETTING_TEXT, .derived = "/webhooks/NAME", .check = check_path, SOURCE(path),
 	 .help = "where its webhooks come in"},

@@ -162,7 +162,8 @@ static int take_number(const struct setting *s, const char *text, void *base, st
 
 static int take_choice(const struct setting *s, const char *text, void *base, struct err *err)
 {
-	const char *names[16], *near;
+	CLEANUP(mem_freep) char *meant = NULL;
+	const char *names[16];
 	struct buf all;
 	size_t n = 0;
 	char out[64];
@@ -178,9 +179,8 @@ static int take_choice(const struct setting *s, const char *text, void *base, st
 		names[n++] = c->name;
 		buf_addf(&all, "%s%s", n == 1 ? "" : c[1].name ? ", " : " or ", c->name);
 	}
-	near = text_nearest(text, names, n);
-	err_set(err, -EINVAL, "expected %s, found %s%s%s%s", all.data, shown(text, out), near ? "; did you mean " : "",
-		near ? near : "", near ? "?" : "");
+	meant = text_meant("; ", "", text, names, n);
+	err_set(err, -EINVAL, "expected %s, found %s%s", all.data, shown(text, out), meant);
 	buf_done(&all);
 	return -EINVAL;
 }
@@ -199,7 +199,7 @@ static int take_boolean(const struct setting *s, const char *text, void *base, s
 static int take_only(const struct setting *s, const struct node *n, struct problems *problems, struct err *err)
 {
 	const char *const names[] = {s->only, s->same ? s->same : s->only};
-	const char *near;
+	CLEANUP(mem_freep) char *meant = NULL;
 	char out[64];
 
 	if (strcmp(n->text, s->only) == 0)
@@ -209,10 +209,9 @@ static int take_only(const struct setting *s, const struct node *n, struct probl
 			      s->why, s->only);
 		return 0;
 	}
-	near = text_nearest(n->text, names, 2);
-	return err_set(err, -EINVAL, "expected %s, found %s%s%s%s; %s; write %s, or leave the key out", s->only,
-		       shown(n->text, out), near ? "; did you mean " : "", near ? near : "", near ? "?" : "", s->why,
-		       s->only);
+	meant = text_meant("; ", "", n->text, names, 2);
+	return err_set(err, -EINVAL, "expected %s, found %s%s; %s; write %s, or leave the key out", s->only,
+		       shown(n->text, out), meant, s->why, s->only);
 }
 
 /* Length and letters of any text, then what the row asks. */

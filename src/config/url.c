@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/ip.h"
+#include "base/text.h"
 
 #define URL_MAX 2000
 
@@ -44,12 +45,27 @@ static bool host_is_good(const char *host)
 	return strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == strlen(host);
 }
 
+/* Other letters in the scheme, another scheme, or none. */
+static int scheme_missing(const char *url, struct err *reterr)
+{
+	const char *end = strstr(url, "://"), *rest = end ? end + 3 : url;
+	CLEANUP(mem_freep) char *scheme = mem_strn(url, end ? (size_t)(end - url) : 0);
+	CLEANUP(mem_freep)
+	char *meant = mem_fmt("%s://%s", text_same(scheme, "http") ? "http" : "https", rest);
+
+	if ((end && !text_same(scheme, "http") && !text_same(scheme, "https")) || !strpbrk(rest, ".:") ||
+	    strpbrk(rest, "?@") || /* a secret may stand there */
+	    url_check_signed(meant, NULL) < 0)
+		return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com");
+	return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com; did you mean %.200s?", meant);
+}
+
 int url_check_signed(const char *url, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *host = NULL;
 
 	if (!url_rest(url))
-		return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com");
+		return scheme_missing(url, reterr);
 	if (strlen(url) > URL_MAX)
 		return err_set(reterr, -EINVAL, "a URL has at most %d letters", URL_MAX);
 	for (const char *s = url; *s != '\0'; s++)
@@ -80,6 +96,28 @@ int url_check(const char *url, struct err *reterr)
 bool url_is_plain(const char *url)
 {
 	return strncmp(url, "http://", 7) == 0;
+}
+
+const char *url_path(const char *url)
+{
+	const char *rest = url_rest(url);
+
+	return rest ? rest + strcspn(rest, "/?#") : "";
+}
+
+size_t url_repeats(const char *base, const char *whole)
+{
+	const char *path = url_path(base), *behind = whole + strlen(base);
+
+	if (strncmp(base, whole, strlen(base)) != 0)
+		return 0;
+	for (const char *from = path; from; from = *from == '/' ? strchr(from + 1, '/') : NULL) {
+		size_t len = strlen(from);
+
+		if (len > 1 && strncmp(from, behind, len) == 0 && (behind[len] == '\0' || strchr("/?#", behind[len])))
+			return len;
+	}
+	return 0;
 }
 
 bool url_is_loopback(const char *url)

@@ -15,6 +15,11 @@ int url_check(const char *url, struct err *reterr) MUSTCHECK;
 int url_check_signed(const char *url, struct err *reterr) MUSTCHECK;
 /* Of a URL that passed: */
 bool url_is_plain(const char *url);    /* http */
+const char *url_path(const char *url); /* from the first / behind the host; "" where there is none */
 bool url_is_loopback(const char *url); /* its host is this machine (base/ip.h) */
+
+/* How many bytes at the end of base, which is how whole begins, stand in whole once more right behind it, in whole
+ * segments of the path: "/api/v1" of https://acme.example/api/v1 in https://acme.example/api/v1/api/v1/users. */
+size_t url_repeats(const char *base, const char *whole);
 
 #endif

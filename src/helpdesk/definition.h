@@ -78,6 +78,14 @@ void definition_names(const struct definition *d, void (*fn)(void *ctx, const ch
 /* Calls fn for every parameter with what was chosen for it, and for base_url: where lookups ask. */
 void definition_parameters(const struct definition *d, void (*fn)(void *ctx, const char *name, const char *value),
 			   void *ctx);
+enum definition_url {
+	DEFINITION_LOOKUP, /* asked by the daemon */
+	DEFINITION_LINK,   /* shown to people: conversation_url */
+};
+/* Calls fn for every URL that is made of base_url or parameters, with what is known of it without a webhook
+ * (template_outline()); not for a step of the lookup that the parameters rule out. optional: the step is. */
+void definition_urls(const struct definition *d,
+		     void (*fn)(void *ctx, enum definition_url kind, const char *outline, bool optional), void *ctx);
 /* Calls fn for every header that the definition looks at, but for what only its proof does. */
 void definition_headers(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
 /* Does a webhook header of that name belong to the stored webhook? */

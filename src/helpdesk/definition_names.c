@@ -81,15 +81,26 @@ static void read_parameter(struct reader *r, const struct node *parameter, const
 
 static void read_with(struct reader *r, const struct node *parameters, const struct node *with)
 {
+	CLEANUP(mem_freep) const char **names = NULL;
+	size_t n = 0;
+
 	if (with->type != NODE_MAP) {
 		problems_error(r->problems, with, "expected a mapping from parameters to values, not %s",
 			       node_kind(with));
 		return;
 	}
-	for (size_t i = 0; i < with->n; i++)
-		if (!node_get(parameters, with->items[i]->key))
-			problems_error(r->problems, with->items[i], "this definition has no parameter \"%.64s\"",
-				       with->items[i]->key);
+	names = mem_new(parameters ? parameters->n : 0, sizeof(*names));
+	for (size_t i = 0; parameters && parameters->type == NODE_MAP && i < parameters->n; i++)
+		names[n++] = parameters->items[i]->key;
+	for (size_t i = 0; i < with->n; i++) {
+		CLEANUP(mem_freep) char *meant = NULL;
+
+		if (node_get(parameters, with->items[i]->key))
+			continue;
+		meant = text_meant("; ", "", with->items[i]->key, names, n);
+		problems_error(r->problems, with->items[i], "this definition has no parameter \"%.64s\"%s",
+			       with->items[i]->key, meant);
+	}
 }
 
 void reader_read_names(struct reader *r)

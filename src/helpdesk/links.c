@@ -54,6 +54,11 @@ int links_render(const struct links *l, const struct scope *s, char **ret, struc
 	return r;
 }
 
+char *links_outline(const struct links *l, size_t i, const struct scope *s)
+{
+	return i < l->n ? template_outline(l->items[i], s) : NULL;
+}
+
 void links_references(const struct links *l, void (*fn)(void *ctx, const struct reference *r), void *ctx)
 {
 	for (size_t i = 0; l && i < l->n; i++)

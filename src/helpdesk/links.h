@@ -15,6 +15,8 @@ void links_free(struct links *l);
 /* As template_render() with TEMPLATE_LINK. Where none has a value: -ENOENT, and reterr names the part that the first
  * one lacks. The caller owns *ret. */
 int links_render(const struct links *l, const struct scope *s, char **ret, struct err *reterr) MUSTCHECK;
+/* The i-th template as template_outline() shows it; NULL past the end. The caller owns it. */
+char *links_outline(const struct links *l, size_t i, const struct scope *s) MUSTCHECK;
 /* Every reference of every template, in order. l may be NULL. */
 void links_references(const struct links *l, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 

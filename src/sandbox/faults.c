@@ -150,10 +150,9 @@ static int unknown_word(const char *word, struct err *reterr)
 	static const char *const words[] = {"status",    "retry-after", "html",  "json",  "text",  "empty",
 					    "challenge", "reset",       "die",   "delay", "path",  "method",
 					    "email",     "account",     "after", "first", "every", "for"};
-	const char *nearest = text_nearest(word, words, sizeof(words) / sizeof(words[0]));
+	CLEANUP(mem_freep) char *meant = text_meant(" (", ")", word, words, sizeof(words) / sizeof(words[0]));
 
-	return err_set(reterr, -EINVAL, "unknown word \"%s\"%s%s%s", word, nearest ? " (did you mean " : "",
-		       nearest ? nearest : "", nearest ? "?)" : "");
+	return err_set(reterr, -EINVAL, "unknown word \"%s\"%s", word, meant);
 }
 
 static int read_word(struct fault *f, char *word, int64_t now_ms, struct err *reterr)

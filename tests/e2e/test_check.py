@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import re
+import subprocess
 import threading
 
 import pytest
@@ -85,6 +86,26 @@ def test_a_good_configuration_is_told_in_full(checked):
     ):
         assert line in ended.stdout, line
     assert ended.stdout.splitlines()[-1].endswith("deskbridge.yaml: good")
+
+
+def test_where_lookups_will_ask_is_shown(checked, stage, tmp_path):
+    base = "https://acme.gladly.com"
+    gladly = {"lookup": {"base_url": base + "/"}}
+    profile = f"    lookup    GET {base}/api/v1/customer-profiles/{{/content/customerId}}\n"
+    agent = f"    lookup    GET {base}/api/v1/agents/{{/content/context/assignee/agentId}} (optional)\n"
+    said = checked(config={"sources": {"gladly": gladly}}).stdout
+    assert profile in said and agent not in said and "trusts" not in said
+    said = checked(config={"sources": {"gladly": {**gladly, "with": {"names": "on"}}}}).stdout
+    assert profile in said and agent in said
+    liveagent = {"preset": "liveagent", "authenticate": {"secret": "s"}}
+    assert "lookup    GET" not in checked(config={"sources": {"gladly": None, "liveagent": liveagent}}).stdout
+    daemon = stage.daemon(start=False)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=own", "-keyout", os.devnull,
+         "-out", daemon.dir / "own.pem"], check=True, capture_output=True)
+    daemon.configure({"sources": {"gladly": {"lookup": {"base_url": base, "ca": "own.pem"}}}})
+    ended = daemon.command("check")
+    assert f"{profile}    lookup    trusts the certificates in {daemon.dir}/own.pem\n" in ended.stdout, ended
 
 
 def test_labels_flags_rules_and_paths_are_shown_as_they_will_be(checked):

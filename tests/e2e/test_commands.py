@@ -83,6 +83,8 @@ def test_a_configuration_with_an_error_is_78_and_told(stage, command):
         (["sample"], "expected a SOURCE and a TRANSITION"),
         (["sample", "gladly"], "expected a SOURCE and a TRANSITION"),
         (["sample", "gladly", "open"], "open: expected opened, reopened or closed"),
+        (["sample", "gladly", "opned"], "opned: expected opened, reopened or closed; did you mean opened?"),
+        (["sample", "gladly", "Closed"], "did you mean closed?"),
         (["sample", "gladly", "expired"], "expected opened, reopened or closed"),
         (["sample", "gladly", "none"], "expected opened, reopened or closed"),
         (["sample", "gladly", "opened", "--post=yes"], "--post takes no value"),
@@ -94,9 +96,11 @@ def test_a_configuration_with_an_error_is_78_and_told(stage, command):
         (["presets", "a", "b", "c", "--paste"], "one word too many"),
         (["presets", "a", "--paste", "--config"], "--config and --paste: one of them"),
         (["presets", "a", "--paste", "open"], "open: expected opened, reopened or closed"),
+        (["presets", "a", "--paste", "close"], "did you mean closed?"),
         (["queue"], "expected: list"),
         (["queue", "lst"], "expected: list"),
         (["queue", "list", "--state", "undead"], "--state undead: expected ready, delivered or dead"),
+        (["queue", "list", "--state", "deade"], "did you mean dead?"),
         (["queue", "list", "--limit", "0"], "expected a whole number from 1"),
         (["queue", "list", "--limit", "many"], "expected a whole number from 1"),
         (["queue", "list", "--sate", "dead"], "did you mean --state?"),
@@ -134,7 +138,7 @@ def test_a_header_without_a_colon_is_wrong_usage(daemon):
 def test_an_unknown_source_is_1_and_the_known_ones_are_named(daemon, words):
     ended = daemon.command(*words, input="{}")
     assert ended.returncode == 1 and ended.stdout == ""
-    assert 'no source "glady"' in ended.stderr and "gladly" in ended.stderr.split("there are:")[1]
+    assert 'no source "glady"' in ended.stderr and "did you mean gladly?" in ended.stderr and "gladly" in ended.stderr.split("there are:")[1]
 
 
 @pytest.mark.parametrize("words", [["check"], ["check", "--key"], ["status"], ["queue", "list"], ["presets"]])

@@ -240,6 +240,50 @@ WRONG = {
         swap("preset: gladly", "preset: «galdly"),
         [("sources.gladly.preset", "did you mean gladly?")],
     ),
+    "source: a preset in capitals": (
+        swap("preset: gladly", "preset: «Gladly"),
+        [("sources.gladly.preset", "there is no preset Gladly; did you mean gladly? there are: ")],
+    ),
+    "source: a preset with an s too many": (
+        swap("preset: gladly", "preset: «zendesks"),
+        [("sources.gladly.preset", "did you mean zendesk?")],
+    ),
+    "source: a preset as the helpdesk is called": (
+        swap("preset: gladly", "preset: «Help Scout"),
+        [("sources.gladly.preset", "did you mean helpscout?")],
+    ),
+    "source: a name in capitals": (
+        swap("  gladly:\n", "  «Help Desk:\n"),
+        [("sources.Help Desk", "a name is 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit; did you mean help-desk?")],
+    ),
+    "source: a parameter's typo": (
+        source("with: {nmaes: «on}"),
+        [("sources.gladly.with.nmaes", 'no parameter "nmaes"; did you mean names?')],
+    ),
+    "source: a parameter's value": (
+        source("with: {names: «onn}"),
+        [("sources.gladly.with.names", 'did you mean "on"?')],
+    ),
+    "lookup: no scheme": (
+        swap('"https://acme.gladly.com"', "«acme.gladly.com"),
+        [("sources.gladly.lookup.base_url", "did you mean https://acme.gladly.com?")],
+    ),
+    "lookup: a scheme in capitals": (
+        swap('"https://acme.gladly.com"', "«HTTPS://acme.gladly.com"),
+        [("sources.gladly.lookup.base_url", "did you mean https://acme.gladly.com?")],
+    ),
+    "lookup: another scheme": (
+        swap('"https://acme.gladly.com"', "«ftp://acme.gladly.com"),
+        [("sources.gladly.lookup.base_url", "expected a URL such as https://acme.example.com")],
+    ),
+    "lookup: a query": (
+        swap('"https://acme.gladly.com"', "«https://acme.gladly.com/?x=1"),
+        [("sources.gladly.lookup.base_url", "without a ?query")],
+    ),
+    "lookup: a fragment": (
+        swap('"https://acme.gladly.com"', "«https://acme.gladly.com/#inbox"),
+        [("sources.gladly.lookup.base_url", "no #fragment")],
+    ),
     "source: no preset": (
         swap("    preset: gladly\n    auth", "    «auth"),
         [("sources.gladly", "preset is missing: write the helpdesk's name")],
@@ -505,6 +549,59 @@ def test_more_connections_for_one_address_than_for_all_are_warned_of(check):
     assert said[0].startswith(at) and "write less than 1024" in said[0]
     for quiet in ("{max_connections: 1024, per_address: 1024}", "{max_connections: 64}"):
         assert check(top(f"listen: {quiet}")) == (0, [])
+
+
+ASKED = "/customer-profiles/{/content/customerId}"
+
+
+@pytest.mark.parametrize(
+    "text, place, words",
+    [
+        (
+            swap("https://acme.gladly.com", "https://acme.gladly.com/api/v1"),
+            "8:24: sources.gladly.lookup.base_url",
+            f"asks https://acme.gladly.com/api/v1/api/v1{ASKED}, in which /api/v1 stands twice: write https://acme.gladly.com",
+        ),
+        (
+            swap("https://acme.gladly.com", "https://desk.acme.com/gladly/api/"),
+            "8:24: sources.gladly.lookup.base_url",
+            f"asks https://desk.acme.com/gladly/api/api/v1{ASKED}, in which /api stands twice: write https://desk.acme.com/gladly",
+        ),
+        (
+            swap("https://acme.gladly.com", "https://acme.gladly.com/agent"),
+            "8:24: sources.gladly.lookup.base_url",
+            f"asks https://acme.gladly.com/agent/api/v1{ASKED}: write https://acme.gladly.com, unless the helpdesk's API",
+        ),
+        (
+            BASE + "  chatwoot: {preset: chatwoot, authenticate: {secret: x}, lookup: {base_url: https://chat.acme.com/app}}\n",
+            "9:78: sources.chatwoot.lookup.base_url",
+            "events show https://chat.acme.com/app/app/accounts/{/account/id}",
+        ),
+        (klaviyo("url: https://a.klaviyo.com/api"), "4:8: klaviyo.url", "/api/api/events, in which /api stands twice: write https://a.klaviyo.com"),
+        (klaviyo("url: https://out.acme.com/k"), "4:8: klaviyo.url", "sends to https://out.acme.com/k/api/events: write https://out.acme.com, unless"),
+    ],
+    ids=["twice", "once more", "a page of the desk", "a link", "klaviyo", "a proxy"],
+)
+def test_a_url_with_a_path_of_its_own_is_warned_of_with_what_it_leads_to(check, text, place, words):
+    status, said = check(text)
+    said = [line for line in said if "url: " in line]
+    assert status == 0 and len(said) == 1, said
+    assert said[0].startswith(f"x.yaml:{place}: warning: with this path ") and words in said[0], said[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        swap("https://acme.gladly.com", "https://acme.gladly.com/"),
+        swap("https://acme.gladly.com", "https://acme.gladly.com:8443"),
+        klaviyo("url: https://a.klaviyo.com/"),
+        BASE + "  zammad: {preset: zammad, authenticate: {secret: x}, lookup: {base_url: https://acme.com/zammad}}\n",
+    ],
+    ids=["slash", "port", "klaviyo", "links below a path"],
+)
+def test_a_url_that_paths_are_put_behind_is_no_warning(check, text):
+    status, said = check(text)
+    assert status == 0 and not any("url: " in line for line in said), said
 
 
 @pytest.mark.parametrize("change", ["\r\n", "bom", "comments"])

@@ -227,6 +227,8 @@ static void typos_and_abbreviations_find_their_name(void **state)
 	} rows[] = {
 		{"persn_gap", "person_gap"},
 		{"Person_Gap", "person_gap"},
+		{"GLADDLY", "gladly"},
+		{"Zendesks", "zendesk"},
 		{"quata", "quota"},
 		{"quota_shares", "quota_share"},
 		{"uri", "url"},
@@ -260,6 +262,17 @@ static void typos_and_abbreviations_find_their_name(void **state)
 	assert_null(text_nearest("a", NULL, 0));
 }
 
+static void a_name_that_may_be_meant_is_put_into_the_message(void **state)
+{
+	static const char *const names[] = {"ready", "dead"};
+	CLEANUP(mem_freep) char *near = text_meant(" (", ")", "Daed", names, 2);
+	CLEANUP(mem_freep) char *none = text_meant(" (", ")", "delivered", names, 2);
+
+	(void)state;
+	assert_string_equal(near, " (did you mean dead?)");
+	assert_string_equal(none, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +282,7 @@ int main(void)
 		cmocka_unit_test(one_bad_byte_is_seen_wherever_it_stands),
 		cmocka_unit_test(distance_counts_edits_up_to_the_cap),
 		cmocka_unit_test(typos_and_abbreviations_find_their_name),
+		cmocka_unit_test(a_name_that_may_be_meant_is_put_into_the_message),
 		cmocka_unit_test(mask_shows_the_first_letter_and_the_domain),
 		cmocka_unit_test(quantities_need_exact_units),
 		cmocka_unit_test(pairs_keep_their_order_and_the_first_counts),
