@@ -154,7 +154,8 @@ static bool asks_for_base_url(const struct definition *d, bool needed)
 
 		if (needed && s->optional)
 			continue;
-		template_references(s->url, find_base_url, &found);
+		for (size_t k = 0; k < s->urls_n; k++)
+			template_references(s->urls[k], find_base_url, &found);
 		for (size_t k = 0; k < s->headers_n; k++)
 			template_references(s->headers[k].value, find_base_url, &found);
 	}
@@ -251,6 +252,6 @@ void definition_samples(const struct definition *d,
 		CLEANUP(mem_freep) char *name = mem_fmt("lookup[%zu]", i);
 
 		if (s->sample)
-			fn(ctx, name, template_text(s->url), s->sample_shape);
+			fn(ctx, name, template_text(s->urls[0]), s->sample_shape);
 	}
 }

@@ -19,8 +19,8 @@ static void check_step_names(struct reader *r, const struct node *n, const struc
 	if (s->when)
 		matcher_references(s->when, name_check_one, &c);
 	c.at = node_get(n, "url");
-	if (s->url)
-		template_references(s->url, name_check_one, &c);
+	for (size_t i = 0; i < s->urls_n; i++)
+		template_references(s->urls[i], name_check_one, &c);
 	for (size_t i = 0; i < s->headers_n; i++) {
 		c.at = node_get(node_get(n, "headers"), s->headers[i].name);
 		if (s->headers[i].value)

@@ -38,12 +38,13 @@ void definition_urls(const struct definition *d,
 	char *link;
 
 	for (size_t i = 0; i < d->steps_n; i++) {
-		CLEANUP(mem_freep) char *outline = NULL;
+		const struct step *s = &d->steps[i];
 
-		if (is_off(&d->steps[i], &scope))
-			continue;
-		outline = template_outline(d->steps[i].url, &scope);
-		fn(ctx, DEFINITION_LOOKUP, outline, d->steps[i].optional);
+		for (size_t k = 0; k < s->urls_n && !is_off(s, &scope); k++) {
+			CLEANUP(mem_freep) char *outline = template_outline(s->urls[k], &scope);
+
+			fn(ctx, DEFINITION_LOOKUP, outline, s->optional);
+		}
 	}
 	for (size_t i = 0; d->conversation_url && (link = links_outline(d->conversation_url, i, &scope)); i++) {
 		fn(ctx, DEFINITION_LINK, link, true);

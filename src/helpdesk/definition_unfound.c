@@ -204,7 +204,7 @@ static void search_step(struct search *s, const struct node *step)
 {
 	const struct node *headers = node_get(step, "headers");
 
-	search_template(s, node_get(step, "url"));
+	search_links(s, node_get(step, "url"));
 	for (size_t i = 0; headers && i < headers->n; i++)
 		search_template(s, headers->items[i]);
 	search_matcher(s, node_get(step, "when"));

@@ -47,11 +47,11 @@ static int find_step(const struct inquiry *q, size_t *step, char **ret_url, stru
 
 		if (!step_applies(at, s))
 			continue;
-		if (template_render(at->url, s, TEMPLATE_URL, ret_url, NULL) == 0)
+		if (step_url(at, s, ret_url, NULL) == 0)
 			return 0;
 		if (!at->optional)
 			return err_set(reterr, -ENOENT, "the lookup's URL %s cannot be made: a part of it is missing",
-				       template_text(at->url));
+				       template_text(at->urls[0]));
 	}
 	return 1;
 }
@@ -493,7 +493,7 @@ const char *inquiry_passed(const struct inquiry *q, size_t step)
 
 	if (!step_applies(s, &q->open.scope))
 		return "its `when` does not hold";
-	if (template_render(s->url, &q->open.scope, TEMPLATE_URL, &url, NULL) < 0)
+	if (step_url(s, &q->open.scope, &url, NULL) < 0)
 		return "a part of its URL is missing";
 	return NULL;
 }

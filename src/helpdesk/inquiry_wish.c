@@ -72,16 +72,25 @@ static bool may_apply(struct outlook *o, const struct step *s)
 	return o->open || matcher_holds(s->when, o->scope);
 }
 
-/* Whether its URL can be made, as far as is known by now. */
-static bool may_be_asked(struct outlook *o, const struct step *s)
+/* Whether that URL can be made, as far as is known by now. o->open: it hangs on what an earlier step may take. */
+static bool may_be_made(struct outlook *o, const struct template *t)
 {
 	CLEANUP(mem_freep) char *url = NULL;
 
 	see_nothing(o);
-	template_references(s->url, see, o);
+	template_references(t, see, o);
 	if (o->lacks || o->open)
 		return !o->lacks;
-	return template_render(s->url, o->scope, TEMPLATE_URL, &url, NULL) == 0;
+	return template_render(t, o->scope, TEMPLATE_URL, &url, NULL) == 0;
+}
+
+/* Whether any of its URLs can. */
+static bool may_be_asked(struct outlook *o, const struct step *s)
+{
+	for (size_t i = 0; i < s->urls_n; i++)
+		if (may_be_made(o, s->urls[i]))
+			return true;
+	return false;
 }
 
 /* Fills may[]. As the walk does: it ends before a needed step that cannot be asked. */
@@ -164,6 +173,22 @@ static void add_values(void *ctx, const struct reference *r)
 	add_fact(o, NULL);
 }
 
+/* Of the URLs up to the first that is sure to be made: none behind it is asked. Which of them it is belongs to the key:
+ * the same value in another URL is another question. */
+static void add_urls(struct outlook *o, const struct step *s)
+{
+	bool sure = false;
+
+	for (size_t i = 0; i < s->urls_n && !sure; i++) {
+		if (!may_be_made(o, s->urls[i]))
+			continue;
+		sure = !o->open;
+		for (size_t k = 0; k < i; k++)
+			add_fact(o, NULL);
+		template_references(s->urls[i], add_value, o);
+	}
+}
+
 /* That a step is asked is a fact where the webhook decides it: of the same customer another may not lead to it. */
 static void add_step(struct outlook *o, const struct step *s)
 {
@@ -175,7 +200,7 @@ static void add_step(struct outlook *o, const struct step *s)
 		else if (o->webhook)
 			add_fact(o, NULL);
 	}
-	template_references(s->url, add_value, o);
+	add_urls(o, s);
 	for (size_t i = 0; i < s->headers_n; i++)
 		template_references(s->headers[i].value, add_value, o);
 }

@@ -77,17 +77,34 @@ static void places_done(struct step_places *p)
 		reference_free(p->items[i]);
 }
 
+static void step_add_url(struct step *s, const struct node *n, struct problems *problems)
+{
+	struct template *t = template_compile(n, problems);
+
+	if (!t)
+		return;
+	s->urls[s->urls_n++] = t;
+	if (n->text[0] != '{' && strncmp(n->text, "https://", 8) != 0 && strncmp(n->text, "http://", 7) != 0)
+		problems_error(problems, n, "expected a URL that begins with {base_url}, a parameter, or https://");
+}
+
+/* One template, or a list of them. */
 static void step_compile_url(struct step *s, const struct node *step, struct problems *problems)
 {
 	const struct node *n = node_get(step, "url");
 
-	if (!n) {
+	if (!n)
 		problems_error(problems, step, "expected `url`, as in \"{base_url}/api/customers/{/customer/id}\"");
-		return;
-	}
-	s->url = template_compile(n, problems);
-	if (s->url && n->text[0] != '{' && strncmp(n->text, "https://", 8) != 0 && strncmp(n->text, "http://", 7) != 0)
-		problems_error(problems, n, "expected a URL that begins with {base_url}, a parameter, or https://");
+	else if (n->type != NODE_LIST)
+		step_add_url(s, n, problems);
+	else if (n->n == 0 || n->n > STEP_URLS_MAX)
+		problems_error(
+			problems, n,
+			"expected a list of 1 to %d URLs, of which the first with a value for all of its parts counts",
+			STEP_URLS_MAX);
+	else
+		for (size_t i = 0; i < n->n; i++)
+			step_add_url(s, n->items[i], problems);
 }
 
 static void step_compile_method(struct step *s, const struct node *n, struct problems *problems)
@@ -309,7 +326,8 @@ size_t steps_compile(const struct node *list, struct step *steps, struct problem
 
 void step_done(struct step *s)
 {
-	template_free(s->url);
+	for (size_t i = 0; i < s->urls_n; i++)
+		template_free(s->urls[i]);
 	free(s->header);
 	free(s->scheme);
 	free(s->suffix);
@@ -326,6 +344,16 @@ void step_done(struct step *s)
 		free(s->take[i].name);
 		places_done(&s->take[i].from);
 	}
+}
+
+int step_url(const struct step *s, const struct scope *scope, char **ret, struct err *reterr)
+{
+	int r = template_render(s->urls[0], scope, TEMPLATE_URL, ret, reterr);
+
+	for (size_t i = 1; r < 0 && i < s->urls_n; i++)
+		if (template_render(s->urls[i], scope, TEMPLATE_URL, ret, NULL) == 0)
+			return 0;
+	return r;
 }
 
 bool step_applies(const struct step *s, const struct scope *scope)
@@ -347,7 +375,8 @@ void step_references(const struct step *s, void (*fn)(void *ctx, const struct re
 {
 	if (s->when)
 		matcher_references(s->when, fn, ctx);
-	template_references(s->url, fn, ctx);
+	for (size_t i = 0; i < s->urls_n; i++)
+		template_references(s->urls[i], fn, ctx);
 	for (size_t i = 0; i < s->headers_n; i++)
 		template_references(s->headers[i].value, fn, ctx);
 }

@@ -22,6 +22,7 @@
 #define STEP_HEADERS_MAX 16
 #define STEP_TAKE_MAX 16
 #define STEP_PLACES_MAX 4
+#define STEP_URLS_MAX 4
 
 enum step_method {
 	STEP_BASIC,
@@ -47,7 +48,8 @@ struct step_take {
 };
 
 struct step {
-	struct template *url;
+	struct template *urls[STEP_URLS_MAX]; /* the first whose parts are all known counts */
+	size_t urls_n;
 	enum step_method method;
 	char *header;         /* header: its name */
 	char *scheme;         /* bearer, header: what stands before the token; bearer: "Bearer" */
@@ -76,10 +78,12 @@ void step_done(struct step *s);
  */
 void step_check_sample(const struct step *s, const struct node *n, bool overlaid, struct problems *problems);
 
+/* The URL to ask. -ENOENT: a part is missing in each of them; reterr names that of the first. The caller owns *ret. */
+int step_url(const struct step *s, const struct scope *scope, char **ret, struct err *reterr) MUSTCHECK;
 /* Whether `when` holds. */
 bool step_applies(const struct step *s, const struct scope *scope);
 bool step_takes(const struct step *s, const char *name); /* whether a value of that name is taken from the answer */
-/* Calls fn for every reference into the webhook and every name: of `when`, of the URL, of the headers. */
+/* Calls fn for every reference into the webhook and every name: of `when`, of all URLs, of the headers. */
 void step_references(const struct step *s, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 /* What an answer tells, added to found: addresses, and names. A name that was taken before keeps its value. */
 void step_learn(const struct step *s, struct json_object *answer, struct customer *found);

@@ -117,15 +117,16 @@ static void pages_keep(struct pages *p, struct page *page)
 	p->items[p->n++] = *page;
 }
 
-static void pages_add_step(struct pages *p, const struct definition *d, const struct step *step, const struct scope *s,
-			   const char *customer)
+/* The page at the step's i-th URL. */
+static void pages_add_url(struct pages *p, const struct definition *d, const struct step *step, size_t i,
+			  const struct scope *s, const char *customer)
 {
 	struct making m = {.scope = s, .customer = customer};
 	char *first;
 
 	m.page.step = step;
 	m.page.below = page_below(d, s);
-	template_parts(step->url, add_part, &m);
+	template_parts(step->urls[i], add_part, &m);
 	if (m.bad || m.page.n == 0 || m.page.parts[0].varies) {
 		page_done(&m.page);
 		return;
@@ -156,7 +157,8 @@ static void pages_add_walk(struct pages *p, const struct definition *d, const st
 
 		if (!step->sample || json_read(step->sample, strlen(step->sample), &answer, NULL) < 0)
 			continue;
-		pages_add_step(p, d, step, &open.scope, reading.signal.customer);
+		for (size_t k = 0; k < step->urls_n; k++)
+			pages_add_url(p, d, step, k, &open.scope, reading.signal.customer);
 		step_learn(step, answer, &found);
 	}
 	reading_done(&reading);

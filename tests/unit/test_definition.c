@@ -169,6 +169,11 @@ static void mistakes_of_lookups_are_told(void **state)
 		{"[{url: \"/api\", authenticate: basic, emails: /e}]", "begins with {base_url}"},
 		{"[{url: \"{base_url}/{nobody}\", authenticate: basic, emails: /e}]",
 		 "no earlier step's `take` is called \"nobody\""},
+		{"[{url: [], authenticate: basic, emails: /e}]", "a list of 1 to 4 URLs"},
+		{"[{url: [a, b, c, d, e], authenticate: basic, emails: /e}]", "a list of 1 to 4 URLs"},
+		{"[{url: [\"{base_url}\", \"/api\"], authenticate: basic, emails: /e}]", "begins with {base_url}"},
+		{"[{url: [\"{base_url}\", [a]], authenticate: basic, emails: /e}]", "expected text, not a list"},
+		{"[{url: {a: b}, authenticate: basic, emails: /e}]", "expected text, not a mapping"},
 		{"[{url: \"{base_url}\", authenticate: basik, emails: /e}]", "did you mean \"basic\"?"},
 		{"[{url: \"{base_url}\", authenticate: header, emails: /e}]", "header's name"},
 		{"[{url: \"{base_url}\", authenticate: {method: header, name: \"a b\"}, emails: /e}]",
@@ -216,6 +221,8 @@ static void an_unknown_name_is_told_where_it_stands(void **state)
 		{"attributes: {Agent: {\"{nobody}\": {A: b}}}", "attributes.Agent.{nobody}", 6, 22},
 		{"conversation_url: \"https://x.example/{nobody}\"", "conversation_url", 6, 19},
 		{"lookup: [{url: \"{base_url}/{nobody}\", authenticate: basic, emails: /e}]", "lookup[0].url", 6, 16},
+		{"lookup: [{url: [\"{base_url}\", \"{base_url}/{nobody}\"], authenticate: basic, emails: /e}]",
+		 "lookup[0].url[1]", 6, 31},
 		{"lookup: [{url: \"{base_url}\", authenticate: basic, emails: /e, headers: {X: y, Z: \"{nobody}\"}}]",
 		 "lookup[0].headers.Z", 6, 82},
 		{"lookup: [{url: \"{base_url}\", authenticate: basic, emails: /e, when: {/a: b, nobody: x}}]",
@@ -634,7 +641,7 @@ static void the_steps_can_be_looked_at(void **state)
 
 	(void)state;
 	assert_int_equal(definition_steps(d), 2);
-	assert_string_equal(template_text(definition_step_at(d, 0)->url), "{base_url}/{header:X-Who}");
+	assert_string_equal(template_text(definition_step_at(d, 0)->urls[0]), "{base_url}/{header:X-Who}");
 	assert_int_equal(definition_step_at(d, 0)->emails.n, 2);
 	assert_true(definition_step_at(d, 1)->optional);
 	assert_true(definition_keeps_header(d, "X-Who"));

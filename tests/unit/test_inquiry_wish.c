@@ -181,6 +181,31 @@ static void a_step_that_the_webhook_decides_on_makes_it_another(void **state)
 	definition_free(d);
 }
 
+/* The same id in another URL is another question. */
+static void the_url_that_is_asked_makes_it_another(void **state)
+{
+	struct definition *d = with_definition(
+		BARE_DEFINITION
+		"customer: [/who, /ticket/who]\nemails: /mail\nattributes: {Agent: \"{agent}\"}\nlookup:\n"
+		"- {url: [\"{base_url}/c/{/who}\", \"{base_url}/d/{/ticket/who}\"], authenticate: bearer, "
+		"emails: /e, take: {next: /n}}\n"
+		"- {url: [\"{base_url}/n/{next}\", \"{base_url}/a/{/agent}\"], authenticate: bearer, "
+		"take: {agent: /a}, optional: true}\n",
+		"https://x");
+
+	(void)state;
+	assert_same(d, ",\"who\":7", ",\"ticket\":{\"who\":7}", false);
+	assert_same(d, ",\"ticket\":{\"who\":7}", ",\"ticket\":{\"who\":7},\"x\":1", true);
+	assert_same(d, ",\"ticket\":{\"who\":7}", ",\"ticket\":{\"who\":8}", false);
+	/* The second is asked where the first has the values; what is asked where a name is not taken counts, too. */
+	assert_same(d, ",\"who\":7,\"ticket\":{\"who\":8}", ",\"who\":7,\"ticket\":{\"who\":9}", true);
+	assert_same(d, ",\"who\":7,\"agent\":1", ",\"who\":7,\"agent\":2", false);
+	assert_key(d, ",\"who\":7", "7");
+	assert_int_equal(wish_only(d, ",\"ticket\":{\"who\":7}"), INQUIRY_NAMES);
+	assert_int_equal(wish_only(d, ",\"ticket\":{\"who\":\"..\"}"), INQUIRY_NOTHING);
+	definition_free(d);
+}
+
 static void who_has_an_address_shares_no_answer_that_may_lack_one(void **state)
 {
 	static const struct {
@@ -236,6 +261,7 @@ int main(void)
 		cmocka_unit_test(a_question_about_the_customer_is_known_by_the_id),
 		cmocka_unit_test(what_else_a_question_holds_makes_it_another),
 		cmocka_unit_test(a_step_that_the_webhook_decides_on_makes_it_another),
+		cmocka_unit_test(the_url_that_is_asked_makes_it_another),
 		cmocka_unit_test(who_has_an_address_shares_no_answer_that_may_lack_one),
 		cmocka_unit_test(without_a_customer_the_questions_themselves_are_the_key),
 	};

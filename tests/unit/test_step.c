@@ -95,6 +95,41 @@ static void a_step_is_passed_over_where_its_condition_does_not_hold(void **state
 	definition_free(d);
 }
 
+/* ---- several URLs ------------------------------------------------------------------------------------------------ */
+
+static void the_first_url_whose_parts_are_all_known_is_asked(void **state)
+{
+	static const struct {
+		const char *body, *asks;
+	} cases[] = {
+		{"{\"id\":1,\"who\":7}", "https://x/c/7"},
+		{"{\"id\":1,\"ticket\":{\"who\":8}}", "https://x/c/8"},
+		{"{\"id\":1,\"who\":7,\"ticket\":{\"who\":8}}", "https://x/c/7"},
+		{"{\"id\":1,\"who\":\"\",\"ticket\":{\"who\":8}}", "https://x/c/8"},
+		{"{\"id\":1,\"who\":\"..\",\"ticket\":{\"who\":8}}", "https://x/c/8"},
+	};
+	struct definition *d = with_definition(
+		BARE_DEFINITION
+		"lookup: [{url: [\"{base_url}/c/{/who}\", \"{base_url}/c/{/ticket/who}\"], authenticate: "
+		"bearer, emails: /e}]\n",
+		"https://x");
+	struct webhook w = webhook_of("{\"id\":1}", "");
+	struct inquiry *none = NULL;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct inquiry *q = asking(d, cases[i].body, "");
+
+		assert_asks(q, cases[i].asks);
+		inquiry_free(q);
+	}
+	assert_int_equal(inquiry_new(d, &w, &none, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "{base_url}/c/{/who} cannot be made"));
+	webhook_done(&w);
+	definition_free(d);
+}
+
 static void where_no_condition_holds_there_is_nobody_to_ask(void **state)
 {
 	struct definition *d = with_definition(CONDITIONS, "https://x");
@@ -343,6 +378,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_step_is_passed_over_where_its_condition_does_not_hold),
+		cmocka_unit_test(the_first_url_whose_parts_are_all_known_is_asked),
 		cmocka_unit_test(where_no_condition_holds_there_is_nobody_to_ask),
 		cmocka_unit_test(a_condition_may_ask_for_a_parameter_a_header_or_the_query),
 		cmocka_unit_test(the_first_place_that_finds_something_counts_and_stays),
