@@ -207,25 +207,6 @@ static void the_mode_behind_a_link_is_told_and_kept(void **state)
 	assert_false(found.was_open);
 }
 
-/* Whoever may put files into the folder must not choose the daemon's token. */
-static void a_file_of_a_stranger_is_told(void **state)
-{
-	CLEANUP(mem_freep) char *path = path_in("planted"), *place = path_folder(path);
-	struct admin_token_found found;
-	struct err e = {0};
-
-	(void)state;
-	if (geteuid() != 0)
-		skip();
-	write_there(path, "of a stranger\n", 0640);
-	assert_int_equal(chown(path, 12345, (gid_t)-1), 0);
-	assert_int_equal(admin_token_ensure(path, &found, &e), -EPERM);
-	assert_non_null(strstr(e.text, "delete it"));
-	/* The folder's owner could put any file there. */
-	assert_int_equal(chown(place, 12345, (gid_t)-1), 0);
-	assert_int_equal(admin_token_ensure(path, &found, &e), 0);
-}
-
 /* Each process says what it read; all read the same, and one made it. */
 static void of_many_at_once_one_makes_it(void **state)
 {
@@ -263,7 +244,6 @@ int main(void)
 		cmocka_unit_test(what_can_be_no_token_is_told_and_kept),
 		cmocka_unit_test(where_nothing_can_be_made_the_reason_is_told),
 		cmocka_unit_test(the_mode_behind_a_link_is_told_and_kept),
-		cmocka_unit_test(a_file_of_a_stranger_is_told),
 		cmocka_unit_test(of_many_at_once_one_makes_it),
 	};
 
