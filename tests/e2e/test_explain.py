@@ -461,7 +461,7 @@ def samples():
     here = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve()
     folder = here.parents[1] / "shared" / "helpdesks" / "samples"
     if not (folder / "gladly-closed.json").exists():
-        pytest.skip("no examples beside this checkout")
+        pytest.skip("needs the examples in ../shared, which are no part of this repository")
     return folder
 
 

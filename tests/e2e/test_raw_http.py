@@ -143,7 +143,7 @@ def test_a_whole_url_as_target_is_one_source_path_and_query(stage, sandbox):
     sandbox.wait_events(1, email="kim@example.com")
 
 
-@pytest.mark.skipif(not CASES.is_dir(), reason="no cases beside this checkout")
+@pytest.mark.skipif(not CASES.is_dir(), reason="needs the examples in ../shared, which are no part of this repository")
 def test_the_case_of_an_absolute_form_is_accepted(stage, sandbox):
     config = {"sources": {"gladly": None, "generic": {"preset": "generic", "authenticate": {"secret": "tok"}}}}
     daemon = stage.daemon(sandbox, config=config)

@@ -17,7 +17,7 @@ from harness import desk_source
 HERE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve()
 FOLDER = HERE.parents[1] / "shared" / "helpdesks" / "samples"
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="no examples beside this checkout")
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="needs the examples in ../shared, which are no part of this repository")
 
 
 class Case:

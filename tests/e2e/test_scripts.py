@@ -1,0 +1,248 @@
+"""scripts/test and scripts/quickstart for somebody who has just cloned the repository: what they say of wrong options, of tools and
+packages that are missing, of ports that are taken, and how far they are."""
+
+import os
+import pathlib
+import pty
+import re
+import shutil
+import socket
+import stat
+import subprocess
+
+import pytest
+
+from harness import PROGRAM, TIMEOUT, wait_for
+
+TREE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent
+SCRIPTS = TREE / "scripts"
+TOOLS = "sh dirname cat cut date env find grep head id ls mktemp nproc printf python3 rm sed sleep sort tail tr touch uname wc".split()
+
+pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="needs the scripts of the source tree")
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """Runs a script on a machine that has the usual tools and what the test adds: nothing is installed here."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in TOOLS:
+        if shutil.which(tool):
+            (folder / tool).symlink_to(shutil.which(tool))
+
+    class Machine:
+        def has(self, name, text="exit 0"):
+            file = folder / name
+            file.unlink(missing_ok=True)
+            file.write_text(f"#!/bin/sh\n{text}\n")
+            file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+        def run(self, script, *arguments, **environment):
+            return subprocess.run(
+                [SCRIPTS / script, *arguments],
+                env={"PATH": str(folder), "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **environment},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=max(TIMEOUT, 60),
+                check=False,
+            )
+
+    return Machine()
+
+
+@pytest.fixture
+def debian(machine):
+    """A machine with apt and all packages."""
+    machine.has("apt-get", "echo apt-get was called; exit 1")
+    machine.has("dpkg-query", "printf installed")
+    return machine
+
+
+# ---- options and words
+
+
+def test_a_word_that_no_test_has_is_told_and_counted_nowhere(debian):
+    ended = debian.run("test", "-k", "nosuchword")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "scripts/test: no test has that word: nosuchword\n"
+
+
+def test_an_expression_that_does_not_read_is_told(debian):
+    ended = debian.run("test", "-k", "crash lookup")
+    assert ended.returncode == 2
+    assert 'pytest cannot read "crash lookup"' in ended.stderr and "Wrong expression" in ended.stderr
+    assert "failed" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "script, arguments, said",
+    [
+        ("test", ["--nosuch"], "unknown option --nosuch"),
+        ("test", ["crash"], "unexpected argument crash: -k crash chooses tests by a word"),
+        ("test", ["-k"], "-k needs a word"),
+        ("test", ["-k", ""], "-k needs a word"),
+        ("test", ["-k", "a", "-k", "b"], "-k is given twice"),
+        ("test", ["--sanitizers"], "--sanitizers needs a list"),
+        ("test", ["--sanitizers="], "--sanitizers needs a list"),
+        ("test", ["--sanitizers=adress"], "unknown sanitizers adress: address,undefined or thread"),
+        ("test", ["--all", "-k", "crash"], "--all and --ci take no other option"),
+        ("quickstart", ["--nosuch"], "unknown option or argument --nosuch"),
+        ("quickstart", ["--keep", "more"], "unknown option or argument more"),
+        ("test-release", [], "usage: scripts/test-release"),
+        ("test-release", ["sid"], "unknown option or release sid"),
+    ],
+)
+def test_wrong_options_are_told_before_anything_is_done(machine, script, arguments, said):
+    ended = machine.run(script, *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in ended.stderr and f"usage: scripts/{script}" in ended.stderr
+
+
+# ---- what is missing
+
+
+@pytest.mark.parametrize("script", ["test", "quickstart"])
+def test_without_apt_the_packages_are_named(machine, script):
+    ended = machine.run(script)
+    assert ended.returncode == 1
+    assert "This is no Debian" in ended.stderr and "libmicrohttpd-dev" in ended.stderr and "HACKING.md" in ended.stderr
+
+
+def test_without_root_and_sudo_the_command_for_root_is_printed(machine):
+    machine.has("apt-get")
+    machine.has("dpkg-query", "exit 1")
+    machine.has("id", "echo 1000")
+    ended = machine.run("test")
+    assert ended.returncode == 1
+    assert "Only root can install them, and there is no sudo here. Run as root:" in ended.stderr
+    assert re.search(r"^  apt-get update && apt-get install --no-install-recommends .*\bpython3-pytest\b", ended.stderr, re.M)
+
+
+@pytest.mark.parametrize("sudo", ["echo 'sudo: a password is required' >&2; exit 1", 'exec "$@"'])
+def test_what_apt_or_sudo_said_is_shown_where_nothing_could_be_installed(machine, sudo):
+    machine.has("apt-get", "echo E: no network; exit 100")
+    machine.has("dpkg-query", "exit 1")
+    machine.has("id", "echo 1000")
+    machine.has("sudo", sudo)
+    ended = machine.run("test")
+    assert ended.returncode == 1
+    assert ("a password is required" if "password" in sudo else "E: no network") in ended.stderr
+    assert "The packages were not installed" in ended.stderr
+
+
+def test_a_program_that_is_not_there_is_told(machine):
+    ended = machine.run("quickstart", DESKBRIDGE="/nowhere/deskbridge")
+    assert ended.returncode == 1
+    assert "/nowhere/deskbridge, which DESKBRIDGE names, is no program" in ended.stderr
+
+
+# ---- ports
+
+
+def held(port):
+    """A socket that listens on the port: other tests and checkouts may hold it for a while."""
+
+    def bind():
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            listener.close()
+            return None
+        listener.listen()
+        return listener
+
+    return wait_for(bind, 60, f"port {port}")
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
+@pytest.mark.parametrize("port", [8085, 8086], ids=["webhooks", "admin"])
+def test_quickstart_says_which_port_is_taken_and_which_it_takes_instead(port):
+    with held(port):
+        ended = subprocess.run(
+            [SCRIPTS / "quickstart"],
+            env={**os.environ, "DESKBRIDGE": shutil.which(PROGRAM)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=max(TIMEOUT, 120),
+            check=False,
+        )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    told = re.search(r"==> taken by another program: port ([\d and]+)\. .*listens on (\d+) and (\d+), instead of 8085 and 8086", ended.stdout)
+    assert told, ended.stdout
+    assert told[1].split(" and ")[0] == str(port)
+    assert f"listen: 127.0.0.1:{told[2]}\nadmin: 127.0.0.1:{told[3]}\n" in ended.stdout
+    assert f"http://127.0.0.1:{told[2]}/webhooks/gladly" in ended.stdout
+    assert ended.stdout.count('{"status":"accepted"') == 4
+
+
+# ---- progress
+
+
+SLOW = """
+. scripts/packages
+slowly() { for line in one two; do echo $line; sleep 1.2; done; return 7; }
+logged last_line "$1" slowly || echo "ended with $?"
+"""
+
+
+def test_a_terminal_sees_how_far_it_is_in_one_line_that_is_wiped(tmp_path):
+    ours, theirs = pty.openpty()
+    env = {name: value for name, value in os.environ.items() if name != "CI"}
+    ended = subprocess.Popen(["sh", "-c", SLOW, "sh", tmp_path / "log"], cwd=TREE, stdout=theirs, env={**env, "TERM": "xterm"})
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            more = os.read(ours, 4096)
+        except OSError:  # the terminal's other end is closed
+            break
+        if not more:
+            break
+        seen += more
+    os.close(ours)
+    assert ended.wait(TIMEOUT) == 0
+    assert b"\r\x1b[K    1 s  one" in seen
+    assert seen.count(b"\n") == 1 and seen.endswith(b"\r\x1b[Kended with 7\r\n")
+    assert (tmp_path / "log").read_text() == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "xterm"}, {"TERM": "dumb"}])
+def test_a_pipe_sees_nothing_of_that(tmp_path, environment):
+    ended = subprocess.run(
+        ["sh", "-c", SLOW, "sh", tmp_path / "log"], cwd=TREE, env={**os.environ, **environment}, capture_output=True, timeout=TIMEOUT, check=False
+    )
+    assert ended.stdout == b"ended with 7\n"
+
+
+# ---- what was left out
+
+
+def test_each_reason_for_a_skip_is_told_once_with_the_number_and_the_files(tmp_path):
+    (tmp_path / "tests/e2e").mkdir(parents=True)
+    (tmp_path / "check.out").write_text(
+        "PASS: tests/unit/test_a 1 - one\n"
+        "SKIP: tests/unit/test_b - only root can do it\n"
+        "SKIP: tests/unit/test_c 2 - two # SKIP no such clock\n"
+        "SKIP: tests/check-settings.sh\n"
+        "SKIP: tests/e2e/run.sh\n"
+    )
+    (tmp_path / "tests/check-settings.log").write_text("the compiler tells too little\nSKIP tests/check-settings.sh (exit status: 77)\n")
+    (tmp_path / "tests/e2e/run.log").write_text(
+        "SKIPPED [3] ../tests/e2e/test_x.py:12: needs: a mount\n"
+        "SKIPPED [4] ../../a b/tests/e2e/test_y.py: needs: a mount\n"
+        "SKIPPED [1] tests/e2e/test_x.py:40: no curl\n"
+    )
+    functions = (SCRIPTS / "test").read_text()
+    part = functions[functions.index("# cases FILE:") : functions.index("# why TREE:")]
+    said = subprocess.run(["sh", "-euc", part + 'skips "$1"', "sh", tmp_path], capture_output=True, text=True, timeout=TIMEOUT, check=True)
+    assert said.stdout.splitlines() == [
+        "    7 skipped: needs: a mount (test_x.py, test_y.py)",
+        "    1 skipped: no curl (test_x.py)",
+        "    1 skipped: no such clock (test_c)",
+        "    1 skipped: only root can do it (test_b)",
+        "    1 skipped: the compiler tells too little (check-settings.sh)",
+    ]
