@@ -14,10 +14,16 @@ struct word {
 	char *text;
 };
 
-struct attribute {
-	char *name;
+struct source {
 	struct fact *fact;
 	struct word *words; /* NULL: the value itself */
+	size_t n;
+};
+
+/* The first source that gives something counts. A list without maps of words is one fact, and so one source. */
+struct attribute {
+	char *name;
+	struct source items[FACT_MAX];
 	size_t n;
 };
 
@@ -45,7 +51,7 @@ static void attribute_check_name(const struct node *n, struct problems *problems
 				       n->key);
 }
 
-static void attribute_compile_words(struct attribute *a, const struct node *n, struct problems *problems)
+static void source_compile_words(struct source *a, const struct node *n, struct problems *problems)
 {
 	if (n->type != NODE_MAP || n->n == 0 || n->n > ATTRIBUTE_WORDS_MAX) {
 		problems_error(problems, n,
@@ -87,23 +93,50 @@ static void attribute_refuse_text(const struct node *n, struct problems *problem
 		n->text, n->text);
 }
 
+bool attribute_is_words(const struct node *n)
+{
+	return n->type == NODE_MAP && n->n == 1 && !fact_is_choice(n);
+}
+
+static void source_compile(struct source *a, const struct node *n, struct problems *problems)
+{
+	if (attribute_is_words(n)) {
+		a->fact = fact_compile_text(n->items[0], n->items[0]->key, problems);
+		source_compile_words(a, n->items[0], problems);
+	} else if (is_bare_text(n)) {
+		attribute_refuse_text(n, problems);
+	} else if (n->type == NODE_SCALAR || n->type == NODE_LIST || fact_is_choice(n)) {
+		a->fact = fact_compile_property(n, problems);
+	} else {
+		problems_error(problems, n,
+			       "expected a reference, a template, {reference: {VALUE: text, \"*\": text}}, {when: "
+			       "MATCHER, use: "
+			       "REFERENCE}, {each: POINTER, when: MATCHER, use: REFERENCE}, or a list of them, not %s",
+			       n->type == NODE_MAP ? "a mapping of several" : node_kind(n));
+	}
+}
+
+static bool has_words(const struct node *n)
+{
+	for (size_t i = 0; i < n->n; i++)
+		if (attribute_is_words(n->items[i]))
+			return true;
+	return false;
+}
+
 static void attribute_compile(struct attribute *a, const struct node *n, struct problems *problems)
 {
 	attribute_check_name(n, problems);
 	a->name = mem_str(n->key);
-	if (n->type == NODE_MAP && n->n == 1) {
-		a->fact = fact_compile_text(n->items[0], n->items[0]->key, problems);
-		attribute_compile_words(a, n->items[0], problems);
-	} else if (is_bare_text(n)) {
-		attribute_refuse_text(n, problems);
-	} else if (n->type == NODE_SCALAR || n->type == NODE_LIST) {
-		a->fact = fact_compile(n, problems);
-	} else {
-		problems_error(
-			problems, n,
-			"expected a reference, a template, a list of them, or {reference: {VALUE: text, \"*\": text}}, "
-			"not %s",
-			n->type == NODE_MAP ? "a mapping of several" : node_kind(n));
+	if (n->type != NODE_LIST || n->n > FACT_MAX || !has_words(n)) {
+		source_compile(&a->items[a->n++], n, problems);
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		if (n->items[i]->type == NODE_LIST)
+			problems_error(problems, n->items[i], "expected no list inside a list");
+		else
+			source_compile(&a->items[a->n++], n->items[i], problems);
 	}
 }
 
@@ -123,20 +156,24 @@ struct attributes *attributes_compile(const struct node *n, struct problems *pro
 	return NULL;
 }
 
+static void source_done(struct source *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		free(a->words[i].value);
+		free(a->words[i].text);
+	}
+	free(a->words);
+	fact_free(a->fact);
+}
+
 void attributes_free(struct attributes *a)
 {
 	if (!a)
 		return;
 	for (size_t i = 0; i < a->n; i++) {
-		struct attribute *one = &a->items[i];
-
-		for (size_t j = 0; j < one->n; j++) {
-			free(one->words[j].value);
-			free(one->words[j].text);
-		}
-		free(one->words);
-		free(one->name);
-		fact_free(one->fact);
+		free(a->items[i].name);
+		for (size_t k = 0; k < a->items[i].n; k++)
+			source_done(&a->items[i].items[k]);
 	}
 	free(a);
 }
@@ -144,7 +181,7 @@ void attributes_free(struct attributes *a)
 /* ---- words ------------------------------------------------------------------------------------------------------- */
 
 /* The one for that value, "*" for any other; NULL: it is not named. */
-static const struct word *attribute_word(const struct attribute *a, const char *value)
+static const struct word *source_word(const struct source *a, const char *value)
 {
 	const struct word *other = NULL;
 
@@ -157,38 +194,33 @@ static const struct word *attribute_word(const struct attribute *a, const char *
 	return other;
 }
 
-static struct json_object *attribute_said(const struct attribute *a, const char *value)
+/* NULL: it is left out. */
+static const char *source_said(const struct source *a, const char *value)
 {
-	const struct word *word = attribute_word(a, value);
+	const struct word *word = source_word(a, value);
 
-	return word ? flat_text(word->text) : NULL;
+	return word ? word->text : NULL;
 }
 
-/* A text for each element that has one; NULL where none has. */
-static struct json_object *attribute_said_list(const struct attribute *a, struct json_object *values)
+/* A text for each element that has one, once each; NULL where none has. */
+static struct json_object *source_said_list(const struct source *a, struct json_object *values)
 {
-	struct json_object *list = NULL, *said;
+	struct json_object *list = NULL;
 
-	for (size_t i = 0; i < json_object_array_length(values); i++) {
-		said = attribute_said(a, json_object_get_string(json_object_array_get_idx(values, i)));
-		if (!said)
-			continue;
-		if (!list)
-			list = json_object_new_array();
-		json_object_array_add(list, said);
-	}
+	for (size_t i = 0; i < json_object_array_length(values); i++)
+		(void)flat_add(&list, source_said(a, json_object_get_string(json_object_array_get_idx(values, i))));
 	return list;
 }
 
-static struct json_object *attribute_read_words(const struct attribute *a, const struct scope *s)
+static struct json_object *source_read_words(const struct source *a, const struct scope *s)
 {
 	CLEANUP(json_putp) struct json_object *value = fact_value(a->fact, s);
 	CLEANUP(mem_freep) char *text = NULL;
 
 	if (json_object_is_type(value, json_type_array))
-		return attribute_said_list(a, value);
+		return source_said_list(a, value);
 	text = json_scalar(value);
-	return text ? attribute_said(a, text) : NULL;
+	return text ? flat_text(source_said(a, text)) : NULL;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -201,10 +233,20 @@ static bool attribute_is_id(const struct attribute *a)
 	return len >= 2 && strcmp(a->name + len - 2, "ID") == 0;
 }
 
-static struct json_object *attribute_read(const struct attribute *a, const struct scope *s)
+static struct json_object *source_read(const struct source *a, const struct scope *s)
 {
-	struct json_object *value = a->words ? attribute_read_words(a, s) : fact_value(a->fact, s);
+	return a->words ? source_read_words(a, s) : fact_value(a->fact, s);
+}
 
+/* from: the source that gives it, where there is one. */
+static struct json_object *attribute_read(const struct attribute *a, const struct scope *s, const struct source **from)
+{
+	struct json_object *value = NULL;
+
+	for (size_t i = 0; i < a->n && !value; i++) {
+		*from = &a->items[i];
+		value = source_read(*from, s);
+	}
 	if (value && attribute_is_id(a) && !json_object_is_type(value, json_type_array)) {
 		CLEANUP(mem_freep) char *text = json_scalar(value);
 
@@ -217,9 +259,10 @@ static struct json_object *attribute_read(const struct attribute *a, const struc
 struct json_object *attributes_read(const struct attributes *a, const struct scope *s)
 {
 	struct json_object *o = json_object_new_object();
+	const struct source *from;
 
 	for (size_t i = 0; a && i < a->n; i++) {
-		struct json_object *value = attribute_read(&a->items[i], s);
+		struct json_object *value = attribute_read(&a->items[i], s, &from);
 
 		if (value)
 			json_object_object_add(o, a->items[i].name, value);
@@ -232,9 +275,29 @@ void attributes_each(const struct attributes *a, const struct scope *s,
 		     void *ctx)
 {
 	for (size_t i = 0; a && i < a->n; i++) {
-		CLEANUP(json_putp) struct json_object *value = attribute_read(&a->items[i], s);
+		const struct attribute *one = &a->items[i];
+		const struct source *from = NULL;
+		CLEANUP(json_putp) struct json_object *value = attribute_read(one, s, &from);
 
-		fn(ctx, a->items[i].name, a->items[i].fact, value);
+		if (value)
+			fn(ctx, one->name, from->fact, value);
+		for (size_t k = 0; k < one->n && !value; k++)
+			fn(ctx, one->name, one->items[k].fact, NULL);
+	}
+}
+
+static void source_unnamed(const struct source *a, const struct scope *s, const char *name,
+			   void (*fn)(void *ctx, const char *name, const struct fact *from, const char *value),
+			   void *ctx)
+{
+	CLEANUP(json_putp) struct json_object *value = a->words ? fact_value(a->fact, s) : NULL;
+	bool list = json_object_is_type(value, json_type_array);
+
+	for (size_t i = 0; value && i < (list ? json_object_array_length(value) : 1); i++) {
+		CLEANUP(mem_freep) char *text = json_scalar(list ? json_object_array_get_idx(value, i) : value);
+
+		if (text && !source_word(a, text))
+			fn(ctx, name, a->fact, text);
 	}
 }
 
@@ -243,15 +306,13 @@ void attributes_unnamed(const struct attributes *a, const struct scope *s,
 {
 	for (size_t i = 0; a && i < a->n; i++) {
 		const struct attribute *one = &a->items[i];
-		CLEANUP(json_putp) struct json_object *value = one->words ? fact_value(one->fact, s) : NULL;
-		bool list = json_object_is_type(value, json_type_array);
+		bool given = false;
 
-		for (size_t k = 0; value && k < (list ? json_object_array_length(value) : 1); k++) {
-			CLEANUP(mem_freep)
-			char *text = json_scalar(list ? json_object_array_get_idx(value, k) : value);
+		for (size_t k = 0; k < one->n && !given; k++) {
+			CLEANUP(json_putp) struct json_object *value = source_read(&one->items[k], s);
 
-			if (text && !attribute_word(one, text))
-				fn(ctx, one->name, one->fact, text);
+			source_unnamed(&one->items[k], s, one->name, fn, ctx);
+			given = value != NULL;
 		}
 	}
 }
@@ -262,14 +323,15 @@ void attributes_names(const struct attributes *a, void (*fn)(void *ctx, const ch
 		fn(ctx, a->items[i].name);
 }
 
-void attributes_references(const struct attributes *a, void (*fn)(void *ctx, const struct reference *r), void *ctx)
-{
-	for (size_t i = 0; a && i < a->n; i++)
-		fact_references(a->items[i].fact, fn, ctx);
-}
-
 void attributes_references_of(const struct attributes *a, size_t i, void (*fn)(void *ctx, const struct reference *r),
 			      void *ctx)
 {
-	fact_references(a->items[i].fact, fn, ctx);
+	for (size_t k = 0; k < a->items[i].n; k++)
+		fact_references(a->items[i].items[k].fact, fn, ctx);
+}
+
+void attributes_references(const struct attributes *a, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; a && i < a->n; i++)
+		attributes_references_of(a, i, fn, ctx);
 }

@@ -17,6 +17,7 @@ struct search {
 	const struct node *at; /* where the reference is written */
 	size_t told;           /* complaints so far */
 	bool any;              /* null and "" count as found, too: what a matcher asks may be just that */
+	const char *each;      /* pointers start at the elements of the list there; NULL: at the item */
 };
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
@@ -91,12 +92,20 @@ static void complain(const struct search *s, const struct reference *reference)
 	buf_done(&names);
 }
 
-static void search_reference(void *ctx, const struct reference *reference)
+/* A pointer from an element on, from the item on; NULL: it is none, or has no place in a reference. */
+static struct reference *search_whole(const struct search *s, const struct reference *reference)
 {
-	struct search *s = ctx;
+	CLEANUP(mem_freep) char *text = NULL;
+	struct reference *whole = NULL;
 
-	if (reference_name(reference))
-		return;
+	if (!s->each || reference_text(reference)[0] != '/')
+		return NULL;
+	text = mem_fmt("%s/*%s", s->each, reference_text(reference));
+	return reference_compile(text, REFERENCE_NO_NAMES, &whole, NULL) < 0 ? NULL : whole;
+}
+
+static void search_one(struct search *s, const struct reference *reference)
+{
 	for (size_t i = 0; i < s->specimens->n; i++) {
 		const struct specimen *one = &s->specimens->items[i];
 
@@ -106,6 +115,16 @@ static void search_reference(void *ctx, const struct reference *reference)
 	}
 	complain(s, reference);
 	s->told++;
+}
+
+static void search_reference(void *ctx, const struct reference *reference)
+{
+	struct search *s = ctx;
+	struct reference *whole = search_whole(s, reference);
+
+	if (!reference_name(reference))
+		search_one(s, whole ? whole : reference);
+	reference_free(whole);
 }
 
 /* ---- where references are written ----------------------------------------------------------------------------------
@@ -181,17 +200,23 @@ static void search_fact(struct search *s, const struct node *n)
 	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
 		search_fact(s, n->items[i]);
 	if (n->type == NODE_MAP) {
+		s->each = node_text(n, "each");
 		search_matcher(s, node_get(n, "when"));
 		search_fact(s, node_get(n, "use"));
+		s->each = NULL;
 	}
 }
 
-/* {reference: {VALUE: text, …}} */
+/* What a fact is, {reference: {VALUE: text, …}}, or a list of both. */
 static void search_attribute(struct search *s, const struct node *n)
 {
 	struct node at;
 
-	if (n->type != NODE_MAP || n->n != 1) {
+	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
+		search_attribute(s, n->items[i]);
+	if (n->type == NODE_LIST)
+		return;
+	if (!attribute_is_words(n)) {
 		search_fact(s, n);
 		return;
 	}

@@ -9,21 +9,29 @@
 #include "helpdesk/keys.h"
 #include "helpdesk/matcher.h"
 
-#define FACT_WRITTEN_BYTES (FACT_MAX * 4200)
+#define FACT_WRITTEN_BYTES (FACT_MAX * 4800)
 
-/* A reference, a template, or the body. */
+/* A reference, a template, or the body; of a property also what each element of a list gives. */
 struct alternative {
 	struct reference *reference;
 	struct template *template;
 	bool body;
-	struct matcher *when; /* NULL: always */
+	struct matcher *when;   /* NULL: always */
+	struct reference *each; /* the list at whose elements the rest looks; NULL: it looks at the webhook */
+	char *written;          /* of `each`; NULL: as reference or template is written */
+};
+
+enum fact_kind {
+	FACT_ONE,
+	FACT_DELIVERY, /* the word "body" is understood */
+	FACT_PROPERTY, /* `each` is understood */
 };
 
 struct fact {
 	struct alternative items[FACT_MAX];
 	size_t n;
-	bool may_be_body; /* the word "body" is understood */
-	char *written;    /* of several; NULL: as the only one is written */
+	enum fact_kind kind;
+	char *written; /* of several; NULL: as the only one is written */
 };
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
@@ -33,7 +41,7 @@ static void fact_add(struct fact *f, const struct node *at, const char *text, st
 	struct alternative *a = &f->items[f->n++];
 	struct err e;
 
-	if (f->may_be_body && strcmp(text, FACT_BODY) == 0) {
+	if (f->kind == FACT_DELIVERY && strcmp(text, FACT_BODY) == 0) {
 		a->body = true;
 		return;
 	}
@@ -49,19 +57,50 @@ static void fact_add(struct fact *f, const struct node *at, const char *text, st
 	problems_error(problems, at, "%s", e.text);
 }
 
-/* {when: MATCHER, use: reference}: counts only for webhooks of that kind. */
+static void alternative_add_each(struct alternative *a, const struct node *each, const struct node *use,
+				 struct problems *problems)
+{
+	struct err e;
+
+	if (each->type != NODE_SCALAR)
+		problems_error(problems, each, "expected a JSON Pointer to a list (\"/…\"), not %s", node_kind(each));
+	else if (reference_compile_array(each->text, &a->each, &e) < 0)
+		problems_error(problems, each, "%s", e.text);
+	else
+		a->written = mem_fmt("%s/*%s%s", each->text, use->text[0] == '/' ? "" : " ", use->text);
+}
+
+bool fact_is_choice(const struct node *n)
+{
+	return n->type == NODE_MAP && (node_get(n, "use") || node_get(n, "when") || node_get(n, "each"));
+}
+
+/*
+ * {when: MATCHER, use: reference}: counts only for webhooks of that kind. {each: pointer, when: MATCHER, use:
+ * reference}: of the elements of that kind; without `when`, of all.
+ */
 static void fact_add_choice(struct fact *f, const struct node *n, struct problems *problems)
 {
-	static const char *const known[] = {"when", "use", NULL};
-	const struct node *when = node_get(n, "when"), *use = node_get(n, "use");
+	static const char *const one[] = {"when", "use", NULL}, *const property[] = {"each", "when", "use", NULL};
+	const struct node *each = node_get(n, "each"), *when = node_get(n, "when"), *use = node_get(n, "use");
+	struct alternative *a;
 
-	keys_check(n, known, problems);
-	if (!when || !use || use->type != NODE_SCALAR) {
-		problems_error(problems, n, "expected {when: MATCHER, use: REFERENCE}");
+	if (each && f->kind != FACT_PROPERTY) {
+		problems_error(problems, each,
+			       "`each` gives a list, and one value is expected here: only `attributes` know it");
 		return;
 	}
+	keys_check(n, f->kind == FACT_PROPERTY ? property : one, problems);
+	if ((!when && !each) || !use || use->type != NODE_SCALAR) {
+		problems_error(problems, n, "expected {when: MATCHER, use: REFERENCE}%s",
+			       f->kind == FACT_PROPERTY ? " or {each: POINTER, when: MATCHER, use: REFERENCE}" : "");
+		return;
+	}
+	a = &f->items[f->n];
 	fact_add(f, use, use->text, problems);
-	f->items[f->n - 1].when = matcher_compile(when, REFERENCE_NO_NAMES, problems);
+	a->when = when ? matcher_compile(when, REFERENCE_NO_NAMES, problems) : NULL;
+	if (each)
+		alternative_add_each(a, each, use, problems);
 }
 
 static void fact_add_all(struct fact *f, const struct node *n, struct problems *problems)
@@ -92,6 +131,8 @@ static const char *alternative_written(const struct alternative *a)
 {
 	if (a->body)
 		return FACT_BODY;
+	if (a->written)
+		return a->written;
 	return a->reference ? reference_text(a->reference) : template_text(a->template);
 }
 
@@ -135,6 +176,8 @@ static struct fact *compile(struct fact *f, const struct node *n, struct problem
 		fact_add(f, n, n->text, problems);
 	else if (n->type == NODE_LIST)
 		fact_add_all(f, n, problems);
+	else if (fact_is_choice(n))
+		fact_add_choice(f, n, problems);
 	else
 		problems_error(problems, n,
 			       "expected a reference (\"/…\"), a template (\"{/…} {/…}\") or a list of them, not %s",
@@ -147,11 +190,19 @@ struct fact *fact_compile(const struct node *n, struct problems *problems)
 	return compile(mem_new(1, sizeof(struct fact)), n, problems);
 }
 
+struct fact *fact_compile_property(const struct node *n, struct problems *problems)
+{
+	struct fact *f = mem_new(1, sizeof(*f));
+
+	f->kind = FACT_PROPERTY;
+	return compile(f, n, problems);
+}
+
 struct fact *fact_compile_delivery(const struct node *n, struct problems *problems)
 {
 	struct fact *f = mem_new(1, sizeof(*f));
 
-	f->may_be_body = true;
+	f->kind = FACT_DELIVERY;
 	return compile(f, n, problems);
 }
 
@@ -163,6 +214,8 @@ void fact_free(struct fact *f)
 		reference_free(f->items[i].reference);
 		template_free(f->items[i].template);
 		matcher_free(f->items[i].when);
+		reference_free(f->items[i].each);
+		free(f->items[i].written);
 	}
 	free(f->written);
 	free(f);
@@ -197,15 +250,19 @@ static bool alternative_is_body(const struct alternative *a, const struct scope 
 	return a->body && alternative_counts(a, s);
 }
 
-static char *alternative_text(const struct alternative *a, const struct scope *s)
+static char *template_value(const struct template *t, const struct scope *s)
 {
 	char *text = NULL;
 
+	return template_render(t, s, TEMPLATE_PLAIN, &text, NULL) == 0 ? text : NULL;
+}
+
+static char *alternative_text(const struct alternative *a, const struct scope *s)
+{
+	INSIST(!a->each);
 	if (a->body || !alternative_counts(a, s))
 		return NULL;
-	if (a->reference)
-		return reference_scalar(a->reference, s);
-	return template_render(a->template, s, TEMPLATE_PLAIN, &text, NULL) == 0 ? text : NULL;
+	return a->reference ? reference_scalar(a->reference, s) : template_value(a->template, s);
 }
 
 char *fact_text(const struct fact *f, const struct scope *s)
@@ -238,15 +295,66 @@ bool fact_may_be_body(const struct fact *f)
 	return false;
 }
 
+/* Adds what one element of `each` gives. false: the list is full. */
+static bool element_add(const struct alternative *a, const struct scope *s, struct json_object *element,
+			struct json_object **list)
+{
+	struct scope at = *s;
+	struct values v = {0};
+	bool room = true;
+
+	at.item = element;
+	at.root = s->root ? s->root : s->item;
+	if (!alternative_counts(a, &at))
+		return true;
+	if (a->template) {
+		CLEANUP(mem_freep) char *text = template_value(a->template, &at);
+
+		return flat_add(list, text);
+	}
+	reference_values(a->reference, &at, &v);
+	for (size_t i = 0; i < v.n && room; i++) {
+		CLEANUP(mem_freep) char *text = json_scalar(v.items[i]);
+
+		room = flat_add(list, text);
+	}
+	values_done(&v);
+	return room;
+}
+
+/* Of an object the members count, as with "*". */
+static struct json_object *each_value(const struct alternative *a, const struct scope *s)
+{
+	struct json_object *list = NULL;
+	struct values v;
+	bool room = true;
+
+	reference_values(a->each, s, &v);
+	if (v.n > 0 && json_object_is_type(v.items[0], json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(v.items[0]) && room; i++)
+			room = element_add(a, s, json_object_array_get_idx(v.items[0], i), &list);
+	} else if (v.n > 0 && json_object_is_type(v.items[0], json_type_object)) {
+		json_object_object_foreach(v.items[0], key, member)
+		{
+			(void)key;
+			room = room && element_add(a, s, member, &list);
+		}
+	}
+	values_done(&v);
+	return list;
+}
+
 static struct json_object *alternative_value(const struct alternative *a, const struct scope *s)
 {
 	struct json_object *value = NULL;
 	struct values v;
 
+	if (a->each)
+		return each_value(a, s);
 	if (a->body || !alternative_counts(a, s))
 		return NULL;
 	if (!a->reference) {
-		CLEANUP(mem_freep) char *text = alternative_text(a, s);
+		CLEANUP(mem_freep) char *text = template_value(a->template, s);
 
 		return flat_text(text);
 	}

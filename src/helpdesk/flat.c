@@ -23,21 +23,37 @@ struct json_object *flat_text(const char *text)
 	return json_object_new_string_len(text, (int)flat_cut(text, strlen(text), FLAT_TEXT_MAX));
 }
 
+static bool flat_has(struct json_object *list, struct json_object *text)
+{
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		if (json_object_equal(json_object_array_get_idx(list, i), text))
+			return true;
+	return false;
+}
+
+bool flat_add(struct json_object **list, const char *text)
+{
+	CLEANUP(json_putp) struct json_object *one = flat_text(text);
+
+	if (!one || (*list && flat_has(*list, one)))
+		return true;
+	if (!*list)
+		*list = json_object_new_array();
+	if (json_object_array_length(*list) == FLAT_LIST_MAX)
+		return false;
+	json_object_array_add(*list, TAKE(one));
+	return true;
+}
+
 struct json_object *flat_list(const struct values *v)
 {
 	struct json_object *list = NULL;
+	bool room = true;
 
-	for (size_t i = 0; i < v->n; i++) {
+	for (size_t i = 0; i < v->n && room; i++) {
 		CLEANUP(mem_freep) char *text = json_scalar(v->items[i]);
-		struct json_object *one = flat_text(text);
 
-		if (!one)
-			continue;
-		if (!list)
-			list = json_object_new_array();
-		json_object_array_add(list, one);
-		if (json_object_array_length(list) == FLAT_LIST_MAX)
-			break;
+		room = flat_add(&list, text);
 	}
 	return list;
 }

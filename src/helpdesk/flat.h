@@ -1,5 +1,6 @@
 /*
- * flat: values as an event's properties may hold them: text, numbers, booleans, lists of text; cut to size. Pure.
+ * flat: values as an event's properties may hold them: text, numbers, booleans, lists of text without
+ * repeats; cut to size. Pure.
  */
 #ifndef HELPDESK_FLAT_H
 #define HELPDESK_FLAT_H
@@ -22,7 +23,13 @@ struct json_object *flat_text(const char *text);
 /* The value as it is where it is flat; a number that no machine number holds (json_wide) as text; NULL for what is
  * nothing or an object. The caller owns the object. */
 struct json_object *flat_value(struct json_object *o);
-/* The scalars among them as a list of text; NULL where there is none. The caller owns the object. */
+/*
+ * Adds a text to a list that is made with its first one. NULL, "" and what is in the list already are left out.
+ * false: the list is full, and what it lacked is not in it.
+ */
+bool flat_add(struct json_object **list, const char *text);
+/* The scalars among them as a list of text, each once, in order; NULL where there is none. The caller owns the object.
+ */
 struct json_object *flat_list(const struct values *v);
 
 /* An unquoted number, true or false of a YAML file as what it says; NULL for any other text. The caller owns it. */

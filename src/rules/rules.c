@@ -89,7 +89,7 @@ const char *rules_shipped(enum transition t)
 
 /* ---- one rule ---------------------------------------------------------------------------------------------------- */
 
-/* The text, or a list of those that have a value; NULL where there is none. */
+/* The text, or a list of those that have a value, each once; NULL where there is none. */
 static struct json_object *addition_value(const struct addition *a, const struct scope *s)
 {
 	struct json_object *value = NULL;
@@ -101,18 +101,12 @@ static struct json_object *addition_value(const struct addition *a, const struct
 	}
 	for (size_t i = 0; i < a->n; i++) {
 		CLEANUP(mem_freep) char *text = NULL;
-		struct json_object *one;
 
 		if (template_render(a->texts[i], s, TEMPLATE_PLAIN, &text, NULL) < 0)
 			continue;
-		one = flat_text(text);
 		if (!a->is_list)
-			return one;
-		if (!one)
-			continue;
-		if (!value)
-			value = json_object_new_array();
-		json_object_array_add(value, one);
+			return flat_text(text);
+		(void)flat_add(&value, text);
 	}
 	return value;
 }

@@ -3,6 +3,7 @@
 #include "with_definition.h"
 
 #include "base/clock.h"
+#include "helpdesk/flat.h"
 #include "helpdesk/signal.h"
 
 #define RECEIVED_MS INT64_C(1763740800000) /* 2025-11-21T16:00:00Z */
@@ -541,6 +542,121 @@ static void a_mapping_gives_each_of_a_list_other_words(void **state)
 	assert_attributes("{T: {/t: {A: a}}}", "\"t\":[\"A\"]", "{\"T\":[\"a\"]}");
 	assert_attributes("{T: {/t: {A: a}}}", "\"t\":[\"B\"]", "{}");
 	assert_attributes("{T: {/t: {A: a, \"*\": x}}}", "\"t\":[]", "{}");
+}
+
+/* ---- elements of a list ------------------------------------------------------------------------------------------ */
+
+static void some_elements_of_a_list_can_be_left_out(void **state)
+{
+#define TAGS                                                                                                \
+	"\"t\":[{\"n\":\"a\",\"private\":false},{\"n\":\"b\",\"private\":true},{\"n\":\"c\"},{\"n\":\"d\"," \
+	"\"private\":\"TRUE\"}]"
+	static const struct {
+		const char *attributes, *body, *expected;
+	} cases[] = {
+		{"{T: {each: /t, when: {/private: {not: true}}, use: /n}}", TAGS, "{\"T\":[\"a\",\"c\"]}"},
+		{"{T: {each: /t, when: {/private: true}, use: /n}}", TAGS, "{\"T\":[\"b\",\"d\"]}"},
+		{"{T: {each: /t, when: [{/n: a}, {/n: D}], use: /n}}", TAGS, "{\"T\":[\"a\",\"d\"]}"},
+		{"{T: {each: /t, use: /n}}", TAGS, "{\"T\":[\"a\",\"b\",\"c\",\"d\"]}"},
+		{"{T: {each: /t, when: {/n: z}, use: /n}}", TAGS, "{}"},
+		/* Of no list, of one without elements, of what is no list. */
+		{"{T: {each: /x, use: /n}}", TAGS, "{}"},
+		{"{T: {each: /t, use: /n}}", "\"t\":[]", "{}"},
+		{"{T: {each: /t, use: /n}}", "\"t\":null", "{}"},
+		{"{T: {each: /t, use: /n}}", "\"t\":\"a\"", "{}"},
+		{"{T: {each: /t, use: /n}}", "\"t\":[null,1,\"a\",[],{}]", "{}"},
+		/* The members of an object, as with a star. */
+		{"{T: {each: /t, when: {/on: true}, use: /n}}",
+		 "\"t\":{\"x\":{\"n\":\"a\",\"on\":true},\"y\":{\"n\":\"b\",\"on\":false},\"z\":{\"n\":\"c\",\"on\":"
+		 "true}}",
+		 "{\"T\":[\"a\",\"c\"]}"},
+		/* Several values of an element, templates, places beside the list. */
+		{"{T: {each: /t, use: /n/*}}", "\"t\":[{\"n\":[\"a\",\"b\"]},{\"n\":[]},{\"n\":[\"b\",\"c\"]}]",
+		 "{\"T\":[\"a\",\"b\",\"c\"]}"},
+		{"{T: {each: /t, use: \"{/f} {/l}\"}}", "\"t\":[{\"f\":\"Jo\",\"l\":\"Vale\"},{\"f\":\"Al\"}]",
+		 "{\"T\":[\"Jo Vale\"]}"},
+		{"{T: {each: /t, use: \"{root:/p}-{/n}\"}}", "\"p\":7,\"t\":[{\"n\":1},{\"n\":2}]",
+		 "{\"T\":[\"7-1\",\"7-2\"]}"},
+		{"{T: {each: /t, when: {\"root:/p\": 7}, use: /n}}", "\"p\":7,\"t\":[{\"n\":1}]", "{\"T\":[\"1\"]}"},
+		/* In a list of places: where none is left the next one counts. */
+		{"{T: [{each: /t, when: {/n: z}, use: /n}, {each: /u, use: /n}, /v]}", TAGS ",\"u\":[{\"n\":\"e\"}]",
+		 "{\"T\":[\"e\"]}"},
+		{"{T: [{each: /t, when: {/n: z}, use: /n}, {each: /u, use: /n}, /v]}", TAGS ",\"v\":[\"f\"]",
+		 "{\"T\":[\"f\"]}"},
+		/* {when, use} may stand alone, too. */
+		{"{T: {when: {/v: 1}, use: /n}}", "\"v\":1,\"n\":\"a\"", "{\"T\":\"a\"}"},
+		{"{T: {when: {/v: 1}, use: /n}}", "\"v\":2,\"n\":\"a\"", "{}"},
+	};
+#undef TAGS
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_attributes(cases[i].attributes, cases[i].body, cases[i].expected);
+}
+
+static void a_list_holds_a_text_once(void **state)
+{
+	static const struct {
+		const char *attributes, *body, *expected;
+	} cases[] = {
+		{"{T: /t}", "\"t\":[\"b\",\"a\",\"b\",\"B\",\"a\"]", "{\"T\":[\"b\",\"a\",\"B\"]}"},
+		{"{T: /t/*}", "\"t\":[7,\"7\",8.5,true,\"true\"]", "{\"T\":[\"7\",\"8.5\",\"true\"]}"},
+		{"{T: /t/*/n}", "\"t\":[{\"n\":\"x\"},{\"n\":\"y\"},{\"n\":\"x\"}]", "{\"T\":[\"x\",\"y\"]}"},
+		{"{T: {each: /t, use: /n}}", "\"t\":[{\"n\":\"x\"},{\"n\":\"x\"}]", "{\"T\":[\"x\"]}"},
+		{"{T: {/t: {A: one, B: one, \"*\": other}}}", "\"t\":[\"a\",\"b\",\"c\",\"d\"]",
+		 "{\"T\":[\"one\",\"other\"]}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_attributes(cases[i].attributes, cases[i].body, cases[i].expected);
+}
+
+/* Repeats take no room. */
+static void a_list_is_cut_behind_a_hundred_texts(void **state)
+{
+	struct definition *d = with_definition(
+		BARE_DEFINITION "attributes: {T: /t, E: {each: /e, use: /n}, W: {/t: {x: y, \"*\": z}}}\n", NULL);
+	CLEANUP(mem_freep) char *body = NULL;
+	struct reading r;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 100000);
+	buf_adds(&b, "{\"type\":\"opened\",\"id\":1,\"t\":[");
+	for (int i = 0; i < 240; i++)
+		buf_addf(&b, "%s%d", i > 0 ? "," : "", i / 2);
+	buf_adds(&b, "],\"e\":[");
+	for (int i = 0; i < 400; i++)
+		buf_addf(&b, "%s{\"n\":%d}", i > 0 ? "," : "", i / 2);
+	buf_adds(&b, "]}");
+	body = buf_take(&b);
+	r = read_body(d, body);
+	assert_int_equal(r.kind, READING_SIGNAL);
+	for (const char *const *name = (const char *const[]){"T", "E", NULL}; *name; name++) {
+		struct json_object *list = json_member(r.signal.attributes, *name);
+
+		assert_int_equal(json_object_array_length(list), FLAT_LIST_MAX);
+		assert_string_equal(json_object_get_string(json_object_array_get_idx(list, 99)), "99");
+	}
+	assert_int_equal(json_object_array_length(json_member(r.signal.attributes, "W")), 1);
+	reading_done(&r);
+	definition_free(d);
+}
+
+static void of_several_mappings_the_first_that_gives_a_word_counts(void **state)
+{
+	static const char map[] = "{By: [{/t/a: {\"true\": agent, \"false\": customer}}, {/a: {\"true\": agent, "
+				  "\"false\": customer}}, /by]}";
+
+	(void)state;
+	assert_attributes(map, "\"t\":{\"a\":true}", "{\"By\":\"agent\"}");
+	assert_attributes(map, "\"a\":true", "{\"By\":\"agent\"}");
+	assert_attributes(map, "\"t\":{\"a\":false},\"a\":true", "{\"By\":\"customer\"}");
+	assert_attributes(map, "\"t\":{\"a\":\"?\"},\"a\":false", "{\"By\":\"customer\"}");
+	assert_attributes(map, "\"a\":null,\"by\":\"rule\"", "{\"By\":\"rule\"}");
+	assert_attributes(map, "\"x\":1", "{}");
+	assert_attributes("{N ID: [{/a: {x: \"7\"}}, /b]}", "\"b\":8", "{\"N ID\":\"8\"}");
 }
 
 static void long_attributes_are_cut_at_a_letter(void **state)
@@ -1085,6 +1201,10 @@ int main(void)
 		cmocka_unit_test(attributes_are_flat_and_absent_facts_are_absent),
 		cmocka_unit_test(a_mapping_gives_values_other_words),
 		cmocka_unit_test(a_mapping_gives_each_of_a_list_other_words),
+		cmocka_unit_test(some_elements_of_a_list_can_be_left_out),
+		cmocka_unit_test(a_list_holds_a_text_once),
+		cmocka_unit_test(a_list_is_cut_behind_a_hundred_texts),
+		cmocka_unit_test(of_several_mappings_the_first_that_gives_a_word_counts),
 		cmocka_unit_test(long_attributes_are_cut_at_a_letter),
 		cmocka_unit_test(addresses_come_from_webhook_and_customer),
 		cmocka_unit_test(the_first_of_a_list_that_finds_something_counts),

@@ -95,6 +95,17 @@ static void attributes_are_shown_or_why_they_are_not(void **state)
 			 "attribute Rating: /score holds nothing\n"
 			 "attribute By: /by is \"B\", which its map leaves out\n"
 			 "attribute Agent: {agent} holds nothing before the lookup\n");
+	assert_explained(
+		"attributes:\n  Tags: [{each: /tags, when: {/on: true}, use: /n}, {each: /old, use: \"{/a} {/b}\"}]\n"
+		"  By: [{/by: {A: agent}}, {/from: {A: agent}}]\n  To: [{/by: {A: agent}}, {/from: {A: agent}}]\n",
+		"{\"type\":\"opened\",\"id\":1,\"tags\":[{\"n\":\"x\",\"on\":true},{\"n\":\"y\"}],\"by\":\"a\"}",
+		"attribute Tags: [\"x\"], by /tags/*/n or /old/* {/a} {/b}\n"
+		"attribute By: \"agent\", by /by\n"
+		"attribute To: \"agent\", by /by\n");
+	assert_explained("attributes:\n  By: [{/by: {A: agent}}, {/from: {A: agent}}]\n",
+			 "{\"type\":\"opened\",\"id\":1,\"by\":\"b\"}",
+			 "attribute By: /by is \"b\", which its map leaves out\n"
+			 "attribute By: /from holds nothing\n");
 }
 
 static void the_url_is_shown_or_the_part_that_is_missing(void **state)

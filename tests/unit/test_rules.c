@@ -182,6 +182,7 @@ static void properties_and_profile_are_added(void **state)
 		{"properties: {Shop: \"{header:X-Shop}\"}", "{}", "{\"Shop\":\"north\"}", "null"},
 		{"properties: {L: [a, \"{agent}\", 3]}", "{\"Agent\": \"Kim\"}", "{\"L\":[\"a\",\"Kim\",\"3\"]}",
 		 "null"},
+		{"properties: {L: [a, \"{agent}\", a, b]}", "{\"Agent\": \"b\"}", "{\"L\":[\"a\",\"b\"]}", "null"},
 		{"properties: {L: [\"{agent}\"], M: []}", "{}", "null", "null"},
 		{"profile: {Last Agent: \"{Agent}\", Seen: true}", "{\"Agent\": \"Kim\"}", "null",
 		 "{\"Last Agent\":\"Kim\",\"Seen\":true}"},
