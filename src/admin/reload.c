@@ -33,6 +33,7 @@ static struct json_object *problem_row(const struct problem *p)
 	json_set_str(row, "path", p->path);
 	json_set_str(row, "text", p->text);
 	json_set_bool(row, "warning", p->warning);
+	json_set_bool(row, "notice", p->notice);
 	return row;
 }
 

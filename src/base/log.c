@@ -43,7 +43,7 @@ struct log_field {
 };
 
 /* systemd tells by device and inode which stream is its own; a redirected stderr has another. */
-static bool log_stderr_is_journal(void)
+bool log_stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	unsigned long long device, inode;

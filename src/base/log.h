@@ -42,6 +42,8 @@ struct log_about {
 /* Once before the threads start, and again at reload. level: a syslog priority. */
 void log_setup(enum log_format format, int level, bool personal_data);
 bool log_wants(int level);
+/* Whether systemd reads stderr into its journal. */
+bool log_stderr_is_journal(void);
 
 void log_write(int level, const struct log_about *about, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -3,6 +3,7 @@
 #include "base/problems.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/node.h"
@@ -37,10 +38,11 @@ static void problems_put(struct problems *p, struct problem found)
 	p->items[p->n++] = found;
 }
 
-static void problems_put_node(struct problems *p, bool warning, const struct node *at, char *text)
+static void problems_put_node(struct problems *p, bool warning, bool notice, const struct node *at, char *text)
 {
 	problems_put(p, (struct problem){
 				.warning = warning,
+				.notice = notice,
 				.file = mem_str(at && at->file ? at->file : ""),
 				.line = at ? at->line : 0,
 				.column = at ? at->column : 0,
@@ -56,7 +58,7 @@ void problems_error(struct problems *p, const struct node *at, const char *fmt, 
 	if (problems_full(p, false))
 		return;
 	va_start(ap, fmt);
-	problems_put_node(p, false, at, problem_text(fmt, ap));
+	problems_put_node(p, false, false, at, problem_text(fmt, ap));
 	va_end(ap);
 }
 
@@ -67,8 +69,32 @@ void problems_warn(struct problems *p, const struct node *at, const char *fmt, .
 	if (problems_full(p, true))
 		return;
 	va_start(ap, fmt);
-	problems_put_node(p, true, at, problem_text(fmt, ap));
+	problems_put_node(p, true, false, at, problem_text(fmt, ap));
 	va_end(ap);
+}
+
+void problems_notice(struct problems *p, const struct node *at, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (problems_full(p, true))
+		return;
+	va_start(ap, fmt);
+	problems_put_node(p, true, true, at, problem_text(fmt, ap));
+	va_end(ap);
+}
+
+bool problems_told(const struct problems *p, const char *text)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (strcmp(p->items[i].text, text) == 0)
+			return true;
+	return false;
+}
+
+const char *problem_word(const struct problem *one)
+{
+	return one->notice ? "notice: " : one->warning ? "warning: " : "";
 }
 
 void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
@@ -104,7 +130,7 @@ void problems_print(const struct problems *p, FILE *to)
 	for (size_t i = 0; i < p->n; i++) {
 		CLEANUP(mem_freep) char *place = problem_place(&p->items[i]);
 
-		out_to(to, "%s%s%s\n", place, p->items[i].warning ? "warning: " : "", p->items[i].text);
+		out_to(to, "%s%s%s\n", place, problem_word(&p->items[i]), p->items[i].text);
 	}
 	if (all > p->n)
 		out_to(to, "and %zu more\n", all - p->n);

@@ -1,8 +1,9 @@
 /*
  * problems: everything that is wrong with a file, found in one reading.
  *
- * Each names file, line, column and the key's path, what was expected, and what to do. Warnings do not fail a load.
- * Printed one a line as "FILE:LINE:COLUMN: PATH: TEXT" ("warning: " before the text of a warning). Bounded: after
+ * Each names file, line, column and the key's path, what was expected, and what to do. Warnings do not fail a load; a
+ * notice is a warning that asks for nothing. Printed one a line as "FILE:LINE:COLUMN: PATH: TEXT" ("warning: " or
+ * "notice: " before the text of one). Bounded: after
  * PROBLEMS_MAX the rest is only counted. Not thread-safe.
  */
 #ifndef BASE_PROBLEMS_H
@@ -17,7 +18,8 @@
 struct node;
 
 struct problem {
-	bool warning;
+	bool warning; /* it fails no load */
+	bool notice;  /* such a warning that asks for nothing: worth knowing, once */
 	char *file;
 	unsigned line, column; /* from 1; 0: the file as a whole */
 	char *path;            /* "sources.gladly.preset", or "" */
@@ -27,13 +29,19 @@ struct problem {
 struct problems {
 	struct problem *items;
 	size_t n;
-	size_t errors, warnings; /* counted past PROBLEMS_MAX too */
+	size_t errors, warnings; /* counted past PROBLEMS_MAX too; notices are among the warnings */
 };
 
 void problems_error(struct problems *p, const struct node *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void problems_warn(struct problems *p, const struct node *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+void problems_notice(struct problems *p, const struct node *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Whether that very text is told already, at whatever place. */
+bool problems_told(const struct problems *p, const char *text);
+/* "warning: ", "notice: ", "" for an error. */
+const char *problem_word(const struct problem *one);
 /* Where there is no node: a file that cannot be opened, a broken line. */
 void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));

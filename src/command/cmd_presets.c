@@ -10,9 +10,22 @@
 #include "command/load.h"
 #include "command/options.h"
 #include "command/preset_config.h"
+#include "command/preset_grounds.h"
 #include "config/yaml.h"
 
-#define ROW "%-16s %-22s %-18s %-14s %s\n"
+#define ROW "%-16s %-22s %-18s %-14s %-19s %s\n"
+
+/* What nobody confirms in it; "?" where it does not compile. */
+static const char *open_questions(const struct node *tree, char out[PRESET_GROUNDS_WORD_MAX])
+{
+	struct problems problems = {0};
+	struct definition *d = definition_compile(tree, NULL, &problems);
+	const char *word = d ? preset_grounds_word(d, out) : "?";
+
+	definition_free(d);
+	problems_done(&problems);
+	return word;
+}
 
 /* One row of the list; a preset that does not read is named too: its own check tells why. */
 static void print_row(void *ctx, const char *name, const char *file)
@@ -25,9 +38,12 @@ static void print_row(void *ctx, const char *name, const char *file)
 		const char *label = node_text(tree, "label");
 		const char *verified = node_text(tree, "verified");
 		const char *method = node_text(node_get(tree, "authenticate"), "method");
-		out_print(ROW, name, label ? label : "-", method ? method : "-", verified ? verified : "no", file);
+		char open[PRESET_GROUNDS_WORD_MAX];
+
+		out_print(ROW, name, label ? label : "-", method ? method : "-", verified ? verified : "no",
+			  open_questions(tree, open), file);
 	} else {
-		out_print(ROW, name, "(does not read)", "-", "-", file);
+		out_print(ROW, name, "(does not read)", "-", "-", "-", file);
 	}
 	node_free(tree);
 	problems_done(&problems);
@@ -44,6 +60,24 @@ static struct definition *compile(const char *file, struct node **ret_tree)
 		problems_print(&problems, stderr);
 	problems_done(&problems);
 	return d;
+}
+
+/* The file as it stands, for a copy, and below it as comments what it rests on, where it compiles. */
+static void print_definition(const char *file, char *text)
+{
+	CLEANUP(node_freep) struct node *tree = NULL;
+	struct problems problems = {0};
+	struct definition *d = NULL;
+
+	if (yaml_load_file(file, &tree, &problems) == 0)
+		d = definition_compile(tree, NULL, &problems);
+	if (d)
+		text[preset_grounds_begin(text)] = '\0';
+	out_exact(stdout, text);
+	if (d)
+		preset_grounds_print(d);
+	definition_free(d);
+	problems_done(&problems);
 }
 
 /* The body to paste for that transition (NONE: the one for all) on standard output. */
@@ -75,7 +109,7 @@ static int print_paste(const char *name, const struct definition *d, enum transi
 
 static int print_list(const char *config_file)
 {
-	out_print(ROW, "NAME", "HELPDESK", "PROOF", "VERIFIED", "FILE");
+	out_print(ROW, "NAME", "HELPDESK", "PROOF", "VERIFIED", "UNCONFIRMED", "FILE");
 	config_presets(config_file, print_row, NULL);
 	return COMMAND_GOOD;
 }
@@ -121,7 +155,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return COMMAND_FAILED;
 	}
 	if (!config && !paste) {
-		out_exact(stdout, text);
+		print_definition(file, text);
 		return COMMAND_GOOD;
 	}
 	struct definition *d = compile(file, &tree);
@@ -140,8 +174,10 @@ const struct command command_presets = {
 	.name = "presets",
 	.arguments = "[NAME [--config | --paste [TRANSITION]]]",
 	.summary = "list the helpdesks it knows, or print one's definition",
-	.help = "Without NAME: every preset, with how its webhooks are proven and what its facts rest on (live,\n"
-		"documentation, no). With NAME: its definition file, to read or to copy.\n"
+	.help = "Without NAME: every preset, with how its webhooks are proven, what its facts rest on (live,\n"
+		"documentation, no), and how many facts and shapes of samples nobody confirms. With NAME: its\n"
+		"definition file, to read or to copy; below it, as comments, these facts, and who shows the shape of\n"
+		"each sample.\n"
 		"\n"
 		"  --config  a whole configuration instead, where its secrets go, and the clicks in the helpdesk\n"
 		"  --paste   only the body to paste into the helpdesk's rule, where its rules post a body of one's "

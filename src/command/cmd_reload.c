@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/out.h"
 #include "command/load.h"
 #include "command/options.h"
@@ -30,21 +31,33 @@ static void print_problem(struct json_object *p)
 		out_error("%s:%lld:%lld: ", file, line, (long long)json_member_int(p, "column", 0));
 	else if (*file)
 		out_error("%s: ", file);
-	out_error("%s%s%s%s\n", path, *path ? ": " : "", json_member_bool(p, "warning", false) ? "warning: " : "",
+	out_error("%s%s%s%s\n", path, *path ? ": " : "",
+		  json_member_bool(p, "notice", false)    ? "notice: "
+		  : json_member_bool(p, "warning", false) ? "warning: "
+							  : "",
 		  text_of(p, "text"));
 }
 
-static void print_verdict(struct json_object *verdict)
+/* As the command of ExecReload= its stderr is the journal, where the daemon's own lines already tell each problem. */
+static void print_problems(struct json_object *verdict)
 {
 	struct json_object *problems = json_member(verdict, "problems");
 	size_t n = json_object_is_type(problems, json_type_array) ? json_object_array_length(problems) : 0;
 	int64_t more = json_member_int(verdict, "more", 0);
-	const char *config = text_of(verdict, "config");
 
+	if (log_stderr_is_journal())
+		return;
 	for (size_t i = 0; i < n; i++)
 		print_problem(json_object_array_get_idx(problems, i));
 	if (more > 0)
 		out_error("and %lld more\n", (long long)more);
+}
+
+static void print_verdict(struct json_object *verdict)
+{
+	const char *config = text_of(verdict, "config");
+
+	print_problems(verdict);
 	if (json_member_bool(verdict, "taken", false))
 		out_print("the daemon took %s (generation %lld)\n", config,
 			  (long long)json_member_int(verdict, "generation", 0));

@@ -117,9 +117,13 @@ static void log_generation(const struct generation *g)
 static void log_problems(const struct problems *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
-		CLEANUP(mem_freep) char *place = problem_place(&p->items[i]);
+		const struct problem *one = &p->items[i];
+		CLEANUP(mem_freep) char *place = problem_place(one);
 
-		log_write(p->items[i].warning ? LOG_WARNING : LOG_ERR, NULL, "%s%s", place, p->items[i].text);
+		log_write(one->notice    ? LOG_NOTICE
+			  : one->warning ? LOG_WARNING
+					 : LOG_ERR,
+			  NULL, "%s%s", place, one->text);
 	}
 }
 

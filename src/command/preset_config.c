@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/escape.h"
 #include "base/out.h"
+#include "command/preset_grounds.h"
 #include "klaviyo/request.h"
 
 #define KEY_PAGE_SCOPES "events:write"
@@ -242,8 +243,5 @@ void preset_config_print(const char *name, const struct node *tree, const struct
 	if (definition_documentation(d))
 		out_print("\n# The vendor's documentation: %s\n", definition_documentation(d));
 	out_print("\n# What is known of this helpdesk rests on: %s\n", definition_verified(d));
-	if (definition_unconfirmed(d)) {
-		out_print("# No document of the vendor confirms:\n#\n");
-		print_comment(definition_unconfirmed(d));
-	}
+	preset_facts_print(d);
 }

@@ -256,37 +256,35 @@ static void check_all_filled(struct loader *l, const struct node *n)
 
 /* ---- what is not certain ----------------------------------------------------------------------------------------- */
 
-/* On one line. The caller owns it. */
-static char *one_line(const char *text)
+/* Takes the text over. Once, though several sources may use the preset. */
+static void tell_once(struct loader *l, const struct node *at, bool notice, char *text)
 {
-	char *line = mem_str(text), *to = line;
-
-	for (const char *c = line; *c != '\0'; c++) {
-		bool blank = strchr(" \t\r\n", *c) != NULL;
-
-		if (!blank || (to > line && to[-1] != ' '))
-			*to++ = blank ? ' ' : *c;
-	}
-	while (to > line && to[-1] == ' ')
-		to--;
-	*to = '\0';
-	return line;
+	if (problems_told(l->reader.problems, text))
+		;
+	else if (notice)
+		problems_notice(l->reader.problems, at, "%s", text);
+	else
+		problems_warn(l->reader.problems, at, "%s", text);
+	free(text);
 }
 
-static void warn_of_doubts(struct loader *l, const struct node *n, const struct source *s)
+static void tell_doubts(struct loader *l, const struct node *n, const struct source *s)
 {
 	const struct node *at = node_get(n, s->preset ? "preset" : "definition");
-	const char *unconfirmed = definition_unconfirmed(s->definition), *name = s->preset ? s->preset : s->name;
-	CLEANUP(mem_freep) char *facts = one_line(unconfirmed ? unconfirmed : "");
+	size_t facts = definition_unconfirmed(s->definition);
+	const char *name = s->preset ? s->preset : s->name;
+	CLEANUP(mem_freep)
+	char *where = s->preset ? mem_fmt("deskbridge presets %s", name) : mem_str("its `unconfirmed`");
 
 	if (text_is(definition_verified(s->definition), "no"))
-		problems_warn(
-			l->reader.problems, at,
-			"%s: nobody has verified this definition against the helpdesk (`verified: no`): try it with "
-			"real webhooks before you rely on it",
-			name);
-	if (unconfirmed)
-		problems_warn(l->reader.problems, at, "%s: no document of the vendor confirms: %s", name, facts);
+		tell_once(l, at, false,
+			  mem_fmt("%s: nobody has verified this definition against the helpdesk (`verified: no`): try "
+				  "it with real webhooks before you rely on it",
+				  name));
+	if (facts > 0)
+		tell_once(l, at, true,
+			  mem_fmt("%s: %zu fact%s that no vendor document confirms (%s)", name, facts,
+				  facts == 1 ? "" : "s", where));
 }
 
 void config_read_definition(struct loader *l, const struct node *n, struct source *s)
@@ -305,7 +303,7 @@ void config_read_definition(struct loader *l, const struct node *n, struct sourc
 	s->definition = definition_compile(tree, &binding, l->reader.problems);
 	if (!s->definition)
 		return;
-	warn_of_doubts(l, n, s);
+	tell_doubts(l, n, s);
 	check_secrets(l, n, s);
 	check_lookup(l, n, s);
 }

@@ -16,7 +16,9 @@ void definition_free(struct definition *d)
 	free(d->documentation);
 	free(d->verified);
 	free(d->setup);
-	free(d->unconfirmed);
+	for (size_t i = 0; i < d->facts_n; i++)
+		free(d->facts[i]);
+	free(d->facts);
 	for (size_t i = 0; i < TRANSITION_EXPIRED; i++)
 		free(d->paste[i]);
 	reference_free(d->each);
@@ -69,9 +71,15 @@ const char *definition_setup(const struct definition *d)
 	return d->setup;
 }
 
-const char *definition_unconfirmed(const struct definition *d)
+size_t definition_unconfirmed(const struct definition *d)
 {
-	return d->unconfirmed;
+	return d->facts_n;
+}
+
+const char *definition_unconfirmed_at(const struct definition *d, size_t i)
+{
+	INSIST(i < d->facts_n);
+	return d->facts[i];
 }
 
 const char *definition_paste(const struct definition *d, enum transition t)

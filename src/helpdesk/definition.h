@@ -49,7 +49,8 @@ const char *definition_label(const struct definition *d);
 const char *definition_documentation(const struct definition *d); /* or NULL */
 const char *definition_verified(const struct definition *d);      /* "live", "documentation", "no" */
 const char *definition_setup(const struct definition *d);         /* the clicks in the desk, lines of text; or NULL */
-const char *definition_unconfirmed(const struct definition *d); /* facts that no vendor's document confirms; or NULL */
+size_t definition_unconfirmed(const struct definition *d); /* how many facts no document of the vendor confirms */
+const char *definition_unconfirmed_at(const struct definition *d, size_t i); /* one of them, on one line */
 /* The body that the operator pastes into the desk's rule for that transition, or NULL. One for all: the same text. */
 const char *definition_paste(const struct definition *d, enum transition t);
 enum body_form definition_body(const struct definition *d);

@@ -74,7 +74,7 @@ static void read_texts(struct reader *r)
 	r->d->label = reader_text(r, reader_required(r, "label"));
 	r->d->documentation = reader_text(r, node_get(r->n, "documentation"));
 	r->d->setup = reader_text(r, node_get(r->n, "setup"));
-	r->d->unconfirmed = reader_text(r, node_get(r->n, "unconfirmed"));
+	reader_read_facts(r);
 	r->d->verified = mem_str(reader_word(r, "verified", verified));
 	r->d->reports_state = strcmp(reader_word(r, "reports", reports), "state") == 0;
 }

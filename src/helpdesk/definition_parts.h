@@ -21,7 +21,9 @@ struct definition_note {
 };
 
 struct definition {
-	char *label, *documentation, *verified, *setup, *unconfirmed;
+	char *label, *documentation, *verified, *setup;
+	char **facts; /* that no document of the vendor confirms, each on one line */
+	size_t facts_n;
 	char *paste[TRANSITION_EXPIRED]; /* by transition; NULL: none */
 	enum body_form body;
 	struct reference *each; /* a pointer to the array, "" too; NULL: one item a body */

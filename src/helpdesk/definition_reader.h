@@ -15,6 +15,8 @@ struct reader {
 	struct pairs known; /* every name that a template may use; no values */
 };
 
+/* definition_facts.c: what no document of the vendor confirms. */
+void reader_read_facts(struct reader *r);
 /* definition_names.c: parameters become names; then base_url, the source's or the definition's own. */
 void reader_read_names(struct reader *r);
 void reader_read_base_url(struct reader *r);

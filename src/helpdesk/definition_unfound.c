@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define NAMES_MAX 512 /* bytes of the samples' names in a message */
+#define NAMES_SHOWN 4 /* of the samples' names in a message */
 #define KEYS_MAX 256  /* members of an object that a hint looks through */
 
 struct search {
@@ -82,11 +83,14 @@ static void complain(const struct search *s, const struct reference *reference)
 	for (size_t i = 0; i < s->specimens->n; i++) {
 		const struct specimen *one = &s->specimens->items[i];
 
-		buf_addf(&names, "%s%s", i > 0 ? ", " : "", one->name);
+		if (i < NAMES_SHOWN)
+			buf_addf(&names, "%s%s", i > 0 ? ", " : "", one->name);
 		for (size_t k = 0; k < one->n && !hint; k++)
 			if (one->items[k].open)
 				hint = item_hint(reference, &one->items[k].scope.scope);
 	}
+	if (s->specimens->n > NAMES_SHOWN)
+		buf_addf(&names, " and %zu more", s->specimens->n - NAMES_SHOWN);
 	specimen_complain(s->r, s->at, "\"%s\" finds nothing in any sample (%s)%s", reference_text(reference),
 			  names.data, hint ? hint : "");
 	buf_done(&names);

@@ -248,10 +248,33 @@ def test_an_unknown_name_is_told_at_its_attribute(checked):
     assert 'attributes.Agent: no parameter and no lookup\'s `take` is called "agent"; a pointer begins with "/"' in said
 
 
-def test_what_no_document_confirms_is_told_on_one_line(checked):
-    ended = checked(config=mini(unconfirmed="Whether it\nsends twice.\n  Times.\n"))
-    assert ended.returncode == 0 and len(ended.stderr.splitlines()) == 1
-    assert "definition: warning: gladly: no document of the vendor confirms: Whether it sends twice. Times." in ended.stderr
+def test_facts_that_no_document_confirms_are_one_notice(checked):
+    for facts, said in (
+        ("Whether it\nsends twice.\n  Times.\n", "2 facts that no vendor document confirms"),
+        (["Whether it sends twice. " * 30, "Times.", "Names"], "3 facts that no vendor document confirms"),
+        (["Times."], "1 fact that no vendor document confirms"),
+    ):
+        ended = checked(config=mini(unconfirmed=facts))
+        (line,) = ended.stderr.splitlines()
+        assert ended.returncode == 0
+        assert line.endswith(f"definition: notice: gladly: {said} (its `unconfirmed`)"), line
+    assert checked(config=mini(unconfirmed=[])).stderr == ""
+
+
+def test_several_sources_of_one_preset_tell_its_doubts_once(stage):
+    daemon = stage.daemon(start=False)
+    (daemon.dir / "helpdesks").mkdir()
+    (daemon.dir / "helpdesks" / "mini.yaml").write_text(
+        "label: M\nverified: no\nunconfirmed: [x, y]\nauthenticate: {method: none}\nopened: {/t: o}\nclosed: {/t: c}\n"
+        "conversation: /id\n"
+    )
+    source = {"preset": "mini", "authenticate": {"method": "none"}}
+    sure = {**source, "definition": {"verified": "live", "unconfirmed": []}}
+    daemon.configure({"sources": {"gladly": None, "one": source, "two": source, "sure": sure}})
+    said = daemon.command("check").stderr.splitlines()
+    assert len(said) == 2 and all(": sources.one.preset: " in line for line in said), said
+    assert ": warning: mini: nobody has verified this definition" in said[0]
+    assert said[1].endswith("notice: mini: 2 facts that no vendor document confirms (deskbridge presets mini)")
 
 
 @pytest.mark.parametrize(

@@ -160,17 +160,19 @@ def test_an_output_that_cannot_be_written_is_a_failure(daemon, words):
 
 def test_presets_are_listed_with_what_they_rest_on():
     lines = run("presets").stdout.splitlines()
-    assert lines[0].split() == ["NAME", "HELPDESK", "PROOF", "VERIFIED", "FILE"]
+    assert lines[0].split() == ["NAME", "HELPDESK", "PROOF", "VERIFIED", "UNCONFIRMED", "FILE"]
     rows = {line.split()[0]: line for line in lines[1:]}
     assert "Gladly" in rows["gladly"] and "basic" in rows["gladly"] and "hmac" in rows["zendesk"]
     assert "documentation" in rows["gladly"] and PRESETS in rows["gladly"]
     assert list(rows) == sorted(rows)
 
 
-def test_a_preset_is_printed_as_its_file_stands():
+def test_a_preset_is_printed_as_its_file_stands_with_comments_below():
     shown = run("presets", "gladly")
     with open(f"{PRESETS}/gladly.yaml", encoding="utf-8") as file:
-        assert shown.stdout == file.read() and shown.returncode == 0
+        text = file.read()
+    assert shown.returncode == 0 and shown.stdout.startswith(text)
+    assert all(line[:1] in ("", "#") for line in shown.stdout[len(text) :].splitlines())
 
 
 def test_an_unknown_preset_is_1_and_names_the_nearest():

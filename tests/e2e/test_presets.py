@@ -73,7 +73,7 @@ def test_a_definition_is_whole(name):
         assert tree.get("unconfirmed"), "what it is that nobody confirms"
     for step in tree.get("lookup", []):
         assert step["sample"], "what the answer looks like"
-        json.loads(step["sample"])
+        json.loads(step["sample"]["body"] if isinstance(step["sample"], dict) else step["sample"])
 
 
 @every
@@ -120,6 +120,86 @@ def test_a_body_for_each_transition_is_asked_for_by_name(stage):
     assert "its rule for opened" in shown and "its rule for closed" in shown and '#   {"c": 1}' in shown
 
 
+# ---- what `presets NAME` adds to the file
+
+
+def unwrapped(comments):
+    """The words of YAML comments, as if they stood on one line."""
+    return " ".join(comments.replace("\n#", " ").split())
+
+
+@every
+def test_the_file_is_shown_as_it_is_with_what_it_rests_on_below(name):
+    with open(f"{PRESETS}/{name}.yaml", encoding="utf-8") as file:
+        text = file.read()
+    shown = run("presets", name).stdout
+    assert shown.startswith(text + "\n# ---- what this definition rests on ----\n")
+    grounds = shown[len(text) :]
+    assert all(line == "" or line.startswith("#") for line in grounds.splitlines())
+    facts = TREES[name].get("unconfirmed", [])
+    for number, fact in enumerate(facts, 1):
+        assert f"{number}. {fact}" in unwrapped(grounds)
+    assert max(len(line) for line in grounds.partition("# Its samples")[0].splitlines()) <= 110
+    assert (f"# {len(facts)} fact" in grounds) == (len(facts) > 0)
+    for place, says, sample in samples_of(TREES[name]):
+        (row,) = [line for line in grounds.splitlines() if line.startswith(f"#   {place} ")]
+        assert re.fullmatch(rf"#   {re.escape(place)} +{shape_in_words(sample)} +{re.escape(says)}", row), row
+
+
+SHAPES = {
+    "capture": "a capture",
+    "vendor-code": "vendor's code",
+    "vendor-documents": "vendor's documents",
+    "third-party": "third party",
+    "nobody": "nobody",
+    None: "not said",
+}
+
+
+def shape_in_words(sample):
+    return SHAPES[sample.get("shape_from") if isinstance(sample, dict) else None]
+
+
+def samples_of(tree):
+    """(place, what is shown of it, the sample) of each, as they stand in the file."""
+    samples = tree["samples"]
+    yield from ((name, name, samples[name]) for name in TRANSITIONS if name in samples)
+    yield from ((f"also[{i}]", sample["says"], sample) for i, sample in enumerate(samples.get("also", [])))
+    for i, step in enumerate(tree.get("lookup", [])):
+        yield f"lookup[{i}]", f"the answer of {step['url']}", step["sample"]
+
+
+def test_a_copy_of_a_copy_tells_what_it_rests_on_once(stage):
+    daemon = stage.daemon(start=False)
+    (daemon.dir / "helpdesks").mkdir()
+    first = daemon.command("presets", "zendesk").stdout
+    (daemon.dir / "helpdesks" / "copy.yaml").write_text(first)
+    assert daemon.command("presets", "copy").stdout == first
+    (daemon.dir / "helpdesks" / "copy.yaml").write_text(first + "\n# mine\nparameters: {a: [b]}\n")
+    assert daemon.command("presets", "copy").stdout.startswith(first + "\n# mine\nparameters: {a: [b]}\n\n# ---- what")
+
+
+def test_a_definition_that_does_not_compile_is_shown_as_it_is(stage):
+    daemon = stage.daemon(start=False)
+    (daemon.dir / "helpdesks").mkdir()
+    for text in ("label: [\n", "label: Bad\nclosd: {/a: b}\n"):
+        (daemon.dir / "helpdesks" / "bad.yaml").write_text(text)
+        ended = daemon.command("presets", "bad")
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, text, "")
+    (row,) = [line for line in daemon.command("presets").stdout.splitlines() if line.startswith("bad ")]
+    assert " ? " in row
+
+
+def test_the_list_counts_what_nobody_confirms():
+    head, *rows = run("presets").stdout.splitlines()
+    at = head.index("UNCONFIRMED")
+    for name, row in zip(NAMES, rows):
+        open_samples = sum(shape_in_words(s) in ("nobody", "not said") for _, _, s in samples_of(TREES[name]))
+        counts = (len(TREES[name].get("unconfirmed", [])), "fact"), (open_samples, "sample")
+        said = ", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts if n) or "-"
+        assert row[at:].split("  ")[0].split(" /")[0] == said, row
+
+
 # ---- what --config prints
 
 
@@ -129,11 +209,14 @@ def test_the_configuration_passes_check_once_its_secrets_exist(stage, name):
     checked = daemon.command("check")
     assert checked.returncode == 0, checked.stderr
     assert f"source {name}: POST /webhooks/{name}, proof {TREES[name]['authenticate']['method']}" in checked.stdout
-    doubts = [line for line in checked.stderr.splitlines() if "warning: " in line]
-    assert len(doubts) == (TREES[name]["verified"] == "no") + ("unconfirmed" in TREES[name])
-    assert all(f"preset: warning: {name}: " in line for line in doubts)
-    if "unconfirmed" in TREES[name]:
-        assert " ".join(TREES[name]["unconfirmed"].split()) in checked.stderr
+    said = checked.stderr.splitlines()
+    warned = [line for line in said if f"preset: warning: {name}: nobody has verified" in line]
+    facts = TREES[name].get("unconfirmed", [])
+    count = f"{len(facts)} fact{'' if len(facts) == 1 else 's'}"
+    noted = [line for line in said if line.endswith(
+        f"preset: notice: {name}: {count} that no vendor document confirms (deskbridge presets {name})")]
+    assert len(warned) == (TREES[name]["verified"] == "no") and len(noted) == (len(facts) > 0)
+    assert len(said) == len(warned) + len(noted)
 
 
 @every
@@ -152,8 +235,10 @@ def test_what_is_left_to_fill_in_is_told_at_its_place(stage, name):
 def test_the_configuration_shows_all_that_the_helpdesk_needs(stage, name):
     daemon, text = configured(stage, name)
     tree, source = TREES[name], load(text)["sources"][name]
-    for line in (tree["setup"] + tree.get("unconfirmed", "")).splitlines():
+    for line in tree["setup"].splitlines():
         assert line.rstrip() in text
+    for number, fact in enumerate(tree.get("unconfirmed", []), 1):
+        assert f"{number}. {fact}" in unwrapped(text)
     assert tree["documentation"] in text and f"https://YOUR-HOST/webhooks/{name}" in text
     assert ("public_url" in source) == ("{url}" in str(tree["authenticate"].get("signed")))
     assert set(source.get("with", {})) == set(tree.get("parameters", {}))

@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -56,6 +57,41 @@ def test_warnings_are_printed_and_the_configuration_is_taken(daemon):
     daemon.configure({"klaviyo": {"lane": "auto"}})
     ended = daemon.ask("reload")
     assert ended.returncode == 0 and "klaviyo.lane: warning: auto is taken as single" in ended.stderr
+
+
+def test_facts_that_nobody_confirms_are_a_notice_once(daemon):
+    source = daemon.config["sources"]["gladly"]
+    definition = {"unconfirmed": ["Whether it sends twice.", "Times."]}
+    sources = {name: {**source, "definition": definition} for name in ("gladly", "second")}
+    daemon.configure({"sources": sources})
+    said = "gladly: 2 facts that no vendor document confirms (deskbridge presets gladly)"
+    ended = daemon.ask("reload")
+    (line,) = ended.stderr.splitlines()
+    assert ended.returncode == 0 and line.endswith(f": sources.gladly.preset: notice: {said}")
+    (line,) = [line for line in daemon.log() if "no vendor document confirms" in line]
+    assert re.search(rf" notice {re.escape(str(daemon.file))}:\d+:\d+: sources.gladly.preset: {re.escape(said)}$", line)
+    (problem,) = json.loads(daemon.ask("reload", "--json").stdout)["problems"]
+    assert problem["text"] == said and problem["notice"] is True and problem["warning"] is True
+    daemon.restart()
+    (line,) = [line for line in daemon.log() if said in line and "preset: notice: " in line]
+
+
+def test_problems_are_not_repeated_into_the_journal_that_the_daemon_writes(daemon, tmp_path):
+    """systemctl reload: stderr of the command is the journal, and so is the daemon's log."""
+    for configuration, status, text in (
+        ({"klaviyo": {"lane": "auto"}}, 0, "auto is taken as single"),
+        (BROKEN, 78, "unknown key; did you mean label?"),
+    ):
+        daemon.configure(configuration)
+        with open(tmp_path / "journal", "w+", encoding="utf-8") as journal:
+            at = os.fstat(journal.fileno())
+            command = [PROGRAM, "-c", str(daemon.file), "reload", "--admin", daemon.admin]
+            env = {**os.environ, "JOURNAL_STREAM": f"{at.st_dev}:{at.st_ino}"}
+            ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=journal, env=env, timeout=TIMEOUT)
+            journal.seek(0)
+            said = journal.read()
+        assert ended.returncode == status and text not in said and ("did not take" in said) == (status != 0)
+        assert sum(text in line for line in daemon.log()) == 1
 
 
 def test_what_needs_a_restart_is_1(daemon):

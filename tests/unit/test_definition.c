@@ -80,7 +80,10 @@ static void mistakes_are_told_with_their_place(void **state)
 		{"base_url: \"https://{regon}.example\"", "called \"regon\""},
 		{"base_url: example.com", "begins with https://"},
 		{"base_url: \"https://a b.example\"", "without blanks"},
-		{"unconfirmed: [a]", "expected text"},
+		{"unconfirmed: {a: b}", "expected a list of facts, each a text, not a mapping"},
+		{"unconfirmed: ''", "expected a list of facts, each a text, not nothing"},
+		{"unconfirmed: [a, [b]]", "expected a fact as text, not a list"},
+		{"unconfirmed: [a, '']", "expected a fact as text, not nothing"},
 		{"paste: [a]", "expected text"},
 		{"paste: {opend: x}", "did you mean \"opened\"?"},
 		{"paste: {opened: [x]}", "expected text"},
@@ -574,21 +577,52 @@ static void a_base_url_that_is_none_is_told(void **state)
 static void what_an_operator_pastes_may_differ_by_transition(void **state)
 {
 	struct definition *one = with_definition(BARE_DEFINITION "paste: '{\"id\": \"{{ticket.id}}\"}'\n", NULL);
-	struct definition *each = with_definition(
-		BARE_DEFINITION "paste: {opened: a, closed: b}\nunconfirmed: |\n  The field x.\n", NULL);
+	struct definition *each = with_definition(BARE_DEFINITION "paste: {opened: a, closed: b}\n", NULL);
 
 	(void)state;
 	for (enum transition t = TRANSITION_OPENED; t <= TRANSITION_CLOSED; t++)
 		assert_string_equal(definition_paste(one, t), "{\"id\": \"{{ticket.id}}\"}");
 	assert_null(definition_paste(one, TRANSITION_NONE));
 	assert_null(definition_paste(one, TRANSITION_EXPIRED));
-	assert_null(definition_unconfirmed(one));
 	assert_string_equal(definition_paste(each, TRANSITION_OPENED), "a");
 	assert_null(definition_paste(each, TRANSITION_REOPENED));
 	assert_string_equal(definition_paste(each, TRANSITION_CLOSED), "b");
-	assert_string_equal(definition_unconfirmed(each), "The field x.\n");
 	definition_free(one);
 	definition_free(each);
+}
+
+/* A list, or the text that it was before: its sentences are told apart by where lines end. */
+static void facts_that_nobody_confirms_are_counted(void **state)
+{
+	static const struct {
+		const char *yaml, *facts; /* joined by | */
+	} cases[] = {
+		{"", ""},
+		{"unconfirmed: []\n", ""},
+		{"unconfirmed: [The field x., The field y]\n", "The field x.|The field y"},
+		{"unconfirmed:\n  - One sentence. Another\n    one.\n  - |\n    A block.\n    Of two\tlines.\n",
+		 "One sentence. Another one.|A block. Of two lines."},
+		{"unconfirmed: |\n  The field x.\n", "The field x."},
+		{"unconfirmed: The field x\n", "The field x"},
+		{"unconfirmed: |\n  The field x\n   that is  far.\n  The field y. And z!\n  Really?\n  Not sure\n\n  "
+		 "Later\n",
+		 "The field x that is far.|The field y. And z!|Really?|Not sure|Later"},
+		{"unconfirmed: |\n\n  .\n\n\n", "."},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt(BARE_DEFINITION "%s", cases[i].yaml);
+		struct definition *d = with_definition(yaml, NULL);
+		struct buf said;
+
+		buf_init(&said, 4096);
+		for (size_t k = 0; k < definition_unconfirmed(d); k++)
+			buf_addf(&said, "%s%s", k > 0 ? "|" : "", definition_unconfirmed_at(d, k));
+		assert_string_equal(said.data, cases[i].facts);
+		buf_done(&said);
+		definition_free(d);
+	}
 }
 
 static void a_challenge_names_a_header(void **state)
@@ -691,6 +725,7 @@ int main(void)
 		cmocka_unit_test(without_a_base_url_the_source_must_say),
 		cmocka_unit_test(a_base_url_that_is_none_is_told),
 		cmocka_unit_test(what_an_operator_pastes_may_differ_by_transition),
+		cmocka_unit_test(facts_that_nobody_confirms_are_counted),
 		cmocka_unit_test(a_challenge_names_a_header),
 		cmocka_unit_test(a_form_has_no_items),
 		cmocka_unit_test(items_need_deliveries_of_their_own),
