@@ -34,6 +34,7 @@ void definition_free(struct definition *d)
 		matcher_free(d->says[i]);
 		sample_done(&d->samples[i]);
 	}
+	states_free(d->states);
 	fact_free(d->conversation);
 	fact_free(d->delivery);
 	fact_free(d->customer);
@@ -200,13 +201,26 @@ void definition_names(const struct definition *d, void (*fn)(void *ctx, const ch
 			fn(ctx, d->steps[i].take[k].name);
 }
 
+void definition_matchers(const struct definition *d, const struct matcher *ret[DEFINITION_MATCHERS])
+{
+	*ret++ = d->ping;
+	for (size_t i = 0; i < READING_ORDER; i++)
+		*ret++ = d->says[reading_order[i]];
+	*ret = d->identified;
+}
+
+const unsigned char *definition_states_mark(const struct definition *d)
+{
+	return d->states_mark;
+}
+
 void definition_matcher_references(const struct definition *d, void (*fn)(void *ctx, const struct reference *r),
 				   void *ctx)
 {
-	const struct matcher *matchers[] = {d->ping, d->identified, d->says[TRANSITION_OPENED],
-					    d->says[TRANSITION_REOPENED], d->says[TRANSITION_CLOSED]};
+	const struct matcher *matchers[DEFINITION_MATCHERS];
 
-	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
+	definition_matchers(d, matchers);
+	for (size_t i = 0; i < DEFINITION_MATCHERS; i++)
 		if (matchers[i])
 			matcher_references(matchers[i], fn, ctx);
 }

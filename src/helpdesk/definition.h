@@ -62,6 +62,8 @@ const struct proof *definition_proof(const struct definition *d);
 bool definition_reports_state(const struct definition *d);
 /* Whether it has a matcher for that transition. Without one for reopened, an opening of what is closed still is one. */
 bool definition_says(const struct definition *d, enum transition t);
+/* DIGEST_SHA256_BYTES of what says which states are known and what they mean: equal where that is the same. */
+const unsigned char *definition_states_mark(const struct definition *d);
 bool definition_has_lookup(const struct definition *d);
 /* Some step is not optional, so the secrets of `lookup` are needed. */
 bool definition_needs_lookup(const struct definition *d);

@@ -26,7 +26,7 @@ static const char *const definition_keys[] = {
 	"attributes", "conversation_url",
 	"reports",    "parameters",
 	"samples",    "paste",
-	NULL,
+	"states",     NULL,
 };
 
 /* ---- texts and names --------------------------------------------------------------------------------------------- */
@@ -173,16 +173,53 @@ static void read_proof(struct reader *r)
 
 static struct matcher *read_matcher(struct reader *r, const struct node *n)
 {
-	return n ? matcher_compile(n, REFERENCE_NO_NAMES, r->problems) : NULL;
+	size_t errors = r->problems->errors;
+	CLEANUP(node_freep) struct node *spelled = NULL;
+
+	if (!n)
+		return NULL;
+	spelled = states_spell(r->d->states, n, r->problems);
+	return r->problems->errors == errors ? matcher_compile(spelled, REFERENCE_NO_NAMES, r->problems) : NULL;
+}
+
+static void digest_node(struct digest *digest, const struct node *n)
+{
+	const char *texts[] = {node_kind(n), n->key ? n->key : "", n->text ? n->text : ""};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		digest_add(digest, texts[i], strlen(texts[i]) + 1);
+	for (size_t i = 0; i < n->n; i++)
+		digest_node(digest, n->items[i]);
+	digest_add(digest, "", 1);
+}
+
+static void mark_states(struct reader *r)
+{
+	static const char *const keys[] = {"states", "ping", "closed", "reopened", "opened", "identified"};
+	struct digest *digest = digest_new();
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (node_get(r->n, keys[i]))
+			digest_node(digest, node_get(r->n, keys[i]));
+	digest_end(digest, r->d->states_mark);
 }
 
 static void read_matchers(struct reader *r)
 {
+	const struct node *states = node_get(r->n, "states");
+	const struct matcher *matchers[DEFINITION_MATCHERS];
+	size_t errors = r->problems->errors;
+
+	r->d->states = states_compile(states, r->problems);
 	r->d->ping = read_matcher(r, node_get(r->n, "ping"));
 	r->d->says[TRANSITION_OPENED] = read_matcher(r, reader_required(r, "opened"));
 	r->d->says[TRANSITION_REOPENED] = read_matcher(r, node_get(r->n, "reopened"));
 	r->d->says[TRANSITION_CLOSED] = read_matcher(r, reader_required(r, "closed"));
 	r->d->identified = read_matcher(r, node_get(r->n, "identified"));
+	definition_matchers(r->d, matchers);
+	if (r->problems->errors == errors)
+		states_check(r->d->states, states, matchers, DEFINITION_MATCHERS, r->n->file, r->problems);
+	mark_states(r);
 }
 
 /* ---- what is read ------------------------------------------------------------------------------------------------ */

@@ -11,6 +11,7 @@
 #include "helpdesk/links.h"
 #include "helpdesk/matcher.h"
 #include "helpdesk/sample.h"
+#include "helpdesk/states.h"
 #include "helpdesk/step.h"
 
 /* A sample of a webhook, for those who ask what the samples rest on. */
@@ -36,9 +37,12 @@ struct definition {
 	bool reports_state;
 	struct matcher *ping, *identified;        /* NULL: none */
 	struct matcher *says[TRANSITION_EXPIRED]; /* by transition; reopened may be NULL */
-	struct fact *conversation;                /* never NULL */
-	struct fact *delivery, *customer;         /* NULL: none */
-	struct fact *time, *created, *closed_at;  /* NULL: none */
+	struct states *states;                    /* NULL: none */
+	/* Of the texts that say what a state means: `states` and the matchers. */
+	unsigned char states_mark[DIGEST_SHA256_BYTES];
+	struct fact *conversation;               /* never NULL */
+	struct fact *delivery, *customer;        /* NULL: none */
+	struct fact *time, *created, *closed_at; /* NULL: none */
 	struct email_places emails;
 	struct step steps[STEPS_MAX];
 	size_t steps_n;
@@ -53,6 +57,10 @@ struct definition {
 /* reading.c: in which order the transitions' matchers are asked, between ping and identified. */
 #define READING_ORDER 3
 extern const enum transition reading_order[READING_ORDER];
+
+/* The matchers that say what a webhook is, NULL where there is none; the order is that of asking. */
+#define DEFINITION_MATCHERS 5
+void definition_matchers(const struct definition *d, const struct matcher *ret[DEFINITION_MATCHERS]);
 
 /* Calls fn for every reference of the matchers that say what a webhook is; a trial is no webhook. */
 void definition_matcher_references(const struct definition *d, void (*fn)(void *ctx, const struct reference *r),

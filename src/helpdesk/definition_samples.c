@@ -116,6 +116,7 @@ static bool is_told(const struct reader *r, struct specimens *all, const struct 
 static bool specimen_read(struct reader *r, struct specimens *all, struct specimen *s, const struct specimen_item *item)
 {
 	struct reading reading;
+	char shown[FLAT_SHOWN_MAX];
 	struct buf why;
 	bool good;
 
@@ -134,6 +135,10 @@ static bool specimen_read(struct reader *r, struct specimens *all, struct specim
 				  says_word(s->kind, s->transition),
 				  says_word(reading.kind, reading.signal.transition));
 	}
+	if (reading.unknown_state.text && !reading.unknown_state.rest)
+		problems_warn(r->problems, s->at,
+			      "the state \"%s\" of this sample is not one that `states` names at %s: add it",
+			      flat_shown(reading.unknown_state.text, shown), reading.unknown_state.place);
 	if (good)
 		s->said = reading.signal.transition;
 	/* Such a one would be answered without a proof, and lost. */

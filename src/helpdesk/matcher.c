@@ -402,3 +402,75 @@ void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const str
 		for (size_t j = 0; j < m->clauses[i].n; j++)
 			fn(ctx, m->clauses[i].tests[j].reference);
 }
+
+/* ---- one reference ----------------------------------------------------------------------------------------------- */
+
+static bool is_about(const struct test *t, const char *reference)
+{
+	return strcmp(reference_text(t->reference), reference) == 0;
+}
+
+/* All but the conditions on the reference. */
+static bool clause_holds_but(const struct clause *c, const char *reference, const struct scope *s, bool *ret_asks)
+{
+	bool holds = true;
+
+	*ret_asks = false;
+	for (size_t i = 0; i < c->n && holds; i++) {
+		struct values v;
+
+		if (is_about(&c->tests[i], reference)) {
+			*ret_asks = true;
+			continue;
+		}
+		reference_values(c->tests[i].reference, s, &v);
+		holds = test_holds(&c->tests[i], &v);
+		values_done(&v);
+	}
+	return holds;
+}
+
+bool matcher_hangs_on(const struct matcher *m, const char *reference, const struct scope *s)
+{
+	bool hangs = false, asks;
+
+	for (size_t i = 0; i < m->n; i++) {
+		if (!clause_holds_but(&m->clauses[i], reference, s, &asks))
+			continue;
+		if (!asks)
+			return false;
+		hangs = true;
+	}
+	return hangs;
+}
+
+static bool condition_names(const struct condition *c, const char *value)
+{
+	size_t left = PATTERN_TEXTS_MAX;
+
+	switch (c->kind) {
+	case CONDITION_IS:
+	case CONDITION_NOT:
+		return condition_has_text(c, value);
+	case CONDITION_MATCHES:
+		return pattern_is_found(c->pattern, value, &left);
+	case CONDITION_CONTAINS:
+		return condition_text_contains(c, value);
+	case CONDITION_EXISTS:
+		break;
+	}
+	return false;
+}
+
+bool matcher_names(const struct matcher *m, const char *reference, const char *value)
+{
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t j = 0; j < m->clauses[i].n; j++) {
+			const struct test *t = &m->clauses[i].tests[j];
+
+			for (size_t k = 0; is_about(t, reference) && k < t->n; k++)
+				if (condition_names(&t->conditions[k], value))
+					return true;
+		}
+	return false;
+}

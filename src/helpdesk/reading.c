@@ -32,6 +32,7 @@ void signal_done(struct signal *s)
 void reading_done(struct reading *r)
 {
 	signal_done(&r->signal);
+	unknown_state_done(&r->unknown_state);
 }
 
 /* The one item of a body under `each`. */
@@ -109,6 +110,17 @@ static enum reading_kind reading_kind(const struct definition *d, const struct s
 		return READING_SIGNAL;
 	}
 	return d->identified && matcher_holds(d->identified, s) ? READING_SIGNAL : READING_IGNORED;
+}
+
+static void find_unknown_state(const struct definition *d, const struct scope *s, struct unknown_state *ret)
+{
+	const struct matcher *matchers[DEFINITION_MATCHERS];
+
+	if (!d->states)
+		return;
+	definition_matchers(d, matchers);
+	/* The ping, which is the first, does not hold. */
+	(void)states_unknown(d->states, matchers + 1, DEFINITION_MATCHERS - 1, matchers, DEFINITION_MATCHERS, s, ret);
 }
 
 /* ---- ids and times ----------------------------------------------------------------------------------------------- */
@@ -265,6 +277,8 @@ void reading_make(const struct definition *d, const struct webhook *w, const str
 		ret->signal.transition = w->transition;
 	else
 		ret->kind = reading_kind(d, &scope.scope, &ret->signal.transition);
+	if (!w->read && ret->kind != READING_PING)
+		find_unknown_state(d, &scope.scope, &ret->unknown_state);
 	if (ret->kind == READING_SIGNAL) {
 		read_delivery(d, w, &scope.scope, ret);
 		if (read_identity(d, w, &scope.scope, &ret->signal, &ret->reason) < 0) {

@@ -6,6 +6,7 @@
 
 #include "helpdesk/signal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -161,6 +162,22 @@ static void tell_url(struct telling *t)
 	t->later = false;
 	links_references(t->d->conversation_url, see_later, t);
 	buf_addf(t->to, "conversation_url: left out, %s%s\n", e.text, t->later ? " before the lookup" : "");
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
+
+void reading_tell_unknown_state(const struct reading *r, const char *source, struct buf *to)
+{
+	const char *transition = transition_name(r->signal.transition);
+	char outcome[64];
+
+	if (r->kind == READING_SIGNAL)
+		(void)snprintf(outcome, sizeof(outcome), "the webhook is read as %s",
+			       r->signal.transition == TRANSITION_NONE ? "identified" : transition);
+	else
+		(void)snprintf(outcome, sizeof(outcome), "the webhook %s",
+			       r->kind == READING_IGNORED ? "is ignored" : "cannot be read");
+	unknown_state_tell(&r->unknown_state, source, outcome, to);
 }
 
 void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to)

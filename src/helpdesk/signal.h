@@ -14,6 +14,7 @@
 #include "helpdesk/customer.h"
 #include "helpdesk/definition.h"
 #include "helpdesk/scope.h"
+#include "helpdesk/states.h"
 #include "helpdesk/webhook.h"
 
 struct signal {
@@ -50,6 +51,9 @@ struct reading {
 	bool has_delivery;
 	unsigned char delivery[DIGEST_DELIVERY_BYTES];
 	struct err reason; /* READING_UNREADABLE: "no conversation: nothing at /content/conversationId" */
+	/* A state that the definition does not know, and on which this reading hangs. Of first readings (w->read is not
+	 * set) that are no ping; borrows from the definition. */
+	struct unknown_state unknown_state;
 };
 void reading_done(struct reading *r);
 
@@ -68,6 +72,9 @@ void reading_make(const struct definition *d, const struct webhook *w, const str
 bool reading_is_trial(const struct definition *d, const struct webhook *w);
 /* Fills w->read and the members below it from a reading that is a signal. */
 void reading_mark(const struct reading *r, struct webhook *w);
+/* Of a reading with an unknown state: which one, where, what became of the webhook, and how to tell the definition of
+ * `source` what it means: a sentence without a line end (reading_explain.c). */
+void reading_tell_unknown_state(const struct reading *r, const char *source, struct buf *to);
 /* For explain: which matchers were asked and what they saw, and what stands at every place of the definition, a line
  * each (reading_explain.c). Addresses are not masked. */
 void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to);
