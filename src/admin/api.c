@@ -176,6 +176,15 @@ static void on_received(void *ctx, const char *const labels[3], double n)
 	add_to(received, labels[1], (int64_t)n);
 }
 
+static void on_unknown_states(void *ctx, const char *const labels[3], double n)
+{
+	struct status *s = ctx;
+	struct json_object *row = row_find(s->sources, labels[0]);
+
+	if (row)
+		json_set_int(row, "unknown_states", (int64_t)n);
+}
+
 static void on_webhook_count(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why,
 			     int64_t n)
 {
@@ -382,6 +391,7 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	add_configured(&s, r->generation->config, clock_now_ms());
 	pipeline_parked(r->pipeline, on_parked, &s);
 	metrics_each(METRIC_WEBHOOKS, on_received, &s);
+	metrics_each(METRIC_UNKNOWN_STATES, on_unknown_states, &s);
 	code = s.store ? add_stored(&s, (size_t)shown, &total, reterr) : 0;
 	if (code < 0)
 		return status_of(code);

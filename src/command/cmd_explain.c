@@ -40,6 +40,18 @@ static void explain_unreadable(const struct source *s, const struct err *reason)
 		out_print("Result: refused with 400, as anybody may have sent it: %s\n", reason->text);
 }
 
+static void tell_unknown_state(const struct source *s, const struct reading *r)
+{
+	struct buf line;
+
+	if (!r->unknown_state.text)
+		return;
+	buf_init(&line, EXPLAIN_MAX);
+	reading_tell_unknown_state(r, s->name, &line);
+	out_print("Unknown state: %s\n\n", line.data);
+	buf_done(&line);
+}
+
 /* One item as far as its reading tells; a signal further. */
 static void explain_reading(const struct generation *g, const struct source *s, const struct webhook *w,
 			    struct explain_answers *a)
@@ -49,6 +61,7 @@ static void explain_reading(const struct generation *g, const struct source *s, 
 	bool asked;
 
 	reading_make(s->definition, w, NULL, &reading);
+	tell_unknown_state(s, &reading);
 	asked = reading.kind == READING_SIGNAL && reading.signal.wants_lookup && explain_lookup(s, w, a, &customer);
 	if (asked) {
 		reading_done(&reading);

@@ -209,6 +209,15 @@ static void print_dead(struct json_object *s)
 			  dead == 1 ? "" : "s", reason ? ", the latest: " : "", reason ? reason : "");
 }
 
+static void print_unknown_states(struct json_object *s)
+{
+	int64_t n = json_member_int(s, "unknown_states", 0);
+
+	if (n > 0)
+		out_print("; %lld webhook%s with a state that the definition does not know (the log names it)",
+			  (long long)n, n == 1 ? "" : "s");
+}
+
 static void print_source_state(struct json_object *s)
 {
 	struct json_object *waiting = json_member(s, "waiting");
@@ -231,6 +240,7 @@ static void print_source_state(struct json_object *s)
 			between = ", ";
 		}
 	}
+	print_unknown_states(s);
 	print_dead(s);
 	out_print("\n");
 }

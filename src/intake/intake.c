@@ -30,6 +30,7 @@
 #include "intake/answer.h"
 #include "intake/passage.h"
 #include "intake/refusals.h"
+#include "intake/unknown_states.h"
 #include "intake/visit.h"
 
 #define INTAKE_THREADS 3
@@ -41,6 +42,7 @@ struct intake {
 	struct pipeline *pipeline;
 	struct http_server *server;
 	struct refusals *refusals;
+	struct unknown_states *unknown_states;
 	pthread_mutex_t lock; /* over quiesced (with submitting) and visits */
 	pthread_cond_t left;  /* visits became 0 */
 	bool quiesced;
@@ -322,7 +324,7 @@ static void submit(struct intake *i, struct http_exchange *x, struct passage *p)
  * and it has no effect. A signal that carries it is a signal. */
 static void take(struct intake *i, struct http_exchange *x, struct visit *v, const char *echo)
 {
-	struct passage *p = passage_new(v->source, x, &v->headers, &v->claim);
+	struct passage *p = passage_new(v->source, x, &v->headers, i->unknown_states, &v->claim);
 
 	free(http_take_body(x));
 	if (!passage_has_room(p)) {
@@ -426,6 +428,7 @@ static void turned_away(void *ctx, enum http_turned_away why, const char *peer)
 static void intake_free(struct intake *i)
 {
 	refusals_free(i->refusals);
+	unknown_states_free(i->unknown_states);
 	budget_free(i->budget);
 	INSIST(pthread_cond_destroy(&i->left) == 0);
 	INSIST(pthread_mutex_destroy(&i->lock) == 0);
@@ -463,6 +466,7 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 
 	i->pipeline = p;
 	i->refusals = refusals_new();
+	i->unknown_states = unknown_states_new();
 	i->budget = budget_new(c->listen.max_memory);
 	INSIST(pthread_mutex_init(&i->lock, NULL) == 0);
 	INSIST(pthread_condattr_init(&attr) == 0);

@@ -26,6 +26,7 @@ struct passage {
 	struct intake_submission submission;
 	struct http_exchange *exchange; /* once it is submitted */
 	const struct source *source;
+	struct unknown_states *unknown;
 	struct claim *claim; /* NULL: given back */
 	size_t body_bytes;   /* of the claim, for the body, while it is taken apart */
 	size_t bytes;        /* what the items take */
@@ -105,6 +106,7 @@ static void take_item(struct passage *p, struct webhook *w)
 	struct reading reading;
 
 	reading_make(p->source->definition, w, NULL, &reading);
+	unknown_states_note(p->unknown, p->source, &reading);
 	switch (reading.kind) {
 	case READING_SIGNAL:
 		reading_mark(&reading, w);
@@ -175,7 +177,7 @@ static void take_too_much(struct passage *p, const struct http_exchange *x, cons
 }
 
 struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
-			    struct claim *claim)
+			    struct unknown_states *unknown, struct claim *claim)
 {
 	struct passage *p = mem_new(1, sizeof(*p));
 	struct batch *batch = NULL;
@@ -183,6 +185,7 @@ struct passage *passage_new(const struct source *s, const struct http_exchange *
 	size_t items = 1;
 
 	p->source = s;
+	p->unknown = unknown;
 	p->claim = claim;
 	p->body_bytes = claim->bytes;
 	if (batch_open(s->definition, x->body, x->body_len, &batch, &reason) < 0) {

@@ -117,7 +117,7 @@ static struct passage *read_repeating(struct budget *b, unsigned items, size_t o
 	assert_true(claim_set(&others, other));
 	claim_open(claim, b, NULL);
 	assert_true(claim_set(claim, x.body_len));
-	p = passage_new(s, &x, &headers, claim);
+	p = passage_new(s, &x, &headers, NULL, claim);
 	claim_release(&others);
 	return p;
 }

@@ -1,0 +1,135 @@
+#include <config.h>
+
+#include "intake/unknown_states.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/text.h"
+
+#define LINE_MAX_BYTES 1000
+
+struct known_source {
+	struct known_source *next;
+	char *source;
+	unsigned char mark[DIGEST_SHA256_BYTES]; /* of the definition that did not know them */
+	char *states[UNKNOWN_STATES_MAX];        /* "PLACE STATE" */
+	size_t n;
+	bool full; /* told that further ones are not named */
+};
+
+struct unknown_states {
+	pthread_mutex_t lock;     /* over all below */
+	struct known_source *all; /* one for each source that was ever configured, at most */
+};
+
+struct unknown_states *unknown_states_new(void)
+{
+	struct unknown_states *u = mem_new(1, sizeof(*u));
+
+	INSIST(pthread_mutex_init(&u->lock, NULL) == 0);
+	return u;
+}
+
+static void forget(struct known_source *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		free(TAKE(k->states[i]));
+	k->n = 0;
+	k->full = false;
+}
+
+void unknown_states_free(struct unknown_states *u)
+{
+	if (!u)
+		return;
+	for (struct known_source *k = u->all, *next; k; k = next) {
+		next = k->next;
+		forget(k);
+		free(k->source);
+		free(k);
+	}
+	INSIST(pthread_mutex_destroy(&u->lock) == 0);
+	free(u);
+}
+
+/* With the lock held. */
+static struct known_source *source_get(struct unknown_states *u, const struct source *s)
+{
+	const unsigned char *mark = definition_states_mark(s->definition);
+	struct known_source *k = u->all;
+
+	while (k && strcmp(k->source, s->name) != 0)
+		k = k->next;
+	if (!k) {
+		k = mem_new(1, sizeof(*k));
+		k->source = mem_str(s->name);
+		k->next = u->all;
+		u->all = k;
+	}
+	if (memcmp(k->mark, mark, sizeof(k->mark)) != 0) {
+		forget(k);
+		memcpy(k->mark, mark, sizeof(k->mark));
+	}
+	return k;
+}
+
+enum news {
+	NEWS_NONE,
+	NEWS_STATE, /* a state of which nothing was said yet */
+	NEWS_MANY,  /* the first one that is not remembered */
+};
+
+/* Remembers it. */
+static enum news take_news(struct unknown_states *u, const struct source *s, const struct unknown_state *state)
+{
+	CLEANUP(mem_freep) char *name = mem_fmt("%s %s", state->place, state->text);
+	enum news news = NEWS_STATE;
+	struct known_source *k;
+
+	INSIST(pthread_mutex_lock(&u->lock) == 0);
+	k = source_get(u, s);
+	for (size_t i = 0; i < k->n; i++)
+		if (text_same(k->states[i], name))
+			news = NEWS_NONE;
+	if (news == NEWS_STATE && k->n < UNKNOWN_STATES_MAX) {
+		k->states[k->n++] = TAKE(name);
+	} else if (news == NEWS_STATE) {
+		news = k->full ? NEWS_NONE : NEWS_MANY;
+		k->full = true;
+	}
+	INSIST(pthread_mutex_unlock(&u->lock) == 0);
+	return news;
+}
+
+void unknown_states_note(struct unknown_states *u, const struct source *s, const struct reading *r)
+{
+	const struct log_about about = {
+		.source = s->name, .conversation = r->signal.conversation, .reason = "unknown state"};
+	struct buf line;
+
+	if (!r->unknown_state.text)
+		return;
+	metrics_add(METRIC_UNKNOWN_STATES, s->name, NULL, NULL, 1);
+	switch (take_news(u, s, &r->unknown_state)) {
+	case NEWS_NONE:
+		break;
+	case NEWS_STATE:
+		buf_init(&line, LINE_MAX_BYTES);
+		reading_tell_unknown_state(r, s->name, &line);
+		log_warning(&about, "%s", line.data);
+		buf_done(&line);
+		break;
+	case NEWS_MANY:
+		log_warning(&about,
+			    "more than %d states are none that the definition knows; no further one is named: is the "
+			    "reference in `states` right?",
+			    UNKNOWN_STATES_MAX);
+		break;
+	}
+}
