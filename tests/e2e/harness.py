@@ -183,6 +183,12 @@ def _hubspot(body, secret, at, url):
     return {"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": stamp}
 
 
+def _front_app(body, secret, at, url):
+    stamp = str(int(at * 1000))
+    signature = _hmac("sha256", "base64", secret, stamp, ":", body)
+    return {"X-Front-Signature": signature, "X-Front-Request-Timestamp": stamp}
+
+
 def _trengo(body, secret, at, url):
     stamp = str(int(at))
     signature = _hmac("sha256", "hex", secret, stamp, ".", body)
@@ -210,6 +216,7 @@ PROOFS = {
     "freescout": _over_body("X-FreeScout-Signature", "sha1", "base64"),
     "freshdesk": _basic,
     "front": _over_body("X-Front-Signature", "sha1", "base64"),
+    "front-app": _front_app,  # the preset front, with the method of proof that its setup text names
     "generic": lambda body, secret, at, url: {"Authorization": "Bearer " + secret},
     "gladly": _basic,
     "gorgias": lambda body, secret, at, url: {"X-Deskbridge-Secret": secret},

@@ -1,6 +1,6 @@
 """The same webhooks in every order of arrival: what each person's profile says in the end, and what was told on the way.
 
-What is expected comes from a small model of DESIGN section 10 (class Model), which knows nothing of the daemon. Many
+What is expected comes from a small model of the ledger (desk_life.py), which knows nothing of the daemon. Many
 customers share one daemon, so that many histories cross each other in the queue, the lookups and the delivery.
 """
 
@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from desk_life import Model
 from harness import gladly_webhook
 
 FLAG = "In Gladly Conversation"
@@ -20,31 +21,6 @@ METRICS = {
     "reopened": "reopened conversation in Gladly",
     "closed": "closed conversation in Gladly",
 }
-
-
-class Model:
-    """The conversations of one customer: what each signal leads to, and which of them are open."""
-
-    def __init__(self):
-        self.open, self.as_of, self.taken = set(), {}, set()
-
-    def take(self, kind, conversation, at):
-        """(kind, is it history) where an event comes of it, else None."""
-        if (kind, conversation, at) in self.taken:
-            return None
-        self.taken.add((kind, conversation, at))
-        known = conversation in self.as_of
-        if known and at < self.as_of[conversation]:
-            return kind, True
-        self.as_of[conversation] = at
-        was_open = conversation in self.open
-        if kind == "closed":
-            self.open.discard(conversation)
-            return (kind, False) if was_open or not known else None
-        self.open.add(conversation)
-        if was_open:
-            return None
-        return ("reopened" if known else kind), False
 
 
 class Customer:
