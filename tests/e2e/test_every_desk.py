@@ -1,4 +1,4 @@
-"""Every helpdesk from end to end: the script that shows it is a test too."""
+"""Every helpdesk from end to end, and the orders in which its webhooks may come: the script that shows it is a test too."""
 
 import os
 import pathlib
@@ -6,15 +6,17 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from harness import PRESETS, PROGRAM, TIMEOUT, run
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "every-desk"
 ENV = {**os.environ, "DESKBRIDGE": PROGRAM, "DESKBRIDGE_PRESETS": PRESETS}
 
 
-def every_desk(*words):
+def every_desk(*words, **env):
     command = [sys.executable, str(SCRIPT), *words]
-    return subprocess.run(command, capture_output=True, text=True, env=ENV, timeout=20 * TIMEOUT)
+    return subprocess.run(command, capture_output=True, text=True, env={**ENV, **env}, timeout=20 * TIMEOUT)
 
 
 def test_an_opening_and_a_closing_of_every_helpdesk_end_as_events():
@@ -46,3 +48,52 @@ def test_a_helpdesk_that_does_not_arrive_is_a_failure(tmp_path):
 def test_an_unknown_helpdesk_is_told():
     ended = every_desk("zendisk")
     assert ended.returncode == 1 and "no preset zendisk" in ended.stderr and "zendesk" in ended.stderr
+
+
+# ---- --orders
+
+ROWS = ["chatwoot", "chatwoot-chat", "intercom", "intercom-outbound", "intercom-ticket", "zendesk", "helpscout"]
+ROWS += ["front", "front-app", "gorgias"]
+EACH_TWICE = 90  # orders of three webhooks that come twice each
+
+
+def table(ended):
+    """The rows of --orders: {desk: {column: number}}."""
+    head, *rows = [line.split() for line in ended.stdout.splitlines() if re.match(r"DESK |\S+ +\d+ +\d+ ", line)]
+    return {row[0]: dict(zip(head[1:], map(int, row[1:]))) for row in rows}
+
+
+def test_webhooks_of_six_desks_end_right_in_every_order_though_each_comes_twice():
+    limit = EACH_TWICE + 20
+    ended = every_desk("--orders", "--limit", str(limit))
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    rows = table(ended)
+    assert list(rows) == ROWS
+    for desk, row in rows.items():
+        assert row["ORDERS"] == limit and row["WEBHOOKS"] > EACH_TWICE * 6 and row["EVENTS"] > limit, desk
+        assert [row[name] for name in ("DOUBLED", "LOST", "ORDER", "FLAGS", "DEAD")] == [0, 0, 0, 0, 0], desk
+    totals = [sum(row[name] for row in rows.values()) for name in ("ORDERS", "WEBHOOKS", "EVENTS")]
+    assert ended.stdout.splitlines()[-1] == "{} rows, {} orders, {} webhooks, {} events".format(len(rows), *totals)
+
+
+@pytest.mark.parametrize(
+    "spoilt, wrong",
+    [
+        (("delivery: /id\n", "delivery: /detail/id\n"), "200 {.*duplicate.*}, not accepted"),
+        (("time: [/time, /detail/updated_at]\n", ""), "expected .*\n.*Klaviyo has"),
+    ],
+    ids=["wrong delivery id", "no time"],
+)
+def test_what_goes_wrong_in_an_order_is_told_with_the_order(tmp_path, spoilt, wrong):
+    for preset in pathlib.Path(PRESETS).glob("*.yaml"):
+        text = preset.read_text(encoding="utf-8")
+        (tmp_path / preset.name).write_text(text.replace(*spoilt) if preset.stem == "zendesk" else text, encoding="utf-8")
+    ended = every_desk("--orders", "--limit", "12", "zendesk", DESKBRIDGE_PRESETS=str(tmp_path))
+    assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert re.search(r"zendesk 71\d+: .*\(again\)", ended.stdout) and re.search(wrong, ended.stdout)
+
+
+def test_orders_of_a_helpdesk_without_a_life_are_refused():
+    ended = every_desk("--orders", "gladly")
+    assert ended.returncode == 1 and "no orders of gladly" in ended.stderr and "chatwoot" in ended.stderr
+    assert every_desk("--limit", "3").returncode == 2
