@@ -37,11 +37,14 @@ static void set_time(struct json_object *to, const char *name, int64_t time_ms)
 	json_set_str(to, name, text);
 }
 
-/* Clocks may disagree: a time that runs backwards is no fact. */
+/*
+ * The difference of the two times as an event shows them, in whole seconds rounded down: a reader who subtracts `Opened
+ * At` from `Closed At` gets the same number. Clocks may disagree: a time that runs backwards is no fact.
+ */
 static void set_seconds(struct json_object *to, const char *name, int64_t from_ms, int64_t until_ms)
 {
 	if (from_ms != 0 && from_ms <= until_ms)
-		json_set_int(to, name, (until_ms - from_ms) / CLOCK_SECOND_MS);
+		json_set_int(to, name, until_ms / CLOCK_SECOND_MS - from_ms / CLOCK_SECOND_MS);
 }
 
 static void add_attributes(const struct deciding *d, struct json_object *to)

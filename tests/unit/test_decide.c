@@ -277,15 +277,22 @@ static const struct decision *post(struct world *w, const struct source *s, cons
 	return &w->last;
 }
 
-/* The usual webhook: type, conversation, seconds after T0, further members. */
-static const struct decision *say(struct world *w, const struct source *s, const char *type, const char *conversation,
-				  int at, const char *more)
+/* The usual webhook: type, conversation, milliseconds after T0, further members. */
+static const struct decision *say_ms(struct world *w, const struct source *s, const char *type,
+				     const char *conversation, int64_t at_ms, const char *more)
 {
 	char json[600];
 
 	(void)snprintf(json, sizeof(json), "{'type':'%s','conversation':'%s','time':%" PRId64 "%s%s}", type,
-		       conversation, T0 + at * CLOCK_SECOND_MS, *more ? "," : "", more);
+		       conversation, T0 + at_ms, *more ? "," : "", more);
 	return post(w, s, json);
+}
+
+/* The same with seconds after T0. */
+static const struct decision *say(struct world *w, const struct source *s, const char *type, const char *conversation,
+				  int at, const char *more)
+{
+	return say_ms(w, s, type, conversation, at * CLOCK_SECOND_MS, more);
 }
 
 #define JO "'emails':['jo@example.com']"
@@ -481,6 +488,94 @@ static void a_time_that_runs_backwards_is_no_fact(void **unused)
 	assert_string_equal(PROPERTY(d, 0, "Resolution Seconds"), "-");
 	assert_string_equal(PROPERTY(d, 0, "Total Seconds"), "-");
 	assert_string_equal(PROPERTY(d, 0, "Opened At"), "-");
+	world_end(&w);
+	desk_close(&desk);
+}
+
+/* The times of an event are whole seconds, rounded down; the durations are what a reader of it computes from them. */
+static void durations_are_the_differences_of_the_shown_times(void **unused)
+{
+	static const struct {
+		int64_t opened_ms, closed_ms;
+		const char *opened, *closed, *seconds;
+	} cases[] = {
+		{1900, 3000, "2026-11-21T16:00:01Z", "2026-11-21T16:00:03Z", "2"},
+		{1000, 3999, "2026-11-21T16:00:01Z", "2026-11-21T16:00:03Z", "2"},
+		{1999, 2000, "2026-11-21T16:00:01Z", "2026-11-21T16:00:02Z", "1"},
+		{2000, 2999, "2026-11-21T16:00:02Z", "2026-11-21T16:00:02Z", "0"},
+		{2999, 2999, "2026-11-21T16:00:02Z", "2026-11-21T16:00:02Z", "0"},
+		{2999, 2001, "-", "2026-11-21T16:00:02Z", "-"}, /* out of order: which opening it ended is not known */
+		{3000, 2999, "-", "2026-11-21T16:00:02Z", "-"},
+	};
+	struct desk desk;
+	struct source *s = desk_plain(&desk, NULL);
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct world w;
+		const struct decision *d;
+
+		world_start(&w);
+		(void)say_ms(&w, s, "opened", "c1", cases[i].opened_ms, JO);
+		d = say_ms(&w, s, "closed", "c1", cases[i].closed_ms, "");
+		assert_int_equal(d->events_n, 1);
+		assert_string_equal(PROPERTY(d, 0, "Opened At"), cases[i].opened);
+		assert_string_equal(PROPERTY(d, 0, "Closed At"), cases[i].closed);
+		assert_string_equal(PROPERTY(d, 0, "Resolution Seconds"), cases[i].seconds);
+		assert_string_equal(PROPERTY(d, 0, "Total Seconds"), cases[i].seconds);
+		world_end(&w);
+	}
+	desk_close(&desk);
+}
+
+static void durations_after_a_reopening_run_from_the_openings_that_were_shown(void **unused)
+{
+	struct desk desk;
+	struct source *s = desk_plain(&desk, NULL);
+	struct world w;
+	const struct decision *d;
+
+	(void)unused;
+	s->expire_after_ms = CLOCK_DAY_MS;
+	world_start(&w);
+	d = say_ms(&w, s, "opened", "c1", 1900, JO);
+	assert_string_equal(PROPERTY(d, 0, "Opened At"), "2026-11-21T16:00:01Z");
+	(void)say_ms(&w, s, "closed", "c1", 5000, "");
+	d = say_ms(&w, s, "reopened", "c1", 7800, JO);
+	assert_string_equal(PROPERTY(d, 0, "Opened At"), "2026-11-21T16:00:07Z");
+	d = say_ms(&w, s, "closed", "c1", 9100, "");
+	assert_string_equal(PROPERTY(d, 0, "Resolution Seconds"), "2");
+	assert_string_equal(PROPERTY(d, 0, "Total Seconds"), "8");
+	d = say_ms(&w, s, "closed", "c1", 6000, ""); /* history: which opening it ended is not known */
+	assert_int_equal(d->result, DECIDE_HISTORY);
+	assert_string_equal(PROPERTY(d, 0, "Opened At"), "-");
+	assert_string_equal(PROPERTY(d, 0, "Resolution Seconds"), "-");
+	assert_string_equal(PROPERTY(d, 0, "Total Seconds"), "5");
+	(void)say_ms(&w, s, "reopened", "c1", 11900, JO);
+	w.now_ms += 2 * CLOCK_DAY_MS;
+	d = expire(&w, s, "c1"); /* a day after the receipt, which was an hour and five seconds after T0 */
+	assert_string_equal(PROPERTY(d, 0, "Opened At"), "2026-11-21T16:00:11Z");
+	assert_string_equal(PROPERTY(d, 0, "Closed At"), "2026-11-22T17:00:05Z");
+	assert_string_equal(PROPERTY(d, 0, "Resolution Seconds"), "89994");
+	assert_string_equal(PROPERTY(d, 0, "Total Seconds"), "90004");
+	world_end(&w);
+	desk_close(&desk);
+}
+
+static void a_rule_reads_the_duration_that_the_event_shows(void **unused)
+{
+	struct desk desk;
+	struct source *s = desk_plain(
+		&desk, "[default, {on: closed, when: {Resolution Seconds: 2}, send: \"quick {Resolution Seconds}\"}]");
+	struct world w;
+	const struct decision *d;
+
+	(void)unused;
+	world_start(&w);
+	(void)say_ms(&w, s, "opened", "c1", 1900, JO);
+	d = say_ms(&w, s, "closed", "c1", 3000, "");
+	assert_int_equal(d->events_n, 2);
+	assert_string_equal(d->events[1].metric, "quick 2");
 	world_end(&w);
 	desk_close(&desk);
 }
@@ -1436,6 +1531,9 @@ int main(void)
 		cmocka_unit_test(absent_facts_are_left_out),
 		cmocka_unit_test(the_url_of_the_conversation_is_told_where_it_is_known),
 		cmocka_unit_test(a_time_that_runs_backwards_is_no_fact),
+		cmocka_unit_test(durations_are_the_differences_of_the_shown_times),
+		cmocka_unit_test(durations_after_a_reopening_run_from_the_openings_that_were_shown),
+		cmocka_unit_test(a_rule_reads_the_duration_that_the_event_shows),
 		cmocka_unit_test(a_webhook_without_time_goes_by_its_receipt),
 		cmocka_unit_test(a_repeat_before_the_commit_makes_the_same_events),
 		cmocka_unit_test(two_conversations_keep_the_flag_until_both_are_closed),
