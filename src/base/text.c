@@ -82,6 +82,44 @@ char *text_trim(char *s)
 	return s;
 }
 
+/* Bytes of the blank or invisible character at s, or 0. */
+static size_t unseen(const char *s)
+{
+	static const char *const all[] = {
+		"\u00a0", "\u00ad", "\u034f", "\u061c", "\u1680", "\u180e", "\u2028", "\u2029", "\u202a",
+		"\u202b", "\u202c", "\u202d", "\u202e", "\u202f", "\u205f", "\u2060", "\u2061", "\u2062",
+		"\u2063", "\u2064", "\u2066", "\u2067", "\u2068", "\u2069", "\u3000", "\ufeff",
+	};
+
+	if (blank(*s))
+		return 1;
+	/* U+2000 to U+200F: blanks of all widths, zero-width ones, marks of direction. */
+	if (strncmp(s, "\xe2\x80", 2) == 0 && (unsigned char)s[2] >= 0x80 && (unsigned char)s[2] <= 0x8f)
+		return 3;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (strncmp(s, all[i], strlen(all[i])) == 0)
+			return strlen(all[i]);
+	return 0;
+}
+
+char *text_trim_unseen(char *s)
+{
+	char *end;
+	size_t n;
+
+	while ((n = unseen(s)) > 0)
+		s += n;
+	/* Behind the last character that is seen. */
+	end = s;
+	for (char *at = s; *at != '\0'; at += n > 0 ? n : 1) {
+		n = unseen(at);
+		if (n == 0)
+			end = at + 1;
+	}
+	*end = '\0';
+	return s;
+}
+
 size_t text_step(const char *text, size_t left)
 {
 	const unsigned char *s = (const unsigned char *)text;

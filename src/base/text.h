@@ -25,6 +25,10 @@ bool text_same(const char *a, const char *b); /* both NULL, or equal without reg
 bool text_is(const char *a, const char *b);   /* both NULL, or equal */
 void text_lower(char *s);                     /* in place */
 char *text_trim(char *s);                     /* in place; returns the first non-blank */
+/* The same with the blanks and invisible characters of Unicode, which come along when a text is pasted: no-break space,
+ * soft hyphen, zero-width space and joiners, byte order mark, marks of writing direction. Those within the text stay.
+ */
+char *text_trim_unseen(char *s);
 size_t text_bom(const char *s, size_t len);   /* 3 where it begins with a UTF-8 byte order mark, else 0 */
 bool text_is_utf8(const char *s, size_t len); /* well-formed, no surrogates, no NUL */
 size_t text_step(const char *s, size_t left); /* bytes of the well-formed character at s (RFC 3629), no NUL; or 0 */

@@ -52,6 +52,18 @@ static void tell_unknown_state(const struct source *s, const struct reading *r)
 	buf_done(&line);
 }
 
+/* A part of the conversation's URL may come from the lookup; the first reading told of the others. */
+static void explain_url(const struct source *s, const struct webhook *w, const struct customer *customer)
+{
+	struct buf lines;
+
+	buf_init(&lines, EXPLAIN_MAX);
+	reading_explain_url(s->definition, w, customer, &lines);
+	if (lines.len > 0)
+		explain_block("With the lookup", &lines);
+	buf_done(&lines);
+}
+
 /* One item as far as its reading tells; a signal further. */
 static void explain_reading(const struct generation *g, const struct source *s, const struct webhook *w,
 			    struct explain_answers *a)
@@ -66,6 +78,7 @@ static void explain_reading(const struct generation *g, const struct source *s, 
 	if (asked) {
 		reading_done(&reading);
 		reading_make(s->definition, w, &customer, &reading);
+		explain_url(s, w, &customer);
 	}
 	switch (reading.kind) {
 	case READING_PING:

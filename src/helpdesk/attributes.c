@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "helpdesk/flat.h"
+#include "helpdesk/links.h"
 
 #define ATTRIBUTE_WORDS_MAX 200
 
@@ -33,9 +34,9 @@ struct attributes {
 };
 
 const char *const attributes_own[] = {
-	"Helpdesk",           "Conversation ID",  "Opened At",    "Closed At",
-	"Resolution Seconds", "Total Seconds",    "Reopen Count", "Test",
-	"Open Conversations", "Conversation URL", "Event ID",     NULL,
+	"Helpdesk",           "Conversation ID", "Opened At",    "Closed At",
+	"Resolution Seconds", "Total Seconds",   "Reopen Count", "Test",
+	"Open Conversations", CONVERSATION_URL,  "Event ID",     NULL,
 };
 
 static void attribute_check_name(const struct node *n, struct problems *problems)

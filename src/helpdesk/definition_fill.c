@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "helpdesk/body.h"
+#include "helpdesk/link.h"
 
 #define SAMPLE_MARK "deskbridge_sample"
 
@@ -146,17 +147,31 @@ static void put_delivery(struct filling *f)
 
 /* ---- the address ------------------------------------------------------------------------------------------------- */
 
+/* The URL with the address in place of the last part of its path, and with its query. The caller owns it. */
+static char *url_with_email(const char *url, const char *email)
+{
+	size_t path = strcspn(url, "?#"), before = path;
+	struct buf b;
+
+	while (before > 0 && url[before - 1] != '/')
+		before--;
+	buf_init(&b, strlen(url) + 3 * strlen(email));
+	buf_add(&b, url, before);
+	link_add_segment(&b, email);
+	buf_adds(&b, url + path);
+	return buf_take(&b);
+}
+
 /* In place of another address; where that stood at the end of a URL, at the end of the URL. */
 static void put_email(struct filling *f, const char *email)
 {
 	const struct reference *r = email_places_place(&f->d->emails, &f->scope);
 	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
 	CLEANUP(mem_freep) char *text = NULL;
-	const char *slash = like && strstr(like, "://") ? strrchr(like, '/') : NULL;
 
 	if (!r)
 		return;
-	text = slash ? mem_fmt("%.*s%s", (int)(slash + 1 - like), like, email) : mem_str(email);
+	text = like && link_begins(like) ? url_with_email(like, email) : mem_str(email);
 	put(f, r, text);
 }
 

@@ -2,17 +2,58 @@
 
 #include "helpdesk/links.h"
 
+#include <string.h>
+#include <strings.h>
+
 struct links {
 	struct template *items[FACT_MAX];
 	size_t n;
 };
 
+/* The first part of a template: its text, or NULL for a reference. */
+struct beginning {
+	bool seen;
+	const char *text;
+};
+
+static void see_beginning(void *ctx, const char *text, const struct reference *r)
+{
+	struct beginning *b = ctx;
+
+	(void)r;
+	if (!b->seen)
+		b->text = text;
+	b->seen = true;
+}
+
+/* As far as the text goes: a reference may stand behind "https://". */
+static bool begins_like(const char *text, const char *scheme)
+{
+	size_t len = strlen(text), most = strlen(scheme);
+
+	return strncasecmp(text, scheme, len < most ? len : most) == 0;
+}
+
+void links_check_beginning(const struct template *t, const struct node *n, struct problems *problems)
+{
+	struct beginning b = {0};
+
+	template_parts(t, see_beginning, &b);
+	if (b.seen && (!b.text || begins_like(b.text, "https://") || begins_like(b.text, "http://")))
+		return;
+	problems_warn(problems, n,
+		      "expected a URL that begins with https://, or with a reference to one; what else comes of it is "
+		      "left out of the events");
+}
+
 static void links_add(struct links *l, const struct node *n, struct problems *problems)
 {
 	struct template *t = template_compile(n, problems);
 
-	if (t)
-		l->items[l->n++] = t;
+	if (!t)
+		return;
+	links_check_beginning(t, n, problems);
+	l->items[l->n++] = t;
 }
 
 struct links *links_compile(const struct node *n, struct problems *problems)

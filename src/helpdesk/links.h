@@ -1,19 +1,23 @@
 /*
  * links: where people find the conversation: a template, or a list of up to FACT_MAX of them, of which the first that
- * has a value for all of its parts counts. Compiled once, immutable, shared by threads. Pure.
+ * gives a URL (link.h) counts. Compiled once, immutable, shared by threads. Pure.
  */
 #ifndef HELPDESK_LINKS_H
 #define HELPDESK_LINKS_H
 
 #include "helpdesk/fact.h"
 
+#define CONVERSATION_URL "Conversation URL" /* the event's property */
+
 struct links;
 
+/* Warns where the template begins with a text that begins no http or https URL: it will never give a link. */
+void links_check_beginning(const struct template *t, const struct node *n, struct problems *problems);
 /* NULL where there were errors. */
 struct links *links_compile(const struct node *n, struct problems *problems);
 void links_free(struct links *l);
-/* As template_render() with TEMPLATE_LINK. Where none has a value: -ENOENT, and reterr names the part that the first
- * one lacks. The caller owns *ret. */
+/* As template_render() with TEMPLATE_LINK. Where none gives a URL: what the first one failed with. The caller owns
+ * *ret. */
 int links_render(const struct links *l, const struct scope *s, char **ret, struct err *reterr) MUSTCHECK;
 /* The i-th template as template_outline() shows it; NULL past the end. The caller owns it. */
 char *links_outline(const struct links *l, size_t i, const struct scope *s) MUSTCHECK;

@@ -160,8 +160,21 @@ static void tell_url(struct telling *t)
 		return;
 	}
 	t->later = false;
-	links_references(t->d->conversation_url, see_later, t);
+	if (!t->s->taken)
+		links_references(t->d->conversation_url, see_later, t);
 	buf_addf(t->to, "conversation_url: left out, %s%s\n", e.text, t->later ? " before the lookup" : "");
+}
+
+void reading_explain_url(const struct definition *d, const struct webhook *w, const struct customer *customer,
+			 struct buf *to)
+{
+	struct signal_scope scope;
+	struct telling t = {.d = d, .s = &scope.scope, .to = to};
+
+	if (signal_scope_open(d, w, customer, &scope, NULL) < 0)
+		return;
+	tell_url(&t);
+	signal_scope_done(&scope);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */

@@ -34,7 +34,7 @@ struct signal {
 	/* wants_lookup: under which the answer is kept: the same where the same would be asked. NULL else. */
 	char *lookup_key;
 	struct json_object *attributes; /* flat: text, numbers, booleans, lists of text; absent facts are absent */
-	char *conversation_url;         /* NULL where a part is missing */
+	char *conversation_url;         /* NULL where a part is missing, or no URL comes out (link.h) */
 };
 void signal_done(struct signal *s);
 
@@ -78,6 +78,9 @@ void reading_tell_unknown_state(const struct reading *r, const char *source, str
 /* For explain: which matchers were asked and what they saw, and what stands at every place of the definition, a line
  * each (reading_explain.c). Addresses are not masked. */
 void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to);
+/* The same for the conversation's URL alone, with what a lookup told. Nothing where the definition has none. */
+void reading_explain_url(const struct definition *d, const struct webhook *w, const struct customer *customer,
+			 struct buf *to);
 
 /*
  * The scope over a webhook for rules' raw references; owns what it parsed, borrows the rest: d, w and customer must

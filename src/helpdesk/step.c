@@ -77,13 +77,27 @@ static void places_done(struct step_places *p)
 		reference_free(p->items[i]);
 }
 
+/* ctx: a bool. Values are percent-encoded; the text around them is asked as it is written. */
+static void see_blank(void *ctx, const char *text, const struct reference *r)
+{
+	bool *blank = ctx;
+
+	(void)r;
+	for (; text && *text != '\0'; text++)
+		*blank = *blank || (unsigned char)*text <= ' ' || *text == 0x7f;
+}
+
 static void step_add_url(struct step *s, const struct node *n, struct problems *problems)
 {
 	struct template *t = template_compile(n, problems);
+	bool blank = false;
 
 	if (!t)
 		return;
 	s->urls[s->urls_n++] = t;
+	template_parts(t, see_blank, &blank);
+	if (blank)
+		problems_error(problems, n, "a blank or a control character in a URL: for a blank write %%20");
 	if (n->text[0] != '{' && strncmp(n->text, "https://", 8) != 0 && strncmp(n->text, "http://", 7) != 0)
 		problems_error(problems, n, "expected a URL that begins with {base_url}, a parameter, or https://");
 }

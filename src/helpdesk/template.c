@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "helpdesk/flat.h"
+#include "helpdesk/link.h"
 
 #define TEMPLATE_TEXT_MAX 4096
 #define TEMPLATE_PARTS_MAX 64
@@ -168,14 +169,15 @@ static bool part_is_own(const struct part *p, const struct scope *s)
 	return name && s->names && pairs_get(s->names, name);
 }
 
-/* A URL that needs no escaping. */
-static bool is_link(const char *s)
+/* A value that is a URL itself. Whether it is one. */
+static bool link_add(struct buf *to, const char *value)
 {
-	if (strncmp(s, "https://", 8) != 0 && strncmp(s, "http://", 7) != 0)
+	CLEANUP(mem_freep) char *copy = mem_str(value);
+	const char *text = text_trim_unseen(copy);
+
+	if (!link_begins(text))
 		return false;
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s <= ' ' || *s == 0x7f || strchr("\"<>\\^`{|}", *s))
-			return false;
+	buf_adds(to, text);
 	return true;
 }
 
@@ -193,13 +195,21 @@ static bool part_render(const struct part *p, const struct scope *s, enum templa
 		buf_adds(to, value);
 		return true;
 	}
+	if (escape == TEMPLATE_LINK && to->len == 0 && link_add(to, value))
+		return true;
 	if (strcmp(value, ".") == 0 || strcmp(value, "..") == 0 || strlen(value) > TEMPLATE_PART_MAX)
 		return false;
-	if (escape == TEMPLATE_LINK && to->len == 0 && is_link(value))
-		buf_adds(to, value);
-	else
-		scope_escape(value, to);
+	scope_escape(value, to);
 	return true;
+}
+
+/* What was rendered, as a URL for people. */
+static int render_link(const struct template *t, const char *text, char **ret, struct err *reterr)
+{
+	struct err why;
+	int r = link_make(text, ret, &why);
+
+	return r < 0 ? err_set(reterr, r, "%.200s gives %s", t->text, why.text) : 0;
 }
 
 int template_render(const struct template *t, const struct scope *s, enum template_escape escape, char **ret,
@@ -221,6 +231,12 @@ int template_render(const struct template *t, const struct scope *s, enum templa
 	if (b.error < 0) {
 		buf_done(&b);
 		return err_set(reterr, -EMSGSIZE, "longer than %d bytes", TEMPLATE_OUT_MAX);
+	}
+	if (escape == TEMPLATE_LINK) {
+		int r = render_link(t, b.data, ret, reterr);
+
+		buf_done(&b);
+		return r;
 	}
 	*ret = buf_take(&b);
 	return 0;

@@ -17,8 +17,11 @@ struct template;
 enum template_escape {
 	TEMPLATE_PLAIN,
 	TEMPLATE_URL, /* values of references and of lookups are percent-encoded; parameters and base_url are not */
-	/* As in a URL; but a value that begins the text and is an http(s) URL itself stands as it is. For people to
-	 * follow, never for us: it may lead anywhere. */
+	/*
+	 * A URL for people to follow, as link_make() has it. Values are percent-encoded as in TEMPLATE_URL; but one
+	 * that begins the text and is an http or https URL itself is taken as a URL. Never for a URL that we ask: it
+	 * may lead anywhere.
+	 */
 	TEMPLATE_LINK,
 };
 
@@ -28,8 +31,8 @@ struct template *template_compile_text(const char *text, struct err *reterr);
 void template_free(struct template *t);
 /*
  * -ENOENT where a part has no value (named in reterr); in a URL also where it is "." or "..", which would lead
- * elsewhere, or longer than TEMPLATE_PART_MAX, at which a plain text is cut. With several values the first counts. The
- * caller owns *ret.
+ * elsewhere, or longer than TEMPLATE_PART_MAX, at which a plain text is cut. With several values the first counts.
+ * -EINVAL, -EMSGSIZE: TEMPLATE_LINK gives no link (reterr says why, and nothing of its text). The caller owns *ret.
  */
 #define TEMPLATE_PART_MAX 4096
 int template_render(const struct template *t, const struct scope *s, enum template_escape escape, char **ret,

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mask.h"
 #include "helpdesk/attributes.h"
+#include "helpdesk/links.h"
 
 /*
  * The event's properties and profile (DESIGN section 11). They are made anew for every event: what one event is given
@@ -23,7 +24,6 @@ _Static_assert(20 + ATTRIBUTES_MAX + RULES_ADDED_MAX <= 400,
 #define TOTAL_SECONDS "Total Seconds"
 #define REOPEN_COUNT "Reopen Count"
 #define OPEN_CONVERSATIONS "Open Conversations"
-#define CONVERSATION_URL "Conversation URL"
 #define EVENT_ID "Event ID"
 
 /* Attributes with a place of their own; the others follow as the definition has them. */

@@ -92,17 +92,23 @@ const char *rules_shipped(enum transition t)
 /* The text, or a list of those that have a value, each once; NULL where there is none. */
 static struct json_object *addition_value(const struct addition *a, const struct scope *s)
 {
+	enum template_escape escape = a->is_link ? TEMPLATE_LINK : TEMPLATE_PLAIN;
 	struct json_object *value = NULL;
 
 	if (a->literal) {
-		if (json_read(a->literal, strlen(a->literal), &value, NULL) < 0)
+		if (a->is_link || json_read(a->literal, strlen(a->literal), &value, NULL) < 0)
 			return NULL;
 		return value;
 	}
 	for (size_t i = 0; i < a->n; i++) {
 		CLEANUP(mem_freep) char *text = NULL;
 
-		if (template_render(a->texts[i], s, TEMPLATE_PLAIN, &text, NULL) < 0)
+		if (template_render(a->texts[i], s, escape, &text, NULL) < 0)
+			continue;
+		/* Half a link leads nowhere: one is never cut. */
+		if (a->is_link && !a->is_list)
+			return json_object_new_string(text);
+		if (a->is_link && strlen(text) > FLAT_TEXT_MAX)
 			continue;
 		if (!a->is_list)
 			return flat_text(text);
@@ -125,6 +131,24 @@ static struct json_object *additions_make(const struct additions *a, const struc
 		json_object_object_add(o, a->items[i].name, value);
 	}
 	return o;
+}
+
+/* Which links of the rule are left out, and why: a line each. */
+static void explain_links(const struct additions *a, const struct scope *s, struct buf *explain)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		const struct addition *one = &a->items[i];
+
+		if (one->is_link && one->literal)
+			buf_addf(explain, "  its %s is left out: %s is no URL\n", one->name, one->literal);
+		for (size_t k = 0; one->is_link && k < one->n; k++) {
+			CLEANUP(mem_freep) char *text = NULL;
+			struct err why;
+
+			if (template_render(one->texts[k], s, TEMPLATE_LINK, &text, &why) < 0)
+				buf_addf(explain, "  its %s is left out: %s\n", one->name, why.text);
+		}
+	}
 }
 
 static bool rule_value(const struct rule *rule, const struct scope *s, double *ret)
@@ -172,6 +196,10 @@ static void rule_send(const struct rule *rule, const struct scope *s, struct dra
 	draft.profile = additions_make(&rule->profile, s);
 	draft.has_value = rule_value(rule, s, &draft.value);
 	drafts_add(to, &draft, explain);
+	if (explain) {
+		explain_links(&rule->properties, s, explain);
+		explain_links(&rule->profile, s, explain);
+	}
 }
 
 /* Whether this ends the list. */

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "helpdesk/flat.h"
 #include "helpdesk/keys.h"
+#include "helpdesk/links.h"
 
 /* ---- parts of a rule --------------------------------------------------------------------------------------------- */
 
@@ -46,6 +47,8 @@ static void addition_add_text(struct addition *a, const struct node *n, struct p
 
 	if (!t)
 		return;
+	if (a->is_link)
+		links_check_beginning(t, n, problems);
 	a->texts = mem_grow(a->texts, a->n + 1, sizeof(struct template *));
 	a->texts[a->n++] = t;
 }
@@ -59,6 +62,9 @@ static void addition_compile(struct addition *a, const struct node *n, struct pr
 		problems_error(problems, n, "the name \"%.64s\" %s", n->key, fault);
 	a->name = mem_str(n->key);
 	a->is_list = n->type == NODE_LIST;
+	a->is_link = strcmp(n->key, CONVERSATION_URL) == 0;
+	if (literal && a->is_link)
+		problems_warn(problems, n, "expected a URL; a number, true or false is left out of the events");
 	if (literal) {
 		a->literal = json_text(literal);
 		json_object_put(literal);

@@ -26,6 +26,7 @@ struct addition {
 	struct template **texts;
 	size_t n;
 	bool is_list;
+	bool is_link; /* the conversation's URL: texts are rendered as such, and what is no URL is left out */
 };
 
 struct additions {

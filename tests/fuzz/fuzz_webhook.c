@@ -22,6 +22,7 @@
 #include "config/yaml.h"
 #include "helpdesk/batch.h"
 #include "helpdesk/inquiry.h"
+#include "helpdesk/link.h"
 #include "helpdesk/signal.h"
 
 #define RECEIVED_MS INT64_C(1795176000000)
@@ -223,12 +224,26 @@ static void check_flat(struct json_object *attributes)
 	}
 }
 
+/* A URL that stays as it is when it is made one once more. */
+static void check_link(const char *link)
+{
+	CLEANUP(mem_freep) char *again = NULL;
+
+	HOLDS(strncmp(link, "https://", 8) == 0 || strncmp(link, "http://", 7) == 0);
+	HOLDS(strlen(link) <= LINK_MAX && !strchr(link, '"'));
+	for (const char *s = link; *s != '\0'; s++)
+		HOLDS((unsigned char)*s > ' ' && (unsigned char)*s < 0x7f);
+	HOLDS(link_make(link, &again, NULL) == 0 && strcmp(again, link) == 0);
+}
+
 static void check_signal(const struct signal *s)
 {
 	HOLDS(s->conversation && s->conversation[0] != '\0' && strlen(s->conversation) <= 512);
 	HOLDS(s->transition < TRANSITION_EXPIRED);
 	check_addresses(&s->addresses);
 	check_flat(s->attributes);
+	if (s->conversation_url)
+		check_link(s->conversation_url);
 }
 
 /* Walks the lookup over the given answers; each may be the whole truth or nonsense. */

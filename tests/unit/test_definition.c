@@ -201,6 +201,7 @@ static void mistakes_of_lookups_are_told(void **state)
 		 "name of a header"},
 		{"[{url: \"{base_url}\", authenticate: {method: basic, name: X}, emails: /e}]", "only method header"},
 		{"[{url: \"{base_url}\", authenticate: {method: basic, scheme: X}, emails: /e}]", "has no scheme"},
+		{"[{url: \"{base_url}/our desk/{/id}\", authenticate: basic, emails: /e}]", "for a blank write %20"},
 		{"[{url: \"{base_url}\", authenticate: basic}]", "learns nothing"},
 		{"[{url: \"{base_url}\", authenticate: basic, emails: e}]", "JSON Pointer into the answer"},
 		{"[{url: \"{base_url}\", authenticate: basic, emails: /e/*/a, primary: /p}]", "as many *"},
@@ -262,6 +263,41 @@ static void an_unknown_name_is_told_where_it_stands(void **state)
 		assert_int_equal(p.items[0].line, cases[i].line);
 		assert_int_equal(p.items[0].column, cases[i].column);
 		assert_problem(&p, "`take` is called \"nobody\"");
+	}
+}
+
+static void a_link_that_can_be_none_gets_a_warning(void **state)
+{
+	static const struct {
+		const char *url;
+		size_t warnings;
+	} cases[] = {
+		{"\"https://x.example/{/id}\"", 0},
+		{"\"HTTPS://x.example/{/id}\"", 0},
+		{"\"https://{/id}.example\"", 0},
+		{"\"http{/id}\"", 0},
+		{"\"{/url}\"", 0},
+		{"\"{base_url}/{/id}\"", 0},
+		{"\"x.example/{/id}\"", 1},
+		{"\"/tickets/{/id}\"", 1},
+		{"\"ftp://x.example\"", 1},
+		{"[\"{/url}\", \"x{/id}\", \"ftp://x.example\"]", 2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *yaml = mem_fmt("%sverified: live\nconversation_url: %s\n", BARE_DEFINITION, cases[i].url);
+		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
+		struct problems p = {0};
+		struct definition *d = definition_compile(n, NULL, &p);
+
+		assert_non_null(d);
+		if (p.warnings != cases[i].warnings)
+			fail_msg("%s: %zu warnings", cases[i].url, p.warnings);
+		assert_int_equal(problems_say(&p, true, "expected a URL that begins with https://"), p.warnings > 0);
+		problems_done(&p);
+		definition_free(d);
 	}
 }
 
@@ -709,6 +745,7 @@ int main(void)
 		cmocka_unit_test(mistakes_are_told_with_their_place),
 		cmocka_unit_test(mistakes_of_lookups_are_told),
 		cmocka_unit_test(an_unknown_name_is_told_where_it_stands),
+		cmocka_unit_test(a_link_that_can_be_none_gets_a_warning),
 		cmocka_unit_test(what_a_definition_needs_is_asked_for_all_at_once),
 		cmocka_unit_test(a_source_may_prove_otherwise),
 		cmocka_unit_test(a_definition_holds_no_secret),

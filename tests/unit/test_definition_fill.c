@@ -256,6 +256,17 @@ static void an_address_at_a_urls_end_stays_there(void **state)
 	assert_body(d, NULL, NULL, "jo@example.com",
 		    "{\"type\":\"opened\",\"id\":5,\"links\":{\"customer\":"
 		    "\"https://x.example/customers/jo@example.com\"}}");
+	assert_body(d, NULL, NULL, "a/b%c@example.com",
+		    "{\"type\":\"opened\",\"id\":5,\"links\":{\"customer\":"
+		    "\"https://x.example/customers/a%2Fb%25c@example.com\"}}");
+	definition_free(d);
+	d = with_definition(SAID
+			    "emails: /customer\nsamples:\n  closed: {type: closed, id: 5}\n  opened: {type: opened, "
+			    "id: 5, customer: \"HTTPS://x.example/customers/old@example.com?back=/a/b\"}\n",
+			    NULL);
+	assert_body(d, NULL, NULL, "jo@example.com",
+		    "{\"type\":\"opened\",\"id\":5,\"customer\":"
+		    "\"HTTPS://x.example/customers/jo@example.com?back=/a/b\"}");
 	definition_free(d);
 }
 

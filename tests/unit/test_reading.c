@@ -688,6 +688,33 @@ static void long_attributes_are_cut_at_a_letter(void **state)
 	definition_free(d);
 }
 
+/* Characters of one to four bytes, one of them across the thousandth byte. */
+static void a_text_is_cut_between_two_characters(void **state)
+{
+	static const struct {
+		const char *character;
+		size_t before, left; /* bytes */
+	} cases[] = {
+		{"a", 1000, 1000},         {"\u00e4", 998, 1000},      {"\u00e4", 999, 999},
+		{"\u20ac", 997, 1000},     {"\u20ac", 998, 998},       {"\u20ac", 999, 999},
+		{"\U0001f600", 996, 1000}, {"\U0001f600", 997, 997},   {"\U0001f600", 998, 998},
+		{"\U0001f600", 999, 999},  {"\U0001f600", 1000, 1000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *text = mem_new(1100, 1);
+		CLEANUP(json_putp) struct json_object *cut = NULL;
+
+		memset(text, 'x', cases[i].before);
+		memcpy(text + cases[i].before, cases[i].character, strlen(cases[i].character));
+		memset(text + strlen(text), 'y', 5);
+		cut = flat_text(text);
+		assert_int_equal(json_object_get_string_len(cut), cases[i].left);
+		assert_true(text_is_utf8(json_object_get_string(cut), cases[i].left));
+	}
+}
+
 static void addresses_come_from_webhook_and_customer(void **state)
 {
 	static const char body[] =
@@ -1006,9 +1033,13 @@ static void a_conversations_url_may_come_whole(void **state)
 		const char *url, *becomes;
 	} cases[] = {
 		{"https://app.example.com/c/1?tab=2#x", "https://app.example.com/c/1?tab=2#x"},
-		{"https://app.example.com/\u00e4", "https://app.example.com/\u00e4"},
-		{"javascript:alert(1)", "javascript%3Aalert%281%29"},
-		{"https://app.example.com/a b", "https%3A%2F%2Fapp.example.com%2Fa%20b"},
+		{"https://app.example.com/\u00e4", "https://app.example.com/%C3%A4"},
+		{"https://app.example.com/a b?q=\\\"x\\\"", "https://app.example.com/a%20b?q=%22x%22"},
+		{"HTTPS://app.example.com/c/1", "https://app.example.com/c/1"},
+		{"javascript:alert(1)", NULL},
+		{"app.example.com/c/1", NULL},
+		{"https://jo:secret@app.example.com/c/1", NULL},
+		{"https:///c/1", NULL},
 		{"", NULL},
 	};
 	struct definition *d = with_definition(BARE_DEFINITION "conversation_url: \"{/url}\"\n", NULL);
@@ -1206,6 +1237,7 @@ int main(void)
 		cmocka_unit_test(a_list_is_cut_behind_a_hundred_texts),
 		cmocka_unit_test(of_several_mappings_the_first_that_gives_a_word_counts),
 		cmocka_unit_test(long_attributes_are_cut_at_a_letter),
+		cmocka_unit_test(a_text_is_cut_between_two_characters),
 		cmocka_unit_test(addresses_come_from_webhook_and_customer),
 		cmocka_unit_test(the_first_of_a_list_that_finds_something_counts),
 		cmocka_unit_test(some_of_a_list_count_for_some_webhooks_only),

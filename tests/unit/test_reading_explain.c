@@ -110,9 +110,15 @@ static void attributes_are_shown_or_why_they_are_not(void **state)
 
 static void the_url_is_shown_or_the_part_that_is_missing(void **state)
 {
-	static const char body[] = "{\"type\":\"opened\",\"id\":\"a b\"}";
+	static const char body[] = "{\"type\":\"opened\",\"id\":\"a b\",\"url\":\"https://jo:geheim@x.example/\"}";
 
 	(void)state;
+	assert_explained("conversation_url: \"{/id}\"", body,
+			 "conversation_url: left out, {/id} gives no absolute http or https URL\n");
+	assert_explained("conversation_url: \"{/url}\"", body,
+			 "conversation_url: left out, {/url} gives a URL with a user or a password in it\n");
+	assert_explained("conversation_url: [\"{/url}\", \"https://x.example/{/id}\"]", body,
+			 "conversation_url: https://x.example/a%20b\n");
 	assert_explained("conversation_url: \"https://x.example/{/id}\"", body,
 			 "conversation_url: https://x.example/a%20b\n");
 	assert_explained("conversation_url: \"https://{/shop}.example/{/id}\"", body,

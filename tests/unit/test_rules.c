@@ -469,7 +469,7 @@ static void opened_and_closed_must_reach_a_send(void **state)
 	}
 }
 
-static void a_rule_that_nothing_comes_to_gets_a_warning(void **state)
+static void what_never_has_an_effect_gets_a_warning(void **state)
 {
 	static const struct {
 		const char *rules;
@@ -480,6 +480,11 @@ static void a_rule_that_nothing_comes_to_gets_a_warning(void **state)
 		{"[default, {drop: rest}, {send: x}]", 0}, /* closings with someone to reach come there */
 		{"[default, {when: {Team: a}, drop: rest}, {on: opened, send: x}]", 0},
 		{"[{on: [opened, closed], send: x}, {on: reopened, drop: q}, default]", 1},
+		{"[default, {send: x, properties: {Conversation URL: \"https://x.example/{Team}\"}}]", 0},
+		{"[default, {send: x, properties: {Conversation URL: \"{/url}\"}}]", 0},
+		{"[default, {send: x, properties: {Conversation URL: \"x.example/{Team}\"}}]", 1},
+		{"[default, {send: x, properties: {Conversation URL: 7}}]", 1},
+		{"[default, {send: x, properties: {Another URL: \"x.example/{Team}\"}}]", 0},
 	};
 
 	(void)state;
@@ -495,6 +500,55 @@ static void a_rule_that_nothing_comes_to_gets_a_warning(void **state)
 		problems_done(&p);
 		rules_free(r);
 	}
+}
+
+/* As the definition's own: values are encoded, what is no URL is left out, and explain says why. */
+static void a_link_of_a_rule_is_a_url_or_left_out(void **state)
+{
+	static const struct {
+		const char *link, *becomes, *why;
+	} cases[] = {
+		{"https://x.example/{Team}", "https://x.example/a%20b%2F%22c%22", NULL},
+		{"HTTPS://x.example/our desk", "https://x.example/our%20desk", NULL},
+		{"{Conversation URL}?from=mail", "https://desk.example/7?from=mail", NULL},
+		{"{/url}", "https://desk.example/a%20b", NULL},
+		{"{Team}", NULL, "its Conversation URL is left out: {Team} gives no absolute http or https URL"},
+		{"{/secret}", NULL,
+		 "its Conversation URL is left out: {/secret} gives a URL with a user or a password in it"},
+		{"https://{Agent}", NULL, "its Conversation URL is left out: nothing usable at Agent"},
+	};
+	struct json_object *o =
+		with_json("{\"Team\": \"a b/\\\"c\\\"\", \"Conversation URL\": \"https://desk.example/7\"}");
+	struct json_object *body =
+		with_json("{\"url\": \"https://desk.example/a b\", \"secret\": \"https://jo:geheim@desk.example\"}");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep)
+		char *yaml = mem_fmt("rules: [{send: x, properties: {Conversation URL: \"%s\", Team: \"{Team}\"}}]\n",
+				     cases[i].link);
+		struct rules *r = compiled(yaml);
+		struct rules_view v = {.transition = TRANSITION_OPENED, .label = "Gladly"};
+		struct drafts d;
+		struct buf b;
+
+		buf_init(&b, 8192);
+		v.scope.properties = o;
+		v.scope.item = v.scope.root = body;
+		rules_run(r, &v, &d, &b);
+		assert_int_equal(d.n, 1);
+		assert_true(text_is(json_member_str(d.items[0].properties, "Conversation URL"), cases[i].becomes));
+		assert_string_equal(json_member_str(d.items[0].properties, "Team"), "a b/\"c\"");
+		assert_int_equal(strstr(b.data, "left out") != NULL, cases[i].why != NULL);
+		if (cases[i].why)
+			assert_non_null(strstr(b.data, cases[i].why));
+		assert_null(strstr(b.data, "geheim"));
+		buf_done(&b);
+		drafts_done(&d);
+		rules_free(r);
+	}
+	json_object_put(o);
+	json_object_put(body);
 }
 
 static void explaining_has_a_line_for_each_rule(void **state)
@@ -656,7 +710,8 @@ int main(void)
 		cmocka_unit_test(mistakes_are_told_with_their_place),
 		cmocka_unit_test(a_metric_longer_than_klaviyo_takes_is_told_at_once),
 		cmocka_unit_test(opened_and_closed_must_reach_a_send),
-		cmocka_unit_test(a_rule_that_nothing_comes_to_gets_a_warning),
+		cmocka_unit_test(what_never_has_an_effect_gets_a_warning),
+		cmocka_unit_test(a_link_of_a_rule_is_a_url_or_left_out),
 		cmocka_unit_test(explaining_has_a_line_for_each_rule),
 		cmocka_unit_test(every_metric_is_told_once_a_transition),
 		cmocka_unit_test(every_reference_is_told_with_its_rule),

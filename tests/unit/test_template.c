@@ -94,17 +94,23 @@ static void a_link_may_be_one_value(void **state)
 	} cases[] = {
 		{"{/whole}", "http://desk.example/a?b=%20#c"},
 		{"{/whole}/more", "http://desk.example/a?b=%20#c/more"},
-		{"x{/whole}", "xhttp%3A%2F%2Fdesk.example%2Fa%3Fb%3D%2520%23c"},
+		{"https://x.example/{/whole}", "https://x.example/http%3A%2F%2Fdesk.example%2Fa%3Fb%3D%2520%23c"},
 		{"{base_url}{/whole}", "https://acme.example/x?yhttp%3A%2F%2Fdesk.example%2Fa%3Fb%3D%2520%23c"},
-		{"{/other}", "ftp%3A%2F%2Fdesk.example"},
-		{"{/blank}", "https%3A%2F%2Fdesk.example%2Fa%20b"},
-		{"{/quote}", "https%3A%2F%2Fdesk.example%2F%22"},
-		{"{/id}", "a%2Fb"},
+		{"{/blank}", "https://desk.example/a%20b"},
+		{"{/blank}/{/id}", "https://desk.example/a%20b/a%2Fb"},
+		{"{/quote}", "https://desk.example/%22"},
+		{"{/capital}", "https://Desk.example/A"},
+		{"{/around}/more", "https://desk.example/a/more"},
+		{"https://x.example/{/id}/e", "https://x.example/a%2Fb/e"},
+		{"https://x.example/?q={/quote}", "https://x.example/?q=https%3A%2F%2Fdesk.example%2F%22"},
+		{"https://x.example/our desk/{/id}", "https://x.example/our%20desk/a%2Fb"},
+		{"https://{/name}.example/{/id}", "https://xn--mnchen-3ya.example/a%2Fb"},
 	};
 	struct json_object *o =
-		with_json("{\"whole\": \"http://desk.example/a?b=%20#c\", \"other\": \"ftp://desk.example\","
-			  " \"blank\": \"https://desk.example/a b\", \"id\": \"a/b\","
-			  " \"quote\": \"https://desk.example/\\\"\"}");
+		with_json("{\"whole\": \"http://desk.example/a?b=%20#c\", \"blank\": \"https://desk.example/a b\","
+			  " \"id\": \"a/b\", \"quote\": \"https://desk.example/\\\"\","
+			  " \"capital\": \"HTTPS://Desk.example/A\", \"around\": \" https://desk.example/a\\n\","
+			  " \"name\": \"m\u00fcnchen\"}");
 	struct fixture f;
 	struct err e;
 
@@ -114,8 +120,44 @@ static void a_link_may_be_one_value(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep) char *link = NULL;
 
-		assert_int_equal(render(cases[i].template, &f.scope, TEMPLATE_LINK, &link, &e), 0);
+		if (render(cases[i].template, &f.scope, TEMPLATE_LINK, &link, &e) != 0)
+			fail_msg("%s: %s", cases[i].template, e.text);
 		assert_string_equal(link, cases[i].link);
+	}
+	json_object_put(o);
+	fixture_close(&f);
+}
+
+/* An inserted value never becomes a part of the host's name or of what stands before it, and is never shown. */
+static void a_link_that_leads_nowhere_is_none(void **state)
+{
+	static const struct {
+		const char *template, *why;
+	} cases[] = {
+		{"{/id}", "{/id} gives no absolute http or https URL"},
+		{"{/ftp}", "{/ftp} gives no absolute http or https URL"},
+		{"x{/whole}", "x{/whole} gives no absolute http or https URL"},
+		{"{/user}", "{/user} gives a URL with a user or a password in it"},
+		{"{/user}/{/id}", "{/user}/{/id} gives a URL with a user or a password in it"},
+		{"https://{/id}.example/", "https://{/id}.example/ gives a URL without a usable host"},
+		{"https://{/at}desk.example/", "https://{/at}desk.example/ gives a URL without a usable host"},
+		{"https://{/whole}", "https://{/whole} gives a URL without a usable host"},
+		{"{/nothing}", "nothing usable at /nothing"},
+	};
+	struct json_object *o =
+		with_json("{\"whole\": \"http://desk.example/a\", \"ftp\": \"ftp://desk.example\", \"id\": \"a/b\","
+			  " \"user\": \"https://jo:geheim@desk.example/a\", \"at\": \"evil.example@\"}");
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f);
+	f.scope.item = o;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char *link = NULL;
+		struct err e = {0};
+
+		assert_true(render(cases[i].template, &f.scope, TEMPLATE_LINK, &link, &e) < 0);
+		assert_string_equal(e.text, cases[i].why);
 	}
 	json_object_put(o);
 	fixture_close(&f);
@@ -258,6 +300,7 @@ int main(void)
 		cmocka_unit_test(references_and_names_become_text),
 		cmocka_unit_test(in_urls_only_the_operators_own_text_is_left_alone),
 		cmocka_unit_test(a_link_may_be_one_value),
+		cmocka_unit_test(a_link_that_leads_nowhere_is_none),
 		cmocka_unit_test(a_url_of_ours_never_begins_with_a_webhooks_value),
 		cmocka_unit_test(dots_cannot_climb_in_a_url),
 		cmocka_unit_test(a_part_without_value_is_named),

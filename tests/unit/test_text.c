@@ -273,11 +273,41 @@ static void a_name_that_may_be_meant_is_put_into_the_message(void **state)
 	assert_string_equal(none, "");
 }
 
+static void trimming_takes_what_is_not_seen_at_both_ends(void **state)
+{
+	static const struct {
+		const char *text, *left;
+	} cases[] = {
+		{"jo", "jo"},
+		{"", ""},
+		{" \t\u00a0", ""},
+		{"\u00a0jo e\u00a0 ", "jo e"},
+		{"\ufeff\u200b\u200c\u200djo\u2060\u00ad", "jo"},
+		{"\u202ajo\u202c", "jo"},
+		{"\u2066jo\u2069\u200e\u200f\u061c", "jo"},
+		{"\u2003jo\u3000", "jo"},
+		{"j\u200bo", "j\u200bo"},
+		{"j\u200b o\u00a0x", "j\u200b o\u00a0x"},
+		{"\u00e4", "\u00e4"},
+		{"\u2010", "\u2010"}, /* a hyphen */
+		{"\xe2\x80", "\xe2\x80"},
+		{"\xc2", "\xc2"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *copy = mem_str(cases[i].text);
+
+		assert_string_equal(text_trim_unseen(copy), cases[i].left);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(case_is_ascii_only),
 		cmocka_unit_test(trimming_takes_blanks_at_both_ends),
+		cmocka_unit_test(trimming_takes_what_is_not_seen_at_both_ends),
 		cmocka_unit_test(utf8_is_told_from_what_looks_like_it),
 		cmocka_unit_test(one_bad_byte_is_seen_wherever_it_stands),
 		cmocka_unit_test(distance_counts_edits_up_to_the_cap),

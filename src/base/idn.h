@@ -1,0 +1,13 @@
+/*
+ * idn: internationalised host names as the DNS has them. Pure; blocks on nothing.
+ */
+#ifndef BASE_IDN_H
+#define BASE_IDN_H
+
+/*
+ * "münchen.example" → "xn--mnchen-3ya.example" (IDNA 2008, mapped by UTS 46). A name of ASCII letters alone stays as it
+ * is. -EINVAL for what can be no host name, or is not UTF-8. The caller owns *ret.
+ */
+int idn_to_ascii(const char *host, char **ret) __attribute__((warn_unused_result));
+
+#endif
