@@ -1,0 +1,146 @@
+"""The tutorial of deskbridge-helpdesks(5): its commands do, as they stand in the page, what the page says they do. They leave a
+deskbridge alone that runs on this machine with the usual ports and store, and they need no installed definitions."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from harness import PROGRAM, TIMEOUT, wait_for
+
+PAGE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent / "man/deskbridge-helpdesks.5"
+PORTS = {"8095", "8096", "8097"}
+
+pytestmark = [
+    pytest.mark.skipif(not PAGE.is_file(), reason="needs the manual page of the source tree"),
+    pytest.mark.skipif(not shutil.which("bash") or not shutil.which("curl"), reason="needs bash and curl"),
+]
+
+
+def commands():
+    """The tutorial's blocks, as the page shows them."""
+    page = PAGE.read_text(encoding="utf-8")
+    tutorial = page[page.index(".SH TUTORIAL\n") :]
+    tutorial = tutorial[: tutorial.index("\n.SH ", 1)]
+    blocks = re.findall(r"^\.EX\n(.*?)^\.EE$", tutorial, re.MULTILINE | re.DOTALL)
+    for code, text in ((r"\-", "-"), (r"\(aq", "'"), (r"\(dq", '"'), (r"\&", ""), (r"\e", "\\")):
+        blocks = [block.replace(code, text) for block in blocks]
+    return blocks
+
+
+def free_ports(count):
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [str(one.getsockname()[1]) for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", int(port)), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+class Reader:
+    """Somebody who types the blocks one after the other. The page's ports are replaced, as other tests may hold them."""
+
+    def __init__(self, folder):
+        self.folder, self.jobs = folder, []
+        self.ports = dict(zip(sorted(PORTS), free_ports(len(PORTS))))
+        (folder / "bin").mkdir()
+        (folder / "bin/deskbridge").symlink_to(os.path.realpath(shutil.which(PROGRAM)))
+        self.env = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "NO_PROXY": "127.0.0.1"}
+        self.at = folder
+
+    def here(self, text):
+        return re.sub("|".join(PORTS), lambda port: self.ports[port[0]], text)
+
+    def types(self, block, pastes=""):
+        ended = subprocess.run(
+            ["bash", "-ec", self.here(block)],
+            cwd=self.at,
+            env=self.env,
+            input=pastes,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{block}\n{ended.stdout}\n{ended.stderr}"
+        return ended
+
+    def starts(self, line, port):
+        log = open(self.folder / f"{port}.log", "wb")  # pylint: disable=consider-using-with
+        self.jobs.append(
+            subprocess.Popen(self.here(line).rstrip("& ").split(), cwd=self.at, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        )
+        log.close()
+        wait_for(lambda: answers(self.ports[port]), what=line)
+
+    def stops(self):
+        for job in self.jobs:
+            job.terminate()
+        ended = [job.wait(max(TIMEOUT, 15)) for job in self.jobs]
+        self.jobs = []
+        return ended
+
+
+@pytest.fixture
+def reader(tmp_path):
+    made = Reader(tmp_path)
+    yield made
+    made.stops()
+
+
+def test_the_commands_do_what_the_page_says(reader):
+    captures, definition, config, secret, explain, missing, samples, whole, end = commands()
+    reader.types(captures)
+    reader.at = reader.folder / "lumen"
+    assert json.loads((reader.at / "opened.json").read_text())["event"] == "ticket.created"
+    reader.types(definition)
+    reader.types(config)
+    assert "deskbridge.yaml: good" in reader.types(secret, pastes="lumen-secret\n").stdout
+
+    said = reader.types(explain).stdout
+    assert re.search(r"^Proof: hmac\n  good$", said, re.MULTILINE), said
+    assert "Event: started conversation in Lumen for jo@example.com" in said
+    reader.types(missing)
+    checked = reader.types(samples)
+    assert "deskbridge.yaml: good" in checked.stdout and checked.stderr == ""
+
+    lines = whole.splitlines()
+    assert [line.endswith("&") for line in lines] == [True, True, False, False, False, False]
+    reader.starts(lines[0], "8097")
+    reader.starts(lines[1], "8095")
+    assert '"accepted"' in reader.types(lines[2]).stdout
+    assert '"accepted"' in reader.types(lines[3]).stdout
+    assert "default" in reader.types(lines[4]).stdout
+    events = wait_for(lambda: (found := json.loads(reader.types(lines[5]).stdout)) and len(found) == 2 and found)
+    assert [event["metric"] for event in events] == ["started conversation in Lumen", "closed conversation in Lumen"]
+    assert events[1]["received_at"] - events[0]["received_at"] >= 2000
+
+    kill, remove = end.splitlines()
+    assert kill == "kill %1 %2"
+    assert reader.stops()[1] == 0
+    reader.types(remove)
+    assert sorted(path.name for path in reader.at.iterdir()) == [
+        "closed.json", "credentials", "deskbridge.yaml", "helpdesks", "opened.json", "reopened.json",
+    ]
+
+
+def test_they_touch_no_deskbridge_that_runs_here():
+    text = "\n".join(commands())
+    assert set(re.findall(r"127\.0\.0\.1:(\d+)", text)) == PORTS
+    for place in ("listen: 127.0.0.1:8095\n", "admin: 127.0.0.1:8096\n", "store: sqlite:lumen.db\n", "url: http://127.0.0.1:8097\n"):
+        assert place in text
+    for command in re.findall(r"^deskbridge .*$", text, re.MULTILINE):
+        assert command.startswith(("deskbridge -c deskbridge.yaml ", "deskbridge sandbox --listen 127.0.0.1:8097 ")), command
+    assert "/etc/" not in text and "/var/" not in text
