@@ -32,12 +32,16 @@ void explain_block(const char *title, const struct buf *lines)
 	explain_lines(lines);
 }
 
-static void explain_unreadable(const struct source *s, const struct err *reason)
+static void explain_unreadable(const struct source *s, const struct webhook *w, const struct err *reason)
 {
 	if (proof_needs_secret(definition_proof(s->definition)))
 		out_print("Result: accepted with 200, and a dead letter: %s\n", reason->text);
 	else
 		out_print("Result: refused with 400, as anybody may have sent it: %s\n", reason->text);
+	if (definition_body(s->definition) == BODY_EITHER && !pairs_get(&w->headers, "Content-Type"))
+		out_print("Not given: the header Content-Type, by which JSON is told from a form: --header "
+			  "'Content-Type: "
+			  "application/json'\n");
 }
 
 static void tell_unknown_state(const struct source *s, const struct reading *r)
@@ -89,7 +93,7 @@ static void explain_reading(const struct generation *g, const struct source *s, 
 			  s->keep_all ? ", kept" : ", not kept");
 		break;
 	case READING_UNREADABLE:
-		explain_unreadable(s, &reading.reason);
+		explain_unreadable(s, w, &reading.reason);
 		break;
 	case READING_SIGNAL:
 		explain_signal(g, s, w, &reading.signal, asked ? &customer : NULL);
@@ -193,13 +197,14 @@ static void explain(const struct generation *g, const struct source *s, const st
 	proof = explain_proof(g, s, w, query);
 	definition_headers(s->definition, tell_header, (void *)w);
 	if (w->body_len > 0)
-		r = batch_open(s->definition, w->body, w->body_len, &batch, &reason);
+		r = batch_open(s->definition, pairs_get(&w->headers, "Content-Type"), w->body, w->body_len, &batch,
+			       &reason);
 	if (explain_challenge(s, w, batch, w->body_len > 0 ? proof : PROOF_MISSING))
 		; /* told */
 	else if (w->body_len == 0)
 		out_print("Result: refused with 400: the body is empty\n");
 	else if (r < 0)
-		explain_unreadable(s, &reason);
+		explain_unreadable(s, w, &reason);
 	else
 		explain_items(g, s, w, batch, a);
 	for (; a->used < a->n; a->used++)

@@ -159,7 +159,8 @@ static bool first_webhook(const struct source *s, const struct parcel *p, struct
 	struct batch *batch = NULL;
 	bool any;
 
-	if (batch_open(s->definition, p->sample.body, strlen(p->sample.body), &batch, NULL) < 0)
+	if (batch_open(s->definition, pairs_get(&p->headers, "Content-Type"), p->sample.body, strlen(p->sample.body),
+		       &batch, NULL) < 0)
 		return false;
 	*ret = w;
 	any = batch_items(batch) > 0;

@@ -185,14 +185,15 @@ static int batch_find(struct batch *b, const struct reference *each, struct err 
 	return 0;
 }
 
-int batch_open(const struct definition *d, const char *text, size_t len, struct batch **ret, struct err *reterr)
+int batch_open(const struct definition *d, const char *type, const char *text, size_t len, struct batch **ret,
+	       struct err *reterr)
 {
 	CLEANUP(json_putp) struct json_object *body = NULL;
 	struct batch *b;
 	int r = 0;
 
 	if (d->each) {
-		r = body_read(d->body, text, len, &body, reterr);
+		r = body_read(body_form_of(d->body, type), text, len, &body, reterr);
 		if (r < 0)
 			return r;
 	}

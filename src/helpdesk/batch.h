@@ -20,10 +20,11 @@ struct batch;
 #define BATCH_BYTES_MAX (64 * 1024 * 1024) /* of all items' bodies together */
 
 /*
- * text is borrowed until batch_close. -EINVAL: not readable (reason in reterr), no array at `each`, more than
- * BATCH_ITEMS_MAX or BATCH_BYTES_MAX: then the whole is one webhook that cannot be read.
+ * type: the request's Content-Type, or NULL. text is borrowed until batch_close. -EINVAL: not readable (reason in
+ * reterr), no array at `each`, more than BATCH_ITEMS_MAX or BATCH_BYTES_MAX: then the whole is one webhook that cannot
+ * be read.
  */
-int batch_open(const struct definition *d, const char *text, size_t len, struct batch **ret,
+int batch_open(const struct definition *d, const char *type, const char *text, size_t len, struct batch **ret,
 	       struct err *reterr) MUSTCHECK;
 void batch_close(struct batch *b);
 size_t batch_items(const struct batch *b); /* 0: an empty array */

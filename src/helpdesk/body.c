@@ -49,6 +49,20 @@ enum body_form body_form_compile(const struct node *n, struct problems *problems
 	return BODY_EITHER;
 }
 
+bool body_type_is_json(const char *type)
+{
+	CLEANUP(mem_freep) char *kind = mem_str(type ? type : "");
+	size_t n = strcspn(kind, "; \t");
+
+	kind[n] = '\0';
+	return n >= 5 && text_same(kind + n - 4, "json") && (kind[n - 5] == '/' || kind[n - 5] == '+');
+}
+
+enum body_form body_form_of(enum body_form f, const char *type)
+{
+	return f == BODY_EITHER && body_type_is_json(type) ? BODY_JSON : f;
+}
+
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static bool is_blank(char c)
@@ -148,7 +162,10 @@ int body_read(enum body_form f, const char *text, size_t len, struct json_object
 			       "application/x-www-form-urlencoded, or write `body: [json, form]` in the definition)");
 	r = json ? json_read(text, len, ret, reterr) : form_read(text, len, ret, reterr);
 	if (r < 0)
-		(void)err_prefix(reterr, "the body is %s", json ? "not JSON" : "no form");
+		(void)err_prefix(reterr, "the body is %s",
+				 json               ? "not JSON"
+				 : f == BODY_EITHER ? "neither JSON, which begins with { or [, nor a form"
+						    : "no form");
 	return r;
 }
 

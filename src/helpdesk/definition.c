@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 void definition_free(struct definition *d)
 {
@@ -233,7 +234,7 @@ void definition_headers(const struct definition *d, void (*fn)(void *ctx, const 
 
 bool definition_keeps_header(const struct definition *d, const char *name)
 {
-	return pairs_get(&d->headers, name) != NULL;
+	return pairs_get(&d->headers, name) || (d->body == BODY_EITHER && text_same(name, "Content-Type"));
 }
 
 /* ---- samples ----------------------------------------------------------------------------------------------------- */

@@ -159,7 +159,8 @@ static void specimen_open(struct reader *r, struct specimen *s)
 	struct batch *batch = NULL;
 	struct err e;
 
-	if (batch_open(r->d, s->sample.body, strlen(s->sample.body), &batch, &e) < 0) {
+	if (batch_open(r->d, pairs_get(&s->sample.headers, "Content-Type"), s->sample.body, strlen(s->sample.body),
+		       &batch, &e) < 0) {
 		specimen_unreadable(r, s->at, e.text);
 		return;
 	}

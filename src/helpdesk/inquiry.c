@@ -12,6 +12,7 @@
 
 #include "base/digest.h"
 #include "base/json.h"
+#include "helpdesk/body.h"
 #include "helpdesk/definition_parts.h"
 #include "helpdesk/signal.h"
 
@@ -234,19 +235,9 @@ static bool is_object_or_list(struct json_object *o)
 	return json_object_is_type(o, json_type_object) || json_object_is_type(o, json_type_array);
 }
 
-/* "application/json; charset=utf-8", "application/problem+json" */
-static bool says_json(const char *type)
-{
-	CLEANUP(mem_freep) char *kind = mem_str(type ? type : "");
-	size_t n = strcspn(kind, "; \t");
-
-	kind[n] = '\0';
-	return n >= 5 && text_same(kind + n - 4, "json") && (kind[n - 5] == '/' || kind[n - 5] == '+');
-}
-
 static bool is_in_json(const struct reply *r)
 {
-	return r->reads && (is_object_or_list(r->json) || says_json(r->type));
+	return r->reads && (is_object_or_list(r->json) || body_type_is_json(r->type));
 }
 
 static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *step, const struct reply *r,

@@ -66,7 +66,8 @@ int signal_scope_open(const struct definition *d, const struct webhook *w, const
 	struct scope s = {0};
 	int r;
 
-	r = body_read(d->body, w->body ? w->body : "", w->body_len, &body, reterr);
+	r = body_read(body_form_of(d->body, pairs_get(&w->headers, "Content-Type")), w->body ? w->body : "",
+		      w->body_len, &body, reterr);
 	if (r < 0)
 		return r;
 	s = (struct scope){

@@ -188,7 +188,7 @@ struct passage *passage_new(const struct source *s, const struct http_exchange *
 	p->unknown = unknown;
 	p->claim = claim;
 	p->body_bytes = claim->bytes;
-	if (batch_open(s->definition, x->body, x->body_len, &batch, &reason) < 0) {
+	if (batch_open(s->definition, pairs_get(headers, "Content-Type"), x->body, x->body_len, &batch, &reason) < 0) {
 		take_whole(p, x, headers, &reason);
 	} else {
 		items = batch_items(batch);

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from harness import WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, iso, wait_for
+from harness import WEBHOOK_PASSWORD, WEBHOOK_USER, basic, desk_source, gladly_webhook, iso, wait_for
 
 STARTED = "started conversation in Gladly"
 CLOSED = "closed conversation in Gladly"
@@ -253,6 +253,26 @@ def test_what_cannot_be_read_is_a_dead_letter_that_says_why(daemon, flows, path,
     flows()
     reason = dead_reason(daemon, webhook)
     assert words in reason, reason
+
+
+def test_bad_json_under_jsons_type_is_a_dead_letter_of_json(stage, sandbox):
+    """generic takes forms, too: by the Content-Type it is known which of the two was meant, also when the row is read again."""
+    daemon = stage.daemon(sandbox, config={"sources": {"gladly": None, "generic": desk_source("generic")}})
+    for body, why in (
+        ('{"transition": "opened", "conversation": "g-1",}', "line 1 column 48"),
+        ('"transition": "opened", "conversation": "g-1"}', "line 1 column 13"),
+        ("transition=opened&conversation=g-1&email=jo%40example.com", "line 1 column 1"),
+    ):
+        sent = {"Content-Type": "application/json"}
+        answer = daemon.post_proven("generic", body, headers=sent)
+        assert answer.json()["status"] == "accepted", answer
+        reason = dead_reason(daemon, answer.json()["webhook"])
+        assert reason.startswith("the body is not JSON: ") and why in reason, reason
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    daemon.post_proven("generic", "transition=opened&conversation=g-2&email=jo%40example.com", headers=form)
+    daemon.post_proven("generic", {"transition": "opened", "conversation": "g-3", "email": "jo2@example.com"}, headers=form)
+    sandbox.wait_events(2)
+    assert sorted(sandbox.profiles()) == ["jo2@example.com", "jo@example.com"]
 
 
 def dead_reason(daemon, webhook):

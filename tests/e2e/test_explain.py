@@ -386,6 +386,37 @@ def test_what_cannot_be_read_is_told_as_the_dead_letter_that_it_becomes(explain,
     assert "dead letter" in shown.result and why in shown.result
 
 
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "application/vnd.acme+json"])
+@pytest.mark.parametrize(
+    "body, why",
+    [
+        ('{"transition": "opened", "conversation": "g-1",}', "line 1 column 48"),
+        ('"transition": "opened", "conversation": "g-1"}', "line 1 column 13"),
+        ("transition=opened&conversation=g-1", "line 1 column 1"),
+        ('opened {"url": "https://acme.example.com/?a=b"}', "line 1 column 1"),
+    ],
+    ids=["a comma", "no brace", "a form", "with ="],
+)
+def test_bad_json_is_told_as_such_where_the_desk_may_send_forms_too(explain, desk, body, why, kind):
+    """The daemon says the same: test_bad_json_under_jsons_type_is_a_dead_letter_of_json."""
+    desk.configure({"sources": {"generic": {"preset": "generic", "authenticate": {"secret": "s"}}}})
+    shown = explain(body, "--header", f"Content-Type: {kind}", source="generic")
+    assert f"dead letter: the body is not JSON: {why}" in shown.result
+
+
+def test_without_a_type_the_first_letter_says_what_a_body_is(explain, desk):
+    desk.configure({"sources": {"generic": {"preset": "generic", "authenticate": {"secret": "s"}}}})
+    asked = "Not given: the header Content-Type, by which JSON is told from a form"
+    shown = explain("opened", source="generic")
+    assert "neither JSON, which begins with { or [, nor a form: there is no field in it" in shown.result
+    assert asked in shown.text
+    good = {"transition": "opened", "conversation": "g-1", "email": "jo@example.com"}
+    form = "transition=opened&conversation=g-1&email=jo%40example.com"
+    for body, words in ((good, []), (form, []), (good, ["--header", "Content-Type: application/x-www-form-urlencoded"])):
+        shown = explain(body, *words, source="generic")
+        assert shown.emails == ["jo@example.com"] and asked not in shown.text, (body, words)
+
+
 def test_without_a_proof_the_unreadable_is_refused(explain, mini):
     mini({"method": "none"})
     assert "400" in explain(b"{", source="mini").result

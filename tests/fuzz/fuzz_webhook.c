@@ -309,14 +309,14 @@ static void read_item(const struct definition *d, struct webhook *w, const struc
 	reading_done(&reading);
 }
 
-static void check_split_once(const struct definition *d, const char *body, size_t len)
+static void check_split_once(const struct definition *d, const char *type, const char *body, size_t len)
 {
 	struct batch *b;
 	size_t again_len;
 	struct err e;
 	char *again;
 
-	HOLDS(batch_open(d, body, len, &b, &e) == 0 && batch_items(b) == 1);
+	HOLDS(batch_open(d, type, body, len, &b, &e) == 0 && batch_items(b) == 1);
 	again = batch_item(b, 0, &again_len);
 	HOLDS(again_len == len && memcmp(again, body, len) == 0);
 	free(again);
@@ -331,7 +331,7 @@ static void read_body(const struct definition *d, const struct pairs *headers, c
 	struct buf lines;
 	struct err e;
 
-	if (batch_open(d, whole, s->len, &b, &e) < 0) {
+	if (batch_open(d, pairs_get(headers, "Content-Type"), whole, s->len, &b, &e) < 0) {
 		struct webhook w = {.query = query,
 				    .headers = *headers,
 				    .body = whole,
@@ -349,7 +349,7 @@ static void read_body(const struct definition *d, const struct pairs *headers, c
 		struct webhook w = {.query = query, .headers = *headers, .received_ms = RECEIVED_MS};
 
 		w.body = batch_item(b, i, &w.body_len);
-		check_split_once(d, w.body, w.body_len);
+		check_split_once(d, pairs_get(headers, "Content-Type"), w.body, w.body_len);
 		buf_init(&lines, 1 << 20);
 		reading_explain(d, &w, &lines);
 		buf_done(&lines);

@@ -26,7 +26,7 @@ static char *split(const struct definition *d, const char *body)
 
 	/* No NUL behind it: what is read is the length that is given. */
 	memcpy(exact, body, len);
-	if (batch_open(d, exact, len, &b, &e) < 0)
+	if (batch_open(d, NULL, exact, len, &b, &e) < 0)
 		fail_msg("%s: %s", body, e.text);
 	buf_init(&lines, 1 << 20);
 	for (size_t i = 0; i < batch_items(b); i++) {
@@ -139,7 +139,7 @@ static void a_body_without_the_list_cannot_be_taken_apart(void **state)
 		struct batch *b = NULL;
 		struct err e;
 
-		if (batch_open(d, cases[i].body, strlen(cases[i].body), &b, &e) == 0)
+		if (batch_open(d, NULL, cases[i].body, strlen(cases[i].body), &b, &e) == 0)
 			fail_msg("%s is taken apart", cases[i].body);
 		if (!strstr(e.text, cases[i].says))
 			fail_msg("%s: %s", cases[i].body, e.text);
@@ -155,7 +155,7 @@ static void a_form_is_no_list(void **state)
 	struct err e;
 
 	(void)state;
-	assert_true(batch_open(d, "e=1&e=2", 7, &b, &e) < 0);
+	assert_true(batch_open(d, NULL, "e=1&e=2", 7, &b, &e) < 0);
 	assert_non_null(strstr(e.text, "no list of items at /e"));
 	definition_free(d);
 }
@@ -197,11 +197,11 @@ static void what_is_too_much_is_one_webhook_that_cannot_be_read(void **state)
 
 		body_of(&body, cases[i].rest, cases[i].items);
 		if (!cases[i].says) {
-			assert_int_equal(batch_open(d, body.data, body.len, &b, &e), 0);
+			assert_int_equal(batch_open(d, NULL, body.data, body.len, &b, &e), 0);
 			assert_int_equal(batch_items(b), cases[i].items);
 			batch_close(b);
 		} else {
-			assert_true(batch_open(d, body.data, body.len, &b, &e) < 0);
+			assert_true(batch_open(d, NULL, body.data, body.len, &b, &e) < 0);
 			if (!strstr(e.text, cases[i].says))
 				fail_msg("%s", e.text);
 			w.body = body.data;
@@ -238,7 +238,7 @@ static void an_item_is_read_as_the_list_says(void **state)
 	struct batch *b = NULL;
 
 	(void)state;
-	assert_int_equal(batch_open(d, body, strlen(body), &b, NULL), 0);
+	assert_int_equal(batch_open(d, NULL, body, strlen(body), &b, NULL), 0);
 	assert_int_equal(batch_items(b), 3);
 	for (size_t i = 0; i < 3; i++) {
 		struct webhook w = {.received_ms = INT64_C(1763740800000)};

@@ -141,7 +141,8 @@ static void what_cannot_be_read_says_why(void **state)
 		{BODY_JSON, "{\"a\":NaN}", "the body is not JSON: line 1 column 6: NaN and Infinity are no JSON"},
 		{BODY_FORM, "", "the body is no form: there is no field in it"},
 		{BODY_FORM, " \n", "there is no field in it"},
-		{BODY_EITHER, "<xml/>", "there is no field in it"},
+		{BODY_EITHER, "<xml/>",
+		 "the body is neither JSON, which begins with { or [, nor a form: there is no field in it"},
 		{BODY_EITHER, "null", "there is no field in it"},
 		{BODY_FORM, "a=1&b=100%", "field 2 is not percent-encoded UTF-8"},
 		{BODY_FORM, "a=%4", "field 1 is not percent-encoded"},
@@ -166,6 +167,35 @@ static void what_cannot_be_read_says_why(void **state)
 		if (!strstr(e.text, cases[i].says))
 			fail_msg("%s: %s", cases[i].text, e.text);
 		assert_null(o);
+	}
+}
+
+static void the_content_type_says_where_both_forms_are_taken(void **state)
+{
+	static const struct {
+		const char *type;
+		bool json;
+	} types[] = {
+		{"application/json", true},
+		{"application/json; charset=utf-8", true},
+		{"APPLICATION/JSON", true},
+		{"application/problem+json", true},
+		{"text/json;x=y", true},
+		{"application/x-www-form-urlencoded", false},
+		{"application/jsonlines", false},
+		{"json", false},
+		{"text/plain; a=application/json", false},
+		{"", false},
+		{NULL, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+		if (body_type_is_json(types[i].type) != types[i].json)
+			fail_msg("%s", types[i].type);
+		assert_int_equal(body_form_of(BODY_EITHER, types[i].type), types[i].json ? BODY_JSON : BODY_EITHER);
+		assert_int_equal(body_form_of(BODY_FORM, types[i].type), BODY_FORM);
+		assert_int_equal(body_form_of(BODY_JSON, types[i].type), BODY_JSON);
 	}
 }
 
@@ -243,6 +273,7 @@ int main(void)
 		cmocka_unit_test(a_form_becomes_a_flat_object_of_texts),
 		cmocka_unit_test(either_is_told_by_the_first_letter),
 		cmocka_unit_test(what_cannot_be_read_says_why),
+		cmocka_unit_test(the_content_type_says_where_both_forms_are_taken),
 		cmocka_unit_test(a_nul_inside_a_form_is_not_read),
 		cmocka_unit_test(a_form_of_too_many_fields_is_not_read),
 		cmocka_unit_test(a_tree_is_written_in_the_form_of_another_text),

@@ -33,7 +33,7 @@ static struct reading read_back(const struct definition *d, const struct sample 
 	struct webhook w = {.headers = s->headers, .query = s->query, .received_ms = NOW};
 	struct reading r;
 
-	assert_int_equal(batch_open(d, s->body, strlen(s->body), &batch, NULL), 0);
+	assert_int_equal(batch_open(d, NULL, s->body, strlen(s->body), &batch, NULL), 0);
 	assert_true(batch_items(batch) > item);
 	w.body = batch_item(batch, item, &w.body_len);
 	reading_make(d, &w, NULL, &r);

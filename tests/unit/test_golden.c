@@ -342,7 +342,8 @@ static void run_case(struct golden *g)
 
 	if (!golden_open(g, dir) || !golden_prove(g))
 		return;
-	if (batch_open(g->source->definition, g->body, g->body_len, &batch, &why) < 0) {
+	if (batch_open(g->source->definition, pairs_get(&g->headers, "Content-Type"), g->body, g->body_len, &batch,
+		       &why) < 0) {
 		compare(g, g->at, "says", "unreadable");
 		compare_reason(g, g->at, why.text);
 		return;

@@ -116,7 +116,7 @@ static enum end read_once(const struct definition *d, struct webhook *w, const c
 	size_t len;
 
 	armed = true;
-	right = batch_open(d, w->body, w->body_len, &batch, NULL) == 0 && batch_items(batch) == 1;
+	right = batch_open(d, NULL, w->body, w->body_len, &batch, NULL) == 0 && batch_items(batch) == 1;
 	item = right ? batch_item(batch, 0, &len) : NULL;
 	reading_make(d, w, NULL, &r);
 	shown = json_text(r.signal.attributes);
