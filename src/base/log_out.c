@@ -12,6 +12,7 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
+#include "base/amount.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -84,10 +85,12 @@ static void put(const char *bytes, size_t len)
 
 static void tell_dropped(uint64_t n)
 {
+	char lines[AMOUNT_MAX];
+
 	may_block = true;
 	/* Whatever level is logged: more than these may be missing. */
-	log_write(log_wants(LOG_WARNING) ? LOG_WARNING : LOG_ERR, NULL,
-		  "%" PRIu64 " log line%s dropped because nobody read them", n, n == 1 ? " was" : "s were");
+	log_write(log_wants(LOG_WARNING) ? LOG_WARNING : LOG_ERR, NULL, "%s %s dropped because nobody read them",
+		  amount_of(lines, (long long)n, "log line"), n == 1 ? "was" : "were");
 }
 
 /* ---- what log.c calls -------------------------------------------------------------------------------------------- */

@@ -248,15 +248,13 @@ static void warn_of_revisions(const struct config *c)
 {
 	for (size_t i = 0; i < c->accounts_n; i++) {
 		const struct account *a = &c->accounts[i];
+		char end[REQUEST_END_MAX];
 		long days;
 		if (request_revision_days_left(a->revision, clock_now_ms(), &days) < 0 || days >= REVISION_WARN_DAYS)
 			continue;
-		out_print("account %s: warning: Klaviyo's revision %s ", a->name, a->revision);
-		if (days < 0)
-			out_print("has ended");
-		else
-			out_print("ends in %ld days", days);
-		out_print("; the newest tested one is %s (klaviyo.revision)\n", KLAVIYO_REVISION_TESTED);
+		out_print("account %s: warning: Klaviyo's revision %s %s; the newest tested one is %s "
+			  "(klaviyo.revision)\n",
+			  a->name, a->revision, request_revision_end(days, end), KLAVIYO_REVISION_TESTED);
 	}
 }
 

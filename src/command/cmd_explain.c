@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/amount.h"
 #include "base/out.h"
 #include "command/explain_parts.h"
 #include "command/load.h"
@@ -191,9 +192,11 @@ static void explain(const struct generation *g, const struct source *s, const st
 	enum proof_verdict proof;
 	struct batch *batch = NULL;
 	struct err reason = {0};
+	char bytes[AMOUNT_MAX];
 	int r = -EINVAL;
 
-	out_print("Webhook: POST %s%s%s, %zu bytes\n\n", w->path, *w->query ? "?" : "", w->query, w->body_len);
+	out_print("Webhook: POST %s%s%s, %s\n\n", w->path, *w->query ? "?" : "", w->query,
+		  amount_of(bytes, (long long)w->body_len, "byte"));
 	proof = explain_proof(g, s, w, query);
 	definition_headers(s->definition, tell_header, (void *)w);
 	if (w->body_len > 0)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/out.h"
+#include "base/amount.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "klaviyo/event.h"
@@ -110,10 +111,11 @@ static int collect(const struct daemon_door *door, const char *what, const char 
 static void print_dead_webhooks(struct json_object *rows)
 {
 	size_t n = json_object_array_length(rows);
+	char webhooks[AMOUNT_MAX];
 
 	if (n > 0)
-		out_print("\n%zu dead webhook%s (newest first):\n%-16s  %-12s  %-20s  %s\n", n, n == 1 ? "" : "s", "ID",
-			  "SOURCE", "RECEIVED", "REASON");
+		out_print("\n%s (newest first):\n%-16s  %-12s  %-20s  %s\n",
+			  amount_of(webhooks, (long long)n, "dead webhook"), "ID", "SOURCE", "RECEIVED", "REASON");
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *row = json_object_array_get_idx(rows, i);
 		out_print("%-16s  %-12s  %-20s  %s\n", cell(row, "id"), cell(row, "source"), cell(row, "received"),
@@ -130,10 +132,12 @@ static void copy(struct json_object *to, const char *key, struct json_object *fr
 static void print_waiting_webhooks(struct json_object *rows)
 {
 	size_t n = json_object_array_length(rows);
+	char webhooks[AMOUNT_MAX];
 
 	if (n > 0)
-		out_print("\n%zu waiting webhook%s (newest first):\n%-16s  %-12s  %-20s  %-14s  %8s  %-20s\n", n,
-			  n == 1 ? "" : "s", "ID", "SOURCE", "RECEIVED", "WAITS", "ASKED", "NOT BEFORE");
+		out_print("\n%s (newest first):\n%-16s  %-12s  %-20s  %-14s  %8s  %-20s\n",
+			  amount_of(webhooks, (long long)n, "waiting webhook"), "ID", "SOURCE", "RECEIVED", "WAITS",
+			  "ASKED", "NOT BEFORE");
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *row = json_object_array_get_idx(rows, i);
 		const char *reason = json_member_str(row, "reason");

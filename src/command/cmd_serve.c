@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "base/amount.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_out.h"
@@ -297,6 +298,7 @@ static void reload(struct serve *s, struct admin_reload *asked)
 	struct generation *next;
 	struct serve_token token = {.former = s->generation->config};
 	struct err e = {0};
+	char errors[AMOUNT_MAX];
 	struct admin_verdict verdict = {.config = s->context->config_file, .problems = &problems, .error = e.text};
 
 	serve_notify("RELOADING=1\nMONOTONIC_USEC=%" PRId64 "\nSTATUS=reading the configuration", clock_mono_us());
@@ -304,7 +306,7 @@ static void reload(struct serve *s, struct admin_reload *asked)
 	log_problems(&problems);
 	if (!next) {
 		verdict.kind = ADMIN_RELOAD_WRONG;
-		err_set(&e, -EINVAL, "%zu error%s", problems.errors, problems.errors == 1 ? "" : "s");
+		err_set(&e, -EINVAL, "%s", amount_of(errors, (long long)problems.errors, "error"));
 	} else if (generation_may_follow(s->generation, next, &e) < 0) {
 		verdict.kind = ADMIN_RELOAD_RESTART;
 		generation_unref(next);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/amount.h"
 #include "base/out.h"
 #include "command/load.h"
 #include "command/options.h"
@@ -52,13 +53,13 @@ static void print_open(struct json_object *sources)
 static void print_on_the_way(struct json_object *accounts)
 {
 	int64_t n = 0;
+	char events[AMOUNT_MAX];
 
 	for (size_t i = 0; i < json_object_array_length(accounts); i++)
 		n += json_member_int(json_object_array_get_idx(accounts, i), "ready", 0);
-	if (n == 1)
-		out_print("1 event that changes this still waits for Klaviyo.\n");
-	else if (n > 0)
-		out_print("%lld events that change this still wait for Klaviyo.\n", (long long)n);
+	if (n > 0)
+		out_print("%s that %s for Klaviyo.\n", amount_of(events, n, "event"),
+			  n == 1 ? "changes this still waits" : "change this still wait");
 	out_print("\n");
 }
 
@@ -203,10 +204,11 @@ static void print_dead(struct json_object *s)
 {
 	int64_t dead = json_member_int(s, "dead", 0);
 	const char *reason = json_member_str(s, "dead_reason");
+	char webhooks[AMOUNT_MAX];
 
 	if (dead > 0)
-		out_print("; %lld dead webhook%s%s%s (deskbridge queue list --state dead)", (long long)dead,
-			  dead == 1 ? "" : "s", reason ? ", the latest: " : "", reason ? reason : "");
+		out_print("; %s%s%s (deskbridge queue list --state dead)", amount_of(webhooks, dead, "dead webhook"),
+			  reason ? ", the latest: " : "", reason ? reason : "");
 }
 
 static void print_unknown_states(struct json_object *s)
@@ -223,6 +225,7 @@ static void print_source_state(struct json_object *s)
 	struct json_object *waiting = json_member(s, "waiting");
 	const char *parked = json_member_str(s, "parked"), *between = "; waiting ";
 	int64_t unaddressed = json_member_int(s, "without_address", 0);
+	char conversations[AMOUNT_MAX];
 
 	if (!json_member_bool(s, "configured", true))
 		out_print("parked: not configured");
@@ -231,8 +234,7 @@ static void print_source_state(struct json_object *s)
 	else
 		out_print("taking webhooks");
 	if (unaddressed > 0)
-		out_print("; %lld conversation%s without an address yet", (long long)unaddressed,
-			  unaddressed == 1 ? "" : "s");
+		out_print("; %s without an address yet", amount_of(conversations, unaddressed, "conversation"));
 	if (json_object_is_type(waiting, json_type_object)) {
 		json_object_object_foreach(waiting, why, count)
 		{
@@ -269,12 +271,11 @@ static void print_waits(struct json_object *s)
 		struct json_object *w = json_object_array_get_idx(waits, i);
 		const char *not_before = json_member_str(w, "not_before");
 		int64_t asked = json_member_int(w, "asked", 0);
-		char wait[CLOCK_ISO_MAX];
+		char wait[CLOCK_ISO_MAX], times[AMOUNT_MAX];
 
-		out_print("  %-20s webhook %s, asked %lld time%s, %s%s: %s\n", "",
-			  or_dash(json_member_str(w, "webhook")), (long long)asked, asked == 1 ? "" : "s",
-			  not_before ? "again in " : "waits", not_before ? wait_of(not_before, wait) : "",
-			  or_dash(json_member_str(w, "reason")));
+		out_print("  %-20s webhook %s, asked %s, %s%s: %s\n", "", or_dash(json_member_str(w, "webhook")),
+			  amount_of(times, asked, "time"), not_before ? "again in " : "waits",
+			  not_before ? wait_of(not_before, wait) : "", or_dash(json_member_str(w, "reason")));
 	}
 }
 
@@ -381,7 +382,7 @@ static int print_status(struct json_object *status, const char *address)
 	struct json_object *paused = json_member(status, "paused"), *accounts = json_member(status, "accounts"),
 			   *sources = json_member(status, "sources");
 	bool ready = json_member_bool(status, "ready", false);
-	char age[CLOCK_ISO_MAX];
+	char age[CLOCK_ISO_MAX], size[AMOUNT_MAX];
 
 	if (!json_object_is_type(paused, json_type_array) || !json_object_is_type(accounts, json_type_array) ||
 	    !json_object_is_type(sources, json_type_array)) {
@@ -398,10 +399,10 @@ static int print_status(struct json_object *status, const char *address)
 	print_accounts(accounts);
 	print_sources(sources);
 	print_since_start(status, sources);
-	out_print("deskbridge %s at %s, up for %s, configuration %s, store %s (%.1f MiB), %s%s\n",
+	out_print("deskbridge %s at %s, up for %s, configuration %s, store %s (%s), %s%s\n",
 		  or_dash(json_member_str(status, "version")), address, age_of(json_member_str(status, "started"), age),
 		  or_dash(json_member_str(status, "config")), or_dash(json_member_str(status, "store")),
-		  (double)json_member_int(status, "store_bytes", 0) / (1024.0 * 1024.0),
+		  amount_size(size, json_member_int(status, "store_bytes", 0)),
 		  ready ? "ready" : "NOT READY: ", ready ? "" : or_dash(json_member_str(status, "not_ready")));
 	return ready ? COMMAND_GOOD : COMMAND_FAILED;
 }

@@ -46,7 +46,7 @@ struct secret {
 	struct part parts[SECRET_VALUES_MAX];
 	size_t n;
 	bool optional; /* not being there is no problem */
-	char *where;
+	char *where, *mend;
 	struct node *at; /* the place alone, for problems */
 };
 
@@ -203,6 +203,28 @@ static void part_where(const struct part *p, const struct node *at, struct buf *
 	}
 }
 
+static void part_mend(const struct part *p, const struct node *at, struct buf *to)
+{
+	switch (p->kind) {
+	case PART_PLAIN:
+		buf_addf(to, "the configuration %s, then reload", at->file);
+		break;
+	case PART_FILE:
+		buf_addf(to, "the file %s, which is read again as soon as it changes", p->path);
+		break;
+	case PART_CREDENTIAL:
+		if (part_is_provided(p))
+			buf_addf(to, "the credential %s, which systemd passes, then restart", p->text);
+		else
+			buf_addf(to, "the credential %s (%s), which is read again as soon as it changes", p->text,
+				 p->path);
+		break;
+	case PART_ENV:
+		buf_addf(to, "the environment variable %s, then restart", p->text);
+		break;
+	}
+}
+
 /* The place of a node alone. Owned. */
 static struct node *place_new(const struct node *n)
 {
@@ -231,7 +253,7 @@ struct secret *secret_new(const struct node *n, const struct secret_place *place
 {
 	bool list = n->type == NODE_LIST, good = true;
 	struct secret *s;
-	struct buf where;
+	struct buf where, mend;
 
 	if (list && (!many || n->n == 0 || n->n > SECRET_VALUES_MAX)) {
 		problems_error(problems, n,
@@ -246,12 +268,16 @@ struct secret *secret_new(const struct node *n, const struct secret_place *place
 	s->n = list ? n->n : 1;
 	s->at = place_new(n);
 	buf_init(&where, SECRET_SIZE_MAX);
+	buf_init(&mend, SECRET_SIZE_MAX);
 	for (size_t i = 0; i < s->n; i++) {
 		good = part_read(&s->parts[i], list ? n->items[i] : n, place, problems) && good;
 		buf_adds(&where, i > 0 ? " or " : "");
 		part_where(&s->parts[i], n, &where);
+		buf_adds(&mend, i > 0 ? "; or in " : "");
+		part_mend(&s->parts[i], n, &mend);
 	}
 	s->where = buf_take(&where);
+	s->mend = buf_take(&mend);
 	if (!good) {
 		secret_free(s);
 		return NULL;
@@ -271,6 +297,7 @@ void secret_free(struct secret *s)
 		free(s->parts[i].unusable);
 	}
 	free(s->where);
+	free(s->mend);
 	node_free(s->at);
 	free(s);
 }
@@ -278,6 +305,11 @@ void secret_free(struct secret *s)
 const char *secret_where(const struct secret *s)
 {
 	return s->where ? s->where : "a place with an impossibly long name";
+}
+
+const char *secret_mend(const struct secret *s)
+{
+	return s->mend ? s->mend : secret_where(s);
 }
 
 void secret_paths(const struct secret *s, void (*fn)(void *ctx, const char *path), void *ctx)

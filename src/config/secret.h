@@ -27,6 +27,9 @@ const char *const *secret_values(const struct secrets *snapshot, const struct se
 const char *secret_value(const struct secrets *snapshot, const struct secret *s);
 /* How it is written, without the value: "credential klaviyo-api-key (/etc/…/credentials/klaviyo-api-key)". Borrowed. */
 const char *secret_where(const struct secret *s);
+/* Behind "put the right key in": where a new value goes and when it is taken, "the file /k, which is read again as soon
+ * as it changes", "the configuration /etc/…, then reload". Borrowed. */
+const char *secret_mend(const struct secret *s);
 
 /* Every file that a snapshot was read from, each once, also one that is gone by now: to be watched. Calls fn for each;
  * `fixed`: systemd's own, changed only by a restart. */

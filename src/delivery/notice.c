@@ -34,7 +34,7 @@ char *notice_text(const struct notice *n)
 #define OTHER_URL " (events queued for the former url become dead letters where klaviyo.url changes)"
 
 /* The advice to the operator; the caller owns it. */
-static char *advice(const struct outcome_verdict *v, const char *key_where)
+static char *advice(const struct outcome_verdict *v, const char *key_mend)
 {
 	if (v->odd)
 		return mem_str("three people's events in a row were answered so: look for a notice at Klaviyo, check "
@@ -43,12 +43,10 @@ static char *advice(const struct outcome_verdict *v, const char *key_where)
 	case 0:
 	case 400:
 	case 401:
-		return mem_fmt("put the right key in %s, a changed file is seen at once", key_where);
+		return mem_fmt("put the right key in %s", key_mend);
 	case 403:
-		return mem_fmt(
-			"put a key with the scope events:write in %s (a key's scopes cannot be changed later), a "
-			"changed file is seen at once",
-			key_where);
+		return mem_fmt("put a key with the scope events:write (a key's scopes cannot be changed later) in %s",
+			       key_mend);
 	default:
 		return mem_str("check klaviyo.url, klaviyo.revision and what stands between here and Klaviyo, then "
 			       "reload" OTHER_URL);
@@ -56,7 +54,7 @@ static char *advice(const struct outcome_verdict *v, const char *key_where)
 }
 
 /* One line when it begins or has another reason, one when it ends; slow probes in between are not news. */
-void notice_parked(struct notice *n, const struct outcome_verdict *v, const char *key_where)
+void notice_parked(struct notice *n, const struct outcome_verdict *v, const char *key_mend)
 {
 	char label[sizeof(n->label)];
 
@@ -65,7 +63,7 @@ void notice_parked(struct notice *n, const struct outcome_verdict *v, const char
 	else
 		(void)snprintf(label, sizeof(label), "key");
 	if (!n->parked || !text_is(label, n->label)) {
-		CLEANUP(mem_freep) char *todo = advice(v, key_where);
+		CLEANUP(mem_freep) char *todo = advice(v, key_mend);
 
 		if (n->parked)
 			metrics_set(METRIC_ACCOUNT_PARKED, n->account, n->label, NULL, 0);

@@ -32,8 +32,8 @@ void notice_done(struct notice *n);
 /* "reason", "reason; paused by …": the caller owns it; NULL: nothing to tell. */
 char *notice_text(const struct notice *n) MUSTCHECK;
 
-/* The account is parked, once more or anew, by that answer. key_where: where its key stands. */
-void notice_parked(struct notice *n, const struct outcome_verdict *v, const char *key_where);
+/* The account is parked, once more or anew, by that answer. key_mend: where another key goes (secret_mend). */
+void notice_parked(struct notice *n, const struct outcome_verdict *v, const char *key_mend);
 /* It takes events again. */
 void notice_opened(struct notice *n);
 /* Its key, URL or revision changed: what was told is over. */

@@ -45,7 +45,7 @@ struct outlet {
 	struct scheduler scheduler;
 	bool configured, held, closed;
 	/* of the account, copied: the generation may go while we send by it */
-	char *url, *revision, *key, *key_where;
+	char *url, *revision, *key, *key_mend;
 	struct quota_limits limits;
 	struct parcel *tray, **tray_end;
 	struct notice notice;
@@ -100,7 +100,7 @@ void outlet_free(struct outlet *o)
 	free(o->url);
 	free(o->revision);
 	wipe(o->key);
-	free(o->key_where);
+	free(o->key_mend);
 	notice_done(&o->notice);
 	free(o);
 }
@@ -204,7 +204,7 @@ static struct log_about about_event(const struct outlet *o, const struct event *
 static void outlet_changed(struct outlet *o, const struct outcome_verdict *v)
 {
 	if (o->scheduler.state == SCHEDULER_PARKED)
-		notice_parked(&o->notice, v, o->key_where);
+		notice_parked(&o->notice, v, o->key_mend);
 	else
 		notice_opened(&o->notice);
 }
@@ -369,11 +369,11 @@ static bool outlet_adopt(struct outlet *o, const struct account *a, const char *
 
 	free(o->url);
 	free(o->revision);
-	free(o->key_where);
+	free(o->key_mend);
 	wipe(o->key);
 	o->url = mem_str(a->url);
 	o->revision = mem_str(a->revision);
-	o->key_where = mem_str(secret_where(a->api_key));
+	o->key_mend = mem_str(secret_mend(a->api_key));
 	o->key = mem_str(key);
 	o->limits = a->single;
 	o->held = a->hold;

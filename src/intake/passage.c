@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/amount.h"
 #include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -165,11 +166,12 @@ static void take_whole(struct passage *p, const struct http_exchange *x, const s
 static void take_too_much(struct passage *p, const struct http_exchange *x, const struct pairs *headers)
 {
 	struct err reason = {0};
+	char most[AMOUNT_MAX];
 
 	(void)err_set(&reason, -EMSGSIZE,
-		      "its items, each with all that stands beside them, take more than the %zu KiB that "
-		      "listen.max_memory allows one request",
-		      claim_most(p->claim) >> 10);
+		      "its items, each with all that stands beside them, take more than the %s that listen.max_memory "
+		      "allows one request",
+		      amount_size(most, (int64_t)claim_most(p->claim)));
 	items_drop(p);
 	p->pongs = p->ignored = p->unreadable = 0;
 	p->several = p->has_signal = p->full = false;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/amount.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -161,4 +162,15 @@ int request_revision_days_left(const char *revision, int64_t now_ms, long *ret)
 	if (end_ms < now_ms && (now_ms - end_ms) % CLOCK_DAY_MS != 0)
 		*ret -= 1;
 	return 0;
+}
+
+const char *request_revision_end(long days, char out[REQUEST_END_MAX])
+{
+	char left[AMOUNT_MAX];
+
+	if (days > 0)
+		(void)snprintf(out, REQUEST_END_MAX, "ends in %s", amount_of(left, days, "day"));
+	else
+		(void)snprintf(out, REQUEST_END_MAX, "%s", days < 0 ? "has ended" : "ends today");
+	return out;
 }

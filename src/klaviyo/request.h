@@ -28,5 +28,8 @@ const char *request_probe(void);
 char *request_key_page(const char *scopes) MUSTCHECK;
 /* Days until the revision ("2026-07-15") ends, two years after its date; *ret. -EINVAL: not a date. */
 int request_revision_days_left(const char *revision, int64_t now_ms, long *ret) MUSTCHECK;
+/* "has ended", "ends today", "ends in 1 day", for so many days left. Returns out. */
+#define REQUEST_END_MAX 96
+const char *request_revision_end(long days, char out[REQUEST_END_MAX]);
 
 #endif

@@ -129,11 +129,12 @@ void place_tell(struct place *p, const struct lookup_sink *sink, int64_t now_ms)
 	sink->window(sink->ctx, p->name, window, for_new, reason);
 }
 
-static const char *place_where(const struct source *s)
+/* Where other credentials go. */
+static const char *place_mend(const struct source *s)
 {
 	const struct secret *secret = s->lookup_password ? s->lookup_password : s->lookup_token;
 
-	return secret ? secret_where(secret) : "the source's `lookup`";
+	return secret ? secret_mend(secret) : "the source's `lookup`, then reload";
 }
 
 static void place_warn(const struct place *p, const struct source *s, enum place_trouble trouble, const char *why)
@@ -143,9 +144,9 @@ static void place_warn(const struct place *p, const struct source *s, enum place
 
 	if (trouble == PLACE_CREDENTIALS)
 		log_warning(&about,
-			    "lookups are parked, webhooks that need one wait: put the right credentials in %s; a "
-			    "changed file is seen at once, deskbridge asks again by itself within %d minutes",
-			    place_where(s), minutes);
+			    "lookups are parked, webhooks that need one wait: put the right credentials in %s; "
+			    "deskbridge asks again by itself within %d minutes",
+			    place_mend(s), minutes);
 	else
 		log_warning(&about,
 			    "lookups are parked, webhooks that need one wait: see that the source's `lookup` is right, "

@@ -128,14 +128,14 @@ void gauges_revisions(const struct config *c, int64_t now_ms)
 	for (size_t i = 0; i < c->accounts_n; i++) {
 		const struct account *a = &c->accounts[i];
 		struct log_about about = {.account = a->name};
+		char end[REQUEST_END_MAX];
 		long days;
 
 		if (request_revision_days_left(a->revision, now_ms, &days) < 0)
 			continue;
 		metrics_set(METRIC_REVISION_DAYS_LEFT, a->name, NULL, NULL, (double)days);
 		if (days < REVISION_WARN_DAYS)
-			log_warning(&about,
-				    "Klaviyo ends the API revision %s in %ld days: set a newer klaviyo.revision",
-				    a->revision, days);
+			log_warning(&about, "Klaviyo's API revision %s %s: set a newer klaviyo.revision", a->revision,
+				    request_revision_end(days, end));
 	}
 }

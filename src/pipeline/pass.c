@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "base/amount.h"
 #include "base/clock.h"
 #include "base/known.h"
 #include "base/log.h"
@@ -235,13 +236,13 @@ static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wai
 		      struct err *reterr)
 {
 	struct log_about about = about_wait(p, reason);
-	char iso[CLOCK_ISO_MAX];
+	char iso[CLOCK_ISO_MAX], times[AMOUNT_MAX];
 
 	clock_iso(p->w->now_ms + wait_ms, iso);
 	if (n->asked == 1 || wait_ms > CLOCK_MINUTE_MS)
 		tally_log(p->w->tally, LOG_INFO, &about,
-			  "a webhook waits for its lookup, which is asked again at %s (asked %u time%s)", iso, n->asked,
-			  n->asked == 1 ? "" : "s");
+			  "a webhook waits for its lookup, which is asked again at %s (asked %s)", iso,
+			  amount_of(times, n->asked, "time"));
 	return wait_for(p, STORE_WAIT_RETRY, p->w->now_ms + wait_ms, reterr);
 }
 
@@ -249,9 +250,10 @@ static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wai
 static int give_up(struct pass *p, const struct store_lookups *n, const char *reason)
 {
 	struct log_about about = about_wait(p, reason);
+	char times[AMOUNT_MAX];
 
-	tally_log(p->w->tally, LOG_NOTICE, &about, "a webhook ends without an address: its lookup was asked %u time%s",
-		  n->asked, n->asked == 1 ? "" : "s");
+	tally_log(p->w->tally, LOG_NOTICE, &about, "a webhook ends without an address: its lookup was asked %s",
+		  amount_of(times, n->asked, "time"));
 	p->gave_up = mem_fmt("lookup: %s", reason);
 	leave_slot(p);
 	return STAGE_ON;

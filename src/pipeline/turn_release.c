@@ -2,6 +2,7 @@
 
 #include "pipeline/turn_parts.h"
 
+#include "base/amount.h"
 #include "base/log.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/lookups.h"
@@ -93,8 +94,9 @@ int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr
 		return r;
 	if (r > 0) {
 		struct log_about about = {.account = a->name, .reason = reason};
+		char events[AMOUNT_MAX];
 
-		tally_log(&t->tally, LOG_WARNING, &about, "%d event%s became %s", r, r == 1 ? "" : "s",
+		tally_log(&t->tally, LOG_WARNING, &about, "%s became %s", amount_of(events, r, "event"),
 			  r == 1 ? "a dead letter" : "dead letters");
 		dispatch_stir(t->dispatch, a->name);
 		t->changed = true;

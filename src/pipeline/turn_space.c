@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "base/amount.h"
 #include "base/log.h"
 
 #define PASS_BYTES (128 << 10) /* what one pass writes: pages of rows and indexes; with room for a few events */
@@ -36,6 +37,7 @@ bool turn_see_room(struct turn *t)
 bool turn_has_room(struct turn *t, const struct intake_submission *s)
 {
 	int64_t bytes = 0;
+	char size[AMOUNT_MAX];
 
 	if (t->room == INT64_MAX)
 		return true;
@@ -49,8 +51,8 @@ bool turn_has_room(struct turn *t, const struct intake_submission *s)
 	if (!t->refused_large)
 		log_error(&((struct log_about){.source = s->items[0].webhook.source,
 					       .conversation = s->items[0].webhook.conversation}),
-			  "a webhook of %lld KiB was refused with 503: the store's disk has no room for it, make some",
-			  (long long)(bytes >> 10));
+			  "a webhook of %s was refused with 503: the store's disk has no room for it, make some",
+			  amount_size(size, bytes));
 	t->refused_large = true;
 	return false;
 }

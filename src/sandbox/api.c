@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/amount.h"
 #include "base/clock.h"
 #include "sandbox/access.h"
 #include "sandbox/query.h"
@@ -145,6 +146,14 @@ static const struct endpoint *route(struct api_call *c)
 	return NULL;
 }
 
+/* The caller owns it. */
+static char *throttled(long seconds)
+{
+	char wait[AMOUNT_MAX];
+
+	return mem_fmt("Request was throttled. Expected available in %s.", amount_of(wait, seconds, "second"));
+}
+
 /* include= has a stricter quota of its own with Klaviyo; its numbers are not published, so it is not counted here. */
 static bool within_quota(struct api_call *c, const struct endpoint *e)
 {
@@ -157,8 +166,7 @@ static bool within_quota(struct api_call *c, const struct endpoint *e)
 	state_unlock(c->state);
 	if (!a.taken) {
 		CLEANUP(mem_freep)
-		char *detail = mem_fmt("Request was throttled. Expected available in %u second%s.", a.retry_s,
-				       a.retry_s == 1 ? "" : "s");
+		char *detail = throttled(a.retry_s);
 
 		answer_complaint(c->answer, 429, "/data", detail);
 		answer_header(c->answer, "Retry-After", a.retry_s);
@@ -247,8 +255,7 @@ static void answer_klaviyos(struct answer *ret, const struct fault_verdict *v)
 	ret->status = v->status;
 	if (v->status < 300)
 		return;
-	detail = v->status == 429 ? mem_fmt("Request was throttled. Expected available in %ld seconds.",
-					    v->retry_after_s < 0 ? 0 : v->retry_after_s)
+	detail = v->status == 429 ? throttled(v->retry_after_s < 0 ? 0 : v->retry_after_s)
 				  : mem_str("A scripted fault of the sandbox.");
 	answer_complaint(ret, v->status, "/data", detail);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/amount.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/thread.h"
@@ -160,10 +161,11 @@ static void feed_write(struct feed *f, const char *text, size_t len)
 static void feed_tell_left_out(struct feed *f)
 {
 	unsigned n = atomic_exchange(&f->left_out, 0);
-	char text[64];
+	char lines[AMOUNT_MAX], text[AMOUNT_MAX + 32];
 
 	if (n > 0)
-		feed_write(f, text, (size_t)snprintf(text, sizeof(text), "(%u lines left out)\n", n));
+		feed_write(f, text,
+			   (size_t)snprintf(text, sizeof(text), "(%s left out)\n", amount_of(lines, n, "line")));
 }
 
 static void *feed_main(void *arg)

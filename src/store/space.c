@@ -10,6 +10,8 @@
 
 #include "store/private.h"
 
+#include "base/amount.h"
+
 /* Below the smaller of these, nothing new is taken. */
 #define FLOOR_PART 20 /* a twentieth of the file system: 5 % */
 #define FLOOR_BYTES (INT64_C(256) << 20)
@@ -58,16 +60,6 @@ int64_t store_room(const struct store *s)
 	return room > 0 ? room / 2 : 0;
 }
 
-static int64_t mib(int64_t bytes)
-{
-	return bytes >> 20;
-}
-
-static int64_t kib(int64_t bytes)
-{
-	return bytes >> 10;
-}
-
 static int64_t spare_bytes(struct store *s)
 {
 	int64_t spare = 0;
@@ -93,6 +85,7 @@ static int disk_may_take(struct store *s, struct err *reterr)
 	int64_t floor = floor_bytes(s), holds = store_wal_holds(s), left = s->disk_left;
 	int64_t margin = floor / 2 < MARGIN_BYTES ? floor / 2 : MARGIN_BYTES;
 	bool was_low = s->disk_low;
+	char has[AMOUNT_MAX], needs[AMOUNT_MAX];
 
 	s->disk_low = s->disk_tight = false;
 	if (s->disk_total == 0)
@@ -105,12 +98,12 @@ static int disk_may_take(struct store *s, struct err *reterr)
 		return 0;
 	if (s->disk_left < holds + STORE_TURN_BYTES)
 		return err_set(reterr, -ENOSPC,
-			       "the disk of the store %s has %lld KiB left, and what is in the store's WAL needs up to "
-			       "%lld KiB: make room there",
-			       s->path, (long long)kib(s->disk_left), (long long)kib(holds + STORE_TURN_BYTES));
+			       "the disk of the store %s has %s left, and what is in the store's WAL needs up to %s: "
+			       "make room there",
+			       s->path, amount_size(has, s->disk_left), amount_size(needs, holds + STORE_TURN_BYTES));
 	return err_set(reterr, -ENOSPC,
-		       "the disk of the store %s has %lld KiB left, %lld KiB are kept free: make room there", s->path,
-		       (long long)kib(s->disk_left), (long long)kib(floor));
+		       "the disk of the store %s has %s left, where %s are kept free: make room there", s->path,
+		       amount_size(has, s->disk_left), amount_size(needs, floor));
 }
 
 /* Events must not take the room in which they are delivered, and done rows deleted. */
@@ -136,13 +129,13 @@ int store_may_take(struct store *s, struct err *reterr)
 		return r;
 	if (s->max_size > 0) {
 		int64_t size = store_size(s);
+		char holds[AMOUNT_MAX], most[AMOUNT_MAX];
 
 		if (size > s->max_size)
-			return err_set(
-				reterr, -ENOSPC,
-				"the store %s holds %lld MiB of undone work, more than store.max_size (%lld MiB): see "
-				"with `deskbridge status` why it waits, or raise store.max_size",
-				s->path, (long long)mib(size), (long long)mib(s->max_size));
+			return err_set(reterr, -ENOSPC,
+				       "the store %s holds %s of undone work, more than store.max_size (%s): see with "
+				       "`deskbridge status` why it waits, or raise store.max_size",
+				       s->path, amount_size(holds, size), amount_size(most, s->max_size));
 	}
 	if (!s->in_transaction)
 		store_see_disk(s);

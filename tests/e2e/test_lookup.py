@@ -216,6 +216,24 @@ def test_only_four_questions_are_under_way_and_one_a_customer(stage, sandbox, gl
     assert gladly.asked() == 12
 
 
+def test_what_mends_a_wrong_password_is_told_for_the_place_where_it_stands(stage, sandbox, gladly):
+    wrong = "a-wrong-password"
+    for place, words in (
+        ({"credential": "wrong"}, r"in the credential wrong \(\S+/credentials/wrong\), which is read again as soon as it changes; "),
+        (wrong, r"in the configuration \S+/deskbridge\.yaml, then reload; "),
+        ({"env": "DESK_PASSWORD"}, "in the environment variable DESK_PASSWORD, then restart; "),
+    ):
+        lookup = {"password": {"credential": None}} if place == wrong else {"password": {"credential": None, **place}}
+        daemon = stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"lookup": lookup}}}, start=False, env={"DESK_PASSWORD": wrong})
+        daemon.credential("wrong", wrong)
+        if place == wrong:
+            daemon.configure({"sources": {"gladly": {"lookup": {"password": wrong}}}})
+        daemon.start()
+        daemon.accepted("gladly", gladly_webhook("opened"))
+        daemon.wait_log(f"lookups are parked, .*: put the right credentials {words}deskbridge asks again by itself")
+        daemon.stop()
+
+
 def test_a_wrong_token_parks_lookups_and_the_right_one_lets_all_go(daemon, sandbox, gladly):
     gladly.customers = {f"cust-{i}": [f"jo-{i}@example.com"] for i in range(20)}
     gladly.token = "another token"

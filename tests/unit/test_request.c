@@ -249,6 +249,17 @@ static void a_revision_ends_two_years_after_its_date(void **state)
 	}
 }
 
+static void the_end_of_a_revision_is_told_in_days(void **state)
+{
+	char out[REQUEST_END_MAX];
+
+	(void)state;
+	assert_string_equal(request_revision_end(-3, out), "has ended");
+	assert_string_equal(request_revision_end(0, out), "ends today");
+	assert_string_equal(request_revision_end(1, out), "ends in 1 day");
+	assert_string_equal(request_revision_end(2, out), "ends in 2 days");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +275,7 @@ int main(void)
 		cmocka_unit_test(addresses_have_no_slash_at_their_end),
 		cmocka_unit_test(the_probe_lacks_what_klaviyo_requires),
 		cmocka_unit_test(a_revision_ends_two_years_after_its_date),
+		cmocka_unit_test(the_end_of_a_revision_is_told_in_days),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

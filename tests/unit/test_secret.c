@@ -133,6 +133,7 @@ static void systemds_credential_comes_before_the_file(void **state)
 	assert_value("{credential: beside}", "beside");
 	s = read_secret("{credential: both}", false, false, &problems);
 	assert_non_null(strstr(secret_where(s), "/systemd/both)"));
+	assert_string_equal(secret_mend(s), "the credential both, which systemd passes, then restart");
 	(void)unsetenv("CREDENTIALS_DIRECTORY");
 	found = values_of(s); /* where it is, is settled when the configuration is read */
 	assert_string_equal(found, "from-systemd");
@@ -240,9 +241,16 @@ static void where_names_the_place_and_never_the_value(void **state)
 	char *expected = mem_fmt("written in deskbridge.yaml or credential key (%s/credentials/key) or file /k or "
 				 "environment variable K",
 				 folder.path);
+	CLEANUP(mem_freep)
+	char *mend =
+		mem_fmt("the configuration deskbridge.yaml, then reload; or in the credential key "
+			"(%s/credentials/key), which is read again as soon as it changes; or in the file /k, which is "
+			"read again as soon as it changes; or in the environment variable K, then restart",
+			folder.path);
 
 	(void)state;
 	assert_string_equal(secret_where(s), expected);
+	assert_string_equal(secret_mend(s), mend);
 	secret_free(s);
 }
 
