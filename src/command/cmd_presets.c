@@ -184,7 +184,7 @@ const struct command command_presets = {
 		"own\n"
 		"            (TRANSITION: opened, reopened or closed, where each has another)\n"
 		"\n"
-		"Example:\n"
-		"  deskbridge presets gladly --config >/etc/deskbridge/deskbridge.yaml\n",
+		"Example, into a new file; where there is no configuration yet, save it as\n" CONFIG_DEFAULT ":\n"
+		"  deskbridge presets gladly --config >gladly.yaml.new\n",
 	.run = run,
 };

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/text.h"
@@ -246,6 +247,17 @@ static void read_root(struct loader *l)
 	config_check_references(l);
 }
 
+static bool is_missing(const char *file, struct problems *problems)
+{
+	if (access(file, F_OK) == 0 || errno != ENOENT)
+		return false;
+	problems_error_at(problems, file, 0, 0,
+			  "cannot be read: %s; `deskbridge presets NAME --config` prints one to begin with, for a "
+			  "helpdesk that `deskbridge presets` names",
+			  strerror(ENOENT));
+	return true;
+}
+
 struct config *config_read(const char *file, struct problems *problems)
 {
 	CLEANUP(mem_freep) char *folder = config_folder(file);
@@ -253,7 +265,7 @@ struct config *config_read(const char *file, struct problems *problems)
 	struct node *root = NULL;
 	struct loader l = {.file = file};
 
-	if (yaml_load_file(file, &root, problems) < 0)
+	if (is_missing(file, problems) || yaml_load_file(file, &root, problems) < 0)
 		return NULL;
 	c = mem_new(1, sizeof(*c));
 	c->file = mem_str(file);

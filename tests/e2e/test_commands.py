@@ -44,6 +44,12 @@ def test_help_fits_a_terminal(command):
         assert len(line) <= 110, line
 
 
+@pytest.mark.parametrize("command", ["", *OPTIONS, "serve", "sandbox"])
+def test_no_example_writes_over_a_configuration_or_a_secret(command):
+    text = run(*command.split(), "--help").stdout
+    assert not re.search(r"(>|\btee|\bcp|\bmv|\binstall) *\S*(/etc/|deskbridge\.yaml|credentials)", text), text
+
+
 @pytest.mark.parametrize("words", [[], ["list"]])
 def test_help_needs_no_configuration_and_ends_at_once(words):
     for place in ("/nonexistent.yaml", "/"):
@@ -59,6 +65,8 @@ def test_a_configuration_that_is_not_there_is_78_and_named(command):
     if command not in ("status", "queue") or not listens("127.0.0.1:8086"):
         assert ended.returncode == 78
     assert "/nonexistent/deskbridge.yaml" in ended.stderr
+    if command not in ("status", "queue"):
+        assert "cannot be read: No such file or directory; `deskbridge presets NAME --config` prints one" in ended.stderr
     assert "name another file with -c" not in ended.stderr
 
 
