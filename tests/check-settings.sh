@@ -17,6 +17,9 @@ compiler=${CHECK_CC:-cc}
 
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
+# By this link the compiler gets the tree by a name without blanks, which the lists of words below need.
+ln -s "$(cd "$top" && pwd)" "$work/tree" || exit 99
+top=$work/tree
 failed=0
 offence() {
 	printf 'check-settings: %s\n' "$*"

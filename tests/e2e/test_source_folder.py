@@ -1,0 +1,88 @@
+"""Where the source can be built, and what configure and the scripts say where it cannot."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+TREE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """Makes a folder of this name that looks like a clone: links to this tree's files."""
+
+    def make(name):
+        folder = tmp_path / name
+        (folder / "build").mkdir(parents=True)
+        for entry in ("configure", "build-aux", "src", "scripts", "Makefile.in", "config.h.in"):
+            if not (TREE / entry).exists():
+                pytest.skip("needs a source tree in which autoreconf was run")
+            # scripts look for the tree where they stand: a copy.
+            (shutil.copytree if entry == "scripts" else os.symlink)(TREE / entry, folder / entry)
+        return folder
+
+    return make
+
+
+def run(folder, *command, **environment):
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PWD": str(folder), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_folder_with_blanks_can_be_configured(clone):
+    ended = run(clone("a desk bridge") / "build", "../configure", "--no-create")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_configure_by_a_path_with_blanks_says_how_to_call_it(clone, tmp_path):
+    folder = clone("a desk bridge")
+    (tmp_path / "elsewhere").mkdir()
+    ended = run(tmp_path / "elsewhere", folder / "configure", "--no-create")
+    assert ended.returncode == 1 and "mkdir build && cd build && ../configure" in ended.stderr
+    assert "unsafe" not in ended.stderr
+
+
+ODD = ["it's", 'a "desk"', "desk&bridge", "desk#bridge", "desk$bridge", "desk`bridge", "desk\\bridge"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_configure_says_to_rename_a_folder_that_make_cannot_take(clone, name):
+    ended = run(clone(name) / "build", "../configure", "--no-create")
+    assert ended.returncode == 1 and "Rename that folder, or move or clone the source" in ended.stderr
+    assert "unsafe" not in ended.stderr
+
+
+@pytest.mark.parametrize("script", ["quickstart", "test"])
+@pytest.mark.parametrize("name", ODD)
+def test_scripts_say_at_once_to_rename_a_folder_that_make_cannot_take(clone, name, script):
+    folder = clone(name)
+    ended = run(folder, folder / "scripts" / script)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Rename that folder, or move or clone the source" in ended.stderr and name in ended.stderr
+
+
+def test_configure_says_what_to_do_where_the_source_was_built_in_place(clone):
+    folder = clone("deskbridge")
+    (folder / "config.status").touch()
+    ended = run(folder / "build", "../configure", "--no-create")
+    assert ended.returncode == 1 and "Run make distclean there, or take a fresh clone" in ended.stderr
+
+
+@pytest.mark.parametrize("script", ["quickstart", "test"])
+def test_scripts_say_at_once_what_to_do_where_the_source_was_built_in_place(clone, script):
+    folder = clone("deskbridge")
+    (folder / "config.status").touch()
+    ended = run(folder, folder / "scripts" / script)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"Run this in {folder}, and then the script again:\n  make distclean\n" in ended.stderr
