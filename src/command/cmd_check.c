@@ -344,6 +344,18 @@ static void tell_hidden(void *ctx, const char *path, bool fixed)
 	s->good = false;
 }
 
+/* The program's former place, as a drop-in may name it: a link that the next release does not have. */
+static void warn_of_former_place(const struct check_judge *judge)
+{
+	const char *start = judge->unit.former_start, *path = start ? start : judge->unit.former_reload;
+
+	if (judge->for_unit && path)
+		out_print("unit: warning: %s= in deskbridge.service or a drop-in names %s, which goes with the next "
+			  "release: name %.*s/bin/deskbridge there\n",
+			  start ? "ExecStart" : "ExecReload", path, (int)(strlen(path) - strlen("/sbin/deskbridge")),
+			  path);
+}
+
 static bool secrets_are_seen(const struct generation *g, const struct check_judge *judge)
 {
 	struct seeing s = {.judge = judge, .good = true};
@@ -368,6 +380,7 @@ static int check(const struct command_context *ctx, const struct check_judge *ju
 	warn_of_store(g->config, judge);
 	check_sockets(g->config, judge);
 	tell_token(g->config);
+	warn_of_former_place(judge);
 	good = secrets_are_seen(g, judge) & keys_are_plain(g);
 	if (key && good)
 		for (size_t i = 0; i < g->config->accounts_n; i++)

@@ -97,6 +97,18 @@ static void config_set(struct daemon_unit *u, const char *value)
 	set(&u->config, from ? mem_strn(from, strcspn(from, " \t")) : NULL);
 }
 
+/* The word of the command line that ends with /sbin/deskbridge, without systemd's prefixes; NULL: there is none, or an
+ * empty line takes back the former. */
+static void former_set(char **path, const char *value)
+{
+	static const char name[] = "/sbin/deskbridge";
+	const char *at = strstr(value, name), *from = at, *end = at ? at + strlen(name) : NULL;
+
+	while (from && from > value && !strchr(" \"@-:+!|", from[-1]))
+		from--;
+	set(path, at && (*end == '\0' || strchr(" \"", *end)) ? mem_strn(from, (size_t)(end - from)) : NULL);
+}
+
 /* As systemd reads a boolean. */
 static bool is_on(const char *value)
 {
@@ -127,9 +139,12 @@ static void take(struct daemon_unit *u, const char *key, const char *value)
 	else if (strcmp(key, "LoadCredentialEncrypted") == 0 || strcmp(key, "SetCredential") == 0 ||
 		 strcmp(key, "SetCredentialEncrypted") == 0)
 		passed_add(u, value, false);
-	else if (strcmp(key, "ExecStart") == 0)
+	else if (strcmp(key, "ExecReload") == 0)
+		former_set(&u->former_reload, value);
+	else if (strcmp(key, "ExecStart") == 0) {
 		config_set(u, value);
-	else
+		former_set(&u->former_start, value);
+	} else
 		take_made(u, key, value);
 }
 
@@ -284,6 +299,8 @@ void daemon_unit_done(struct daemon_unit *u)
 	free(u->user);
 	free(u->group);
 	free(u->config);
+	free(u->former_start);
+	free(u->former_reload);
 	free(u->groups);
 	free(u->passed);
 	*u = (struct daemon_unit){0};

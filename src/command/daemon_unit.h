@@ -15,9 +15,11 @@
 #define DAEMON_UNIT_MADE 4 /* settings that name folders for systemd to make */
 
 struct daemon_unit {
-	char *user;                 /* User=; NULL: root */
-	char *group;                /* Group=; NULL: the user's own */
-	char *config;               /* the file that ExecStart= names with -c; NULL: none */
+	char *user;          /* User=; NULL: root */
+	char *group;         /* Group=; NULL: the user's own */
+	char *config;        /* the file that ExecStart= names with -c; NULL: none */
+	char *former_start;  /* the program's path in a folder sbin, if ExecStart= names that; NULL: it does not */
+	char *former_reload; /* the same of ExecReload= */
 	bool hides_home, hides_tmp; /* ProtectHome=, PrivateTmp=: what stands there is not there for the daemon */
 	char **groups;              /* SupplementaryGroups= */
 	size_t groups_n;

@@ -202,9 +202,9 @@ def unit(desk):
     tmp_path.chmod(0o755)  # as systemd's folders: every user can read the unit
 
     def write(*service, file=desk.file, **drop_ins):
-        lines = ["[Unit]", "User=root", "[Service]", f"ExecStart=/usr/sbin/deskbridge -c {file} serve", *service]
+        lines = ["[Unit]", "User=root", "[Service]", f"ExecStart=/usr/bin/deskbridge -c {file} serve", *service]
         (tmp_path / "deskbridge.service").write_text("\n".join(lines) + "\n")
-        (tmp_path / "deskbridge.service.d").mkdir()
+        (tmp_path / "deskbridge.service.d").mkdir(exist_ok=True)
         for name, line in drop_ins.items():
             (tmp_path / "deskbridge.service.d" / f"{name}.conf").write_text(f"[Service]\n{line}\n")
         return {"SYSTEMD_UNIT_PATH": f"/nonexistent:{tmp_path}"}
@@ -220,6 +220,17 @@ def test_by_default_root_judges_for_the_user_of_the_unit(desk, unit):
     assert "files: read as the user nobody, whom deskbridge.service runs the daemon as\n" in ended.stdout
     desk.key.chmod(0o600)
     assert desk.check(**env).returncode == 78
+
+
+def test_a_drop_in_that_names_the_former_place_of_the_program_is_warned_of(desk, unit):
+    assert "unit: warning" not in desk.check(**unit("User=nobody")).stdout
+    line = f"ExecStart=\nExecStart=/usr/sbin/deskbridge -c {desk.file} serve"
+    ended = desk.check(**unit("User=nobody", program=line))
+    assert ended.returncode == 0
+    assert (
+        "unit: warning: ExecStart= in deskbridge.service or a drop-in names /usr/sbin/deskbridge, which goes with the next release: "
+        "name /usr/bin/deskbridge there\n"
+    ) in ended.stdout
 
 
 def test_a_drop_in_has_the_last_word(desk, unit):

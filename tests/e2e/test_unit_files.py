@@ -16,7 +16,7 @@ import pytest
 from harness import PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, request
 
 SOURCE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent
-SYSCONFDIR, SBINDIR = "/etc", "/usr/sbin"
+SYSCONFDIR, BINDIR = "/etc", "/usr/bin"
 
 needs_analyze = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze")
 
@@ -30,7 +30,7 @@ def unit(name):
     if not template.exists():
         pytest.skip(f"neither {built} nor {template}")
     text = template.read_text(encoding="utf-8")
-    return text.replace("@sbindir@", SBINDIR).replace("@sysconfdir@", SYSCONFDIR)
+    return text.replace("@bindir@", BINDIR).replace("@sysconfdir@", SYSCONFDIR)
 
 
 def keys(name):
@@ -57,7 +57,7 @@ def value(name, section, key):
     [
         ("Type", "notify"),
         ("WatchdogSec", r"\d+s"),
-        ("ExecStart", r"/\S+/deskbridge -c /\S+/deskbridge/deskbridge\.yaml serve"),
+        ("ExecStart", r"/\S+/bin/deskbridge -c /\S+/deskbridge/deskbridge\.yaml serve"),
         ("StateDirectory", "deskbridge"),
         ("StateDirectoryMode", "0750"),
         ("RuntimeDirectory", "deskbridge"),

@@ -16,7 +16,7 @@ static void the_service_section_is_read(void **state)
 	(void)state;
 	daemon_unit_parse(&u,
 			  "[Unit]\nUser=wrong\n# User=wrong\n[Service]\n User = desk \r\n;User=wrong\nGroup=bridge\n"
-			  "ExecStart=/usr/sbin/deskbridge -c /srv/d.yaml serve\n"
+			  "ExecStart=/usr/bin/deskbridge -c /srv/d.yaml serve\n"
 			  "SupplementaryGroups=a  b\nSupplementaryGroups=c\n"
 			  "LoadCredential=key:/etc/key\nLoadCredential=plain\nLoadCredential=odd:%h/key\n"
 			  "LoadCredentialEncrypted=sealed:/etc/sealed\nSetCredential=set:value\n[Install]\nUser=wrong");
@@ -53,13 +53,13 @@ static void the_last_word_counts(void **state)
 	struct daemon_unit u = {0};
 
 	(void)state;
-	daemon_unit_parse(&u, "[Service]\nExecStart=/usr/sbin/deskbridge -c /srv/d.yaml serve\n"
+	daemon_unit_parse(&u, "[Service]\nExecStart=/usr/bin/deskbridge -c /srv/d.yaml serve\n"
 			      "LoadCredential=k:/old\nLoadCredential=other:/o\n");
 	daemon_unit_parse(&u, "[Service]\nLoadCredential=k:/new\n");
 	assert_string_equal(u.config, "/srv/d.yaml");
 	assert_int_equal(u.passed_n, 2);
 	assert_string_equal(u.passed[0].path, "/new");
-	daemon_unit_parse(&u, "[Service]\nExecStart=\nExecStart=/usr/sbin/deskbridge serve\n");
+	daemon_unit_parse(&u, "[Service]\nExecStart=\nExecStart=/usr/bin/deskbridge serve\n");
 	assert_null(u.config);
 	daemon_unit_done(&u);
 }
@@ -69,9 +69,31 @@ static void a_line_may_go_on_in_the_next(void **state)
 	struct daemon_unit u = {0};
 
 	(void)state;
-	daemon_unit_parse(&u, "[Service]\nExecStart=/usr/sbin/deskbridge \\\n\t-c /srv/d.yaml \\\nserve\nUser=desk\n");
+	daemon_unit_parse(&u, "[Service]\nExecStart=/usr/bin/deskbridge \\\n\t-c /srv/d.yaml \\\nserve\nUser=desk\n");
 	assert_string_equal(u.config, "/srv/d.yaml");
 	assert_string_equal(u.user, "desk");
+	daemon_unit_done(&u);
+}
+
+static void the_former_place_of_the_program_is_known(void **state)
+{
+	struct daemon_unit u = {0};
+
+	(void)state;
+	daemon_unit_parse(&u, "[Service]\nExecStart=/usr/bin/deskbridge -c /srv/d.yaml serve\n"
+			      "ExecReload=/usr/bin/deskbridge -c /srv/d.yaml reload\n");
+	assert_null(u.former_start);
+	assert_null(u.former_reload);
+	daemon_unit_parse(&u, "[Service]\nExecStart=\nExecStart=-/usr/sbin/deskbridge -c /srv/d.yaml serve\n");
+	assert_string_equal(u.former_start, "/usr/sbin/deskbridge");
+	assert_string_equal(u.config, "/srv/d.yaml");
+	daemon_unit_parse(&u, "[Service]\nExecStart=\nExecStart=/usr/bin/env A=b /usr/local/sbin/deskbridge serve\n"
+			      "ExecReload=\nExecReload=/usr/sbin/deskbridge\n");
+	assert_string_equal(u.former_start, "/usr/local/sbin/deskbridge");
+	assert_string_equal(u.former_reload, "/usr/sbin/deskbridge");
+	daemon_unit_parse(&u, "[Service]\nExecStart=\nExecReload=\nExecReload=/usr/sbin/deskbridge-helper\n");
+	assert_null(u.former_start);
+	assert_null(u.former_reload);
 	daemon_unit_done(&u);
 }
 
@@ -130,6 +152,7 @@ int main(void)
 		cmocka_unit_test(the_last_word_counts),
 		cmocka_unit_test(a_line_may_go_on_in_the_next),
 		cmocka_unit_test(what_the_unit_hides_is_known),
+		cmocka_unit_test(the_former_place_of_the_program_is_known),
 		cmocka_unit_test(the_folders_that_the_unit_makes_are_known),
 	};
 
