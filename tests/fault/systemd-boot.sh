@@ -1,6 +1,7 @@
 #!/bin/sh
-# The installed package under a real systemd: boots a Debian in a container, and there starts, reloads, kills, upgrades
-# and stops the service, with the sandbox for Klaviyo and for the helpdesk. What a unit file promises shows only here.
+# The installed package under a real systemd: boots a Debian in a container, and there starts, reloads, kills, upgrades,
+# stops, removes, reinstalls and purges the service, with the sandbox for Klaviyo and for the helpdesk. What a unit file and
+# the package's scripts promise shows only here.
 #
 #   dpkg-buildpackage -b -us -uc
 #   tests/fault/systemd-boot.sh ../deskbridge_0.1.0_amd64.deb [ROOT]
@@ -8,16 +9,27 @@
 # The package must have been built for the release that is booted: DEBIAN_RELEASE (bookworm, trixie), or this machine's.
 # Needs root, debootstrap, systemd-nspawn (package systemd-container), two minutes, and a Debian mirror (DEBIAN_MIRROR, or
 # debootstrap's own) to make the bare system from; so it is no part of `make check`; scripts/test-release runs it. ROOT is
-# a folder in which the bare system is kept for the next run; without it the system is made anew and thrown away. Prints a
-# line for each check (TAP); ends with 0 where all are good.
+# a folder in which the bare system is kept for the next run; without it the system is made anew and thrown away. FORMER in
+# the environment is an earlier package, from which the upgrade is tested; without it one is made of PACKAGE, with the
+# program in sbin as it was. Prints a line for each check (TAP); ends with 0 where all are good.
 set -eu
 
 # ---- outside: the container ------------------------------------------------------------------------------------------
 
+# make_former PACKAGE FOLDER: FOLDER.deb, which has the program and what the unit starts in /usr/sbin.
+make_former() {
+	dpkg-deb -R "$1" "$2"
+	mv "$2/usr/bin/deskbridge" "$2/usr/sbin/deskbridge"
+	find "$2" -name deskbridge.service -exec sed -i 's,/usr/bin/deskbridge,/usr/sbin/deskbridge,' {} +
+	sed -i 's/^Version: .*/Version: 0.0.9/' "$2/DEBIAN/control"
+	rm -f "$2/DEBIAN/md5sums"
+	dpkg-deb -b "$2" "$2.deb" >/dev/null
+}
+
 outside() {
 	case ${1:-} in
 	'' | -*)
-		sed -n '2,13s/^# \{0,1\}//p' "$0" >&2
+		sed -n '2,15s/^# \{0,1\}//p' "$0" >&2
 		exit 2
 		;;
 	esac
@@ -38,6 +50,8 @@ outside() {
 	root=$work/root
 	cp -a "$bare" "$root"
 	cp "$package" "$root/root/deskbridge.deb"
+	[ -n "${FORMER:-}" ] || make_former "$package" "$work/former"
+	cp "${FORMER:-$work/former.deb}" "$root/root/former.deb"
 	cp "$0" "$root/root/inside"
 	chroot "$root" dpkg -i /root/deskbridge.deb >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" >&2 && exit 1; }
 	cat >"$root/etc/systemd/system/inside.service" <<'UNIT'
@@ -45,7 +59,7 @@ outside() {
 After=multi-user.target
 [Service]
 Type=oneshot
-TimeoutStartSec=300
+TimeoutStartSec=600
 ExecStart=/bin/sh /root/inside --inside
 ExecStopPost=/bin/systemctl poweroff --no-block
 StandardOutput=append:/root/result
@@ -138,21 +152,31 @@ YAML
 	} >/etc/deskbridge/deskbridge.yaml
 }
 
+# configured PASSWORD: the configuration and its secrets, where there are none; PASSWORD is the webhooks'.
+configured() {
+	mkdir -p /etc/deskbridge/credentials
+	configure
+	secret klaviyo-api-key pk_sandbox_boot
+	secret gladly-webhook "$1"
+	secret gladly-api-token a-gladly-token
+	chown -R root:deskbridge /etc/deskbridge
+	chmod 0750 /etc/deskbridge /etc/deskbridge/credentials
+	chmod 0640 /etc/deskbridge/deskbridge.yaml
+}
+
 installed() {
 	check 'the package made the user' getent passwd deskbridge
 	check 'the unit is enabled' systemctl -q is-enabled deskbridge.service
 	check 'the socket is not' is "$(systemctl is-enabled deskbridge.socket)" disabled
 	check 'without a configuration it does not start, which is no failure' unit_is ConditionResult no
 	check 'and nothing has failed' is "$(systemctl --failed --plain --no-legend)" ''
+	check 'a user without sbin in PATH finds the program' is "$(setpriv --reuid nobody --regid nogroup --clear-groups \
+		env PATH=/usr/local/bin:/usr/bin:/bin sh -c 'command -v deskbridge')" /usr/bin/deskbridge
+	check 'its former place is a link to it' is "$(readlink -f /usr/sbin/deskbridge)" /usr/bin/deskbridge
+	check 'the unit starts it at its place' sh -c 'systemctl show -p ExecStart deskbridge | grep -q "path=/usr/bin/deskbridge "'
+	check 'SECURITY.md is installed' test -f /usr/share/doc/deskbridge/SECURITY.md
 
-	mkdir -p /etc/deskbridge/credentials
-	configure
-	secret klaviyo-api-key pk_sandbox_boot
-	secret gladly-webhook open-sesame
-	secret gladly-api-token a-gladly-token
-	chown -R root:deskbridge /etc/deskbridge
-	chmod 0750 /etc/deskbridge /etc/deskbridge/credentials
-	chmod 0640 /etc/deskbridge/deskbridge.yaml
+	configured open-sesame
 	systemd-run -q --unit=sandbox deskbridge sandbox --listen 127.0.0.1:9090 --customer cust-1=jo@example.com
 	soon curl -fs -o /dev/null http://127.0.0.1:9090/sandbox/events
 }
@@ -320,30 +344,82 @@ hammer() {
 	done >"$1"
 }
 
-activated() {
-	systemctl stop deskbridge
-	systemctl reset-failed deskbridge # systemd allows five starts in ten seconds, and a fast machine comes to more here
-	check 'stopped, it ended well' is "$(of_unit Result) $(of_unit ExecMainStatus) $(of_unit ActiveState)" 'success 0 inactive'
-	check 'systemd takes over the listening socket' systemctl enable -q --now deskbridge.socket
-	check 'a webhook starts the daemon' post activated
-	check 'and is delivered' delivered_soon activated 1
+# put NAME: installs /root/NAME.deb; what dpkg and the package's scripts say goes to /root/put.
+put() { dpkg -i "/root/$1.deb" >/root/put 2>&1 </dev/null; }
+# take: removes the package.
+take() { dpkg -r deskbridge >/root/taken 2>&1 </dev/null; }
+# both_run: the socket listens and is enabled, and the service runs.
+both_run() {
+	is "$(systemctl is-active deskbridge.socket) $(systemctl is-enabled deskbridge.socket) $(systemctl is-active deskbridge.service)" \
+		'active enabled active'
+}
+
+# through TEXT COMMAND…: no webhook that is posted while COMMAND runs is refused.
+through() {
+	text=$1
+	shift
 	hammer /root/answers &
 	hammering=$!
 	soon test -s /root/answers
-	systemctl restart deskbridge
-	systemctl restart deskbridge
+	check "$text" "$@"
 	before=$(wc -l </root/answers)
 	soon sh -c "[ \$(wc -l </root/answers) -gt $((before + 5)) ]"
 	rm /root/hammering
 	wait $hammering
-	check 'no webhook is refused through two restarts' is "$(sort /root/answers | uniq -c | grep -v ' 200 0$')" ''
+	check 'no webhook is refused meanwhile' is "$(sort /root/answers | uniq -c | grep -v ' 200 0$')" ''
+}
+
+activated() {
+	# systemd allows five starts in ten seconds, and a fast machine comes to more from here on.
+	mkdir -p /run/systemd/system/deskbridge.service.d
+	printf '[Unit]\nStartLimitIntervalSec=0\n' >/run/systemd/system/deskbridge.service.d/limit.conf
+	systemctl daemon-reload
+	systemctl stop deskbridge
+	check 'stopped, it ended well' is "$(of_unit Result) $(of_unit ExecMainStatus) $(of_unit ActiveState)" 'success 0 inactive'
+	check 'systemd takes over the listening socket' systemctl enable -q --now deskbridge.socket
+	check 'a webhook starts the daemon' post activated
+	check 'and is delivered' delivered_soon activated 1
+	through 'it restarts twice' sh -c 'systemctl restart deskbridge && systemctl restart deskbridge'
 	mark
-	dpkg -i /root/deskbridge.deb >/dev/null 2>&1
+	put deskbridge
 	check 'an upgrade restarts it' told_soon stopped
-	check 'and leaves the socket' is "$(systemctl is-active deskbridge.socket) $(systemctl is-enabled deskbridge.socket)" \
-		'active enabled'
+	check 'and leaves the socket' both_run
 	check 'and it works' post upgraded
+}
+
+# reinstalled: removed and installed again while systemd holds the socket.
+reinstalled() {
+	through 'apt-get install --reinstall goes well' apt-get install -y --reinstall /root/deskbridge.deb </dev/null
+	check 'and leaves socket and service as they were' both_run
+	check 'the package can be removed with the socket enabled' take
+	check 'then neither runs' is "$(systemctl is-active deskbridge.socket deskbridge.service | sort -u)" inactive
+	check 'and nothing listens' is "$(status_of gladly another-one)" 000
+	mark
+	check 'it can be installed again' put deskbridge
+	check 'then the enabled socket listens and the service runs' both_run
+	check 'without trouble' is "$(grep -iE 'fail|error|refus' /root/put; journalctl -q -b -u deskbridge.socket -p warning -o cat --after-cursor="$cursor")" ''
+	check 'and takes webhooks' post reinstalled
+	through 'a restart goes well' systemctl restart deskbridge
+
+	systemctl disable -q --now deskbridge.service
+	take
+	put deskbridge
+	check 'a service that was disabled stays so' \
+		is "$(systemctl is-enabled deskbridge.service) $(systemctl is-active deskbridge.service deskbridge.socket | tr '\n' ' ')" \
+		'disabled inactive active '
+	check 'and the socket starts it' post by-the-socket
+	systemctl enable -q deskbridge.service
+
+	systemctl stop deskbridge.socket deskbridge.service
+	systemctl start deskbridge.service
+	put deskbridge
+	check 'an upgrade tells how to hand the address to an enabled socket that is down' \
+		grep -q 'systemctl stop deskbridge.service && systemctl start deskbridge.socket deskbridge.service' /root/put
+	check 'and the service runs' post without-the-socket
+	check 'the command that it tells' sh -ec "$(sed -n 's/^  \(systemctl .*\)/\1/p' /root/put)"
+	check 'hands it over' both_run
 	systemctl disable -q --now deskbridge.socket
+	systemctl restart deskbridge
 }
 
 # by_credentials: secrets that only root can read, passed by systemd.
@@ -375,12 +451,78 @@ removed() {
 		is "$(cat /var/lib/deskbridge/admin-token; journalctl -q -u deskbridge -o json | grep -F "$token")" "$token"
 	check 'the service stops' systemctl stop deskbridge
 	check 'within its time and well' is "$(of_unit Result) $(of_unit ExecMainStatus)" 'success 0'
-	check 'the package can be removed' dpkg -r deskbridge
-	check 'and leaves configuration and state' test -f /etc/deskbridge/deskbridge.yaml -a -d /var/lib/deskbridge
+	check 'the package can be removed' take
+	check 'and leaves configuration, secrets and state' test -f /etc/deskbridge/deskbridge.yaml -a \
+		-f /etc/deskbridge/credentials/klaviyo-api-key -a -f /var/lib/deskbridge/deskbridge.db
+}
+
+# left: what bears the name deskbridge where packages, administrators and systemd put things.
+left() {
+	find /etc /usr /var /run /srv -xdev \( -path /run/systemd -o -path /var/log \) -prune -o -name '*deskbridge*' -print | sort
+	find /etc/systemd -lname '*deskbridge*'
+}
+
+# purged: after removed. A store elsewhere, links that lead outside, and a drop-in of the administrator's stay.
+purged() {
+	mkdir -p /root/outside /srv/kept
+	touch /root/outside/file /srv/kept/store.db
+	ln -s /root/outside /var/lib/deskbridge/link
+	ln -s /root/outside/file /etc/deskbridge/credentials/link
+	touch /var/lib/deskbridge/.hidden
+	echo 'store: "sqlite:/srv/kept/store.db" # elsewhere' >>/etc/deskbridge/deskbridge.yaml
+	check 'it can be purged, without a question' sh -c 'dpkg -P deskbridge >/root/purged 2>&1 </dev/null'
+	check 'nothing of it is left but the drop-in' is "$(left)" /etc/systemd/system/deskbridge.service.d
+	check 'which is named' grep -q '/etc/systemd/system/deskbridge.service.d stays' /root/purged
+	check 'so is a store elsewhere' grep -q 'the store /srv/kept/store.db stays' /root/purged
+	check 'which stays, as does what links led to' test -f /srv/kept/store.db -a -f /root/outside/file
+	check 'the user stays' getent passwd deskbridge
+	rm -r /etc/systemd/system/deskbridge.service.d
+	systemctl daemon-reload
+}
+
+# from_former: an upgrade from a package that has the program in /usr/sbin, which a drop-in names, under load.
+from_former() {
+	check 'the former package can be installed' put former
+	configured another-one
+	mkdir -p /etc/systemd/system/deskbridge.service.d
+	printf '[Service]\nExecStart=\nExecStart=/usr/sbin/deskbridge -c /etc/deskbridge/deskbridge.yaml serve\n' \
+		>/etc/systemd/system/deskbridge.service.d/program.conf
+	systemctl daemon-reload
+	check 'systemd holds its socket' systemctl enable -q --now deskbridge.socket
+	check 'its service starts' systemctl start deskbridge
+	check 'the program is in sbin' is "$(readlink "/proc/$(of_unit MainPID)/exe")" /usr/sbin/deskbridge
+	through 'it can be upgraded' put deskbridge
+	check 'socket and service run on' both_run
+	check 'by the link that the drop-in names' is "$(readlink "/proc/$(of_unit MainPID)/exe")" /usr/bin/deskbridge
+	check 'it reloads' systemctl reload deskbridge
+	check 'and takes webhooks' post from-former
+	rm -r /etc/systemd/system/deskbridge.service.d
+	systemctl daemon-reload
+	check 'without the drop-in too' systemctl restart deskbridge
+	check 'the enabled units have links to units that are there' is "$(find /etc/systemd/system -xtype l)" ''
+}
+
+# purged_with_mounts: the folder of the store is a link, and something is mounted below the configuration.
+purged_with_mounts() {
+	systemctl stop deskbridge.socket deskbridge.service
+	mv /var/lib/deskbridge /srv/moved
+	ln -s /srv/moved /var/lib/deskbridge
+	mkdir /etc/deskbridge/mounted
+	mount --bind /root/outside /etc/deskbridge/mounted
+	check 'it can be purged where it runs no more' sh -c 'dpkg -P deskbridge >/root/purged 2>&1 </dev/null'
+	check 'what a link to the store led to stays' test -f /srv/moved/deskbridge.db -a ! -h /var/lib/deskbridge
+	check 'and is named' grep -q '/var/lib/deskbridge was a link; what it led to stays: /srv/moved$' /root/purged
+	check 'what is mounted in the configuration stays' test -f /root/outside/file -a -f /etc/deskbridge/deskbridge.yaml
+	check 'and the folder is named' grep -q '/etc/deskbridge stays, as something is mounted below it' /root/purged
+	umount /etc/deskbridge/mounted
+	rm -r /etc/deskbridge
+	check 'it can be installed once more' put deskbridge
+	check 'as if it had never been there' is "$(systemctl is-enabled deskbridge.service deskbridge.socket | tr '\n' ' ')" 'enabled disabled '
 }
 
 inside() {
-	for part in installed runs reloads closed dies watched misconfigured activated by_credentials removed; do
+	for part in installed runs reloads closed dies watched misconfigured activated reinstalled by_credentials removed \
+		purged from_former purged_with_mounts; do
 		$part
 	done
 	printf '1..%d\n' $n
