@@ -1,5 +1,6 @@
-"""The tutorial of deskbridge-helpdesks(5): its commands do, as they stand in the page, what the page says they do. They leave a
-deskbridge alone that runs on this machine with the usual ports and store, and they need no installed definitions."""
+"""The tutorial of deskbridge-helpdesks(5) and the README's rehearsal: their commands do, as they stand there, what the text says.
+They leave a deskbridge alone that runs on this machine with the usual ports and store, and the tutorial needs no installed
+definitions."""
 
 import json
 import os
@@ -11,13 +12,14 @@ import subprocess
 
 import pytest
 
-from harness import PROGRAM, TIMEOUT, wait_for
+from harness import PRESETS, PROGRAM, TIMEOUT, wait_for
 
-PAGE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent / "man/deskbridge-helpdesks.5"
-PORTS = {"8095", "8096", "8097"}
+TREE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent
+PAGE, README = TREE / "man/deskbridge-helpdesks.5", TREE / "README.md"
+PORTS, REHEARSAL_PORTS = ("8095", "8096", "8097"), ("18085", "18086", "18087")
 
 pytestmark = [
-    pytest.mark.skipif(not PAGE.is_file(), reason="needs the manual page of the source tree"),
+    pytest.mark.skipif(not PAGE.is_file() or not README.is_file(), reason="needs the manual page and the README of the source tree"),
     pytest.mark.skipif(not shutil.which("bash") or not shutil.which("curl"), reason="needs bash and curl"),
 ]
 
@@ -31,6 +33,15 @@ def commands():
     for code, text in ((r"\-", "-"), (r"\(aq", "'"), (r"\(dq", '"'), (r"\&", ""), (r"\e", "\\")):
         blocks = [block.replace(code, text) for block in blocks]
     return blocks
+
+
+def rehearsal():
+    """The blocks of the README's section, as they are shown."""
+    section = README.read_text(encoding="utf-8")
+    section = section[section.index("### Rehearse without production\n") :]
+    section = section[: section.index("\n### ", 1)]
+    blocks = re.findall(r"^```yaml\n(.*?)^```$|((?:^    [^\n]*\n)+)", section, re.MULTILINE | re.DOTALL)
+    return [fenced or re.sub("^    ", "", indented, flags=re.MULTILINE) for fenced, indented in blocks]
 
 
 def free_ports(count):
@@ -50,18 +61,19 @@ def answers(port):
 
 
 class Reader:
-    """Somebody who types the blocks one after the other. The page's ports are replaced, as other tests may hold them."""
+    """Somebody who types the blocks one after the other. The text's ports are replaced, as other tests may hold them."""
 
     def __init__(self, folder):
         self.folder, self.jobs = folder, []
-        self.ports = dict(zip(sorted(PORTS), free_ports(len(PORTS))))
+        known = PORTS + REHEARSAL_PORTS
+        self.ports = dict(zip(known, free_ports(len(known))))
         (folder / "bin").mkdir()
         (folder / "bin/deskbridge").symlink_to(os.path.realpath(shutil.which(PROGRAM)))
         self.env = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "NO_PROXY": "127.0.0.1"}
         self.at = folder
 
     def here(self, text):
-        return re.sub("|".join(PORTS), lambda port: self.ports[port[0]], text)
+        return re.sub(r"\b(?:" + "|".join(self.ports) + r")\b", lambda port: self.ports[port[0]], text)
 
     def types(self, block, pastes=""):
         ended = subprocess.run(
@@ -138,9 +150,54 @@ def test_the_commands_do_what_the_page_says(reader):
 
 def test_they_touch_no_deskbridge_that_runs_here():
     text = "\n".join(commands())
-    assert set(re.findall(r"127\.0\.0\.1:(\d+)", text)) == PORTS
+    assert set(re.findall(r"127\.0\.0\.1:(\d+)", text)) == set(PORTS)
     for place in ("listen: 127.0.0.1:8095\n", "admin: 127.0.0.1:8096\n", "store: sqlite:lumen.db\n", "url: http://127.0.0.1:8097\n"):
         assert place in text
     for command in re.findall(r"^deskbridge .*$", text, re.MULTILINE):
         assert command.startswith(("deskbridge -c deskbridge.yaml ", "deskbridge sandbox --listen 127.0.0.1:8097 ")), command
+    assert "/etc/" not in text and "/var/" not in text
+
+
+# ---- the README's rehearsal
+
+
+def test_the_rehearsal_runs_as_it_is_written_and_leaves_nothing(reader):
+    make, config, run, end, _ = rehearsal()
+    reader.env["DESKBRIDGE_PRESETS"] = PRESETS
+    reader.types(make)
+    (reader.folder / "rehearsal/deskbridge.yaml").write_text(reader.here(config), encoding="utf-8")
+    for line in run.splitlines():
+        if line.endswith("&"):
+            reader.starts(line, "18087" if " sandbox " in line else "18085")
+            continue
+        told = reader.types(line)
+        if " check" in line:
+            assert "deskbridge.yaml: good" in told.stdout and told.stderr == ""
+        elif "--post" in line:
+            assert '"accepted"' in told.stdout
+        elif " status" in line:
+            wait_for(lambda again=line: "jo@example.com  In Gladly Conversation  r-1" in reader.types(again).stdout)
+        elif "/sandbox/" in line:
+            flag = "/profiles" in line
+            answer = wait_for(lambda again=line: (found := json.loads(reader.types(again).stdout)) and len(found) == (1 if flag else 2) and found)
+            if flag:
+                assert answer[0]["email"] == "jo@example.com" and answer[0]["properties"] == {"In Gladly Conversation": True}
+            else:
+                metrics = ["started conversation in Gladly", "closed conversation in Gladly"]
+                assert [event["metric"] for event in answer] == metrics
+    kill, remove = end.splitlines()
+    assert kill == "kill %1 %2"
+    assert reader.stops()[1] == 0
+    reader.types(remove)
+    assert not (reader.folder / "rehearsal").exists()
+
+
+def test_the_rehearsal_touches_no_deskbridge_that_runs_here():
+    make, config, run, end, _ = rehearsal()
+    text = "\n".join((make, config, run, end))
+    assert set(re.findall(r"127\.0\.0\.1:(\d+)", text)) == set(REHEARSAL_PORTS)
+    for place in ("listen: 127.0.0.1:18085\n", "admin: 127.0.0.1:18086\n", "store: sqlite:rehearsal.db\n", "url: http://127.0.0.1:18087\n"):
+        assert place in config
+    for command in re.findall(r"^deskbridge .*$", run, re.MULTILINE):
+        assert command.startswith(("deskbridge -c rehearsal/deskbridge.yaml ", "deskbridge sandbox --listen 127.0.0.1:18087 ")), command
     assert "/etc/" not in text and "/var/" not in text
