@@ -99,8 +99,8 @@ const struct pairs *definition_sample_headers(const struct definition *d, enum t
 const char *definition_sample_query(const struct definition *d, enum transition t); /* "" where none */
 /*
  * Calls fn for every sample, in the order of the file, those of lookups last. name: where it stands ("opened",
- * "also[2]", "lookup[0]"). shows: of a webhook what it says ("opened", "ping", …), of an answer the template of the URL
- * that gives it.
+ * "also[2]", "lookup[0]"). shows: of a webhook what it says ("opened", "ping", …), of an answer the template of the
+ * (first) URL that gives it.
  */
 void definition_samples(const struct definition *d,
 			void (*fn)(void *ctx, const char *name, const char *shows, enum sample_shape shape), void *ctx);

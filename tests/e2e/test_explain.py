@@ -515,8 +515,8 @@ def test_the_presets_own_samples_are_explained(desk, tmp_path):
     yaml = pytest.importorskip("yaml")
     definition = yaml.safe_load(pathlib.Path(PRESETS, "gladly.yaml").read_text(encoding="utf-8"))
     (tmp_path / "customer").write_text(json.dumps(PROFILE))
-    for transition, body in definition["samples"].items():
-        shown = Explained(desk.command("explain", "gladly", "--customer", tmp_path / "customer", input=body))
+    for transition, sample in definition["samples"].items():
+        shown = Explained(desk.command("explain", "gladly", "--customer", tmp_path / "customer", input=sample["body"]))
         assert f"{transition}: yes" in shown.section("Reading") and len(shown.events) == 2
 
 

@@ -88,7 +88,7 @@ def bodies():
     """(name, body, whether the preset makes something of it)"""
     samples = {k: v for k, v in PRESET["samples"].items() if k != "also"}
     for name, sample in samples.items():
-        yield f"sample {name}", json_of(sample), True
+        yield f"sample {name}", json_of(sample["body"]), True
     for sample in PRESET["samples"]["also"]:
         yield f"sample that says {sample['says']}", json_of(sample["body"]), sample["says"] != "ignored"
     yield "what is pasted", json_of(PRESET["paste"]), True

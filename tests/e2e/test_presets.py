@@ -166,7 +166,8 @@ def samples_of(tree):
     yield from ((name, name, samples[name]) for name in TRANSITIONS if name in samples)
     yield from ((f"also[{i}]", sample["says"], sample) for i, sample in enumerate(samples.get("also", [])))
     for i, step in enumerate(tree.get("lookup", [])):
-        yield f"lookup[{i}]", f"the answer of {step['url']}", step["sample"]
+        url = step["url"] if isinstance(step["url"], str) else step["url"][0]
+        yield f"lookup[{i}]", f"the answer of {url}", step["sample"]
 
 
 def test_a_copy_of_a_copy_tells_what_it_rests_on_once(stage):
