@@ -641,5 +641,6 @@ class HubSpot(Desk):
         return self._status(case, at, "OPEN", "reopened")
 
 
-KINDS = (Chatwoot, ChatwootVisitor, Intercom, IntercomOutbound, IntercomTicket, Zendesk, HelpScout, Front, FrontApp, Gorgias, Zammad, HubSpot)
+KINDS = [Chatwoot, ChatwootVisitor, Intercom, IntercomOutbound, IntercomTicket, Zendesk, HelpScout, Front, FrontApp, Gorgias]
+KINDS += [Zammad, HubSpot]
 DESKS = {desk.name: desk for desk in (kind() for kind in KINDS)}

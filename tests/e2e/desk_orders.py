@@ -73,7 +73,8 @@ class Row:
 
     def __init__(self, desk):
         self.desk, self.problems = desk.name, []
-        self.orders = self.webhooks = self.events = self.history = self.doubled = self.lost = self.order = self.flags = self.dead = 0
+        self.orders = self.webhooks = self.events = self.history = 0
+        self.doubled = self.lost = self.order = self.flags = self.dead = 0
 
     def cells(self):
         return [getattr(self, name) for name in HEAD]

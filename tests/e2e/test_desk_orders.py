@@ -24,7 +24,10 @@ class Customer:
         self.email = f"jo-{n}@example.com"
         self.cases = {which: Case(f"{1000 + n}{which}", 1000 + n, self.email, begin) for which in (1, 2)}
         self.model, self.expected = Model(desk.reports), 0
-        self.webhooks = [(self.cases[which], getattr(desk, what)(self.cases[which], begin + at)[0]) for what, which, at in history]
+        self.webhooks = []
+        for what, which, at in history:
+            case = self.cases[which]
+            self.webhooks.append((case, getattr(desk, what)(case, begin + at)[0]))
 
     def arrives(self):
         """The next webhook; the model learns of it."""

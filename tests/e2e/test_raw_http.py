@@ -6,7 +6,6 @@ in how they refuse what they cannot read.
 
 import contextlib
 import json
-import os
 import pathlib
 import socket
 import time
@@ -18,7 +17,6 @@ from harness import SECRET, TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, desk
 LISTENERS = ("address", "admin")
 PROOF = f"Authorization: {basic(WEBHOOK_USER, WEBHOOK_PASSWORD)}\r\n".encode()
 REFUSED = (b"", b"HTTP/1.1 400")
-CASES = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parents[1] / "shared/cases"
 
 
 def said(address, request):
@@ -141,16 +139,6 @@ def test_a_whole_url_as_target_is_one_source_path_and_query(stage, sandbox):
     assert body_of(answer)["status"] == "accepted", answer
     assert body_of(said(daemon.address, post(body, b"/webhooks/generic", headers)))["status"] == "accepted"
     sandbox.wait_events(1, email="kim@example.com")
-
-
-@pytest.mark.skipif(not CASES.is_dir(), reason="needs the examples in ../shared, which are no part of this repository")
-def test_the_case_of_an_absolute_form_is_accepted(stage, sandbox):
-    config = {"sources": {"gladly": None, "generic": {"preset": "generic", "authenticate": {"secret": "tok"}}}}
-    daemon = stage.daemon(sandbox, config=config)
-    request = (CASES / "absolute-form.http").read_bytes().replace(b"\r\n", b"\n")
-    head, _, body = request.partition(b"\n\n")
-    head = head.replace(b"\n", b"\r\n") + b"\r\nConnection: close\r\n\r\n"
-    assert body_of(said(daemon.address, head + body))["status"] == "accepted"
 
 
 # ---- headers
