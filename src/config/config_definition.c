@@ -59,7 +59,7 @@ static const struct node *read_tree(struct loader *l, const struct node *n, cons
 		config_keep_tree(l->reader.config, tree);
 	}
 	if (place) {
-		tree = tree ? definition_overlay(tree, place) : node_dup(place);
+		tree = tree ? definition_overlay(tree, place, l->reader.problems) : node_dup(place);
 		config_keep_tree(l->reader.config, tree);
 	}
 	return tree;

@@ -39,11 +39,16 @@ struct definition *definition_compile(const struct node *n, const struct definit
 				      struct problems *problems);
 void definition_free(struct definition *d);
 /*
- * The tree of a preset's definition with the source's own laid over it: mappings by key, anything else replaced, and a
- * sample given anew never counts as confirmed by what confirms the preset's. The caller owns the new tree; places stay
- * those of the files.
+ * The tree of a preset's definition with the source's own laid over it: mappings by key, anything else replaced, with
+ * these exceptions (definition_overlay.c). A key, an attribute, a sample or a body to paste with
+ * nothing behind it takes the preset's away. What
+ * makes sense as a whole only is replaced as a whole: another proof method, an attribute that is read elsewhere, the
+ * addresses with their `primary`. A sample given anew never counts as confirmed by what confirms the preset's.
+ * A notice for each matcher that keeps conditions of the preset's. The caller owns the new tree; places stay those of
+ * the files.
  */
-struct node *definition_overlay(const struct node *preset, const struct node *over) MUSTCHECK;
+struct node *definition_overlay(const struct node *preset, const struct node *over,
+				struct problems *problems) MUSTCHECK;
 
 const char *definition_label(const struct definition *d);
 const char *definition_documentation(const struct definition *d); /* or NULL */

@@ -297,12 +297,15 @@ static void see_place(void *ctx, const struct reference *r)
 static char *place_words(const struct place *p)
 {
 	struct buf words;
+	char *text;
 
 	buf_init(&words, WORDS_MAX);
 	for (size_t i = 0; i < p->meanings_n; i++)
 		if (p->meanings[i].asked)
 			buf_addf(&words, "%s%s", words.len > 0 ? " or " : "", p->meanings[i].word);
-	return buf_take(&words);
+	text = mem_str(words.data); /* as far as there is room */
+	buf_done(&words);
+	return text;
 }
 
 /* A meaning that nobody asks for would be accepted and ignored. */

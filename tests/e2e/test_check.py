@@ -303,6 +303,48 @@ def test_laid_over_a_preset_they_are_a_warning(checked):
     assert "sources.gladly.definition.samples.closed: warning: this sample should read as closed" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    "over, key, kept",
+    [
+        ({"closed": {"/content/reason": "done"}}, "closed", "/type: CONVERSATION/CLOSED"),
+        ({"ping": {"/kind": "PING"}}, "ping", "/type: PING"),
+        ({"closed": [{"/type": "done"}]}, None, None),
+        ({"closed": {"/type": "done"}}, None, None),
+        ({"attributes": {"Team": "/content/context/assignee/inboxId", "Agent": None}}, None, None),
+        ({"reopened": None, "ping": None, "samples": None}, None, None),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
+)
+def test_conditions_of_a_presets_matcher_that_stay_are_noticed(checked, over, key, kept):
+    ended = checked(config={"sources": {"gladly": {"definition": over}}})
+    assert ended.returncode == 0, ended.stderr
+    told = [line for line in ended.stderr.splitlines() if " stay beside these" in line]
+    if not key:
+        assert told == []
+        return
+    place = rf"sources\.gladly\.definition\.{key}: notice: "
+    said = f"conditions of the preset's `{key}` stay beside these, and all must hold: {kept}. To replace them, write a list: {key}: [{{…}}]"
+    assert len(told) == 1 and re.search(rf"\.yaml:\d+:\d+: {place}{re.escape(said)}$", told[0]), ended.stderr
+
+
+@pytest.mark.parametrize(
+    "states, place, said",
+    [
+        ({"/ticket/state": {"parked": "opne"}}, "./ticket/state.parked", "no matcher of this definition asks for {means: opne}"),
+        ({"/ticket/state": ["parked"]}, "./ticket/state", "expected a mapping from states to what they mean"),
+        ({"/ticket/status": {"parked": "open"}}, "./ticket/status", 'no matcher of this definition looks at "/ticket/status"'),
+        ({"/ticket/state": {"Open": "open"}}, "./ticket/state.Open", "stands here twice"),
+        (["parked"], "", "expected a mapping from references to states"),
+    ],
+)
+def test_mistakes_in_states_are_told_at_their_place(checked, states, place, said):
+    source = {"preset": "zammad", "authenticate": {"secret": "abcdef"}, "definition": {"states": states}}
+    ended = checked(config={"sources": {"zammad": source}})
+    assert ended.returncode == 78
+    place = re.escape(f"sources.zammad.definition.states{place}")
+    assert re.search(rf"deskbridge\.yaml:\d+:\d+: {place}: .*{re.escape(said)}", ended.stderr), ended.stderr
+
+
 def test_a_folder_of_the_store_that_is_not_there_is_warned_of(stage):
     daemon = stage.daemon(start=False)
     folder = daemon.dir / "not" / "there"

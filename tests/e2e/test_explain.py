@@ -752,3 +752,9 @@ def test_a_header_that_the_definition_looks_at_is_missed(other):
     shown = other("helpscout", body)
     assert "Not given: the header X-HelpScout-Event, which the definition looks at: --header 'X-HelpScout-Event: …'" in shown.text
     assert "Not given" not in other("helpscout", body, "--header", "X-HelpScout-Event: convo.created").text
+
+
+def test_a_matcher_over_a_presets_is_shown_as_it_is_asked(desk, explain):
+    desk.configure({"sources": {"gladly": {"definition": {"closed": {"/content/reason": "done"}}}}})
+    reading = explain(gladly_webhook("closed", "conv-7")).section("Reading")
+    assert re.search(r"closed: no\n +/type is CONVERSATION/CLOSED: yes\n +/content/reason is done: no, there is nothing", reading), reading

@@ -498,9 +498,9 @@ static void a_sample_laid_over_a_presets_vouches_for_itself(void **state)
 						: mem_str("label: Own\n");
 		CLEANUP(node_freep) struct node *preset = with_yaml(preset_yaml);
 		CLEANUP(node_freep) struct node *over = with_yaml(over_yaml);
-		CLEANUP(node_freep) struct node *both = definition_overlay(preset, over);
 		const struct definition_binding binding = {.overlaid = true};
 		struct problems p = {0};
+		CLEANUP(node_freep) struct node *both = definition_overlay(preset, over, &p);
 		struct definition *d = definition_compile(both, &binding, &p);
 		struct buf said;
 		CLEANUP(mem_freep) char *first = mem_fmt("opened/opened/%s; ", cases[i].shape);

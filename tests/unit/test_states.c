@@ -27,7 +27,7 @@ static struct definition *laid_over(const char *base, const char *over)
 	struct definition *d;
 
 	assert_int_equal(yaml_load("over.yaml", over, strlen(over), &o, &p), 0);
-	n = node_overlay(b, o);
+	n = definition_overlay(b, o, &p);
 	d = definition_compile(n, &binding, &p);
 	assert_no_problem(&p);
 	assert_non_null(d);
