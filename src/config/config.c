@@ -16,7 +16,6 @@
 #include "config/parts.h"
 #include "config/yaml.h"
 #include "http/address.h"
-#include "http/budget.h"
 
 #define JOIN_MAX 600
 
@@ -130,12 +129,10 @@ void config_sort_problems(struct problems *p, size_t from, const char *file)
 	}
 }
 
-/* ---- listen, admin, store
+/* ---- admin, store
  * -------------------------------------------------------------------------------------------- */
 
-/* The node of a member of a top-level group, the group itself where it is written briefly or lacks the member, or the
- * root: the nearest place to what was (not) written. */
-static const struct node *place_of(const struct node *root, const char *group, const char *member)
+const struct node *config_place_of(const struct node *root, const char *group, const char *member)
 {
 	const struct node *g = node_get(root, group), *m = node_get(g, member);
 
@@ -154,50 +151,21 @@ static bool addresses_meet(const struct config *c, const struct http_address *ad
 	return listen.len == admin->len && memcmp(&listen.socket, &admin->socket, listen.len) == 0;
 }
 
-/* One webhook has to fit into what one address may take: its body, its headers, and what is read of it. */
-#define BESIDE_BODY_BYTES (64 * 1024)
-
-static void check_memory(struct loader *l)
-{
-	const struct config *c = l->reader.config;
-	const struct node *listen = node_get(l->root, "listen");
-	size_t least = budget_for_share(c->listen.max_body + BESIDE_BODY_BYTES);
-
-	if (c->listen.max_memory >= least)
-		return;
-	problems_error(
-		l->reader.problems,
-		place_of(l->root, "listen", node_get(listen, "max_body") ? "max_body" : "max_memory"),
-		"one address takes at most 3/16 of max_memory, less than a webhook of max_body bytes needs: raise "
-		"max_memory to at least %zuMiB, or lower max_body",
-		(least + (1 << 20) - 1) >> 20);
-}
-
 static void check_addresses(struct loader *l)
 {
 	const struct config *c = l->reader.config;
 	struct http_address admin;
 
-	if (c->listen.timeout_ms % 1000 != 0)
-		problems_error(l->reader.problems, place_of(l->root, "listen", "timeout"), "must be whole seconds");
-	if (c->listen.idle_ms % 1000 != 0)
-		problems_error(l->reader.problems, place_of(l->root, "listen", "idle"), "must be whole seconds");
-	if (node_get(node_get(l->root, "listen"), "per_address") && c->listen.per_address > c->listen.max_connections)
-		problems_warn(
-			l->reader.problems, place_of(l->root, "listen", "per_address"),
-			"is more than max_connections, so that one address may take every connection: write less than "
-			"%lld",
-			(long long)c->listen.max_connections);
 	if (http_address_parse(c->admin.address, &admin, NULL) < 0)
 		return;
 	if (!http_address_is_loopback(&admin))
 		problems_warn(
-			l->reader.problems, place_of(l->root, "admin", "address"),
+			l->reader.problems, config_place_of(l->root, "admin", "address"),
 			"this address can be reached from other machines, and the token and customers' addresses go "
 			"over the net unencrypted: listen on 127.0.0.1 or a unix socket, with an HTTPS proxy before "
 			"it where it is asked from elsewhere");
 	if (addresses_meet(c, &admin))
-		problems_error(l->reader.problems, place_of(l->root, "admin", "address"),
+		problems_error(l->reader.problems, config_place_of(l->root, "admin", "address"),
 			       "%s is the address of `listen` too: the two need one each", c->admin.address);
 }
 
@@ -238,7 +206,7 @@ static void read_root(struct loader *l)
 
 	settings_defaults(&l->reader, SETTING_OF_CONFIG, c);
 	settings_read(&l->reader, "", l->root, c);
-	check_memory(l);
+	config_check_listen(l);
 	check_addresses(l);
 	config_read_store_path(&l->reader);
 	place_made_token(l);

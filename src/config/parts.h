@@ -23,6 +23,12 @@ struct config *config_read(const char *file, struct problems *problems);
  * once: rules of all sources are compiled for each source. */
 void config_sort_problems(struct problems *problems, size_t from, const char *file);
 
+/* `listen`: what its settings mean for each other, and values that can hardly be meant. */
+void config_check_listen(struct loader *l);
+/* The node of a member of a top-level group, the group itself where it is written briefly or lacks the member, or the
+ * root: the nearest place to what was (not) written. */
+const struct node *config_place_of(const struct node *root, const char *group, const char *member);
+
 /* config->accounts, from `klaviyo`. */
 void config_read_accounts(struct loader *l);
 /* config->sources, from `sources`; after the accounts. */

@@ -551,6 +551,36 @@ def test_more_connections_for_one_address_than_for_all_are_warned_of(check):
         assert check(top(f"listen: {quiet}")) == (0, [])
 
 
+@pytest.mark.parametrize(
+    "listen, key, words",
+    [
+        ("{idle: «60s}", "idle", "such as 150s"),
+        ("{idle: «5s}", "idle", "lose a webhook on one that is closed just then"),
+        ("{timeout: 10m, idle: «5m}", "idle", "idle is less than timeout"),
+        ("{timeout: «10m}", "timeout", "idle is less than timeout"),
+        ("{timeout: «4s}", "timeout", "cut off: write 5s or more"),
+        ("{max_body: «63KiB}", "max_body", "refused with 413 and lost then: write 64KiB or more"),
+        ("{per_address: «7}", "per_address", "write 8 or more"),
+        ("{trusted_proxies: [10.0.0.0/8, «0.0.0.0/0]}", "trusted_proxies[1]", "write the addresses of your proxies"),
+        ("{trusted_proxies: «'::/0'}", "trusted_proxies", "every address"),
+    ],
+)
+def test_what_can_hardly_be_meant_of_listen_is_warned_of(check, listen, key, words):
+    text, ((place),) = places(top(f"listen: {listen}"))
+    status, said = check(text)
+    assert status == 0 and len(said) == 1, said
+    assert said[0].startswith(f"x.yaml:{place}: listen.{key}: warning: ") and words in said[0], said[0]
+
+
+@pytest.mark.parametrize(
+    "listen",
+    ["{idle: 61s}", "{idle: 2m, timeout: 2m}", "{timeout: 5s}", "{max_body: 64KiB, max_memory: 1MiB}", "{per_address: 8}",
+     "{trusted_proxies: [10.0.0.0/8, '2001:db8::/32', unix]}"],
+)
+def test_what_may_be_meant_of_listen_is_no_warning(check, listen):
+    assert check(top(f"listen: {listen}")) == (0, [])
+
+
 ASKED = "/customer-profiles/{/content/customerId}"
 
 
