@@ -13,8 +13,8 @@
 
 /* Oldest first. */
 static const char *const revisions[] = {
-	"2024-10-15", "2025-01-15", "2025-04-15", "2025-07-15",
-	"2025-10-15", "2026-01-15", "2026-04-15", ACCESS_REVISION_NEWEST,
+	"2024-10-15", "2025-01-15", "2025-04-15", "2025-07-15",           "2025-10-15",
+	"2026-01-15", "2026-04-15", "2026-07-15", ACCESS_REVISION_NEWEST,
 };
 #define REVISIONS (sizeof(revisions) / sizeof(revisions[0]))
 

@@ -19,7 +19,7 @@
 #define ACCESS_NAME_MAX 64
 #define ACCESS_SCOPES_MAX 256
 #define ACCESS_REVISION_MAX 11
-#define ACCESS_REVISION_NEWEST "2026-07-15"
+#define ACCESS_REVISION_NEWEST "2026-10-15" /* Klaviyo's; the daemon asks for an older one that was tested */
 
 struct access {
 	char account[ACCESS_NAME_MAX];

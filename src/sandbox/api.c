@@ -15,6 +15,7 @@ struct api_call {
 	struct state *state;
 	struct http_exchange *x;
 	struct answer *answer;
+	char *path; /* without a slash at its end, which Klaviyo takes too: its clients of long ago send it */
 	struct json_object *body; /* NULL where there is none, or no JSON */
 	char revision[ACCESS_REVISION_MAX];
 	struct world_account *account;
@@ -83,7 +84,7 @@ static void read_back(struct api_call *c, void (*read)(const struct readback *r,
 	struct pairs params = {0};
 	const char *host = http_header(c->x, "Host");
 	CLEANUP(mem_freep) char *base = mem_fmt("http://%s", host ? host : "sandbox");
-	struct readback r = {c->state->world, c->account, base, c->x->path, &params};
+	struct readback r = {c->state->world, c->account, base, c->path, &params};
 
 	query_read(c->x->query, &params);
 	state_lock(c->state);
@@ -131,7 +132,7 @@ static const struct endpoint *route(struct api_call *c)
 	const char *allowed = NULL;
 
 	for (size_t i = 0; i < ENDPOINTS; i++) {
-		if (strcmp(endpoints[i].path, c->x->path) != 0)
+		if (strcmp(endpoints[i].path, c->path) != 0)
 			continue;
 		if (strcmp(endpoints[i].method, c->x->method) == 0)
 			return &endpoints[i];
@@ -235,7 +236,7 @@ static struct fault_verdict judge(struct api_call *c)
 {
 	struct complaints complaints = {0};
 	struct access access = {.account = ""};
-	struct fault_subject subject = {.method = c->x->method, .path = c->x->path, .body = c->body};
+	struct fault_subject subject = {.method = c->x->method, .path = c->path, .body = c->body};
 	struct fault_verdict v;
 
 	(void)access_key(http_header(c->x, "Authorization"), &access, &complaints);
@@ -297,7 +298,9 @@ static void count(struct state *s, const struct fault_verdict *v, unsigned statu
 
 struct fault_verdict api_serve(struct state *s, struct http_exchange *x, struct answer *ret)
 {
-	struct api_call c = {.state = s, .x = x, .answer = ret};
+	size_t len = strlen(x->path);
+	CLEANUP(mem_freep) char *path = mem_strn(x->path, len - (x->path[len - 1] == '/'));
+	struct api_call c = {.state = s, .x = x, .answer = ret, .path = path};
 	struct fault_verdict v;
 
 	if (x->body_len > 0 && x->body_len <= CHECK_BODY_MAX && json_read(x->body, x->body_len, &c.body, NULL) < 0)

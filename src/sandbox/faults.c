@@ -68,7 +68,7 @@ static int read_path(const char *value, char **ret, struct err *reterr)
 			       "path=%s: expected events, bulk, metrics, profiles, accounts, or a path with a /",
 			       value);
 	free(*ret);
-	*ret = mem_str(path);
+	*ret = mem_strn(path, strlen(path) - (strlen(path) > 1 && path[strlen(path) - 1] == '/'));
 	return 0;
 }
 

@@ -94,6 +94,27 @@ def test_same_unique_id_is_recorded_once(sandbox):
     assert (stats["received"], stats["recorded"], stats["duplicates"]) == (2, 1, 1)
 
 
+def test_a_slash_behind_the_path_makes_no_difference(sandbox):
+    assert sandbox.klaviyo("POST", EVENTS + "/", event()).status == 202
+    assert sandbox.klaviyo("POST", BULK + "/", bulk(("jo@example.com", [event(unique_id="u-2")]))).status == 202
+    assert len(sandbox.events()) == 2
+    for path in ("events", "metrics", "profiles", "accounts"):
+        sandbox.klaviyo("GET", f"/api/{path}")
+        answer = sandbox.klaviyo("GET", f"/api/{path}/")
+        assert answer.status in (200, 429), answer  # one quota for both
+        if answer.status == 200:
+            assert answer.json()["links"]["self"].partition("?")[0].endswith(f"/api/{path}")
+    sandbox.fault("path=/api/events/,status=503")
+    assert sandbox.klaviyo("POST", EVENTS, event()).status == 503
+    assert sandbox.klaviyo("POST", EVENTS + "/", event()).status == 503
+
+
+def test_the_newest_revision_is_taken(sandbox):
+    for revision in ("2026-07-15", "2026-10-15"):
+        assert sandbox.klaviyo("POST", EVENTS, event(unique_id=revision), headers={"revision": revision}).status == 202
+    assert len(sandbox.events()) == 2
+
+
 @pytest.mark.parametrize(
     "other",
     [{"email": "mo@example.com"}, {"metric": "closed conversation in Gladly"}, {"unique_id": "u-2"}],
@@ -223,7 +244,8 @@ def test_content_type_and_encoding(sandbox):
 
 def test_unknown_path_and_method(sandbox):
     the_error(sandbox.klaviyo("GET", "/api/nothing"), 404)
-    the_error(sandbox.klaviyo("POST", EVENTS + "/", event()), 404)
+    the_error(sandbox.klaviyo("POST", EVENTS + "//", event()), 404)
+    the_error(sandbox.klaviyo("DELETE", EVENTS + "/"), 405)
     answer = sandbox.klaviyo("DELETE", EVENTS)
     the_error(answer, 405)
     assert answer.headers["allow"] == "GET, POST"
