@@ -77,6 +77,13 @@ def test_a_definition_is_whole(name):
 
 
 @every
+def test_each_sample_says_where_its_shape_comes_from(name):
+    """Of a definition that ships: see SAMPLES in deskbridge-helpdesks(5) for what counts where a sample mixes."""
+    silent = [place for place, _, sample in samples_of(TREES[name]) if shape_in_words(sample) == "not said"]
+    assert not silent, "shape_from: capture, vendor-code, vendor-documents, third-party or nobody"
+
+
+@every
 def test_samples_are_of_nobody(name):
     with open(f"{PRESETS}/{name}.yaml", encoding="utf-8") as file:
         text = file.read()
