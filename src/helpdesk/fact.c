@@ -8,6 +8,7 @@
 #include "helpdesk/flat.h"
 #include "helpdesk/keys.h"
 #include "helpdesk/matcher.h"
+#include "helpdesk/pattern.h"
 
 #define FACT_WRITTEN_BYTES (FACT_MAX * 4800)
 
@@ -297,13 +298,14 @@ bool fact_may_be_body(const struct fact *f)
 
 /* Adds what one element of `each` gives. false: the list is full. */
 static bool element_add(const struct alternative *a, const struct scope *s, struct json_object *element,
-			struct json_object **list)
+			size_t *texts_left, struct json_object **list)
 {
 	struct scope at = *s;
 	struct values v = {0};
 	bool room = true;
 
 	at.item = element;
+	at.texts_left = texts_left;
 	at.root = s->root ? s->root : s->item;
 	if (!alternative_counts(a, &at))
 		return true;
@@ -322,22 +324,23 @@ static bool element_add(const struct alternative *a, const struct scope *s, stru
 	return room;
 }
 
-/* Of an object the members count, as with "*". */
+/* Of an object the members count, as with "*". What it costs is bounded, however many elements there are. */
 static struct json_object *each_value(const struct alternative *a, const struct scope *s)
 {
+	size_t texts_left = PATTERN_TEXTS_MAX, n = 0;
 	struct json_object *list = NULL;
 	struct values v;
 	bool room = true;
 
 	reference_values(a->each, s, &v);
 	if (v.n > 0 && json_object_is_type(v.items[0], json_type_array)) {
-		for (size_t i = 0; i < json_object_array_length(v.items[0]) && room; i++)
-			room = element_add(a, s, json_object_array_get_idx(v.items[0], i), &list);
+		for (; n < json_object_array_length(v.items[0]) && n < VALUES_MAX && room; n++)
+			room = element_add(a, s, json_object_array_get_idx(v.items[0], n), &texts_left, &list);
 	} else if (v.n > 0 && json_object_is_type(v.items[0], json_type_object)) {
 		json_object_object_foreach(v.items[0], key, member)
 		{
 			(void)key;
-			room = room && element_add(a, s, member, &list);
+			room = room && n++ < VALUES_MAX && element_add(a, s, member, &texts_left, &list);
 		}
 	}
 	values_done(&v);

@@ -4,7 +4,8 @@
  * list {when: MATCHER, use: REFERENCE} counts only for webhooks for which the matcher holds; it may also stand alone.
  * Of `delivery` alone, the word "body" stands for the webhook's whole content, which is always there. Of a property
  * alone, {each: POINTER, when: MATCHER, use: REFERENCE} looks at every element of the list at the pointer for which the
- * matcher holds; matcher and reference start at the element. Compiled once, immutable, shared by threads. Pure.
+ * matcher holds; matcher and reference start at the element. At most VALUES_MAX elements are looked at. Compiled once,
+ * immutable, shared by threads. Pure.
  */
 #ifndef HELPDESK_FACT_H
 #define HELPDESK_FACT_H

@@ -226,20 +226,21 @@ static bool condition_holds_for(const struct condition *c, struct json_object *o
 	return condition_has_text(c, text);
 }
 
-static bool condition_holds_for_one(const struct condition *c, const struct values *v)
+/* texts_left: as in the scope. */
+static bool condition_holds_for_one(const struct condition *c, const struct values *v, size_t *texts_left)
 {
-	size_t left = PATTERN_TEXTS_MAX;
+	size_t own = PATTERN_TEXTS_MAX, *left = texts_left ? texts_left : &own;
 
 	for (size_t i = 0; i < v->n; i++) {
 		struct json_object *o = v->items[i];
 
 		if (!json_object_is_type(o, json_type_array)) {
-			if (condition_holds_for(c, o, false, &left))
+			if (condition_holds_for(c, o, false, left))
 				return true;
 			continue;
 		}
 		for (size_t j = 0; j < json_object_array_length(o) && j < VALUES_MAX; j++)
-			if (condition_holds_for(c, json_object_array_get_idx(o, j), true, &left))
+			if (condition_holds_for(c, json_object_array_get_idx(o, j), true, left))
 				return true;
 	}
 	return false;
@@ -253,25 +254,25 @@ static bool values_exist(const struct values *v)
 	return false;
 }
 
-static bool condition_holds(const struct condition *c, const struct values *v)
+static bool condition_holds(const struct condition *c, const struct values *v, size_t *texts_left)
 {
 	switch (c->kind) {
 	case CONDITION_EXISTS:
 		return values_exist(v) == c->exists;
 	case CONDITION_NOT:
-		return !condition_holds_for_one(c, v);
+		return !condition_holds_for_one(c, v, texts_left);
 	case CONDITION_IS:
 	case CONDITION_MATCHES:
 	case CONDITION_CONTAINS:
 		break;
 	}
-	return condition_holds_for_one(c, v);
+	return condition_holds_for_one(c, v, texts_left);
 }
 
-static bool test_holds(const struct test *t, const struct values *v)
+static bool test_holds(const struct test *t, const struct values *v, size_t *texts_left)
 {
 	for (size_t i = 0; i < t->n; i++)
-		if (!condition_holds(&t->conditions[i], v))
+		if (!condition_holds(&t->conditions[i], v, texts_left))
 			return false;
 	return true;
 }
@@ -350,7 +351,7 @@ static bool clause_holds(const struct clause *c, const struct scope *s, struct b
 		struct values v;
 
 		reference_values(t->reference, s, &v);
-		all = test_holds(t, &v);
+		all = test_holds(t, &v, s->texts_left);
 		if (to) {
 			test_describe(t, to);
 			buf_adds(to, all ? ": yes" : ": no, ");
@@ -386,7 +387,7 @@ void matcher_explain_no(const struct matcher *m, const struct scope *s, struct b
 			struct values v;
 
 			reference_values(t->reference, s, &v);
-			holds = test_holds(t, &v);
+			holds = test_holds(t, &v, s->texts_left);
 			if (!holds) {
 				buf_addf(to, "%s%s: ", i > 0 ? "; " : "", reference_text(t->reference));
 				values_describe(&v, to);
@@ -424,7 +425,7 @@ static bool clause_holds_but(const struct clause *c, const char *reference, cons
 			continue;
 		}
 		reference_values(c->tests[i].reference, s, &v);
-		holds = test_holds(&c->tests[i], &v);
+		holds = test_holds(&c->tests[i], &v, s->texts_left);
 		values_done(&v);
 	}
 	return holds;

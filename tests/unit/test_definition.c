@@ -241,6 +241,8 @@ static void an_unknown_name_is_told_where_it_stands(void **state)
 		{"attributes: {Team: /id, Agent: \"{nobody}\"}", "attributes.Agent", 6, 32},
 		{"attributes: {Agent: [/id, \"{/id} { nobody }\"]}", "attributes.Agent[1]", 6, 27},
 		{"attributes: {Agent: {\"{nobody}\": {A: b}}}", "attributes.Agent.{nobody}", 6, 22},
+		{"attributes: {Tags: {each: /t, use: \"{/a} {nobody}\"}}", "attributes.Tags.use", 6, 36},
+		{"attributes: {By: [{/a: {A: b}}, {\"{nobody}\": {A: b}}]}", "attributes.By[1].{nobody}", 6, 34},
 		{"conversation_url: \"https://x.example/{nobody}\"", "conversation_url", 6, 19},
 		{"lookup: [{url: \"{base_url}/{nobody}\", authenticate: basic, emails: /e}]", "lookup[0].url", 6, 16},
 		{"lookup: [{url: [\"{base_url}\", \"{base_url}/{nobody}\"], authenticate: basic, emails: /e}]",
@@ -263,6 +265,34 @@ static void an_unknown_name_is_told_where_it_stands(void **state)
 		assert_int_equal(p.items[0].line, cases[i].line);
 		assert_int_equal(p.items[0].column, cases[i].column);
 		assert_problem(&p, "`take` is called \"nobody\"");
+	}
+}
+
+static void a_mistake_in_an_element_is_told_where_it_stands(void **state)
+{
+	static const struct {
+		const char *yaml, *path;
+		unsigned line, column;
+	} cases[] = {
+		{"attributes: {Tags: [/t, {each: /t, use: nobody}]}", "attributes.Tags[1].use", 6, 41},
+		{"attributes: {Tags: {each: nobody, use: /a}}", "attributes.Tags.each", 6, 27},
+		{"attributes: {Tags: {each: /t, when: {nobody: a}, use: /a}}", "attributes.Tags.when.nobody", 6, 46},
+		{"attributes: {Tags: {each: /t, use: /a, wen: {/b: c}}}", "attributes.Tags.wen", 6, 40},
+		{"time: [/t, {each: /t, use: /a}]", "time[1].each", 6, 19},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt("%s%s\n", BARE_DEFINITION, cases[i].yaml);
+		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
+		struct problems p = {0};
+
+		assert_null(definition_compile(n, NULL, &p));
+		assert_int_equal(p.errors, 1);
+		assert_string_equal(p.items[0].path, cases[i].path);
+		assert_int_equal(p.items[0].line, cases[i].line);
+		assert_int_equal(p.items[0].column, cases[i].column);
+		problems_done(&p);
 	}
 }
 
@@ -745,6 +775,7 @@ int main(void)
 		cmocka_unit_test(mistakes_are_told_with_their_place),
 		cmocka_unit_test(mistakes_of_lookups_are_told),
 		cmocka_unit_test(an_unknown_name_is_told_where_it_stands),
+		cmocka_unit_test(a_mistake_in_an_element_is_told_where_it_stands),
 		cmocka_unit_test(a_link_that_can_be_none_gets_a_warning),
 		cmocka_unit_test(what_a_definition_needs_is_asked_for_all_at_once),
 		cmocka_unit_test(a_source_may_prove_otherwise),

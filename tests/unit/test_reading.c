@@ -644,6 +644,40 @@ static void a_list_is_cut_behind_a_hundred_texts(void **state)
 	definition_free(d);
 }
 
+/* A webhook cannot make patterns look at more by more elements: at 8192 bytes of them all, and at 256 elements. */
+static void what_elements_may_cost_is_bounded(void **state)
+{
+	struct definition *d = with_definition(
+		BARE_DEFINITION
+		"attributes: {M: {each: /e, when: {/t: {matches: \"x$\"}}, use: /n}, A: {each: /e, use: /k}}\n",
+		NULL);
+	CLEANUP(mem_freep) char *body = NULL, *text = NULL;
+	struct json_object *list;
+	struct reading r;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1000000);
+	buf_adds(&b, "{\"type\":\"opened\",\"id\":1,\"e\":[");
+	for (int i = 0; i < 300; i++) {
+		buf_addf(&b, "%s{\"n\":%d,\"t\":\"", i > 0 ? "," : "", i);
+		for (int k = 0; k < 999; k++)
+			buf_addc(&b, 'y');
+		buf_addf(&b, "x\",\"%s\":%d}", i < 250 ? "z" : "k", i);
+	}
+	buf_adds(&b, "]}");
+	body = buf_take(&b);
+	r = read_body(d, body);
+	assert_int_equal(r.kind, READING_SIGNAL);
+	text = json_text(json_member(r.signal.attributes, "M"));
+	assert_string_equal(text, "[\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\"]");
+	list = json_member(r.signal.attributes, "A");
+	assert_int_equal(json_object_array_length(list), 6);
+	assert_string_equal(json_object_get_string(json_object_array_get_idx(list, 5)), "255");
+	reading_done(&r);
+	definition_free(d);
+}
+
 static void of_several_mappings_the_first_that_gives_a_word_counts(void **state)
 {
 	static const char map[] = "{By: [{/t/a: {\"true\": agent, \"false\": customer}}, {/a: {\"true\": agent, "
@@ -1235,6 +1269,7 @@ int main(void)
 		cmocka_unit_test(some_elements_of_a_list_can_be_left_out),
 		cmocka_unit_test(a_list_holds_a_text_once),
 		cmocka_unit_test(a_list_is_cut_behind_a_hundred_texts),
+		cmocka_unit_test(what_elements_may_cost_is_bounded),
 		cmocka_unit_test(of_several_mappings_the_first_that_gives_a_word_counts),
 		cmocka_unit_test(long_attributes_are_cut_at_a_letter),
 		cmocka_unit_test(a_text_is_cut_between_two_characters),
