@@ -509,6 +509,23 @@ class HeldPort:
         return ""
 
 
+_by_links = None
+
+
+def preload_name(library):
+    """The library's path for $LD_PRELOAD, where blanks and colons separate names: by a link, where its path has one."""
+    global _by_links
+    if not re.search(r"[\s:]", str(library)):
+        return str(library)
+    if _by_links is None:
+        _by_links = tempfile.TemporaryDirectory(prefix="deskbridge-test-libraries-")
+        os.chmod(_by_links.name, 0o755)
+    link = pathlib.Path(_by_links.name) / library.name
+    if not link.exists():
+        link.symlink_to(library)
+    return str(link)
+
+
 def preloaded(name):
     """$LD_PRELOAD for a library of the tests' own, which stands beside the built program; skips where it does not."""
     library = pathlib.Path(shutil.which(PROGRAM)).resolve().parent / "tests/e2e" / name
@@ -519,7 +536,7 @@ def preloaded(name):
     # A sanitizer's runtime wants to be the first.
     linked = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True).stdout
     first = re.findall(r"=> (/\S*/lib[at]san\.so\S*)", linked)
-    return ":".join([*first, str(library), *filter(None, [os.environ.get("LD_PRELOAD")])])
+    return ":".join([*first, preload_name(library), *filter(None, [os.environ.get("LD_PRELOAD")])])
 
 
 class Clock:

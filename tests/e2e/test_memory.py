@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from harness import PROGRAM, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook
+from harness import PROGRAM, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, gladly_webhook, preload_name
 
 SENDERS, WEBHOOKS = 6, 25
 KIB = 1024
@@ -81,7 +81,7 @@ def test_an_allocator_that_is_loaded_before_the_c_librarys_gets_its_own_memory_b
         pytest.skip(f"{heap} is not there")
     if "san.so" in subprocess.run(["ldd", program], capture_output=True, text=True).stdout:
         pytest.skip("a sanitizer is the allocator")
-    daemon = stage.daemon(stage.sandbox(), env={"LD_PRELOAD": str(heap)})
+    daemon = stage.daemon(stage.sandbox(), env={"LD_PRELOAD": preload_name(heap)})
     daemon.accepted("gladly", gladly_webhook("opened", "conv-1"))
     with open(f"/proc/{daemon.process.pid}/maps", encoding="ascii") as maps:
         assert heap.name in maps.read()

@@ -123,7 +123,7 @@ def units(tmp_path):
     """Both units in a folder, with the program that was built in the place of the installed one."""
     for name in ("deskbridge.service", "deskbridge.socket"):
         program = pathlib.Path(shutil.which(PROGRAM)).resolve()
-        (tmp_path / name).write_text(re.sub(r"^(Exec\w+)=\S+", rf"\1={program}", unit(name), flags=re.M))
+        (tmp_path / name).write_text(re.sub(r"^(Exec\w+)=\S+", rf'\1="{program}"', unit(name), flags=re.M))
     return tmp_path
 
 
