@@ -89,14 +89,18 @@ def test_an_expression_that_does_not_read_is_told(debian):
         ("test", ["--all", "-k", "crash"], "--all and --ci take no other option"),
         ("quickstart", ["--nosuch"], "unknown option or argument --nosuch"),
         ("quickstart", ["--keep", "more"], "unknown option or argument more"),
-        ("test-release", [], "usage: scripts/test-release"),
+        ("test-release", [], "which release? bookworm or trixie"),
         ("test-release", ["sid"], "unknown option or release sid"),
+        ("../tests/fuzz/run", ["--nosuch"], "unknown option or argument --nosuch"),
+        ("../tests/fuzz/run", ["--seconds"], "--seconds needs a number of seconds"),
+        ("../tests/fuzz/run", ["--seconds", "soon"], "--seconds needs a number of seconds"),
+        ("../tests/fuzz/run", ["--only", "json"], "--only needs webhook, http or heap"),
     ],
 )
 def test_wrong_options_are_told_before_anything_is_done(machine, script, arguments, said):
     ended = machine.run(script, *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert said in ended.stderr and f"usage: scripts/{script}" in ended.stderr
+    assert said in ended.stderr and f"usage: {script.removeprefix('../') if '/' in script else 'scripts/' + script}" in ended.stderr
 
 
 # ---- what is missing
