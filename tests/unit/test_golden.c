@@ -470,6 +470,42 @@ static void every_preset_that_ships_has_such_a_file(void **state)
 	assert_int_equal(without, 0);
 }
 
+struct silent {
+	const char *file;
+	size_t n;
+};
+
+static void count_silent(void *ctx, const char *name, const char *shows, enum sample_shape shape)
+{
+	struct silent *s = ctx;
+
+	if (shape != SHAPE_UNSAID)
+		return;
+	fprintf(stderr, "%s: %s (%s) has no shape_from\n", s->file, name, shows);
+	s->n++;
+}
+
+static void every_sample_that_ships_says_where_its_shape_comes_from(void **state)
+{
+	struct silent silent = {0};
+
+	(void)state;
+	for (size_t i = 0; i < presets.n; i++) {
+		CLEANUP(node_freep) struct node *tree = NULL;
+		struct problems problems = {0};
+		struct definition *d;
+
+		assert_int_equal(yaml_load_file(presets.paths[i], &tree, &problems), 0);
+		d = definition_compile(tree, NULL, &problems);
+		assert_non_null(d);
+		silent.file = presets.paths[i];
+		definition_samples(d, count_silent, &silent);
+		definition_free(d);
+		problems_done(&problems);
+	}
+	assert_int_equal(silent.n, 0);
+}
+
 static int remove_dir(void **state)
 {
 	CLEANUP(mem_freep) char *file = mem_fmt("%s/deskbridge.yaml", dir);
@@ -483,7 +519,7 @@ int main(void)
 {
 	const char *tests_folder = getenv("TEST_SRCDIR"), *presets_folder = getenv("DESKBRIDGE_PRESETS");
 	CLEANUP(mem_freep) char *folder = mem_fmt("%s/data/helpdesks", tests_folder ? tests_folder : "tests");
-	struct CMUnitTest tests[FILES_MAX + 1] = {{0}};
+	struct CMUnitTest tests[FILES_MAX + 2] = {{0}};
 	int r;
 
 	log_setup(LOG_FORMAT_TEXT, LOG_EMERG, false);
@@ -493,11 +529,12 @@ int main(void)
 	files_list(folder, &golden_files);
 	files_list(getenv("DESKBRIDGE_PRESETS"), &presets);
 	tests[0] = (struct CMUnitTest)cmocka_unit_test(every_preset_that_ships_has_such_a_file);
+	tests[1] = (struct CMUnitTest)cmocka_unit_test(every_sample_that_ships_says_where_its_shape_comes_from);
 	for (size_t i = 0; i < golden_files.n; i++)
-		tests[1 + i] = (struct CMUnitTest){.name = strrchr(golden_files.paths[i], '/') + 1,
+		tests[2 + i] = (struct CMUnitTest){.name = strrchr(golden_files.paths[i], '/') + 1,
 						   .test_func = a_desks_webhooks_say_what_is_written_down,
 						   .initial_state = golden_files.paths[i]};
-	r = _cmocka_run_group_tests("golden", tests, 1 + golden_files.n, NULL, remove_dir);
+	r = _cmocka_run_group_tests("golden", tests, 2 + golden_files.n, NULL, remove_dir);
 	files_done(&golden_files);
 	files_done(&presets);
 	return r;
