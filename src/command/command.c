@@ -45,7 +45,8 @@ static void print_usage(FILE *to)
 	       CONFIG_DEFAULT);
 }
 
-static void print_version(void)
+/* source: the commit that it was built from, "" where that is not known. */
+static void print_version(const char *source)
 {
 	out_print("deskbridge %s\n"
 		  "libmicrohttpd %s, libcurl %s (%s), json-c %s, SQLite %s, GnuTLS %s\n"
@@ -59,6 +60,8 @@ static void print_version(void)
 		  ""
 #endif
 	);
+	if (*source != '\0')
+		out_print("source %s\n", source);
 }
 
 void command_print_help(const struct command *c)
@@ -165,7 +168,7 @@ static int read_options(struct command_context *ctx, int argc, char **argv, int 
 			return COMMAND_GOOD;
 		}
 		if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0) {
-			print_version();
+			print_version(ctx->source);
 			return COMMAND_GOOD;
 		}
 		file = config_value(argc, argv, &i, &missing);
@@ -191,9 +194,9 @@ static void occupy_standard_streams(void)
 			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
-int command_main(int argc, char **argv)
+int command_main(int argc, char **argv, const char *source)
 {
-	struct command_context ctx = {.config_file = CONFIG_DEFAULT};
+	struct command_context ctx = {.config_file = CONFIG_DEFAULT, .source = source};
 	const struct command *c;
 	int at = 0, status;
 

@@ -20,6 +20,7 @@ enum {
 struct command_context {
 	const char *config_file; /* -c FILE, or the installed default */
 	bool config_given;
+	const char *source; /* the commit that the program was built from, for --version; "": not known */
 };
 
 struct command {
@@ -34,8 +35,8 @@ struct command {
 extern const struct command command_serve, command_check, command_explain, command_sample, command_sandbox,
 	command_presets, command_queue, command_reload, command_status;
 
-/* main.c's whole work: finds the sub-command and runs it. */
-int command_main(int argc, char **argv);
+/* main.c's whole work: finds the sub-command and runs it. source: as in struct command_context. */
+int command_main(int argc, char **argv, const char *source);
 
 /* "deskbridge queue: unknown option --lmit (did you mean --limit?)" on stderr; returns COMMAND_USAGE. */
 int command_usage_error(const struct command *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,10 +1,11 @@
 """The program's face: commands, help, versions, what is said of a wrong word, exit statuses."""
 
+import pathlib
 import re
 
 import pytest
 
-from harness import run
+from harness import PROGRAM, run
 
 
 def commands():
@@ -39,6 +40,16 @@ def test_version_names_the_libraries():
     assert lines[0] == "deskbridge 0.1.0"
     for library in ("libmicrohttpd", "libcurl", "json-c", "SQLite", "GnuTLS"):
         assert re.search(rf"{library} \d+\.\d+", lines[1]), lines
+
+
+def test_version_names_the_commit_where_a_clone_was_built():
+    """In a tarball there is none; then there is no such line."""
+    lines = [line for line in run("--version").stdout.splitlines() if line.startswith("source ")]
+    assert all(re.fullmatch(r"source \S*[0-9a-f]{7,}(-dirty)?", line) for line in lines), lines
+    build = pathlib.Path(PROGRAM).parent / "build-source.h"
+    if build.exists():
+        known = build.read_text().split('"')[1]
+        assert lines == ([f"source {known}"] if known else [])
 
 
 @pytest.mark.parametrize(
