@@ -231,6 +231,92 @@ static void a_second_reading_knows_no_unknown_state(void **state)
 	definition_free(d);
 }
 
+/* Each shipped definition whose matchers compare a state: what a shop or vendor adds is read as ever, and told. */
+static void every_desk_with_states_tells_one_that_it_does_not_know(void **state)
+{
+	static const struct {
+		const char *preset, *event, *query, *body; /* event: NULL, or the header that names it, and its value */
+		const char *says;
+	} cases[] = {
+		{"zammad", NULL, "", "{\"ticket\": {\"id\": 1, \"state\": \"x\"}}", "opened"},
+		{"freshdesk", NULL, "", "{\"freshdesk_webhook\": {\"ticket_id\": 1, \"ticket_status\": \"x\"}}",
+		 "opened"},
+		{"gorgias", NULL, "", "{\"ticket\": {\"id\": 1, \"status\": \"x\"}}", "ignored"},
+		{"gorgias", NULL, "", "{\"id\": 1, \"status\": \"x\"}", "ignored"},
+		{"helpscout", "X-HelpScout-Event", "", "{\"id\": 1, \"status\": \"x\"}", "ignored"},
+		{"freescout", "X-FreeScout-Event", "", "{\"id\": 1, \"status\": \"x\"}", "ignored"},
+		{"groove", NULL, "", "{\"number\": 1, \"state\": \"x\"}", "ignored"},
+		{"zendesktrigger", NULL, "", "{\"id\": 1, \"status\": \"x\"}", "ignored"},
+		{"zendesktrigger", NULL, "", "{\"id\": 1, \"transition\": \"x\"}", "ignored"},
+		{"zendesk", NULL, "",
+		 "{\"type\": \"zen:event-type:ticket.status_changed\", \"event\": {\"previous\": \"OPEN\", "
+		 "\"current\": \"x\"},"
+		 " \"detail\": {\"id\": \"1\"}}",
+		 "ignored"},
+		{"zendesk", NULL, "",
+		 "{\"type\": \"zen:event-type:ticket.created\", \"detail\": {\"id\": \"1\", \"status\": \"x\"}}",
+		 "opened"},
+		{"chatwoot", NULL, "", "{\"event\": \"conversation_status_changed\", \"id\": 1, \"status\": \"x\"}",
+		 "reopened"},
+		{"crisp", NULL, "",
+		 "{\"event\": \"session:set_state\", \"data\": {\"session_id\": \"s\", \"state\": \"x\"}}", "ignored"},
+		{"hubspot", NULL, "",
+		 "[{\"subscriptionType\": \"ticket.propertyChange\", \"propertyName\": \"hs_pipeline_stage\","
+		 " \"propertyValue\": \"x\", \"objectId\": 1}]",
+		 "ignored"},
+		{"hubspot", NULL, "",
+		 "[{\"subscriptionType\": \"conversation.propertyChange\", \"propertyName\": \"status\","
+		 " \"propertyValue\": \"x\", \"objectId\": 1}]",
+		 "ignored"},
+		{"kustomer", NULL, "",
+		 "{\"name\": \"kustomer.conversation.update\", \"data\": {\"id\": \"1\"},"
+		 " \"changes\": {\"attributes\": {\"status\": {\"before\": \"done\", \"after\": \"x\"}}}}",
+		 "reopened"},
+		{"intercom", NULL, "",
+		 "{\"topic\": \"conversation.user.replied\", \"data\": {\"item\": {\"id\": \"1\", \"state\": \"x\"}}}",
+		 "reopened"},
+		{"front", NULL, "", "{\"type\": \"inbound\", \"conversation\": {\"id\": \"c\", \"status\": \"x\"}}",
+		 "opened"},
+		{"front", NULL, "",
+		 "{\"type\": \"ticket_status_update\", \"conversation\": {\"id\": \"c\", \"status_category\": \"x\"}}",
+		 "ignored"},
+		{"generic", NULL, "", "{\"conversation\": \"1\", \"transition\": \"x\"}", "ignored"},
+		/* Desks whose rules say it in their URLs. */
+		{"generic", NULL, "transition=x", "{\"conversation\": \"1\"}", "ignored"},
+		{"zammad", NULL, "transition=x", "{\"ticket\": {\"id\": 1, \"state\": \"open\"}}", "ignored"},
+		{"freshdesk", NULL, "transition=x", "{\"freshdesk_webhook\": {\"ticket_id\": 1}}", "ignored"},
+		{"gorgias", NULL, "transition=x", "{\"ticket\": {\"id\": 1, \"status\": \"open\"}}", "ignored"},
+		{"zendesktrigger", NULL, "transition=x", "{\"id\": 1, \"status\": \"open\"}", "ignored"},
+		{"liveagent", NULL, "transition=x", "{\"conversation\": \"1\"}", "ignored"},
+		{"missive", NULL, "transition=x", "{\"conversation\": {\"id\": \"1\"}}", "ignored"},
+		{"trengo", NULL, "transition=x", "ticket_id=1", "ignored"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(node_freep) struct node *n = with_preset(cases[i].preset);
+		struct webhook w = {.received_ms = INT64_C(1763740800000), .body = mem_str(cases[i].body)};
+		struct problems p = {0};
+		struct definition *d = definition_compile(n, NULL, &p);
+		struct reading r;
+
+		assert_no_problem(&p);
+		assert_non_null(d);
+		w.body_len = strlen(w.body);
+		w.path = mem_str("/webhooks/desk");
+		w.query = mem_str(cases[i].query);
+		if (cases[i].event)
+			pairs_add(&w.headers, cases[i].event, "convo.status");
+		reading_make(d, &w, NULL, &r);
+		if (strcmp(said(&r), cases[i].says) != 0 || !text_is(r.unknown_state.text, "x"))
+			fail_msg("%s: %s?%s says %s, with the unknown state %s", cases[i].preset, cases[i].body,
+				 cases[i].query, said(&r), r.unknown_state.text);
+		reading_done(&r);
+		webhook_done(&w);
+		definition_free(d);
+	}
+}
+
 static void mistakes_in_states_are_told_with_their_place(void **state)
 {
 	static const struct {
@@ -350,6 +436,7 @@ int main(void)
 		cmocka_unit_test(a_state_behind_the_matcher_that_holds_is_not_looked_at),
 		cmocka_unit_test(matchers_of_a_source_replace_those_that_ask_for_meanings),
 		cmocka_unit_test(a_second_reading_knows_no_unknown_state),
+		cmocka_unit_test(every_desk_with_states_tells_one_that_it_does_not_know),
 		cmocka_unit_test(mistakes_in_states_are_told_with_their_place),
 		cmocka_unit_test(the_warning_names_state_place_and_remedy),
 		cmocka_unit_test(the_mark_changes_with_what_states_mean_and_with_nothing_else),
