@@ -119,6 +119,11 @@ static const struct metric_spec {
 				       "Days until Klaviyo ends the API revision that is configured.",
 				       {"account"}},
 	[METRIC_STORE_BYTES] = {"deskbridge_store_bytes", TYPE_GAUGE, "Size of the store, as max_size counts it."},
+	[METRIC_ADDRESSES_REFUSED] = {"deskbridge_addresses_refused_total",
+				      TYPE_COUNTER,
+				      "Texts where an address should stand that are none, and addresses beyond the most that one "
+				      "webhook may have, by reason.",
+				      {"source", "reason"}},
 	[METRIC_CONFIG_RELOADS] = {"deskbridge_config_reloads_total",
 				   TYPE_COUNTER,
 				   "Readings of the configuration after the first, by result.",

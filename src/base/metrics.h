@@ -31,7 +31,8 @@ enum metric {
 	METRIC_LOOKUPS_PARKED,       /* source, reason */
 	METRIC_REVISION_DAYS_LEFT,   /* account */
 	METRIC_STORE_BYTES,
-	METRIC_UNKNOWN_STATES,  /* source */
+	METRIC_UNKNOWN_STATES,    /* source */
+	METRIC_ADDRESSES_REFUSED, /* source, reason */
 	METRIC_CONFIG_RELOADS,  /* result */
 	METRIC_CONNECTIONS_CUT, /* reason */
 	METRIC_MAX_

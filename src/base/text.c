@@ -91,8 +91,8 @@ static size_t unseen(const char *s)
 		"\u2063", "\u2064", "\u2066", "\u2067", "\u2068", "\u2069", "\u3000", "\ufeff",
 	};
 
-	if (blank(*s))
-		return 1;
+	if ((unsigned char)*s < 0x80)
+		return blank(*s);
 	/* U+2000 to U+200F: blanks of all widths, zero-width ones, marks of direction. */
 	if (strncmp(s, "\xe2\x80", 2) == 0 && (unsigned char)s[2] >= 0x80 && (unsigned char)s[2] <= 0x8f)
 		return 3;

@@ -86,6 +86,16 @@ static bool walk(struct inquiry *q, const struct source *s, struct explain_answe
 	}
 }
 
+static void tell_refused(const struct addresses *a)
+{
+	struct buf lines;
+
+	buf_init(&lines, EXPLAIN_MAX);
+	reading_tell_refused(a, "  ", &lines);
+	out_lines(stdout, lines.data);
+	buf_done(&lines);
+}
+
 bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret)
 {
 	struct inquiry *q = NULL;
@@ -105,6 +115,7 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 			  ret->addresses.items[i].primary ? " (primary)" : "");
 	if (found && ret->addresses.n == 0)
 		out_print("  found no address\n");
+	tell_refused(&ret->addresses);
 	for (size_t i = 0; i < ret->taken.n; i++)
 		out_print("  took %s: %s\n", ret->taken.items[i].name, ret->taken.items[i].value);
 	out_print("\n");

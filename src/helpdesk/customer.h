@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
-#include "helpdesk/email.h"
+#include "helpdesk/addresses.h"
 
 struct customer {
 	struct addresses addresses;

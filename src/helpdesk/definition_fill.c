@@ -171,7 +171,7 @@ static void put_email(struct filling *f, const char *email)
 
 	if (!r)
 		return;
-	text = like && link_begins(like) ? url_with_email(like, email) : mem_str(email);
+	text = like && link_scheme(like) > 0 ? url_with_email(like, email) : mem_str(email);
 	put(f, r, text);
 }
 

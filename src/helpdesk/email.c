@@ -6,8 +6,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/mask.h"
 #include "base/text.h"
+#include "helpdesk/link.h"
 #include "helpdesk/scope.h"
+
+#define REFUSED_DOMAIN_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
 
 /* Blanks and invisible letters beyond ASCII that come along when an address is pasted, and U+FFFD, which stands where
  * somebody before us could not read a letter. */
@@ -73,15 +77,23 @@ static char *email_unwrap(char *s)
 	if (end < open || strchr(s, '>') != end)
 		return NULL;
 	*end = '\0';
-	return text_trim(open + 1);
+	return text_trim_unseen(open + 1);
 }
 
-/* Behind "http://" or "https://"; NULL where s is no such URL. */
-static char *url_rest(char *s)
+size_t email_mailto(const char *text)
 {
-	if (strncasecmp(s, "https://", 8) == 0)
-		return s + 8;
-	return strncasecmp(s, "http://", 7) == 0 ? s + 7 : NULL;
+	return strncasecmp(text, "mailto:", 7) == 0 ? 7 : 0;
+}
+
+/* The part of a URL without its encoding, in its place; NULL where that cannot be read. */
+static char *email_decode(char *part)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+
+	if (scope_unescape(part, strlen(part), false, &text) < 0)
+		return NULL;
+	memcpy(part, text, strlen(text) + 1);
+	return text_trim_unseen(part);
 }
 
 /*
@@ -90,37 +102,127 @@ static char *url_rest(char *s)
  */
 static char *email_of_url(char *rest)
 {
-	CLEANUP(mem_freep) char *text = NULL;
 	char *last;
 
 	rest[strcspn(rest, "?#")] = '\0';
 	last = strrchr(rest, '/');
-	if (!last || scope_unescape(last + 1, strlen(last + 1), false, &text) < 0)
-		return NULL;
-	memcpy(rest, text, strlen(text) + 1);
-	return rest;
+	return last ? email_decode(last + 1) : NULL;
+}
+
+static char *email_of_mailto(char *rest)
+{
+	rest[strcspn(rest, "?#")] = '\0';
+	return email_decode(rest);
+}
+
+/* s: the address alone. In place: lower case, without the dot that may end a domain. */
+static enum email_fault email_judge(char **address)
+{
+	char *s = *address, *at = strchr(s, '@');
+	size_t len = strlen(s);
+
+	if (!at)
+		return EMAIL_NO_AT;
+	if (s[len - 1] == '.') {
+		s[len - 1] = '\0';
+		len = strlen(s = text_trim_unseen(s));
+	}
+	if (!text_is_utf8(s, len) || !email_letters_are_good(s))
+		return EMAIL_BAD_CHARACTER;
+	if (len > EMAIL_MAX)
+		return EMAIL_TOO_LONG;
+	at = strchr(s, '@');
+	if (at == s)
+		return EMAIL_NO_LOCAL;
+	if (strchr(at + 1, '@'))
+		return EMAIL_SEVERAL_AT;
+	if (!strchr(at + 1, '.'))
+		return EMAIL_NO_DOMAIN_DOT;
+	text_lower(s);
+	*address = s;
+	return domain_is_good(at + 1) ? EMAIL_GOOD : EMAIL_BAD_DOMAIN;
+}
+
+static enum email_fault read_part(const char *raw, size_t len, bool encoded, char *out)
+{
+	CLEANUP(mem_freep) char *copy = mem_strn(raw, len);
+	char *s = text_trim_unseen(copy);
+	bool at = strchr(s, '@') != NULL;
+	enum email_fault fault;
+	size_t scheme;
+
+	if (*s == '\0')
+		return EMAIL_ABSENT;
+	if (strlen(s) > EMAIL_TEXT_MAX)
+		return at ? EMAIL_TOO_LONG : EMAIL_NO_AT;
+	scheme = link_scheme(s);
+	if (encoded) {
+		s = email_decode(s + email_mailto(s));
+	} else if (scheme > 0) {
+		s = email_of_url(s + scheme);
+	} else {
+		s = email_unwrap(s);
+		if (!s)
+			return at ? EMAIL_BAD_BRACKETS : EMAIL_NO_AT;
+		scheme = email_mailto(s);
+		if (scheme > 0)
+			s = email_of_mailto(s + scheme);
+	}
+	if (!s)
+		return EMAIL_BAD_URL;
+	fault = email_judge(&s);
+	if (fault == EMAIL_GOOD)
+		memcpy(out, s, strlen(s) + 1);
+	return fault;
+}
+
+enum email_fault email_read(const char *raw, size_t len, char *out)
+{
+	return read_part(raw, len, false, out);
+}
+
+enum email_fault email_read_encoded(const char *raw, size_t len, char *out)
+{
+	return read_part(raw, len, true, out);
 }
 
 int email_normalise(const char *raw, char *out)
 {
-	char copy[1024], *s, *at, *url;
-
-	/* A display name may stand before the address, so more than EMAIL_MAX is read; but not without end. */
-	if (!raw || strlen(raw) >= sizeof(copy))
-		return -EINVAL;
-	memcpy(copy, raw, strlen(raw) + 1);
-	s = text_trim(copy);
-	url = url_rest(s);
-	s = url ? email_of_url(url) : email_unwrap(s);
-	if (!s || strlen(s) > EMAIL_MAX || !text_is_utf8(s, strlen(s)) || !email_letters_are_good(s))
-		return -EINVAL;
-	text_lower(s);
-	at = strchr(s, '@');
-	if (!at || at == s || strchr(at + 1, '@') || !domain_is_good(at + 1))
-		return -EINVAL;
-	memcpy(out, s, strlen(s) + 1);
-	return 0;
+	return raw && email_read(raw, strlen(raw), out) == EMAIL_GOOD ? 0 : -EINVAL;
 }
+
+const char *email_fault_name(enum email_fault f)
+{
+	static const char *const names[EMAIL_FAULTS_] = {
+		[EMAIL_GOOD] = "good",
+		[EMAIL_ABSENT] = "absent",
+		[EMAIL_NO_AT] = "no at sign",
+		[EMAIL_NO_LOCAL] = "nothing before the at sign",
+		[EMAIL_NO_DOMAIN_DOT] = "no domain dot",
+		[EMAIL_BAD_DOMAIN] = "bad domain",
+		[EMAIL_SEVERAL_AT] = "several at signs",
+		[EMAIL_BAD_CHARACTER] = "bad character",
+		[EMAIL_TOO_LONG] = "too long",
+		[EMAIL_BAD_BRACKETS] = "bad brackets",
+		[EMAIL_BAD_URL] = "bad URL",
+	};
+
+	return names[f];
+}
+
+const char *email_refused(const char *raw, size_t len, char *out)
+{
+	CLEANUP(mem_freep) char *copy = mem_strn(raw, len);
+	char *at;
+
+	(void)mask_email(text_trim_unseen(copy), out);
+	at = strchr(out, '@');
+	if (at)
+		at[1 + strspn(at + 1, REFUSED_DOMAIN_LETTERS)] = '\0';
+	return out;
+}
+
+/* ---- patterns ---------------------------------------------------------------------------------------------------- */
 
 bool email_pattern_matches(const char *pattern, const char *email)
 {
@@ -156,38 +258,4 @@ int email_pattern_check(const char *pattern)
 		return -EINVAL;
 	/* email_normalise forgives blanks and brackets, comparison does not. */
 	return text_same(address, out) ? 0 : -EINVAL;
-}
-
-bool addresses_add(struct addresses *a, const char *raw, bool primary)
-{
-	char email[EMAIL_MAX + 1];
-
-	if (email_normalise(raw, email) < 0)
-		return false;
-	for (size_t i = 0; i < a->n; i++) {
-		if (strcmp(a->items[i].email, email) != 0)
-			continue;
-		a->items[i].primary = a->items[i].primary || primary;
-		return true;
-	}
-	if (a->n == ADDRESSES_MAX)
-		return false;
-	a->items = mem_grow(a->items, a->n + 1, sizeof(*a->items));
-	a->items[a->n++] = (struct address){.email = mem_str(email), .primary = primary};
-	return true;
-}
-
-void addresses_copy(struct addresses *to, const struct addresses *from)
-{
-	*to = (struct addresses){0};
-	for (size_t i = 0; i < from->n; i++)
-		(void)addresses_add(to, from->items[i].email, from->items[i].primary);
-}
-
-void addresses_done(struct addresses *a)
-{
-	for (size_t i = 0; i < a->n; i++)
-		free(a->items[i].email);
-	free(a->items);
-	*a = (struct addresses){0};
 }

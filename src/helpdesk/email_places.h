@@ -9,7 +9,7 @@
 
 #include "base/node.h"
 #include "base/problems.h"
-#include "helpdesk/email.h"
+#include "helpdesk/addresses.h"
 #include "helpdesk/reference.h"
 
 #define EMAIL_PLACES_MAX 4

@@ -21,19 +21,11 @@
 #define HOST_MAX 253 /* letters of a name in the DNS */
 #define HOST_LABEL_MAX 63
 
-/* ---- the beginning ----------------------------------------------------------------------------------------------- */
-
-/* The bytes of "https://" or "http://" at text; 0: it begins with neither. */
-static size_t scheme_length(const char *text)
+size_t link_scheme(const char *text)
 {
 	if (strncasecmp(text, "https://", 8) == 0)
 		return 8;
 	return strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
-}
-
-bool link_begins(const char *text)
-{
-	return scheme_length(text) > 0;
 }
 
 /* ---- the host ---------------------------------------------------------------------------------------------------- */
@@ -128,7 +120,7 @@ int link_make(const char *text, char **ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(text), *host = NULL;
 	const char *url = text_trim_unseen(copy), *authority, *rest;
-	size_t scheme = scheme_length(url);
+	size_t scheme = link_scheme(url);
 	struct buf b;
 
 	if (scheme == 0)

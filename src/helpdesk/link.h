@@ -4,7 +4,7 @@
 #ifndef HELPDESK_LINK_H
 #define HELPDESK_LINK_H
 
-#include <stdbool.h>
+#include <stddef.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -12,8 +12,8 @@
 
 #define LINK_MAX 4096 /* bytes; a longer one is none, as half a link leads nowhere */
 
-/* Whether the text begins with http:// or https://, in letters of any case. */
-bool link_begins(const char *text);
+/* The bytes of "http://" or "https://" at the beginning of text, in letters of any case; 0: it begins with neither. */
+size_t link_scheme(const char *text);
 
 /*
  * The text as a URL (RFC 3986): what text_trim_unseen() takes off goes, the scheme becomes lower case, a host beyond

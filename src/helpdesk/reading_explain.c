@@ -87,6 +87,20 @@ static void tell_time(const char *name, const struct fact *f, const struct telli
 	buf_addf(t->to, "%s%s\n", strcmp(iso, text) == 0 ? "" : ", which is ", strcmp(iso, text) == 0 ? "" : iso);
 }
 
+void reading_tell_refused(const struct addresses *a, const char *before, struct buf *to)
+{
+	struct buf refused;
+
+	buf_init(&refused, to->cap);
+	addresses_tell_refused(a, &refused);
+	if (refused.len > 0)
+		buf_addf(to, "%sno address: %s\n", before, refused.data);
+	if (a->left_out > 0)
+		buf_addf(to, "%s%zu more than the %d that count %s left out\n", before, a->left_out, ADDRESSES_MAX,
+			 a->left_out == 1 ? "is" : "are");
+	buf_done(&refused);
+}
+
 static void tell_emails(const struct telling *t)
 {
 	const struct email_places *p = &t->d->emails;
@@ -103,6 +117,7 @@ static void tell_emails(const struct telling *t)
 		buf_addf(t->to, "%s%s%s", i > 0 ? ", " : "", found.items[i].email,
 			 found.items[i].primary ? " (primary)" : "");
 	buf_addc(t->to, '\n');
+	reading_tell_refused(&found, "emails: ", t->to);
 	addresses_done(&found);
 }
 

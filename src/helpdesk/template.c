@@ -175,7 +175,7 @@ static bool link_add(struct buf *to, const char *value)
 	CLEANUP(mem_freep) char *copy = mem_str(value);
 	const char *text = text_trim_unseen(copy);
 
-	if (!link_begins(text))
+	if (link_scheme(text) == 0)
 		return false;
 	buf_adds(to, text);
 	return true;

@@ -255,6 +255,18 @@ static int decide_person(struct deciding *d, struct person *p, struct err *reter
 	return r;
 }
 
+/* What stood in its place, if anything. */
+static void note_no_address(struct deciding *d)
+{
+	struct buf refused;
+
+	buf_init(&refused, DECIDE_DETAIL_MAX);
+	if (d->in->signal)
+		addresses_tell_refused(&d->in->signal->addresses, &refused);
+	decide_note(d, "no well-formed address came with it%s%s", refused.len > 0 ? ", but " : "", refused.data);
+	buf_done(&refused);
+}
+
 static enum decide_result result_of(struct deciding *d, size_t ignored, size_t dropped)
 {
 	const struct ledger_verdict *v = &d->out.verdict;
@@ -268,7 +280,7 @@ static enum decide_result result_of(struct deciding *d, size_t ignored, size_t d
 	if (d->people.n > 0)
 		decide_note(d, "no rule sends for it");
 	else if (v->opens || v->to_own)
-		decide_note(d, "no well-formed address came with it");
+		note_no_address(d);
 	else
 		decide_note(d, "its opening reached nobody");
 	return v->opens && d->people.n == 0 ? DECIDE_NO_ADDRESS : DECIDE_NOTHING;

@@ -18,6 +18,7 @@
 #include "delivery/scheduler.h"
 #include "pipeline/apply.h"
 #include "pipeline/decide.h"
+#include "pipeline/refused.h"
 #include "pipeline/settle.h"
 
 #define PASS_ODD_TRIES 10 /* so often one is asked for whose answers say nothing while others' do */
@@ -64,6 +65,7 @@ static int end_done(struct pass *p, const char *result, const char *detail, stru
 	if (r < 0)
 		return r;
 	tally_add(p->w->tally, METRIC_WEBHOOK_RESULTS, p->webhook.source, result, NULL);
+	refused_note(p->w->tally, &about, &p->reading.signal.addresses);
 	log_debug(&about, "%s: %s", transition_name(p->webhook.transition), text);
 	return STAGE_REST;
 }

@@ -11,6 +11,12 @@
 
 void tally_add(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3)
 {
+	tally_add_many(t, m, label1, label2, label3, 1);
+}
+
+void tally_add_many(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3,
+		    size_t n)
+{
 	const char *labels[3] = {label1, label2, label3};
 	struct tally_count *c;
 
@@ -19,7 +25,7 @@ void tally_add(struct tally *t, enum metric m, const char *label1, const char *l
 		c = &t->counts[i];
 		if (c->metric == m && text_is(c->labels[0], label1) && text_is(c->labels[1], label2) &&
 		    text_is(c->labels[2], label3)) {
-			c->n++;
+			c->n += (double)n;
 			return;
 		}
 	}
@@ -28,7 +34,7 @@ void tally_add(struct tally *t, enum metric m, const char *label1, const char *l
 		t->counts = mem_grow(t->counts, t->counts_alloc, sizeof(*t->counts));
 	}
 	c = &t->counts[t->counts_n++];
-	*c = (struct tally_count){.metric = m, .n = 1};
+	*c = (struct tally_count){.metric = m, .n = (double)n};
 	for (unsigned i = 0; i < 3; i++)
 		c->labels[i] = mem_str(labels[i]);
 }
@@ -58,16 +64,13 @@ static void lines_cut(struct tally *t, size_t n)
 		line_free(&t->lines[--t->lines_n]);
 }
 
-void tally_log(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
+static void log_later(struct tally *t, int level, const struct log_about *about, bool rare, const char *fmt, va_list ap)
 {
 	char text[512];
-	va_list ap;
 
 	if (!log_wants(level))
 		return;
-	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	if (t->lines_n == t->lines_alloc) {
 		t->lines_alloc = t->lines_alloc ? 2 * t->lines_alloc : 16;
 		t->lines = mem_grow(t->lines, t->lines_alloc, sizeof(*t->lines));
@@ -81,7 +84,58 @@ void tally_log(struct tally *t, int level, const struct log_about *about, const 
 			  .webhook = about->webhook,
 			  .event = about->event},
 		.text = mem_str(text),
+		.rare = rare,
 	};
+}
+
+void tally_log(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_later(t, level, about, false, fmt, ap);
+	va_end(ap);
+}
+
+void tally_log_rare(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_later(t, level, about, true, fmt, ap);
+	va_end(ap);
+}
+
+static struct tally_rare *rare_get(struct tally *t, const struct log_about *about)
+{
+	for (size_t i = 0; i < t->rare_n; i++)
+		if (text_is(t->rare[i].source, about->source) && text_is(t->rare[i].reason, about->reason))
+			return &t->rare[i];
+	t->rare = mem_grow(t->rare, t->rare_n + 1, sizeof(*t->rare));
+	t->rare[t->rare_n] = (struct tally_rare){
+		.source = mem_str(about->source), .reason = mem_str(about->reason), .logged_ms = INT64_MIN / 2};
+	return &t->rare[t->rare_n++];
+}
+
+static void publish_line(struct tally *t, const struct tally_line *l, int64_t mono_ms)
+{
+	struct tally_rare *rare;
+
+	if (!l->rare) {
+		log_write(l->level, &l->about, "%s", l->text);
+		return;
+	}
+	rare = rare_get(t, &l->about);
+	if (mono_ms - rare->logged_ms < TALLY_RARE_MS) {
+		rare->since++;
+		return;
+	}
+	if (rare->since > 0)
+		log_write(l->level, &l->about, "%s (and %u more before it)", l->text, rare->since);
+	else
+		log_write(l->level, &l->about, "%s", l->text);
+	rare->since = 0;
+	rare->logged_ms = mono_ms;
 }
 
 void tally_savepoint(struct tally *t)
@@ -101,7 +155,7 @@ void tally_undo(struct tally *t)
 	lines_cut(t, t->lines_kept);
 }
 
-void tally_publish(struct tally *t)
+void tally_publish(struct tally *t, int64_t mono_ms)
 {
 	for (size_t i = 0; i < t->counts_n; i++) {
 		const struct tally_count *c = &t->counts[i];
@@ -112,7 +166,7 @@ void tally_publish(struct tally *t)
 	for (size_t i = 0; i < t->observations_n; i++)
 		metrics_observe(t->observations[i].metric, t->observations[i].seconds);
 	for (size_t i = 0; i < t->lines_n; i++)
-		log_write(t->lines[i].level, &t->lines[i].about, "%s", t->lines[i].text);
+		publish_line(t, &t->lines[i], mono_ms);
 	tally_drop(t);
 }
 
@@ -133,5 +187,10 @@ void tally_done(struct tally *t)
 	free(t->counts);
 	free(t->observations);
 	free(t->lines);
+	for (size_t i = 0; i < t->rare_n; i++) {
+		free(t->rare[i].source);
+		free(t->rare[i].reason);
+	}
+	free(t->rare);
 	*t = (struct tally){0};
 }

@@ -5,8 +5,11 @@
 #ifndef PIPELINE_TALLY_H
 #define PIPELINE_TALLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 
@@ -20,6 +23,13 @@ struct tally_line {
 	int level;
 	struct log_about about; /* its texts are the line's own */
 	char *text;
+	bool rare;
+};
+/* When a line of that source and reason was last written, and how many were not since then. */
+struct tally_rare {
+	char *source, *reason;
+	int64_t logged_ms; /* clock_mono_ms */
+	unsigned since;
 };
 struct tally {
 	struct tally_count *counts;
@@ -31,17 +41,28 @@ struct tally {
 	size_t observations_n, observations_alloc, observations_kept;
 	struct tally_line *lines;
 	size_t lines_n, lines_alloc, lines_kept;
+	struct tally_rare *rare; /* outlives the turn */
+	size_t rare_n;
 };
 
 void tally_add(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3);
+void tally_add_many(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3,
+		    size_t n);
 void tally_observe(struct tally *t, enum metric m, double seconds);
 /* As log_write, after the commit. about is copied; not NULL. */
 void tally_log(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/*
+ * The same for what may come with every webhook: a line a minute for each about.source and about.reason. What comes
+ * between is told by the next line, " (and 3 more before it)". reason: one of a few codes; both are not NULL.
+ */
+#define TALLY_RARE_MS CLOCK_MINUTE_MS
+void tally_log_rare(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 void tally_savepoint(struct tally *t);
-void tally_undo(struct tally *t);    /* back to the savepoint */
-void tally_publish(struct tally *t); /* after the commit; empty afterwards */
-void tally_drop(struct tally *t);    /* after a rollback; empty afterwards */
+void tally_undo(struct tally *t);                     /* back to the savepoint */
+void tally_publish(struct tally *t, int64_t mono_ms); /* after the commit; empty afterwards */
+void tally_drop(struct tally *t);                     /* after a rollback; empty afterwards */
 void tally_done(struct tally *t);
 
 #endif

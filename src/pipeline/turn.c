@@ -284,7 +284,7 @@ static void tell_losses(struct turn *t)
 void turn_publish(struct turn *t)
 {
 	tell_losses(t);
-	tally_publish(&t->tally);
+	tally_publish(&t->tally, clock_mono_ms());
 	lookups_commit(t->lookups, t->courier);
 }
 
@@ -444,7 +444,7 @@ void turn_last(struct turn *t)
 		return;
 	}
 	tell_losses(t);
-	tally_publish(&t->tally);
+	tally_publish(&t->tally, clock_mono_ms());
 	turn_return_deliveries(t);
 }
 

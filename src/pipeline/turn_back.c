@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/lookups.h"
+#include "pipeline/refused.h"
 #include "pipeline/results.h"
 
 _Static_assert(STORE_MARK_BYTES == LOOKUP_MARK_BYTES, "the store keeps marks as they are");
@@ -46,8 +47,10 @@ static int keep_customer(struct work *w, const struct lookup_answer *a, struct e
 	if (r < 0)
 		return r;
 	r = store_customer_save(w->store, a->source, a->key, &a->found, w->now_ms, &e);
-	if (r == 0)
+	if (r == 0) {
+		refused_note(w->tally, &(struct log_about){.source = a->source}, &a->found.addresses);
 		return work_savepoint_keep(w, reterr);
+	}
 	work_savepoint_undo(w);
 	if (work_is_stores(r)) {
 		*reterr = e;

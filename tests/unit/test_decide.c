@@ -1044,6 +1044,10 @@ static void a_closing_that_brings_the_first_address_goes_to_it(void **unused)
 	d = say(&w, s, "closed", "c2", 60, "");
 	assert_int_equal(d->result, DECIDE_NOTHING);
 	assert_string_equal(d->detail, "no well-formed address came with it");
+	d = say(&w, s, "opened", "c3", 0, "'emails':['kim@example','+49 170 1234567']");
+	assert_int_equal(d->result, DECIDE_NO_ADDRESS);
+	assert_string_equal(d->detail, "no well-formed address came with it, but *** (no at sign), k***@example (no "
+				       "domain dot)");
 	world_end(&w);
 	desk_close(&desk);
 }

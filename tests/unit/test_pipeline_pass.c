@@ -99,6 +99,24 @@ static void an_opening_without_an_address_is_kept_and_made_good(void **state)
 	assert_events(s, OPEN);
 }
 
+/* Once, however often it was read before it came to its end. */
+static void what_is_no_address_counts_when_the_webhook_is_done(void **state)
+{
+	struct stage *s = *state;
+
+	metrics_reset();
+	PUT(s, .source = "settled", .kind = "open", .conversation = "1", .email = "jo");
+	PUT(s, .source = "desk", .kind = "open", .conversation = "1", .email = "kim@example; jo@example.com, x@y");
+	pass_all(s, NOW);
+	tally_publish(&s->tally, 0);
+	assert_float_equal(metrics_get(METRIC_ADDRESSES_REFUSED, "settled", "no at sign", NULL), 0, 0);
+	assert_float_equal(metrics_get(METRIC_ADDRESSES_REFUSED, "desk", "no domain dot", NULL), 2, 0);
+	assert_events(s, OPEN);
+	pass_all(s, NOW + 2 * MINUTE);
+	tally_publish(&s->tally, 0);
+	assert_float_equal(metrics_get(METRIC_ADDRESSES_REFUSED, "settled", "no at sign", NULL), 1, 0);
+}
+
 /* ---- lookups ------------------------------------------------------------------------------------------------------
  */
 
@@ -820,6 +838,7 @@ int main(void)
 		STAGED(what_says_nothing_any_more_is_done_as_ignored),
 		STAGED(a_source_that_is_not_configured_keeps_its_webhooks),
 		STAGED(an_opening_without_an_address_is_kept_and_made_good),
+		STAGED(what_is_no_address_counts_when_the_webhook_is_done),
 		STAGED(an_opening_asks_who_the_customer_is_and_waits_for_the_answer),
 		STAGED(a_customer_that_is_known_is_not_asked_for_again),
 		STAGED(what_comes_later_of_the_conversation_or_the_customer_waits_behind),

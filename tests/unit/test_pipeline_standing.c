@@ -144,8 +144,8 @@ static void a_turns_counts_are_published_once_or_dropped(void **state)
 	tally_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
 	tally_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
 	tally_add(&t, METRIC_EVENTS, "default", "started", NULL);
-	tally_publish(&t);
-	tally_publish(&t);
+	tally_publish(&t, 0);
+	tally_publish(&t, 0);
 	assert_true(metrics_get(METRIC_WEBHOOKS, "gladly", "events", NULL) == 2);
 	assert_true(metrics_get(METRIC_EVENTS, "default", "started", NULL) == 1);
 	tally_done(&t);

@@ -77,6 +77,26 @@ static void addresses_are_shown_as_they_will_be_sent(void **state)
 			 "emails: /b/*/a holds ida@example.com (primary), al@example.com\n");
 	assert_explained("emails: [/a, /b/*]", "{\"type\":\"opened\",\"id\":1,\"a\":\"Jo\"}",
 			 "emails: /a or /b/* holds no address\n");
+	assert_explained("emails: /a", "{\"type\":\"opened\",\"id\":1,\"a\":\"Jo <jo@example.com>; al@example.com\"}",
+			 "emails: /a holds jo@example.com, al@example.com\n");
+}
+
+static void what_is_no_address_is_shown_masked_with_its_reason(void **state)
+{
+	CLEANUP(mem_freep) char *many = NULL;
+	struct buf b;
+
+	(void)state;
+	assert_explained("emails: [/a, /b/*]",
+			 "{\"type\":\"opened\",\"id\":1,\"a\":\"jo@localhost, Kim\",\"b\":[\"al@example.com\",\"\",null,\"x@y\"]}",
+			 "emails: /a or /b/* holds al@example.com\n"
+			 "emails: no address: *** (no at sign), 2 such as j***@localhost (no domain dot)\n");
+	buf_init(&b, 1 << 16);
+	for (int i = 0; i < ADDRESSES_MAX + 2; i++)
+		buf_addf(&b, "%sjo%d@example.com", i > 0 ? ", " : "", i);
+	many = mem_fmt("{\"type\":\"opened\",\"id\":1,\"a\":\"%s\"}", b.data);
+	buf_done(&b);
+	assert_explained("emails: /a", many, "emails: 2 more than the 32 that count are left out\n");
 }
 
 static void attributes_are_shown_or_why_they_are_not(void **state)
@@ -138,6 +158,7 @@ int main(void)
 		cmocka_unit_test(the_matchers_are_told_in_their_order_up_to_the_one_that_holds),
 		cmocka_unit_test(times_are_shown_as_they_stand_and_as_they_are_understood),
 		cmocka_unit_test(addresses_are_shown_as_they_will_be_sent),
+		cmocka_unit_test(what_is_no_address_is_shown_masked_with_its_reason),
 		cmocka_unit_test(attributes_are_shown_or_why_they_are_not),
 		cmocka_unit_test(the_url_is_shown_or_the_part_that_is_missing),
 	};
