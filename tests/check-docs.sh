@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every setting of the table stands in man/deskbridge.yaml.5 with its default, and in etc/deskbridge.yaml, set or as
 # "#key: value" with its default; and neither names one that is not in the table. Every key of the language of definitions
-# and every body to paste stands in man/deskbridge-helpdesks.5. Exits 1 where something is missing.
+# and every body to paste stands in man/deskbridge-helpdesks.5, and the limits there are the source's. Exits 1 where something is missing.
 set -u
 source_dir=${TEST_SRCDIR:?run by make check}/..
 list=./tests/unit/list_settings
@@ -71,6 +71,44 @@ for table in definition_compile.c:definition_keys step.c:step_keys sample.c:samp
 		grep -qE "^\\.(B|BR|BI|TP) .*\\b$key\\b" "$work/page" || offence "man/deskbridge-helpdesks.5 does not describe $key (${table#*:})"
 	done
 done
+
+# ---- limits ---------------------------------------------------------------------------------------------------------------
+
+# number FILE MACRO: the value of a #define of plain arithmetic.
+number() {
+	text=$(sed -n "s/^#define $2 //p" "$source_dir/src/$1" | sed 's:/\*.*::; s/(size_t)//g')
+	# shellcheck disable=SC2004
+	case $text in
+	'' | *[!0-9\ \(\)\*\<\+-]*) ;;
+	*) echo "$(($text))" ;; # the $ makes an expression of it
+	esac
+}
+
+# in_words NUMBER: as the page writes it, with thousands apart, or as whole MiB.
+in_words() {
+	if [ "$1" -ge 1048576 ] && [ $(($1 % 1048576)) = 0 ]; then
+		echo "$(($1 / 1048576)) MiB"
+	else
+		echo "$1" | sed ':again; s/\([0-9]\)\([0-9]\{3\}\)\($\|,\)/\1,\2\3/; t again'
+	fi
+}
+
+# FILE, MACRO, and the text behind .B two lines further on.
+awk '/^\.\\" LIMIT [a-z]/ { file = $3; macro = $4; line = NR } line && NR == line + 2 { print file, macro, substr($0, 4) }' "$page" >"$work/limits"
+for macro in FLAT_TEXT_MAX FLAT_LIST_MAX FLAT_NAME_MAX ID_MAX ADDRESSES_MAX EMAIL_MAX EMAIL_TEXT_MAX LINK_MAX VALUES_MAX STEPS_MAX SAMPLES_ALSO_MAX; do
+	grep -q " $macro " "$work/limits" || offence "man/deskbridge-helpdesks.5, LIMITS: $macro is missing"
+done
+while read -r file macro text; do
+	value=$(number "$file" "$macro")
+	[ -n "$value" ] || {
+		offence "man/deskbridge-helpdesks.5, LIMITS: src/$file has no number $macro"
+		continue
+	}
+	case $text in
+	"$(in_words "$value")" | "$(in_words "$value") "*) ;;
+	*) offence "man/deskbridge-helpdesks.5, LIMITS: \"$text\", but $macro in src/$file is $value" ;;
+	esac
+done <"$work/limits"
 
 deskbridge=${DESKBRIDGE:-./deskbridge}
 for file in "$source_dir"/etc/helpdesks/*.yaml; do
