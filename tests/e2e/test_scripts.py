@@ -175,7 +175,7 @@ def test_quickstart_says_which_port_is_taken_and_which_it_takes_instead(port):
             check=False,
         )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    told = re.search(r"==> taken by another program: port ([\d and]+)\. .*listens on (\d+) and (\d+), instead of 8085 and 8086", ended.stdout)
+    told = re.search(r"==> taken by another program: ports? ([\d and]+)\. .*listens on (\d+) and (\d+), instead of 8085 and 8086", ended.stdout)
     assert told, ended.stdout
     assert told[1].split(" and ")[0] == str(port)
     assert f"listen: 127.0.0.1:{told[2]}\nadmin: 127.0.0.1:{told[3]}\n" in ended.stdout
