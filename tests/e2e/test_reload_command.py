@@ -91,6 +91,7 @@ def test_problems_are_not_repeated_into_the_journal_that_the_daemon_writes(daemo
             journal.seek(0)
             said = journal.read()
         assert ended.returncode == status and text not in said and ("did not take" in said) == (status != 0)
+        daemon.wait_log(re.escape(text))
         assert sum(text in line for line in daemon.log()) == 1
 
 
