@@ -143,6 +143,8 @@ static bool url_is_good(const char *url)
 {
 	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
 		return false;
+	if (strstr(url + 7, "://")) /* a parameter is a URL itself where a name is expected */
+		return false;
 	for (; *url != '\0'; url++)
 		if ((unsigned char)*url <= ' ' || *url == 0x7f)
 			return false;

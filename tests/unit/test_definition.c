@@ -622,6 +622,9 @@ static void a_base_url_that_is_none_is_told(void **state)
 {
 	CLEANUP(node_freep)
 	struct node *n = with_yaml(BARE_DEFINITION "parameters: {host: }\nbase_url: \"{host}\"\n");
+	CLEANUP(node_freep)
+	struct node *name =
+		with_yaml(BARE_DEFINITION "parameters: {host: }\nbase_url: \"https://{host}.desk.example\"\n");
 	CLEANUP(node_freep) struct node *bare = with_yaml("{host: desk.example}");
 	CLEANUP(node_freep) struct node *good = with_yaml("{host: \"https://desk.example\"}");
 	struct definition_binding binding = {.with = bare};
@@ -636,6 +639,9 @@ static void a_base_url_that_is_none_is_told(void **state)
 	assert_no_problem(&p);
 	assert_string_equal(definition_base_url(d), "https://desk.example");
 	definition_free(d);
+	binding.with = good; /* a URL, where a name is expected */
+	assert_null(definition_compile(name, &binding, &p));
+	assert_problem(&p, "without blanks, not \"https://https://desk.example.desk.example\"");
 }
 
 /* ---- what else there is ------------------------------------------------------------------------------------------ */
