@@ -10,7 +10,8 @@
 #include "helpdesk/matcher.h"
 #include "helpdesk/pattern.h"
 
-#define FACT_WRITTEN_BYTES (FACT_MAX * 4800)
+#define FACT_WHEN_BYTES 400 /* of a matcher, in what people read */
+#define FACT_WRITTEN_BYTES (FACT_MAX * (4800 + FACT_WHEN_BYTES))
 
 /* A reference, a template, or the body; of a property also what each element of a list gives. */
 struct alternative {
@@ -58,6 +59,22 @@ static void fact_add(struct fact *f, const struct node *at, const char *text, st
 	problems_error(problems, at, "%s", e.text);
 }
 
+/* As people read it: the place, and for which elements it counts. A long matcher is left out. */
+static char *alternative_write(const struct alternative *a, const char *each, const char *use)
+{
+	char *written;
+	struct buf b;
+
+	buf_init(&b, FACT_WHEN_BYTES);
+	if (a->when) {
+		buf_adds(&b, " where ");
+		matcher_describe(a->when, &b);
+	}
+	written = mem_fmt("%s/*%s%s%s", each, use[0] == '/' ? "" : " ", use, b.error < 0 ? "" : b.data);
+	buf_done(&b);
+	return written;
+}
+
 static void alternative_add_each(struct alternative *a, const struct node *each, const struct node *use,
 				 struct problems *problems)
 {
@@ -68,7 +85,7 @@ static void alternative_add_each(struct alternative *a, const struct node *each,
 	else if (reference_compile_array(each->text, &a->each, &e) < 0)
 		problems_error(problems, each, "%s", e.text);
 	else
-		a->written = mem_fmt("%s/*%s%s", each->text, use->text[0] == '/' ? "" : " ", use->text);
+		a->written = alternative_write(a, each->text, use->text);
 }
 
 bool fact_is_choice(const struct node *n)

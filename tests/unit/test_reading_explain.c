@@ -119,7 +119,7 @@ static void attributes_are_shown_or_why_they_are_not(void **state)
 		"attributes:\n  Tags: [{each: /tags, when: {/on: true}, use: /n}, {each: /old, use: \"{/a} {/b}\"}]\n"
 		"  By: [{/by: {A: agent}}, {/from: {A: agent}}]\n  To: [{/by: {A: agent}}, {/from: {A: agent}}]\n",
 		"{\"type\":\"opened\",\"id\":1,\"tags\":[{\"n\":\"x\",\"on\":true},{\"n\":\"y\"}],\"by\":\"a\"}",
-		"attribute Tags: [\"x\"], by /tags/*/n or /old/* {/a} {/b}\n"
+		"attribute Tags: [\"x\"], by /tags/*/n where /on is true or /old/* {/a} {/b}\n"
 		"attribute By: \"agent\", by /by\n"
 		"attribute To: \"agent\", by /by\n");
 	assert_explained("attributes:\n  By: [{/by: {A: agent}}, {/from: {A: agent}}]\n",
