@@ -72,6 +72,17 @@ def test_scripts_say_at_once_to_rename_a_folder_that_make_cannot_take(clone, nam
     assert "Rename that folder, or move or clone the source" in ended.stderr and name in ended.stderr
 
 
+@pytest.mark.parametrize("name", ODD)
+def test_the_package_says_at_once_to_rename_a_folder_that_make_cannot_take(clone, name):
+    if not (TREE / "debian").exists():
+        pytest.skip("needs debian/ of the source tree, which is not in the tarball")
+    folder = clone(name)
+    os.symlink(TREE / "debian", folder / "debian")
+    ended = run(folder, "make", "-f", "debian/rules", "clean")
+    assert ended.returncode == 2 and ended.stdout == ""
+    assert "Rename that folder, or move or clone the source" in ended.stderr and "cannot be built in this folder" in ended.stderr
+
+
 def test_configure_says_what_to_do_where_the_source_was_built_in_place(clone):
     folder = clone("deskbridge")
     (folder / "config.status").touch()
