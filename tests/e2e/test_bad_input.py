@@ -383,7 +383,7 @@ NO_ADDRESSES = [
     '"quoted"@example.com',
     "<a@example.com",
     "a@example.com>x",
-    "a@example.com, b@example.com",
+    "a@example.com b@example.com",
     "mailto:",
     "x" * 250 + "@example.com",
     "x" * 100000,
