@@ -9,6 +9,9 @@
 #include "base/text.h"
 
 #define URL_MAX 2000
+#define TOP_LEVEL_MAX 24 /* letters; the longest one that is in use */
+#define LABEL_MAX 63     /* of the DNS */
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 /* Behind "http://" or "https://", or NULL. */
 static const char *url_rest(const char *url)
@@ -42,22 +45,46 @@ static bool host_is_good(const char *host)
 
 	if (strchr(host, ':'))
 		return ip_read(host, &ip);
-	return strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == strlen(host);
+	return strspn(host, LETTERS "0123456789.-_") == strlen(host);
 }
 
-/* Other letters in the scheme, another scheme, or none. */
+/* Whether it looks like a host that somebody would write: a name below a top-level domain, or an address. A token with
+ * dots in it that was put into the wrong place does not. */
+static bool host_is_told(const char *host)
+{
+	const char *dot = strrchr(host, '.'), *last = dot ? dot + 1 : "";
+	size_t len = strlen(last);
+	struct ip ip;
+
+	if (ip_read(host, &ip) || text_same(host, "localhost"))
+		return true;
+	if (len < 2 || len > TOP_LEVEL_MAX || strspn(last, LETTERS) != len)
+		return false;
+	for (const char *label = host; *label != '\0'; label += strspn(label, ".")) {
+		len = strcspn(label, ".");
+		if (len == 0 || len > LABEL_MAX)
+			return false;
+		label += len;
+	}
+	return true;
+}
+
+/* Other letters in the scheme, another scheme, or none. What stands behind the host may be a secret and is not shown.
+ */
 static int scheme_missing(const char *url, struct err *reterr)
 {
 	const char *end = strstr(url, "://"), *rest = end ? end + 3 : url;
 	CLEANUP(mem_freep) char *scheme = mem_strn(url, end ? (size_t)(end - url) : 0);
+	bool http = text_same(scheme, "http"), known = !end || http || text_same(scheme, "https");
+	size_t len = strcspn(rest, "/?#");
 	CLEANUP(mem_freep)
-	char *meant = mem_fmt("%s://%s", text_same(scheme, "http") ? "http" : "https", rest);
+	char *meant = mem_fmt("%s://%.*s", http ? "http" : "https", (int)(len > URL_MAX ? 0 : len), rest);
+	CLEANUP(mem_freep) char *host = url_host(meant);
 
-	if ((end && !text_same(scheme, "http") && !text_same(scheme, "https")) || !strpbrk(rest, ".:") ||
-	    strpbrk(rest, "?@") || /* a secret may stand there */
-	    url_check_signed(meant, NULL) < 0)
+	if (!known || !host || !host_is_good(host) || !host_is_told(host))
 		return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com");
-	return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com; did you mean %.200s?", meant);
+	return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com; did you mean %s%s?", meant,
+		       rest[len] != '\0' ? "/..." : "");
 }
 
 int url_check_signed(const char *url, struct err *reterr)
@@ -107,10 +134,11 @@ const char *url_path(const char *url)
 
 size_t url_repeats(const char *base, const char *whole)
 {
-	const char *path = url_path(base), *behind = whole + strlen(base);
+	const char *path = url_path(base), *behind;
 
 	if (strncmp(base, whole, strlen(base)) != 0)
 		return 0;
+	behind = whole + strlen(base);
 	for (const char *from = path; from; from = *from == '/' ? strchr(from + 1, '/') : NULL) {
 		size_t len = strlen(from);
 

@@ -272,6 +272,10 @@ WRONG = {
         swap('"https://acme.gladly.com"', "«HTTPS://acme.gladly.com"),
         [("sources.gladly.lookup.base_url", "did you mean https://acme.gladly.com?")],
     ),
+    "lookup: no scheme before a path": (
+        swap('"https://acme.gladly.com"', "«acme.gladly.com:8443/token/s3cret"),
+        [("sources.gladly.lookup.base_url", "did you mean https://acme.gladly.com:8443/...?")],
+    ),
     "lookup: another scheme": (
         swap('"https://acme.gladly.com"', "«ftp://acme.gladly.com"),
         [("sources.gladly.lookup.base_url", "expected a URL such as https://acme.example.com")],
@@ -469,6 +473,14 @@ def test_a_definitions_typo_names_the_key_that_was_meant(check):
 def test_a_thousand_errors_are_bounded_and_counted(check):
     status, said = check(BASE + "".join(f"wrong{i}: 1\n" for i in range(1000)))
     assert status == 78 and len(said) == 201 and said[-1] == "and 800 more"
+
+
+@pytest.mark.parametrize("secret", ["eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeKKF2Q", "jo:s3cret@acme.gladly.com", "acme.gladly.com/?token=s3cret"])
+def test_a_secret_in_place_of_a_url_is_in_no_suggestion(check, secret):
+    status, said = check(swap('"https://acme.gladly.com"', f"'{secret}'"))
+    (line,) = said
+    assert status == 78 and "expected a URL such as" in line
+    assert not any(part in line for part in ("s3cret", "eyJ", "SflK"))
 
 
 def test_the_daemon_says_the_same_and_does_not_start(stage):
