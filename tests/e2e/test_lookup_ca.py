@@ -69,6 +69,14 @@ def test_lookups_trust_the_authority_that_is_named(stage, sandbox, desk, authori
     sandbox.wait_events(1, email="p1@example.com")
 
 
+def test_check_names_the_file_below_what_lookups_ask(stage, authority):
+    daemon = stage.daemon(start=False)
+    shutil.copy(authority.file, daemon.dir / "own.pem")
+    daemon.configure({"sources": {"gladly": {"lookup": {"base_url": "https://acme.gladly.com", "ca": "own.pem"}}}})
+    said = daemon.command("check").stdout
+    assert re.search(rf"^    lookup    GET https://\S+\n    lookup    trusts the certificates in {daemon.dir}/own.pem$", said, re.M), said
+
+
 def test_without_it_the_desk_is_not_trusted_and_a_reload_mends_that(stage, sandbox, desk, authority, another):
     daemon = stage.daemon(sandbox, desk)
     daemon.accepted("gladly", gladly_webhook("opened", customer="cust-1"))
