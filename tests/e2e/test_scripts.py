@@ -19,7 +19,7 @@ from harness import PROGRAM, TIMEOUT
 
 TREE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent
 SCRIPTS = TREE / "scripts"
-TOOLS = "sh dirname cat cut date env find grep head id ls mktemp nproc printf python3 rm sed sleep sort tail tr touch uname wc".split()
+TOOLS = "sh awk dirname cat cksum cut date env find grep head id ls mkdir mktemp nproc printf python3 rm sed sleep sort tail tr touch uname wc".split()
 
 pytestmark = pytest.mark.skipif(not SCRIPTS.is_dir(), reason="needs the scripts of the source tree")
 
@@ -62,17 +62,49 @@ def debian(machine):
     return machine
 
 
+@pytest.fixture
+def clone(debian, tmp_path):
+    """A small clone that makes nothing: its scripts are this tree's, `make` is what the test says (makes), and it has two tests."""
+    folder = tmp_path / "clone"
+    shutil.copytree(SCRIPTS, folder / "scripts")
+    for name, text in (
+        ("configure.ac", ""),
+        ("Makefile.in", ""),
+        ("configure", "#!/bin/sh\n"),
+        ("tests/unit/test_a.c", "static void one_thing(void **state)\n"),
+        ("tests/check-a.sh", ""),
+        ("tests/e2e/test_b.py", "def test_another_thing():\n    pass\n"),
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "configure").chmod(0o755)
+    os.utime(folder / "configure.ac", (0, 0))
+
+    class Clone:
+        def makes(self, built=0, checked=0, cases="", log=None):
+            """What `make` ends with, and for `make check` what it prints and what pytest has written."""
+            (folder / "cases").write_text(cases)
+            written = ":" if log is None else "cat log >build-test/tests/e2e/run.log"
+            (folder / "log").write_text(log or "")
+            debian.has("make", f'case " $* " in *" check "*) cat cases; {written}; exit {checked} ;; esac; exit {built}')
+
+        def tests(self, *arguments):
+            return debian.run(folder / "scripts/test", *arguments)
+
+    return Clone()
+
+
 # ---- options and words
 
 
-def test_a_word_that_no_test_has_is_told_and_counted_nowhere(debian):
-    ended = debian.run("test", "-k", "nosuchword")
+def test_a_word_that_no_test_has_is_told_and_counted_nowhere(clone):
+    ended = clone.tests("-k", "nosuchword")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "scripts/test: no test has that word: nosuchword\n"
 
 
-def test_an_expression_that_does_not_read_is_told(debian):
-    ended = debian.run("test", "-k", "crash lookup")
+def test_an_expression_that_does_not_read_is_told(clone):
+    ended = clone.tests("-k", "crash lookup")
     assert ended.returncode == 2
     assert 'pytest cannot read "crash lookup"' in ended.stderr and "Wrong expression" in ended.stderr
     assert "failed" not in ended.stdout
@@ -168,15 +200,32 @@ def ports():
         yield 8085, 8086
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
-@pytest.mark.parametrize("port", [8085, 8086], ids=["webhooks", "admin"])
-def test_quickstart_says_which_port_is_taken_and_which_it_takes_instead(ports, port):
+@contextlib.contextmanager
+def all_taken(ports, port):
+    """Takes that one of the ports; gives those that quickstart may find taken, as a deskbridge of the developer's may hold others."""
     probes = {one: listener(one) for one in ports}
-    taken = {str(one) for one in ports if one == port or probes[one] is None}  # a deskbridge of the developer's may run here
     for one in ports:
         if one != port and probes[one]:
             probes[one].close()
     with probes[port] or contextlib.nullcontext():
+        yield {str(one) for one in ports if one == port or probes[one] is None}
+
+
+TAKEN = re.compile(r"==> taken by another program: ports? ([\d and]+)\. .*listens on (\d+) and (\d+), instead of 8085 and 8086")
+
+
+def told(said, taken):
+    """The ports that quickstart took instead."""
+    line = TAKEN.search(said)
+    assert line, said
+    assert line[1].split(" and ")[0] in taken
+    assert f"listen: 127.0.0.1:{line[2]}\nadmin: 127.0.0.1:{line[3]}\n" in said
+    return line[2]
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
+def test_quickstart_says_which_port_is_taken_and_which_it_takes_instead(ports):
+    with all_taken(ports, 8085) as taken:
         ended = subprocess.run(
             [SCRIPTS / "quickstart"],
             env={**os.environ, "DESKBRIDGE": shutil.which(PROGRAM)},
@@ -187,12 +236,29 @@ def test_quickstart_says_which_port_is_taken_and_which_it_takes_instead(ports, p
             check=False,
         )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    told = re.search(r"==> taken by another program: ports? ([\d and]+)\. .*listens on (\d+) and (\d+), instead of 8085 and 8086", ended.stdout)
-    assert told, ended.stdout
-    assert told[1].split(" and ")[0] in taken
-    assert f"listen: 127.0.0.1:{told[2]}\nadmin: 127.0.0.1:{told[3]}\n" in ended.stdout
-    assert f"http://127.0.0.1:{told[2]}/webhooks/gladly" in ended.stdout
+    assert f"http://127.0.0.1:{told(ended.stdout, taken)}/webhooks/gladly" in ended.stdout
     assert ended.stdout.count('{"status":"accepted"') == 4
+
+
+def test_quickstart_does_the_same_for_the_port_of_the_commands_and_ends_when_it_is_told(ports, tmp_path):
+    with all_taken(ports, 8086) as taken, subprocess.Popen(
+        [SCRIPTS / "quickstart"],
+        env={**os.environ, "DESKBRIDGE": shutil.which(PROGRAM), "TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as started:
+        said = ""
+        for line in started.stdout:
+            said += line
+            if line.startswith("==> a customer with two addresses"):
+                break
+        started.terminate()
+        started.stdout.read()
+        assert started.wait(TIMEOUT) == 143
+    told(said, taken)
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---- progress
@@ -226,12 +292,71 @@ def test_a_terminal_sees_how_far_it_is_in_one_line_that_is_wiped(tmp_path):
     assert (tmp_path / "log").read_text() == "one\ntwo\n"
 
 
-@pytest.mark.parametrize("environment", [{"TERM": "xterm"}, {"TERM": "dumb"}])
-def test_a_pipe_sees_nothing_of_that(tmp_path, environment):
+def test_a_pipe_sees_nothing_of_that(tmp_path):
+    env = {name: value for name, value in os.environ.items() if name != "CI"}
     ended = subprocess.run(
-        ["sh", "-c", SLOW, "sh", tmp_path / "log"], cwd=TREE, env={**os.environ, **environment}, capture_output=True, timeout=TIMEOUT, check=False
+        ["sh", "-c", SLOW, "sh", tmp_path / "log"], cwd=TREE, env={**env, "TERM": "xterm"}, capture_output=True, timeout=TIMEOUT, check=False
     )
     assert ended.stdout == b"ended with 7\n"
+
+
+# ---- what is red
+
+GOOD = "PASS: tests/unit/test_a 1 - one\nPASS: tests/e2e/run.sh\n"
+RED = {
+    "a build that fails": ({"built": 2}, "0 passed, 0 failed, 0 skipped; not built: 1", ""),
+    "a unit test": (
+        {"checked": 2, "cases": GOOD + "FAIL: tests/unit/test_b 1 - two\n", "log": "1 passed in 1.00s\n"},
+        "2 passed, 1 failed, 0 skipped",
+        "FAIL: tests/unit/test_b 1 - two",
+    ),
+    "a black-box test": (
+        {
+            "checked": 2,
+            "cases": "PASS: tests/unit/test_a 1 - one\nFAIL: tests/e2e/run.sh\n",
+            "log": "E   assert 1 == 2\nFAILED test_b.py::test_c - assert\n1 failed, 3 passed, 2 skipped in 1.00s\n",
+        },
+        "4 passed, 1 failed, 2 skipped",
+        "E   assert 1 == 2",
+    ),
+    "a file that pytest cannot read": (
+        {"checked": 2, "cases": "FAIL: tests/e2e/run.sh\n", "log": "ERROR test_b.py\n=== 3 passed, 1 error in 1.00s ===\n"},
+        "3 passed, 1 failed, 0 skipped",
+        "ERROR test_b.py",
+    ),
+    "a test that no compiler takes": ({"checked": 2, "cases": "test_b.c:1: error: no\n"}, "0 passed, 1 failed, 0 skipped", "error: no"),
+    "pytest that finds no test": (
+        {"checked": 2, "cases": "PASS: tests/unit/test_a 1 - one\nFAIL: tests/e2e/run.sh\n", "log": "no tests ran in 1.00s\n"},
+        "1 passed, 1 failed, 0 skipped",
+        "no tests ran",
+    ),
+    "pytest that is killed": (
+        {"checked": 2, "cases": "PASS: tests/unit/test_a 1 - one\nFAIL: tests/e2e/run.sh\n", "log": "....\nFAIL tests/e2e/run.sh (exit status: 137)\n"},
+        "1 passed, 1 failed, 0 skipped",
+        "exit status: 137",
+    ),
+    "no pytest": (
+        {"cases": "PASS: tests/unit/test_a 1 - one\nSKIP: tests/e2e/run.sh\n", "log": "no pytest for python3: apt-get install\n"},
+        "1 passed, 1 failed, 0 skipped",
+        "no pytest for python3",
+    ),
+    "nothing at all": ({}, "0 passed, 0 failed, 0 skipped", ""),
+}
+
+
+@pytest.mark.parametrize("made, counted, why", RED.values(), ids=RED)
+def test_what_fails_ends_with_1_is_counted_and_told(clone, made, counted, why):
+    clone.makes(**made)
+    ended = clone.tests()
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (1, counted), ended
+    assert why in ended.stderr
+
+
+def test_where_all_is_good_it_ends_with_0_and_the_count(clone):
+    clone.makes(cases=GOOD, log="SKIPPED [1] test_b.py:1: no curl\n7 passed, 1 skipped in 1.00s\n")
+    ended = clone.tests()
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "    1 skipped: no curl (test_b.py)\n\n8 passed, 0 failed, 1 skipped\n" in ended.stdout
 
 
 # ---- what was left out
