@@ -425,10 +425,10 @@ bool states_unknown(const struct states *s, const struct matcher *const *asked, 
 	return false;
 }
 
-/* Whether it can stand between double quotes in YAML as it is shown. */
+/* Whether it can stand between double quotes in YAML as it is shown, and stands for itself there. */
 static bool is_plain(const char *text, const char *shown)
 {
-	return strcmp(text, shown) == 0 && !strpbrk(text, "\"\\");
+	return strcmp(text, shown) == 0 && strcmp(text, REST) != 0 && !strpbrk(text, "\"\\");
 }
 
 void unknown_state_tell(const struct unknown_state *u, const char *source, const char *outcome, struct buf *to)

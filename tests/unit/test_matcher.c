@@ -255,7 +255,7 @@ static void explaining_says_what_was_asked_and_seen(void **state)
 	buf_init(&d, 4096);
 	matcher_explain(m, &s, &b);
 	assert_string_equal(b.data, "/type is CLOSED: no, there is \"OPENED\"\n"
-				    "/mail is x: no, there is a text with an @\n"
+				    "/mail is x: no, there is a text with an at sign\n"
 				    "/l/* is 3: no, there is 1 and 1 more\n"
 				    "/type is one of opened, x: yes\n"
 				    "/gone is y: no, there is nothing\n");

@@ -264,7 +264,7 @@ static void times_are_read_or_told_impossible(void **state)
 		{"\"2025-02-29T16:00:00Z\"", 0, "no time that can be read"},
 		{"\"21/11/2025 16:00\"", 0, "no time that can be read"},
 		{"\"yesterday\"", 0, "/at holds \"yesterday\", which is no time"},
-		{"\"jo@example.com\"", 0, "a text with an @"},
+		{"\"jo@example.com\"", 0, "a text with an at sign"},
 		{"-5", 0, "no time that can be read"},
 		{"true", 0, "no time that can be read"},
 		{"{}", 0, "/at holds an object"},

@@ -391,7 +391,9 @@ static void the_warning_names_state_place_and_remedy(void **state)
 		 "in closed or opened, or mend it where it is sent; where it means nothing, states: {/s: {\"x y\": "
 		 "~}}"},
 		{"a\"b", "/s", "open", "states: {/s: {\"STATE\": open}} (open, or ~ for nothing)"},
-		{"jo@example.com", "/s", "open", "the state \"a text with an @\" at /s"},
+		{"jo@example.com", "/s", "open", "the state \"a text with an at sign\" at /s"},
+		{"*", "/s", "open", "the state \"*\" at /s"},
+		{"*", "/s", "open", "states: {/s: {\"STATE\": open}} (open, or ~ for nothing)"},
 		{"a\nb", "/s", "open", "the state \"a?b\" at /s"},
 		{"012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678"
 		 "9",
