@@ -16,6 +16,7 @@
 #include "http/client.h"
 
 #define ESCAPED_MAX 4096 /* bytes of a conversation's id in a URL */
+#define REFUSED_MAX 1024 /* bytes of what is no address in a note */
 
 /* The request that the helpdesk would make. */
 struct parcel {
@@ -199,12 +200,35 @@ static bool asks_by_conversation(const struct source *s, const struct webhook *w
 	return does;
 }
 
-/* A helpdesk whose webhooks hold no address: say where it comes from instead. */
-static void tell_lookup(const struct source *s, const struct webhook *w, const struct signal *signal,
-			const struct sample_wish *wish)
+/* Tells what of --email stands where the daemon looks for addresses and is none. Whether there is any. */
+static bool tell_refused(const struct signal *signal, const struct sample_wish *wish)
 {
-	out_error("note: %s's webhooks hold no address%s. The daemon asks %s for ", s->label,
-		  wish->email ? ", so --email has no place in them" : "", desk_url(s));
+	char email[EMAIL_MAX + 1];
+	struct buf refused;
+	bool any;
+
+	if (!wish->email || email_normalise(wish->email, email) == 0)
+		return false;
+	buf_init(&refused, REFUSED_MAX);
+	addresses_tell_refused(&signal->addresses, &refused);
+	any = refused.len > 0;
+	if (any)
+		out_error("note: the daemon passes over what is no address in --email: %s\n", refused.data);
+	buf_done(&refused);
+	return any;
+}
+
+/* A webhook without an address: say where it comes from instead. refused: what --email says is there, but no address.
+ */
+static void tell_lookup(const struct source *s, const struct webhook *w, const struct signal *signal,
+			const struct sample_wish *wish, bool refused)
+{
+	if (refused)
+		out_error("note: this webhook holds no address. ");
+	else
+		out_error("note: %s's webhooks hold no address%s. ", s->label,
+			  wish->email ? ", so --email has no place in them" : "");
+	out_error("The daemon asks %s for ", desk_url(s));
 	if (signal->customer)
 		out_error("that of customer %s; another one: --customer ID\n", signal->customer);
 	else if (asks_by_conversation(s, w, signal->conversation))
@@ -230,15 +254,16 @@ static void tell(const struct source *s, const struct parcel *p, const struct sa
 {
 	struct webhook w = {0};
 	struct reading reading = {0};
-	bool asks;
+	bool asks, refused;
 
 	if (!first_webhook(s, p, &w))
 		return;
 	reading_make(s->definition, &w, NULL, &reading);
 	if (reading.kind == READING_SIGNAL) {
 		asks = reading.signal.wants_lookup && reading.signal.addresses.n == 0;
+		refused = tell_refused(&reading.signal, wish);
 		if (asks)
-			tell_lookup(s, &w, &reading.signal, wish);
+			tell_lookup(s, &w, &reading.signal, wish, refused);
 		if (wish->customer && !text_is(reading.signal.customer, wish->customer))
 			out_error("note: --customer has no place in this webhook: the definition reads %s%s there\n",
 				  reading.signal.customer ? "customer " : "no customer",

@@ -110,6 +110,20 @@ def test_it_is_told_where_the_address_comes_from(bridge, gladly):
     assert "--email has no place" in sample(bridge, "opened", "--email", "jo@example.com").stderr
 
 
+@pytest.mark.parametrize("asks", [False, True])
+def test_an_email_that_is_no_address_is_told_as_that_and_stands_in_the_webhook(stage, asks):
+    step = {"url": "{base_url}/{/id}", "authenticate": "bearer", "emails": "/email"}
+    desk = {**MINI, "authenticate": {"method": "none"}, **({"lookup": [step]} if asks else {})}
+    lookup = {"lookup": {"base_url": "https://desk.example.com", "token": "a token"}} if asks else {}
+    daemon = stage.daemon(config={"sources": {"mini": {"definition": desk, **lookup}}}, start=False)
+    shown = daemon.command("sample", "mini", "opened", "--email", "Jo, x@example")
+    assert shown.returncode == 0 and "Jo, x@example" in shown.stdout
+    assert "note: the daemon passes over what is no address in --email: " in shown.stderr
+    assert "(no at sign)" in shown.stderr or "(no domain dot)" in shown.stderr
+    assert "no place" not in shown.stderr and "webhooks hold no address" not in shown.stderr
+    assert ("this webhook holds no address. The daemon asks https://desk.example.com" in shown.stderr) == asks
+
+
 @pytest.mark.parametrize(
     "listen, begins",
     [
