@@ -63,7 +63,7 @@ def test_configure_by_a_path_with_blanks_says_how_to_call_it(clone, tmp_path):
     assert "unsafe" not in ended.stderr
 
 
-ODD = ["it's", 'a "desk"', "desk&bridge", "desk#bridge", "desk$bridge", "desk`bridge", "desk\\bridge"]
+ODD = ["it's", 'a "desk"', "desk&bridge", "desk#bridge", "desk$bridge", "desk`bridge", "desk\\bridge", "desk\nbridge"]
 
 
 @pytest.mark.parametrize("name", ODD)
