@@ -261,6 +261,26 @@ def test_quickstart_does_the_same_for_the_port_of_the_commands_and_ends_when_it_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
+def test_quickstart_works_with_a_program_and_temporary_files_in_folders_with_odd_names(ports, tmp_path):
+    odd = tmp_path / "it's an \"odd\" #: one"
+    odd.mkdir()
+    shutil.copy2(shutil.which(PROGRAM), odd / "deskbridge")
+    ended = subprocess.run(
+        [SCRIPTS / "quickstart"],
+        env={**os.environ, "DESKBRIDGE": str(odd / "deskbridge"), "TMPDIR": str(odd)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=max(TIMEOUT, 120),
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "the files go into /tmp: TMPDIR is no" in ended.stdout
+    assert ended.stdout.count('{"status":"accepted"') == 4
+    assert os.listdir(odd) == ["deskbridge"]
+
+
 # ---- progress
 
 
