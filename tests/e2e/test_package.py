@@ -84,6 +84,36 @@ def test_a_purge_removes_a_link_in_place_of_the_store_alone_and_names_where_it_l
     assert machine.has("moved/deskbridge.db") and not machine.has("var/lib/deskbridge")
 
 
+@pytest.mark.parametrize("line", ["", "store: sqlite:/var/lib/deskbridge/deskbridge.db"])
+def test_a_purge_names_where_a_link_in_place_of_the_stores_file_led(machine, line):
+    outside = machine.file("srv/moved.db")
+    (machine.root / "var/lib/deskbridge/deskbridge.db").unlink()
+    (machine.root / "var/lib/deskbridge/deskbridge.db").symlink_to(outside)
+    machine.configure("version: 1", line)
+    assert machine.postrm("purge") == f"deskbridge: the store /var/lib/deskbridge/deskbridge.db was a link; what it led to stays: {outside}\n"
+    assert outside.read_text() == "kept" and not machine.has("var/lib/deskbridge")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a folder, which needs root")
+@pytest.mark.parametrize("var", ["var", "a disk/var"])
+def test_a_purge_leaves_a_folder_alone_with_something_mounted_below_it(machine, var):
+    if var != "var":
+        (machine.root / var).parent.mkdir()
+        shutil.move(machine.root / "var", machine.root / var)
+        (machine.root / "var").symlink_to(var)
+    outside = machine.file("outside/file")
+    (machine.root / "var/lib/deskbridge/mounted").mkdir()
+    mount = f"mount --bind '{outside.parent}' '{machine.root}/var/lib/deskbridge/mounted' || exit 77; exec sh '{POSTRM}' purge"
+    ended = subprocess.run(
+        ["unshare", "-m", "sh", "-c", mount], env={**os.environ, "DPKG_ROOT": str(machine.root)}, capture_output=True, text=True, timeout=60, check=False
+    )
+    if ended.returncode == 77 or "unshare" in ended.stderr:
+        pytest.skip(f"nothing can be mounted here: {ended.stderr.strip()}")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("deskbridge: /var/lib/deskbridge stays, as something is mounted below it")
+    assert outside.read_text() == "kept" and machine.has("var/lib/deskbridge/deskbridge.db") and not machine.has("etc/deskbridge")
+
+
 @pytest.mark.parametrize(
     "lines",
     [
