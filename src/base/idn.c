@@ -4,18 +4,59 @@
 
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 #define IDN_NAME_MAX 1024 /* bytes; a name has at most 253 letters */
+#define IDN_ASCII "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
+
+/*
+ * Whether the library leaves a character out of a name: one that is or becomes an ASCII letter that no name has ("/",
+ * "_"), and one that nobody sees. It does not refuse them, and the rest would be the name of another host.
+ */
+static bool is_left_out(const char *at, size_t len)
+{
+	CLEANUP(mem_freep) char *between = NULL;
+	gnutls_datum_t ascii;
+	bool out;
+
+	if (len == 1)
+		return !strchr(IDN_ASCII, *at);
+	between = mem_fmt("a%.*sa", (int)len, at);
+	if (gnutls_idna_map(between, (unsigned)strlen(between), &ascii, 0) < 0)
+		return false; /* the whole name decides */
+	out = ascii.size == 2;
+	gnutls_free(ascii.data);
+	return out;
+}
+
+static bool is_ascii(const char *host)
+{
+	while (*host != '\0' && (unsigned char)*host < 0x80)
+		host++;
+	return *host == '\0';
+}
 
 int idn_to_ascii(const char *host, char **ret)
 {
 	size_t len = strlen(host);
 	gnutls_datum_t ascii;
 
-	if (len > IDN_NAME_MAX || gnutls_idna_map(host, (unsigned)len, &ascii, 0) < 0)
+	if (len > IDN_NAME_MAX)
+		return -EINVAL;
+	if (is_ascii(host)) {
+		*ret = mem_str(host);
+		return 0;
+	}
+	for (size_t i = 0, step; i < len; i += step) {
+		step = text_step(host + i, len - i);
+		if (step == 0 || is_left_out(host + i, step))
+			return -EINVAL;
+	}
+	if (gnutls_idna_map(host, (unsigned)len, &ascii, 0) < 0)
 		return -EINVAL;
 	*ret = mem_strn((const char *)ascii.data, ascii.size);
 	gnutls_free(ascii.data);

@@ -91,6 +91,13 @@ static void hosts_are_as_the_dns_has_them(void **state)
 		{"2001:db8::1", NULL},
 		{"[192.0.2.1]", NULL},
 		{"\u2100.example", NULL}, /* a/c in one letter */
+		/* Without the letter that no name may have, each would be the name of another host. */
+		{"a\u2100b.example", NULL},
+		{"desk.example\uff0f\u00fc.example", NULL}, /* a wide "/" */
+		{"desk.example\uff20evil.example", NULL},   /* a wide "@" */
+		{"my_m\u00fcnchen.example", NULL},
+		{"m\u00fcnchen\"s.example", NULL},
+		{"desk\x01s.example", NULL},
 		{"\xff.example", NULL},
 	};
 
