@@ -158,6 +158,11 @@ static enum email_fault read_part(const char *raw, size_t len, bool encoded, cha
 	scheme = link_scheme(s);
 	if (encoded) {
 		s = email_decode(s + email_mailto(s));
+		if (!s)
+			return EMAIL_BAD_URL;
+		s = email_unwrap(s);
+		if (!s)
+			return EMAIL_BAD_BRACKETS;
 	} else if (scheme > 0) {
 		s = email_of_url(s + scheme);
 	} else {

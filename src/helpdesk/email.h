@@ -39,7 +39,8 @@ const char *email_fault_name(enum email_fault f); /* "no at sign", … */
  * where it is EMAIL_GOOD.
  */
 enum email_fault email_read(const char *raw, size_t len, char *out);
-/* The same for one address of a mailto: URL, with or without the scheme: it is percent-encoded. */
+/* The same for one address of a mailto: URL, with or without the scheme: it is percent-encoded. A
+ * display name may stand before it all the same: programs put one there. */
 enum email_fault email_read_encoded(const char *raw, size_t len, char *out);
 /* email_read() over the whole text: 0, or -EINVAL. NULL is none. */
 int email_normalise(const char *raw, char *out) MUSTCHECK;
