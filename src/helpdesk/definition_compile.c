@@ -178,7 +178,7 @@ static struct matcher *read_matcher(struct reader *r, const struct node *n)
 
 	if (!n)
 		return NULL;
-	spelled = states_spell(r->d->states, n, r->problems);
+	spelled = states_spell(r->d->states, n, r->n->file, r->problems);
 	return r->problems->errors == errors ? matcher_compile(spelled, REFERENCE_NO_NAMES, r->problems) : NULL;
 }
 

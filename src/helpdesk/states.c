@@ -11,6 +11,8 @@
 #define STATES_MAX 200 /* of one place */
 #define WORDS_MAX 500  /* bytes of the meanings in a message */
 #define REST "*"
+#define NO_STATE "(no state means this)" /* stands for a list of states that is empty: a condition names one at least \
+					  */
 
 struct meaning {
 	char *word;
@@ -19,7 +21,7 @@ struct meaning {
 
 struct place {
 	struct reference *reference;
-	struct meaning *meanings; /* never moved once matchers are spelled */
+	struct meaning *meanings;
 	size_t meanings_n;
 	struct pairs states; /* state → meaning, "" for nothing; all but "*" */
 	const char *rest;    /* the meaning of "*"; NULL: none. One of meanings */
@@ -168,15 +170,29 @@ static struct node *node_beside(const struct node *n, enum node_type type, const
 	return one;
 }
 
-/* The meanings that are asked for: one, or a list. False with an error. */
-static bool read_words(struct place *p, const struct node *means, struct problems *problems)
+static void refuse_word(const struct place *p, const struct node *n, struct problems *problems)
 {
-	const struct node *const *items = means->type == NODE_LIST ? (const struct node *const *)means->items : &means;
-	size_t n = means->type == NODE_LIST ? means->n : 1, errors = problems->errors;
 	const char **known = mem_new(p->meanings_n + 1, sizeof(*known));
 
 	for (size_t i = 0; i < p->meanings_n; i++)
 		known[i] = p->meanings[i].word;
+	if (p->meanings_n > 0)
+		keys_error(n, "meaning", n->text, known, problems);
+	else
+		problems_error(problems, n, "`states` gives no state of \"%.64s\" a meaning",
+			       reference_text(p->reference));
+	free(known);
+}
+
+/*
+ * The meanings that are asked for: one, or a list. False with an error. A preset may ask for a meaning that no state
+ * has any more, as the source gives its states other ones.
+ */
+static bool read_words(struct place *p, const struct node *means, const char *file, struct problems *problems)
+{
+	const struct node *const *items = means->type == NODE_LIST ? (const struct node *const *)means->items : &means;
+	size_t n = means->type == NODE_LIST ? means->n : 1, errors = problems->errors;
+
 	for (size_t i = 0; i < n; i++) {
 		struct meaning *m;
 
@@ -185,13 +201,14 @@ static bool read_words(struct place *p, const struct node *means, struct problem
 				       node_kind(items[i]));
 			continue;
 		}
+		if (strcmp(items[i]->file, file) != 0)
+			place_add_meaning(p, items[i]->text);
 		m = place_meaning(p, items[i]->text);
 		if (m)
 			m->asked = true;
 		else
-			keys_error(items[i], "meaning", items[i]->text, known, problems);
+			refuse_word(p, items[i], problems);
 	}
-	free(known);
 	return problems->errors == errors;
 }
 
@@ -213,7 +230,7 @@ static void list_states(const struct place *p, const struct node *means, bool am
 }
 
 /* n: {means: …}, the condition on `reference`, or what stands behind its `not`. */
-static void spell_means(struct states *s, const char *reference, struct node *n, bool negated,
+static void spell_means(struct states *s, const char *reference, struct node *n, bool negated, const char *file,
 			struct problems *problems)
 {
 	struct place *p = place_of(s, reference);
@@ -230,7 +247,7 @@ static void spell_means(struct states *s, const char *reference, struct node *n,
 		problems_error(problems, means, "`means` stands alone, or alone within `not`");
 		return;
 	}
-	if (!read_words(p, means, problems))
+	if (!read_words(p, means, file, problems))
 		return;
 	rest = p->rest && is_among(means, p->rest);
 	if (rest && negated) {
@@ -243,6 +260,8 @@ static void spell_means(struct states *s, const char *reference, struct node *n,
 	node_empty(n, rest ? NODE_MAP : NODE_LIST);
 	if (!rest) {
 		list_states(p, means, true, n);
+		if (n->n == 0)
+			node_add(n, NULL, node_beside(n, NODE_SCALAR, NO_STATE));
 		return;
 	}
 	list = node_beside(n, NODE_LIST, NULL);
@@ -254,18 +273,18 @@ static void spell_means(struct states *s, const char *reference, struct node *n,
 		node_free(list);
 }
 
-static void spell_condition(struct states *s, struct node *condition, struct problems *problems)
+static void spell_condition(struct states *s, struct node *condition, const char *file, struct problems *problems)
 {
 	if (node_get(condition, "means")) {
-		spell_means(s, condition->key, condition, false, problems);
+		spell_means(s, condition->key, condition, false, file, problems);
 		return;
 	}
 	for (size_t i = 0; condition->type == NODE_MAP && i < condition->n; i++)
 		if (strcmp(condition->items[i]->key, "not") == 0 && node_get(condition->items[i], "means"))
-			spell_means(s, condition->key, condition->items[i], true, problems);
+			spell_means(s, condition->key, condition->items[i], true, file, problems);
 }
 
-struct node *states_spell(struct states *s, const struct node *matcher, struct problems *problems)
+struct node *states_spell(struct states *s, const struct node *matcher, const char *file, struct problems *problems)
 {
 	struct node *copy = node_dup(matcher);
 
@@ -273,9 +292,9 @@ struct node *states_spell(struct states *s, const struct node *matcher, struct p
 		struct node *n = copy->items[i];
 
 		if (copy->type == NODE_MAP)
-			spell_condition(s, n, problems);
+			spell_condition(s, n, file, problems);
 		for (size_t k = 0; copy->type == NODE_LIST && n->type == NODE_MAP && k < n->n; k++)
-			spell_condition(s, n->items[k], problems);
+			spell_condition(s, n->items[k], file, problems);
 	}
 	return copy;
 }

@@ -26,9 +26,11 @@ void states_free(struct states *s);
 
 /*
  * A copy of a matcher's text in which each `means` is replaced by the states that have that meaning. s: NULL: the
- * definition has none. The caller owns it.
+ * definition has none. A meaning that no state has is an error where that file asks for it; elsewhere, in a preset over
+ * which the file is laid, no state has it any more. The caller owns the copy.
  */
-struct node *states_spell(struct states *s, const struct node *matcher, struct problems *problems) MUSTCHECK;
+struct node *states_spell(struct states *s, const struct node *matcher, const char *file,
+			  struct problems *problems) MUSTCHECK;
 /*
  * An error for each reference of `states` that none of the matchers looks at, and for each meaning that none of those
  * spelled has asked for: it would have no effect. Only for those that are written in that file: where the matchers of a

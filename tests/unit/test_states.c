@@ -119,6 +119,36 @@ static void a_source_says_in_one_line_what_its_own_states_mean(void **state)
 	definition_free(d);
 }
 
+/* The preset's matchers go on asking for it. */
+static void a_source_may_leave_no_state_of_a_meaning(void **state)
+{
+	static const struct says_case means[] = {
+		{"{\"id\": 1, \"state\": \"open\"}", NULL, "closed", NULL},
+		{"{\"id\": 1, \"state\": \"new\"}", NULL, "ignored", NULL},
+		{"{\"id\": 1, \"state\": \"other\"}", NULL, "ignored", "other"},
+		{"{\"id\": 1, \"state\": \"open\"}", "transition=opened", "opened", NULL},
+	};
+	static const struct says_case negated[] = {
+		{"{\"id\": 1, \"type\": \"moved\", \"state\": \"closed\"}", NULL, "opened", NULL},
+		{"{\"id\": 1, \"type\": \"moved\"}", NULL, "opened", NULL},
+		{"{\"id\": 1, \"type\": \"end\"}", NULL, "closed", NULL},
+	};
+	struct definition *d = laid_over(DESK, "states: {/state: {new: ~, open: closed, \"*\": ~}}\n");
+
+	(void)state;
+	ASSERT_SAYS(d, means);
+	definition_free(d);
+	d = laid_over("label: Desk\n"
+		      "authenticate: {method: basic}\n"
+		      "conversation: /id\n"
+		      "states: {/state: {closed: closed}}\n"
+		      "opened: {/type: moved, /state: {not: {means: closed}}}\n"
+		      "closed: {/type: end}\n",
+		      "states: {/state: {closed: ~}}\n");
+	ASSERT_SAYS(d, negated);
+	definition_free(d);
+}
+
 static void a_state_that_a_condition_names_is_known(void **state)
 {
 	static const struct says_case cases[] = {
@@ -336,6 +366,7 @@ static void mistakes_in_states_are_told_with_their_place(void **state)
 		 "no matcher of this definition asks for {means: closd} of /type: expected open, or ~", 9},
 		{"states:\n  /type:\n    new: open\nreopened: {/type: {means: opne}}", "did you mean \"open\"?", 9},
 		{"states:\n  /type:\n    new: open\nreopened: {/type: {not: {means: x}}}", "expected one of open", 9},
+		{"states: {/type: {}}\nreopened: {/type: {means: open}}", "gives no state of \"/type\" a meaning", 7},
 		{"reopened: {/type: {means: open}}", "which `states` does not list", 6},
 		{"states: {/type: {new: open}}\nreopened: {/type: {means: open, exists: true}}", "stands alone", 7},
 		{"states: {/type: {new: open}}\nreopened: {/type: {not: {means: open, x: y}}}", "stands alone", 7},
@@ -433,6 +464,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_state_that_nobody_names_is_unknown_and_read_as_before),
 		cmocka_unit_test(a_source_says_in_one_line_what_its_own_states_mean),
+		cmocka_unit_test(a_source_may_leave_no_state_of_a_meaning),
 		cmocka_unit_test(a_state_that_a_condition_names_is_known),
 		cmocka_unit_test(what_is_not_named_means_what_the_star_says),
 		cmocka_unit_test(a_state_behind_the_matcher_that_holds_is_not_looked_at),
