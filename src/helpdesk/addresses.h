@@ -17,7 +17,7 @@ struct address {
 	char *email; /* normalised */
 	bool primary;
 };
-/* What was refused for one reason. */
+/* The texts that were refused for one reason. */
 struct addresses_refused {
 	size_t n;
 	char *shown; /* the first of them, masked; NULL: none */

@@ -40,12 +40,12 @@ struct definition *definition_compile(const struct node *n, const struct definit
 void definition_free(struct definition *d);
 /*
  * The tree of a preset's definition with the source's own laid over it: mappings by key, anything else replaced, with
- * these exceptions (definition_overlay.c). A key, an attribute, a sample or a body to paste with
- * nothing behind it takes the preset's away. What
- * makes sense as a whole only is replaced as a whole: another proof method, an attribute that is read elsewhere, the
- * addresses with their `primary`. A sample given anew never counts as confirmed by what confirms the preset's.
- * A notice for each matcher that keeps conditions of the preset's. The caller owns the new tree; places stay those of
- * the files.
+ * these exceptions. A key, an attribute, a sample or a body to paste with nothing (~) behind it takes the preset's
+ * away. Another proof method, an attribute that is read elsewhere, and the addresses with their `primary` are replaced
+ * as a whole. A sample given anew does not keep the preset's `shape_from`.
+ *
+ * Adds a notice for each matcher that keeps conditions of the preset's. The caller owns the new tree; places stay those
+ * of the files.
  */
 struct node *definition_overlay(const struct node *preset, const struct node *over,
 				struct problems *problems) MUSTCHECK;

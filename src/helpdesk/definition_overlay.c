@@ -1,7 +1,7 @@
 /*
- * A definition laid over another one: mappings by key, anything else replaced. Where that would keep half of what makes
- * sense as a whole only, the whole is replaced; where it keeps conditions of a matcher, that is told. A sample is one
- * webhook, so that one of the source's own takes nothing over that says something of the former one.
+ * A definition laid over another one: mappings by key, anything else replaced. A part that makes sense as a whole only is
+ * replaced as a whole, and conditions of a matcher that stay are told. A sample is one webhook: one of the source's own
+ * takes over nothing that is said of the preset's.
  */
 #include <config.h>
 
@@ -20,9 +20,9 @@ static struct node *member(struct node *map, const char *key)
 }
 
 /*
- * {shape_from, body} stands for the body alone and is replaced as a text is: what is laid over it may be a body written
- * as YAML. Where headers or a query stand beside it, its parts are laid over by key, and the former shape's source does
- * not vouch for another body.
+ * {shape_from, body} is the body alone with a word beside it. It is replaced as a whole, as a text is, because the
+ * source's sample may be a body written as YAML. A sample with headers or a query is laid over by key; another body
+ * loses the preset's `shape_from`, which says nothing of it.
  */
 static void clear_sample(struct node *samples, const char *name, const struct node *over)
 {
@@ -61,8 +61,8 @@ static void clear_attributes(struct node *attributes, const struct node *over)
 	}
 }
 
-/* What nothing stands for is taken away from both: there is no such key then. A key that the preset does not have
- * stays, and is judged as it would be anywhere. */
+/* A key with nothing (~) behind it is taken away from both. One that the preset does not have stays, and is judged as
+ * it would be anywhere. */
 static void clear_nothings(struct node *base, struct node *over)
 {
 	size_t i = 0;

@@ -211,7 +211,7 @@ static void search_fact(struct search *s, const struct node *n)
 	}
 }
 
-/* What a fact is, {reference: {VALUE: text, …}}, or a list of both. */
+/* A fact, a map of words ({reference: {VALUE: text, …}}), or a list of both. */
 static void search_attribute(struct search *s, const struct node *n)
 {
 	struct node at;

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "helpdesk/body.h"
 
-/* Who shows that the helpdesk's webhooks, or the answers of its API, have a sample's shape. */
+/* The kind of source that shows that the helpdesk's webhooks, or the answers of its API, have a sample's shape. */
 enum sample_shape {
 	SHAPE_UNSAID, /* the definition does not say: nothing is known */
 	SHAPE_CAPTURE,

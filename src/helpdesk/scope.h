@@ -18,7 +18,7 @@ struct scope {
 	const struct pairs *query;   /* "query:NAME", decoded */
 	const struct pairs *names;   /* bare names in templates: parameters, base_url; a rule's label, transition */
 	const struct pairs *taken;   /* bare names too: what lookups took. A stranger's text: escaped in URLs */
-	/* What patterns may still look at in all questions together; NULL: PATTERN_TEXTS_MAX in each of them. */
+	/* The bytes that patterns may still look at in all questions together; NULL: PATTERN_TEXTS_MAX in each. */
 	size_t *texts_left;
 	struct json_object *properties; /* bare names in rules: the event's properties, without regard to case */
 };

@@ -78,9 +78,10 @@ void reading_tell_unknown_state(const struct reading *r, const char *source, str
 /* For explain: which matchers were asked and what they saw, and what stands at every place of the definition, a line
  * each (reading_explain.c). Addresses are not masked. */
 void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to);
-/* What of the addresses was refused and left out, a line each, with `before` at its beginning; masked. */
+/* Tells which addresses were refused, and how many left out, a line each, with `before` at its beginning; masked. */
 void reading_tell_refused(const struct addresses *a, const char *before, struct buf *to);
-/* As reading_explain() for the conversation's URL alone, with what a lookup told. Nothing where the definition has none. */
+/* As reading_explain() for the conversation's URL alone, with what a lookup told. Nothing where the definition has
+ * none. */
 void reading_explain_url(const struct definition *d, const struct webhook *w, const struct customer *customer,
 			 struct buf *to);
 

@@ -203,7 +203,7 @@ static bool part_render(const struct part *p, const struct scope *s, enum templa
 	return true;
 }
 
-/* What was rendered, as a URL for people. */
+/* The rendered text as a URL for people. */
 static int render_link(const struct template *t, const char *text, char **ret, struct err *reterr)
 {
 	struct err why;

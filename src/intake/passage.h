@@ -20,9 +20,8 @@ struct passage;
  * takes; it becomes what the passage takes, so the caller drops the body right after. A small item repeats what stands
  * beside the array of a large body, so this may be more: where there is no room for it now, the passage has none
  * (passage_has_room); where there could never be, the whole becomes one webhook that cannot be read. Unknown states are
- * noted at once. The caller owns
- * the passage until it is answered, refused, submitted or dropped. The claim is the passage's as long, and released
- * before the answer goes out.
+ * noted at once. The caller owns the passage until it is answered, refused, submitted or dropped. The claim is the
+ * passage's as long, and released before the answer goes out.
  */
 struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
 			    struct unknown_states *unknown, struct claim *claim) MUSTCHECK;

@@ -133,7 +133,7 @@ static struct json_object *additions_make(const struct additions *a, const struc
 	return o;
 }
 
-/* Which links of the rule are left out, and why: a line each. */
+/* Tells which links of the rule are left out, and why: a line each. */
 static void explain_links(const struct additions *a, const struct scope *s, struct buf *explain)
 {
 	for (size_t i = 0; i < a->n; i++) {

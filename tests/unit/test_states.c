@@ -196,7 +196,7 @@ static void what_is_not_named_means_what_the_star_says(void **state)
 	definition_free(d);
 }
 
-/* What closes first, closes: the state is not looked at any more. */
+/* The first matcher that holds decides: the state behind it is not looked at. */
 static void a_state_behind_the_matcher_that_holds_is_not_looked_at(void **state)
 {
 	static const struct says_case cases[] = {
