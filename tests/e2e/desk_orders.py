@@ -9,11 +9,10 @@ import collections
 import functools
 import itertools
 import random
-import threading
 import time
 
 from desk_life import DESKS, VERBS, Case, Model
-from harness import Stage, desk_source
+from harness import Stage, desk_source, side_by_side
 
 SIX = ("chatwoot", "intercom", "zendesk", "helpscout", "front", "gorgias")
 SEED = 20261129
@@ -179,24 +178,15 @@ class Theatre:
                 return arrival
         raise AssertionError(f"no order of {desk.name} was delivered within {BOUND} seconds")
 
-    def play(self, desk, limit=None, threads=4):
+    def play(self, desk, limit=None):
         """The row of one desk: all its orders, some at a time, and what the sandbox has when all is delivered."""
-        orders, arrivals, problems = list(enumerate(plan(desk, limit))), [], []
+        arrivals = []
 
-        def some(mine):
-            try:
-                for place, (takes, order) in mine:
-                    arrivals.append(self.arrive(desk, place, takes, order))
-            except Exception as problem:
-                problems.append(problem)
+        def arrive(one):
+            place, (takes, order) = one
+            arrivals.append(self.arrive(desk, place, takes, order))
 
-        workers = [threading.Thread(target=some, args=(orders[n::threads],)) for n in range(threads)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        if problems:
-            raise problems[0]
+        side_by_side(list(enumerate(plan(desk, limit))), arrive)
         self.daemon.wait_idle(timeout=120)
         return self.judge(desk, arrivals)
 

@@ -82,6 +82,26 @@ def patience(timeout=None):
     return max(TIMEOUT, timeout or 0)
 
 
+def side_by_side(items, do, threads=4):
+    """do(item) for all of them, several at a time; each thread takes its own in order. Raises where a thread has failed."""
+    problems = []
+
+    def some(mine):
+        try:
+            for item in mine:
+                do(item)
+        except Exception as problem:
+            problems.append(problem)
+
+    workers = [threading.Thread(target=some, args=(items[i::threads],)) for i in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if problems:
+        raise problems[0]
+
+
 def wait_for(predicate, timeout=None, what=None):
     """Calls predicate() until it is true and returns what it gave; fails the test at the deadline."""
     deadline = time.monotonic() + patience(timeout)

@@ -7,13 +7,12 @@ customers share one daemon, so that many histories cross each other in the queue
 import collections
 import itertools
 import random
-import threading
 import time
 
 import pytest
 
 from desk_life import Model
-from harness import gladly_webhook
+from harness import gladly_webhook, side_by_side
 
 FLAG = "In Gladly Conversation"
 METRICS = {
@@ -41,23 +40,9 @@ class Customer:
             daemon.accepted("gladly", body)
 
 
-def post_side_by_side(daemon, customers, begin, threads=4):
-    """Each customer's webhooks in order, several customers at a time. Fails where a thread failed."""
-    problems = []
-
-    def post(mine):
-        try:
-            for customer in mine:
-                customer.post_all(daemon, begin)
-        except Exception as problem:
-            problems.append(problem)
-
-    workers = [threading.Thread(target=post, args=(customers[i::threads],)) for i in range(threads)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert not problems, problems[0]
+def post_side_by_side(daemon, customers, begin):
+    """Each customer's webhooks in order, several customers at a time."""
+    side_by_side(customers, lambda customer: customer.post_all(daemon, begin))
 
 
 def check(daemon, sandbox, customers):
