@@ -104,8 +104,10 @@ static void former_set(char **path, const char *value)
 	static const char name[] = "/sbin/deskbridge";
 	const char *at = strstr(value, name), *from = at, *end = at ? at + strlen(name) : NULL;
 
-	while (from && from > value && !strchr(" \"@-:+!|", from[-1]))
+	while (from && from > value && !strchr(" \"", from[-1]))
 		from--;
+	while (from && strchr("@-:+!|", *from))
+		from++;
 	set(path, at && (*end == '\0' || strchr(" \"", *end)) ? mem_strn(from, (size_t)(end - from)) : NULL);
 }
 

@@ -91,6 +91,10 @@ static void the_former_place_of_the_program_is_known(void **state)
 			      "ExecReload=\nExecReload=/usr/sbin/deskbridge\n");
 	assert_string_equal(u.former_start, "/usr/local/sbin/deskbridge");
 	assert_string_equal(u.former_reload, "/usr/sbin/deskbridge");
+	daemon_unit_parse(&u, "[Service]\nExecStart=\nExecStart=-!\"/opt/desk-bridge@1:2/sbin/deskbridge\" serve\n"
+			      "ExecReload=\nExecReload=+:/opt/a|b/sbin/deskbridge reload\n");
+	assert_string_equal(u.former_start, "/opt/desk-bridge@1:2/sbin/deskbridge");
+	assert_string_equal(u.former_reload, "/opt/a|b/sbin/deskbridge");
 	daemon_unit_parse(&u, "[Service]\nExecStart=\nExecReload=\nExecReload=/usr/sbin/deskbridge-helper\n");
 	assert_null(u.former_start);
 	assert_null(u.former_reload);
