@@ -286,7 +286,7 @@ def test_quickstart_works_with_a_program_and_temporary_files_in_folders_with_odd
 
 SLOW = """
 . scripts/packages
-slowly() { for line in one two; do echo $line; sleep 1.2; done; return 7; }
+slowly() { echo one; sleep 1.2; echo two; return 7; }
 logged last_line "$1" slowly || echo "ended with $?"
 """
 
