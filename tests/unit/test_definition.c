@@ -232,12 +232,31 @@ static void mistakes_of_lookups_are_told(void **state)
 	}
 }
 
+struct mistake {
+	const char *yaml, *path;
+	unsigned line, column;
+};
+
+/* Each is one error of the definition, at that place. */
+static void assert_told_at(const struct mistake *cases, size_t n, const char *says)
+{
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt("%s%s\n", BARE_DEFINITION, cases[i].yaml);
+		CLEANUP(node_freep) struct node *node = with_yaml(yaml);
+		struct problems p = {0};
+
+		assert_null(definition_compile(node, NULL, &p));
+		assert_int_equal(p.errors, 1);
+		assert_string_equal(p.items[0].path, cases[i].path);
+		assert_int_equal(p.items[0].line, cases[i].line);
+		assert_int_equal(p.items[0].column, cases[i].column);
+		assert_problem(&p, says);
+	}
+}
+
 static void an_unknown_name_is_told_where_it_stands(void **state)
 {
-	static const struct {
-		const char *yaml, *path;
-		unsigned line, column;
-	} cases[] = {
+	static const struct mistake cases[] = {
 		{"attributes: {Team: /id, Agent: \"{nobody}\"}", "attributes.Agent", 6, 32},
 		{"attributes: {Agent: [/id, \"{/id} { nobody }\"]}", "attributes.Agent[1]", 6, 27},
 		{"attributes: {Agent: {\"{nobody}\": {A: b}}}", "attributes.Agent.{nobody}", 6, 22},
@@ -254,26 +273,12 @@ static void an_unknown_name_is_told_where_it_stands(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEANUP(mem_freep) char *yaml = mem_fmt("%s%s\n", BARE_DEFINITION, cases[i].yaml);
-		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
-		struct problems p = {0};
-
-		assert_null(definition_compile(n, NULL, &p));
-		assert_int_equal(p.errors, 1);
-		assert_string_equal(p.items[0].path, cases[i].path);
-		assert_int_equal(p.items[0].line, cases[i].line);
-		assert_int_equal(p.items[0].column, cases[i].column);
-		assert_problem(&p, "`take` is called \"nobody\"");
-	}
+	assert_told_at(cases, sizeof(cases) / sizeof(*cases), "`take` is called \"nobody\"");
 }
 
 static void a_mistake_in_an_element_is_told_where_it_stands(void **state)
 {
-	static const struct {
-		const char *yaml, *path;
-		unsigned line, column;
-	} cases[] = {
+	static const struct mistake cases[] = {
 		{"attributes: {Tags: [/t, {each: /t, use: nobody}]}", "attributes.Tags[1].use", 6, 41},
 		{"attributes: {Tags: {each: nobody, use: /a}}", "attributes.Tags.each", 6, 27},
 		{"attributes: {Tags: {each: /t, when: {nobody: a}, use: /a}}", "attributes.Tags.when.nobody", 6, 46},
@@ -282,18 +287,7 @@ static void a_mistake_in_an_element_is_told_where_it_stands(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEANUP(mem_freep) char *yaml = mem_fmt("%s%s\n", BARE_DEFINITION, cases[i].yaml);
-		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
-		struct problems p = {0};
-
-		assert_null(definition_compile(n, NULL, &p));
-		assert_int_equal(p.errors, 1);
-		assert_string_equal(p.items[0].path, cases[i].path);
-		assert_int_equal(p.items[0].line, cases[i].line);
-		assert_int_equal(p.items[0].column, cases[i].column);
-		problems_done(&p);
-	}
+	assert_told_at(cases, sizeof(cases) / sizeof(*cases), "");
 }
 
 static void a_link_that_can_be_none_gets_a_warning(void **state)
