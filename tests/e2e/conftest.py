@@ -1,7 +1,10 @@
 """Fixtures of the black-box tests; what they give is described in harness.py."""
 
+import fcntl
 import os
+import pathlib
 import shutil
+import tempfile
 
 import pytest
 
@@ -20,6 +23,15 @@ def stage(request):
     request.node.stage = made
     yield made
     made.close()
+
+
+@pytest.fixture
+def usual_ports():
+    """The ports that a daemon has where nothing else is configured, for a test that takes them, or asks whoever has them: one
+    such test at a time, of all checkouts of this user."""
+    with open(pathlib.Path(tempfile.gettempdir()) / f"deskbridge-test-ports.{os.geteuid()}", "a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield 8085, 8086
 
 
 @pytest.fixture

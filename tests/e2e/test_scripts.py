@@ -2,7 +2,6 @@
 packages that are missing, of ports that are taken, and how far they are."""
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import pty
@@ -11,7 +10,6 @@ import shutil
 import socket
 import stat
 import subprocess
-import tempfile
 
 import pytest
 
@@ -192,14 +190,6 @@ def listener(port):
     return made
 
 
-@pytest.fixture
-def ports():
-    """Lets one test at a time, of all checkouts of this user, take the ports that quickstart prefers."""
-    with open(pathlib.Path(tempfile.gettempdir()) / f"deskbridge-test-ports.{os.geteuid()}", "a", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield 8085, 8086
-
-
 @contextlib.contextmanager
 def all_taken(ports, port):
     """Takes that one of the ports; gives those that quickstart may find taken, as a deskbridge of the developer's may hold others."""
@@ -224,8 +214,8 @@ def told(said, taken):
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
-def test_quickstart_says_which_port_is_taken_and_which_it_takes_instead(ports):
-    with all_taken(ports, 8085) as taken:
+def test_quickstart_says_which_port_is_taken_and_which_it_takes_instead(usual_ports):
+    with all_taken(usual_ports, 8085) as taken:
         ended = subprocess.run(
             [SCRIPTS / "quickstart"],
             env={**os.environ, "DESKBRIDGE": shutil.which(PROGRAM)},
@@ -240,8 +230,8 @@ def test_quickstart_says_which_port_is_taken_and_which_it_takes_instead(ports):
     assert ended.stdout.count('{"status":"accepted"') == 4
 
 
-def test_quickstart_does_the_same_for_the_port_of_the_commands_and_ends_when_it_is_told(ports, tmp_path):
-    with all_taken(ports, 8086) as taken, subprocess.Popen(
+def test_quickstart_does_the_same_for_the_port_of_the_commands_and_ends_when_it_is_told(usual_ports, tmp_path):
+    with all_taken(usual_ports, 8086) as taken, subprocess.Popen(
         [SCRIPTS / "quickstart"],
         env={**os.environ, "DESKBRIDGE": shutil.which(PROGRAM), "TMPDIR": str(tmp_path)},
         stdin=subprocess.DEVNULL,
@@ -262,7 +252,7 @@ def test_quickstart_does_the_same_for_the_port_of_the_commands_and_ends_when_it_
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl")
-def test_quickstart_works_with_a_program_and_temporary_files_in_folders_with_odd_names(ports, tmp_path):
+def test_quickstart_works_with_a_program_and_temporary_files_in_folders_with_odd_names(usual_ports, tmp_path):
     odd = tmp_path / "it's an \"odd\" #: one"
     odd.mkdir()
     shutil.copy2(shutil.which(PROGRAM), odd / "deskbridge")
