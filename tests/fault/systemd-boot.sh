@@ -370,10 +370,6 @@ through() {
 }
 
 activated() {
-	# systemd allows five starts in ten seconds, and a fast machine comes to more from here on.
-	mkdir -p /run/systemd/system/deskbridge.service.d
-	printf '[Unit]\nStartLimitIntervalSec=0\n' >/run/systemd/system/deskbridge.service.d/limit.conf
-	systemctl daemon-reload
 	systemctl stop deskbridge
 	check 'stopped, it ended well' is "$(of_unit Result) $(of_unit ExecMainStatus) $(of_unit ActiveState)" 'success 0 inactive'
 	check 'systemd takes over the listening socket' systemctl enable -q --now deskbridge.socket
@@ -385,6 +381,34 @@ activated() {
 	check 'an upgrade restarts it' told_soon stopped
 	check 'and leaves the socket' both_run
 	check 'and it works' post upgraded
+	misconfigured_behind_the_socket
+}
+
+# tried_again: the daemon has told the mistake three times since mark.
+tried_again() { [ "$(since | grep -c 'presett: unknown key')" -ge 3 ]; }
+
+# misconfigured_behind_the_socket: a mistake in the configuration while webhooks come in must not cost the socket.
+misconfigured_behind_the_socket() {
+	mark
+	configure '  second:' '    presett: gladly'
+	systemctl restart deskbridge 2>/dev/null || true
+	curl -s -m 1 -o /dev/null -d '{}' http://127.0.0.1:8085/webhooks/gladly || true
+	check 'with a wrong configuration webhooks start it again' soon tried_again
+	check 'every three seconds, no more' is "$(journalctl -q -u deskbridge.service -o short-unix --after-cursor="$cursor" |
+		awk '/presett: unknown key/ { if (n++ && $1 - last < 2.5) print $1 - last; last = $1 }')" ''
+	check 'and the socket listens on' systemctl -q is-active deskbridge.socket
+	configure
+	check 'once it is mended, it can be started' systemctl restart deskbridge
+	check 'behind the socket' both_run
+	check 'and takes webhooks' post mended
+	mv /etc/deskbridge/deskbridge.yaml /etc/deskbridge/away
+	systemctl stop deskbridge.socket deskbridge.service
+	systemctl start deskbridge.socket
+	check 'without a configuration the socket waits for one, too' \
+		is "$(systemctl is-active deskbridge.socket) $(systemctl --failed --plain --no-legend)" 'inactive '
+	mv /etc/deskbridge/away /etc/deskbridge/deskbridge.yaml
+	systemctl start deskbridge.socket deskbridge.service
+	check 'and starts with it' both_run
 }
 
 # reinstalled: removed and installed again while systemd holds the socket.
