@@ -89,6 +89,22 @@ class Reader:
         assert ended.returncode == 0, f"{block}\n{ended.stdout}\n{ended.stderr}"
         return ended
 
+    def pastes(self, *blocks):
+        """All lines at once, into a shell that has jobs. Returns what the shell and its jobs say."""
+        ended = subprocess.run(
+            ["bash", "-c", self.here("\n".join(blocks))],
+            cwd=self.at,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=max(TIMEOUT, 30),
+            check=False,
+        )
+        assert ended.returncode == 0, f"{blocks}\n{ended.stdout}"
+        return ended.stdout
+
     def starts(self, line, port):
         log = open(self.folder / f"{port}.log", "wb")  # pylint: disable=consider-using-with
         self.jobs.append(
@@ -113,13 +129,14 @@ def reader(tmp_path):
 
 
 def test_the_commands_do_what_the_page_says(reader):
-    captures, definition, config, secret, explain, missing, samples, whole, end = commands()
+    captures, definition, config, secret, check, explain, missing, samples, whole, end = commands()
     reader.types(captures)
     reader.at = reader.folder / "lumen"
     assert json.loads((reader.at / "opened.json").read_text())["event"] == "ticket.created"
     reader.types(definition)
     reader.types(config)
-    assert "deskbridge.yaml: good" in reader.types(secret, pastes="lumen-secret\n").stdout
+    reader.types(secret, pastes="lumen-secret\n")
+    assert "deskbridge.yaml: good" in reader.types(check).stdout
 
     said = reader.types(explain).stdout
     assert re.search(r"^Proof: hmac\n  good$", said, re.MULTILINE), said
@@ -129,13 +146,14 @@ def test_the_commands_do_what_the_page_says(reader):
     assert "deskbridge.yaml: good" in checked.stdout and checked.stderr == ""
 
     lines = whole.splitlines()
-    assert [line.endswith("&") for line in lines] == [True, True, False, False, False, False]
+    assert [line.endswith("&") for line in lines] == [True, True, False, False, False, False, False]
     reader.starts(lines[0], "8097")
     reader.starts(lines[1], "8095")
-    assert '"accepted"' in reader.types(lines[2]).stdout
+    assert json.loads(reader.types(lines[2]).stdout) == {"status": "ready"}
     assert '"accepted"' in reader.types(lines[3]).stdout
-    assert "default" in reader.types(lines[4]).stdout
-    events = wait_for(lambda: (found := json.loads(reader.types(lines[5]).stdout)) and len(found) == 2 and found)
+    assert '"accepted"' in reader.types(lines[4]).stdout
+    assert "default" in reader.types(lines[5]).stdout
+    events = wait_for(lambda: (found := json.loads(reader.types(lines[6]).stdout)) and len(found) == 2 and found)
     assert [event["metric"] for event in events] == ["started conversation in Lumen", "closed conversation in Lumen"]
     assert events[1]["received_at"] - events[0]["received_at"] >= 2000
 
@@ -146,6 +164,25 @@ def test_the_commands_do_what_the_page_says(reader):
     assert sorted(path.name for path in reader.at.iterdir()) == [
         "closed.json", "credentials", "deskbridge.yaml", "helpdesks", "opened.json", "reopened.json",
     ]
+
+
+def test_the_commands_can_be_pasted_at_once(reader):
+    *blocks, whole, end = commands()
+    reader.types(blocks[0])
+    reader.at = reader.folder / "lumen"
+    for block in blocks[1:]:
+        reader.types(block, pastes="lumen-secret\n")
+    ask = whole.splitlines()[-1]
+    told = reader.pastes(whole, f"until {ask} | grep -q closed; do :; done", end)
+    assert told.count('"accepted"') == 2, told
+
+
+def test_no_block_gives_its_other_lines_to_a_command_that_waits_for_a_secret():
+    blocks = commands() + re.findall(r"((?:^    [^\n]*\n)+)", README.read_text(encoding="utf-8"), re.MULTILINE)
+    waiting = [block.strip().splitlines() for block in blocks if "/dev/stdin" in block]
+    assert waiting
+    for lines in waiting:
+        assert all("/dev/stdin" in line for line in lines[1:]), lines
 
 
 def test_they_touch_no_deskbridge_that_runs_here():
@@ -171,7 +208,9 @@ def test_the_rehearsal_runs_as_it_is_written_and_leaves_nothing(reader):
             reader.starts(line, "18087" if " sandbox " in line else "18085")
             continue
         told = reader.types(line)
-        if " check" in line:
+        if "/readyz" in line:
+            assert json.loads(told.stdout) == {"status": "ready"}
+        elif " check" in line:
             assert "deskbridge.yaml: good" in told.stdout and told.stderr == ""
         elif "--post" in line:
             assert '"accepted"' in told.stdout
@@ -189,6 +228,17 @@ def test_the_rehearsal_runs_as_it_is_written_and_leaves_nothing(reader):
     assert kill == "kill %1 %2"
     assert reader.stops()[1] == 0
     reader.types(remove)
+    assert not (reader.folder / "rehearsal").exists()
+
+
+def test_the_rehearsal_can_be_pasted_at_once(reader):
+    make, config, run, end, _ = rehearsal()
+    reader.env["DESKBRIDGE_PRESETS"] = PRESETS
+    reader.types(make)
+    (reader.folder / "rehearsal/deskbridge.yaml").write_text(reader.here(config), encoding="utf-8")
+    ask = run.splitlines()[-1]
+    told = reader.pastes(run, f"until {ask} | grep -q closed; do :; done", end)
+    assert told.count('"accepted"') == 2, told
     assert not (reader.folder / "rehearsal").exists()
 
 
