@@ -11,8 +11,9 @@
 #define STATES_MAX 200 /* of one place */
 #define WORDS_MAX 500  /* bytes of the meanings in a message */
 #define REST "*"
-#define NO_STATE "(no state means this)" /* stands for a list of states that is empty: a condition names one at least \
-					  */
+#define NO_STATE                                                                                             \
+	"(no state means this)" /* stands for a list of states that is empty: a condition names one at least \
+				 */
 
 struct meaning {
 	char *word;
@@ -351,25 +352,50 @@ static void check_meanings(const struct place *p, const struct node *n, const ch
 	}
 }
 
+static bool is_looked_at(const struct place *p, const struct matcher *const *matchers, size_t matchers_n)
+{
+	struct looked l = {.place = reference_text(p->reference)};
+
+	for (size_t k = 0; k < matchers_n; k++)
+		if (matchers[k])
+			matcher_references(matchers[k], see_place, &l);
+	return l.found;
+}
+
+/* ": they look at PLACE, PLACE", or "": where a state that stands at a wrong place belongs. */
+static char *places_looked_at(const struct states *s, const struct matcher *const *matchers, size_t matchers_n)
+{
+	struct buf places;
+	char *text;
+
+	buf_init(&places, WORDS_MAX);
+	for (size_t i = 0; i < s->n; i++)
+		if (is_looked_at(&s->places[i], matchers, matchers_n))
+			buf_addf(&places, "%s%s", places.len > 0 ? ", " : ": they look at ",
+				 reference_text(s->places[i].reference));
+	text = mem_str(places.data); /* as far as there is room */
+	buf_done(&places);
+	return text;
+}
+
 void states_check(const struct states *s, const struct node *n, const struct matcher *const *matchers,
 		  size_t matchers_n, const char *file, struct problems *problems)
 {
 	for (size_t i = 0; s && i < s->n; i++) {
 		struct place *p = (struct place *)&s->places[i];
-		struct looked l = {.place = reference_text(p->reference)};
-		const struct node *at = node_get(n, l.place);
+		const char *place = reference_text(p->reference);
+		const struct node *at = node_get(n, place);
 
 		INSIST(at);
-		for (size_t k = 0; k < matchers_n; k++)
-			if (matchers[k])
-				matcher_references(matchers[k], see_place, &l);
 		p->words = place_words(p);
-		if (l.found) {
+		if (is_looked_at(p, matchers, matchers_n)) {
 			check_meanings(p, at, file, problems);
 		} else if (strcmp(at->file, file) == 0) {
+			CLEANUP(mem_freep) char *others = places_looked_at(s, matchers, matchers_n);
 			const struct node key = node_at_key(at);
 
-			problems_error(problems, &key, "no matcher of this definition looks at \"%.64s\"", l.place);
+			problems_error(problems, &key, "no matcher of this definition looks at \"%.64s\"%s", place,
+				       others);
 		}
 	}
 }
