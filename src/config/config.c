@@ -193,11 +193,15 @@ static void place_made_token(struct loader *l)
 /* ---- the whole
  * ------------------------------------------------------------------------------------------------------- */
 
+/* The group of the daemon's user, as whom check reads too, is no other: the README gives it the file and the
+ * credentials. */
 static bool others_can_read(const char *file)
 {
 	struct stat st;
 
-	return stat(file, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & (S_IRGRP | S_IROTH)) != 0;
+	if (stat(file, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	return (st.st_mode & S_IROTH) != 0 || ((st.st_mode & S_IRGRP) != 0 && st.st_gid != getegid());
 }
 
 static void read_root(struct loader *l)

@@ -172,9 +172,10 @@ static bool part_read(struct part *p, const struct node *n, const struct secret_
 		return false;
 	}
 	if (place->exposed)
-		problems_warn(problems, n,
-			      "a secret stands in a file that others can read: chmod 600 the file, or move the secret "
-			      "to {credential: NAME}");
+		problems_warn(
+			problems, n,
+			"a secret stands in a file that others can read: move the secret to {credential: NAME}, or "
+			"let the daemon's user alone read the file (chmod 600; or chmod 640 with that user's group)");
 	p->kind = PART_PLAIN;
 	p->text = mem_str(n->text);
 	return true;

@@ -54,7 +54,7 @@ void secret_set_passed(const struct secret_passed *list, size_t n);
 /* Where a configuration's secrets are looked for. */
 struct secret_place {
 	const char *folder; /* of the configuration file: {file: RELATIVE} and credentials/NAME begin here */
-	bool exposed; /* people other than its owner can read the configuration file: a plain secret is warned of */
+	bool exposed; /* people other than its owner and this process's group can read the configuration file: a plain secret is warned of */
 };
 
 /* From a SECRET node. index: its place in every snapshot. many: a list is allowed. NULL where it was wrong, which

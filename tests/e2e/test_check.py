@@ -141,6 +141,16 @@ def test_a_plain_secret_in_an_open_file_is_warned_of_and_not_shown(stage):
     assert daemon.command("check").stderr == ""
 
 
+def test_the_group_of_the_daemons_user_may_read_a_plain_secret(stage):
+    daemon = stage.daemon(config={"klaviyo": {"api_key": None}}, start=False)
+    daemon.configure({"klaviyo": {"api_key": "pk_written_in_the_file"}})
+    os.chown(daemon.file, -1, os.getegid())
+    daemon.file.chmod(0o640)
+    assert daemon.command("check").stderr == ""
+    daemon.file.chmod(0o644)
+    assert "others can read" in daemon.command("check").stderr
+
+
 def test_systemds_credentials_are_found_and_their_restart_is_told(stage):
     daemon = stage.daemon(start=False)
     passed = daemon.dir / "passed"
@@ -324,7 +334,7 @@ def test_conditions_of_a_presets_matcher_that_stay_are_noticed(checked, over, ke
     [
         ({"/ticket/state": {"parked": "opne"}}, "./ticket/state.parked", "no matcher of this definition asks for {means: opne}"),
         ({"/ticket/state": ["parked"]}, "./ticket/state", "expected a mapping from states to what they mean"),
-        ({"/ticket/status": {"parked": "open"}}, "./ticket/status", 'no matcher of this definition looks at "/ticket/status"'),
+        ({"/ticket/status": {"parked": "open"}}, "./ticket/status", 'no matcher of this definition looks at "/ticket/status": they look at /ticket/state'),
         ({"/ticket/state": {"Open": "open"}}, "./ticket/state.Open", "stands here twice"),
         (["parked"], "", "expected a mapping from references to states"),
     ],
