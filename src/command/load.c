@@ -20,7 +20,8 @@
 
 void load_note(const struct command_context *ctx, bool loaded, FILE *to)
 {
-	if (!loaded && !ctx->config_given)
+	/* A file that was read needs mending, not another name. */
+	if (!loaded && !ctx->config_given && access(ctx->config_file, R_OK) < 0)
 		out_to(to, "deskbridge: this is the installed default; name another file with -c FILE\n");
 }
 
@@ -110,8 +111,9 @@ static void note_guesses(const struct daemon_door *door)
 		out_error("deskbridge: note: the user %s may not read the configuration %s; %s is asked%s\n", user,
 			  file, door->address, without);
 	} else if (settings->file_is_missing) {
-		out_error("deskbridge: note: the configuration %s is not there (another one: deskbridge -c FILE %s); "
-			  "%s is asked%s\n",
+		out_error("deskbridge: note: the configuration %s is not there (another one: deskbridge -c FILE %s; to "
+			  "make "
+			  "one: deskbridge presets NAME --config); %s is asked%s\n",
 			  file, door->command, door->address, without);
 	} else if (!settings->file_is_whole) {
 		out_error("deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); "
@@ -284,10 +286,12 @@ int door_tell_failure(const struct daemon_door *door, const struct http_reply *r
 			tell_restart();
 		return COMMAND_FAILED;
 	}
-	if (reply->failure != HTTP_OK && !door->given)
+	bool missing = !door->given && door->settings.file_is_missing;
+	if (reply->failure != HTTP_OK && !door->given && !missing)
 		g = load_generation(door->context, true);
 	tell_failure(reply, door->address);
-	if (!door->given && (reply->failure == HTTP_CONNECT || (reply->failure == HTTP_OK && !is_daemons(reply))))
+	if (!door->given && !missing &&
+	    (reply->failure == HTTP_CONNECT || (reply->failure == HTTP_OK && !is_daemons(reply))))
 		tell_restart();
 	return reply->failure == HTTP_OK || door->given || g ? COMMAND_FAILED : COMMAND_CONFIG;
 }

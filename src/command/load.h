@@ -18,7 +18,7 @@
  */
 struct generation *load_generation(const struct command_context *ctx, bool quiet_warnings);
 
-/* Prints the advice for an installed configuration that did not load. */
+/* Prints the advice for an installed configuration that did not load because it is not there or may not be read. */
 void load_note(const struct command_context *ctx, bool loaded, FILE *to);
 
 /* The source of that name; NULL after a message that names those there are. */

@@ -242,6 +242,7 @@ void preset_config_print(const char *name, const struct node *tree, const struct
 	print_pastes(&p);
 	if (definition_documentation(d))
 		out_print("\n# The vendor's documentation: %s\n", definition_documentation(d));
-	out_print("\n# What is known of this helpdesk rests on: %s\n", definition_verified(d));
+	out_print("\n");
+	preset_verified_print(d);
 	preset_facts_print(d);
 }

@@ -65,11 +65,27 @@ static void print_sample(void *ctx, const char *name, const char *shows, enum sa
 		  strncmp(name, "lookup", 6) == 0 ? "the answer of " : "", shows);
 }
 
+void preset_verified_print(const struct definition *d)
+{
+	static const struct {
+		const char *word, *means;
+	} all[] = {
+		{"live", "tried against the helpdesk"},
+		{"documentation", "its facts rest on the vendor's own"},
+		{"no", "nobody has tried it against the helpdesk; begin with test conversations"},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (strcmp(all[i].word, definition_verified(d)) == 0)
+			out_print("# Verified: %s (%s)\n", all[i].word, all[i].means);
+}
+
 void preset_grounds_print(const struct definition *d)
 {
 	bool any = false;
 
-	out_print("\n" MARK "\n#\n# Its facts rest on: %s\n", definition_verified(d));
+	out_print("\n" MARK "\n#\n");
+	preset_verified_print(d);
 	if (definition_unconfirmed(d) > 0)
 		out_print("#\n");
 	preset_facts_print(d);

@@ -11,6 +11,8 @@
 
 /* Prints the facts to standard output, numbered, as YAML comments below a heading; nothing where there is none. */
 void preset_facts_print(const struct definition *d);
+/* Prints how far the definition was verified to standard output: one YAML comment. */
+void preset_verified_print(const struct definition *d);
 /* Prints facts and samples to standard output, as YAML comments below a line that marks where they begin. */
 void preset_grounds_print(const struct definition *d);
 /* How many bytes of a definition's file are its own: a copy that was made of `presets NAME` ends with such comments. */

@@ -26,7 +26,7 @@ def reachable(user):
     return os.geteuid() == 0 and shutil.which("setpriv") and all(p.stat().st_mode & 0o001 for p in (program, *program.parents))
 
 
-needs_another_user = pytest.mark.skipif(not reachable("nobody"), reason="only root can run the program as another user")
+needs_another_user = pytest.mark.skipif(not reachable("nobody"), reason="needs root, setpriv, and a build that other users may enter (one below /root is closed to them)")
 
 
 def as_nobody(*words, groups=None):
