@@ -3,10 +3,10 @@
  *
  * An input is text in sections, each ended by a line "--":
  *
- *   NAME of a shipped definition, or a definition itself (YAML)
+ *   NAME of a shipped definition, or NAME and below it what is laid over it (YAML), or a definition itself (YAML)
  *   QUERY, then a header a line, "Name: value"
  *   BODY
- *   ANSWER … (at most three)
+ *   ANSWER … (at most three), to be read as it comes; one that does not begin like JSON comes with another status
  *
  * Beyond not crashing: a signature is never right by chance, a right one is always accepted; a webhook that was split
  * does not split again; a marked webhook reads the same again; what is read is flat and clean. DESKBRIDGE_PRESETS says
@@ -73,32 +73,41 @@ static size_t sections_cut(const char *text, size_t len, struct section *to)
 	return n;
 }
 
-static struct definition *compile(const char *file, const char *text, size_t len, struct node **ret_tree)
+/* preset: NULL, or what it is laid over. */
+static struct definition *compile(const char *file, const char *text, size_t len, const struct node *preset,
+				  struct node **ret_tree)
 {
-	static const struct definition_binding binding = {.base_url = "https://desk.example.com"};
+	const struct definition_binding binding = {.base_url = "https://desk.example.com", .overlaid = preset};
 	struct problems problems = {0};
 	struct definition *d = NULL;
 
 	*ret_tree = NULL;
-	if (yaml_load(file, text, len, ret_tree, &problems) == 0 && problems.errors == 0 && *ret_tree)
+	if (yaml_load(file, text, len, ret_tree, &problems) == 0 && problems.errors == 0 && *ret_tree) {
+		if (preset && (*ret_tree)->type == NODE_MAP) {
+			struct node *own = *ret_tree;
+
+			*ret_tree = definition_overlay(preset, own, &problems);
+			node_free(own);
+		}
 		d = definition_compile(*ret_tree, &binding, &problems);
+	}
 	HOLDS(d || problems.errors > 0);
 	problems_done(&problems);
 	return d;
 }
 
 /* A shipped definition is compiled once; NULL: there is none of that name. */
-static struct definition *preset_get(const struct section *name)
+static const struct preset *preset_get(const char *name, size_t name_len)
 {
 	const char *folder = getenv("DESKBRIDGE_PRESETS");
-	CLEANUP(mem_freep) char *short_name = mem_strn(name->text, name->len);
+	CLEANUP(mem_freep) char *short_name = mem_strn(name, name_len);
 	CLEANUP(mem_freep) char *file = NULL, *text = NULL;
 	struct preset *p;
 	size_t len;
 
 	for (size_t i = 0; i < presets_n; i++)
 		if (strcmp(presets[i].name, short_name) == 0)
-			return presets[i].definition;
+			return &presets[i];
 	if (!folder || presets_n == PRESETS_MAX || strchr(short_name, '/'))
 		return NULL;
 	file = mem_fmt("%s/%s.yaml", folder, short_name);
@@ -106,9 +115,56 @@ static struct definition *preset_get(const struct section *name)
 		return NULL;
 	p = &presets[presets_n++];
 	p->name = TAKE(short_name);
-	p->definition = compile(file, text, len, &p->tree);
+	p->definition = compile(file, text, len, NULL, &p->tree);
 	HOLDS(p->definition);
-	return p->definition;
+	return p;
+}
+
+/* NULL: it does not compile, or there is none. own: of this input alone, the caller's with its tree. */
+static struct definition *definition_of(const struct section *s, bool *ret_own, struct node **ret_tree)
+{
+	const char *end = memchr(s->text, '\n', s->len);
+	size_t line = end ? (size_t)(end - s->text) : s->len;
+	const struct preset *preset = preset_get(s->text, line);
+
+	*ret_own = end != NULL;
+	if (!end)
+		return preset ? preset->definition : NULL;
+	if (preset)
+		return compile("over.yaml", end + 1, s->len - line - 1, preset->tree, ret_tree);
+	return compile("definition.yaml", s->text, s->len, NULL, ret_tree);
+}
+
+static void see_url(void *ctx, enum definition_url kind, const char *outline, bool optional)
+{
+	(void)ctx;
+	(void)kind;
+	(void)optional;
+	HOLDS(outline);
+}
+
+static void see_sample(void *ctx, const char *name, const char *shows, enum sample_shape shape)
+{
+	(void)ctx;
+	HOLDS(name && shows && sample_shape_text(shape));
+}
+
+/* What the commands ask of a definition. */
+static void try_definition(const struct definition *d)
+{
+	const struct sample_wish wish = {
+		.email = "jo@example.com", .conversation = "c\"1", .customer = "k/1", .now_ms = RECEIVED_MS};
+
+	definition_urls(d, see_url, NULL);
+	definition_samples(d, see_sample, NULL);
+	for (size_t i = 0; i < definition_unconfirmed(d); i++)
+		HOLDS(definition_unconfirmed_at(d, i)[0] != '\0' && !strchr(definition_unconfirmed_at(d, i), '\n'));
+	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++) {
+		struct sample sample;
+
+		if (definition_sample_fill(d, t, &wish, &sample) == 0)
+			sample_done(&sample);
+	}
 }
 
 /* The first line is the query. */
@@ -246,11 +302,20 @@ static void check_signal(const struct signal *s)
 		check_link(s->conversation_url);
 }
 
+/* An answer that begins like JSON is one that is read. */
+static unsigned status_of(const struct section *answer)
+{
+	static const unsigned statuses[] = {200, 301, 404, 429};
+
+	if (answer->len == 0 || answer->text[0] == '{' || answer->text[0] == '[')
+		return 200;
+	return statuses[(unsigned char)answer->text[0] % 4];
+}
+
 /* Walks the lookup over the given answers; each may be the whole truth or nonsense. */
 static void ask(const struct definition *d, const struct webhook *w, const struct section *answers, size_t n)
 {
 	static const struct inquiry_secrets secrets = {.user = "u", .password = "p", .token = "t"};
-	static const unsigned statuses[] = {200, 301, 404, 429};
 	struct customer customer = {0}, again;
 	struct inquiry *q = NULL;
 	struct reading reading;
@@ -269,8 +334,8 @@ static void ask(const struct definition *d, const struct webhook *w, const struc
 		HOLDS(strncmp(url, "http", 4) == 0 && !strpbrk(url, " \r\n"));
 		free(url);
 		pairs_done(&headers);
-		if (inquiry_answer(q, answer->len > 0 ? statuses[(unsigned char)answer->text[0] % 4] : 200,
-				   "application/json", answer->text, answer->len, &e) > INQUIRY_MOVED)
+		if (inquiry_answer(q, status_of(answer), "application/json", answer->text, answer->len, &e) >
+		    INQUIRY_MOVED)
 			break;
 	}
 	inquiry_result(q, &customer);
@@ -287,11 +352,24 @@ static void ask(const struct definition *d, const struct webhook *w, const struc
 	customer_done(&customer);
 }
 
+static void check_unknown_state(const struct reading *r)
+{
+	struct buf line;
+
+	HOLDS(r->unknown_state.text[0] != '\0' && strlen(r->unknown_state.text) <= STATES_TEXT_MAX);
+	buf_init(&line, 1 << 14);
+	reading_tell_unknown_state(r, "desk", &line);
+	HOLDS(line.error == 0 && line.len > 0);
+	buf_done(&line);
+}
+
 static void read_item(const struct definition *d, struct webhook *w, const struct section *answers, size_t n)
 {
 	struct reading reading, again;
 
 	reading_make(d, w, NULL, &reading);
+	if (reading.unknown_state.text)
+		check_unknown_state(&reading);
 	if (reading.kind == READING_UNREADABLE)
 		HOLDS(reading.reason.text[0] != '\0');
 	if (reading.kind == READING_SIGNAL) {
@@ -367,22 +445,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct section sections[SECTIONS_MAX];
 	size_t n = sections_cut((const char *)data, size, sections);
 	CLEANUP(mem_freep) char *query = NULL;
-	struct definition *own = NULL, *d;
 	struct pairs headers = {0};
 	struct node *tree = NULL;
+	struct definition *d;
+	bool own;
 
 	if (n < 3)
 		return 0;
-	d = preset_get(&sections[0]);
-	if (!d && memchr(sections[0].text, '\n', sections[0].len))
-		d = own = compile("definition.yaml", sections[0].text, sections[0].len, &tree);
+	d = definition_of(&sections[0], &own, &tree);
 	if (d) {
+		if (own)
+			try_definition(d);
 		read_headers(&sections[1], &headers, &query);
 		try_proof(definition_proof(d), !own, &headers, query, &sections[2]);
 		read_body(d, &headers, query, &sections[2], &sections[3], n - 3);
 	}
 	pairs_done(&headers);
-	definition_free(own);
+	if (own)
+		definition_free(d);
 	node_free(tree);
 	return 0;
 }
