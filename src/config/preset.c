@@ -110,8 +110,8 @@ static int preset_unknown(const char *config_file, const char *name, struct err 
 		err_set(reterr, -ENOENT, "there is no preset of that name, and no other: are they installed (%s)?",
 			DESKBRIDGE_PRESETDIR);
 	else
-		err_set(reterr, -ENOENT, "there is no preset %.64s%s%sthere are: %s", name, meant,
-			meant[0] != '\0' ? "" : "; ", joined);
+		err_set(reterr, -ENOENT, "there is no preset %.64s%s%sthere are: %s", name[0] != '\0' ? name : "\"\"",
+			meant, meant[0] != '\0' ? "" : "; ", joined);
 	pairs_done(&all);
 	return -ENOENT;
 }

@@ -261,6 +261,11 @@ def test_the_configuration_shows_all_that_the_helpdesk_needs(stage, name):
             assert f"#   {line}" in text
 
 
+def test_an_empty_name_is_shown_as_one():
+    ended = run("presets", "")
+    assert ended.returncode == 1 and 'there is no preset ""; there are: chatwoot, ' in ended.stderr
+
+
 def test_parameters_are_shown_with_what_can_be_chosen(stage):
     daemon = stage.daemon(start=False)
     (daemon.dir / "helpdesks").mkdir()
