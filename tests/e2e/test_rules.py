@@ -1,8 +1,14 @@
 """Rules and account choices that look at the webhook itself, through the store and back."""
 
+import json
+import pathlib
+import re
+import textwrap
 import time
 
-from harness import gladly_webhook, key_of
+import yaml
+
+from harness import PRESETS, desk_source, gladly_webhook, key_of, prove
 
 STARTED = "started conversation in Gladly"
 CLOSED = "closed conversation in Gladly"
@@ -78,3 +84,29 @@ def test_the_account_is_chosen_by_a_header(stage, gladly):
     sandbox.wait_events(2)
     assert [e["properties"]["Conversation ID"] for e in sandbox.events(account="b2b")] == ["conv-1"]
     assert [e["properties"]["Conversation ID"] for e in sandbox.events(account="shop")] == ["conv-2"]
+
+
+def test_the_rules_that_intercoms_setup_shows_keep_an_agents_messages_out(stage):
+    sandbox = stage.sandbox()
+    setup = yaml.safe_load(pathlib.Path(PRESETS, "intercom.yaml").read_text(encoding="utf-8"))["setup"]
+    rules = textwrap.dedent(re.search(r"^( *)rules:\n(?:\1 .*\n)+", setup, re.MULTILINE).group(0))
+    rules = yaml.safe_load(rules.replace("{on:", '{"on":'))  # YAML 1.1 reads a bare `on` as true
+    source = desk_source("intercom", "http://127.0.0.1:9", **rules)  # the webhooks hold the address: nothing is asked
+    daemon = stage.daemon(sandbox, config={"sources": {"intercom": source}})
+    now = int(time.time()) - 600
+
+    def post(topic, conversation, at, state):
+        item = {"type": "conversation", "id": conversation, "created_at": now, "open": state == "open", "state": state}
+        item["user"] = {"type": "user", "id": "u-1", "email": "jo@example.com"}
+        body = {"topic": topic, "id": f"n-{conversation}-{at}", "created_at": at, "data": {"item": item}}
+        body = json.dumps(body)
+        headers, query = prove("intercom", body)
+        daemon.accepted("intercom", body, headers=headers, query=query)
+
+    post("conversation.admin.single.created", "message", now, "closed")
+    daemon.wait_decided()
+    assert sandbox.events() == []
+    post("conversation.user.replied", "message", now + 60, "open")
+    post("conversation.admin.closed", "message", now + 120, "closed")
+    events = sandbox.wait_events(2)
+    assert [e["metric"] for e in events] == ["started conversation in Intercom", "closed conversation in Intercom"]
