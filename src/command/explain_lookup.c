@@ -86,6 +86,14 @@ static bool walk(struct inquiry *q, const struct source *s, struct explain_answe
 	}
 }
 
+static void tell_place(void *ctx, const struct reference *r)
+{
+	const char **between = ctx;
+
+	out_print("%s %s", *between, reference_text(r));
+	*between = ",";
+}
+
 static void tell_refused(const struct addresses *a)
 {
 	struct buf lines;
@@ -113,8 +121,13 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 	for (size_t i = 0; i < ret->addresses.n; i++)
 		out_print("  found %s%s\n", ret->addresses.items[i].email,
 			  ret->addresses.items[i].primary ? " (primary)" : "");
-	if (found && ret->addresses.n == 0)
-		out_print("  found no address\n");
+	if (found && ret->addresses.n == 0) {
+		const char *between = "; where answers hold it:";
+
+		out_print("  found no address");
+		inquiry_address_places(q, tell_place, &between);
+		out_print("\n");
+	}
 	tell_refused(&ret->addresses);
 	for (size_t i = 0; i < ret->taken.n; i++)
 		out_print("  took %s: %s\n", ret->taken.items[i].name, ret->taken.items[i].value);

@@ -472,6 +472,14 @@ void inquiry_skip(struct inquiry *q)
 	q->step++;
 }
 
+void inquiry_address_places(const struct inquiry *q, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; i < q->d->steps_n; i++)
+		for (size_t k = 0; k < q->d->steps[i].emails.n; k++)
+			if (!inquiry_passed(q, i))
+				fn(ctx, q->d->steps[i].emails.emails[k]);
+}
+
 size_t inquiry_step(const struct inquiry *q)
 {
 	return q->step;

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "helpdesk/customer.h"
 #include "helpdesk/definition.h"
+#include "helpdesk/reference.h"
 #include "helpdesk/scope.h"
 #include "helpdesk/webhook.h"
 
@@ -90,6 +91,8 @@ void inquiry_skip(struct inquiry *q);
 size_t inquiry_step(const struct inquiry *q);
 /* Why that step is not asked: "its `when` does not hold"; NULL: it is. For people. */
 const char *inquiry_passed(const struct inquiry *q, size_t step);
+/* Calls fn for each place at which the steps that are asked look for addresses in their answers. */
+void inquiry_address_places(const struct inquiry *q, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 /* What was learnt; the caller owns it. */
 void inquiry_result(const struct inquiry *q, struct customer *ret);
 

@@ -209,7 +209,8 @@ def test_a_merged_customer_is_followed_as_the_daemon_does(explain, tmp_path):
 
 def test_a_customer_without_an_address_is_told(explain):
     shown = explain(gladly_webhook("opened"), customer={"id": "cust-1", "emails": []})
-    assert "found no address" in shown.section("Lookup") and shown.result.startswith("no address")
+    assert "found no address; where answers hold it: /emails/*/normalized\n" in shown.section("Lookup")
+    assert shown.result.startswith("no address")
 
 
 def test_an_answer_that_is_no_customer_is_told(explain, tmp_path):
