@@ -38,7 +38,7 @@ void problems_warn(struct problems *p, const struct node *at, const char *fmt, .
 	__attribute__((format(printf, 3, 4)));
 void problems_notice(struct problems *p, const struct node *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Whether that very text is told already, at whatever place. */
+/* Whether a problem with exactly this text was added before, at any place. */
 bool problems_told(const struct problems *p, const char *text);
 /* "warning: ", "notice: ", "" for an error. */
 const char *problem_word(const struct problem *one);

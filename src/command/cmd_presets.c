@@ -15,7 +15,7 @@
 
 #define ROW "%-16s %-22s %-18s %-14s %-19s %s\n"
 
-/* What nobody confirms in it; "?" where it does not compile. */
+/* The column UNCONFIRMED: "5 facts, 9 samples"; "?" where the definition does not compile. */
 static const char *open_questions(const struct node *tree, char out[PRESET_GROUNDS_WORD_MAX])
 {
 	struct problems problems = {0};

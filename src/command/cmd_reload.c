@@ -38,7 +38,7 @@ static void print_problem(struct json_object *p)
 		  text_of(p, "text"));
 }
 
-/* As the command of ExecReload= its stderr is the journal, where the daemon's own lines already tell each problem. */
+/* Where stderr is systemd's journal (ExecReload=), the daemon's own lines tell each problem there already. */
 static void print_problems(struct json_object *verdict)
 {
 	struct json_object *problems = json_member(verdict, "problems");

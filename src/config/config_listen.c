@@ -94,7 +94,7 @@ static void check_times(struct loader *l)
 			      "says nothing: write an idle of more than the timeout");
 }
 
-/* Whoever is taken for a proxy says itself which address counts. */
+/* A trusted proxy chooses the address that counts: with "/0" every client does. */
 static void check_proxies(struct loader *l)
 {
 	const struct string_list *proxies = &l->reader.config->listen.trusted_proxies;
@@ -104,10 +104,9 @@ static void check_proxies(struct loader *l)
 		const char *slash = strchr(proxies->items[i], '/');
 
 		if (slash && text_is(slash, "/0"))
-			problems_warn(
-				l->reader.problems, list->type == NODE_LIST ? list->items[i] : list,
-				"this is every address, so that each client says itself from where it comes: write "
-				"the addresses of your proxies");
+			problems_warn(l->reader.problems, list->type == NODE_LIST ? list->items[i] : list,
+				      "this is every address, so each client chooses its own address: write "
+				      "the addresses of your proxies");
 	}
 }
 

@@ -17,7 +17,7 @@ struct joint {
 	const char *api;  /* whose paths come behind base; NULL: any path of base is fine that does not come again */
 };
 
-/* Whether something was said. */
+/* Warns of a path of the base URL; returns whether it did. */
 static bool check_joint(struct loader *l, const struct node *at, const struct joint *j)
 {
 	const char *path = url_path(j->base);

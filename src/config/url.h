@@ -18,8 +18,8 @@ bool url_is_plain(const char *url);    /* http */
 const char *url_path(const char *url); /* from the first / behind the host; "" where there is none */
 bool url_is_loopback(const char *url); /* its host is this machine (base/ip.h) */
 
-/* How many bytes at the end of base, which is how whole begins, stand in whole once more right behind it, in whole
- * segments of the path: "/api/v1" of https://acme.example/api/v1 in https://acme.example/api/v1/api/v1/users. */
+/* whole begins with base. The bytes at the end of base that whole repeats right behind it, in whole segments of the
+ * path: "/api/v1" of https://acme.example/api/v1 in https://acme.example/api/v1/api/v1/users. 0: none. */
 size_t url_repeats(const char *base, const char *whole);
 
 #endif

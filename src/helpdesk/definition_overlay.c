@@ -1,7 +1,7 @@
 /*
- * A definition laid over another one: mappings by key, anything else replaced. A part that makes sense as a whole only is
- * replaced as a whole, and conditions of a matcher that stay are told. A sample is one webhook: one of the source's own
- * takes over nothing that is said of the preset's.
+ * A definition laid over another one: mappings by key, anything else replaced. A part that makes sense as a whole only
+ * is replaced as a whole, and conditions of a matcher that stay are told. A sample is one webhook: one of the source's
+ * own takes over nothing that is said of the preset's.
  */
 #include <config.h>
 
@@ -39,7 +39,7 @@ static void clear_sample(struct node *samples, const char *name, const struct no
 
 /* ---- what is replaced as a whole --------------------------------------------------------------------------------- */
 
-/* Of another method the former one's parts are none of its own. */
+/* Another method replaces `authenticate` as a whole: it has no use for the keys of the former one. */
 static void clear_authenticate(struct node *base, const struct node *over)
 {
 	const char *method = node_text(node_get(over, "authenticate"), "method");

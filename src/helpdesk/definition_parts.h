@@ -38,7 +38,7 @@ struct definition {
 	struct matcher *ping, *identified;        /* NULL: none */
 	struct matcher *says[TRANSITION_EXPIRED]; /* by transition; reopened may be NULL */
 	struct states *states;                    /* NULL: none */
-	/* Of the texts that say what a state means: `states` and the matchers. */
+	/* Digest of the texts that say what a state means: `states` and the matchers. */
 	unsigned char states_mark[DIGEST_SHA256_BYTES];
 	struct fact *conversation;               /* never NULL */
 	struct fact *delivery, *customer;        /* NULL: none */

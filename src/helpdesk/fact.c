@@ -59,7 +59,7 @@ static void fact_add(struct fact *f, const struct node *at, const char *text, st
 	problems_error(problems, at, "%s", e.text);
 }
 
-/* As people read it: the place, and for which elements it counts. A long matcher is left out. */
+/* The text for people: the place, and the elements for which it counts. A long matcher is left out. */
 static char *alternative_write(const struct alternative *a, const char *each, const char *use)
 {
 	char *written;
@@ -341,7 +341,7 @@ static bool element_add(const struct alternative *a, const struct scope *s, stru
 	return room;
 }
 
-/* Of an object the members count, as with "*". What it costs is bounded, however many elements there are. */
+/* An object counts as the list of its members, as with "*". The work is bounded, however many elements there are. */
 static struct json_object *each_value(const struct alternative *a, const struct scope *s)
 {
 	size_t texts_left = PATTERN_TEXTS_MAX, n = 0;

@@ -84,7 +84,7 @@ static bool may_be_made(struct outlook *o, const struct template *t)
 	return template_render(t, o->scope, TEMPLATE_URL, &url, NULL) == 0;
 }
 
-/* Whether any of its URLs can. */
+/* Whether any URL of the step can be made. */
 static bool may_be_asked(struct outlook *o, const struct step *s)
 {
 	for (size_t i = 0; i < s->urls_n; i++)
@@ -173,8 +173,8 @@ static void add_values(void *ctx, const struct reference *r)
 	add_fact(o, NULL);
 }
 
-/* Of the URLs up to the first that is sure to be made: none behind it is asked. Which of them it is belongs to the key:
- * the same value in another URL is another question. */
+/* Adds the URLs up to the first that is sure to be made, as none behind it is asked. The index of the URL belongs to
+ * the key: the same value in another URL is another question. */
 static void add_urls(struct outlook *o, const struct step *s)
 {
 	bool sure = false;

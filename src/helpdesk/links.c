@@ -26,7 +26,7 @@ static void see_beginning(void *ctx, const char *text, const struct reference *r
 	b->seen = true;
 }
 
-/* As far as the text goes: a reference may stand behind "https://". */
+/* Compares no further than the text goes: a reference may stand behind "https://". */
 static bool begins_like(const char *text, const char *scheme)
 {
 	size_t len = strlen(text), most = strlen(scheme);

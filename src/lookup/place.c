@@ -129,7 +129,7 @@ void place_tell(struct place *p, const struct lookup_sink *sink, int64_t now_ms)
 	sink->window(sink->ctx, p->name, window, for_new, reason);
 }
 
-/* Where other credentials go. */
+/* The end of a message: where new credentials are written. */
 static const char *place_mend(const struct source *s)
 {
 	const struct secret *secret = s->lookup_password ? s->lookup_password : s->lookup_token;

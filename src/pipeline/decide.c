@@ -255,7 +255,7 @@ static int decide_person(struct deciding *d, struct person *p, struct err *reter
 	return r;
 }
 
-/* What stood in its place, if anything. */
+/* Notes the texts that stood in the place of an address and are none. */
 static void note_no_address(struct deciding *d)
 {
 	struct buf refused;
