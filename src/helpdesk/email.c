@@ -218,9 +218,13 @@ const char *email_fault_name(enum email_fault f)
 const char *email_refused(const char *raw, size_t len, char *out)
 {
 	CLEANUP(mem_freep) char *copy = mem_strn(raw, len);
+	const char *text = text_trim_unseen(copy), *last = strrchr(text, '@');
 	char *at;
 
-	(void)mask_email(text_trim_unseen(copy), out);
+	/* Without a local part it is no address but a name in a chat, which stands behind the @. */
+	if (last && (last == text || strchr(" \t<(", last[-1])))
+		text = NULL;
+	(void)mask_email(text, out);
 	at = strchr(out, '@');
 	if (at)
 		at[1 + strspn(at + 1, REFUSED_DOMAIN_LETTERS)] = '\0';

@@ -50,7 +50,7 @@ size_t email_mailto(const char *text);
 
 /*
  * A text that is no address, as logs and explain show it: the first letter, and what stands behind the last @ as far
- * as it looks like a domain; "***" without an @. out: MASK_EMAIL_MAX bytes.
+ * as it looks like a domain; "***" without an @, or with nothing before it, as in "@kim". out: MASK_EMAIL_MAX bytes.
  */
 const char *email_refused(const char *raw, size_t len, char *out);
 

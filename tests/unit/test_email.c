@@ -207,6 +207,9 @@ static void what_was_refused_is_shown_masked(void **state)
 		{"jo@ Kim Berg", "j***@"},
 		{"+49 170 1234567", "***"},
 		{"Kim Berg", "***"},
+		{"@kim.berg", "***"},
+		{" <@kim.berg> ", "***"},
+		{"Kim @kim.berg", "***"},
 		{"jo%40example.com", "***"},
 	};
 	char out[MASK_EMAIL_MAX];
