@@ -111,7 +111,7 @@ def test_an_expression_that_does_not_read_is_told(clone):
 @pytest.mark.parametrize(
     "script, arguments, said",
     [
-        ("test", ["--nosuch"], "unknown option --nosuch"),
+        ("test", ["--unheard-of"], "unknown option --unheard-of"),
         ("test", ["crash"], "unexpected argument crash: -k crash chooses tests by a word"),
         ("test", ["-k"], "-k needs a word"),
         ("test", ["-k", ""], "-k needs a word"),
@@ -120,11 +120,11 @@ def test_an_expression_that_does_not_read_is_told(clone):
         ("test", ["--sanitizers="], "--sanitizers needs a list"),
         ("test", ["--sanitizers=adress"], "unknown sanitizers adress: address,undefined or thread"),
         ("test", ["--all", "-k", "crash"], "--all and --ci take no other option"),
-        ("quickstart", ["--nosuch"], "unknown option or argument --nosuch"),
+        ("quickstart", ["--unheard-of"], "unknown option or argument --unheard-of"),
         ("quickstart", ["--keep", "more"], "unknown option or argument more"),
         ("test-release", [], "which release? bookworm or trixie"),
         ("test-release", ["sid"], "unknown option or release sid"),
-        ("../tests/fuzz/run", ["--nosuch"], "unknown option or argument --nosuch"),
+        ("../tests/fuzz/run", ["--unheard-of"], "unknown option or argument --unheard-of"),
         ("../tests/fuzz/run", ["--seconds"], "--seconds needs a number of seconds"),
         ("../tests/fuzz/run", ["--seconds", "soon"], "--seconds needs a number of seconds"),
         ("../tests/fuzz/run", ["--only", "json"], "--only needs webhook, http or heap"),
