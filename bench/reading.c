@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "config/yaml.h"
+#include "conf/yaml.h"
 #include "helpdesk/batch.h"
 #include "helpdesk/signal.h"
 

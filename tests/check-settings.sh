@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every setting is obeyed: code outside src/config, and outside the commands that only print, reads the member that the
+# Every setting is obeyed: code outside src/conf, and outside the commands that only print, reads the member that the
 # setting fills. The same for helpdesk definitions and rules: some function that does not compile or free reads each member.
 #
 # The compiler finds the readers, so that two members of one name are two: in copies of the headers each member is marked
@@ -50,7 +50,7 @@ mark() {
 		{ print }
 	' "$top/src/$header" >"$work/src/$header"
 }
-mark config/config.h config account source late
+mark conf/conf.h config account source late
 mark klaviyo/quota.h quota_limits
 mark helpdesk/definition_parts.h definition
 mark helpdesk/proof_parts.h proof hmac
@@ -87,7 +87,7 @@ compile $(find "$top/src" -name '*.c') >"$work/uses" || exit 99
 
 # ---- settings -------------------------------------------------------------------------------------------------------------
 
-# What a setting becomes where src/config reads it by code of its own, or makes something else of it.
+# What a setting becomes where src/conf reads it by code of its own, or makes something else of it.
 becomes() {
 	case $1 in
 	store.url) echo config.store.path ;;
@@ -109,8 +109,8 @@ while IFS=$tab read -r name member; do
 	[ "$member" != only ] || continue
 	instead=$(becomes "$name")
 	if [ -n "$instead" ]; then
-		grep -q "\"${name##*.}\"\|$(echo "$member" | sed 's/.*\.//; s/^$/no member/')" "$top"/src/config/config*.c ||
-			offence "$name: src/config reads it nowhere"
+		grep -q "\"${name##*.}\"\|$(echo "$member" | sed 's/.*\.//; s/^$/no member/')" "$top"/src/conf/conf*.c ||
+			offence "$name: src/conf reads it nowhere"
 		member=$instead
 	fi
 	if [ -z "$member" ]; then
@@ -123,7 +123,7 @@ done <"$work/members"
 # A line for each setting that reads its member: the declarations that the compiler names there are the member's.
 {
 	cat <<-'C'
-		#include "config/config.h"
+		#include "conf/conf.h"
 	C
 	awk -F '\t' '{
 		owner = path = $2
@@ -135,7 +135,7 @@ done <"$work/members"
 compile "$work/probe.c" >"$work/probe" || exit 99
 
 # Readers that count: not what reads the file, and of the commands only the daemon, as the others only print.
-awk '$1 !~ /^src\/config\// && ($1 !~ /^src\/command\// || $1 ~ /^src\/command\/(cmd_serve|serve_[a-z]+)\.c$/) { print $3 }' "$work/uses" |
+awk '$1 !~ /^src\/conf\// && ($1 !~ /^src\/command\// || $1 ~ /^src\/command\/(cmd_serve|serve_[a-z]+)\.c$/) { print $3 }' "$work/uses" |
 	sort -u >"$work/obeyed"
 
 n=1
@@ -149,7 +149,7 @@ while IFS=$tab read -r name member; do
 		if [ "$name" = planted ]; then
 			planted=found
 		else
-			offence "$name: no code but src/config's and the printing commands' reads $member (src/$place)"
+			offence "$name: no code but src/conf's and the printing commands' reads $member (src/$place)"
 		fi
 	done
 done <"$work/probed"

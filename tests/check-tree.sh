@@ -10,7 +10,7 @@ offence() {
 }
 
 # Lower folders are known by higher ones, never the other way.
-layers='base http helpdesk rules ledger klaviyo config store lookup delivery pipeline intake admin sandbox command'
+layers='base http helpdesk rules ledger klaviyo conf store lookup delivery pipeline intake admin sandbox command'
 
 rank() {
 	n=0
@@ -37,10 +37,10 @@ only() {
 }
 only microhttpd.h src/http/
 only curl/ src/http/ src/command/command.c
-only yaml.h src/config/
+only yaml.h src/conf/
 only sqlite3.h src/store/ src/command/command.c
 only 'systemd/' src/base/log_out.c src/command/
-only gnutls/ src/base/digest.c src/base/idn.c src/config/authority.c src/command/command.c
+only gnutls/ src/base/digest.c src/base/idn.c src/conf/authority.c src/command/command.c
 
 # Includes are written from src/ and point to the same folder or a lower one.
 for file in $(find src -mindepth 2 -name '*.[ch]' | sort); do

@@ -16,7 +16,7 @@
 #include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "config/admin_token.h"
+#include "conf/admin_token.h"
 #include "helpdesk/scope.h"
 #include "http/address.h"
 #include "http/server.h"

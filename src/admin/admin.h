@@ -11,7 +11,7 @@
 #include "admin/reload.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "http/server.h"
 #include "pipeline/pipeline.h"
 

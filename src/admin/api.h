@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "pipeline/pipeline.h"
 
 #define API_PAGE_MAX 500

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "config/generation.h"
+#include "conf/generation.h"
 
 struct http_exchange;
 struct gate;

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "config/config.h"
+#include "conf/conf.h"
 
 /*
  * host: the value of a Host header. Loopback with any port, or one of `hosts`: names without regard to case and to a

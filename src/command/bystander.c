@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "command/daemon_unit.h"
-#include "config/access.h"
+#include "conf/access.h"
 
 void bystander_note(const char *command)
 {

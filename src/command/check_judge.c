@@ -11,7 +11,7 @@
 
 #include "base/out.h"
 #include "base/text.h"
-#include "config/access.h"
+#include "conf/access.h"
 
 static bool is_same_file(const char *a, const char *b)
 {

@@ -8,7 +8,7 @@
 
 #include "base/out.h"
 #include "base/path.h"
-#include "config/access.h"
+#include "conf/access.h"
 
 /* NULL: this is no unix socket. The caller owns it. */
 static char *folder_of(const char *address)

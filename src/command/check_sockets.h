@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "command/check_judge.h"
-#include "config/config.h"
+#include "conf/conf.h"
 
 /* An address of the configuration whose socket this process could not make: its folder is not there, or is not its to
  * write to. */

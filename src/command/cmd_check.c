@@ -18,7 +18,7 @@
 #include "command/check_sockets.h"
 #include "command/load.h"
 #include "command/options.h"
-#include "config/access.h"
+#include "conf/access.h"
 #include "http/client.h"
 #include "klaviyo/outcome.h"
 #include "klaviyo/reason.h"

@@ -11,7 +11,7 @@
 #include "command/options.h"
 #include "command/preset_config.h"
 #include "command/preset_grounds.h"
-#include "config/yaml.h"
+#include "conf/yaml.h"
 
 #define ROW "%-16s %-22s %-18s %-14s %-19s %s\n"
 

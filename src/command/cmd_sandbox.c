@@ -10,8 +10,8 @@
 
 #include "base/out.h"
 #include "command/options.h"
-#include "config/config.h"
-#include "config/yaml.h"
+#include "conf/conf.h"
+#include "conf/yaml.h"
 #include "sandbox/faults.h"
 #include "sandbox/sandbox.h"
 

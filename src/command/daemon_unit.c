@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "config/yaml.h"
+#include "conf/yaml.h"
 
 #define UNIT "deskbridge.service"
 #define UNIT_SIZE_MAX 65536

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/path.h"
 #include "command/check_sockets.h"
-#include "config/generation.h"
+#include "conf/generation.h"
 
 #define NAMES_MAX 65536 /* bytes of one entry of the databases */
 #define GROUPS_MAX 65536

@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "command/options.h"
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "helpdesk/signal.h"
 
 #define EXPLAIN_MAX (1024 * 1024)

@@ -13,7 +13,7 @@
 #include "base/ip.h"
 #include "base/out.h"
 #include "base/text.h"
-#include "config/access.h"
+#include "conf/access.h"
 
 #define ANSWER_MAX (4 * 1024 * 1024)
 #define ASK_TIMEOUT_MS 10000

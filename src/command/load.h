@@ -8,8 +8,8 @@
 
 #include "base/json.h"
 #include "command/command.h"
-#include "config/admin_settings.h"
-#include "config/generation.h"
+#include "conf/admin_settings.h"
+#include "conf/generation.h"
 #include "http/client.h"
 
 /*

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "config/settings.h"
+#include "conf/settings.h"
 
 #define NAMES_MAX 32  /* more than any command has */
 #define SHOWN_MAX 100 /* bytes of a wrong word that are shown */

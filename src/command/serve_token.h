@@ -4,8 +4,8 @@
 #ifndef COMMAND_SERVE_TOKEN_H
 #define COMMAND_SERVE_TOKEN_H
 
-#include "config/admin_token.h"
-#include "config/config.h"
+#include "conf/admin_token.h"
+#include "conf/conf.h"
 
 /* The news about it, which are told once the log is set up. */
 struct serve_token {

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "config/secret.h"
+#include "conf/secret.h"
 
 struct serve_watch;
 

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "klaviyo/event.h"
 #include "klaviyo/outcome.h"
 #include "lookup/lookup.h"

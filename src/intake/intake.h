@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "http/server.h"
 #include "pipeline/pipeline.h"
 

@@ -4,7 +4,7 @@
 #ifndef INTAKE_KEEP_H
 #define INTAKE_KEEP_H
 
-#include "config/config.h"
+#include "conf/conf.h"
 #include "http/server.h"
 
 /* The raw query without the parameter of that name (NULL: whole). The caller owns it. */

@@ -7,7 +7,7 @@
 #ifndef INTAKE_PASSAGE_H
 #define INTAKE_PASSAGE_H
 
-#include "config/config.h"
+#include "conf/conf.h"
 #include "http/budget.h"
 #include "http/server.h"
 #include "intake/unknown_states.h"

@@ -4,7 +4,7 @@
 #ifndef INTAKE_PEER_H
 #define INTAKE_PEER_H
 
-#include "config/config.h"
+#include "conf/conf.h"
 
 #define PEER_MAX 64
 

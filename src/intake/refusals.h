@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "config/config.h"
+#include "conf/conf.h"
 
 #define REFUSED_PATH "unknown path" /* the reason of refusals_note_path */
 

@@ -9,7 +9,7 @@
 #ifndef INTAKE_UNKNOWN_STATES_H
 #define INTAKE_UNKNOWN_STATES_H
 
-#include "config/config.h"
+#include "conf/conf.h"
 #include "helpdesk/signal.h"
 
 #define UNKNOWN_STATES_MAX 32

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "helpdesk/proof.h"
 #include "http/budget.h"
 #include "http/server.h"

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "helpdesk/customer.h"
 #include "helpdesk/webhook.h"
 #include "http/client.h"

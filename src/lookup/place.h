@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "lookup/gate.h"
 #include "lookup/lookup.h"
 

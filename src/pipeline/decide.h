@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "config/config.h"
+#include "conf/conf.h"
 #include "helpdesk/signal.h"
 #include "klaviyo/event.h"
 #include "ledger/ledger.h"

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/config.h"
+#include "conf/conf.h"
 #include "delivery/courier.h"
 #include "store/store.h"
 

@@ -4,7 +4,7 @@
 #ifndef PIPELINE_GAUGES_H
 #define PIPELINE_GAUGES_H
 
-#include "config/config.h"
+#include "conf/conf.h"
 #include "pipeline/standing.h"
 #include "store/store.h"
 

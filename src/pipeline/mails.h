@@ -5,7 +5,7 @@
 #define PIPELINE_MAILS_H
 
 #include "base/thread.h"
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "delivery/courier.h"
 #include "pipeline/pipeline.h"
 

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/thread.h"
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "helpdesk/webhook.h"
 #include "store/store.h"
 

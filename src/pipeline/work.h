@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/clock_guard.h"
-#include "config/generation.h"
+#include "conf/generation.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/lookups.h"
 #include "pipeline/tally.h"

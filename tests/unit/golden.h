@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/node.h"
-#include "config/generation.h"
+#include "conf/generation.h"
 
 /* One case of a file, and how many of its expectations failed. */
 struct golden {

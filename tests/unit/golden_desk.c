@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "config/yaml.h"
+#include "conf/yaml.h"
 
 void golden_differs(struct golden *g, const char *member, const char *expected, const char *found)
 {

@@ -6,12 +6,12 @@
  */
 #include <config.h>
 
-#include "config/settings.h"
+#include "conf/settings.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "config/yaml.h"
+#include "conf/yaml.h"
 
 static void print_value(const struct node *n)
 {

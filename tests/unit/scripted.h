@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/generation.h"
+#include "conf/generation.h"
 
 #define SCRIPTED_PATIENCE_MS 20000
 

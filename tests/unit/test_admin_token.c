@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/path.h"
-#include "config/admin_token.h"
-#include "config/secret_value.h"
+#include "conf/admin_token.h"
+#include "conf/secret_value.h"
 #include "config_folder.h"
 
 #define RACERS 8

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/admin_token.h"
+#include "conf/admin_token.h"
 #include "config_folder.h"
 
 #define STRANGER 12345

@@ -1,7 +1,7 @@
 /* The configuration file: what each key does, and the exact place and advice for everything that can be wrong in it. */
 #include <config.h>
 
-#include "config/config.h"
+#include "conf/conf.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "config/yaml.h"
+#include "conf/yaml.h"
 
 /*
  * A small world in place of the store: what is kept of every conversation, and the events so far. Webhooks are written

@@ -1,7 +1,7 @@
 /* Generations: whole or not at all, shared by threads, followed by the next. */
 #include <config.h>
 
-#include "config/generation.h"
+#include "conf/generation.h"
 
 #include <errno.h>
 #include <setjmp.h>

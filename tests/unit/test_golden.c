@@ -20,7 +20,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/yaml.h"
+#include "conf/yaml.h"
 #include "helpdesk/batch.h"
 #include "helpdesk/inquiry.h"
 #include "intake/keep.h"

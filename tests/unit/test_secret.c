@@ -1,7 +1,7 @@
 /* Where secrets may stand, what they may be, and that nobody sees them. */
 #include <config.h>
 
-#include "config/secret.h"
+#include "conf/secret.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "config/yaml.h"
+#include "conf/yaml.h"
 #include "config_folder.h"
 
 static struct config_folder folder;

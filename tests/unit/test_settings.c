@@ -1,7 +1,7 @@
 /* The table of settings: consistent in itself, and the questions asked of it. */
 #include <config.h>
 
-#include "config/settings.h"
+#include "conf/settings.h"
 
 #include <errno.h>
 #include <setjmp.h>

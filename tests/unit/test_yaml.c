@@ -1,7 +1,7 @@
 /* What a file may say, and the exact place and advice for what it may not. */
 #include <config.h>
 
-#include "config/yaml.h"
+#include "conf/yaml.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -15,7 +15,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "config/yaml.h"
+#include "conf/yaml.h"
 
 /* The text as a tree; it must be good YAML. */
 static inline struct node *with_yaml(const char *text)

@@ -1,0 +1,120 @@
+#include <config.h>
+
+#include "conf/access.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/path.h"
+
+#define NAMES_MAX 16384 /* bytes of one entry of the user database */
+
+static char *instead; /* set before there are threads */
+
+void access_set_instead(const char *advice)
+{
+	free(instead);
+	instead = mem_str(advice);
+}
+
+char *access_user(void)
+{
+	char text[NAMES_MAX];
+	struct passwd entry, *found = NULL;
+
+	if (getpwuid_r(geteuid(), &entry, text, sizeof(text), &found) == 0 && found)
+		return mem_str(found->pw_name);
+	return mem_fmt("%u", (unsigned)geteuid());
+}
+
+static char *group_name(void)
+{
+	char text[NAMES_MAX];
+	struct group entry, *found = NULL;
+
+	if (getgrgid_r(getegid(), &entry, text, sizeof(text), &found) == 0 && found)
+		return mem_str(found->gr_name);
+	return mem_fmt("%u", (unsigned)getegid());
+}
+
+char *access_word(const char *path)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@:,=";
+	struct buf word;
+
+	if (path[0] != '\0' && path[strspn(path, plain)] == '\0')
+		return mem_str(path);
+	buf_init(&word, strlen(path) * 4 + 3);
+	buf_addc(&word, '\'');
+	for (; *path != '\0'; path++)
+		if (*path == '\'')
+			buf_adds(&word, "'\\''");
+		else
+			buf_addc(&word, *path);
+	buf_addc(&word, '\'');
+	return buf_take(&word);
+}
+
+/* A folder that is its owner's home is not to be opened for a daemon. */
+static bool is_home(const char *folder)
+{
+	char text[NAMES_MAX];
+	struct passwd entry, *found = NULL;
+	struct stat st, home;
+
+	return stat(folder, &st) == 0 && getpwuid_r(st.st_uid, &entry, text, sizeof(text), &found) == 0 && found &&
+	       strcmp(found->pw_dir, "/") != 0 && stat(found->pw_dir, &home) == 0 && st.st_dev == home.st_dev &&
+	       st.st_ino == home.st_ino;
+}
+
+static void note_closed(void *ctx, const struct path_stop *stop)
+{
+	char **closed = ctx;
+
+	if (stop->kind == PATH_ABSENT && stop->error == EACCES)
+		*closed = mem_str(stop->folder);
+}
+
+char *access_advice(const char *path, int error)
+{
+	CLEANUP(mem_freep) char *closed = NULL, *user = NULL, *group = NULL, *shown = NULL;
+
+	if (error != -EACCES)
+		return mem_str("");
+	user = access_user();
+	group = group_name();
+	(void)path_walk(path, note_closed, &closed);
+	shown = access_word(closed ? closed : path);
+	if (instead && closed)
+		return mem_fmt("; the folder %s is closed to the user %s: %s", shown, user, instead);
+	if (instead)
+		return mem_fmt("; the user %s may not read it: %s", user, instead);
+	if (closed && is_home(closed))
+		return mem_fmt(
+			"; the folder %s is closed to the user %s and is somebody's home: put the file elsewhere",
+			shown, user);
+	if (closed)
+		return mem_fmt("; the folder %s is closed to the user %s: chgrp %s %s && chmod 750 %s", shown, user,
+			       group, shown, shown);
+	return mem_fmt("; the user %s may not read it: chgrp %s %s && chmod 640 %s", user, group, shown, shown);
+}
+
+char *access_group_of(const char *path)
+{
+	CLEANUP(mem_freep) char *closed = NULL;
+	char text[NAMES_MAX];
+	struct group entry, *found = NULL;
+	struct stat st;
+
+	(void)path_walk(path, note_closed, &closed);
+	if (stat(closed ? closed : path, &st) < 0 || st.st_gid == 0 || (st.st_mode & (closed ? S_IXGRP : S_IRGRP)) == 0)
+		return NULL;
+	return getgrgid_r(st.st_gid, &entry, text, sizeof(text), &found) == 0 && found ? mem_str(found->gr_name) : NULL;
+}

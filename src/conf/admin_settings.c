@@ -1,0 +1,145 @@
+#include <config.h>
+
+#include "conf/admin_settings.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/known.h"
+#include "base/text.h"
+#include "conf/admin_token.h"
+#include "conf/conf_parts.h"
+#include "conf/secret_value.h"
+#include "conf/yaml.h"
+
+static void wipe(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+/* The lines of one top-level key alone: what is wrong with the file may stand elsewhere. NULL: there is none. The
+ * caller owns it. */
+static char *lines_of(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+	const char *from = text, *end;
+
+	while (from && (strncmp(from, key, len) != 0 || from[len] != ':')) {
+		from = strchr(from, '\n');
+		from = from ? from + 1 : NULL;
+	}
+	if (!from)
+		return NULL;
+	end = strchr(from, '\n');
+	while (end && strchr(" \t\r\n#", end[1]) && end[1] != '\0')
+		end = strchr(end + 1, '\n');
+	return end ? mem_strn(from, (size_t)(end - from)) : mem_str(from);
+}
+
+/* Reads a top-level group whole; a scalar stands for the member `brief`. The configuration takes over the tree. */
+static void read_group(struct settings_reader *r, const char *group, const char *brief, struct node *tree)
+{
+	const struct node *n = node_get(tree, group);
+
+	if (n && n->type == NODE_SCALAR)
+		(void)settings_read_one(r, settings_find(brief), n, r->config);
+	else if (n && n->type == NODE_MAP)
+		settings_read(r, group, n, r->config);
+}
+
+/* Both groups out of the tree of the whole file, or each out of its own lines. */
+static void read_groups(struct settings_reader *r, const char *file, struct admin_settings *ret)
+{
+	static const struct {
+		const char *group, *brief;
+	} groups[] = {{"admin", "admin.address"}, {"store", "store.url"}};
+	struct problems problems = {0};
+	struct node *tree = NULL;
+	char *text;
+	size_t len;
+	int code = yaml_read_file(file, YAML_SIZE_MAX, &text, &len);
+
+	ret->file_is_closed = code == -EACCES;
+	ret->file_is_missing = code == -ENOENT;
+	if (code < 0)
+		return;
+	ret->file_is_whole = yaml_load(file, text, len, &tree, &problems) == 0;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+		struct node *part = ret->file_is_whole ? tree : NULL;
+		char *lines = part ? NULL : lines_of(text, groups[i].group);
+
+		if (lines && yaml_load(file, lines, strlen(lines), &part, &problems) < 0)
+			part = NULL;
+		wipe(lines);
+		read_group(r, groups[i].group, groups[i].brief, part);
+		if (part && part != tree)
+			config_keep_tree(r->config, part);
+	}
+	if (ret->file_is_whole)
+		config_keep_tree(r->config, tree);
+	wipe(text);
+	problems_done(&problems);
+}
+
+void admin_settings_take_token(struct admin_settings *a, const char *file)
+{
+	struct err why = {0};
+
+	wipe(a->token);
+	free(a->token_fault);
+	a->token = a->token_fault = NULL;
+	a->token_code = secret_file_read(file, &a->token, &why);
+	if (a->token_code == -ENOENT)
+		a->token_fault = mem_fmt("%s is not there", file);
+	else if (a->token_code < 0)
+		a->token_fault = mem_str(why.text);
+	else
+		known_add((const char *const *)&a->token, 1);
+}
+
+static void take_configured(const struct config *c, struct admin_settings *ret)
+{
+	struct problems problems = {0};
+	struct secrets *secrets = secrets_read(c->secrets, c->secrets_n, NULL, &problems);
+
+	ret->token = mem_str(secret_value(secrets, c->admin.token));
+	if (!ret->token) {
+		ret->token_fault = mem_str(problems.n > 0 ? problems.items[0].text : "it has no value");
+		ret->token_code = -EINVAL;
+	}
+	secrets_free(secrets);
+	problems_done(&problems);
+}
+
+void admin_settings_read(const char *file, struct admin_settings *ret)
+{
+	CLEANUP(mem_freep) char *folder = config_folder(file);
+	struct config *c = mem_new(1, sizeof(*c));
+	struct problems problems = {0};
+	struct settings_reader reader = {.config = c, .place = {.folder = folder}, .problems = &problems};
+
+	*ret = (struct admin_settings){0};
+	settings_defaults(&reader, SETTING_OF_CONFIG, c);
+	read_groups(&reader, file, ret);
+	ret->address = mem_str(c->admin.address);
+	if (c->admin.token) {
+		take_configured(c, ret);
+	} else {
+		config_read_store_path(&reader);
+		ret->token_file = admin_token_path(c->store.path);
+		admin_settings_take_token(ret, ret->token_file);
+	}
+	config_free(c);
+	problems_done(&problems);
+}
+
+void admin_settings_done(struct admin_settings *a)
+{
+	wipe(a->token);
+	free(a->address);
+	free(a->token_file);
+	free(a->token_fault);
+	*a = (struct admin_settings){0};
+}

@@ -1,0 +1,217 @@
+/*
+ * admin_token: the file is written under a name of its own and linked to its place: link(2) refuses a name that is
+ * taken, and whoever reads finds all of it.
+ */
+#include <config.h>
+
+#include "conf/admin_token.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/path.h"
+#include "conf/access.h"
+#include "conf/secret_value.h"
+
+#define TOKEN_BYTES 32 /* of randomness; the file holds them in hexadecimal */
+#define TOKEN_MODE 0640
+#define OTHERS (S_IRWXO)
+
+char *admin_token_path(const char *store_path)
+{
+	CLEANUP(mem_freep) char *folder = path_folder(store_path);
+
+	return mem_fmt("%s/admin-token", strcmp(folder, "/") == 0 ? "" : folder);
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------------ */
+
+static int write_whole(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* In a folder with the set-group-ID bit the file has the folder's group, and the unit's filter of system calls may
+ * forbid to change that. Then no group reads it. */
+static unsigned mode_for_group(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_gid == getegid())
+		return TOKEN_MODE;
+	return fchown(fd, (uid_t)-1, getegid()) == 0 ? TOKEN_MODE : TOKEN_MODE & ~(unsigned)S_IRWXG;
+}
+
+/* A new token in the open file, with owner, group and mode as they shall be, on the disk. */
+static int fill(int fd)
+{
+	unsigned char random[TOKEN_BYTES];
+	char text[2 * TOKEN_BYTES + 2];
+	int r;
+
+	digest_random(random, sizeof(random));
+	digest_hex(random, sizeof(random), text);
+	text[2 * TOKEN_BYTES] = '\n';
+	r = write_whole(fd, text, 2 * TOKEN_BYTES + 1);
+	explicit_bzero(random, sizeof(random));
+	explicit_bzero(text, sizeof(text));
+	if (r < 0)
+		return r;
+	/* The umask has taken from the mode. */
+	if (fchmod(fd, mode_for_group(fd)) < 0 || fsync(fd) < 0)
+		return -errno;
+	return 0;
+}
+
+/* -EEXIST where the name is taken. */
+static int put_in_place(const char *from, const char *to)
+{
+	if (link(from, to) == 0)
+		return 0;
+	/* File systems without hard links. */
+	if ((errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK) &&
+	    renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	return -errno;
+}
+
+static int sync_folder(const char *path)
+{
+	CLEANUP(mem_freep) char *folder = path_folder(path);
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd) < 0 && errno != EINVAL) /* some file systems cannot */
+		r = -errno;
+	(void)close(fd);
+	return r;
+}
+
+/* -EEXIST where the name is taken by now. */
+static int make(const char *path)
+{
+	CLEANUP(mem_freep) char *folder = path_folder(path);
+	CLEANUP(mem_freep)
+	char *draft = mem_fmt("%s/.admin-token.%016llx", folder, (unsigned long long)digest_random_below(UINT64_MAX));
+	int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600), r;
+
+	if (fd < 0)
+		return -errno;
+	r = fill(fd);
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	if (r == 0)
+		r = put_in_place(draft, path);
+	(void)unlink(draft);
+	return r == 0 ? sync_folder(path) : r;
+}
+
+/* ---- looking at what is there ------------------------------------------------------------------------------------ */
+
+/* The file behind a link may be somebody else's, or have to be readable: its mode is left alone. */
+static bool is_link(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+/* Whoever owns the folder can put any file there, and root anywhere. */
+static bool is_strangers(const char *path, const struct stat *st)
+{
+	CLEANUP(mem_freep) char *folder = path_folder(path);
+	struct stat around;
+
+	return st->st_uid != 0 && st->st_uid != geteuid() && (stat(folder, &around) < 0 || around.st_uid != st->st_uid);
+}
+
+/* Others lose what they may do with it; what they have read they keep, which the caller tells. */
+static int close_to_others(const char *path, int fd, const struct stat *st, bool *ret_was_open, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *word = access_word(path);
+	int error = is_link(path) ? -ELOOP : fchmod(fd, st->st_mode & TOKEN_MODE) < 0 ? -errno : 0;
+
+	*ret_was_open = true;
+	if (error == 0)
+		return 0;
+	return err_set(reterr, error, "every account of this machine can read %s (%s): chmod 640 %s", path,
+		       error == -ELOOP ? "it is a link, behind which no mode is changed" : strerror(-error), word);
+}
+
+static int look_at_access(const char *path, bool *ret_was_open, struct err *reterr)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), r = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno; /* the reading says why */
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		r = 0; /* the reading says why */
+	else if (is_strangers(path, &st))
+		r = err_set(reterr, -EPERM,
+			    "%s belongs to another account (user %u), which may ask the daemon with it: delete it, "
+			    "and the daemon makes a new one",
+			    path, (unsigned)st.st_uid);
+	else if ((st.st_mode & OTHERS) != 0)
+		r = close_to_others(path, fd, &st, ret_was_open, reterr);
+	(void)close(fd);
+	return r;
+}
+
+static int look_at(const char *path, struct admin_token_found *ret, struct err *reterr)
+{
+	char *value = NULL;
+	int r = secret_file_read(path, &value, reterr);
+
+	if (r == -EINVAL) {
+		CLEANUP(mem_freep) char *said = mem_str(reterr ? reterr->text : "");
+		return err_set(reterr, r, "%s: delete it, and the daemon makes a new one", said);
+	}
+	if (r < 0)
+		return r;
+	explicit_bzero(value, strlen(value));
+	free(value);
+	return look_at_access(path, &ret->was_open, reterr);
+}
+
+int admin_token_ensure(const char *path, struct admin_token_found *ret, struct err *reterr)
+{
+	struct err error = {0};
+	int r;
+
+	*ret = (struct admin_token_found){0};
+	/* The second look is at one that another process has made meanwhile. */
+	for (int look = 0; look < 2; look++) {
+		r = look_at(path, ret, &error);
+		if (r != -ENOENT)
+			return r < 0 ? err_set(reterr, r, "%s", error.text) : r;
+		r = make(path);
+		if (r == 0) {
+			ret->made = true;
+			return 0;
+		}
+		if (r != -EEXIST)
+			break;
+	}
+	if (r == -EEXIST && is_link(path))
+		return err_set(reterr, r,
+			       "the admin token %s is a link to nothing: delete it, and the daemon makes one", path);
+	return err_set(reterr, r, "the admin token %s cannot be made: %s", path, strerror(-r));
+}

@@ -1,0 +1,27 @@
+/*
+ * check: what a text must be beyond its type; the rows of the settings table name these. Pure.
+ */
+#ifndef CONF_CHECK_H
+#define CONF_CHECK_H
+
+#include "base/err.h"
+#include "base/mem.h"
+
+int check_name(const char *s, struct err *reterr)
+	MUSTCHECK; /* of an account, source or preset; reterr says which name could be meant */
+int check_path(const char *s, struct err *reterr) MUSTCHECK;     /* of a request */
+int check_revision(const char *s, struct err *reterr) MUSTCHECK; /* of Klaviyo's API */
+int check_store(const char *s, struct err *reterr) MUSTCHECK;    /* sqlite:PATH */
+int check_pattern(const char *s, struct err *reterr) MUSTCHECK;  /* of e-mail addresses */
+int check_proxy(const char *s, struct err *reterr) MUSTCHECK;    /* address, address/bits, or "unix" */
+int check_host(const char *s,
+	       struct err *reterr) MUSTCHECK; /* as in a Host header: a name or address, perhaps a port */
+int check_flag(const char *s, struct err *reterr) MUSTCHECK; /* name of a profile property, perhaps with {label} */
+int check_base_url(const char *s, struct err *reterr) MUSTCHECK;
+/* Nothing of what `presets NAME --config` prints for the operator to fill in is left: YOUR-COMPANY, YOU@example.com. */
+int check_filled(const char *s, struct err *reterr) MUSTCHECK;
+
+#define CHECK_LABEL_MAX 100
+int check_label(const char *s, struct err *reterr) MUSTCHECK;
+
+#endif

@@ -1,0 +1,370 @@
+/*
+ * config: the configuration as a whole: reading it from its file, the checks that span several settings, its end.
+ */
+#include <config.h>
+
+#include "conf/conf.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/text.h"
+#include "conf/admin_token.h"
+#include "conf/conf_parts.h"
+#include "conf/yaml.h"
+#include "http/address.h"
+
+#define JOIN_MAX 600
+
+/* ---- small things
+ * ---------------------------------------------------------------------------------------------------- */
+
+void string_list_done(struct string_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->items[i]);
+	free(l->items);
+	*l = (struct string_list){0};
+}
+
+char *config_folder(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	if (!slash)
+		return mem_str(".");
+	return slash == file ? mem_str("/") : mem_dup(file, (size_t)(slash - file));
+}
+
+char *config_join(const char *const *names, size_t n)
+{
+	struct buf all;
+	size_t i;
+
+	buf_init(&all, JOIN_MAX + 8);
+	for (i = 0; i < n && all.len + strlen(names[i]) + 2 < JOIN_MAX; i++)
+		buf_addf(&all, "%s%s", i > 0 ? ", " : "", names[i]);
+	if (i < n)
+		buf_adds(&all, ", …");
+	return buf_take(&all);
+}
+
+void config_keep_tree(struct config *c, struct node *tree)
+{
+	c->trees = mem_grow(c->trees, c->trees_n + 1, sizeof(struct node *));
+	c->trees[c->trees_n++] = tree;
+}
+
+/* ---- problems in order
+ * ----------------------------------------------------------------------------------------------- */
+
+struct ordered {
+	struct problem problem;
+	size_t index;
+	bool main; /* of the configuration file itself */
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct ordered *x = a, *y = b;
+	int order;
+
+	if (x->main != y->main)
+		return x->main ? -1 : 1;
+	order = strcmp(x->problem.file, y->problem.file);
+	if (order != 0)
+		return order;
+	if (x->problem.line != y->problem.line)
+		return x->problem.line < y->problem.line ? -1 : 1;
+	if (x->problem.column != y->problem.column)
+		return x->problem.column < y->problem.column ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static bool problems_same(const struct problem *a, const struct problem *b)
+{
+	return a->warning == b->warning && a->line == b->line && a->column == b->column &&
+	       strcmp(a->file, b->file) == 0 && strcmp(a->path, b->path) == 0 && strcmp(a->text, b->text) == 0;
+}
+
+static bool problem_is_known(const struct problems *p, size_t from, const struct problem *one)
+{
+	for (size_t i = from; i < p->n; i++)
+		if (problems_same(&p->items[i], one))
+			return true;
+	return false;
+}
+
+void config_sort_problems(struct problems *p, size_t from, const char *file)
+{
+	CLEANUP(mem_freep) struct ordered *sorted = NULL;
+	size_t n = p->n - from;
+
+	if (n < 2)
+		return;
+	sorted = mem_new(n, sizeof(*sorted));
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = (struct ordered){
+			.problem = p->items[from + i],
+			.index = i,
+			.main = strcmp(p->items[from + i].file, file) == 0,
+		};
+	qsort(sorted, n, sizeof(*sorted), by_place);
+	p->n = from;
+	for (size_t i = 0; i < n; i++) {
+		struct problem *one = &sorted[i].problem;
+
+		if (!problem_is_known(p, from, one)) {
+			p->items[p->n++] = *one;
+			continue;
+		}
+		p->errors -= !one->warning;
+		p->warnings -= one->warning;
+		free(one->file);
+		free(one->path);
+		free(one->text);
+	}
+}
+
+/* ---- admin, store
+ * -------------------------------------------------------------------------------------------- */
+
+const struct node *config_place_of(const struct node *root, const char *group, const char *member)
+{
+	const struct node *g = node_get(root, group), *m = node_get(g, member);
+
+	return m ? m : g ? g : root;
+}
+
+/* Port 0 is any free one, so that two of it do not meet. */
+static bool addresses_meet(const struct config *c, const struct http_address *admin)
+{
+	const char *colon = strrchr(c->admin.address, ':');
+	struct http_address listen;
+
+	if (http_address_parse(c->listen.address, &listen, NULL) < 0 ||
+	    (!http_address_is_unix(admin) && text_is(colon, ":0")))
+		return false;
+	return listen.len == admin->len && memcmp(&listen.socket, &admin->socket, listen.len) == 0;
+}
+
+static void check_addresses(struct loader *l)
+{
+	const struct config *c = l->reader.config;
+	struct http_address admin;
+
+	if (http_address_parse(c->admin.address, &admin, NULL) < 0)
+		return;
+	if (!http_address_is_loopback(&admin))
+		problems_warn(
+			l->reader.problems, config_place_of(l->root, "admin", "address"),
+			"this address can be reached from other machines, and the token and customers' addresses go "
+			"over the net unencrypted: listen on 127.0.0.1 or a unix socket, with an HTTPS proxy before "
+			"it where it is asked from elsewhere");
+	if (addresses_meet(c, &admin))
+		problems_error(l->reader.problems, config_place_of(l->root, "admin", "address"),
+			       "%s is the address of `listen` too: the two need one each", c->admin.address);
+}
+
+void config_read_store_path(struct settings_reader *r)
+{
+	struct config *c = r->config;
+	const char *path = c->store.url + strlen("sqlite:");
+
+	c->store.path = path[0] == '/' ? mem_str(path) : mem_fmt("%s/%s", r->place.folder, path);
+}
+
+/* Without a configured token the one that the daemon makes counts. */
+static void place_made_token(struct loader *l)
+{
+	struct config *c = l->reader.config;
+
+	if (c->admin.token || node_get(node_get(l->root, "admin"), "token"))
+		return;
+	c->admin.token_file = admin_token_path(c->store.path);
+	c->admin.made = secret_new_optional(c->admin.token_file, c->secrets_n);
+	c->secrets = mem_grow(c->secrets, c->secrets_n + 1, sizeof(struct secret *));
+	c->secrets[c->secrets_n++] = c->admin.made;
+}
+
+/* ---- the whole
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* The group of the daemon's user, as whom check reads too, is no other: the README gives it the file and the
+ * credentials. */
+static bool others_can_read(const char *file)
+{
+	struct stat st;
+
+	if (stat(file, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	return (st.st_mode & S_IROTH) != 0 || ((st.st_mode & S_IRGRP) != 0 && st.st_gid != getegid());
+}
+
+static void read_root(struct loader *l)
+{
+	struct config *c = l->reader.config;
+
+	settings_defaults(&l->reader, SETTING_OF_CONFIG, c);
+	settings_read(&l->reader, "", l->root, c);
+	config_check_listen(l);
+	check_addresses(l);
+	config_read_store_path(&l->reader);
+	place_made_token(l);
+	config_read_accounts(l);
+	config_read_sources(l);
+	config_check_references(l);
+}
+
+static bool is_missing(const char *file, struct problems *problems)
+{
+	if (access(file, F_OK) == 0 || errno != ENOENT)
+		return false;
+	problems_error_at(problems, file, 0, 0,
+			  "cannot be read: %s; `deskbridge presets NAME --config` prints one to begin with, for a "
+			  "helpdesk that `deskbridge presets` names",
+			  strerror(ENOENT));
+	return true;
+}
+
+struct config *config_read(const char *file, struct problems *problems)
+{
+	CLEANUP(mem_freep) char *folder = config_folder(file);
+	struct config *c;
+	struct node *root = NULL;
+	struct loader l = {.file = file};
+
+	if (is_missing(file, problems) || yaml_load_file(file, &root, problems) < 0)
+		return NULL;
+	c = mem_new(1, sizeof(*c));
+	c->file = mem_str(file);
+	config_keep_tree(c, root);
+	if (root->type != NODE_MAP) {
+		problems_error(problems, root,
+			       "expected a mapping that begins with `version: 1`, found %s; `deskbridge presets NAME "
+			       "--config` prints a beginning",
+			       node_kind(root));
+		return c;
+	}
+	l.root = root;
+	l.reader = (struct settings_reader){
+		.config = c,
+		.place = {.folder = folder, .exposed = others_can_read(file)},
+		.problems = problems,
+	};
+	read_root(&l);
+	return c;
+}
+
+struct config *config_load(const char *file, struct problems *problems)
+{
+	size_t errors = problems->errors, from = problems->n;
+	struct config *c = config_read(file, problems);
+
+	config_sort_problems(problems, from, file);
+	if (problems->errors > errors) {
+		config_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* ---- asking
+ * ---------------------------------------------------------------------------------------------------------- */
+
+const struct source *config_source(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->sources_n; i++)
+		if (strcmp(c->sources[i].name, name) == 0)
+			return &c->sources[i];
+	return NULL;
+}
+
+const struct source *config_source_at(const struct config *c, const char *path)
+{
+	for (size_t i = 0; i < c->sources_n; i++)
+		if (strcmp(c->sources[i].path, path) == 0)
+			return &c->sources[i];
+	return NULL;
+}
+
+const struct account *config_account(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->accounts_n; i++)
+		if (strcmp(c->accounts[i].name, name) == 0)
+			return &c->accounts[i];
+	return NULL;
+}
+
+/* ---- the end
+ * --------------------------------------------------------------------------------------------------------- */
+
+static void account_done(struct account *a)
+{
+	free(a->name);
+	free(a->url);
+	free(a->revision);
+}
+
+static void source_done(struct source *s)
+{
+	free(s->name);
+	free(s->preset);
+	free(s->path);
+	definition_free(s->definition);
+	free(s->label);
+	string_list_done(&s->flags);
+	for (size_t i = 0; i < s->accounts_n; i++)
+		matcher_free(s->accounts[i].when);
+	free(s->accounts);
+	free(s->auth_user);
+	free(s->lookup_user);
+	free(s->lookup_base_url);
+	free(s->lookup_ca_file);
+	free(s->lookup_ca);
+	free(s->public_url);
+	string_list_done(&s->ignore_emails);
+	string_list_done(&s->test_emails);
+	rules_free(s->rules);
+}
+
+/* A plain secret stands in the tree too. */
+static void tree_wipe(struct node *n)
+{
+	if (n->text)
+		explicit_bzero(n->text, strlen(n->text));
+	for (size_t i = 0; i < n->n; i++)
+		tree_wipe(n->items[i]);
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->sources_n; i++)
+		source_done(&c->sources[i]);
+	free(c->sources);
+	for (size_t i = 0; i < c->accounts_n; i++)
+		account_done(&c->accounts[i]);
+	free(c->accounts);
+	for (size_t i = 0; i < c->secrets_n; i++)
+		secret_free(c->secrets[i]);
+	free(c->secrets);
+	for (size_t i = 0; i < c->trees_n; i++) {
+		tree_wipe(c->trees[i]);
+		node_free(c->trees[i]);
+	}
+	free(c->trees);
+	free(c->listen.address);
+	string_list_done(&c->listen.trusted_proxies);
+	free(c->admin.address);
+	free(c->admin.token_file);
+	string_list_done(&c->admin.hosts);
+	free(c->store.url);
+	free(c->store.path);
+	free(c->file);
+	free(c);
+}

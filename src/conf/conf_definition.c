@@ -1,0 +1,309 @@
+/*
+ * config, definitions: where a source's definition comes from, and whether the source has what it asks for.
+ */
+#include <config.h>
+
+#include "conf/conf_parts.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "conf/check.h"
+#include "conf/url.h"
+#include "conf/yaml.h"
+
+/* ---- the tree
+ * -------------------------------------------------------------------------------------------------------- */
+
+static struct node *read_preset(struct loader *l, const struct node *n, const struct source *s)
+{
+	CLEANUP(mem_freep) char *file = NULL, *text = NULL;
+	struct node *tree = NULL;
+	struct err err = {0};
+
+	if (config_preset_read(l->file, s->preset, &file, &text, &err) < 0) {
+		problems_error(l->reader.problems, node_get(n, "preset"), "%s", err.text);
+		return NULL;
+	}
+	if (yaml_load(file, text, strlen(text), &tree, l->reader.problems) < 0)
+		return NULL;
+	return tree;
+}
+
+/* Preset, definition in place, or the one laid over the other. Kept by the configuration. NULL with a problem. */
+static const struct node *read_tree(struct loader *l, const struct node *n, const struct source *s)
+{
+	const struct node *place = node_get(n, "definition");
+	struct node *tree = NULL;
+
+	if (place && place->type != NODE_MAP) {
+		problems_error(l->reader.problems, place,
+			       "expected a definition (a mapping, see `deskbridge presets gladly`), "
+			       "found %s",
+			       node_kind(place));
+		return NULL;
+	}
+	if (!s->preset && node_get(n, "preset"))
+		return NULL; /* wrong, and told already */
+	if (!s->preset && !place) {
+		problems_error(
+			l->reader.problems, n,
+			"preset is missing: write the helpdesk's name (`preset: gladly`; `deskbridge presets` lists "
+			"them), or a definition in place");
+		return NULL;
+	}
+	if (s->preset) {
+		tree = read_preset(l, n, s);
+		if (!tree)
+			return NULL;
+		config_keep_tree(l->reader.config, tree);
+	}
+	if (place) {
+		tree = tree ? definition_overlay(tree, place, l->reader.problems) : node_dup(place);
+		config_keep_tree(l->reader.config, tree);
+	}
+	return tree;
+}
+
+/* ---- authenticate
+ * ---------------------------------------------------------------------------------------------------- */
+
+static bool is_secret_key(const char *key)
+{
+	return strcmp(key, "user") == 0 || strcmp(key, "password") == 0 || strcmp(key, "secret") == 0;
+}
+
+/* What stands there for the method is the definition compiler's to judge, but a misspelt secret is found here. */
+static bool is_misspelt(const char *key)
+{
+	static const char *const known[] = {"user", "password", "secret", "method"};
+	const char *near = text_nearest(key, known, sizeof(known) / sizeof(known[0]));
+
+	return near && strcmp(near, key) != 0;
+}
+
+/* Reads the secrets. Returns what is left, owned: a method of the source's own, or what is laid over the definition's;
+ * NULL: nothing. */
+static struct node *read_authenticate(struct loader *l, const struct node *auth, struct source *s)
+{
+	static const char prefix[] = "sources.NAME.authenticate";
+	struct node *own;
+
+	if (!auth)
+		return NULL;
+	if (auth->type != NODE_MAP) {
+		problems_error(
+			l->reader.problems, auth,
+			"expected a mapping such as {user: deskbridge, password: {credential: %s-webhook}}, found %s",
+			s->name, node_kind(auth));
+		return NULL;
+	}
+	own = node_new(NODE_MAP, auth->file, auth->line, auth->column);
+	free(own->path);
+	own->path = mem_str(auth->path);
+	for (size_t i = 0; i < auth->n; i++) {
+		const struct node *n = auth->items[i];
+		CLEANUP(mem_freep) char *name = mem_fmt("%s.%s", prefix, n->key);
+
+		if (is_secret_key(n->key))
+			(void)settings_read_one(&l->reader, settings_find(name), n, s);
+		else if (is_misspelt(n->key))
+			settings_unknown(&l->reader, prefix, n);
+		else
+			node_add(own, n->key, node_dup(n));
+	}
+	config_keep_tree(l->reader.config, own);
+	return own->n > 0 ? own : NULL;
+}
+
+/* Errors for secrets under a name that the method does not take. */
+static void check_taken(struct loader *l, const struct node *auth, const char *method, const char *key,
+			const char *instead)
+{
+	const struct node *n = node_get(auth, key);
+
+	if (n && instead)
+		problems_error(l->reader.problems, n, "the method %s takes no %s: write it as %s", method, key,
+			       instead);
+	else if (n)
+		problems_error(l->reader.problems, n, "the method %s takes no %s: leave it out", method, key);
+}
+
+static void check_needed(struct loader *l, const struct node *at, const struct node *auth, const char *method,
+			 const char *key, const char *example)
+{
+	if (!node_get(auth, key))
+		problems_error(l->reader.problems, at, "authenticate.%s is missing: the method %s needs it (%s)", key,
+			       method, example);
+}
+
+/* `none` lets anybody in who knows the URL, so somebody must have meant it. */
+static void check_none(struct loader *l, const struct node *n, const struct node *at)
+{
+	const struct node *place = node_get(n, "definition");
+
+	if (node_get(node_get(n, "authenticate"), "method") || node_get(node_get(place, "authenticate"), "method"))
+		return;
+	problems_error(
+		l->reader.problems, at,
+		"this definition proves nothing, so that everybody who knows the URL can post: where that is meant, "
+		"write `authenticate: {method: none}`");
+}
+
+static void check_secrets(struct loader *l, const struct node *n, const struct source *s)
+{
+	const struct node *auth = node_get(n, "authenticate"), *at = auth ? auth : n;
+	const struct proof *proof = definition_proof(s->definition);
+	const char *method = proof_method(proof);
+	CLEANUP(mem_freep) char *example = NULL;
+
+	if (auth && auth->type != NODE_MAP)
+		return; /* told already */
+	if (!proof_needs_secret(proof)) {
+		check_none(l, n, at);
+		check_taken(l, auth, method, "user", NULL);
+		check_taken(l, auth, method, "password", NULL);
+		check_taken(l, auth, method, "secret", NULL);
+	} else if (proof_needs_user(proof)) {
+		example = mem_fmt("`authenticate: {user: deskbridge, password: {credential: %s-webhook}}`", s->name);
+		check_needed(l, at, auth, method, "user", example);
+		if (!node_get(auth, "secret"))
+			check_needed(l, at, auth, method, "password", example);
+		check_taken(l, auth, method, "secret", "password");
+		if (s->auth_user && strchr(s->auth_user, ':'))
+			problems_error(l->reader.problems, node_get(auth, "user"),
+				       "a user name of the method %s holds no colon", method);
+	} else {
+		example = mem_fmt("`authenticate: {secret: {credential: %s-webhook}}`", s->name);
+		if (!node_get(auth, "password"))
+			check_needed(l, at, auth, method, "secret", example);
+		check_taken(l, auth, method, "password", "secret");
+		check_taken(l, auth, method, "user", NULL);
+	}
+	if (proof_signs_url(proof) && !node_get(n, "public_url"))
+		problems_error(l->reader.problems, n,
+			       "public_url is missing: this helpdesk signs the URL that it posts to, so write that as "
+			       "it is set there (`public_url: https://hooks.acme.com%s`)",
+			       s->path);
+}
+
+/* ---- lookup
+ * ---------------------------------------------------------------------------------------------------------- */
+
+/* needed: without it nobody's address is known. Else the source has a lookup that will never be asked. */
+static void check_lookup_has(struct loader *l, const struct node *n, bool needed, const char *key, const char *example)
+{
+	const struct node *lookup = node_get(n, "lookup");
+
+	if (node_get(lookup, key))
+		return;
+	if (needed)
+		problems_error(l->reader.problems, lookup ? lookup : n,
+			       "lookup.%s is missing: webhooks of this helpdesk name a customer, whose address is "
+			       "asked for (%s)",
+			       key, example);
+	else
+		problems_warn(l->reader.problems, lookup, "without lookup.%s nobody is asked (%s)", key, example);
+}
+
+static void check_lookup(struct loader *l, const struct node *n, const struct source *s)
+{
+	const struct node *url = node_get(node_get(n, "lookup"), "base_url");
+	const char *way = definition_lookup_authenticate(s->definition);
+	CLEANUP(mem_freep) char *example = NULL;
+	bool needed = definition_needs_lookup(s->definition), user = text_is(way, "basic");
+
+	if (url && s->lookup_base_url && url_is_plain(s->lookup_base_url) && !url_is_loopback(s->lookup_base_url))
+		problems_warn(l->reader.problems, url,
+			      "the helpdesk's credentials go over the net unencrypted: write https");
+	if (url && s->lookup_base_url)
+		config_check_base_url(l, url, s);
+	if (!way || (!needed && !node_get(n, "lookup")))
+		return;
+	example = mem_fmt("`lookup: {base_url: \"https://acme.example.com\", %s: {credential: %s-api-token}}`",
+			  user ? "user: NAME, password" : "token", s->name);
+	if (needed ? definition_needs_base_url(s->definition) : definition_uses_base_url(s->definition))
+		check_lookup_has(l, n, needed, "base_url", example);
+	if (user) {
+		check_lookup_has(l, n, needed, "user", example);
+		check_lookup_has(l, n, needed, "password", example);
+	} else {
+		check_lookup_has(l, n, needed, "token", example);
+	}
+}
+
+/* ---- what is left to fill in ------------------------------------------------------------------------------------- */
+
+static void check_left(struct loader *l, const struct node *n)
+{
+	struct err err = {0};
+
+	if (n && n->type == NODE_SCALAR && check_filled(n->text, &err) < 0)
+		problems_warn(l->reader.problems, n, "%s", err.text);
+}
+
+/* Where `presets NAME --config` leaves it to the operator. A warning: what it prints loads as it is. */
+static void check_all_filled(struct loader *l, const struct node *n)
+{
+	const struct node *with = node_get(n, "with"), *lookup = node_get(n, "lookup");
+
+	check_left(l, node_get(n, "public_url"));
+	check_left(l, node_get(lookup, "base_url"));
+	check_left(l, node_get(lookup, "user"));
+	for (size_t i = 0; with && with->type == NODE_MAP && i < with->n; i++)
+		check_left(l, with->items[i]);
+}
+
+/* ---- what is not certain ----------------------------------------------------------------------------------------- */
+
+/* Takes the text over. Once, though several sources may use the preset. */
+static void tell_once(struct loader *l, const struct node *at, bool notice, char *text)
+{
+	if (problems_told(l->reader.problems, text))
+		;
+	else if (notice)
+		problems_notice(l->reader.problems, at, "%s", text);
+	else
+		problems_warn(l->reader.problems, at, "%s", text);
+	free(text);
+}
+
+static void tell_doubts(struct loader *l, const struct node *n, const struct source *s)
+{
+	const struct node *at = node_get(n, s->preset ? "preset" : "definition");
+	size_t facts = definition_unconfirmed(s->definition);
+	const char *name = s->preset ? s->preset : s->name;
+	CLEANUP(mem_freep)
+	char *where = s->preset ? mem_fmt("deskbridge presets %s", name) : mem_str("its `unconfirmed`");
+
+	if (text_is(definition_verified(s->definition), "no"))
+		tell_once(l, at, false,
+			  mem_fmt("%s: nobody has verified this definition against the helpdesk (`verified: no`): try "
+				  "it with real webhooks before you rely on it",
+				  name));
+	if (facts > 0)
+		tell_once(l, at, true,
+			  mem_fmt("%s: %zu fact%s that no vendor document confirms (%s)", name, facts,
+				  facts == 1 ? "" : "s", where));
+}
+
+void config_read_definition(struct loader *l, const struct node *n, struct source *s)
+{
+	const struct node *tree = read_tree(l, n, s);
+	struct definition_binding binding = {
+		.base_url = s->lookup_base_url,
+		.with = node_get(n, "with"),
+		.authenticate = read_authenticate(l, node_get(n, "authenticate"), s),
+		.overlaid = s->preset && node_get(n, "definition"),
+	};
+
+	if (!tree)
+		return;
+	check_all_filled(l, n);
+	s->definition = definition_compile(tree, &binding, l->reader.problems);
+	if (!s->definition)
+		return;
+	tell_doubts(l, n, s);
+	check_secrets(l, n, s);
+	check_lookup(l, n, s);
+}

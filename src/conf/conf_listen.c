@@ -1,0 +1,120 @@
+/*
+ * config, listen: what its settings mean for each other, and values that can hardly be meant.
+ */
+#include <config.h>
+
+#include "conf/conf_parts.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "http/budget.h"
+
+/* Warned of below: real webhooks, proxies and helpdesks need more. */
+#define BODY_SHORT_BYTES (64 * 1024)
+#define PER_ADDRESS_FEW 8
+#define TIMEOUT_SHORT_MS (5 * CLOCK_SECOND_MS)
+#define IDLE_SHORT_MS CLOCK_MINUTE_MS /* for so long AWS's load balancers keep a connection */
+
+/* The place of a setting that is written in the file; NULL: it has its default. */
+static const struct node *written(const struct loader *l, const char *member)
+{
+	return node_get(node_get(l->root, "listen"), member);
+}
+
+/* One webhook has to fit into what one address may take: its body, its headers, and what is read of it. */
+#define BESIDE_BODY_BYTES (64 * 1024)
+
+static void check_memory(struct loader *l)
+{
+	const struct config *c = l->reader.config;
+	const struct node *listen = node_get(l->root, "listen");
+	size_t least = budget_for_share(c->listen.max_body + BESIDE_BODY_BYTES);
+
+	if (c->listen.max_memory >= least)
+		return;
+	problems_error(
+		l->reader.problems,
+		config_place_of(l->root, "listen", node_get(listen, "max_body") ? "max_body" : "max_memory"),
+		"one address takes at most 3/16 of max_memory, less than a webhook of max_body bytes needs: raise "
+		"max_memory to at least %zuMiB, or lower max_body",
+		(least + (1 << 20) - 1) >> 20);
+}
+
+static void check_body(struct loader *l)
+{
+	if (l->reader.config->listen.max_body < BODY_SHORT_BYTES)
+		problems_warn(
+			l->reader.problems, written(l, "max_body"),
+			"helpdesks send longer webhooks, which are refused with 413 and lost then: write %dKiB or "
+			"more",
+			BODY_SHORT_BYTES / 1024);
+}
+
+static void check_connections(struct loader *l)
+{
+	const struct config *c = l->reader.config;
+	const struct node *at = written(l, "per_address");
+
+	if (at && c->listen.per_address > c->listen.max_connections)
+		problems_warn(
+			l->reader.problems, at,
+			"is more than max_connections, so that one address may take every connection: write less than "
+			"%lld",
+			(long long)c->listen.max_connections);
+	else if (at && c->listen.per_address < PER_ADDRESS_FEW)
+		problems_warn(l->reader.problems, at,
+			      "a helpdesk sends several webhooks at once from one address, of which those beyond get "
+			      "503: write %d or more",
+			      PER_ADDRESS_FEW);
+}
+
+/* A webhook that is sent on a connection which is being closed is lost where the sender does not send it again. */
+static void check_times(struct loader *l)
+{
+	const struct config *c = l->reader.config;
+	const struct node *timeout = written(l, "timeout"), *idle = written(l, "idle");
+
+	if (c->listen.timeout_ms % 1000 != 0)
+		problems_error(l->reader.problems, timeout, "must be whole seconds");
+	else if (c->listen.timeout_ms < TIMEOUT_SHORT_MS)
+		problems_warn(l->reader.problems, timeout,
+			      "a helpdesk whose connection stalls for a moment is cut off: write %llds or more",
+			      (long long)(TIMEOUT_SHORT_MS / CLOCK_SECOND_MS));
+	if (c->listen.idle_ms % 1000 != 0)
+		problems_error(l->reader.problems, idle, "must be whole seconds");
+	else if (c->listen.idle_ms <= IDLE_SHORT_MS)
+		problems_warn(l->reader.problems, idle,
+			      "proxies and helpdesks keep their connections for a minute or two, and lose a webhook on "
+			      "one that is closed just then: write more than they keep them, such as 150s");
+	else if (c->listen.idle_ms < c->listen.timeout_ms)
+		problems_warn(l->reader.problems, idle ? idle : timeout,
+			      "idle is less than timeout, so that a proven client is kept for less time than one that "
+			      "says nothing: write an idle of more than the timeout");
+}
+
+/* A trusted proxy chooses the address that counts: with "/0" every client does. */
+static void check_proxies(struct loader *l)
+{
+	const struct string_list *proxies = &l->reader.config->listen.trusted_proxies;
+	const struct node *list = written(l, "trusted_proxies");
+
+	for (size_t i = 0; i < proxies->n; i++) {
+		const char *slash = strchr(proxies->items[i], '/');
+
+		if (slash && text_is(slash, "/0"))
+			problems_warn(l->reader.problems, list->type == NODE_LIST ? list->items[i] : list,
+				      "this is every address, so each client chooses its own address: write "
+				      "the addresses of your proxies");
+	}
+}
+
+void config_check_listen(struct loader *l)
+{
+	check_memory(l);
+	check_body(l);
+	check_connections(l);
+	check_times(l);
+	check_proxies(l);
+}

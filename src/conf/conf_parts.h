@@ -1,0 +1,55 @@
+/*
+ * parts: how the files of src/config that read the one configuration file share the work. Only for src/config.
+ */
+#ifndef CONF_PARTS_H
+#define CONF_PARTS_H
+
+#include "conf/conf.h"
+#include "conf/settings.h"
+
+#define ACCOUNTS_MAX 64
+#define SOURCES_MAX 256
+
+struct loader {
+	struct settings_reader reader; /* its config is the one in the making */
+	const char *file;
+	const struct node *root; /* a mapping */
+};
+
+/* As config_load, but a configuration with errors is returned too: it may only be asked for its secrets and freed. NULL
+ * where the file could not be read at all. */
+struct config *config_read(const char *file, struct problems *problems);
+/* Puts what was found since the from-th problem into the order of its places, the configuration file's first, each
+ * once: rules of all sources are compiled for each source. */
+void config_sort_problems(struct problems *problems, size_t from, const char *file);
+
+/* `listen`: what its settings mean for each other, and values that can hardly be meant. */
+void config_check_listen(struct loader *l);
+/* The node of a member of a top-level group, the group itself where it is written briefly or lacks the member, or the
+ * root: the nearest place to what was (not) written. */
+const struct node *config_place_of(const struct node *root, const char *group, const char *member);
+
+/* config->accounts, from `klaviyo`. */
+void config_read_accounts(struct loader *l);
+/* config->sources, from `sources`; after the accounts. */
+void config_read_sources(struct loader *l);
+/* The source's definition, compiled, with the secrets of its proof and lookup checked against it. */
+void config_read_definition(struct loader *l, const struct node *n, struct source *s);
+
+/* A warning at `at` where the path of klaviyo.url, or of lookup.base_url, comes before those that are put behind it. */
+void config_check_account_url(struct loader *l, const struct node *at, const char *url);
+void config_check_base_url(struct loader *l, const struct node *at, const struct source *s);
+
+/* What rules and account choices ask for that they can never get. After all sources. */
+void config_check_references(struct loader *l);
+
+/* config->store.path, of its url. */
+void config_read_store_path(struct settings_reader *r);
+/* The configuration owns the tree from now on. */
+void config_keep_tree(struct config *c, struct node *tree);
+/* "a, b, c" of names, cut where it gets long. The caller owns it. */
+char *config_join(const char *const *names, size_t n) MUSTCHECK;
+/* The folder that a file is in. The caller owns it. */
+char *config_folder(const char *file) MUSTCHECK;
+
+#endif

@@ -1,0 +1,159 @@
+/*
+ * config, references: what rules and account choices look at in a webhook: the headers that its stored form must keep,
+ * and names that no event will ever have.
+ */
+#include <config.h>
+
+#include "conf/conf_parts.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "helpdesk/attributes.h"
+
+typedef void visit_fn(void *ctx, const char *where, const struct reference *reference);
+
+struct visit {
+	visit_fn *fn;
+	void *ctx;
+};
+
+static void visit_choice(void *ctx, const struct reference *reference)
+{
+	const struct visit *visit = ctx;
+
+	visit->fn(visit->ctx, "account", reference);
+}
+
+/* Every reference that stands in the source itself, not in its definition. */
+static void source_references(const struct source *s, visit_fn *fn, void *ctx)
+{
+	struct visit visit = {.fn = fn, .ctx = ctx};
+
+	if (s->rules)
+		rules_references(s->rules, fn, ctx);
+	for (size_t i = 0; i < s->accounts_n; i++)
+		if (s->accounts[i].when)
+			matcher_references(s->accounts[i].when, visit_choice, &visit);
+}
+
+/* ---- headers
+ * --------------------------------------------------------------------------------------------------------- */
+
+struct header_search {
+	const char *name;
+	bool found;
+};
+
+static void header_search_one(void *ctx, const char *where, const struct reference *reference)
+{
+	struct header_search *search = ctx;
+	const char *header = reference_header(reference);
+
+	(void)where;
+	search->found = search->found || (header && text_same(header, search->name));
+}
+
+static bool source_asks_header(const struct source *s, const char *name)
+{
+	struct header_search search = {.name = name};
+
+	source_references(s, header_search_one, &search);
+	return search.found;
+}
+
+bool source_keeps_header(const struct source *s, const char *name)
+{
+	const char *secret = proof_secret_header(definition_proof(s->definition));
+
+	if (secret && text_same(secret, name))
+		return false;
+	return definition_keeps_header(s->definition, name) || source_asks_header(s, name);
+}
+
+static void check_secret_header(struct loader *l, const struct node *n, const struct source *s)
+{
+	const char *secret = proof_secret_header(definition_proof(s->definition));
+
+	if (secret && source_asks_header(s, secret))
+		problems_error(l->reader.problems, n,
+			       "a rule or the account's choice asks for header:%s, which carries the secret, so that "
+			       "no webhook keeps it",
+			       secret);
+}
+
+/* ---- names
+ * ----------------------------------------------------------------------------------------------------------- */
+
+/* The names that some source's events have: shared rules may ask for one that only another source knows. */
+struct names {
+	const char **items;
+	size_t n;
+};
+
+static void names_add(void *ctx, const char *name)
+{
+	struct names *names = ctx;
+
+	if ((names->n & (names->n - 1)) == 0)
+		names->items = mem_grow(names->items, names->n > 0 ? names->n * 2 : 1, sizeof(*names->items));
+	names->items[names->n++] = name;
+}
+
+static void names_known(const struct config *c, struct names *to)
+{
+	/* What a definition may leave out is no typing error where another one knows it. */
+	static const char *const usual[] = {"label", "transition", "Channel",      "Agent",
+					    "Team",  "Tags",       "Initiated By", "Reason"};
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		names_add(to, usual[i]);
+	for (size_t i = 0; attributes_own[i]; i++)
+		names_add(to, attributes_own[i]);
+	for (size_t i = 0; i < c->sources_n; i++)
+		if (c->sources[i].definition)
+			definition_names(c->sources[i].definition, names_add, to);
+}
+
+struct name_check {
+	struct loader *loader;
+	const struct node *source;
+	const struct names *known;
+};
+
+static void name_check_one(void *ctx, const char *where, const struct reference *reference)
+{
+	const struct name_check *check = ctx;
+	const char *name = reference_name(reference), *near;
+	const struct node *at = node_get(check->source, text_is(where, "account") ? "account" : "rules");
+
+	if (!name)
+		return;
+	for (size_t i = 0; i < check->known->n; i++)
+		if (text_same(name, check->known->items[i]))
+			return;
+	if (strncmp(where, "rules", 5) == 0)
+		at = node_get(check->loader->root, "rules");
+	near = text_nearest(name, check->known->items, check->known->n);
+	problems_warn(check->loader->reader.problems, at, "%s asks for \"%.64s\", which no event has%s%s%s", where,
+		      name, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+void config_check_references(struct loader *l)
+{
+	const struct config *c = l->reader.config;
+	struct names known = {0};
+
+	names_known(c, &known);
+	for (size_t i = 0; i < c->sources_n; i++) {
+		const struct source *s = &c->sources[i];
+		const struct node *n = node_get(node_get(l->root, "sources"), s->name);
+		struct name_check check = {.loader = l, .source = n, .known = &known};
+
+		if (!s->definition)
+			continue;
+		check_secret_header(l, n, s);
+		source_references(s, name_check_one, &check);
+	}
+	free(known.items);
+}

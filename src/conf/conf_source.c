@@ -1,0 +1,266 @@
+/*
+ * config, sources: one helpdesk endpoint each; what its definition asks for is checked in config_definition.c.
+ */
+#include <config.h>
+
+#include "conf/conf_parts.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "conf/authority.h"
+#include "conf/check.h"
+#include "conf/url.h"
+#include "helpdesk/template.h"
+
+/* ---- flag
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* "In {label} Conversation" to "In Gladly Conversation". NULL where it cannot be. */
+static char *render_flag(const char *text, const char *label, struct err *err)
+{
+	struct pairs names = {0};
+	struct scope scope = {.names = &names};
+	struct template *t = template_compile_text(text, err);
+	char *flag = NULL;
+
+	if (!t)
+		return NULL;
+	pairs_add(&names, "label", label);
+	if (template_render(t, &scope, TEMPLATE_PLAIN, &flag, err) < 0)
+		flag = NULL;
+	pairs_done(&names);
+	template_free(t);
+	return flag;
+}
+
+static void read_flags(struct loader *l, const struct node *n, struct source *s)
+{
+	const struct node *at = node_get(n, "flag");
+
+	if (at && at->type == NODE_LIST && at->n == 0)
+		problems_error(l->reader.problems, at, "expected at least one profile property");
+	for (size_t i = 0; i < s->flags.n; i++) {
+		struct err err = {0};
+		char *flag = render_flag(s->flags.items[i], s->label, &err);
+
+		if (!flag) {
+			problems_error(l->reader.problems, at ? at : n, "%s; only {label} stands for something here",
+				       err.text);
+			continue;
+		}
+		free(s->flags.items[i]);
+		s->flags.items[i] = flag;
+		if (check_flag(flag, &err) < 0)
+			problems_error(l->reader.problems, at ? at : n, "with this label: %s", err.text);
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(s->flags.items[k], flag) == 0)
+				problems_error(l->reader.problems, at ? at : n, "\"%s\" is meant twice: keep one",
+					       flag);
+	}
+}
+
+/* ---- account
+ * --------------------------------------------------------------------------------------------------------- */
+
+/* An account by its name, or NULL with a problem. */
+static const struct account *find_account(struct loader *l, const struct node *n, const char *also)
+{
+	const struct config *c = l->reader.config;
+	const char *names[ACCOUNTS_MAX + 1];
+	CLEANUP(mem_freep) char *all = NULL, *meant = NULL;
+	const struct account *a;
+	size_t count = 0;
+
+	if (n->type != NODE_SCALAR) {
+		problems_error(l->reader.problems, n, "expected the name of an account%s, found %s", also,
+			       node_kind(n));
+		return NULL;
+	}
+	a = config_account(c, n->text);
+	if (a)
+		return a;
+	if (c->accounts_n == 0)
+		return NULL; /* none could be read, which is told already */
+	for (size_t i = 0; i < c->accounts_n; i++)
+		names[count++] = c->accounts[i].name;
+	meant = text_meant("; ", " ", n->text, names, count);
+	all = config_join(names, count);
+	problems_error(l->reader.problems, n, "there is no account of that name%s%sthere is: %s%s", meant,
+		       meant[0] != '\0' ? "" : "; ", all, also);
+	return NULL;
+}
+
+/* One {when, use} of the list. */
+static void read_choice(struct loader *l, const struct node *n, struct account_choice *to)
+{
+	const struct node *use = node_get(n, "use"), *when = node_get(n, "when");
+
+	if (!use || n->type != NODE_MAP) {
+		problems_error(l->reader.problems, n, "expected {when: MATCHER, use: NAME or none}, found %s",
+			       n->type == NODE_MAP ? "no use" : node_kind(n));
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		struct node at = node_at_key(n->items[i]);
+
+		if (n->items[i] != use && n->items[i] != when)
+			problems_error(l->reader.problems, &at, "unknown key; known here: when, use");
+	}
+	if (when)
+		to->when = matcher_compile(when, REFERENCE_NAMES, l->reader.problems);
+	if (use->type != NODE_SCALAR || strcmp(use->text, "none") != 0)
+		to->account = find_account(l, use, ", or none");
+}
+
+static void read_choices(struct loader *l, const struct node *list, struct source *s)
+{
+	if (list->n == 0) {
+		problems_error(l->reader.problems, list, "expected at least one {when: MATCHER, use: NAME or none}");
+		return;
+	}
+	s->accounts = mem_new(list->n, sizeof(*s->accounts));
+	for (size_t i = 0; i < list->n; i++) {
+		read_choice(l, list->items[i], &s->accounts[s->accounts_n++]);
+		if (i + 1 < list->n && !node_get(list->items[i], "when"))
+			problems_error(l->reader.problems, list->items[i],
+				       "has no `when`, so the choices below it are never asked: put it last");
+	}
+}
+
+static void read_account_choice(struct loader *l, const struct node *n, struct source *s)
+{
+	const struct node *account = node_get(n, "account");
+	const struct config *c = l->reader.config;
+
+	if (account && account->type == NODE_LIST) {
+		read_choices(l, account, s);
+		return;
+	}
+	s->accounts = mem_new(1, sizeof(*s->accounts));
+	s->accounts_n = 1;
+	if (account)
+		s->accounts[0].account = find_account(l, account, "");
+	else if (c->accounts_n == 1)
+		s->accounts[0].account = &c->accounts[0];
+	else if (c->accounts_n > 1)
+		problems_error(l->reader.problems, n,
+			       "account is missing: with several Klaviyo accounts each source names its "
+			       "own (`account: %s`), or a list of {when: MATCHER, use: NAME or none}",
+			       c->accounts[0].name);
+}
+
+/* ---- a source
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void read_path(struct loader *l, const struct node *n, struct source *s)
+{
+	const struct config *c = l->reader.config;
+	const struct node *at = node_get(n, "path");
+
+	if (!s->path)
+		s->path = mem_fmt("/webhooks/%s", s->name);
+	for (const struct source *other = c->sources; other < s; other++)
+		if (strcmp(other->path, s->path) == 0)
+			problems_error(l->reader.problems, at ? at : n,
+				       "%s is the path of the source %s too: each needs its own", s->path, other->name);
+}
+
+static void read_label(struct loader *l, const struct node *n, struct source *s)
+{
+	struct err err = {0};
+
+	if (s->label || !s->definition)
+		return;
+	s->label = mem_str(definition_label(s->definition));
+	if (check_label(s->label, &err) < 0)
+		problems_error(l->reader.problems, node_get(n, s->preset ? "preset" : "definition"),
+			       "the definition's label: %s; or set the source's own `label`", err.text);
+}
+
+/* The file's text now takes the place of its name: a change of the file is taken with the next configuration. */
+static void read_authority(struct loader *l, const struct node *n, struct source *s)
+{
+	const struct node *at = node_get(node_get(n, "lookup"), "ca");
+	CLEANUP(mem_freep) char *file = TAKE(s->lookup_ca);
+	CLEANUP(mem_freep) char *path = NULL;
+	struct err err = {0};
+
+	if (!at || !file)
+		return;
+	path = file[0] == '/' ? mem_str(file) : mem_fmt("%s/%s", l->reader.place.folder, file);
+	if (authority_read(path, &s->lookup_ca, &err) < 0)
+		problems_error(l->reader.problems, at, "%s", err.text);
+	else
+		s->lookup_ca_file = mem_str(path);
+	if (s->lookup_ca_file && s->lookup_base_url && url_is_plain(s->lookup_base_url))
+		problems_error(l->reader.problems, at,
+			       "a plain http base_url shows no certificate: write https, or leave ca out");
+}
+
+static void read_rules(struct loader *l, const struct node *n, struct source *s)
+{
+	const struct node *own = node_get(n, "rules"), *shared = node_get(l->root, "rules");
+	struct err err = {0};
+
+	s->rules = rules_compile(own, shared, l->reader.problems);
+	if (s->rules && s->label && check_label(s->label, NULL) == 0 && rules_check_label(s->rules, s->label, &err) < 0)
+		problems_error(l->reader.problems, own ? own : shared, "%s", err.text);
+}
+
+static void read_source(struct loader *l, const struct node *n, struct source *s)
+{
+	s->name = mem_str(n->key);
+	settings_defaults(&l->reader, SETTING_OF_SOURCE, s);
+	settings_read(&l->reader, "sources.NAME", n, s);
+	read_path(l, n, s);
+	config_read_definition(l, n, s);
+	read_label(l, n, s);
+	if (s->label)
+		read_flags(l, n, s);
+	read_authority(l, n, s);
+	read_account_choice(l, n, s);
+	read_rules(l, n, s);
+}
+
+static bool read_name(struct loader *l, const struct node *n)
+{
+	struct node at = node_at_key(n);
+	struct err err = {0};
+
+	if (check_name(n->key, &err) == 0)
+		return true;
+	problems_error(l->reader.problems, &at, "%s", err.text);
+	return false;
+}
+
+void config_read_sources(struct loader *l)
+{
+	const struct node *sources = node_get(l->root, "sources");
+	struct config *c = l->reader.config;
+	struct problems *p = l->reader.problems;
+
+	if (!sources)
+		return; /* told as missing already */
+	if (sources->type != NODE_MAP || sources->n == 0 || sources->n > SOURCES_MAX) {
+		problems_error(p, sources,
+			       "expected 1 to %d helpdesks by name, such as {gladly: {preset: gladly, …}}; found %s",
+			       SOURCES_MAX,
+			       sources->type != NODE_MAP ? node_kind(sources)
+			       : sources->n == 0         ? "none"
+							 : "more");
+		return;
+	}
+	c->sources = mem_new(sources->n, sizeof(*c->sources));
+	for (size_t i = 0; i < sources->n; i++) {
+		const struct node *n = sources->items[i];
+
+		if (!read_name(l, n))
+			continue;
+		if (n->type == NODE_MAP)
+			read_source(l, n, &c->sources[c->sources_n++]);
+		else
+			problems_error(p, n, "expected a mapping such as {preset: gladly, authenticate: {…}}, found %s",
+				       node_kind(n));
+	}
+}

@@ -1,0 +1,70 @@
+/*
+ * config, URLs: a URL that paths are put behind should not hold the beginning of these paths itself.
+ */
+#include <config.h>
+
+#include "conf/conf_parts.h"
+
+#include <string.h>
+
+#include "conf/url.h"
+#include "klaviyo/request.h"
+
+/* base, and one URL that is made of it. */
+struct joint {
+	const char *base, *whole;
+	const char *does; /* what is done with whole, behind "with this path" */
+	const char *api;  /* whose paths come behind base; NULL: any path of base is fine that does not come again */
+};
+
+/* Warns of a path of the base URL; returns whether it did. */
+static bool check_joint(struct loader *l, const struct node *at, const struct joint *j)
+{
+	const char *path = url_path(j->base);
+	size_t repeats = url_repeats(j->base, j->whole), len = strlen(j->base);
+
+	if (repeats > 0)
+		problems_warn(l->reader.problems, at, "with this path %s %s, in which %s stands twice: write %.*s",
+			      j->does, j->whole, j->base + len - repeats, (int)(len - repeats), j->base);
+	else if (j->api && *path != '\0')
+		problems_warn(l->reader.problems, at, "with this path %s %s: write %.*s, unless %s is below %s there",
+			      j->does, j->whole, (int)(path - j->base), j->base, j->api, path);
+	return repeats > 0 || (j->api && *path != '\0');
+}
+
+void config_check_account_url(struct loader *l, const struct node *at, const char *url)
+{
+	CLEANUP(mem_freep) char *whole = request_url(url, KLAVIYO_PATH_EVENTS);
+	const struct joint j = {.base = url, .whole = whole, .does = "the daemon sends to", .api = "Klaviyo's API"};
+
+	(void)check_joint(l, at, &j);
+}
+
+struct urls {
+	struct loader *loader;
+	const struct node *at;
+	const char *base;
+	bool told; /* the first one is enough */
+};
+
+static void check_one(void *ctx, enum definition_url kind, const char *outline, bool optional)
+{
+	struct urls *u = ctx;
+	const struct joint j = {
+		.base = u->base,
+		.whole = outline,
+		.does = kind == DEFINITION_LOOKUP ? "the daemon asks" : "events show",
+		.api = kind == DEFINITION_LOOKUP ? "the helpdesk's API" : NULL,
+	};
+
+	(void)optional;
+	if (!u->told && strncmp(outline, u->base, strlen(u->base)) == 0)
+		u->told = check_joint(u->loader, u->at, &j);
+}
+
+void config_check_base_url(struct loader *l, const struct node *at, const struct source *s)
+{
+	struct urls u = {.loader = l, .at = at, .base = s->lookup_base_url};
+
+	definition_urls(s->definition, check_one, &u);
+}

@@ -1,0 +1,195 @@
+/*
+ * generation: one configuration with one snapshot of its secrets.
+ *
+ * Generations that differ only in their secrets share the configuration, which goes with the last of them. Counters are
+ * atomic; which generation is current is behind one lock, held for a pointer and a count.
+ */
+#include <config.h>
+
+#include "conf/generation.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "conf/conf_parts.h"
+
+struct shared_config {
+	atomic_uint refs;
+	struct config *config;
+};
+
+/* What a struct generation really is. */
+struct generation_whole {
+	struct generation face;
+	atomic_uint refs;
+	struct shared_config *shared;
+	struct secrets *secrets;
+};
+
+static pthread_mutex_t current_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct generation *current; /* under current_lock */
+static atomic_uint_fast64_t last_number;
+
+static struct generation_whole *whole(struct generation *g)
+{
+	return (struct generation_whole *)(void *)g;
+}
+
+static const struct generation_whole *whole_const(const struct generation *g)
+{
+	return (const struct generation_whole *)(const void *)g;
+}
+
+/* Takes over the secrets and one reference of shared. */
+static struct generation *generation_new(struct shared_config *shared, struct secrets *secrets)
+{
+	struct generation_whole *w = mem_new(1, sizeof(*w));
+
+	atomic_init(&w->refs, 1);
+	w->shared = shared;
+	w->secrets = secrets;
+	w->face.config = shared->config;
+	w->face.secrets = secrets;
+	w->face.number = atomic_fetch_add(&last_number, 1) + 1;
+	return &w->face;
+}
+
+static void shared_unref(struct shared_config *shared)
+{
+	if (atomic_fetch_sub(&shared->refs, 1) > 1)
+		return;
+	config_free(shared->config);
+	free(shared);
+}
+
+/* A public key or a password in the key's place is refused by Klaviyo only hours later, at the first event. */
+static void check_keys(const struct config *c, const struct secrets *secrets, struct problems *problems)
+{
+	for (size_t i = 0; i < c->accounts_n; i++) {
+		const struct secret *s = c->accounts[i].api_key;
+		const char *key = s ? secret_value(secrets, s) : NULL;
+
+		if (key && strncmp(key, "pk_", 3) != 0)
+			problems_warn(problems, secret_node(s),
+				      "what stands there does not begin with pk_, as Klaviyo's private keys do (%s)",
+				      secret_where(s));
+	}
+}
+
+static const char *proof_fault(const void *ctx, const char *value)
+{
+	return proof_secret_fault(ctx, value);
+}
+
+/* With a secret that its method cannot use, every webhook of the source would be refused. */
+static void check_proofs(const struct config *c, struct secrets *secrets, const struct secrets *before,
+			 struct problems *problems)
+{
+	for (size_t i = 0; i < c->sources_n; i++) {
+		const struct source *s = &c->sources[i];
+
+		if (s->definition && s->auth_secret)
+			secrets_check(secrets, s->auth_secret, before, proof_fault, definition_proof(s->definition),
+				      problems);
+	}
+}
+
+struct generation *generation_load(const char *file, struct problems *problems)
+{
+	return generation_load_prepared(file, NULL, NULL, problems);
+}
+
+struct generation *generation_load_prepared(const char *file, void (*prepare)(void *ctx, const struct config *c),
+					    void *ctx, struct problems *problems)
+{
+	size_t errors = problems->errors, from = problems->n;
+	struct config *c = config_read(file, problems);
+	struct shared_config *shared;
+	struct secrets *secrets;
+
+	if (!c)
+		return NULL;
+	if (prepare && problems->errors == errors)
+		prepare(ctx, c);
+	secrets = secrets_read(c->secrets, c->secrets_n, NULL, problems);
+	check_proofs(c, secrets, NULL, problems);
+	check_keys(c, secrets, problems);
+	config_sort_problems(problems, from, file);
+	if (problems->errors > errors) {
+		secrets_free(secrets);
+		config_free(c);
+		return NULL;
+	}
+	shared = mem_new(1, sizeof(*shared));
+	atomic_init(&shared->refs, 1);
+	shared->config = c;
+	return generation_new(shared, secrets);
+}
+
+struct generation *generation_refresh(const struct generation *g, struct problems *problems)
+{
+	const struct generation_whole *w = whole_const(g);
+	const struct config *c = g->config;
+	struct secrets *secrets = secrets_read(c->secrets, c->secrets_n, w->secrets, problems);
+
+	check_proofs(c, secrets, w->secrets, problems);
+	if (secrets_same(secrets, w->secrets)) {
+		secrets_free(secrets);
+		return NULL;
+	}
+	check_keys(c, secrets, problems);
+	atomic_fetch_add(&w->shared->refs, 1);
+	return generation_new(w->shared, secrets);
+}
+
+struct generation *generation_ref(struct generation *g)
+{
+	atomic_fetch_add(&whole(g)->refs, 1);
+	return g;
+}
+
+void generation_unref(struct generation *g)
+{
+	struct generation_whole *w;
+
+	if (!g)
+		return;
+	w = whole(g);
+	if (atomic_fetch_sub(&w->refs, 1) > 1)
+		return;
+	secrets_free(w->secrets);
+	shared_unref(w->shared);
+	free(w);
+}
+
+struct generation *generation_current(void)
+{
+	struct generation *g;
+
+	INSIST(pthread_mutex_lock(&current_lock) == 0);
+	g = current ? generation_ref(current) : NULL;
+	INSIST(pthread_mutex_unlock(&current_lock) == 0);
+	return g;
+}
+
+void generation_make_current(struct generation *g)
+{
+	struct generation *former;
+
+	INSIST(pthread_mutex_lock(&current_lock) == 0);
+	former = current;
+	current = g;
+	INSIST(pthread_mutex_unlock(&current_lock) == 0);
+	generation_unref(former);
+}
+
+int generation_may_follow(const struct generation *old, const struct generation *next, struct err *reterr)
+{
+	const char *name = settings_restart(old->config, next->config);
+
+	if (name)
+		return err_set(reterr, -EINVAL, "%s: restart needed", name);
+	return 0;
+}

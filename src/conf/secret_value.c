@@ -1,0 +1,126 @@
+/*
+ * secret_value: every buffer that held a value is wiped before it goes back to the allocator.
+ */
+#include <config.h>
+
+#include "conf/secret_value.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "conf/access.h"
+#include "conf/secret.h"
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+const char *secret_value_wrong(const char *value, size_t len)
+{
+	if (len == 0)
+		return "is empty";
+	if (len > SECRET_SIZE_MAX)
+		return "is longer than 64 KiB, which no secret is";
+	if (is_blank(value[0]) || is_blank(value[len - 1]))
+		return "has a blank before or behind it, which HTTP takes off a header: remove it";
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
+			return "holds a line break or control character inside: a secret is one line of text";
+	return NULL;
+}
+
+/* Text without its trailing line ends, and without the byte order mark that some editors put before it. */
+static int value_make(const char *text, size_t len, const char *what, char **ret, struct err *reterr)
+{
+	size_t mark = text_bom(text, len);
+	const char *wrong;
+
+	text += mark;
+	len -= mark;
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+		len--;
+	wrong = secret_value_wrong(text, len);
+	if (wrong)
+		return err_set(reterr, -EINVAL, "%s %s", what, wrong);
+	*ret = mem_dup(text, len);
+	return 0;
+}
+
+static int file_refused(const char *path, int error, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *advice = access_advice(path, error);
+
+	return err_set(reterr, error, "%s cannot be read: %s%s", path, strerror(-error), advice);
+}
+
+static int file_open(const char *path, struct err *reterr)
+{
+	/* Not blocking: a named pipe in a secret's place must not stop the daemon. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT) {
+		CLEANUP(mem_freep) char *word = access_word(path);
+
+		return err_set(reterr, -ENOENT,
+			       "%s is not there: put the secret into it, readable for the user that the daemon runs as "
+			       "(`install -D -m 640 -g deskbridge /dev/stdin %s`, paste it, Ctrl-D)",
+			       path, word);
+	}
+	if (fd < 0)
+		return file_refused(path, -errno, reterr);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		(void)close(fd);
+		return err_set(reterr, -EINVAL, "%s is not a regular file", path);
+	}
+	return fd;
+}
+
+int secret_file_read(const char *path, char **ret, struct err *reterr)
+{
+	char *text;
+	size_t len = 0;
+	ssize_t n;
+	int fd, r;
+
+	fd = file_open(path, reterr);
+	if (fd < 0)
+		return fd;
+	text = mem_new(SECRET_SIZE_MAX + 2, 1);
+	do {
+		n = read(fd, text + len, SECRET_SIZE_MAX + 2 - len);
+		if (n > 0)
+			len += (size_t)n;
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		r = err_set(reterr, -errno, "%s cannot be read: %s", path, strerror(errno));
+	else
+		r = value_make(text, len, path, ret, reterr);
+	(void)close(fd);
+	explicit_bzero(text, SECRET_SIZE_MAX + 2);
+	free(text);
+	return r;
+}
+
+int secret_env_read(const char *name, char **ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *what = mem_fmt("the environment variable %s", name);
+	const char *value = getenv(name);
+	char *copy;
+	int r;
+
+	if (!value)
+		return err_set(reterr, -ENOENT, "%s is not set: set it for the daemon (in its unit: EnvironmentFile=)",
+			       what);
+	copy = mem_str(value);
+	r = value_make(copy, strlen(copy), what, ret, reterr);
+	explicit_bzero(copy, strlen(copy));
+	free(copy);
+	return r;
+}

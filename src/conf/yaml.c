@@ -1,0 +1,503 @@
+/*
+ * yaml: libyaml's events to nodes.
+ *
+ * Recursion over the events, at most YAML_DEPTH_MAX deep. A node is added to its parent before it is filled, so that
+ * its path is right in every message. What can be passed over is reported and passed over; what libyaml itself cannot
+ * read ends the reading, with a hint where the usual cause is text that wanted quotes.
+ */
+#include <config.h>
+
+#include "conf/yaml.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+#include <yaml.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "conf/access.h"
+
+#define PIPE_WAIT_MS 5000
+
+struct reader {
+	yaml_parser_t parser;
+	const char *file;
+	const char *text;
+	size_t len;
+	struct problems *problems;
+	size_t nodes;
+};
+
+/* ---- what libyaml cannot read
+ * ---------------------------------------------------------------------------------------- */
+
+/* The line-th line of the text, from 1; its length without the end. */
+static const char *line_of(const struct reader *r, size_t line, size_t *ret_len)
+{
+	const char *at = r->text, *end = r->text + r->len, *stop;
+
+	for (; line > 1 && at < end; line--) {
+		stop = memchr(at, '\n', (size_t)(end - at));
+		at = stop ? stop + 1 : end;
+	}
+	stop = memchr(at, '\n', (size_t)(end - at));
+	*ret_len = (size_t)((stop ? stop : end) - at);
+	return at;
+}
+
+/* The byte at which the column-th character (from 0) of a line begins. */
+static size_t line_byte(const char *line, size_t len, size_t column)
+{
+	size_t i = 0;
+
+	for (; i < len && column > 0; column--) {
+		i++;
+		while (i < len && ((unsigned char)line[i] & 0xc0) == 0x80)
+			i++;
+	}
+	return i;
+}
+
+/* Where the value of a line's first entry begins: behind blanks, dashes and a key. */
+static size_t line_value(const char *line, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && (line[i] == ' ' || (line[i] == '-' && i + 1 < len && line[i + 1] == ' ')))
+		i++;
+	for (size_t k = i; k + 1 < len; k++) {
+		if (line[k] == '{' || line[k] == '"' || line[k] == '\'' || line[k] == '#')
+			break;
+		if (line[k] != ':' || line[k + 1] != ' ')
+			continue;
+		for (k++; k < len && line[k] == ' '; k++)
+			;
+		return k;
+	}
+	return i;
+}
+
+/* What the person most likely did; NULL: no idea. */
+static const char *reader_hint(const struct reader *r, const yaml_mark_t *mark)
+{
+	static const char quotes[] = "put it in quotes: text that begins with * & ! % @ ` or { must stand in quotes";
+	size_t len, at, start, value;
+	const char *line = line_of(r, mark->line + 1, &len);
+
+	at = line_byte(line, len, mark->column);
+	if (at < len && line[at] == '\t')
+		return "indent with blanks: a tab may not stand here";
+	for (start = at; start > 0 && !strchr(" \t,[", line[start - 1]); start--)
+		;
+	if (start < len && strchr("*&!%@`{", line[start]))
+		return quotes;
+	value = line_value(line, len);
+	if (value < at && line[value] == '{' && memchr(line + value, '}', at - value))
+		return quotes;
+	return NULL;
+}
+
+static void reader_syntax(struct reader *r)
+{
+	const yaml_parser_t *p = &r->parser;
+	const yaml_mark_t *mark = &p->problem_mark;
+	const char *problem = p->problem ? p->problem : "unreadable", *hint;
+
+	if (p->error == YAML_READER_ERROR) {
+		/* libyaml gives these by byte. */
+		size_t at = p->problem_offset < r->len ? p->problem_offset : r->len, line = 1, begin = 0;
+
+		for (size_t i = 0; i < at; i++) {
+			if (r->text[i] != '\n')
+				continue;
+			line++;
+			begin = i + 1;
+		}
+		problems_error_at(r->problems, r->file, (unsigned)line, (unsigned)(at - begin + 1),
+				  "not readable as YAML: %s (byte %zu); write it in UTF-8", problem, at);
+		return;
+	}
+	hint = reader_hint(r, mark);
+	if (p->context && p->context_mark.line != mark->line)
+		problems_error_at(r->problems, r->file, (unsigned)mark->line + 1, (unsigned)mark->column + 1,
+				  "not readable as YAML: %s, %s that begins in line %zu%s%s", problem, p->context,
+				  p->context_mark.line + 1, hint ? "; " : "", hint ? hint : "");
+	else
+		problems_error_at(r->problems, r->file, (unsigned)mark->line + 1, (unsigned)mark->column + 1,
+				  "not readable as YAML: %s%s%s%s%s", problem, p->context ? ", " : "",
+				  p->context ? p->context : "", hint ? "; " : "", hint ? hint : "");
+}
+
+static bool reader_next(struct reader *r, yaml_event_t *ret)
+{
+	if (yaml_parser_parse(&r->parser, ret))
+		return true;
+	reader_syntax(r);
+	return false;
+}
+
+/* ---- events to nodes
+ * ------------------------------------------------------------------------------------------------- */
+
+static bool is_null(const yaml_event_t *e)
+{
+	const char *s = (const char *)e->data.scalar.value;
+
+	return e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+	       (s[0] == '\0' || strcmp(s, "~") == 0 || strcmp(s, "null") == 0 || strcmp(s, "Null") == 0 ||
+		strcmp(s, "NULL") == 0);
+}
+
+static struct node *reader_node(struct reader *r, const yaml_event_t *e)
+{
+	enum node_type type = NODE_SCALAR;
+
+	if (e->type == YAML_MAPPING_START_EVENT)
+		type = NODE_MAP;
+	else if (e->type == YAML_SEQUENCE_START_EVENT)
+		type = NODE_LIST;
+	else if (e->type == YAML_SCALAR_EVENT && is_null(e))
+		type = NODE_NULL;
+	return node_new(type, r->file, (unsigned)e->start_mark.line + 1, (unsigned)e->start_mark.column + 1);
+}
+
+static void reader_scalar(struct reader *r, const yaml_event_t *e, struct node *n)
+{
+	const char *s = (const char *)e->data.scalar.value;
+	size_t len = e->data.scalar.length;
+
+	if (strlen(s) != len)
+		problems_error(r->problems, n, "holds a NUL character, which no text here may");
+	if (n->type == NODE_NULL)
+		return;
+	n->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+	n->text = mem_dup(s, strlen(s));
+}
+
+/* Anchors and tags say something that this project's files never mean. */
+static void reader_refuse(struct reader *r, const yaml_event_t *e, const struct node *n)
+{
+	const yaml_char_t *anchor = NULL, *tag = NULL;
+
+	if (e->type == YAML_SCALAR_EVENT) {
+		anchor = e->data.scalar.anchor;
+		tag = e->data.scalar.tag;
+	} else if (e->type == YAML_SEQUENCE_START_EVENT) {
+		anchor = e->data.sequence_start.anchor;
+		tag = e->data.sequence_start.tag;
+	} else if (e->type == YAML_MAPPING_START_EVENT) {
+		anchor = e->data.mapping_start.anchor;
+		tag = e->data.mapping_start.tag;
+	}
+	if (anchor)
+		problems_error(r->problems, n,
+			       "anchors (&%s) are not known here: write it out; where it is text, put it in quotes",
+			       anchor);
+	if (tag)
+		problems_error(r->problems, n,
+			       "tags (%s) are not known here: leave it out; where it is text, put it in quotes", tag);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct node *x = *(struct node *const *)a, *y = *(struct node *const *)b;
+	int order = strcmp(x->key, y->key);
+
+	if (order != 0)
+		return order;
+	if (x->key_line != y->key_line)
+		return x->key_line < y->key_line ? -1 : 1;
+	return x->key_column < y->key_column ? -1 : x->key_column > y->key_column;
+}
+
+/* Reports keys given twice and keeps the first. Sorted, so that a mapping of 100,000 keys costs no more than a file. */
+static void reader_unique(struct reader *r, struct node *map)
+{
+	CLEANUP(mem_freep) struct node **sorted = mem_new(map->n, sizeof(*sorted));
+	const struct node *first = NULL;
+	size_t kept = 0;
+
+	if (map->n < 2)
+		return;
+	memcpy(sorted, map->items, map->n * sizeof(*sorted));
+	qsort(sorted, map->n, sizeof(*sorted), by_key);
+	for (size_t i = 0; i < map->n; i++) {
+		if (first && strcmp(first->key, sorted[i]->key) == 0) {
+			struct node at = node_at_key(sorted[i]);
+
+			problems_error(r->problems, &at, "given twice (first in line %u): keep one", first->key_line);
+			sorted[i]->key_line = 0; /* which no key has: marks what goes */
+		} else {
+			first = sorted[i];
+		}
+	}
+	for (size_t i = 0; i < map->n; i++) {
+		if (map->items[i]->key_line == 0)
+			node_free(map->items[i]);
+		else
+			map->items[kept++] = map->items[i];
+	}
+	map->n = kept;
+}
+
+static bool reader_fill(struct reader *r, yaml_event_t *e, struct node *n, unsigned depth);
+
+/* Reads the value that comes next into a child of parent. False: cannot be read on. */
+static bool reader_child(struct reader *r, yaml_event_t *e, struct node *parent, const char *key, const yaml_mark_t *at,
+			 unsigned depth)
+{
+	struct node *child = reader_node(r, e);
+
+	node_add(parent, key, child);
+	if (at) {
+		child->key_line = (unsigned)at->line + 1;
+		child->key_column = (unsigned)at->column + 1;
+	}
+	if (strlen(child->path) > YAML_PATH_MAX) {
+		problems_error_at(r->problems, r->file, child->line, child->column,
+				  "the keys down to here are longer than %d bytes together", YAML_PATH_MAX);
+		yaml_event_delete(e);
+		return false;
+	}
+	return reader_fill(r, e, child, depth);
+}
+
+static bool reader_list(struct reader *r, struct node *list, unsigned depth)
+{
+	yaml_event_t e;
+
+	for (;;) {
+		if (!reader_next(r, &e))
+			return false;
+		if (e.type == YAML_SEQUENCE_END_EVENT)
+			break;
+		if (!reader_child(r, &e, list, NULL, NULL, depth))
+			return false;
+	}
+	yaml_event_delete(&e);
+	return true;
+}
+
+/* Reads key and value to nowhere: the key is none. */
+static bool reader_bad_key(struct reader *r, yaml_event_t *key, unsigned depth)
+{
+	CLEANUP(node_freep) struct node *ignored = reader_node(r, key), *value = NULL;
+	yaml_event_t e;
+
+	problems_error(r->problems, ignored, "a key must be text of 1 to %d bytes%s", YAML_KEY_MAX,
+		       key->type == YAML_MAPPING_START_EVENT ? "; where this is text with braces, put it in quotes"
+							     : "");
+	if (!reader_fill(r, key, ignored, depth) || !reader_next(r, &e))
+		return false;
+	value = reader_node(r, &e);
+	return reader_fill(r, &e, value, depth);
+}
+
+static bool is_key(const yaml_event_t *e)
+{
+	size_t len;
+
+	if (e->type != YAML_SCALAR_EVENT || e->data.scalar.anchor || e->data.scalar.tag)
+		return false;
+	len = e->data.scalar.length;
+	return len > 0 && len <= YAML_KEY_MAX && strlen((const char *)e->data.scalar.value) == len;
+}
+
+static bool reader_map(struct reader *r, struct node *map, unsigned depth)
+{
+	for (;;) {
+		CLEANUP(mem_freep) char *key = NULL;
+		yaml_event_t e;
+		yaml_mark_t at;
+
+		if (!reader_next(r, &e))
+			return false;
+		if (e.type == YAML_MAPPING_END_EVENT) {
+			yaml_event_delete(&e);
+			reader_unique(r, map);
+			return true;
+		}
+		if (!is_key(&e)) {
+			if (!reader_bad_key(r, &e, depth))
+				return false;
+			continue;
+		}
+		key = mem_str((const char *)e.data.scalar.value);
+		at = e.start_mark;
+		yaml_event_delete(&e);
+		if (!reader_next(r, &e) || !reader_child(r, &e, map, key, &at, depth))
+			return false;
+	}
+}
+
+/* Makes n what the event, which it deletes, begins. False: cannot be read on. */
+static bool reader_fill(struct reader *r, yaml_event_t *e, struct node *n, unsigned depth)
+{
+	enum node_type type = n->type;
+
+	reader_refuse(r, e, n);
+	if (e->type == YAML_ALIAS_EVENT) {
+		n->text = mem_fmt("*%s", (const char *)e->data.alias.anchor);
+		problems_error(r->problems, n,
+			       "aliases (%s) are not known here: write it out; where it is text, put it in quotes",
+			       n->text);
+	} else if (e->type == YAML_SCALAR_EVENT) {
+		reader_scalar(r, e, n);
+	}
+	yaml_event_delete(e);
+	if (++r->nodes > YAML_NODES_MAX) {
+		problems_error(r->problems, n, "more than %d values in one file", YAML_NODES_MAX);
+		return false;
+	}
+	if (depth >= YAML_DEPTH_MAX && (type == NODE_LIST || type == NODE_MAP)) {
+		problems_error(r->problems, n, "more than %d levels deep", YAML_DEPTH_MAX);
+		return false;
+	}
+	if (type == NODE_LIST)
+		return reader_list(r, n, depth + 1);
+	return type != NODE_MAP || reader_map(r, n, depth + 1);
+}
+
+/* Stream start, document start, the root, document end, stream end. */
+static bool reader_stream(struct reader *r, struct node **ret)
+{
+	CLEANUP(node_freep) struct node *root = NULL;
+	yaml_event_t e;
+
+	for (;;) {
+		yaml_event_type_t type;
+
+		if (!reader_next(r, &e))
+			return false;
+		type = e.type;
+		if (type == YAML_DOCUMENT_START_EVENT && root) {
+			problems_error_at(r->problems, r->file, (unsigned)e.start_mark.line + 1,
+					  (unsigned)e.start_mark.column + 1,
+					  "a second document begins here: one file is one document");
+			type = YAML_STREAM_END_EVENT;
+		}
+		if (type == YAML_SCALAR_EVENT || type == YAML_MAPPING_START_EVENT ||
+		    type == YAML_SEQUENCE_START_EVENT || type == YAML_ALIAS_EVENT) {
+			root = reader_node(r, &e);
+			if (!reader_fill(r, &e, root, 0))
+				return false;
+			continue;
+		}
+		yaml_event_delete(&e);
+		if (type == YAML_STREAM_END_EVENT)
+			break;
+	}
+	*ret = root ? TAKE(root) : node_new(NODE_NULL, r->file, 1, 1);
+	return true;
+}
+
+int yaml_load(const char *file, const char *text, size_t len, struct node **ret, struct problems *problems)
+{
+	size_t mark = text_bom(text, len); /* libyaml would count it as a column */
+	struct reader r = {.file = file, .text = text + mark, .len = len - mark, .problems = problems};
+	bool whole;
+
+	if (len > YAML_SIZE_MAX) {
+		problems_error_at(problems, file, 0, 0, "larger than %d KiB, which no file of this kind is",
+				  YAML_SIZE_MAX / 1024);
+		return -EFBIG;
+	}
+	INSIST(yaml_parser_initialize(&r.parser));
+	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text, r.len);
+	whole = reader_stream(&r, ret);
+	yaml_parser_delete(&r.parser);
+	return whole ? 0 : -EINVAL;
+}
+
+/* ---- files
+ * ----------------------------------------------------------------------------------------------------------- */
+
+/* As read(2). A file answers at once; a pipe gets until until_ms. */
+static ssize_t read_some(int fd, char *to, size_t n, int64_t until_ms)
+{
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+	for (;;) {
+		ssize_t got = read(fd, to, n);
+		int64_t left_ms;
+
+		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
+			return got;
+		left_ms = until_ms - clock_mono_ms();
+		if (left_ms <= 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		if (errno == EAGAIN)
+			(void)poll(&readable, 1, (int)left_ms);
+	}
+}
+
+int yaml_read_file(const char *file, size_t max, char **ret, size_t *ret_len)
+{
+	int64_t until_ms = clock_mono_ms() + PIPE_WAIT_MS;
+	CLEANUP(mem_freep) char *text = NULL;
+	size_t len = 0, size = 0;
+	int fd, r = 0;
+
+	/* Not blocking: a named pipe in a file's place must not stop the daemon. */
+	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		ssize_t n;
+
+		if (len == size) {
+			size = size > 0 ? size * 2 : 16384;
+			text = mem_grow(text, size + 1, 1);
+		}
+		n = read_some(fd, text + len, size - len, until_ms);
+		if (n <= 0) {
+			r = n < 0 ? -errno : 0;
+			break;
+		}
+		len += (size_t)n;
+		if (len > max) {
+			r = -EFBIG;
+			break;
+		}
+	}
+	(void)close(fd);
+	if (r < 0)
+		return r;
+	text[len] = '\0';
+	*ret = TAKE(text);
+	*ret_len = len;
+	return 0;
+}
+
+static void problem_unreadable(struct problems *problems, const char *file, int error)
+{
+	CLEANUP(mem_freep) char *advice = access_advice(file, error);
+
+	problems_error_at(problems, file, 0, 0, "cannot be read: %s%s", strerror(-error), advice);
+}
+
+int yaml_load_file(const char *file, struct node **ret, struct problems *problems)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	size_t len;
+	int r;
+
+	r = yaml_read_file(file, YAML_SIZE_MAX, &text, &len);
+	if (r == -EFBIG)
+		problems_error_at(problems, file, 0, 0, "larger than %d KiB, which no file of this kind is",
+				  YAML_SIZE_MAX / 1024);
+	else if (r < 0)
+		problem_unreadable(problems, file, r);
+	if (r < 0)
+		return r;
+	r = yaml_load(file, text, len, ret, problems);
+	explicit_bzero(text, len); /* passwords may stand in it */
+	return r;
+}
