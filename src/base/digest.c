@@ -71,44 +71,6 @@ void digest_hmac_end(struct digest_hmac *h, unsigned char *out)
 	free(h);
 }
 
-void digest_hex(const unsigned char *bytes, size_t n, char *out)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < n; i++) {
-		*out++ = digits[bytes[i] >> 4];
-		*out++ = digits[bytes[i] & 15];
-	}
-	*out = '\0';
-}
-
-static int digest_unhex_one(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-int digest_unhex(const char *text, size_t len, char **ret, size_t *ret_len)
-{
-	CLEANUP(mem_freep) char *bytes = mem_new(len / 2 + 1, 1);
-
-	if (len % 2 != 0)
-		return -EINVAL;
-	for (size_t i = 0; i < len; i += 2) {
-		int high = digest_unhex_one(text[i]), low = digest_unhex_one(text[i + 1]);
-
-		if (high < 0 || low < 0)
-			return -EINVAL;
-		bytes[i / 2] = (char)(high * 16 + low);
-	}
-	*ret_len = len / 2;
-	*ret = TAKE(bytes);
-	return 0;
-}
-
 bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len)
 {
 	if (a_len != b_len)

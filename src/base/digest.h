@@ -29,11 +29,6 @@ struct digest_hmac *digest_hmac_new(enum digest_algorithm a, const void *key, si
 void digest_hmac_add(struct digest_hmac *h, const void *bytes, size_t n);
 void digest_hmac_end(struct digest_hmac *h, unsigned char *out); /* digest_bytes() of them; frees h */
 
-/* Lower-case hexadecimal; out holds 2 n + 1 bytes. */
-void digest_hex(const unsigned char *bytes, size_t n, char *out);
-/* Hexadecimal of either case. -EINVAL on anything else and on half a byte; the caller owns *ret, which is NUL-ended. */
-int digest_unhex(const char *text, size_t len, char **ret, size_t *ret_len) __attribute__((warn_unused_result));
-
 /* Equal, in a time that depends on the lengths only. */
 bool digest_equal(const void *a, size_t a_len, const void *b, size_t b_len);
 

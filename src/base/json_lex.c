@@ -2,11 +2,11 @@
 
 #include "base/json_lex.h"
 
-#include <ctype.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/json.h"
 
 static bool is_blank(char c)
@@ -118,7 +118,8 @@ static const char *lex_number(struct lexer *l)
 /* From the backslash on. */
 static const char *lex_escape(struct lexer *l, bool *ret_nul)
 {
-	size_t left = (size_t)(l->end - l->at), digits = 0;
+	size_t left = (size_t)(l->end - l->at);
+	uint64_t unit;
 
 	if (left < 2 || (l->at[1] == 'u' && left < 6)) {
 		l->at = l->end;
@@ -130,11 +131,9 @@ static const char *lex_escape(struct lexer *l, bool *ret_nul)
 		l->at += 2;
 		return NULL;
 	}
-	while (digits < 4 && isxdigit((unsigned char)l->at[2 + digits]))
-		digits++;
-	if (digits < 4)
+	if (hex_number(l->at + 2, 4, &unit) < 0)
 		return "\\u without four hexadecimal digits";
-	*ret_nul = *ret_nul || memcmp(l->at + 2, "0000", 4) == 0;
+	*ret_nul = *ret_nul || unit == 0;
 	l->at += 6;
 	return NULL;
 }

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 
 /* A reading under construction: bytes and their places. */
@@ -26,30 +27,14 @@ static void layer_done(struct layer *l)
 	free(l->to);
 }
 
-static int hex_digit(char c)
+/* n hexadecimal digits at s; n: 8 at most. */
+static bool read_digits(const char *s, size_t left, size_t n, uint32_t *ret)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+	uint64_t value;
 
-/* n hexadecimal digits at s. */
-static bool hex_number(const char *s, size_t left, size_t n, uint32_t *ret)
-{
-	uint32_t value = 0;
-
-	if (left < n)
+	if (left < n || hex_number(s, n, &value) < 0)
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		int digit = hex_digit(s[i]);
-
-		if (digit < 0)
-			return false;
-		value = value << 4 | (uint32_t)digit;
-	}
-	*ret = value;
+	*ret = (uint32_t)value;
 	return true;
 }
 
@@ -59,10 +44,10 @@ static bool hex_number(const char *s, size_t left, size_t n, uint32_t *ret)
 static size_t read_percent(const char *s, size_t left, uint32_t *ret, bool *ret_byte)
 {
 	*ret_byte = true;
-	if (left >= 3 && hex_number(s + 1, left - 1, 2, ret))
+	if (left >= 3 && read_digits(s + 1, left - 1, 2, ret))
 		return 3;
 	*ret_byte = false;
-	if (left >= 6 && (s[1] == 'u' || s[1] == 'U') && hex_number(s + 2, left - 2, 4, ret))
+	if (left >= 6 && (s[1] == 'u' || s[1] == 'U') && read_digits(s + 2, left - 2, 4, ret))
 		return 6;
 	return 0;
 }
@@ -77,16 +62,16 @@ static size_t read_backslash(const char *s, size_t left, uint32_t *ret, bool *re
 		return 0;
 	if (s[1] == 'u' && left > 3 && s[2] == '{') {
 		for (size_t n = 1; n <= 6 && n + 3 < left; n++)
-			if (s[n + 3] == '}' && hex_number(s + 3, left - 3, n, ret))
+			if (s[n + 3] == '}' && read_digits(s + 3, left - 3, n, ret))
 				return n + 4;
 		return 0;
 	}
-	if (s[1] == 'u' && hex_number(s + 2, left - 2, 4, ret))
+	if (s[1] == 'u' && read_digits(s + 2, left - 2, 4, ret))
 		return 6;
-	if (s[1] == 'U' && hex_number(s + 2, left - 2, 8, ret))
+	if (s[1] == 'U' && read_digits(s + 2, left - 2, 8, ret))
 		return 10;
 	*ret_byte = true;
-	if (s[1] == 'x' && hex_number(s + 2, left - 2, 2, ret))
+	if (s[1] == 'x' && read_digits(s + 2, left - 2, 2, ret))
 		return 4;
 	at = s[1] != '\0' ? strchr(letters, s[1]) : NULL;
 	if (!at)
@@ -142,7 +127,7 @@ static size_t read_quoted_printable(const char *s, size_t left, uint32_t *ret, b
 		*ret = UINT32_MAX; /* a soft line end is nothing */
 		return s[1] == '\n' ? 2 : 3;
 	}
-	return left >= 3 && hex_number(s + 1, left - 1, 2, ret) ? 3 : 0;
+	return left >= 3 && read_digits(s + 1, left - 1, 2, ret) ? 3 : 0;
 }
 
 static size_t read_encoded(const char *s, size_t left, bool guess, uint32_t *ret, bool *ret_byte)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/hex.h"
 #include "base/path.h"
 #include "conf/access.h"
 #include "conf/secret_value.h"
@@ -66,7 +67,7 @@ static int fill(int fd)
 	int r;
 
 	digest_random(random, sizeof(random));
-	digest_hex(random, sizeof(random), text);
+	hex_write(random, sizeof(random), text);
 	text[2 * TOKEN_BYTES] = '\n';
 	r = write_whole(fd, text, 2 * TOKEN_BYTES + 1);
 	explicit_bzero(random, sizeof(random));

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/hex.h"
 #include "helpdesk/definition_parts.h"
 
 #define DIGEST_KEY_BYTES 16
@@ -234,7 +235,7 @@ static char *key_of(struct outlook *o)
 	digest_end(o->facts, sha);
 	if (!o->beyond && o->customer)
 		return mem_str(o->customer);
-	digest_hex(sha, DIGEST_KEY_BYTES, hex);
+	hex_write(sha, DIGEST_KEY_BYTES, hex);
 	return mem_fmt("%s#%s", o->customer ? o->customer : "", hex);
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "helpdesk/body.h"
 
@@ -154,6 +155,18 @@ static int unbase64(const char *text, size_t len, char **ret, size_t *ret_len)
 	return r;
 }
 
+static int unhex(const char *text, size_t len, char **ret, size_t *ret_len)
+{
+	CLEANUP(mem_freep) char *bytes = mem_new(len / 2 + 1, 1);
+	int r = hex_read(text, len, bytes);
+
+	if (r < 0)
+		return r;
+	*ret_len = len / 2;
+	*ret = TAKE(bytes);
+	return 0;
+}
+
 struct key {
 	char *bytes;
 	size_t len;
@@ -178,7 +191,7 @@ static const char *key_read(const struct hmac *h, const char *secret, struct key
 		ret->bytes = mem_dup(text, ret->len);
 		break;
 	case HMAC_KEY_HEX:
-		if (digest_unhex(text, strlen(text), &ret->bytes, &ret->len) < 0)
+		if (unhex(text, strlen(text), &ret->bytes, &ret->len) < 0)
 			fault = "is not hexadecimal, as the keys of this helpdesk are";
 		break;
 	case HMAC_KEY_WHSEC:
@@ -247,7 +260,7 @@ static void sign(const struct hmac *h, const struct key *key, const struct proof
 
 static int signature_decode(const struct hmac *h, const struct span *shown, char **ret, size_t *ret_len)
 {
-	return h->encoding == HMAC_HEX ? digest_unhex(shown->at, shown->len, ret, ret_len)
+	return h->encoding == HMAC_HEX ? unhex(shown->at, shown->len, ret, ret_len)
 				       : unbase64(shown->at, shown->len, ret, ret_len);
 }
 
@@ -433,7 +446,7 @@ static void make_signature(const struct hmac *h, const unsigned char *digest, co
 	CLEANUP(mem_freep) char *value = NULL;
 	struct buf b;
 
-	digest_hex(digest, digest_bytes(h->algorithm), hex);
+	hex_write(digest, digest_bytes(h->algorithm), hex);
 	buf_init(&b, HMAC_OUT_MAX);
 	for (size_t i = 0; i < h->format.n; i++) {
 		const struct piece *p = &h->format.items[i];

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -81,7 +82,7 @@ void event_unique_id(char out[EVENT_UNIQUE_ID_LEN + 1], const char *source, cons
 	digest_add(d, metric, strlen(metric) + 1);
 	digest_add(d, email, strlen(email));
 	digest_end(d, sum);
-	digest_hex(sum, sizeof(sum), hex);
+	hex_write(sum, sizeof(sum), hex);
 	memcpy(out, hex, EVENT_UNIQUE_ID_LEN);
 	out[EVENT_UNIQUE_ID_LEN] = '\0';
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/digest.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -71,7 +72,7 @@ static void uuid(char out[UUID_TEXT])
 	digest_random(b, sizeof(b));
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	digest_hex(b, sizeof(b), hex);
+	hex_write(b, sizeof(b), hex);
 	(void)snprintf(out, UUID_TEXT, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "store/private.h"
@@ -30,7 +31,7 @@ static void unique_id_write(struct query *q, char out[EVENT_UNIQUE_ID_LEN + 1])
 	const void *bytes = query_blob(q, &n);
 
 	if (n == EVENT_UNIQUE_ID_LEN / 2)
-		digest_hex(bytes, n, out);
+		hex_write(bytes, n, out);
 	else if (!q->bad)
 		q->bad = "unique_id";
 }

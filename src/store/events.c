@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "store/private.h"
 
 /* What a change of an event needs to know of it. */
@@ -229,20 +230,11 @@ int event_wake_people(struct store *s, int64_t id, const char *account, int64_t 
 
 /* ---- queueing ---------------------------------------------------------------------------------------------------- */
 
-static int hex_value(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int unique_id_read(const char *hex, unsigned char out[EVENT_UNIQUE_ID_BYTES], struct err *reterr)
 {
-	for (int i = 0; i < EVENT_UNIQUE_ID_LEN; i++) {
-		int v = hex_value(hex[i]);
-
-		if (v < 0)
-			return err_set(reterr, -EINVAL, "an event's unique_id is not 32 hexadecimal digits");
-		out[i / 2] = (unsigned char)(i % 2 == 0 ? v << 4 : out[i / 2] | v);
-	}
+	/* Lower case only: as text, a unique_id is one spelling of its bytes. */
+	if (strspn(hex, "0123456789abcdef") < EVENT_UNIQUE_ID_LEN || hex_read(hex, EVENT_UNIQUE_ID_LEN, out) < 0)
+		return err_set(reterr, -EINVAL, "an event's unique_id is not 32 hexadecimal digits");
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/digest.h"
+#include "base/hex.h"
 #include "base/mem.h"
 
 #define BYTES_MAX (192 * 1024) /* of a script */
@@ -91,7 +92,7 @@ static char *hmac_text(enum digest_algorithm a, const char *body, size_t len)
 	hmac(a, body, len, bytes);
 	if (a == DIGEST_SHA1)
 		return digest_base64(bytes, digest_bytes(a));
-	digest_hex(bytes, digest_bytes(a), hex);
+	hex_write(bytes, digest_bytes(a), hex);
 	return mem_str(hex);
 }
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/digest.h"
+#include "base/hex.h"
 
 static void sha256_is_the_published_one(void **state)
 {
@@ -22,10 +23,10 @@ static void sha256_is_the_published_one(void **state)
 	digest_add(d, NULL, 0);
 	digest_add(d, "bc", 2);
 	digest_end(d, out);
-	digest_hex(out, sizeof(out), hex);
+	hex_write(out, sizeof(out), hex);
 	assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	digest_end(digest_new(), out);
-	digest_hex(out, sizeof(out), hex);
+	hex_write(out, sizeof(out), hex);
 	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
@@ -56,7 +57,7 @@ static void hmac_is_the_published_one(void **state)
 		digest_hmac_add(h, NULL, 0);
 		digest_hmac_add(h, cases[i].text + 5, strlen(cases[i].text) - 5);
 		digest_hmac_end(h, out);
-		digest_hex(out, digest_bytes(cases[i].algorithm), hex);
+		hex_write(out, digest_bytes(cases[i].algorithm), hex);
 		assert_string_equal(hex, cases[i].hex);
 	}
 	memset(key, 0xaa, sizeof(key));
@@ -69,26 +70,6 @@ static void hmac_is_the_published_one(void **state)
 	h = digest_hmac_new(DIGEST_SHA256, block, sizeof(block));
 	digest_hmac_end(h, folded);
 	assert_memory_equal(out, folded, sizeof(folded));
-}
-
-static void hexadecimal_goes_both_ways(void **state)
-{
-	static const char *const wrong[] = {"0", "0g", "g0", "00 ", " 00", "0x00", "00:11", "-1", "\xc3\xa4"};
-	char *back;
-	size_t len;
-
-	(void)state;
-	assert_int_equal(digest_unhex("00fFA9c0", 8, &back, &len), 0);
-	assert_int_equal(len, 4);
-	assert_memory_equal(back, "\x00\xff\xa9\xc0", 5);
-	free(back);
-	assert_int_equal(digest_unhex("", 0, &back, &len), 0);
-	assert_int_equal(len, 0);
-	assert_string_equal(back, "");
-	free(back);
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		if (digest_unhex(wrong[i], strlen(wrong[i]), &back, &len) != -EINVAL)
-			fail_msg("taken: %s", wrong[i]);
 }
 
 static void equality_needs_length_and_bytes(void **state)
@@ -169,13 +150,9 @@ static void random_numbers_stay_below_and_vary(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha256_is_the_published_one),
-		cmocka_unit_test(hmac_is_the_published_one),
-		cmocka_unit_test(hexadecimal_goes_both_ways),
-		cmocka_unit_test(equality_needs_length_and_bytes),
-		cmocka_unit_test(base64_goes_both_ways),
-		cmocka_unit_test(what_is_not_base64_is_refused),
-		cmocka_unit_test(random_numbers_stay_below_and_vary),
+		cmocka_unit_test(sha256_is_the_published_one),     cmocka_unit_test(hmac_is_the_published_one),
+		cmocka_unit_test(equality_needs_length_and_bytes), cmocka_unit_test(base64_goes_both_ways),
+		cmocka_unit_test(what_is_not_base64_is_refused),   cmocka_unit_test(random_numbers_stay_below_and_vary),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/hex.h"
 #include "helpdesk/proof.h"
 
 /* The comparisons that were made: ours stands before the library's. */
@@ -699,7 +700,7 @@ static char *signature_of(const char *stamp, const char *body, size_t body_len)
 	digest_hmac_add(d, ".", 1);
 	digest_hmac_add(d, body, body_len);
 	digest_hmac_end(d, digest);
-	digest_hex(digest, sizeof(digest), hex);
+	hex_write(digest, sizeof(digest), hex);
 	return mem_fmt("sha256=%s", hex);
 }
 
@@ -767,7 +768,7 @@ static void the_body_s_timestamp_is_asked_for_once_the_signature_is_right(void *
 
 		digest_hmac_add(d, cases[i].body, strlen(cases[i].body));
 		digest_hmac_end(d, digest);
-		digest_hex(digest, digest_bytes(DIGEST_SHA1), hex);
+		hex_write(digest, digest_bytes(DIGEST_SHA1), hex);
 		scheme.body = cases[i].body;
 		scheme.signature.value = cases[i].signature[0] == '@' ? hex : cases[i].signature;
 		stage_set(&s, &scheme);

@@ -2,6 +2,7 @@
 
 #include "store/store.h"
 
+#include "base/hex.h"
 #include "store_fixture.h"
 
 #define RETENTION (2 * CLOCK_DAY_MS)
@@ -142,7 +143,7 @@ static void closed_conversations_keep_digests_after_retention_and_go_after_remem
 	assert_int_equal(reached.n, 0);
 	digest_add(d, "jo@example.com", 14);
 	digest_end(d, sum);
-	digest_hex(sum, 16, hex);
+	hex_write(sum, 16, hex);
 	snprintf(text, sizeof(text), "SELECT count(*) FROM reached WHERE email IS NULL AND lower(hex(digest)) = '%s'",
 		 hex);
 	assert_int_equal(sql(f, text), 1);
