@@ -12,7 +12,7 @@
 #include "base/amount.h"
 #include "command/load.h"
 #include "command/options.h"
-#include "klaviyo/event.h"
+#include "decision/event.h"
 
 #define LIMIT_DEFAULT 50
 #define PAGE_MAX 500 /* what one answer of the daemon holds */

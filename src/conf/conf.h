@@ -18,7 +18,7 @@
 #include "helpdesk/definition.h"
 #include "helpdesk/matcher.h"
 #include "klaviyo/quota.h"
-#include "rules/rules.h"
+#include "decision/rules.h"
 
 struct late {
 	int64_t opened_ms, reopened_ms, closed_ms; /* CLOCK_NEVER_MS: never late */

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #include "conf/generation.h"
-#include "klaviyo/event.h"
+#include "decision/event.h"
 #include "klaviyo/outcome.h"
 #include "lookup/lookup.h"
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "delivery/scheduler.h"
-#include "klaviyo/event.h"
+#include "decision/event.h"
 #include "klaviyo/outcome.h"
 
 #define NOTICE_LONG_MS (60 * 1000) /* a wait that Klaviyo asks for is told where it is longer */

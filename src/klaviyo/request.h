@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
-#include "klaviyo/event.h"
+#include "decision/event.h"
 
 #define KLAVIYO_PATH_EVENTS "/api/events"
 #define KLAVIYO_PATH_BULK "/api/event-bulk-create-jobs"

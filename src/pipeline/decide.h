@@ -13,8 +13,8 @@
 #include "base/buf.h"
 #include "conf/conf.h"
 #include "helpdesk/signal.h"
-#include "klaviyo/event.h"
-#include "ledger/ledger.h"
+#include "decision/event.h"
+#include "decision/ledger.h"
 
 struct decide_view {
 	/* How many open conversations, of any source, reached (account, email, flag), not counting this one. */

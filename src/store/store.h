@@ -35,8 +35,8 @@
 #include "base/mem.h"
 #include "helpdesk/customer.h"
 #include "helpdesk/webhook.h"
-#include "klaviyo/event.h"
-#include "ledger/ledger.h"
+#include "decision/event.h"
+#include "decision/ledger.h"
 
 struct store;
 

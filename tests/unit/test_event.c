@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "klaviyo/event.h"
+#include "decision/event.h"
 
 #include <errno.h>
 #include <setjmp.h>

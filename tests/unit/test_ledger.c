@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "ledger/ledger.h"
+#include "decision/ledger.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

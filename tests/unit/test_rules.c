@@ -5,7 +5,7 @@
 #include "with_yaml.h"
 
 #include "base/clock.h"
-#include "rules/rules.h"
+#include "decision/rules.h"
 
 static struct rules *compiled_both(const char *list, const char *shared)
 {

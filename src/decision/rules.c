@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "rules/rules_parts.h"
+#include "decision/rules_parts.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /*
  * rules: from a transition to events, or to nothing (DESIGN section 9). Compiled once a generation, immutable, pure.
  */
-#ifndef RULES_RULES_H
-#define RULES_RULES_H
+#ifndef DECISION_RULES_H
+#define DECISION_RULES_H
 
 #include <stdbool.h>
 #include <stdint.h>

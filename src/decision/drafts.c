@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "rules/rules_parts.h"
+#include "decision/rules_parts.h"
 
 #include <errno.h>
 #include <string.h>

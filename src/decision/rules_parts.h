@@ -1,12 +1,12 @@
 /*
  * rules_parts: what compiled rules consist of; for the files of this folder only.
  */
-#ifndef RULES_RULES_PARTS_H
-#define RULES_RULES_PARTS_H
+#ifndef DECISION_RULES_PARTS_H
+#define DECISION_RULES_PARTS_H
 
 #include "helpdesk/matcher.h"
 #include "helpdesk/template.h"
-#include "rules/rules.h"
+#include "decision/rules.h"
 
 #define RULES_MAX 200
 #define RULE_ADDITIONS_MAX 50

@@ -1,8 +1,8 @@
 /*
  * event: one metric event for one person, frozen when queued (DESIGN section 11). Plain data and pure functions.
  */
-#ifndef KLAVIYO_EVENT_H
-#define KLAVIYO_EVENT_H
+#ifndef DECISION_EVENT_H
+#define DECISION_EVENT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -16,8 +16,8 @@
  *
  * The order of receipt is the order of the webhooks' numbers, which no clock changes.
  */
-#ifndef LEDGER_LEDGER_H
-#define LEDGER_LEDGER_H
+#ifndef DECISION_LEDGER_H
+#define DECISION_LEDGER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "rules/rules_parts.h"
+#include "decision/rules_parts.h"
 
 #include <string.h>
 
