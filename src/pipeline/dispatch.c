@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 
 #define ASKED_MAX 64 /* events that are passed over when a probe is chosen */
 

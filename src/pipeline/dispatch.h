@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
-#include "delivery/courier.h"
+#include "courier/courier.h"
 #include "store/store.h"
 
 struct dispatch;

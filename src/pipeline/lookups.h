@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "delivery/courier.h"
+#include "courier/courier.h"
 #include "helpdesk/webhook.h"
-#include "lookup/lookup.h"
+#include "courier/lookup.h"
 
 struct lookups;
 

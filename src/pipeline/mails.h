@@ -6,7 +6,7 @@
 
 #include "base/thread.h"
 #include "conf/generation.h"
-#include "delivery/courier.h"
+#include "courier/courier.h"
 #include "pipeline/pipeline.h"
 
 enum mail_kind {

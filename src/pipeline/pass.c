@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/known.h"
 #include "base/log.h"
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 #include "pipeline/apply.h"
 #include "pipeline/decide.h"
 #include "pipeline/refused.h"

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "delivery/courier.h"
+#include "courier/courier.h"
 #include "pipeline/mails.h"
 #include "pipeline/standing.h"
 #include "pipeline/turn.h"

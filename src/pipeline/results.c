@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 
 /* Where the account is no longer configured, its events' age has no limit: they wait. */
 static int64_t max_age_ms(const struct account *a)

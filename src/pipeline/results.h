@@ -4,7 +4,7 @@
 #ifndef PIPELINE_RESULTS_H
 #define PIPELINE_RESULTS_H
 
-#include "delivery/courier.h"
+#include "courier/courier.h"
 #include "pipeline/work.h"
 
 /* Inside the turn's transaction. 0, or what the store failed with (work_is_stores). A result of an event that is not

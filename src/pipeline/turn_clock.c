@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 #include "klaviyo/retry_after.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/housekeeping.h"

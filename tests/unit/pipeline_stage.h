@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "delivery/courier.h"
+#include "courier/courier.h"
 #include "helpdesk/signal.h"
 #include "pipeline/work.h"
 

@@ -1,7 +1,7 @@
 /* The courier's thread against a scripted Klaviyo: what is sent when, what comes back, and that nothing gets lost. */
 #include <config.h>
 
-#include "delivery/courier.h"
+#include "courier/courier.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 #include "scripted.h"
 
 #define NEWS_MAX 1024

@@ -7,12 +7,12 @@
  */
 #include <config.h>
 
-#include "delivery/outlet.h"
+#include "courier/outlet.h"
 
 #include <string.h>
 
 #include "base/metrics.h"
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 #include "pipeline/turn.h"
 #include "pipeline_stage.h"
 

@@ -1,7 +1,7 @@
 /* Asking a helpdesk who a customer is, against a server that answers as it should, or not at all. */
 #include <config.h>
 
-#include "lookup/lookup.h"
+#include "courier/lookup.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "lookup/gate.h"
+#include "courier/gate.h"
 #include "scripted.h"
 
 #define ANSWERS_MAX 64

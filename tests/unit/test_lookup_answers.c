@@ -7,7 +7,7 @@
  */
 #include <config.h>
 
-#include "lookup/lookup.h"
+#include "courier/lookup.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 
 #include "pipeline/turn.h"
 
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 #include "pipeline_stage.h"
 
 #define MINUTE CLOCK_MINUTE_MS

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 #include "pipeline/pass.h"
 #include "pipeline_stage.h"
 

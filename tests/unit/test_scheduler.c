@@ -1,7 +1,7 @@
 /* When an account's next request may go, and what follows from an outcome, under virtual time. */
 #include <config.h>
 
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

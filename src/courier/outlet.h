@@ -2,13 +2,13 @@
  * outlet: one account as the courier sees it: what it was handed and has not sent, what is under way, its scheduler,
  * and the window it told. Everything on the courier's thread. now_ms is clock_mono_ms().
  */
-#ifndef DELIVERY_OUTLET_H
-#define DELIVERY_OUTLET_H
+#ifndef COURIER_OUTLET_H
+#define COURIER_OUTLET_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "delivery/courier.h"
+#include "courier/courier.h"
 #include "http/client.h"
 
 /* What all outlets of a courier share; must outlive them and their transfers. */

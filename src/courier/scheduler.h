@@ -22,8 +22,8 @@
  * Requests that went out before the last park, or before the last renewal, come back as strangers: their answers
  * concern another key or a state that is over. `epoch` tells them apart.
  */
-#ifndef DELIVERY_SCHEDULER_H
-#define DELIVERY_SCHEDULER_H
+#ifndef COURIER_SCHEDULER_H
+#define COURIER_SCHEDULER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 
 #include <string.h>
 

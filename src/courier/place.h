@@ -2,15 +2,15 @@
  * place: one source as far as its lookups go: its gate, what was told of its window, whether and why it is parked.
  * On the thread of the lookups; now_ms is clock_mono_ms(). Only for src/lookup.
  */
-#ifndef LOOKUP_PLACE_H
-#define LOOKUP_PLACE_H
+#ifndef COURIER_PLACE_H
+#define COURIER_PLACE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "conf/generation.h"
-#include "lookup/gate.h"
-#include "lookup/lookup.h"
+#include "courier/gate.h"
+#include "courier/lookup.h"
 
 struct place {
 	struct place *next;

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "delivery/notice.h"
+#include "courier/notice.h"
 
 #include <stdio.h>
 #include <string.h>

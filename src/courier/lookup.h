@@ -13,8 +13,8 @@
  * parameters and credentials, comes with each answer once the helpdesk has answered something in JSON, and is given
  * back with each question.
  */
-#ifndef LOOKUP_LOOKUP_H
-#define LOOKUP_LOOKUP_H
+#ifndef COURIER_LOOKUP_H
+#define COURIER_LOOKUP_H
 
 #include <stdbool.h>
 #include <stdint.h>

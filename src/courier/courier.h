@@ -9,8 +9,8 @@
  * Nothing here survives a crash, and nothing needs to: an event that was sent but not committed is sent again with the
  * same unique_id.
  */
-#ifndef DELIVERY_COURIER_H
-#define DELIVERY_COURIER_H
+#ifndef COURIER_COURIER_H
+#define COURIER_COURIER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@
 #include "conf/generation.h"
 #include "decision/event.h"
 #include "klaviyo/outcome.h"
-#include "lookup/lookup.h"
+#include "courier/lookup.h"
 
 struct delivery {
 	int64_t event;

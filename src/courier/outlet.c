@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "delivery/outlet.h"
+#include "courier/outlet.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +17,8 @@
 #include "base/log.h"
 #include "base/mask.h"
 #include "base/metrics.h"
-#include "delivery/notice.h"
-#include "delivery/scheduler.h"
+#include "courier/notice.h"
+#include "courier/scheduler.h"
 #include "klaviyo/reason.h"
 #include "klaviyo/request.h"
 

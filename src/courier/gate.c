@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "lookup/gate.h"
+#include "courier/gate.h"
 
 #include "base/clock.h"
 

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "delivery/courier.h"
+#include "courier/courier.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "delivery/outlet.h"
+#include "courier/outlet.h"
 #include "http/client.h"
 
 enum mail_kind {

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "lookup/lookup.h"
+#include "courier/lookup.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include "helpdesk/inquiry.h"
 #include "klaviyo/reason.h"
 #include "klaviyo/retry_after.h"
-#include "lookup/place.h"
+#include "courier/place.h"
 
 #define REASON_MAX 512
 #define HEADER_SHOWN_MAX 4096 /* bytes of a header that are looked at for a reason */

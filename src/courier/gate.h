@@ -13,8 +13,8 @@
  * 1 s to 1 min until an answer of use. The answer to a question from before a renewal is passed over (`epoch`): it says
  * nothing about the present credentials.
  */
-#ifndef LOOKUP_GATE_H
-#define LOOKUP_GATE_H
+#ifndef COURIER_GATE_H
+#define COURIER_GATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

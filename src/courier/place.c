@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "lookup/place.h"
+#include "courier/place.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,13 +2,13 @@
  * notice: what the operator is told of one account: parked, paused, out of reach. Each is a line of the log when it
  * begins and a text for `status` as long as it lasts. On the courier's thread.
  */
-#ifndef DELIVERY_NOTICE_H
-#define DELIVERY_NOTICE_H
+#ifndef COURIER_NOTICE_H
+#define COURIER_NOTICE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "delivery/scheduler.h"
+#include "courier/scheduler.h"
 #include "decision/event.h"
 #include "klaviyo/outcome.h"
 
