@@ -1,7 +1,12 @@
 #!/bin/sh
 # Holds the rules of the tree (HACKING.md): which library may be known where, which folders are pure, who may include
-# whom, and that no file grows into a monster. Prints every offence; exits 1 where there was one.
+# whom, that no files know each other in a circle, and that no file grows into a monster. Prints every offence; exits 1 where
+# there was one.
+#   tests/check-tree.sh [OBJECTS]
+# OBJECTS: src of a build tree, by default the one of $DESKBRIDGE. Without objects circles of calls are not looked at.
 set -u
+objects=${1:-${DESKBRIDGE:+${DESKBRIDGE%/*}/src}}
+[ -z "$objects" ] || objects=$(cd "$objects" && pwd) || exit 99
 cd "$(dirname "$0")/.." || exit 99
 failed=0
 offence() {
@@ -57,6 +62,14 @@ for file in $(find src -mindepth 2 -name '*.[ch]' | sort); do
 		[ "$theirs" -le "$mine" ] || offence "$file includes \"$included\": upwards"
 	done
 done
+
+# Files that call or include each other in a circle are one file in several pieces.
+if found=$("${PYTHON3:-/usr/bin/python3}" tests/circles --known tests/circles.known src ${objects:+"$objects"} 2>&1); then
+	[ -z "$found" ] || printf '%s\n' "$found"
+else
+	offence "$found"
+fi
+[ -n "$objects" ] || echo "check-tree: no objects are named: circles of calls were not looked at"
 
 # Pure code: everything by parameter. No clock, no I/O, no thread, no log, no environment, no chance.
 pure="src/helpdesk src/decision src/klaviyo src/courier/scheduler.c src/courier/scheduler.h"

@@ -1,0 +1,144 @@
+"""tests/circles on a tree of two files, and tests/check-tree.sh on a copy of the source with two planted files: which circles are
+reported, and how."""
+
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+TESTS = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve()
+COMPILER = shlex.split(os.environ.get("CHECK_CC", "cc"))
+
+pytestmark = [
+    pytest.mark.skipif(not (TESTS / "circles").is_file(), reason="needs the source tree"),
+    pytest.mark.skipif(not shutil.which(COMPILER[0]), reason="needs a C compiler"),
+]
+
+
+class Tree:
+    """Sources in src/a, their objects in objects/a."""
+
+    def __init__(self, root):
+        self.root, self.src, self.objects = root, root / "src", root / "objects"
+
+    def file(self, name, text):
+        (self.src / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.src / name).write_text(text)
+        if name.endswith(".c"):
+            target = (self.objects / name).with_suffix(".o")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run([*COMPILER, f"-I{self.src}", f"-I{self.root}", "-c", self.src / name, "-o", target], check=True)
+        return self.src / name
+
+    def circles(self, *options, objects=True):
+        command = [TESTS / "circles", *options, self.src, *([self.objects] if objects else [])]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        return ended.returncode, ended.stdout + ended.stderr
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)
+
+
+ONE = "int two(void); int one(void) { return two(); }\n"
+TWO = "int one(void); int two(void) { return one(); }\n"
+LEAF = "int two(void) { return 2; }\n"
+
+CALLS = """\
+circle of calls: a/one, a/two
+    a/one calls a/two: two
+    a/two calls a/one: one
+"""
+
+
+def test_files_that_call_each_other_are_a_circle_until_one_call_is_taken_out(tree):
+    tree.file("a/one.c", ONE)
+    tree.file("a/two.c", TWO)
+    assert tree.circles() == (1, CALLS)
+    tree.file("a/two.c", LEAF)
+    assert tree.circles() == (0, "")
+
+
+def test_a_circle_of_three_is_told_once_and_without_the_files_that_only_use_it(tree):
+    tree.file("a/one.c", ONE)
+    tree.file("a/two.c", "int three(void); int two(void) { return three(); }\n")
+    tree.file("b/three.c", "int one(void); int three(void) { return one(); }\n")
+    tree.file("b/top.c", "int one(void); int main(void) { return one(); }\n")
+    code, text = tree.circles()
+    assert code == 1
+    assert text.count("circle of") == 1
+    assert "circle of calls: a/one, a/two, b/three\n" in text
+
+
+def test_a_function_in_a_table_is_called(tree):
+    tree.file("a/one.c", "int two(void); int (*const table[])(void) = {two};\n")
+    tree.file("a/two.c", "extern int (*const table[])(void); int two(void) { return table[0](); }\n")
+    assert tree.circles() == (1, CALLS.replace(": one", ": table"))
+
+
+def test_an_object_whose_source_is_gone_counts_for_nothing(tree):
+    tree.file("a/one.c", ONE)
+    tree.file("a/two.c", TWO).unlink()
+    assert tree.circles() == (0, "")
+
+
+def test_objects_that_are_not_there_are_a_mistake(tree):
+    tree.file("a/one.c", ONE)
+    shutil.rmtree(tree.objects / "a")
+    code, text = tree.circles()
+    assert (code, text) == (1, f"circles: no object of {tree.src} is in {tree.objects}\n")
+
+
+def test_objects_without_symbols_are_said_to_be_no_help(tree):
+    tree.file("a/one.c", "")
+    assert tree.circles() == (0, "circles: the objects show no symbols; circles of calls were not looked at\n")
+
+
+def test_headers_that_include_each_other_are_a_circle(tree):
+    tree.file("a/one.h", '#include "a/two.h"\n')
+    tree.file("a/two.h", '#include "a/one.h"\n')
+    assert tree.circles(objects=False) == (
+        1,
+        "circle of includes: a/one.h, a/two.h\n    a/one.h includes a/two.h\n    a/two.h includes a/one.h\n",
+    )
+    # A source that includes both is in none, nor is its header.
+    tree.file("a/two.h", "")
+    tree.file("a/two.c", '#include "a/one.h"\n#include "a/two.h"\n' + LEAF)
+    assert tree.circles() == (0, "")
+
+
+def test_a_known_circle_is_not_reported_and_a_line_without_a_circle_is(tree):
+    tree.file("a/one.c", ONE)
+    tree.file("a/two.c", TWO)
+    known = tree.root / "known"
+    known.write_text("# Still there.\nuno one two\n")
+    assert tree.circles("--known", known) == (0, "")
+    tree.file("a/two.c", LEAF)
+    assert tree.circles("--known", known) == (1, f"{known}: no circle any more, take the line out: one two uno\n")
+
+
+def test_a_function_that_no_other_file_uses_is_reported_unless_its_header_gives_it_to_the_tests(tree):
+    tree.file("a/one.c", "int two(void); static int hidden(void) { return 1; } int one(void) { return two() + hidden(); }\n")
+    tree.file("a/two.c", LEAF)
+    assert tree.circles("--unused") == (1, "a/one: one is used by no other file, and no header says that it is for tests\n")
+    tree.file("a/one.h", "/* For tests: the number. */\nint one(void);\n")
+    assert tree.circles("--unused") == (0, "")
+
+
+def test_check_tree_fails_where_two_files_are_planted_that_call_each_other(tree):
+    shutil.copytree(TESTS.parent / "src", tree.src)
+    for name in ("check-tree.sh", "circles"):
+        (tree.root / "tests").mkdir(exist_ok=True)
+        shutil.copy2(TESTS / name, tree.root / "tests" / name)
+    (tree.root / "tests" / "circles.known").write_text("")
+    (tree.root / "config.h").write_text("")
+    with open(tree.src / "base" / "module.am", "a") as module:
+        module.write("# src/base/one.c src/base/two.c\n")
+    tree.file("base/one.c", "#include <config.h>\n" + ONE)
+    tree.file("base/two.c", "#include <config.h>\n" + TWO)
+    ended = subprocess.run(["sh", tree.root / "tests" / "check-tree.sh", tree.objects], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "check-tree: " + CALLS.replace("a/", "base/"))
