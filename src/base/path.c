@@ -3,18 +3,11 @@
 #include "base/path.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct walk {
-	char *folder; /* where the next name is looked up */
-	char *rest;   /* names that are still to be looked up */
-	unsigned links;
-	void (*fn)(void *ctx, const struct path_stop *stop);
-	void *ctx;
-};
 
 char *path_folder(const char *path)
 {
@@ -23,12 +16,37 @@ char *path_folder(const char *path)
 	return !slash ? mem_str(".") : slash == path ? mem_str("/") : mem_strn(path, (size_t)(slash - path));
 }
 
-static char *path_join(const char *folder, const char *name)
+char *path_join(const char *folder, const char *name)
 {
-	if (strcmp(folder, ".") == 0)
+	size_t len = strlen(folder);
+
+	if (name[0] == '/')
 		return mem_str(name);
-	return mem_fmt("%s%s%s", folder, folder[strlen(folder) - 1] == '/' ? "" : "/", name);
+	return mem_fmt("%s%s%s", folder, len > 0 && folder[len - 1] == '/' ? "" : "/", name);
 }
+
+int path_sync_folder(const char *path)
+{
+	CLEANUP(mem_freep) char *folder = path_folder(path);
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (fsync(fd) < 0 && errno != EINVAL)
+		r = -errno;
+	(void)close(fd);
+	return r;
+}
+
+/* ---- the walk ---------------------------------------------------------------------------------------------------- */
+
+struct walk {
+	char *folder; /* where the next name is looked up */
+	char *rest;   /* names that are still to be looked up */
+	unsigned links;
+	void (*fn)(void *ctx, const struct path_stop *stop);
+	void *ctx;
+};
 
 static void set(char **text, char *owned)
 {
@@ -75,7 +93,8 @@ static int follow_link(struct walk *w, const char *whole, const char *name)
 
 static int look_up(struct walk *w, const char *name)
 {
-	CLEANUP(mem_freep) char *whole = path_join(w->folder, name);
+	/* A folder is told as somebody would write it: "a/b", not "./a/b". */
+	CLEANUP(mem_freep) char *whole = strcmp(w->folder, ".") == 0 ? mem_str(name) : path_join(w->folder, name);
 	struct stat st;
 
 	if (lstat(whole, &st) < 0) {

@@ -1,11 +1,21 @@
 /*
- * path: the names that the kernel looks up on the way from a path to a file, symbolic links followed. Blocks on the
- * file system. Any thread.
+ * path: paths as texts, and the names that the kernel looks up on the way from a path to a file, symbolic links
+ * followed. path_walk and path_sync_folder block on the file system. Any thread.
  */
 #ifndef BASE_PATH_H
 #define BASE_PATH_H
 
 #include "base/mem.h"
+
+/* The folder that a path is in, by its text: "." where it has none. The caller owns it. */
+char *path_folder(const char *path) MUSTCHECK;
+/* A name as it is meant in a folder: "/etc" and "key" give "/etc/key", "." and "key" "./key"; an absolute name stays
+ * as it is. The caller owns it. */
+char *path_join(const char *folder, const char *name) MUSTCHECK;
+/* Puts what happened to the names in the folder that path is in on the disk. 0 also where the file system cannot. */
+int path_sync_folder(const char *path) MUSTCHECK;
+
+/* ---- the walk ---------------------------------------------------------------------------------------------------- */
 
 #define PATH_LINKS_MAX 40 /* as many as Linux follows */
 
@@ -26,8 +36,5 @@ struct path_stop {
 /* Calls fn for each look-up, in the kernel's order. 0, or a negative errno where the walk ended before the path's end.
  */
 int path_walk(const char *path, void (*fn)(void *ctx, const struct path_stop *stop), void *ctx);
-
-/* The folder that a path is in, by its text: "." where it has none. The caller owns it. */
-char *path_folder(const char *path) MUSTCHECK;
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "base/text.h"
 #include "conf/yaml.h"
 
@@ -207,7 +208,7 @@ static int by_name(const void *a, const void *b)
 /* NAME.conf of one folder; a folder that was looked at before hides the same name. */
 static void drop_ins_of(struct pairs *all, const char *folder)
 {
-	CLEANUP(mem_freep) char *whole = mem_fmt("%s/" UNIT ".d", folder);
+	CLEANUP(mem_freep) char *whole = path_join(folder, UNIT ".d");
 	DIR *dir = opendir(whole);
 	struct dirent *entry;
 
@@ -217,7 +218,7 @@ static void drop_ins_of(struct pairs *all, const char *folder)
 
 		if (len < 6 || strcmp(entry->d_name + len - 5, ".conf") != 0 || pairs_get(all, entry->d_name))
 			continue;
-		file = mem_fmt("%s/%s", whole, entry->d_name);
+		file = path_join(whole, entry->d_name);
 		pairs_add(all, entry->d_name, file);
 	}
 	if (dir)
@@ -234,7 +235,7 @@ bool daemon_unit_read(struct daemon_unit *ret)
 	path = path && *path != '\0' ? path : FOLDERS_DEFAULT;
 	while (*path != '\0') {
 		size_t len = strcspn(path, ":");
-		CLEANUP(mem_freep) char *folder = mem_strn(path, len), *file = mem_fmt("%s/" UNIT, folder);
+		CLEANUP(mem_freep) char *folder = mem_strn(path, len), *file = path_join(folder, UNIT);
 
 		path += len + (path[len] == ':');
 		found = found || parse_file(ret, file);

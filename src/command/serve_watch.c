@@ -73,7 +73,7 @@ static void watch_name(struct serve_watch *w, const char *folder, const char *na
  */
 static void watch_folder(struct serve_watch *w, const char *folder, const char *name)
 {
-	CLEANUP(mem_freep) char *whole = mem_fmt("%s/%s", folder, name);
+	CLEANUP(mem_freep) char *whole = path_join(folder, name);
 
 	if (inotify_add_watch(w->fd, whole, OF_FOLDER | IN_ONLYDIR | IN_MASK_ADD) < 0 && errno == EACCES)
 		watch_name(w, folder, name, false);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/known.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "conf/admin_token.h"
 #include "conf/conf_parts.h"
@@ -115,7 +116,7 @@ static void take_configured(const struct config *c, struct admin_settings *ret)
 
 void admin_settings_read(const char *file, struct admin_settings *ret)
 {
-	CLEANUP(mem_freep) char *folder = config_folder(file);
+	CLEANUP(mem_freep) char *folder = path_folder(file);
 	struct config *c = mem_new(1, sizeof(*c));
 	struct problems problems = {0};
 	struct settings_reader reader = {.config = c, .place = {.folder = folder}, .problems = &problems};

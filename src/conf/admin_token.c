@@ -28,7 +28,7 @@ char *admin_token_path(const char *store_path)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(store_path);
 
-	return mem_fmt("%s/admin-token", strcmp(folder, "/") == 0 ? "" : folder);
+	return path_join(folder, "admin-token");
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
@@ -92,19 +92,6 @@ static int put_in_place(const char *from, const char *to)
 	return -errno;
 }
 
-static int sync_folder(const char *path)
-{
-	CLEANUP(mem_freep) char *folder = path_folder(path);
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fsync(fd) < 0 && errno != EINVAL) /* some file systems cannot */
-		r = -errno;
-	(void)close(fd);
-	return r;
-}
-
 /* -EEXIST where the name is taken by now. */
 static int make(const char *path)
 {
@@ -121,7 +108,7 @@ static int make(const char *path)
 	if (r == 0)
 		r = put_in_place(draft, path);
 	(void)unlink(draft);
-	return r == 0 ? sync_folder(path) : r;
+	return r == 0 ? path_sync_folder(path) : r;
 }
 
 /* ---- looking at what is there ------------------------------------------------------------------------------------ */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "conf/admin_token.h"
 #include "conf/conf_parts.h"
@@ -28,15 +29,6 @@ void string_list_done(struct string_list *l)
 		free(l->items[i]);
 	free(l->items);
 	*l = (struct string_list){0};
-}
-
-char *config_folder(const char *file)
-{
-	const char *slash = strrchr(file, '/');
-
-	if (!slash)
-		return mem_str(".");
-	return slash == file ? mem_str("/") : mem_dup(file, (size_t)(slash - file));
 }
 
 char *config_join(const char *const *names, size_t n)
@@ -172,9 +164,8 @@ static void check_addresses(struct loader *l)
 void config_read_store_path(struct settings_reader *r)
 {
 	struct config *c = r->config;
-	const char *path = c->store.url + strlen("sqlite:");
 
-	c->store.path = path[0] == '/' ? mem_str(path) : mem_fmt("%s/%s", r->place.folder, path);
+	c->store.path = path_join(r->place.folder, c->store.url + strlen("sqlite:"));
 }
 
 /* Without a configured token the one that the daemon makes counts. */
@@ -232,7 +223,7 @@ static bool is_missing(const char *file, struct problems *problems)
 
 struct config *config_read(const char *file, struct problems *problems)
 {
-	CLEANUP(mem_freep) char *folder = config_folder(file);
+	CLEANUP(mem_freep) char *folder = path_folder(file);
 	struct config *c;
 	struct node *root = NULL;
 	struct loader l = {.file = file};

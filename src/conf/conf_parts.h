@@ -49,7 +49,5 @@ void config_read_store_path(struct settings_reader *r);
 void config_keep_tree(struct config *c, struct node *tree);
 /* "a, b, c" of names, cut where it gets long. The caller owns it. */
 char *config_join(const char *const *names, size_t n) MUSTCHECK;
-/* The folder that a file is in. The caller owns it. */
-char *config_folder(const char *file) MUSTCHECK;
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/path.h"
 #include "base/text.h"
 #include "conf/authority.h"
 #include "conf/check.h"
@@ -188,7 +189,7 @@ static void read_authority(struct loader *l, const struct node *n, struct source
 
 	if (!at || !file)
 		return;
-	path = file[0] == '/' ? mem_str(file) : mem_fmt("%s/%s", l->reader.place.folder, file);
+	path = path_join(l->reader.place.folder, file);
 	if (authority_read(path, &s->lookup_ca, &err) < 0)
 		problems_error(l->reader.problems, at, "%s", err.text);
 	else

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "conf/access.h"
 #include "conf/check.h"
 #include "conf/conf_parts.h"
@@ -23,9 +24,9 @@
 static void preset_folders(const char *config_file, char *out[PRESET_FOLDERS])
 {
 	const char *env = getenv("DESKBRIDGE_PRESETS");
-	CLEANUP(mem_freep) char *beside = config_file ? config_folder(config_file) : mem_str(DESKBRIDGE_SYSCONFDIR);
+	CLEANUP(mem_freep) char *beside = config_file ? path_folder(config_file) : mem_str(DESKBRIDGE_SYSCONFDIR);
 
-	out[0] = mem_fmt("%s/helpdesks", beside);
+	out[0] = path_join(beside, "helpdesks");
 	out[1] = env && env[0] != '\0' ? mem_str(env) : NULL;
 	out[2] = mem_str(DESKBRIDGE_PRESETDIR);
 }
@@ -63,7 +64,7 @@ static void presets_add_folder(struct pairs *all, const char *folder)
 
 		if (!name || pairs_get(all, name))
 			continue;
-		file = mem_fmt("%s/%s", folder, entry->d_name);
+		file = path_join(folder, entry->d_name);
 		if (access(file, R_OK) == 0)
 			pairs_add(all, name, file);
 	}

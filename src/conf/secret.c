@@ -9,9 +9,7 @@
 #include "conf/secret.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -19,6 +17,7 @@
 #include "base/known.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "conf/secret_value.h"
 #include "conf/settings.h"
@@ -105,6 +104,7 @@ static bool credential_name_is_good(const char *s)
 static bool part_read_credential(struct part *p, const struct node *n, const struct secret_place *place,
 				 struct problems *problems)
 {
+	CLEANUP(mem_freep) char *folder = path_join(place->folder, "credentials");
 	const char *provided = getenv("CREDENTIALS_DIRECTORY");
 	const struct secret_passed *passed = provided ? NULL : passed_find(n->text);
 
@@ -115,9 +115,9 @@ static bool part_read_credential(struct part *p, const struct node *n, const str
 	}
 	p->kind = PART_CREDENTIAL;
 	p->text = mem_str(n->text);
-	p->path = mem_fmt("%s/credentials/%s", place->folder, n->text);
+	p->path = path_join(folder, n->text);
 	if (provided && provided[0] == '/')
-		p->provided = mem_fmt("%s/%s", provided, n->text);
+		p->provided = path_join(provided, n->text);
 	else if (passed && passed->path)
 		p->provided = mem_str(passed->path);
 	p->by_unit = passed && text_is(p->provided, passed->path);
@@ -151,7 +151,7 @@ static bool part_read_member(struct part *p, const struct node *n, const struct 
 		return true;
 	}
 	p->kind = PART_FILE;
-	p->path = n->text[0] == '/' ? mem_str(n->text) : mem_fmt("%s/%s", place->folder, n->text);
+	p->path = path_join(place->folder, n->text);
 	return true;
 }
 

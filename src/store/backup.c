@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/path.h"
 #include "store/private.h"
 
 static int backup_failed(struct store *s, sqlite3 *to, const char *file, int rc, struct err *reterr)
@@ -47,20 +48,6 @@ static int backup_write(struct store *s, const char *file, struct err *reterr)
 	return r;
 }
 
-static int sync_directory_of(const char *file)
-{
-	const char *slash = strrchr(file, '/');
-	CLEANUP(mem_freep)
-	char *dir = !slash ? mem_str(".") : slash == file ? mem_str("/") : mem_strn(file, (size_t)(slash - file));
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
-
-	if (fd < 0)
-		return -errno;
-	r = fsync(fd) < 0 ? -errno : 0;
-	(void)close(fd);
-	return r;
-}
-
 int store_backup(struct store *s, const char *file, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *part = mem_fmt("%s.part", file);
@@ -78,7 +65,10 @@ int store_backup(struct store *s, const char *file, struct err *reterr)
 	if (r == 0 && link(part, file) < 0)
 		r = err_set(reterr, -errno, "the backup %s cannot be given its name: %s", file, strerror(errno));
 	(void)unlink(part);
-	if (r == 0 && sync_directory_of(file) < 0)
-		r = err_set(reterr, -EIO, "the directory of the backup %s cannot be synced: %s", file, strerror(errno));
-	return r;
+	if (r < 0)
+		return r;
+	r = path_sync_folder(file);
+	if (r < 0)
+		return err_set(reterr, -EIO, "the directory of the backup %s cannot be synced: %s", file, strerror(-r));
+	return 0;
 }

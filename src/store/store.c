@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/path.h"
 #include "store/private.h"
 
 /* How often SQLite asks whether a limited read is to end: every so many steps of its machine, well under 1 ms. */
@@ -87,9 +88,7 @@ void read_limit_end(struct store *s)
 
 static int store_check_directory(const char *path, struct err *reterr)
 {
-	const char *slash = strrchr(path, '/');
-	CLEANUP(mem_freep)
-	char *dir = !slash ? mem_str(".") : slash == path ? mem_str("/") : mem_strn(path, (size_t)(slash - path));
+	CLEANUP(mem_freep) char *dir = path_folder(path);
 	struct stat st;
 
 	if (stat(dir, &st) == 0 && S_ISDIR(st.st_mode))

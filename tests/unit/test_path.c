@@ -132,6 +132,31 @@ static void a_folder_is_told_by_the_text(void **state)
 	}
 }
 
+static void a_name_is_meant_in_a_folder(void **state)
+{
+	static const char *const names[][3] = {
+		{"/etc", "key", "/etc/key"}, {"/etc/", "key", "/etc/key"}, {"/", "key", "/key"},
+		{".", "key", "./key"},       {"a/b", "c/d", "a/b/c/d"},    {"/etc", "../key", "/etc/../key"},
+		{"/etc", "/key", "/key"},    {"/etc", "", "/etc/"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		CLEANUP(mem_freep) char *got = path_join(names[i][0], names[i][1]);
+
+		assert_string_equal(got, names[i][2]);
+	}
+}
+
+static void the_folder_of_a_file_is_put_on_the_disk(void **state)
+{
+	(void)state;
+	assert_int_equal(path_sync_folder("key"), 0);
+	assert_int_equal(path_sync_folder("volume/none"), 0); /* the file itself need not be there */
+	assert_int_equal(path_sync_folder("none/key"), -ENOENT);
+	assert_int_equal(path_sync_folder("volume/..v1/key/x"), -ENOTDIR);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +164,8 @@ int main(void)
 		cmocka_unit_test(an_absolute_link_begins_at_the_root),
 		cmocka_unit_test(a_link_to_itself_ends),
 		cmocka_unit_test(a_folder_is_told_by_the_text),
+		cmocka_unit_test(a_name_is_meant_in_a_folder),
+		cmocka_unit_test(the_folder_of_a_file_is_put_on_the_disk),
 	};
 
 	return cmocka_run_group_tests(tests, make, clean);
