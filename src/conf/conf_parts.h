@@ -1,5 +1,5 @@
 /*
- * parts: how the files of src/config that read the one configuration file share the work. Only for src/config.
+ * parts: how the files of src/conf that read the one configuration file share the work. Only for src/config.
  */
 #ifndef CONF_PARTS_H
 #define CONF_PARTS_H

@@ -48,7 +48,7 @@ struct secret_passed {
  */
 void secret_set_passed(const struct secret_passed *list, size_t n);
 
-/* ---- for src/config ------------------------------------------------------------------------------------------------
+/* ---- for src/conf ------------------------------------------------------------------------------------------------
  */
 
 /* Where a configuration's secrets are looked for. */

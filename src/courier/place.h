@@ -1,6 +1,6 @@
 /*
  * place: one source as far as its lookups go: its gate, what was told of its window, whether and why it is parked.
- * On the thread of the lookups; now_ms is clock_mono_ms(). Only for src/lookup.
+ * On the thread of the lookups; now_ms is clock_mono_ms(). Only for src/courier.
  */
 #ifndef COURIER_PLACE_H
 #define COURIER_PLACE_H

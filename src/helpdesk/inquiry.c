@@ -1,7 +1,7 @@
 /*
  * The walk through a definition's lookup steps. State: which step is under way, what was learnt so far, and a copy of
  * the webhook's values in which a merged customer's new id takes the old one's place. No network, no time: who asks,
- * waits and repeats is src/lookup.
+ * waits and repeats is src/courier.
  */
 #include <config.h>
 

@@ -2,7 +2,7 @@
  * inquiry: the pure half of a lookup: what to ask the helpdesk, and how to read what it answers.
  *
  * An inquiry walks through at most three steps; each is one GET. A step whose `when` does not hold is passed over,
- * optional or not; so is an optional one that cannot be asked. The doing half is src/lookup.
+ * optional or not; so is an optional one that cannot be asked. The doing half is src/courier.
  */
 #ifndef HELPDESK_INQUIRY_H
 #define HELPDESK_INQUIRY_H
