@@ -14,8 +14,8 @@
 
 #include "base/clock.h"
 #include "conf/yaml.h"
-#include "helpdesk/batch.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/batch.h"
+#include "helpdesk/parse/signal.h"
 
 #define RECEIVED_MS INT64_C(1795176000000)
 #define BYTES 1536

@@ -64,7 +64,7 @@ sed 's/\\-/-/g; s/\\&//g; s/\\(aq/'"'"'/g; s/\\(dq/"/g; s/\\e/\\/g' "$page" >"$w
 keys_of() {
 	sed -n "/$2\\[\\] = {/,/};/p" "$source_dir/src/helpdesk/$1" | grep -oE '"[a-z_]+"' | tr -d '"'
 }
-for table in definition_compile.c:definition_keys step.c:step_keys sample.c:sample_keys proof_hmac.c:hmac_keys; do
+for table in definition/compile.c:definition_keys definition/step.c:step_keys definition/sample.c:sample_keys proof/hmac.c:hmac_keys; do
 	keys=$(keys_of "${table%:*}" "${table#*:}")
 	[ -n "$keys" ] || offence "no keys found in src/helpdesk/${table%:*} (${table#*:})"
 	for key in $keys; do

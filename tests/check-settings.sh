@@ -52,9 +52,9 @@ mark() {
 }
 mark conf/conf.h config account source late
 mark klaviyo/quota.h quota_limits
-mark helpdesk/definition_parts.h definition
-mark helpdesk/proof_parts.h proof hmac
-mark helpdesk/step.h step
+mark helpdesk/definition/definition_parts.h definition
+mark helpdesk/proof/proof_parts.h proof hmac
+mark helpdesk/definition/step.h step
 mark decision/rules_parts.h rule
 
 # compile FILE…: one use a line: FILE, FUNCTION, and HEADER:LINE of the member's declaration.
@@ -160,7 +160,7 @@ done <"$work/probed"
 # Only a compiler that names the functions can tell compiling from obeying.
 if grep -q ': In function ' "$work/said"; then
 	awk '$2 !~ /compile|_done$|_free$|^read_|^reader_|^check_/ { print $3 }' "$work/uses" | sort -u >"$work/obeyed"
-	for header in helpdesk/definition_parts.h helpdesk/proof_parts.h helpdesk/step.h decision/rules_parts.h; do
+	for header in helpdesk/definition/definition_parts.h helpdesk/proof/proof_parts.h helpdesk/definition/step.h decision/rules_parts.h; do
 		grep -n '__attribute__((deprecated))' "$work/src/$header" >"$work/marked"
 		[ -s "$work/marked" ] || offence "src/$header: no member is marked"
 		planted=

@@ -101,7 +101,9 @@ done
 
 # Every source is in the build (and so in the tarball).
 for file in $(find src -mindepth 2 -name '*.[ch]'); do
-	grep -qF "$file" "$(dirname "$file")/module.am" || offence "$file is not in $(dirname "$file")/module.am"
+	folder=${file#src/}
+	list=src/${folder%%/*}/module.am
+	grep -qF "$file" "$list" || offence "$file is not in $list"
 done
 [ $failed = 0 ] && echo "check-tree: the tree keeps its rules"
 exit $failed

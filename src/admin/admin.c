@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "conf/admin_token.h"
-#include "helpdesk/scope.h"
+#include "helpdesk/expr/scope.h"
 #include "http/address.h"
 #include "http/server.h"
 

@@ -13,7 +13,7 @@
 #include "base/out.h"
 #include "command/explain_parts.h"
 #include "command/load.h"
-#include "helpdesk/batch.h"
+#include "helpdesk/parse/batch.h"
 #include "intake/answer.h"
 #include "intake/keep.h"
 

@@ -10,9 +10,9 @@
 #include "base/out.h"
 #include "command/load.h"
 #include "command/options.h"
-#include "helpdesk/batch.h"
-#include "helpdesk/inquiry.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/batch.h"
+#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/parse/signal.h"
 #include "http/client.h"
 
 #define ESCAPED_MAX 4096 /* bytes of a conversation's id in a URL */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/out.h"
-#include "helpdesk/inquiry.h"
+#include "helpdesk/plan/inquiry.h"
 
 void explain_answers_done(struct explain_answers *a)
 {

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "command/options.h"
 #include "conf/generation.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/signal.h"
 
 #define EXPLAIN_MAX (1024 * 1024)
 

@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 #include "command/command.h"
-#include "helpdesk/webhook.h"
+#include "helpdesk/expr/webhook.h"
 
 enum option_type {
 	OPTION_FLAG,  /* bool *: set to true */

@@ -6,7 +6,7 @@
 #define COMMAND_PRESET_CONFIG_H
 
 #include "base/node.h"
-#include "helpdesk/definition.h"
+#include "helpdesk/definition/definition.h"
 
 /* Prints it to standard output. tree: what d was compiled from. */
 void preset_config_print(const char *name, const struct node *tree, const struct definition *d);

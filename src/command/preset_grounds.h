@@ -5,7 +5,7 @@
 #ifndef COMMAND_PRESET_GROUNDS_H
 #define COMMAND_PRESET_GROUNDS_H
 
-#include "helpdesk/definition.h"
+#include "helpdesk/definition/definition.h"
 
 #define PRESET_GROUNDS_WORD_MAX 64
 

@@ -8,7 +8,7 @@
 #include "base/ip.h"
 #include "base/text.h"
 #include "conf/url.h"
-#include "helpdesk/email.h"
+#include "helpdesk/expr/email.h"
 #include "klaviyo/request.h"
 
 #define HOST_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"

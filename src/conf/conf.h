@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "base/problems.h"
 #include "conf/secret.h"
-#include "helpdesk/definition.h"
-#include "helpdesk/matcher.h"
+#include "helpdesk/definition/definition.h"
+#include "helpdesk/expr/matcher.h"
 #include "klaviyo/quota.h"
 #include "decision/rules.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "helpdesk/attributes.h"
+#include "helpdesk/expr/attributes.h"
 
 typedef void visit_fn(void *ctx, const char *where, const struct reference *reference);
 

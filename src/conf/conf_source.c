@@ -12,7 +12,7 @@
 #include "conf/authority.h"
 #include "conf/check.h"
 #include "conf/url.h"
-#include "helpdesk/template.h"
+#include "helpdesk/expr/template.h"
 
 /* ---- flag
  * ------------------------------------------------------------------------------------------------------------ */

@@ -16,7 +16,7 @@
 #include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "helpdesk/inquiry.h"
+#include "helpdesk/plan/inquiry.h"
 #include "klaviyo/reason.h"
 #include "klaviyo/retry_after.h"
 #include "courier/place.h"

@@ -1,6 +1,6 @@
 /*
  * lookup: asks the helpdesk what a webhook does not tell, above all who its customer is: the doing half of
- * helpdesk/inquiry.h.
+ * helpdesk/plan/inquiry.h.
  *
  * Runs on the courier's thread, on its HTTP client. A source's lookups have a window: how many may be under way. It is
  * LOOKUP_WINDOW in good times; 1 while parked (gate.h says when), then for customers only who were not asked about yet,
@@ -20,8 +20,8 @@
 #include <stdint.h>
 
 #include "conf/generation.h"
-#include "helpdesk/customer.h"
-#include "helpdesk/webhook.h"
+#include "helpdesk/expr/customer.h"
+#include "helpdesk/expr/webhook.h"
 #include "http/client.h"
 
 #define LOOKUP_WINDOW 4

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/mem.h"
-#include "helpdesk/webhook.h"
+#include "helpdesk/expr/webhook.h"
 
 #define EVENT_UNIQUE_ID_LEN 32
 

@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
-#include "helpdesk/webhook.h"
+#include "helpdesk/expr/webhook.h"
 
 #define LEDGER_TAKEN_MAX 32
 /* The desk's clock and ours, and the time on the way, may differ by less than this: nine seconds, and one for desks

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "helpdesk/flat.h"
+#include "helpdesk/expr/flat.h"
 
 #define METRIC_LETTERS_MAX 127 /* Klaviyo: under 128 */
 

@@ -11,9 +11,9 @@
 #include "base/json.h"
 #include "base/node.h"
 #include "base/problems.h"
-#include "helpdesk/reference.h"
-#include "helpdesk/scope.h"
-#include "helpdesk/webhook.h"
+#include "helpdesk/expr/reference.h"
+#include "helpdesk/expr/scope.h"
+#include "helpdesk/expr/webhook.h"
 
 struct rules;
 

@@ -10,9 +10,9 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "helpdesk/flat.h"
-#include "helpdesk/keys.h"
-#include "helpdesk/links.h"
+#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/keys.h"
+#include "helpdesk/expr/links.h"
 
 /* ---- parts of a rule --------------------------------------------------------------------------------------------- */
 

@@ -4,8 +4,8 @@
 #ifndef DECISION_RULES_PARTS_H
 #define DECISION_RULES_PARTS_H
 
-#include "helpdesk/matcher.h"
-#include "helpdesk/template.h"
+#include "helpdesk/expr/matcher.h"
+#include "helpdesk/expr/template.h"
 #include "decision/rules.h"
 
 #define RULES_MAX 200

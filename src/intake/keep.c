@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "helpdesk/scope.h"
+#include "helpdesk/expr/scope.h"
 
 /* By its decoded name, so that an escaped letter in it hides nothing. */
 static bool parameter_is(const char *parameter, size_t len, const char *name)

@@ -18,8 +18,8 @@
 #include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "helpdesk/batch.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/batch.h"
+#include "helpdesk/parse/signal.h"
 #include "intake/answer.h"
 #include "intake/keep.h"
 

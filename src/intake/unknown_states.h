@@ -10,7 +10,7 @@
 #define INTAKE_UNKNOWN_STATES_H
 
 #include "conf/conf.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/signal.h"
 
 #define UNKNOWN_STATES_MAX 32
 

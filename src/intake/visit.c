@@ -3,7 +3,7 @@
 #include "intake/visit.h"
 
 #include "base/ip.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/signal.h"
 #include "intake/answer.h"
 
 /* ---- who asks ---------------------------------------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "conf/generation.h"
-#include "helpdesk/proof.h"
+#include "helpdesk/proof/proof.h"
 #include "http/budget.h"
 #include "http/server.h"
 #include "intake/peer.h"

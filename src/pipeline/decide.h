@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "conf/conf.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/signal.h"
 #include "decision/event.h"
 #include "decision/ledger.h"
 

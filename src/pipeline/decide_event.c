@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/mask.h"
-#include "helpdesk/attributes.h"
-#include "helpdesk/links.h"
+#include "helpdesk/expr/attributes.h"
+#include "helpdesk/expr/links.h"
 
 /*
  * The event's properties and profile (DESIGN section 11). They are made anew for every event: what one event is given

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "courier/courier.h"
-#include "helpdesk/webhook.h"
+#include "helpdesk/expr/webhook.h"
 #include "courier/lookup.h"
 
 struct lookups;

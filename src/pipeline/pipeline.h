@@ -17,7 +17,7 @@
 
 #include "base/thread.h"
 #include "conf/generation.h"
-#include "helpdesk/webhook.h"
+#include "helpdesk/expr/webhook.h"
 #include "store/store.h"
 
 struct pipeline;

@@ -5,7 +5,7 @@
 #ifndef PIPELINE_REFUSED_H
 #define PIPELINE_REFUSED_H
 
-#include "helpdesk/addresses.h"
+#include "helpdesk/expr/addresses.h"
 #include "pipeline/tally.h"
 
 /* about: the source, and the webhook and conversation where there is one; its reason is not looked at. */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/signal.h"
 
 /* When a sample counts as received: later than any time in it. */
 #define SAMPLE_RECEIVED_MS INT64_C(253402300799000)

@@ -13,7 +13,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
-#include "helpdesk/definition.h"
+#include "helpdesk/definition/definition.h"
 
 #define PAGES_MAX 4096
 #define PAGE_PARTS_MAX 16

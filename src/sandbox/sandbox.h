@@ -20,7 +20,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "helpdesk/definition.h"
+#include "helpdesk/definition/definition.h"
 
 #define SANDBOX_EVENTS_DEFAULT 1000000
 

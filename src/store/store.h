@@ -33,8 +33,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "helpdesk/customer.h"
-#include "helpdesk/webhook.h"
+#include "helpdesk/expr/customer.h"
+#include "helpdesk/expr/webhook.h"
 #include "decision/event.h"
 #include "decision/ledger.h"
 

@@ -20,10 +20,10 @@
 
 #include "base/clock.h"
 #include "conf/yaml.h"
-#include "helpdesk/batch.h"
-#include "helpdesk/inquiry.h"
-#include "helpdesk/link.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/batch.h"
+#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/expr/link.h"
+#include "helpdesk/parse/signal.h"
 
 #define RECEIVED_MS INT64_C(1795176000000)
 #define SECTIONS_MAX 6

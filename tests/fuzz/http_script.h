@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "helpdesk/webhook.h"
+#include "helpdesk/expr/webhook.h"
 
 /* The first byte, 0x40 ("@") added to it so that it is a letter. */
 #define STAGE_ADMIN 1u     /* to the admin listener, else to intake */

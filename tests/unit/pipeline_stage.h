@@ -20,7 +20,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "courier/courier.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/signal.h"
 #include "pipeline/work.h"
 
 #define NOW INT64_C(1795276800000)

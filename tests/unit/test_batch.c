@@ -3,8 +3,8 @@
 #include "with_definition.h"
 
 #include "base/buf.h"
-#include "helpdesk/batch.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/batch.h"
+#include "helpdesk/parse/signal.h"
 
 /* A desk whose items stand there; NULL: one item a body. */
 static struct definition *desk(const char *each)

@@ -3,7 +3,7 @@
 #include "with_yaml.h"
 
 #include "base/buf.h"
-#include "helpdesk/body.h"
+#include "helpdesk/expr/body.h"
 
 /* How a definition's `body` is understood; problems go to p. */
 static enum body_form form_of(const char *yaml, struct problems *p)

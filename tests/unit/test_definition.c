@@ -2,8 +2,8 @@
 
 #include "with_definition.h"
 
-#include "helpdesk/attributes.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/expr/attributes.h"
+#include "helpdesk/parse/signal.h"
 
 static void the_shipped_gladly_reads(void **state)
 {

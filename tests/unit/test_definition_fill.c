@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-#include "helpdesk/batch.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/batch.h"
+#include "helpdesk/parse/signal.h"
 
 #define NOW INT64_C(1763740800123) /* 2025-11-21T16:00:00.123Z */
 

@@ -2,7 +2,7 @@
 
 #include "with_definition.h"
 
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/signal.h"
 
 /* A preset: its matchers are mappings but for `closed`. */
 #define PRESET                                                                        \
@@ -87,8 +87,7 @@ static void conditions_that_stay_are_told_at_the_key(void **state)
 static void many_conditions_are_cut(void **state)
 {
 	CLEANUP(node_freep)
-	struct node *preset = node_new(NODE_MAP, "preset.yaml", 1, 1),
-		    *over = with_yaml("opened: {/x: y}");
+	struct node *preset = node_new(NODE_MAP, "preset.yaml", 1, 1), *over = with_yaml("opened: {/x: y}");
 	struct node *opened = node_new(NODE_MAP, "preset.yaml", 1, 1);
 	struct problems p = {0};
 

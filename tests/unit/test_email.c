@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/mask.h"
-#include "helpdesk/email.h"
+#include "helpdesk/expr/email.h"
 
 static void good_addresses_are_normalised(void **state)
 {

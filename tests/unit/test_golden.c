@@ -21,8 +21,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/yaml.h"
-#include "helpdesk/batch.h"
-#include "helpdesk/inquiry.h"
+#include "helpdesk/parse/batch.h"
+#include "helpdesk/plan/inquiry.h"
 #include "intake/keep.h"
 #include "pipeline/decide.h"
 

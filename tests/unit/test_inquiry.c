@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "base/buf.h"
-#include "helpdesk/inquiry.h"
+#include "helpdesk/plan/inquiry.h"
 
 static const struct inquiry_secrets secrets = {.user = "bot@acme.com", .password = "p:w", .token = "tok"};
 

@@ -3,8 +3,8 @@
 
 #include "with_definition.h"
 
-#include "helpdesk/inquiry.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/parse/signal.h"
 
 /* What a first reading of that body wishes; key: NULL, or the caller's. */
 static enum inquiry_wish wish(const struct definition *d, const char *body, char **key)

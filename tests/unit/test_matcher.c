@@ -2,7 +2,7 @@
 
 #include "with_yaml.h"
 
-#include "helpdesk/matcher.h"
+#include "helpdesk/expr/matcher.h"
 
 static const char body[] =
 	"{\"type\": \"Conversation/CLOSED\", \"status\": 4, \"price\": 1.5, \"open\": false, \"none\": null,"

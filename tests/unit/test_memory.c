@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "helpdesk/batch.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/batch.h"
+#include "helpdesk/parse/signal.h"
 
 static bool armed;
 static size_t allocations, fails_at;

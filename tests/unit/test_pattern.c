@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "helpdesk/pattern.h"
+#include "helpdesk/expr/pattern.h"
 
 #define TEN(x) x x x x x x x x x x
 

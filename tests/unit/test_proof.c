@@ -2,7 +2,7 @@
 
 #include "with_yaml.h"
 
-#include "helpdesk/proof.h"
+#include "helpdesk/proof/proof.h"
 
 static struct proof *compiled(const char *yaml)
 {

@@ -3,7 +3,7 @@
 #include "with_yaml.h"
 
 #include "base/buf.h"
-#include "helpdesk/proof.h"
+#include "helpdesk/proof/proof.h"
 
 #define NOW_MS INT64_C(1795280400000)
 #define PASSWORD "a secret that is never told"

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/hex.h"
-#include "helpdesk/proof.h"
+#include "helpdesk/proof/proof.h"
 
 /* The comparisons that were made: ours stands before the library's. */
 static unsigned compared;

@@ -3,8 +3,8 @@
 #include "with_definition.h"
 
 #include "base/clock.h"
-#include "helpdesk/flat.h"
-#include "helpdesk/signal.h"
+#include "helpdesk/expr/flat.h"
+#include "helpdesk/parse/signal.h"
 
 #define RECEIVED_MS INT64_C(1763740800000) /* 2025-11-21T16:00:00Z */
 

@@ -2,7 +2,7 @@
 
 #include "with_definition.h"
 
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/signal.h"
 
 /* What explaining that body says. The caller owns it. */
 static char *explained(const struct definition *d, const char *body)
@@ -88,7 +88,8 @@ static void what_is_no_address_is_shown_masked_with_its_reason(void **state)
 
 	(void)state;
 	assert_explained("emails: [/a, /b/*]",
-			 "{\"type\":\"opened\",\"id\":1,\"a\":\"jo@localhost, Kim\",\"b\":[\"al@example.com\",\"\",null,\"x@y\"]}",
+			 "{\"type\":\"opened\",\"id\":1,\"a\":\"jo@localhost, "
+			 "Kim\",\"b\":[\"al@example.com\",\"\",null,\"x@y\"]}",
 			 "emails: /a or /b/* holds al@example.com\n"
 			 "emails: no address: *** (no at sign), 2 such as j***@localhost (no domain dot)\n");
 	buf_init(&b, 1 << 16);

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "helpdesk/reference.h"
+#include "helpdesk/expr/reference.h"
 
 static const char body[] =
 	"{\"id\": 17, \"name\": \"Jo\", \"empty\": \"\", \"nothing\": null, \"yes\": true, \"price\": 10.50,"

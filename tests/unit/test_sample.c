@@ -6,7 +6,7 @@
 #include "with_yaml.h"
 
 #include "base/clock.h"
-#include "helpdesk/sample.h"
+#include "helpdesk/definition/sample.h"
 
 #define NOW INT64_C(1763740800123) /* 2025-11-21T16:00:00.123Z */
 

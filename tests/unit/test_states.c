@@ -2,7 +2,7 @@
 
 #include "with_definition.h"
 
-#include "helpdesk/signal.h"
+#include "helpdesk/parse/signal.h"
 
 /* A desk whose rules post to URLs of their own, or whose body tells a state. */
 #define DESK                                                                                                 \

@@ -6,8 +6,8 @@
 #include <errno.h>
 
 #include "base/digest.h"
-#include "helpdesk/flat.h"
-#include "helpdesk/inquiry.h"
+#include "helpdesk/expr/flat.h"
+#include "helpdesk/plan/inquiry.h"
 
 static const struct inquiry_secrets secrets = {.user = "bot@acme.com", .password = "pw", .token = "tok"};
 

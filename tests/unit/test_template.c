@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "helpdesk/template.h"
+#include "helpdesk/expr/template.h"
 
 struct fixture {
 	struct json_object *item;

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "helpdesk/definition.h"
+#include "helpdesk/definition/definition.h"
 
 /* The least that a definition needs; tests append keys. */
 #define BARE_DEFINITION                   \

@@ -1,0 +1,333 @@
+/*
+ * From a node tree to a compiled definition. Every key of the language is looked at in a fixed order (names first, as
+ * templates need them), all mistakes are told at once; the samples are read last, by the same code that reads webhooks.
+ */
+#include <config.h>
+
+#include "helpdesk/definition/definition_reader.h"
+
+#include <string.h>
+
+#include "helpdesk/expr/keys.h"
+
+static const char *const definition_keys[] = {
+	"label",      "documentation",
+	"verified",   "unconfirmed",
+	"setup",      "authenticate",
+	"challenge",  "body",
+	"each",       "delivery",
+	"ping",       "opened",
+	"reopened",   "closed",
+	"identified", "conversation",
+	"time",       "created",
+	"closed_at",  "customer",
+	"emails",     "primary",
+	"base_url",   "lookup",
+	"attributes", "conversation_url",
+	"reports",    "parameters",
+	"samples",    "paste",
+	"states",     NULL,
+};
+
+/* ---- texts and names --------------------------------------------------------------------------------------------- */
+
+static const struct node *reader_required(struct reader *r, const char *key)
+{
+	const struct node *n = node_get(r->n, key);
+
+	if (!n)
+		problems_error(r->problems, r->n, "expected `%s`: a definition needs it", key);
+	return n;
+}
+
+static char *reader_text(struct reader *r, const struct node *n)
+{
+	if (!n)
+		return NULL;
+	if (n->type != NODE_SCALAR || n->text[0] == '\0') {
+		problems_error(r->problems, n, "expected text, not %s",
+			       n->type == NODE_SCALAR ? "nothing" : node_kind(n));
+		return NULL;
+	}
+	return mem_str(n->text);
+}
+
+/* One of a few words; the first is the default. */
+static const char *reader_word(struct reader *r, const char *key, const char *const *words)
+{
+	const struct node *n = node_get(r->n, key);
+
+	if (!n)
+		return words[0];
+	for (size_t i = 0; words[i]; i++)
+		if (n->type == NODE_SCALAR && strcmp(n->text, words[i]) == 0)
+			return words[i];
+	keys_error(n, key, n->type == NODE_SCALAR ? n->text : node_kind(n), words, r->problems);
+	return words[0];
+}
+
+static void read_texts(struct reader *r)
+{
+	static const char *const verified[] = {"no", "documentation", "live", NULL};
+	static const char *const reports[] = {"change", "state", NULL};
+
+	r->d->label = reader_text(r, reader_required(r, "label"));
+	r->d->documentation = reader_text(r, node_get(r->n, "documentation"));
+	r->d->setup = reader_text(r, node_get(r->n, "setup"));
+	reader_read_facts(r);
+	r->d->verified = mem_str(reader_word(r, "verified", verified));
+	r->d->reports_state = strcmp(reader_word(r, "reports", reports), "state") == 0;
+}
+
+/* One text for all transitions, or one each. */
+static void read_paste(struct reader *r)
+{
+	static const char *const known[] = {"opened", "reopened", "closed", NULL};
+	const struct node *n = node_get(r->n, "paste");
+	enum transition t;
+
+	if (n && n->type == NODE_MAP)
+		keys_check(n, known, r->problems);
+	for (size_t i = 0; n && known[i]; i++) {
+		INSIST(transition_parse(known[i], &t) == 0);
+		r->d->paste[t] = reader_text(r, n->type == NODE_MAP ? node_get(n, known[i]) : n);
+		if (n->type != NODE_MAP && !r->d->paste[t])
+			return;
+	}
+}
+
+/* ---- the body's form --------------------------------------------------------------------------------------------- */
+
+static void read_each(struct reader *r)
+{
+	const struct node *n = node_get(r->n, "each");
+	struct err e;
+
+	if (!n)
+		return;
+	if (n->type != NODE_SCALAR)
+		problems_error(
+			r->problems, n,
+			"expected a JSON Pointer to the list of items (\"/…\", or \"\" for the whole body), not %s",
+			node_kind(n));
+	else if (reference_compile_array(n->text, &r->d->each, &e) < 0)
+		problems_error(r->problems, n, "%s", e.text);
+	else if (r->d->body == BODY_FORM)
+		problems_error(r->problems, n, "a form holds no list of items: `each` needs `body: json`");
+}
+
+static void read_challenge_header(struct reader *r, const struct node *header)
+{
+	if (header->type != NODE_SCALAR || !reference_header_is_good(header->text))
+		problems_error(r->problems, header, "expected the name of a header");
+	else if (r->d->proof && text_same(header->text, proof_secret_header(r->d->proof)))
+		problems_error(r->problems, header, "\"%s\" carries the secret, which is never sent back",
+			       header->text);
+	else
+		r->d->challenge = mem_str(header->text);
+}
+
+/* {header: NAME}, {when: MATCHER}, or both. */
+static void read_challenge(struct reader *r)
+{
+	static const char *const known[] = {"header", "when", NULL};
+	const struct node *n = node_get(r->n, "challenge"), *header = node_get(n, "header"),
+			  *when = node_get(n, "when");
+
+	if (!n)
+		return;
+	if (n->type == NODE_MAP)
+		keys_check(n, known, r->problems);
+	if (header)
+		read_challenge_header(r, header);
+	if (when)
+		r->d->trial = matcher_compile(when, REFERENCE_NO_NAMES, r->problems);
+	if (!header && !when)
+		problems_error(r->problems, n,
+			       "expected {header: NAME}: the header whose value the helpdesk wants back; or {when: "
+			       "MATCHER}: what it tries the URL with");
+}
+
+/* ---- proof and matchers ------------------------------------------------------------------------------------------ */
+
+static void read_proof(struct reader *r)
+{
+	static const char *const secrets[] = {"user", "password", "secret", NULL};
+	const struct node *own = reader_required(r, "authenticate");
+	const struct node *given = r->binding ? r->binding->authenticate : NULL;
+	CLEANUP(node_freep) struct node *both = NULL;
+
+	for (size_t i = 0; secrets[i]; i++)
+		if (node_get(own, secrets[i]))
+			problems_error(r->problems, node_get(own, secrets[i]),
+				       "a definition holds no secret: `%s` belongs to the source's `authenticate`",
+				       secrets[i]);
+	if (!own)
+		return;
+	if (given && given->type == NODE_MAP && !node_get(given, "method")) {
+		both = node_overlay(own, given);
+		given = both;
+	}
+	r->d->proof = proof_compile(given ? given : own, r->problems);
+}
+
+static struct matcher *read_matcher(struct reader *r, const struct node *n)
+{
+	size_t errors = r->problems->errors;
+	CLEANUP(node_freep) struct node *spelled = NULL;
+
+	if (!n)
+		return NULL;
+	spelled = states_spell(r->d->states, n, r->n->file, r->problems);
+	return r->problems->errors == errors ? matcher_compile(spelled, REFERENCE_NO_NAMES, r->problems) : NULL;
+}
+
+static void digest_node(struct digest *digest, const struct node *n)
+{
+	const char *texts[] = {node_kind(n), n->key ? n->key : "", n->text ? n->text : ""};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		digest_add(digest, texts[i], strlen(texts[i]) + 1);
+	for (size_t i = 0; i < n->n; i++)
+		digest_node(digest, n->items[i]);
+	digest_add(digest, "", 1);
+}
+
+static void mark_states(struct reader *r)
+{
+	static const char *const keys[] = {"states", "ping", "closed", "reopened", "opened", "identified"};
+	struct digest *digest = digest_new();
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (node_get(r->n, keys[i]))
+			digest_node(digest, node_get(r->n, keys[i]));
+	digest_end(digest, r->d->states_mark);
+}
+
+static void read_matchers(struct reader *r)
+{
+	const struct node *states = node_get(r->n, "states");
+	const struct matcher *matchers[DEFINITION_MATCHERS];
+	size_t errors = r->problems->errors;
+
+	r->d->states = states_compile(states, r->problems);
+	r->d->ping = read_matcher(r, node_get(r->n, "ping"));
+	r->d->says[TRANSITION_OPENED] = read_matcher(r, reader_required(r, "opened"));
+	r->d->says[TRANSITION_REOPENED] = read_matcher(r, node_get(r->n, "reopened"));
+	r->d->says[TRANSITION_CLOSED] = read_matcher(r, reader_required(r, "closed"));
+	r->d->identified = read_matcher(r, node_get(r->n, "identified"));
+	definition_matchers(r->d, matchers);
+	if (r->problems->errors == errors)
+		states_check(r->d->states, states, matchers, DEFINITION_MATCHERS, r->n->file, r->problems);
+	mark_states(r);
+}
+
+/* ---- what is read ------------------------------------------------------------------------------------------------ */
+
+static struct fact *check_names(struct reader *r, const struct node *n, struct fact *f)
+{
+	struct name_check c = {.r = r, .at = n};
+
+	if (f)
+		fact_references(f, name_check_one, &c);
+	return f;
+}
+
+static struct fact *read_fact(struct reader *r, const struct node *n)
+{
+	return check_names(r, n, n ? fact_compile(n, r->problems) : NULL);
+}
+
+static struct fact *read_delivery(struct reader *r, const struct node *n)
+{
+	return check_names(r, n, n ? fact_compile_delivery(n, r->problems) : NULL);
+}
+
+static void see_item(void *ctx, const struct reference *reference)
+{
+	bool *of_item = ctx;
+
+	*of_item = *of_item || reference_text(reference)[0] == '/';
+}
+
+/* What stands beside the list is the same for all its items: all but the first would count as repeats. */
+static void check_delivery_of_items(struct reader *r)
+{
+	bool of_item;
+
+	if (!r->d->each || !r->d->delivery)
+		return;
+	of_item = fact_may_be_body(r->d->delivery);
+	fact_references(r->d->delivery, see_item, &of_item);
+	if (!of_item)
+		problems_error(r->problems, node_get(r->n, "delivery"),
+			       "the same for every item of `each`: expected something of the item in it, as in "
+			       "\"{root:/id}-{/id}\"");
+}
+
+static void read_facts(struct reader *r)
+{
+	struct definition *d = r->d;
+
+	d->conversation = read_fact(r, reader_required(r, "conversation"));
+	d->delivery = read_delivery(r, node_get(r->n, "delivery"));
+	check_delivery_of_items(r);
+	d->customer = read_fact(r, node_get(r->n, "customer"));
+	d->time = read_fact(r, node_get(r->n, "time"));
+	d->created = read_fact(r, node_get(r->n, "created"));
+	d->closed_at = read_fact(r, node_get(r->n, "closed_at"));
+	email_places_compile(&d->emails, node_get(r->n, "emails"), node_get(r->n, "primary"), false, r->problems);
+}
+
+static void read_attributes(struct reader *r)
+{
+	const struct node *n = node_get(r->n, "attributes"), *url = node_get(r->n, "conversation_url");
+	struct name_check c = {.r = r};
+
+	r->d->attributes = n ? attributes_compile(n, r->problems) : NULL;
+	for (size_t i = 0; r->d->attributes && i < n->n; i++) {
+		c.at = n->items[i];
+		attributes_references_of(r->d->attributes, i, name_check_one, &c);
+	}
+	if (url) {
+		c.at = url;
+		r->d->conversation_url = links_compile(url, r->problems);
+		links_references(r->d->conversation_url, name_check_one, &c);
+	}
+	reader_mark_shown(r);
+}
+
+struct definition *definition_compile(const struct node *n, const struct definition_binding *binding,
+				      struct problems *problems)
+{
+	struct reader r = {.n = n, .binding = binding, .problems = problems};
+	size_t errors = problems->errors;
+
+	if (n->type != NODE_MAP) {
+		problems_error(problems, n, "expected a helpdesk's definition (a mapping), not %s", node_kind(n));
+		return NULL;
+	}
+	r.d = mem_new(1, sizeof(*r.d));
+	keys_check(n, definition_keys, problems);
+	read_texts(&r);
+	read_paste(&r);
+	reader_read_names(&r);
+	reader_read_base_url(&r);
+	read_proof(&r);
+	r.d->body = body_form_compile(node_get(n, "body"), problems);
+	read_each(&r);
+	read_challenge(&r);
+	read_matchers(&r);
+	read_facts(&r);
+	reader_read_lookup(&r);
+	read_attributes(&r);
+	if (problems->errors == errors)
+		reader_read_headers(&r);
+	if (problems->errors == errors)
+		reader_read_samples(&r);
+	pairs_done(&r.known);
+	if (problems->errors == errors)
+		return r.d;
+	definition_free(r.d);
+	return NULL;
+}

@@ -1,0 +1,280 @@
+#include <config.h>
+
+#include "helpdesk/definition/definition_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+void definition_free(struct definition *d)
+{
+	if (!d)
+		return;
+	free(d->label);
+	free(d->documentation);
+	free(d->verified);
+	free(d->setup);
+	for (size_t i = 0; i < d->facts_n; i++)
+		free(d->facts[i]);
+	free(d->facts);
+	for (size_t i = 0; i < TRANSITION_EXPIRED; i++)
+		free(d->paste[i]);
+	reference_free(d->each);
+	free(d->challenge);
+	matcher_free(d->trial);
+	free(d->base_url);
+	proof_free(d->proof);
+	pairs_done(&d->names);
+	pairs_done(&d->headers);
+	matcher_free(d->ping);
+	matcher_free(d->identified);
+	for (size_t i = 0; i < TRANSITION_EXPIRED; i++) {
+		matcher_free(d->says[i]);
+		sample_done(&d->samples[i]);
+	}
+	states_free(d->states);
+	fact_free(d->conversation);
+	fact_free(d->delivery);
+	fact_free(d->customer);
+	fact_free(d->time);
+	fact_free(d->created);
+	fact_free(d->closed_at);
+	email_places_done(&d->emails);
+	for (size_t i = 0; i < d->steps_n; i++)
+		step_done(&d->steps[i]);
+	attributes_free(d->attributes);
+	links_free(d->conversation_url);
+	for (size_t i = 0; i < d->notes_n; i++)
+		free(d->notes[i].name);
+	free(d->notes);
+	free(d);
+}
+
+const char *definition_label(const struct definition *d)
+{
+	return d->label;
+}
+
+const char *definition_documentation(const struct definition *d)
+{
+	return d->documentation;
+}
+
+const char *definition_verified(const struct definition *d)
+{
+	return d->verified;
+}
+
+const char *definition_setup(const struct definition *d)
+{
+	return d->setup;
+}
+
+size_t definition_unconfirmed(const struct definition *d)
+{
+	return d->facts_n;
+}
+
+const char *definition_unconfirmed_at(const struct definition *d, size_t i)
+{
+	INSIST(i < d->facts_n);
+	return d->facts[i];
+}
+
+const char *definition_paste(const struct definition *d, enum transition t)
+{
+	return t < TRANSITION_EXPIRED ? d->paste[t] : NULL;
+}
+
+enum body_form definition_body(const struct definition *d)
+{
+	return d->body;
+}
+
+const char *definition_challenge(const struct definition *d)
+{
+	return d->challenge;
+}
+
+bool definition_has_trial(const struct definition *d)
+{
+	return d->trial != NULL;
+}
+
+const char *definition_base_url(const struct definition *d)
+{
+	return d->base_url;
+}
+
+size_t definition_steps(const struct definition *d)
+{
+	return d->steps_n;
+}
+
+const struct step *definition_step_at(const struct definition *d, size_t i)
+{
+	INSIST(i < d->steps_n);
+	return &d->steps[i];
+}
+
+const struct proof *definition_proof(const struct definition *d)
+{
+	return d->proof;
+}
+
+bool definition_reports_state(const struct definition *d)
+{
+	return d->reports_state;
+}
+
+bool definition_says(const struct definition *d, enum transition t)
+{
+	return t < TRANSITION_EXPIRED && d->says[t];
+}
+
+bool definition_has_lookup(const struct definition *d)
+{
+	return d->steps_n > 0;
+}
+
+bool definition_needs_lookup(const struct definition *d)
+{
+	for (size_t i = 0; i < d->steps_n; i++)
+		if (!d->steps[i].optional)
+			return true;
+	return false;
+}
+
+static void find_base_url(void *ctx, const struct reference *reference)
+{
+	bool *found = ctx;
+
+	*found = *found || text_is(reference_name(reference), "base_url");
+}
+
+static bool asks_for_base_url(const struct definition *d, bool needed)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < d->steps_n && !d->base_url; i++) {
+		const struct step *s = &d->steps[i];
+
+		if (needed && s->optional)
+			continue;
+		for (size_t k = 0; k < s->urls_n; k++)
+			template_references(s->urls[k], find_base_url, &found);
+		for (size_t k = 0; k < s->headers_n; k++)
+			template_references(s->headers[k].value, find_base_url, &found);
+	}
+	return found;
+}
+
+bool definition_uses_base_url(const struct definition *d)
+{
+	return asks_for_base_url(d, false);
+}
+
+bool definition_needs_base_url(const struct definition *d)
+{
+	return asks_for_base_url(d, true);
+}
+
+const char *definition_lookup_authenticate(const struct definition *d)
+{
+	return d->steps_n > 0 ? step_method_name(d->steps[0].method) : NULL;
+}
+
+int64_t definition_lookup_cache_ms(const struct definition *d)
+{
+	return d->cache_ms;
+}
+
+void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx)
+{
+	attributes_names(d->attributes, fn, ctx);
+	for (size_t i = 0; i < d->names.n; i++)
+		fn(ctx, d->names.items[i].name);
+	for (size_t i = 0; i < d->steps_n; i++)
+		for (size_t k = 0; k < d->steps[i].take_n; k++)
+			fn(ctx, d->steps[i].take[k].name);
+}
+
+void definition_matchers(const struct definition *d, const struct matcher *ret[DEFINITION_MATCHERS])
+{
+	*ret++ = d->ping;
+	for (size_t i = 0; i < READING_ORDER; i++)
+		*ret++ = d->says[reading_order[i]];
+	*ret = d->identified;
+}
+
+const unsigned char *definition_states_mark(const struct definition *d)
+{
+	return d->states_mark;
+}
+
+void definition_matcher_references(const struct definition *d, void (*fn)(void *ctx, const struct reference *r),
+				   void *ctx)
+{
+	const struct matcher *matchers[DEFINITION_MATCHERS];
+
+	definition_matchers(d, matchers);
+	for (size_t i = 0; i < DEFINITION_MATCHERS; i++)
+		if (matchers[i])
+			matcher_references(matchers[i], fn, ctx);
+}
+
+void definition_headers(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx)
+{
+	for (size_t i = 0; i < d->headers.n; i++)
+		fn(ctx, d->headers.items[i].name);
+}
+
+bool definition_keeps_header(const struct definition *d, const char *name)
+{
+	return pairs_get(&d->headers, name) || (d->body == BODY_EITHER && text_same(name, "Content-Type"));
+}
+
+/* ---- samples ----------------------------------------------------------------------------------------------------- */
+
+static const struct sample *sample_of(const struct definition *d, enum transition t)
+{
+	return t < TRANSITION_EXPIRED && d->samples[t].body ? &d->samples[t] : NULL;
+}
+
+const char *definition_sample(const struct definition *d, enum transition t)
+{
+	const struct sample *s = sample_of(d, t);
+
+	return s ? s->body : NULL;
+}
+
+const struct pairs *definition_sample_headers(const struct definition *d, enum transition t)
+{
+	const struct sample *s = sample_of(d, t);
+
+	return s ? &s->headers : NULL;
+}
+
+const char *definition_sample_query(const struct definition *d, enum transition t)
+{
+	const struct sample *s = sample_of(d, t);
+
+	return s ? s->query : "";
+}
+
+void definition_samples(const struct definition *d,
+			void (*fn)(void *ctx, const char *name, const char *shows, enum sample_shape shape), void *ctx)
+{
+	for (size_t i = 0; i < d->notes_n; i++)
+		fn(ctx, d->notes[i].name, d->notes[i].shows, d->notes[i].shape);
+	for (size_t i = 0; i < d->steps_n; i++) {
+		const struct step *s = &d->steps[i];
+		CLEANUP(mem_freep) char *name = mem_fmt("lookup[%zu]", i);
+
+		if (s->sample)
+			fn(ctx, name, template_text(s->urls[0]), s->sample_shape);
+	}
+}

@@ -1,0 +1,126 @@
+/*
+ * definition: how one helpdesk's webhooks are proven and read (DESIGN section 8), compiled. Pure.
+ *
+ * Compiled once a source and generation from a node tree (base/node.h), bound to the source's parameters; immutable and
+ * shared by threads afterwards. Reading a webhook is one JSON parse and a handful of pointer walks.
+ */
+#ifndef HELPDESK_DEFINITION_DEFINITION_H
+#define HELPDESK_DEFINITION_DEFINITION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/node.h"
+#include "base/problems.h"
+#include "helpdesk/expr/body.h"
+#include "helpdesk/proof/proof.h"
+#include "helpdesk/definition/sample.h"
+#include "helpdesk/definition/step.h"
+#include "helpdesk/expr/webhook.h"
+
+struct definition;
+
+/* What the source adds. Borrowed for the call. */
+struct definition_binding {
+	const char *base_url;    /* of the source's `lookup`; NULL: none. A trailing "/" is cut. */
+	const struct node *with; /* mapping parameter → choice, or NULL */
+	/* Replaces the definition's where it names a `method`, is laid over it else; NULL: the definition's. */
+	const struct node *authenticate;
+	/* Parts of a preset were replaced in place: what its samples no longer reach is worth a warning, not an error.
+	 */
+	bool overlaid;
+};
+
+/*
+ * NULL where there were errors. Runs the samples too: a sample that does not reach its transition is an error. A NULL
+ * binding is for looking at a definition without a source: parameters take their defaults.
+ */
+struct definition *definition_compile(const struct node *n, const struct definition_binding *binding,
+				      struct problems *problems);
+void definition_free(struct definition *d);
+/*
+ * The tree of a preset's definition with the source's own laid over it: mappings by key, anything else replaced, with
+ * these exceptions. A key, an attribute, a sample or a body to paste with nothing (~) behind it takes the preset's
+ * away. Another proof method, an attribute that is read elsewhere, and the addresses with their `primary` are replaced
+ * as a whole. A sample given anew does not keep the preset's `shape_from`.
+ *
+ * Adds a notice for each matcher that keeps conditions of the preset's. The caller owns the new tree; places stay those
+ * of the files.
+ */
+struct node *definition_overlay(const struct node *preset, const struct node *over,
+				struct problems *problems) MUSTCHECK;
+
+const char *definition_label(const struct definition *d);
+const char *definition_documentation(const struct definition *d); /* or NULL */
+const char *definition_verified(const struct definition *d);      /* "live", "documentation", "no" */
+const char *definition_setup(const struct definition *d);         /* the clicks in the desk, lines of text; or NULL */
+size_t definition_unconfirmed(const struct definition *d); /* how many facts no document of the vendor confirms */
+const char *definition_unconfirmed_at(const struct definition *d, size_t i); /* one of them, on one line */
+/* The body that the operator pastes into the desk's rule for that transition, or NULL. One for all: the same text. */
+const char *definition_paste(const struct definition *d, enum transition t);
+enum body_form definition_body(const struct definition *d);
+/* The name of the header whose value a vendor wants echoed when a webhook is set up, or NULL. */
+const char *definition_challenge(const struct definition *d);
+/* Whether the vendor tries the URL with something that is no webhook yet: reading_is_trial. */
+bool definition_has_trial(const struct definition *d);
+const struct proof *definition_proof(const struct definition *d);
+bool definition_reports_state(const struct definition *d);
+/* Whether it has a matcher for that transition. Without one for reopened, an opening of what is closed still is one. */
+bool definition_says(const struct definition *d, enum transition t);
+/* DIGEST_SHA256_BYTES of what says which states are known and what they mean: equal where that is the same. */
+const unsigned char *definition_states_mark(const struct definition *d);
+bool definition_has_lookup(const struct definition *d);
+/* Some step is not optional, so the secrets of `lookup` are needed. */
+bool definition_needs_lookup(const struct definition *d);
+/* Such a step's URL or headers name base_url, and the definition has none of its own. */
+bool definition_needs_base_url(const struct definition *d);
+/* The same of any step. */
+bool definition_uses_base_url(const struct definition *d);
+/* "basic", "bearer", "header" of the lookup's steps; NULL: no lookup. */
+const char *definition_lookup_authenticate(const struct definition *d);
+/* `base_url` of the definition with its parameters in place, or NULL: the source must say. */
+const char *definition_base_url(const struct definition *d);
+int64_t definition_lookup_cache_ms(const struct definition *d);
+/* Calls fn for every name that this helpdesk gives to rules: attributes, parameters, what lookups take. */
+void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
+/* Calls fn for every parameter with what was chosen for it, and for base_url: where lookups ask. */
+void definition_parameters(const struct definition *d, void (*fn)(void *ctx, const char *name, const char *value),
+			   void *ctx);
+enum definition_url {
+	DEFINITION_LOOKUP, /* asked by the daemon */
+	DEFINITION_LINK,   /* shown to people: conversation_url */
+};
+/* Calls fn for every URL that is made of base_url or parameters, with what is known of it without a webhook
+ * (template_outline()); not for a step of the lookup that the parameters rule out. optional: the step is. */
+void definition_urls(const struct definition *d,
+		     void (*fn)(void *ctx, enum definition_url kind, const char *outline, bool optional), void *ctx);
+/* Calls fn for every header that the definition looks at, but for what only its proof does. */
+void definition_headers(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
+/* Does a webhook header of that name belong to the stored webhook? */
+bool definition_keeps_header(const struct definition *d, const char *name);
+/* The body of a sample for that transition (opened, reopened, closed), or NULL; and what goes with it. */
+const char *definition_sample(const struct definition *d, enum transition t);
+const struct pairs *definition_sample_headers(const struct definition *d, enum transition t);
+const char *definition_sample_query(const struct definition *d, enum transition t); /* "" where none */
+/*
+ * Calls fn for every sample, in the order of the file, those of lookups last. name: where it stands ("opened",
+ * "also[2]", "lookup[0]"). shows: of a webhook what it says ("opened", "ping", …), of an answer the template of the
+ * (first) URL that gives it.
+ */
+void definition_samples(const struct definition *d,
+			void (*fn)(void *ctx, const char *name, const char *shows, enum sample_shape shape), void *ctx);
+/*
+ * The sample of that transition with what the wish says (conversation, customer, email: NULL: as in the sample), a
+ * fresh delivery id and the time now_ms in the sample's own form, wherever the definition reads them: body, header or
+ * query. Where the body is the delivery, a member "deskbridge_sample" makes it another one. The body is one line. *ret
+ * is the caller's (sample_done). -ENOENT where there is no sample.
+ */
+int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_wish *wish,
+			   struct sample *ret) MUSTCHECK;
+
+/* ---- the lookup's steps, for who plays the helpdesk (sandbox) ---------------------------------------------------- */
+
+size_t definition_steps(const struct definition *d);
+const struct step *definition_step_at(const struct definition *d, size_t i);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * definition_parts: what a compiled definition consists of; for the files of this folder only.
+ */
+#ifndef HELPDESK_DEFINITION_DEFINITION_PARTS_H
+#define HELPDESK_DEFINITION_DEFINITION_PARTS_H
+
+#include "helpdesk/expr/attributes.h"
+#include "helpdesk/definition/definition.h"
+#include "helpdesk/expr/email_places.h"
+#include "helpdesk/expr/fact.h"
+#include "helpdesk/expr/links.h"
+#include "helpdesk/expr/matcher.h"
+#include "helpdesk/definition/sample.h"
+#include "helpdesk/expr/states.h"
+#include "helpdesk/definition/step.h"
+
+/* A sample of a webhook, for those who ask what the samples rest on. */
+struct definition_note {
+	char *name;        /* "opened", "also[2]" */
+	const char *shows; /* "opened", …, "ping"; static */
+	enum sample_shape shape;
+};
+
+struct definition {
+	char *label, *documentation, *verified, *setup;
+	char **facts; /* that no document of the vendor confirms, each on one line */
+	size_t facts_n;
+	char *paste[TRANSITION_EXPIRED]; /* by transition; NULL: none */
+	enum body_form body;
+	struct reference *each; /* a pointer to the array, "" too; NULL: one item a body */
+	char *challenge;        /* a header's name, or NULL */
+	struct matcher *trial;  /* what the vendor tries the URL with; NULL: nothing */
+	char *base_url;         /* the definition's own with the parameters in place, or NULL */
+	struct proof *proof;
+	struct pairs names;   /* the parameters as chosen, and base_url: the source's, else the definition's */
+	struct pairs headers; /* names of those that a webhook keeps; no values */
+	bool reports_state;
+	struct matcher *ping, *identified;        /* NULL: none */
+	struct matcher *says[TRANSITION_EXPIRED]; /* by transition; reopened may be NULL */
+	struct states *states;                    /* NULL: none */
+	/* Digest of the texts that say what a state means: `states` and the matchers. */
+	unsigned char states_mark[DIGEST_SHA256_BYTES];
+	struct fact *conversation;               /* never NULL */
+	struct fact *delivery, *customer;        /* NULL: none */
+	struct fact *time, *created, *closed_at; /* NULL: none */
+	struct email_places emails;
+	struct step steps[STEPS_MAX];
+	size_t steps_n;
+	int64_t cache_ms;
+	struct attributes *attributes;             /* NULL: none */
+	struct links *conversation_url;            /* NULL: none */
+	struct sample samples[TRANSITION_EXPIRED]; /* by transition */
+	struct definition_note *notes;             /* of every sample of a webhook, in the order of the file */
+	size_t notes_n;
+};
+
+/* reading.c: in which order the transitions' matchers are asked, between ping and identified. */
+#define READING_ORDER 3
+extern const enum transition reading_order[READING_ORDER];
+
+/* The matchers that say what a webhook is, NULL where there is none; the order is that of asking. */
+#define DEFINITION_MATCHERS 5
+void definition_matchers(const struct definition *d, const struct matcher *ret[DEFINITION_MATCHERS]);
+
+/* Calls fn for every reference of the matchers that say what a webhook is; a trial is no webhook. */
+void definition_matcher_references(const struct definition *d, void (*fn)(void *ctx, const struct reference *r),
+				   void *ctx);
+
+#endif

@@ -1,0 +1,245 @@
+/*
+ * The names that a definition's templates may use: base_url, the parameters as the source chose them, what lookups
+ * take.
+ */
+#include <config.h>
+
+#include "helpdesk/definition/definition_reader.h"
+
+#include <string.h>
+
+#include "helpdesk/expr/keys.h"
+
+void reader_add_name(struct reader *r, const struct node *at, const char *name, const char *value)
+{
+	if (pairs_get(&r->known, name))
+		problems_error(r->problems, at, "the name \"%.64s\" is there already", name);
+	pairs_add(&r->known, name, "");
+	if (value)
+		pairs_add(&r->d->names, name, value);
+}
+
+/* The choice that the source made, or the first: also after a wrong one, so that its names are there for the rest. */
+static const struct node *parameter_choice(struct reader *r, const struct node *parameter, const struct node *with)
+{
+	CLEANUP(mem_freep) const char **names = NULL;
+
+	if (!with)
+		return parameter->items[0];
+	names = mem_new(parameter->n + 1, sizeof(*names));
+	for (size_t i = 0; i < parameter->n; i++) {
+		const struct node *choice = parameter->items[i];
+
+		names[i] = choice->key ? choice->key : choice->text;
+		if (with->type == NODE_SCALAR && text_is(names[i], with->text))
+			return choice;
+	}
+	keys_error(with, parameter->key, with->type == NODE_SCALAR ? with->text : node_kind(with), names, r->problems);
+	return parameter->items[0];
+}
+
+/* {us: {api: …, app: …}, eu: {…}}: the name is the choice, the choice's members are names of their own. */
+static void read_parameter_mapping(struct reader *r, const struct node *parameter, const struct node *choice)
+{
+	reader_add_name(r, parameter, parameter->key, choice->type == NODE_SCALAR ? choice->text : choice->key);
+	for (size_t i = 0; choice->type == NODE_MAP && i < choice->n; i++) {
+		const struct node *member = choice->items[i];
+
+		if (member->type != NODE_SCALAR)
+			problems_error(r->problems, member, "expected text, not %s", node_kind(member));
+		reader_add_name(r, member, member->key, member->text);
+	}
+}
+
+static void read_parameter(struct reader *r, const struct node *parameter, const struct node *with)
+{
+	const struct node *choice;
+	const char *text = parameter->text;
+
+	for (size_t i = 0; i < parameter->n; i++) {
+		choice = parameter->items[i];
+		if (choice->type != NODE_SCALAR && (parameter->type == NODE_LIST || choice->type != NODE_MAP)) {
+			problems_error(r->problems, choice, "expected text%s, not %s",
+				       parameter->type == NODE_MAP ? " or a mapping from names to texts" : "",
+				       node_kind(choice));
+			return;
+		}
+	}
+	if (parameter->n > 0) {
+		read_parameter_mapping(r, parameter, parameter_choice(r, parameter, with));
+		return;
+	}
+	if (with && with->type != NODE_SCALAR)
+		problems_error(r->problems, with, "expected text, not %s", node_kind(with));
+	else if (with)
+		text = with->text;
+	else if (r->binding && !text)
+		problems_error(r->problems, parameter, "this parameter has no default: set it by `with`, as in {%s: …}",
+			       parameter->key);
+	reader_add_name(r, parameter, parameter->key, text);
+}
+
+static void read_with(struct reader *r, const struct node *parameters, const struct node *with)
+{
+	CLEANUP(mem_freep) const char **names = NULL;
+	size_t n = 0;
+
+	if (with->type != NODE_MAP) {
+		problems_error(r->problems, with, "expected a mapping from parameters to values, not %s",
+			       node_kind(with));
+		return;
+	}
+	names = mem_new(parameters ? parameters->n : 0, sizeof(*names));
+	for (size_t i = 0; parameters && parameters->type == NODE_MAP && i < parameters->n; i++)
+		names[n++] = parameters->items[i]->key;
+	for (size_t i = 0; i < with->n; i++) {
+		CLEANUP(mem_freep) char *meant = NULL;
+
+		if (node_get(parameters, with->items[i]->key))
+			continue;
+		meant = text_meant("; ", "", with->items[i]->key, names, n);
+		problems_error(r->problems, with->items[i], "this definition has no parameter \"%.64s\"%s",
+			       with->items[i]->key, meant);
+	}
+}
+
+void reader_read_names(struct reader *r)
+{
+	const struct node *parameters = node_get(r->n, "parameters");
+	const struct node *with = r->binding ? r->binding->with : NULL;
+
+	reader_add_name(r, r->n, "base_url", NULL);
+	if (with)
+		read_with(r, parameters, with);
+	if (!parameters)
+		return;
+	if (parameters->type != NODE_MAP) {
+		problems_error(r->problems, parameters, "expected a mapping, not %s", node_kind(parameters));
+		return;
+	}
+	for (size_t i = 0; i < parameters->n; i++)
+		read_parameter(r, parameters->items[i], node_get(with, parameters->items[i]->key));
+}
+
+/* ---- base_url ---------------------------------------------------------------------------------------------------- */
+
+/* What a source without `lookup.base_url` asks: nothing but its parameters can be in it. */
+static void base_url_check_reference(void *ctx, const struct reference *reference)
+{
+	struct name_check *c = ctx;
+	const char *name = reference_name(reference);
+
+	if (name && strcmp(name, "base_url") != 0)
+		name_check_one(ctx, reference);
+	else
+		problems_error(
+			c->r->problems, c->at,
+			"only parameters may stand in `base_url`, as in \"https://{subdomain}.example.com\", not "
+			"{%s}",
+			reference_text(reference));
+}
+
+static bool url_is_good(const char *url)
+{
+	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+		return false;
+	if (strstr(url + 7, "://")) /* a parameter is a URL itself where a name is expected */
+		return false;
+	for (; *url != '\0'; url++)
+		if ((unsigned char)*url <= ' ' || *url == 0x7f)
+			return false;
+	return true;
+}
+
+static char *cut_slashes(char *url)
+{
+	for (size_t len = url ? strlen(url) : 0; len > 0 && url[len - 1] == '/'; len--)
+		url[len - 1] = '\0';
+	return url;
+}
+
+/* Without a source a parameter may have no value yet: then there is no base_url either. */
+static void read_own_base_url(struct reader *r, const struct node *n)
+{
+	struct template *t = template_compile(n, r->problems);
+	const struct scope s = {.names = &r->d->names};
+	struct name_check c = {.r = r, .at = n};
+	size_t errors = r->problems->errors;
+
+	if (!t)
+		return;
+	template_references(t, base_url_check_reference, &c);
+	if (r->problems->errors == errors && template_render(t, &s, TEMPLATE_URL, &r->d->base_url, NULL) == 0 &&
+	    !url_is_good(cut_slashes(r->d->base_url)))
+		problems_error(r->problems, n,
+			       "expected a URL that begins with https://, without blanks, not \"%.200s\"",
+			       r->d->base_url);
+	template_free(t);
+}
+
+void reader_read_base_url(struct reader *r)
+{
+	const struct node *n = node_get(r->n, "base_url");
+	CLEANUP(mem_freep) char *base = cut_slashes(mem_str(r->binding ? r->binding->base_url : NULL));
+
+	if (n)
+		read_own_base_url(r, n);
+	if (base || r->d->base_url)
+		pairs_add(&r->d->names, "base_url", base ? base : r->d->base_url);
+}
+
+/* ---- use of names ------------------------------------------------------------------------------------------------ */
+
+/* Whether the text asks for that name: "{agent}", "{ agent }". */
+static bool text_asks(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = strchr(text, '{'); at; at = strchr(at + 1, '{')) {
+		const char *inner = at + 1 + strspn(at + 1, " \t");
+
+		if (strncmp(inner, name, len) == 0 && inner[len + strspn(inner + len, " \t")] == '}')
+			return true;
+	}
+	return false;
+}
+
+/* Where within n the name stands: the template, or the key of a matcher or a map. false: nowhere. */
+static bool name_place(const struct node *n, const char *name, struct node *ret)
+{
+	if (n->type == NODE_SCALAR && text_asks(n->text, name)) {
+		*ret = *n;
+		return true;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		const struct node *one = n->items[i];
+
+		if (one->key && (strcmp(one->key, name) == 0 || text_asks(one->key, name))) {
+			*ret = node_at_key(one);
+			return true;
+		}
+		if (name_place(one, name, ret))
+			return true;
+	}
+	return false;
+}
+
+/* A name that nobody fills is a typo: the template would never have a value. */
+void name_check_one(void *ctx, const struct reference *reference)
+{
+	struct name_check *c = ctx;
+	const char *name = reference_name(reference), *known[64], *near;
+	struct node at;
+	size_t n = 0;
+
+	if (!name || pairs_get(&c->r->known, name))
+		return;
+	for (; n < c->r->known.n && n < 64; n++)
+		known[n] = c->r->known.items[n].name;
+	near = text_nearest(name, known, n);
+	if (!name_place(c->at, name, &at))
+		at = *c->at;
+	problems_error(c->r->problems, &at, "no parameter and no %s `take` is called \"%.64s\"; %s%s%s",
+		       c->in_step ? "earlier step's" : "lookup's", name, near ? "did you mean \"" : "",
+		       near ? near : "", near ? "\"?" : "a pointer begins with \"/\"");
+}

@@ -1,0 +1,173 @@
+/*
+ * A definition laid over another one: mappings by key, anything else replaced. A part that makes sense as a whole only
+ * is replaced as a whole, and conditions of a matcher that stay are told. A sample is one webhook: one of the source's
+ * own takes over nothing that is said of the preset's.
+ */
+#include <config.h>
+
+#include "helpdesk/definition/definition.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+
+static struct node *member(struct node *map, const char *key)
+{
+	for (size_t i = 0; map && map->type == NODE_MAP && i < map->n; i++)
+		if (strcmp(map->items[i]->key, key) == 0)
+			return map->items[i];
+	return NULL;
+}
+
+/*
+ * {shape_from, body} is the body alone with a word beside it. It is replaced as a whole, as a text is, because the
+ * source's sample may be a body written as YAML. A sample with headers or a query is laid over by key; another body
+ * loses the preset's `shape_from`, which says nothing of it.
+ */
+static void clear_sample(struct node *samples, const char *name, const struct node *over)
+{
+	struct node *former = member(samples, name);
+
+	if (!former || !over || over->type != NODE_MAP || !node_get(former, "shape_from") ||
+	    node_get(over, "shape_from"))
+		return;
+	if (!node_get(former, "headers") && !node_get(former, "query"))
+		node_remove(samples, name);
+	else if (node_get(over, "body"))
+		node_remove(former, "shape_from");
+}
+
+/* ---- what is replaced as a whole --------------------------------------------------------------------------------- */
+
+/* Another method replaces `authenticate` as a whole: it has no use for the keys of the former one. */
+static void clear_authenticate(struct node *base, const struct node *over)
+{
+	const char *method = node_text(node_get(over, "authenticate"), "method");
+
+	if (method && !text_is(method, node_text(node_get(base, "authenticate"), "method")))
+		node_remove(base, "authenticate");
+}
+
+/* Two maps of words for the same reference are one; anything else says anew where the attribute stands. */
+static void clear_attributes(struct node *attributes, const struct node *over)
+{
+	for (size_t i = 0; over && over->type == NODE_MAP && i < over->n; i++) {
+		const struct node *n = over->items[i], *former = node_get(attributes, n->key);
+		bool same = former && former->type == NODE_MAP && n->type == NODE_MAP && former->n == 1 && n->n == 1 &&
+			    strcmp(former->items[0]->key, n->items[0]->key) == 0;
+
+		if (former && !same)
+			node_remove(attributes, n->key);
+	}
+}
+
+/* A key with nothing (~) behind it is taken away from both. One that the preset does not have stays, and is judged as
+ * it would be anywhere. */
+static void clear_nothings(struct node *base, struct node *over)
+{
+	size_t i = 0;
+
+	while (base && over && over->type == NODE_MAP && i < over->n) {
+		CLEANUP(mem_freep) char *key = mem_str(over->items[i]->key);
+
+		if (over->items[i]->type != NODE_NULL || !node_get(base, key)) {
+			i++;
+			continue;
+		}
+		node_remove(base, key);
+		node_remove(over, key);
+	}
+}
+
+/* ---- what stays -------------------------------------------------------------------------------------------------- */
+
+#define KEPT_MAX 600 /* bytes of the conditions in a notice */
+
+/* In YAML's short form. Room that is missing cuts it. */
+static void write_short(const struct node *n, struct buf *to)
+{
+	const char *quote = n->quoted ? "\"" : "", *between = "";
+
+	switch (n->type) {
+	case NODE_NULL:
+		buf_addc(to, '~');
+		break;
+	case NODE_SCALAR:
+		buf_addf(to, "%s%s%s", quote, n->text, quote);
+		break;
+	case NODE_LIST:
+	case NODE_MAP:
+		buf_addc(to, n->type == NODE_LIST ? '[' : '{');
+		for (size_t i = 0; i < n->n; i++) {
+			buf_addf(to, "%s%s%s", between, n->type == NODE_MAP ? n->items[i]->key : "",
+				 n->type == NODE_MAP ? ": " : "");
+			write_short(n->items[i], to);
+			between = ", ";
+		}
+		buf_addc(to, n->type == NODE_LIST ? ']' : '}');
+		break;
+	}
+}
+
+/* The members of former that over does not replace: "/type: x, /status: {exists: true}". */
+static void write_kept(const struct node *former, const struct node *over, struct buf *to)
+{
+	for (size_t i = 0; i < former->n; i++) {
+		const struct node *n = former->items[i], *other = node_get(over, n->key);
+		struct buf below;
+
+		buf_init(&below, KEPT_MAX);
+		if (!other)
+			write_short(n, &below);
+		else if (n->type == NODE_MAP && other->type == NODE_MAP)
+			write_kept(n, other, &below);
+		if (below.len > 0)
+			buf_addf(to, other ? "%s%s: {%s}" : "%s%s: %s", to->len > 0 ? ", " : "", n->key, below.data);
+		buf_done(&below);
+	}
+}
+
+/* A mapping laid over a mapping: all that the preset asks for is still asked for. */
+static void tell_kept(const struct node *former, const struct node *over, struct problems *problems)
+{
+	struct node at;
+	struct buf kept;
+
+	if (!former || !over || former->type != NODE_MAP || over->type != NODE_MAP)
+		return;
+	at = node_at_key(over);
+	buf_init(&kept, KEPT_MAX);
+	write_kept(former, over, &kept);
+	if (kept.len > 0)
+		problems_notice(
+			problems, &at,
+			"conditions of the preset's `%s` stay beside these, and all must hold: %s%s. To replace "
+			"them, write a list: %s: [{…}]",
+			over->key, kept.data, kept.error < 0 ? ", …" : "", over->key);
+	buf_done(&kept);
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
+
+struct node *definition_overlay(const struct node *preset, const struct node *own, struct problems *problems)
+{
+	static const char *const names[] = {"opened", "reopened", "closed"};
+	static const char *const matchers[] = {"ping", "opened", "reopened", "closed", "identified"};
+	static const char *const by_name[] = {"attributes", "samples", "paste"};
+	CLEANUP(node_freep) struct node *base = node_dup(preset), *over = node_dup(own);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		clear_sample(member(base, "samples"), names[i], node_get(node_get(over, "samples"), names[i]));
+	for (size_t i = 0; i < sizeof(by_name) / sizeof(*by_name); i++)
+		clear_nothings(member(base, by_name[i]), member(over, by_name[i]));
+	clear_authenticate(base, over);
+	clear_attributes(member(base, "attributes"), node_get(over, "attributes"));
+	if (node_get(over, "emails") && !node_get(over, "primary"))
+		node_remove(base, "primary");
+	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
+		tell_kept(node_get(base, matchers[i]), node_get(over, matchers[i]), problems);
+	tell_kept(node_get(node_get(base, "challenge"), "when"), node_get(node_get(over, "challenge"), "when"),
+		  problems);
+	clear_nothings(base, over);
+	return node_overlay(base, over);
+}

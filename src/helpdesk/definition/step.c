@@ -1,0 +1,439 @@
+#include <config.h>
+
+#include "helpdesk/definition/step.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/keys.h"
+
+/* The one name that `missing` knows: the answer's status. */
+#define STEP_STATUS "status"
+
+static const char *const step_keys[] = {"url",     "when", "authenticate", "headers", "emails", "primary", "moved",
+					"missing", "take", "optional",     "cache",   "sample", NULL};
+static const char *const step_methods[] = {
+	[STEP_BASIC] = "basic",
+	[STEP_BEARER] = "bearer",
+	[STEP_HEADER] = "header",
+	NULL,
+};
+
+const char *step_method_name(enum step_method m)
+{
+	return step_methods[m];
+}
+
+static void places_add(struct step_places *p, const struct node *n, struct problems *problems)
+{
+	struct reference *r;
+	struct err e;
+
+	if (n->type != NODE_SCALAR || n->text[0] != '/') {
+		problems_error(problems, n, "expected a JSON Pointer into the answer (\"/…\"), not %s",
+			       n->type == NODE_SCALAR ? n->text : node_kind(n));
+		return;
+	}
+	if (reference_compile(n->text, REFERENCE_NO_NAMES, &r, &e) == 0)
+		p->items[p->n++] = r;
+	else
+		problems_error(problems, n, "%s", e.text);
+}
+
+/* One pointer into the answer, or a list of them. */
+static void places_compile(struct step_places *p, const struct node *n, struct problems *problems)
+{
+	if (!n)
+		return;
+	if (n->type != NODE_LIST) {
+		places_add(p, n, problems);
+		return;
+	}
+	if (n->n == 0 || n->n > STEP_PLACES_MAX) {
+		problems_error(
+			problems, n,
+			"expected a list of 1 to %d JSON Pointers, of which the first that finds something counts",
+			STEP_PLACES_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++)
+		places_add(p, n->items[i], problems);
+}
+
+static char *places_scalar(const struct step_places *p, const struct scope *s)
+{
+	char *text = NULL;
+
+	for (size_t i = 0; i < p->n && !text; i++)
+		text = reference_scalar(p->items[i], s);
+	return text;
+}
+
+static void places_done(struct step_places *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		reference_free(p->items[i]);
+}
+
+/* ctx: a bool. Values are percent-encoded; the text around them is asked as it is written. */
+static void see_blank(void *ctx, const char *text, const struct reference *r)
+{
+	bool *blank = ctx;
+
+	(void)r;
+	for (; text && *text != '\0'; text++)
+		*blank = *blank || (unsigned char)*text <= ' ' || *text == 0x7f;
+}
+
+static void step_add_url(struct step *s, const struct node *n, struct problems *problems)
+{
+	struct template *t = template_compile(n, problems);
+	bool blank = false;
+
+	if (!t)
+		return;
+	s->urls[s->urls_n++] = t;
+	template_parts(t, see_blank, &blank);
+	if (blank)
+		problems_error(problems, n, "a blank or a control character in a URL: for a blank write %%20");
+	if (n->text[0] != '{' && strncmp(n->text, "https://", 8) != 0 && strncmp(n->text, "http://", 7) != 0)
+		problems_error(problems, n, "expected a URL that begins with {base_url}, a parameter, or https://");
+}
+
+/* One template, or a list of them. */
+static void step_compile_url(struct step *s, const struct node *step, struct problems *problems)
+{
+	const struct node *n = node_get(step, "url");
+
+	if (!n)
+		problems_error(problems, step, "expected `url`, as in \"{base_url}/api/customers/{/customer/id}\"");
+	else if (n->type != NODE_LIST)
+		step_add_url(s, n, problems);
+	else if (n->n == 0 || n->n > STEP_URLS_MAX)
+		problems_error(
+			problems, n,
+			"expected a list of 1 to %d URLs, of which the first with a value for all of its parts counts",
+			STEP_URLS_MAX);
+	else
+		for (size_t i = 0; i < n->n; i++)
+			step_add_url(s, n->items[i], problems);
+}
+
+static void step_compile_method(struct step *s, const struct node *n, struct problems *problems)
+{
+	size_t i = 0;
+
+	if (n->type != NODE_SCALAR) {
+		problems_error(problems, n, "expected basic, bearer or header, not %s", node_kind(n));
+		return;
+	}
+	while (step_methods[i] && strcmp(step_methods[i], n->text) != 0)
+		i++;
+	if (step_methods[i])
+		s->method = (enum step_method)i;
+	else
+		keys_error(n, "method", n->text, step_methods, problems);
+}
+
+static void step_compile_header_name(struct step *s, const struct node *n, struct problems *problems)
+{
+	if (n->type != NODE_SCALAR || !reference_header_is_good(n->text))
+		problems_error(problems, n, "expected the name of a header");
+	else
+		s->header = mem_str(n->text);
+}
+
+static void step_compile_suffix(struct step *s, const struct node *n, struct problems *problems)
+{
+	if (!n)
+		return;
+	if (s->method != STEP_BASIC)
+		problems_error(problems, n, "only method basic has a suffix, which its user ends with");
+	else if (n->type != NODE_SCALAR || n->text[0] == '\0' || strpbrk(n->text, ":\r\n"))
+		problems_error(problems, n, "expected what the user ends with, as in /token");
+	else
+		s->suffix = mem_str(n->text);
+}
+
+/* `basic`, or {method: basic, suffix: /token}, {method: header, name: X-Api-Key, scheme: Token}. */
+static void step_compile_authenticate(struct step *s, const struct node *step, struct problems *problems)
+{
+	static const char *const known[] = {"method", "name", "scheme", "suffix", NULL};
+	const struct node *n = node_get(step, "authenticate"), *name = node_get(n, "name");
+	const struct node *method = n && n->type == NODE_MAP ? node_get(n, "method") : n;
+	const char *scheme = node_text(n, "scheme");
+
+	if (!n || !method) {
+		problems_error(problems, n ? n : step,
+			       "expected `authenticate`: basic, bearer, or {method: header, name: …}");
+		return;
+	}
+	if (n->type == NODE_MAP)
+		keys_check(n, known, problems);
+	step_compile_method(s, method, problems);
+	if (s->method == STEP_HEADER && !name)
+		problems_error(problems, n, "method header needs the header's name: {method: header, name: …}");
+	else if (s->method == STEP_HEADER)
+		step_compile_header_name(s, name, problems);
+	else if (name)
+		problems_error(problems, name, "only method header has a name");
+	if (s->method == STEP_BASIC && node_get(n, "scheme"))
+		problems_error(problems, node_get(n, "scheme"), "method basic has no scheme");
+	step_compile_suffix(s, node_get(n, "suffix"), problems);
+	s->scheme = mem_str(scheme ? scheme : s->method == STEP_BEARER ? "Bearer" : "");
+}
+
+static void step_compile_headers(struct step *s, const struct node *n, struct problems *problems)
+{
+	if (!n)
+		return;
+	if (n->type != NODE_MAP || n->n > STEP_HEADERS_MAX) {
+		problems_error(problems, n, "expected a mapping of at most %d headers", STEP_HEADERS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		struct template *value = template_compile(n->items[i], problems);
+
+		if (!reference_header_is_good(n->items[i]->key))
+			problems_error(problems, n->items[i], "expected the name of a header");
+		s->headers[s->headers_n++] = (struct step_header){.name = mem_str(n->items[i]->key), .value = value};
+	}
+}
+
+static void step_compile_take(struct step *s, const struct node *n, struct problems *problems)
+{
+	if (!n)
+		return;
+	if (n->type != NODE_MAP || n->n > STEP_TAKE_MAX) {
+		problems_error(problems, n, "expected a mapping of at most %d names to JSON Pointers", STEP_TAKE_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		const struct node *one = n->items[i];
+		struct step_take *take = &s->take[s->take_n++];
+
+		if (one->key[0] == '\0' || strpbrk(one->key, "{}/: "))
+			problems_error(problems, one, "expected a name of letters, digits, _ and -");
+		take->name = mem_str(one->key);
+		places_compile(&take->from, one, problems);
+	}
+}
+
+struct missing_check {
+	const struct node *at;
+	struct problems *problems;
+};
+
+static void missing_check_one(void *ctx, const struct reference *r)
+{
+	const struct missing_check *c = ctx;
+	const char *name = reference_name(r);
+
+	if (name ? text_is(name, STEP_STATUS) : reference_text(r)[0] == '/')
+		return;
+	problems_error(c->problems, c->at,
+		       "\"%.64s\": `missing` looks at the answer: by JSON Pointers (\"/…\"), and by `" STEP_STATUS "`",
+		       reference_text(r));
+}
+
+static void step_compile_missing(struct step *s, const struct node *n, struct problems *problems)
+{
+	struct missing_check c = {.at = n, .problems = problems};
+
+	if (!n)
+		return;
+	s->missing = matcher_compile(n, REFERENCE_NAMES, problems);
+	if (s->missing)
+		matcher_references(s->missing, missing_check_one, &c);
+}
+
+static void step_compile_cache(struct step *s, const struct node *n, struct problems *problems)
+{
+	long long ms;
+
+	s->cache_ms = -1;
+	if (!n)
+		return;
+	if (n->type != NODE_SCALAR || text_duration(n->text, &ms) < 0)
+		problems_error(problems, n, "expected a duration with its unit, as in 10m");
+	else
+		s->cache_ms = ms;
+}
+
+static void step_compile_answer(struct step *s, const struct node *n, struct problems *problems)
+{
+	CLEANUP(json_putp) struct json_object *answer = NULL;
+	struct err e;
+
+	if (n->type != NODE_SCALAR)
+		problems_error(problems, n,
+			       "expected the text of an answer, in JSON, or {shape_from: …, body: …}, not %s",
+			       node_kind(n));
+	else if (json_read(n->text, strlen(n->text), &answer, &e) < 0)
+		problems_error(problems, n, "this sample is not JSON: %s", e.text);
+	else if (!json_object_is_type(answer, json_type_object) && !json_object_is_type(answer, json_type_array))
+		problems_error(problems, n, "an answer is an object or a list, not a bare value");
+	else
+		s->sample = mem_str(n->text);
+}
+
+/* The text of an answer, or {shape_from, body}. */
+static void step_compile_sample(struct step *s, const struct node *n, struct problems *problems)
+{
+	static const char *const known[] = {"shape_from", "body", NULL};
+
+	if (!node_get(n, "shape_from")) {
+		if (n)
+			step_compile_answer(s, n, problems);
+		return;
+	}
+	keys_check(n, known, problems);
+	s->sample_shape = sample_shape_compile(node_get(n, "shape_from"), problems);
+	if (node_get(n, "body"))
+		step_compile_answer(s, node_get(n, "body"), problems);
+	else
+		problems_error(problems, n, "expected {shape_from: …, body: …}: the body is the text of an answer");
+}
+
+static void step_compile(struct step *s, const struct node *n, struct problems *problems)
+{
+	const struct node *when;
+
+	if (n->type != NODE_MAP) {
+		problems_error(problems, n, "expected a mapping with `url` and `authenticate`, not %s", node_kind(n));
+		return;
+	}
+	keys_check(n, step_keys, problems);
+	step_compile_url(s, n, problems);
+	step_compile_authenticate(s, n, problems);
+	step_compile_headers(s, node_get(n, "headers"), problems);
+	when = node_get(n, "when");
+	s->when = when ? matcher_compile(when, REFERENCE_NAMES, problems) : NULL;
+	email_places_compile(&s->emails, node_get(n, "emails"), node_get(n, "primary"), true, problems);
+	places_compile(&s->moved, node_get(n, "moved"), problems);
+	step_compile_missing(s, node_get(n, "missing"), problems);
+	step_compile_take(s, node_get(n, "take"), problems);
+	s->optional = keys_bool(node_get(n, "optional"), false, problems);
+	step_compile_cache(s, node_get(n, "cache"), problems);
+	step_compile_sample(s, node_get(n, "sample"), problems);
+	if (!node_get(n, "emails") && !node_get(n, "take"))
+		problems_error(problems, n, "a step that learns nothing: expected `emails` or `take`");
+}
+
+size_t steps_compile(const struct node *list, struct step *steps, struct problems *problems)
+{
+	if (list->type != NODE_LIST || list->n == 0 || list->n > STEPS_MAX) {
+		problems_error(problems, list, "expected a list of 1 to %d steps, each with `url`", STEPS_MAX);
+		return 0;
+	}
+	for (size_t i = 0; i < list->n; i++)
+		step_compile(&steps[i], list->items[i], problems);
+	for (size_t i = 1; i < list->n; i++)
+		if (steps[i].method != steps[0].method)
+			problems_error(problems, list->items[i],
+				       "all steps must authenticate alike: the first does by %s",
+				       step_method_name(steps[0].method));
+	return list->n;
+}
+
+void step_done(struct step *s)
+{
+	for (size_t i = 0; i < s->urls_n; i++)
+		template_free(s->urls[i]);
+	free(s->header);
+	free(s->scheme);
+	free(s->suffix);
+	matcher_free(s->when);
+	matcher_free(s->missing);
+	free(s->sample);
+	for (size_t i = 0; i < s->headers_n; i++) {
+		free(s->headers[i].name);
+		template_free(s->headers[i].value);
+	}
+	email_places_done(&s->emails);
+	places_done(&s->moved);
+	for (size_t i = 0; i < s->take_n; i++) {
+		free(s->take[i].name);
+		places_done(&s->take[i].from);
+	}
+}
+
+int step_url(const struct step *s, const struct scope *scope, char **ret, struct err *reterr)
+{
+	int r = template_render(s->urls[0], scope, TEMPLATE_URL, ret, reterr);
+
+	for (size_t i = 1; r < 0 && i < s->urls_n; i++)
+		if (template_render(s->urls[i], scope, TEMPLATE_URL, ret, NULL) == 0)
+			return 0;
+	return r;
+}
+
+bool step_applies(const struct step *s, const struct scope *scope)
+{
+	return !s->when || matcher_holds(s->when, scope);
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------- */
+
+bool step_takes(const struct step *s, const char *name)
+{
+	for (size_t i = 0; i < s->take_n; i++)
+		if (text_same(s->take[i].name, name))
+			return true;
+	return false;
+}
+
+void step_references(const struct step *s, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	if (s->when)
+		matcher_references(s->when, fn, ctx);
+	for (size_t i = 0; i < s->urls_n; i++)
+		template_references(s->urls[i], fn, ctx);
+	for (size_t i = 0; i < s->headers_n; i++)
+		template_references(s->headers[i].value, fn, ctx);
+}
+
+/* ---- reading an answer ------------------------------------------------------------------------------------------- */
+
+void step_learn(const struct step *s, struct json_object *answer, struct customer *found)
+{
+	const struct scope scope = {.item = answer, .root = answer};
+
+	(void)email_places_read(&s->emails, &scope, &found->addresses);
+	for (size_t i = 0; i < s->take_n; i++) {
+		CLEANUP(mem_freep) char *value = NULL;
+
+		if (pairs_get(&found->taken, s->take[i].name))
+			continue;
+		value = places_scalar(&s->take[i].from, &scope);
+		if (!value)
+			continue;
+		value[flat_cut(value, strlen(value), FLAT_TEXT_MAX)] = '\0';
+		pairs_add(&found->taken, s->take[i].name, value);
+	}
+}
+
+bool step_is_missing(const struct step *s, unsigned status, struct json_object *answer)
+{
+	struct pairs names = {0};
+	struct scope scope = {.item = answer, .root = answer, .names = &names};
+	char text[16];
+	bool missing;
+
+	if (!s->missing)
+		return false;
+	(void)snprintf(text, sizeof(text), "%u", status);
+	pairs_add(&names, STEP_STATUS, text);
+	missing = matcher_holds(s->missing, &scope);
+	pairs_done(&names);
+	return missing;
+}
+
+char *step_moved(const struct step *s, struct json_object *answer)
+{
+	const struct scope scope = {.item = answer, .root = answer};
+
+	return places_scalar(&s->moved, &scope);
+}

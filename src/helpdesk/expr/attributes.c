@@ -1,0 +1,338 @@
+#include <config.h>
+
+#include "helpdesk/expr/attributes.h"
+
+#include <string.h>
+
+#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/links.h"
+
+#define ATTRIBUTE_WORDS_MAX 200
+
+/* VALUE: text. A word whose text is NULL leaves the attribute out. */
+struct word {
+	char *value;
+	char *text;
+};
+
+struct source {
+	struct fact *fact;
+	struct word *words; /* NULL: the value itself */
+	size_t n;
+};
+
+/* The first source that gives something counts. A list without maps of words is one fact, and so one source. */
+struct attribute {
+	char *name;
+	struct source items[FACT_MAX];
+	size_t n;
+};
+
+struct attributes {
+	struct attribute items[ATTRIBUTES_MAX];
+	size_t n;
+};
+
+const char *const attributes_own[] = {
+	"Helpdesk",           "Conversation ID", "Opened At",    "Closed At",
+	"Resolution Seconds", "Total Seconds",   "Reopen Count", "Test",
+	"Open Conversations", CONVERSATION_URL,  "Event ID",     NULL,
+};
+
+static void attribute_check_name(const struct node *n, struct problems *problems)
+{
+	const char *fault = flat_name_fault(n->key);
+
+	if (fault)
+		problems_error(problems, n, "the name \"%.64s\" %s", n->key, fault);
+	for (size_t i = 0; attributes_own[i]; i++)
+		if (text_same(n->key, attributes_own[i]))
+			problems_error(problems, n,
+				       "\"%s\" is a property that every event has by itself; choose another name",
+				       n->key);
+}
+
+static void source_compile_words(struct source *a, const struct node *n, struct problems *problems)
+{
+	if (n->type != NODE_MAP || n->n == 0 || n->n > ATTRIBUTE_WORDS_MAX) {
+		problems_error(problems, n,
+			       "expected a mapping from values to texts, as in {AGENT: agent, \"*\": other}");
+		return;
+	}
+	a->words = mem_new(n->n, sizeof(*a->words));
+	for (; a->n < n->n; a->n++) {
+		const struct node *word = n->items[a->n];
+
+		if (word->type != NODE_SCALAR && word->type != NODE_NULL)
+			problems_error(problems, word, "expected text, not %s", node_kind(word));
+		a->words[a->n] = (struct word){.value = mem_str(word->key), .text = mem_str(word->text)};
+	}
+}
+
+/* "someone": neither a place nor a template, so perhaps meant as it stands there. */
+static bool is_bare_text(const struct node *n)
+{
+	struct reference *r = NULL;
+	bool is;
+
+	if (n->type != NODE_SCALAR || n->text[0] == '/' || strpbrk(n->text, "{}") ||
+	    strncmp(n->text, "root:", 5) == 0 || strncmp(n->text, "header:", 7) == 0 ||
+	    strncmp(n->text, "query:", 6) == 0)
+		return false;
+	is = reference_compile(n->text, REFERENCE_NO_NAMES, &r, NULL) < 0;
+	reference_free(r);
+	return is;
+}
+
+static void attribute_refuse_text(const struct node *n, struct problems *problems)
+{
+	problems_error(
+		problems, n,
+		"\"%.64s\" is no reference (\"/…\"): expected one, a template (\"{/…} {/…}\"; what a lookup takes "
+		"stands in braces, too), a list of them, or {reference: {VALUE: text, \"*\": text}}; for the same "
+		"text in every event write {/some/reference: {\"*\": %.64s}}",
+		n->text, n->text);
+}
+
+bool attribute_is_words(const struct node *n)
+{
+	return n->type == NODE_MAP && n->n == 1 && !fact_is_choice(n);
+}
+
+static void source_compile(struct source *a, const struct node *n, struct problems *problems)
+{
+	if (attribute_is_words(n)) {
+		a->fact = fact_compile_text(n->items[0], n->items[0]->key, problems);
+		source_compile_words(a, n->items[0], problems);
+	} else if (is_bare_text(n)) {
+		attribute_refuse_text(n, problems);
+	} else if (n->type == NODE_SCALAR || n->type == NODE_LIST || fact_is_choice(n)) {
+		a->fact = fact_compile_property(n, problems);
+	} else {
+		problems_error(problems, n,
+			       "expected a reference, a template, {reference: {VALUE: text, \"*\": text}}, {when: "
+			       "MATCHER, use: "
+			       "REFERENCE}, {each: POINTER, when: MATCHER, use: REFERENCE}, or a list of them, not %s",
+			       n->type == NODE_MAP ? "a mapping of several" : node_kind(n));
+	}
+}
+
+static bool has_words(const struct node *n)
+{
+	for (size_t i = 0; i < n->n; i++)
+		if (attribute_is_words(n->items[i]))
+			return true;
+	return false;
+}
+
+static void attribute_compile(struct attribute *a, const struct node *n, struct problems *problems)
+{
+	attribute_check_name(n, problems);
+	a->name = mem_str(n->key);
+	if (n->type != NODE_LIST || n->n > FACT_MAX || !has_words(n)) {
+		source_compile(&a->items[a->n++], n, problems);
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		if (n->items[i]->type == NODE_LIST)
+			problems_error(problems, n->items[i], "expected no list inside a list");
+		else
+			source_compile(&a->items[a->n++], n->items[i], problems);
+	}
+}
+
+struct attributes *attributes_compile(const struct node *n, struct problems *problems)
+{
+	struct attributes *a = mem_new(1, sizeof(*a));
+	size_t errors = problems->errors;
+
+	if (n->type != NODE_MAP || n->n > ATTRIBUTES_MAX)
+		problems_error(problems, n, "expected a mapping from names to references (at most %d)", ATTRIBUTES_MAX);
+	else
+		for (; a->n < n->n; a->n++)
+			attribute_compile(&a->items[a->n], n->items[a->n], problems);
+	if (problems->errors == errors)
+		return a;
+	attributes_free(a);
+	return NULL;
+}
+
+static void source_done(struct source *a)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		free(a->words[i].value);
+		free(a->words[i].text);
+	}
+	free(a->words);
+	fact_free(a->fact);
+}
+
+void attributes_free(struct attributes *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < a->n; i++) {
+		free(a->items[i].name);
+		for (size_t k = 0; k < a->items[i].n; k++)
+			source_done(&a->items[i].items[k]);
+	}
+	free(a);
+}
+
+/* ---- words ------------------------------------------------------------------------------------------------------- */
+
+/* The one for that value, "*" for any other; NULL: it is not named. */
+static const struct word *source_word(const struct source *a, const char *value)
+{
+	const struct word *other = NULL;
+
+	for (size_t i = 0; i < a->n; i++) {
+		if (text_same(a->words[i].value, value))
+			return &a->words[i];
+		if (strcmp(a->words[i].value, "*") == 0)
+			other = &a->words[i];
+	}
+	return other;
+}
+
+/* NULL: it is left out. */
+static const char *source_said(const struct source *a, const char *value)
+{
+	const struct word *word = source_word(a, value);
+
+	return word ? word->text : NULL;
+}
+
+/* A text for each element that has one, once each; NULL where none has. */
+static struct json_object *source_said_list(const struct source *a, struct json_object *values)
+{
+	struct json_object *list = NULL;
+
+	for (size_t i = 0; i < json_object_array_length(values); i++)
+		(void)flat_add(&list, source_said(a, json_object_get_string(json_object_array_get_idx(values, i))));
+	return list;
+}
+
+static struct json_object *source_read_words(const struct source *a, const struct scope *s)
+{
+	CLEANUP(json_putp) struct json_object *value = fact_value(a->fact, s);
+	CLEANUP(mem_freep) char *text = NULL;
+
+	if (json_object_is_type(value, json_type_array))
+		return source_said_list(a, value);
+	text = json_scalar(value);
+	return text ? flat_text(source_said(a, text)) : NULL;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+/* "Inbox ID": an identifier, whatever the desk writes it as. Klaviyo would segment 7 and "7" apart. */
+static bool attribute_is_id(const struct attribute *a)
+{
+	size_t len = strlen(a->name);
+
+	return len >= 2 && strcmp(a->name + len - 2, "ID") == 0;
+}
+
+static struct json_object *source_read(const struct source *a, const struct scope *s)
+{
+	return a->words ? source_read_words(a, s) : fact_value(a->fact, s);
+}
+
+/* from: the source that gives it, where there is one. */
+static struct json_object *attribute_read(const struct attribute *a, const struct scope *s, const struct source **from)
+{
+	struct json_object *value = NULL;
+
+	for (size_t i = 0; i < a->n && !value; i++) {
+		*from = &a->items[i];
+		value = source_read(*from, s);
+	}
+	if (value && attribute_is_id(a) && !json_object_is_type(value, json_type_array)) {
+		CLEANUP(mem_freep) char *text = json_scalar(value);
+
+		json_object_put(value);
+		value = flat_text(text);
+	}
+	return value;
+}
+
+struct json_object *attributes_read(const struct attributes *a, const struct scope *s)
+{
+	struct json_object *o = json_object_new_object();
+	const struct source *from;
+
+	for (size_t i = 0; a && i < a->n; i++) {
+		struct json_object *value = attribute_read(&a->items[i], s, &from);
+
+		if (value)
+			json_object_object_add(o, a->items[i].name, value);
+	}
+	return o;
+}
+
+void attributes_each(const struct attributes *a, const struct scope *s,
+		     void (*fn)(void *ctx, const char *name, const struct fact *from, struct json_object *value),
+		     void *ctx)
+{
+	for (size_t i = 0; a && i < a->n; i++) {
+		const struct attribute *one = &a->items[i];
+		const struct source *from = NULL;
+		CLEANUP(json_putp) struct json_object *value = attribute_read(one, s, &from);
+
+		if (value)
+			fn(ctx, one->name, from->fact, value);
+		for (size_t k = 0; k < one->n && !value; k++)
+			fn(ctx, one->name, one->items[k].fact, NULL);
+	}
+}
+
+static void source_unnamed(const struct source *a, const struct scope *s, const char *name,
+			   void (*fn)(void *ctx, const char *name, const struct fact *from, const char *value),
+			   void *ctx)
+{
+	CLEANUP(json_putp) struct json_object *value = a->words ? fact_value(a->fact, s) : NULL;
+	bool list = json_object_is_type(value, json_type_array);
+
+	for (size_t i = 0; value && i < (list ? json_object_array_length(value) : 1); i++) {
+		CLEANUP(mem_freep) char *text = json_scalar(list ? json_object_array_get_idx(value, i) : value);
+
+		if (text && !source_word(a, text))
+			fn(ctx, name, a->fact, text);
+	}
+}
+
+void attributes_unnamed(const struct attributes *a, const struct scope *s,
+			void (*fn)(void *ctx, const char *name, const struct fact *from, const char *value), void *ctx)
+{
+	for (size_t i = 0; a && i < a->n; i++) {
+		const struct attribute *one = &a->items[i];
+		bool given = false;
+
+		for (size_t k = 0; k < one->n && !given; k++) {
+			CLEANUP(json_putp) struct json_object *value = source_read(&one->items[k], s);
+
+			source_unnamed(&one->items[k], s, one->name, fn, ctx);
+			given = value != NULL;
+		}
+	}
+}
+
+void attributes_names(const struct attributes *a, void (*fn)(void *ctx, const char *name), void *ctx)
+{
+	for (size_t i = 0; a && i < a->n; i++)
+		fn(ctx, a->items[i].name);
+}
+
+void attributes_references_of(const struct attributes *a, size_t i, void (*fn)(void *ctx, const struct reference *r),
+			      void *ctx)
+{
+	for (size_t k = 0; k < a->items[i].n; k++)
+		fact_references(a->items[i].items[k].fact, fn, ctx);
+}
+
+void attributes_references(const struct attributes *a, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; a && i < a->n; i++)
+		attributes_references_of(a, i, fn, ctx);
+}

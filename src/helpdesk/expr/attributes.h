@@ -1,0 +1,47 @@
+/*
+ * attributes: `attributes` of a definition: the event's properties that a helpdesk's webhook fills. Pure.
+ *
+ * NAME: reference, template, {reference: {VALUE: text, "*": text}}, which puts a text in place of a value, of a list in
+ * place of each of its, {when: …, use: …}, {each: …, when: …, use: …} (fact.h), or a list of them of which the first
+ * that gives something counts. Lists of text hold a text once. What is absent in a webhook is left out, and so is what
+ * such a map does not name.
+ */
+#ifndef HELPDESK_EXPR_ATTRIBUTES_H
+#define HELPDESK_EXPR_ATTRIBUTES_H
+
+#include "base/json.h"
+#include "base/node.h"
+#include "base/problems.h"
+#include "helpdesk/expr/fact.h"
+#include "helpdesk/expr/reference.h"
+
+#define ATTRIBUTES_MAX 100
+
+/* Properties that events have by themselves, NULL-ended: a definition cannot mean the same by them. */
+extern const char *const attributes_own[];
+
+struct attributes;
+
+/* Whether a node is {reference: {VALUE: text, …}}. */
+bool attribute_is_words(const struct node *n);
+/* NULL where there were errors. */
+struct attributes *attributes_compile(const struct node *n, struct problems *problems);
+void attributes_free(struct attributes *a);
+/* A flat object. The caller owns it. */
+struct json_object *attributes_read(const struct attributes *a, const struct scope *s) MUSTCHECK;
+/* Calls fn for each, in order: where it stands, and its value as attributes_read has it; NULL: it is left out. Where it
+ * has several maps of words, fn hears of the one that gives the value; of all where none does. Both are borrowed for
+ * the call. */
+void attributes_each(const struct attributes *a, const struct scope *s,
+		     void (*fn)(void *ctx, const char *name, const struct fact *from, struct json_object *value),
+		     void *ctx);
+/* Calls fn for every value that a map without "*" does not name, where nothing before it gives something. */
+void attributes_unnamed(const struct attributes *a, const struct scope *s,
+			void (*fn)(void *ctx, const char *name, const struct fact *from, const char *value), void *ctx);
+void attributes_names(const struct attributes *a, void (*fn)(void *ctx, const char *name), void *ctx);
+void attributes_references(const struct attributes *a, void (*fn)(void *ctx, const struct reference *r), void *ctx);
+/* Those of the one that was compiled from the mapping's i-th node. */
+void attributes_references_of(const struct attributes *a, size_t i, void (*fn)(void *ctx, const struct reference *r),
+			      void *ctx);
+
+#endif

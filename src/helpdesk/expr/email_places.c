@@ -1,0 +1,144 @@
+#include <config.h>
+
+#include "helpdesk/expr/email_places.h"
+
+#include <string.h>
+
+#include "base/json.h"
+
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
+
+static struct reference *place_compile(const struct node *n, bool only_pointers, struct problems *problems)
+{
+	struct reference *r = NULL;
+	struct err e;
+
+	if (n->type != NODE_SCALAR || (only_pointers && n->text[0] != '/'))
+		problems_error(problems, n, "expected a %s (\"/…\"), not %s",
+			       only_pointers ? "JSON Pointer into the answer" : "reference",
+			       n->type == NODE_SCALAR ? n->text : node_kind(n));
+	else if (reference_compile(n->text, REFERENCE_NO_NAMES, &r, &e) < 0)
+		problems_error(problems, n, "%s", e.text);
+	return r;
+}
+
+static void places_compile_emails(struct email_places *p, const struct node *n, bool only_pointers,
+				  struct problems *problems)
+{
+	if (n->type != NODE_LIST) {
+		p->emails[p->n] = place_compile(n, only_pointers, problems);
+		p->n += p->emails[p->n] != NULL;
+		return;
+	}
+	if (n->n == 0 || n->n > EMAIL_PLACES_MAX) {
+		problems_error(problems, n,
+			       "expected a list of 1 to %d references, of which the first with an address counts",
+			       EMAIL_PLACES_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		p->emails[p->n] = place_compile(n->items[i], only_pointers, problems);
+		p->n += p->emails[p->n] != NULL;
+	}
+}
+
+void email_places_compile(struct email_places *p, const struct node *emails, const struct node *primary,
+			  bool only_pointers, struct problems *problems)
+{
+	size_t errors = problems->errors;
+
+	*p = (struct email_places){0};
+	if (emails)
+		places_compile_emails(p, emails, only_pointers, problems);
+	if (!primary)
+		return;
+	p->primary = place_compile(primary, only_pointers, problems);
+	if (problems->errors > errors)
+		return;
+	if (p->n > 1)
+		problems_error(problems, primary, "`primary` stands beside a single `emails`, not beside a list");
+	else if (p->n == 0 || !reference_stands_beside(p->primary, p->emails[0]))
+		problems_error(problems, primary, "expected a pointer beside `emails`, with as many *");
+}
+
+void email_places_done(struct email_places *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		reference_free(p->emails[i]);
+	reference_free(p->primary);
+	*p = (struct email_places){0};
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static bool value_is_true(struct json_object *o)
+{
+	CLEANUP(mem_freep) char *text = json_scalar(o);
+
+	return text && (text_same(text, "true") || strcmp(text, "1") == 0);
+}
+
+static bool add_scalar(struct addresses *to, struct json_object *o, bool primary)
+{
+	CLEANUP(mem_freep) char *text = json_scalar(o);
+
+	return text && addresses_add(to, text, primary);
+}
+
+/* A text, or a list of them: a form's field may be either. */
+static bool add_value(struct addresses *to, struct json_object *o, bool primary)
+{
+	bool any = false;
+
+	if (!json_object_is_type(o, json_type_array))
+		return add_scalar(to, o, primary);
+	for (size_t i = 0; i < json_object_array_length(o) && i < VALUES_MAX; i++)
+		any = add_scalar(to, json_object_array_get_idx(o, i), primary) || any;
+	return any;
+}
+
+static bool place_read(const struct reference *emails, const struct reference *primary, const struct scope *s,
+		       struct addresses *to)
+{
+	struct values found, marks = {0};
+	bool any = false;
+
+	if (primary)
+		reference_values_beside(emails, primary, s, &found, &marks);
+	else
+		reference_values(emails, s, &found);
+	for (size_t i = 0; i < found.n; i++)
+		any = add_value(to, found.items[i], i < marks.n && value_is_true(marks.items[i])) || any;
+	values_done(&found);
+	values_done(&marks);
+	return any;
+}
+
+bool email_places_read(const struct email_places *p, const struct scope *s, struct addresses *to)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (place_read(p->emails[i], p->primary, s, to))
+			return true;
+	return false;
+}
+
+const struct reference *email_places_place(const struct email_places *p, const struct scope *s)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct addresses found = {0};
+		bool any = place_read(p->emails[i], NULL, s, &found);
+
+		addresses_done(&found);
+		if (any)
+			return p->emails[i];
+	}
+	return p->n > 0 ? p->emails[0] : NULL;
+}
+
+void email_places_references(const struct email_places *p, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; i < p->n; i++)
+		fn(ctx, p->emails[i]);
+	if (p->primary)
+		fn(ctx, p->primary);
+}

@@ -1,0 +1,34 @@
+/*
+ * email_places: where addresses stand in a webhook or in an answer (`emails`, `primary`). Compiled once, immutable.
+ * Pure.
+ *
+ * One reference, or a list of them: the first that yields an address counts.
+ */
+#ifndef HELPDESK_EXPR_EMAIL_PLACES_H
+#define HELPDESK_EXPR_EMAIL_PLACES_H
+
+#include "base/node.h"
+#include "base/problems.h"
+#include "helpdesk/expr/addresses.h"
+#include "helpdesk/expr/reference.h"
+
+#define EMAIL_PLACES_MAX 4
+
+struct email_places {
+	struct reference *emails[EMAIL_PLACES_MAX];
+	size_t n;                  /* 0: none */
+	struct reference *primary; /* beside emails[0], or NULL */
+};
+
+/* emails, primary: nodes or NULL. only_pointers: as in an answer, which has no headers. */
+void email_places_compile(struct email_places *p, const struct node *emails, const struct node *primary,
+			  bool only_pointers, struct problems *problems);
+void email_places_done(struct email_places *p);
+/* Adds what is found. Whether there was an address. */
+bool email_places_read(const struct email_places *p, const struct scope *s, struct addresses *to);
+/* The reference whose value counts in this scope, or the first; NULL where there is none: where a sample's address
+ * goes. */
+const struct reference *email_places_place(const struct email_places *p, const struct scope *s);
+void email_places_references(const struct email_places *p, void (*fn)(void *ctx, const struct reference *r), void *ctx);
+
+#endif

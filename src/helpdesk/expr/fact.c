@@ -1,0 +1,454 @@
+#include <config.h>
+
+#include "helpdesk/expr/fact.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/keys.h"
+#include "helpdesk/expr/matcher.h"
+#include "helpdesk/expr/pattern.h"
+
+#define FACT_WHEN_BYTES 400 /* of a matcher, in what people read */
+#define FACT_WRITTEN_BYTES (FACT_MAX * (4800 + FACT_WHEN_BYTES))
+
+/* A reference, a template, or the body; of a property also what each element of a list gives. */
+struct alternative {
+	struct reference *reference;
+	struct template *template;
+	bool body;
+	struct matcher *when;   /* NULL: always */
+	struct reference *each; /* the list at whose elements the rest looks; NULL: it looks at the webhook */
+	char *written;          /* of `each`; NULL: as reference or template is written */
+};
+
+enum fact_kind {
+	FACT_ONE,
+	FACT_DELIVERY, /* the word "body" is understood */
+	FACT_PROPERTY, /* `each` is understood */
+};
+
+struct fact {
+	struct alternative items[FACT_MAX];
+	size_t n;
+	enum fact_kind kind;
+	char *written; /* of several; NULL: as the only one is written */
+};
+
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
+
+static void fact_add(struct fact *f, const struct node *at, const char *text, struct problems *problems)
+{
+	struct alternative *a = &f->items[f->n++];
+	struct err e;
+
+	if (f->kind == FACT_DELIVERY && strcmp(text, FACT_BODY) == 0) {
+		a->body = true;
+		return;
+	}
+	if (text[0] != '/' && strchr(text, '{')) {
+		a->template = template_compile_text(text, &e);
+		if (a->template && !template_is_fixed(a->template))
+			return;
+		if (a->template)
+			(void)err_set(&e, 0, "\"%.64s\" has no reference in it", text);
+	} else if (reference_compile(text, REFERENCE_NO_NAMES, &a->reference, &e) == 0) {
+		return;
+	}
+	problems_error(problems, at, "%s", e.text);
+}
+
+/* The text for people: the place, and the elements for which it counts. A long matcher is left out. */
+static char *alternative_write(const struct alternative *a, const char *each, const char *use)
+{
+	char *written;
+	struct buf b;
+
+	buf_init(&b, FACT_WHEN_BYTES);
+	if (a->when) {
+		buf_adds(&b, " where ");
+		matcher_describe(a->when, &b);
+	}
+	written = mem_fmt("%s/*%s%s%s", each, use[0] == '/' ? "" : " ", use, b.error < 0 ? "" : b.data);
+	buf_done(&b);
+	return written;
+}
+
+static void alternative_add_each(struct alternative *a, const struct node *each, const struct node *use,
+				 struct problems *problems)
+{
+	struct err e;
+
+	if (each->type != NODE_SCALAR)
+		problems_error(problems, each, "expected a JSON Pointer to a list (\"/…\"), not %s", node_kind(each));
+	else if (reference_compile_array(each->text, &a->each, &e) < 0)
+		problems_error(problems, each, "%s", e.text);
+	else
+		a->written = alternative_write(a, each->text, use->text);
+}
+
+bool fact_is_choice(const struct node *n)
+{
+	return n->type == NODE_MAP && (node_get(n, "use") || node_get(n, "when") || node_get(n, "each"));
+}
+
+/*
+ * {when: MATCHER, use: reference}: counts only for webhooks of that kind. {each: pointer, when: MATCHER, use:
+ * reference}: of the elements of that kind; without `when`, of all.
+ */
+static void fact_add_choice(struct fact *f, const struct node *n, struct problems *problems)
+{
+	static const char *const one[] = {"when", "use", NULL}, *const property[] = {"each", "when", "use", NULL};
+	const struct node *each = node_get(n, "each"), *when = node_get(n, "when"), *use = node_get(n, "use");
+	struct alternative *a;
+
+	if (each && f->kind != FACT_PROPERTY) {
+		problems_error(problems, each,
+			       "`each` gives a list, and one value is expected here: only `attributes` know it");
+		return;
+	}
+	keys_check(n, f->kind == FACT_PROPERTY ? property : one, problems);
+	if ((!when && !each) || !use || use->type != NODE_SCALAR) {
+		problems_error(problems, n, "expected {when: MATCHER, use: REFERENCE}%s",
+			       f->kind == FACT_PROPERTY ? " or {each: POINTER, when: MATCHER, use: REFERENCE}" : "");
+		return;
+	}
+	a = &f->items[f->n];
+	fact_add(f, use, use->text, problems);
+	a->when = when ? matcher_compile(when, REFERENCE_NO_NAMES, problems) : NULL;
+	if (each)
+		alternative_add_each(a, each, use, problems);
+}
+
+static void fact_add_all(struct fact *f, const struct node *n, struct problems *problems)
+{
+	if (n->n == 0 || n->n > FACT_MAX) {
+		problems_error(problems, n,
+			       "expected a list of 1 to %d references, of which the first that finds "
+			       "something counts",
+			       FACT_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++) {
+		const struct node *one = n->items[i];
+
+		if (one->type == NODE_SCALAR)
+			fact_add(f, one, one->text, problems);
+		else if (one->type == NODE_MAP)
+			fact_add_choice(f, one, problems);
+		else
+			problems_error(problems, one,
+				       "expected a reference (\"/…\"), a template, or {when: MATCHER, use: REFERENCE}, "
+				       "not %s",
+				       node_kind(one));
+	}
+}
+
+static const char *alternative_written(const struct alternative *a)
+{
+	if (a->body)
+		return FACT_BODY;
+	if (a->written)
+		return a->written;
+	return a->reference ? reference_text(a->reference) : template_text(a->template);
+}
+
+static void fact_write(struct fact *f)
+{
+	struct buf b;
+
+	if (f->n == 1)
+		return;
+	buf_init(&b, FACT_WRITTEN_BYTES);
+	for (size_t i = 0; i < f->n; i++)
+		buf_addf(&b, "%s%s", i > 0 ? " or " : "", alternative_written(&f->items[i]));
+	f->written = buf_take(&b);
+}
+
+/* f, or NULL where there were errors. */
+static struct fact *fact_end(struct fact *f, size_t errors, const struct problems *problems)
+{
+	if (problems->errors > errors) {
+		fact_free(f);
+		return NULL;
+	}
+	fact_write(f);
+	return f;
+}
+
+struct fact *fact_compile_text(const struct node *at, const char *text, struct problems *problems)
+{
+	struct fact *f = mem_new(1, sizeof(*f));
+	size_t errors = problems->errors;
+
+	fact_add(f, at, text, problems);
+	return fact_end(f, errors, problems);
+}
+
+static struct fact *compile(struct fact *f, const struct node *n, struct problems *problems)
+{
+	size_t errors = problems->errors;
+
+	if (n->type == NODE_SCALAR)
+		fact_add(f, n, n->text, problems);
+	else if (n->type == NODE_LIST)
+		fact_add_all(f, n, problems);
+	else if (fact_is_choice(n))
+		fact_add_choice(f, n, problems);
+	else
+		problems_error(problems, n,
+			       "expected a reference (\"/…\"), a template (\"{/…} {/…}\") or a list of them, not %s",
+			       node_kind(n));
+	return fact_end(f, errors, problems);
+}
+
+struct fact *fact_compile(const struct node *n, struct problems *problems)
+{
+	return compile(mem_new(1, sizeof(struct fact)), n, problems);
+}
+
+struct fact *fact_compile_property(const struct node *n, struct problems *problems)
+{
+	struct fact *f = mem_new(1, sizeof(*f));
+
+	f->kind = FACT_PROPERTY;
+	return compile(f, n, problems);
+}
+
+struct fact *fact_compile_delivery(const struct node *n, struct problems *problems)
+{
+	struct fact *f = mem_new(1, sizeof(*f));
+
+	f->kind = FACT_DELIVERY;
+	return compile(f, n, problems);
+}
+
+void fact_free(struct fact *f)
+{
+	if (!f)
+		return;
+	for (size_t i = 0; i < f->n; i++) {
+		reference_free(f->items[i].reference);
+		template_free(f->items[i].template);
+		matcher_free(f->items[i].when);
+		reference_free(f->items[i].each);
+		free(f->items[i].written);
+	}
+	free(f->written);
+	free(f);
+}
+
+const char *fact_written(const struct fact *f)
+{
+	return f->written ? f->written : alternative_written(&f->items[0]);
+}
+
+void fact_references(const struct fact *f, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->items[i].when)
+			matcher_references(f->items[i].when, fn, ctx);
+		if (f->items[i].reference)
+			fn(ctx, f->items[i].reference);
+		else if (f->items[i].template)
+			template_references(f->items[i].template, fn, ctx);
+	}
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static bool alternative_counts(const struct alternative *a, const struct scope *s)
+{
+	return !a->when || matcher_holds(a->when, s);
+}
+
+static bool alternative_is_body(const struct alternative *a, const struct scope *s)
+{
+	return a->body && alternative_counts(a, s);
+}
+
+static char *template_value(const struct template *t, const struct scope *s)
+{
+	char *text = NULL;
+
+	return template_render(t, s, TEMPLATE_PLAIN, &text, NULL) == 0 ? text : NULL;
+}
+
+static char *alternative_text(const struct alternative *a, const struct scope *s)
+{
+	INSIST(!a->each);
+	if (a->body || !alternative_counts(a, s))
+		return NULL;
+	return a->reference ? reference_scalar(a->reference, s) : template_value(a->template, s);
+}
+
+char *fact_text(const struct fact *f, const struct scope *s)
+{
+	char *text = NULL;
+
+	for (size_t i = 0; i < f->n && !text && !alternative_is_body(&f->items[i], s); i++)
+		text = alternative_text(&f->items[i], s);
+	return text;
+}
+
+bool fact_is_body(const struct fact *f, const struct scope *s)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		CLEANUP(mem_freep) char *text = alternative_text(&f->items[i], s);
+
+		if (text)
+			return false;
+		if (alternative_is_body(&f->items[i], s))
+			return true;
+	}
+	return false;
+}
+
+bool fact_may_be_body(const struct fact *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->items[i].body)
+			return true;
+	return false;
+}
+
+/* Adds what one element of `each` gives. false: the list is full. */
+static bool element_add(const struct alternative *a, const struct scope *s, struct json_object *element,
+			size_t *texts_left, struct json_object **list)
+{
+	struct scope at = *s;
+	struct values v = {0};
+	bool room = true;
+
+	at.item = element;
+	at.texts_left = texts_left;
+	at.root = s->root ? s->root : s->item;
+	if (!alternative_counts(a, &at))
+		return true;
+	if (a->template) {
+		CLEANUP(mem_freep) char *text = template_value(a->template, &at);
+
+		return flat_add(list, text);
+	}
+	reference_values(a->reference, &at, &v);
+	for (size_t i = 0; i < v.n && room; i++) {
+		CLEANUP(mem_freep) char *text = json_scalar(v.items[i]);
+
+		room = flat_add(list, text);
+	}
+	values_done(&v);
+	return room;
+}
+
+/* An object counts as the list of its members, as with "*". The work is bounded, however many elements there are. */
+static struct json_object *each_value(const struct alternative *a, const struct scope *s)
+{
+	size_t texts_left = PATTERN_TEXTS_MAX, n = 0;
+	struct json_object *list = NULL;
+	struct values v;
+	bool room = true;
+
+	reference_values(a->each, s, &v);
+	if (v.n > 0 && json_object_is_type(v.items[0], json_type_array)) {
+		for (; n < json_object_array_length(v.items[0]) && n < VALUES_MAX && room; n++)
+			room = element_add(a, s, json_object_array_get_idx(v.items[0], n), &texts_left, &list);
+	} else if (v.n > 0 && json_object_is_type(v.items[0], json_type_object)) {
+		json_object_object_foreach(v.items[0], key, member)
+		{
+			(void)key;
+			room = room && n++ < VALUES_MAX && element_add(a, s, member, &texts_left, &list);
+		}
+	}
+	values_done(&v);
+	return list;
+}
+
+static struct json_object *alternative_value(const struct alternative *a, const struct scope *s)
+{
+	struct json_object *value = NULL;
+	struct values v;
+
+	if (a->each)
+		return each_value(a, s);
+	if (a->body || !alternative_counts(a, s))
+		return NULL;
+	if (!a->reference) {
+		CLEANUP(mem_freep) char *text = template_value(a->template, s);
+
+		return flat_text(text);
+	}
+	reference_values(a->reference, s, &v);
+	if (reference_stars(a->reference) > 0)
+		value = flat_list(&v);
+	else if (v.n > 0)
+		value = flat_value(v.items[0]);
+	values_done(&v);
+	return value;
+}
+
+struct json_object *fact_value(const struct fact *f, const struct scope *s)
+{
+	struct json_object *value = NULL;
+
+	for (size_t i = 0; i < f->n && !value; i++)
+		value = alternative_value(&f->items[i], s);
+	return value;
+}
+
+static const char *reference_oddity(const struct reference *r, const struct scope *s)
+{
+	const char *oddity = NULL;
+	struct values v;
+
+	reference_values(r, s, &v);
+	for (size_t i = 0; i < v.n && !oddity; i++) {
+		if (json_object_is_type(v.items[i], json_type_object))
+			oddity = "an object";
+		else if (json_object_is_type(v.items[i], json_type_array))
+			oddity = "a list";
+	}
+	values_done(&v);
+	return oddity;
+}
+
+const char *fact_oddity(const struct fact *f, const struct scope *s)
+{
+	const char *oddity = NULL;
+
+	for (size_t i = 0; i < f->n && !oddity; i++)
+		if (f->items[i].reference && alternative_counts(&f->items[i], s))
+			oddity = reference_oddity(f->items[i].reference, s);
+	return oddity;
+}
+
+/* Names are the operator's own; what a webhook says stands at the others. */
+static void keep_last(void *ctx, const struct reference *r)
+{
+	const struct reference **last = ctx;
+
+	if (!*last || reference_name(*last) || !reference_name(r))
+		*last = r;
+}
+
+static const struct reference *alternative_place(const struct alternative *a)
+{
+	const struct reference *last = a->reference;
+
+	if (!last && a->template)
+		template_references(a->template, keep_last, &last);
+	return last;
+}
+
+const struct reference *fact_place(const struct fact *f, const struct scope *s)
+{
+	if (fact_is_body(f, s))
+		return NULL;
+	for (size_t i = 0; i < f->n; i++) {
+		CLEANUP(mem_freep) char *text = alternative_text(&f->items[i], s);
+
+		if (text)
+			return alternative_place(&f->items[i]);
+	}
+	return alternative_place(&f->items[0]);
+}

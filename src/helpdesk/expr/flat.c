@@ -1,0 +1,161 @@
+#include <config.h>
+
+#include "base/mask.h"
+#include "helpdesk/expr/flat.h"
+
+#include <string.h>
+
+#define FLAT_SHOWN_BYTES 80
+#define FLAT_ADDRESS "a text with an at sign" /* without one: the log masks what stands around it */
+
+size_t flat_cut(const char *text, size_t len, size_t max)
+{
+	if (len <= max)
+		return len;
+	while (max > 0 && ((unsigned char)text[max] & 0xc0) == 0x80)
+		max--;
+	return max;
+}
+
+struct json_object *flat_text(const char *text)
+{
+	if (!text || *text == '\0')
+		return NULL;
+	return json_object_new_string_len(text, (int)flat_cut(text, strlen(text), FLAT_TEXT_MAX));
+}
+
+static bool flat_has(struct json_object *list, struct json_object *text)
+{
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		if (json_object_equal(json_object_array_get_idx(list, i), text))
+			return true;
+	return false;
+}
+
+bool flat_add(struct json_object **list, const char *text)
+{
+	CLEANUP(json_putp) struct json_object *one = flat_text(text);
+
+	if (!one || (*list && flat_has(*list, one)))
+		return true;
+	if (!*list)
+		*list = json_object_new_array();
+	if (json_object_array_length(*list) == FLAT_LIST_MAX)
+		return false;
+	json_object_array_add(*list, TAKE(one));
+	return true;
+}
+
+struct json_object *flat_list(const struct values *v)
+{
+	struct json_object *list = NULL;
+	bool room = true;
+
+	for (size_t i = 0; i < v->n && room; i++) {
+		CLEANUP(mem_freep) char *text = json_scalar(v->items[i]);
+
+		room = flat_add(&list, text);
+	}
+	return list;
+}
+
+static struct json_object *flat_array(struct json_object *o)
+{
+	size_t n = json_object_array_length(o);
+	struct values v = {.n = n < VALUES_MAX ? n : VALUES_MAX};
+	struct json_object *list, *items[VALUES_MAX];
+
+	for (size_t i = 0; i < v.n; i++)
+		items[i] = json_object_array_get_idx(o, i);
+	v.items = items;
+	list = flat_list(&v);
+	return list;
+}
+
+struct json_object *flat_value(struct json_object *o)
+{
+	switch (json_object_get_type(o)) {
+	case json_type_string: {
+		CLEANUP(mem_freep) char *text = json_scalar(o);
+
+		return flat_text(text);
+	}
+	case json_type_double:
+		if (json_wide(o))
+			return flat_text(json_wide(o));
+		return json_object_get(o);
+	case json_type_boolean:
+	case json_type_int:
+		return json_object_get(o);
+	case json_type_array:
+		return flat_array(o);
+	case json_type_null:
+	case json_type_object:
+		break;
+	}
+	return NULL;
+}
+
+/* JSON's own grammar of numbers, so that 007, 1_000 and .5 stay text. */
+static bool flat_is_number(const char *s)
+{
+	size_t digits;
+
+	s += *s == '-';
+	digits = strspn(s, "0123456789");
+	if (digits == 0 || digits > 15 || (s[0] == '0' && digits > 1))
+		return false;
+	s += digits;
+	if (*s == '.') {
+		digits = strspn(++s, "0123456789");
+		if (digits == 0 || digits > 15)
+			return false;
+		s += digits;
+	}
+	return *s == '\0';
+}
+
+struct json_object *flat_literal(const struct node *n)
+{
+	struct json_object *o = NULL;
+
+	if (n->type != NODE_SCALAR || n->quoted)
+		return NULL;
+	if (strcmp(n->text, "true") == 0 || strcmp(n->text, "false") == 0)
+		return json_object_new_boolean(n->text[0] == 't');
+	if (!flat_is_number(n->text) || json_read(n->text, strlen(n->text), &o, NULL) < 0)
+		return NULL;
+	return o;
+}
+
+const char *flat_name_fault(const char *name)
+{
+	if (*name == '\0')
+		return "is empty";
+	if (*name == '$')
+		return "begins with \"$\", which Klaviyo keeps for its own properties";
+	if (strlen(name) > FLAT_NAME_MAX)
+		return "is longer than 128 bytes";
+	return NULL;
+}
+
+const char *flat_line(const char *text, char *out)
+{
+	size_t len = flat_cut(text, strlen(text), FLAT_SHOWN_BYTES);
+	const char *rest = text[len] != '\0' ? "…" : "";
+
+	for (size_t i = 0; i < len; i++)
+		out[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i];
+	memcpy(out + len, rest, strlen(rest) + 1);
+	return out;
+}
+
+const char *flat_shown(const char *text, char *out)
+{
+	CLEANUP(mem_freep) char *masked = mask_text(text);
+
+	if (strcmp(masked, text) == 0)
+		return flat_line(text, out);
+	memcpy(out, FLAT_ADDRESS, sizeof(FLAT_ADDRESS));
+	return out;
+}

@@ -1,0 +1,58 @@
+#include <config.h>
+
+#include "helpdesk/expr/keys.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/text.h"
+
+#define KEYS_LIST_BYTES 600
+
+void keys_error(const struct node *at, const char *what, const char *name, const char *const *known,
+		struct problems *problems)
+{
+	const char *nearest;
+	struct buf list;
+	size_t n = 0;
+
+	while (known[n])
+		n++;
+	nearest = text_nearest(name, known, n);
+	if (nearest) {
+		problems_error(problems, at, "unknown %s \"%.64s\"; did you mean \"%s\"?", what, name, nearest);
+		return;
+	}
+	buf_init(&list, KEYS_LIST_BYTES);
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&list, "%s%s", i > 0 ? ", " : "", known[i]);
+	problems_error(problems, at, "unknown %s \"%.64s\"; expected one of %s", what, name, list.data);
+	buf_done(&list);
+}
+
+void keys_check(const struct node *map, const char *const *known, struct problems *problems)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		const char *const *k = known;
+
+		while (*k && strcmp(*k, map->items[i]->key) != 0)
+			k++;
+		if (!*k) {
+			struct node at = node_at_key(map->items[i]);
+
+			keys_error(&at, "key", map->items[i]->key, known, problems);
+		}
+	}
+}
+
+bool keys_bool(const struct node *n, bool fallback, struct problems *problems)
+{
+	if (!n)
+		return fallback;
+	if (n->type == NODE_SCALAR && strcmp(n->text, "true") == 0)
+		return true;
+	if (n->type == NODE_SCALAR && strcmp(n->text, "false") == 0)
+		return false;
+	problems_error(problems, n, "expected true or false");
+	return fallback;
+}

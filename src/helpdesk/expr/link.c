@@ -1,0 +1,143 @@
+#include <config.h>
+
+#include "helpdesk/expr/link.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/idn.h"
+#include "base/ip.h"
+#include "base/text.h"
+#include "helpdesk/expr/scope.h"
+
+/* RFC 3986, section 2. */
+#define LINK_UNRESERVED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
+#define LINK_RESERVED ":/?#[]@!$&'()*+,;="
+#define LINK_IN_SEGMENT LINK_UNRESERVED ":@!$&'()*+,;="
+
+#define HOST_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+#define HOST_MAX 253 /* letters of a name in the DNS */
+#define HOST_LABEL_MAX 63
+
+size_t link_scheme(const char *text)
+{
+	if (strncasecmp(text, "https://", 8) == 0)
+		return 8;
+	return strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
+}
+
+/* ---- the host ---------------------------------------------------------------------------------------------------- */
+
+/* A name or an IPv4 address: labels of letters, digits, "-" and "_" with dots between; one dot may end it. */
+static bool is_name(const char *host)
+{
+	size_t len = strlen(host);
+
+	if (len > 0 && host[len - 1] == '.')
+		len--;
+	if (len == 0 || len > HOST_MAX || strspn(host, HOST_LETTERS ".") < len)
+		return false;
+	for (const char *label = host; label <= host + len;) {
+		size_t letters = strspn(label, HOST_LETTERS);
+
+		if (letters == 0 || letters > HOST_LABEL_MAX)
+			return false;
+		label += letters + 1;
+	}
+	return true;
+}
+
+/* "HOST:" is as good as "HOST" (RFC 3986, section 3.2.3). */
+static void cut_empty_port(char *authority)
+{
+	size_t len = strlen(authority);
+
+	if (len > 0 && authority[len - 1] == ':' && strchr(authority, ':') == authority + len - 1)
+		authority[len - 1] = '\0';
+}
+
+/* The name between scheme and path as the DNS has it, with its port. The caller owns *ret. */
+static int read_authority(const char *text, size_t len, char **ret)
+{
+	CLEANUP(mem_freep) char *authority = mem_strn(text, len);
+	CLEANUP(mem_freep) char *host = NULL, *plain = NULL, *ascii = NULL;
+	const char *port;
+	struct ip ip;
+
+	cut_empty_port(authority);
+	host = host_without_port(authority);
+	if (!host)
+		return -EINVAL;
+	if (authority[0] == '[') {
+		if (!strchr(host, ':') || !ip_read(host, &ip))
+			return -EINVAL;
+		*ret = TAKE(authority);
+		return 0;
+	}
+	/* Outside of brackets a ":" is the port's. */
+	port = authority + strcspn(authority, ":");
+	if (strchr(host, ':') || scope_unescape(host, strlen(host), false, &plain) < 0 ||
+	    idn_to_ascii(plain, &ascii) < 0 || !is_name(ascii))
+		return -EINVAL;
+	*ret = mem_fmt("%s%s", ascii, port);
+	return 0;
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------------------------- */
+
+static bool is_encoded(const char *at)
+{
+	return at[0] == '%' && strspn(at + 1, "0123456789abcdefABCDEF") >= 2;
+}
+
+static void add_byte(struct buf *to, const char *at, const char *allowed)
+{
+	if (strchr(allowed, *at))
+		buf_addc(to, *at);
+	else
+		buf_addf(to, "%%%02X", (unsigned)(unsigned char)*at);
+}
+
+static void add_rest(struct buf *to, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (is_encoded(text))
+			buf_addc(to, *text);
+		else
+			add_byte(to, text, LINK_UNRESERVED LINK_RESERVED);
+	}
+}
+
+void link_add_segment(struct buf *to, const char *text)
+{
+	for (; *text != '\0'; text++)
+		add_byte(to, text, LINK_IN_SEGMENT);
+}
+
+int link_make(const char *text, char **ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *copy = mem_str(text), *host = NULL;
+	const char *url = text_trim_unseen(copy), *authority, *rest;
+	size_t scheme = link_scheme(url);
+	struct buf b;
+
+	if (scheme == 0)
+		return err_set(reterr, -EINVAL, "no absolute http or https URL");
+	authority = url + scheme;
+	rest = authority + strcspn(authority, "/?#");
+	if (memchr(authority, '@', (size_t)(rest - authority)))
+		return err_set(reterr, -EINVAL, "a URL with a user or a password in it");
+	if (read_authority(authority, (size_t)(rest - authority), &host) < 0)
+		return err_set(reterr, -EINVAL, "a URL without a usable host");
+	buf_init(&b, LINK_MAX);
+	buf_addf(&b, "%s%s", scheme == 8 ? "https://" : "http://", host);
+	add_rest(&b, rest);
+	if (b.error < 0) {
+		buf_done(&b);
+		return err_set(reterr, -EMSGSIZE, "a URL of more than %d bytes", LINK_MAX);
+	}
+	*ret = buf_take(&b);
+	return 0;
+}

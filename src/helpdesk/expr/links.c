@@ -1,0 +1,107 @@
+#include <config.h>
+
+#include "helpdesk/expr/links.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct links {
+	struct template *items[FACT_MAX];
+	size_t n;
+};
+
+/* The first part of a template: its text, or NULL for a reference. */
+struct beginning {
+	bool seen;
+	const char *text;
+};
+
+static void see_beginning(void *ctx, const char *text, const struct reference *r)
+{
+	struct beginning *b = ctx;
+
+	(void)r;
+	if (!b->seen)
+		b->text = text;
+	b->seen = true;
+}
+
+/* Compares no further than the text goes: a reference may stand behind "https://". */
+static bool begins_like(const char *text, const char *scheme)
+{
+	size_t len = strlen(text), most = strlen(scheme);
+
+	return strncasecmp(text, scheme, len < most ? len : most) == 0;
+}
+
+void links_check_beginning(const struct template *t, const struct node *n, struct problems *problems)
+{
+	struct beginning b = {0};
+
+	template_parts(t, see_beginning, &b);
+	if (b.seen && (!b.text || begins_like(b.text, "https://") || begins_like(b.text, "http://")))
+		return;
+	problems_warn(problems, n,
+		      "expected a URL that begins with https://, or with a reference to one; what else comes of it is "
+		      "left out of the events");
+}
+
+static void links_add(struct links *l, const struct node *n, struct problems *problems)
+{
+	struct template *t = template_compile(n, problems);
+
+	if (!t)
+		return;
+	links_check_beginning(t, n, problems);
+	l->items[l->n++] = t;
+}
+
+struct links *links_compile(const struct node *n, struct problems *problems)
+{
+	struct links *l = mem_new(1, sizeof(*l));
+	size_t errors = problems->errors;
+
+	if (n->type != NODE_LIST)
+		links_add(l, n, problems);
+	else if (n->n == 0 || n->n > FACT_MAX)
+		problems_error(problems, n,
+			       "expected a list of 1 to %d templates, of which the first with a value counts",
+			       FACT_MAX);
+	else
+		for (size_t i = 0; i < n->n; i++)
+			links_add(l, n->items[i], problems);
+	if (problems->errors == errors)
+		return l;
+	links_free(l);
+	return NULL;
+}
+
+void links_free(struct links *l)
+{
+	if (!l)
+		return;
+	for (size_t i = 0; i < l->n; i++)
+		template_free(l->items[i]);
+	free(l);
+}
+
+int links_render(const struct links *l, const struct scope *s, char **ret, struct err *reterr)
+{
+	int r = template_render(l->items[0], s, TEMPLATE_LINK, ret, reterr);
+
+	for (size_t i = 1; r < 0 && i < l->n; i++)
+		if (template_render(l->items[i], s, TEMPLATE_LINK, ret, NULL) == 0)
+			return 0;
+	return r;
+}
+
+char *links_outline(const struct links *l, size_t i, const struct scope *s)
+{
+	return i < l->n ? template_outline(l->items[i], s) : NULL;
+}
+
+void links_references(const struct links *l, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; l && i < l->n; i++)
+		template_references(l->items[i], fn, ctx);
+}

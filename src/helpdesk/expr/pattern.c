@@ -1,0 +1,311 @@
+#include <config.h>
+
+#include "helpdesk/expr/pattern.h"
+
+#include <errno.h>
+#include <regex.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "helpdesk/expr/flat.h"
+
+#define PATTERN_FLAGS (REG_EXTENDED | REG_ICASE | REG_NOSUB)
+/* Parts times bytes after which an expression is compiled anew: it may have grown by some 30 bytes for each. */
+#define PATTERN_WORN 500000
+
+/* The compiled expression, which learns from the texts. One thread at a time. */
+struct machine {
+	regex_t regex;
+	size_t worn; /* parts times bytes */
+};
+
+struct pattern {
+	char *source; /* what is compiled */
+	size_t parts;
+	_Atomic(struct machine *) idle; /* NULL: in use, or there is none */
+};
+
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
+
+/* The parts of a pattern that is being weighed, by depth of its groups. */
+struct weighing {
+	size_t sum[PATTERN_DEPTH_MAX];  /* of the group so far */
+	size_t last[PATTERN_DEPTH_MAX]; /* of them the last part, which a repetition repeats */
+	size_t depth;
+};
+
+static void weigh_part(struct weighing *w, size_t weight)
+{
+	w->last[w->depth] = weight;
+	w->sum[w->depth] += weight;
+}
+
+static void weigh_repetition(struct weighing *w, size_t times)
+{
+	w->sum[w->depth] += w->last[w->depth] * (times - 1);
+	w->last[w->depth] *= times;
+}
+
+/* "{2,5}": 5. 1 where that is no repetition. */
+static size_t interval_times(const char *at)
+{
+	size_t times = 0, part = 0;
+
+	for (at++; (*at >= '0' && *at <= '9') || *at == ','; at++) {
+		part = *at == ',' ? 0 : part * 10 + (size_t)(*at - '0');
+		if (part > PATTERN_PARTS_MAX)
+			return PATTERN_PARTS_MAX;
+		times = part > times ? part : times;
+	}
+	return *at == '}' && times > 0 ? times : 1;
+}
+
+/* The last letter of "[…]" that begins at `at`. A backslash is a letter like others in it, "[:alpha:]" is one element.
+ */
+static const char *bracket_end(const char *at)
+{
+	const char *end = at + 1 + (at[1] == '^');
+
+	for (end += *end == ']'; *end != '\0' && *end != ']'; end++) {
+		if (*end == '[' && end[1] != '\0' && strchr(":.=", end[1])) {
+			const char closing[] = {end[1], ']', '\0'}, *closed = strstr(end + 2, closing);
+
+			if (!closed)
+				return at;
+			end = closed + 1;
+		}
+	}
+	return *end == ']' ? end : at;
+}
+
+static int too_many(struct err *reterr)
+{
+	return err_set(reterr, -EINVAL,
+		       "this regular expression repeats its parts too often: expected at most %d parts, repetitions "
+		       "written out, and groups at most %d deep",
+		       PATTERN_PARTS_MAX, PATTERN_DEPTH_MAX);
+}
+
+/* Escapes of other kinds of regular expressions, and what does the same here. NULL: nothing does in that place. */
+static const struct {
+	char letter;
+	const char *alone, *in_set;
+} escapes[] = {
+	{'d', "[0-9]", "0-9"},
+	{'D', "[^0-9]", NULL},
+	{'w', NULL, "[:alnum:]_"},
+	{'s', NULL, "[:space:]"},
+	{'t', "[[:blank:]]", "[:blank:]"},
+	{'n', "[[:space:]]", "[:space:]"},
+	{'r', "[[:space:]]", "[:space:]"},
+	{'f', "[[:space:]]", "[:space:]"},
+	{'v', "[[:space:]]", "[:space:]"},
+	{'h', "[[:blank:]]", "[:blank:]"},
+	{'A', "^", NULL},
+	{'z', "$", NULL},
+	{'Z', "$", NULL},
+};
+
+static bool is_letter_or_digit(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* at: the letter behind the backslash. The C library knows \w \W \s \S \b \B; other ones it takes without a word, and
+ * finds nothing. */
+static int check_escape(const char *at, struct err *reterr)
+{
+	if (*at >= '1' && *at <= '9')
+		return err_set(
+			reterr, -EINVAL,
+			"this regular expression has a back-reference (\\%c), which can take for ever: write out "
+			"what may stand there",
+			*at);
+	if (!is_letter_or_digit(*at) || strchr("wWsSbB", *at))
+		return 0;
+	for (size_t i = 0; i < sizeof(escapes) / sizeof(*escapes); i++)
+		if (escapes[i].letter == *at && escapes[i].alone)
+			return err_set(reterr, -EINVAL, "POSIX extended regular expressions do not know \\%c: write %s",
+				       *at, escapes[i].alone);
+	return err_set(reterr, -EINVAL,
+		       "POSIX extended regular expressions do not know \\%c: for the letter leave the backslash out",
+		       *at);
+}
+
+/* The set from its "[" to its "]". */
+static int check_set(const char *from, const char *to, struct err *reterr)
+{
+	for (; from < to; from++) {
+		if (*from != '\\')
+			continue;
+		from++; /* of two backslashes both are meant */
+		for (size_t i = 0; i < sizeof(escapes) / sizeof(*escapes); i++)
+			if (escapes[i].letter == *from && escapes[i].in_set)
+				return err_set(
+					reterr, -EINVAL,
+					"in [ ] a backslash is a letter of its own, and \\%c is not known: write "
+					"%s",
+					*from, escapes[i].in_set);
+	}
+	return 0;
+}
+
+/* at: the "(". */
+static int check_group(const char *at, struct err *reterr)
+{
+	if (at[1] != '?')
+		return 0;
+	if (strncmp(at, "(?i)", 4) == 0)
+		return err_set(reterr, -EINVAL, "(?i) is not known, and case is ignored anyway: leave it out");
+	return err_set(reterr, -EINVAL, "POSIX extended regular expressions do not know (?%s%s",
+		       at[2] == ':' ? ":" : "", at[2] == ':' ? ": write ( alone" : "");
+}
+
+/* Counts the parts. Whether it is a pattern at all is regcomp's question. */
+static int pattern_weigh(const char *p, size_t *ret_parts, struct err *reterr)
+{
+	struct weighing w = {0};
+
+	if (strlen(p) > PATTERN_LENGTH_MAX)
+		return err_set(reterr, -EINVAL, "this regular expression is too long: expected at most %d bytes",
+			       PATTERN_LENGTH_MAX);
+	for (; *p != '\0'; p++) {
+		const char *begin = p;
+		size_t inner;
+		int r = 0;
+
+		switch (*p) {
+		case '(':
+			r = check_group(p, reterr);
+			if (++w.depth == PATTERN_DEPTH_MAX)
+				return too_many(reterr);
+			w.sum[w.depth] = w.last[w.depth] = 0;
+			break;
+		case ')':
+			if (w.depth ==
+			    0) /* the C library takes it for a letter; the parts would not be seen as they are */
+				return err_set(
+					reterr, -EINVAL,
+					"this regular expression has a ) without its (: write \\) for the letter");
+			inner = w.sum[w.depth--];
+			weigh_part(&w, inner + 1);
+			break;
+		case '*':
+		case '?':
+			break; /* nothing is written out */
+		case '+':
+			weigh_repetition(&w, 2);
+			break;
+		case '{':
+			weigh_repetition(&w, interval_times(p));
+			break;
+		case '[':
+			p = bracket_end(p);
+			r = check_set(begin, p, reterr);
+			weigh_part(&w, 1);
+			break;
+		case '\\':
+			r = check_escape(p + 1, reterr);
+			p += p[1] != '\0';
+			weigh_part(&w, 1);
+			break;
+		default:
+			weigh_part(&w, 1);
+			break;
+		}
+		if (r < 0)
+			return r;
+		if (w.sum[w.depth] > PATTERN_PARTS_MAX)
+			return too_many(reterr);
+	}
+	*ret_parts = w.sum[w.depth] + 1;
+	return 0;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+static void machine_free(struct machine *m)
+{
+	if (!m)
+		return;
+	regfree(&m->regex);
+	free(m);
+}
+
+/* A line end stands as a vertical tab, in patterns and texts: behind ".*" the C library takes the place after a line
+ * end for one where "^" holds, without having been asked to (REG_NEWLINE). Both are blanks and controls. */
+static void hide_line_ends(char *s)
+{
+	for (; *s != '\0'; s++)
+		if (*s == '\n')
+			*s = '\v';
+}
+
+/* The pattern was compiled before: only memory can be short. */
+static struct machine *machine_new(const struct pattern *p)
+{
+	struct machine *m = mem_new(1, sizeof(*m));
+
+	if (regcomp(&m->regex, p->source, PATTERN_FLAGS) != 0)
+		mem_lacking();
+	return m;
+}
+
+int pattern_compile(const char *text, struct pattern **ret, struct err *reterr)
+{
+	struct pattern *p;
+	char why[256];
+	size_t parts = 0;
+	regex_t regex;
+	int r, code;
+
+	r = pattern_weigh(text, &parts, reterr);
+	if (r < 0)
+		return r;
+	code = regcomp(&regex, text, PATTERN_FLAGS);
+	if (code != 0) {
+		(void)regerror(code, &regex, why, sizeof(why));
+		return err_set(reterr, -EINVAL, "not a POSIX extended regular expression: %s", why);
+	}
+	regfree(&regex);
+	p = mem_new(1, sizeof(*p));
+	/* Tied to the beginning, it is run once over the text; else once from each letter of it. */
+	p->source = mem_fmt("^.*(%s)", text);
+	hide_line_ends(p->source);
+	p->parts = parts;
+	atomic_init(&p->idle, machine_new(p));
+	*ret = p;
+	return 0;
+}
+
+void pattern_free(struct pattern *p)
+{
+	if (!p)
+		return;
+	machine_free(atomic_load(&p->idle));
+	free(p->source);
+	free(p);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
+
+bool pattern_is_found(struct pattern *p, const char *text, size_t *left)
+{
+	size_t len = flat_cut(text, strlen(text), *left < PATTERN_TEXT_MAX ? *left : PATTERN_TEXT_MAX);
+	CLEANUP(mem_freep) char *head = mem_strn(text, len);
+	struct machine *m = atomic_exchange(&p->idle, NULL);
+	int code;
+
+	hide_line_ends(head);
+	if (!m)
+		m = machine_new(p);
+	code = regexec(&m->regex, head, 0, NULL, 0);
+	if (code == REG_ESPACE) /* not "is not found": the webhook would count as of no interest */
+		mem_lacking();
+	*left -= len;
+	m->worn += p->parts * len;
+	if (m->worn <= PATTERN_WORN)
+		m = atomic_exchange(&p->idle, m);
+	machine_free(m);
+	return code == 0;
+}

@@ -1,0 +1,437 @@
+#include <config.h>
+
+#include "helpdesk/expr/reference_parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define REFERENCE_TEXT_MAX 512
+#define REFERENCE_STARS_MAX 4
+
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
+
+static bool token_index(const char *key, size_t *ret)
+{
+	size_t index = 0, len = strlen(key);
+
+	if (len == 0 || len > 9 || (key[0] == '0' && len > 1))
+		return false;
+	for (; *key != '\0'; key++) {
+		if (*key < '0' || *key > '9')
+			return false;
+		index = index * 10 + (size_t)(*key - '0');
+	}
+	*ret = index;
+	return true;
+}
+
+/* RFC 6901: ~1 is "/", ~0 is "~". */
+static int token_unescape(const char *from, size_t len, char *to)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (from[i] != '~') {
+			*to++ = from[i];
+			continue;
+		}
+		if (++i == len || (from[i] != '0' && from[i] != '1'))
+			return -EINVAL;
+		*to++ = from[i] == '0' ? '~' : '/';
+	}
+	*to = '\0';
+	return 0;
+}
+
+static int pointer_compile(struct reference *r, const char *pointer, struct err *reterr)
+{
+	while (*pointer == '/') {
+		size_t len = strcspn(++pointer, "/");
+		struct token *t = &r->tokens[r->n];
+
+		if (r->n == REFERENCE_TOKENS_MAX)
+			return err_set(reterr, -EINVAL, "\"%s\" has more than %d levels", r->text,
+				       REFERENCE_TOKENS_MAX);
+		r->n++;
+		t->key = mem_strn(pointer, len);
+		if (token_unescape(pointer, len, t->key) < 0)
+			return err_set(reterr, -EINVAL, "\"%s\": after ~ only 0 (for ~) or 1 (for /) may follow",
+				       r->text);
+		t->star = len == 1 && *pointer == '*';
+		t->is_index = token_index(t->key, &t->index);
+		r->stars += t->star;
+		if (r->stars > REFERENCE_STARS_MAX)
+			return err_set(reterr, -EINVAL, "\"%s\" has more than %d *", r->text, REFERENCE_STARS_MAX);
+		pointer += len;
+	}
+	return 0;
+}
+
+bool reference_header_is_good(const char *name)
+{
+	if (*name == '\0')
+		return false;
+	for (; *name != '\0'; name++)
+		if (*name <= ' ' || (unsigned char)*name >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", *name))
+			return false;
+	return true;
+}
+
+static int reference_parse(struct reference *r, enum reference_names names, struct err *reterr)
+{
+	const char *text = r->text;
+
+	if (text[0] == '/') {
+		r->kind = REFERENCE_POINTER;
+		return pointer_compile(r, text, reterr);
+	}
+	if (strncmp(text, "root:/", 6) == 0) {
+		r->kind = REFERENCE_ROOT;
+		return pointer_compile(r, text + 5, reterr);
+	}
+	if (strncmp(text, "header:", 7) == 0) {
+		r->kind = REFERENCE_HEADER;
+		r->name = text + 7;
+		if (!reference_header_is_good(r->name))
+			return err_set(reterr, -EINVAL, "\"%s\": expected the name of a header after \"header:\"",
+				       text);
+		return 0;
+	}
+	if (strncmp(text, "query:", 6) == 0) {
+		r->kind = REFERENCE_QUERY;
+		r->name = text + 6;
+		if (*r->name == '\0')
+			return err_set(reterr, -EINVAL, "\"%s\": expected the name of a parameter after \"query:\"",
+				       text);
+		return 0;
+	}
+	if (names == REFERENCE_NO_NAMES)
+		return err_set(
+			reterr, -EINVAL,
+			"\"%s\" is no reference: expected a JSON Pointer (\"/…\"), \"root:/…\", \"header:NAME\" or "
+			"\"query:NAME\"",
+			text);
+	r->kind = REFERENCE_NAME;
+	r->name = text;
+	return 0;
+}
+
+int reference_compile(const char *text, enum reference_names names, struct reference **ret, struct err *reterr)
+{
+	struct reference *r;
+	int code;
+
+	if (*text == '\0')
+		return err_set(reterr, -EINVAL,
+			       "an empty reference: expected \"/…\", \"header:NAME\" or \"query:NAME\"");
+	if (strlen(text) > REFERENCE_TEXT_MAX)
+		return err_set(reterr, -EINVAL, "a reference longer than %d bytes", REFERENCE_TEXT_MAX);
+	r = mem_new(1, sizeof(*r));
+	r->text = mem_str(text);
+	code = reference_parse(r, names, reterr);
+	if (code < 0) {
+		reference_free(r);
+		return code;
+	}
+	*ret = r;
+	return 0;
+}
+
+int reference_compile_array(const char *text, struct reference **ret, struct err *reterr)
+{
+	struct reference *r;
+	int code;
+
+	if (*text != '\0' && *text != '/')
+		return err_set(reterr, -EINVAL,
+			       "expected a JSON Pointer to the list of items (\"/…\", or \"\" for the whole body)");
+	if (*text != '\0') {
+		code = reference_compile(text, REFERENCE_NO_NAMES, &r, reterr);
+		if (code < 0)
+			return code;
+	} else {
+		r = mem_new(1, sizeof(*r));
+		r->text = mem_str("");
+	}
+	if (r->stars > 0) {
+		code = err_set(reterr, -EINVAL, "\"%s\": a list of items stands at one place, without *", r->text);
+		reference_free(r);
+		return code;
+	}
+	*ret = r;
+	return 0;
+}
+
+void reference_free(struct reference *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n; i++)
+		free(r->tokens[i].key);
+	free(r->text);
+	free(r);
+}
+
+const char *reference_text(const struct reference *r)
+{
+	return r->text;
+}
+
+const char *reference_header(const struct reference *r)
+{
+	return r->kind == REFERENCE_HEADER ? r->name : NULL;
+}
+
+const char *reference_query(const struct reference *r)
+{
+	return r->kind == REFERENCE_QUERY ? r->name : NULL;
+}
+
+const char *reference_name(const struct reference *r)
+{
+	return r->kind == REFERENCE_NAME ? r->name : NULL;
+}
+
+unsigned reference_stars(const struct reference *r)
+{
+	return r->stars;
+}
+
+const char *reference_key(const struct reference *r, size_t i)
+{
+	return i < r->n ? r->tokens[i].key : NULL;
+}
+
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
+
+static bool values_full(const struct values *v)
+{
+	return v->n == VALUES_MAX;
+}
+
+/* Takes over one reference to o. */
+static void values_add(struct values *v, struct json_object *o)
+{
+	if ((v->n & (v->n - 1)) == 0)
+		v->items = mem_grow(v->items, v->n > 0 ? v->n * 2 : 1, sizeof(*v->items));
+	v->items[v->n++] = o;
+}
+
+void values_done(struct values *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		json_object_put(v->items[i]);
+	free(v->items);
+	*v = (struct values){0};
+}
+
+/* One walk down a tree. Every node is met once at most, so it costs no more than the tree is large. */
+struct walk {
+	const struct reference *r;
+	struct values *found;
+	const struct reference *beside; /* NULL: none */
+	struct values *found_beside;
+	struct json_object *top;
+	size_t chosen[REFERENCE_STARS_MAX]; /* the element taken at each star so far */
+};
+
+bool token_child(const struct token *t, struct json_object *o, struct json_object **ret)
+{
+	if (json_object_is_type(o, json_type_object))
+		return json_object_object_get_ex(o, t->key, ret);
+	if (!json_object_is_type(o, json_type_array) || !t->is_index || t->index >= json_object_array_length(o))
+		return false;
+	*ret = json_object_array_get_idx(o, t->index);
+	return true;
+}
+
+/* The n-th child of an array or object, in order; false where there are not so many. */
+static bool nth_child(struct json_object *o, size_t n, struct json_object **ret)
+{
+	if (json_object_is_type(o, json_type_array)) {
+		if (n >= json_object_array_length(o))
+			return false;
+		*ret = json_object_array_get_idx(o, n);
+		return true;
+	}
+	if (!json_object_is_type(o, json_type_object))
+		return false;
+	json_object_object_foreach(o, key, value)
+	{
+		(void)key;
+		if (n-- == 0) {
+			*ret = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct json_object *walk_beside(const struct walk *w)
+{
+	struct json_object *o = w->top;
+	unsigned star = 0;
+
+	for (size_t i = 0; i < w->beside->n; i++) {
+		const struct token *t = &w->beside->tokens[i];
+
+		if (t->star ? !nth_child(o, w->chosen[star++], &o) : !token_child(t, o, &o))
+			return NULL;
+	}
+	return o;
+}
+
+static void walk_down(struct walk *w, size_t at, unsigned star, struct json_object *o)
+{
+	const struct token *t = &w->r->tokens[at];
+	size_t n = 0;
+
+	if (values_full(w->found))
+		return;
+	if (at == w->r->n) {
+		values_add(w->found, json_object_get(o));
+		if (w->beside)
+			values_add(w->found_beside, json_object_get(walk_beside(w)));
+		return;
+	}
+	if (!t->star) {
+		if (token_child(t, o, &o))
+			walk_down(w, at + 1, star, o);
+		return;
+	}
+	if (json_object_is_type(o, json_type_array)) {
+		for (n = 0; n < json_object_array_length(o) && !values_full(w->found); n++) {
+			w->chosen[star] = n;
+			walk_down(w, at + 1, star + 1, json_object_array_get_idx(o, n));
+		}
+	} else if (json_object_is_type(o, json_type_object)) {
+		json_object_object_foreach(o, key, value)
+		{
+			(void)key;
+			w->chosen[star] = n++;
+			walk_down(w, at + 1, star + 1, value);
+		}
+	}
+}
+
+/* Every value of that name. What is not UTF-8 is as absent: it could not go into JSON. */
+static void values_of_pairs(const struct pairs *pairs, const char *name, struct values *ret)
+{
+	for (size_t i = 0; pairs && i < pairs->n && !values_full(ret); i++) {
+		const char *value = pairs->items[i].value;
+
+		if (text_same(pairs->items[i].name, name) && value && text_is_utf8(value, strlen(value)))
+			values_add(ret, json_object_new_string(value));
+	}
+}
+
+static void values_of_property(struct json_object *properties, const char *name, struct values *ret)
+{
+	struct json_object *exact;
+
+	if (!json_object_is_type(properties, json_type_object))
+		return;
+	if (json_object_object_get_ex(properties, name, &exact)) {
+		values_add(ret, json_object_get(exact));
+		return;
+	}
+	json_object_object_foreach(properties, key, value)
+	{
+		if (!text_same(key, name))
+			continue;
+		values_add(ret, json_object_get(value));
+		return;
+	}
+}
+
+void reference_values(const struct reference *r, const struct scope *s, struct values *ret)
+{
+	struct walk w = {.r = r, .found = ret};
+
+	*ret = (struct values){0};
+	switch (r->kind) {
+	case REFERENCE_POINTER:
+		walk_down(&w, 0, 0, s->item);
+		break;
+	case REFERENCE_ROOT:
+		walk_down(&w, 0, 0, s->root ? s->root : s->item);
+		break;
+	case REFERENCE_HEADER:
+		values_of_pairs(s->headers, r->name, ret);
+		break;
+	case REFERENCE_QUERY:
+		values_of_pairs(s->query, r->name, ret);
+		break;
+	case REFERENCE_NAME:
+		values_of_pairs(s->names, r->name, ret);
+		if (ret->n == 0)
+			values_of_pairs(s->taken, r->name, ret);
+		if (ret->n == 0)
+			values_of_property(s->properties, r->name, ret);
+		break;
+	}
+}
+
+bool reference_stands_beside(const struct reference *beside, const struct reference *r)
+{
+	return beside->kind == r->kind && (r->kind == REFERENCE_POINTER || r->kind == REFERENCE_ROOT) &&
+	       beside->stars == r->stars;
+}
+
+void reference_values_beside(const struct reference *r, const struct reference *beside, const struct scope *s,
+			     struct values *ret, struct values *ret_beside)
+{
+	struct walk w = {.r = r, .found = ret, .beside = beside, .found_beside = ret_beside};
+
+	*ret = (struct values){0};
+	*ret_beside = (struct values){0};
+	w.top = r->kind == REFERENCE_ROOT && s->root ? s->root : s->item;
+	walk_down(&w, 0, 0, w.top);
+}
+
+/* A double as it was written (json-c keeps that), unless with an exponent, which no id and no time has. */
+static char *scalar_as_written(struct json_object *o)
+{
+	if (json_object_is_type(o, json_type_double)) {
+		CLEANUP(mem_freep) char *text = json_text(o);
+
+		if (!strpbrk(text, "eE"))
+			return TAKE(text);
+	}
+	return json_scalar(o);
+}
+
+/* Non-empty text, or NULL. */
+static char *scalar_text(struct json_object *o)
+{
+	char *text = scalar_as_written(o);
+
+	if (text && *text == '\0') {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* What a pointer without stars leads to; false where there is nothing. */
+static bool pointer_value(const struct reference *r, struct json_object *top, struct json_object **ret)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!token_child(&r->tokens[i], top, &top))
+			return false;
+	*ret = top;
+	return true;
+}
+
+char *reference_scalar(const struct reference *r, const struct scope *s)
+{
+	struct json_object *o = NULL;
+	struct values v;
+	char *text = NULL;
+
+	if (r->kind == REFERENCE_POINTER && r->stars == 0)
+		return pointer_value(r, s->item, &o) ? scalar_text(o) : NULL;
+	reference_values(r, s, &v);
+	for (size_t i = 0; i < v.n && !text; i++)
+		text = scalar_text(v.items[i]);
+	values_done(&v);
+	return text;
+}

@@ -1,0 +1,69 @@
+/*
+ * reference: where in a webhook a value stands (DESIGN section 8). Compiled once, immutable, shared by threads. Pure.
+ *
+ * "/a/b/0" JSON Pointer (RFC 6901) with "*" for every element or member, "root:/…", "header:NAME", "query:NAME"; where
+ * names are allowed, anything else is a name.
+ */
+#ifndef HELPDESK_EXPR_REFERENCE_H
+#define HELPDESK_EXPR_REFERENCE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "helpdesk/expr/scope.h"
+
+struct reference;
+
+enum reference_names {
+	REFERENCE_NO_NAMES,
+	REFERENCE_NAMES
+};
+
+int reference_compile(const char *text, enum reference_names names, struct reference **ret,
+		      struct err *reterr) MUSTCHECK;
+/* A JSON Pointer without stars, and "" for the whole: what `each` names. */
+int reference_compile_array(const char *text, struct reference **ret, struct err *reterr) MUSTCHECK;
+void reference_free(struct reference *r);
+const char *reference_text(const struct reference *r);
+/* Whether a header can be called so; false for "". */
+bool reference_header_is_good(const char *name);
+/* The header's name where this is a header reference, else NULL: which headers a webhook must keep. */
+const char *reference_header(const struct reference *r);
+/* The parameter's name where this is a query reference, else NULL. */
+const char *reference_query(const struct reference *r);
+/* The name where this is a bare name, else NULL: whether it is known at all. */
+const char *reference_name(const struct reference *r);
+/* How many `*` it has. */
+unsigned reference_stars(const struct reference *r);
+
+/* The keys of a pointer from the top on, unescaped; NULL behind the last. */
+const char *reference_key(const struct reference *r, size_t i);
+
+/* All values found, in document order; the list holds a reference to each. At most VALUES_MAX. */
+#define VALUES_MAX 256
+struct values {
+	struct json_object **items; /* NULL items: the JSON null */
+	size_t n;
+};
+void reference_values(const struct reference *r, const struct scope *s, struct values *ret);
+/* Whether they are two pointers from the same top, with as many stars. */
+bool reference_stands_beside(const struct reference *beside, const struct reference *r);
+/* For such a pair: for each value of r what `beside` finds with the same element at each `*`; NULL items where that is
+ * nothing. */
+void reference_values_beside(const struct reference *r, const struct reference *beside, const struct scope *s,
+			     struct values *ret, struct values *ret_beside);
+void values_done(struct values *v);
+/*
+ * The first value that is a non-empty scalar, as text, numbers as they were written; NULL where there is none. The
+ * caller owns it.
+ */
+char *reference_scalar(const struct reference *r, const struct scope *s) MUSTCHECK;
+/*
+ * Writes text at every place that r points to in the scope's item (or root), as a number where a number stands there
+ * and text is one. Makes the members on the way that are not there. Whether it was written anywhere; false for all but
+ * pointers.
+ */
+bool reference_put(const struct reference *r, const struct scope *s, const char *text);
+
+#endif

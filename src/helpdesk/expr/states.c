@@ -1,0 +1,498 @@
+#include <config.h>
+
+#include "helpdesk/expr/states.h"
+
+#include <string.h>
+
+#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/keys.h"
+
+#define PLACES_MAX 8
+#define STATES_MAX 200 /* of one place */
+#define WORDS_MAX 500  /* bytes of the meanings in a message */
+#define REST "*"
+#define NO_STATE                                                                                             \
+	"(no state means this)" /* stands for a list of states that is empty: a condition names one at least \
+				 */
+
+struct meaning {
+	char *word;
+	bool asked; /* a matcher has {means: word} */
+};
+
+struct place {
+	struct reference *reference;
+	struct meaning *meanings;
+	size_t meanings_n;
+	struct pairs states; /* state → meaning, "" for nothing; all but "*" */
+	const char *rest;    /* the meaning of "*"; NULL: none. One of meanings */
+	char *words;         /* "open or closed": the meanings that are asked for */
+};
+
+struct states {
+	struct place places[PLACES_MAX];
+	size_t n;
+};
+
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
+
+static struct meaning *place_meaning(struct place *p, const char *word)
+{
+	for (size_t i = 0; i < p->meanings_n; i++)
+		if (strcmp(p->meanings[i].word, word) == 0)
+			return &p->meanings[i];
+	return NULL;
+}
+
+static void place_add_meaning(struct place *p, const char *word)
+{
+	if (place_meaning(p, word))
+		return;
+	p->meanings = mem_grow(p->meanings, p->meanings_n + 1, sizeof(*p->meanings));
+	p->meanings[p->meanings_n++] = (struct meaning){.word = mem_str(word)};
+}
+
+static void compile_state(struct place *p, const struct node *n, struct problems *problems)
+{
+	const struct node at = node_at_key(n);
+
+	if (n->type != NODE_NULL && (n->type != NODE_SCALAR || n->text[0] == '\0')) {
+		problems_error(problems, n, "expected what the state means (text), or ~ for nothing, not %s",
+			       n->type == NODE_SCALAR ? "an empty text" : node_kind(n));
+		return;
+	}
+	if (pairs_get(&p->states, n->key)) {
+		problems_error(problems, &at,
+			       "the state \"%.64s\" stands here twice (states are compared without regard to case): "
+			       "write it as the other one is written",
+			       n->key);
+		return;
+	}
+	if (n->key[0] == '\0' || p->states.n == STATES_MAX) {
+		problems_error(problems, &at, "expected 1 to %d states, none of which is an empty text", STATES_MAX);
+		return;
+	}
+	if (n->type == NODE_SCALAR)
+		place_add_meaning(p, n->text);
+	if (strcmp(n->key, REST) != 0)
+		pairs_add(&p->states, n->key, n->type == NODE_NULL ? "" : n->text);
+	else if (n->type == NODE_SCALAR)
+		p->rest = place_meaning(p, n->text)->word;
+}
+
+static void compile_place(struct states *s, const struct node *n, struct problems *problems)
+{
+	const struct node at = node_at_key(n);
+	struct place *p = &s->places[s->n];
+	struct err e;
+
+	if (s->n == PLACES_MAX) {
+		problems_error(problems, &at, "more than %d references", PLACES_MAX);
+		return;
+	}
+	if (reference_compile(n->key, REFERENCE_NO_NAMES, &p->reference, &e) < 0) {
+		problems_error(problems, &at, "%s", e.text);
+		return;
+	}
+	s->n++;
+	if (n->type != NODE_MAP) {
+		problems_error(problems, n,
+			       "expected a mapping from states to what they mean, as in {open: open, done: closed}, "
+			       "not %s",
+			       node_kind(n));
+		return;
+	}
+	for (size_t i = 0; i < n->n; i++)
+		compile_state(p, n->items[i], problems);
+}
+
+struct states *states_compile(const struct node *n, struct problems *problems)
+{
+	struct states *s;
+
+	if (!n)
+		return NULL;
+	if (n->type != NODE_MAP) {
+		problems_error(problems, n,
+			       "expected a mapping from references to states, as in {/ticket/state: {open: open, done: "
+			       "closed}}, not %s",
+			       node_kind(n));
+		return NULL;
+	}
+	s = mem_new(1, sizeof(*s));
+	for (size_t i = 0; i < n->n; i++)
+		compile_place(s, n->items[i], problems);
+	return s;
+}
+
+void states_free(struct states *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n; i++) {
+		struct place *p = &s->places[i];
+
+		reference_free(p->reference);
+		for (size_t k = 0; k < p->meanings_n; k++)
+			free(p->meanings[k].word);
+		free(p->meanings);
+		pairs_done(&p->states);
+		free(p->words);
+	}
+	free(s);
+}
+
+/* ---- what matchers ask for --------------------------------------------------------------------------------------- */
+
+static struct place *place_of(struct states *s, const char *reference)
+{
+	for (size_t i = 0; s && i < s->n; i++)
+		if (strcmp(reference_text(s->places[i].reference), reference) == 0)
+			return &s->places[i];
+	return NULL;
+}
+
+/* Makes an empty list or mapping of what n was. */
+static void node_empty(struct node *n, enum node_type type)
+{
+	for (size_t i = 0; i < n->n; i++)
+		node_free(n->items[i]);
+	free(TAKE(n->items));
+	free(TAKE(n->text));
+	n->n = 0;
+	n->type = type;
+}
+
+static struct node *node_beside(const struct node *n, enum node_type type, const char *text)
+{
+	struct node *one = node_new(type, n->file, n->line, n->column);
+
+	one->text = mem_str(text);
+	return one;
+}
+
+static void refuse_word(const struct place *p, const struct node *n, struct problems *problems)
+{
+	const char **known = mem_new(p->meanings_n + 1, sizeof(*known));
+
+	for (size_t i = 0; i < p->meanings_n; i++)
+		known[i] = p->meanings[i].word;
+	if (p->meanings_n > 0)
+		keys_error(n, "meaning", n->text, known, problems);
+	else
+		problems_error(problems, n, "`states` gives no state of \"%.64s\" a meaning",
+			       reference_text(p->reference));
+	free(known);
+}
+
+/*
+ * The meanings that are asked for: one, or a list. False with an error. A preset may ask for a meaning that no state
+ * has any more, as the source gives its states other ones.
+ */
+static bool read_words(struct place *p, const struct node *means, const char *file, struct problems *problems)
+{
+	const struct node *const *items = means->type == NODE_LIST ? (const struct node *const *)means->items : &means;
+	size_t n = means->type == NODE_LIST ? means->n : 1, errors = problems->errors;
+
+	for (size_t i = 0; i < n; i++) {
+		struct meaning *m;
+
+		if (items[i]->type != NODE_SCALAR) {
+			problems_error(problems, items[i], "expected what `states` says that a state means, not %s",
+				       node_kind(items[i]));
+			continue;
+		}
+		if (strcmp(items[i]->file, file) != 0)
+			place_add_meaning(p, items[i]->text);
+		m = place_meaning(p, items[i]->text);
+		if (m)
+			m->asked = true;
+		else
+			refuse_word(p, items[i], problems);
+	}
+	return problems->errors == errors;
+}
+
+static bool is_among(const struct node *means, const char *word)
+{
+	bool among = means->type == NODE_SCALAR && strcmp(means->text, word) == 0;
+
+	for (size_t i = 0; means->type == NODE_LIST && i < means->n; i++)
+		among = among || strcmp(means->items[i]->text, word) == 0;
+	return among;
+}
+
+/* Adds the states whose meaning is, or is not, among those. */
+static void list_states(const struct place *p, const struct node *means, bool among, struct node *list)
+{
+	for (size_t i = 0; i < p->states.n; i++)
+		if (is_among(means, p->states.items[i].value) == among)
+			node_add(list, NULL, node_beside(list, NODE_SCALAR, p->states.items[i].name));
+}
+
+/* n: {means: …}, the condition on `reference`, or what stands behind its `not`. */
+static void spell_means(struct states *s, const char *reference, struct node *n, bool negated, const char *file,
+			struct problems *problems)
+{
+	struct place *p = place_of(s, reference);
+	CLEANUP(node_freep) struct node *means = node_dup(node_get(n, "means"));
+	struct node *list;
+	bool rest;
+
+	if (!p) {
+		problems_error(problems, means, "`means` asks for states of \"%.64s\", which `states` does not list",
+			       reference);
+		return;
+	}
+	if (n->n > 1) {
+		problems_error(problems, means, "`means` stands alone, or alone within `not`");
+		return;
+	}
+	if (!read_words(p, means, file, problems))
+		return;
+	rest = p->rest && is_among(means, p->rest);
+	if (rest && negated) {
+		problems_error(problems, means,
+			       "\"*\" of `states` means %s, so that it cannot be asked for within `not`: ask for what "
+			       "the state shall mean",
+			       p->rest);
+		return;
+	}
+	node_empty(n, rest ? NODE_MAP : NODE_LIST);
+	if (!rest) {
+		list_states(p, means, true, n);
+		if (n->n == 0)
+			node_add(n, NULL, node_beside(n, NODE_SCALAR, NO_STATE));
+		return;
+	}
+	list = node_beside(n, NODE_LIST, NULL);
+	list_states(p, means, false, list);
+	node_add(n, "exists", node_beside(n, NODE_SCALAR, "true"));
+	if (list->n > 0)
+		node_add(n, "not", list);
+	else
+		node_free(list);
+}
+
+static void spell_condition(struct states *s, struct node *condition, const char *file, struct problems *problems)
+{
+	if (node_get(condition, "means")) {
+		spell_means(s, condition->key, condition, false, file, problems);
+		return;
+	}
+	for (size_t i = 0; condition->type == NODE_MAP && i < condition->n; i++)
+		if (strcmp(condition->items[i]->key, "not") == 0 && node_get(condition->items[i], "means"))
+			spell_means(s, condition->key, condition->items[i], true, file, problems);
+}
+
+struct node *states_spell(struct states *s, const struct node *matcher, const char *file, struct problems *problems)
+{
+	struct node *copy = node_dup(matcher);
+
+	for (size_t i = 0; i < copy->n; i++) {
+		struct node *n = copy->items[i];
+
+		if (copy->type == NODE_MAP)
+			spell_condition(s, n, file, problems);
+		for (size_t k = 0; copy->type == NODE_LIST && n->type == NODE_MAP && k < n->n; k++)
+			spell_condition(s, n->items[k], file, problems);
+	}
+	return copy;
+}
+
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
+
+struct looked {
+	const char *place;
+	bool found;
+};
+
+static void see_place(void *ctx, const struct reference *r)
+{
+	struct looked *l = ctx;
+
+	l->found = l->found || strcmp(reference_text(r), l->place) == 0;
+}
+
+static char *place_words(const struct place *p)
+{
+	struct buf words;
+	char *text;
+
+	buf_init(&words, WORDS_MAX);
+	for (size_t i = 0; i < p->meanings_n; i++)
+		if (p->meanings[i].asked)
+			buf_addf(&words, "%s%s", words.len > 0 ? " or " : "", p->meanings[i].word);
+	text = mem_str(words.data); /* as far as there is room */
+	buf_done(&words);
+	return text;
+}
+
+/* A meaning that nobody asks for would be accepted and ignored. */
+static void check_meanings(const struct place *p, const struct node *n, const char *file, struct problems *problems)
+{
+	for (size_t i = 0; i < n->n; i++) {
+		const struct node *state = n->items[i];
+
+		if (state->type != NODE_SCALAR || strcmp(state->file, file) != 0 ||
+		    place_meaning((struct place *)p, state->text)->asked)
+			continue;
+		if (p->words[0] != '\0')
+			problems_error(
+				problems, state,
+				"no matcher of this definition asks for {means: %.64s} of %s: expected %s, or ~ for "
+				"a state that means nothing",
+				state->text, n->key, p->words);
+		else
+			problems_error(
+				problems, state,
+				"no matcher of this definition asks what a state of %s means: expected ~, and the "
+				"state in `opened` or `closed` where it means that",
+				n->key);
+	}
+}
+
+static bool is_looked_at(const struct place *p, const struct matcher *const *matchers, size_t matchers_n)
+{
+	struct looked l = {.place = reference_text(p->reference)};
+
+	for (size_t k = 0; k < matchers_n; k++)
+		if (matchers[k])
+			matcher_references(matchers[k], see_place, &l);
+	return l.found;
+}
+
+/* ": they look at PLACE, PLACE", or "": where a state that stands at a wrong place belongs. */
+static char *places_looked_at(const struct states *s, const struct matcher *const *matchers, size_t matchers_n)
+{
+	struct buf places;
+	char *text;
+
+	buf_init(&places, WORDS_MAX);
+	for (size_t i = 0; i < s->n; i++)
+		if (is_looked_at(&s->places[i], matchers, matchers_n))
+			buf_addf(&places, "%s%s", places.len > 0 ? ", " : ": they look at ",
+				 reference_text(s->places[i].reference));
+	text = mem_str(places.data); /* as far as there is room */
+	buf_done(&places);
+	return text;
+}
+
+void states_check(const struct states *s, const struct node *n, const struct matcher *const *matchers,
+		  size_t matchers_n, const char *file, struct problems *problems)
+{
+	for (size_t i = 0; s && i < s->n; i++) {
+		struct place *p = (struct place *)&s->places[i];
+		const char *place = reference_text(p->reference);
+		const struct node *at = node_get(n, place);
+
+		INSIST(at);
+		p->words = place_words(p);
+		if (is_looked_at(p, matchers, matchers_n)) {
+			check_meanings(p, at, file, problems);
+		} else if (strcmp(at->file, file) == 0) {
+			CLEANUP(mem_freep) char *others = places_looked_at(s, matchers, matchers_n);
+			const struct node key = node_at_key(at);
+
+			problems_error(problems, &key, "no matcher of this definition looks at \"%.64s\"%s", place,
+				       others);
+		}
+	}
+}
+
+/* ---- of one webhook ---------------------------------------------------------------------------------------------- */
+
+void unknown_state_done(struct unknown_state *u)
+{
+	free(u->text);
+	*u = (struct unknown_state){0};
+}
+
+static bool is_known(const struct place *p, const struct matcher *const *matchers, size_t matchers_n, const char *state)
+{
+	if (pairs_get(&p->states, state))
+		return true;
+	for (size_t i = 0; i < matchers_n; i++)
+		if (matchers[i] && matcher_names(matchers[i], reference_text(p->reference), state))
+			return true;
+	return false;
+}
+
+/* The first text there that is no known state. The caller owns it. */
+static char *place_unknown(const struct place *p, const struct matcher *const *matchers, size_t matchers_n,
+			   const struct scope *scope)
+{
+	char *unknown = NULL;
+	struct values v;
+
+	reference_values(p->reference, scope, &v);
+	for (size_t i = 0; i < v.n && !unknown; i++) {
+		CLEANUP(mem_freep) char *text = json_scalar(v.items[i]);
+
+		if (text && *text != '\0' && !is_known(p, matchers, matchers_n, text))
+			unknown = TAKE(text);
+	}
+	values_done(&v);
+	return unknown;
+}
+
+static bool hangs_on(const struct place *p, const struct matcher *const *asked, size_t asked_n,
+		     const struct scope *scope)
+{
+	for (size_t i = 0; i < asked_n; i++) {
+		if (!asked[i])
+			continue;
+		if (matcher_hangs_on(asked[i], reference_text(p->reference), scope))
+			return true;
+		if (matcher_holds(asked[i], scope))
+			return false;
+	}
+	return false;
+}
+
+bool states_unknown(const struct states *s, const struct matcher *const *asked, size_t asked_n,
+		    const struct matcher *const *matchers, size_t matchers_n, const struct scope *scope,
+		    struct unknown_state *ret)
+{
+	for (size_t i = 0; s && i < s->n; i++) {
+		const struct place *p = &s->places[i];
+		CLEANUP(mem_freep) char *text = place_unknown(p, matchers, matchers_n, scope);
+
+		if (!text || !hangs_on(p, asked, asked_n, scope))
+			continue;
+		text[flat_cut(text, strlen(text), STATES_TEXT_MAX)] = '\0';
+		*ret = (struct unknown_state){.text = TAKE(text),
+					      .place = reference_text(p->reference),
+					      .words = p->words,
+					      .rest = p->rest != NULL};
+		return true;
+	}
+	return false;
+}
+
+/* Whether it can stand between double quotes in YAML as it is shown, and stands for itself there. */
+static bool is_plain(const char *text, const char *shown)
+{
+	return strcmp(text, shown) == 0 && strcmp(text, REST) != 0 && !strpbrk(text, "\"\\");
+}
+
+void unknown_state_tell(const struct unknown_state *u, const char *source, const char *outcome, struct buf *to)
+{
+	char shown[FLAT_SHOWN_MAX];
+	const char *state = flat_shown(u->text, shown);
+	size_t first = strcspn(u->words, " ");
+
+	buf_addf(to,
+		 "the state \"%s\" at %s is not one that the definition knows (%s): say in sources.%s.definition what "
+		 "it means, ",
+		 state, u->place, outcome, source);
+	state = is_plain(u->text, state) ? state : "STATE";
+	if (u->words[0] != '\0')
+		buf_addf(to, "as in states: {%s: {\"%s\": %.*s}} (%s, or ~ for nothing)", u->place, state, (int)first,
+			 u->words, u->words);
+	else
+		buf_addf(to,
+			 "in closed or opened, or mend it where it is sent; where it means nothing, states: {%s: "
+			 "{\"%s\": ~}}",
+			 u->place, state);
+}

@@ -1,0 +1,259 @@
+#include <config.h>
+
+#include "helpdesk/expr/template.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/link.h"
+
+#define TEMPLATE_TEXT_MAX 4096
+#define TEMPLATE_PARTS_MAX 64
+#define TEMPLATE_OUT_MAX (TEMPLATE_TEXT_MAX + TEMPLATE_PARTS_MAX * 3 * TEMPLATE_PART_MAX)
+
+/* Text, or a reference. */
+struct part {
+	char *text;
+	struct reference *reference;
+};
+
+struct template
+{
+	char *text; /* as written */
+	struct part parts[TEMPLATE_PARTS_MAX];
+	size_t n;
+};
+
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
+
+static struct part *template_add(struct template *t)
+{
+	return t->n < TEMPLATE_PARTS_MAX ? &t->parts[t->n++] : NULL;
+}
+
+/* Text up to the next single brace; *at is moved behind it. */
+static int template_add_text(struct template *t, const char **at, struct err *reterr)
+{
+	struct part *p;
+	struct buf b;
+
+	buf_init(&b, TEMPLATE_TEXT_MAX);
+	for (; **at != '\0'; (*at)++) {
+		if (**at != '{' && **at != '}') {
+			buf_addc(&b, **at);
+		} else if ((*at)[1] == **at) {
+			buf_addc(&b, **at);
+			(*at)++;
+		} else if (**at == '{') {
+			break;
+		} else {
+			buf_done(&b);
+			return err_set(reterr, -EINVAL,
+				       "a \"}\" without its \"{\" (for a brace of the text write \"}}\")");
+		}
+	}
+	if (b.len == 0) {
+		buf_done(&b);
+		return 0;
+	}
+	p = template_add(t);
+	if (p)
+		p->text = buf_take(&b);
+	buf_done(&b);
+	return p ? 0 : err_set(reterr, -EINVAL, "more than %d parts", TEMPLATE_PARTS_MAX);
+}
+
+static int template_add_reference(struct template *t, const char **at, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *inner = NULL;
+	const char *end = strpbrk(*at + 1, "{}");
+	struct part *p;
+
+	if (!end || *end != '}')
+		return err_set(reterr, -EINVAL, "a \"{\" without its \"}\" (for a brace of the text write \"{{\")");
+	inner = mem_strn(*at + 1, (size_t)(end - *at - 1));
+	*at = end + 1;
+	p = template_add(t);
+	if (!p)
+		return err_set(reterr, -EINVAL, "more than %d parts", TEMPLATE_PARTS_MAX);
+	return reference_compile(text_trim(inner), REFERENCE_NAMES, &p->reference, reterr);
+}
+
+struct template *template_compile_text(const char *text, struct err *reterr)
+{
+	struct template *t;
+	const char *at = text;
+	int r = 0;
+
+	if (strlen(text) > TEMPLATE_TEXT_MAX) {
+		(void)err_set(reterr, -EINVAL, "a text longer than %d bytes", TEMPLATE_TEXT_MAX);
+		return NULL;
+	}
+	t = mem_new(1, sizeof(*t));
+	t->text = mem_str(text);
+	while (r == 0 && *at != '\0') {
+		r = template_add_text(t, &at, reterr);
+		if (r == 0 && *at == '{')
+			r = template_add_reference(t, &at, reterr);
+	}
+	if (r == 0)
+		return t;
+	template_free(t);
+	return NULL;
+}
+
+struct template *template_compile(const struct node *n, struct problems *problems)
+{
+	struct template *t;
+	struct err e;
+
+	if (n->type != NODE_SCALAR) {
+		problems_error(problems, n, "expected text, not %s%s", node_kind(n),
+			       n->type == NODE_MAP ? "; a text that begins with \"{\" must stand in quotes" : "");
+		return NULL;
+	}
+	t = template_compile_text(n->text, &e);
+	if (!t)
+		problems_error(problems, n, "%s", e.text);
+	return t;
+}
+
+void template_free(struct template *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->n; i++) {
+		free(t->parts[i].text);
+		reference_free(t->parts[i].reference);
+	}
+	free(t->text);
+	free(t);
+}
+
+const char *template_text(const struct template *t)
+{
+	return t->text;
+}
+
+bool template_is_fixed(const struct template *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->parts[i].reference)
+			return false;
+	return true;
+}
+
+void template_parts(const struct template *t, void (*fn)(void *ctx, const char *text, const struct reference *r),
+		    void *ctx)
+{
+	for (size_t i = 0; i < t->n; i++)
+		fn(ctx, t->parts[i].text, t->parts[i].reference);
+}
+
+void template_references(const struct template *t, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->parts[i].reference)
+			fn(ctx, t->parts[i].reference);
+}
+
+/* ---- rendering --------------------------------------------------------------------------------------------------- */
+
+/* Parameters and base_url are the operator's own text; all else came from outside. */
+static bool part_is_own(const struct part *p, const struct scope *s)
+{
+	const char *name = reference_name(p->reference);
+
+	return name && s->names && pairs_get(s->names, name);
+}
+
+/* A value that is a URL itself. Whether it is one. */
+static bool link_add(struct buf *to, const char *value)
+{
+	CLEANUP(mem_freep) char *copy = mem_str(value);
+	const char *text = text_trim_unseen(copy);
+
+	if (link_scheme(text) == 0)
+		return false;
+	buf_adds(to, text);
+	return true;
+}
+
+static bool part_render(const struct part *p, const struct scope *s, enum template_escape escape, struct buf *to)
+{
+	CLEANUP(mem_freep) char *value = reference_scalar(p->reference, s);
+
+	if (!value)
+		return false;
+	if (escape == TEMPLATE_PLAIN) {
+		buf_add(to, value, flat_cut(value, strlen(value), TEMPLATE_PART_MAX));
+		return true;
+	}
+	if (part_is_own(p, s)) {
+		buf_adds(to, value);
+		return true;
+	}
+	if (escape == TEMPLATE_LINK && to->len == 0 && link_add(to, value))
+		return true;
+	if (strcmp(value, ".") == 0 || strcmp(value, "..") == 0 || strlen(value) > TEMPLATE_PART_MAX)
+		return false;
+	scope_escape(value, to);
+	return true;
+}
+
+/* The rendered text as a URL for people. */
+static int render_link(const struct template *t, const char *text, char **ret, struct err *reterr)
+{
+	struct err why;
+	int r = link_make(text, ret, &why);
+
+	return r < 0 ? err_set(reterr, r, "%.200s gives %s", t->text, why.text) : 0;
+}
+
+int template_render(const struct template *t, const struct scope *s, enum template_escape escape, char **ret,
+		    struct err *reterr)
+{
+	struct buf b;
+
+	buf_init(&b, TEMPLATE_OUT_MAX);
+	for (size_t i = 0; i < t->n; i++) {
+		const struct part *p = &t->parts[i];
+
+		if (p->text) {
+			buf_adds(&b, p->text);
+		} else if (!part_render(p, s, escape, &b)) {
+			buf_done(&b);
+			return err_set(reterr, -ENOENT, "nothing usable at %s", reference_text(p->reference));
+		}
+	}
+	if (b.error < 0) {
+		buf_done(&b);
+		return err_set(reterr, -EMSGSIZE, "longer than %d bytes", TEMPLATE_OUT_MAX);
+	}
+	if (escape == TEMPLATE_LINK) {
+		int r = render_link(t, b.data, ret, reterr);
+
+		buf_done(&b);
+		return r;
+	}
+	*ret = buf_take(&b);
+	return 0;
+}
+
+char *template_outline(const struct template *t, const struct scope *s)
+{
+	struct buf b;
+
+	buf_init(&b, TEMPLATE_OUT_MAX);
+	for (size_t i = 0; i < t->n; i++) {
+		const struct part *p = &t->parts[i];
+
+		if (p->text)
+			buf_adds(&b, p->text);
+		else if (!part_render(p, s, TEMPLATE_PLAIN, &b))
+			buf_addf(&b, "{%s}", reference_text(p->reference));
+	}
+	return buf_take(&b);
+}

@@ -1,0 +1,50 @@
+/*
+ * webhook: one item that a helpdesk sent, as it came; and the words for what it can say.
+ *
+ * Plain data. The body is the item's text, kept byte for byte for proofs, dead letters and replays. Of the headers only
+ * those that the definition refers to are kept, and never one that carries a secret.
+ */
+#ifndef HELPDESK_EXPR_WEBHOOK_H
+#define HELPDESK_EXPR_WEBHOOK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+enum transition {
+	TRANSITION_NONE = 0, /* says nothing that opens or closes (an address became known) */
+	TRANSITION_OPENED,
+	TRANSITION_REOPENED,
+	TRANSITION_CLOSED,
+	TRANSITION_EXPIRED, /* never from a webhook */
+};
+const char *transition_name(enum transition t);                      /* "none", "opened", … */
+int transition_parse(const char *s, enum transition *ret) MUSTCHECK; /* -EINVAL */
+
+struct webhook {
+	int64_t id; /* the store's; 0: not stored yet. Shown as %016x */
+	char *source;
+	int64_t received_ms;
+	char *path;
+	char *query; /* raw, "" where none */
+	struct pairs headers;
+	char *body; /* NUL-terminated behind body_len */
+	size_t body_len;
+
+	/* What the first reading found; kept, so that a replay says the same. */
+	bool read; /* the members below are filled */
+	enum transition transition;
+	char *conversation; /* NULL: not readable */
+	char *customer;     /* NULL: none given */
+	bool has_delivery;
+	unsigned char delivery[DIGEST_DELIVERY_BYTES]; /* what makes two deliveries the same one */
+};
+
+void webhook_done(struct webhook *w); /* frees what it holds, not w */
+void webhook_copy(struct webhook *to, const struct webhook *from);
+
+#endif

@@ -1,0 +1,245 @@
+/*
+ * Splitting by place: the items are found in the text itself and cut out byte by byte, so that numbers, escapes and all
+ * that stands beside the array are in every item as the helpdesk wrote them. The text is parsed first; what is walked
+ * over here is known to be JSON.
+ */
+#include <config.h>
+
+#include "helpdesk/parse/batch.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "helpdesk/definition/definition_parts.h"
+
+struct item {
+	const char *at;
+	size_t len;
+};
+
+struct batch {
+	const char *text;
+	size_t len;
+	bool whole;         /* one item: the text itself */
+	size_t head, tail;  /* bytes up to and with the array's "[", and from its "]" on */
+	struct item *items; /* NULL where whole */
+	size_t n;
+};
+
+/* ---- walking over JSON ------------------------------------------------------------------------------------------- */
+
+struct cursor {
+	const char *at, *end;
+};
+
+static void skip_blanks(struct cursor *c)
+{
+	while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r'))
+		c->at++;
+}
+
+static void skip_string(struct cursor *c)
+{
+	for (c->at++; c->at < c->end && *c->at != '"'; c->at++)
+		c->at += *c->at == '\\';
+	c->at++;
+}
+
+/* Over one value. */
+static void skip_value(struct cursor *c)
+{
+	unsigned depth = 0;
+
+	do {
+		switch (*c->at) {
+		case '"':
+			skip_string(c);
+			break;
+		case '{':
+		case '[':
+			depth++;
+			c->at++;
+			break;
+		case '}':
+		case ']':
+			depth--;
+			c->at++;
+			break;
+		case ' ':
+		case '\t':
+		case '\n':
+		case '\r':
+		case ',':
+		case ':':
+			c->at++;
+			break;
+		default: /* a number or a word */
+			while (c->at < c->end && !strchr(" \t\n\r,:]}", *c->at))
+				c->at++;
+			break;
+		}
+	} while (depth > 0 && c->at < c->end);
+}
+
+/* To the next element or key of the array or object that c stands in; false at its end. */
+static bool next_child(struct cursor *c)
+{
+	skip_blanks(c);
+	if (c->at < c->end && *c->at == ',') {
+		c->at++;
+		skip_blanks(c);
+	}
+	return c->at < c->end && *c->at != ']' && *c->at != '}';
+}
+
+/* Whether the string from `from` to `to`, quotes included, is this key. */
+static bool is_key(const char *from, const char *to, const char *key)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+	size_t len = (size_t)(to - from);
+
+	if (!memchr(from, '\\', len))
+		return len == strlen(key) + 2 && memcmp(from + 1, key, len - 2) == 0;
+	return json_read(from, len, &o, NULL) == 0 && strcmp(json_object_get_string(o), key) == 0;
+}
+
+/* From an object's "{" to the value of that key, the last of several as everywhere; false where there is none. */
+static bool to_member(struct cursor *c, const char *key)
+{
+	const char *found = NULL;
+
+	for (c->at++; next_child(c); skip_value(c)) {
+		const char *from = c->at;
+		bool same;
+
+		skip_string(c);
+		same = is_key(from, c->at, key);
+		skip_blanks(c);
+		c->at++; /* the colon */
+		skip_blanks(c);
+		if (same)
+			found = c->at;
+	}
+	c->at = found;
+	return found;
+}
+
+/* From an array's "[" to that element. */
+static bool to_element(struct cursor *c, const char *key)
+{
+	size_t index = 0, digits = strspn(key, "0123456789");
+
+	if (digits == 0 || digits > 6 || key[digits] != '\0' || (key[0] == '0' && digits > 1))
+		return false;
+	for (size_t i = 0; i < digits; i++)
+		index = index * 10 + (size_t)(key[i] - '0');
+	for (c->at++; next_child(c); skip_value(c))
+		if (index-- == 0)
+			return true;
+	return false;
+}
+
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
+
+/* Puts c on the "[" of the array at `each`. */
+static bool to_array(const struct reference *each, struct cursor *c)
+{
+	const char *key;
+
+	skip_blanks(c);
+	for (size_t i = 0; (key = reference_key(each, i)); i++)
+		if (*c->at == '{' ? !to_member(c, key) : *c->at != '[' || !to_element(c, key))
+			return false;
+	return *c->at == '[';
+}
+
+static int batch_find(struct batch *b, const struct reference *each, struct err *reterr)
+{
+	struct cursor c = {b->text + text_bom(b->text, b->len), b->text + b->len};
+	const char *place = reference_text(each);
+	size_t bytes = 0;
+
+	if (!to_array(each, &c))
+		return err_set(reterr, -EINVAL, "no list of items at %s", *place != '\0' ? place : "the top");
+	b->head = (size_t)(c.at + 1 - b->text);
+	b->items = mem_new(BATCH_ITEMS_MAX, sizeof(*b->items));
+	for (c.at++; next_child(&c); b->n++) {
+		const char *from = c.at;
+
+		if (b->n == BATCH_ITEMS_MAX)
+			return err_set(reterr, -EINVAL, "more than %d items at %s", BATCH_ITEMS_MAX,
+				       *place != '\0' ? place : "the top");
+		skip_value(&c);
+		b->items[b->n] = (struct item){from, (size_t)(c.at - from)};
+		bytes += b->items[b->n].len;
+	}
+	b->tail = (size_t)(c.at - b->text);
+	bytes += b->n * (b->head + b->len - b->tail);
+	if (bytes > BATCH_BYTES_MAX)
+		return err_set(
+			reterr, -EINVAL,
+			"%zu items at %s, each with all that stands beside them, would take %zu MiB; %d are the most",
+			b->n, *place != '\0' ? place : "the top", bytes >> 20, BATCH_BYTES_MAX >> 20);
+	return 0;
+}
+
+int batch_open(const struct definition *d, const char *type, const char *text, size_t len, struct batch **ret,
+	       struct err *reterr)
+{
+	CLEANUP(json_putp) struct json_object *body = NULL;
+	struct batch *b;
+	int r = 0;
+
+	if (d->each) {
+		r = body_read(body_form_of(d->body, type), text, len, &body, reterr);
+		if (r < 0)
+			return r;
+	}
+	b = mem_new(1, sizeof(*b));
+	*b = (struct batch){.text = text, .len = len, .whole = !d->each, .n = !d->each};
+	if (d->each)
+		r = batch_find(b, d->each, reterr);
+	if (r < 0) {
+		batch_close(b);
+		return r;
+	}
+	b->whole = b->n == 1;
+	*ret = b;
+	return 0;
+}
+
+void batch_close(struct batch *b)
+{
+	if (!b)
+		return;
+	free(b->items);
+	free(b);
+}
+
+size_t batch_items(const struct batch *b)
+{
+	return b->n;
+}
+
+char *batch_item(const struct batch *b, size_t i, size_t *ret_len)
+{
+	const struct item *item;
+	char *text;
+	size_t len;
+
+	INSIST(i < b->n);
+	if (b->whole) {
+		*ret_len = b->len;
+		return mem_dup(b->text, b->len);
+	}
+	item = &b->items[i];
+	len = b->head + item->len + b->len - b->tail;
+	text = mem_new(len + 1, 1);
+	memcpy(text, b->text, b->head);
+	memcpy(text + b->head, item->at, item->len);
+	memcpy(text + b->head + item->len, b->text + b->tail, b->len - b->tail);
+	*ret_len = len;
+	return text;
+}

@@ -1,0 +1,235 @@
+/*
+ * A sample with values of one's own: what `deskbridge sample` sends.
+ */
+#include <config.h>
+
+#include "helpdesk/definition/definition_parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "helpdesk/expr/body.h"
+#include "helpdesk/expr/link.h"
+
+#define SAMPLE_MARK "deskbridge_sample"
+
+/* One item of the sample on its way to be another one. */
+struct filling {
+	const struct definition *d;
+	enum transition t;
+	int64_t now_ms;
+	size_t item;           /* its number in the body */
+	struct sample *sample; /* headers and query that go out */
+	struct scope scope;    /* headers and query of the sample as it was; the body that is being changed */
+};
+
+/* Where the reference points: body, header or query. */
+static void put(struct filling *f, const struct reference *r, const char *text)
+{
+	if (reference_header(r))
+		sample_set_header(&f->sample->headers, reference_header(r), text);
+	else if (reference_query(r))
+		sample_set_query(f->sample, reference_query(r), text);
+	else
+		(void)reference_put(r, &f->scope, text);
+}
+
+static void put_fact(struct filling *f, const struct fact *fact, const char *text)
+{
+	const struct reference *r = fact && text ? fact_place(fact, &f->scope) : NULL;
+
+	if (r)
+		put(f, r, text);
+}
+
+/* Now, in the form in which a time stands there; nothing where none does. */
+static void put_now(struct filling *f, const struct reference *r)
+{
+	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
+	CLEANUP(mem_freep) char *text = like ? sample_time(like, f->now_ms) : NULL;
+
+	if (text)
+		put(f, r, text);
+}
+
+static void put_time(struct filling *f, const struct fact *fact)
+{
+	if (fact)
+		put_now(f, fact_place(fact, &f->scope));
+}
+
+/* ---- the delivery ------------------------------------------------------------------------------------------------ */
+
+/* Something of the delivery that says nothing else: the conversation's id would make another conversation. */
+struct free_place {
+	struct filling *f;
+	const char *text; /* of the reference in question */
+	bool taken;
+	const struct reference *found;
+};
+
+static void see_whether_taken(void *ctx, const struct reference *r)
+{
+	struct free_place *p = ctx;
+
+	p->taken = p->taken || strcmp(reference_text(r), p->text) == 0;
+}
+
+static bool is_taken(struct free_place *p, const struct reference *r)
+{
+	const struct definition *d = p->f->d;
+	const struct fact *facts[] = {d->conversation, d->customer, d->time, d->created, d->closed_at};
+
+	p->text = reference_text(r);
+	p->taken = false;
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
+		if (facts[i])
+			fact_references(facts[i], see_whether_taken, p);
+	definition_matcher_references(d, see_whether_taken, p);
+	return p->taken;
+}
+
+static void find_free(void *ctx, const struct reference *r)
+{
+	struct free_place *p = ctx;
+	CLEANUP(mem_freep) char *there = reference_scalar(r, &p->f->scope);
+
+	if (there && !is_taken(p, r))
+		p->found = r;
+}
+
+/* The place that counts, or another part of the template where that one says something else too; NULL: none. */
+static const struct reference *delivery_place(struct filling *f)
+{
+	struct free_place p = {.f = f};
+	const struct reference *r = f->d->delivery ? fact_place(f->d->delivery, &f->scope) : NULL;
+
+	if (!r || !is_taken(&p, r))
+		return r;
+	fact_references(f->d->delivery, find_free, &p);
+	return p.found;
+}
+
+/* The caller owns it. */
+static char *fresh_name(const struct filling *f)
+{
+	if (f->item == 0)
+		return mem_fmt("sample-%s-%lld", transition_name(f->t), (long long)f->now_ms);
+	return mem_fmt("sample-%s-%lld-%zu", transition_name(f->t), (long long)f->now_ms, f->item);
+}
+
+/* Where the body is the delivery, a member that no definition reads makes it another one. */
+static void put_mark(struct filling *f)
+{
+	CLEANUP(mem_freep) char *text = fresh_name(f);
+
+	if (json_object_is_type(f->scope.item, json_type_object))
+		json_set_str(f->scope.item, SAMPLE_MARK, text);
+}
+
+/* A number where the desk's ids are numbers. Without a place of its own, the fresh time makes it another delivery. */
+static void put_delivery(struct filling *f)
+{
+	const struct reference *r = delivery_place(f);
+	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
+	CLEANUP(mem_freep) char *text = NULL;
+
+	if (f->d->delivery && fact_is_body(f->d->delivery, &f->scope))
+		put_mark(f);
+	if (!like)
+		return;
+	if (strspn(like, "0123456789") == strlen(like))
+		text = mem_fmt("%lld", (long long)f->now_ms * 1000 + (int)f->t * 100 + (int)(f->item % 100));
+	else
+		text = fresh_name(f);
+	put(f, r, text);
+}
+
+/* ---- the address ------------------------------------------------------------------------------------------------- */
+
+/* The URL with the address in place of the last part of its path, and with its query. The caller owns it. */
+static char *url_with_email(const char *url, const char *email)
+{
+	size_t path = strcspn(url, "?#"), before = path;
+	struct buf b;
+
+	while (before > 0 && url[before - 1] != '/')
+		before--;
+	buf_init(&b, strlen(url) + 3 * strlen(email));
+	buf_add(&b, url, before);
+	link_add_segment(&b, email);
+	buf_adds(&b, url + path);
+	return buf_take(&b);
+}
+
+/* In place of another address; where that stood at the end of a URL, at the end of the URL. */
+static void put_email(struct filling *f, const char *email)
+{
+	const struct reference *r = email_places_place(&f->d->emails, &f->scope);
+	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
+	CLEANUP(mem_freep) char *text = NULL;
+
+	if (!r)
+		return;
+	text = like && link_scheme(like) > 0 ? url_with_email(like, email) : mem_str(email);
+	put(f, r, text);
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+/* Delivery and times first: where one place says two things, what was asked for stays. */
+static void fill_item(struct filling *f, const struct sample_wish *wish)
+{
+	put_delivery(f);
+	if (f->t == TRANSITION_OPENED)
+		put_time(f, f->d->created);
+	if (f->t == TRANSITION_CLOSED)
+		put_time(f, f->d->closed_at);
+	put_time(f, f->d->time);
+	put_fact(f, f->d->customer, wish->customer);
+	if (wish->email)
+		put_email(f, wish->email);
+	put_fact(f, f->d->conversation, wish->conversation);
+}
+
+static void fill(struct filling *f, const struct sample_wish *wish)
+{
+	struct values lists;
+
+	if (!f->d->each) {
+		fill_item(f, wish);
+		return;
+	}
+	reference_values(f->d->each, &f->scope, &lists);
+	for (size_t i = 0; i < lists.n; i++) {
+		struct json_object *list = lists.items[i];
+
+		for (size_t k = 0; json_object_is_type(list, json_type_array) && k < json_object_array_length(list);
+		     k++, f->item++) {
+			f->scope.item = json_object_array_get_idx(list, k);
+			fill_item(f, wish);
+		}
+	}
+	values_done(&lists);
+}
+
+int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_wish *wish,
+			   struct sample *ret)
+{
+	const struct sample *sample = t < TRANSITION_EXPIRED && d->samples[t].body ? &d->samples[t] : NULL;
+	CLEANUP(json_putp) struct json_object *body = NULL;
+	CLEANUP(pairs_done) struct pairs query = {0};
+	struct filling f = {.d = d, .t = t, .now_ms = wish->now_ms, .sample = ret};
+
+	if (!sample || body_read(d->body, sample->body, strlen(sample->body), &body, NULL) < 0)
+		return -ENOENT;
+	sample_copy(ret, sample);
+	scope_query(sample->query, &query);
+	f.scope = (struct scope){
+		.item = body, .root = body, .headers = &sample->headers, .query = &query, .names = &d->names};
+	put_now(&f, proof_body_timestamp(d->proof));
+	fill(&f, wish);
+	free(ret->body);
+	ret->body = body_write(d->body, sample->body, body);
+	return 0;
+}

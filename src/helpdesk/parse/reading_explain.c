@@ -1,0 +1,237 @@
+/*
+ * A reading for people: every matcher that was asked and what it saw, and what stood at each place of the definition.
+ * It is for the operator who runs explain: addresses are shown as they are, as they are in the events below it.
+ */
+#include <config.h>
+
+#include "helpdesk/parse/signal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/expr/flat.h"
+
+struct telling {
+	const struct definition *d;
+	const struct scope *s;
+	struct buf *to;
+	bool later; /* of the references under look: one is a name that only a lookup tells */
+};
+
+/* ---- matchers ---------------------------------------------------------------------------------------------------- */
+
+/* Whether it holds; its conditions stand indented below its name. */
+static bool tell_matcher(const char *name, const struct matcher *m, const struct telling *t)
+{
+	struct buf lines;
+	bool holds;
+
+	if (!m)
+		return false;
+	buf_init(&lines, t->to->cap);
+	holds = matcher_explain(m, t->s, &lines);
+	buf_addf(t->to, "%s: %s\n", name, holds ? "yes" : "no");
+	for (const char *line = lines.data; *line != '\0';) {
+		size_t len = strcspn(line, "\n");
+
+		buf_addf(t->to, "  %.*s\n", (int)len, line);
+		line += len + (line[len] == '\n');
+	}
+	buf_done(&lines);
+	return holds;
+}
+
+/* In the order in which they are asked, up to the one that holds. */
+static void tell_matchers(const struct telling *t)
+{
+	const struct definition *d = t->d;
+	bool said = tell_matcher("ping", d->ping, t);
+
+	for (size_t i = 0; i < READING_ORDER && !said; i++)
+		said = tell_matcher(transition_name(reading_order[i]), d->says[reading_order[i]], t);
+	if (!said)
+		(void)tell_matcher("identified", d->identified, t);
+}
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static void tell_fact(const char *name, const struct fact *f, const struct telling *t)
+{
+	CLEANUP(mem_freep) char *text = f ? fact_text(f, t->s) : NULL;
+	char shown[FLAT_SHOWN_MAX];
+
+	if (f)
+		buf_addf(t->to, "%s: %s %s%s\n", name, fact_written(f), text ? "is " : "holds nothing",
+			 text ? flat_line(text, shown) : "");
+}
+
+/* As it stands there, and as it is understood. */
+static void tell_time(const char *name, const struct fact *f, const struct telling *t)
+{
+	CLEANUP(mem_freep) char *text = f ? fact_text(f, t->s) : NULL;
+	char shown[FLAT_SHOWN_MAX], iso[CLOCK_ISO_MAX];
+	int64_t ms;
+
+	if (!text) {
+		tell_fact(name, f, t);
+		return;
+	}
+	buf_addf(t->to, "%s: %s is %s", name, fact_written(f), flat_line(text, shown));
+	if (clock_parse(text, strlen(text), &ms) < 0) {
+		buf_adds(t->to, ", which is no time that can be read\n");
+		return;
+	}
+	clock_iso(ms, iso);
+	buf_addf(t->to, "%s%s\n", strcmp(iso, text) == 0 ? "" : ", which is ", strcmp(iso, text) == 0 ? "" : iso);
+}
+
+void reading_tell_refused(const struct addresses *a, const char *before, struct buf *to)
+{
+	struct buf refused;
+
+	buf_init(&refused, to->cap);
+	addresses_tell_refused(a, &refused);
+	if (refused.len > 0)
+		buf_addf(to, "%sno address: %s\n", before, refused.data);
+	if (a->left_out > 0)
+		buf_addf(to, "%s%zu more than the %d that count %s left out\n", before, a->left_out, ADDRESSES_MAX,
+			 a->left_out == 1 ? "is" : "are");
+	buf_done(&refused);
+}
+
+static void tell_emails(const struct telling *t)
+{
+	const struct email_places *p = &t->d->emails;
+	struct addresses found = {0};
+
+	if (p->n == 0)
+		return;
+	(void)email_places_read(p, t->s, &found);
+	buf_adds(t->to, "emails: ");
+	for (size_t i = 0; i < p->n; i++)
+		buf_addf(t->to, "%s%s", i > 0 ? " or " : "", reference_text(p->emails[i]));
+	buf_adds(t->to, found.n > 0 ? " holds " : " holds no address");
+	for (size_t i = 0; i < found.n; i++)
+		buf_addf(t->to, "%s%s%s", i > 0 ? ", " : "", found.items[i].email,
+			 found.items[i].primary ? " (primary)" : "");
+	buf_addc(t->to, '\n');
+	reading_tell_refused(&found, "emails: ", t->to);
+	addresses_done(&found);
+}
+
+/* ---- attributes and URL ------------------------------------------------------------------------------------------ */
+
+/* A name without a value that a step of the lookup takes. */
+static void see_later(void *ctx, const struct reference *r)
+{
+	struct telling *t = ctx;
+	const char *name = reference_name(r);
+	CLEANUP(mem_freep) char *value = name ? reference_scalar(r, t->s) : NULL;
+
+	for (size_t i = 0; name && !value && i < t->d->steps_n; i++)
+		t->later = t->later || step_takes(&t->d->steps[i], name);
+}
+
+/* What its map leaves out stands there, all the same. */
+static void tell_no_attribute(const struct fact *from, struct telling *t)
+{
+	CLEANUP(json_putp) struct json_object *there = fact_value(from, t->s);
+	CLEANUP(mem_freep) char *text = there ? json_text(there) : NULL;
+	char shown[FLAT_SHOWN_MAX];
+
+	t->later = false;
+	fact_references(from, see_later, t);
+	buf_adds(t->to, fact_written(from));
+	if (text)
+		buf_addf(t->to, " is %s, which its map leaves out\n", flat_line(text, shown));
+	else
+		buf_addf(t->to, " holds nothing%s\n", t->later ? " before the lookup" : "");
+}
+
+static void tell_attribute(void *ctx, const char *name, const struct fact *from, struct json_object *value)
+{
+	struct telling *t = ctx;
+	CLEANUP(mem_freep) char *text = value ? json_text(value) : NULL;
+	char shown[FLAT_SHOWN_MAX];
+
+	buf_addf(t->to, "attribute %s: ", name);
+	if (text)
+		buf_addf(t->to, "%s, by %s\n", flat_line(text, shown), fact_written(from));
+	else
+		tell_no_attribute(from, t);
+}
+
+static void tell_url(struct telling *t)
+{
+	CLEANUP(mem_freep) char *url = NULL;
+	struct err e;
+
+	if (!t->d->conversation_url)
+		return;
+	if (links_render(t->d->conversation_url, t->s, &url, &e) == 0) {
+		buf_addf(t->to, "conversation_url: %s\n", url);
+		return;
+	}
+	t->later = false;
+	if (!t->s->taken)
+		links_references(t->d->conversation_url, see_later, t);
+	buf_addf(t->to, "conversation_url: left out, %s%s\n", e.text, t->later ? " before the lookup" : "");
+}
+
+void reading_explain_url(const struct definition *d, const struct webhook *w, const struct customer *customer,
+			 struct buf *to)
+{
+	struct signal_scope scope;
+	struct telling t = {.d = d, .s = &scope.scope, .to = to};
+
+	if (signal_scope_open(d, w, customer, &scope, NULL) < 0)
+		return;
+	tell_url(&t);
+	signal_scope_done(&scope);
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
+
+void reading_tell_unknown_state(const struct reading *r, const char *source, struct buf *to)
+{
+	const char *transition = transition_name(r->signal.transition);
+	char outcome[64];
+
+	if (r->kind == READING_SIGNAL)
+		(void)snprintf(outcome, sizeof(outcome), "the webhook is read as %s",
+			       r->signal.transition == TRANSITION_NONE ? "identified" : transition);
+	else
+		(void)snprintf(outcome, sizeof(outcome), "the webhook %s",
+			       r->kind == READING_IGNORED ? "is ignored" : "cannot be read");
+	unknown_state_tell(&r->unknown_state, source, outcome, to);
+}
+
+void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to)
+{
+	struct signal_scope scope;
+	struct telling t = {.d = d, .s = &scope.scope, .to = to};
+	struct err e;
+
+	if (signal_scope_open(d, w, NULL, &scope, &e) < 0) {
+		buf_addf(to, "%s\n", e.text);
+		return;
+	}
+	if (w->read)
+		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(w->transition));
+	tell_matchers(&t);
+	tell_fact("conversation", d->conversation, &t);
+	tell_fact("customer", d->customer, &t);
+	tell_emails(&t);
+	tell_time("time", d->time, &t);
+	tell_time("created", d->created, &t);
+	tell_time("closed_at", d->closed_at, &t);
+	if (d->delivery && fact_is_body(d->delivery, t.s))
+		buf_adds(to, "delivery: body: path, query, transition and body together\n");
+	else
+		tell_fact("delivery", d->delivery, &t);
+	attributes_each(d->attributes, &scope.scope, tell_attribute, &t);
+	tell_url(&t);
+	signal_scope_done(&scope);
+}

@@ -1,0 +1,376 @@
+/*
+ * A definition's own samples: compiled, and read by the very code that reads webhooks. Each must say what it should,
+ * together they must reach every transition, and every reference must find something in one of them.
+ */
+#include <config.h>
+
+#include "helpdesk/parse/samples_parts.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "helpdesk/parse/batch.h"
+#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/keys.h"
+
+/* When a sample counts as received: later than any time in it. */
+#define SAMPLE_RECEIVED_MS INT64_C(253402300799000)
+#define SAMPLE_WHY_MAX 1024
+#define SAMPLES_ALSO_MAX 100
+
+static const struct {
+	const char *word;
+	enum reading_kind kind;
+	enum transition transition;
+} says_words[] = {
+	{"opened", READING_SIGNAL, TRANSITION_OPENED}, {"reopened", READING_SIGNAL, TRANSITION_REOPENED},
+	{"closed", READING_SIGNAL, TRANSITION_CLOSED}, {"identified", READING_SIGNAL, TRANSITION_NONE},
+	{"ignored", READING_IGNORED, TRANSITION_NONE}, {"ping", READING_PING, TRANSITION_NONE},
+	{NULL, READING_UNREADABLE, TRANSITION_NONE},
+};
+
+void specimen_complain(struct reader *r, const struct node *at, const char *fmt, ...)
+{
+	char text[SAMPLE_WHY_MAX + 512];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (r->binding && r->binding->overlaid)
+		problems_warn(r->problems, at, "%s", text);
+	else
+		problems_error(r->problems, at, "%s", text);
+}
+
+/* A definition that cannot read what the desk sends turns every webhook into a dead letter: an error, whatever it is
+ * laid over. */
+static void specimen_unreadable(struct reader *r, const struct node *at, const char *why)
+{
+	problems_error(r->problems, at, "this sample is not readable: %s%s", why,
+		       r->binding && r->binding->overlaid ? "; where webhooks look otherwise here, the definition that "
+							    "is laid over the preset gives `samples` of them"
+							  : "");
+}
+
+/* ---- one sample -------------------------------------------------------------------------------------------------- */
+
+static const char *says_word(enum reading_kind kind, enum transition transition)
+{
+	size_t i = 0;
+
+	while (says_words[i].word && (says_words[i].kind != kind || says_words[i].transition != transition))
+		i++;
+	return says_words[i].word ? says_words[i].word : "unreadable";
+}
+
+static const struct matcher *specimen_matcher(const struct definition *d, const struct specimen *s)
+{
+	if (s->kind == READING_PING)
+		return d->ping;
+	return s->transition == TRANSITION_NONE ? d->identified : d->says[s->transition];
+}
+
+/* What the matcher that should hold saw instead: "closed: /status: there is "open"". */
+static void specimen_why(const struct definition *d, const struct specimen *s, const struct scope *scope,
+			 struct buf *to)
+{
+	const char *word = says_word(s->kind, s->transition);
+	const struct matcher *m = specimen_matcher(d, s);
+
+	buf_addf(to, "%s: ", word);
+	if (m)
+		matcher_explain_no(m, scope, to);
+	else
+		buf_adds(to, "the definition has no such matcher");
+}
+
+/* A desk that repeats "is open" says no more when it is open again: the ledger knows that it was closed. */
+static bool says_it(const struct definition *d, const struct specimen *s, const struct reading *reading)
+{
+	if (reading->kind != s->kind)
+		return false;
+	return s->kind != READING_SIGNAL || reading->signal.transition == s->transition ||
+	       (d->reports_state && s->transition == TRANSITION_REOPENED &&
+		reading->signal.transition == TRANSITION_OPENED);
+}
+
+/* No conversation, where its reference finds nothing in any sample: that was told, once, where it is written; over a
+ * preset only as a warning, so that the first of the samples tells it again. */
+static bool is_told(const struct reader *r, struct specimens *all, const struct specimen_item *item)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	bool told = all->told_unreadable;
+
+	if (!all->lost_conversation || !item->open)
+		return false;
+	text = fact_text(r->d->conversation, &item->scope.scope);
+	if (text)
+		return false;
+	all->told_unreadable = true;
+	return told || !r->binding || !r->binding->overlaid;
+}
+
+/* Whether the item says what the sample is to say. One of several may say nothing. */
+static bool specimen_read(struct reader *r, struct specimens *all, struct specimen *s, const struct specimen_item *item)
+{
+	struct reading reading;
+	char shown[FLAT_SHOWN_MAX];
+	struct buf why;
+	bool good;
+
+	reading_make(r->d, &item->webhook, NULL, &reading);
+	good = says_it(r->d, s, &reading);
+	buf_init(&why, SAMPLE_WHY_MAX);
+	if (reading.kind == READING_UNREADABLE) {
+		if (!is_told(r, all, item))
+			specimen_unreadable(r, s->at, reading.reason.text);
+	} else if (!good && reading.kind == READING_IGNORED && s->n == 1) {
+		specimen_why(r->d, s, &item->scope.scope, &why);
+		specimen_complain(r, s->at, "this sample should read as %s, but no matcher holds (%s)",
+				  says_word(s->kind, s->transition), why.data);
+	} else if (!good && reading.kind != READING_IGNORED) {
+		specimen_complain(r, s->at, "this sample should read as %s, but reads as %s",
+				  says_word(s->kind, s->transition),
+				  says_word(reading.kind, reading.signal.transition));
+	}
+	if (reading.unknown_state.text && !reading.unknown_state.rest)
+		problems_warn(r->problems, s->at,
+			      "the state \"%s\" of this sample is not one that `states` names at %s: add it",
+			      flat_shown(reading.unknown_state.text, shown), reading.unknown_state.place);
+	if (good)
+		s->said = reading.signal.transition;
+	/* Such a one would be answered without a proof, and lost. */
+	if (reading.kind == READING_SIGNAL && reading_is_trial(r->d, &item->webhook))
+		specimen_complain(
+			r, s->at,
+			"`challenge: {when: …}` holds for this sample, which says %s: expected it to hold for "
+			"nothing that opens or closes",
+			says_word(reading.kind, reading.signal.transition));
+	buf_done(&why);
+	reading_done(&reading);
+	return good;
+}
+
+/* Takes it apart as the intake does. An empty array has no item. */
+static void specimen_open(struct reader *r, struct specimen *s)
+{
+	struct batch *batch = NULL;
+	struct err e;
+
+	if (batch_open(r->d, pairs_get(&s->sample.headers, "Content-Type"), s->sample.body, strlen(s->sample.body),
+		       &batch, &e) < 0) {
+		specimen_unreadable(r, s->at, e.text);
+		return;
+	}
+	s->apart = true;
+	s->items = mem_new(batch_items(batch), sizeof(*s->items));
+	for (; s->n < batch_items(batch); s->n++) {
+		struct specimen_item *item = &s->items[s->n];
+
+		item->webhook = (struct webhook){
+			.query = s->sample.query, .headers = s->sample.headers, .received_ms = SAMPLE_RECEIVED_MS};
+		item->webhook.body = batch_item(batch, s->n, &item->webhook.body_len);
+		item->open = signal_scope_open(r->d, &item->webhook, NULL, &item->scope, NULL) == 0;
+	}
+	batch_close(batch);
+}
+
+/* Whether it says what it should. */
+static bool specimen_test(struct reader *r, struct specimens *all, struct specimen *s)
+{
+	bool good = false;
+
+	if (!s->apart)
+		return false;
+	for (size_t i = 0; i < s->n; i++)
+		good = specimen_read(r, all, s, &s->items[i]) || good;
+	if (s->n != 1 && !good && s->kind != READING_IGNORED)
+		specimen_complain(r, s->at, "this sample should read as %s, but none of its %zu items says that",
+				  says_word(s->kind, s->transition), s->n);
+	return good;
+}
+
+static void specimens_done(struct specimens *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct specimen *s = &all->items[i];
+
+		for (size_t k = 0; k < s->n; k++) {
+			if (s->items[k].open)
+				signal_scope_done(&s->items[k].scope);
+			free(s->items[k].webhook.body);
+		}
+		free(s->items);
+		free(s->name);
+		sample_done(&s->sample);
+	}
+	free(all->items);
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
+
+static struct specimen *specimens_add(struct specimens *all, struct reader *r, const struct node *at, const char *name)
+{
+	struct specimen *s;
+
+	all->items = mem_grow(all->items, all->n + 1, sizeof(*all->items));
+	s = &all->items[all->n++];
+	*s = (struct specimen){.at = at, .name = mem_str(name)};
+	sample_compile(&s->sample, at, r->d->body, r->problems);
+	return s;
+}
+
+/* For those who ask what the samples rest on. */
+static void note(struct definition *d, const struct specimen *s)
+{
+	d->notes = mem_grow(d->notes, d->notes_n + 1, sizeof(*d->notes));
+	d->notes[d->notes_n++] = (struct definition_note){
+		.name = mem_str(s->name), .shows = says_word(s->kind, s->transition), .shape = s->sample.shape};
+}
+
+static void read_further(struct reader *r, const struct node *list, struct specimens *all)
+{
+	const char *words[sizeof(says_words) / sizeof(*says_words)];
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		words[i] = says_words[i].word;
+	if (list->type != NODE_LIST || list->n > SAMPLES_ALSO_MAX) {
+		problems_error(r->problems, list, "expected a list of at most %d {says: …, body: …}", SAMPLES_ALSO_MAX);
+		return;
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		const struct node *n = list->items[i], *says = node_get(n, "says");
+		CLEANUP(mem_freep) char *name = mem_fmt("also[%zu]", i);
+		struct specimen *s;
+		size_t word = 0;
+
+		if (!says || says->type != NODE_SCALAR || !node_get(n, "body")) {
+			problems_error(r->problems, n,
+				       "expected {says: …, body: …, headers: …, query: …, shape_from: …}; `says` is "
+				       "one of opened, reopened, closed, identified, ignored, ping");
+			continue;
+		}
+		while (says_words[word].word && strcmp(says_words[word].word, says->text) != 0)
+			word++;
+		if (!says_words[word].word) {
+			keys_error(says, "says", says->text, words, r->problems);
+			continue;
+		}
+		s = specimens_add(all, r, n, name);
+		s->kind = says_words[word].kind;
+		s->transition = says_words[word].transition;
+		note(r->d, s);
+	}
+}
+
+static void read_all(struct reader *r, const struct node *samples, struct specimens *all)
+{
+	static const char *const known[] = {"opened", "reopened", "closed", "also", NULL};
+
+	keys_check(samples, known, r->problems);
+	for (size_t i = 0; i < samples->n; i++) {
+		const struct node *n = samples->items[i];
+		struct specimen *s;
+		enum transition t;
+
+		if (strcmp(n->key, "also") == 0)
+			read_further(r, n, all);
+		else if (transition_parse(n->key, &t) == 0 && t > TRANSITION_NONE && t < TRANSITION_EXPIRED) {
+			if (node_get(n, "says"))
+				problems_error(r->problems, node_get(n, "says"),
+					       "`says` belongs to those below `also`");
+			s = specimens_add(all, r, n, n->key);
+			s->kind = READING_SIGNAL;
+			s->transition = t;
+			note(r->d, s);
+			sample_done(&r->d->samples[t]);
+			sample_copy(&r->d->samples[t], &s->sample);
+		}
+	}
+}
+
+/* The values that a map of words leaves out without saying so; each once. */
+struct unnamed {
+	struct reader *r;
+	const struct specimen *specimen;
+	struct pairs told; /* attribute and value */
+};
+
+static void warn_of_unnamed(void *ctx, const char *name, const struct fact *from, const char *value)
+{
+	struct unnamed *u = ctx;
+	char shown[FLAT_SHOWN_MAX];
+
+	for (size_t i = 0; i < u->told.n; i++)
+		if (strcmp(u->told.items[i].name, name) == 0 && text_same(u->told.items[i].value, value))
+			return;
+	pairs_add(&u->told, name, value);
+	problems_warn(u->r->problems, u->specimen->at,
+		      "%s is \"%s\", which the map of %s does not name: it is left out; add it, or \"*\"",
+		      fact_written(from), flat_shown(value, shown), name);
+}
+
+/* Of those that open and close something: no other webhook's attributes are read. */
+static void check_words(struct reader *r, const struct specimens *all)
+{
+	struct unnamed u = {.r = r};
+
+	for (size_t i = 0; i < all->n; i++) {
+		u.specimen = &all->items[i];
+		for (size_t k = 0; u.specimen->kind == READING_SIGNAL && k < u.specimen->n; k++)
+			if (u.specimen->items[k].open)
+				attributes_unnamed(r->d->attributes, &u.specimen->items[k].scope.scope, warn_of_unnamed,
+						   &u);
+	}
+	pairs_done(&u.told);
+}
+
+/* A transition that the definition can say, and that nobody has seen it say. */
+static void check_reached(struct reader *r, const struct node *samples, const bool *reached)
+{
+	const struct node at = node_at_key(samples);
+
+	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++)
+		if (r->d->says[t] && !reached[t])
+			specimen_complain(r, &at, "no sample reads as %s, which this definition can say: add one",
+					  transition_name(t));
+}
+
+/* References first: what finds nothing anywhere is why samples are not what they should be. */
+static void test_all(struct reader *r, const struct node *samples, struct specimens *all)
+{
+	bool reached[TRANSITION_EXPIRED] = {false};
+
+	for (size_t i = 0; i < all->n; i++)
+		specimen_open(r, &all->items[i]);
+	reader_find_references(r, all);
+	for (size_t i = 0; i < all->n; i++) {
+		struct specimen *s = &all->items[i];
+
+		/* One that does not say it is told already. */
+		reached[specimen_test(r, all, s) ? s->said : s->transition] = true;
+	}
+	check_reached(r, samples, reached);
+	check_words(r, all);
+}
+
+void reader_read_samples(struct reader *r)
+{
+	const struct node *samples = node_get(r->n, "samples");
+	struct specimens all = {0};
+	size_t errors = r->problems->errors;
+
+	if (!samples)
+		return;
+	if (samples->type != NODE_MAP) {
+		problems_error(r->problems, samples, "expected a mapping from transitions to bodies, not %s",
+			       node_kind(samples));
+		return;
+	}
+	read_all(r, samples, &all);
+	if (r->problems->errors == errors)
+		test_all(r, samples, &all);
+	specimens_done(&all);
+}

@@ -1,0 +1,43 @@
+/*
+ * definition_specimens: a definition's samples while they are looked at as tests; for definition_samples.c and
+ * definition_unfound.c only.
+ */
+#ifndef HELPDESK_PARSE_SAMPLES_PARTS_H
+#define HELPDESK_PARSE_SAMPLES_PARTS_H
+
+#include "helpdesk/definition/definition_reader.h"
+#include "helpdesk/parse/signal.h"
+
+/* One sample, taken apart into items as the intake would. */
+struct specimen {
+	const struct node *at;
+	char *name; /* "opened", "also[2]" */
+	enum reading_kind kind;
+	enum transition transition; /* what it is to say */
+	enum transition said;       /* what it said, where that is good */
+	struct sample sample;
+	bool apart; /* its items, if any, are there */
+	struct specimen_item {
+		struct webhook webhook; /* its headers and query are the sample's */
+		struct signal_scope scope;
+		bool open; /* the scope is */
+	} * items;
+	size_t n;
+};
+
+struct specimens {
+	struct specimen *items;
+	size_t n;
+	bool lost_conversation; /* a reference of `conversation` finds nothing in any of them, and that was told */
+	bool told_unreadable;   /* so of a sample without a conversation */
+};
+
+/* An error, or a warning where parts of a preset were replaced in place: its samples know nothing of that. */
+void specimen_complain(struct reader *r, const struct node *at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* definition_unfound.c: a complaint for every reference of the definition that finds nothing in any of them; none where
+ * none of them is open. Fills lost_conversation. */
+void reader_find_references(struct reader *r, struct specimens *specimens);
+
+#endif

@@ -1,0 +1,272 @@
+/*
+ * References that find nothing: each one that a definition writes is looked for in all its samples. Goes by the text of
+ * the definition, key by key, so that a complaint stands where the reference was written.
+ */
+#include <config.h>
+
+#include "helpdesk/parse/samples_parts.h"
+
+#include <string.h>
+
+#define NAMES_MAX 512 /* bytes of the samples' names in a message */
+#define NAMES_SHOWN 4 /* of the samples' names in a message */
+#define KEYS_MAX 256  /* members of an object that a hint looks through */
+
+struct search {
+	struct reader *r;
+	const struct specimens *specimens;
+	const struct node *at; /* where the reference is written */
+	size_t told;           /* complaints so far */
+	bool any;              /* null and "" count as found, too: what a matcher asks may be just that */
+	const char *each;      /* pointers start at the elements of the list there; NULL: at the item */
+};
+
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
+
+static bool value_is_something(struct json_object *o, bool any)
+{
+	if (!o)
+		return false;
+	if (json_object_is_type(o, json_type_string))
+		return any || json_object_get_string_len(o) > 0;
+	if (json_object_is_type(o, json_type_array))
+		return any || json_object_array_length(o) > 0;
+	return true;
+}
+
+static bool item_has(const struct search *s, const struct reference *reference, const struct scope *scope)
+{
+	struct values found;
+	bool something = false;
+
+	reference_values(reference, scope, &found);
+	for (size_t i = 0; i < found.n && !something; i++)
+		something = value_is_something(found.items[i], s->any);
+	values_done(&found);
+	return something;
+}
+
+/* The member that was most likely meant: the nearest to the first key that is not there. NULL: none. */
+static char *item_hint(const struct reference *reference, const struct scope *scope)
+{
+	const char *names[KEYS_MAX], *near = NULL, *key;
+	struct json_object *o = strncmp(reference_text(reference), "root:", 5) == 0 ? scope->root : scope->item, *next;
+	size_t n = 0;
+
+	for (size_t i = 0; (key = reference_key(reference, i)); i++, o = next) {
+		if (json_object_is_type(o, json_type_array)) {
+			next = json_object_array_get_idx(o, 0);
+			continue;
+		}
+		if (!json_object_is_type(o, json_type_object))
+			return NULL;
+		if (json_object_object_get_ex(o, key, &next))
+			continue;
+		json_object_object_foreach(o, name, value)
+		{
+			(void)value;
+			if (n < KEYS_MAX)
+				names[n++] = name;
+		}
+		near = text_nearest(key, names, n);
+		return near ? mem_fmt("; is \"%s\" meant, instead of \"%s\"?", near, key) : NULL;
+	}
+	return NULL;
+}
+
+static void complain(const struct search *s, const struct reference *reference)
+{
+	CLEANUP(mem_freep) char *hint = NULL;
+	struct buf names;
+
+	buf_init(&names, NAMES_MAX);
+	for (size_t i = 0; i < s->specimens->n; i++) {
+		const struct specimen *one = &s->specimens->items[i];
+
+		if (i < NAMES_SHOWN)
+			buf_addf(&names, "%s%s", i > 0 ? ", " : "", one->name);
+		for (size_t k = 0; k < one->n && !hint; k++)
+			if (one->items[k].open)
+				hint = item_hint(reference, &one->items[k].scope.scope);
+	}
+	if (s->specimens->n > NAMES_SHOWN)
+		buf_addf(&names, " and %zu more", s->specimens->n - NAMES_SHOWN);
+	specimen_complain(s->r, s->at, "\"%s\" finds nothing in any sample (%s)%s", reference_text(reference),
+			  names.data, hint ? hint : "");
+	buf_done(&names);
+}
+
+/* A pointer from an element on, from the item on; NULL: it is none, or has no place in a reference. */
+static struct reference *search_whole(const struct search *s, const struct reference *reference)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	struct reference *whole = NULL;
+
+	if (!s->each || reference_text(reference)[0] != '/')
+		return NULL;
+	text = mem_fmt("%s/*%s", s->each, reference_text(reference));
+	return reference_compile(text, REFERENCE_NO_NAMES, &whole, NULL) < 0 ? NULL : whole;
+}
+
+static void search_one(struct search *s, const struct reference *reference)
+{
+	for (size_t i = 0; i < s->specimens->n; i++) {
+		const struct specimen *one = &s->specimens->items[i];
+
+		for (size_t k = 0; k < one->n; k++)
+			if (one->items[k].open && item_has(s, reference, &one->items[k].scope.scope))
+				return;
+	}
+	complain(s, reference);
+	s->told++;
+}
+
+static void search_reference(void *ctx, const struct reference *reference)
+{
+	struct search *s = ctx;
+	struct reference *whole = search_whole(s, reference);
+
+	if (!reference_name(reference))
+		search_one(s, whole ? whole : reference);
+	reference_free(whole);
+}
+
+/* ---- where references are written ----------------------------------------------------------------------------------
+ */
+
+static void search_text(struct search *s, const char *text)
+{
+	struct reference *reference = NULL;
+
+	if (reference_compile(text, REFERENCE_NAMES, &reference, NULL) < 0)
+		return;
+	search_reference(s, reference);
+	reference_free(reference);
+}
+
+static void search_template(struct search *s, const struct node *n)
+{
+	struct template *t = n && n->type == NODE_SCALAR ? template_compile_text(n->text, NULL) : NULL;
+
+	s->at = n;
+	if (t)
+		template_references(t, search_reference, s);
+	template_free(t);
+}
+
+/* A template, or a list of them, of which each must find something somewhere. */
+static void search_links(struct search *s, const struct node *n)
+{
+	search_template(s, n);
+	for (size_t i = 0; n && n->type == NODE_LIST && i < n->n; i++)
+		search_template(s, n->items[i]);
+}
+
+/* That nothing stands there, or nothing of these, need not be seen. */
+static bool condition_asks_for_absence(const struct node *condition)
+{
+	for (size_t i = 0; condition->type == NODE_MAP && i < condition->n; i++) {
+		const struct node *one = condition->items[i];
+
+		if (strcmp(one->key, "not") != 0 && (strcmp(one->key, "exists") != 0 || !text_same(one->text, "false")))
+			return false;
+	}
+	return condition->type == NODE_MAP;
+}
+
+static void search_matcher(struct search *s, const struct node *n)
+{
+	if (!n)
+		return;
+	s->any = true;
+	for (size_t i = 0; n->type == NODE_MAP && i < n->n; i++) {
+		const struct node at = node_at_key(n->items[i]);
+
+		s->at = &at;
+		if (!condition_asks_for_absence(n->items[i]))
+			search_text(s, n->items[i]->key);
+	}
+	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
+		search_matcher(s, n->items[i]);
+	s->any = false;
+}
+
+/* A reference, a template, or a list of them, of which each must find something somewhere. */
+static void search_fact(struct search *s, const struct node *n)
+{
+	if (!n)
+		return;
+	s->at = n;
+	if (n->type == NODE_SCALAR && n->text[0] != '/' && strchr(n->text, '{'))
+		search_template(s, n);
+	else if (n->type == NODE_SCALAR)
+		search_text(s, n->text);
+	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
+		search_fact(s, n->items[i]);
+	if (n->type == NODE_MAP) {
+		s->each = node_text(n, "each");
+		search_matcher(s, node_get(n, "when"));
+		search_fact(s, node_get(n, "use"));
+		s->each = NULL;
+	}
+}
+
+/* A fact, a map of words ({reference: {VALUE: text, …}}), or a list of both. */
+static void search_attribute(struct search *s, const struct node *n)
+{
+	struct node at;
+
+	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
+		search_attribute(s, n->items[i]);
+	if (n->type == NODE_LIST)
+		return;
+	if (!attribute_is_words(n)) {
+		search_fact(s, n);
+		return;
+	}
+	at = node_at_key(n->items[0]);
+	s->at = &at;
+	search_text(s, n->items[0]->key);
+}
+
+static void search_step(struct search *s, const struct node *step)
+{
+	const struct node *headers = node_get(step, "headers");
+
+	search_links(s, node_get(step, "url"));
+	for (size_t i = 0; headers && i < headers->n; i++)
+		search_template(s, headers->items[i]);
+	search_matcher(s, node_get(step, "when"));
+}
+
+static bool any_is_open(const struct specimens *specimens)
+{
+	for (size_t i = 0; i < specimens->n; i++)
+		for (size_t k = 0; k < specimens->items[i].n; k++)
+			if (specimens->items[i].items[k].open)
+				return true;
+	return false;
+}
+
+void reader_find_references(struct reader *r, struct specimens *specimens)
+{
+	static const char *const matchers[] = {"ping", "opened", "reopened", "closed", "identified"};
+	static const char *const facts[] = {"delivery", "time",   "created", "closed_at",
+					    "customer", "emails", "primary"};
+	const struct node *lookup = node_get(r->n, "lookup"), *attributes = node_get(r->n, "attributes");
+	struct search s = {.r = r, .specimens = specimens};
+
+	if (!any_is_open(specimens))
+		return;
+	search_fact(&s, node_get(r->n, "conversation"));
+	specimens->lost_conversation = s.told > 0;
+	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
+		search_matcher(&s, node_get(r->n, matchers[i]));
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
+		search_fact(&s, node_get(r->n, facts[i]));
+	for (size_t i = 0; attributes && i < attributes->n; i++)
+		search_attribute(&s, attributes->items[i]);
+	search_links(&s, node_get(r->n, "conversation_url"));
+	for (size_t i = 0; lookup && i < lookup->n; i++)
+		search_step(&s, lookup->items[i]);
+}

@@ -1,0 +1,506 @@
+/*
+ * The walk through a definition's lookup steps. State: which step is under way, what was learnt so far, and a copy of
+ * the webhook's values in which a merged customer's new id takes the old one's place. No network, no time: who asks,
+ * waits and repeats is src/courier.
+ */
+#include <config.h>
+
+#include "helpdesk/plan/inquiry.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/json.h"
+#include "helpdesk/expr/body.h"
+#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/parse/signal.h"
+
+#define INQUIRY_MOVES_MAX 3
+#define INQUIRY_ID_MAX 512
+#define INQUIRY_URL_MAX 8192
+
+struct inquiry {
+	const struct definition *d;
+	struct signal_scope open; /* the webhook's body and query, headers as copied below, names as taken so far */
+	struct pairs headers;
+	struct customer found;
+	bool addressless;  /* the webhook holds no address */
+	bool heard;        /* a step was answered with a 2xx in JSON */
+	struct err missed; /* a step that could have told the address: there is no such customer; code 0: none */
+	size_t step;       /* under way, or next */
+	unsigned moves;
+	char *location; /* of the next answer, without query and password; NULL: none */
+	/* The ids asked for so far: a chain that comes back to one of them never ends. */
+	char *asked[INQUIRY_MOVES_MAX + 1];
+};
+
+/*
+ * From *step on to the first that is to be asked, and its URL. 1: there is none. -ENOENT: it is needed and cannot be
+ * asked. The caller owns *ret_url.
+ */
+static int find_step(const struct inquiry *q, size_t *step, char **ret_url, struct err *reterr)
+{
+	const struct scope *s = &q->open.scope;
+
+	for (; *step < q->d->steps_n; ++*step) {
+		const struct step *at = &q->d->steps[*step];
+
+		if (!step_applies(at, s))
+			continue;
+		if (step_url(at, s, ret_url, NULL) == 0)
+			return 0;
+		if (!at->optional)
+			return err_set(reterr, -ENOENT, "the lookup's URL %s cannot be made: a part of it is missing",
+				       template_text(at->urls[0]));
+	}
+	return 1;
+}
+
+static bool has_no_address(const struct inquiry *q)
+{
+	struct addresses found = {0};
+	bool any = email_places_read(&q->d->emails, &q->open.scope, &found);
+
+	addresses_done(&found);
+	return !any;
+}
+
+int inquiry_new(const struct definition *d, const struct webhook *w, struct inquiry **ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *url = NULL;
+	struct inquiry *q = mem_new(1, sizeof(*q));
+	int r;
+
+	q->d = d;
+	r = signal_scope_open(d, w, NULL, &q->open, reterr);
+	if (r < 0) {
+		free(q);
+		return r;
+	}
+	for (size_t i = 0; i < w->headers.n; i++)
+		pairs_add(&q->headers, w->headers.items[i].name, w->headers.items[i].value);
+	q->open.scope.headers = &q->headers;
+	q->open.scope.taken = &q->found.taken;
+	r = find_step(q, &q->step, &url, reterr);
+	if (r != 0) {
+		inquiry_free(q);
+		return r < 0 ? r : err_set(reterr, -ENOENT, "nothing to look up");
+	}
+	q->addressless = has_no_address(q);
+	q->asked[0] = d->customer ? fact_text(d->customer, &q->open.scope) : NULL;
+	*ret = q;
+	return 0;
+}
+
+void inquiry_free(struct inquiry *q)
+{
+	if (!q)
+		return;
+	signal_scope_done(&q->open);
+	pairs_done(&q->headers);
+	customer_done(&q->found);
+	free(q->location);
+	for (size_t i = 0; i <= INQUIRY_MOVES_MAX; i++)
+		free(q->asked[i]);
+	free(q);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
+
+static bool has_line_end(const char *s)
+{
+	return strpbrk(s, "\r\n") != NULL;
+}
+
+static bool secret_is_good(const char *s)
+{
+	return s && !has_line_end(s);
+}
+
+/* "USER:PASSWORD", the user with what it must end with. */
+static char *basic_pair(const struct step *step, const struct inquiry_secrets *secrets)
+{
+	size_t user = strlen(secrets->user), suffix = step->suffix ? strlen(step->suffix) : 0;
+	bool there =
+		suffix <= user && memcmp(secrets->user + user - suffix, step->suffix ? step->suffix : "", suffix) == 0;
+
+	return mem_fmt("%s%s:%s", secrets->user, there ? "" : step->suffix, secrets->password);
+}
+
+static int add_authentication(const struct step *step, const struct inquiry_secrets *secrets, struct pairs *headers,
+			      struct err *reterr)
+{
+	CLEANUP(mem_freep) char *value = NULL;
+
+	if (step->method == STEP_BASIC) {
+		CLEANUP(mem_freep) char *pair = NULL, *text = NULL;
+
+		if (!secret_is_good(secrets->user) || !secret_is_good(secrets->password))
+			return err_set(reterr, -EACCES, "the lookup needs `user` and `password` of one line each");
+		pair = basic_pair(step, secrets);
+		text = digest_base64(pair, strlen(pair));
+		value = mem_fmt("Basic %s", text);
+		pairs_add(headers, "Authorization", value);
+		return 0;
+	}
+	if (!secret_is_good(secrets->token))
+		return err_set(reterr, -EACCES, "the lookup needs a `token` of one line");
+	value = mem_fmt("%s%s%s", step->scheme, step->scheme[0] != '\0' ? " " : "", secrets->token);
+	pairs_add(headers, step->header ? step->header : "Authorization", value);
+	return 0;
+}
+
+static int add_headers(const struct step *step, const struct scope *s, struct pairs *headers, struct err *reterr)
+{
+	for (size_t i = 0; i < step->headers_n; i++) {
+		CLEANUP(mem_freep) char *value = NULL;
+		int r = template_render(step->headers[i].value, s, TEMPLATE_PLAIN, &value, reterr);
+
+		if (r < 0)
+			return err_set(reterr, -ENOENT,
+				       "the lookup's header %s cannot be made: a part of it is missing",
+				       step->headers[i].name);
+		if (has_line_end(value))
+			return err_set(reterr, -ENOENT, "the lookup's header %s would have a line end in it",
+				       step->headers[i].name);
+		pairs_add(headers, step->headers[i].name, value);
+	}
+	if (!pairs_get(headers, "Accept"))
+		pairs_add(headers, "Accept", "application/json");
+	return 0;
+}
+
+/* The base_url comes from configuration, a parameter too: what is no URL is told, not asked. */
+static int check_url(const char *url, struct err *reterr)
+{
+	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+		return err_set(reterr, -EINVAL, "the lookup's URL does not begin with https://: check `base_url`");
+	if (strlen(url) > INQUIRY_URL_MAX)
+		return err_set(reterr, -EINVAL, "the lookup's URL is longer than %d bytes", INQUIRY_URL_MAX);
+	for (; *url != '\0'; url++)
+		if ((unsigned char)*url <= ' ' || *url == 0x7f)
+			return err_set(reterr, -EINVAL, "the lookup's URL has a blank in it: check `base_url`");
+	return 0;
+}
+
+/* The operator gave nothing to ask with, and need not: other than credentials that are wrong, which may be mended. */
+static bool does_without(const struct step *step, const struct inquiry_secrets *secrets)
+{
+	return step->optional && !secrets->user && !secrets->password && !secrets->token;
+}
+
+int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char **ret_url, struct pairs *ret_headers,
+		 struct err *reterr)
+{
+	CLEANUP(mem_freep) char *url = NULL;
+	struct pairs headers = {0};
+	const struct step *step;
+	int r;
+
+	r = find_step(q, &q->step, &url, reterr);
+	if (r != 0)
+		return r;
+	step = &q->d->steps[q->step];
+	r = check_url(url, reterr);
+	if (r == 0)
+		r = add_authentication(step, secrets, &headers, reterr);
+	if (r == 0)
+		r = add_headers(step, &q->open.scope, &headers, reterr);
+	if (r < 0) {
+		pairs_done(&headers);
+		if (r != -EACCES || !does_without(step, secrets))
+			return r;
+		q->step++;
+		return inquiry_next(q, secrets, ret_url, ret_headers, reterr);
+	}
+	*ret_url = TAKE(url);
+	*ret_headers = headers;
+	return 0;
+}
+
+/* ---- reading the answer ------------------------------------------------------------------------------------------ */
+
+/* A helpdesk's answer. */
+struct reply {
+	unsigned status;
+	const char *type;
+	struct json_object *json; /* NULL: none that reads, or null */
+	bool reads;               /* as JSON of any kind */
+	struct err why;           /* where it does not */
+};
+
+static bool is_object_or_list(struct json_object *o)
+{
+	return json_object_is_type(o, json_type_object) || json_object_is_type(o, json_type_array);
+}
+
+static bool is_in_json(const struct reply *r)
+{
+	return r->reads && (is_object_or_list(r->json) || body_type_is_json(r->type));
+}
+
+static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *step, const struct reply *r,
+					struct err *reason)
+{
+	if (!r->reads) {
+		(void)err_set(reason, -EINVAL, "the helpdesk answered with %.64s, not JSON (%u): %s",
+			      r->type ? r->type : "no type", r->status, r->why.text);
+		return INQUIRY_ODD;
+	}
+	if (!is_object_or_list(r->json)) {
+		(void)err_set(reason, -EINVAL, "the helpdesk answered with a bare JSON value, not an object (%u)",
+			      r->status);
+		return INQUIRY_ODD;
+	}
+	step_learn(step, r->json, &q->found);
+	q->step++;
+	return INQUIRY_ON;
+}
+
+/* The new id takes the old one's place in the webhook: whatever is asked from now on is about the new one. */
+static bool customer_put(struct inquiry *q, const char *id)
+{
+	return q->d->customer && reference_put(fact_place(q->d->customer, &q->open.scope), &q->open.scope, id);
+}
+
+static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct err *reason)
+{
+	if (q->moves == INQUIRY_MOVES_MAX) {
+		(void)err_set(reason, -ELOOP, "the customer was merged more than %d times in a row", INQUIRY_MOVES_MAX);
+		return INQUIRY_GONE;
+	}
+	for (size_t i = 0; i <= q->moves; i++) {
+		if (!text_is(q->asked[i], id))
+			continue;
+		(void)err_set(reason, -ELOOP, "the customer's merges lead in a circle");
+		return INQUIRY_GONE;
+	}
+	if (strlen(id) > INQUIRY_ID_MAX || !customer_put(q, id)) {
+		(void)err_set(reason, -EINVAL, "the customer moved to an id that cannot be asked for");
+		return INQUIRY_ODD;
+	}
+	q->asked[++q->moves] = mem_str(id);
+	return INQUIRY_MOVED;
+}
+
+/* A query may hold a session, the part before an @ a password. */
+void inquiry_location(struct inquiry *q, const char *location)
+{
+	const char *host, *slashes = location ? strstr(location, "//") : NULL;
+	size_t len = location ? strcspn(location, "?#") : 0, at;
+
+	free(TAKE(q->location));
+	if (len == 0)
+		return;
+	host = slashes && slashes < location + len ? slashes + 2 : location;
+	at = slashes ? strcspn(host, "/?#") : 0;
+	while (at > 0 && host[at - 1] != '@')
+		at--;
+	q->location = mem_fmt("%.*s%.*s", (int)(host - location), location, (int)(len - (size_t)(host - location) - at),
+			      host + at);
+}
+
+static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step *step, const struct reply *r,
+					    struct err *reason)
+{
+	CLEANUP(mem_freep) char *id = NULL;
+
+	if (step->moved.n > 0 && (r->status == 301 || r->status == 308) && r->reads)
+		id = step_moved(step, r->json);
+	if (id)
+		return move_to(q, id, reason);
+	(void)err_set(reason, -EINVAL,
+		      "the helpdesk redirects the lookup to %.120s (%u)%s: the base_url may be wrong; a log-in page "
+		      "there means "
+		      "a wrong path or wrong credentials",
+		      q->location ? q->location : "another address", r->status,
+		      step->moved.n > 0 ? " and names no merged customer" : "");
+	return INQUIRY_ODD;
+}
+
+static enum inquiry_verdict answer_absent(const struct reply *r, struct err *reason)
+{
+	if (is_in_json(r)) {
+		(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u)", r->status);
+		return INQUIRY_GONE;
+	}
+	(void)err_set(reason, -EINVAL, "the helpdesk answered %u, not in JSON: the base_url may be wrong", r->status);
+	return INQUIRY_ODD;
+}
+
+static enum inquiry_verdict answer_verdict(struct inquiry *q, const struct step *step, const struct reply *r,
+					   struct err *reason)
+{
+	unsigned status = r->status;
+
+	switch (status) {
+	case 401:
+		(void)err_set(reason, -EACCES, "the helpdesk refuses the lookup's credentials (%u)", status);
+		return INQUIRY_PARK;
+	case 408:
+	case 425:
+	case 429:
+		(void)err_set(reason, -EAGAIN, "the helpdesk asks to come again (%u)", status);
+		return INQUIRY_RETRY;
+	default:
+		break;
+	}
+	if (step_is_missing(step, status, r->json)) {
+		(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u, by `missing`)", status);
+		return INQUIRY_GONE;
+	}
+	if (status >= 200 && status <= 299)
+		return answer_read(q, step, r, reason);
+	if (status >= 300 && status <= 399)
+		return answer_redirect(q, step, r, reason);
+	if (status == 404 || status == 410)
+		return answer_absent(r, reason);
+	if (status == 403) {
+		(void)err_set(reason, -EACCES,
+			      "the helpdesk refuses the lookup (403): the credentials may lack a permission");
+		return INQUIRY_ODD;
+	}
+	if (status >= 400 && status <= 499) {
+		(void)err_set(reason, -EINVAL,
+			      "the helpdesk refuses the lookup (%u): the definition's URL may be wrong", status);
+		return INQUIRY_ODD;
+	}
+	(void)err_set(reason, -EAGAIN, "the helpdesk fails to answer the lookup (%u)", status);
+	return INQUIRY_RETRY;
+}
+
+enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const char *type, const char *body,
+				    size_t body_len, struct err *reason)
+{
+	const struct step *step = &q->d->steps[q->step];
+	CLEANUP(json_putp) struct json_object *json = NULL;
+	struct reply r = {.status = status, .type = type};
+	struct err own = {0};
+	enum inquiry_verdict v;
+
+	INSIST(q->step < q->d->steps_n);
+	r.reads = json_read(body ? body : "", body ? body_len : 0, &json, &r.why) == 0;
+	r.json = json;
+	q->heard = q->heard || (status >= 200 && status <= 299 && r.reads && is_object_or_list(json));
+	v = answer_verdict(q, step, &r, &own);
+	if (reason)
+		*reason = own;
+	if (!step->optional || v == INQUIRY_ON || v == INQUIRY_MOVED)
+		return v;
+	if (!inquiry_step_is_optional(q)) {
+		/* Others may tell the address still. A helpdesk that says nothing about the customer is not one that
+		 * has nothing to say. */
+		if (v != INQUIRY_GONE)
+			return v;
+		q->missed = own;
+	}
+	q->step++;
+	return INQUIRY_ON;
+}
+
+bool inquiry_was_heard(const struct inquiry *q)
+{
+	return q->heard;
+}
+
+bool inquiry_is_in_vain(const struct inquiry *q, struct err *reason)
+{
+	if (q->missed.code == 0 || !q->addressless || q->found.addresses.n > 0)
+		return false;
+	if (reason)
+		*reason = q->missed;
+	return true;
+}
+
+struct use_search {
+	const struct step *of;
+	bool found;
+};
+
+static void use_search_one(void *ctx, const struct reference *r)
+{
+	struct use_search *search = ctx;
+	const char *name = reference_name(r);
+
+	search->found = search->found || (name && step_takes(search->of, name));
+}
+
+/* Whether a step asks by what an earlier one takes. */
+static bool asks_by(const struct step *later, const struct step *earlier)
+{
+	struct use_search search = {.of = earlier};
+
+	step_references(later, use_search_one, &search);
+	return search.found;
+}
+
+/* Whether step i tells the address, or what a step that leads there asks by; and no step after it must tell the address
+ * without it. */
+static bool leads_to_address(const struct inquiry *q, size_t i)
+{
+	const struct step *steps = q->d->steps;
+	bool leads = steps[i].emails.n > 0;
+
+	for (size_t k = i + 1; k < q->d->steps_n; k++) {
+		if (asks_by(&steps[k], &steps[i]))
+			leads = leads || leads_to_address(q, k);
+		else if (steps[k].emails.n > 0 && !steps[k].optional && step_applies(&steps[k], &q->open.scope))
+			return false;
+	}
+	return leads;
+}
+
+static bool address_hangs_on(const struct inquiry *q, size_t i)
+{
+	return q->addressless && q->found.addresses.n == 0 && leads_to_address(q, i);
+}
+
+bool inquiry_step_is_called_optional(const struct inquiry *q)
+{
+	return q->step < q->d->steps_n && q->d->steps[q->step].optional;
+}
+
+bool inquiry_step_is_optional(const struct inquiry *q)
+{
+	return inquiry_step_is_called_optional(q) && !address_hangs_on(q, q->step);
+}
+
+void inquiry_skip(struct inquiry *q)
+{
+	INSIST(inquiry_step_is_optional(q));
+	q->step++;
+}
+
+void inquiry_address_places(const struct inquiry *q, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+{
+	for (size_t i = 0; i < q->d->steps_n; i++)
+		for (size_t k = 0; k < q->d->steps[i].emails.n; k++)
+			if (!inquiry_passed(q, i))
+				fn(ctx, q->d->steps[i].emails.emails[k]);
+}
+
+size_t inquiry_step(const struct inquiry *q)
+{
+	return q->step;
+}
+
+const char *inquiry_passed(const struct inquiry *q, size_t step)
+{
+	const struct step *s = &q->d->steps[step];
+	CLEANUP(mem_freep) char *url = NULL;
+
+	if (!step_applies(s, &q->open.scope))
+		return "its `when` does not hold";
+	if (step_url(s, &q->open.scope, &url, NULL) < 0)
+		return "a part of its URL is missing";
+	return NULL;
+}
+
+void inquiry_result(const struct inquiry *q, struct customer *ret)
+{
+	*ret = (struct customer){0};
+	addresses_copy(&ret->addresses, &q->found.addresses);
+	for (size_t i = 0; i < q->found.taken.n; i++)
+		pairs_add(&ret->taken, q->found.taken.items[i].name, q->found.taken.items[i].value);
+}

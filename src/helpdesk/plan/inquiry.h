@@ -1,0 +1,99 @@
+/*
+ * inquiry: the pure half of a lookup: what to ask the helpdesk, and how to read what it answers.
+ *
+ * An inquiry walks through at most three steps; each is one GET. A step whose `when` does not hold is passed over,
+ * optional or not; so is an optional one that cannot be asked. The doing half is src/courier.
+ */
+#ifndef HELPDESK_PLAN_INQUIRY_H
+#define HELPDESK_PLAN_INQUIRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "helpdesk/expr/customer.h"
+#include "helpdesk/definition/definition.h"
+#include "helpdesk/expr/reference.h"
+#include "helpdesk/expr/scope.h"
+#include "helpdesk/expr/webhook.h"
+
+/* What asking would tell that the webhook does not. */
+enum inquiry_wish {
+	INQUIRY_NOTHING = 0,
+	INQUIRY_ADDRESS,
+	INQUIRY_NAMES, /* names that attributes or the conversation's URL show; an address too where it has none */
+};
+/*
+ * Of the webhook in s, nothing taken yet. Unless NOTHING, the first question can be asked: inquiry_new will not say
+ * -ENOENT. customer: as the definition reads it, or NULL.
+ *
+ * *ret_key, unless NOTHING: under which the answer is kept; the same only where the same would be asked. It is the
+ * customer's id where the questions hold nothing else of the webhook, and else the id (if any), a "#" and a digest of
+ * all that they hold. The caller owns it.
+ */
+enum inquiry_wish inquiry_wish(const struct definition *d, const struct scope *s, bool has_address,
+			       const char *customer, char **ret_key);
+
+/* The source's credentials for its helpdesk, in the clear; borrowed for the call. */
+struct inquiry_secrets {
+	const char *user, *password, *token;
+};
+
+struct inquiry; /* one walk: owns its copy of the webhook's values; used by one thread at a time */
+
+/*
+ * -ENOENT: no step applies, or the webhook lacks what its URL needs (no customer): there is nobody to ask about.
+ * -EINVAL: its body cannot be read. d must outlive it.
+ */
+int inquiry_new(const struct definition *d, const struct webhook *w, struct inquiry **ret,
+		struct err *reterr) MUSTCHECK;
+void inquiry_free(struct inquiry *q);
+
+/*
+ * The next GET: URL and headers, authentication included. The caller owns both. 0, or 1 where nothing is left to ask.
+ * Optional steps are passed over where there are no credentials at all.
+ * -ENOENT: a part of a needed URL or header is not known (the answer before did not name it); -EACCES: a secret that it
+ * needs is NULL or of several lines; -EINVAL: no usable URL comes out. None of them changes by asking again.
+ */
+int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char **ret_url, struct pairs *ret_headers,
+		 struct err *reterr) MUSTCHECK;
+
+enum inquiry_verdict {
+	INQUIRY_ON,    /* read; call inquiry_next */
+	INQUIRY_MOVED, /* the customer has another id; inquiry_next asks for it. At most 3 times. */
+	INQUIRY_GONE,  /* there is no such customer: 404 or 410 in JSON, `missing`, merges in a circle */
+	INQUIRY_PARK,  /* 401: credentials; nobody can be asked until they change */
+	INQUIRY_RETRY, /* 408, 425, 429, 5xx: the helpdesk has trouble */
+	INQUIRY_ODD,   /* anything else: it says nothing about the customer */
+};
+/* Where the next answer's Location leads, for the reason of a redirect; before inquiry_answer. Copied; NULL: none. */
+void inquiry_location(struct inquiry *q, const char *location);
+/*
+ * The meaning of an answer for the step under way: a pure function of the definition and of what is given. "In JSON" is
+ * a body that reads as an object or a list, or any JSON where the type says so. An optional step that fails gives
+ * INQUIRY_ON; where the address hangs on it, only one that is GONE does. reason: for people.
+ */
+enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const char *type, const char *body,
+				    size_t body_len, struct err *reason);
+/* Whether the helpdesk has answered a step with a 2xx in JSON: base_url and credentials are right. */
+bool inquiry_was_heard(const struct inquiry *q);
+/* At the end of the walk: whether no address was found where one is wanted, and the helpdesk said of a step that could
+ * have told it that there is no such customer. reason: for people. */
+bool inquiry_is_in_vain(const struct inquiry *q, struct err *reason);
+/* Whether the step under way may fail without harm: it is optional, and no address that is wanted hangs on it. */
+bool inquiry_step_is_optional(const struct inquiry *q);
+/* Whether the definition calls it optional, whatever hangs on it: an answer that says no leaves it behind. */
+bool inquiry_step_is_called_optional(const struct inquiry *q);
+/* The step under way had no usable answer for good: skips it. Only for optional steps. */
+void inquiry_skip(struct inquiry *q);
+/* The number of the step under way, or of the next one, from 0; how many there are, where nothing is left to ask. */
+size_t inquiry_step(const struct inquiry *q);
+/* Why that step is not asked: "its `when` does not hold"; NULL: it is. For people. */
+const char *inquiry_passed(const struct inquiry *q, size_t step);
+/* Calls fn for each place at which the steps that are asked look for addresses in their answers. */
+void inquiry_address_places(const struct inquiry *q, void (*fn)(void *ctx, const struct reference *r), void *ctx);
+/* What was learnt; the caller owns it. */
+void inquiry_result(const struct inquiry *q, struct customer *ret);
+
+#endif

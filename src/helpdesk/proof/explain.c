@@ -1,0 +1,219 @@
+/*
+ * What can be said of a proof that is missing or wrong, for the operator who runs explain: what is not there, what does
+ * not have the form that the definition says, and else which of its parts may be another than the desk's. Never a
+ * secret, never a signature that we made.
+ */
+#include <config.h>
+
+#include "helpdesk/proof/proof_parts.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/scope.h"
+
+struct telling {
+	const struct proof *p;
+	const struct proof_request *request;
+	struct buf *to;
+};
+
+/* ---- what is not there ------------------------------------------------------------------------------------------- */
+
+static void tell_header_missing(const struct telling *t, const char *name, const char *value)
+{
+	buf_addf(t->to, "%s is not among the given headers: --header '%s: %s'\n", name, name, value);
+}
+
+static void tell_parameter_missing(const struct telling *t, const char *name)
+{
+	buf_addf(t->to, "%s is not in the given query: --query '%s=…'\n", name, name);
+}
+
+static bool has_header(const struct telling *t, const char *name)
+{
+	return pairs_get(t->request->headers, name) != NULL;
+}
+
+static bool has_parameter(const struct telling *t, const char *name)
+{
+	CLEANUP(pairs_done) struct pairs all = {0};
+
+	scope_query(t->request->query, &all);
+	return pairs_get(&all, name) != NULL;
+}
+
+/* ---- the secret itself ------------------------------------------------------------------------------------------- */
+
+static void tell_plain_missing(const struct telling *t)
+{
+	const char *header = proof_secret_header(t->p), *query = proof_secret_query(t->p);
+	const char *scheme = t->p->name ? "" : t->p->way == &proof_basic ? "Basic " : "Bearer ";
+	CLEANUP(mem_freep) char *value = mem_fmt("%s…", scheme);
+
+	if (query)
+		tell_parameter_missing(t, query);
+	else if (header && !has_header(t, header))
+		tell_header_missing(t, header, value);
+	else if (header)
+		buf_addf(t->to, "%s does not begin with \"%s\"\n", header, scheme);
+}
+
+static void tell_basic(const struct telling *t, const struct proof_secrets *s)
+{
+	const char *shown = pairs_get(t->request->headers, "Authorization");
+	CLEANUP(mem_freep) char *pair = NULL;
+	const char *colon;
+	size_t len;
+
+	shown += strcspn(shown, " ");
+	shown += strspn(shown, " ");
+	colon = digest_unbase64(shown, strlen(shown), &pair, &len) < 0 ? NULL : memchr(pair, ':', len);
+	if (!colon)
+		buf_adds(t->to, "Authorization holds no USER:PASSWORD in base64\n");
+	else if (!s->user || strlen(s->user) != (size_t)(colon - pair) || memcmp(s->user, pair, strlen(s->user)) != 0)
+		buf_adds(t->to, "the user is not that of the source's `authenticate`\n");
+	else
+		buf_adds(t->to, "the password is not that of the source's `authenticate`\n");
+}
+
+/* ---- signatures -------------------------------------------------------------------------------------------------- */
+
+/* As the definition writes it. The caller owns it. */
+static char *format_written(const struct hmac *h)
+{
+	struct buf b;
+
+	if (h->many)
+		return mem_str("v1,{signature}");
+	buf_init(&b, HMAC_SHOWN_MAX);
+	for (size_t i = 0; i < h->format.n; i++) {
+		const struct piece *p = &h->format.items[i];
+
+		for (const char *c = p->kind == PIECE_TEXT ? p->text : ""; *c != '\0'; c++)
+			buf_addf(&b, *c == '{' || *c == '}' ? "%c%c" : "%c", *c, *c);
+		if (p->kind != PIECE_TEXT)
+			buf_adds(&b, p->kind == PIECE_SIGNATURE ? "{signature}" : "{timestamp}");
+	}
+	return buf_take(&b);
+}
+
+/* Whatever the headers and the query lack. */
+static bool tell_signature_missing(const struct telling *t)
+{
+	const struct hmac *h = t->p->hmac;
+	size_t before = t->to->len;
+
+	if (!has_header(t, h->header))
+		tell_header_missing(t, h->header, "…");
+	if (h->stamp == HMAC_STAMP_HEADER && !has_header(t, reference_header(h->timestamp)))
+		tell_header_missing(t, reference_header(h->timestamp), "…");
+	if (h->stamp == HMAC_STAMP_QUERY && !has_parameter(t, reference_query(h->timestamp)))
+		tell_parameter_missing(t, reference_query(h->timestamp));
+	for (size_t i = 0; i < h->message.n; i++)
+		if (h->message.items[i].kind == PIECE_HEADER && !has_header(t, h->message.items[i].text))
+			tell_header_missing(t, h->message.items[i].text, "…");
+	return t->to->len > before;
+}
+
+/* One signature of the header, and the time beside it. Whether the header has the form that it should. */
+static bool take_apart(const struct hmac *h, const char *value, struct span *ret_signature, struct span *ret_stamp)
+{
+	const char *version;
+
+	if (strlen(value) > HMAC_SHOWN_MAX)
+		return false;
+	if (!h->many)
+		return pieces_match(&h->format, value, ret_signature, ret_stamp) && ret_signature->len > 0 &&
+		       (h->stamp != HMAC_STAMP_FORMAT || ret_stamp->len > 0);
+	version = strstr(value, "v1,");
+	*ret_stamp = (struct span){0};
+	*ret_signature = (struct span){0};
+	if (version)
+		*ret_signature = (struct span){version + 3, strcspn(version + 3, " \t,")};
+	return ret_signature->len > 0;
+}
+
+/* A signature that cannot be one by its look. */
+static bool tell_look(const struct telling *t, struct span signature)
+{
+	const struct hmac *h = t->p->hmac;
+	const char *encoding = h->encoding == HMAC_HEX ? "hex" : "base64";
+	size_t len = 0;
+
+	if (!hmac_signature_bytes(h, signature, &len)) {
+		buf_addf(t->to, "the signature in %s is not %s, as `encoding` says\n", h->header, encoding);
+		return true;
+	}
+	if (len == digest_bytes(h->algorithm))
+		return false;
+	buf_addf(t->to,
+		 "the signature in %s is, read as %s, %zu bytes long, where `algorithm` makes %zu: one of `encoding` "
+		 "and "
+		 "`algorithm` is not the desk's\n",
+		 h->header, encoding, len, digest_bytes(h->algorithm));
+	return true;
+}
+
+static bool tell_stamp(const struct telling *t, struct span inside)
+{
+	CLEANUP(mem_freep)
+	char *stamp = inside.at ? mem_strn(inside.at, inside.len) : hmac_stamp(t->p->hmac, t->request);
+	char shown[FLAT_SHOWN_MAX];
+	int64_t ms;
+
+	if (t->p->hmac->stamp == HMAC_STAMP_NONE)
+		return false;
+	if (!stamp) {
+		buf_addf(t->to, "no time of signing at %s\n", reference_text(t->p->hmac->timestamp));
+		return true;
+	}
+	if (clock_parse(stamp, strlen(stamp), &ms) == 0)
+		return false;
+	buf_addf(t->to, "the time of signing, \"%s\", is no time that can be read\n", flat_shown(stamp, shown));
+	return true;
+}
+
+static void tell_signature(const struct telling *t)
+{
+	const struct hmac *h = t->p->hmac;
+	const char *value = pairs_get(t->request->headers, h->header);
+	CLEANUP(mem_freep) char *format = format_written(h);
+	struct span signature, stamp;
+
+	if (tell_signature_missing(t))
+		return;
+	if (!take_apart(h, value, &signature, &stamp))
+		buf_addf(t->to, "%s does not fit the format \"%s\"\n", h->header, format);
+	else if (tell_look(t, signature) || tell_stamp(t, stamp))
+		; /* told */
+	else if (h->many)
+		buf_adds(t->to,
+			 "the signature differs: the secret is not the desk's, or the body was not saved byte for "
+			 "byte\n");
+	else
+		buf_adds(t->to,
+			 "the signature differs: the secret, `signed`, `key`, `encoding` or `algorithm` is not the "
+			 "desk's, or the body was not saved byte for byte\n");
+	if (pieces_have(&h->message, PIECE_URL))
+		buf_addf(t->to,
+			 "%s is signed, too: is it, letter for letter and with its query, the URL that the desk posts "
+			 "to?\n",
+			 t->request->url ? t->request->url : "public_url");
+}
+
+void proof_explain(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,
+		   struct buf *to)
+{
+	const struct telling t = {.p = p, .request = request, .to = to};
+
+	if (p->hmac)
+		tell_signature(&t);
+	else if (!proof_is_shown(p, request->headers, request->query))
+		tell_plain_missing(&t);
+	else if (p->way->needs_user)
+		tell_basic(&t, secrets);
+	else
+		buf_adds(to, "the secret is not that of the source's `authenticate`\n");
+}

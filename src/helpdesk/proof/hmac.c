@@ -1,0 +1,506 @@
+/*
+ * The methods hmac and standard-webhooks: a signature over the body as it came, byte by byte, and over what else the
+ * helpdesk signs.
+ *
+ * The order of the verdicts: what is not shown at all is missing; a signature that none of the secrets makes, or a
+ * timestamp that is none, is wrong; a right signature of another time is stale. A body is parsed for its timestamp only
+ * once the signature is right, unless the timestamp is signed apart. Every secret is tried and every signature compared
+ * whatever came before, so that the time taken tells nothing.
+ */
+#include <config.h>
+
+#include "helpdesk/proof/proof_parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "helpdesk/expr/body.h"
+
+#define HMAC_SIGNATURES_MAX 8 /* of one webhook */
+#define HMAC_OUT_MAX (1 << 20)
+
+/* ---- what is shown ----------------------------------------------------------------------------------------------- */
+
+struct shown {
+	struct span signatures[HMAC_SIGNATURES_MAX];
+	size_t n;
+	char *stamp; /* NULL: none, or not looked for yet */
+};
+
+static void shown_done(struct shown *s)
+{
+	free(s->stamp);
+}
+
+/* The next text between blanks and commas; empty at the end. */
+static struct span word_next(const char **at)
+{
+	struct span word;
+
+	*at += strspn(*at, " \t,");
+	word.at = *at;
+	word.len = strcspn(*at, " \t,");
+	*at += word.len;
+	return word;
+}
+
+/* "v1,SIGNATURE v1,SIGNATURE v2,…": only those of v1. */
+static void shown_read_many(const char *value, struct shown *ret)
+{
+	for (;;) {
+		struct span version = word_next(&value), signature = word_next(&value);
+
+		if (signature.len == 0)
+			return;
+		if (version.len == 2 && memcmp(version.at, "v1", 2) == 0 && ret->n < HMAC_SIGNATURES_MAX)
+			ret->signatures[ret->n++] = signature;
+	}
+}
+
+static enum proof_verdict shown_read_signature(const struct hmac *h, const char *value, struct shown *ret)
+{
+	struct span signature, stamp;
+
+	if (!value || value[strspn(value, " \t")] == '\0')
+		return PROOF_MISSING;
+	if (strlen(value) > HMAC_SHOWN_MAX)
+		return PROOF_WRONG;
+	if (h->many) {
+		shown_read_many(value, ret);
+		return ret->n > 0 ? PROOF_GOOD : PROOF_WRONG;
+	}
+	if (!pieces_match(&h->format, value, &signature, &stamp))
+		return PROOF_WRONG;
+	if (signature.len == 0 || (h->stamp == HMAC_STAMP_FORMAT && stamp.len == 0))
+		return PROOF_MISSING;
+	if (h->stamp == HMAC_STAMP_FORMAT)
+		ret->stamp = mem_strn(stamp.at, stamp.len);
+	ret->signatures[ret->n++] = signature;
+	return PROOF_GOOD;
+}
+
+/* The timestamp where it stands in a header or in the query. */
+static char *stamp_outside(const struct hmac *h, const struct pairs *headers, const char *query)
+{
+	struct pairs parameters = {0};
+	struct scope scope = {.headers = headers, .query = &parameters};
+	char *stamp;
+
+	if (h->stamp == HMAC_STAMP_QUERY)
+		scope_query(query, &parameters);
+	stamp = reference_scalar(h->timestamp, &scope);
+	pairs_done(&parameters);
+	return stamp;
+}
+
+static char *stamp_in_body(const struct hmac *h, const char *body, size_t len)
+{
+	CLEANUP(json_putp) struct json_object *tree = NULL;
+	struct scope scope = {0};
+
+	if (body_read(BODY_EITHER, body, len, &tree, NULL) < 0)
+		return NULL;
+	scope.item = tree;
+	return reference_scalar(h->timestamp, &scope);
+}
+
+/* All that the headers and the query tell. The body's timestamp is looked for later. */
+static enum proof_verdict shown_read(const struct hmac *h, const struct pairs *headers, const char *query,
+				     struct shown *ret)
+{
+	enum proof_verdict v = shown_read_signature(h, pairs_get(headers, h->header), ret);
+
+	if (v == PROOF_MISSING)
+		return v;
+	if (h->stamp == HMAC_STAMP_HEADER || h->stamp == HMAC_STAMP_QUERY) {
+		ret->stamp = stamp_outside(h, headers, query);
+		if (!ret->stamp)
+			return PROOF_MISSING;
+	}
+	for (size_t i = 0; i < h->message.n; i++)
+		if (h->message.items[i].kind == PIECE_HEADER && !pairs_get(headers, h->message.items[i].text))
+			return PROOF_MISSING;
+	return v;
+}
+
+static bool hmac_is_shown(const struct proof *p, const struct pairs *headers, const char *query)
+{
+	struct shown shown = {0};
+	enum proof_verdict v = shown_read(p->hmac, headers, query, &shown);
+
+	shown_done(&shown);
+	return v != PROOF_MISSING;
+}
+
+/* ---- keys and signatures ----------------------------------------------------------------------------------------- */
+
+/* Padding may be left out. */
+static int unbase64(const char *text, size_t len, char **ret, size_t *ret_len)
+{
+	CLEANUP(mem_freep) char *padded = NULL;
+	int r;
+
+	if (len % 4 == 0 || len % 4 == 1 || text[len - 1] == '=')
+		return digest_unbase64(text, len, ret, ret_len);
+	padded = mem_new(len + 3, 1);
+	memcpy(padded, text, len);
+	memcpy(padded + len, "==", 4 - len % 4);
+	r = digest_unbase64(padded, len + (4 - len % 4), ret, ret_len);
+	explicit_bzero(padded, len);
+	return r;
+}
+
+static int unhex(const char *text, size_t len, char **ret, size_t *ret_len)
+{
+	CLEANUP(mem_freep) char *bytes = mem_new(len / 2 + 1, 1);
+	int r = hex_read(text, len, bytes);
+
+	if (r < 0)
+		return r;
+	*ret_len = len / 2;
+	*ret = TAKE(bytes);
+	return 0;
+}
+
+struct key {
+	char *bytes;
+	size_t len;
+};
+
+static void key_done(struct key *k)
+{
+	if (k->bytes)
+		explicit_bzero(k->bytes, k->len);
+	free(k->bytes);
+}
+
+/* NULL and the key, or what is wrong with the secret. */
+static const char *key_read(const struct hmac *h, const char *secret, struct key *ret)
+{
+	const char *text = secret;
+	const char *fault = NULL;
+
+	switch (h->key) {
+	case HMAC_KEY_TEXT:
+		ret->len = strlen(text);
+		ret->bytes = mem_dup(text, ret->len);
+		break;
+	case HMAC_KEY_HEX:
+		if (unhex(text, strlen(text), &ret->bytes, &ret->len) < 0)
+			fault = "is not hexadecimal, as the keys of this helpdesk are";
+		break;
+	case HMAC_KEY_WHSEC:
+		text += strncmp(text, "whsec_", 6) == 0 ? 6 : 0;
+		if (unbase64(text, strlen(text), &ret->bytes, &ret->len) < 0)
+			fault = "is no key of standard-webhooks: expected whsec_ and base64 behind it";
+		break;
+	case HMAC_KEY_BASE64:
+		if (unbase64(text, strlen(text), &ret->bytes, &ret->len) < 0)
+			fault = "is not base64, as the keys of this helpdesk are";
+		break;
+	}
+	if (!fault && ret->len == 0) {
+		fault = "is empty";
+		key_done(ret);
+		*ret = (struct key){0};
+	}
+	return fault;
+}
+
+const char *hmac_secret_fault(const struct hmac *h, const char *secret)
+{
+	CLEANUP(key_done) struct key key = {0};
+
+	return key_read(h, secret, &key);
+}
+
+/* The digest of what is signed. more: headers that come before the request's own; NULL: none. */
+static void sign(const struct hmac *h, const struct key *key, const struct proof_request *request,
+		 const struct pairs *more, const char *stamp, unsigned char *out)
+{
+	struct digest_hmac *d = digest_hmac_new(h->algorithm, key->bytes, key->len);
+
+	for (size_t i = 0; i < h->message.n; i++) {
+		const struct piece *p = &h->message.items[i];
+		const char *text = NULL;
+
+		switch (p->kind) {
+		case PIECE_BODY:
+			digest_hmac_add(d, request->body, request->body_len);
+			break;
+		case PIECE_TEXT:
+			text = p->text;
+			break;
+		case PIECE_TIMESTAMP:
+			text = stamp;
+			break;
+		case PIECE_METHOD:
+			text = request->method;
+			break;
+		case PIECE_URL:
+			text = request->url;
+			break;
+		case PIECE_HEADER:
+			text = more ? pairs_get(more, p->text) : NULL;
+			text = text ? text : pairs_get(request->headers, p->text);
+			break;
+		case PIECE_SIGNATURE:
+			break; /* not allowed there */
+		}
+		if (text)
+			digest_hmac_add(d, text, strlen(text));
+	}
+	digest_hmac_end(d, out);
+}
+
+static int signature_decode(const struct hmac *h, const struct span *shown, char **ret, size_t *ret_len)
+{
+	return h->encoding == HMAC_HEX ? unhex(shown->at, shown->len, ret, ret_len)
+				       : unbase64(shown->at, shown->len, ret, ret_len);
+}
+
+bool hmac_signature_bytes(const struct hmac *h, struct span shown, size_t *ret)
+{
+	CLEANUP(mem_freep) char *bytes = NULL;
+
+	return signature_decode(h, &shown, &bytes, ret) == 0;
+}
+
+static bool signature_equals(const struct hmac *h, const struct span *shown, const unsigned char *digest)
+{
+	CLEANUP(mem_freep) char *bytes = NULL;
+	size_t len = 0;
+
+	return signature_decode(h, shown, &bytes, &len) == 0 &&
+	       digest_equal(bytes, len, digest, digest_bytes(h->algorithm));
+}
+
+static bool signature_holds(const struct hmac *h, const struct proof_secrets *s, const struct proof_request *request,
+			    const struct shown *shown)
+{
+	unsigned char digest[DIGEST_BYTES_MAX];
+	bool good = false;
+
+	for (size_t i = 0; i < s->n; i++) {
+		CLEANUP(key_done) struct key key = {0};
+
+		if (!s->secrets[i] || key_read(h, s->secrets[i], &key) != NULL)
+			continue;
+		sign(h, &key, request, NULL, shown->stamp, digest);
+		for (size_t k = 0; k < shown->n; k++)
+			good = signature_equals(h, &shown->signatures[k], digest) || good;
+	}
+	return good;
+}
+
+/* ---- the check --------------------------------------------------------------------------------------------------- */
+
+static enum proof_verdict stamp_verdict(const struct hmac *h, const char *stamp, int64_t now_ms)
+{
+	int64_t ms;
+
+	if (clock_parse(stamp, strlen(stamp), &ms) < 0)
+		return PROOF_WRONG;
+	return ms < now_ms - h->tolerance_ms || ms > now_ms + h->tolerance_ms ? PROOF_STALE : PROOF_GOOD;
+}
+
+/* Whether any of the signatures could be one. */
+static bool signature_is_possible(const struct hmac *h, const struct shown *shown)
+{
+	size_t bytes;
+
+	for (size_t i = 0; i < shown->n; i++)
+		if (hmac_signature_bytes(h, shown->signatures[i], &bytes) && bytes == digest_bytes(h->algorithm))
+			return true;
+	return false;
+}
+
+enum proof_verdict hmac_check_outside(const struct hmac *h, const struct proof_request *request)
+{
+	CLEANUP(shown_done) struct shown shown = {0};
+	enum proof_verdict v = shown_read(h, request->headers, request->query, &shown);
+
+	if (v != PROOF_GOOD)
+		return v;
+	if (!signature_is_possible(h, &shown) || (!request->url && pieces_have(&h->message, PIECE_URL)))
+		return PROOF_WRONG;
+	return shown.stamp ? stamp_verdict(h, shown.stamp, request->now_ms) : PROOF_GOOD;
+}
+
+static enum proof_verdict shown_check(const struct hmac *h, const struct proof_secrets *s,
+				      const struct proof_request *request, struct shown *shown)
+{
+	enum proof_verdict v = shown_read(h, request->headers, request->query, shown);
+
+	if (v != PROOF_GOOD)
+		return v;
+	if (h->stamp == HMAC_STAMP_BODY && pieces_have(&h->message, PIECE_TIMESTAMP)) {
+		shown->stamp = stamp_in_body(h, request->body, request->body_len);
+		if (!shown->stamp)
+			return PROOF_MISSING;
+	}
+	if (!request->url && pieces_have(&h->message, PIECE_URL))
+		return PROOF_WRONG;
+	if (!signature_holds(h, s, request, shown))
+		return PROOF_WRONG;
+	if (h->stamp == HMAC_STAMP_NONE)
+		return PROOF_GOOD;
+	if (!shown->stamp)
+		shown->stamp = stamp_in_body(h, request->body, request->body_len);
+	return shown->stamp ? stamp_verdict(h, shown->stamp, request->now_ms) : PROOF_MISSING;
+}
+
+static enum proof_verdict hmac_check(const struct proof *p, const struct proof_secrets *s,
+				     const struct proof_request *request)
+{
+	struct shown shown = {0};
+	enum proof_verdict v = shown_check(p->hmac, s, request, &shown);
+
+	shown_done(&shown);
+	return v;
+}
+
+bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, int64_t *ret_ms)
+{
+	CLEANUP(shown_done) struct shown shown = {0};
+
+	if (h->stamp == HMAC_STAMP_NONE || shown_read(h, request->headers, request->query, &shown) != PROOF_GOOD)
+		return false;
+	if (h->stamp == HMAC_STAMP_BODY)
+		shown.stamp = stamp_in_body(h, request->body, request->body_len);
+	return shown.stamp && clock_parse(shown.stamp, strlen(shown.stamp), ret_ms) == 0;
+}
+
+char *hmac_stamp(const struct hmac *h, const struct proof_request *request)
+{
+	if (h->stamp == HMAC_STAMP_BODY)
+		return stamp_in_body(h, request->body, request->body_len);
+	if (h->stamp == HMAC_STAMP_HEADER || h->stamp == HMAC_STAMP_QUERY)
+		return stamp_outside(h, request->headers, request->query);
+	return NULL;
+}
+
+const struct reference *hmac_body_timestamp(const struct hmac *h)
+{
+	return h->stamp == HMAC_STAMP_BODY ? h->timestamp : NULL;
+}
+
+/* ---- making one -------------------------------------------------------------------------------------------------- */
+
+/* NULL: the scheme has none, or the body has none where it should. */
+static char *stamp_make(const struct hmac *h, const struct proof_request *request)
+{
+	char iso[CLOCK_ISO_MAX];
+
+	if (h->stamp == HMAC_STAMP_NONE)
+		return NULL;
+	if (h->stamp == HMAC_STAMP_BODY)
+		return stamp_in_body(h, request->body, request->body_len);
+	switch (h->unit) {
+	case HMAC_MILLISECONDS:
+		return mem_fmt("%" PRId64, request->now_ms);
+	case HMAC_ISO:
+		clock_iso(request->now_ms, iso);
+		return mem_str(iso);
+	case HMAC_SECONDS:
+		break;
+	}
+	return mem_fmt("%" PRId64, request->now_ms / CLOCK_SECOND_MS);
+}
+
+/* The headers and the query that are signed beside the body. */
+static void make_outside(const struct hmac *h, const struct proof_request *request, const char *stamp,
+			 struct pairs *headers, char **query)
+{
+	struct buf b;
+
+	if (h->stamp == HMAC_STAMP_HEADER)
+		pairs_add(headers, reference_header(h->timestamp), stamp);
+	if (h->stamp == HMAC_STAMP_QUERY) {
+		buf_init(&b, HMAC_OUT_MAX);
+		buf_addf(&b, "%s=", reference_query(h->timestamp));
+		scope_escape(stamp, &b);
+		*query = buf_take(&b);
+	}
+	for (size_t i = 0; i < h->message.n; i++) {
+		const struct piece *p = &h->message.items[i];
+		CLEANUP(mem_freep) char *value = NULL;
+
+		if (p->kind != PIECE_HEADER || pairs_get(headers, p->text) ||
+		    (request->headers && pairs_get(request->headers, p->text)))
+			continue;
+		value = mem_fmt("sample-%" PRId64, request->now_ms);
+		pairs_add(headers, p->text, value);
+	}
+}
+
+static void make_signature(const struct hmac *h, const unsigned char *digest, const char *stamp, struct pairs *headers)
+{
+	char hex[2 * DIGEST_BYTES_MAX + 1];
+	CLEANUP(mem_freep) char *base64 = digest_base64(digest, digest_bytes(h->algorithm));
+	CLEANUP(mem_freep) char *value = NULL;
+	struct buf b;
+
+	hex_write(digest, digest_bytes(h->algorithm), hex);
+	buf_init(&b, HMAC_OUT_MAX);
+	for (size_t i = 0; i < h->format.n; i++) {
+		const struct piece *p = &h->format.items[i];
+
+		if (p->kind == PIECE_TEXT)
+			buf_adds(&b, p->text);
+		else if (p->kind == PIECE_TIMESTAMP)
+			buf_adds(&b, stamp);
+		else
+			buf_adds(&b, h->encoding == HMAC_HEX ? hex : base64);
+	}
+	value = buf_take(&b);
+	pairs_add(headers, h->header, value);
+}
+
+/* Nothing is made where nothing right can be: without the key, the URL or the body's timestamp. */
+static void hmac_make(const struct proof *p, const struct proof_secrets *s, const struct proof_request *request,
+		      struct pairs *headers, char **query)
+{
+	const struct hmac *h = p->hmac;
+	CLEANUP(mem_freep) char *stamp = stamp_make(h, request);
+	CLEANUP(key_done) struct key key = {0};
+	unsigned char digest[DIGEST_BYTES_MAX];
+
+	if (key_read(h, s->secrets[0], &key) || (!stamp && h->stamp != HMAC_STAMP_NONE) ||
+	    (!request->url && pieces_have(&h->message, PIECE_URL)))
+		return;
+	make_outside(h, request, stamp, headers, query);
+	sign(h, &key, request, headers, stamp, digest);
+	make_signature(h, digest, stamp, headers);
+}
+
+/* ---- the rows ---------------------------------------------------------------------------------------------------- */
+
+static const char *const hmac_keys[] = {"header", "format",    "algorithm", "encoding",  "key",
+					"signed", "timestamp", "unit",      "tolerance", NULL};
+static const char *const standard_keys[] = {"tolerance", NULL};
+
+const struct proof_way proof_hmac = {
+	.name = "hmac",
+	.needs_secret = true,
+	.keys = hmac_keys,
+	.compile = hmac_compile,
+	.is_shown = hmac_is_shown,
+	.check = hmac_check,
+	.make = hmac_make,
+};
+
+const struct proof_way proof_standard_webhooks = {
+	.name = "standard-webhooks",
+	.needs_secret = true,
+	.keys = standard_keys,
+	.compile = hmac_compile_standard,
+	.is_shown = hmac_is_shown,
+	.check = hmac_check,
+	.make = hmac_make,
+};

@@ -1,0 +1,218 @@
+/*
+ * What a definition says of a signature: the keys of the method hmac, and those that standard-webhooks stands for.
+ */
+#include <config.h>
+
+#include "helpdesk/proof/proof_parts.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "helpdesk/expr/keys.h"
+
+#define HMAC_TOLERANCE_MS (5 * CLOCK_MINUTE_MS)
+#define HMAC_TOLERANCE_MAX_MS (366 * CLOCK_DAY_MS)
+
+static struct hmac *hmac_new(void)
+{
+	struct hmac *h = mem_new(1, sizeof(*h));
+
+	h->algorithm = DIGEST_SHA256;
+	h->tolerance_ms = HMAC_TOLERANCE_MS;
+	return h;
+}
+
+void hmac_free(struct hmac *h)
+{
+	if (!h)
+		return;
+	pieces_done(&h->format);
+	pieces_done(&h->message);
+	reference_free(h->timestamp);
+	free(h->header);
+	free(h);
+}
+
+/* ---- single keys ------------------------------------------------------------------------------------------------- */
+
+/* The member's text; the fallback where it is not there, or no text, which is told. */
+static const char *member_text(const struct node *n, const char *key, const char *fallback, struct problems *problems)
+{
+	const struct node *member = node_get(n, key);
+
+	if (!member)
+		return fallback;
+	if (member->type == NODE_SCALAR && member->text[0] != '\0')
+		return member->text;
+	problems_error(problems, member, "expected text, not %s%s",
+		       member->type == NODE_SCALAR ? "nothing" : node_kind(member),
+		       member->type == NODE_MAP ? "; a text that begins with \"{\" must stand in quotes" : "");
+	return fallback;
+}
+
+/* Which of the words it is; the first where it is not there. */
+static unsigned member_word(const struct node *n, const char *key, const char *const *words, struct problems *problems)
+{
+	const char *text = member_text(n, key, words[0], problems);
+
+	for (unsigned i = 0; words[i]; i++)
+		if (strcmp(words[i], text) == 0)
+			return i;
+	keys_error(node_get(n, key), key, text, words, problems);
+	return 0;
+}
+
+static void read_header(struct hmac *h, const struct node *n, struct problems *problems)
+{
+	const struct node *member = node_get(n, "header");
+
+	if (!member) {
+		problems_error(problems, n, "expected `header`: the name of the header that holds the signature");
+		return;
+	}
+	h->header = mem_str(member_text(n, "header", NULL, problems));
+	if (h->header && !reference_header_is_good(h->header))
+		problems_error(problems, member, "\"%.64s\" is no name of a header", h->header);
+}
+
+static void read_words(struct hmac *h, const struct node *n, struct problems *problems)
+{
+	static const char *const algorithms[] = {"sha256", "sha1", "sha512", NULL};
+	static const enum digest_algorithm as_algorithm[] = {DIGEST_SHA256, DIGEST_SHA1, DIGEST_SHA512};
+	static const char *const encodings[] = {"hex", "base64", NULL};
+	static const char *const keys[] = {"text", "hex", "base64", NULL};
+	static const char *const units[] = {"s", "ms", "iso", NULL};
+
+	h->algorithm = as_algorithm[member_word(n, "algorithm", algorithms, problems)];
+	h->encoding = (enum hmac_encoding)member_word(n, "encoding", encodings, problems);
+	h->key = (enum hmac_key)member_word(n, "key", keys, problems);
+	h->unit = (enum hmac_unit)member_word(n, "unit", units, problems);
+}
+
+static void read_tolerance(struct hmac *h, const struct node *n, struct problems *problems)
+{
+	const struct node *member = node_get(n, "tolerance");
+	long long ms;
+
+	if (!member)
+		return;
+	if (member->type != NODE_SCALAR || text_duration(member->text, &ms) < 0 || ms <= 0 ||
+	    ms > HMAC_TOLERANCE_MAX_MS)
+		problems_error(problems, member, "expected a duration above zero and up to 366d, such as 5m");
+	else
+		h->tolerance_ms = ms;
+}
+
+/* ---- the time of signing ----------------------------------------------------------------------------------------- */
+
+static void read_timestamp(struct hmac *h, const struct node *n, struct problems *problems)
+{
+	const struct node *member = node_get(n, "timestamp");
+	const char *text = member_text(n, "timestamp", NULL, problems);
+	struct err e;
+
+	if (pieces_have(&h->format, PIECE_TIMESTAMP)) {
+		h->stamp = HMAC_STAMP_FORMAT;
+		if (member)
+			problems_error(problems, member, "the timestamp stands in `format` already: leave one out");
+		return;
+	}
+	if (!text)
+		return;
+	if (reference_compile(text, REFERENCE_NO_NAMES, &h->timestamp, &e) < 0)
+		problems_error(problems, member, "%s", e.text);
+	else if (reference_header(h->timestamp))
+		h->stamp = HMAC_STAMP_HEADER;
+	else
+		h->stamp = reference_query(h->timestamp) ? HMAC_STAMP_QUERY : HMAC_STAMP_BODY;
+}
+
+/* Whether nobody can change the timestamp without breaking the signature. */
+static bool stamp_is_signed(const struct hmac *h)
+{
+	if (h->stamp == HMAC_STAMP_BODY || pieces_have(&h->message, PIECE_TIMESTAMP))
+		return true;
+	for (size_t i = 0; h->stamp == HMAC_STAMP_HEADER && i < h->message.n; i++)
+		if (h->message.items[i].kind == PIECE_HEADER &&
+		    text_same(h->message.items[i].text, reference_header(h->timestamp)))
+			return true;
+	return false;
+}
+
+/* What needs a timestamp where none is given, and a timestamp that proves nothing. */
+static void check_timestamp(const struct hmac *h, const struct node *n, struct problems *problems)
+{
+	static const char *const with[] = {"tolerance", "unit"};
+	const struct node *at = node_get(n, "timestamp");
+
+	if (at && h->stamp == HMAC_STAMP_NONE)
+		return; /* wrong, and told already */
+	if (h->stamp != HMAC_STAMP_NONE) {
+		if (!stamp_is_signed(h))
+			problems_warn(problems, at ? at : node_get(n, "format"),
+				      "the timestamp is not signed, so anybody can make an old webhook new: put "
+				      "{timestamp} into `signed` if the helpdesk signs it");
+		return;
+	}
+	if (pieces_have(&h->message, PIECE_TIMESTAMP))
+		problems_error(problems, node_get(n, "signed"),
+			       "{timestamp} is signed, but nothing gives one: set `timestamp` (header:NAME, query:NAME "
+			       "or a pointer into the body), or put {timestamp} into `format`");
+	for (size_t i = 0; i < sizeof(with) / sizeof(*with); i++)
+		if (node_get(n, with[i]))
+			problems_error(problems, node_get(n, with[i]), "`%s` needs a `timestamp`", with[i]);
+}
+
+/* ---- the two methods --------------------------------------------------------------------------------------------- */
+
+/* In single quotes YAML leaves \n as it stands, and no signature would ever be right. */
+static void check_line_ends(const struct node *message, struct problems *problems)
+{
+	if (message && message->type == NODE_SCALAR && strstr(message->text, "\\n"))
+		problems_error(problems, message,
+			       "a backslash and an n stand here: for a line end write it in double quotes, as in "
+			       "\"{timestamp}\\n{body}\"");
+}
+
+struct hmac *hmac_compile(const struct node *n, struct problems *problems)
+{
+	const struct node *format = node_get(n, "format"), *message = node_get(n, "signed");
+	struct hmac *h = hmac_new();
+	size_t errors = problems->errors;
+
+	read_header(h, n, problems);
+	read_words(h, n, problems);
+	read_tolerance(h, n, problems);
+	check_line_ends(message, problems);
+	if (pieces_compile_format(format ? format : n, member_text(n, "format", "{signature}", problems), &h->format,
+				  problems) &&
+	    pieces_compile_signed(message ? message : n, member_text(n, "signed", "{body}", problems), &h->message,
+				  problems)) {
+		read_timestamp(h, n, problems);
+		check_timestamp(h, n, problems);
+	}
+	if (problems->errors == errors)
+		return h;
+	hmac_free(h);
+	return NULL;
+}
+
+struct hmac *hmac_compile_standard(const struct node *n, struct problems *problems)
+{
+	struct hmac *h = hmac_new();
+	size_t errors = problems->errors;
+
+	h->header = mem_str("webhook-signature");
+	h->many = true;
+	h->encoding = HMAC_BASE64;
+	h->key = HMAC_KEY_WHSEC;
+	h->stamp = HMAC_STAMP_HEADER;
+	INSIST(pieces_compile_format(n, "v1,{signature}", &h->format, problems));
+	INSIST(pieces_compile_signed(n, "{header:webhook-id}.{timestamp}.{body}", &h->message, problems));
+	INSIST(reference_compile("header:webhook-timestamp", REFERENCE_NO_NAMES, &h->timestamp, NULL) == 0);
+	read_tolerance(h, n, problems);
+	if (problems->errors == errors)
+		return h;
+	hmac_free(h);
+	return NULL;
+}

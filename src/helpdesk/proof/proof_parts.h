@@ -1,0 +1,137 @@
+/*
+ * proof, parts: how the files of the proof share the work. Only for src/helpdesk/proof*.c.
+ */
+#ifndef HELPDESK_PROOF_PROOF_PARTS_H
+#define HELPDESK_PROOF_PROOF_PARTS_H
+
+#include "base/digest.h"
+#include "base/mem.h"
+#include "helpdesk/proof/proof.h"
+#include "helpdesk/expr/reference.h"
+
+struct hmac;
+
+/* One method: a row of the table in proof.c. */
+struct proof_way {
+	const char *name;
+	bool needs_user, needs_secret, needs_name;
+	bool in_header, in_query; /* where the secret itself is shown */
+	const char *const *keys;  /* those of the hmac family that it takes, NULL-ended; NULL: none */
+	/* Of a method that signs; NULL with problems. */
+	struct hmac *(*compile)(const struct node *authenticate, struct problems *problems);
+	bool (*is_shown)(const struct proof *p, const struct pairs *headers, const char *query);
+	enum proof_verdict (*check)(const struct proof *p, const struct proof_secrets *s,
+				    const struct proof_request *request);
+	void (*make)(const struct proof *p, const struct proof_secrets *s, const struct proof_request *request,
+		     struct pairs *headers, char **query);
+};
+
+extern const struct proof_way proof_basic, proof_bearer, proof_header, proof_query, proof_none; /* proof_plain.c */
+extern const struct proof_way proof_hmac, proof_standard_webhooks;                              /* proof_hmac.c */
+
+struct proof {
+	const struct proof_way *way;
+	char *name;        /* of the header or the query parameter that carries the secret */
+	struct hmac *hmac; /* of a method that signs */
+};
+
+/* ---- pieces: texts with placeholders in braces (proof_pieces.c) -------------------------------------------------- */
+
+enum piece_kind {
+	PIECE_TEXT,
+	PIECE_SIGNATURE,
+	PIECE_TIMESTAMP,
+	PIECE_BODY,
+	PIECE_METHOD,
+	PIECE_URL,
+	PIECE_HEADER,
+};
+
+struct piece {
+	enum piece_kind kind;
+	char *text; /* the text, or the header's name */
+};
+
+#define PIECES_MAX 16
+struct pieces {
+	struct piece items[PIECES_MAX];
+	size_t n;
+};
+
+/* `signed`: what is signed. false with a problem at `at`. */
+bool pieces_compile_signed(const struct node *at, const char *text, struct pieces *ret, struct problems *problems);
+/* `format`: one {signature}, at most one {timestamp}, text between them. false with a problem at `at`. */
+bool pieces_compile_format(const struct node *at, const char *text, struct pieces *ret, struct problems *problems);
+void pieces_done(struct pieces *p);
+bool pieces_have(const struct pieces *p, enum piece_kind kind);
+
+struct span {
+	const char *at; /* borrowed; NULL: the format has none */
+	size_t len;
+};
+/* Takes a header's value apart by a format, letters in either case and blanks passed over. false: it does not fit. */
+bool pieces_match(const struct pieces *format, const char *value, struct span *ret_signature,
+		  struct span *ret_timestamp);
+
+/* ---- hmac: what a definition says of a signature (proof_hmac_compile.c) ------------------------------------------ */
+
+enum hmac_encoding {
+	HMAC_HEX,
+	HMAC_BASE64,
+};
+
+enum hmac_key {
+	HMAC_KEY_TEXT,
+	HMAC_KEY_HEX,
+	HMAC_KEY_BASE64,
+	HMAC_KEY_WHSEC, /* base64, "whsec_" may stand before it */
+};
+
+enum hmac_unit {
+	HMAC_SECONDS,
+	HMAC_MILLISECONDS,
+	HMAC_ISO,
+};
+
+/* Where the time of signing stands. */
+enum hmac_stamp {
+	HMAC_STAMP_NONE,
+	HMAC_STAMP_FORMAT,
+	HMAC_STAMP_HEADER,
+	HMAC_STAMP_QUERY,
+	HMAC_STAMP_BODY,
+};
+
+struct hmac {
+	char *header;
+	bool many;                     /* the header is a list of "v1,SIGNATURE" */
+	struct pieces format, message; /* `format`, `signed` */
+	enum digest_algorithm algorithm;
+	enum hmac_encoding encoding;
+	enum hmac_key key;
+	enum hmac_stamp stamp;
+	struct reference *timestamp; /* for header, query and body */
+	enum hmac_unit unit;         /* that we make; any is understood */
+	int64_t tolerance_ms;
+};
+
+#define HMAC_SHOWN_MAX 4096 /* bytes of the header that is looked at; no signature is so long */
+
+struct hmac *hmac_compile(const struct node *authenticate, struct problems *problems);
+struct hmac *hmac_compile_standard(const struct node *authenticate, struct problems *problems);
+void hmac_free(struct hmac *h); /* NULL allowed */
+
+/* How many bytes a signature is, decoded; false: it is not in the encoding. */
+bool hmac_signature_bytes(const struct hmac *h, struct span shown, size_t *ret);
+/* The time of signing as it stands in header, query or body; NULL: nowhere there. The caller owns it. */
+char *hmac_stamp(const struct hmac *h, const struct proof_request *request) MUSTCHECK;
+/* As proof_check_outside. */
+enum proof_verdict hmac_check_outside(const struct hmac *h, const struct proof_request *request);
+/* As proof_signed_at. */
+bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, int64_t *ret_ms);
+/* Where the body holds the timestamp; NULL: it does not. */
+const struct reference *hmac_body_timestamp(const struct hmac *h);
+/* As proof_secret_fault. */
+const char *hmac_secret_fault(const struct hmac *h, const char *secret);
+
+#endif
