@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/ip.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 #define NO_PORT 0
@@ -69,7 +70,7 @@ static bool hosts_same(const struct place *a, const struct place *b)
 	return text_same(a->host, b->host);
 }
 
-bool hosts_allow(const char *host, const struct string_list *hosts)
+bool hosts_allow(const char *host, const struct strings *hosts)
 {
 	CLEANUP(mem_freep) char *bare = host_read(host);
 	CLEANUP(place_done) struct place asked = place_read(host, NO_PORT);

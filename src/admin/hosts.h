@@ -7,13 +7,13 @@
 
 #include <stdbool.h>
 
-#include "conf/conf.h"
+#include "base/strings.h"
 
 /*
  * host: the value of a Host header. Loopback with any port, or one of `hosts`: names without regard to case and to a
  * dot at the end, addresses by value; an entry without a port stands for every port.
  */
-bool hosts_allow(const char *host, const struct string_list *hosts);
+bool hosts_allow(const char *host, const struct strings *hosts);
 /* origin, of a request with that Host, is the page that this very host and port serve, by http or https. "null" is not.
  */
 bool hosts_is_own_origin(const char *origin, const char *host);

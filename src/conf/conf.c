@@ -23,14 +23,6 @@
 /* ---- small things
  * ---------------------------------------------------------------------------------------------------- */
 
-void string_list_done(struct string_list *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->items[i]);
-	free(l->items);
-	*l = (struct string_list){0};
-}
-
 char *config_join(const char *const *names, size_t n)
 {
 	struct buf all;
@@ -307,7 +299,7 @@ static void source_done(struct source *s)
 	free(s->path);
 	definition_free(s->definition);
 	free(s->label);
-	string_list_done(&s->flags);
+	strings_done(&s->flags);
 	for (size_t i = 0; i < s->accounts_n; i++)
 		matcher_free(s->accounts[i].when);
 	free(s->accounts);
@@ -317,8 +309,8 @@ static void source_done(struct source *s)
 	free(s->lookup_ca_file);
 	free(s->lookup_ca);
 	free(s->public_url);
-	string_list_done(&s->ignore_emails);
-	string_list_done(&s->test_emails);
+	strings_done(&s->ignore_emails);
+	strings_done(&s->test_emails);
 	rules_free(s->rules);
 }
 
@@ -350,10 +342,10 @@ void config_free(struct config *c)
 	}
 	free(c->trees);
 	free(c->listen.address);
-	string_list_done(&c->listen.trusted_proxies);
+	strings_done(&c->listen.trusted_proxies);
 	free(c->admin.address);
 	free(c->admin.token_file);
-	string_list_done(&c->admin.hosts);
+	strings_done(&c->admin.hosts);
 	free(c->store.url);
 	free(c->store.path);
 	free(c->file);

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/problems.h"
+#include "base/strings.h"
 #include "conf/secret.h"
 #include "helpdesk/definition/definition.h"
 #include "helpdesk/expr/matcher.h"
@@ -43,19 +44,13 @@ struct account_choice {
 	const struct account *account; /* NULL: none, no event */
 };
 
-struct string_list {
-	char **items;
-	size_t n;
-};
-void string_list_done(struct string_list *l);
-
 struct source {
 	char *name;
 	char *preset; /* or NULL: a definition in place */
 	char *path;
 	struct definition *definition;
 	char *label;
-	struct string_list flags; /* rendered: "In Gladly Conversation" */
+	struct strings flags; /* rendered: "In Gladly Conversation" */
 	struct account_choice *accounts;
 	size_t accounts_n;
 	char *auth_user;                /* NULL: none */
@@ -70,7 +65,7 @@ struct source {
 	int64_t expire_after_ms;        /* CLOCK_NEVER_MS: never */
 	int64_t settle_open_ms, settle_close_ms;
 	bool emails_primary;
-	struct string_list ignore_emails, test_emails;
+	struct strings ignore_emails, test_emails;
 	bool keep_all;
 	struct rules *rules;
 };
@@ -82,14 +77,14 @@ struct config {
 		size_t max_body, max_memory; /* bytes */
 		unsigned max_connections, per_address;
 		int64_t timeout_ms, idle_ms;
-		struct string_list trusted_proxies;
+		struct strings trusted_proxies;
 	} listen;
 	struct {
 		char *address;
 		struct secret *token; /* NULL: none is configured */
 		char *token_file;    /* then: where the daemon keeps the one that it makes (admin_token.h); else NULL */
 		struct secret *made; /* what stands there; NULL where `token` is not */
-		struct string_list hosts;
+		struct strings hosts;
 	} admin;
 	struct {
 		char *url;  /* as written */

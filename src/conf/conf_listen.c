@@ -97,7 +97,7 @@ static void check_times(struct loader *l)
 /* A trusted proxy chooses the address that counts: with "/0" every client does. */
 static void check_proxies(struct loader *l)
 {
-	const struct string_list *proxies = &l->reader.config->listen.trusted_proxies;
+	const struct strings *proxies = &l->reader.config->listen.trusted_proxies;
 	const struct node *list = written(l, "trusted_proxies");
 
 	for (size_t i = 0; i < proxies->n; i++) {

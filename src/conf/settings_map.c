@@ -159,16 +159,6 @@ void settings_defaults(struct settings_reader *r, enum setting_owner owner, void
 /* ---- changes
  * --------------------------------------------------------------------------------------------------------- */
 
-static bool lists_same(const struct string_list *a, const struct string_list *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->items[i], b->items[i]) != 0)
-			return false;
-	return true;
-}
-
 static bool member_same(const struct setting *s, const struct config *old, const struct config *next)
 {
 	const void *a = (const char *)old + s->offset, *b = (const char *)next + s->offset;
@@ -176,7 +166,7 @@ static bool member_same(const struct setting *s, const struct config *old, const
 
 	switch (s->type) {
 	case SETTING_LIST:
-		return lists_same(a, b);
+		return strings_same(a, b);
 	case SETTING_TEXT:
 	case SETTING_ADDRESS:
 	case SETTING_URL:

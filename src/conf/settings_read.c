@@ -269,8 +269,7 @@ static int take_scalar(const struct setting *s, const char *text, void *base, st
 /* ---- lists and secrets
  * ----------------------------------------------------------------------------------------------- */
 
-static bool read_list_item(struct settings_reader *r, const struct setting *s, const struct node *n,
-			   struct string_list *to)
+static bool read_list_item(struct settings_reader *r, const struct setting *s, const struct node *n, struct strings *to)
 {
 	struct err err = {0};
 
@@ -294,7 +293,7 @@ static bool read_list_item(struct settings_reader *r, const struct setting *s, c
 
 static bool read_list(struct settings_reader *r, const struct setting *s, const struct node *n, void *base)
 {
-	struct string_list *at = (struct string_list *)(void *)((char *)base + s->offset), list = {0};
+	struct strings *at = (struct strings *)(void *)((char *)base + s->offset), list = {0};
 	struct node *const one = (struct node *)n;
 	struct node *const *items = n->type == NODE_LIST ? n->items : &one;
 	size_t count = n->type == NODE_LIST ? n->n : 1;
@@ -312,7 +311,7 @@ static bool read_list(struct settings_reader *r, const struct setting *s, const 
 	list.items = mem_new(count, sizeof(*list.items));
 	for (size_t i = 0; i < count; i++)
 		good = read_list_item(r, s, items[i], &list) && good;
-	string_list_done(at);
+	strings_done(at);
 	*at = list;
 	return good;
 }

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "base/ip.h"
+#include "base/mem.h"
 #include "base/text.h"
 
-bool peer_is_among(const struct string_list *among, const char *address)
+bool peer_is_among(const struct strings *among, const char *address)
 {
 	struct ip ip;
 	bool is_ip = ip_read(address, &ip);
@@ -38,7 +39,7 @@ static bool last_element(const char *list, size_t *end, char out[PEER_MAX])
 	return true;
 }
 
-const char *peer_of(const struct string_list *proxies, const char *peer, const char *forwarded, char out[PEER_MAX])
+const char *peer_of(const struct strings *proxies, const char *peer, const char *forwarded, char out[PEER_MAX])
 {
 	size_t end = forwarded ? strlen(forwarded) : 0;
 

@@ -19,7 +19,7 @@ const char *visit_asker(const struct visit *v, struct http_exchange *x, char pee
 
 void visit_open_claim(struct visit *v, struct http_exchange *x, struct budget *b)
 {
-	const struct string_list *proxies = &v->generation->config->listen.trusted_proxies;
+	const struct strings *proxies = &v->generation->config->listen.trusted_proxies;
 	char peer[PEER_MAX];
 	struct ip ip;
 	bool known;

@@ -23,7 +23,7 @@ static const struct account *account_by_name(const struct decide_input *in, cons
 	return in->config ? config_account(in->config, name) : NULL;
 }
 
-static bool matches_any(const struct string_list *patterns, const char *email)
+static bool matches_any(const struct strings *patterns, const char *email)
 {
 	for (size_t i = 0; i < patterns->n; i++)
 		if (email_pattern_matches(patterns->items[i], email))

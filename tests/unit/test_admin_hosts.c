@@ -11,7 +11,7 @@
 static char names[][24] = {"bridge.example.com", "Dotted.Example.",       "10.1.2.3",
 			   "2001:db8::7",        "only.example.com:8086", "[2001:db8::9]:444"};
 static char *known[] = {names[0], names[1], names[2], names[3], names[4], names[5]};
-static const struct string_list hosts = {.items = known, .n = sizeof(known) / sizeof(*known)};
+static const struct strings hosts = {.items = known, .n = sizeof(known) / sizeof(*known)};
 
 static void loopback_and_configured_hosts_are_allowed_and_nothing_else(void **state)
 {
@@ -74,7 +74,7 @@ static void loopback_and_configured_hosts_are_allowed_and_nothing_else(void **st
 		{"xbridge.example.com", false},
 		{"bridge.example.com..", false},
 	};
-	static const struct string_list none = {0};
+	static const struct strings none = {0};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)

@@ -100,7 +100,7 @@ static struct matcher *matcher_of(const char *text)
 	return m;
 }
 
-static void set_list(struct string_list *l, const char *items) /* blank between them; "_" is a blank in one */
+static void set_list(struct strings *l, const char *items) /* blank between them; "_" is a blank in one */
 {
 	char *copy = mem_str(items), *at = copy, *item;
 
@@ -152,7 +152,7 @@ static struct source *desk_plain(struct desk *d, const char *rules)
 	return desk_open(d, "gladly", "", rules, "In_Gladly_Conversation");
 }
 
-static void list_done(struct string_list *l)
+static void list_done(struct strings *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->items[i]);

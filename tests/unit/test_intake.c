@@ -161,7 +161,7 @@ static void the_secret_parameter_is_cut_out_wherever_it_stands(void **state)
 static void behind_trusted_proxies_the_log_names_whom_they_name(void **state)
 {
 	char *trusted[] = {(char *)"127.0.0.1", (char *)"10.0.0.0/8", (char *)"unix", (char *)"2001:db8::/33"};
-	const struct string_list proxies = {trusted, 4};
+	const struct strings proxies = {trusted, 4};
 	static const struct {
 		const char *peer, *forwarded, *who;
 	} rows[] = {
