@@ -10,6 +10,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 
 import pytest
 
@@ -99,6 +100,13 @@ def test_a_word_that_no_test_has_is_told_and_counted_nowhere(clone):
     ended = clone.tests("-k", "nosuchword")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "scripts/test: no test has that word: nosuchword\n"
+
+
+def test_the_word_that_stands_for_none_is_in_no_test_here():
+    """`scripts/test -k nosuch` finds nothing in the tree itself. Status 5 of pytest: no test was collected."""
+    listed = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "-q", "--collect-only", "-k", "nosuch", TREE / "tests/e2e"]
+    ended = subprocess.run(listed, cwd=TREE, capture_output=True, text=True, timeout=max(TIMEOUT, 60), check=False)
+    assert ended.returncode == 5, ended.stdout + ended.stderr
 
 
 def test_an_expression_that_does_not_read_is_told(clone):
