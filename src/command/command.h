@@ -1,11 +1,10 @@
 /*
- * command: the sub-commands: one file each, one table (command.c) that --help is printed from.
+ * command: what a sub-command is, and what all of them share. Each has a file cmd_NAME.c; the table is in main.c.
  */
 #ifndef COMMAND_COMMAND_H
 #define COMMAND_COMMAND_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 /* Exit statuses (DESIGN section 14). */
 enum {
@@ -20,7 +19,6 @@ enum {
 struct command_context {
 	const char *config_file; /* -c FILE, or the installed default */
 	bool config_given;
-	const char *source; /* the commit that the program was built from, for --version; "": not known */
 };
 
 struct command {
@@ -35,11 +33,18 @@ struct command {
 extern const struct command command_serve, command_check, command_explain, command_sample, command_sandbox,
 	command_presets, command_queue, command_reload, command_status;
 
-/* main.c's whole work: finds the sub-command and runs it. source: as in struct command_context. */
-int command_main(int argc, char **argv, const char *source);
-
 /* "deskbridge queue: unknown option --lmit (did you mean --limit?)" on stderr; returns COMMAND_USAGE. */
 int command_usage_error(const struct command *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Prints what --help shows to standard output. */
 void command_print_help(const struct command *c);
+
+/*
+ * How a program begins and ends. command_begin, before any file is opened, gives each closed standard stream a file
+ * that takes and holds nothing: else a file that is opened later would get its number, and lines of the log would be
+ * written to it. command_end returns the status to exit with: a status of success becomes COMMAND_FAILED where standard
+ * output could not be written, as on a full disk or where the reader went away.
+ */
+void command_begin(void);
+int command_end(int status);
 
 #endif
