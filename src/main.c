@@ -87,9 +87,10 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
-/* "deskbridge help", "deskbridge help COMMAND". */
-static int help(int argc, char **argv)
+/* "deskbridge help", "deskbridge help COMMAND", which is "deskbridge COMMAND --help". */
+static int help(const struct command_context *ctx, int argc, char **argv)
 {
+	char ask[] = "--help", *asked[] = {argv[1], ask, NULL};
 	const struct command *c;
 
 	if (argc < 2) {
@@ -99,8 +100,7 @@ static int help(int argc, char **argv)
 	c = command_find(argv[1]);
 	if (!c)
 		return unknown_command(argv[1]);
-	command_print_help(c);
-	return COMMAND_GOOD;
+	return c->run(ctx, 2, asked);
 }
 
 #define GO_ON (-1)
@@ -166,7 +166,7 @@ int main(int argc, char **argv)
 	command_begin();
 	status = read_options(&ctx, argc, argv, &at);
 	if (status == GO_ON && strcmp(argv[at], "help") == 0) {
-		status = help(argc - at, argv + at);
+		status = help(&ctx, argc - at, argv + at);
 	} else if (status == GO_ON) {
 		c = command_find(argv[at]);
 		if (c && c != &command_serve) /* serve is the daemon, whoever runs it */

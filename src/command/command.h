@@ -26,7 +26,7 @@ struct command {
 	const char *arguments; /* "SOURCE [FILE]" */
 	const char *summary;   /* one line */
 	const char *help;      /* what --help prints below the usage line: options, examples, exit statuses */
-	/* argv[0] is the command's name. */
+	/* argv[0] is the command's name; NULL stands behind the last word. --help does nothing but print. */
 	int (*run)(const struct command_context *ctx, int argc, char **argv);
 };
 
