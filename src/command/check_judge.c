@@ -63,7 +63,8 @@ static const struct daemon_unit *unit_of(const struct check_judge *j, const char
 }
 
 /* 0, or the exit status after a message. */
-static int judge_for(const struct command_context *ctx, const char *user, bool wanted, struct check_judge *j)
+static int judge_for(const struct command *c, const struct command_context *ctx, const char *user, bool wanted,
+		     struct check_judge *j)
 {
 	struct daemon_user who;
 	struct err error = {0};
@@ -74,7 +75,7 @@ static int judge_for(const struct command_context *ctx, const char *user, bool w
 		daemon_user_done(&who);
 	}
 	if (r == -ENOENT && wanted)
-		return command_usage_error(&command_check, "--user %s: %s", user, error.text);
+		return command_usage_error(c, "--user %s: %s", user, error.text);
 	if (r < 0 && wanted) {
 		out_error("deskbridge: %s\n", error.text);
 		return COMMAND_FAILED;
@@ -92,7 +93,7 @@ static int judge_for(const struct command_context *ctx, const char *user, bool w
 	return COMMAND_CONFIG;
 }
 
-int check_judge(const struct command_context *ctx, const char *wanted, struct check_judge *ret)
+int check_judge(const struct command *c, const struct command_context *ctx, const char *wanted, struct check_judge *ret)
 {
 	const char *user = wanted;
 
@@ -114,7 +115,7 @@ int check_judge(const struct command_context *ctx, const char *wanted, struct ch
 	ret->for_unit = ret->has_unit && is_the_daemons(ctx, ret);
 	if (ret->for_unit)
 		secret_set_passed(ret->unit.passed, ret->unit.passed_n);
-	return user ? judge_for(ctx, user, wanted != NULL, ret) : COMMAND_GOOD;
+	return user ? judge_for(c, ctx, user, wanted != NULL, ret) : COMMAND_GOOD;
 }
 
 void check_judge_done(struct check_judge *j)

@@ -16,11 +16,13 @@ struct check_judge {
 };
 
 /*
+ * c: whose usage is wrong where there is no user `wanted`.
  * wanted: --user, or NULL: where root checks the file that the installed unit names, the user that the unit runs as.
  * With COMMAND_GOOD the configuration loads for that user. Else the exit status, after all problems and a message.
  * check_judge_done in any case.
  */
-int check_judge(const struct command_context *ctx, const char *wanted, struct check_judge *ret);
+int check_judge(const struct command *c, const struct command_context *ctx, const char *wanted,
+		struct check_judge *ret);
 void check_judge_done(struct check_judge *j);
 
 #endif

@@ -404,7 +404,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	int end = options_parse(&command_check, specs, argc, argv, NULL, 0, &n);
 	if (end != OPTIONS_GO)
 		return end;
-	end = check_judge(ctx, user, &judge);
+	end = check_judge(&command_check, ctx, user, &judge);
 	if (end == COMMAND_GOOD)
 		end = check(ctx, &judge, key);
 	check_judge_done(&judge);
