@@ -17,22 +17,6 @@
 #include "intake/answer.h"
 #include "intake/keep.h"
 
-void explain_lines(const struct buf *lines)
-{
-	for (const char *line = lines->data; *line;) {
-		size_t len = strcspn(line, "\n");
-		out_print("  %.*s\n", (int)len, line);
-		line += len + (line[len] == '\n');
-	}
-	out_print("\n");
-}
-
-void explain_block(const char *title, const struct buf *lines)
-{
-	out_print("%s\n", title);
-	explain_lines(lines);
-}
-
 static void explain_unreadable(const struct source *s, const struct webhook *w, const struct err *reason)
 {
 	if (proof_needs_secret(definition_proof(s->definition)))
