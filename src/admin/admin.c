@@ -16,8 +16,8 @@
 #include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/percent.h"
 #include "conf/admin_token.h"
-#include "helpdesk/expr/scope.h"
 #include "http/address.h"
 #include "http/server.h"
 
@@ -124,7 +124,7 @@ static void serve_api(struct admin *a, struct http_exchange *x, const struct gen
 	struct json_object *tree = NULL;
 	struct err error = {0};
 
-	scope_query(x->query, &query);
+	percent_read_query(x->query, &query);
 	struct api_request request = {
 		.pipeline = a->pipeline, .generation = g, .query = &query, .started_ms = a->started_ms};
 	unsigned status = make(&request, &tree, &error);

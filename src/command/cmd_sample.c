@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/out.h"
+#include "base/percent.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "helpdesk/parse/batch.h"
@@ -132,7 +133,7 @@ static void make(const struct generation *g, const struct source *s, const char 
 	/* A sample may show the desk's own proof, too: this one takes its place. */
 	for (size_t i = 0; i < shown.n; i++)
 		sample_set_header(&p->headers, shown.items[i].name, shown.items[i].value);
-	scope_query(shown_query ? shown_query : "", &parameters);
+	percent_read_query(shown_query, &parameters);
 	for (size_t i = 0; i < parameters.n; i++)
 		sample_set_query(&p->sample, parameters.items[i].name, parameters.items[i].value);
 	p->url = mem_fmt("%s%s%s", address, p->sample.query[0] != '\0' ? "?" : "", p->sample.query);
@@ -192,7 +193,7 @@ static bool asks_by_conversation(const struct source *s, const struct webhook *w
 	if (inquiry_new(s->definition, w, &q, NULL) < 0)
 		return false;
 	buf_init(&escaped, ESCAPED_MAX);
-	scope_escape(conversation, &escaped);
+	percent_add(&escaped, conversation, "");
 	if (inquiry_next(q, &secrets, &url, &headers, NULL) == 0)
 		does = strstr(url, escaped.data) != NULL;
 	buf_done(&escaped);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "helpdesk/expr/scope.h"
+#include "base/percent.h"
 
 /* By its decoded name, so that an escaped letter in it hides nothing. */
 static bool parameter_is(const char *parameter, size_t len, const char *name)
@@ -12,7 +12,7 @@ static bool parameter_is(const char *parameter, size_t len, const char *name)
 	CLEANUP(mem_freep) char *text = mem_strn(parameter, len);
 	CLEANUP(pairs_done) struct pairs decoded = {0};
 
-	scope_query(text, &decoded);
+	percent_read_query(text, &decoded);
 	return decoded.n > 0 && text_same(decoded.items[0].name, name);
 }
 

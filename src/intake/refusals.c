@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/percent.h"
 #include "base/text.h"
 
 #define MORE_MAX 64
@@ -18,7 +19,6 @@
 #define PATHS_MAX 400      /* bytes of the configured paths that a line names */
 #define PATH_SHOWN_MAX 200 /* bytes of an unknown path that a line shows */
 #define SLASHES_MAX 3      /* in a row, that a line shows */
-#define SEGMENT_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~"
 
 struct refusal {
 	struct refusal *next;
@@ -162,7 +162,7 @@ static char *shown_path(const struct config *c, const char *path)
 		buf_add(&to, path, slashes < SLASHES_MAX ? slashes : SLASHES_MAX);
 		path += slashes;
 		len = strcspn(path, "/");
-		good = strspn(path, SEGMENT_LETTERS);
+		good = strspn(path, PERCENT_UNRESERVED);
 		good = good < len ? good : len;
 		if (good > 0 && to.len + good <= PATH_SHOWN_MAX && is_like_configured(c, path, good))
 			buf_add(&to, path, good);

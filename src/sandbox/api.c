@@ -6,8 +6,8 @@
 
 #include "base/amount.h"
 #include "base/clock.h"
+#include "base/percent.h"
 #include "sandbox/access.h"
-#include "sandbox/query.h"
 #include "sandbox/readback.h"
 
 /* One request on its way. */
@@ -86,7 +86,7 @@ static void read_back(struct api_call *c, void (*read)(const struct readback *r,
 	CLEANUP(mem_freep) char *base = mem_fmt("http://%s", host ? host : "sandbox");
 	struct readback r = {c->state->world, c->account, base, c->path, &params};
 
-	query_read(c->x->query, &params);
+	percent_read_query(c->x->query, &params);
 	state_lock(c->state);
 	read(&r, c->answer);
 	state_unlock(c->state);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "sandbox/query.h"
+#include "base/percent.h"
 
 #define JSON "application/json"
 
@@ -74,7 +74,7 @@ static void get_events(struct state *s, struct http_exchange *x, struct answer *
 	uint64_t after, limit;
 	size_t i = 0, all;
 
-	query_read(x->query, &params);
+	percent_read_query(x->query, &params);
 	after = number(&params, "after", 0);
 	limit = number(&params, "limit", INSPECT_EVENTS_MAX);
 	pairs_done(&params);

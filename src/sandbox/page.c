@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/percent.h"
 #include "helpdesk/parse/signal.h"
 
 /* When a sample counts as received: later than any time in it. */
@@ -215,7 +216,7 @@ static bool matches_at(const struct page *p, const char *at, struct page_values 
 
 		if (p->parts[i].varies) {
 			len = value_len(p, i, at);
-			if (len == 0 || scope_unescape(at, len, false, &v->items[i]) < 0)
+			if (len == 0 || percent_read(at, len, false, &v->items[i]) < 0)
 				return false;
 		} else if (strncmp(at, p->parts[i].text, len) != 0) {
 			return false;

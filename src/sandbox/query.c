@@ -6,61 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Never makes a NUL: "%00" stays. */
-static char *decode(const char *text, size_t len)
-{
-	char *out = mem_new(len + 1, 1), *to = out;
-
-	for (size_t i = 0; i < len; i++) {
-		int high = text[i] == '%' && i + 2 < len ? hex_digit(text[i + 1]) : -1;
-		int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-
-		if (low >= 0 && (high > 0 || low > 0)) {
-			*to++ = (char)(high * 16 + low);
-			i += 2;
-		} else {
-			*to++ = text[i] == '+' ? ' ' : text[i];
-		}
-	}
-	return out;
-}
-
-void query_read(const char *query, struct pairs *ret)
-{
-	while (*query != '\0') {
-		size_t len = strcspn(query, "&"), name_len = strcspn(query, "=&");
-		CLEANUP(mem_freep) char *name = decode(query, name_len);
-		CLEANUP(mem_freep)
-		char *value = name_len < len ? decode(query + name_len + 1, len - name_len - 1) : mem_str("");
-
-		if (*name != '\0')
-			pairs_add(ret, name, value);
-		query += len;
-		if (*query == '&')
-			query++;
-	}
-}
-
-void query_escape(struct buf *to, const char *value)
-{
-	for (const unsigned char *c = (const unsigned char *)value; *c != '\0'; c++) {
-		if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-		    strchr("-._~", *c))
-			buf_addc(to, (char)*c);
-		else
-			buf_addf(to, "%%%02X", *c);
-	}
-}
-
 /* A word of letters, digits and . _ - */
 static char *read_word(const char **at)
 {

@@ -1,5 +1,5 @@
 /*
- * query: what stands behind the "?" of Klaviyo's GET endpoints: parameters and the filter language. Pure.
+ * query: the filter language of Klaviyo's GET endpoints. Pure.
  */
 #ifndef SANDBOX_QUERY_H
 #define SANDBOX_QUERY_H
@@ -11,11 +11,6 @@
 #include "base/text.h"
 
 #define QUERY_FILTERS_MAX 16
-
-/* Percent-decoded names and values ("+" is a blank), in order. Bad escapes stay as they are. */
-void query_read(const char *query, struct pairs *ret);
-/* The value percent-encoded for a URL. */
-void query_escape(struct buf *to, const char *value);
 
 /* operator(field,value): the value without its quotes, NULL where there is none (has(profile)). */
 struct query_filter {

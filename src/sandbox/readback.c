@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/percent.h"
 #include "sandbox/query.h"
 
 #define URL_MAX 8192
@@ -117,16 +118,12 @@ static char *page_url(const struct readback *r, const char *cursor)
 		if (cursor && strcmp(p->name, "page[cursor]") == 0)
 			continue;
 		buf_addc(&url, separator);
-		query_escape(&url, p->name);
-		buf_addc(&url, '=');
-		query_escape(&url, p->value);
+		percent_add_pair(&url, p->name, p->value);
 		separator = '&';
 	}
 	if (cursor) {
 		buf_addc(&url, separator);
-		query_escape(&url, "page[cursor]");
-		buf_addc(&url, '=');
-		query_escape(&url, cursor);
+		percent_add_pair(&url, "page[cursor]", cursor);
 	}
 	if (url.error < 0) {
 		buf_done(&url);

@@ -181,20 +181,6 @@ static void a_link_is_whole_or_none(void **state)
 	assert_int_equal(link_make(text, &link, &e), 0);
 }
 
-static void a_segment_holds_an_address_as_it_is(void **state)
-{
-	struct buf b;
-
-	(void)state;
-	buf_init(&b, 1000);
-	link_add_segment(&b, "o'h+ara@example.com");
-	assert_string_equal(b.data, "o'h+ara@example.com");
-	buf_clear(&b);
-	link_add_segment(&b, "a/b?c#d%e@\u00e4.example");
-	assert_string_equal(b.data, "a%2Fb%3Fc%23d%25e@%C3%A4.example");
-	buf_done(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,7 +188,6 @@ int main(void)
 		cmocka_unit_test(hosts_are_as_the_dns_has_them),
 		cmocka_unit_test(what_leads_nowhere_or_holds_credentials_is_no_link),
 		cmocka_unit_test(a_link_is_whole_or_none),
-		cmocka_unit_test(a_segment_holds_an_address_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

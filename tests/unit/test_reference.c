@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "base/percent.h"
 #include "helpdesk/expr/reference.h"
 
 static const char body[] =
@@ -121,7 +122,7 @@ static void headers_and_query_are_found_by_name(void **state)
 	(void)state;
 	pairs_add(&headers, "X-Event", "convo.created");
 	pairs_add(&headers, "X-Odd", "\xff");
-	scope_query("transition=closed&a=1&a=2&name=J%c3%b6+B", &query);
+	percent_read_query("transition=closed&a=1&a=2&name=J%c3%b6+B", &query);
 	event = found("header:x-event", &s);
 	assert_string_equal(event, "\"convo.created\"");
 	two = found("query:a", &s);
@@ -149,7 +150,7 @@ static void broken_queries_stay_as_they_came(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct pairs p = {0};
 
-		scope_query(cases[i].raw, &p);
+		percent_read_query(cases[i].raw, &p);
 		assert_int_equal(p.n, 1);
 		assert_string_equal(pairs_get(&p, cases[i].name), cases[i].value);
 		pairs_done(&p);

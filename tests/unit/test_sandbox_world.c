@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/percent.h"
 #include "sandbox/feed.h"
 #include "sandbox/query.h"
 #include "sandbox/throttle.h"
@@ -259,7 +260,7 @@ static void parameters_are_decoded(void **state)
 	CLEANUP(buf_done) struct buf b;
 
 	(void)state;
-	query_read("page%5Bsize%5D=5&a=x%20y+z&&b&c=%&d=%zz%4&e=%00&=x", &p);
+	percent_read_query("page%5Bsize%5D=5&a=x%20y+z&&b&c=%&d=%zz%4&e=%00&=x", &p);
 	assert_string_equal(pairs_get(&p, "page[size]"), "5");
 	assert_string_equal(pairs_get(&p, "a"), "x y z");
 	assert_string_equal(pairs_get(&p, "b"), "");
@@ -269,7 +270,7 @@ static void parameters_are_decoded(void **state)
 	assert_int_equal(p.n, 6);
 	pairs_done(&p);
 	buf_init(&b, 100);
-	query_escape(&b, "a b/\xc3\xa4~");
+	percent_add(&b, "a b/\xc3\xa4~", "");
 	assert_string_equal(b.data, "a%20b%2F%C3%A4~");
 }
 

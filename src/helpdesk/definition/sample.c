@@ -8,9 +8,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/percent.h"
 #include "helpdesk/expr/flat.h"
 #include "helpdesk/expr/keys.h"
-#include "helpdesk/expr/scope.h"
 
 /* ---- where its shape comes from ---------------------------------------------------------------------------------- */
 
@@ -207,22 +207,18 @@ void sample_set_query(struct sample *s, const char *name, const char *value)
 	bool there = false;
 	struct buf b;
 
-	scope_query(s->query, &parameters);
+	percent_read_query(s->query, &parameters);
 	buf_init(&b, 64 * 1024);
 	for (size_t i = 0; i < parameters.n; i++) {
 		bool is_it = text_same(parameters.items[i].name, name);
 
 		buf_adds(&b, b.len > 0 ? "&" : "");
-		scope_escape(parameters.items[i].name, &b);
-		buf_addc(&b, '=');
-		scope_escape(is_it ? value : parameters.items[i].value, &b);
+		percent_add_pair(&b, parameters.items[i].name, is_it ? value : parameters.items[i].value);
 		there = there || is_it;
 	}
 	if (!there) {
 		buf_adds(&b, b.len > 0 ? "&" : "");
-		scope_escape(name, &b);
-		buf_addc(&b, '=');
-		scope_escape(value, &b);
+		percent_add_pair(&b, name, value);
 	}
 	if (b.error == 0) {
 		free(s->query);

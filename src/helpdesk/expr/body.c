@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "helpdesk/expr/keys.h"
-#include "helpdesk/expr/scope.h"
 
 static const char *const form_names[] = {"json", "form", NULL};
 
@@ -107,9 +107,9 @@ static int form_read_field(const char *at, size_t len, struct json_object *o)
 	const char *equals = memchr(at, '=', len);
 	size_t name_len = equals ? (size_t)(equals - at) : len;
 
-	if (scope_unescape(at, name_len, true, &name) < 0)
+	if (percent_read(at, name_len, true, &name) < 0)
 		return -EINVAL;
-	if (equals && scope_unescape(equals + 1, len - name_len - 1, true, &value) < 0)
+	if (equals && percent_read(equals + 1, len - name_len - 1, true, &value) < 0)
 		return -EINVAL;
 	form_add(o, name, json_object_new_string(value ? value : ""));
 	return 0;
@@ -179,9 +179,7 @@ static void form_write_field(const char *name, struct json_object *value, struct
 		return;
 	if (to->len > 0)
 		buf_addc(to, '&');
-	scope_escape(name, to);
-	buf_addc(to, '=');
-	scope_escape(text, to);
+	percent_add_pair(to, name, text);
 }
 
 static char *form_write(struct json_object *o)

@@ -7,9 +7,9 @@
 #include <strings.h>
 
 #include "base/mask.h"
+#include "base/percent.h"
 #include "base/text.h"
 #include "helpdesk/expr/link.h"
-#include "helpdesk/expr/scope.h"
 
 #define REFUSED_DOMAIN_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
 
@@ -90,7 +90,7 @@ static char *email_decode(char *part)
 {
 	CLEANUP(mem_freep) char *text = NULL;
 
-	if (scope_unescape(part, strlen(part), false, &text) < 0)
+	if (percent_read(part, strlen(part), false, &text) < 0)
 		return NULL;
 	memcpy(part, text, strlen(text) + 1);
 	return text_trim_unseen(part);

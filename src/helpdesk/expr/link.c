@@ -9,13 +9,8 @@
 #include "base/buf.h"
 #include "base/idn.h"
 #include "base/ip.h"
+#include "base/percent.h"
 #include "base/text.h"
-#include "helpdesk/expr/scope.h"
-
-/* RFC 3986, section 2. */
-#define LINK_UNRESERVED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
-#define LINK_RESERVED ":/?#[]@!$&'()*+,;="
-#define LINK_IN_SEGMENT LINK_UNRESERVED ":@!$&'()*+,;="
 
 #define HOST_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 #define HOST_MAX 253 /* letters of a name in the DNS */
@@ -78,43 +73,14 @@ static int read_authority(const char *text, size_t len, char **ret)
 	}
 	/* Outside of brackets a ":" is the port's. */
 	port = authority + strcspn(authority, ":");
-	if (strchr(host, ':') || scope_unescape(host, strlen(host), false, &plain) < 0 ||
+	if (strchr(host, ':') || percent_read(host, strlen(host), false, &plain) < 0 ||
 	    idn_to_ascii(plain, &ascii) < 0 || !is_name(ascii))
 		return -EINVAL;
 	*ret = mem_fmt("%s%s", ascii, port);
 	return 0;
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------------------- */
-
-static bool is_encoded(const char *at)
-{
-	return at[0] == '%' && strspn(at + 1, "0123456789abcdefABCDEF") >= 2;
-}
-
-static void add_byte(struct buf *to, const char *at, const char *allowed)
-{
-	if (strchr(allowed, *at))
-		buf_addc(to, *at);
-	else
-		buf_addf(to, "%%%02X", (unsigned)(unsigned char)*at);
-}
-
-static void add_rest(struct buf *to, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		if (is_encoded(text))
-			buf_addc(to, *text);
-		else
-			add_byte(to, text, LINK_UNRESERVED LINK_RESERVED);
-	}
-}
-
-void link_add_segment(struct buf *to, const char *text)
-{
-	for (; *text != '\0'; text++)
-		add_byte(to, text, LINK_IN_SEGMENT);
-}
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 int link_make(const char *text, char **ret, struct err *reterr)
 {
@@ -133,7 +99,7 @@ int link_make(const char *text, char **ret, struct err *reterr)
 		return err_set(reterr, -EINVAL, "a URL without a usable host");
 	buf_init(&b, LINK_MAX);
 	buf_addf(&b, "%s%s", scheme == 8 ? "https://" : "http://", host);
-	add_rest(&b, rest);
+	percent_add_partly(&b, rest, PERCENT_URL);
 	if (b.error < 0) {
 		buf_done(&b);
 		return err_set(reterr, -EMSGSIZE, "a URL of more than %d bytes", LINK_MAX);

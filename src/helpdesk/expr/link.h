@@ -6,7 +6,6 @@
 
 #include <stddef.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -26,8 +25,5 @@ size_t link_scheme(const char *text);
  * caller owns *ret.
  */
 int link_make(const char *text, char **ret, struct err *reterr) MUSTCHECK;
-
-/* One segment of a path: percent-encodes all that may not stand there. "@" and "+" may. */
-void link_add_segment(struct buf *to, const char *text);
 
 #endif

@@ -23,15 +23,4 @@ struct scope {
 	struct json_object *properties; /* bare names in rules: the event's properties, without regard to case */
 };
 
-/* Decodes "a=b&c=d" (percent and plus). Bad escapes, NUL, and what would not be UTF-8 stay as they came. Pure. */
-#define SCOPE_QUERY_MAX 100 /* parameters; more are not looked at */
-void scope_query(const char *raw, struct pairs *to);
-/*
- * The strict reading of an encoded text: *ret is the caller's. -EINVAL for a percent without two hexadecimal digits, a
- * NUL, or what is not UTF-8. plus: "+" is a blank, as in forms.
- */
-int scope_unescape(const char *raw, size_t len, bool plus, char **ret) MUSTCHECK;
-/* Percent-encodes all but unreserved letters. */
-void scope_escape(const char *text, struct buf *to);
-
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/percent.h"
 #include "helpdesk/expr/flat.h"
 #include "helpdesk/expr/link.h"
 
@@ -199,7 +200,7 @@ static bool part_render(const struct part *p, const struct scope *s, enum templa
 		return true;
 	if (strcmp(value, ".") == 0 || strcmp(value, "..") == 0 || strlen(value) > TEMPLATE_PART_MAX)
 		return false;
-	scope_escape(value, to);
+	percent_add(to, value, "");
 	return true;
 }
 

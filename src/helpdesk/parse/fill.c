@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/percent.h"
 #include "helpdesk/expr/body.h"
 #include "helpdesk/expr/link.h"
 
@@ -157,7 +158,7 @@ static char *url_with_email(const char *url, const char *email)
 		before--;
 	buf_init(&b, strlen(url) + 3 * strlen(email));
 	buf_add(&b, url, before);
-	link_add_segment(&b, email);
+	percent_add(&b, email, PERCENT_SEGMENT);
 	buf_adds(&b, url + path);
 	return buf_take(&b);
 }
@@ -224,7 +225,7 @@ int definition_sample_fill(const struct definition *d, enum transition t, const 
 	if (!sample || body_read(d->body, sample->body, strlen(sample->body), &body, NULL) < 0)
 		return -ENOENT;
 	sample_copy(ret, sample);
-	scope_query(sample->query, &query);
+	percent_read_query(sample->query, &query);
 	f.scope = (struct scope){
 		.item = body, .root = body, .headers = &sample->headers, .query = &query, .names = &d->names};
 	put_now(&f, proof_body_timestamp(d->proof));

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/percent.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/definition/definition_parts.h"
 #include "helpdesk/expr/flat.h"
@@ -82,7 +83,7 @@ int signal_scope_open(const struct definition *d, const struct webhook *w, const
 	if (r < 0)
 		return r;
 	*ret = (struct signal_scope){.scope = s, .body = TAKE(body)};
-	scope_query(w->query, &ret->query);
+	percent_read_query(w->query, &ret->query);
 	ret->scope.query = &ret->query;
 	return 0;
 }
@@ -302,7 +303,7 @@ bool reading_is_trial(const struct definition *d, const struct webhook *w)
 	if (!d->trial)
 		return false;
 	if (w->body_len == 0)
-		scope_query(w->query, &scope.query);
+		percent_read_query(w->query, &scope.query);
 	else if (signal_scope_open(d, w, NULL, &scope, NULL) < 0)
 		return false;
 	scope.scope.headers = &w->headers;

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/percent.h"
 #include "helpdesk/expr/flat.h"
-#include "helpdesk/expr/scope.h"
 
 struct telling {
 	const struct proof *p;
@@ -40,7 +40,7 @@ static bool has_parameter(const struct telling *t, const char *name)
 {
 	CLEANUP(pairs_done) struct pairs all = {0};
 
-	scope_query(t->request->query, &all);
+	percent_read_query(t->request->query, &all);
 	return pairs_get(&all, name) != NULL;
 }
 

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/percent.h"
 #include "helpdesk/expr/body.h"
 
 #define HMAC_SIGNATURES_MAX 8 /* of one webhook */
@@ -92,7 +93,7 @@ static char *stamp_outside(const struct hmac *h, const struct pairs *headers, co
 	char *stamp;
 
 	if (h->stamp == HMAC_STAMP_QUERY)
-		scope_query(query, &parameters);
+		percent_read_query(query, &parameters);
 	stamp = reference_scalar(h->timestamp, &scope);
 	pairs_done(&parameters);
 	return stamp;
@@ -424,7 +425,7 @@ static void make_outside(const struct hmac *h, const struct proof_request *reque
 	if (h->stamp == HMAC_STAMP_QUERY) {
 		buf_init(&b, HMAC_OUT_MAX);
 		buf_addf(&b, "%s=", reference_query(h->timestamp));
-		scope_escape(stamp, &b);
+		percent_add(&b, stamp, "");
 		*query = buf_take(&b);
 	}
 	for (size_t i = 0; i < h->message.n; i++) {

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/digest.h"
+#include "base/percent.h"
 
 #define PROOF_QUERY_MAX (1 << 20)
 
@@ -148,7 +149,7 @@ static char *query_shown(const struct proof *p, const char *query)
 	struct pairs all = {0};
 	char *shown;
 
-	scope_query(query, &all);
+	percent_read_query(query, &all);
 	shown = mem_str(pairs_get(&all, p->name));
 	pairs_done(&all);
 	return shown;
@@ -181,7 +182,7 @@ static void query_make(const struct proof *p, const struct proof_secrets *s, con
 	(void)headers;
 	buf_init(&b, PROOF_QUERY_MAX);
 	buf_addf(&b, "%s=", p->name);
-	scope_escape(s->secrets[0], &b);
+	percent_add(&b, s->secrets[0], "");
 	*query = buf_take(&b);
 }
 
