@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/numbers.h"
 #include "store/private.h"
 
 #define DELIVERIES_MS (7 * CLOCK_DAY_MS)
@@ -75,8 +76,9 @@ static void clean_webhooks(struct cleaning *c, int64_t until_ms, size_t max)
 	if (!may_clean(c))
 		return;
 	QUERY(q, c->store,
-	      "SELECT w.id FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 1 AND i.wait = 0"
-	      " AND i.ended <= ?1 AND w.state = 1 ORDER BY i.ended LIMIT ?2",
+	      "SELECT w.id FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_WEBHOOK_DONE
+	      " AND i.wait = " SQL_WAIT_NONE " AND i.ended <= ?1 AND w.state = " SQL_WEBHOOK_DONE
+	      " ORDER BY i.ended LIMIT ?2",
 	      c->reterr);
 	query_bind_int(&q, until_ms);
 	query_bind_int(&q, (int64_t)(max < c->left ? max : c->left));
@@ -116,8 +118,9 @@ static void clean_events(struct cleaning *c, int64_t until_ms, size_t max)
 	if (!may_clean(c))
 		return;
 	QUERY(q, c->store,
-	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 1 AND i.ended <= ?1"
-	      " AND e.state = 1 ORDER BY i.ended LIMIT ?2",
+	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_DELIVERED
+	      " AND i.ended <= ?1"
+	      " AND e.state = " SQL_DELIVERED " ORDER BY i.ended LIMIT ?2",
 	      c->reterr);
 	query_bind_int(&q, until_ms);
 	query_bind_int(&q, (int64_t)(max < c->left ? max : c->left));
@@ -267,8 +270,9 @@ static void clean_conversations(struct cleaning *c, bool clear, int64_t until_ms
 	if (!may_clean(c))
 		return;
 	QUERY(q, c->store,
-	      "SELECT c.id FROM conversations i CROSS JOIN conversations c ON c.id = i.id WHERE i.state <> 1"
-	      " AND i.clear = ?1 AND i.changed <= ?2 AND c.state <> 1 AND c.clear = ?1 ORDER BY i.changed LIMIT ?3",
+	      "SELECT c.id FROM conversations i CROSS JOIN conversations c ON c.id = i.id WHERE i.state <> " SQL_OPEN
+	      " AND i.clear = ?1 AND i.changed <= ?2 AND c.state <> " SQL_OPEN
+	      " AND c.clear = ?1 ORDER BY i.changed LIMIT ?3",
 	      c->reterr);
 	query_bind_int(&q, clear);
 	query_bind_int(&q, until_ms);

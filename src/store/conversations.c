@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/numbers.h"
 #include "store/private.h"
 
 #define TAKEN_BYTES 9
@@ -318,7 +319,8 @@ static int oldest_open(struct store *s, const char *source, int64_t received_ms,
 	int r;
 
 	QUERY(q, s,
-	      "SELECT id, opened_received FROM conversations WHERE state = 1 AND source = ?1 AND opened_received <= ?2"
+	      "SELECT id, opened_received FROM conversations WHERE state = " SQL_OPEN
+	      " AND source = ?1 AND opened_received <= ?2"
 	      " ORDER BY opened_received LIMIT 1",
 	      reterr);
 	query_bind_text(&q, source);
@@ -338,7 +340,7 @@ static int open_name(struct store *s, const char *source, int64_t id, int64_t re
 	int r;
 
 	QUERY(q, s,
-	      "SELECT conversation FROM conversations WHERE id = ?1 AND +source = ?2 AND +state = 1"
+	      "SELECT conversation FROM conversations WHERE id = ?1 AND +source = ?2 AND +state = " SQL_OPEN
 	      " AND +opened_received = ?3",
 	      reterr);
 	query_bind_int(&q, id);
@@ -408,7 +410,8 @@ int64_t store_conversation_oldest_received_ms(struct store *s, const char *sourc
 	QUERY(q, s,
 	      "SELECT i.opened_received FROM conversations i CROSS JOIN conversations c ON c.id = i.id WHERE i.state = "
 	      "1"
-	      " AND i.source = ?1 AND c.state = 1 AND c.source = ?1 AND c.opened_received = i.opened_received"
+	      " AND i.source = ?1 AND c.state = " SQL_OPEN
+	      " AND c.source = ?1 AND c.opened_received = i.opened_received"
 	      " ORDER BY i.opened_received LIMIT 1",
 	      NULL);
 	query_bind_text(&q, source);

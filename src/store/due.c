@@ -14,6 +14,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "store/numbers.h"
 #include "store/private.h"
 
 /* ---- reading a row ----------------------------------------------------------------------------------------------- */
@@ -150,7 +151,8 @@ static int due_ids(struct store *s, const char *account, int64_t now_ms, size_t 
 		   struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT id, due FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due <= ?2 ORDER BY due, id "
+	      "SELECT id, due FROM events WHERE state = " SQL_READY
+	      " AND head = 1 AND account = ?1 AND due <= ?2 ORDER BY due, id "
 	      "LIMIT ?3",
 	      reterr);
 	query_bind_text(&q, account);
@@ -208,7 +210,8 @@ int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t n
 	int64_t due = CLOCK_NEVER_MS;
 
 	QUERY(q, s,
-	      "SELECT due FROM events WHERE state = 0 AND head = 1 AND account = ?1 AND due > ?2 ORDER BY due LIMIT 1",
+	      "SELECT due FROM events WHERE state = " SQL_READY
+	      " AND head = 1 AND account = ?1 AND due > ?2 ORDER BY due LIMIT 1",
 	      NULL);
 	query_bind_text(&q, account);
 	query_bind_int(&q, now_ms);
@@ -219,8 +222,10 @@ static int far_ids(struct store *s, const char *account, int64_t farthest_ms, si
 		   struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 0 AND i.head = 1"
-	      " AND i.account = ?1 AND i.due > ?2 AND e.state = 0 AND e.due > ?2 ORDER BY i.due DESC LIMIT ?3",
+	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	      " AND i.head = 1"
+	      " AND i.account = ?1 AND i.due > ?2 AND e.state = " SQL_READY
+	      " AND e.due > ?2 ORDER BY i.due DESC LIMIT ?3",
 	      reterr);
 	query_bind_text(&q, account);
 	query_bind_int(&q, farthest_ms);
@@ -266,8 +271,9 @@ static int other_url_ids(struct store *s, const char *account, const char *url, 
 	int r;
 
 	QUERY(below, s,
-	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 0 AND i.account = ?1"
-	      " AND i.url > '' AND i.url < ?2 AND e.state = 0 LIMIT ?3",
+	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	      " AND i.account = ?1"
+	      " AND i.url > '' AND i.url < ?2 AND e.state = " SQL_READY " LIMIT ?3",
 	      reterr);
 	query_bind_text(&below, account);
 	query_bind_text(&below, url);
@@ -276,8 +282,9 @@ static int other_url_ids(struct store *s, const char *account, const char *url, 
 	if (r < 0)
 		return r;
 	QUERY(above, s,
-	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 0 AND i.account = ?1"
-	      " AND i.url > ?2 AND e.state = 0 LIMIT ?3",
+	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	      " AND i.account = ?1"
+	      " AND i.url > ?2 AND e.state = " SQL_READY " LIMIT ?3",
 	      reterr);
 	query_bind_text(&above, account);
 	query_bind_text(&above, url);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "store/numbers.h"
 #include "store/private.h"
 
 /* What a change of an event needs to know of it. */
@@ -103,7 +104,7 @@ static int person_due(struct store *s, const char *account, const char *email, c
 		return 0;
 	QUERY(q, s,
 	      "SELECT e.ended, b.profile FROM events e LEFT JOIN event_bodies b ON b.id = e.id"
-	      " WHERE e.account = ?1 AND e.email = ?2 AND e.state = 1 ORDER BY e.ended DESC LIMIT 1",
+	      " WHERE e.account = ?1 AND e.email = ?2 AND e.state = " SQL_DELIVERED " ORDER BY e.ended DESC LIMIT 1",
 	      reterr);
 	query_bind_text(&q, account);
 	query_bind_text(&q, email);
@@ -148,8 +149,9 @@ static int promote_one(struct store *s, const struct event_place *p, int64_t gap
 
 	QUERY(q, s,
 	      "SELECT e.id, e.gap, b.profile FROM events i CROSS JOIN events e ON e.id = i.id"
-	      " LEFT JOIN event_bodies b ON b.id = e.id WHERE i.account = ?1 AND i.email = ?2 AND i.state = 0"
-	      " AND i.ended = 0 AND e.state = 0 AND +e.account = ?1 AND +e.email = ?2 ORDER BY i.id LIMIT 1",
+	      " LEFT JOIN event_bodies b ON b.id = e.id WHERE i.account = ?1 AND i.email = ?2 AND i.state = " SQL_READY
+	      " AND i.ended = 0 AND e.state = " SQL_READY
+	      " AND +e.account = ?1 AND +e.email = ?2 ORDER BY i.id LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
@@ -188,7 +190,8 @@ static int person_has_head(struct store *s, const char *account, const char *ema
 {
 	QUERY(q, s,
 	      "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	      " AND i.state = 0 AND i.ended = 0 AND e.state = 0 AND e.head = 1 AND +e.account = ?1 AND +e.email = ?2"
+	      " AND i.state = " SQL_READY " AND i.ended = 0 AND e.state = " SQL_READY
+	      " AND e.head = 1 AND +e.account = ?1 AND +e.email = ?2"
 	      " LIMIT 1",
 	      reterr);
 	query_bind_text(&q, account);
@@ -244,7 +247,7 @@ static int row_insert(struct store *s, const struct event *e, const unsigned cha
 {
 	QUERY(q, s,
 	      "INSERT INTO events (account, email, state, head, due, gap, created, unique_id, url, attempts)"
-	      " VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?8, 0) ON CONFLICT (account, unique_id) DO NOTHING",
+	      " VALUES (?1, ?2, " SQL_READY ", ?3, ?4, ?5, ?6, ?7, ?8, 0) ON CONFLICT (account, unique_id) DO NOTHING",
 	      reterr);
 	query_bind_text(&q, e->account);
 	query_bind_text(&q, e->email);
@@ -331,7 +334,8 @@ static int mark_overtaken(struct store *s, const struct event_place *p, struct e
 
 	QUERY(q, s,
 	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	      " AND i.state = 2 AND i.ended = 0 AND i.id < ?3 AND e.state = 2 AND e.later = 0",
+	      " AND i.state = " SQL_EVENT_DEAD " AND i.ended = 0 AND i.id < ?3 AND e.state = " SQL_EVENT_DEAD
+	      " AND e.later = 0",
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
@@ -373,7 +377,8 @@ int store_event_retry(struct store *s, int64_t id, unsigned attempts, int64_t du
 {
 	int r;
 
-	QUERY(q, s, "UPDATE events SET attempts = ?2, due = ?3, reason = ?4 WHERE id = ?1 AND state = 0", reterr);
+	QUERY(q, s, "UPDATE events SET attempts = ?2, due = ?3, reason = ?4 WHERE id = ?1 AND state = " SQL_READY,
+	      reterr);
 	query_bind_int(&q, id);
 	query_bind_int(&q, (int64_t)attempts);
 	query_bind_int(&q, due_ms);
@@ -422,7 +427,8 @@ static int event_comes_after_later(struct store *s, const struct event_place *p,
 {
 	QUERY(q, s,
 	      "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	      " AND i.state = 0 AND i.ended = 0 AND i.id > ?3 AND e.state = 0 AND e.head = 1 LIMIT 1",
+	      " AND i.state = " SQL_READY " AND i.ended = 0 AND i.id > ?3 AND e.state = " SQL_READY
+	      " AND e.head = 1 LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "store/numbers.h"
 #include "store/private.h"
 
 #define NOT_THERE "its row is not there, an index of the store still names it"
@@ -143,14 +144,14 @@ static int webhook_recall(struct store *s, int64_t id, struct webhook_keys *k, s
 	int r;
 
 	QUERY(conversation, s,
-	      "SELECT source, conversation FROM webhooks INDEXED BY webhooks_conversation WHERE state = 0"
+	      "SELECT source, conversation FROM webhooks INDEXED BY webhooks_conversation WHERE state = " SQL_PENDING
 	      " AND conversation IS NOT NULL AND id = ?1",
 	      reterr);
 	r = own_text(&conversation, id, &k->source, &k->conversation);
 	if (r < 0)
 		return r;
 	QUERY(customer, s,
-	      "SELECT source, customer FROM webhooks INDEXED BY webhooks_customer WHERE state = 0"
+	      "SELECT source, customer FROM webhooks INDEXED BY webhooks_customer WHERE state = " SQL_PENDING
 	      " AND customer IS NOT NULL AND id = ?1",
 	      reterr);
 	r = own_text(&customer, id, &k->source, &k->customer);
@@ -169,7 +170,8 @@ static int webhook_stand_in(struct store *s, int64_t id, const struct webhook_ke
 	QUERY(q, s,
 	      "INSERT INTO webhooks (id, source, state, wait, not_before, ended, received, read, transition, "
 	      "conversation,"
-	      " customer, result) VALUES (?1, ?2, 2, 0, 0, 0, ?3, 0, 0, ?4, ?5, ?6)",
+	      " customer, result) VALUES (?1, ?2, " SQL_WEBHOOK_DEAD ", " SQL_WAIT_NONE
+	      ", 0, 0, ?3, 0, " SQL_TRANSITION_NONE ", ?4, ?5, ?6)",
 	      reterr);
 	query_bind_int(&q, id);
 	query_bind_text(&q, k->source);
@@ -251,7 +253,7 @@ static int event_stand_in(struct store *s, int64_t id, const char *account, cons
 	QUERY(q, s,
 	      "INSERT OR REPLACE INTO events (id, account, email, state, head, due, gap, created, unique_id, url, "
 	      "reason)"
-	      " VALUES (?1, ?2, '', 2, 0, 0, 0, ?3, ?4, '', ?5)",
+	      " VALUES (?1, ?2, '', " SQL_EVENT_DEAD ", 0, 0, 0, ?3, ?4, '', ?5)",
 	      reterr);
 	query_bind_int(&q, id);
 	query_bind_text(&q, account);
@@ -368,7 +370,7 @@ static int conversation_stand_in(struct store *s, int64_t id, const char *source
 	QUERY(q, s,
 	      "INSERT OR REPLACE INTO conversations (id, source, conversation, state, as_of, first_opened, opened,"
 	      " opened_received, closed, reopen_count, addressed, taken, changed, clear)"
-	      " VALUES (?1, ?2, ?3, 0, 0, 0, 0, 0, 0, 0, 0, x'', 0, 0)",
+	      " VALUES (?1, ?2, ?3, " SQL_UNKNOWN ", 0, 0, 0, 0, 0, 0, 0, x'', 0, 0)",
 	      reterr);
 	query_bind_int(&q, id);
 	query_bind_text(&q, source);

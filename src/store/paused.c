@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "store/numbers.h"
 #include "store/private.h"
 
 #define EVENTS_LOOKED_AT 64 /* of one person and state, the newest */
@@ -137,7 +138,8 @@ static int paused_collect(struct store *s, size_t max, struct store_paused_perso
 	      "SELECT c.source, c.conversation, r.email, r.flag, r.account, c.opened FROM conversations i"
 	      " INDEXED BY conversations_age CROSS JOIN conversations c ON c.id = i.id"
 	      " CROSS JOIN reached j ON j.conversation = i.id CROSS JOIN reached r ON r.id = j.id"
-	      " WHERE i.state = 1 AND c.state = 1 AND c.opened = i.opened AND r.conversation = c.id"
+	      " WHERE i.state = " SQL_OPEN " AND c.state = " SQL_OPEN
+	      " AND c.opened = i.opened AND r.conversation = c.id"
 	      " AND r.email IS NOT NULL AND NOT EXISTS (SELECT 1 FROM reached k CROSS JOIN reached o ON o.id = k.id"
 	      "  CROSS JOIN conversations d ON d.id = o.conversation WHERE k.open = 1 AND k.email = r.email"
 	      "  AND k.account = r.account AND k.flag = r.flag AND o.open = 1 AND o.email = r.email"

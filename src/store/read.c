@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "store/numbers.h"
 #include "store/private.h"
 
 /* ---- counters ---------------------------------------------------------------------------------------------------- */
@@ -123,8 +124,8 @@ static int oldest_take(struct query *q, char **ret_url, int64_t *ret_created_ms)
 static int oldest_of_first_url(struct store *s, const char *account, char **ret_url, int64_t *ret_created_ms)
 {
 	QUERY(q, s,
-	      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 0"
-	      " AND i.account = ?1 AND e.state = 0 ORDER BY i.url, i.id LIMIT 1",
+	      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	      " AND i.account = ?1 AND e.state = " SQL_READY " ORDER BY i.url, i.id LIMIT 1",
 	      NULL);
 	query_bind_text(&q, account);
 	return oldest_take(&q, ret_url, ret_created_ms);
@@ -134,8 +135,8 @@ static int oldest_of_next_url(struct store *s, const char *account, const char *
 			      int64_t *ret_created_ms)
 {
 	QUERY(q, s,
-	      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = 0"
-	      " AND i.account = ?1 AND i.url > ?2 AND e.state = 0 ORDER BY i.url, i.id LIMIT 1",
+	      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	      " AND i.account = ?1 AND i.url > ?2 AND e.state = " SQL_READY " ORDER BY i.url, i.id LIMIT 1",
 	      NULL);
 	query_bind_text(&q, account);
 	query_bind_text(&q, after_url);
@@ -175,7 +176,7 @@ int store_events_retrying(struct store *s, const char *account, int64_t *ret_old
 	QUERY(q, s,
 	      "SELECT e.attempts, e.created, e.reason FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = "
 	      "0"
-	      " AND i.head = 1 AND i.account = ?1 AND e.state = 0 ORDER BY i.due DESC LIMIT ?2",
+	      " AND i.head = 1 AND i.account = ?1 AND e.state = " SQL_READY " ORDER BY i.due DESC LIMIT ?2",
 	      NULL);
 	query_bind_text(&q, account);
 	query_bind_int(&q, RETRYING_LOOKED_AT);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/numbers.h"
 #include "store/private.h"
 
 /* All webhooks of a source that wait for one reason. */
@@ -92,7 +93,8 @@ static int release_go_on(struct store *s, struct release *r, size_t *left, struc
 	if (*left == 0)
 		return 0;
 	QUERY(q, s,
-	      "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = 0 AND wait > 0 AND wait = ?1"
+	      "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING " AND wait > " SQL_WAIT_NONE
+	      " AND wait = ?1"
 	      " AND source = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
 	      reterr);
 	query_bind_int(&q, (int64_t)r->why);
@@ -125,7 +127,8 @@ int store_webhooks_release(struct store *s, const char *source, enum store_wait 
 	if (!customer_or_null)
 		return release_go_on(s, release_begin(s, source, why), &left, reterr);
 	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND customer = ?2 AND wait = ?3 ORDER BY id",
+	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING
+	      " AND source = ?1 AND customer = ?2 AND wait = ?3 ORDER BY id",
 	      reterr);
 	query_bind_text(&q, source);
 	query_bind_text(&q, customer_or_null);
@@ -166,7 +169,8 @@ static int next_source(struct store *s, enum store_wait why, const char *after, 
 	int r;
 
 	QUERY(q, s,
-	      "SELECT source FROM webhooks INDEXED BY webhooks_wait WHERE state = 0 AND wait > 0 AND wait = ?1"
+	      "SELECT source FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
+	      " AND wait > " SQL_WAIT_NONE " AND wait = ?1"
 	      " AND source > ?2 ORDER BY source LIMIT 1",
 	      reterr);
 	query_bind_int(&q, (int64_t)why);
@@ -205,7 +209,9 @@ static int straighten(struct query *q, struct store *s, struct err *reterr)
 
 	query_close(q);
 	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
-		QUERY(row, s, "UPDATE webhooks SET wait = 0, not_before = 0, ended = 0 WHERE id = ?1 AND +state = 0",
+		QUERY(row, s,
+		      "UPDATE webhooks SET wait = " SQL_WAIT_NONE
+		      ", not_before = 0, ended = 0 WHERE id = ?1 AND +state = " SQL_PENDING,
 		      reterr);
 		query_bind_int(&row, ids.items[i]);
 		r = query_run(&row);
@@ -213,23 +219,26 @@ static int straighten(struct query *q, struct store *s, struct err *reterr)
 	return r < 0 ? r : 0;
 }
 
-_Static_assert(STORE_WAIT_LAST == 7, "the statement below names it");
-
 static int straighten_all(struct store *s, struct err *reterr)
 {
 	int r;
 
-	QUERY(below, s, "SELECT id FROM webhooks WHERE state = 0 AND wait < 0 LIMIT ?1", reterr);
+	QUERY(below, s, "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait < " SQL_WAIT_NONE " LIMIT ?1",
+	      reterr);
 	query_bind_int(&below, STORE_RELEASE_ROWS);
 	r = straighten(&below, s, reterr);
 	if (r < 0)
 		return r;
-	QUERY(above, s, "SELECT id FROM webhooks WHERE state = 0 AND wait > 7 LIMIT ?1", reterr);
+	QUERY(above, s, "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait > " SQL_WAIT_LAST " LIMIT ?1",
+	      reterr);
 	query_bind_int(&above, STORE_RELEASE_ROWS);
 	r = straighten(&above, s, reterr);
 	if (r < 0)
 		return r;
-	QUERY(ended, s, "SELECT id FROM webhooks WHERE state = 0 AND wait = 0 AND ended > 0 LIMIT ?1", reterr);
+	QUERY(ended, s,
+	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
+	      " AND ended > 0 LIMIT ?1",
+	      reterr);
 	query_bind_int(&ended, STORE_RELEASE_ROWS);
 	return straighten(&ended, s, reterr);
 }
@@ -258,7 +267,8 @@ static int timed_ready(struct store *s, int64_t id, int64_t not_before_ms, struc
 	int64_t wait = 0;
 	int r;
 
-	QUERY(q, s, "SELECT wait FROM webhooks WHERE id = ?1 AND +state = 0 AND +not_before = ?2", reterr);
+	QUERY(q, s, "SELECT wait FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +not_before = ?2",
+	      reterr);
 	query_bind_int(&q, id);
 	query_bind_int(&q, not_before_ms);
 	r = query_one_int(&q, &wait);
@@ -287,7 +297,8 @@ int store_webhooks_bring_near(struct store *s, int64_t farthest_ms, size_t max, 
 	int r;
 
 	QUERY(q, s,
-	      "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0"
+	      "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
+	      " AND not_before > 0"
 	      " AND not_before > ?1 ORDER BY not_before DESC LIMIT ?2",
 	      reterr);
 	query_bind_int(&q, farthest_ms);
@@ -306,7 +317,8 @@ static int release_timed(struct store *s, int64_t now_ms, struct err *reterr)
 	int r;
 
 	QUERY(q, s,
-	      "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0"
+	      "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
+	      " AND not_before > 0"
 	      " AND not_before <= ?1 ORDER BY not_before LIMIT ?2",
 	      reterr);
 	query_bind_int(&q, now_ms);
@@ -337,7 +349,8 @@ int64_t store_webhooks_next_due_ms(struct store *s)
 		if (!r->over)
 			return 0;
 	QUERY(q, s,
-	      "SELECT not_before FROM webhooks INDEXED BY webhooks_due WHERE state = 0 AND not_before > 0 ORDER BY "
+	      "SELECT not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
+	      " AND not_before > 0 ORDER BY "
 	      "not_before LIMIT 1",
 	      NULL);
 	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;

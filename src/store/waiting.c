@@ -14,6 +14,7 @@
 
 #include <errno.h>
 
+#include "store/numbers.h"
 #include "store/private.h"
 
 static const char *const wait_names[] = {
@@ -32,12 +33,6 @@ const char *store_wait_name(enum store_wait w)
 {
 	return (size_t)w < WAITS ? wait_names[w] : "unknown";
 }
-
-/* The statements below name these by number, as the rows do. A number once released is never given another meaning. */
-_Static_assert(STORE_WEBHOOK_PENDING == 0 && STORE_WAIT_NONE == 0 && STORE_WAIT_TIME == 1 && STORE_WAIT_LOOKUP == 3 &&
-		       STORE_WAIT_SLOT == 4 && STORE_WAIT_BEHIND == 5 && STORE_WAIT_UNCONFIGURED == 6 &&
-		       STORE_WAIT_PARKED == 7,
-	       "numbers in the store");
 
 /* ---- moving ------------------------------------------------------------------------------------------------------ */
 
@@ -94,8 +89,8 @@ static int let_go_of_conversation(struct store *s, const struct webhook_place *p
 	if (!p->conversation)
 		return 0;
 	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2 AND wait = 5"
-	      " ORDER BY id LIMIT 1",
+	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING
+	      " AND source = ?1 AND conversation = ?2 AND wait = " SQL_WAIT_BEHIND " ORDER BY id LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->conversation);
@@ -117,9 +112,11 @@ static int let_go_of_customer(struct store *s, const struct webhook_place *p, st
 	/* By a LEFT JOIN, so that one whose row is not there is found too. */
 	QUERY(q, s,
 	      "SELECT i.id FROM webhooks i LEFT JOIN webhooks w ON w.id = i.id"
-	      " WHERE i.state = 0 AND i.source = ?1 AND i.customer = ?2 AND i.wait = 5"
-	      " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id WHERE h.state = 0"
-	      "  AND h.source = ?1 AND h.conversation = w.conversation AND h.wait = 1 AND h.id < i.id AND g.state = 0)"
+	      " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND
+	      " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id WHERE"
+	      " h.state = " SQL_PENDING
+	      " AND h.source = ?1 AND h.conversation = w.conversation AND h.wait = " SQL_WAIT_TIME
+	      " AND h.id < i.id AND g.state = " SQL_PENDING ")"
 	      " ORDER BY i.id LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
@@ -140,8 +137,10 @@ static int webhook_is_behind_held(struct store *s, const struct webhook_place *p
 	if (!p->conversation)
 		return 0;
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
-	      " AND i.conversation = ?2 AND i.wait = 1 AND i.id < ?3 AND w.state = 0 LIMIT 1",
+	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
+	      " AND i.source = ?1"
+	      " AND i.conversation = ?2 AND i.wait = " SQL_WAIT_TIME " AND i.id < ?3 AND w.state = " SQL_PENDING
+	      " LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->conversation);
@@ -154,8 +153,9 @@ static int conversation_goes_on(struct store *s, const struct webhook_place *p, 
 {
 	QUERY(q, s,
 	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
-	      " WHERE i.state = 0 AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN (0, 1, 2, 3, 4, 6) AND i.id "
-	      "< ?3 AND w.state = 0 LIMIT 1",
+	      " WHERE i.state = " SQL_PENDING
+	      " AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN " SQL_WAITS_GOING_ON
+	      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->conversation);
@@ -167,8 +167,8 @@ static int customer_goes_on(struct store *s, const struct webhook_place *p, stru
 {
 	QUERY(q, s,
 	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
-	      " WHERE i.state = 0 AND i.source = ?1 AND i.customer = ?2 AND i.wait IN (0, 1, 2, 3, 4, 6) AND i.id < ?3 "
-	      "AND w.state = 0 LIMIT 1",
+	      " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2 AND i.wait IN " SQL_WAITS_GOING_ON
+	      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->customer);
@@ -201,7 +201,8 @@ static int wake(struct query *q, struct store *s, struct err *reterr)
 static int wake_of_conversation(struct store *s, const struct webhook_place *p, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2 AND wait = 5 AND id < ?3"
+	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING
+	      " AND source = ?1 AND conversation = ?2 AND wait = " SQL_WAIT_BEHIND " AND id < ?3"
 	      " ORDER BY id LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
@@ -213,7 +214,8 @@ static int wake_of_conversation(struct store *s, const struct webhook_place *p, 
 static int wake_of_customer(struct store *s, const struct webhook_place *p, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND customer = ?2 AND wait = 5 AND id < ?3"
+	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING
+	      " AND source = ?1 AND customer = ?2 AND wait = " SQL_WAIT_BEHIND " AND id < ?3"
 	      " ORDER BY id LIMIT 1",
 	      reterr);
 	query_bind_text(&q, p->source);
@@ -273,7 +275,10 @@ static int ready_ids(struct store *s, int64_t *ret_ids, size_t max, struct err *
 	size_t n = 0;
 	int r;
 
-	QUERY(q, s, "SELECT id FROM webhooks WHERE state = 0 AND wait = 0 AND ended = 0 ORDER BY id LIMIT ?1", reterr);
+	QUERY(q, s,
+	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
+	      " AND ended = 0 ORDER BY id LIMIT ?1",
+	      reterr);
 	query_bind_int(&q, (int64_t)max);
 	while ((r = query_step(&q)) > 0)
 		ret_ids[n++] = query_int(&q);
@@ -283,7 +288,10 @@ static int ready_ids(struct store *s, int64_t *ret_ids, size_t max, struct err *
 /* As the row says. */
 static int is_ready(struct store *s, int64_t id, struct err *reterr)
 {
-	QUERY(q, s, "SELECT 1 FROM webhooks WHERE id = ?1 AND +state = 0 AND +wait = 0 AND +ended = 0", reterr);
+	QUERY(q, s,
+	      "SELECT 1 FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +wait = " SQL_WAIT_NONE
+	      " AND +ended = 0",
+	      reterr);
 	query_bind_int(&q, id);
 	return query_step(&q);
 }
@@ -321,8 +329,8 @@ static int behind_conversation(struct store *s, const struct webhook *w, struct 
 		return 0;
 	QUERY(q, s,
 	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
-	      " WHERE i.state = 0 AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN (0, 1, 2, 3, 4, 5, 6, 7) AND "
-	      "i.id < ?3 AND w.state = 0 LIMIT 1",
+	      " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN " SQL_WAITS_ALL
+	      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->conversation);
@@ -334,8 +342,9 @@ static int behind_customer(struct store *s, const struct webhook *w, struct err 
 {
 	QUERY(q, s,
 	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
-	      " WHERE i.state = 0 AND i.source = ?1 AND i.customer = ?2 AND i.wait IN (0, 2, 3, 4, 6, 7) AND i.id < ?3 "
-	      "AND w.state = 0 LIMIT 1",
+	      " WHERE i.state = " SQL_PENDING
+	      " AND i.source = ?1 AND i.customer = ?2 AND i.wait IN " SQL_WAITS_OF_CUSTOMER
+	      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_text(&q, w->customer);
@@ -347,10 +356,13 @@ static int behind_customer(struct store *s, const struct webhook *w, struct err 
 static int behind_the_behind(struct store *s, const struct webhook *w, struct err *reterr)
 {
 	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = 0 AND i.source = ?1"
-	      " AND i.customer = ?2 AND i.wait = 5 AND i.id < ?3 AND w.state = 0"
-	      " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id WHERE h.state = 0"
-	      "  AND h.source = ?1 AND h.conversation = w.conversation AND h.wait = 1 AND h.id < i.id AND g.state = 0)"
+	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
+	      " AND i.source = ?1"
+	      " AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND " AND i.id < ?3 AND w.state = " SQL_PENDING
+	      " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id WHERE"
+	      " h.state = " SQL_PENDING
+	      " AND h.source = ?1 AND h.conversation = w.conversation AND h.wait = " SQL_WAIT_TIME
+	      " AND h.id < i.id AND g.state = " SQL_PENDING ")"
 	      " LIMIT 1",
 	      reterr);
 	query_bind_text(&q, w->source);
@@ -377,7 +389,7 @@ static int webhook_waits(struct store *s, int64_t id, enum store_wait *ret_why, 
 {
 	int r;
 
-	QUERY(q, s, "SELECT wait, not_before FROM webhooks WHERE id = ?1 AND state = 0", reterr);
+	QUERY(q, s, "SELECT wait, not_before FROM webhooks WHERE id = ?1 AND state = " SQL_PENDING, reterr);
 	query_bind_int(&q, id);
 	r = query_step(&q);
 	if (r <= 0)
@@ -395,7 +407,8 @@ int store_webhooks_of_conversation(struct store *s, const char *source, const ch
 	CLEANUP(ids_done) struct ids ids = {0};
 	int r;
 
-	QUERY(q, s, "SELECT id FROM webhooks WHERE state = 0 AND source = ?1 AND conversation = ?2 ORDER BY id",
+	QUERY(q, s,
+	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND source = ?1 AND conversation = ?2 ORDER BY id",
 	      reterr);
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "store/numbers.h"
 #include "store/private.h"
 
 #define HEADERS_MAX (256 * 1024)
@@ -86,7 +87,7 @@ static int row_insert(struct store *s, const struct webhook *w, enum store_webho
 {
 	QUERY(q, s,
 	      "INSERT INTO webhooks (source, state, wait, not_before, ended, received, read, transition, conversation,"
-	      " customer, result) VALUES (?1, ?2, 0, 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	      " customer, result) VALUES (?1, ?2, " SQL_WAIT_NONE ", 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	      reterr);
 	query_bind_text(&q, w->source);
 	query_bind_int(&q, (int64_t)state);
@@ -262,7 +263,9 @@ static int end_write(struct store *s, const struct webhook_place *p, enum store_
 {
 	int64_t ended = s->told_ms > p->received_ms ? s->told_ms : p->received_ms;
 
-	QUERY(q, s, "UPDATE webhooks SET state = ?2, wait = 0, not_before = 0, ended = ?3, result = ?4 WHERE id = ?1",
+	QUERY(q, s,
+	      "UPDATE webhooks SET state = ?2, wait = " SQL_WAIT_NONE
+	      ", not_before = 0, ended = ?3, result = ?4 WHERE id = ?1",
 	      reterr);
 	query_bind_int(&q, p->id);
 	query_bind_int(&q, (int64_t)state);
