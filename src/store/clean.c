@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/losses.h"
 #include "store/numbers.h"
-#include "store/private.h"
+#include "store/tables.h"
+#include "store/transaction.h"
 
 #define DELIVERIES_MS (7 * CLOCK_DAY_MS)
 #define CUSTOMERS_MS CLOCK_DAY_MS

@@ -12,7 +12,8 @@
 
 #include "base/clock.h"
 #include "store/numbers.h"
-#include "store/private.h"
+#include "store/tables.h"
+#include "store/transaction.h"
 
 #define TAKEN_BYTES 9
 #define TAKEN_UNDATED 0x80 /* beside the kind; never set by schema 1, whose times without a date are kept as dated */

@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "store/private.h"
+#include "store/losses.h"
+#include "store/query.h"
+#include "store/transaction.h"
 
 void counts_add(struct store *s, enum count_kind kind, const char *name, int state, int wait, int64_t n)
 {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "store/private.h"
+#include "store/query.h"
 
 int store_customer_load(struct store *s, const char *source, const char *customer, int64_t not_older_than_ms,
 			struct customer *ret, struct err *reterr)

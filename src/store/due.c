@@ -14,8 +14,9 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "store/losses.h"
 #include "store/numbers.h"
-#include "store/private.h"
+#include "store/tables.h"
 
 /* ---- reading a row ----------------------------------------------------------------------------------------------- */
 

@@ -13,8 +13,10 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "store/losses.h"
 #include "store/numbers.h"
-#include "store/private.h"
+#include "store/tables.h"
+#include "store/transaction.h"
 
 /* What a change of an event needs to know of it. */
 struct event_place {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/losses.h"
 #include "store/private.h"
 
 /* More in one transaction are counted only. */

@@ -15,26 +15,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "store/losses.h"
 #include "store/numbers.h"
-#include "store/private.h"
+#include "store/tables.h"
+#include "store/transaction.h"
 
 #define NOT_THERE "its row is not there, an index of the store still names it"
-
-/* ---- changes that pass over entries that are missing ------------------------------------------------------------- */
-
-/* In this mode SQLite changes a row although an index has no entry for it, and puts the new entry in. */
-int step_leniently(struct store *s, sqlite3_stmt *stmt)
-{
-	int rc;
-
-	(void)sqlite3_reset(stmt);
-	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
-	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
-	rc = sqlite3_step(stmt);
-	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0, NULL);
-	(void)sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	return rc;
-}
 
 /* ---- rows with a value of another type --------------------------------------------------------------------------- */
 

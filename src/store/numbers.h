@@ -8,8 +8,8 @@
 #ifndef STORE_NUMBERS_H
 #define STORE_NUMBERS_H
 
-#include "klaviyo/event.h"
-#include "ledger/ledger.h"
+#include "decision/event.h"
+#include "decision/ledger.h"
 #include "store/store.h"
 
 #define SQL_TEXT_(number) #number

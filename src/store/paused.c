@@ -9,8 +9,9 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "store/connection.h"
 #include "store/numbers.h"
-#include "store/private.h"
+#include "store/query.h"
 
 #define EVENTS_LOOKED_AT 64 /* of one person and state, the newest */
 

@@ -6,7 +6,8 @@
 #include <limits.h>
 #include <string.h>
 
-#include "store/private.h"
+#include "store/connection.h"
+#include "store/losses.h"
 
 #define STATEMENTS_FIRST 256
 

@@ -1,15 +1,16 @@
 /*
- * Reading for people: counters, and pages of a few hundred rows. On a reader each call ends after read_limit_ms. Ids
- * are collected first, so that no snapshot is held (and the WAL kept from being written back) while somebody else's
- * code runs.
+ * Reading for people: counters, pages of a few hundred rows, and the ids in a line of the log. On a reader each call
+ * ends after read_limit_ms. Ids are collected first, so that no snapshot is held (and the WAL kept from being written
+ * back) while somebody else's code runs.
  */
 #include <config.h>
 
 #include <errno.h>
 
 #include "base/clock.h"
+#include "store/connection.h"
 #include "store/numbers.h"
-#include "store/private.h"
+#include "store/tables.h"
 
 /* ---- counters ---------------------------------------------------------------------------------------------------- */
 
@@ -405,4 +406,49 @@ int store_webhooks_waiting_page(struct store *s, enum store_wait why, size_t max
 		r = webhook_rows(s, &ids, fn, ctx, reterr);
 	read_limit_end(s);
 	return r;
+}
+
+/* ---- where an event or a webhook comes from ---------------------------------------------------------------------- */
+
+void store_origin_done(struct store_origin *o)
+{
+	free(o->source);
+	free(o->conversation);
+	*o = (struct store_origin){0};
+}
+
+/* An empty text is what did not read. */
+static char *text_or_nothing(struct query *q)
+{
+	char *text = query_text_or_null(q);
+
+	if (text && text[0] == '\0') {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+void store_webhook_origin(struct store *s, int64_t id, struct store_origin *ret)
+{
+	*ret = (struct store_origin){0};
+	QUERY(q, s, "SELECT source, conversation FROM webhooks WHERE id = ?1", NULL);
+	query_bind_int(&q, id);
+	if (query_step(&q) <= 0)
+		return;
+	ret->source = text_or_nothing(&q);
+	ret->conversation = text_or_nothing(&q);
+	ret->webhook = id;
+}
+
+void store_event_origin(struct store *s, int64_t id, struct store_origin *ret)
+{
+	*ret = (struct store_origin){0};
+	QUERY(q, s, "SELECT source, conversation, webhook FROM event_bodies WHERE id = ?1", NULL);
+	query_bind_int(&q, id);
+	if (query_step(&q) <= 0)
+		return;
+	ret->source = text_or_nothing(&q);
+	ret->conversation = text_or_nothing(&q);
+	ret->webhook = query_int(&q);
 }

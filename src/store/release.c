@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "store/numbers.h"
-#include "store/private.h"
+#include "store/tables.h"
 
 /* All webhooks of a source that wait for one reason. */
 struct release {

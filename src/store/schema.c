@@ -11,7 +11,9 @@
 
 #include <errno.h>
 
-#include "store/private.h"
+#include "store/connection.h"
+#include "store/tables.h"
+#include "store/transaction.h"
 
 /* "dskb": tells this program's stores from other SQLite files. */
 #define APPLICATION_ID 0x64736b62

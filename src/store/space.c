@@ -1,6 +1,13 @@
 /*
- * How large the store is and whether new webhooks may still come in: intake ends before the disk does, so that what is
- * undone can still be worked off.
+ * How large the store is, when its WAL is written back, and whether new webhooks may still come in: intake ends before
+ * the disk does, so that what is undone can still be worked off.
+ *
+ * The WAL goes back into the file at the start of a turn that finds STORE_WAL_PAGES in it: the clients of the turn
+ * before have their answers by then, whereas SQLite's own automatic checkpoint runs inside the commit that they wait
+ * for. A WAL file that grew far beyond (a long reader kept it) is cut.
+ *
+ * To be written back the WAL needs room: the database grows by what is new in it. So it is written back at a third of
+ * what the disk has left, where that is less, and cut then, so that the disk gets its room back.
  */
 #include <config.h>
 
@@ -8,9 +15,11 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "store/private.h"
-
 #include "base/amount.h"
+#include "base/clock.h"
+#include "store/connection.h"
+#include "store/query.h"
+#include "store/transaction.h"
 
 /* Below the smaller of these, nothing new is taken. */
 #define FLOOR_PART 20 /* a twentieth of the file system: 5 % */
@@ -19,6 +28,19 @@
 #define LEAST_BYTES (INT64_C(640) << 10)
 /* So much above the floor done rows begin to go before their time, at most: half the floor of a small disk. */
 #define MARGIN_BYTES (INT64_C(16) << 20)
+/* A full disk, or a reader, may be out of the way by then. */
+#define CHECKPOINT_RETRY_US 1000000
+
+/* ---- size and disk ----------------------------------------------------------------------------------------------- */
+
+int store_pragma(struct store *s, const char *sql, int64_t *ret, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s, sql, reterr);
+	r = query_one_int(&q, ret);
+	return r < 0 ? r : 0;
+}
 
 int64_t store_size(struct store *s)
 {
@@ -34,7 +56,7 @@ int64_t store_size(struct store *s)
 	return (pages - spare) * page_size + (int64_t)wal.st_size;
 }
 
-void store_see_disk(struct store *s)
+static void see_disk(struct store *s)
 {
 	struct statvfs fs;
 
@@ -45,15 +67,100 @@ void store_see_disk(struct store *s)
 	s->disk_total = (int64_t)fs.f_blocks * (int64_t)fs.f_frsize;
 }
 
-int64_t store_wal_holds(const struct store *s)
+static int64_t wal_holds(const struct store *s)
 {
 	return (int64_t)s->wal_pages * STORE_FRAME_BYTES;
 }
 
+/* ---- the WAL ----------------------------------------------------------------------------------------------------- */
+
+/* A small store writes back more often, so that the WAL stays a small part of max_size. */
+int wal_limit(const struct store *s)
+{
+	int64_t pages = s->max_size > 0 ? s->max_size / STORE_PAGE_BYTES / 16 : STORE_WAL_PAGES;
+
+	if (s->disk_total > 0 && s->disk_left / 3 / STORE_PAGE_BYTES < pages)
+		pages = s->disk_left / 3 / STORE_PAGE_BYTES;
+	return pages < STORE_WAL_PAGES ? (int)pages + 1 : STORE_WAL_PAGES;
+}
+
+static void wal_write_back(struct store *s)
+{
+	int64_t usual = 2 * (int64_t)wal_limit(s) * STORE_PAGE_BYTES;
+	int in_wal = 0, written = 0, mode, rc;
+	struct stat wal;
+
+	/* Else the file keeps its size: writing over it is faster than letting it grow anew. */
+	mode = stat(s->wal_path, &wal) == 0 && wal.st_size > usual ? SQLITE_CHECKPOINT_TRUNCATE
+								   : SQLITE_CHECKPOINT_PASSIVE;
+
+	/* A reader in its way is not waited for: the rest goes the next time. */
+	(void)sqlite3_busy_timeout(s->db, 0);
+	rc = sqlite3_wal_checkpoint_v2(s->db, NULL, mode, &in_wal, &written);
+	(void)sqlite3_busy_timeout(s->db, STORE_BUSY_MS);
+	if (rc == SQLITE_OK && in_wal == written) {
+		s->wal_pages = s->checkpoint_at = 0;
+		s->checkpoint_us = 0;
+	} else {
+		s->checkpoint_at = s->wal_pages + wal_limit(s) / 4 + 1;
+		s->checkpoint_us = clock_mono_us() + CHECKPOINT_RETRY_US;
+	}
+}
+
+/* A WAL file that was deleted holds what a crash would lose: then at once. */
+static bool wal_is_due(const struct store *s)
+{
+	bool low = s->disk_total > 0 && s->disk_left < wal_holds(s) + 2 * STORE_TURN_BYTES;
+
+	if (s->wal_pages >= wal_limit(s) || (low && s->wal_pages > 0))
+		return s->wal_pages >= s->checkpoint_at || clock_mono_us() >= s->checkpoint_us;
+	return s->wal_pages > 0 && s->files && store_file_is_lost(s->files, STORE_FILE_WAL);
+}
+
+static int wal_committed(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct store *s = arg;
+
+	(void)db;
+	(void)name;
+	s->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+/* How much a WAL holds that an earlier process left is not told by SQLite until it is written back. */
+void wal_open(struct store *s)
+{
+	struct stat wal;
+
+	(void)sqlite3_wal_hook(s->db, wal_committed, s);
+	see_disk(s);
+	if (stat(s->wal_path, &wal) == 0)
+		s->wal_pages = (int)(wal.st_size / STORE_FRAME_BYTES);
+	if (s->wal_pages > 0)
+		wal_write_back(s);
+}
+
+void wal_begin(struct store *s)
+{
+	see_disk(s);
+	if (wal_is_due(s)) {
+		wal_write_back(s);
+		see_disk(s);
+	}
+}
+
+void store_checkpoint(struct store *s)
+{
+	if (!s->in_transaction && s->mode == STORE_WRITE && s->wal_pages > 0)
+		wal_write_back(s);
+}
+
+/* ---- room -------------------------------------------------------------------------------------------------------- */
+
 /* Half of what is left beside what the WAL holds: what is written stands in the WAL first, and then in the database. */
 int64_t store_room(const struct store *s)
 {
-	int64_t room = s->disk_left - store_wal_holds(s);
+	int64_t room = s->disk_left - wal_holds(s);
 
 	if (s->disk_total == 0)
 		return INT64_MAX;
@@ -82,7 +189,7 @@ static int64_t floor_bytes(const struct store *s)
  * and close with every row. */
 static int disk_may_take(struct store *s, struct err *reterr)
 {
-	int64_t floor = floor_bytes(s), holds = store_wal_holds(s), left = s->disk_left;
+	int64_t floor = floor_bytes(s), holds = wal_holds(s), left = s->disk_left;
 	int64_t margin = floor / 2 < MARGIN_BYTES ? floor / 2 : MARGIN_BYTES;
 	bool was_low = s->disk_low;
 	char has[AMOUNT_MAX], needs[AMOUNT_MAX];
@@ -101,15 +208,14 @@ static int disk_may_take(struct store *s, struct err *reterr)
 			       "the disk of the store %s has %s left, and what is in the store's WAL needs up to %s: "
 			       "make room there",
 			       s->path, amount_size(has, s->disk_left), amount_size(needs, holds + STORE_TURN_BYTES));
-	return err_set(reterr, -ENOSPC,
-		       "the disk of the store %s has %s left, where %s are kept free: make room there", s->path,
-		       amount_size(has, s->disk_left), amount_size(needs, floor));
+	return err_set(reterr, -ENOSPC, "the disk of the store %s has %s left, where %s are kept free: make room there",
+		       s->path, amount_size(has, s->disk_left), amount_size(needs, floor));
 }
 
 /* Events must not take the room in which they are delivered, and done rows deleted. */
 bool store_may_work(struct store *s)
 {
-	int64_t left = s->disk_left - store_wal_holds(s);
+	int64_t left = s->disk_left - wal_holds(s);
 
 	if (s->disk_total == 0 || left >= STORE_TURN_BYTES + STORE_TURN_BYTES / 2)
 		return true;
@@ -138,6 +244,6 @@ int store_may_take(struct store *s, struct err *reterr)
 				       s->path, amount_size(holds, size), amount_size(most, s->max_size));
 	}
 	if (!s->in_transaction)
-		store_see_disk(s);
+		see_disk(s);
 	return disk_may_take(s, reterr);
 }

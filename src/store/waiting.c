@@ -14,8 +14,9 @@
 
 #include <errno.h>
 
+#include "store/losses.h"
 #include "store/numbers.h"
-#include "store/private.h"
+#include "store/tables.h"
 
 static const char *const wait_names[] = {
 	[STORE_WAIT_NONE] = "ready",

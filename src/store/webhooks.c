@@ -9,7 +9,8 @@
 
 #include "base/buf.h"
 #include "store/numbers.h"
-#include "store/private.h"
+#include "store/tables.h"
+#include "store/transaction.h"
 
 #define HEADERS_MAX (256 * 1024)
 

@@ -16,7 +16,12 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "store/connection.h"
+#include "store/losses.h"
 #include "store/private.h"
+#include "store/query.h"
+#include "store/tables.h"
+#include "store/transaction.h"
 
 #define NOW INT64_C(1795276800000)
 #define URL "https://a.klaviyo.com"
