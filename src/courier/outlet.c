@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/known.h"
@@ -54,11 +55,6 @@ struct outlet {
 	unsigned told_window;
 	enum shown told_shown;
 };
-
-static double chance(void)
-{
-	return (double)digest_random_below(1 << 20) / (1 << 20);
-}
 
 /* The same for events of the same address. */
 static uint64_t person_of(const struct event *e)
@@ -219,7 +215,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 	char email[MASK_EMAIL_MAX];
 
 	o->shared->in_flight--;
-	if (scheduler_returned(&o->scheduler, &p->request, answer, chance(), mono_ms, &v.outcome))
+	if (scheduler_returned(&o->scheduler, &p->request, answer, backoff_chance(), mono_ms, &v.outcome))
 		outlet_changed(o, answer);
 	if (answer->odd && v.outcome == OUTCOME_REJECT)
 		reason_text(v.reason, sizeof(v.reason), NULL, "answered so %d times while others were delivered: %s",

@@ -233,13 +233,3 @@ bool scheduler_returned(struct scheduler *s, const struct scheduler_request *r, 
 	}
 	return v->outcome == OUTCOME_DELIVERED && scheduler_taken(s);
 }
-
-int64_t scheduler_backoff_ms(unsigned attempts, double chance)
-{
-	int64_t most_ms = SCHEDULER_BACKOFF_LAST_MS, wait_ms;
-
-	if (attempts < 16 && ((int64_t)SCHEDULER_BACKOFF_FIRST_MS << attempts) < most_ms)
-		most_ms = (int64_t)SCHEDULER_BACKOFF_FIRST_MS << attempts;
-	wait_ms = (int64_t)((double)most_ms * chance);
-	return wait_ms > 100 ? wait_ms : 100;
-}

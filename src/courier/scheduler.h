@@ -36,8 +36,6 @@
 #define SCHEDULER_WINDOW 48 /* events an account's courier may hold: in flight and in the tray */
 #define SCHEDULER_PROBE_FIRST_MS (60 * 1000)
 #define SCHEDULER_PROBE_LAST_MS (15 * 60 * 1000)
-#define SCHEDULER_BACKOFF_FIRST_MS 1000
-#define SCHEDULER_BACKOFF_LAST_MS (5 * 60 * 1000)
 #define SCHEDULER_ODD_PEOPLE 3  /* so many in a row park the account */
 #define SCHEDULER_ODD_TRIES 10  /* so many of its own make a dead letter of an event */
 #define SCHEDULER_ODD_SLOTS 512 /* events whose odd tries are counted at a time */
@@ -103,8 +101,5 @@ bool scheduler_returned(struct scheduler *s, const struct scheduler_request *r, 
 			double jitter, int64_t now_ms, enum outcome *ret);
 /* Until when 429s or RateLimit headers hold the account back, and which of them; 0: they do not. */
 int64_t scheduler_pause_ms(const struct scheduler *s, int64_t now_ms, enum quota_pause *ret_why);
-
-/* Exponential back-off with full jitter: 0…min(last, first × 2^attempts), at least a tenth of a second. chance: 0…1. */
-int64_t scheduler_backoff_ms(unsigned attempts, double chance);
 
 #endif

@@ -12,10 +12,10 @@
 #include <errno.h>
 
 #include "base/amount.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/known.h"
 #include "base/log.h"
-#include "courier/scheduler.h"
 #include "pipeline/apply.h"
 #include "pipeline/decide.h"
 #include "pipeline/refused.h"
@@ -269,9 +269,10 @@ static bool is_too_old(const struct pass *p)
 	       work_age_wait_ms(p->w, limit_ms) == 0;
 }
 
-static int64_t backoff_ms(unsigned tries)
+/* tries: with the one that has just failed. */
+static int64_t next_try_ms(unsigned tries)
 {
-	return scheduler_backoff_ms(tries > 0 ? tries - 1 : 0, work_chance());
+	return backoff_ms(tries > 0 ? tries - 1 : 0, backoff_chance());
 }
 
 /* The helpdesk has trouble, or nobody was asked: as deliveries are. */
@@ -294,7 +295,7 @@ static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err
 				       reterr);
 	if (r < 0)
 		return r;
-	wait_ms = backoff_ms(n.asked);
+	wait_ms = next_try_ms(n.asked);
 	if (v->retry_after_ms > wait_ms)
 		wait_ms = v->retry_after_ms;
 	return wait_until(p, &n, wait_ms, v->reason, reterr);
@@ -324,7 +325,7 @@ static int wait_for_source(struct pass *p, const struct store_lookups *n, unsign
 	struct log_about about = about_wait(p, reason);
 
 	if (!lookups_is_parked(p->w->lookups, p->webhook.source))
-		return wait_until(p, n, backoff_ms(tries), reason, reterr);
+		return wait_until(p, n, next_try_ms(tries), reason, reterr);
 	if (n->asked == 1)
 		tally_log(p->w->tally, LOG_INFO, &about,
 			  "a webhook waits for its lookup until its source's lookups work again");

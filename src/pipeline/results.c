@@ -4,9 +4,9 @@
 
 #include <errno.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "courier/scheduler.h"
 
 /* Where the account is no longer configured, its events' age has no limit: they wait. */
 static int64_t max_age_ms(const struct account *a)
@@ -53,7 +53,7 @@ static int try_later(struct work *w, const struct delivery *d, const struct disp
 	unsigned attempts = lent->attempts;
 
 	if (!d->verdict.throttled) { /* a 429 does not move the event's back-off */
-		int64_t wait_ms = scheduler_backoff_ms(attempts, work_chance());
+		int64_t wait_ms = backoff_ms(attempts, backoff_chance());
 
 		due_ms += d->verdict.retry_after_ms > wait_ms ? d->verdict.retry_after_ms : wait_ms;
 		attempts++;

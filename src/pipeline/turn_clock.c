@@ -11,15 +11,15 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/log.h"
-#include "courier/scheduler.h"
 #include "klaviyo/retry_after.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/housekeeping.h"
 
 #define NEAR_BATCH 256 /* due times a turn */
 
-_Static_assert(RETRY_AFTER_MAX_MS >= SCHEDULER_BACKOFF_LAST_MS, "the longest of what retries wait");
+_Static_assert(RETRY_AFTER_MAX_MS >= BACKOFF_LAST_MS, "the longest of what retries wait");
 
 static int64_t released_ms(void)
 {
@@ -35,7 +35,7 @@ static void clock_stepped_back(struct turn *t)
 {
 	t->held_again = t->retried_again = true;
 	t->near_next = 0;
-	t->near_retry_ms = SCHEDULER_BACKOFF_LAST_MS;
+	t->near_retry_ms = BACKOFF_LAST_MS;
 }
 
 /* From here on the clock counts: at start, or once it is set, which is no jump. */

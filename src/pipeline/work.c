@@ -4,8 +4,6 @@
 
 #include <errno.h>
 
-#include "base/digest.h"
-
 bool work_is_stores(int r)
 {
 	switch (r) {
@@ -58,9 +56,4 @@ int64_t work_mono_at_ms(const struct work *w, int64_t due_ms)
 	if (__builtin_sub_overflow(due_ms, w->now_ms, &wait_ms) || __builtin_add_overflow(w->mono_ms, wait_ms, &at_ms))
 		return CLOCK_NEVER_MS;
 	return at_ms;
-}
-
-double work_chance(void)
-{
-	return (double)digest_random_below(1u << 20) / (double)((1u << 20) - 1);
 }

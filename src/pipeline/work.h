@@ -48,7 +48,4 @@ int64_t work_age_wait_ms(const struct work *w, int64_t limit_ms);
 /* When the wall clock will say due_ms, unless it jumps: clock_mono_ms time, or CLOCK_NEVER_MS. */
 int64_t work_mono_at_ms(const struct work *w, int64_t due_ms);
 
-/* 0…1, for back-off. */
-double work_chance(void);
-
 #endif

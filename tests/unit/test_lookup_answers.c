@@ -223,8 +223,8 @@ int64_t __wrap_clock_mono_us(void)
 }
 
 /* The same in every run: else a question may be on its way at the moment of the reload. */
-double __wrap_work_chance(void);
-double __wrap_work_chance(void)
+double __wrap_backoff_chance(void);
+double __wrap_backoff_chance(void)
 {
 	world.chance = world.chance * 1664525 + 1013904223;
 	return (double)(world.chance >> 8) / (double)((1u << 24) - 1);

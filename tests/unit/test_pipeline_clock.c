@@ -3,7 +3,7 @@
 
 #include "pipeline/turn.h"
 
-#include "courier/scheduler.h"
+#include "base/backoff.h"
 #include "pipeline_stage.h"
 
 #define MINUTE CLOCK_MINUTE_MS
@@ -457,9 +457,9 @@ static void what_went_early_after_a_step_back_waits_as_usual_then(void **state)
 	(void)run(p);
 	assert_int_equal(handed.sent_n, 2);
 	deliver(p, handed.sent[1], OUTCOME_RETRY);
-	assert_in_range(run(p), 1, SCHEDULER_BACKOFF_LAST_MS);
+	assert_in_range(run(p), 1, BACKOFF_LAST_MS);
 	assert_int_equal(handed.sent_n, 2);
-	pass(SCHEDULER_BACKOFF_LAST_MS);
+	pass(BACKOFF_LAST_MS);
 	(void)run(p);
 	assert_int_equal(handed.sent_n, 3);
 }

@@ -305,22 +305,6 @@ static void simulated_traffic_stays_below_the_share(void **state)
 	}
 }
 
-static void backoff_doubles_with_full_jitter_to_five_minutes(void **state)
-{
-	static const struct {
-		unsigned attempts;
-		int64_t most_ms;
-	} rows[] = {{0, 1000},   {1, 2000},    {2, 4000},    {8, 256000},
-		    {9, 300000}, {15, 300000}, {16, 300000}, {4000000000u, 300000}};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(scheduler_backoff_ms(rows[i].attempts, 1), rows[i].most_ms);
-		assert_int_equal(scheduler_backoff_ms(rows[i].attempts, 0.5), rows[i].most_ms / 2);
-		assert_int_equal(scheduler_backoff_ms(rows[i].attempts, 0), 100);
-	}
-}
-
 /* ---- pauses ------------------------------------------------------------------------------------------------------ */
 
 static void no_retry_after_holds_the_account_longer_than_an_hour(void **state)
@@ -616,7 +600,6 @@ int main(void)
 		cmocka_unit_test(a_429_pauses_all_of_the_account_for_retry_after),
 		cmocka_unit_test(ratelimit_headers_hold_the_account_back),
 		cmocka_unit_test(simulated_traffic_stays_below_the_share),
-		cmocka_unit_test(backoff_doubles_with_full_jitter_to_five_minutes),
 		cmocka_unit_test(no_retry_after_holds_the_account_longer_than_an_hour),
 		cmocka_unit_test(a_used_up_quota_is_a_pause_too),
 		cmocka_unit_test(a_new_key_or_a_reload_ends_a_pause),
