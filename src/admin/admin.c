@@ -108,6 +108,7 @@ static void serve_metrics(struct admin *a, struct http_exchange *x, const struct
 
 	(void)a;
 	(void)g;
+	metrics_set(METRIC_JSON_READS, NULL, NULL, NULL, (double)json_reads());
 	buf_init(&text, METRICS_MAX);
 	metrics_render(&text);
 	if (text.error)

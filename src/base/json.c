@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,13 @@
 #include "base/json_lex.h"
 #include "base/strike.h"
 #include "base/text.h"
+
+static _Atomic uint64_t reads; /* only counts: no other memory is ordered by it */
+
+uint64_t json_reads(void)
+{
+	return atomic_load_explicit(&reads, memory_order_relaxed);
+}
 
 static int json_fail(struct err *reterr, const char *text, size_t at, const char *what)
 {
@@ -114,6 +122,7 @@ static enum json_tokener_error json_parse(const char *text, size_t len, struct j
 	enum json_tokener_error e;
 
 	INSIST(tok);
+	atomic_fetch_add_explicit(&reads, 1, memory_order_relaxed);
 	*ret = json_tokener_parse_ex(tok, text, (int)len);
 	e = json_tokener_get_error(tok);
 	if (e == json_tokener_continue) {

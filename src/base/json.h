@@ -25,6 +25,8 @@
 
 /* 0 and an owned tree (*ret may be NULL for the JSON text null), or -EINVAL with "line L column C: …" in reterr. */
 int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr) MUSTCHECK;
+/* How many trees json_read() has built since the process began. Any thread. */
+uint64_t json_reads(void);
 
 /* One line without blanks. The caller owns the text. NULL object gives "null". */
 char *json_text(struct json_object *o) MUSTCHECK;

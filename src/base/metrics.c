@@ -119,11 +119,12 @@ static const struct metric_spec {
 				       "Days until Klaviyo ends the API revision that is configured.",
 				       {"account"}},
 	[METRIC_STORE_BYTES] = {"deskbridge_store_bytes", TYPE_GAUGE, "Size of the store, as max_size counts it."},
-	[METRIC_ADDRESSES_REFUSED] = {"deskbridge_addresses_refused_total",
-				      TYPE_COUNTER,
-				      "Texts where an address should stand that are none, and addresses beyond the most that one "
-				      "webhook may have, by reason.",
-				      {"source", "reason"}},
+	[METRIC_ADDRESSES_REFUSED] =
+		{"deskbridge_addresses_refused_total",
+		 TYPE_COUNTER,
+		 "Texts where an address should stand that are none, and addresses beyond the most that one "
+		 "webhook may have, by reason.",
+		 {"source", "reason"}},
 	[METRIC_CONFIG_RELOADS] = {"deskbridge_config_reloads_total",
 				   TYPE_COUNTER,
 				   "Readings of the configuration after the first, by result.",
@@ -132,6 +133,9 @@ static const struct metric_spec {
 				    TYPE_COUNTER,
 				    "Connections for webhooks that were cut off or refused, by reason.",
 				    {"reason"}},
+	[METRIC_JSON_READS] =
+		{"deskbridge_json_reads_total", TYPE_COUNTER,
+		 "JSON texts that were parsed: webhooks, answers of helpdesks and of Klaviyo, rows of the store."},
 };
 
 struct series {

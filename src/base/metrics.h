@@ -35,6 +35,7 @@ enum metric {
 	METRIC_ADDRESSES_REFUSED, /* source, reason */
 	METRIC_CONFIG_RELOADS,  /* result */
 	METRIC_CONNECTIONS_CUT, /* reason */
+	METRIC_JSON_READS,
 	METRIC_MAX_
 };
 

@@ -24,6 +24,7 @@ METRICS = {
     "deskbridge_open_conversations": ("gauge", {"source"}),
     "deskbridge_account_parked": ("gauge", {"account", "reason"}),
     "deskbridge_revision_days_left": ("gauge", {"account"}),
+    "deskbridge_json_reads_total": ("counter", set()),
 }
 OUTCOMES = {"delivered", "retry", "reject", "park", "single"}
 

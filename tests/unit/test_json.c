@@ -364,6 +364,20 @@ static void trees_are_written_on_one_line_or_for_people(void **state)
 	free(text);
 }
 
+static void trees_are_counted(void **state)
+{
+	uint64_t before = json_reads();
+	struct json_object *o = NULL;
+
+	(void)state;
+	assert_int_equal(json_read("{}", 2, &o, NULL), 0);
+	json_object_put(o);
+	assert_int_equal(json_read("12", 2, &o, NULL), 0); /* which json-c takes in two pieces */
+	json_object_put(o);
+	assert_int_equal(json_read("{", 1, &o, NULL), -EINVAL); /* which makes none */
+	assert_int_equal(json_reads() - before, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +391,7 @@ int main(void)
 		cmocka_unit_test(control_characters_are_in_the_texts_as_they_came),
 		cmocka_unit_test(members_of_another_type_are_not_there),
 		cmocka_unit_test(trees_are_written_on_one_line_or_for_people),
+		cmocka_unit_test(trees_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
