@@ -140,6 +140,11 @@ void *mem_grow(void *p, size_t n, size_t size)
 	return mem_check(realloc(p, bytes > 0 ? bytes : 1));
 }
 
+void *mem_room(void *items, size_t n, size_t size)
+{
+	return (n & (n - 1)) == 0 ? mem_grow(items, n > 0 ? 2 * n : 1, size) : items;
+}
+
 void *mem_dup(const void *p, size_t len)
 {
 	char *copy;

@@ -21,6 +21,14 @@ char *mem_str(const char *s) __attribute__((warn_unused_result));               
 char *mem_strn(const char *s, size_t len) __attribute__((warn_unused_result));
 char *mem_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2), warn_unused_result));
 
+/*
+ * Makes room for one element more behind the n of items, which is NULL at first. The room doubles at each power of two,
+ * so that nobody keeps a capacity: an array that is grown so is grown in no other way, but may be cut. An array that is
+ * emptied and filled again and again keeps a capacity of its own and asks mem_grow().
+ */
+#define MEM_ROOM(items, n) ((items) = mem_room((items), (n), sizeof(*(items))))
+void *mem_room(void *items, size_t n, size_t size) __attribute__((warn_unused_result));
+
 /* The end of the process, for a library that says that memory is short. */
 void mem_lacking(void) __attribute__((noreturn));
 /* Called once before the process ends by mem_lacking or a failed INSIST, on whatever thread, with whatever lock held:

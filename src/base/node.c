@@ -20,8 +20,7 @@ struct node *node_new(enum node_type type, const char *file, unsigned line, unsi
 
 static void node_append(struct node *parent, struct node *child)
 {
-	if ((parent->n & (parent->n - 1)) == 0)
-		parent->items = mem_grow(parent->items, parent->n > 0 ? parent->n * 2 : 1, sizeof(struct node *));
+	MEM_ROOM(parent->items, parent->n);
 	parent->items[parent->n++] = child;
 }
 

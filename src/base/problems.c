@@ -33,8 +33,7 @@ static bool problems_full(struct problems *p, bool warning)
 /* Takes text over. */
 static void problems_put(struct problems *p, struct problem found)
 {
-	if ((p->n & (p->n - 1)) == 0)
-		p->items = mem_grow(p->items, p->n > 0 ? p->n * 2 : 1, sizeof(*p->items));
+	MEM_ROOM(p->items, p->n);
 	p->items[p->n++] = found;
 }
 

@@ -11,11 +11,9 @@
 
 #define TEXT_DISTANCE_MAX 64 /* letters; longer names are no typos of each other */
 
-/* Grown at each power of two, so that no capacity need be kept. */
 void pairs_add(struct pairs *p, const char *name, const char *value)
 {
-	if ((p->n & (p->n - 1)) == 0)
-		p->items = mem_grow(p->items, p->n > 0 ? p->n * 2 : 1, sizeof(*p->items));
+	MEM_ROOM(p->items, p->n);
 	p->items[p->n++] = (struct pair){.name = mem_str(name), .value = mem_str(value)};
 }
 

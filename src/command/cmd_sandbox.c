@@ -66,7 +66,7 @@ struct troupe {
 
 static void troupe_add(struct troupe *t, const struct definition *d)
 {
-	t->all = mem_grow(t->all, t->n + 1, sizeof(*t->all));
+	MEM_ROOM(t->all, t->n);
 	t->all[t->n++] = d;
 }
 
@@ -88,8 +88,8 @@ static void troupe_add_preset(void *ctx, const char *name, const char *file)
 			  name, name);
 		return;
 	}
-	t->own = mem_grow(t->own, t->own_n + 1, sizeof(struct definition *));
-	t->trees = mem_grow(t->trees, t->own_n + 1, sizeof(struct node *));
+	MEM_ROOM(t->own, t->own_n);
+	MEM_ROOM(t->trees, t->own_n);
 	t->own[t->own_n] = d;
 	t->trees[t->own_n++] = tree;
 	troupe_add(t, d);

@@ -71,7 +71,7 @@ static struct secret_passed *passed_of(struct daemon_unit *u, const char *name)
 	for (size_t i = 0; i < u->passed_n; i++)
 		if (strcmp(u->passed[i].name, name) == 0)
 			return &u->passed[i];
-	u->passed = mem_grow(u->passed, u->passed_n + 1, sizeof(*u->passed));
+	MEM_ROOM(u->passed, u->passed_n);
 	u->passed[u->passed_n] = (struct secret_passed){.name = mem_str(name)};
 	return &u->passed[u->passed_n++];
 }

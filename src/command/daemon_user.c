@@ -41,12 +41,6 @@ static int find_group(const char *name, gid_t *ret, struct err *reterr)
 	return 0;
 }
 
-static void add_group(struct daemon_user *u, gid_t group)
-{
-	u->groups = mem_grow(u->groups, u->groups_n + 1, sizeof(*u->groups));
-	u->groups[u->groups_n++] = group;
-}
-
 /* As systemd does: what the user database says, and SupplementaryGroups= besides. */
 static int find_groups(struct daemon_user *u, const struct daemon_unit *unit, struct err *reterr)
 {
@@ -55,16 +49,13 @@ static int find_groups(struct daemon_user *u, const struct daemon_unit *unit, st
 	(void)getgrouplist(u->name, u->gid, NULL, &n);
 	if (n < 0 || n > GROUPS_MAX)
 		n = 0;
-	u->groups = mem_new((size_t)n + 1, sizeof(*u->groups));
+	u->groups = mem_new((size_t)n + (unit ? unit->groups_n : 0), sizeof(*u->groups));
 	if (getgrouplist(u->name, u->gid, u->groups, &n) < 0)
 		n = 0;
 	u->groups_n = (size_t)n;
 	for (size_t i = 0; unit && i < unit->groups_n && r == 0; i++) {
-		gid_t group;
-
-		r = find_group(unit->groups[i], &group, reterr);
-		if (r == 0)
-			add_group(u, group);
+		r = find_group(unit->groups[i], &u->groups[u->groups_n], reterr);
+		u->groups_n += r == 0;
 	}
 	return r;
 }

@@ -42,7 +42,7 @@ static void tell_once(struct serve_watch *w, const char *folder, int error)
 	for (size_t i = 0; i < w->told_n; i++)
 		if (text_is(w->told[i], folder))
 			return;
-	w->told = mem_grow(w->told, w->told_n + 1, sizeof(*w->told));
+	MEM_ROOM(w->told, w->told_n);
 	w->told[w->told_n++] = mem_str(folder);
 	log_warning(NULL, "%s cannot be watched (%s): a changed secret there is taken with a reload", folder,
 		    strerror(error));
@@ -65,7 +65,7 @@ static void watch_name(struct serve_watch *w, const char *folder, const char *na
 			w->spots[i].file = w->spots[i].file && file;
 			return;
 		}
-	w->spots = mem_grow(w->spots, w->spots_n + 1, sizeof(*w->spots));
+	MEM_ROOM(w->spots, w->spots_n);
 	w->spots[w->spots_n++] = (struct spot){.wd = wd, .name = mem_str(name), .file = file};
 }
 

@@ -38,7 +38,7 @@ char *config_join(const char *const *names, size_t n)
 
 void config_keep_tree(struct config *c, struct node *tree)
 {
-	c->trees = mem_grow(c->trees, c->trees_n + 1, sizeof(struct node *));
+	MEM_ROOM(c->trees, c->trees_n);
 	c->trees[c->trees_n++] = tree;
 }
 
@@ -169,7 +169,7 @@ static void place_made_token(struct loader *l)
 		return;
 	c->admin.token_file = admin_token_path(c->store.path);
 	c->admin.made = secret_new_optional(c->admin.token_file, c->secrets_n);
-	c->secrets = mem_grow(c->secrets, c->secrets_n + 1, sizeof(struct secret *));
+	MEM_ROOM(c->secrets, c->secrets_n);
 	c->secrets[c->secrets_n++] = c->admin.made;
 }
 

@@ -95,8 +95,7 @@ static void names_add(void *ctx, const char *name)
 {
 	struct names *names = ctx;
 
-	if ((names->n & (names->n - 1)) == 0)
-		names->items = mem_grow(names->items, names->n > 0 ? names->n * 2 : 1, sizeof(*names->items));
+	MEM_ROOM(names->items, names->n);
 	names->items[names->n++] = name;
 }
 

@@ -324,7 +324,7 @@ static bool read_secret(struct settings_reader *r, const struct setting *s, cons
 
 	if (!secret)
 		return false;
-	c->secrets = mem_grow(c->secrets, c->secrets_n + 1, sizeof(struct secret *));
+	MEM_ROOM(c->secrets, c->secrets_n);
 	c->secrets[c->secrets_n++] = secret;
 	*at = secret;
 	return true;

@@ -121,7 +121,7 @@ static struct outlet *outlet_add(struct courier *c, const char *name)
 {
 	struct outlet *o = outlet_new(&c->shared, name, clock_mono_ms());
 
-	c->outlets = mem_grow(c->outlets, c->outlets_n + 1, sizeof(struct outlet *));
+	MEM_ROOM(c->outlets, c->outlets_n);
 	c->outlets[c->outlets_n++] = o;
 	return o;
 }

@@ -82,7 +82,7 @@ void drafts_add(struct drafts *to, struct draft *draft, struct buf *explain)
 	if (!same) {
 		if (explain)
 			buf_addf(explain, "yes, sends %s\n", draft->metric);
-		to->items = mem_grow(to->items, to->n + 1, sizeof(*to->items));
+		MEM_ROOM(to->items, to->n);
 		to->items[to->n] = *draft;
 		to->items[to->n++].rules = 1;
 		return;

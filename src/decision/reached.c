@@ -8,11 +8,10 @@
 #include "base/mem.h"
 
 /* Bounded by what an opening brings (ADDRESSES_MAX addresses, the source's flags) times the late addresses of one
- * opening: a list, not a table. Grown at each power of two, so that no capacity need be kept. */
+ * opening: a list, not a table. */
 static void append(struct reached_list *l, const char *account, const char *email, const char *flag)
 {
-	if ((l->n & (l->n - 1)) == 0)
-		l->items = mem_grow(l->items, l->n > 0 ? l->n * 2 : 1, sizeof(*l->items));
+	MEM_ROOM(l->items, l->n);
 	l->items[l->n++] = (struct reached){mem_str(account), mem_str(email), mem_str(flag)};
 }
 

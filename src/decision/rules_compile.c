@@ -49,7 +49,7 @@ static void addition_add_text(struct addition *a, const struct node *n, struct p
 		return;
 	if (a->is_link)
 		links_check_beginning(t, n, problems);
-	a->texts = mem_grow(a->texts, a->n + 1, sizeof(struct template *));
+	MEM_ROOM(a->texts, a->n);
 	a->texts[a->n++] = t;
 }
 
@@ -156,7 +156,7 @@ static struct rule *rules_add(struct rules *r, const struct node *at, struct pro
 		problems_error(problems, at, "more than %d rules", RULES_MAX);
 		return NULL;
 	}
-	r->items = mem_grow(r->items, r->n + 1, sizeof(*r->items));
+	MEM_ROOM(r->items, r->n);
 	rule = &r->items[r->n++];
 	*rule = (struct rule){0};
 	rule->at = at;

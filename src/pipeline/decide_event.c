@@ -255,7 +255,6 @@ void decide_add_event(struct deciding *d, const struct person *p, const struct d
 	e.created_ms = in->now_ms;
 	e.due_ms = in->now_ms;
 	explain_event(d, &e, draft);
-	if ((out->events_n & (out->events_n - 1)) == 0)
-		out->events = mem_grow(out->events, out->events_n > 0 ? out->events_n * 2 : 1, sizeof(*out->events));
+	MEM_ROOM(out->events, out->events_n);
 	out->events[out->events_n++] = e;
 }

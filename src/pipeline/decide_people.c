@@ -57,8 +57,7 @@ static struct person *add_person(struct deciding *d, const char *account, const 
 {
 	struct people *p = &d->people;
 
-	if ((p->n & (p->n - 1)) == 0)
-		p->items = mem_grow(p->items, p->n > 0 ? p->n * 2 : 1, sizeof(*p->items));
+	MEM_ROOM(p->items, p->n);
 	p->items[p->n] = (struct person){
 		.account = account,
 		.configured = configured,
@@ -70,8 +69,8 @@ static struct person *add_person(struct deciding *d, const char *account, const 
 
 static void add_flag(struct person *p, const char *flag)
 {
-	p->flags = mem_grow(p->flags, p->flags_n + 1, sizeof(*p->flags));
-	p->counts = mem_grow(p->counts, p->flags_n + 1, sizeof(*p->counts));
+	MEM_ROOM(p->flags, p->flags_n);
+	MEM_ROOM(p->counts, p->flags_n);
 	p->counts[p->flags_n] = 0;
 	p->flags[p->flags_n++] = flag;
 }

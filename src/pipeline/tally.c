@@ -111,7 +111,7 @@ static struct tally_rare *rare_get(struct tally *t, const struct log_about *abou
 	for (size_t i = 0; i < t->rare_n; i++)
 		if (text_is(t->rare[i].source, about->source) && text_is(t->rare[i].reason, about->reason))
 			return &t->rare[i];
-	t->rare = mem_grow(t->rare, t->rare_n + 1, sizeof(*t->rare));
+	MEM_ROOM(t->rare, t->rare_n);
 	t->rare[t->rare_n] = (struct tally_rare){
 		.source = mem_str(about->source), .reason = mem_str(about->reason), .logged_ms = INT64_MIN / 2};
 	return &t->rare[t->rare_n++];

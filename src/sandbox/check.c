@@ -210,7 +210,7 @@ static void check_event(struct check *c, struct json_object *attributes, const c
 
 static struct check_event *next_event(struct check_result *r)
 {
-	r->events = mem_grow(r->events, r->n + 1, sizeof(*r->events));
+	MEM_ROOM(r->events, r->n);
 	r->events[r->n] = (struct check_event){0};
 	return &r->events[r->n++];
 }

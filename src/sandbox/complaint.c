@@ -50,7 +50,7 @@ void complaints_add(struct complaints *c, unsigned status, const char *where, co
 	va_start(ap, fmt);
 	(void)vsnprintf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
-	c->items = mem_grow(c->items, c->n + 1, sizeof(*c->items));
+	MEM_ROOM(c->items, c->n);
 	c->items[c->n++] = (struct complaint){status, mem_str(where), mem_str(detail)};
 }
 

@@ -209,7 +209,7 @@ int faults_add(struct faults *f, const char *spec, int64_t now_ms, struct err *r
 		return r;
 	}
 	new.spec = mem_str(spec);
-	f->items = mem_grow(f->items, f->n + 1, sizeof(*f->items));
+	MEM_ROOM(f->items, f->n);
 	f->items[f->n++] = new;
 	return 0;
 }

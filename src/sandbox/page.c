@@ -114,7 +114,7 @@ static void pages_keep(struct pages *p, struct page *page)
 		page_done(page);
 		return;
 	}
-	p->items = mem_grow(p->items, p->n + 1, sizeof(*p->items));
+	MEM_ROOM(p->items, p->n);
 	p->items[p->n++] = *page;
 }
 

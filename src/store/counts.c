@@ -24,7 +24,7 @@ void counts_add(struct store *s, enum count_kind kind, const char *name, int sta
 			return;
 		}
 	}
-	s->counts = mem_grow(s->counts, s->counts_n + 1, sizeof(*s->counts));
+	MEM_ROOM(s->counts, s->counts_n);
 	s->counts[s->counts_n++] =
 		(struct count){.kind = kind, .name = mem_str(name), .state = state, .wait = wait, .n = n};
 }

@@ -37,7 +37,7 @@ void loss_note(struct store *s, enum store_loss_kind kind, int64_t id, const cha
 		s->losses_more++;
 		return;
 	}
-	s->losses = mem_grow(s->losses, s->losses_n + 1, sizeof(*s->losses));
+	MEM_ROOM(s->losses, s->losses_n);
 	l = &s->losses[s->losses_n++];
 	*l = (struct store_loss){
 		.kind = kind,

@@ -19,7 +19,7 @@ static bool is_blank(char c)
 static void add_fact(struct definition *d, struct buf *gathered)
 {
 	if (gathered->len > 0) {
-		d->facts = mem_grow(d->facts, d->facts_n + 1, sizeof(*d->facts));
+		MEM_ROOM(d->facts, d->facts_n);
 		d->facts[d->facts_n++] = mem_str(gathered->data);
 	}
 	buf_done(gathered);

@@ -82,7 +82,7 @@ static bool add_one(struct addresses *a, const char *email, bool primary)
 		a->left_out++;
 		return false;
 	}
-	a->items = mem_grow(a->items, a->n + 1, sizeof(*a->items));
+	MEM_ROOM(a->items, a->n);
 	a->items[a->n++] = (struct address){.email = mem_str(email), .primary = primary};
 	return true;
 }

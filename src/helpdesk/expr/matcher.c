@@ -61,7 +61,7 @@ static void condition_add_text(struct condition *c, const struct node *n, struct
 		problems_error(problems, n, "more than %d values", MATCHER_TEXTS_MAX);
 		return;
 	}
-	c->texts = mem_grow(c->texts, c->n + 1, sizeof(*c->texts));
+	MEM_ROOM(c->texts, c->n);
 	c->texts[c->n++] = mem_str(n->text);
 }
 
@@ -92,7 +92,7 @@ static void condition_compile_regex(struct condition *c, const struct node *n, s
 
 static struct condition *test_add(struct test *t, enum condition_kind kind)
 {
-	t->conditions = mem_grow(t->conditions, t->n + 1, sizeof(*t->conditions));
+	MEM_ROOM(t->conditions, t->n);
 	t->conditions[t->n] = (struct condition){.kind = kind};
 	return &t->conditions[t->n++];
 }
@@ -140,7 +140,7 @@ static void clause_compile(struct matcher *m, const struct node *n, enum referen
 			       MATCHER_TESTS_MAX, n->n > 0 && n->type == NODE_MAP ? "so many" : node_kind(n));
 		return;
 	}
-	m->clauses = mem_grow(m->clauses, m->n + 1, sizeof(*m->clauses));
+	MEM_ROOM(m->clauses, m->n);
 	c = &m->clauses[m->n++];
 	*c = (struct clause){.tests = mem_new(n->n, sizeof(*c->tests))};
 	for (; c->n < n->n; c->n++)

@@ -210,8 +210,7 @@ static bool values_full(const struct values *v)
 /* Takes over one reference to o. */
 static void values_add(struct values *v, struct json_object *o)
 {
-	if ((v->n & (v->n - 1)) == 0)
-		v->items = mem_grow(v->items, v->n > 0 ? v->n * 2 : 1, sizeof(*v->items));
+	MEM_ROOM(v->items, v->n);
 	v->items[v->n++] = o;
 }
 

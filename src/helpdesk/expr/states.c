@@ -48,7 +48,7 @@ static void place_add_meaning(struct place *p, const char *word)
 {
 	if (place_meaning(p, word))
 		return;
-	p->meanings = mem_grow(p->meanings, p->meanings_n + 1, sizeof(*p->meanings));
+	MEM_ROOM(p->meanings, p->meanings_n);
 	p->meanings[p->meanings_n++] = (struct meaning){.word = mem_str(word)};
 }
 

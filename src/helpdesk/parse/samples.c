@@ -215,7 +215,7 @@ static struct specimen *specimens_add(struct specimens *all, struct reader *r, c
 {
 	struct specimen *s;
 
-	all->items = mem_grow(all->items, all->n + 1, sizeof(*all->items));
+	MEM_ROOM(all->items, all->n);
 	s = &all->items[all->n++];
 	*s = (struct specimen){.at = at, .name = mem_str(name)};
 	sample_compile(&s->sample, at, r->d->body, r->problems);
@@ -225,7 +225,7 @@ static struct specimen *specimens_add(struct specimens *all, struct reader *r, c
 /* For those who ask what the samples rest on. */
 static void note(struct definition *d, const struct specimen *s)
 {
-	d->notes = mem_grow(d->notes, d->notes_n + 1, sizeof(*d->notes));
+	MEM_ROOM(d->notes, d->notes_n);
 	d->notes[d->notes_n++] = (struct definition_note){
 		.name = mem_str(s->name), .shows = says_word(s->kind, s->transition), .shape = s->sample.shape};
 }

@@ -1,0 +1,59 @@
+#include <config.h>
+
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+
+/* An array that grows and is cut to any length in between: whatever happened, there is room, and what was there stays.
+ */
+static void an_array_grows_from_any_length_that_it_was_cut_to(void **state)
+{
+	(void)state;
+	for (size_t most = 0; most <= 40; most++) {
+		for (size_t cut = 0; cut <= most; cut++) {
+			uint32_t *items = NULL;
+			size_t n = 0;
+
+			for (int round = 0; round < 2; round++) {
+				while (n < most) {
+					MEM_ROOM(items, n);
+					assert_true(malloc_usable_size(items) >= (n + 1) * sizeof(*items));
+					items[n] = (uint32_t)(1000 + n);
+					n++;
+				}
+				for (size_t i = 0; i < n; i++)
+					assert_int_equal(items[i], 1000 + i);
+				n = cut;
+			}
+			free(items);
+		}
+	}
+}
+
+static void room_doubles(void **state)
+{
+	static const size_t wanted[] = {1, 2, 4, 4, 8, 8, 8, 8, 16};
+	uint64_t *items = NULL;
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(wanted) / sizeof(*wanted); n++) {
+		MEM_ROOM(items, n);
+		assert_true(malloc_usable_size(items) >= wanted[n] * sizeof(*items));
+	}
+	free(items);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_array_grows_from_any_length_that_it_was_cut_to),
+		cmocka_unit_test(room_doubles),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
