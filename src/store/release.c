@@ -258,6 +258,60 @@ int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *
 	return restart_of(s, why, &left, reterr);
 }
 
+/* ---- ready ------------------------------------------------------------------------------------------------------- */
+
+/* One that is lost costs a look through the indexes of all that is undone: so many a call. */
+#define MENDS_MAX 16
+
+/* As an index names them. */
+static int ready_ids(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
+{
+	size_t n = 0;
+	int r;
+
+	QUERY(q, s,
+	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
+	      " AND ended = 0 ORDER BY id LIMIT ?1",
+	      reterr);
+	query_bind_int(&q, (int64_t)max);
+	while ((r = query_step(&q)) > 0)
+		ret_ids[n++] = query_int(&q);
+	return r < 0 ? r : (int)n;
+}
+
+/* As the row says. */
+static int is_ready(struct store *s, int64_t id, struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT 1 FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +wait = " SQL_WAIT_NONE
+	      " AND +ended = 0",
+	      reterr);
+	query_bind_int(&q, id);
+	return query_step(&q);
+}
+
+int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
+{
+	int n = ready_ids(s, ret_ids, max, reterr);
+	unsigned mended = 0;
+
+	for (int i = 0; s->in_transaction && i < n && mended < MENDS_MAX; i++) {
+		const struct webhook_claim claim = {.id = ret_ids[i], .wait = STORE_WAIT_NONE};
+		int r = is_ready(s, claim.id, reterr);
+
+		if (r > 0)
+			continue;
+		if (r == 0)
+			r = webhook_mend(s, &claim, reterr);
+		if (r < 0)
+			return r;
+		mended++;
+		n = ready_ids(s, ret_ids, max, reterr);
+		i = -1;
+	}
+	return n;
+}
+
 /* ---- each turn --------------------------------------------------------------------------------------------------- */
 
 /* An entry with no such row, or with a row that waits for no time. */

@@ -1,6 +1,16 @@
 /*
  * tables: what the files of the uppermost layer share: a webhook's and an event's place and state, and the mending of
  * rows that are damaged. Only for src/store.
+ *
+ * Rows that an index names and that are not there, or are not as the index says, are those of a damaged or hand-edited
+ * file. An index proposes rows and the row itself decides: the statements of this folder join what an index gives with
+ * the row's own id. So an entry without a row is passed over, and cannot fail a statement with SQLITE_CORRUPT. Two
+ * kinds of entries must not be passed over: one that names undone work (it would be lost without a word) and one of a
+ * unique index (it keeps a new row out). These are mended.
+ *
+ * An entry can only be taken out by a change of the row that it belongs to. So a stand-in is put in where the row is
+ * not there; the row is made what the index says, which writes over the entry, and then what it is to be, which takes
+ * the entry out. That costs O(log n) and touches nobody else's row, where a REINDEX would read the whole table.
  */
 #ifndef STORE_TABLES_H
 #define STORE_TABLES_H
@@ -11,6 +21,8 @@
 /* How many waiting webhooks one call makes ready: a few milliseconds. */
 #define STORE_RELEASE_ROWS 256
 #define EVENT_UNIQUE_ID_BYTES (EVENT_UNIQUE_ID_LEN / 2)
+/* Why a stand-in is a dead letter. */
+#define NOT_THERE "its row is not there, an index of the store still names it"
 
 /* Whether this is a store that this version knows; changes nothing. -EPROTO, -ENOTSUP. */
 int schema_check(struct store *s, int64_t *ret_version, struct err *reterr) MUSTCHECK;
@@ -30,6 +42,11 @@ int webhook_place_load(struct store *s, int64_t id, struct webhook_place *ret, s
 /* Changes state and wait and counts it; p follows. */
 int webhook_move(struct store *s, struct webhook_place *p, enum store_webhook_state state, enum store_wait wait,
 		 int64_t not_before_ms, struct err *reterr) MUSTCHECK;
+/* Of waiting.c. 1: it waits for a held one of its own conversation. */
+int webhook_is_behind_held(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
+/* 1: one that may end by itself stands before it in its conversation, or among those of its customer. */
+int webhook_conversation_goes_on(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
+int webhook_customer_goes_on(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
 /* Lets go on who waits BEHIND p, which has ended or is only held by `settle`. */
 int webhook_let_go(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
 
@@ -49,14 +66,34 @@ int webhook_make_ready(struct store *s, const struct webhook_claim *claim, struc
 /* ids are what an index names; claim tells what it says of each of them. */
 int webhooks_make_ready(struct store *s, const struct ids *ids, const struct webhook_claim *claim,
 			struct err *reterr) MUSTCHECK;
-/* SQLite refuses each change of a row that holds a value of another type than its column's: makes them what they are to
- * be, for a row that comes to its end. */
-int webhook_retype(struct store *s, int64_t id, struct err *reterr) MUSTCHECK;
-int event_retype(struct store *s, int64_t id, struct err *reterr) MUSTCHECK;
 void releases_committed(struct store *s);
 void releases_undone(struct store *s); /* back to the last commit */
 void releases_done(struct store *s);
 
+/* What a change of an event needs to know of it. */
+struct event_place {
+	int64_t id;
+	char *account, *email;
+	bool head, later;
+	int64_t gap_ms;
+};
+void event_place_done(struct event_place *p);
+/* -ENOENT where it is not in that state. What does not read is taken as empty: also a broken row must be able to end.
+ */
+int event_place_load(struct store *s, int64_t id, enum event_state state, struct event_place *ret,
+		     struct err *reterr) MUSTCHECK;
+/* Changes its state and counts it. It is no head any more. */
+int event_state_set(struct store *s, const struct event_place *p, enum event_state from, enum event_state to,
+		    int64_t ended_ms, const char *reason, struct err *reterr) MUSTCHECK;
+/* When an event of this profile may go out: gap_ms after the person's last 2xx where the profile differs, and no later
+ * than gap_ms from now, should the clock have been ahead then. */
+int person_due(struct store *s, const char *account, const char *email, const char *profile, int64_t gap_ms,
+	       int64_t now_ms, int64_t *ret, struct err *reterr) MUSTCHECK;
+/* 1: the person has a ready event. Where the one that goes out next is lost (deleted by hand, or its row is not there),
+ * the oldest takes its place: the person must not wait for good. */
+int person_waits(struct store *s, const char *account, const char *email, int64_t now_ms, struct err *reterr) MUSTCHECK;
+/* It goes out next, at due_ms. */
+int event_head_set(struct store *s, int64_t id, int64_t due_ms, struct err *reterr) MUSTCHECK;
 /* Reads an event. lenient: for people; what does not read is left empty. */
 int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
 /* An event that events_due names: where its row is not there, or not due, the entry is taken out. One that is not there
