@@ -179,6 +179,18 @@ char *mem_fmt(const char *fmt, ...)
 	return mem_check(n < 0 ? NULL : text);
 }
 
+void mem_wipe(void *p, size_t len)
+{
+	if (p)
+		explicit_bzero(p, len);
+	free(p);
+}
+
+void mem_wipe_str(char *s)
+{
+	mem_wipe(s, s ? strlen(s) : 0);
+}
+
 void mem_insist_failed(const char *cond, const char *file, int line, const char *func)
 {
 	char text[512];

@@ -20,6 +20,9 @@ void *mem_dup(const void *p, size_t len) __attribute__((warn_unused_result));   
 char *mem_str(const char *s) __attribute__((warn_unused_result));                   /* NULL in, NULL out */
 char *mem_strn(const char *s, size_t len) __attribute__((warn_unused_result));
 char *mem_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2), warn_unused_result));
+/* Overwrites what may be a secret, and frees it. NULL allowed. */
+void mem_wipe(void *p, size_t len);
+void mem_wipe_str(char *s);
 
 /*
  * Makes room for one element more behind the n of items, which is NULL at first. The room doubles at each power of two,

@@ -33,13 +33,6 @@ struct strikes {
 	struct pattern *by_first[256];
 };
 
-static void wipe(char *s)
-{
-	if (s)
-		explicit_bzero(s, strlen(s));
-	free(s);
-}
-
 static void add_pattern(struct strikes *s, char *owned, bool base64)
 {
 	struct pattern *p = &s->patterns[s->patterns_n++];
@@ -59,9 +52,8 @@ static void add_base64(struct strikes *s, const char *value, size_t before)
 	memcpy(bytes + before, value, len - before);
 	text = digest_base64(bytes, len);
 	add_pattern(s, mem_strn(text + skipped[before], whole), true);
-	wipe(text);
-	explicit_bzero(bytes, len);
-	free(bytes);
+	mem_wipe_str(text);
+	mem_wipe(bytes, len);
 }
 
 struct strikes *strikes_new(const char *const *values, size_t n)
@@ -94,9 +86,9 @@ void strikes_unref(struct strikes *s)
 	if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
 		return;
 	for (size_t i = 0; i < s->n; i++)
-		wipe(s->values[i]);
+		mem_wipe_str(s->values[i]);
 	for (size_t i = 0; i < s->patterns_n; i++)
-		wipe(s->patterns[i].text);
+		mem_wipe_str(s->patterns[i].text);
 	free(s->values);
 	free(s->patterns);
 	free(s);

@@ -13,13 +13,6 @@
 #include "conf/secret_value.h"
 #include "conf/yaml.h"
 
-static void wipe(char *text)
-{
-	if (text)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
-
 /* The lines of one top-level key alone: what is wrong with the file may stand elsewhere. NULL: there is none. The
  * caller owns it. */
 static char *lines_of(const char *text, const char *key)
@@ -73,14 +66,14 @@ static void read_groups(struct settings_reader *r, const char *file, struct admi
 
 		if (lines && yaml_load(file, lines, strlen(lines), &part, &problems) < 0)
 			part = NULL;
-		wipe(lines);
+		mem_wipe_str(lines);
 		read_group(r, groups[i].group, groups[i].brief, part);
 		if (part && part != tree)
 			config_keep_tree(r->config, part);
 	}
 	if (ret->file_is_whole)
 		config_keep_tree(r->config, tree);
-	wipe(text);
+	mem_wipe(text, len);
 	problems_done(&problems);
 }
 
@@ -88,7 +81,7 @@ void admin_settings_take_token(struct admin_settings *a, const char *file)
 {
 	struct err why = {0};
 
-	wipe(a->token);
+	mem_wipe_str(a->token);
 	free(a->token_fault);
 	a->token = a->token_fault = NULL;
 	a->token_code = secret_file_read(file, &a->token, &why);
@@ -138,7 +131,7 @@ void admin_settings_read(const char *file, struct admin_settings *ret)
 
 void admin_settings_done(struct admin_settings *a)
 {
-	wipe(a->token);
+	mem_wipe_str(a->token);
 	free(a->address);
 	free(a->token_file);
 	free(a->token_fault);

@@ -174,8 +174,7 @@ static int look_at(const char *path, struct admin_token_found *ret, struct err *
 	}
 	if (r < 0)
 		return r;
-	explicit_bzero(value, strlen(value));
-	free(value);
+	mem_wipe_str(value);
 	return look_at_access(path, &ret->was_open, reterr);
 }
 

@@ -84,13 +84,6 @@ static const struct secret_passed *passed_find(const char *name)
 	return NULL;
 }
 
-static void wipe(char *s)
-{
-	if (s)
-		explicit_bzero(s, strlen(s));
-	free(s);
-}
-
 /* ---- where
  * ----------------------------------------------------------------------------------------------------------- */
 
@@ -291,7 +284,7 @@ void secret_free(struct secret *s)
 	if (!s)
 		return;
 	for (size_t i = 0; i < s->n; i++) {
-		wipe(s->parts[i].text);
+		mem_wipe_str(s->parts[i].text);
 		free(s->parts[i].path);
 		free(s->parts[i].provided);
 		free(s->parts[i].unreadable);
@@ -441,7 +434,7 @@ void secrets_check(struct secrets *snapshot, struct secret *s, const struct secr
 				problems_warn(problems, s->at,
 					      "the secret (%s) %s; until then the former secret stays in use",
 					      where.data, wrong);
-			wipe(now->slots[i].value);
+			mem_wipe_str(now->slots[i].value);
 			now->slots[i].value = mem_str(before->items[s->index].slots[i].value);
 		}
 		buf_done(&where);
@@ -455,7 +448,7 @@ void secrets_free(struct secrets *snapshot)
 		return;
 	for (size_t i = 0; i < snapshot->n; i++) {
 		for (size_t k = 0; k < snapshot->items[i].slots_n; k++) {
-			wipe(snapshot->items[i].slots[k].value);
+			mem_wipe_str(snapshot->items[i].slots[k].value);
 			free(snapshot->items[i].slots[k].path);
 		}
 	}

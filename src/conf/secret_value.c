@@ -120,7 +120,6 @@ int secret_env_read(const char *name, char **ret, struct err *reterr)
 			       what);
 	copy = mem_str(value);
 	r = value_make(copy, strlen(copy), what, ret, reterr);
-	explicit_bzero(copy, strlen(copy));
-	free(copy);
+	mem_wipe_str(copy);
 	return r;
 }

@@ -69,13 +69,6 @@ static uint64_t person_of(const struct event *e)
 	return person;
 }
 
-static void wipe(char *secret)
-{
-	if (secret)
-		explicit_bzero(secret, strlen(secret));
-	free(secret);
-}
-
 struct outlet *outlet_new(struct outlet_shared *shared, const char *name, int64_t now_ms)
 {
 	struct outlet *o = mem_new(1, sizeof(*o));
@@ -95,7 +88,7 @@ void outlet_free(struct outlet *o)
 	free(o->name);
 	free(o->url);
 	free(o->revision);
-	wipe(o->key);
+	mem_wipe_str(o->key);
 	free(o->key_mend);
 	notice_done(&o->notice);
 	free(o);
@@ -366,7 +359,7 @@ static bool outlet_adopt(struct outlet *o, const struct account *a, const char *
 	free(o->url);
 	free(o->revision);
 	free(o->key_mend);
-	wipe(o->key);
+	mem_wipe_str(o->key);
 	o->url = mem_str(a->url);
 	o->revision = mem_str(a->revision);
 	o->key_mend = mem_str(secret_mend(a->api_key));

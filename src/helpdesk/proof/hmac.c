@@ -143,7 +143,7 @@ static bool hmac_is_shown(const struct proof *p, const struct pairs *headers, co
 /* Padding may be left out. */
 static int unbase64(const char *text, size_t len, char **ret, size_t *ret_len)
 {
-	CLEANUP(mem_freep) char *padded = NULL;
+	char *padded;
 	int r;
 
 	if (len % 4 == 0 || len % 4 == 1 || text[len - 1] == '=')
@@ -152,7 +152,7 @@ static int unbase64(const char *text, size_t len, char **ret, size_t *ret_len)
 	memcpy(padded, text, len);
 	memcpy(padded + len, "==", 4 - len % 4);
 	r = digest_unbase64(padded, len + (4 - len % 4), ret, ret_len);
-	explicit_bzero(padded, len);
+	mem_wipe(padded, len);
 	return r;
 }
 
@@ -175,9 +175,7 @@ struct key {
 
 static void key_done(struct key *k)
 {
-	if (k->bytes)
-		explicit_bzero(k->bytes, k->len);
-	free(k->bytes);
+	mem_wipe(k->bytes, k->len);
 }
 
 /* NULL and the key, or what is wrong with the secret. */
