@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/path.h"
 #include "base/text.h"
-#include "conf/yaml.h"
 
 #define UNIT "deskbridge.service"
 #define UNIT_SIZE_MAX 65536
@@ -194,7 +194,7 @@ static bool parse_file(struct daemon_unit *u, const char *file)
 	CLEANUP(mem_freep) char *text = NULL;
 	size_t len;
 
-	if (yaml_read_file(file, UNIT_SIZE_MAX, &text, &len) < 0)
+	if (file_read(file, FILE_ANY, UNIT_SIZE_MAX, &text, &len) < 0)
 		return false;
 	daemon_unit_parse(u, text);
 	return true;

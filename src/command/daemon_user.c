@@ -11,7 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/path.h"
 #include "command/check_sockets.h"
 #include "conf/generation.h"
@@ -121,25 +122,13 @@ static void judge_there(const struct daemon_user *u, const char *config_file, in
 	_exit(fclose(out) == 0 ? said : SAYS_NOT_THAT_USER);
 }
 
-static char *read_all(int fd)
-{
-	struct buf text;
-	char piece[4096];
-	ssize_t n;
-
-	buf_init(&text, SAID_MAX);
-	while ((n = read(fd, piece, sizeof(piece))) > 0 || (n < 0 && errno == EINTR))
-		if (n > 0)
-			buf_add(&text, piece, (size_t)n);
-	return buf_take(&text);
-}
-
 int daemon_user_judge(const struct daemon_user *u, const char *config_file, struct daemon_judgement *ret,
 		      struct err *reterr)
 {
 	int ends[2], status = 0;
 	pid_t child;
-	char *said;
+	char *said = NULL;
+	size_t len;
 
 	if (pipe(ends) < 0)
 		return err_set(reterr, -errno, "no pipe: %s", strerror(errno));
@@ -150,7 +139,8 @@ int daemon_user_judge(const struct daemon_user *u, const char *config_file, stru
 		judge_there(u, config_file, ends[1]);
 	}
 	(void)close(ends[1]);
-	said = child > 0 ? read_all(ends[0]) : NULL;
+	if (child > 0 && file_read_fd(ends[0], SAID_MAX, CLOCK_NEVER_MS, &said, &len) < 0)
+		said = NULL; /* it could not be said, or was more than a load can say */
 	(void)close(ends[0]);
 	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;

@@ -3,13 +3,15 @@
 #include "command/load.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/ip.h"
 #include "base/out.h"
 #include "base/text.h"
@@ -317,26 +319,16 @@ int load_from_daemon(const struct daemon_door *door, const char *path, enum json
 int load_file(const char *path, size_t max, char **ret, size_t *ret_len, struct err *reterr)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
-	FILE *f = is_stdin ? stdin : fopen(path, "re");
-	char piece[16384];
-	struct buf text;
-	size_t n;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC), r;
 
-	if (!f)
+	if (fd < 0)
 		return err_set(reterr, -errno, "%s: %s", path, strerror(errno));
-	buf_init(&text, max);
-	while (!text.error && (n = fread(piece, 1, sizeof(piece), f)) > 0)
-		buf_add(&text, piece, n);
-	int failed = ferror(f) ? EIO : 0;
+	/* Somebody types it, or a pipe brings it: it takes as long as it takes. */
+	r = file_read_fd(fd, max, CLOCK_NEVER_MS, ret, ret_len);
 	if (!is_stdin)
-		fclose(f);
-	if (failed || text.error) {
-		int code = failed ? -failed : text.error;
-		buf_done(&text);
-		return err_set(reterr, code, "%s: %s", path,
-			       failed ? "it cannot be read to its end" : "it is longer than a webhook may be");
-	}
-	*ret_len = text.len;
-	*ret = buf_take(&text);
+		(void)close(fd);
+	if (r < 0)
+		return err_set(reterr, r, "%s: %s", path,
+			       r == -EFBIG ? "it is longer than a webhook may be" : "it cannot be read to its end");
 	return 0;
 }

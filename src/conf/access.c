@@ -106,6 +106,15 @@ char *access_advice(const char *path, int error)
 	return mem_fmt("; the user %s may not read it: chgrp %s %s && chmod 640 %s", user, group, shown, shown);
 }
 
+int access_refused(const char *path, int error, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *advice = access_advice(path, error);
+
+	if (error == -EMEDIUMTYPE)
+		return err_set(reterr, -EINVAL, "%s is not a regular file", path);
+	return err_set(reterr, error, "%s cannot be read: %s%s", path, strerror(-error), advice);
+}
+
 char *access_group_of(const char *path)
 {
 	CLEANUP(mem_freep) char *closed = NULL;

@@ -4,6 +4,7 @@
 #ifndef CONF_ACCESS_H
 #define CONF_ACCESS_H
 
+#include "base/err.h"
 #include "base/mem.h"
 
 /*
@@ -12,6 +13,10 @@
  * reason. "" for other errors than -EACCES. The caller owns it.
  */
 char *access_advice(const char *path, int error) MUSTCHECK;
+/* Says that path cannot be read: with the advice, or as no regular file (-EMEDIUMTYPE of base/file.h). Returns the
+ * code.
+ */
+int access_refused(const char *path, int error, struct err *reterr);
 /* The advice that takes the place of a chgrp, where this process's user is not the one who is to read; NULL: the chgrp.
  * Copied. Before there are threads. */
 void access_set_instead(const char *advice);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/known.h"
 #include "base/path.h"
 #include "base/text.h"
@@ -53,7 +54,7 @@ static void read_groups(struct settings_reader *r, const char *file, struct admi
 	struct node *tree = NULL;
 	char *text;
 	size_t len;
-	int code = yaml_read_file(file, YAML_SIZE_MAX, &text, &len);
+	int code = file_read(file, FILE_ANY, YAML_SIZE_MAX, &text, &len);
 
 	ret->file_is_closed = code == -EACCES;
 	ret->file_is_missing = code == -ENOENT;

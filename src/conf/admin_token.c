@@ -16,6 +16,7 @@
 
 #include "base/digest.h"
 #include "base/hex.h"
+#include "base/file.h"
 #include "base/path.h"
 #include "conf/access.h"
 #include "conf/secret_value.h"
@@ -145,13 +146,13 @@ static int close_to_others(const char *path, int fd, const struct stat *st, bool
 
 static int look_at_access(const char *path, bool *ret_was_open, struct err *reterr)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), r = 0;
+	int fd = file_open(path, FILE_REGULAR), r = 0;
 	struct stat st;
 
 	if (fd < 0)
-		return -errno; /* the reading says why */
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		r = 0; /* the reading says why */
+		return access_refused(path, fd, reterr);
+	if (fstat(fd, &st) < 0)
+		r = -errno;
 	else if (is_strangers(path, &st))
 		r = err_set(reterr, -EPERM,
 			    "%s belongs to another account (user %u), which may ask the daemon with it: delete it, "

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/path.h"
 #include "conf/access.h"
 #include "conf/check.h"
@@ -139,7 +140,7 @@ int config_preset_read(const char *config_file, const char *name, char **ret_fil
 		free(folders[i]);
 		if (!file || r != -ENOENT)
 			continue;
-		r = yaml_read_file(file, YAML_SIZE_MAX, ret_text, &len);
+		r = file_read(file, FILE_ANY, YAML_SIZE_MAX, ret_text, &len);
 		if (r == 0)
 			*ret_file = TAKE(file);
 		else if (r != -ENOENT)

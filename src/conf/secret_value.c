@@ -6,15 +6,16 @@
 #include "conf/secret_value.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "conf/access.h"
 #include "conf/secret.h"
+
+#define TOO_LONG "is longer than 64 KiB, which no secret is"
+#define BESIDE_VALUE_BYTES 5 /* a byte order mark before it, a line end behind it */
 
 static bool is_blank(char c)
 {
@@ -26,7 +27,7 @@ const char *secret_value_wrong(const char *value, size_t len)
 	if (len == 0)
 		return "is empty";
 	if (len > SECRET_SIZE_MAX)
-		return "is longer than 64 KiB, which no secret is";
+		return TOO_LONG;
 	if (is_blank(value[0]) || is_blank(value[len - 1]))
 		return "has a blank before or behind it, which HTTP takes off a header: remove it";
 	for (size_t i = 0; i < len; i++)
@@ -52,59 +53,30 @@ static int value_make(const char *text, size_t len, const char *what, char **ret
 	return 0;
 }
 
-static int file_refused(const char *path, int error, struct err *reterr)
+static int file_missing(const char *path, struct err *reterr)
 {
-	CLEANUP(mem_freep) char *advice = access_advice(path, error);
+	CLEANUP(mem_freep) char *word = access_word(path);
 
-	return err_set(reterr, error, "%s cannot be read: %s%s", path, strerror(-error), advice);
-}
-
-static int file_open(const char *path, struct err *reterr)
-{
-	/* Not blocking: a named pipe in a secret's place must not stop the daemon. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
-
-	if (fd < 0 && errno == ENOENT) {
-		CLEANUP(mem_freep) char *word = access_word(path);
-
-		return err_set(reterr, -ENOENT,
-			       "%s is not there: put the secret into it, readable for the user that the daemon runs as "
-			       "(`install -D -m 640 -g deskbridge /dev/stdin %s`, paste it, Ctrl-D)",
-			       path, word);
-	}
-	if (fd < 0)
-		return file_refused(path, -errno, reterr);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		(void)close(fd);
-		return err_set(reterr, -EINVAL, "%s is not a regular file", path);
-	}
-	return fd;
+	return err_set(reterr, -ENOENT,
+		       "%s is not there: put the secret into it, readable for the user that the daemon runs as "
+		       "(`install -D -m 640 -g deskbridge /dev/stdin %s`, paste it, Ctrl-D)",
+		       path, word);
 }
 
 int secret_file_read(const char *path, char **ret, struct err *reterr)
 {
 	char *text;
-	size_t len = 0;
-	ssize_t n;
-	int fd, r;
+	size_t len;
+	int r = file_read(path, FILE_REGULAR, SECRET_SIZE_MAX + BESIDE_VALUE_BYTES, &text, &len);
 
-	fd = file_open(path, reterr);
-	if (fd < 0)
-		return fd;
-	text = mem_new(SECRET_SIZE_MAX + 2, 1);
-	do {
-		n = read(fd, text + len, SECRET_SIZE_MAX + 2 - len);
-		if (n > 0)
-			len += (size_t)n;
-	} while (n > 0 || (n < 0 && errno == EINTR));
-	if (n < 0)
-		r = err_set(reterr, -errno, "%s cannot be read: %s", path, strerror(errno));
-	else
-		r = value_make(text, len, path, ret, reterr);
-	(void)close(fd);
-	explicit_bzero(text, SECRET_SIZE_MAX + 2);
-	free(text);
+	if (r == -ENOENT)
+		return file_missing(path, reterr);
+	if (r == -EFBIG)
+		return err_set(reterr, -EINVAL, "%s %s", path, TOO_LONG);
+	if (r < 0)
+		return access_refused(path, r, reterr);
+	r = value_make(text, len, path, ret, reterr);
+	mem_wipe(text, len);
 	return r;
 }
 

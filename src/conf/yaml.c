@@ -10,18 +10,12 @@
 #include "conf/yaml.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
 #include <yaml.h>
 
-#include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "conf/access.h"
-
-#define PIPE_WAIT_MS 5000
 
 struct reader {
 	yaml_parser_t parser;
@@ -395,17 +389,21 @@ static bool reader_stream(struct reader *r, struct node **ret)
 	return true;
 }
 
+static int too_large(const char *file, struct problems *problems)
+{
+	problems_error_at(problems, file, 0, 0, "larger than %d KiB, which no file of this kind is",
+			  YAML_SIZE_MAX / 1024);
+	return -EFBIG;
+}
+
 int yaml_load(const char *file, const char *text, size_t len, struct node **ret, struct problems *problems)
 {
 	size_t mark = text_bom(text, len); /* libyaml would count it as a column */
 	struct reader r = {.file = file, .text = text + mark, .len = len - mark, .problems = problems};
 	bool whole;
 
-	if (len > YAML_SIZE_MAX) {
-		problems_error_at(problems, file, 0, 0, "larger than %d KiB, which no file of this kind is",
-				  YAML_SIZE_MAX / 1024);
-		return -EFBIG;
-	}
+	if (len > YAML_SIZE_MAX)
+		return too_large(file, problems);
 	INSIST(yaml_parser_initialize(&r.parser));
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)r.text, r.len);
@@ -414,90 +412,21 @@ int yaml_load(const char *file, const char *text, size_t len, struct node **ret,
 	return whole ? 0 : -EINVAL;
 }
 
-/* ---- files
- * ----------------------------------------------------------------------------------------------------------- */
-
-/* As read(2). A file answers at once; a pipe gets until until_ms. */
-static ssize_t read_some(int fd, char *to, size_t n, int64_t until_ms)
-{
-	struct pollfd readable = {.fd = fd, .events = POLLIN};
-
-	for (;;) {
-		ssize_t got = read(fd, to, n);
-		int64_t left_ms;
-
-		if (got >= 0 || (errno != EINTR && errno != EAGAIN))
-			return got;
-		left_ms = until_ms - clock_mono_ms();
-		if (left_ms <= 0) {
-			errno = ETIMEDOUT;
-			return -1;
-		}
-		if (errno == EAGAIN)
-			(void)poll(&readable, 1, (int)left_ms);
-	}
-}
-
-int yaml_read_file(const char *file, size_t max, char **ret, size_t *ret_len)
-{
-	int64_t until_ms = clock_mono_ms() + PIPE_WAIT_MS;
-	CLEANUP(mem_freep) char *text = NULL;
-	size_t len = 0, size = 0;
-	int fd, r = 0;
-
-	/* Not blocking: a named pipe in a file's place must not stop the daemon. */
-	fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n;
-
-		if (len == size) {
-			size = size > 0 ? size * 2 : 16384;
-			text = mem_grow(text, size + 1, 1);
-		}
-		n = read_some(fd, text + len, size - len, until_ms);
-		if (n <= 0) {
-			r = n < 0 ? -errno : 0;
-			break;
-		}
-		len += (size_t)n;
-		if (len > max) {
-			r = -EFBIG;
-			break;
-		}
-	}
-	(void)close(fd);
-	if (r < 0)
-		return r;
-	text[len] = '\0';
-	*ret = TAKE(text);
-	*ret_len = len;
-	return 0;
-}
-
-static void problem_unreadable(struct problems *problems, const char *file, int error)
-{
-	CLEANUP(mem_freep) char *advice = access_advice(file, error);
-
-	problems_error_at(problems, file, 0, 0, "cannot be read: %s%s", strerror(-error), advice);
-}
-
 int yaml_load_file(const char *file, struct node **ret, struct problems *problems)
 {
-	CLEANUP(mem_freep) char *text = NULL;
+	CLEANUP(mem_freep) char *advice = NULL;
+	char *text;
 	size_t len;
-	int r;
+	int r = file_read(file, FILE_ANY, YAML_SIZE_MAX, &text, &len);
 
-	r = yaml_read_file(file, YAML_SIZE_MAX, &text, &len);
 	if (r == -EFBIG)
-		problems_error_at(problems, file, 0, 0, "larger than %d KiB, which no file of this kind is",
-				  YAML_SIZE_MAX / 1024);
-	else if (r < 0)
-		problem_unreadable(problems, file, r);
-	if (r < 0)
+		return too_large(file, problems);
+	if (r < 0) {
+		advice = access_advice(file, r);
+		problems_error_at(problems, file, 0, 0, "cannot be read: %s%s", strerror(-r), advice);
 		return r;
+	}
 	r = yaml_load(file, text, len, ret, problems);
-	explicit_bzero(text, len); /* passwords may stand in it */
+	mem_wipe(text, len); /* passwords may stand in it */
 	return r;
 }

@@ -29,8 +29,4 @@
 int yaml_load(const char *file, const char *text, size_t len, struct node **ret, struct problems *problems) MUSTCHECK;
 int yaml_load_file(const char *file, struct node **ret, struct problems *problems) MUSTCHECK;
 
-/* Reads a whole file of at most max bytes (a longer one is -EFBIG). Blocks; a pipe that is silent for five seconds is
- * -ETIMEDOUT, and one that nobody writes to is empty. *ret is the caller's, NUL-terminated. */
-int yaml_read_file(const char *file, size_t max, char **ret, size_t *ret_len) MUSTCHECK;
-
 #endif

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "conf/yaml.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/inquiry.h"
@@ -111,7 +112,7 @@ static const struct preset *preset_get(const char *name, size_t name_len)
 	if (!folder || presets_n == PRESETS_MAX || strchr(short_name, '/'))
 		return NULL;
 	file = mem_fmt("%s/%s.yaml", folder, short_name);
-	if (yaml_read_file(file, YAML_SIZE_MAX, &text, &len) < 0)
+	if (file_read(file, FILE_ANY, YAML_SIZE_MAX, &text, &len) < 0)
 		return NULL;
 	p = &presets[presets_n++];
 	p->name = TAKE(short_name);

@@ -3,6 +3,8 @@
 
 #include "conf/secret.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -10,8 +12,10 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "conf/secret_value.h"
 #include "conf/yaml.h"
 #include "config_folder.h"
+#include "memory_copies.h"
 
 static struct config_folder folder;
 
@@ -144,6 +148,7 @@ static void systemds_credential_comes_before_the_file(void **state)
 
 static void bad_values_are_refused_with_their_place_and_never_shown(void **state)
 {
+	char *marked;
 	struct buf b;
 
 	(void)state;
@@ -160,6 +165,10 @@ static void bad_values_are_refused_with_their_place_and_never_shown(void **state
 	folder_write(&folder, "longest", b.data);
 	b.data[b.len - 1] = 'x';
 	folder_write(&folder, "too-long", b.data);
+	folder_write(&folder, "marked-longest", marked = mem_fmt("\xef\xbb\xbf%.*s\r\n", SECRET_SIZE_MAX, b.data));
+	free(marked);
+	folder_write(&folder, "marked-too-long", marked = mem_fmt("\xef\xbb\xbf%s", b.data));
+	free(marked);
 	buf_done(&b);
 	assert_int_equal(setenv("DESKBRIDGE_TEST_SECRET", "", 1), 0);
 	assert_refused("{file: empty}", "/empty is empty");
@@ -168,7 +177,8 @@ static void bad_values_are_refused_with_their_place_and_never_shown(void **state
 	assert_refused("{file: tab}", "a secret is one line of text");
 	assert_refused("{file: before}", "/before has a blank before or behind it");
 	assert_refused("{file: behind}", "/behind has a blank before or behind it");
-	assert_refused("{file: too-long}", "longer than 64 KiB");
+	assert_refused("{file: too-long}", "/too-long is longer than 64 KiB, which no secret is");
+	assert_refused("{file: marked-too-long}", "/marked-too-long is longer than 64 KiB, which no secret is");
 	assert_refused("{file: nothing-there}", "nothing-there is not there: put the secret into it");
 	assert_refused("{credential: none}", "/credentials/none is not there: put the secret into it");
 	assert_refused("{file: /}", "is not a regular file");
@@ -181,10 +191,10 @@ static void bad_values_are_refused_with_their_place_and_never_shown(void **state
 
 		assert_null(strstr(found, "hush"));
 		secret_free(s);
-		s = good_secret("{file: longest}");
+		s = good_secret("[{file: longest}, {file: marked-longest}]");
 		free(TAKE(found));
 		found = values_of(s);
-		assert_int_equal(strlen(found), SECRET_SIZE_MAX);
+		assert_int_equal(strlen(found), 2 * SECRET_SIZE_MAX + 1);
 		secret_free(s);
 	}
 }
@@ -356,12 +366,45 @@ static void every_file_is_told_once_gone_or_not(void **state)
 	problems_done(&problems);
 }
 
+/* Beside the value that is asked for, and of one that is refused. */
+static void no_copy_of_a_value_stays(void **state)
+{
+	static const char *const ends[] = {"\n", "\nand a second line\n"};
+	CLEANUP(mem_freep) char *path = mem_fmt("%s/wiped", folder.path);
+	char value[] = "hush of a length that no memory manager writes over", hidden[sizeof(value)];
+	char *found = NULL;
+
+	(void)state;
+	if (!memory_can_be_searched())
+		return;
+	memcpy(hidden, value, sizeof(value));
+	memory_turn(hidden, sizeof(value) - 1);
+	explicit_bzero(value, sizeof(value));
+	for (size_t i = 0; i < 2; i++) {
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+		memcpy(value, hidden, sizeof(value));
+		memory_turn(value, sizeof(value) - 1);
+		for (int k = 0; k < 700; k++) /* so long that the first memory for it does not do */
+			assert_int_equal(write(fd, value, sizeof(value) - 1), sizeof(value) - 1);
+		assert_int_equal(write(fd, ends[i], strlen(ends[i])), strlen(ends[i]));
+		assert_int_equal(close(fd), 0);
+		explicit_bzero(value, sizeof(value));
+
+		assert_int_equal(secret_file_read(path, &found, NULL), i == 0 ? 0 : -EINVAL);
+		assert_int_equal(memory_copies(hidden), i == 0 ? 700 : 0);
+		mem_wipe_str(TAKE(found));
+		assert_int_equal(memory_copies(hidden), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form_is_read),
 		cmocka_unit_test(systemds_credential_comes_before_the_file),
 		cmocka_unit_test(bad_values_are_refused_with_their_place_and_never_shown),
+		cmocka_unit_test(no_copy_of_a_value_stays),
 		cmocka_unit_test(wrong_forms_are_told_with_place_and_advice),
 		cmocka_unit_test(where_names_the_place_and_never_the_value),
 		cmocka_unit_test(a_plain_secret_in_an_open_file_is_a_warning),

@@ -320,33 +320,6 @@ static void files_that_are_not_there_are_named(void **state)
 	problems_done(&problems);
 }
 
-/* `-c <(make-config)` works; a named pipe that nobody writes to holds nobody. */
-static void a_pipe_is_read_and_one_without_a_writer_is_empty(void **state)
-{
-	CLEANUP(mem_freep) char *text = NULL, *none = NULL, *path = NULL;
-	char folder[] = "/tmp/deskbridge-pipe-XXXXXX";
-	char name[32];
-	int ends[2];
-	size_t len;
-
-	(void)state;
-	assert_int_equal(pipe(ends), 0);
-	assert_int_equal(write(ends[1], "version: 1", 10), 10);
-	assert_int_equal(close(ends[1]), 0);
-	(void)snprintf(name, sizeof(name), "/dev/fd/%d", ends[0]);
-	assert_int_equal(yaml_read_file(name, 100, &text, &len), 0);
-	assert_string_equal(text, "version: 1");
-	assert_int_equal(close(ends[0]), 0);
-
-	assert_non_null(mkdtemp(folder));
-	path = mem_fmt("%s/pipe", folder);
-	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(yaml_read_file(path, 100, &none, &len), 0);
-	assert_int_equal(len, 0);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(rmdir(folder), 0);
-}
-
 /* Every beginning of a file, and every file with one byte spoilt: read or refused, never worse. */
 static void spoilt_files_are_survived(void **state)
 {
@@ -387,7 +360,6 @@ int main(void)
 		cmocka_unit_test(large_files_are_refused),
 		cmocka_unit_test(long_keys_are_refused),
 		cmocka_unit_test(files_that_are_not_there_are_named),
-		cmocka_unit_test(a_pipe_is_read_and_one_without_a_writer_is_empty),
 		cmocka_unit_test(spoilt_files_are_survived),
 	};
 
