@@ -89,6 +89,106 @@ static void what_goes_out_late_is_backfill(void **state)
 	}
 }
 
+/* ---- the same bytes by way of trees ------------------------------------------------------------------------------ */
+
+static void tree_put(struct json_object *object, const char *key, struct json_object *value)
+{
+	assert_int_equal(json_object_object_add(object, key, value), 0);
+}
+
+static struct json_object *tree_of(const char *text)
+{
+	struct json_object *o = NULL;
+
+	assert_int_equal(json_read(text, strlen(text), &o, NULL), 0);
+	return o;
+}
+
+static struct json_object *tree_resource(const char *type, struct json_object *attributes)
+{
+	struct json_object *outer = json_object_new_object(), *data = json_object_new_object();
+
+	json_set_str(data, "type", type);
+	tree_put(data, "attributes", attributes);
+	tree_put(outer, "data", data);
+	return outer;
+}
+
+/* What json-c writes of the whole body built as one tree. */
+static char *body_by_trees(const struct event *e, int64_t now_ms)
+{
+	struct json_object *attributes = json_object_new_object(), *metric = json_object_new_object();
+	struct json_object *person = json_object_new_object(), *profile = tree_of(e->profile), *body;
+	char time[CLOCK_ISO_MAX], *text;
+
+	tree_put(attributes, "properties", tree_of(e->properties));
+	clock_iso(e->time_ms, time);
+	json_set_str(attributes, "time", time);
+	if (e->has_value) {
+		struct json_object *plain = json_object_new_double(e->value);
+		CLEANUP(mem_freep) char *shortest = json_scalar(plain);
+
+		tree_put(attributes, "value", json_object_new_double_s(e->value, shortest));
+		json_object_put(plain);
+	}
+	json_set_str(attributes, "unique_id", e->unique_id);
+	json_set_bool(attributes, "backfill", event_is_backfill(e, now_ms));
+	json_set_str(metric, "name", e->metric);
+	tree_put(attributes, "metric", tree_resource("metric", metric));
+	json_set_str(person, "email", e->email);
+	if (json_object_object_length(profile) > 0)
+		tree_put(person, "properties", json_object_get(profile));
+	json_object_put(profile);
+	tree_put(attributes, "profile", tree_resource("profile", person));
+	body = tree_resource("event", attributes);
+	text = json_text(body);
+	json_object_put(body);
+	return text;
+}
+
+/* text as the store holds it. */
+static char *stored(const char *text)
+{
+	CLEANUP(json_putp) struct json_object *o = tree_of(text);
+
+	return json_text(o);
+}
+
+/* Stored text is json_text()'s, so it may go into the body as it is: no byte differs from a body made of trees. */
+static void stored_text_goes_into_the_body_as_it_is(void **state)
+{
+	static const char *const texts[] = {
+		"{}",
+		"{\"a\":\"b/c\",\"d\":\"\\\"q\\\" \\\\ \\u0001 \\n\"}",
+		"{\"wide\":123456789012345678901234567890,\"far\":1e400,\"n\":-0.1,\"t\":true,\"null\":null}",
+		"{\"Gr\xc3\xbc\xc3\x9f"
+		"e\":\"\xf0\x9f\x98\x80\",\"l\":[1,2,[]],\"o\":{\"p\":{}}}",
+		"{\"del\":\"\x7f\",\"c1\":\"\xc2\x9b\",\"bidi\":\"\xe2\x80\xae\"}",
+	};
+	static const double values[] = {9.99, 0, -0.1, 1e21, 1e-9, 123456789.125, 5};
+	static const char *const names[] = {"plain", "a/b \"c\" \\ \t\x01",
+					    "Gr\xc3\xbc\xc3\x9f"
+					    "e \x7f"};
+	struct event e = sample();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++)
+			for (size_t k = 0; k <= sizeof(values) / sizeof(values[0]); k++) {
+				CLEANUP(mem_freep) char *properties = stored(texts[i]), *profile = stored(texts[j]);
+				CLEANUP(mem_freep) char *body = NULL, *expected = NULL;
+
+				e.properties = properties;
+				e.profile = profile;
+				e.has_value = k > 0;
+				e.value = k > 0 ? values[k - 1] : 0;
+				e.metric = (char *)names[k % 3];
+				body = body_of(&e, TIME_MS);
+				expected = body_by_trees(&e, TIME_MS);
+				assert_string_equal(body, expected);
+			}
+}
+
 static void a_value_stands_only_where_there_is_one(void **state)
 {
 	static const struct {
@@ -266,6 +366,7 @@ int main(void)
 		cmocka_unit_test(a_single_event_has_exactly_these_bytes),
 		cmocka_unit_test(the_same_event_gives_the_same_bytes_later),
 		cmocka_unit_test(what_goes_out_late_is_backfill),
+		cmocka_unit_test(stored_text_goes_into_the_body_as_it_is),
 		cmocka_unit_test(a_value_stands_only_where_there_is_one),
 		cmocka_unit_test(no_profile_property_leaves_only_the_address),
 		cmocka_unit_test(odd_names_and_addresses_stay_json),
