@@ -141,27 +141,35 @@ static enum json_tokener_error json_parse(const char *text, size_t len, struct j
 	return e;
 }
 
+/* The one place that says what JSON is. Moves *text and *len to the value. */
+static int json_check(const char **text, size_t *len, struct json_lexed *found, struct err *reterr)
+{
+	size_t mark = text_bom(*text, *len);
+
+	*text += mark;
+	*len -= mark;
+	while (*len > 0 && json_blank((*text)[*len - 1]))
+		*len -= 1;
+	if (*len == 0)
+		return err_set(reterr, -EINVAL, "line 1 column 1: nothing there, expected a JSON value");
+	if (*len >= INT_MAX / 2)
+		return err_set(reterr, -EINVAL, "line 1 column 1: too long for JSON");
+	if (!text_is_utf8(*text, *len))
+		return json_fail(reterr, *text, json_valid_prefix(*text, *len), "not UTF-8");
+	json_lex(*text, *len, NULL, found);
+	return found->wrong ? json_fail(reterr, *text, found->at, found->wrong) : 0;
+}
+
 int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr)
 {
-	size_t mark = text_bom(text, len);
 	enum json_tokener_error e;
 	struct json_lexed found;
 	struct json_object *o;
 	struct buf b;
+	int r = json_check(&text, &len, &found, reterr);
 
-	text += mark;
-	len -= mark;
-	while (len > 0 && json_blank(text[len - 1]))
-		len--;
-	if (len == 0)
-		return err_set(reterr, -EINVAL, "line 1 column 1: nothing there, expected a JSON value");
-	if (len >= INT_MAX / 2)
-		return err_set(reterr, -EINVAL, "line 1 column 1: too long for JSON");
-	if (!text_is_utf8(text, len))
-		return json_fail(reterr, text, json_valid_prefix(text, len), "not UTF-8");
-	json_lex(text, len, NULL, &found);
-	if (found.wrong)
-		return json_fail(reterr, text, found.at, found.wrong);
+	if (r < 0)
+		return r;
 	buf_init(&b, INT_MAX);
 	if (found.wide > 0)
 		json_lex(text, len, &b, &found);
@@ -175,9 +183,38 @@ int json_read(const char *text, size_t len, struct json_object **ret, struct err
 	return 0;
 }
 
+int json_check_object(const char *text, struct err *reterr)
+{
+	struct json_lexed found;
+	const char *value = text;
+	size_t len = strlen(text);
+	int r = json_check(&value, &len, &found, reterr);
+
+	if (r < 0)
+		return r;
+	if (text[0] != '{')
+		return json_fail(reterr, text, 0, "expected an object");
+	/* json_lex() lets raw control characters in strings pass, which other readers refuse. */
+	for (size_t i = 0; text[i] != '\0'; i++)
+		if ((unsigned char)text[i] < 0x20)
+			return json_fail(reterr, text, i, "a control character that is not escaped");
+	return 0;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
 char *json_text(struct json_object *o)
 {
 	return mem_str(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+void json_add_str(struct buf *to, const char *text)
+{
+	struct json_object *o = json_object_new_string(text);
+
+	INSIST(o);
+	buf_adds(to, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
 }
 
 char *json_pretty(struct json_object *o)
@@ -232,7 +269,7 @@ void json_strike(struct json_object *o, const struct strikes *secrets)
 }
 
 /* Without an exponent where a person would write none: an id or a time may come as 1.5e9. */
-static char *json_double(double value)
+char *json_number(double value)
 {
 	char text[64];
 	int digits, exponent;
@@ -265,7 +302,7 @@ char *json_scalar(struct json_object *o)
 	}
 	case json_type_double:
 		wide = json_wide(o);
-		return wide ? mem_str(wide) : json_double(json_object_get_double(o));
+		return wide ? mem_str(wide) : json_number(json_object_get_double(o));
 	case json_type_int:
 	case json_type_boolean:
 		return json_text(o);

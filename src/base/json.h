@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <json-c/json.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -30,6 +31,14 @@ uint64_t json_reads(void);
 
 /* One line without blanks. The caller owns the text. NULL object gives "null". */
 char *json_text(struct json_object *o) MUSTCHECK;
+/* Whether text is an object as json_text() writes one, so that it can stand in a larger text as it is. Makes no tree.
+ * 0, or -EINVAL with "line L column C: …" in reterr. */
+int json_check_object(const char *text, struct err *reterr) MUSTCHECK;
+/* Adds a string in its quotes, as json_text() writes it. text: UTF-8. */
+void json_add_str(struct buf *to, const char *text);
+/* The shortest text of a number that reads back: 9.99, not 9.9900000000000002. NULL where it is not finite. The caller
+ * owns it. */
+char *json_number(double value) MUSTCHECK;
 /* JSON text for people and programs: controls of every kind are JSON's \uXXXX (escape.h), so that no terminal obeys
  * them. pretty: indented by two blanks. */
 char *json_shown(struct json_object *o, bool pretty) MUSTCHECK;

@@ -3,11 +3,13 @@
 #include "klaviyo/request.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/amount.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -15,97 +17,61 @@
 
 /* ---- the body ---------------------------------------------------------------------------------------------------- */
 
-/* Hands value over to object. */
-static void put(struct json_object *object, const char *key, struct json_object *value)
+static int check_stored(const char *what, const char *text, struct err *reterr)
 {
-	INSIST(value && json_object_object_add(object, key, value) == 0);
-}
-
-/* {"data":{"type":TYPE,"attributes":ATTRIBUTES}}: the envelope of everything in JSON:API. */
-static struct json_object *resource(const char *type, struct json_object *attributes)
-{
-	struct json_object *outer = json_object_new_object(), *data = json_object_new_object();
-
-	INSIST(outer && data);
-	json_set_str(data, "type", type);
-	put(data, "attributes", attributes);
-	put(outer, "data", data);
-	return outer;
-}
-
-static int read_object(const char *what, const char *text, struct json_object **ret, struct err *reterr)
-{
-	struct json_object *o = NULL;
 	struct err why = {0};
 
 	if (!text)
 		return err_set(reterr, -EBADMSG, "the stored %s are missing", what);
-	if (json_read(text, strlen(text), &o, &why) < 0)
+	if (json_check_object(text, &why) < 0)
 		return err_set(reterr, -EBADMSG, "the stored %s do not read as JSON: %s", what, why.text);
-	if (!json_object_is_type(o, json_type_object)) {
-		json_object_put(o);
-		return err_set(reterr, -EBADMSG, "the stored %s are not a JSON object", what);
-	}
-	*ret = o;
 	return 0;
 }
 
-/* The shortest text that reads back: 9.99, not 9.9900000000000002. */
-static struct json_object *number(double value)
+/* {"data":{"type":TYPE,"attributes":{ begins everything in JSON:API; RESOURCE_END ends it. */
+#define RESOURCE(type) "{\"data\":{\"type\":\"" type "\",\"attributes\":{"
+#define RESOURCE_END "}}}"
+
+static void add_attributes(struct buf *to, const struct event *e, int64_t now_ms)
 {
-	struct json_object *plain = json_object_new_double(value), *shortest;
-	CLEANUP(mem_freep) char *text = NULL;
+	CLEANUP(mem_freep) char *value = e->has_value ? json_number(e->value) : NULL;
+	char time[CLOCK_ISO_MAX];
 
-	INSIST(plain);
-	text = json_scalar(plain);
-	json_object_put(plain);
-	shortest = json_object_new_double_s(value, text);
-	INSIST(shortest);
-	return shortest;
-}
-
-static struct json_object *profile_attributes(const struct event *e, struct json_object *properties)
-{
-	struct json_object *attributes = json_object_new_object();
-
-	INSIST(attributes);
-	json_set_str(attributes, "email", e->email);
-	if (json_object_object_length(properties) > 0)
-		put(attributes, "properties", json_object_get(properties));
-	return attributes;
+	clock_iso(e->time_ms, time);
+	buf_addf(to, "\"properties\":%s,\"time\":\"%s\",", e->properties, time);
+	if (value)
+		buf_addf(to, "\"value\":%s,", value);
+	buf_addf(to, "\"unique_id\":\"%s\",\"backfill\":%s,", e->unique_id,
+		 event_is_backfill(e, now_ms) ? "true" : "false");
+	buf_adds(to, "\"metric\":" RESOURCE("metric") "\"name\":");
+	json_add_str(to, e->metric);
+	buf_adds(to, RESOURCE_END ",\"profile\":" RESOURCE("profile") "\"email\":");
+	json_add_str(to, e->email);
+	if (strcmp(e->profile, "{}") != 0)
+		buf_addf(to, ",\"properties\":%s", e->profile);
+	buf_adds(to, RESOURCE_END);
 }
 
 int request_single(const struct event *e, int64_t now_ms, char **ret, struct err *reterr)
 {
-	CLEANUP(json_putp) struct json_object *properties = NULL, *profile = NULL, *body = NULL;
-	struct json_object *attributes, *metric;
-	char time[CLOCK_ISO_MAX];
+	struct buf body;
 	int r;
 
-	r = read_object("properties", e->properties, &properties, reterr);
+	r = check_stored("properties", e->properties, reterr);
 	if (r < 0)
 		return r;
-	r = read_object("profile properties", e->profile, &profile, reterr);
+	r = check_stored("profile properties", e->profile, reterr);
 	if (r < 0)
 		return r;
 	if (e->has_value && !isfinite(e->value))
 		return err_set(reterr, -EBADMSG, "the stored value is not a number");
 
-	attributes = json_object_new_object();
-	metric = json_object_new_object();
-	INSIST(attributes && metric);
-	clock_iso(e->time_ms, time);
-	put(attributes, "properties", json_object_get(properties));
-	json_set_str(attributes, "time", time);
-	if (e->has_value)
-		put(attributes, "value", number(e->value));
-	json_set_str(attributes, "unique_id", e->unique_id);
-	json_set_bool(attributes, "backfill", event_is_backfill(e, now_ms));
-	json_set_str(metric, "name", e->metric);
-	put(attributes, "metric", resource("metric", metric));
-	put(attributes, "profile", resource("profile", profile_attributes(e, profile)));
-	body = resource("event", attributes);
-	*ret = json_text(body);
+	buf_init(&body, INT_MAX);
+	buf_adds(&body, RESOURCE("event"));
+	add_attributes(&body, e, now_ms);
+	buf_adds(&body, RESOURCE_END);
+	*ret = buf_take(&body);
+	INSIST(*ret);
 	return 0;
 }
 

@@ -12,11 +12,10 @@
 #include "decision/event.h"
 
 #define KLAVIYO_PATH_EVENTS "/api/events"
-#define KLAVIYO_PATH_BULK "/api/event-bulk-create-jobs"
 #define KLAVIYO_REVISION_TESTED "2026-07-15"
 
-/* The body for POST /api/events at now_ms (which decides `backfill`). -EBADMSG: the stored JSON does not read. The
- * caller owns *ret. Same event, same backfill: same bytes. */
+/* The body for POST /api/events at now_ms (which decides `backfill`). The event's stored JSON goes into it as it is;
+ * -EBADMSG: it does not read. The caller owns *ret. Same event, same backfill: same bytes. */
 int request_single(const struct event *e, int64_t now_ms, char **ret, struct err *reterr) MUSTCHECK;
 /* Authorization, revision, Content-Type, Accept. The caller owns. */
 void request_headers(struct pairs *to, const char *api_key, const char *revision);

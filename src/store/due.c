@@ -20,13 +20,6 @@
 
 /* ---- reading a row ----------------------------------------------------------------------------------------------- */
 
-static bool is_json_object(const char *text)
-{
-	CLEANUP(json_putp) struct json_object *o = NULL;
-
-	return json_read(text, strlen(text), &o, NULL) == 0 && json_object_is_type(o, json_type_object);
-}
-
 static void unique_id_write(struct query *q, char out[EVENT_UNIQUE_ID_LEN + 1])
 {
 	size_t n;
@@ -90,9 +83,9 @@ int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret,
 		return r;
 	way_read(&q, &e);
 	body_read(&q, &e);
-	if (!q.bad && !lenient && !is_json_object(e.profile))
+	if (!q.bad && !lenient && json_check_object(e.profile, NULL) < 0)
 		q.bad = "profile";
-	if (!q.bad && !lenient && !is_json_object(e.properties))
+	if (!q.bad && !lenient && json_check_object(e.properties, NULL) < 0)
 		q.bad = "properties";
 	if (q.bad && !lenient) {
 		event_done(&e);

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -378,6 +379,59 @@ static void trees_are_counted(void **state)
 	assert_int_equal(json_reads() - before, 2);
 }
 
+static void an_object_is_known_without_a_tree(void **state)
+{
+	static const struct {
+		const char *text, *why; /* NULL: it is one */
+	} rows[] = {
+		{"{}", NULL},
+		{"{\"a\":[1,{\"b\":\"c/d\"}],\"wide\":123456789012345678901234567890}", NULL},
+		{"{\"a\":\"\\u0001\"} ", NULL},
+		{"", "line 1 column 1: nothing there"},
+		{"[]", "line 1 column 1: expected an object"},
+		{"null", "line 1 column 1: expected an object"},
+		{"\xef\xbb\xbf{}", "line 1 column 1: expected an object"},
+		{" {}", "line 1 column 1: expected an object"},
+		{"{", "line 1 column 2: "},
+		{"{\"a\":1}x", "line 1 column 8: "},
+		{"{\"a\":\"\xff\"}", "line 1 column 7: not UTF-8"},
+		{"{\"a\":\"\x01\"}", "line 1 column 7: a control character that is not escaped"},
+		{"{\n\"a\":1}", "line 1 column 2: a control character that is not escaped"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct err e = {0};
+		int r = json_check_object(rows[i].text, &e);
+
+		assert_int_equal(r, rows[i].why ? -EINVAL : 0);
+		if (rows[i].why && strncmp(e.text, rows[i].why, strlen(rows[i].why)) != 0)
+			fail_msg("%s: %s, expected %s", rows[i].text, e.text, rows[i].why);
+	}
+}
+
+static void pieces_are_written_as_in_a_tree(void **state)
+{
+	static const struct {
+		double value;
+		const char *text;
+	} numbers[] = {{9.99, "9.99"}, {-0.0, "0"}, {5, "5"}, {1e21, "1e+21"}, {1.5e9, "1500000000"}, {1e-7, "1e-07"}};
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		CLEANUP(mem_freep) char *text = json_number(numbers[i].value);
+
+		assert_string_equal(text, numbers[i].text);
+	}
+	assert_null(json_number(NAN));
+	assert_null(json_number(-INFINITY));
+	buf_init(&b, 100);
+	json_add_str(&b, "a/\"b\"\\\n\x7f\xc3\xbc");
+	assert_string_equal(b.data, "\"a/\\\"b\\\"\\\\\\n\x7f\xc3\xbc\"");
+	buf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +446,8 @@ int main(void)
 		cmocka_unit_test(members_of_another_type_are_not_there),
 		cmocka_unit_test(trees_are_written_on_one_line_or_for_people),
 		cmocka_unit_test(trees_are_counted),
+		cmocka_unit_test(an_object_is_known_without_a_tree),
+		cmocka_unit_test(pieces_are_written_as_in_a_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
