@@ -52,14 +52,6 @@ struct courier {
 	int64_t deadline_ms; /* stopping; clock_mono_ms */
 };
 
-void delivery_free(struct delivery *d)
-{
-	if (!d)
-		return;
-	free(d->account);
-	free(d);
-}
-
 /* ---- posting: any thread ----------------------------------------------------------------------------------------- */
 
 /* The thread may end, and its client with it, between a post and its wake. */
@@ -159,19 +151,6 @@ static void take_generation(struct courier *c, struct generation *g)
 	c->generation = generation_ref(g);
 }
 
-static void return_unknown(struct courier *c, struct event *e)
-{
-	struct delivery *d = mem_new(1, sizeof(*d));
-
-	d->event = e->id;
-	d->account = mem_str(e->account);
-	d->returned = true;
-	d->done_ms = clock_now_ms();
-	event_done(e);
-	free(e);
-	c->shared.sink.delivered(c->shared.sink.ctx, d);
-}
-
 static void take_event(struct courier *c, struct event *e)
 {
 	struct outlet *o = outlet_find(c, e->account);
@@ -179,7 +158,7 @@ static void take_event(struct courier *c, struct event *e)
 	if (o)
 		outlet_take(o, e);
 	else
-		return_unknown(c, e);
+		c->shared.sink.delivered(c->shared.sink.ctx, delivery_new(e, NULL));
 }
 
 static void take_stop(struct courier *c, int64_t deadline_ms)

@@ -20,14 +20,13 @@
 #include "klaviyo/outcome.h"
 #include "courier/lookup.h"
 
+/* An event comes back with what became of it. */
 struct delivery {
-	int64_t event;
-	char *account;
+	struct event *event; /* owned; as it was handed over */
 	bool returned; /* not sent: parked, held, no longer configured, or stopping; `verdict` says nothing then */
 	enum lane lane;
 	struct outcome_verdict verdict;
-	int64_t sent_ms, done_ms; /* clock_now_ms */
-	bool backfill;            /* as it was sent */
+	int64_t done_ms; /* clock_now_ms */
 };
 
 /*
@@ -46,7 +45,7 @@ struct courier_sink {
 	void (*alive)(void *ctx, uint64_t token); /* answer to courier_ping */
 	void *ctx;
 };
-void delivery_free(struct delivery *d);
+void delivery_free(struct delivery *d); /* with its event; NULL allowed */
 
 #define COURIER_CONNECT_MS 10000
 #define COURIER_TIMEOUT_MS 30000
@@ -64,7 +63,7 @@ struct courier *courier_start_with(struct generation *g, const struct courier_si
 				   const struct courier_options *options);
 
 /* All of these post and return at once; any thread. */
-void courier_send(struct courier *c, struct event *e);            /* takes over e and what is in it (heap) */
+void courier_send(struct courier *c, struct event *e);            /* takes over e (heap) */
 void courier_ask(struct courier *c, struct lookup_question *q);   /* takes over q (heap) */
 void courier_generation(struct courier *c, struct generation *g); /* takes its own reference */
 void courier_stall(struct courier *c, bool stalled); /* while results cannot be committed: sends nothing new */

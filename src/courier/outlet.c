@@ -28,9 +28,6 @@ struct parcel {
 	struct outlet *outlet;
 	struct event *event;
 	struct scheduler_request request;
-	/* under way */
-	int64_t sent_ms;
-	bool backfill;
 };
 
 /* Which reason stands beside the window. */
@@ -130,31 +127,35 @@ static void outlet_tell(struct outlet *o)
 	o->shared->sink.window(o->shared->sink.ctx, o->name, window, reason);
 }
 
-static struct delivery *delivery_of(const struct parcel *p)
+struct delivery *delivery_new(struct event *e, const struct outcome_verdict *v)
 {
 	struct delivery *d = mem_new(1, sizeof(*d));
 
-	d->event = p->event->id;
-	d->account = mem_str(p->event->account);
+	d->event = e;
 	d->lane = LANE_SINGLE;
-	d->sent_ms = p->sent_ms;
 	d->done_ms = clock_now_ms();
-	d->backfill = p->backfill;
+	if (v)
+		d->verdict = *v;
+	else
+		d->returned = true;
 	return d;
+}
+
+void delivery_free(struct delivery *d)
+{
+	if (!d)
+		return;
+	event_done(d->event);
+	free(d->event);
+	free(d);
 }
 
 /* The end of a parcel. v NULL: it was not sent. */
 static void parcel_end(struct parcel *p, const struct outcome_verdict *v)
 {
 	struct courier_sink *sink = &p->outlet->shared->sink;
-	struct delivery *d = delivery_of(p);
+	struct delivery *d = delivery_new(p->event, v);
 
-	if (v)
-		d->verdict = *v;
-	else
-		d->returned = true;
-	event_done(p->event);
-	free(p->event);
 	free(p);
 	sink->delivered(sink->ctx, d);
 }
@@ -295,15 +296,13 @@ static int parcel_ask(struct parcel *p, char *body, struct err *reterr)
 static void parcel_send(struct parcel *p, int64_t mono_ms)
 {
 	struct outlet *o = p->outlet;
-	int64_t now_ms = clock_now_ms(); /* whether an event is late, the wall clock says */
 	struct err why = {0};
 	char *body;
 
 	scheduler_sent(&o->scheduler, &p->request, mono_ms);
 	o->shared->in_flight++;
-	p->sent_ms = now_ms;
-	p->backfill = event_is_backfill(p->event, now_ms);
-	if (request_single(p->event, now_ms, &body, &why) < 0) {
+	/* Whether an event is late, the wall clock says. */
+	if (request_single(p->event, clock_now_ms(), &body, &why) < 0) {
 		parcel_refused(p, OUTCOME_REJECT, why.text);
 	} else if (!o->key) {
 		free(body);

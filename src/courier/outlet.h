@@ -39,4 +39,7 @@ int64_t outlet_run(struct outlet *o, bool sending, int64_t now_ms);
 void outlet_close(struct outlet *o);
 unsigned outlet_in_flight(const struct outlet *o);
 
+/* What became of e, which the delivery takes over; v NULL: it was not sent. */
+struct delivery *delivery_new(struct event *e, const struct outcome_verdict *v);
+
 #endif

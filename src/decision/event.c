@@ -48,20 +48,6 @@ void event_done(struct event *e)
 	*e = (struct event){0};
 }
 
-void event_copy(struct event *to, const struct event *from)
-{
-	*to = *from;
-	to->account = mem_str(from->account);
-	to->url = mem_str(from->url);
-	to->email = mem_str(from->email);
-	to->metric = mem_str(from->metric);
-	to->source = mem_str(from->source);
-	to->conversation = mem_str(from->conversation);
-	to->properties = mem_str(from->properties);
-	to->profile = mem_str(from->profile);
-	to->reason = mem_str(from->reason);
-}
-
 void event_unique_id(char out[EVENT_UNIQUE_ID_LEN + 1], const char *source, const char *conversation,
 		     enum transition transition, bool has_time, int64_t time_ms, int64_t received_ms,
 		     const char *metric, const char *email)

@@ -52,7 +52,6 @@ struct event {
 };
 
 void event_done(struct event *e); /* frees what it holds, not e */
-void event_copy(struct event *to, const struct event *from);
 
 /*
  * The first 32 hexadecimal digits of SHA-256 over source NUL conversation NUL transition NUL time NUL metric NUL email.

@@ -14,9 +14,9 @@ struct dispatch_account {
 	struct dispatch_account *next;
 	char *name;
 	unsigned window;
-	bool stirred;        /* the store may hold more than was seen when it was last asked */
-	int64_t next_due_ms; /* as of then */
-	struct dispatch_lent lent[SCHEDULER_WINDOW];
+	bool stirred;                   /* the store may hold more than was seen when it was last asked */
+	int64_t next_due_ms;            /* as of then */
+	int64_t lent[SCHEDULER_WINDOW]; /* ids, in no order */
 	unsigned lent_n;
 	/* the last events that came back parked since the window was last whole, in no order */
 	int64_t asked[ASKED_MAX];
@@ -77,25 +77,25 @@ static bool is_asked(const struct dispatch_account *a, int64_t event)
 	return false;
 }
 
-static struct dispatch_lent *lent_find(struct dispatch_account *a, int64_t event)
+static int64_t *lent_find(struct dispatch_account *a, int64_t event)
 {
 	for (unsigned i = 0; i < a->lent_n; i++)
-		if (a->lent[i].event == event)
+		if (a->lent[i] == event)
 			return &a->lent[i];
 	return NULL;
 }
 
-const struct dispatch_lent *dispatch_lent(const struct dispatch *d, const char *account, int64_t event)
+bool dispatch_is_lent(const struct dispatch *d, const char *account, int64_t event)
 {
 	struct dispatch_account *a = account_find(d, account);
 
-	return a ? lent_find(a, event) : NULL;
+	return a && lent_find(a, event);
 }
 
 void dispatch_returned(struct dispatch *d, const char *account, int64_t event, bool parked)
 {
 	struct dispatch_account *a = account_find(d, account);
-	struct dispatch_lent *lent = a ? lent_find(a, event) : NULL;
+	int64_t *lent = a ? lent_find(a, event) : NULL;
 
 	if (!lent)
 		return;
@@ -127,7 +127,7 @@ static bool is_wanted(void *ctx, int64_t event)
 	return !lent_find(h->account, event) && !(h->fresh && is_asked(h->account, event));
 }
 
-static int hand_over_event(void *ctx, const struct event *e)
+static int hand_over_event(void *ctx, struct event *e)
 {
 	struct hand_over *h = ctx;
 	struct dispatch_account *a = h->account;
@@ -136,14 +136,10 @@ static int hand_over_event(void *ctx, const struct event *e)
 	/* Of another url: about to become a dead letter. Without one: its account was not configured then. */
 	if (e->url && e->url[0] != '\0' && !text_is(e->url, h->config->url))
 		return 0;
+	a->lent[a->lent_n++] = e->id;
 	own = mem_new(1, sizeof(*own));
-	event_copy(own, e);
-	a->lent[a->lent_n++] = (struct dispatch_lent){
-		.event = e->id,
-		.time_ms = e->time_ms,
-		.received_ms = e->received_ms,
-		.attempts = e->attempts,
-	};
+	*own = *e;
+	*e = (struct event){0};
 	courier_send(h->courier, own);
 	return a->lent_n >= a->window;
 }

@@ -20,20 +20,12 @@
 
 struct dispatch;
 
-/* What the results need to know of an event that is out. */
-struct dispatch_lent {
-	int64_t event;
-	int64_t time_ms, received_ms;
-	unsigned attempts;
-};
-
 struct dispatch *dispatch_new(void);
 void dispatch_free(struct dispatch *d);
 
 /* How many events the courier holds of this account at most, as it told. */
 void dispatch_window(struct dispatch *d, const char *account, unsigned window);
-/* NULL: not lent. Borrowed until it is returned or handed over. */
-const struct dispatch_lent *dispatch_lent(const struct dispatch *d, const char *account, int64_t event);
+bool dispatch_is_lent(const struct dispatch *d, const char *account, int64_t event);
 /* Its result is committed. parked: it was a park outcome. */
 void dispatch_returned(struct dispatch *d, const char *account, int64_t event, bool parked);
 /* There may be something new to hand over, or at another time: of this account, or (NULL) of all. */

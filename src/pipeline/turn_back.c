@@ -32,7 +32,7 @@ void turn_return_deliveries(struct turn *t)
 	while ((m = mails_take(&t->deliveries))) {
 		const struct delivery *d = ((struct delivery_mail *)m)->delivery;
 
-		dispatch_returned(t->dispatch, d->account, d->event,
+		dispatch_returned(t->dispatch, d->event->account, d->event->id,
 				  !d->returned && d->verdict.outcome == OUTCOME_PARK);
 		mails_free(m);
 	}

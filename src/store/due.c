@@ -168,7 +168,7 @@ static int due_load(struct store *s, const struct due_event *due, const char *ac
 }
 
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
-		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, const struct event *e), void *ctx,
+		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, struct event *e), void *ctx,
 		     struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};

@@ -254,12 +254,12 @@ int store_lookups_save_worked(struct store *s, const char *source, const unsigne
 int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, int64_t now_ms,
 		       struct err *reterr) MUSTCHECK;
 /* Calls fn for ready events of the account that are the first of their person and due at now_ms, the longest due
- * first, at most max, until it returns non-zero. One that is on its way stays due until its end or retry is told: who
- * calls asks for so many more, and is asked by `wanted` (NULL: all) before one is read. One that does not read becomes
- * a dead letter here, in a transaction of its own where none is open; then 1 is returned, as its person's next may be
- * due by now, else 0. */
+ * first, at most max, until it returns non-zero. fn may take over what is in *e, and zeroes it then. An event that is
+ * on its way stays due until its end or retry is told: ask for so many more, and pass them over by `wanted` (NULL: all
+ * are wanted), which is called before an event is read. An event that does not read becomes a dead letter here, in a
+ * transaction of its own where none is open; then 1 is returned, as its person's next may be due by now, else 0. */
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
-		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, const struct event *e), void *ctx,
+		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, struct event *e), void *ctx,
 		     struct err *reterr) MUSTCHECK;
 /* When the next first-of-its-person comes due after now_ms; CLOCK_NEVER_MS: none. */
 int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t now_ms);

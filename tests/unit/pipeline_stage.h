@@ -81,12 +81,6 @@ void courier_stall(struct courier *c, bool stalled)
 	handed.stalled = stalled;
 }
 
-void delivery_free(struct delivery *d)
-{
-	free(d->account);
-	free(d);
-}
-
 /* ---- configuration and store --------------------------------------------------------------------------------------
  */
 
@@ -318,6 +312,16 @@ static int see_event(void *ctx, const struct event *e)
 	memcpy(l->text, line, line_len);
 	l->n++;
 	return 0;
+}
+
+/* The event as the courier was handed it, coming back. */
+CUT struct delivery *stage_delivery(struct stage *s, int64_t event)
+{
+	struct delivery *d = mem_new(1, sizeof(*d));
+
+	d->event = mem_new(1, sizeof(*d->event));
+	MUST(store_event_load(s->store, event, d->event, err));
+	return d;
 }
 
 CUT struct event_list stage_events(struct stage *s)

@@ -202,7 +202,7 @@ struct seen {
 	size_t n;
 };
 
-static inline int see(void *ctx, const struct event *e)
+static inline int see(void *ctx, struct event *e)
 {
 	struct seen *seen = ctx;
 

@@ -212,6 +212,22 @@ static struct conversation *world_find(struct world *w, const struct source *s, 
 	return c;
 }
 
+static struct event event_copy(const struct event *e)
+{
+	struct event copy = *e;
+
+	copy.account = mem_str(e->account);
+	copy.url = mem_str(e->url);
+	copy.email = mem_str(e->email);
+	copy.metric = mem_str(e->metric);
+	copy.source = mem_str(e->source);
+	copy.conversation = mem_str(e->conversation);
+	copy.properties = mem_str(e->properties);
+	copy.profile = mem_str(e->profile);
+	copy.reason = mem_str(e->reason);
+	return copy;
+}
+
 static void world_keep(struct world *w, struct conversation *c)
 {
 	c->entry = w->last.entry;
@@ -219,7 +235,7 @@ static void world_keep(struct world *w, struct conversation *c)
 	reached_copy(&c->reached, &w->last.reached);
 	for (size_t i = 0; i < w->last.events_n; i++) {
 		assert_true(w->events_n < EVENTS_MAX);
-		event_copy(&w->events[w->events_n++], &w->last.events[i]);
+		w->events[w->events_n++] = event_copy(&w->last.events[i]);
 	}
 }
 

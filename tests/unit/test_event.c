@@ -100,37 +100,6 @@ static void profiles_that_set_the_same_need_no_gap(void **unused)
 		assert_int_equal(event_changes_profile(cases[i].before, cases[i].after), cases[i].want);
 }
 
-static void a_copy_shares_nothing(void **unused)
-{
-	struct event a = {.account = mem_str("default"),
-			  .url = mem_str("https://a.klaviyo.com"),
-			  .email = mem_str("jo@example.com"),
-			  .metric = mem_str("m"),
-			  .source = mem_str("gladly"),
-			  .conversation = mem_str("c-1"),
-			  .properties = mem_str("{}"),
-			  .profile = mem_str("{}"),
-			  .reason = mem_str("why"),
-			  .unique_id = "0123",
-			  .time_ms = 7,
-			  .has_value = true,
-			  .value = 1.5},
-		     b;
-
-	(void)unused;
-	event_copy(&b, &a);
-	event_done(&a);
-	assert_null(a.email);
-	assert_string_equal(b.account, "default");
-	assert_string_equal(b.url, "https://a.klaviyo.com");
-	assert_string_equal(b.email, "jo@example.com");
-	assert_string_equal(b.reason, "why");
-	assert_string_equal(b.unique_id, "0123");
-	assert_int_equal(b.time_ms, 7);
-	assert_true(b.has_value && b.value > 1.4);
-	event_done(&b);
-}
-
 static void states_have_names(void **unused)
 {
 	enum event_state s = EVENT_DEAD;
@@ -152,7 +121,6 @@ int main(void)
 		cmocka_unit_test(unique_id_differs_with_every_part),
 		cmocka_unit_test(an_event_is_backfill_when_it_goes_out_too_late),
 		cmocka_unit_test(profiles_that_set_the_same_need_no_gap),
-		cmocka_unit_test(a_copy_shares_nothing),
 		cmocka_unit_test(states_have_names),
 	};
 

@@ -113,9 +113,7 @@ static void deliver(struct play *p, int64_t event, enum outcome outcome)
 	struct delivery_mail *m = mem_new(1, sizeof(*m));
 
 	m->mail.kind = MAIL_DELIVERY;
-	m->delivery = mem_new(1, sizeof(*m->delivery));
-	m->delivery->event = event;
-	m->delivery->account = mem_str("default");
+	m->delivery = stage_delivery(p->stage, event);
 	m->delivery->verdict.outcome = outcome;
 	m->delivery->verdict.retry_after_ms = -1;
 	m->delivery->done_ms = wall_ms;

@@ -203,9 +203,7 @@ static void deliver(struct play *p, int64_t event, enum outcome outcome, const c
 	struct delivery_mail *m = mem_new(1, sizeof(*m));
 
 	m->mail.kind = MAIL_DELIVERY;
-	m->delivery = mem_new(1, sizeof(*m->delivery));
-	m->delivery->event = event;
-	m->delivery->account = mem_str("default");
+	m->delivery = stage_delivery(p->stage, event);
 	m->delivery->verdict.outcome = outcome;
 	m->delivery->verdict.throttled = throttled;
 	m->delivery->done_ms = clock_now_ms();
@@ -535,8 +533,8 @@ static void what_was_not_sent_is_lent_again(void **state)
 	window(p, 48);
 	run(p);
 	m->mail.kind = MAIL_DELIVERY;
-	m->delivery = mem_new(1, sizeof(*m->delivery));
-	*m->delivery = (struct delivery){.event = handed.sent[0], .account = mem_str("default"), .returned = true};
+	m->delivery = stage_delivery(p->stage, handed.sent[0]);
+	m->delivery->returned = true;
 	turn_take(p->turn, &m->mail);
 	run(p);
 	assert_int_equal(handed.sent_n, 2);

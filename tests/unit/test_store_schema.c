@@ -131,7 +131,7 @@ static size_t ready(struct fixture *f, int64_t ids[16])
 	return (size_t)n;
 }
 
-static int take_event(void *ctx, const struct event *e)
+static int take_event(void *ctx, struct event *e)
 {
 	*(int64_t *)ctx = e->id;
 	return 0;
