@@ -15,7 +15,7 @@ offence() {
 }
 
 # Lower folders are known by higher ones, never the other way.
-layers='base http helpdesk decision klaviyo conf store courier pipeline intake admin sandbox command'
+layers='base http helpdesk decision klaviyo conf store courier pipeline intake admin command sandbox'
 
 rank() {
 	n=0

@@ -2,10 +2,12 @@
 
 import pathlib
 import re
+import shutil
+import subprocess
 
 import pytest
 
-from harness import PROGRAM, run
+from harness import PROGRAM, TIMEOUT, run
 
 
 def commands():
@@ -78,3 +80,57 @@ def test_wrong_usage_is_2_and_says_what_to_do(words, said):
 def test_configuration_that_is_not_there_is_78(words):
     ended = run(*words, "check")
     assert ended.returncode == 78 and "/nonexistent.yaml" in ended.stderr
+
+
+# ---- the sandbox, a program of its own
+
+
+def test_the_sandbox_belongs_beside_the_program(tmp_path):
+    """It is found there by whatever link the program is called; no other is looked for, neither by PATH nor in the working folder."""
+    alone = tmp_path / "alone" / "deskbridge"
+    alone.parent.mkdir()
+    shutil.copy2(shutil.which(PROGRAM), alone)
+    elsewhere = tmp_path / "deskbridge-sandbox"
+    elsewhere.write_text("#!/bin/sh\necho another\n")
+    elsewhere.chmod(0o755)
+    asked = {"cwd": tmp_path, "env": {"PATH": str(tmp_path)}, "capture_output": True, "text": True, "timeout": TIMEOUT, "check": False}
+    ended = subprocess.run([alone, "sandbox", "--quiet"], **asked)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    missing = alone.with_name("deskbridge-sandbox")
+    assert ended.stderr == f"deskbridge sandbox: cannot start {missing}: No such file or directory: it belongs beside the program deskbridge\n"
+
+    link = tmp_path / "deskbridge"
+    link.symlink_to(pathlib.Path(shutil.which(PROGRAM)).resolve())
+    ended = subprocess.run([link, "sandbox", "--help"], **asked)
+    assert ended.returncode == 0 and ended.stdout == run("sandbox", "--help").stdout
+
+
+def test_the_sandbox_can_be_started_by_its_own_name():
+    own = pathlib.Path(shutil.which(PROGRAM)).resolve().with_name("deskbridge-sandbox")
+
+    def said(*words):
+        ended = subprocess.run([own, *words], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        return ended.returncode, ended.stdout, ended.stderr
+
+    assert said("--help") == (0, run("sandbox", "--help").stdout, "")
+    for words in (["--lisen", "x"], ["-c"], ["--config=x"], ["word"]):
+        by_name, by_command = said(*words), run("sandbox", *words)
+        assert by_name == (by_command.returncode, by_command.stdout, by_command.stderr) and by_name[0] == 2
+    assert said("-c", "/nonexistent.yaml")[0] == 78
+    assert said("-c", "/nonexistent.yaml", "--", "--events", "0")[0] == 2
+
+
+def test_the_daemon_holds_nothing_of_the_sandbox_and_the_sandbox_neither_store_nor_client():
+    """What a program links shows in the libraries that it needs and in its texts, also where it is stripped."""
+    program = pathlib.Path(shutil.which(PROGRAM)).resolve()
+    own = program.with_name("deskbridge-sandbox")
+
+    def libraries(file):
+        return subprocess.run(["ldd", file], capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
+
+    if shutil.which("nm"):
+        defined = subprocess.run(["nm", "--defined-only", program], capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
+        assert not re.search(r" (sandbox|faults|feed)_\w+$", defined, re.M)
+    assert b"/sandbox/customers" in own.read_bytes() and b"/sandbox/customers" not in program.read_bytes()
+    assert "libsqlite3" in libraries(program) and "libcurl" in libraries(program)
+    assert "libsqlite3" not in libraries(own) and "libcurl" not in libraries(own)

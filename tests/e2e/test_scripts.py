@@ -248,7 +248,8 @@ def test_quickstart_says_which_port_is_taken_and_which_it_takes_instead(usual_po
 def test_quickstart_works_with_a_program_and_temporary_files_in_folders_with_odd_names(usual_ports, tmp_path):
     odd = tmp_path / "it's an \"odd\" #: one"
     odd.mkdir()
-    shutil.copy2(shutil.which(PROGRAM), odd / "deskbridge")
+    for name in ("deskbridge", "deskbridge-sandbox"):
+        shutil.copy2(pathlib.Path(shutil.which(PROGRAM)).resolve().with_name(name), odd / name)
     ended = subprocess.run(
         [SCRIPTS / "quickstart"],
         env={**os.environ, "DESKBRIDGE": str(odd / "deskbridge"), "TMPDIR": str(odd)},
@@ -261,7 +262,7 @@ def test_quickstart_works_with_a_program_and_temporary_files_in_folders_with_odd
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "the files go into /tmp: TMPDIR is no" in ended.stdout
     assert ended.stdout.count('{"status":"accepted"') == 4
-    assert os.listdir(odd) == ["deskbridge"]
+    assert set(os.listdir(odd)) == {"deskbridge", "deskbridge-sandbox"}
 
 
 # ---- progress

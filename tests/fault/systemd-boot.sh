@@ -16,9 +16,10 @@ set -eu
 
 # ---- outside: the container ------------------------------------------------------------------------------------------
 
-# make_former PACKAGE FOLDER: FOLDER.deb, which has the program and what the unit starts in /usr/sbin.
+# make_former PACKAGE FOLDER: FOLDER.deb, which has the program and what the unit starts in /usr/sbin, and no program beside it.
 make_former() {
 	dpkg-deb -R "$1" "$2"
+	rm "$2/usr/bin/deskbridge-sandbox"
 	mv "$2/usr/bin/deskbridge" "$2/usr/sbin/deskbridge"
 	find "$2" -name deskbridge.service -exec sed -i 's,/usr/bin/deskbridge,/usr/sbin/deskbridge,' {} +
 	sed -i 's/^Version: .*/Version: 0.0.9/' "$2/DEBIAN/control"
@@ -172,6 +173,7 @@ installed() {
 	check 'and nothing has failed' is "$(systemctl --failed --plain --no-legend)" ''
 	check 'a user without sbin in PATH finds the program' is "$(setpriv --reuid nobody --regid nogroup --clear-groups \
 		env PATH=/usr/local/bin:/usr/bin:/bin sh -c 'command -v deskbridge')" /usr/bin/deskbridge
+	check 'the sandbox stands beside it' test -x /usr/bin/deskbridge-sandbox
 	check 'its former place is a link to it' is "$(readlink -f /usr/sbin/deskbridge)" /usr/bin/deskbridge
 	check 'the unit starts it at its place' sh -c 'systemctl show -p ExecStart deskbridge | grep -q "path=/usr/bin/deskbridge "'
 	check 'SECURITY.md is installed' test -f /usr/share/doc/deskbridge/SECURITY.md

@@ -1,0 +1,244 @@
+/*
+ * deskbridge-sandbox: a stand-in for Klaviyo and for the helpdesks that lookups ask, on this machine, with its activity
+ * feed on standard output. `deskbridge sandbox` starts it (command/cmd_sandbox.c), and it speaks as that command.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/out.h"
+#include "command/bystander.h"
+#include "command/options.h"
+#include "conf/conf.h"
+#include "conf/yaml.h"
+#include "sandbox/faults.h"
+#include "sandbox/sandbox.h"
+
+#define LISTEN_DEFAULT "127.0.0.1:8181"
+
+/* Until a signal asks for the end. They were blocked before the threads started, so none can take them. */
+static void wait_for_end(const sigset_t *ends)
+{
+	int number;
+
+	while (sigwait(ends, &number) != 0)
+		;
+}
+
+static int serve(const struct sandbox_options *o)
+{
+	struct sandbox *sandbox;
+	struct err err;
+	sigset_t ends;
+	int r;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	(void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
+	(void)signal(SIGPIPE, SIG_IGN); /* whoever reads the feed may go; the sandbox stays */
+
+	r = sandbox_start(o, &sandbox, &err);
+	if (r < 0) {
+		out_error("deskbridge sandbox: %s\n", err.text);
+		return COMMAND_FAILED;
+	}
+	out_print("sandbox on http://%s\n", sandbox_address(sandbox));
+	(void)fflush(stdout);
+	sandbox_feed(sandbox);
+	wait_for_end(&ends);
+	sandbox_stop(sandbox);
+	return COMMAND_GOOD;
+}
+
+/* ---- the helpdesks ----------------------------------------------------------------------------------------------- */
+
+/* The definitions that are played: every preset's, and those of a configuration that was named. */
+struct troupe {
+	const struct definition **all;
+	size_t n;
+	struct definition **own; /* the presets' */
+	struct node **trees;     /* from which these were compiled */
+	size_t own_n;
+	struct config *config; /* NULL: none was named */
+};
+
+static void troupe_add(struct troupe *t, const struct definition *d)
+{
+	MEM_ROOM(t->all, t->n);
+	t->all[t->n++] = d;
+}
+
+/* One that does not read is left out: its own check tells why. */
+static void troupe_add_preset(void *ctx, const char *name, const char *file)
+{
+	struct troupe *t = ctx;
+	struct problems problems = {0};
+	struct definition *d = NULL;
+	struct node *tree = NULL;
+
+	if (yaml_load_file(file, &tree, &problems) == 0 && problems.errors == 0)
+		d = definition_compile(tree, NULL, &problems);
+	problems_done(&problems);
+	if (!d) {
+		node_free(tree);
+		out_error("deskbridge sandbox: note: the preset %s does not read, so its lookups are not answered "
+			  "(\"deskbridge presets %s\" tells why)\n",
+			  name, name);
+		return;
+	}
+	MEM_ROOM(t->own, t->own_n);
+	MEM_ROOM(t->trees, t->own_n);
+	t->own[t->own_n] = d;
+	t->trees[t->own_n++] = tree;
+	troupe_add(t, d);
+}
+
+/* COMMAND_GOOD, or the exit status after a message. A configuration's own come first: they know their parameters. */
+static int troupe_load(const struct command_context *ctx, struct troupe *t)
+{
+	struct problems problems = {0};
+
+	if (ctx->config_given) {
+		t->config = config_load(ctx->config_file, &problems);
+		if (!t->config)
+			problems_print(&problems, stderr);
+		problems_done(&problems);
+		if (!t->config)
+			return COMMAND_CONFIG;
+		for (size_t i = 0; i < t->config->sources_n; i++)
+			troupe_add(t, t->config->sources[i].definition);
+	}
+	config_presets(ctx->config_file, troupe_add_preset, t);
+	return COMMAND_GOOD;
+}
+
+static void troupe_done(struct troupe *t)
+{
+	for (size_t i = 0; i < t->own_n; i++) {
+		definition_free(t->own[i]);
+		node_free(t->trees[i]);
+	}
+	free(t->own);
+	free(t->trees);
+	free(t->all);
+	config_free(t->config);
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------- */
+
+static const struct command command = {
+	.name = "sandbox",
+	.arguments = "[--listen ADDRESS] [--customer ID=EMAIL]… [--fault SPEC]… [--no-quota] [--quiet] [--events N]",
+	.summary = COMMAND_SANDBOX_SUMMARY,
+	.help = "Keeps Klaviyo's documented rules: shape and limits of requests, keys and scopes, revisions, quotas,\n"
+		"duplicates by unique_id. Point klaviyo.url at it. The first line on standard output is its address, "
+		"then\n"
+		"one line for each event. Everything is in memory and gone when it ends (SIGTERM, SIGINT).\n"
+		"\n"
+		"  --listen ADDRESS  where to listen (default: " LISTEN_DEFAULT "; port 0: any free one)\n"
+		"  --customer ID=EMAIL[,EMAIL…]\n"
+		"                    a customer of the helpdesk that lookups ask, and the addresses, the first of "
+		"them\n"
+		"                    the primary one; can be given several times\n"
+		"  --fault SPEC      scripted trouble, see below; can be given several times\n"
+		"  --no-quota        no rate limits\n"
+		"  --quiet           no activity feed\n"
+		"  --events N        how many events are held (default: 1000000); the oldest go first\n"
+		"\n"
+		"It also is the helpdesk that lookups ask: every one whose definition there is (and the sources of -c "
+		"FILE,\n"
+		"where that is given). Point the source's lookup.base_url here. The answers are the definition's own\n"
+		"examples: its example customers are answered for as they stand there, a customer of --customer with "
+		"the\n"
+		"addresses given; every other customer gets 404. Any credentials will do, of the kind that the "
+		"helpdesk\n"
+		"asks for.\n"
+		"\n"
+		"Keys: any that begins with pk_ has all rights, but pk_bad… and pk_revoked… are unknown (401), and\n"
+		"pk_only_events-write_… has only the scopes named (several: events-write+metrics-read). "
+		"pk_sandbox_NAME_…\n"
+		"belongs to the account NAME, every other key to the account \"default\".\n"
+		"\n"
+		"What it holds, as JSON: GET /sandbox/events, /sandbox/profiles, /sandbox/stats, /sandbox/faults. "
+		"While it\n"
+		"runs: POST /sandbox/faults with one SPEC a line, DELETE /sandbox/faults, DELETE /sandbox/events,\n"
+		"POST /sandbox/customers with one ID=EMAIL[,EMAIL…] a line.\n"
+		"\n" FAULTS_HELP,
+};
+
+/* A wrong fault is wrong usage, and told before anything starts. */
+static int check_faults(const struct option_list *specs)
+{
+	struct faults trial = {0};
+	struct err err;
+	int r = 0;
+
+	for (size_t i = 0; i < specs->n && r == 0; i++)
+		r = faults_add(&trial, specs->items[i], 0, &err);
+	faults_clear(&trial);
+	return r < 0 ? command_usage_error(&command, "%s", err.text) : OPTIONS_GO;
+}
+
+static int run(const struct command_context *ctx, int argc, char **argv)
+{
+	struct sandbox_options o = {.address = LISTEN_DEFAULT};
+	struct option_list faults = {.n = 0}, customers = {.n = 0};
+	long events = SANDBOX_EVENTS_DEFAULT;
+	const struct option_spec specs[] = {
+		{"--listen", OPTION_TEXT, &o.address},
+		{"--fault", OPTION_LIST, &faults},
+		{"--no-quota", OPTION_FLAG, &o.no_quota},
+		{"--quiet", OPTION_FLAG, &o.quiet},
+		{"--events", OPTION_COUNT, &events},
+		{"--customer", OPTION_LIST, &customers},
+		{NULL},
+	};
+	struct troupe troupe = {0};
+	size_t words;
+	int status;
+
+	status = options_parse(&command, specs, argc, argv, NULL, 0, &words);
+	if (status == OPTIONS_GO)
+		status = check_faults(&faults);
+	if (status != OPTIONS_GO)
+		return status;
+	o.faults = faults.items;
+	o.faults_n = faults.n;
+	o.customers = customers.items;
+	o.customers_n = customers.n;
+	o.max_events = (size_t)events;
+	status = troupe_load(ctx, &troupe);
+	o.definitions = troupe.all;
+	o.definitions_n = troupe.n;
+	if (status == COMMAND_GOOD)
+		status = serve(&o);
+	troupe_done(&troupe);
+	return status;
+}
+
+/*
+ * deskbridge-sandbox [-c FILE] [--] ARGUMENT…
+ *
+ * -c stands before all else, as with deskbridge; "--" ends such options, so that the starter can hand on a -c that
+ * stands where it is wrong.
+ */
+int main(int argc, char **argv)
+{
+	struct command_context ctx = {.config_file = CONFIG_DEFAULT};
+	int at = 0;
+
+	command_begin();
+	bystander_note(command.name);
+	if (argc > 2 && strcmp(argv[1], "-c") == 0) {
+		ctx.config_file = argv[2];
+		ctx.config_given = true;
+		at = 2;
+	}
+	if (argc > at + 1 && strcmp(argv[at + 1], "--") == 0)
+		at++;
+	return command_end(run(&ctx, argc - at, argv + at));
+}
