@@ -50,7 +50,8 @@ mark() {
 		{ print }
 	' "$top/src/$header" >"$work/src/$header"
 }
-mark conf/conf.h config account source late
+mark conf/conf.h config account source
+mark decision/policy.h late account_policy account_choice source_policy
 mark klaviyo/quota.h quota_limits
 mark helpdesk/definition/definition_parts.h definition
 mark helpdesk/proof/proof_parts.h proof hmac
@@ -95,8 +96,8 @@ becomes() {
 	sources) echo config.sources ;;
 	sources.NAME.preset | sources.NAME.definition | sources.NAME.with | sources.NAME.lookup.base_url) echo source.definition ;;
 	sources.NAME.authenticate | sources.NAME.authenticate.method) echo source.definition ;;
-	sources.NAME.account) echo source.accounts ;;
-	sources.NAME.rules | rules) echo source.rules ;;
+	sources.NAME.account) echo source.policy.accounts ;;
+	sources.NAME.rules | rules) echo source.policy.rules ;;
 	esac
 }
 

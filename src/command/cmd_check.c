@@ -77,9 +77,9 @@ static void print_summary(const struct config *c)
 		const struct source *s = &c->sources[i];
 		out_print("source %s: POST %s, proof %s, definition %s\n", s->name, s->path,
 			  proof_method(definition_proof(s->definition)), s->preset ? s->preset : "in place");
-		rules_metrics(s->rules, s->label, print_metric, s->definition);
-		for (size_t j = 0; j < s->flags.n; j++)
-			out_print("    property  \"%s\" true while a conversation is open\n", s->flags.items[j]);
+		rules_metrics(s->policy.rules, s->policy.label, print_metric, s->definition);
+		for (size_t j = 0; j < s->policy.flags.n; j++)
+			out_print("    property  \"%s\" true while a conversation is open\n", s->policy.flags.items[j]);
 		print_lookups(s);
 	}
 	out_print("listen %s, admin %s, store %s\n", c->listen.address, c->admin.address, c->store.url);

@@ -140,10 +140,10 @@ static void make(const struct generation *g, const struct source *s, const char 
 }
 
 /* Posting makes a real event, unless all that the source can reach is a sandbox on this machine. */
-static bool is_harmless(const struct source *s)
+static bool is_harmless(const struct source_policy *s)
 {
 	for (size_t i = 0; i < s->accounts_n; i++)
-		if (s->accounts[i].account && !s->accounts[i].account->url_is_loopback)
+		if (s->accounts[i].account && !account_of(s->accounts[i].account)->url_is_loopback)
 			return false;
 	return true;
 }
@@ -227,7 +227,7 @@ static void tell_lookup(const struct source *s, const struct webhook *w, const s
 	if (refused)
 		out_error("note: this webhook holds no address. ");
 	else
-		out_error("note: %s's webhooks hold no address%s. ", s->label,
+		out_error("note: %s's webhooks hold no address%s. ", s->policy.label,
 			  wish->email ? ", so --email has no place in them" : "");
 	out_error("The daemon asks %s for ", desk_url(s));
 	if (signal->customer)
@@ -311,7 +311,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	const struct source *s = load_source(g, words[0]);
 	if (!s)
 		return COMMAND_FAILED;
-	if (do_post && !yes && !is_harmless(s)) {
+	if (do_post && !yes && !is_harmless(&s->policy)) {
 		out_error("deskbridge sample: this would make a real event in Klaviyo: the account's url is not on "
 			  "this machine. To post it all the same: --yes\n");
 		return COMMAND_FAILED;

@@ -42,6 +42,14 @@ static void explain_request(const struct generation *g, const struct event *e, i
 	free(body);
 }
 
+static const struct account_policy *account(void *ctx, const char *name)
+{
+	const struct generation *const *g = ctx;
+	const struct account *a = config_account((*g)->config, name);
+
+	return a ? &a->policy : NULL;
+}
+
 static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
 		      struct err *reterr)
 {
@@ -64,8 +72,7 @@ static void explain_decision(const struct generation *g, const struct source *s,
 	struct buf lines;
 
 	buf_init(&lines, EXPLAIN_MAX);
-	struct decide_input in = {.source = s,
-				  .config = g->config,
+	struct decide_input in = {.source = &s->policy,
 				  .conversation = signal->conversation,
 				  .webhook = w,
 				  .signal = signal,
@@ -73,7 +80,7 @@ static void explain_decision(const struct generation *g, const struct source *s,
 				  .entry = &entry,
 				  .reached = &reached,
 				  .now_ms = w->received_ms,
-				  .view = {.flag_count = flag_count},
+				  .view = {.account = account, .flag_count = flag_count, .ctx = &g},
 				  .explain = &lines};
 	int r = decide(&in, &decision, &error);
 	explain_block("Ledger and rules, as for a conversation that is not known yet", &lines);
@@ -90,7 +97,7 @@ static void explain_decision(const struct generation *g, const struct source *s,
 }
 
 /* What the pipeline does before the ledger sees it. */
-static void explain_settle(const struct source *s, const struct signal *signal)
+static void explain_settle(const struct source_policy *s, const struct signal *signal)
 {
 	int64_t settle_ms = signal->transition == TRANSITION_CLOSED ? s->settle_close_ms
 			    : signal->transition == TRANSITION_NONE ? 0
@@ -108,6 +115,6 @@ static void explain_settle(const struct source *s, const struct signal *signal)
 void explain_signal(const struct generation *g, const struct source *s, const struct webhook *w,
 		    const struct signal *signal, const struct customer *customer)
 {
-	explain_settle(s, signal);
+	explain_settle(&s->policy, signal);
 	explain_decision(g, s, w, signal, customer);
 }

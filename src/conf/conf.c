@@ -282,6 +282,11 @@ const struct account *config_account(const struct config *c, const char *name)
 	return NULL;
 }
 
+const struct account *account_of(const struct account_policy *policy)
+{
+	return (const struct account *)(const void *)((const char *)policy - offsetof(struct account, policy));
+}
+
 /* ---- the end
  * --------------------------------------------------------------------------------------------------------- */
 
@@ -292,26 +297,31 @@ static void account_done(struct account *a)
 	free(a->revision);
 }
 
+static void policy_done(struct source_policy *p)
+{
+	free(p->label);
+	rules_free(p->rules);
+	for (size_t i = 0; i < p->accounts_n; i++)
+		matcher_free(p->accounts[i].when);
+	free(p->accounts);
+	strings_done(&p->flags);
+	strings_done(&p->ignore_emails);
+	strings_done(&p->test_emails);
+}
+
 static void source_done(struct source *s)
 {
 	free(s->name);
 	free(s->preset);
 	free(s->path);
 	definition_free(s->definition);
-	free(s->label);
-	strings_done(&s->flags);
-	for (size_t i = 0; i < s->accounts_n; i++)
-		matcher_free(s->accounts[i].when);
-	free(s->accounts);
 	free(s->auth_user);
 	free(s->lookup_user);
 	free(s->lookup_base_url);
 	free(s->lookup_ca_file);
 	free(s->lookup_ca);
 	free(s->public_url);
-	strings_done(&s->ignore_emails);
-	strings_done(&s->test_emails);
-	rules_free(s->rules);
+	policy_done(&s->policy);
 }
 
 /* A plain secret stands in the tree too. */

@@ -16,14 +16,9 @@
 #include "base/problems.h"
 #include "base/strings.h"
 #include "conf/secret.h"
+#include "decision/policy.h"
 #include "helpdesk/definition/definition.h"
-#include "helpdesk/expr/matcher.h"
 #include "klaviyo/quota.h"
-#include "decision/rules.h"
-
-struct late {
-	int64_t opened_ms, reopened_ms, closed_ms; /* CLOCK_NEVER_MS: never late */
-};
 
 struct account {
 	char *name;
@@ -33,15 +28,9 @@ struct account {
 	char *revision;
 	struct quota_limits single; /* share included */
 	int64_t person_gap_ms;
-	struct late late;
 	int64_t max_age_ms;
 	bool hold;
-};
-
-/* `account` of a source: the first that holds. */
-struct account_choice {
-	struct matcher *when;          /* NULL: always */
-	const struct account *account; /* NULL: none, no event */
+	struct account_policy policy;
 };
 
 struct source {
@@ -49,10 +38,6 @@ struct source {
 	char *preset; /* or NULL: a definition in place */
 	char *path;
 	struct definition *definition;
-	char *label;
-	struct strings flags; /* rendered: "In Gladly Conversation" */
-	struct account_choice *accounts;
-	size_t accounts_n;
 	char *auth_user;                /* NULL: none */
 	struct secret *auth_secret;     /* NULL: none */
 	char *lookup_user;              /* NULL: none */
@@ -62,12 +47,8 @@ struct source {
 	char *lookup_ca_file;           /* where lookup_ca stands; NULL: none */
 	char *lookup_ca;                /* certificates (PEM) that stand in the file; NULL: the system's are trusted */
 	char *public_url;               /* NULL: none */
-	int64_t expire_after_ms;        /* CLOCK_NEVER_MS: never */
-	int64_t settle_open_ms, settle_close_ms;
-	bool emails_primary;
-	struct strings ignore_emails, test_emails;
 	bool keep_all;
-	struct rules *rules;
+	struct source_policy policy;
 };
 
 struct config {
@@ -123,6 +104,8 @@ bool source_keeps_header(const struct source *s, const char *name);
 const struct source *config_source(const struct config *c, const char *name);    /* or NULL */
 const struct source *config_source_at(const struct config *c, const char *path); /* by request path, or NULL */
 const struct account *config_account(const struct config *c, const char *name);  /* or NULL */
+/* The account that has this policy. */
+const struct account *account_of(const struct account_policy *policy);
 
 /* A preset's text and file by name, for `presets`; -ENOENT names the nearest. The caller owns both. */
 int config_preset_read(const char *config_file, const char *name, char **ret_file, char **ret_text,

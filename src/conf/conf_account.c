@@ -15,6 +15,8 @@ static void read_account(struct loader *l, const char *name, const struct node *
 	a->name = mem_str(name);
 	settings_defaults(&l->reader, SETTING_OF_ACCOUNT, a);
 	settings_read(&l->reader, "klaviyo", n, a);
+	a->policy.name = a->name;
+	a->policy.url = a->url;
 	a->url_is_loopback = url_is_loopback(a->url);
 	if (url && url_is_plain(a->url) && !a->url_is_loopback)
 		problems_error(

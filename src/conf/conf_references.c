@@ -30,11 +30,11 @@ static void source_references(const struct source *s, visit_fn *fn, void *ctx)
 {
 	struct visit visit = {.fn = fn, .ctx = ctx};
 
-	if (s->rules)
-		rules_references(s->rules, fn, ctx);
-	for (size_t i = 0; i < s->accounts_n; i++)
-		if (s->accounts[i].when)
-			matcher_references(s->accounts[i].when, visit_choice, &visit);
+	if (s->policy.rules)
+		rules_references(s->policy.rules, fn, ctx);
+	for (size_t i = 0; i < s->policy.accounts_n; i++)
+		if (s->policy.accounts[i].when)
+			matcher_references(s->policy.accounts[i].when, visit_choice, &visit);
 }
 
 /* ---- headers

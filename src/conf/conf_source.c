@@ -41,21 +41,21 @@ static void read_flags(struct loader *l, const struct node *n, struct source *s)
 
 	if (at && at->type == NODE_LIST && at->n == 0)
 		problems_error(l->reader.problems, at, "expected at least one profile property");
-	for (size_t i = 0; i < s->flags.n; i++) {
+	for (size_t i = 0; i < s->policy.flags.n; i++) {
 		struct err err = {0};
-		char *flag = render_flag(s->flags.items[i], s->label, &err);
+		char *flag = render_flag(s->policy.flags.items[i], s->policy.label, &err);
 
 		if (!flag) {
 			problems_error(l->reader.problems, at ? at : n, "%s; only {label} stands for something here",
 				       err.text);
 			continue;
 		}
-		free(s->flags.items[i]);
-		s->flags.items[i] = flag;
+		free(s->policy.flags.items[i]);
+		s->policy.flags.items[i] = flag;
 		if (check_flag(flag, &err) < 0)
 			problems_error(l->reader.problems, at ? at : n, "with this label: %s", err.text);
 		for (size_t k = 0; k < i; k++)
-			if (strcmp(s->flags.items[k], flag) == 0)
+			if (strcmp(s->policy.flags.items[k], flag) == 0)
 				problems_error(l->reader.problems, at ? at : n, "\"%s\" is meant twice: keep one",
 					       flag);
 	}
@@ -65,7 +65,7 @@ static void read_flags(struct loader *l, const struct node *n, struct source *s)
  * --------------------------------------------------------------------------------------------------------- */
 
 /* An account by its name, or NULL with a problem. */
-static const struct account *find_account(struct loader *l, const struct node *n, const char *also)
+static const struct account_policy *find_account(struct loader *l, const struct node *n, const char *also)
 {
 	const struct config *c = l->reader.config;
 	const char *names[ACCOUNTS_MAX + 1];
@@ -80,7 +80,7 @@ static const struct account *find_account(struct loader *l, const struct node *n
 	}
 	a = config_account(c, n->text);
 	if (a)
-		return a;
+		return &a->policy;
 	if (c->accounts_n == 0)
 		return NULL; /* none could be read, which is told already */
 	for (size_t i = 0; i < c->accounts_n; i++)
@@ -120,9 +120,9 @@ static void read_choices(struct loader *l, const struct node *list, struct sourc
 		problems_error(l->reader.problems, list, "expected at least one {when: MATCHER, use: NAME or none}");
 		return;
 	}
-	s->accounts = mem_new(list->n, sizeof(*s->accounts));
+	s->policy.accounts = mem_new(list->n, sizeof(*s->policy.accounts));
 	for (size_t i = 0; i < list->n; i++) {
-		read_choice(l, list->items[i], &s->accounts[s->accounts_n++]);
+		read_choice(l, list->items[i], &s->policy.accounts[s->policy.accounts_n++]);
 		if (i + 1 < list->n && !node_get(list->items[i], "when"))
 			problems_error(l->reader.problems, list->items[i],
 				       "has no `when`, so the choices below it are never asked: put it last");
@@ -138,12 +138,12 @@ static void read_account_choice(struct loader *l, const struct node *n, struct s
 		read_choices(l, account, s);
 		return;
 	}
-	s->accounts = mem_new(1, sizeof(*s->accounts));
-	s->accounts_n = 1;
+	s->policy.accounts = mem_new(1, sizeof(*s->policy.accounts));
+	s->policy.accounts_n = 1;
 	if (account)
-		s->accounts[0].account = find_account(l, account, "");
+		s->policy.accounts[0].account = find_account(l, account, "");
 	else if (c->accounts_n == 1)
-		s->accounts[0].account = &c->accounts[0];
+		s->policy.accounts[0].account = &c->accounts[0].policy;
 	else if (c->accounts_n > 1)
 		problems_error(l->reader.problems, n,
 			       "account is missing: with several Klaviyo accounts each source names its "
@@ -171,10 +171,10 @@ static void read_label(struct loader *l, const struct node *n, struct source *s)
 {
 	struct err err = {0};
 
-	if (s->label || !s->definition)
+	if (s->policy.label || !s->definition)
 		return;
-	s->label = mem_str(definition_label(s->definition));
-	if (check_label(s->label, &err) < 0)
+	s->policy.label = mem_str(definition_label(s->definition));
+	if (check_label(s->policy.label, &err) < 0)
 		problems_error(l->reader.problems, node_get(n, s->preset ? "preset" : "definition"),
 			       "the definition's label: %s; or set the source's own `label`", err.text);
 }
@@ -204,20 +204,22 @@ static void read_rules(struct loader *l, const struct node *n, struct source *s)
 	const struct node *own = node_get(n, "rules"), *shared = node_get(l->root, "rules");
 	struct err err = {0};
 
-	s->rules = rules_compile(own, shared, l->reader.problems);
-	if (s->rules && s->label && check_label(s->label, NULL) == 0 && rules_check_label(s->rules, s->label, &err) < 0)
+	s->policy.rules = rules_compile(own, shared, l->reader.problems);
+	if (s->policy.rules && s->policy.label && check_label(s->policy.label, NULL) == 0 &&
+	    rules_check_label(s->policy.rules, s->policy.label, &err) < 0)
 		problems_error(l->reader.problems, own ? own : shared, "%s", err.text);
 }
 
 static void read_source(struct loader *l, const struct node *n, struct source *s)
 {
-	s->name = mem_str(n->key);
+	s->policy.name = s->name = mem_str(n->key);
 	settings_defaults(&l->reader, SETTING_OF_SOURCE, s);
 	settings_read(&l->reader, "sources.NAME", n, s);
 	read_path(l, n, s);
 	config_read_definition(l, n, s);
+	s->policy.definition = s->definition;
 	read_label(l, n, s);
-	if (s->label)
+	if (s->policy.label)
 		read_flags(l, n, s);
 	read_authority(l, n, s);
 	read_account_choice(l, n, s);

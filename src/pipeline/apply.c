@@ -10,9 +10,17 @@ static int flag_count(void *ctx, const char *account, const char *email, const c
 	return store_flag_count(v->work->store, account, email, flag, v->source, v->conversation, ret, reterr);
 }
 
+static const struct account_policy *account(void *ctx, const char *name)
+{
+	const struct apply_view *v = ctx;
+	const struct account *a = config_account(v->work->config, name);
+
+	return a ? &a->policy : NULL;
+}
+
 struct decide_view apply_view(struct apply_view *v)
 {
-	return (struct decide_view){.flag_count = flag_count, .ctx = v};
+	return (struct decide_view){.account = account, .flag_count = flag_count, .ctx = v};
 }
 
 static int queue_event(struct work *w, struct event *e, struct err *reterr)

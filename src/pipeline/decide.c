@@ -92,7 +92,7 @@ void decide_ledger_signal(const struct decide_input *in, struct ledger_signal *r
 	};
 }
 
-static void policy_of(const struct source *s, const struct account *a, struct ledger_policy *ret)
+static void policy_of(const struct source_policy *s, const struct account_policy *a, struct ledger_policy *ret)
 {
 	*ret = (struct ledger_policy){
 		.reports_state = definition_reports_state(s->definition),
@@ -100,9 +100,9 @@ static void policy_of(const struct source *s, const struct account *a, struct le
 	};
 }
 
-void decide_ledger_policy(const struct source *s, struct ledger_policy *ret)
+void decide_ledger_policy(const struct source_policy *s, struct ledger_policy *ret)
 {
-	const struct account *a = NULL;
+	const struct account_policy *a = NULL;
 
 	for (size_t i = 0; i < s->accounts_n && !a; i++)
 		a = s->accounts[i].account;

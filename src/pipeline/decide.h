@@ -11,12 +11,14 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "conf/conf.h"
 #include "helpdesk/parse/signal.h"
 #include "decision/event.h"
 #include "decision/ledger.h"
+#include "decision/policy.h"
 
 struct decide_view {
+	/* An account of the configuration by its name; NULL: there is none (any more). */
+	const struct account_policy *(*account)(void *ctx, const char *name);
 	/* How many open conversations, of any source, reached (account, email, flag), not counting this one. */
 	int (*flag_count)(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
 			  struct err *reterr);
@@ -24,8 +26,7 @@ struct decide_view {
 };
 
 struct decide_input {
-	const struct source *source;
-	const struct config *config; /* for accounts of those reached that the source no longer names; NULL: none */
+	const struct source_policy *source;
 	const char *conversation;
 	const struct webhook *webhook;   /* NULL: an expiry */
 	const struct signal *signal;     /* NULL: an expiry */
@@ -80,6 +81,6 @@ int decide(const struct decide_input *in, struct decision *ret, struct err *rete
 
 /* The signal as the ledger takes it, for settle's peek; the policy goes by the source's first account. */
 void decide_ledger_signal(const struct decide_input *in, struct ledger_signal *ret);
-void decide_ledger_policy(const struct source *s, struct ledger_policy *ret);
+void decide_ledger_policy(const struct source_policy *s, struct ledger_policy *ret);
 
 #endif

@@ -12,7 +12,7 @@
 /* One to whom a transition goes, and the flags it sets. The text is borrowed from input or decision. */
 struct person {
 	const char *account;
-	const struct account *configured; /* NULL: no longer */
+	const struct account_policy *configured; /* NULL: no longer */
 	const char *email;
 	const char **flags;
 	size_t flags_n;
@@ -29,8 +29,8 @@ struct people {
 struct deciding {
 	const struct decide_input *in;
 	struct decision out;
-	struct signal_scope scope;     /* open where a webhook is behind it */
-	const struct account *account; /* for the webhook's own addresses; NULL: none */
+	struct signal_scope scope;            /* open where a webhook is behind it */
+	const struct account_policy *account; /* for the webhook's own addresses; NULL: none */
 	struct people people;
 	struct buf detail;
 };

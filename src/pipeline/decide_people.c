@@ -12,17 +12,6 @@
  * now.
  */
 
-static const struct account *account_by_name(const struct decide_input *in, const char *name)
-{
-	for (size_t i = 0; i < in->source->accounts_n; i++) {
-		const struct account *a = in->source->accounts[i].account;
-
-		if (a && strcmp(a->name, name) == 0)
-			return a;
-	}
-	return in->config ? config_account(in->config, name) : NULL;
-}
-
 static bool matches_any(const struct strings *patterns, const char *email)
 {
 	for (size_t i = 0; i < patterns->n; i++)
@@ -33,7 +22,7 @@ static bool matches_any(const struct strings *patterns, const char *email)
 
 void decide_account(struct deciding *d, struct buf *explain)
 {
-	const struct source *s = d->in->source;
+	const struct source_policy *s = d->in->source;
 	struct json_object *facts = decide_facts(d);
 	struct scope scope = d->scope.scope;
 	size_t i;
@@ -52,7 +41,7 @@ void decide_account(struct deciding *d, struct buf *explain)
 	json_object_put(facts);
 }
 
-static struct person *add_person(struct deciding *d, const char *account, const struct account *configured,
+static struct person *add_person(struct deciding *d, const char *account, const struct account_policy *configured,
 				 const char *email)
 {
 	struct people *p = &d->people;
@@ -93,7 +82,7 @@ static bool is_wanted(const struct deciding *d, size_t which)
 
 size_t decide_people_own(struct deciding *d)
 {
-	const struct source *s = d->in->source;
+	const struct source_policy *s = d->in->source;
 	const struct addresses *a = &d->in->signal->addresses;
 	char masked[MASK_EMAIL_MAX];
 	size_t ignored = 0;
@@ -136,7 +125,7 @@ void decide_people_reached(struct deciding *d)
 			    strcmp(d->people.items[k].email, r->email) == 0)
 				p = &d->people.items[k];
 		if (!p)
-			p = add_person(d, r->account, account_by_name(d->in, r->account), r->email);
+			p = add_person(d, r->account, d->in->view.account(d->in->view.ctx, r->account), r->email);
 		add_flag(p, r->flag);
 	}
 }

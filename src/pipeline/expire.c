@@ -24,8 +24,7 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 {
 	struct apply_view view = {x->w, x->source->name, x->conversation};
 	const struct decide_input in = {
-		.source = x->source,
-		.config = x->w->config,
+		.source = &x->source->policy,
 		.conversation = x->conversation,
 		.entry = &x->entry,
 		.reached = &x->reached,
@@ -51,7 +50,7 @@ static int close_silently(struct expiry *x, const struct err *why, struct err *r
 
 	if (r < 0)
 		return r;
-	if (!ledger_expire(&x->entry, x->source->expire_after_ms, x->w->now_ms, &verdict)) {
+	if (!ledger_expire(&x->entry, x->source->policy.expire_after_ms, x->w->now_ms, &verdict)) {
 		x->entry.state = LEDGER_CLOSED;
 		x->entry.closed_ms = x->w->now_ms;
 	}
@@ -97,7 +96,7 @@ static int64_t opened_before_ms(const struct source *s, int64_t now_ms)
 {
 	int64_t ms;
 
-	return __builtin_sub_overflow(now_ms, s->expire_after_ms, &ms) ? INT64_MIN : ms;
+	return __builtin_sub_overflow(now_ms, s->policy.expire_after_ms, &ms) ? INT64_MIN : ms;
 }
 
 /* Returns how many were closed, or an error. */
@@ -142,7 +141,7 @@ int expire_run(struct expire *x, struct work *w, unsigned max, struct err *reter
 		struct err why = {0};
 		int r;
 
-		if (s->expire_after_ms == CLOCK_NEVER_MS || work_age_wait_ms(w, s->expire_after_ms) > 0)
+		if (s->policy.expire_after_ms == CLOCK_NEVER_MS || work_age_wait_ms(w, s->policy.expire_after_ms) > 0)
 			continue;
 		r = expire_source(w, s, max - n, &why);
 		if (work_is_stores(r)) {
@@ -166,13 +165,14 @@ int64_t expire_next_ms(const struct expire *x, struct work *w)
 		const struct source *s = &w->config->sources[i];
 		int64_t received_ms, due_ms, judged_ms;
 
-		if (s->expire_after_ms == CLOCK_NEVER_MS)
+		if (s->policy.expire_after_ms == CLOCK_NEVER_MS)
 			continue;
 		received_ms = store_conversation_oldest_received_ms(w->store, s->name);
-		if (received_ms == CLOCK_NEVER_MS || __builtin_add_overflow(received_ms, s->expire_after_ms, &due_ms))
+		if (received_ms == CLOCK_NEVER_MS ||
+		    __builtin_add_overflow(received_ms, s->policy.expire_after_ms, &due_ms))
 			continue;
 		due_ms = work_mono_at_ms(w, due_ms);
-		judged_ms = w->mono_ms + work_age_wait_ms(w, s->expire_after_ms);
+		judged_ms = w->mono_ms + work_age_wait_ms(w, s->policy.expire_after_ms);
 		if (due_ms < judged_ms)
 			due_ms = judged_ms;
 		if (due_ms < next_ms)

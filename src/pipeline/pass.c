@@ -206,11 +206,11 @@ static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *
 }
 
 /* The age at which a webhook that cannot be looked up is given up: that of its events. */
-static int64_t give_up_ms(const struct source *s)
+static int64_t give_up_ms(const struct source_policy *s)
 {
 	for (size_t i = 0; i < s->accounts_n; i++)
 		if (s->accounts[i].account)
-			return s->accounts[i].account->max_age_ms;
+			return account_of(s->accounts[i].account)->max_age_ms;
 	return CLOCK_NEVER_MS;
 }
 
@@ -263,7 +263,7 @@ static int give_up(struct pass *p, const struct store_lookups *n, const char *re
 
 static bool is_too_old(const struct pass *p)
 {
-	int64_t limit_ms = give_up_ms(p->source);
+	int64_t limit_ms = give_up_ms(&p->source->policy);
 
 	return limit_ms != CLOCK_NEVER_MS && p->w->now_ms - p->webhook.received_ms > limit_ms &&
 	       work_age_wait_ms(p->w, limit_ms) == 0;
@@ -287,7 +287,7 @@ static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err
 	if (is_too_old(p)) {
 		CLEANUP(mem_freep) char *why = NULL;
 
-		clock_age(give_up_ms(p->source), age);
+		clock_age(give_up_ms(&p->source->policy), age);
 		why = mem_fmt("lookup: no answer for %s: %s", age, v->reason);
 		return die(p, why, reterr);
 	}
@@ -441,8 +441,7 @@ static int stage_decide(struct pass *p, struct err *reterr)
 {
 	struct apply_view view = {p->w, p->webhook.source, p->reading.signal.conversation};
 	const struct decide_input in = {
-		.source = p->source,
-		.config = p->w->config,
+		.source = &p->source->policy,
 		.conversation = p->reading.signal.conversation,
 		.webhook = &p->webhook,
 		.signal = &p->reading.signal,

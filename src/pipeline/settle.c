@@ -24,7 +24,7 @@ struct neighbours {
 
 bool settle_applies(const struct source *s)
 {
-	return s->settle_open_ms > 0 || s->settle_close_ms > 0;
+	return s->policy.settle_open_ms > 0 || s->policy.settle_close_ms > 0;
 }
 
 static bool is_closing(enum transition t)
@@ -41,14 +41,14 @@ static int64_t settle_ms(const struct source *s, enum transition t)
 {
 	if (t == TRANSITION_NONE)
 		return 0;
-	return is_closing(t) ? s->settle_close_ms : s->settle_open_ms;
+	return is_closing(t) ? s->policy.settle_close_ms : s->policy.settle_open_ms;
 }
 
 static struct neighbour neighbour_of(const struct source *s, const struct webhook *w, const struct signal *signal,
 				     int64_t now_ms)
 {
 	const struct decide_input in = {
-		.source = s,
+		.source = &s->policy,
 		.conversation = signal->conversation,
 		.webhook = w,
 		.signal = signal,
@@ -177,7 +177,7 @@ int settle_run(struct work *w, const struct source *s, const struct webhook *web
 	bool any = false, ended = false;
 	int r;
 
-	decide_ledger_policy(s, &policy);
+	decide_ledger_policy(&s->policy, &policy);
 	r = store_webhooks_of_conversation(w->store, s->name, signal->conversation, meet, &all, reterr);
 	if (r < 0)
 		return r;

@@ -152,8 +152,11 @@ static int64_t longest_of_webhooks_ms(const struct config *c)
 {
 	int64_t longest_ms = RETRY_AFTER_MAX_MS;
 
-	for (size_t i = 0; i < c->sources_n; i++)
-		longest_ms = max_ms(longest_ms, max_ms(c->sources[i].settle_open_ms, c->sources[i].settle_close_ms));
+	for (size_t i = 0; i < c->sources_n; i++) {
+		const struct source_policy *s = &c->sources[i].policy;
+
+		longest_ms = max_ms(longest_ms, max_ms(s->settle_open_ms, s->settle_close_ms));
+	}
 	return longest_ms;
 }
 

@@ -25,7 +25,7 @@
 #define GLADLY_FLAG "In Gladly Conversation"
 
 struct conversation {
-	const struct source *source;
+	const struct source_policy *source;
 	char id[16];
 	struct ledger_entry entry;
 	struct reached_list reached;
@@ -40,7 +40,7 @@ struct world {
 	int64_t now_ms, next_webhook;
 	int64_t waits_ms; /* between receipt and decision */
 	struct buf *explain;
-	const struct config *config;
+	const struct account_policy *spare; /* an account that no source names; NULL: none */
 	bool view_fails;
 };
 
@@ -64,14 +64,14 @@ static const char definition_yaml[] = "label: Gladly\n"
 				      "  Reason: /reason\n";
 static const char state_yaml[] = "reports: state\ncreated: /created\nclosed_at: /closed_at\n";
 
-static struct account main_account = {
-	.name = (char *)"default",
-	.url = (char *)"https://a.klaviyo.com",
+static struct account_policy main_account = {
+	.name = "default",
+	.url = "https://a.klaviyo.com",
 	.late = {.opened_ms = 15 * CLOCK_MINUTE_MS, .reopened_ms = 16 * CLOCK_MINUTE_MS, .closed_ms = CLOCK_DAY_MS},
 };
-static struct account other_account = {
-	.name = (char *)"other",
-	.url = (char *)"https://other.example.com",
+static struct account_policy other_account = {
+	.name = "other",
+	.url = "https://other.example.com",
 	.late = {.opened_ms = 1, .reopened_ms = 2, .closed_ms = 3},
 };
 
@@ -114,26 +114,27 @@ static void set_list(struct strings *l, const char *items) /* blank between them
 }
 
 struct desk {
-	struct source source;
+	struct source_policy source;
+	struct definition *definition;
 	struct account_choice choices[3];
 	struct node *trees[2]; /* rules may point into theirs */
 };
 
 /* rules: YAML, NULL: the shipped ones. */
-static struct source *desk_open(struct desk *d, const char *name, const char *more_definition, const char *rules,
-				const char *flags)
+static struct source_policy *desk_open(struct desk *d, const char *name, const char *more_definition, const char *rules,
+				       const char *flags)
 {
 	struct problems problems = {0};
-	struct source *s = &d->source;
+	struct source_policy *s = &d->source;
 	struct definition_binding binding = {0};
 	char *text = mem_fmt("%s%s", definition_yaml, more_definition);
 
 	*d = (struct desk){.choices = {{.account = &main_account}}};
 	d->trees[0] = tree_of(text);
 	d->trees[1] = rules ? tree_of(rules) : NULL;
-	s->name = mem_str(name);
+	s->name = name;
 	s->label = mem_str("Gladly");
-	s->definition = definition_compile(d->trees[0], &binding, &problems);
+	s->definition = d->definition = definition_compile(d->trees[0], &binding, &problems);
 	s->rules = rules_compile(d->trees[1], NULL, &problems);
 	problems_print(&problems, stderr);
 	assert_non_null(s->definition);
@@ -147,29 +148,21 @@ static struct source *desk_open(struct desk *d, const char *name, const char *mo
 	return s;
 }
 
-static struct source *desk_plain(struct desk *d, const char *rules)
+static struct source_policy *desk_plain(struct desk *d, const char *rules)
 {
 	return desk_open(d, "gladly", "", rules, "In_Gladly_Conversation");
-}
-
-static void list_done(struct strings *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		free(l->items[i]);
-	free(l->items);
 }
 
 static void desk_close(struct desk *d)
 {
 	for (size_t i = 0; i < 3; i++)
 		matcher_free(d->choices[i].when);
-	free(d->source.name);
 	free(d->source.label);
-	definition_free(d->source.definition);
+	definition_free(d->definition);
 	rules_free(d->source.rules);
-	list_done(&d->source.flags);
-	list_done(&d->source.ignore_emails);
-	list_done(&d->source.test_emails);
+	strings_done(&d->source.flags);
+	strings_done(&d->source.ignore_emails);
+	strings_done(&d->source.test_emails);
 	node_free(d->trees[0]);
 	node_free(d->trees[1]);
 }
@@ -180,7 +173,18 @@ static void desk_close(struct desk *d)
 struct view {
 	struct world *world;
 	const struct conversation *self;
+	const struct source_policy *source;
 };
+
+static const struct account_policy *account(void *ctx, const char *name)
+{
+	const struct view *v = ctx;
+
+	for (size_t i = 0; i < v->source->accounts_n; i++)
+		if (v->source->accounts[i].account && strcmp(v->source->accounts[i].account->name, name) == 0)
+			return v->source->accounts[i].account;
+	return v->world->spare;
+}
 
 static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
 		      struct err *reterr)
@@ -199,7 +203,7 @@ static int flag_count(void *ctx, const char *account, const char *email, const c
 	return 0;
 }
 
-static struct conversation *world_find(struct world *w, const struct source *s, const char *id)
+static struct conversation *world_find(struct world *w, const struct source_policy *s, const char *id)
 {
 	for (size_t i = 0; i < w->n; i++)
 		if (w->conversations[i].source == s && strcmp(w->conversations[i].id, id) == 0)
@@ -241,21 +245,20 @@ static void world_keep(struct world *w, struct conversation *c)
 
 static int try_decide(struct world *w, struct decide_input *in, struct conversation *c, struct err *reterr)
 {
-	struct view view = {.world = w, .self = c};
+	struct view view = {.world = w, .self = c, .source = in->source};
 
 	decision_done(&w->last);
 	in->conversation = c->id;
 	in->entry = &c->entry;
 	in->reached = &c->reached;
 	in->now_ms = w->now_ms + w->waits_ms;
-	in->view = (struct decide_view){.flag_count = flag_count, .ctx = &view};
+	in->view = (struct decide_view){.account = account, .flag_count = flag_count, .ctx = &view};
 	in->explain = w->explain;
-	in->config = w->config;
 	return decide(in, &w->last, reterr);
 }
 
 /* json: with ' for ". Received at w->now_ms, which a second passes after. keep: as after a commit. */
-static int try_post(struct world *w, const struct source *s, const char *json, bool keep, struct err *reterr)
+static int try_post(struct world *w, const struct source_policy *s, const char *json, bool keep, struct err *reterr)
 {
 	struct webhook webhook = {.id = ++w->next_webhook,
 				  .source = mem_str(s->name),
@@ -284,7 +287,7 @@ static int try_post(struct world *w, const struct source *s, const char *json, b
 	return r;
 }
 
-static const struct decision *post(struct world *w, const struct source *s, const char *json)
+static const struct decision *post(struct world *w, const struct source_policy *s, const char *json)
 {
 	struct err err;
 
@@ -294,7 +297,7 @@ static const struct decision *post(struct world *w, const struct source *s, cons
 }
 
 /* The usual webhook: type, conversation, milliseconds after T0, further members. */
-static const struct decision *say_ms(struct world *w, const struct source *s, const char *type,
+static const struct decision *say_ms(struct world *w, const struct source_policy *s, const char *type,
 				     const char *conversation, int64_t at_ms, const char *more)
 {
 	char json[600];
@@ -305,8 +308,8 @@ static const struct decision *say_ms(struct world *w, const struct source *s, co
 }
 
 /* The same with seconds after T0. */
-static const struct decision *say(struct world *w, const struct source *s, const char *type, const char *conversation,
-				  int at, const char *more)
+static const struct decision *say(struct world *w, const struct source_policy *s, const char *type,
+				  const char *conversation, int at, const char *more)
 {
 	return say_ms(w, s, type, conversation, at * CLOCK_SECOND_MS, more);
 }
@@ -314,7 +317,7 @@ static const struct decision *say(struct world *w, const struct source *s, const
 #define JO "'emails':['jo@example.com']"
 #define JO_AND_AL "'emails':['jo@example.com','al@example.org']"
 
-static const struct decision *expire(struct world *w, const struct source *s, const char *conversation)
+static const struct decision *expire(struct world *w, const struct source_policy *s, const char *conversation)
 {
 	struct decide_input in = {.source = s};
 	struct conversation *c = world_find(w, s, conversation);
@@ -371,7 +374,7 @@ static const char *member(const char *json, const char *name)
 static void an_opening_makes_the_documented_event(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 	char id[EVENT_UNIQUE_ID_LEN + 1], *want;
@@ -416,7 +419,7 @@ static void an_opening_makes_the_documented_event(void **unused)
 static void a_closing_tells_how_long_it_took(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -451,7 +454,7 @@ static void a_closing_tells_how_long_it_took(void **unused)
 static void absent_facts_are_left_out(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -475,7 +478,7 @@ static void absent_facts_are_left_out(void **unused)
 static void the_url_of_the_conversation_is_told_where_it_is_known(void **unused)
 {
 	struct desk desk;
-	struct source *s =
+	struct source_policy *s =
 		desk_open(&desk, "gladly", "conversation_url: \"https://desk.example.com/{/conversation}\"\n", NULL,
 			  "In_Gladly_Conversation");
 	struct world w;
@@ -491,7 +494,7 @@ static void the_url_of_the_conversation_is_told_where_it_is_known(void **unused)
 static void a_time_that_runs_backwards_is_no_fact(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -524,7 +527,7 @@ static void durations_are_the_differences_of_the_shown_times(void **unused)
 		{3000, 2999, "-", "2026-11-21T16:00:02Z", "-"},
 	};
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -547,7 +550,7 @@ static void durations_are_the_differences_of_the_shown_times(void **unused)
 static void durations_after_a_reopening_run_from_the_openings_that_were_shown(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -581,7 +584,7 @@ static void durations_after_a_reopening_run_from_the_openings_that_were_shown(vo
 static void a_rule_reads_the_duration_that_the_event_shows(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(
+	struct source_policy *s = desk_plain(
 		&desk, "[default, {on: closed, when: {Resolution Seconds: 2}, send: \"quick {Resolution Seconds}\"}]");
 	struct world w;
 	const struct decision *d;
@@ -599,7 +602,7 @@ static void a_rule_reads_the_duration_that_the_event_shows(void **unused)
 static void a_webhook_without_time_goes_by_its_receipt(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 	char id[EVENT_UNIQUE_ID_LEN + 1];
@@ -624,7 +627,7 @@ static void a_webhook_without_time_goes_by_its_receipt(void **unused)
 static void a_repeat_before_the_commit_makes_the_same_events(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	char first[EVENT_UNIQUE_ID_LEN + 1];
 	struct err err;
@@ -681,7 +684,7 @@ static void check_flags(const struct world *w, const char *what)
 static void two_conversations_keep_the_flag_until_both_are_closed(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -716,7 +719,7 @@ struct told {
 };
 
 /* Plays them in the order-th of all orders and looks at the flags after each. */
-static void play_order(const struct source *s, const struct told *all, size_t n, unsigned order)
+static void play_order(const struct source_policy *s, const struct told *all, size_t n, unsigned order)
 {
 	size_t left[8], left_n = n;
 	struct world w;
@@ -757,7 +760,7 @@ static void the_flag_ends_right_in_every_order_of_arrival(void **unused)
 		{"reopened", "c1", 25, JO_AND_AL}, {"closed", "c2", 30, ""},        {"closed", "c1", 40, JO},
 	};
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 
 	(void)unused;
 	for (unsigned order = 0; order < 24; order++)
@@ -770,8 +773,9 @@ static void the_flag_ends_right_in_every_order_of_arrival(void **unused)
 static void flags_are_counted_over_all_sources(void **unused)
 {
 	struct desk a, b;
-	struct source *gladly = desk_open(&a, "gladly", "", NULL, "In_Gladly_Conversation In_Support_Conversation");
-	struct source *zendesk = desk_open(&b, "zendesk", "", NULL, "In_Support_Conversation");
+	struct source_policy *gladly =
+		desk_open(&a, "gladly", "", NULL, "In_Gladly_Conversation In_Support_Conversation");
+	struct source_policy *zendesk = desk_open(&b, "zendesk", "", NULL, "In_Support_Conversation");
 	struct world w;
 	const struct decision *d;
 
@@ -797,7 +801,7 @@ static void flags_are_counted_over_all_sources(void **unused)
 static void a_flag_that_was_renamed_is_taken_back_by_its_old_name(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -818,7 +822,7 @@ static void a_flag_that_was_renamed_is_taken_back_by_its_old_name(void **unused)
 static void ignored_addresses_get_nothing(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -858,7 +862,7 @@ static void only_the_primary_address_where_so_configured(void **unused)
 		{"'emails':['jo@example.com','al@example.org']", "jo@example.com"},
 	};
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 
 	(void)unused;
 	s->emails_primary = true;
@@ -879,7 +883,7 @@ static void only_the_primary_address_where_so_configured(void **unused)
 static void test_addresses_are_marked_and_never_start_a_flow(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -901,7 +905,7 @@ static void test_addresses_are_marked_and_never_start_a_flow(void **unused)
 static void the_account_is_chosen_at_the_opening_and_kept(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -937,7 +941,7 @@ static void the_account_is_chosen_at_the_opening_and_kept(void **unused)
 static void the_same_person_in_two_accounts_has_two_flags(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -959,7 +963,7 @@ static void the_same_person_in_two_accounts_has_two_flags(void **unused)
 static void reached_in_two_accounts_gets_the_closing_in_both(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -981,10 +985,9 @@ static void reached_in_two_accounts_gets_the_closing_in_both(void **unused)
 
 static void a_closing_waits_for_an_account_that_is_gone(void **unused)
 {
-	struct account spare = {.name = (char *)"other", .url = (char *)"https://new.example.com"};
-	struct config config = {.accounts = &spare, .accounts_n = 1};
+	const struct account_policy spare = {.name = "other", .url = "https://new.example.com"};
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -999,7 +1002,7 @@ static void a_closing_waits_for_an_account_that_is_gone(void **unused)
 	assert_string_equal(d->events[0].account, "other");
 	assert_string_equal(d->events[0].url, "");
 	assert_int_equal(d->events[0].late_ms, CLOCK_DAY_MS);
-	w.config = &config; /* this source does not name it any more, yet it is there */
+	w.spare = &spare; /* this source does not name it any more, yet it is there */
 	d = say(&w, s, "closed", "c2", 1, "");
 	assert_string_equal(d->events[0].url, "https://new.example.com");
 	world_end(&w);
@@ -1012,7 +1015,7 @@ static void a_closing_waits_for_an_account_that_is_gone(void **unused)
 static void an_opening_without_address_is_made_good(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 	char id[EVENT_UNIQUE_ID_LEN + 1];
@@ -1041,7 +1044,7 @@ static void an_opening_without_address_is_made_good(void **unused)
 static void a_closing_that_brings_the_first_address_goes_to_it(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -1074,7 +1077,7 @@ static void a_closing_that_brings_the_first_address_goes_to_it(void **unused)
 static void a_dropped_opening_reaches_nobody(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, "- when: {Initiated By: agent}\n  drop: outbound\n- default\n");
+	struct source_policy *s = desk_plain(&desk, "- when: {Initiated By: agent}\n  drop: outbound\n- default\n");
 	struct world w;
 	const struct decision *d;
 
@@ -1107,8 +1110,8 @@ static void a_dropped_opening_reaches_nobody(void **unused)
 static void what_no_rule_sends_reaches_and_is_closed_by_the_shipped_rule(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, "- on: opened\n  when: {Channel: chat}\n  send: \"chat\"\n"
-					     "- on: closed\n  when: {Channel: chat}\n  send: \"chat closed\"\n");
+	struct source_policy *s = desk_plain(&desk, "- on: opened\n  when: {Channel: chat}\n  send: \"chat\"\n"
+						    "- on: closed\n  when: {Channel: chat}\n  send: \"chat closed\"\n");
 	struct world w;
 	const struct decision *d;
 
@@ -1128,7 +1131,7 @@ static void what_no_rule_sends_reaches_and_is_closed_by_the_shipped_rule(void **
 static void who_was_sent_something_before_the_drop_is_reached(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(
+	struct source_policy *s = desk_plain(
 		&desk, "- default\n- when: {Initiated By: agent}\n  drop: outbound\n- on: opened\n  send: \"x\"\n");
 	struct world w;
 	const struct decision *d;
@@ -1148,7 +1151,7 @@ static void who_was_sent_something_before_the_drop_is_reached(void **unused)
 static void every_rule_makes_its_event_for_every_address(void **unused)
 {
 	struct desk desk;
-	struct source *s =
+	struct source_policy *s =
 		desk_plain(&desk, "- default\n"
 				  "- on: closed\n  when: {Tags: {contains: refund}}\n  send: \"refund {reason}\"\n"
 				  "- on: closed\n  send: \"closed conversation in {label}\"\n");
@@ -1173,8 +1176,9 @@ static void every_rule_makes_its_event_for_every_address(void **unused)
 static void a_rule_sees_how_many_conversations_the_person_has(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, "- default\n"
-					     "- on: closed\n  when: {Open Conversations: 0}\n  send: \"all solved\"\n");
+	struct source_policy *s =
+		desk_plain(&desk, "- default\n"
+				  "- on: closed\n  when: {Open Conversations: 0}\n  send: \"all solved\"\n");
 	struct world w;
 	const struct decision *d;
 
@@ -1193,11 +1197,12 @@ static void a_rule_sees_how_many_conversations_the_person_has(void **unused)
 static void what_a_rule_adds_lies_over_the_rest_but_for_flag_and_id(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, "- on: opened\n  send: \"x\"\n"
-					     "  properties: {Channel: \"web {channel}\", Event ID: fake, New: \"1\"}\n"
-					     "  profile: {In Gladly Conversation: \"no\", Last Desk: \"{label}\"}\n"
-					     "  value: 2.5\n  late: 1h\n"
-					     "- default\n");
+	struct source_policy *s =
+		desk_plain(&desk, "- on: opened\n  send: \"x\"\n"
+				  "  properties: {Channel: \"web {channel}\", Event ID: fake, New: \"1\"}\n"
+				  "  profile: {In Gladly Conversation: \"no\", Last Desk: \"{label}\"}\n"
+				  "  value: 2.5\n  late: 1h\n"
+				  "- default\n");
 	struct world w;
 	const struct decision *d;
 
@@ -1223,7 +1228,7 @@ static void what_a_rule_adds_lies_over_the_rest_but_for_flag_and_id(void **unuse
 static void a_metric_that_cannot_be_named_fails_its_webhook_only(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, "- on: [opened, closed, expired]\n  send: \"in {Channel}\"\n");
+	struct source_policy *s = desk_plain(&desk, "- on: [opened, closed, expired]\n  send: \"in {Channel}\"\n");
 	struct world w;
 	struct err err;
 	const struct decision *d;
@@ -1254,7 +1259,7 @@ static void a_metric_that_cannot_be_named_fails_its_webhook_only(void **unused)
 static void a_rule_that_cannot_name_its_metric_stops_no_other(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, "- on: [opened, closed]\n  send: \"in {Channel}\"\n- default\n");
+	struct source_policy *s = desk_plain(&desk, "- on: [opened, closed]\n  send: \"in {Channel}\"\n- default\n");
 	struct world w;
 	const struct decision *d;
 
@@ -1278,7 +1283,7 @@ static void a_rule_that_cannot_name_its_metric_stops_no_other(void **unused)
 static void closed_before_opened_goes_out_as_history(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -1305,7 +1310,7 @@ static void closed_before_opened_goes_out_as_history(void **unused)
 static void a_history_closing_goes_to_those_reached_with_the_flag_as_it_is(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -1335,7 +1340,7 @@ static void a_history_closing_goes_to_those_reached_with_the_flag_as_it_is(void 
 static void history_does_not_raise_the_flag_of_whom_the_opening_did_not_reach(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 
@@ -1355,7 +1360,7 @@ static void history_does_not_raise_the_flag_of_whom_the_opening_did_not_reach(vo
 static void what_is_old_goes_by_the_account_that_it_is_for(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_open(&desk, "gladly", state_yaml, NULL, "In_Gladly_Conversation");
+	struct source_policy *s = desk_open(&desk, "gladly", state_yaml, NULL, "In_Gladly_Conversation");
 	struct world w;
 
 	(void)unused;
@@ -1373,7 +1378,7 @@ static void what_is_old_goes_by_the_account_that_it_is_for(void **unused)
 static void a_state_desk_tells_no_history_and_no_old_closings(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_open(&desk, "gladly", state_yaml, NULL, "In_Gladly_Conversation");
+	struct source_policy *s = desk_open(&desk, "gladly", state_yaml, NULL, "In_Gladly_Conversation");
 	struct world w;
 	const struct decision *d;
 
@@ -1412,10 +1417,10 @@ static void what_makes_an_old_conversation_known_is_backfill_at_a_change_desk(vo
 		{"closed", "'created':'2019-11-21T16:00:00Z'", false},
 	};
 	struct desk desk, patient;
-	struct source *s = desk_open(&desk, "gladly", "created: /created\nclosed_at: /closed_at\n", NULL,
-				     "In_Gladly_Conversation");
+	struct source_policy *s = desk_open(&desk, "gladly", "created: /created\nclosed_at: /closed_at\n", NULL,
+					    "In_Gladly_Conversation");
 	/* A rule's `late` counts here, too. */
-	struct source *p =
+	struct source_policy *p =
 		desk_open(&patient, "patient", "created: /created\nclosed_at: /closed_at\n",
 			  "- {on: [opened, reopened, closed], send: told, late: never}\n", "In_Gladly_Conversation");
 	struct world w;
@@ -1445,7 +1450,7 @@ static void what_makes_an_old_conversation_known_is_backfill_at_a_change_desk(vo
 static void an_expiry_closes_for_all_reached(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	const struct decision *d;
 	const int64_t deadline_ms = T0 + CLOCK_HOUR_MS + 30 * CLOCK_DAY_MS;
@@ -1484,7 +1489,7 @@ static void an_expiry_closes_for_all_reached(void **unused)
 static void what_the_view_fails_with_is_passed_on(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct world w;
 	struct err err;
 
@@ -1501,7 +1506,7 @@ static void what_the_view_fails_with_is_passed_on(void **unused)
 static void explain_tells_the_whole_way_without_full_addresses(void **unused)
 {
 	struct desk desk;
-	struct source *s = desk_plain(&desk, NULL);
+	struct source_policy *s = desk_plain(&desk, NULL);
 	struct buf explain;
 	struct world w;
 

@@ -372,7 +372,7 @@ static void the_sample_configuration_loads_as_it_ships_and_with_all_its_settings
 	uncomment(text);
 	folder_write(&folder, "deskbridge.yaml", text);
 	full = load_good();
-	assert_string_equal(full->config->sources[0].label, plain->config->sources[0].label);
+	assert_string_equal(full->config->sources[0].policy.label, plain->config->sources[0].policy.label);
 	assert_int_equal(full->config->accounts[0].person_gap_ms, plain->config->accounts[0].person_gap_ms);
 	assert_non_null(full->config->admin.token);
 	assert_string_equal(full->config->sources[0].lookup_ca, certificate);

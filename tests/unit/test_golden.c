@@ -176,6 +176,14 @@ static bool ask(struct golden *g, const struct node *expected, const struct webh
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
+static const struct account_policy *account(void *ctx, const char *name)
+{
+	const struct golden *g = ctx;
+	const struct account *a = config_account(g->generation->config, name);
+
+	return a ? &a->policy : NULL;
+}
+
 static int no_flags(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
 		    struct err *reterr)
 {
@@ -194,7 +202,7 @@ static void event_line(const struct golden *g, const struct event *e, struct buf
 	CLEANUP(mem_freep) char *flag = NULL;
 
 	if (json_read(e->profile, strlen(e->profile), &profile, NULL) == 0)
-		flag = json_scalar(json_member(profile, g->source->flags.items[0]));
+		flag = json_scalar(json_member(profile, g->source->policy.flags.items[0]));
 	buf_addf(to, "%s%s: %s, flag %s%s", to->len > 0 ? "; " : "", e->metric, e->email, flag ? flag : "?",
 		 e->backfill ? ", backfill" : "");
 }
@@ -207,8 +215,7 @@ static void compare_events(struct golden *g, const struct node *expected, const 
 	struct decision decision = {0};
 	struct err why = {0};
 	struct buf lines;
-	const struct decide_input in = {.source = g->source,
-					.config = g->generation->config,
+	const struct decide_input in = {.source = &g->source->policy,
 					.conversation = signal->conversation,
 					.webhook = w,
 					.signal = signal,
@@ -216,7 +223,7 @@ static void compare_events(struct golden *g, const struct node *expected, const 
 					.entry = &entry,
 					.reached = &reached,
 					.now_ms = g->now_ms,
-					.view = {.flag_count = no_flags}};
+					.view = {.account = account, .flag_count = no_flags, .ctx = g}};
 
 	buf_init(&lines, LINES_MAX);
 	if (decide(&in, &decision, &why) < 0) {
