@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/out.h"
 #include "klaviyo/request.h"
-#include "pipeline/decide.h"
+#include "decision/decide.h"
 
 static void explain_request(const struct generation *g, const struct event *e, int64_t now_ms)
 {

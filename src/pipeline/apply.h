@@ -4,7 +4,7 @@
 #ifndef PIPELINE_APPLY_H
 #define PIPELINE_APPLY_H
 
-#include "pipeline/decide.h"
+#include "decision/decide.h"
 #include "pipeline/work.h"
 
 /* What decide may ask of other conversations. The view borrows w, source and conversation. */

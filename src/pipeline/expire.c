@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "pipeline/apply.h"
-#include "pipeline/decide.h"
+#include "decision/decide.h"
 
 #define REST_MS CLOCK_MINUTE_MS
 

@@ -17,7 +17,7 @@
 #include "base/known.h"
 #include "base/log.h"
 #include "pipeline/apply.h"
-#include "pipeline/decide.h"
+#include "decision/decide.h"
 #include "pipeline/refused.h"
 #include "pipeline/settle.h"
 

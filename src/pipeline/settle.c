@@ -2,7 +2,7 @@
 
 #include "pipeline/settle.h"
 
-#include "pipeline/decide.h"
+#include "decision/decide.h"
 
 /* Pending webhooks of one conversation that are looked at; a desk that sends more within a settle time is no desk. */
 #define NEIGHBOURS_MAX 64

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/decide.h"
+#include "decision/decide.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -24,7 +24,7 @@
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/inquiry.h"
 #include "intake/keep.h"
-#include "pipeline/decide.h"
+#include "decision/decide.h"
 
 #define FILES_MAX 100
 #define LINES_MAX (64 * 1024)

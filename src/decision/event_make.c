@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/decide_parts.h"
+#include "decision/decide_parts.h"
 
 #include <string.h>
 

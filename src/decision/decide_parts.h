@@ -1,13 +1,13 @@
 /*
  * decide_parts: what decide's files share; for them only.
  *
- * decide.c asks the ledger and says what follows, decide_people.c finds whom it goes to, decide_event.c makes the
+ * decide.c asks the ledger and says what follows, recipients.c finds whom it goes to, event_make.c makes the
  * event.
  */
-#ifndef PIPELINE_DECIDE_PARTS_H
-#define PIPELINE_DECIDE_PARTS_H
+#ifndef DECISION_DECIDE_PARTS_H
+#define DECISION_DECIDE_PARTS_H
 
-#include "pipeline/decide.h"
+#include "decision/decide.h"
 
 /* One to whom a transition goes, and the flags it sets. The text is borrowed from input or decision. */
 struct person {

@@ -4,8 +4,8 @@
  * The pipeline commits a decision, `explain` prints one. What decide must know of other conversations (the flag's
  * count) it asks through the view.
  */
-#ifndef PIPELINE_DECIDE_H
-#define PIPELINE_DECIDE_H
+#ifndef DECISION_DECIDE_H
+#define DECISION_DECIDE_H
 
 #include <stdbool.h>
 #include <stdint.h>

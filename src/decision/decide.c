@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/decide.h"
+#include "decision/decide.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mask.h"
-#include "pipeline/decide_parts.h"
+#include "decision/decide_parts.h"
 
 /*
  * One signal's way through ledger and rules. Nothing outside of the input is asked or changed, and nothing depends on

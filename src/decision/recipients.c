@@ -1,7 +1,7 @@
 #include <config.h>
 
 #include "base/mask.h"
-#include "pipeline/decide_parts.h"
+#include "decision/decide_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
