@@ -63,6 +63,11 @@ for file in $(find src -mindepth 2 -name '*.[ch]' | sort); do
 	done
 done
 
+# Nothing that is explained is taken from the pipeline: a command has no turn and no store to write.
+for file in src/command/*explain*.[ch]; do
+	found=$(grep -n '^#include "pipeline/' "$file") && offence "$file explains decisions and includes the pipeline: $found"
+done
+
 # Files that call or include each other in a circle are one file in several pieces.
 if found=$("${PYTHON3:-/usr/bin/python3}" tests/circles --known tests/circles.known src ${objects:+"$objects"} 2>&1); then
 	[ -z "$found" ] || printf '%s\n' "$found"

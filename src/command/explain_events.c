@@ -8,8 +8,8 @@
 
 #include "base/clock.h"
 #include "base/out.h"
-#include "klaviyo/request.h"
 #include "decision/decide.h"
+#include "klaviyo/request.h"
 
 static void explain_request(const struct generation *g, const struct event *e, int64_t now_ms)
 {

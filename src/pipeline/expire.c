@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "pipeline/apply.h"
 #include "decision/decide.h"
+#include "pipeline/apply.h"
 
 #define REST_MS CLOCK_MINUTE_MS
 

@@ -16,8 +16,8 @@
 #include "base/clock.h"
 #include "base/known.h"
 #include "base/log.h"
-#include "pipeline/apply.h"
 #include "decision/decide.h"
+#include "pipeline/apply.h"
 #include "pipeline/refused.h"
 #include "pipeline/settle.h"
 

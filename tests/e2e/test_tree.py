@@ -129,7 +129,8 @@ def test_a_function_that_no_other_file_uses_is_reported_unless_its_header_gives_
     assert tree.circles("--unused") == (0, "")
 
 
-def test_check_tree_fails_where_two_files_are_planted_that_call_each_other(tree):
+def check_tree(tree):
+    """A copy of the source, to be planted in; returns what runs tests/check-tree.sh on it."""
     shutil.copytree(TESTS.parent / "src", tree.src)
     for name in ("check-tree.sh", "circles"):
         (tree.root / "tests").mkdir(exist_ok=True)
@@ -138,7 +139,27 @@ def test_check_tree_fails_where_two_files_are_planted_that_call_each_other(tree)
     (tree.root / "config.h").write_text("")
     with open(tree.src / "base" / "module.am", "a") as module:
         module.write("# src/base/one.c src/base/two.c\n")
+
+    def run():
+        command = ["sh", tree.root / "tests" / "check-tree.sh", tree.objects]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        return ended.returncode, ended.stdout
+
+    return run
+
+
+def test_check_tree_fails_where_two_files_are_planted_that_call_each_other(tree):
+    run = check_tree(tree)
     tree.file("base/one.c", "#include <config.h>\n" + ONE)
     tree.file("base/two.c", "#include <config.h>\n" + TWO)
-    ended = subprocess.run(["sh", tree.root / "tests" / "check-tree.sh", tree.objects], capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout) == (1, "check-tree: " + CALLS.replace("a/", "base/"))
+    assert run() == (1, "check-tree: " + CALLS.replace("a/", "base/"))
+
+
+def test_check_tree_fails_where_explain_takes_something_from_the_pipeline(tree):
+    run = check_tree(tree)
+    tree.file("base/two.c", "#include <config.h>\n" + LEAF)
+    planted = tree.src / "command" / "explain_parts.h"
+    planted.write_text(planted.read_text() + '#include "pipeline/turn.h"\n')
+    code, said = run()
+    assert code == 1
+    assert "src/command/explain_parts.h explains decisions and includes the pipeline: " in said

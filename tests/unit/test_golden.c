@@ -21,10 +21,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/yaml.h"
+#include "decision/decide.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/inquiry.h"
 #include "intake/keep.h"
-#include "decision/decide.h"
 
 #define FILES_MAX 100
 #define LINES_MAX (64 * 1024)
