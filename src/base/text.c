@@ -251,6 +251,19 @@ char *text_meant(const char *before, const char *behind, const char *word, const
 	return nearest ? mem_fmt("%sdid you mean %s?%s", before, nearest, behind) : mem_str("");
 }
 
+char *text_join(const char *const *names, size_t n, const char *last)
+{
+	struct buf all;
+	size_t i;
+
+	buf_init(&all, TEXT_JOIN_MAX + sizeof(", …"));
+	for (i = 0; i < n && all.len + strlen(names[i]) + 2 < TEXT_JOIN_MAX; i++)
+		buf_addf(&all, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : last, names[i]);
+	if (i < n)
+		buf_adds(&all, ", …");
+	return buf_take(&all);
+}
+
 struct text_unit {
 	const char *name;
 	long long size;

@@ -41,6 +41,10 @@ const char *text_nearest(const char *word, const char *const *names, size_t n);
 /* For a message: "did you mean NAME?" between before and behind; "" where no name is near. The caller owns it. */
 char *text_meant(const char *before, const char *behind, const char *word, const char *const *names, size_t n)
 	__attribute__((warn_unused_result));
+/* "a, b, c" of n names, for a message; last (", ", " or ") stands before the last one. What would be longer than
+ * TEXT_JOIN_MAX bytes ends with ", …". The caller owns it. */
+#define TEXT_JOIN_MAX 600
+char *text_join(const char *const *names, size_t n, const char *last) __attribute__((warn_unused_result));
 /* 1 MiB, 10 s, 7d, 500ms: number and unit; blank between allowed. -EINVAL, -ERANGE. Units are exact: kB is an error. */
 int text_duration(const char *s, long long *ret_ms) __attribute__((warn_unused_result));
 int text_size(const char *s, long long *ret_bytes) __attribute__((warn_unused_result));

@@ -185,16 +185,15 @@ static void tell_reads(const struct account *a, const char *key)
 		{"/api/metrics", "metrics:read"},
 		{"/api/accounts", "accounts:read"},
 	};
+	const char *scopes[sizeof(probes) / sizeof(*probes)];
 	CLEANUP(mem_freep) char *excess = NULL;
+	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
-		if (may_read(a, key, probes[i].path) != 200)
-			continue;
-		char *more = mem_fmt("%s%s%s", excess ? excess : "", excess ? ", " : "", probes[i].scope);
-		free(excess);
-		excess = more;
-	}
-	if (excess)
+	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++)
+		if (may_read(a, key, probes[i].path) == 200)
+			scopes[n++] = probes[i].scope;
+	excess = text_join(scopes, n, ", ");
+	if (n > 0)
 		out_print("account %s: warning: the key may do more than it needs (%s); one that may send events only "
 			  "loses "
 			  "less when it is lost\n",

@@ -40,18 +40,14 @@ static void set_word(char **text, const char *value)
 	set(text, *value != '\0' ? mem_str(value) : NULL);
 }
 
-static void words_add(char ***words, size_t *n, const char *value)
+static void add_words(struct strings *to, const char *value)
 {
-	if (*value == '\0') {
-		for (size_t i = 0; i < *n; i++)
-			free((*words)[i]);
-		*n = 0;
-	}
+	if (*value == '\0')
+		strings_done(to);
 	while (*(value += strspn(value, " \t")) != '\0') {
 		size_t len = strcspn(value, " \t");
 
-		*words = mem_grow(*words, *n + 1, sizeof(**words));
-		(*words)[(*n)++] = mem_strn(value, len);
+		strings_addn(to, value, len);
 		value += len;
 	}
 }
@@ -122,7 +118,7 @@ static void take_made(struct daemon_unit *u, const char *key, const char *value)
 {
 	for (size_t i = 0; i < DAEMON_UNIT_MADE; i++)
 		if (strcmp(key, makers[i].key) == 0)
-			words_add(&u->made[i].names, &u->made[i].n, value);
+			add_words(&u->made[i], value);
 }
 
 static void take(struct daemon_unit *u, const char *key, const char *value)
@@ -136,7 +132,7 @@ static void take(struct daemon_unit *u, const char *key, const char *value)
 	else if (strcmp(key, "PrivateTmp") == 0)
 		u->hides_tmp = is_on(value) || strcmp(value, "disconnected") == 0;
 	else if (strcmp(key, "SupplementaryGroups") == 0)
-		words_add(&u->groups, &u->groups_n, value);
+		add_words(&u->groups, value);
 	else if (strcmp(key, "LoadCredential") == 0)
 		passed_add(u, value, true);
 	else if (strcmp(key, "LoadCredentialEncrypted") == 0 || strcmp(key, "SetCredential") == 0 ||
@@ -281,7 +277,7 @@ bool daemon_unit_makes(const struct daemon_unit *u, const char *folder)
 		while (len > 0 && path[root + len - 1] == '/')
 			len--;
 		for (size_t k = 0; k < u->made[i].n; k++) {
-			const char *name = u->made[i].names[k];
+			const char *name = u->made[i].items[k];
 
 			/* "NAME:LINK" makes a link to it besides. */
 			if (strcspn(name, ":") == len && strncmp(name, path + root, len) == 0)
@@ -293,18 +289,15 @@ bool daemon_unit_makes(const struct daemon_unit *u, const char *folder)
 
 void daemon_unit_done(struct daemon_unit *u)
 {
-	words_add(&u->groups, &u->groups_n, "");
-	for (size_t i = 0; i < DAEMON_UNIT_MADE; i++) {
-		words_add(&u->made[i].names, &u->made[i].n, "");
-		free(u->made[i].names);
-	}
+	strings_done(&u->groups);
+	for (size_t i = 0; i < DAEMON_UNIT_MADE; i++)
+		strings_done(&u->made[i]);
 	passed_clear(u);
 	free(u->user);
 	free(u->group);
 	free(u->config);
 	free(u->former_start);
 	free(u->former_reload);
-	free(u->groups);
 	free(u->passed);
 	*u = (struct daemon_unit){0};
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/strings.h"
 #include "conf/secret.h"
 
 #define DAEMON_USER_DEFAULT "deskbridge" /* that sysusers.d makes; where no unit is installed */
@@ -21,13 +22,9 @@ struct daemon_unit {
 	char *former_start;  /* the program's path in a folder sbin, if ExecStart= names that; NULL: it does not */
 	char *former_reload; /* the same of ExecReload= */
 	bool hides_home, hides_tmp; /* ProtectHome=, PrivateTmp=: what stands there is not there for the daemon */
-	char **groups;              /* SupplementaryGroups= */
-	size_t groups_n;
-	struct {
-		char **names; /* RuntimeDirectory=, StateDirectory= and their like */
-		size_t n;
-	} made[DAEMON_UNIT_MADE];
-	struct secret_passed *passed; /* LoadCredential= and its like */
+	struct strings groups;      /* SupplementaryGroups= */
+	struct strings made[DAEMON_UNIT_MADE]; /* RuntimeDirectory=, StateDirectory= and their like */
+	struct secret_passed *passed;          /* LoadCredential= and its like */
 	size_t passed_n;
 };
 

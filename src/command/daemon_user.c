@@ -50,12 +50,12 @@ static int find_groups(struct daemon_user *u, const struct daemon_unit *unit, st
 	(void)getgrouplist(u->name, u->gid, NULL, &n);
 	if (n < 0 || n > GROUPS_MAX)
 		n = 0;
-	u->groups = mem_new((size_t)n + (unit ? unit->groups_n : 0), sizeof(*u->groups));
+	u->groups = mem_new((size_t)n + (unit ? unit->groups.n : 0), sizeof(*u->groups));
 	if (getgrouplist(u->name, u->gid, u->groups, &n) < 0)
 		n = 0;
 	u->groups_n = (size_t)n;
-	for (size_t i = 0; unit && i < unit->groups_n && r == 0; i++) {
-		r = find_group(unit->groups[i], &u->groups[u->groups_n], reterr);
+	for (size_t i = 0; unit && i < unit->groups.n && r == 0; i++) {
+		r = find_group(unit->groups.items[i], &u->groups[u->groups_n], reterr);
 		u->groups_n += r == 0;
 	}
 	return r;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "conf/settings.h"
 
 #define NAMES_MAX 32  /* more than any command has */
@@ -72,18 +71,14 @@ static int set_value(const struct command *c, const struct option_spec *s, const
 
 int options_expected(const struct command *c, const char *what, const char *word, const char *const *names)
 {
-	CLEANUP(mem_freep) char *meant = NULL;
-	struct buf all;
+	CLEANUP(mem_freep) char *all = NULL, *meant = NULL;
 	size_t n = 0;
-	int end;
 
-	buf_init(&all, SHOWN_MAX * NAMES_MAX);
-	for (; names[n]; n++)
-		buf_addf(&all, "%s%s", n == 0 ? "" : names[n + 1] ? ", " : " or ", names[n]);
+	while (names[n])
+		n++;
+	all = text_join(names, n, " or ");
 	meant = text_meant("; ", "", word, names, n);
-	end = command_usage_error(c, "%s%.*s: expected %s%s", what, SHOWN_MAX, word, all.data, meant);
-	buf_done(&all);
-	return end;
+	return command_usage_error(c, "%s%.*s: expected %s%s", what, SHOWN_MAX, word, all, meant);
 }
 
 int options_transition(const struct command *c, const char *word, enum transition *ret)

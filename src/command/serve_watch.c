@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/strings.h"
 #include "base/text.h"
 
 /* Changes of a name in a folder: a rename to or from it, something new there (a link too), an end of writing, other
@@ -30,20 +31,17 @@ struct serve_watch {
 	int fd; /* inotify; -1: nothing to watch */
 	struct spot *spots;
 	size_t spots_n;
-	char **told; /* folders that cannot be watched, each told once */
-	size_t told_n;
-	bool stale; /* what is watched may not be what is at those paths now */
+	struct strings told; /* folders that cannot be watched, each told once */
+	bool stale;          /* what is watched may not be what is at those paths now */
 };
 
 /* ---- what is watched --------------------------------------------------------------------------------------------- */
 
 static void tell_once(struct serve_watch *w, const char *folder, int error)
 {
-	for (size_t i = 0; i < w->told_n; i++)
-		if (text_is(w->told[i], folder))
-			return;
-	MEM_ROOM(w->told, w->told_n);
-	w->told[w->told_n++] = mem_str(folder);
+	if (strings_have(&w->told, folder))
+		return;
+	strings_add(&w->told, folder);
 	log_warning(NULL, "%s cannot be watched (%s): a changed secret there is taken with a reload", folder,
 		    strerror(error));
 }
@@ -115,10 +113,8 @@ void serve_watch_free(struct serve_watch *w)
 		close(w->fd);
 	for (size_t i = 0; i < w->spots_n; i++)
 		free(w->spots[i].name);
-	for (size_t i = 0; i < w->told_n; i++)
-		free(w->told[i]);
 	free(w->spots);
-	free(w->told);
+	strings_done(&w->told);
 	free(w);
 }
 

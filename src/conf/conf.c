@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/path.h"
 #include "base/text.h"
 #include "conf/admin_token.h"
@@ -18,23 +17,8 @@
 #include "conf/yaml.h"
 #include "http/address.h"
 
-#define JOIN_MAX 600
-
 /* ---- small things
  * ---------------------------------------------------------------------------------------------------- */
-
-char *config_join(const char *const *names, size_t n)
-{
-	struct buf all;
-	size_t i;
-
-	buf_init(&all, JOIN_MAX + 8);
-	for (i = 0; i < n && all.len + strlen(names[i]) + 2 < JOIN_MAX; i++)
-		buf_addf(&all, "%s%s", i > 0 ? ", " : "", names[i]);
-	if (i < n)
-		buf_adds(&all, ", …");
-	return buf_take(&all);
-}
 
 void config_keep_tree(struct config *c, struct node *tree)
 {

@@ -47,7 +47,5 @@ void config_check_references(struct loader *l);
 void config_read_store_path(struct settings_reader *r);
 /* The configuration owns the tree from now on. */
 void config_keep_tree(struct config *c, struct node *tree);
-/* "a, b, c" of names, cut where it gets long. The caller owns it. */
-char *config_join(const char *const *names, size_t n) MUSTCHECK;
 
 #endif

@@ -162,27 +162,22 @@ static int take_number(const struct setting *s, const char *text, void *base, st
 
 static int take_choice(const struct setting *s, const char *text, void *base, struct err *err)
 {
-	CLEANUP(mem_freep) char *meant = NULL;
+	CLEANUP(mem_freep) char *all = NULL, *meant = NULL;
 	const char *names[16];
-	struct buf all;
 	size_t n = 0;
 	char out[64];
 
-	buf_init(&all, 512);
 	for (const struct setting_choice *c = s->choices; c->name; c++) {
 		if (strcmp(c->name, text) == 0) {
 			put_integer(s, base, c->value);
-			buf_done(&all);
 			return 0;
 		}
 		INSIST(n < sizeof(names) / sizeof(names[0]));
 		names[n++] = c->name;
-		buf_addf(&all, "%s%s", n == 1 ? "" : c[1].name ? ", " : " or ", c->name);
 	}
+	all = text_join(names, n, " or ");
 	meant = text_meant("; ", "", text, names, n);
-	err_set(err, -EINVAL, "expected %s, found %s%s", all.data, shown(text, out), meant);
-	buf_done(&all);
-	return -EINVAL;
+	return err_set(err, -EINVAL, "expected %s, found %s%s", all, shown(text, out), meant);
 }
 
 static int take_boolean(const struct setting *s, const char *text, void *base, struct err *err)
@@ -281,13 +276,11 @@ static bool read_list_item(struct settings_reader *r, const struct setting *s, c
 		problems_error(r->problems, n, "%s", err.text);
 		return false;
 	}
-	for (size_t i = 0; i < to->n; i++) {
-		if (strcmp(to->items[i], n->text) == 0) {
-			problems_error(r->problems, n, "stands twice in this list: keep one");
-			return false;
-		}
+	if (strings_have(to, n->text)) {
+		problems_error(r->problems, n, "stands twice in this list: keep one");
+		return false;
 	}
-	to->items[to->n++] = mem_str(n->text);
+	strings_add(to, n->text);
 	return true;
 }
 
@@ -308,7 +301,6 @@ static bool read_list(struct settings_reader *r, const struct setting *s, const 
 				       node_kind(n));
 		return false;
 	}
-	list.items = mem_new(count, sizeof(*list.items));
 	for (size_t i = 0; i < count; i++)
 		good = read_list_item(r, s, items[i], &list) && good;
 	strings_done(at);

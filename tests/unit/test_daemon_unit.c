@@ -23,8 +23,8 @@ static void the_service_section_is_read(void **state)
 	assert_string_equal(u.user, "desk");
 	assert_string_equal(u.group, "bridge");
 	assert_string_equal(u.config, "/srv/d.yaml");
-	assert_int_equal(u.groups_n, 3);
-	assert_string_equal(u.groups[1], "b");
+	assert_int_equal(u.groups.n, 3);
+	assert_string_equal(u.groups.items[1], "b");
 	assert_int_equal(u.passed_n, 5);
 	assert_string_equal(u.passed[0].name, "key");
 	assert_string_equal(u.passed[0].path, "/etc/key");
@@ -42,8 +42,8 @@ static void an_assignment_of_nothing_takes_back(void **state)
 	daemon_unit_parse(&u, "[Service]\nUser=a\nSupplementaryGroups=x y\nLoadCredential=k:/k\n");
 	daemon_unit_parse(&u, "[Service]\nUser=\nSupplementaryGroups=\nSupplementaryGroups=z\nLoadCredential=\n");
 	assert_null(u.user);
-	assert_int_equal(u.groups_n, 1);
-	assert_string_equal(u.groups[0], "z");
+	assert_int_equal(u.groups.n, 1);
+	assert_string_equal(u.groups.items[0], "z");
 	assert_int_equal(u.passed_n, 0);
 	daemon_unit_done(&u);
 }

@@ -107,8 +107,7 @@ static void set_list(struct strings *l, const char *items) /* blank between them
 	while ((item = strsep(&at, " "))) {
 		for (char *c = item; *c; c++)
 			*c = *c == '_' ? ' ' : *c;
-		l->items = mem_grow(l->items, l->n + 1, sizeof(*l->items));
-		l->items[l->n++] = mem_str(item);
+		strings_add(l, item);
 	}
 	free(copy);
 }

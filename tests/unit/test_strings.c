@@ -5,9 +5,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
-
-#include "base/mem.h"
 
 static void the_same_are_the_same_texts_in_the_same_order(void **unused)
 {
@@ -24,12 +23,37 @@ static void the_same_are_the_same_texts_in_the_same_order(void **unused)
 	assert_false(strings_same(&less, &none));
 }
 
-static void done_leaves_it_empty(void **unused)
+static void copies_are_added_and_found(void **unused)
 {
-	struct strings l = {.items = mem_new(1, sizeof(char *)), .n = 1};
+	char text[] = "a", name[8];
+	struct strings l = {0};
 
 	(void)unused;
-	l.items[0] = mem_str("a");
+	assert_false(strings_have(&l, "a"));
+	strings_add(&l, text);
+	text[0] = 'x';
+	strings_addn(&l, "bcd", 2);
+	strings_add(&l, "");
+	for (int i = 0; i < 100; i++) {
+		(void)snprintf(name, sizeof(name), "n%d", i);
+		strings_add(&l, name);
+	}
+	assert_int_equal(l.n, 103);
+	assert_string_equal(l.items[1], "bc");
+	assert_true(strings_have(&l, "a"));
+	assert_true(strings_have(&l, ""));
+	assert_true(strings_have(&l, "n99"));
+	assert_false(strings_have(&l, "A"));
+	assert_false(strings_have(&l, "bcd"));
+	strings_done(&l);
+}
+
+static void done_leaves_it_empty(void **unused)
+{
+	struct strings l = {0};
+
+	(void)unused;
+	strings_add(&l, "a");
 	strings_done(&l);
 	assert_null(l.items);
 	assert_int_equal(l.n, 0);
@@ -40,6 +64,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_are_the_same_texts_in_the_same_order),
+		cmocka_unit_test(copies_are_added_and_found),
 		cmocka_unit_test(done_leaves_it_empty),
 	};
 

@@ -302,9 +302,31 @@ static void trimming_takes_what_is_not_seen_at_both_ends(void **state)
 	}
 }
 
+static void names_are_joined_for_a_message(void **state)
+{
+	static const char *const names[] = {"ready", "delivered", "dead"};
+	const char *many[TEXT_JOIN_MAX];
+	CLEANUP(mem_freep) char *none = text_join(names, 0, " or "), *one = text_join(names, 1, " or ");
+	CLEANUP(mem_freep) char *two = text_join(names, 2, " or "), *three = text_join(names, 3, " or ");
+	CLEANUP(mem_freep) char *list = text_join(names, 3, ", "), *cut = NULL;
+
+	(void)state;
+	assert_string_equal(none, "");
+	assert_string_equal(one, "ready");
+	assert_string_equal(two, "ready or delivered");
+	assert_string_equal(three, "ready, delivered or dead");
+	assert_string_equal(list, "ready, delivered, dead");
+	for (size_t i = 0; i < TEXT_JOIN_MAX; i++)
+		many[i] = "abcdefgh";
+	cut = text_join(many, TEXT_JOIN_MAX, " or ");
+	assert_int_equal(strlen(cut), 60 * 10 - 2 + strlen(", …"));
+	assert_string_equal(cut + 59 * 10, "abcdefgh, …");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_joined_for_a_message),
 		cmocka_unit_test(case_is_ascii_only),
 		cmocka_unit_test(trimming_takes_blanks_at_both_ends),
 		cmocka_unit_test(trimming_takes_what_is_not_seen_at_both_ends),

@@ -17,9 +17,7 @@ void definition_free(struct definition *d)
 	free(d->documentation);
 	free(d->verified);
 	free(d->setup);
-	for (size_t i = 0; i < d->facts_n; i++)
-		free(d->facts[i]);
-	free(d->facts);
+	strings_done(&d->facts);
 	for (size_t i = 0; i < TRANSITION_EXPIRED; i++)
 		free(d->paste[i]);
 	reference_free(d->each);
@@ -75,13 +73,13 @@ const char *definition_setup(const struct definition *d)
 
 size_t definition_unconfirmed(const struct definition *d)
 {
-	return d->facts_n;
+	return d->facts.n;
 }
 
 const char *definition_unconfirmed_at(const struct definition *d, size_t i)
 {
-	INSIST(i < d->facts_n);
-	return d->facts[i];
+	INSIST(i < d->facts.n);
+	return d->facts.items[i];
 }
 
 const char *definition_paste(const struct definition *d, enum transition t)

@@ -18,10 +18,8 @@ static bool is_blank(char c)
 /* Takes over what was gathered. */
 static void add_fact(struct definition *d, struct buf *gathered)
 {
-	if (gathered->len > 0) {
-		MEM_ROOM(d->facts, d->facts_n);
-		d->facts[d->facts_n++] = mem_str(gathered->data);
-	}
+	if (gathered->len > 0)
+		strings_add(&d->facts, gathered->data);
 	buf_done(gathered);
 	buf_init(gathered, SIZE_MAX);
 }

@@ -4,16 +4,14 @@
 
 #include <string.h>
 
-#include "base/buf.h"
+#include "base/mem.h"
 #include "base/text.h"
-
-#define KEYS_LIST_BYTES 600
 
 void keys_error(const struct node *at, const char *what, const char *name, const char *const *known,
 		struct problems *problems)
 {
+	CLEANUP(mem_freep) char *all = NULL;
 	const char *nearest;
-	struct buf list;
 	size_t n = 0;
 
 	while (known[n])
@@ -23,11 +21,8 @@ void keys_error(const struct node *at, const char *what, const char *name, const
 		problems_error(problems, at, "unknown %s \"%.64s\"; did you mean \"%s\"?", what, name, nearest);
 		return;
 	}
-	buf_init(&list, KEYS_LIST_BYTES);
-	for (size_t i = 0; i < n; i++)
-		buf_addf(&list, "%s%s", i > 0 ? ", " : "", known[i]);
-	problems_error(problems, at, "unknown %s \"%.64s\"; expected one of %s", what, name, list.data);
-	buf_done(&list);
+	all = text_join(known, n, ", ");
+	problems_error(problems, at, "unknown %s \"%.64s\"; expected one of %s", what, name, all);
 }
 
 void keys_check(const struct node *map, const char *const *known, struct problems *problems)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/strings.h"
 #include "helpdesk/expr/flat.h"
 #include "helpdesk/expr/keys.h"
 #include "helpdesk/expr/pattern.h"
@@ -23,8 +24,7 @@ enum condition_kind {
 
 struct condition {
 	enum condition_kind kind;
-	char **texts; /* is, not, contains: one of these; matches: the pattern */
-	size_t n;
+	struct strings texts; /* is, not, contains: one of these; matches: the pattern */
 	bool exists;
 	struct pattern *pattern; /* matches */
 };
@@ -57,12 +57,11 @@ static void condition_add_text(struct condition *c, const struct node *n, struct
 			       n->type == NODE_NULL ? "; for a value that is not there write {exists: false}" : "");
 		return;
 	}
-	if (c->n == MATCHER_TEXTS_MAX) {
+	if (c->texts.n == MATCHER_TEXTS_MAX) {
 		problems_error(problems, n, "more than %d values", MATCHER_TEXTS_MAX);
 		return;
 	}
-	MEM_ROOM(c->texts, c->n);
-	c->texts[c->n++] = mem_str(n->text);
+	strings_add(&c->texts, n->text);
 }
 
 static void condition_compile_texts(struct condition *c, const struct node *n, struct problems *problems)
@@ -168,9 +167,7 @@ struct matcher *matcher_compile(const struct node *n, enum reference_names names
 
 static void condition_done(struct condition *c)
 {
-	for (size_t i = 0; i < c->n; i++)
-		free(c->texts[i]);
-	free(c->texts);
+	strings_done(&c->texts);
 	pattern_free(c->pattern);
 }
 
@@ -197,16 +194,16 @@ void matcher_free(struct matcher *m)
 
 static bool condition_has_text(const struct condition *c, const char *text)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (text_same(c->texts[i], text))
+	for (size_t i = 0; i < c->texts.n; i++)
+		if (text_same(c->texts.items[i], text))
 			return true;
 	return false;
 }
 
 static bool condition_text_contains(const struct condition *c, const char *text)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (strcasestr(text, c->texts[i]))
+	for (size_t i = 0; i < c->texts.n; i++)
+		if (strcasestr(text, c->texts.items[i]))
 			return true;
 	return false;
 }
@@ -283,23 +280,23 @@ static void condition_describe(const struct condition *c, struct buf *to)
 {
 	switch (c->kind) {
 	case CONDITION_IS:
-		buf_adds(to, c->n > 1 ? "is one of " : "is ");
+		buf_adds(to, c->texts.n > 1 ? "is one of " : "is ");
 		break;
 	case CONDITION_NOT:
-		buf_adds(to, c->n > 1 ? "is none of " : "is not ");
+		buf_adds(to, c->texts.n > 1 ? "is none of " : "is not ");
 		break;
 	case CONDITION_MATCHES:
 		buf_adds(to, "matches ");
 		break;
 	case CONDITION_CONTAINS:
-		buf_adds(to, c->n > 1 ? "contains one of " : "contains ");
+		buf_adds(to, c->texts.n > 1 ? "contains one of " : "contains ");
 		break;
 	case CONDITION_EXISTS:
 		buf_adds(to, c->exists ? "exists" : "does not exist");
 		break;
 	}
-	for (size_t i = 0; i < c->n; i++)
-		buf_addf(to, "%s%s", i > 0 ? ", " : "", c->texts[i]);
+	for (size_t i = 0; i < c->texts.n; i++)
+		buf_addf(to, "%s%s", i > 0 ? ", " : "", c->texts.items[i]);
 }
 
 static void test_describe(const struct test *t, struct buf *to)
