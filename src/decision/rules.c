@@ -19,7 +19,7 @@ static void additions_done(struct additions *a)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		free(a->items[i].name);
-		free(a->items[i].literal);
+		json_object_put(a->items[i].literal);
 		for (size_t j = 0; j < a->items[i].n; j++)
 			template_free(a->items[i].texts[j]);
 		free(a->items[i].texts);
@@ -89,17 +89,23 @@ const char *rules_shipped(enum transition t)
 
 /* ---- one rule ---------------------------------------------------------------------------------------------------- */
 
+/* JSON trees count their references without a lock, and keep the text that is made of them: a copy touches neither. */
+static struct json_object *literal_copy(const struct addition *a)
+{
+	struct json_object *copy = NULL;
+
+	INSIST(json_object_deep_copy(a->literal, &copy, NULL) == 0);
+	return copy;
+}
+
 /* The text, or a list of those that have a value, each once; NULL where there is none. */
 static struct json_object *addition_value(const struct addition *a, const struct scope *s)
 {
 	enum template_escape escape = a->is_link ? TEMPLATE_LINK : TEMPLATE_PLAIN;
 	struct json_object *value = NULL;
 
-	if (a->literal) {
-		if (a->is_link || json_read(a->literal, strlen(a->literal), &value, NULL) < 0)
-			return NULL;
-		return value;
-	}
+	if (a->literal)
+		return a->is_link ? NULL : literal_copy(a);
 	for (size_t i = 0; i < a->n; i++) {
 		CLEANUP(mem_freep) char *text = NULL;
 
@@ -139,8 +145,12 @@ static void explain_links(const struct additions *a, const struct scope *s, stru
 	for (size_t i = 0; i < a->n; i++) {
 		const struct addition *one = &a->items[i];
 
-		if (one->is_link && one->literal)
-			buf_addf(explain, "  its %s is left out: %s is no URL\n", one->name, one->literal);
+		if (one->is_link && one->literal) {
+			CLEANUP(json_putp) struct json_object *literal = literal_copy(one);
+			CLEANUP(mem_freep) char *text = json_text(literal);
+
+			buf_addf(explain, "  its %s is left out: %s is no URL\n", one->name, text);
+		}
 		for (size_t k = 0; one->is_link && k < one->n; k++) {
 			CLEANUP(mem_freep) char *text = NULL;
 			struct err why;

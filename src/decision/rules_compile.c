@@ -55,7 +55,6 @@ static void addition_add_text(struct addition *a, const struct node *n, struct p
 
 static void addition_compile(struct addition *a, const struct node *n, struct problems *problems)
 {
-	struct json_object *literal = flat_literal(n);
 	const char *fault = flat_name_fault(n->key);
 
 	if (fault)
@@ -63,12 +62,12 @@ static void addition_compile(struct addition *a, const struct node *n, struct pr
 	a->name = mem_str(n->key);
 	a->is_list = n->type == NODE_LIST;
 	a->is_link = strcmp(n->key, CONVERSATION_URL) == 0;
-	if (literal && a->is_link)
+	a->literal = flat_literal(n);
+	if (a->literal && a->is_link)
 		problems_warn(problems, n, "expected a URL; a number, true or false is left out of the events");
-	if (literal) {
-		a->literal = json_text(literal);
-		json_object_put(literal);
-	} else if (n->type == NODE_MAP) {
+	if (a->literal)
+		return;
+	if (n->type == NODE_MAP) {
 		problems_error(problems, n,
 			       "properties are flat: expected text, a number, true, false or a list of texts");
 	} else if (!a->is_list) {

@@ -16,13 +16,10 @@
 	(RULE_ON(TRANSITION_OPENED) | RULE_ON(TRANSITION_REOPENED) | RULE_ON(TRANSITION_CLOSED) | \
 	 RULE_ON(TRANSITION_EXPIRED))
 
-/*
- * What a rule adds under a name. Rules are shared by threads and JSON trees are not, so a number or boolean is kept as
- * its text and made anew each time.
- */
+/* What a rule adds under a name. Rules are shared by threads: `literal` is only read, by literal_copy(). */
 struct addition {
 	char *name;
-	char *literal; /* JSON text of a number or boolean; NULL: the templates */
+	struct json_object *literal; /* a number or boolean; NULL: the templates */
 	struct template **texts;
 	size_t n;
 	bool is_list;

@@ -174,6 +174,8 @@ static void properties_and_profile_are_added(void **state)
 	} cases[] = {
 		{"properties: {A: text, B: 12, C: 1.5, D: true, E: \"12\", F: \"true\", G: -3}", "{}",
 		 "{\"A\":\"text\",\"B\":12,\"C\":1.5,\"D\":true,\"E\":\"12\",\"F\":\"true\",\"G\":-3}", "null"},
+		{"properties: {A: 19.90, B: 1e400, C: 123456789012345678901234567890, D: -0.0}", "{}",
+		 "{\"A\":19.90,\"B\":\"1e400\",\"C\":\"123456789012345678901234567890\",\"D\":-0.0}", "null"},
 		{"properties: {A: 007, B: 1_000, C: 1e3, D: 0x1f, E: .5}", "{}",
 		 "{\"A\":\"007\",\"B\":\"1_000\",\"C\":\"1e3\",\"D\":\"0x1f\",\"E\":\".5\"}", "null"},
 		{"properties: {Reason: \"{reason}\"}", "{\"Reason\": \"expired\"}", "{\"Reason\":\"expired\"}", "null"},
