@@ -7,6 +7,7 @@
 #include "base/ip.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/url.h"
 
 #define NO_PORT 0
 
@@ -88,20 +89,11 @@ bool hosts_allow(const char *host, const struct strings *hosts)
 
 bool hosts_is_own_origin(const char *origin, const char *host)
 {
-	static const struct {
-		const char *scheme;
-		unsigned port;
-	} kinds[] = {{"http://", 80}, {"https://", 443}};
+	struct url u;
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		size_t len = strlen(kinds[i].scheme);
-		CLEANUP(mem_freep) char *scheme = mem_strn(origin, strnlen(origin, len));
-
-		if (!text_same(scheme, kinds[i].scheme))
-			continue;
-		CLEANUP(place_done) struct place page = place_read(origin + len, kinds[i].port);
-		CLEANUP(place_done) struct place asked = place_read(host, kinds[i].port);
-		return hosts_same(&page, &asked) && page.port == asked.port;
-	}
-	return false;
+	if (!url_split(origin, &u) || u.rest[0] != '\0')
+		return false;
+	CLEANUP(place_done) struct place page = place_read(u.authority, u.https ? 443 : 80);
+	CLEANUP(place_done) struct place asked = place_read(host, u.https ? 443 : 80);
+	return hosts_same(&page, &asked) && page.port == asked.port;
 }

@@ -34,6 +34,12 @@ bool ip_is_in(const struct ip *ip, const char *network);
  */
 struct ip ip_holder(const struct ip *ip);
 
+/* What a name or an IPv4 address is written with; between dots. */
+#define HOST_LABEL_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+#define HOST_LETTERS HOST_LABEL_LETTERS "."
+#define HOST_MAX 253      /* letters of a name in the DNS */
+#define HOST_LABEL_MAX 63 /* and of one of its labels */
+
 /*
  * The host of "HOST", "HOST:PORT", "[IPv6]", "[IPv6]:PORT" or a bare IPv6 address, without brackets and port. NULL
  * where it is empty or the port is no number from 1 to 65535; whether the host is one is not looked at. The caller owns

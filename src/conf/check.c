@@ -7,14 +7,16 @@
 
 #include "base/ip.h"
 #include "base/text.h"
-#include "conf/url.h"
+#include "base/url.h"
 #include "helpdesk/expr/email.h"
 #include "klaviyo/request.h"
 
-#define HOST_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
-
 #define NAME_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789_-"
 #define NAME_MAX_BYTES 63
+
+#define URL_MAX 2000
+#define TOP_LEVEL_MAX 24 /* letters; the longest one that is in use */
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 static bool is_name(const char *s)
 {
@@ -120,7 +122,7 @@ int check_host(const char *s, struct err *reterr)
 
 	if (host && (brackets || strchr(host, ':'))
 		    ? strchr(host, ':') && ip_read(host, &ip)
-		    : len > 0 && len <= 253 && host[0] != '.' && strspn(host, HOST_LETTERS) == len)
+		    : len > 0 && len <= HOST_MAX && host[0] != '.' && strspn(host, HOST_LETTERS) == len)
 		return 0;
 	return err_set(
 		reterr, -EINVAL,
@@ -141,9 +143,88 @@ int check_flag(const char *s, struct err *reterr)
 	return 0;
 }
 
-int check_base_url(const char *s, struct err *reterr)
+/* ---- URLs -------------------------------------------------------------------------------------------------------- */
+
+static bool host_is_good(const char *host)
 {
-	return url_check(s, reterr);
+	struct ip ip;
+
+	if (strchr(host, ':'))
+		return ip_read(host, &ip);
+	return strspn(host, HOST_LETTERS) == strlen(host);
+}
+
+/* Whether it looks like a host that somebody would write: a name below a top-level domain, or an address. A token with
+ * dots in it that was put into the wrong place does not. */
+static bool host_is_told(const char *host)
+{
+	const char *dot = strrchr(host, '.'), *last = dot ? dot + 1 : "";
+	size_t len = strlen(last);
+	struct ip ip;
+
+	if (ip_read(host, &ip) || text_same(host, "localhost"))
+		return true;
+	if (len < 2 || len > TOP_LEVEL_MAX || strspn(last, LETTERS) != len)
+		return false;
+	for (const char *label = host; *label != '\0'; label += strspn(label, ".")) {
+		len = strcspn(label, ".");
+		if (len == 0 || len > HOST_LABEL_MAX)
+			return false;
+		label += len;
+	}
+	return true;
+}
+
+/* Other letters in the scheme, another scheme, or none. What stands behind the host may be a secret and is not shown.
+ */
+static int scheme_missing(const char *url, struct err *reterr)
+{
+	const char *end = strstr(url, "://"), *rest = end ? end + 3 : url;
+	CLEANUP(mem_freep) char *scheme = mem_strn(url, end ? (size_t)(end - url) : 0);
+	bool http = text_same(scheme, "http"), known = !end || http || text_same(scheme, "https");
+	size_t len = strcspn(rest, "/?#");
+	CLEANUP(mem_freep)
+	char *meant = mem_fmt("%s://%.*s", http ? "http" : "https", (int)(len > URL_MAX ? 0 : len), rest);
+	CLEANUP(mem_freep) char *host = url_host(meant);
+
+	if (!known || !host || !host_is_good(host) || !host_is_told(host))
+		return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com");
+	return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com; did you mean %s%s?", meant,
+		       rest[len] != '\0' ? "/..." : "");
+}
+
+int check_signed_url(const char *url, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *host = NULL;
+	struct url u;
+
+	if (!url_split(url, &u) || strncmp(url, u.https ? "https://" : "http://", url_scheme(url)) != 0)
+		return scheme_missing(url, reterr);
+	if (strlen(url) > URL_MAX)
+		return err_set(reterr, -EINVAL, "a URL has at most %d letters", URL_MAX);
+	for (const char *s = url; *s != '\0'; s++)
+		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f || strchr("\"<>\\^`{|}", *s))
+			return err_set(reterr, -EINVAL,
+				       "a URL holds no blanks, quotes, braces or letters beyond ASCII");
+	if (memchr(u.authority, '@', u.authority_len))
+		return err_set(reterr, -EINVAL,
+			       "user and password do not stand in a URL here: they have keys of their own");
+	host = url_host(url);
+	if (!host || !host_is_good(host))
+		return err_set(reterr, -EINVAL,
+			       "the URL's host or port is none; expected one such as https://acme.example.com");
+	if (strchr(url, '#'))
+		return err_set(reterr, -EINVAL, "a URL that is asked has no #fragment");
+	return 0;
+}
+
+int check_base_url(const char *url, struct err *reterr)
+{
+	int r = check_signed_url(url, reterr);
+
+	if (r == 0 && strchr(url, '?'))
+		return err_set(reterr, -EINVAL, "expected the URL without a ?query: paths are put behind it");
+	return r;
 }
 
 int check_filled(const char *s, struct err *reterr)

@@ -17,7 +17,10 @@ int check_proxy(const char *s, struct err *reterr) MUSTCHECK;    /* address, add
 int check_host(const char *s,
 	       struct err *reterr) MUSTCHECK; /* as in a Host header: a name or address, perhaps a port */
 int check_flag(const char *s, struct err *reterr) MUSTCHECK; /* name of a profile property, perhaps with {label} */
+/* http or https, a host, perhaps a port and a path; no user, query or fragment. */
 int check_base_url(const char *s, struct err *reterr) MUSTCHECK;
+/* The same, but a query is allowed: a URL that a vendor signs as it stands. */
+int check_signed_url(const char *s, struct err *reterr) MUSTCHECK;
 /* Nothing of what `presets NAME --config` prints for the operator to fill in is left: YOUR-COMPANY, YOU@example.com. */
 int check_filled(const char *s, struct err *reterr) MUSTCHECK;
 

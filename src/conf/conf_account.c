@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "conf/check.h"
-#include "conf/url.h"
 
 static void read_account(struct loader *l, const char *name, const struct node *n, struct account *a)
 {

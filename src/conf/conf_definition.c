@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "conf/check.h"
-#include "conf/url.h"
 #include "conf/yaml.h"
 
 /* ---- the tree

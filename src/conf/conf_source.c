@@ -9,9 +9,9 @@
 
 #include "base/path.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "conf/authority.h"
 #include "conf/check.h"
-#include "conf/url.h"
 #include "helpdesk/expr/template.h"
 
 /* ---- flag

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "conf/url.h"
+#include "base/url.h"
 #include "klaviyo/request.h"
 
 /* base, and one URL that is made of it. */
@@ -17,11 +17,29 @@ struct joint {
 	const char *api;  /* whose paths come behind base; NULL: any path of base is fine that does not come again */
 };
 
+/* whole begins with base. The bytes at the end of base that whole repeats right behind it, in whole segments of the
+ * path: "/api/v1" of https://acme.example/api/v1 in https://acme.example/api/v1/api/v1/users. 0: none. */
+static size_t repeats_of(const char *base, const char *whole)
+{
+	const char *path = url_path(base), *behind;
+
+	if (strncmp(base, whole, strlen(base)) != 0)
+		return 0;
+	behind = whole + strlen(base);
+	for (const char *from = path; from; from = *from == '/' ? strchr(from + 1, '/') : NULL) {
+		size_t len = strlen(from);
+
+		if (len > 1 && strncmp(from, behind, len) == 0 && (behind[len] == '\0' || strchr("/?#", behind[len])))
+			return len;
+	}
+	return 0;
+}
+
 /* Warns of a path of the base URL; returns whether it did. */
 static bool check_joint(struct loader *l, const struct node *at, const struct joint *j)
 {
 	const char *path = url_path(j->base);
-	size_t repeats = url_repeats(j->base, j->whole), len = strlen(j->base);
+	size_t repeats = repeats_of(j->base, j->whole), len = strlen(j->base);
 
 	if (repeats > 0)
 		problems_warn(l->reader.problems, at, "with this path %s %s, in which %s stands twice: write %.*s",

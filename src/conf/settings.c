@@ -7,7 +7,6 @@
 
 #include "base/text.h"
 #include "conf/check.h"
-#include "conf/url.h"
 #include "klaviyo/request.h"
 
 #define MEMBER(owner_, struct_, member_)                                \
@@ -158,7 +157,7 @@ static const struct setting table[] = {
 	{"sources.NAME.lookup.ca", SETTING_TEXT, SOURCE(lookup_ca),
 	 .help = "file with the authority's certificate (PEM), for a self-hosted helpdesk"},
 	{"sources.NAME.with", SETTING_NODE, .help = "values for the definition's parameters"},
-	{"sources.NAME.public_url", SETTING_TEXT, .check = url_check_signed, SOURCE(public_url),
+	{"sources.NAME.public_url", SETTING_TEXT, .check = check_signed_url, SOURCE(public_url),
 	 .help = "the URL that the vendor posts to, where it is signed"},
 	{"sources.NAME.expire_after", SETTING_DURATION, "30d", .min = "1s", .max = "3650d", .never = true,
 	 SOURCE(policy.expire_after_ms), .help = "a conversation open longer than this is closed as expired"},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/percent.h"
+#include "base/url.h"
 #include "helpdesk/parse/signal.h"
 
 /* When a sample counts as received: later than any time in it. */
@@ -76,12 +77,10 @@ static void add_part(void *ctx, const char *text, const struct reference *r)
 	}
 }
 
-/* What follows "scheme://host" of a URL; else the text itself. */
-static const char *url_path(const char *text)
+/* What stands behind the host of a URL; else the text itself. */
+static const char *path_of(const char *text)
 {
-	const char *host = strstr(text, "://");
-
-	return host ? host + 3 + strcspn(host + 3, "/?") : text;
+	return url_scheme(text) > 0 ? url_path(text) : text;
 }
 
 static char *page_below(const struct definition *d, const struct scope *s)
@@ -90,7 +89,7 @@ static char *page_below(const struct definition *d, const struct scope *s)
 
 	if (!base)
 		base = definition_base_url(d);
-	return mem_str(base ? url_path(base) : "");
+	return mem_str(base ? path_of(base) : "");
 }
 
 static bool page_is(const struct page *a, const struct page *b)
@@ -132,7 +131,7 @@ static void pages_add_url(struct pages *p, const struct definition *d, const str
 		page_done(&m.page);
 		return;
 	}
-	first = mem_str(url_path(m.page.parts[0].text));
+	first = mem_str(path_of(m.page.parts[0].text));
 	free(m.page.parts[0].text);
 	m.page.parts[0].text = first;
 	if (first[0] == '/')

@@ -7,7 +7,7 @@
 #include "base/mask.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "helpdesk/expr/link.h"
+#include "base/url.h"
 
 /* ---- several in one text ----------------------------------------------------------------------------------------- */
 
@@ -117,7 +117,7 @@ bool addresses_add(struct addresses *a, const char *raw, bool primary)
 	struct parts parts;
 	bool any = false;
 
-	if (link_scheme(text) > 0)
+	if (url_scheme(text) > 0)
 		return add_part(a, text, len, false, primary);
 	if (mailto > 0) {
 		text += mailto;

@@ -9,7 +9,7 @@
 #include "base/mask.h"
 #include "base/percent.h"
 #include "base/text.h"
-#include "helpdesk/expr/link.h"
+#include "base/url.h"
 
 #define REFUSED_DOMAIN_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
 
@@ -155,7 +155,7 @@ static enum email_fault read_part(const char *raw, size_t len, bool encoded, cha
 		return EMAIL_ABSENT;
 	if (strlen(s) > EMAIL_TEXT_MAX)
 		return at ? EMAIL_TOO_LONG : EMAIL_NO_AT;
-	scheme = link_scheme(s);
+	scheme = url_scheme(s);
 	if (encoded) {
 		s = email_decode(s + email_mailto(s));
 		if (!s)

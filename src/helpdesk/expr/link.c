@@ -4,24 +4,13 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/buf.h"
 #include "base/idn.h"
 #include "base/ip.h"
 #include "base/percent.h"
 #include "base/text.h"
-
-#define HOST_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
-#define HOST_MAX 253 /* letters of a name in the DNS */
-#define HOST_LABEL_MAX 63
-
-size_t link_scheme(const char *text)
-{
-	if (strncasecmp(text, "https://", 8) == 0)
-		return 8;
-	return strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
-}
+#include "base/url.h"
 
 /* ---- the host ---------------------------------------------------------------------------------------------------- */
 
@@ -32,10 +21,10 @@ static bool is_name(const char *host)
 
 	if (len > 0 && host[len - 1] == '.')
 		len--;
-	if (len == 0 || len > HOST_MAX || strspn(host, HOST_LETTERS ".") < len)
+	if (len == 0 || len > HOST_MAX || strspn(host, HOST_LETTERS) < len)
 		return false;
 	for (const char *label = host; label <= host + len;) {
-		size_t letters = strspn(label, HOST_LETTERS);
+		size_t letters = strspn(label, HOST_LABEL_LETTERS);
 
 		if (letters == 0 || letters > HOST_LABEL_MAX)
 			return false;
@@ -85,21 +74,18 @@ static int read_authority(const char *text, size_t len, char **ret)
 int link_make(const char *text, char **ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(text), *host = NULL;
-	const char *url = text_trim_unseen(copy), *authority, *rest;
-	size_t scheme = link_scheme(url);
 	struct buf b;
+	struct url u;
 
-	if (scheme == 0)
+	if (!url_split(text_trim_unseen(copy), &u))
 		return err_set(reterr, -EINVAL, "no absolute http or https URL");
-	authority = url + scheme;
-	rest = authority + strcspn(authority, "/?#");
-	if (memchr(authority, '@', (size_t)(rest - authority)))
+	if (memchr(u.authority, '@', u.authority_len))
 		return err_set(reterr, -EINVAL, "a URL with a user or a password in it");
-	if (read_authority(authority, (size_t)(rest - authority), &host) < 0)
+	if (read_authority(u.authority, u.authority_len, &host) < 0)
 		return err_set(reterr, -EINVAL, "a URL without a usable host");
 	buf_init(&b, LINK_MAX);
-	buf_addf(&b, "%s%s", scheme == 8 ? "https://" : "http://", host);
-	percent_add_partly(&b, rest, PERCENT_URL);
+	buf_addf(&b, "%s%s", u.https ? "https://" : "http://", host);
+	percent_add_partly(&b, u.rest, PERCENT_URL);
 	if (b.error < 0) {
 		buf_done(&b);
 		return err_set(reterr, -EMSGSIZE, "a URL of more than %d bytes", LINK_MAX);

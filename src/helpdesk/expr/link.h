@@ -11,9 +11,6 @@
 
 #define LINK_MAX 4096 /* bytes; a longer one is none, as half a link leads nowhere */
 
-/* The bytes of "http://" or "https://" at the beginning of text, in letters of any case; 0: it begins with neither. */
-size_t link_scheme(const char *text);
-
 /*
  * The text as a URL (RFC 3986): what text_trim_unseen() takes off goes, the scheme becomes lower case, a host beyond
  * ASCII becomes its IDNA form. In what follows the host, all that may not stand in a URL is percent-encoded: blanks,

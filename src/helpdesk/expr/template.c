@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/percent.h"
+#include "base/url.h"
 #include "helpdesk/expr/flat.h"
 #include "helpdesk/expr/link.h"
 
@@ -176,7 +177,7 @@ static bool link_add(struct buf *to, const char *value)
 	CLEANUP(mem_freep) char *copy = mem_str(value);
 	const char *text = text_trim_unseen(copy);
 
-	if (link_scheme(text) == 0)
+	if (url_scheme(text) == 0)
 		return false;
 	buf_adds(to, text);
 	return true;

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/percent.h"
+#include "base/url.h"
 #include "helpdesk/expr/body.h"
-#include "helpdesk/expr/link.h"
 
 #define SAMPLE_MARK "deskbridge_sample"
 
@@ -172,7 +172,7 @@ static void put_email(struct filling *f, const char *email)
 
 	if (!r)
 		return;
-	text = like && link_scheme(like) > 0 ? url_with_email(like, email) : mem_str(email);
+	text = like && url_scheme(like) > 0 ? url_with_email(like, email) : mem_str(email);
 	put(f, r, text);
 }
 
