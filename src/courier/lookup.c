@@ -1,5 +1,5 @@
 /*
- * Owns the questions under way and a gate for each source. All on the thread that runs the HTTP client's loop. A
+ * Owns the questions under way and the state of each source. All on the thread that runs the HTTP client's loop. A
  * question walks through its steps one transfer at a time and ends with exactly one answer to the sink; questions of
  * one source end in any order. Nothing survives a crash: the webhook that wanted to know is still pending then.
  */
@@ -33,7 +33,7 @@ struct walk {
 	const struct source *source;
 	struct lookup_question *q;
 	struct inquiry *inquiry;
-	struct gate_stamp asked;
+	struct upstream_stamp asked;
 	uint64_t customer; /* a digest of whom it is about */
 };
 
@@ -50,7 +50,7 @@ struct lookup {
 /* What ends a walk. */
 struct ending {
 	enum lookup_outcome outcome;
-	enum gate_word word;
+	enum upstream_word word;
 	unsigned status; /* 0: no answer */
 	int64_t retry_after_ms;
 	bool secret; /* not asked, for want of a secret */
@@ -98,7 +98,7 @@ static void walk_unlink(struct walk *w)
 		w->next->prev = w->prev;
 	w->prev = w->next = NULL;
 	w->owner = NULL;
-	w->place->walking--;
+	upstream_back(&w->place->upstream);
 	l->under_way--;
 }
 
@@ -140,7 +140,7 @@ static void weigh_gone(const struct place *p, struct ending *end, char *why, siz
 	if (end->outcome != LOOKUP_GONE || p->worked)
 		return;
 	end->outcome = LOOKUP_PARKED;
-	end->word = GATE_REFUSED;
+	end->word = UPSTREAM_REFUSED;
 	said = mem_str(why);
 	reason_text(why, size, NULL, "%s, and no lookup of this source has worked yet: the base_url may be wrong",
 		    said);
@@ -149,37 +149,37 @@ static void weigh_gone(const struct place *p, struct ending *end, char *why, siz
 static void place_heard(struct place *p, const struct walk *w, const struct ending *end, unsigned period,
 			const char *why)
 {
-	if (p->gate.state == GATE_PARKED && p->gate.period != period)
+	if (p->upstream.state == UPSTREAM_PARKED && p->upstream.period != period)
 		place_park(p, w->source, end->status == 401 || end->secret ? PLACE_CREDENTIALS : PLACE_ANSWERS,
 			   end->status, why);
-	if (end->word == GATE_USEFUL) {
-		if (p->parked && w->asked.epoch == p->gate.epoch) {
+	if (end->word == UPSTREAM_USEFUL) {
+		if (p->parked && w->asked.epoch == p->upstream.epoch) {
 			log_notice(&((struct log_about){.source = p->name}), "lookups are answered again");
 			place_unpark(p);
 		}
 		place_answered(p);
-	} else if (end->outcome == LOOKUP_RETRY && end->word == GATE_TROUBLE) {
+	} else if (end->outcome == LOOKUP_RETRY && end->word == UPSTREAM_TROUBLE) {
 		place_failed(p, why, end->tells);
 	}
 }
 
-/* The gate first, then the window, then the answer: whoever is freed by the answer must know the window. */
+/* The state first, then the window, then the answer: whoever is freed by the answer must know the window. */
 static void walk_end(struct walk *w, struct ending end, const char *reason)
 {
 	struct lookup *l = w->owner;
 	struct place *p = w->place;
-	unsigned period = p->gate.period;
+	unsigned period = p->upstream.period;
 	CLEANUP(strikes_unrefp) struct strikes *secrets = known_secrets();
 	int64_t now_ms = clock_mono_ms();
 	char why[REASON_MAX];
 
 	reason_text(why, sizeof(why), secrets, "%s", reason ? reason : "");
-	if (w->asked.epoch == p->gate.epoch && w->inquiry && inquiry_was_heard(w->inquiry))
+	if (w->asked.epoch == p->upstream.epoch && w->inquiry && inquiry_was_heard(w->inquiry))
 		p->worked = true;
 	weigh_gone(p, &end, why, sizeof(why));
-	if (end.outcome == LOOKUP_PARKED && w->asked.epoch != p->gate.epoch)
+	if (end.outcome == LOOKUP_PARKED && w->asked.epoch != p->upstream.epoch)
 		end.outcome = LOOKUP_RETRY; /* other credentials were refused, not the present ones */
-	gate_returned(&p->gate, w->asked, end.word, w->customer, end.retry_after_ms, now_ms);
+	upstream_answered(&p->upstream, w->asked, end.word, w->customer, end.retry_after_ms, now_ms);
 	place_heard(p, w, &end, period, why);
 	place_pause(p, now_ms);
 	walk_unlink(w);
@@ -192,7 +192,7 @@ static void walk_end(struct walk *w, struct ending end, const char *reason)
 
 static void walk_step(struct walk *w);
 
-static struct ending ended(enum lookup_outcome outcome, enum gate_word word)
+static struct ending ended(enum lookup_outcome outcome, enum upstream_word word)
 {
 	return (struct ending){.outcome = outcome, .word = word, .retry_after_ms = -1};
 }
@@ -208,11 +208,11 @@ static bool walk_skips(struct walk *w)
 
 static void walk_failed(struct walk *w, const struct http_reply *reply)
 {
-	struct ending end = ended(LOOKUP_RETRY, GATE_TROUBLE);
+	struct ending end = ended(LOOKUP_RETRY, UPSTREAM_TROUBLE);
 	char reason[HTTP_WHY_MAX];
 
 	if (reply->failure == HTTP_ABORTED) {
-		walk_end(w, ended(LOOKUP_RETURNED, GATE_TROUBLE), "stopped before the answer came");
+		walk_end(w, ended(LOOKUP_RETURNED, UPSTREAM_TROUBLE), "stopped before the answer came");
 		return;
 	}
 	if (walk_skips(w)) {
@@ -221,7 +221,7 @@ static void walk_failed(struct walk *w, const struct http_reply *reply)
 	}
 	if (reply->failure == HTTP_TOO_LONG) {
 		(void)snprintf(reason, sizeof(reason), "the answer is longer than %d KiB", LOOKUP_ANSWER_MAX / 1024);
-		walk_end(w, ended(LOOKUP_ODD, GATE_ODD), reason);
+		walk_end(w, ended(LOOKUP_ODD, UPSTREAM_ODD), reason);
 		return;
 	}
 	end.tells = http_why_tells_remedy(reply->failure);
@@ -256,20 +256,20 @@ static void walk_answered(struct walk *w, const struct http_reply *reply)
 		return;
 	case INQUIRY_GONE:
 		end.outcome = LOOKUP_GONE;
-		end.word = GATE_USEFUL;
+		end.word = UPSTREAM_USEFUL;
 		break;
 	case INQUIRY_PARK:
 		end.outcome = LOOKUP_PARKED;
-		end.word = GATE_REFUSED;
+		end.word = UPSTREAM_REFUSED;
 		break;
 	case INQUIRY_RETRY:
 		end.outcome = LOOKUP_RETRY;
-		end.word = reply->status == 429 ? GATE_THROTTLED : GATE_TROUBLE;
+		end.word = reply->status == 429 ? UPSTREAM_THROTTLED : UPSTREAM_TROUBLE;
 		end.retry_after_ms = retry_after_ms(&reply->headers);
 		break;
 	case INQUIRY_ODD:
 		end.outcome = LOOKUP_ODD;
-		end.word = GATE_ODD;
+		end.word = UPSTREAM_ODD;
 		break;
 	}
 	walk_end(w, end, reason.text);
@@ -312,19 +312,19 @@ static int walk_ask(struct walk *w, const char *url, const struct pairs *headers
 /* r: why no step is asked any more; 1: all were. */
 static void walk_is_over(struct walk *w, int r, struct err *why)
 {
-	struct ending end = ended(LOOKUP_FOUND, GATE_USEFUL);
+	struct ending end = ended(LOOKUP_FOUND, UPSTREAM_USEFUL);
 
 	if (r > 0 && inquiry_is_in_vain(w->inquiry, why)) {
 		end.outcome = LOOKUP_GONE;
 	} else if (r == -EACCES) {
-		end = ended(LOOKUP_PARKED, GATE_REFUSED);
+		end = ended(LOOKUP_PARKED, UPSTREAM_REFUSED);
 		end.secret = true;
 	} else if (r == -ENOENT && inquiry_was_heard(w->inquiry)) {
 		end.outcome = LOOKUP_GONE; /* the helpdesk named nobody to ask on about */
 	} else if (r == -ENOENT) {
-		end = ended(LOOKUP_ODD, GATE_TROUBLE); /* the webhook's own lack */
+		end = ended(LOOKUP_ODD, UPSTREAM_TROUBLE); /* the webhook's own lack */
 	} else if (r < 0) {
-		end = ended(LOOKUP_ODD, GATE_ODD);
+		end = ended(LOOKUP_ODD, UPSTREAM_ODD);
 	}
 	walk_end(w, end, why->text);
 }
@@ -381,7 +381,7 @@ void lookup_free(struct lookup *l)
 		struct ending end;
 
 		walk_unlink(w);
-		end = ended(LOOKUP_RETURNED, GATE_TROUBLE);
+		end = ended(LOOKUP_RETURNED, UPSTREAM_TROUBLE);
 		answer(l, w->q, &end, NULL, NULL, "stopped before the answer came");
 	}
 	places_free(&l->places);
@@ -408,9 +408,9 @@ static void place_configure(struct place *p, const struct source *s, const struc
 	p->configured = true;
 	place_mark(p, s, g);
 	if (reloaded) {
-		gate_renew(&p->gate);
+		upstream_renew(&p->upstream);
 	} else if (secret_changed(old, g, s->lookup_password) || secret_changed(old, g, s->lookup_token)) {
-		gate_renew(&p->gate);
+		upstream_renew(&p->upstream);
 		place_unpark(p);
 	}
 }
@@ -442,12 +442,12 @@ void lookup_generation(struct lookup *l, struct generation *g)
 /* A question that came too late for the window is given back. */
 static bool turned_away(struct lookup *l, const struct lookup_question *q, struct place *p)
 {
-	struct ending end = ended(LOOKUP_RETURNED, GATE_TROUBLE);
+	struct ending end = ended(LOOKUP_RETURNED, UPSTREAM_TROUBLE);
 	const char *why = "the source has no lookup configured";
 
 	if (p && p->configured) {
-		if (p->walking < gate_window(&p->gate, LOOKUP_WINDOW, clock_mono_ms()) &&
-		    (q->is_new || !gate_is_for_new(&p->gate)))
+		if (p->upstream.in_flight < upstream_window(&p->upstream, clock_mono_ms()) &&
+		    (q->is_new || !upstream_is_for_new(&p->upstream)))
 			return false;
 		end.outcome = LOOKUP_LATE;
 		why = p->parked ? p->parked : "the helpdesk is not to be asked now";
@@ -486,16 +486,15 @@ void lookup_ask(struct lookup *l, struct lookup_question *q)
 	w->g = generation_ref(l->g);
 	w->source = config_source(l->g->config, q->source);
 	w->q = q;
-	w->asked = gate_stamp(&p->gate);
+	w->asked = upstream_sent(&p->upstream);
 	w->customer = digest_of(q->webhook.customer ? q->webhook.customer : q->key);
 	w->next = l->walks;
 	if (l->walks)
 		l->walks->prev = w;
 	l->walks = w;
-	p->walking++;
 	l->under_way++;
 	if (inquiry_new(w->source->definition, &q->webhook, &w->inquiry, &why) < 0)
-		walk_end(w, ended(LOOKUP_ODD, GATE_TROUBLE), why.text);
+		walk_end(w, ended(LOOKUP_ODD, UPSTREAM_TROUBLE), why.text);
 	else
 		walk_step(w);
 }
@@ -505,7 +504,7 @@ int64_t lookup_tick(struct lookup *l, int64_t now_ms)
 	int64_t next_ms = CLOCK_NEVER_MS;
 
 	for (struct place *p = l->places.first; p; p = p->next) {
-		int64_t again_ms = p->configured ? gate_tick(&p->gate, now_ms) : CLOCK_NEVER_MS;
+		int64_t again_ms = p->configured ? upstream_tick(&p->upstream, now_ms) : CLOCK_NEVER_MS;
 
 		if (again_ms < next_ms)
 			next_ms = again_ms;

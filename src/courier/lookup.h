@@ -3,11 +3,12 @@
  * helpdesk/plan/inquiry.h.
  *
  * Runs on the courier's thread, on its HTTP client. A source's lookups have a window: how many may be under way. It is
- * LOOKUP_WINDOW in good times; 1 while parked (gate.h says when), then for customers only who were not asked about yet,
- * but for a slow probe; 0 for as long as a 429 says; 0 too where the source is no longer configured or has no lookup. A
- * reload and changed secrets open it at once. The window is told, never asked: whoever puts questions keeps within it;
- * a question that comes too late for it is returned without being asked (LOOKUP_LATE, LOOKUP_RETURNED). One question a
- * customer at a time is the asker's duty too. A window that changes is told before the answer that changed it.
+ * LOOKUP_WINDOW in good times; 1 while parked (upstream.h says when), then for customers only who were not asked about
+ * yet, but for a slow probe; 0 for as long as a 429 says; 0 too where the source is no longer configured or has no
+ * lookup. A reload and changed secrets open it at once. The window is told, never asked: whoever puts questions keeps
+ * within it; a question that comes too late for it is returned without being asked (LOOKUP_LATE, LOOKUP_RETURNED). One
+ * question a customer at a time is the asker's duty too. A window that changes is told before the answer that changed
+ * it.
  *
  * Whether a source's lookups have ever worked outlives the process by the asker's hand: a mark, a digest of base_url,
  * parameters and credentials, comes with each answer once the helpdesk has answered something in JSON, and is given

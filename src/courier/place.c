@@ -10,6 +10,13 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
+static const struct upstream_kind kind = {
+	.window = LOOKUP_WINDOW,
+	.window_parked = 1,
+	.pause_shuts = true,
+	.renewed = UPSTREAM_READY, /* a question costs nobody anything */
+};
+
 struct place *places_find(const struct places *all, const char *name)
 {
 	struct place *p;
@@ -27,7 +34,7 @@ struct place *places_get(struct places *all, const char *name)
 		return p;
 	p = mem_new(1, sizeof(*p));
 	p->name = mem_str(name);
-	gate_init(&p->gate);
+	upstream_init(&p->upstream, &kind);
 	p->next = all->first;
 	all->first = p;
 	return p;
@@ -47,7 +54,7 @@ void places_sweep(struct places *all)
 	for (struct place **at = &all->first; *at;) {
 		struct place *p = *at;
 
-		if (p->configured || p->walking > 0) {
+		if (p->configured || p->upstream.in_flight > 0) {
 			at = &p->next;
 			continue;
 		}
@@ -114,10 +121,10 @@ void place_recall(struct place *p, const struct lookup_mark *kept)
 
 void place_tell(struct place *p, const struct lookup_sink *sink, int64_t now_ms)
 {
-	unsigned window = p->configured ? gate_window(&p->gate, LOOKUP_WINDOW, now_ms) : 0;
+	unsigned window = p->configured ? upstream_window(&p->upstream, now_ms) : 0;
 	CLEANUP(mem_freep) char *both = p->parked && p->paused ? mem_fmt("%s; %s", p->parked, p->paused) : NULL;
 	const char *reason = !p->configured ? "not configured" : both ? both : p->parked ? p->parked : p->paused;
-	bool for_new = gate_is_for_new(&p->gate);
+	bool for_new = upstream_is_for_new(&p->upstream);
 
 	if (p->told && p->told_window == window && p->told_for_new == for_new && text_is(p->told_reason, reason))
 		return;
@@ -140,7 +147,7 @@ static const char *place_mend(const struct source *s)
 static void place_warn(const struct place *p, const struct source *s, enum place_trouble trouble, const char *why)
 {
 	const struct log_about about = {.source = p->name, .reason = why};
-	const int minutes = GATE_PROBE_LAST_MS / 60000;
+	const int minutes = UPSTREAM_PROBE_LAST_MS / 60000;
 
 	if (trouble == PLACE_CREDENTIALS)
 		log_warning(&about,
@@ -185,22 +192,22 @@ static const char pause_label[] = "paused";
 void place_pause(struct place *p, int64_t now_ms)
 {
 	const struct log_about about = {.source = p->name};
-	int64_t wait_ms = p->gate.pause_until_ms - now_ms;
+	int64_t wait_ms = p->upstream.paused_until_ms - now_ms;
 	char iso[CLOCK_ISO_MAX];
 
 	if (wait_ms <= 0 && p->paused) {
-		if (p->gate.pause_until_ms == 0)
+		if (p->upstream.paused_until_ms == 0)
 			log_notice(&about, "the lookups' pause ends early, by a reload or a change of the source");
 		metrics_set(METRIC_LOOKUPS_PARKED, p->name, pause_label, NULL, 0);
 		free(TAKE(p->paused));
 	}
 	if (p->paused || wait_ms <= CLOCK_MINUTE_MS)
 		return;
-	clock_iso(clock_now_ms() + wait_ms, iso); /* the gate's time is not the wall's */
+	clock_iso(clock_now_ms() + wait_ms, iso); /* that time is not the wall's */
 	p->paused = mem_fmt("paused until %s by Retry-After", iso);
 	metrics_set(METRIC_LOOKUPS_PARKED, p->name, pause_label, NULL, 1);
 	log_warning(&about, "lookups are %s%s: the helpdesk was asked too often", p->paused,
-		    wait_ms >= GATE_PAUSE_MAX_MS ? ", an hour, to which longer waits are cut" : "");
+		    wait_ms >= UPSTREAM_PAUSE_MAX_MS ? ", an hour, to which longer waits are cut" : "");
 }
 
 /* A single one that fails is not news: it is asked again within seconds. */

@@ -1,5 +1,5 @@
 /*
- * place: one source as far as its lookups go: its gate, what was told of its window, whether and why it is parked.
+ * place: one source as far as its lookups go: its state, what was told of its window, whether and why it is parked.
  * On the thread of the lookups; now_ms is clock_mono_ms(). Only for src/courier.
  */
 #ifndef COURIER_PLACE_H
@@ -9,15 +9,15 @@
 #include <stdint.h>
 
 #include "conf/generation.h"
-#include "courier/gate.h"
 #include "courier/lookup.h"
+#include "courier/upstream.h"
 
 struct place {
 	struct place *next;
 	char *name;
-	bool configured; /* in the present generation, with a lookup */
-	struct gate gate;
-	bool told; /* a window since the last generation */
+	bool configured;          /* in the present generation, with a lookup */
+	struct upstream upstream; /* in flight are questions: they point here */
+	bool told;                /* a window since the last generation */
 	unsigned told_window;
 	bool told_for_new;
 	char *told_reason;
@@ -26,7 +26,6 @@ struct place {
 	char *paused;            /* "paused until …": a pause of more than a minute; NULL: none */
 	struct lookup_mark mark; /* of base_url, parameters and credentials as they are configured */
 	bool worked;             /* the helpdesk has answered something in JSON under that mark */
-	unsigned walking;        /* questions under way: they point here */
 	unsigned failures;       /* in a row, since the last useful answer */
 };
 struct places {

@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "courier/gate.h"
 #include "scripted.h"
 
 #define ANSWERS_MAX 64
@@ -595,123 +594,6 @@ static void a_long_pause_is_told_with_its_end(void **state)
 	close_desk(&d);
 }
 
-/* ---- the gate, under virtual time -------------------------------------------------------------------------------- */
-
-#define START_MS INT64_C(1790000000000)
-
-/* One customer's answer to a question of now. */
-static void says(struct gate *g, enum gate_word word, uint64_t customer, int64_t now_ms)
-{
-	gate_returned(g, gate_stamp(g), word, customer, -1, now_ms);
-}
-
-static void probes_double_from_one_minute_to_fifteen(void **state)
-{
-	static const int64_t minutes[] = {1, 2, 4, 8, 15, 15};
-	static const enum gate_word words[] = {GATE_REFUSED, GATE_ODD};
-	int64_t now_ms = START_MS;
-	struct gate g;
-
-	(void)state;
-	gate_init(&g);
-	says(&g, GATE_REFUSED, 1, now_ms);
-	for (size_t i = 0; i < sizeof(minutes) / sizeof(minutes[0]); i++) {
-		int64_t probe_ms = now_ms + minutes[i] * CLOCK_MINUTE_MS;
-
-		assert_int_equal(gate_window(&g, 4, probe_ms - 1), 1);
-		assert_true(gate_is_for_new(&g));
-		assert_int_equal(gate_tick(&g, now_ms), probe_ms);
-		/* Answers about new customers do not move the probe. */
-		says(&g, words[i % 2], 100 + i, now_ms);
-		assert_int_equal(gate_tick(&g, now_ms), probe_ms);
-		assert_true(gate_tick(&g, probe_ms) == CLOCK_NEVER_MS);
-		assert_int_equal(gate_window(&g, 4, probe_ms), 1);
-		assert_false(gate_is_for_new(&g));
-		now_ms = probe_ms;
-		says(&g, GATE_TROUBLE, 2, now_ms); /* says nothing */
-		assert_false(gate_is_for_new(&g));
-		says(&g, words[i % 2], 1, now_ms);
-	}
-	gate_renew(&g);
-	assert_int_equal(gate_window(&g, 4, now_ms), 4);
-	says(&g, GATE_USEFUL, 1, now_ms);
-	assert_int_equal(gate_window(&g, 4, now_ms), 4);
-}
-
-static void a_burst_parks_once_and_an_answer_of_use_ends_it(void **state)
-{
-	struct gate g;
-	struct gate_stamp asked;
-
-	(void)state;
-	gate_init(&g);
-	asked = gate_stamp(&g);
-	for (uint64_t i = 0; i < 4; i++)
-		gate_returned(&g, asked, GATE_REFUSED, i, -1, START_MS + (int64_t)i);
-	assert_int_equal(gate_tick(&g, START_MS + 10), START_MS + CLOCK_MINUTE_MS);
-	/* One customer's refusal, while another's question was under way: it is not the credentials. */
-	gate_returned(&g, asked, GATE_USEFUL, 9, -1, START_MS + 10);
-	assert_int_equal(gate_window(&g, 4, START_MS + 10), 4);
-	/* An answer to a question from before a renewal says nothing of what is configured now. */
-	gate_renew(&g);
-	gate_returned(&g, asked, GATE_REFUSED, 9, -1, START_MS + 20);
-	assert_int_equal(gate_window(&g, 4, START_MS + 20), 4);
-}
-
-static void three_customers_in_a_row_with_odd_answers_park(void **state)
-{
-	struct gate g;
-
-	(void)state;
-	gate_init(&g);
-	for (int i = 0; i < 20; i++)
-		says(&g, GATE_ODD, 1, START_MS); /* one customer's trouble, however often */
-	says(&g, GATE_ODD, 2, START_MS);
-	assert_int_equal(gate_window(&g, 4, START_MS), 4);
-	says(&g, GATE_USEFUL, 3, START_MS); /* begins anew */
-	says(&g, GATE_ODD, 1, START_MS);
-	says(&g, GATE_ODD, 2, START_MS);
-	says(&g, GATE_TROUBLE, 3, START_MS); /* neither */
-	assert_int_equal(gate_window(&g, 4, START_MS), 4);
-	says(&g, GATE_ODD, 3, START_MS);
-	assert_int_equal(gate_window(&g, 4, START_MS), 1);
-	assert_true(gate_is_for_new(&g));
-	says(&g, GATE_USEFUL, 4, START_MS); /* a customer not asked about before */
-	assert_int_equal(gate_window(&g, 4, START_MS), 4);
-}
-
-static void untold_pauses_grow_and_told_ones_have_a_floor(void **state)
-{
-	static const int64_t waits[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
-	int64_t now_ms = START_MS;
-	struct gate g;
-
-	(void)state;
-	gate_init(&g);
-	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-		gate_returned(&g, gate_stamp(&g), GATE_THROTTLED, 1, i % 2 ? 0 : -1, now_ms);
-		gate_returned(&g, gate_stamp(&g), GATE_THROTTLED, 1, -1, now_ms + 1);
-		assert_int_equal(gate_window(&g, 4, now_ms + waits[i] - 1), 0);
-		assert_int_equal(gate_window(&g, 4, now_ms + waits[i]), 4);
-		now_ms += waits[i];
-	}
-	says(&g, GATE_USEFUL, 1, now_ms);
-	gate_returned(&g, gate_stamp(&g), GATE_THROTTLED, 1, 1, now_ms);
-	assert_int_equal(gate_tick(&g, now_ms), now_ms + 1000);
-}
-
-static void no_pause_is_longer_than_an_hour(void **state)
-{
-	struct gate g;
-
-	(void)state;
-	gate_init(&g);
-	gate_returned(&g, gate_stamp(&g), GATE_THROTTLED, 1, INT64_C(99999999999000), START_MS);
-	assert_int_equal(gate_window(&g, 4, START_MS + CLOCK_HOUR_MS - 1), 0);
-	assert_int_equal(gate_tick(&g, START_MS), START_MS + CLOCK_HOUR_MS);
-	assert_int_equal(gate_window(&g, 4, START_MS + CLOCK_HOUR_MS), 4);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -733,11 +615,6 @@ int main(void)
 		cmocka_unit_test(nobody_is_gone_before_a_lookup_has_worked),
 		cmocka_unit_test(odd_answers_about_three_customers_in_a_row_park),
 		cmocka_unit_test(a_long_pause_is_told_with_its_end),
-		cmocka_unit_test(probes_double_from_one_minute_to_fifteen),
-		cmocka_unit_test(a_burst_parks_once_and_an_answer_of_use_ends_it),
-		cmocka_unit_test(three_customers_in_a_row_with_odd_answers_park),
-		cmocka_unit_test(no_pause_is_longer_than_an_hour),
-		cmocka_unit_test(untold_pauses_grow_and_told_ones_have_a_floor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

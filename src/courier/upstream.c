@@ -1,0 +1,150 @@
+#include <config.h>
+
+#include "courier/upstream.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+void upstream_init(struct upstream *u, const struct upstream_kind *kind)
+{
+	*u = (struct upstream){.kind = kind, .state = UPSTREAM_READY, .probe_wait_ms = UPSTREAM_PROBE_FIRST_MS};
+}
+
+static void become(struct upstream *u, enum upstream_state state)
+{
+	u->state = state;
+	u->period++;
+	u->odd_n = 0;
+}
+
+void upstream_renew(struct upstream *u)
+{
+	u->epoch++;
+	u->probe_wait_ms = UPSTREAM_PROBE_FIRST_MS;
+	u->paused_until_ms = 0;
+	u->pauses = 0;
+	become(u, u->state == UPSTREAM_READY ? UPSTREAM_READY : u->kind->renewed);
+}
+
+unsigned upstream_window(const struct upstream *u, int64_t now_ms)
+{
+	if (u->kind->pause_shuts && now_ms < u->paused_until_ms)
+		return 0;
+	switch (u->state) {
+	case UPSTREAM_PARKED:
+		return u->kind->window_parked;
+	case UPSTREAM_PROBING:
+		return 1;
+	case UPSTREAM_READY:
+		break;
+	}
+	return u->kind->window;
+}
+
+bool upstream_is_for_new(const struct upstream *u)
+{
+	return u->state == UPSTREAM_PARKED && u->kind->window_parked > 0;
+}
+
+int64_t upstream_tick(struct upstream *u, int64_t now_ms)
+{
+	int64_t next_ms = now_ms < u->paused_until_ms ? u->paused_until_ms : CLOCK_NEVER_MS;
+
+	if (u->state != UPSTREAM_PARKED)
+		return next_ms;
+	if (now_ms < u->probe_at_ms)
+		return u->probe_at_ms < next_ms ? u->probe_at_ms : next_ms;
+	become(u, UPSTREAM_PROBING);
+	return next_ms;
+}
+
+struct upstream_stamp upstream_sent(struct upstream *u)
+{
+	u->in_flight++;
+	return (struct upstream_stamp){.epoch = u->epoch, .parks = u->parks, .period = u->period};
+}
+
+void upstream_back(struct upstream *u)
+{
+	INSIST(u->in_flight > 0);
+	u->in_flight--;
+}
+
+void upstream_park(struct upstream *u, int64_t now_ms)
+{
+	become(u, UPSTREAM_PARKED);
+	u->parks++;
+	u->probe_at_ms = now_ms + u->probe_wait_ms;
+	u->probe_wait_ms *= 2;
+	if (u->probe_wait_ms > UPSTREAM_PROBE_LAST_MS)
+		u->probe_wait_ms = UPSTREAM_PROBE_LAST_MS;
+}
+
+bool upstream_open(struct upstream *u)
+{
+	bool opens = u->state != UPSTREAM_READY;
+
+	u->odd_n = 0;
+	u->probe_wait_ms = UPSTREAM_PROBE_FIRST_MS;
+	u->pauses = 0;
+	if (opens)
+		become(u, UPSTREAM_READY);
+	return opens;
+}
+
+bool upstream_odd(struct upstream *u, uint64_t whom)
+{
+	for (unsigned i = 0; i < u->odd_n; i++)
+		if (u->odd[i] == whom)
+			return true;
+	INSIST(u->odd_n < UPSTREAM_ODD_MAX); /* the last one parks, and that forgets them */
+	u->odd[u->odd_n++] = whom;
+	return false;
+}
+
+/* ---- the rules of a source --------------------------------------------------------------------------------------- */
+
+static void throttled(struct upstream *u, int64_t retry_after_ms, int64_t now_ms)
+{
+	int64_t wait_ms = retry_after_ms;
+
+	if (retry_after_ms <= 0) {
+		/* Those of one burst come back together and count once. */
+		if (now_ms < u->paused_until_ms)
+			return;
+		wait_ms = (int64_t)UPSTREAM_PAUSE_FIRST_MS << (u->pauses < 6 ? u->pauses : 6);
+		if (wait_ms > UPSTREAM_PAUSE_LAST_MS)
+			wait_ms = UPSTREAM_PAUSE_LAST_MS;
+		u->pauses++;
+	}
+	if (wait_ms < UPSTREAM_PAUSE_FIRST_MS)
+		wait_ms = UPSTREAM_PAUSE_FIRST_MS;
+	if (wait_ms > UPSTREAM_PAUSE_MAX_MS)
+		wait_ms = UPSTREAM_PAUSE_MAX_MS;
+	if (now_ms + wait_ms > u->paused_until_ms)
+		u->paused_until_ms = now_ms + wait_ms;
+}
+
+/* Whether a refusal, or an odd answer about `whom`, parks the upstream. */
+static bool parks(struct upstream *u, struct upstream_stamp asked, enum upstream_word word, uint64_t whom)
+{
+	if (asked.period != u->period || u->state == UPSTREAM_PARKED)
+		return false;
+	if (word == UPSTREAM_REFUSED || u->state == UPSTREAM_PROBING)
+		return true;
+	return !upstream_odd(u, whom) && u->odd_n == UPSTREAM_ODD_MAX;
+}
+
+void upstream_answered(struct upstream *u, struct upstream_stamp asked, enum upstream_word word, uint64_t whom,
+		       int64_t retry_after_ms, int64_t now_ms)
+{
+	/* A pause concerns the helpdesk, whichever credentials were asked by. */
+	if (word == UPSTREAM_THROTTLED)
+		throttled(u, retry_after_ms, now_ms);
+	if (asked.epoch != u->epoch)
+		return;
+	if ((word == UPSTREAM_REFUSED || word == UPSTREAM_ODD) && parks(u, asked, word, whom))
+		upstream_park(u, now_ms);
+	else if (word == UPSTREAM_USEFUL)
+		(void)upstream_open(u);
+}
