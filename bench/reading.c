@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "conf/yaml.h"
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 
 #define RECEIVED_MS INT64_C(1795176000000)
 #define BYTES 1536
@@ -61,14 +61,13 @@ static double read_once(const struct definition *d, const struct webhook *w)
 	int64_t start = clock_mono_us();
 
 	for (int i = 0; i < TIMES; i++) {
-		struct reading reading;
+		struct parsed *p = parsed_lent(d, w);
 
-		reading_make(d, w, NULL, &reading);
-		if (reading.kind != READING_SIGNAL) {
-			fprintf(stderr, "bench/reading: %s\n", reading.reason.text);
+		if (p->reading.kind != READING_SIGNAL) {
+			fprintf(stderr, "bench/reading: %s\n", p->reading.reason.text);
 			exit(1);
 		}
-		reading_done(&reading);
+		parsed_free(p);
 	}
 	return (double)(clock_mono_us() - start) / TIMES;
 }

@@ -42,34 +42,30 @@ static void tell_unknown_state(const struct source *s, const struct reading *r)
 }
 
 /* A part of the conversation's URL may come from the lookup; the first reading told of the others. */
-static void explain_url(const struct source *s, const struct webhook *w, const struct customer *customer)
+static void explain_url(const struct parsed *item)
 {
 	struct buf lines;
 
 	buf_init(&lines, EXPLAIN_MAX);
-	reading_explain_url(s->definition, w, customer, &lines);
+	parsed_explain_url(item, &lines);
 	if (lines.len > 0)
 		explain_block("With the lookup", &lines);
 	buf_done(&lines);
 }
 
 /* One item as far as its reading tells; a signal further. */
-static void explain_reading(const struct generation *g, const struct source *s, const struct webhook *w,
+static void explain_reading(const struct generation *g, const struct source *s, struct parsed *item,
 			    struct explain_answers *a)
 {
-	struct reading reading = {0};
-	struct customer customer = {0};
-	bool asked;
+	CLEANUP(customer_done) struct customer customer = {0};
 
-	reading_make(s->definition, w, NULL, &reading);
-	tell_unknown_state(s, &reading);
-	asked = reading.kind == READING_SIGNAL && reading.signal.wants_lookup && explain_lookup(s, w, a, &customer);
-	if (asked) {
-		reading_done(&reading);
-		reading_make(s->definition, w, &customer, &reading);
-		explain_url(s, w, &customer);
+	tell_unknown_state(s, &item->reading);
+	if (item->reading.kind == READING_SIGNAL && item->reading.signal.wants_lookup &&
+	    explain_lookup(s, &item->webhook, a, &customer)) {
+		parsed_tell(item, &customer);
+		explain_url(item);
 	}
-	switch (reading.kind) {
+	switch (item->reading.kind) {
 	case READING_PING:
 		out_print("Result: the helpdesk's own test; answered with 200, nothing is kept\n");
 		break;
@@ -78,24 +74,25 @@ static void explain_reading(const struct generation *g, const struct source *s, 
 			  s->keep_all ? ", kept" : ", not kept");
 		break;
 	case READING_UNREADABLE:
-		explain_unreadable(s, w, &reading.reason);
+		explain_unreadable(s, &item->webhook, &item->reading.reason);
 		break;
 	case READING_SIGNAL:
-		explain_signal(g, s, w, &reading.signal, asked ? &customer : NULL);
+		explain_signal(g, s, item);
 		break;
 	}
-	reading_done(&reading);
-	customer_done(&customer);
 }
 
 /* ---- one request ------------------------------------------------------------------------------------------------- */
 
 /* The request with the body of one of its items. */
-static void item_webhook(const struct webhook *w, const struct batch *b, size_t i, struct webhook *ret)
+static struct parsed *item_parsed(const struct source *s, const struct webhook *w, const struct batch *b, size_t i)
 {
-	webhook_copy(ret, w);
-	free(ret->body);
-	ret->body = batch_item(b, i, &ret->body_len);
+	struct webhook item;
+
+	webhook_copy(&item, w);
+	free(item.body);
+	item.body = batch_item(b, i, &item.body_len);
+	return parsed_new(s->definition, &item);
 }
 
 static void explain_items(const struct generation *g, const struct source *s, const struct webhook *w,
@@ -108,15 +105,14 @@ static void explain_items(const struct generation *g, const struct source *s, co
 		out_print("Result: ignored: the list of its items is empty; answered with 200, counted, not kept\n");
 	buf_init(&lines, EXPLAIN_MAX);
 	for (size_t i = 0; i < n; i++) {
-		CLEANUP(webhook_done) struct webhook item = {0};
+		CLEANUP(parsed_freep) struct parsed *item = item_parsed(s, w, b, i);
 
-		item_webhook(w, b, i, &item);
 		if (n > 1)
 			out_print(i > 0 ? "\nItem %zu of %zu\n\n" : "Item %zu of %zu\n\n", i + 1, n);
 		buf_clear(&lines);
-		reading_explain(s->definition, &item, &lines);
+		parsed_explain(item, &lines);
 		explain_block("Reading", &lines);
-		explain_reading(g, s, &item, a);
+		explain_reading(g, s, item, a);
 	}
 	buf_done(&lines);
 }
@@ -126,13 +122,9 @@ static bool has_signal(const struct source *s, const struct webhook *w, const st
 	bool found = false;
 
 	for (size_t i = 0; i < batch_items(b) && !found; i++) {
-		CLEANUP(webhook_done) struct webhook item = {0};
-		struct reading reading = {0};
+		CLEANUP(parsed_freep) struct parsed *item = item_parsed(s, w, b, i);
 
-		item_webhook(w, b, i, &item);
-		reading_make(s->definition, &item, NULL, &reading);
-		found = reading.kind == READING_SIGNAL;
-		reading_done(&reading);
+		found = item->reading.kind == READING_SIGNAL;
 	}
 	return found;
 }
@@ -149,7 +141,7 @@ static bool explain_challenge(const struct source *s, const struct webhook *w, c
 {
 	const char *name = definition_challenge(s->definition);
 
-	if (proof != PROOF_GOOD && reading_is_trial(s->definition, w)) {
+	if (proof != PROOF_GOOD && parsed_is_trial(s->definition, w)) {
 		tell_handshake(NULL);
 		return true;
 	}

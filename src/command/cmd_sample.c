@@ -13,7 +13,7 @@
 #include "command/options.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/inquiry.h"
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 #include "http/client.h"
 
 #define ESCAPED_MAX 4096 /* bytes of a conversation's id in a URL */
@@ -181,7 +181,7 @@ static const char *desk_url(const struct source *s)
 }
 
 /* Whether the first question holds the conversation's id. */
-static bool asks_by_conversation(const struct source *s, const struct webhook *w, const char *conversation)
+static bool asks_by_conversation(const struct source *s, const struct parsed *w)
 {
 	const struct inquiry_secrets secrets = {.user = "", .password = "", .token = ""};
 	CLEANUP(pairs_done) struct pairs headers = {0};
@@ -190,10 +190,10 @@ static bool asks_by_conversation(const struct source *s, const struct webhook *w
 	struct buf escaped;
 	bool does = false;
 
-	if (inquiry_new(s->definition, w, &q, NULL) < 0)
+	if (inquiry_new(s->definition, &w->scope, &q, NULL) < 0)
 		return false;
 	buf_init(&escaped, ESCAPED_MAX);
-	percent_add(&escaped, conversation, "");
+	percent_add(&escaped, w->reading.signal.conversation, "");
 	if (inquiry_next(q, &secrets, &url, &headers, NULL) == 0)
 		does = strstr(url, escaped.data) != NULL;
 	buf_done(&escaped);
@@ -221,9 +221,10 @@ static bool tell_refused(const struct signal *signal, const struct sample_wish *
 
 /* A webhook without an address: say where it comes from instead. refused: what --email says is there, but no address.
  */
-static void tell_lookup(const struct source *s, const struct webhook *w, const struct signal *signal,
-			const struct sample_wish *wish, bool refused)
+static void tell_lookup(const struct source *s, const struct parsed *w, const struct sample_wish *wish, bool refused)
 {
+	const struct signal *signal = &w->reading.signal;
+
 	if (refused)
 		out_error("note: this webhook holds no address. ");
 	else
@@ -232,7 +233,7 @@ static void tell_lookup(const struct source *s, const struct webhook *w, const s
 	out_error("The daemon asks %s for ", desk_url(s));
 	if (signal->customer)
 		out_error("that of customer %s; another one: --customer ID\n", signal->customer);
-	else if (asks_by_conversation(s, w, signal->conversation))
+	else if (asks_by_conversation(s, w))
 		out_error("that of conversation %s; another one: --conversation ID\n", signal->conversation);
 	else
 		out_error("it\n");
@@ -253,27 +254,29 @@ static bool holds_email(const struct signal *signal, const char *wanted)
 /* What was asked for and is not in the webhook, and where the address comes from. */
 static void tell(const struct source *s, const struct parcel *p, const struct sample_wish *wish)
 {
+	const struct signal *signal;
+	struct parsed *parsed;
 	struct webhook w = {0};
-	struct reading reading = {0};
 	bool asks, refused;
 
 	if (!first_webhook(s, p, &w))
 		return;
-	reading_make(s->definition, &w, NULL, &reading);
-	if (reading.kind == READING_SIGNAL) {
-		asks = reading.signal.wants_lookup && reading.signal.addresses.n == 0;
-		refused = tell_refused(&reading.signal, wish);
+	parsed = parsed_lent(s->definition, &w);
+	signal = &parsed->reading.signal;
+	if (parsed->reading.kind == READING_SIGNAL) {
+		asks = signal->wants_lookup && signal->addresses.n == 0;
+		refused = tell_refused(signal, wish);
 		if (asks)
-			tell_lookup(s, &w, &reading.signal, wish, refused);
-		if (wish->customer && !text_is(reading.signal.customer, wish->customer))
+			tell_lookup(s, parsed, wish, refused);
+		if (wish->customer && !text_is(signal->customer, wish->customer))
 			out_error("note: --customer has no place in this webhook: the definition reads %s%s there\n",
-				  reading.signal.customer ? "customer " : "no customer",
-				  reading.signal.customer ? reading.signal.customer : "");
-		if (wish->email && !asks && !holds_email(&reading.signal, wish->email))
+				  signal->customer ? "customer " : "no customer",
+				  signal->customer ? signal->customer : "");
+		if (wish->email && !asks && !holds_email(signal, wish->email))
 			out_error("note: --email has no place in this webhook: the definition reads %s there\n",
-				  reading.signal.addresses.n > 0 ? "another one" : "no address");
+				  signal->addresses.n > 0 ? "another one" : "no address");
 	}
-	reading_done(&reading);
+	parsed_free(parsed);
 	free(w.body);
 }
 

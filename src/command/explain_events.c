@@ -62,9 +62,9 @@ static int flag_count(void *ctx, const char *account, const char *email, const c
 	return 0;
 }
 
-static void explain_decision(const struct generation *g, const struct source *s, const struct webhook *w,
-			     const struct signal *signal, const struct customer *customer)
+static void explain_decision(const struct generation *g, const struct source *s, const struct parsed *p)
 {
+	const struct webhook *w = &p->webhook;
 	struct ledger_entry entry = {0};
 	struct reached_list reached = {0};
 	struct decision decision = {0};
@@ -73,10 +73,10 @@ static void explain_decision(const struct generation *g, const struct source *s,
 
 	buf_init(&lines, EXPLAIN_MAX);
 	struct decide_input in = {.source = &s->policy,
-				  .conversation = signal->conversation,
+				  .conversation = p->reading.signal.conversation,
 				  .webhook = w,
-				  .signal = signal,
-				  .customer = customer,
+				  .signal = &p->reading.signal,
+				  .customer = p->is_told ? &p->customer : NULL,
 				  .entry = &entry,
 				  .reached = &reached,
 				  .now_ms = w->received_ms,
@@ -112,9 +112,8 @@ static void explain_settle(const struct source_policy *s, const struct signal *s
 		  age);
 }
 
-void explain_signal(const struct generation *g, const struct source *s, const struct webhook *w,
-		    const struct signal *signal, const struct customer *customer)
+void explain_signal(const struct generation *g, const struct source *s, const struct parsed *webhook)
 {
-	explain_settle(&s->policy, signal);
-	explain_decision(g, s, w, signal, customer);
+	explain_settle(&s->policy, &webhook->reading.signal);
+	explain_decision(g, s, webhook);
 }

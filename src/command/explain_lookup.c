@@ -106,12 +106,14 @@ static void tell_refused(const struct addresses *a)
 
 bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret)
 {
+	/* Of its own: what is asked about a merged customer changes the tree. */
+	CLEANUP(parsed_freep) struct parsed *asked = parsed_lent(s->definition, w);
 	struct inquiry *q = NULL;
 	struct err error = {0};
 	bool found;
 
 	out_print("Lookup\n");
-	if (inquiry_new(s->definition, w, &q, &error) < 0) {
+	if (inquiry_new(s->definition, &asked->scope, &q, &error) < 0) {
 		out_print("  nobody to ask about: %s\n\n", error.text);
 		return false;
 	}

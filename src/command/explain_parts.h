@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "command/options.h"
 #include "conf/generation.h"
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 
 #define EXPLAIN_MAX (1024 * 1024)
 
@@ -35,8 +35,7 @@ void explain_answers_done(struct explain_answers *a);
 /* Walks through the lookup and tells of it. Whether *ret is filled with what the answers say; it is the caller's. */
 bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret);
 
-/* Settle, ledger, rules, events, requests. customer: NULL: none was asked about. */
-void explain_signal(const struct generation *g, const struct source *s, const struct webhook *w,
-		    const struct signal *signal, const struct customer *customer);
+/* Settle, ledger, rules, events, requests. */
+void explain_signal(const struct generation *g, const struct source *s, const struct parsed *webhook);
 
 #endif

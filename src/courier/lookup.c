@@ -16,6 +16,7 @@
 #include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "helpdesk/parse/parsed.h"
 #include "helpdesk/plan/inquiry.h"
 #include "klaviyo/reason.h"
 #include "klaviyo/retry_after.h"
@@ -32,6 +33,7 @@ struct walk {
 	struct generation *g; /* by which it is asked to its end */
 	const struct source *source;
 	struct lookup_question *q;
+	struct parsed *parsed; /* the webhook, for the inquiry */
 	struct inquiry *inquiry;
 	struct upstream_stamp asked;
 	uint64_t customer; /* a digest of whom it is about */
@@ -105,6 +107,7 @@ static void walk_unlink(struct walk *w)
 static void walk_free(struct walk *w)
 {
 	inquiry_free(w->inquiry);
+	parsed_free(w->parsed);
 	if (w->q)
 		question_free(w->q);
 	generation_unref(w->g);
@@ -493,7 +496,10 @@ void lookup_ask(struct lookup *l, struct lookup_question *q)
 		l->walks->prev = w;
 	l->walks = w;
 	l->under_way++;
-	if (inquiry_new(w->source->definition, &q->webhook, &w->inquiry, &why) < 0)
+	w->parsed = parsed_new(w->source->definition, &q->webhook);
+	if (!w->parsed->is_open)
+		walk_end(w, ended(LOOKUP_ODD, UPSTREAM_TROUBLE), w->parsed->reading.reason.text);
+	else if (inquiry_new(w->source->definition, &w->parsed->scope, &w->inquiry, &why) < 0)
 		walk_end(w, ended(LOOKUP_ODD, UPSTREAM_TROUBLE), why.text);
 	else
 		walk_step(w);

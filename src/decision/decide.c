@@ -215,7 +215,7 @@ static int run_rules(struct deciding *d, const struct person *p, struct err *ret
 	struct rules_view view = {
 		.transition = d->out.verdict.transition,
 		.label = in->source->label,
-		.scope = d->scope.scope,
+		.scope = d->scope,
 		.must_send = decide_closes(d) && !d->out.verdict.to_own,
 	};
 	struct drafts drafts = {0};
@@ -328,13 +328,13 @@ static void decide_nothing(struct deciding *d)
 static int open_scope(struct deciding *d, struct err *reterr)
 {
 	const struct decide_input *in = d->in;
-	struct err why;
 
 	if (!in->webhook)
 		return 0;
-	if (signal_scope_open(in->source->definition, in->webhook, in->customer, &d->scope, &why) < 0)
-		return err_set(reterr, -EBADMSG, "%s", why.text);
-	return 0;
+	d->parsed = parsed_lent(in->source->definition, in->webhook);
+	d->scope = d->parsed->scope;
+	d->scope.taken = in->customer ? &in->customer->taken : NULL;
+	return d->parsed->is_open ? 0 : err_set(reterr, -EBADMSG, "%s", d->parsed->reading.reason.text);
 }
 
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr)
@@ -342,8 +342,10 @@ int decide(const struct decide_input *in, struct decision *ret, struct err *rete
 	struct deciding d = {.in = in};
 	int r = open_scope(&d, reterr);
 
-	if (r < 0)
+	if (r < 0) {
+		parsed_free(d.parsed);
 		return r;
+	}
 	buf_init(&d.detail, DECIDE_DETAIL_MAX);
 	d.out.entry = *in->entry;
 	reached_copy(&d.out.reached, in->reached);
@@ -363,7 +365,6 @@ int decide(const struct decide_input *in, struct decision *ret, struct err *rete
 	}
 	buf_done(&d.detail);
 	decide_people_done(&d.people);
-	if (in->webhook)
-		signal_scope_done(&d.scope);
+	parsed_free(d.parsed);
 	return r;
 }

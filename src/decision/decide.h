@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 #include "decision/event.h"
 #include "decision/ledger.h"
 #include "decision/policy.h"

@@ -29,7 +29,8 @@ struct people {
 struct deciding {
 	const struct decide_input *in;
 	struct decision out;
-	struct signal_scope scope;            /* open where a webhook is behind it */
+	struct parsed *parsed;                /* where a webhook is behind it; else NULL */
+	struct scope scope;                   /* over it */
 	const struct account_policy *account; /* for the webhook's own addresses; NULL: none */
 	struct people people;
 	struct buf detail;

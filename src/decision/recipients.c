@@ -24,7 +24,7 @@ void decide_account(struct deciding *d, struct buf *explain)
 {
 	const struct source_policy *s = d->in->source;
 	struct json_object *facts = decide_facts(d);
-	struct scope scope = d->scope.scope;
+	struct scope scope = d->scope;
 	size_t i;
 
 	scope.properties = facts;

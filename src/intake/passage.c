@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 #include "intake/answer.h"
 #include "intake/keep.h"
 
@@ -104,14 +104,13 @@ static void take_unreadable(struct passage *p, struct webhook *w, const struct e
 /* Takes what is in w, where it is to be kept. */
 static void take_item(struct passage *p, struct webhook *w)
 {
-	struct reading reading;
+	CLEANUP(parsed_freep) struct parsed *item = parsed_new(p->source->definition, w);
 
-	reading_make(p->source->definition, w, NULL, &reading);
-	unknown_states_note(p->unknown, p->source, &reading);
-	switch (reading.kind) {
+	unknown_states_note(p->unknown, p->source, &item->reading);
+	switch (item->reading.kind) {
 	case READING_SIGNAL:
-		reading_mark(&reading, w);
-		(void)item_add(p, w, NULL);
+		reading_mark(&item->reading, &item->webhook);
+		(void)item_add(p, &item->webhook, NULL);
 		p->has_signal = true;
 		break;
 	case READING_PING:
@@ -119,16 +118,14 @@ static void take_item(struct passage *p, struct webhook *w)
 		break;
 	case READING_IGNORED:
 		if (p->source->keep_all)
-			item_add(p, w, NULL)->ignored = true;
+			item_add(p, &item->webhook, NULL)->ignored = true;
 		else
 			p->ignored++;
 		break;
 	case READING_UNREADABLE:
-		take_unreadable(p, w, &reading.reason);
+		take_unreadable(p, &item->webhook, &item->reading.reason);
 		break;
 	}
-	reading_done(&reading);
-	webhook_done(w);
 }
 
 static void take_batch(struct passage *p, const struct batch *batch, const struct http_exchange *x,

@@ -3,7 +3,7 @@
 #include "intake/visit.h"
 
 #include "base/ip.h"
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 #include "intake/answer.h"
 
 /* ---- who asks ---------------------------------------------------------------------------------------------------- */
@@ -96,5 +96,5 @@ bool visit_is_trial(const struct visit *v, const struct http_exchange *x)
 		return false;
 	w.query = query = mem_str(x->query);
 	w.body = body = mem_dup(x->body ? x->body : "", x->body_len);
-	return reading_is_trial(v->source->definition, &w);
+	return parsed_is_trial(v->source->definition, &w);
 }

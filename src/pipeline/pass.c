@@ -30,13 +30,12 @@ enum stage {
 
 struct pass {
 	struct work *w;
-	struct webhook webhook;
 	const struct source *source;
-	struct reading reading;
+	struct parsed *parsed;
+	const struct webhook *webhook; /* of it */
+	const struct signal *signal;   /* of it, where it is one */
 	struct ledger_entry entry;
 	struct reached_list reached;
-	struct customer customer;
-	bool has_customer;
 	char *gave_up; /* why nobody is asked any more who the customer is; NULL: not given up */
 };
 
@@ -49,24 +48,24 @@ static int rest(int r)
 
 static int wait_for(struct pass *p, enum store_wait why, int64_t not_before_ms, struct err *reterr)
 {
-	return rest(store_webhook_wait(p->w->store, p->webhook.id, why, not_before_ms, reterr));
+	return rest(store_webhook_wait(p->w->store, p->webhook->id, why, not_before_ms, reterr));
 }
 
 static int end_done(struct pass *p, const char *result, const char *detail, struct err *reterr)
 {
 	struct log_about about = {
-		.source = p->webhook.source,
-		.conversation = p->webhook.conversation,
-		.webhook = p->webhook.id,
+		.source = p->webhook->source,
+		.conversation = p->webhook->conversation,
+		.webhook = p->webhook->id,
 	};
 	CLEANUP(mem_freep) char *text = detail ? mem_fmt("%s: %s", result, detail) : mem_str(result);
-	int r = store_webhook_done(p->w->store, p->webhook.id, text, reterr);
+	int r = store_webhook_done(p->w->store, p->webhook->id, text, reterr);
 
 	if (r < 0)
 		return r;
-	tally_add(p->w->tally, METRIC_WEBHOOK_RESULTS, p->webhook.source, result, NULL);
-	refused_note(p->w->tally, &about, &p->reading.signal.addresses);
-	log_debug(&about, "%s: %s", transition_name(p->webhook.transition), text);
+	tally_add(p->w->tally, METRIC_WEBHOOK_RESULTS, p->webhook->source, result, NULL);
+	refused_note(p->w->tally, &about, &p->signal->addresses);
+	log_debug(&about, "%s: %s", transition_name(p->webhook->transition), text);
 	return STAGE_REST;
 }
 
@@ -90,32 +89,30 @@ static int end_dead(struct work *w, const char *source, int64_t id, const char *
 
 static int die(struct pass *p, const char *reason, struct err *reterr)
 {
-	return end_dead(p->w, p->webhook.source, p->webhook.id, reason, reterr);
+	return end_dead(p->w, p->webhook->source, p->webhook->id, reason, reterr);
 }
 
 /* ---- reading and order ------------------------------------------------------------------------------------------- */
 
 static int stage_read(struct pass *p, struct err *reterr)
 {
-	p->source = config_source(p->w->config, p->webhook.source);
-	if (!p->source)
-		return wait_for(p, STORE_WAIT_UNCONFIGURED, 0, reterr);
-	reading_make(p->source->definition, &p->webhook, NULL, &p->reading);
-	switch (p->reading.kind) {
+	const struct reading *reading = &p->parsed->reading;
+
+	switch (reading->kind) {
 	case READING_SIGNAL:
 		break;
 	case READING_UNREADABLE:
-		return die(p, p->reading.reason.text, reterr);
+		return die(p, reading->reason.text, reterr);
 	case READING_PING:
 	case READING_IGNORED:
 		return end_done(p, WORK_IGNORED, NULL, reterr);
 	}
-	if (p->webhook.read)
+	if (p->webhook->read)
 		return STAGE_ON;
 	/* One that came in unreadable and reads by now says for good what it says now: others are put in order by it.
 	 */
-	reading_mark(&p->reading, &p->webhook);
-	return store_webhook_mark(p->w->store, &p->webhook, reterr);
+	reading_mark(reading, &p->parsed->webhook);
+	return store_webhook_mark(p->w->store, p->webhook, reterr);
 }
 
 static int stage_settle(struct pass *p, struct err *reterr)
@@ -126,8 +123,7 @@ static int stage_settle(struct pass *p, struct err *reterr)
 
 	if (!settle_applies(p->source))
 		return STAGE_ON;
-	r = settle_run(p->w, p->source, &p->webhook, &p->reading.signal, &p->entry, &p->reached, &verdict, &until_ms,
-		       reterr);
+	r = settle_run(p->w, p->source, p->webhook, p->signal, &p->entry, &p->reached, &verdict, &until_ms, reterr);
 	if (r < 0)
 		return r;
 	switch (verdict) {
@@ -145,7 +141,7 @@ static int stage_settle(struct pass *p, struct err *reterr)
 
 static int stage_order(struct pass *p, struct err *reterr)
 {
-	struct webhook view = p->webhook;
+	struct webhook view = *p->webhook;
 	int r;
 
 	if (settle_applies(p->source))
@@ -162,9 +158,9 @@ static int stage_order(struct pass *p, struct err *reterr)
  * address for a conversation that needs none changes nothing. */
 static bool can_do_without(const struct pass *p)
 {
-	if (p->reading.signal.addresses.n > 0)
+	if (p->signal->addresses.n > 0)
 		return true;
-	switch (p->webhook.transition) {
+	switch (p->webhook->transition) {
 	case TRANSITION_CLOSED:
 		return p->entry.addressed || p->reached.n > 0;
 	case TRANSITION_NONE:
@@ -178,30 +174,29 @@ static bool can_do_without(const struct pass *p)
  * event is to come late for a name. */
 static bool may_tell_names(const struct pass *p, const struct lookups_verdict *verdict)
 {
-	return !verdict && p->reading.signal.lookup_shows && p->webhook.transition != TRANSITION_NONE &&
-	       lookups_may_ask(p->w->lookups, p->webhook.source, false);
+	return !verdict && p->signal->lookup_shows && p->webhook->transition != TRANSITION_NONE &&
+	       lookups_may_ask(p->w->lookups, p->webhook->source, false);
 }
 
 /* It may have been given a slot and leaves it unused. */
 static void leave_slot(const struct pass *p)
 {
-	lookups_slot_wanted(p->w->lookups, p->webhook.source, true);
+	lookups_slot_wanted(p->w->lookups, p->webhook->source, true);
 }
 
 static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *reterr)
 {
-	int r = store_customer_load(p->w->store, p->webhook.source, p->reading.signal.lookup_key, not_older_than_ms,
-				    &p->customer, reterr);
+	struct customer customer;
+	int r = store_customer_load(p->w->store, p->webhook->source, p->signal->lookup_key, not_older_than_ms,
+				    &customer, reterr);
 
 	if (r < 0)
 		return r;
-	p->has_customer = true;
 	leave_slot(p);
-	reading_done(&p->reading);
-	reading_make(p->source->definition, &p->webhook, &p->customer, &p->reading);
-	if (p->reading.kind != READING_SIGNAL)
+	parsed_tell(p->parsed, &customer);
+	if (p->parsed->reading.kind != READING_SIGNAL)
 		return err_set(reterr, -EBADMSG, "with what the lookup told it does not read: %s",
-			       p->reading.reason.text);
+			       p->parsed->reading.reason.text);
 	return 0;
 }
 
@@ -218,7 +213,7 @@ static int64_t give_up_ms(const struct source_policy *s)
 static int wait_for_room(struct pass *p, unsigned asked, struct err *reterr)
 {
 	leave_slot(p);
-	if (asked > 0 && lookups_is_parked(p->w->lookups, p->webhook.source))
+	if (asked > 0 && lookups_is_parked(p->w->lookups, p->webhook->source))
 		return wait_for(p, STORE_WAIT_PARKED, 0, reterr);
 	return wait_for(p, STORE_WAIT_SLOT, 0, reterr);
 }
@@ -226,9 +221,9 @@ static int wait_for_room(struct pass *p, unsigned asked, struct err *reterr)
 static struct log_about about_wait(const struct pass *p, const char *reason)
 {
 	return (struct log_about){
-		.source = p->webhook.source,
-		.conversation = p->webhook.conversation,
-		.webhook = p->webhook.id,
+		.source = p->webhook->source,
+		.conversation = p->webhook->conversation,
+		.webhook = p->webhook->id,
 		.reason = reason,
 	};
 }
@@ -265,7 +260,7 @@ static bool is_too_old(const struct pass *p)
 {
 	int64_t limit_ms = give_up_ms(&p->source->policy);
 
-	return limit_ms != CLOCK_NEVER_MS && p->w->now_ms - p->webhook.received_ms > limit_ms &&
+	return limit_ms != CLOCK_NEVER_MS && p->w->now_ms - p->webhook->received_ms > limit_ms &&
 	       work_age_wait_ms(p->w, limit_ms) == 0;
 }
 
@@ -291,7 +286,7 @@ static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err
 		why = mem_fmt("lookup: no answer for %s: %s", age, v->reason);
 		return die(p, why, reterr);
 	}
-	r = store_webhook_count_lookup(p->w->store, p->webhook.id, STORE_LOOKUP_TROUBLE, reason, p->w->now_ms, &n,
+	r = store_webhook_count_lookup(p->w->store, p->webhook->id, STORE_LOOKUP_TROUBLE, reason, p->w->now_ms, &n,
 				       reterr);
 	if (r < 0)
 		return r;
@@ -308,7 +303,7 @@ static int read_gone(struct pass *p, const struct lookups_verdict *v, struct err
 	const unsigned tries = sizeof(waits_ms) / sizeof(*waits_ms) + 1;
 	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
 	struct store_lookups n;
-	int r = store_webhook_count_lookup(p->w->store, p->webhook.id, STORE_LOOKUP_GONE, reason, p->w->now_ms, &n,
+	int r = store_webhook_count_lookup(p->w->store, p->webhook->id, STORE_LOOKUP_GONE, reason, p->w->now_ms, &n,
 					   reterr);
 
 	if (r < 0)
@@ -324,7 +319,7 @@ static int wait_for_source(struct pass *p, const struct store_lookups *n, unsign
 {
 	struct log_about about = about_wait(p, reason);
 
-	if (!lookups_is_parked(p->w->lookups, p->webhook.source))
+	if (!lookups_is_parked(p->w->lookups, p->webhook->source))
 		return wait_until(p, n, next_try_ms(tries), reason, reterr);
 	if (n->asked == 1)
 		tally_log(p->w->tally, LOG_INFO, &about,
@@ -337,12 +332,12 @@ static int read_odd(struct pass *p, const struct lookups_verdict *v, struct err 
 {
 	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
 	struct store_lookups n;
-	int r = store_webhook_count_lookup(p->w->store, p->webhook.id, STORE_LOOKUP_ODD, reason, p->w->now_ms, &n,
+	int r = store_webhook_count_lookup(p->w->store, p->webhook->id, STORE_LOOKUP_ODD, reason, p->w->now_ms, &n,
 					   reterr);
 
 	if (r < 0)
 		return r;
-	if (n.odd >= PASS_ODD_TRIES && lookups_useful_ms(p->w->lookups, p->webhook.source) > n.odd_since_ms)
+	if (n.odd >= PASS_ODD_TRIES && lookups_useful_ms(p->w->lookups, p->webhook->source) > n.odd_since_ms)
 		return give_up(p, &n, v->reason);
 	return wait_for_source(p, &n, n.odd, v->reason, reterr);
 }
@@ -352,7 +347,7 @@ static int read_parked(struct pass *p, const struct lookups_verdict *v, struct e
 {
 	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
 	struct store_lookups n;
-	int r = store_webhook_count_lookup(p->w->store, p->webhook.id, STORE_LOOKUP_TROUBLE, reason, p->w->now_ms, &n,
+	int r = store_webhook_count_lookup(p->w->store, p->webhook->id, STORE_LOOKUP_TROUBLE, reason, p->w->now_ms, &n,
 					   reterr);
 
 	return r < 0 ? r : wait_for_source(p, &n, n.asked, v->reason, reterr);
@@ -361,7 +356,7 @@ static int read_parked(struct pass *p, const struct lookups_verdict *v, struct e
 static int asked_so_far(struct pass *p, unsigned *ret, struct err *reterr)
 {
 	struct store_lookups n;
-	int r = store_webhook_lookups(p->w->store, p->webhook.id, &n, reterr);
+	int r = store_webhook_lookups(p->w->store, p->webhook->id, &n, reterr);
 
 	if (r == 0)
 		*ret = n.asked;
@@ -393,34 +388,34 @@ static int read_answer(struct pass *p, const struct lookups_verdict *v, struct e
 
 static int ask(struct pass *p, struct err *reterr)
 {
-	const char *key = p->reading.signal.lookup_key;
+	const char *key = p->signal->lookup_key;
 	struct lookup_mark worked = {.is_set = true};
 	unsigned asked = 0;
 	struct err why;
 	int r;
 
-	if (lookups_join(p->w->lookups, key, &p->webhook))
+	if (lookups_join(p->w->lookups, key, p->webhook))
 		return wait_for(p, STORE_WAIT_LOOKUP, 0, reterr);
 	r = asked_so_far(p, &asked, reterr);
 	if (r < 0)
 		return r;
-	if (!lookups_may_ask(p->w->lookups, p->webhook.source, asked == 0))
+	if (!lookups_may_ask(p->w->lookups, p->webhook->source, asked == 0))
 		return wait_for_room(p, asked, reterr);
-	r = store_lookups_worked(p->w->store, p->webhook.source, worked.bytes, &why);
+	r = store_lookups_worked(p->w->store, p->webhook->source, worked.bytes, &why);
 	if (r < 0 && r != -ENOENT)
 		return err_set(reterr, r, "%s", why.text);
 	worked.is_set = r == 0;
-	lookups_ask(p->w->lookups, key, &p->webhook, asked == 0, &worked);
+	lookups_ask(p->w->lookups, key, p->webhook, asked == 0, &worked);
 	return wait_for(p, STORE_WAIT_LOOKUP, 0, reterr);
 }
 
 static int stage_lookup(struct pass *p, struct err *reterr)
 {
-	const struct lookups_verdict *verdict = lookups_verdict(p->w->lookups, p->webhook.id);
+	const struct lookups_verdict *verdict = lookups_verdict(p->w->lookups, p->webhook->id);
 	int64_t cache_ms;
 	int r;
 
-	if (!p->reading.signal.wants_lookup)
+	if (!p->signal->wants_lookup)
 		return STAGE_ON;
 	cache_ms = definition_lookup_cache_ms(p->source->definition);
 	r = take_customer(p, p->w->now_ms - cache_ms, reterr);
@@ -439,13 +434,13 @@ static int stage_lookup(struct pass *p, struct err *reterr)
 
 static int stage_decide(struct pass *p, struct err *reterr)
 {
-	struct apply_view view = {p->w, p->webhook.source, p->reading.signal.conversation};
+	struct apply_view view = {p->w, p->webhook->source, p->signal->conversation};
 	const struct decide_input in = {
 		.source = &p->source->policy,
-		.conversation = p->reading.signal.conversation,
-		.webhook = &p->webhook,
-		.signal = &p->reading.signal,
-		.customer = p->has_customer ? &p->customer : NULL,
+		.conversation = p->signal->conversation,
+		.webhook = p->webhook,
+		.signal = p->signal,
+		.customer = p->parsed->is_told ? &p->parsed->customer : NULL,
 		.entry = &p->entry,
 		.reached = &p->reached,
 		.now_ms = p->w->now_ms,
@@ -456,7 +451,7 @@ static int stage_decide(struct pass *p, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	r = apply_decision(p->w, p->webhook.source, in.conversation, &decision, reterr);
+	r = apply_decision(p->w, p->webhook->source, in.conversation, &decision, reterr);
 	if (r < 0)
 		return r;
 	if (p->gave_up && decision.events_n == 0)
@@ -469,7 +464,7 @@ static int stages(struct pass *p, struct err *reterr)
 	int r = stage_read(p, reterr);
 
 	if (r == STAGE_ON)
-		r = store_conversation_load(p->w->store, p->webhook.source, p->reading.signal.conversation, &p->entry,
+		r = store_conversation_load(p->w->store, p->webhook->source, p->signal->conversation, &p->entry,
 					    &p->reached, reterr);
 	if (r == STAGE_ON)
 		r = stage_settle(p, reterr);
@@ -484,18 +479,23 @@ static int stages(struct pass *p, struct err *reterr)
 
 static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr)
 {
+	CLEANUP(webhook_done) struct webhook webhook = {0};
 	struct pass p = {.w = w};
-	int r = store_webhook_load(w->store, id, &p.webhook, reterr);
+	int r = store_webhook_load(w->store, id, &webhook, reterr);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	*ret_source = mem_str(webhook.source);
+	p.source = config_source(w->config, webhook.source);
+	if (!p.source)
+		return rest(store_webhook_wait(w->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr));
+	p.parsed = parsed_new(p.source->definition, &webhook);
+	p.webhook = &p.parsed->webhook;
+	p.signal = &p.parsed->reading.signal;
 	r = stages(&p, reterr);
-	*ret_source = mem_str(p.webhook.source);
-	reading_done(&p.reading);
 	reached_clear(&p.reached);
-	customer_done(&p.customer);
 	free(p.gave_up);
-	webhook_done(&p.webhook);
+	parsed_free(p.parsed);
 	return r;
 }
 

@@ -64,19 +64,19 @@ static struct neighbour neighbour_of(const struct source *s, const struct webhoo
 static int meet(void *ctx, const struct webhook *w, enum store_wait why, int64_t not_before_ms)
 {
 	struct neighbours *all = ctx;
-	struct reading reading;
+	struct parsed *parsed;
 
 	(void)not_before_ms;
 	if (w->id == all->self)
 		return 0;
 	if (all->n == NEIGHBOURS_MAX)
 		return 1;
-	reading_make(all->source->definition, w, NULL, &reading);
-	if (reading.kind == READING_SIGNAL) {
-		all->items[all->n] = neighbour_of(all->source, w, &reading.signal, all->now_ms);
+	parsed = parsed_lent(all->source->definition, w);
+	if (parsed->reading.kind == READING_SIGNAL) {
+		all->items[all->n] = neighbour_of(all->source, w, &parsed->reading.signal, all->now_ms);
 		all->items[all->n++].held = why == STORE_WAIT_TIME;
 	}
-	reading_done(&reading);
+	parsed_free(parsed);
 	return 0;
 }
 

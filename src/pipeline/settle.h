@@ -8,7 +8,7 @@
 #ifndef PIPELINE_SETTLE_H
 #define PIPELINE_SETTLE_H
 
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 #include "pipeline/work.h"
 
 enum settle_verdict {

@@ -6,7 +6,7 @@
 
 #include "base/percent.h"
 #include "base/url.h"
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 
 /* When a sample counts as received: later than any time in it. */
 #define SAMPLE_RECEIVED_MS INT64_C(253402300799000)
@@ -143,14 +143,13 @@ static void pages_add_url(struct pages *p, const struct definition *d, const str
 /* One sample: each step in turn, with what the steps before took from their own examples. */
 static void pages_add_walk(struct pages *p, const struct definition *d, const struct webhook *w)
 {
-	struct signal_scope open;
+	CLEANUP(parsed_freep) struct parsed *sample = parsed_lent(d, w);
+	struct scope scope = sample->scope;
 	struct customer found = {0};
-	struct reading reading;
 
-	if (signal_scope_open(d, w, NULL, &open, NULL) < 0)
+	if (!sample->is_open)
 		return;
-	open.scope.taken = &found.taken;
-	reading_make(d, w, NULL, &reading);
+	scope.taken = &found.taken;
 	for (size_t i = 0; i < definition_steps(d); i++) {
 		const struct step *step = definition_step_at(d, i);
 		CLEANUP(json_putp) struct json_object *answer = NULL;
@@ -158,12 +157,10 @@ static void pages_add_walk(struct pages *p, const struct definition *d, const st
 		if (!step->sample || json_read(step->sample, strlen(step->sample), &answer, NULL) < 0)
 			continue;
 		for (size_t k = 0; k < step->urls_n; k++)
-			pages_add_url(p, d, step, k, &open.scope, reading.signal.customer);
+			pages_add_url(p, d, step, k, &scope, sample->reading.signal.customer);
 		step_learn(step, answer, &found);
 	}
-	reading_done(&reading);
 	customer_done(&found);
-	signal_scope_done(&open);
 }
 
 void pages_add(struct pages *p, const struct definition *d)

@@ -24,7 +24,7 @@
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/inquiry.h"
 #include "helpdesk/expr/link.h"
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 
 #define RECEIVED_MS INT64_C(1795176000000)
 #define SECTIONS_MAX 6
@@ -318,13 +318,15 @@ static void ask(const struct definition *d, const struct webhook *w, const struc
 {
 	static const struct inquiry_secrets secrets = {.user = "u", .password = "p", .token = "t"};
 	struct customer customer = {0}, again;
+	struct parsed *asked = parsed_lent(d, w), *told;
 	struct inquiry *q = NULL;
-	struct reading reading;
 	struct err e;
 	char *text;
 
-	if (inquiry_new(d, w, &q, &e) < 0)
+	if (inquiry_new(d, &asked->scope, &q, &e) < 0) {
+		parsed_free(asked);
 		return;
+	}
 	for (size_t i = 0; i < 12; i++) {
 		const struct section *answer = n > 0 ? &answers[i % n] : &(struct section){"{}", 2};
 		struct pairs headers = {0};
@@ -341,16 +343,17 @@ static void ask(const struct definition *d, const struct webhook *w, const struc
 	}
 	inquiry_result(q, &customer);
 	inquiry_free(q);
+	parsed_free(asked);
 	check_addresses(&customer.addresses);
 	text = customer_text(&customer);
 	HOLDS(customer_read(text, &again, &e) == 0);
 	customer_done(&again);
 	free(text);
-	reading_make(d, w, &customer, &reading);
-	if (reading.kind == READING_SIGNAL)
-		check_signal(&reading.signal);
-	reading_done(&reading);
-	customer_done(&customer);
+	told = parsed_lent(d, w);
+	parsed_tell(told, &customer);
+	if (told->reading.kind == READING_SIGNAL)
+		check_signal(&told->reading.signal);
+	parsed_free(told);
 }
 
 static void check_unknown_state(const struct reading *r)
@@ -366,26 +369,27 @@ static void check_unknown_state(const struct reading *r)
 
 static void read_item(const struct definition *d, struct webhook *w, const struct section *answers, size_t n)
 {
-	struct reading reading, again;
+	struct parsed *p = parsed_lent(d, w), *again;
+	const struct reading *reading = &p->reading;
 
-	reading_make(d, w, NULL, &reading);
-	if (reading.unknown_state.text)
-		check_unknown_state(&reading);
-	if (reading.kind == READING_UNREADABLE)
-		HOLDS(reading.reason.text[0] != '\0');
-	if (reading.kind == READING_SIGNAL) {
-		check_signal(&reading.signal);
-		HOLDS(!reading.signal.wants_lookup || reading.signal.lookup_key);
-		reading_mark(&reading, w);
-		reading_make(d, w, NULL, &again);
-		HOLDS(again.kind == READING_SIGNAL && again.signal.transition == reading.signal.transition);
-		HOLDS(strcmp(again.signal.conversation, reading.signal.conversation) == 0);
-		HOLDS(again.has_delivery == reading.has_delivery &&
-		      memcmp(again.delivery, reading.delivery, sizeof(again.delivery)) == 0);
-		reading_done(&again);
+	if (reading->unknown_state.text)
+		check_unknown_state(reading);
+	if (reading->kind == READING_UNREADABLE)
+		HOLDS(reading->reason.text[0] != '\0');
+	if (reading->kind == READING_SIGNAL) {
+		check_signal(&reading->signal);
+		HOLDS(!reading->signal.wants_lookup || reading->signal.lookup_key);
+		reading_mark(reading, w);
+		again = parsed_lent(d, w);
+		HOLDS(again->reading.kind == READING_SIGNAL &&
+		      again->reading.signal.transition == reading->signal.transition);
+		HOLDS(strcmp(again->reading.signal.conversation, reading->signal.conversation) == 0);
+		HOLDS(again->reading.has_delivery == reading->has_delivery &&
+		      memcmp(again->reading.delivery, reading->delivery, sizeof(reading->delivery)) == 0);
+		parsed_free(again);
 		ask(d, w, answers, n);
 	}
-	reading_done(&reading);
+	parsed_free(p);
 }
 
 static void check_split_once(const struct definition *d, const char *type, const char *body, size_t len)
@@ -406,6 +410,7 @@ static void read_body(const struct definition *d, const struct pairs *headers, c
 		      const struct section *answers, size_t n)
 {
 	char *whole = mem_dup(s->text, s->len); /* on its own, so that reading past its end is seen */
+	struct parsed *explained;
 	struct batch *b = NULL;
 	struct buf lines;
 	struct err e;
@@ -430,7 +435,9 @@ static void read_body(const struct definition *d, const struct pairs *headers, c
 		w.body = batch_item(b, i, &w.body_len);
 		check_split_once(d, pairs_get(headers, "Content-Type"), w.body, w.body_len);
 		buf_init(&lines, 1 << 20);
-		reading_explain(d, &w, &lines);
+		explained = parsed_lent(d, &w);
+		parsed_explain(explained, &lines);
+		parsed_free(explained);
 		buf_done(&lines);
 		read_item(d, &w, answers, n);
 		free(w.body);

@@ -20,7 +20,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "courier/courier.h"
-#include "helpdesk/parse/signal.h"
+#include "with_reading.h"
 #include "pipeline/work.h"
 
 #define NOW INT64_C(1795276800000)
@@ -202,7 +202,7 @@ CUT void stage_webhook(struct stage *s, const struct post *p, struct webhook *re
 	json_object_put(o);
 	if (!source)
 		return;
-	reading_make(source->definition, ret, NULL, &reading);
+	with_reading(source->definition, ret, NULL, &reading);
 	if (reading.kind == READING_SIGNAL)
 		reading_mark(&reading, ret);
 	reading_done(&reading);

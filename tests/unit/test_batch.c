@@ -1,10 +1,10 @@
 #include <config.h>
 
 #include "with_definition.h"
+#include "with_reading.h"
 
 #include "base/buf.h"
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/parse/signal.h"
 
 /* A desk whose items stand there; NULL: one item a body. */
 static struct definition *desk(const char *each)
@@ -206,7 +206,7 @@ static void what_is_too_much_is_one_webhook_that_cannot_be_read(void **state)
 				fail_msg("%s", e.text);
 			w.body = body.data;
 			w.body_len = body.len;
-			reading_make(d, &w, NULL, &reading);
+			with_reading(d, &w, NULL, &reading);
 			assert_int_equal(reading.kind, READING_UNREADABLE);
 			assert_non_null(strstr(reading.reason.text, "1000 are the most, and 64 MiB together"));
 			reading_done(&reading);
@@ -246,7 +246,7 @@ static void an_item_is_read_as_the_list_says(void **state)
 		struct reading r;
 
 		w.body = batch_item(b, i, &w.body_len);
-		reading_make(d, &w, NULL, &r);
+		with_reading(d, &w, NULL, &r);
 		assert_int_equal(r.kind, expected[i].kind);
 		if (r.kind == READING_SIGNAL) {
 			attributes = json_text(r.signal.attributes);

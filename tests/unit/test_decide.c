@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "conf/yaml.h"
+#include "with_reading.h"
 
 /*
  * A small world in place of the store: what is kept of every conversation, and the events so far. Webhooks are written
@@ -273,7 +274,7 @@ static int try_post(struct world *w, const struct source_policy *s, const char *
 	for (char *at = webhook.body; *at; at++)
 		*at = *at == '\'' ? '"' : *at;
 	webhook.body_len = strlen(webhook.body);
-	reading_make(s->definition, &webhook, NULL, &reading);
+	with_reading(s->definition, &webhook, NULL, &reading);
 	if (reading.kind != READING_SIGNAL)
 		fail_msg("not a signal: %s: %s", json, reading.reason.text);
 	c = world_find(w, s, reading.signal.conversation);

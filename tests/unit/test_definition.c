@@ -1,9 +1,9 @@
 #include <config.h>
 
 #include "with_definition.h"
+#include "with_reading.h"
 
 #include "helpdesk/expr/attributes.h"
-#include "helpdesk/parse/signal.h"
 
 static void the_shipped_gladly_reads(void **state)
 {
@@ -396,7 +396,7 @@ static void assert_chosen(const char *parameters, const char *with, const char *
 	struct reading r;
 
 	assert_no_problem(&p);
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	assert_string_equal(r.signal.conversation_url, url);
 	reading_done(&r);
 	definition_free(d);
@@ -574,7 +574,7 @@ static void the_sources_base_url_wins_over_the_definitions(void **state)
 		assert_false(definition_needs_base_url(d));
 		assert_string_equal(definition_base_url(d),
 				    cases[i].with ? "https://eu.desk.example" : "https://us.desk.example");
-		reading_make(d, &w, NULL, &r);
+		with_reading(d, &w, NULL, &r);
 		assert_string_equal(r.signal.conversation_url, cases[i].url);
 		reading_done(&r);
 		definition_free(d);

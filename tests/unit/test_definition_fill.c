@@ -4,11 +4,11 @@
 #include <config.h>
 
 #include "with_definition.h"
+#include "with_reading.h"
 
 #include <errno.h>
 
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/parse/signal.h"
 
 #define NOW INT64_C(1763740800123) /* 2025-11-21T16:00:00.123Z */
 
@@ -36,7 +36,7 @@ static struct reading read_back(const struct definition *d, const struct sample 
 	assert_int_equal(batch_open(d, NULL, s->body, strlen(s->body), &batch, NULL), 0);
 	assert_true(batch_items(batch) > item);
 	w.body = batch_item(batch, item, &w.body_len);
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	free(w.body);
 	batch_close(batch);
 	return r;

@@ -23,8 +23,8 @@
 #include "conf/yaml.h"
 #include "decision/decide.h"
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/plan/inquiry.h"
 #include "intake/keep.h"
+#include "with_reading.h"
 
 #define FILES_MAX 100
 #define LINES_MAX (64 * 1024)
@@ -163,7 +163,7 @@ static bool ask(struct golden *g, const struct node *expected, const struct webh
 	struct err why = {0};
 	bool found;
 
-	if (inquiry_new(g->source->definition, w, &q, &why) < 0) {
+	if (with_inquiry(g->source->definition, w, &q, &why) < 0) {
 		golden_differs(g, "asked", "somebody to ask about", why.text);
 		return false;
 	}
@@ -288,7 +288,7 @@ static void compare_webhook(struct golden *g, const struct node *expected, struc
 	bool found = false;
 	struct buf asked;
 
-	reading_make(g->source->definition, w, NULL, &reading);
+	with_reading(g->source->definition, w, NULL, &reading);
 	compare(g, expected, "says", says(&reading));
 	if (node_get(expected, "again"))
 		compare(g, expected, "again", reading.has_delivery ? "duplicate" : "new");
@@ -299,7 +299,7 @@ static void compare_webhook(struct golden *g, const struct node *expected, struc
 	}
 	if (found) {
 		reading_done(&reading);
-		reading_make(g->source->definition, w, &customer, &reading);
+		with_reading(g->source->definition, w, &customer, &reading);
 	}
 	if (reading.kind == READING_SIGNAL) {
 		compare(g, expected, "asked", asked.data);

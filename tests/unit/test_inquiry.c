@@ -1,11 +1,11 @@
 #include <config.h>
 
 #include "with_definition.h"
+#include "with_reading.h"
 
 #include <errno.h>
 
 #include "base/buf.h"
-#include "helpdesk/plan/inquiry.h"
 
 static const struct inquiry_secrets secrets = {.user = "bot@acme.com", .password = "p:w", .token = "tok"};
 
@@ -22,7 +22,7 @@ static struct inquiry *asking(const struct definition *d, const char *body)
 	struct inquiry *q = NULL;
 	struct err e;
 
-	if (inquiry_new(d, &w, &q, &e) < 0)
+	if (with_inquiry(d, &w, &q, &e) < 0)
 		fail_msg("%s", e.text);
 	webhook_done(&w);
 	return q;
@@ -273,7 +273,7 @@ static void without_a_customer_there_is_nobody_to_ask_about(void **state)
 		struct inquiry *q = NULL;
 		struct err e = {0};
 
-		assert_int_equal(inquiry_new(d, &w, &q, &e), cases[i].r);
+		assert_int_equal(with_inquiry(d, &w, &q, &e), cases[i].r);
 		assert_null(q);
 		assert_true(e.text[0] != '\0');
 		webhook_done(&w);

@@ -2,9 +2,7 @@
 #include <config.h>
 
 #include "with_definition.h"
-
-#include "helpdesk/plan/inquiry.h"
-#include "helpdesk/parse/signal.h"
+#include "with_reading.h"
 
 /* What a first reading of that body wishes; key: NULL, or the caller's. */
 static enum inquiry_wish wish(const struct definition *d, const char *body, char **key)
@@ -15,14 +13,14 @@ static enum inquiry_wish wish(const struct definition *d, const char *body, char
 	struct reading r;
 	struct err e;
 
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	if (r.kind != READING_SIGNAL)
 		fail_msg("%s: %s", body, r.reason.text);
 	wish = !r.signal.wants_lookup ? INQUIRY_NOTHING : r.signal.lookup_shows ? INQUIRY_NAMES : INQUIRY_ADDRESS;
 	assert_int_equal(r.signal.wants_lookup, r.signal.lookup_key != NULL);
 	/* What is wished for can be asked. */
 	if (r.signal.wants_lookup)
-		assert_int_equal(inquiry_new(d, &w, &q, &e), 0);
+		assert_int_equal(with_inquiry(d, &w, &q, &e), 0);
 	inquiry_free(q);
 	*key = mem_str(r.signal.lookup_key);
 	reading_done(&r);

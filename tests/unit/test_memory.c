@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "with_definition.h"
+#include "with_reading.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +14,6 @@
 #include <unistd.h>
 
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/parse/signal.h"
 
 static bool armed;
 static size_t allocations, fails_at;
@@ -118,7 +118,7 @@ static enum end read_once(const struct definition *d, struct webhook *w, const c
 	armed = true;
 	right = batch_open(d, NULL, w->body, w->body_len, &batch, NULL) == 0 && batch_items(batch) == 1;
 	item = right ? batch_item(batch, 0, &len) : NULL;
-	reading_make(d, w, NULL, &r);
+	with_reading(d, w, NULL, &r);
 	shown = json_text(r.signal.attributes);
 	armed = false;
 	right = right && item && r.kind == READING_SIGNAL && r.signal.transition == TRANSITION_OPENED &&

@@ -1,10 +1,10 @@
 #include <config.h>
 
 #include "with_definition.h"
+#include "with_reading.h"
 
 #include "base/clock.h"
 #include "helpdesk/expr/flat.h"
-#include "helpdesk/parse/signal.h"
 
 #define RECEIVED_MS INT64_C(1763740800000) /* 2025-11-21T16:00:00Z */
 
@@ -24,7 +24,7 @@ static struct reading read_body(const struct definition *d, const char *body)
 	struct webhook w = webhook_of(body, strlen(body));
 	struct reading r;
 
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	webhook_done(&w);
 	return r;
 }
@@ -356,12 +356,12 @@ static void a_replay_says_what_the_first_reading_said(void **state)
 	(void)state;
 	w.read = true;
 	w.transition = TRANSITION_CLOSED;
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	assert_int_equal(r.kind, READING_SIGNAL);
 	assert_int_equal(r.signal.transition, TRANSITION_CLOSED);
 	reading_done(&r);
 	w.transition = TRANSITION_NONE;
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	assert_int_equal(r.kind, READING_SIGNAL);
 	assert_int_equal(r.signal.transition, TRANSITION_NONE);
 	reading_done(&r);
@@ -378,7 +378,7 @@ static void marking_keeps_what_was_read(void **state)
 
 	(void)state;
 	pairs_add(&w.headers, "X-A", "1");
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	reading_mark(&r, &w);
 	reading_mark(&r, &w); /* again, as at a replay */
 	webhook_copy(&copy, &w);
@@ -410,7 +410,7 @@ static bool delivery_of(const struct definition *d, const char *body, const char
 	w.body_len = strlen(body);
 	w.path = mem_str(path);
 	w.query = mem_str(query);
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	assert_int_equal(r.kind, READING_SIGNAL);
 	has = r.has_delivery;
 	memcpy(out, r.delivery, DIGEST_DELIVERY_BYTES);
@@ -762,7 +762,7 @@ static void addresses_come_from_webhook_and_customer(void **state)
 	(void)state;
 	assert_true(addresses_add(&c.addresses, "jo@example.com", true));
 	assert_true(addresses_add(&c.addresses, "more@example.com", false));
-	reading_make(d, &w, &c, &r);
+	with_reading(d, &w, &c, &r);
 	assert_int_equal(r.signal.addresses.n, 4);
 	assert_string_equal(r.signal.addresses.items[0].email, "jo@example.com");
 	assert_true(r.signal.addresses.items[0].primary); /* as the customer says */
@@ -867,7 +867,7 @@ static void some_of_a_list_count_for_some_webhooks_only(void **state)
 
 		if (cases[i].header)
 			pairs_add(&w.headers, "X-A", cases[i].header);
-		reading_make(d, &w, NULL, &r);
+		with_reading(d, &w, NULL, &r);
 		assert_int_equal(r.kind, READING_SIGNAL);
 		assert_int_equal(r.signal.has_time, cases[i].ms != 0);
 		if (cases[i].ms != 0)
@@ -971,12 +971,12 @@ static void a_delivery_may_stand_in_a_header_or_in_the_body(void **state)
 
 	(void)state;
 	assert_true(definition_keeps_header(d, "x-delivery"));
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	assert_true(r.has_delivery);
 	memcpy(by_body, r.delivery, sizeof(by_body));
 	reading_done(&r);
 	pairs_add(&w.headers, "X-Delivery", "e2");
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	assert_memory_not_equal(r.delivery, by_body, sizeof(by_body));
 	reading_done(&r);
 	webhook_done(&w);
@@ -1127,11 +1127,11 @@ static void a_lookup_is_wanted_where_it_tells_more(void **state)
 		struct customer nobody = {0};
 		struct reading r;
 
-		reading_make(d, &w, NULL, &r);
+		with_reading(d, &w, NULL, &r);
 		if (r.signal.wants_lookup != cases[i].wants)
 			fail_msg("case %zu", i);
 		reading_done(&r);
-		reading_make(d, &w, &nobody, &r); /* asked already, and nobody was found */
+		with_reading(d, &w, &nobody, &r); /* asked already, and nobody was found */
 		assert_false(r.signal.wants_lookup);
 		reading_done(&r);
 		webhook_done(&w);
@@ -1150,13 +1150,13 @@ static void what_a_lookup_took_serves_attributes_and_url(void **state)
 	struct reading r;
 
 	(void)state;
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	assert_null(r.signal.conversation_url);
 	assert_null(json_member(r.signal.attributes, "Team"));
 	reading_done(&r);
 	pairs_add(&c.taken, "team", "Returns & more");
 	pairs_add(&c.taken, "slug", "s/x");
-	reading_make(d, &w, &c, &r);
+	with_reading(d, &w, &c, &r);
 	assert_string_equal(json_member_str(r.signal.attributes, "Team"), "Returns & more");
 	assert_string_equal(r.signal.conversation_url, "https://x.example/s%2Fx/a%2F1");
 	reading_done(&r);

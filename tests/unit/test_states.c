@@ -1,8 +1,7 @@
 #include <config.h>
 
 #include "with_definition.h"
-
-#include "helpdesk/parse/signal.h"
+#include "with_reading.h"
 
 /* A desk whose rules post to URLs of their own, or whose body tells a state. */
 #define DESK                                                                                                 \
@@ -42,7 +41,7 @@ static struct reading read_one(const struct definition *d, const char *body, con
 	w.source = mem_str("desk");
 	w.path = mem_str("/webhooks/desk");
 	w.query = mem_str(query);
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	webhook_done(&w);
 	return r;
 }
@@ -250,11 +249,11 @@ static void a_second_reading_knows_no_unknown_state(void **state)
 	(void)state;
 	w.body_len = strlen(w.body);
 	w.query = mem_str("");
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	assert_string_equal(r.unknown_state.text, "x");
 	reading_mark(&r, &w);
 	reading_done(&r);
-	reading_make(d, &w, NULL, &r);
+	with_reading(d, &w, NULL, &r);
 	assert_null(r.unknown_state.text);
 	reading_done(&r);
 	webhook_done(&w);
@@ -337,7 +336,7 @@ static void every_desk_with_states_tells_one_that_it_does_not_know(void **state)
 		w.query = mem_str(cases[i].query);
 		if (cases[i].event)
 			pairs_add(&w.headers, cases[i].event, "convo.status");
-		reading_make(d, &w, NULL, &r);
+		with_reading(d, &w, NULL, &r);
 		if (strcmp(said(&r), cases[i].says) != 0 || !text_is(r.unknown_state.text, "x"))
 			fail_msg("%s: %s?%s says %s, with the unknown state %s", cases[i].preset, cases[i].body,
 				 cases[i].query, said(&r), r.unknown_state.text);

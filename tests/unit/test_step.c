@@ -2,12 +2,12 @@
 #include <config.h>
 
 #include "with_definition.h"
+#include "with_reading.h"
 
 #include <errno.h>
 
 #include "base/digest.h"
 #include "helpdesk/expr/flat.h"
-#include "helpdesk/plan/inquiry.h"
 
 static const struct inquiry_secrets secrets = {.user = "bot@acme.com", .password = "pw", .token = "tok"};
 
@@ -23,7 +23,7 @@ static struct inquiry *asking(const struct definition *d, const char *body, cons
 	struct inquiry *q = NULL;
 	struct err e;
 
-	if (inquiry_new(d, &w, &q, &e) < 0)
+	if (with_inquiry(d, &w, &q, &e) < 0)
 		fail_msg("%s", e.text);
 	webhook_done(&w);
 	return q;
@@ -124,7 +124,7 @@ static void the_first_url_whose_parts_are_all_known_is_asked(void **state)
 		assert_asks(q, cases[i].asks);
 		inquiry_free(q);
 	}
-	assert_int_equal(inquiry_new(d, &w, &none, &e), -ENOENT);
+	assert_int_equal(with_inquiry(d, &w, &none, &e), -ENOENT);
 	assert_non_null(strstr(e.text, "{base_url}/c/{/who} cannot be made"));
 	webhook_done(&w);
 	definition_free(d);
@@ -138,7 +138,7 @@ static void where_no_condition_holds_there_is_nobody_to_ask(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(inquiry_new(d, &w, &q, &e), -ENOENT);
+	assert_int_equal(with_inquiry(d, &w, &q, &e), -ENOENT);
 	assert_null(q);
 	webhook_done(&w);
 	definition_free(d);
@@ -166,7 +166,7 @@ static void a_condition_may_ask_for_a_parameter_a_header_or_the_query(void **sta
 		assert_no_problem(&p);
 		assert_true(definition_keeps_header(d, "X-Kind"));
 		pairs_add(&w.headers, "X-Kind", "Y");
-		assert_int_equal(inquiry_new(d, &w, &q, &e), 0);
+		assert_int_equal(with_inquiry(d, &w, &q, &e), 0);
 		webhook_done(&w);
 		if (i == 1) {
 			assert_asks(q, "https://x/a/1");

@@ -61,7 +61,7 @@ const char *definition_paste(const struct definition *d, enum transition t);
 enum body_form definition_body(const struct definition *d);
 /* The name of the header whose value a vendor wants echoed when a webhook is set up, or NULL. */
 const char *definition_challenge(const struct definition *d);
-/* Whether the vendor tries the URL with something that is no webhook yet: reading_is_trial. */
+/* Whether the vendor tries the URL with something that is no webhook yet: parsed_is_trial. */
 bool definition_has_trial(const struct definition *d);
 const struct proof *definition_proof(const struct definition *d);
 bool definition_reports_state(const struct definition *d);

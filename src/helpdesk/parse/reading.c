@@ -1,6 +1,6 @@
 /*
- * From a webhook to a signal: one JSON parse, then matchers and pointer walks. Nothing here trusts the body: whatever
- * it says, the reading is a signal, a ping, ignored, or unreadable with a reason that names the place and no person.
+ * From a parsed webhook to a signal: matchers and pointer walks. Nothing here trusts the body: whatever it says, the
+ * reading is a signal, a ping, ignored, or unreadable with a reason that names the place and no person.
  */
 #include <config.h>
 
@@ -10,8 +10,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/percent.h"
-#include "helpdesk/parse/batch.h"
 #include "helpdesk/definition/definition_parts.h"
 #include "helpdesk/expr/flat.h"
 #include "helpdesk/plan/inquiry.h"
@@ -34,65 +32,6 @@ void reading_done(struct reading *r)
 {
 	signal_done(&r->signal);
 	unknown_state_done(&r->unknown_state);
-}
-
-/* The one item of a body under `each`. */
-static int scope_item(const struct reference *each, const struct scope *s, struct json_object **ret, struct err *reterr)
-{
-	const char *place = reference_text(each);
-	struct values lists;
-	int r = 0;
-
-	reference_values(each, s, &lists);
-	if (lists.n == 0 || !json_object_is_type(lists.items[0], json_type_array)) {
-		r = err_set(reterr, -EINVAL, "no list of items at %s", *place != '\0' ? place : "the top");
-	} else if (json_object_array_length(lists.items[0]) == 0) {
-		r = err_set(reterr, -ENODATA, "no item at %s", *place != '\0' ? place : "the top");
-	} else if (json_object_array_length(lists.items[0]) > 1) {
-		r = err_set(reterr, -EINVAL,
-			    "%zu items at %s were not taken apart when they came: %d are the most, and %d MiB together",
-			    json_object_array_length(lists.items[0]), *place != '\0' ? place : "the top",
-			    BATCH_ITEMS_MAX, BATCH_BYTES_MAX >> 20);
-	} else {
-		*ret = json_object_array_get_idx(lists.items[0], 0);
-	}
-	values_done(&lists);
-	return r;
-}
-
-int signal_scope_open(const struct definition *d, const struct webhook *w, const struct customer *customer,
-		      struct signal_scope *ret, struct err *reterr)
-{
-	CLEANUP(json_putp) struct json_object *body = NULL;
-	struct scope s = {0};
-	int r;
-
-	r = body_read(body_form_of(d->body, pairs_get(&w->headers, "Content-Type")), w->body ? w->body : "",
-		      w->body_len, &body, reterr);
-	if (r < 0)
-		return r;
-	s = (struct scope){
-		.item = body,
-		.root = body,
-		.headers = &w->headers,
-		.names = &d->names,
-		.taken = customer ? &customer->taken : NULL,
-	};
-	if (d->each)
-		r = scope_item(d->each, &s, &s.item, reterr);
-	if (r < 0)
-		return r;
-	*ret = (struct signal_scope){.scope = s, .body = TAKE(body)};
-	percent_read_query(w->query, &ret->query);
-	ret->scope.query = &ret->query;
-	return 0;
-}
-
-void signal_scope_done(struct signal_scope *s)
-{
-	json_object_put(s->body);
-	pairs_done(&s->query);
-	*s = (struct signal_scope){0};
 }
 
 /* ---- what it says ------------------------------------------------------------------------------------------------ */
@@ -262,55 +201,27 @@ static void read_delivery(const struct definition *d, const struct webhook *w, c
 	}
 }
 
-void reading_make(const struct definition *d, const struct webhook *w, const struct customer *customer,
-		  struct reading *ret)
+void reading_make(const struct definition *d, const struct webhook *w, const struct scope *s,
+		  const struct customer *told, struct reading *ret)
 {
-	struct signal_scope scope;
-	int r;
-
-	*ret = (struct reading){0};
-	r = signal_scope_open(d, w, customer, &scope, &ret->reason);
-	if (r < 0) {
-		ret->kind = r == -ENODATA ? READING_IGNORED : READING_UNREADABLE;
-		return;
-	}
-	ret->kind = READING_SIGNAL;
+	*ret = (struct reading){.kind = READING_SIGNAL};
 	if (w->read)
 		ret->signal.transition = w->transition;
 	else
-		ret->kind = reading_kind(d, &scope.scope, &ret->signal.transition);
+		ret->kind = reading_kind(d, s, &ret->signal.transition);
 	if (!w->read && ret->kind != READING_PING)
-		find_unknown_state(d, &scope.scope, &ret->unknown_state);
-	if (ret->kind == READING_SIGNAL) {
-		read_delivery(d, w, &scope.scope, ret);
-		if (read_identity(d, w, &scope.scope, &ret->signal, &ret->reason) < 0) {
-			ret->kind = READING_UNREADABLE;
-			signal_done(&ret->signal);
-		} else {
-			if (!ret->has_delivery && ret->signal.has_time)
-				read_delivery_by_content(w, ret);
-			read_contents(d, &scope.scope, customer, &ret->signal);
-		}
+		find_unknown_state(d, s, &ret->unknown_state);
+	if (ret->kind != READING_SIGNAL)
+		return;
+	read_delivery(d, w, s, ret);
+	if (read_identity(d, w, s, &ret->signal, &ret->reason) < 0) {
+		ret->kind = READING_UNREADABLE;
+		signal_done(&ret->signal);
+		return;
 	}
-	signal_scope_done(&scope);
-}
-
-bool reading_is_trial(const struct definition *d, const struct webhook *w)
-{
-	struct signal_scope scope = {0};
-	bool is;
-
-	if (!d->trial)
-		return false;
-	if (w->body_len == 0)
-		percent_read_query(w->query, &scope.query);
-	else if (signal_scope_open(d, w, NULL, &scope, NULL) < 0)
-		return false;
-	scope.scope.headers = &w->headers;
-	scope.scope.query = &scope.query;
-	is = matcher_holds(d->trial, &scope.scope);
-	signal_scope_done(&scope);
-	return is;
+	if (!ret->has_delivery && ret->signal.has_time)
+		read_delivery_by_content(w, ret);
+	read_contents(d, s, told, &ret->signal);
 }
 
 void reading_mark(const struct reading *r, struct webhook *w)

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -180,16 +180,12 @@ static void tell_url(struct telling *t)
 	buf_addf(t->to, "conversation_url: left out, %s%s\n", e.text, t->later ? " before the lookup" : "");
 }
 
-void reading_explain_url(const struct definition *d, const struct webhook *w, const struct customer *customer,
-			 struct buf *to)
+void parsed_explain_url(const struct parsed *p, struct buf *to)
 {
-	struct signal_scope scope;
-	struct telling t = {.d = d, .s = &scope.scope, .to = to};
+	struct telling t = {.d = p->definition, .s = &p->scope, .to = to};
 
-	if (signal_scope_open(d, w, customer, &scope, NULL) < 0)
-		return;
-	tell_url(&t);
-	signal_scope_done(&scope);
+	if (p->is_open)
+		tell_url(&t);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
@@ -208,18 +204,17 @@ void reading_tell_unknown_state(const struct reading *r, const char *source, str
 	unknown_state_tell(&r->unknown_state, source, outcome, to);
 }
 
-void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to)
+void parsed_explain(const struct parsed *p, struct buf *to)
 {
-	struct signal_scope scope;
-	struct telling t = {.d = d, .s = &scope.scope, .to = to};
-	struct err e;
+	const struct definition *d = p->definition;
+	struct telling t = {.d = d, .s = &p->scope, .to = to};
 
-	if (signal_scope_open(d, w, NULL, &scope, &e) < 0) {
-		buf_addf(to, "%s\n", e.text);
+	if (!p->is_open) {
+		buf_addf(to, "%s\n", p->reading.reason.text);
 		return;
 	}
-	if (w->read)
-		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(w->transition));
+	if (p->webhook.read)
+		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(p->webhook.transition));
 	tell_matchers(&t);
 	tell_fact("conversation", d->conversation, &t);
 	tell_fact("customer", d->customer, &t);
@@ -231,7 +226,6 @@ void reading_explain(const struct definition *d, const struct webhook *w, struct
 		buf_adds(to, "delivery: body: path, query, transition and body together\n");
 	else
 		tell_fact("delivery", d->delivery, &t);
-	attributes_each(d->attributes, &scope.scope, tell_attribute, &t);
+	attributes_each(d->attributes, t.s, tell_attribute, &t);
 	tell_url(&t);
-	signal_scope_done(&scope);
 }

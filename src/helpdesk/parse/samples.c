@@ -103,9 +103,9 @@ static bool is_told(const struct reader *r, struct specimens *all, const struct 
 	CLEANUP(mem_freep) char *text = NULL;
 	bool told = all->told_unreadable;
 
-	if (!all->lost_conversation || !item->open)
+	if (!all->lost_conversation || !item->parsed->is_open)
 		return false;
-	text = fact_text(r->d->conversation, &item->scope.scope);
+	text = fact_text(r->d->conversation, &item->parsed->scope);
 	if (text)
 		return false;
 	all->told_unreadable = true;
@@ -115,41 +115,39 @@ static bool is_told(const struct reader *r, struct specimens *all, const struct 
 /* Whether the item says what the sample is to say. One of several may say nothing. */
 static bool specimen_read(struct reader *r, struct specimens *all, struct specimen *s, const struct specimen_item *item)
 {
-	struct reading reading;
+	const struct reading *reading = &item->parsed->reading;
 	char shown[FLAT_SHOWN_MAX];
 	struct buf why;
 	bool good;
 
-	reading_make(r->d, &item->webhook, NULL, &reading);
-	good = says_it(r->d, s, &reading);
+	good = says_it(r->d, s, reading);
 	buf_init(&why, SAMPLE_WHY_MAX);
-	if (reading.kind == READING_UNREADABLE) {
+	if (reading->kind == READING_UNREADABLE) {
 		if (!is_told(r, all, item))
-			specimen_unreadable(r, s->at, reading.reason.text);
-	} else if (!good && reading.kind == READING_IGNORED && s->n == 1) {
-		specimen_why(r->d, s, &item->scope.scope, &why);
+			specimen_unreadable(r, s->at, reading->reason.text);
+	} else if (!good && reading->kind == READING_IGNORED && s->n == 1) {
+		specimen_why(r->d, s, &item->parsed->scope, &why);
 		specimen_complain(r, s->at, "this sample should read as %s, but no matcher holds (%s)",
 				  says_word(s->kind, s->transition), why.data);
-	} else if (!good && reading.kind != READING_IGNORED) {
+	} else if (!good && reading->kind != READING_IGNORED) {
 		specimen_complain(r, s->at, "this sample should read as %s, but reads as %s",
 				  says_word(s->kind, s->transition),
-				  says_word(reading.kind, reading.signal.transition));
+				  says_word(reading->kind, reading->signal.transition));
 	}
-	if (reading.unknown_state.text && !reading.unknown_state.rest)
+	if (reading->unknown_state.text && !reading->unknown_state.rest)
 		problems_warn(r->problems, s->at,
 			      "the state \"%s\" of this sample is not one that `states` names at %s: add it",
-			      flat_shown(reading.unknown_state.text, shown), reading.unknown_state.place);
+			      flat_shown(reading->unknown_state.text, shown), reading->unknown_state.place);
 	if (good)
-		s->said = reading.signal.transition;
+		s->said = reading->signal.transition;
 	/* Such a one would be answered without a proof, and lost. */
-	if (reading.kind == READING_SIGNAL && reading_is_trial(r->d, &item->webhook))
+	if (reading->kind == READING_SIGNAL && parsed_is_trial(r->d, &item->webhook))
 		specimen_complain(
 			r, s->at,
 			"`challenge: {when: …}` holds for this sample, which says %s: expected it to hold for "
 			"nothing that opens or closes",
-			says_word(reading.kind, reading.signal.transition));
+			says_word(reading->kind, reading->signal.transition));
 	buf_done(&why);
-	reading_done(&reading);
 	return good;
 }
 
@@ -172,7 +170,7 @@ static void specimen_open(struct reader *r, struct specimen *s)
 		item->webhook = (struct webhook){
 			.query = s->sample.query, .headers = s->sample.headers, .received_ms = SAMPLE_RECEIVED_MS};
 		item->webhook.body = batch_item(batch, s->n, &item->webhook.body_len);
-		item->open = signal_scope_open(r->d, &item->webhook, NULL, &item->scope, NULL) == 0;
+		item->parsed = parsed_lent(r->d, &item->webhook);
 	}
 	batch_close(batch);
 }
@@ -198,8 +196,7 @@ static void specimens_done(struct specimens *all)
 		struct specimen *s = &all->items[i];
 
 		for (size_t k = 0; k < s->n; k++) {
-			if (s->items[k].open)
-				signal_scope_done(&s->items[k].scope);
+			parsed_free(s->items[k].parsed);
 			free(s->items[k].webhook.body);
 		}
 		free(s->items);
@@ -320,9 +317,9 @@ static void check_words(struct reader *r, const struct specimens *all)
 	for (size_t i = 0; i < all->n; i++) {
 		u.specimen = &all->items[i];
 		for (size_t k = 0; u.specimen->kind == READING_SIGNAL && k < u.specimen->n; k++)
-			if (u.specimen->items[k].open)
-				attributes_unnamed(r->d->attributes, &u.specimen->items[k].scope.scope, warn_of_unnamed,
-						   &u);
+			if (u.specimen->items[k].parsed->is_open)
+				attributes_unnamed(r->d->attributes, &u.specimen->items[k].parsed->scope,
+						   warn_of_unnamed, &u);
 	}
 	pairs_done(&u.told);
 }

@@ -6,7 +6,7 @@
 #define HELPDESK_PARSE_SAMPLES_PARTS_H
 
 #include "helpdesk/definition/definition_reader.h"
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 
 /* One sample, taken apart into items as the intake would. */
 struct specimen {
@@ -19,8 +19,7 @@ struct specimen {
 	bool apart; /* its items, if any, are there */
 	struct specimen_item {
 		struct webhook webhook; /* its headers and query are the sample's */
-		struct signal_scope scope;
-		bool open; /* the scope is */
+		struct parsed *parsed;
 	} * items;
 	size_t n;
 };

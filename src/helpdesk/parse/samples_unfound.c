@@ -86,8 +86,8 @@ static void complain(const struct search *s, const struct reference *reference)
 		if (i < NAMES_SHOWN)
 			buf_addf(&names, "%s%s", i > 0 ? ", " : "", one->name);
 		for (size_t k = 0; k < one->n && !hint; k++)
-			if (one->items[k].open)
-				hint = item_hint(reference, &one->items[k].scope.scope);
+			if (one->items[k].parsed->is_open)
+				hint = item_hint(reference, &one->items[k].parsed->scope);
 	}
 	if (s->specimens->n > NAMES_SHOWN)
 		buf_addf(&names, " and %zu more", s->specimens->n - NAMES_SHOWN);
@@ -114,7 +114,7 @@ static void search_one(struct search *s, const struct reference *reference)
 		const struct specimen *one = &s->specimens->items[i];
 
 		for (size_t k = 0; k < one->n; k++)
-			if (one->items[k].open && item_has(s, reference, &one->items[k].scope.scope))
+			if (one->items[k].parsed->is_open && item_has(s, reference, &one->items[k].parsed->scope))
 				return;
 	}
 	complain(s, reference);
@@ -243,7 +243,7 @@ static bool any_is_open(const struct specimens *specimens)
 {
 	for (size_t i = 0; i < specimens->n; i++)
 		for (size_t k = 0; k < specimens->items[i].n; k++)
-			if (specimens->items[i].items[k].open)
+			if (specimens->items[i].items[k].parsed->is_open)
 				return true;
 	return false;
 }

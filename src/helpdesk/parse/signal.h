@@ -58,45 +58,18 @@ struct reading {
 void reading_done(struct reading *r);
 
 /*
- * Reads a webhook. customer: what a lookup answered, or NULL. Where w->read is set its transition stands, whatever the
- * definition says by now. Matchers are asked in the order ping, closed, reopened, opened, identified; the
- * first that holds counts. A time is impossible before 1990 and more than a day after w->received_ms. The delivery is
- * filled for unreadable webhooks too, where the definition has one.
+ * What w says; s is the scope over it (parsed.h opens it). told: what a lookup answered, or NULL: not asked. Where
+ * w->read is set its transition stands, whatever the definition says by now. Matchers are asked in the order ping,
+ * closed, reopened, opened, identified; the first that holds counts. A time is impossible before 1990 and more than a
+ * day after w->received_ms. The delivery is filled for unreadable webhooks too, where the definition has one.
  */
-void reading_make(const struct definition *d, const struct webhook *w, const struct customer *customer,
-		  struct reading *ret);
-/*
- * Whether this is what the vendor tries the URL with when a webhook is set up (`challenge: {when: …}`): w needs no
- * proof and may have no body.
- */
-bool reading_is_trial(const struct definition *d, const struct webhook *w);
+void reading_make(const struct definition *d, const struct webhook *w, const struct scope *s,
+		  const struct customer *told, struct reading *ret);
 /* Fills w->read and the members below it from a reading that is a signal. */
 void reading_mark(const struct reading *r, struct webhook *w);
 /* Of a reading with an unknown state: which one, where, what became of the webhook, and how to tell the definition of
  * `source` what it means: a sentence without a line end (reading_explain.c). */
 void reading_tell_unknown_state(const struct reading *r, const char *source, struct buf *to);
-/* For explain: which matchers were asked and what they saw, and what stands at every place of the definition, a line
- * each (reading_explain.c). Addresses are not masked. */
-void reading_explain(const struct definition *d, const struct webhook *w, struct buf *to);
 /* Tells which addresses were refused, and how many left out, a line each, with `before` at its beginning; masked. */
 void reading_tell_refused(const struct addresses *a, const char *before, struct buf *to);
-/* As reading_explain() for the conversation's URL alone, with what a lookup told. Nothing where the definition has
- * none. */
-void reading_explain_url(const struct definition *d, const struct webhook *w, const struct customer *customer,
-			 struct buf *to);
-
-/*
- * The scope over a webhook for rules' raw references; owns what it parsed, borrows the rest: d, w and customer must
- * outlive it, and it must not be moved. Where the definition has `each`, the item is the only one of the list there;
- * -ENODATA: the list is empty. -EINVAL: the body is not in its form, no list, several items.
- */
-struct signal_scope {
-	struct scope scope;
-	struct json_object *body;
-	struct pairs query;
-};
-int signal_scope_open(const struct definition *d, const struct webhook *w, const struct customer *customer,
-		      struct signal_scope *ret, struct err *reterr) MUSTCHECK;
-void signal_scope_done(struct signal_scope *s);
-
 #endif

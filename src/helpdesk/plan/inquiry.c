@@ -1,6 +1,6 @@
 /*
- * The walk through a definition's lookup steps. State: which step is under way, what was learnt so far, and a copy of
- * the webhook's values in which a merged customer's new id takes the old one's place. No network, no time: who asks,
+ * The walk through a definition's lookup steps. State: which step is under way, what was learnt so far, and the lent
+ * webhook, in which a merged customer's new id takes the old one's place. No network, no time: who asks,
  * waits and repeats is src/courier.
  */
 #include <config.h>
@@ -14,7 +14,6 @@
 #include "base/json.h"
 #include "helpdesk/expr/body.h"
 #include "helpdesk/definition/definition_parts.h"
-#include "helpdesk/parse/signal.h"
 
 #define INQUIRY_MOVES_MAX 3
 #define INQUIRY_ID_MAX 512
@@ -22,8 +21,7 @@
 
 struct inquiry {
 	const struct definition *d;
-	struct signal_scope open; /* the webhook's body and query, headers as copied below, names as taken so far */
-	struct pairs headers;
+	struct scope scope; /* over the webhook, with the names taken so far */
 	struct customer found;
 	bool addressless;  /* the webhook holds no address */
 	bool heard;        /* a step was answered with a 2xx in JSON */
@@ -41,7 +39,7 @@ struct inquiry {
  */
 static int find_step(const struct inquiry *q, size_t *step, char **ret_url, struct err *reterr)
 {
-	const struct scope *s = &q->open.scope;
+	const struct scope *s = &q->scope;
 
 	for (; *step < q->d->steps_n; ++*step) {
 		const struct step *at = &q->d->steps[*step];
@@ -60,35 +58,28 @@ static int find_step(const struct inquiry *q, size_t *step, char **ret_url, stru
 static bool has_no_address(const struct inquiry *q)
 {
 	struct addresses found = {0};
-	bool any = email_places_read(&q->d->emails, &q->open.scope, &found);
+	bool any = email_places_read(&q->d->emails, &q->scope, &found);
 
 	addresses_done(&found);
 	return !any;
 }
 
-int inquiry_new(const struct definition *d, const struct webhook *w, struct inquiry **ret, struct err *reterr)
+int inquiry_new(const struct definition *d, const struct scope *s, struct inquiry **ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *url = NULL;
 	struct inquiry *q = mem_new(1, sizeof(*q));
 	int r;
 
 	q->d = d;
-	r = signal_scope_open(d, w, NULL, &q->open, reterr);
-	if (r < 0) {
-		free(q);
-		return r;
-	}
-	for (size_t i = 0; i < w->headers.n; i++)
-		pairs_add(&q->headers, w->headers.items[i].name, w->headers.items[i].value);
-	q->open.scope.headers = &q->headers;
-	q->open.scope.taken = &q->found.taken;
+	q->scope = *s;
+	q->scope.taken = &q->found.taken;
 	r = find_step(q, &q->step, &url, reterr);
 	if (r != 0) {
 		inquiry_free(q);
 		return r < 0 ? r : err_set(reterr, -ENOENT, "nothing to look up");
 	}
 	q->addressless = has_no_address(q);
-	q->asked[0] = d->customer ? fact_text(d->customer, &q->open.scope) : NULL;
+	q->asked[0] = d->customer ? fact_text(d->customer, &q->scope) : NULL;
 	*ret = q;
 	return 0;
 }
@@ -97,8 +88,6 @@ void inquiry_free(struct inquiry *q)
 {
 	if (!q)
 		return;
-	signal_scope_done(&q->open);
-	pairs_done(&q->headers);
 	customer_done(&q->found);
 	free(q->location);
 	for (size_t i = 0; i <= INQUIRY_MOVES_MAX; i++)
@@ -206,7 +195,7 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 	if (r == 0)
 		r = add_authentication(step, secrets, &headers, reterr);
 	if (r == 0)
-		r = add_headers(step, &q->open.scope, &headers, reterr);
+		r = add_headers(step, &q->scope, &headers, reterr);
 	if (r < 0) {
 		pairs_done(&headers);
 		if (r != -EACCES || !does_without(step, secrets))
@@ -261,7 +250,7 @@ static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *st
 /* The new id takes the old one's place in the webhook: whatever is asked from now on is about the new one. */
 static bool customer_put(struct inquiry *q, const char *id)
 {
-	return q->d->customer && reference_put(fact_place(q->d->customer, &q->open.scope), &q->open.scope, id);
+	return q->d->customer && reference_put(fact_place(q->d->customer, &q->scope), &q->scope, id);
 }
 
 static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct err *reason)
@@ -445,7 +434,7 @@ static bool leads_to_address(const struct inquiry *q, size_t i)
 	for (size_t k = i + 1; k < q->d->steps_n; k++) {
 		if (asks_by(&steps[k], &steps[i]))
 			leads = leads || leads_to_address(q, k);
-		else if (steps[k].emails.n > 0 && !steps[k].optional && step_applies(&steps[k], &q->open.scope))
+		else if (steps[k].emails.n > 0 && !steps[k].optional && step_applies(&steps[k], &q->scope))
 			return false;
 	}
 	return leads;
@@ -490,11 +479,16 @@ const char *inquiry_passed(const struct inquiry *q, size_t step)
 	const struct step *s = &q->d->steps[step];
 	CLEANUP(mem_freep) char *url = NULL;
 
-	if (!step_applies(s, &q->open.scope))
+	if (!step_applies(s, &q->scope))
 		return "its `when` does not hold";
-	if (step_url(s, &q->open.scope, &url, NULL) < 0)
+	if (step_url(s, &q->scope, &url, NULL) < 0)
 		return "a part of its URL is missing";
 	return NULL;
+}
+
+bool inquiry_has_moved(const struct inquiry *q)
+{
+	return q->moves > 0;
 }
 
 void inquiry_result(const struct inquiry *q, struct customer *ret)

@@ -16,7 +16,6 @@
 #include "helpdesk/definition/definition.h"
 #include "helpdesk/expr/reference.h"
 #include "helpdesk/expr/scope.h"
-#include "helpdesk/expr/webhook.h"
 
 /* What asking would tell that the webhook does not. */
 enum inquiry_wish {
@@ -40,14 +39,14 @@ struct inquiry_secrets {
 	const char *user, *password, *token;
 };
 
-struct inquiry; /* one walk: owns its copy of the webhook's values; used by one thread at a time */
+struct inquiry; /* one walk; used by one thread at a time */
 
 /*
- * -ENOENT: no step applies, or the webhook lacks what its URL needs (no customer): there is nobody to ask about.
- * -EINVAL: its body cannot be read. d must outlive it.
+ * s is the scope over the webhook, nothing told yet. It is borrowed until inquiry_free, and its tree is not read only:
+ * a merged customer's new id is put in the old one's place (inquiry_has_moved). -ENOENT: no step applies, or the
+ * webhook lacks what its URL needs (no customer): there is nobody to ask about. d must outlive it.
  */
-int inquiry_new(const struct definition *d, const struct webhook *w, struct inquiry **ret,
-		struct err *reterr) MUSTCHECK;
+int inquiry_new(const struct definition *d, const struct scope *s, struct inquiry **ret, struct err *reterr) MUSTCHECK;
 void inquiry_free(struct inquiry *q);
 
 /*
@@ -93,6 +92,8 @@ size_t inquiry_step(const struct inquiry *q);
 const char *inquiry_passed(const struct inquiry *q, size_t step);
 /* Calls fn for each place at which the steps that are asked look for addresses in their answers. */
 void inquiry_address_places(const struct inquiry *q, void (*fn)(void *ctx, const struct reference *r), void *ctx);
+/* Whether the webhook's tree holds another customer's id by now. */
+bool inquiry_has_moved(const struct inquiry *q);
 /* What was learnt; the caller owns it. */
 void inquiry_result(const struct inquiry *q, struct customer *ret);
 

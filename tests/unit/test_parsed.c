@@ -1,0 +1,145 @@
+/* A parsed webhook: what it owns, what is added to it, and how often it is parsed. */
+#include <config.h>
+
+#include "with_definition.h"
+
+#include <errno.h>
+
+#include "helpdesk/parse/parsed.h"
+
+static struct webhook webhook_of(const char *body)
+{
+	return (struct webhook){.body = mem_str(body),
+				.body_len = strlen(body),
+				.query = mem_str("a=%31"),
+				.received_ms = INT64_C(1763740800000)};
+}
+
+static void it_takes_over_the_webhook(void **state)
+{
+	struct definition *d = with_definition(BARE_DEFINITION "customer: query:a\n", NULL);
+	struct webhook w = webhook_of("{\"type\":\"opened\",\"id\":7}");
+	uint64_t before = json_reads();
+	struct parsed *p = parsed_new(d, &w);
+
+	(void)state;
+	assert_null(w.body);
+	assert_int_equal(json_reads() - before, 1);
+	assert_true(p->is_open);
+	assert_int_equal(p->reading.kind, READING_SIGNAL);
+	assert_string_equal(p->reading.signal.conversation, "7");
+	assert_string_equal(p->reading.signal.customer, "1");
+	assert_string_equal(p->webhook.body, "{\"type\":\"opened\",\"id\":7}");
+	parsed_free(p);
+	definition_free(d);
+}
+
+static void a_lent_webhook_stays_its_owners(void **state)
+{
+	struct definition *d = with_definition(BARE_DEFINITION, NULL);
+	struct webhook w = webhook_of("{\"type\":\"opened\",\"id\":7}");
+	struct parsed *p = parsed_lent(d, &w);
+
+	(void)state;
+	assert_int_equal(p->reading.kind, READING_SIGNAL);
+	parsed_free(p);
+	assert_string_equal(w.body, "{\"type\":\"opened\",\"id\":7}");
+	webhook_done(&w);
+	definition_free(d);
+}
+
+static void one_that_does_not_read_says_why(void **state)
+{
+	static const struct {
+		const char *more, *body;
+		enum reading_kind kind;
+		const char *reason;
+	} cases[] = {
+		{"", "{\"type\":", READING_UNREADABLE, "line 1 column "},
+		{"", "", READING_UNREADABLE, "nothing there"},
+		{"each: /items\n", "{\"items\":[]}", READING_IGNORED, "no item at /items"},
+		{"each: /items\n", "{\"items\":[{},{}]}", READING_UNREADABLE, "2 items at /items were not taken apart"},
+		{"each: /items\n", "{\"items\":{}}", READING_UNREADABLE, "no list of items at /items"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *yaml = mem_fmt("%s%s", BARE_DEFINITION, cases[i].more);
+		struct definition *d = with_definition(yaml, NULL);
+		struct webhook w = webhook_of(cases[i].body);
+		struct parsed *p = parsed_new(d, &w);
+
+		assert_false(p->is_open);
+		assert_null(p->scope.item);
+		assert_int_equal(p->reading.kind, cases[i].kind);
+		if (!strstr(p->reading.reason.text, cases[i].reason))
+			fail_msg("%s", p->reading.reason.text);
+		parsed_free(p);
+		definition_free(d);
+	}
+}
+
+static void what_is_told_is_added_without_a_parse(void **state)
+{
+	struct definition *d =
+		with_definition(BARE_DEFINITION "customer: /who\nemails: /mail\nattributes: {Team: \"{team}\"}\n"
+						"conversation_url: \"{base_url}/{team}/{/id}\"\n"
+						"lookup: [{url: \"{base_url}/{/who}\", authenticate: bearer, "
+						"emails: /e, take: {team: /t}}]\n",
+				"https://x.example");
+	struct webhook w = webhook_of("{\"type\":\"opened\",\"id\":7,\"who\":3}");
+	struct customer c = {0};
+	struct parsed *p = parsed_new(d, &w);
+	uint64_t before = json_reads();
+
+	(void)state;
+	assert_true(p->reading.signal.wants_lookup);
+	assert_true(addresses_add(&c.addresses, "jo@example.com", true));
+	pairs_add(&c.taken, "team", "returns");
+	parsed_tell(p, &c);
+	assert_int_equal(json_reads() - before, 0);
+	assert_int_equal(c.addresses.n + c.taken.n, 0);
+	assert_int_equal(p->reading.kind, READING_SIGNAL);
+	assert_false(p->reading.signal.wants_lookup);
+	assert_int_equal(p->reading.signal.addresses.n, 1);
+	assert_string_equal(json_member_str(p->reading.signal.attributes, "Team"), "returns");
+	assert_string_equal(p->reading.signal.conversation_url, "https://x.example/returns/7");
+	assert_string_equal(pairs_get(p->scope.taken, "team"), "returns");
+	parsed_free(p);
+	definition_free(d);
+}
+
+static void a_trial_may_have_no_body(void **state)
+{
+	struct definition *d = with_definition(BARE_DEFINITION "challenge: {when: {\"query:a\": \"1\"}}\n", NULL);
+	struct definition *by_body = with_definition(BARE_DEFINITION "challenge: {when: {/try: true}}\n", NULL);
+	struct definition *none = with_definition(BARE_DEFINITION, NULL);
+	struct webhook empty = webhook_of(""), no_json = webhook_of("{"), tried = webhook_of("{\"try\":true}");
+
+	(void)state;
+	assert_true(parsed_is_trial(d, &empty));
+	assert_false(parsed_is_trial(d, &no_json));
+	assert_true(parsed_is_trial(d, &tried));
+	assert_false(parsed_is_trial(none, &empty));
+	assert_false(parsed_is_trial(by_body, &empty));
+	assert_true(parsed_is_trial(by_body, &tried));
+	webhook_done(&empty);
+	webhook_done(&no_json);
+	webhook_done(&tried);
+	definition_free(d);
+	definition_free(by_body);
+	definition_free(none);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(it_takes_over_the_webhook),
+		cmocka_unit_test(a_lent_webhook_stays_its_owners),
+		cmocka_unit_test(one_that_does_not_read_says_why),
+		cmocka_unit_test(what_is_told_is_added_without_a_parse),
+		cmocka_unit_test(a_trial_may_have_no_body),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
