@@ -126,6 +126,8 @@ static void a_value_is_taken_as_it_stands(void **state)
 	assert_int_equal(p.end, OPTIONS_GO);
 	assert_string_equal(p.text, "--flag");
 	assert_false(p.flag);
+	p = PARSE("--text", "--");
+	assert_string_equal(p.text, "--");
 	p = PARSE("--text=a=b");
 	assert_string_equal(p.text, "a=b");
 	p = PARSE("--text=");
@@ -155,6 +157,30 @@ static void a_dash_alone_and_all_behind_two_are_words(void **state)
 	assert_string_equal(p.words[0], "-");
 	assert_string_equal(p.words[1], "--flag");
 	assert_false(p.flag);
+}
+
+static void two_dashes_alone_are_a_word_behind_two(void **state)
+{
+	struct parsed p = PARSE("--flag", "--", "--", "-h");
+
+	(void)state;
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_true(p.flag);
+	assert_int_equal(p.words_n, 2);
+	assert_string_equal(p.words[0], "--");
+	assert_string_equal(p.words[1], "-h");
+}
+
+static void what_is_wrong_first_is_told(void **state)
+{
+	struct parsed p = PARSE("a", "b", "c", "--lmit", "-h");
+
+	(void)state;
+	assert_int_equal(p.end, COMMAND_USAGE);
+	assert_non_null(strstr(p.err, "\"c\""));
+	p = PARSE("a", "--lmit", "b", "c", "-h");
+	assert_int_equal(p.end, COMMAND_USAGE);
+	assert_non_null(strstr(p.err, "--lmit"));
 }
 
 static void one_word_too_many_is_named(void **state)
@@ -193,11 +219,24 @@ static void a_wrong_option_names_the_nearest(void **state)
 		{"--lmit", "unknown option --lmit (did you mean --limit?)", true},
 		{"--lmit=5", "unknown option --lmit (did you mean --limit?)", true},
 		{"--li", "(did you mean --list?)", true},
+		{"--lis", "unknown option --lis (did you mean --list?)\n", true},
+		{"--lis=a", "unknown option --lis (did you mean --list?)\n", true},
+		{"--fla", "unknown option --fla (did you mean --flag?)\n", true},
+		{"--fla=yes", "unknown option --fla (did you mean --flag?)\n", true},
+		{"--te", "unknown option --te (did you mean --text?)\n", true},
+		{"--te=a", "unknown option --te (did you mean --text?)\n", true},
+		{"--h", "unknown option --h (did you mean --help?)\n", true},
+		{"--hel", "unknown option --hel (did you mean --help?)\n", true},
+		{"--help=yes", "unknown option --help (did you mean --help?)\n", true},
 		{"--Flag", "(did you mean --flag?)", true},
 		{"--hlep", "(did you mean --help?)", true},
 		{"--flagg", "(did you mean --flag?)", true},
 		{"--foo", "unknown option --foo\n", false},
 		{"-x", "unknown option -x\n", false},
+		{"-xh", "unknown option -xh\n", false},
+		{"-hx", "unknown option -hx\n", false},
+		{"-hh", "unknown option -hh\n", false},
+		{"-flag", "(did you mean --flag?)", true},
 		{"-c", "-c stands before the command: deskbridge -c FILE trial\n", false},
 		{"-c=my.yaml", "-c stands before the command: deskbridge -c FILE trial\n", false},
 		{"-cmy.yaml", "-c stands before the command: deskbridge -c FILE trial\n", false},
@@ -294,6 +333,8 @@ int main(void)
 		cmocka_unit_test(a_value_is_taken_as_it_stands),
 		cmocka_unit_test(words_stand_anywhere_between_options),
 		cmocka_unit_test(a_dash_alone_and_all_behind_two_are_words),
+		cmocka_unit_test(two_dashes_alone_are_a_word_behind_two),
+		cmocka_unit_test(what_is_wrong_first_is_told),
 		cmocka_unit_test(one_word_too_many_is_named),
 		cmocka_unit_test(help_ends_with_the_commands_own_text),
 		cmocka_unit_test(a_wrong_option_names_the_nearest),
