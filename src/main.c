@@ -3,6 +3,7 @@
  */
 #include <config.h>
 
+#include <getopt.h>
 #include <gnutls/gnutls.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -21,8 +22,6 @@ static const struct command *const commands[] = {
 	&command_presets, &command_sandbox, &command_status, &command_queue,
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-static const char *const options[] = {"--config", "--help", "--version"};
 
 static void print_usage(FILE *to)
 {
@@ -105,56 +104,57 @@ static int help(const struct command_context *ctx, int argc, char **argv)
 
 #define GO_ON (-1)
 
-/* The value of -c and --config, in any way of writing it; NULL where *i is another option. */
-static const char *config_value(int argc, char **argv, int *i, bool *ret_missing)
+/* getopt_long also takes the beginning of a name, and letters in one word. */
+static bool is_whole(const char *word, int option)
 {
-	const char *word = argv[*i];
-
-	*ret_missing = false;
-	if (strncmp(word, "--config=", 9) == 0)
-		return word + 9;
-	if (strncmp(word, "-c", 2) == 0 && word[2] != '\0')
-		return word + 2;
-	if (strcmp(word, "-c") != 0 && strcmp(word, "--config") != 0)
-		return NULL;
-	if (*i + 1 == argc) {
-		*ret_missing = true;
-		return NULL;
+	switch (option) {
+	case 'c':
+		return word[1] == 'c' || strcmp(word, "--config") == 0 || strncmp(word, "--config=", 9) == 0;
+	case 'h':
+		return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
+	case 'V':
+		return strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0;
+	default:
+		return false;
 	}
-	return argv[++*i];
 }
 
 /* The options before the command. GO_ON with the command's place in *ret_at, or the exit status. */
 static int read_options(struct command_context *ctx, int argc, char **argv, int *ret_at)
 {
-	for (int i = 1; i < argc; i++) {
-		const char *word = argv[i], *file;
-		bool missing;
+	static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+					      {"help", no_argument, NULL, 'h'},
+					      {"version", no_argument, NULL, 'V'},
+					      {NULL}};
+	static const char *const names[] = {"--config", "--help", "--version"};
 
-		if (word[0] != '-') {
-			*ret_at = i;
-			return GO_ON;
-		}
-		if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
+	opterr = 0;
+	for (const char *word = argv[1]; word && *word == '-'; word = argv[optind]) {
+		int got = getopt_long(argc, argv, "+:hVc:", known, NULL);
+
+		if (!is_whole(word, got == ':' ? optopt : got))
+			return unknown("option", word, names, sizeof(names) / sizeof(names[0]));
+		if (got == 'h') {
 			print_usage(stdout);
 			return COMMAND_GOOD;
 		}
-		if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0) {
+		if (got == 'V') {
 			print_version();
 			return COMMAND_GOOD;
 		}
-		file = config_value(argc, argv, &i, &missing);
-		if (missing || (file && *file == '\0')) {
+		if (got == ':' || *optarg == '\0') {
 			out_error("deskbridge: %s needs a file\nTry \"deskbridge --help\".\n", word);
 			return COMMAND_USAGE;
 		}
-		if (!file)
-			return unknown("option", word, options, sizeof(options) / sizeof(options[0]));
-		ctx->config_file = file;
+		ctx->config_file = optarg;
 		ctx->config_given = true;
 	}
-	print_usage(stderr);
-	return COMMAND_USAGE;
+	if (optind >= argc) {
+		print_usage(stderr);
+		return COMMAND_USAGE;
+	}
+	*ret_at = optind;
+	return GO_ON;
 }
 
 int main(int argc, char **argv)

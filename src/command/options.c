@@ -3,22 +3,14 @@
 #include "command/options.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf/settings.h"
-
-#define NAMES_MAX 32  /* more than any command has */
-#define SHOWN_MAX 100 /* bytes of a wrong word that are shown */
-
-static const struct option_spec *find(const struct option_spec *specs, const char *word, size_t len)
-{
-	for (const struct option_spec *s = specs; s->name; s++)
-		if (strlen(s->name) == len && strncmp(s->name, word, len) == 0)
-			return s;
-	return NULL;
-}
+#define NAMES_MAX 32   /* more than any command has */
+#define SHOWN_MAX 100  /* bytes of a wrong word that are shown */
+#define FIRST_SPEC 256 /* what getopt_long says of the first spec: no letter */
 
 static int unknown(const struct command *c, const struct option_spec *specs, const char *word, size_t len)
 {
@@ -46,6 +38,7 @@ static int read_count(const char *text, long *ret)
 	return 0;
 }
 
+/* value: NULL for a flag. */
 static int set_value(const struct command *c, const struct option_spec *s, const char *value)
 {
 	struct option_list *list = s->target;
@@ -64,7 +57,8 @@ static int set_value(const struct command *c, const struct option_spec *s, const
 			return command_usage_error(c, "%s %s: expected a whole number from 1", s->name, value);
 		break;
 	case OPTION_FLAG:
-		return command_usage_error(c, "%s takes no value", s->name);
+		*(bool *)s->target = true;
+		break;
 	}
 	return OPTIONS_GO;
 }
@@ -91,43 +85,54 @@ int options_transition(const struct command *c, const char *word, enum transitio
 	return options_expected(c, "", word, names);
 }
 
+static int take_word(const struct command *c, const char *word, const char **words, size_t max, size_t *n)
+{
+	if (*n == max)
+		return command_usage_error(c, "\"%s\" is one word too many", word);
+	words[(*n)++] = word;
+	return OPTIONS_GO;
+}
+
 int options_parse(const struct command *c, const struct option_spec *specs, int argc, char **argv, const char **words,
 		  size_t words_max, size_t *ret_words)
 {
-	bool only_words = false;
+	struct option known[NAMES_MAX] = {{"help", no_argument, NULL, 'h'}};
+	int got, end = OPTIONS_GO;
 	size_t n = 0;
 
-	for (int i = 1; i < argc; i++) {
-		const char *word = argv[i];
-		if (only_words || word[0] != '-' || word[1] == '\0') {
-			if (n == words_max)
-				return command_usage_error(c, "\"%s\" is one word too many", word);
-			words[n++] = word;
-			continue;
-		}
-		if (strcmp(word, "--") == 0) {
-			only_words = true;
-			continue;
-		}
-		if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+	for (int i = 0; specs[i].name; i++) {
+		INSIST(i + 2 < NAMES_MAX);
+		known[i + 1] = (struct option){specs[i].name + 2,
+					       specs[i].type == OPTION_FLAG ? no_argument : required_argument, NULL,
+					       FIRST_SPEC + i};
+	}
+	opterr = 0;
+	optind = 0;
+	for (const char *word = argv[1]; end == OPTIONS_GO && (got = getopt_long(argc, argv, "-:h", known, NULL)) != -1;
+	     word = argv[optind]) {
+		int named = got == '?' || got == ':' ? optopt : got;
+		const struct option_spec *s = named >= FIRST_SPEC ? &specs[named - FIRST_SPEC] : NULL;
+		size_t len = strcspn(word, "=");
+
+		if (got == 1)
+			end = take_word(c, word, words, words_max, &n);
+		/* getopt_long also takes the beginning of a name, and letters in one word. */
+		else if (s ? len != strlen(s->name) : strcmp(word, "--help") != 0 && strcmp(word, "-h") != 0)
+			end = unknown(c, specs, word, len);
+		else if (got == ':')
+			end = command_usage_error(c, "%s needs a value", s->name);
+		else if (got == '?')
+			end = command_usage_error(c, "%s takes no value", s->name);
+		else if (s)
+			end = set_value(c, s, optarg);
+		else {
 			command_print_help(c);
 			return COMMAND_GOOD;
 		}
-		const char *value = strchr(word, '=');
-		size_t len = value ? (size_t)(value - word) : strlen(word);
-		const struct option_spec *s = find(specs, word, len);
-		if (!s)
-			return unknown(c, specs, word, len);
-		if (s->type == OPTION_FLAG && !value) {
-			*(bool *)s->target = true;
-			continue;
-		}
-		if (!value && ++i == argc)
-			return command_usage_error(c, "%s needs a value", s->name);
-		int end = set_value(c, s, value ? value + 1 : argv[i]);
-		if (end != OPTIONS_GO)
-			return end;
 	}
-	*ret_words = n;
-	return OPTIONS_GO;
+	for (; end == OPTIONS_GO && optind < argc; optind++) /* behind "--" */
+		end = take_word(c, argv[optind], words, words_max, &n);
+	if (end == OPTIONS_GO)
+		*ret_words = n;
+	return end;
 }

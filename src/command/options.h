@@ -1,7 +1,8 @@
 /*
  * options: a sub-command's words: --name, --name VALUE, --name=VALUE, and what stands without dashes.
  *
- * Every command understands --help by itself. A wrong word names the nearest right one.
+ * Every command understands --help by itself. A wrong word names the nearest right one. A name is written in full: what
+ * an abbreviation means would change with each new option. Not for two threads at a time (getopt).
  */
 #ifndef COMMAND_OPTIONS_H
 #define COMMAND_OPTIONS_H
