@@ -5,7 +5,7 @@
 #define PIPELINE_GAUGES_H
 
 #include "conf/conf.h"
-#include "pipeline/standing.h"
+#include "pipeline/health.h"
 #include "store/store.h"
 
 struct gauges;

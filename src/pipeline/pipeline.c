@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "courier/courier.h"
 #include "pipeline/mails.h"
-#include "pipeline/standing.h"
+#include "pipeline/health.h"
 #include "pipeline/turn.h"
 
 #define SLOW_COMMIT_US 250000

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "pipeline/dispatch.h"
-#include "pipeline/housekeeping.h"
+#include "pipeline/janitor.h"
 #include "pipeline/lookups.h"
 #include "pipeline/pass.h"
 

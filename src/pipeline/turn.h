@@ -5,7 +5,7 @@
 #define PIPELINE_TURN_H
 
 #include "pipeline/mails.h"
-#include "pipeline/standing.h"
+#include "pipeline/health.h"
 
 struct turn;
 

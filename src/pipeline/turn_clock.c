@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "klaviyo/retry_after.h"
 #include "pipeline/dispatch.h"
-#include "pipeline/housekeeping.h"
+#include "pipeline/janitor.h"
 
 #define NEAR_BATCH 256 /* due times a turn */
 

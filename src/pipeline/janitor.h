@@ -1,10 +1,10 @@
 /*
  * housekeeping: what is done at quiet times: deleting what is past its time, writing the WAL back, showing the gauges.
  */
-#ifndef PIPELINE_HOUSEKEEPING_H
-#define PIPELINE_HOUSEKEEPING_H
+#ifndef PIPELINE_JANITOR_H
+#define PIPELINE_JANITOR_H
 
-#include "pipeline/standing.h"
+#include "pipeline/health.h"
 #include "pipeline/work.h"
 
 struct housekeeping;

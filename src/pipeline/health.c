@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/standing.h"
+#include "pipeline/health.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/housekeeping.h"
+#include "pipeline/janitor.h"
 
 #include <stdlib.h>
 

@@ -3,8 +3,8 @@
  *
  * Written by the pipeline's and the courier's threads, read by any; one lock over the texts, atomics for the rest.
  */
-#ifndef PIPELINE_STANDING_H
-#define PIPELINE_STANDING_H
+#ifndef PIPELINE_HEALTH_H
+#define PIPELINE_HEALTH_H
 
 #include <stdbool.h>
 #include <stdint.h>
