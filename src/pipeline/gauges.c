@@ -27,7 +27,7 @@ struct gauges {
 	/* during a refresh */
 	struct store *store;
 	const struct config *config;
-	struct standing *standing;
+	struct health *health;
 	int64_t now_ms;
 	bool waiting;
 };
@@ -84,7 +84,7 @@ static void count_events(void *ctx, const char *account, enum event_state state,
 		     oldest_ms == 0 || oldest_ms > g->now_ms ? 0 : (double)(g->now_ms - oldest_ms) / 1000);
 	}
 	if (!config_account(g->config, account)) {
-		standing_park(g->standing, "account", account, n > 0 ? NOT_CONFIGURED : NULL);
+		health_park(g->health, "account", account, n > 0 ? NOT_CONFIGURED : NULL);
 		show(g, METRIC_ACCOUNT_PARKED, account, NOT_CONFIGURED, n > 0);
 	}
 }
@@ -101,12 +101,11 @@ static void count_webhooks(void *ctx, const char *source, enum store_webhook_sta
 		show(ctx, METRIC_WEBHOOKS_PENDING, source, store_wait_name(why), (double)n);
 }
 
-bool gauges_refresh(struct gauges *g, struct store *s, const struct config *c, struct standing *standing,
-		    int64_t now_ms)
+bool gauges_refresh(struct gauges *g, struct store *s, const struct config *c, struct health *health, int64_t now_ms)
 {
 	g->store = s;
 	g->config = c;
-	g->standing = standing;
+	g->health = health;
 	g->now_ms = now_ms;
 	g->waiting = false;
 	for (struct gauge *x = g->all; x; x = x->next)

@@ -13,12 +13,12 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-struct standing_park {
-	struct standing_park *next;
+struct health_park {
+	struct health_park *next;
 	char *kind, *name, *reason;
 };
 
-struct standing {
+struct health {
 	atomic_bool ready;
 	atomic_bool stopping;
 	atomic_uint_least64_t pipeline_token, courier_token;
@@ -26,31 +26,31 @@ struct standing {
 	int news;                           /* eventfd */
 	pthread_mutex_t lock;               /* over what follows */
 	struct err why_not;
-	struct standing_park *parked;
+	struct health_park *parked;
 };
 
-static void hold(struct standing *s)
+static void hold(struct health *h)
 {
-	INSIST(pthread_mutex_lock(&s->lock) == 0);
+	INSIST(pthread_mutex_lock(&h->lock) == 0);
 }
 
-static void release(struct standing *s)
+static void release(struct health *h)
 {
-	INSIST(pthread_mutex_unlock(&s->lock) == 0);
+	INSIST(pthread_mutex_unlock(&h->lock) == 0);
 }
 
-struct standing *standing_new(void)
+struct health *health_new(void)
 {
-	struct standing *s = mem_new(1, sizeof(*s));
+	struct health *h = mem_new(1, sizeof(*h));
 
-	atomic_init(&s->ready, true);
-	s->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	INSIST(s->news >= 0);
-	INSIST(pthread_mutex_init(&s->lock, NULL) == 0);
-	return s;
+	atomic_init(&h->ready, true);
+	h->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	INSIST(h->news >= 0);
+	INSIST(pthread_mutex_init(&h->lock, NULL) == 0);
+	return h;
 }
 
-static void park_free(struct standing_park *p)
+static void park_free(struct health_park *p)
 {
 	free(p->kind);
 	free(p->name);
@@ -58,76 +58,76 @@ static void park_free(struct standing_park *p)
 	free(p);
 }
 
-void standing_free(struct standing *s)
+void health_free(struct health *h)
 {
-	if (!s)
+	if (!h)
 		return;
-	for (struct standing_park *p = s->parked, *next; p; p = next) {
+	for (struct health_park *p = h->parked, *next; p; p = next) {
 		next = p->next;
 		park_free(p);
 	}
-	INSIST(pthread_mutex_destroy(&s->lock) == 0);
-	close(s->news);
-	free(s);
+	INSIST(pthread_mutex_destroy(&h->lock) == 0);
+	close(h->news);
+	free(h);
 }
 
-static void tell_news(struct standing *s)
+static void tell_news(struct health *h)
 {
-	(void)!write(s->news, &(uint64_t){1}, sizeof(uint64_t));
+	(void)!write(h->news, &(uint64_t){1}, sizeof(uint64_t));
 }
 
-int standing_news_fd(const struct standing *s)
+int health_news_fd(const struct health *h)
 {
-	return s->news;
+	return h->news;
 }
 
-void standing_read_news(struct standing *s)
+void health_read_news(struct health *h)
 {
 	uint64_t n;
 
-	(void)!read(s->news, &n, sizeof(n));
+	(void)!read(h->news, &n, sizeof(n));
 }
 
-bool standing_set_ready(struct standing *s, const struct err *why_not)
+bool health_set_ready(struct health *h, const struct err *why_not)
 {
 	bool was, news;
 
-	hold(s);
-	was = atomic_exchange(&s->ready, !why_not);
-	news = was == (why_not != NULL) || (why_not && !text_is(why_not->text, s->why_not.text));
-	s->why_not = why_not ? *why_not : (struct err){0};
-	release(s);
+	hold(h);
+	was = atomic_exchange(&h->ready, !why_not);
+	news = was == (why_not != NULL) || (why_not && !text_is(why_not->text, h->why_not.text));
+	h->why_not = why_not ? *why_not : (struct err){0};
+	release(h);
 	if (news)
-		tell_news(s);
+		tell_news(h);
 	return was == (why_not != NULL);
 }
 
-bool standing_is_ready(const struct standing *s)
+bool health_is_ready(const struct health *h)
 {
-	return atomic_load(&s->ready) && !atomic_load(&s->stopping);
+	return atomic_load(&h->ready) && !atomic_load(&h->stopping);
 }
 
-void standing_stop(struct standing *s)
+void health_stop(struct health *h)
 {
-	atomic_store(&s->stopping, true);
+	atomic_store(&h->stopping, true);
 }
 
-void standing_why_not(struct standing *s, struct err *ret)
+void health_why_not(struct health *h, struct err *ret)
 {
-	hold(s);
-	*ret = s->why_not;
-	release(s);
-	if (atomic_load(&s->stopping))
+	hold(h);
+	*ret = h->why_not;
+	release(h);
+	if (atomic_load(&h->stopping))
 		(void)err_set(ret, -ECANCELED, "the daemon is stopping");
 }
 
-void standing_park(struct standing *s, const char *kind, const char *name, const char *reason)
+void health_park(struct health *h, const char *kind, const char *name, const char *reason)
 {
-	struct standing_park **at, *p;
+	struct health_park **at, *p;
 	bool news = false;
 
-	hold(s);
-	for (at = &s->parked; (p = *at); at = &p->next)
+	hold(h);
+	for (at = &h->parked; (p = *at); at = &p->next)
 		if (text_is(p->kind, kind) && text_is(p->name, name))
 			break;
 	if (p && !text_is(p->reason, reason)) {
@@ -142,44 +142,44 @@ void standing_park(struct standing *s, const char *kind, const char *name, const
 		p->kind = mem_str(kind);
 		p->name = mem_str(name);
 		p->reason = mem_str(reason);
-		p->next = s->parked;
-		s->parked = p;
+		p->next = h->parked;
+		h->parked = p;
 	}
-	release(s);
+	release(h);
 	if (news)
-		tell_news(s);
+		tell_news(h);
 }
 
-void standing_parked(struct standing *s, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
-		     void *ctx)
+void health_parked(struct health *h, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
+		   void *ctx)
 {
-	hold(s);
-	for (const struct standing_park *p = s->parked; p; p = p->next)
+	hold(h);
+	for (const struct health_park *p = h->parked; p; p = p->next)
 		fn(ctx, p->kind, p->name, p->reason);
-	release(s);
+	release(h);
 }
 
-void standing_pipeline_alive(struct standing *s, uint64_t token)
+void health_pipeline_alive(struct health *h, uint64_t token)
 {
-	atomic_store(&s->pipeline_token, token);
+	atomic_store(&h->pipeline_token, token);
 }
 
-void standing_courier_alive(struct standing *s, uint64_t token)
+void health_courier_alive(struct health *h, uint64_t token)
 {
-	atomic_store(&s->courier_token, token);
+	atomic_store(&h->courier_token, token);
 }
 
-void standing_disk(struct standing *s, bool busy)
+void health_disk(struct health *h, bool busy)
 {
-	atomic_store(&s->disk_since_us, busy ? clock_mono_us() : 0);
+	atomic_store(&h->disk_since_us, busy ? clock_mono_us() : 0);
 }
 
-bool standing_is_alive(const struct standing *s, uint64_t token)
+bool health_is_alive(const struct health *h, uint64_t token)
 {
-	int64_t since_us = atomic_load(&s->disk_since_us);
+	int64_t since_us = atomic_load(&h->disk_since_us);
 
-	if (atomic_load(&s->courier_token) < token)
+	if (atomic_load(&h->courier_token) < token)
 		return false;
-	return atomic_load(&s->pipeline_token) >= token ||
-	       (since_us != 0 && clock_mono_us() - since_us < (int64_t)STANDING_DISK_MS * 1000);
+	return atomic_load(&h->pipeline_token) >= token ||
+	       (since_us != 0 && clock_mono_us() - since_us < (int64_t)HEALTH_DISK_MS * 1000);
 }

@@ -1,5 +1,5 @@
 /*
- * standing: what other threads may ask of the pipeline: can it commit, is it alive, what is parked.
+ * health: what other threads may ask of the pipeline: can it commit, is it alive, what is parked.
  *
  * Written by the pipeline's and the courier's threads, read by any; one lock over the texts, atomics for the rest.
  */
@@ -11,33 +11,33 @@
 
 #include "base/err.h"
 
-struct standing;
+struct health;
 
-struct standing *standing_new(void);
-void standing_free(struct standing *s);
+struct health *health_new(void);
+void health_free(struct health *h);
 
 /* NULL: intake can commit. Else why not. Returns whether that changed from ready to not ready or back. */
-bool standing_set_ready(struct standing *s, const struct err *why_not);
-bool standing_is_ready(const struct standing *s);
+bool health_set_ready(struct health *h, const struct err *why_not);
+bool health_is_ready(const struct health *h);
 /* From now on not ready, whatever is set. */
-void standing_stop(struct standing *s);
-void standing_why_not(struct standing *s, struct err *ret);
+void health_stop(struct health *h);
+void health_why_not(struct health *h, struct err *ret);
 
 /* kind: "account" or "lookups". reason NULL: no longer parked. */
-void standing_park(struct standing *s, const char *kind, const char *name, const char *reason);
-void standing_parked(struct standing *s, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
-		     void *ctx);
+void health_park(struct health *h, const char *kind, const char *name, const char *reason);
+void health_parked(struct health *h, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
+		   void *ctx);
 
-/* Readable since readiness or what is parked changed, until standing_read_news: for one reader. */
-int standing_news_fd(const struct standing *s);
-void standing_read_news(struct standing *s);
+/* Readable since readiness or what is parked changed, until health_read_news: for one reader. */
+int health_news_fd(const struct health *h);
+void health_read_news(struct health *h);
 
 /* The answers to pings. */
-void standing_pipeline_alive(struct standing *s, uint64_t token);
-void standing_courier_alive(struct standing *s, uint64_t token);
+void health_pipeline_alive(struct health *h, uint64_t token);
+void health_courier_alive(struct health *h, uint64_t token);
 /* The pipeline's thread goes into calls that may wait for the disk, and is back. */
-void standing_disk(struct standing *s, bool busy);
-#define STANDING_DISK_MS (60 * 1000) /* so long a disk call counts as alive */
-bool standing_is_alive(const struct standing *s, uint64_t token);
+void health_disk(struct health *h, bool busy);
+#define HEALTH_DISK_MS (60 * 1000) /* so long a disk call counts as alive */
+bool health_is_alive(const struct health *h, uint64_t token);
 
 #endif

@@ -14,7 +14,7 @@
 #define GAUGES_WAITING_MS (10 * CLOCK_SECOND_MS) /* while something waits, ages are shown anew this often */
 #define NEARLY_FULL_EVERY_MS 100                 /* asked so often at most: it costs system calls */
 
-struct housekeeping {
+struct janitor {
 	struct gauges *gauges;
 	/* all of them clock_mono_ms */
 	int64_t clean_ms;      /* when the next step is due */
@@ -27,36 +27,36 @@ struct housekeeping {
 	bool clean_failed; /* told */
 };
 
-struct housekeeping *housekeeping_new(int64_t mono_ms)
+struct janitor *janitor_new(int64_t mono_ms)
 {
-	struct housekeeping *h = mem_new(1, sizeof(*h));
+	struct janitor *j = mem_new(1, sizeof(*j));
 
-	h->gauges = gauges_new();
-	h->clean_ms = h->gauges_ms = h->revisions_ms = mono_ms;
-	h->checkpoint_ms = CLOCK_NEVER_MS;
-	return h;
+	j->gauges = gauges_new();
+	j->clean_ms = j->gauges_ms = j->revisions_ms = mono_ms;
+	j->checkpoint_ms = CLOCK_NEVER_MS;
+	return j;
 }
 
-void housekeeping_free(struct housekeeping *h)
+void janitor_free(struct janitor *j)
 {
-	if (!h)
+	if (!j)
 		return;
-	gauges_free(h->gauges);
-	free(h);
+	gauges_free(j->gauges);
+	free(j);
 }
 
-static bool is_nearly_full(struct housekeeping *h, struct work *w)
+static bool is_nearly_full(struct janitor *j, struct work *w)
 {
-	if (w->mono_ms - h->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
-		h->nearly_full_ms = w->mono_ms;
-		h->nearly_full = store_is_tight(w->store);
+	if (w->mono_ms - j->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
+		j->nearly_full_ms = w->mono_ms;
+		j->nearly_full = store_is_tight(w->store);
 	}
-	return h->nearly_full;
+	return j->nearly_full;
 }
 
 /* A row that cannot be deleted stays, and stops nothing else: it is tried again the next time. Returns how many rows
  * went. */
-static int clean_whole(struct housekeeping *h, struct work *w, size_t max, struct err *reterr)
+static int clean_whole(struct janitor *j, struct work *w, size_t max, struct err *reterr)
 {
 	struct err e = {0};
 	int r = work_savepoint(w, reterr), n;
@@ -74,64 +74,64 @@ static int clean_whole(struct housekeeping *h, struct work *w, size_t max, struc
 			*reterr = e;
 		return n;
 	}
-	if (!h->clean_failed)
+	if (!j->clean_failed)
 		log_error(&((struct log_about){.reason = e.text}), "rows past their time cannot be deleted");
-	h->clean_failed = true;
+	j->clean_failed = true;
 	return 0;
 }
 
-int housekeeping_clean(struct housekeeping *h, struct work *w, bool idle, unsigned inserted, bool full, size_t rows,
-		       struct err *reterr)
+int janitor_clean(struct janitor *j, struct work *w, bool idle, unsigned inserted, bool full, size_t rows,
+		  struct err *reterr)
 {
-	bool due = idle && w->mono_ms >= h->clean_ms;
+	bool due = idle && w->mono_ms >= j->clean_ms;
 	int r;
 
-	if (rows == 0 || (!due && !full && !(inserted > 0 && is_nearly_full(h, w))))
+	if (rows == 0 || (!due && !full && !(inserted > 0 && is_nearly_full(j, w))))
 		return 0;
-	r = clean_whole(h, w, rows, reterr);
+	r = clean_whole(j, w, rows, reterr);
 	if (r < 0)
 		return r;
 	if (due)
-		h->clean_ms = r > 0 ? w->mono_ms : w->mono_ms + CLEAN_EVERY_MS;
+		j->clean_ms = r > 0 ? w->mono_ms : w->mono_ms + CLEAN_EVERY_MS;
 	return r;
 }
 
-void housekeeping_after(struct housekeeping *h, struct work *w, struct standing *standing, bool changed)
+void janitor_after(struct janitor *j, struct work *w, struct health *health, bool changed)
 {
 	if (changed) {
 		/* From the commit's end: a disk that is slow with it is not quiet. */
-		h->checkpoint_ms = clock_mono_ms() + CHECKPOINT_QUIET_MS;
-		if (h->gauges_ms > h->gauges_done_ms + GAUGES_EVERY_MS)
-			h->gauges_ms = h->gauges_done_ms + GAUGES_EVERY_MS;
+		j->checkpoint_ms = clock_mono_ms() + CHECKPOINT_QUIET_MS;
+		if (j->gauges_ms > j->gauges_done_ms + GAUGES_EVERY_MS)
+			j->gauges_ms = j->gauges_done_ms + GAUGES_EVERY_MS;
 	}
-	if (w->mono_ms >= h->checkpoint_ms) {
+	if (w->mono_ms >= j->checkpoint_ms) {
 		store_checkpoint(w->store);
-		h->checkpoint_ms = CLOCK_NEVER_MS;
+		j->checkpoint_ms = CLOCK_NEVER_MS;
 	}
-	if (w->mono_ms >= h->gauges_ms) {
-		bool waiting = gauges_refresh(h->gauges, w->store, w->config, standing, w->now_ms);
+	if (w->mono_ms >= j->gauges_ms) {
+		bool waiting = gauges_refresh(j->gauges, w->store, w->config, health, w->now_ms);
 
-		h->gauges_done_ms = w->mono_ms;
-		h->gauges_ms = waiting ? w->mono_ms + GAUGES_WAITING_MS : CLOCK_NEVER_MS;
+		j->gauges_done_ms = w->mono_ms;
+		j->gauges_ms = waiting ? w->mono_ms + GAUGES_WAITING_MS : CLOCK_NEVER_MS;
 	}
-	if (w->mono_ms >= h->revisions_ms) {
+	if (w->mono_ms >= j->revisions_ms) {
 		gauges_revisions(w->config, w->now_ms);
-		h->revisions_ms = w->mono_ms + CLOCK_DAY_MS;
+		j->revisions_ms = w->mono_ms + CLOCK_DAY_MS;
 	}
 }
 
-void housekeeping_configured(struct housekeeping *h)
+void janitor_configured(struct janitor *j)
 {
-	h->gauges_ms = h->revisions_ms = h->clean_ms = 0;
+	j->gauges_ms = j->revisions_ms = j->clean_ms = 0;
 }
 
-int64_t housekeeping_next_ms(const struct housekeeping *h)
+int64_t janitor_next_ms(const struct janitor *j)
 {
-	int64_t next_ms = h->clean_ms;
+	int64_t next_ms = j->clean_ms;
 
-	if (h->checkpoint_ms < next_ms)
-		next_ms = h->checkpoint_ms;
-	if (h->gauges_ms < next_ms)
-		next_ms = h->gauges_ms;
-	return h->revisions_ms < next_ms ? h->revisions_ms : next_ms;
+	if (j->checkpoint_ms < next_ms)
+		next_ms = j->checkpoint_ms;
+	if (j->gauges_ms < next_ms)
+		next_ms = j->gauges_ms;
+	return j->revisions_ms < next_ms ? j->revisions_ms : next_ms;
 }

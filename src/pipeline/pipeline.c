@@ -29,7 +29,7 @@ struct stop_mail {
 struct pipeline {
 	struct mailbox *mailbox;
 	struct courier *courier;   /* set before the thread starts; stopped by it */
-	struct standing *standing; /* any thread */
+	struct health *health;     /* any thread */
 	struct store_files *files; /* any thread; never changed */
 	pthread_t thread;
 	/* the thread's own */
@@ -87,7 +87,7 @@ static void sink_lookup_window(void *ctx, const char *source, unsigned window, b
 
 static void sink_alive(void *ctx, uint64_t token)
 {
-	standing_courier_alive(((struct pipeline *)ctx)->standing, token);
+	health_courier_alive(((struct pipeline *)ctx)->health, token);
 }
 
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
@@ -171,12 +171,12 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 	}
 	p = mem_new(1, sizeof(*p));
 	p->mailbox = mailbox_new();
-	p->standing = standing_new();
+	p->health = health_new();
 	p->store = store;
 	p->files = store_files_new(store);
 	sink.ctx = p;
 	p->courier = courier_start(g, &sink);
-	p->turn = turn_new(store, g, p->courier, p->standing);
+	p->turn = turn_new(store, g, p->courier, p->health);
 	thread_start(&p->thread, "pipeline", run, p);
 	*ret = p;
 	return 0;
@@ -211,18 +211,18 @@ void pipeline_ping(struct pipeline *p, uint64_t token)
 
 bool pipeline_alive(struct pipeline *p, uint64_t token)
 {
-	return standing_is_alive(p->standing, token);
+	return health_is_alive(p->health, token);
 }
 
 bool pipeline_is_ready(const struct pipeline *p)
 {
-	return standing_is_ready(p->standing);
+	return health_is_ready(p->health);
 }
 
 bool pipeline_readiness(struct pipeline *p, struct err *ret)
 {
-	if (!standing_is_ready(p->standing)) {
-		standing_why_not(p->standing, ret);
+	if (!health_is_ready(p->health)) {
+		health_why_not(p->health, ret);
 		return false;
 	}
 	return store_files_look(p->files, ret) == 0;
@@ -231,24 +231,24 @@ bool pipeline_readiness(struct pipeline *p, struct err *ret)
 void pipeline_parked(struct pipeline *p, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
 		     void *ctx)
 {
-	standing_parked(p->standing, fn, ctx);
+	health_parked(p->health, fn, ctx);
 }
 
 int pipeline_news_fd(const struct pipeline *p)
 {
-	return standing_news_fd(p->standing);
+	return health_news_fd(p->health);
 }
 
 void pipeline_read_news(struct pipeline *p)
 {
-	standing_read_news(p->standing);
+	health_read_news(p->health);
 }
 
 void pipeline_stop(struct pipeline *p, int64_t deadline_ms)
 {
 	struct stop_mail *m = mem_new(1, sizeof(*m));
 
-	standing_stop(p->standing);
+	health_stop(p->health);
 	m->deadline_ms = deadline_ms;
 	post(p, &m->mail, MAIL_STOP);
 	thread_join(p->thread);
@@ -263,7 +263,7 @@ void pipeline_free(struct pipeline *p)
 {
 	if (!p)
 		return;
-	standing_free(p->standing);
+	health_free(p->health);
 	store_files_free(p->files);
 	mailbox_free(p->mailbox);
 	free(p);

@@ -1,6 +1,6 @@
 /*
  * Order inside a turn: new webhooks, outcomes of deliveries, answers of helpdesks, what a new configuration lets go,
- * pending webhooks in order of receipt, expiries, housekeeping; commit; then, and only then, whatever others see:
+ * pending webhooks in order of receipt, expiries, cleaning; commit; then, and only then, whatever others see:
  * metrics, questions to helpdesks, the answers to suspended connections, events to the courier.
  *
  * A turn that fails is rolled back whole. Its webhooks are refused (their senders try again), its results stay in line
@@ -31,17 +31,17 @@
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, struct standing *standing)
+struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, struct health *health)
 {
 	struct turn *t = mem_new(1, sizeof(*t));
 
 	t->store = s;
 	t->courier = c;
-	t->standing = standing;
+	t->health = health;
 	t->generation = generation_ref(g);
 	t->lookups = lookups_new();
 	t->dispatch = dispatch_new();
-	t->housekeeping = housekeeping_new(clock_mono_ms());
+	t->janitor = janitor_new(clock_mono_ms());
 	t->found_until = store_webhook_last_id(s);
 	t->source_release = true;
 	(void)turn_see_room(t); /* /readyz is asked before the first turn */
@@ -65,7 +65,7 @@ void turn_free(struct turn *t)
 	drop_all(&t->deliveries);
 	drop_all(&t->answers);
 	tally_done(&t->tally);
-	housekeeping_free(t->housekeeping);
+	janitor_free(t->janitor);
 	dispatch_free(t->dispatch);
 	lookups_free(t->lookups);
 	generation_unref(t->generation);
@@ -99,7 +99,7 @@ static void take_generation(struct turn *t, struct generation_mail *m)
 	t->source_release = true;
 	t->url_account = 0;
 	dispatch_stir(t->dispatch, NULL);
-	housekeeping_configured(t->housekeeping);
+	janitor_configured(t->janitor);
 	courier_generation(t->courier, t->generation);
 }
 
@@ -107,7 +107,7 @@ static void take_generation(struct turn *t, struct generation_mail *m)
 static void take_window(struct turn *t, const struct window_mail *m)
 {
 	dispatch_window(t->dispatch, m->name, m->window);
-	standing_park(t->standing, "account", m->name, m->reason);
+	health_park(t->health, "account", m->name, m->reason);
 }
 
 static void take_lookup_window(struct turn *t, const struct window_mail *m)
@@ -116,7 +116,7 @@ static void take_lookup_window(struct turn *t, const struct window_mail *m)
 		lookups_window_for_new(t->lookups, m->name, m->window);
 	else
 		lookups_window(t->lookups, m->name, m->window);
-	standing_park(t->standing, "lookups", m->name, m->reason);
+	health_park(t->health, "lookups", m->name, m->reason);
 }
 
 void turn_take(struct turn *t, struct mail *m)
@@ -141,7 +141,7 @@ void turn_take(struct turn *t, struct mail *m)
 		take_generation(t, (struct generation_mail *)m);
 		break;
 	case MAIL_PING:
-		standing_pipeline_alive(t->standing, ((struct ping_mail *)m)->token);
+		health_pipeline_alive(t->health, ((struct ping_mail *)m)->token);
 		break;
 	case MAIL_LOOK:
 		dispatch_stir(t->dispatch, NULL);
@@ -215,8 +215,8 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 		t->changed = t->changed || r > 0;
 	}
 	if (r >= 0)
-		r = housekeeping_clean(t->housekeeping, w, idle && !t->more, t->inserted, t->full,
-				       turn_clean_rows(t, CLEAN_ROWS + 2 * (size_t)t->inserted), reterr);
+		r = janitor_clean(t->janitor, w, idle && !t->more, t->inserted, t->full,
+				  turn_clean_rows(t, CLEAN_ROWS + 2 * (size_t)t->inserted), reterr);
 	t->changed = t->changed || r > 0;
 	t->more = t->more || (r > 0 && t->full); /* webhooks wait for that room */
 	return r < 0 ? r : 0;
@@ -341,7 +341,7 @@ static void fail(struct turn *t, const struct err *why)
 	if (t->retry_wait_ms > RETRY_LAST_MS)
 		t->retry_wait_ms = RETRY_LAST_MS;
 	t->retry_ms = clock_mono_ms() + t->retry_wait_ms;
-	(void)standing_set_ready(t->standing, why);
+	(void)health_set_ready(t->health, why);
 	if (!first)
 		return;
 	courier_stall(t->courier, true);
@@ -356,7 +356,7 @@ static void recover(struct turn *t)
 	t->retry_ms = 0;
 	courier_stall(t->courier, false);
 	if (!t->full)
-		(void)standing_set_ready(t->standing, NULL);
+		(void)health_set_ready(t->health, NULL);
 	log_notice(NULL, "the store commits again");
 }
 
@@ -366,11 +366,11 @@ static int run_once(struct turn *t, struct work *w, struct err *reterr)
 
 	t->inserted = 0;
 	t->changed = t->more = false;
-	standing_disk(t->standing, true);
+	health_disk(t->health, true);
 	r = turn_try_found(t, w, reterr);
 	if (r == 0)
 		r = transaction(t, w, reterr);
-	standing_disk(t->standing, false);
+	health_disk(t->health, false);
 	return r;
 }
 
@@ -407,16 +407,16 @@ int64_t turn_run(struct turn *t)
 		return t->retry_ms;
 	}
 	recover(t);
-	standing_disk(t->standing, true);
+	health_disk(t->health, true);
 	hand_over(t, &w);
 	if (!t->stopping) /* it waits for the disk more than once */
-		housekeeping_after(t->housekeeping, &w, t->standing, t->changed);
-	standing_disk(t->standing, false);
+		janitor_after(t->janitor, &w, t->health, t->changed);
+	health_disk(t->health, false);
 	if (t->retry_ms != 0)
 		return t->retry_ms;
 	if (t->more || turn_slots_are_wanted(t, w.config))
 		return w.mono_ms;
-	next_ms = min_ms(housekeeping_next_ms(t->housekeeping), expire_next_ms(&t->expire, &w));
+	next_ms = min_ms(janitor_next_ms(t->janitor), expire_next_ms(&t->expire, &w));
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, store_webhooks_next_due_ms(t->store)));
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, dispatch_next_ms(t->dispatch)));
 	return t->full ? min_ms(next_ms, w.mono_ms + FULL_RECHECK_MS) : next_ms;

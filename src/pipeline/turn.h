@@ -9,8 +9,8 @@
 
 struct turn;
 
-/* Takes its own reference of g; store, courier and standing are lent. The store is not in a transaction. */
-struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, struct standing *standing);
+/* Takes its own reference of g; store, courier and health are lent. The store is not in a transaction. */
+struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, struct health *health);
 /* Nothing may be left to answer or to commit, or it is lost. */
 void turn_free(struct turn *t);
 

@@ -73,7 +73,7 @@ void turn_clock_start(struct turn *t)
 		(void)err_set(&why, -EAGAIN,
 			      "the system's clock is not set yet: it says %s, and the store has an entry of %s", now,
 			      newest);
-	(void)standing_set_ready(t->standing, &why);
+	(void)health_set_ready(t->health, &why);
 	log_warning(NULL,
 		    "%s. Until it is set webhooks are refused with 503 and nothing is sent, for %d minutes at most",
 		    why.text, (int)(CLOCK_UNSET_WAIT_MS / CLOCK_MINUTE_MS));
@@ -97,7 +97,7 @@ static bool clock_is_still_unset(struct turn *t, const struct work *w)
 	}
 	clock_is_taken(t, w->now_ms, w->mono_ms);
 	if (!t->full && t->retry_ms == 0)
-		(void)standing_set_ready(t->standing, NULL);
+		(void)health_set_ready(t->health, NULL);
 	return false;
 }
 
@@ -114,7 +114,7 @@ static void clock_jumped(struct turn *t, const struct work *w, int64_t jump_ms)
 		    size, jump_ms < 0 ? "back" : "ahead", now, size_ms > CLOCK_GUARD_WIDE_MS ? "a day" : "an hour");
 	/* Both noted due times by the former time. */
 	dispatch_stir(t->dispatch, NULL);
-	housekeeping_configured(t->housekeeping);
+	janitor_configured(t->janitor);
 	if (jump_ms < 0)
 		clock_stepped_back(t);
 }

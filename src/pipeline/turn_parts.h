@@ -25,11 +25,11 @@
 struct turn {
 	struct store *store;
 	struct courier *courier;
-	struct standing *standing;
+	struct health *health;
 	struct generation *generation;
 	struct lookups *lookups;
 	struct dispatch *dispatch;
-	struct housekeeping *housekeeping;
+	struct janitor *janitor;
 	struct expire expire;
 	struct tally tally;
 	struct mails submissions, deliveries, answers;

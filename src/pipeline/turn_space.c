@@ -24,9 +24,9 @@ bool turn_see_room(struct turn *t)
 
 	t->full = store_may_take(t->store, &why) < 0;
 	if (t->full)
-		(void)standing_set_ready(t->standing, &why);
+		(void)health_set_ready(t->health, &why);
 	else if (was && t->retry_ms == 0) /* else the next commit says */
-		(void)standing_set_ready(t->standing, NULL);
+		(void)health_set_ready(t->health, NULL);
 	if (t->full && !was)
 		log_error(&((struct log_about){.reason = why.text}), "webhooks are refused with 503");
 	else if (was && !t->full && t->retry_ms == 0)

@@ -176,7 +176,7 @@ struct reply {
 static struct world {
 	int64_t now_ms; /* of the wall clock, which does not jump here */
 	struct stage *stage;
-	struct standing *standing;
+	struct health *health;
 	struct turn *turn;
 	struct outlet_shared shared;
 	struct outlet *outlet;
@@ -308,8 +308,8 @@ static void world_begin(void)
 	world.replies_end = &world.replies;
 	metrics_reset();
 	(void)stage_setup((void **)&world.stage);
-	world.standing = standing_new();
-	world.turn = turn_new(world.stage->store, world.stage->generation, NULL, world.standing);
+	world.health = health_new();
+	world.turn = turn_new(world.stage->store, world.stage->generation, NULL, world.health);
 	world.shared.sink = (struct courier_sink){.delivered = sink_delivered, .window = sink_window};
 	world.outlet = outlet_new(&world.shared, "default", MONO_BEGIN);
 	outlet_configure(world.outlet, config_account(world.stage->generation->config, "default"),
@@ -342,7 +342,7 @@ static void world_end(void)
 	turn_last(world.turn);
 	outlet_free(world.outlet);
 	turn_free(world.turn);
-	standing_free(world.standing);
+	health_free(world.health);
 	(void)stage_teardown((void **)&world.stage);
 }
 
@@ -418,7 +418,7 @@ static struct found look(void)
 {
 	struct found f = {.told = ""};
 
-	standing_parked(world.standing, see_told, &f);
+	health_parked(world.health, see_told, &f);
 	MUST(store_events_page(world.stage->store, -1, 0, 500, count_event, &f, err));
 	return f;
 }

@@ -178,7 +178,7 @@ struct reply {
 static struct world {
 	int64_t now_ms; /* of the wall clock, which does not jump here */
 	struct stage *stage;
-	struct standing *standing;
+	struct health *health;
 	struct turn *turn;
 	struct lookup *lookup;
 	struct lookup_question *questions[WEBHOOKS_MAX]; /* asked in a turn, not handed over yet */
@@ -351,8 +351,8 @@ static void world_begin(void)
 	world.replies_end = &world.replies;
 	metrics_reset();
 	(void)stage_setup((void **)&world.stage);
-	world.standing = standing_new();
-	world.turn = turn_new(world.stage->store, world.stage->generation, NULL, world.standing);
+	world.health = health_new();
+	world.turn = turn_new(world.stage->store, world.stage->generation, NULL, world.health);
 	world.lookup = lookup_new(NULL, &sink, NULL);
 	configure();
 }
@@ -384,7 +384,7 @@ static void world_end(void)
 		;
 	turn_last(world.turn);
 	turn_free(world.turn);
-	standing_free(world.standing);
+	health_free(world.health);
 	(void)stage_teardown((void **)&world.stage);
 }
 
@@ -478,7 +478,7 @@ static struct found look(void)
 {
 	struct found f = {.told = ""};
 
-	standing_parked(world.standing, see_told, &f);
+	health_parked(world.health, see_told, &f);
 	MUST(store_webhooks_page(world.stage->store, -1, 0, 500, count_webhook, &f, err));
 	return f;
 }

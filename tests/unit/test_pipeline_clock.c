@@ -25,13 +25,13 @@ int64_t __wrap_clock_mono_ms(void)
 
 struct play {
 	struct stage *stage;
-	struct standing *standing;
+	struct health *health;
 	struct turn *turn;
 };
 
 static void start(struct play *p)
 {
-	p->turn = turn_new(p->stage->store, p->stage->generation, NULL, p->standing);
+	p->turn = turn_new(p->stage->store, p->stage->generation, NULL, p->health);
 }
 
 static void window(struct play *p, unsigned n)
@@ -48,10 +48,10 @@ static void window(struct play *p, unsigned n)
 static void restart(struct play *p)
 {
 	turn_free(p->turn);
-	standing_free(p->standing);
+	health_free(p->health);
 	memset(&handed, 0, sizeof(handed));
 	mono_ms = 7000;
-	p->standing = standing_new();
+	p->health = health_new();
 	start(p);
 	window(p, 48);
 }
@@ -63,7 +63,7 @@ static int play_setup(void **state)
 	wall_ms = WALL;
 	mono_ms = 5000;
 	(void)stage_setup((void **)&p->stage);
-	p->standing = standing_new();
+	p->health = health_new();
 	*state = p;
 	return 0;
 }
@@ -73,7 +73,7 @@ static int play_teardown(void **state)
 	struct play *p = *state;
 
 	turn_free(p->turn);
-	standing_free(p->standing);
+	health_free(p->health);
 	(void)stage_teardown((void **)&p->stage);
 	free(p);
 	return 0;
@@ -177,8 +177,8 @@ static void assert_not_ready(struct play *p, const char *why)
 {
 	struct err e;
 
-	assert_false(standing_is_ready(p->standing));
-	standing_why_not(p->standing, &e);
+	assert_false(health_is_ready(p->health));
+	health_why_not(p->health, &e);
 	if (!strstr(e.text, why))
 		fail_msg("not ready for another reason: %s", e.text);
 }
@@ -199,7 +199,7 @@ static void before_the_clock_is_set_nothing_is_taken_and_nothing_is_done(void **
 
 	jump(p, WALL - 12000);
 	(void)run(p);
-	assert_true(standing_is_ready(p->standing));
+	assert_true(health_is_ready(p->health));
 	assert_done(p->stage, id, "events");
 	assert_int_equal(handed.sent_n, 1);
 	assert_true(is_taken(p));
@@ -217,7 +217,7 @@ static void a_clock_more_than_a_day_behind_the_store_is_not_set(void **state)
 	assert_false(is_taken(p));
 	pass(1000);
 	(void)run(p);
-	assert_true(standing_is_ready(p->standing));
+	assert_true(health_is_ready(p->health));
 }
 
 static void after_ten_minutes_the_clock_is_taken_as_it_is(void **state)
@@ -233,7 +233,7 @@ static void after_ten_minutes_the_clock_is_taken_as_it_is(void **state)
 	assert_not_ready(p, "clock is not set yet");
 	pass(1);
 	(void)run(p);
-	assert_true(standing_is_ready(p->standing));
+	assert_true(health_is_ready(p->health));
 	assert_true(is_taken(p));
 }
 
@@ -399,7 +399,7 @@ static void step_back(struct play *p, int64_t ms, bool by_restart)
 	}
 	wall_ms -= ms;
 	restart(p);
-	assert_true(standing_is_ready(p->standing));
+	assert_true(health_is_ready(p->health));
 }
 
 static void a_step_back_makes_nobody_wait_for_it(void **state)
@@ -470,7 +470,7 @@ static void timers_of_the_process_do_not_follow_the_clock(void **state)
 	pass(2 * HOUR);
 	(void)run(p);
 	jump(p, -9 * DAY);
-	assert_in_range(run(p), 1, MINUTE); /* housekeeping goes on */
+	assert_in_range(run(p), 1, MINUTE); /* the janitor goes on */
 	jump(p, 9 * DAY);
 	assert_in_range(run(p), 1, MINUTE);
 }

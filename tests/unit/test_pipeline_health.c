@@ -17,90 +17,90 @@
 
 static void alive_means_that_both_loops_answered(void **state)
 {
-	struct standing *s = standing_new();
+	struct health *s = health_new();
 
 	(void)state;
-	assert_false(standing_is_alive(s, 1));
-	standing_courier_alive(s, 1);
-	assert_false(standing_is_alive(s, 1));
-	standing_pipeline_alive(s, 1);
-	assert_true(standing_is_alive(s, 1));
-	assert_false(standing_is_alive(s, 2));
-	standing_free(s);
+	assert_false(health_is_alive(s, 1));
+	health_courier_alive(s, 1);
+	assert_false(health_is_alive(s, 1));
+	health_pipeline_alive(s, 1);
+	assert_true(health_is_alive(s, 1));
+	assert_false(health_is_alive(s, 2));
+	health_free(s);
 }
 
 static void a_disk_call_counts_as_alive_for_the_pipeline_only(void **state)
 {
-	struct standing *s = standing_new();
+	struct health *s = health_new();
 
 	(void)state;
-	standing_disk(s, true);
-	assert_false(standing_is_alive(s, 1));
-	standing_courier_alive(s, 1);
-	assert_true(standing_is_alive(s, 1));
-	standing_disk(s, false);
-	assert_false(standing_is_alive(s, 1));
-	standing_free(s);
+	health_disk(s, true);
+	assert_false(health_is_alive(s, 1));
+	health_courier_alive(s, 1);
+	assert_true(health_is_alive(s, 1));
+	health_disk(s, false);
+	assert_false(health_is_alive(s, 1));
+	health_free(s);
 }
 
 static void not_ready_says_why_and_stopping_is_never_ready(void **state)
 {
-	struct standing *s = standing_new();
+	struct health *s = health_new();
 	struct err why = {.code = -ENOSPC, .text = "full"}, told;
 
 	(void)state;
-	assert_true(standing_is_ready(s));
-	assert_true(standing_set_ready(s, &why));
-	assert_false(standing_set_ready(s, &why));
-	assert_false(standing_is_ready(s));
-	standing_why_not(s, &told);
+	assert_true(health_is_ready(s));
+	assert_true(health_set_ready(s, &why));
+	assert_false(health_set_ready(s, &why));
+	assert_false(health_is_ready(s));
+	health_why_not(s, &told);
 	assert_string_equal(told.text, "full");
-	assert_true(standing_set_ready(s, NULL));
-	assert_true(standing_is_ready(s));
-	standing_stop(s);
-	(void)standing_set_ready(s, NULL);
-	assert_false(standing_is_ready(s));
-	standing_why_not(s, &told);
+	assert_true(health_set_ready(s, NULL));
+	assert_true(health_is_ready(s));
+	health_stop(s);
+	(void)health_set_ready(s, NULL);
+	assert_false(health_is_ready(s));
+	health_why_not(s, &told);
 	assert_non_null(strstr(told.text, "stopping"));
-	standing_free(s);
+	health_free(s);
 }
 
-static bool has_news(struct standing *s)
+static bool has_news(struct health *s)
 {
-	struct pollfd fd = {.fd = standing_news_fd(s), .events = POLLIN};
+	struct pollfd fd = {.fd = health_news_fd(s), .events = POLLIN};
 	bool has = poll(&fd, 1, 0) == 1;
 
-	standing_read_news(s);
+	health_read_news(s);
 	return has;
 }
 
 static void what_changes_is_news_and_what_stays_is_not(void **state)
 {
 	struct err full = {.code = -ENOSPC, .text = "full"}, gone = {.code = -EIO, .text = "gone"};
-	struct standing *s = standing_new();
+	struct health *s = health_new();
 
 	(void)state;
 	assert_false(has_news(s));
-	(void)standing_set_ready(s, NULL);
-	standing_park(s, "account", "default", NULL);
+	(void)health_set_ready(s, NULL);
+	health_park(s, "account", "default", NULL);
 	assert_false(has_news(s));
-	(void)standing_set_ready(s, &full);
+	(void)health_set_ready(s, &full);
 	assert_true(has_news(s));
-	(void)standing_set_ready(s, &full);
+	(void)health_set_ready(s, &full);
 	assert_false(has_news(s));
-	(void)standing_set_ready(s, &gone);
+	(void)health_set_ready(s, &gone);
 	assert_true(has_news(s));
-	(void)standing_set_ready(s, NULL);
+	(void)health_set_ready(s, NULL);
 	assert_true(has_news(s));
-	standing_park(s, "account", "default", "401");
+	health_park(s, "account", "default", "401");
 	assert_true(has_news(s));
-	standing_park(s, "account", "default", "401");
+	health_park(s, "account", "default", "401");
 	assert_false(has_news(s));
-	standing_park(s, "account", "default", "403");
+	health_park(s, "account", "default", "403");
 	assert_true(has_news(s));
-	standing_park(s, "account", "default", NULL);
+	health_park(s, "account", "default", NULL);
 	assert_true(has_news(s));
-	standing_free(s);
+	health_free(s);
 }
 
 static void list_parked(void *ctx, const char *kind, const char *name, const char *reason)
@@ -112,22 +112,22 @@ static void list_parked(void *ctx, const char *kind, const char *name, const cha
 
 static void what_is_parked_is_there_once_with_its_latest_reason(void **state)
 {
-	struct standing *s = standing_new();
+	struct health *s = health_new();
 	char text[256] = "";
 
 	(void)state;
-	standing_park(s, "account", "default", "401");
-	standing_park(s, "account", "default", "on hold");
-	standing_park(s, "lookups", "default", "401");
-	standing_park(s, "account", "other", NULL);
-	standing_parked(s, list_parked, text);
+	health_park(s, "account", "default", "401");
+	health_park(s, "account", "default", "on hold");
+	health_park(s, "lookups", "default", "401");
+	health_park(s, "account", "other", NULL);
+	health_parked(s, list_parked, text);
 	assert_string_equal(text, "lookups default: 401; account default: on hold; ");
-	standing_park(s, "account", "default", NULL);
-	standing_park(s, "lookups", "default", NULL);
+	health_park(s, "account", "default", NULL);
+	health_park(s, "lookups", "default", NULL);
 	text[0] = '\0';
-	standing_parked(s, list_parked, text);
+	health_parked(s, list_parked, text);
 	assert_string_equal(text, "");
-	standing_free(s);
+	health_free(s);
 }
 
 static void a_turns_counts_are_published_once_or_dropped(void **state)

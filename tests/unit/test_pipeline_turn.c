@@ -11,7 +11,7 @@
 /* The disk fails while commit_fails is set, after so many commits more: linked in the place of the store's own. */
 static int commit_fails;
 static unsigned commits_left;
-static struct standing *shown; /* to others, when a commit fails: */
+static struct health *shown; /* to others, when a commit fails: */
 static bool was_ready;
 int __real_store_commit(struct store *s, struct err *reterr);
 int __wrap_store_commit(struct store *s, struct err *reterr);
@@ -24,7 +24,7 @@ int __wrap_store_commit(struct store *s, struct err *reterr)
 		return __real_store_commit(s, reterr);
 	}
 	store_rollback(s);
-	was_ready = standing_is_ready(shown);
+	was_ready = health_is_ready(shown);
 	return err_set(reterr, commit_fails, "the disk is full");
 }
 
@@ -102,7 +102,7 @@ static void stage_mistype(struct stage *s, const char *table, const char *column
 
 struct play {
 	struct stage *stage;
-	struct standing *standing;
+	struct health *health;
 	struct turn *turn;
 };
 
@@ -115,14 +115,14 @@ static int play_setup(void **state)
 	passed_ms = 0;
 	deaths_told = 0;
 	(void)stage_setup((void **)&p->stage);
-	p->standing = shown = standing_new();
+	p->health = shown = health_new();
 	*state = p;
 	return 0;
 }
 
 static void play_start(struct play *p)
 {
-	p->turn = turn_new(p->stage->store, p->stage->generation, NULL, p->standing);
+	p->turn = turn_new(p->stage->store, p->stage->generation, NULL, p->health);
 }
 
 static int play_teardown(void **state)
@@ -130,7 +130,7 @@ static int play_teardown(void **state)
 	struct play *p = *state;
 
 	turn_free(p->turn);
-	standing_free(p->standing);
+	health_free(p->health);
 	(void)stage_teardown((void **)&p->stage);
 	free(p);
 	return 0;
@@ -285,8 +285,8 @@ static void a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier(void
 	assert_true(first.refused);
 	assert_false(first.was_committed);
 	assert_true(handed.stalled);
-	assert_false(standing_is_ready(p->standing));
-	standing_why_not(p->standing, &why);
+	assert_false(health_is_ready(p->health));
+	health_why_not(p->health, &why);
 	assert_non_null(strstr(why.text, "full"));
 	/* Until it is tried again, nobody waits. */
 	SUBMIT(p, &second, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
@@ -308,7 +308,7 @@ static void nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again(v
 	wait_until(retry_ms);
 	(void)turn_run(p->turn);
 	assert_false(was_ready);
-	assert_false(standing_is_ready(p->standing));
+	assert_false(health_is_ready(p->health));
 }
 
 /* What one item adds to the metrics goes with it where it is undone. */
@@ -398,7 +398,7 @@ static void results_outlive_a_failed_commit(void **state)
 	run(p);
 	assert_events(p->stage, "started conversation in Desk jo-1@example.com delivered; ");
 	assert_false(handed.stalled);
-	assert_true(standing_is_ready(p->standing));
+	assert_true(health_is_ready(p->health));
 	assert_int_equal(handed.sent_n, 1);
 }
 
@@ -417,7 +417,7 @@ static void one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn(
 	SUBMIT(p, &again, .source = "settled", .kind = "reopened", .conversation = "1", .time_ms = now_ms - 1,
 	       .received_ms = now_ms);
 	run(p);
-	assert_true(standing_is_ready(p->standing));
+	assert_true(health_is_ready(p->health));
 	assert_done(p->stage, closed.id, "settled");
 	assert_done(p->stage, again.id, "settled");
 }
@@ -736,12 +736,12 @@ static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_oth
 	stage_mistype(p->stage, "events", "gap", 2);
 	window(p, SCHEDULER_WINDOW);
 	run(p);
-	assert_true(standing_is_ready(p->standing));
+	assert_true(health_is_ready(p->health));
 	assert_int_equal(handed.sent_n, 2); /* the second does not read, the others go */
 	assert_int_equal(deaths_told, 2);
 	deliver(p, 2, OUTCOME_RETRY, "503", false);
 	run(p);
-	assert_true(standing_is_ready(p->standing));
+	assert_true(health_is_ready(p->health));
 	assert_int_equal(deaths_told, 3);
 	assert_int_equal(death_of_event, 2);
 }
@@ -866,7 +866,7 @@ static void a_conversation_that_cannot_be_closed_stops_nobody_else(void **state)
 	run(p);
 	put_opened(p, 2, 2);
 	run(p);
-	assert_true(standing_is_ready(p->standing));
+	assert_true(health_is_ready(p->health));
 	assert_events(p->stage, "started conversation in Desk jo@example.com ready; "
 				"started conversation in Desk mo@example.com ready; "
 				"closed conversation in Desk mo@example.com ready backfill; "
