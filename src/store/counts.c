@@ -56,7 +56,7 @@ static int count_replace(struct store *s, const struct count *c, struct err *ret
 	return query_run(&q);
 }
 
-int counts_write(struct store *s, struct err *reterr)
+static int counts_write(struct store *s, struct err *reterr)
 {
 	for (size_t i = 0; i < s->counts_n; i++) {
 		if (s->counts[i].n != 0) {
@@ -68,27 +68,34 @@ int counts_write(struct store *s, struct err *reterr)
 				return r;
 		}
 	}
-	counts_forget(s);
 	return 0;
 }
 
-void counts_savepoint(struct store *s)
+static void counts_savepoint(struct store *s)
 {
 	for (size_t i = 0; i < s->counts_n; i++)
 		s->counts[i].kept = s->counts[i].n;
 }
 
-void counts_undo(struct store *s)
+static void counts_undo(struct store *s)
 {
 	for (size_t i = 0; i < s->counts_n; i++)
 		s->counts[i].n = s->counts[i].kept;
 }
 
-void counts_forget(struct store *s)
+static void counts_forget(struct store *s)
 {
 	for (size_t i = 0; i < s->counts_n; i++)
 		s->counts[i].n = s->counts[i].kept = 0;
 }
+
+const struct transaction_hook counts_hook = {
+	.write = counts_write,
+	.savepoint = counts_savepoint,
+	.undo = counts_undo,
+	.committed = counts_forget,
+	.rolled_back = counts_forget,
+};
 
 void counts_done(struct store *s)
 {

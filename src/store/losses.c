@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "store/losses.h"
-#include "store/private.h"
 
 /* More in one transaction are counted only. */
 #define LOSSES_MAX 256
@@ -63,29 +62,36 @@ static void losses_cut(struct store *s, size_t n)
 	}
 }
 
-void losses_savepoint(struct store *s)
+static void losses_savepoint(struct store *s)
 {
 	s->losses_kept = s->losses_n;
 	s->losses_more_kept = s->losses_more;
 }
 
-void losses_undo(struct store *s)
+static void losses_undo(struct store *s)
 {
 	losses_cut(s, s->losses_kept);
 	s->losses_more = s->losses_more_kept;
 }
 
-void losses_forget(struct store *s)
+static void losses_forget(struct store *s)
 {
 	losses_cut(s, s->losses_told);
 	s->losses_more = s->losses_more_told;
 }
 
-void losses_committed(struct store *s)
+static void losses_committed(struct store *s)
 {
 	s->losses_told = s->losses_n;
 	s->losses_more_told = s->losses_more;
 }
+
+const struct transaction_hook losses_hook = {
+	.savepoint = losses_savepoint,
+	.undo = losses_undo,
+	.committed = losses_committed,
+	.rolled_back = losses_forget,
+};
 
 void losses_done(struct store *s)
 {

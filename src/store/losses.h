@@ -5,14 +5,11 @@
 #ifndef STORE_LOSSES_H
 #define STORE_LOSSES_H
 
-#include "store/store.h"
+#include "store/private.h"
 
 /* Notes what was mended or set aside; once a row (id 0: whatever it is). name: its source or account. */
 void loss_note(struct store *s, enum store_loss_kind kind, int64_t id, const char *name_or_null, const char *reason);
-void losses_savepoint(struct store *s);
-void losses_undo(struct store *s);   /* back to the savepoint */
-void losses_forget(struct store *s); /* back to the last commit */
-void losses_committed(struct store *s);
+extern const struct transaction_hook losses_hook;
 void losses_done(struct store *s);
 
 #endif

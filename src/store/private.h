@@ -49,6 +49,16 @@ struct statement {
 	sqlite3_stmt *stmt;
 };
 
+/* What belongs to a transaction beside its rows. store_open names all of them; a member may be NULL. */
+struct transaction_hook {
+	/* Before the COMMIT: writes what was kept in memory. A failure rolls back. */
+	int (*write)(struct store *s, struct err *reterr);
+	void (*savepoint)(struct store *s);
+	void (*undo)(struct store *s);        /* back to the savepoint */
+	void (*committed)(struct store *s);   /* after the COMMIT */
+	void (*rolled_back)(struct store *s); /* back to the last commit */
+};
+
 struct store {
 	sqlite3 *db;
 	enum store_mode mode;
@@ -67,6 +77,7 @@ struct store {
 	int64_t read_limit_ms;
 	int64_t read_until_us; /* monotonic; 0: no read is limited now */
 
+	const struct transaction_hook *const *hooks; /* NULL behind the last one */
 	bool in_transaction;
 	bool in_savepoint;
 	int lost; /* why SQLite itself ended the transaction; 0: it did not */

@@ -33,7 +33,7 @@ static void release_free(struct release *r)
 	free(r);
 }
 
-void releases_committed(struct store *s)
+static void releases_committed(struct store *s)
 {
 	for (struct release **at = &s->releases, *r; (r = *at);) {
 		r->committed = r->after;
@@ -46,13 +46,19 @@ void releases_committed(struct store *s)
 	}
 }
 
-void releases_undone(struct store *s)
+static void releases_undone(struct store *s)
 {
 	for (struct release *r = s->releases; r; r = r->next) {
 		r->after = r->committed;
 		r->over = false;
 	}
 }
+
+const struct transaction_hook releases_hook = {
+	.undo = releases_undone,
+	.committed = releases_committed,
+	.rolled_back = releases_undone,
+};
 
 void releases_done(struct store *s)
 {

@@ -71,6 +71,8 @@ static int store_open_steps(struct store *s, struct err *reterr)
 	return r < 0 ? r : store_prepare_file(s, reterr);
 }
 
+static const struct transaction_hook *const hooks[] = {&counts_hook, &losses_hook, &releases_hook, NULL};
+
 int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr)
 {
 	struct store *s = mem_new(1, sizeof(*s));
@@ -81,6 +83,7 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 	s->path = resolved ? resolved : mem_str(o->path);
 	s->wal_path = mem_fmt("%s-wal", s->path);
 	s->mode = mode;
+	s->hooks = hooks;
 	s->lock_fd = s->inode_fd = -1;
 	s->max_size = o->max_size;
 	s->longest_age_ms = CLOCK_NEVER_MS;

@@ -66,8 +66,9 @@ int webhook_make_ready(struct store *s, const struct webhook_claim *claim, struc
 /* ids are what an index names; claim tells what it says of each of them. */
 int webhooks_make_ready(struct store *s, const struct ids *ids, const struct webhook_claim *claim,
 			struct err *reterr) MUSTCHECK;
-void releases_committed(struct store *s);
-void releases_undone(struct store *s); /* back to the last commit */
+/* Of release.c. An undone savepoint takes releases back to the last commit, too: what is let go twice costs time only.
+ */
+extern const struct transaction_hook releases_hook;
 void releases_done(struct store *s);
 
 /* What a change of an event needs to know of it. */

@@ -8,9 +8,7 @@
 #include <errno.h>
 
 #include "store/connection.h"
-#include "store/losses.h"
 #include "store/query.h"
-#include "store/tables.h"
 
 /* Once a webhook: prepared like other statements. They write nothing themselves. */
 static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
@@ -19,12 +17,16 @@ static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
 	return query_step(&q);
 }
 
+/* What belongs to the transaction follows it. */
+#define TELL_HOOKS(s, what)                                                          \
+	for (const struct transaction_hook *const *hook = (s)->hooks; *hook; hook++) \
+		if ((*hook)->what)                                                   \
+	(*hook)->what(s)
+
 static void transaction_ended(struct store *s)
 {
 	s->in_transaction = s->in_savepoint = false;
 	s->lost = 0;
-	counts_forget(s);
-	losses_forget(s);
 }
 
 int store_begin(struct store *s, struct err *reterr)
@@ -39,21 +41,30 @@ int store_begin(struct store *s, struct err *reterr)
 	return r;
 }
 
+static int hooks_write(struct store *s, struct err *reterr)
+{
+	int r = 0;
+
+	for (const struct transaction_hook *const *hook = s->hooks; r == 0 && *hook; hook++)
+		if ((*hook)->write)
+			r = (*hook)->write(s, reterr);
+	return r;
+}
+
 int store_commit(struct store *s, struct err *reterr)
 {
 	int r;
 
 	INSIST(s->in_transaction && !s->in_savepoint);
-	r = s->lost ? transaction_lost(s, reterr) : counts_write(s, reterr);
+	r = s->lost ? transaction_lost(s, reterr) : hooks_write(s, reterr);
 	if (r == 0)
 		r = store_exec(s, "COMMIT", reterr);
 	if (r < 0) {
 		store_rollback(s);
 		return r;
 	}
-	losses_committed(s);
 	transaction_ended(s);
-	releases_committed(s);
+	TELL_HOOKS(s, committed);
 	return 0;
 }
 
@@ -65,7 +76,7 @@ void store_rollback(struct store *s)
 	if (!sqlite3_get_autocommit(s->db))
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	transaction_ended(s);
-	releases_undone(s);
+	TELL_HOOKS(s, rolled_back);
 }
 
 int store_savepoint(struct store *s, struct err *reterr)
@@ -78,8 +89,7 @@ int store_savepoint(struct store *s, struct err *reterr)
 	r = savepoint_run(s, "SAVEPOINT webhook", reterr);
 	if (r == 0) {
 		s->in_savepoint = true;
-		counts_savepoint(s);
-		losses_savepoint(s);
+		TELL_HOOKS(s, savepoint);
 	}
 	return r;
 }
@@ -96,9 +106,7 @@ void store_savepoint_undo(struct store *s)
 	if (!s->in_savepoint)
 		return;
 	s->in_savepoint = false;
-	counts_undo(s);
-	losses_undo(s);
-	releases_undone(s);
+	TELL_HOOKS(s, undo);
 	if (!sqlite3_get_autocommit(s->db) &&
 	    sqlite3_exec(s->db, "ROLLBACK TO webhook; RELEASE webhook", NULL, NULL, NULL) != SQLITE_OK)
 		/* What cannot be undone alone must not be committed with the rest. */

@@ -13,10 +13,7 @@ void store_tell(struct store *s, int64_t now_ms);
 /* ---- counters (counts.c) ----------------------------------------------------------------------------------------- */
 
 void counts_add(struct store *s, enum count_kind kind, const char *name, int state, int wait, int64_t n);
-int counts_write(struct store *s, struct err *reterr) MUSTCHECK; /* to the tables, before the commit */
-void counts_savepoint(struct store *s);
-void counts_undo(struct store *s);
-void counts_forget(struct store *s);
+extern const struct transaction_hook counts_hook;
 void counts_done(struct store *s);
 
 /* ---- size, disk and WAL (space.c) -------------------------------------------------------------------------------- */
