@@ -56,19 +56,18 @@ static int body_delete(struct store *s, const char *sql, int64_t id, struct err 
 static int webhook_delete(struct store *s, int64_t id, struct err *reterr)
 {
 	CLEANUP(webhook_place_done) struct webhook_place p = {0};
-	int r = webhook_place_load(s, id, &p, reterr);
+	struct change c = change_begin(s, reterr);
+	bool found = webhook_place_find(&c, id, &p);
 
-	if (r < 0)
-		return r;
-	r = body_delete(s, "DELETE FROM webhook_bodies WHERE id = ?1", id, reterr);
-	QUERY(row, s, "DELETE FROM webhooks WHERE id = ?1", reterr);
-	query_bind_int(&row, id);
-	if (r >= 0)
-		r = query_run(&row);
-	if (r < 0)
-		return r;
-	counts_add(s, COUNT_WEBHOOKS, p.source, (int)p.state, (int)p.wait, -1);
-	return 0;
+	if (!found)
+		return change_end(&c);
+	c.status = body_delete(s, "DELETE FROM webhook_bodies WHERE id = ?1", id, reterr);
+	if (c.status > 0)
+		c.status = 0;
+	(void)change_by_id(&c, "DELETE FROM webhooks WHERE id = ?1", id);
+	if (c.status == 0)
+		counts_move(s, COUNT_WEBHOOKS, p.source, (int)p.state, (int)p.wait, COUNT_NOWHERE, 0);
+	return change_end(&c);
 }
 
 static void clean_webhooks(struct cleaning *c, int64_t until_ms, size_t max)
@@ -109,7 +108,7 @@ static int event_delete(struct store *s, int64_t id, struct err *reterr)
 	r = query_step(&row);
 	if (r < 0)
 		return r;
-	counts_add(s, COUNT_EVENTS, account, EVENT_DELIVERED, 0, -1);
+	counts_move(s, COUNT_EVENTS, account, EVENT_DELIVERED, 0, COUNT_NOWHERE, 0);
 	return 0;
 }
 

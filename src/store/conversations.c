@@ -148,10 +148,10 @@ static struct counted counted_as(enum ledger_state state, bool addressed)
 
 static void counted_move(struct store *s, const char *source, struct counted from, struct counted to)
 {
-	if (to.open != from.open)
-		counts_add(s, COUNT_CONVERSATIONS, source, LEDGER_OPEN, 0, to.open ? 1 : -1);
-	if (to.unaddressed != from.unaddressed)
-		counts_add(s, COUNT_UNADDRESSED, source, LEDGER_OPEN, 0, to.unaddressed ? 1 : -1);
+	counts_move(s, COUNT_CONVERSATIONS, source, from.open ? LEDGER_OPEN : COUNT_NOWHERE, 0,
+		    to.open ? LEDGER_OPEN : COUNT_NOWHERE, 0);
+	counts_move(s, COUNT_UNADDRESSED, source, from.unaddressed ? LEDGER_OPEN : COUNT_NOWHERE, 0,
+		    to.unaddressed ? LEDGER_OPEN : COUNT_NOWHERE, 0);
 }
 
 /* Its id, and what it is counted as; 0 and nothing where it is new. */

@@ -12,7 +12,7 @@
 #include "store/query.h"
 #include "store/transaction.h"
 
-void counts_add(struct store *s, enum count_kind kind, const char *name, int state, int wait, int64_t n)
+static void count_add(struct store *s, enum count_kind kind, const char *name, int state, int wait, int64_t n)
 {
 	struct count *c;
 
@@ -27,6 +27,17 @@ void counts_add(struct store *s, enum count_kind kind, const char *name, int sta
 	MEM_ROOM(s->counts, s->counts_n);
 	s->counts[s->counts_n++] =
 		(struct count){.kind = kind, .name = mem_str(name), .state = state, .wait = wait, .n = n};
+}
+
+void counts_move(struct store *s, enum count_kind kind, const char *name, int from_state, int from_wait, int to_state,
+		 int to_wait)
+{
+	if (from_state == to_state && from_wait == to_wait)
+		return;
+	if (from_state != COUNT_NOWHERE)
+		count_add(s, kind, name, from_state, from_wait, -1);
+	if (to_state != COUNT_NOWHERE)
+		count_add(s, kind, name, to_state, to_wait, 1);
 }
 
 static int count_write(struct store *s, const struct count *c, struct err *reterr)

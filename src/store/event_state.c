@@ -86,8 +86,7 @@ int event_state_set(struct store *s, const struct event_place *p, enum event_sta
 	}
 	if (r < 0)
 		return r;
-	counts_add(s, COUNT_EVENTS, p->account, (int)from, 0, -1);
-	counts_add(s, COUNT_EVENTS, p->account, (int)to, 0, 1);
+	counts_move(s, COUNT_EVENTS, p->account, (int)from, 0, (int)to, 0);
 	return 0;
 }
 
@@ -374,8 +373,7 @@ int event_mend_due(struct store *s, const char *account, int64_t id, int64_t due
 		r = event_take_out(s, id, account, due_ms, reterr);
 	if (r < 0)
 		return r;
-	counts_add(s, COUNT_EVENTS, account, EVENT_DEAD, 0, 1);
-	counts_add(s, COUNT_EVENTS, account, EVENT_READY, 0, -1);
+	counts_move(s, COUNT_EVENTS, account, EVENT_READY, 0, EVENT_DEAD, 0);
 	loss_note(s, STORE_LOSS_EVENT, id, account, NOT_THERE);
 	return event_wake_people(s, id, account, now_ms, reterr);
 }

@@ -101,7 +101,7 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	r = body_insert(s, e, reterr);
 	if (r < 0)
 		return r;
-	counts_add(s, COUNT_EVENTS, e->account, EVENT_READY, 0, 1);
+	counts_move(s, COUNT_EVENTS, e->account, COUNT_NOWHERE, 0, EVENT_READY, 0);
 	return 0;
 }
 

@@ -90,178 +90,158 @@ static struct release *release_begin(struct store *s, const char *source, enum s
 }
 
 /* The next of them, at most *left, which is counted down. */
-static int release_go_on(struct store *s, struct release *r, size_t *left, struct err *reterr)
+static void release_go_on(struct change *c, struct release *r, size_t *left)
 {
 	const struct webhook_claim claim = {.wait = r->why, .source = r->source};
 	CLEANUP(ids_done) struct ids ids = {0};
-	int code;
 
 	if (*left == 0)
-		return 0;
-	QUERY(q, s,
-	      "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING " AND wait > " SQL_WAIT_NONE
-	      " AND wait = ?1"
-	      " AND source = ?2 AND id > ?3 ORDER BY id LIMIT ?4",
-	      reterr);
+		return;
+	CHANGE(q, c,
+	       "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
+	       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source = ?2 AND id > ?3 ORDER BY id LIMIT ?4");
 	query_bind_int(&q, (int64_t)r->why);
 	query_bind_text(&q, r->source);
 	query_bind_int(&q, r->after);
 	query_bind_int(&q, (int64_t)*left);
-	code = query_ids(&q, &ids);
-	query_close(&q);
-	if (code == 0)
-		code = webhooks_make_ready(s, &ids, &claim, reterr);
-	if (code < 0)
-		return code;
+	change_ids(c, &q, &ids);
+	webhooks_make_ready(c, &ids, &claim);
+	if (c->status < 0)
+		return;
 	r->over = ids.n < *left;
 	if (ids.n > 0)
 		r->after = ids.items[ids.n - 1];
 	*left -= ids.n;
-	return 0;
 }
 
 /* ---- what happened ----------------------------------------------------------------------------------------------- */
+
+static void release_customer(struct change *c, const struct webhook_claim *claim)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+
+	CHANGE(q, c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING
+	       " AND source = ?1 AND customer = ?2 AND wait = ?3 ORDER BY id");
+	query_bind_text(&q, claim->source);
+	query_bind_text(&q, claim->customer);
+	query_bind_int(&q, (int64_t)claim->wait);
+	change_ids(c, &q, &ids);
+	webhooks_make_ready(c, &ids, claim);
+}
 
 int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
 			   struct err *reterr)
 {
 	const struct webhook_claim claim = {.wait = why, .source = source, .customer = customer_or_null};
-	CLEANUP(ids_done) struct ids ids = {0};
+	struct change c = change_begin(s, reterr);
 	size_t left = STORE_RELEASE_ROWS;
-	int r;
 
-	if (!customer_or_null)
-		return release_go_on(s, release_begin(s, source, why), &left, reterr);
-	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING
-	      " AND source = ?1 AND customer = ?2 AND wait = ?3 ORDER BY id",
-	      reterr);
-	query_bind_text(&q, source);
-	query_bind_text(&q, customer_or_null);
-	query_bind_int(&q, (int64_t)why);
-	r = query_ids(&q, &ids);
-	query_close(&q);
-	return r < 0 ? r : webhooks_make_ready(s, &ids, &claim, reterr);
+	if (customer_or_null)
+		release_customer(&c, &claim);
+	else
+		release_go_on(&c, release_begin(s, source, why), &left);
+	return change_end(&c);
 }
 
 int store_webhooks_release_slot(struct store *s, const char *source, size_t max, struct err *reterr)
 {
 	struct release oldest = {.source = (char *)(uintptr_t)source, .why = STORE_WAIT_SLOT};
+	struct change c = change_begin(s, reterr);
 	size_t left = max;
-	int r = release_go_on(s, &oldest, &left, reterr);
+	int r;
 
+	release_go_on(&c, &oldest, &left);
+	r = change_end(&c);
 	return r < 0 ? r : (int)(max - left);
 }
 
 int store_webhook_release_parked(struct store *s, const char *source, int64_t *after, struct err *reterr)
 {
 	struct release next = {.source = (char *)(uintptr_t)source, .why = STORE_WAIT_PARKED, .after = *after};
+	struct change c = change_begin(s, reterr);
 	size_t left = 1;
-	int r = release_go_on(s, &next, &left, reterr);
+	int r;
 
-	if (r == 0 && left == 1 && *after != 0) {
+	release_go_on(&c, &next, &left);
+	if (left == 1 && *after != 0) {
 		next.after = 0;
-		r = release_go_on(s, &next, &left, reterr);
+		release_go_on(&c, &next, &left);
 	}
+	r = change_end(&c);
 	if (r < 0)
 		return r;
 	*after = next.after;
 	return left == 0;
 }
 
-/* The first source after this one, by name, that has webhooks waiting for that reason; NULL: none. */
-static int next_source(struct store *s, enum store_wait why, const char *after, char **ret, struct err *reterr)
+/* The first source after this one, by name, that has webhooks waiting for that reason; NULL: none. Owned. */
+static char *next_source(struct change *c, enum store_wait why, const char *after)
 {
-	int r;
-
-	QUERY(q, s,
-	      "SELECT source FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
-	      " AND wait > " SQL_WAIT_NONE " AND wait = ?1"
-	      " AND source > ?2 ORDER BY source LIMIT 1",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT source FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
+	       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source > ?2 ORDER BY source LIMIT 1");
 	query_bind_int(&q, (int64_t)why);
 	query_bind_text(&q, after);
-	r = query_step(&q);
-	if (r > 0)
-		*ret = query_text(&q);
-	return r;
+	return change_step(c, &q) ? query_text(&q) : NULL;
 }
 
 /* Of all sources. */
-static int restart_of(struct store *s, enum store_wait why, size_t *left, struct err *reterr)
+static void restart_of(struct change *c, enum store_wait why)
 {
-	CLEANUP(mem_freep) char *source = mem_str("");
-	int r;
+	size_t left = STORE_RELEASE_ROWS;
+	char *source = mem_str(""), *next;
 
-	for (;;) {
-		char *next = NULL;
-
-		r = next_source(s, why, source, &next, reterr);
-		if (r <= 0)
-			return r;
+	while ((next = next_source(c, why, source))) {
 		free(source);
 		source = next;
-		r = release_go_on(s, release_begin(s, source, why), left, reterr);
-		if (r < 0)
-			return r;
+		release_go_on(c, release_begin(c->store, source, why), &left);
 	}
+	free(source);
 }
 
-/* Pending ones that wait for nothing there is: nobody would ever ask for them. */
-static int straighten(struct query *q, struct store *s, struct err *reterr)
+/* Pending ones that wait for nothing there is: nobody would ever ask for them. Their counters stay as they are: there
+ * is none for such a wait. */
+static void straighten(struct change *c, struct query *q)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
-	int r = query_ids(q, &ids);
 
-	query_close(q);
-	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
-		QUERY(row, s,
-		      "UPDATE webhooks SET wait = " SQL_WAIT_NONE
-		      ", not_before = 0, ended = 0 WHERE id = ?1 AND +state = " SQL_PENDING,
-		      reterr);
-		query_bind_int(&row, ids.items[i]);
-		r = query_run(&row);
-	}
-	return r < 0 ? r : 0;
+	query_bind_int(q, STORE_RELEASE_ROWS);
+	change_ids(c, q, &ids);
+	for (size_t i = 0; i < ids.n; i++)
+		(void)change_by_id(c,
+				   "UPDATE webhooks SET wait = " SQL_WAIT_NONE
+				   ", not_before = 0, ended = 0 WHERE id = ?1 AND +state = " SQL_PENDING,
+				   ids.items[i]);
 }
 
-static int straighten_all(struct store *s, struct err *reterr)
+static void straighten_all(struct change *c)
 {
-	int r;
-
-	QUERY(below, s, "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait < " SQL_WAIT_NONE " LIMIT ?1",
-	      reterr);
-	query_bind_int(&below, STORE_RELEASE_ROWS);
-	r = straighten(&below, s, reterr);
-	if (r < 0)
-		return r;
-	QUERY(above, s, "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait > " SQL_WAIT_LAST " LIMIT ?1",
-	      reterr);
-	query_bind_int(&above, STORE_RELEASE_ROWS);
-	r = straighten(&above, s, reterr);
-	if (r < 0)
-		return r;
-	QUERY(ended, s,
-	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
-	      " AND ended > 0 LIMIT ?1",
-	      reterr);
-	query_bind_int(&ended, STORE_RELEASE_ROWS);
-	return straighten(&ended, s, reterr);
+	CHANGE(below, c, "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait < " SQL_WAIT_NONE " LIMIT ?1");
+	straighten(c, &below);
+	CHANGE(above, c, "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait > " SQL_WAIT_LAST " LIMIT ?1");
+	straighten(c, &above);
+	CHANGE(ended, c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
+	       " AND ended > 0 LIMIT ?1");
+	straighten(c, &ended);
 }
 
 int store_webhooks_restart(struct store *s, struct err *reterr)
 {
-	size_t left = STORE_RELEASE_ROWS;
-	int r = straighten_all(s, reterr);
+	struct change c = change_begin(s, reterr);
 
-	return r < 0 ? r : restart_of(s, STORE_WAIT_LOOKUP, &left, reterr);
+	straighten_all(&c);
+	restart_of(&c, STORE_WAIT_LOOKUP);
+	return change_end(&c);
 }
 
 int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *reterr)
 {
-	size_t left = STORE_RELEASE_ROWS;
+	struct change c = change_begin(s, reterr);
 
-	return restart_of(s, why, &left, reterr);
+	restart_of(&c, why);
+	return change_end(&c);
 }
 
 /* ---- ready ------------------------------------------------------------------------------------------------------- */
@@ -269,136 +249,124 @@ int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *
 /* One that is lost costs a look through the indexes of all that is undone: so many a call. */
 #define MENDS_MAX 16
 
-/* As an index names them. */
-static int ready_ids(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
+/* As an index names them. Returns how many. */
+static size_t ready_ids(struct change *c, int64_t *ret_ids, size_t max)
 {
 	size_t n = 0;
-	int r;
 
-	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
-	      " AND ended = 0 ORDER BY id LIMIT ?1",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
+	       " AND ended = 0 ORDER BY id LIMIT ?1");
 	query_bind_int(&q, (int64_t)max);
-	while ((r = query_step(&q)) > 0)
+	while (change_step(c, &q))
 		ret_ids[n++] = query_int(&q);
-	return r < 0 ? r : (int)n;
+	return n;
 }
 
 /* As the row says. */
-static int is_ready(struct store *s, int64_t id, struct err *reterr)
+static bool is_ready(struct change *c, int64_t id)
 {
-	QUERY(q, s,
-	      "SELECT 1 FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +wait = " SQL_WAIT_NONE
-	      " AND +ended = 0",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT 1 FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +wait = " SQL_WAIT_NONE
+	       " AND +ended = 0");
 	query_bind_int(&q, id);
-	return query_step(&q);
+	return change_step(c, &q);
+}
+
+/* The first of them that is not ready is mended: what the index says has changed then. Whether there was one. */
+static bool mend_one(struct change *c, const int64_t *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct webhook_claim claim = {.id = ids[i], .wait = STORE_WAIT_NONE};
+
+		if (!is_ready(c, claim.id)) {
+			webhook_mend(c, &claim);
+			return true;
+		}
+	}
+	return false;
 }
 
 int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
 {
-	int n = ready_ids(s, ret_ids, max, reterr);
-	unsigned mended = 0;
+	struct change c = change_begin(s, reterr);
+	size_t n = ready_ids(&c, ret_ids, max);
+	int r;
 
-	for (int i = 0; s->in_transaction && i < n && mended < MENDS_MAX; i++) {
-		const struct webhook_claim claim = {.id = ret_ids[i], .wait = STORE_WAIT_NONE};
-		int r = is_ready(s, claim.id, reterr);
-
-		if (r > 0)
-			continue;
-		if (r == 0)
-			r = webhook_mend(s, &claim, reterr);
-		if (r < 0)
-			return r;
-		mended++;
-		n = ready_ids(s, ret_ids, max, reterr);
-		i = -1;
-	}
-	return n;
+	for (int mended = 0; s->in_transaction && mended < MENDS_MAX && mend_one(&c, ret_ids, n); mended++)
+		n = ready_ids(&c, ret_ids, max);
+	r = change_end(&c);
+	return r < 0 ? r : (int)n;
 }
 
 /* ---- each turn --------------------------------------------------------------------------------------------------- */
 
 /* An entry with no such row, or with a row that waits for no time. */
-static int timed_ready(struct store *s, int64_t id, int64_t not_before_ms, struct err *reterr)
+static void timed_ready(struct change *c, int64_t id, int64_t not_before_ms)
 {
 	struct webhook_claim claim = {.id = id, .wait = STORE_WAIT_RETRY, .not_before_ms = not_before_ms};
 	int64_t wait = 0;
-	int r;
 
-	QUERY(q, s, "SELECT wait FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +not_before = ?2",
-	      reterr);
+	CHANGE(q, c, "SELECT wait FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +not_before = ?2");
 	query_bind_int(&q, id);
 	query_bind_int(&q, not_before_ms);
-	r = query_one_int(&q, &wait);
-	query_close(&q);
-	if (r < 0)
-		return r;
-	if (r == 0)
-		return webhook_mend(s, &claim, reterr);
-	claim.wait = (enum store_wait)wait;
-	return webhook_make_ready(s, &claim, reterr);
+	if (change_one_int(c, &q, &wait)) {
+		claim.wait = (enum store_wait)wait;
+		webhook_make_ready(c, &claim);
+	} else {
+		webhook_mend(c, &claim);
+	}
 }
 
-static int timed_make_ready(struct store *s, const struct ids *ids, const struct ids *times, struct err *reterr)
+/* All that the query names, by id and not_before. Returns how many. */
+static size_t timed_make_ready(struct change *c, struct query *q)
 {
-	int r = 0;
+	CLEANUP(ids_done) struct ids ids = {0};
+	CLEANUP(ids_done) struct ids times = {0};
 
-	for (size_t i = 0; r >= 0 && i < ids->n; i++)
-		r = timed_ready(s, ids->items[i], times->items[i], reterr);
-	return r < 0 ? r : 0;
+	change_id_pairs(c, q, &ids, &times);
+	for (size_t i = 0; i < ids.n; i++)
+		timed_ready(c, ids.items[i], times.items[i]);
+	return ids.n;
 }
 
 int store_webhooks_bring_near(struct store *s, int64_t farthest_ms, size_t max, struct err *reterr)
 {
-	CLEANUP(ids_done) struct ids ids = {0};
-	CLEANUP(ids_done) struct ids times = {0};
+	struct change c = change_begin(s, reterr);
+	size_t n;
 	int r;
 
-	QUERY(q, s,
-	      "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
-	      " AND not_before > 0"
-	      " AND not_before > ?1 ORDER BY not_before DESC LIMIT ?2",
-	      reterr);
+	CHANGE(q, &c,
+	       "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
+	       " AND not_before > 0 AND not_before > ?1 ORDER BY not_before DESC LIMIT ?2");
 	query_bind_int(&q, farthest_ms);
 	query_bind_int(&q, (int64_t)max);
-	r = query_id_pairs(&q, &ids, &times);
-	query_close(&q);
-	if (r == 0)
-		r = timed_make_ready(s, &ids, &times, reterr);
-	return r < 0 ? r : (int)ids.n;
+	n = timed_make_ready(&c, &q);
+	r = change_end(&c);
+	return r < 0 ? r : (int)n;
 }
 
-static int release_timed(struct store *s, int64_t now_ms, struct err *reterr)
+static void release_timed(struct change *c, int64_t now_ms)
 {
-	CLEANUP(ids_done) struct ids ids = {0};
-	CLEANUP(ids_done) struct ids times = {0};
-	int r;
-
-	QUERY(q, s,
-	      "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
-	      " AND not_before > 0"
-	      " AND not_before <= ?1 ORDER BY not_before LIMIT ?2",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
+	       " AND not_before > 0 AND not_before <= ?1 ORDER BY not_before LIMIT ?2");
 	query_bind_int(&q, now_ms);
 	query_bind_int(&q, STORE_RELEASE_ROWS);
-	r = query_id_pairs(&q, &ids, &times);
-	query_close(&q);
-	return r < 0 ? r : timed_make_ready(s, &ids, &times, reterr);
+	(void)timed_make_ready(c, &q);
 }
 
 int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 {
+	struct change c = change_begin(s, reterr);
 	size_t left = STORE_RELEASE_ROWS;
-	int r;
 
 	s->told_ms = now_ms; /* the clock may have been set back */
-	r = release_timed(s, now_ms, reterr);
-	for (struct release *at = s->releases; r == 0 && at && left > 0; at = at->next)
+	release_timed(&c, now_ms);
+	for (struct release *at = s->releases; at && left > 0; at = at->next)
 		if (!at->over)
-			r = release_go_on(s, at, &left, reterr);
-	return r;
+			release_go_on(&c, at, &left);
+	return change_end(&c);
 }
 
 int64_t store_webhooks_next_due_ms(struct store *s)

@@ -17,6 +17,7 @@
 
 #include "store/private.h"
 #include "store/query.h"
+#include "store/transaction.h"
 
 /* How many waiting webhooks one call makes ready: a few milliseconds. */
 #define STORE_RELEASE_ROWS 256
@@ -38,17 +39,31 @@ struct webhook_place {
 	char *source, *conversation, *customer;
 };
 void webhook_place_done(struct webhook_place *p);
-int webhook_place_load(struct store *s, int64_t id, struct webhook_place *ret, struct err *reterr) MUSTCHECK;
-/* Changes state and wait and counts it; p follows. */
-int webhook_move(struct store *s, struct webhook_place *p, enum store_webhook_state state, enum store_wait wait,
-		 int64_t not_before_ms, struct err *reterr) MUSTCHECK;
-/* Of waiting.c. 1: it waits for a held one of its own conversation. */
-int webhook_is_behind_held(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
-/* 1: one that may end by itself stands before it in its conversation, or among those of its customer. */
-int webhook_conversation_goes_on(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
-int webhook_customer_goes_on(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
-/* Lets go on who waits BEHIND p, which has ended or is only held by `settle`. */
-int webhook_let_go(struct store *s, const struct webhook_place *p, struct err *reterr) MUSTCHECK;
+/* Whether there is such a row. What does not read is taken as empty: also a broken row must be able to end. */
+bool webhook_place_find(struct change *c, int64_t id, struct webhook_place *ret);
+
+/* The state that a webhook is to have. */
+struct webhook_state {
+	enum store_webhook_state state;
+	enum store_wait wait;  /* of a pending one */
+	int64_t not_before_ms; /* of one that waits for a time */
+	const char *result;    /* of one that has ended */
+};
+/* The one place in which a webhook that is there changes its state: the row, the counter, and those that wait for it. p
+ * follows. An end lets go who waits BEHIND it, and so does being held (TIME); one that comes to stand BEHIND looks
+ * after those before it. A row that takes no change can still end. Whoever is let go may have to end here in turn, and
+ * lets go the next one: each time one webhook less is pending. */
+void webhook_become(struct change *c, struct webhook_place *p, const struct webhook_state *to);
+/* As the state in p: it is in no counter. */
+#define WEBHOOK_NOWHERE ((enum store_webhook_state)COUNT_NOWHERE)
+
+/* Of waiting.c: whether an earlier one forbids it to meet the ledger (store_webhook_is_behind) … */
+bool webhook_is_behind(struct change *c, const struct webhook_place *p);
+/* … whether it waits for a held one of its own conversation … */
+bool webhook_is_behind_held(struct change *c, const struct webhook_place *p);
+/* … and whether one that may end by itself stands before it, in its conversation or among those of its customer. */
+bool webhook_conversation_goes_on(struct change *c, const struct webhook_place *p);
+bool webhook_customer_goes_on(struct change *c, const struct webhook_place *p);
 
 /* What an index says of an undone webhook. source, conversation and customer are NULL, and not_before_ms 0, where that
  * index does not hold them. */
@@ -60,12 +75,12 @@ struct webhook_claim {
 };
 /* Takes out an index entry whose row is not there or is not as the entry says. Where it is not there it becomes a dead
  * letter, and those behind it go on. */
-int webhook_mend(struct store *s, const struct webhook_claim *c, struct err *reterr) MUSTCHECK;
+void webhook_mend(struct change *c, const struct webhook_claim *claim);
 /* Makes it ready, or mends it. */
-int webhook_make_ready(struct store *s, const struct webhook_claim *claim, struct err *reterr) MUSTCHECK;
+void webhook_make_ready(struct change *c, const struct webhook_claim *claim);
 /* ids are what an index names; claim tells what it says of each of them. */
-int webhooks_make_ready(struct store *s, const struct ids *ids, const struct webhook_claim *claim,
-			struct err *reterr) MUSTCHECK;
+void webhooks_make_ready(struct change *c, const struct ids *ids, const struct webhook_claim *claim);
+
 /* Of release.c. An undone savepoint takes releases back to the last commit, too: what is let go twice costs time only.
  */
 extern const struct transaction_hook releases_hook;

@@ -8,7 +8,6 @@
 #include <errno.h>
 
 #include "store/connection.h"
-#include "store/query.h"
 
 /* Once a webhook: prepared like other statements. They write nothing themselves. */
 static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
@@ -111,4 +110,86 @@ void store_savepoint_undo(struct store *s)
 	    sqlite3_exec(s->db, "ROLLBACK TO webhook; RELEASE webhook", NULL, NULL, NULL) != SQLITE_OK)
 		/* What cannot be undone alone must not be committed with the rest. */
 		s->lost = -EIO;
+}
+
+/* ---- a change in steps ------------------------------------------------------------------------------------------- */
+
+struct change change_begin(struct store *s, struct err *reterr)
+{
+	return (struct change){.store = s, .reterr = reterr};
+}
+
+int change_end(struct change *c)
+{
+	return c->status;
+}
+
+struct query change_query(struct change *c, const char *sql)
+{
+	if (c->status < 0)
+		return (struct query){.store = c->store, .status = c->status, .reterr = c->reterr};
+	return query_open(c->store, sql, c->reterr);
+}
+
+/* What a query answered; 0 for a failure, which is that of the change. */
+static int change_answer(struct change *c, int r)
+{
+	if (r >= 0)
+		return r;
+	c->status = r;
+	return 0;
+}
+
+bool change_step(struct change *c, struct query *q)
+{
+	return change_answer(c, query_step(q)) > 0;
+}
+
+int change_run(struct change *c, struct query *q)
+{
+	return change_answer(c, query_run(q));
+}
+
+void change_ids(struct change *c, struct query *q, struct ids *ids)
+{
+	(void)change_answer(c, query_ids(q, ids));
+	query_close(q);
+}
+
+void change_id_pairs(struct change *c, struct query *q, struct ids *ids, struct ids *seconds)
+{
+	(void)change_answer(c, query_id_pairs(q, ids, seconds));
+	query_close(q);
+}
+
+bool change_one_int(struct change *c, struct query *q, int64_t *ret)
+{
+	int r = query_one_int(q, ret);
+
+	query_close(q);
+	return change_answer(c, r) > 0;
+}
+
+int change_by_id(struct change *c, const char *sql, int64_t id)
+{
+	CHANGE(q, c, sql);
+	query_bind_int(&q, id);
+	return change_run(c, &q);
+}
+
+struct change change_part(const struct change *c, struct err *why_or_null)
+{
+	return (struct change){.store = c->store, .status = c->status, .reterr = why_or_null ? why_or_null : c->reterr};
+}
+
+bool change_part_failed(struct change *c, const struct change *part, int error)
+{
+	if (c->status < 0 || part->status == 0)
+		return false;
+	if (part->status == error)
+		return true;
+	c->status = part->status;
+	if (part->reterr != c->reterr)
+		(void)err_set(c->reterr, part->status, "%s", part->reterr->text);
+	return false;
 }

@@ -11,6 +11,7 @@
 
 #include "store/numbers.h"
 #include "store/tables.h"
+#include "store/transaction.h"
 
 static const char *const wait_names[] = {
 	[STORE_WAIT_NONE] = "ready",
@@ -29,109 +30,92 @@ const char *store_wait_name(enum store_wait w)
 	return (size_t)w < WAITS ? wait_names[w] : "unknown";
 }
 
-/* ---- behind ------------------------------------------------------------------------------------------------------ */
+/* ---- who stands before whom -------------------------------------------------------------------------------------- */
 
-/* INDEXED BY: the index on `state` serves as well in SQLite's eyes, and which one it takes depends on
- * their order in the file. By that one it would read all undone rows, and fail where one of them is not there. */
-static int behind_conversation(struct store *s, const struct webhook *w, struct err *reterr)
+/* Whether the query finds one that stands before p in its conversation, or among those of its customer. */
+static bool finds_one(struct change *c, struct query *q, const struct webhook_place *p, const char *of)
 {
-	if (!w->conversation)
-		return 0;
-	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
-	      " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN " SQL_WAITS_ALL
-	      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
-	      reterr);
-	query_bind_text(&q, w->source);
-	query_bind_text(&q, w->conversation);
-	query_bind_int(&q, w->id);
-	return query_step(&q);
+	query_bind_text(q, p->source);
+	query_bind_text(q, of);
+	query_bind_int(q, p->id);
+	return change_step(c, q);
 }
 
-static int behind_customer(struct store *s, const struct webhook *w, struct err *reterr)
+/* INDEXED BY: the index on `state` serves as well in SQLite's eyes, and which one it takes depends on their order in
+ * the file. By that one it would read all undone rows, and fail where one of them is not there. */
+static bool behind_conversation(struct change *c, const struct webhook_place *p)
 {
-	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
-	      " WHERE i.state = " SQL_PENDING
-	      " AND i.source = ?1 AND i.customer = ?2 AND i.wait IN " SQL_WAITS_OF_CUSTOMER
-	      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
-	      reterr);
-	query_bind_text(&q, w->source);
-	query_bind_text(&q, w->customer);
-	query_bind_int(&q, w->id);
-	return query_step(&q);
+	CHANGE(q, c,
+	       "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
+	       " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN " SQL_WAITS_ALL
+	       " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1");
+	return finds_one(c, &q, p, p->conversation);
+}
+
+static bool behind_customer(struct change *c, const struct webhook_place *p)
+{
+	CHANGE(q, c,
+	       "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
+	       " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2"
+	       " AND i.wait IN " SQL_WAITS_OF_CUSTOMER " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1");
+	return finds_one(c, &q, p, p->customer);
 }
 
 /* Behind one that is itself BEHIND, unless that one only waits for a held one of its conversation. */
-static int behind_the_behind(struct store *s, const struct webhook *w, struct err *reterr)
+static bool behind_the_behind(struct change *c, const struct webhook_place *p)
 {
-	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
-	      " AND i.source = ?1"
-	      " AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND " AND i.id < ?3 AND w.state = " SQL_PENDING
-	      " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id WHERE"
-	      " h.state = " SQL_PENDING
-	      " AND h.source = ?1 AND h.conversation = w.conversation AND h.wait = " SQL_WAIT_TIME
-	      " AND h.id < i.id AND g.state = " SQL_PENDING ")"
-	      " LIMIT 1",
-	      reterr);
-	query_bind_text(&q, w->source);
-	query_bind_text(&q, w->customer);
-	query_bind_int(&q, w->id);
-	return query_step(&q);
+	CHANGE(q, c,
+	       "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
+	       " AND i.source = ?1 AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND
+	       " AND i.id < ?3 AND w.state = " SQL_PENDING
+	       " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id"
+	       " WHERE h.state = " SQL_PENDING " AND h.source = ?1 AND h.conversation = w.conversation"
+	       " AND h.wait = " SQL_WAIT_TIME " AND h.id < i.id AND g.state = " SQL_PENDING ") LIMIT 1");
+	return finds_one(c, &q, p, p->customer);
+}
+
+bool webhook_is_behind(struct change *c, const struct webhook_place *p)
+{
+	return (p->conversation && behind_conversation(c, p)) ||
+	       (p->customer && (behind_customer(c, p) || behind_the_behind(c, p)));
 }
 
 int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err *reterr)
 {
-	int r = behind_conversation(s, w, reterr);
+	const struct webhook_place p = {
+		.id = w->id, .source = w->source, .conversation = w->conversation, .customer = w->customer};
+	struct change c = change_begin(s, reterr);
+	bool behind = webhook_is_behind(&c, &p);
+	int r = change_end(&c);
 
-	if (r != 0 || !w->customer)
-		return r;
-	r = behind_customer(s, w, reterr);
-	return r != 0 ? r : behind_the_behind(s, w, reterr);
+	return r < 0 ? r : behind;
 }
 
-int webhook_is_behind_held(struct store *s, const struct webhook_place *p, struct err *reterr)
+bool webhook_is_behind_held(struct change *c, const struct webhook_place *p)
 {
-	if (!p->conversation)
-		return 0;
-	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
-	      " AND i.source = ?1"
-	      " AND i.conversation = ?2 AND i.wait = " SQL_WAIT_TIME " AND i.id < ?3 AND w.state = " SQL_PENDING
-	      " LIMIT 1",
-	      reterr);
-	query_bind_text(&q, p->source);
-	query_bind_text(&q, p->conversation);
-	query_bind_int(&q, p->id);
-	return query_step(&q);
+	CHANGE(q, c,
+	       "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
+	       " AND i.source = ?1 AND i.conversation = ?2 AND i.wait = " SQL_WAIT_TIME
+	       " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1");
+	return finds_one(c, &q, p, p->conversation);
 }
 
-int webhook_conversation_goes_on(struct store *s, const struct webhook_place *p, struct err *reterr)
+bool webhook_conversation_goes_on(struct change *c, const struct webhook_place *p)
 {
-	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
-	      " WHERE i.state = " SQL_PENDING
-	      " AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN " SQL_WAITS_GOING_ON
-	      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
-	      reterr);
-	query_bind_text(&q, p->source);
-	query_bind_text(&q, p->conversation);
-	query_bind_int(&q, p->id);
-	return query_step(&q);
+	CHANGE(q, c,
+	       "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
+	       " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.conversation = ?2"
+	       " AND i.wait IN " SQL_WAITS_GOING_ON " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1");
+	return finds_one(c, &q, p, p->conversation);
 }
 
-int webhook_customer_goes_on(struct store *s, const struct webhook_place *p, struct err *reterr)
+bool webhook_customer_goes_on(struct change *c, const struct webhook_place *p)
 {
-	QUERY(q, s,
-	      "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
-	      " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2 AND i.wait IN " SQL_WAITS_GOING_ON
-	      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
-	      reterr);
-	query_bind_text(&q, p->source);
-	query_bind_text(&q, p->customer);
-	query_bind_int(&q, p->id);
-	return query_step(&q);
+	CHANGE(q, c,
+	       "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
+	       " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2"
+	       " AND i.wait IN " SQL_WAITS_GOING_ON " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1");
+	return finds_one(c, &q, p, p->customer);
 }
 
 /* ---- of one conversation ----------------------------------------------------------------------------------------- */

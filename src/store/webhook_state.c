@@ -25,18 +25,12 @@ void webhook_place_done(struct webhook_place *p)
 	*p = (struct webhook_place){0};
 }
 
-/* What does not read is taken as empty: also a broken row must be able to end. */
-int webhook_place_load(struct store *s, int64_t id, struct webhook_place *ret, struct err *reterr)
+bool webhook_place_find(struct change *c, int64_t id, struct webhook_place *ret)
 {
-	int r;
-
-	QUERY(q, s, "SELECT state, wait, received, source, conversation, customer FROM webhooks WHERE id = ?1", reterr);
+	CHANGE(q, c, "SELECT state, wait, received, source, conversation, customer FROM webhooks WHERE id = ?1");
 	query_bind_int(&q, id);
-	r = query_step(&q);
-	if (r == 0)
-		return err_set(reterr, -ENOENT, "there is no webhook %016llx", (long long)id);
-	if (r < 0)
-		return r;
+	if (!change_step(c, &q))
+		return false;
 	*ret = (struct webhook_place){.id = id};
 	ret->state = (enum store_webhook_state)query_int(&q);
 	ret->wait = (enum store_wait)query_int(&q);
@@ -44,288 +38,250 @@ int webhook_place_load(struct store *s, int64_t id, struct webhook_place *ret, s
 	ret->source = query_text(&q);
 	ret->conversation = query_text_or_null(&q);
 	ret->customer = query_text_or_null(&q);
-	return 0;
+	return true;
 }
 
-int webhook_move(struct store *s, struct webhook_place *p, enum store_webhook_state state, enum store_wait wait,
-		 int64_t not_before_ms, struct err *reterr)
+static void webhook_place_load(struct change *c, int64_t id, enum store_webhook_state state, struct webhook_place *ret)
 {
-	int r;
+	bool found = webhook_place_find(c, id, ret);
 
-	/* ended: one that is pending has not ended, and would not be found as ready. */
-	QUERY(q, s, "UPDATE webhooks SET state = ?2, wait = ?3, not_before = ?4, ended = 0 WHERE id = ?1", reterr);
-	query_bind_int(&q, p->id);
-	query_bind_int(&q, (int64_t)state);
-	query_bind_int(&q, (int64_t)wait);
-	query_bind_int(&q, not_before_ms);
-	r = query_run(&q);
-	if (r < 0)
-		return r;
-	counts_add(s, COUNT_WEBHOOKS, p->source, (int)p->state, (int)p->wait, -1);
-	counts_add(s, COUNT_WEBHOOKS, p->source, (int)state, (int)wait, 1);
-	p->state = state;
-	p->wait = wait;
-	return 0;
+	if (c->status < 0 || (found && ret->state == state))
+		return;
+	if (!found)
+		c->status = err_set(c->reterr, -ENOENT, "there is no webhook %016llx", (long long)id);
+	else if (state == STORE_WEBHOOK_PENDING)
+		c->status = err_set(c->reterr, -ENOENT, "the webhook %016llx is not pending", (long long)id);
+	else
+		c->status = err_set(c->reterr, -ENOENT, "the webhook %016llx is no dead letter", (long long)id);
 }
 
-/* ---- made ready, and let go -------------------------------------------------------------------------------------- */
+/* ---- its state --------------------------------------------------------------------------------------------------- */
 
-int webhook_make_ready(struct store *s, const struct webhook_claim *claim, struct err *reterr)
+static const struct webhook_state ready = {.state = STORE_WEBHOOK_PENDING, .wait = STORE_WAIT_NONE};
+
+/* ended: one that is pending has not ended, and would not be found as ready. */
+static void row_wait(struct change *c, const struct webhook_place *p, const struct webhook_state *to)
+{
+	CHANGE(q, c, "UPDATE webhooks SET state = ?2, wait = ?3, not_before = ?4, ended = 0 WHERE id = ?1");
+	query_bind_int(&q, p->id);
+	query_bind_int(&q, (int64_t)to->state);
+	query_bind_int(&q, (int64_t)to->wait);
+	query_bind_int(&q, to->not_before_ms);
+	(void)change_run(c, &q);
+}
+
+static void row_end(struct change *c, const struct webhook_place *p, const struct webhook_state *to)
+{
+	int64_t now_ms = c->store->told_ms > p->received_ms ? c->store->told_ms : p->received_ms;
+
+	CHANGE(q, c,
+	       "UPDATE webhooks SET state = ?2, wait = " SQL_WAIT_NONE
+	       ", not_before = 0, ended = ?3, result = ?4 WHERE id = ?1");
+	query_bind_int(&q, p->id);
+	query_bind_int(&q, (int64_t)to->state);
+	query_bind_int(&q, to->state == STORE_WEBHOOK_DONE ? now_ms : 0);
+	query_bind_text(&q, to->result);
+	(void)change_run(c, &q);
+}
+
+/* SQLite refuses each change of a row that holds a value of another type than its column's, but it can be replaced.
+ * What does not read becomes 0 or another text: so only a row that comes to its end is treated like that. */
+static void row_retype(struct change *c, int64_t id)
+{
+	(void)change_by_id(
+		c,
+		"INSERT OR REPLACE INTO webhooks (id, source, state, wait, not_before, ended, received, tries, lookups,"
+		" read, transition, conversation, customer, result) SELECT id, CAST(source AS TEXT),"
+		" CAST(state AS INTEGER), CAST(wait AS INTEGER), CAST(not_before AS INTEGER), CAST(ended AS INTEGER),"
+		" CAST(received AS INTEGER), CAST(tries AS INTEGER), CAST(lookups AS INTEGER), CAST(read AS INTEGER),"
+		" CAST(transition AS INTEGER), CAST(conversation AS TEXT), CAST(customer AS TEXT), CAST(result AS TEXT)"
+		" FROM webhooks WHERE id = ?1",
+		id);
+}
+
+static void row_change(struct change *c, const struct webhook_place *p, const struct webhook_state *to)
+{
+	struct change part = change_part(c, NULL);
+
+	if (to->state == STORE_WEBHOOK_PENDING) {
+		row_wait(c, p, to);
+		return;
+	}
+	row_end(&part, p, to);
+	if (change_part_failed(c, &part, -EBADMSG)) {
+		row_retype(c, p->id);
+		row_end(c, p, to);
+	}
+}
+
+/* ---- those that wait BEHIND it ----------------------------------------------------------------------------------- */
+
+void webhook_make_ready(struct change *c, const struct webhook_claim *claim)
 {
 	CLEANUP(webhook_place_done) struct webhook_place p = {0};
 	struct err why = {0};
-	int r = webhook_place_load(s, claim->id, &p, reterr);
+	struct change part = change_part(c, &why);
 
-	if (r == -ENOENT || (r == 0 && (p.state != STORE_WEBHOOK_PENDING || p.wait != claim->wait)))
-		return webhook_mend(s, claim, reterr);
-	if (r < 0)
-		return r;
-	r = webhook_move(s, &p, STORE_WEBHOOK_PENDING, STORE_WAIT_NONE, 0, &why);
-	if (r == -EBADMSG) {
-		loss_note(s, STORE_LOSS_WEBHOOK, p.id, p.source, why.text);
-		return store_webhook_dead(s, p.id, why.text, reterr);
+	if (!webhook_place_find(c, claim->id, &p) || p.state != STORE_WEBHOOK_PENDING || p.wait != claim->wait) {
+		webhook_mend(c, claim);
+		return;
 	}
-	return r < 0 ? err_set(reterr, r, "%s", why.text) : 0;
+	webhook_become(&part, &p, &ready);
+	if (change_part_failed(c, &part, -EBADMSG)) {
+		loss_note(c->store, STORE_LOSS_WEBHOOK, p.id, p.source, why.text);
+		webhook_become(c, &p, &(struct webhook_state){.state = STORE_WEBHOOK_DEAD, .result = why.text});
+	}
 }
 
-int webhooks_make_ready(struct store *s, const struct ids *ids, const struct webhook_claim *claim, struct err *reterr)
+void webhooks_make_ready(struct change *c, const struct ids *ids, const struct webhook_claim *claim)
 {
 	struct webhook_claim one = *claim;
 
 	for (size_t i = 0; i < ids->n; i++) {
-		int r;
-
 		one.id = ids->items[i];
-		r = webhook_make_ready(s, &one, reterr);
-		if (r < 0)
-			return r;
+		webhook_make_ready(c, &one);
 	}
-	return 0;
 }
 
-static int query_make_ready(struct query *q, struct store *s, const struct webhook_claim *claim, struct err *reterr)
+/* The query finds the first one. */
+static void make_first_ready(struct change *c, struct query *q, struct webhook_claim *claim)
 {
-	CLEANUP(ids_done) struct ids ids = {0};
-	int r = query_ids(q, &ids);
-
-	query_close(q);
-	return r < 0 ? r : webhooks_make_ready(s, &ids, claim, reterr);
+	if (change_one_int(c, q, &claim->id))
+		webhook_make_ready(c, claim);
 }
 
-static int let_go_of_conversation(struct store *s, const struct webhook_place *p, struct err *reterr)
+static void let_go_of_conversation(struct change *c, const struct webhook_place *p)
 {
-	const struct webhook_claim claim = {
+	struct webhook_claim claim = {
 		.wait = STORE_WAIT_BEHIND,
 		.source = p->source,
 		.conversation = p->conversation,
 	};
 
-	if (!p->conversation)
-		return 0;
-	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING
-	      " AND source = ?1 AND conversation = ?2 AND wait = " SQL_WAIT_BEHIND " ORDER BY id LIMIT 1",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING
+	       " AND source = ?1 AND conversation = ?2 AND wait = " SQL_WAIT_BEHIND " ORDER BY id LIMIT 1");
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->conversation);
-	return query_make_ready(&q, s, &claim, reterr);
+	make_first_ready(c, &q, &claim);
 }
 
 /* Those behind a held one of their own conversation keep nobody of their customer waiting, and so stand back here too.
- */
-static int let_go_of_customer(struct store *s, const struct webhook_place *p, struct err *reterr)
+ * By a LEFT JOIN, so that one whose row is not there is found too. */
+static void let_go_of_customer(struct change *c, const struct webhook_place *p)
 {
-	const struct webhook_claim claim = {
+	struct webhook_claim claim = {
 		.wait = STORE_WAIT_BEHIND,
 		.source = p->source,
 		.customer = p->customer,
 	};
 
-	if (!p->customer)
-		return 0;
-	/* By a LEFT JOIN, so that one whose row is not there is found too. */
-	QUERY(q, s,
-	      "SELECT i.id FROM webhooks i LEFT JOIN webhooks w ON w.id = i.id"
-	      " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND
-	      " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id WHERE"
-	      " h.state = " SQL_PENDING
-	      " AND h.source = ?1 AND h.conversation = w.conversation AND h.wait = " SQL_WAIT_TIME
-	      " AND h.id < i.id AND g.state = " SQL_PENDING ")"
-	      " ORDER BY i.id LIMIT 1",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT i.id FROM webhooks i LEFT JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
+	       " AND i.source = ?1 AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND
+	       " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id"
+	       " WHERE h.state = " SQL_PENDING " AND h.source = ?1 AND h.conversation = w.conversation"
+	       " AND h.wait = " SQL_WAIT_TIME " AND h.id < i.id AND g.state = " SQL_PENDING ") ORDER BY i.id LIMIT 1");
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->customer);
-	return query_make_ready(&q, s, &claim, reterr);
+	make_first_ready(c, &q, &claim);
 }
 
-int webhook_let_go(struct store *s, const struct webhook_place *p, struct err *reterr)
+static void let_go(struct change *c, const struct webhook_place *p)
 {
-	int r = let_go_of_conversation(s, p, reterr);
-
-	return r < 0 ? r : let_go_of_customer(s, p, reterr);
+	if (p->conversation)
+		let_go_of_conversation(c, p);
+	if (p->customer)
+		let_go_of_customer(c, p);
 }
 
-/* The one that the query finds, where nothing is before it any more. */
-static int wake(struct query *q, struct store *s, struct err *reterr)
+/* The query finds the first one that waits BEHIND before p. It goes on where nothing is before it any more. */
+static void wake_first(struct change *c, struct query *q, const struct webhook_place *p, const char *of)
 {
-	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	CLEANUP(webhook_place_done) struct webhook_place first = {0};
 	struct webhook_claim claim = {.wait = STORE_WAIT_BEHIND};
-	int r = query_one_int(q, &claim.id);
 
-	query_close(q);
-	if (r <= 0)
-		return r;
-	r = webhook_place_load(s, claim.id, &p, reterr);
-	if (r == -ENOENT)
-		return webhook_mend(s, &claim, reterr);
-	if (r == 0)
-		r = store_webhook_is_behind(
-			s,
-			&(struct webhook){
-				.id = p.id, .source = p.source, .conversation = p.conversation, .customer = p.customer},
-			reterr);
-	return r != 0 ? (r < 0 ? r : 0) : webhook_make_ready(s, &claim, reterr);
+	query_bind_text(q, p->source);
+	query_bind_text(q, of);
+	query_bind_int(q, p->id);
+	if (!change_one_int(c, q, &claim.id))
+		return;
+	if (!webhook_place_find(c, claim.id, &first))
+		webhook_mend(c, &claim);
+	else if (!webhook_is_behind(c, &first))
+		webhook_make_ready(c, &claim);
 }
 
-static int wake_of_conversation(struct store *s, const struct webhook_place *p, struct err *reterr)
+static void wake_of_conversation(struct change *c, const struct webhook_place *p)
 {
-	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING
-	      " AND source = ?1 AND conversation = ?2 AND wait = " SQL_WAIT_BEHIND " AND id < ?3"
-	      " ORDER BY id LIMIT 1",
-	      reterr);
-	query_bind_text(&q, p->source);
-	query_bind_text(&q, p->conversation);
-	query_bind_int(&q, p->id);
-	return wake(&q, s, reterr);
+	CHANGE(q, c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND source = ?1 AND conversation = ?2"
+	       " AND wait = " SQL_WAIT_BEHIND " AND id < ?3 ORDER BY id LIMIT 1");
+	wake_first(c, &q, p, p->conversation);
 }
 
-static int wake_of_customer(struct store *s, const struct webhook_place *p, struct err *reterr)
+static void wake_of_customer(struct change *c, const struct webhook_place *p)
 {
-	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING
-	      " AND source = ?1 AND customer = ?2 AND wait = " SQL_WAIT_BEHIND " AND id < ?3"
-	      " ORDER BY id LIMIT 1",
-	      reterr);
-	query_bind_text(&q, p->source);
-	query_bind_text(&q, p->customer);
-	query_bind_int(&q, p->id);
-	return wake(&q, s, reterr);
+	CHANGE(q, c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND source = ?1 AND customer = ?2"
+	       " AND wait = " SQL_WAIT_BEHIND " AND id < ?3 ORDER BY id LIMIT 1");
+	wake_first(c, &q, p, p->customer);
 }
 
-/* Where all that stand before it wait BEHIND as well, the one they waited for may have been deleted by hand: then
- * nobody would ever let them go. The first goes on where nothing is before it. */
-static int wake_the_first(struct store *s, const struct webhook_place *p, struct err *reterr)
+/* p waits BEHIND another one now. Where all that stand before it wait BEHIND as well, the one they waited for may have
+ * been deleted by hand, and nobody would ever let them go. Where p waits for a held one of its own conversation, it
+ * keeps nobody of its customer waiting. */
+static void wake(struct change *c, const struct webhook_place *p)
 {
-	int r = p->conversation ? webhook_conversation_goes_on(s, p, reterr) : 1;
-
-	if (r == 0)
-		r = wake_of_conversation(s, p, reterr);
-	if (r >= 0)
-		r = p->customer ? webhook_customer_goes_on(s, p, reterr) : 1;
-	if (r == 0)
-		r = wake_of_customer(s, p, reterr);
-	return r < 0 ? r : 0;
+	if (p->conversation && !webhook_conversation_goes_on(c, p))
+		wake_of_conversation(c, p);
+	if (p->customer && !webhook_customer_goes_on(c, p))
+		wake_of_customer(c, p);
+	if (p->conversation && p->customer && webhook_is_behind_held(c, p))
+		let_go_of_customer(c, p);
 }
+
+void webhook_become(struct change *c, struct webhook_place *p, const struct webhook_state *to)
+{
+	row_change(c, p, to);
+	if (c->status < 0)
+		return;
+	counts_move(c->store, COUNT_WEBHOOKS, p->source, (int)p->state, (int)p->wait, (int)to->state, (int)to->wait);
+	p->state = to->state;
+	p->wait = to->wait;
+	if (to->state != STORE_WEBHOOK_PENDING)
+		(void)change_by_id(c, "DELETE FROM lookup_answers WHERE id = ?1", p->id); /* nobody asks any more */
+	if (to->state != STORE_WEBHOOK_PENDING || to->wait == STORE_WAIT_TIME)
+		let_go(c, p);
+	else if (to->wait == STORE_WAIT_BEHIND)
+		wake(c, p);
+}
+
+/* ---- changed from outside ---------------------------------------------------------------------------------------- */
 
 int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t not_before_ms, struct err *reterr)
 {
 	CLEANUP(webhook_place_done) struct webhook_place p = {0};
-	bool timed = why == STORE_WAIT_TIME || why == STORE_WAIT_RETRY;
-	int r = webhook_place_load(s, id, &p, reterr);
+	struct webhook_state to = {.state = STORE_WEBHOOK_PENDING, .wait = why};
+	struct change c = change_begin(s, reterr);
 
-	if (r < 0)
-		return r;
-	if (p.state != STORE_WEBHOOK_PENDING)
-		return err_set(reterr, -ENOENT, "the webhook %016llx is not pending", (long long)id);
 	/* Not before 1 ms: 0 says that there is no time to wait for. */
-	r = webhook_move(s, &p, STORE_WEBHOOK_PENDING, why, !timed ? 0 : not_before_ms > 0 ? not_before_ms : 1, reterr);
-	if (r < 0)
-		return r;
-	if (why == STORE_WAIT_TIME)
-		return webhook_let_go(s, &p, reterr);
-	if (why != STORE_WAIT_BEHIND)
-		return 0;
-	r = wake_the_first(s, &p, reterr);
-	if (r < 0)
-		return r;
-	r = webhook_is_behind_held(s, &p, reterr);
-	return r <= 0 ? r : let_go_of_customer(s, &p, reterr);
-}
-
-/* ---- its end ----------------------------------------------------------------------------------------------------- */
-
-/* SQLite refuses each change of a row that holds a value of another type than its column's, but it can be replaced.
- * What does not read becomes 0 or another text: so only a row that comes to its end is treated like that. */
-static int webhook_retype(struct store *s, int64_t id, struct err *reterr)
-{
-	QUERY(q, s,
-	      "INSERT OR REPLACE INTO webhooks (id, source, state, wait, not_before, ended, received, tries, lookups, "
-	      "read,"
-	      " transition, conversation, customer, result) SELECT id, CAST(source AS TEXT), CAST(state AS INTEGER),"
-	      " CAST(wait AS INTEGER), CAST(not_before AS INTEGER), CAST(ended AS INTEGER), CAST(received AS INTEGER),"
-	      " CAST(tries AS INTEGER), CAST(lookups AS INTEGER), CAST(read AS INTEGER), CAST(transition AS INTEGER),"
-	      " CAST(conversation AS TEXT), CAST(customer AS TEXT), CAST(result AS TEXT) FROM webhooks WHERE id = ?1",
-	      reterr);
-	query_bind_int(&q, id);
-	return query_run(&q);
-}
-
-static int end_write(struct store *s, const struct webhook_place *p, enum store_webhook_state state, const char *result,
-		     struct err *reterr)
-{
-	int64_t ended = s->told_ms > p->received_ms ? s->told_ms : p->received_ms;
-
-	QUERY(q, s,
-	      "UPDATE webhooks SET state = ?2, wait = " SQL_WAIT_NONE
-	      ", not_before = 0, ended = ?3, result = ?4 WHERE id = ?1",
-	      reterr);
-	query_bind_int(&q, p->id);
-	query_bind_int(&q, (int64_t)state);
-	query_bind_int(&q, state == STORE_WEBHOOK_DONE ? ended : 0);
-	query_bind_text(&q, result);
-	return query_run(&q);
-}
-
-static int webhook_end_row(struct store *s, struct webhook_place *p, enum store_webhook_state state, const char *result,
-			   struct err *reterr)
-{
-	int r = end_write(s, p, state, result, reterr);
-
-	if (r == -EBADMSG) {
-		r = webhook_retype(s, p->id, reterr);
-		if (r >= 0)
-			r = end_write(s, p, state, result, reterr);
-	}
-	if (r < 0)
-		return r;
-	counts_add(s, COUNT_WEBHOOKS, p->source, (int)p->state, (int)p->wait, -1);
-	counts_add(s, COUNT_WEBHOOKS, p->source, (int)state, STORE_WAIT_NONE, 1);
-	return 0;
-}
-
-/* Nobody asks any more. */
-static int lookup_answers_forget(struct store *s, int64_t id, struct err *reterr)
-{
-	QUERY(q, s, "DELETE FROM lookup_answers WHERE id = ?1", reterr);
-	query_bind_int(&q, id);
-	return query_run(&q);
+	if (why == STORE_WAIT_TIME || why == STORE_WAIT_RETRY)
+		to.not_before_ms = not_before_ms > 0 ? not_before_ms : 1;
+	webhook_place_load(&c, id, STORE_WEBHOOK_PENDING, &p);
+	webhook_become(&c, &p, &to);
+	return change_end(&c);
 }
 
 static int webhook_end(struct store *s, int64_t id, enum store_webhook_state state, const char *result,
 		       struct err *reterr)
 {
 	CLEANUP(webhook_place_done) struct webhook_place p = {0};
-	int r = webhook_place_load(s, id, &p, reterr);
+	struct change c = change_begin(s, reterr);
 
-	if (r < 0)
-		return r;
-	if (p.state != STORE_WEBHOOK_PENDING)
-		return err_set(reterr, -ENOENT, "the webhook %016llx is not pending", (long long)id);
-	r = webhook_end_row(s, &p, state, result, reterr);
-	if (r >= 0)
-		r = lookup_answers_forget(s, id, reterr);
-	return r < 0 ? r : webhook_let_go(s, &p, reterr);
+	webhook_place_load(&c, id, STORE_WEBHOOK_PENDING, &p);
+	webhook_become(&c, &p, &(struct webhook_state){.state = state, .result = result});
+	return change_end(&c);
 }
 
 int store_webhook_done(struct store *s, int64_t id, const char *result, struct err *reterr)
@@ -341,16 +297,12 @@ int store_webhook_dead(struct store *s, int64_t id, const char *reason, struct e
 int store_webhook_revive(struct store *s, int64_t id, struct err *reterr)
 {
 	CLEANUP(webhook_place_done) struct webhook_place p = {0};
-	int r = webhook_place_load(s, id, &p, reterr);
+	struct change c = change_begin(s, reterr);
 
-	if (r < 0)
-		return r;
-	if (p.state != STORE_WEBHOOK_DEAD)
-		return err_set(reterr, -ENOENT, "the webhook %016llx is no dead letter", (long long)id);
-	QUERY(q, s, "UPDATE webhooks SET tries = 0, lookups = 0, result = NULL WHERE id = ?1", reterr);
-	query_bind_int(&q, id);
-	r = query_run(&q);
-	return r < 0 ? r : webhook_move(s, &p, STORE_WEBHOOK_PENDING, STORE_WAIT_NONE, 0, reterr);
+	webhook_place_load(&c, id, STORE_WEBHOOK_DEAD, &p);
+	(void)change_by_id(&c, "UPDATE webhooks SET tries = 0, lookups = 0, result = NULL WHERE id = ?1", id);
+	webhook_become(&c, &p, &ready);
+	return change_end(&c);
 }
 
 /* ---- rows that are damaged --------------------------------------------------------------------------------------- */
@@ -368,16 +320,13 @@ static void webhook_keys_done(struct webhook_keys *k)
 	free(k->customer);
 }
 
-static int webhook_keys_load(struct store *s, int64_t id, struct webhook_keys *ret, struct err *reterr)
+static bool webhook_keys_load(struct change *c, int64_t id, struct webhook_keys *ret)
 {
-	int r;
-
-	QUERY(q, s, "SELECT state, wait, not_before, ended, source, conversation, customer FROM webhooks WHERE id = ?1",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT state, wait, not_before, ended, source, conversation, customer FROM webhooks WHERE id = ?1");
 	query_bind_int(&q, id);
-	r = query_step(&q);
-	if (r <= 0)
-		return r;
+	if (!change_step(c, &q))
+		return false;
 	ret->state = query_int(&q);
 	ret->wait = query_int(&q);
 	ret->not_before = query_int(&q);
@@ -385,15 +334,14 @@ static int webhook_keys_load(struct store *s, int64_t id, struct webhook_keys *r
 	ret->source = query_text(&q);
 	ret->conversation = query_text_or_null(&q);
 	ret->customer = query_text_or_null(&q);
-	return 1;
+	return true;
 }
 
-static int webhook_keys_set(struct store *s, int64_t id, const struct webhook_keys *k, struct err *reterr)
+static void webhook_keys_set(struct change *c, int64_t id, const struct webhook_keys *k)
 {
-	QUERY(q, s,
-	      "UPDATE webhooks SET state = ?2, wait = ?3, not_before = ?4, ended = ?5, source = ?6, conversation = ?7,"
-	      " customer = ?8 WHERE id = ?1",
-	      reterr);
+	CHANGE(q, c,
+	       "UPDATE webhooks SET state = ?2, wait = ?3, not_before = ?4, ended = ?5, source = ?6, conversation = ?7,"
+	       " customer = ?8 WHERE id = ?1");
 	query_bind_int(&q, id);
 	query_bind_int(&q, k->state);
 	query_bind_int(&q, k->wait);
@@ -402,129 +350,101 @@ static int webhook_keys_set(struct store *s, int64_t id, const struct webhook_ke
 	query_bind_text(&q, k->source);
 	query_bind_text(&q, k->conversation);
 	query_bind_text(&q, k->customer);
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
-static int own_text(struct query *q, int64_t id, char **source, char **text)
+/* Takes what is not known yet. */
+static void own_text(struct change *c, struct query *q, int64_t id, char **source, char **text)
 {
-	int r;
-
 	query_bind_int(q, id);
-	r = query_step(q);
-	if (r <= 0)
-		return r;
+	if (!change_step(c, q))
+		return;
 	if (!*source)
 		*source = query_text(q);
 	else
 		query_skip(q);
 	if (text && !*text)
 		*text = query_text(q);
-	return 0;
 }
 
 /* Collects what other indexes and the digest of its delivery still tell, for the dead letter and for those that it kept
  * waiting. The indexes hold undone webhooks only; each is looked through once for a row that is lost. */
-static int webhook_recall(struct store *s, int64_t id, struct webhook_keys *k, struct err *reterr)
+static void webhook_recall(struct change *c, int64_t id, struct webhook_keys *k)
 {
-	int r;
-
-	QUERY(conversation, s,
-	      "SELECT source, conversation FROM webhooks INDEXED BY webhooks_conversation WHERE state = " SQL_PENDING
-	      " AND conversation IS NOT NULL AND id = ?1",
-	      reterr);
-	r = own_text(&conversation, id, &k->source, &k->conversation);
-	if (r < 0)
-		return r;
-	QUERY(customer, s,
-	      "SELECT source, customer FROM webhooks INDEXED BY webhooks_customer WHERE state = " SQL_PENDING
-	      " AND customer IS NOT NULL AND id = ?1",
-	      reterr);
-	r = own_text(&customer, id, &k->source, &k->customer);
-	if (r < 0)
-		return r;
-	QUERY(delivery, s, "SELECT source FROM deliveries WHERE id = ?1", reterr);
-	r = own_text(&delivery, id, &k->source, NULL);
-	if (r == 0 && !k->source)
+	CHANGE(conversation, c,
+	       "SELECT source, conversation FROM webhooks INDEXED BY webhooks_conversation WHERE state = " SQL_PENDING
+	       " AND conversation IS NOT NULL AND id = ?1");
+	own_text(c, &conversation, id, &k->source, &k->conversation);
+	CHANGE(customer, c,
+	       "SELECT source, customer FROM webhooks INDEXED BY webhooks_customer WHERE state = " SQL_PENDING
+	       " AND customer IS NOT NULL AND id = ?1");
+	own_text(c, &customer, id, &k->source, &k->customer);
+	CHANGE(delivery, c, "SELECT source FROM deliveries WHERE id = ?1");
+	own_text(c, &delivery, id, &k->source, NULL);
+	if (!k->source)
 		k->source = mem_str("");
-	return r;
 }
 
 /* A dead letter from its beginning. */
-static int webhook_stand_in(struct store *s, int64_t id, const struct webhook_keys *k, struct err *reterr)
+static void webhook_stand_in(struct change *c, int64_t id, const struct webhook_keys *k)
 {
-	QUERY(q, s,
-	      "INSERT INTO webhooks (id, source, state, wait, not_before, ended, received, read, transition, "
-	      "conversation,"
-	      " customer, result) VALUES (?1, ?2, " SQL_WEBHOOK_DEAD ", " SQL_WAIT_NONE
-	      ", 0, 0, ?3, 0, " SQL_TRANSITION_NONE ", ?4, ?5, ?6)",
-	      reterr);
+	CHANGE(q, c,
+	       "INSERT INTO webhooks (id, source, state, wait, not_before, ended, received, read, transition,"
+	       " conversation, customer, result) VALUES (?1, ?2, " SQL_WEBHOOK_DEAD ", " SQL_WAIT_NONE
+	       ", 0, 0, ?3, 0, " SQL_TRANSITION_NONE ", ?4, ?5, ?6)");
 	query_bind_int(&q, id);
 	query_bind_text(&q, k->source);
-	query_bind_int(&q, s->told_ms);
+	query_bind_int(&q, c->store->told_ms);
 	query_bind_text(&q, k->conversation);
 	query_bind_text(&q, k->customer);
 	query_bind_text(&q, NOT_THERE);
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
-/* The row becomes what the index says, and is put back. */
-static int webhook_take_out(struct store *s, const struct webhook_claim *c, struct err *reterr)
+/* The row becomes what the index says, and is put back. False: it is not there. */
+static bool webhook_take_out(struct change *c, const struct webhook_claim *claim)
 {
 	CLEANUP(webhook_keys_done) struct webhook_keys own = {0};
 	struct webhook_keys claimed;
-	int r = webhook_keys_load(s, c->id, &own, reterr);
 
-	if (r <= 0)
-		return r;
+	if (!webhook_keys_load(c, claim->id, &own))
+		return false;
 	claimed = own;
 	claimed.state = STORE_WEBHOOK_PENDING;
-	claimed.wait = (int64_t)c->wait;
-	claimed.not_before = c->not_before_ms;
+	claimed.wait = (int64_t)claim->wait;
+	claimed.not_before = claim->not_before_ms;
 	claimed.ended = 0;
-	if (c->source)
-		claimed.source = (char *)(uintptr_t)c->source;
-	if (c->conversation)
-		claimed.conversation = (char *)(uintptr_t)c->conversation;
-	if (c->customer)
-		claimed.customer = (char *)(uintptr_t)c->customer;
-	r = webhook_keys_set(s, c->id, &claimed, reterr);
-	if (r >= 0)
-		r = webhook_keys_set(s, c->id, &own, reterr);
-	return r < 0 ? r : 0;
+	if (claim->source)
+		claimed.source = (char *)(uintptr_t)claim->source;
+	if (claim->conversation)
+		claimed.conversation = (char *)(uintptr_t)claim->conversation;
+	if (claim->customer)
+		claimed.customer = (char *)(uintptr_t)claim->customer;
+	webhook_keys_set(c, claim->id, &claimed);
+	webhook_keys_set(c, claim->id, &own);
+	return true;
 }
 
-/* Those behind it go on, as after any end. */
-static int webhook_lost(struct store *s, const struct webhook_claim *c, const struct webhook_keys *k,
-			struct err *reterr)
-{
-	const struct webhook_place p = {
-		.id = c->id,
-		.source = k->source,
-		.conversation = k->conversation,
-		.customer = k->customer,
-	};
-
-	counts_add(s, COUNT_WEBHOOKS, k->source, STORE_WEBHOOK_DEAD, STORE_WAIT_NONE, 1);
-	if (k->source[0] != '\0')
-		counts_add(s, COUNT_WEBHOOKS, k->source, STORE_WEBHOOK_PENDING, (int)c->wait, -1);
-	loss_note(s, STORE_LOSS_WEBHOOK, c->id, k->source, NOT_THERE);
-	return webhook_let_go(s, &p, reterr);
-}
-
-int webhook_mend(struct store *s, const struct webhook_claim *c, struct err *reterr)
+void webhook_mend(struct change *c, const struct webhook_claim *claim)
 {
 	CLEANUP(webhook_keys_done) struct webhook_keys k = {0};
-	int r = webhook_keys_load(s, c->id, &k, reterr);
+	struct webhook_place p = {.id = claim->id, .state = STORE_WEBHOOK_PENDING, .wait = claim->wait};
 
-	if (r != 0)
-		return r < 0 ? r : webhook_take_out(s, c, reterr);
-	k.source = mem_str(c->source);
-	k.conversation = mem_str(c->conversation);
-	k.customer = mem_str(c->customer);
-	r = webhook_recall(s, c->id, &k, reterr);
-	if (r >= 0)
-		r = webhook_stand_in(s, c->id, &k, reterr);
-	if (r >= 0)
-		r = webhook_take_out(s, c, reterr);
-	return r < 0 ? r : webhook_lost(s, c, &k, reterr);
+	if (webhook_take_out(c, claim) || c->status < 0)
+		return;
+	k.source = mem_str(claim->source);
+	k.conversation = mem_str(claim->conversation);
+	k.customer = mem_str(claim->customer);
+	webhook_recall(c, claim->id, &k);
+	webhook_stand_in(c, claim->id, &k);
+	(void)webhook_take_out(c, claim);
+	if (c->status < 0)
+		return;
+	loss_note(c->store, STORE_LOSS_WEBHOOK, claim->id, k.source, NOT_THERE);
+	p.source = k.source;
+	p.conversation = k.conversation;
+	p.customer = k.customer;
+	if (k.source[0] == '\0') /* counted under a name that nobody knows any more */
+		p.state = WEBHOOK_NOWHERE;
+	webhook_become(c, &p, &(struct webhook_state){.state = STORE_WEBHOOK_DEAD, .result = NOT_THERE});
 }

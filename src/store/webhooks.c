@@ -44,62 +44,61 @@ static int headers_read(const char *bytes, size_t n, struct pairs *ret)
 
 /* ---- putting in -------------------------------------------------------------------------------------------------- */
 
-/* 1: that delivery is there. */
-static int delivery_seen(struct store *s, const struct webhook *w, struct err *reterr)
+static bool delivery_seen(struct change *c, const struct webhook *w)
 {
 	if (!w->has_delivery)
-		return 0;
-	QUERY(q, s, "SELECT 1 FROM deliveries WHERE source = ?1 AND digest = ?2", reterr);
+		return false;
+	CHANGE(q, c, "SELECT 1 FROM deliveries WHERE source = ?1 AND digest = ?2");
 	query_bind_text(&q, w->source);
 	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
-	return query_step(&q);
+	return change_step(c, &q);
 }
 
-static int delivery_insert(struct store *s, const struct webhook *w, struct err *reterr)
+static void row_insert(struct change *c, struct webhook *w, enum store_webhook_state state, const char *result)
 {
-	if (!w->has_delivery)
-		return 0;
-	/* OR REPLACE, here and for the body: what stands under a new webhook's id belongs to nobody. */
-	QUERY(q, s, "INSERT OR REPLACE INTO deliveries (id, source, digest, received) VALUES (?1, ?2, ?3, ?4)", reterr);
-	query_bind_int(&q, w->id);
-	query_bind_text(&q, w->source);
-	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
-	query_bind_int(&q, w->received_ms);
-	return query_run(&q);
-}
+	int64_t now_ms = c->store->told_ms > w->received_ms ? c->store->told_ms : w->received_ms;
 
-static int body_insert(struct store *s, const struct webhook *w, const struct buf *headers, struct err *reterr)
-{
-	QUERY(q, s,
-	      "INSERT OR REPLACE INTO webhook_bodies (id, path, query, headers, delivery, body)"
-	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	      reterr);
-	query_bind_int(&q, w->id);
-	query_bind_text(&q, w->path ? w->path : "");
-	query_bind_text(&q, w->query ? w->query : "");
-	query_bind_blob(&q, headers->data, headers->len);
-	query_bind_blob(&q, w->delivery, w->has_delivery ? sizeof(w->delivery) : 0);
-	query_bind_blob(&q, w->body, w->body_len);
-	return query_run(&q);
-}
-
-static int row_insert(struct store *s, const struct webhook *w, enum store_webhook_state state, const char *result,
-		      struct err *reterr)
-{
-	QUERY(q, s,
-	      "INSERT INTO webhooks (source, state, wait, not_before, ended, received, read, transition, conversation,"
-	      " customer, result) VALUES (?1, ?2, " SQL_WAIT_NONE ", 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-	      reterr);
+	CHANGE(q, c,
+	       "INSERT INTO webhooks (source, state, wait, not_before, ended, received, read, transition, conversation,"
+	       " customer, result) VALUES (?1, ?2, " SQL_WAIT_NONE ", 0, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
 	query_bind_text(&q, w->source);
 	query_bind_int(&q, (int64_t)state);
-	query_bind_int(&q, state != STORE_WEBHOOK_DONE ? 0 : s->told_ms > w->received_ms ? s->told_ms : w->received_ms);
+	query_bind_int(&q, state == STORE_WEBHOOK_DONE ? now_ms : 0);
 	query_bind_int(&q, w->received_ms);
 	query_bind_int(&q, w->read);
 	query_bind_int(&q, (int64_t)w->transition);
 	query_bind_text(&q, w->conversation);
 	query_bind_text(&q, w->customer);
 	query_bind_text(&q, result);
-	return query_run(&q);
+	if (change_run(c, &q) > 0)
+		w->id = sqlite3_last_insert_rowid(c->store->db);
+}
+
+/* OR REPLACE, here and for the delivery: what stands under a new webhook's id belongs to nobody. */
+static void body_insert(struct change *c, const struct webhook *w, const struct buf *headers)
+{
+	CHANGE(q, c,
+	       "INSERT OR REPLACE INTO webhook_bodies (id, path, query, headers, delivery, body)"
+	       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+	query_bind_int(&q, w->id);
+	query_bind_text(&q, w->path ? w->path : "");
+	query_bind_text(&q, w->query ? w->query : "");
+	query_bind_blob(&q, headers->data, headers->len);
+	query_bind_blob(&q, w->delivery, w->has_delivery ? sizeof(w->delivery) : 0);
+	query_bind_blob(&q, w->body, w->body_len);
+	(void)change_run(c, &q);
+}
+
+static void delivery_insert(struct change *c, const struct webhook *w)
+{
+	if (!w->has_delivery)
+		return;
+	CHANGE(q, c, "INSERT OR REPLACE INTO deliveries (id, source, digest, received) VALUES (?1, ?2, ?3, ?4)");
+	query_bind_int(&q, w->id);
+	query_bind_text(&q, w->source);
+	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
+	query_bind_int(&q, w->received_ms);
+	(void)change_run(c, &q);
 }
 
 int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
@@ -109,26 +108,20 @@ int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_re
 	enum store_webhook_state state = dead_reason ? STORE_WEBHOOK_DEAD
 					 : result    ? STORE_WEBHOOK_DONE
 						     : STORE_WEBHOOK_PENDING;
-	int r;
+	struct change c = change_begin(s, reterr);
 
 	buf_init(&headers, HEADERS_MAX);
 	headers_write(&w->headers, &headers);
 	if (headers.error < 0)
 		return err_set(reterr, headers.error, "the webhook's headers are larger than %d bytes", HEADERS_MAX);
-	r = delivery_seen(s, w, reterr);
-	if (r != 0)
-		return r;
-	r = row_insert(s, w, state, dead_reason ? dead_reason : result, reterr);
-	if (r < 0)
-		return r;
-	w->id = sqlite3_last_insert_rowid(s->db);
-	r = body_insert(s, w, &headers, reterr);
-	if (r >= 0)
-		r = delivery_insert(s, w, reterr);
-	if (r < 0)
-		return r;
-	counts_add(s, COUNT_WEBHOOKS, w->source, (int)state, STORE_WAIT_NONE, 1);
-	return 0;
+	if (delivery_seen(&c, w))
+		return 1;
+	row_insert(&c, w, state, dead_reason ? dead_reason : result);
+	body_insert(&c, w, &headers);
+	delivery_insert(&c, w);
+	if (c.status == 0)
+		counts_move(s, COUNT_WEBHOOKS, w->source, COUNT_NOWHERE, 0, (int)state, STORE_WAIT_NONE);
+	return change_end(&c);
 }
 
 int store_webhook_mark(struct store *s, const struct webhook *w, struct err *reterr)
@@ -255,53 +248,56 @@ int store_webhook_set_tries(struct store *s, int64_t id, unsigned tries, struct 
 	return r < 0 ? r : 0;
 }
 
-int store_webhook_lookups(struct store *s, int64_t id, struct store_lookups *ret, struct err *reterr)
+static void lookups_load(struct change *c, int64_t id, struct store_lookups *ret)
 {
-	int r;
-
-	QUERY(q, s,
-	      "SELECT w.lookups, coalesce(a.gone, 0), coalesce(a.odd, 0), coalesce(a.odd_since, 0) FROM webhooks w"
-	      " LEFT JOIN lookup_answers a ON a.id = w.id WHERE w.id = ?1",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT w.lookups, coalesce(a.gone, 0), coalesce(a.odd, 0), coalesce(a.odd_since, 0) FROM webhooks w"
+	       " LEFT JOIN lookup_answers a ON a.id = w.id WHERE w.id = ?1");
 	query_bind_int(&q, id);
-	r = query_step(&q);
-	if (r == 0)
-		return err_set(reterr, -ENOENT, "there is no webhook %016llx", (long long)id);
-	if (r < 0)
-		return r;
-	ret->asked = (unsigned)query_int(&q);
-	ret->gone = (unsigned)query_int(&q);
-	ret->odd = (unsigned)query_int(&q);
-	ret->odd_since_ms = query_int(&q);
-	return 0;
+	if (change_step(c, &q)) {
+		ret->asked = (unsigned)query_int(&q);
+		ret->gone = (unsigned)query_int(&q);
+		ret->odd = (unsigned)query_int(&q);
+		ret->odd_since_ms = query_int(&q);
+	} else if (c->status == 0) {
+		c->status = err_set(c->reterr, -ENOENT, "there is no webhook %016llx", (long long)id);
+	}
 }
 
-static int lookup_answer_count(struct store *s, int64_t id, enum store_lookup what, int64_t now_ms, struct err *reterr)
+int store_webhook_lookups(struct store *s, int64_t id, struct store_lookups *ret, struct err *reterr)
+{
+	struct change c = change_begin(s, reterr);
+
+	lookups_load(&c, id, ret);
+	return change_end(&c);
+}
+
+static void lookup_answer_count(struct change *c, int64_t id, enum store_lookup what, int64_t now_ms)
 {
 	bool odd = what == STORE_LOOKUP_ODD;
 
-	QUERY(q, s,
-	      "INSERT INTO lookup_answers (id, gone, odd, odd_since) VALUES (?1, ?2, ?3, ?4)"
-	      " ON CONFLICT (id) DO UPDATE SET gone = gone + excluded.gone, odd = odd + excluded.odd,"
-	      " odd_since = CASE WHEN odd = 0 THEN excluded.odd_since ELSE odd_since END",
-	      reterr);
+	CHANGE(q, c,
+	       "INSERT INTO lookup_answers (id, gone, odd, odd_since) VALUES (?1, ?2, ?3, ?4)"
+	       " ON CONFLICT (id) DO UPDATE SET gone = gone + excluded.gone, odd = odd + excluded.odd,"
+	       " odd_since = CASE WHEN odd = 0 THEN excluded.odd_since ELSE odd_since END");
 	query_bind_int(&q, id);
 	query_bind_int(&q, what == STORE_LOOKUP_GONE);
 	query_bind_int(&q, odd);
 	query_bind_int(&q, odd ? now_ms : 0);
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
 int store_webhook_count_lookup(struct store *s, int64_t id, enum store_lookup what, const char *reason, int64_t now_ms,
 			       struct store_lookups *ret, struct err *reterr)
 {
-	int r;
+	struct change c = change_begin(s, reterr);
 
-	QUERY(q, s, "UPDATE webhooks SET lookups = lookups + 1, result = ?2 WHERE id = ?1", reterr);
+	CHANGE(q, &c, "UPDATE webhooks SET lookups = lookups + 1, result = ?2 WHERE id = ?1");
 	query_bind_int(&q, id);
 	query_bind_text(&q, reason);
-	r = query_run(&q);
-	if (r >= 0 && what != STORE_LOOKUP_TROUBLE)
-		r = lookup_answer_count(s, id, what, now_ms, reterr);
-	return r < 0 ? r : store_webhook_lookups(s, id, ret, reterr);
+	(void)change_run(&c, &q);
+	if (what != STORE_LOOKUP_TROUBLE)
+		lookup_answer_count(&c, id, what, now_ms);
+	lookups_load(&c, id, ret);
+	return change_end(&c);
 }
