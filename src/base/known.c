@@ -2,17 +2,17 @@
 
 #include "base/known.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/escape.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/mask.h"
 #include "base/mem.h"
 
-static pthread_mutex_t adding = PTHREAD_MUTEX_INITIALIZER; /* held by one known_add() at a time */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* over the pointer */
+static struct lock adding = LOCK_INIT; /* held by one known_add() at a time */
+static struct lock lock = LOCK_INIT;   /* over the pointer */
 static struct strikes *secrets;
 
 /* Takes next over; returns what was there, to be dropped without the lock. */
@@ -20,10 +20,10 @@ static struct strikes *replace(struct strikes *next)
 {
 	struct strikes *former;
 
-	INSIST(pthread_mutex_lock(&lock) == 0);
+	lock_acquire(&lock);
 	former = secrets;
 	secrets = next;
-	INSIST(pthread_mutex_unlock(&lock) == 0);
+	lock_release(&lock);
 	return former;
 }
 
@@ -31,9 +31,9 @@ struct strikes *known_secrets(void)
 {
 	struct strikes *s;
 
-	INSIST(pthread_mutex_lock(&lock) == 0);
+	lock_acquire(&lock);
 	s = strikes_ref(secrets);
-	INSIST(pthread_mutex_unlock(&lock) == 0);
+	lock_release(&lock);
 	return s;
 }
 
@@ -62,9 +62,9 @@ static void add_all(const char *const *values, size_t n)
 
 void known_add(const char *const *values, size_t n)
 {
-	INSIST(pthread_mutex_lock(&adding) == 0);
+	lock_acquire(&adding);
 	add_all(values, n);
-	INSIST(pthread_mutex_unlock(&adding) == 0);
+	lock_release(&adding);
 }
 
 void known_forget(void)

@@ -10,12 +10,12 @@
 #include "base/metrics.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/known.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -146,22 +146,12 @@ struct series {
 	struct series *next;      /* of the same metric, in order of first use */
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over all below */
+static struct lock lock = LOCK_INIT; /* over all below */
 static struct series *slots[SLOTS];
 static struct series *first[METRIC_MAX_], *last[METRIC_MAX_];
 static unsigned n_series;
 static char *names[METRIC_MAX_][METRICS_NAMES_MAX]; /* the first values of the label that spec.names tells */
 static unsigned n_names[METRIC_MAX_];
-
-static void hold(void)
-{
-	INSIST(pthread_mutex_lock(&lock) == 0);
-}
-
-static void release(void)
-{
-	INSIST(pthread_mutex_unlock(&lock) == 0);
-}
 
 static unsigned bounds_of(enum metric m)
 {
@@ -277,6 +267,7 @@ static struct series *series_get(enum metric m, const struct labels *l)
 	struct series **slot = slot_of(m, labels);
 	unsigned names_at = specs[m].names;
 
+	INSIST(lock_is_mine(&lock));
 	if (!*slot && names_at > 0) {
 		labels[names_at - 1] = bounded_name(m, labels[names_at - 1]);
 		slot = slot_of(m, labels);
@@ -296,9 +287,9 @@ void metrics_add(enum metric m, const char *label1, const char *label2, const ch
 	CLEANUP(labels_done) struct labels l;
 
 	labels_make(m, label1, label2, label3, &l);
-	hold();
+	lock_acquire(&lock);
 	series_get(m, &l)->value += n;
-	release();
+	lock_release(&lock);
 }
 
 void metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value)
@@ -306,9 +297,9 @@ void metrics_set(enum metric m, const char *label1, const char *label2, const ch
 	CLEANUP(labels_done) struct labels l;
 
 	labels_make(m, label1, label2, label3, &l);
-	hold();
+	lock_acquire(&lock);
 	series_get(m, &l)->value = value;
-	release();
+	lock_release(&lock);
 }
 
 void metrics_observe(enum metric m, double seconds)
@@ -321,11 +312,11 @@ void metrics_observe(enum metric m, double seconds)
 		seconds = 0;
 	while (bucket < n && seconds > specs[m].bounds[bucket])
 		bucket++;
-	hold();
+	lock_acquire(&lock);
 	s = series_get(m, &(struct labels){0});
 	s->buckets[bucket]++;
 	s->value += seconds;
-	release();
+	lock_release(&lock);
 }
 
 double metrics_get(enum metric m, const char *label1, const char *label2, const char *label3)
@@ -335,10 +326,10 @@ double metrics_get(enum metric m, const char *label1, const char *label2, const 
 	double value;
 
 	labels_make(m, label1, label2, label3, &l);
-	hold();
+	lock_acquire(&lock);
 	s = *slot_of(m, l.shown);
 	value = s ? s->value : 0;
-	release();
+	lock_release(&lock);
 	return value;
 }
 
@@ -417,7 +408,7 @@ static struct reading *read_all(size_t *ret_n)
 	struct reading *all;
 	size_t n = 0;
 
-	hold();
+	lock_acquire(&lock);
 	for (unsigned m = 0; m < METRIC_MAX_; m++)
 		if (unlabelled(m))
 			(void)series_get(m, &(struct labels){0});
@@ -430,7 +421,7 @@ static struct reading *read_all(size_t *ret_n)
 				memcpy(all[n].buckets, s->buckets, (bounds_of(m) + 1) * sizeof(*s->buckets));
 		}
 	}
-	release();
+	lock_release(&lock);
 	*ret_n = n;
 	return all;
 }
@@ -481,7 +472,7 @@ int metrics_describe(unsigned n, const char **ret_name, const char **ret_type, c
 
 void metrics_reset(void)
 {
-	hold();
+	lock_acquire(&lock);
 	for (unsigned m = 0; m < METRIC_MAX_; m++) {
 		for (struct series *s = first[m], *next; s; s = next) {
 			next = s->next;
@@ -496,5 +487,5 @@ void metrics_reset(void)
 	}
 	memset(slots, 0, sizeof(slots));
 	n_series = 0;
-	release();
+	lock_release(&lock);
 }

@@ -2,11 +2,9 @@
 
 #include "base/thread.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <time.h>
 
-#include "base/clock.h"
+#include "base/lock.h"
 #include "base/mem.h"
 
 void thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg)
@@ -27,8 +25,8 @@ void thread_join(pthread_t t)
 }
 
 struct mailbox {
-	pthread_mutex_t lock; /* over first and last */
-	pthread_cond_t filled;
+	struct lock lock; /* over first and last */
+	struct cond filled;
 	struct mail *first, *last;
 	void (*wake)(void *); /* set before the first post, then only read */
 	void *wake_arg;
@@ -37,13 +35,9 @@ struct mailbox {
 struct mailbox *mailbox_new(void)
 {
 	struct mailbox *m = mem_new(1, sizeof(*m));
-	pthread_condattr_t attr;
 
-	INSIST(pthread_mutex_init(&m->lock, NULL) == 0);
-	INSIST(pthread_condattr_init(&attr) == 0);
-	INSIST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	INSIST(pthread_cond_init(&m->filled, &attr) == 0);
-	INSIST(pthread_condattr_destroy(&attr) == 0);
+	lock_init(&m->lock);
+	cond_init(&m->filled);
 	return m;
 }
 
@@ -52,8 +46,8 @@ void mailbox_free(struct mailbox *m)
 	if (!m)
 		return;
 	INSIST(!m->first);
-	INSIST(pthread_cond_destroy(&m->filled) == 0);
-	INSIST(pthread_mutex_destroy(&m->lock) == 0);
+	cond_done(&m->filled);
+	lock_done(&m->lock);
 	free(m);
 }
 
@@ -66,14 +60,14 @@ void mailbox_set_waker(struct mailbox *m, void (*wake)(void *), void *arg)
 void mailbox_post(struct mailbox *m, struct mail *mail)
 {
 	mail->next = NULL;
-	INSIST(pthread_mutex_lock(&m->lock) == 0);
+	lock_acquire(&m->lock);
 	if (m->first)
 		m->last->next = mail;
 	else
 		m->first = mail;
 	m->last = mail;
-	INSIST(pthread_cond_signal(&m->filled) == 0);
-	INSIST(pthread_mutex_unlock(&m->lock) == 0);
+	cond_signal(&m->filled);
+	lock_release(&m->lock);
 	if (m->wake)
 		m->wake(m->wake_arg);
 }
@@ -82,36 +76,17 @@ struct mail *mailbox_take(struct mailbox *m)
 {
 	struct mail *all;
 
-	INSIST(pthread_mutex_lock(&m->lock) == 0);
+	lock_acquire(&m->lock);
 	all = m->first;
 	m->first = m->last = NULL;
-	INSIST(pthread_mutex_unlock(&m->lock) == 0);
+	lock_release(&m->lock);
 	return all;
-}
-
-/* False when until_mono_ms is there. Called with the lock held. */
-static bool mailbox_wait_once(struct mailbox *m, int64_t until_mono_ms)
-{
-	struct timespec due;
-	int r;
-
-	if (until_mono_ms == CLOCK_NEVER_MS) {
-		INSIST(pthread_cond_wait(&m->filled, &m->lock) == 0);
-		return true;
-	}
-	if (until_mono_ms <= clock_mono_ms())
-		return false;
-	due.tv_sec = (time_t)(until_mono_ms / 1000);
-	due.tv_nsec = (long)(until_mono_ms % 1000 * 1000000);
-	r = pthread_cond_timedwait(&m->filled, &m->lock, &due);
-	INSIST(r == 0 || r == ETIMEDOUT);
-	return true;
 }
 
 void mailbox_wait(struct mailbox *m, int64_t until_mono_ms)
 {
-	INSIST(pthread_mutex_lock(&m->lock) == 0);
-	while (!m->first && mailbox_wait_once(m, until_mono_ms))
+	lock_acquire(&m->lock);
+	while (!m->first && cond_wait_until(&m->filled, &m->lock, until_mono_ms))
 		;
-	INSIST(pthread_mutex_unlock(&m->lock) == 0);
+	lock_release(&m->lock);
 }

@@ -6,12 +6,10 @@
 
 #include "base/writer.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
+#include "base/lock.h"
 #include "base/thread.h"
 
 struct piece {
@@ -23,9 +21,9 @@ struct piece {
 struct writer {
 	struct writer_options options;
 	pthread_t thread;
-	pthread_mutex_t lock;    /* over what follows */
-	pthread_cond_t filled;   /* the thread waits: a piece is there, or the end */
-	pthread_cond_t finished; /* others wait: the queue is empty, or the thread has ended */
+	struct lock lock;     /* over what follows */
+	struct cond filled;   /* the thread waits: a piece is there, or the end */
+	struct cond finished; /* others wait: the queue is empty, or the thread has ended */
 	struct piece *first, *last;
 	size_t bytes, n; /* of the queue */
 	uint64_t dropped;
@@ -33,25 +31,15 @@ struct writer {
 	bool ending, ended, abandoned;
 };
 
-static void hold(struct writer *w)
-{
-	INSIST(pthread_mutex_lock(&w->lock) == 0);
-}
-
-static void release(struct writer *w)
-{
-	INSIST(pthread_mutex_unlock(&w->lock) == 0);
-}
-
 static void writer_free(struct writer *w)
 {
 	for (struct piece *p = w->first, *next; p; p = next) {
 		next = p->next;
 		free(p);
 	}
-	INSIST(pthread_cond_destroy(&w->filled) == 0);
-	INSIST(pthread_cond_destroy(&w->finished) == 0);
-	INSIST(pthread_mutex_destroy(&w->lock) == 0);
+	cond_done(&w->filled);
+	cond_done(&w->finished);
+	lock_done(&w->lock);
 	free(w);
 }
 
@@ -69,24 +57,27 @@ static struct piece *take(struct writer *w)
 	return p;
 }
 
-/* With the lock held; without it while something is carried out. Returns whether there was something. */
+/* Gives the lock away while something is carried out. Returns whether there was something. */
 static bool carry_out_next(struct writer *w)
 {
-	uint64_t dropped = w->first ? 0 : w->dropped;
-	struct piece *p = w->first ? take(w) : NULL;
+	uint64_t dropped;
+	struct piece *p;
 
+	INSIST(lock_is_mine(&w->lock));
+	dropped = w->first ? 0 : w->dropped;
+	p = w->first ? take(w) : NULL;
 	if (!p && dropped == 0)
 		return false;
 	w->busy = true;
 	if (!p)
 		w->dropped = 0; /* from now on pieces are taken again: they go out behind the number */
-	release(w);
+	lock_release(&w->lock);
 	if (p)
 		w->options.put(p->bytes, p->len);
 	else if (w->options.dropped)
 		w->options.dropped(dropped);
 	free(p);
-	hold(w);
+	lock_acquire(&w->lock);
 	w->busy = false;
 	return true;
 }
@@ -96,19 +87,19 @@ static void *writer_main(void *arg)
 	struct writer *w = arg;
 	bool abandoned;
 
-	hold(w);
+	lock_acquire(&w->lock);
 	while (!w->abandoned) {
 		if (carry_out_next(w))
 			continue;
-		INSIST(pthread_cond_broadcast(&w->finished) == 0);
+		cond_broadcast(&w->finished);
 		if (w->ending)
 			break;
-		INSIST(pthread_cond_wait(&w->filled, &w->lock) == 0);
+		cond_wait(&w->filled, &w->lock);
 	}
 	w->ended = true;
 	abandoned = w->abandoned;
-	INSIST(pthread_cond_broadcast(&w->finished) == 0);
-	release(w);
+	cond_broadcast(&w->finished);
+	lock_release(&w->lock);
 	if (abandoned)
 		writer_free(w);
 	return NULL;
@@ -119,19 +110,15 @@ static void *writer_main(void *arg)
 struct writer *writer_start(const struct writer_options *o)
 {
 	struct writer *w = mem_new(1, sizeof(*w));
-	pthread_condattr_t attr;
 
 	w->options = *o;
-	INSIST(pthread_mutex_init(&w->lock, NULL) == 0);
-	INSIST(pthread_condattr_init(&attr) == 0);
-	INSIST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	INSIST(pthread_cond_init(&w->filled, &attr) == 0);
-	INSIST(pthread_cond_init(&w->finished, &attr) == 0);
-	INSIST(pthread_condattr_destroy(&attr) == 0);
+	lock_init(&w->lock);
+	cond_init(&w->filled);
+	cond_init(&w->finished);
 	/* The thread reads w->thread: not before it is there. */
-	hold(w);
+	lock_acquire(&w->lock);
 	thread_start(&w->thread, o->name, writer_main, w);
-	release(w);
+	lock_release(&w->lock);
 	return w;
 }
 
@@ -147,7 +134,7 @@ bool writer_put(struct writer *w, const char *bytes, size_t len)
 	p = mem_new(1, sizeof(*p) + len);
 	p->len = len;
 	memcpy(p->bytes, bytes, len);
-	hold(w);
+	lock_acquire(&w->lock);
 	fits = w->dropped == 0 && w->bytes + len <= w->options.max_bytes && !w->ending;
 	if (fits) {
 		if (w->last)
@@ -157,11 +144,11 @@ bool writer_put(struct writer *w, const char *bytes, size_t len)
 		w->last = p;
 		w->n++;
 		w->bytes += len;
-		INSIST(pthread_cond_signal(&w->filled) == 0);
+		cond_signal(&w->filled);
 	} else {
 		w->dropped++;
 	}
-	release(w);
+	lock_release(&w->lock);
 	if (!fits)
 		free(p);
 	return fits;
@@ -171,42 +158,30 @@ size_t writer_waiting(struct writer *w)
 {
 	size_t n;
 
-	hold(w);
+	lock_acquire(&w->lock);
 	n = w->n + w->busy;
-	release(w);
+	lock_release(&w->lock);
 	return n;
 }
 
-/* With the lock held. */
 static bool wait_until_finished(struct writer *w, int64_t until_mono_ms)
 {
-	const struct timespec until = {.tv_sec = (time_t)(until_mono_ms / 1000),
-				       .tv_nsec = (long)(until_mono_ms % 1000 * 1000000)};
-
+	INSIST(lock_is_mine(&w->lock));
 	while (w->first || w->busy || w->dropped > 0 || (w->ending && !w->ended))
-		if (pthread_cond_timedwait(&w->finished, &w->lock, &until) == ETIMEDOUT)
+		if (!cond_wait_until(&w->finished, &w->lock, until_mono_ms))
 			return !w->first && !w->busy && w->dropped == 0;
 	return true;
-}
-
-/* A process that dies may hold the lock itself. */
-static bool hold_in_time(struct writer *w, int64_t until_mono_ms)
-{
-	int64_t until_ms = clock_now_ms() + until_mono_ms - clock_mono_ms();
-	const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
-				       .tv_nsec = (long)(until_ms % 1000 * 1000000)};
-
-	return !pthread_equal(pthread_self(), w->thread) && pthread_mutex_timedlock(&w->lock, &until) == 0;
 }
 
 bool writer_flush(struct writer *w, int64_t until_mono_ms)
 {
 	bool all;
 
-	if (!hold_in_time(w, until_mono_ms))
+	/* A process that dies may be this very thread, or hold the lock. */
+	if (pthread_equal(pthread_self(), w->thread) || !lock_acquire_until(&w->lock, until_mono_ms))
 		return false;
 	all = wait_until_finished(w, until_mono_ms);
-	release(w);
+	lock_release(&w->lock);
 	return all;
 }
 
@@ -218,13 +193,13 @@ bool writer_stop(struct writer *w, int64_t until_mono_ms)
 	if (!w)
 		return true;
 	thread = w->thread;
-	hold(w);
+	lock_acquire(&w->lock);
 	w->ending = true;
-	INSIST(pthread_cond_signal(&w->filled) == 0);
+	cond_signal(&w->filled);
 	all = wait_until_finished(w, until_mono_ms);
 	ended = w->ended;
 	w->abandoned = !ended;
-	release(w);
+	lock_release(&w->lock);
 	if (ended) {
 		thread_join(thread);
 		writer_free(w);
