@@ -71,7 +71,7 @@ void notice_parked(struct notice *n, const struct outcome_verdict *v, const char
 		log_warning(&((struct log_about){.account = n->account, .reason = v->reason}),
 			    "the account is parked, its events wait: %s; deskbridge asks again by itself within %d "
 			    "minutes",
-			    todo, SCHEDULER_PROBE_LAST_MS / 60000);
+			    todo, UPSTREAM_PROBE_LAST_MS / 60000);
 	}
 	memcpy(n->label, label, sizeof(label));
 	free(n->parked);
@@ -107,12 +107,11 @@ void notice_renewed(struct notice *n)
 static const char pause_label[] = "paused";
 
 /* One line when a pause begins that is longer than a minute; how long it lasts is shown as long as it does. */
-void notice_pause(struct notice *n, const struct scheduler *s, int64_t mono_ms)
+void notice_pause(struct notice *n, const struct pace *p, int64_t mono_ms)
 {
 	static const char *const names[] = {
 		[QUOTA_PAUSE_THROTTLED] = "Retry-After", [QUOTA_PAUSE_TOLD] = "RateLimit-Reset"};
-	enum quota_pause why;
-	int64_t until_ms = scheduler_pause_ms(s, mono_ms, &why);
+	int64_t until_ms = p->upstream.paused_until_ms > mono_ms ? p->upstream.paused_until_ms : 0;
 	int64_t was_ms = n->pause_until_ms;
 	char time[CLOCK_ISO_MAX];
 
@@ -124,7 +123,7 @@ void notice_pause(struct notice *n, const struct scheduler *s, int64_t mono_ms)
 
 		clock_iso(clock_now_ms() + (until_ms - mono_ms), time);
 		free(n->pause);
-		n->pause = mem_fmt("paused by Klaviyo's %s until %s", names[why], time);
+		n->pause = mem_fmt("paused by Klaviyo's %s until %s", names[p->paused_by], time);
 		if (begins)
 			log_warning(&((struct log_about){.account = n->account, .reason = n->pause}),
 				    "the account's events wait until %s%s", time,

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "courier/scheduler.h"
+#include "courier/pace.h"
 #include "decision/event.h"
 #include "klaviyo/outcome.h"
 
@@ -38,8 +38,8 @@ void notice_parked(struct notice *n, const struct outcome_verdict *v, const char
 void notice_opened(struct notice *n);
 /* Its key, URL or revision changed: what was told is over. */
 void notice_renewed(struct notice *n);
-/* Looks at the pause that the scheduler makes now. */
-void notice_pause(struct notice *n, const struct scheduler *s, int64_t mono_ms);
+/* Looks at the pause that holds the account back now. */
+void notice_pause(struct notice *n, const struct pace *p, int64_t mono_ms);
 /* Looks at the outcome of one event; a long wait that a 503 asks for is added to its reason. */
 void notice_outcome(struct notice *n, const struct event *e, struct outcome_verdict *v, int64_t mono_ms);
 

@@ -19,7 +19,7 @@
 #include "base/mask.h"
 #include "base/metrics.h"
 #include "courier/notice.h"
-#include "courier/scheduler.h"
+#include "courier/pace.h"
 #include "klaviyo/reason.h"
 #include "klaviyo/request.h"
 
@@ -27,7 +27,7 @@ struct parcel {
 	struct parcel *next; /* in the tray */
 	struct outlet *outlet;
 	struct event *event;
-	struct scheduler_request request;
+	struct pace_request request;
 };
 
 /* Which reason stands beside the window. */
@@ -40,7 +40,7 @@ enum shown {
 struct outlet {
 	struct outlet_shared *shared;
 	char *name;
-	struct scheduler scheduler;
+	struct pace pace;
 	bool configured, held, closed;
 	/* of the account, copied: the generation may go while we send by it */
 	char *url, *revision, *key, *key_mend;
@@ -75,13 +75,13 @@ struct outlet *outlet_new(struct outlet_shared *shared, const char *name, int64_
 	o->notice.account = o->name;
 	o->tray_end = &o->tray;
 	o->limits = (struct quota_limits){1, 1, 1};
-	scheduler_init(&o->scheduler, &o->limits, now_ms);
+	pace_init(&o->pace, &o->limits, now_ms);
 	return o;
 }
 
 void outlet_free(struct outlet *o)
 {
-	INSIST(!o->tray && o->scheduler.in_flight == 0);
+	INSIST(!o->tray && o->pace.upstream.in_flight == 0);
 	free(o->name);
 	free(o->url);
 	free(o->revision);
@@ -103,7 +103,13 @@ bool outlet_is_configured(const struct outlet *o)
 
 unsigned outlet_in_flight(const struct outlet *o)
 {
-	return o->scheduler.in_flight;
+	return o->pace.upstream.in_flight;
+}
+
+/* No pause shuts an account's window. */
+static unsigned outlet_window(const struct outlet *o)
+{
+	return o->configured && !o->held ? upstream_window(&o->pace.upstream, 0) : 0;
 }
 
 /* ---- telling ----------------------------------------------------------------------------------------------------- */
@@ -111,7 +117,7 @@ unsigned outlet_in_flight(const struct outlet *o)
 static void outlet_tell(struct outlet *o)
 {
 	enum shown shown = !o->configured ? SHOWN_NOT_CONFIGURED : o->held ? SHOWN_HOLD : SHOWN_NOTICE;
-	unsigned window = shown == SHOWN_NOTICE ? scheduler_window(&o->scheduler) : 0;
+	unsigned window = outlet_window(o);
 	CLEANUP(mem_freep) char *reason = NULL;
 
 	if (o->told && !o->notice.changed && o->told_window == window && o->told_shown == shown)
@@ -183,7 +189,7 @@ static void tray_return(struct outlet *o, bool all)
 
 static bool outlet_is_shut(const struct outlet *o)
 {
-	return o->closed || !o->configured || o->held || scheduler_window(&o->scheduler) == 0;
+	return o->closed || outlet_window(o) == 0;
 }
 
 static struct log_about about_event(const struct outlet *o, const struct event *e, const char *reason)
@@ -193,13 +199,13 @@ static struct log_about about_event(const struct outlet *o, const struct event *
 
 static void outlet_changed(struct outlet *o, const struct outcome_verdict *v)
 {
-	if (o->scheduler.state == SCHEDULER_PARKED)
+	if (o->pace.upstream.state == UPSTREAM_PARKED)
 		notice_parked(&o->notice, v, o->key_mend);
 	else
 		notice_opened(&o->notice);
 }
 
-/* What came back moves the scheduler, then the window, and is told last. */
+/* What came back moves the state, then the window, and is told last. */
 static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 {
 	struct outlet *o = p->outlet;
@@ -209,14 +215,14 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 	char email[MASK_EMAIL_MAX];
 
 	o->shared->in_flight--;
-	if (scheduler_returned(&o->scheduler, &p->request, answer, backoff_chance(), mono_ms, &v.outcome))
+	if (pace_returned(&o->pace, &p->request, answer, backoff_chance(), mono_ms, &v.outcome))
 		outlet_changed(o, answer);
 	if (answer->odd && v.outcome == OUTCOME_REJECT)
 		reason_text(v.reason, sizeof(v.reason), NULL, "answered so %d times while others were delivered: %s",
-			    SCHEDULER_ODD_TRIES, answer->reason);
+			    PACE_ODD_TRIES, answer->reason);
 	if (!o->closed)
 		notice_outcome(&o->notice, p->event, &v, mono_ms);
-	notice_pause(&o->notice, &o->scheduler, mono_ms);
+	notice_pause(&o->notice, &o->pace, mono_ms);
 	outlet_tell(o);
 	if (outlet_is_shut(o))
 		tray_return(o, true);
@@ -299,7 +305,7 @@ static void parcel_send(struct parcel *p, int64_t mono_ms)
 	struct err why = {0};
 	char *body;
 
-	scheduler_sent(&o->scheduler, &p->request, mono_ms);
+	pace_sent(&o->pace, &p->request, mono_ms);
 	o->shared->in_flight++;
 	/* Whether an event is late, the wall clock says. */
 	if (request_single(p->event, clock_now_ms(), &body, &why) < 0) {
@@ -318,8 +324,8 @@ static int64_t outlet_next_ms(struct outlet *o, bool sending, int64_t now_ms)
 {
 	int64_t next_ms = CLOCK_NEVER_MS;
 
-	if (o->scheduler.state == SCHEDULER_PARKED || (sending && o->tray))
-		next_ms = scheduler_next_ms(&o->scheduler, now_ms);
+	if (o->pace.upstream.state == UPSTREAM_PARKED || (sending && o->tray))
+		next_ms = pace_next_ms(&o->pace, now_ms);
 	return o->notice.pause && o->notice.pause_until_ms < next_ms ? o->notice.pause_until_ms : next_ms;
 }
 
@@ -327,10 +333,10 @@ int64_t outlet_run(struct outlet *o, bool sending, int64_t now_ms)
 {
 	if (o->closed || !o->configured || o->held)
 		return CLOCK_NEVER_MS;
-	(void)scheduler_tick(&o->scheduler, now_ms);
-	notice_pause(&o->notice, &o->scheduler, now_ms);
+	pace_tick(&o->pace, now_ms);
+	notice_pause(&o->notice, &o->pace, now_ms);
 	outlet_tell(o);
-	while (sending && o->tray && scheduler_next_ms(&o->scheduler, now_ms) <= now_ms) {
+	while (sending && o->tray && pace_next_ms(&o->pace, now_ms) <= now_ms) {
 		struct parcel *p = o->tray;
 
 		o->tray = p->next;
@@ -376,10 +382,10 @@ void outlet_configure(struct outlet *o, const struct account *a, const struct se
 	if (!a)
 		o->configured = false;
 	if (changed || reloaded)
-		scheduler_renew(&o->scheduler, &o->limits);
+		pace_renew(&o->pace, &o->limits);
 	if (changed)
 		notice_renewed(&o->notice);
-	notice_pause(&o->notice, &o->scheduler, clock_mono_ms());
+	notice_pause(&o->notice, &o->pace, clock_mono_ms());
 	o->told = false;
 	outlet_tell(o);
 	tray_return(o, outlet_is_shut(o));
@@ -391,8 +397,8 @@ void outlet_take(struct outlet *o, struct event *e)
 
 	p->outlet = o;
 	p->event = e;
-	p->request = (struct scheduler_request){.event = e->id, .person = person_of(e)};
-	scheduler_handed(&o->scheduler, &p->request);
+	p->request = (struct pace_request){.event = e->id, .person = person_of(e)};
+	pace_handed(&o->pace, &p->request);
 	*o->tray_end = p;
 	o->tray_end = &p->next;
 	tray_return(o, outlet_is_shut(o));

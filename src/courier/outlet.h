@@ -1,5 +1,5 @@
 /*
- * outlet: one account as the courier sees it: what it was handed and has not sent, what is under way, its scheduler,
+ * outlet: one account as the courier sees it: what it was handed and has not sent, what is under way, its pace,
  * and the window it told. Everything on the courier's thread. now_ms is clock_mono_ms().
  */
 #ifndef COURIER_OUTLET_H

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "courier/scheduler.h"
+#include "courier/pace.h"
 
 #define ASKED_MAX 64 /* events that are passed over when a probe is chosen */
 
@@ -16,7 +16,7 @@ struct dispatch_account {
 	unsigned window;
 	bool stirred;                   /* the store may hold more than was seen when it was last asked */
 	int64_t next_due_ms;            /* as of then */
-	int64_t lent[SCHEDULER_WINDOW]; /* ids, in no order */
+	int64_t lent[PACE_WINDOW]; /* ids, in no order */
 	unsigned lent_n;
 	/* the last events that came back parked since the window was last whole, in no order */
 	int64_t asked[ASKED_MAX];
@@ -63,9 +63,9 @@ void dispatch_window(struct dispatch *d, const char *account, unsigned window)
 		a->next = d->accounts;
 		d->accounts = a;
 	}
-	a->window = window < SCHEDULER_WINDOW ? window : SCHEDULER_WINDOW;
+	a->window = window < PACE_WINDOW ? window : PACE_WINDOW;
 	a->stirred = true;
-	if (a->window == SCHEDULER_WINDOW)
+	if (a->window == PACE_WINDOW)
 		a->asked_n = 0;
 }
 
@@ -101,7 +101,7 @@ void dispatch_returned(struct dispatch *d, const char *account, int64_t event, b
 		return;
 	*lent = a->lent[--a->lent_n];
 	a->stirred = true;
-	if (parked && a->window < SCHEDULER_WINDOW && !is_asked(a, event))
+	if (parked && a->window < PACE_WINDOW && !is_asked(a, event))
 		a->asked[a->asked_n++ % ASKED_MAX] = event;
 }
 

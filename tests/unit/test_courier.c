@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "courier/scheduler.h"
+#include "courier/pace.h"
 #include "scripted.h"
 
 #define NEWS_MAX 1024
@@ -273,7 +273,7 @@ static void an_event_is_posted_and_delivered(void **state)
 	start(&p, "");
 	window = nth(&p, NEWS_WINDOW, 0);
 	assert_string_equal(window.name, "shop");
-	assert_int_equal(window.window, SCHEDULER_WINDOW);
+	assert_int_equal(window.window, PACE_WINDOW);
 	assert_string_equal(window.reason, "");
 	hand_over(&p, 7);
 	d = nth(&p, NEWS_DELIVERED, 0);
@@ -322,10 +322,10 @@ static void the_first_goes_alone_then_sixteen_at_once(void **state)
 	assert_int_equal(scripted_count(p.server), 1);
 	scripted_always(p.server, held);
 	scripted_release(p.server, accepted);
-	scripted_wait(p.server, 1 + SCHEDULER_IN_FLIGHT_SINGLE);
+	scripted_wait(p.server, 1 + PACE_IN_FLIGHT_SINGLE);
 	settle(&p);
-	assert_int_equal(scripted_count(p.server), 1 + SCHEDULER_IN_FLIGHT_SINGLE);
-	assert_int_equal(scripted_most_at_once(p.server), SCHEDULER_IN_FLIGHT_SINGLE);
+	assert_int_equal(scripted_count(p.server), 1 + PACE_IN_FLIGHT_SINGLE);
+	assert_int_equal(scripted_most_at_once(p.server), PACE_IN_FLIGHT_SINGLE);
 	scripted_always(p.server, accepted);
 	scripted_release(p.server, accepted);
 	(void)nth(&p, NEWS_DELIVERED, 39);
@@ -505,7 +505,7 @@ static void a_wrong_key_parks_after_one_call_and_a_new_one_resumes_at_once(void 
 	hand_over(&p, 1);
 	assert_int_equal(nth(&p, NEWS_DELIVERED, 21).verdict.outcome, OUTCOME_DELIVERED);
 	assert_string_equal(scripted_request(p.server, 1)->authorization, "Klaviyo-API-Key pk_second");
-	assert_int_equal(nth(&p, NEWS_WINDOW, 3).window, SCHEDULER_WINDOW);
+	assert_int_equal(nth(&p, NEWS_WINDOW, 3).window, PACE_WINDOW);
 	stop(&p);
 }
 
@@ -565,7 +565,7 @@ static void the_old_keys_refusal_does_not_park_the_new_key(void **state)
 	hand_over(&p, 1);
 	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
 	for (size_t i = 0; i < count(&p, NEWS_WINDOW); i++)
-		assert_int_equal(nth(&p, NEWS_WINDOW, i).window, SCHEDULER_WINDOW);
+		assert_int_equal(nth(&p, NEWS_WINDOW, i).window, PACE_WINDOW);
 	stop(&p);
 }
 
@@ -606,7 +606,7 @@ static void a_reload_asks_for_a_parked_account_at_once(void **state)
 	hand_over(&p, 1);
 	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
 	window = nth(&p, NEWS_WINDOW, 3);
-	assert_int_equal(window.window, SCHEDULER_WINDOW);
+	assert_int_equal(window.window, PACE_WINDOW);
 	assert_string_equal(window.reason, "");
 	assert_true(metrics_get(METRIC_ACCOUNT_PARKED, "shop", "401", NULL) == 0);
 	stop(&p);
@@ -651,7 +651,7 @@ static void an_account_on_hold_has_no_window(void **state)
 	assert_true(nth(&p, NEWS_DELIVERED, 0).returned);
 	configure(&p, "");
 	courier_generation(p.courier, p.g);
-	assert_int_equal(nth(&p, NEWS_WINDOW, 1).window, SCHEDULER_WINDOW);
+	assert_int_equal(nth(&p, NEWS_WINDOW, 1).window, PACE_WINDOW);
 	hand_over(&p, 1);
 	assert_int_equal(nth(&p, NEWS_DELIVERED, 1).verdict.outcome, OUTCOME_DELIVERED);
 	stop(&p);

@@ -2,7 +2,7 @@
  * Forty and more kinds of answer from Klaviyo, each for one odd person among 30 and for all 30, over 30 minutes: what
  * becomes of their events must equal the table below, which was written down before the first run.
  *
- * Real are the store, the turn, dispatch and results of the pipeline, and the outlet with its scheduler, quota and
+ * Real are the store, the turn, dispatch and results of the pipeline, and the outlet with its pace, quota and
  * outcomes. Faked are the time, the thread between them (they call each other), and the HTTP client.
  */
 #include <config.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/metrics.h"
-#include "courier/scheduler.h"
+#include "courier/pace.h"
 #include "pipeline/turn.h"
 #include "pipeline_stage.h"
 
@@ -468,7 +468,7 @@ static void answers_for_all_thirty(void **state)
 		must_be(&rows[i], all);
 		/* Parked: at most three before the park; then probes after 1, 3, 7, 15 and 30 minutes. */
 		if (all->told)
-			assert_in_range(world.requests, 1, SCHEDULER_ODD_PEOPLE + 5);
+			assert_in_range(world.requests, 1, UPSTREAM_ODD_MAX + 5);
 		world.row = NULL;
 		world_run(NOW + RUN_MS + CLOCK_HOUR_MS + CLOCK_MINUTE_MS);
 		must_be(&rows[i], &(struct end){PEOPLE - all->dead, all->dead, 0, NULL});

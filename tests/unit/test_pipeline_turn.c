@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "courier/scheduler.h"
+#include "courier/pace.h"
 #include "pipeline/pass.h"
 #include "pipeline_stage.h"
 
@@ -734,7 +734,7 @@ static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_oth
 	assert_int_equal(deaths_told, 1);
 	stage_mistype(p->stage, "events", "created", 1);
 	stage_mistype(p->stage, "events", "gap", 2);
-	window(p, SCHEDULER_WINDOW);
+	window(p, PACE_WINDOW);
 	run(p);
 	assert_true(health_is_ready(p->health));
 	assert_int_equal(handed.sent_n, 2); /* the second does not read, the others go */
@@ -754,7 +754,7 @@ static void a_death_is_told_once_and_after_its_commit(void **state)
 
 	play_start(p);
 	put_opened(p, 1, 1);
-	window(p, SCHEDULER_WINDOW);
+	window(p, PACE_WINDOW);
 	run(p);
 	put_opened(p, 2, 2);
 	stage_spoil(p->stage, "UPDATE webhook_bodies SET headers = x'01' WHERE id = 2");

@@ -1,7 +1,7 @@
 /* When an account's next request may go, and what follows from an outcome, under virtual time. */
 #include <config.h>
 
-#include "courier/scheduler.h"
+#include "courier/pace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,22 +23,38 @@ static const struct outcome_verdict retry = {
 static const struct outcome_verdict rejected = {
 	.outcome = OUTCOME_REJECT, .status = 400, .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_s = -1};
 
-static bool may_go(struct scheduler *s, int64_t now_ms)
+/* True where it began to probe. */
+static bool tick(struct pace *s, int64_t now_ms)
 {
-	return scheduler_next_ms(s, now_ms) <= now_ms;
+	bool was_parked = s->upstream.state == UPSTREAM_PARKED;
+
+	pace_tick(s, now_ms);
+	return was_parked && s->upstream.state == UPSTREAM_PROBING;
 }
 
-static struct scheduler_request sent_for(struct scheduler *s, int64_t event, uint64_t person, int64_t now_ms)
+static int64_t pause_ms(struct pace *s, int64_t now_ms, enum quota_pause *ret_by)
 {
-	struct scheduler_request r = {.event = event, .person = person};
+	pace_tick(s, now_ms);
+	*ret_by = s->paused_by;
+	return s->upstream.paused_until_ms;
+}
 
-	scheduler_handed(s, &r);
-	scheduler_sent(s, &r, now_ms);
+static bool may_go(struct pace *s, int64_t now_ms)
+{
+	return pace_next_ms(s, now_ms) <= now_ms;
+}
+
+static struct pace_request sent_for(struct pace *s, int64_t event, uint64_t person, int64_t now_ms)
+{
+	struct pace_request r = {.event = event, .person = person};
+
+	pace_handed(s, &r);
+	pace_sent(s, &r, now_ms);
 	return r;
 }
 
 /* Of an event and a person that never were before. */
-static struct scheduler_request sent_once(struct scheduler *s, int64_t now_ms)
+static struct pace_request sent_once(struct pace *s, int64_t now_ms)
 {
 	static int64_t event = 1000000;
 
@@ -46,11 +62,10 @@ static struct scheduler_request sent_once(struct scheduler *s, int64_t now_ms)
 	return sent_for(s, event, (uint64_t)event, now_ms);
 }
 
-static bool back(struct scheduler *s, struct scheduler_request r, const struct outcome_verdict *v, double jitter,
-		 int64_t now_ms)
+static bool back(struct pace *s, struct pace_request r, const struct outcome_verdict *v, double jitter, int64_t now_ms)
 {
 	enum outcome outcome;
-	bool changed = scheduler_returned(s, &r, v, jitter, now_ms, &outcome);
+	bool changed = pace_returned(s, &r, v, jitter, now_ms, &outcome);
 
 	if (!v->odd)
 		assert_int_equal(outcome, v->outcome);
@@ -58,28 +73,28 @@ static bool back(struct scheduler *s, struct scheduler_request r, const struct o
 }
 
 /* One request out and back. */
-static bool turn(struct scheduler *s, const struct outcome_verdict *v, int64_t now_ms)
+static bool turn(struct pace *s, const struct outcome_verdict *v, int64_t now_ms)
 {
 	assert_true(may_go(s, now_ms));
 	return back(s, sent_once(s, now_ms), v, 0, now_ms);
 }
 
-static void open_scheduler(struct scheduler *s)
+static void open_account(struct pace *s)
 {
-	scheduler_init(s, &limits, START_MS);
+	pace_init(s, &limits, START_MS);
 	assert_false(turn(s, &delivered, START_MS));
 }
 
 static void the_first_request_goes_alone_until_a_2xx(void **state)
 {
-	struct scheduler s;
-	struct scheduler_request first;
+	struct pace s;
+	struct pace_request first;
 
 	(void)state;
-	scheduler_init(&s, &limits, START_MS);
-	assert_int_equal(scheduler_window(&s), SCHEDULER_WINDOW);
+	pace_init(&s, &limits, START_MS);
+	assert_int_equal(upstream_window(&s.upstream, START_MS), PACE_WINDOW);
 	first = sent_once(&s, START_MS);
-	assert_true(scheduler_next_ms(&s, START_MS) == CLOCK_NEVER_MS);
+	assert_true(pace_next_ms(&s, START_MS) == CLOCK_NEVER_MS);
 	assert_false(back(&s, first, &retry, 0, START_MS));
 	first = sent_once(&s, START_MS);
 	assert_false(may_go(&s, START_MS));
@@ -93,160 +108,160 @@ static void the_first_request_goes_alone_until_a_2xx(void **state)
 
 static void at_most_sixteen_are_in_flight(void **state)
 {
-	struct scheduler s;
-	struct scheduler_request one = {0};
+	struct pace s;
+	struct pace_request one = {0};
 
 	(void)state;
-	open_scheduler(&s);
-	for (int i = 0; i < SCHEDULER_IN_FLIGHT_SINGLE; i++) {
+	open_account(&s);
+	for (int i = 0; i < PACE_IN_FLIGHT_SINGLE; i++) {
 		assert_true(may_go(&s, START_MS));
 		one = sent_once(&s, START_MS);
 	}
-	assert_true(scheduler_next_ms(&s, START_MS) == CLOCK_NEVER_MS);
+	assert_true(pace_next_ms(&s, START_MS) == CLOCK_NEVER_MS);
 	assert_false(back(&s, one, &delivered, 0, START_MS));
 	assert_true(may_go(&s, START_MS));
 }
 
 static void park_closes_the_window_once_for_a_whole_burst(void **state)
 {
-	struct scheduler_request all[SCHEDULER_IN_FLIGHT_SINGLE];
-	struct scheduler s;
+	struct pace_request all[PACE_IN_FLIGHT_SINGLE];
+	struct pace s;
 	int changes = 0;
 
 	(void)state;
-	open_scheduler(&s);
-	for (int i = 0; i < SCHEDULER_IN_FLIGHT_SINGLE; i++)
+	open_account(&s);
+	for (int i = 0; i < PACE_IN_FLIGHT_SINGLE; i++)
 		all[i] = sent_once(&s, START_MS);
-	for (int i = 0; i < SCHEDULER_IN_FLIGHT_SINGLE; i++)
+	for (int i = 0; i < PACE_IN_FLIGHT_SINGLE; i++)
 		changes += back(&s, all[i], &parked, 0, START_MS + i);
 	assert_int_equal(changes, 1);
-	assert_int_equal(scheduler_window(&s), 0);
-	assert_int_equal(scheduler_next_ms(&s, START_MS + 20), START_MS + CLOCK_MINUTE_MS);
+	assert_int_equal(upstream_window(&s.upstream, START_MS), 0);
+	assert_int_equal(pace_next_ms(&s, START_MS + 20), START_MS + CLOCK_MINUTE_MS);
 }
 
 static void a_late_2xx_of_before_the_park_does_not_reopen(void **state)
 {
-	struct scheduler s;
-	struct scheduler_request a, b;
+	struct pace s;
+	struct pace_request a, b;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	a = sent_once(&s, START_MS);
 	b = sent_once(&s, START_MS);
 	assert_true(back(&s, a, &parked, 0, START_MS));
 	assert_false(back(&s, b, &delivered, 0, START_MS));
-	assert_int_equal(s.state, SCHEDULER_PARKED);
+	assert_int_equal(s.upstream.state, UPSTREAM_PARKED);
 }
 
 static void probes_double_from_one_minute_to_fifteen(void **state)
 {
 	static const int64_t minutes[] = {1, 2, 4, 8, 15, 15, 15};
 	int64_t now_ms = START_MS;
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	assert_true(turn(&s, &parked, now_ms));
 	for (size_t i = 0; i < sizeof(minutes) / sizeof(minutes[0]); i++) {
 		int64_t probe_ms = now_ms + minutes[i] * CLOCK_MINUTE_MS;
 
-		assert_int_equal(scheduler_next_ms(&s, now_ms), probe_ms);
-		assert_false(scheduler_tick(&s, probe_ms - 1));
-		assert_int_equal(scheduler_window(&s), 0);
-		assert_true(scheduler_tick(&s, probe_ms));
-		assert_false(scheduler_tick(&s, probe_ms));
-		assert_int_equal(scheduler_window(&s), 1);
+		assert_int_equal(pace_next_ms(&s, now_ms), probe_ms);
+		assert_false(tick(&s, probe_ms - 1));
+		assert_int_equal(upstream_window(&s.upstream, START_MS), 0);
+		assert_true(tick(&s, probe_ms));
+		assert_false(tick(&s, probe_ms));
+		assert_int_equal(upstream_window(&s.upstream, START_MS), 1);
 		now_ms = probe_ms + 300;
 		assert_true(turn(&s, &parked, now_ms));
 	}
-	assert_true(scheduler_tick(&s, now_ms + 15 * CLOCK_MINUTE_MS));
+	assert_true(tick(&s, now_ms + 15 * CLOCK_MINUTE_MS));
 	now_ms += 15 * CLOCK_MINUTE_MS;
 	assert_true(turn(&s, &delivered, now_ms));
-	assert_int_equal(scheduler_window(&s), SCHEDULER_WINDOW);
+	assert_int_equal(upstream_window(&s.upstream, START_MS), PACE_WINDOW);
 	assert_true(turn(&s, &parked, now_ms));
-	assert_int_equal(scheduler_next_ms(&s, now_ms), now_ms + CLOCK_MINUTE_MS); /* from the start again */
+	assert_int_equal(pace_next_ms(&s, now_ms), now_ms + CLOCK_MINUTE_MS); /* from the start again */
 }
 
 static void a_probe_is_one_request_until_it_is_answered(void **state)
 {
 	int64_t now_ms = START_MS + CLOCK_MINUTE_MS;
-	struct scheduler s;
-	struct scheduler_request probe;
+	struct pace s;
+	struct pace_request probe;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	assert_true(turn(&s, &parked, START_MS));
-	assert_true(scheduler_tick(&s, now_ms));
+	assert_true(tick(&s, now_ms));
 	probe = sent_once(&s, now_ms);
-	assert_true(scheduler_next_ms(&s, now_ms) == CLOCK_NEVER_MS);
+	assert_true(pace_next_ms(&s, now_ms) == CLOCK_NEVER_MS);
 	/* Trouble or a refused event says nothing about the key: the next event is the next probe. */
 	assert_false(back(&s, probe, &retry, 0, now_ms));
-	assert_int_equal(s.state, SCHEDULER_PROBING);
+	assert_int_equal(s.upstream.state, UPSTREAM_PROBING);
 	assert_false(turn(&s, &rejected, now_ms));
-	assert_int_equal(scheduler_window(&s), 1);
+	assert_int_equal(upstream_window(&s.upstream, START_MS), 1);
 	assert_true(turn(&s, &delivered, now_ms));
-	assert_int_equal(s.state, SCHEDULER_OPEN);
+	assert_int_equal(s.upstream.state, UPSTREAM_READY);
 }
 
 static void a_new_key_resumes_at_once(void **state)
 {
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	assert_true(turn(&s, &parked, START_MS));
-	scheduler_renew(&s, &limits);
-	assert_int_equal(scheduler_window(&s), 1);
+	pace_renew(&s, &limits);
+	assert_int_equal(upstream_window(&s.upstream, START_MS), 1);
 	assert_true(turn(&s, &delivered, START_MS + 1));
-	assert_int_equal(scheduler_window(&s), SCHEDULER_WINDOW);
+	assert_int_equal(upstream_window(&s.upstream, START_MS), PACE_WINDOW);
 }
 
 static void the_old_keys_answers_do_not_park_the_new_one(void **state)
 {
-	struct scheduler s;
-	struct scheduler_request old, new;
+	struct pace s;
+	struct pace_request old, new;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	old = sent_once(&s, START_MS);
-	scheduler_renew(&s, &limits);
+	pace_renew(&s, &limits);
 	assert_false(may_go(&s, START_MS)); /* alone */
 	assert_false(back(&s, old, &parked, 0, START_MS));
-	assert_int_equal(s.state, SCHEDULER_OPEN);
+	assert_int_equal(s.upstream.state, UPSTREAM_READY);
 	new = sent_once(&s, START_MS);
 	assert_true(back(&s, new, &parked, 0, START_MS));
-	assert_int_equal(s.state, SCHEDULER_PARKED);
+	assert_int_equal(s.upstream.state, UPSTREAM_PARKED);
 }
 
 static void a_429_pauses_all_of_the_account_for_retry_after(void **state)
 {
 	struct outcome_verdict v = retry;
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
 	v.status = 429;
 	v.throttled = true;
 	v.retry_after_ms = 7000;
-	open_scheduler(&s);
+	open_account(&s);
 	assert_false(turn(&s, &v, START_MS));
-	assert_int_equal(scheduler_next_ms(&s, START_MS), START_MS + 7000);
-	assert_int_equal(scheduler_window(&s), SCHEDULER_WINDOW);
+	assert_int_equal(pace_next_ms(&s, START_MS), START_MS + 7000);
+	assert_int_equal(upstream_window(&s.upstream, START_MS), PACE_WINDOW);
 	v.retry_after_ms = 0;
 	assert_false(turn(&s, &v, START_MS + 7000));
-	assert_int_equal(scheduler_next_ms(&s, START_MS + 7000), START_MS + 8000);
+	assert_int_equal(pace_next_ms(&s, START_MS + 7000), START_MS + 8000);
 }
 
 static void ratelimit_headers_hold_the_account_back(void **state)
 {
 	struct outcome_verdict v = delivered;
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
 	v.remaining = 1; /* another integration took the rest */
 	v.reset_s = 20;
-	scheduler_init(&s, &limits, START_MS);
+	pace_init(&s, &limits, START_MS);
 	assert_false(turn(&s, &v, START_MS));
-	assert_int_equal(scheduler_next_ms(&s, START_MS), START_MS + 20000);
+	assert_int_equal(pace_next_ms(&s, START_MS), START_MS + 20000);
 }
 
 /* A day in the life: answers take their time, some are 429s; whatever happens, our share is never overdrawn. */
@@ -255,15 +270,15 @@ static void simulated_traffic_stays_below_the_share(void **state)
 	static int64_t sent[60000];
 	struct {
 		int64_t back_ms;
-		struct scheduler_request request;
-	} flight[SCHEDULER_IN_FLIGHT_SINGLE];
+		struct pace_request request;
+	} flight[PACE_IN_FLIGHT_SINGLE];
 	size_t n = 0, flying = 0;
 	int64_t now_ms = START_MS;
-	struct scheduler s;
+	struct pace s;
 	unsigned seed = 7;
 
 	(void)state;
-	scheduler_init(&s, &limits, START_MS);
+	pace_init(&s, &limits, START_MS);
 	while (now_ms < START_MS + 10 * CLOCK_MINUTE_MS) {
 		int64_t next_ms = now_ms + 1000;
 
@@ -279,15 +294,15 @@ static void simulated_traffic_stays_below_the_share(void **state)
 			(void)back(&s, flight[i].request, &v, 0.5, now_ms);
 			flight[i--] = flight[--flying];
 		}
-		while (scheduler_next_ms(&s, now_ms) <= now_ms) {
-			assert_true(flying < SCHEDULER_IN_FLIGHT_SINGLE && n < sizeof(sent) / sizeof(sent[0]));
+		while (pace_next_ms(&s, now_ms) <= now_ms) {
+			assert_true(flying < PACE_IN_FLIGHT_SINGLE && n < sizeof(sent) / sizeof(sent[0]));
 			seed = seed * 1103515245u + 12345u;
 			flight[flying].back_ms = now_ms + 5 + (seed >> 16) % 40;
 			flight[flying++].request = sent_once(&s, now_ms);
 			sent[n++] = now_ms;
 		}
-		if (scheduler_next_ms(&s, now_ms) < next_ms)
-			next_ms = scheduler_next_ms(&s, now_ms);
+		if (pace_next_ms(&s, now_ms) < next_ms)
+			next_ms = pace_next_ms(&s, now_ms);
 		for (size_t i = 0; i < flying; i++)
 			if (flight[i].back_ms < next_ms)
 				next_ms = flight[i].back_ms;
@@ -311,33 +326,33 @@ static void no_retry_after_holds_the_account_longer_than_an_hour(void **state)
 {
 	struct outcome_verdict v = retry;
 	enum quota_pause why;
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
 	v.status = 429;
 	v.throttled = true;
 	v.retry_after_ms = CLOCK_HOUR_MS; /* what outcome.h makes of 99999999999 and of the year 9999 */
-	open_scheduler(&s);
-	assert_int_equal(scheduler_pause_ms(&s, START_MS, &why), 0);
+	open_account(&s);
+	assert_int_equal(pause_ms(&s, START_MS, &why), 0);
 	assert_false(back(&s, sent_once(&s, START_MS), &v, 1, START_MS));
-	assert_int_equal(scheduler_next_ms(&s, START_MS), START_MS + CLOCK_HOUR_MS);
-	assert_int_equal(scheduler_pause_ms(&s, START_MS, &why), START_MS + CLOCK_HOUR_MS);
+	assert_int_equal(pace_next_ms(&s, START_MS), START_MS + CLOCK_HOUR_MS);
+	assert_int_equal(pause_ms(&s, START_MS, &why), START_MS + CLOCK_HOUR_MS);
 	assert_int_equal(why, QUOTA_PAUSE_THROTTLED);
-	assert_int_equal(scheduler_pause_ms(&s, START_MS + CLOCK_HOUR_MS, &why), 0);
+	assert_int_equal(pause_ms(&s, START_MS + CLOCK_HOUR_MS, &why), 0);
 }
 
 static void a_used_up_quota_is_a_pause_too(void **state)
 {
 	struct outcome_verdict v = delivered;
 	enum quota_pause why;
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
 	v.remaining = 0;
 	v.reset_s = 999999999;
-	open_scheduler(&s);
+	open_account(&s);
 	assert_false(turn(&s, &v, START_MS));
-	assert_int_equal(scheduler_pause_ms(&s, START_MS, &why), START_MS + QUOTA_RESET_MAX_S * 1000);
+	assert_int_equal(pause_ms(&s, START_MS, &why), START_MS + QUOTA_RESET_MAX_S * 1000);
 	assert_int_equal(why, QUOTA_PAUSE_TOLD);
 }
 
@@ -345,16 +360,16 @@ static void a_new_key_or_a_reload_ends_a_pause(void **state)
 {
 	struct outcome_verdict v = retry;
 	enum quota_pause why;
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
 	v.status = 429;
 	v.throttled = true;
 	v.retry_after_ms = CLOCK_HOUR_MS;
-	open_scheduler(&s);
+	open_account(&s);
 	assert_false(turn(&s, &v, START_MS));
-	scheduler_renew(&s, &limits);
-	assert_int_equal(scheduler_pause_ms(&s, START_MS, &why), 0);
+	pace_renew(&s, &limits);
+	assert_int_equal(pause_ms(&s, START_MS, &why), 0);
 	assert_true(may_go(&s, START_MS));
 }
 
@@ -369,50 +384,50 @@ static const struct outcome_verdict odd = {.outcome = OUTCOME_RETRY,
 					   .reset_s = -1};
 
 /* One request of that event out and back; what it means for the event. */
-static enum outcome answer(struct scheduler *s, int64_t event, const struct outcome_verdict *v, int64_t now_ms)
+static enum outcome answer(struct pace *s, int64_t event, const struct outcome_verdict *v, int64_t now_ms)
 {
 	enum outcome outcome;
-	struct scheduler_request r = sent_for(s, event, (uint64_t)event, now_ms);
+	struct pace_request r = sent_for(s, event, (uint64_t)event, now_ms);
 
-	(void)scheduler_returned(s, &r, v, 0, now_ms, &outcome);
+	(void)pace_returned(s, &r, v, 0, now_ms, &outcome);
 	return outcome;
 }
 
 static void three_people_with_odd_answers_in_a_row_park(void **state)
 {
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
 	assert_int_equal(answer(&s, 2, &odd, START_MS), OUTCOME_RETRY);
 	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
 	assert_int_equal(answer(&s, 2, &odd, START_MS), OUTCOME_RETRY);
-	assert_int_equal(s.state, SCHEDULER_OPEN);
+	assert_int_equal(s.upstream.state, UPSTREAM_READY);
 	assert_int_equal(answer(&s, 3, &odd, START_MS), OUTCOME_PARK);
-	assert_int_equal(s.state, SCHEDULER_PARKED);
+	assert_int_equal(s.upstream.state, UPSTREAM_PARKED);
 }
 
 static void a_2xx_between_odd_answers_keeps_the_account_open(void **state)
 {
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	for (int64_t event = 1; event < 100; event += 3) {
 		assert_int_equal(answer(&s, event, &odd, START_MS), OUTCOME_RETRY);
 		assert_int_equal(answer(&s, event + 1, &odd, START_MS), OUTCOME_RETRY);
 		assert_int_equal(answer(&s, event + 2, &delivered, START_MS), OUTCOME_DELIVERED);
 	}
-	assert_int_equal(s.state, SCHEDULER_OPEN);
+	assert_int_equal(s.upstream.state, UPSTREAM_READY);
 }
 
 static void trouble_and_refusals_between_odd_answers_are_no_2xx(void **state)
 {
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	(void)answer(&s, 1, &odd, START_MS);
 	(void)answer(&s, 2, &retry, START_MS);
 	(void)answer(&s, 3, &odd, START_MS);
@@ -422,28 +437,51 @@ static void trouble_and_refusals_between_odd_answers_are_no_2xx(void **state)
 
 static void a_2xx_that_was_under_way_takes_back_the_park_of_odd_answers(void **state)
 {
-	struct scheduler_request flying;
-	struct scheduler s;
+	struct pace_request flying;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	flying = sent_once(&s, START_MS);
 	for (int64_t event = 1; event <= 3; event++)
 		(void)answer(&s, event, &odd, START_MS);
-	assert_int_equal(s.state, SCHEDULER_PARKED);
+	assert_int_equal(s.upstream.state, UPSTREAM_PARKED);
 	assert_true(back(&s, flying, &delivered, 0, START_MS));
-	assert_int_equal(s.state, SCHEDULER_OPEN);
+	assert_int_equal(s.upstream.state, UPSTREAM_READY);
+}
+
+/* It may come late, when the probe goes on already; one of two parks ago says nothing of the last one. */
+static void such_a_2xx_counts_while_probing_and_not_after_another_park(void **state)
+{
+	struct pace_request first, second;
+	int64_t now_ms = START_MS;
+	struct pace s;
+
+	(void)state;
+	open_account(&s);
+	first = sent_once(&s, now_ms);
+	second = sent_once(&s, now_ms);
+	for (int64_t event = 1; event <= 3; event++)
+		(void)answer(&s, event, &odd, now_ms);
+	now_ms = s.upstream.probe_at_ms;
+	assert_true(tick(&s, now_ms));
+	assert_true(back(&s, first, &delivered, 0, now_ms));
+	assert_int_equal(s.upstream.state, UPSTREAM_READY);
+	for (int64_t event = 1; event <= 3; event++)
+		(void)answer(&s, event, &odd, now_ms);
+	assert_false(back(&s, second, &delivered, 0, now_ms));
+	assert_int_equal(s.upstream.state, UPSTREAM_PARKED);
 }
 
 static void ten_odd_tries_of_one_event_end_it_where_others_are_delivered(void **state)
 {
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
 	assert_int_equal(answer(&s, 2, &delivered, START_MS), OUTCOME_DELIVERED);
-	for (int i = 2; i < SCHEDULER_ODD_TRIES; i++)
+	for (int i = 2; i < PACE_ODD_TRIES; i++)
 		assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
 	/* Trouble in between is another matter. */
 	for (int i = 0; i < 20; i++)
@@ -455,43 +493,43 @@ static void ten_odd_tries_of_one_event_end_it_where_others_are_delivered(void **
 
 static void a_delivery_before_the_first_odd_try_proves_nothing(void **state)
 {
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
 	/* From the proof on they count, and the first with them. */
 	(void)answer(&s, 2, &delivered, START_MS);
-	for (int i = 2; i < SCHEDULER_ODD_TRIES; i++)
+	for (int i = 2; i < PACE_ODD_TRIES; i++)
 		assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_RETRY);
 	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_REJECT);
 }
 
 static void a_delivery_after_the_hand_over_counts_for_an_event_behind_others(void **state)
 {
-	struct scheduler_request r = {.event = 1, .person = 1};
+	struct pace_request r = {.event = 1, .person = 1};
 	enum outcome outcome = OUTCOME_RETRY;
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
-	scheduler_handed(&s, &r);
+	open_account(&s);
+	pace_handed(&s, &r);
 	(void)answer(&s, 2, &delivered, START_MS);
-	for (int i = 1; i <= SCHEDULER_ODD_TRIES; i++) {
+	for (int i = 1; i <= PACE_ODD_TRIES; i++) {
 		assert_int_equal(outcome, OUTCOME_RETRY);
-		scheduler_sent(&s, &r, START_MS);
-		assert_false(scheduler_returned(&s, &r, &odd, 0, START_MS, &outcome));
+		pace_sent(&s, &r, START_MS);
+		assert_false(pace_returned(&s, &r, &odd, 0, START_MS, &outcome));
 	}
 	assert_int_equal(outcome, OUTCOME_REJECT);
 }
 
 static void nobody_dies_while_another_person_has_odd_answers_too(void **state)
 {
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	(void)answer(&s, 1, &odd, START_MS);
 	(void)answer(&s, 2, &odd, START_MS);
 	(void)answer(&s, 3, &delivered, START_MS);
@@ -507,83 +545,83 @@ static void nobody_dies_while_another_person_has_odd_answers_too(void **state)
 static void odd_tries_that_end_in_a_park_count_for_nothing(void **state)
 {
 	int64_t now_ms = START_MS;
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	for (int i = 0; i < 50; i++) {
 		assert_int_equal(answer(&s, 1, &odd, now_ms), OUTCOME_RETRY);
 		assert_int_equal(answer(&s, 2, &odd, now_ms), OUTCOME_RETRY);
 		assert_int_equal(answer(&s, 3, &odd, now_ms), OUTCOME_PARK);
-		now_ms = s.probe_at_ms;
-		assert_true(scheduler_tick(&s, now_ms));
+		now_ms = s.upstream.probe_at_ms;
+		assert_true(tick(&s, now_ms));
 		assert_int_equal(answer(&s, 100 + i, &delivered, now_ms), OUTCOME_DELIVERED);
-		assert_int_equal(s.state, SCHEDULER_OPEN);
+		assert_int_equal(s.upstream.state, UPSTREAM_READY);
 	}
 }
 
 static void a_probe_with_an_odd_answer_parks_again_and_counts_for_nobody(void **state)
 {
 	int64_t now_ms = START_MS;
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	for (int64_t event = 1; event <= 3; event++)
 		(void)answer(&s, event, &odd, now_ms);
 	for (int i = 0; i < 100; i++) {
-		now_ms = s.probe_at_ms;
-		assert_true(scheduler_tick(&s, now_ms));
+		now_ms = s.upstream.probe_at_ms;
+		assert_true(tick(&s, now_ms));
 		assert_int_equal(answer(&s, 1, &odd, now_ms), OUTCOME_PARK);
-		assert_int_equal(s.state, SCHEDULER_PARKED);
+		assert_int_equal(s.upstream.state, UPSTREAM_PARKED);
 	}
-	assert_int_equal(s.probe_at_ms - now_ms, SCHEDULER_PROBE_LAST_MS);
+	assert_int_equal(s.upstream.probe_at_ms - now_ms, UPSTREAM_PROBE_LAST_MS);
 }
 
 static void one_odd_person_does_not_park_an_account_whose_key_was_mended(void **state)
 {
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	assert_true(turn(&s, &parked, START_MS));
-	scheduler_renew(&s, &limits);
+	pace_renew(&s, &limits);
 	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_PARK);
-	assert_int_equal(s.state, SCHEDULER_PROBING);
+	assert_int_equal(s.upstream.state, UPSTREAM_PROBING);
 	assert_int_equal(answer(&s, 2, &delivered, START_MS), OUTCOME_DELIVERED);
-	assert_int_equal(s.state, SCHEDULER_OPEN);
+	assert_int_equal(s.upstream.state, UPSTREAM_READY);
 }
 
 static void a_probing_with_nobody_else_parks_again(void **state)
 {
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	assert_true(turn(&s, &parked, START_MS));
-	scheduler_renew(&s, &limits);
+	pace_renew(&s, &limits);
 	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_PARK);
 	assert_int_equal(answer(&s, 1, &odd, START_MS), OUTCOME_PARK);
-	assert_int_equal(s.state, SCHEDULER_PARKED);
+	assert_int_equal(s.upstream.state, UPSTREAM_PARKED);
 }
 
 static void a_slot_that_is_taken_only_delays_the_count(void **state)
 {
-	struct scheduler s;
+	struct pace s;
 
 	(void)state;
-	open_scheduler(&s);
+	open_account(&s);
 	(void)answer(&s, 1, &odd, START_MS);
 	(void)answer(&s, 9, &delivered, START_MS);
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(answer(&s, 1 + SCHEDULER_ODD_SLOTS, &odd, START_MS), OUTCOME_RETRY);
+		assert_int_equal(answer(&s, 1 + PACE_ODD_SLOTS, &odd, START_MS), OUTCOME_RETRY);
 	(void)answer(&s, 9, &delivered, START_MS);
 	/* The other one is gone, discarded or delivered by hand: its slot is free after an hour. */
-	for (int i = 1; i < SCHEDULER_ODD_TRIES; i++) {
-		assert_int_equal(answer(&s, 1 + SCHEDULER_ODD_SLOTS, &odd, START_MS + CLOCK_HOUR_MS), OUTCOME_RETRY);
+	for (int i = 1; i < PACE_ODD_TRIES; i++) {
+		assert_int_equal(answer(&s, 1 + PACE_ODD_SLOTS, &odd, START_MS + CLOCK_HOUR_MS), OUTCOME_RETRY);
 		(void)answer(&s, 9, &delivered, START_MS + CLOCK_HOUR_MS);
 	}
-	assert_int_equal(answer(&s, 1 + SCHEDULER_ODD_SLOTS, &odd, START_MS + CLOCK_HOUR_MS), OUTCOME_REJECT);
+	assert_int_equal(answer(&s, 1 + PACE_ODD_SLOTS, &odd, START_MS + CLOCK_HOUR_MS), OUTCOME_REJECT);
 }
 
 int main(void)
@@ -607,6 +645,7 @@ int main(void)
 		cmocka_unit_test(a_2xx_between_odd_answers_keeps_the_account_open),
 		cmocka_unit_test(trouble_and_refusals_between_odd_answers_are_no_2xx),
 		cmocka_unit_test(a_2xx_that_was_under_way_takes_back_the_park_of_odd_answers),
+		cmocka_unit_test(such_a_2xx_counts_while_probing_and_not_after_another_park),
 		cmocka_unit_test(ten_odd_tries_of_one_event_end_it_where_others_are_delivered),
 		cmocka_unit_test(a_delivery_before_the_first_odd_try_proves_nothing),
 		cmocka_unit_test(a_delivery_after_the_hand_over_counts_for_an_event_behind_others),

@@ -1,0 +1,205 @@
+#include <config.h>
+
+#include "courier/pace.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+
+static const struct upstream_kind kind = {
+	.window = PACE_WINDOW,
+	.window_parked = 0,
+	.pause_shuts = false, /* the quota holds back what is in the tray */
+	.renewed = UPSTREAM_PROBING,
+};
+
+/* ---- an event's odd tries ---------------------------------------------------------------------------------------- */
+
+static struct pace_odd *odd_slot(struct pace *p, int64_t event)
+{
+	return &p->odd[(uint64_t)event % PACE_ODD_SLOTS];
+}
+
+/* Counts one odd try of an event; returns how many of its own there are. */
+static unsigned odd_count(struct pace *p, const struct pace_request *r, int64_t now_ms)
+{
+	struct pace_odd *odd = odd_slot(p, r->event);
+
+	if (odd->event != r->event) {
+		if (odd->event != 0 && now_ms - odd->at_ms < PACE_ODD_STALE_MS)
+			return 1;
+		*odd = (struct pace_odd){.event = r->event, .since = r->since};
+	}
+	if (odd->fresh_of != p->taken)
+		odd->fresh = 0;
+	odd->fresh_of = p->taken;
+	odd->at_ms = now_ms;
+	if (odd->tries == 0 || p->taken > odd->since) {
+		odd->tries++;
+		odd->fresh++;
+	}
+	return odd->tries;
+}
+
+static void odd_end(struct pace *p, int64_t event)
+{
+	struct pace_odd *odd = odd_slot(p, event);
+
+	if (odd->event == event)
+		*odd = (struct pace_odd){0};
+}
+
+/* The account parks: what the last odd answers said concerned it and not their events. */
+static void odd_take_back(struct pace *p)
+{
+	for (size_t i = 0; i < PACE_ODD_SLOTS; i++) {
+		struct pace_odd *odd = &p->odd[i];
+
+		if (odd->event == 0 || odd->fresh_of != p->taken)
+			continue;
+		odd->tries -= odd->fresh;
+		odd->fresh = 0;
+		if (odd->tries == 0)
+			*odd = (struct pace_odd){0};
+	}
+}
+
+/* ---- states and pauses ------------------------------------------------------------------------------------------- */
+
+void pace_init(struct pace *p, const struct quota_limits *limits, int64_t now_ms)
+{
+	*p = (struct pace){0};
+	upstream_init(&p->upstream, &kind);
+	quota_init(&p->quota, limits, now_ms);
+}
+
+void pace_renew(struct pace *p, const struct quota_limits *limits)
+{
+	quota_limits(&p->quota, limits);
+	quota_alone(&p->quota);
+	quota_forget_pauses(&p->quota);
+	memset(p->odd, 0, sizeof(p->odd));
+	p->doubted = false;
+	upstream_renew(&p->upstream);
+}
+
+static void look_at_pause(struct pace *p, int64_t now_ms)
+{
+	p->upstream.paused_until_ms = quota_pause_ms(&p->quota, now_ms, &p->paused_by);
+}
+
+void pace_tick(struct pace *p, int64_t now_ms)
+{
+	bool parked = p->upstream.state == UPSTREAM_PARKED;
+
+	(void)upstream_tick(&p->upstream, now_ms);
+	if (parked && p->upstream.state == UPSTREAM_PROBING)
+		quota_alone(&p->quota);
+	look_at_pause(p, now_ms);
+}
+
+int64_t pace_next_ms(struct pace *p, int64_t now_ms)
+{
+	if (p->upstream.state == UPSTREAM_PARKED)
+		return p->upstream.probe_at_ms;
+	if (p->upstream.in_flight >= PACE_IN_FLIGHT_SINGLE)
+		return CLOCK_NEVER_MS;
+	return quota_next_ms(&p->quota, p->upstream.in_flight, now_ms);
+}
+
+void pace_handed(const struct pace *p, struct pace_request *r)
+{
+	r->since = p->taken;
+}
+
+void pace_sent(struct pace *p, struct pace_request *r, int64_t now_ms)
+{
+	quota_take(&p->quota, now_ms);
+	r->stamp = upstream_sent(&p->upstream);
+}
+
+/* ---- outcomes ---------------------------------------------------------------------------------------------------- */
+
+static void park(struct pace *p, bool doubted, int64_t now_ms)
+{
+	odd_take_back(p);
+	p->doubted = doubted;
+	upstream_park(&p->upstream, now_ms);
+}
+
+/* An event of an account that is ready: how its own tries end. */
+static enum outcome odd_own(struct pace *p, const struct pace_request *r, int64_t now_ms)
+{
+	if (odd_count(p, r, now_ms) < PACE_ODD_TRIES || p->upstream.odd_n > 1)
+		return OUTCOME_RETRY;
+	odd_end(p, r->event);
+	return OUTCOME_REJECT;
+}
+
+/* Returns true where that parks the account. */
+static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t now_ms, enum outcome *ret)
+{
+	bool probing = p->upstream.state == UPSTREAM_PROBING;
+	bool again = upstream_odd(&p->upstream, r->person), parks = p->upstream.odd_n == UPSTREAM_ODD_MAX;
+
+	if (probing)
+		parks = parks || again || p->doubted;
+	*ret = parks || probing ? OUTCOME_PARK : odd_own(p, r, now_ms);
+	if (parks)
+		park(p, true, now_ms);
+	return parks;
+}
+
+/* Returns true where that opens the account. */
+static bool delivered(struct pace *p)
+{
+	quota_success(&p->quota);
+	p->taken++;
+	p->doubted = false;
+	return upstream_open(&p->upstream);
+}
+
+/* One of before the last park or renewal. */
+static bool stranger_returned(struct pace *p, const struct pace_request *r, const struct outcome_verdict *v,
+			      enum outcome *ret)
+{
+	const struct upstream *u = &p->upstream;
+
+	/* Without a count, without age, and tried anew as soon as the account takes events. */
+	if (v->odd)
+		*ret = OUTCOME_PARK;
+	return v->outcome == OUTCOME_DELIVERED && p->doubted && u->state != UPSTREAM_READY &&
+	       r->stamp.epoch == u->epoch && r->stamp.parks + 1 == u->parks && delivered(p);
+}
+
+static bool weigh(struct pace *p, const struct pace_request *r, const struct outcome_verdict *v, int64_t now_ms,
+		  enum outcome *ret)
+{
+	if (r->stamp.epoch != p->upstream.epoch || r->stamp.parks != p->upstream.parks)
+		return stranger_returned(p, r, v, ret);
+	if (v->odd)
+		return answered_oddly(p, r, now_ms, ret);
+	if (v->outcome == OUTCOME_PARK) {
+		park(p, false, now_ms);
+		return true;
+	}
+	return v->outcome == OUTCOME_DELIVERED && delivered(p);
+}
+
+bool pace_returned(struct pace *p, const struct pace_request *r, const struct outcome_verdict *v, double jitter,
+		   int64_t now_ms, enum outcome *ret)
+{
+	bool changed;
+
+	upstream_back(&p->upstream);
+	*ret = v->outcome;
+	/* Budget and throttling belong to the account, whichever key asked. */
+	quota_told(&p->quota, v->remaining, v->reset_s, now_ms);
+	if (v->throttled)
+		quota_throttled(&p->quota, v->retry_after_ms, jitter, now_ms);
+	if (v->outcome == OUTCOME_DELIVERED || v->outcome == OUTCOME_REJECT)
+		odd_end(p, r->event);
+	changed = weigh(p, r, v, now_ms, ret);
+	look_at_pause(p, now_ms);
+	return changed;
+}
