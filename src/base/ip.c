@@ -113,48 +113,39 @@ static int prefix_read(const char *text, unsigned max)
 	return *text == '\0' && n <= max ? (int)n : -1;
 }
 
-static bool network_read(const char *network, struct ip *ret_base, unsigned *ret_prefix)
+bool ip_network_read(const char *text, struct ip_network *ret)
 {
 	char address[IP_TEXT_MAX];
-	const char *slash = strchr(network, '/');
-	size_t len = slash ? (size_t)(slash - network) : strlen(network);
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	struct ip base;
 	int prefix;
 
 	if (len >= sizeof(address))
 		return false;
-	memcpy(address, network, len);
+	memcpy(address, text, len);
 	address[len] = '\0';
-	if (!read_as_written(address, ret_base))
+	if (!read_as_written(address, &base))
 		return false;
-	prefix = slash ? prefix_read(slash + 1, ret_base->bits) : (int)ret_base->bits;
+	prefix = slash ? prefix_read(slash + 1, base.bits) : (int)base.bits;
 	if (prefix < 0)
 		return false;
-	if (is_mapped(ret_base) && prefix >= MAPPED_BITS) {
-		unmap(ret_base);
+	if (is_mapped(&base) && prefix >= MAPPED_BITS) {
+		unmap(&base);
 		prefix -= MAPPED_BITS;
 	}
-	*ret_prefix = (unsigned)prefix;
+	*ret = (struct ip_network){.base = base, .prefix = (unsigned)prefix};
 	return true;
 }
 
-bool ip_is_network(const char *network)
+bool ip_is_in(const struct ip *ip, const struct ip_network *network)
 {
-	struct ip base;
-	unsigned prefix;
+	size_t whole = network->prefix / 8;
+	unsigned more = network->prefix % 8;
 
-	return network_read(network, &base, &prefix);
-}
-
-bool ip_is_in(const struct ip *ip, const char *network)
-{
-	struct ip base;
-	unsigned prefix;
-
-	if (!network_read(network, &base, &prefix) || base.bits != ip->bits)
+	if (network->base.bits != ip->bits || memcmp(ip->bytes, network->base.bytes, whole) != 0)
 		return false;
-	if (memcmp(ip->bytes, base.bytes, prefix / 8) != 0)
-		return false;
-	return prefix % 8 == 0 || ((ip->bytes[prefix / 8] ^ base.bytes[prefix / 8]) >> (8 - prefix % 8)) == 0;
+	return more == 0 || ((ip->bytes[whole] ^ network->base.bytes[whole]) >> (8 - more)) == 0;
 }
 
 /* ---- hosts ------------------------------------------------------------------------------------------------------- */

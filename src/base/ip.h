@@ -25,9 +25,15 @@ const char *ip_text(const struct ip *ip, char out[IP_TEXT_MAX]);
 bool ip_same(const struct ip *a, const struct ip *b);
 /* 127.0.0.0/8 and ::1. */
 bool ip_is_loopback(const struct ip *ip);
-/* An address ("192.0.2.1") or a network ("192.0.2.0/24", "2001:db8::/32"). False of both where network is neither. */
-bool ip_is_network(const char *network);
-bool ip_is_in(const struct ip *ip, const char *network);
+
+struct ip_network {
+	struct ip base;
+	unsigned prefix; /* leading bits in which an address is as base; 0: every address of its kind */
+};
+/* "192.0.2.0/24", "2001:db8::/32"; an address alone ("192.0.2.1") is a network of one. */
+bool ip_network_read(const char *text, struct ip_network *ret);
+bool ip_is_in(const struct ip *ip, const struct ip_network *network);
+
 /*
  * The address that limits per address count by: an IPv4 address itself, the /64 of an IPv6 address, because one host
  * may take as many addresses as it likes in there.

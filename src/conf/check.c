@@ -90,7 +90,9 @@ int check_pattern(const char *s, struct err *reterr)
 
 int check_proxy(const char *s, struct err *reterr)
 {
-	if (text_is(s, "unix") || ip_is_network(s))
+	struct ip_network network;
+
+	if (text_is(s, "unix") || ip_network_read(s, &network))
 		return 0;
 	return err_set(reterr, -EINVAL,
 		       "expected an address such as 10.0.0.1 or ::1, a network such as 10.0.0.0/8, or unix");

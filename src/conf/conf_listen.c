@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text.h"
+#include "base/ip.h"
 #include "http/budget.h"
 
 /* Warned of below: real webhooks, proxies and helpdesks need more. */
@@ -94,16 +94,16 @@ static void check_times(struct loader *l)
 			      "says nothing: write an idle of more than the timeout");
 }
 
-/* A trusted proxy chooses the address that counts: with "/0" every client does. */
+/* A trusted proxy chooses the address that counts: with one of every address each client does. */
 static void check_proxies(struct loader *l)
 {
 	const struct strings *proxies = &l->reader.config->listen.trusted_proxies;
 	const struct node *list = written(l, "trusted_proxies");
 
 	for (size_t i = 0; i < proxies->n; i++) {
-		const char *slash = strchr(proxies->items[i], '/');
+		struct ip_network network;
 
-		if (slash && text_is(slash, "/0"))
+		if (ip_network_read(proxies->items[i], &network) && network.prefix == 0)
 			problems_warn(l->reader.problems, list->type == NODE_LIST ? list->items[i] : list,
 				      "this is every address, so each client chooses its own address: write "
 				      "the addresses of your proxies");

@@ -72,7 +72,7 @@ static bool is_counted(const struct http_server *s, const struct ip *ip)
 	if (ip_is_loopback(ip))
 		return false;
 	for (size_t i = 0; i < s->uncounted_n; i++)
-		if (ip_is_in(ip, s->uncounted[i]))
+		if (ip_is_in(ip, &s->uncounted[i]))
 			return false;
 	return true;
 }

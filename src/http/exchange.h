@@ -7,6 +7,7 @@
 #include <microhttpd.h>
 #include <stdatomic.h>
 
+#include "base/ip.h"
 #include "http/patience.h"
 #include "http/server.h"
 
@@ -33,7 +34,7 @@ struct http_server {
 	const struct http_answer *malformed; /* or NULL */
 	size_t max_body;
 	unsigned timeout_s, idle_s;
-	char **uncounted;
+	struct ip_network *uncounted;
 	size_t uncounted_n;
 	char *address;
 	bool own_fd;       /* not passed by systemd */

@@ -104,7 +104,8 @@ struct http_server_options {
 	unsigned threads;            /* pool size, 2…4; several sockets share them, but each has 2 at least */
 	unsigned max_connections;
 	unsigned per_address;   /* connections of one address, or of one /64 of IPv6; 0: no limit */
-	char *const *uncounted; /* addresses and networks that per_address is not for, beside loopback; copied */
+	char *const *uncounted; /* addresses and networks that per_address is not for, beside loopback; what is neither
+				   is left out; copied */
 	size_t uncounted_n;
 	size_t max_body;    /* bytes */
 	int64_t timeout_ms; /* of a slow client; whole seconds, at least 1 */

@@ -11,11 +11,13 @@
 
 bool peer_is_among(const struct strings *among, const char *address)
 {
+	struct ip_network network;
 	struct ip ip;
-	bool is_ip = ip_read(address, &ip);
 
+	if (!ip_read(address, &ip))
+		return strings_have(among, address);
 	for (size_t i = 0; i < among->n; i++)
-		if (is_ip ? ip_is_in(&ip, among->items[i]) : text_is(among->items[i], address))
+		if (ip_network_read(among->items[i], &network) && ip_is_in(&ip, &network))
 			return true;
 	return false;
 }

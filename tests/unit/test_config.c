@@ -665,6 +665,9 @@ struct warned {
 
 static const struct warned warned[] = {
 	{GOOD "admin: 0.0.0.0:8086\n", 5, 8, "reached from other machines"},
+	{GOOD "listen: {trusted_proxies: 0.0.0.0/0}\n", 5, 27, "this is every address"},
+	{GOOD "listen: {trusted_proxies: [10.0.0.0/8, \"::/0\"]}\n", 5, 40, "this is every address"},
+	{GOOD "listen: {trusted_proxies: [\"::ffff:0:0/96\"]}\n", 5, 28, "this is every address"},
 	{GOOD "admin: {address: \":8086\", token: {env: HOME}}\n", 5, 18, "go over the net unencrypted"},
 	{V K "sources:\n  a: {preset: unverified, authenticate: {secret: s}}\n", 4, 15,
 	 "nobody has verified this definition"},
