@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/out.h"
 #include "base/percent.h"
+#include "base/url.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "helpdesk/parse/batch.h"
@@ -143,7 +144,7 @@ static void make(const struct generation *g, const struct source *s, const char 
 static bool is_harmless(const struct source_policy *s)
 {
 	for (size_t i = 0; i < s->accounts_n; i++)
-		if (s->accounts[i].account && !account_of(s->accounts[i].account)->url_is_loopback)
+		if (s->accounts[i].account && !url_is_loopback(s->accounts[i].account->url))
 			return false;
 	return true;
 }

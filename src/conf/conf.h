@@ -24,7 +24,6 @@ struct account {
 	char *name;
 	struct secret *api_key;
 	char *url; /* without a trailing slash */
-	bool url_is_loopback;
 	char *revision;
 	struct quota_limits single; /* share included */
 	int64_t person_gap_ms;

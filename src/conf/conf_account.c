@@ -17,8 +17,7 @@ static void read_account(struct loader *l, const char *name, const struct node *
 	settings_read(&l->reader, "klaviyo", n, a);
 	a->policy.name = a->name;
 	a->policy.url = a->url;
-	a->url_is_loopback = url_is_loopback(a->url);
-	if (url && url_is_plain(a->url) && !a->url_is_loopback)
+	if (url && url_is_plain(a->url) && !url_is_loopback(a->url))
 		problems_error(
 			l->reader.problems, url,
 			"the key would go over the net unencrypted: plain http is for loopback only, write https");

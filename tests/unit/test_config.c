@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/url.h"
 #include "klaviyo/request.h"
 #include "config_folder.h"
 
@@ -86,7 +87,7 @@ static void three_keys_are_enough_and_the_rest_has_the_documented_defaults(void 
 	assert_int_equal(c->accounts_n, 1);
 	assert_string_equal(a->name, "default");
 	assert_string_equal(a->url, "https://a.klaviyo.com");
-	assert_false(a->url_is_loopback);
+	assert_false(url_is_loopback(a->url));
 	assert_string_equal(a->revision, KLAVIYO_REVISION_TESTED);
 	assert_int_equal(a->single.per_second, 350);
 	assert_int_equal(a->single.per_minute, 3500);
@@ -184,7 +185,7 @@ static void every_setting_reaches_its_member(void **state)
 	assert_int_equal(c->accounts_n, 2);
 	assert_string_equal(a->name, "main");
 	assert_string_equal(a->url, "http://[::1]:80");
-	assert_true(a->url_is_loopback);
+	assert_true(url_is_loopback(a->url));
 	assert_int_equal(a->single.per_second, 1);
 	assert_int_equal(a->single.per_minute, 2);
 	assert_int_equal(a->person_gap_ms, 500);
