@@ -2,11 +2,17 @@
 
 #include "command/explain_parts.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/out.h"
+#include "decision/decide.h"
+#include "helpdesk/plan/inquiry.h"
+#include "klaviyo/request.h"
 
-void explain_lines(const struct buf *lines)
+static void print_lines(const struct buf *lines)
 {
 	for (const char *line = lines->data; *line;) {
 		size_t len = strcspn(line, "\n");
@@ -19,5 +25,324 @@ void explain_lines(const struct buf *lines)
 void explain_block(const char *title, const struct buf *lines)
 {
 	out_print("%s\n", title);
-	explain_lines(lines);
+	print_lines(lines);
+}
+
+/* ---- the proof --------------------------------------------------------------------------------------------------- */
+
+#define REFUSED "the daemon would answer 401"
+
+/* What is wrong with it, as far as that can be said without the secret. */
+static void tell_why(const struct proof *proof, const struct proof_secrets *secrets,
+		     const struct proof_request *request)
+{
+	struct buf lines;
+
+	buf_init(&lines, EXPLAIN_MAX);
+	proof_explain(proof, secrets, request, &lines);
+	print_lines(&lines);
+	buf_done(&lines);
+}
+
+static void tell_stale(const struct proof *proof, const struct proof_request *request)
+{
+	char signed_at[CLOCK_ISO_MAX] = "another time", now[CLOCK_ISO_MAX], tolerance[CLOCK_ISO_MAX];
+	int64_t ms;
+
+	if (proof_signed_at(proof, request, &ms))
+		clock_iso(ms, signed_at);
+	clock_iso(request->now_ms, now);
+	clock_age(proof_tolerance_ms(proof), tolerance);
+	out_print("  stale: the signature is right, but of %s, and it is %s now: more than %s apart; " REFUSED "\n\n",
+		  signed_at, now, tolerance);
+}
+
+static void tell_verdict(const struct proof *proof, const struct proof_secrets *secrets,
+			 const struct proof_request *request, enum proof_verdict v)
+{
+	switch (v) {
+	case PROOF_GOOD:
+		out_print("  good\n\n");
+		break;
+	case PROOF_STALE:
+		tell_stale(proof, request);
+		break;
+	case PROOF_MISSING:
+	case PROOF_WRONG:
+		out_print("  %s; " REFUSED "\n", v == PROOF_WRONG ? "wrong" : "missing: a part of it is not shown");
+		tell_why(proof, secrets, request);
+		break;
+	}
+}
+
+enum proof_verdict explain_proof(const struct generation *g, const struct source *s, const struct webhook *w,
+				 const char *query)
+{
+	const struct proof *proof = definition_proof(s->definition);
+	struct proof_secrets secrets = {.user = s->auth_user};
+	const struct proof_request request = {.method = "POST",
+					      .url = s->public_url,
+					      .headers = &w->headers,
+					      .query = query,
+					      .body = w->body,
+					      .body_len = w->body_len,
+					      .now_ms = w->received_ms};
+	enum proof_verdict v;
+
+	out_print("Proof: %s\n", proof_method(proof));
+	if (!proof_needs_secret(proof)) {
+		out_print("  none is asked for: whoever reaches the address is believed\n\n");
+		return PROOF_GOOD;
+	}
+	if (!proof_is_shown(proof, &w->headers, query)) {
+		out_print("  not shown here, so not checked; without it the daemon answers 401\n");
+		tell_why(proof, &secrets, &request);
+		return PROOF_MISSING;
+	}
+	if (s->auth_secret)
+		secrets.secrets = secret_values(g->secrets, s->auth_secret, &secrets.n);
+	v = proof_check(proof, &secrets, &request);
+	tell_verdict(proof, &secrets, &request, v);
+	return v;
+}
+
+/* ---- the lookup -------------------------------------------------------------------------------------------------- */
+
+void explain_answers_done(struct explain_answers *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		free(a->texts[i]);
+}
+
+/* One given answer. A file tells no status: one that names the merged customer's new id was a 301, any other a 200. */
+static bool take_answer(struct inquiry *q, struct explain_answers *a)
+{
+	size_t i = a->used++, step = inquiry_step(q);
+	bool optional = inquiry_step_is_called_optional(q);
+	enum inquiry_verdict v = INQUIRY_ODD;
+	struct err error = {0};
+
+	if (!optional)
+		v = inquiry_answer(q, 301, "application/json", a->texts[i], a->lens[i], NULL);
+	if (v == INQUIRY_MOVED) {
+		out_print("  %s: the customer has another id now\n", a->files[i]);
+		return true;
+	}
+	v = inquiry_answer(q, 200, "application/json", a->texts[i], a->lens[i], &error);
+	if (*error.text)
+		out_print("  %s: %s%s\n", a->files[i], error.text,
+			  optional && inquiry_step(q) > step ? "; this question is optional, so on without it" : "");
+	return v == INQUIRY_ON;
+}
+
+/* Those before the one that is asked next. */
+static void tell_passed(const struct source *s, const struct inquiry *q, size_t *told)
+{
+	size_t n = definition_steps(s->definition);
+
+	for (; *told < inquiry_step(q) && *told < n; ++*told) {
+		const char *why = inquiry_passed(q, *told);
+
+		if (why)
+			out_print("  step %zu of %zu is passed over: %s\n", *told + 1, n, why);
+	}
+}
+
+/* Whether to go on without the answer. */
+static bool miss_answer(struct inquiry *q)
+{
+	if (inquiry_step_is_optional(q)) {
+		out_print("  not asked here, and optional; its answer can be given with --customer FILE\n");
+		inquiry_skip(q);
+		return true;
+	}
+	out_print("  not asked here; its answer can be given with --customer FILE. What follows is as if it held "
+		  "no address\n");
+	return false;
+}
+
+/* Walks the lookup's steps over the given answers. Whether it came to its end. */
+static bool walk(struct inquiry *q, const struct source *s, struct explain_answers *a)
+{
+	const struct inquiry_secrets secrets = {
+		.user = s->lookup_user ? s->lookup_user : "", .password = "", .token = ""};
+	struct err error = {0};
+	size_t told = 0; /* steps that were asked or told of */
+
+	for (;;) {
+		CLEANUP(mem_freep) char *url = NULL;
+		CLEANUP(pairs_done) struct pairs headers = {0};
+		int r = inquiry_next(q, &secrets, &url, &headers, &error);
+
+		tell_passed(s, q, &told);
+		if (r < 0)
+			out_print("  %s\n", error.text);
+		if (r != 0)
+			return r == 1;
+		told = inquiry_step(q) + 1;
+		out_print("  GET %s\n", url);
+		if (a->used == a->n ? !miss_answer(q) : !take_answer(q, a))
+			return false;
+	}
+}
+
+static void tell_place(void *ctx, const struct reference *r)
+{
+	const char **between = ctx;
+
+	out_print("%s %s", *between, reference_text(r));
+	*between = ",";
+}
+
+static void tell_refused(const struct addresses *a)
+{
+	struct buf lines;
+
+	buf_init(&lines, EXPLAIN_MAX);
+	reading_tell_refused(a, "  ", &lines);
+	out_lines(stdout, lines.data);
+	buf_done(&lines);
+}
+
+bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret)
+{
+	/* Of its own: what is asked about a merged customer changes the tree. */
+	CLEANUP(parsed_freep) struct parsed *asked = parsed_lent(s->definition, w);
+	struct inquiry *q = NULL;
+	struct err error = {0};
+	bool found;
+
+	out_print("Lookup\n");
+	if (inquiry_new(s->definition, &asked->scope, &q, &error) < 0) {
+		out_print("  nobody to ask about: %s\n\n", error.text);
+		return false;
+	}
+	found = walk(q, s, a);
+	if (found)
+		inquiry_result(q, ret);
+	for (size_t i = 0; i < ret->addresses.n; i++)
+		out_print("  found %s%s\n", ret->addresses.items[i].email,
+			  ret->addresses.items[i].primary ? " (primary)" : "");
+	if (found && ret->addresses.n == 0) {
+		const char *between = "; where answers hold it:";
+
+		out_print("  found no address");
+		inquiry_address_places(q, tell_place, &between);
+		out_print("\n");
+	}
+	tell_refused(&ret->addresses);
+	for (size_t i = 0; i < ret->taken.n; i++)
+		out_print("  took %s: %s\n", ret->taken.items[i].name, ret->taken.items[i].value);
+	out_print("\n");
+	inquiry_free(q);
+	return found;
+}
+
+/* ---- the signal -------------------------------------------------------------------------------------------------- */
+
+static void explain_request(const struct generation *g, const struct event *e, int64_t now_ms)
+{
+	const struct account *a = config_account(g->config, e->account);
+	struct pairs headers = {0};
+	struct err error = {0};
+	char *body = NULL;
+
+	out_print("Event: %s for %s\n", e->metric, e->email);
+	out_print("  account %s, unique_id %s%s%s\n", e->account, e->unique_id,
+		  event_is_backfill(e, now_ms) ? ", as backfill: recorded, no metric-triggered flow fires" : "",
+		  a && a->hold ? "; the account is ON HOLD: it would wait" : "");
+	if (request_single(e, now_ms, &body, &error) < 0) {
+		out_print("  %s\n", error.text);
+		return;
+	}
+	out_print("\n  POST %s%s\n", e->url, KLAVIYO_PATH_EVENTS);
+	request_headers(&headers, "(not shown)", a ? a->revision : KLAVIYO_REVISION_TESTED);
+	for (size_t i = 0; i < headers.n; i++)
+		out_print("  %s: %s\n", headers.items[i].name, headers.items[i].value);
+	pairs_done(&headers);
+	struct json_object *tree = NULL;
+	if (json_read(body, strlen(body), &tree, NULL) == 0) {
+		CLEANUP(mem_freep) char *pretty = json_shown(tree, true);
+		out_print("\n");
+		out_lines(stdout, pretty);
+		out_print("\n\n");
+	}
+	json_object_put(tree);
+	free(body);
+}
+
+static const struct account_policy *account(void *ctx, const char *name)
+{
+	const struct generation *const *g = ctx;
+	const struct account *a = config_account((*g)->config, name);
+
+	return a ? &a->policy : NULL;
+}
+
+static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
+		      struct err *reterr)
+{
+	(void)ctx;
+	(void)account;
+	(void)email;
+	(void)flag;
+	(void)reterr;
+	*ret = 0;
+	return 0;
+}
+
+static void explain_decision(const struct generation *g, const struct source *s, const struct parsed *p)
+{
+	const struct webhook *w = &p->webhook;
+	struct ledger_entry entry = {0};
+	struct reached_list reached = {0};
+	struct decision decision = {0};
+	struct err error = {0};
+	struct buf lines;
+
+	buf_init(&lines, EXPLAIN_MAX);
+	struct decide_input in = {.source = &s->policy,
+				  .conversation = p->reading.signal.conversation,
+				  .webhook = w,
+				  .signal = &p->reading.signal,
+				  .customer = p->is_told ? &p->customer : NULL,
+				  .entry = &entry,
+				  .reached = &reached,
+				  .now_ms = w->received_ms,
+				  .view = {.account = account, .flag_count = flag_count, .ctx = &g},
+				  .explain = &lines};
+	int r = decide(&in, &decision, &error);
+	explain_block("Ledger and rules, as for a conversation that is not known yet", &lines);
+	buf_done(&lines);
+	if (r < 0) {
+		out_print("Dead letter: %s\n", error.text);
+		return;
+	}
+	out_print("Result: %s%s%s\n\n", decide_result_name(decision.result), decision.detail ? ": " : "",
+		  decision.detail ? decision.detail : "");
+	for (size_t i = 0; i < decision.events_n; i++)
+		explain_request(g, &decision.events[i], w->received_ms);
+	decision_done(&decision);
+}
+
+/* What the pipeline does before the ledger sees it. */
+static void explain_settle(const struct source_policy *s, const struct signal *signal)
+{
+	int64_t settle_ms = signal->transition == TRANSITION_CLOSED ? s->settle_close_ms
+			    : signal->transition == TRANSITION_NONE ? 0
+								    : s->settle_open_ms;
+	char age[CLOCK_ISO_MAX];
+
+	if (settle_ms <= 0)
+		return;
+	clock_age(settle_ms, age);
+	out_print("Settle\n  it counts once it has lasted %s: held back until then, and gone where its opposite comes "
+		  "before\n\n",
+		  age);
+}
+
+void explain_signal(const struct generation *g, const struct source *s, const struct parsed *webhook)
+{
+	explain_settle(&s->policy, &webhook->reading.signal);
+	explain_decision(g, s, webhook);
 }

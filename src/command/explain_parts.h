@@ -1,8 +1,7 @@
 /*
- * explain_parts: how the files of `deskbridge explain` share the work; for them only.
- *
- * cmd_explain.c takes the words and goes from the body to its items, explain_proof.c tells of the proof,
- * explain_lookup.c asks the given answers, explain_events.c goes from the signal to the requests.
+ * explain_parts: what `deskbridge explain` tells of one webhook, in the order in which the daemon takes it: the proof,
+ * the lookup, the signal. For cmd_explain.c, which takes the words and goes from the body to its items. All of it
+ * prints to standard output.
  */
 #ifndef COMMAND_EXPLAIN_PARTS_H
 #define COMMAND_EXPLAIN_PARTS_H
@@ -14,8 +13,7 @@
 
 #define EXPLAIN_MAX (1024 * 1024)
 
-/* Indented lines, and an empty one; the same below a title. */
-void explain_lines(const struct buf *lines);
+/* Indented lines below a title, and an empty one. */
 void explain_block(const char *title, const struct buf *lines);
 
 /* Tells whether the request is proven. w: the whole request; query: as it came, its secret still in it. */
