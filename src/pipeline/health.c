@@ -25,7 +25,11 @@ struct health {
 	atomic_int_least64_t disk_since_us; /* 0: not in a disk call */
 	int news;                           /* eventfd */
 	pthread_mutex_t lock;               /* over what follows */
-	struct err why_not;
+	struct {
+		struct err why;
+		unsigned came; /* the larger, the later; 0: it does not stand */
+	} causes[HEALTH_CAUSES];
+	unsigned came;
 	struct health_park *parked;
 };
 
@@ -88,18 +92,42 @@ void health_read_news(struct health *h)
 	(void)!read(h->news, &n, sizeof(n));
 }
 
-bool health_set_ready(struct health *h, const struct err *why_not)
+/* With the lock held. The cause that came last; NULL: none stands. */
+static const struct err *last_cause(const struct health *h)
 {
-	bool was, news;
+	const struct err *last = NULL;
+	unsigned came = 0;
+
+	for (size_t i = 0; i < HEALTH_CAUSES; i++) {
+		if (h->causes[i].came <= came)
+			continue;
+		last = &h->causes[i].why;
+		came = h->causes[i].came;
+	}
+	return last;
+}
+
+void health_set(struct health *h, enum health_cause cause, const struct err *why)
+{
+	const struct err *last;
+	struct err before;
+	bool was_ready, news;
 
 	hold(h);
-	was = atomic_exchange(&h->ready, !why_not);
-	news = was == (why_not != NULL) || (why_not && !text_is(why_not->text, h->why_not.text));
-	h->why_not = why_not ? *why_not : (struct err){0};
+	last = last_cause(h);
+	was_ready = !last;
+	before = last ? *last : (struct err){0};
+	if (!why)
+		h->causes[cause].came = 0;
+	else if (h->causes[cause].came == 0)
+		h->causes[cause].came = ++h->came;
+	h->causes[cause].why = why ? *why : (struct err){0};
+	last = last_cause(h);
+	atomic_store(&h->ready, !last);
+	news = was_ready != !last || (last && !text_is(last->text, before.text));
 	release(h);
 	if (news)
 		tell_news(h);
-	return was == (why_not != NULL);
 }
 
 bool health_is_ready(const struct health *h)
@@ -114,8 +142,11 @@ void health_stop(struct health *h)
 
 void health_why_not(struct health *h, struct err *ret)
 {
+	const struct err *last;
+
 	hold(h);
-	*ret = h->why_not;
+	last = last_cause(h);
+	*ret = last ? *last : (struct err){0};
 	release(h);
 	if (atomic_load(&h->stopping))
 		(void)err_set(ret, -ECANCELED, "the daemon is stopping");

@@ -16,11 +16,19 @@ struct health;
 struct health *health_new(void);
 void health_free(struct health *h);
 
-/* NULL: intake can commit. Else why not. Returns whether that changed from ready to not ready or back. */
-bool health_set_ready(struct health *h, const struct err *why_not);
+/* What keeps the pipeline from taking webhooks. Each is told and taken back by its owner alone. */
+enum health_cause {
+	HEALTH_CLOCK,  /* the system's clock is not set yet */
+	HEALTH_COMMIT, /* the store cannot commit */
+	HEALTH_ROOM,   /* the store may not grow */
+	HEALTH_CAUSES,
+};
+/* why NULL: not any more. The pipeline is ready while no cause stands. */
+void health_set(struct health *h, enum health_cause cause, const struct err *why);
 bool health_is_ready(const struct health *h);
 /* From now on not ready, whatever is set. */
 void health_stop(struct health *h);
+/* Where it is not ready: the cause that came last. */
 void health_why_not(struct health *h, struct err *ret);
 
 /* kind: "account" or "lookups". reason NULL: no longer parked. */

@@ -341,7 +341,7 @@ static void fail(struct turn *t, const struct err *why)
 	if (t->retry_wait_ms > RETRY_LAST_MS)
 		t->retry_wait_ms = RETRY_LAST_MS;
 	t->retry_ms = clock_mono_ms() + t->retry_wait_ms;
-	(void)health_set_ready(t->health, why);
+	health_set(t->health, HEALTH_COMMIT, why);
 	if (!first)
 		return;
 	courier_stall(t->courier, true);
@@ -355,8 +355,7 @@ static void recover(struct turn *t)
 		return;
 	t->retry_ms = 0;
 	courier_stall(t->courier, false);
-	if (!t->full)
-		(void)health_set_ready(t->health, NULL);
+	health_set(t->health, HEALTH_COMMIT, NULL);
 	log_notice(NULL, "the store commits again");
 }
 

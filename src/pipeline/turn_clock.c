@@ -73,7 +73,7 @@ void turn_clock_start(struct turn *t)
 		(void)err_set(&why, -EAGAIN,
 			      "the system's clock is not set yet: it says %s, and the store has an entry of %s", now,
 			      newest);
-	(void)health_set_ready(t->health, &why);
+	health_set(t->health, HEALTH_CLOCK, &why);
 	log_warning(NULL,
 		    "%s. Until it is set webhooks are refused with 503 and nothing is sent, for %d minutes at most",
 		    why.text, (int)(CLOCK_UNSET_WAIT_MS / CLOCK_MINUTE_MS));
@@ -96,8 +96,7 @@ static bool clock_is_still_unset(struct turn *t, const struct work *w)
 		return true;
 	}
 	clock_is_taken(t, w->now_ms, w->mono_ms);
-	if (!t->full && t->retry_ms == 0)
-		(void)health_set_ready(t->health, NULL);
+	health_set(t->health, HEALTH_CLOCK, NULL);
 	return false;
 }
 

@@ -23,10 +23,7 @@ bool turn_see_room(struct turn *t)
 	bool was = t->full;
 
 	t->full = store_may_take(t->store, &why) < 0;
-	if (t->full)
-		(void)health_set_ready(t->health, &why);
-	else if (was && t->retry_ms == 0) /* else the next commit says */
-		(void)health_set_ready(t->health, NULL);
+	health_set(t->health, HEALTH_ROOM, t->full ? &why : NULL);
 	if (t->full && !was)
 		log_error(&((struct log_about){.reason = why.text}), "webhooks are refused with 503");
 	else if (was && !t->full && t->retry_ms == 0)

@@ -17,90 +17,124 @@
 
 static void alive_means_that_both_loops_answered(void **state)
 {
-	struct health *s = health_new();
+	struct health *h = health_new();
 
 	(void)state;
-	assert_false(health_is_alive(s, 1));
-	health_courier_alive(s, 1);
-	assert_false(health_is_alive(s, 1));
-	health_pipeline_alive(s, 1);
-	assert_true(health_is_alive(s, 1));
-	assert_false(health_is_alive(s, 2));
-	health_free(s);
+	assert_false(health_is_alive(h, 1));
+	health_courier_alive(h, 1);
+	assert_false(health_is_alive(h, 1));
+	health_pipeline_alive(h, 1);
+	assert_true(health_is_alive(h, 1));
+	assert_false(health_is_alive(h, 2));
+	health_free(h);
 }
 
 static void a_disk_call_counts_as_alive_for_the_pipeline_only(void **state)
 {
-	struct health *s = health_new();
+	struct health *h = health_new();
 
 	(void)state;
-	health_disk(s, true);
-	assert_false(health_is_alive(s, 1));
-	health_courier_alive(s, 1);
-	assert_true(health_is_alive(s, 1));
-	health_disk(s, false);
-	assert_false(health_is_alive(s, 1));
-	health_free(s);
+	health_disk(h, true);
+	assert_false(health_is_alive(h, 1));
+	health_courier_alive(h, 1);
+	assert_true(health_is_alive(h, 1));
+	health_disk(h, false);
+	assert_false(health_is_alive(h, 1));
+	health_free(h);
 }
 
 static void not_ready_says_why_and_stopping_is_never_ready(void **state)
 {
-	struct health *s = health_new();
+	struct health *h = health_new();
 	struct err why = {.code = -ENOSPC, .text = "full"}, told;
 
 	(void)state;
-	assert_true(health_is_ready(s));
-	assert_true(health_set_ready(s, &why));
-	assert_false(health_set_ready(s, &why));
-	assert_false(health_is_ready(s));
-	health_why_not(s, &told);
+	assert_true(health_is_ready(h));
+	health_set(h, HEALTH_ROOM, &why);
+	assert_false(health_is_ready(h));
+	health_why_not(h, &told);
+	assert_int_equal(told.code, -ENOSPC);
 	assert_string_equal(told.text, "full");
-	assert_true(health_set_ready(s, NULL));
-	assert_true(health_is_ready(s));
-	health_stop(s);
-	(void)health_set_ready(s, NULL);
-	assert_false(health_is_ready(s));
-	health_why_not(s, &told);
+	health_set(h, HEALTH_ROOM, NULL);
+	assert_true(health_is_ready(h));
+	health_stop(h);
+	health_set(h, HEALTH_ROOM, NULL);
+	assert_false(health_is_ready(h));
+	health_why_not(h, &told);
 	assert_non_null(strstr(told.text, "stopping"));
-	health_free(s);
+	health_free(h);
 }
 
-static bool has_news(struct health *s)
+/* Whatever stands, in whichever order it came and goes: ready only without any, and the last to come says why. */
+static void it_is_ready_only_where_no_cause_stands(void **state)
 {
-	struct pollfd fd = {.fd = health_news_fd(s), .events = POLLIN};
+	static const struct err whys[HEALTH_CAUSES] = {{.code = -EAGAIN, .text = "clock"},
+						       {.code = -EIO, .text = "commit"},
+						       {.code = -ENOSPC, .text = "room"}};
+	struct health *h = health_new();
+	struct err told;
+
+	(void)state;
+	for (unsigned first = 0; first < HEALTH_CAUSES; first++)
+		for (unsigned step = 1; step < HEALTH_CAUSES; step++) {
+			unsigned second = (first + step) % HEALTH_CAUSES;
+			unsigned third = HEALTH_CAUSES - first - second;
+
+			health_set(h, (enum health_cause)first, &whys[first]);
+			health_set(h, (enum health_cause)second, &whys[second]);
+			health_set(h, (enum health_cause)third, &whys[third]);
+			health_set(h, (enum health_cause)first, &whys[first]); /* again is not later */
+			health_why_not(h, &told);
+			assert_string_equal(told.text, whys[third].text);
+			health_set(h, (enum health_cause)second, NULL);
+			health_why_not(h, &told);
+			assert_string_equal(told.text, whys[third].text);
+			health_set(h, (enum health_cause)third, NULL);
+			assert_false(health_is_ready(h));
+			health_why_not(h, &told);
+			assert_string_equal(told.text, whys[first].text);
+			health_set(h, (enum health_cause)first, NULL);
+			assert_true(health_is_ready(h));
+		}
+	health_free(h);
+}
+
+static bool has_news(struct health *h)
+{
+	struct pollfd fd = {.fd = health_news_fd(h), .events = POLLIN};
 	bool has = poll(&fd, 1, 0) == 1;
 
-	health_read_news(s);
+	health_read_news(h);
 	return has;
 }
 
 static void what_changes_is_news_and_what_stays_is_not(void **state)
 {
 	struct err full = {.code = -ENOSPC, .text = "full"}, gone = {.code = -EIO, .text = "gone"};
-	struct health *s = health_new();
+	struct health *h = health_new();
 
 	(void)state;
-	assert_false(has_news(s));
-	(void)health_set_ready(s, NULL);
-	health_park(s, "account", "default", NULL);
-	assert_false(has_news(s));
-	(void)health_set_ready(s, &full);
-	assert_true(has_news(s));
-	(void)health_set_ready(s, &full);
-	assert_false(has_news(s));
-	(void)health_set_ready(s, &gone);
-	assert_true(has_news(s));
-	(void)health_set_ready(s, NULL);
-	assert_true(has_news(s));
-	health_park(s, "account", "default", "401");
-	assert_true(has_news(s));
-	health_park(s, "account", "default", "401");
-	assert_false(has_news(s));
-	health_park(s, "account", "default", "403");
-	assert_true(has_news(s));
-	health_park(s, "account", "default", NULL);
-	assert_true(has_news(s));
-	health_free(s);
+	assert_false(has_news(h));
+	health_set(h, HEALTH_COMMIT, NULL);
+	health_park(h, "account", "default", NULL);
+	assert_false(has_news(h));
+	health_set(h, HEALTH_COMMIT, &full);
+	assert_true(has_news(h));
+	health_set(h, HEALTH_COMMIT, &full);
+	assert_false(has_news(h));
+	health_set(h, HEALTH_COMMIT, &gone);
+	assert_true(has_news(h));
+	health_set(h, HEALTH_COMMIT, NULL);
+	assert_true(has_news(h));
+	health_park(h, "account", "default", "401");
+	assert_true(has_news(h));
+	health_park(h, "account", "default", "401");
+	assert_false(has_news(h));
+	health_park(h, "account", "default", "403");
+	assert_true(has_news(h));
+	health_park(h, "account", "default", NULL);
+	assert_true(has_news(h));
+	health_free(h);
 }
 
 static void list_parked(void *ctx, const char *kind, const char *name, const char *reason)
@@ -112,22 +146,22 @@ static void list_parked(void *ctx, const char *kind, const char *name, const cha
 
 static void what_is_parked_is_there_once_with_its_latest_reason(void **state)
 {
-	struct health *s = health_new();
+	struct health *h = health_new();
 	char text[256] = "";
 
 	(void)state;
-	health_park(s, "account", "default", "401");
-	health_park(s, "account", "default", "on hold");
-	health_park(s, "lookups", "default", "401");
-	health_park(s, "account", "other", NULL);
-	health_parked(s, list_parked, text);
+	health_park(h, "account", "default", "401");
+	health_park(h, "account", "default", "on hold");
+	health_park(h, "lookups", "default", "401");
+	health_park(h, "account", "other", NULL);
+	health_parked(h, list_parked, text);
 	assert_string_equal(text, "lookups default: 401; account default: on hold; ");
-	health_park(s, "account", "default", NULL);
-	health_park(s, "lookups", "default", NULL);
+	health_park(h, "account", "default", NULL);
+	health_park(h, "lookups", "default", NULL);
 	text[0] = '\0';
-	health_parked(s, list_parked, text);
+	health_parked(h, list_parked, text);
 	assert_string_equal(text, "");
-	health_free(s);
+	health_free(h);
 }
 
 static void a_turns_counts_are_published_once_or_dropped(void **state)
@@ -157,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(alive_means_that_both_loops_answered),
 		cmocka_unit_test(a_disk_call_counts_as_alive_for_the_pipeline_only),
+		cmocka_unit_test(it_is_ready_only_where_no_cause_stands),
 		cmocka_unit_test(what_changes_is_news_and_what_stays_is_not),
 		cmocka_unit_test(not_ready_says_why_and_stopping_is_never_ready),
 		cmocka_unit_test(what_is_parked_is_there_once_with_its_latest_reason),
