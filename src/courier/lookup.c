@@ -496,7 +496,7 @@ void lookup_ask(struct lookup *l, struct lookup_question *q)
 		l->walks->prev = w;
 	l->walks = w;
 	l->under_way++;
-	w->parsed = parsed_new(w->source->definition, &q->webhook);
+	w->parsed = parsed_new(w->source->definition, &q->webhook, NULL);
 	if (!w->parsed->is_open)
 		walk_end(w, ended(LOOKUP_ODD, UPSTREAM_TROUBLE), w->parsed->reading.reason.text);
 	else if (inquiry_new(w->source->definition, &w->parsed->scope, &w->inquiry, &why) < 0)

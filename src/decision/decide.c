@@ -78,17 +78,17 @@ bool decide_closes(const struct deciding *d)
 	return t == TRANSITION_CLOSED || t == TRANSITION_EXPIRED;
 }
 
-void decide_ledger_signal(const struct decide_input *in, struct ledger_signal *ret)
+void decide_ledger_signal(const struct webhook *w, const struct signal *signal, struct ledger_signal *ret)
 {
 	*ret = (struct ledger_signal){
-		.kind = in->signal->transition,
-		.time_ms = in->signal->time_ms,
-		.undated = !in->signal->has_time,
-		.received_ms = in->webhook->received_ms,
-		.order = in->webhook->id,
-		.created_ms = in->signal->created_ms,
-		.closed_at_ms = in->signal->closed_at_ms,
-		.has_address = in->signal->addresses.n > 0,
+		.kind = signal->transition,
+		.time_ms = signal->time_ms,
+		.undated = !signal->has_time,
+		.received_ms = w->received_ms,
+		.order = w->id,
+		.created_ms = signal->created_ms,
+		.closed_at_ms = signal->closed_at_ms,
+		.has_address = signal->addresses.n > 0,
 	};
 }
 
@@ -171,14 +171,14 @@ static void ask_ledger(struct deciding *d)
 	struct ledger_policy policy;
 	struct ledger_signal s;
 
-	if (!in->signal) {
+	if (!d->signal) {
 		if (ledger_expire(&d->out.entry, in->source->expire_after_ms, in->now_ms, v))
 			explain_ledger(d, TRANSITION_EXPIRED);
 		else
 			*v = (struct ledger_verdict){.why = LEDGER_NOTHING, .time_ms = in->now_ms};
 		return;
 	}
-	decide_ledger_signal(in, &s);
+	decide_ledger_signal(&in->webhook->webhook, d->signal, &s);
 	policy_of(in->source, d->account, &policy);
 	ledger_apply(&d->out.entry, &s, &policy, v);
 	if (v->renews)
@@ -215,7 +215,7 @@ static int run_rules(struct deciding *d, const struct person *p, struct err *ret
 	struct rules_view view = {
 		.transition = d->out.verdict.transition,
 		.label = in->source->label,
-		.scope = d->scope,
+		.scope = *d->scope,
 		.must_send = decide_closes(d) && !d->out.verdict.to_own,
 	};
 	struct drafts drafts = {0};
@@ -261,8 +261,8 @@ static void note_no_address(struct deciding *d)
 	struct buf refused;
 
 	buf_init(&refused, DECIDE_DETAIL_MAX);
-	if (d->in->signal)
-		addresses_tell_refused(&d->in->signal->addresses, &refused);
+	if (d->signal)
+		addresses_tell_refused(&d->signal->addresses, &refused);
 	decide_note(d, "no well-formed address came with it%s%s", refused.len > 0 ? ", but " : "", refused.data);
 	buf_done(&refused);
 }
@@ -325,31 +325,20 @@ static void decide_nothing(struct deciding *d)
 	}
 }
 
-static int open_scope(struct deciding *d, struct err *reterr)
-{
-	const struct decide_input *in = d->in;
-
-	if (!in->webhook)
-		return 0;
-	d->parsed = parsed_lent(in->source->definition, in->webhook);
-	d->scope = d->parsed->scope;
-	d->scope.taken = in->customer ? &in->customer->taken : NULL;
-	return d->parsed->is_open ? 0 : err_set(reterr, -EBADMSG, "%s", d->parsed->reading.reason.text);
-}
-
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr)
 {
-	struct deciding d = {.in = in};
-	int r = open_scope(&d, reterr);
+	static const struct scope nothing;
+	struct deciding d = {
+		.in = in,
+		.signal = in->webhook ? &in->webhook->reading.signal : NULL,
+		.scope = in->webhook ? &in->webhook->scope : &nothing,
+	};
+	int r = 0;
 
-	if (r < 0) {
-		parsed_free(d.parsed);
-		return r;
-	}
 	buf_init(&d.detail, DECIDE_DETAIL_MAX);
 	d.out.entry = *in->entry;
 	reached_copy(&d.out.reached, in->reached);
-	if (in->signal)
+	if (d.signal)
 		decide_account(&d, NULL);
 	ask_ledger(&d);
 	if (d.out.verdict.transition == TRANSITION_NONE)
@@ -365,6 +354,5 @@ int decide(const struct decide_input *in, struct decision *ret, struct err *rete
 	}
 	buf_done(&d.detail);
 	decide_people_done(&d.people);
-	parsed_free(d.parsed);
 	return r;
 }

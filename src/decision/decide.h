@@ -28,9 +28,7 @@ struct decide_view {
 struct decide_input {
 	const struct source_policy *source;
 	const char *conversation;
-	const struct webhook *webhook;   /* NULL: an expiry */
-	const struct signal *signal;     /* NULL: an expiry */
-	const struct customer *customer; /* what a lookup took; NULL: none */
+	const struct parsed *webhook; /* a signal, told what a lookup took; NULL: an expiry */
 	const struct ledger_entry *entry;
 	const struct reached_list *reached;
 	int64_t now_ms;
@@ -80,7 +78,7 @@ void decision_done(struct decision *d);
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr) MUSTCHECK;
 
 /* The signal as the ledger takes it, for settle's peek; the policy goes by the source's first account. */
-void decide_ledger_signal(const struct decide_input *in, struct ledger_signal *ret);
+void decide_ledger_signal(const struct webhook *w, const struct signal *signal, struct ledger_signal *ret);
 void decide_ledger_policy(const struct source_policy *s, struct ledger_policy *ret);
 
 #endif

@@ -29,8 +29,8 @@ struct people {
 struct deciding {
 	const struct decide_input *in;
 	struct decision out;
-	struct parsed *parsed;                /* where a webhook is behind it; else NULL */
-	struct scope scope;                   /* over it */
+	const struct signal *signal;          /* NULL: an expiry */
+	const struct scope *scope;            /* over the webhook; nothing in it: an expiry */
 	const struct account_policy *account; /* for the webhook's own addresses; NULL: none */
 	struct people people;
 	struct buf detail;

@@ -49,7 +49,7 @@ static void set_seconds(struct json_object *to, const char *name, int64_t from_m
 
 static void add_attributes(const struct deciding *d, struct json_object *to)
 {
-	struct json_object *attributes = d->in->signal ? d->in->signal->attributes : NULL;
+	struct json_object *attributes = d->signal ? d->signal->attributes : NULL;
 
 	if (!attributes)
 		return;
@@ -68,8 +68,8 @@ static void add_attributes(const struct deciding *d, struct json_object *to)
 
 static void add_url(const struct deciding *d, struct json_object *to)
 {
-	if (d->in->signal)
-		json_set_str(to, CONVERSATION_URL, d->in->signal->conversation_url);
+	if (d->signal)
+		json_set_str(to, CONVERSATION_URL, d->signal->conversation_url);
 }
 
 static struct json_object *begin(const struct deciding *d)
@@ -168,7 +168,7 @@ static void unique_id_of(const struct deciding *d, const struct person *p, const
 {
 	const struct decide_input *in = d->in;
 	const struct ledger_verdict *v = &d->out.verdict;
-	int64_t received_ms = in->webhook ? in->webhook->received_ms : in->now_ms;
+	int64_t received_ms = in->webhook ? in->webhook->webhook.received_ms : in->now_ms;
 	bool has_time = true;
 
 	/* A late address makes the opening's event, so it goes by the opening's time; where the helpdesk gave none,
@@ -176,8 +176,8 @@ static void unique_id_of(const struct deciding *d, const struct person *p, const
 	if (v->why == LEDGER_LATE_ADDRESS) {
 		received_ms = d->out.entry.opened_received_ms;
 		has_time = v->time_ms != received_ms;
-	} else if (in->signal) {
-		has_time = in->signal->has_time;
+	} else if (d->signal) {
+		has_time = d->signal->has_time;
 	}
 	event_unique_id(out, in->source->name, in->conversation, v->transition, has_time, v->time_ms, received_ms,
 			metric, p->email);
@@ -242,9 +242,9 @@ void decide_add_event(struct deciding *d, const struct person *p, const struct d
 	e.metric = mem_str(draft->metric);
 	e.source = mem_str(in->source->name);
 	e.conversation = mem_str(in->conversation);
-	e.webhook = in->webhook ? in->webhook->id : 0;
+	e.webhook = in->webhook ? in->webhook->webhook.id : 0;
 	e.time_ms = out->verdict.time_ms;
-	e.received_ms = in->webhook ? in->webhook->received_ms : in->now_ms;
+	e.received_ms = in->webhook ? in->webhook->webhook.received_ms : in->now_ms;
 	e.properties = properties_text(d, p, draft, e.unique_id);
 	e.profile = profile_text(p, draft);
 	e.has_value = draft->has_value;

@@ -24,7 +24,7 @@ void decide_account(struct deciding *d, struct buf *explain)
 {
 	const struct source_policy *s = d->in->source;
 	struct json_object *facts = decide_facts(d);
-	struct scope scope = d->scope;
+	struct scope scope = *d->scope;
 	size_t i;
 
 	scope.properties = facts;
@@ -67,7 +67,7 @@ static void add_flag(struct person *p, const char *flag)
 /* With `emails: primary` only the primary one counts, or the first where none is marked. */
 static bool is_wanted(const struct deciding *d, size_t which)
 {
-	const struct addresses *a = &d->in->signal->addresses;
+	const struct addresses *a = &d->signal->addresses;
 	size_t primary = 0;
 
 	if (!d->in->source->emails_primary)
@@ -83,7 +83,7 @@ static bool is_wanted(const struct deciding *d, size_t which)
 size_t decide_people_own(struct deciding *d)
 {
 	const struct source_policy *s = d->in->source;
-	const struct addresses *a = &d->in->signal->addresses;
+	const struct addresses *a = &d->signal->addresses;
 	char masked[MASK_EMAIL_MAX];
 	size_t ignored = 0;
 

@@ -101,10 +101,10 @@ static void take_unreadable(struct passage *p, struct webhook *w, const struct e
 		(void)item_add(p, w, known_strike(reason->text));
 }
 
-/* Takes what is in w, where it is to be kept. */
-static void take_item(struct passage *p, struct webhook *w)
+/* Takes what is in w, where it is to be kept, and tree (parsed_new). */
+static void take_item(struct passage *p, struct webhook *w, struct json_object *tree)
 {
-	CLEANUP(parsed_freep) struct parsed *item = parsed_new(p->source->definition, w);
+	CLEANUP(parsed_freep) struct parsed *item = parsed_new(p->source->definition, w, tree);
 
 	unknown_states_note(p->unknown, p->source, &item->reading);
 	switch (item->reading.kind) {
@@ -128,7 +128,7 @@ static void take_item(struct passage *p, struct webhook *w)
 	}
 }
 
-static void take_batch(struct passage *p, const struct batch *batch, const struct http_exchange *x,
+static void take_batch(struct passage *p, struct batch *batch, const struct http_exchange *x,
 		       const struct pairs *headers)
 {
 	size_t n = batch_items(batch);
@@ -143,7 +143,7 @@ static void take_batch(struct passage *p, const struct batch *batch, const struc
 		char *body = batch_item(batch, i, &len);
 
 		keep_webhook(p->source, x, headers, body, len, &w);
-		take_item(p, &w);
+		take_item(p, &w, batch_take_tree(batch));
 	}
 }
 

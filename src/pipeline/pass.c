@@ -438,9 +438,7 @@ static int stage_decide(struct pass *p, struct err *reterr)
 	const struct decide_input in = {
 		.source = &p->source->policy,
 		.conversation = p->signal->conversation,
-		.webhook = p->webhook,
-		.signal = p->signal,
-		.customer = p->parsed->is_told ? &p->parsed->customer : NULL,
+		.webhook = p->parsed,
 		.entry = &p->entry,
 		.reached = &p->reached,
 		.now_ms = p->w->now_ms,
@@ -489,7 +487,7 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 	p.source = config_source(w->config, webhook.source);
 	if (!p.source)
 		return rest(store_webhook_wait(w->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr));
-	p.parsed = parsed_new(p.source->definition, &webhook);
+	p.parsed = parsed_new(p.source->definition, &webhook, NULL);
 	p.webhook = &p.parsed->webhook;
 	p.signal = &p.parsed->reading.signal;
 	r = stages(&p, reterr);

@@ -17,7 +17,6 @@ struct neighbour {
 struct neighbours {
 	const struct source *source;
 	int64_t self;
-	int64_t now_ms;
 	struct neighbour items[NEIGHBOURS_MAX];
 	size_t n;
 };
@@ -44,19 +43,11 @@ static int64_t settle_ms(const struct source *s, enum transition t)
 	return is_closing(t) ? s->policy.settle_close_ms : s->policy.settle_open_ms;
 }
 
-static struct neighbour neighbour_of(const struct source *s, const struct webhook *w, const struct signal *signal,
-				     int64_t now_ms)
+static struct neighbour neighbour_of(const struct webhook *w, const struct signal *signal)
 {
-	const struct decide_input in = {
-		.source = &s->policy,
-		.conversation = signal->conversation,
-		.webhook = w,
-		.signal = signal,
-		.now_ms = now_ms,
-	};
 	struct neighbour n = {.id = w->id};
 
-	decide_ledger_signal(&in, &n.signal);
+	decide_ledger_signal(w, signal, &n.signal);
 	n.time_ms = n.signal.time_ms < n.signal.received_ms ? n.signal.time_ms : n.signal.received_ms;
 	return n;
 }
@@ -73,7 +64,7 @@ static int meet(void *ctx, const struct webhook *w, enum store_wait why, int64_t
 		return 1;
 	parsed = parsed_lent(all->source->definition, w);
 	if (parsed->reading.kind == READING_SIGNAL) {
-		all->items[all->n] = neighbour_of(all->source, w, &parsed->reading.signal, all->now_ms);
+		all->items[all->n] = neighbour_of(w, &parsed->reading.signal);
 		all->items[all->n++].held = why == STORE_WAIT_TIME;
 	}
 	parsed_free(parsed);
@@ -171,8 +162,8 @@ int settle_run(struct work *w, const struct source *s, const struct webhook *web
 	       struct ledger_entry *e, const struct reached_list *reached, enum settle_verdict *ret,
 	       int64_t *ret_until_ms, struct err *reterr)
 {
-	const struct neighbour self = neighbour_of(s, webhook, signal, w->now_ms);
-	struct neighbours all = {.source = s, .self = webhook->id, .now_ms = w->now_ms};
+	const struct neighbour self = neighbour_of(webhook, signal);
+	struct neighbours all = {.source = s, .self = webhook->id};
 	struct ledger_policy policy;
 	bool any = false, ended = false;
 	int r;

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "conf/yaml.h"
-#include "with_reading.h"
 
 /*
  * A small world in place of the store: what is kept of every conversation, and the events so far. Webhooks are written
@@ -266,23 +265,22 @@ static int try_post(struct world *w, const struct source_policy *s, const char *
 				  .path = mem_str("/webhooks/gladly"),
 				  .query = mem_str(""),
 				  .body = mem_str(json)};
-	struct reading reading = {0};
-	struct decide_input in = {.source = s, .webhook = &webhook, .signal = &reading.signal};
+	struct decide_input in = {.source = s};
 	struct conversation *c;
+	struct parsed *parsed;
 	int r;
 
 	for (char *at = webhook.body; *at; at++)
 		*at = *at == '\'' ? '"' : *at;
 	webhook.body_len = strlen(webhook.body);
-	with_reading(s->definition, &webhook, NULL, &reading);
-	if (reading.kind != READING_SIGNAL)
-		fail_msg("not a signal: %s: %s", json, reading.reason.text);
-	c = world_find(w, s, reading.signal.conversation);
+	in.webhook = parsed = parsed_new(s->definition, &webhook, NULL);
+	if (parsed->reading.kind != READING_SIGNAL)
+		fail_msg("not a signal: %s: %s", json, parsed->reading.reason.text);
+	c = world_find(w, s, parsed->reading.signal.conversation);
 	r = try_decide(w, &in, c, reterr);
 	if (r == 0 && keep)
 		world_keep(w, c);
-	reading_done(&reading);
-	webhook_done(&webhook);
+	parsed_free(parsed);
 	w->now_ms += CLOCK_SECOND_MS;
 	return r;
 }

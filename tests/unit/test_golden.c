@@ -207,8 +207,7 @@ static void event_line(const struct golden *g, const struct event *e, struct buf
 		 e->backfill ? ", backfill" : "");
 }
 
-static void compare_events(struct golden *g, const struct node *expected, const struct webhook *w,
-			   const struct signal *signal, const struct customer *customer)
+static void compare_events(struct golden *g, const struct node *expected, const struct parsed *webhook)
 {
 	struct ledger_entry entry = {0};
 	struct reached_list reached = {0};
@@ -216,10 +215,8 @@ static void compare_events(struct golden *g, const struct node *expected, const 
 	struct err why = {0};
 	struct buf lines;
 	const struct decide_input in = {.source = &g->source->policy,
-					.conversation = signal->conversation,
-					.webhook = w,
-					.signal = signal,
-					.customer = customer,
+					.conversation = webhook->reading.signal.conversation,
+					.webhook = webhook,
 					.entry = &entry,
 					.reached = &reached,
 					.now_ms = g->now_ms,
@@ -280,37 +277,32 @@ static void compare_signal(struct golden *g, const struct node *expected, const 
 	compare(g, expected, "url", s->conversation_url);
 }
 
-/* A first reading, the lookup where it wants one, and the second: as the pipeline does. */
+/* A first reading, the lookup where it wants one, and the second: as the pipeline does. Takes over what is in w. */
 static void compare_webhook(struct golden *g, const struct node *expected, struct webhook *w)
 {
-	struct reading reading;
+	struct parsed *p = parsed_new(g->source->definition, w, NULL);
 	struct customer customer = {0};
-	bool found = false;
 	struct buf asked;
 
-	with_reading(g->source->definition, w, NULL, &reading);
-	compare(g, expected, "says", says(&reading));
+	compare(g, expected, "says", says(&p->reading));
 	if (node_get(expected, "again"))
-		compare(g, expected, "again", reading.has_delivery ? "duplicate" : "new");
+		compare(g, expected, "again", p->reading.has_delivery ? "duplicate" : "new");
 	buf_init(&asked, LINES_MAX);
-	if (reading.kind == READING_SIGNAL) {
-		reading_mark(&reading, w);
-		found = reading.signal.wants_lookup && ask(g, expected, w, &asked, &customer);
+	if (p->reading.kind == READING_SIGNAL) {
+		reading_mark(&p->reading, &p->webhook);
+		if (p->reading.signal.wants_lookup && ask(g, expected, &p->webhook, &asked, &customer))
+			parsed_tell(p, &customer);
 	}
-	if (found) {
-		reading_done(&reading);
-		with_reading(g->source->definition, w, &customer, &reading);
-	}
-	if (reading.kind == READING_SIGNAL) {
+	if (p->reading.kind == READING_SIGNAL) {
 		compare(g, expected, "asked", asked.data);
-		compare_signal(g, expected, &reading.signal);
-		compare_events(g, expected, w, &reading.signal, found ? &customer : NULL);
+		compare_signal(g, expected, &p->reading.signal);
+		compare_events(g, expected, p);
 	} else {
-		compare_reason(g, expected, reading.reason.text);
+		compare_reason(g, expected, p->reading.reason.text);
 	}
 	buf_done(&asked);
 	customer_done(&customer);
-	reading_done(&reading);
+	parsed_free(p);
 }
 
 static void compare_item(struct golden *g, const struct node *expected, const struct batch *b, size_t i)

@@ -10,9 +10,9 @@
 #include "helpdesk/parse/parsed.h"
 #include "helpdesk/plan/inquiry.h"
 
-	/* told: NULL: nobody was asked. The caller ends the reading. */
-	static inline void with_reading(const struct definition *d, const struct webhook *w,
-					const struct customer *told, struct reading *ret)
+/* told: NULL: nobody was asked. The caller ends the reading. */
+static inline void with_reading(const struct definition *d, const struct webhook *w, const struct customer *told,
+				struct reading *ret)
 {
 	struct parsed *p = parsed_lent(d, w);
 	struct customer c = {0};
@@ -47,7 +47,7 @@ static inline int with_inquiry(const struct definition *d, const struct webhook 
 	if (n == 0)
 		(void)atexit(with_inquiry_end);
 	webhook_copy(&copy, w);
-	p = parsed_new(d, &copy);
+	p = parsed_new(d, &copy, NULL);
 	parsed_free(with_inquiry_webhooks[n % 64]);
 	with_inquiry_webhooks[n++ % 64] = p;
 	return p->is_open ? inquiry_new(d, &p->scope, ret, reterr)

@@ -26,6 +26,7 @@ struct batch {
 	size_t head, tail;  /* bytes up to and with the array's "[", and from its "]" on */
 	struct item *items; /* NULL where whole */
 	size_t n;
+	struct json_object *tree; /* of the text where whole; NULL: not parsed, or taken */
 };
 
 /* ---- walking over JSON ------------------------------------------------------------------------------------------- */
@@ -188,17 +189,17 @@ static int batch_find(struct batch *b, const struct reference *each, struct err 
 int batch_open(const struct definition *d, const char *type, const char *text, size_t len, struct batch **ret,
 	       struct err *reterr)
 {
-	CLEANUP(json_putp) struct json_object *body = NULL;
+	struct json_object *tree = NULL;
 	struct batch *b;
 	int r = 0;
 
 	if (d->each) {
-		r = body_read(body_form_of(d->body, type), text, len, &body, reterr);
+		r = body_read(body_form_of(d->body, type), text, len, &tree, reterr);
 		if (r < 0)
 			return r;
 	}
 	b = mem_new(1, sizeof(*b));
-	*b = (struct batch){.text = text, .len = len, .whole = !d->each, .n = !d->each};
+	*b = (struct batch){.text = text, .len = len, .whole = !d->each, .n = !d->each, .tree = tree};
 	if (d->each)
 		r = batch_find(b, d->each, reterr);
 	if (r < 0) {
@@ -206,6 +207,8 @@ int batch_open(const struct definition *d, const char *type, const char *text, s
 		return r;
 	}
 	b->whole = b->n == 1;
+	if (!b->whole)
+		json_object_put(TAKE(b->tree));
 	*ret = b;
 	return 0;
 }
@@ -214,6 +217,7 @@ void batch_close(struct batch *b)
 {
 	if (!b)
 		return;
+	json_object_put(b->tree);
 	free(b->items);
 	free(b);
 }
@@ -242,4 +246,9 @@ char *batch_item(const struct batch *b, size_t i, size_t *ret_len)
 	memcpy(text + b->head + item->len, b->text + b->tail, b->len - b->tail);
 	*ret_len = len;
 	return text;
+}
+
+struct json_object *batch_take_tree(struct batch *b)
+{
+	return TAKE(b->tree);
 }

@@ -34,18 +34,19 @@ static int find_item(const struct reference *each, const struct scope *s, struct
 	return r;
 }
 
-/* Fills body, query and scope. -ENODATA: the list of items is empty; -EINVAL: it does not read. The scope has headers
- * and query all the same. */
+/* Fills body, where it is NULL, query and scope. -ENODATA: the list of items is empty; -EINVAL: it does not read. The
+ * scope has headers and query all the same. */
 static int open_scope(struct parsed *p, struct err *reterr)
 {
 	const struct definition *d = p->definition;
 	const struct webhook *w = &p->webhook;
-	int r;
+	int r = 0;
 
 	percent_read_query(w->query, &p->query);
 	p->scope = (struct scope){.headers = &w->headers, .query = &p->query, .names = &d->names};
-	r = body_read(body_form_of(d->body, pairs_get(&w->headers, "Content-Type")), w->body ? w->body : "",
-		      w->body_len, &p->body, reterr);
+	if (!p->body)
+		r = body_read(body_form_of(d->body, pairs_get(&w->headers, "Content-Type")), w->body ? w->body : "",
+			      w->body_len, &p->body, reterr);
 	if (r < 0)
 		return r;
 	p->scope.item = p->scope.root = p->body;
@@ -65,7 +66,7 @@ static void close_scope(struct parsed *p)
 	pairs_done(&p->query);
 }
 
-static struct parsed *parse(const struct definition *d, const struct webhook *w, bool is_lent)
+static struct parsed *parse(const struct definition *d, const struct webhook *w, bool is_lent, struct json_object *tree)
 {
 	struct parsed *p = mem_new(1, sizeof(*p));
 	int r;
@@ -73,6 +74,7 @@ static struct parsed *parse(const struct definition *d, const struct webhook *w,
 	p->webhook = *w;
 	p->is_lent = is_lent;
 	p->definition = d;
+	p->body = tree;
 	r = open_scope(p, &p->reading.reason);
 	if (r < 0)
 		p->reading.kind = r == -ENODATA ? READING_IGNORED : READING_UNREADABLE;
@@ -81,9 +83,9 @@ static struct parsed *parse(const struct definition *d, const struct webhook *w,
 	return p;
 }
 
-struct parsed *parsed_new(const struct definition *d, struct webhook *w)
+struct parsed *parsed_new(const struct definition *d, struct webhook *w, struct json_object *tree)
 {
-	struct parsed *p = parse(d, w, false);
+	struct parsed *p = parse(d, w, false, tree);
 
 	*w = (struct webhook){0};
 	return p;
@@ -91,7 +93,7 @@ struct parsed *parsed_new(const struct definition *d, struct webhook *w)
 
 struct parsed *parsed_lent(const struct definition *d, const struct webhook *w)
 {
-	return parse(d, w, true);
+	return parse(d, w, true, NULL);
 }
 
 void parsed_free(struct parsed *p)
