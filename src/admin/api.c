@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/metrics.h"
 #include "klaviyo/request.h"
 #include "store/store.h"
@@ -50,16 +51,15 @@ static void set_time(struct json_object *row, const char *key, int64_t ms)
 	json_set_str(row, key, text);
 }
 
-static int read_number(const char *text, int base, int64_t least, int64_t most, int64_t *ret)
+/* How many rows are asked for. */
+static int limit_read(const char *text, int64_t *ret)
 {
-	char *end;
+	uint64_t n;
+	int r = text_digits(text, strlen(text), API_PAGE_MAX, &n);
 
-	errno = 0;
-	long long n = strtoll(text, &end, base);
-	/* Without the blanks, signs and prefixes that strtoll takes. */
-	if (errno || *end || text[strspn(text, "0123456789abcdefABCDEF")] || end == text || n < least || n > most)
+	if (r < 0 || n < 1)
 		return -EINVAL;
-	*ret = n;
+	*ret = (int64_t)n;
 	return 0;
 }
 
@@ -383,7 +383,7 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	const char *wanted = pairs_get(r->query, "paused");
 	int64_t shown = PAUSED_SHOWN, total = -1;
 
-	if (wanted && read_number(wanted, 10, 1, API_PAGE_MAX, &shown) < 0)
+	if (wanted && limit_read(wanted, &shown) < 0)
 		return status_of(err_set(reterr, -EINVAL, "paused: expected a number from 1 to %d", API_PAGE_MAX));
 	int code = open_reader(r, &s.store, reterr);
 	if (code < 0 && code != -ENOENT) /* a file that was deleted: the rest is told all the same */
@@ -462,6 +462,7 @@ static int page_read(const struct api_request *r, const char *const states[3], c
 {
 	const char *state = pairs_get(r->query, "state"), *limit = pairs_get(r->query, "limit"),
 		   *before = pairs_get(r->query, "before");
+	uint64_t n;
 
 	*ret = (struct page){.state = -1, .limit = 50};
 	for (int i = 0; state && i < 3; i++)
@@ -469,10 +470,13 @@ static int page_read(const struct api_request *r, const char *const states[3], c
 			ret->state = i;
 	if (state && ret->state < 0)
 		return err_set(reterr, -EINVAL, "state: expected %s, %s or %s", states[0], states[1], states[2]);
-	if (limit && read_number(limit, 10, 1, API_PAGE_MAX, &ret->limit) < 0)
+	if (limit && limit_read(limit, &ret->limit) < 0)
 		return err_set(reterr, -EINVAL, "limit: expected a number from 1 to %d", API_PAGE_MAX);
-	if (before && read_number(before, 16, 1, INT64_MAX, &ret->before) < 0)
-		return err_set(reterr, -EINVAL, "before: expected the id of %s, in hexadecimal", of_what);
+	if (before) {
+		if (hex_number(before, strlen(before), &n) < 0 || n < 1 || n > INT64_MAX)
+			return err_set(reterr, -EINVAL, "before: expected the id of %s, in hexadecimal", of_what);
+		ret->before = (int64_t)n;
+	}
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "admin/hosts.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/ip.h"
@@ -13,7 +14,7 @@
 
 struct place {
 	char *host; /* without brackets and a dot at the end; NULL: the text is no host */
-	unsigned port;
+	uint16_t port;
 };
 
 static void place_done(struct place *p)
@@ -21,23 +22,10 @@ static void place_done(struct place *p)
 	free(p->host);
 }
 
-/* host_without_port has looked at the digits. A bare IPv6 address has no port. */
-static unsigned port_of(const char *text)
+/* NULL: the text is no host. In brackets stands an IPv6 address and nothing else. */
+static char *host_read(const char *text, uint16_t *ret_port)
 {
-	const char *colon = strrchr(text, ':');
-	unsigned port = 0;
-
-	if (!colon || (text[0] == '[' ? colon[-1] != ']' : strchr(text, ':') != colon))
-		return NO_PORT;
-	for (const char *d = colon + 1; *d != '\0'; d++)
-		port = port * 10 + (unsigned)(*d - '0');
-	return port;
-}
-
-/* The host alone; in brackets stands an IPv6 address and nothing else. */
-static char *host_read(const char *text)
-{
-	CLEANUP(mem_freep) char *host = host_without_port(text);
+	CLEANUP(mem_freep) char *host = host_and_port(text, ret_port);
 	struct ip ip;
 
 	if (host && text[0] == '[' && (!strchr(host, ':') || !ip_read(host, &ip)))
@@ -45,16 +33,13 @@ static char *host_read(const char *text)
 	return TAKE(host);
 }
 
-static struct place place_read(const char *text, unsigned port_else)
+static struct place place_read(const char *text, uint16_t port_else)
 {
-	struct place p = {.host = host_read(text)};
+	uint16_t port = NO_PORT;
+	struct place p = {.host = host_read(text, &port)};
 	size_t len = p.host ? strlen(p.host) : 0;
 
-	if (!p.host)
-		return p;
-	p.port = port_of(text);
-	if (p.port == NO_PORT)
-		p.port = port_else;
+	p.port = port != NO_PORT ? port : port_else;
 	if (len > 1 && p.host[len - 1] == '.')
 		p.host[len - 1] = '\0';
 	return p;
@@ -73,7 +58,8 @@ static bool hosts_same(const struct place *a, const struct place *b)
 
 bool hosts_allow(const char *host, const struct strings *hosts)
 {
-	CLEANUP(mem_freep) char *bare = host_read(host);
+	uint16_t port;
+	CLEANUP(mem_freep) char *bare = host_read(host, &port);
 	CLEANUP(place_done) struct place asked = place_read(host, NO_PORT);
 
 	if (bare && host_is_loopback(bare))

@@ -3,6 +3,7 @@
 #include "base/ip.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -13,7 +14,6 @@
 #define IPV6_BITS 128
 #define MAPPED_BITS (IPV6_BITS - IPV4_BITS) /* ::ffff:0:0/96 */
 #define HOLDER_BITS 64
-#define PORT_MAX 65535
 
 static bool is_mapped(const struct ip *ip)
 {
@@ -104,13 +104,9 @@ struct ip ip_holder(const struct ip *ip)
 /* The number behind the "/", or -1 where it is none that is possible. */
 static int prefix_read(const char *text, unsigned max)
 {
-	unsigned n = 0;
+	uint64_t n;
 
-	if (*text == '\0' || strlen(text) > 3)
-		return -1;
-	for (; *text >= '0' && *text <= '9'; text++)
-		n = 10 * n + (unsigned)(*text - '0');
-	return *text == '\0' && n <= max ? (int)n : -1;
+	return strlen(text) <= 3 && text_digits(text, strlen(text), max, &n) == 0 ? (int)n : -1;
 }
 
 bool ip_network_read(const char *text, struct ip_network *ret)
@@ -150,40 +146,46 @@ bool ip_is_in(const struct ip *ip, const struct ip_network *network)
 
 /* ---- hosts ------------------------------------------------------------------------------------------------------- */
 
-static bool is_port(const char *text)
+int port_read(const char *text, uint16_t *ret)
 {
-	unsigned n = 0;
+	uint64_t n;
+	int r = text_digits(text, strlen(text), UINT16_MAX, &n);
 
-	if (*text == '\0')
-		return false;
-	for (; *text != '\0'; text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		n = n * 10 + (unsigned)(*text - '0');
-		if (n > PORT_MAX)
-			return false;
-	}
-	return n > 0;
+	if (r < 0 || n == 0)
+		return r < 0 ? r : -ERANGE;
+	*ret = (uint16_t)n;
+	return 0;
 }
 
-char *host_without_port(const char *text)
+char *host_and_port(const char *text, uint16_t *ret_port)
 {
 	const char *host = text, *colon = strchr(text, ':');
 	size_t len = strlen(text);
+	uint16_t port = 0;
 
 	if (text[0] == '[') {
 		const char *end = strchr(text, ']');
 
-		if (!end || (end[1] != '\0' && (end[1] != ':' || !is_port(end + 2))))
+		if (!end || (end[1] != '\0' && (end[1] != ':' || port_read(end + 2, &port) < 0)))
 			return NULL;
 		host = text + 1;
 		len = (size_t)(end - host);
 	} else if (colon && !strchr(colon + 1, ':')) {
-		if (!is_port(colon + 1))
+		if (port_read(colon + 1, &port) < 0)
 			return NULL;
 		len = (size_t)(colon - text);
 	}
-	return len > 0 ? mem_strn(host, len) : NULL;
+	if (len == 0)
+		return NULL;
+	*ret_port = port;
+	return mem_strn(host, len);
+}
+
+char *host_without_port(const char *text)
+{
+	uint16_t port;
+
+	return host_and_port(text, &port);
 }
 
 bool host_is_loopback(const char *host)

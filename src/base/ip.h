@@ -8,6 +8,7 @@
 #define BASE_IP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #define IP_TEXT_MAX 46 /* of any address, with its NUL */
@@ -46,11 +47,14 @@ struct ip ip_holder(const struct ip *ip);
 #define HOST_MAX 253      /* letters of a name in the DNS */
 #define HOST_LABEL_MAX 63 /* and of one of its labels */
 
+/* A port to ask at, as text: 1 to 65535 in digits. -EINVAL, -ERANGE. */
+int port_read(const char *text, uint16_t *ret);
 /*
  * The host of "HOST", "HOST:PORT", "[IPv6]", "[IPv6]:PORT" or a bare IPv6 address, without brackets and port. NULL
  * where it is empty or the port is no number from 1 to 65535; whether the host is one is not looked at. The caller owns
- * it.
+ * it. *ret_port: 0 where none is written.
  */
+char *host_and_port(const char *text, uint16_t *ret_port);
 char *host_without_port(const char *text);
 /*
  * Whether a host, with or without brackets, is this machine without anybody being asked: "localhost" and addresses of

@@ -8,6 +8,7 @@
 
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/text.h"
 
 static bool is_blank(char c)
 {
@@ -54,13 +55,9 @@ static size_t digits_of(const char *at, const char *end)
 
 static bool fits_64_bits(const char *digits, size_t n, bool negative)
 {
-	uint64_t value = 0;
+	uint64_t value;
 
-	for (size_t i = 0; i < n; i++)
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(digits[i] - '0'), &value))
-			return false;
-	return !negative || value <= (uint64_t)INT64_MAX + 1;
+	return text_digits(digits, n, negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &value) == 0;
 }
 
 static void lex_wide(struct lexer *l)

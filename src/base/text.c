@@ -3,7 +3,6 @@
 #include "base/text.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -249,6 +248,25 @@ char *text_meant(const char *before, const char *behind, const char *word, const
 	const char *nearest = text_nearest(word, names, n);
 
 	return nearest ? mem_fmt("%sdid you mean %s?%s", before, nearest, behind) : mem_str("");
+}
+
+int text_digits(const char *text, size_t len, uint64_t max, uint64_t *ret)
+{
+	uint64_t value = 0;
+	bool fits = true;
+
+	if (len == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -EINVAL;
+		fits = fits && !__builtin_mul_overflow(value, 10, &value) &&
+		       !__builtin_add_overflow(value, (uint64_t)(text[i] - '0'), &value);
+	}
+	if (!fits || value > max)
+		return -ERANGE;
+	*ret = value;
+	return 0;
 }
 
 char *text_join(const char *const *names, size_t n, const char *last)

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Text pairs in the order given: headers, parameters, what a lookup took. Owned by the struct. */
 struct pair {
@@ -41,6 +42,9 @@ const char *text_nearest(const char *word, const char *const *names, size_t n);
 /* For a message: "did you mean NAME?" between before and behind; "" where no name is near. The caller owns it. */
 char *text_meant(const char *before, const char *behind, const char *word, const char *const *names, size_t n)
 	__attribute__((warn_unused_result));
+/* The whole number that len decimal digits write, 0 to max. -EINVAL: anything but digits, or none at all; -ERANGE: more
+ * than max. */
+int text_digits(const char *text, size_t len, uint64_t max, uint64_t *ret) __attribute__((warn_unused_result));
 /* "a, b, c" of n names, for a message; last (", ", " or ") stands before the last one. What would be longer than
  * TEXT_JOIN_MAX bytes ends with ", …". The caller owns it. */
 #define TEXT_JOIN_MAX 600

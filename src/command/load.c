@@ -124,19 +124,12 @@ static void note_guesses(const struct daemon_door *door)
 	}
 }
 
-static bool is_port(const char *text)
-{
-	size_t digits = strspn(text, "0123456789");
-	long port = digits > 0 && digits <= 5 && text[digits] == '\0' ? strtol(text, NULL, 10) : 0;
-
-	return port >= 1 && port <= UINT16_MAX;
-}
-
 /* Returns the form that --admin must have instead, or NULL. Names are allowed: a tunnel may lead to the daemon. */
 static const char *address_wrong(const char *address)
 {
 	const char *colon = strrchr(address, ':');
 	CLEANUP(mem_freep) char *host = NULL;
+	uint16_t port;
 
 	if (strncmp(address, "unix:", 5) == 0)
 		return address[5] == '\0' ? "this names no socket: write unix:PATH" : NULL;
@@ -149,7 +142,7 @@ static const char *address_wrong(const char *address)
 		return "an IPv6 address stands in brackets: write [ADDRESS]:PORT, such as [::1]:8086";
 	if (!colon || (host[0] == '[' && host[strlen(host) - 1] != ']'))
 		return "the port is missing: write ADDRESS:PORT, such as 127.0.0.1:8086, or unix:PATH";
-	return is_port(colon + 1) ? NULL : "the port is no number from 1 to 65535: write ADDRESS:PORT";
+	return port_read(colon + 1, &port) == 0 ? NULL : "the port is no number from 1 to 65535: write ADDRESS:PORT";
 }
 
 int door_open(const struct command_context *ctx, const struct command *command, const struct door_options *options,

@@ -2,8 +2,8 @@
 
 #include "command/options.h"
 
-#include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,21 +27,10 @@ static int unknown(const struct command *c, const struct option_spec *specs, con
 	return command_usage_error(c, "unknown option %s%s", name, meant);
 }
 
-/* Digits and nothing else. */
-static int read_count(const char *text, long *ret)
-{
-	errno = 0;
-	long n = strtol(text, NULL, 10);
-	if (errno || *text == '\0' || text[strspn(text, "0123456789")] != '\0' || n < 1)
-		return -EINVAL;
-	*ret = n;
-	return 0;
-}
-
-/* value: NULL for a flag. */
 static int set_value(const struct command *c, const struct option_spec *s, const char *value)
 {
 	struct option_list *list = s->target;
+	uint64_t count;
 
 	switch (s->type) {
 	case OPTION_TEXT:
@@ -53,8 +42,9 @@ static int set_value(const struct command *c, const struct option_spec *s, const
 		list->items[list->n++] = value;
 		break;
 	case OPTION_COUNT:
-		if (read_count(value, s->target) < 0)
+		if (text_digits(value, strlen(value), LONG_MAX, &count) < 0 || count < 1)
 			return command_usage_error(c, "%s %s: expected a whole number from 1", s->name, value);
+		*(long *)s->target = (long)count;
 		break;
 	case OPTION_FLAG:
 		*(bool *)s->target = true;

@@ -37,23 +37,6 @@ static int parse_unix(const char *path, struct http_address *a, struct err *rete
 	return 0;
 }
 
-static int parse_port(const char *text, uint16_t *ret)
-{
-	unsigned value = 0;
-
-	if (*text == '\0')
-		return -EINVAL;
-	for (; *text != '\0'; text++) {
-		if (*text < '0' || *text > '9')
-			return -EINVAL;
-		value = value * 10 + (unsigned)(*text - '0');
-		if (value > UINT16_MAX)
-			return -ERANGE;
-	}
-	*ret = (uint16_t)value;
-	return 0;
-}
-
 static void set_ipv4(struct http_address *a, struct in_addr host, uint16_t port)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = host, .sin_port = htons(port)};
@@ -93,7 +76,7 @@ int http_address_parse(const char *text, struct http_address *ret, struct err *r
 	struct http_address a = {0};
 	const char *colon;
 	bool brackets;
-	uint16_t port;
+	uint64_t port;
 	int r;
 
 	if (strncmp(text, "unix:", 5) == 0) {
@@ -106,15 +89,14 @@ int http_address_parse(const char *text, struct http_address *ret, struct err *r
 	colon = strrchr(text, ':');
 	if (!colon)
 		return err_set(reterr, -EINVAL, "\"%s\" is no address; %s", text, ADDRESS_EXPECTED);
-	r = parse_port(colon + 1, &port);
-	if (r < 0)
+	if (text_digits(colon + 1, strlen(colon + 1), UINT16_MAX, &port) < 0)
 		return err_set(reterr, -EINVAL, "\"%s\" is no port (0 to 65535); %s", colon + 1, ADDRESS_EXPECTED);
 
 	brackets = text[0] == '[' && colon > text + 1 && colon[-1] == ']';
 	host = mem_strn(text + brackets, (size_t)(colon - text) - 2 * brackets);
 	if (!brackets && strchr(host, ':'))
 		return err_set(reterr, -EINVAL, "\"%s\": an IPv6 address stands in brackets, like [::1]:8085", text);
-	if (!set_host(&a, host, brackets, port))
+	if (!set_host(&a, host, brackets, (uint16_t)port))
 		return err_set(reterr, -EINVAL, "\"%s\" is no numeric address; %s", host, ADDRESS_EXPECTED);
 	*ret = a;
 	return 0;

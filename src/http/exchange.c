@@ -13,6 +13,7 @@
 
 #include "http/call.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -20,6 +21,7 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "http/address.h"
 #include "http/head.h"
 
@@ -168,15 +170,12 @@ static bool expects_other(struct call *c)
 /* libmicrohttpd has checked that it is a number; more digits than fit are longer than anything allowed: SIZE_MAX. */
 static size_t declared_length(const char *length)
 {
-	size_t value = 0;
+	uint64_t value = 0;
 
-	while (*length == ' ' || *length == '\t')
-		length++;
-	for (; *length >= '0' && *length <= '9'; length++)
-		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, (size_t)(*length - '0'), &value))
-			return SIZE_MAX;
-	return value;
+	length += strspn(length, " \t");
+	if (text_digits(length, strspn(length, "0123456789"), SIZE_MAX, &value) == -ERANGE)
+		return SIZE_MAX;
+	return (size_t)value;
 }
 
 /* The request line and the headers, judged and taken. NULL, or what is wrong with them. */

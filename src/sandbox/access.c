@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 #define SCHEME "Klaviyo-API-Key"
@@ -130,11 +131,10 @@ static bool revision_is_date(const char *s)
 static bool revision_is_retired(const char *date, int64_t now_ms)
 {
 	char end[CLOCK_ISO_MAX], now[CLOCK_ISO_MAX];
-	unsigned year = 0;
+	uint64_t year;
 
-	for (int i = 0; i < 4; i++)
-		year = year * 10 + (unsigned)(date[i] - '0');
-	(void)snprintf(end, sizeof(end), "%04u%.6s", (year + 2) % 10000, date + 4);
+	INSIST(text_digits(date, 4, 9999, &year) == 0);
+	(void)snprintf(end, sizeof(end), "%04u%.6s", (unsigned)(year + 2) % 10000, date + 4);
 	clock_iso(now_ms, now);
 	return strncmp(now, end, 10) >= 0;
 }

@@ -30,12 +30,9 @@ struct fault {
 static int read_number(const char *key, const char *value, unsigned long min, unsigned long max, unsigned long *ret,
 		       struct err *reterr)
 {
-	unsigned long n = 0;
-	const char *c;
+	uint64_t n;
 
-	for (c = value; *c >= '0' && *c <= '9' && n <= max; c++)
-		n = n * 10 + (unsigned long)(*c - '0');
-	if (c == value || *c != '\0' || n < min || n > max)
+	if (text_digits(value, strlen(value), max, &n) < 0 || n < min)
 		return err_set(reterr, -EINVAL, "%s=%s: expected a whole number from %lu to %lu", key, value, min, max);
 	*ret = n;
 	return 0;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/percent.h"
+#include "base/text.h"
 
 #define JSON "application/json"
 
@@ -58,13 +59,9 @@ static struct json_object *event_json(const struct world_event *e)
 static uint64_t number(const struct pairs *params, const char *name, uint64_t otherwise)
 {
 	const char *text = pairs_get(params, name);
-	uint64_t n = 0;
+	uint64_t n;
 
-	if (!text || strlen(text) > 15)
-		return otherwise;
-	for (; *text >= '0' && *text <= '9'; text++)
-		n = n * 10 + (uint64_t)(*text - '0');
-	return *text == '\0' ? n : otherwise;
+	return text && text_digits(text, strlen(text), INT64_MAX, &n) == 0 ? n : otherwise;
 }
 
 static void get_events(struct state *s, struct http_exchange *x, struct answer *ret)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/percent.h"
+#include "base/text.h"
 #include "sandbox/query.h"
 
 #define URL_MAX 8192
@@ -29,14 +30,12 @@ static void bad_cursor(struct answer *ret)
 static size_t page_size(const struct readback *r, size_t otherwise, size_t max, struct answer *ret)
 {
 	const char *text = pairs_get(r->params, "page[size]");
-	size_t n = 0;
+	uint64_t n;
 
 	if (!text)
 		return otherwise;
-	for (; *text >= '0' && *text <= '9' && n <= max; text++)
-		n = n * 10 + (size_t)(*text - '0');
-	if (*text == '\0' && n >= 1 && n <= max)
-		return n;
+	if (text_digits(text, strlen(text), max, &n) == 0 && n >= 1)
+		return (size_t)n;
 	bad_parameter(ret, "page[size]", "Page size must be a number within the bounds of this resource.");
 	return 0;
 }

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "base/text.h"
 #include "store/connection.h"
 
 /* ---- made and locked --------------------------------------------------------------------------------------------- */
@@ -67,13 +68,13 @@ int store_file_make(const char *path, struct err *reterr)
 
 static long lock_holder(int fd)
 {
-	char text[32];
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-	long pid = 0;
+	char text[32] = "";
+	uint64_t pid;
 
-	for (ssize_t i = 0; i < n && text[i] >= '0' && text[i] <= '9' && pid < INT_MAX / 10; i++)
-		pid = pid * 10 + (text[i] - '0');
-	return pid;
+	if (pread(fd, text, sizeof(text) - 1, 0) < 0 ||
+	    text_digits(text, strspn(text, "0123456789"), INT_MAX, &pid) < 0)
+		return 0;
+	return (long)pid;
 }
 
 static bool lock_sign(int fd)

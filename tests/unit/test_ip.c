@@ -63,33 +63,37 @@ static void ports_and_brackets_are_taken_off_a_host(void **state)
 {
 	static const struct {
 		const char *text, *host;
+		uint16_t port;
 	} cases[] = {
-		{"example.com", "example.com"},
-		{"example.com:80", "example.com"},
-		{"203.0.113.7:4711", "203.0.113.7"},
-		{"[2001:db8::1]:443", "2001:db8::1"},
-		{"[2001:db8::1]", "2001:db8::1"},
-		{"2001:db8::1", "2001:db8::1"},
-		{"", NULL},
-		{":80", NULL},
-		{"[]", NULL},
-		{"[]:80", NULL},
-		{"example.com:", NULL},
-		{"example.com:0", NULL},
-		{"example.com:65536", NULL},
-		{"example.com:99999999999999999999", NULL},
-		{"example.com:8x", NULL},
-		{"example.com:-8", NULL},
-		{"[::1]x", NULL},
-		{"[::1]:", NULL},
-		{"[::1", NULL},
+		{"example.com", "example.com", 0},
+		{"example.com:80", "example.com", 80},
+		{"example.com:065535", "example.com", 65535},
+		{"203.0.113.7:4711", "203.0.113.7", 4711},
+		{"[2001:db8::1]:443", "2001:db8::1", 443},
+		{"[2001:db8::1]", "2001:db8::1", 0},
+		{"2001:db8::1", "2001:db8::1", 0},
+		{"", NULL, 0},
+		{":80", NULL, 0},
+		{"[]", NULL, 0},
+		{"[]:80", NULL, 0},
+		{"example.com:", NULL, 0},
+		{"example.com:0", NULL, 0},
+		{"example.com:65536", NULL, 0},
+		{"example.com:99999999999999999999", NULL, 0},
+		{"example.com:8x", NULL, 0},
+		{"example.com:-8", NULL, 0},
+		{"[::1]x", NULL, 0},
+		{"[::1]:", NULL, 0},
+		{"[::1", NULL, 0},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEANUP(mem_freep) char *host = host_without_port(cases[i].text);
+		CLEANUP(mem_freep) char *host = host_without_port(cases[i].text), *same = NULL;
+		uint16_t port = 77;
 
-		if (!text_is(host, cases[i].host))
+		same = host_and_port(cases[i].text, &port);
+		if (!text_is(host, cases[i].host) || !text_is(same, host) || port != (host ? cases[i].port : 77))
 			fail_msg("\"%s\" gave \"%s\"", cases[i].text, host ? host : "nothing");
 	}
 }

@@ -302,6 +302,44 @@ static void trimming_takes_what_is_not_seen_at_both_ends(void **state)
 	}
 }
 
+static void digits_are_a_number(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t max;
+		int r;
+		uint64_t value;
+	} cases[] = {
+		{"0", 0, 0, 0},
+		{"1", 0, -ERANGE, 0},
+		{"007", 7, 0, 7},
+		{"65535", 65535, 0, 65535},
+		{"65536", 65535, -ERANGE, 0},
+		{"18446744073709551615", UINT64_MAX, 0, UINT64_MAX},
+		{"18446744073709551616", UINT64_MAX, -ERANGE, 0},
+		{"99999999999999999999999999", UINT64_MAX, -ERANGE, 0},
+		{"99999999999999999999999999x", UINT64_MAX, -EINVAL, 0},
+		{"", 9, -EINVAL, 0},
+		{"+1", 9, -EINVAL, 0},
+		{"-1", 9, -EINVAL, 0},
+		{" 1", 9, -EINVAL, 0},
+		{"1 ", 9, -EINVAL, 0},
+		{"0x1", 9, -EINVAL, 0},
+		{"1.0", 9, -EINVAL, 0},
+		{"/", 9, -EINVAL, 0},
+		{":", 99, -EINVAL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint64_t value = 77;
+		int r = text_digits(cases[i].text, strlen(cases[i].text), cases[i].max, &value);
+
+		if (r != cases[i].r || value != (r < 0 ? 77 : cases[i].value))
+			fail_msg("%s: %d, %llu", cases[i].text, r, (unsigned long long)value);
+	}
+}
+
 static void names_are_joined_for_a_message(void **state)
 {
 	static const char *const names[] = {"ready", "delivered", "dead"};
@@ -326,6 +364,7 @@ static void names_are_joined_for_a_message(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(digits_are_a_number),
 		cmocka_unit_test(names_are_joined_for_a_message),
 		cmocka_unit_test(case_is_ascii_only),
 		cmocka_unit_test(trimming_takes_blanks_at_both_ends),

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define REFERENCE_TEXT_MAX 512
 #define REFERENCE_STARS_MAX 4
 
@@ -12,16 +14,11 @@
 
 static bool token_index(const char *key, size_t *ret)
 {
-	size_t index = 0, len = strlen(key);
+	uint64_t index;
 
-	if (len == 0 || len > 9 || (key[0] == '0' && len > 1))
+	if ((key[0] == '0' && key[1] != '\0') || text_digits(key, strlen(key), 999999999, &index) < 0)
 		return false;
-	for (; *key != '\0'; key++) {
-		if (*key < '0' || *key > '9')
-			return false;
-		index = index * 10 + (size_t)(*key - '0');
-	}
-	*ret = index;
+	*ret = (size_t)index;
 	return true;
 }
 
@@ -198,6 +195,12 @@ unsigned reference_stars(const struct reference *r)
 const char *reference_key(const struct reference *r, size_t i)
 {
 	return i < r->n ? r->tokens[i].key : NULL;
+}
+
+bool reference_index(const struct reference *r, size_t i, size_t *ret)
+{
+	*ret = r->tokens[i].index;
+	return r->tokens[i].is_index;
 }
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */

@@ -39,6 +39,8 @@ unsigned reference_stars(const struct reference *r);
 
 /* The keys of a pointer from the top on, unescaped; NULL behind the last. */
 const char *reference_key(const struct reference *r, size_t i);
+/* Whether such a key names an element of a list, and which. */
+bool reference_index(const struct reference *r, size_t i, size_t *ret);
 
 /* All values found, in document order; the list holds a reference to each. At most VALUES_MAX. */
 #define VALUES_MAX 256

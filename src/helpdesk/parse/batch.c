@@ -128,14 +128,8 @@ static bool to_member(struct cursor *c, const char *key)
 }
 
 /* From an array's "[" to that element. */
-static bool to_element(struct cursor *c, const char *key)
+static bool to_element(struct cursor *c, size_t index)
 {
-	size_t index = 0, digits = strspn(key, "0123456789");
-
-	if (digits == 0 || digits > 6 || key[digits] != '\0' || (key[0] == '0' && digits > 1))
-		return false;
-	for (size_t i = 0; i < digits; i++)
-		index = index * 10 + (size_t)(key[i] - '0');
 	for (c->at++; next_child(c); skip_value(c))
 		if (index-- == 0)
 			return true;
@@ -148,10 +142,12 @@ static bool to_element(struct cursor *c, const char *key)
 static bool to_array(const struct reference *each, struct cursor *c)
 {
 	const char *key;
+	size_t index;
 
 	skip_blanks(c);
 	for (size_t i = 0; (key = reference_key(each, i)); i++)
-		if (*c->at == '{' ? !to_member(c, key) : *c->at != '[' || !to_element(c, key))
+		if (*c->at == '{' ? !to_member(c, key)
+				  : *c->at != '[' || !reference_index(each, i, &index) || !to_element(c, index))
 			return false;
 	return *c->at == '[';
 }
