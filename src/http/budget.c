@@ -6,9 +6,10 @@
 
 #include "http/budget.h"
 
-#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "base/lock.h"
 
 #define BUDGET_BUCKETS 1024
 
@@ -20,7 +21,7 @@ struct holder {
 
 struct budget {
 	size_t max, rest, share; /* constant */
-	pthread_mutex_t lock;    /* over all below */
+	struct lock lock;        /* over all below */
 	size_t all, large;
 	struct holder *buckets[BUDGET_BUCKETS];
 };
@@ -51,7 +52,7 @@ struct budget *budget_new(size_t max_bytes)
 	b->max = max_bytes;
 	b->rest = rest_of(max_bytes);
 	b->share = budget_share(max_bytes);
-	INSIST(pthread_mutex_init(&b->lock, NULL) == 0);
+	lock_init(&b->lock);
 	return b;
 }
 
@@ -62,17 +63,18 @@ void budget_free(struct budget *b)
 	INSIST(b->all == 0 && b->large == 0);
 	for (size_t i = 0; i < BUDGET_BUCKETS; i++)
 		INSIST(!b->buckets[i]);
-	INSIST(pthread_mutex_destroy(&b->lock) == 0);
+	lock_done(&b->lock);
 	free(b);
 }
 
-/* ---- holders: with the lock held --------------------------------------------------------------------------------- */
+/* ---- holders ----------------------------------------------------------------------------------------------------- */
 
 static struct holder **holder_place(struct budget *b, const struct ip *ip)
 {
 	uint32_t hash = 2166136261u;
 	struct holder **at;
 
+	INSIST(lock_is_mine(&b->lock));
 	for (size_t i = 0; i < sizeof(ip->bytes); i++)
 		hash = (hash ^ ip->bytes[i]) * 16777619u;
 	for (at = &b->buckets[hash % BUDGET_BUCKETS]; *at && !ip_same(&(*at)->ip, ip); at = &(*at)->next)
@@ -113,9 +115,9 @@ static bool fits(size_t there, size_t more, size_t most)
 	return there <= most && more <= most - there;
 }
 
-/* With the lock held. */
 static bool has_room(const struct budget *b, const struct claim *c, size_t bytes)
 {
+	INSIST(lock_is_mine(&b->lock));
 	if (bytes <= c->bytes)
 		return true;
 	if (!fits(b->all - c->bytes, bytes, b->max))
@@ -125,9 +127,9 @@ static bool has_room(const struct budget *b, const struct claim *c, size_t bytes
 	return !c->account || fits(c->account->bytes - c->bytes, bytes, b->share);
 }
 
-/* With the lock held. */
 static void move(struct budget *b, struct claim *c, size_t bytes)
 {
+	INSIST(lock_is_mine(&b->lock));
 	b->all += bytes - c->bytes;
 	b->large += large_part(bytes) - large_part(c->bytes);
 	if (c->account)
@@ -135,7 +137,7 @@ static void move(struct budget *b, struct claim *c, size_t bytes)
 	c->bytes = bytes;
 }
 
-/* With the lock held. An account is there before anything is counted in it, and goes after. */
+/* An account is there before anything is counted in it, and goes after. */
 static void claim_enter(struct claim *c)
 {
 	if (!c->has_holder || c->account)
@@ -144,7 +146,6 @@ static void claim_enter(struct claim *c)
 	c->account->claims++;
 }
 
-/* With the lock held. */
 static void claim_leave(struct claim *c)
 {
 	if (!c->account)
@@ -168,14 +169,14 @@ bool claim_set(struct claim *c, size_t bytes)
 
 	if (bytes == c->bytes)
 		return true;
-	INSIST(pthread_mutex_lock(&b->lock) == 0);
+	lock_acquire(&b->lock);
 	claim_enter(c);
 	may = has_room(b, c, bytes);
 	if (may)
 		move(b, c, bytes);
 	if (c->bytes == 0)
 		claim_leave(c);
-	INSIST(pthread_mutex_unlock(&b->lock) == 0);
+	lock_release(&b->lock);
 	return may;
 }
 

@@ -10,9 +10,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
@@ -65,19 +65,19 @@ struct client {
 	bool has_ip;
 	struct ip from;
 	int fd;
-	int64_t end_us; /* monotonic; in a list */
+	int64_t end_ms; /* clock_mono_ms; in a list */
 };
 
 struct patience {
 	struct patience_options options; /* constant */
 	pthread_t thread;
-	pthread_mutex_t lock;   /* over all below, and the clients */
-	pthread_cond_t changed; /* a time ends before wakes_us, or the thread is to stop */
-	pthread_cond_t heard;   /* newcomers became 0 */
+	struct lock lock;    /* over all below, and the clients */
+	struct cond changed; /* a time ends before wakes_ms, or the thread is to stop */
+	struct cond heard;   /* newcomers became 0 */
 	struct party all;
 	struct holder *buckets[BUCKETS];
 	unsigned newcomers;
-	int64_t wakes_us; /* until then the thread sleeps (INT64_MAX: until it is woken); 0: it is awake */
+	int64_t wakes_ms; /* until then the thread sleeps (CLOCK_NEVER_MS: until it is woken); 0: it is awake */
 	bool stopping;
 };
 
@@ -87,16 +87,6 @@ struct notice {
 	bool has_ip;
 	struct ip from;
 };
-
-static void hold(struct patience *p)
-{
-	INSIST(pthread_mutex_lock(&p->lock) == 0);
-}
-
-static void release(struct patience *p)
-{
-	INSIST(pthread_mutex_unlock(&p->lock) == 0);
-}
 
 static void tell(struct patience *p, const struct notice *n)
 {
@@ -109,7 +99,7 @@ static struct notice notice_of(const struct client *c, enum http_turned_away why
 	return (struct notice){.why = why, .has_ip = c->has_ip, .from = c->from};
 }
 
-/* ---- lists: with the lock held ----------------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 static struct party *party_of(struct client *c, unsigned which)
 {
@@ -140,19 +130,20 @@ static void client_become(struct client *c, enum client_state next)
 {
 	struct patience *p = c->owner;
 
+	INSIST(lock_is_mine(&p->lock));
 	for (unsigned which = 0; which < PARTIES_; which++)
 		if (c->state < CLIENT_LISTS_ && party_of(c, which))
 			list_remove(&party_of(c, which)->lists[c->state], c, which);
 	c->state = next;
 	if (next >= CLIENT_LISTS_)
 		return;
-	c->end_us = clock_mono_us() + 1000 * (next == CLIENT_IDLE ? p->options.idle_ms : p->options.request_ms);
+	c->end_ms = clock_mono_ms() + (next == CLIENT_IDLE ? p->options.idle_ms : p->options.request_ms);
 	for (unsigned which = 0; which < PARTIES_; which++)
 		if (party_of(c, which))
 			list_append(&party_of(c, which)->lists[next], c, which);
 	/* New times end after most older ones, so this is rare: a good request wakes no thread. */
-	if (c->end_us < p->wakes_us)
-		INSIST(pthread_cond_signal(&p->changed) == 0);
+	if (c->end_ms < p->wakes_ms)
+		cond_signal(&p->changed);
 }
 
 static void client_uncount(struct client *c)
@@ -174,20 +165,22 @@ static void client_is_known(struct client *c)
 {
 	struct patience *p = c->owner;
 
+	INSIST(lock_is_mine(&p->lock));
 	if (!c->newcomer)
 		return;
 	c->newcomer = false;
 	if (--p->newcomers == 0)
-		INSIST(pthread_cond_broadcast(&p->heard) == 0);
+		cond_broadcast(&p->heard);
 }
 
-/* ---- addresses: with the lock held ------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
 
 static struct holder **holder_place(struct patience *p, const struct ip *ip)
 {
 	struct holder **place;
 	uint32_t hash = 2166136261u; /* FNV-1a */
 
+	INSIST(lock_is_mine(&p->lock));
 	for (size_t i = 0; i < sizeof(ip->bytes); i++)
 		hash = (hash ^ ip->bytes[i]) * 16777619u;
 	for (place = &p->buckets[hash % BUCKETS]; *place; place = &(*place)->next)
@@ -221,7 +214,7 @@ static void holder_put(struct patience *p, struct holder *h)
 	free(h);
 }
 
-/* ---- room: with the lock held ------------------------------------------------------------------------------------ */
+/* ---- room -------------------------------------------------------------------------------------------------------- */
 
 static unsigned limit_of(const struct patience *p, unsigned which)
 {
@@ -253,6 +246,7 @@ static bool make_room(struct client *newcomer, unsigned which, unsigned from, st
 	struct client *victim;
 	bool beyond;
 
+	INSIST(lock_is_mine(&newcomer->owner->lock));
 	if (!is_over(newcomer, which, from))
 		return false;
 	victim = victim_for(newcomer, which);
@@ -268,13 +262,6 @@ static bool make_room(struct client *newcomer, unsigned which, unsigned from, st
 
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
-static void wait_until(struct patience *p, pthread_cond_t *what, int64_t until_us)
-{
-	struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
-
-	(void)pthread_cond_timedwait(what, &p->lock, &until);
-}
-
 /* The one whose time ends first, or NULL. */
 static struct client *next_to_end(const struct patience *p)
 {
@@ -282,42 +269,39 @@ static struct client *next_to_end(const struct patience *p)
 
 	if (!asking || !idle)
 		return asking ? asking : idle;
-	return asking->end_us <= idle->end_us ? asking : idle;
+	return asking->end_ms <= idle->end_ms ? asking : idle;
 }
 
 /* Until the first time ends, or one is new that ends earlier. */
-static void sleep_until(struct patience *p, int64_t until_us)
+static void sleep_until(struct patience *p, int64_t until_mono_ms)
 {
-	p->wakes_us = until_us;
-	if (until_us == INT64_MAX)
-		INSIST(pthread_cond_wait(&p->changed, &p->lock) == 0);
-	else
-		wait_until(p, &p->changed, until_us);
-	p->wakes_us = 0;
+	p->wakes_ms = until_mono_ms;
+	(void)cond_wait_until(&p->changed, &p->lock, until_mono_ms);
+	p->wakes_ms = 0;
 }
 
 static void *patience_main(void *arg)
 {
 	struct patience *p = arg;
 
-	hold(p);
+	lock_acquire(&p->lock);
 	while (!p->stopping) {
 		struct client *c = next_to_end(p);
 
-		if (!c || c->end_us > clock_mono_us()) {
-			sleep_until(p, c ? c->end_us : INT64_MAX);
+		if (!c || c->end_ms > clock_mono_ms()) {
+			sleep_until(p, c ? c->end_ms : CLOCK_NEVER_MS);
 		} else {
 			struct notice notice = notice_of(c, HTTP_TURNED_SLOW);
 			bool slow = c->state == CLIENT_ASKING;
 
 			client_cut(c);
-			release(p);
+			lock_release(&p->lock);
 			if (slow)
 				tell(p, &notice);
-			hold(p);
+			lock_acquire(&p->lock);
 		}
 	}
-	release(p);
+	lock_release(&p->lock);
 	return NULL;
 }
 
@@ -326,34 +310,30 @@ static void *patience_main(void *arg)
 struct patience *patience_new(const struct patience_options *o)
 {
 	struct patience *p = mem_new(1, sizeof(*p));
-	pthread_condattr_t attr;
 
 	p->options = *o;
-	INSIST(pthread_mutex_init(&p->lock, NULL) == 0);
-	INSIST(pthread_condattr_init(&attr) == 0);
-	INSIST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	INSIST(pthread_cond_init(&p->changed, &attr) == 0);
-	INSIST(pthread_cond_init(&p->heard, &attr) == 0);
-	INSIST(pthread_condattr_destroy(&attr) == 0);
+	lock_init(&p->lock);
+	cond_init(&p->changed);
+	cond_init(&p->heard);
 	thread_start(&p->thread, "http-patience", patience_main, p);
 	return p;
 }
 
 void patience_stop(struct patience *p)
 {
-	hold(p);
+	lock_acquire(&p->lock);
 	p->stopping = true;
-	INSIST(pthread_cond_signal(&p->changed) == 0);
-	release(p);
+	cond_signal(&p->changed);
+	lock_release(&p->lock);
 	thread_join(p->thread);
 }
 
 void patience_free(struct patience *p)
 {
 	INSIST(p->all.kept == 0 && !next_to_end(p));
-	INSIST(pthread_cond_destroy(&p->heard) == 0);
-	INSIST(pthread_cond_destroy(&p->changed) == 0);
-	INSIST(pthread_mutex_destroy(&p->lock) == 0);
+	cond_done(&p->heard);
+	cond_done(&p->changed);
+	lock_done(&p->lock);
 	free(p);
 }
 
@@ -371,7 +351,7 @@ struct client *patience_arrived(struct patience *p, int fd, const struct ip *fro
 	c->has_ip = from != NULL;
 	if (from)
 		c->from = *from;
-	hold(p);
+	lock_acquire(&p->lock);
 	if (from && counted)
 		c->holder = holder_get(p, from);
 	p->newcomers++;
@@ -382,7 +362,7 @@ struct client *patience_arrived(struct patience *p, int fd, const struct ip *fro
 	/* First: a client that is cut off for its address leaves room among all, too. */
 	tell_address = make_room(c, OF_ADDRESS, p->options.per_address, &of_address);
 	tell_all = make_room(c, OF_ALL, most - most / ASKING_SHARE, &of_all);
-	release(p);
+	lock_release(&p->lock);
 	if (tell_address)
 		tell(p, &of_address);
 	if (tell_all)
@@ -392,23 +372,23 @@ struct client *patience_arrived(struct patience *p, int fd, const struct ip *fro
 
 void patience_line(struct client *c)
 {
-	hold(c->owner);
+	lock_acquire(&c->owner->lock);
 	if (c->state == CLIENT_IDLE)
 		client_become(c, CLIENT_ASKING);
-	release(c->owner);
+	lock_release(&c->owner->lock);
 }
 
 bool patience_heard(struct client *c)
 {
 	bool room;
 
-	hold(c->owner);
+	lock_acquire(&c->owner->lock);
 	client_is_known(c);
 	/* Room that came free since is as good. */
 	room = !c->over ||
 	       (!is_over(c, OF_ALL, c->owner->options.most) && !is_over(c, OF_ADDRESS, c->owner->options.per_address));
 	c->over = false;
-	release(c->owner);
+	lock_release(&c->owner->lock);
 	return room;
 }
 
@@ -416,36 +396,36 @@ bool patience_whole(struct client *c)
 {
 	bool kept;
 
-	hold(c->owner);
+	lock_acquire(&c->owner->lock);
 	kept = c->state != CLIENT_CUT;
 	if (kept)
 		client_become(c, CLIENT_BUSY);
-	release(c->owner);
+	lock_release(&c->owner->lock);
 	return kept;
 }
 
 void patience_answering(struct client *c)
 {
-	hold(c->owner);
+	lock_acquire(&c->owner->lock);
 	if (c->state != CLIENT_CUT)
 		client_become(c, CLIENT_ASKING);
-	release(c->owner);
+	lock_release(&c->owner->lock);
 }
 
 void patience_served(struct client *c, bool proven)
 {
-	hold(c->owner);
+	lock_acquire(&c->owner->lock);
 	client_is_known(c);
 	if (c->state != CLIENT_CUT)
 		client_become(c, proven ? CLIENT_IDLE : CLIENT_ASKING);
-	release(c->owner);
+	lock_release(&c->owner->lock);
 }
 
 void patience_left(struct client *c)
 {
 	struct patience *p = c->owner;
 
-	hold(p);
+	lock_acquire(&p->lock);
 	client_is_known(c);
 	if (c->state != CLIENT_CUT) {
 		client_become(c, CLIENT_CUT);
@@ -453,14 +433,14 @@ void patience_left(struct client *c)
 	}
 	if (c->holder)
 		holder_put(p, c->holder);
-	release(p);
+	lock_release(&p->lock);
 	free(c);
 }
 
-void patience_wait_heard(struct patience *p, int64_t until_us)
+void patience_wait_heard(struct patience *p, int64_t until_mono_ms)
 {
-	hold(p);
-	while (p->newcomers > 0 && clock_mono_us() < until_us)
-		wait_until(p, &p->heard, until_us);
-	release(p);
+	lock_acquire(&p->lock);
+	while (p->newcomers > 0 && cond_wait_until(&p->heard, &p->lock, until_mono_ms))
+		;
+	lock_release(&p->lock);
 }

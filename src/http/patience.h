@@ -57,7 +57,7 @@ void patience_answering(struct client *c); /* the answer goes out: asking again 
 void patience_served(struct client *c, bool proven); /* the answer is out: idle where it was proven, else asking */
 void patience_left(struct client *c);                /* frees it */
 
-/* Blocks until every client that has arrived was heard once or has left, until_us (clock_mono_us) at the latest. */
-void patience_wait_heard(struct patience *p, int64_t until_us);
+/* Blocks until every client that has arrived was heard once or has left, until_mono_ms at the latest. */
+void patience_wait_heard(struct patience *p, int64_t until_mono_ms);
 
 #endif

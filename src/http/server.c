@@ -229,9 +229,9 @@ void http_server_quiesce(struct http_server *s)
 			INSIST(MHD_quiesce_daemon(s->listeners[i].daemon) == s->listeners[i].fd);
 }
 
-void http_server_wait_heard(struct http_server *s, int64_t until_us)
+void http_server_wait_heard(struct http_server *s, int64_t until_mono_ms)
 {
-	patience_wait_heard(s->patience, until_us);
+	patience_wait_heard(s->patience, until_mono_ms);
 }
 
 unsigned http_server_suspended(const struct http_server *s)

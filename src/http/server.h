@@ -124,8 +124,8 @@ const char *http_server_address(const struct http_server *s);
 /* Stops accepting; connections that live are served on. The listening socket stays open. Once only. */
 void http_server_quiesce(struct http_server *s);
 /* Blocks until the handler knows the first request of every connection that was accepted, or that connection has ended;
- * until_us (clock_mono_us) at the latest. */
-void http_server_wait_heard(struct http_server *s, int64_t until_us);
+ * until_mono_ms at the latest. */
+void http_server_wait_heard(struct http_server *s, int64_t until_mono_ms);
 /* Exchanges that were suspended and whose answer is not out yet: quiesce, wait for 0, stop, and no answer is lost. */
 unsigned http_server_suspended(const struct http_server *s);
 /* Quiesces where that was not done, waits for nothing: every suspended exchange must be resumed. Removes the unix

@@ -18,13 +18,12 @@
 #include "intake/intake.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "intake/answer.h"
@@ -43,22 +42,12 @@ struct intake {
 	struct http_server *server;
 	struct refusals *refusals;
 	struct unknown_states *unknown_states;
-	pthread_mutex_t lock; /* over quiesced (with submitting) and visits */
-	pthread_cond_t left;  /* visits became 0 */
+	struct lock lock; /* over quiesced (with submitting) and visits */
+	struct cond left; /* visits became 0 */
 	bool quiesced;
 	unsigned visits; /* exchanges that are not done */
 	struct budget *budget;
 };
-
-static void hold(struct intake *i)
-{
-	INSIST(pthread_mutex_lock(&i->lock) == 0);
-}
-
-static void release(struct intake *i)
-{
-	INSIST(pthread_mutex_unlock(&i->lock) == 0);
-}
 
 /* s: NULL: the path names none. */
 static void count(const struct source *s, const char *result)
@@ -198,9 +187,9 @@ static bool may_submit(struct intake *i)
 {
 	bool may;
 
-	hold(i);
+	lock_acquire(&i->lock);
 	may = !i->quiesced;
-	release(i);
+	lock_release(&i->lock);
 	return may && pipeline_is_ready(i->pipeline);
 }
 
@@ -264,9 +253,9 @@ static int begin(void *ctx, struct http_exchange *x)
 
 	v->generation = generation_current();
 	x->user = v;
-	hold(i);
+	lock_acquire(&i->lock);
 	i->visits++;
-	release(i);
+	lock_release(&i->lock);
 	return judge_headers(i, x, v);
 }
 
@@ -279,10 +268,10 @@ static void done(void *ctx, struct http_exchange *x)
 	pairs_done(&v->headers);
 	generation_unref(v->generation);
 	free(v);
-	hold(i);
+	lock_acquire(&i->lock);
 	if (--i->visits == 0)
-		INSIST(pthread_cond_broadcast(&i->left) == 0);
-	release(i);
+		cond_broadcast(&i->left);
+	lock_release(&i->lock);
 }
 
 /* 0: there is room, and it is taken; 1: answered. 0 bytes: the body was dropped. */
@@ -311,11 +300,11 @@ static void submit(struct intake *i, struct http_exchange *x, struct passage *p)
 {
 	bool may;
 
-	hold(i);
+	lock_acquire(&i->lock);
 	may = !i->quiesced;
 	if (may)
 		passage_submit(p, x, i->pipeline);
-	release(i);
+	lock_release(&i->lock);
 	if (!may)
 		passage_refuse(p, x);
 }
@@ -430,8 +419,8 @@ static void intake_free(struct intake *i)
 	refusals_free(i->refusals);
 	unknown_states_free(i->unknown_states);
 	budget_free(i->budget);
-	INSIST(pthread_cond_destroy(&i->left) == 0);
-	INSIST(pthread_mutex_destroy(&i->lock) == 0);
+	cond_done(&i->left);
+	lock_done(&i->lock);
 	free(i);
 }
 
@@ -461,18 +450,14 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 		.idle_ms = c->listen.idle_ms,
 		.error_member = "status",
 	};
-	pthread_condattr_t attr;
 	int r;
 
 	i->pipeline = p;
 	i->refusals = refusals_new();
 	i->unknown_states = unknown_states_new();
 	i->budget = budget_new(c->listen.max_memory);
-	INSIST(pthread_mutex_init(&i->lock, NULL) == 0);
-	INSIST(pthread_condattr_init(&attr) == 0);
-	INSIST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	INSIST(pthread_cond_init(&i->left, &attr) == 0);
-	INSIST(pthread_condattr_destroy(&attr) == 0);
+	lock_init(&i->lock);
+	cond_init(&i->left);
 	r = http_server_start(&options, &handler, &i->server, reterr);
 	if (r < 0) {
 		intake_free(i);
@@ -487,34 +472,31 @@ const char *intake_address(const struct intake *i)
 	return http_server_address(i->server);
 }
 
-/* With the lock held. */
-static void wait_for_visits(struct intake *i, int64_t until_us)
+static void wait_for_visits(struct intake *i, int64_t until_mono_ms)
 {
-	struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
-
-	while (i->visits > 0)
-		if (pthread_cond_timedwait(&i->left, &i->lock, &until) == ETIMEDOUT)
-			break;
+	INSIST(lock_is_mine(&i->lock));
+	while (i->visits > 0 && cond_wait_until(&i->left, &i->lock, until_mono_ms))
+		;
 }
 
 void intake_quiesce(struct intake *i)
 {
-	int64_t until_us = clock_mono_us() + LAST_REQUESTS_MS * 1000;
+	int64_t until_ms = clock_mono_ms() + LAST_REQUESTS_MS;
 
 	http_server_quiesce(i->server);
-	http_server_wait_heard(i->server, until_us);
-	hold(i);
-	wait_for_visits(i, until_us);
+	http_server_wait_heard(i->server, until_ms);
+	lock_acquire(&i->lock);
+	wait_for_visits(i, until_ms);
 	i->quiesced = true;
-	release(i);
+	lock_release(&i->lock);
 }
 
 void intake_stop(struct intake *i)
 {
 	/* The pipeline has resumed everything by now; the pool's threads still have to send it. */
-	hold(i);
-	wait_for_visits(i, clock_mono_us() + STOP_WAIT_MS * 1000);
-	release(i);
+	lock_acquire(&i->lock);
+	wait_for_visits(i, clock_mono_ms() + STOP_WAIT_MS);
+	lock_release(&i->lock);
 	http_server_stop(i->server);
 	intake_free(i);
 }

@@ -2,13 +2,13 @@
 
 #include "intake/refusals.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/percent.h"
@@ -29,15 +29,15 @@ struct refusal {
 };
 
 struct refusals {
-	pthread_mutex_t lock; /* over all below */
-	struct refusal *all;  /* configured sources and a few reasons: bounded */
+	struct lock lock;    /* over all below */
+	struct refusal *all; /* configured sources and a few reasons: bounded */
 };
 
 struct refusals *refusals_new(void)
 {
 	struct refusals *r = mem_new(1, sizeof(*r));
 
-	INSIST(pthread_mutex_init(&r->lock, NULL) == 0);
+	lock_init(&r->lock);
 	return r;
 }
 
@@ -50,15 +50,15 @@ void refusals_free(struct refusals *r)
 		free(x->source);
 		free(x);
 	}
-	INSIST(pthread_mutex_destroy(&r->lock) == 0);
+	lock_done(&r->lock);
 	free(r);
 }
 
-/* With the lock held. */
 static struct refusal *refusal_get(struct refusals *r, const char *source, const char *reason)
 {
 	struct refusal *x;
 
+	INSIST(lock_is_mine(&r->lock));
 	for (x = r->all; x; x = x->next)
 		if (text_is(x->source, source) && text_is(x->reason, reason))
 			return x;
@@ -78,7 +78,7 @@ static bool refusal_is_due(struct refusals *r, const char *source, const char *r
 	struct refusal *x;
 	bool due;
 
-	INSIST(pthread_mutex_lock(&r->lock) == 0);
+	lock_acquire(&r->lock);
 	x = refusal_get(r, source, reason);
 	due = now_ms - x->logged_ms >= interval_ms;
 	if (due) {
@@ -88,7 +88,7 @@ static bool refusal_is_due(struct refusals *r, const char *source, const char *r
 	} else {
 		x->since++;
 	}
-	INSIST(pthread_mutex_unlock(&r->lock) == 0);
+	lock_release(&r->lock);
 	return due;
 }
 

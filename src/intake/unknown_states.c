@@ -2,11 +2,11 @@
 
 #include "intake/unknown_states.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -24,7 +24,7 @@ struct known_source {
 };
 
 struct unknown_states {
-	pthread_mutex_t lock;     /* over all below */
+	struct lock lock;         /* over all below */
 	struct known_source *all; /* one for each source that was ever configured, at most */
 };
 
@@ -32,7 +32,7 @@ struct unknown_states *unknown_states_new(void)
 {
 	struct unknown_states *u = mem_new(1, sizeof(*u));
 
-	INSIST(pthread_mutex_init(&u->lock, NULL) == 0);
+	lock_init(&u->lock);
 	return u;
 }
 
@@ -54,16 +54,16 @@ void unknown_states_free(struct unknown_states *u)
 		free(k->source);
 		free(k);
 	}
-	INSIST(pthread_mutex_destroy(&u->lock) == 0);
+	lock_done(&u->lock);
 	free(u);
 }
 
-/* With the lock held. */
 static struct known_source *source_get(struct unknown_states *u, const struct source *s)
 {
 	const unsigned char *mark = definition_states_mark(s->definition);
 	struct known_source *k = u->all;
 
+	INSIST(lock_is_mine(&u->lock));
 	while (k && strcmp(k->source, s->name) != 0)
 		k = k->next;
 	if (!k) {
@@ -92,7 +92,7 @@ static enum news take_news(struct unknown_states *u, const struct source *s, con
 	enum news news = NEWS_STATE;
 	struct known_source *k;
 
-	INSIST(pthread_mutex_lock(&u->lock) == 0);
+	lock_acquire(&u->lock);
 	k = source_get(u, s);
 	for (size_t i = 0; i < k->n; i++)
 		if (text_same(k->states[i], name))
@@ -103,7 +103,7 @@ static enum news take_news(struct unknown_states *u, const struct source *s, con
 		news = k->full ? NEWS_NONE : NEWS_MANY;
 		k->full = true;
 	}
-	INSIST(pthread_mutex_unlock(&u->lock) == 0);
+	lock_release(&u->lock);
 	return news;
 }
 

@@ -19,8 +19,8 @@
 #include "base/thread.h"
 #include "http/patience.h"
 
-#define FAR_US (60 * INT64_C(1000000))
-#define SOON_US (20 * INT64_C(1000))
+#define FAR_MS (60 * CLOCK_SECOND_MS)
+#define SOON_MS INT64_C(20)
 
 #define MOST 16
 #define PER_ADDRESS 8
@@ -53,7 +53,7 @@ static struct patience *make(int64_t request_ms, int64_t idle_ms, unsigned most,
 
 static int start(void **state)
 {
-	*state = make(FAR_US / 1000, FAR_US / 1000, MOST, PER_ADDRESS);
+	*state = make(FAR_MS, FAR_MS, MOST, PER_ADDRESS);
 	return 0;
 }
 
@@ -109,24 +109,24 @@ static void make_idle(const struct guest *g)
 }
 
 /* How long it waited. */
-static int64_t waited_us(struct patience *p, int64_t limit_us)
+static int64_t waited_ms(struct patience *p, int64_t limit_ms)
 {
-	int64_t began_us = clock_mono_us();
+	int64_t began_ms = clock_mono_ms();
 
-	patience_wait_heard(p, began_us + limit_us);
-	return clock_mono_us() - began_us;
+	patience_wait_heard(p, began_ms + limit_ms);
+	return clock_mono_ms() - began_ms;
 }
 
 static void nobody_is_waited_for_where_nobody_arrived(void **state)
 {
-	assert_true(waited_us(*state, FAR_US) < FAR_US);
+	assert_true(waited_ms(*state, FAR_MS) < FAR_MS);
 }
 
 static void a_silent_newcomer_is_waited_for_until_the_limit(void **state)
 {
 	struct client *c = patience_arrived(*state, NO_SOCKET, NULL, false);
 
-	assert_true(waited_us(*state, SOON_US) >= SOON_US);
+	assert_true(waited_ms(*state, SOON_MS) >= SOON_MS);
 	patience_left(c);
 }
 
@@ -135,9 +135,9 @@ static void who_was_heard_once_is_no_newcomer_any_more(void **state)
 	struct client *c = patience_arrived(*state, NO_SOCKET, NULL, false);
 
 	assert_true(patience_heard(c));
-	assert_true(waited_us(*state, FAR_US) < FAR_US);
+	assert_true(waited_ms(*state, FAR_MS) < FAR_MS);
 	patience_served(c, false);
-	assert_true(waited_us(*state, FAR_US) < FAR_US);
+	assert_true(waited_ms(*state, FAR_MS) < FAR_MS);
 	patience_left(c);
 }
 
@@ -161,7 +161,7 @@ static void the_wait_ends_with_the_last_newcomer(void **state)
 
 	thread_start(&hearing, "hearing", hear, one);
 	thread_start(&leaving, "leaving", leave, two);
-	assert_true(waited_us(*state, FAR_US) < FAR_US);
+	assert_true(waited_ms(*state, FAR_MS) < FAR_MS);
 	thread_join(hearing);
 	thread_join(leaving);
 	patience_left(one);
@@ -234,7 +234,7 @@ static void idle_clients_make_room_while_few_are_asking(void **state)
 static void one_address_holds_so_many_and_the_others_are_left_alone(void **state)
 {
 	static const char *const uncounted[] = {"127.0.0.1", "::1", NULL};
-	struct patience *p = make(FAR_US / 1000, FAR_US / 1000, 0, PER_ADDRESS);
+	struct patience *p = make(FAR_MS, FAR_MS, 0, PER_ADDRESS);
 	struct guest crowd[3 * PER_ADDRESS], other = arrive(p, "192.0.2.2"), free_ones[3 * 2 * PER_ADDRESS];
 
 	(void)state;
@@ -295,13 +295,13 @@ static void wait_until_cut(const struct guest *g)
 {
 	struct pollfd p = {.fd = g->there, .events = POLLIN};
 
-	assert_int_equal(poll(&p, 1, FAR_US / 1000), 1);
+	assert_int_equal(poll(&p, 1, FAR_MS), 1);
 	assert_true(is_cut(g));
 }
 
 static void a_request_has_its_time_from_the_beginning_whatever_comes_of_it(void **state)
 {
-	struct patience *p = make(SOON_US / 1000, FAR_US / 1000, 0, 0);
+	struct patience *p = make(SOON_MS, FAR_MS, 0, 0);
 	struct guest slow = arrive(p, "192.0.2.9"), busy = arrive(p, NULL), idle = arrive(p, NULL);
 
 	(void)state;
@@ -328,7 +328,7 @@ static void a_request_has_its_time_from_the_beginning_whatever_comes_of_it(void 
 
 static void idle_has_a_time_of_its_own_and_is_no_slowness(void **state)
 {
-	struct patience *p = make(FAR_US / 1000, SOON_US / 1000, 0, 0);
+	struct patience *p = make(FAR_MS, SOON_MS, 0, 0);
 	struct guest idle = arrive(p, NULL), unproven = arrive(p, NULL);
 
 	(void)state;
