@@ -3,10 +3,7 @@
 #include "decision/decide.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/mask.h"
@@ -39,43 +36,6 @@ void decision_done(struct decision *d)
 	free(d->detail);
 	reached_clear(&d->reached);
 	*d = (struct decision){0};
-}
-
-void decide_say(const struct deciding *d, const char *fmt, ...)
-{
-	char line[1024];
-	va_list ap;
-
-	if (!d->in->explain)
-		return;
-	va_start(ap, fmt);
-	(void)vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	buf_adds(d->in->explain, line);
-	buf_addc(d->in->explain, '\n');
-}
-
-void decide_note(struct deciding *d, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	/* One person's reason is often the next one's too. */
-	if (strstr(d->detail.data, text))
-		return;
-	if (d->detail.len > 0)
-		buf_adds(&d->detail, "; ");
-	buf_adds(&d->detail, text);
-}
-
-bool decide_closes(const struct deciding *d)
-{
-	enum transition t = d->out.verdict.transition;
-
-	return t == TRANSITION_CLOSED || t == TRANSITION_EXPIRED;
 }
 
 void decide_ledger_signal(const struct webhook *w, const struct signal *signal, struct ledger_signal *ret)
