@@ -52,23 +52,6 @@ void decide_ledger_signal(const struct webhook *w, const struct signal *signal, 
 	};
 }
 
-static void policy_of(const struct source_policy *s, const struct account_policy *a, struct ledger_policy *ret)
-{
-	*ret = (struct ledger_policy){
-		.reports_state = definition_reports_state(s->definition),
-		.late_closed_ms = a ? a->late.closed_ms : 0,
-	};
-}
-
-void decide_ledger_policy(const struct source_policy *s, struct ledger_policy *ret)
-{
-	const struct account_policy *a = NULL;
-
-	for (size_t i = 0; i < s->accounts_n && !a; i++)
-		a = s->accounts[i].account;
-	policy_of(s, a, ret);
-}
-
 static const char *mark_text(int64_t mark_ms, char out[CLOCK_ISO_MAX])
 {
 	if (mark_ms == 0)
@@ -128,7 +111,10 @@ static void ask_ledger(struct deciding *d)
 {
 	const struct decide_input *in = d->in;
 	struct ledger_verdict *v = &d->out.verdict;
-	struct ledger_policy policy;
+	const struct ledger_policy policy = {
+		.reports_state = definition_reports_state(in->source->definition),
+		.late_closed_ms = d->account ? d->account->late.closed_ms : 0,
+	};
 	struct ledger_signal s;
 
 	if (!d->signal) {
@@ -139,7 +125,6 @@ static void ask_ledger(struct deciding *d)
 		return;
 	}
 	decide_ledger_signal(&in->webhook->webhook, d->signal, &s);
-	policy_of(in->source, d->account, &policy);
 	ledger_apply(&d->out.entry, &s, &policy, v);
 	if (v->renews)
 		reached_clear(&d->out.reached);

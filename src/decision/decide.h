@@ -77,8 +77,7 @@ void decision_done(struct decision *d);
  * sends. An expiry whose time has not come gives DECIDE_NOTHING and the entry as it was. */
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr) MUSTCHECK;
 
-/* The signal as the ledger takes it, for settle's peek; the policy goes by the source's first account. */
+/* What a webhook says, as the ledger takes it. */
 void decide_ledger_signal(const struct webhook *w, const struct signal *signal, struct ledger_signal *ret);
-void decide_ledger_policy(const struct source_policy *s, struct ledger_policy *ret);
 
 #endif

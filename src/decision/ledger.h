@@ -105,8 +105,8 @@ struct ledger_verdict {
 /* Changes *e. The verdict says what follows. A signal already taken changes nothing. */
 void ledger_apply(struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p,
 		  struct ledger_verdict *ret);
-/* Whether applying s would change the state: for `settle`. */
-bool ledger_would_change(const struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *p);
+/* Whether applying s would change the state, whatever the rules get to see of it: for `settle`. */
+bool ledger_would_change(const struct ledger_entry *e, const struct ledger_signal *s);
 /* Whether a happened before b, as the rows compare them. False both ways where the desk dates both alike. */
 bool ledger_is_older(const struct ledger_signal *a, const struct ledger_signal *b);
 /* Takes the signal's time and kind as seen (the marks advance), without effect on the state: what `settle` ended. */

@@ -125,14 +125,14 @@ static int end_older(struct work *w, const struct neighbours *all, const struct 
 
 /* What ended another says the same as the state by now. Of a conversation whose opening did not last nobody was told,
  * so its closing tells nothing either. */
-static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s, const struct ledger_policy *policy)
+static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s)
 {
-	return !ledger_would_change(e, s, policy) || (is_closing(s->kind) && e->state == LEDGER_UNKNOWN);
+	return !ledger_would_change(e, s) || (is_closing(s->kind) && e->state == LEDGER_UNKNOWN);
 }
 
 /* Where a newer one ends this one, and then says what the state says already, it is over too. */
 static int end_by_newer(struct work *w, const struct neighbours *all, const struct neighbour *self,
-			struct ledger_entry *e, const struct ledger_policy *policy, bool *ret_ended, struct err *reterr)
+			struct ledger_entry *e, bool *ret_ended, struct err *reterr)
 {
 	*ret_ended = false;
 	for (size_t i = 0; i < all->n; i++) {
@@ -143,7 +143,7 @@ static int end_by_newer(struct work *w, const struct neighbours *all, const stru
 			continue;
 		*ret_ended = true;
 		ledger_skip(e, &self->signal);
-		if (!agrees(e, &n->signal, policy))
+		if (!agrees(e, &n->signal))
 			continue;
 		r = end_neighbour(w, all->source, n, e, reterr);
 		if (r < 0)
@@ -164,11 +164,9 @@ int settle_run(struct work *w, const struct source *s, const struct webhook *web
 {
 	const struct neighbour self = neighbour_of(webhook, signal);
 	struct neighbours all = {.source = s, .self = webhook->id};
-	struct ledger_policy policy;
 	bool any = false, ended = false;
 	int r;
 
-	decide_ledger_policy(&s->policy, &policy);
 	r = store_webhooks_of_conversation(w->store, s->name, signal->conversation, meet, &all, reterr);
 	if (r < 0)
 		return r;
@@ -178,10 +176,10 @@ int settle_run(struct work *w, const struct source *s, const struct webhook *web
 	}
 	r = end_older(w, &all, &self, e, &any, reterr);
 	if (r == 0)
-		r = end_by_newer(w, &all, &self, e, &policy, &ended, reterr);
+		r = end_by_newer(w, &all, &self, e, &ended, reterr);
 	if (r < 0)
 		return r;
-	if (any && !ended && agrees(e, &self.signal, &policy)) {
+	if (any && !ended && agrees(e, &self.signal)) {
 		ledger_skip(e, &self.signal);
 		ended = true;
 	}
@@ -194,7 +192,7 @@ int settle_run(struct work *w, const struct source *s, const struct webhook *web
 	if (ended)
 		*ret = SETTLE_ENDED;
 	else if (is_to_come(w->now_ms, *ret_until_ms, settle_ms(s, self.signal.kind)) &&
-		 ledger_would_change(e, &self.signal, &policy))
+		 ledger_would_change(e, &self.signal))
 		*ret = SETTLE_HELD;
 	else
 		*ret = SETTLE_ON;

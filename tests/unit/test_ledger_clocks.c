@@ -247,7 +247,7 @@ static bool play(const struct history *h)
 		const struct arrival *a = &h->arrivals[i];
 		struct ledger_entry before = e, again;
 		struct ledger_verdict v, repeat;
-		bool would = ledger_would_change(&e, &a->signal, &change);
+		bool would = ledger_would_change(&e, &a->signal);
 
 		ledger_apply(&e, &a->signal, &change, &v);
 		tell(&flag, &v);
