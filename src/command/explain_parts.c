@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/out.h"
 #include "decision/decide.h"
+#include "decision/settle.h"
 #include "helpdesk/plan/inquiry.h"
 #include "klaviyo/request.h"
 
@@ -326,14 +327,12 @@ static void explain_decision(const struct generation *g, const struct source *s,
 /* What the pipeline does before the ledger sees it. */
 static void explain_settle(const struct source_policy *s, const struct signal *signal)
 {
-	int64_t settle_ms = signal->transition == TRANSITION_CLOSED ? s->settle_close_ms
-			    : signal->transition == TRANSITION_NONE ? 0
-								    : s->settle_open_ms;
+	int64_t held_ms = settle_ms(s, signal->transition);
 	char age[CLOCK_ISO_MAX];
 
-	if (settle_ms <= 0)
+	if (held_ms <= 0)
 		return;
-	clock_age(settle_ms, age);
+	clock_age(held_ms, age);
 	out_print("Settle\n  it counts once it has lasted %s: held back until then, and gone where its opposite comes "
 		  "before\n\n",
 		  age);

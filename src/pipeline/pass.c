@@ -18,8 +18,8 @@
 #include "base/log.h"
 #include "decision/decide.h"
 #include "pipeline/apply.h"
+#include "pipeline/neighbours.h"
 #include "pipeline/refused.h"
-#include "pipeline/settle.h"
 
 #define PASS_ODD_TRIES 10 /* so often one is asked for whose answers say nothing while others' do */
 
@@ -121,9 +121,10 @@ static int stage_settle(struct pass *p, struct err *reterr)
 	int64_t until_ms = 0;
 	int r;
 
-	if (!settle_applies(p->source))
+	if (!settle_applies(&p->source->policy))
 		return STAGE_ON;
-	r = settle_run(p->w, p->source, p->webhook, p->signal, &p->entry, &p->reached, &verdict, &until_ms, reterr);
+	r = neighbours_settle(p->w, p->source, p->webhook, p->signal, &p->entry, &p->reached, &verdict, &until_ms,
+			      reterr);
 	if (r < 0)
 		return r;
 	switch (verdict) {
@@ -144,7 +145,7 @@ static int stage_order(struct pass *p, struct err *reterr)
 	struct webhook view = *p->webhook;
 	int r;
 
-	if (settle_applies(p->source))
+	if (settle_applies(&p->source->policy))
 		view.conversation = NULL; /* settle has judged that, and lets an older one pass a held one */
 	r = store_webhook_is_behind(p->w->store, &view, reterr);
 	if (r <= 0)

@@ -1,0 +1,129 @@
+#include <config.h>
+
+#include "decision/settle.h"
+
+#include <stdlib.h>
+
+bool settle_applies(const struct source_policy *s)
+{
+	return s->settle_open_ms > 0 || s->settle_close_ms > 0;
+}
+
+static bool is_closing(enum transition t)
+{
+	return t == TRANSITION_CLOSED || t == TRANSITION_EXPIRED;
+}
+
+int64_t settle_ms(const struct source_policy *s, enum transition t)
+{
+	if (t == TRANSITION_NONE)
+		return 0;
+	return is_closing(t) ? s->settle_close_ms : s->settle_open_ms;
+}
+
+/* From when on it lasts: the earlier of its time and its receipt. */
+static int64_t begins_ms(const struct ledger_signal *s)
+{
+	return s->time_ms < s->received_ms ? s->time_ms : s->received_ms;
+}
+
+/* Whether `newer` says the opposite and came before `older` had lasted its time. */
+static bool ends(const struct source_policy *s, const struct ledger_signal *newer, const struct ledger_signal *older)
+{
+	if (newer->kind == TRANSITION_NONE || older->kind == TRANSITION_NONE ||
+	    is_closing(newer->kind) == is_closing(older->kind))
+		return false;
+	return ledger_is_older(older, newer) && begins_ms(newer) - begins_ms(older) < settle_ms(s, older->kind);
+}
+
+/* ---- meeting ----------------------------------------------------------------------------------------------------- */
+
+bool settle_meet(struct settle *x, const struct ledger_signal *other, bool is_held)
+{
+	bool ended = ends(x->source, &x->self, other);
+
+	/* One that came before and counts, whatever it waits for, must meet the ledger first: what is ended takes its
+	 * time as seen, and would make history of all that is older. */
+	if (other->order < x->self.order && !ended && !(is_held && ledger_is_older(&x->self, other))) {
+		x->is_behind = true;
+		return false;
+	}
+	if (ended || ends(x->source, other, &x->self)) {
+		MEM_ROOM(x->others, x->others_n);
+		x->others[x->others_n++] = *other;
+	}
+	return true;
+}
+
+/* ---- ruling ------------------------------------------------------------------------------------------------------ */
+
+static void end_other(struct settle *x, const struct ledger_signal *other, struct ledger_entry *e)
+{
+	ledger_skip(e, other);
+	MEM_ROOM(x->over, x->over_n);
+	x->over[x->over_n++] = other->order;
+}
+
+/* What ended another says the same as the state by now. Of a conversation whose opening did not last nobody was told,
+ * so its closing tells nothing either. */
+static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s)
+{
+	return !ledger_would_change(e, s) || (is_closing(s->kind) && e->state == LEDGER_UNKNOWN);
+}
+
+/* Whether self ends any. */
+static bool end_older(struct settle *x, struct ledger_entry *e)
+{
+	for (size_t i = 0; i < x->others_n; i++)
+		if (ends(x->source, &x->self, &x->others[i]))
+			end_other(x, &x->others[i], e);
+	return x->over_n > 0;
+}
+
+/* Whether self is ended by any. A newer one that ends it, and then says what the state says already, is over too. */
+static bool end_by_newer(struct settle *x, struct ledger_entry *e)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < x->others_n; i++)
+		if (ends(x->source, &x->others[i], &x->self)) {
+			any = true;
+			ledger_skip(e, &x->self);
+			if (agrees(e, &x->others[i]))
+				end_other(x, &x->others[i], e);
+		}
+	return any;
+}
+
+/* A time that is further away than a signal is ever held comes of a clock that was ahead at its receipt. */
+static bool is_to_come(int64_t now_ms, int64_t until_ms, int64_t held_ms)
+{
+	return now_ms < until_ms && until_ms - now_ms <= held_ms;
+}
+
+enum settle_verdict settle_rule(struct settle *x, int64_t now_ms, struct ledger_entry *e)
+{
+	int64_t held_ms = settle_ms(x->source, x->self.kind);
+	bool any, ended;
+
+	if (x->is_behind)
+		return SETTLE_BEHIND;
+	any = end_older(x, e);
+	ended = end_by_newer(x, e);
+	if (any && !ended && agrees(e, &x->self)) {
+		ledger_skip(e, &x->self);
+		ended = true;
+	}
+	x->changed = any || ended;
+	if (ended)
+		return SETTLE_ENDED;
+	x->until_ms = begins_ms(&x->self) + held_ms;
+	return is_to_come(now_ms, x->until_ms, held_ms) && ledger_would_change(e, &x->self) ? SETTLE_HELD : SETTLE_ON;
+}
+
+void settle_done(struct settle *x)
+{
+	free(x->others);
+	free(x->over);
+	*x = (struct settle){0};
+}
