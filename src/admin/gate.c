@@ -2,7 +2,6 @@
 
 #include "admin/gate.h"
 
-#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
@@ -10,6 +9,7 @@
 #include "admin/hosts.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "http/server.h"
 
@@ -18,7 +18,7 @@
 
 struct gate {
 	bool mode_is_proof;
-	pthread_mutex_t lock;
+	struct lock lock;
 	struct {
 		int64_t told_mono_ms; /* 0: never */
 		unsigned more;        /* since then */
@@ -30,7 +30,7 @@ struct gate *gate_new(bool mode_is_proof)
 	struct gate *gate = mem_new(1, sizeof(*gate));
 
 	gate->mode_is_proof = mode_is_proof;
-	INSIST(pthread_mutex_init(&gate->lock, NULL) == 0);
+	lock_init(&gate->lock);
 	return gate;
 }
 
@@ -38,7 +38,7 @@ void gate_free(struct gate *gate)
 {
 	if (!gate)
 		return;
-	INSIST(pthread_mutex_destroy(&gate->lock) == 0);
+	lock_done(&gate->lock);
 	free(gate);
 }
 
@@ -56,7 +56,7 @@ static enum gate_verdict refuse(struct gate *gate, enum gate_verdict kind, struc
 	unsigned more = 0;
 	bool due;
 
-	INSIST(pthread_mutex_lock(&gate->lock) == 0);
+	lock_acquire(&gate->lock);
 	due = gate->kinds[kind].told_mono_ms == 0 || now - gate->kinds[kind].told_mono_ms >= LOG_EVERY_MS;
 	if (due) {
 		more = gate->kinds[kind].more;
@@ -65,7 +65,7 @@ static enum gate_verdict refuse(struct gate *gate, enum gate_verdict kind, struc
 	} else {
 		gate->kinds[kind].more++;
 	}
-	INSIST(pthread_mutex_unlock(&gate->lock) == 0);
+	lock_release(&gate->lock);
 	if (due && more > 0)
 		log_warning(&about,
 			    "a request from %s to the admin address was refused%s, and %u since the last such line",

@@ -248,9 +248,10 @@ static void labels_done(struct labels *l)
 		free(l->owned[i]);
 }
 
-/* With the lock held. The name, where it is one of those that are kept apart or can become one; else "other". */
+/* The name, where it is one of those that are kept apart or can become one; else "other". */
 static const char *bounded_name(enum metric m, const char *name)
 {
+	INSIST(lock_is_mine(&lock));
 	for (unsigned i = 0; i < n_names[m]; i++)
 		if (strcmp(names[m][i], name) == 0)
 			return name;
@@ -260,7 +261,7 @@ static const char *bounded_name(enum metric m, const char *name)
 	return name;
 }
 
-/* Called with the lock held. Makes the series where it is not there yet. */
+/* Makes the series where it is not there yet. */
 static struct series *series_get(enum metric m, const struct labels *l)
 {
 	const char *labels[LABELS_MAX] = {l->shown[0], l->shown[1], l->shown[2]};

@@ -3,16 +3,17 @@
 #include "command/serve_reloads.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "base/lock.h"
 
 struct serve_reloads {
 	struct mailbox *mailbox;
 	const char *config; /* the file's path, for answers; the caller's */
 	int wake;           /* eventfd */
-	pthread_mutex_t lock;
+	struct lock lock;
 	bool closed; /* under the lock, so that nothing is posted behind the last taking */
 };
 
@@ -34,7 +35,7 @@ int serve_reloads_new(const char *config, struct serve_reloads **ret, struct err
 	r->config = config;
 	r->wake = fd;
 	r->mailbox = mailbox_new();
-	INSIST(pthread_mutex_init(&r->lock, NULL) == 0);
+	lock_init(&r->lock);
 	mailbox_set_waker(r->mailbox, wake, r);
 	*ret = r;
 	return 0;
@@ -45,7 +46,7 @@ void serve_reloads_free(struct serve_reloads *r)
 	if (!r)
 		return;
 	mailbox_free(r->mailbox);
-	INSIST(pthread_mutex_destroy(&r->lock) == 0);
+	lock_done(&r->lock);
 	close(r->wake);
 	free(r);
 }
@@ -61,11 +62,11 @@ void serve_reloads_ask(void *ctx, struct admin_reload *asked)
 {
 	struct serve_reloads *r = ctx;
 
-	INSIST(pthread_mutex_lock(&r->lock) == 0);
+	lock_acquire(&r->lock);
 	bool closed = r->closed;
 	if (!closed)
 		mailbox_post(r->mailbox, &asked->mail);
-	INSIST(pthread_mutex_unlock(&r->lock) == 0);
+	lock_release(&r->lock);
 	if (closed)
 		answer_stopping(r, asked);
 }
@@ -87,9 +88,9 @@ void serve_reloads_close(struct serve_reloads *r)
 {
 	struct admin_reload *asked, *next;
 
-	INSIST(pthread_mutex_lock(&r->lock) == 0);
+	lock_acquire(&r->lock);
 	r->closed = true;
-	INSIST(pthread_mutex_unlock(&r->lock) == 0);
+	lock_release(&r->lock);
 	for (asked = serve_reloads_take(r); asked; asked = next) {
 		next = (struct admin_reload *)(void *)asked->mail.next;
 		answer_stopping(r, asked);

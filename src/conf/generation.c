@@ -9,10 +9,10 @@
 #include "conf/generation.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/lock.h"
 #include "conf/conf_parts.h"
 
 struct shared_config {
@@ -28,7 +28,7 @@ struct generation_whole {
 	struct secrets *secrets;
 };
 
-static pthread_mutex_t current_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock current_lock = LOCK_INIT;
 static struct generation *current; /* under current_lock */
 static atomic_uint_fast64_t last_number;
 
@@ -168,9 +168,9 @@ struct generation *generation_current(void)
 {
 	struct generation *g;
 
-	INSIST(pthread_mutex_lock(&current_lock) == 0);
+	lock_acquire(&current_lock);
 	g = current ? generation_ref(current) : NULL;
-	INSIST(pthread_mutex_unlock(&current_lock) == 0);
+	lock_release(&current_lock);
 	return g;
 }
 
@@ -178,10 +178,10 @@ void generation_make_current(struct generation *g)
 {
 	struct generation *former;
 
-	INSIST(pthread_mutex_lock(&current_lock) == 0);
+	lock_acquire(&current_lock);
 	former = current;
 	current = g;
-	INSIST(pthread_mutex_unlock(&current_lock) == 0);
+	lock_release(&current_lock);
 	generation_unref(former);
 }
 

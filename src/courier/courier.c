@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "courier/outlet.h"
@@ -40,7 +41,7 @@ struct letter {
 struct courier {
 	struct mailbox *mailbox;
 	pthread_t thread;
-	pthread_mutex_t lock;      /* over `wakes` */
+	struct lock lock;          /* over `wakes` */
 	struct http_client *wakes; /* whom a post wakes; NULL: the thread ends */
 
 	struct outlet_shared shared;
@@ -59,10 +60,10 @@ static void courier_wake(void *arg)
 {
 	struct courier *c = arg;
 
-	INSIST(pthread_mutex_lock(&c->lock) == 0);
+	lock_acquire(&c->lock);
 	if (c->wakes)
 		http_client_wake(c->wakes);
-	INSIST(pthread_mutex_unlock(&c->lock) == 0);
+	lock_release(&c->lock);
 }
 
 static void courier_post(struct courier *c, enum mail_kind kind, struct letter contents)
@@ -260,9 +261,9 @@ static void *courier_main(void *arg)
 			break;
 		http_client_turn(c->shared.client, next_ms);
 	}
-	INSIST(pthread_mutex_lock(&c->lock) == 0);
+	lock_acquire(&c->lock);
 	c->wakes = NULL;
-	INSIST(pthread_mutex_unlock(&c->lock) == 0);
+	lock_release(&c->lock);
 	/* What still runs comes back as aborted: a retry, or a lookup that was answered already. */
 	http_client_free(c->shared.client);
 	take_mail(c);
@@ -309,7 +310,7 @@ struct courier *courier_start_with(struct generation *g, const struct courier_si
 	c->wakes = c->shared.client;
 	c->lookup = lookup_new(c->shared.client, &(struct lookup_sink){on_lookup_answer, on_lookup_window, c},
 			       &c->shared.options.lookup);
-	INSIST(pthread_mutex_init(&c->lock, NULL) == 0);
+	lock_init(&c->lock);
 	c->mailbox = mailbox_new();
 	mailbox_set_waker(c->mailbox, courier_wake, c);
 	courier_generation(c, g);
@@ -326,6 +327,6 @@ void courier_stop(struct courier *c, int64_t deadline_ms)
 	free(c->outlets);
 	generation_unref(c->generation);
 	mailbox_free(c->mailbox);
-	INSIST(pthread_mutex_destroy(&c->lock) == 0);
+	lock_done(&c->lock);
 	free(c);
 }

@@ -3,13 +3,13 @@
 #include "pipeline/health.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -24,7 +24,7 @@ struct health {
 	atomic_uint_least64_t pipeline_token, courier_token;
 	atomic_int_least64_t disk_since_us; /* 0: not in a disk call */
 	int news;                           /* eventfd */
-	pthread_mutex_t lock;               /* over what follows */
+	struct lock lock;                   /* over what follows */
 	struct {
 		struct err why;
 		unsigned came; /* the larger, the later; 0: it does not stand */
@@ -33,16 +33,6 @@ struct health {
 	struct health_park *parked;
 };
 
-static void hold(struct health *h)
-{
-	INSIST(pthread_mutex_lock(&h->lock) == 0);
-}
-
-static void release(struct health *h)
-{
-	INSIST(pthread_mutex_unlock(&h->lock) == 0);
-}
-
 struct health *health_new(void)
 {
 	struct health *h = mem_new(1, sizeof(*h));
@@ -50,7 +40,7 @@ struct health *health_new(void)
 	atomic_init(&h->ready, true);
 	h->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	INSIST(h->news >= 0);
-	INSIST(pthread_mutex_init(&h->lock, NULL) == 0);
+	lock_init(&h->lock);
 	return h;
 }
 
@@ -70,7 +60,7 @@ void health_free(struct health *h)
 		next = p->next;
 		park_free(p);
 	}
-	INSIST(pthread_mutex_destroy(&h->lock) == 0);
+	lock_done(&h->lock);
 	close(h->news);
 	free(h);
 }
@@ -92,12 +82,13 @@ void health_read_news(struct health *h)
 	(void)!read(h->news, &n, sizeof(n));
 }
 
-/* With the lock held. The cause that came last; NULL: none stands. */
+/* The cause that came last; NULL: none stands. */
 static const struct err *last_cause(const struct health *h)
 {
 	const struct err *last = NULL;
 	unsigned came = 0;
 
+	INSIST(lock_is_mine(&h->lock));
 	for (size_t i = 0; i < HEALTH_CAUSES; i++) {
 		if (h->causes[i].came <= came)
 			continue;
@@ -113,7 +104,7 @@ void health_set(struct health *h, enum health_cause cause, const struct err *why
 	struct err before;
 	bool was_ready, news;
 
-	hold(h);
+	lock_acquire(&h->lock);
 	last = last_cause(h);
 	was_ready = !last;
 	before = last ? *last : (struct err){0};
@@ -125,7 +116,7 @@ void health_set(struct health *h, enum health_cause cause, const struct err *why
 	last = last_cause(h);
 	atomic_store(&h->ready, !last);
 	news = was_ready != !last || (last && !text_is(last->text, before.text));
-	release(h);
+	lock_release(&h->lock);
 	if (news)
 		tell_news(h);
 }
@@ -144,10 +135,10 @@ void health_why_not(struct health *h, struct err *ret)
 {
 	const struct err *last;
 
-	hold(h);
+	lock_acquire(&h->lock);
 	last = last_cause(h);
 	*ret = last ? *last : (struct err){0};
-	release(h);
+	lock_release(&h->lock);
 	if (atomic_load(&h->stopping))
 		(void)err_set(ret, -ECANCELED, "the daemon is stopping");
 }
@@ -157,7 +148,7 @@ void health_park(struct health *h, const char *kind, const char *name, const cha
 	struct health_park **at, *p;
 	bool news = false;
 
-	hold(h);
+	lock_acquire(&h->lock);
 	for (at = &h->parked; (p = *at); at = &p->next)
 		if (text_is(p->kind, kind) && text_is(p->name, name))
 			break;
@@ -176,7 +167,7 @@ void health_park(struct health *h, const char *kind, const char *name, const cha
 		p->next = h->parked;
 		h->parked = p;
 	}
-	release(h);
+	lock_release(&h->lock);
 	if (news)
 		tell_news(h);
 }
@@ -184,10 +175,10 @@ void health_park(struct health *h, const char *kind, const char *name, const cha
 void health_parked(struct health *h, void (*fn)(void *ctx, const char *kind, const char *name, const char *reason),
 		   void *ctx)
 {
-	hold(h);
+	lock_acquire(&h->lock);
 	for (const struct health_park *p = h->parked; p; p = p->next)
 		fn(ctx, p->kind, p->name, p->reason);
-	release(h);
+	lock_release(&h->lock);
 }
 
 void health_pipeline_alive(struct health *h, uint64_t token)
