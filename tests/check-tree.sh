@@ -98,6 +98,10 @@ done
 found=$(grep -rnE '\b(printf|fprintf|vprintf|vfprintf|dprintf|puts|fputs|putchar|putchar_unlocked|fputc|putc|fwrite|perror)\(' src --include='*.[ch]' | grep -vE '^src/base/out\.[ch]:|:[[:space:]]*(\*|/\*)')
 [ -z "$found" ] || offence "printed without base/out: $found"
 
+# Locks know their holder, so that it can be insisted on.
+found=$(grep -rnE '\bpthread_(mutex|cond|rwlock)_' src --include='*.[ch]' | grep -v '^src/base/lock\.[ch]:')
+[ -z "$found" ] || offence "a lock that is not base/lock: $found"
+
 for word in strcpy strcat sprintf vsprintf gets atoi atol strtok; do
 	found=$(grep -rnE "\b$word\(" src --include='*.[ch]')
 	[ -z "$found" ] || offence "banned function $word: $found"

@@ -33,13 +33,13 @@ static void take(struct api_call *c, const struct check_result *checked)
 {
 	const struct world_event *e;
 
-	state_lock(c->state);
+	lock_acquire(&c->state->lock);
 	for (size_t i = 0; i < checked->n; i++) {
 		e = world_take(c->state->world, c->account, &checked->events[i], c->x->received_ms);
 		if (c->state->feed)
 			feed_event(c->state->feed, e);
 	}
-	state_unlock(c->state);
+	lock_release(&c->state->lock);
 	c->answer->status = 202;
 	if (checked->phone_ignored)
 		pairs_add(&c->answer->headers, "X-Klaviyo-Partial-Failure", "phone_number");
@@ -87,9 +87,9 @@ static void read_back(struct api_call *c, void (*read)(const struct readback *r,
 	struct readback r = {c->state->world, c->account, base, c->path, &params};
 
 	percent_read_query(c->x->query, &params);
-	state_lock(c->state);
+	lock_acquire(&c->state->lock);
 	read(&r, c->answer);
-	state_unlock(c->state);
+	lock_release(&c->state->lock);
 	pairs_done(&params);
 }
 
@@ -162,9 +162,9 @@ static bool within_quota(struct api_call *c, const struct endpoint *e)
 
 	if (c->state->no_quota)
 		return true;
-	state_lock(c->state);
+	lock_acquire(&c->state->lock);
 	a = throttle_take(&c->account->throttles[e - endpoints], e->burst, e->steady, c->x->received_mono_ms);
-	state_unlock(c->state);
+	lock_release(&c->state->lock);
 	if (!a.taken) {
 		CLEANUP(mem_freep)
 		char *detail = throttled(a.retry_s);
@@ -192,9 +192,9 @@ static bool may(struct api_call *c, const struct endpoint *e)
 			       http_header(c->x, "X-Klaviyo-Revision-Fall-Forward-Opt-Out"), c->x->received_ms,
 			       c->revision, &complaints);
 	if (good) {
-		state_lock(c->state);
+		lock_acquire(&c->state->lock);
 		c->account = world_account(c->state->world, access.account);
-		state_unlock(c->state);
+		lock_release(&c->state->lock);
 		if (!c->account) {
 			complaints_add(&complaints, 401, "/data/", "The sandbox holds no more than %d accounts.",
 				       WORLD_ACCOUNTS_MAX);
@@ -243,9 +243,9 @@ static struct fault_verdict judge(struct api_call *c)
 	complaints_done(&complaints);
 	subject.account = access.account;
 	subject.now_ms = c->x->received_mono_ms;
-	state_lock(c->state);
+	lock_acquire(&c->state->lock);
 	v = faults_judge(&c->state->faults, &subject);
-	state_unlock(c->state);
+	lock_release(&c->state->lock);
 	return v;
 }
 
@@ -288,12 +288,12 @@ static void answer_scripted(struct answer *ret, const struct fault_verdict *v)
 
 static void count(struct state *s, const struct fault_verdict *v, unsigned status)
 {
-	state_lock(s);
+	lock_acquire(&s->lock);
 	if (v->cut != FAULT_CUT_NONE)
 		s->cut++;
 	else if (status < STATE_STATUS_MAX)
 		s->by_status[status]++;
-	state_unlock(s);
+	lock_release(&s->lock);
 }
 
 struct fault_verdict api_serve(struct state *s, struct http_exchange *x, struct answer *ret)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/thread.h"
 
 enum delay_kind {
@@ -30,7 +31,7 @@ struct delay {
 struct delays {
 	struct mailbox *mail;
 	pthread_t thread;
-	pthread_mutex_t lock; /* over closed, and posting with it */
+	struct lock lock; /* over closed, and posting with it */
 	bool closed;
 };
 
@@ -92,7 +93,7 @@ struct delays *delays_new(void)
 	struct delays *self = mem_new(1, sizeof(*self));
 
 	self->mail = mailbox_new();
-	INSIST(pthread_mutex_init(&self->lock, NULL) == 0);
+	lock_init(&self->lock);
 	thread_start(&self->thread, "sandbox-delays", delays_main, self);
 	return self;
 }
@@ -108,12 +109,12 @@ void delays_post(struct delays *self, struct http_exchange *x, int64_t due_mono_
 	d->cut = cut;
 	d->answer = *a;
 	*a = (struct answer){0};
-	INSIST(pthread_mutex_lock(&self->lock) == 0);
+	lock_acquire(&self->lock);
 	if (self->closed)
 		finish(d);
 	else
 		mailbox_post(self->mail, &d->mail);
-	INSIST(pthread_mutex_unlock(&self->lock) == 0);
+	lock_release(&self->lock);
 }
 
 void delays_close(struct delays *self)
@@ -121,10 +122,10 @@ void delays_close(struct delays *self)
 	struct delay *d = mem_new(1, sizeof(*d));
 
 	d->mail.kind = DELAY_CLOSE;
-	INSIST(pthread_mutex_lock(&self->lock) == 0);
+	lock_acquire(&self->lock);
 	self->closed = true;
 	mailbox_post(self->mail, &d->mail);
-	INSIST(pthread_mutex_unlock(&self->lock) == 0);
+	lock_release(&self->lock);
 	thread_join(self->thread);
 }
 
@@ -133,6 +134,6 @@ void delays_free(struct delays *self)
 	if (!self)
 		return;
 	mailbox_free(self->mail);
-	INSIST(pthread_mutex_destroy(&self->lock) == 0);
+	lock_done(&self->lock);
 	free(self);
 }

@@ -78,7 +78,7 @@ static void get_events(struct state *s, struct http_exchange *x, struct answer *
 	if (limit > INSPECT_EVENTS_MAX)
 		limit = INSPECT_EVENTS_MAX;
 
-	state_lock(s);
+	lock_acquire(&s->lock);
 	all = world_events(s->world);
 	/* Their numbers have no gaps. */
 	if (all > 0 && after >= world_event(s->world, 0)->n) {
@@ -88,7 +88,7 @@ static void get_events(struct state *s, struct http_exchange *x, struct answer *
 	}
 	for (; i < all && json_object_array_length(list) < limit; i++)
 		json_object_array_add(list, event_json(world_event(s->world, i)));
-	state_unlock(s);
+	lock_release(&s->lock);
 	answer_json(ret, 200, JSON, list);
 }
 
@@ -97,7 +97,7 @@ static void get_profiles(struct state *s, struct http_exchange *x, struct answer
 	struct json_object *list = json_object_new_array();
 
 	(void)x;
-	state_lock(s);
+	lock_acquire(&s->lock);
 	for (const struct world_profile *p = world_profiles(s->world); p; p = p->next) {
 		struct json_object *o = json_object_new_object(), *properties = NULL;
 
@@ -110,7 +110,7 @@ static void get_profiles(struct state *s, struct http_exchange *x, struct answer
 		set_time(o, "updated", p->updated_ms);
 		json_object_array_add(list, o);
 	}
-	state_unlock(s);
+	lock_release(&s->lock);
 	answer_json(ret, 200, JSON, list);
 }
 
@@ -121,7 +121,7 @@ static void get_stats(struct state *s, struct http_exchange *x, struct answer *r
 	uint64_t requests;
 
 	(void)x;
-	state_lock(s);
+	lock_acquire(&s->lock);
 	counts = world_counts(s->world);
 	json_set_int(o, "received", (int64_t)counts->received);
 	json_set_int(o, "recorded", (int64_t)counts->recorded);
@@ -143,7 +143,7 @@ static void get_stats(struct state *s, struct http_exchange *x, struct answer *r
 	json_object_object_add(o, "by_status", by_status);
 	json_set_int(o, "concurrent", s->concurrent);
 	json_set_int(o, "peak_concurrent", s->peak_concurrent);
-	state_unlock(s);
+	lock_release(&s->lock);
 	answer_json(ret, 200, JSON, o);
 }
 
@@ -152,9 +152,9 @@ static void get_faults(struct state *s, struct http_exchange *x, struct answer *
 	struct json_object *list;
 
 	(void)x;
-	state_lock(s);
+	lock_acquire(&s->lock);
 	list = faults_json(&s->faults);
-	state_unlock(s);
+	lock_release(&s->lock);
 	answer_json(ret, 200, JSON, list);
 }
 
@@ -185,12 +185,12 @@ static void post_faults(struct state *s, struct http_exchange *x, struct answer 
 	int r;
 
 	r = add_lines(&trial, x->body, x->received_mono_ms, &err);
-	state_lock(s);
+	lock_acquire(&s->lock);
 	if (r == 0 && s->faults.n + trial.n > FAULTS_MAX)
 		r = err_set(&err, -ENOSPC, "more than %d faults", FAULTS_MAX);
 	if (r == 0)
 		r = add_lines(&s->faults, x->body, x->received_mono_ms, &err);
-	state_unlock(s);
+	lock_release(&s->lock);
 	faults_clear(&trial);
 	if (r == 0) {
 		get_faults(s, x, ret);
@@ -203,36 +203,36 @@ static void post_faults(struct state *s, struct http_exchange *x, struct answer 
 
 static void delete_faults(struct state *s, struct http_exchange *x, struct answer *ret)
 {
-	state_lock(s);
+	lock_acquire(&s->lock);
 	faults_clear(&s->faults);
-	state_unlock(s);
+	lock_release(&s->lock);
 	get_faults(s, x, ret);
 }
 
 static void delete_events(struct state *s, struct http_exchange *x, struct answer *ret)
 {
-	state_lock(s);
+	lock_acquire(&s->lock);
 	world_clear(s->world);
 	memset(s->by_status, 0, sizeof(s->by_status));
 	s->cut = 0;
 	s->peak_concurrent = s->concurrent;
-	state_unlock(s);
+	lock_release(&s->lock);
 	get_stats(s, x, ret);
 }
 
 static void get_customers(struct state *s, struct http_exchange *x, struct answer *ret)
 {
 	(void)x;
-	state_lock(s);
+	lock_acquire(&s->lock);
 	desk_list(&s->desk, ret);
-	state_unlock(s);
+	lock_release(&s->lock);
 }
 
 static void post_customers(struct state *s, struct http_exchange *x, struct answer *ret)
 {
-	state_lock(s);
+	lock_acquire(&s->lock);
 	desk_post(&s->desk, x->body, ret);
-	state_unlock(s);
+	lock_release(&s->lock);
 }
 
 void inspect_serve(struct state *s, struct http_exchange *x, struct answer *ret)

@@ -40,10 +40,10 @@ static int on_begin(void *ctx, struct http_exchange *x)
 
 	if (!is_api(s, x))
 		return 0;
-	state_lock(&s->state);
+	lock_acquire(&s->state.lock);
 	if (++s->state.concurrent > s->state.peak_concurrent)
 		s->state.peak_concurrent = s->state.concurrent;
-	state_unlock(&s->state);
+	lock_release(&s->state.lock);
 	return 0;
 }
 
@@ -53,16 +53,16 @@ static void on_done(void *ctx, struct http_exchange *x)
 
 	if (!is_api(s, x))
 		return;
-	state_lock(&s->state);
+	lock_acquire(&s->state.lock);
 	s->state.concurrent--;
-	state_unlock(&s->state);
+	lock_release(&s->state.lock);
 }
 
 static void serve_desk(struct state *s, struct http_exchange *x, struct answer *ret)
 {
-	state_lock(s);
+	lock_acquire(&s->lock);
 	desk_serve(&s->desk, x, ret);
-	state_unlock(s);
+	lock_release(&s->lock);
 }
 
 static void on_complete(void *ctx, struct http_exchange *x)
@@ -102,7 +102,7 @@ static void sandbox_free(struct sandbox *s)
 	answer_done(&s->page);
 	faults_clear(&s->state.faults);
 	desk_done(&s->state.desk);
-	INSIST(pthread_mutex_destroy(&s->state.lock) == 0);
+	lock_done(&s->state.lock);
 	free(s);
 }
 
@@ -129,7 +129,7 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 		.headers = &s->page.headers,
 		.close = true,
 	};
-	INSIST(pthread_mutex_init(&s->state.lock, NULL) == 0);
+	lock_init(&s->state.lock);
 	s->state.world = world_new(o->max_events > 0 ? o->max_events : SANDBOX_EVENTS_DEFAULT);
 	s->state.no_quota = o->no_quota;
 	s->state.feed = o->quiet ? NULL : feed_new(STDOUT_FILENO);

@@ -4,10 +4,10 @@
 #ifndef SANDBOX_STATE_H
 #define SANDBOX_STATE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/lock.h"
 #include "sandbox/desk.h"
 #include "sandbox/faults.h"
 #include "sandbox/feed.h"
@@ -16,7 +16,7 @@
 #define STATE_STATUS_MAX 600
 
 struct state {
-	pthread_mutex_t lock; /* over all below, until the blank line */
+	struct lock lock; /* over all below, until the blank line */
 	struct world *world;
 	struct faults faults;
 	struct desk desk;
@@ -27,15 +27,5 @@ struct state {
 	bool no_quota;     /* constant */
 	struct feed *feed; /* constant; NULL: none */
 };
-
-static inline void state_lock(struct state *s)
-{
-	INSIST(pthread_mutex_lock(&s->lock) == 0);
-}
-
-static inline void state_unlock(struct state *s)
-{
-	INSIST(pthread_mutex_unlock(&s->lock) == 0);
-}
 
 #endif
