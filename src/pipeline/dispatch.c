@@ -14,8 +14,8 @@ struct dispatch_account {
 	struct dispatch_account *next;
 	char *name;
 	unsigned window;
-	bool stirred;                   /* the store may hold more than was seen when it was last asked */
-	int64_t next_due_ms;            /* as of then */
+	bool stirred;              /* the store may hold more than was seen when it was last asked */
+	int64_t next_due_ms;       /* as of then */
 	int64_t lent[PACE_WINDOW]; /* ids, in no order */
 	unsigned lent_n;
 	/* the last events that came back parked since the window was last whole, in no order */

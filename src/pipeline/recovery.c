@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pipeline/commit.h"
 #include "pipeline/pass.h"
 
 #define CRASHES_MAX 3
@@ -79,15 +80,10 @@ static int try_found(struct turn *t, struct work *w, int64_t id, bool more, int6
 		r = store_webhook_set_tries(t->store, id, 0, reterr);
 	if (r == 0 && more)
 		r = count_next(t, &next, reterr);
+	r = commit_end(w, r, reterr);
 	if (r == 0)
-		r = turn_commit(t, reterr);
-	if (r < 0) {
-		turn_undo(t);
-		return r;
-	}
-	t->found_counted = *ret_next = next;
-	turn_publish(t);
-	return 0;
+		t->found_counted = *ret_next = next;
+	return r;
 }
 
 int turn_try_found(struct turn *t, struct work *w, struct err *reterr)
@@ -100,7 +96,7 @@ int turn_try_found(struct turn *t, struct work *w, struct err *reterr)
 		return r < 0 ? r : 0;
 	if (turn_passes(t) == 0)
 		return 0;
-	t->changed = true;
+	w->changed = true;
 	r = try_found(t, w, 0, true, &id, reterr);
 	while (r == 0 && id != 0)
 		r = try_found(t, w, id, clock_mono_us() - began_us < budget_us && turn_passes(t) > 0, &id, reterr);

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "pipeline/commit.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/janitor.h"
 #include "pipeline/lookups.h"
@@ -76,6 +77,8 @@ static struct work work_of(struct turn *t)
 {
 	struct work w = {
 		.store = t->store,
+		.courier = t->courier,
+		.commit_us = &t->commit_us,
 		.config = t->generation->config,
 		.lookups = t->lookups,
 		.dispatch = t->dispatch,
@@ -174,13 +177,13 @@ static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, s
 	/* One by one: what a pass ends or lets go changes which is next. */
 	while ((r = store_webhooks_ready(w->store, &id, 1, reterr)) > 0) {
 		if (id <= t->found_until || clock_mono_us() - began_us >= budget_us || n >= max) {
-			t->more = t->more || max > 0; /* without room they wait until there is some */
+			w->more = w->more || max > 0; /* without room they wait until there is some */
 			return 0;
 		}
 		r = pass_run(w, id, reterr);
 		if (r < 0)
 			return r;
-		t->changed = true;
+		w->changed = true;
 		n++;
 	}
 	return r;
@@ -207,85 +210,19 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 		r = turn_set_aside_other_urls(t, w, reterr);
 	if (r == 0)
 		r = turn_bring_near(t, w, reterr);
-	idle = !t->more;
+	idle = !w->more;
 	if (r == 0)
 		r = pass_pending(t, w, began_us, reterr);
 	if (r == 0) {
 		r = expire_run(&t->expire, w, EXPIRE_BATCH, reterr);
-		t->changed = t->changed || r > 0;
+		w->changed = w->changed || r > 0;
 	}
 	if (r >= 0)
-		r = janitor_clean(t->janitor, w, idle && !t->more, t->inserted, t->full,
-				  turn_clean_rows(t, CLEAN_ROWS + 2 * (size_t)t->inserted), reterr);
-	t->changed = t->changed || r > 0;
-	t->more = t->more || (r > 0 && t->full); /* webhooks wait for that room */
+		r = janitor_clean(t->janitor, w, idle && !w->more, w->inserted, t->full,
+				  turn_clean_rows(t, CLEAN_ROWS + 2 * (size_t)w->inserted), reterr);
+	w->changed = w->changed || r > 0;
+	w->more = w->more || (r > 0 && t->full); /* webhooks wait for that room */
 	return r < 0 ? r : 0;
-}
-
-int turn_commit(struct turn *t, struct err *reterr)
-{
-	int64_t began_us = clock_mono_us();
-	int r = store_commit(t->store, reterr);
-
-	if (r == 0 && t->changed) {
-		t->commit_us = clock_mono_us() - began_us;
-		metrics_observe(METRIC_COMMIT_SECONDS, (double)t->commit_us / 1e6);
-	}
-	return r;
-}
-
-/* What was rolled back is forgotten here too. */
-void turn_undo(struct turn *t)
-{
-	store_rollback(t->store);
-	lookups_rollback(t->lookups);
-	tally_drop(&t->tally);
-}
-
-static void tell_loss(void *ctx, const struct store_loss *l)
-{
-	CLEANUP(store_origin_done) struct store_origin origin = {0};
-	struct log_about about = {.reason = l->reason};
-	const struct turn *t = ctx;
-
-	switch (l->kind) {
-	case STORE_LOSS_WEBHOOK:
-		store_webhook_origin(t->store, l->id, &origin);
-		about.source = l->name;
-		about.conversation = origin.conversation;
-		about.webhook = l->id;
-		metrics_add(METRIC_WEBHOOK_RESULTS, l->name ? l->name : "", WORK_DEAD, NULL, 1);
-		log_warning(&about, "a webhook became a dead letter");
-		return;
-	case STORE_LOSS_EVENT:
-		store_event_origin(t->store, l->id, &origin);
-		about.source = origin.source;
-		about.account = l->name;
-		about.conversation = origin.conversation;
-		about.webhook = origin.webhook;
-		about.event = l->id;
-		log_warning(&about, "an event became a dead letter");
-		return;
-	case STORE_LOSS_CONVERSATION:
-		about.source = l->name;
-		break;
-	case STORE_LOSS_OTHER:
-		break;
-	}
-	log_error(&about, "the store's file was damaged or changed by hand, and is mended at one row");
-}
-
-/* Tells the log what the store set aside or mended, once it is committed. */
-static void tell_losses(struct turn *t)
-{
-	store_losses(t->store, tell_loss, t);
-}
-
-void turn_publish(struct turn *t)
-{
-	tell_losses(t);
-	tally_publish(&t->tally, clock_mono_ms());
-	lookups_commit(t->lookups, t->courier);
 }
 
 /* After a failure the next commit must show that the disk takes something: an empty one would not. */
@@ -314,13 +251,9 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 		r = probe(t, reterr);
 	if (r == 0)
 		r = steps(t, w, began_us, reterr);
-	if (r == 0)
-		r = turn_commit(t, reterr);
-	if (r < 0) {
-		turn_undo(t);
+	r = commit_end(w, r, reterr);
+	if (r < 0)
 		return r;
-	}
-	turn_publish(t);
 	turn_answer_submissions(t, false);
 	turn_return_deliveries(t);
 	drop_all(&t->answers);
@@ -363,8 +296,6 @@ static int run_once(struct turn *t, struct work *w, struct err *reterr)
 {
 	int r;
 
-	t->inserted = 0;
-	t->changed = t->more = false;
 	health_disk(t->health, true);
 	r = turn_try_found(t, w, reterr);
 	if (r == 0)
@@ -379,7 +310,7 @@ static void hand_over(struct turn *t, struct work *w)
 
 	if (t->retry_ms == 0 && dispatch_hand_over(t->dispatch, t->store, w->config, t->courier, w->now_ms, &e) < 0)
 		fail(t, &e);
-	tell_losses(t);
+	commit_tell_losses(t->store);
 }
 
 static int64_t min_ms(int64_t a, int64_t b)
@@ -409,11 +340,11 @@ int64_t turn_run(struct turn *t)
 	health_disk(t->health, true);
 	hand_over(t, &w);
 	if (!t->stopping) /* it waits for the disk more than once */
-		janitor_after(t->janitor, &w, t->health, t->changed);
+		janitor_after(t->janitor, &w, t->health, w.changed);
 	health_disk(t->health, false);
 	if (t->retry_ms != 0)
 		return t->retry_ms;
-	if (t->more || turn_slots_are_wanted(t, w.config))
+	if (w.more || turn_slots_are_wanted(t, w.config))
 		return w.mono_ms;
 	next_ms = min_ms(janitor_next_ms(t->janitor), expire_next_ms(&t->expire, &w));
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, store_webhooks_next_due_ms(t->store)));
@@ -430,20 +361,14 @@ void turn_last(struct turn *t)
 	turn_answer_submissions(t, true);
 	if (!t->deliveries.first)
 		return;
-	t->changed = true;
 	r = store_begin(t->store, &e);
 	if (r == 0)
 		r = turn_apply_deliveries(t, &w, &e);
-	if (r == 0)
-		r = turn_commit(t, &e);
-	if (r < 0) {
-		turn_undo(t);
+	if (commit_end(&w, r, &e) < 0) {
 		log_error(&((struct log_about){.reason = e.text}),
 			  "what came of the last deliveries cannot be kept: they will be sent again");
 		return;
 	}
-	tell_losses(t);
-	tally_publish(&t->tally, clock_mono_ms());
 	turn_return_deliveries(t);
 }
 

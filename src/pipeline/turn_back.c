@@ -20,7 +20,7 @@ int turn_apply_deliveries(struct turn *t, struct work *w, struct err *reterr)
 
 		if (r < 0)
 			return r;
-		t->changed = true;
+		w->changed = true;
 	}
 	return 0;
 }
@@ -99,7 +99,7 @@ int turn_apply_answers(struct turn *t, struct work *w, struct err *reterr)
 
 		if (r < 0)
 			return r;
-		t->changed = true;
+		w->changed = true;
 	}
 	return 0;
 }

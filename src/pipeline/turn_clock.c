@@ -175,17 +175,17 @@ static int bring_near(struct turn *t, struct work *w, struct err *reterr)
 	return r;
 }
 
-static int look_again(struct turn *t, bool *wanted, enum store_wait why, struct err *reterr)
+static int look_again(struct work *w, bool *wanted, enum store_wait why, struct err *reterr)
 {
 	int r;
 
 	if (!*wanted)
 		return 0;
-	r = store_webhooks_look_again(t->store, why, reterr);
+	r = store_webhooks_look_again(w->store, why, reterr);
 	if (r < 0)
 		return r;
 	*wanted = false; /* should the turn fail, the store goes on with it all the same */
-	t->changed = true;
+	w->changed = true;
 	return 0;
 }
 
@@ -193,9 +193,9 @@ int turn_bring_near(struct turn *t, struct work *w, struct err *reterr)
 {
 	int r;
 
-	r = look_again(t, &t->held_again, STORE_WAIT_TIME, reterr);
+	r = look_again(w, &t->held_again, STORE_WAIT_TIME, reterr);
 	if (r == 0)
-		r = look_again(t, &t->retried_again, STORE_WAIT_RETRY, reterr);
+		r = look_again(w, &t->retried_again, STORE_WAIT_RETRY, reterr);
 	if (r < 0)
 		return r;
 	if (t->near_next > w->config->accounts_n) {
@@ -208,7 +208,7 @@ int turn_bring_near(struct turn *t, struct work *w, struct err *reterr)
 	if (r == 0)
 		t->near_next++;
 	else
-		t->changed = true;
-	t->more = true;
+		w->changed = true;
+	w->more = true;
 	return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 
-static int insert_item(struct turn *t, struct intake_item *item, struct err *reterr)
+static int insert_item(struct work *w, struct intake_item *item, struct err *reterr)
 {
 	int r;
 
@@ -12,20 +12,20 @@ static int insert_item(struct turn *t, struct intake_item *item, struct err *ret
 		item->result = INTAKE_IGNORED;
 		return 0;
 	}
-	r = store_webhook_insert(t->store, &item->webhook, item->dead_reason, item->ignored ? "ignored" : NULL, reterr);
+	r = store_webhook_insert(w->store, &item->webhook, item->dead_reason, item->ignored ? "ignored" : NULL, reterr);
 	if (r < 0)
 		return r;
 	item->result = r > 0 ? INTAKE_DUPLICATE : item->ignored ? INTAKE_IGNORED : INTAKE_ACCEPTED;
-	t->inserted += r == 0;
-	t->changed = true;
+	w->inserted += r == 0;
+	w->changed = true;
 	if (r == 0 && (item->dead_reason || item->ignored)) /* it has come to its end already */
-		tally_add(&t->tally, METRIC_WEBHOOK_RESULTS, item->webhook.source,
+		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, item->webhook.source,
 			  item->dead_reason ? WORK_DEAD : WORK_IGNORED, NULL);
 	return 0;
 }
 
 /* All of one POST, or nothing of it: then it alone is refused. */
-static int insert_submission(struct turn *t, struct work *w, struct intake_submission *s, struct err *reterr)
+static int insert_submission(struct work *w, struct intake_submission *s, struct err *reterr)
 {
 	struct err e = {0};
 	int r = work_savepoint(w, reterr);
@@ -34,7 +34,7 @@ static int insert_submission(struct turn *t, struct work *w, struct intake_submi
 	if (r < 0)
 		return r;
 	for (i = 0; r == 0 && i < s->n; i++)
-		r = insert_item(t, &s->items[i], &e);
+		r = insert_item(w, &s->items[i], &e);
 	if (r == 0)
 		return work_savepoint_keep(w, reterr);
 	work_savepoint_undo(w);
@@ -61,7 +61,7 @@ int turn_insert_submissions(struct turn *t, struct work *w, struct err *reterr)
 
 		s->refused = !room || !turn_has_room(t, s);
 		if (!s->refused)
-			r = insert_submission(t, w, s, reterr);
+			r = insert_submission(w, s, reterr);
 		if (r < 0)
 			return r;
 	}

@@ -58,20 +58,8 @@ struct turn {
 	int64_t commit_us;  /* how long the last commit took that wrote something */
 
 	/* of the turn under way */
-	unsigned inserted;
 	int64_t room; /* bytes that webhooks may still bring in this turn */
-	bool changed;
-	bool more; /* something is left to be done at once */
 };
-
-/* ---- turn.c ---- */
-
-/* Ends the store's transaction and measures it. On failure nothing of it is left, but for what turn_undo forgets. */
-int turn_commit(struct turn *t, struct err *reterr) MUSTCHECK;
-/* What was rolled back is forgotten outside of the store too. */
-void turn_undo(struct turn *t);
-/* What was committed is shown to others. */
-void turn_publish(struct turn *t);
 
 /* ---- turn_clock.c ---- */
 

@@ -99,10 +99,10 @@ int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr
 		tally_log(&t->tally, LOG_WARNING, &about, "%s became %s", amount_of(events, r, "event"),
 			  r == 1 ? "a dead letter" : "dead letters");
 		dispatch_stir(t->dispatch, a->name);
-		t->changed = true;
+		w->changed = true;
 	}
 	if (r == 0)
 		t->url_account++;
-	t->more = true;
+	w->more = true;
 	return 0;
 }

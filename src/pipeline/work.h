@@ -17,8 +17,11 @@
 #include "pipeline/tally.h"
 #include "store/store.h"
 
+struct courier;
+
 struct work {
 	struct store *store;
+	struct courier *courier;
 	const struct config *config;
 	struct lookups *lookups;
 	struct dispatch *dispatch;
@@ -26,6 +29,12 @@ struct work {
 	int64_t now_ms;                  /* the wall clock: what is stored and compared with what is stored */
 	int64_t mono_ms;                 /* clock_mono_ms at the same moment: timers of this process */
 	const struct clock_guard *guard; /* NULL: every age limit may be applied */
+
+	/* what the turn did so far */
+	int64_t *commit_us; /* how long the last commit took that wrote something; its owner outlives the turn */
+	unsigned inserted;  /* webhooks that came in */
+	bool changed;       /* it wrote something */
+	bool more;          /* it left something that is to be done at once */
 };
 
 /* Whether r means that the store itself fails, so that the turn must be rolled back; anything else is the matter of the

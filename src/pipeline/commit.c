@@ -1,0 +1,66 @@
+#include <config.h>
+
+#include "pipeline/commit.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+
+static void tell_loss(void *ctx, const struct store_loss *l)
+{
+	CLEANUP(store_origin_done) struct store_origin origin = {0};
+	struct log_about about = {.reason = l->reason};
+	struct store *s = ctx;
+
+	switch (l->kind) {
+	case STORE_LOSS_WEBHOOK:
+		store_webhook_origin(s, l->id, &origin);
+		about.source = l->name;
+		about.conversation = origin.conversation;
+		about.webhook = l->id;
+		metrics_add(METRIC_WEBHOOK_RESULTS, l->name ? l->name : "", WORK_DEAD, NULL, 1);
+		log_warning(&about, "a webhook became a dead letter");
+		return;
+	case STORE_LOSS_EVENT:
+		store_event_origin(s, l->id, &origin);
+		about.source = origin.source;
+		about.account = l->name;
+		about.conversation = origin.conversation;
+		about.webhook = origin.webhook;
+		about.event = l->id;
+		log_warning(&about, "an event became a dead letter");
+		return;
+	case STORE_LOSS_CONVERSATION:
+		about.source = l->name;
+		break;
+	case STORE_LOSS_OTHER:
+		break;
+	}
+	log_error(&about, "the store's file was damaged or changed by hand, and is mended at one row");
+}
+
+void commit_tell_losses(struct store *s)
+{
+	store_losses(s, tell_loss, s);
+}
+
+int commit_end(struct work *w, int r, struct err *reterr)
+{
+	int64_t began_us = clock_mono_us();
+
+	if (r >= 0)
+		r = store_commit(w->store, reterr);
+	if (r < 0) {
+		store_rollback(w->store);
+		lookups_rollback(w->lookups);
+		tally_drop(w->tally);
+		return r;
+	}
+	if (w->changed) {
+		*w->commit_us = clock_mono_us() - began_us;
+		metrics_observe(METRIC_COMMIT_SECONDS, (double)*w->commit_us / 1e6);
+	}
+	commit_tell_losses(w->store);
+	tally_publish(w->tally, clock_mono_ms());
+	lookups_commit(w->lookups, w->courier);
+	return 0;
+}
