@@ -30,14 +30,7 @@
 #include "command/command.h"
 #include "command/load.h"
 #include "command/options.h"
-#include "command/serve_files.h"
-#include "command/serve_notify.h"
-#include "command/serve_reloads.h"
-#include "command/serve_signals.h"
-#include "command/serve_status.h"
-#include "command/serve_store.h"
-#include "command/serve_token.h"
-#include "command/serve_watch.h"
+#include "command/serve_parts.h"
 #include "intake/intake.h"
 
 #define TRANSFERS_MS 5000 /* after SIGTERM, for deliveries under way */

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "command/serve_reloads.h"
+#include "command/serve_parts.h"
 
 #include <errno.h>
 #include <string.h>

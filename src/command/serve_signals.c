@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "command/serve_signals.h"
+#include "command/serve_parts.h"
 
 #include <errno.h>
 #include <poll.h>
