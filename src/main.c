@@ -13,7 +13,6 @@
 #include "base/out.h"
 #include "base/text.h"
 #include "build-source.h"
-#include "command/bystander.h"
 #include "command/command.h"
 #include "http/version.h"
 
@@ -170,7 +169,7 @@ int main(int argc, char **argv)
 	} else if (status == GO_ON) {
 		c = command_find(argv[at]);
 		if (c && c != &command_serve) /* serve is the daemon, whoever runs it */
-			bystander_note(c->name);
+			command_note_bystander(c->name);
 		status = c ? c->run(&ctx, argc - at, argv + at) : unknown_command(argv[at]);
 	}
 	return command_end(status);

@@ -56,19 +56,15 @@ static bool is_self(const char *user)
 	return entry && entry->pw_uid == geteuid();
 }
 
-/* systemd gives the unit's groups to the unit's user alone; any other user has the groups of the user database. */
-static const struct daemon_unit *unit_of(const struct check_judge *j, const char *user)
-{
-	return j->has_unit && text_is(j->unit.user, user) ? &j->unit : NULL;
-}
-
 /* 0, or the exit status after a message. */
 static int judge_for(const struct command *c, const struct command_context *ctx, const char *user, bool wanted,
 		     struct check_judge *j)
 {
+	/* systemd gives the unit's groups to the unit's user alone; any other user has those of the user database. */
+	const struct daemon_unit *unit = j->has_unit && text_is(j->unit.user, user) ? &j->unit : NULL;
 	struct daemon_user who;
 	struct err error = {0};
-	int r = daemon_user_find(user, unit_of(j, user), &who, &error);
+	int r = daemon_user_find(user, unit, &who, &error);
 
 	if (r == 0) {
 		r = daemon_user_judge(&who, ctx->config_file, &j->said, &error);
@@ -125,4 +121,32 @@ void check_judge_done(struct check_judge *j)
 	free(j->user);
 	free(j->said.problems);
 	free(j->note);
+}
+
+/* ---- unix sockets ------------------------------------------------------------------------------------------------ */
+
+static void warn_of(const char *key, const char *address, bool closed, const struct check_judge *judge)
+{
+	CLEANUP(mem_freep) char *folder = daemon_socket_folder(address), *word = folder ? access_word(folder) : NULL;
+
+	if (!folder || (judge->for_unit && daemon_unit_makes(&judge->unit, folder)))
+		return;
+	if (access(folder, F_OK) < 0 && errno == ENOENT)
+		out_print("%s: warning: %s is not there: mkdir -p %s; serve will not start (under systemd, write "
+			  "unix:/run/deskbridge/NAME.sock: the unit makes that folder)\n",
+			  key, folder, word);
+	else if (judge->user && closed)
+		out_print("%s: warning: the user %s cannot make a socket in %s; serve will not start: give the socket "
+			  "a folder of that user (under systemd unix:/run/deskbridge/NAME.sock)\n",
+			  key, judge->user, folder);
+	else if (!judge->user && daemon_socket_is_closed(address))
+		out_print("%s: warning: the user who runs this check cannot make a socket in %s; the user who runs "
+			  "serve must be able to\n",
+			  key, folder);
+}
+
+void check_judge_sockets(const struct check_judge *j, const struct config *c)
+{
+	warn_of("listen", c->listen.address, j->said.listen_closed, j);
+	warn_of("admin", c->admin.address, j->said.admin_closed, j);
 }

@@ -6,6 +6,7 @@
 
 #include "command/command.h"
 #include "command/daemon_user.h"
+#include "conf/conf.h"
 
 struct check_judge {
 	struct daemon_unit unit; /* what systemd passes to the daemon; also where no other user judges */
@@ -24,5 +25,9 @@ struct check_judge {
 int check_judge(const struct command *c, const struct command_context *ctx, const char *wanted,
 		struct check_judge *ret);
 void check_judge_done(struct check_judge *j);
+
+/* Prints a warning for each of `listen` and `admin` whose unix socket the daemon could not make, judged for its user
+ * where one judged. A folder that the unit makes (RuntimeDirectory=) is good. Blocks on files. */
+void check_judge_sockets(const struct check_judge *j, const struct config *c);
 
 #endif

@@ -15,7 +15,6 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "command/check_judge.h"
-#include "command/check_sockets.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "conf/access.h"
@@ -377,7 +376,7 @@ static int check(const struct command_context *ctx, const struct check_judge *ju
 	tell_fixed_secrets(g);
 	warn_of_revisions(g->config);
 	warn_of_store(g->config, judge);
-	check_sockets(g->config, judge);
+	check_judge_sockets(judge, g->config);
 	tell_token(g->config);
 	warn_of_former_place(judge);
 	good = secrets_are_seen(g, judge) & keys_are_plain(g);

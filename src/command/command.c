@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/out.h"
+#include "command/daemon_unit.h"
+#include "conf/access.h"
 
 void command_print_help(const struct command *c)
 {
@@ -43,6 +46,26 @@ void command_begin(void)
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
 			(void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+void command_note_bystander(const char *command)
+{
+	struct daemon_unit unit;
+	bool has_unit = daemon_unit_read(&unit);
+	const char *user = has_unit ? unit.user : DAEMON_USER_DEFAULT;
+	const struct passwd *entry = user ? getpwnam(user) : NULL;
+
+	if (geteuid() != 0 && (!entry || entry->pw_uid != geteuid())) {
+		CLEANUP(mem_freep) char *how = NULL;
+
+		if (entry && entry->pw_uid != 0)
+			how = mem_fmt(" (sudo -u %s deskbridge %s)", user, command);
+		CLEANUP(mem_freep)
+		char *advice = mem_fmt("run it as root or as the daemon's user%s", how ? how : "");
+		access_set_instead(advice);
+	}
+	if (has_unit)
+		daemon_unit_done(&unit);
 }
 
 int command_end(int status)

@@ -50,4 +50,11 @@ void command_print_help(const struct command *c);
 void command_begin(void);
 int command_end(int status);
 
+/*
+ * Where a bystander runs the command of that name, a user who is neither root nor the daemon's, advice on files that
+ * cannot be read names who can run the command instead of a chgrp, which would lock the daemon out: rights that this
+ * user lacks are no fault of the installation. Once, before there are threads. Blocks on files.
+ */
+void command_note_bystander(const char *command);
+
 #endif

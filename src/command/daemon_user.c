@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/path.h"
-#include "command/check_sockets.h"
 #include "conf/generation.h"
 
 #define NAMES_MAX 65536 /* bytes of one entry of the databases */
@@ -100,10 +99,22 @@ static int look_at_store(const struct config *c)
 	return said;
 }
 
+char *daemon_socket_folder(const char *address)
+{
+	return strncmp(address, "unix:", 5) == 0 ? path_folder(address + 5) : NULL;
+}
+
+bool daemon_socket_is_closed(const char *address)
+{
+	CLEANUP(mem_freep) char *folder = daemon_socket_folder(address);
+
+	return folder && access(folder, W_OK | X_OK) < 0;
+}
+
 static int look_at_sockets(const struct config *c)
 {
-	return (check_socket_is_closed(c->listen.address) ? SAYS_LISTEN_CLOSED : 0) |
-	       (check_socket_is_closed(c->admin.address) ? SAYS_ADMIN_CLOSED : 0);
+	return (daemon_socket_is_closed(c->listen.address) ? SAYS_LISTEN_CLOSED : 0) |
+	       (daemon_socket_is_closed(c->admin.address) ? SAYS_ADMIN_CLOSED : 0);
 }
 
 /* The child: never returns. */

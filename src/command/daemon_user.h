@@ -40,4 +40,10 @@ struct daemon_judgement {
 int daemon_user_judge(const struct daemon_user *u, const char *config_file, struct daemon_judgement *ret,
 		      struct err *reterr) MUSTCHECK;
 
+/* The folder of a unix socket to listen on; NULL: the address is of another kind. The caller owns it. */
+char *daemon_socket_folder(const char *address) MUSTCHECK;
+/* Whether this process could not make the socket of that address: its folder is not there, or is not its to write to.
+ */
+bool daemon_socket_is_closed(const char *address);
+
 #endif

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/out.h"
-#include "command/bystander.h"
 #include "command/options.h"
 #include "conf/conf.h"
 #include "conf/yaml.h"
@@ -232,7 +231,7 @@ int main(int argc, char **argv)
 	int at = 0;
 
 	command_begin();
-	bystander_note(command.name);
+	command_note_bystander(command.name);
 	if (argc > 2 && strcmp(argv[1], "-c") == 0) {
 		ctx.config_file = argv[2];
 		ctx.config_given = true;
