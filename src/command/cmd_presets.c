@@ -9,8 +9,7 @@
 #include "base/out.h"
 #include "command/load.h"
 #include "command/options.h"
-#include "command/preset_config.h"
-#include "command/preset_grounds.h"
+#include "command/preset_print.h"
 #include "conf/yaml.h"
 
 #define ROW "%-16s %-22s %-18s %-14s %-19s %s\n"

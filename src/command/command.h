@@ -30,7 +30,7 @@ struct command {
 	int (*run)(const struct command_context *ctx, int argc, char **argv);
 };
 
-/* The sandbox is a program of its own, with the help text. Its line in --help is the daemon's. */
+/* The sandbox's line in `deskbridge --help`, and in its own help, which its program holds. */
 #define COMMAND_SANDBOX_SUMMARY "answer like Klaviyo, and like your helpdesk, for tests, and show what arrived"
 
 extern const struct command command_serve, command_check, command_explain, command_sample, command_sandbox,
