@@ -1,6 +1,6 @@
 /*
  * All that the courier gives out of an account and of a source's lookups: lines of the log, metrics, windows, outcomes,
- * in their order, as tests/data/courier_report.txt has them. Time and the HTTP client are faked.
+ * as tests/data/courier_report.txt has them. Time and the HTTP client are faked.
  */
 #include <config.h>
 
@@ -32,6 +32,8 @@
 #define REFUSAL "{\"errors\":[{\"code\":\"x\",\"title\":\"No.\",\"detail\":\"Not like that.\"}]}"
 #define CUSTOMER "{\"emails\":[\"jo@example.com\"]}"
 
+#define GAUGES_MAX 64
+
 /* One request that is in flight. */
 struct call {
 	struct call *next;
@@ -40,7 +42,13 @@ struct call {
 };
 
 static struct world {
-	struct buf seen; /* of all scenes */
+	struct buf seen;    /* of all scenes */
+	struct buf counted; /* not in `seen` yet */
+	struct {
+		char *name;
+		double value;
+	} gauges[GAUGES_MAX];
+	size_t gauges_n;
 	int64_t now_ms;
 	char *folder;
 	struct generation *g;
@@ -56,24 +64,43 @@ static struct world {
 
 /* ---- what is seen ------------------------------------------------------------------------------------------------ */
 
-static void see(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void see(const char *fmt, ...)
+static void put(struct buf *to, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static void put(struct buf *to, const char *fmt, va_list ap)
 {
 	CLEANUP(mem_freep) char *line = NULL;
 	char *folder;
-	va_list ap;
 
-	va_start(ap, fmt);
 	assert_true(vasprintf(&line, fmt, ap) >= 0);
-	va_end(ap);
 	while (world.folder && (folder = strstr(line, world.folder))) {
 		memmove(folder, "FOLDER", 6);
 		memmove(folder + 6, folder + strlen(world.folder), strlen(folder + strlen(world.folder)) + 1);
 	}
 	if (world.quiet)
 		return;
-	buf_adds(&world.seen, line);
-	buf_adds(&world.seen, "\n");
+	buf_adds(to, line);
+	buf_adds(to, "\n");
+}
+
+/* A line of the log. */
+static void see_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void see_line(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(&world.seen, fmt, ap);
+	va_end(ap);
+}
+
+/* What is counted. Nobody sees whether a line of the log comes before or behind it, so it is behind. */
+static void see_count(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void see_count(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(&world.counted, fmt, ap);
+	va_end(ap);
 }
 
 static const char *metric_name(enum metric m)
@@ -82,6 +109,41 @@ static const char *metric_name(enum metric m)
 
 	assert_true(metrics_describe((unsigned)m, &name, &type, &help));
 	return name + strlen("deskbridge_");
+}
+
+/* The gauges that are others than when this was called before. */
+static void see_gauge(void *ctx, const char *const labels[3], double value)
+{
+	enum metric m = *(const enum metric *)ctx;
+	CLEANUP(mem_freep) char *name = mem_fmt("%s{%s,%s}", metric_name(m), labels[0], labels[1]);
+	size_t i;
+
+	for (i = 0; i < world.gauges_n && strcmp(world.gauges[i].name, name) != 0; i++)
+		;
+	assert_true(i < GAUGES_MAX);
+	if (i == world.gauges_n)
+		world.gauges[world.gauges_n++].name = mem_str(name);
+	if (world.gauges[i].value == value)
+		return;
+	world.gauges[i].value = value;
+	see_count("  %s = %.0f", name, value);
+}
+
+/* What is given out to others than the log and the metrics, and what is done here. */
+static void see(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void see(const char *fmt, ...)
+{
+	static enum metric gauges[] = {METRIC_ACCOUNT_PARKED, METRIC_LOOKUPS_PARKED};
+	va_list ap;
+
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
+		metrics_each(gauges[i], see_gauge, &gauges[i]);
+	if (world.counted.len > 0)
+		buf_add(&world.seen, world.counted.data, world.counted.len);
+	buf_clear(&world.counted);
+	va_start(ap, fmt);
+	put(&world.seen, fmt, ap);
+	va_end(ap);
 }
 
 static void add(char **text, const char *name, const char *value)
@@ -107,25 +169,19 @@ void __wrap_log_write(int level, const struct log_about *about, const char *fmt,
 	add(&text, "account", about->account);
 	add(&text, "conversation", about->conversation);
 	add(&text, "reason", about->reason);
-	see("%s%s%s", text, about->webhook ? " webhook" : "", about->event ? " event" : "");
-}
-
-void __wrap_metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value);
-void __wrap_metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value)
-{
-	see("  %s{%s,%s%s} = %.0f", metric_name(m), label1, label2, label3 ? label3 : "", value);
+	see_line("%s%s%s", text, about->webhook ? " webhook" : "", about->event ? " event" : "");
 }
 
 void __wrap_metrics_add(enum metric m, const char *label1, const char *label2, const char *label3, double n);
 void __wrap_metrics_add(enum metric m, const char *label1, const char *label2, const char *label3, double n)
 {
-	see("  %s{%s,%s%s} + %.0f", metric_name(m), label1, label2 ? label2 : "", label3 ? label3 : "", n);
+	see_count("  %s{%s,%s%s} + %.0f", metric_name(m), label1, label2 ? label2 : "", label3 ? label3 : "", n);
 }
 
 void __wrap_metrics_observe(enum metric m, double seconds);
 void __wrap_metrics_observe(enum metric m, double seconds)
 {
-	see("  %s: %.2f", metric_name(m), seconds);
+	see_count("  %s: %.2f", metric_name(m), seconds);
 }
 
 static void on_delivered(void *ctx, struct delivery *d)
@@ -321,6 +377,10 @@ static void scene_with(const char *name, const char *account, const char *passwo
 	static const struct lookup_sink sink = {on_answer, on_lookup_window, NULL};
 
 	see("== %s", name);
+	metrics_reset();
+	while (world.gauges_n > 0)
+		free(world.gauges[--world.gauges_n].name);
+	memset(world.gauges, 0, sizeof(world.gauges));
 	world.now_ms = NOW;
 	world.password = password;
 	world.calls_end = &world.calls;
@@ -734,6 +794,7 @@ static void all_that_is_given_out_is_as_written(void **state)
 
 	(void)state;
 	buf_init(&world.seen, 1 << 20);
+	buf_init(&world.counted, 1 << 20);
 	account_is_parked();
 	account_is_paused();
 	account_is_in_trouble();
@@ -759,6 +820,9 @@ static void all_that_is_given_out_is_as_written(void **state)
 	}
 	assert_string_equal(was + strcspn(was, "\n"), now + strcspn(now, "\n"));
 	buf_done(&world.seen);
+	buf_done(&world.counted);
+	while (world.gauges_n > 0)
+		free(world.gauges[--world.gauges_n].name);
 }
 
 int main(void)
