@@ -14,8 +14,6 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/known.h"
-#include "base/log.h"
-#include "base/metrics.h"
 #include "helpdesk/parse/parsed.h"
 #include "helpdesk/plan/inquiry.h"
 #include "klaviyo/reason.h"
@@ -130,7 +128,7 @@ static void answer(struct lookup *l, const struct lookup_question *q, const stru
 		inquiry_result(found, &a.found);
 	else
 		(void)err_set(&a.reason, -EIO, "%s", why);
-	metrics_add(METRIC_LOOKUPS, q->source, lookup_outcome_name(end->outcome), NULL, 1);
+	report_lookup(q->source, lookup_outcome_name(end->outcome));
 	l->sink.answer(l->sink.ctx, &a);
 	lookup_answer_done(&a);
 }
@@ -149,21 +147,46 @@ static void weigh_gone(const struct place *p, struct ending *end, char *why, siz
 		    said);
 }
 
-static void place_heard(struct place *p, const struct walk *w, const struct ending *end, unsigned period,
-			const char *why)
+/* The end of a message: where new credentials are written. */
+static const char *mend_of(const struct source *s)
 {
-	if (p->upstream.state == UPSTREAM_PARKED && p->upstream.period != period)
-		place_park(p, w->source, end->status == 401 || end->secret ? PLACE_CREDENTIALS : PLACE_ANSWERS,
-			   end->status, why);
+	const struct secret *secret = s->lookup_password ? s->lookup_password : s->lookup_token;
+
+	return secret ? secret_mend(secret) : "the source's `lookup`, then reload";
+}
+
+/* parks: how often it had been parked before. */
+static void place_heard(struct place *p, const struct walk *w, const struct ending *end, unsigned parks,
+			const char *why, int64_t now_ms)
+{
+	const struct report_park park = {.why = why,
+					 .status = end->status,
+					 .credentials = end->status == 401 || end->secret,
+					 .mend = mend_of(w->source)};
+
+	if (p->upstream.parks != parks)
+		report_parked(&p->report, &park);
 	if (end->word == UPSTREAM_USEFUL) {
-		if (p->parked && w->asked.epoch == p->upstream.epoch) {
-			log_notice(&((struct log_about){.source = p->name}), "lookups are answered again");
-			place_unpark(p);
-		}
-		place_answered(p);
+		if (p->report.parked && w->asked.epoch == p->upstream.epoch)
+			report_opened(&p->report);
+		report_answered(&p->report);
 	} else if (end->outcome == LOOKUP_RETRY && end->word == UPSTREAM_TROUBLE) {
-		place_failed(p, why, end->tells);
+		report_failed(&p->report, end->tells ? REPORT_REMEDY : REPORT_UNREACHED, why, now_ms);
 	}
+}
+
+static void place_look_at_pause(struct place *p, int64_t now_ms)
+{
+	report_pause(&p->report, p->upstream.paused_until_ms, "Retry-After", now_ms);
+}
+
+static void place_tell(struct place *p, const struct lookup_sink *sink, int64_t now_ms)
+{
+	unsigned window = p->configured ? upstream_window(&p->upstream, now_ms) : 0;
+	struct report *r = &p->report;
+
+	if (report_window(r, window, upstream_is_for_new(&p->upstream), p->configured ? NULL : "not configured"))
+		sink->window(sink->ctx, r->name, r->told_window, r->told_for_new, r->told_reason);
 }
 
 /* The state first, then the window, then the answer: whoever is freed by the answer must know the window. */
@@ -171,7 +194,7 @@ static void walk_end(struct walk *w, struct ending end, const char *reason)
 {
 	struct lookup *l = w->owner;
 	struct place *p = w->place;
-	unsigned period = p->upstream.period;
+	unsigned parks = p->upstream.parks;
 	CLEANUP(strikes_unrefp) struct strikes *secrets = known_secrets();
 	int64_t now_ms = clock_mono_ms();
 	char why[REASON_MAX];
@@ -183,8 +206,8 @@ static void walk_end(struct walk *w, struct ending end, const char *reason)
 	if (end.outcome == LOOKUP_PARKED && w->asked.epoch != p->upstream.epoch)
 		end.outcome = LOOKUP_RETRY; /* other credentials were refused, not the present ones */
 	upstream_answered(&p->upstream, w->asked, end.word, w->customer, end.retry_after_ms, now_ms);
-	place_heard(p, w, &end, period, why);
-	place_pause(p, now_ms);
+	place_heard(p, w, &end, parks, why, now_ms);
+	place_look_at_pause(p, now_ms);
 	walk_unlink(w);
 	place_tell(p, &l->sink, now_ms);
 	answer(l, w->q, &end, w->inquiry, p->worked ? &p->mark : NULL, why);
@@ -414,7 +437,7 @@ static void place_configure(struct place *p, const struct source *s, const struc
 		upstream_renew(&p->upstream);
 	} else if (secret_changed(old, g, s->lookup_password) || secret_changed(old, g, s->lookup_token)) {
 		upstream_renew(&p->upstream);
-		place_unpark(p);
+		report_unparked(&p->report);
 	}
 }
 
@@ -425,7 +448,7 @@ void lookup_generation(struct lookup *l, struct generation *g)
 
 	l->g = generation_ref(g);
 	for (struct place *p = l->places.first; p; p = p->next)
-		p->configured = p->told = false;
+		p->configured = p->report.told = false;
 	for (size_t i = 0; i < g->config->sources_n; i++) {
 		const struct source *s = &g->config->sources[i];
 
@@ -434,8 +457,8 @@ void lookup_generation(struct lookup *l, struct generation *g)
 	}
 	for (struct place *p = l->places.first; p; p = p->next) {
 		if (!p->configured)
-			place_unpark(p);
-		place_pause(p, now_ms);
+			report_unparked(&p->report);
+		place_look_at_pause(p, now_ms);
 		place_tell(p, &l->sink, now_ms);
 	}
 	places_sweep(&l->places);
@@ -453,7 +476,7 @@ static bool turned_away(struct lookup *l, const struct lookup_question *q, struc
 		    (q->is_new || !upstream_is_for_new(&p->upstream)))
 			return false;
 		end.outcome = LOOKUP_LATE;
-		why = p->parked ? p->parked : "the helpdesk is not to be asked now";
+		why = p->report.parked ? p->report.parked : "the helpdesk is not to be asked now";
 	}
 	answer(l, q, &end, NULL, NULL, why);
 	return true;
@@ -514,7 +537,7 @@ int64_t lookup_tick(struct lookup *l, int64_t now_ms)
 
 		if (again_ms < next_ms)
 			next_ms = again_ms;
-		place_pause(p, now_ms);
+		place_look_at_pause(p, now_ms);
 		place_tell(p, &l->sink, now_ms);
 	}
 	return next_ms;

@@ -15,11 +15,8 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/known.h"
-#include "base/log.h"
-#include "base/mask.h"
-#include "base/metrics.h"
-#include "courier/notice.h"
 #include "courier/pace.h"
+#include "courier/report.h"
 #include "klaviyo/reason.h"
 #include "klaviyo/request.h"
 
@@ -30,27 +27,15 @@ struct parcel {
 	struct pace_request request;
 };
 
-/* Which reason stands beside the window. */
-enum shown {
-	SHOWN_NOTICE,
-	SHOWN_HOLD,
-	SHOWN_NOT_CONFIGURED,
-};
-
 struct outlet {
 	struct outlet_shared *shared;
-	char *name;
 	struct pace pace;
 	bool configured, held, closed;
 	/* of the account, copied: the generation may go while we send by it */
 	char *url, *revision, *key, *key_mend;
 	struct quota_limits limits;
 	struct parcel *tray, **tray_end;
-	struct notice notice;
-	/* what the sink knows */
-	bool told;
-	unsigned told_window;
-	enum shown told_shown;
+	struct report report;
 };
 
 /* The same for events of the same address. */
@@ -71,8 +56,7 @@ struct outlet *outlet_new(struct outlet_shared *shared, const char *name, int64_
 	struct outlet *o = mem_new(1, sizeof(*o));
 
 	o->shared = shared;
-	o->name = mem_str(name);
-	o->notice.account = o->name;
+	report_init(&o->report, REPORT_ACCOUNT, name);
 	o->tray_end = &o->tray;
 	o->limits = (struct quota_limits){1, 1, 1};
 	pace_init(&o->pace, &o->limits, now_ms);
@@ -82,18 +66,17 @@ struct outlet *outlet_new(struct outlet_shared *shared, const char *name, int64_
 void outlet_free(struct outlet *o)
 {
 	INSIST(!o->tray && o->pace.upstream.in_flight == 0);
-	free(o->name);
 	free(o->url);
 	free(o->revision);
 	mem_wipe_str(o->key);
 	free(o->key_mend);
-	notice_done(&o->notice);
+	report_done(&o->report);
 	free(o);
 }
 
 const char *outlet_name(const struct outlet *o)
 {
-	return o->name;
+	return o->report.name;
 }
 
 bool outlet_is_configured(const struct outlet *o)
@@ -116,21 +99,20 @@ static unsigned outlet_window(const struct outlet *o)
 
 static void outlet_tell(struct outlet *o)
 {
-	enum shown shown = !o->configured ? SHOWN_NOT_CONFIGURED : o->held ? SHOWN_HOLD : SHOWN_NOTICE;
-	unsigned window = outlet_window(o);
-	CLEANUP(mem_freep) char *reason = NULL;
+	const char *shut = !o->configured ? "not configured" : o->held ? "on hold" : NULL;
+	const struct courier_sink *sink = &o->shared->sink;
 
-	if (o->told && !o->notice.changed && o->told_window == window && o->told_shown == shown)
-		return;
-	o->told = true;
-	o->notice.changed = false;
-	o->told_window = window;
-	o->told_shown = shown;
-	if (shown == SHOWN_NOTICE)
-		reason = notice_text(&o->notice);
-	else
-		reason = mem_str(shown == SHOWN_HOLD ? "on hold" : "not configured");
-	o->shared->sink.window(o->shared->sink.ctx, o->name, window, reason);
+	if (report_window(&o->report, outlet_window(o), false, shut))
+		sink->window(sink->ctx, o->report.name, o->report.told_window, o->report.told_reason);
+}
+
+/* Tells of a pause where it begins, changes or ends. */
+static void outlet_look_at_pause(struct outlet *o, int64_t mono_ms)
+{
+	static const char *const headers[] = {
+		[QUOTA_PAUSE_THROTTLED] = "Retry-After", [QUOTA_PAUSE_TOLD] = "RateLimit-Reset"};
+
+	report_pause(&o->report, o->pace.upstream.paused_until_ms, headers[o->pace.paused_by], mono_ms);
 }
 
 struct delivery *delivery_new(struct event *e, const struct outcome_verdict *v)
@@ -192,17 +174,24 @@ static bool outlet_is_shut(const struct outlet *o)
 	return o->closed || outlet_window(o) == 0;
 }
 
-static struct log_about about_event(const struct outlet *o, const struct event *e, const char *reason)
-{
-	return (struct log_about){e->source, o->name, e->conversation, reason, e->webhook, e->id};
-}
-
 static void outlet_changed(struct outlet *o, const struct outcome_verdict *v)
 {
+	const struct report_park park = {.why = v->reason, .status = v->status, .odd = v->odd, .mend = o->key_mend};
+
 	if (o->pace.upstream.state == UPSTREAM_PARKED)
-		notice_parked(&o->notice, v, o->key_mend);
+		report_parked(&o->report, &park);
 	else
-		notice_opened(&o->notice);
+		report_opened(&o->report);
+}
+
+/* Whether Klaviyo works. A long wait that a 503 asks for is added to the reason. */
+static void outlet_heard(struct outlet *o, const struct event *e, struct outcome_verdict *v, int64_t mono_ms)
+{
+	if (v->outcome == OUTCOME_DELIVERED)
+		report_answered(&o->report);
+	else if (v->outcome == OUTCOME_RETRY && !v->throttled)
+		report_failed(&o->report, v->status > 0 ? REPORT_NO_USE : REPORT_UNREACHED, v->reason, mono_ms);
+	report_event_waits(&o->report, e, v, mono_ms);
 }
 
 /* What came back moves the state, then the window, and is told last. */
@@ -210,9 +199,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 {
 	struct outlet *o = p->outlet;
 	struct outcome_verdict v = *answer;
-	struct log_about about = about_event(o, p->event, v.reason);
 	int64_t mono_ms = clock_mono_ms();
-	char email[MASK_EMAIL_MAX];
 
 	o->shared->in_flight--;
 	if (pace_returned(&o->pace, &p->request, answer, backoff_chance(), mono_ms, &v.outcome))
@@ -221,18 +208,12 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 		reason_text(v.reason, sizeof(v.reason), NULL, "answered so %d times while others were delivered: %s",
 			    PACE_ODD_TRIES, answer->reason);
 	if (!o->closed)
-		notice_outcome(&o->notice, p->event, &v, mono_ms);
-	notice_pause(&o->notice, &o->pace, mono_ms);
+		outlet_heard(o, p->event, &v, mono_ms);
+	outlet_look_at_pause(o, mono_ms);
 	outlet_tell(o);
 	if (outlet_is_shut(o))
 		tray_return(o, true);
-	if (v.partial_failure) {
-		metrics_add(METRIC_PARTIAL_FAILURES, o->name, NULL, NULL, 1);
-		log_warning(&about, "Klaviyo took the event, but not all of it");
-	} else if (v.outcome != OUTCOME_DELIVERED) {
-		log_debug(&about, "an attempt for %s ended as %s", log_email(p->event->email, email),
-			  outcome_name(v.outcome));
-	}
+	report_attempt(&o->report, p->event, &v);
 	parcel_end(p, &v);
 }
 
@@ -252,7 +233,7 @@ static void on_reply(void *ctx, const struct http_reply *reply)
 
 	/* Of an answer that is too long, status and headers say what it means. */
 	if (reply->failure == HTTP_OK || reply->failure == HTTP_TOO_LONG)
-		metrics_observe(METRIC_DELIVERY_SECONDS, (double)reply->took_us / 1e6);
+		report_took(reply->took_us);
 	if (reply->failure == HTTP_OK) {
 		a.body = reply->body.data;
 		a.body_len = reply->body.len;
@@ -326,7 +307,7 @@ static int64_t outlet_next_ms(struct outlet *o, bool sending, int64_t now_ms)
 
 	if (o->pace.upstream.state == UPSTREAM_PARKED || (sending && o->tray))
 		next_ms = pace_next_ms(&o->pace, now_ms);
-	return o->notice.pause && o->notice.pause_until_ms < next_ms ? o->notice.pause_until_ms : next_ms;
+	return o->report.paused && o->report.paused_until_ms < next_ms ? o->report.paused_until_ms : next_ms;
 }
 
 int64_t outlet_run(struct outlet *o, bool sending, int64_t now_ms)
@@ -334,7 +315,7 @@ int64_t outlet_run(struct outlet *o, bool sending, int64_t now_ms)
 	if (o->closed || !o->configured || o->held)
 		return CLOCK_NEVER_MS;
 	pace_tick(&o->pace, now_ms);
-	notice_pause(&o->notice, &o->pace, now_ms);
+	outlet_look_at_pause(o, now_ms);
 	outlet_tell(o);
 	while (sending && o->tray && pace_next_ms(&o->pace, now_ms) <= now_ms) {
 		struct parcel *p = o->tray;
@@ -384,9 +365,9 @@ void outlet_configure(struct outlet *o, const struct account *a, const struct se
 	if (changed || reloaded)
 		pace_renew(&o->pace, &o->limits);
 	if (changed)
-		notice_renewed(&o->notice);
-	notice_pause(&o->notice, &o->pace, clock_mono_ms());
-	o->told = false;
+		report_renewed(&o->report);
+	outlet_look_at_pause(o, clock_mono_ms());
+	o->report.told = false;
 	outlet_tell(o);
 	tray_return(o, outlet_is_shut(o));
 }

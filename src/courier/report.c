@@ -1,0 +1,329 @@
+#include <config.h>
+
+#include "courier/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mask.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/text.h"
+#include "courier/upstream.h"
+#include "klaviyo/quota.h"
+#include "klaviyo/reason.h"
+#include "klaviyo/retry_after.h"
+
+/* From so many failures in a row, or after so long of them, an upstream counts as out of reach: for people only. */
+#define TROUBLE_FAILURES 5
+#define TROUBLE_MS (30 * 1000) /* accounts; a source may be asked once in an hour */
+
+#define PROBE_MINUTES (UPSTREAM_PROBE_LAST_MS / 60000)
+
+_Static_assert(QUOTA_PAUSE_TOLD_LAST_MS == UPSTREAM_PAUSE_MAX_MS, "the pause to which longer ones are cut");
+
+static const struct words {
+	enum metric parked; /* also while paused */
+	const char *opened, *answered, *ends_early;
+} words[] = {
+	[REPORT_ACCOUNT] =
+		{
+			METRIC_ACCOUNT_PARKED,
+			"Klaviyo takes events again",
+			"Klaviyo takes events again",
+			"the pause ends early, by a reload or a change of the account",
+		},
+	[REPORT_LOOKUPS] =
+		{
+			METRIC_LOOKUPS_PARKED,
+			"lookups are answered again",
+			"the helpdesk answers lookups again",
+			"the lookups' pause ends early, by a reload or a change of the source",
+		},
+};
+
+void report_init(struct report *r, enum report_kind kind, const char *name)
+{
+	*r = (struct report){.kind = kind, .name = mem_str(name)};
+}
+
+void report_done(struct report *r)
+{
+	free(r->name);
+	free(r->parked);
+	free(r->paused);
+	free(r->told_reason);
+}
+
+static struct log_about about(const struct report *r, const char *reason)
+{
+	if (r->kind == REPORT_ACCOUNT)
+		return (struct log_about){.account = r->name, .reason = reason};
+	return (struct log_about){.source = r->name, .reason = reason};
+}
+
+static struct log_about about_event(const struct report *r, const struct event *e, const char *reason)
+{
+	return (struct log_about){e->source, r->name, e->conversation, reason, e->webhook, e->id};
+}
+
+static void gauge(const struct report *r, const char *label, bool is_so)
+{
+	metrics_set(words[r->kind].parked, r->name, label, NULL, is_so);
+}
+
+/* ---- parked ------------------------------------------------------------------------------------------------------ */
+
+/* The price of a change of klaviyo.url: pipeline/turn_release.c. */
+#define OTHER_URL " (events queued for the former url become dead letters where klaviyo.url changes)"
+
+/* The advice to the operator; the caller owns it. */
+static char *account_advice(const struct report_park *park)
+{
+	if (park->odd)
+		return mem_str("three people's events in a row were answered so: look for a notice at Klaviyo, check "
+			       "klaviyo.url and what stands between here and Klaviyo, then reload" OTHER_URL);
+	switch (park->status) {
+	case 0:
+	case 400:
+	case 401:
+		return mem_fmt("put the right key in %s", park->mend);
+	case 403:
+		return mem_fmt("put a key with the scope events:write (a key's scopes cannot be changed later) in %s",
+			       park->mend);
+	default:
+		return mem_str("check klaviyo.url, klaviyo.revision and what stands between here and Klaviyo, then "
+			       "reload" OTHER_URL);
+	}
+}
+
+static void log_parked(const struct report *r, const struct report_park *park)
+{
+	const struct log_about line = about(r, park->why);
+
+	if (r->kind == REPORT_ACCOUNT) {
+		CLEANUP(mem_freep) char *advice = account_advice(park);
+
+		log_warning(&line,
+			    "the account is parked, its events wait: %s; deskbridge asks again by itself within %d "
+			    "minutes",
+			    advice, PROBE_MINUTES);
+	} else if (park->credentials) {
+		log_warning(&line,
+			    "lookups are parked, webhooks that need one wait: put the right credentials in %s; "
+			    "deskbridge asks again by itself within %d minutes",
+			    park->mend, PROBE_MINUTES);
+	} else {
+		log_warning(&line,
+			    "lookups are parked, webhooks that need one wait: see that the source's `lookup` is right, "
+			    "base_url first; a reload asks again at once, deskbridge asks again by itself within %d "
+			    "minutes, and at once about a customer whom it has not asked about yet",
+			    PROBE_MINUTES);
+	}
+}
+
+static const char *label_without_status(const struct report *r, const struct report_park *park)
+{
+	if (r->kind == REPORT_ACCOUNT)
+		return "key";
+	return park->credentials ? "secret" : "answer";
+}
+
+void report_parked(struct report *r, const struct report_park *park)
+{
+	char label[sizeof(r->label)];
+	bool other;
+
+	if (park->status > 0)
+		(void)snprintf(label, sizeof(label), "%u", park->status);
+	else
+		(void)snprintf(label, sizeof(label), "%s", label_without_status(r, park));
+	other = !r->parked || !text_is(label, r->label);
+	/* Slow probes that end as before are not news. */
+	if (!r->parked || (other && r->kind == REPORT_ACCOUNT))
+		log_parked(r, park);
+	if (other) {
+		if (r->parked)
+			gauge(r, r->label, false);
+		gauge(r, label, true);
+	}
+	memcpy(r->label, label, sizeof(label));
+	free(r->parked);
+	r->parked = mem_str(park->why);
+}
+
+void report_unparked(struct report *r)
+{
+	if (!r->parked)
+		return;
+	gauge(r, r->label, false);
+	free(TAKE(r->parked));
+}
+
+void report_opened(struct report *r)
+{
+	const struct log_about line = about(r, NULL);
+
+	log_notice(&line, "%s", words[r->kind].opened);
+	if (r->kind == REPORT_ACCOUNT) /* whose line about the end of trouble is the same */
+		r->trouble = false;
+	report_unparked(r);
+}
+
+void report_renewed(struct report *r)
+{
+	report_unparked(r);
+	r->failures = 0;
+	r->trouble = false;
+}
+
+/* ---- paused ------------------------------------------------------------------------------------------------------ */
+
+static const char pause_label[] = "paused";
+
+static void pause_begins(struct report *r, const char *until, bool cut)
+{
+	const struct log_about line = about(r, r->kind == REPORT_ACCOUNT ? r->paused : NULL);
+
+	if (r->kind == REPORT_ACCOUNT)
+		log_warning(&line, "the account's events wait until %s%s", until,
+			    cut ? ", an hour: longer waits are cut to it" : "");
+	else
+		log_warning(&line, "lookups are %s%s: the helpdesk was asked too often", r->paused,
+			    cut ? ", an hour, to which longer waits are cut" : "");
+	gauge(r, pause_label, true);
+}
+
+static void pause_ends(struct report *r, bool early)
+{
+	const struct log_about line = about(r, r->kind == REPORT_ACCOUNT ? r->paused : NULL);
+
+	if (early)
+		log_notice(&line, "%s", words[r->kind].ends_early);
+	gauge(r, pause_label, false);
+	free(TAKE(r->paused));
+}
+
+void report_pause(struct report *r, int64_t until_ms, const char *header, int64_t now_ms)
+{
+	int64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : 0, was_ms = r->paused_until_ms;
+	bool begins = !r->paused;
+	char iso[CLOCK_ISO_MAX];
+
+	if (wait_ms == 0)
+		until_ms = 0;
+	if (until_ms == was_ms)
+		return;
+	r->paused_until_ms = until_ms;
+	if (wait_ms == 0) {
+		if (r->paused)
+			pause_ends(r, was_ms > now_ms);
+		return;
+	}
+	if (begins && wait_ms <= REPORT_LONG_MS)
+		return;
+	clock_iso(clock_now_ms() + wait_ms, iso); /* until_ms is not the wall's time */
+	free(r->paused);
+	r->paused = r->kind == REPORT_ACCOUNT ? mem_fmt("paused by Klaviyo's %s until %s", header, iso)
+					      : mem_fmt("paused until %s by %s", iso, header);
+	if (begins)
+		pause_begins(r, iso, wait_ms >= UPSTREAM_PAUSE_MAX_MS);
+}
+
+/* ---- trouble ----------------------------------------------------------------------------------------------------- */
+
+void report_failed(struct report *r, enum report_trouble trouble, const char *why, int64_t now_ms)
+{
+	const struct log_about line = about(r, why);
+
+	if (r->failures == 0)
+		r->first_failure_ms = now_ms;
+	if (r->failures < TROUBLE_FAILURES)
+		r->failures++;
+	/* A single one is not news: it is tried again within seconds. */
+	if (r->trouble || (r->failures < TROUBLE_FAILURES &&
+			   (r->kind != REPORT_ACCOUNT || now_ms - r->first_failure_ms < TROUBLE_MS)))
+		return;
+	r->trouble = true;
+	if (r->kind == REPORT_ACCOUNT)
+		log_warning(&line, "Klaviyo %s; events wait and are tried again",
+			    trouble == REPORT_NO_USE ? "answers, but takes no events" : "cannot be reached");
+	else
+		log_warning(&line,
+			    "the helpdesk answers no lookup, webhooks that need one wait and are asked again by "
+			    "themselves: %s",
+			    trouble == REPORT_REMEDY
+				    ? "the reason tells what mends it"
+				    : "see that base_url is right and the helpdesk can be reached from here");
+}
+
+void report_answered(struct report *r)
+{
+	const struct log_about line = about(r, NULL);
+
+	if (r->trouble)
+		log_notice(&line, "%s", words[r->kind].answered);
+	r->trouble = false;
+	r->failures = 0;
+}
+
+/* ---- single requests --------------------------------------------------------------------------------------------- */
+
+void report_took(int64_t took_us)
+{
+	metrics_observe(METRIC_DELIVERY_SECONDS, (double)took_us / 1e6);
+}
+
+void report_event_waits(struct report *r, const struct event *e, struct outcome_verdict *v, int64_t now_ms)
+{
+	const struct log_about line = about_event(r, e, v->reason);
+	char iso[CLOCK_ISO_MAX], reason[OUTCOME_REASON_MAX];
+
+	if (v->outcome != OUTCOME_RETRY || v->throttled || v->retry_after_ms <= REPORT_LONG_MS)
+		return;
+	clock_iso(clock_now_ms() + v->retry_after_ms, iso);
+	memcpy(reason, v->reason, sizeof(reason));
+	reason_text(v->reason, sizeof(v->reason), NULL, "Retry-After until %s: %s", iso, reason);
+	if (now_ms < r->wait_told_ms)
+		return;
+	r->wait_told_ms = now_ms + v->retry_after_ms;
+	log_warning(&line, "an event waits until %s%s", iso,
+		    v->retry_after_ms >= RETRY_AFTER_MAX_MS ? ", an hour: longer waits are cut to it" : "");
+}
+
+void report_attempt(const struct report *r, const struct event *e, const struct outcome_verdict *v)
+{
+	const struct log_about line = about_event(r, e, v->reason);
+	char email[MASK_EMAIL_MAX];
+
+	if (v->partial_failure) {
+		log_warning(&line, "Klaviyo took the event, but not all of it");
+		metrics_add(METRIC_PARTIAL_FAILURES, r->name, NULL, NULL, 1);
+	} else if (v->outcome != OUTCOME_DELIVERED) {
+		log_debug(&line, "an attempt for %s ended as %s", log_email(e->email, email), outcome_name(v->outcome));
+	}
+}
+
+void report_lookup(const char *source, const char *outcome)
+{
+	metrics_add(METRIC_LOOKUPS, source, outcome, NULL, 1);
+}
+
+/* ---- the window -------------------------------------------------------------------------------------------------- */
+
+bool report_window(struct report *r, unsigned window, bool for_new, const char *shut)
+{
+	CLEANUP(mem_freep) char *both = r->parked && r->paused ? mem_fmt("%s; %s", r->parked, r->paused) : NULL;
+	const char *reason = shut ? shut : both ? both : r->parked ? r->parked : r->paused;
+
+	if (r->told && r->told_window == window && r->told_for_new == for_new && text_is(r->told_reason, reason))
+		return false;
+	r->told = true;
+	r->told_window = window;
+	r->told_for_new = for_new;
+	free(r->told_reason);
+	r->told_reason = mem_str(reason);
+	return true;
+}
