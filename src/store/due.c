@@ -17,6 +17,7 @@
 #include "store/losses.h"
 #include "store/numbers.h"
 #include "store/tables.h"
+#include "store/transaction.h"
 
 /* ---- reading a row ----------------------------------------------------------------------------------------------- */
 
@@ -108,20 +109,22 @@ struct due_event {
 	int64_t id, due_ms;
 };
 
-/* Makes a transaction of its own where the caller has none. A reader only passes it by. */
 static int set_bad_aside(struct store *s, const struct due_event *due, const char *account, int64_t now_ms,
 			 const struct err *why, struct err *reterr)
 {
-	int r;
+	struct change c = change_begin(s, reterr);
 
-	if (why->code == -ENOENT)
-		return event_mend_due(s, account, due->id, due->due_ms, now_ms, reterr);
-	r = event_set_aside(s, due->id, why->text, now_ms, reterr);
-	if (r == 0)
-		loss_note(s, STORE_LOSS_EVENT, due->id, account, why->text);
-	return r;
+	if (why->code == -ENOENT) {
+		event_mend_due(&c, account, due->id, due->due_ms, now_ms);
+	} else {
+		event_set_aside(&c, due->id, why->text, now_ms);
+		if (c.status == 0)
+			loss_note(s, STORE_LOSS_EVENT, due->id, account, why->text);
+	}
+	return change_end(&c);
 }
 
+/* Makes a transaction of its own where the caller has none. A reader only passes it by. */
 static int bad_event_dead(struct store *s, const struct due_event *due, const char *account, int64_t now_ms,
 			  const struct err *why, struct err *reterr)
 {
@@ -212,87 +215,70 @@ int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t n
 	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
 }
 
-static int far_ids(struct store *s, const char *account, int64_t farthest_ms, size_t max, struct ids *ids,
-		   struct err *reterr)
-{
-	QUERY(q, s,
-	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
-	      " AND i.head = 1"
-	      " AND i.account = ?1 AND i.due > ?2 AND e.state = " SQL_READY
-	      " AND e.due > ?2 ORDER BY i.due DESC LIMIT ?3",
-	      reterr);
-	query_bind_text(&q, account);
-	query_bind_int(&q, farthest_ms);
-	query_bind_int(&q, (int64_t)max);
-	return query_ids(&q, ids);
-}
-
-static int due_set(struct store *s, int64_t id, int64_t due_ms, struct err *reterr)
-{
-	QUERY(q, s, "UPDATE events SET due = ?2 WHERE id = ?1", reterr);
-	query_bind_int(&q, id);
-	query_bind_int(&q, due_ms);
-	return query_run(&q);
-}
-
 /* An entry that its row contradicts is left to store_events_due. */
 int store_events_bring_near(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
 			    struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
-	int r = far_ids(s, account, farthest_ms, max, &ids, reterr);
+	struct change c = change_begin(s, reterr);
+	int r;
 
-	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
+	CHANGE(far, &c,
+	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	       " AND i.head = 1 AND i.account = ?1 AND i.due > ?2 AND e.state = " SQL_READY
+	       " AND e.due > ?2 ORDER BY i.due DESC LIMIT ?3");
+	query_bind_text(&far, account);
+	query_bind_int(&far, farthest_ms);
+	query_bind_int(&far, (int64_t)max);
+	change_ids(&c, &far, &ids);
+	for (size_t i = 0; i < ids.n; i++) {
 		struct err why = {0};
+		struct change part = change_part(&c, &why);
 
-		r = due_set(s, ids.items[i], now_ms, &why);
-		if (r == -EBADMSG) {
+		CHANGE(row, &part, "UPDATE events SET due = ?2 WHERE id = ?1");
+		query_bind_int(&row, ids.items[i]);
+		query_bind_int(&row, now_ms);
+		(void)change_run(&part, &row);
+		if (change_part_failed(&c, &part, -EBADMSG)) {
 			loss_note(s, STORE_LOSS_EVENT, ids.items[i], account, why.text);
-			r = event_set_aside(s, ids.items[i], why.text, now_ms, reterr);
-		} else if (r < 0) {
-			(void)err_set(reterr, r, "%s", why.text);
+			event_set_aside(&c, ids.items[i], why.text, now_ms);
 		}
 	}
+	r = change_end(&c);
 	return r < 0 ? r : (int)ids.n;
 }
 
 /* ---- of another URL ---------------------------------------------------------------------------------------------- */
 
 /* Those without a URL (their account was not configured when they were queued) belong to no other. */
-static int other_url_ids(struct store *s, const char *account, const char *url, size_t max, struct ids *ids,
-			 struct err *reterr)
+static void other_url_ids(struct change *c, const char *account, const char *url, size_t max, struct ids *ids)
 {
-	int r;
-
-	QUERY(below, s,
-	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
-	      " AND i.account = ?1"
-	      " AND i.url > '' AND i.url < ?2 AND e.state = " SQL_READY " LIMIT ?3",
-	      reterr);
+	CHANGE(below, c,
+	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	       " AND i.account = ?1 AND i.url > '' AND i.url < ?2 AND e.state = " SQL_READY " LIMIT ?3");
 	query_bind_text(&below, account);
 	query_bind_text(&below, url);
 	query_bind_int(&below, (int64_t)max);
-	r = query_ids(&below, ids);
-	if (r < 0)
-		return r;
-	QUERY(above, s,
-	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
-	      " AND i.account = ?1"
-	      " AND i.url > ?2 AND e.state = " SQL_READY " LIMIT ?3",
-	      reterr);
+	change_ids(c, &below, ids);
+	CHANGE(above, c,
+	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	       " AND i.account = ?1 AND i.url > ?2 AND e.state = " SQL_READY " LIMIT ?3");
 	query_bind_text(&above, account);
 	query_bind_text(&above, url);
 	query_bind_int(&above, (int64_t)(max - ids->n));
-	return query_ids(&above, ids);
+	change_ids(c, &above, ids);
 }
 
 int store_events_dead_of_other_url(struct store *s, const char *account, const char *url, const char *reason,
 				   int64_t now_ms, size_t max, struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
-	int r = other_url_ids(s, account, url, max, &ids, reterr);
+	struct change c = change_begin(s, reterr);
+	int r;
 
-	for (size_t i = 0; r == 0 && i < ids.n; i++)
-		r = event_set_aside(s, ids.items[i], reason, now_ms, reterr);
+	other_url_ids(&c, account, url, max, &ids);
+	for (size_t i = 0; i < ids.n; i++)
+		event_set_aside(&c, ids.items[i], reason, now_ms);
+	r = change_end(&c);
 	return r < 0 ? r : (int)ids.n;
 }

@@ -15,304 +15,280 @@
 #include "store/tables.h"
 #include "store/transaction.h"
 
+/* ---- its place --------------------------------------------------------------------------------------------------- */
+
 void event_place_done(struct event_place *p)
 {
 	free(p->account);
 	free(p->email);
 }
 
-int event_place_load(struct store *s, int64_t id, enum event_state state, struct event_place *ret, struct err *reterr)
+static bool event_place_find(struct change *c, int64_t id, enum event_state state, struct event_place *ret)
 {
-	int r;
-
-	QUERY(q, s, "SELECT account, email, head, later, gap FROM events WHERE id = ?1 AND state = ?2", reterr);
+	CHANGE(q, c, "SELECT account, email, head, later, gap FROM events WHERE id = ?1 AND state = ?2");
 	query_bind_int(&q, id);
 	query_bind_int(&q, (int64_t)state);
-	r = query_step(&q);
-	if (r == 0)
-		return err_set(reterr, -ENOENT, "there is no event %016llx that is %s", (long long)id,
-			       event_state_name(state));
-	if (r < 0)
-		return r;
+	if (!change_step(c, &q))
+		return false;
 	ret->id = id;
+	ret->state = state;
 	ret->account = query_text(&q);
 	ret->email = query_text(&q);
 	ret->head = query_int(&q) != 0;
 	ret->later = query_int(&q) != 0;
 	ret->gap_ms = query_int(&q);
-	return 0;
+	return true;
 }
 
-/* ---- its state --------------------------------------------------------------------------------------------------- */
-
-/* As webhook_state.c does: for a row that comes to its end, although a value in it has another type than its column. */
-static int event_retype(struct store *s, int64_t id, struct err *reterr)
+void event_place_load(struct change *c, int64_t id, enum event_state state, struct event_place *ret)
 {
-	QUERY(q, s,
-	      "INSERT OR REPLACE INTO events (id, account, email, state, head, due, ended, attempts, later, gap, "
-	      "created,"
-	      " unique_id, url, reason) SELECT id, CAST(account AS TEXT), CAST(email AS TEXT), CAST(state AS INTEGER),"
-	      " CAST(head AS INTEGER), CAST(due AS INTEGER), CAST(ended AS INTEGER), CAST(attempts AS INTEGER),"
-	      " CAST(later AS INTEGER), CAST(gap AS INTEGER), CAST(created AS INTEGER), CAST(unique_id AS BLOB),"
-	      " CAST(url AS TEXT), CAST(reason AS TEXT) FROM events WHERE id = ?1",
-	      reterr);
-	query_bind_int(&q, id);
-	return query_run(&q);
+	if (!event_place_find(c, id, state, ret) && c->status == 0)
+		c->status = err_set(c->reterr, -ENOENT, "there is no event %016llx that is %s", (long long)id,
+				    event_state_name(state));
 }
 
-static int state_write(struct store *s, int64_t id, enum event_state to, int64_t ended_ms, const char *reason,
-		       struct err *reterr)
+/* ---- its row ----------------------------------------------------------------------------------------------------- */
+
+static void row_write(struct change *c, int64_t id, enum event_state to, int64_t ended_ms, const char *reason)
 {
-	QUERY(q, s,
-	      "UPDATE events SET state = ?2, head = 0, ended = ?3, reason = ?4, attempts = attempts + ?5 WHERE id = ?1",
-	      reterr);
+	CHANGE(q, c,
+	       "UPDATE events SET state = ?2, head = 0, ended = ?3, reason = ?4, attempts = attempts + ?5"
+	       " WHERE id = ?1");
 	query_bind_int(&q, id);
 	query_bind_int(&q, (int64_t)to);
 	query_bind_int(&q, ended_ms);
 	query_bind_text(&q, reason);
 	query_bind_int(&q, to == EVENT_DELIVERED);
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
-int event_state_set(struct store *s, const struct event_place *p, enum event_state from, enum event_state to,
-		    int64_t ended_ms, const char *reason, struct err *reterr)
+/* As in webhook_state.c: of a row with a value of another type than its column's SQLite changes nothing, but it can be
+ * replaced. */
+static void row_retype(struct change *c, int64_t id)
 {
-	int r = state_write(s, p->id, to, ended_ms, reason, reterr);
+	(void)change_by_id(
+		c,
+		"INSERT OR REPLACE INTO events (id, account, email, state, head, due, ended, attempts, later, gap,"
+		" created, unique_id, url, reason) SELECT id, CAST(account AS TEXT), CAST(email AS TEXT),"
+		" CAST(state AS INTEGER), CAST(head AS INTEGER), CAST(due AS INTEGER), CAST(ended AS INTEGER),"
+		" CAST(attempts AS INTEGER), CAST(later AS INTEGER), CAST(gap AS INTEGER), CAST(created AS INTEGER),"
+		" CAST(unique_id AS BLOB), CAST(url AS TEXT), CAST(reason AS TEXT) FROM events WHERE id = ?1",
+		id);
+}
 
-	if (r == -EBADMSG) {
-		r = event_retype(s, p->id, reterr);
-		if (r >= 0)
-			r = state_write(s, p->id, to, ended_ms, reason, reterr);
+static void row_change(struct change *c, int64_t id, enum event_state to, int64_t ended_ms, const char *reason)
+{
+	struct change part = change_part(c, NULL);
+
+	row_write(&part, id, to, ended_ms, reason);
+	if (change_part_failed(c, &part, -EBADMSG)) {
+		row_retype(c, id);
+		row_write(c, id, to, ended_ms, reason);
 	}
-	if (r < 0)
-		return r;
-	counts_move(s, COUNT_EVENTS, p->account, (int)from, 0, (int)to, 0);
-	return 0;
+}
+
+void event_head_set(struct change *c, int64_t id, int64_t due_ms)
+{
+	CHANGE(q, c, "UPDATE events SET head = 1, due = ?2 WHERE id = ?1");
+	query_bind_int(&q, id);
+	query_bind_int(&q, due_ms);
+	(void)change_run(c, &q);
 }
 
 /* ---- who is next ------------------------------------------------------------------------------------------------- */
 
-int person_due(struct store *s, const char *account, const char *email, const char *profile, int64_t gap_ms,
-	       int64_t now_ms, int64_t *ret, struct err *reterr)
+int64_t person_due(struct change *c, const char *account, const char *email, const char *profile, int64_t gap_ms,
+		   int64_t now_ms)
 {
 	CLEANUP(mem_freep) char *before = NULL;
 	int64_t delivered_ms;
-	int r;
 
-	*ret = now_ms;
 	if (gap_ms <= 0)
-		return 0;
-	QUERY(q, s,
-	      "SELECT e.ended, b.profile FROM events e LEFT JOIN event_bodies b ON b.id = e.id"
-	      " WHERE e.account = ?1 AND e.email = ?2 AND e.state = " SQL_DELIVERED " ORDER BY e.ended DESC LIMIT 1",
-	      reterr);
+		return now_ms;
+	CHANGE(q, c,
+	       "SELECT e.ended, b.profile FROM events e LEFT JOIN event_bodies b ON b.id = e.id"
+	       " WHERE e.account = ?1 AND e.email = ?2 AND e.state = " SQL_DELIVERED " ORDER BY e.ended DESC LIMIT 1");
 	query_bind_text(&q, account);
 	query_bind_text(&q, email);
-	r = query_step(&q);
-	if (r <= 0)
-		return r;
+	if (!change_step(c, &q))
+		return now_ms;
 	delivered_ms = query_int(&q);
-	if (delivered_ms > now_ms - gap_ms) {
-		before = query_text(&q);
-		if (event_changes_profile(before, profile))
-			*ret = (delivered_ms < now_ms ? delivered_ms : now_ms) + gap_ms;
-	}
-	return 0;
+	if (delivered_ms <= now_ms - gap_ms)
+		return now_ms;
+	before = query_text(&q);
+	if (!event_changes_profile(before, profile))
+		return now_ms;
+	return (delivered_ms < now_ms ? delivered_ms : now_ms) + gap_ms;
 }
 
-int event_head_set(struct store *s, int64_t id, int64_t due_ms, struct err *reterr)
+/* The oldest ready event of a person. */
+struct next_event {
+	int64_t id, gap_ms;
+	char *profile;
+};
+
+static bool next_find(struct change *c, const char *account, const char *email, struct next_event *ret)
 {
-	QUERY(q, s, "UPDATE events SET head = 1, due = ?2 WHERE id = ?1", reterr);
-	query_bind_int(&q, id);
-	query_bind_int(&q, due_ms);
-	return query_run(&q);
-}
-
-/* One whose row takes no change is set aside: the one behind it is next. */
-static int head_refused(struct store *s, const struct event_place *p, int64_t id, const char *why, struct err *reterr)
-{
-	struct event_place refused = {.id = id, .account = p->account};
-	int r = event_state_set(s, &refused, EVENT_READY, EVENT_DEAD, 0, why, reterr);
-
-	if (r == 0)
-		loss_note(s, STORE_LOSS_EVENT, id, p->account, why);
-	return r;
-}
-
-/* 1: there is a next one. 2: there was one, and it was set aside. */
-static int promote_one(struct store *s, const struct event_place *p, int64_t gap_ms, int64_t now_ms, struct err *reterr)
-{
-	CLEANUP(mem_freep) char *profile = NULL;
-	struct err why = {0};
-	int64_t next, gap, due;
-	int r;
-
-	QUERY(q, s,
-	      "SELECT e.id, e.gap, b.profile FROM events i CROSS JOIN events e ON e.id = i.id"
-	      " LEFT JOIN event_bodies b ON b.id = e.id WHERE i.account = ?1 AND i.email = ?2 AND i.state = " SQL_READY
-	      " AND i.ended = 0 AND e.state = " SQL_READY
-	      " AND +e.account = ?1 AND +e.email = ?2 ORDER BY i.id LIMIT 1",
-	      reterr);
-	query_bind_text(&q, p->account);
-	query_bind_text(&q, p->email);
-	r = query_step(&q);
-	if (r <= 0)
-		return r;
-	next = query_int(&q);
-	gap = query_int(&q);
-	profile = query_text(&q);
-	query_close(&q);
-	r = person_due(s, p->account, p->email, profile, gap_ms < 0 ? gap : gap_ms, now_ms, &due, reterr);
-	if (r < 0)
-		return r;
-	r = event_head_set(s, next, due, &why);
-	if (r != -EBADMSG)
-		return r < 0 ? err_set(reterr, r, "%s", why.text) : 1;
-	r = head_refused(s, p, next, why.text, reterr);
-	return r < 0 ? r : 2;
-}
-
-/* The head of the person has ended: the next takes its place. gap_ms < 0: the next one's own. 1: there is one. */
-static int person_promote(struct store *s, const struct event_place *p, int64_t gap_ms, int64_t now_ms,
-			  struct err *reterr)
-{
-	int r;
-
-	do
-		r = promote_one(s, p, gap_ms, now_ms, reterr);
-	while (r == 2);
-	return r;
-}
-
-/* 1: one of the person's ready events goes out next. It is the oldest, or one that a revived dead letter came before.
- */
-static int person_has_head(struct store *s, const char *account, const char *email, struct err *reterr)
-{
-	QUERY(q, s,
-	      "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	      " AND i.state = " SQL_READY " AND i.ended = 0 AND e.state = " SQL_READY
-	      " AND e.head = 1 AND +e.account = ?1 AND +e.email = ?2"
-	      " LIMIT 1",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT e.id, e.gap, b.profile FROM events i CROSS JOIN events e ON e.id = i.id"
+	       " LEFT JOIN event_bodies b ON b.id = e.id WHERE i.account = ?1 AND i.email = ?2 AND i.state = " SQL_READY
+	       " AND i.ended = 0 AND e.state = " SQL_READY
+	       " AND +e.account = ?1 AND +e.email = ?2 ORDER BY i.id LIMIT 1");
 	query_bind_text(&q, account);
 	query_bind_text(&q, email);
-	return query_step(&q);
+	if (!change_step(c, &q))
+		return false;
+	ret->id = query_int(&q);
+	ret->gap_ms = query_int(&q);
+	ret->profile = query_text(&q);
+	return true;
 }
 
-int person_waits(struct store *s, const char *account, const char *email, int64_t now_ms, struct err *reterr)
+/* The person has no head: the oldest ready event becomes it. One whose row takes no change is set aside, and the one
+ * behind it is next. gap_ms < 0: the next one's own. Whether there is one. */
+static bool person_promote(struct change *c, const char *account, const char *email, int64_t gap_ms, int64_t now_ms)
 {
-	const struct event_place p = {.account = (char *)(uintptr_t)account, .email = (char *)(uintptr_t)email};
-	int r = person_has_head(s, account, email, reterr);
+	struct next_event next;
 
-	return r != 0 ? r : person_promote(s, &p, -1, now_ms, reterr);
+	while (next_find(c, account, email, &next)) {
+		int64_t due_ms = person_due(c, account, email, next.profile, gap_ms < 0 ? next.gap_ms : gap_ms, now_ms);
+		struct event_place refused = {.id = next.id, .account = (char *)(uintptr_t)account};
+		struct err why = {0};
+		struct change part = change_part(c, &why);
+
+		free(next.profile);
+		event_head_set(&part, next.id, due_ms);
+		if (!change_part_failed(c, &part, -EBADMSG))
+			return true;
+		event_become(c, &refused, EVENT_DEAD, why.text, -1, now_ms);
+		if (c->status == 0)
+			loss_note(c->store, STORE_LOSS_EVENT, next.id, account, why.text);
+	}
+	return false;
 }
 
-int event_wake_people(struct store *s, int64_t id, const char *account, int64_t now_ms, struct err *reterr)
+/* The head is the oldest, or one that a revived dead letter came before. */
+static bool person_has_head(struct change *c, const char *account, const char *email)
 {
-	int r;
+	CHANGE(q, c,
+	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
+	       " AND i.state = " SQL_READY " AND i.ended = 0 AND e.state = " SQL_READY
+	       " AND e.head = 1 AND +e.account = ?1 AND +e.email = ?2 LIMIT 1");
+	query_bind_text(&q, account);
+	query_bind_text(&q, email);
+	return change_step(c, &q);
+}
 
-	QUERY(q, s,
-	      "SELECT r.email FROM event_bodies b CROSS JOIN conversations c ON c.source = b.source"
-	      " AND c.conversation = b.conversation CROSS JOIN reached r ON r.conversation = c.id"
-	      " WHERE b.id = ?1 AND r.account = ?2 AND r.email IS NOT NULL",
-	      reterr);
+bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms)
+{
+	return person_has_head(c, account, email) || person_promote(c, account, email, -1, now_ms);
+}
+
+/* An event is lost whose address is not known: the people whom its conversation reached go on. It is a help only: what
+ * is damaged there too must not undo the rest. */
+static void wake_people(struct change *c, int64_t id, const char *account, int64_t now_ms)
+{
+	struct change part = change_part(c, NULL);
+
+	CHANGE(q, &part,
+	       "SELECT r.email FROM event_bodies b CROSS JOIN conversations c ON c.source = b.source"
+	       " AND c.conversation = b.conversation CROSS JOIN reached r ON r.conversation = c.id"
+	       " WHERE b.id = ?1 AND r.account = ?2 AND r.email IS NOT NULL");
 	query_bind_int(&q, id);
 	query_bind_text(&q, account);
-	while ((r = query_step(&q)) > 0) {
+	while (c->status == 0 && change_step(&part, &q)) {
 		CLEANUP(mem_freep) char *email = query_text(&q);
 
-		r = person_waits(s, account, email, now_ms, reterr);
-		if (r < 0)
-			return r;
+		(void)person_waits(c, account, email, now_ms);
 	}
-	/* It is a help only: what is damaged there too must not undo the rest. */
-	return r == -EUCLEAN ? 0 : r;
+	(void)change_part_failed(c, &part, -EUCLEAN);
 }
 
-/* ---- ends -------------------------------------------------------------------------------------------------------- */
+/* ---- its state --------------------------------------------------------------------------------------------------- */
 
 /* Dead letters of the person that are older than what was delivered now: should one be revived, its flag is out of
- * date. */
-static int mark_overtaken(struct store *s, const struct event_place *p, struct err *reterr)
+ * date. One that takes no change cannot be revived either. */
+static void mark_overtaken(struct change *c, const struct event_place *p)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
-	int r;
 
-	QUERY(q, s,
-	      "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	      " AND i.state = " SQL_EVENT_DEAD " AND i.ended = 0 AND i.id < ?3 AND e.state = " SQL_EVENT_DEAD
-	      " AND e.later = 0",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
+	       " AND i.state = " SQL_EVENT_DEAD " AND i.ended = 0 AND i.id < ?3 AND e.state = " SQL_EVENT_DEAD
+	       " AND e.later = 0");
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
 	query_bind_int(&q, p->id);
-	r = query_ids(&q, &ids);
-	query_close(&q);
-	for (size_t i = 0; r >= 0 && i < ids.n; i++) {
-		QUERY(row, s, "UPDATE events SET later = 1 WHERE id = ?1", reterr);
-		query_bind_int(&row, ids.items[i]);
-		r = query_run(&row);
-		if (r == -EBADMSG) /* it takes no change: nor can it be revived */
-			r = 0;
+	change_ids(c, &q, &ids);
+	for (size_t i = 0; i < ids.n; i++) {
+		struct change part = change_part(c, NULL);
+
+		(void)change_by_id(&part, "UPDATE events SET later = 1 WHERE id = ?1", ids.items[i]);
+		(void)change_part_failed(c, &part, -EBADMSG);
 	}
-	return r;
+}
+
+void event_become(struct change *c, struct event_place *p, enum event_state to, const char *reason, int64_t gap_ms,
+		  int64_t now_ms)
+{
+	int64_t ended_ms = to != EVENT_DELIVERED ? 0 : now_ms > 0 ? now_ms : 1;
+	bool was_head = p->head;
+
+	row_change(c, p->id, to, ended_ms, reason);
+	if (c->status < 0)
+		return;
+	counts_move(c->store, COUNT_EVENTS, p->account, (int)p->state, 0, (int)to, 0);
+	p->state = to;
+	p->head = false;
+	if (to == EVENT_DELIVERED)
+		mark_overtaken(c, p);
+	if (was_head && to != EVENT_READY)
+		(void)person_promote(c, p->account, p->email, gap_ms, now_ms);
 }
 
 int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, int64_t now_ms, struct err *reterr)
 {
 	CLEANUP(event_place_done) struct event_place p = {0};
-	enum event_state from = EVENT_READY;
-	int r = event_place_load(s, id, from, &p, reterr);
+	struct change c = change_begin(s, reterr);
 
 	store_tell(s, now_ms);
-	if (r == -ENOENT) { /* it was set aside while it was on its way */
-		from = EVENT_DEAD;
-		r = event_place_load(s, id, from, &p, reterr);
-	}
-	if (r == 0)
-		r = event_state_set(s, &p, from, EVENT_DELIVERED, now_ms > 0 ? now_ms : 1, NULL, reterr);
-	if (r >= 0)
-		r = mark_overtaken(s, &p, reterr);
-	if (r >= 0 && p.head)
-		r = person_promote(s, &p, person_gap_ms < 0 ? 0 : person_gap_ms, now_ms, reterr);
-	return r < 0 ? r : 0;
+	if (!event_place_find(&c, id, EVENT_READY, &p)) /* it was set aside while it was on its way */
+		event_place_load(&c, id, EVENT_DEAD, &p);
+	event_become(&c, &p, EVENT_DELIVERED, NULL, person_gap_ms < 0 ? 0 : person_gap_ms, now_ms);
+	return change_end(&c);
 }
 
-int event_set_aside(struct store *s, int64_t id, const char *reason, int64_t now_ms, struct err *reterr)
+void event_set_aside(struct change *c, int64_t id, const char *reason, int64_t now_ms)
 {
 	CLEANUP(event_place_done) struct event_place p = {0};
-	int r = event_place_load(s, id, EVENT_READY, &p, reterr);
 
-	store_tell(s, now_ms);
-	if (r == 0)
-		r = event_state_set(s, &p, EVENT_READY, EVENT_DEAD, 0, reason, reterr);
-	if (r == 0 && p.head)
-		r = person_promote(s, &p, -1, now_ms, reterr);
-	return r < 0 ? r : 0;
+	store_tell(c->store, now_ms);
+	event_place_load(c, id, EVENT_READY, &p);
+	event_become(c, &p, EVENT_DEAD, reason, -1, now_ms);
 }
 
 int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t now_ms, struct err *reterr)
 {
-	return event_set_aside(s, id, reason, now_ms, reterr);
+	struct change c = change_begin(s, reterr);
+
+	event_set_aside(&c, id, reason, now_ms);
+	return change_end(&c);
 }
 
 /* ---- rows that are damaged --------------------------------------------------------------------------------------- */
 
 /* OR REPLACE: what the unique index names without a row is no reason to refuse it. */
-static int event_stand_in(struct store *s, int64_t id, const char *account, const unsigned char *unique_id,
-			  struct err *reterr)
+static void event_stand_in(struct change *c, int64_t id, const char *account, const unsigned char *unique_id)
 {
-	QUERY(q, s,
-	      "INSERT OR REPLACE INTO events (id, account, email, state, head, due, gap, created, unique_id, url, "
-	      "reason)"
-	      " VALUES (?1, ?2, '', " SQL_EVENT_DEAD ", 0, 0, 0, ?3, ?4, '', ?5)",
-	      reterr);
+	CHANGE(q, c,
+	       "INSERT OR REPLACE INTO events (id, account, email, state, head, due, gap, created, unique_id, url,"
+	       " reason) VALUES (?1, ?2, '', " SQL_EVENT_DEAD ", 0, 0, 0, ?3, ?4, '', ?5)");
 	query_bind_int(&q, id);
 	query_bind_text(&q, account);
-	query_bind_int(&q, s->told_ms);
+	query_bind_int(&q, c->store->told_ms);
 	query_bind_blob(&q, unique_id, EVENT_UNIQUE_ID_BYTES);
 	query_bind_text(&q, NOT_THERE);
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
 /* What events_due holds of an event. */
@@ -321,94 +297,75 @@ struct event_way {
 	int64_t state, head, due;
 };
 
-static int event_way_set(struct store *s, int64_t id, const struct event_way *way, struct err *reterr)
+static void event_way_set(struct change *c, int64_t id, const struct event_way *way)
 {
-	QUERY(q, s, "UPDATE events SET account = ?2, state = ?3, head = ?4, due = ?5 WHERE id = ?1", reterr);
+	CHANGE(q, c, "UPDATE events SET account = ?2, state = ?3, head = ?4, due = ?5 WHERE id = ?1");
 	query_bind_int(&q, id);
 	query_bind_text(&q, way->account);
 	query_bind_int(&q, way->state);
 	query_bind_int(&q, way->head);
 	query_bind_int(&q, way->due);
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
-/* 1: the row is there; it has been what events_due says, and is what it was. */
-static int event_take_out(struct store *s, int64_t id, const char *account, int64_t due_ms, struct err *reterr)
+/* The row becomes what events_due says, and is put back. False: it is not there. */
+static bool event_take_out(struct change *c, int64_t id, const char *account, int64_t due_ms)
 {
 	const struct event_way claimed = {account, EVENT_READY, 1, due_ms};
 	CLEANUP(mem_freep) char *own_account = NULL;
 	struct event_way own;
-	int r;
 
-	QUERY(q, s, "SELECT account, state, head, due FROM events WHERE id = ?1", reterr);
+	CHANGE(q, c, "SELECT account, state, head, due FROM events WHERE id = ?1");
 	query_bind_int(&q, id);
-	r = query_step(&q);
-	if (r <= 0)
-		return r;
+	if (!change_step(c, &q))
+		return false;
 	own.account = own_account = query_text(&q);
 	own.state = query_int(&q);
 	own.head = query_int(&q);
 	own.due = query_int(&q);
 	query_close(&q);
-	r = event_way_set(s, id, &claimed, reterr);
-	if (r >= 0)
-		r = event_way_set(s, id, &own, reterr);
-	return r < 0 ? r : 1;
+	event_way_set(c, id, &claimed);
+	event_way_set(c, id, &own);
+	return true;
 }
 
-int event_mend_due(struct store *s, const char *account, int64_t id, int64_t due_ms, int64_t now_ms, struct err *reterr)
+void event_mend_due(struct change *c, const char *account, int64_t id, int64_t due_ms, int64_t now_ms)
 {
+	struct event_place p = {.id = id, .account = (char *)(uintptr_t)account};
 	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES] = {0}; /* nobody has it: eight zeros, and the id */
-	int r = event_take_out(s, id, account, due_ms, reterr);
 
-	store_tell(s, now_ms);
-	if (r < 0)
-		return r;
-	if (r > 0) /* it may be another person's, and the one of the index waits */
-		return event_wake_people(s, id, account, now_ms, reterr);
-	for (int i = 0; i < 8; i++)
-		unique_id[8 + i] = (unsigned char)((uint64_t)id >> (8 * (7 - i)));
-	r = event_stand_in(s, id, account, unique_id, reterr);
-	if (r >= 0)
-		r = event_take_out(s, id, account, due_ms, reterr);
-	if (r < 0)
-		return r;
-	counts_move(s, COUNT_EVENTS, account, EVENT_READY, 0, EVENT_DEAD, 0);
-	loss_note(s, STORE_LOSS_EVENT, id, account, NOT_THERE);
-	return event_wake_people(s, id, account, now_ms, reterr);
+	store_tell(c->store, now_ms);
+	if (!event_take_out(c, id, account, due_ms)) {
+		for (int i = 0; i < 8; i++)
+			unique_id[8 + i] = (unsigned char)((uint64_t)id >> (8 * (7 - i)));
+		event_stand_in(c, id, account, unique_id);
+		(void)event_take_out(c, id, account, due_ms);
+		event_become(c, &p, EVENT_DEAD, NOT_THERE, -1, now_ms);
+		if (c->status == 0)
+			loss_note(c->store, STORE_LOSS_EVENT, id, account, NOT_THERE);
+	}
+	/* One that is there may be another person's, and the one of the index waits. */
+	wake_people(c, id, account, now_ms);
 }
 
-static int event_row_delete(struct store *s, int64_t id, struct err *reterr)
-{
-	QUERY(q, s, "DELETE FROM events WHERE id = ?1", reterr);
-	query_bind_int(&q, id);
-	return query_run(&q);
-}
-
-int event_mend_unique(struct store *s, const char *account, const unsigned char *unique_id, struct err *reterr)
+bool event_mend_unique(struct change *c, const char *account, const unsigned char *unique_id)
 {
 	int64_t id = 0, there = 0;
-	int r;
 
-	QUERY(named, s, "SELECT id FROM events WHERE account = ?1 AND unique_id = ?2", reterr);
+	CHANGE(named, c, "SELECT id FROM events WHERE account = ?1 AND unique_id = ?2");
 	query_bind_text(&named, account);
 	query_bind_blob(&named, unique_id, EVENT_UNIQUE_ID_BYTES);
-	r = query_one_int(&named, &id);
-	query_close(&named);
-	if (r <= 0)
-		return r < 0 ? r : 0;
-	QUERY(row, s, "SELECT 1 FROM events WHERE id = ?1", reterr);
+	if (!change_one_int(c, &named, &id))
+		return false;
+	CHANGE(row, c, "SELECT 1 FROM events WHERE id = ?1");
 	query_bind_int(&row, id);
-	r = query_one_int(&row, &there);
-	query_close(&row);
-	if (r != 0) /* there, and the same event */
-		return r < 0 ? r : 0;
-	r = event_stand_in(s, id, account, unique_id, reterr);
-	if (r >= 0)
-		r = event_row_delete(s, id, reterr);
-	if (r < 0)
-		return r;
-	loss_note(s, STORE_LOSS_OTHER, id, account,
+	if (change_one_int(c, &row, &there)) /* and it is the same event */
+		return false;
+	event_stand_in(c, id, account, unique_id);
+	(void)change_by_id(c, "DELETE FROM events WHERE id = ?1", id);
+	if (c->status < 0)
+		return false;
+	loss_note(c->store, STORE_LOSS_OTHER, id, account,
 		  "an event's row was not there, an index still named it; the event is queued anew");
-	return 1;
+	return true;
 }

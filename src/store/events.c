@@ -24,13 +24,13 @@ static int unique_id_read(const char *hex, unsigned char out[EVENT_UNIQUE_ID_BYT
 }
 
 /* 0: that account has that unique_id already. */
-static int row_insert(struct store *s, const struct event *e, const unsigned char *unique_id, bool head, int64_t gap_ms,
-		      struct err *reterr)
+static int row_insert(struct change *c, const struct event *e, const unsigned char *unique_id, bool head,
+		      int64_t gap_ms)
 {
-	QUERY(q, s,
-	      "INSERT INTO events (account, email, state, head, due, gap, created, unique_id, url, attempts)"
-	      " VALUES (?1, ?2, " SQL_READY ", ?3, ?4, ?5, ?6, ?7, ?8, 0) ON CONFLICT (account, unique_id) DO NOTHING",
-	      reterr);
+	CHANGE(q, c,
+	       "INSERT INTO events (account, email, state, head, due, gap, created, unique_id, url, attempts)"
+	       " VALUES (?1, ?2, " SQL_READY
+	       ", ?3, ?4, ?5, ?6, ?7, ?8, 0) ON CONFLICT (account, unique_id) DO NOTHING");
 	query_bind_text(&q, e->account);
 	query_bind_text(&q, e->email);
 	query_bind_int(&q, head);
@@ -39,16 +39,15 @@ static int row_insert(struct store *s, const struct event *e, const unsigned cha
 	query_bind_int(&q, e->created_ms);
 	query_bind_blob(&q, unique_id, EVENT_UNIQUE_ID_BYTES);
 	query_bind_text(&q, e->url ? e->url : "");
-	return query_run(&q);
+	return change_run(c, &q);
 }
 
-static int body_insert(struct store *s, const struct event *e, struct err *reterr)
+static void body_insert(struct change *c, const struct event *e)
 {
-	QUERY(q, s,
-	      "INSERT OR REPLACE INTO event_bodies (id, metric, source, conversation, webhook, transition, time, "
-	      "received, late,"
-	      " backfill, value, profile, properties) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-	      reterr);
+	CHANGE(q, c,
+	       "INSERT OR REPLACE INTO event_bodies (id, metric, source, conversation, webhook, transition, time,"
+	       " received, late, backfill, value, profile, properties)"
+	       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
 	query_bind_int(&q, e->id);
 	query_bind_text(&q, e->metric);
 	query_bind_text(&q, e->source);
@@ -65,63 +64,58 @@ static int body_insert(struct store *s, const struct event *e, struct err *reter
 		query_bind_null(&q);
 	query_bind_text(&q, e->profile ? e->profile : "{}");
 	query_bind_text(&q, e->properties ? e->properties : "{}");
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
 int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, int64_t now_ms, struct err *reterr)
 {
 	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES];
-	int64_t due_ms = now_ms;
-	int r = unique_id_read(e->unique_id, unique_id, reterr), waits;
+	struct change c = change_begin(s, reterr);
+	bool head, is_new;
+	int r = unique_id_read(e->unique_id, unique_id, reterr);
 
 	if (r < 0)
 		return r;
 	store_tell(s, now_ms);
-	waits = person_waits(s, e->account, e->email, now_ms, reterr);
-	if (waits < 0)
-		return waits;
-	if (waits == 0)
-		r = person_due(s, e->account, e->email, e->profile ? e->profile : "{}", person_gap_ms, now_ms, &due_ms,
-			       reterr);
-	if (r < 0)
-		return r;
+	head = !person_waits(&c, e->account, e->email, now_ms);
 	e->state = EVENT_READY;
-	e->created_ms = now_ms;
-	e->due_ms = due_ms;
+	e->created_ms = e->due_ms = now_ms;
+	if (head)
+		e->due_ms = person_due(&c, e->account, e->email, e->profile ? e->profile : "{}", person_gap_ms, now_ms);
 	e->attempts = 0;
-	r = row_insert(s, e, unique_id, waits == 0, person_gap_ms, reterr);
-	if (r == 0) { /* or only an index says so */
-		r = event_mend_unique(s, e->account, unique_id, reterr);
-		if (r > 0)
-			r = row_insert(s, e, unique_id, waits == 0, person_gap_ms, reterr);
+	is_new = row_insert(&c, e, unique_id, head, person_gap_ms) > 0;
+	if (!is_new && event_mend_unique(&c, e->account, unique_id)) /* only an index said so */
+		is_new = row_insert(&c, e, unique_id, head, person_gap_ms) > 0;
+	if (is_new) {
+		e->id = sqlite3_last_insert_rowid(s->db);
+		body_insert(&c, e);
 	}
-	if (r <= 0)
-		return r < 0 ? r : 1;
-	e->id = sqlite3_last_insert_rowid(s->db);
-	r = body_insert(s, e, reterr);
-	if (r < 0)
-		return r;
-	counts_move(s, COUNT_EVENTS, e->account, COUNT_NOWHERE, 0, EVENT_READY, 0);
-	return 0;
+	if (c.status == 0 && is_new)
+		counts_move(s, COUNT_EVENTS, e->account, COUNT_NOWHERE, 0, EVENT_READY, 0);
+	r = change_end(&c);
+	return r < 0 ? r : !is_new;
 }
 
 /* ---- kept waiting, rewritten ------------------------------------------------------------------------------------- */
 
-int store_event_retry(struct store *s, int64_t id, unsigned attempts, int64_t due_ms, const char *reason,
-		      struct err *reterr)
+static void event_retry(struct change *c, int64_t id, unsigned attempts, int64_t due_ms, const char *reason)
 {
-	int r;
-
-	QUERY(q, s, "UPDATE events SET attempts = ?2, due = ?3, reason = ?4 WHERE id = ?1 AND state = " SQL_READY,
-	      reterr);
+	CHANGE(q, c, "UPDATE events SET attempts = ?2, due = ?3, reason = ?4 WHERE id = ?1 AND state = " SQL_READY);
 	query_bind_int(&q, id);
 	query_bind_int(&q, (int64_t)attempts);
 	query_bind_int(&q, due_ms);
 	query_bind_text(&q, reason);
-	r = query_run(&q);
-	if (r == 0)
-		return err_set(reterr, -ENOENT, "there is no event %016llx that is ready", (long long)id);
-	return r < 0 ? r : 0;
+	if (change_run(c, &q) == 0 && c->status == 0)
+		c->status = err_set(c->reterr, -ENOENT, "there is no event %016llx that is ready", (long long)id);
+}
+
+int store_event_retry(struct store *s, int64_t id, unsigned attempts, int64_t due_ms, const char *reason,
+		      struct err *reterr)
+{
+	struct change c = change_begin(s, reterr);
+
+	event_retry(&c, id, attempts, due_ms, reason);
+	return change_end(&c);
 }
 
 int store_event_rewrite(struct store *s, int64_t id, const char *profile, const char *properties, bool backfill,
@@ -142,61 +136,47 @@ int store_event_rewrite(struct store *s, int64_t id, const char *profile, const 
 
 /* ---- back from the dead ------------------------------------------------------------------------------------------ */
 
-static int event_profile(struct store *s, int64_t id, char **ret, struct err *reterr)
+/* Owned. */
+static char *event_profile(struct change *c, int64_t id)
 {
-	int r;
-
-	QUERY(q, s, "SELECT profile FROM event_bodies WHERE id = ?1", reterr);
+	CHANGE(q, c, "SELECT profile FROM event_bodies WHERE id = ?1");
 	query_bind_int(&q, id);
-	r = query_step(&q);
-	if (r < 0)
-		return r;
-	*ret = r > 0 ? query_text(&q) : mem_str("{}");
-	return 0;
+	return change_step(c, &q) ? query_text(&q) : mem_str("{}");
 }
 
-/* 1: what goes out before this one, because it may be on its way, was queued after it. */
-static int event_comes_after_later(struct store *s, const struct event_place *p, struct err *reterr)
+/* Whether what goes out before this one, because it may be on its way, was queued after it. */
+static bool event_comes_after_later(struct change *c, const struct event_place *p)
 {
-	QUERY(q, s,
-	      "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	      " AND i.state = " SQL_READY " AND i.ended = 0 AND i.id > ?3 AND e.state = " SQL_READY
-	      " AND e.head = 1 LIMIT 1",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
+	       " AND i.state = " SQL_READY " AND i.ended = 0 AND i.id > ?3 AND e.state = " SQL_READY
+	       " AND e.head = 1 LIMIT 1");
 	query_bind_text(&q, p->account);
 	query_bind_text(&q, p->email);
 	query_bind_int(&q, p->id);
-	return query_step(&q);
+	return change_step(c, &q);
 }
 
 int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_later, struct err *reterr)
 {
 	CLEANUP(event_place_done) struct event_place p = {0};
 	CLEANUP(mem_freep) char *profile = NULL;
-	int64_t due;
-	int r = event_place_load(s, id, EVENT_DEAD, &p, reterr), waits, overtaken;
+	struct change c = change_begin(s, reterr);
+	bool waits, overtaken;
+	int r;
 
-	if (r < 0)
-		return r;
+	event_place_load(&c, id, EVENT_DEAD, &p);
 	store_tell(s, now_ms);
-	waits = person_waits(s, p.account, p.email, now_ms, reterr);
-	if (waits < 0)
-		return waits;
-	overtaken = event_comes_after_later(s, &p, reterr);
-	if (overtaken < 0)
-		return overtaken;
-	r = event_state_set(s, &p, EVENT_DEAD, EVENT_READY, 0, NULL, reterr);
-	if (r >= 0)
-		r = store_event_retry(s, id, 0, now_ms, NULL, reterr);
-	if (r >= 0 && waits == 0) {
-		r = event_profile(s, id, &profile, reterr);
-		if (r >= 0)
-			r = person_due(s, p.account, p.email, profile, p.gap_ms, now_ms, &due, reterr);
-		if (r >= 0)
-			r = event_head_set(s, id, due, reterr);
+	waits = person_waits(&c, p.account, p.email, now_ms);
+	overtaken = event_comes_after_later(&c, &p);
+	event_become(&c, &p, EVENT_READY, NULL, -1, now_ms);
+	event_retry(&c, id, 0, now_ms, NULL);
+	if (!waits) {
+		profile = event_profile(&c, id);
+		event_head_set(&c, id, person_due(&c, p.account, p.email, profile, p.gap_ms, now_ms));
 	}
-	if (r < 0)
-		return r;
-	*ret_later = p.later || overtaken > 0;
-	return 0;
+	r = change_end(&c);
+	if (r == 0)
+		*ret_later = p.later || overtaken;
+	return r;
 }

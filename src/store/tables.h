@@ -89,6 +89,7 @@ void releases_done(struct store *s);
 /* What a change of an event needs to know of it. */
 struct event_place {
 	int64_t id;
+	enum event_state state;
 	char *account, *email;
 	bool head, later;
 	int64_t gap_ms;
@@ -96,31 +97,31 @@ struct event_place {
 void event_place_done(struct event_place *p);
 /* -ENOENT where it is not in that state. What does not read is taken as empty: also a broken row must be able to end.
  */
-int event_place_load(struct store *s, int64_t id, enum event_state state, struct event_place *ret,
-		     struct err *reterr) MUSTCHECK;
-/* Changes its state and counts it. It is no head any more. */
-int event_state_set(struct store *s, const struct event_place *p, enum event_state from, enum event_state to,
-		    int64_t ended_ms, const char *reason, struct err *reterr) MUSTCHECK;
+void event_place_load(struct change *c, int64_t id, enum event_state state, struct event_place *ret);
+/* The one place in which an event that is there changes its state: the row, the counter, the mark of those it has
+ * overtaken, and who of its person is next. p follows. gap_ms: from its 2xx to the next one; below 0 the next one's
+ * own. A row that takes no change can still end. */
+void event_become(struct change *c, struct event_place *p, enum event_state to, const char *reason, int64_t gap_ms,
+		  int64_t now_ms);
+/* Makes a ready event a dead letter; see store_event_dead. */
+void event_set_aside(struct change *c, int64_t id, const char *reason, int64_t now_ms);
 /* When an event of this profile may go out: gap_ms after the person's last 2xx where the profile differs, and no later
  * than gap_ms from now, should the clock have been ahead then. */
-int person_due(struct store *s, const char *account, const char *email, const char *profile, int64_t gap_ms,
-	       int64_t now_ms, int64_t *ret, struct err *reterr) MUSTCHECK;
-/* 1: the person has a ready event. Where the one that goes out next is lost (deleted by hand, or its row is not there),
- * the oldest takes its place: the person must not wait for good. */
-int person_waits(struct store *s, const char *account, const char *email, int64_t now_ms, struct err *reterr) MUSTCHECK;
+int64_t person_due(struct change *c, const char *account, const char *email, const char *profile, int64_t gap_ms,
+		   int64_t now_ms);
+/* Whether the person has a ready event. Where the one that goes out next is lost (deleted by hand, or its row is not
+ * there), the oldest takes its place: the person must not wait for good. */
+bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms);
 /* It goes out next, at due_ms. */
-int event_head_set(struct store *s, int64_t id, int64_t due_ms, struct err *reterr) MUSTCHECK;
+void event_head_set(struct change *c, int64_t id, int64_t due_ms);
 /* Reads an event. lenient: for people; what does not read is left empty. */
 int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
 /* An event that events_due names: where its row is not there, or not due, the entry is taken out. One that is not there
  * becomes a dead letter, and its person goes on. */
-int event_mend_due(struct store *s, const char *account, int64_t id, int64_t due_ms, int64_t now_ms,
-		   struct err *reterr) MUSTCHECK;
-/* 1: the index named an event with that unique_id, whose row is not there; it names none any more. */
-int event_mend_unique(struct store *s, const char *account, const unsigned char *unique_id,
-		      struct err *reterr) MUSTCHECK;
-/* An event is lost whose address is not known: the people whom its conversation reached go on. */
-int event_wake_people(struct store *s, int64_t id, const char *account, int64_t now_ms, struct err *reterr) MUSTCHECK;
+void event_mend_due(struct change *c, const char *account, int64_t id, int64_t due_ms, int64_t now_ms);
+/* Whether the index named an event with that unique_id, whose row is not there; it names none any more. */
+bool event_mend_unique(struct change *c, const char *account, const unsigned char *unique_id);
+
 /* 1: the index named a conversation whose row is not there; it names none any more. */
 int conversation_mend(struct store *s, const char *source, const char *conversation, struct err *reterr) MUSTCHECK;
 /* An open conversation that conversations_open names: where its row is not there, or is another, the entry is taken
@@ -131,7 +132,5 @@ int conversation_mend_open(struct store *s, const char *source, int64_t id, int6
  * that name by now, a name that nobody has. */
 int conversation_mend_name(struct store *s, const char *source, int64_t id, const char *conversation,
 			   struct err *reterr) MUSTCHECK;
-/* Makes a ready event a dead letter; see store_event_dead. */
-int event_set_aside(struct store *s, int64_t id, const char *reason, int64_t now_ms, struct err *reterr) MUSTCHECK;
 
 #endif
