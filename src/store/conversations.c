@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/losses.h"
 #include "store/numbers.h"
 #include "store/tables.h"
 #include "store/transaction.h"
@@ -134,6 +135,138 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 	return 0;
 }
 
+/* ---- rows that are damaged --------------------------------------------------------------------------------------- */
+
+/* An index named it, and its row is not there. tables.h says how the entry is taken out. */
+static void stand_in(struct change *c, int64_t id, const char *source, const char *conversation)
+{
+	CHANGE(q, c,
+	       "INSERT OR REPLACE INTO conversations (id, source, conversation, state, as_of, first_opened, opened,"
+	       " opened_received, closed, reopen_count, addressed, taken, changed, clear)"
+	       " VALUES (?1, ?2, ?3, " SQL_UNKNOWN ", 0, 0, 0, 0, 0, 0, 0, x'', 0, 0)");
+	query_bind_int(&q, id);
+	query_bind_text(&q, source);
+	query_bind_text(&q, conversation);
+	(void)change_run(c, &q);
+}
+
+static void row_delete(struct change *c, int64_t id)
+{
+	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
+}
+
+static void open_set(struct change *c, int64_t id, const char *source, int64_t state, int64_t received_ms)
+{
+	CHANGE(q, c, "UPDATE conversations SET source = ?2, state = ?3, opened_received = ?4 WHERE id = ?1");
+	query_bind_int(&q, id);
+	query_bind_text(&q, source);
+	query_bind_int(&q, state);
+	query_bind_int(&q, received_ms);
+	(void)change_run(c, &q);
+}
+
+/* The row becomes what conversations_open says, and is put back. False: it is not there. */
+static bool open_take_out(struct change *c, int64_t id, const char *source, int64_t received_ms)
+{
+	CLEANUP(mem_freep) char *own = NULL;
+	int64_t state, received;
+
+	CHANGE(q, c, "SELECT source, state, opened_received FROM conversations WHERE id = ?1");
+	query_bind_int(&q, id);
+	if (!change_step(c, &q))
+		return false;
+	own = query_text(&q);
+	state = query_int(&q);
+	received = query_int(&q);
+	query_close(&q);
+	open_set(c, id, source, LEDGER_OPEN, received_ms);
+	open_set(c, id, own, state, received);
+	return true;
+}
+
+/* An open conversation that conversations_open names: where its row is not there, or is another, the entry is taken
+ * out. */
+static void mend_open(struct change *c, const char *source, int64_t id, int64_t received_ms)
+{
+	CLEANUP(mem_freep) char *name = mem_fmt("lost %lld", (long long)id);
+
+	if (open_take_out(c, id, source, received_ms))
+		return;
+	stand_in(c, id, source, name);
+	(void)open_take_out(c, id, source, received_ms);
+	row_delete(c, id);
+	if (c->status == 0)
+		loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
+			  "an open conversation's row is not there, an index still named it; it does not expire");
+}
+
+static void name_set(struct change *c, int64_t id, const char *source, const char *conversation)
+{
+	CHANGE(q, c, "UPDATE conversations SET source = ?2, conversation = ?3 WHERE id = ?1");
+	query_bind_int(&q, id);
+	query_bind_text(&q, source);
+	query_bind_text(&q, conversation);
+	(void)change_run(c, &q);
+}
+
+/* The row gets the name that the index says, and its own again. False: it is not there. */
+static bool name_take_out(struct change *c, int64_t id, const char *source, const char *conversation)
+{
+	CLEANUP(mem_freep) char *own_source = NULL;
+	CLEANUP(mem_freep) char *own_name = NULL;
+
+	CHANGE(q, c, "SELECT source, conversation FROM conversations WHERE id = ?1");
+	query_bind_int(&q, id);
+	if (!change_step(c, &q))
+		return false;
+	own_source = query_text(&q);
+	own_name = query_text(&q);
+	query_close(&q);
+	name_set(c, id, source, conversation);
+	name_set(c, id, own_source, own_name);
+	return true;
+}
+
+/* An open conversation that the index of names does not hold: its name is put in, or, where another conversation has
+ * that name by now, a name that nobody has. */
+static void mend_name(struct change *c, const char *source, int64_t id, const char *conversation)
+{
+	CLEANUP(mem_freep) char *name = mem_fmt("lost %lld", (long long)id);
+	struct change part;
+	bool taken;
+
+	name_set(c, id, source, name);
+	part = change_part(c, NULL);
+	name_set(&part, id, source, conversation);
+	taken = change_part_failed(c, &part, -EBADMSG);
+	if (c->status == 0)
+		loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
+			  taken ? "an open conversation was not found by its name, which another has by now; it "
+				  "expires by another name"
+				: "an open conversation was not found by its name; it is again");
+}
+
+/* Whether the index of names held a conversation that is not there; it holds none any more. */
+static bool mend_unique(struct change *c, const char *source, const char *conversation)
+{
+	int64_t id = 0;
+
+	CHANGE(named, c, "SELECT id FROM conversations WHERE source = ?1 AND conversation = ?2");
+	query_bind_text(&named, source);
+	query_bind_text(&named, conversation);
+	if (!change_one_int(c, &named, &id))
+		return false;
+	if (name_take_out(c, id, source, conversation)) /* another conversation has that id by now */
+		return c->status == 0;
+	stand_in(c, id, source, conversation);
+	row_delete(c, id);
+	if (c->status < 0)
+		return false;
+	loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
+		  "a conversation's row was not there, an index still named it; it begins anew");
+	return true;
+}
+
 /* ---- saving ------------------------------------------------------------------------------------------------------ */
 
 /* What is counted of a conversation. */
@@ -154,28 +287,24 @@ static void counted_move(struct store *s, const char *source, struct counted fro
 		    to.unaddressed ? LEDGER_OPEN : COUNT_NOWHERE, 0);
 }
 
-/* Its id, and what it is counted as; 0 and nothing where it is new. */
-static int conversation_find(struct store *s, const char *source, const char *conversation, int64_t *ret_id,
-			     struct counted *ret_counted, struct err *reterr)
+/* Its id, and what it is counted as; 0 where it is new. */
+static int64_t conversation_find(struct change *c, const char *source, const char *conversation,
+				 struct counted *ret_counted)
 {
 	enum ledger_state state;
-	int r;
+	int64_t id;
 
-	*ret_id = 0;
-	*ret_counted = (struct counted){0};
-	QUERY(q, s,
-	      "SELECT c.id, c.state, c.addressed FROM conversations i CROSS JOIN conversations c ON c.id = i.id"
-	      " WHERE i.source = ?1 AND i.conversation = ?2 AND c.conversation = ?2",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT c.id, c.state, c.addressed FROM conversations i CROSS JOIN conversations c ON c.id = i.id"
+	       " WHERE i.source = ?1 AND i.conversation = ?2 AND c.conversation = ?2");
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
-	r = query_step(&q);
-	if (r <= 0)
-		return r;
-	*ret_id = query_int(&q);
+	if (!change_step(c, &q))
+		return 0;
+	id = query_int(&q);
 	state = (enum ledger_state)query_int(&q);
 	*ret_counted = counted_as(state, query_int(&q) != 0);
-	return 0;
+	return id;
 }
 
 static int64_t changed_ms(const struct store *s, const struct ledger_entry *e)
@@ -185,23 +314,21 @@ static int64_t changed_ms(const struct store *s, const struct ledger_entry *e)
 	return s->told_ms > newest_ms ? s->told_ms : newest_ms;
 }
 
-static int entry_write(struct store *s, int64_t id, const char *source, const char *conversation,
-		       const struct ledger_entry *e, bool clear, struct err *reterr)
+static void entry_write(struct change *c, int64_t id, const char *source, const char *conversation,
+			const struct ledger_entry *e, bool clear)
 {
 	unsigned char taken[LEDGER_TAKEN_MAX * TAKEN_BYTES];
 	size_t n = taken_write(e, taken);
 
-	QUERY(q, s,
-	      "INSERT INTO conversations (id, source, conversation, state, as_of, first_opened, opened, "
-	      "opened_received,"
-	      " closed, reopen_count, addressed, taken, changed, clear)"
-	      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
-	      " ON CONFLICT (id) DO UPDATE SET state = excluded.state, as_of = excluded.as_of,"
-	      " first_opened = excluded.first_opened, opened = excluded.opened, opened_received = "
-	      "excluded.opened_received,"
-	      " closed = excluded.closed, reopen_count = excluded.reopen_count, addressed = excluded.addressed,"
-	      " taken = excluded.taken, changed = excluded.changed, clear = excluded.clear",
-	      reterr);
+	CHANGE(q, c,
+	       "INSERT INTO conversations (id, source, conversation, state, as_of, first_opened, opened,"
+	       " opened_received, closed, reopen_count, addressed, taken, changed, clear)"
+	       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+	       " ON CONFLICT (id) DO UPDATE SET state = excluded.state, as_of = excluded.as_of,"
+	       " first_opened = excluded.first_opened, opened = excluded.opened,"
+	       " opened_received = excluded.opened_received, closed = excluded.closed,"
+	       " reopen_count = excluded.reopen_count, addressed = excluded.addressed, taken = excluded.taken,"
+	       " changed = excluded.changed, clear = excluded.clear");
 	if (id > 0)
 		query_bind_int(&q, id);
 	else
@@ -217,75 +344,70 @@ static int entry_write(struct store *s, int64_t id, const char *source, const ch
 	query_bind_int(&q, e->reopen_count);
 	query_bind_int(&q, e->addressed);
 	query_bind_blob(&q, taken, n);
-	query_bind_int(&q, changed_ms(s, e));
+	query_bind_int(&q, changed_ms(c->store, e));
 	query_bind_int(&q, clear);
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
-static int marks_write(struct store *s, int64_t id, const struct ledger_entry *e, struct err *reterr)
+static void marks_write(struct change *c, int64_t id, const struct ledger_entry *e)
 {
-	QUERY(q, s,
-	      "INSERT INTO marks (conversation, as_of_received, newest) VALUES (?1, ?2, ?3) ON CONFLICT (conversation)"
-	      " DO UPDATE SET as_of_received = excluded.as_of_received, newest = excluded.newest",
-	      reterr);
+	CHANGE(q, c,
+	       "INSERT INTO marks (conversation, as_of_received, newest) VALUES (?1, ?2, ?3) ON CONFLICT (conversation)"
+	       " DO UPDATE SET as_of_received = excluded.as_of_received, newest = excluded.newest");
 	query_bind_int(&q, id);
 	query_bind_int(&q, e->as_of_received_ms);
 	query_bind_int(&q, e->newest);
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
 /* The digests of a closed conversation stay; an open one is reached anew. */
-static int reached_forget(struct store *s, int64_t id, bool open, struct err *reterr)
+static void reached_forget(struct change *c, int64_t id, bool open)
 {
-	QUERY(q, s,
-	      "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
-	      " WHERE i.conversation = ?1 AND r.conversation = ?1 AND (r.email IS NOT NULL OR ?2))",
-	      reterr);
+	CHANGE(q, c,
+	       "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
+	       " WHERE i.conversation = ?1 AND r.conversation = ?1 AND (r.email IS NOT NULL OR ?2))");
 	query_bind_int(&q, id);
 	query_bind_int(&q, open);
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
-static int reached_write(struct store *s, int64_t id, const struct reached *to, bool open, struct err *reterr)
+static void reached_write(struct change *c, int64_t id, const struct reached *to, bool open)
 {
-	QUERY(q, s, "INSERT INTO reached (conversation, account, email, flag, open) VALUES (?1, ?2, ?3, ?4, ?5)",
-	      reterr);
+	CHANGE(q, c, "INSERT INTO reached (conversation, account, email, flag, open) VALUES (?1, ?2, ?3, ?4, ?5)");
 	query_bind_int(&q, id);
 	query_bind_text(&q, to->account);
 	query_bind_text(&q, to->email);
 	query_bind_text(&q, to->flag);
 	query_bind_int(&q, open);
-	return query_run(&q);
+	(void)change_run(c, &q);
 }
 
 int store_conversation_save(struct store *s, const char *source, const char *conversation, const struct ledger_entry *e,
 			    const struct reached_list *reached, struct err *reterr)
 {
-	bool open = e->state == LEDGER_OPEN;
-	struct counted before;
-	int64_t id;
-	int r = conversation_find(s, source, conversation, &id, &before, reterr);
+	struct change c = change_begin(s, reterr);
+	struct counted before = {0};
+	int64_t id = conversation_find(&c, source, conversation, &before);
+	struct change part = change_part(&c, NULL);
+	bool is_new = id == 0;
 
-	if (r == 0)
-		r = entry_write(s, id, source, conversation, e, reached->n > 0, reterr);
-	if (r == -EBADMSG && id == 0 && conversation_mend(s, source, conversation, reterr) > 0)
-		r = entry_write(s, id, source, conversation, e, reached->n > 0, reterr);
-	if (r < 0)
-		return r;
-	if (id == 0) {
-		id = sqlite3_last_insert_rowid(s->db);
-		open = true; /* whom another one reached that had this id and is lost: nobody's */
+	entry_write(&part, id, source, conversation, e, reached->n > 0);
+	if (change_part_failed(&c, &part, -EBADMSG)) {
+		if (is_new && mend_unique(&c, source, conversation)) /* only an index said that it is there */
+			entry_write(&c, 0, source, conversation, e, reached->n > 0);
+		else if (c.status == 0)
+			c.status = part.status;
 	}
-	r = marks_write(s, id, e, reterr);
-	if (r >= 0)
-		r = reached_forget(s, id, open, reterr);
-	open = e->state == LEDGER_OPEN;
-	for (size_t i = 0; r >= 0 && i < reached->n; i++)
-		r = reached_write(s, id, &reached->items[i], open, reterr);
-	if (r < 0)
-		return r;
-	counted_move(s, source, before, counted_as(e->state, e->addressed));
-	return 0;
+	if (is_new)
+		id = sqlite3_last_insert_rowid(s->db);
+	marks_write(&c, id, e);
+	/* Whom another one reached that had a new one's id, and is lost: nobody's. */
+	reached_forget(&c, id, is_new || e->state == LEDGER_OPEN);
+	for (size_t i = 0; i < reached->n; i++)
+		reached_write(&c, id, &reached->items[i], e->state == LEDGER_OPEN);
+	if (c.status == 0)
+		counted_move(s, source, before, counted_as(e->state, e->addressed));
+	return change_end(&c);
 }
 
 /* ---- asked of all ------------------------------------------------------------------------------------------------ */
@@ -313,95 +435,85 @@ int store_flag_count(struct store *s, const char *account, const char *email, co
 	return 0;
 }
 
-/* As an index says it. 1: id and receipt of the oldest. */
-static int oldest_open(struct store *s, const char *source, int64_t received_ms, int64_t *ret_id,
-		       int64_t *ret_received_ms, struct err *reterr)
-{
-	int r;
+/* As an index says it. */
+struct oldest {
+	int64_t id, received_ms;
+};
 
-	QUERY(q, s,
-	      "SELECT id, opened_received FROM conversations WHERE state = " SQL_OPEN
-	      " AND source = ?1 AND opened_received <= ?2"
-	      " ORDER BY opened_received LIMIT 1",
-	      reterr);
+static bool oldest_open(struct change *c, const char *source, int64_t received_ms, struct oldest *ret)
+{
+	CHANGE(q, c,
+	       "SELECT id, opened_received FROM conversations WHERE state = " SQL_OPEN
+	       " AND source = ?1 AND opened_received <= ?2 ORDER BY opened_received LIMIT 1");
 	query_bind_text(&q, source);
 	query_bind_int(&q, received_ms);
-	r = query_step(&q);
-	if (r > 0) {
-		*ret_id = query_int(&q);
-		*ret_received_ms = query_int(&q);
-	}
-	return r;
+	if (!change_step(c, &q))
+		return false;
+	ret->id = query_int(&q);
+	ret->received_ms = query_int(&q);
+	return true;
 }
 
-/* 1: its row says so too. */
-static int open_name(struct store *s, const char *source, int64_t id, int64_t received_ms, char **ret,
-		     struct err *reterr)
+/* Its name, where its row says so too; else NULL. Owned. */
+static char *open_name(struct change *c, const char *source, const struct oldest *o)
 {
-	int r;
-
-	QUERY(q, s,
-	      "SELECT conversation FROM conversations WHERE id = ?1 AND +source = ?2 AND +state = " SQL_OPEN
-	      " AND +opened_received = ?3",
-	      reterr);
-	query_bind_int(&q, id);
+	CHANGE(q, c,
+	       "SELECT conversation FROM conversations WHERE id = ?1 AND +source = ?2 AND +state = " SQL_OPEN
+	       " AND +opened_received = ?3");
+	query_bind_int(&q, o->id);
 	query_bind_text(&q, source);
-	query_bind_int(&q, received_ms);
-	r = query_step(&q);
-	if (r > 0)
-		*ret = query_text(&q);
-	return r;
+	query_bind_int(&q, o->received_ms);
+	return change_step(c, &q) ? query_text(&q) : NULL;
 }
 
-/* 1: who asks for it by its name gets this row. */
-static int is_found_by_name(struct store *s, const char *source, int64_t id, const char *conversation,
-			    struct err *reterr)
+/* Whether who asks for it by its name gets this row. */
+static bool is_found_by_name(struct change *c, const char *source, int64_t id, const char *conversation)
 {
-	QUERY(q, s,
-	      "SELECT 1 FROM conversations INDEXED BY conversations_name WHERE source = ?1 AND conversation = ?2"
-	      " AND id = ?3",
-	      reterr);
+	CHANGE(q, c,
+	       "SELECT 1 FROM conversations INDEXED BY conversations_name WHERE source = ?1 AND conversation = ?2"
+	       " AND id = ?3");
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
 	query_bind_int(&q, id);
-	return query_step(&q);
+	return change_step(c, &q);
 }
 
-/* 1: it can be expired. 0: there was something to mend. */
-static int open_mend(struct store *s, const char *source, int64_t id, int64_t received_ms, char **ret,
-		     struct err *reterr)
+/* Its name, where it can be expired. Else, where nothing has failed, there was something to mend. */
+static char *open_expirable(struct change *c, const char *source, const struct oldest *o)
 {
-	CLEANUP(mem_freep) char *conversation = NULL;
-	int r = open_name(s, source, id, received_ms, &conversation, reterr);
+	CLEANUP(mem_freep) char *conversation = open_name(c, source, o);
 
-	if (r == 0 && !s->in_transaction)
-		return err_set(reterr, -EUCLEAN, "an index names a conversation that is not there");
-	if (r == 0)
-		return conversation_mend_open(s, source, id, received_ms, reterr);
-	if (r > 0 && s->in_transaction) {
-		r = is_found_by_name(s, source, id, conversation, reterr);
-		if (r == 0)
-			return conversation_mend_name(s, source, id, conversation, reterr);
+	if (!c->store->in_transaction) {
+		if (!conversation && c->status == 0)
+			c->status = err_set(c->reterr, -EUCLEAN, "an index names a conversation that is not there");
+		return TAKE(conversation);
 	}
-	if (r > 0)
-		*ret = TAKE(conversation);
-	return r;
+	if (!conversation)
+		mend_open(c, source, o->id, o->received_ms);
+	else if (!is_found_by_name(c, source, o->id, conversation))
+		mend_name(c, source, o->id, conversation);
+	else
+		return TAKE(conversation);
+	return NULL;
 }
 
 int store_conversation_oldest_open(struct store *s, const char *source, int64_t received_ms, char **ret_conversation,
 				   struct err *reterr)
 {
-	int64_t id = 0, received = 0;
+	struct change c = change_begin(s, reterr);
+	char *conversation = NULL;
+	struct oldest o;
 	int r;
 
-	while ((r = oldest_open(s, source, received_ms, &id, &received, reterr)) > 0) {
-		r = open_mend(s, source, id, received, ret_conversation, reterr);
-		if (r != 0)
-			break;
-	}
-	if (r == 0)
+	while (!conversation && oldest_open(&c, source, received_ms, &o))
+		conversation = open_expirable(&c, source, &o);
+	r = change_end(&c);
+	if (r < 0)
+		return r;
+	if (!conversation)
 		return err_set(reterr, -ENOENT, "no open conversation is so old");
-	return r < 0 ? r : 0;
+	*ret_conversation = conversation;
+	return 0;
 }
 
 int64_t store_conversation_oldest_received_ms(struct store *s, const char *source)

@@ -122,15 +122,4 @@ void event_mend_due(struct change *c, const char *account, int64_t id, int64_t d
 /* Whether the index named an event with that unique_id, whose row is not there; it names none any more. */
 bool event_mend_unique(struct change *c, const char *account, const unsigned char *unique_id);
 
-/* 1: the index named a conversation whose row is not there; it names none any more. */
-int conversation_mend(struct store *s, const char *source, const char *conversation, struct err *reterr) MUSTCHECK;
-/* An open conversation that conversations_open names: where its row is not there, or is another, the entry is taken
- * out. */
-int conversation_mend_open(struct store *s, const char *source, int64_t id, int64_t received_ms,
-			   struct err *reterr) MUSTCHECK;
-/* An open conversation that the index of names does not hold: its name is put in, or, where another conversation has
- * that name by now, a name that nobody has. */
-int conversation_mend_name(struct store *s, const char *source, int64_t id, const char *conversation,
-			   struct err *reterr) MUSTCHECK;
-
 #endif
