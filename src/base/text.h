@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The value of a macro, as a literal. */
+#define TEXT_OF(macro) TEXT_OF_(macro)
+#define TEXT_OF_(value) #value
+
 /* Text pairs in the order given: headers, parameters, what a lookup took. Owned by the struct. */
 struct pair {
 	char *name;

@@ -101,12 +101,12 @@ static void names_add(void *ctx, const char *name)
 
 static void names_known(const struct config *c, struct names *to)
 {
-	/* What a definition may leave out is no typing error where another one knows it. */
-	static const char *const usual[] = {"label", "transition", "Channel",      "Agent",
-					    "Team",  "Tags",       "Initiated By", "Reason"};
-
-	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-		names_add(to, usual[i]);
+	names_add(to, "label");
+	names_add(to, "transition");
+	/* An attribute that a definition leaves out is no typing error where another one has it. */
+	for (size_t i = 0; attributes_usual[i]; i++)
+		names_add(to, attributes_usual[i]);
+	names_add(to, PROPERTY_REASON);
 	for (size_t i = 0; attributes_own[i]; i++)
 		names_add(to, attributes_own[i]);
 	for (size_t i = 0; i < c->sources_n; i++)

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/mask.h"
 #include "helpdesk/expr/attributes.h"
-#include "helpdesk/expr/links.h"
 
 /*
  * The event's properties and profile (DESIGN section 11). They are made anew for every event: what one event is given
@@ -15,19 +14,8 @@
  */
 
 /* Klaviyo takes 400 properties an event: ours, the attributes, and what rules add. */
-_Static_assert(20 + ATTRIBUTES_MAX + RULES_ADDED_MAX <= 400,
+_Static_assert(ATTRIBUTES_OWN_N + 1 /* Reason */ + ATTRIBUTES_MAX + RULES_ADDED_MAX <= 400,
 	       "an event may come to hold more properties than Klaviyo takes");
-
-#define OPENED_AT "Opened At"
-#define CLOSED_AT "Closed At"
-#define RESOLUTION_SECONDS "Resolution Seconds"
-#define TOTAL_SECONDS "Total Seconds"
-#define REOPEN_COUNT "Reopen Count"
-#define OPEN_CONVERSATIONS "Open Conversations"
-#define EVENT_ID "Event ID"
-
-/* Attributes with a place of their own; the others follow as the definition has them. */
-static const char *const known[] = {"Channel", "Agent", "Team", "Tags", "Initiated By"};
 
 static void set_time(struct json_object *to, const char *name, int64_t time_ms)
 {
@@ -53,11 +41,11 @@ static void add_attributes(const struct deciding *d, struct json_object *to)
 
 	if (!attributes)
 		return;
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		struct json_object *value = json_member(attributes, known[i]);
+	for (size_t i = 0; attributes_usual[i]; i++) {
+		struct json_object *value = json_member(attributes, attributes_usual[i]);
 
 		if (value)
-			json_object_object_add(to, known[i], json_object_get(value));
+			json_object_object_add(to, attributes_usual[i], json_object_get(value));
 	}
 	json_object_object_foreach(attributes, name, value)
 	{
@@ -69,15 +57,15 @@ static void add_attributes(const struct deciding *d, struct json_object *to)
 static void add_url(const struct deciding *d, struct json_object *to)
 {
 	if (d->signal)
-		json_set_str(to, CONVERSATION_URL, d->signal->conversation_url);
+		json_set_str(to, PROPERTY_CONVERSATION_URL, d->signal->conversation_url);
 }
 
 static struct json_object *begin(const struct deciding *d)
 {
 	struct json_object *o = json_object_new_object();
 
-	json_set_str(o, "Helpdesk", definition_label(d->in->source->definition));
-	json_set_str(o, "Conversation ID", d->in->conversation);
+	json_set_str(o, PROPERTY_HELPDESK, definition_label(d->in->source->definition));
+	json_set_str(o, PROPERTY_CONVERSATION_ID, d->in->conversation);
 	add_attributes(d, o);
 	return o;
 }
@@ -96,15 +84,15 @@ static void add_times(const struct deciding *d, struct json_object *to)
 	int64_t time_ms = d->out.verdict.time_ms;
 
 	if (!decide_closes(d)) {
-		set_time(to, OPENED_AT, time_ms);
+		set_time(to, PROPERTY_OPENED_AT, time_ms);
 		return;
 	}
 	/* A history closing may lie before the latest opening, which then is not the one that it ended. */
 	if (e->opened_ms != 0 && e->opened_ms <= time_ms)
-		set_time(to, OPENED_AT, e->opened_ms);
-	set_time(to, CLOSED_AT, time_ms);
-	set_seconds(to, RESOLUTION_SECONDS, e->opened_ms, time_ms);
-	set_seconds(to, TOTAL_SECONDS, e->first_opened_ms, time_ms);
+		set_time(to, PROPERTY_OPENED_AT, e->opened_ms);
+	set_time(to, PROPERTY_CLOSED_AT, time_ms);
+	set_seconds(to, PROPERTY_RESOLUTION_SECONDS, e->opened_ms, time_ms);
+	set_seconds(to, PROPERTY_TOTAL_SECONDS, e->first_opened_ms, time_ms);
 }
 
 struct json_object *decide_properties(const struct deciding *d, const struct person *p)
@@ -112,14 +100,14 @@ struct json_object *decide_properties(const struct deciding *d, const struct per
 	struct json_object *o = begin(d);
 
 	add_times(d, o);
-	json_set_int(o, REOPEN_COUNT, d->out.entry.reopen_count);
+	json_set_int(o, PROPERTY_REOPEN_COUNT, d->out.entry.reopen_count);
 	if (p->flags_n > 0)
-		json_set_int(o, OPEN_CONVERSATIONS, p->counts[0]);
+		json_set_int(o, PROPERTY_OPEN_CONVERSATIONS, p->counts[0]);
 	add_url(d, o);
 	if (d->out.verdict.transition == TRANSITION_EXPIRED)
-		json_set_str(o, "Reason", "expired");
+		json_set_str(o, PROPERTY_REASON, "expired");
 	if (p->is_test)
-		json_set_bool(o, "Test", true);
+		json_set_bool(o, PROPERTY_TEST, true);
 	return o;
 }
 
@@ -137,7 +125,7 @@ static char *properties_text(const struct deciding *d, const struct person *p, c
 				json_object_object_add(o, name, json_object_get(value));
 		}
 	}
-	json_set_str(o, EVENT_ID, unique_id);
+	json_set_str(o, PROPERTY_EVENT_ID, unique_id);
 	text = json_text(o);
 	json_object_put(o);
 	return text;
@@ -186,7 +174,10 @@ static void unique_id_of(const struct deciding *d, const struct person *p, const
 static int64_t late_ms_of(const struct deciding *d, const struct person *p, const struct draft *draft)
 {
 	static const struct late shipped = {
-		.opened_ms = 15 * CLOCK_MINUTE_MS, .reopened_ms = 15 * CLOCK_MINUTE_MS, .closed_ms = CLOCK_DAY_MS};
+		.opened_ms = LATE_OPENED_MINUTES * CLOCK_MINUTE_MS,
+		.reopened_ms = LATE_REOPENED_MINUTES * CLOCK_MINUTE_MS,
+		.closed_ms = LATE_CLOSED_HOURS * CLOCK_HOUR_MS,
+	};
 	const struct late *late = p->configured ? &p->configured->late : &shipped;
 
 	if (draft->late_ms >= 0)

@@ -20,6 +20,10 @@
 struct late {
 	int64_t opened_ms, reopened_ms, closed_ms;
 };
+/* Where nothing is written, and for an account that is not configured any more. */
+#define LATE_OPENED_MINUTES 15
+#define LATE_REOPENED_MINUTES 15
+#define LATE_CLOSED_HOURS 24
 
 struct account_policy {
 	const char *name, *url; /* borrowed; the url without a trailing slash */

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "helpdesk/expr/attributes.h"
 #include "helpdesk/expr/flat.h"
 #include "helpdesk/expr/keys.h"
 #include "helpdesk/expr/links.h"
@@ -61,7 +62,7 @@ static void addition_compile(struct addition *a, const struct node *n, struct pr
 		problems_error(problems, n, "the name \"%.64s\" %s", n->key, fault);
 	a->name = mem_str(n->key);
 	a->is_list = n->type == NODE_LIST;
-	a->is_link = strcmp(n->key, CONVERSATION_URL) == 0;
+	a->is_link = strcmp(n->key, PROPERTY_CONVERSATION_URL) == 0;
 	a->literal = flat_literal(n);
 	if (a->literal && a->is_link)
 		problems_warn(problems, n, "expected a URL; a number, true or false is left out of the events");

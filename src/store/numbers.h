@@ -8,12 +8,12 @@
 #ifndef STORE_NUMBERS_H
 #define STORE_NUMBERS_H
 
+#include "base/text.h"
 #include "decision/event.h"
 #include "decision/ledger.h"
 #include "store/store.h"
 
-#define SQL_TEXT_(number) #number
-#define SQL_TEXT(number) SQL_TEXT_(number)
+#define SQL_TEXT(number) TEXT_OF(number)
 
 /* webhooks.state: enum store_webhook_state */
 #define N_PENDING 0

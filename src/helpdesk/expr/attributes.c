@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "helpdesk/expr/flat.h"
-#include "helpdesk/expr/links.h"
 
 #define ATTRIBUTE_WORDS_MAX 200
 
@@ -33,11 +32,12 @@ struct attributes {
 	size_t n;
 };
 
-const char *const attributes_own[] = {
-	"Helpdesk",           "Conversation ID", "Opened At",    "Closed At",
-	"Resolution Seconds", "Total Seconds",   "Reopen Count", "Test",
-	"Open Conversations", CONVERSATION_URL,  "Event ID",     NULL,
+const char *const attributes_own[ATTRIBUTES_OWN_N + 1] = {
+	PROPERTY_HELPDESK,           PROPERTY_CONVERSATION_ID,  PROPERTY_OPENED_AT,    PROPERTY_CLOSED_AT,
+	PROPERTY_RESOLUTION_SECONDS, PROPERTY_TOTAL_SECONDS,    PROPERTY_REOPEN_COUNT, PROPERTY_TEST,
+	PROPERTY_OPEN_CONVERSATIONS, PROPERTY_CONVERSATION_URL, PROPERTY_EVENT_ID,
 };
+const char *const attributes_usual[] = {"Channel", "Agent", "Team", "Tags", "Initiated By", NULL};
 
 static void attribute_check_name(const struct node *n, struct problems *problems)
 {

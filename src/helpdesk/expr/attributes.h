@@ -17,8 +17,25 @@
 
 #define ATTRIBUTES_MAX 100
 
-/* Properties that events have by themselves, NULL-ended: a definition cannot mean the same by them. */
-extern const char *const attributes_own[];
+/* Names of an event's properties (DESIGN section 11). Those that events have by themselves: a definition cannot mean
+ * the same by them. */
+#define PROPERTY_HELPDESK "Helpdesk"
+#define PROPERTY_CONVERSATION_ID "Conversation ID"
+#define PROPERTY_OPENED_AT "Opened At"
+#define PROPERTY_CLOSED_AT "Closed At"
+#define PROPERTY_RESOLUTION_SECONDS "Resolution Seconds"
+#define PROPERTY_TOTAL_SECONDS "Total Seconds"
+#define PROPERTY_REOPEN_COUNT "Reopen Count"
+#define PROPERTY_OPEN_CONVERSATIONS "Open Conversations"
+#define PROPERTY_CONVERSATION_URL "Conversation URL"
+#define PROPERTY_TEST "Test"
+#define PROPERTY_EVENT_ID "Event ID"
+#define ATTRIBUTES_OWN_N 11
+extern const char *const attributes_own[ATTRIBUTES_OWN_N + 1]; /* all of these, NULL-ended */
+/* An event of an expiry tells it, and so may an attribute. */
+#define PROPERTY_REASON "Reason"
+/* Attributes that most helpdesks have, NULL-ended: an event shows them in this order, before the others. */
+extern const char *const attributes_usual[];
 
 struct attributes;
 

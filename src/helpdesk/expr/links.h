@@ -7,8 +7,6 @@
 
 #include "helpdesk/expr/fact.h"
 
-#define CONVERSATION_URL "Conversation URL" /* the event's property */
-
 struct links;
 
 /* Warns where the template begins with a text that begins no http or https URL: it will never give a link. */
