@@ -17,6 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/amount.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/escape.h"
@@ -268,4 +269,13 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...)
 	for (size_t i = 0; i < n; i++)
 		free(cleaned[i]);
 	errno = before;
+}
+
+void log_dropped(uint64_t n)
+{
+	char lines[AMOUNT_MAX];
+
+	/* Whatever level is logged: more than these may be missing. */
+	log_write(log_wants(LOG_WARNING) ? LOG_WARNING : LOG_ERR, NULL, "%s %s dropped because nobody read them",
+		  amount_of(lines, (long long)n, "log line"), n == 1 ? "was" : "were");
 }

@@ -57,6 +57,9 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...) _
 			log_write(LOG_DEBUG, about, __VA_ARGS__); \
 	} while (0)
 
+/* Logs that n lines are missing; for log_out_start(). */
+void log_dropped(uint64_t n);
+
 /* The address as this log may show it. out: MASK_EMAIL_MAX bytes. */
 const char *log_email(const char *email, char *out);
 

@@ -3,7 +3,6 @@
 #include "base/log_out.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -12,10 +11,9 @@
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
 
-#include "base/amount.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/mem.h"
 #include "base/writer.h"
 
 #define FIELDS_MAX 16
@@ -24,6 +22,7 @@ static _Atomic(struct writer *) out; /* NULL: each thread writes by itself */
 /* Lines are left out: the thread is being stopped, or was left behind with one that nobody takes. */
 static atomic_bool blocked;
 static _Thread_local bool may_block; /* this is the writer's thread, which tells how many lines were dropped */
+static void (*tell)(uint64_t n);     /* set before that thread starts */
 
 /* ---- to stderr and the journal: may block ------------------------------------------------------------------------ */
 
@@ -85,12 +84,8 @@ static void put(const char *bytes, size_t len)
 
 static void tell_dropped(uint64_t n)
 {
-	char lines[AMOUNT_MAX];
-
 	may_block = true;
-	/* Whatever level is logged: more than these may be missing. */
-	log_write(log_wants(LOG_WARNING) ? LOG_WARNING : LOG_ERR, NULL, "%s %s dropped because nobody read them",
-		  amount_of(lines, (long long)n, "log line"), n == 1 ? "was" : "were");
+	tell(n);
 }
 
 /* ---- what log.c calls -------------------------------------------------------------------------------------------- */
@@ -142,12 +137,13 @@ static void before_death(void)
 	(void)log_out_flush();
 }
 
-void log_out_start(void)
+void log_out_start(void (*dropped)(uint64_t n))
 {
 	const struct writer_options options = {
 		.name = "log", .max_bytes = LOG_OUT_BYTES, .put = put, .dropped = tell_dropped};
 
 	INSIST(!atomic_load(&out));
+	tell = dropped;
 	atomic_store(&blocked, false);
 	atomic_store(&out, writer_start(&options));
 	mem_before_death(before_death);

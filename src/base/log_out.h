@@ -2,8 +2,7 @@
  * log_out: how finished lines leave the process, to stderr or to the journal; only for log.c and for `serve`.
  *
  * At first each line is written by the thread that logs it. From log_out_start on lines go through a thread of their
- * own (base/writer.h): nobody waits for whoever reads the log, lines beyond LOG_OUT_BYTES are dropped and counted, and
- * the log says how many.
+ * own (base/writer.h): nobody waits for whoever reads the log, lines beyond LOG_OUT_BYTES are dropped and counted.
  */
 #ifndef BASE_LOG_OUT_H
 #define BASE_LOG_OUT_H
@@ -22,9 +21,12 @@ void log_out_text(const char *line, size_t len);
  */
 void log_out_journal(const struct iovec *fields, size_t n, const char *fallback, size_t fallback_len);
 
-/* `serve` alone, before its other threads start. A process that dies of a failed INSIST, or as memory is short, gives
- * the lines before that a moment to leave. */
-void log_out_start(void);
+/*
+ * `serve` alone, before its other threads start. A process that dies of a failed INSIST, or as memory is short, gives
+ * the lines before that a moment to leave. dropped: logs that n lines were dropped (log_dropped); the thread calls it,
+ * and writes what it logs by itself.
+ */
+void log_out_start(void (*dropped)(uint64_t n));
 /* Gives what was logged LOG_OUT_STOP_MS to leave; nothing else may log meanwhile. After it lines are written by the
  * thread that logs them, or by nobody where the last one could not leave. */
 void log_out_stop(void);

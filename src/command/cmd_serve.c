@@ -506,7 +506,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 
 	if (r != OPTIONS_GO)
 		return r;
-	log_out_start();
+	log_out_start(log_dropped);
 	serve_notify_start();
 	r = serve(&s);
 	serve_notify_stop();

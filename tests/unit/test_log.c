@@ -415,7 +415,7 @@ static void a_pipe_that_nobody_reads_holds_nobody_up_and_the_missing_lines_are_t
 	missing = 0;
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
 	from = pipe_for_stderr();
-	log_out_start();
+	log_out_start(log_dropped);
 	log_many();
 	assert_false(log_out_flush());
 	assert_int_equal(pthread_create(&reader, NULL, read_all, &from), 0);
@@ -452,7 +452,7 @@ static void a_pipe_that_nobody_reads_does_not_hold_up_the_end(void **state)
 	(void)state;
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
 	from = pipe_for_stderr();
-	log_out_start();
+	log_out_start(log_dropped);
 	log_many();
 	assert_int_equal(pthread_create(&other, NULL, log_until_the_end, NULL), 0);
 	log_out_stop();
@@ -478,7 +478,7 @@ static void a_frozen_journal_holds_nobody_up_and_the_missing_lines_are_told(void
 	log_setup(LOG_FORMAT_JOURNAL, LOG_INFO, false);
 	journal_lines = 0;
 	freeze(true);
-	log_out_start();
+	log_out_start(log_dropped);
 	log_many();
 	freeze(false);
 	while (!log_out_flush())
