@@ -14,7 +14,8 @@
 #include "base/text.h"
 #include "build-source.h"
 #include "command/command.h"
-#include "http/version.h"
+#include "http/client.h"
+#include "http/server.h"
 
 static const struct command *const commands[] = {
 	&command_serve,   &command_reload,  &command_check,  &command_explain, &command_sample,

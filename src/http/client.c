@@ -526,3 +526,17 @@ int http_fetch(const struct http_ask *ask, const char *user_agent, struct http_r
 	http_client_free(c);
 	return r;
 }
+
+/* ---- what it runs on --------------------------------------------------------------------------------------------- */
+
+const char *http_client_library(void)
+{
+	return curl_version_info(CURLVERSION_NOW)->version;
+}
+
+const char *http_tls_library(void)
+{
+	const char *name = curl_version_info(CURLVERSION_NOW)->ssl_version;
+
+	return name ? name : "none";
+}

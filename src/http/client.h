@@ -95,4 +95,9 @@ int http_fetch(const struct http_ask *ask, const char *user_agent, struct http_r
 	       struct err *reterr) MUSTCHECK;
 void http_reply_done(struct http_reply *r);
 
+/* The libraries as loaded, for --version: libcurl's version, and what it does TLS with ("OpenSSL/3.0.15"). Any thread;
+ * constant text. */
+const char *http_client_library(void);
+const char *http_tls_library(void);
+
 #endif

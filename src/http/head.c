@@ -10,9 +10,9 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/mem.h"
+#include "base/url.h"
 
 /* ---- the target -------------------------------------------------------------------------------------------------- */
 
@@ -37,25 +37,15 @@ static bool authority_is_good(const char *text, size_t len)
 	return true;
 }
 
-/* What follows "http://" or "https://", or NULL. */
-static char *behind_scheme(char *text)
-{
-	static const char *const schemes[] = {"http://", "https://"};
-
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++)
-		if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0)
-			return text + strlen(schemes[i]);
-	return NULL;
-}
-
 /* Takes scheme and authority off; the authority is moved to the front, where the scheme was. NULL: it is malformed. */
 static char *absolute_form(char *text, char **ret_host)
 {
-	char *authority = behind_scheme(text);
-	size_t len = authority ? strcspn(authority, "/?") : 0;
-	char *rest = authority ? authority + len : NULL;
+	size_t scheme = url_scheme(text), len;
+	char *authority = text + scheme, *rest;
 
-	if (!authority || !authority_is_good(authority, len))
+	len = strcspn(authority, "/?");
+	rest = authority + len;
+	if (scheme == 0 || !authority_is_good(authority, len))
 		return NULL;
 	memmove(text, authority, len);
 	text[len] = '\0';

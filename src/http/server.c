@@ -253,3 +253,8 @@ void http_server_stop(struct http_server *s)
 			MHD_stop_daemon(s->listeners[i].daemon);
 	server_free(s);
 }
+
+const char *http_server_library(void)
+{
+	return MHD_get_version();
+}

@@ -169,4 +169,7 @@ void http_resume(struct http_exchange *x, const struct http_answer *a);
 /* The same, but the connection is cut without an answer (by a reset where `reset`): for the sandbox's faults. */
 void http_resume_cut(struct http_exchange *x, bool reset);
 
+/* libmicrohttpd's version as loaded, for --version. Any thread; constant text. */
+const char *http_server_library(void);
+
 #endif
