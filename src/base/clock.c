@@ -33,14 +33,9 @@ int64_t clock_mono_us(void)
 	return clock_read_us(CLOCK_MONOTONIC);
 }
 
-static int64_t clock_floor_seconds(int64_t ms)
-{
-	return ms / 1000 - (ms % 1000 < 0 ? 1 : 0);
-}
-
 void clock_iso(int64_t ms, char out[CLOCK_ISO_MAX])
 {
-	time_t seconds = (time_t)clock_floor_seconds(ms);
+	time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0 ? 1 : 0)); /* rounded down */
 	struct tm tm;
 
 	INSIST(gmtime_r(&seconds, &tm));

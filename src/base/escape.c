@@ -32,20 +32,15 @@ static bool is_control(uint32_t c)
 	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x206f) || c == 0xfeff;
 }
 
-static void add_control(struct buf *to, uint32_t c, enum escape how)
-{
-	buf_addf(to, c < 0x80 && how != ESCAPE_JSON ? "\\x%02x" : "\\u%04x", c);
-}
-
 /* The text of JSON holds line ends between its values; inside strings they are escaped already. */
 static bool stays(uint32_t c, enum escape how)
 {
 	return (how == ESCAPE_LINES || how == ESCAPE_JSON) && (c == '\n' || c == '\t');
 }
 
-void escape_add_n(struct buf *to, const char *text, size_t len, enum escape how)
+void escape_add(struct buf *to, const char *text, enum escape how)
 {
-	size_t plain = 0;
+	size_t len = strlen(text), plain = 0;
 
 	for (size_t i = 0; i < len;) {
 		size_t n = text_step(text + i, len - i);
@@ -62,16 +57,11 @@ void escape_add_n(struct buf *to, const char *text, size_t len, enum escape how)
 		else if (quote)
 			buf_addf(to, "\\%c", (char)c);
 		else
-			add_control(to, c, how);
+			buf_addf(to, c < 0x80 && how != ESCAPE_JSON ? "\\x%02x" : "\\u%04x", c);
 		i += n > 0 ? n : 1;
 		plain = i;
 	}
 	buf_add(to, text + plain, len - plain);
-}
-
-void escape_add(struct buf *to, const char *text, enum escape how)
-{
-	escape_add_n(to, text, strlen(text), how);
 }
 
 char *escape_text(const char *text)
@@ -86,18 +76,6 @@ char *escape_text(const char *text)
 bool escape_is_control(const char *s, size_t n)
 {
 	return is_control(code_point(s, n));
-}
-
-bool escape_is_needed(const char *text)
-{
-	size_t len = strlen(text);
-
-	for (size_t i = 0, n; i < len; i += n) {
-		n = text_step(text + i, len - i);
-		if (n == 0 || is_control(code_point(text + i, n)))
-			return true;
-	}
-	return false;
 }
 
 size_t escape_width(const char *text)

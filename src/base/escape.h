@@ -24,12 +24,10 @@ enum escape {
 };
 
 void escape_add(struct buf *to, const char *text, enum escape how);
-void escape_add_n(struct buf *to, const char *text, size_t len, enum escape how); /* the first len bytes */
 /* ESCAPE_LINE. The caller's. */
 char *escape_text(const char *text) __attribute__((warn_unused_result));
 /* Whether the character of n bytes, which is well-formed (text_step), is one of the controls above. */
 bool escape_is_control(const char *s, size_t n);
-bool escape_is_needed(const char *text); /* whether escape_text() would change it */
-size_t escape_width(const char *text);   /* the characters of a text without controls */
+size_t escape_width(const char *text); /* the characters of a text without controls */
 
 #endif

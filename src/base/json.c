@@ -37,11 +37,6 @@ static int json_fail(struct err *reterr, const char *text, size_t at, const char
 	return err_set(reterr, -EINVAL, "line %u column %u: %s", line, column, what);
 }
 
-static bool json_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 /* ---- after the parser -------------------------------------------------------------------------------------------- */
 
 /* Gives a number that was written with JSON_WIDE_MARK its own text back. */
@@ -148,7 +143,7 @@ static int json_check(const char **text, size_t *len, struct json_lexed *found, 
 
 	*text += mark;
 	*len -= mark;
-	while (*len > 0 && json_blank((*text)[*len - 1]))
+	while (*len > 0 && json_is_blank((*text)[*len - 1]))
 		*len -= 1;
 	if (*len == 0)
 		return err_set(reterr, -EINVAL, "line 1 column 1: nothing there, expected a JSON value");

@@ -24,6 +24,12 @@
 #define JSON_DEPTH_MAX 64
 #define JSON_BRANCHES_MAX 65536
 
+/* What may stand between JSON's values (RFC 8259, section 2). */
+static inline bool json_is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 /* 0 and an owned tree (*ret may be NULL for the JSON text null), or -EINVAL with "line L column C: …" in reterr. */
 int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr) MUSTCHECK;
 /* How many trees json_read() has built since the process began. Any thread. */

@@ -10,11 +10,6 @@
 #include "base/json.h"
 #include "base/text.h"
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 _Static_assert(JSON_BRANCHES_MAX == 65536, "a message names it");
 static const char lex_ends[] = "the text ends in the middle of a value";
 static const char lex_nan[] = "NaN and Infinity are no JSON";
@@ -40,7 +35,7 @@ enum expect {
 
 static void lex_blanks(struct lexer *l)
 {
-	while (l->at < l->end && is_blank(*l->at))
+	while (l->at < l->end && json_is_blank(*l->at))
 		l->at++;
 }
 

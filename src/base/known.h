@@ -17,7 +17,6 @@
 void known_add(const char *const *values, size_t n);
 /* All of them as of now: one reference for the caller (strikes_unref). NULL: none. */
 struct strikes *known_secrets(void);
-void known_forget(void); /* tests only */
 
 /* strike() by all that is known. The caller's. */
 char *known_strike(const char *text) __attribute__((warn_unused_result));
@@ -26,5 +25,7 @@ struct json_object;
 char *known_json(struct json_object *o) __attribute__((warn_unused_result));
 /* As it may be shown to anybody in one line: struck, addresses masked, escaped. The caller's. */
 char *known_clean(const char *text) __attribute__((warn_unused_result));
+
+void known_forget(void); /* for tests */
 
 #endif

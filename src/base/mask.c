@@ -17,11 +17,6 @@
 #define TAG_MAX 32     /* bytes of a comment or tag inside a local part */
 #define BLANKS_MAX 2   /* between the @ and what stands around it */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* Quotes and backslashes belong to it: they split a local part, and those before it are left out again. */
 static bool in_local_part(char c)
 {
@@ -120,9 +115,9 @@ static size_t local_end(const struct unwrapped *r, size_t low, size_t at, size_t
 {
 	size_t end = at, domain = at + at_len;
 
-	while (end > low && at - end < BLANKS_MAX && is_blank(r->text[end - 1]))
+	while (end > low && at - end < BLANKS_MAX && text_is_blank(r->text[end - 1]))
 		end--;
-	while (domain < r->len && domain - at - at_len < BLANKS_MAX && is_blank(r->text[domain]))
+	while (domain < r->len && domain - at - at_len < BLANKS_MAX && text_is_blank(r->text[domain]))
 		domain++;
 	if (is_like_domain(r, domain)) {
 		*ret_domain = domain;

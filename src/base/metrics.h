@@ -33,8 +33,8 @@ enum metric {
 	METRIC_STORE_BYTES,
 	METRIC_UNKNOWN_STATES,    /* source */
 	METRIC_ADDRESSES_REFUSED, /* source, reason */
-	METRIC_CONFIG_RELOADS,  /* result */
-	METRIC_CONNECTIONS_CUT, /* reason */
+	METRIC_CONFIG_RELOADS,    /* result */
+	METRIC_CONNECTIONS_CUT,   /* reason */
 	METRIC_JSON_READS,
 	METRIC_MAX_
 };
@@ -44,14 +44,16 @@ enum metric {
  * and cut. */
 void metrics_add(enum metric m, const char *label1, const char *label2, const char *label3, double n);
 void metrics_set(enum metric m, const char *label1, const char *label2, const char *label3, double value);
-void metrics_observe(enum metric m, double seconds);                                           /* histograms */
-double metrics_get(enum metric m, const char *label1, const char *label2, const char *label3); /* 0 where unknown */
+void metrics_observe(enum metric m, double seconds); /* histograms */
 /* Calls fn for every series of a counter or gauge, in order of first use, without the lock. Labels that the metric does
  * not have are NULL. */
 void metrics_each(enum metric m, void (*fn)(void *ctx, const char *const labels[3], double value), void *ctx);
 void metrics_render(struct buf *to);
 /* For the documentation check: the n-th name, type and help, or 0 past the end. */
 int metrics_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_help);
-void metrics_reset(void); /* tests only */
+
+/* For tests: a counter's or gauge's value, 0 where it is unknown; and all as at the start. */
+double metrics_get(enum metric m, const char *label1, const char *label2, const char *label3);
+void metrics_reset(void);
 
 #endif

@@ -91,11 +91,6 @@ bool problems_told(const struct problems *p, const char *text)
 	return false;
 }
 
-const char *problem_word(const struct problem *one)
-{
-	return one->notice ? "notice: " : one->warning ? "warning: " : "";
-}
-
 void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 {
 	va_list ap;
@@ -127,9 +122,10 @@ void problems_print(const struct problems *p, FILE *to)
 	size_t all = p->errors + p->warnings;
 
 	for (size_t i = 0; i < p->n; i++) {
-		CLEANUP(mem_freep) char *place = problem_place(&p->items[i]);
+		const struct problem *one = &p->items[i];
+		CLEANUP(mem_freep) char *place = problem_place(one);
 
-		out_to(to, "%s%s%s\n", place, problem_word(&p->items[i]), p->items[i].text);
+		out_to(to, "%s%s%s\n", place, one->notice ? "notice: " : one->warning ? "warning: " : "", one->text);
 	}
 	if (all > p->n)
 		out_to(to, "and %zu more\n", all - p->n);

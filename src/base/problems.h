@@ -40,8 +40,6 @@ void problems_notice(struct problems *p, const struct node *at, const char *fmt,
 	__attribute__((format(printf, 3, 4)));
 /* Whether a problem with exactly this text was added before, at any place. */
 bool problems_told(const struct problems *p, const char *text);
-/* "warning: ", "notice: ", "" for an error. */
-const char *problem_word(const struct problem *one);
 /* Where there is no node: a file that cannot be opened, a broken line. */
 void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));

@@ -61,7 +61,7 @@ void text_lower(char *s)
 		*s = (char)lower(*s);
 }
 
-static bool blank(char c)
+bool text_is_blank(char c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
@@ -70,10 +70,10 @@ char *text_trim(char *s)
 {
 	size_t len;
 
-	while (blank(*s))
+	while (text_is_blank(*s))
 		s++;
 	len = strlen(s);
-	while (len > 0 && blank(s[len - 1]))
+	while (len > 0 && text_is_blank(s[len - 1]))
 		len--;
 	s[len] = '\0';
 	return s;
@@ -89,7 +89,7 @@ static size_t unseen(const char *s)
 	};
 
 	if ((unsigned char)*s < 0x80)
-		return blank(*s);
+		return text_is_blank(*s);
 	/* U+2000 to U+200F: blanks of all widths, zero-width ones, marks of direction. */
 	if (strncmp(s, "\xe2\x80", 2) == 0 && (unsigned char)s[2] >= 0x80 && (unsigned char)s[2] <= 0x8f)
 		return 3;

@@ -29,6 +29,7 @@ void pairs_done(struct pairs *p);
 bool text_same(const char *a, const char *b); /* both NULL, or equal without regard to ASCII case */
 bool text_is(const char *a, const char *b);   /* both NULL, or equal */
 void text_lower(char *s);                     /* in place */
+bool text_is_blank(char c);                   /* blank, tab or a line end of any kind */
 char *text_trim(char *s);                     /* in place; returns the first non-blank */
 /* The same with the blanks and invisible characters of Unicode, which come along when a text is pasted: no-break space,
  * soft hyphen, zero-width space and joiners, byte order mark, marks of writing direction. Those within the text stay.

@@ -84,7 +84,6 @@ void http_client_free(struct http_client *c);
 /* Loop thread only. An impossible URL is an error here, all else comes through done. */
 int http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
 		      struct err *reterr) MUSTCHECK;
-unsigned http_client_running(const struct http_client *c);
 /* Performs what is ready, then waits for activity, a wake, or until_mono_ms (clock_mono_ms time; CLOCK_NEVER_MS). */
 void http_client_turn(struct http_client *c, int64_t until_mono_ms);
 /* Any thread: makes a waiting or coming http_client_turn return at once. */
@@ -94,6 +93,8 @@ void http_client_wake(struct http_client *c);
 int http_fetch(const struct http_ask *ask, const char *user_agent, struct http_reply *ret,
 	       struct err *reterr) MUSTCHECK;
 void http_reply_done(struct http_reply *r);
+
+unsigned http_client_running(const struct http_client *c); /* for tests: calls that run */
 
 /* The libraries as loaded, for --version: libcurl's version, and what it does TLS with ("OpenSSL/3.0.15"). Any thread;
  * constant text. */

@@ -126,8 +126,6 @@ void http_server_quiesce(struct http_server *s);
 /* Blocks until the handler knows the first request of every connection that was accepted, or that connection has ended;
  * until_mono_ms at the latest. */
 void http_server_wait_heard(struct http_server *s, int64_t until_mono_ms);
-/* Exchanges that were suspended and whose answer is not out yet: quiesce, wait for 0, stop, and no answer is lost. */
-unsigned http_server_suspended(const struct http_server *s);
 /* Quiesces where that was not done, waits for nothing: every suspended exchange must be resumed. Removes the unix
  * socket's file where this server made it. Frees s; NULL allowed. */
 void http_server_stop(struct http_server *s);
@@ -168,6 +166,10 @@ void http_suspend(struct http_exchange *x);
 void http_resume(struct http_exchange *x, const struct http_answer *a);
 /* The same, but the connection is cut without an answer (by a reset where `reset`): for the sandbox's faults. */
 void http_resume_cut(struct http_exchange *x, bool reset);
+
+/* For tests: exchanges that were suspended and whose answer is not out yet. Quiesce, wait for 0, stop, and no answer is
+ * lost. */
+unsigned http_server_suspended(const struct http_server *s);
 
 /* libmicrohttpd's version as loaded, for --version. Any thread; constant text. */
 const char *http_server_library(void);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/percent.h"
 #include "base/text.h"
 #include "helpdesk/expr/keys.h"
@@ -65,18 +66,13 @@ enum body_form body_form_of(enum body_form f, const char *type)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
 static bool looks_like_json(const char *text, size_t len)
 {
 	size_t mark = text_bom(text, len);
 
 	text += mark;
 	len -= mark;
-	while (len > 0 && is_blank(*text)) {
+	while (len > 0 && json_is_blank(*text)) {
 		text++;
 		len--;
 	}
@@ -122,7 +118,7 @@ static int form_read(const char *text, size_t len, struct json_object **ret, str
 
 	text += mark;
 	len -= mark;
-	while (len > 0 && is_blank(text[len - 1]))
+	while (len > 0 && json_is_blank(text[len - 1]))
 		len--;
 	if (!memchr(text, '=', len))
 		return err_set(reterr, -EINVAL, "there is no field in it (name=value)");

@@ -37,7 +37,7 @@ struct cursor {
 
 static void skip_blanks(struct cursor *c)
 {
-	while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r'))
+	while (c->at < c->end && json_is_blank(*c->at))
 		c->at++;
 }
 
