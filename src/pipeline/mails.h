@@ -7,7 +7,7 @@
 #include "base/thread.h"
 #include "conf/generation.h"
 #include "courier/courier.h"
-#include "pipeline/pipeline.h"
+#include "pipeline/submission.h"
 
 enum mail_kind {
 	MAIL_SUBMISSION, /* struct intake_submission: its poster's until answered, all others are heap */

@@ -15,35 +15,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/thread.h"
 #include "conf/generation.h"
-#include "helpdesk/expr/webhook.h"
+#include "pipeline/submission.h"
 #include "store/store.h"
 
 struct pipeline;
-
-/* One POST's webhooks, committed together. Owned by whoever posts it; the pipeline owns it until `answered`. */
-enum intake_result {
-	INTAKE_ACCEPTED,
-	INTAKE_DUPLICATE,
-	INTAKE_IGNORED, /* kept as ignored (`keep: all`), or not kept */
-};
-struct intake_item {
-	struct webhook webhook;
-	bool kept;                 /* false: nothing to store (ignored) */
-	char *dead_reason;         /* goes in as a dead letter */
-	bool ignored;              /* goes in as done, "ignored" */
-	enum intake_result result; /* set by the pipeline */
-};
-struct intake_submission {
-	struct mail mail; /* pipeline's */
-	struct intake_item *items;
-	size_t n;
-	bool refused; /* set by the pipeline: nothing was taken; 503 */
-	/* Called once, on the pipeline's thread, after the commit or its failure. Must not block. */
-	void (*answered)(struct intake_submission *s);
-	void *user;
-};
 
 /* Opens the store (writer), starts the thread and the courier. g: takes its own reference. */
 int pipeline_start(struct generation *g, struct pipeline **ret, struct err *reterr) MUSTCHECK;

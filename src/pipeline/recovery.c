@@ -94,11 +94,12 @@ int turn_try_found(struct turn *t, struct work *w, struct err *reterr)
 
 	if (r <= 0 || id > t->found_until)
 		return r < 0 ? r : 0;
-	if (turn_passes(t) == 0)
+	if (room_passes(&t->room) == 0)
 		return 0;
 	w->changed = true;
 	r = try_found(t, w, 0, true, &id, reterr);
 	while (r == 0 && id != 0)
-		r = try_found(t, w, id, clock_mono_us() - began_us < budget_us && turn_passes(t) > 0, &id, reterr);
+		r = try_found(t, w, id, clock_mono_us() - began_us < budget_us && room_passes(&t->room) > 0, &id,
+			      reterr);
 	return r;
 }

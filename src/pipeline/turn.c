@@ -45,7 +45,8 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 	t->janitor = janitor_new(clock_mono_ms());
 	t->found_until = store_webhook_last_id(s);
 	t->source_release = true;
-	(void)turn_see_room(t); /* /readyz is asked before the first turn */
+	t->room = (struct room){.store = s, .health = health};
+	(void)room_look(&t->room, false); /* /readyz is asked before the first turn */
 	turn_clock_start(t);
 	return t;
 }
@@ -170,7 +171,7 @@ static int64_t pending_budget_us(const struct turn *t, int64_t others_us)
 static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us(), budget_us = pending_budget_us(t, began_us - turn_began_us);
-	size_t n = 0, max = turn_passes(t);
+	size_t n = 0, max = room_passes(&t->room);
 	int64_t id;
 	int r;
 
@@ -218,10 +219,10 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 		w->changed = w->changed || r > 0;
 	}
 	if (r >= 0)
-		r = janitor_clean(t->janitor, w, idle && !w->more, w->inserted, t->full,
-				  turn_clean_rows(t, CLEAN_ROWS + 2 * (size_t)w->inserted), reterr);
+		r = janitor_clean(t->janitor, w, idle && !w->more, w->inserted, t->room.full,
+				  room_clean_rows(&t->room, CLEAN_ROWS + 2 * (size_t)w->inserted), reterr);
 	w->changed = w->changed || r > 0;
-	w->more = w->more || (r > 0 && t->full); /* webhooks wait for that room */
+	w->more = w->more || (r > 0 && t->room.full); /* webhooks wait for that room */
 	return r < 0 ? r : 0;
 }
 
@@ -258,7 +259,7 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 	turn_return_deliveries(t);
 	drop_all(&t->answers);
 	t->source_release = false;
-	turn_fed(t);
+	room_committed(&t->room);
 	return 0;
 }
 
@@ -269,7 +270,7 @@ static void fail(struct turn *t, const struct err *why)
 	bool first = t->retry_ms == 0;
 
 	turn_answer_submissions(t, true);
-	turn_starved(t, why->code);
+	room_failed(&t->room, why->code);
 	t->retry_wait_ms = first ? RETRY_FIRST_MS : 2 * t->retry_wait_ms;
 	if (t->retry_wait_ms > RETRY_LAST_MS)
 		t->retry_wait_ms = RETRY_LAST_MS;
@@ -349,7 +350,7 @@ int64_t turn_run(struct turn *t)
 	next_ms = min_ms(janitor_next_ms(t->janitor), expire_next_ms(&t->expire, &w));
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, store_webhooks_next_due_ms(t->store)));
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, dispatch_next_ms(t->dispatch)));
-	return t->full ? min_ms(next_ms, w.mono_ms + FULL_RECHECK_MS) : next_ms;
+	return t->room.full ? min_ms(next_ms, w.mono_ms + FULL_RECHECK_MS) : next_ms;
 }
 
 void turn_last(struct turn *t)

@@ -6,6 +6,7 @@
 
 #include "pipeline/mails.h"
 #include "pipeline/health.h"
+#include "store/store.h"
 
 struct turn;
 

@@ -52,14 +52,13 @@ static int insert_submission(struct work *w, struct intake_submission *s, struct
 
 int turn_insert_submissions(struct turn *t, struct work *w, struct err *reterr)
 {
-	bool room = turn_see_room(t);
+	bool room = room_look(&t->room, t->retry_ms != 0);
 
-	t->room = store_room(t->store);
 	for (struct mail *m = t->submissions.first; m; m = m->next) {
 		struct intake_submission *s = (struct intake_submission *)m;
 		int r = 0;
 
-		s->refused = !room || !turn_has_room(t, s);
+		s->refused = !room || !room_has(&t->room, s);
 		if (!s->refused)
 			r = insert_submission(w, s, reterr);
 		if (r < 0)

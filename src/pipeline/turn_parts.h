@@ -1,9 +1,9 @@
 /*
  * turn_parts: what the turn's files share; for them only.
  *
- * turn.c is the transaction and what becomes of it, turn_intake.c what senders brought, turn_space.c how much fits,
- * turn_back.c what came back from Klaviyo and the helpdesks, turn_clock.c what the system's clock forbids,
- * turn_release.c what a free slot or a new configuration lets go, turn_found.c the webhooks that were pending at start.
+ * turn.c is the transaction and what becomes of it, turn_intake.c what senders brought, turn_back.c what came back from
+ * Klaviyo and the helpdesks, turn_clock.c what the system's clock forbids, turn_release.c what a free slot or a new
+ * configuration lets go, recovery.c the webhooks that were pending at start.
  */
 #ifndef PIPELINE_TURN_PARTS_H
 #define PIPELINE_TURN_PARTS_H
@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "pipeline/expire.h"
+#include "pipeline/room.h"
 #include "pipeline/tally.h"
 #include "pipeline/turn.h"
 #include "pipeline/work.h"
@@ -32,6 +33,7 @@ struct turn {
 	struct janitor *janitor;
 	struct expire expire;
 	struct tally tally;
+	struct room room;
 	struct mails submissions, deliveries, answers;
 
 	int64_t found_until;   /* webhooks up to this id were pending at start, or are long gone */
@@ -50,15 +52,8 @@ struct turn {
 
 	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;
-	bool full;
 	bool stopping;
-	unsigned starved;   /* turns in a row that did not fit on the disk */
-	unsigned cautious;  /* so many turns are still as small as can be */
-	bool refused_large; /* told; until one of that kind is taken */
-	int64_t commit_us;  /* how long the last commit took that wrote something */
-
-	/* of the turn under way */
-	int64_t room; /* bytes that webhooks may still bring in this turn */
+	int64_t commit_us; /* how long the last commit took that wrote something */
 };
 
 /* ---- turn_clock.c ---- */
@@ -80,19 +75,6 @@ int turn_bring_near(struct turn *t, struct work *w, struct err *reterr) MUSTCHEC
 int turn_insert_submissions(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 /* After the commit, or refused after its failure. */
 void turn_answer_submissions(struct turn *t, bool refused);
-
-/* ---- turn_space.c ---- */
-
-/* Whether the store may take more webhooks; tells the others where that changed. */
-bool turn_see_room(struct turn *t);
-/* Whether this submission fits into the turn, beside those before it. */
-bool turn_has_room(struct turn *t, const struct intake_submission *s);
-/* How many pending webhooks the turn may take up (0: none until there is room), and how many rows it may clean. */
-size_t turn_passes(const struct turn *t);
-size_t turn_clean_rows(const struct turn *t, size_t max);
-/* After a turn that failed with this code, and after one that did not. */
-void turn_starved(struct turn *t, int code);
-void turn_fed(struct turn *t);
 
 /* ---- turn_back.c ---- */
 

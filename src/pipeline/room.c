@@ -1,0 +1,85 @@
+#include <config.h>
+
+#include "pipeline/room.h"
+
+#include <errno.h>
+
+#include "base/amount.h"
+#include "base/log.h"
+
+#define PASS_BYTES (128 << 10) /* what one pass writes: pages of rows and indexes; with room for a few events */
+#define CLEAN_BYTES (64 << 10) /* what it takes to delete a row and its text */
+#define ITEM_BYTES (8 << 10)   /* what one webhook takes beside its body */
+#define CAUTIOUS_TURNS 64
+
+bool room_look(struct room *r, bool failing)
+{
+	struct err why = {0};
+	bool was = r->full;
+
+	r->left = store_room(r->store);
+	r->full = store_may_take(r->store, &why) < 0;
+	health_set(r->health, HEALTH_ROOM, r->full ? &why : NULL);
+	if (r->full && !was)
+		log_error(&((struct log_about){.reason = why.text}), "webhooks are refused with 503");
+	else if (was && !r->full && !failing)
+		log_notice(NULL, "webhooks are taken again");
+	return !r->full;
+}
+
+bool room_has(struct room *r, const struct intake_submission *s)
+{
+	int64_t bytes = 0;
+	char size[AMOUNT_MAX];
+
+	if (r->left == INT64_MAX)
+		return true;
+	for (size_t i = 0; i < s->n; i++)
+		bytes += (int64_t)s->items[i].webhook.body_len + ITEM_BYTES;
+	if (bytes <= r->left) {
+		r->left -= bytes;
+		r->refused_large = false;
+		return true;
+	}
+	if (!r->refused_large)
+		log_error(&((struct log_about){.source = s->items[0].webhook.source,
+					       .conversation = s->items[0].webhook.conversation}),
+			  "a webhook of %s was refused with 503: the store's disk has no room for it, make some",
+			  amount_size(size, bytes));
+	r->refused_large = true;
+	return false;
+}
+
+static size_t bounded(const struct room *r, int64_t bytes, size_t max)
+{
+	int64_t n = store_room(r->store) / bytes;
+
+	if (r->cautious > 0 || n < 1)
+		return 1;
+	return n < (int64_t)max ? (size_t)n : max;
+}
+
+size_t room_passes(const struct room *r)
+{
+	return store_may_work(r->store) ? bounded(r, PASS_BYTES, SIZE_MAX / 2) : 0;
+}
+
+/* Deleting writes too: what is deleted is written over with zeros. */
+size_t room_clean_rows(const struct room *r, size_t max)
+{
+	return r->starved > 1 ? 0 : bounded(r, CLEAN_BYTES, max);
+}
+
+void room_failed(struct room *r, int code)
+{
+	r->starved = code == -ENOSPC ? r->starved + 1 : 0;
+	if (code == -ENOSPC)
+		r->cautious = CAUTIOUS_TURNS;
+}
+
+void room_committed(struct room *r)
+{
+	r->starved = 0;
+	if (r->cautious > 0)
+		r->cautious--;
+}

@@ -1,0 +1,40 @@
+/*
+ * room: how much a turn may do while the disk is nearly full. All that a turn writes stands in the WAL before it stands
+ * in the database, and a transaction that does not fit is lost whole: so on a disk with little room the turns are
+ * small, and after one that did not fit they are as small as can be for a while. Owned by the pipeline's thread.
+ */
+#ifndef PIPELINE_ROOM_H
+#define PIPELINE_ROOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pipeline/health.h"
+#include "pipeline/submission.h"
+#include "store/store.h"
+
+/* From one turn to the next; begins as zeros but for store and health, which are lent. */
+struct room {
+	struct store *store;
+	struct health *health;
+	bool full;
+	bool refused_large; /* told; until one of that kind is taken */
+	unsigned starved;   /* turns in a row that did not fit on the disk */
+	unsigned cautious;  /* so many turns are still as small as can be */
+	int64_t left;       /* bytes that webhooks may still bring in this turn */
+};
+
+/* Whether the store may take more webhooks in the turn that begins; tells health and, where that changed, the log.
+ * failing: the last commit failed, so that webhooks are refused in any case. */
+bool room_look(struct room *r, bool failing);
+/* Whether this submission fits into the turn, beside those before it. */
+bool room_has(struct room *r, const struct intake_submission *s);
+/* How many pending webhooks the turn may take up (0: none until there is room), and how many rows it may clean. */
+size_t room_passes(const struct room *r);
+size_t room_clean_rows(const struct room *r, size_t max);
+/* After a turn that failed with this code, and after one that did not. */
+void room_failed(struct room *r, int code);
+void room_committed(struct room *r);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * submission: what intake hands to the pipeline: the webhooks of one POST, committed together.
+ */
+#ifndef PIPELINE_SUBMISSION_H
+#define PIPELINE_SUBMISSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/thread.h"
+#include "helpdesk/expr/webhook.h"
+
+enum intake_result {
+	INTAKE_ACCEPTED,
+	INTAKE_DUPLICATE,
+	INTAKE_IGNORED, /* kept as ignored (`keep: all`), or not kept */
+};
+struct intake_item {
+	struct webhook webhook;
+	bool kept;                 /* false: nothing to store (ignored) */
+	char *dead_reason;         /* goes in as a dead letter */
+	bool ignored;              /* goes in as done, "ignored" */
+	enum intake_result result; /* set by the pipeline */
+};
+/* Owned by whoever posts it; the pipeline owns it until `answered`. */
+struct intake_submission {
+	struct mail mail; /* pipeline's */
+	struct intake_item *items;
+	size_t n;
+	bool refused; /* set by the pipeline: nothing was taken; 503 */
+	/* Called once, on the pipeline's thread, after the commit or its failure. Must not block. */
+	void (*answered)(struct intake_submission *s);
+	void *user;
+};
+
+#endif
