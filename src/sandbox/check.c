@@ -14,11 +14,6 @@
 
 /* ---- who --------------------------------------------------------------------------------------------------------- */
 
-static bool email_letter(unsigned char c)
-{
-	return c > ' ' && c != 0x7f && !strchr("\"(),:;<>[]\\@", c);
-}
-
 static bool domain_letter(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c >= 0x80;
@@ -51,9 +46,12 @@ bool check_email(const char *email)
 
 	if (len == 0 || len > 64 || strlen(email) > 254 || email[0] == '.' || email[len - 1] == '.')
 		return false;
-	for (size_t i = 0; i < len; i++)
-		if (!email_letter((unsigned char)email[i]) || (email[i] == '.' && email[i + 1] == '.'))
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)email[i];
+
+		if (c <= ' ' || c == 0x7f || strchr("\"(),:;<>[]\\@", c) || (c == '.' && email[i + 1] == '.'))
 			return false;
+	}
 	return domain_is_good(at + 1);
 }
 
@@ -127,14 +125,14 @@ static void check_time(struct check *c, struct json_object *attributes, const ch
 {
 	const char *floor = check_before(c, "2026-07-15") ? "2000-01-01T00:00:00Z" : "1990-01-01T00:00:00Z";
 	const char *text = check_optional_text(c, attributes, at, "time");
-	int64_t ms = c->rules->now_ms, first_ms;
+	int64_t ms = c->now_ms, first_ms;
 
 	if (text && (!time_is_rfc3339(text) || clock_parse(text, strlen(text), &ms) < 0)) {
 		check_invalid(c, at, "time", "The time must be an ISO 8601 date and time with an offset.");
 		return;
 	}
 	INSIST(clock_parse(floor, strlen(floor), &first_ms) == 0);
-	if (ms < first_ms || ms > c->rules->now_ms + 365 * CLOCK_DAY_MS) {
+	if (ms < first_ms || ms > c->now_ms + 365 * CLOCK_DAY_MS) {
 		CLEANUP(mem_freep)
 		char *detail = mem_fmt("The time must be after the year %.4s and at most 1 year in the future.", floor);
 
@@ -217,7 +215,7 @@ static struct check_event *next_event(struct check_result *r)
 
 void check_single(struct json_object *body, const struct check_rules *rules, struct check_result *ret)
 {
-	struct check c = {rules, ret};
+	struct check c = {rules->revision, rules->now_ms, &ret->complaints, ret};
 	struct json_object *attributes;
 	struct check_event *e;
 
@@ -346,7 +344,7 @@ static void check_repeats(struct check *c, struct json_object *items)
 
 void check_bulk(struct json_object *body, const struct check_rules *rules, struct check_result *ret)
 {
-	struct check c = {rules, ret};
+	struct check c = {rules->revision, rules->now_ms, &ret->complaints, ret};
 	struct json_object *attributes, *outer, *items;
 
 	*ret = (struct check_result){0};

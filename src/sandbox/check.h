@@ -17,9 +17,8 @@
 #include "base/json.h"
 #include "sandbox/complaint.h"
 
-#define CHECK_BODY_MAX 5000000  /* bytes of a request: 5 MB */
-#define CHECK_STRING_MAX 100000 /* bytes of a string: 100 KB */
-#define CHECK_EVENTS_MAX 1000   /* of a bulk request */
+#define CHECK_BODY_MAX 5000000 /* bytes of a request: 5 MB */
+#define CHECK_EVENTS_MAX 1000  /* of a bulk request */
 
 /* One event of a body. All but person is borrowed from the body. */
 struct check_event {

@@ -12,12 +12,12 @@ void check_invalid(struct check *c, const char *at, const char *member, const ch
 {
 	CLEANUP(mem_freep) char *where = mem_fmt("%s%s%s", at, member ? "/" : "", member ? member : "");
 
-	complaints_add(&c->result->complaints, 400, where, "%s", detail);
+	complaints_add(c->complaints, 400, where, "%s", detail);
 }
 
 bool check_before(const struct check *c, const char *revision)
 {
-	return strcmp(c->rules->revision, revision) < 0;
+	return strcmp(c->revision, revision) < 0;
 }
 
 /* ---- members ----------------------------------------------------------------------------------------------------- */

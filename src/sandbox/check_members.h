@@ -6,14 +6,20 @@
 #ifndef SANDBOX_CHECK_MEMBERS_H
 #define SANDBOX_CHECK_MEMBERS_H
 
-#include "sandbox/check.h"
+#include <stdint.h>
+
+#include "base/json.h"
+#include "sandbox/complaint.h"
 
 #define POINTER_MAX 256
+#define CHECK_STRING_MAX 100000 /* bytes of a string: 100 KB */
 
 /* One request being checked. */
 struct check {
-	const struct check_rules *rules;
-	struct check_result *result;
+	const char *revision; /* of Klaviyo's API, "2026-07-15" */
+	int64_t now_ms;
+	struct complaints *complaints;
+	struct check_result *result; /* check.c's alone */
 };
 
 /* A complaint about at/member, or (member NULL) at. */
