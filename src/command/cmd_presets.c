@@ -106,13 +106,6 @@ static int print_paste(const char *name, const struct definition *d, enum transi
 	return COMMAND_GOOD;
 }
 
-static int print_list(const char *config_file)
-{
-	out_print(ROW, "NAME", "HELPDESK", "PROOF", "VERIFIED", "UNCONFIRMED", "FILE");
-	config_presets(config_file, print_row, NULL);
-	return COMMAND_GOOD;
-}
-
 /* What cannot be, told before anything is read. *ret: the second word. */
 static int check_words(const char *const *words, size_t n, bool config, bool paste, enum transition *ret)
 {
@@ -147,8 +140,11 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		end = check_words(words, n, config, paste, &transition);
 	if (end != OPTIONS_GO)
 		return end;
-	if (n == 0)
-		return print_list(ctx->config_file);
+	if (n == 0) {
+		out_print(ROW, "NAME", "HELPDESK", "PROOF", "VERIFIED", "UNCONFIRMED", "FILE");
+		config_presets(ctx->config_file, print_row, NULL);
+		return COMMAND_GOOD;
+	}
 	if (config_preset_read(ctx->config_file, words[0], &file, &text, &error) < 0) {
 		out_error("deskbridge presets: %s\n", error.text);
 		return COMMAND_FAILED;

@@ -114,13 +114,6 @@ static bool is_on(const char *value)
 	return strcmp(value, "on") == 0 || (*value != '\0' && strchr("1yYtT", *value) && strcmp(value, "tmpfs") != 0);
 }
 
-static void take_made(struct daemon_unit *u, const char *key, const char *value)
-{
-	for (size_t i = 0; i < DAEMON_UNIT_MADE; i++)
-		if (strcmp(key, makers[i].key) == 0)
-			add_words(&u->made[i], value);
-}
-
 static void take(struct daemon_unit *u, const char *key, const char *value)
 {
 	if (strcmp(key, "User") == 0)
@@ -143,8 +136,11 @@ static void take(struct daemon_unit *u, const char *key, const char *value)
 	else if (strcmp(key, "ExecStart") == 0) {
 		config_set(u, value);
 		former_set(&u->former_start, value);
-	} else
-		take_made(u, key, value);
+	} else {
+		for (size_t i = 0; i < DAEMON_UNIT_MADE; i++)
+			if (strcmp(key, makers[i].key) == 0)
+				add_words(&u->made[i], value);
+	}
 }
 
 /* A backslash at the end of a line joins it with the next one by a blank; tabs become blanks. The caller owns it. */

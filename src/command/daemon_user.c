@@ -87,18 +87,6 @@ void daemon_user_done(struct daemon_user *u)
 
 /* ---- as that user ------------------------------------------------------------------------------------------------ */
 
-static int look_at_store(const struct config *c)
-{
-	CLEANUP(mem_freep) char *folder = path_folder(c->store.path);
-	int said = 0;
-
-	if (access(folder, F_OK) == 0 && access(folder, W_OK | X_OK) < 0)
-		said |= SAYS_FOLDER_CLOSED;
-	if (access(c->store.path, F_OK) == 0 && access(c->store.path, R_OK | W_OK) < 0)
-		said |= SAYS_STORE_CLOSED;
-	return said;
-}
-
 char *daemon_socket_folder(const char *address)
 {
 	return strncmp(address, "unix:", 5) == 0 ? path_folder(address + 5) : NULL;
@@ -111,10 +99,21 @@ bool daemon_socket_is_closed(const char *address)
 	return folder && access(folder, W_OK | X_OK) < 0;
 }
 
-static int look_at_sockets(const struct config *c)
+/* At the places that the daemon writes to. */
+static int look_at_places(const struct config *c)
 {
-	return (daemon_socket_is_closed(c->listen.address) ? SAYS_LISTEN_CLOSED : 0) |
-	       (daemon_socket_is_closed(c->admin.address) ? SAYS_ADMIN_CLOSED : 0);
+	CLEANUP(mem_freep) char *folder = path_folder(c->store.path);
+	int said = 0;
+
+	if (access(folder, F_OK) == 0 && access(folder, W_OK | X_OK) < 0)
+		said |= SAYS_FOLDER_CLOSED;
+	if (access(c->store.path, F_OK) == 0 && access(c->store.path, R_OK | W_OK) < 0)
+		said |= SAYS_STORE_CLOSED;
+	if (daemon_socket_is_closed(c->listen.address))
+		said |= SAYS_LISTEN_CLOSED;
+	if (daemon_socket_is_closed(c->admin.address))
+		said |= SAYS_ADMIN_CLOSED;
+	return said;
 }
 
 /* The child: never returns. */
@@ -129,7 +128,7 @@ static void judge_there(const struct daemon_user *u, const char *config_file, in
 		_exit(SAYS_NOT_THAT_USER);
 	g = generation_load(config_file, &problems);
 	problems_print(&problems, out);
-	said = g ? look_at_store(g->config) | look_at_sockets(g->config) : SAYS_WRONG;
+	said = g ? look_at_places(g->config) : SAYS_WRONG;
 	_exit(fclose(out) == 0 ? said : SAYS_NOT_THAT_USER);
 }
 

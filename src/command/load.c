@@ -263,12 +263,6 @@ static void tell_restart(void)
 		  "restart (systemctl restart deskbridge).\n");
 }
 
-/* The token does not fit, or is not there; one that this user may not read says nothing about it. */
-static bool token_may_be_newer(const struct daemon_door *door)
-{
-	return !door->token_given && door->settings.token_code != -EACCES;
-}
-
 int door_tell_failure(const struct daemon_door *door, const struct http_reply *reply)
 {
 	CLEANUP(generation_unrefp) struct generation *g = NULL;
@@ -277,7 +271,8 @@ int door_tell_failure(const struct daemon_door *door, const struct http_reply *r
 		return COMMAND_FAILED;
 	if (reply->failure == HTTP_OK && reply->status == 401 && is_daemons(reply)) {
 		tell_token(door);
-		if (token_may_be_newer(door))
+		/* It does not fit, or is not there; one that this user may not read says nothing about it. */
+		if (!door->token_given && door->settings.token_code != -EACCES)
 			tell_restart();
 		return COMMAND_FAILED;
 	}

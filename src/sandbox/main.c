@@ -18,21 +18,12 @@
 
 #define LISTEN_DEFAULT "127.0.0.1:8181"
 
-/* Until a signal asks for the end. They were blocked before the threads started, so none can take them. */
-static void wait_for_end(const sigset_t *ends)
-{
-	int number;
-
-	while (sigwait(ends, &number) != 0)
-		;
-}
-
 static int serve(const struct sandbox_options *o)
 {
 	struct sandbox *sandbox;
 	struct err err;
 	sigset_t ends;
-	int r;
+	int r, number;
 
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGINT);
@@ -48,7 +39,9 @@ static int serve(const struct sandbox_options *o)
 	out_print("sandbox on http://%s\n", sandbox_address(sandbox));
 	(void)fflush(stdout);
 	sandbox_feed(sandbox);
-	wait_for_end(&ends);
+	/* They were blocked before the threads started, so none of these can take them. */
+	while (sigwait(&ends, &number) != 0)
+		;
 	sandbox_stop(sandbox);
 	return COMMAND_GOOD;
 }

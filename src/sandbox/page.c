@@ -373,13 +373,6 @@ static void put_list(struct json_object **answer, const struct place *place, con
 	put_at(answer, place->list, list);
 }
 
-static void put_one(struct json_object **answer, const struct place *place, const char *addresses)
-{
-	CLEANUP(mem_freep) char *first = mem_dup(addresses, strcspn(addresses, ","));
-
-	put_at(answer, place->rest, json_object_new_string(text_trim(first)));
-}
-
 struct json_object *page_answer(const struct page *p, const char *addresses)
 {
 	struct json_object *answer = NULL;
@@ -393,10 +386,13 @@ struct json_object *page_answer(const struct page *p, const char *addresses)
 	place = place_of(reference_text(emails));
 	if (p->step->emails.primary)
 		primary = place_of(reference_text(p->step->emails.primary));
-	if (place.list)
+	if (place.list) {
 		put_list(&answer, &place, &primary, addresses);
-	else
-		put_one(&answer, &place, addresses);
+	} else {
+		CLEANUP(mem_freep) char *first = mem_dup(addresses, strcspn(addresses, ","));
+
+		put_at(&answer, place.rest, json_object_new_string(text_trim(first)));
+	}
 	place_done(&place);
 	place_done(&primary);
 	return answer;

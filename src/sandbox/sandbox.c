@@ -58,13 +58,6 @@ static void on_done(void *ctx, struct http_exchange *x)
 	lock_release(&s->state.lock);
 }
 
-static void serve_desk(struct state *s, struct http_exchange *x, struct answer *ret)
-{
-	lock_acquire(&s->lock);
-	desk_serve(&s->desk, x, ret);
-	lock_release(&s->lock);
-}
-
 static void on_complete(void *ctx, struct http_exchange *x)
 {
 	struct sandbox *s = ctx;
@@ -73,9 +66,11 @@ static void on_complete(void *ctx, struct http_exchange *x)
 
 	if (is_api(s, x))
 		v = api_serve(&s->state, x, &a);
-	else if (desk_owns(&s->state.desk, x))
-		serve_desk(&s->state, x, &a);
-	else
+	else if (desk_owns(&s->state.desk, x)) {
+		lock_acquire(&s->state.lock);
+		desk_serve(&s->state.desk, x, &a);
+		lock_release(&s->state.lock);
+	} else
 		inspect_serve(&s->state, x, &a);
 	if (v.delay_ms > 0 || v.cut != FAULT_CUT_NONE) {
 		int64_t due_ms = x->received_mono_ms + v.delay_ms;
