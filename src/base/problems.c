@@ -11,75 +11,60 @@
 
 #define PROBLEM_TEXT_MAX 2048
 
-static char *problem_text(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+/* what: its texts are borrowed, its text itself is made. Counted past PROBLEMS_MAX too. */
+static void add(struct problems *p, struct problem what, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
 
-static char *problem_text(const char *fmt, va_list ap)
+static void add(struct problems *p, struct problem what, const char *fmt, va_list ap)
 {
 	char text[PROBLEM_TEXT_MAX];
 
+	*(what.warning ? &p->warnings : &p->errors) += 1;
+	if (p->n >= PROBLEMS_MAX)
+		return;
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	return mem_str(text);
-}
-
-static bool problems_full(struct problems *p, bool warning)
-{
-	if (warning)
-		p->warnings++;
-	else
-		p->errors++;
-	return p->n >= PROBLEMS_MAX;
-}
-
-/* Takes text over. */
-static void problems_put(struct problems *p, struct problem found)
-{
+	what.file = mem_str(what.file ? what.file : "");
+	what.path = mem_str(what.path ? what.path : "");
+	what.text = mem_str(text);
 	MEM_ROOM(p->items, p->n);
-	p->items[p->n++] = found;
+	p->items[p->n++] = what;
 }
 
-static void problems_put_node(struct problems *p, bool warning, bool notice, const struct node *at, char *text)
+static struct problem place_of(const struct node *n)
 {
-	problems_put(p, (struct problem){
-				.warning = warning,
-				.notice = notice,
-				.file = mem_str(at && at->file ? at->file : ""),
-				.line = at ? at->line : 0,
-				.column = at ? at->column : 0,
-				.path = mem_str(at && at->path ? at->path : ""),
-				.text = text,
-			});
+	return n ? (struct problem){.file = n->file, .line = n->line, .column = n->column, .path = n->path}
+		 : (struct problem){0};
 }
 
 void problems_error(struct problems *p, const struct node *at, const char *fmt, ...)
 {
+	struct problem what = place_of(at);
 	va_list ap;
 
-	if (problems_full(p, false))
-		return;
 	va_start(ap, fmt);
-	problems_put_node(p, false, false, at, problem_text(fmt, ap));
+	add(p, what, fmt, ap);
 	va_end(ap);
 }
 
 void problems_warn(struct problems *p, const struct node *at, const char *fmt, ...)
 {
+	struct problem what = place_of(at);
 	va_list ap;
 
-	if (problems_full(p, true))
-		return;
+	what.warning = true;
 	va_start(ap, fmt);
-	problems_put_node(p, true, false, at, problem_text(fmt, ap));
+	add(p, what, fmt, ap);
 	va_end(ap);
 }
 
 void problems_notice(struct problems *p, const struct node *at, const char *fmt, ...)
 {
+	struct problem what = place_of(at);
 	va_list ap;
 
-	if (problems_full(p, true))
-		return;
+	what.warning = what.notice = true;
 	va_start(ap, fmt);
-	problems_put_node(p, true, true, at, problem_text(fmt, ap));
+	add(p, what, fmt, ap);
 	va_end(ap);
 }
 
@@ -93,18 +78,11 @@ bool problems_told(const struct problems *p, const char *text)
 
 void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 {
+	const struct problem what = {.file = (char *)file, .line = line, .column = column};
 	va_list ap;
 
-	if (problems_full(p, false))
-		return;
 	va_start(ap, fmt);
-	problems_put(p, (struct problem){
-				.file = mem_str(file ? file : ""),
-				.line = line,
-				.column = column,
-				.path = mem_str(""),
-				.text = problem_text(fmt, ap),
-			});
+	add(p, what, fmt, ap);
 	va_end(ap);
 }
 
@@ -115,6 +93,77 @@ char *problem_place(const struct problem *one)
 	if (one->file[0] != '\0' && one->line > 0)
 		return mem_fmt("%s:%u:%u: %s%s", one->file, one->line, one->column, one->path, path_end);
 	return mem_fmt("%s%s%s%s", one->file, one->file[0] != '\0' ? ": " : "", one->path, path_end);
+}
+
+struct ordered {
+	struct problem problem;
+	size_t index;
+	bool first; /* of the file whose problems come first */
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct ordered *x = a, *y = b;
+	int order;
+
+	if (x->first != y->first)
+		return x->first ? -1 : 1;
+	order = strcmp(x->problem.file, y->problem.file);
+	if (order != 0)
+		return order;
+	if (x->problem.line != y->problem.line)
+		return x->problem.line < y->problem.line ? -1 : 1;
+	if (x->problem.column != y->problem.column)
+		return x->problem.column < y->problem.column ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static bool is_known(const struct problems *p, size_t from, const struct problem *one)
+{
+	for (size_t i = from; i < p->n; i++) {
+		const struct problem *other = &p->items[i];
+
+		if (other->warning == one->warning && other->line == one->line && other->column == one->column &&
+		    strcmp(other->file, one->file) == 0 && strcmp(other->path, one->path) == 0 &&
+		    strcmp(other->text, one->text) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void problem_done(struct problem *one)
+{
+	free(one->file);
+	free(one->path);
+	free(one->text);
+}
+
+void problems_sort(struct problems *p, size_t from, const char *file)
+{
+	CLEANUP(mem_freep) struct ordered *sorted = NULL;
+	size_t n = p->n - from;
+
+	if (n < 2)
+		return;
+	sorted = mem_new(n, sizeof(*sorted));
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = (struct ordered){
+			.problem = p->items[from + i],
+			.index = i,
+			.first = strcmp(p->items[from + i].file, file) == 0,
+		};
+	qsort(sorted, n, sizeof(*sorted), by_place);
+	p->n = from;
+	for (size_t i = 0; i < n; i++) {
+		struct problem *one = &sorted[i].problem;
+
+		if (!is_known(p, from, one)) {
+			p->items[p->n++] = *one;
+			continue;
+		}
+		*(one->warning ? &p->warnings : &p->errors) -= 1;
+		problem_done(one);
+	}
 }
 
 void problems_print(const struct problems *p, FILE *to)
@@ -133,11 +182,8 @@ void problems_print(const struct problems *p, FILE *to)
 
 void problems_done(struct problems *p)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		free(p->items[i].file);
-		free(p->items[i].path);
-		free(p->items[i].text);
-	}
+	for (size_t i = 0; i < p->n; i++)
+		problem_done(&p->items[i]);
 	free(p->items);
 	*p = (struct problems){0};
 }

@@ -43,6 +43,9 @@ bool problems_told(const struct problems *p, const char *text);
 /* Where there is no node: a file that cannot be opened, a broken line. */
 void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+/* Puts what was found since the from-th into the order of its places, those of `file` first, and each problem once:
+ * what stands once in a file may have been looked at several times. */
+void problems_sort(struct problems *p, size_t from, const char *file);
 /* The problem's place, "FILE:LINE:COLUMN: PATH: ", as far as it is known, or "". The caller owns it. */
 char *problem_place(const struct problem *one) __attribute__((warn_unused_result));
 void problems_print(const struct problems *p, FILE *to);

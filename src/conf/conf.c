@@ -26,77 +26,6 @@ void config_keep_tree(struct config *c, struct node *tree)
 	c->trees[c->trees_n++] = tree;
 }
 
-/* ---- problems in order
- * ----------------------------------------------------------------------------------------------- */
-
-struct ordered {
-	struct problem problem;
-	size_t index;
-	bool main; /* of the configuration file itself */
-};
-
-static int by_place(const void *a, const void *b)
-{
-	const struct ordered *x = a, *y = b;
-	int order;
-
-	if (x->main != y->main)
-		return x->main ? -1 : 1;
-	order = strcmp(x->problem.file, y->problem.file);
-	if (order != 0)
-		return order;
-	if (x->problem.line != y->problem.line)
-		return x->problem.line < y->problem.line ? -1 : 1;
-	if (x->problem.column != y->problem.column)
-		return x->problem.column < y->problem.column ? -1 : 1;
-	return x->index < y->index ? -1 : x->index > y->index;
-}
-
-static bool problems_same(const struct problem *a, const struct problem *b)
-{
-	return a->warning == b->warning && a->line == b->line && a->column == b->column &&
-	       strcmp(a->file, b->file) == 0 && strcmp(a->path, b->path) == 0 && strcmp(a->text, b->text) == 0;
-}
-
-static bool problem_is_known(const struct problems *p, size_t from, const struct problem *one)
-{
-	for (size_t i = from; i < p->n; i++)
-		if (problems_same(&p->items[i], one))
-			return true;
-	return false;
-}
-
-void config_sort_problems(struct problems *p, size_t from, const char *file)
-{
-	CLEANUP(mem_freep) struct ordered *sorted = NULL;
-	size_t n = p->n - from;
-
-	if (n < 2)
-		return;
-	sorted = mem_new(n, sizeof(*sorted));
-	for (size_t i = 0; i < n; i++)
-		sorted[i] = (struct ordered){
-			.problem = p->items[from + i],
-			.index = i,
-			.main = strcmp(p->items[from + i].file, file) == 0,
-		};
-	qsort(sorted, n, sizeof(*sorted), by_place);
-	p->n = from;
-	for (size_t i = 0; i < n; i++) {
-		struct problem *one = &sorted[i].problem;
-
-		if (!problem_is_known(p, from, one)) {
-			p->items[p->n++] = *one;
-			continue;
-		}
-		p->errors -= !one->warning;
-		p->warnings -= one->warning;
-		free(one->file);
-		free(one->path);
-		free(one->text);
-	}
-}
-
 /* ---- admin, store
  * -------------------------------------------------------------------------------------------- */
 
@@ -231,7 +160,7 @@ struct config *config_load(const char *file, struct problems *problems)
 	size_t errors = problems->errors, from = problems->n;
 	struct config *c = config_read(file, problems);
 
-	config_sort_problems(problems, from, file);
+	problems_sort(problems, from, file); /* each once: shared rules are compiled for each source */
 	if (problems->errors > errors) {
 		config_free(c);
 		return NULL;

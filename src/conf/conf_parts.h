@@ -19,10 +19,6 @@ struct loader {
 /* As config_load, but a configuration with errors is returned too: it may only be asked for its secrets and freed. NULL
  * where the file could not be read at all. */
 struct config *config_read(const char *file, struct problems *problems);
-/* Puts what was found since the from-th problem into the order of its places, the configuration file's first, each
- * once: rules of all sources are compiled for each source. */
-void config_sort_problems(struct problems *problems, size_t from, const char *file);
-
 /* `listen`: what its settings mean for each other, and values that can hardly be meant. */
 void config_check_listen(struct loader *l);
 /* The node of a member of a top-level group, the group itself where it is written briefly or lacks the member, or the

@@ -116,7 +116,7 @@ struct generation *generation_load_prepared(const char *file, void (*prepare)(vo
 	secrets = secrets_read(c->secrets, c->secrets_n, NULL, problems);
 	check_proofs(c, secrets, NULL, problems);
 	check_keys(c, secrets, problems);
-	config_sort_problems(problems, from, file);
+	problems_sort(problems, from, file);
 	if (problems->errors > errors) {
 		secrets_free(secrets);
 		config_free(c);
