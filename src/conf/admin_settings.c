@@ -122,7 +122,7 @@ void admin_settings_read(const char *file, struct admin_settings *ret)
 	if (c->admin.token) {
 		take_configured(c, ret);
 	} else {
-		config_read_store_path(&reader);
+		config_place_store(c, folder);
 		ret->token_file = admin_token_path(c->store.path);
 		admin_settings_take_token(ret, ret->token_file);
 	}

@@ -1,5 +1,5 @@
 /*
- * config, definitions: where a source's definition comes from, and whether the source has what it asks for.
+ * conf_definition: where a source's definition comes from, and whether the source has what it asks for.
  */
 #include <config.h>
 
@@ -12,8 +12,7 @@
 #include "conf/check.h"
 #include "conf/yaml.h"
 
-/* ---- the tree
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the tree ---------------------------------------------------------------------------------------------------- */
 
 static struct node *read_preset(struct loader *l, const struct node *n, const struct source *s)
 {
@@ -65,8 +64,7 @@ static const struct node *read_tree(struct loader *l, const struct node *n, cons
 	return tree;
 }
 
-/* ---- authenticate
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- authenticate ------------------------------------------------------------------------------------------------ */
 
 static bool is_secret_key(const char *key)
 {
@@ -187,8 +185,7 @@ static void check_secrets(struct loader *l, const struct node *n, const struct s
 			       s->path);
 }
 
-/* ---- lookup
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- lookup ------------------------------------------------------------------------------------------------------ */
 
 /* needed: without it nobody's address is known. Else the source has a lookup that will never be asked. */
 static void check_lookup_has(struct loader *l, const struct node *n, bool needed, const char *key, const char *example)

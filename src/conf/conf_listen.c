@@ -1,5 +1,5 @@
 /*
- * config, listen: what its settings mean for each other, and values that can hardly be meant.
+ * conf_listen: what its settings and the admin's address mean for each other, and values that can hardly be meant.
  */
 #include <config.h>
 
@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/ip.h"
+#include "base/text.h"
+#include "http/address.h"
 #include "http/budget.h"
 
 /* Warned of below: real webhooks, proxies and helpdesks need more. */
@@ -16,6 +18,15 @@
 #define PER_ADDRESS_FEW 8
 #define TIMEOUT_SHORT_MS (5 * CLOCK_SECOND_MS)
 #define IDLE_SHORT_MS CLOCK_MINUTE_MS /* for so long AWS's load balancers keep a connection */
+
+/* The node of a member of a top-level group, the group itself where it is written briefly or lacks the member, or the
+ * root: the nearest place to what was (not) written. */
+static const struct node *place_of(const struct node *root, const char *group, const char *member)
+{
+	const struct node *g = node_get(root, group), *m = node_get(g, member);
+
+	return m ? m : g ? g : root;
+}
 
 /* The place of a setting that is written in the file; NULL: it has its default. */
 static const struct node *written(const struct loader *l, const char *member)
@@ -36,7 +47,7 @@ static void check_memory(struct loader *l)
 		return;
 	problems_error(
 		l->reader.problems,
-		config_place_of(l->root, "listen", node_get(listen, "max_body") ? "max_body" : "max_memory"),
+		place_of(l->root, "listen", node_get(listen, "max_body") ? "max_body" : "max_memory"),
 		"one address takes at most 3/16 of max_memory, less than a webhook of max_body bytes needs: raise "
 		"max_memory to at least %zuMiB, or lower max_body",
 		(least + (1 << 20) - 1) >> 20);
@@ -110,6 +121,38 @@ static void check_proxies(struct loader *l)
 	}
 }
 
+/* ---- the admin's address ----------------------------------------------------------------------------------------- */
+
+/* Port 0 is any free one, so that two of it do not meet. */
+static bool addresses_meet(const struct config *c, const struct http_address *admin)
+{
+	const char *colon = strrchr(c->admin.address, ':');
+	struct http_address listen;
+
+	if (http_address_parse(c->listen.address, &listen, NULL) < 0 ||
+	    (!http_address_is_unix(admin) && text_is(colon, ":0")))
+		return false;
+	return listen.len == admin->len && memcmp(&listen.socket, &admin->socket, listen.len) == 0;
+}
+
+static void check_addresses(struct loader *l)
+{
+	const struct config *c = l->reader.config;
+	struct http_address admin;
+
+	if (http_address_parse(c->admin.address, &admin, NULL) < 0)
+		return;
+	if (!http_address_is_loopback(&admin))
+		problems_warn(
+			l->reader.problems, place_of(l->root, "admin", "address"),
+			"this address can be reached from other machines, and the token and customers' addresses go "
+			"over the net unencrypted: listen on 127.0.0.1 or a unix socket, with an HTTPS proxy before "
+			"it where it is asked from elsewhere");
+	if (addresses_meet(c, &admin))
+		problems_error(l->reader.problems, place_of(l->root, "admin", "address"),
+			       "%s is the address of `listen` too: the two need one each", c->admin.address);
+}
+
 void config_check_listen(struct loader *l)
 {
 	check_memory(l);
@@ -117,4 +160,5 @@ void config_check_listen(struct loader *l)
 	check_connections(l);
 	check_times(l);
 	check_proxies(l);
+	check_addresses(l);
 }

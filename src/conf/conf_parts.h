@@ -19,12 +19,8 @@ struct loader {
 /* As config_load, but a configuration with errors is returned too: it may only be asked for its secrets and freed. NULL
  * where the file could not be read at all. */
 struct config *config_read(const char *file, struct problems *problems);
-/* `listen`: what its settings mean for each other, and values that can hardly be meant. */
+/* `listen` and `admin.address`: what they mean for each other, and values that can hardly be meant. */
 void config_check_listen(struct loader *l);
-/* The node of a member of a top-level group, the group itself where it is written briefly or lacks the member, or the
- * root: the nearest place to what was (not) written. */
-const struct node *config_place_of(const struct node *root, const char *group, const char *member);
-
 /* config->accounts, from `klaviyo`. */
 void config_read_accounts(struct loader *l);
 /* config->sources, from `sources`; after the accounts. */
@@ -39,9 +35,10 @@ void config_check_base_url(struct loader *l, const struct node *at, const struct
 /* What rules and account choices ask for that they can never get. After all sources. */
 void config_check_references(struct loader *l);
 
-/* config->store.path, of its url. */
-void config_read_store_path(struct settings_reader *r);
-/* The configuration owns the tree from now on. */
+/* config->store.path, of its url; a relative one is meant in that folder. */
+void config_place_store(struct config *c, const char *folder);
+/* The configuration owns it from now on. */
+void config_keep_secret(struct config *c, struct secret *secret);
 void config_keep_tree(struct config *c, struct node *tree);
 
 #endif

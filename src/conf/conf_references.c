@@ -1,5 +1,5 @@
 /*
- * config, references: what rules and account choices look at in a webhook: the headers that its stored form must keep,
+ * conf_references: what rules and account choices look at in a webhook: the headers that its stored form must keep,
  * and names that no event will ever have.
  */
 #include <config.h>
@@ -37,8 +37,7 @@ static void source_references(const struct source *s, visit_fn *fn, void *ctx)
 			matcher_references(s->policy.accounts[i].when, visit_choice, &visit);
 }
 
-/* ---- headers
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- headers ----------------------------------------------------------------------------------------------------- */
 
 struct header_search {
 	const char *name;
@@ -82,8 +81,7 @@ static void check_secret_header(struct loader *l, const struct node *n, const st
 			       secret);
 }
 
-/* ---- names
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 /* The names that some source's events have: shared rules may ask for one that only another source knows. */
 struct names {

@@ -1,5 +1,5 @@
 /*
- * config, sources: one helpdesk endpoint each; what its definition asks for is checked in config_definition.c.
+ * conf_source: one helpdesk endpoint each; what its definition asks for is checked in conf_definition.c.
  */
 #include <config.h>
 
@@ -14,8 +14,7 @@
 #include "conf/check.h"
 #include "helpdesk/expr/template.h"
 
-/* ---- flag
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- flag -------------------------------------------------------------------------------------------------------- */
 
 /* "In {label} Conversation" to "In Gladly Conversation". NULL where it cannot be. */
 static char *render_flag(const char *text, const char *label, struct err *err)
@@ -61,8 +60,7 @@ static void read_flags(struct loader *l, const struct node *n, struct source *s)
 	}
 }
 
-/* ---- account
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- account ----------------------------------------------------------------------------------------------------- */
 
 /* An account by its name, or NULL with a problem. */
 static const struct account_policy *find_account(struct loader *l, const struct node *n, const char *also)
@@ -151,8 +149,7 @@ static void read_account_choice(struct loader *l, const struct node *n, struct s
 			       c->accounts[0].name);
 }
 
-/* ---- a source
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- a source ---------------------------------------------------------------------------------------------------- */
 
 static void read_path(struct loader *l, const struct node *n, struct source *s)
 {

@@ -1,5 +1,5 @@
 /*
- * config, URLs: a URL that paths are put behind should not hold the beginning of these paths itself.
+ * conf_urls: a URL that paths are put behind should not hold the beginning of these paths itself.
  */
 #include <config.h>
 

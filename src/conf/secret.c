@@ -84,8 +84,7 @@ static const struct secret_passed *passed_find(const char *name)
 	return NULL;
 }
 
-/* ---- where
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- where ------------------------------------------------------------------------------------------------------- */
 
 static bool credential_name_is_good(const char *s)
 {
@@ -322,8 +321,7 @@ const struct node *secret_node(const struct secret *s)
 	return s->at;
 }
 
-/* ---- what
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- what -------------------------------------------------------------------------------------------------------- */
 
 static int slot_read(const struct part *p, struct slot *slot, struct err *reterr)
 {

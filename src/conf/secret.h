@@ -48,8 +48,7 @@ struct secret_passed {
  */
 void secret_set_passed(const struct secret_passed *list, size_t n);
 
-/* ---- for src/conf ------------------------------------------------------------------------------------------------
- */
+/* ---- for src/conf ------------------------------------------------------------------------------------------------ */
 
 /* Where a configuration's secrets are looked for. */
 struct secret_place {

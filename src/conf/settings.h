@@ -82,8 +82,7 @@ const char *setting_type_name(const struct setting *s); /* "duration", "choice o
 int settings_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_default,
 		      const char **ret_help) MUSTCHECK;
 
-/* ---- reading -------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 struct settings_reader {
 	struct config *config; /* takes the secrets that are met */

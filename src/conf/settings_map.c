@@ -156,8 +156,7 @@ void settings_defaults(struct settings_reader *r, enum setting_owner owner, void
 	}
 }
 
-/* ---- changes
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- changes ----------------------------------------------------------------------------------------------------- */
 
 static bool member_same(const struct setting *s, const struct config *old, const struct config *next)
 {

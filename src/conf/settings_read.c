@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "conf/settings.h"
+#include "conf/conf_parts.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,8 +16,7 @@
 #define LIST_MAX 1000         /* items of a list of texts */
 #define TEXT_SETTING_MAX 4096 /* bytes of one text */
 
-/* ---- one value
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- one value --------------------------------------------------------------------------------------------------- */
 
 /* The text as a message may show it: short, and no address. */
 static const char *shown(const char *text, char out[64])
@@ -261,8 +260,7 @@ static int take_scalar(const struct setting *s, const char *text, void *base, st
 	}
 }
 
-/* ---- lists and secrets
- * ----------------------------------------------------------------------------------------------- */
+/* ---- lists and secrets ------------------------------------------------------------------------------------------- */
 
 static bool read_list_item(struct settings_reader *r, const struct setting *s, const struct node *n, struct strings *to)
 {
@@ -316,8 +314,7 @@ static bool read_secret(struct settings_reader *r, const struct setting *s, cons
 
 	if (!secret)
 		return false;
-	MEM_ROOM(c->secrets, c->secrets_n);
-	c->secrets[c->secrets_n++] = secret;
+	config_keep_secret(c, secret);
 	*at = secret;
 	return true;
 }

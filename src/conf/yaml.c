@@ -26,8 +26,7 @@ struct reader {
 	size_t nodes;
 };
 
-/* ---- what libyaml cannot read
- * ---------------------------------------------------------------------------------------- */
+/* ---- what libyaml cannot read ------------------------------------------------------------------------------------ */
 
 /* The line-th line of the text, from 1; its length without the end. */
 static const char *line_of(const struct reader *r, size_t line, size_t *ret_len)
@@ -134,8 +133,7 @@ static bool reader_next(struct reader *r, yaml_event_t *ret)
 	return false;
 }
 
-/* ---- events to nodes
- * ------------------------------------------------------------------------------------------------- */
+/* ---- events to nodes --------------------------------------------------------------------------------------------- */
 
 static bool is_null(const yaml_event_t *e)
 {

@@ -1,0 +1,105 @@
+/*
+ * conf_load: the configuration file read whole, in the order in which one part is checked against another.
+ */
+#include <config.h>
+
+#include "conf/conf_parts.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/path.h"
+#include "conf/admin_token.h"
+#include "conf/yaml.h"
+
+/* Without a configured token the one that the daemon makes counts. */
+static void place_made_token(struct loader *l)
+{
+	struct config *c = l->reader.config;
+
+	if (c->admin.token || node_get(node_get(l->root, "admin"), "token"))
+		return;
+	c->admin.token_file = admin_token_path(c->store.path);
+	c->admin.made = secret_new_optional(c->admin.token_file, c->secrets_n);
+	config_keep_secret(c, c->admin.made);
+}
+
+/* The group of the daemon's user, as whom check reads too, is no other: the README gives it the file and the
+ * credentials. */
+static bool others_can_read(const char *file)
+{
+	struct stat st;
+
+	if (stat(file, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	return (st.st_mode & S_IROTH) != 0 || ((st.st_mode & S_IRGRP) != 0 && st.st_gid != getegid());
+}
+
+static void read_root(struct loader *l)
+{
+	struct config *c = l->reader.config;
+
+	settings_defaults(&l->reader, SETTING_OF_CONFIG, c);
+	settings_read(&l->reader, "", l->root, c);
+	config_check_listen(l);
+	config_place_store(c, l->reader.place.folder);
+	place_made_token(l);
+	config_read_accounts(l);
+	config_read_sources(l);
+	config_check_references(l);
+}
+
+static bool is_missing(const char *file, struct problems *problems)
+{
+	if (access(file, F_OK) == 0 || errno != ENOENT)
+		return false;
+	problems_error_at(problems, file, 0, 0,
+			  "cannot be read: %s; `deskbridge presets NAME --config` prints one to begin with, for a "
+			  "helpdesk that `deskbridge presets` names",
+			  strerror(ENOENT));
+	return true;
+}
+
+struct config *config_read(const char *file, struct problems *problems)
+{
+	CLEANUP(mem_freep) char *folder = path_folder(file);
+	struct config *c;
+	struct node *root = NULL;
+	struct loader l = {.file = file};
+
+	if (is_missing(file, problems) || yaml_load_file(file, &root, problems) < 0)
+		return NULL;
+	c = mem_new(1, sizeof(*c));
+	c->file = mem_str(file);
+	config_keep_tree(c, root);
+	if (root->type != NODE_MAP) {
+		problems_error(problems, root,
+			       "expected a mapping that begins with `version: 1`, found %s; `deskbridge presets NAME "
+			       "--config` prints a beginning",
+			       node_kind(root));
+		return c;
+	}
+	l.root = root;
+	l.reader = (struct settings_reader){
+		.config = c,
+		.place = {.folder = folder, .exposed = others_can_read(file)},
+		.problems = problems,
+	};
+	read_root(&l);
+	return c;
+}
+
+struct config *config_load(const char *file, struct problems *problems)
+{
+	size_t errors = problems->errors, from = problems->n;
+	struct config *c = config_read(file, problems);
+
+	problems_sort(problems, from, file); /* each once: shared rules are compiled for each source */
+	if (problems->errors > errors) {
+		config_free(c);
+		return NULL;
+	}
+	return c;
+}
