@@ -18,6 +18,15 @@ struct node *node_new(enum node_type type, const char *file, unsigned line, unsi
 	return n;
 }
 
+struct node *node_new_at(enum node_type type, const struct node *place)
+{
+	struct node *n = node_new(type, place->file, place->line, place->column);
+
+	free(n->path);
+	n->path = mem_str(place->path);
+	return n;
+}
+
 static void node_append(struct node *parent, struct node *child)
 {
 	MEM_ROOM(parent->items, parent->n);

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "conf/admin_token.h"
 #include "conf/conf_parts.h"
-#include "conf/secret_value.h"
+#include "conf/secret.h"
 #include "conf/yaml.h"
 
 /* The lines of one top-level key alone: what is wrong with the file may stand elsewhere. NULL: there is none. The

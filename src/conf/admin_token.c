@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "conf/access.h"
-#include "conf/secret_value.h"
+#include "conf/secret.h"
 
 #define TOKEN_BYTES 32 /* of randomness; the file holds them in hexadecimal */
 #define TOKEN_MODE 0640

@@ -1,6 +1,9 @@
+/*
+ * authority: the certificates of authorities that a source's lookups trust. The only place in conf that knows GnuTLS.
+ */
 #include <config.h>
 
-#include "conf/authority.h"
+#include "conf/conf_parts.h"
 
 #include <errno.h>
 #include <gnutls/x509.h>

@@ -62,13 +62,6 @@ const struct account *account_of(const struct account_policy *policy)
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-static void account_done(struct account *a)
-{
-	free(a->name);
-	free(a->url);
-	free(a->revision);
-}
-
 static void policy_done(struct source_policy *p)
 {
 	free(p->label);
@@ -112,8 +105,11 @@ void config_free(struct config *c)
 	for (size_t i = 0; i < c->sources_n; i++)
 		source_done(&c->sources[i]);
 	free(c->sources);
-	for (size_t i = 0; i < c->accounts_n; i++)
-		account_done(&c->accounts[i]);
+	for (size_t i = 0; i < c->accounts_n; i++) {
+		free(c->accounts[i].name);
+		free(c->accounts[i].url);
+		free(c->accounts[i].revision);
+	}
 	free(c->accounts);
 	for (size_t i = 0; i < c->secrets_n; i++)
 		secret_free(c->secrets[i]);

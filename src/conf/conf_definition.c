@@ -96,9 +96,7 @@ static struct node *read_authenticate(struct loader *l, const struct node *auth,
 			s->name, node_kind(auth));
 		return NULL;
 	}
-	own = node_new(NODE_MAP, auth->file, auth->line, auth->column);
-	free(own->path);
-	own->path = mem_str(auth->path);
+	own = node_new_at(NODE_MAP, auth);
 	for (size_t i = 0; i < auth->n; i++) {
 		const struct node *n = auth->items[i];
 		CLEANUP(mem_freep) char *name = mem_fmt("%s.%s", prefix, n->key);

@@ -32,6 +32,11 @@ void config_read_definition(struct loader *l, const struct node *n, struct sourc
 void config_check_account_url(struct loader *l, const struct node *at, const char *url);
 void config_check_base_url(struct loader *l, const struct node *at, const struct source *s);
 
+#define AUTHORITY_SIZE_MAX ((size_t)1024 * 1024)
+/* The text of `lookup.ca`, a file in which at least one certificate (PEM) stands. The caller owns it. Blocks on the
+ * file system, but not on a named pipe. */
+int authority_read(const char *path, char **ret, struct err *reterr) MUSTCHECK;
+
 /* What rules and account choices ask for that they can never get. After all sources. */
 void config_check_references(struct loader *l);
 

@@ -10,7 +10,6 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "base/url.h"
-#include "conf/authority.h"
 #include "conf/check.h"
 #include "helpdesk/expr/template.h"
 

@@ -37,11 +37,6 @@ static struct generation_whole *whole(struct generation *g)
 	return (struct generation_whole *)(void *)g;
 }
 
-static const struct generation_whole *whole_const(const struct generation *g)
-{
-	return (const struct generation_whole *)(const void *)g;
-}
-
 /* Takes over the secrets and one reference of shared. */
 static struct generation *generation_new(struct shared_config *shared, struct secrets *secrets)
 {
@@ -54,14 +49,6 @@ static struct generation *generation_new(struct shared_config *shared, struct se
 	w->face.secrets = secrets;
 	w->face.number = atomic_fetch_add(&last_number, 1) + 1;
 	return &w->face;
-}
-
-static void shared_unref(struct shared_config *shared)
-{
-	if (atomic_fetch_sub(&shared->refs, 1) > 1)
-		return;
-	config_free(shared->config);
-	free(shared);
 }
 
 /* A public key or a password in the key's place is refused by Klaviyo only hours later, at the first event. */
@@ -130,7 +117,7 @@ struct generation *generation_load_prepared(const char *file, void (*prepare)(vo
 
 struct generation *generation_refresh(const struct generation *g, struct problems *problems)
 {
-	const struct generation_whole *w = whole_const(g);
+	const struct generation_whole *w = (const struct generation_whole *)(const void *)g;
 	const struct config *c = g->config;
 	struct secrets *secrets = secrets_read(c->secrets, c->secrets_n, w->secrets, problems);
 
@@ -160,7 +147,10 @@ void generation_unref(struct generation *g)
 	if (atomic_fetch_sub(&w->refs, 1) > 1)
 		return;
 	secrets_free(w->secrets);
-	shared_unref(w->shared);
+	if (atomic_fetch_sub(&w->shared->refs, 1) == 1) {
+		config_free(w->shared->config);
+		free(w->shared);
+	}
 	free(w);
 }
 

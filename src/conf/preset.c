@@ -118,13 +118,6 @@ static int preset_unknown(const char *config_file, const char *name, struct err 
 	return -ENOENT;
 }
 
-static void preset_unreadable(const char *file, int error, struct err *reterr)
-{
-	CLEANUP(mem_freep) char *advice = access_advice(file, error);
-
-	err_set(reterr, error, "the preset %s cannot be read: %s%s", file, strerror(-error), advice);
-}
-
 int config_preset_read(const char *config_file, const char *name, char **ret_file, char **ret_text, struct err *reterr)
 {
 	char *folders[PRESET_FOLDERS];
@@ -141,10 +134,13 @@ int config_preset_read(const char *config_file, const char *name, char **ret_fil
 		if (!file || r != -ENOENT)
 			continue;
 		r = file_read(file, FILE_ANY, YAML_SIZE_MAX, ret_text, &len);
-		if (r == 0)
+		if (r == 0) {
 			*ret_file = TAKE(file);
-		else if (r != -ENOENT)
-			preset_unreadable(file, r, reterr);
+		} else if (r != -ENOENT) {
+			CLEANUP(mem_freep) char *advice = access_advice(file, r);
+
+			err_set(reterr, r, "the preset %s cannot be read: %s%s", file, strerror(-r), advice);
+		}
 	}
 	return r == -ENOENT ? preset_unknown(config_file, name, reterr) : r;
 }

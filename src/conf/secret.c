@@ -19,8 +19,6 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/text.h"
-#include "conf/secret_value.h"
-#include "conf/settings.h"
 
 enum part_kind {
 	PART_PLAIN,
@@ -218,16 +216,6 @@ static void part_mend(const struct part *p, const struct node *at, struct buf *t
 	}
 }
 
-/* The place of a node alone. Owned. */
-static struct node *place_new(const struct node *n)
-{
-	struct node *at = node_new(NODE_NULL, n->file, n->line, n->column);
-
-	free(at->path);
-	at->path = mem_str(n->path);
-	return at;
-}
-
 struct secret *secret_new_optional(const char *path, size_t index)
 {
 	struct secret *s = mem_new(1, sizeof(*s));
@@ -259,7 +247,7 @@ struct secret *secret_new(const struct node *n, const struct secret_place *place
 	s = mem_new(1, sizeof(*s));
 	s->index = index;
 	s->n = list ? n->n : 1;
-	s->at = place_new(n);
+	s->at = node_new_at(NODE_NULL, n);
 	buf_init(&where, SECRET_SIZE_MAX);
 	buf_init(&mend, SECRET_SIZE_MAX);
 	for (size_t i = 0; i < s->n; i++) {

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/err.h"
+#include "base/mem.h"
 #include "base/node.h"
 #include "base/problems.h"
 
@@ -87,5 +89,12 @@ void secrets_check(struct secrets *snapshot, struct secret *s, const struct secr
 		   const void *ctx, struct problems *problems);
 void secrets_free(struct secrets *snapshot); /* wipes; NULL allowed */
 bool secrets_same(const struct secrets *a, const struct secrets *b);
+
+/* The fault of a value, in words; NULL: it has none. Static. */
+const char *secret_value_wrong(const char *value, size_t len);
+/* Reads one, without the line ends behind it, and without a byte order mark before it. -ENOENT, -EACCES, …; -EINVAL:
+ * what is there can be no secret. Blocks on files. Any thread. The caller wipes and frees it (mem_wipe_str). */
+int secret_file_read(const char *path, char **ret, struct err *reterr) MUSTCHECK;
+int secret_env_read(const char *name, char **ret, struct err *reterr) MUSTCHECK;
 
 #endif

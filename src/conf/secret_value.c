@@ -1,9 +1,10 @@
 /*
- * secret_value: every buffer that held a value is wiped before it goes back to the allocator.
+ * secret_value: one value, read from a file or the environment. Every buffer that held it is wiped before it goes back
+ * to the allocator.
  */
 #include <config.h>
 
-#include "conf/secret_value.h"
+#include "conf/secret.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "conf/access.h"
-#include "conf/secret.h"
 
 #define TOO_LONG "is longer than 64 KiB, which no secret is"
 #define BESIDE_VALUE_BYTES 5 /* a byte order mark before it, a line end behind it */

@@ -16,7 +16,7 @@
 
 #include "base/path.h"
 #include "conf/admin_token.h"
-#include "conf/secret_value.h"
+#include "conf/secret.h"
 #include "config_folder.h"
 
 #define RACERS 8

@@ -12,7 +12,6 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "conf/secret_value.h"
 #include "conf/yaml.h"
 #include "config_folder.h"
 #include "memory_copies.h"
