@@ -87,14 +87,14 @@ static void write_ids(const struct intake_submission *s, bool several, struct bu
 	const char *between = "";
 
 	if (!several) {
-		buf_addf(to, ",\"webhook\":\"%016" PRIx64 "\"", (uint64_t)s->items[0].webhook.id);
+		buf_addf(to, ",\"webhook\":\"%016" PRIx64 "\"", (uint64_t)s->items[0].id);
 		return;
 	}
 	buf_adds(to, ",\"webhooks\":[");
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->items[i].result != INTAKE_ACCEPTED)
 			continue;
-		buf_addf(to, "%s\"%016" PRIx64 "\"", between, (uint64_t)s->items[i].webhook.id);
+		buf_addf(to, "%s\"%016" PRIx64 "\"", between, (uint64_t)s->items[i].id);
 		between = ",";
 	}
 	buf_addc(to, ']');

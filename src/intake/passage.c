@@ -11,6 +11,7 @@
 #include "intake/passage.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,12 @@
 #include "intake/answer.h"
 #include "intake/keep.h"
 
+#define TREE_BYTES_MAX (1024 * 1024)       /* of one item's tree that is kept for its pass, */
+#define TREES_BYTES_MAX (16 * 1024 * 1024) /* and of all that wait for their turn */
+
+/* Those of all passages together. It is what listen.max_memory does not count, and is small beside it. */
+static _Atomic size_t trees_under_way;
+
 struct passage {
 	struct intake_submission submission;
 	struct http_exchange *exchange; /* once it is submitted */
@@ -31,6 +38,7 @@ struct passage {
 	struct claim *claim; /* NULL: given back */
 	size_t body_bytes;   /* of the claim, for the body, while it is taken apart */
 	size_t bytes;        /* what the items take */
+	size_t trees;        /* what their trees take, by parsed_bytes() */
 	bool full;           /* there is no room for them */
 	unsigned refused;    /* how many there were then */
 	bool several;        /* the POST carried more than one item */
@@ -54,8 +62,8 @@ static size_t text_bytes(const char *s)
 
 static size_t item_bytes(const struct intake_item *item)
 {
-	const struct webhook *w = &item->webhook;
-	size_t n = sizeof(*item) + w->body_len + 1;
+	const struct webhook *w = &item->parsed->webhook;
+	size_t n = sizeof(*item) + sizeof(*w) + w->body_len + 1;
 
 	n += text_bytes(w->source) + text_bytes(w->path) + text_bytes(w->query);
 	n += text_bytes(w->conversation) + text_bytes(w->customer) + text_bytes(item->dead_reason);
@@ -68,37 +76,55 @@ static size_t item_bytes(const struct intake_item *item)
 static void items_drop(struct passage *p)
 {
 	for (size_t i = 0; i < p->submission.n; i++) {
-		webhook_done(&p->submission.items[i].webhook);
+		parsed_free(p->submission.items[i].parsed);
 		free(p->submission.items[i].dead_reason);
 	}
 	free(p->submission.items);
 	p->submission.items = NULL;
 	p->submission.n = 0;
 	p->bytes = 0;
+	atomic_fetch_sub(&trees_under_way, p->trees);
+	p->trees = 0;
 }
 
-/* Takes what is in w, and dead_reason. The body is still there: the claim is of the larger of the two. */
-static struct intake_item *item_add(struct passage *p, struct webhook *w, char *dead_reason)
+/* For the pass that follows its tree is kept, where that takes no more than trees may; else the pass parses it anew. */
+static void bound_tree(struct passage *p, struct parsed *parsed)
+{
+	size_t bytes = parsed_bytes(parsed);
+
+	if (bytes <= TREE_BYTES_MAX && atomic_fetch_add(&trees_under_way, bytes) + bytes <= TREES_BYTES_MAX) {
+		p->trees += bytes;
+		return;
+	}
+	if (bytes <= TREE_BYTES_MAX)
+		atomic_fetch_sub(&trees_under_way, bytes);
+	parsed_strip(parsed);
+}
+
+/* Takes over parsed, and dead_reason. The body is still there: the claim is of the larger of the two. */
+static struct intake_item *item_add(struct passage *p, struct parsed *parsed, char *dead_reason)
 {
 	struct intake_submission *s = &p->submission;
 	struct intake_item *item = &s->items[s->n++];
 
-	*item = (struct intake_item){.webhook = *w, .kept = true, .dead_reason = dead_reason};
-	*w = (struct webhook){0};
+	*item = (struct intake_item){.parsed = parsed, .kept = true, .dead_reason = dead_reason};
 	p->bytes += item_bytes(item);
 	if (!claim_set(p->claim, p->bytes > p->body_bytes ? p->bytes : p->body_bytes))
 		p->full = true;
 	return item;
 }
 
-/* Takes what is in w. Of what anybody may have sent nothing is kept; the request is refused for it only where nothing
+/* Takes over parsed. Of what anybody may have sent nothing is kept; the request is refused for it only where nothing
  * else was in it. */
-static void take_unreadable(struct passage *p, struct webhook *w, const struct err *reason)
+static void take_unreadable(struct passage *p, struct parsed *parsed, const struct err *reason)
 {
-	if (!proof_needs_secret(definition_proof(p->source->definition)))
+	if (proof_needs_secret(definition_proof(p->source->definition))) {
+		parsed_strip(parsed);
+		(void)item_add(p, parsed, known_strike(reason->text));
+	} else {
 		p->unreadable++;
-	else
-		(void)item_add(p, w, known_strike(reason->text));
+		parsed_free(parsed);
+	}
 }
 
 /* Takes what is in w, where it is to be kept, and tree (parsed_new). */
@@ -110,21 +136,27 @@ static void take_item(struct passage *p, struct webhook *w, struct json_object *
 	switch (item->reading.kind) {
 	case READING_SIGNAL:
 		reading_mark(&item->reading, &item->webhook);
-		(void)item_add(p, &item->webhook, NULL);
+		bound_tree(p, item);
+		(void)item_add(p, TAKE(item), NULL);
 		p->has_signal = true;
 		break;
 	case READING_PING:
 		p->pongs++;
 		break;
 	case READING_IGNORED:
-		if (p->source->keep_all)
-			item_add(p, &item->webhook, NULL)->ignored = true;
-		else
+		if (p->source->keep_all) {
+			parsed_strip(item);
+			item_add(p, TAKE(item), NULL)->ignored = true;
+		} else {
 			p->ignored++;
+		}
 		break;
-	case READING_UNREADABLE:
-		take_unreadable(p, &item->webhook, &item->reading.reason);
+	case READING_UNREADABLE: {
+		const struct err reason = item->reading.reason;
+
+		take_unreadable(p, TAKE(item), &reason);
 		break;
+	}
 	}
 }
 
@@ -155,8 +187,7 @@ static void take_whole(struct passage *p, const struct http_exchange *x, const s
 
 	p->submission.items = mem_new(1, sizeof(*p->submission.items));
 	keep_webhook(p->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
-	take_unreadable(p, &w, reason);
-	webhook_done(&w);
+	take_unreadable(p, parsed_bare(&w), reason);
 }
 
 /* What could never be held is no reason to have the helpdesk send it for ever. */
@@ -293,9 +324,9 @@ static void tell_dead(const struct passage *p)
 	if (!first)
 		return;
 	about = (struct log_about){
-		.source = first->webhook.source,
-		.conversation = first->webhook.conversation,
-		.webhook = first->webhook.id,
+		.source = first->parsed->webhook.source,
+		.conversation = first->parsed->webhook.conversation,
+		.webhook = first->id,
 		.reason = first->dead_reason,
 	};
 	if (n == 1)
@@ -310,7 +341,7 @@ static void tell_dead(const struct passage *p)
 static void give_back(struct passage *p)
 {
 	for (size_t i = 0; i < p->submission.n; i++)
-		free(TAKE(p->submission.items[i].webhook.body));
+		parsed_free(TAKE(p->submission.items[i].parsed));
 	claim_release(TAKE(p->claim));
 }
 

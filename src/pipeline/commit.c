@@ -51,6 +51,7 @@ int commit_end(struct work *w, int r, struct err *reterr)
 		r = store_commit(w->store, reterr);
 	if (r < 0) {
 		store_rollback(w->store);
+		readings_clear(w->readings);
 		lookups_rollback(w->lookups);
 		tally_drop(w->tally);
 		return r;

@@ -43,6 +43,7 @@ static int end_all(struct work *w, const char *source, const struct settle *x, s
 		if (r < 0)
 			return r;
 		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, source, WORK_SETTLED, NULL);
+		readings_forget(w->readings, x->over[i]);
 	}
 	return 0;
 }

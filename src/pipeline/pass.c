@@ -36,6 +36,7 @@ struct pass {
 	const struct signal *signal;   /* of it, where it is one */
 	struct ledger_entry entry;
 	struct reached_list reached;
+	bool waits;
 	char *gave_up; /* why nobody is asked any more who the customer is; NULL: not given up */
 };
 
@@ -48,6 +49,7 @@ static int rest(int r)
 
 static int wait_for(struct pass *p, enum store_wait why, int64_t not_before_ms, struct err *reterr)
 {
+	p->waits = true;
 	return rest(store_webhook_wait(p->w->store, p->webhook->id, why, not_before_ms, reterr));
 }
 
@@ -476,22 +478,40 @@ static int stages(struct pass *p, struct err *reterr)
 	return r;
 }
 
+/* The webhook that was parsed before, where its row is as it was then. 1: it is there. */
+static int take_parsed(struct work *w, int64_t id, struct parsed **ret, struct err *reterr)
+{
+	struct parsed *parsed = readings_take(w->readings, id);
+	int r = parsed ? store_webhook_is_pending(w->store, &parsed->webhook, reterr) : 0;
+
+	if (r > 0)
+		*ret = parsed;
+	else
+		parsed_free(parsed);
+	return r;
+}
+
 static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr)
 {
 	CLEANUP(webhook_done) struct webhook webhook = {0};
 	struct pass p = {.w = w};
-	int r = store_webhook_load(w->store, id, &webhook, reterr);
+	int r = take_parsed(w, id, &p.parsed, reterr);
 
+	if (r == 0)
+		r = store_webhook_load(w->store, id, &webhook, reterr);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	*ret_source = mem_str(webhook.source);
-	p.source = config_source(w->config, webhook.source);
+	*ret_source = mem_str(p.parsed ? p.parsed->webhook.source : webhook.source);
+	p.source = config_source(w->config, *ret_source);
 	if (!p.source)
 		return rest(store_webhook_wait(w->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr));
-	p.parsed = parsed_new(p.source->definition, &webhook, NULL);
+	if (!p.parsed)
+		p.parsed = parsed_new(p.source->definition, &webhook, NULL);
 	p.webhook = &p.parsed->webhook;
 	p.signal = &p.parsed->reading.signal;
 	r = stages(&p, reterr);
+	if (r >= 0 && p.waits)
+		readings_keep(w->readings, w->config, TAKE(p.parsed), true);
 	reached_clear(&p.reached);
 	free(p.gave_up);
 	parsed_free(p.parsed);

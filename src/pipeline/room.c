@@ -35,15 +35,15 @@ bool room_has(struct room *r, const struct intake_submission *s)
 	if (r->left == INT64_MAX)
 		return true;
 	for (size_t i = 0; i < s->n; i++)
-		bytes += (int64_t)s->items[i].webhook.body_len + ITEM_BYTES;
+		bytes += (int64_t)s->items[i].parsed->webhook.body_len + ITEM_BYTES;
 	if (bytes <= r->left) {
 		r->left -= bytes;
 		r->refused_large = false;
 		return true;
 	}
 	if (!r->refused_large)
-		log_error(&((struct log_about){.source = s->items[0].webhook.source,
-					       .conversation = s->items[0].webhook.conversation}),
+		log_error(&((struct log_about){.source = s->items[0].parsed->webhook.source,
+					       .conversation = s->items[0].parsed->webhook.conversation}),
 			  "a webhook of %s was refused with 503: the store's disk has no room for it, make some",
 			  amount_size(size, bytes));
 	r->refused_large = true;

@@ -41,6 +41,7 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 	t->health = health;
 	t->generation = generation_ref(g);
 	t->lookups = lookups_new();
+	t->readings = readings_new();
 	t->dispatch = dispatch_new();
 	t->janitor = janitor_new(clock_mono_ms());
 	t->found_until = store_webhook_last_id(s);
@@ -69,6 +70,7 @@ void turn_free(struct turn *t)
 	tally_done(&t->tally);
 	janitor_free(t->janitor);
 	dispatch_free(t->dispatch);
+	readings_free(t->readings);
 	lookups_free(t->lookups);
 	generation_unref(t->generation);
 	free(t);
@@ -82,6 +84,7 @@ static struct work work_of(struct turn *t)
 		.commit_us = &t->commit_us,
 		.config = t->generation->config,
 		.lookups = t->lookups,
+		.readings = t->readings,
 		.dispatch = t->dispatch,
 		.tally = &t->tally,
 		.guard = &t->guard,
@@ -95,6 +98,7 @@ static struct work work_of(struct turn *t)
 
 static void take_generation(struct turn *t, struct generation_mail *m)
 {
+	readings_clear(t->readings); /* by the definitions of the old one */
 	generation_unref(t->generation);
 	t->generation = TAKE(m->generation);
 	store_set_max_size(t->store, t->generation->config->store.max_size);

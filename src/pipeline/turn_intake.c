@@ -12,16 +12,29 @@ static int insert_item(struct work *w, struct intake_item *item, struct err *ret
 		item->result = INTAKE_IGNORED;
 		return 0;
 	}
-	r = store_webhook_insert(w->store, &item->webhook, item->dead_reason, item->ignored ? "ignored" : NULL, reterr);
+	r = store_webhook_insert(w->store, &item->parsed->webhook, item->dead_reason, item->ignored ? "ignored" : NULL,
+				 reterr);
 	if (r < 0)
 		return r;
+	item->id = item->parsed->webhook.id;
 	item->result = r > 0 ? INTAKE_DUPLICATE : item->ignored ? INTAKE_IGNORED : INTAKE_ACCEPTED;
 	w->inserted += r == 0;
 	w->changed = true;
 	if (r == 0 && (item->dead_reason || item->ignored)) /* it has come to its end already */
-		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, item->webhook.source,
+		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, item->parsed->webhook.source,
 			  item->dead_reason ? WORK_DEAD : WORK_IGNORED, NULL);
 	return 0;
+}
+
+/* What was stored is ready for its pass. */
+static void keep_parsed(struct work *w, struct intake_submission *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct intake_item *item = &s->items[i];
+
+		if (item->kept && item->result == INTAKE_ACCEPTED && !item->dead_reason)
+			readings_keep(w->readings, w->config, TAKE(item->parsed), false);
+	}
 }
 
 /* All of one POST, or nothing of it: then it alone is refused. */
@@ -35,15 +48,19 @@ static int insert_submission(struct work *w, struct intake_submission *s, struct
 		return r;
 	for (i = 0; r == 0 && i < s->n; i++)
 		r = insert_item(w, &s->items[i], &e);
-	if (r == 0)
-		return work_savepoint_keep(w, reterr);
+	if (r == 0) {
+		r = work_savepoint_keep(w, reterr);
+		if (r == 0)
+			keep_parsed(w, s);
+		return r;
+	}
 	work_savepoint_undo(w);
 	if (work_is_stores(r)) {
 		*reterr = e;
 		return r;
 	}
-	log_error(&((struct log_about){.source = s->items[i - 1].webhook.source,
-				       .conversation = s->items[i - 1].webhook.conversation,
+	log_error(&((struct log_about){.source = s->items[i - 1].parsed->webhook.source,
+				       .conversation = s->items[i - 1].parsed->webhook.conversation,
 				       .reason = e.text}),
 		  "a webhook cannot be kept and was refused");
 	s->refused = true;

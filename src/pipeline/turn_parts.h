@@ -29,6 +29,7 @@ struct turn {
 	struct health *health;
 	struct generation *generation;
 	struct lookups *lookups;
+	struct readings *readings;
 	struct dispatch *dispatch;
 	struct janitor *janitor;
 	struct expire expire;

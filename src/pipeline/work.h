@@ -14,6 +14,7 @@
 #include "conf/generation.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/lookups.h"
+#include "pipeline/readings.h"
 #include "pipeline/tally.h"
 #include "store/store.h"
 
@@ -24,6 +25,7 @@ struct work {
 	struct courier *courier;
 	const struct config *config;
 	struct lookups *lookups;
+	struct readings *readings;
 	struct dispatch *dispatch;
 	struct tally *tally;
 	int64_t now_ms;                  /* the wall clock: what is stored and compared with what is stored */

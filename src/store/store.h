@@ -154,6 +154,8 @@ int64_t store_webhooks_next_due_ms(struct store *s);
 int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr) MUSTCHECK;
 /* -ENOENT, -EBADMSG. The caller owns what is in *ret. */
 int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct err *reterr) MUSTCHECK;
+/* 1 where it is still pending and its row says of it what w says, body and headers not looked at; 0 where not. */
+int store_webhook_is_pending(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
 /* 1 where an earlier undone webhook forbids this one to meet the ledger: of the same source and
  * conversation (whatever it waits for; `settle` looks before it asks), or of the same source and customer unless that
  * one is only held (TIME), or stands BEHIND a held one of its own conversation. 0 where none does. */

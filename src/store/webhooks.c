@@ -171,6 +171,23 @@ static void webhook_read_row(struct query *q, struct webhook *w)
 	w->body = mem_dup(body, w->body_len);
 }
 
+int store_webhook_is_pending(struct store *s, const struct webhook *w, struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT 1 FROM webhooks WHERE id = ?1 AND state = " SQL_PENDING
+	      " AND source = ?2 AND received = ?3 AND read = ?4 AND transition = ?5 AND conversation IS ?6"
+	      " AND customer IS ?7",
+	      reterr);
+	query_bind_int(&q, w->id);
+	query_bind_text(&q, w->source);
+	query_bind_int(&q, w->received_ms);
+	query_bind_int(&q, w->read);
+	query_bind_int(&q, (int64_t)w->transition);
+	query_bind_text(&q, w->conversation);
+	query_bind_text(&q, w->customer);
+	return query_step(&q);
+}
+
 int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct err *reterr)
 {
 	struct webhook w = {0};

@@ -119,11 +119,11 @@ static void settle(struct intake_submission *s)
 	stage.submitted += (unsigned)s->n;
 	for (size_t i = 0; i < s->n; i++) {
 		struct intake_item *item = &s->items[i];
-		const char *name = item->webhook.conversation ? item->webhook.conversation : "";
+		const struct webhook *w = &item->parsed->webhook;
+		const char *name = w->conversation ? w->conversation : "";
 
-		HOLDS(item->kept && script_proves(stage.playing, &item->webhook) &&
-		      script_has_body(stage.playing, &item->webhook));
-		item->webhook.id = 1 + (int64_t)i;
+		HOLDS(item->kept && script_proves(stage.playing, w) && script_has_body(stage.playing, w));
+		item->id = 1 + (int64_t)i;
 		item->result = item->ignored ? INTAKE_IGNORED : INTAKE_ACCEPTED;
 		if (strstr(name, "seen"))
 			item->result = INTAKE_DUPLICATE;

@@ -45,20 +45,20 @@ static struct {
 /* A conversation "seen" is there already. */
 static void remember_item(struct intake_item *item, int64_t id)
 {
-	const struct webhook *w = &item->webhook;
+	const struct webhook *w = &item->parsed->webhook;
 	const char *word = item->dead_reason ? "dead" : item->ignored ? "ignored" : w->conversation;
 
 	assert_true(item->kept);
 	(void)snprintf(took.items + strlen(took.items), sizeof(took.items) - strlen(took.items), "%s;", word);
 	(void)snprintf(took.body, sizeof(took.body), "%s", w->body);
-	item->webhook.id = id;
+	item->id = id;
 	item->result = text_is(word, "seen") ? INTAKE_DUPLICATE : item->ignored ? INTAKE_IGNORED : took.result;
 }
 
 static void remember(const struct intake_submission *s)
 {
 	const struct intake_item *item = &s->items[0];
-	const struct webhook *w = &item->webhook;
+	const struct webhook *w = &item->parsed->webhook;
 
 	took.n++;
 	(void)snprintf(took.source, sizeof(took.source), "%s", w->source);

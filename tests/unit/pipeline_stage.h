@@ -145,6 +145,7 @@ CUT int stage_setup(void **state)
 		.store = s->store,
 		.config = s->generation->config,
 		.lookups = lookups_new(),
+		.readings = readings_new(),
 		.dispatch = dispatch_new(),
 		.tally = &s->tally,
 		.now_ms = NOW,
@@ -158,6 +159,7 @@ CUT int stage_teardown(void **state)
 	struct stage *s = *state;
 	char command[128];
 
+	readings_free(s->work.readings);
 	lookups_free(s->work.lookups);
 	dispatch_free(s->work.dispatch);
 	tally_done(&s->tally);
@@ -206,6 +208,16 @@ CUT void stage_webhook(struct stage *s, const struct post *p, struct webhook *re
 	if (reading.kind == READING_SIGNAL)
 		reading_mark(&reading, ret);
 	reading_done(&reading);
+}
+
+/* The same, parsed as intake does. */
+CUT struct parsed *stage_parsed(struct stage *s, const struct post *p)
+{
+	const struct source *source = config_source(s->generation->config, p->source);
+	struct webhook w;
+
+	stage_webhook(s, p, &w);
+	return source ? parsed_new(source->definition, &w, NULL) : parsed_bare(&w);
 }
 
 CUT int64_t stage_put(struct stage *s, struct post p)

@@ -334,6 +334,7 @@ static void configure(void)
 {
 	struct generation_mail *m = mem_new(1, sizeof(*m));
 
+	readings_clear(world.stage->work.readings);
 	generation_unref(world.stage->generation);
 	world.stage->generation = stage_configure(world.stage, SOURCE);
 	world.stage->work.config = world.stage->generation->config;

@@ -149,7 +149,7 @@ static void on_answer(struct intake_submission *s)
 {
 	answered.answers++;
 	answered.refused += s->refused;
-	webhook_done(&s->items[0].webhook);
+	parsed_free(s->items[0].parsed);
 }
 
 /* Whether a webhook is taken now. */
@@ -165,7 +165,7 @@ static bool is_taken(struct play *p)
 				  .received_ms = wall_ms};
 
 	memset(&answered, 0, sizeof(answered));
-	stage_webhook(p->stage, &post, &item.webhook);
+	item.parsed = stage_parsed(p->stage, &post);
 	s.mail.kind = MAIL_SUBMISSION;
 	turn_take(p->turn, &s.mail);
 	(void)run(p);

@@ -69,6 +69,61 @@ static void what_does_not_read_is_a_dead_letter_with_its_reason(void **state)
 	assert_done(s, good, "events");
 }
 
+/* As the turn that inserted it leaves it behind, but with another address: it tells by which of the two a pass went. */
+static void keep_parsed(struct stage *s, int64_t id, const char *conversation)
+{
+	struct parsed *p = stage_parsed(s, &(struct post){.source = "desk",
+							  .kind = "open",
+							  .conversation = conversation,
+							  .email = "kept@example.com"});
+
+	p->webhook.id = id;
+	readings_keep(s->work.readings, s->work.config, p, false);
+}
+
+static void what_was_parsed_is_neither_loaded_nor_parsed(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = PUT(s, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
+
+	keep_parsed(s, id, "1");
+	pass_all(s, NOW);
+	assert_done(s, id, "events");
+	assert_events(s, "started conversation in Desk kept@example.com ready; ");
+	assert_null(readings_take(s->work.readings, id));
+}
+
+static void where_its_row_says_something_else_by_now_the_row_counts(void **state)
+{
+	struct stage *s = *state;
+	int64_t marked = PUT(s, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
+	int64_t ended = PUT(s, .source = "desk", .kind = "open", .conversation = "2", .email = "jo@example.com");
+	struct webhook w = {0};
+	struct err e;
+
+	keep_parsed(s, marked, "other");
+	pass_all(s, NOW);
+	assert_events(s, OPEN "started conversation in Desk jo@example.com ready; ");
+	assert_null(readings_take(s->work.readings, marked));
+	MUST(store_webhook_load(s->store, ended, &w, err));
+	assert_int_equal(store_webhook_is_pending(s->store, &w, &e), 0); /* it was, before its pass */
+	webhook_done(&w);
+}
+
+static void one_that_waits_is_parsed_once(void **state)
+{
+	struct stage *s = *state;
+	int64_t held = PUT(s, .source = "settled", .kind = "closed", .conversation = "1");
+	uint64_t before = json_reads();
+
+	pass_all(s, NOW + SECOND);
+	assert_waits(s, held, STORE_WAIT_TIME);
+	assert_int_equal(json_reads() - before, 1);
+	pass_all(s, NOW + 61 * SECOND);
+	assert_done(s, held, "no");
+	assert_int_equal(json_reads() - before, 1);
+}
+
 static void what_says_nothing_any_more_is_done_as_ignored(void **state)
 {
 	struct stage *s = *state;
@@ -491,6 +546,7 @@ static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void *
 
 static void use_named(struct stage *s)
 {
+	readings_clear(s->work.readings);
 	generation_unref(s->generation);
 	s->generation = stage_configure(s, STAGE_KLAVIYO "sources:\n" NAMED);
 	s->work.config = s->generation->config;
@@ -835,6 +891,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STAGED(opened_and_closed_make_their_events),
 		STAGED(what_does_not_read_is_a_dead_letter_with_its_reason),
+		STAGED(what_was_parsed_is_neither_loaded_nor_parsed),
+		STAGED(where_its_row_says_something_else_by_now_the_row_counts),
+		STAGED(one_that_waits_is_parsed_once),
 		STAGED(what_says_nothing_any_more_is_done_as_ignored),
 		STAGED(a_source_that_is_not_configured_keeps_its_webhooks),
 		STAGED(an_opening_without_an_address_is_kept_and_made_good),

@@ -154,7 +154,7 @@ static int found_id(void *ctx, const struct store_webhook_row *row)
 {
 	struct sender *s = ctx;
 
-	s->was_committed = s->was_committed || row->id == s->item.webhook.id;
+	s->was_committed = s->was_committed || row->id == s->item.id;
 	return 0;
 }
 
@@ -168,20 +168,20 @@ static void answered(struct intake_submission *submission)
 	s->answers++;
 	s->refused = submission->refused;
 	s->result = s->item.result;
-	s->id = s->item.webhook.id;
+	s->id = s->item.id;
 	(void)snprintf(path, sizeof(path), "%s/deskbridge.db", s->stage->dir);
 	o.path = path;
 	MUST(store_open(&o, STORE_READ, &reader, err));
 	MUST(store_webhooks_page(reader, -1, 0, 500, found_id, s, err));
 	store_close(reader);
-	webhook_done(&s->item.webhook);
+	parsed_free(s->item.parsed);
 	free(s->item.dead_reason);
 }
 
 static void submit(struct play *p, struct sender *s, struct post post)
 {
 	*s = (struct sender){.stage = p->stage, .item.kept = true};
-	stage_webhook(p->stage, &post, &s->item.webhook);
+	s->item.parsed = stage_parsed(p->stage, &post);
 	s->submission = (struct intake_submission){.items = &s->item, .n = 1, .answered = answered, .user = s};
 	s->submission.mail.kind = MAIL_SUBMISSION;
 	turn_take(p->turn, &s->submission.mail);
@@ -294,6 +294,30 @@ static void a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier(void
 	assert_true(second.refused);
 }
 
+/* The id of a webhook that was rolled back is given again. */
+static void a_rolled_back_turn_forgets_what_it_had_read(void **state)
+{
+	struct play *p = *state;
+	int64_t now_ms = clock_now_ms();
+	struct sender first, second;
+
+	play_start(p);
+	run(p);
+	commit_fails = -EIO;
+	SUBMIT(p, &first, .source = "settled", .kind = "open", .conversation = "1", .email = "jo@example.com",
+	       .time_ms = now_ms, .received_ms = now_ms);
+	(void)turn_run(p->turn);
+	assert_true(first.refused);
+	commit_fails = 0;
+	passed_ms = 61 * SECOND; /* it counts at once */
+	SUBMIT(p, &second, .source = "settled", .kind = "open", .conversation = "1", .email = "al@example.com",
+	       .time_ms = now_ms, .received_ms = now_ms);
+	run(p);
+	assert_false(second.refused);
+	assert_int_equal(second.id, first.id);
+	assert_events(p->stage, "started conversation in Desk al@example.com ready; ");
+}
+
 static void nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again(void **state)
 {
 	struct play *p = *state;
@@ -324,9 +348,9 @@ static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void 
 	metrics_reset();
 	SUBMIT(p, &bad, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
 	memset(large, 'x', 300 * 1024 - 1);
-	pairs_add(&bad.item.webhook.headers, "X-Large", large);
-	items[1].webhook = bad.item.webhook;
-	stage_webhook(p->stage, &(struct post){.source = "desk", .body = "{"}, &items[0].webhook);
+	pairs_add(&bad.item.parsed->webhook.headers, "X-Large", large);
+	items[1].parsed = bad.item.parsed;
+	items[0].parsed = stage_parsed(p->stage, &(struct post){.source = "desk", .body = "{"});
 	items[0].dead_reason = mem_str("unreadable");
 	bad.submission.items = items;
 	bad.submission.n = 2;
@@ -337,7 +361,7 @@ static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void 
 	assert_events(p->stage, "started conversation in Desk jo@example.com ready; ");
 	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "dead", NULL), 0, 0);
 	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "events", NULL), 1, 0);
-	webhook_done(&items[0].webhook);
+	parsed_free(items[0].parsed);
 	free(items[0].dead_reason);
 }
 
@@ -357,13 +381,11 @@ static void the_items_of_one_post_go_in_together_each_with_its_own_result(void *
 	SUBMIT(p, &sender, .source = "desk", .kind = "open", .conversation = "9");
 	for (size_t i = 0; i < 4; i++) {
 		items[i].kept = true;
-		stage_webhook(p->stage,
-			      &(struct post){.source = "desk",
-					     .kind = "open",
-					     .conversation = conversations[i],
-					     .email = "jo@example.com",
-					     .delivery = deliveries[i]},
-			      &items[i].webhook);
+		items[i].parsed = stage_parsed(p->stage, &(struct post){.source = "desk",
+									.kind = "open",
+									.conversation = conversations[i],
+									.email = "jo@example.com",
+									.delivery = deliveries[i]});
 	}
 	sender.submission.items = items;
 	sender.submission.n = 4;
@@ -373,8 +395,8 @@ static void the_items_of_one_post_go_in_together_each_with_its_own_result(void *
 	for (size_t i = 0; i < 4; i++) {
 		assert_int_equal(items[i].result, results[i]);
 		if (results[i] == INTAKE_ACCEPTED)
-			assert_done(p->stage, items[i].webhook.id, "events");
-		webhook_done(&items[i].webhook);
+			assert_done(p->stage, items[i].id, "events");
+		parsed_free(items[i].parsed);
 	}
 	assert_int_equal(stage_events(p->stage).n, 3);
 }
@@ -620,6 +642,24 @@ static void a_2xx_that_comes_after_a_change_of_url_still_counts(void **state)
 	put_opened(p, 3, 0);
 	run(p);
 	assert_int_equal(handed.sent_n, 3);
+}
+
+static void after_a_reload_what_waits_is_read_by_the_new_definition(void **state)
+{
+	static const char body[] = "{\"s\":\"open\",\"c\":\"1\",\"e\":\"jo@example.com\",\"f\":\"al@example.com\"}";
+	struct play *p = *state;
+	struct sender sender;
+
+	play_start(p);
+	run(p);
+	SUBMIT(p, &sender, .source = "settled", .body = body, .received_ms = clock_now_ms());
+	run(p);
+	assert_waits(p->stage, sender.id, STORE_WAIT_TIME);
+	take_generation(p, STAGE_KLAVIYO
+			"sources:\n  settled: {definition: {label: Desk, opened: {/s: open}, closed: {/s: closed}, "
+			"conversation: /c, emails: /f, authenticate: {method: none}}}\n");
+	run(p);
+	assert_events(p->stage, "started conversation in Desk al@example.com ready; ");
 }
 
 static void a_source_that_is_configured_again_gets_its_webhooks_taken_up(void **state)
@@ -884,6 +924,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		PLAYED(a_webhook_is_answered_once_and_after_its_commit),
 		PLAYED(a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier),
+		PLAYED(a_rolled_back_turn_forgets_what_it_had_read),
 		PLAYED(nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again),
 		PLAYED(a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing),
 		PLAYED(the_items_of_one_post_go_in_together_each_with_its_own_result),
@@ -897,6 +938,7 @@ int main(void)
 		PLAYED(undelivered_beyond_max_age_is_a_dead_letter),
 		PLAYED(after_a_change_of_url_what_was_queued_before_is_never_sent),
 		PLAYED(a_2xx_that_comes_after_a_change_of_url_still_counts),
+		PLAYED(after_a_reload_what_waits_is_read_by_the_new_definition),
 		PLAYED(a_source_that_is_configured_again_gets_its_webhooks_taken_up),
 		PLAYED(three_crashes_make_a_dead_letter_of_one_webhook_and_of_no_other),
 		PLAYED(a_crash_in_the_middle_of_a_try_is_counted_for_that_webhook_alone),

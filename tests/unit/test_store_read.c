@@ -351,6 +351,7 @@ static void use_what_is_hot(struct fixture *f)
 	put(f, "gladly", "c", "p", 99, NOW);
 	MUST(store_webhook_load(s, id, &w, err));
 	MUST(store_webhook_is_behind(s, &w, err));
+	MUST(store_webhook_is_pending(s, &w, err));
 	MUST(store_webhook_mark(s, &w, err));
 	webhook_done(&w);
 	w = (struct webhook){

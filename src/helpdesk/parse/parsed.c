@@ -64,6 +64,9 @@ static void close_scope(struct parsed *p)
 {
 	json_object_put(p->body);
 	pairs_done(&p->query);
+	p->body = NULL;
+	p->scope = (struct scope){0};
+	p->is_open = false;
 }
 
 static struct parsed *parse(const struct definition *d, const struct webhook *w, bool is_lent, struct json_object *tree)
@@ -96,16 +99,53 @@ struct parsed *parsed_lent(const struct definition *d, const struct webhook *w)
 	return parse(d, w, true, NULL);
 }
 
+struct parsed *parsed_bare(struct webhook *w)
+{
+	struct parsed *p = mem_new(1, sizeof(*p));
+
+	p->webhook = *w;
+	*w = (struct webhook){0};
+	return p;
+}
+
+void parsed_strip(struct parsed *p)
+{
+	close_scope(p);
+	reading_done(&p->reading);
+	customer_done(&p->customer);
+	p->definition = NULL;
+	p->reading = (struct reading){0};
+	p->customer = (struct customer){0};
+	p->is_told = false;
+}
+
 void parsed_free(struct parsed *p)
 {
 	if (!p)
 		return;
-	close_scope(p);
-	reading_done(&p->reading);
-	customer_done(&p->customer);
+	parsed_strip(p);
 	if (!p->is_lent)
 		webhook_done(&p->webhook);
 	free(p);
+}
+
+/* What json-c takes for an object or a list, and for any other value with its name; both with malloc's share. */
+#define BRANCH_BYTES 800
+#define VALUE_BYTES 150
+
+size_t parsed_bytes(const struct parsed *p)
+{
+	const struct webhook *w = &p->webhook;
+	size_t branches = 1, values = 1;
+
+	if (!p->is_open)
+		return sizeof(*p) + w->body_len;
+	/* Those within texts count too. "&" stands between the fields of a form. */
+	for (size_t i = 0; i < w->body_len; i++) {
+		branches += w->body[i] == '{' || w->body[i] == '[';
+		values += w->body[i] == ',' || w->body[i] == '&';
+	}
+	return sizeof(*p) + 2 * w->body_len + branches * BRANCH_BYTES + values * VALUE_BYTES;
 }
 
 void parsed_tell(struct parsed *p, struct customer *c)

@@ -19,8 +19,8 @@
 
 struct parsed {
 	struct webhook webhook;
-	bool is_lent; /* what is in `webhook` is somebody else's */
-	const struct definition *definition;
+	bool is_lent;                        /* what is in `webhook` is somebody else's */
+	const struct definition *definition; /* NULL: it is bare: only its webhook is there */
 	/* The body is in its form, and where the definition has `each`, the item is the only one of the list there.
 	 * False: scope has no item, and the reading tells why. */
 	bool is_open;
@@ -37,11 +37,18 @@ struct parsed {
 struct parsed *parsed_new(const struct definition *d, struct webhook *w, struct json_object *tree) MUSTCHECK;
 /* The same of a webhook that is only lent and outlives it. */
 struct parsed *parsed_lent(const struct definition *d, const struct webhook *w) MUSTCHECK;
+/* A webhook that is not parsed. Takes over what is in w, which is zeroed. */
+struct parsed *parsed_bare(struct webhook *w) MUSTCHECK;
+/* Frees all but its webhook. */
+void parsed_strip(struct parsed *p);
 void parsed_free(struct parsed *p); /* NULL allowed */
 static inline void parsed_freep(struct parsed **p)
 {
 	parsed_free(*p);
 }
+
+/* An estimate of the memory that it takes, most of it in json-c; rather too high than too low. */
+size_t parsed_bytes(const struct parsed *p);
 
 /*
  * Adds what a lookup answered: takes over what is in c, which is zeroed. Once, and only where it is open. The same tree

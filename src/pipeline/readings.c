@@ -1,0 +1,91 @@
+#include <config.h>
+
+#include "pipeline/readings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct kept {
+	struct parsed *parsed;
+	size_t bytes;
+	bool has_waited;
+};
+
+struct readings {
+	struct kept items[READINGS_MAX]; /* in the order in which they came */
+	size_t n;
+	size_t bytes;
+};
+
+struct readings *readings_new(void)
+{
+	return mem_new(1, sizeof(struct readings));
+}
+
+void readings_free(struct readings *r)
+{
+	if (!r)
+		return;
+	readings_clear(r);
+	free(r);
+}
+
+static struct parsed *take_out(struct readings *r, size_t i)
+{
+	struct parsed *p = r->items[i].parsed;
+
+	r->bytes -= r->items[i].bytes;
+	r->n--;
+	memmove(&r->items[i], &r->items[i + 1], (r->n - i) * sizeof(*r->items));
+	return p;
+}
+
+static bool has_room(const struct readings *r, size_t bytes)
+{
+	return r->n < READINGS_MAX && bytes <= READINGS_BYTES_MAX - r->bytes;
+}
+
+/* Whether there is room, once as many as it takes of those that have waited are gone. */
+static bool make_room(struct readings *r, size_t bytes)
+{
+	for (size_t i = 0; i < r->n && !has_room(r, bytes);) {
+		if (r->items[i].has_waited)
+			parsed_free(take_out(r, i));
+		else
+			i++;
+	}
+	return has_room(r, bytes);
+}
+
+void readings_keep(struct readings *r, const struct config *c, struct parsed *p, bool has_waited)
+{
+	const struct source *s = config_source(c, p->webhook.source);
+	size_t bytes = parsed_bytes(p);
+
+	if (!p->is_open || p->is_told || !s || p->definition != s->definition || bytes > READINGS_BYTES_MAX ||
+	    !make_room(r, bytes)) {
+		parsed_free(p);
+		return;
+	}
+	r->items[r->n++] = (struct kept){.parsed = p, .bytes = bytes, .has_waited = has_waited};
+	r->bytes += bytes;
+}
+
+struct parsed *readings_take(struct readings *r, int64_t id)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->items[i].parsed->webhook.id == id)
+			return take_out(r, i);
+	return NULL;
+}
+
+void readings_forget(struct readings *r, int64_t id)
+{
+	parsed_free(readings_take(r, id));
+}
+
+void readings_clear(struct readings *r)
+{
+	while (r->n > 0)
+		parsed_free(take_out(r, r->n - 1));
+}

@@ -1,0 +1,157 @@
+/* Parsed webhooks that are kept for their next pass: which, how many, and who makes room for whom. */
+#include <config.h>
+
+#include "with_definition.h"
+
+#include "pipeline/readings.h"
+
+struct world {
+	struct definition *d, *other;
+	struct source source;
+	struct config config;
+	struct readings *r;
+};
+
+static int start(void **state)
+{
+	struct world *w = mem_new(1, sizeof(*w));
+
+	w->d = with_definition(BARE_DEFINITION, NULL);
+	w->other = with_definition(BARE_DEFINITION, NULL);
+	w->source = (struct source){.definition = w->d};
+	w->source.name = mem_str("desk");
+	w->config = (struct config){.sources = &w->source, .sources_n = 1};
+	w->r = readings_new();
+	*state = w;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct world *w = *state;
+
+	readings_free(w->r);
+	free(w->source.name);
+	definition_free(w->d);
+	definition_free(w->other);
+	free(w);
+	return 0;
+}
+
+static struct parsed *parsed_of(const struct definition *d, int64_t id, size_t filled)
+{
+	CLEANUP(mem_freep) char *text = mem_new(filled + 1, 1);
+	struct webhook w = {.id = id, .source = mem_str("desk"), .received_ms = 1};
+
+	memset(text, 'x', filled);
+	w.body = mem_fmt("{\"type\":\"opened\",\"id\":%lld,\"text\":\"%s\"}", (long long)id, text);
+	w.body_len = strlen(w.body);
+	return parsed_new(d, &w, NULL);
+}
+
+static void keep(struct world *w, int64_t id, size_t filled, bool has_waited)
+{
+	readings_keep(w->r, &w->config, parsed_of(w->d, id, filled), has_waited);
+}
+
+/* Takes it out. */
+static bool has(struct world *w, int64_t id)
+{
+	struct parsed *p = readings_take(w->r, id);
+
+	parsed_free(p);
+	return p != NULL;
+}
+
+static void what_is_kept_is_taken_once(void **state)
+{
+	struct world *w = *state;
+	struct parsed *p = parsed_of(w->d, 1, 0);
+
+	readings_keep(w->r, &w->config, p, false);
+	keep(w, 2, 0, false);
+	assert_ptr_equal(readings_take(w->r, 1), p);
+	parsed_free(p);
+	assert_false(has(w, 1));
+	assert_false(has(w, 3));
+	readings_forget(w->r, 2);
+	readings_forget(w->r, 2);
+	assert_false(has(w, 2));
+	keep(w, 4, 0, true);
+	readings_clear(w->r);
+	assert_false(has(w, 4));
+}
+
+static void only_what_the_pass_would_read_is_kept(void **state)
+{
+	struct world *w = *state;
+	struct webhook broken = {.id = 3, .source = mem_str("desk"), .body = mem_str("{"), .body_len = 1};
+	struct webhook gone = {.id = 4, .source = mem_str("gone"), .body = mem_str("{}"), .body_len = 2};
+	struct parsed *told = parsed_of(w->d, 2, 0), *bare = parsed_of(w->d, 5, 0);
+	struct customer nobody = {0};
+
+	readings_keep(w->r, &w->config, parsed_of(w->other, 1, 0), false); /* as after a reload */
+	parsed_tell(told, &nobody);
+	readings_keep(w->r, &w->config, told, false);
+	readings_keep(w->r, &w->config, parsed_new(w->d, &broken, NULL), false);
+	readings_keep(w->r, &w->config, parsed_new(w->d, &gone, NULL), false);
+	parsed_strip(bare);
+	readings_keep(w->r, &w->config, bare, false);
+	for (int64_t id = 1; id <= 5; id++)
+		assert_false(has(w, id));
+}
+
+/* Passes come in order of receipt: of fresh ones the first are needed first. */
+static void where_all_are_fresh_the_last_find_no_room(void **state)
+{
+	struct world *w = *state;
+
+	for (int64_t id = 1; id <= READINGS_MAX + 10; id++)
+		keep(w, id, 0, false);
+	for (int64_t id = 1; id <= READINGS_MAX + 10; id++)
+		assert_int_equal(has(w, id), id <= READINGS_MAX);
+}
+
+static void those_that_have_waited_make_room_the_first_before_all(void **state)
+{
+	struct world *w = *state;
+
+	for (int64_t id = 1; id <= READINGS_MAX; id++)
+		keep(w, id, 0, id % 2 == 0);
+	keep(w, 1001, 0, false);
+	keep(w, 1002, 0, true);
+	assert_false(has(w, 2));
+	assert_false(has(w, 4));
+	assert_true(has(w, 1));
+	assert_true(has(w, 6));
+	assert_true(has(w, 1001));
+	assert_true(has(w, 1002));
+}
+
+static void large_ones_count_by_their_bytes(void **state)
+{
+	static const size_t mebibyte = 1024 * 1024;
+	struct world *w = *state;
+
+	keep(w, 1, 5 * mebibyte, false); /* more than all may take */
+	assert_false(has(w, 1));
+	keep(w, 2, mebibyte, true);
+	keep(w, 3, mebibyte, true);
+	keep(w, 4, 5 * mebibyte / 2, false); /* beside both it is too much, beside one of them it is not */
+	assert_false(has(w, 2));
+	assert_true(has(w, 3));
+	assert_true(has(w, 4));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_is_kept_is_taken_once, start, end),
+		cmocka_unit_test_setup_teardown(only_what_the_pass_would_read_is_kept, start, end),
+		cmocka_unit_test_setup_teardown(where_all_are_fresh_the_last_find_no_room, start, end),
+		cmocka_unit_test_setup_teardown(those_that_have_waited_make_room_the_first_before_all, start, end),
+		cmocka_unit_test_setup_teardown(large_ones_count_by_their_bytes, start, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
