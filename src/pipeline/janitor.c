@@ -4,15 +4,23 @@
 
 #include <stdlib.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "klaviyo/retry_after.h"
+#include "pipeline/expire.h"
 #include "pipeline/gauges.h"
 
+#define NEAR_BATCH 256  /* due times a turn */
+#define EXPIRE_BATCH 16 /* expiries a turn */
+#define CLEAN_ROWS 64   /* a step */
 #define CLEAN_EVERY_MS CLOCK_MINUTE_MS
 #define CHECKPOINT_QUIET_MS 1000
 #define GAUGES_EVERY_MS 1000
 #define GAUGES_WAITING_MS (10 * CLOCK_SECOND_MS) /* while something waits, ages are shown anew this often */
 #define NEARLY_FULL_EVERY_MS 100                 /* asked so often at most: it costs system calls */
+
+_Static_assert(RETRY_AFTER_MAX_MS >= BACKOFF_LAST_MS, "the longest of what retries wait");
 
 struct janitor {
 	struct gauges *gauges;
@@ -25,6 +33,13 @@ struct janitor {
 	int64_t nearly_full_ms; /* when nearly_full was found out */
 	bool nearly_full;
 	bool clean_failed; /* told */
+	struct expire expire;
+
+	bool source_release;   /* the generation's sources have not been let go yet */
+	size_t near_next;      /* whose due times are looked at next: 0 webhooks, then each account; beyond: nobody's */
+	int64_t near_retry_ms; /* of events: what is due later than this from now is due now */
+	bool held_again;       /* the clock stepped back, or `settle` may be another: what is held is judged anew */
+	bool retried_again;    /* the clock stepped back: so is what waits for its lookup's next try */
 };
 
 struct janitor *janitor_new(int64_t mono_ms)
@@ -34,6 +49,7 @@ struct janitor *janitor_new(int64_t mono_ms)
 	j->gauges = gauges_new();
 	j->clean_ms = j->gauges_ms = j->revisions_ms = mono_ms;
 	j->checkpoint_ms = CLOCK_NEVER_MS;
+	j->source_release = true;
 	return j;
 }
 
@@ -44,6 +60,139 @@ void janitor_free(struct janitor *j)
 	gauges_free(j->gauges);
 	free(j);
 }
+
+/* Ages and times of the store are shown and judged by another clock or configuration. */
+static void look_at_once(struct janitor *j)
+{
+	j->gauges_ms = j->revisions_ms = j->clean_ms = 0;
+}
+
+void janitor_configured(struct janitor *j)
+{
+	look_at_once(j);
+	j->source_release = true;
+	j->held_again = true;
+	j->near_next = 0;
+}
+
+void janitor_clock(struct janitor *j, enum wall_change change)
+{
+	switch (change) {
+	case WALL_SAME:
+		return;
+	case WALL_TAKEN:
+	case WALL_TAKEN_BEHIND:
+		j->near_next = 0;
+		j->near_retry_ms = RETRY_AFTER_MAX_MS;
+		break;
+	case WALL_AHEAD:
+	case WALL_BACK:
+		look_at_once(j);
+		break;
+	}
+	if (change != WALL_TAKEN_BEHIND && change != WALL_BACK)
+		return;
+	/* A Retry-After cannot be told from a back-off then: it is cut too, once. */
+	j->held_again = j->retried_again = true;
+	j->near_next = 0;
+	j->near_retry_ms = BACKOFF_LAST_MS;
+}
+
+/* ---- what may go on ---------------------------------------------------------------------------------------------- */
+
+int janitor_release_sources(struct janitor *j, struct work *w, struct err *reterr)
+{
+	for (size_t i = 0; j->source_release && i < w->config->sources_n; i++) {
+		const struct source *s = &w->config->sources[i];
+		int r = store_webhooks_release(w->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
+
+		/* They may have waited for the very thing that was mended. */
+		if (r == 0)
+			r = store_webhooks_release(w->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
+		if (r == 0 && !definition_has_lookup(s->definition)) { /* nobody will be asked: no slot comes */
+			r = store_webhooks_release(w->store, s->name, STORE_WAIT_SLOT, NULL, reterr);
+			if (r == 0)
+				r = store_webhooks_release(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
+		}
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int64_t max_ms(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The longest that a webhook of this configuration waits for a time. */
+static int64_t longest_of_webhooks_ms(const struct config *c)
+{
+	int64_t longest_ms = RETRY_AFTER_MAX_MS;
+
+	for (size_t i = 0; i < c->sources_n; i++) {
+		const struct source_policy *s = &c->sources[i].policy;
+
+		longest_ms = max_ms(longest_ms, max_ms(s->settle_open_ms, s->settle_close_ms));
+	}
+	return longest_ms;
+}
+
+static int bring_near(struct janitor *j, struct work *w, struct err *reterr)
+{
+	const struct account *a;
+	int r;
+
+	if (j->near_next == 0)
+		return store_webhooks_bring_near(w->store, w->now_ms + longest_of_webhooks_ms(w->config), NEAR_BATCH,
+						 reterr);
+	a = &w->config->accounts[j->near_next - 1];
+	r = store_events_bring_near(w->store, a->name, w->now_ms + max_ms(j->near_retry_ms, a->person_gap_ms),
+				    w->now_ms, NEAR_BATCH, reterr);
+	if (r > 0)
+		dispatch_stir(w->dispatch, a->name);
+	return r;
+}
+
+static int look_again(struct work *w, bool *wanted, enum store_wait why, struct err *reterr)
+{
+	int r;
+
+	if (!*wanted)
+		return 0;
+	r = store_webhooks_look_again(w->store, why, reterr);
+	if (r < 0)
+		return r;
+	*wanted = false; /* should the turn fail, the store goes on with it all the same */
+	w->changed = true;
+	return 0;
+}
+
+int janitor_bring_near(struct janitor *j, struct work *w, struct err *reterr)
+{
+	int r;
+
+	r = look_again(w, &j->held_again, STORE_WAIT_TIME, reterr);
+	if (r == 0)
+		r = look_again(w, &j->retried_again, STORE_WAIT_RETRY, reterr);
+	if (r < 0)
+		return r;
+	if (j->near_next > w->config->accounts_n) {
+		j->near_retry_ms = RETRY_AFTER_MAX_MS;
+		return 0;
+	}
+	r = bring_near(j, w, reterr);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		j->near_next++;
+	else
+		w->changed = true;
+	w->more = true;
+	return 0;
+}
+
+/* ---- what goes --------------------------------------------------------------------------------------------------- */
 
 static bool is_nearly_full(struct janitor *j, struct work *w)
 {
@@ -80,25 +229,33 @@ static int clean_whole(struct janitor *j, struct work *w, size_t max, struct err
 	return 0;
 }
 
-int janitor_clean(struct janitor *j, struct work *w, bool idle, unsigned inserted, bool full, size_t rows,
-		  struct err *reterr)
+int janitor_clean(struct janitor *j, struct work *w, const struct room *room, struct err *reterr)
 {
-	bool due = idle && w->mono_ms >= j->clean_ms;
-	int r;
+	size_t rows = room_clean_rows(room, CLEAN_ROWS + 2 * (size_t)w->inserted);
+	bool due = !w->more && w->mono_ms >= j->clean_ms;
+	int r = expire_run(&j->expire, w, EXPIRE_BATCH, reterr);
 
-	if (rows == 0 || (!due && !full && !(inserted > 0 && is_nearly_full(j, w))))
+	if (r < 0)
+		return r;
+	w->changed = w->changed || r > 0;
+	if (rows == 0 || (!due && !room->full && !(w->inserted > 0 && is_nearly_full(j, w))))
 		return 0;
 	r = clean_whole(j, w, rows, reterr);
 	if (r < 0)
 		return r;
 	if (due)
 		j->clean_ms = r > 0 ? w->mono_ms : w->mono_ms + CLEAN_EVERY_MS;
-	return r;
+	w->changed = w->changed || r > 0;
+	w->more = w->more || (r > 0 && room->full); /* webhooks wait for that room */
+	return 0;
 }
 
-void janitor_after(struct janitor *j, struct work *w, struct health *health, bool changed)
+/* ---- after the commit -------------------------------------------------------------------------------------------- */
+
+void janitor_after(struct janitor *j, struct work *w, struct health *health)
 {
-	if (changed) {
+	j->source_release = false;
+	if (w->changed) {
 		/* From the commit's end: a disk that is slow with it is not quiet. */
 		j->checkpoint_ms = clock_mono_ms() + CHECKPOINT_QUIET_MS;
 		if (j->gauges_ms > j->gauges_done_ms + GAUGES_EVERY_MS)
@@ -120,18 +277,13 @@ void janitor_after(struct janitor *j, struct work *w, struct health *health, boo
 	}
 }
 
-void janitor_configured(struct janitor *j)
+int64_t janitor_next_ms(const struct janitor *j, struct work *w)
 {
-	j->gauges_ms = j->revisions_ms = j->clean_ms = 0;
-}
+	int64_t times[] = {j->clean_ms, j->checkpoint_ms, j->gauges_ms, j->revisions_ms, expire_next_ms(&j->expire, w)};
+	int64_t next_ms = CLOCK_NEVER_MS;
 
-int64_t janitor_next_ms(const struct janitor *j)
-{
-	int64_t next_ms = j->clean_ms;
-
-	if (j->checkpoint_ms < next_ms)
-		next_ms = j->checkpoint_ms;
-	if (j->gauges_ms < next_ms)
-		next_ms = j->gauges_ms;
-	return j->revisions_ms < next_ms ? j->revisions_ms : next_ms;
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		if (times[i] < next_ms)
+			next_ms = times[i];
+	return next_ms;
 }

@@ -1,10 +1,16 @@
 /*
- * janitor: what is done at quiet times: deleting what is past its time, writing the WAL back, showing the gauges.
+ * janitor: periodic work, and what a new configuration or another time of the clock makes necessary: webhooks and
+ * events that may go on, due times that are too far away, expiries, deletions, the WAL, the gauges.
+ *
+ * Owned by the pipeline's thread. Its order in a turn: janitor_wake before the pending webhooks, janitor_clean after
+ * them, both inside the transaction; janitor_after outside of it.
  */
 #ifndef PIPELINE_JANITOR_H
 #define PIPELINE_JANITOR_H
 
 #include "pipeline/health.h"
+#include "pipeline/room.h"
+#include "pipeline/wall.h"
 #include "pipeline/work.h"
 
 struct janitor;
@@ -12,13 +18,20 @@ struct janitor;
 struct janitor *janitor_new(int64_t mono_ms);
 void janitor_free(struct janitor *j);
 
-/* Inside the turn's transaction. idle: no webhook is ready; inserted: how many came in; full: none could. Deletes at
- * most `rows` where it is time, and more than come in where the store is nearly full. Returns how many, or an error. */
-int janitor_clean(struct janitor *j, struct work *w, bool idle, unsigned inserted, bool full, size_t rows,
-		  struct err *reterr) MUSTCHECK;
-/* Outside of it. changed: this turn wrote something. */
-void janitor_after(struct janitor *j, struct work *w, struct health *health, bool changed);
-void janitor_configured(struct janitor *j);       /* by another generation; and after a jump of the clock */
-int64_t janitor_next_ms(const struct janitor *j); /* clock_mono_ms time */
+/* By another generation. Everything is looked at once more. */
+void janitor_configured(struct janitor *j);
+/* The wall clock is another than that by which due times were noted. */
+void janitor_clock(struct janitor *j, enum wall_change change);
+
+/* Lets go the webhooks whose source is configured now, and takes due times that are too far away to be right, after the
+ * start, a step back of the clock or another configuration, for now: a few a turn. */
+int janitor_release_sources(struct janitor *j, struct work *w, struct err *reterr) MUSTCHECK;
+int janitor_bring_near(struct janitor *j, struct work *w, struct err *reterr) MUSTCHECK;
+/* Expires what has been open for too long; deletes what is past its time where it is due, and more than comes in where
+ * the store is nearly full. */
+int janitor_clean(struct janitor *j, struct work *w, const struct room *room, struct err *reterr) MUSTCHECK;
+/* Writes the WAL back at a quiet time and shows the gauges. */
+void janitor_after(struct janitor *j, struct work *w, struct health *health);
+int64_t janitor_next_ms(const struct janitor *j, struct work *w); /* clock_mono_ms time */
 
 #endif

@@ -24,8 +24,6 @@
 #include "pipeline/pass.h"
 
 #define PENDING_SHARE 4    /* a fifth of a turn is a quarter of what the rest takes */
-#define CLEAN_ROWS 64      /* a step */
-#define EXPIRE_BATCH 16    /* expiries a turn */
 #define RETRY_FIRST_MS 250 /* after a commit that failed; doubles */
 #define RETRY_LAST_MS 5000
 #define FULL_RECHECK_MS 1000
@@ -45,10 +43,9 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 	t->dispatch = dispatch_new();
 	t->janitor = janitor_new(clock_mono_ms());
 	t->found_until = store_webhook_last_id(s);
-	t->source_release = true;
 	t->room = (struct room){.store = s, .health = health};
 	(void)room_look(&t->room, false); /* /readyz is asked before the first turn */
-	turn_clock_start(t);
+	janitor_clock(t->janitor, wall_start(&t->wall, s, health));
 	return t;
 }
 
@@ -87,7 +84,7 @@ static struct work work_of(struct turn *t)
 		.readings = t->readings,
 		.dispatch = t->dispatch,
 		.tally = &t->tally,
-		.guard = &t->guard,
+		.guard = &t->wall.guard,
 	};
 
 	clock_both_ms(&w.now_ms, &w.mono_ms);
@@ -102,9 +99,6 @@ static void take_generation(struct turn *t, struct generation_mail *m)
 	generation_unref(t->generation);
 	t->generation = TAKE(m->generation);
 	store_set_max_size(t->store, t->generation->config->store.max_size);
-	t->near_next = 0;
-	t->held_again = true;
-	t->source_release = true;
 	t->url_account = 0;
 	dispatch_stir(t->dispatch, NULL);
 	janitor_configured(t->janitor);
@@ -198,7 +192,6 @@ static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, s
 
 static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *reterr)
 {
-	bool idle;
 	int r = store_webhooks_due(w->store, w->now_ms, reterr);
 
 	if (r == 0)
@@ -208,26 +201,16 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 	if (r == 0)
 		r = turn_apply_answers(t, w, reterr);
 	if (r == 0)
-		r = turn_release_sources(t, w, reterr);
+		r = janitor_release_sources(t->janitor, w, reterr);
 	if (r == 0)
 		r = turn_release_slots(t, w, reterr);
 	if (r == 0)
 		r = turn_set_aside_other_urls(t, w, reterr);
 	if (r == 0)
-		r = turn_bring_near(t, w, reterr);
-	idle = !w->more;
+		r = janitor_bring_near(t->janitor, w, reterr);
 	if (r == 0)
 		r = pass_pending(t, w, began_us, reterr);
-	if (r == 0) {
-		r = expire_run(&t->expire, w, EXPIRE_BATCH, reterr);
-		w->changed = w->changed || r > 0;
-	}
-	if (r >= 0)
-		r = janitor_clean(t->janitor, w, idle && !w->more, w->inserted, t->room.full,
-				  room_clean_rows(&t->room, CLEAN_ROWS + 2 * (size_t)w->inserted), reterr);
-	w->changed = w->changed || r > 0;
-	w->more = w->more || (r > 0 && t->room.full); /* webhooks wait for that room */
-	return r < 0 ? r : 0;
+	return r < 0 ? r : janitor_clean(t->janitor, w, &t->room, reterr);
 }
 
 /* After a failure the next commit must show that the disk takes something: an empty one would not. */
@@ -262,7 +245,6 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 	turn_answer_submissions(t, false);
 	turn_return_deliveries(t);
 	drop_all(&t->answers);
-	t->source_release = false;
 	room_committed(&t->room);
 	return 0;
 }
@@ -327,12 +309,16 @@ int64_t turn_run(struct turn *t)
 {
 	struct work w = work_of(t);
 	struct err e = {0};
+	enum wall_change change;
 	int64_t next_ms;
 
-	if (!turn_clock_look(t, &w)) {
+	if (!wall_look(&t->wall, &w, &change)) {
 		turn_answer_submissions(t, true);
-		return turn_clock_next_ms(t, &w);
+		return wall_next_ms(&t->wall, &w);
 	}
+	janitor_clock(t->janitor, change);
+	if (change == WALL_AHEAD || change == WALL_BACK) /* due times were noted by the former time */
+		dispatch_stir(t->dispatch, NULL);
 	if (w.mono_ms < t->retry_ms) {
 		turn_answer_submissions(t, true);
 		return t->retry_ms;
@@ -345,13 +331,13 @@ int64_t turn_run(struct turn *t)
 	health_disk(t->health, true);
 	hand_over(t, &w);
 	if (!t->stopping) /* it waits for the disk more than once */
-		janitor_after(t->janitor, &w, t->health, w.changed);
+		janitor_after(t->janitor, &w, t->health);
 	health_disk(t->health, false);
 	if (t->retry_ms != 0)
 		return t->retry_ms;
 	if (w.more || turn_slots_are_wanted(t, w.config))
 		return w.mono_ms;
-	next_ms = min_ms(janitor_next_ms(t->janitor), expire_next_ms(&t->expire, &w));
+	next_ms = janitor_next_ms(t->janitor, &w);
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, store_webhooks_next_due_ms(t->store)));
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, dispatch_next_ms(t->dispatch)));
 	return t->room.full ? min_ms(next_ms, w.mono_ms + FULL_RECHECK_MS) : next_ms;

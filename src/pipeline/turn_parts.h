@@ -2,7 +2,7 @@
  * turn_parts: what the turn's files share; for them only.
  *
  * turn.c is the transaction and what becomes of it, turn_intake.c what senders brought, turn_back.c what came back from
- * Klaviyo and the helpdesks, turn_clock.c what the system's clock forbids, turn_release.c what a free slot or a new
+ * Klaviyo and the helpdesks,  turn_release.c what a free slot or a new
  * configuration lets go, recovery.c the webhooks that were pending at start.
  */
 #ifndef PIPELINE_TURN_PARTS_H
@@ -14,10 +14,10 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "pipeline/expire.h"
 #include "pipeline/room.h"
 #include "pipeline/tally.h"
 #include "pipeline/turn.h"
+#include "pipeline/wall.h"
 #include "pipeline/work.h"
 
 #define PENDING_US 5000       /* of pending webhooks a turn where nobody waits for its commit; */
@@ -32,43 +32,20 @@ struct turn {
 	struct readings *readings;
 	struct dispatch *dispatch;
 	struct janitor *janitor;
-	struct expire expire;
 	struct tally tally;
 	struct room room;
+	struct wall wall;
 	struct mails submissions, deliveries, answers;
 
 	int64_t found_until;   /* webhooks up to this id were pending at start, or are long gone */
 	int64_t found_counted; /* the one of them whose try is counted and did not end; 0: none */
-	bool source_release;   /* the generation's sources have not been let go yet */
 	size_t url_account;    /* next account whose events of another url are to be set aside; all were: accounts_n */
-
-	struct clock_guard guard;
-	bool clock_unset;          /* nothing is done until the clock is set */
-	int64_t clock_unset_until; /* but no longer than this (clock_mono_ms) */
-	int64_t clock_least_ms;    /* a clock that says less is not set */
-	size_t near_next;      /* whose due times are looked at next: 0 webhooks, then each account; beyond: nobody's */
-	int64_t near_retry_ms; /* of events: what is due later than this from now is due now */
-	bool held_again;       /* the clock stepped back, or `settle` may be another: what is held is judged anew */
-	bool retried_again;    /* the clock stepped back: so is what waits for its lookup's next try */
 
 	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;
 	bool stopping;
 	int64_t commit_us; /* how long the last commit took that wrote something */
 };
-
-/* ---- turn_clock.c ---- */
-
-/* Looks whether the clock is set at all. Once, after open. */
-void turn_clock_start(struct turn *t);
-/* Whether it is set by now, or has been waited for long enough; then notices jumps, and what follows from them for the
- * store. At the start of each turn. */
-bool turn_clock_look(struct turn *t, const struct work *w);
-/* While it is not set: when to look again (clock_mono_ms). */
-int64_t turn_clock_next_ms(const struct turn *t, const struct work *w);
-/* After the start, a step back or another configuration: due times that are too far away to be right count as now, a
- * few a turn. */
-int turn_bring_near(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 
 /* ---- turn_intake.c ---- */
 
@@ -89,8 +66,6 @@ int turn_apply_answers(struct turn *t, struct work *w, struct err *reterr) MUSTC
 /* Webhooks that wait for one of a source's free slots: as many as there are. */
 int turn_release_slots(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 bool turn_slots_are_wanted(const struct turn *t, const struct config *c);
-/* After a new generation: webhooks whose source is configured now. */
-int turn_release_sources(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 /* A few events that were queued for another url: a sandbox's never reach production. */
 int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 

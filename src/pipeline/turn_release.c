@@ -58,26 +58,6 @@ bool turn_slots_are_wanted(const struct turn *t, const struct config *c)
 	return false;
 }
 
-int turn_release_sources(struct turn *t, struct work *w, struct err *reterr)
-{
-	for (size_t i = 0; t->source_release && i < w->config->sources_n; i++) {
-		const struct source *s = &w->config->sources[i];
-		int r = store_webhooks_release(w->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
-
-		/* They may have waited for the very thing that was mended. */
-		if (r == 0)
-			r = store_webhooks_release(w->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
-		if (r == 0 && !definition_has_lookup(s->definition)) { /* nobody will be asked: no slot comes */
-			r = store_webhooks_release(w->store, s->name, STORE_WAIT_SLOT, NULL, reterr);
-			if (r == 0)
-				r = store_webhooks_release(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
-		}
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 /* A few events that were queued for another url: a sandbox's never reach production. */
 int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr)
 {

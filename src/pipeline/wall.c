@@ -1,0 +1,116 @@
+#include <config.h>
+
+#include "pipeline/wall.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static int64_t released_ms(void)
+{
+	static const char midnight[] = RELEASE_DATE "T00:00:00Z";
+	int64_t ms;
+
+	INSIST(clock_parse(midnight, strlen(midnight), &ms) == 0);
+	return ms;
+}
+
+static enum wall_change take(struct wall *wall, int64_t now_ms, int64_t mono_ms)
+{
+	wall->unset = false;
+	clock_guard_init(&wall->guard, now_ms, mono_ms);
+	return store_newest_ms(wall->store) > now_ms + CLOCK_GUARD_JUMP_MS ? WALL_TAKEN_BEHIND : WALL_TAKEN;
+}
+
+enum wall_change wall_start(struct wall *wall, struct store *s, struct health *h)
+{
+	char now[CLOCK_ISO_MAX], newest[CLOCK_ISO_MAX];
+	int64_t now_ms, mono_ms, newest_ms = store_newest_ms(s);
+	enum wall_change change;
+	struct err why = {0};
+
+	*wall = (struct wall){.store = s, .health = h};
+	clock_both_ms(&now_ms, &mono_ms);
+	change = take(wall, now_ms, mono_ms);
+	if (!clock_is_unset(now_ms, released_ms(), newest_ms))
+		return change;
+	wall->unset = true;
+	wall->unset_until_ms = mono_ms + CLOCK_UNSET_WAIT_MS;
+	wall->least_ms = released_ms();
+	if (newest_ms - CLOCK_UNSET_BEHIND_MS > wall->least_ms)
+		wall->least_ms = newest_ms - CLOCK_UNSET_BEHIND_MS;
+	clock_iso(now_ms, now);
+	clock_iso(newest_ms, newest);
+	if (now_ms < released_ms())
+		(void)err_set(&why, -EAGAIN, "the system's clock is not set yet: it says %s, and this version is of %s",
+			      now, RELEASE_DATE);
+	else
+		(void)err_set(&why, -EAGAIN,
+			      "the system's clock is not set yet: it says %s, and the store has an entry of %s", now,
+			      newest);
+	health_set(h, HEALTH_CLOCK, &why);
+	log_warning(NULL,
+		    "%s. Until it is set webhooks are refused with 503 and nothing is sent, for %d minutes at most",
+		    why.text, (int)(CLOCK_UNSET_WAIT_MS / CLOCK_MINUTE_MS));
+	return change;
+}
+
+static bool is_set_by_now(struct wall *wall, const struct work *w)
+{
+	char now[CLOCK_ISO_MAX];
+
+	clock_iso(w->now_ms, now);
+	if (w->now_ms >= wall->least_ms) {
+		log_notice(NULL, "the system's clock is set: it says %s", now);
+		return true;
+	}
+	if (w->mono_ms < wall->unset_until_ms)
+		return false;
+	log_warning(NULL,
+		    "the system's clock was not set within %d minutes and is taken as it is: it says %s. Times of "
+		    "events and ages may be wrong until it is set",
+		    (int)(CLOCK_UNSET_WAIT_MS / CLOCK_MINUTE_MS), now);
+	return true;
+}
+
+static void log_jump(const struct work *w, int64_t jump_ms)
+{
+	int64_t size_ms = jump_ms < 0 ? -jump_ms : jump_ms;
+	char now[CLOCK_ISO_MAX], size[CLOCK_ISO_MAX];
+
+	clock_iso(w->now_ms, now);
+	clock_age(size_ms + CLOCK_MINUTE_MS / 2, size); /* three hours less a moment are three hours */
+	log_warning(NULL,
+		    "the system's clock jumped %s %s, to %s: it was set, or the machine was paused. For %s nothing "
+		    "expires, is deleted or becomes a dead letter because of its age",
+		    size, jump_ms < 0 ? "back" : "ahead", now, size_ms > CLOCK_GUARD_WIDE_MS ? "a day" : "an hour");
+}
+
+bool wall_look(struct wall *wall, const struct work *w, enum wall_change *ret)
+{
+	int64_t jump_ms;
+
+	*ret = WALL_SAME;
+	if (wall->unset) {
+		if (!is_set_by_now(wall, w))
+			return false;
+		health_set(wall->health, HEALTH_CLOCK, NULL);
+		*ret = take(wall, w->now_ms, w->mono_ms);
+	}
+	jump_ms = clock_guard_look(&wall->guard, w->now_ms, w->mono_ms);
+	if (jump_ms != 0) {
+		log_jump(w, jump_ms);
+		*ret = jump_ms < 0 ? WALL_BACK : WALL_AHEAD;
+	}
+	store_set_longest_age(wall->store, clock_guard_longest_ms(&wall->guard, w->mono_ms));
+	return true;
+}
+
+int64_t wall_next_ms(const struct wall *wall, const struct work *w)
+{
+	int64_t set_ms = work_mono_at_ms(w, wall->least_ms);
+
+	return set_ms < wall->unset_until_ms ? set_ms : wall->unset_until_ms;
+}

@@ -1,0 +1,45 @@
+/*
+ * wall: whether the system's clock, the wall clock, may be believed (DESIGN section 10).
+ *
+ * A machine without a battery starts with a clock that is years behind. While it is not set nothing is done at all: no
+ * webhook is taken, and nothing pending is worked on or sent, because every time that would be stored or judged would
+ * be wrong. Ten minutes are waited at most, since a clock that is wrong for good is better than no bridge. Later the
+ * clock may jump: the guard says what must not happen for a while. Owned by the pipeline's thread.
+ */
+#ifndef PIPELINE_WALL_H
+#define PIPELINE_WALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock_guard.h"
+#include "pipeline/health.h"
+#include "pipeline/work.h"
+
+/* What the last look found. */
+enum wall_change {
+	WALL_SAME,
+	WALL_TAKEN,        /* the clock counts from here on: at start, or once it is set, which is no jump */
+	WALL_TAKEN_BEHIND, /* the same, and it is behind times that the store noted by it */
+	WALL_AHEAD,        /* it jumped */
+	WALL_BACK,
+};
+
+struct wall {
+	struct store *store; /* lent, as health */
+	struct health *health;
+	struct clock_guard guard;
+	bool unset;             /* it is not set yet */
+	int64_t unset_until_ms; /* and is waited for no longer than this (clock_mono_ms) */
+	int64_t least_ms;       /* a clock that says less is not set */
+};
+
+/* Once, after the store was opened: looks whether the clock is set at all. */
+enum wall_change wall_start(struct wall *wall, struct store *s, struct health *h);
+/* At the start of each turn. False: the clock is not set yet, so nothing may be done. Tells log and health, and the
+ * store for how long it must not judge ages. */
+bool wall_look(struct wall *wall, const struct work *w, enum wall_change *ret);
+/* While it is not set: when to look again (clock_mono_ms). */
+int64_t wall_next_ms(const struct wall *wall, const struct work *w);
+
+#endif
