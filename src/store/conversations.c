@@ -2,8 +2,7 @@
  * Conversations and whom their opening reached.
  *
  * `reached.open` repeats whether the conversation is open, so that a flag is counted by one index without a look at
- * closed conversations. Past retention the addresses of a closed conversation become digests (clean.c); those are kept
- * beside the clear ones until the conversation opens again.
+ * closed conversations. Past retention it is forgotten whom a closed conversation reached (clean.c).
  */
 #include <config.h>
 
@@ -360,15 +359,12 @@ static void marks_write(struct change *c, int64_t id, const struct ledger_entry 
 	(void)change_run(c, &q);
 }
 
-/* The digests of a closed conversation stay; an open one is reached anew. */
-static void reached_forget(struct change *c, int64_t id, bool open)
+void reached_forget(struct change *c, int64_t id)
 {
-	CHANGE(q, c,
-	       "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
-	       " WHERE i.conversation = ?1 AND r.conversation = ?1 AND (r.email IS NOT NULL OR ?2))");
-	query_bind_int(&q, id);
-	query_bind_int(&q, open);
-	(void)change_run(c, &q);
+	(void)change_by_id(c,
+			   "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r"
+			   " ON r.id = i.id WHERE i.conversation = ?1 AND r.conversation = ?1)",
+			   id);
 }
 
 static void reached_write(struct change *c, int64_t id, const struct reached *to, bool open)
@@ -401,8 +397,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 	if (is_new)
 		id = sqlite3_last_insert_rowid(s->db);
 	marks_write(&c, id, e);
-	/* Whom another one reached that had a new one's id, and is lost: nobody's. */
-	reached_forget(&c, id, is_new || e->state == LEDGER_OPEN);
+	reached_forget(&c, id); /* a new one's too: whom another one reached that had this id and is lost */
 	for (size_t i = 0; i < reached->n; i++)
 		reached_write(&c, id, &reached->items[i], e->state == LEDGER_OPEN);
 	if (c.status == 0)

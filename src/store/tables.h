@@ -122,4 +122,7 @@ void event_mend_due(struct change *c, const char *account, int64_t id, int64_t d
 /* Whether the index named an event with that unique_id, whose row is not there; it names none any more. */
 bool event_mend_unique(struct change *c, const char *account, const unsigned char *unique_id);
 
+/* Whom a conversation reached. */
+void reached_forget(struct change *c, int64_t conversation);
+
 #endif
