@@ -81,6 +81,8 @@ struct store {
 	bool in_transaction;
 	bool in_savepoint;
 	int lost; /* why SQLite itself ended the transaction; 0: it did not */
+	/* Why a change failed after it had changed rows, and nobody has undone it yet; 0: none did. */
+	int half_done;
 	/* The newest time that a caller told in this turn: when what ends in it ended. */
 	int64_t told_ms;
 	int64_t longest_age_ms; /* longer age limits are not applied now */

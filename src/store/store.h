@@ -13,8 +13,10 @@
  * -EUCLEAN (it stands on a damaged page). The caller makes the latter two a dead letter by store_webhook_dead /
  * store_event_dead, which need only the id.
  * A change that fails with anything but a refusal named at the function may be half done: undo the savepoint or roll
- * back. Where the disk failed SQLite has ended the transaction; every further change then fails, and so does the
- * commit. Everything costs O(log n) in the size of the store unless said otherwise; nothing is scanned at open.
+ * back. Until then the savepoint cannot be kept (store_savepoint_keep undoes it) nor the transaction committed
+ * (store_commit rolls it back): both fail with the change's error. Where the disk failed SQLite has ended the
+ * transaction; every further change then fails, and so does the commit. Everything costs O(log n) in the size of the
+ * store unless said otherwise; nothing is scanned at open.
  *
  * A row that an index names and that is not there (a damaged or hand-edited file) is never an error: an index proposes,
  * the row decides. One that was undone becomes a dead letter, a conversation begins anew; store_losses tells of each

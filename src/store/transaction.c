@@ -25,7 +25,18 @@ static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
 static void transaction_ended(struct store *s)
 {
 	s->in_transaction = s->in_savepoint = false;
-	s->lost = 0;
+	s->lost = s->half_done = 0;
+}
+
+/* Whether it may be kept: 0, or why not. */
+static int transaction_is_whole(struct store *s, struct err *reterr)
+{
+	if (s->lost)
+		return transaction_lost(s, reterr);
+	if (s->half_done)
+		return err_set(reterr, s->half_done, "the store %s: a change that failed half way was not undone",
+			       s->path);
+	return 0;
 }
 
 int store_begin(struct store *s, struct err *reterr)
@@ -55,7 +66,9 @@ int store_commit(struct store *s, struct err *reterr)
 	int r;
 
 	INSIST(s->in_transaction && !s->in_savepoint);
-	r = s->lost ? transaction_lost(s, reterr) : hooks_write(s, reterr);
+	r = transaction_is_whole(s, reterr);
+	if (r == 0)
+		r = hooks_write(s, reterr);
 	if (r == 0)
 		r = store_exec(s, "COMMIT", reterr);
 	if (r < 0) {
@@ -83,9 +96,9 @@ int store_savepoint(struct store *s, struct err *reterr)
 	int r;
 
 	INSIST(s->in_transaction && !s->in_savepoint);
-	if (s->lost)
-		return transaction_lost(s, reterr);
-	r = savepoint_run(s, "SAVEPOINT webhook", reterr);
+	r = transaction_is_whole(s, reterr);
+	if (r == 0)
+		r = savepoint_run(s, "SAVEPOINT webhook", reterr);
 	if (r == 0) {
 		s->in_savepoint = true;
 		TELL_HOOKS(s, savepoint);
@@ -95,9 +108,13 @@ int store_savepoint(struct store *s, struct err *reterr)
 
 int store_savepoint_keep(struct store *s, struct err *reterr)
 {
+	int r = transaction_is_whole(s, reterr);
+
 	INSIST(s->in_savepoint);
+	if (s->half_done)
+		store_savepoint_undo(s);
 	s->in_savepoint = false;
-	return s->lost ? transaction_lost(s, reterr) : savepoint_run(s, "RELEASE webhook", reterr);
+	return r < 0 ? r : savepoint_run(s, "RELEASE webhook", reterr);
 }
 
 void store_savepoint_undo(struct store *s)
@@ -105,6 +122,7 @@ void store_savepoint_undo(struct store *s)
 	if (!s->in_savepoint)
 		return;
 	s->in_savepoint = false;
+	s->half_done = 0; /* none was before the savepoint */
 	TELL_HOOKS(s, undo);
 	if (!sqlite3_get_autocommit(s->db) &&
 	    sqlite3_exec(s->db, "ROLLBACK TO webhook; RELEASE webhook", NULL, NULL, NULL) != SQLITE_OK)
@@ -116,11 +134,14 @@ void store_savepoint_undo(struct store *s)
 
 struct change change_begin(struct store *s, struct err *reterr)
 {
-	return (struct change){.store = s, .reterr = reterr};
+	return (struct change){.store = s, .rows = sqlite3_total_changes(s->db), .reterr = reterr};
 }
 
 int change_end(struct change *c)
 {
+	/* A statement that failed is undone by SQLite and counts for nothing here. */
+	if (c->status < 0 && c->store->in_transaction && sqlite3_total_changes(c->store->db) != c->rows)
+		c->store->half_done = c->status;
 	return c->status;
 }
 

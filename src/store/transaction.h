@@ -18,9 +18,12 @@ void store_tell(struct store *s, int64_t now_ms);
 struct change {
 	struct store *store;
 	int status; /* 0, or the first failure: a negative errno */
+	int rows;   /* how many the connection had changed before it */
 	struct err *reterr;
 };
 struct change change_begin(struct store *s, struct err *reterr);
+/* Its status. Where it failed after it had changed rows, the savepoint cannot be kept, nor the transaction committed,
+ * until it is undone. */
 int change_end(struct change *c) MUSTCHECK;
 
 /* A step is a query (query.h) under this name; after a failure it does nothing, and gives no row. */

@@ -539,6 +539,74 @@ static void a_mistyped_row_past_its_time_stops_no_cleaning(void **state)
 
 /* ---- what SQLite says of a row ----------------------------------------------------------------------------------- */
 
+/* The second statement of it is refused. */
+static int insert_half(struct fixture *f, struct err *e)
+{
+	struct webhook w = {
+		.source = (char *)(uintptr_t) "gladly",
+		.body = (char *)(uintptr_t) "{}",
+		.body_len = 2,
+		.received_ms = NOW,
+	};
+
+	return store_webhook_insert(f->s, &w, NULL, NULL, e);
+}
+
+static void a_change_that_failed_half_way_is_never_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = {0};
+
+	sql(f, "CREATE TRIGGER no BEFORE INSERT ON webhook_bodies WHEN new.path = '' BEGIN SELECT RAISE(ABORT, 'no'); "
+	       "END");
+	/* Its savepoint is undone instead, and what stands before it stays. */
+	begin(f);
+	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	MUST(store_savepoint(f->s, err));
+	assert_int_equal(insert_half(f, &e), -EBADMSG);
+	assert_int_equal(store_savepoint_keep(f->s, &e), -EBADMSG);
+	assert_non_null(strstr(e.text, "half way"));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 1);
+	assert_int_equal(sql(f, "SELECT sum(n) FROM counts WHERE kind = 1"), 1);
+	/* Undone by who asked for it, it is over. */
+	begin(f);
+	MUST(store_savepoint(f->s, err));
+	assert_int_equal(insert_half(f, &e), -EBADMSG);
+	store_savepoint_undo(f->s);
+	assert_int_equal(put(f, "gladly", "c-1", NULL, 2, NOW), 2);
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 2);
+	/* Without a savepoint the whole transaction goes. */
+	begin(f);
+	assert_int_equal(put(f, "gladly", "c-1", NULL, 3, NOW), 3);
+	assert_int_equal(insert_half(f, &e), -EBADMSG);
+	assert_int_equal(store_savepoint(f->s, &e), -EBADMSG);
+	assert_int_equal(store_commit(f->s, &e), -EBADMSG);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 2);
+	begin(f);
+	assert_int_equal(insert_half(f, &e), -EBADMSG);
+	store_rollback(f->s);
+	assert_int_equal(put(f, "gladly", "c-1", NULL, 3, NOW), 3);
+	assert_int_equal(sql(f, "SELECT sum(n) FROM counts WHERE kind = 1"), 3);
+}
+
+static void a_statement_that_failed_alone_leaves_the_rest(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = {0};
+
+	sql(f, "CREATE TRIGGER no BEFORE UPDATE OF tries ON webhooks BEGIN SELECT RAISE(ABORT, 'no'); END");
+	begin(f);
+	MUST(store_savepoint(f->s, err));
+	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	assert_int_equal(store_webhook_set_tries(f->s, 1, 1, &e), -EBADMSG);
+	assert_int_equal(store_webhook_done(f->s, 7, "events", &e), -ENOENT);
+	MUST(store_savepoint_keep(f->s, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 1);
+}
+
 static void a_row_that_sqlite_refuses_is_not_the_disks_fault(void **state)
 {
 	struct fixture *f = *state;
@@ -621,6 +689,8 @@ int main(void)
 		TEST(a_mistyped_event_is_passed_over),
 		TEST(a_mistyped_event_that_is_due_too_late_stops_no_other),
 		TEST(a_mistyped_row_past_its_time_stops_no_cleaning),
+		TEST(a_change_that_failed_half_way_is_never_kept),
+		TEST(a_statement_that_failed_alone_leaves_the_rest),
 		TEST(a_row_that_sqlite_refuses_is_not_the_disks_fault),
 		TEST(a_page_that_is_damaged_is_not_the_disks_fault),
 		TEST(a_counter_beyond_all_numbers_does_not_stop_commits),
