@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/ratelimit.h"
 #include "http/server.h"
 
 #define LOG_EVERY_MS (60 * CLOCK_SECOND_MS)
@@ -19,10 +20,7 @@
 struct gate {
 	bool mode_is_proof;
 	struct lock lock;
-	struct {
-		int64_t told_mono_ms; /* 0: never */
-		unsigned more;        /* since then */
-	} kinds[KINDS];               /* under the lock */
+	struct ratelimit kinds[KINDS]; /* under the lock */
 };
 
 struct gate *gate_new(bool mode_is_proof)
@@ -52,19 +50,11 @@ static enum gate_verdict refuse(struct gate *gate, enum gate_verdict kind, struc
 	};
 	const struct log_about about = {.reason = reasons[kind]};
 	const char *advice = kind == GATE_HOST ? " (admin.hosts names the hosts that may)" : "";
-	int64_t now = clock_mono_ms();
 	unsigned more = 0;
 	bool due;
 
 	lock_acquire(&gate->lock);
-	due = gate->kinds[kind].told_mono_ms == 0 || now - gate->kinds[kind].told_mono_ms >= LOG_EVERY_MS;
-	if (due) {
-		more = gate->kinds[kind].more;
-		gate->kinds[kind].told_mono_ms = now;
-		gate->kinds[kind].more = 0;
-	} else {
-		gate->kinds[kind].more++;
-	}
+	due = ratelimit_passes(&gate->kinds[kind], clock_mono_ms(), LOG_EVERY_MS, &more);
 	lock_release(&gate->lock);
 	if (due && more > 0)
 		log_warning(&about,

@@ -2,7 +2,6 @@
 
 #include "intake/refusals.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,9 +11,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/percent.h"
+#include "base/ratelimit.h"
 #include "base/text.h"
 
-#define MORE_MAX 64
 #define CONNECTION_INTERVAL_MS (10 * CLOCK_SECOND_MS)
 #define PATHS_MAX 400      /* bytes of the configured paths that a line names */
 #define PATH_SHOWN_MAX 200 /* bytes of an unknown path that a line shows */
@@ -24,8 +23,7 @@ struct refusal {
 	struct refusal *next;
 	char *source; /* NULL: none is known */
 	const char *reason;
-	int64_t logged_ms;
-	unsigned since; /* not logged since then */
+	struct ratelimit limit;
 };
 
 struct refusals {
@@ -65,7 +63,6 @@ static struct refusal *refusal_get(struct refusals *r, const char *source, const
 	x = mem_new(1, sizeof(*x));
 	x->source = mem_str(source);
 	x->reason = reason;
-	x->logged_ms = INT64_MIN / 2;
 	x->next = r->all;
 	r->all = x;
 	return x;
@@ -75,52 +72,34 @@ static struct refusal *refusal_get(struct refusals *r, const char *source, const
 static bool refusal_is_due(struct refusals *r, const char *source, const char *reason, int64_t now_ms,
 			   int64_t interval_ms, unsigned *ret_more)
 {
-	struct refusal *x;
 	bool due;
 
 	lock_acquire(&r->lock);
-	x = refusal_get(r, source, reason);
-	due = now_ms - x->logged_ms >= interval_ms;
-	if (due) {
-		*ret_more = x->since;
-		x->since = 0;
-		x->logged_ms = now_ms;
-	} else {
-		x->since++;
-	}
+	due = ratelimit_passes(&refusal_get(r, source, reason)->limit, now_ms, interval_ms, ret_more);
 	lock_release(&r->lock);
 	return due;
-}
-
-/* " (and 3 more before it)", or nothing. */
-static const char *more_text(unsigned more, char out[MORE_MAX])
-{
-	out[0] = '\0';
-	if (more > 0)
-		(void)snprintf(out, MORE_MAX, " (and %u more before it)", more);
-	return out;
 }
 
 void refusals_note(struct refusals *r, const char *source, const char *reason, const char *advice, const char *peer,
 		   int64_t now_ms)
 {
 	const struct log_about about = {.source = source, .reason = reason};
-	char text[MORE_MAX];
+	char text[RATELIMIT_MORE_MAX];
 	unsigned more;
 
 	if (refusal_is_due(r, source, reason, now_ms, CLOCK_SECOND_MS, &more))
-		log_warning(&about, "a webhook from %s was refused%s%s%s", peer, more_text(more, text),
+		log_warning(&about, "a webhook from %s was refused%s%s%s", peer, ratelimit_more(more, text),
 			    advice ? ": " : "", advice ? advice : "");
 }
 
 void refusals_note_connection(struct refusals *r, const char *reason, const char *peer, int64_t now_ms)
 {
 	const struct log_about about = {.reason = reason};
-	char text[MORE_MAX];
+	char text[RATELIMIT_MORE_MAX];
 	unsigned more;
 
 	if (refusal_is_due(r, NULL, reason, now_ms, CONNECTION_INTERVAL_MS, &more))
-		log_warning(&about, "a connection from %s was cut off%s", peer, more_text(more, text));
+		log_warning(&about, "a connection from %s was cut off%s", peer, ratelimit_more(more, text));
 }
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
@@ -196,7 +175,7 @@ void refusals_note_path(struct refusals *r, const struct config *c, const char *
 {
 	const struct log_about about = {.reason = REFUSED_PATH};
 	CLEANUP(mem_freep) char *paths = NULL, *shown = NULL;
-	char text[MORE_MAX];
+	char text[RATELIMIT_MORE_MAX];
 	unsigned more;
 
 	if (!refusal_is_due(r, NULL, about.reason, now_ms, CLOCK_SECOND_MS, &more))
@@ -204,5 +183,5 @@ void refusals_note_path(struct refusals *r, const struct config *c, const char *
 	paths = configured_paths(c);
 	shown = shown_path(c, path);
 	log_warning(&about, "a request from %s to %s was refused%s: no source has that path; configured: %s", peer,
-		    shown, more_text(more, text), paths);
+		    shown, ratelimit_more(more, text), paths);
 }

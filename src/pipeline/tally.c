@@ -112,30 +112,17 @@ static struct tally_rare *rare_get(struct tally *t, const struct log_about *abou
 		if (text_is(t->rare[i].source, about->source) && text_is(t->rare[i].reason, about->reason))
 			return &t->rare[i];
 	MEM_ROOM(t->rare, t->rare_n);
-	t->rare[t->rare_n] = (struct tally_rare){
-		.source = mem_str(about->source), .reason = mem_str(about->reason), .logged_ms = INT64_MIN / 2};
+	t->rare[t->rare_n] = (struct tally_rare){.source = mem_str(about->source), .reason = mem_str(about->reason)};
 	return &t->rare[t->rare_n++];
 }
 
 static void publish_line(struct tally *t, const struct tally_line *l, int64_t mono_ms)
 {
-	struct tally_rare *rare;
+	char more[RATELIMIT_MORE_MAX];
+	unsigned left_out = 0;
 
-	if (!l->rare) {
-		log_write(l->level, &l->about, "%s", l->text);
-		return;
-	}
-	rare = rare_get(t, &l->about);
-	if (mono_ms - rare->logged_ms < TALLY_RARE_MS) {
-		rare->since++;
-		return;
-	}
-	if (rare->since > 0)
-		log_write(l->level, &l->about, "%s (and %u more before it)", l->text, rare->since);
-	else
-		log_write(l->level, &l->about, "%s", l->text);
-	rare->since = 0;
-	rare->logged_ms = mono_ms;
+	if (!l->rare || ratelimit_passes(&rare_get(t, &l->about)->limit, mono_ms, TALLY_RARE_MS, &left_out))
+		log_write(l->level, &l->about, "%s%s", l->text, ratelimit_more(left_out, more));
 }
 
 void tally_savepoint(struct tally *t)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/ratelimit.h"
 
 struct tally_count {
 	enum metric metric;
@@ -25,11 +26,9 @@ struct tally_line {
 	char *text;
 	bool rare;
 };
-/* When a line of that source and reason was last written, and how many were not since then. */
 struct tally_rare {
 	char *source, *reason;
-	int64_t logged_ms; /* clock_mono_ms */
-	unsigned since;
+	struct ratelimit limit; /* of clock_mono_ms */
 };
 struct tally {
 	struct tally_count *counts;
