@@ -90,7 +90,7 @@ void node_free(struct node *n)
 	for (size_t i = 0; i < n->n; i++)
 		node_free(n->items[i]);
 	free(n->items);
-	free(n->text);
+	mem_wipe_str(n->text);
 	free(n->key);
 	free(n->path);
 	free(n->file);

@@ -36,7 +36,7 @@ struct node *node_new(enum node_type type, const char *file, unsigned line, unsi
 struct node *node_new_at(enum node_type type, const struct node *place);
 void node_add(struct node *parent, const char *key_or_null, struct node *child); /* parent owns child */
 struct node *node_dup(const struct node *n);
-void node_free(struct node *n); /* NULL allowed */
+void node_free(struct node *n); /* wipes the texts, which may be secrets; NULL allowed */
 static inline void node_freep(struct node **n)
 {
 	node_free(*n);

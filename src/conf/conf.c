@@ -89,15 +89,6 @@ static void source_done(struct source *s)
 	policy_done(&s->policy);
 }
 
-/* A plain secret stands in the tree too. */
-static void tree_wipe(struct node *n)
-{
-	if (n->text)
-		explicit_bzero(n->text, strlen(n->text));
-	for (size_t i = 0; i < n->n; i++)
-		tree_wipe(n->items[i]);
-}
-
 void config_free(struct config *c)
 {
 	if (!c)
@@ -114,10 +105,8 @@ void config_free(struct config *c)
 	for (size_t i = 0; i < c->secrets_n; i++)
 		secret_free(c->secrets[i]);
 	free(c->secrets);
-	for (size_t i = 0; i < c->trees_n; i++) {
-		tree_wipe(c->trees[i]);
+	for (size_t i = 0; i < c->trees_n; i++)
 		node_free(c->trees[i]);
-	}
 	free(c->trees);
 	free(c->listen.address);
 	strings_done(&c->listen.trusted_proxies);
