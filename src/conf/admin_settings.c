@@ -33,23 +33,10 @@ static char *lines_of(const char *text, const char *key)
 	return end ? mem_strn(from, (size_t)(end - from)) : mem_str(from);
 }
 
-/* Reads a top-level group whole; a scalar stands for the member `brief`. The configuration takes over the tree. */
-static void read_group(struct settings_reader *r, const char *group, const char *brief, struct node *tree)
-{
-	const struct node *n = node_get(tree, group);
-
-	if (n && n->type == NODE_SCALAR)
-		(void)settings_read_one(r, settings_find(brief), n, r->config);
-	else if (n && n->type == NODE_MAP)
-		settings_read(r, group, n, r->config);
-}
-
 /* Both groups out of the tree of the whole file, or each out of its own lines. */
 static void read_groups(struct settings_reader *r, const char *file, struct admin_settings *ret)
 {
-	static const struct {
-		const char *group, *brief;
-	} groups[] = {{"admin", "admin.address"}, {"store", "store.url"}};
+	static const char *const groups[] = {"admin", "store"};
 	struct problems problems = {0};
 	struct node *tree = NULL;
 	char *text;
@@ -63,12 +50,13 @@ static void read_groups(struct settings_reader *r, const char *file, struct admi
 	ret->file_is_whole = yaml_load(file, text, len, &tree, &problems) == 0;
 	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
 		struct node *part = ret->file_is_whole ? tree : NULL;
-		char *lines = part ? NULL : lines_of(text, groups[i].group);
+		char *lines = part ? NULL : lines_of(text, groups[i]);
 
 		if (lines && yaml_load(file, lines, strlen(lines), &part, &problems) < 0)
 			part = NULL;
 		mem_wipe_str(lines);
-		read_group(r, groups[i].group, groups[i].brief, part);
+		if (node_get(part, groups[i]))
+			settings_read_group(r, settings_find(groups[i]), node_get(part, groups[i]), r->config);
 		if (part && part != tree)
 			config_keep_tree(r->config, part);
 	}

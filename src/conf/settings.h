@@ -95,6 +95,8 @@ void settings_defaults(struct settings_reader *r, enum setting_owner owner, void
 /* Reads a mapping whose rows begin with prefix ("", "klaviyo", "sources.NAME") into base. Wrong and unknown keys become
  * problems and leave the default; SETTING_NODE rows are left to the caller. */
 void settings_read(struct settings_reader *r, const char *prefix, const struct node *map, void *base);
+/* Reads the value of a SETTING_GROUP: a mapping, or a scalar that stands for its `brief`. */
+void settings_read_group(struct settings_reader *r, const struct setting *group, const struct node *n, void *base);
 /* Reads one value. false where it was wrong, which stands in problems. */
 bool settings_read_one(struct settings_reader *r, const struct setting *s, const struct node *n, void *base);
 /* Reports a key that no row knows. prefix: as above, of the mapping that holds n. */

@@ -106,7 +106,7 @@ static void group_expected(struct settings_reader *r, const struct setting *grou
 	buf_done(&all);
 }
 
-static void read_group(struct settings_reader *r, const struct setting *group, const struct node *n, void *base)
+void settings_read_group(struct settings_reader *r, const struct setting *group, const struct node *n, void *base)
 {
 	if (n->type == NODE_NULL)
 		return; /* a group whose members are all commented out */
@@ -129,7 +129,7 @@ void settings_read(struct settings_reader *r, const char *prefix, const struct n
 		if (!s)
 			settings_unknown(r, prefix, n);
 		else if (s->type == SETTING_GROUP)
-			read_group(r, s, n, base);
+			settings_read_group(r, s, n, base);
 		else if (s->type != SETTING_NODE)
 			(void)settings_read_one(r, s, n, base);
 	}
