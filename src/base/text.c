@@ -250,6 +250,14 @@ char *text_meant(const char *before, const char *behind, const char *word, const
 	return nearest ? mem_fmt("%sdid you mean %s?%s", before, nearest, behind) : mem_str("");
 }
 
+bool text_is_one_line(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
+			return false;
+	return true;
+}
+
 int text_digits(const char *text, size_t len, uint64_t max, uint64_t *ret)
 {
 	uint64_t value = 0;

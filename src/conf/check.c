@@ -49,16 +49,22 @@ int check_name(const char *s, struct err *reterr)
 		       is_name(meant) ? "; did you mean " : "", is_name(meant) ? meant : "", is_name(meant) ? "?" : "");
 }
 
+/* Whether nothing in it would have to be encoded. */
+static bool fits_a_url(const char *s)
+{
+	while (*s > ' ' && *s < 0x7f && !strchr("\"<>\\^`{|}", *s))
+		s++;
+	return *s == '\0';
+}
+
 int check_path(const char *s, struct err *reterr)
 {
 	if (s[0] != '/')
 		return err_set(reterr, -EINVAL, "a path begins with /, like /webhooks/gladly");
 	if (strlen(s) > 1000)
 		return err_set(reterr, -EINVAL, "a path has at most 1000 letters");
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f || strchr("?#\"<>\\^`{|}", *s))
-			return err_set(reterr, -EINVAL,
-				       "a path holds no blanks, quotes, braces, ?, # or letters beyond ASCII");
+	if (!fits_a_url(s) || strpbrk(s, "?#"))
+		return err_set(reterr, -EINVAL, "a path holds no blanks, quotes, braces, ?, # or letters beyond ASCII");
 	return 0;
 }
 
@@ -98,18 +104,9 @@ int check_proxy(const char *s, struct err *reterr)
 		       "expected an address such as 10.0.0.1 or ::1, a network such as 10.0.0.0/8, or unix");
 }
 
-/* Text that people read and Klaviyo keeps: one line. */
-static bool is_one_line(const char *s)
-{
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < ' ' || *s == 0x7f)
-			return false;
-	return true;
-}
-
 int check_label(const char *s, struct err *reterr)
 {
-	if (strlen(s) > CHECK_LABEL_MAX || !is_one_line(s))
+	if (strlen(s) > CHECK_LABEL_MAX || !text_is_one_line(s, strlen(s)))
 		return err_set(reterr, -EINVAL, "expected a name of at most %d letters in one line, like Gladly",
 			       CHECK_LABEL_MAX);
 	return 0;
@@ -134,7 +131,7 @@ int check_host(const char *s, struct err *reterr)
 
 int check_flag(const char *s, struct err *reterr)
 {
-	if (strlen(s) > 200 || !is_one_line(s))
+	if (strlen(s) > 200 || !text_is_one_line(s, strlen(s)))
 		return err_set(reterr, -EINVAL,
 			       "expected the name of a profile property in one line, like "
 			       "\"In {label} Conversation\"");
@@ -204,10 +201,8 @@ int check_signed_url(const char *url, struct err *reterr)
 		return scheme_missing(url, reterr);
 	if (strlen(url) > URL_MAX)
 		return err_set(reterr, -EINVAL, "a URL has at most %d letters", URL_MAX);
-	for (const char *s = url; *s != '\0'; s++)
-		if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f || strchr("\"<>\\^`{|}", *s))
-			return err_set(reterr, -EINVAL,
-				       "a URL holds no blanks, quotes, braces or letters beyond ASCII");
+	if (!fits_a_url(url))
+		return err_set(reterr, -EINVAL, "a URL holds no blanks, quotes, braces or letters beyond ASCII");
 	if (memchr(u.authority, '@', u.authority_len))
 		return err_set(reterr, -EINVAL,
 			       "user and password do not stand in a URL here: they have keys of their own");

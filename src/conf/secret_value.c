@@ -30,9 +30,8 @@ const char *secret_value_wrong(const char *value, size_t len)
 		return TOO_LONG;
 	if (is_blank(value[0]) || is_blank(value[len - 1]))
 		return "has a blank before or behind it, which HTTP takes off a header: remove it";
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
-			return "holds a line break or control character inside: a secret is one line of text";
+	if (!text_is_one_line(value, len))
+		return "holds a line break or control character inside: a secret is one line of text";
 	return NULL;
 }
 

@@ -54,29 +54,19 @@ static void put_integer(const struct setting *s, void *base, int64_t value)
 	}
 }
 
-static int parse_integer(const char *text, long long *ret)
-{
-	long long value = 0;
-
-	if (*text == '\0')
-		return -EINVAL;
-	for (; *text != '\0'; text++) {
-		if (*text < '0' || *text > '9')
-			return -EINVAL;
-		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *text - '0', &value))
-			return -ERANGE;
-	}
-	*ret = value;
-	return 0;
-}
-
 static int parse_quantity(enum setting_type type, const char *text, long long *ret)
 {
+	uint64_t n;
+	int r;
+
 	if (type == SETTING_DURATION)
 		return text_duration(text, ret);
 	if (type == SETTING_SIZE)
 		return text_size(text, ret);
-	return parse_integer(text, ret);
+	r = text_digits(text, strlen(text), INT64_MAX, &n);
+	if (r == 0)
+		*ret = (long long)n;
+	return r;
 }
 
 static const char *quantity_expected(const struct setting *s)
@@ -217,9 +207,8 @@ static int text_check(const struct setting *s, const char *text, struct err *err
 		return err_set(err, -EINVAL, "is empty: write a value, or leave the key out");
 	if (strlen(text) > TEXT_SETTING_MAX)
 		return err_set(err, -EINVAL, "is longer than %d bytes", TEXT_SETTING_MAX);
-	for (const char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			return err_set(err, -EINVAL, "holds a line break or control character: one line is expected");
+	if (!text_is_one_line(text, strlen(text)))
+		return err_set(err, -EINVAL, "holds a line break or control character: one line is expected");
 	if (s->type == SETTING_ADDRESS)
 		return http_address_parse(text, &address, err);
 	return s->check ? s->check(text, err) : 0;

@@ -361,9 +361,22 @@ static void names_are_joined_for_a_message(void **state)
 	assert_string_equal(cut + 59 * 10, "abcdefgh, …");
 }
 
+static void a_line_holds_no_control_character(void **state)
+{
+	(void)state;
+	assert_true(text_is_one_line("", 0));
+	assert_true(text_is_one_line("a b \xc3\xa9 ~", 8));
+	assert_false(text_is_one_line("a\nb", 3));
+	assert_false(text_is_one_line("a\tb", 3));
+	assert_false(text_is_one_line("a\0b", 3));
+	assert_false(text_is_one_line("\x7f", 1));
+	assert_true(text_is_one_line("a\n", 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_line_holds_no_control_character),
 		cmocka_unit_test(digits_are_a_number),
 		cmocka_unit_test(names_are_joined_for_a_message),
 		cmocka_unit_test(case_is_ascii_only),
