@@ -2,6 +2,8 @@
 
 #include "pipeline/apply.h"
 
+#include "pipeline/dispatch.h"
+
 static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
 		      struct err *reterr)
 {

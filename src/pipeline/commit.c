@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "pipeline/lookups.h"
 
 static void tell_loss(void *ctx, const struct store_loss *l)
 {

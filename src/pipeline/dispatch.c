@@ -2,13 +2,18 @@
 
 #include "pipeline/dispatch.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
+#include "base/amount.h"
+#include "base/backoff.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "courier/pace.h"
 
-#define ASKED_MAX 64 /* events that are passed over when a probe is chosen */
+#define OTHER_URL_BATCH 100 /* dead letters a turn after an account's url changed */
+#define ASKED_MAX 64        /* events that are passed over when a probe is chosen */
 
 struct dispatch_account {
 	struct dispatch_account *next;
@@ -25,6 +30,8 @@ struct dispatch_account {
 
 struct dispatch {
 	struct dispatch_account *accounts;
+	size_t url_account; /* whose events of another url are set aside next; all were: accounts_n of the configuration
+			     */
 };
 
 struct dispatch *dispatch_new(void)
@@ -85,16 +92,18 @@ static int64_t *lent_find(struct dispatch_account *a, int64_t event)
 	return NULL;
 }
 
-bool dispatch_is_lent(const struct dispatch *d, const char *account, int64_t event)
+static bool is_lent(const struct dispatch *d, const struct event *e)
 {
-	struct dispatch_account *a = account_find(d, account);
+	struct dispatch_account *a = account_find(d, e->account);
 
-	return a && lent_find(a, event);
+	return a && lent_find(a, e->id);
 }
 
-void dispatch_returned(struct dispatch *d, const char *account, int64_t event, bool parked)
+void dispatch_returned(struct dispatch *d, const struct delivery *delivery)
 {
-	struct dispatch_account *a = account_find(d, account);
+	bool parked = !delivery->returned && delivery->verdict.outcome == OUTCOME_PARK;
+	struct dispatch_account *a = account_find(d, delivery->event->account);
+	int64_t event = delivery->event->id;
 	int64_t *lent = a ? lent_find(a, event) : NULL;
 
 	if (!lent)
@@ -111,6 +120,182 @@ void dispatch_stir(struct dispatch *d, const char *account)
 		if (!account || text_is(a->name, account))
 			a->stirred = true;
 }
+
+void dispatch_configured(struct dispatch *d)
+{
+	d->url_account = 0;
+	dispatch_stir(d, NULL);
+}
+
+/* ---- results ----------------------------------------------------------------------------------------------------- */
+
+/* Where the account is no longer configured, its events' age has no limit: they wait. */
+static int64_t max_age_ms(const struct account *a)
+{
+	return a ? a->max_age_ms : CLOCK_NEVER_MS;
+}
+
+static int set_aside(struct work *w, const struct event *e, const char *reason, struct err *reterr)
+{
+	int r = store_event_dead(w->store, e->id, reason, w->now_ms, reterr);
+
+	if (r == 0)
+		tally_log(w->tally, LOG_WARNING,
+			  &((struct log_about){.source = e->source,
+					       .account = e->account,
+					       .conversation = e->conversation,
+					       .webhook = e->webhook,
+					       .event = e->id,
+					       .reason = reason}),
+			  "an event became a dead letter");
+	return r;
+}
+
+static int reject(struct work *w, const struct delivery *d, struct err *reterr)
+{
+	int r = store_event_retry(w->store, d->event->id, d->event->attempts + 1, w->now_ms, d->verdict.reason, reterr);
+
+	return r < 0 ? r : set_aside(w, d->event, d->verdict.reason, reterr);
+}
+
+static int try_later(struct work *w, const struct delivery *d, const struct account *a, struct err *reterr)
+{
+	int64_t limit_ms = max_age_ms(a), due_ms = w->now_ms;
+	unsigned attempts = d->event->attempts;
+
+	if (!d->verdict.throttled) { /* a 429 does not move the event's back-off */
+		int64_t wait_ms = backoff_ms(attempts, backoff_chance());
+
+		due_ms += d->verdict.retry_after_ms > wait_ms ? d->verdict.retry_after_ms : wait_ms;
+		attempts++;
+	}
+	/* An odd answer may concern the account, and then nobody's event ages: it dies of ten tries of its own alone.
+	 */
+	if (!d->verdict.odd && limit_ms != CLOCK_NEVER_MS && w->now_ms - d->event->received_ms > limit_ms &&
+	    work_age_wait_ms(w, limit_ms) == 0) {
+		char age[CLOCK_ISO_MAX];
+		CLEANUP(mem_freep) char *reason = NULL;
+
+		clock_age(limit_ms, age);
+		reason = mem_fmt("undelivered for %s: %s", age, d->verdict.reason);
+		return set_aside(w, d->event, reason, reterr);
+	}
+	return store_event_retry(w->store, d->event->id, attempts, due_ms, d->verdict.reason, reterr);
+}
+
+static int delivered(struct work *w, const struct delivery *d, const struct account *a, struct err *reterr)
+{
+	int r = store_event_delivered(w->store, d->event->id, a ? a->person_gap_ms : 0, d->done_ms, reterr);
+
+	if (r < 0)
+		return r;
+	if (d->event->time_ms <= d->done_ms)
+		tally_observe(w->tally, METRIC_LAG_SECONDS, (double)(d->done_ms - d->event->time_ms) / 1000);
+	return 0;
+}
+
+static int apply_outcome(struct work *w, const struct delivery *d, struct err *reterr)
+{
+	const struct account *a = config_account(w->config, d->event->account);
+
+	switch (d->verdict.outcome) {
+	case OUTCOME_DELIVERED:
+		return delivered(w, d, a, reterr);
+	case OUTCOME_RETRY:
+		return try_later(w, d, a, reterr);
+	case OUTCOME_REJECT:
+		return reject(w, d, reterr);
+	case OUTCOME_PARK:
+	case OUTCOME_SINGLE:
+		/* Ready as before, with the reason for people; the window says when it may go again. */
+		return store_event_retry(w->store, d->event->id, d->event->attempts, w->now_ms, d->verdict.reason,
+					 reterr);
+	}
+	return err_set(reterr, -EINVAL, "delivery of event %016llx: outcome %d is none",
+		       (unsigned long long)d->event->id, (int)d->verdict.outcome);
+}
+
+/* All that one outcome changes, or nothing. */
+static int apply_whole(struct work *w, const struct delivery *d, struct err *reterr)
+{
+	int r = work_savepoint(w, reterr);
+
+	if (r < 0)
+		return r;
+	r = apply_outcome(w, d, reterr);
+	if (r == 0)
+		return work_savepoint_keep(w, reterr);
+	work_savepoint_undo(w);
+	return r;
+}
+
+/* Left as it was, it would be sent again and again. */
+static int give_up(struct work *w, const struct delivery *d, const char *why, struct err *reterr)
+{
+	CLEANUP(mem_freep)
+	char *reason = mem_fmt("its delivery's outcome (%s) cannot be kept: %s", outcome_name(d->verdict.outcome), why);
+	int r = work_savepoint(w, reterr);
+
+	if (r < 0)
+		return r;
+	r = set_aside(w, d->event, reason, reterr);
+	if (r == 0)
+		return work_savepoint_keep(w, reterr);
+	work_savepoint_undo(w);
+	return r == -ENOENT ? 0 : r;
+}
+
+int dispatch_apply(struct work *w, const struct delivery *d, struct err *reterr)
+{
+	struct err e = {0};
+	int r;
+
+	if (d->returned || !is_lent(w->dispatch, d->event))
+		return 0;
+	r = apply_whole(w, d, &e);
+	if (work_is_stores(r)) {
+		if (reterr)
+			*reterr = e;
+		return r;
+	}
+	/* -ENOENT: its account's url changed while it was on its way; it is a dead letter and stays one. */
+	if (r < 0 && r != -ENOENT)
+		return give_up(w, d, e.text, reterr);
+	tally_add(w->tally, METRIC_DELIVERIES, d->event->account, lane_name(d->lane), outcome_name(d->verdict.outcome));
+	return 0;
+}
+
+/* ---- of another url ---------------------------------------------------------------------------------------------- */
+
+int dispatch_set_aside_other_urls(struct dispatch *d, struct work *w, struct err *reterr)
+{
+	const struct account *a;
+	CLEANUP(mem_freep) char *reason = NULL;
+	int r;
+
+	if (d->url_account >= w->config->accounts_n)
+		return 0;
+	a = &w->config->accounts[d->url_account];
+	reason = mem_fmt("its account's url is %s now and was another when it was queued", a->url);
+	r = store_events_dead_of_other_url(w->store, a->name, a->url, reason, w->now_ms, OTHER_URL_BATCH, reterr);
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		struct log_about about = {.account = a->name, .reason = reason};
+		char events[AMOUNT_MAX];
+
+		tally_log(w->tally, LOG_WARNING, &about, "%s became %s", amount_of(events, r, "event"),
+			  r == 1 ? "a dead letter" : "dead letters");
+		dispatch_stir(d, a->name);
+		w->changed = true;
+	}
+	if (r == 0)
+		d->url_account++;
+	w->more = true;
+	return 0;
+}
+
+/* ---- handing over ------------------------------------------------------------------------------------------------ */
 
 struct hand_over {
 	struct dispatch_account *account;
@@ -160,22 +345,21 @@ static int lend(struct hand_over *h, struct store *s, int64_t now_ms, struct err
 	return store_events_due(s, a->name, now_ms, max, is_wanted, hand_over_event, h, reterr);
 }
 
-int dispatch_hand_over(struct dispatch *d, struct store *s, const struct config *c, struct courier *courier,
-		       int64_t now_ms, struct err *reterr)
+int dispatch_hand_over(struct dispatch *d, struct work *w, struct err *reterr)
 {
 	for (struct dispatch_account *a = d->accounts; a; a = a->next) {
-		struct hand_over h = {a, config_account(c, a->name), courier, false};
+		struct hand_over h = {a, config_account(w->config, a->name), w->courier, false};
 		int r;
 
 		if (!h.config) /* its events wait; a generation that has it again stirs */
 			a->next_due_ms = CLOCK_NEVER_MS;
-		if (!h.config || a->lent_n >= a->window || (!a->stirred && now_ms < a->next_due_ms))
+		if (!h.config || a->lent_n >= a->window || (!a->stirred && w->now_ms < a->next_due_ms))
 			continue;
-		r = lend(&h, s, now_ms, reterr);
+		r = lend(&h, w->store, w->now_ms, reterr);
 		if (r < 0)
 			return r;
 		a->stirred = r > 0;
-		a->next_due_ms = r > 0 ? now_ms : store_events_next_due_ms(s, a->name, now_ms);
+		a->next_due_ms = r > 0 ? w->now_ms : store_events_next_due_ms(w->store, a->name, w->now_ms);
 	}
 	return 0;
 }

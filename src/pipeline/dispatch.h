@@ -1,12 +1,13 @@
 /*
- * dispatch: which events are lent to the courier, and how many more it takes: the pipeline's side of the hand-over.
+ * dispatch: events on their way out and their results on the way back: the pipeline's side of the hand-over.
  *
- * An event stays `ready` in the store while it is lent; only its committed result ends that. The store yields only the
- * first event of each person, so what is lent at once is of different persons, and order needs nothing more here.
+ * An event stays `ready` in the store while it is in flight, that is with the courier; only its committed result ends
+ * that. The store yields only the first event of each person, so events in flight are of different persons, and order
+ * needs nothing more here.
  *
- * While an account is parked its probes go round: an event that was asked by in vain is lent again only where no other
+ * While an account is parked its probes go round: an event that was asked by in vain goes out again only where no other
  * is due that was not. So one person's event cannot keep an account parked that takes the others'. Owned by the
- * pipeline's thread; nothing survives a crash: at start nothing is lent.
+ * pipeline's thread; nothing survives a crash: at start nothing is in flight.
  */
 #ifndef PIPELINE_DISPATCH_H
 #define PIPELINE_DISPATCH_H
@@ -14,9 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "conf/conf.h"
 #include "courier/courier.h"
-#include "store/store.h"
+#include "pipeline/work.h"
 
 struct dispatch;
 
@@ -25,15 +25,23 @@ void dispatch_free(struct dispatch *d);
 
 /* How many events the courier holds of this account at most, as it told. */
 void dispatch_window(struct dispatch *d, const char *account, unsigned window);
-bool dispatch_is_lent(const struct dispatch *d, const char *account, int64_t event);
-/* Its result is committed. parked: it was a park outcome. */
-void dispatch_returned(struct dispatch *d, const char *account, int64_t event, bool parked);
 /* There may be something new to hand over, or at another time: of this account, or (NULL) of all. */
 void dispatch_stir(struct dispatch *d, const char *account);
+/* By another generation: the same, and accounts may have another url. */
+void dispatch_configured(struct dispatch *d);
 
-/* After a commit: lends what is due, up to the windows. Returns 0, or what the store failed with. */
-int dispatch_hand_over(struct dispatch *d, struct store *s, const struct config *c, struct courier *courier,
-		       int64_t now_ms, struct err *reterr) MUSTCHECK;
+/* Inside the turn's transaction: writes what came of an event into the store: delivered, later again, or a dead letter.
+ * 0, or what the store failed with (work_is_stores). A result of an event that is not in flight or no longer there is
+ * nothing. */
+int dispatch_apply(struct work *w, const struct delivery *d, struct err *reterr) MUSTCHECK;
+/* After its commit: the event is not in flight any more. */
+void dispatch_returned(struct dispatch *d, const struct delivery *delivery);
+/* Inside the turn's transaction: a few events that were queued for another url become dead letters: a sandbox's never
+ * reach production. */
+int dispatch_set_aside_other_urls(struct dispatch *d, struct work *w, struct err *reterr) MUSTCHECK;
+
+/* After a commit: hands what is due to the courier, up to the windows. Returns 0, or what the store failed with. */
+int dispatch_hand_over(struct dispatch *d, struct work *w, struct err *reterr) MUSTCHECK;
 /* When there will be something to hand over without anything having happened: clock_now_ms time; CLOCK_NEVER_MS. */
 int64_t dispatch_next_ms(const struct dispatch *d);
 

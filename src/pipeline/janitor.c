@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "klaviyo/retry_after.h"
+#include "pipeline/dispatch.h"
 #include "pipeline/expire.h"
 #include "pipeline/gauges.h"
 

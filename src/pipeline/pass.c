@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "decision/decide.h"
 #include "pipeline/apply.h"
+#include "pipeline/lookups.h"
 #include "pipeline/neighbours.h"
 #include "pipeline/refused.h"
 

@@ -99,8 +99,7 @@ static void take_generation(struct turn *t, struct generation_mail *m)
 	generation_unref(t->generation);
 	t->generation = TAKE(m->generation);
 	store_set_max_size(t->store, t->generation->config->store.max_size);
-	t->url_account = 0;
-	dispatch_stir(t->dispatch, NULL);
+	dispatch_configured(t->dispatch);
 	janitor_configured(t->janitor);
 	courier_generation(t->courier, t->generation);
 }
@@ -188,6 +187,30 @@ static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, s
 	return r;
 }
 
+/* ---- results of deliveries --------------------------------------------------------------------------------------- */
+
+static int apply_deliveries(struct turn *t, struct work *w, struct err *reterr)
+{
+	for (struct mail *m = t->deliveries.first; m; m = m->next) {
+		int r = dispatch_apply(w, ((struct delivery_mail *)m)->delivery, reterr);
+
+		if (r < 0)
+			return r;
+		w->changed = true;
+	}
+	return 0;
+}
+
+static void return_deliveries(struct turn *t)
+{
+	struct mail *m;
+
+	while ((m = mails_take(&t->deliveries))) {
+		dispatch_returned(t->dispatch, ((struct delivery_mail *)m)->delivery);
+		mails_free(m);
+	}
+}
+
 /* ---- one transaction --------------------------------------------------------------------------------------------- */
 
 static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *reterr)
@@ -197,7 +220,7 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 	if (r == 0)
 		r = turn_insert_submissions(t, w, reterr);
 	if (r == 0)
-		r = turn_apply_deliveries(t, w, reterr);
+		r = apply_deliveries(t, w, reterr);
 	if (r == 0)
 		r = turn_apply_answers(t, w, reterr);
 	if (r == 0)
@@ -205,7 +228,7 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 	if (r == 0)
 		r = turn_release_slots(t, w, reterr);
 	if (r == 0)
-		r = turn_set_aside_other_urls(t, w, reterr);
+		r = dispatch_set_aside_other_urls(t->dispatch, w, reterr);
 	if (r == 0)
 		r = janitor_bring_near(t->janitor, w, reterr);
 	if (r == 0)
@@ -243,7 +266,7 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 	if (r < 0)
 		return r;
 	turn_answer_submissions(t, false);
-	turn_return_deliveries(t);
+	return_deliveries(t);
 	drop_all(&t->answers);
 	room_committed(&t->room);
 	return 0;
@@ -295,7 +318,7 @@ static void hand_over(struct turn *t, struct work *w)
 {
 	struct err e;
 
-	if (t->retry_ms == 0 && dispatch_hand_over(t->dispatch, t->store, w->config, t->courier, w->now_ms, &e) < 0)
+	if (t->retry_ms == 0 && dispatch_hand_over(t->dispatch, w, &e) < 0)
 		fail(t, &e);
 	commit_tell_losses(t->store);
 }
@@ -354,13 +377,13 @@ void turn_last(struct turn *t)
 		return;
 	r = store_begin(t->store, &e);
 	if (r == 0)
-		r = turn_apply_deliveries(t, &w, &e);
+		r = apply_deliveries(t, &w, &e);
 	if (commit_end(&w, r, &e) < 0) {
 		log_error(&((struct log_about){.reason = e.text}),
 			  "what came of the last deliveries cannot be kept: they will be sent again");
 		return;
 	}
-	turn_return_deliveries(t);
+	return_deliveries(t);
 }
 
 int64_t turn_commit_us(const struct turn *t)

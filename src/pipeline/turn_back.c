@@ -6,37 +6,10 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "pipeline/dispatch.h"
 #include "pipeline/lookups.h"
 #include "pipeline/refused.h"
-#include "pipeline/results.h"
 
 _Static_assert(STORE_MARK_BYTES == LOOKUP_MARK_BYTES, "the store keeps marks as they are");
-
-int turn_apply_deliveries(struct turn *t, struct work *w, struct err *reterr)
-{
-	for (struct mail *m = t->deliveries.first; m; m = m->next) {
-		int r = results_apply(w, ((struct delivery_mail *)m)->delivery, reterr);
-
-		if (r < 0)
-			return r;
-		w->changed = true;
-	}
-	return 0;
-}
-
-void turn_return_deliveries(struct turn *t)
-{
-	struct mail *m;
-
-	while ((m = mails_take(&t->deliveries))) {
-		const struct delivery *d = ((struct delivery_mail *)m)->delivery;
-
-		dispatch_returned(t->dispatch, d->event->account, d->event->id,
-				  !d->returned && d->verdict.outcome == OUTCOME_PARK);
-		mails_free(m);
-	}
-}
 
 /* An answer that cannot be kept is asked for again: by the webhook that waits for it. */
 static int keep_customer(struct work *w, const struct lookup_answer *a, struct err *reterr)

@@ -39,7 +39,6 @@ struct turn {
 
 	int64_t found_until;   /* webhooks up to this id were pending at start, or are long gone */
 	int64_t found_counted; /* the one of them whose try is counted and did not end; 0: none */
-	size_t url_account;    /* next account whose events of another url are to be set aside; all were: accounts_n */
 
 	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;
@@ -56,9 +55,6 @@ void turn_answer_submissions(struct turn *t, bool refused);
 
 /* ---- turn_back.c ---- */
 
-int turn_apply_deliveries(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
-/* After the commit: the courier has room again. */
-void turn_return_deliveries(struct turn *t);
 int turn_apply_answers(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 
 /* ---- turn_release.c ---- */
@@ -66,8 +62,6 @@ int turn_apply_answers(struct turn *t, struct work *w, struct err *reterr) MUSTC
 /* Webhooks that wait for one of a source's free slots: as many as there are. */
 int turn_release_slots(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 bool turn_slots_are_wanted(const struct turn *t, const struct config *c);
-/* A few events that were queued for another url: a sandbox's never reach production. */
-int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 
 /* ---- turn_found.c ---- */
 

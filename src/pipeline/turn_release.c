@@ -2,12 +2,7 @@
 
 #include "pipeline/turn_parts.h"
 
-#include "base/amount.h"
-#include "base/log.h"
-#include "pipeline/dispatch.h"
 #include "pipeline/lookups.h"
-
-#define OTHER_URL_BATCH 100 /* dead letters a turn after an account's url changed */
 
 /* While a source is parked each pass tells whether the webhook is one that may be asked for: so many a turn. */
 #define FOR_NEW_BATCH 16
@@ -56,33 +51,4 @@ bool turn_slots_are_wanted(const struct turn *t, const struct config *c)
 		    lookups_room(t->lookups, c->sources[i].name) > 0)
 			return true;
 	return false;
-}
-
-/* A few events that were queued for another url: a sandbox's never reach production. */
-int turn_set_aside_other_urls(struct turn *t, struct work *w, struct err *reterr)
-{
-	const struct account *a;
-	CLEANUP(mem_freep) char *reason = NULL;
-	int r;
-
-	if (t->url_account >= w->config->accounts_n)
-		return 0;
-	a = &w->config->accounts[t->url_account];
-	reason = mem_fmt("its account's url is %s now and was another when it was queued", a->url);
-	r = store_events_dead_of_other_url(w->store, a->name, a->url, reason, w->now_ms, OTHER_URL_BATCH, reterr);
-	if (r < 0)
-		return r;
-	if (r > 0) {
-		struct log_about about = {.account = a->name, .reason = reason};
-		char events[AMOUNT_MAX];
-
-		tally_log(&t->tally, LOG_WARNING, &about, "%s became %s", amount_of(events, r, "event"),
-			  r == 1 ? "a dead letter" : "dead letters");
-		dispatch_stir(t->dispatch, a->name);
-		w->changed = true;
-	}
-	if (r == 0)
-		t->url_account++;
-	w->more = true;
-	return 0;
 }

@@ -12,13 +12,13 @@
 
 #include "base/clock_guard.h"
 #include "conf/generation.h"
-#include "pipeline/dispatch.h"
-#include "pipeline/lookups.h"
 #include "pipeline/readings.h"
 #include "pipeline/tally.h"
 #include "store/store.h"
 
 struct courier;
+struct dispatch;
+struct lookups;
 
 struct work {
 	struct store *store;

@@ -21,6 +21,8 @@
 #include "base/log.h"
 #include "courier/courier.h"
 #include "with_reading.h"
+#include "pipeline/dispatch.h"
+#include "pipeline/lookups.h"
 #include "pipeline/work.h"
 
 #define NOW INT64_C(1795276800000)
