@@ -145,6 +145,14 @@ void *mem_room(void *items, size_t n, size_t size)
 	return (n & (n - 1)) == 0 ? mem_grow(items, n > 0 ? 2 * n : 1, size) : items;
 }
 
+void *mem_room_kept(void *items, size_t n, size_t *alloc, size_t size)
+{
+	if (n < *alloc)
+		return items;
+	*alloc = n > 0 ? 2 * n : 16;
+	return mem_grow(items, *alloc, size);
+}
+
 void *mem_dup(const void *p, size_t len)
 {
 	char *copy;

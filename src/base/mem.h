@@ -26,11 +26,14 @@ void mem_wipe_str(char *s);
 
 /*
  * Makes room for one element more behind the n of items, which is NULL at first. The room doubles at each power of two,
- * so that nobody keeps a capacity: an array that is grown so is grown in no other way, but may be cut. An array that is
- * emptied and filled again and again keeps a capacity of its own and asks mem_grow().
+ * so that nobody keeps a capacity: an array that is grown so is grown in no other way, but may be cut.
  */
 #define MEM_ROOM(items, n) ((items) = mem_room((items), (n), sizeof(*(items))))
 void *mem_room(void *items, size_t n, size_t size) __attribute__((warn_unused_result));
+/* The same for an array that is emptied and filled again and again, and keeps its memory: alloc, 0 at first, is how
+ * many elements it has room for. */
+#define MEM_ROOM_KEPT(items, n, alloc) ((items) = mem_room_kept((items), (n), &(alloc), sizeof(*(items))))
+void *mem_room_kept(void *items, size_t n, size_t *alloc, size_t size) __attribute__((warn_unused_result));
 
 /* The end of the process, for a library that says that memory is short. */
 void mem_lacking(void) __attribute__((noreturn));

@@ -29,10 +29,7 @@ void tally_add_many(struct tally *t, enum metric m, const char *label1, const ch
 			return;
 		}
 	}
-	if (t->counts_n == t->counts_alloc) {
-		t->counts_alloc = t->counts_alloc ? 2 * t->counts_alloc : 16;
-		t->counts = mem_grow(t->counts, t->counts_alloc, sizeof(*t->counts));
-	}
+	MEM_ROOM_KEPT(t->counts, t->counts_n, t->counts_alloc);
 	c = &t->counts[t->counts_n++];
 	*c = (struct tally_count){.metric = m, .n = (double)n};
 	for (unsigned i = 0; i < 3; i++)
@@ -41,10 +38,7 @@ void tally_add_many(struct tally *t, enum metric m, const char *label1, const ch
 
 void tally_observe(struct tally *t, enum metric m, double seconds)
 {
-	if (t->observations_n == t->observations_alloc) {
-		t->observations_alloc = t->observations_alloc ? 2 * t->observations_alloc : 16;
-		t->observations = mem_grow(t->observations, t->observations_alloc, sizeof(*t->observations));
-	}
+	MEM_ROOM_KEPT(t->observations, t->observations_n, t->observations_alloc);
 	t->observations[t->observations_n].metric = m;
 	t->observations[t->observations_n++].seconds = seconds;
 }
@@ -71,10 +65,7 @@ static void log_later(struct tally *t, int level, const struct log_about *about,
 	if (!log_wants(level))
 		return;
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	if (t->lines_n == t->lines_alloc) {
-		t->lines_alloc = t->lines_alloc ? 2 * t->lines_alloc : 16;
-		t->lines = mem_grow(t->lines, t->lines_alloc, sizeof(*t->lines));
-	}
+	MEM_ROOM_KEPT(t->lines, t->lines_n, t->lines_alloc);
 	t->lines[t->lines_n++] = (struct tally_line){
 		.level = level,
 		.about = {.source = mem_str(about->source),

@@ -35,6 +35,26 @@ static void an_array_grows_from_any_length_that_it_was_cut_to(void **state)
 	}
 }
 
+static void room_that_is_kept_outlives_an_emptying(void **state)
+{
+	uint64_t *items = NULL, *full;
+	size_t alloc = 0;
+
+	(void)state;
+	for (size_t n = 0; n < 33; n++) {
+		MEM_ROOM_KEPT(items, n, alloc);
+		assert_true(alloc > n);
+		assert_true(malloc_usable_size(items) >= alloc * sizeof(*items));
+	}
+	assert_int_equal(alloc, 64);
+	full = items;
+	for (size_t n = 0; n < 64; n++)
+		MEM_ROOM_KEPT(items, n, alloc);
+	assert_ptr_equal(items, full);
+	assert_int_equal(alloc, 64);
+	free(items);
+}
+
 static void room_doubles(void **state)
 {
 	static const size_t wanted[] = {1, 2, 4, 4, 8, 8, 8, 8, 16};
@@ -53,6 +73,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_array_grows_from_any_length_that_it_was_cut_to),
 		cmocka_unit_test(room_doubles),
+		cmocka_unit_test(room_that_is_kept_outlives_an_emptying),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
