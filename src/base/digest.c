@@ -6,6 +6,7 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <limits.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -31,6 +32,18 @@ void digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES])
 {
 	gnutls_hash_deinit(d->hash, out);
 	free(d);
+}
+
+uint64_t digest_number(const char *text)
+{
+	unsigned char sha[DIGEST_SHA256_BYTES];
+	struct digest *d = digest_new();
+	uint64_t number;
+
+	digest_add(d, text, strlen(text));
+	digest_end(d, sha);
+	memcpy(&number, sha, sizeof(number));
+	return number;
 }
 
 static const struct {

@@ -16,6 +16,9 @@ struct digest *digest_new(void);
 void digest_add(struct digest *d, const void *bytes, size_t n);
 void digest_end(struct digest *d, unsigned char out[DIGEST_SHA256_BYTES]); /* frees d */
 
+/* 8 bytes of the SHA-256 of a text, as a number: equal for equal texts, and for no others that are met. */
+uint64_t digest_number(const char *text);
+
 enum digest_algorithm {
 	DIGEST_SHA1,
 	DIGEST_SHA256,

@@ -19,6 +19,7 @@
 #include "decision/event.h"
 #include "klaviyo/outcome.h"
 #include "courier/lookup.h"
+#include "courier/report.h"
 
 /* An event comes back with what became of it. */
 struct delivery {
@@ -31,18 +32,19 @@ struct delivery {
 
 /*
  * All are called on the courier's thread and must not block; what they are given is theirs to free. A window is told
- * whenever it or its reason changes, and for every account at start and with each generation. The reason is there while
- * events wait for the operator: why Klaviyo parked the account (also with a window of 1, while it is probed), "on hold"
- * or "not configured"; and, with the whole window, while Klaviyo asked for a pause of more than a minute. A window that
- * an outcome closes is told before that outcome.
+ * whenever it or its reason changes, and for every account and every source with lookups at start and with each
+ * generation. The reason is there while events or webhooks wait for the operator: why the account or the lookups are
+ * parked (also with a window of 1, while they are probed), "on hold" or "not configured"; and until when there is a
+ * pause of more than a minute, with which an account's window stays whole. A window that an outcome or an answer closes
+ * is told before that outcome or answer.
  */
 struct courier_sink {
 	void (*delivered)(void *ctx, struct delivery *d); /* heap; delivery_free */
-	void (*window)(void *ctx, const char *account, unsigned window, const char *parked_reason_or_null);
+	/* for_new: for lookups only of customers who were not asked about yet. */
+	void (*window)(void *ctx, enum report_kind kind, const char *name, unsigned window, bool for_new,
+		       const char *reason_or_null);
 	void (*lookup_answered)(void *ctx, struct lookup_answer *a); /* heap; lookup_answer_done + free */
-	/* struct lookup_sink's window */
-	void (*lookup_window)(void *ctx, const char *source, unsigned window, bool for_new, const char *reason);
-	void (*alive)(void *ctx, uint64_t token); /* answer to courier_ping */
+	void (*alive)(void *ctx, uint64_t token);                    /* answer to courier_ping */
 	void *ctx;
 };
 void delivery_free(struct delivery *d); /* with its event; NULL allowed */

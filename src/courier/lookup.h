@@ -1,14 +1,13 @@
 /*
- * lookup: asks the helpdesk what a webhook does not tell, above all who its customer is: the doing half of
- * helpdesk/plan/inquiry.h.
+ * lookup: asks the helpdesk what a webhook does not tell, above all who its customer is. A route, one a source.
  *
- * Runs on the courier's thread, on its HTTP client. A source's lookups have a window: how many may be under way. It is
- * LOOKUP_WINDOW in good times; 1 while parked (upstream.h says when), then for customers only who were not asked about
- * yet, but for a slow probe; 0 for as long as a 429 says; 0 too where the source is no longer configured or has no
- * lookup. A reload and changed secrets open it at once. The window is told, never asked: whoever puts questions keeps
- * within it; a question that comes too late for it is returned without being asked (LOOKUP_LATE, LOOKUP_RETURNED). One
- * question a customer at a time is the asker's duty too. A window that changes is told before the answer that changed
- * it.
+ * A source's lookups have a window: how many may be in flight. It is LOOKUP_WINDOW in good times; 1 while parked
+ * (upstream.h says when), then for customers only who were not asked about yet, but for a slow probe; 0 for as long as
+ * a 429 says; 0 too where the source is no longer configured or has no lookup. A reload and changed secrets open it at
+ * once; after a reload it is shown as parked until it answers. The window is told, never asked: whoever puts questions
+ * keeps within it; a question that comes too late for it is returned without being asked (LOOKUP_LATE,
+ * LOOKUP_RETURNED). One question a customer at a time is the asker's duty too. A window that changes is told before the
+ * answer that changed it.
  *
  * Whether a source's lookups have ever worked outlives the process by the asker's hand: a mark, a digest of base_url,
  * parameters and credentials, comes with each answer once the helpdesk has answered something in JSON, and is given
@@ -23,7 +22,6 @@
 #include "conf/generation.h"
 #include "helpdesk/expr/customer.h"
 #include "helpdesk/expr/webhook.h"
-#include "http/client.h"
 
 #define LOOKUP_WINDOW 4
 #define LOOKUP_ANSWER_MAX (1024 * 1024) /* bytes; what is longer is refused */
@@ -66,34 +64,19 @@ struct lookup_answer {
 };
 void lookup_answer_done(struct lookup_answer *a);
 
-struct lookup;
-struct lookup_sink {
-	void (*answer)(void *ctx, struct lookup_answer *a); /* a is lent: take what you need by TAKE */
-	/* for_new: only for customers who were not asked about yet. reason: why it is parked ("…"), or until when it is
-	 * paused where that is longer than a minute ("paused until …"); NULL: neither. */
-	void (*window)(void *ctx, const char *source, unsigned window, bool for_new, const char *reason);
-	void *ctx;
-};
-
 /* For tests: shorter times. 0: the constants above. */
 struct lookup_options {
 	int64_t connect_ms, timeout_ms;
 };
 
-/* The client must outlive all questions; options: NULL for none. */
-struct lookup *lookup_new(struct http_client *client, const struct lookup_sink *sink,
-			  const struct lookup_options *options);
-/* Questions under way come back as LOOKUP_RETURNED. Before http_client_free. NULL allowed. */
-void lookup_free(struct lookup *l);
-/* The generation by which later questions are asked; tells every source's window anew. A source that is parked is asked
- * again at once where its secrets changed, or after a reload; after a reload it is shown as parked until it answers.
- * Takes its own reference. */
-void lookup_generation(struct lookup *l, struct generation *g);
-/* Takes over q and what is in it. The answer comes through the sink, maybe before this returns. */
-void lookup_ask(struct lookup *l, struct lookup_question *q);
-/* Opens windows for probes and after pauses. Returns when to call again (now_ms and the answer: clock_mono_ms time;
- * CLOCK_NEVER_MS). */
-int64_t lookup_tick(struct lookup *l, int64_t now_ms);
-unsigned lookup_under_way(const struct lookup *l);
+struct courier_sink;
+struct route;
+struct route_shared;
+struct route *lookup_new(struct route_shared *shared, const char *source);
+/* Takes over q and what is in it (heap). The answer comes through the sink, maybe before this returns. */
+void lookup_ask(struct route *r, struct lookup_question *q);
+/* Gives back a question that is not asked. Takes over q. */
+void lookup_return(const struct courier_sink *sink, struct lookup_question *q, enum lookup_outcome outcome,
+		   const char *why);
 
 #endif

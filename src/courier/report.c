@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/text.h"
-#include "courier/upstream.h"
+#include "courier/courier.h"
 #include "klaviyo/quota.h"
 #include "klaviyo/reason.h"
 #include "klaviyo/retry_after.h"
@@ -206,7 +206,7 @@ static void pause_ends(struct report *r, bool early)
 	free(TAKE(r->paused));
 }
 
-void report_pause(struct report *r, int64_t until_ms, const char *header, int64_t now_ms)
+static void look_at_pause(struct report *r, int64_t until_ms, const char *header, int64_t now_ms)
 {
 	int64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : 0, was_ms = r->paused_until_ms;
 	bool begins = !r->paused;
@@ -313,17 +313,23 @@ void report_lookup(const char *source, const char *outcome)
 
 /* ---- the window -------------------------------------------------------------------------------------------------- */
 
-bool report_window(struct report *r, unsigned window, bool for_new, const char *shut)
+void report_upstream(struct report *r, const struct upstream *u, const char *shut, const char *header,
+		     const struct courier_sink *sink, int64_t now_ms)
 {
-	CLEANUP(mem_freep) char *both = r->parked && r->paused ? mem_fmt("%s; %s", r->parked, r->paused) : NULL;
-	const char *reason = shut ? shut : both ? both : r->parked ? r->parked : r->paused;
+	unsigned window = shut ? 0 : upstream_window(u, now_ms);
+	bool for_new = upstream_is_for_new(u);
+	CLEANUP(mem_freep) char *both = NULL;
+	const char *reason;
 
+	look_at_pause(r, u->paused_until_ms, header, now_ms);
+	both = r->parked && r->paused ? mem_fmt("%s; %s", r->parked, r->paused) : NULL;
+	reason = shut ? shut : both ? both : r->parked ? r->parked : r->paused;
 	if (r->told && r->told_window == window && r->told_for_new == for_new && text_is(r->told_reason, reason))
-		return false;
+		return;
 	r->told = true;
 	r->told_window = window;
 	r->told_for_new = for_new;
 	free(r->told_reason);
 	r->told_reason = mem_str(reason);
-	return true;
+	sink->window(sink->ctx, r->kind, r->name, window, for_new, reason);
 }

@@ -11,8 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "courier/upstream.h"
 #include "decision/event.h"
 #include "klaviyo/outcome.h"
+
+struct courier_sink;
 
 #define REPORT_LONG_MS (60 * 1000) /* a wait that an upstream asks for is told where it is longer */
 
@@ -61,12 +64,6 @@ void report_unparked(struct report *r);
 /* An account's key, URL, revision or quota changed: what was told of it is over. No line. */
 void report_renewed(struct report *r);
 
-/* ---- paused ------------------------------------------------------------------------------------------------------ */
-
-/* Until when it asks to be left alone, and by which header; until_ms 0, or past: not at all. A line where a pause of
- * more than REPORT_LONG_MS begins, and where it ends before its time. */
-void report_pause(struct report *r, int64_t until_ms, const char *header, int64_t now_ms);
-
 /* ---- trouble ----------------------------------------------------------------------------------------------------- */
 
 enum report_trouble {
@@ -90,11 +87,14 @@ void report_attempt(const struct report *r, const struct event *e, const struct 
 /* A question was answered; outcome: lookup_outcome_name. */
 void report_lookup(const char *source, const char *outcome);
 
-/* ---- the window -------------------------------------------------------------------------------------------------- */
+/* ---- pause and window -------------------------------------------------------------------------------------------- */
 
-/* True where the window, or the reason beside it, is another than the one that was told last: then told_… hold what is
- * to be told now. shut: why there is none, whatever else is known ("on hold"); NULL: what is told of parking and pause.
+/*
+ * Tells what changed since it was called last. A pause: a line where one of more than REPORT_LONG_MS begins, and where
+ * it ends before its time; header: what asked for it. The window and the reason beside it: to the sink. shut: why there
+ * is no window, whatever else is known ("on hold"); NULL: what is told of parking and pause.
  */
-bool report_window(struct report *r, unsigned window, bool for_new, const char *shut);
+void report_upstream(struct report *r, const struct upstream *u, const char *shut, const char *header,
+		     const struct courier_sink *sink, int64_t now_ms);
 
 #endif

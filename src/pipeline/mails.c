@@ -20,7 +20,6 @@ void mails_free(struct mail *m)
 		free(((struct answer_mail *)m)->answer);
 		break;
 	case MAIL_WINDOW:
-	case MAIL_LOOKUP_WINDOW:
 		free(((struct window_mail *)m)->name);
 		free(((struct window_mail *)m)->reason);
 		break;

@@ -14,7 +14,6 @@ enum mail_kind {
 	MAIL_DELIVERY,
 	MAIL_WINDOW,
 	MAIL_ANSWER,
-	MAIL_LOOKUP_WINDOW,
 	MAIL_GENERATION,
 	MAIL_PING,
 	MAIL_STOP,
@@ -29,8 +28,9 @@ struct answer_mail {
 	struct mail mail;
 	struct lookup_answer *answer;
 };
-struct window_mail { /* of an account, or of a source's lookups */
+struct window_mail {
 	struct mail mail;
+	enum report_kind kind;
 	char *name;
 	unsigned window;
 	bool for_new; /* lookups: of webhooks only that nobody was asked for yet */

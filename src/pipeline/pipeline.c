@@ -63,26 +63,17 @@ static void sink_answered(void *ctx, struct lookup_answer *a)
 	post(ctx, &m->mail, MAIL_ANSWER);
 }
 
-static void post_window(struct pipeline *p, enum mail_kind kind, const char *name, unsigned window, bool for_new,
+static void sink_window(void *ctx, enum report_kind kind, const char *name, unsigned window, bool for_new,
 			const char *reason)
 {
 	struct window_mail *m = mem_new(1, sizeof(*m));
 
+	m->kind = kind;
 	m->name = mem_str(name);
 	m->window = window;
 	m->for_new = for_new;
 	m->reason = mem_str(reason);
-	post(p, &m->mail, kind);
-}
-
-static void sink_window(void *ctx, const char *account, unsigned window, const char *parked_reason_or_null)
-{
-	post_window(ctx, MAIL_WINDOW, account, window, false, parked_reason_or_null);
-}
-
-static void sink_lookup_window(void *ctx, const char *source, unsigned window, bool for_new, const char *reason)
-{
-	post_window(ctx, MAIL_LOOKUP_WINDOW, source, window, for_new, reason);
+	post(ctx, &m->mail, MAIL_WINDOW);
 }
 
 static void sink_alive(void *ctx, uint64_t token)
@@ -150,7 +141,6 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 		.delivered = sink_delivered,
 		.window = sink_window,
 		.lookup_answered = sink_answered,
-		.lookup_window = sink_lookup_window,
 		.alive = sink_alive,
 	};
 	int r = store_open(&options, STORE_WRITE, &store, reterr);

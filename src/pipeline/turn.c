@@ -107,17 +107,13 @@ static void take_generation(struct turn *t, struct generation_mail *m)
 /* The courier has logged what is parked, and why. */
 static void take_window(struct turn *t, const struct window_mail *m)
 {
-	dispatch_window(t->dispatch, m->name, m->window);
-	health_park(t->health, "account", m->name, m->reason);
-}
-
-static void take_lookup_window(struct turn *t, const struct window_mail *m)
-{
-	if (m->for_new)
+	if (m->kind == REPORT_ACCOUNT)
+		dispatch_window(t->dispatch, m->name, m->window);
+	else if (m->for_new)
 		lookups_window_for_new(t->lookups, m->name, m->window);
 	else
 		lookups_window(t->lookups, m->name, m->window);
-	health_park(t->health, "lookups", m->name, m->reason);
+	health_park(t->health, m->kind == REPORT_ACCOUNT ? "account" : "lookups", m->name, m->reason);
 }
 
 void turn_take(struct turn *t, struct mail *m)
@@ -134,9 +130,6 @@ void turn_take(struct turn *t, struct mail *m)
 		return;
 	case MAIL_WINDOW:
 		take_window(t, (struct window_mail *)m);
-		break;
-	case MAIL_LOOKUP_WINDOW:
-		take_lookup_window(t, (struct window_mail *)m);
 		break;
 	case MAIL_GENERATION:
 		take_generation(t, (struct generation_mail *)m);

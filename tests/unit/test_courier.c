@@ -80,11 +80,13 @@ static void on_delivered(void *ctx, struct delivery *d)
 	delivery_free(d);
 }
 
-static void on_window(void *ctx, const char *account, unsigned window, const char *reason)
+static void on_window(void *ctx, enum report_kind kind, const char *name, unsigned window, bool for_new,
+		      const char *reason)
 {
-	struct news n = {.kind = NEWS_WINDOW, .window = window};
+	struct news n = {.kind = kind == REPORT_ACCOUNT ? NEWS_WINDOW : NEWS_LOOKUP_WINDOW, .window = window};
 
-	(void)snprintf(n.name, sizeof(n.name), "%s", account);
+	(void)for_new;
+	(void)snprintf(n.name, sizeof(n.name), "%s", name);
 	(void)snprintf(n.reason, sizeof(n.reason), "%s", reason ? reason : "");
 	tell(ctx, &n);
 }
@@ -97,16 +99,6 @@ static void on_answer(void *ctx, struct lookup_answer *a)
 	tell(ctx, &n);
 	lookup_answer_done(a);
 	free(a);
-}
-
-static void on_lookup_window(void *ctx, const char *source, unsigned window, bool for_new, const char *reason)
-{
-	struct news n = {.kind = NEWS_LOOKUP_WINDOW, .window = window};
-
-	(void)for_new;
-	(void)snprintf(n.name, sizeof(n.name), "%s", source);
-	(void)snprintf(n.reason, sizeof(n.reason), "%s", reason ? reason : "");
-	tell(ctx, &n);
 }
 
 static void on_alive(void *ctx, uint64_t token)
@@ -188,7 +180,7 @@ static void configure(struct post *p, const char *account)
 static void start(struct post *p, const char *account)
 {
 	static const struct courier_options options = {.connect_ms = 5000, .timeout_ms = 5000};
-	struct courier_sink sink = {on_delivered, on_window, on_answer, on_lookup_window, on_alive, p};
+	struct courier_sink sink = {on_delivered, on_window, on_answer, on_alive, p};
 
 	*p = (struct post){.server = scripted_start(), .folder = scripted_folder()};
 	pthread_mutex_init(&p->lock, NULL);
@@ -421,7 +413,7 @@ static void no_answer_in_time_is_a_retry(void **state)
 
 	(void)state;
 	start(&p, "");
-	sink = (struct courier_sink){on_delivered, on_window, on_answer, on_lookup_window, on_alive, &p};
+	sink = (struct courier_sink){on_delivered, on_window, on_answer, on_alive, &p};
 	courier_stop(p.courier, clock_mono_ms());
 	p.courier = courier_start_with(p.g, &sink, &options);
 	scripted_always(p.server, held);

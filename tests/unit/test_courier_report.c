@@ -18,8 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "courier/lookup.h"
-#include "courier/outlet.h"
+#include "courier/route.h"
 #include "scripted.h"
 
 #define NOW INT64_C(1795276800000)  /* of the wall clock at the beginning of each scene */
@@ -52,9 +51,7 @@ static struct world {
 	int64_t now_ms;
 	char *folder;
 	struct generation *g;
-	struct outlet_shared shared;
-	struct outlet *outlet;
-	struct lookup *lookup;
+	struct routes routes;
 	struct call *calls, **calls_end; /* oldest first */
 	bool impossible;                 /* of no request can a transfer be made */
 	int64_t event;                   /* the last one */
@@ -195,10 +192,14 @@ static void on_delivered(void *ctx, struct delivery *d)
 	delivery_free(d);
 }
 
-static void on_window(void *ctx, const char *account, unsigned window, const char *reason)
+static void on_window(void *ctx, enum report_kind kind, const char *name, unsigned window, bool for_new,
+		      const char *reason)
 {
 	(void)ctx;
-	see("  window of account %s: %u%s%s", account, window, reason ? ": " : "", reason ? reason : "");
+	if (kind == REPORT_ACCOUNT && strcmp(name, "shop") != 0)
+		return;
+	see("  window of %s %s: %u%s%s%s", kind == REPORT_ACCOUNT ? "account" : "lookups", name, window,
+	    for_new ? " for new ones" : "", reason ? ": " : "", reason ? reason : "");
 }
 
 static void on_answer(void *ctx, struct lookup_answer *a)
@@ -206,13 +207,8 @@ static void on_answer(void *ctx, struct lookup_answer *a)
 	(void)ctx;
 	see("  customer %s: %s%s%s", a->key, lookup_outcome_name(a->outcome), a->outcome == LOOKUP_FOUND ? "" : ": ",
 	    a->outcome == LOOKUP_FOUND ? "" : a->reason.text);
-}
-
-static void on_lookup_window(void *ctx, const char *source, unsigned window, bool for_new, const char *reason)
-{
-	(void)ctx;
-	see("  window of lookups %s: %u%s%s%s", source, window, for_new ? " for new ones" : "", reason ? ": " : "",
-	    reason ? reason : "");
+	lookup_answer_done(a);
+	free(a);
 }
 
 /* ---- the world around it ----------------------------------------------------------------------------------------- */
@@ -289,9 +285,8 @@ static void answer_with(struct says a)
 static int64_t run(void)
 {
 	int64_t now_ms = __wrap_clock_mono_ms();
-	int64_t next_ms = outlet_run(world.outlet, true, now_ms), again_ms = lookup_tick(world.lookup, now_ms);
 
-	return again_ms < next_ms ? again_ms : next_ms;
+	return routes_run(&world.routes, true, now_ms);
 }
 
 /* Time goes by, from one moment at which there is something to do to the next. */
@@ -314,10 +309,7 @@ static void pass(int64_t ms)
 
 static void take_generation(struct generation *g)
 {
-	bool reloaded = !world.g || world.g->config != g->config;
-
-	outlet_configure(world.outlet, config_account(g->config, "shop"), g->secrets, reloaded);
-	lookup_generation(world.lookup, g);
+	routes_generation(&world.routes, g);
 	generation_unref(world.g);
 	world.g = g;
 }
@@ -374,7 +366,7 @@ static void same_again(void)
 
 static void scene_with(const char *name, const char *account, const char *password)
 {
-	static const struct lookup_sink sink = {on_answer, on_lookup_window, NULL};
+	static const struct courier_sink sink = {on_delivered, on_window, on_answer, NULL, NULL};
 
 	see("== %s", name);
 	metrics_reset();
@@ -388,9 +380,7 @@ static void scene_with(const char *name, const char *account, const char *passwo
 	scripted_write(world.folder, "key", "pk_first\n");
 	scripted_write(world.folder, "other", "pk_other\n");
 	scripted_write(world.folder, "token", "s3cret\n");
-	world.shared.sink = (struct courier_sink){.delivered = on_delivered, .window = on_window};
-	world.outlet = outlet_new(&world.shared, "shop", MONO_BEGIN);
-	world.lookup = lookup_new(NULL, &sink, NULL);
+	routes_init(&world.routes, NULL, &sink, &(struct courier_options){0});
 	reload(account, DESK);
 }
 
@@ -402,11 +392,10 @@ static void scene(const char *name)
 static void scene_end(void)
 {
 	see("the end");
-	outlet_close(world.outlet);
-	lookup_free(world.lookup);
+	routes_close(&world.routes);
 	while (world.calls)
 		ANSWER(.failure = HTTP_ABORTED);
-	outlet_free(world.outlet);
+	routes_done(&world.routes);
 	generation_unref(world.g);
 	world.g = NULL;
 	scripted_folder_remove(world.folder);
@@ -433,7 +422,7 @@ static void send(unsigned person)
 	e->time_ms = world.now_ms;
 	e->late_ms = CLOCK_NEVER_MS;
 	see("event %d of person %u", (int)e->id, person);
-	outlet_take(world.outlet, e);
+	routes_send(&world.routes, e);
 	(void)run();
 }
 
@@ -457,7 +446,7 @@ static void ask(const char *customer, bool is_new)
 	q->webhook.body = mem_fmt("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"%s\"}", customer);
 	q->webhook.body_len = strlen(q->webhook.body);
 	q->is_new = is_new;
-	lookup_ask(world.lookup, q);
+	routes_ask(&world.routes, q);
 }
 
 static void asked(const char *customer, bool is_new, struct says a)

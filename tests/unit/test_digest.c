@@ -30,6 +30,16 @@ static void sha256_is_the_published_one(void **state)
 	assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+static void equal_texts_have_one_number(void **state)
+{
+	char text[] = "jo@example.com";
+
+	(void)state;
+	assert_true(digest_number(text) == digest_number("jo@example.com"));
+	assert_true(digest_number(text) != digest_number("jo@example.co"));
+	assert_true(digest_number("") != digest_number("a"));
+}
+
 /* RFC 2202 and RFC 4231, the second case of each; and a key longer than a block. */
 static void hmac_is_the_published_one(void **state)
 {
@@ -150,9 +160,13 @@ static void random_numbers_stay_below_and_vary(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha256_is_the_published_one),     cmocka_unit_test(hmac_is_the_published_one),
-		cmocka_unit_test(equality_needs_length_and_bytes), cmocka_unit_test(base64_goes_both_ways),
-		cmocka_unit_test(what_is_not_base64_is_refused),   cmocka_unit_test(random_numbers_stay_below_and_vary),
+		cmocka_unit_test(sha256_is_the_published_one),
+		cmocka_unit_test(equal_texts_have_one_number),
+		cmocka_unit_test(hmac_is_the_published_one),
+		cmocka_unit_test(equality_needs_length_and_bytes),
+		cmocka_unit_test(base64_goes_both_ways),
+		cmocka_unit_test(what_is_not_base64_is_refused),
+		cmocka_unit_test(random_numbers_stay_below_and_vary),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

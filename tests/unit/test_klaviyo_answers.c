@@ -2,12 +2,12 @@
  * Forty and more kinds of answer from Klaviyo, each for one odd person among 30 and for all 30, over 30 minutes: what
  * becomes of their events must equal the table below, which was written down before the first run.
  *
- * Real are the store, the turn, dispatch and results of the pipeline, and the outlet with its pace, quota and
+ * Real are the store, the turn, dispatch and results of the pipeline, and the sender with its pace, quota and
  * outcomes. Faked are the time, the thread between them (they call each other), and the HTTP client.
  */
 #include <config.h>
 
-#include "courier/outlet.h"
+#include "courier/route.h"
 
 #include <string.h>
 
@@ -178,8 +178,7 @@ static struct world {
 	struct stage *stage;
 	struct health *health;
 	struct turn *turn;
-	struct outlet_shared shared;
-	struct outlet *outlet;
+	struct routes routes;
 	struct reply *replies, **replies_end; /* all have the same latency: the order of sending is that of answering */
 	const struct row *row;                /* NULL: everything is taken */
 	bool for_all, posted;                 /* posted: the turn has mail since it began to run */
@@ -215,7 +214,7 @@ void __wrap_courier_send(struct courier *c, struct event *e);
 void __wrap_courier_send(struct courier *c, struct event *e)
 {
 	(void)c;
-	outlet_take(world.outlet, e);
+	routes_send(&world.routes, e);
 }
 
 static void answer_fill(struct http_reply *to, const struct row *row)
@@ -289,11 +288,16 @@ static void sink_delivered(void *ctx, struct delivery *d)
 	turn_take(world.turn, &m->mail);
 }
 
-static void sink_window(void *ctx, const char *account, unsigned window, const char *reason)
+static void sink_window(void *ctx, enum report_kind kind, const char *account, unsigned window, bool for_new,
+			const char *reason)
 {
-	struct window_mail *m = mem_new(1, sizeof(*m));
+	struct window_mail *m;
 
 	(void)ctx;
+	(void)for_new;
+	if (kind != REPORT_ACCOUNT)
+		return;
+	m = mem_new(1, sizeof(*m));
 	m->mail.kind = MAIL_WINDOW;
 	m->name = mem_str(account);
 	m->window = window;
@@ -310,10 +314,18 @@ static void world_begin(void)
 	(void)stage_setup((void **)&world.stage);
 	world.health = health_new();
 	world.turn = turn_new(world.stage->store, world.stage->generation, NULL, world.health);
-	world.shared.sink = (struct courier_sink){.delivered = sink_delivered, .window = sink_window};
-	world.outlet = outlet_new(&world.shared, "default", MONO_BEGIN);
-	outlet_configure(world.outlet, config_account(world.stage->generation->config, "default"),
-			 world.stage->generation->secrets, true);
+	routes_init(&world.routes, NULL, &(struct courier_sink){.delivered = sink_delivered, .window = sink_window},
+		    &(struct courier_options){0});
+	routes_generation(&world.routes, world.stage->generation);
+}
+
+/* The same configuration again. */
+static void reload_all(void)
+{
+	struct generation *g = stage_configure(world.stage, STAGE_KLAVIYO "sources:\n" STAGE_SOURCES);
+
+	routes_generation(&world.routes, g);
+	generation_unref(g);
 }
 
 static bool reply_next(void)
@@ -335,12 +347,12 @@ static bool reply_next(void)
 
 static void world_end(void)
 {
-	outlet_close(world.outlet);
+	routes_close(&world.routes);
 	world.now_ms += LATENCY_MS;
 	while (reply_next())
 		;
 	turn_last(world.turn);
-	outlet_free(world.outlet);
+	routes_done(&world.routes);
 	turn_free(world.turn);
 	health_free(world.health);
 	(void)stage_teardown((void **)&world.stage);
@@ -349,17 +361,17 @@ static void world_end(void)
 static void world_run(int64_t until_ms)
 {
 	while (world.now_ms < until_ms) {
-		int64_t next_ms, outlet_ms;
+		int64_t next_ms, courier_ms;
 
 		world.posted = false;
 		next_ms = turn_run(world.turn);
-		outlet_ms = outlet_run(world.outlet, true, __wrap_clock_mono_ms());
+		courier_ms = routes_run(&world.routes, true, __wrap_clock_mono_ms());
 		while (reply_next())
 			;
 		if (world.posted)
 			continue;
-		if (outlet_ms < next_ms)
-			next_ms = outlet_ms;
+		if (courier_ms < next_ms)
+			next_ms = courier_ms;
 		next_ms = next_ms == CLOCK_NEVER_MS ? until_ms : next_ms - MONO_BEGIN + NOW;
 		if (world.replies && world.replies->at_ms < next_ms)
 			next_ms = world.replies->at_ms;
@@ -564,8 +576,7 @@ static void a_pause_is_over_after_an_hour_or_with_a_reload(void **state)
 		assert_non_null(strstr(f.told, "paused by Klaviyo's Retry-After until 2026-11-"));
 		world.row = NULL;
 		if (reload)
-			outlet_configure(world.outlet, config_account(world.stage->generation->config, "default"),
-					 world.stage->generation->secrets, true);
+			reload_all();
 		world_run(reload ? NOW + 2 * CLOCK_MINUTE_MS : NOW + CLOCK_HOUR_MS + CLOCK_MINUTE_MS);
 		f = look();
 		assert_string_equal(f.told, "");

@@ -1,7 +1,7 @@
 /* Asking a helpdesk who a customer is, against a server that answers as it should, or not at all. */
 #include <config.h>
 
-#include "courier/lookup.h"
+#include "courier/route.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ struct desk {
 	char *folder;
 	struct generation *g;
 	struct http_client *client;
-	struct lookup *lookup;
+	struct routes routes;
 	struct lookup_answer answers[ANSWERS_MAX];
 	size_t answers_n;
 	struct {
@@ -42,13 +42,16 @@ static void on_answer(void *ctx, struct lookup_answer *a)
 
 	assert_true(d->answers_n < ANSWERS_MAX);
 	d->answers[d->answers_n++] = *a;
-	*a = (struct lookup_answer){0};
+	free(a);
 }
 
-static void on_window(void *ctx, const char *source, unsigned window, bool for_new, const char *reason)
+static void on_window(void *ctx, enum report_kind kind, const char *source, unsigned window, bool for_new,
+		      const char *reason)
 {
 	struct desk *d = ctx;
 
+	if (kind != REPORT_LOOKUPS)
+		return;
 	assert_true(d->windows_n < WINDOWS_MAX);
 	(void)snprintf(d->windows[d->windows_n].source, 32, "%s", source);
 	(void)snprintf(d->windows[d->windows_n].reason, 256, "%s", reason ? reason : "");
@@ -103,16 +106,17 @@ static void configure(struct desk *d, const char *more_steps, const char *name)
 	scripted_write(d->folder, "deskbridge.yaml", text);
 	generation_unref(d->g);
 	d->g = scripted_load(d->folder);
-	lookup_generation(d->lookup, d->g);
+	routes_generation(&d->routes, d->g);
 }
 
 static void open_desk(struct desk *d, const char *more_steps)
 {
-	static const struct lookup_options options = {.connect_ms = 2000, .timeout_ms = 3000};
+	static const struct courier_options options = {.lookup = {.connect_ms = 2000, .timeout_ms = 3000}};
+	const struct courier_sink sink = {.window = on_window, .lookup_answered = on_answer, .ctx = d};
 
 	*d = (struct desk){.server = scripted_start(), .folder = scripted_folder()};
 	d->client = http_client_new("deskbridge/test");
-	d->lookup = lookup_new(d->client, &(struct lookup_sink){on_answer, on_window, d}, &options);
+	routes_init(&d->routes, d->client, &sink, &options);
 	scripted_write(d->folder, "token", "s3cret\n");
 	configure(d, more_steps, "desk");
 	assert_int_equal(window_now(d), LOOKUP_WINDOW);
@@ -120,8 +124,9 @@ static void open_desk(struct desk *d, const char *more_steps)
 
 static void close_desk(struct desk *d)
 {
-	lookup_free(d->lookup);
+	routes_close(&d->routes);
 	http_client_free(d->client);
+	routes_done(&d->routes);
 	generation_unref(d->g);
 	scripted_stop(d->server);
 	scripted_folder_remove(d->folder);
@@ -143,7 +148,7 @@ static void ask_as(struct desk *d, const char *customer, bool is_new, const stru
 	q->is_new = is_new;
 	if (worked)
 		q->worked = *worked;
-	lookup_ask(d->lookup, q);
+	routes_ask(&d->routes, q);
 }
 
 static void ask(struct desk *d, const char *customer)
@@ -161,13 +166,22 @@ static void wait_answers(struct desk *d, size_t n)
 		fail_msg("only %zu of %zu answers came", d->answers_n, n);
 }
 
+static unsigned in_flight(const struct desk *d)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < d->routes.n; i++)
+		n += d->routes.all[i]->upstream->in_flight;
+	return n;
+}
+
 /* One question, one answer. */
 static const struct lookup_answer *asked(struct desk *d, struct scripted_answer a)
 {
 	scripted_once(d->server, a);
 	ask(d, "cu1");
 	wait_answers(d, d->answers_n + 1);
-	assert_int_equal(lookup_under_way(d->lookup), 0);
+	assert_int_equal(in_flight(d), 0);
 	return &d->answers[d->answers_n - 1];
 }
 
@@ -264,15 +278,12 @@ static void trouble_is_tried_again_and_parks_nobody(void **state)
 
 static void a_slow_answer_is_tried_again(void **state)
 {
-	static const struct lookup_options options = {.connect_ms = 2000, .timeout_ms = 150};
 	const struct lookup_answer *a;
 	struct desk d;
 
 	(void)state;
 	open_desk(&d, "");
-	lookup_free(d.lookup);
-	d.lookup = lookup_new(d.client, &(struct lookup_sink){on_answer, on_window, &d}, &options);
-	lookup_generation(d.lookup, d.g);
+	d.routes.shared.options.lookup.timeout_ms = 150;
 	a = asked(&d, (struct scripted_answer){.how = SCRIPTED_HOLD});
 	assert_int_equal(a->outcome, LOOKUP_RETRY);
 	assert_non_null(strstr(a->reason.text, "timed out"));
@@ -323,7 +334,7 @@ static void new_secret(struct desk *d, const char *file, const char *text)
 	problems_done(&problems);
 	generation_unref(d->g);
 	d->g = next;
-	lookup_generation(d->lookup, d->g);
+	routes_generation(&d->routes, d->g);
 }
 
 static void wrong_credentials_park_once_and_a_new_secret_resumes(void **state)
@@ -408,12 +419,12 @@ static void a_429_closes_the_window_for_retry_after(void **state)
 	assert_int_equal(a->retry_after_ms, 30000);
 	assert_int_equal(window_now(&d), 0);
 	assert_string_equal(d.windows[d.windows_n - 1].reason, "");
-	again_ms = lookup_tick(d.lookup, now_ms);
+	again_ms = routes_run(&d.routes, true, now_ms);
 	assert_in_range(again_ms, before_ms + 30000, now_ms + 30000);
 	ask(&d, "cu2");
 	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_LATE);
 	assert_int_equal(scripted_count(d.server), 1);
-	(void)lookup_tick(d.lookup, again_ms);
+	(void)routes_run(&d.routes, true, again_ms);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
 	close_desk(&d);
 }
@@ -464,7 +475,7 @@ static void a_webhook_without_customer_is_not_asked_for(void **state)
 	q->key = mem_str("");
 	q->webhook.body = mem_str("{}");
 	q->webhook.body_len = 2;
-	lookup_ask(d.lookup, q);
+	routes_ask(&d.routes, q);
 	assert_int_equal(d.answers_n, 1);
 	assert_int_equal(d.answers[0].outcome, LOOKUP_ODD);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
@@ -502,8 +513,8 @@ static void stopping_returns_what_is_under_way(void **state)
 	ask(&d, "cu2");
 	while (scripted_count(d.server) < 2)
 		http_client_turn(d.client, clock_mono_ms() + 20);
-	assert_int_equal(lookup_under_way(d.lookup), 2);
-	lookup_free(TAKE(d.lookup));
+	assert_int_equal(in_flight(&d), 2);
+	routes_close(&d.routes);
 	assert_int_equal(d.answers_n, 2);
 	assert_int_equal(d.answers[0].outcome, LOOKUP_RETURNED);
 	assert_int_equal(d.answers[1].outcome, LOOKUP_RETURNED);
@@ -586,9 +597,9 @@ static void a_long_pause_is_told_with_its_end(void **state)
 	(void)asked(&d, (struct scripted_answer){.status = 429, .header = "Retry-After", .value = "99999999999"});
 	assert_int_equal(window_now(&d), 0);
 	assert_int_equal(strncmp(reason_now(&d), "paused until 20", 15), 0);
-	again_ms = lookup_tick(d.lookup, clock_mono_ms());
+	again_ms = routes_run(&d.routes, true, clock_mono_ms());
 	assert_in_range(again_ms - now_ms, CLOCK_HOUR_MS - 1000, CLOCK_HOUR_MS + SCRIPTED_PATIENCE_MS);
-	(void)lookup_tick(d.lookup, again_ms);
+	(void)routes_run(&d.routes, true, again_ms);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
 	assert_string_equal(reason_now(&d), "");
 	close_desk(&d);

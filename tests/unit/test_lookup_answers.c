@@ -7,7 +7,7 @@
  */
 #include <config.h>
 
-#include "courier/lookup.h"
+#include "courier/route.h"
 
 #include <string.h>
 
@@ -180,7 +180,7 @@ static struct world {
 	struct stage *stage;
 	struct health *health;
 	struct turn *turn;
-	struct lookup *lookup;
+	struct routes routes;
 	struct lookup_question *questions[WEBHOOKS_MAX]; /* asked in a turn, not handed over yet */
 	size_t questions_n;
 	struct reply *replies, **replies_end; /* all have the same latency: the order of asking is that of answering */
@@ -308,19 +308,22 @@ static void sink_answer(void *ctx, struct lookup_answer *a)
 
 	(void)ctx;
 	m->mail.kind = MAIL_ANSWER;
-	m->answer = mem_new(1, sizeof(*m->answer));
-	*m->answer = *a;
-	*a = (struct lookup_answer){0};
+	m->answer = a;
 	world.posted = true;
 	turn_take(world.turn, &m->mail);
 }
 
-static void sink_window(void *ctx, const char *source, unsigned window, bool for_new, const char *reason)
+static void sink_window(void *ctx, enum report_kind kind, const char *source, unsigned window, bool for_new,
+			const char *reason)
 {
-	struct window_mail *m = mem_new(1, sizeof(*m));
+	struct window_mail *m;
 
 	(void)ctx;
-	m->mail.kind = MAIL_LOOKUP_WINDOW;
+	if (kind != REPORT_LOOKUPS)
+		return;
+	m = mem_new(1, sizeof(*m));
+	m->mail.kind = MAIL_WINDOW;
+	m->kind = kind;
 	m->name = mem_str(source);
 	m->window = window;
 	m->for_new = for_new;
@@ -341,12 +344,12 @@ static void configure(void)
 	m->mail.kind = MAIL_GENERATION;
 	m->generation = generation_ref(world.stage->generation);
 	turn_take(world.turn, &m->mail);
-	lookup_generation(world.lookup, world.stage->generation);
+	routes_generation(&world.routes, world.stage->generation);
 }
 
 static void world_begin(void)
 {
-	static const struct lookup_sink sink = {sink_answer, sink_window, NULL};
+	static const struct courier_sink sink = {.window = sink_window, .lookup_answered = sink_answer};
 
 	world = (struct world){.now_ms = NOW};
 	world.replies_end = &world.replies;
@@ -354,7 +357,7 @@ static void world_begin(void)
 	(void)stage_setup((void **)&world.stage);
 	world.health = health_new();
 	world.turn = turn_new(world.stage->store, world.stage->generation, NULL, world.health);
-	world.lookup = lookup_new(NULL, &sink, NULL);
+	routes_init(&world.routes, NULL, &sink, &(struct courier_options){0});
 	configure();
 }
 
@@ -378,11 +381,12 @@ static bool reply_next(void)
 static void world_end(void)
 {
 	for (size_t i = 0; i < world.questions_n; i++)
-		lookup_ask(world.lookup, world.questions[i]);
-	lookup_free(TAKE(world.lookup));
+		routes_ask(&world.routes, world.questions[i]);
+	routes_close(&world.routes);
 	world.now_ms += LATENCY_MS;
 	while (reply_next())
 		;
+	routes_done(&world.routes);
 	turn_last(world.turn);
 	turn_free(world.turn);
 	health_free(world.health);
@@ -397,7 +401,7 @@ static bool hand_over(void)
 
 	world.questions_n = 0;
 	for (size_t i = 0; i < n; i++)
-		lookup_ask(world.lookup, world.questions[i]);
+		routes_ask(&world.routes, world.questions[i]);
 	while (reply_next())
 		any = true;
 	return any;
@@ -406,15 +410,15 @@ static bool hand_over(void)
 static void world_run(int64_t until_ms)
 {
 	while (world.now_ms < until_ms) {
-		int64_t next_ms, lookup_ms;
+		int64_t next_ms, courier_ms;
 
 		world.posted = false;
 		next_ms = turn_run(world.turn);
-		lookup_ms = lookup_tick(world.lookup, __wrap_clock_mono_ms());
+		courier_ms = routes_run(&world.routes, true, __wrap_clock_mono_ms());
 		if (hand_over() || world.posted)
 			continue;
-		if (lookup_ms < next_ms)
-			next_ms = lookup_ms;
+		if (courier_ms < next_ms)
+			next_ms = courier_ms;
 		next_ms = next_ms == CLOCK_NEVER_MS ? until_ms : next_ms - MONO_BEGIN + NOW;
 		if (world.replies && world.replies->at_ms < next_ms)
 			next_ms = world.replies->at_ms;

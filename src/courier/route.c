@@ -1,0 +1,121 @@
+#include <config.h>
+
+#include "courier/route.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "courier/sender.h"
+
+void routes_init(struct routes *r, struct http_client *client, const struct courier_sink *sink,
+		 const struct courier_options *options)
+{
+	struct courier_options *o = &r->shared.options;
+
+	*r = (struct routes){.shared = {.client = client, .sink = *sink, .options = *options}};
+	if (o->connect_ms <= 0)
+		o->connect_ms = COURIER_CONNECT_MS;
+	if (o->timeout_ms <= 0)
+		o->timeout_ms = COURIER_TIMEOUT_MS;
+	if (o->lookup.connect_ms <= 0)
+		o->lookup.connect_ms = LOOKUP_CONNECT_MS;
+	if (o->lookup.timeout_ms <= 0)
+		o->lookup.timeout_ms = LOOKUP_TIMEOUT_MS;
+}
+
+static struct route *find(const struct routes *r, enum report_kind kind, const char *name)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->all[i]->report.kind == kind && text_is(r->all[i]->report.name, name))
+			return r->all[i];
+	return NULL;
+}
+
+static void make(struct routes *r, enum report_kind kind, const char *name)
+{
+	if (find(r, kind, name))
+		return;
+	MEM_ROOM(r->all, r->n);
+	r->all[r->n++] =
+		kind == REPORT_ACCOUNT ? sender_new(&r->shared, name, clock_mono_ms()) : lookup_new(&r->shared, name);
+}
+
+/* Frees those that are gone, once their last transfer is back. */
+static void sweep(struct routes *r)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		struct route *one = r->all[i];
+
+		if (one->configured || one->upstream->in_flight > 0)
+			r->all[kept++] = one;
+		else
+			one->ops->free(one);
+	}
+	r->n = kept;
+}
+
+void routes_generation(struct routes *r, struct generation *g)
+{
+	/* Changed secrets come with the same configuration. */
+	bool reloaded = !r->generation || r->generation->config != g->config;
+
+	for (size_t i = 0; i < g->config->accounts_n; i++)
+		make(r, REPORT_ACCOUNT, g->config->accounts[i].name);
+	for (size_t i = 0; i < g->config->sources_n; i++)
+		if (definition_has_lookup(g->config->sources[i].definition))
+			make(r, REPORT_LOOKUPS, g->config->sources[i].name);
+	for (size_t i = 0; i < r->n; i++)
+		r->all[i]->ops->configure(r->all[i], g, reloaded);
+	sweep(r);
+	generation_unref(r->generation);
+	r->generation = generation_ref(g);
+}
+
+void routes_send(struct routes *r, struct event *e)
+{
+	struct route *account = find(r, REPORT_ACCOUNT, e->account);
+
+	if (account)
+		sender_take(account, e);
+	else
+		r->shared.sink.delivered(r->shared.sink.ctx, delivery_new(e, NULL));
+}
+
+void routes_ask(struct routes *r, struct lookup_question *q)
+{
+	struct route *source = find(r, REPORT_LOOKUPS, q->source);
+
+	if (source)
+		lookup_ask(source, q);
+	else
+		lookup_return(&r->shared.sink, q, LOOKUP_RETURNED, "the source has no lookup configured");
+}
+
+int64_t routes_run(struct routes *r, bool sending, int64_t now_ms)
+{
+	int64_t next_ms = CLOCK_NEVER_MS;
+
+	for (size_t i = 0; i < r->n; i++) {
+		int64_t again_ms = r->all[i]->ops->run(r->all[i], sending, now_ms);
+
+		if (again_ms < next_ms)
+			next_ms = again_ms;
+	}
+	return next_ms;
+}
+
+void routes_close(struct routes *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		r->all[i]->ops->close(r->all[i]);
+}
+
+void routes_done(struct routes *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		r->all[i]->ops->free(r->all[i]);
+	free(r->all);
+	generation_unref(r->generation);
+}

@@ -1,0 +1,213 @@
+/*
+ * Runs on the courier's thread, inside the HTTP client's loop. A walk has one transfer at a time, or none: then it is
+ * about to end.
+ */
+#include <config.h>
+
+#include "courier/walk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/known.h"
+#include "courier/route.h"
+#include "helpdesk/parse/parsed.h"
+#include "helpdesk/plan/inquiry.h"
+#include "klaviyo/retry_after.h"
+
+#define HEADER_SHOWN_MAX 4096 /* bytes of a header that are looked at for a reason */
+
+void walk_question_free(struct lookup_question *q)
+{
+	free(q->source);
+	free(q->key);
+	webhook_done(&q->webhook);
+	free(q);
+}
+
+void walk_free(struct walk *w)
+{
+	inquiry_free(w->inquiry);
+	parsed_free(w->parsed);
+	walk_question_free(w->q);
+	generation_unref(w->g);
+	free(w);
+}
+
+static void step(struct walk *w);
+
+struct walk_end walk_ended(enum lookup_outcome outcome, enum upstream_word word)
+{
+	return (struct walk_end){.outcome = outcome, .word = word, .retry_after_ms = -1};
+}
+
+/* No usable answer. True where the step may fail, and is left behind. */
+static bool skips(struct walk *w)
+{
+	if (!inquiry_step_is_optional(w->inquiry))
+		return false;
+	inquiry_skip(w->inquiry);
+	return true;
+}
+
+static void failed(struct walk *w, const struct http_reply *reply)
+{
+	struct walk_end end = walk_ended(LOOKUP_RETRY, UPSTREAM_TROUBLE);
+	char reason[HTTP_WHY_MAX];
+
+	if (reply->failure == HTTP_ABORTED) {
+		w->over(w, walk_ended(LOOKUP_RETURNED, UPSTREAM_TROUBLE), "stopped before the answer came");
+		return;
+	}
+	if (skips(w)) {
+		step(w);
+		return;
+	}
+	if (reply->failure == HTTP_TOO_LONG) {
+		(void)snprintf(reason, sizeof(reason), "the answer is longer than %d KiB", LOOKUP_ANSWER_MAX / 1024);
+		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_ODD), reason);
+		return;
+	}
+	end.tells = http_why_tells_remedy(reply->failure);
+	w->over(w, end,
+		http_why(reply,
+			 w->source->lookup_ca ? "no authority in the source's `lookup.ca` signed it"
+					      : "no authority that is trusted signed it: name its file in the "
+						"source's `lookup.ca`, or add it to the system's store",
+			 reason));
+}
+
+static char *struck_or_null(const char *text)
+{
+	CLEANUP(mem_freep) char *part = text ? mem_strn(text, strnlen(text, HEADER_SHOWN_MAX)) : NULL;
+
+	return part ? known_strike(part) : NULL;
+}
+
+static void answered(struct walk *w, const struct http_reply *reply)
+{
+	CLEANUP(mem_freep) char *location = struck_or_null(pairs_get(&reply->headers, "Location"));
+	CLEANUP(mem_freep) char *type = struck_or_null(reply->type);
+	struct walk_end end = {.status = reply->status, .retry_after_ms = -1};
+	struct err reason = {0};
+
+	/* Their words stand cut in the reason, where a part of a secret is not recognised any more. */
+	inquiry_location(w->inquiry, location);
+	switch (inquiry_answer(w->inquiry, reply->status, type, reply->body.data, reply->body.len, &reason)) {
+	case INQUIRY_ON:
+	case INQUIRY_MOVED:
+		step(w);
+		return;
+	case INQUIRY_GONE:
+		end.outcome = LOOKUP_GONE;
+		end.word = UPSTREAM_USEFUL;
+		break;
+	case INQUIRY_PARK:
+		end.outcome = LOOKUP_PARKED;
+		end.word = UPSTREAM_REFUSED;
+		break;
+	case INQUIRY_RETRY:
+		end.outcome = LOOKUP_RETRY;
+		end.word = reply->status == 429 ? UPSTREAM_THROTTLED : UPSTREAM_TROUBLE;
+		end.retry_after_ms = retry_after_ms(&reply->headers);
+		break;
+	case INQUIRY_ODD:
+		end.outcome = LOOKUP_ODD;
+		end.word = UPSTREAM_ODD;
+		break;
+	}
+	w->over(w, end, reason.text);
+}
+
+/* Of an error page that is too long, the status says all. */
+static bool tells_enough(const struct http_reply *reply)
+{
+	return reply->failure == HTTP_OK ||
+	       (reply->failure == HTTP_TOO_LONG && (reply->status < 200 || reply->status > 299));
+}
+
+static void on_reply(void *ctx, const struct http_reply *reply)
+{
+	struct walk *w = ctx;
+
+	if (!w->over)
+		walk_free(w);
+	else if (tells_enough(reply))
+		answered(w, reply);
+	else
+		failed(w, reply);
+}
+
+static int ask(struct walk *w, const char *url, const struct pairs *headers, struct err *reterr)
+{
+	struct http_ask ask = {
+		.method = "GET",
+		.url = url,
+		.headers = headers,
+		.connect_timeout_ms = w->shared->options.lookup.connect_ms,
+		.timeout_ms = w->shared->options.lookup.timeout_ms,
+		.max_answer = LOOKUP_ANSWER_MAX,
+		.authorities = w->source->lookup_ca,
+	};
+
+	return http_client_start(w->shared->client, &ask, on_reply, w, reterr);
+}
+
+/* r: why no step is asked any more; 1: all were. */
+static void no_more_steps(struct walk *w, int r, struct err *why)
+{
+	struct walk_end end = walk_ended(LOOKUP_FOUND, UPSTREAM_USEFUL);
+
+	if (r > 0 && inquiry_is_in_vain(w->inquiry, why)) {
+		end.outcome = LOOKUP_GONE;
+	} else if (r == -EACCES) {
+		end = walk_ended(LOOKUP_PARKED, UPSTREAM_REFUSED);
+		end.secret = true;
+	} else if (r == -ENOENT && inquiry_was_heard(w->inquiry)) {
+		end.outcome = LOOKUP_GONE; /* the helpdesk named nobody to ask on about */
+	} else if (r == -ENOENT) {
+		end = walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE); /* the webhook's own lack */
+	} else if (r < 0) {
+		end = walk_ended(LOOKUP_ODD, UPSTREAM_ODD);
+	}
+	w->over(w, end, why->text);
+}
+
+/* Asks the next step; ends the walk where there is none. Steps that cannot be asked and may fail are left behind. */
+static void step(struct walk *w)
+{
+	const struct inquiry_secrets secrets = {
+		.user = w->source->lookup_user,
+		.password = w->source->lookup_password ? secret_value(w->g->secrets, w->source->lookup_password) : NULL,
+		.token = w->source->lookup_token ? secret_value(w->g->secrets, w->source->lookup_token) : NULL,
+	};
+	struct err why = {0};
+	int r;
+
+	do {
+		CLEANUP(mem_freep) char *url = NULL;
+		struct pairs headers = {0};
+
+		r = inquiry_next(w->inquiry, &secrets, &url, &headers, &why);
+		if (r == 0)
+			r = ask(w, url, &headers, &why);
+		pairs_done(&headers);
+	} while (r < 0 && skips(w));
+
+	if (r != 0)
+		no_more_steps(w, r, &why);
+}
+
+void walk_begin(struct walk *w)
+{
+	struct err why;
+
+	w->parsed = parsed_new(w->source->definition, &w->q->webhook, NULL);
+	if (!w->parsed->is_open)
+		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), w->parsed->reading.reason.text);
+	else if (inquiry_new(w->source->definition, &w->parsed->scope, &w->inquiry, &why) < 0)
+		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), why.text);
+	else
+		step(w);
+}
