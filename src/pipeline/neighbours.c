@@ -2,37 +2,58 @@
 
 #include "pipeline/neighbours.h"
 
-#include "decision/decide.h"
+#include <errno.h>
 
-/* Pending webhooks of one conversation that are looked at; a desk that sends more within a settle time is no desk. */
-#define NEIGHBOURS_MAX 64
+#include "decision/decide.h"
 
 struct meeting {
 	struct settle settle;
+	struct work *w;
 	const struct definition *definition;
-	size_t n;
+	struct err *reterr;
 };
 
-static int meet(void *ctx, const struct webhook *w, enum store_wait why, int64_t not_before_ms)
+/* Of one that came to an older version, or before its source had `settle`: read once, and kept. 0: it does not read,
+ * and ends with its reason when it is taken. */
+static int time_read(struct meeting *m, const struct store_neighbour *n, struct ledger_signal *to)
 {
-	struct meeting *m = ctx;
+	struct webhook w = {0};
 	struct parsed *parsed;
-	struct ledger_signal other;
-	bool more = true;
+	int r = store_webhook_load(m->w->store, n->id, &w, m->reterr);
 
-	(void)not_before_ms;
-	if (w->id == m->settle.self.order)
-		return 0;
-	if (m->n == NEIGHBOURS_MAX)
-		return 1;
-	parsed = parsed_lent(m->definition, w);
+	if (r < 0)
+		return r == -EBADMSG || r == -ENOENT ? 0 : r;
+	parsed = parsed_lent(m->definition, &w);
 	if (parsed->reading.kind == READING_SIGNAL) {
-		m->n++;
-		decide_ledger_signal(w, &parsed->reading.signal, &other);
-		more = settle_meet(&m->settle, &other, why == STORE_WAIT_TIME);
+		to->time_ms = parsed->reading.signal.time_ms;
+		to->undated = !parsed->reading.signal.has_time;
+		r = store_webhook_time_save(m->w->store, n->id, to->time_ms, to->undated, m->reterr);
+		r = r < 0 ? r : 1;
 	}
 	parsed_free(parsed);
-	return !more;
+	webhook_done(&w);
+	return r;
+}
+
+static int meet(void *ctx, const struct store_neighbour *n)
+{
+	struct meeting *m = ctx;
+	struct ledger_signal other = {
+		.kind = n->transition,
+		.time_ms = n->time_ms,
+		.undated = n->undated,
+		.received_ms = n->received_ms,
+		.order = n->id,
+	};
+	int r = 1;
+
+	if (n->id == m->settle.self.order)
+		return 0;
+	if (!n->is_timed)
+		r = time_read(m, n, &other);
+	if (r <= 0)
+		return r;
+	return !settle_meet(&m->settle, &other, n->wait == STORE_WAIT_TIME);
 }
 
 static int end_all(struct work *w, const char *source, const struct settle *x, struct err *reterr)
@@ -52,7 +73,7 @@ int neighbours_settle(struct work *w, const struct source *s, const struct webho
 		      const struct signal *signal, struct ledger_entry *e, const struct reached_list *reached,
 		      enum settle_verdict *ret, int64_t *ret_until_ms, struct err *reterr)
 {
-	struct meeting m = {.settle.source = &s->policy, .definition = s->definition};
+	struct meeting m = {.settle.source = &s->policy, .w = w, .definition = s->definition, .reterr = reterr};
 	int r;
 
 	decide_ledger_signal(webhook, signal, &m.settle.self);

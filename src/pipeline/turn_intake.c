@@ -3,6 +3,17 @@
 #include "pipeline/turn_parts.h"
 
 #include "base/log.h"
+#include "decision/settle.h"
+
+/* What settle looks at of a webhook that waits. */
+static int keep_time(struct work *w, const struct webhook *webhook, struct err *reterr)
+{
+	const struct source *s = config_source(w->config, webhook->source);
+
+	if (!s || !settle_applies(&s->policy))
+		return 0;
+	return store_webhook_time_save(w->store, webhook->id, webhook->time_ms, webhook->undated, reterr);
+}
 
 static int insert_item(struct work *w, struct intake_item *item, struct err *reterr)
 {
@@ -23,7 +34,7 @@ static int insert_item(struct work *w, struct intake_item *item, struct err *ret
 	if (r == 0 && (item->dead_reason || item->ignored)) /* it has come to its end already */
 		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, item->parsed->webhook.source,
 			  item->dead_reason ? WORK_DEAD : WORK_IGNORED, NULL);
-	return 0;
+	return item->result == INTAKE_ACCEPTED && !item->dead_reason ? keep_time(w, &item->parsed->webhook, reterr) : 0;
 }
 
 /* What was stored is ready for its pass. */

@@ -154,6 +154,13 @@ static const char *const steps[] = {
 	"CREATE TABLE lookups_worked ("
 	" source TEXT NOT NULL PRIMARY KEY,"
 	" mark BLOB NOT NULL) STRICT, WITHOUT ROWID;", /* 16 bytes: a digest of where and as whom it worked */
+
+	/* 3: when a pending webhook of a source that settles happened, as its first reading told. No column is added to
+	 * `webhooks`, as above. Without a row it is read from the body. */
+	"CREATE TABLE webhook_times ("
+	" id INTEGER PRIMARY KEY," /* the webhook's */
+	" time INTEGER NOT NULL,"
+	" undated INTEGER NOT NULL) STRICT;", /* 1: the desk gave no time, and `time` is the receipt */
 };
 
 #define SCHEMA_NEWEST ((int64_t)(sizeof(steps) / sizeof(*steps)))

@@ -204,11 +204,24 @@ int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *
 /* A time that is too far away was noted while the clock was wrong: those whose not_before comes after farthest_ms
  * become ready, at most max. Returns how many. */
 int store_webhooks_bring_near(struct store *s, int64_t farthest_ms, size_t max, struct err *reterr) MUSTCHECK;
-/* Calls fn for the pending webhooks of a conversation, in order of receipt, until it returns non-zero: for settle. */
+/* A pending webhook, as settle looks at it beside another one: by narrow columns. */
+struct store_neighbour {
+	int64_t id;
+	enum store_wait wait;
+	int64_t received_ms;
+	enum transition transition;
+	bool is_timed; /* store_webhook_time_save has told the members below */
+	int64_t time_ms;
+	bool undated;
+};
+/* Calls fn for the pending webhooks of a conversation, in order of receipt, until it returns non-zero; a negative
+ * answer is returned. fn may change the store. */
 int store_webhooks_of_conversation(struct store *s, const char *source, const char *conversation,
-				   int (*fn)(void *ctx, const struct webhook *w, enum store_wait why,
-					     int64_t not_before_ms),
-				   void *ctx, struct err *reterr) MUSTCHECK;
+				   int (*fn)(void *ctx, const struct store_neighbour *n), void *ctx,
+				   struct err *reterr) MUSTCHECK;
+/* Keeps when a pending webhook happened, as its first reading told, until it ends. undated: the desk gave no time, and
+ * time_ms is the receipt. */
+int store_webhook_time_save(struct store *s, int64_t id, int64_t time_ms, bool undated, struct err *reterr) MUSTCHECK;
 /* The three-crashes rule: the largest id there is (those found pending at start are ≤), the tries of one. */
 int64_t store_webhook_last_id(struct store *s);
 int store_webhook_tries(struct store *s, int64_t id, unsigned *ret, struct err *reterr) MUSTCHECK;

@@ -7,8 +7,6 @@
  */
 #include <config.h>
 
-#include <errno.h>
-
 #include "store/numbers.h"
 #include "store/tables.h"
 #include "store/transaction.h"
@@ -120,56 +118,49 @@ bool webhook_customer_goes_on(struct change *c, const struct webhook_place *p)
 
 /* ---- of one conversation ----------------------------------------------------------------------------------------- */
 
-/* -ENOENT: it is not pending any more. */
-static int webhook_waits(struct store *s, int64_t id, enum store_wait *ret_why, int64_t *ret_not_before_ms,
-			 struct err *reterr)
+/* Whether it is pending and reads. */
+static bool neighbour_load(struct change *c, int64_t id, struct store_neighbour *ret)
 {
-	int r;
-
-	QUERY(q, s, "SELECT wait, not_before FROM webhooks WHERE id = ?1 AND state = " SQL_PENDING, reterr);
+	CHANGE(q, c,
+	       "SELECT w.wait, w.received, w.transition, t.time, t.undated FROM webhooks w"
+	       " LEFT JOIN webhook_times t ON t.id = w.id WHERE w.id = ?1 AND w.state = " SQL_PENDING);
 	query_bind_int(&q, id);
-	r = query_step(&q);
-	if (r <= 0)
-		return r < 0 ? r : err_set(reterr, -ENOENT, "the webhook %016llx is not pending", (long long)id);
-	*ret_why = (enum store_wait)query_enum(&q, (int)WAITS);
-	*ret_not_before_ms = query_int(&q);
-	return 0;
+	if (!change_step(c, &q))
+		return false;
+	*ret = (struct store_neighbour){.id = id};
+	ret->wait = (enum store_wait)query_enum(&q, (int)WAITS);
+	ret->received_ms = query_int(&q);
+	ret->transition = (enum transition)query_enum(&q, TRANSITION_EXPIRED + 1);
+	if (q.bad)
+		return false;
+	ret->time_ms = query_int(&q);
+	ret->undated = query_enum(&q, 2);
+	ret->is_timed = !q.bad;
+	return true;
 }
 
 int store_webhooks_of_conversation(struct store *s, const char *source, const char *conversation,
-				   int (*fn)(void *ctx, const struct webhook *w, enum store_wait why,
-					     int64_t not_before_ms),
-				   void *ctx, struct err *reterr)
+				   int (*fn)(void *ctx, const struct store_neighbour *n), void *ctx, struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
-	int r;
+	struct change c = change_begin(s, reterr);
 
-	QUERY(q, s,
-	      "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND source = ?1 AND conversation = ?2 ORDER BY id",
-	      reterr);
+	CHANGE(q, &c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING
+	       " AND source = ?1 AND conversation = ?2 ORDER BY id");
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
-	r = query_ids(&q, &ids);
-	query_close(&q);
-	for (size_t i = 0; r == 0 && i < ids.n; i++) {
-		struct webhook w = {0};
-		enum store_wait wait = STORE_WAIT_NONE;
-		int64_t not_before = 0;
+	change_ids(&c, &q, &ids);
+	for (size_t i = 0; i < ids.n && c.status == 0; i++) {
+		struct store_neighbour n;
+		int r;
 
-		r = webhook_waits(s, ids.items[i], &wait, &not_before, reterr);
-		if (r == 0)
-			r = store_webhook_load(s, ids.items[i], &w, reterr);
-		if (r == -EBADMSG || r == -ENOENT) {
-			/* It has ended meanwhile, or does so with its reason when it is taken. */
-			r = 0;
+		/* One that has ended meanwhile, or does so with its reason when it is taken, is passed over. */
+		if (!neighbour_load(&c, ids.items[i], &n))
 			continue;
-		}
-		if (r < 0)
-			break;
-		r = fn(ctx, &w, wait, not_before);
-		webhook_done(&w);
+		r = fn(ctx, &n);
 		if (r != 0)
-			return 0;
+			return r < 0 ? r : change_end(&c);
 	}
-	return r;
+	return change_end(&c);
 }

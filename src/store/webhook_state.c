@@ -249,8 +249,10 @@ void webhook_become(struct change *c, struct webhook_place *p, const struct webh
 	counts_move(c->store, COUNT_WEBHOOKS, p->source, (int)p->state, (int)p->wait, (int)to->state, (int)to->wait);
 	p->state = to->state;
 	p->wait = to->wait;
-	if (to->state != STORE_WEBHOOK_PENDING)
-		(void)change_by_id(c, "DELETE FROM lookup_answers WHERE id = ?1", p->id); /* nobody asks any more */
+	if (to->state != STORE_WEBHOOK_PENDING) { /* nobody asks any more */
+		(void)change_by_id(c, "DELETE FROM lookup_answers WHERE id = ?1", p->id);
+		(void)change_by_id(c, "DELETE FROM webhook_times WHERE id = ?1", p->id);
+	}
 	if (to->state != STORE_WEBHOOK_PENDING || to->wait == STORE_WAIT_TIME)
 		let_go(c, p);
 	else if (to->wait == STORE_WAIT_BEHIND)

@@ -141,6 +141,18 @@ int store_webhook_mark(struct store *s, const struct webhook *w, struct err *ret
 	return r < 0 ? r : 0;
 }
 
+int store_webhook_time_save(struct store *s, int64_t id, int64_t time_ms, bool undated, struct err *reterr)
+{
+	int r;
+
+	QUERY(q, s, "INSERT OR REPLACE INTO webhook_times (id, time, undated) VALUES (?1, ?2, ?3)", reterr);
+	query_bind_int(&q, id);
+	query_bind_int(&q, time_ms);
+	query_bind_int(&q, undated);
+	r = query_run(&q);
+	return r < 0 ? r : 0;
+}
+
 /* ---- taking out -------------------------------------------------------------------------------------------------- */
 
 static void webhook_read_row(struct query *q, struct webhook *w)

@@ -11,7 +11,8 @@ from harness import HOUR, iso, wait_for
 
 STARTED, CLOSED = "started conversation in Lumen", "closed conversation in Lumen"
 FLAG = "In Lumen Conversation"
-SCHEMA_1 = pathlib.Path(__file__).resolve().parent.parent / "data" / "store" / "schema-1.sql"
+STORES = pathlib.Path(__file__).resolve().parent.parent / "data" / "store"
+SCHEMA_2_MADE = 1795983841  # when schema-2.sql was made
 DEFINITION = {
     "label": "Lumen",
     "authenticate": {"method": "none"},
@@ -125,12 +126,32 @@ def test_one_that_was_closed_when_it_was_created_starts_with_its_first_opening(l
     assert sandbox.profiles()["jo@example.com"][FLAG] is True
 
 
-def test_a_store_of_schema_1_goes_on(stage, sandbox):
-    daemon = stage.daemon(sandbox, config={"sources": {"lumen": {"definition": DEFINITION, "expire_after": "never"}}}, start=False)
+def older(stage, sandbox, schema, env=None, **source):
+    """A daemon with a store of that schema, started."""
+    config = {"sources": {"lumen": {"definition": DEFINITION, "expire_after": "never", **source}}}
+    daemon = stage.daemon(sandbox, config=config, env=env, start=False)
     with contextlib.closing(sqlite3.connect(daemon.dir / "deskbridge.db")) as store, store:
-        store.executescript(SCHEMA_1.read_text())
+        store.executescript((STORES / f"schema-{schema}.sql").read_text())
     daemon.start()
-    daemon.wait_log(r"info  the store \S+ was brought from schema 1 to 2: versions that know only the older one refuse it")
+    daemon.wait_log(rf"info  the store \S+ was brought from schema {schema} to 3: versions that know only the older one refuse it")
+    return daemon
+
+
+def test_a_store_of_schema_1_goes_on(stage, sandbox):
+    daemon = older(stage, sandbox, 1)
     say(daemon, "closed", "open-1")
     assert told(sandbox, 1) == [(CLOSED, False)]
     assert sandbox.profiles()["jo@example.com"][FLAG] is False
+
+
+def test_what_a_store_of_schema_2_holds_back_goes_on(stage, sandbox, clock):
+    clock.set(SCHEMA_2_MADE + 60 - time.time())
+    daemon = older(stage, sandbox, 2, env=clock.env, settle={"open": "1h", "close": "1h"})
+    say(daemon, "closed", "held-2", at=clock.now())  # ends both openings, and itself
+    daemon.wait_metric("deskbridge_webhook_results_total", 3, source="lumen", result="settled")
+    say(daemon, "created", "open-1", at=clock.now())  # ends the closing, and itself
+    daemon.wait_metric("deskbridge_webhook_results_total", 5, source="lumen", result="settled")
+    assert [row["wait"] for row in daemon.webhooks() if row["state"] == "pending"] == ["settle"]
+    clock.jump(3600)
+    (event,) = sandbox.wait_events(1, email="jo@example.com")
+    assert (event["metric"], event["properties"]["Conversation ID"]) == (STARTED, "held-3")

@@ -249,6 +249,24 @@ CUT void stage_spoil(struct stage *s, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* The one number that the statement gives, as another program sees it. */
+CUT int64_t stage_count(struct stage *s, const char *sql_text)
+{
+	char path[96];
+	sqlite3_stmt *stmt;
+	sqlite3 *db;
+	int64_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/deskbridge.db", s->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql_text, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	n = sqlite3_column_int64(stmt, 0);
+	assert_int_equal(sqlite3_finalize(stmt), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return n;
+}
+
 /* ---- looking ------------------------------------------------------------------------------------------------------
  */
 

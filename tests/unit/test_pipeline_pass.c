@@ -884,6 +884,82 @@ static void nothing_is_ended_before_what_came_earlier_and_counts_has_met_the_led
 	assert_done(s, end, "settled");
 }
 
+/* As one of an older version, or from before the source had `settle`: stage_put keeps no time. From then on its first
+ * reading counts: no body is looked at again. */
+static void a_neighbour_without_a_time_is_read_once(void **state)
+{
+	struct stage *s = *state;
+	int64_t opened = put_settled(s, "open", "1", NOW, NOW), again = put_settled(s, "open", "1", NOW + 1, NOW + 1);
+	int64_t closed;
+
+	pass_all(s, NOW + 1);
+	assert_waits(s, opened, STORE_WAIT_TIME);
+	assert_waits(s, again, STORE_WAIT_BEHIND);
+	assert_int_equal(stage_count(s, "SELECT count(*) FROM webhook_times"), 2);
+	stage_spoil(s, "UPDATE webhook_bodies SET body = CAST('{}' AS BLOB)");
+	closed = put_settled(s, "closed", "1", NOW + SECOND, NOW + SECOND);
+	pass_all(s, NOW + SECOND);
+	assert_done(s, opened, "settled");
+	assert_done(s, again, "settled");
+	assert_done(s, closed, "settled");
+	assert_int_equal(stage_count(s, "SELECT count(*) FROM webhook_times"), 0);
+}
+
+static void a_neighbour_that_does_not_read_keeps_nobody_waiting(void **state)
+{
+	struct stage *s = *state;
+	int64_t opened = put_settled(s, "open", "1", NOW, NOW), closed;
+
+	pass_all(s, NOW);
+	assert_waits(s, opened, STORE_WAIT_TIME);
+	stage_spoil(s, "UPDATE webhook_bodies SET body = CAST('{}' AS BLOB)");
+	readings_clear(s->work.readings);
+	closed = put_settled(s, "closed", "1", NOW + SECOND, NOW + SECOND);
+	pass_all(s, NOW + SECOND);
+	assert_waits(s, opened, STORE_WAIT_TIME);
+	assert_waits(s, closed, STORE_WAIT_TIME);
+	pass_all(s, NOW + 2 * MINUTE);
+	assert_dead(s, opened, "no conversation");
+	assert_done(s, closed, "events");
+}
+
+#define MANY 70
+
+/* However many are pending: the oldest that a closing ends, the newest, and those between. */
+static void more_than_64_neighbours_are_all_ended(void **state)
+{
+	struct stage *s = *state;
+	int64_t opened[MANY], closed;
+
+	for (int i = 0; i < MANY; i++)
+		opened[i] = put_settled(s, "open", "1", NOW + i, NOW + i);
+	pass_all(s, NOW + MANY);
+	assert_waits(s, opened[0], STORE_WAIT_TIME);
+	for (int i = 1; i < MANY; i++)
+		assert_waits(s, opened[i], STORE_WAIT_BEHIND);
+	closed = put_settled(s, "closed", "1", NOW + SECOND, NOW + SECOND);
+	pass_all(s, NOW + SECOND);
+	for (int i = 0; i < MANY; i++)
+		assert_done(s, opened[i], "settled");
+	assert_done(s, closed, "settled");
+	pass_all(s, NOW + 9 * MINUTE);
+	assert_events(s, "");
+}
+
+/* The first of many is ended by the newest one, which was received last and so is no neighbour of the first 64. */
+static void more_than_64_neighbours_hide_no_newer_one(void **state)
+{
+	struct stage *s = *state;
+	int64_t first = put_settled(s, "open", "1", NOW, NOW), closed;
+
+	for (int i = 1; i < MANY; i++)
+		put_settled(s, "open", "1", NOW + 2 * SECOND + i, NOW + 2 * SECOND + i);
+	closed = put_settled(s, "closed", "1", NOW + SECOND, NOW + 3 * SECOND);
+	pass_all(s, NOW + 3 * SECOND);
+	assert_done(s, first, "settled");
+	assert_done(s, closed, "settled");
+}
+
 #define STAGED(fn) cmocka_unit_test_setup_teardown(fn, stage_setup, stage_teardown)
 
 int main(void)
@@ -930,6 +1006,10 @@ int main(void)
 		STAGED(a_held_one_holds_no_other_conversation),
 		STAGED(three_in_a_row_leave_the_last_one_held),
 		STAGED(nothing_is_ended_before_what_came_earlier_and_counts_has_met_the_ledger),
+		STAGED(a_neighbour_without_a_time_is_read_once),
+		STAGED(a_neighbour_that_does_not_read_keeps_nobody_waiting),
+		STAGED(more_than_64_neighbours_are_all_ended),
+		STAGED(more_than_64_neighbours_hide_no_newer_one),
 	};
 
 	log_setup(LOG_FORMAT_TEXT, LOG_CRIT, false);

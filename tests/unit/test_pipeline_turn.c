@@ -444,6 +444,29 @@ static void one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn(
 	assert_done(p->stage, again.id, "settled");
 }
 
+static void what_settle_looks_at_is_kept_while_the_webhook_is_pending(void **state)
+{
+	struct play *p = *state;
+	struct sender held, undated, other, ended;
+	int64_t now_ms = clock_now_ms();
+
+	play_start(p);
+	SUBMIT(p, &held, .source = "settled", .kind = "open", .conversation = "1", .time_ms = now_ms - 5,
+	       .received_ms = now_ms);
+	SUBMIT(p, &undated, .source = "settled", .received_ms = now_ms, .body = "{\"s\": \"open\", \"c\": \"2\"}");
+	SUBMIT(p, &other, .source = "asked", .kind = "open", .conversation = "1", .customer = "jo");
+	SUBMIT(p, &ended, .source = "settled", .kind = "open", .conversation = "3", .email = "jo@example.com",
+	       .time_ms = now_ms - CLOCK_HOUR_MS, .received_ms = now_ms);
+	run(p);
+	assert_waits(p->stage, other.id, STORE_WAIT_SLOT);
+	assert_done(p->stage, ended.id, "events");
+	assert_int_equal(stage_count(p->stage, "SELECT count(*) FROM webhook_times"), 2);
+	assert_int_equal(stage_count(p->stage, "SELECT time FROM webhook_times WHERE undated = 0"), now_ms - 5);
+	assert_int_equal(stage_count(p->stage, "SELECT id FROM webhook_times WHERE undated = 0"), held.id);
+	assert_int_equal(stage_count(p->stage, "SELECT time FROM webhook_times WHERE undated = 1"), now_ms);
+	assert_int_equal(stage_count(p->stage, "SELECT id FROM webhook_times WHERE undated = 1"), undated.id);
+}
+
 /* ---- deliveries ---------------------------------------------------------------------------------------------------
  */
 
@@ -930,6 +953,7 @@ int main(void)
 		PLAYED(the_items_of_one_post_go_in_together_each_with_its_own_result),
 		PLAYED(results_outlive_a_failed_commit),
 		PLAYED(one_that_is_ended_by_anothers_pass_is_not_taken_up_in_the_same_turn),
+		PLAYED(what_settle_looks_at_is_kept_while_the_webhook_is_pending),
 		PLAYED(no_more_events_are_lent_than_the_window_says_and_none_twice),
 		PLAYED(a_persons_next_event_goes_after_the_earlier_one_is_committed),
 		PLAYED(one_that_does_not_read_lets_its_persons_next_go_at_once),

@@ -74,12 +74,12 @@ static void a_store_of_a_newer_version_is_refused_with_what_to_do(void **state)
 	f->s = NULL;
 	sql(f, "PRAGMA user_version = 7");
 	assert_int_equal(open_as(f->path, STORE_WRITE, &e), -EPROTO);
-	assert_non_null(strstr(e.text, "made by a newer deskbridge (schema 7, this one knows 2)"));
+	assert_non_null(strstr(e.text, "made by a newer deskbridge (schema 7, this one knows 3)"));
 	assert_non_null(strstr(e.text, "install that version or restore a backup"));
 	assert_int_equal(open_as(f->path, STORE_READ, &e), -EPROTO);
 	assert_int_equal(sql(f, "PRAGMA user_version"), 7);
 	/* Refused, it is not locked for the right one. */
-	sql(f, "PRAGMA user_version = 2");
+	sql(f, "PRAGMA user_version = 3");
 	assert_int_equal(open_as(f->path, STORE_WRITE, &e), 0);
 }
 

@@ -312,12 +312,10 @@ static void every_wait_has_a_name_of_its_own(void **state)
 
 /* ---- plans ------------------------------------------------------------------------------------------------------- */
 
-static int meet_webhook(void *ctx, const struct webhook *w, enum store_wait why, int64_t not_before_ms)
+static int meet_webhook(void *ctx, const struct store_neighbour *n)
 {
 	(void)ctx;
-	(void)w;
-	(void)why;
-	(void)not_before_ms;
+	(void)n;
 	return 0;
 }
 
@@ -378,6 +376,7 @@ static void use_what_is_hot(struct fixture *f)
 	(void)store_webhooks_next_due_ms(s);
 	(void)store_webhook_last_id(s);
 	(void)store_newest_ms(s);
+	MUST(store_webhook_time_save(s, id, NOW, false, err));
 	MUST(store_webhooks_of_conversation(s, "gladly", "c", meet_webhook, NULL, err));
 	MUST(store_webhook_dead(s, id, "x", err));
 	MUST(store_webhook_revive(s, id, err));

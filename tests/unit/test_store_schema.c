@@ -58,9 +58,9 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	assert_false(store_came_forward(f->s, &from, &to)); /* a new one */
 	write_old(f, "schema-1.sql");
 	fixture_open(f);
-	assert_int_equal(sql(f, "PRAGMA user_version"), 2);
+	assert_int_equal(sql(f, "PRAGMA user_version"), 3);
 	assert_true(store_came_forward(f->s, &from, &to));
-	assert_true(from == 1 && to == 2);
+	assert_true(from == 1 && to == 3);
 	load(f, "closed-2", &e);
 	assert_int_equal(e.state, LEDGER_CLOSED);
 	assert_int_equal(e.as_of_ms, T + 60000); /* counts as the desk's */
@@ -216,7 +216,49 @@ static void a_store_that_was_brought_forward_is_like_a_new_one(void **state)
 			     " AND s.name NOT LIKE 'sqlite_%'"),
 			 columns);
 	MUST(store_pragma(f->s, "PRAGMA user_version", &columns, err));
-	assert_int_equal(columns, 2);
+	assert_int_equal(columns, 3);
+}
+
+struct held {
+	int64_t ids[8];
+	enum store_wait waits[8];
+	unsigned n, timed;
+};
+
+static int meet(void *ctx, const struct store_neighbour *n)
+{
+	struct held *h = ctx;
+
+	h->ids[h->n] = n->id;
+	h->waits[h->n++] = n->wait;
+	h->timed += n->is_timed;
+	return 0;
+}
+
+static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void **state)
+{
+	struct fixture *f = *state;
+	struct held h = {.n = 0};
+	int64_t from, to;
+
+	write_old(f, "schema-2.sql");
+	fixture_open(f);
+	assert_true(store_came_forward(f->s, &from, &to));
+	assert_true(from == 2 && to == 3);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times"), 0);
+	MUST(store_webhooks_of_conversation(f->s, "lumen", "held-2", meet, &h, err));
+	assert_int_equal(h.n, 2);
+	assert_int_equal(h.ids[0], 3);
+	assert_int_equal(h.waits[0], STORE_WAIT_TIME);
+	assert_int_equal(h.waits[1], STORE_WAIT_BEHIND);
+	assert_int_equal(h.timed, 0);
+	begin(f);
+	MUST(store_webhook_time_save(f->s, 3, T, false, err));
+	MUST(store_webhook_done(f->s, 3, "settled", err));
+	MUST(store_webhook_time_save(f->s, 4, T, false, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT id FROM webhook_times"), 4);
+	assert_int_equal(sql(f, "SELECT wait FROM webhooks WHERE id = 4"), STORE_WAIT_NONE);
 }
 
 int main(void)
@@ -230,6 +272,8 @@ int main(void)
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(a_store_that_was_brought_forward_is_like_a_new_one, fixture_setup,
 						fixture_teardown),
+		cmocka_unit_test_setup_teardown(what_a_store_of_schema_2_holds_back_is_there_without_its_times,
+						fixture_setup, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests_name("store_schema", tests, NULL, NULL);

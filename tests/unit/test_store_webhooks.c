@@ -591,21 +591,21 @@ static void tries_and_failed_lookups_are_counted_for_one_webhook(void **state)
 struct met {
 	int64_t ids[8];
 	enum store_wait why[8];
-	int64_t not_before_ms[8];
+	struct store_neighbour whole[8];
 	size_t n;
 	struct fixture *f;
 };
 
-static int meet(void *ctx, const struct webhook *w, enum store_wait why, int64_t not_before_ms)
+static int meet(void *ctx, const struct store_neighbour *n)
 {
 	struct met *m = ctx;
 
-	m->ids[m->n] = w->id;
-	m->why[m->n] = why;
-	m->not_before_ms[m->n++] = not_before_ms;
+	m->ids[m->n] = n->id;
+	m->why[m->n] = n->wait;
+	m->whole[m->n++] = *n;
 	/* Who is called may end what it is called with, and the next. */
 	if (m->f)
-		MUST(store_webhook_done(m->f->s, w->id, "settled", err));
+		MUST(store_webhook_done(m->f->s, n->id, "settled", err));
 	return 0;
 }
 
@@ -624,7 +624,7 @@ static void the_pending_of_a_conversation_are_met_in_order(void **state)
 	assert_int_equal(m.n, 3);
 	assert_int_equal(m.ids[0], a);
 	assert_int_equal(m.why[0], STORE_WAIT_TIME);
-	assert_int_equal(m.not_before_ms[0], NOW + 77);
+	assert_int_equal(sql(f, "SELECT not_before FROM webhooks WHERE wait = 1"), NOW + 77);
 	assert_int_equal(m.ids[1], b);
 	assert_int_equal(m.why[1], STORE_WAIT_BEHIND);
 	assert_int_equal(m.ids[2], c);
@@ -634,6 +634,61 @@ static void the_pending_of_a_conversation_are_met_in_order(void **state)
 	commit(f);
 	assert_int_equal(m.n, 3);
 	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE result = 'settled'"), 3);
+}
+
+static int stop(void *ctx, const struct store_neighbour *n)
+{
+	*(int64_t *)ctx = n->id;
+	return n->is_timed ? -ENOTTY : 1;
+}
+
+static void a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct met m = {.n = 0};
+	int64_t a = put(f, "gladly", "c", "p", 0, NOW), b = put(f, "gladly", "c", "p", 0, NOW + 1), last = 0;
+
+	begin(f);
+	MUST(store_webhook_time_save(f->s, b, NOW - 5, true, err));
+	commit(f);
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
+	assert_int_equal(m.n, 2);
+	assert_false(m.whole[0].is_timed);
+	assert_int_equal(m.whole[0].received_ms, NOW);
+	assert_true(m.whole[1].is_timed && m.whole[1].undated);
+	assert_int_equal(m.whole[1].time_ms, NOW - 5);
+	assert_int_equal(m.whole[1].received_ms, NOW + 1);
+	assert_int_equal(m.whole[1].transition, TRANSITION_OPENED);
+	/* The first that answers otherwise is the last; a failure is handed on. */
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", stop, &last, err));
+	assert_int_equal(last, a);
+	ends(f, a);
+	assert_int_equal(store_webhooks_of_conversation(f->s, "gladly", "c", stop, &last, NULL), -ENOTTY);
+	assert_int_equal(last, b);
+	begin(f);
+	MUST(store_webhook_time_save(f->s, b, NOW - 6, false, err)); /* again */
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times WHERE time = 1795276800000 - 6"), 1);
+	ends(f, b);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times"), 0);
+}
+
+static void a_neighbour_whose_columns_do_not_read_is_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	struct met m = {.n = 0};
+	int64_t a = put(f, "gladly", "c", "p", 0, NOW), b = put(f, "gladly", "c", "p", 0, NOW);
+
+	begin(f);
+	MUST(store_webhook_time_save(f->s, b, NOW, false, err));
+	commit(f);
+	sql(f, "UPDATE webhooks SET transition = 77 WHERE id = 1");
+	sql(f, "UPDATE webhook_times SET undated = 2");
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
+	assert_int_equal(m.n, 1);
+	assert_int_equal(m.ids[0], b);
+	assert_false(m.whole[0].is_timed); /* it is read from the body then */
+	assert_int_equal(a, 1);
 }
 
 /* ---- broken rows ------------------------------------------------------------------------------------------------- */
@@ -701,6 +756,8 @@ int main(void)
 		TEST(an_ignored_one_can_be_kept_as_done),
 		TEST(tries_and_failed_lookups_are_counted_for_one_webhook),
 		TEST(the_pending_of_a_conversation_are_met_in_order),
+		TEST(a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends),
+		TEST(a_neighbour_whose_columns_do_not_read_is_passed_over),
 		TEST(a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter),
 	};
 

@@ -40,6 +40,8 @@ struct webhook {
 	enum transition transition;
 	char *conversation; /* NULL: not readable */
 	char *customer;     /* NULL: none given */
+	int64_t time_ms;    /* when it happened; not there where it comes out of the store */
+	bool undated;       /* it told no time, and time_ms is the receipt */
 	bool has_delivery;
 	unsigned char delivery[DIGEST_DELIVERY_BYTES]; /* what makes two deliveries the same one */
 };

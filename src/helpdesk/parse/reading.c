@@ -232,6 +232,8 @@ void reading_mark(const struct reading *r, struct webhook *w)
 	w->transition = r->signal.transition;
 	w->conversation = mem_str(r->signal.conversation);
 	w->customer = mem_str(r->signal.customer);
+	w->time_ms = r->signal.time_ms;
+	w->undated = !r->signal.has_time;
 	w->has_delivery = r->has_delivery;
 	memcpy(w->delivery, r->delivery, sizeof(w->delivery));
 }
