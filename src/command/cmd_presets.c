@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/out.h"
-#include "command/load.h"
 #include "command/options.h"
 #include "command/preset_print.h"
+#include "conf/conf.h"
 #include "conf/yaml.h"
 
 #define ROW "%-16s %-22s %-18s %-14s %-19s %s\n"

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/amount.h"
-#include "base/clock.h"
 #include "base/percent.h"
 #include "sandbox/access.h"
 #include "sandbox/readback.h"

@@ -52,6 +52,8 @@ void check_result_done(struct check_result *r);
 
 /* Whether some event in the body, right or wrong, single or bulk, is for this address. */
 bool check_concerns(struct json_object *body, const char *email);
+
+/* Whether this is a well-formed address. For the two checks, and for tests. */
 bool check_email(const char *email);
 
 #endif

@@ -26,7 +26,7 @@ void feed_event(struct feed *f, const struct world_event *e);
 /* Writes what waits as long as the reader reads, then frees; NULL allowed. */
 void feed_free(struct feed *f);
 
-/* One line with its end. For feed_event and the tests. */
+/* One line with its end. For feed_event, and for tests. */
 void feed_line(const struct world_event *e, struct buf *to);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * sandbox: a stand-in for Klaviyo that keeps Klaviyo's documented rules (DESIGN section 16, klaviyo/KLAVIYO.md).
  *
+ *   main.c       the program: its words, the helpdesks that it plays, the signals that end it
  *   sandbox.c    the server: begins, answers, delays, cuts
  *   api          the way of a request to /api/…; access (key, scopes, revision, media type), throttle (quotas), check
  *                (bodies), readback and query (GET), complaint and answer (what goes back)
@@ -10,7 +11,7 @@
  *   faults       scripted trouble; delays carries it out
  *   feed         the activity feed
  *
- * All but sandbox.c, delays and feed are pure. The daemon has no special case for the sandbox.
+ * All but main.c, sandbox.c, delays and feed are pure. The daemon has no special case for the sandbox.
  */
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H

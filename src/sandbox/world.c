@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-
 #define RING_FIRST 1024
 
 struct world {
