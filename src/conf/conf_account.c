@@ -6,7 +6,6 @@
 
 #include "base/text.h"
 #include "base/url.h"
-#include "conf/check.h"
 
 static void read_account(struct loader *l, const char *name, const struct node *n, struct account *a)
 {
@@ -23,18 +22,6 @@ static void read_account(struct loader *l, const char *name, const struct node *
 			"the key would go over the net unencrypted: plain http is for loopback only, write https");
 	if (url)
 		config_check_account_url(l, url, a->url);
-}
-
-static bool read_name(struct loader *l, const struct node *n)
-{
-	struct node at = node_at_key(n);
-	struct err err = {0};
-
-	if (check_name(n->key, &err) == 0 && strcmp(n->key, "none") != 0)
-		return true;
-	problems_error(l->reader.problems, &at, "%s",
-		       err.code < 0 ? err.text : "none stands for no account: take another name");
-	return false;
 }
 
 static void read_several(struct loader *l, const struct node *klaviyo, const struct node *accounts)
@@ -60,8 +47,14 @@ static void read_several(struct loader *l, const struct node *klaviyo, const str
 	for (size_t i = 0; i < accounts->n; i++) {
 		const struct node *n = accounts->items[i], *nested = node_get(n, "accounts");
 
-		if (!read_name(l, n))
+		if (!settings_check_name(&l->reader, n))
 			continue;
+		if (strcmp(n->key, "none") == 0) {
+			struct node at = node_at_key(n);
+
+			problems_error(p, &at, "none stands for no account: take another name");
+			continue;
+		}
 		if (nested)
 			problems_error(p, nested, "accounts do not stand inside an account");
 		if (n->type == NODE_MAP)

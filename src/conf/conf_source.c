@@ -222,17 +222,6 @@ static void read_source(struct loader *l, const struct node *n, struct source *s
 	read_rules(l, n, s);
 }
 
-static bool read_name(struct loader *l, const struct node *n)
-{
-	struct node at = node_at_key(n);
-	struct err err = {0};
-
-	if (check_name(n->key, &err) == 0)
-		return true;
-	problems_error(l->reader.problems, &at, "%s", err.text);
-	return false;
-}
-
 void config_read_sources(struct loader *l)
 {
 	const struct node *sources = node_get(l->root, "sources");
@@ -254,7 +243,7 @@ void config_read_sources(struct loader *l)
 	for (size_t i = 0; i < sources->n; i++) {
 		const struct node *n = sources->items[i];
 
-		if (!read_name(l, n))
+		if (!settings_check_name(&l->reader, n))
 			continue;
 		if (n->type == NODE_MAP)
 			read_source(l, n, &c->sources[c->sources_n++]);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "conf/check.h"
 #include "conf/yaml.h"
 
 #define KNOWN_TEXT_MAX 1500
@@ -82,6 +83,16 @@ void settings_unknown(struct settings_reader *r, const char *prefix, const struc
 	else
 		problems_error(r->problems, &at, "unknown key; known here: %s", all.data);
 	buf_done(&all);
+}
+
+bool settings_check_name(struct settings_reader *r, const struct node *n)
+{
+	struct node at = node_at_key(n);
+	struct err err = {0};
+
+	if (check_name(n->key, &err) < 0)
+		problems_error(r->problems, &at, "%s", err.text);
+	return err.code == 0;
 }
 
 static void group_expected(struct settings_reader *r, const struct setting *group, const struct node *n)
