@@ -250,6 +250,11 @@ char *text_meant(const char *before, const char *behind, const char *word, const
 	return nearest ? mem_fmt("%sdid you mean %s?%s", before, nearest, behind) : mem_str("");
 }
 
+bool text_is_one_word(const char *s)
+{
+	return !strchr(s, ' ') && text_is_one_line(s, strlen(s));
+}
+
 bool text_is_one_line(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

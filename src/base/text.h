@@ -37,6 +37,7 @@ char *text_trim(char *s);                     /* in place; returns the first non
 char *text_trim_unseen(char *s);
 size_t text_bom(const char *s, size_t len);       /* 3 where it begins with a UTF-8 byte order mark, else 0 */
 bool text_is_utf8(const char *s, size_t len);     /* well-formed, no surrogates, no NUL */
+bool text_is_one_word(const char *s);             /* no blank of ASCII, no control character */
 bool text_is_one_line(const char *s, size_t len); /* no control character of ASCII, no line end */
 size_t text_step(const char *s, size_t left);     /* bytes of the well-formed character at s (RFC 3629), no NUL; or 0 */
 /* How many single-letter edits a and b are apart without regard to ASCII case, two neighbours that changed places

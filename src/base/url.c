@@ -14,6 +14,11 @@ size_t url_scheme(const char *text)
 	return strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
 }
 
+bool url_begins(const char *text)
+{
+	return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
+}
+
 bool url_split(const char *text, struct url *ret)
 {
 	size_t scheme = url_scheme(text);

@@ -23,6 +23,8 @@ struct url {
 
 /* The bytes of "http://" or "https://" at the beginning of text, in letters of any case; 0: it begins with neither. */
 size_t url_scheme(const char *text);
+/* Whether it is a URL to be asked, by its beginning: "http://" or "https://" in small letters. */
+bool url_begins(const char *text);
 /* False: as url_scheme 0. */
 bool url_split(const char *text, struct url *ret);
 

@@ -197,7 +197,7 @@ int check_signed_url(const char *url, struct err *reterr)
 	CLEANUP(mem_freep) char *host = NULL;
 	struct url u;
 
-	if (!url_split(url, &u) || strncmp(url, u.https ? "https://" : "http://", url_scheme(url)) != 0)
+	if (!url_begins(url) || !url_split(url, &u))
 		return scheme_missing(url, reterr);
 	if (strlen(url) > URL_MAX)
 		return err_set(reterr, -EINVAL, "a URL has at most %d letters", URL_MAX);

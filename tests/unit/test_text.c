@@ -371,6 +371,11 @@ static void a_line_holds_no_control_character(void **state)
 	assert_false(text_is_one_line("a\0b", 3));
 	assert_false(text_is_one_line("\x7f", 1));
 	assert_true(text_is_one_line("a\n", 1));
+	assert_true(text_is_one_word(""));
+	assert_true(text_is_one_word("a~\xc3\xa9"));
+	assert_false(text_is_one_word("a b"));
+	assert_false(text_is_one_word("a\t"));
+	assert_false(text_is_one_word("\x7f"));
 }
 
 int main(void)

@@ -79,6 +79,7 @@ static void the_text_counts_as_it_stands(void **state)
 		else
 			assert_ptr_equal(u.authority, r->text + url_scheme(r->text));
 		assert_int_equal(u.https, r->https);
+		assert_int_equal(url_begins(r->text), authority && strchr("h", r->text[0]) && r->text[1] == 't');
 		assert_int_equal(url_is_plain(r->text), authority && !r->https);
 	}
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/url.h"
 #include "helpdesk/expr/keys.h"
 
 void reader_add_name(struct reader *r, const struct node *at, const char *name, const char *value)
@@ -141,14 +142,8 @@ static void base_url_check_reference(void *ctx, const struct reference *referenc
 
 static bool url_is_good(const char *url)
 {
-	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
-		return false;
-	if (strstr(url + 7, "://")) /* a parameter is a URL itself where a name is expected */
-		return false;
-	for (; *url != '\0'; url++)
-		if ((unsigned char)*url <= ' ' || *url == 0x7f)
-			return false;
-	return true;
+	/* A parameter may be a URL itself where a name is expected. */
+	return url_begins(url) && !strstr(url + 7, "://") && text_is_one_word(url);
 }
 
 static char *cut_slashes(char *url)

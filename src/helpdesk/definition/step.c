@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/url.h"
 #include "helpdesk/expr/flat.h"
 #include "helpdesk/expr/keys.h"
 
@@ -83,8 +84,7 @@ static void see_blank(void *ctx, const char *text, const struct reference *r)
 	bool *blank = ctx;
 
 	(void)r;
-	for (; text && *text != '\0'; text++)
-		*blank = *blank || (unsigned char)*text <= ' ' || *text == 0x7f;
+	*blank = *blank || (text && !text_is_one_word(text));
 }
 
 static void step_add_url(struct step *s, const struct node *n, struct problems *problems)
@@ -98,7 +98,7 @@ static void step_add_url(struct step *s, const struct node *n, struct problems *
 	template_parts(t, see_blank, &blank);
 	if (blank)
 		problems_error(problems, n, "a blank or a control character in a URL: for a blank write %%20");
-	if (n->text[0] != '{' && strncmp(n->text, "https://", 8) != 0 && strncmp(n->text, "http://", 7) != 0)
+	if (n->text[0] != '{' && !url_begins(n->text))
 		problems_error(problems, n, "expected a URL that begins with {base_url}, a parameter, or https://");
 }
 

@@ -12,6 +12,8 @@
 
 #include "base/digest.h"
 #include "base/json.h"
+#include "base/text.h"
+#include "base/url.h"
 #include "helpdesk/expr/body.h"
 #include "helpdesk/definition/definition_parts.h"
 
@@ -163,13 +165,12 @@ static int add_headers(const struct step *step, const struct scope *s, struct pa
 /* The base_url comes from configuration, a parameter too: what is no URL is told, not asked. */
 static int check_url(const char *url, struct err *reterr)
 {
-	if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+	if (!url_begins(url))
 		return err_set(reterr, -EINVAL, "the lookup's URL does not begin with https://: check `base_url`");
 	if (strlen(url) > INQUIRY_URL_MAX)
 		return err_set(reterr, -EINVAL, "the lookup's URL is longer than %d bytes", INQUIRY_URL_MAX);
-	for (; *url != '\0'; url++)
-		if ((unsigned char)*url <= ' ' || *url == 0x7f)
-			return err_set(reterr, -EINVAL, "the lookup's URL has a blank in it: check `base_url`");
+	if (!text_is_one_word(url))
+		return err_set(reterr, -EINVAL, "the lookup's URL has a blank in it: check `base_url`");
 	return 0;
 }
 
