@@ -8,7 +8,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/hex.h"

@@ -6,9 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/hex.h"
-#include "store/losses.h"
 #include "store/numbers.h"
 #include "store/tables.h"
 #include "store/transaction.h"

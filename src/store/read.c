@@ -7,7 +7,6 @@
 
 #include <errno.h>
 
-#include "base/clock.h"
 #include "store/connection.h"
 #include "store/numbers.h"
 #include "store/tables.h"

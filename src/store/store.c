@@ -11,15 +11,8 @@
 #include "base/clock.h"
 #include "store/connection.h"
 #include "store/losses.h"
-#include "store/query.h"
 #include "store/tables.h"
 #include "store/transaction.h"
-
-void store_tell(struct store *s, int64_t now_ms)
-{
-	if (now_ms > s->told_ms)
-		s->told_ms = now_ms;
-}
 
 void store_set_longest_age(struct store *s, int64_t ms)
 {

@@ -130,6 +130,12 @@ void store_savepoint_undo(struct store *s)
 		s->lost = -EIO;
 }
 
+void store_tell(struct store *s, int64_t now_ms)
+{
+	if (now_ms > s->told_ms)
+		s->told_ms = now_ms;
+}
+
 /* ---- a change in steps ------------------------------------------------------------------------------------------- */
 
 struct change change_begin(struct store *s, struct err *reterr)

@@ -117,6 +117,26 @@ static inline int64_t sql(struct fixture *f, const char *text)
 	return n;
 }
 
+/* Runs `text`, which puts a value of another type into that column: of such a row SQLite changes nothing. */
+static inline void mistype(struct fixture *f, const char *table, const char *column, const char *text)
+{
+	char *loose = sqlite3_mprintf("PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(replace(sql,"
+				      " ') STRICT', ')'), ' %s INTEGER', ' %s BLOB') WHERE name = %Q",
+				      column, column, table);
+	char *strict = sqlite3_mprintf("PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql,"
+				       " ' %s BLOB', ' %s INTEGER') || ' STRICT' WHERE name = %Q",
+				       column, column, table);
+
+	store_close(f->s);
+	f->s = NULL;
+	sql(f, loose);
+	sql(f, text);
+	sql(f, strict);
+	sqlite3_free(loose);
+	sqlite3_free(strict);
+	fixture_open(f);
+}
+
 /* ---- webhooks ---------------------------------------------------------------------------------------------------- */
 
 /* delivery: 0: none. Puts it in outside a transaction of the caller. Returns its id, or 0 for a duplicate. */

@@ -421,25 +421,6 @@ static void an_open_conversation_without_its_row_does_not_stop_expiry(void **sta
 /* ---- rows with a value of another type: SQLite changes nothing of such a row
  * ----------------------------------------- */
 
-static void mistype(struct fixture *f, const char *table, const char *column, const char *text)
-{
-	char *loose = sqlite3_mprintf("PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(replace(sql,"
-				      " ') STRICT', ')'), ' %s INTEGER', ' %s BLOB') WHERE name = %Q",
-				      column, column, table);
-	char *strict = sqlite3_mprintf("PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql,"
-				       " ' %s BLOB', ' %s INTEGER') || ' STRICT' WHERE name = %Q",
-				       column, column, table);
-
-	store_close(f->s);
-	f->s = NULL;
-	sql(f, loose);
-	sql(f, text);
-	sql(f, strict);
-	sqlite3_free(loose);
-	sqlite3_free(strict);
-	fixture_open(f);
-}
-
 static void a_mistyped_webhook_can_end(void **state)
 {
 	struct fixture *f = *state;
