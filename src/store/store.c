@@ -14,13 +14,6 @@
 #include "store/tables.h"
 #include "store/transaction.h"
 
-void store_set_longest_age(struct store *s, int64_t ms)
-{
-	s->longest_age_ms = ms;
-}
-
-/* ---- opening ----------------------------------------------------------------------------------------------------- */
-
 /* What is not ours, or not known yet, is found out before anything is changed. */
 static int store_prepare_file(struct store *s, struct err *reterr)
 {
@@ -137,4 +130,9 @@ bool store_came_forward(const struct store *s, int64_t *ret_from, int64_t *ret_t
 void store_set_max_size(struct store *s, int64_t bytes)
 {
 	s->max_size = bytes;
+}
+
+void store_set_longest_age(struct store *s, int64_t ms)
+{
+	s->longest_age_ms = ms;
 }

@@ -19,16 +19,17 @@
 #include "store/query.h"
 #include "store/transaction.h"
 
-/* How many waiting webhooks one call makes ready: a few milliseconds. */
-#define STORE_RELEASE_ROWS 256
-#define EVENT_UNIQUE_ID_BYTES (EVENT_UNIQUE_ID_LEN / 2)
 /* Why a stand-in is a dead letter. */
 #define NOT_THERE "its row is not there, an index of the store still names it"
+
+/* ---- schema.c ---------------------------------------------------------------------------------------------------- */
 
 /* Whether this is a store that this version knows; changes nothing. -EPROTO, -ENOTSUP. */
 int schema_check(struct store *s, int64_t *ret_version, struct err *reterr) MUSTCHECK;
 /* Makes the schema, or brings an older one forward; s->schema is the newest then. */
 int schema_forward(struct store *s, int64_t version, struct err *reterr) MUSTCHECK;
+
+/* ---- webhooks: webhook_state.c ----------------------------------------------------------------------------------- */
 
 /* What a change of a webhook needs to know of it. source is never NULL, conversation and customer may be. */
 struct webhook_place {
@@ -57,14 +58,6 @@ void webhook_become(struct change *c, struct webhook_place *p, const struct webh
 /* As the state in p: it is in no counter. */
 #define WEBHOOK_NOWHERE ((enum store_webhook_state)COUNT_NOWHERE)
 
-/* Of waiting.c: whether an earlier one forbids it to meet the ledger (store_webhook_is_behind) … */
-bool webhook_is_behind(struct change *c, const struct webhook_place *p);
-/* … whether it waits for a held one of its own conversation … */
-bool webhook_is_behind_held(struct change *c, const struct webhook_place *p);
-/* … and whether one that may end by itself stands before it, in its conversation or among those of its customer. */
-bool webhook_conversation_goes_on(struct change *c, const struct webhook_place *p);
-bool webhook_customer_goes_on(struct change *c, const struct webhook_place *p);
-
 /* What an index says of an undone webhook. source, conversation and customer are NULL, and not_before_ms 0, where that
  * index does not hold them. */
 struct webhook_claim {
@@ -81,10 +74,28 @@ void webhook_make_ready(struct change *c, const struct webhook_claim *claim);
 /* ids are what an index names; claim tells what it says of each of them. */
 void webhooks_make_ready(struct change *c, const struct ids *ids, const struct webhook_claim *claim);
 
-/* Of release.c. An undone savepoint takes releases back to the last commit, too: what is let go twice costs time only.
- */
+/* ---- who waits for whom: waiting.c ------------------------------------------------------------------------------- */
+
+/* Whether an earlier one forbids it to meet the ledger (store_webhook_is_behind) … */
+bool webhook_is_behind(struct change *c, const struct webhook_place *p);
+/* … whether it waits for a held one of its own conversation … */
+bool webhook_is_behind_held(struct change *c, const struct webhook_place *p);
+/* … and whether one that may end by itself stands before it, in its conversation or among those of its customer. */
+bool webhook_conversation_goes_on(struct change *c, const struct webhook_place *p);
+bool webhook_customer_goes_on(struct change *c, const struct webhook_place *p);
+
+/* ---- many at once: release.c ------------------------------------------------------------------------------------- */
+
+/* How many waiting webhooks one call makes ready: a few milliseconds. */
+#define STORE_RELEASE_ROWS 256
+
+/* An undone savepoint takes releases back to the last commit, too: what is let go twice costs time only. */
 extern const struct transaction_hook releases_hook;
 void releases_done(struct store *s);
+
+/* ---- events: event_state.c --------------------------------------------------------------------------------------- */
+
+#define EVENT_UNIQUE_ID_BYTES (EVENT_UNIQUE_ID_LEN / 2)
 
 /* What a change of an event needs to know of it. */
 struct event_place {
@@ -114,15 +125,18 @@ int64_t person_due(struct change *c, const char *account, const char *email, con
 bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms);
 /* It goes out next, at due_ms. */
 void event_head_set(struct change *c, int64_t id, int64_t due_ms);
-/* Reads an event. lenient: for people; what does not read is left empty. */
-int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
 /* An event that events_due names: where its row is not there, or not due, the entry is taken out. One that is not there
  * becomes a dead letter, and its person goes on. */
 void event_mend_due(struct change *c, const char *account, int64_t id, int64_t due_ms, int64_t now_ms);
 /* Whether the index named an event with that unique_id, whose row is not there; it names none any more. */
 bool event_mend_unique(struct change *c, const char *account, const unsigned char *unique_id);
 
-/* Whom a conversation reached. */
+/* Of due.c. Reads an event. lenient: for people; what does not read is left empty. */
+int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
+
+/* ---- conversations.c --------------------------------------------------------------------------------------------- */
+
+/* Deletes whom a conversation reached. */
 void reached_forget(struct change *c, int64_t conversation);
 
 #endif

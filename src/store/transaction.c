@@ -1,5 +1,8 @@
 /*
- * Transactions and the savepoint of one webhook's work.
+ * Transactions, the savepoint of one webhook's work, and changes in steps.
+ *
+ * What belongs to a transaction beside its rows hooks into it: it is told of the savepoint, of its undoing, of the
+ * commit and of the rollback, and writes what it kept in memory before the commit.
  */
 #include <config.h>
 
@@ -16,11 +19,12 @@ static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
 	return query_step(&q);
 }
 
-/* What belongs to the transaction follows it. */
-#define TELL_HOOKS(s, what)                                                          \
-	for (const struct transaction_hook *const *hook = (s)->hooks; *hook; hook++) \
-		if ((*hook)->what)                                                   \
-	(*hook)->what(s)
+#define TELL_HOOKS(s, what)                                                                  \
+	do {                                                                                 \
+		for (const struct transaction_hook *const *hook = (s)->hooks; *hook; hook++) \
+			if ((*hook)->what)                                                   \
+				(*hook)->what(s);                                            \
+	} while (0)
 
 static void transaction_ended(struct store *s)
 {

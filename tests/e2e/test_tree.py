@@ -163,3 +163,14 @@ def test_check_tree_fails_where_explain_takes_something_from_the_pipeline(tree):
     code, said = run()
     assert code == 1
     assert "src/command/explain_parts.h explains decisions and includes the pipeline: " in said
+
+
+def test_check_tree_fails_where_sql_says_a_state_by_its_bare_number(tree):
+    run = check_tree(tree)
+    tree.file("base/two.c", "#include <config.h>\n" + LEAF)
+    planted = tree.src / "store" / "clean.c"
+    planted.write_text(planted.read_text() + 'const char *planted = "DELETE FROM events WHERE state = 1";\n')
+    code, said = run()
+    assert code == 1
+    assert "a number in SQL where store/numbers.h has a name: src/store/clean.c:" in said
+    assert "schema.c" not in said
