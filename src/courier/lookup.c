@@ -45,6 +45,8 @@ void lookup_answer_done(struct lookup_answer *a)
 	free(a->source);
 	free(a->key);
 	customer_done(&a->found);
+	parsed_free(a->parsed);
+	generation_unref(a->generation);
 	*a = (struct lookup_answer){0};
 }
 
@@ -65,23 +67,28 @@ static void walk_unlink(struct walk *w)
 	upstream_back(&l->upstream);
 }
 
-/* found, worked: NULL for none. */
-static void answer(const struct courier_sink *sink, const struct lookup_question *q, const struct walk_end *end,
-		   const struct inquiry *found, const struct lookup_mark *worked, const char *why)
+/* Takes over what is in q, and inquiry (NULL: nothing was asked), which borrows it. worked: NULL for none. */
+static void answer(const struct courier_sink *sink, struct lookup_question *q, struct inquiry *inquiry,
+		   const struct walk_end *end, const struct lookup_mark *worked, const char *why)
 {
 	struct lookup_answer *a = mem_new(1, sizeof(*a));
 
-	a->source = mem_str(q->source);
-	a->key = mem_str(q->key);
+	a->source = TAKE(q->source);
+	a->key = TAKE(q->key);
 	a->outcome = end->outcome;
 	a->retry_after_ms = end->retry_after_ms;
 	if (worked)
 		a->worked = *worked;
 	if (end->outcome == LOOKUP_FOUND)
-		inquiry_result(found, &a->found);
+		inquiry_result(inquiry, &a->found);
 	else
 		(void)err_set(&a->reason, -EIO, "%s", why);
-	report_lookup(q->source, lookup_outcome_name(end->outcome));
+	if (!inquiry || !inquiry_has_moved(inquiry)) {
+		a->parsed = TAKE(q->parsed);
+		a->generation = TAKE(q->generation);
+	}
+	inquiry_free(inquiry);
+	report_lookup(a->source, lookup_outcome_name(end->outcome));
 	sink->lookup_answered(sink->ctx, a);
 }
 
@@ -90,8 +97,8 @@ void lookup_return(const struct courier_sink *sink, struct lookup_question *q, e
 {
 	struct walk_end end = {.outcome = outcome, .retry_after_ms = -1};
 
-	answer(sink, q, &end, NULL, NULL, why);
-	walk_question_free(q);
+	answer(sink, q, NULL, &end, NULL, why);
+	lookup_question_free(q);
 }
 
 /* Before the source's lookups have worked once, "no such customer" is more likely a wrong URL. */
@@ -163,7 +170,7 @@ static void walk_is_over(struct walk *w, struct walk_end end, const char *reason
 	heard(l, w, &end, parks, why, now_ms);
 	walk_unlink(w);
 	tell(l, now_ms);
-	answer(&l->route.shared->sink, w->q, &end, w->inquiry, l->worked ? &l->mark : NULL, why);
+	answer(&l->route.shared->sink, w->q, TAKE(w->inquiry), &end, l->worked ? &l->mark : NULL, why);
 	walk_free(w);
 }
 
@@ -275,7 +282,7 @@ static void lookup_close(struct route *r)
 		struct walk *w = l->walks;
 
 		walk_unlink(w);
-		answer(&r->shared->sink, w->q, &end, NULL, NULL, "stopped before the answer came");
+		answer(&r->shared->sink, w->q, TAKE(w->inquiry), &end, NULL, "stopped before the answer came");
 	}
 }
 
@@ -328,9 +335,9 @@ static const char *turned_away(const struct lookup *l, const struct lookup_quest
 void lookup_ask(struct route *r, struct lookup_question *q)
 {
 	struct lookup *l = (struct lookup *)r;
+	const char *customer = q->parsed->webhook.customer, *away;
 	enum lookup_outcome outcome;
 	struct walk *w;
-	const char *away;
 
 	mark_recall(l, &q->worked);
 	away = turned_away(l, q, &outcome);
@@ -346,7 +353,7 @@ void lookup_ask(struct route *r, struct lookup_question *q)
 	w->source = config_source(l->g->config, q->source);
 	w->q = q;
 	w->asked = upstream_sent(&l->upstream);
-	w->customer = digest_number(q->webhook.customer ? q->webhook.customer : q->key);
+	w->customer = digest_number(customer ? customer : q->key);
 	w->next = l->walks;
 	if (l->walks)
 		l->walks->prev = w;

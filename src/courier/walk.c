@@ -18,19 +18,11 @@
 
 #define HEADER_SHOWN_MAX 4096 /* bytes of a header that are looked at for a reason */
 
-void walk_question_free(struct lookup_question *q)
-{
-	free(q->source);
-	free(q->key);
-	webhook_done(&q->webhook);
-	free(q);
-}
-
 void walk_free(struct walk *w)
 {
 	inquiry_free(w->inquiry);
-	parsed_free(w->parsed);
-	walk_question_free(w->q);
+	parsed_free(w->renewed);
+	lookup_question_free(w->q);
 	generation_unref(w->g);
 	free(w);
 }
@@ -201,12 +193,14 @@ static void step(struct walk *w)
 
 void walk_begin(struct walk *w)
 {
+	const struct parsed *webhook = w->q->parsed;
 	struct err why;
 
-	w->parsed = parsed_new(w->source->definition, &w->q->webhook, NULL);
-	if (!w->parsed->is_open)
-		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), w->parsed->reading.reason.text);
-	else if (inquiry_new(w->source->definition, &w->parsed->scope, &w->inquiry, &why) < 0)
+	if (webhook->definition != w->source->definition)
+		webhook = w->renewed = parsed_lent(w->source->definition, &w->q->parsed->webhook);
+	if (!webhook->is_open)
+		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), webhook->reading.reason.text);
+	else if (inquiry_new(w->source->definition, &webhook->scope, &w->inquiry, &why) < 0)
 		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), why.text);
 	else
 		step(w);

@@ -42,13 +42,12 @@ struct walk {
 	const struct source *source;
 	struct lookup_question *q; /* owned */
 	/* made by walk_begin */
-	struct parsed *parsed;   /* q's webhook */
-	struct inquiry *inquiry; /* NULL: the webhook does not read */
+	struct parsed *renewed;  /* q's webhook parsed anew, after a reload; NULL: q's own is asked by */
+	struct inquiry *inquiry; /* borrows that; NULL: the webhook does not read */
 };
 
 /* Asks the first step. w is filled but for the last two; heap, now its own. It may be over before this returns. */
 void walk_begin(struct walk *w);
 void walk_free(struct walk *w); /* with its question */
-void walk_question_free(struct lookup_question *q);
 
 #endif

@@ -59,23 +59,14 @@ struct lookups *lookups_new(void)
 	return mem_new(1, sizeof(struct lookups));
 }
 
-static void ask_free(struct lookup_question *q)
-{
-	if (!q)
-		return;
-	free(q->source);
-	free(q->key);
-	webhook_done(&q->webhook);
-	free(q);
-}
-
 static void question_free(struct question *q)
 {
 	free(q->source);
 	free(q->key);
 	free(q->customer);
 	free(q->verdict.reason);
-	ask_free(q->ask);
+	if (q->ask)
+		lookup_question_free(q->ask);
 	free(q);
 }
 
@@ -227,9 +218,10 @@ bool lookups_join(struct lookups *l, const char *key, const struct webhook *w)
 	return true;
 }
 
-void lookups_ask(struct lookups *l, const char *key, const struct webhook *w, bool is_new,
+void lookups_ask(struct lookups *l, const char *key, struct parsed *p, struct generation *g, bool is_new,
 		 const struct lookup_mark *worked)
 {
+	const struct webhook *w = &p->webhook;
 	struct question *q = mem_new(1, sizeof(*q));
 
 	INSIST(!question_under_way(l, w->source, key));
@@ -245,7 +237,8 @@ void lookups_ask(struct lookups *l, const char *key, const struct webhook *w, bo
 	q->ask->is_new = is_new;
 	if (worked)
 		q->ask->worked = *worked;
-	webhook_copy(&q->ask->webhook, w);
+	q->ask->parsed = p;
+	q->ask->generation = g ? generation_ref(g) : NULL;
 	q->next = l->questions;
 	l->questions = q;
 }

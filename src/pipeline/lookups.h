@@ -35,8 +35,9 @@ unsigned lookups_room(const struct lookups *l, const char *source);
 bool lookups_may_ask(const struct lookups *l, const char *source, bool is_new);
 /* Whether that question is under way, or another about w's customer: then w counts among those that wait for it. */
 bool lookups_join(struct lookups *l, const char *key, const struct webhook *w);
-/* Asks what is not under way. key: inquiry_wish's. worked: lookup.h's, as it was kept. */
-void lookups_ask(struct lookups *l, const char *key, const struct webhook *w, bool is_new,
+/* Asks what is not under way; takes over p, which g's definition has parsed. key: inquiry_wish's. worked: lookup.h's,
+ * as it was kept. */
+void lookups_ask(struct lookups *l, const char *key, struct parsed *p, struct generation *g, bool is_new,
 		 const struct lookup_mark *worked);
 
 /* Frees the slot and keeps the outcome for the webhook that asked. Returns the customer whose webhooks waited for it,

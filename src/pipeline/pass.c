@@ -32,7 +32,7 @@ enum stage {
 struct pass {
 	struct work *w;
 	const struct source *source;
-	struct parsed *parsed;
+	struct parsed *parsed;         /* NULL: a question took it over; the pass is at its end */
 	const struct webhook *webhook; /* of it */
 	const struct signal *signal;   /* of it, where it is one */
 	struct ledger_entry entry;
@@ -409,8 +409,10 @@ static int ask(struct pass *p, struct err *reterr)
 	if (r < 0 && r != -ENOENT)
 		return err_set(reterr, r, "%s", why.text);
 	worked.is_set = r == 0;
-	lookups_ask(p->w->lookups, key, p->webhook, asked == 0, &worked);
-	return wait_for(p, STORE_WAIT_LOOKUP, 0, reterr);
+	r = wait_for(p, STORE_WAIT_LOOKUP, 0, reterr);
+	if (r >= 0)
+		lookups_ask(p->w->lookups, key, TAKE(p->parsed), p->w->generation, asked == 0, &worked);
+	return r;
 }
 
 static int stage_lookup(struct pass *p, struct err *reterr)
@@ -511,7 +513,7 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 	p.webhook = &p.parsed->webhook;
 	p.signal = &p.parsed->reading.signal;
 	r = stages(&p, reterr);
-	if (r >= 0 && p.waits)
+	if (r >= 0 && p.waits && p.parsed)
 		readings_keep(w->readings, w->config, TAKE(p.parsed), true);
 	reached_clear(&p.reached);
 	free(p.gave_up);

@@ -79,6 +79,7 @@ static struct work work_of(struct turn *t)
 		.store = t->store,
 		.courier = t->courier,
 		.commit_us = &t->commit_us,
+		.generation = t->generation,
 		.config = t->generation->config,
 		.lookups = t->lookups,
 		.readings = t->readings,

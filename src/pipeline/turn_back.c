@@ -50,7 +50,7 @@ static int keep_worked(struct work *w, const struct lookup_answer *a, struct err
 	return store_lookups_save_worked(w->store, a->source, a->worked.bytes, reterr);
 }
 
-static int apply_answer(struct work *w, const struct lookup_answer *a, struct err *reterr)
+static int apply_answer(struct work *w, struct lookup_answer *a, struct err *reterr)
 {
 	const char *customer;
 	int r = keep_worked(w, a, reterr);
@@ -62,6 +62,8 @@ static int apply_answer(struct work *w, const struct lookup_answer *a, struct er
 	if (a->outcome == LOOKUP_FOUND || a->outcome == LOOKUP_GONE)
 		lookups_were_useful(w->lookups, a->source, w->now_ms);
 	customer = lookups_answered(w->lookups, a);
+	if (a->parsed)
+		readings_keep(w->readings, w->config, TAKE(a->parsed), false);
 	return store_webhooks_release(w->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
 }
 

@@ -23,7 +23,8 @@ struct lookups;
 struct work {
 	struct store *store;
 	struct courier *courier;
-	const struct config *config;
+	struct generation *generation;
+	const struct config *config; /* its */
 	struct lookups *lookups;
 	struct readings *readings;
 	struct dispatch *dispatch;

@@ -65,9 +65,7 @@ void courier_ask(struct courier *c, struct lookup_question *q)
 	(void)c;
 	assert_true(handed.asked_n < HANDED_MAX);
 	handed.asked[handed.asked_n++] = TAKE(q->key);
-	free(q->source);
-	webhook_done(&q->webhook);
-	free(q);
+	lookup_question_free(q);
 }
 
 void courier_generation(struct courier *c, struct generation *g)
@@ -145,6 +143,7 @@ CUT int stage_setup(void **state)
 	MUST(store_open(&options, STORE_WRITE, &s->store, err));
 	s->work = (struct work){
 		.store = s->store,
+		.generation = s->generation,
 		.config = s->generation->config,
 		.lookups = lookups_new(),
 		.readings = readings_new(),

@@ -786,6 +786,7 @@ static void stopping_waits_for_answers_that_come_in_time(void **state)
 static void lookups_go_by_the_same_thread(void **state)
 {
 	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct webhook w = {0};
 	struct news window;
 	struct post p;
 
@@ -798,8 +799,9 @@ static void lookups_go_by_the_same_thread(void **state)
 					.status = 200, .type = JSON, .body = "{\"emails\":[\"jo@example.com\"]}"});
 	q->source = mem_str("desk");
 	q->key = mem_str("cu1");
-	q->webhook.body = mem_str("{\"customer\":\"cu1\"}");
-	q->webhook.body_len = strlen(q->webhook.body);
+	w.body = mem_str("{\"customer\":\"cu1\"}");
+	w.body_len = strlen(w.body);
+	q->parsed = parsed_bare(&w);
 	courier_ask(p.courier, q);
 	assert_int_equal(nth(&p, NEWS_ANSWER, 0).outcome, LOOKUP_FOUND);
 	stop(&p);
@@ -808,6 +810,7 @@ static void lookups_go_by_the_same_thread(void **state)
 static void stopping_returns_lookups_under_way(void **state)
 {
 	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct webhook w = {0};
 	struct post p;
 
 	(void)state;
@@ -815,8 +818,9 @@ static void stopping_returns_lookups_under_way(void **state)
 	scripted_always(p.server, held);
 	q->source = mem_str("desk");
 	q->key = mem_str("cu1");
-	q->webhook.body = mem_str("{\"customer\":\"cu1\"}");
-	q->webhook.body_len = strlen(q->webhook.body);
+	w.body = mem_str("{\"customer\":\"cu1\"}");
+	w.body_len = strlen(w.body);
+	q->parsed = parsed_bare(&w);
 	courier_ask(p.courier, q);
 	scripted_wait(p.server, 1);
 	courier_stop(TAKE(p.courier), clock_mono_ms() + SCRIPTED_PATIENCE_MS);

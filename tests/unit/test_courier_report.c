@@ -436,15 +436,17 @@ static void sent(unsigned person, struct says a)
 static void ask(const char *customer, bool is_new)
 {
 	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct webhook w = {0};
 
 	see("customer %s%s", customer, is_new ? ", a new one" : "");
 	q->source = mem_str("desk");
 	q->key = mem_str(customer);
-	q->webhook.source = mem_str("desk");
-	q->webhook.query = mem_str("");
-	q->webhook.path = mem_str("/webhooks/desk");
-	q->webhook.body = mem_fmt("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"%s\"}", customer);
-	q->webhook.body_len = strlen(q->webhook.body);
+	w.source = mem_str("desk");
+	w.query = mem_str("");
+	w.path = mem_str("/webhooks/desk");
+	w.body = mem_fmt("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"%s\"}", customer);
+	w.body_len = strlen(w.body);
+	q->parsed = parsed_bare(&w);
 	q->is_new = is_new;
 	routes_ask(&world.routes, q);
 }

@@ -137,14 +137,16 @@ static void close_desk(struct desk *d)
 static void ask_as(struct desk *d, const char *customer, bool is_new, const struct lookup_mark *worked)
 {
 	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct webhook w = {0};
 
 	q->source = mem_str("desk");
 	q->key = mem_str(customer);
-	q->webhook.source = mem_str("desk");
-	q->webhook.query = mem_str("");
-	q->webhook.path = mem_str("/webhooks/desk");
-	q->webhook.body = mem_fmt("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"%s\"}", customer);
-	q->webhook.body_len = strlen(q->webhook.body);
+	w.source = mem_str("desk");
+	w.query = mem_str("");
+	w.path = mem_str("/webhooks/desk");
+	w.body = mem_fmt("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"%s\"}", customer);
+	w.body_len = strlen(w.body);
+	q->parsed = parsed_bare(&w);
 	q->is_new = is_new;
 	if (worked)
 		q->worked = *worked;
@@ -464,17 +466,88 @@ static void optional_steps_may_fail_in_every_way(void **state)
 	close_desk(&d);
 }
 
+/* Parsed by the configuration of `g`, as the pipeline hands it over. */
+static struct parsed *ask_parsed(struct desk *d, struct generation *g)
+{
+	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct parsed *p;
+	struct webhook w = {.source = mem_str("desk"),
+			    .customer = mem_str("cu1"),
+			    .body = mem_str("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"cu1\"}")};
+
+	w.body_len = strlen(w.body);
+	q->source = mem_str("desk");
+	q->key = mem_str("cu1");
+	q->parsed = p = parsed_new(config_source(g->config, "desk")->definition, &w, NULL);
+	q->generation = generation_ref(g);
+	routes_ask(&d->routes, q);
+	return p;
+}
+
+static void the_parsed_webhook_comes_back_with_the_answer(void **state)
+{
+	struct generation *old;
+	struct parsed *p;
+	uint64_t before = json_reads();
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	old = generation_ref(d.g);
+	before = json_reads();
+	scripted_once(d.server, json(200, JO));
+	p = ask_parsed(&d, d.g);
+	wait_answers(&d, 1);
+	assert_int_equal(d.answers[0].outcome, LOOKUP_FOUND);
+	assert_ptr_equal(d.answers[0].parsed, p);
+	assert_ptr_equal(d.answers[0].generation, d.g);
+	assert_int_equal(json_reads() - before, 2); /* the webhook here, and the answer */
+	/* Asked by a newer configuration it is as it was. */
+	configure(&d, "", "desk");
+	scripted_once(d.server, json(200, JO));
+	p = ask_parsed(&d, old);
+	wait_answers(&d, 2);
+	assert_int_equal(d.answers[1].outcome, LOOKUP_FOUND);
+	assert_ptr_equal(d.answers[1].parsed, p);
+	assert_ptr_equal(d.answers[1].generation, old);
+	/* Not asked at all, too. */
+	configure(&d, "", "other");
+	p = ask_parsed(&d, old);
+	assert_int_equal(d.answers[2].outcome, LOOKUP_RETURNED);
+	assert_ptr_equal(d.answers[2].parsed, p);
+	generation_unref(old);
+	close_desk(&d);
+}
+
+/* Its tree holds the new id, which nobody but the lookup is to see. */
+static void a_webhook_whose_customer_moved_does_not_come_back(void **state)
+{
+	struct desk d;
+
+	(void)state;
+	open_desk(&d, "");
+	scripted_once(d.server, json(301, "{\"errors\":[{\"meta\":{\"new\":\"cu2\"}}]}"));
+	scripted_once(d.server, json(200, JO));
+	(void)ask_parsed(&d, d.g);
+	wait_answers(&d, 1);
+	assert_int_equal(d.answers[0].outcome, LOOKUP_FOUND);
+	assert_null(d.answers[0].parsed);
+	close_desk(&d);
+}
+
 static void a_webhook_without_customer_is_not_asked_for(void **state)
 {
 	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct webhook w = {0};
 	struct desk d;
 
 	(void)state;
 	open_desk(&d, "");
 	q->source = mem_str("desk");
 	q->key = mem_str("");
-	q->webhook.body = mem_str("{}");
-	q->webhook.body_len = 2;
+	w.body = mem_str("{}");
+	w.body_len = 2;
+	q->parsed = parsed_bare(&w);
 	routes_ask(&d.routes, q);
 	assert_int_equal(d.answers_n, 1);
 	assert_int_equal(d.answers[0].outcome, LOOKUP_ODD);
@@ -620,6 +693,8 @@ int main(void)
 		cmocka_unit_test(the_old_secrets_refusal_does_not_park_the_new_one),
 		cmocka_unit_test(a_429_closes_the_window_for_retry_after),
 		cmocka_unit_test(optional_steps_may_fail_in_every_way),
+		cmocka_unit_test(the_parsed_webhook_comes_back_with_the_answer),
+		cmocka_unit_test(a_webhook_whose_customer_moved_does_not_come_back),
 		cmocka_unit_test(a_webhook_without_customer_is_not_asked_for),
 		cmocka_unit_test(a_source_that_is_gone_returns_its_questions),
 		cmocka_unit_test(stopping_returns_what_is_under_way),

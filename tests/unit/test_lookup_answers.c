@@ -340,6 +340,7 @@ static void configure(void)
 	readings_clear(world.stage->work.readings);
 	generation_unref(world.stage->generation);
 	world.stage->generation = stage_configure(world.stage, SOURCE);
+	world.stage->work.generation = world.stage->generation;
 	world.stage->work.config = world.stage->generation->config;
 	m->mail.kind = MAIL_GENERATION;
 	m->generation = generation_ref(world.stage->generation);
@@ -610,6 +611,22 @@ static void a_closing_of_one_that_was_reached_passes_whatever_the_helpdesk_answe
 	}
 }
 
+static void a_webhook_that_is_looked_up_is_parsed_once(void **state)
+{
+	uint64_t before;
+	int64_t id;
+
+	(void)state;
+	world_begin();
+	id = put(1, "closed", "c1");
+	before = json_reads();
+	world_run(NOW + CLOCK_SECOND_MS);
+	assert_done(world.stage, id, "events");
+	/* Its body, the helpdesk's answer, and the customer as the store keeps it. */
+	assert_int_equal(json_reads() - before, 3);
+	world_end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -618,6 +635,7 @@ int main(void)
 		cmocka_unit_test(what_is_mended_over_there_ends_by_itself),
 		cmocka_unit_test(a_lone_customer_with_odd_answers_waits_and_is_asked_ever_less),
 		cmocka_unit_test(a_closing_of_one_that_was_reached_passes_whatever_the_helpdesk_answers),
+		cmocka_unit_test(a_webhook_that_is_looked_up_is_parsed_once),
 	};
 
 	log_setup(LOG_FORMAT_TEXT, LOG_CRIT, false);

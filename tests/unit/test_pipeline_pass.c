@@ -549,6 +549,7 @@ static void use_named(struct stage *s)
 	readings_clear(s->work.readings);
 	generation_unref(s->generation);
 	s->generation = stage_configure(s, STAGE_KLAVIYO "sources:\n" NAMED);
+	s->work.generation = s->generation;
 	s->work.config = s->generation->config;
 	lookups_window(s->work.lookups, "asked", 4);
 }
@@ -647,21 +648,22 @@ static void one_question_a_customer_whatever_it_asks(void **state)
 {
 	struct stage *s = *state;
 	struct lookups *l = s->work.lookups;
-	struct webhook asks = {.id = 1, .source = (char *)"asked", .customer = (char *)"p1"};
+	struct webhook asks = {.id = 1, .source = mem_str("asked"), .customer = mem_str("p1")};
+	struct webhook asks_again = {.id = 1, .source = mem_str("asked"), .customer = mem_str("p1")};
 	struct webhook same = {.id = 2, .source = (char *)"asked", .customer = (char *)"p1"};
 	struct webhook other = {.id = 3, .source = (char *)"asked", .customer = (char *)"p2"};
 	struct webhook none = {.id = 4, .source = (char *)"asked"};
 	struct lookup_answer a = {.source = (char *)"asked", .key = (char *)"p1#1", .outcome = LOOKUP_GONE};
 
 	lookups_window(l, "asked", 4);
-	lookups_ask(l, "p1#1", &asks, true, NULL);
+	lookups_ask(l, "p1#1", parsed_bare(&asks), NULL, true, NULL);
 	assert_true(lookups_join(l, "p1#2", &same));
 	assert_false(lookups_join(l, "p2#1", &other));
 	assert_false(lookups_join(l, "#1", &none));
 	assert_string_equal(lookups_answered(l, &a), "p1");
 	lookups_commit(l, NULL);
 	/* One that was first read as another customer's waits too: then nobody is passed over. */
-	lookups_ask(l, "p1#1", &asks, true, NULL);
+	lookups_ask(l, "p1#1", parsed_bare(&asks_again), NULL, true, NULL);
 	assert_true(lookups_join(l, "p1#1", &other));
 	assert_null(lookups_answered(l, &a));
 }
