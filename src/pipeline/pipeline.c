@@ -17,6 +17,7 @@
 #include "courier/courier.h"
 #include "pipeline/mails.h"
 #include "pipeline/health.h"
+#include "pipeline/recovery.h"
 #include "pipeline/turn.h"
 
 #define SLOW_COMMIT_US 250000
@@ -115,19 +116,6 @@ static void *run(void *arg)
 
 /* ---- from other threads ------------------------------------------------------------------------------------------ */
 
-/* What waited for somebody's answer when the last process ended is ready again. */
-static int restart(struct store *s, struct err *reterr)
-{
-	int r = store_begin(s, reterr);
-
-	if (r == 0)
-		r = store_webhooks_restart(s, reterr);
-	if (r == 0)
-		return store_commit(s, reterr);
-	store_rollback(s);
-	return r;
-}
-
 int pipeline_start(struct generation *g, struct pipeline **ret, struct err *reterr)
 {
 	const struct store_options options = {
@@ -154,7 +142,7 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 			 "the store %s was brought from schema %lld to %lld: versions that know only the older one "
 			 "refuse it from now on",
 			 options.path, (long long)from, (long long)to);
-	r = restart(store, reterr);
+	r = recovery_restart(store, reterr);
 	if (r < 0) {
 		store_close(store);
 		return r;

@@ -1,12 +1,6 @@
-/*
- * Webhooks found pending at start are taken up one a transaction, before the turn's own: the try is counted and
- * committed just before, and the count taken back with the commit of what it made. So a webhook whose pass kills the
- * process is known by its count, and no other is. The commit of one try holds the count of the next, if that comes at
- * once: so each costs one commit.
- */
 #include <config.h>
 
-#include "pipeline/turn_parts.h"
+#include "pipeline/recovery.h"
 
 #include <errno.h>
 
@@ -17,18 +11,40 @@
 
 #define CRASHES_MAX 3
 
-static int end_crashed(struct turn *t, int64_t id, struct err *reterr)
+int recovery_restart(struct store *s, struct err *reterr)
+{
+	int r = store_begin(s, reterr);
+
+	if (r == 0)
+		r = store_webhooks_restart(s, reterr);
+	if (r == 0)
+		return store_commit(s, reterr);
+	store_rollback(s);
+	return r;
+}
+
+struct recovery recovery_begin(struct store *s)
+{
+	return (struct recovery){.until = store_webhook_last_id(s)};
+}
+
+bool recovery_has(const struct recovery *recovery, int64_t webhook)
+{
+	return webhook <= recovery->until;
+}
+
+static int end_crashed(struct work *w, int64_t id, struct err *reterr)
 {
 	static const char reason[] = "three crashes";
 	CLEANUP(store_origin_done) struct store_origin origin = {0};
-	int r = store_webhook_dead(t->store, id, reason, reterr);
+	int r = store_webhook_dead(w->store, id, reason, reterr);
 
 	if (r < 0)
 		return r;
-	tally_add(&t->tally, METRIC_WEBHOOK_RESULTS, "", WORK_DEAD, NULL);
-	store_webhook_origin(t->store, id, &origin);
+	tally_add(w->tally, METRIC_WEBHOOK_RESULTS, "", WORK_DEAD, NULL);
+	store_webhook_origin(w->store, id, &origin);
 	tally_log(
-		&t->tally, LOG_ERR,
+		w->tally, LOG_ERR,
 		&((struct log_about){
 			.source = origin.source, .conversation = origin.conversation, .webhook = id, .reason = reason}),
 		"a webhook became a dead letter: the daemon ended three times while it worked on it");
@@ -37,7 +53,7 @@ static int end_crashed(struct turn *t, int64_t id, struct err *reterr)
 
 /* Counts the try of the first that is ready; what has been tried often enough is ended. *ret_id: 0 where there is none.
  * One that was counted and whose transaction then failed is not counted again: that was no crash. */
-static int count_next(struct turn *t, int64_t *ret_id, struct err *reterr)
+static int count_next(const struct recovery *recovery, struct work *w, int64_t *ret_id, struct err *reterr)
 {
 	unsigned tries;
 	int64_t id;
@@ -45,14 +61,14 @@ static int count_next(struct turn *t, int64_t *ret_id, struct err *reterr)
 
 	*ret_id = 0;
 	for (;;) {
-		r = store_webhooks_ready(t->store, &id, 1, reterr);
-		if (r <= 0 || id > t->found_until)
+		r = store_webhooks_ready(w->store, &id, 1, reterr);
+		if (r <= 0 || !recovery_has(recovery, id))
 			return r < 0 ? r : 0;
-		if (id == t->found_counted)
+		if (id == recovery->counted)
 			break;
-		r = store_webhook_tries(t->store, id, &tries, reterr);
+		r = store_webhook_tries(w->store, id, &tries, reterr);
 		if (r == 0 && tries < CRASHES_MAX) {
-			r = store_webhook_set_tries(t->store, id, tries + 1, reterr);
+			r = store_webhook_set_tries(w->store, id, tries + 1, reterr);
 			if (r < 0 && r != -EBADMSG) /* its row takes no change: the try ends it */
 				return r;
 			break;
@@ -60,7 +76,7 @@ static int count_next(struct turn *t, int64_t *ret_id, struct err *reterr)
 		if (r == -ENOENT) /* of many rows that are lost: the turn goes on with it */
 			return 0;
 		if (r == 0)
-			r = end_crashed(t, id, reterr);
+			r = end_crashed(w, id, reterr);
 		if (r < 0)
 			return r;
 	}
@@ -69,37 +85,38 @@ static int count_next(struct turn *t, int64_t *ret_id, struct err *reterr)
 }
 
 /* One transaction: the try of `id`, where there is one, and the count of the next, where that is wanted. */
-static int try_found(struct turn *t, struct work *w, int64_t id, bool more, int64_t *ret_next, struct err *reterr)
+static int try_one(struct recovery *recovery, struct work *w, int64_t id, bool more, int64_t *ret_next,
+		   struct err *reterr)
 {
 	int64_t next = 0;
-	int r = store_begin(t->store, reterr);
+	int r = store_begin(w->store, reterr);
 
 	if (r == 0 && id != 0)
 		r = pass_run(w, id, reterr);
 	if (r == 0 && id != 0)
-		r = store_webhook_set_tries(t->store, id, 0, reterr);
+		r = store_webhook_set_tries(w->store, id, 0, reterr);
 	if (r == 0 && more)
-		r = count_next(t, &next, reterr);
+		r = count_next(recovery, w, &next, reterr);
 	r = commit_end(w, r, reterr);
 	if (r == 0)
-		t->found_counted = *ret_next = next;
+		recovery->counted = *ret_next = next;
 	return r;
 }
 
-int turn_try_found(struct turn *t, struct work *w, struct err *reterr)
+int recovery_run(struct recovery *recovery, struct work *w, const struct room *room, int64_t budget_us,
+		 struct err *reterr)
 {
 	int64_t began_us = clock_mono_us(), id;
-	int64_t budget_us = t->submissions.first ? PENDING_LEAST_US : PENDING_US;
-	int r = store_webhooks_ready(t->store, &id, 1, reterr);
+	int r = store_webhooks_ready(w->store, &id, 1, reterr);
 
-	if (r <= 0 || id > t->found_until)
+	if (r <= 0 || !recovery_has(recovery, id))
 		return r < 0 ? r : 0;
-	if (room_passes(&t->room) == 0)
+	if (room_passes(room) == 0)
 		return 0;
 	w->changed = true;
-	r = try_found(t, w, 0, true, &id, reterr);
+	r = try_one(recovery, w, 0, true, &id, reterr);
 	while (r == 0 && id != 0)
-		r = try_found(t, w, id, clock_mono_us() - began_us < budget_us && room_passes(&t->room) > 0, &id,
-			      reterr);
+		r = try_one(recovery, w, id, clock_mono_us() - began_us < budget_us && room_passes(room) > 0, &id,
+			    reterr);
 	return r;
 }

@@ -42,7 +42,7 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 	t->readings = readings_new();
 	t->dispatch = dispatch_new();
 	t->janitor = janitor_new(clock_mono_ms());
-	t->found_until = store_webhook_last_id(s);
+	t->recovery = recovery_begin(s);
 	t->room = (struct room){.store = s, .health = health};
 	(void)room_look(&t->room, false); /* /readyz is asked before the first turn */
 	janitor_clock(t->janitor, wall_start(&t->wall, s, health));
@@ -168,7 +168,7 @@ static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, s
 
 	/* One by one: what a pass ends or lets go changes which is next. */
 	while ((r = store_webhooks_ready(w->store, &id, 1, reterr)) > 0) {
-		if (id <= t->found_until || clock_mono_us() - began_us >= budget_us || n >= max) {
+		if (recovery_has(&t->recovery, id) || clock_mono_us() - began_us >= budget_us || n >= max) {
 			w->more = w->more || max > 0; /* without room they wait until there is some */
 			return 0;
 		}
@@ -301,7 +301,7 @@ static int run_once(struct turn *t, struct work *w, struct err *reterr)
 	int r;
 
 	health_disk(t->health, true);
-	r = turn_try_found(t, w, reterr);
+	r = recovery_run(&t->recovery, w, &t->room, t->submissions.first ? PENDING_LEAST_US : PENDING_US, reterr);
 	if (r == 0)
 		r = transaction(t, w, reterr);
 	health_disk(t->health, false);

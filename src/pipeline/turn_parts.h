@@ -2,8 +2,7 @@
  * turn_parts: what the turn's files share; for them only.
  *
  * turn.c is the transaction and what becomes of it, turn_intake.c what senders brought, turn_back.c what came back from
- * Klaviyo and the helpdesks,  turn_release.c what a free slot or a new
- * configuration lets go, recovery.c the webhooks that were pending at start.
+ * the helpdesks, turn_release.c what a free slot lets go.
  */
 #ifndef PIPELINE_TURN_PARTS_H
 #define PIPELINE_TURN_PARTS_H
@@ -14,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "pipeline/recovery.h"
 #include "pipeline/room.h"
 #include "pipeline/tally.h"
 #include "pipeline/turn.h"
@@ -33,12 +33,10 @@ struct turn {
 	struct dispatch *dispatch;
 	struct janitor *janitor;
 	struct tally tally;
+	struct recovery recovery;
 	struct room room;
 	struct wall wall;
 	struct mails submissions, deliveries, answers;
-
-	int64_t found_until;   /* webhooks up to this id were pending at start, or are long gone */
-	int64_t found_counted; /* the one of them whose try is counted and did not end; 0: none */
 
 	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;
@@ -62,10 +60,5 @@ int turn_apply_answers(struct turn *t, struct work *w, struct err *reterr) MUSTC
 /* Webhooks that wait for one of a source's free slots: as many as there are. */
 int turn_release_slots(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 bool turn_slots_are_wanted(const struct turn *t, const struct config *c);
-
-/* ---- turn_found.c ---- */
-
-/* Takes up webhooks found pending at start, one a transaction, for a few milliseconds. */
-int turn_try_found(struct turn *t, struct work *w, struct err *reterr) MUSTCHECK;
 
 #endif
