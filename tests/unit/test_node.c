@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/node.h"
 #include "base/problems.h"
+#include "memory_copies.h"
 
 static struct node *scalar(const char *text, const char *file, unsigned line)
 {
@@ -167,6 +168,32 @@ static void past_the_bound_problems_are_only_counted(void **state)
 	assert_int_equal(p.errors, 0);
 }
 
+/* The allocator writes over the beginning of what is freed, so the secret does not stand there. */
+static void a_freed_text_is_wiped(void **state)
+{
+	static const char before[] = "written over by the allocator, perhaps: ";
+	char secret[] = "hush of some length", hidden[sizeof(secret)];
+	struct node *tree = node_new(NODE_MAP, "f", 1, 1), *copy;
+
+	(void)state;
+	if (memory_can_be_searched()) {
+		node_add(tree, "k", node_new(NODE_SCALAR, "f", 1, 4));
+		tree->items[0]->text = mem_new(sizeof(before) + sizeof(secret), 1);
+		memcpy(tree->items[0]->text, before, sizeof(before) - 1);
+		memcpy(tree->items[0]->text + sizeof(before) - 1, secret, sizeof(secret));
+		memcpy(hidden, secret, sizeof(secret));
+		memory_turn(hidden, sizeof(secret) - 1);
+		explicit_bzero(secret, sizeof(secret));
+		copy = node_dup(tree);
+		assert_int_equal(memory_copies(hidden), 2);
+		node_free(copy);
+		assert_int_equal(memory_copies(hidden), 1);
+		node_remove(tree, "k");
+		assert_int_equal(memory_copies(hidden), 0);
+	}
+	node_free(tree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +202,7 @@ int main(void)
 		cmocka_unit_test(an_overlay_merges_mappings_and_replaces_the_rest),
 		cmocka_unit_test(problems_name_file_line_column_and_path),
 		cmocka_unit_test(past_the_bound_problems_are_only_counted),
+		cmocka_unit_test(a_freed_text_is_wiped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
