@@ -27,7 +27,7 @@ int file_open(const char *path, enum file_kind kind)
 	return fd;
 }
 
-/* As read(2), but with a negative errno, and waiting where the descriptor does not. */
+/* read(2) that gives a negative errno, and waits where the descriptor does not block. */
 static ssize_t read_some(int fd, char *to, size_t n, int64_t until_ms)
 {
 	for (;;) {
@@ -49,7 +49,7 @@ static ssize_t read_some(int fd, char *to, size_t n, int64_t until_ms)
 	}
 }
 
-/* Not by realloc(3), which leaves what it moves where it was. */
+/* realloc(3) would leave a copy of the text where it moves it from. */
 static char *grow(char *text, size_t len, size_t size)
 {
 	char *larger = mem_grow(NULL, size + 1, 1);

@@ -1,9 +1,8 @@
 /*
  * file: a file opened and read whole. Blocks on the file system. Any thread.
  *
- * Where a configuration names a file, a named pipe may stand: it is opened without waiting for whoever writes to it, so
- * that it cannot stop the daemon. What is read may be a secret: no copy of it is left behind but the one that is
- * returned.
+ * A named pipe may stand where a configuration names a file: it is opened without waiting for whoever writes to it, so
+ * that it cannot stop the daemon. The text may be a secret: no copy of it is left behind but the one that is returned.
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H

@@ -41,7 +41,7 @@ bool ip_is_in(const struct ip *ip, const struct ip_network *network);
  */
 struct ip ip_holder(const struct ip *ip);
 
-/* What a name or an IPv4 address is written with; between dots. */
+/* The letters of a name or an IPv4 address, between its dots and with them. */
 #define HOST_LABEL_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 #define HOST_LETTERS HOST_LABEL_LETTERS "."
 #define HOST_MAX 253      /* letters of a name in the DNS */

@@ -1,9 +1,9 @@
 /*
  * url: the parts of an http or https URL, by its text. Pure.
  *
- * Not by curl's URL API, which mends what it reads: it takes a missing or a third slash, port 0 and "host:", decodes
- * the host, cuts off a zone, and makes 127.0.0.1 of "127.1", "0x7f.1" and "2130706433". Here the text counts as it
- * stands, so that what a message shows, what is kept and what host_is_loopback() judges are the same.
+ * curl's URL API is not used, as it mends what it reads: it takes a missing or a third slash, port 0 and "host:",
+ * decodes the host, cuts off a zone, and makes 127.0.0.1 of "127.1", "0x7f.1" and "2130706433". Here the text counts as
+ * it stands, so that messages, the configuration and host_is_loopback() have the same host.
  */
 #ifndef BASE_URL_H
 #define BASE_URL_H
@@ -23,7 +23,7 @@ struct url {
 
 /* The bytes of "http://" or "https://" at the beginning of text, in letters of any case; 0: it begins with neither. */
 size_t url_scheme(const char *text);
-/* Whether it is a URL to be asked, by its beginning: "http://" or "https://" in small letters. */
+/* True for the beginning of a URL that is asked: "http://" or "https://" in small letters. */
 bool url_begins(const char *text);
 /* False: as url_scheme 0. */
 bool url_split(const char *text, struct url *ret);
@@ -33,6 +33,6 @@ bool url_split(const char *text, struct url *ret);
 char *url_host(const char *text) MUSTCHECK;
 bool url_is_plain(const char *text);    /* http */
 bool url_is_loopback(const char *text); /* its host is this machine (base/ip.h) */
-const char *url_path(const char *text); /* what stands behind the host; "" of what is no such URL. Borrowed. */
+const char *url_path(const char *text); /* the part behind the host; "" where it is no such URL. Borrowed. */
 
 #endif

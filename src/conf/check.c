@@ -49,7 +49,7 @@ int check_name(const char *s, struct err *reterr)
 		       is_name(meant) ? "; did you mean " : "", is_name(meant) ? meant : "", is_name(meant) ? "?" : "");
 }
 
-/* Whether nothing in it would have to be encoded. */
+/* True where nothing in it would have to be encoded. */
 static bool fits_a_url(const char *s)
 {
 	while (*s > ' ' && *s < 0x7f && !strchr("\"<>\\^`{|}", *s))
@@ -153,8 +153,8 @@ static bool host_is_good(const char *host)
 	return strspn(host, HOST_LETTERS) == strlen(host);
 }
 
-/* Whether it looks like a host that somebody would write: a name below a top-level domain, or an address. A token with
- * dots in it that was put into the wrong place does not. */
+/* True for a host that somebody would write: a name below a top-level domain, or an address. A token with dots in it
+ * that was put into the wrong place is none. */
 static bool host_is_told(const char *host)
 {
 	const char *dot = strrchr(host, '.'), *last = dot ? dot + 1 : "";
@@ -174,8 +174,8 @@ static bool host_is_told(const char *host)
 	return true;
 }
 
-/* Other letters in the scheme, another scheme, or none. What stands behind the host may be a secret and is not shown.
- */
+/* The scheme has other letters, is another one, or is not there. The part behind the host may be a secret and is not
+ * shown. */
 static int scheme_missing(const char *url, struct err *reterr)
 {
 	const char *end = strstr(url, "://"), *rest = end ? end + 3 : url;

@@ -88,15 +88,12 @@ struct config {
 	size_t trees_n;
 };
 
-/* Where presets are looked for, first wins: /etc/deskbridge/helpdesks (beside the configuration file where that is
- * elsewhere), the directory in $DESKBRIDGE_PRESETS, the installed one. */
-
 /* Reads and checks the file and all that it names but the secrets' values (generation_load does). NULL where there were
  * errors; problems are in the order of their places. file: as given by -c. Blocks on files. */
 struct config *config_load(const char *file, struct problems *problems);
 void config_free(struct config *c);
 
-/* Must the stored webhook keep the header of that name? Where definition, rules or account choice look at it; never the
+/* True for a header that the stored webhook must keep: definition, rules or account choice look at it. Never for the
  * one that carries the secret. */
 bool source_keeps_header(const struct source *s, const char *name);
 
@@ -105,6 +102,11 @@ const struct source *config_source_at(const struct config *c, const char *path);
 const struct account *config_account(const struct config *c, const char *name);  /* or NULL */
 /* The account that has this policy. */
 const struct account *account_of(const struct account_policy *policy);
+
+/*
+ * Presets are looked for in /etc/deskbridge/helpdesks (beside the configuration file where that is elsewhere), in the
+ * directory in $DESKBRIDGE_PRESETS and in the installed one; the first wins.
+ */
 
 /* A preset's text and file by name, for `presets`; -ENOENT names the nearest. The caller owns both. */
 int config_preset_read(const char *config_file, const char *name, char **ret_file, char **ret_text,

@@ -37,20 +37,6 @@ static bool others_can_read(const char *file)
 	return (st.st_mode & S_IROTH) != 0 || ((st.st_mode & S_IRGRP) != 0 && st.st_gid != getegid());
 }
 
-static void read_root(struct loader *l)
-{
-	struct config *c = l->reader.config;
-
-	settings_defaults(&l->reader, SETTING_OF_CONFIG, c);
-	settings_read(&l->reader, "", l->root, c);
-	config_check_listen(l);
-	config_place_store(c, l->reader.place.folder);
-	place_made_token(l);
-	config_read_accounts(l);
-	config_read_sources(l);
-	config_check_references(l);
-}
-
 static bool is_missing(const char *file, struct problems *problems)
 {
 	if (access(file, F_OK) == 0 || errno != ENOENT)
@@ -87,7 +73,14 @@ struct config *config_read(const char *file, struct problems *problems)
 		.place = {.folder = folder, .exposed = others_can_read(file)},
 		.problems = problems,
 	};
-	read_root(&l);
+	settings_defaults(&l.reader, SETTING_OF_CONFIG, c);
+	settings_read(&l.reader, "", root, c);
+	config_check_listen(&l);
+	config_place_store(c, folder);
+	place_made_token(&l);
+	config_read_accounts(&l);
+	config_read_sources(&l);
+	config_check_references(&l);
 	return c;
 }
 

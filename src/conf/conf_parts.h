@@ -1,5 +1,5 @@
 /*
- * parts: how the files of src/conf that read the one configuration file share the work. Only for src/config.
+ * conf_parts: how the files of src/conf that read the one configuration file share the work. Only for src/conf.
  */
 #ifndef CONF_PARTS_H
 #define CONF_PARTS_H
@@ -37,7 +37,7 @@ void config_check_base_url(struct loader *l, const struct node *at, const struct
  * file system, but not on a named pipe. */
 int authority_read(const char *path, char **ret, struct err *reterr) MUSTCHECK;
 
-/* What rules and account choices ask for that they can never get. After all sources. */
+/* Problems for what rules and account choices ask for and can never get. After all sources. */
 void config_check_references(struct loader *l);
 
 /* config->store.path, of its url; a relative one is meant in that folder. */

@@ -102,7 +102,7 @@ bool settings_read_one(struct settings_reader *r, const struct setting *s, const
 /* Reports a key that no row knows. prefix: as above, of the mapping that holds n. */
 void settings_unknown(struct settings_reader *r, const char *prefix, const struct node *n);
 
-/* Whether a key can be the name of an account or source; if not, that is a problem. */
+/* True for a key that can be the name of an account or source. Another one becomes a problem. */
 bool settings_check_name(struct settings_reader *r, const struct node *n);
 
 /* The name of the first setting that differs and needs a restart, or NULL. */

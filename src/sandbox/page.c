@@ -77,7 +77,7 @@ static void add_part(void *ctx, const char *text, const struct reference *r)
 	}
 }
 
-/* What stands behind the host of a URL; else the text itself. */
+/* The part behind the host of a URL; else the text itself. */
 static const char *path_of(const char *text)
 {
 	return url_scheme(text) > 0 ? url_path(text) : text;

@@ -31,7 +31,7 @@ static const struct row {
 	{"http://LocalHost:8080", "LocalHost:8080", "", "LocalHost", false, true},
 	{"https://[::1]", "[::1]", "", "::1", true, true},
 	{"http://[::ffff:127.0.0.1]:80/", "[::ffff:127.0.0.1]:80", "/", "::ffff:127.0.0.1", false, true},
-	/* What curl's URL API makes 127.0.0.1, or a host, of. */
+	/* curl's URL API makes 127.0.0.1, or a host, of these. */
 	{"http://127.1", "127.1", "", "127.1", false, false},
 	{"http://0x7f.1", "0x7f.1", "", "0x7f.1", false, false},
 	{"http://2130706433/", "2130706433", "/", "2130706433", false, false},
