@@ -38,6 +38,7 @@ struct webhook_place {
 	enum store_wait wait;
 	int64_t received_ms;
 	char *source, *conversation, *customer;
+	bool has_answers, has_time; /* what stands beside it: in lookup_answers, in webhook_times */
 };
 void webhook_place_done(struct webhook_place *p);
 /* Whether there is such a row. What does not read is taken as empty: also a broken row must be able to end. */

@@ -27,7 +27,9 @@ void webhook_place_done(struct webhook_place *p)
 
 bool webhook_place_find(struct change *c, int64_t id, struct webhook_place *ret)
 {
-	CHANGE(q, c, "SELECT state, wait, received, source, conversation, customer FROM webhooks WHERE id = ?1");
+	CHANGE(q, c,
+	       "SELECT w.state, w.wait, w.received, w.source, w.conversation, w.customer, a.id, t.id FROM webhooks w"
+	       " LEFT JOIN lookup_answers a ON a.id = w.id LEFT JOIN webhook_times t ON t.id = w.id WHERE w.id = ?1");
 	query_bind_int(&q, id);
 	if (!change_step(c, &q))
 		return false;
@@ -38,6 +40,9 @@ bool webhook_place_find(struct change *c, int64_t id, struct webhook_place *ret)
 	ret->source = query_text(&q);
 	ret->conversation = query_text_or_null(&q);
 	ret->customer = query_text_or_null(&q);
+	ret->has_answers = !query_is_null(&q);
+	query_skip(&q);
+	ret->has_time = !query_is_null(&q);
 	return true;
 }
 
@@ -249,10 +254,11 @@ void webhook_become(struct change *c, struct webhook_place *p, const struct webh
 	counts_move(c->store, COUNT_WEBHOOKS, p->source, (int)p->state, (int)p->wait, (int)to->state, (int)to->wait);
 	p->state = to->state;
 	p->wait = to->wait;
-	if (to->state != STORE_WEBHOOK_PENDING) { /* nobody asks any more */
+	/* Of one that has ended nobody asks for these any more. */
+	if (to->state != STORE_WEBHOOK_PENDING && p->has_answers)
 		(void)change_by_id(c, "DELETE FROM lookup_answers WHERE id = ?1", p->id);
+	if (to->state != STORE_WEBHOOK_PENDING && p->has_time)
 		(void)change_by_id(c, "DELETE FROM webhook_times WHERE id = ?1", p->id);
-	}
 	if (to->state != STORE_WEBHOOK_PENDING || to->wait == STORE_WAIT_TIME)
 		let_go(c, p);
 	else if (to->wait == STORE_WAIT_BEHIND)
@@ -430,7 +436,13 @@ static bool webhook_take_out(struct change *c, const struct webhook_claim *claim
 void webhook_mend(struct change *c, const struct webhook_claim *claim)
 {
 	CLEANUP(webhook_keys_done) struct webhook_keys k = {0};
-	struct webhook_place p = {.id = claim->id, .state = STORE_WEBHOOK_PENDING, .wait = claim->wait};
+	struct webhook_place p = {
+		.id = claim->id,
+		.state = STORE_WEBHOOK_PENDING,
+		.wait = claim->wait,
+		.has_answers = true, /* not known */
+		.has_time = true,
+	};
 
 	if (webhook_take_out(c, claim) || c->status < 0)
 		return;
