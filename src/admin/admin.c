@@ -208,15 +208,6 @@ static void refuse_without_token(struct http_exchange *x, const struct config *c
 	answer_error(x, 503, said);
 }
 
-static void refuse_token(struct http_exchange *x, enum gate_verdict verdict, const struct config *c)
-{
-	if (verdict == GATE_NO_TOKEN)
-		refuse_without_token(x, c);
-	else
-		turn_away(x, 401, "{\"error\":\"the right admin token is needed: Authorization: Bearer TOKEN\"}",
-			  "WWW-Authenticate", "Bearer");
-}
-
 /* true: it was answered. */
 static bool refuse_method(struct http_exchange *x, bool change)
 {
@@ -245,10 +236,12 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	if (refuse_method(x, route && route->change))
 		return 1;
 	verdict = is_api(x->path) ? gate_token(a->gate, x, g) : GATE_OPEN;
-	if (verdict == GATE_OPEN)
-		return 0;
-	refuse_token(x, verdict, g->config);
-	return 1;
+	if (verdict == GATE_NO_TOKEN)
+		refuse_without_token(x, g->config);
+	else if (verdict != GATE_OPEN)
+		turn_away(x, 401, "{\"error\":\"the right admin token is needed: Authorization: Bearer TOKEN\"}",
+			  "WWW-Authenticate", "Bearer");
+	return verdict != GATE_OPEN;
 }
 
 static void on_complete(void *ctx, struct http_exchange *x)

@@ -334,17 +334,6 @@ static void set_file(struct json_object *o, const char *key, const char *path)
 	json_set_str(o, key, whole ? whole : path);
 }
 
-static void add_readiness(struct json_object *status, struct pipeline *p)
-{
-	struct err why = {0};
-	bool ready = pipeline_readiness(p, &why);
-
-	json_set_bool(status, "ready", ready);
-	if (ready)
-		return;
-	json_set_str(status, "not_ready", why.text);
-}
-
 /* All that stands in the store. */
 static int add_stored(struct status *s, size_t shown, int64_t *ret_total, struct err *reterr)
 {
@@ -405,7 +394,11 @@ unsigned api_status(const struct api_request *r, struct json_object **ret, struc
 	set_file(status, "config", r->generation->config->file);
 	set_file(status, "store", r->generation->config->store.path);
 	set_time(status, "started", r->started_ms);
-	add_readiness(status, r->pipeline);
+	struct err why = {0};
+	bool ready = pipeline_readiness(r->pipeline, &why);
+	json_set_bool(status, "ready", ready);
+	if (!ready)
+		json_set_str(status, "not_ready", why.text);
 	if (s.store)
 		json_set_int(status, "store_bytes", store_size(s.store));
 	else

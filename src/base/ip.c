@@ -101,21 +101,13 @@ struct ip ip_holder(const struct ip *ip)
 
 /* ---- networks ---------------------------------------------------------------------------------------------------- */
 
-/* The number behind the "/", or -1 where it is none that is possible. */
-static int prefix_read(const char *text, unsigned max)
-{
-	uint64_t n;
-
-	return strlen(text) <= 3 && text_digits(text, strlen(text), max, &n) == 0 ? (int)n : -1;
-}
-
 bool ip_network_read(const char *text, struct ip_network *ret)
 {
 	char address[IP_TEXT_MAX];
 	const char *slash = strchr(text, '/');
 	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+	uint64_t prefix;
 	struct ip base;
-	int prefix;
 
 	if (len >= sizeof(address))
 		return false;
@@ -123,8 +115,8 @@ bool ip_network_read(const char *text, struct ip_network *ret)
 	address[len] = '\0';
 	if (!read_as_written(address, &base))
 		return false;
-	prefix = slash ? prefix_read(slash + 1, base.bits) : (int)base.bits;
-	if (prefix < 0)
+	prefix = base.bits;
+	if (slash && (strlen(slash + 1) > 3 || text_digits(slash + 1, strlen(slash + 1), base.bits, &prefix) < 0))
 		return false;
 	if (is_mapped(&base) && prefix >= MAPPED_BITS) {
 		unmap(&base);

@@ -39,22 +39,6 @@ static void lex_blanks(struct lexer *l)
 		l->at++;
 }
 
-static size_t digits_of(const char *at, const char *end)
-{
-	const char *start = at;
-
-	while (at < end && *at >= '0' && *at <= '9')
-		at++;
-	return (size_t)(at - start);
-}
-
-static bool fits_64_bits(const char *digits, size_t n, bool negative)
-{
-	uint64_t value;
-
-	return text_digits(digits, n, negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &value) == 0;
-}
-
 static void lex_wide(struct lexer *l)
 {
 	l->wide++;
@@ -68,10 +52,11 @@ static void lex_wide(struct lexer *l)
 /* Passes digits; false where there is none. */
 static bool lex_digits(struct lexer *l)
 {
-	size_t n = digits_of(l->at, l->end);
+	const char *start = l->at;
 
-	l->at += n;
-	return n > 0;
+	while (l->at < l->end && *l->at >= '0' && *l->at <= '9')
+		l->at++;
+	return l->at > start;
 }
 
 /* All of these pass one thing, or return what is wrong at l->at. */
@@ -79,6 +64,7 @@ static const char *lex_number(struct lexer *l)
 {
 	const char *start = l->at, *digits;
 	bool negative = *start == '-', integer = true, good = true;
+	uint64_t value;
 
 	digits = start + negative;
 	l->at = digits;
@@ -102,7 +88,8 @@ static const char *lex_number(struct lexer *l)
 		l->at = start;
 		return "no JSON number";
 	}
-	if (integer && !fits_64_bits(digits, (size_t)(l->at - digits), negative))
+	if (integer &&
+	    text_digits(digits, (size_t)(l->at - digits), negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &value) < 0)
 		lex_wide(l);
 	return NULL;
 }

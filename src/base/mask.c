@@ -127,26 +127,18 @@ static size_t local_end(const struct unwrapped *r, size_t low, size_t at, size_t
 	return at;
 }
 
-/* The bytes of the source at [from, to) of the reading. */
-static void add_source(struct buf *to, const struct unwrapped *r, const char *source, size_t from, size_t end)
-{
-	if (end == from)
-		return;
-	if (!r->from)
-		buf_add(to, source + from, end - from);
-	else
-		buf_add(to, source + r->from[from], r->to[end - 1] - r->from[from]);
-}
-
-/* "j***", or "***" where there is no letter to show. A text that is masked already stays as it is. */
+/* "j***", or "***" where there is no letter to show; a letter beyond ASCII as it was written. A text that is masked
+ * already stays as it is. */
 static void add_local(struct buf *to, const struct unwrapped *r, const char *source, size_t from, size_t end)
 {
 	size_t first = from < end ? text_step(r->text + from, end - from) : 0;
 
 	if (first == 1 && r->text[from] != '*')
 		buf_addc(to, r->text[from]);
+	else if (first > 1 && r->from)
+		buf_add(to, source + r->from[from], r->to[from + first - 1] - r->from[from]);
 	else if (first > 1)
-		add_source(to, r, source, from, from + first);
+		buf_add(to, source + from, first);
 	buf_adds(to, "***");
 }
 

@@ -82,26 +82,6 @@ static struct holder **holder_place(struct budget *b, const struct ip *ip)
 	return at;
 }
 
-static struct holder *holder_get(struct budget *b, const struct ip *ip)
-{
-	struct holder **at = holder_place(b, ip);
-
-	if (!*at) {
-		*at = mem_new(1, sizeof(**at));
-		(*at)->ip = *ip;
-	}
-	return *at;
-}
-
-static void holder_drop(struct budget *b, struct holder *h)
-{
-	struct holder **at = holder_place(b, &h->ip);
-
-	INSIST(*at == h && h->bytes == 0);
-	*at = h->next;
-	free(h);
-}
-
 /* ---- claims ------------------------------------------------------------------------------------------------------ */
 
 static size_t large_part(size_t bytes)
@@ -140,18 +120,28 @@ static void move(struct budget *b, struct claim *c, size_t bytes)
 /* An account is there before anything is counted in it, and goes after. */
 static void claim_enter(struct claim *c)
 {
+	struct holder **at;
+
 	if (!c->has_holder || c->account)
 		return;
-	c->account = holder_get(c->budget, &c->holder);
+	at = holder_place(c->budget, &c->holder);
+	if (!*at) {
+		*at = mem_new(1, sizeof(**at));
+		(*at)->ip = c->holder;
+	}
+	c->account = *at;
 	c->account->claims++;
 }
 
 static void claim_leave(struct claim *c)
 {
-	if (!c->account)
-		return;
-	if (--c->account->claims == 0)
-		holder_drop(c->budget, c->account);
+	if (c->account && --c->account->claims == 0) {
+		struct holder **at = holder_place(c->budget, &c->account->ip);
+
+		INSIST(*at == c->account && c->account->bytes == 0);
+		*at = c->account->next;
+		free(c->account);
+	}
 	c->account = NULL;
 }
 

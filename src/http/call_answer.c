@@ -17,17 +17,6 @@
 
 /* ---- as bytes ---------------------------------------------------------------------------------------------------- */
 
-/* "Sat, 21 Nov 2026 16:00:00 GMT". The program never leaves the C locale, so the names are English. */
-static void write_date(int64_t now_ms, struct buf *to)
-{
-	time_t now = (time_t)(now_ms / CLOCK_SECOND_MS);
-	char text[64];
-	struct tm tm;
-
-	if (gmtime_r(&now, &tm) && strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0)
-		buf_addf(to, "Date: %s\r\n", text);
-}
-
 /* A header with a line end in its value is left out, as libmicrohttpd does. */
 static void write_header(const struct pair *h, struct buf *to)
 {
@@ -40,8 +29,14 @@ static void write_header(const struct pair *h, struct buf *to)
 /* The answer to a request of that method, the last one on its connection, as it goes over the wire. */
 static void write_answer(const struct http_answer *a, const char *method, struct buf *to)
 {
+	time_t now = (time_t)(clock_now_ms() / CLOCK_SECOND_MS);
+	char date[64];
+	struct tm tm;
+
 	buf_addf(to, "HTTP/1.1 %u %s\r\n", a->status, MHD_get_reason_phrase_for(a->status));
-	write_date(clock_now_ms(), to);
+	/* The program never leaves the C locale, so the names of days and months are English. */
+	if (gmtime_r(&now, &tm) && strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0)
+		buf_addf(to, "Date: %s\r\n", date);
 	buf_addf(to, "Connection: close\r\nContent-Length: %zu\r\n", a->body_len);
 	if (a->type)
 		buf_addf(to, "Content-Type: %s\r\n", a->type);

@@ -197,11 +197,6 @@ static enum MHD_Result take(void *cls, enum MHD_ValueKind kind, const char *name
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
-static bool library_cuts(void)
-{
-	return strncmp(MHD_get_version(), "0.", 2) == 0;
-}
-
 /* Whether nothing stands between method, target and version but the one blank of each. */
 static bool line_is_whole(const struct request_line *line)
 {
@@ -220,7 +215,8 @@ static bool ends_at(struct MHD_Connection *connection, const struct request_line
 
 const char *head_take(struct MHD_Connection *connection, const struct request_line *line, struct headers *ret)
 {
-	struct walk w = {.cut = library_cuts(), .at = line->version + strlen(line->version) + strlen("\r\n")};
+	struct walk w = {.cut = strncmp(MHD_get_version(), "0.", 2) == 0,
+			 .at = line->version + strlen(line->version) + strlen("\r\n")};
 
 	*ret = (struct headers){0};
 	if (!name_is_good(line->method, strlen(line->method)) || (w.cut && !line_is_whole(line)))

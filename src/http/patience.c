@@ -272,14 +272,6 @@ static struct client *next_to_end(const struct patience *p)
 	return asking->end_ms <= idle->end_ms ? asking : idle;
 }
 
-/* Until the first time ends, or one is new that ends earlier. */
-static void sleep_until(struct patience *p, int64_t until_mono_ms)
-{
-	p->wakes_ms = until_mono_ms;
-	(void)cond_wait_until(&p->changed, &p->lock, until_mono_ms);
-	p->wakes_ms = 0;
-}
-
 static void *patience_main(void *arg)
 {
 	struct patience *p = arg;
@@ -289,7 +281,10 @@ static void *patience_main(void *arg)
 		struct client *c = next_to_end(p);
 
 		if (!c || c->end_ms > clock_mono_ms()) {
-			sleep_until(p, c ? c->end_ms : CLOCK_NEVER_MS);
+			/* Until the first time ends, or one is new that ends earlier. */
+			p->wakes_ms = c ? c->end_ms : CLOCK_NEVER_MS;
+			(void)cond_wait_until(&p->changed, &p->lock, p->wakes_ms);
+			p->wakes_ms = 0;
 		} else {
 			struct notice notice = notice_of(c, HTTP_TURNED_SLOW);
 			bool slow = c->state == CLIENT_ASKING;

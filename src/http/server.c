@@ -76,27 +76,16 @@ static int listen_on_passed(struct http_server *s, const struct http_sockets *pa
 	return 0;
 }
 
-/* "A", or "A and B". */
-static char *addresses_text(const struct http_server *s)
-{
-	char *all = NULL;
-
-	for (size_t i = 0; i < s->listeners_n; i++) {
-		CLEANUP(mem_freep) char *one = http_address_of_socket(s->listeners[i].fd), *former = all;
-
-		all = former ? mem_fmt("%s and %s", former, one) : TAKE(one);
-	}
-	return all;
-}
-
 static int server_listen(struct http_server *s, const struct http_server_options *o, struct err *reterr)
 {
 	int r = o->sockets.n > 0 ? listen_on_passed(s, &o->sockets, reterr) : listen_at(s, o->address, reterr);
 
-	if (r < 0)
-		return r;
-	s->address = addresses_text(s);
-	return 0;
+	for (size_t i = 0; r == 0 && i < s->listeners_n; i++) {
+		CLEANUP(mem_freep) char *one = http_address_of_socket(s->listeners[i].fd), *former = s->address;
+
+		s->address = former ? mem_fmt("%s and %s", former, one) : TAKE(one);
+	}
+	return r;
 }
 
 static void tell_turned_away(void *ctx, enum http_turned_away why, const struct ip *from)
