@@ -47,6 +47,11 @@ only sqlite3.h src/store/ src/main.c
 only 'systemd/' src/base/log_out.c src/command/
 only gnutls/ src/base/digest.c src/base/idn.c src/conf/authority.c src/main.c
 
+# Each parse is counted there: test_read_once.py reads how many there were.
+for file in $(grep -lE 'json_tokener_(new|parse)|json_object_from_f' -r src --include='*.[ch]'); do
+	[ "$file" = src/base/json.c ] || offence "$file parses JSON, which only json_read() of src/base/json.c does"
+done
+
 # Includes are written from src/ and point to the same folder or a lower one.
 for file in $(find src -mindepth 2 -name '*.[ch]' | sort); do
 	folder=${file#src/}

@@ -1,0 +1,136 @@
+"""How often the daemon parses JSON, by deskbridge_json_reads_total: the body of a webhook once when it comes, once more at most
+where it waited and its tree was not kept, once more after a restart; and nothing for an event. Answers of helpdesks are parsed once
+a question, and the customer as the store keeps it once for each webhook that needs it."""
+
+import json
+import time
+
+from harness import gladly_webhook
+
+READS = "deskbridge_json_reads_total"
+RESULTS = "deskbridge_webhook_results_total"
+
+MINI = {
+    "label": "Mini",
+    "authenticate": {"method": "none"},
+    "opened": {"/kind": "opened"},
+    "closed": {"/kind": "closed"},
+    "conversation": "/id",
+    "emails": "/email",
+    "time": "/at",
+}
+# A raw reference looks at the webhook when the rules run; a literal is no text to be parsed.
+RULES = [
+    {"on": "opened", "send": "Seen", "properties": {"Colour": "{/colour}", "Weight": 2.5}},
+    {"on": "closed", "send": "Gone"},
+]
+
+
+class Count:
+    """What has been parsed since. Nothing is asked of /api meanwhile, which parses too."""
+
+    def __init__(self, daemon):
+        self.daemon = daemon
+        self.began = daemon.metric(READS)
+
+    def reads(self):
+        return self.daemon.metric(READS) - self.began
+
+
+def mini(stage, sandbox, clock=None, **more):
+    source = {"definition": MINI, **more}
+    return stage.daemon(sandbox, config={"sources": {"gladly": None, "mini": source}, "rules": RULES}, env=clock and clock.env)
+
+
+def opened(n, at=None):
+    return {"kind": "opened", "id": n, "email": f"jo-{n}@example.com", "at": at or time.time(), "colour": "red"}
+
+
+def test_a_webhook_is_parsed_once_and_its_event_never(stage, sandbox):
+    daemon = mini(stage, sandbox)
+    count = Count(daemon)
+    for n in range(100):
+        assert daemon.post("mini", opened(n)).status == 200
+    daemon.wait_metric("deskbridge_deliveries_total", 100, outcome="delivered")
+    assert count.reads() == 100
+    assert {event["properties"]["Colour"] for event in sandbox.events()} == {"red"}
+
+
+def test_a_tree_that_is_too_large_to_be_kept_costs_one_more(stage, sandbox):
+    daemon = mini(stage, sandbox)
+    count = Count(daemon)
+    daemon.post("mini", {**opened(1), "text": "x" * 600_000})
+    sandbox.wait_events(1)
+    assert count.reads() == 2
+
+
+def test_a_lookup_costs_its_answer_and_the_customer_that_is_kept(daemon, sandbox, gladly):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    count = Count(daemon)
+    daemon.post("gladly", gladly_webhook("opened", "conv-1"))
+    sandbox.wait_events(1)
+    assert count.reads() == 1 + 1 + 1
+    daemon.post("gladly", gladly_webhook("opened", "conv-2"))
+    sandbox.wait_events(2)
+    assert gladly.asked() == 1
+    assert count.reads() == 3 + 1 + 1
+
+
+def test_a_merged_customers_webhook_is_parsed_again(daemon, sandbox, gladly):
+    """The new id was put into its tree; the pass after that sees what the helpdesk sent."""
+    gladly.merged["cust-1"] = "cust-2"
+    gladly.customers["cust-2"] = ["jo@example.com"]
+    count = Count(daemon)
+    daemon.post("gladly", gladly_webhook("opened"))
+    sandbox.wait_events(1)
+    assert count.reads() == 2 + 2 + 1
+
+
+def test_those_that_wait_behind_a_lookup_are_parsed_once(daemon, sandbox, gladly):
+    gladly.customers["cust-1"] = ["jo@example.com"]
+    gladly.delay = 60
+    count = Count(daemon)
+    for n in range(10):
+        daemon.post("gladly", gladly_webhook("opened", f"conv-{n}"))
+    gladly.wait_asked(1)
+    gladly.release()
+    sandbox.wait_events(10)
+    assert gladly.asked() == 1
+    assert count.reads() == 10 + 1 + 10
+
+
+def test_settle_parses_none_of_a_webhooks_neighbours(stage, sandbox):
+    daemon = mini(stage, sandbox, settle={"open": "1h", "close": "1h"})
+    now = time.time()
+    count = Count(daemon)
+    for n in range(10):
+        daemon.post("mini", {**opened(1, now - 100 + n), "kind": "closed" if n % 2 else "opened"})
+    daemon.wait_metric(RESULTS, 10, result="settled")
+    assert count.reads() == 10
+
+
+def test_what_a_killed_daemon_left_is_parsed_once_more(stage, sandbox, clock):
+    daemon = mini(stage, sandbox, clock, settle={"open": "1h"})
+    now = clock.now()
+    count = Count(daemon)
+    for n in range(10):
+        daemon.post("mini", opened(n, now))
+    daemon.wait_metric("deskbridge_webhooks_pending", 10, reason="settle")
+    assert count.reads() == 10
+    daemon.kill9()
+    daemon.start()
+    count = Count(daemon)
+    clock.jump(3600)
+    daemon.wait_metric("deskbridge_deliveries_total", 10, outcome="delivered")
+    assert count.reads() == 10
+
+
+def test_a_request_of_several_items_is_parsed_as_a_whole_too(stage, sandbox):
+    daemon = stage.daemon(sandbox, config={"sources": {"gladly": None, "mini": {"definition": {**MINI, "each": ""}}}})
+    count = Count(daemon)
+    daemon.post("mini", json.dumps([opened(1)]))
+    sandbox.wait_events(1)
+    assert count.reads() == 1
+    daemon.post("mini", json.dumps([opened(2), opened(3)]))
+    sandbox.wait_events(3)
+    assert count.reads() == 1 + 1 + 2
