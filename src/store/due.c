@@ -108,11 +108,20 @@ struct due_event {
 	int64_t id, due_ms;
 };
 
+/* Makes a transaction of its own where the caller has none. A reader only passes it by. */
 static int set_bad_aside(struct store *s, const struct due_event *due, const char *account, int64_t now_ms,
 			 const struct err *why, struct err *reterr)
 {
-	struct change c = change_begin(s, reterr);
+	bool own = !s->in_transaction;
+	struct change c;
+	int r;
 
+	if (s->mode == STORE_READ)
+		return 0;
+	r = own ? store_begin(s, reterr) : 0;
+	if (r < 0)
+		return r;
+	c = change_begin(s, reterr);
 	if (why->code == -ENOENT) {
 		event_mend_due(&c, account, due->id, due->due_ms, now_ms);
 	} else {
@@ -120,26 +129,11 @@ static int set_bad_aside(struct store *s, const struct due_event *due, const cha
 		if (c.status == 0)
 			loss_note(s, STORE_LOSS_EVENT, due->id, account, why->text);
 	}
-	return change_end(&c);
-}
-
-/* Makes a transaction of its own where the caller has none. A reader only passes it by. */
-static int bad_event_dead(struct store *s, const struct due_event *due, const char *account, int64_t now_ms,
-			  const struct err *why, struct err *reterr)
-{
-	bool own = !s->in_transaction;
-	int r;
-
-	if (s->mode == STORE_READ)
-		return 0;
-	r = own ? store_begin(s, reterr) : 0;
-	if (r == 0)
-		r = set_bad_aside(s, due, account, now_ms, why, reterr);
-	if (!own)
-		return r;
-	if (r == 0)
+	r = change_end(&c);
+	if (own && r == 0)
 		return store_commit(s, reterr);
-	store_rollback(s);
+	if (own)
+		store_rollback(s);
 	return r;
 }
 
@@ -187,7 +181,7 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 			continue;
 		r = due_load(s, &due, account, &e, &why);
 		if (r == -EBADMSG || r == -ENOENT || r == -EUCLEAN) {
-			r = bad_event_dead(s, &due, account, now_ms, &why, reterr);
+			r = set_bad_aside(s, &due, account, now_ms, &why, reterr);
 			any_bad = true;
 			continue;
 		}

@@ -121,50 +121,39 @@ int64_t person_due(struct change *c, const char *account, const char *email, con
 	return (delivered_ms < now_ms ? delivered_ms : now_ms) + gap_ms;
 }
 
-/* The oldest ready event of a person. */
-struct next_event {
-	int64_t id, gap_ms;
-	char *profile;
-};
-
-static bool next_find(struct change *c, const char *account, const char *email, struct next_event *ret)
-{
-	CHANGE(q, c,
-	       "SELECT e.id, e.gap, b.profile FROM events i CROSS JOIN events e ON e.id = i.id"
-	       " LEFT JOIN event_bodies b ON b.id = e.id WHERE i.account = ?1 AND i.email = ?2 AND i.state = " SQL_READY
-	       " AND i.ended = 0 AND e.state = " SQL_READY
-	       " AND +e.account = ?1 AND +e.email = ?2 ORDER BY i.id LIMIT 1");
-	query_bind_text(&q, account);
-	query_bind_text(&q, email);
-	if (!change_step(c, &q))
-		return false;
-	ret->id = query_int(&q);
-	ret->gap_ms = query_int(&q);
-	ret->profile = query_text(&q);
-	return true;
-}
-
 /* The person has no head: the oldest ready event becomes it. One whose row takes no change is set aside, and the one
  * behind it is next. gap_ms < 0: the next one's own. Whether there is one. */
 static bool person_promote(struct change *c, const char *account, const char *email, int64_t gap_ms, int64_t now_ms)
 {
-	struct next_event next;
-
-	while (next_find(c, account, email, &next)) {
-		int64_t due_ms = person_due(c, account, email, next.profile, gap_ms < 0 ? next.gap_ms : gap_ms, now_ms);
-		struct event_place refused = {.id = next.id, .account = (char *)(uintptr_t)account};
+	for (;;) {
+		CLEANUP(mem_freep) char *profile = NULL;
+		struct event_place next = {.account = (char *)(uintptr_t)account};
 		struct err why = {0};
-		struct change part = change_part(c, &why);
+		struct change part;
+		int64_t due_ms;
 
-		free(next.profile);
+		CHANGE(q, c,
+		       "SELECT e.id, e.gap, b.profile FROM events i CROSS JOIN events e ON e.id = i.id"
+		       " LEFT JOIN event_bodies b ON b.id = e.id WHERE i.account = ?1 AND i.email = ?2"
+		       " AND i.state = " SQL_READY " AND i.ended = 0 AND e.state = " SQL_READY
+		       " AND +e.account = ?1 AND +e.email = ?2 ORDER BY i.id LIMIT 1");
+		query_bind_text(&q, account);
+		query_bind_text(&q, email);
+		if (!change_step(c, &q))
+			return false;
+		next.id = query_int(&q);
+		next.gap_ms = query_int(&q);
+		profile = query_text(&q);
+		query_close(&q);
+		due_ms = person_due(c, account, email, profile, gap_ms < 0 ? next.gap_ms : gap_ms, now_ms);
+		part = change_part(c, &why);
 		event_head_set(&part, next.id, due_ms);
 		if (!change_part_failed(c, &part, -EBADMSG))
 			return true;
-		event_become(c, &refused, EVENT_DEAD, why.text, -1, now_ms);
+		event_become(c, &next, EVENT_DEAD, why.text, -1, now_ms);
 		if (c->status == 0)
 			loss_note(c->store, STORE_LOSS_EVENT, next.id, account, why.text);
 	}
-	return false;
 }
 
 /* The head is the oldest, or one that a revived dead letter came before. */

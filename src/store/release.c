@@ -116,31 +116,26 @@ static void release_go_on(struct change *c, struct release *r, size_t *left)
 
 /* ---- what happened ----------------------------------------------------------------------------------------------- */
 
-static void release_customer(struct change *c, const struct webhook_claim *claim)
-{
-	CLEANUP(ids_done) struct ids ids = {0};
-
-	CHANGE(q, c,
-	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING
-	       " AND source = ?1 AND customer = ?2 AND wait = ?3 ORDER BY id");
-	query_bind_text(&q, claim->source);
-	query_bind_text(&q, claim->customer);
-	query_bind_int(&q, (int64_t)claim->wait);
-	change_ids(c, &q, &ids);
-	webhooks_make_ready(c, &ids, claim);
-}
-
 int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
 			   struct err *reterr)
 {
 	const struct webhook_claim claim = {.wait = why, .source = source, .customer = customer_or_null};
+	CLEANUP(ids_done) struct ids ids = {0};
 	struct change c = change_begin(s, reterr);
 	size_t left = STORE_RELEASE_ROWS;
 
-	if (customer_or_null)
-		release_customer(&c, &claim);
-	else
+	if (!customer_or_null) {
 		release_go_on(&c, release_begin(s, source, why), &left);
+		return change_end(&c);
+	}
+	CHANGE(q, &c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING
+	       " AND source = ?1 AND customer = ?2 AND wait = ?3 ORDER BY id");
+	query_bind_text(&q, source);
+	query_bind_text(&q, customer_or_null);
+	query_bind_int(&q, (int64_t)why);
+	change_ids(&c, &q, &ids);
+	webhooks_make_ready(&c, &ids, &claim);
 	return change_end(&c);
 }
 
@@ -215,23 +210,20 @@ static void straighten(struct change *c, struct query *q)
 				   ids.items[i]);
 }
 
-static void straighten_all(struct change *c)
-{
-	CHANGE(below, c, "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait < " SQL_WAIT_NONE " LIMIT ?1");
-	straighten(c, &below);
-	CHANGE(above, c, "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait > " SQL_WAIT_LAST " LIMIT ?1");
-	straighten(c, &above);
-	CHANGE(ended, c,
-	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
-	       " AND ended > 0 LIMIT ?1");
-	straighten(c, &ended);
-}
-
 int store_webhooks_restart(struct store *s, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
 
-	straighten_all(&c);
+	CHANGE(below, &c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait < " SQL_WAIT_NONE " LIMIT ?1");
+	straighten(&c, &below);
+	CHANGE(above, &c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait > " SQL_WAIT_LAST " LIMIT ?1");
+	straighten(&c, &above);
+	CHANGE(ended, &c,
+	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
+	       " AND ended > 0 LIMIT ?1");
+	straighten(&c, &ended);
 	restart_of(&c, STORE_WAIT_LOOKUP);
 	return change_end(&c);
 }
@@ -263,23 +255,18 @@ static size_t ready_ids(struct change *c, int64_t *ret_ids, size_t max)
 	return n;
 }
 
-/* As the row says. */
-static bool is_ready(struct change *c, int64_t id)
-{
-	CHANGE(q, c,
-	       "SELECT 1 FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +wait = " SQL_WAIT_NONE
-	       " AND +ended = 0");
-	query_bind_int(&q, id);
-	return change_step(c, &q);
-}
-
-/* The first of them that is not ready is mended: what the index says has changed then. Whether there was one. */
+/* The first of them whose row is not as the index says is mended: the index says something else then. Whether there was
+ * one. */
 static bool mend_one(struct change *c, const int64_t *ids, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct webhook_claim claim = {.id = ids[i], .wait = STORE_WAIT_NONE};
 
-		if (!is_ready(c, claim.id)) {
+		CHANGE(row, c,
+		       "SELECT 1 FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +wait = " SQL_WAIT_NONE
+		       " AND +ended = 0");
+		query_bind_int(&row, ids[i]);
+		if (!change_step(c, &row)) {
 			webhook_mend(c, &claim);
 			return true;
 		}
@@ -346,23 +333,18 @@ int store_webhooks_bring_near(struct store *s, int64_t farthest_ms, size_t max, 
 	return r < 0 ? r : (int)n;
 }
 
-static void release_timed(struct change *c, int64_t now_ms)
-{
-	CHANGE(q, c,
-	       "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
-	       " AND not_before > 0 AND not_before <= ?1 ORDER BY not_before LIMIT ?2");
-	query_bind_int(&q, now_ms);
-	query_bind_int(&q, STORE_RELEASE_ROWS);
-	(void)timed_make_ready(c, &q);
-}
-
 int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
 	size_t left = STORE_RELEASE_ROWS;
 
 	s->told_ms = now_ms; /* the clock may have been set back */
-	release_timed(&c, now_ms);
+	CHANGE(q, &c,
+	       "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
+	       " AND not_before > 0 AND not_before <= ?1 ORDER BY not_before LIMIT ?2");
+	query_bind_int(&q, now_ms);
+	query_bind_int(&q, STORE_RELEASE_ROWS);
+	(void)timed_make_ready(&c, &q);
 	for (struct release *at = s->releases; at && left > 0; at = at->next)
 		if (!at->over)
 			release_go_on(&c, at, &left);

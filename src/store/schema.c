@@ -184,12 +184,6 @@ static int schema_step(struct store *s, int64_t from, struct err *reterr)
 	return store_commit(s, reterr);
 }
 
-static int schema_count_tables(struct store *s, int64_t *ret, struct err *reterr)
-{
-	QUERY(q, s, "SELECT count(*) FROM sqlite_schema", reterr);
-	return query_one_int(&q, ret);
-}
-
 /* Ours by its mark, or not anybody's yet. */
 static int schema_is_ours(struct store *s, int64_t version, struct err *reterr)
 {
@@ -198,7 +192,7 @@ static int schema_is_ours(struct store *s, int64_t version, struct err *reterr)
 
 	if (r < 0 || application == APPLICATION_ID)
 		return r;
-	r = schema_count_tables(s, &tables, reterr);
+	r = store_pragma(s, "SELECT count(*) FROM sqlite_schema", &tables, reterr);
 	if (r < 0)
 		return r;
 	if (application != 0 || version != 0 || tables != 0)

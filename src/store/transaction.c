@@ -55,24 +55,15 @@ int store_begin(struct store *s, struct err *reterr)
 	return r;
 }
 
-static int hooks_write(struct store *s, struct err *reterr)
-{
-	int r = 0;
-
-	for (const struct transaction_hook *const *hook = s->hooks; r == 0 && *hook; hook++)
-		if ((*hook)->write)
-			r = (*hook)->write(s, reterr);
-	return r;
-}
-
 int store_commit(struct store *s, struct err *reterr)
 {
 	int r;
 
 	INSIST(s->in_transaction && !s->in_savepoint);
 	r = transaction_is_whole(s, reterr);
-	if (r == 0)
-		r = hooks_write(s, reterr);
+	for (const struct transaction_hook *const *hook = s->hooks; r == 0 && *hook; hook++)
+		if ((*hook)->write)
+			r = (*hook)->write(s, reterr);
 	if (r == 0)
 		r = store_exec(s, "COMMIT", reterr);
 	if (r < 0) {

@@ -58,7 +58,7 @@ void counts_done(struct store *s);
 
 /* ---- size, disk and WAL (space.c) -------------------------------------------------------------------------------- */
 
-/* The answer of "PRAGMA …" with one number. */
+/* The one number that a statement without parameters gives: PRAGMA … */
 int store_pragma(struct store *s, const char *sql, int64_t *ret, struct err *reterr) MUSTCHECK;
 /* At how many pages the WAL is written back. */
 int wal_limit(const struct store *s);

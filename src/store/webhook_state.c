@@ -155,22 +155,6 @@ static void make_first_ready(struct change *c, struct query *q, struct webhook_c
 		webhook_make_ready(c, claim);
 }
 
-static void let_go_of_conversation(struct change *c, const struct webhook_place *p)
-{
-	struct webhook_claim claim = {
-		.wait = STORE_WAIT_BEHIND,
-		.source = p->source,
-		.conversation = p->conversation,
-	};
-
-	CHANGE(q, c,
-	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING
-	       " AND source = ?1 AND conversation = ?2 AND wait = " SQL_WAIT_BEHIND " ORDER BY id LIMIT 1");
-	query_bind_text(&q, p->source);
-	query_bind_text(&q, p->conversation);
-	make_first_ready(c, &q, &claim);
-}
-
 /* Those behind a held one of their own conversation keep nobody of their customer waiting, and so stand back here too.
  * By a LEFT JOIN, so that one whose row is not there is found too. */
 static void let_go_of_customer(struct change *c, const struct webhook_place *p)
@@ -194,8 +178,16 @@ static void let_go_of_customer(struct change *c, const struct webhook_place *p)
 
 static void let_go(struct change *c, const struct webhook_place *p)
 {
-	if (p->conversation)
-		let_go_of_conversation(c, p);
+	struct webhook_claim claim = {.wait = STORE_WAIT_BEHIND, .source = p->source, .conversation = p->conversation};
+
+	if (p->conversation) {
+		CHANGE(q, c,
+		       "SELECT id FROM webhooks WHERE state = " SQL_PENDING
+		       " AND source = ?1 AND conversation = ?2 AND wait = " SQL_WAIT_BEHIND " ORDER BY id LIMIT 1");
+		query_bind_text(&q, p->source);
+		query_bind_text(&q, p->conversation);
+		make_first_ready(c, &q, &claim);
+	}
 	if (p->customer)
 		let_go_of_customer(c, p);
 }
@@ -217,31 +209,23 @@ static void wake_first(struct change *c, struct query *q, const struct webhook_p
 		webhook_make_ready(c, &claim);
 }
 
-static void wake_of_conversation(struct change *c, const struct webhook_place *p)
-{
-	CHANGE(q, c,
-	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND source = ?1 AND conversation = ?2"
-	       " AND wait = " SQL_WAIT_BEHIND " AND id < ?3 ORDER BY id LIMIT 1");
-	wake_first(c, &q, p, p->conversation);
-}
-
-static void wake_of_customer(struct change *c, const struct webhook_place *p)
-{
-	CHANGE(q, c,
-	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND source = ?1 AND customer = ?2"
-	       " AND wait = " SQL_WAIT_BEHIND " AND id < ?3 ORDER BY id LIMIT 1");
-	wake_first(c, &q, p, p->customer);
-}
-
 /* p waits BEHIND another one now. Where all that stand before it wait BEHIND as well, the one they waited for may have
  * been deleted by hand, and nobody would ever let them go. Where p waits for a held one of its own conversation, it
  * keeps nobody of its customer waiting. */
 static void wake(struct change *c, const struct webhook_place *p)
 {
-	if (p->conversation && !webhook_conversation_goes_on(c, p))
-		wake_of_conversation(c, p);
-	if (p->customer && !webhook_customer_goes_on(c, p))
-		wake_of_customer(c, p);
+	if (p->conversation && !webhook_conversation_goes_on(c, p)) {
+		CHANGE(q, c,
+		       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND source = ?1 AND conversation = ?2"
+		       " AND wait = " SQL_WAIT_BEHIND " AND id < ?3 ORDER BY id LIMIT 1");
+		wake_first(c, &q, p, p->conversation);
+	}
+	if (p->customer && !webhook_customer_goes_on(c, p)) {
+		CHANGE(q, c,
+		       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND source = ?1 AND customer = ?2"
+		       " AND wait = " SQL_WAIT_BEHIND " AND id < ?3 ORDER BY id LIMIT 1");
+		wake_first(c, &q, p, p->customer);
+	}
 	if (p->conversation && p->customer && webhook_is_behind_held(c, p))
 		let_go_of_customer(c, p);
 }

@@ -301,32 +301,27 @@ int store_webhook_lookups(struct store *s, int64_t id, struct store_lookups *ret
 	return change_end(&c);
 }
 
-static void lookup_answer_count(struct change *c, int64_t id, enum store_lookup what, int64_t now_ms)
-{
-	bool odd = what == STORE_LOOKUP_ODD;
-
-	CHANGE(q, c,
-	       "INSERT INTO lookup_answers (id, gone, odd, odd_since) VALUES (?1, ?2, ?3, ?4)"
-	       " ON CONFLICT (id) DO UPDATE SET gone = gone + excluded.gone, odd = odd + excluded.odd,"
-	       " odd_since = CASE WHEN odd = 0 THEN excluded.odd_since ELSE odd_since END");
-	query_bind_int(&q, id);
-	query_bind_int(&q, what == STORE_LOOKUP_GONE);
-	query_bind_int(&q, odd);
-	query_bind_int(&q, odd ? now_ms : 0);
-	(void)change_run(c, &q);
-}
-
 int store_webhook_count_lookup(struct store *s, int64_t id, enum store_lookup what, const char *reason, int64_t now_ms,
 			       struct store_lookups *ret, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
+	bool odd = what == STORE_LOOKUP_ODD;
 
-	CHANGE(q, &c, "UPDATE webhooks SET lookups = lookups + 1, result = ?2 WHERE id = ?1");
-	query_bind_int(&q, id);
-	query_bind_text(&q, reason);
-	(void)change_run(&c, &q);
-	if (what != STORE_LOOKUP_TROUBLE)
-		lookup_answer_count(&c, id, what, now_ms);
+	CHANGE(row, &c, "UPDATE webhooks SET lookups = lookups + 1, result = ?2 WHERE id = ?1");
+	query_bind_int(&row, id);
+	query_bind_text(&row, reason);
+	(void)change_run(&c, &row);
+	if (what != STORE_LOOKUP_TROUBLE) {
+		CHANGE(answer, &c,
+		       "INSERT INTO lookup_answers (id, gone, odd, odd_since) VALUES (?1, ?2, ?3, ?4)"
+		       " ON CONFLICT (id) DO UPDATE SET gone = gone + excluded.gone, odd = odd + excluded.odd,"
+		       " odd_since = CASE WHEN odd = 0 THEN excluded.odd_since ELSE odd_since END");
+		query_bind_int(&answer, id);
+		query_bind_int(&answer, !odd);
+		query_bind_int(&answer, odd);
+		query_bind_int(&answer, odd ? now_ms : 0);
+		(void)change_run(&c, &answer);
+	}
 	lookups_load(&c, id, ret);
 	return change_end(&c);
 }
