@@ -2,18 +2,28 @@
 
 #include "pipeline/lookups.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "pipeline/readings.h"
+
+_Static_assert(STORE_MARK_BYTES == LOOKUP_MARK_BYTES, "the store keeps marks as they are");
+
+/* While a source is parked each pass tells whether the webhook is one that may be asked for: so many a turn. */
+#define FOR_NEW_BATCH 16
 
 struct lookups_source {
 	struct lookups_source *next;
 	char *name;
 	unsigned window;
-	bool for_new; /* the window is for webhooks only that nobody was asked for yet: parked */
-	bool opened;  /* those that waited because it was parked have not been let go yet */
-	bool probing; /* parked, but for one of those */
+	bool for_new;  /* the window is for webhooks only that nobody was asked for yet: parked */
+	bool opened;   /* those that waited because it was parked have not been let go yet; */
+	bool released; /* or were, in the transaction under way */
+	bool probing;  /* parked, but for one of those */
 	int64_t useful_ms;
 	int64_t probe_cursor;
 	bool slot_wanted; /* set by everything that may have let a slot go unused; cleared by letting webhooks go */
@@ -135,44 +145,11 @@ bool lookups_is_parked(const struct lookups *l, const char *source)
 	return s && (s->for_new || s->probing);
 }
 
-bool lookups_is_probing(const struct lookups *l, const char *source)
-{
-	const struct lookups_source *s = source_find(l, source);
-
-	return s && s->probing;
-}
-
-bool lookups_may_ask(const struct lookups *l, const char *source, bool is_new)
-{
-	const struct lookups_source *s = source_find(l, source);
-
-	return s && (is_new || !s->for_new) && lookups_room(l, source) > 0;
-}
-
-void lookups_were_useful(struct lookups *l, const char *source, int64_t now_ms)
-{
-	source_get(l, source)->useful_ms = now_ms;
-}
-
 int64_t lookups_useful_ms(const struct lookups *l, const char *source)
 {
 	const struct lookups_source *s = source_find(l, source);
 
 	return s ? s->useful_ms : 0;
-}
-
-bool lookups_was_opened(struct lookups *l, const char *source)
-{
-	struct lookups_source *s = source_get(l, source);
-	bool opened = s->opened;
-
-	s->opened = false;
-	return opened;
-}
-
-int64_t *lookups_probe_cursor(struct lookups *l, const char *source)
-{
-	return &source_get(l, source)->probe_cursor;
 }
 
 unsigned lookups_room(const struct lookups *l, const char *source)
@@ -186,6 +163,13 @@ unsigned lookups_room(const struct lookups *l, const char *source)
 		if (q->state == QUESTION_UNDER_WAY && text_is(q->source, source))
 			under_way++;
 	return under_way < s->window ? s->window - under_way : 0;
+}
+
+bool lookups_may_ask(const struct lookups *l, const char *source, bool is_new)
+{
+	const struct lookups_source *s = source_find(l, source);
+
+	return s && (is_new || !s->for_new) && lookups_room(l, source) > 0;
 }
 
 static struct question *question_under_way(const struct lookups *l, const char *source, const char *key)
@@ -243,11 +227,13 @@ void lookups_ask(struct lookups *l, const char *key, struct parsed *p, struct ge
 	l->questions = q;
 }
 
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
+
 const char *lookups_answered(struct lookups *l, const struct lookup_answer *a)
 {
 	struct question *q = question_under_way(l, a->source, a->key);
 
-	lookups_slot_wanted(l, a->source, true);
+	lookups_slot_wanted(l, a->source);
 	if (!q)
 		return NULL;
 	q->state = QUESTION_ANSWERED;
@@ -257,6 +243,62 @@ const char *lookups_answered(struct lookups *l, const struct lookup_answer *a)
 	free(q->verdict.reason);
 	q->verdict.reason = mem_str(a->reason.text);
 	return q->customer;
+}
+
+/* An answer that cannot be kept is asked for again: by the webhook that waits for it. */
+static int keep_customer(struct work *w, const struct lookup_answer *a, struct err *reterr)
+{
+	struct err e = {0};
+	int r = work_savepoint(w, reterr);
+
+	if (r < 0)
+		return r;
+	r = store_customer_save(w->store, a->source, a->key, &a->found, w->now_ms, &e);
+	if (r == 0) {
+		tally_refused(w->tally, &(struct log_about){.source = a->source}, &a->found.addresses);
+		return work_savepoint_keep(w, reterr);
+	}
+	work_savepoint_undo(w);
+	if (work_is_stores(r)) {
+		*reterr = e;
+		return r;
+	}
+	log_error(&(struct log_about){.source = a->source, .reason = e.text}, "a lookup's answer cannot be kept");
+	return 0;
+}
+
+/* That the source's lookups work, where that is news. */
+static int keep_worked(struct work *w, const struct lookup_answer *a, struct err *reterr)
+{
+	unsigned char kept[STORE_MARK_BYTES];
+	struct err why;
+	int r;
+
+	if (!a->worked.is_set)
+		return 0;
+	r = store_lookups_worked(w->store, a->source, kept, &why);
+	if (r < 0 && r != -ENOENT)
+		return err_set(reterr, r, "%s", why.text);
+	if (r == 0 && memcmp(kept, a->worked.bytes, sizeof(kept)) == 0)
+		return 0;
+	return store_lookups_save_worked(w->store, a->source, a->worked.bytes, reterr);
+}
+
+int lookups_apply(struct work *w, struct lookup_answer *a, struct err *reterr)
+{
+	const char *customer;
+	int r = keep_worked(w, a, reterr);
+
+	if (r == 0 && a->outcome == LOOKUP_FOUND)
+		r = keep_customer(w, a, reterr);
+	if (r < 0)
+		return r;
+	if (a->outcome == LOOKUP_FOUND || a->outcome == LOOKUP_GONE)
+		source_get(w->lookups, a->source)->useful_ms = w->now_ms;
+	customer = lookups_answered(w->lookups, a);
+	if (a->parsed)
+		readings_keep(w->readings, w->config, TAKE(a->parsed), false);
+	return store_webhooks_release(w->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
 }
 
 const struct lookups_verdict *lookups_verdict(struct lookups *l, int64_t webhook)
@@ -272,9 +314,11 @@ const struct lookups_verdict *lookups_verdict(struct lookups *l, int64_t webhook
 	return NULL;
 }
 
-void lookups_slot_wanted(struct lookups *l, const char *source, bool wanted)
+/* ---- slots ------------------------------------------------------------------------------------------------------- */
+
+void lookups_slot_wanted(struct lookups *l, const char *source)
 {
-	source_get(l, source)->slot_wanted = wanted;
+	source_get(l, source)->slot_wanted = true;
 }
 
 bool lookups_slot_is_wanted(const struct lookups *l, const char *source)
@@ -283,6 +327,59 @@ bool lookups_slot_is_wanted(const struct lookups *l, const char *source)
 
 	return s && s->slot_wanted;
 }
+
+/* As many of the source's as may be asked for now. Returns how many were let go, or an error. */
+static int release_slots(struct lookups_source *s, struct work *w, unsigned room, struct err *reterr)
+{
+	int r;
+
+	if (s->probing) {
+		r = store_webhook_release_parked(w->store, s->name, &s->probe_cursor, reterr);
+		return r != 0 ? r : store_webhooks_release_slot(w->store, s->name, 1, reterr);
+	}
+	if (!s->for_new)
+		return store_webhooks_release_slot(w->store, s->name, room, reterr);
+	r = store_webhooks_release_slot(w->store, s->name, FOR_NEW_BATCH, reterr);
+	if (r == FOR_NEW_BATCH)
+		s->slot_wanted = true;
+	return r;
+}
+
+int lookups_release_slots(struct work *w, struct err *reterr)
+{
+	for (size_t i = 0; i < w->config->sources_n; i++) {
+		struct lookups_source *s = source_find(w->lookups, w->config->sources[i].name);
+		unsigned room = s ? lookups_room(w->lookups, s->name) : 0;
+		int r = 0;
+
+		if (s && s->opened)
+			r = store_webhooks_release(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
+		if (r < 0)
+			return r;
+		if (s)
+			s->released = s->opened;
+		if (room == 0 || !s->slot_wanted)
+			continue;
+		s->slot_wanted = false;
+		r = release_slots(s, w, room, reterr);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+bool lookups_slots_are_wanted(const struct lookups *l, const struct config *c)
+{
+	for (size_t i = 0; i < c->sources_n; i++) {
+		const char *source = c->sources[i].name;
+
+		if (lookups_slot_is_wanted(l, source) && lookups_room(l, source) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- the end of a transaction ------------------------------------------------------------------------------------ */
 
 void lookups_commit(struct lookups *l, struct courier *c)
 {
@@ -301,6 +398,10 @@ void lookups_commit(struct lookups *l, struct courier *c)
 		q->mark = MARK_NONE;
 		at = &q->next;
 	}
+	for (struct lookups_source *s = l->sources; s; s = s->next) {
+		s->opened = s->opened && !s->released;
+		s->released = false;
+	}
 }
 
 void lookups_rollback(struct lookups *l)
@@ -316,6 +417,8 @@ void lookups_rollback(struct lookups *l)
 		q->mark = MARK_NONE;
 		at = &q->next;
 	}
-	for (struct lookups_source *s = l->sources; s; s = s->next)
+	for (struct lookups_source *s = l->sources; s; s = s->next) {
 		s->slot_wanted = true;
+		s->released = false;
+	}
 }

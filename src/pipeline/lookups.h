@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "courier/courier.h"
-#include "helpdesk/expr/webhook.h"
 #include "courier/lookup.h"
+#include "pipeline/work.h"
 
 struct lookups;
 
@@ -27,8 +27,6 @@ void lookups_window(struct lookups *l, const char *source, unsigned window);
 void lookups_window_for_new(struct lookups *l, const char *source, unsigned window);
 /* Whether the source is parked, as told by the last of the two. */
 bool lookups_is_parked(const struct lookups *l, const char *source);
-/* Whether it is parked and is to be probed with one that was asked for already. */
-bool lookups_is_probing(const struct lookups *l, const char *source);
 /* How many more may be asked now. */
 unsigned lookups_room(const struct lookups *l, const char *source);
 /* Whether one may be asked for a webhook; is_new: nobody was asked for it yet. */
@@ -40,8 +38,11 @@ bool lookups_join(struct lookups *l, const char *key, const struct webhook *w);
 void lookups_ask(struct lookups *l, const char *key, struct parsed *p, struct generation *g, bool is_new,
 		 const struct lookup_mark *worked);
 
-/* Frees the slot and keeps the outcome for the webhook that asked. Returns the customer whose webhooks waited for it,
- * or NULL where others of the source may have waited too. Borrowed until the commit. */
+/* Inside the turn's transaction: keeps what the answer tells, frees the slot, leaves the outcome to the webhook that
+ * asked, and lets go those that waited for it. 0, or what the store failed with. */
+int lookups_apply(struct work *w, struct lookup_answer *a, struct err *reterr) MUSTCHECK;
+/* The table's part of it: frees the slot, and keeps the outcome for the webhook that asked. Returns the customer whose
+ * webhooks waited for it, or NULL where others of the source may have waited too. Borrowed until the commit. */
 const char *lookups_answered(struct lookups *l, const struct lookup_answer *a);
 struct lookups_verdict {
 	enum lookup_outcome outcome;
@@ -52,16 +53,16 @@ struct lookups_verdict {
 const struct lookups_verdict *lookups_verdict(struct lookups *l, int64_t webhook);
 
 /* When an answer of the source came last that was of use; 0: none since the start. */
-void lookups_were_useful(struct lookups *l, const char *source, int64_t now_ms);
 int64_t lookups_useful_ms(const struct lookups *l, const char *source);
 
-/* Some webhook of the source may wait for a slot that is free; and: as many as there is room for were let go. */
-void lookups_slot_wanted(struct lookups *l, const char *source, bool wanted);
+/* Some webhook of the source may wait for a slot that is free. */
+void lookups_slot_wanted(struct lookups *l, const char *source);
 bool lookups_slot_is_wanted(const struct lookups *l, const char *source);
-/* Whether the source was opened since this was asked last: those that waited while it was PARKED may go. */
-bool lookups_was_opened(struct lookups *l, const char *source);
-/* Where the last slow probe stood among those that wait: store_webhook_release_parked's. Borrowed. */
-int64_t *lookups_probe_cursor(struct lookups *l, const char *source);
+/* Inside the turn's transaction: lets go as many of the webhooks that wait for a slot as there are, and those that
+ * waited because their source was parked. */
+int lookups_release_slots(struct work *w, struct err *reterr) MUSTCHECK;
+/* Whether there is something for lookups_release_slots to do. */
+bool lookups_slots_are_wanted(const struct lookups *l, const struct config *c);
 
 void lookups_commit(struct lookups *l, struct courier *c);
 void lookups_rollback(struct lookups *l);

@@ -20,7 +20,6 @@
 #include "pipeline/apply.h"
 #include "pipeline/lookups.h"
 #include "pipeline/neighbours.h"
-#include "pipeline/refused.h"
 
 #define PASS_ODD_TRIES 10 /* so often one is asked for whose answers say nothing while others' do */
 
@@ -67,7 +66,7 @@ static int end_done(struct pass *p, const char *result, const char *detail, stru
 	if (r < 0)
 		return r;
 	tally_add(p->w->tally, METRIC_WEBHOOK_RESULTS, p->webhook->source, result, NULL);
-	refused_note(p->w->tally, &about, &p->signal->addresses);
+	tally_refused(p->w->tally, &about, &p->signal->addresses);
 	log_debug(&about, "%s: %s", transition_name(p->webhook->transition), text);
 	return STAGE_REST;
 }
@@ -185,7 +184,7 @@ static bool may_tell_names(const struct pass *p, const struct lookups_verdict *v
 /* It may have been given a slot and leaves it unused. */
 static void leave_slot(const struct pass *p)
 {
-	lookups_slot_wanted(p->w->lookups, p->webhook->source, true);
+	lookups_slot_wanted(p->w->lookups, p->webhook->source);
 }
 
 static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *reterr)

@@ -116,6 +116,31 @@ static void publish_line(struct tally *t, const struct tally_line *l, int64_t mo
 		log_write(l->level, &l->about, "%s%s", l->text, ratelimit_more(left_out, more));
 }
 
+void tally_refused(struct tally *t, const struct log_about *about, const struct addresses *a)
+{
+	struct log_about line = *about;
+
+	for (enum email_fault f = EMAIL_GOOD; f < EMAIL_FAULTS_; f++) {
+		const struct addresses_refused *r = &a->refused[f];
+
+		if (r->n == 0)
+			continue;
+		line.reason = email_fault_name(f);
+		tally_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, r->n);
+		if (r->n == 1)
+			tally_log_rare(t, LOG_NOTICE, &line, "a text is no address and was passed over: %s", r->shown);
+		else
+			tally_log_rare(t, LOG_NOTICE, &line,
+				       "a text is no address and was passed over: %s (%zu of them)", r->shown, r->n);
+	}
+	if (a->left_out == 0)
+		return;
+	line.reason = ADDRESSES_TOO_MANY;
+	tally_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, a->left_out);
+	tally_log_rare(t, LOG_WARNING, &line, "%zu address%s left out: a customer has at most %d here", a->left_out,
+		       a->left_out == 1 ? " was" : "es were", ADDRESSES_MAX);
+}
+
 void tally_savepoint(struct tally *t)
 {
 	for (size_t i = 0; i < t->counts_n; i++)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "helpdesk/expr/addresses.h"
 #include "base/ratelimit.h"
 
 struct tally_count {
@@ -58,6 +59,9 @@ void tally_log(struct tally *t, int level, const struct log_about *about, const 
 #define TALLY_RARE_MS CLOCK_MINUTE_MS
 void tally_log_rare(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Counts and logs what stood where a customer's address should stand and is none, and the addresses beyond the most
+ * that count. about: the source, and the webhook and conversation where there is one; its reason is not looked at. */
+void tally_refused(struct tally *t, const struct log_about *about, const struct addresses *a);
 void tally_savepoint(struct tally *t);
 void tally_undo(struct tally *t);                     /* back to the savepoint */
 void tally_publish(struct tally *t, int64_t mono_ms); /* after the commit; empty afterwards */

@@ -10,23 +10,50 @@
  */
 #include <config.h>
 
-#include "pipeline/turn_parts.h"
+#include "pipeline/turn.h"
 
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "decision/settle.h"
 #include "pipeline/commit.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/janitor.h"
 #include "pipeline/lookups.h"
 #include "pipeline/pass.h"
+#include "pipeline/readings.h"
+#include "pipeline/recovery.h"
+#include "pipeline/wall.h"
 
-#define PENDING_SHARE 4    /* a fifth of a turn is a quarter of what the rest takes */
-#define RETRY_FIRST_MS 250 /* after a commit that failed; doubles */
+#define PENDING_US 5000       /* of pending webhooks a turn where nobody waits for its commit; */
+#define PENDING_LEAST_US 1000 /* where somebody does, a fifth of the turn, but not less than this */
+#define PENDING_SHARE 4       /* a fifth of a turn is a quarter of what the rest takes */
+#define RETRY_FIRST_MS 250    /* after a commit that failed; doubles */
 #define RETRY_LAST_MS 5000
 #define FULL_RECHECK_MS 1000
+
+struct turn {
+	struct store *store;
+	struct courier *courier;
+	struct health *health;
+	struct generation *generation;
+	struct lookups *lookups;
+	struct readings *readings;
+	struct dispatch *dispatch;
+	struct janitor *janitor;
+	struct tally tally;
+	struct recovery recovery;
+	struct room room;
+	struct wall wall;
+	struct mails submissions, deliveries, answers;
+
+	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
+	int64_t retry_wait_ms;
+	bool stopping;
+	int64_t commit_us; /* how long the last commit took that wrote something */
+};
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
@@ -181,12 +208,128 @@ static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, s
 	return r;
 }
 
-/* ---- results of deliveries --------------------------------------------------------------------------------------- */
+/* ---- what senders brought ---------------------------------------------------------------------------------------- */
+
+/* What settle looks at of a webhook that waits. */
+static int keep_time(struct work *w, const struct webhook *webhook, struct err *reterr)
+{
+	const struct source *s = config_source(w->config, webhook->source);
+
+	if (!s || !settle_applies(&s->policy))
+		return 0;
+	return store_webhook_time_save(w->store, webhook->id, webhook->time_ms, webhook->undated, reterr);
+}
+
+static int insert_item(struct work *w, struct intake_item *item, struct err *reterr)
+{
+	int r;
+
+	if (!item->kept) {
+		item->result = INTAKE_IGNORED;
+		return 0;
+	}
+	r = store_webhook_insert(w->store, &item->parsed->webhook, item->dead_reason, item->ignored ? "ignored" : NULL,
+				 reterr);
+	if (r < 0)
+		return r;
+	item->id = item->parsed->webhook.id;
+	item->result = r > 0 ? INTAKE_DUPLICATE : item->ignored ? INTAKE_IGNORED : INTAKE_ACCEPTED;
+	w->inserted += r == 0;
+	w->changed = true;
+	if (r == 0 && (item->dead_reason || item->ignored)) /* it has come to its end already */
+		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, item->parsed->webhook.source,
+			  item->dead_reason ? WORK_DEAD : WORK_IGNORED, NULL);
+	return item->result == INTAKE_ACCEPTED && !item->dead_reason ? keep_time(w, &item->parsed->webhook, reterr) : 0;
+}
+
+/* What was stored is ready for its pass. */
+static void keep_parsed(struct work *w, struct intake_submission *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct intake_item *item = &s->items[i];
+
+		if (item->kept && item->result == INTAKE_ACCEPTED && !item->dead_reason)
+			readings_keep(w->readings, w->config, TAKE(item->parsed), false);
+	}
+}
+
+/* All of one POST, or nothing of it: then it alone is refused. */
+static int insert_submission(struct work *w, struct intake_submission *s, struct err *reterr)
+{
+	struct err e = {0};
+	int r = work_savepoint(w, reterr);
+	size_t i;
+
+	if (r < 0)
+		return r;
+	for (i = 0; r == 0 && i < s->n; i++)
+		r = insert_item(w, &s->items[i], &e);
+	if (r == 0) {
+		r = work_savepoint_keep(w, reterr);
+		if (r == 0)
+			keep_parsed(w, s);
+		return r;
+	}
+	work_savepoint_undo(w);
+	if (work_is_stores(r)) {
+		*reterr = e;
+		return r;
+	}
+	log_error(&((struct log_about){.source = s->items[i - 1].parsed->webhook.source,
+				       .conversation = s->items[i - 1].parsed->webhook.conversation,
+				       .reason = e.text}),
+		  "a webhook cannot be kept and was refused");
+	s->refused = true;
+	return 0;
+}
+
+static int insert_submissions(struct turn *t, struct work *w, struct err *reterr)
+{
+	bool room = room_look(&t->room, t->retry_ms != 0);
+
+	for (struct mail *m = t->submissions.first; m; m = m->next) {
+		struct intake_submission *s = (struct intake_submission *)m;
+		int r = 0;
+
+		s->refused = !room || !room_has(&t->room, s);
+		if (!s->refused)
+			r = insert_submission(w, s, reterr);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void answer_submissions(struct turn *t, bool refused)
+{
+	struct mail *m;
+
+	while ((m = mails_take(&t->submissions))) {
+		struct intake_submission *s = (struct intake_submission *)m;
+
+		s->refused = s->refused || refused;
+		s->answered(s);
+	}
+}
+
+/* ---- what came back ---------------------------------------------------------------------------------------------- */
 
 static int apply_deliveries(struct turn *t, struct work *w, struct err *reterr)
 {
 	for (struct mail *m = t->deliveries.first; m; m = m->next) {
 		int r = dispatch_apply(w, ((struct delivery_mail *)m)->delivery, reterr);
+
+		if (r < 0)
+			return r;
+		w->changed = true;
+	}
+	return 0;
+}
+
+static int apply_answers(struct turn *t, struct work *w, struct err *reterr)
+{
+	for (struct mail *m = t->answers.first; m; m = m->next) {
+		int r = lookups_apply(w, ((struct answer_mail *)m)->answer, reterr);
 
 		if (r < 0)
 			return r;
@@ -212,15 +355,15 @@ static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *r
 	int r = store_webhooks_due(w->store, w->now_ms, reterr);
 
 	if (r == 0)
-		r = turn_insert_submissions(t, w, reterr);
+		r = insert_submissions(t, w, reterr);
 	if (r == 0)
 		r = apply_deliveries(t, w, reterr);
 	if (r == 0)
-		r = turn_apply_answers(t, w, reterr);
+		r = apply_answers(t, w, reterr);
 	if (r == 0)
 		r = janitor_release_sources(t->janitor, w, reterr);
 	if (r == 0)
-		r = turn_release_slots(t, w, reterr);
+		r = lookups_release_slots(w, reterr);
 	if (r == 0)
 		r = dispatch_set_aside_other_urls(t->dispatch, w, reterr);
 	if (r == 0)
@@ -259,7 +402,7 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 	r = commit_end(w, r, reterr);
 	if (r < 0)
 		return r;
-	turn_answer_submissions(t, false);
+	answer_submissions(t, false);
 	return_deliveries(t);
 	drop_all(&t->answers);
 	room_committed(&t->room);
@@ -272,7 +415,7 @@ static void fail(struct turn *t, const struct err *why)
 {
 	bool first = t->retry_ms == 0;
 
-	turn_answer_submissions(t, true);
+	answer_submissions(t, true);
 	room_failed(&t->room, why->code);
 	t->retry_wait_ms = first ? RETRY_FIRST_MS : 2 * t->retry_wait_ms;
 	if (t->retry_wait_ms > RETRY_LAST_MS)
@@ -330,14 +473,14 @@ int64_t turn_run(struct turn *t)
 	int64_t next_ms;
 
 	if (!wall_look(&t->wall, &w, &change)) {
-		turn_answer_submissions(t, true);
+		answer_submissions(t, true);
 		return wall_next_ms(&t->wall, &w);
 	}
 	janitor_clock(t->janitor, change);
 	if (change == WALL_AHEAD || change == WALL_BACK) /* due times were noted by the former time */
 		dispatch_stir(t->dispatch, NULL);
 	if (w.mono_ms < t->retry_ms) {
-		turn_answer_submissions(t, true);
+		answer_submissions(t, true);
 		return t->retry_ms;
 	}
 	if (run_once(t, &w, &e) < 0) {
@@ -352,7 +495,7 @@ int64_t turn_run(struct turn *t)
 	health_disk(t->health, false);
 	if (t->retry_ms != 0)
 		return t->retry_ms;
-	if (w.more || turn_slots_are_wanted(t, w.config))
+	if (w.more || lookups_slots_are_wanted(t->lookups, w.config))
 		return w.mono_ms;
 	next_ms = janitor_next_ms(t->janitor, &w);
 	next_ms = min_ms(next_ms, work_mono_at_ms(&w, store_webhooks_next_due_ms(t->store)));
@@ -366,7 +509,7 @@ void turn_last(struct turn *t)
 	struct err e = {0};
 	int r;
 
-	turn_answer_submissions(t, true);
+	answer_submissions(t, true);
 	if (!t->deliveries.first)
 		return;
 	r = store_begin(t->store, &e);

@@ -32,13 +32,10 @@ static void answer(struct stage *s, const char *customer, enum lookup_outcome ou
 	a.retry_after_ms = -1;
 	(void)snprintf(a.reason.text, sizeof(a.reason.text), "%s", told);
 	MUST(store_begin(s->store, err));
-	if (outcome == LOOKUP_FOUND) {
+	if (outcome == LOOKUP_FOUND)
 		addresses_add(&a.found.addresses, told, true);
-		MUST(store_customer_save(s->store, "asked", customer, &a.found, s->work.now_ms, err));
-		customer_done(&a.found);
-	}
-	assert_string_equal(lookups_answered(s->work.lookups, &a), customer);
-	MUST(store_webhooks_release(s->store, "asked", STORE_WAIT_LOOKUP, customer, err));
+	MUST(lookups_apply(&s->work, &a, err));
+	customer_done(&a.found);
 	MUST(store_commit(s->store, err));
 	lookups_commit(s->work.lookups, NULL);
 }
@@ -233,10 +230,15 @@ static void what_comes_later_of_the_conversation_or_the_customer_waits_behind(vo
 	assert_waits(s, other, STORE_WAIT_LOOKUP);
 }
 
-/* As turn_back.c does. */
+/* An answer of use about somebody for whom no webhook waits. */
 static void useful(struct stage *s, int64_t now_ms)
 {
-	lookups_were_useful(s->work.lookups, "asked", now_ms);
+	struct lookup_answer a = {.source = (char *)"asked", .key = (char *)"another", .outcome = LOOKUP_GONE};
+
+	s->work.now_ms = now_ms;
+	MUST(store_begin(s->store, err));
+	MUST(lookups_apply(&s->work, &a, err));
+	MUST(store_commit(s->store, err));
 }
 
 static void a_customer_who_is_gone_three_times_ends_without_an_address_and_is_made_good(void **state)
@@ -448,6 +450,35 @@ static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
 	assert_true(lookups_slot_is_wanted(s->work.lookups, "asked"));
 }
 
+/* A turn that is rolled back let nothing go: the next one does. */
+static void those_that_waited_for_a_parked_source_go_on_though_a_turn_failed(void **state)
+{
+	struct stage *s = *state;
+	int64_t id = put_asked(s, "open", "1", "p1", NOW);
+
+	lookups_window_for_new(s->work.lookups, "asked", 1);
+	MUST(store_begin(s->store, err));
+	MUST(store_webhook_wait(s->store, id, STORE_WAIT_PARKED, 0, err));
+	MUST(store_commit(s->store, err));
+	lookups_window(s->work.lookups, "asked", 4);
+	MUST(store_begin(s->store, err));
+	MUST(lookups_release_slots(&s->work, err));
+	store_rollback(s->store);
+	lookups_rollback(s->work.lookups);
+	assert_waits(s, id, STORE_WAIT_PARKED);
+	MUST(store_begin(s->store, err));
+	MUST(lookups_release_slots(&s->work, err));
+	MUST(store_commit(s->store, err));
+	lookups_commit(s->work.lookups, NULL);
+	assert_waits(s, id, STORE_WAIT_NONE);
+	/* Once it is committed it is over. */
+	MUST(store_begin(s->store, err));
+	MUST(store_webhook_wait(s->store, id, STORE_WAIT_PARKED, 0, err));
+	MUST(lookups_release_slots(&s->work, err));
+	MUST(store_commit(s->store, err));
+	assert_waits(s, id, STORE_WAIT_PARKED);
+}
+
 static void parked_lookups_hold_openings_but_no_closing_of_one_that_was_reached(void **state)
 {
 	struct stage *s = *state;
@@ -562,7 +593,6 @@ static int64_t put_named(struct stage *s, const char *kind, const char *conversa
 	return PUT(s, .source = "asked", .body = body);
 }
 
-/* As turn_back.c does, which knows of the customer from lookups alone. */
 static void answer_to(struct stage *s, const char *key, enum lookup_outcome outcome)
 {
 	struct lookup_answer a = {
@@ -572,10 +602,9 @@ static void answer_to(struct stage *s, const char *key, enum lookup_outcome outc
 	if (outcome == LOOKUP_FOUND) {
 		addresses_add(&a.found.addresses, "jo@example.com", true);
 		pairs_add(&a.found.taken, "agent", "Ann");
-		MUST(store_customer_save(s->store, "asked", key, &a.found, s->work.now_ms, err));
-		customer_done(&a.found);
 	}
-	MUST(store_webhooks_release(s->store, "asked", STORE_WAIT_LOOKUP, lookups_answered(s->work.lookups, &a), err));
+	MUST(lookups_apply(&s->work, &a, err));
+	customer_done(&a.found);
 	MUST(store_commit(s->store, err));
 	lookups_commit(s->work.lookups, NULL);
 	pass_all(s, s->work.now_ms);
@@ -989,6 +1018,7 @@ int main(void)
 		STAGED(a_failed_lookup_is_asked_again_later_and_given_up_after_max_age),
 		STAGED(a_failed_lookup_is_not_given_up_within_an_hour_of_a_jump),
 		STAGED(beyond_the_window_webhooks_wait_for_a_slot),
+		STAGED(those_that_waited_for_a_parked_source_go_on_though_a_turn_failed),
 		STAGED(parked_lookups_hold_openings_but_no_closing_of_one_that_was_reached),
 		STAGED(a_parked_webhook_waits_without_end),
 		STAGED(without_a_customer_there_is_nobody_to_ask),

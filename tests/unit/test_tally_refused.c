@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "pipeline/refused.h"
+#include "pipeline/tally.h"
 
 static struct buf logged; /* "LEVEL REASON MESSAGE\n" of all lines */
 
@@ -42,7 +42,7 @@ static void note(struct tally *t, const char *source, const char *text)
 	struct addresses a = {0};
 
 	(void)addresses_add(&a, text, false);
-	refused_note(t, &(struct log_about){.source = source, .reason = "not looked at"}, &a);
+	tally_refused(t, &(struct log_about){.source = source, .reason = "not looked at"}, &a);
 	addresses_done(&a);
 }
 
