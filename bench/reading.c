@@ -16,6 +16,7 @@
 #include "conf/yaml.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/samples.h"
 
 #define RECEIVED_MS INT64_C(1795176000000)
 #define BYTES 1536
@@ -107,7 +108,7 @@ static void measure_file(const char *folder, const char *file, size_t rounds)
 	struct node *tree = NULL;
 
 	if (yaml_load_file(path, &tree, &problems) == 0)
-		d = definition_compile(tree, &binding, &problems);
+		d = definition_read(tree, &binding, &problems);
 	if (d)
 		measure(name, d, rounds);
 	else

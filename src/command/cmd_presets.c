@@ -11,6 +11,7 @@
 #include "command/preset_print.h"
 #include "conf/conf.h"
 #include "conf/yaml.h"
+#include "helpdesk/parse/samples.h"
 
 #define ROW "%-16s %-22s %-18s %-14s %-19s %s\n"
 
@@ -18,7 +19,7 @@
 static const char *open_questions(const struct node *tree, char out[PRESET_GROUNDS_WORD_MAX])
 {
 	struct problems problems = {0};
-	struct definition *d = definition_compile(tree, NULL, &problems);
+	struct definition *d = definition_read(tree, NULL, &problems);
 	const char *word = d ? preset_grounds_word(d, out) : "?";
 
 	definition_free(d);
@@ -54,7 +55,7 @@ static struct definition *compile(const char *file, struct node **ret_tree)
 	struct definition *d = NULL;
 
 	if (yaml_load_file(file, ret_tree, &problems) == 0)
-		d = definition_compile(*ret_tree, NULL, &problems);
+		d = definition_read(*ret_tree, NULL, &problems);
 	if (!d)
 		problems_print(&problems, stderr);
 	problems_done(&problems);
@@ -69,7 +70,7 @@ static void print_definition(const char *file, char *text)
 	struct definition *d = NULL;
 
 	if (yaml_load_file(file, &tree, &problems) == 0)
-		d = definition_compile(tree, NULL, &problems);
+		d = definition_read(tree, NULL, &problems);
 	if (d)
 		text[preset_grounds_begin(text)] = '\0';
 	out_exact(stdout, text);

@@ -15,6 +15,7 @@
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/inquiry.h"
 #include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/samples.h"
 #include "http/client.h"
 
 #define ESCAPED_MAX 4096 /* bytes of a conversation's id in a URL */

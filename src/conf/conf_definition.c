@@ -11,6 +11,7 @@
 #include "base/url.h"
 #include "conf/check.h"
 #include "conf/yaml.h"
+#include "helpdesk/parse/samples.h"
 
 /* ---- the tree ---------------------------------------------------------------------------------------------------- */
 
@@ -295,7 +296,7 @@ void config_read_definition(struct loader *l, const struct node *n, struct sourc
 	if (!tree)
 		return;
 	check_all_filled(l, n);
-	s->definition = definition_compile(tree, &binding, l->reader.problems);
+	s->definition = definition_read(tree, &binding, l->reader.problems);
 	if (!s->definition)
 		return;
 	tell_doubts(l, n, s);

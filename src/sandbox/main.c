@@ -13,6 +13,7 @@
 #include "command/options.h"
 #include "conf/conf.h"
 #include "conf/yaml.h"
+#include "helpdesk/parse/samples.h"
 #include "sandbox/faults.h"
 #include "sandbox/sandbox.h"
 
@@ -73,7 +74,7 @@ static void troupe_add_preset(void *ctx, const char *name, const char *file)
 	struct node *tree = NULL;
 
 	if (yaml_load_file(file, &tree, &problems) == 0 && problems.errors == 0)
-		d = definition_compile(tree, NULL, &problems);
+		d = definition_read(tree, NULL, &problems);
 	problems_done(&problems);
 	if (!d) {
 		node_free(tree);

@@ -25,6 +25,7 @@
 #include "helpdesk/plan/inquiry.h"
 #include "helpdesk/expr/link.h"
 #include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/samples.h"
 
 #define RECEIVED_MS INT64_C(1795176000000)
 #define SECTIONS_MAX 6
@@ -90,7 +91,7 @@ static struct definition *compile(const char *file, const char *text, size_t len
 			*ret_tree = definition_overlay(preset, own, &problems);
 			node_free(own);
 		}
-		d = definition_compile(*ret_tree, &binding, &problems);
+		d = definition_read(*ret_tree, &binding, &problems);
 	}
 	HOLDS(d || problems.errors > 0);
 	problems_done(&problems);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "conf/yaml.h"
+#include "helpdesk/parse/samples.h"
 
 /*
  * A small world in place of the store: what is kept of every conversation, and the events so far. Webhooks are written
@@ -133,7 +134,7 @@ static struct source_policy *desk_open(struct desk *d, const char *name, const c
 	d->trees[1] = rules ? tree_of(rules) : NULL;
 	s->name = name;
 	s->label = mem_str("Gladly");
-	s->definition = d->definition = definition_compile(d->trees[0], &binding, &problems);
+	s->definition = d->definition = definition_read(d->trees[0], &binding, &problems);
 	s->rules = rules_compile(d->trees[1], NULL, &problems);
 	problems_print(&problems, stderr);
 	assert_non_null(s->definition);

@@ -168,7 +168,7 @@ static void mistakes_are_told_with_their_place(void **state)
 		const struct definition_binding binding = {.base_url = "https://x.example"};
 		struct problems p = {0};
 
-		if (definition_compile(n, &binding, &p))
+		if (definition_read(n, &binding, &p))
 			fail_msg("%s is taken", cases[i].yaml);
 		assert_int_equal(p.items[0].line, 6);
 		assert_string_equal(p.items[0].file, "test.yaml");
@@ -225,7 +225,7 @@ static void mistakes_of_lookups_are_told(void **state)
 		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
 		struct problems p = {0};
 
-		if (definition_compile(n, NULL, &p))
+		if (definition_read(n, NULL, &p))
 			fail_msg("%s is taken", cases[i].lookup);
 		assert_int_equal(p.items[0].line, 6);
 		assert_problem(&p, cases[i].says);
@@ -245,7 +245,7 @@ static void assert_told_at(const struct mistake *cases, size_t n, const char *sa
 		CLEANUP(node_freep) struct node *node = with_yaml(yaml);
 		struct problems p = {0};
 
-		assert_null(definition_compile(node, NULL, &p));
+		assert_null(definition_read(node, NULL, &p));
 		assert_int_equal(p.errors, 1);
 		assert_string_equal(p.items[0].path, cases[i].path);
 		assert_int_equal(p.items[0].line, cases[i].line);
@@ -314,7 +314,7 @@ static void a_link_that_can_be_none_gets_a_warning(void **state)
 		char *yaml = mem_fmt("%sverified: live\nconversation_url: %s\n", BARE_DEFINITION, cases[i].url);
 		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
 		struct problems p = {0};
-		struct definition *d = definition_compile(n, NULL, &p);
+		struct definition *d = definition_read(n, NULL, &p);
 
 		assert_non_null(d);
 		if (p.warnings != cases[i].warnings)
@@ -331,14 +331,14 @@ static void what_a_definition_needs_is_asked_for_all_at_once(void **state)
 	struct problems p = {0};
 
 	(void)state;
-	assert_null(definition_compile(n, NULL, &p));
+	assert_null(definition_read(n, NULL, &p));
 	assert_int_equal(p.errors, 5);
 	assert_true(problems_say(&p, false, "`label`"));
 	assert_true(problems_say(&p, false, "`authenticate`"));
 	assert_true(problems_say(&p, false, "`opened`"));
 	assert_true(problems_say(&p, false, "`closed`"));
 	assert_problem(&p, "`conversation`");
-	assert_null(definition_compile(list, NULL, &p));
+	assert_null(definition_read(list, NULL, &p));
 	assert_problem(&p, "a helpdesk's definition");
 }
 
@@ -356,15 +356,15 @@ static void a_source_may_prove_otherwise(void **state)
 
 	(void)state;
 	binding.authenticate = other;
-	d = definition_compile(n, &binding, &p);
+	d = definition_read(n, &binding, &p);
 	assert_string_equal(proof_method(definition_proof(d)), "bearer");
 	definition_free(d);
 	binding.authenticate = name;
-	d = definition_compile(n, &binding, &p);
+	d = definition_read(n, &binding, &p);
 	assert_string_equal(proof_secret_header(definition_proof(d)), "X-B");
 	definition_free(d);
 	binding.authenticate = plain;
-	d = definition_compile(n, &binding, &p);
+	d = definition_read(n, &binding, &p);
 	assert_string_equal(proof_secret_header(definition_proof(d)), "X-A");
 	definition_free(d);
 	assert_no_problem(&p);
@@ -378,7 +378,7 @@ static void a_definition_holds_no_secret(void **state)
 	struct problems p = {0};
 
 	(void)state;
-	assert_null(definition_compile(n, NULL, &p));
+	assert_null(definition_read(n, NULL, &p));
 	assert_problem(&p, "holds no secret");
 }
 
@@ -392,7 +392,7 @@ static void assert_chosen(const char *parameters, const char *with, const char *
 	const struct definition_binding binding = {.with = choice};
 	struct webhook w = {.body = (char[]){"{\"type\": \"opened\", \"id\": 7}"}, .body_len = 27, .received_ms = 1};
 	struct problems p = {0};
-	struct definition *d = definition_compile(n, &binding, &p);
+	struct definition *d = definition_read(n, &binding, &p);
 	struct reading r;
 
 	assert_no_problem(&p);
@@ -437,7 +437,7 @@ static void wrong_choices_are_told(void **state)
 		const struct definition_binding binding = {.with = with};
 		struct problems p = {0};
 
-		assert_null(definition_compile(n, &binding, &p));
+		assert_null(definition_read(n, &binding, &p));
 		assert_problem(&p, cases[i].says);
 	}
 }
@@ -454,7 +454,7 @@ static void a_wrong_choice_is_the_only_error(void **state)
 	struct problems p = {0};
 
 	(void)state;
-	assert_null(definition_compile(n, &binding, &p));
+	assert_null(definition_read(n, &binding, &p));
 	assert_int_equal(p.errors, 2);
 	assert_true(problems_say(&p, false, "unknown region \"mars\""));
 	assert_problem(&p, "unknown names \"maybe\"; expected one of off, on");
@@ -483,7 +483,7 @@ static void the_secrets_header_cannot_be_read(void **state)
 	struct problems p = {0};
 
 	(void)state;
-	assert_null(definition_compile(n, NULL, &p));
+	assert_null(definition_read(n, NULL, &p));
 	assert_problem(&p, "carries the secret");
 }
 
@@ -537,7 +537,7 @@ static void properties_that_events_have_by_themselves_are_no_attributes(void **s
 		struct problems p = {0};
 
 		text_lower(n->items[n->n - 1]->items[0]->key);
-		assert_null(definition_compile(n, NULL, &p));
+		assert_null(definition_read(n, NULL, &p));
 		assert_problem(&p, "every event has by itself");
 	}
 }
@@ -567,7 +567,7 @@ static void the_sources_base_url_wins_over_the_definitions(void **state)
 		struct webhook w = {
 			.body = (char[]){"{\"type\": \"opened\", \"id\": 7}"}, .body_len = 27, .received_ms = 1};
 		struct problems p = {0};
-		struct definition *d = definition_compile(n, &binding, &p);
+		struct definition *d = definition_read(n, &binding, &p);
 		struct reading r;
 
 		assert_no_problem(&p);
@@ -588,13 +588,13 @@ static void looking_at_a_definition_shows_its_own_base_url(void **state)
 	struct node *open = with_yaml(BARE_DEFINITION "parameters: {subdomain: }\n"
 						      "base_url: https://{subdomain}.desk.example\n");
 	struct problems p = {0};
-	struct definition *d = definition_compile(n, NULL, &p);
+	struct definition *d = definition_read(n, NULL, &p);
 
 	(void)state;
 	assert_no_problem(&p);
 	assert_string_equal(definition_base_url(d), "https://us.desk.example");
 	definition_free(d);
-	d = definition_compile(open, NULL, &p);
+	d = definition_read(open, NULL, &p);
 	assert_no_problem(&p);
 	assert_null(definition_base_url(d)); /* only a source tells the parameter */
 	definition_free(d);
@@ -626,15 +626,15 @@ static void a_base_url_that_is_none_is_told(void **state)
 	struct definition *d;
 
 	(void)state;
-	assert_null(definition_compile(n, &binding, &p));
+	assert_null(definition_read(n, &binding, &p));
 	assert_problem(&p, "begins with https://, without blanks, not \"desk.example\"");
 	binding.with = good;
-	d = definition_compile(n, &binding, &p);
+	d = definition_read(n, &binding, &p);
 	assert_no_problem(&p);
 	assert_string_equal(definition_base_url(d), "https://desk.example");
 	definition_free(d);
 	binding.with = good; /* a URL, where a name is expected */
-	assert_null(definition_compile(name, &binding, &p));
+	assert_null(definition_read(name, &binding, &p));
 	assert_problem(&p, "without blanks, not \"https://https://desk.example.desk.example\"");
 }
 
@@ -711,7 +711,7 @@ static void a_form_has_no_items(void **state)
 	struct problems p = {0};
 
 	(void)state;
-	assert_null(definition_compile(n, NULL, &p));
+	assert_null(definition_read(n, NULL, &p));
 	assert_problem(&p, "`each` needs `body: json`");
 }
 
@@ -736,7 +736,7 @@ static void items_need_deliveries_of_their_own(void **state)
 		char *yaml = mem_fmt("%seach: /items\ndelivery: %s\n", BARE_DEFINITION, cases[i].delivery);
 		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
 		struct problems p = {0};
-		struct definition *d = definition_compile(n, NULL, &p);
+		struct definition *d = definition_read(n, NULL, &p);
 
 		if (cases[i].good)
 			assert_no_problem(&p);

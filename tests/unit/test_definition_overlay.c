@@ -177,7 +177,7 @@ static void nothing_is_a_mistake_where_it_takes_nothing_away(void **state)
 		struct problems p = {0};
 		CLEANUP(node_freep) struct node *both = laid_over(cases[i].own, &p);
 
-		assert_null(definition_compile(both, NULL, &p));
+		assert_null(definition_read(both, NULL, &p));
 		assert_problem(&p, cases[i].says);
 	}
 }

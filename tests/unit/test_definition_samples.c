@@ -16,7 +16,7 @@ static void compile(const char *yaml, bool overlaid, struct problems *p)
 	const struct definition_binding binding = {.overlaid = overlaid};
 
 	*p = (struct problems){0};
-	definition_free(definition_compile(n, &binding, p));
+	definition_free(definition_read(n, &binding, p));
 }
 
 static void a_definition_may_do_without_samples(void **state)
@@ -501,7 +501,7 @@ static void a_sample_laid_over_a_presets_vouches_for_itself(void **state)
 		const struct definition_binding binding = {.overlaid = true};
 		struct problems p = {0};
 		CLEANUP(node_freep) struct node *both = definition_overlay(preset, over, &p);
-		struct definition *d = definition_compile(both, &binding, &p);
+		struct definition *d = definition_read(both, &binding, &p);
 		struct buf said;
 		CLEANUP(mem_freep) char *first = mem_fmt("opened/opened/%s; ", cases[i].shape);
 

@@ -23,6 +23,7 @@
 #include "conf/yaml.h"
 #include "decision/decide.h"
 #include "helpdesk/parse/batch.h"
+#include "helpdesk/parse/samples.h"
 #include "intake/keep.h"
 #include "with_reading.h"
 
@@ -495,7 +496,7 @@ static void every_sample_that_ships_says_where_its_shape_comes_from(void **state
 		struct definition *d;
 
 		assert_int_equal(yaml_load_file(presets.paths[i], &tree, &problems), 0);
-		d = definition_compile(tree, NULL, &problems);
+		d = definition_read(tree, NULL, &problems);
 		assert_non_null(d);
 		silent.file = presets.paths[i];
 		definition_samples(d, count_silent, &silent);

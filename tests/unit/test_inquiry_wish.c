@@ -100,7 +100,7 @@ static void names_are_asked_for_where_something_shows_them(void **state)
 	for (size_t on = 0; on < 2; on++) {
 		const struct definition_binding binding = {.base_url = "https://x", .with = on ? with : NULL};
 		struct problems p = {0};
-		struct definition *d = definition_compile(n, &binding, &p);
+		struct definition *d = definition_read(n, &binding, &p);
 
 		assert_no_problem(&p);
 		for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)

@@ -149,7 +149,7 @@ static void an_answer_holds_the_addresses_that_were_given(void **state)
 		CLEANUP(json_putp) struct json_object *answer = NULL;
 		CLEANUP(mem_freep) char *text = NULL;
 		struct problems p = {0};
-		struct definition *d = definition_compile(n, &binding, &p);
+		struct definition *d = definition_read(n, &binding, &p);
 		struct pages pages = {0};
 
 		assert_no_problem(&p);

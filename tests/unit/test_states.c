@@ -27,7 +27,7 @@ static struct definition *laid_over(const char *base, const char *over)
 
 	assert_int_equal(yaml_load("over.yaml", over, strlen(over), &o, &p), 0);
 	n = definition_overlay(b, o, &p);
-	d = definition_compile(n, &binding, &p);
+	d = definition_read(n, &binding, &p);
 	assert_no_problem(&p);
 	assert_non_null(d);
 	return d;
@@ -326,7 +326,7 @@ static void every_desk_with_states_tells_one_that_it_does_not_know(void **state)
 		CLEANUP(node_freep) struct node *n = with_preset(cases[i].preset);
 		struct webhook w = {.received_ms = INT64_C(1763740800000), .body = mem_str(cases[i].body)};
 		struct problems p = {0};
-		struct definition *d = definition_compile(n, NULL, &p);
+		struct definition *d = definition_read(n, NULL, &p);
 		struct reading r;
 
 		assert_no_problem(&p);
@@ -386,7 +386,7 @@ static void mistakes_in_states_are_told_with_their_place(void **state)
 		struct problems p = {0};
 		bool there = false;
 
-		assert_null(definition_compile(n, NULL, &p));
+		assert_null(definition_read(n, NULL, &p));
 		for (size_t k = 0; k < p.n; k++)
 			there = there || (p.items[k].line == cases[i].line && strstr(p.items[k].text, cases[i].says));
 		if (!there) {

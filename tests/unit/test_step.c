@@ -158,7 +158,7 @@ static void a_condition_may_ask_for_a_parameter_a_header_or_the_query(void **sta
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct problems p = {0};
-		struct definition *d = definition_compile(n, &bindings[i], &p);
+		struct definition *d = definition_read(n, &bindings[i], &p);
 		struct webhook w = webhook_of("{\"id\":1}", "transition=closed");
 		struct inquiry *q;
 		struct err e;
@@ -327,7 +327,7 @@ static void mistakes_are_told_at_their_place(void **state)
 		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
 		struct problems p = {0};
 
-		assert_null(definition_compile(n, NULL, &p));
+		assert_null(definition_read(n, NULL, &p));
 		assert_problem(&p, cases[i].says);
 	}
 }
@@ -351,7 +351,7 @@ static void a_suffix_belongs_to_basic_and_fits_a_user(void **state)
 		CLEANUP(node_freep) struct node *n = with_yaml(yaml);
 		struct problems p = {0};
 
-		assert_null(definition_compile(n, NULL, &p));
+		assert_null(definition_read(n, NULL, &p));
 		assert_problem(&p, cases[i].says);
 	}
 }
@@ -363,7 +363,7 @@ static void over_a_preset_a_sample_that_lacks_something_is_a_warning(void **stat
 		"/x", "sample: '{}', moved: /new, emails: /e, take: {a: /a}"));
 	const struct definition_binding binding = {.base_url = "https://x", .overlaid = true};
 	struct problems p = {0};
-	struct definition *d = definition_compile(n, &binding, &p);
+	struct definition *d = definition_read(n, &binding, &p);
 
 	(void)state;
 	assert_non_null(d);

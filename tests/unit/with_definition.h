@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "helpdesk/definition/definition.h"
+#include "helpdesk/parse/samples.h"
 
 /* The least that a definition needs; tests append keys. */
 #define BARE_DEFINITION                   \
@@ -23,7 +23,7 @@ static inline struct definition *with_definition(const char *yaml, const char *b
 	CLEANUP(node_freep) struct node *n = with_yaml(yaml);
 	const struct definition_binding binding = {.base_url = base_url};
 	struct problems p = {0};
-	struct definition *d = definition_compile(n, &binding, &p);
+	struct definition *d = definition_read(n, &binding, &p);
 
 	assert_no_problem(&p);
 	assert_non_null(d);
@@ -48,7 +48,7 @@ static inline struct definition *with_gladly(void)
 	CLEANUP(node_freep) struct node *n = with_preset("gladly");
 	const struct definition_binding binding = {.base_url = "https://acme.gladly.com/"};
 	struct problems p = {0};
-	struct definition *d = definition_compile(n, &binding, &p);
+	struct definition *d = definition_read(n, &binding, &p);
 
 	assert_no_problem(&p);
 	assert_non_null(d);

@@ -1,6 +1,6 @@
 /*
  * From a node tree to a compiled definition. Every key of the language is looked at in a fixed order (names first, as
- * templates need them), all mistakes are told at once; the samples are read last, by the same code that reads webhooks.
+ * templates need them), and all mistakes are told at once.
  */
 #include <config.h>
 
@@ -323,8 +323,6 @@ struct definition *definition_compile(const struct node *n, const struct definit
 	read_attributes(&r);
 	if (problems->errors == errors)
 		reader_read_headers(&r);
-	if (problems->errors == errors)
-		reader_read_samples(&r);
 	pairs_done(&r.known);
 	if (problems->errors == errors)
 		return r.d;

@@ -200,6 +200,8 @@ void definition_names(const struct definition *d, void (*fn)(void *ctx, const ch
 			fn(ctx, d->steps[i].take[k].name);
 }
 
+const enum transition reading_order[READING_ORDER] = {TRANSITION_CLOSED, TRANSITION_REOPENED, TRANSITION_OPENED};
+
 void definition_matchers(const struct definition *d, const struct matcher *ret[DEFINITION_MATCHERS])
 {
 	*ret++ = d->ping;

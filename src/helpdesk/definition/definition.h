@@ -32,8 +32,8 @@ struct definition_binding {
 };
 
 /*
- * NULL where there were errors. Runs the samples too: a sample that does not reach its transition is an error. A NULL
- * binding is for looking at a definition without a source: parameters take their defaults.
+ * NULL where there were errors. A NULL binding is for looking at a definition without a source: parameters take their
+ * defaults. Its `samples` are not looked at: definition_read (parse/samples.h) does that, too.
  */
 struct definition *definition_compile(const struct node *n, const struct definition_binding *binding,
 				      struct problems *problems);
@@ -109,14 +109,6 @@ const char *definition_sample_query(const struct definition *d, enum transition 
  */
 void definition_samples(const struct definition *d,
 			void (*fn)(void *ctx, const char *name, const char *shows, enum sample_shape shape), void *ctx);
-/*
- * The sample of that transition with what the wish says (conversation, customer, email: NULL: as in the sample), a
- * fresh delivery id and the time now_ms in the sample's own form, wherever the definition reads them: body, header or
- * query. Where the body is the delivery, a member "deskbridge_sample" makes it another one. The body is one line. *ret
- * is the caller's (sample_done). -ENOENT where there is no sample.
- */
-int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_wish *wish,
-			   struct sample *ret) MUSTCHECK;
 
 /* ---- the lookup's steps, for who plays the helpdesk (sandbox) ---------------------------------------------------- */
 

@@ -54,7 +54,8 @@ struct definition {
 	size_t notes_n;
 };
 
-/* reading.c: in which order the transitions' matchers are asked, between ping and identified. */
+/* In which order the transitions' matchers are asked, between ping and identified: the more final one is, the earlier,
+ * so that a webhook which says that something was created and solved says that it is solved. */
 #define READING_ORDER 3
 extern const enum transition reading_order[READING_ORDER];
 

@@ -1,6 +1,6 @@
 /*
- * definition_reader: a definition in the making; for the files of its compiler only (definition_compile.c, which calls
- * the others in a fixed order: names first, as templates need them; samples last, as they are read by the result).
+ * definition_reader: a definition in the making; for the files of its compiler only (compile.c, which calls the others
+ * in a fixed order: names first, as templates need them).
  */
 #ifndef HELPDESK_DEFINITION_DEFINITION_READER_H
 #define HELPDESK_DEFINITION_DEFINITION_READER_H
@@ -36,7 +36,5 @@ void reader_read_lookup(struct reader *r);
 void reader_mark_shown(struct reader *r);
 /* definition_headers.c: which headers a webhook keeps. Only of a definition without mistakes: all parts are there. */
 void reader_read_headers(struct reader *r);
-/* definition_samples.c: compiles the samples and reads them as a test. The same condition. */
-void reader_read_samples(struct reader *r);
 
 #endif

@@ -31,12 +31,6 @@ struct sample {
 	enum sample_shape shape;
 };
 
-/* What a sample is to say instead of its own values. */
-struct sample_wish {
-	const char *conversation, *customer, *email; /* NULL: as in the sample */
-	int64_t now_ms;
-};
-
 /* A `shape_from` as written. n: NULL: there is none. A word that is none of them is a problem at its place. */
 enum sample_shape sample_shape_compile(const struct node *n, struct problems *problems);
 /* In plain words, as in "vendor's documents"; "not said" for SHAPE_UNSAID. */

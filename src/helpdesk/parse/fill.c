@@ -3,13 +3,14 @@
  */
 #include <config.h>
 
-#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/parse/samples.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/percent.h"
 #include "base/url.h"
+#include "helpdesk/definition/definition_parts.h"
 #include "helpdesk/expr/body.h"
 
 #define SAMPLE_MARK "deskbridge_sample"

@@ -36,9 +36,6 @@ void reading_done(struct reading *r)
 
 /* ---- what it says ------------------------------------------------------------------------------------------------ */
 
-/* The more final a matcher is, the earlier it is asked: what was created and solved in one webhook is solved. */
-const enum transition reading_order[READING_ORDER] = {TRANSITION_CLOSED, TRANSITION_REOPENED, TRANSITION_OPENED};
-
 static enum reading_kind reading_kind(const struct definition *d, const struct scope *s, enum transition *ret)
 {
 	*ret = TRANSITION_NONE;

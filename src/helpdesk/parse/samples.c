@@ -4,15 +4,14 @@
  */
 #include <config.h>
 
-#include "helpdesk/parse/samples_parts.h"
+#include "helpdesk/parse/samples.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "helpdesk/parse/batch.h"
 #include "helpdesk/expr/flat.h"
 #include "helpdesk/expr/keys.h"
+#include "helpdesk/parse/batch.h"
+#include "helpdesk/parse/samples_parts.h"
 
 /* When a sample counts as received: later than any time in it. */
 #define SAMPLE_RECEIVED_MS INT64_C(253402300799000)
@@ -30,28 +29,14 @@ static const struct {
 	{NULL, READING_UNREADABLE, TRANSITION_NONE},
 };
 
-void specimen_complain(struct reader *r, const struct node *at, const char *fmt, ...)
-{
-	char text[SAMPLE_WHY_MAX + 512];
-	va_list args;
-
-	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	if (r->binding && r->binding->overlaid)
-		problems_warn(r->problems, at, "%s", text);
-	else
-		problems_error(r->problems, at, "%s", text);
-}
-
 /* A definition that cannot read what the desk sends turns every webhook into a dead letter: an error, whatever it is
  * laid over. */
-static void specimen_unreadable(struct reader *r, const struct node *at, const char *why)
+static void specimen_unreadable(const struct specimens *all, const struct node *at, const char *why)
 {
-	problems_error(r->problems, at, "this sample is not readable: %s%s", why,
-		       r->binding && r->binding->overlaid ? "; where webhooks look otherwise here, the definition that "
-							    "is laid over the preset gives `samples` of them"
-							  : "");
+	problems_error(all->problems, at, "this sample is not readable: %s%s", why,
+		       all->overlaid ? "; where webhooks look otherwise here, the definition that "
+				       "is laid over the preset gives `samples` of them"
+				     : "");
 }
 
 /* ---- one sample -------------------------------------------------------------------------------------------------- */
@@ -98,52 +83,52 @@ static bool says_it(const struct definition *d, const struct specimen *s, const 
 
 /* No conversation, where its reference finds nothing in any sample: that was told, once, where it is written; over a
  * preset only as a warning, so that the first of the samples tells it again. */
-static bool is_told(const struct reader *r, struct specimens *all, const struct specimen_item *item)
+static bool is_told(struct specimens *all, const struct specimen_item *item)
 {
 	CLEANUP(mem_freep) char *text = NULL;
 	bool told = all->told_unreadable;
 
 	if (!all->lost_conversation || !item->parsed->is_open)
 		return false;
-	text = fact_text(r->d->conversation, &item->parsed->scope);
+	text = fact_text(all->d->conversation, &item->parsed->scope);
 	if (text)
 		return false;
 	all->told_unreadable = true;
-	return told || !r->binding || !r->binding->overlaid;
+	return told || !all->overlaid;
 }
 
 /* Whether the item says what the sample is to say. One of several may say nothing. */
-static bool specimen_read(struct reader *r, struct specimens *all, struct specimen *s, const struct specimen_item *item)
+static bool specimen_read(struct specimens *all, struct specimen *s, const struct specimen_item *item)
 {
 	const struct reading *reading = &item->parsed->reading;
 	char shown[FLAT_SHOWN_MAX];
 	struct buf why;
 	bool good;
 
-	good = says_it(r->d, s, reading);
+	good = says_it(all->d, s, reading);
 	buf_init(&why, SAMPLE_WHY_MAX);
 	if (reading->kind == READING_UNREADABLE) {
-		if (!is_told(r, all, item))
-			specimen_unreadable(r, s->at, reading->reason.text);
+		if (!is_told(all, item))
+			specimen_unreadable(all, s->at, reading->reason.text);
 	} else if (!good && reading->kind == READING_IGNORED && s->n == 1) {
-		specimen_why(r->d, s, &item->parsed->scope, &why);
-		specimen_complain(r, s->at, "this sample should read as %s, but no matcher holds (%s)",
+		specimen_why(all->d, s, &item->parsed->scope, &why);
+		specimen_complain(all, s->at, "this sample should read as %s, but no matcher holds (%s)",
 				  says_word(s->kind, s->transition), why.data);
 	} else if (!good && reading->kind != READING_IGNORED) {
-		specimen_complain(r, s->at, "this sample should read as %s, but reads as %s",
+		specimen_complain(all, s->at, "this sample should read as %s, but reads as %s",
 				  says_word(s->kind, s->transition),
 				  says_word(reading->kind, reading->signal.transition));
 	}
 	if (reading->unknown_state.text && !reading->unknown_state.rest)
-		problems_warn(r->problems, s->at,
+		problems_warn(all->problems, s->at,
 			      "the state \"%s\" of this sample is not one that `states` names at %s: add it",
 			      flat_shown(reading->unknown_state.text, shown), reading->unknown_state.place);
 	if (good)
 		s->said = reading->signal.transition;
 	/* Such a one would be answered without a proof, and lost. */
-	if (reading->kind == READING_SIGNAL && parsed_is_trial(r->d, &item->webhook))
+	if (reading->kind == READING_SIGNAL && parsed_is_trial(all->d, &item->webhook))
 		specimen_complain(
-			r, s->at,
+			all, s->at,
 			"`challenge: {when: …}` holds for this sample, which says %s: expected it to hold for "
 			"nothing that opens or closes",
 			says_word(reading->kind, reading->signal.transition));
@@ -152,14 +137,14 @@ static bool specimen_read(struct reader *r, struct specimens *all, struct specim
 }
 
 /* Takes it apart as the intake does. An empty array has no item. */
-static void specimen_open(struct reader *r, struct specimen *s)
+static void specimen_open(const struct specimens *all, struct specimen *s)
 {
 	struct batch *batch = NULL;
 	struct err e;
 
-	if (batch_open(r->d, pairs_get(&s->sample.headers, "Content-Type"), s->sample.body, strlen(s->sample.body),
+	if (batch_open(all->d, pairs_get(&s->sample.headers, "Content-Type"), s->sample.body, strlen(s->sample.body),
 		       &batch, &e) < 0) {
-		specimen_unreadable(r, s->at, e.text);
+		specimen_unreadable(all, s->at, e.text);
 		return;
 	}
 	s->apart = true;
@@ -170,22 +155,22 @@ static void specimen_open(struct reader *r, struct specimen *s)
 		item->webhook = (struct webhook){
 			.query = s->sample.query, .headers = s->sample.headers, .received_ms = SAMPLE_RECEIVED_MS};
 		item->webhook.body = batch_item(batch, s->n, &item->webhook.body_len);
-		item->parsed = parsed_lent(r->d, &item->webhook);
+		item->parsed = parsed_lent(all->d, &item->webhook);
 	}
 	batch_close(batch);
 }
 
 /* Whether it says what it should. */
-static bool specimen_test(struct reader *r, struct specimens *all, struct specimen *s)
+static bool specimen_test(struct specimens *all, struct specimen *s)
 {
 	bool good = false;
 
 	if (!s->apart)
 		return false;
 	for (size_t i = 0; i < s->n; i++)
-		good = specimen_read(r, all, s, &s->items[i]) || good;
+		good = specimen_read(all, s, &s->items[i]) || good;
 	if (s->n != 1 && !good && s->kind != READING_IGNORED)
-		specimen_complain(r, s->at, "this sample should read as %s, but none of its %zu items says that",
+		specimen_complain(all, s->at, "this sample should read as %s, but none of its %zu items says that",
 				  says_word(s->kind, s->transition), s->n);
 	return good;
 }
@@ -208,14 +193,14 @@ static void specimens_done(struct specimens *all)
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
-static struct specimen *specimens_add(struct specimens *all, struct reader *r, const struct node *at, const char *name)
+static struct specimen *specimens_add(struct specimens *all, const struct node *at, const char *name)
 {
 	struct specimen *s;
 
 	MEM_ROOM(all->items, all->n);
 	s = &all->items[all->n++];
 	*s = (struct specimen){.at = at, .name = mem_str(name)};
-	sample_compile(&s->sample, at, r->d->body, r->problems);
+	sample_compile(&s->sample, at, all->d->body, all->problems);
 	return s;
 }
 
@@ -227,14 +212,15 @@ static void note(struct definition *d, const struct specimen *s)
 		.name = mem_str(s->name), .shows = says_word(s->kind, s->transition), .shape = s->sample.shape};
 }
 
-static void read_further(struct reader *r, const struct node *list, struct specimens *all)
+static void read_further(struct specimens *all, const struct node *list)
 {
 	const char *words[sizeof(says_words) / sizeof(*says_words)];
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		words[i] = says_words[i].word;
 	if (list->type != NODE_LIST || list->n > SAMPLES_ALSO_MAX) {
-		problems_error(r->problems, list, "expected a list of at most %d {says: …, body: …}", SAMPLES_ALSO_MAX);
+		problems_error(all->problems, list, "expected a list of at most %d {says: …, body: …}",
+			       SAMPLES_ALSO_MAX);
 		return;
 	}
 	for (size_t i = 0; i < list->n; i++) {
@@ -244,7 +230,7 @@ static void read_further(struct reader *r, const struct node *list, struct speci
 		size_t word = 0;
 
 		if (!says || says->type != NODE_SCALAR || !node_get(n, "body")) {
-			problems_error(r->problems, n,
+			problems_error(all->problems, n,
 				       "expected {says: …, body: …, headers: …, query: …, shape_from: …}; `says` is "
 				       "one of opened, reopened, closed, identified, ignored, ping");
 			continue;
@@ -252,45 +238,45 @@ static void read_further(struct reader *r, const struct node *list, struct speci
 		while (says_words[word].word && strcmp(says_words[word].word, says->text) != 0)
 			word++;
 		if (!says_words[word].word) {
-			keys_error(says, "says", says->text, words, r->problems);
+			keys_error(says, "says", says->text, words, all->problems);
 			continue;
 		}
-		s = specimens_add(all, r, n, name);
+		s = specimens_add(all, n, name);
 		s->kind = says_words[word].kind;
 		s->transition = says_words[word].transition;
-		note(r->d, s);
+		note(all->d, s);
 	}
 }
 
-static void read_all(struct reader *r, const struct node *samples, struct specimens *all)
+static void read_all(struct specimens *all, const struct node *samples)
 {
 	static const char *const known[] = {"opened", "reopened", "closed", "also", NULL};
 
-	keys_check(samples, known, r->problems);
+	keys_check(samples, known, all->problems);
 	for (size_t i = 0; i < samples->n; i++) {
 		const struct node *n = samples->items[i];
 		struct specimen *s;
 		enum transition t;
 
 		if (strcmp(n->key, "also") == 0)
-			read_further(r, n, all);
+			read_further(all, n);
 		else if (transition_parse(n->key, &t) == 0 && t > TRANSITION_NONE && t < TRANSITION_EXPIRED) {
 			if (node_get(n, "says"))
-				problems_error(r->problems, node_get(n, "says"),
+				problems_error(all->problems, node_get(n, "says"),
 					       "`says` belongs to those below `also`");
-			s = specimens_add(all, r, n, n->key);
+			s = specimens_add(all, n, n->key);
 			s->kind = READING_SIGNAL;
 			s->transition = t;
-			note(r->d, s);
-			sample_done(&r->d->samples[t]);
-			sample_copy(&r->d->samples[t], &s->sample);
+			note(all->d, s);
+			sample_done(&all->d->samples[t]);
+			sample_copy(&all->d->samples[t], &s->sample);
 		}
 	}
 }
 
 /* The values that a map of words leaves out without saying so; each once. */
 struct unnamed {
-	struct reader *r;
+	struct problems *problems;
 	const struct specimen *specimen;
 	struct pairs told; /* attribute and value */
 };
@@ -304,70 +290,75 @@ static void warn_of_unnamed(void *ctx, const char *name, const struct fact *from
 		if (strcmp(u->told.items[i].name, name) == 0 && text_same(u->told.items[i].value, value))
 			return;
 	pairs_add(&u->told, name, value);
-	problems_warn(u->r->problems, u->specimen->at,
+	problems_warn(u->problems, u->specimen->at,
 		      "%s is \"%s\", which the map of %s does not name: it is left out; add it, or \"*\"",
 		      fact_written(from), flat_shown(value, shown), name);
 }
 
 /* Of those that open and close something: no other webhook's attributes are read. */
-static void check_words(struct reader *r, const struct specimens *all)
+static void check_words(const struct specimens *all)
 {
-	struct unnamed u = {.r = r};
+	struct unnamed u = {.problems = all->problems};
 
 	for (size_t i = 0; i < all->n; i++) {
 		u.specimen = &all->items[i];
 		for (size_t k = 0; u.specimen->kind == READING_SIGNAL && k < u.specimen->n; k++)
 			if (u.specimen->items[k].parsed->is_open)
-				attributes_unnamed(r->d->attributes, &u.specimen->items[k].parsed->scope,
+				attributes_unnamed(all->d->attributes, &u.specimen->items[k].parsed->scope,
 						   warn_of_unnamed, &u);
 	}
 	pairs_done(&u.told);
 }
 
 /* A transition that the definition can say, and that nobody has seen it say. */
-static void check_reached(struct reader *r, const struct node *samples, const bool *reached)
+static void check_reached(const struct specimens *all, const struct node *samples, const bool *reached)
 {
 	const struct node at = node_at_key(samples);
 
 	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++)
-		if (r->d->says[t] && !reached[t])
-			specimen_complain(r, &at, "no sample reads as %s, which this definition can say: add one",
+		if (all->d->says[t] && !reached[t])
+			specimen_complain(all, &at, "no sample reads as %s, which this definition can say: add one",
 					  transition_name(t));
 }
 
 /* References first: what finds nothing anywhere is why samples are not what they should be. */
-static void test_all(struct reader *r, const struct node *samples, struct specimens *all)
+static void test_all(struct specimens *all, const struct node *samples)
 {
 	bool reached[TRANSITION_EXPIRED] = {false};
 
 	for (size_t i = 0; i < all->n; i++)
-		specimen_open(r, &all->items[i]);
-	reader_find_references(r, all);
+		specimen_open(all, &all->items[i]);
+	specimens_find_references(all);
 	for (size_t i = 0; i < all->n; i++) {
 		struct specimen *s = &all->items[i];
 
 		/* One that does not say it is told already. */
-		reached[specimen_test(r, all, s) ? s->said : s->transition] = true;
+		reached[specimen_test(all, s) ? s->said : s->transition] = true;
 	}
-	check_reached(r, samples, reached);
-	check_words(r, all);
+	check_reached(all, samples, reached);
+	check_words(all);
 }
 
-void reader_read_samples(struct reader *r)
+struct definition *definition_read(const struct node *n, const struct definition_binding *binding,
+				   struct problems *problems)
 {
-	const struct node *samples = node_get(r->n, "samples");
-	struct specimens all = {0};
-	size_t errors = r->problems->errors;
+	const struct node *samples = node_get(n, "samples");
+	struct specimens all = {.root = n, .overlaid = binding && binding->overlaid, .problems = problems};
+	size_t errors = problems->errors;
 
-	if (!samples)
-		return;
-	if (samples->type != NODE_MAP) {
-		problems_error(r->problems, samples, "expected a mapping from transitions to bodies, not %s",
+	all.d = definition_compile(n, binding, problems);
+	if (!all.d || !samples)
+		return all.d;
+	if (samples->type == NODE_MAP)
+		read_all(&all, samples);
+	else
+		problems_error(problems, samples, "expected a mapping from transitions to bodies, not %s",
 			       node_kind(samples));
-		return;
-	}
-	read_all(r, samples, &all);
-	if (r->problems->errors == errors)
-		test_all(r, samples, &all);
+	if (problems->errors == errors)
+		test_all(&all, samples);
 	specimens_done(&all);
+	if (problems->errors == errors)
+		return all.d;
+	definition_free(all.d);
+	return NULL;
 }

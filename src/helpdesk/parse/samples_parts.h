@@ -1,11 +1,10 @@
 /*
- * definition_specimens: a definition's samples while they are looked at as tests; for definition_samples.c and
- * definition_unfound.c only.
+ * samples_parts: a definition's samples while they are read as tests; for samples.c and samples_unfound.c only.
  */
 #ifndef HELPDESK_PARSE_SAMPLES_PARTS_H
 #define HELPDESK_PARSE_SAMPLES_PARTS_H
 
-#include "helpdesk/definition/definition_reader.h"
+#include "helpdesk/definition/definition_parts.h"
 #include "helpdesk/parse/parsed.h"
 
 /* One sample, taken apart into items as the intake would. */
@@ -25,6 +24,10 @@ struct specimen {
 };
 
 struct specimens {
+	struct definition *d;
+	const struct node *root; /* of the definition's tree */
+	bool overlaid;           /* as in the binding */
+	struct problems *problems;
 	struct specimen *items;
 	size_t n;
 	bool lost_conversation; /* a reference of `conversation` finds nothing in any of them, and that was told */
@@ -32,11 +35,11 @@ struct specimens {
 };
 
 /* An error, or a warning where parts of a preset were replaced in place: its samples know nothing of that. */
-void specimen_complain(struct reader *r, const struct node *at, const char *fmt, ...)
+void specimen_complain(const struct specimens *all, const struct node *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* definition_unfound.c: a complaint for every reference of the definition that finds nothing in any of them; none where
+/* A complaint for every reference of the definition that finds nothing in any of them; none where
  * none of them is open. Fills lost_conversation. */
-void reader_find_references(struct reader *r, struct specimens *specimens);
+void specimens_find_references(struct specimens *all);
 
 #endif

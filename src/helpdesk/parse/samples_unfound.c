@@ -6,20 +6,36 @@
 
 #include "helpdesk/parse/samples_parts.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
+#define COMPLAINT_MAX 1536
 #define NAMES_MAX 512 /* bytes of the samples' names in a message */
 #define NAMES_SHOWN 4 /* of the samples' names in a message */
 #define KEYS_MAX 256  /* members of an object that a hint looks through */
 
 struct search {
-	struct reader *r;
 	const struct specimens *specimens;
 	const struct node *at; /* where the reference is written */
 	size_t told;           /* complaints so far */
 	bool any;              /* null and "" count as found, too: what a matcher asks may be just that */
 	const char *each;      /* pointers start at the elements of the list there; NULL: at the item */
 };
+
+void specimen_complain(const struct specimens *all, const struct node *at, const char *fmt, ...)
+{
+	char text[COMPLAINT_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (all->overlaid)
+		problems_warn(all->problems, at, "%s", text);
+	else
+		problems_error(all->problems, at, "%s", text);
+}
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
 
@@ -91,7 +107,7 @@ static void complain(const struct search *s, const struct reference *reference)
 	}
 	if (s->specimens->n > NAMES_SHOWN)
 		buf_addf(&names, " and %zu more", s->specimens->n - NAMES_SHOWN);
-	specimen_complain(s->r, s->at, "\"%s\" finds nothing in any sample (%s)%s", reference_text(reference),
+	specimen_complain(s->specimens, s->at, "\"%s\" finds nothing in any sample (%s)%s", reference_text(reference),
 			  names.data, hint ? hint : "");
 	buf_done(&names);
 }
@@ -248,25 +264,25 @@ static bool any_is_open(const struct specimens *specimens)
 	return false;
 }
 
-void reader_find_references(struct reader *r, struct specimens *specimens)
+void specimens_find_references(struct specimens *all)
 {
 	static const char *const matchers[] = {"ping", "opened", "reopened", "closed", "identified"};
 	static const char *const facts[] = {"delivery", "time",   "created", "closed_at",
 					    "customer", "emails", "primary"};
-	const struct node *lookup = node_get(r->n, "lookup"), *attributes = node_get(r->n, "attributes");
-	struct search s = {.r = r, .specimens = specimens};
+	const struct node *lookup = node_get(all->root, "lookup"), *attributes = node_get(all->root, "attributes");
+	struct search s = {.specimens = all};
 
-	if (!any_is_open(specimens))
+	if (!any_is_open(all))
 		return;
-	search_fact(&s, node_get(r->n, "conversation"));
-	specimens->lost_conversation = s.told > 0;
+	search_fact(&s, node_get(all->root, "conversation"));
+	all->lost_conversation = s.told > 0;
 	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
-		search_matcher(&s, node_get(r->n, matchers[i]));
+		search_matcher(&s, node_get(all->root, matchers[i]));
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
-		search_fact(&s, node_get(r->n, facts[i]));
+		search_fact(&s, node_get(all->root, facts[i]));
 	for (size_t i = 0; attributes && i < attributes->n; i++)
 		search_attribute(&s, attributes->items[i]);
-	search_links(&s, node_get(r->n, "conversation_url"));
+	search_links(&s, node_get(all->root, "conversation_url"));
 	for (size_t i = 0; lookup && i < lookup->n; i++)
 		search_step(&s, lookup->items[i]);
 }
