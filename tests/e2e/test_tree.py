@@ -111,14 +111,12 @@ def test_headers_that_include_each_other_are_a_circle(tree):
     assert tree.circles() == (0, "")
 
 
-def test_a_known_circle_is_not_reported_and_a_line_without_a_circle_is(tree):
-    tree.file("a/one.c", ONE)
-    tree.file("a/two.c", TWO)
-    known = tree.root / "known"
-    known.write_text("# Still there.\nuno one two\n")
-    assert tree.circles("--known", known) == (0, "")
-    tree.file("a/two.c", LEAF)
-    assert tree.circles("--known", known) == (1, f"{known}: no circle any more, take the line out: one two uno\n")
+def test_a_call_of_a_higher_folder_is_reported(tree):
+    tree.file("a/low/one.c", ONE)
+    tree.file("a/high/two.c", LEAF)
+    assert tree.circles("--layers", "a/high a/low") == (0, "")
+    assert tree.circles("--layers", "a") == (0, "")
+    assert tree.circles("--layers", "a/low a/high") == (1, "upwards: a/low/one calls a/high/two: two\n")
 
 
 def test_a_function_that_no_other_file_uses_is_reported_unless_its_header_gives_it_to_the_tests(tree):
@@ -135,7 +133,6 @@ def check_tree(tree):
     for name in ("check-tree.sh", "circles"):
         (tree.root / "tests").mkdir(exist_ok=True)
         shutil.copy2(TESTS / name, tree.root / "tests" / name)
-    (tree.root / "tests" / "circles.known").write_text("")
     (tree.root / "config.h").write_text("")
     with open(tree.src / "base" / "module.am", "a") as module:
         module.write("# src/base/one.c src/base/two.c\n")
