@@ -161,7 +161,7 @@ static int run_rules(struct deciding *d, const struct person *p, struct err *ret
 		.transition = d->out.verdict.transition,
 		.label = in->source->label,
 		.scope = *d->scope,
-		.must_send = decide_closes(d) && !d->out.verdict.to_own,
+		.must_send = transition_closes(d->out.verdict.transition) && !d->out.verdict.to_own,
 	};
 	struct drafts drafts = {0};
 	int r = 0;

@@ -44,8 +44,6 @@ struct deciding {
 void decide_say(const struct deciding *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* One more part of the decision's detail. */
 void decide_note(struct deciding *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* What rules see as transition is one that closes. */
-bool decide_closes(const struct deciding *d);
 
 /* ---- event_make.c ------------------------------------------------------------------------------------------------ */
 

@@ -35,10 +35,3 @@ void decide_note(struct deciding *d, const char *fmt, ...)
 		buf_adds(&d->detail, "; ");
 	buf_adds(&d->detail, text);
 }
-
-bool decide_closes(const struct deciding *d)
-{
-	enum transition t = d->out.verdict.transition;
-
-	return t == TRANSITION_CLOSED || t == TRANSITION_EXPIRED;
-}

@@ -83,7 +83,7 @@ static void add_times(const struct deciding *d, struct json_object *to)
 	const struct ledger_entry *e = &d->out.entry;
 	int64_t time_ms = d->out.verdict.time_ms;
 
-	if (!decide_closes(d)) {
+	if (!transition_closes(d->out.verdict.transition)) {
 		set_time(to, PROPERTY_OPENED_AT, time_ms);
 		return;
 	}

@@ -9,16 +9,11 @@ bool settle_applies(const struct source_policy *s)
 	return s->settle_open_ms > 0 || s->settle_close_ms > 0;
 }
 
-static bool is_closing(enum transition t)
-{
-	return t == TRANSITION_CLOSED || t == TRANSITION_EXPIRED;
-}
-
 int64_t settle_ms(const struct source_policy *s, enum transition t)
 {
 	if (t == TRANSITION_NONE)
 		return 0;
-	return is_closing(t) ? s->settle_close_ms : s->settle_open_ms;
+	return transition_closes(t) ? s->settle_close_ms : s->settle_open_ms;
 }
 
 /* From when on it lasts: the earlier of its time and its receipt. */
@@ -31,7 +26,7 @@ static int64_t begins_ms(const struct ledger_signal *s)
 static bool ends(const struct source_policy *s, const struct ledger_signal *newer, const struct ledger_signal *older)
 {
 	if (newer->kind == TRANSITION_NONE || older->kind == TRANSITION_NONE ||
-	    is_closing(newer->kind) == is_closing(older->kind))
+	    transition_closes(newer->kind) == transition_closes(older->kind))
 		return false;
 	return ledger_is_older(older, newer) && begins_ms(newer) - begins_ms(older) < settle_ms(s, older->kind);
 }
@@ -68,7 +63,7 @@ static void end_other(struct settle *x, const struct ledger_signal *other, struc
  * so its closing tells nothing either. */
 static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s)
 {
-	return !ledger_would_change(e, s) || (is_closing(s->kind) && e->state == LEDGER_UNKNOWN);
+	return !ledger_would_change(e, s) || (transition_closes(s->kind) && e->state == LEDGER_UNKNOWN);
 }
 
 /* Whether self ends any. */

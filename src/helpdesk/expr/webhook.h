@@ -24,6 +24,7 @@ enum transition {
 };
 const char *transition_name(enum transition t);                      /* "none", "opened", … */
 int transition_parse(const char *s, enum transition *ret) MUSTCHECK; /* -EINVAL */
+bool transition_closes(enum transition t);                           /* closed or expired */
 
 struct webhook {
 	int64_t id; /* the store's; 0: not stored yet. Shown as %016x */
