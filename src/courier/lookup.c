@@ -50,7 +50,7 @@ void lookup_answer_done(struct lookup_answer *a)
 	*a = (struct lookup_answer){0};
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static void walk_unlink(struct walk *w)
 {
@@ -228,28 +228,23 @@ static bool secret_changed(const struct generation *old, const struct generation
 	return secret && !text_is(secret_text(old, secret), secret_text(g, secret));
 }
 
-/* A reload asks again at once, as what was mended may be over there; other credentials are a new beginning. */
-static void configure_source(struct lookup *l, const struct source *s, const struct generation *g, bool reloaded)
-{
-	mark_of(l, s, g);
-	if (reloaded) {
-		upstream_renew(&l->upstream);
-	} else if (secret_changed(l->g, g, s->lookup_password) || secret_changed(l->g, g, s->lookup_token)) {
-		upstream_renew(&l->upstream);
-		report_unparked(&l->route.report);
-	}
-}
-
+/* A reload asks again at once, as the fault may have been mended over there; other credentials are a new beginning. */
 static void lookup_configure(struct route *r, struct generation *g, bool reloaded)
 {
 	struct lookup *l = (struct lookup *)r;
 	const struct source *s = config_source(g->config, r->report.name);
 
 	r->configured = s && definition_has_lookup(s->definition);
-	if (r->configured)
-		configure_source(l, s, g, reloaded);
-	else
+	if (!r->configured) {
 		report_unparked(&r->report);
+	} else if (reloaded) {
+		mark_of(l, s, g);
+		upstream_renew(&l->upstream);
+	} else if (secret_changed(l->g, g, s->lookup_password) || secret_changed(l->g, g, s->lookup_token)) {
+		mark_of(l, s, g);
+		upstream_renew(&l->upstream);
+		report_unparked(&r->report);
+	}
 	generation_unref(l->g);
 	l->g = generation_ref(g);
 	r->report.told = false;

@@ -9,7 +9,7 @@
  * LOOKUP_RETURNED). One question a customer at a time is the asker's duty too. A window that changes is told before the
  * answer that changed it.
  *
- * Whether a source's lookups have ever worked outlives the process by the asker's hand: a mark, a digest of base_url,
+ * The asker keeps beyond the end of the process that a source's lookups have worked: a mark, a digest of base_url,
  * parameters and credentials, comes with each answer once the helpdesk has answered something in JSON, and is given
  * back with each question.
  */

@@ -124,13 +124,6 @@ static void log_parked(const struct report *r, const struct report_park *park)
 	}
 }
 
-static const char *label_without_status(const struct report *r, const struct report_park *park)
-{
-	if (r->kind == REPORT_ACCOUNT)
-		return "key";
-	return park->credentials ? "secret" : "answer";
-}
-
 void report_parked(struct report *r, const struct report_park *park)
 {
 	char label[sizeof(r->label)];
@@ -139,7 +132,10 @@ void report_parked(struct report *r, const struct report_park *park)
 	if (park->status > 0)
 		(void)snprintf(label, sizeof(label), "%u", park->status);
 	else
-		(void)snprintf(label, sizeof(label), "%s", label_without_status(r, park));
+		(void)snprintf(label, sizeof(label), "%s",
+			       r->kind == REPORT_ACCOUNT ? "key"
+			       : park->credentials       ? "secret"
+							 : "answer");
 	other = !r->parked || !text_is(label, r->label);
 	/* Slow probes that end as before are not news. */
 	if (!r->parked || (other && r->kind == REPORT_ACCOUNT))

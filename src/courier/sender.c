@@ -1,7 +1,7 @@
 /*
- * All on the courier's thread. An event is in the tray, or under way, or gone: each comes back through the sink exactly
- * once, as an outcome or as returned. Events leave the tray in the order they came; their answers come in any order,
- * which the person's order survives because only the first event of a person is ever here. Nothing survives a crash.
+ * An event is in the tray or in flight until it comes back through the sink, exactly once, as an outcome or as
+ * returned. Events leave the tray in the order they came. Their answers come in any order, which does no harm, because
+ * only the first event of a person is ever here. Nothing survives a crash.
  */
 #include <config.h>
 
@@ -119,7 +119,7 @@ static void parked_or_opened(struct sender *s, const struct outcome_verdict *v)
 		report_opened(&s->route.report);
 }
 
-/* Whether Klaviyo works. A long wait that a 503 asks for is added to the reason. */
+/* Tells whether Klaviyo works. A long wait that a 503 asks for is added to the reason. */
 static void heard(struct sender *s, const struct event *e, struct outcome_verdict *v, int64_t mono_ms)
 {
 	if (v->outcome == OUTCOME_DELIVERED)
@@ -222,7 +222,7 @@ static void parcel_send(struct parcel *p, int64_t mono_ms)
 
 	pace_sent(&s->pace, &p->request, mono_ms);
 	s->route.shared->deliveries++;
-	/* Whether an event is late, the wall clock says. */
+	/* The wall clock says whether an event is late. */
 	if (request_single(p->event, clock_now_ms(), &body, &why) < 0) {
 		parcel_refused(p, OUTCOME_REJECT, why.text);
 	} else if (!s->key) {

@@ -84,7 +84,7 @@ static void answered(struct walk *w, const struct http_reply *reply)
 	struct walk_end end = {.status = reply->status, .retry_after_ms = -1};
 	struct err reason = {0};
 
-	/* Their words stand cut in the reason, where a part of a secret is not recognised any more. */
+	/* The reason cuts them, and a part of a secret is not recognised any more: so secrets are struck before. */
 	inquiry_location(w->inquiry, location);
 	switch (inquiry_answer(w->inquiry, reply->status, type, reply->body.data, reply->body.len, &reason)) {
 	case INQUIRY_ON:
