@@ -175,39 +175,6 @@ void turn_take(struct turn *t, struct mail *m)
 	mails_free(m);
 }
 
-/* ---- pending webhooks -------------------------------------------------------------------------------------------- */
-
-static int64_t pending_budget_us(const struct turn *t, int64_t others_us)
-{
-	int64_t share_us = (others_us + t->commit_us) / PENDING_SHARE;
-
-	if (!t->submissions.first)
-		return PENDING_US;
-	return share_us > PENDING_LEAST_US ? share_us : PENDING_LEAST_US;
-}
-
-static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, struct err *reterr)
-{
-	int64_t began_us = clock_mono_us(), budget_us = pending_budget_us(t, began_us - turn_began_us);
-	size_t n = 0, max = room_passes(&t->room);
-	int64_t id;
-	int r;
-
-	/* One by one: what a pass ends or lets go changes which is next. */
-	while ((r = store_webhooks_ready(w->store, &id, 1, reterr)) > 0) {
-		if (recovery_has(&t->recovery, id) || clock_mono_us() - began_us >= budget_us || n >= max) {
-			w->more = w->more || max > 0; /* without room they wait until there is some */
-			return 0;
-		}
-		r = pass_run(w, id, reterr);
-		if (r < 0)
-			return r;
-		w->changed = true;
-		n++;
-	}
-	return r;
-}
-
 /* ---- what senders brought ---------------------------------------------------------------------------------------- */
 
 /* What settle looks at of a webhook that waits. */
@@ -346,6 +313,39 @@ static void return_deliveries(struct turn *t)
 		dispatch_returned(t->dispatch, ((struct delivery_mail *)m)->delivery);
 		mails_free(m);
 	}
+}
+
+/* ---- pending webhooks -------------------------------------------------------------------------------------------- */
+
+static int64_t pending_budget_us(const struct turn *t, int64_t others_us)
+{
+	int64_t share_us = (others_us + t->commit_us) / PENDING_SHARE;
+
+	if (!t->submissions.first)
+		return PENDING_US;
+	return share_us > PENDING_LEAST_US ? share_us : PENDING_LEAST_US;
+}
+
+static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, struct err *reterr)
+{
+	int64_t began_us = clock_mono_us(), budget_us = pending_budget_us(t, began_us - turn_began_us);
+	size_t n = 0, max = room_passes(&t->room);
+	int64_t id;
+	int r;
+
+	/* One by one: what a pass ends or lets go changes which is next. */
+	while ((r = store_webhooks_ready(w->store, &id, 1, reterr)) > 0) {
+		if (recovery_has(&t->recovery, id) || clock_mono_us() - began_us >= budget_us || n >= max) {
+			w->more = w->more || max > 0; /* without room they wait until there is some */
+			return 0;
+		}
+		r = pass_run(w, id, reterr);
+		if (r < 0)
+			return r;
+		w->changed = true;
+		n++;
+	}
+	return r;
 }
 
 /* ---- one transaction --------------------------------------------------------------------------------------------- */
