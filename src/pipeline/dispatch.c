@@ -222,11 +222,7 @@ static int apply_whole(struct work *w, const struct delivery *d, struct err *ret
 
 	if (r < 0)
 		return r;
-	r = apply_outcome(w, d, reterr);
-	if (r == 0)
-		return work_savepoint_keep(w, reterr);
-	work_savepoint_undo(w);
-	return r;
+	return work_savepoint_end(w, apply_outcome(w, d, reterr), reterr);
 }
 
 /* Left as it was, it would be sent again and again. */
@@ -238,10 +234,7 @@ static int give_up(struct work *w, const struct delivery *d, const char *why, st
 
 	if (r < 0)
 		return r;
-	r = set_aside(w, d->event, reason, reterr);
-	if (r == 0)
-		return work_savepoint_keep(w, reterr);
-	work_savepoint_undo(w);
+	r = work_savepoint_end(w, set_aside(w, d->event, reason, reterr), reterr);
 	return r == -ENOENT ? 0 : r;
 }
 

@@ -55,12 +55,9 @@ static int close_silently(struct expiry *x, const struct err *why, struct err *r
 		x->entry.closed_ms = x->w->now_ms;
 	}
 	r = store_conversation_save(x->w->store, x->source->name, x->conversation, &x->entry, &x->reached, reterr);
-	if (r < 0) {
-		work_savepoint_undo(x->w);
-		return r;
-	}
-	tally_log(x->w->tally, LOG_ERR, &about, "an expired conversation was closed without an event");
-	return work_savepoint_keep(x->w, reterr);
+	if (r == 0)
+		tally_log(x->w->tally, LOG_ERR, &about, "an expired conversation was closed without an event");
+	return work_savepoint_end(x->w, r, reterr);
 }
 
 static int close_whole(struct expiry *x, struct err *reterr)
@@ -69,11 +66,7 @@ static int close_whole(struct expiry *x, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	r = close_with_events(x, reterr);
-	if (r == 0)
-		return work_savepoint_keep(x->w, reterr);
-	work_savepoint_undo(x->w);
-	return r;
+	return work_savepoint_end(x->w, close_with_events(x, reterr), reterr);
 }
 
 static int expire_one(struct work *w, const struct source *s, const char *conversation, struct err *reterr)

@@ -209,20 +209,17 @@ static bool is_nearly_full(struct janitor *j, struct work *w)
 static int clean_whole(struct janitor *j, struct work *w, size_t max, struct err *reterr)
 {
 	struct err e = {0};
-	int r = work_savepoint(w, reterr), n;
+	int r = work_savepoint(w, reterr);
 
 	if (r < 0)
 		return r;
-	n = store_clean(w->store, w->config->store.retention_ms, w->config->store.remember_ms, w->now_ms, max, &e);
-	if (n >= 0) {
-		r = work_savepoint_keep(w, reterr);
-		return r < 0 ? r : n;
-	}
-	work_savepoint_undo(w);
-	if (work_is_stores(n)) {
-		if (reterr)
-			*reterr = e;
-		return n;
+	r = store_clean(w->store, w->config->store.retention_ms, w->config->store.remember_ms, w->now_ms, max, &e);
+	r = work_savepoint_end(w, r, &e);
+	if (r >= 0)
+		return r;
+	if (work_is_stores(r)) {
+		*reterr = e;
+		return r;
 	}
 	if (!j->clean_failed)
 		log_error(&((struct log_about){.reason = e.text}), "rows past their time cannot be deleted");

@@ -254,11 +254,11 @@ static int keep_customer(struct work *w, const struct lookup_answer *a, struct e
 	if (r < 0)
 		return r;
 	r = store_customer_save(w->store, a->source, a->key, &a->found, w->now_ms, &e);
-	if (r == 0) {
+	if (r == 0)
 		tally_refused(w->tally, &(struct log_about){.source = a->source}, &a->found.addresses);
-		return work_savepoint_keep(w, reterr);
-	}
-	work_savepoint_undo(w);
+	r = work_savepoint_end(w, r, &e);
+	if (r == 0)
+		return 0;
 	if (work_is_stores(r)) {
 		*reterr = e;
 		return r;

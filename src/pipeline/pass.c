@@ -527,11 +527,8 @@ static int end_failed(struct work *w, const char *source, int64_t id, const char
 
 	if (r < 0)
 		return r;
-	r = end_dead(w, source, id, reason, reterr);
-	if (r >= 0)
-		return work_savepoint_keep(w, reterr);
-	work_savepoint_undo(w);
-	return r == -ENOENT ? 0 : r; /* it has ended meanwhile */
+	r = work_savepoint_end(w, end_dead(w, source, id, reason, reterr), reterr);
+	return r < 0 && r != -ENOENT ? r : 0; /* -ENOENT: it has ended meanwhile */
 }
 
 int pass_run(struct work *w, int64_t id, struct err *reterr)
@@ -542,13 +539,11 @@ int pass_run(struct work *w, int64_t id, struct err *reterr)
 
 	if (r < 0)
 		return r;
-	r = run(w, id, &source, &e);
+	r = work_savepoint_end(w, run(w, id, &source, &e), &e);
 	if (r >= 0)
-		return work_savepoint_keep(w, reterr);
-	work_savepoint_undo(w);
+		return 0;
 	if (!work_is_stores(r))
 		return end_failed(w, source, id, e.text, reterr);
-	if (reterr)
-		*reterr = e;
+	*reterr = e;
 	return r;
 }

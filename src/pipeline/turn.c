@@ -231,13 +231,11 @@ static int insert_submission(struct work *w, struct intake_submission *s, struct
 		return r;
 	for (i = 0; r == 0 && i < s->n; i++)
 		r = insert_item(w, &s->items[i], &e);
+	r = work_savepoint_end(w, r, &e);
 	if (r == 0) {
-		r = work_savepoint_keep(w, reterr);
-		if (r == 0)
-			keep_parsed(w, s);
-		return r;
+		keep_parsed(w, s);
+		return 0;
 	}
-	work_savepoint_undo(w);
 	if (work_is_stores(r)) {
 		*reterr = e;
 		return r;

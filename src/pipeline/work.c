@@ -29,15 +29,15 @@ int work_savepoint(struct work *w, struct err *reterr)
 	return r;
 }
 
-int work_savepoint_keep(struct work *w, struct err *reterr)
+int work_savepoint_end(struct work *w, int r, struct err *reterr)
 {
-	return store_savepoint_keep(w->store, reterr);
-}
+	int kept = r < 0 ? r : store_savepoint_keep(w->store, reterr);
 
-void work_savepoint_undo(struct work *w)
-{
+	if (kept >= 0)
+		return r;
 	store_savepoint_undo(w->store);
 	tally_undo(w->tally);
+	return kept;
 }
 
 int64_t work_age_wait_ms(const struct work *w, int64_t limit_ms)

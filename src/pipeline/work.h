@@ -51,8 +51,9 @@ bool work_is_stores(int r);
 
 /* One item's work, in the store and in the tally: all of it or none. Not nested. */
 int work_savepoint(struct work *w, struct err *reterr) MUSTCHECK;
-int work_savepoint_keep(struct work *w, struct err *reterr) MUSTCHECK;
-void work_savepoint_undo(struct work *w);
+/* Ends it; the item's work returned r. r < 0, or a savepoint that cannot be kept: all of it is undone, and that is
+ * returned. Else r: it is kept. */
+int work_savepoint_end(struct work *w, int r, struct err *reterr) MUSTCHECK;
 
 /* How long it takes until something may die, expire or go because it is older than limit_ms: the clock may have jumped
  * a short while ago. 0: it may now. */
