@@ -11,7 +11,7 @@
 #include "base/text.h"
 
 #define IDN_NAME_MAX 1024 /* bytes; a name has at most 253 letters */
-#define IDN_ASCII "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
+#define IDN_ASCII TEXT_ALNUM "-."
 
 /*
  * Whether the library leaves a character out of a name: one that is or becomes an ASCII letter that no name has ("/",

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/text.h"
+
 #define IP_TEXT_MAX 46 /* of any address, with its NUL */
 
 struct ip {
@@ -42,7 +44,7 @@ bool ip_is_in(const struct ip *ip, const struct ip_network *network);
 struct ip ip_holder(const struct ip *ip);
 
 /* The letters of a name or an IPv4 address, between its dots and with them. */
-#define HOST_LABEL_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+#define HOST_LABEL_LETTERS TEXT_ALNUM "-_"
 #define HOST_LETTERS HOST_LABEL_LETTERS "."
 #define HOST_MAX 253      /* letters of a name in the DNS */
 #define HOST_LABEL_MAX 63 /* and of one of its labels */

@@ -14,7 +14,7 @@
 #include "base/text.h"
 
 /* Bytes that never need encoding, and those that may stand in a segment of a path and in a whole URL besides. */
-#define PERCENT_UNRESERVED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
+#define PERCENT_UNRESERVED TEXT_ALNUM "-._~"
 #define PERCENT_SEGMENT ":@!$&'()*+,;="
 #define PERCENT_URL "/?#[]" PERCENT_SEGMENT
 

@@ -12,6 +12,9 @@
 #define TEXT_OF(macro) TEXT_OF_(macro)
 #define TEXT_OF_(value) #value
 
+#define TEXT_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define TEXT_ALNUM TEXT_LETTERS "0123456789"
+
 /* Text pairs in the order given: headers, parameters, what a lookup took. Owned by the struct. */
 struct pair {
 	char *name;

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/path.h"
+#include "base/text.h"
 
 #define NAMES_MAX 16384 /* bytes of one entry of the user database */
 
@@ -46,7 +47,7 @@ static char *group_name(void)
 
 char *access_word(const char *path)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+@:,=";
+	static const char plain[] = TEXT_ALNUM "/._-+@:,=";
 	struct buf word;
 
 	if (path[0] != '\0' && path[strspn(path, plain)] == '\0')

@@ -16,7 +16,6 @@
 
 #define URL_MAX 2000
 #define TOP_LEVEL_MAX 24 /* letters; the longest one that is in use */
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 static bool is_name(const char *s)
 {
@@ -163,7 +162,7 @@ static bool host_is_told(const char *host)
 
 	if (ip_read(host, &ip) || text_same(host, "localhost"))
 		return true;
-	if (len < 2 || len > TOP_LEVEL_MAX || strspn(last, LETTERS) != len)
+	if (len < 2 || len > TOP_LEVEL_MAX || strspn(last, TEXT_LETTERS) != len)
 		return false;
 	for (const char *label = host; *label != '\0'; label += strspn(label, ".")) {
 		len = strcspn(label, ".");

@@ -88,7 +88,7 @@ static bool credential_name_is_good(const char *s)
 {
 	if (s[0] == '\0' || s[0] == '.' || strlen(s) > 200)
 		return false;
-	return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@") == strlen(s);
+	return strspn(s, TEXT_ALNUM "._-@") == strlen(s);
 }
 
 static bool part_read_credential(struct part *p, const struct node *n, const struct secret_place *place,

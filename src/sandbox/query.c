@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 /* A word of letters, digits and . _ - */
 static char *read_word(const char **at)
 {
-	size_t len = strspn(*at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+	size_t len = strspn(*at, TEXT_ALNUM "._-");
 	char *word = len > 0 ? mem_strn(*at, len) : NULL;
 
 	*at += len;

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "base/url.h"
 
-#define REFUSED_DOMAIN_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
+#define REFUSED_DOMAIN_LETTERS TEXT_ALNUM "-."
 
 /* Blanks and invisible letters beyond ASCII that come along when an address is pasted, and U+FFFD, which stands where
  * somebody before us could not read a letter. */
