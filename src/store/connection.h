@@ -11,14 +11,10 @@
 
 /* ---- the file (file.c) ------------------------------------------------------------------------------------------- */
 
-/* In this order, before the connection is opened for writing; each text says what to do. */
-int store_file_check_directory(const char *path, struct err *reterr) MUSTCHECK;
-/* Makes an empty file that only its owner may read, where there is none. */
-int store_file_make(const char *path, struct err *reterr) MUSTCHECK;
-/* The lock beside the file: s->lock_fd. -EBUSY: names the process that has it. */
-int store_file_lock(struct store *s, struct err *reterr) MUSTCHECK;
-/* The lock on the inode: s->inode_fd. -EBUSY. */
-int store_file_lock_inode(struct store *s, struct err *reterr) MUSTCHECK;
+/* Before the connection is opened for writing: makes the file where there is none, for its owner only, and locks it by
+ * its name (s->lock_fd) and by its inode (s->inode_fd). -EBUSY: another one has it; names the process where that is
+ * known. Each text says what to do. */
+int store_file_open(struct store *s, struct err *reterr) MUSTCHECK;
 
 enum store_file {
 	STORE_FILE_DATABASE,

@@ -27,7 +27,7 @@
 
 /* ---- made and locked --------------------------------------------------------------------------------------------- */
 
-int store_file_check_directory(const char *path, struct err *reterr)
+static int check_directory(const char *path, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *dir = path_folder(path);
 	struct stat st;
@@ -44,7 +44,7 @@ int store_file_check_directory(const char *path, struct err *reterr)
 }
 
 /* Makes an empty file that only its owner may read; SQLite gives the files beside it the same mode. */
-int store_file_make(const char *path, struct err *reterr)
+static int make_file(const char *path, struct err *reterr)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	struct stat st;
@@ -85,7 +85,7 @@ static bool lock_sign(int fd)
 	return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n;
 }
 
-int store_file_lock(struct store *s, struct err *reterr)
+static int lock_file(struct store *s, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *path = mem_fmt("%s.lock", s->path);
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -128,7 +128,7 @@ int store_file_lock(struct store *s, struct err *reterr)
 #define INODE_LOCK_BYTE ((off_t)0x40000000 + 65536)
 
 /* By another name: a hard link, or the file mounted elsewhere. */
-int store_file_lock_inode(struct store *s, struct err *reterr)
+static int lock_inode(struct store *s, struct err *reterr)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = INODE_LOCK_BYTE, .l_len = 1};
 	int fd = open(s->path, O_RDWR | O_CLOEXEC);
@@ -145,6 +145,19 @@ int store_file_lock_inode(struct store *s, struct err *reterr)
 	}
 	s->inode_fd = fd;
 	return 0;
+}
+
+int store_file_open(struct store *s, struct err *reterr)
+{
+	int r = check_directory(s->path, reterr);
+
+	if (r == 0)
+		r = make_file(s->path, reterr);
+	if (r == 0)
+		r = lock_file(s, reterr);
+	if (r == 0)
+		r = lock_inode(s, reterr);
+	return r;
 }
 
 /* ---- whether it is still there ----------------------------------------------------------------------------------- */

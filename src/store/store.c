@@ -38,25 +38,6 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 	return r;
 }
 
-static int store_open_steps(struct store *s, struct err *reterr)
-{
-	int r;
-
-	if (s->mode == STORE_WRITE) {
-		r = store_file_check_directory(s->path, reterr);
-		if (r == 0)
-			r = store_file_make(s->path, reterr);
-		if (r == 0)
-			r = store_file_lock(s, reterr);
-		if (r == 0)
-			r = store_file_lock_inode(s, reterr);
-		if (r < 0)
-			return r;
-	}
-	r = connection_open(s, reterr);
-	return r < 0 ? r : store_prepare_file(s, reterr);
-}
-
 static const struct transaction_hook *const hooks[] = {&counts_hook, &losses_hook, &releases_hook, NULL};
 
 int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr)
@@ -74,7 +55,11 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 	s->max_size = o->max_size;
 	s->longest_age_ms = CLOCK_NEVER_MS;
 	s->read_limit_ms = mode == STORE_READ ? o->read_limit_ms : 0;
-	r = store_open_steps(s, reterr);
+	r = mode == STORE_WRITE ? store_file_open(s, reterr) : 0;
+	if (r == 0)
+		r = connection_open(s, reterr);
+	if (r == 0)
+		r = store_prepare_file(s, reterr);
 	if (r < 0) {
 		store_close(s);
 		return r;
