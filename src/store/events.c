@@ -1,12 +1,21 @@
 /*
- * Events put in and changed. Their state, and who of a person is next: event_state.c.
+ * Events: put in, taken out, the ones that are due, the ones of another URL, revived. Their state, and who of a person
+ * is next: event_state.c.
+ *
+ * Ids are collected first and each row is read by its id, so that whoever is called may change what it is called with.
+ * An event that does not read becomes a dead letter right here, with its reason: it must not keep its person, or
+ * whoever is due after it, waiting.
  */
 #include <config.h>
 
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hex.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "store/losses.h"
 #include "store/numbers.h"
 #include "store/tables.h"
 #include "store/transaction.h"
@@ -94,6 +103,229 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	return r < 0 ? r : !is_new;
 }
 
+/* ---- taking out -------------------------------------------------------------------------------------------------- */
+
+static void unique_id_write(struct query *q, char out[EVENT_UNIQUE_ID_LEN + 1])
+{
+	size_t n;
+	const void *bytes = query_blob(q, &n);
+
+	if (n == EVENT_UNIQUE_ID_LEN / 2)
+		hex_write(bytes, n, out);
+	else if (!q->bad)
+		q->bad = "unique_id";
+}
+
+static void way_read(struct query *q, struct event *e)
+{
+	e->id = query_int(q);
+	e->account = query_text(q);
+	e->url = query_text(q);
+	e->email = query_text(q);
+	unique_id_write(q, e->unique_id);
+	e->state = (enum event_state)query_enum(q, EVENT_DEAD + 1);
+	e->created_ms = query_int(q);
+	e->attempts = (unsigned)query_int(q);
+	e->due_ms = query_int(q);
+	e->reason = query_text_or_null(q);
+}
+
+static void body_read(struct query *q, struct event *e)
+{
+	e->metric = query_text(q);
+	e->source = query_text(q);
+	e->conversation = query_text_or_null(q);
+	e->webhook = query_int(q);
+	e->transition = (enum transition)query_enum(q, TRANSITION_EXPIRED + 1);
+	e->time_ms = query_int(q);
+	e->received_ms = query_int(q);
+	e->late_ms = query_int(q);
+	e->backfill = query_enum(q, 2);
+	e->has_value = !query_is_null(q);
+	if (e->has_value)
+		e->value = query_real(q);
+	else
+		query_skip(q);
+	e->profile = query_text(q);
+	e->properties = query_text(q);
+}
+
+int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr)
+{
+	struct event e = {0};
+	int r;
+
+	QUERY(q, s,
+	      "SELECT e.id, e.account, e.url, e.email, e.unique_id, e.state, e.created, e.attempts, e.due, e.reason,"
+	      " b.metric, b.source, b.conversation, b.webhook, b.transition, b.time, b.received, b.late, b.backfill,"
+	      " b.value, b.profile, b.properties FROM events e LEFT JOIN event_bodies b ON b.id = e.id WHERE e.id = ?1",
+	      reterr);
+	query_bind_int(&q, id);
+	r = query_step(&q);
+	if (r == 0)
+		return err_set(reterr, -ENOENT, "there is no event %016llx", (long long)id);
+	if (r < 0)
+		return r;
+	way_read(&q, &e);
+	body_read(&q, &e);
+	if (!q.bad && !lenient && json_check_object(e.profile, NULL) < 0)
+		q.bad = "profile";
+	if (!q.bad && !lenient && json_check_object(e.properties, NULL) < 0)
+		q.bad = "properties";
+	if (q.bad && !lenient) {
+		event_done(&e);
+		return err_set(reterr, -EBADMSG, "the stored event %016llx does not read: its %s", (long long)id,
+			       q.bad);
+	}
+	*ret = e;
+	return 0;
+}
+
+int store_event_load(struct store *s, int64_t id, struct event *ret, struct err *reterr)
+{
+	return event_row_load(s, id, false, ret, reterr);
+}
+
+/* ---- due --------------------------------------------------------------------------------------------------------- */
+
+/* The entry of an event in events_due. */
+struct due_event {
+	int64_t id, due_ms;
+};
+
+/* Makes a transaction of its own where the caller has none. A reader only passes it by. */
+static int set_bad_aside(struct store *s, const struct due_event *due, const char *account, int64_t now_ms,
+			 const struct err *why, struct err *reterr)
+{
+	bool own = !s->in_transaction;
+	struct change c;
+	int r;
+
+	if (s->mode == STORE_READ)
+		return 0;
+	r = own ? store_begin(s, reterr) : 0;
+	if (r < 0)
+		return r;
+	c = change_begin(s, reterr);
+	if (why->code == -ENOENT) {
+		event_mend_due(&c, account, due->id, due->due_ms, now_ms);
+	} else {
+		event_set_aside(&c, due->id, why->text, now_ms);
+		if (c.status == 0)
+			loss_note(s, STORE_LOSS_EVENT, due->id, account, why->text);
+	}
+	r = change_end(&c);
+	if (own && r == 0)
+		return store_commit(s, reterr);
+	if (own)
+		store_rollback(s);
+	return r;
+}
+
+static int due_ids(struct store *s, const char *account, int64_t now_ms, size_t max, struct ids *ids, struct ids *times,
+		   struct err *reterr)
+{
+	QUERY(q, s,
+	      "SELECT id, due FROM events WHERE state = " SQL_READY
+	      " AND head = 1 AND account = ?1 AND due <= ?2 ORDER BY due, id "
+	      "LIMIT ?3",
+	      reterr);
+	query_bind_text(&q, account);
+	query_bind_int(&q, now_ms);
+	query_bind_int(&q, (int64_t)max);
+	return query_id_pairs(&q, ids, times);
+}
+
+/* As the index says it: ready, of that account, and due then. -ENOENT: it is not so. */
+static int due_load(struct store *s, const struct due_event *due, const char *account, struct event *ret,
+		    struct err *reterr)
+{
+	int r = store_event_load(s, due->id, ret, reterr);
+
+	if (r < 0 || (ret->state == EVENT_READY && ret->due_ms == due->due_ms && text_is(ret->account, account)))
+		return r;
+	event_done(ret);
+	return err_set(reterr, -ENOENT, "the event %016llx is not due", (long long)due->id);
+}
+
+int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
+		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, struct event *e), void *ctx,
+		     struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	CLEANUP(ids_done) struct ids times = {0};
+	bool any_bad = false;
+	int r = due_ids(s, account, now_ms, max, &ids, &times, reterr);
+
+	for (size_t i = 0; r == 0 && i < ids.n; i++) {
+		const struct due_event due = {ids.items[i], times.items[i]};
+		struct event e = {0};
+		struct err why = {0};
+
+		if (wanted && !wanted(ctx, ids.items[i]))
+			continue;
+		r = due_load(s, &due, account, &e, &why);
+		if (r == -EBADMSG || r == -ENOENT || r == -EUCLEAN) {
+			r = set_bad_aside(s, &due, account, now_ms, &why, reterr);
+			any_bad = true;
+			continue;
+		}
+		if (r < 0)
+			return err_set(reterr, r, "%s", why.text);
+		r = fn(ctx, &e);
+		event_done(&e);
+		if (r != 0)
+			return any_bad;
+	}
+	return r < 0 ? r : any_bad;
+}
+
+int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t now_ms)
+{
+	int64_t due = CLOCK_NEVER_MS;
+
+	QUERY(q, s,
+	      "SELECT due FROM events WHERE state = " SQL_READY
+	      " AND head = 1 AND account = ?1 AND due > ?2 ORDER BY due LIMIT 1",
+	      NULL);
+	query_bind_text(&q, account);
+	query_bind_int(&q, now_ms);
+	return query_one_int(&q, &due) < 0 ? CLOCK_NEVER_MS : due;
+}
+
+/* An entry that its row contradicts is left to store_events_due. */
+int store_events_bring_near(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
+			    struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	struct change c = change_begin(s, reterr);
+	int r;
+
+	CHANGE(far, &c,
+	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	       " AND i.head = 1 AND i.account = ?1 AND i.due > ?2 AND e.state = " SQL_READY
+	       " AND e.due > ?2 ORDER BY i.due DESC LIMIT ?3");
+	query_bind_text(&far, account);
+	query_bind_int(&far, farthest_ms);
+	query_bind_int(&far, (int64_t)max);
+	change_ids(&c, &far, &ids);
+	for (size_t i = 0; i < ids.n; i++) {
+		struct err why = {0};
+		struct change part = change_part(&c, &why);
+
+		CHANGE(row, &part, "UPDATE events SET due = ?2 WHERE id = ?1");
+		query_bind_int(&row, ids.items[i]);
+		query_bind_int(&row, now_ms);
+		(void)change_run(&part, &row);
+		if (change_part_failed(&c, &part, -EBADMSG)) {
+			loss_note(s, STORE_LOSS_EVENT, ids.items[i], account, why.text);
+			event_set_aside(&c, ids.items[i], why.text, now_ms);
+		}
+	}
+	r = change_end(&c);
+	return r < 0 ? r : (int)ids.n;
+}
+
 /* ---- kept waiting, rewritten ------------------------------------------------------------------------------------- */
 
 static void event_retry(struct change *c, int64_t id, unsigned attempts, int64_t due_ms, const char *reason)
@@ -177,4 +409,39 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 	if (r == 0)
 		*ret_later = p.later || overtaken;
 	return r;
+}
+
+/* ---- of another URL ---------------------------------------------------------------------------------------------- */
+
+/* Those without a URL (their account was not configured when they were queued) belong to no other. */
+static void other_url_ids(struct change *c, const char *account, const char *url, size_t max, struct ids *ids)
+{
+	CHANGE(below, c,
+	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	       " AND i.account = ?1 AND i.url > '' AND i.url < ?2 AND e.state = " SQL_READY " LIMIT ?3");
+	query_bind_text(&below, account);
+	query_bind_text(&below, url);
+	query_bind_int(&below, (int64_t)max);
+	change_ids(c, &below, ids);
+	CHANGE(above, c,
+	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	       " AND i.account = ?1 AND i.url > ?2 AND e.state = " SQL_READY " LIMIT ?3");
+	query_bind_text(&above, account);
+	query_bind_text(&above, url);
+	query_bind_int(&above, (int64_t)(max - ids->n));
+	change_ids(c, &above, ids);
+}
+
+int store_events_dead_of_other_url(struct store *s, const char *account, const char *url, const char *reason,
+				   int64_t now_ms, size_t max, struct err *reterr)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
+	struct change c = change_begin(s, reterr);
+	int r;
+
+	other_url_ids(&c, account, url, max, &ids);
+	for (size_t i = 0; i < ids.n; i++)
+		event_set_aside(&c, ids.items[i], reason, now_ms);
+	r = change_end(&c);
+	return r < 0 ? r : (int)ids.n;
 }

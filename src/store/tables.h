@@ -132,7 +132,7 @@ void event_mend_due(struct change *c, const char *account, int64_t id, int64_t d
 /* Whether the index named an event with that unique_id, whose row is not there; it names none any more. */
 bool event_mend_unique(struct change *c, const char *account, const unsigned char *unique_id);
 
-/* Of due.c. Reads an event. lenient: for people; what does not read is left empty. */
+/* Of events.c. Reads an event. lenient: for people; what does not read is left empty. */
 int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
 
 /* ---- conversations.c --------------------------------------------------------------------------------------------- */
