@@ -113,7 +113,7 @@ struct store {
 
 /* Of query.c. */
 void statements_done(struct store *s);
-/* Calls fn with the text of every statement prepared so far: the tests ask for their plans. */
+/* Calls fn with the text of every statement prepared so far. For tests, which ask for their plans. */
 void store_each_statement(struct store *s, void (*fn)(void *ctx, const char *sql), void *ctx);
 
 #endif

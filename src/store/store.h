@@ -226,7 +226,8 @@ int store_webhook_time_save(struct store *s, int64_t id, int64_t time_ms, bool u
 int64_t store_webhook_last_id(struct store *s);
 int store_webhook_tries(struct store *s, int64_t id, unsigned *ret, struct err *reterr) MUSTCHECK;
 int store_webhook_set_tries(struct store *s, int64_t id, unsigned tries, struct err *reterr) MUSTCHECK;
-/* Makes a dead webhook pending again, ready now. -ENOENT: there is no such dead letter. */
+/* Makes a dead webhook pending again, ready now. -ENOENT: there is no such dead letter. No caller yet: the command that
+ * revives dead letters will be one. */
 int store_webhook_revive(struct store *s, int64_t id, struct err *reterr) MUSTCHECK;
 
 /* ---- conversations ----------------------------------------------------------------------------------------------- */
@@ -295,12 +296,12 @@ int store_event_retry(struct store *s, int64_t id, unsigned attempts, int64_t du
 int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t now_ms, struct err *reterr) MUSTCHECK;
 /* A dead letter is ready again, in its old place among its person's. -ENOENT: no such. *ret_later: an event of its
  * person queued after it was delivered meanwhile, or goes out before it because it may be on its way (then: the
- * ledger's flag as of now, and backfill, by store_event_rewrite). */
+ * ledger's flag as of now, and backfill, by store_event_rewrite). No caller yet, as for webhooks. */
 int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_later, struct err *reterr) MUSTCHECK;
 int store_event_rewrite(struct store *s, int64_t id, const char *profile, const char *properties, bool backfill,
 			struct err *reterr) MUSTCHECK;
-int store_event_load(struct store *s, int64_t id, struct event *ret,
-		     struct err *reterr) MUSTCHECK; /* -ENOENT, -EBADMSG */
+/* For tests, and for store_event_due. -ENOENT, -EBADMSG. */
+int store_event_load(struct store *s, int64_t id, struct event *ret, struct err *reterr) MUSTCHECK;
 /* Ready events of the account whose url is another one: they become dead letters, a few at a time (at most max).
  * Returns how many. */
 int store_events_dead_of_other_url(struct store *s, const char *account, const char *url, const char *reason,
@@ -315,7 +316,7 @@ int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int6
 		struct err *reterr) MUSTCHECK;
 /* Writes the WAL back; at quiet times. */
 void store_checkpoint(struct store *s);
-/* Copies the store to a new file while it runs; from a reader. */
+/* Copies the store to a new file while it runs; from a reader. No caller yet: the command backup will be one. */
 int store_backup(struct store *s, const char *file, struct err *reterr) MUSTCHECK;
 
 /* ---- reading for people (any store) ------------------------------------------------------------------------------ */

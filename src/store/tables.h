@@ -44,21 +44,6 @@ void webhook_place_done(struct webhook_place *p);
 /* Whether there is such a row. What does not read is taken as empty: also a broken row must be able to end. */
 bool webhook_place_find(struct change *c, int64_t id, struct webhook_place *ret);
 
-/* The state that a webhook is to have. */
-struct webhook_state {
-	enum store_webhook_state state;
-	enum store_wait wait;  /* of a pending one */
-	int64_t not_before_ms; /* of one that waits for a time */
-	const char *result;    /* of one that has ended */
-};
-/* The one place in which a webhook that is there changes its state: the row, the counter, and those that wait for it. p
- * follows. An end lets go who waits BEHIND it, and so does being held (TIME); one that comes to stand BEHIND looks
- * after those before it. A row that takes no change can still end. Whoever is let go may have to end here in turn, and
- * lets go the next one: each time one webhook less is pending. */
-void webhook_become(struct change *c, struct webhook_place *p, const struct webhook_state *to);
-/* As the state in p: it is in no counter. */
-#define WEBHOOK_NOWHERE ((enum store_webhook_state)COUNT_NOWHERE)
-
 /* What an index says of an undone webhook. source, conversation and customer are NULL, and not_before_ms 0, where that
  * index does not hold them. */
 struct webhook_claim {

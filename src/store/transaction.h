@@ -60,7 +60,7 @@ void counts_done(struct store *s);
 
 /* The one number that a statement without parameters gives: PRAGMA … */
 int store_pragma(struct store *s, const char *sql, int64_t *ret, struct err *reterr) MUSTCHECK;
-/* At how many pages the WAL is written back. */
+/* At how many pages the WAL is written back. For space.c, and for tests. */
 int wal_limit(const struct store *s);
 /* After WAL mode was set: looks at the disk, and writes back what an earlier process left. */
 void wal_open(struct store *s);

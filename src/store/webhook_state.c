@@ -62,6 +62,21 @@ static void webhook_place_load(struct change *c, int64_t id, enum store_webhook_
 
 /* ---- its state --------------------------------------------------------------------------------------------------- */
 
+/* The state that a webhook is to have. */
+struct webhook_state {
+	enum store_webhook_state state;
+	enum store_wait wait;  /* of a pending one */
+	int64_t not_before_ms; /* of one that waits for a time */
+	const char *result;    /* of one that has ended */
+};
+/* The one place in which a webhook that is there changes its state: the row, the counter, and those that wait for it. p
+ * follows. An end lets go who waits BEHIND it, and so does being held (TIME); one that comes to stand BEHIND looks
+ * after those before it. A row that takes no change can still end. Whoever is let go may have to end here in turn, and
+ * lets go the next one: each time one webhook less is pending. */
+static void webhook_become(struct change *c, struct webhook_place *p, const struct webhook_state *to);
+/* As the state in p: it is in no counter. */
+#define WEBHOOK_NOWHERE ((enum store_webhook_state)COUNT_NOWHERE)
+
 static const struct webhook_state ready = {.state = STORE_WEBHOOK_PENDING, .wait = STORE_WAIT_NONE};
 
 /* ended: one that is pending has not ended, and would not be found as ready. */
@@ -230,7 +245,7 @@ static void wake(struct change *c, const struct webhook_place *p)
 		let_go_of_customer(c, p);
 }
 
-void webhook_become(struct change *c, struct webhook_place *p, const struct webhook_state *to)
+static void webhook_become(struct change *c, struct webhook_place *p, const struct webhook_state *to)
 {
 	row_change(c, p, to);
 	if (c->status < 0)
