@@ -27,7 +27,7 @@ void lookups_window(struct lookups *l, const char *source, unsigned window);
 void lookups_window_for_new(struct lookups *l, const char *source, unsigned window);
 /* Whether the source is parked, as told by the last of the two. */
 bool lookups_is_parked(const struct lookups *l, const char *source);
-/* How many more may be asked now. */
+/* How many more may be asked now. For lookups_may_ask, and for tests. */
 unsigned lookups_room(const struct lookups *l, const char *source);
 /* Whether one may be asked for a webhook; is_new: nobody was asked for it yet. */
 bool lookups_may_ask(const struct lookups *l, const char *source, bool is_new);
@@ -42,7 +42,8 @@ void lookups_ask(struct lookups *l, const char *key, struct parsed *p, struct ge
  * asked, and lets go those that waited for it. 0, or what the store failed with. */
 int lookups_apply(struct work *w, struct lookup_answer *a, struct err *reterr) MUSTCHECK;
 /* The table's part of it: frees the slot, and keeps the outcome for the webhook that asked. Returns the customer whose
- * webhooks waited for it, or NULL where others of the source may have waited too. Borrowed until the commit. */
+ * webhooks waited for it, or NULL where others of the source may have waited too. Borrowed until the commit. For
+ * lookups_apply, and for tests. */
 const char *lookups_answered(struct lookups *l, const struct lookup_answer *a);
 struct lookups_verdict {
 	enum lookup_outcome outcome;
@@ -57,7 +58,7 @@ int64_t lookups_useful_ms(const struct lookups *l, const char *source);
 
 /* Some webhook of the source may wait for a slot that is free. */
 void lookups_slot_wanted(struct lookups *l, const char *source);
-bool lookups_slot_is_wanted(const struct lookups *l, const char *source);
+bool lookups_slot_is_wanted(const struct lookups *l, const char *source); /* for tests */
 /* Inside the turn's transaction: lets go as many of the webhooks that wait for a slot as there are, and those that
  * waited because their source was parked. */
 int lookups_release_slots(struct work *w, struct err *reterr) MUSTCHECK;

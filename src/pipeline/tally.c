@@ -9,13 +9,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-void tally_add(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3)
-{
-	tally_add_many(t, m, label1, label2, label3, 1);
-}
-
-void tally_add_many(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3,
-		    size_t n)
+static void add_many(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3,
+		     size_t n)
 {
 	const char *labels[3] = {label1, label2, label3};
 	struct tally_count *c;
@@ -34,6 +29,11 @@ void tally_add_many(struct tally *t, enum metric m, const char *label1, const ch
 	*c = (struct tally_count){.metric = m, .n = (double)n};
 	for (unsigned i = 0; i < 3; i++)
 		c->labels[i] = mem_str(labels[i]);
+}
+
+void tally_add(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3)
+{
+	add_many(t, m, label1, label2, label3, 1);
 }
 
 void tally_observe(struct tally *t, enum metric m, double seconds)
@@ -88,7 +88,13 @@ void tally_log(struct tally *t, int level, const struct log_about *about, const 
 	va_end(ap);
 }
 
-void tally_log_rare(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
+/*
+ * For what may come with every webhook: a line a minute for each about.source and about.reason. What comes between is
+ * told by the next line, " (and 3 more before it)". reason: one of a few codes; both are not NULL.
+ */
+static void log_rare(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+static void log_rare(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -126,19 +132,19 @@ void tally_refused(struct tally *t, const struct log_about *about, const struct 
 		if (r->n == 0)
 			continue;
 		line.reason = email_fault_name(f);
-		tally_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, r->n);
+		add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, r->n);
 		if (r->n == 1)
-			tally_log_rare(t, LOG_NOTICE, &line, "a text is no address and was passed over: %s", r->shown);
+			log_rare(t, LOG_NOTICE, &line, "a text is no address and was passed over: %s", r->shown);
 		else
-			tally_log_rare(t, LOG_NOTICE, &line,
-				       "a text is no address and was passed over: %s (%zu of them)", r->shown, r->n);
+			log_rare(t, LOG_NOTICE, &line, "a text is no address and was passed over: %s (%zu of them)",
+				 r->shown, r->n);
 	}
 	if (a->left_out == 0)
 		return;
 	line.reason = ADDRESSES_TOO_MANY;
-	tally_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, a->left_out);
-	tally_log_rare(t, LOG_WARNING, &line, "%zu address%s left out: a customer has at most %d here", a->left_out,
-		       a->left_out == 1 ? " was" : "es were", ADDRESSES_MAX);
+	add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, a->left_out);
+	log_rare(t, LOG_WARNING, &line, "%zu address%s left out: a customer has at most %d here", a->left_out,
+		 a->left_out == 1 ? " was" : "es were", ADDRESSES_MAX);
 }
 
 void tally_savepoint(struct tally *t)

@@ -46,21 +46,14 @@ struct tally {
 };
 
 void tally_add(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3);
-void tally_add_many(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3,
-		    size_t n);
 void tally_observe(struct tally *t, enum metric m, double seconds);
 /* As log_write, after the commit. about is copied; not NULL. */
 void tally_log(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/*
- * The same for what may come with every webhook: a line a minute for each about.source and about.reason. What comes
- * between is told by the next line, " (and 3 more before it)". reason: one of a few codes; both are not NULL.
- */
 #define TALLY_RARE_MS CLOCK_MINUTE_MS
-void tally_log_rare(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
 /* Counts and logs what stood where a customer's address should stand and is none, and the addresses beyond the most
- * that count. about: the source, and the webhook and conversation where there is one; its reason is not looked at. */
+ * that count: a line in TALLY_RARE_MS for each source and reason. about: the source, and the webhook and conversation
+ * where there is one; its reason is not looked at. */
 void tally_refused(struct tally *t, const struct log_about *about, const struct addresses *a);
 void tally_savepoint(struct tally *t);
 void tally_undo(struct tally *t);                     /* back to the savepoint */
