@@ -17,7 +17,7 @@
 #define ID_MAX 512                          /* bytes of a conversation's or customer's id */
 #define TIME_FIRST_MS INT64_C(631152000000) /* 1990-01-01: nothing was a helpdesk before */
 
-void signal_done(struct signal *s)
+static void signal_done(struct signal *s)
 {
 	free(s->conversation);
 	free(s->customer);

@@ -36,7 +36,6 @@ struct signal {
 	struct json_object *attributes; /* flat: text, numbers, booleans, lists of text; absent facts are absent */
 	char *conversation_url;         /* NULL where a part is missing, or no URL comes out (link.h) */
 };
-void signal_done(struct signal *s);
 
 enum reading_kind {
 	READING_SIGNAL,
