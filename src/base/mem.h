@@ -40,7 +40,7 @@ void mem_lacking(void) __attribute__((noreturn));
 /* Called once before the process ends by mem_lacking or a failed INSIST, on whatever thread, with whatever lock held:
  * it must neither allocate nor wait for long. NULL: nothing. */
 void mem_before_death(void (*fn)(void));
-/* False under the sanitizers and without glibc. */
+/* For tests: false under the sanitizers and without glibc. */
 extern const bool mem_guards_libraries;
 
 /* `CLEANUP(mem_freep) char *s = NULL;` frees at the end of the scope; TAKE(s) hands s over and leaves NULL behind. */

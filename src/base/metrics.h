@@ -49,7 +49,7 @@ void metrics_observe(enum metric m, double seconds); /* histograms */
  * not have are NULL. */
 void metrics_each(enum metric m, void (*fn)(void *ctx, const char *const labels[3], double value), void *ctx);
 void metrics_render(struct buf *to);
-/* For the documentation check: the n-th name, type and help, or 0 past the end. */
+/* For tests, of the documentation too: the n-th name, type and help, or 0 past the end. */
 int metrics_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_help);
 
 /* For tests: a counter's or gauge's value, 0 where it is unknown; and all as at the start. */

@@ -44,7 +44,7 @@ bool text_is_one_word(const char *s);             /* no blank of ASCII, no contr
 bool text_is_one_line(const char *s, size_t len); /* no control character of ASCII, no line end */
 size_t text_step(const char *s, size_t left);     /* bytes of the well-formed character at s (RFC 3629), no NUL; or 0 */
 /* How many single-letter edits a and b are apart without regard to ASCII case, two neighbours that changed places
- * counting as one; at most cap + 1. */
+ * counting as one; at most cap + 1. For text_nearest, and for tests. */
 unsigned text_distance(const char *a, const char *b, unsigned cap);
 /* The one of n names that a typo (of a third of the letters at most, and of one always) or an abbreviation most likely
  * meant, or NULL. Borrowed. */

@@ -39,8 +39,8 @@ const char *daemon_unit_hides(const struct daemon_unit *u, const char *path);
  * CacheDirectory=, LogsDirectory=), and need not have done so yet. */
 bool daemon_unit_makes(const struct daemon_unit *u, const char *folder);
 
-/* ---- for tests */
-/* The text of one file, whose assignments replace or add to those of the files before. */
+/* For daemon_unit_read, and for tests: the text of one file, whose assignments replace or add to those of the files
+ * before. */
 void daemon_unit_parse(struct daemon_unit *u, const char *text);
 
 #endif

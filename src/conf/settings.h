@@ -77,7 +77,8 @@ const struct setting *settings_at(size_t n);
 const struct setting *settings_find(const char *name);
 const char *setting_type_name(const struct setting *s); /* "duration", "choice of auto, single, bulk", …; static */
 
-/* For the documentation check: the n-th setting that holds a value. 0, or -ENOENT past the end. All static, never NULL.
+/* For tests, of the documentation too: the n-th setting that holds a value. 0, or -ENOENT past the end. All static,
+ * never NULL.
  */
 int settings_describe(unsigned n, const char **ret_name, const char **ret_type, const char **ret_default,
 		      const char **ret_help) MUSTCHECK;

@@ -61,6 +61,7 @@ struct courier_options {
 struct courier;
 /* Starts the thread. Takes its own reference of g. */
 struct courier *courier_start(struct generation *g, const struct courier_sink *sink);
+/* For tests: the same with those times. */
 struct courier *courier_start_with(struct generation *g, const struct courier_sink *sink,
 				   const struct courier_options *options);
 

@@ -37,7 +37,7 @@ enum lookup_outcome {
 	LOOKUP_RETURNED, /* not asked: the source is no longer configured so, or the daemon stops */
 	LOOKUP_LATE,     /* not asked: the window had closed */
 };
-const char *lookup_outcome_name(enum lookup_outcome o);
+const char *lookup_outcome_name(enum lookup_outcome o); /* as the metric has it; and for tests */
 
 #define LOOKUP_MARK_BYTES 16
 struct lookup_mark {

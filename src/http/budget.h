@@ -32,7 +32,7 @@ struct claim {
 struct budget *budget_new(size_t max_bytes) MUSTCHECK;
 void budget_free(struct budget *b); /* every claim is closed; NULL allowed */
 
-/* The most that one holder may hold. Pure. */
+/* The most that one holder may hold. For budget_new, and for tests. Pure. */
 size_t budget_share(size_t max_bytes);
 /* The least max_bytes whose share is that large. Pure. */
 size_t budget_for_share(size_t bytes);

@@ -20,7 +20,6 @@
 #include "base/text.h"
 
 struct http_client;
-struct http_call;
 
 /* What one transfer asks. Text is copied at start; the body is taken over. */
 struct http_ask {
