@@ -1,9 +1,9 @@
 #!/bin/sh
 # Holds the rules of the tree (HACKING.md): which library may be known where, which folders are pure, who may include
-# whom, that no files know each other in a circle, and that no file grows into a monster. Prints every offence; exits 1 where
-# there was one.
+# whom, that no files know each other in a circle, that nothing stays that nobody uses, and that no file grows into a monster.
+# Prints every offence; exits 1 where there was one.
 #   tests/check-tree.sh [OBJECTS]
-# OBJECTS: src of a build tree, by default the one of $DESKBRIDGE. Without objects circles of calls are not looked at.
+# OBJECTS: src of a build tree, by default the one of $DESKBRIDGE. Without objects calls are not looked at.
 set -u
 objects=${1:-${DESKBRIDGE:+${DESKBRIDGE%/*}/src}}
 [ -z "$objects" ] || objects=$(cd "$objects" && pwd) || exit 99
@@ -74,13 +74,14 @@ for file in src/command/*explain*.[ch]; do
 	found=$(grep -n '^#include "pipeline/' "$file") && offence "$file explains decisions and includes the pipeline: $found"
 done
 
-# Files that call or include each other in a circle are one file in several pieces; and calls go downwards, too.
-if found=$("${PYTHON3:-/usr/bin/python3}" tests/circles --layers "$layers" src ${objects:+"$objects"} 2>&1); then
+# Files that call or include each other in a circle are one file in several pieces; calls go downwards, too; and what only its
+# own file uses is static, or its header says why it is not.
+if found=$("${PYTHON3:-/usr/bin/python3}" tests/circles --unused --layers "$layers" src ${objects:+"$objects"} 2>&1); then
 	[ -z "$found" ] || printf '%s\n' "$found"
 else
 	offence "$found"
 fi
-[ -n "$objects" ] || echo "check-tree: no objects are named: circles of calls were not looked at"
+[ -n "$objects" ] || echo "check-tree: no objects are named: calls were not looked at"
 
 # Pure code: everything by parameter. No clock, no I/O, no thread, no log, no environment, no chance.
 pure="src/helpdesk src/decision src/klaviyo src/courier/pace.c src/courier/pace.h src/courier/upstream.c src/courier/upstream.h"

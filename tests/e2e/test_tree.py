@@ -46,6 +46,7 @@ def tree(tmp_path):
 
 ONE = "int two(void); int one(void) { return two(); }\n"
 TWO = "int one(void); int two(void) { return one(); }\n"
+MAIN = "int main(void) { return 0; }\n"
 LEAF = "int two(void) { return 2; }\n"
 
 CALLS = """\
@@ -119,12 +120,42 @@ def test_a_call_of_a_higher_folder_is_reported(tree):
     assert tree.circles("--layers", "a/low a/high") == (1, "upwards: a/low/one calls a/high/two: two\n")
 
 
-def test_a_function_that_no_other_file_uses_is_reported_unless_its_header_gives_it_to_the_tests(tree):
+UNUSED = "a/one: one is used by no other file, and its header does not say why it is there\n"
+
+
+def test_a_function_that_no_other_file_uses_is_reported_unless_its_header_says_why(tree):
     tree.file("a/one.c", "int two(void); static int hidden(void) { return 1; } int one(void) { return two() + hidden(); }\n")
     tree.file("a/two.c", LEAF)
-    assert tree.circles("--unused") == (1, "a/one: one is used by no other file, and no header says that it is for tests\n")
-    tree.file("a/one.h", "/* For tests: the number. */\nint one(void);\n")
+    assert tree.circles("--unused") == (1, UNUSED)
+    for header in (
+        "/* For tests: the number. */\nint one(void);\n",
+        "int one(void); /* for tests */\n",
+        "/* The number. No\n * caller yet. */\nint none(\n\tvoid);\nint one(\n\tvoid);\n",
+    ):
+        tree.file("a/one.h", header)
+        assert tree.circles("--unused") == (0, "")
+    # What is said of another function says nothing of this one.
+    for header in (
+        "/* For tests. */\nint two(void);\n/* The number. */\nint one(void);\n",
+        "/* For tests. */\nint two(void);\n\nint one(void);\n",
+        "int two(void); /* for tests */\nint one(void);\n",
+    ):
+        tree.file("a/one.h", header)
+        assert tree.circles("--unused") == (1, UNUSED)
+
+
+def test_an_object_that_no_other_file_uses_is_reported_as_a_function_is(tree):
+    tree.file("a/one.c", "const int one[] = {1};\n")
+    assert tree.circles("--unused") == (1, UNUSED)
+    tree.file("a/one.h", "extern const int one[]; /* for tests */\n")
     assert tree.circles("--unused") == (0, "")
+
+
+def test_a_header_that_says_no_caller_yet_is_reported_when_there_is_one(tree):
+    tree.file("a/one.c", "int two(void); int main(void) { return two(); }\n")
+    tree.file("a/two.c", LEAF)
+    tree.file("a/two.h", "/* The number. No caller yet. */\nint two(void);\n")
+    assert tree.circles("--unused") == (1, "a/two: two has a caller, and its header says: no caller yet\n")
 
 
 def check_tree(tree):
@@ -152,9 +183,15 @@ def test_check_tree_fails_where_two_files_are_planted_that_call_each_other(tree)
     assert run() == (1, "check-tree: " + CALLS.replace("a/", "base/"))
 
 
+def test_check_tree_fails_where_a_function_is_planted_that_nobody_calls(tree):
+    run = check_tree(tree)
+    tree.file("base/one.c", "#include <config.h>\n" + LEAF.replace("two", "one"))
+    assert run() == (1, "check-tree: " + UNUSED.replace("a/", "base/"))
+
+
 def test_check_tree_fails_where_explain_takes_something_from_the_pipeline(tree):
     run = check_tree(tree)
-    tree.file("base/two.c", "#include <config.h>\n" + LEAF)
+    tree.file("base/one.c", "#include <config.h>\n" + MAIN)
     planted = tree.src / "command" / "explain_parts.h"
     planted.write_text(planted.read_text() + '#include "pipeline/turn.h"\n')
     code, said = run()
@@ -164,7 +201,7 @@ def test_check_tree_fails_where_explain_takes_something_from_the_pipeline(tree):
 
 def test_check_tree_fails_where_sql_says_a_state_by_its_bare_number(tree):
     run = check_tree(tree)
-    tree.file("base/two.c", "#include <config.h>\n" + LEAF)
+    tree.file("base/one.c", "#include <config.h>\n" + MAIN)
     planted = tree.src / "store" / "clean.c"
     planted.write_text(planted.read_text() + 'const char *planted = "DELETE FROM events WHERE state = 1";\n')
     code, said = run()
