@@ -1,17 +1,196 @@
+/*
+ * What the daemon could read is judged by reading it as the daemon's user, in a process of its own. Only root can
+ * become another user.
+ */
 #include <config.h>
 
 #include "command/check_judge.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/out.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "conf/access.h"
+#include "conf/generation.h"
+
+#define NAMES_MAX 65536 /* bytes of one entry of the databases */
+#define GROUPS_MAX 65536
+#define SAID_MAX ((size_t)4 * 1024 * 1024)
+
+/* The bits of the child's exit status. */
+#define SAYS_WRONG 1
+#define SAYS_FOLDER_CLOSED 2
+#define SAYS_STORE_CLOSED 4
+#define SAYS_NOT_THAT_USER 8
+#define SAYS_LISTEN_CLOSED 16
+#define SAYS_ADMIN_CLOSED 32
+
+/* ---- who --------------------------------------------------------------------------------------------------------- */
+
+struct daemon_user {
+	char *name;
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	size_t groups_n;
+};
+
+static void user_done(struct daemon_user *u)
+{
+	free(u->name);
+	free(u->groups);
+	*u = (struct daemon_user){0};
+}
+
+static int find_group(const char *name, gid_t *ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *text = mem_new(NAMES_MAX, 1);
+	struct group entry, *found = NULL;
+
+	if (getgrnam_r(name, &entry, text, NAMES_MAX, &found) != 0 || !found)
+		return err_set(reterr, -ENOENT, "there is no group %.64s", name);
+	*ret = found->gr_gid;
+	return 0;
+}
+
+/* As systemd does: what the user database says, and SupplementaryGroups= besides. */
+static int find_groups(struct daemon_user *u, const struct daemon_unit *unit, struct err *reterr)
+{
+	int n = 0, r = 0;
+
+	(void)getgrouplist(u->name, u->gid, NULL, &n);
+	if (n < 0 || n > GROUPS_MAX)
+		n = 0;
+	u->groups = mem_new((size_t)n + (unit ? unit->groups.n : 0), sizeof(*u->groups));
+	if (getgrouplist(u->name, u->gid, u->groups, &n) < 0)
+		n = 0;
+	u->groups_n = (size_t)n;
+	for (size_t i = 0; unit && i < unit->groups.n && r == 0; i++) {
+		r = find_group(unit->groups.items[i], &u->groups[u->groups_n], reterr);
+		u->groups_n += r == 0;
+	}
+	return r;
+}
+
+/* By name, with the groups that the user database gives it. unit: the unit that runs as this user, whose groups count
+ * besides; NULL: none does. -ENOENT where there is no such user or group. user_done on success. */
+static int user_find(const char *name, const struct daemon_unit *unit, struct daemon_user *ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *text = mem_new(NAMES_MAX, 1);
+	struct passwd entry, *found = NULL;
+	int r = 0;
+
+	if (getpwnam_r(name, &entry, text, NAMES_MAX, &found) != 0 || !found)
+		return err_set(reterr, -ENOENT, "there is no user %.64s", name);
+	*ret = (struct daemon_user){.name = mem_str(name), .uid = found->pw_uid, .gid = found->pw_gid};
+	if (unit && unit->group)
+		r = find_group(unit->group, &ret->gid, reterr);
+	if (r == 0)
+		r = find_groups(ret, unit, reterr);
+	if (r < 0)
+		user_done(ret);
+	return r;
+}
+
+/* ---- as that user ------------------------------------------------------------------------------------------------ */
+
+/* The folder of a unix socket to listen on; NULL: the address is of another kind. The caller owns it. */
+static char *socket_folder(const char *address)
+{
+	return strncmp(address, "unix:", 5) == 0 ? path_folder(address + 5) : NULL;
+}
+
+/* Whether this process could not make the socket of that address: its folder is not there, or is not its to write to.
+ */
+static bool socket_is_closed(const char *address)
+{
+	CLEANUP(mem_freep) char *folder = socket_folder(address);
+
+	return folder && access(folder, W_OK | X_OK) < 0;
+}
+
+/* At the places that the daemon writes to. */
+static int look_at_places(const struct config *c)
+{
+	CLEANUP(mem_freep) char *folder = path_folder(c->store.path);
+	int said = 0;
+
+	if (access(folder, F_OK) == 0 && access(folder, W_OK | X_OK) < 0)
+		said |= SAYS_FOLDER_CLOSED;
+	if (access(c->store.path, F_OK) == 0 && access(c->store.path, R_OK | W_OK) < 0)
+		said |= SAYS_STORE_CLOSED;
+	if (socket_is_closed(c->listen.address))
+		said |= SAYS_LISTEN_CLOSED;
+	if (socket_is_closed(c->admin.address))
+		said |= SAYS_ADMIN_CLOSED;
+	return said;
+}
+
+/* The child: never returns. */
+static void judge_there(const struct daemon_user *u, const char *config_file, int to)
+{
+	struct problems problems = {0};
+	struct generation *g;
+	FILE *out = fdopen(to, "w");
+	int said;
+
+	if (!out || setgroups(u->groups_n, u->groups) < 0 || setgid(u->gid) < 0 || setuid(u->uid) < 0)
+		_exit(SAYS_NOT_THAT_USER);
+	g = generation_load(config_file, &problems);
+	problems_print(&problems, out);
+	said = g ? look_at_places(g->config) : SAYS_WRONG;
+	_exit(fclose(out) == 0 ? said : SAYS_NOT_THAT_USER);
+}
+
+/* Loads the configuration as that user. Blocks until it is done. An error where the process cannot become that user. */
+static int judge_as(const struct daemon_user *u, const char *config_file, struct daemon_judgement *ret,
+		    struct err *reterr)
+{
+	int ends[2], status = 0;
+	pid_t child;
+	char *said = NULL;
+	size_t len;
+
+	if (pipe(ends) < 0)
+		return err_set(reterr, -errno, "no pipe: %s", strerror(errno));
+	(void)fflush(NULL);
+	child = fork();
+	if (child == 0) {
+		(void)close(ends[0]);
+		judge_there(u, config_file, ends[1]);
+	}
+	(void)close(ends[1]);
+	if (child > 0 && file_read_fd(ends[0], SAID_MAX, CLOCK_NEVER_MS, &said, &len) < 0)
+		said = NULL; /* it could not be said, or was more than a load can say */
+	(void)close(ends[0]);
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (child < 0 || !WIFEXITED(status) || (WEXITSTATUS(status) & SAYS_NOT_THAT_USER)) {
+		free(said);
+		return err_set(reterr, -EPERM, "this process cannot become the user %.64s", u->name);
+	}
+	*ret = (struct daemon_judgement){
+		.wrong = WEXITSTATUS(status) & SAYS_WRONG,
+		.folder_closed = WEXITSTATUS(status) & SAYS_FOLDER_CLOSED,
+		.store_closed = WEXITSTATUS(status) & SAYS_STORE_CLOSED,
+		.listen_closed = WEXITSTATUS(status) & SAYS_LISTEN_CLOSED,
+		.admin_closed = WEXITSTATUS(status) & SAYS_ADMIN_CLOSED,
+		.problems = said,
+	};
+	return 0;
+}
+
+/* ---- for whom ---------------------------------------------------------------------------------------------------- */
 
 static bool is_same_file(const char *a, const char *b)
 {
@@ -64,11 +243,11 @@ static int judge_for(const struct command *c, const struct command_context *ctx,
 	const struct daemon_unit *unit = j->has_unit && text_is(j->unit.user, user) ? &j->unit : NULL;
 	struct daemon_user who;
 	struct err error = {0};
-	int r = daemon_user_find(user, unit, &who, &error);
+	int r = user_find(user, unit, &who, &error);
 
 	if (r == 0) {
-		r = daemon_user_judge(&who, ctx->config_file, &j->said, &error);
-		daemon_user_done(&who);
+		r = judge_as(&who, ctx->config_file, &j->said, &error);
+		user_done(&who);
 	}
 	if (r == -ENOENT && wanted)
 		return command_usage_error(c, "--user %s: %s", user, error.text);
@@ -127,7 +306,7 @@ void check_judge_done(struct check_judge *j)
 
 static void warn_of(const char *key, const char *address, bool closed, const struct check_judge *judge)
 {
-	CLEANUP(mem_freep) char *folder = daemon_socket_folder(address), *word = folder ? access_word(folder) : NULL;
+	CLEANUP(mem_freep) char *folder = socket_folder(address), *word = folder ? access_word(folder) : NULL;
 
 	if (!folder || (judge->for_unit && daemon_unit_makes(&judge->unit, folder)))
 		return;
@@ -139,7 +318,7 @@ static void warn_of(const char *key, const char *address, bool closed, const str
 		out_print("%s: warning: the user %s cannot make a socket in %s; serve will not start: give the socket "
 			  "a folder of that user (under systemd unix:/run/deskbridge/NAME.sock)\n",
 			  key, judge->user, folder);
-	else if (!judge->user && daemon_socket_is_closed(address))
+	else if (!judge->user && socket_is_closed(address))
 		out_print("%s: warning: the user who runs this check cannot make a socket in %s; the user who runs "
 			  "serve must be able to\n",
 			  key, folder);

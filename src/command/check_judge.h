@@ -5,8 +5,18 @@
 #define COMMAND_CHECK_JUDGE_H
 
 #include "command/command.h"
-#include "command/daemon_user.h"
+#include "command/daemon_unit.h"
 #include "conf/conf.h"
+
+/* What was found by reading as that user. */
+struct daemon_judgement {
+	bool wrong;         /* the configuration does not load for that user */
+	bool folder_closed; /* the store's folder is there, and that user may not write to it */
+	bool store_closed;  /* the store's file is there, and that user may not write to it */
+	/* The folder of a unix socket to listen on is not there, or that user may not write to it. */
+	bool listen_closed, admin_closed;
+	char *problems; /* as problems_print prints them; the caller's */
+};
 
 struct check_judge {
 	struct daemon_unit unit; /* what systemd passes to the daemon; also where no other user judges */
@@ -19,6 +29,7 @@ struct check_judge {
 /*
  * c: whose usage is wrong where there is no user `wanted`.
  * wanted: --user, or NULL: where root checks the file that the installed unit names, the user that the unit runs as.
+ * Blocks on files, and until the process that reads as the user is done. Before there are threads.
  * With COMMAND_GOOD the configuration loads for that user. Else the exit status, after all problems and a message.
  * check_judge_done in any case.
  */

@@ -37,14 +37,6 @@ static void print_metric(void *ctx, const char *metric, enum transition t)
 			  : "");
 }
 
-/* Without its secrets nobody is asked; those of an optional lookup may be missing. */
-static bool has_lookup_secrets(const struct source *s)
-{
-	const char *way = definition_lookup_authenticate(s->definition);
-
-	return text_is(way, "basic") ? s->lookup_user && s->lookup_password : s->lookup_token != NULL;
-}
-
 static void print_lookup(void *ctx, enum definition_url kind, const char *outline, bool optional)
 {
 	size_t *n = ctx;
@@ -59,7 +51,11 @@ static void print_lookups(const struct source *s)
 {
 	size_t n = 0;
 
-	if (!definition_has_lookup(s->definition) || !has_lookup_secrets(s))
+	if (!definition_has_lookup(s->definition))
+		return;
+	/* Without its secrets nobody is asked; those of an optional lookup may be missing. */
+	if (text_is(definition_lookup_authenticate(s->definition), "basic") ? !s->lookup_user || !s->lookup_password
+									    : !s->lookup_token)
 		return;
 	definition_urls(s->definition, print_lookup, &n);
 	if (n > 0 && s->lookup_ca_file)
@@ -117,20 +113,8 @@ static bool refuses_request(const struct http_reply *reply, char *out, size_t si
 	return !json_member_str(source, "pointer") && json_member_str(source, "parameter");
 }
 
-static void tell_forbidden(const struct account *a, unsigned status)
-{
-	if (status == 401)
-		out_print("account %s: Klaviyo does not know this key (401): is it whole, of the right account, not "
-			  "deleted? "
-			  "The key: %s\n",
-			  a->name, secret_where(a->api_key));
-	else
-		out_print("account %s: the key may not send events (403): it lacks the scope " EVENTS_SCOPE
-			  ". A key's scopes cannot be changed later: make a new one\n",
-			  a->name);
-}
-
-/* What an invalid event says of the key: 400 is the good answer, it was refused for its shape alone. */
+/* Tells by the answer to an invalid event whether the key may send. 400 is the good answer: the event was refused for
+ * its shape alone. */
 static bool tell_send(const struct account *a, const struct http_reply *reply)
 {
 	bool json = reply->type && strstr(reply->type, "json");
@@ -139,8 +123,14 @@ static bool tell_send(const struct account *a, const struct http_reply *reply)
 	if (reply->failure != HTTP_OK)
 		out_print("account %s: Klaviyo does not answer at %s: %s\n", a->name, a->url,
 			  http_why(reply, REASON_ISSUER, why));
-	else if (reply->status == 401 || (reply->status == 403 && json))
-		tell_forbidden(a, reply->status);
+	else if (reply->status == 401)
+		out_print("account %s: Klaviyo does not know this key (401): is it whole, of the right account, not "
+			  "deleted? The key: %s\n",
+			  a->name, secret_where(a->api_key));
+	else if (reply->status == 403 && json)
+		out_print("account %s: the key may not send events (403): it lacks the scope " EVENTS_SCOPE
+			  ". A key's scopes cannot be changed later: make a new one\n",
+			  a->name);
 	else if (reply->status == 403 || reply->status == 429 || reply->status >= 500)
 		out_print("account %s: Klaviyo cannot say now (status %u); try again in a minute\n", a->name,
 			  reply->status);
@@ -161,17 +151,6 @@ static bool tell_send(const struct account *a, const struct http_reply *reply)
 	return false;
 }
 
-static unsigned may_read(const struct account *a, const char *key, const char *path)
-{
-	struct http_reply reply;
-
-	if (ask(a, key, "GET", path, NULL, &reply, NULL) < 0)
-		return 0;
-	unsigned status = reply.status; /* also of an answer too long to be kept */
-	http_reply_done(&reply);
-	return status;
-}
-
 /* A key that reads more than it needs is a key that leaks more when it is lost. */
 static void tell_reads(const struct account *a, const char *key)
 {
@@ -188,9 +167,15 @@ static void tell_reads(const struct account *a, const char *key)
 	CLEANUP(mem_freep) char *excess = NULL;
 	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++)
-		if (may_read(a, key, probes[i].path) == 200)
+	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
+		struct http_reply reply;
+
+		if (ask(a, key, "GET", probes[i].path, NULL, &reply, NULL) < 0)
+			continue;
+		if (reply.status == 200) /* also of an answer too long to be kept */
 			scopes[n++] = probes[i].scope;
+		http_reply_done(&reply);
+	}
 	excess = text_join(scopes, n, ", ");
 	if (n > 0)
 		out_print("account %s: warning: the key may do more than it needs (%s); one that may send events only "

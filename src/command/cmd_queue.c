@@ -48,18 +48,6 @@ static const char *next_attempt(struct json_object *row, struct json_object *acc
 	return until && strcmp(own, until) < 0 ? until : own;
 }
 
-/* The reason in a line of its own: Klaviyo's words are long. */
-static void print_row(struct json_object *row, struct json_object *accounts)
-{
-	const char *reason = json_member_str(row, "reason");
-
-	out_print("%-16s  %-9s  %-12s  %-20s  %8lld  %-20s  %-32s  %s\n", cell(row, "id"), cell(row, "state"),
-		  cell(row, "account"), cell(row, "created"), (long long)json_member_int(row, "attempts", 0),
-		  next_attempt(row, accounts), cell(row, "email"), cell(row, "metric"));
-	if (reason)
-		out_print("%-16s  reason: %s\n", "", reason);
-}
-
 static void print_table(struct json_object *rows, struct json_object *accounts, const char *state, long limit)
 {
 	size_t n = json_object_array_length(rows);
@@ -70,8 +58,15 @@ static void print_table(struct json_object *rows, struct json_object *accounts, 
 	}
 	out_print("%-16s  %-9s  %-12s  %-20s  %8s  %-20s  %-32s  %s\n", "ID", "STATE", "ACCOUNT", "CREATED", "ATTEMPTS",
 		  "NEXT ATTEMPT", "EMAIL", "METRIC");
-	for (size_t i = 0; i < n; i++)
-		print_row(json_object_array_get_idx(rows, i), accounts);
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+		const char *reason = json_member_str(row, "reason");
+		out_print("%-16s  %-9s  %-12s  %-20s  %8lld  %-20s  %-32s  %s\n", cell(row, "id"), cell(row, "state"),
+			  cell(row, "account"), cell(row, "created"), (long long)json_member_int(row, "attempts", 0),
+			  next_attempt(row, accounts), cell(row, "email"), cell(row, "metric"));
+		if (reason) /* in a line of its own: Klaviyo's words are long */
+			out_print("%-16s  reason: %s\n", "", reason);
+	}
 	if (n == (size_t)limit)
 		out_print("the newest %zu; more of them: --limit N\n", n);
 }
@@ -149,28 +144,33 @@ static void print_waiting_webhooks(struct json_object *rows)
 	}
 }
 
-/* A webhook with the members of an event. Members that only events have are null; the attempts are those of its lookup,
+/* Webhooks with the members of events. Members that only events have are null; the attempts are those of its lookup,
  * as a webhook itself is never sent to Klaviyo. Owned. */
-static struct json_object *as_event(struct json_object *webhook)
+static struct json_object *as_events(struct json_object *webhooks)
 {
-	struct json_object *row = json_object_new_object();
+	struct json_object *rows = json_object_new_array();
 
-	copy(row, "id", webhook, "id");
-	copy(row, "state", webhook, "state");
-	json_object_object_add(row, "account", NULL);
-	copy(row, "source", webhook, "source");
-	copy(row, "conversation", webhook, "conversation");
-	json_object_object_add(row, "metric", NULL);
-	json_object_object_add(row, "email", NULL);
-	json_object_object_add(row, "unique_id", NULL);
-	copy(row, "created", webhook, "received");
-	copy(row, "attempts", webhook, "asked");
-	copy(row, "next_attempt", webhook, "not_before");
-	copy(row, "reason", webhook, "reason");
-	json_set_str(row, "kind", "webhook");
-	if (json_member_str(webhook, "wait"))
-		copy(row, "wait", webhook, "wait");
-	return row;
+	for (size_t i = 0; i < json_object_array_length(webhooks); i++) {
+		struct json_object *webhook = json_object_array_get_idx(webhooks, i), *row = json_object_new_object();
+
+		copy(row, "id", webhook, "id");
+		copy(row, "state", webhook, "state");
+		json_object_object_add(row, "account", NULL);
+		copy(row, "source", webhook, "source");
+		copy(row, "conversation", webhook, "conversation");
+		json_object_object_add(row, "metric", NULL);
+		json_object_object_add(row, "email", NULL);
+		json_object_object_add(row, "unique_id", NULL);
+		copy(row, "created", webhook, "received");
+		copy(row, "attempts", webhook, "asked");
+		copy(row, "next_attempt", webhook, "not_before");
+		copy(row, "reason", webhook, "reason");
+		json_set_str(row, "kind", "webhook");
+		if (json_member_str(webhook, "wait"))
+			copy(row, "wait", webhook, "wait");
+		json_object_array_add(rows, row);
+	}
+	return rows;
 }
 
 /* Rows of both lists in one, the newest first, at most limit. Times of one form compare as text. Owned. */
@@ -191,15 +191,6 @@ static struct json_object *merge(struct json_object *a, struct json_object *b, l
 		else
 			j++;
 	}
-	return rows;
-}
-
-static struct json_object *as_events(struct json_object *webhooks)
-{
-	struct json_object *rows = json_object_new_array();
-
-	for (size_t i = 0; i < json_object_array_length(webhooks); i++)
-		json_object_array_add(rows, as_event(json_object_array_get_idx(webhooks, i)));
 	return rows;
 }
 

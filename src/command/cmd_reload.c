@@ -21,24 +21,8 @@ static const char *text_of(struct json_object *o, const char *key)
 	return text ? text : "";
 }
 
-/* As problems_print does. */
-static void print_problem(struct json_object *p)
-{
-	const char *file = text_of(p, "file"), *path = text_of(p, "path");
-	long long line = (long long)json_member_int(p, "line", 0);
-
-	if (line > 0)
-		out_error("%s:%lld:%lld: ", file, line, (long long)json_member_int(p, "column", 0));
-	else if (*file)
-		out_error("%s: ", file);
-	out_error("%s%s%s%s\n", path, *path ? ": " : "",
-		  json_member_bool(p, "notice", false)    ? "notice: "
-		  : json_member_bool(p, "warning", false) ? "warning: "
-							  : "",
-		  text_of(p, "text"));
-}
-
-/* Where stderr is systemd's journal (ExecReload=), the daemon's own lines tell each problem there already. */
+/* As problems_print does. Where stderr is systemd's journal (ExecReload=), the daemon's own lines tell each problem
+ * there already. */
 static void print_problems(struct json_object *verdict)
 {
 	struct json_object *problems = json_member(verdict, "problems");
@@ -47,8 +31,21 @@ static void print_problems(struct json_object *verdict)
 
 	if (log_stderr_is_journal())
 		return;
-	for (size_t i = 0; i < n; i++)
-		print_problem(json_object_array_get_idx(problems, i));
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *p = json_object_array_get_idx(problems, i);
+		const char *file = text_of(p, "file"), *path = text_of(p, "path");
+		long long line = (long long)json_member_int(p, "line", 0);
+
+		if (line > 0)
+			out_error("%s:%lld:%lld: ", file, line, (long long)json_member_int(p, "column", 0));
+		else if (*file)
+			out_error("%s: ", file);
+		out_error("%s%s%s%s\n", path, *path ? ": " : "",
+			  json_member_bool(p, "notice", false)    ? "notice: "
+			  : json_member_bool(p, "warning", false) ? "warning: "
+								  : "",
+			  text_of(p, "text"));
+	}
 	if (more > 0)
 		out_error("and %lld more\n", (long long)more);
 }

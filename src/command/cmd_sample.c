@@ -29,13 +29,6 @@ struct parcel {
 	struct pairs headers; /* the sample's, and those that prove */
 };
 
-static void parcel_done(struct parcel *p)
-{
-	free(p->url);
-	pairs_done(&p->headers);
-	sample_done(&p->sample);
-}
-
 /* In single quotes for a POSIX shell. */
 static void print_quoted(const char *text)
 {
@@ -174,14 +167,6 @@ static bool first_webhook(const struct source *s, const struct parcel *p, struct
 	return any;
 }
 
-/* Where the lookup asks, for people. */
-static const char *desk_url(const struct source *s)
-{
-	const char *own = definition_base_url(s->definition);
-
-	return s->lookup_base_url ? s->lookup_base_url : own ? own : "the helpdesk";
-}
-
 /* Whether the first question holds the conversation's id. */
 static bool asks_by_conversation(const struct source *s, const struct parsed *w)
 {
@@ -203,7 +188,8 @@ static bool asks_by_conversation(const struct source *s, const struct parsed *w)
 	return does;
 }
 
-/* Tells what of --email stands where the daemon looks for addresses and is none. Whether there is any. */
+/* Tells of the parts of --email that stand where the daemon looks for addresses and are none. Returns whether there are
+ * any. */
 static bool tell_refused(const struct signal *signal, const struct sample_wish *wish)
 {
 	char email[EMAIL_MAX + 1];
@@ -226,13 +212,14 @@ static bool tell_refused(const struct signal *signal, const struct sample_wish *
 static void tell_lookup(const struct source *s, const struct parsed *w, const struct sample_wish *wish, bool refused)
 {
 	const struct signal *signal = &w->reading.signal;
+	const char *own = definition_base_url(s->definition);
 
 	if (refused)
 		out_error("note: this webhook holds no address. ");
 	else
 		out_error("note: %s's webhooks hold no address%s. ", s->policy.label,
 			  wish->email ? ", so --email has no place in them" : "");
-	out_error("The daemon asks %s for ", desk_url(s));
+	out_error("The daemon asks %s for ", s->lookup_base_url ? s->lookup_base_url : own ? own : "the helpdesk");
 	if (signal->customer)
 		out_error("that of customer %s; another one: --customer ID\n", signal->customer);
 	else if (asks_by_conversation(s, w))
@@ -253,7 +240,7 @@ static bool holds_email(const struct signal *signal, const char *wanted)
 	return false;
 }
 
-/* What was asked for and is not in the webhook, and where the address comes from. */
+/* Notes the options that have no place in the webhook, and where the address comes from. */
 static void tell(const struct source *s, const struct parcel *p, const struct sample_wish *wish)
 {
 	const struct signal *signal;
@@ -333,7 +320,9 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		end = post(&parcel);
 	else
 		print_curl(&parcel);
-	parcel_done(&parcel);
+	free(parcel.url);
+	pairs_done(&parcel.headers);
+	sample_done(&parcel.sample);
 	return end;
 }
 

@@ -72,9 +72,9 @@ static void drain_timer(int fd)
 	(void)!read(fd, &times, sizeof(times));
 }
 
-static int timer_new(struct err *reterr)
+static int timer_new(clockid_t clock, struct err *reterr)
 {
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int fd = timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK);
 
 	return fd < 0 ? err_set(reterr, -errno, "no timer: %s", strerror(errno)) : fd;
 }
@@ -89,16 +89,6 @@ static void clock_watch(int fd)
 	/* ECANCELED: the clock was set once more since the last read(). The timer is armed all the same. */
 	INSIST(timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0 ||
 	       errno == ECANCELED);
-}
-
-static int clock_watch_new(struct err *reterr)
-{
-	int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-
-	if (fd < 0)
-		return err_set(reterr, -errno, "no timer: %s", strerror(errno));
-	clock_watch(fd);
-	return fd;
 }
 
 static void log_generation(const struct generation *g)
@@ -157,15 +147,16 @@ static int take_timers(struct serve *s, struct err *reterr)
 	uint64_t usec = 0;
 
 	s->watchdog = -1;
-	s->coalesce = timer_new(reterr);
+	s->coalesce = timer_new(CLOCK_MONOTONIC, reterr);
 	if (s->coalesce < 0)
 		return s->coalesce;
-	s->clock = clock_watch_new(reterr);
+	s->clock = timer_new(CLOCK_REALTIME, reterr);
 	if (s->clock < 0)
 		return s->clock;
+	clock_watch(s->clock);
 	if (sd_watchdog_enabled(0, &usec) <= 0)
 		return 0;
-	s->watchdog = timer_new(reterr);
+	s->watchdog = timer_new(CLOCK_MONOTONIC, reterr);
 	if (s->watchdog < 0)
 		return s->watchdog;
 	/* Four looks in the time that systemd gives: an answer that one look missed is fed by the next. */
@@ -273,22 +264,12 @@ static void follow(struct serve *s, struct generation *next)
 	watch_secrets(s);
 }
 
-/* Tells each of a list what became of the reload. */
-static void answer_all(struct admin_reload *asked, const struct admin_verdict *verdict)
-{
-	struct admin_reload *next;
-
-	for (; asked; asked = next) {
-		next = (struct admin_reload *)(void *)asked->mail.next;
-		admin_reload_answer(asked, verdict);
-	}
-}
-
-/* asked: who waits for the verdict, or NULL. They are answered last: then READY=1 is told already. */
+/* asked: the list of those who wait for the verdict, or NULL. They are answered last: then READY=1 is told already. */
 static void reload(struct serve *s, struct admin_reload *asked)
 {
 	struct problems problems = {0};
 	struct generation *next;
+	struct admin_reload *behind;
 	struct serve_token token = {.former = s->generation->config};
 	struct err e = {0};
 	char errors[AMOUNT_MAX];
@@ -316,16 +297,11 @@ static void reload(struct serve *s, struct admin_reload *asked)
 	metrics_add(METRIC_CONFIG_RELOADS, verdict.error ? "failed" : "good", NULL, NULL, 1);
 	tell_status(s, "READY=1\n");
 	verdict.generation = s->generation->number;
-	answer_all(asked, &verdict);
+	for (; asked; asked = behind) {
+		behind = (struct admin_reload *)(void *)asked->mail.next;
+		admin_reload_answer(asked, &verdict);
+	}
 	problems_done(&problems);
-}
-
-static void reload_asked(struct serve *s)
-{
-	struct admin_reload *asked = serve_reloads_take(s->reloads);
-
-	if (asked)
-		reload(s, asked);
 }
 
 static bool secret_differs(const struct secret *secret, const struct secrets *a, const struct secrets *b)
@@ -405,6 +381,8 @@ enum {
 
 static void loop(struct serve *s)
 {
+	struct admin_reload *asked;
+
 	for (;;) {
 		struct pollfd fds[ON_MAX_] = {
 			[ON_SIGNAL] = {.fd = serve_signals_fd(s->signals), .events = POLLIN},
@@ -438,8 +416,8 @@ static void loop(struct serve *s)
 			drain_timer(s->coalesce);
 			refresh_secrets(s);
 		}
-		if (fds[ON_RELOAD].revents)
-			reload_asked(s);
+		if (fds[ON_RELOAD].revents && (asked = serve_reloads_take(s->reloads)))
+			reload(s, asked);
 		if (fds[ON_NEWS].revents) {
 			pipeline_read_news(s->pipeline);
 			tell_status(s, "");
@@ -481,11 +459,10 @@ static int serve(struct serve *s)
 	serve_files_allow(s->generation->config->listen.max_connections);
 	generation_make_current(generation_ref(s->generation));
 	r = start(s, &e);
-	if (r == 0) /* else what stops the start is what to mend */
-		serve_token_tell(&token, s->generation->config);
-	if (r < 0) {
+	if (r < 0) { /* the reason is what to mend: nothing is said of the token */
 		log_error(NULL, "deskbridge cannot start: %s", e.text);
 	} else {
+		serve_token_tell(&token, s->generation->config);
 		tell_ready(s);
 		loop(s);
 		serve_notify("STOPPING=1\nSTATUS=stopping");

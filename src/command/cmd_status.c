@@ -200,32 +200,14 @@ static const char *waiting_text(const char *why)
 	return why;
 }
 
-static void print_dead(struct json_object *s)
-{
-	int64_t dead = json_member_int(s, "dead", 0);
-	const char *reason = json_member_str(s, "dead_reason");
-	char webhooks[AMOUNT_MAX];
-
-	if (dead > 0)
-		out_print("; %s%s%s (deskbridge queue list --state dead)", amount_of(webhooks, dead, "dead webhook"),
-			  reason ? ", the latest: " : "", reason ? reason : "");
-}
-
-static void print_unknown_states(struct json_object *s)
-{
-	int64_t n = json_member_int(s, "unknown_states", 0);
-
-	if (n > 0)
-		out_print("; %lld webhook%s with a state that the definition does not know (the log names it)",
-			  (long long)n, n == 1 ? "" : "s");
-}
-
 static void print_source_state(struct json_object *s)
 {
 	struct json_object *waiting = json_member(s, "waiting");
-	const char *parked = json_member_str(s, "parked"), *between = "; waiting ";
+	const char *parked = json_member_str(s, "parked"), *reason = json_member_str(s, "dead_reason");
+	const char *between = "; waiting ";
 	int64_t unaddressed = json_member_int(s, "without_address", 0);
-	char conversations[AMOUNT_MAX];
+	int64_t unknown = json_member_int(s, "unknown_states", 0), dead = json_member_int(s, "dead", 0);
+	char conversations[AMOUNT_MAX], webhooks[AMOUNT_MAX];
 
 	if (!json_member_bool(s, "configured", true))
 		out_print("parked: not configured");
@@ -242,8 +224,12 @@ static void print_source_state(struct json_object *s)
 			between = ", ";
 		}
 	}
-	print_unknown_states(s);
-	print_dead(s);
+	if (unknown > 0)
+		out_print("; %s with a state that the definition does not know (the log names it)",
+			  amount_of(webhooks, unknown, "webhook"));
+	if (dead > 0)
+		out_print("; %s%s%s (deskbridge queue list --state dead)", amount_of(webhooks, dead, "dead webhook"),
+			  reason ? ", the latest: " : "", reason ? reason : "");
 	out_print("\n");
 }
 

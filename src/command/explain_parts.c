@@ -292,7 +292,21 @@ static int flag_count(void *ctx, const char *account, const char *email, const c
 	return 0;
 }
 
-static void explain_decision(const struct generation *g, const struct source *s, const struct parsed *p)
+/* The pipeline holds a webhook before the ledger sees it. */
+static void explain_settle(const struct source_policy *s, const struct signal *signal)
+{
+	int64_t held_ms = settle_ms(s, signal->transition);
+	char age[CLOCK_ISO_MAX];
+
+	if (held_ms <= 0)
+		return;
+	clock_age(held_ms, age);
+	out_print("Settle\n  it counts once it has lasted %s: held back until then, and gone where its opposite comes "
+		  "before\n\n",
+		  age);
+}
+
+void explain_signal(const struct generation *g, const struct source *s, const struct parsed *p)
 {
 	const struct webhook *w = &p->webhook;
 	struct ledger_entry entry = {0};
@@ -310,6 +324,7 @@ static void explain_decision(const struct generation *g, const struct source *s,
 				  .now_ms = w->received_ms,
 				  .view = {.account = account, .flag_count = flag_count, .ctx = &g},
 				  .explain = &lines};
+	explain_settle(in.source, &p->reading.signal);
 	int r = decide(&in, &decision, &error);
 	explain_block("Ledger and rules, as for a conversation that is not known yet", &lines);
 	buf_done(&lines);
@@ -322,24 +337,4 @@ static void explain_decision(const struct generation *g, const struct source *s,
 	for (size_t i = 0; i < decision.events_n; i++)
 		explain_request(g, &decision.events[i], w->received_ms);
 	decision_done(&decision);
-}
-
-/* What the pipeline does before the ledger sees it. */
-static void explain_settle(const struct source_policy *s, const struct signal *signal)
-{
-	int64_t held_ms = settle_ms(s, signal->transition);
-	char age[CLOCK_ISO_MAX];
-
-	if (held_ms <= 0)
-		return;
-	clock_age(held_ms, age);
-	out_print("Settle\n  it counts once it has lasted %s: held back until then, and gone where its opposite comes "
-		  "before\n\n",
-		  age);
-}
-
-void explain_signal(const struct generation *g, const struct source *s, const struct parsed *webhook)
-{
-	explain_settle(&s->policy, &webhook->reading.signal);
-	explain_decision(g, s, webhook);
 }

@@ -34,6 +34,6 @@ void explain_answers_done(struct explain_answers *a);
 bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret);
 
 /* Settle, ledger, rules, events, requests. */
-void explain_signal(const struct generation *g, const struct source *s, const struct parsed *webhook);
+void explain_signal(const struct generation *g, const struct source *s, const struct parsed *p);
 
 #endif

@@ -74,27 +74,17 @@ char *load_url(const char *address, const char *path, const char **ret_unix_sock
 	return host ? mem_fmt("http://%s%s%s", host, port, path) : mem_fmt("http://%s%s", address, path);
 }
 
-/* It speaks as the admin address does. */
-static bool is_daemons(const struct http_reply *reply)
+/* error: the daemon's own words; NULL: it does not speak as the admin address does. */
+static void tell_failure(const struct http_reply *reply, const char *address, const char *error)
 {
-	CLEANUP(json_putp) struct json_object *tree = NULL;
-
-	return json_read(reply->body.data, reply->body.len, &tree, NULL) == 0 && json_member_str(tree, "error");
-}
-
-static void tell_failure(const struct http_reply *reply, const char *address)
-{
-	CLEANUP(json_putp) struct json_object *tree = NULL;
-
 	if (reply->failure != HTTP_OK)
 		out_error("deskbridge: the daemon does not answer at %s: %s\n"
 			  "Does it run? \"systemctl status deskbridge\" tells. If its admin address is another one: "
 			  "--admin "
 			  "ADDRESS:PORT\n",
 			  address, reply->error);
-	else if (json_read(reply->body.data, reply->body.len, &tree, NULL) == 0 && json_member_str(tree, "error"))
-		out_error("deskbridge: the daemon at %s says: %s (%u)\n", address, json_member_str(tree, "error"),
-			  reply->status);
+	else if (error)
+		out_error("deskbridge: the daemon at %s says: %s (%u)\n", address, error, reply->status);
 	else
 		out_error("deskbridge: what answers at %s is not deskbridge's admin address (status %u). Its own: "
 			  "--admin "
@@ -173,28 +163,22 @@ void door_close(struct daemon_door *d)
 	admin_settings_done(&d->settings);
 }
 
-static bool is_numeric(const char *address)
-{
-	CLEANUP(mem_freep) char *host = host_without_port(address);
-	struct ip ip;
-
-	return host && ip_read(host, &ip);
-}
-
 int door_ask(const struct daemon_door *door, const char *method, const char *path, int64_t timeout_ms,
 	     struct http_reply *ret)
 {
 	struct http_ask ask = {.method = method, .timeout_ms = timeout_ms, .max_answer = ANSWER_MAX};
 	CLEANUP(mem_freep) char *url = load_url(door->address, path, &ask.unix_socket);
+	CLEANUP(mem_freep) char *host = host_without_port(door->address);
 	struct pairs headers = {0};
 	struct err error = {0};
+	struct ip ip;
 
 	if (door->settings.token) {
 		CLEANUP(mem_freep) char *bearer = mem_fmt("Bearer %s", door->settings.token);
 		pairs_add(&headers, "Authorization", bearer);
 	}
 	/* The daemon takes loopback and admin.hosts for names of its own; an address is nobody's virtual host. */
-	if (is_numeric(door->address))
+	if (host && ip_read(host, &ip))
 		pairs_add(&headers, "Host", "localhost");
 	ask.url = url;
 	ask.headers = &headers;
@@ -266,24 +250,28 @@ static void tell_restart(void)
 int door_tell_failure(const struct daemon_door *door, const struct http_reply *reply)
 {
 	CLEANUP(generation_unrefp) struct generation *g = NULL;
+	CLEANUP(json_putp) struct json_object *tree = NULL;
+	bool reached = reply->failure == HTTP_OK;
+	bool by_file = !door->given && !door->settings.file_is_missing; /* the address is the configuration's */
+	const char *error = NULL;
 
-	if (reply->failure != HTTP_OK && tell_closed_socket(door))
+	if (!reached && tell_closed_socket(door))
 		return COMMAND_FAILED;
-	if (reply->failure == HTTP_OK && reply->status == 401 && is_daemons(reply)) {
+	if (reached && json_read(reply->body.data, reply->body.len, &tree, NULL) == 0)
+		error = json_member_str(tree, "error");
+	if (error && reply->status == 401) {
 		tell_token(door);
 		/* It does not fit, or is not there; one that this user may not read says nothing about it. */
 		if (!door->token_given && door->settings.token_code != -EACCES)
 			tell_restart();
 		return COMMAND_FAILED;
 	}
-	bool missing = !door->given && door->settings.file_is_missing;
-	if (reply->failure != HTTP_OK && !door->given && !missing)
+	if (!reached && by_file)
 		g = load_generation(door->context, true);
-	tell_failure(reply, door->address);
-	if (!door->given && !missing &&
-	    (reply->failure == HTTP_CONNECT || (reply->failure == HTTP_OK && !is_daemons(reply))))
+	tell_failure(reply, door->address, error);
+	if (by_file && (reply->failure == HTTP_CONNECT || (reached && !error)))
 		tell_restart();
-	return reply->failure == HTTP_OK || door->given || g ? COMMAND_FAILED : COMMAND_CONFIG;
+	return reached || door->given || g ? COMMAND_FAILED : COMMAND_CONFIG;
 }
 
 int load_from_daemon(const struct daemon_door *door, const char *path, enum json_type wanted, struct json_object **ret)

@@ -1,11 +1,9 @@
 /*
  * serve_parts: what the daemon's main thread does beside its loop in cmd_serve.c; for that file only.
  *
- *   serve_start    once, before the listeners: open files, the admin token
- *   serve_signals  the thread that takes the signals, and the end of a stop
- *   serve_notify   what the service manager is told, and the line that it shows
- *   serve_watch    files of secrets and of the store that change
- *   serve_reloads  reloads that were asked for through the admin address
+ *   serve_parts    start (open files, the admin token), the service manager, reloads that the admin address was asked
+ * for serve_signals  the thread that takes the signals, and the end of a stop serve_watch    files of secrets and of
+ * the store that change
  *
  * Main thread, where nothing else is said.
  */

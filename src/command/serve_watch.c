@@ -68,23 +68,17 @@ static void watch_name(struct serve_watch *w, const char *folder, const char *na
 	w->spots[w->spots_n++] = (struct spot){.wd = wd, .name = mem_str(name), .file = file};
 }
 
-/* A folder on the way: only that it is moved or deleted. One that may be passed and not read cannot be watched itself.
- */
-static void watch_folder(struct serve_watch *w, const char *folder, const char *name)
-{
-	CLEANUP(mem_freep) char *whole = path_join(folder, name);
-
-	if (inotify_add_watch(w->fd, whole, OF_FOLDER | IN_ONLYDIR | IN_MASK_ADD) < 0 && errno == EACCES)
-		watch_name(w, folder, name, false);
-}
-
-/* Each link on the way may be put elsewhere, each folder replaced; a name that is missing may come. */
+/* Each link on the way may be put elsewhere, each folder moved or deleted; a name that is missing may come. A folder
+ * that may be passed and not read cannot be watched itself. */
 static void watch_stop(void *ctx, const struct path_stop *stop)
 {
-	if (stop->kind == PATH_FOLDER)
-		watch_folder(ctx, stop->folder, stop->name);
-	else
-		watch_name(ctx, stop->folder, stop->name, stop->kind == PATH_LAST);
+	CLEANUP(mem_freep) char *whole = path_join(stop->folder, stop->name);
+	struct serve_watch *w = ctx;
+
+	if (stop->kind != PATH_FOLDER)
+		watch_name(w, stop->folder, stop->name, stop->kind == PATH_LAST);
+	else if (inotify_add_watch(w->fd, whole, OF_FOLDER | IN_ONLYDIR | IN_MASK_ADD) < 0 && errno == EACCES)
+		watch_name(w, stop->folder, stop->name, false);
 }
 
 static void watch_file(void *ctx, const char *path, bool fixed)
