@@ -6,7 +6,8 @@
  *
  * A visit's claim on the budget is what its body holds, then what its passage holds, until the answer goes out. While a
  * thread takes a body apart it holds body, tree and items at once; that is not counted: it is INTAKE_THREADS times at
- * most, and bounded by max_body and BATCH_BYTES_MAX.
+ * most, and bounded by max_body and BATCH_BYTES_MAX. The trees that go on to the pipeline are not counted either:
+ * passage.c bounds them.
  *
  * Threads: begin, complete and done run on the server's pool; the answer to what was submitted is given on the
  * pipeline's thread. Whether more may be submitted is under one lock together with the submitting, so that nothing is

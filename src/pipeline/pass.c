@@ -505,8 +505,10 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 		return r == -ENOENT ? 0 : r;
 	*ret_source = mem_str(p.parsed ? p.parsed->webhook.source : webhook.source);
 	p.source = config_source(w->config, *ret_source);
-	if (!p.source)
+	if (!p.source) {
+		INSIST(!p.parsed); /* readings holds what the present definitions have read */
 		return rest(store_webhook_wait(w->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr));
+	}
 	if (!p.parsed)
 		p.parsed = parsed_new(p.source->definition, &webhook, NULL);
 	p.webhook = &p.parsed->webhook;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 struct kept {
+	int64_t id;
 	struct parsed *parsed;
 	size_t bytes;
 	bool has_waited;
@@ -67,14 +68,14 @@ void readings_keep(struct readings *r, const struct config *c, struct parsed *p,
 		parsed_free(p);
 		return;
 	}
-	r->items[r->n++] = (struct kept){.parsed = p, .bytes = bytes, .has_waited = has_waited};
+	r->items[r->n++] = (struct kept){.id = p->webhook.id, .parsed = p, .bytes = bytes, .has_waited = has_waited};
 	r->bytes += bytes;
 }
 
 struct parsed *readings_take(struct readings *r, int64_t id)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (r->items[i].parsed->webhook.id == id)
+		if (r->items[i].id == id)
 			return take_out(r, i);
 	return NULL;
 }
