@@ -177,18 +177,16 @@ void turn_take(struct turn *t, struct mail *m)
 
 /* ---- what senders brought ---------------------------------------------------------------------------------------- */
 
-/* What settle looks at of a webhook that waits. */
-static int keep_time(struct work *w, const struct webhook *webhook, struct err *reterr)
+/* Once it is inserted: whether a pass follows. */
+static bool is_pending(const struct intake_item *item)
 {
-	const struct source *s = config_source(w->config, webhook->source);
-
-	if (!s || !settle_applies(&s->policy))
-		return 0;
-	return store_webhook_time_save(w->store, webhook->id, webhook->time_ms, webhook->undated, reterr);
+	return item->kept && item->result == INTAKE_ACCEPTED && !item->dead_reason;
 }
 
 static int insert_item(struct work *w, struct intake_item *item, struct err *reterr)
 {
+	const struct webhook *webhook;
+	const struct source *s;
 	int r;
 
 	if (!item->kept) {
@@ -199,51 +197,49 @@ static int insert_item(struct work *w, struct intake_item *item, struct err *ret
 				 reterr);
 	if (r < 0)
 		return r;
-	item->id = item->parsed->webhook.id;
+	webhook = &item->parsed->webhook;
+	item->id = webhook->id;
 	item->result = r > 0 ? INTAKE_DUPLICATE : item->ignored ? INTAKE_IGNORED : INTAKE_ACCEPTED;
 	w->inserted += r == 0;
 	w->changed = true;
 	if (r == 0 && (item->dead_reason || item->ignored)) /* it has come to its end already */
-		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, item->parsed->webhook.source,
+		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, webhook->source,
 			  item->dead_reason ? WORK_DEAD : WORK_IGNORED, NULL);
-	return item->result == INTAKE_ACCEPTED && !item->dead_reason ? keep_time(w, &item->parsed->webhook, reterr) : 0;
-}
-
-/* What was stored is ready for its pass. */
-static void keep_parsed(struct work *w, struct intake_submission *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		struct intake_item *item = &s->items[i];
-
-		if (item->kept && item->result == INTAKE_ACCEPTED && !item->dead_reason)
-			readings_keep(w->readings, w->config, TAKE(item->parsed), false);
-	}
+	if (!is_pending(item))
+		return 0;
+	s = config_source(w->config, webhook->source); /* settle looks at the time of a webhook that waits */
+	if (!s || !settle_applies(&s->policy))
+		return 0;
+	return store_webhook_time_save(w->store, webhook->id, webhook->time_ms, webhook->undated, reterr);
 }
 
 /* All of one POST, or nothing of it: then it alone is refused. */
 static int insert_submission(struct work *w, struct intake_submission *s, struct err *reterr)
 {
+	const struct webhook *failed;
 	struct err e = {0};
+	size_t tried = 0;
 	int r = work_savepoint(w, reterr);
-	size_t i;
 
 	if (r < 0)
 		return r;
-	for (i = 0; r == 0 && i < s->n; i++)
-		r = insert_item(w, &s->items[i], &e);
+	while (r == 0 && tried < s->n)
+		r = insert_item(w, &s->items[tried++], &e);
 	r = work_savepoint_end(w, r, &e);
 	if (r == 0) {
-		keep_parsed(w, s);
+		for (size_t i = 0; i < s->n; i++)
+			if (is_pending(&s->items[i]))
+				readings_keep(w->readings, w->config, TAKE(s->items[i].parsed), false);
 		return 0;
 	}
 	if (work_is_stores(r)) {
 		*reterr = e;
 		return r;
 	}
-	log_error(&((struct log_about){.source = s->items[i - 1].parsed->webhook.source,
-				       .conversation = s->items[i - 1].parsed->webhook.conversation,
-				       .reason = e.text}),
-		  "a webhook cannot be kept and was refused");
+	failed = &s->items[tried - 1].parsed->webhook;
+	log_error(
+		&((struct log_about){.source = failed->source, .conversation = failed->conversation, .reason = e.text}),
+		"a webhook cannot be kept and was refused");
 	s->refused = true;
 	return 0;
 }
@@ -315,22 +311,17 @@ static void return_deliveries(struct turn *t)
 
 /* ---- pending webhooks -------------------------------------------------------------------------------------------- */
 
-static int64_t pending_budget_us(const struct turn *t, int64_t others_us)
-{
-	int64_t share_us = (others_us + t->commit_us) / PENDING_SHARE;
-
-	if (!t->submissions.first)
-		return PENDING_US;
-	return share_us > PENDING_LEAST_US ? share_us : PENDING_LEAST_US;
-}
-
 static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, struct err *reterr)
 {
-	int64_t began_us = clock_mono_us(), budget_us = pending_budget_us(t, began_us - turn_began_us);
+	int64_t began_us = clock_mono_us(), budget_us = (began_us - turn_began_us + t->commit_us) / PENDING_SHARE;
 	size_t n = 0, max = room_passes(&t->room);
 	int64_t id;
 	int r;
 
+	if (budget_us < PENDING_LEAST_US)
+		budget_us = PENDING_LEAST_US;
+	if (!t->submissions.first)
+		budget_us = PENDING_US;
 	/* One by one: what a pass ends or lets go changes which is next. */
 	while ((r = store_webhooks_ready(w->store, &id, 1, reterr)) > 0) {
 		if (recovery_has(&t->recovery, id) || clock_mono_us() - began_us >= budget_us || n >= max) {
@@ -347,29 +338,6 @@ static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, s
 }
 
 /* ---- one transaction --------------------------------------------------------------------------------------------- */
-
-static int steps(struct turn *t, struct work *w, int64_t began_us, struct err *reterr)
-{
-	int r = store_webhooks_due(w->store, w->now_ms, reterr);
-
-	if (r == 0)
-		r = insert_submissions(t, w, reterr);
-	if (r == 0)
-		r = apply_deliveries(t, w, reterr);
-	if (r == 0)
-		r = apply_answers(t, w, reterr);
-	if (r == 0)
-		r = janitor_release_sources(t->janitor, w, reterr);
-	if (r == 0)
-		r = lookups_release_slots(w, reterr);
-	if (r == 0)
-		r = dispatch_set_aside_other_urls(t->dispatch, w, reterr);
-	if (r == 0)
-		r = janitor_bring_near(t->janitor, w, reterr);
-	if (r == 0)
-		r = pass_pending(t, w, began_us, reterr);
-	return r < 0 ? r : janitor_clean(t->janitor, w, &t->room, reterr);
-}
 
 /* After a failure the next commit must show that the disk takes something: an empty one would not. */
 static int probe(struct turn *t, struct err *reterr)
@@ -396,7 +364,25 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 	if (r == 0)
 		r = probe(t, reterr);
 	if (r == 0)
-		r = steps(t, w, began_us, reterr);
+		r = store_webhooks_due(w->store, w->now_ms, reterr);
+	if (r == 0)
+		r = insert_submissions(t, w, reterr);
+	if (r == 0)
+		r = apply_deliveries(t, w, reterr);
+	if (r == 0)
+		r = apply_answers(t, w, reterr);
+	if (r == 0)
+		r = janitor_release_sources(t->janitor, w, reterr);
+	if (r == 0)
+		r = lookups_release_slots(w, reterr);
+	if (r == 0)
+		r = dispatch_set_aside_other_urls(t->dispatch, w, reterr);
+	if (r == 0)
+		r = janitor_bring_near(t->janitor, w, reterr);
+	if (r == 0)
+		r = pass_pending(t, w, began_us, reterr);
+	if (r == 0)
+		r = janitor_clean(t->janitor, w, &t->room, reterr);
 	r = commit_end(w, r, reterr);
 	if (r < 0)
 		return r;
@@ -437,27 +423,6 @@ static void recover(struct turn *t)
 	log_notice(NULL, "the store commits again");
 }
 
-static int run_once(struct turn *t, struct work *w, struct err *reterr)
-{
-	int r;
-
-	health_disk(t->health, true);
-	r = recovery_run(&t->recovery, w, &t->room, t->submissions.first ? PENDING_LEAST_US : PENDING_US, reterr);
-	if (r == 0)
-		r = transaction(t, w, reterr);
-	health_disk(t->health, false);
-	return r;
-}
-
-static void hand_over(struct turn *t, struct work *w)
-{
-	struct err e;
-
-	if (t->retry_ms == 0 && dispatch_hand_over(t->dispatch, w, &e) < 0)
-		fail(t, &e);
-	commit_tell_losses(t->store);
-}
-
 static int64_t min_ms(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -469,6 +434,7 @@ int64_t turn_run(struct turn *t)
 	struct err e = {0};
 	enum wall_change change;
 	int64_t next_ms;
+	int r;
 
 	if (!wall_look(&t->wall, &w, &change)) {
 		answer_submissions(t, true);
@@ -481,16 +447,26 @@ int64_t turn_run(struct turn *t)
 		answer_submissions(t, true);
 		return t->retry_ms;
 	}
-	if (run_once(t, &w, &e) < 0) {
+
+	health_disk(t->health, true);
+	r = recovery_run(&t->recovery, &w, &t->room, t->submissions.first ? PENDING_LEAST_US : PENDING_US, &e);
+	if (r == 0)
+		r = transaction(t, &w, &e);
+	health_disk(t->health, false);
+	if (r < 0) {
 		fail(t, &e);
 		return t->retry_ms;
 	}
 	recover(t);
+
 	health_disk(t->health, true);
-	hand_over(t, &w);
+	if (dispatch_hand_over(t->dispatch, &w, &e) < 0)
+		fail(t, &e);
+	commit_tell_losses(t->store);
 	if (!t->stopping) /* it waits for the disk more than once */
 		janitor_after(t->janitor, &w, t->health);
 	health_disk(t->health, false);
+
 	if (t->retry_ms != 0)
 		return t->retry_ms;
 	if (w.more || lookups_slots_are_wanted(t->lookups, w.config))
