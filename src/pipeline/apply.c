@@ -4,25 +4,26 @@
 
 #include "pipeline/dispatch.h"
 
+/* What decide may ask of other conversations. */
+struct view {
+	struct work *work;
+	const char *source, *conversation;
+};
+
 static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
 		      struct err *reterr)
 {
-	const struct apply_view *v = ctx;
+	const struct view *v = ctx;
 
 	return store_flag_count(v->work->store, account, email, flag, v->source, v->conversation, ret, reterr);
 }
 
 static const struct account_policy *account(void *ctx, const char *name)
 {
-	const struct apply_view *v = ctx;
+	const struct view *v = ctx;
 	const struct account *a = config_account(v->work->config, name);
 
 	return a ? &a->policy : NULL;
-}
-
-struct decide_view apply_view(struct apply_view *v)
-{
-	return (struct decide_view){.account = account, .flag_count = flag_count, .ctx = v};
 }
 
 static int queue_event(struct work *w, struct event *e, struct err *reterr)
@@ -39,11 +40,19 @@ static int queue_event(struct work *w, struct event *e, struct err *reterr)
 	return 0;
 }
 
-int apply_decision(struct work *w, const char *source, const char *conversation, struct decision *d, struct err *reterr)
+int apply_decide(struct work *w, const struct decide_input *in, struct decision *ret, struct err *reterr)
 {
-	int r = store_conversation_save(w->store, source, conversation, &d->entry, &d->reached, reterr);
+	struct view view = {w, in->source->name, in->conversation};
+	struct decide_input whole = *in;
+	int r;
 
-	for (size_t i = 0; r == 0 && i < d->events_n; i++)
-		r = queue_event(w, &d->events[i], reterr);
+	whole.now_ms = w->now_ms;
+	whole.view = (struct decide_view){.account = account, .flag_count = flag_count, .ctx = &view};
+	r = decide(&whole, ret, reterr);
+	if (r == 0)
+		r = store_conversation_save(w->store, in->source->name, in->conversation, &ret->entry, &ret->reached,
+					    reterr);
+	for (size_t i = 0; r == 0 && i < ret->events_n; i++)
+		r = queue_event(w, &ret->events[i], reterr);
 	return r;
 }

@@ -92,13 +92,6 @@ static int64_t *lent_find(struct dispatch_account *a, int64_t event)
 	return NULL;
 }
 
-static bool is_lent(const struct dispatch *d, const struct event *e)
-{
-	struct dispatch_account *a = account_find(d, e->account);
-
-	return a && lent_find(a, e->id);
-}
-
 void dispatch_returned(struct dispatch *d, const struct delivery *delivery)
 {
 	bool parked = !delivery->returned && delivery->verdict.outcome == OUTCOME_PARK;
@@ -129,12 +122,6 @@ void dispatch_configured(struct dispatch *d)
 
 /* ---- results ----------------------------------------------------------------------------------------------------- */
 
-/* Where the account is no longer configured, its events' age has no limit: they wait. */
-static int64_t max_age_ms(const struct account *a)
-{
-	return a ? a->max_age_ms : CLOCK_NEVER_MS;
-}
-
 static int set_aside(struct work *w, const struct event *e, const char *reason, struct err *reterr)
 {
 	int r = store_event_dead(w->store, e->id, reason, w->now_ms, reterr);
@@ -151,111 +138,88 @@ static int set_aside(struct work *w, const struct event *e, const char *reason, 
 	return r;
 }
 
-static int reject(struct work *w, const struct delivery *d, struct err *reterr)
-{
-	int r = store_event_retry(w->store, d->event->id, d->event->attempts + 1, w->now_ms, d->verdict.reason, reterr);
-
-	return r < 0 ? r : set_aside(w, d->event, d->verdict.reason, reterr);
-}
-
 static int try_later(struct work *w, const struct delivery *d, const struct account *a, struct err *reterr)
 {
-	int64_t limit_ms = max_age_ms(a), due_ms = w->now_ms;
+	/* Where the account is no longer configured its events wait, at any age. */
+	int64_t limit_ms = a ? a->max_age_ms : CLOCK_NEVER_MS, due_ms = w->now_ms;
 	unsigned attempts = d->event->attempts;
 
+	/* An odd answer may concern the account, and then nobody's event ages: it dies of ten tries of its own alone.
+	 */
+	if (!d->verdict.odd && work_is_too_old(w, d->event->received_ms, limit_ms)) {
+		CLEANUP(mem_freep) char *reason = NULL;
+		char age[CLOCK_ISO_MAX];
+
+		clock_age(limit_ms, age);
+		reason = mem_fmt("undelivered for %s: %s", age, d->verdict.reason);
+		return set_aside(w, d->event, reason, reterr);
+	}
 	if (!d->verdict.throttled) { /* a 429 does not move the event's back-off */
 		int64_t wait_ms = backoff_ms(attempts, backoff_chance());
 
 		due_ms += d->verdict.retry_after_ms > wait_ms ? d->verdict.retry_after_ms : wait_ms;
 		attempts++;
 	}
-	/* An odd answer may concern the account, and then nobody's event ages: it dies of ten tries of its own alone.
-	 */
-	if (!d->verdict.odd && limit_ms != CLOCK_NEVER_MS && w->now_ms - d->event->received_ms > limit_ms &&
-	    work_age_wait_ms(w, limit_ms) == 0) {
-		char age[CLOCK_ISO_MAX];
-		CLEANUP(mem_freep) char *reason = NULL;
-
-		clock_age(limit_ms, age);
-		reason = mem_fmt("undelivered for %s: %s", age, d->verdict.reason);
-		return set_aside(w, d->event, reason, reterr);
-	}
 	return store_event_retry(w->store, d->event->id, attempts, due_ms, d->verdict.reason, reterr);
-}
-
-static int delivered(struct work *w, const struct delivery *d, const struct account *a, struct err *reterr)
-{
-	int r = store_event_delivered(w->store, d->event->id, a ? a->person_gap_ms : 0, d->done_ms, reterr);
-
-	if (r < 0)
-		return r;
-	if (d->event->time_ms <= d->done_ms)
-		tally_observe(w->tally, METRIC_LAG_SECONDS, (double)(d->done_ms - d->event->time_ms) / 1000);
-	return 0;
 }
 
 static int apply_outcome(struct work *w, const struct delivery *d, struct err *reterr)
 {
-	const struct account *a = config_account(w->config, d->event->account);
+	const struct outcome_verdict *v = &d->verdict;
+	const struct event *e = d->event;
+	const struct account *a = config_account(w->config, e->account);
+	int r;
 
-	switch (d->verdict.outcome) {
+	switch (v->outcome) {
 	case OUTCOME_DELIVERED:
-		return delivered(w, d, a, reterr);
+		r = store_event_delivered(w->store, e->id, a ? a->person_gap_ms : 0, d->done_ms, reterr);
+		if (r >= 0 && e->time_ms <= d->done_ms)
+			tally_observe(w->tally, METRIC_LAG_SECONDS, (double)(d->done_ms - e->time_ms) / 1000);
+		return r < 0 ? r : 0;
 	case OUTCOME_RETRY:
 		return try_later(w, d, a, reterr);
 	case OUTCOME_REJECT:
-		return reject(w, d, reterr);
+		r = store_event_retry(w->store, e->id, e->attempts + 1, w->now_ms, v->reason, reterr);
+		return r < 0 ? r : set_aside(w, e, v->reason, reterr);
 	case OUTCOME_PARK:
 	case OUTCOME_SINGLE:
 		/* Ready as before, with the reason for people; the window says when it may go again. */
-		return store_event_retry(w->store, d->event->id, d->event->attempts, w->now_ms, d->verdict.reason,
-					 reterr);
+		return store_event_retry(w->store, e->id, e->attempts, w->now_ms, v->reason, reterr);
 	}
-	return err_set(reterr, -EINVAL, "delivery of event %016llx: outcome %d is none",
-		       (unsigned long long)d->event->id, (int)d->verdict.outcome);
-}
-
-/* All that one outcome changes, or nothing. */
-static int apply_whole(struct work *w, const struct delivery *d, struct err *reterr)
-{
-	int r = work_savepoint(w, reterr);
-
-	if (r < 0)
-		return r;
-	return work_savepoint_end(w, apply_outcome(w, d, reterr), reterr);
-}
-
-/* Left as it was, it would be sent again and again. */
-static int give_up(struct work *w, const struct delivery *d, const char *why, struct err *reterr)
-{
-	CLEANUP(mem_freep)
-	char *reason = mem_fmt("its delivery's outcome (%s) cannot be kept: %s", outcome_name(d->verdict.outcome), why);
-	int r = work_savepoint(w, reterr);
-
-	if (r < 0)
-		return r;
-	r = work_savepoint_end(w, set_aside(w, d->event, reason, reterr), reterr);
-	return r == -ENOENT ? 0 : r;
+	return err_set(reterr, -EINVAL, "delivery of event %016llx: outcome %d is none", (unsigned long long)e->id,
+		       (int)v->outcome);
 }
 
 int dispatch_apply(struct work *w, const struct delivery *d, struct err *reterr)
 {
+	struct dispatch_account *a = account_find(w->dispatch, d->event->account);
+	CLEANUP(mem_freep) char *reason = NULL;
 	struct err e = {0};
 	int r;
 
-	if (d->returned || !is_lent(w->dispatch, d->event))
+	if (d->returned || !a || !lent_find(a, d->event->id))
 		return 0;
-	r = apply_whole(w, d, &e);
+	r = work_savepoint(w, &e);
+	if (r == 0)
+		r = work_savepoint_end(w, apply_outcome(w, d, &e), &e);
 	if (work_is_stores(r)) {
 		if (reterr)
 			*reterr = e;
 		return r;
 	}
 	/* -ENOENT: its account's url changed while it was on its way; it is a dead letter and stays one. */
-	if (r < 0 && r != -ENOENT)
-		return give_up(w, d, e.text, reterr);
-	tally_add(w->tally, METRIC_DELIVERIES, d->event->account, lane_name(d->lane), outcome_name(d->verdict.outcome));
-	return 0;
+	if (r >= 0 || r == -ENOENT) {
+		tally_add(w->tally, METRIC_DELIVERIES, d->event->account, lane_name(d->lane),
+			  outcome_name(d->verdict.outcome));
+		return 0;
+	}
+	/* Left as it was, it would be sent again and again. */
+	reason = mem_fmt("its delivery's outcome (%s) cannot be kept: %s", outcome_name(d->verdict.outcome), e.text);
+	r = work_savepoint(w, reterr);
+	if (r < 0)
+		return r;
+	r = work_savepoint_end(w, set_aside(w, d->event, reason, reterr), reterr);
+	return r == -ENOENT ? 0 : r;
 }
 
 /* ---- of another url ---------------------------------------------------------------------------------------------- */

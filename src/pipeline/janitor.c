@@ -2,19 +2,21 @@
 
 #include "pipeline/janitor.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "klaviyo/retry_after.h"
+#include "pipeline/apply.h"
 #include "pipeline/dispatch.h"
-#include "pipeline/expire.h"
 #include "pipeline/gauges.h"
 
 #define NEAR_BATCH 256  /* due times a turn */
-#define EXPIRE_BATCH 16 /* expiries a turn */
-#define CLEAN_ROWS 64   /* a step */
+#define EXPIRE_BATCH 16 /* expiries a turn, over all sources */
+#define EXPIRE_REST_MS CLOCK_MINUTE_MS
+#define CLEAN_ROWS 64 /* a step */
 #define CLEAN_EVERY_MS CLOCK_MINUTE_MS
 #define CHECKPOINT_QUIET_MS 1000
 #define GAUGES_EVERY_MS 1000
@@ -33,8 +35,9 @@ struct janitor {
 	int64_t revisions_ms;
 	int64_t nearly_full_ms; /* when nearly_full was found out */
 	bool nearly_full;
-	bool clean_failed; /* told */
-	struct expire expire;
+	bool clean_failed;      /* told */
+	int64_t expire_rest_ms; /* after a source whose oldest conversation cannot be closed */
+	bool expire_failed;     /* told, until all can be closed again */
 
 	bool source_release;   /* the generation's sources have not been let go yet */
 	size_t near_next;      /* whose due times are looked at next: 0 webhooks, then each account; beyond: nobody's */
@@ -193,6 +196,153 @@ int janitor_bring_near(struct janitor *j, struct work *w, struct err *reterr)
 	return 0;
 }
 
+/* ---- conversations that expire ----------------------------------------------------------------------------------- */
+
+struct expiry {
+	struct work *w;
+	const struct source *source;
+	const char *conversation;
+	struct ledger_entry entry;
+	struct reached_list reached;
+};
+
+static int close_with_events(struct expiry *x, struct err *reterr)
+{
+	const struct decide_input in = {
+		.source = &x->source->policy,
+		.conversation = x->conversation,
+		.entry = &x->entry,
+		.reached = &x->reached,
+	};
+	CLEANUP(decision_done) struct decision d = {0};
+	int r = apply_decide(x->w, &in, &d, reterr);
+
+	if (r < 0)
+		return r;
+	if (d.entry.state == LEDGER_OPEN)
+		return err_set(reterr, -EBADMSG, "its deadline has passed, and still it is open");
+	return 0;
+}
+
+/* So that one conversation that cannot be decided does not keep all later ones open. */
+static int close_silently(struct expiry *x, const struct err *why, struct err *reterr)
+{
+	int r = work_savepoint(x->w, reterr);
+	struct log_about about = {.source = x->source->name, .conversation = x->conversation, .reason = why->text};
+	struct ledger_verdict verdict;
+
+	if (r < 0)
+		return r;
+	if (!ledger_expire(&x->entry, x->source->policy.expire_after_ms, x->w->now_ms, &verdict)) {
+		x->entry.state = LEDGER_CLOSED;
+		x->entry.closed_ms = x->w->now_ms;
+	}
+	r = store_conversation_save(x->w->store, x->source->name, x->conversation, &x->entry, &x->reached, reterr);
+	if (r == 0)
+		tally_log(x->w->tally, LOG_ERR, &about, "an expired conversation was closed without an event");
+	return work_savepoint_end(x->w, r, reterr);
+}
+
+static int expire_one(struct work *w, const struct source *s, const char *conversation, struct err *reterr)
+{
+	struct expiry x = {.w = w, .source = s, .conversation = conversation};
+	struct err why = {0};
+	int r = store_conversation_load(w->store, s->name, conversation, &x.entry, &x.reached, &why);
+
+	if (r == 0)
+		r = work_savepoint(w, &why);
+	if (r == 0)
+		r = work_savepoint_end(w, close_with_events(&x, &why), &why);
+	if (r < 0 && !work_is_stores(r))
+		r = close_silently(&x, &why, reterr);
+	else if (r < 0 && reterr)
+		*reterr = why;
+	reached_clear(&x.reached);
+	return r;
+}
+
+/* Returns how many were closed, or an error. */
+static int expire_source(struct work *w, const struct source *s, unsigned max, struct err *reterr)
+{
+	int64_t opened_before_ms;
+	unsigned n;
+
+	if (__builtin_sub_overflow(w->now_ms, s->policy.expire_after_ms, &opened_before_ms))
+		opened_before_ms = INT64_MIN;
+	for (n = 0; n < max; n++) {
+		CLEANUP(mem_freep) char *conversation = NULL;
+		int r = store_conversation_oldest_open(w->store, s->name, opened_before_ms, &conversation, reterr);
+
+		if (r == -ENOENT)
+			break;
+		if (r == 0)
+			r = expire_one(w, s, conversation, reterr);
+		if (r < 0)
+			return r;
+	}
+	return (int)n;
+}
+
+/* Closes, each in a savepoint, what has been open longer than `expire_after` since our receipt; not while the clock may
+ * be wrong. Returns how many, or what the store failed with. One that cannot be closed is the matter of its source
+ * alone, which is tried again a minute later. */
+static int expire(struct janitor *j, struct work *w, struct err *reterr)
+{
+	unsigned n = 0;
+
+	if (w->mono_ms < j->expire_rest_ms)
+		return 0;
+	for (size_t i = 0; i < w->config->sources_n && n < EXPIRE_BATCH; i++) {
+		const struct source *s = &w->config->sources[i];
+		struct err why = {0};
+		int r;
+
+		if (s->policy.expire_after_ms == CLOCK_NEVER_MS || work_age_wait_ms(w, s->policy.expire_after_ms) > 0)
+			continue;
+		r = expire_source(w, s, EXPIRE_BATCH - n, &why);
+		if (work_is_stores(r)) {
+			*reterr = why;
+			return r;
+		}
+		if (r >= 0) {
+			n += (unsigned)r;
+			continue;
+		}
+		if (!j->expire_failed)
+			tally_log(w->tally, LOG_ERR, &((struct log_about){.source = s->name, .reason = why.text}),
+				  "conversations that have been open for too long cannot be closed: it is tried again");
+		j->expire_failed = true;
+		j->expire_rest_ms = w->mono_ms + EXPIRE_REST_MS;
+	}
+	j->expire_failed = j->expire_failed && w->mono_ms < j->expire_rest_ms;
+	return (int)n;
+}
+
+/* When the next one is due: clock_mono_ms time; CLOCK_NEVER_MS: none. */
+static int64_t expire_next_ms(const struct janitor *j, struct work *w)
+{
+	int64_t next_ms = CLOCK_NEVER_MS;
+
+	for (size_t i = 0; i < w->config->sources_n; i++) {
+		const struct source *s = &w->config->sources[i];
+		int64_t received_ms, due_ms, judged_ms;
+
+		if (s->policy.expire_after_ms == CLOCK_NEVER_MS)
+			continue;
+		received_ms = store_conversation_oldest_received_ms(w->store, s->name);
+		if (received_ms == CLOCK_NEVER_MS ||
+		    __builtin_add_overflow(received_ms, s->policy.expire_after_ms, &due_ms))
+			continue;
+		due_ms = work_mono_at_ms(w, due_ms);
+		judged_ms = w->mono_ms + work_age_wait_ms(w, s->policy.expire_after_ms);
+		if (due_ms < judged_ms)
+			due_ms = judged_ms;
+		if (due_ms < next_ms)
+			next_ms = due_ms;
+	}
+	return next_ms < j->expire_rest_ms ? j->expire_rest_ms : next_ms;
+}
+
 /* ---- what goes --------------------------------------------------------------------------------------------------- */
 
 static bool is_nearly_full(struct janitor *j, struct work *w)
@@ -231,7 +381,7 @@ int janitor_clean(struct janitor *j, struct work *w, const struct room *room, st
 {
 	size_t rows = room_clean_rows(room, CLEAN_ROWS + 2 * (size_t)w->inserted);
 	bool due = !w->more && w->mono_ms >= j->clean_ms;
-	int r = expire_run(&j->expire, w, EXPIRE_BATCH, reterr);
+	int r = expire(j, w, reterr);
 
 	if (r < 0)
 		return r;
@@ -277,7 +427,7 @@ void janitor_after(struct janitor *j, struct work *w, struct health *health)
 
 int64_t janitor_next_ms(const struct janitor *j, struct work *w)
 {
-	int64_t times[] = {j->clean_ms, j->checkpoint_ms, j->gauges_ms, j->revisions_ms, expire_next_ms(&j->expire, w)};
+	int64_t times[] = {j->clean_ms, j->checkpoint_ms, j->gauges_ms, j->revisions_ms, expire_next_ms(j, w)};
 	int64_t next_ms = CLOCK_NEVER_MS;
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)

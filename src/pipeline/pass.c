@@ -14,13 +14,13 @@
 #include "base/amount.h"
 #include "base/backoff.h"
 #include "base/clock.h"
-#include "base/known.h"
 #include "base/log.h"
 #include "decision/decide.h"
+#include "decision/settle.h"
 #include "pipeline/apply.h"
 #include "pipeline/lookups.h"
-#include "pipeline/neighbours.h"
 
+#define DEAD_LINE "a webhook became a dead letter"
 #define PASS_ODD_TRIES 10 /* so often one is asked for whose answers say nothing while others' do */
 
 enum stage {
@@ -53,13 +53,19 @@ static int wait_for(struct pass *p, enum store_wait why, int64_t not_before_ms, 
 	return rest(store_webhook_wait(p->w->store, p->webhook->id, why, not_before_ms, reterr));
 }
 
-static int end_done(struct pass *p, const char *result, const char *detail, struct err *reterr)
+static struct log_about about_webhook(const struct pass *p, const char *reason)
 {
-	struct log_about about = {
+	return (struct log_about){
 		.source = p->webhook->source,
 		.conversation = p->webhook->conversation,
 		.webhook = p->webhook->id,
+		.reason = reason,
 	};
+}
+
+static int end_done(struct pass *p, const char *result, const char *detail, struct err *reterr)
+{
+	struct log_about about = about_webhook(p, NULL);
 	CLEANUP(mem_freep) char *text = detail ? mem_fmt("%s: %s", result, detail) : mem_str(result);
 	int r = store_webhook_done(p->w->store, p->webhook->id, text, reterr);
 
@@ -71,30 +77,13 @@ static int end_done(struct pass *p, const char *result, const char *detail, stru
 	return STAGE_REST;
 }
 
-static int end_dead(struct work *w, const char *source, int64_t id, const char *reason, struct err *reterr)
-{
-	CLEANUP(store_origin_done) struct store_origin origin = {0};
-	CLEANUP(mem_freep) char *kept = known_strike(reason);
-	int r = store_webhook_dead(w->store, id, kept, reterr);
-
-	if (r < 0)
-		return r;
-	tally_add(w->tally, METRIC_WEBHOOK_RESULTS, source ? source : "", WORK_DEAD, NULL);
-	store_webhook_origin(w->store, id, &origin);
-	tally_log(
-		w->tally, LOG_WARNING,
-		&((struct log_about){
-			.source = origin.source, .conversation = origin.conversation, .webhook = id, .reason = reason}),
-		"a webhook became a dead letter");
-	return STAGE_REST;
-}
-
 static int die(struct pass *p, const char *reason, struct err *reterr)
 {
-	return end_dead(p->w, p->webhook->source, p->webhook->id, reason, reterr);
+	return rest(
+		work_webhook_dead(p->w, p->webhook->source, p->webhook->id, reason, LOG_WARNING, DEAD_LINE, reterr));
 }
 
-/* ---- reading and order ------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static int stage_read(struct pass *p, struct err *reterr)
 {
@@ -117,19 +106,99 @@ static int stage_read(struct pass *p, struct err *reterr)
 	return store_webhook_mark(p->w->store, p->webhook, reterr);
 }
 
+/* ---- settle, and the order --------------------------------------------------------------------------------------- */
+
+/* The other pending webhooks of the conversation, as settle's rule (decision/settle.h) meets them. */
+struct meeting {
+	struct settle settle;
+	struct pass *pass;
+	struct err *reterr;
+};
+
+/* Reads once, and keeps, the time of a webhook that an older version stored, or that came before its source had
+ * `settle`. 0: it does not read, and ends with its reason when it is taken. */
+static int neighbour_time(struct meeting *m, const struct store_neighbour *n, struct ledger_signal *to)
+{
+	struct store *s = m->pass->w->store;
+	struct webhook w = {0};
+	struct parsed *parsed;
+	int r = store_webhook_load(s, n->id, &w, m->reterr);
+
+	if (r < 0)
+		return r == -EBADMSG || r == -ENOENT ? 0 : r;
+	parsed = parsed_lent(m->pass->source->definition, &w);
+	if (parsed->reading.kind == READING_SIGNAL) {
+		to->time_ms = parsed->reading.signal.time_ms;
+		to->undated = !parsed->reading.signal.has_time;
+		r = store_webhook_time_save(s, n->id, to->time_ms, to->undated, m->reterr);
+		r = r < 0 ? r : 1;
+	}
+	parsed_free(parsed);
+	webhook_done(&w);
+	return r;
+}
+
+static int meet(void *ctx, const struct store_neighbour *n)
+{
+	struct meeting *m = ctx;
+	struct ledger_signal other = {
+		.kind = n->transition,
+		.time_ms = n->time_ms,
+		.undated = n->undated,
+		.received_ms = n->received_ms,
+		.order = n->id,
+	};
+	int r = 1;
+
+	if (n->id == m->settle.self.order)
+		return 0;
+	if (!n->is_timed)
+		r = neighbour_time(m, n, &other);
+	if (r <= 0)
+		return r;
+	return !settle_meet(&m->settle, &other, n->wait == STORE_WAIT_TIME);
+}
+
+/* Ends those that are over, and saves the conversation where the rule changed it. Returns the verdict on the webhook,
+ * or an error. */
+static int settle_neighbours(struct pass *p, int64_t *ret_until_ms, struct err *reterr)
+{
+	struct meeting m = {.settle.source = &p->source->policy, .pass = p, .reterr = reterr};
+	enum settle_verdict verdict = SETTLE_ON;
+	struct work *w = p->w;
+	int r;
+
+	decide_ledger_signal(p->webhook, p->signal, &m.settle.self);
+	r = store_webhooks_of_conversation(w->store, p->source->name, p->signal->conversation, meet, &m, reterr);
+	if (r == 0) {
+		verdict = settle_rule(&m.settle, w->now_ms, &p->entry);
+		*ret_until_ms = m.settle.until_ms;
+	}
+	for (size_t i = 0; r == 0 && i < m.settle.over_n; i++) {
+		r = store_webhook_done(w->store, m.settle.over[i], WORK_SETTLED, reterr);
+		if (r < 0)
+			break;
+		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, p->source->name, WORK_SETTLED, NULL);
+		readings_forget(w->readings, m.settle.over[i]);
+	}
+	if (r == 0 && m.settle.changed)
+		r = store_conversation_save(w->store, p->source->name, p->signal->conversation, &p->entry, &p->reached,
+					    reterr);
+	settle_done(&m.settle);
+	return r < 0 ? r : (int)verdict;
+}
+
 static int stage_settle(struct pass *p, struct err *reterr)
 {
-	enum settle_verdict verdict;
 	int64_t until_ms = 0;
 	int r;
 
 	if (!settle_applies(&p->source->policy))
 		return STAGE_ON;
-	r = neighbours_settle(p->w, p->source, p->webhook, p->signal, &p->entry, &p->reached, &verdict, &until_ms,
-			      reterr);
+	r = settle_neighbours(p, &until_ms, reterr);
 	if (r < 0)
 		return r;
-	switch (verdict) {
+	switch ((enum settle_verdict)r) {
 	case SETTLE_ON:
 		return STAGE_ON;
 	case SETTLE_HELD:
@@ -221,21 +290,11 @@ static int wait_for_room(struct pass *p, unsigned asked, struct err *reterr)
 	return wait_for(p, STORE_WAIT_SLOT, 0, reterr);
 }
 
-static struct log_about about_wait(const struct pass *p, const char *reason)
-{
-	return (struct log_about){
-		.source = p->webhook->source,
-		.conversation = p->webhook->conversation,
-		.webhook = p->webhook->id,
-		.reason = reason,
-	};
-}
-
 /* Its first wait is told; `status` and the API show the others. */
 static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wait_ms, const char *reason,
 		      struct err *reterr)
 {
-	struct log_about about = about_wait(p, reason);
+	struct log_about about = about_webhook(p, reason);
 	char iso[CLOCK_ISO_MAX], times[AMOUNT_MAX];
 
 	clock_iso(p->w->now_ms + wait_ms, iso);
@@ -249,7 +308,7 @@ static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wai
 /* It meets the ledger without an address, which the next webhook that has one makes good. */
 static int give_up(struct pass *p, const struct store_lookups *n, const char *reason)
 {
-	struct log_about about = about_wait(p, reason);
+	struct log_about about = about_webhook(p, reason);
 	char times[AMOUNT_MAX];
 
 	tally_log(p->w->tally, LOG_NOTICE, &about, "a webhook ends without an address: its lookup was asked %s",
@@ -259,38 +318,36 @@ static int give_up(struct pass *p, const struct store_lookups *n, const char *re
 	return STAGE_ON;
 }
 
-static bool is_too_old(const struct pass *p)
-{
-	int64_t limit_ms = give_up_ms(&p->source->policy);
-
-	return limit_ms != CLOCK_NEVER_MS && p->w->now_ms - p->webhook->received_ms > limit_ms &&
-	       work_age_wait_ms(p->w, limit_ms) == 0;
-}
-
 /* tries: with the one that has just failed. */
 static int64_t next_try_ms(unsigned tries)
 {
 	return backoff_ms(tries > 0 ? tries - 1 : 0, backoff_chance());
 }
 
-/* The helpdesk has trouble, or nobody was asked: as deliveries are. */
-static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
+static int count_lookup(struct pass *p, enum store_lookup what, const struct lookups_verdict *v,
+			struct store_lookups *ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
+
+	return store_webhook_count_lookup(p->w->store, p->webhook->id, what, reason, p->w->now_ms, ret, reterr);
+}
+
+/* The helpdesk has trouble, or nobody was asked: the webhook is tried again, and given up, as events are. */
+static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
+{
+	int64_t limit_ms = give_up_ms(&p->source->policy), wait_ms;
 	struct store_lookups n;
-	char age[CLOCK_ISO_MAX];
-	int64_t wait_ms;
 	int r;
 
-	if (is_too_old(p)) {
+	if (work_is_too_old(p->w, p->webhook->received_ms, limit_ms)) {
 		CLEANUP(mem_freep) char *why = NULL;
+		char age[CLOCK_ISO_MAX];
 
-		clock_age(give_up_ms(&p->source->policy), age);
+		clock_age(limit_ms, age);
 		why = mem_fmt("lookup: no answer for %s: %s", age, v->reason);
 		return die(p, why, reterr);
 	}
-	r = store_webhook_count_lookup(p->w->store, p->webhook->id, STORE_LOOKUP_TROUBLE, reason, p->w->now_ms, &n,
-				       reterr);
+	r = count_lookup(p, STORE_LOOKUP_TROUBLE, v, &n, reterr);
 	if (r < 0)
 		return r;
 	wait_ms = next_try_ms(n.asked);
@@ -299,28 +356,11 @@ static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err
 	return wait_until(p, &n, wait_ms, v->reason, reterr);
 }
 
-/* The helpdesk may know the customer a little later than it sends its webhook. */
-static int read_gone(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
-{
-	static const int64_t waits_ms[] = {10 * CLOCK_SECOND_MS, 30 * CLOCK_SECOND_MS};
-	const unsigned tries = sizeof(waits_ms) / sizeof(*waits_ms) + 1;
-	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
-	struct store_lookups n;
-	int r = store_webhook_count_lookup(p->w->store, p->webhook->id, STORE_LOOKUP_GONE, reason, p->w->now_ms, &n,
-					   reterr);
-
-	if (r < 0)
-		return r;
-	if (n.gone >= tries)
-		return give_up(p, &n, v->reason);
-	return wait_until(p, &n, waits_ms[n.gone > 0 ? n.gone - 1 : 0], v->reason, reterr);
-}
-
 /* While the source is parked, until its lookups work again. tries: of this kind. */
 static int wait_for_source(struct pass *p, const struct store_lookups *n, unsigned tries, const char *reason,
 			   struct err *reterr)
 {
-	struct log_about about = about_wait(p, reason);
+	struct log_about about = about_webhook(p, reason);
 
 	if (!lookups_is_parked(p->w->lookups, p->webhook->source))
 		return wait_until(p, n, next_try_ms(tries), reason, reterr);
@@ -328,32 +368,6 @@ static int wait_for_source(struct pass *p, const struct store_lookups *n, unsign
 		tally_log(p->w->tally, LOG_INFO, &about,
 			  "a webhook waits for its lookup until its source's lookups work again");
 	return wait_for_room(p, n->asked, reterr);
-}
-
-/* An answer that says nothing of the customer: whose trouble it is shows by what others are answered. */
-static int read_odd(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
-{
-	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
-	struct store_lookups n;
-	int r = store_webhook_count_lookup(p->w->store, p->webhook->id, STORE_LOOKUP_ODD, reason, p->w->now_ms, &n,
-					   reterr);
-
-	if (r < 0)
-		return r;
-	if (n.odd >= PASS_ODD_TRIES && lookups_useful_ms(p->w->lookups, p->webhook->source) > n.odd_since_ms)
-		return give_up(p, &n, v->reason);
-	return wait_for_source(p, &n, n.odd, v->reason, reterr);
-}
-
-/* An answer that concerns every customer is no try of this one's. */
-static int read_parked(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
-{
-	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
-	struct store_lookups n;
-	int r = store_webhook_count_lookup(p->w->store, p->webhook->id, STORE_LOOKUP_TROUBLE, reason, p->w->now_ms, &n,
-					   reterr);
-
-	return r < 0 ? r : wait_for_source(p, &n, n.asked, v->reason, reterr);
 }
 
 static int asked_so_far(struct pass *p, unsigned *ret, struct err *reterr)
@@ -366,18 +380,33 @@ static int asked_so_far(struct pass *p, unsigned *ret, struct err *reterr)
 	return r;
 }
 
+/* The customer is not known yet. */
 static int read_answer(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
 {
+	static const int64_t gone_waits_ms[] = {10 * CLOCK_SECOND_MS, 30 * CLOCK_SECOND_MS};
+	const unsigned gone_tries = sizeof(gone_waits_ms) / sizeof(*gone_waits_ms) + 1;
+	struct store_lookups n;
 	unsigned asked = 0;
 	int r;
 
 	switch (v->outcome) {
-	case LOOKUP_GONE:
-		return read_gone(p, v, reterr);
-	case LOOKUP_PARKED:
-		return read_parked(p, v, reterr);
-	case LOOKUP_ODD:
-		return read_odd(p, v, reterr);
+	case LOOKUP_GONE: /* the helpdesk may know the customer a little later than it sends its webhook */
+		r = count_lookup(p, STORE_LOOKUP_GONE, v, &n, reterr);
+		if (r < 0)
+			return r;
+		if (n.gone >= gone_tries)
+			return give_up(p, &n, v->reason);
+		return wait_until(p, &n, gone_waits_ms[n.gone > 0 ? n.gone - 1 : 0], v->reason, reterr);
+	case LOOKUP_ODD: /* it says nothing of the customer: what others are answered shows whose trouble it is */
+		r = count_lookup(p, STORE_LOOKUP_ODD, v, &n, reterr);
+		if (r < 0)
+			return r;
+		if (n.odd >= PASS_ODD_TRIES && lookups_useful_ms(p->w->lookups, p->webhook->source) > n.odd_since_ms)
+			return give_up(p, &n, v->reason);
+		return wait_for_source(p, &n, n.odd, v->reason, reterr);
+	case LOOKUP_PARKED: /* it concerns every customer, and is no try of this one's */
+		r = count_lookup(p, STORE_LOOKUP_TROUBLE, v, &n, reterr);
+		return r < 0 ? r : wait_for_source(p, &n, n.asked, v->reason, reterr);
 	case LOOKUP_LATE:
 		r = asked_so_far(p, &asked, reterr);
 		return r < 0 ? r : wait_for_room(p, asked, reterr);
@@ -439,22 +468,16 @@ static int stage_lookup(struct pass *p, struct err *reterr)
 
 static int stage_decide(struct pass *p, struct err *reterr)
 {
-	struct apply_view view = {p->w, p->webhook->source, p->signal->conversation};
 	const struct decide_input in = {
 		.source = &p->source->policy,
 		.conversation = p->signal->conversation,
 		.webhook = p->parsed,
 		.entry = &p->entry,
 		.reached = &p->reached,
-		.now_ms = p->w->now_ms,
-		.view = apply_view(&view),
 	};
 	CLEANUP(decision_done) struct decision decision = {0};
-	int r = decide(&in, &decision, reterr);
+	int r = apply_decide(p->w, &in, &decision, reterr);
 
-	if (r < 0)
-		return r;
-	r = apply_decision(p->w, p->webhook->source, in.conversation, &decision, reterr);
 	if (r < 0)
 		return r;
 	if (p->gave_up && decision.events_n == 0)
@@ -480,29 +503,20 @@ static int stages(struct pass *p, struct err *reterr)
 	return r;
 }
 
-/* The webhook that was parsed before, where its row is as it was then. 1: it is there. */
-static int take_parsed(struct work *w, int64_t id, struct parsed **ret, struct err *reterr)
-{
-	struct parsed *parsed = readings_take(w->readings, id);
-	int r = parsed ? store_webhook_is_pending(w->store, &parsed->webhook, reterr) : 0;
-
-	if (r > 0)
-		*ret = parsed;
-	else
-		parsed_free(parsed);
-	return r;
-}
-
+/* ret_source: for the metrics; NULL where there is no such webhook. */
 static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr)
 {
 	CLEANUP(webhook_done) struct webhook webhook = {0};
-	struct pass p = {.w = w};
-	int r = take_parsed(w, id, &p.parsed, reterr);
+	struct pass p = {.w = w, .parsed = readings_take(w->readings, id)};
+	int r = p.parsed ? store_webhook_is_pending(w->store, &p.parsed->webhook, reterr) : 0;
 
-	if (r == 0)
-		r = store_webhook_load(w->store, id, &webhook, reterr);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+	if (r <= 0) { /* it was not parsed before, or its row is not as it was then */
+		parsed_free(TAKE(p.parsed));
+		if (r == 0)
+			r = store_webhook_load(w->store, id, &webhook, reterr);
+		if (r < 0)
+			return r == -ENOENT ? 0 : r;
+	}
 	*ret_source = mem_str(p.parsed ? p.parsed->webhook.source : webhook.source);
 	p.source = config_source(w->config, *ret_source);
 	if (!p.source) {
@@ -522,17 +536,6 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 	return r;
 }
 
-/* In a savepoint of its own: nothing of what failed, and all of its end. */
-static int end_failed(struct work *w, const char *source, int64_t id, const char *reason, struct err *reterr)
-{
-	int r = work_savepoint(w, reterr);
-
-	if (r < 0)
-		return r;
-	r = work_savepoint_end(w, end_dead(w, source, id, reason, reterr), reterr);
-	return r < 0 && r != -ENOENT ? r : 0; /* -ENOENT: it has ended meanwhile */
-}
-
 int pass_run(struct work *w, int64_t id, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *source = NULL;
@@ -544,8 +547,14 @@ int pass_run(struct work *w, int64_t id, struct err *reterr)
 	r = work_savepoint_end(w, run(w, id, &source, &e), &e);
 	if (r >= 0)
 		return 0;
-	if (!work_is_stores(r))
-		return end_failed(w, source, id, e.text, reterr);
-	*reterr = e;
-	return r;
+	if (work_is_stores(r)) {
+		*reterr = e;
+		return r;
+	}
+	/* Nothing of the pass is left. The webhook's end has a savepoint of its own. */
+	r = work_savepoint(w, reterr);
+	if (r < 0)
+		return r;
+	r = work_savepoint_end(w, work_webhook_dead(w, source, id, e.text, LOG_WARNING, DEAD_LINE, reterr), reterr);
+	return r < 0 && r != -ENOENT ? r : 0; /* -ENOENT: it has ended meanwhile */
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "pipeline/commit.h"
 #include "pipeline/pass.h"
 
@@ -33,24 +32,6 @@ bool recovery_has(const struct recovery *recovery, int64_t webhook)
 	return webhook <= recovery->until;
 }
 
-static int end_crashed(struct work *w, int64_t id, struct err *reterr)
-{
-	static const char reason[] = "three crashes";
-	CLEANUP(store_origin_done) struct store_origin origin = {0};
-	int r = store_webhook_dead(w->store, id, reason, reterr);
-
-	if (r < 0)
-		return r;
-	tally_add(w->tally, METRIC_WEBHOOK_RESULTS, "", WORK_DEAD, NULL);
-	store_webhook_origin(w->store, id, &origin);
-	tally_log(
-		w->tally, LOG_ERR,
-		&((struct log_about){
-			.source = origin.source, .conversation = origin.conversation, .webhook = id, .reason = reason}),
-		"a webhook became a dead letter: the daemon ended three times while it worked on it");
-	return 0;
-}
-
 /* Counts the try of the first that is ready; what has been tried often enough is ended. *ret_id: 0 where there is none.
  * One that was counted and whose transaction then failed is not counted again: that was no crash. */
 static int count_next(const struct recovery *recovery, struct work *w, int64_t *ret_id, struct err *reterr)
@@ -76,7 +57,10 @@ static int count_next(const struct recovery *recovery, struct work *w, int64_t *
 		if (r == -ENOENT) /* of many rows that are lost: the turn goes on with it */
 			return 0;
 		if (r == 0)
-			r = end_crashed(w, id, reterr);
+			r = work_webhook_dead(
+				w, NULL, id, "three crashes", LOG_ERR,
+				"a webhook became a dead letter: the daemon ended three times while it worked on it",
+				reterr);
 		if (r < 0)
 			return r;
 	}

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "base/known.h"
+
 bool work_is_stores(int r)
 {
 	switch (r) {
@@ -40,9 +42,32 @@ int work_savepoint_end(struct work *w, int r, struct err *reterr)
 	return kept;
 }
 
+int work_webhook_dead(struct work *w, const char *source, int64_t id, const char *reason, int level, const char *line,
+		      struct err *reterr)
+{
+	CLEANUP(store_origin_done) struct store_origin origin = {0};
+	CLEANUP(mem_freep) char *kept = known_strike(reason);
+	struct log_about about = {.webhook = id, .reason = reason};
+	int r = store_webhook_dead(w->store, id, kept, reterr);
+
+	if (r < 0)
+		return r;
+	tally_add(w->tally, METRIC_WEBHOOK_RESULTS, source ? source : "", WORK_DEAD, NULL);
+	store_webhook_origin(w->store, id, &origin);
+	about.source = origin.source;
+	about.conversation = origin.conversation;
+	tally_log(w->tally, level, &about, "%s", line);
+	return 0;
+}
+
 int64_t work_age_wait_ms(const struct work *w, int64_t limit_ms)
 {
 	return w->guard ? clock_guard_wait_ms(w->guard, limit_ms, w->mono_ms) : 0;
+}
+
+bool work_is_too_old(const struct work *w, int64_t received_ms, int64_t limit_ms)
+{
+	return limit_ms != CLOCK_NEVER_MS && w->now_ms - received_ms > limit_ms && work_age_wait_ms(w, limit_ms) == 0;
 }
 
 int64_t work_mono_at_ms(const struct work *w, int64_t due_ms)

@@ -55,9 +55,16 @@ int work_savepoint(struct work *w, struct err *reterr) MUSTCHECK;
  * returned. Else r: it is kept. */
 int work_savepoint_end(struct work *w, int r, struct err *reterr) MUSTCHECK;
 
+/* Ends a webhook as a dead letter: in the store (reason, without known secrets), the metrics (source; NULL: not known)
+ * and the log, by that line. */
+int work_webhook_dead(struct work *w, const char *source, int64_t id, const char *reason, int level, const char *line,
+		      struct err *reterr) MUSTCHECK;
+
 /* How long it takes until something may die, expire or go because it is older than limit_ms: the clock may have jumped
  * a short while ago. 0: it may now. */
 int64_t work_age_wait_ms(const struct work *w, int64_t limit_ms);
+/* Whether what was received then is older than limit_ms (CLOCK_NEVER_MS: never), and may end by it. */
+bool work_is_too_old(const struct work *w, int64_t received_ms, int64_t limit_ms);
 /* When the wall clock will say due_ms, unless it jumps: clock_mono_ms time, or CLOCK_NEVER_MS. */
 int64_t work_mono_at_ms(const struct work *w, int64_t due_ms);
 
