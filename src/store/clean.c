@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "store/losses.h"
@@ -157,17 +158,52 @@ static void clean_customers(struct cleaning *c, int64_t until_ms)
 
 static void conversation_delete(struct change *c, int64_t id)
 {
-	reached_forget(c, id);
+	(void)change_by_id(c,
+			   "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r"
+			   " ON r.id = i.id WHERE i.conversation = ?1 AND r.conversation = ?1)",
+			   id);
 	(void)change_by_id(c, "DELETE FROM marks WHERE conversation = ?1", id);
 	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
 }
 
-/* Nobody asks any more whom it reached. One whose row takes no change goes as a whole. */
-static void conversation_forget_reached(struct change *c, int64_t id)
+/* A row that takes no change is deleted. */
+static void reached_digest(struct change *c, int64_t id)
 {
+	CLEANUP(mem_freep) char *email = NULL;
+	unsigned char sum[DIGEST_SHA256_BYTES];
+	struct change part = change_part(c, NULL);
+	struct digest *d;
+
+	CHANGE(row, c, "SELECT email FROM reached WHERE id = ?1");
+	query_bind_int(&row, id);
+	if (!change_step(c, &row))
+		return;
+	email = query_text(&row);
+	query_close(&row);
+	d = digest_new();
+	digest_add(d, email, strlen(email));
+	digest_end(d, sum);
+	CHANGE(q, &part, "UPDATE reached SET email = NULL, digest = ?2 WHERE id = ?1");
+	query_bind_int(&q, id);
+	query_bind_blob(&q, sum, DIGEST_DELIVERY_BYTES);
+	(void)change_run(&part, &q);
+	if (change_part_failed(c, &part, -EBADMSG))
+		(void)change_by_id(c, "DELETE FROM reached WHERE id = ?1", id);
+}
+
+/* Only who was reached and when is needed by now, not at which address. */
+static void conversation_digest(struct change *c, int64_t id)
+{
+	CLEANUP(ids_done) struct ids ids = {0};
 	struct change part;
 
-	reached_forget(c, id);
+	CHANGE(rows, c,
+	       "SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id WHERE i.conversation = ?1"
+	       " AND r.conversation = ?1 AND r.email IS NOT NULL");
+	query_bind_int(&rows, id);
+	change_ids(c, &rows, &ids);
+	for (size_t i = 0; i < ids.n; i++)
+		reached_digest(c, ids.items[i]);
 	part = change_part(c, NULL);
 	(void)change_by_id(&part, "UPDATE conversations SET clear = 0 WHERE id = ?1", id);
 	if (change_part_failed(c, &part, -EBADMSG))
@@ -218,7 +254,7 @@ int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int6
 	clean_customers(&c, older_ms(s, now_ms, CUSTOMERS_MS));
 	clean_conversations(&c, true, older_ms(s, now_ms, remember_ms), conversation_delete);
 	clean_conversations(&c, false, older_ms(s, now_ms, remember_ms), conversation_delete);
-	clean_conversations(&c, true, older_ms(s, now_ms, retention_ms), conversation_forget_reached);
+	clean_conversations(&c, true, older_ms(s, now_ms, retention_ms), conversation_digest);
 	if (may_clean(&c) && store_is_tight(s)) {
 		clean_webhooks(&c, INT64_MAX, (c.left + 1) / 2);
 		clean_events(&c, INT64_MAX, c.left);

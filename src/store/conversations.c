@@ -2,7 +2,8 @@
  * Conversations and whom their opening reached.
  *
  * `reached.open` repeats whether the conversation is open, so that a flag is counted by one index without a look at
- * closed conversations. Past retention it is forgotten whom a closed conversation reached (clean.c).
+ * closed conversations. Past retention the addresses of a closed conversation become digests (clean.c); those are kept
+ * beside the clear ones until the conversation opens again.
  */
 #include <config.h>
 
@@ -358,12 +359,15 @@ static void marks_write(struct change *c, int64_t id, const struct ledger_entry 
 	(void)change_run(c, &q);
 }
 
-void reached_forget(struct change *c, int64_t id)
+/* The digests of a closed conversation stay; an open one is reached anew. */
+static void reached_forget(struct change *c, int64_t id, bool open)
 {
-	(void)change_by_id(c,
-			   "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r"
-			   " ON r.id = i.id WHERE i.conversation = ?1 AND r.conversation = ?1)",
-			   id);
+	CHANGE(q, c,
+	       "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
+	       " WHERE i.conversation = ?1 AND r.conversation = ?1 AND (r.email IS NOT NULL OR ?2))");
+	query_bind_int(&q, id);
+	query_bind_int(&q, open);
+	(void)change_run(c, &q);
 }
 
 static void reached_write(struct change *c, int64_t id, const struct reached *to, bool open)
@@ -396,7 +400,8 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 	if (is_new)
 		id = sqlite3_last_insert_rowid(s->db);
 	marks_write(&c, id, e);
-	reached_forget(&c, id); /* a new one's too: whom another one reached that had this id and is lost */
+	/* Whom another one reached that had a new one's id, and is lost: nobody's. */
+	reached_forget(&c, id, is_new || e->state == LEDGER_OPEN);
 	for (size_t i = 0; i < reached->n; i++)
 		reached_write(&c, id, &reached->items[i], e->state == LEDGER_OPEN);
 	if (c.status == 0)

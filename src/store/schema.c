@@ -79,8 +79,8 @@ static const char *const steps[] = {
 	" id INTEGER PRIMARY KEY,"
 	" conversation INTEGER NOT NULL,"
 	" account TEXT NOT NULL,"
-	" email TEXT,"
-	" digest BLOB," /* no longer written: an older version put it in the place of `email` past retention */
+	" email TEXT," /* NULL: past retention, only the digest is left */
+	" digest BLOB,"
 	" flag TEXT NOT NULL,"
 	" open INTEGER NOT NULL) STRICT;" /* 1: its conversation is open */
 	"CREATE INDEX reached_conversation ON reached (conversation);"

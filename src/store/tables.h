@@ -120,9 +120,4 @@ bool event_mend_unique(struct change *c, const char *account, const unsigned cha
 /* Of events.c. Reads an event. lenient: for people; what does not read is left empty. */
 int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret, struct err *reterr) MUSTCHECK;
 
-/* ---- conversations.c --------------------------------------------------------------------------------------------- */
-
-/* Deletes whom a conversation reached. */
-void reached_forget(struct change *c, int64_t conversation);
-
 #endif

@@ -515,7 +515,7 @@ static void a_mistyped_row_past_its_time_stops_no_cleaning(void **state)
 	begin(f);
 	MUST(store_clean(f->s, CLOCK_DAY_MS, 400 * CLOCK_DAY_MS, NOW + 2 * CLOCK_DAY_MS, 64, err));
 	commit(f);
-	assert_int_equal(sql(f, "SELECT count(*) FROM reached"), 0);
+	assert_int_equal(sql(f, "SELECT count(*) FROM reached WHERE email IS NOT NULL"), 0);
 }
 
 /* ---- what SQLite says of a row ----------------------------------------------------------------------------------- */
