@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mask.h"
@@ -37,6 +38,135 @@ void decision_done(struct decision *d)
 	reached_clear(&d->reached);
 	*d = (struct decision){0};
 }
+
+/* ---- to whom ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * The webhook's own addresses pass the account's choice and the lists of the configuration; those reached were through
+ * that when their opening came and are not asked again, whatever the configuration says by now.
+ */
+
+static bool matches_any(const struct strings *patterns, const char *email)
+{
+	for (size_t i = 0; i < patterns->n; i++)
+		if (email_pattern_matches(patterns->items[i], email))
+			return true;
+	return false;
+}
+
+/* Chooses the account for the webhook's own addresses; the ledger's policy goes by it too. explain: NULL, or why. */
+static void choose_account(struct deciding *d, struct buf *explain)
+{
+	const struct source_policy *s = d->in->source;
+	struct json_object *facts = decide_facts(d);
+	struct scope scope = *d->scope;
+	size_t i;
+
+	scope.properties = facts;
+	for (i = 0; i < s->accounts_n; i++) {
+		const struct account_choice *c = &s->accounts[i];
+
+		if (!c->when || matcher_explain(c->when, &scope, explain))
+			break;
+	}
+	d->account = i < s->accounts_n ? s->accounts[i].account : NULL;
+	if (explain)
+		decide_say(d, "account: %s%s", d->account ? d->account->name : "none",
+			   i < s->accounts_n ? "" : ", as no choice of the source holds");
+	json_object_put(facts);
+}
+
+static struct person *add_person(struct deciding *d, const char *account, const struct account_policy *configured,
+				 const char *email)
+{
+	struct people *p = &d->people;
+
+	MEM_ROOM(p->items, p->n);
+	p->items[p->n] = (struct person){
+		.account = account,
+		.configured = configured,
+		.email = email,
+		.is_test = matches_any(&d->in->source->test_emails, email),
+	};
+	return &p->items[p->n++];
+}
+
+static void add_flag(struct person *p, const char *flag)
+{
+	MEM_ROOM(p->flags, p->flags_n);
+	MEM_ROOM(p->counts, p->flags_n);
+	p->counts[p->flags_n] = 0;
+	p->flags[p->flags_n++] = flag;
+}
+
+/* With `emails: primary` only the primary one counts, or the first where none is marked. */
+static bool is_wanted(const struct deciding *d, size_t which)
+{
+	const struct addresses *a = &d->signal->addresses;
+	size_t primary = 0;
+
+	if (!d->in->source->emails_primary)
+		return true;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->items[i].primary) {
+			primary = i;
+			break;
+		}
+	return which == primary;
+}
+
+/* The webhook's own addresses. Returns how many of them are ignored. */
+static size_t add_own(struct deciding *d)
+{
+	const struct source_policy *s = d->in->source;
+	const struct addresses *a = &d->signal->addresses;
+	char masked[MASK_EMAIL_MAX];
+	struct person *p;
+	size_t ignored = 0;
+
+	if (a->n > 0 && d->in->explain)
+		choose_account(d, d->in->explain);
+	for (size_t i = 0; i < a->n; i++) {
+		const char *email = a->items[i].email;
+
+		if (!is_wanted(d, i)) {
+			decide_say(d, "%s: not the primary address, left out", mask_email(email, masked));
+			continue;
+		}
+		if (matches_any(&s->ignore_emails, email) || !d->account) {
+			decide_note(d, "%s %s", mask_email(email, masked),
+				    d->account ? "is in ignore_emails" : "has no account");
+			decide_say(d, "%s: %s, nothing is sent", masked,
+				   d->account ? "in ignore_emails" : "the account is none");
+			ignored++;
+			continue;
+		}
+		p = add_person(d, d->account->name, d->account, email);
+		for (size_t f = 0; f < s->flags.n; f++)
+			add_flag(p, s->flags.items[f]);
+	}
+	return ignored;
+}
+
+static void add_reached(struct deciding *d)
+{
+	const struct reached_list *reached = &d->out.reached;
+
+	for (size_t i = 0; i < reached->n; i++) {
+		const struct reached *r = &reached->items[i];
+		struct person *p = NULL;
+
+		for (size_t k = 0; k < d->people.n && !p; k++)
+			if (strcmp(d->people.items[k].account, r->account) == 0 &&
+			    strcmp(d->people.items[k].email, r->email) == 0)
+				p = &d->people.items[k];
+		if (!p)
+			p = add_person(d, r->account, d->in->view.account(d->in->view.ctx, r->account), r->email);
+		add_flag(p, r->flag);
+	}
+}
+
+/* ---- the ledger -------------------------------------------------------------------------------------------------- */
 
 void decide_ledger_signal(const struct webhook *w, const struct signal *signal, struct ledger_signal *ret)
 {
@@ -131,6 +261,8 @@ static void ask_ledger(struct deciding *d)
 	explain_ledger(d, s.kind);
 }
 
+/* ---- the rules --------------------------------------------------------------------------------------------------- */
+
 /* The flag's count for each of the person's flags. An opening counts itself, a closing does not; what is history
  * changes nothing and counts this conversation as it stands. */
 static int count(const struct deciding *d, struct person *p, struct err *reterr)
@@ -153,68 +285,45 @@ static int count(const struct deciding *d, struct person *p, struct err *reterr)
 }
 
 /* Runs the rules for one person. Returns 1 where they dropped it. */
-static int run_rules(struct deciding *d, const struct person *p, struct err *reterr)
-{
-	const struct decide_input *in = d->in;
-	struct json_object *properties = decide_properties(d, p);
-	struct rules_view view = {
-		.transition = d->out.verdict.transition,
-		.label = in->source->label,
-		.scope = *d->scope,
-		.must_send = transition_closes(d->out.verdict.transition) && !d->out.verdict.to_own,
-	};
-	struct drafts drafts = {0};
-	int r = 0;
-
-	view.scope.properties = properties;
-	rules_run(in->source->rules, &view, &drafts, in->explain);
-	if (drafts.failed.code != 0 && drafts.n == 0) {
-		r = err_set(reterr, -EBADMSG, "%s", drafts.failed.text);
-	} else if (drafts.dropped && drafts.n == 0) {
-		decide_note(d, "%s", drafts.drop_reason ? drafts.drop_reason : "dropped by a rule");
-		r = 1;
-	} else {
-		if (drafts.failed.code != 0)
-			decide_note(d, "%s", drafts.failed.text);
-		for (size_t i = 0; i < drafts.n; i++)
-			decide_add_event(d, p, &drafts.items[i]);
-	}
-	drafts_done(&drafts);
-	json_object_put(properties);
-	return r;
-}
-
-/* Decides for one person. Returns 1 where it was dropped. */
 static int decide_person(struct deciding *d, struct person *p, struct err *reterr)
 {
+	const struct ledger_verdict *v = &d->out.verdict;
+	CLEANUP(json_putp) struct json_object *properties = NULL;
+	CLEANUP(drafts_done) struct drafts drafts = {0};
+	struct rules_view view = {
+		.transition = v->transition,
+		.label = d->in->source->label,
+		.scope = *d->scope,
+		.must_send = transition_closes(v->transition) && !v->to_own,
+	};
 	char masked[MASK_EMAIL_MAX];
 	int r = count(d, p, reterr);
 
 	if (r < 0)
 		return r;
 	decide_say(d, "for %s in account %s:", mask_email(p->email, masked), p->account);
-	r = run_rules(d, p, reterr);
-	if (r == 0 && d->out.verdict.opens)
-		for (size_t i = 0; i < p->flags_n; i++)
-			reached_add(&d->out.reached, p->account, p->email, p->flags[i]);
-	return r;
+	view.scope.properties = properties = decide_properties(d, p);
+	rules_run(d->in->source->rules, &view, &drafts, d->in->explain);
+	if (drafts.n == 0 && drafts.failed.code != 0)
+		return err_set(reterr, -EBADMSG, "%s", drafts.failed.text);
+	if (drafts.n == 0 && drafts.dropped) {
+		decide_note(d, "%s", drafts.drop_reason ? drafts.drop_reason : "dropped by a rule");
+		return 1;
+	}
+	if (drafts.failed.code != 0)
+		decide_note(d, "%s", drafts.failed.text);
+	for (size_t i = 0; i < drafts.n; i++)
+		decide_add_event(d, p, &drafts.items[i]);
+	for (size_t i = 0; v->opens && i < p->flags_n; i++)
+		reached_add(&d->out.reached, p->account, p->email, p->flags[i]);
+	return 0;
 }
 
-/* Notes the texts that stood in the place of an address and are none. */
-static void note_no_address(struct deciding *d)
-{
-	struct buf refused;
-
-	buf_init(&refused, DECIDE_DETAIL_MAX);
-	if (d->signal)
-		addresses_tell_refused(&d->signal->addresses, &refused);
-	decide_note(d, "no well-formed address came with it%s%s", refused.len > 0 ? ", but " : "", refused.data);
-	buf_done(&refused);
-}
-
+/* The result where the rules were asked, and where there is no event, why. */
 static enum decide_result result_of(struct deciding *d, size_t ignored, size_t dropped)
 {
 	const struct ledger_verdict *v = &d->out.verdict;
+	struct buf refused;
 
 	if (d->out.events_n > 0)
 		return v->history ? DECIDE_HISTORY : DECIDE_EVENTS;
@@ -222,12 +331,18 @@ static enum decide_result result_of(struct deciding *d, size_t ignored, size_t d
 		return DECIDE_DROPPED;
 	if (ignored > 0)
 		return DECIDE_IGNORED;
-	if (d->people.n > 0)
+	if (d->people.n > 0) {
 		decide_note(d, "no rule sends for it");
-	else if (v->opens || v->to_own)
-		note_no_address(d);
-	else
+	} else if (v->opens || v->to_own) {
+		buf_init(&refused, DECIDE_DETAIL_MAX);
+		if (d->signal)
+			addresses_tell_refused(&d->signal->addresses, &refused);
+		decide_note(d, "no well-formed address came with it%s%s", refused.len > 0 ? ", but " : "",
+			    refused.data);
+		buf_done(&refused);
+	} else {
 		decide_note(d, "its opening reached nobody");
+	}
 	return v->opens && d->people.n == 0 ? DECIDE_NO_ADDRESS : DECIDE_NOTHING;
 }
 
@@ -237,9 +352,9 @@ static int decide_transition(struct deciding *d, struct err *reterr)
 	size_t ignored = 0, dropped = 0;
 
 	if (d->out.verdict.opens || d->out.verdict.to_own)
-		ignored = decide_people_own(d);
+		ignored = add_own(d);
 	else
-		decide_people_reached(d);
+		add_reached(d);
 	for (size_t i = 0; i < d->people.n; i++) {
 		int r = decide_person(d, &d->people.items[i], reterr);
 
@@ -284,7 +399,7 @@ int decide(const struct decide_input *in, struct decision *ret, struct err *rete
 	d.out.entry = *in->entry;
 	reached_copy(&d.out.reached, in->reached);
 	if (d.signal)
-		decide_account(&d, NULL);
+		choose_account(&d, NULL);
 	ask_ledger(&d);
 	if (d.out.verdict.transition == TRANSITION_NONE)
 		decide_nothing(&d);
@@ -298,6 +413,10 @@ int decide(const struct decide_input *in, struct decision *ret, struct err *rete
 		*ret = d.out;
 	}
 	buf_done(&d.detail);
-	decide_people_done(&d.people);
+	for (size_t i = 0; i < d.people.n; i++) {
+		free(d.people.items[i].flags);
+		free(d.people.items[i].counts);
+	}
+	free(d.people.items);
 	return r;
 }

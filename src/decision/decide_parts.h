@@ -1,8 +1,8 @@
 /*
  * decide_parts: what decide's files share; for them only.
  *
- * From below: deciding.c holds what all of them say of the decision in the making, event_make.c makes an event's
- * properties and the event, recipients.c finds whom a transition goes to, decide.c asks the ledger and runs the rules.
+ * decide.c asks the ledger, finds whom a transition goes to, and runs the rules; event_make.c, which it calls, makes
+ * the properties and the event, and holds the words in which both tell of the decision.
  */
 #ifndef DECISION_DECIDE_PARTS_H
 #define DECISION_DECIDE_PARTS_H
@@ -38,14 +38,10 @@ struct deciding {
 
 #define DECIDE_DETAIL_MAX 2000
 
-/* ---- deciding.c -------------------------------------------------------------------------------------------------- */
-
 /* A line of the explanation, where one is wanted. */
 void decide_say(const struct deciding *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* One more part of the decision's detail. */
 void decide_note(struct deciding *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* ---- event_make.c ------------------------------------------------------------------------------------------------ */
 
 /* What the webhook alone says, as properties. The caller owns it. */
 struct json_object *decide_facts(const struct deciding *d) MUSTCHECK;
@@ -53,14 +49,5 @@ struct json_object *decide_facts(const struct deciding *d) MUSTCHECK;
 struct json_object *decide_properties(const struct deciding *d, const struct person *p) MUSTCHECK;
 /* Adds the draft's event for that person, unless the decision has the same one already. */
 void decide_add_event(struct deciding *d, const struct person *p, const struct draft *draft);
-
-/* ---- recipients.c ------------------------------------------------------------------------------------------------ */
-
-/* Decides the account for the webhook's own addresses; the ledger's policy goes by it too. explain: NULL, or why. */
-void decide_account(struct deciding *d, struct buf *explain);
-/* Fills people: the webhook's own addresses, less those ignored (returns how many were), or all reached. */
-size_t decide_people_own(struct deciding *d);
-void decide_people_reached(struct deciding *d);
-void decide_people_done(struct people *p);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include "decision/decide_parts.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -16,6 +18,40 @@
 /* Klaviyo takes 400 properties an event: ours, the attributes, and what rules add. */
 _Static_assert(ATTRIBUTES_OWN_N + 1 /* Reason */ + ATTRIBUTES_MAX + RULES_ADDED_MAX <= 400,
 	       "an event may come to hold more properties than Klaviyo takes");
+
+/* ---- in words ---------------------------------------------------------------------------------------------------- */
+
+void decide_say(const struct deciding *d, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	if (!d->in->explain)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	buf_adds(d->in->explain, line);
+	buf_addc(d->in->explain, '\n');
+}
+
+void decide_note(struct deciding *d, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* One person's reason is often the next one's too. */
+	if (strstr(d->detail.data, text))
+		return;
+	if (d->detail.len > 0)
+		buf_adds(&d->detail, "; ");
+	buf_adds(&d->detail, text);
+}
+
+/* ---- properties -------------------------------------------------------------------------------------------------- */
 
 static void set_time(struct json_object *to, const char *name, int64_t time_ms)
 {
@@ -35,6 +71,18 @@ static void set_seconds(struct json_object *to, const char *name, int64_t from_m
 		json_set_int(to, name, until_ms / CLOCK_SECOND_MS - from_ms / CLOCK_SECOND_MS);
 }
 
+/* from: NULL, or an object. */
+static void add_members(struct json_object *to, struct json_object *from)
+{
+	if (!from)
+		return;
+	json_object_object_foreach(from, name, value)
+	{
+		if (value)
+			json_object_object_add(to, name, json_object_get(value));
+	}
+}
+
 static void add_attributes(const struct deciding *d, struct json_object *to)
 {
 	struct json_object *attributes = d->signal ? d->signal->attributes : NULL;
@@ -47,11 +95,7 @@ static void add_attributes(const struct deciding *d, struct json_object *to)
 		if (value)
 			json_object_object_add(to, attributes_usual[i], json_object_get(value));
 	}
-	json_object_object_foreach(attributes, name, value)
-	{
-		if (value)
-			json_object_object_add(to, name, json_object_get(value));
-	}
+	add_members(to, attributes);
 }
 
 static void add_url(const struct deciding *d, struct json_object *to)
@@ -111,6 +155,8 @@ struct json_object *decide_properties(const struct deciding *d, const struct per
 	return o;
 }
 
+/* ---- the event --------------------------------------------------------------------------------------------------- */
+
 /* What a rule adds is laid over the rest, but never over the Event ID. */
 static char *properties_text(const struct deciding *d, const struct person *p, const struct draft *draft,
 			     const char *unique_id)
@@ -118,13 +164,7 @@ static char *properties_text(const struct deciding *d, const struct person *p, c
 	struct json_object *o = decide_properties(d, p);
 	char *text;
 
-	if (draft->properties) {
-		json_object_object_foreach(draft->properties, name, value)
-		{
-			if (value)
-				json_object_object_add(o, name, json_object_get(value));
-		}
-	}
+	add_members(o, draft->properties);
 	json_set_str(o, PROPERTY_EVENT_ID, unique_id);
 	text = json_text(o);
 	json_object_put(o);
@@ -137,13 +177,7 @@ static char *profile_text(const struct person *p, const struct draft *draft)
 	struct json_object *o = json_object_new_object();
 	char *text;
 
-	if (draft->profile) {
-		json_object_object_foreach(draft->profile, name, value)
-		{
-			if (value)
-				json_object_object_add(o, name, json_object_get(value));
-		}
-	}
+	add_members(o, draft->profile);
 	for (size_t i = 0; i < p->flags_n; i++)
 		json_set_bool(o, p->flags[i], p->counts[i] > 0);
 	text = json_text(o);
@@ -206,21 +240,12 @@ static bool has_event(const struct decision *d, const char *account, const char 
 	return false;
 }
 
-static void explain_event(const struct deciding *d, const struct event *e, const struct draft *draft)
-{
-	char masked[MASK_EMAIL_MAX];
-
-	decide_say(d, "event: \"%s\" for %s in account %s, unique_id %s%s%s%s%s", e->metric,
-		   mask_email(e->email, masked), e->account, e->unique_id, e->backfill ? ", as backfill" : "",
-		   draft->rules > 1 ? ", one event of " : "", draft->rules > 1 ? draft->rule : "",
-		   *e->url ? "" : "; it waits, as the account is not configured");
-}
-
 void decide_add_event(struct deciding *d, const struct person *p, const struct draft *draft)
 {
 	const struct decide_input *in = d->in;
 	struct decision *out = &d->out;
 	struct event e = {.transition = out->verdict.transition};
+	char masked[MASK_EMAIL_MAX];
 
 	unique_id_of(d, p, draft->metric, e.unique_id);
 	if (has_event(out, p->account, e.unique_id)) {
@@ -245,7 +270,9 @@ void decide_add_event(struct deciding *d, const struct person *p, const struct d
 	e.state = EVENT_READY;
 	e.created_ms = in->now_ms;
 	e.due_ms = in->now_ms;
-	explain_event(d, &e, draft);
+	decide_say(d, "event: \"%s\" for %s in account %s, unique_id %s%s%s%s%s", e.metric, mask_email(e.email, masked),
+		   e.account, e.unique_id, e.backfill ? ", as backfill" : "", draft->rules > 1 ? ", one event of " : "",
+		   draft->rules > 1 ? draft->rule : "", *e.url ? "" : "; it waits, as the account is not configured");
 	MEM_ROOM(out->events, out->events_n);
 	out->events[out->events_n++] = e;
 }

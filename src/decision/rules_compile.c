@@ -257,15 +257,8 @@ static void rules_compile_list(struct rules *r, const struct node *list, const s
 
 /* ---- what can never act ------------------------------------------------------------------------------------------ */
 
-static bool rule_always_drops(const struct rule *rule)
-{
-	return rule->drop && !rule->when;
-}
-
-/*
- * A closing or expiry that has someone to reach is never dropped: a drop before it leaves its rules at work. An opening
- * is gone.
- */
+/* A rule that always drops leaves nothing of an opening to the rules behind it; a closing or expiry that has someone to
+ * reach is never dropped. */
 static void rules_check_reach(const struct rules *r, const struct node *list, struct problems *problems)
 {
 	const unsigned closings = RULE_ON(TRANSITION_CLOSED) | RULE_ON(TRANSITION_EXPIRED);
@@ -281,7 +274,7 @@ static void rules_check_reach(const struct rules *r, const struct node *list, st
 		}
 		if (rule->send)
 			sent |= rule->on & ~dropped;
-		if (rule_always_drops(rule))
+		if (rule->drop && !rule->when)
 			dropped |= rule->on & ~closings;
 	}
 	if (!(sent & RULE_ON(TRANSITION_OPENED)))

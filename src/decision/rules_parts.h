@@ -49,9 +49,6 @@ struct rules {
 	size_t n;
 };
 
-/* Adds a draft of one rule, or lays it over the one with the same metric. Takes over what is in it. explain: NULL, or
- * the rest of the rule's line. */
-void drafts_add(struct drafts *to, struct draft *draft, struct buf *explain);
 /* A JSON number's text as a double; false for any other text. */
 bool rule_number(const char *text, double *ret);
 /* NULL, or what Klaviyo would have against a metric of that name. */
