@@ -12,7 +12,6 @@
 #include "base/node.h"
 #include "base/problems.h"
 #include "helpdesk/expr/reference.h"
-#include "helpdesk/expr/scope.h"
 #include "helpdesk/expr/webhook.h"
 
 struct rules;

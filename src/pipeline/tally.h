@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "helpdesk/expr/addresses.h"
+#include "helpdesk/expr/customer.h"
 #include "base/ratelimit.h"
 
 struct tally_count {

@@ -23,7 +23,7 @@
 #include "conf/yaml.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/inquiry.h"
-#include "helpdesk/expr/link.h"
+#include "helpdesk/expr/template.h"
 #include "helpdesk/parse/parsed.h"
 #include "helpdesk/parse/samples.h"
 

@@ -3,7 +3,7 @@
 #include "with_yaml.h"
 
 #include "base/buf.h"
-#include "helpdesk/expr/addresses.h"
+#include "helpdesk/expr/customer.h"
 
 /* All that was read, with a blank between, and then "!" and how many were refused for each reason. The caller owns it.
  */

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "helpdesk/expr/link.h"
+#include "helpdesk/expr/template.h"
 
 static void only_what_may_not_stand_in_a_url_is_encoded(void **state)
 {

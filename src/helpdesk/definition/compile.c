@@ -6,8 +6,10 @@
 
 #include "helpdesk/definition/definition_reader.h"
 
+#include <stdint.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "helpdesk/expr/keys.h"
 
 static const char *const definition_keys[] = {
@@ -66,6 +68,76 @@ static const char *reader_word(struct reader *r, const char *key, const char *co
 	return words[0];
 }
 
+/* `unconfirmed`: the facts that no document of the vendor confirms, each on one line. */
+
+static bool is_blank(char c)
+{
+	return strchr(" \t\r\n", c) != NULL;
+}
+
+/* Takes over what was gathered. */
+static void add_fact(struct definition *d, struct buf *gathered)
+{
+	if (gathered->len > 0)
+		strings_add(&d->facts, gathered->data);
+	buf_done(gathered);
+	buf_init(gathered, SIZE_MAX);
+}
+
+/* Adds the words of a line with one blank between them. */
+static void gather(struct buf *to, const char *line, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (is_blank(line[i]))
+			continue;
+		if (to->len > 0 && (i == 0 || is_blank(line[i - 1])))
+			buf_addc(to, ' ');
+		buf_addc(to, line[i]);
+	}
+}
+
+/* A fact of a text ends where a line ends with a sentence, or at an empty line. A list's text is one fact. */
+static void read_fact_text(struct definition *d, const char *text, bool several)
+{
+	struct buf gathered;
+
+	buf_init(&gathered, SIZE_MAX);
+	for (const char *line = text; *line != '\0';) {
+		size_t len = strcspn(line, "\n"), end = len;
+
+		while (end > 0 && is_blank(line[end - 1]))
+			end--;
+		gather(&gathered, line, end);
+		if (several && (end == 0 || strchr(".!?", line[end - 1])))
+			add_fact(d, &gathered);
+		line += len + (line[len] == '\n');
+	}
+	add_fact(d, &gathered);
+	buf_done(&gathered);
+}
+
+static void read_unconfirmed(struct reader *r)
+{
+	const struct node *n = node_get(r->n, "unconfirmed");
+
+	if (n && n->type != NODE_LIST && (n->type != NODE_SCALAR || n->text[0] == '\0')) {
+		problems_error(r->problems, n, "expected a list of facts, each a text, not %s",
+			       n->type == NODE_SCALAR ? "nothing" : node_kind(n));
+		return;
+	}
+	if (n && n->type == NODE_SCALAR)
+		read_fact_text(r->d, n->text, true);
+	for (size_t i = 0; n && n->type == NODE_LIST && i < n->n; i++) {
+		const struct node *fact = n->items[i];
+
+		if (fact->type == NODE_SCALAR && fact->text[0] != '\0')
+			read_fact_text(r->d, fact->text, false);
+		else
+			problems_error(r->problems, fact, "expected a fact as text, not %s",
+				       fact->type == NODE_SCALAR ? "nothing" : node_kind(fact));
+	}
+}
+
 static void read_texts(struct reader *r)
 {
 	static const char *const verified[] = {"no", "documentation", "live", NULL};
@@ -74,7 +146,7 @@ static void read_texts(struct reader *r)
 	r->d->label = reader_text(r, reader_required(r, "label"));
 	r->d->documentation = reader_text(r, node_get(r->n, "documentation"));
 	r->d->setup = reader_text(r, node_get(r->n, "setup"));
-	reader_read_facts(r);
+	read_unconfirmed(r);
 	r->d->verified = mem_str(reader_word(r, "verified", verified));
 	r->d->reports_state = strcmp(reader_word(r, "reports", reports), "state") == 0;
 }
@@ -297,6 +369,36 @@ static void read_attributes(struct reader *r)
 	reader_mark_shown(r);
 }
 
+static void keep_header(void *ctx, const struct reference *reference)
+{
+	struct reader *r = ctx;
+	const char *name = reference_header(reference);
+
+	if (!name || pairs_get(&r->d->headers, name))
+		return;
+	if (text_same(name, proof_secret_header(r->d->proof)))
+		problems_error(r->problems, r->n, "\"header:%s\" carries the secret, so no webhook keeps it", name);
+	pairs_add(&r->d->headers, name, "");
+}
+
+/* Which headers a stored webhook keeps: those that some part of the definition looks at. Only of one without mistakes:
+ * all parts are there. */
+static void read_headers(struct reader *r)
+{
+	const struct definition *d = r->d;
+	const struct fact *facts[] = {d->conversation, d->delivery, d->customer, d->time, d->created, d->closed_at};
+
+	definition_matcher_references(d, keep_header, r);
+	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
+		if (facts[i])
+			fact_references(facts[i], keep_header, r);
+	email_places_references(&d->emails, keep_header, r);
+	for (size_t i = 0; i < d->steps_n; i++)
+		step_references(&d->steps[i], keep_header, r);
+	attributes_references(d->attributes, keep_header, r);
+	links_references(d->conversation_url, keep_header, r);
+}
+
 struct definition *definition_compile(const struct node *n, const struct definition_binding *binding,
 				      struct problems *problems)
 {
@@ -322,7 +424,7 @@ struct definition *definition_compile(const struct node *n, const struct definit
 	reader_read_lookup(&r);
 	read_attributes(&r);
 	if (problems->errors == errors)
-		reader_read_headers(&r);
+		read_headers(&r);
 	pairs_done(&r.known);
 	if (problems->errors == errors)
 		return r.d;

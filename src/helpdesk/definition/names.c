@@ -1,6 +1,6 @@
 /*
  * The names that a definition's templates may use: base_url, the parameters as the source chose them, what lookups
- * take.
+ * take; and the lookup's steps, bound to them.
  */
 #include <config.h>
 
@@ -8,10 +8,12 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/url.h"
 #include "helpdesk/expr/keys.h"
 
-void reader_add_name(struct reader *r, const struct node *at, const char *name, const char *value)
+/* A name that templates may use from now on; value: NULL where only a lookup will tell it. */
+static void add_name(struct reader *r, const struct node *at, const char *name, const char *value)
 {
 	if (pairs_get(&r->known, name))
 		problems_error(r->problems, at, "the name \"%.64s\" is there already", name);
@@ -42,13 +44,13 @@ static const struct node *parameter_choice(struct reader *r, const struct node *
 /* {us: {api: …, app: …}, eu: {…}}: the name is the choice, the choice's members are names of their own. */
 static void read_parameter_mapping(struct reader *r, const struct node *parameter, const struct node *choice)
 {
-	reader_add_name(r, parameter, parameter->key, choice->type == NODE_SCALAR ? choice->text : choice->key);
+	add_name(r, parameter, parameter->key, choice->type == NODE_SCALAR ? choice->text : choice->key);
 	for (size_t i = 0; choice->type == NODE_MAP && i < choice->n; i++) {
 		const struct node *member = choice->items[i];
 
 		if (member->type != NODE_SCALAR)
 			problems_error(r->problems, member, "expected text, not %s", node_kind(member));
-		reader_add_name(r, member, member->key, member->text);
+		add_name(r, member, member->key, member->text);
 	}
 }
 
@@ -77,7 +79,7 @@ static void read_parameter(struct reader *r, const struct node *parameter, const
 	else if (r->binding && !text)
 		problems_error(r->problems, parameter, "this parameter has no default: set it by `with`, as in {%s: …}",
 			       parameter->key);
-	reader_add_name(r, parameter, parameter->key, text);
+	add_name(r, parameter, parameter->key, text);
 }
 
 static void read_with(struct reader *r, const struct node *parameters, const struct node *with)
@@ -109,7 +111,7 @@ void reader_read_names(struct reader *r)
 	const struct node *parameters = node_get(r->n, "parameters");
 	const struct node *with = r->binding ? r->binding->with : NULL;
 
-	reader_add_name(r, r->n, "base_url", NULL);
+	add_name(r, r->n, "base_url", NULL);
 	if (with)
 		read_with(r, parameters, with);
 	if (!parameters)
@@ -237,4 +239,86 @@ void name_check_one(void *ctx, const struct reference *reference)
 	problems_error(c->r->problems, &at, "no parameter and no %s `take` is called \"%.64s\"; %s%s%s",
 		       c->in_step ? "earlier step's" : "lookup's", name, near ? "did you mean \"" : "",
 		       near ? near : "", near ? "\"?" : "a pointer begins with \"/\"");
+}
+
+/* ---- the lookup -------------------------------------------------------------------------------------------------- */
+
+#define LOOKUP_CACHE_DEFAULT_MS (10 * CLOCK_MINUTE_MS)
+
+/* What a step uses must be known before it: parameters, and what earlier steps take. */
+static void check_step_names(struct reader *r, const struct node *n, const struct step *s)
+{
+	struct name_check c = {.r = r, .at = node_get(n, "when"), .in_step = true};
+
+	if (s->when)
+		matcher_references(s->when, name_check_one, &c);
+	c.at = node_get(n, "url");
+	for (size_t i = 0; i < s->urls_n; i++)
+		template_references(s->urls[i], name_check_one, &c);
+	for (size_t i = 0; i < s->headers_n; i++) {
+		c.at = node_get(node_get(n, "headers"), s->headers[i].name);
+		if (s->headers[i].value)
+			template_references(s->headers[i].value, name_check_one, &c);
+	}
+}
+
+static bool was_taken(const struct definition *d, size_t before, const char *name)
+{
+	for (size_t i = 0; i < before; i++)
+		if (step_takes(&d->steps[i], name))
+			return true;
+	return false;
+}
+
+/* Several steps may take the same name; a parameter has it for itself. */
+static void add_step_names(struct reader *r, const struct node *n, size_t step)
+{
+	const struct step *s = &r->d->steps[step];
+
+	for (size_t i = 0; i < s->take_n; i++)
+		if (!was_taken(r->d, step, s->take[i].name))
+			add_name(r, node_get(node_get(n, "take"), s->take[i].name), s->take[i].name, NULL);
+}
+
+void reader_read_lookup(struct reader *r)
+{
+	const struct node *n = node_get(r->n, "lookup");
+	struct definition *d = r->d;
+	size_t errors = r->problems->errors;
+
+	if (!n)
+		return;
+	d->cache_ms = -1;
+	d->steps_n = steps_compile(n, d->steps, r->problems);
+	for (size_t i = 0; i < d->steps_n; i++) {
+		const struct step *s = &d->steps[i];
+
+		check_step_names(r, n->items[i], s);
+		add_step_names(r, n->items[i], i);
+		/* One entry holds what all steps told: it is as fresh as the most demanding of them. */
+		if (s->cache_ms >= 0 && (d->cache_ms < 0 || s->cache_ms < d->cache_ms))
+			d->cache_ms = s->cache_ms;
+		if (s->moved.n > 0 && (!d->customer || fact_written(d->customer)[0] != '/'))
+			problems_error(r->problems, node_get(n->items[i], "moved"),
+				       "expected `customer` to be a JSON Pointer: the new id takes its place");
+	}
+	if (d->cache_ms < 0)
+		d->cache_ms = LOOKUP_CACHE_DEFAULT_MS;
+	for (size_t i = 0; i < d->steps_n && r->problems->errors == errors; i++)
+		step_check_sample(&d->steps[i], n->items[i], r->binding && r->binding->overlaid, r->problems);
+}
+
+static void see_shown(void *ctx, const struct reference *reference)
+{
+	struct definition *d = ctx;
+	const char *name = reference_name(reference);
+
+	for (size_t i = 0; name && i < d->steps_n; i++)
+		d->steps[i].shown = d->steps[i].shown || step_takes(&d->steps[i], name);
+}
+
+void reader_mark_shown(struct reader *r)
+{
+	attributes_references(r->d->attributes, see_shown, r->d);
+	links_references(r->d->conversation_url, see_shown, r->d);
 }

@@ -9,7 +9,7 @@
 
 #include "base/node.h"
 #include "base/problems.h"
-#include "helpdesk/expr/addresses.h"
+#include "helpdesk/expr/customer.h"
 #include "helpdesk/expr/reference.h"
 
 #define EMAIL_PLACES_MAX 4

@@ -1,6 +1,6 @@
 /*
  * links: where people find the conversation: a template, or a list of up to FACT_MAX of them, of which the first that
- * gives a URL (link.h) counts. Compiled once, immutable, shared by threads. Pure.
+ * gives a URL (link_make) counts. Compiled once, immutable, shared by threads. Pure.
  */
 #ifndef HELPDESK_EXPR_LINKS_H
 #define HELPDESK_EXPR_LINKS_H

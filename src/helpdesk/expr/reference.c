@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "helpdesk/expr/reference_parts.h"
+#include "helpdesk/expr/reference.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,6 +9,31 @@
 
 #define REFERENCE_TEXT_MAX 512
 #define REFERENCE_STARS_MAX 4
+#define REFERENCE_TOKENS_MAX 32
+
+enum reference_kind {
+	REFERENCE_POINTER,
+	REFERENCE_ROOT,
+	REFERENCE_HEADER,
+	REFERENCE_QUERY,
+	REFERENCE_NAME,
+};
+
+struct token {
+	bool star;
+	char *key;
+	bool is_index;
+	size_t index;
+};
+
+struct reference {
+	enum reference_kind kind;
+	char *text;
+	const char *name; /* of a header, a query parameter, a name; points into text */
+	struct token tokens[REFERENCE_TOKENS_MAX];
+	size_t n;
+	unsigned stars;
+};
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
@@ -235,7 +260,8 @@ struct walk {
 	size_t chosen[REFERENCE_STARS_MAX]; /* the element taken at each star so far */
 };
 
-bool token_child(const struct token *t, struct json_object *o, struct json_object **ret)
+/* The plain child; false where there is none. */
+static bool token_child(const struct token *t, struct json_object *o, struct json_object **ret)
 {
 	if (json_object_is_type(o, json_type_object))
 		return json_object_object_get_ex(o, t->key, ret);
@@ -436,4 +462,76 @@ char *reference_scalar(const struct reference *r, const struct scope *s)
 		text = scalar_text(v.items[i]);
 	values_done(&v);
 	return text;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+static struct json_object *put_value(struct json_object *there, const char *text)
+{
+	struct json_object *number = NULL;
+
+	if ((json_object_is_type(there, json_type_int) || json_object_is_type(there, json_type_double)) &&
+	    json_read(text, strlen(text), &number, NULL) == 0) {
+		if (json_object_is_type(number, json_type_int) || json_object_is_type(number, json_type_double))
+			return number;
+		json_object_put(number);
+	}
+	return json_object_new_string(text);
+}
+
+static void put_child(struct json_object *o, const struct token *t, struct json_object *value)
+{
+	if (json_object_is_type(o, json_type_object))
+		json_object_object_add(o, t->key, value);
+	else
+		json_object_array_put_idx(o, t->index, value);
+}
+
+static bool put_down(const struct reference *r, size_t at, struct json_object *o, const char *text);
+
+/* One child, known to be possible: an object's member or an element that is there. */
+static bool put_into(const struct reference *r, size_t at, struct json_object *o, const struct token *t,
+		     const char *text)
+{
+	struct json_object *child = NULL;
+
+	(void)token_child(t, o, &child);
+	if (at + 1 == r->n) {
+		put_child(o, t, put_value(child, text));
+		return true;
+	}
+	if (!child) {
+		child = r->tokens[at + 1].star ? json_object_new_array() : json_object_new_object();
+		put_child(o, t, child);
+	}
+	return put_down(r, at + 1, child, text);
+}
+
+static bool put_down(const struct reference *r, size_t at, struct json_object *o, const char *text)
+{
+	const struct token *t = &r->tokens[at];
+	bool is_array = json_object_is_type(o, json_type_array), done = false;
+	size_t n;
+
+	if (!is_array && !json_object_is_type(o, json_type_object))
+		return false;
+	if (!t->star)
+		return (!is_array || (t->is_index && t->index < json_object_array_length(o))) &&
+		       put_into(r, at, o, t, text);
+	if (!is_array)
+		return false;
+	n = json_object_array_length(o);
+	for (size_t i = 0; i < (n > 0 ? n : 1); i++) {
+		struct token element = {.is_index = true, .index = i};
+
+		done = put_into(r, at, o, &element, text) || done;
+	}
+	return done;
+}
+
+bool reference_put(const struct reference *r, const struct scope *s, const char *text)
+{
+	if (r->kind == REFERENCE_ROOT)
+		return put_down(r, 0, s->root ? s->root : s->item, text);
+	return r->kind == REFERENCE_POINTER && put_down(r, 0, s->item, text);
 }

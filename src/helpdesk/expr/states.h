@@ -16,7 +16,7 @@
 #include "base/node.h"
 #include "base/problems.h"
 #include "helpdesk/expr/matcher.h"
-#include "helpdesk/expr/scope.h"
+#include "helpdesk/expr/reference.h"
 
 struct states;
 

@@ -13,7 +13,7 @@
 
 #include "helpdesk/definition/definition.h"
 #include "helpdesk/expr/customer.h"
-#include "helpdesk/expr/scope.h"
+#include "helpdesk/expr/reference.h"
 #include "helpdesk/expr/webhook.h"
 #include "helpdesk/parse/signal.h"
 

@@ -147,8 +147,7 @@ static void search_reference(void *ctx, const struct reference *reference)
 	reference_free(whole);
 }
 
-/* ---- where references are written ----------------------------------------------------------------------------------
- */
+/* ---- where references are written -------------------------------------------------------------------------------- */
 
 static void search_text(struct search *s, const char *text)
 {

@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "helpdesk/expr/customer.h"
 #include "helpdesk/definition/definition.h"
-#include "helpdesk/expr/scope.h"
+#include "helpdesk/expr/reference.h"
 #include "helpdesk/expr/states.h"
 #include "helpdesk/expr/webhook.h"
 
@@ -34,7 +34,7 @@ struct signal {
 	/* wants_lookup: under which the answer is kept: the same where the same would be asked. NULL else. */
 	char *lookup_key;
 	struct json_object *attributes; /* flat: text, numbers, booleans, lists of text; absent facts are absent */
-	char *conversation_url;         /* NULL where a part is missing, or no URL comes out (link.h) */
+	char *conversation_url;         /* NULL where a part is missing, or no URL comes out (link_make) */
 };
 
 enum reading_kind {

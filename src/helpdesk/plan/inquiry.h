@@ -15,7 +15,6 @@
 #include "helpdesk/expr/customer.h"
 #include "helpdesk/definition/definition.h"
 #include "helpdesk/expr/reference.h"
-#include "helpdesk/expr/scope.h"
 
 /* What asking would tell that the webhook does not. */
 enum inquiry_wish {

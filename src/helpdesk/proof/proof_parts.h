@@ -35,7 +35,7 @@ struct proof {
 	struct hmac *hmac; /* of a method that signs */
 };
 
-/* ---- pieces: texts with placeholders in braces (proof_pieces.c) -------------------------------------------------- */
+/* ---- pieces: texts with placeholders in braces (pieces.c) -------------------------------------------------------- */
 
 enum piece_kind {
 	PIECE_TEXT,
@@ -73,7 +73,7 @@ struct span {
 bool pieces_match(const struct pieces *format, const char *value, struct span *ret_signature,
 		  struct span *ret_timestamp);
 
-/* ---- hmac: what a definition says of a signature (proof_hmac_compile.c) ------------------------------------------ */
+/* ---- hmac: what a definition says of a signature (hmac_compile.c) ------------------------------------------------ */
 
 enum hmac_encoding {
 	HMAC_HEX,
