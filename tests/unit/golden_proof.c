@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "golden.h"
+#include "with_proof.h"
 
 #include <ctype.h>
 #include <stdlib.h>

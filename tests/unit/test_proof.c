@@ -1,8 +1,7 @@
 #include <config.h>
 
+#include "with_proof.h"
 #include "with_yaml.h"
-
-#include "helpdesk/proof/proof.h"
 
 static struct proof *compiled(const char *yaml)
 {
@@ -231,15 +230,6 @@ static void mistakes_are_told(void **state)
 	}
 }
 
-static void verdicts_have_names(void **state)
-{
-	(void)state;
-	assert_string_equal(proof_verdict_name(PROOF_GOOD), "good");
-	assert_string_equal(proof_verdict_name(PROOF_MISSING), "missing");
-	assert_string_equal(proof_verdict_name(PROOF_WRONG), "wrong");
-	assert_string_equal(proof_verdict_name(PROOF_STALE), "stale");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,7 +242,6 @@ int main(void)
 		cmocka_unit_test(what_is_made_is_good),
 		cmocka_unit_test(the_place_of_the_secret_is_known),
 		cmocka_unit_test(mistakes_are_told),
-		cmocka_unit_test(verdicts_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 #include <config.h>
 
+#include "with_proof.h"
 #include "with_yaml.h"
 
 #include <gnutls/gnutls.h>

@@ -296,23 +296,14 @@ static void read_matchers(struct reader *r)
 
 /* ---- what is read ------------------------------------------------------------------------------------------------ */
 
-static struct fact *check_names(struct reader *r, const struct node *n, struct fact *f)
+static struct fact *read_fact(struct reader *r, const struct node *n, enum fact_kind kind)
 {
 	struct name_check c = {.r = r, .at = n};
+	struct fact *f = n ? fact_compile(n, kind, r->problems) : NULL;
 
 	if (f)
 		fact_references(f, name_check_one, &c);
 	return f;
-}
-
-static struct fact *read_fact(struct reader *r, const struct node *n)
-{
-	return check_names(r, n, n ? fact_compile(n, r->problems) : NULL);
-}
-
-static struct fact *read_delivery(struct reader *r, const struct node *n)
-{
-	return check_names(r, n, n ? fact_compile_delivery(n, r->problems) : NULL);
 }
 
 static void see_item(void *ctx, const struct reference *reference)
@@ -341,13 +332,13 @@ static void read_facts(struct reader *r)
 {
 	struct definition *d = r->d;
 
-	d->conversation = read_fact(r, reader_required(r, "conversation"));
-	d->delivery = read_delivery(r, node_get(r->n, "delivery"));
+	d->conversation = read_fact(r, reader_required(r, "conversation"), FACT_ONE);
+	d->delivery = read_fact(r, node_get(r->n, "delivery"), FACT_DELIVERY);
 	check_delivery_of_items(r);
-	d->customer = read_fact(r, node_get(r->n, "customer"));
-	d->time = read_fact(r, node_get(r->n, "time"));
-	d->created = read_fact(r, node_get(r->n, "created"));
-	d->closed_at = read_fact(r, node_get(r->n, "closed_at"));
+	d->customer = read_fact(r, node_get(r->n, "customer"), FACT_ONE);
+	d->time = read_fact(r, node_get(r->n, "time"), FACT_ONE);
+	d->created = read_fact(r, node_get(r->n, "created"), FACT_ONE);
+	d->closed_at = read_fact(r, node_get(r->n, "closed_at"), FACT_ONE);
 	email_places_compile(&d->emails, node_get(r->n, "emails"), node_get(r->n, "primary"), false, r->problems);
 }
 

@@ -39,19 +39,6 @@ const char *const attributes_own[ATTRIBUTES_OWN_N + 1] = {
 };
 const char *const attributes_usual[] = {"Channel", "Agent", "Team", "Tags", "Initiated By", NULL};
 
-static void attribute_check_name(const struct node *n, struct problems *problems)
-{
-	const char *fault = flat_name_fault(n->key);
-
-	if (fault)
-		problems_error(problems, n, "the name \"%.64s\" %s", n->key, fault);
-	for (size_t i = 0; attributes_own[i]; i++)
-		if (text_same(n->key, attributes_own[i]))
-			problems_error(problems, n,
-				       "\"%s\" is a property that every event has by itself; choose another name",
-				       n->key);
-}
-
 static void source_compile_words(struct source *a, const struct node *n, struct problems *problems)
 {
 	if (n->type != NODE_MAP || n->n == 0 || n->n > ATTRIBUTE_WORDS_MAX) {
@@ -84,16 +71,6 @@ static bool is_bare_text(const struct node *n)
 	return is;
 }
 
-static void attribute_refuse_text(const struct node *n, struct problems *problems)
-{
-	problems_error(
-		problems, n,
-		"\"%.64s\" is no reference (\"/…\"): expected one, a template (\"{/…} {/…}\"; what a lookup takes "
-		"stands in braces, too), a list of them, or {reference: {VALUE: text, \"*\": text}}; for the same "
-		"text in every event write {/some/reference: {\"*\": %.64s}}",
-		n->text, n->text);
-}
-
 bool attribute_is_words(const struct node *n)
 {
 	return n->type == NODE_MAP && n->n == 1 && !fact_is_choice(n);
@@ -105,9 +82,15 @@ static void source_compile(struct source *a, const struct node *n, struct proble
 		a->fact = fact_compile_text(n->items[0], n->items[0]->key, problems);
 		source_compile_words(a, n->items[0], problems);
 	} else if (is_bare_text(n)) {
-		attribute_refuse_text(n, problems);
+		problems_error(problems, n,
+			       "\"%.64s\" is no reference (\"/…\"): expected one, a template (\"{/…} {/…}\"; what a "
+			       "lookup takes "
+			       "stands in braces, too), a list of them, or {reference: {VALUE: text, \"*\": text}}; "
+			       "for the same "
+			       "text in every event write {/some/reference: {\"*\": %.64s}}",
+			       n->text, n->text);
 	} else if (n->type == NODE_SCALAR || n->type == NODE_LIST || fact_is_choice(n)) {
-		a->fact = fact_compile_property(n, problems);
+		a->fact = fact_compile(n, FACT_PROPERTY, problems);
 	} else {
 		problems_error(problems, n,
 			       "expected a reference, a template, {reference: {VALUE: text, \"*\": text}}, {when: "
@@ -127,7 +110,15 @@ static bool has_words(const struct node *n)
 
 static void attribute_compile(struct attribute *a, const struct node *n, struct problems *problems)
 {
-	attribute_check_name(n, problems);
+	const char *fault = flat_name_fault(n->key);
+
+	if (fault)
+		problems_error(problems, n, "the name \"%.64s\" %s", n->key, fault);
+	for (size_t i = 0; attributes_own[i]; i++)
+		if (text_same(n->key, attributes_own[i]))
+			problems_error(problems, n,
+				       "\"%s\" is a property that every event has by itself; choose another name",
+				       n->key);
 	a->name = mem_str(n->key);
 	if (n->type != NODE_LIST || n->n > FACT_MAX || !has_words(n)) {
 		source_compile(&a->items[a->n++], n, problems);
@@ -157,24 +148,22 @@ struct attributes *attributes_compile(const struct node *n, struct problems *pro
 	return NULL;
 }
 
-static void source_done(struct source *a)
-{
-	for (size_t i = 0; i < a->n; i++) {
-		free(a->words[i].value);
-		free(a->words[i].text);
-	}
-	free(a->words);
-	fact_free(a->fact);
-}
-
 void attributes_free(struct attributes *a)
 {
 	if (!a)
 		return;
 	for (size_t i = 0; i < a->n; i++) {
 		free(a->items[i].name);
-		for (size_t k = 0; k < a->items[i].n; k++)
-			source_done(&a->items[i].items[k]);
+		for (size_t k = 0; k < a->items[i].n; k++) {
+			struct source *from = &a->items[i].items[k];
+
+			for (size_t w = 0; w < from->n; w++) {
+				free(from->words[w].value);
+				free(from->words[w].text);
+			}
+			free(from->words);
+			fact_free(from->fact);
+		}
 	}
 	free(a);
 }
@@ -203,27 +192,6 @@ static const char *source_said(const struct source *a, const char *value)
 	return word ? word->text : NULL;
 }
 
-/* A text for each element that has one, once each; NULL where none has. */
-static struct json_object *source_said_list(const struct source *a, struct json_object *values)
-{
-	struct json_object *list = NULL;
-
-	for (size_t i = 0; i < json_object_array_length(values); i++)
-		(void)flat_add(&list, source_said(a, json_object_get_string(json_object_array_get_idx(values, i))));
-	return list;
-}
-
-static struct json_object *source_read_words(const struct source *a, const struct scope *s)
-{
-	CLEANUP(json_putp) struct json_object *value = fact_value(a->fact, s);
-	CLEANUP(mem_freep) char *text = NULL;
-
-	if (json_object_is_type(value, json_type_array))
-		return source_said_list(a, value);
-	text = json_scalar(value);
-	return text ? flat_text(source_said(a, text)) : NULL;
-}
-
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* "Inbox ID": an identifier, whatever the desk writes it as. Klaviyo would segment 7 and "7" apart. */
@@ -234,9 +202,24 @@ static bool attribute_is_id(const struct attribute *a)
 	return len >= 2 && strcmp(a->name + len - 2, "ID") == 0;
 }
 
+/* Of a list, a text for each element that has one, once each; NULL where none has. */
 static struct json_object *source_read(const struct source *a, const struct scope *s)
 {
-	return a->words ? source_read_words(a, s) : fact_value(a->fact, s);
+	struct json_object *value = fact_value(a->fact, s), *said = NULL;
+
+	if (!a->words)
+		return value;
+	if (json_object_is_type(value, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			(void)flat_add(&said,
+				       source_said(a, json_object_get_string(json_object_array_get_idx(value, i))));
+	} else {
+		CLEANUP(mem_freep) char *text = json_scalar(value);
+
+		said = text ? flat_text(source_said(a, text)) : NULL;
+	}
+	json_object_put(value);
+	return said;
 }
 
 /* from: the source that gives it, where there is one. */

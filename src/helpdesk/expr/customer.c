@@ -25,16 +25,6 @@ struct parts {
 	const char *mark; /* the first token from `at` on with an @ or a "<"; NULL: not looked for */
 };
 
-static void parts_begin(struct parts *p, const char *text, size_t len)
-{
-	*p = (struct parts){
-		.at = text,
-		.end = text + len,
-		.last_quote = memrchr(text, '"', len),
-		.last_bracket = memrchr(text, '>', len),
-	};
-}
-
 static size_t token_length(const struct parts *p, const char *at)
 {
 	if (*at == '"' && p->last_quote && at < p->last_quote)
@@ -91,25 +81,18 @@ static bool add_one(struct addresses *a, const char *email, bool primary)
 	return true;
 }
 
-static void refuse(struct addresses *a, enum email_fault fault, const char *text, size_t len)
-{
-	struct addresses_refused *r = &a->refused[fault];
-	char shown[MASK_EMAIL_MAX];
-
-	r->n++;
-	if (!r->shown)
-		r->shown = mem_str(email_refused(text, len, shown));
-}
-
 static bool add_part(struct addresses *a, const char *text, size_t len, bool encoded, bool primary)
 {
-	char email[EMAIL_MAX + 1];
+	char email[EMAIL_MAX + 1], shown[MASK_EMAIL_MAX];
 	enum email_fault fault = encoded ? email_read_encoded(text, len, email) : email_read(text, len, email);
 
 	if (fault == EMAIL_GOOD)
 		return add_one(a, email, primary);
-	if (fault != EMAIL_ABSENT)
-		refuse(a, fault, text, len);
+	if (fault == EMAIL_ABSENT)
+		return false;
+	a->refused[fault].n++;
+	if (!a->refused[fault].shown)
+		a->refused[fault].shown = mem_str(email_refused(text, len, shown));
 	return false;
 }
 
@@ -118,7 +101,7 @@ bool addresses_add(struct addresses *a, const char *raw, bool primary)
 	CLEANUP(mem_freep) char *copy = raw ? mem_str(raw) : NULL;
 	const char *text = raw ? text_trim_unseen(copy) : "", *part;
 	size_t mailto = email_mailto(text), len = strlen(text);
-	struct parts parts;
+	struct parts parts = {0};
 	bool any = false;
 
 	if (url_scheme(text) > 0)
@@ -127,7 +110,12 @@ bool addresses_add(struct addresses *a, const char *raw, bool primary)
 		text += mailto;
 		len = strcspn(text, "?#");
 	}
-	parts_begin(&parts, text, len);
+	parts = (struct parts){
+		.at = text,
+		.end = text + len,
+		.last_quote = memrchr(text, '"', len),
+		.last_bracket = memrchr(text, '>', len),
+	};
 	while ((part = parts_next(&parts, &len)))
 		any = add_part(a, part, len, mailto > 0, primary) || any;
 	return any;

@@ -96,25 +96,6 @@ static char *email_decode(char *part)
 	return text_trim_unseen(part);
 }
 
-/*
- * "https://desk.example/customers/jo%40example.com": some desks name a customer so. In place; NULL where the path has
- * no last part that can be read.
- */
-static char *email_of_url(char *rest)
-{
-	char *last;
-
-	rest[strcspn(rest, "?#")] = '\0';
-	last = strrchr(rest, '/');
-	return last ? email_decode(last + 1) : NULL;
-}
-
-static char *email_of_mailto(char *rest)
-{
-	rest[strcspn(rest, "?#")] = '\0';
-	return email_decode(rest);
-}
-
 /* s: the address alone. In place: lower case, without the dot that may end a domain. */
 static enum email_fault email_judge(char **address)
 {
@@ -164,14 +145,21 @@ static enum email_fault read_part(const char *raw, size_t len, bool encoded, cha
 		if (!s)
 			return EMAIL_BAD_BRACKETS;
 	} else if (scheme > 0) {
-		s = email_of_url(s + scheme);
+		/* "https://desk.example/customers/jo%40example.com": some desks name a customer so. */
+		s += scheme;
+		s[strcspn(s, "?#")] = '\0';
+		s = strrchr(s, '/');
+		s = s ? email_decode(s + 1) : NULL;
 	} else {
 		s = email_unwrap(s);
 		if (!s)
 			return at ? EMAIL_BAD_BRACKETS : EMAIL_NO_AT;
 		scheme = email_mailto(s);
-		if (scheme > 0)
-			s = email_of_mailto(s + scheme);
+		if (scheme > 0) {
+			s += scheme;
+			s[strcspn(s, "?#")] = '\0';
+			s = email_decode(s);
+		}
 	}
 	if (!s)
 		return EMAIL_BAD_URL;

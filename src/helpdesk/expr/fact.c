@@ -23,12 +23,6 @@ struct alternative {
 	char *written;          /* of `each`; NULL: as reference or template is written */
 };
 
-enum fact_kind {
-	FACT_ONE,
-	FACT_DELIVERY, /* the word "body" is understood */
-	FACT_PROPERTY, /* `each` is understood */
-};
-
 struct fact {
 	struct alternative items[FACT_MAX];
 	size_t n;
@@ -154,26 +148,21 @@ static const char *alternative_written(const struct alternative *a)
 	return a->reference ? reference_text(a->reference) : template_text(a->template);
 }
 
-static void fact_write(struct fact *f)
-{
-	struct buf b;
-
-	if (f->n == 1)
-		return;
-	buf_init(&b, FACT_WRITTEN_BYTES);
-	for (size_t i = 0; i < f->n; i++)
-		buf_addf(&b, "%s%s", i > 0 ? " or " : "", alternative_written(&f->items[i]));
-	f->written = buf_take(&b);
-}
-
 /* f, or NULL where there were errors. */
 static struct fact *fact_end(struct fact *f, size_t errors, const struct problems *problems)
 {
+	struct buf b;
+
 	if (problems->errors > errors) {
 		fact_free(f);
 		return NULL;
 	}
-	fact_write(f);
+	if (f->n > 1) {
+		buf_init(&b, FACT_WRITTEN_BYTES);
+		for (size_t i = 0; i < f->n; i++)
+			buf_addf(&b, "%s%s", i > 0 ? " or " : "", alternative_written(&f->items[i]));
+		f->written = buf_take(&b);
+	}
 	return f;
 }
 
@@ -186,10 +175,12 @@ struct fact *fact_compile_text(const struct node *at, const char *text, struct p
 	return fact_end(f, errors, problems);
 }
 
-static struct fact *compile(struct fact *f, const struct node *n, struct problems *problems)
+struct fact *fact_compile(const struct node *n, enum fact_kind kind, struct problems *problems)
 {
+	struct fact *f = mem_new(1, sizeof(*f));
 	size_t errors = problems->errors;
 
+	f->kind = kind;
 	if (n->type == NODE_SCALAR)
 		fact_add(f, n, n->text, problems);
 	else if (n->type == NODE_LIST)
@@ -201,27 +192,6 @@ static struct fact *compile(struct fact *f, const struct node *n, struct problem
 			       "expected a reference (\"/…\"), a template (\"{/…} {/…}\") or a list of them, not %s",
 			       node_kind(n));
 	return fact_end(f, errors, problems);
-}
-
-struct fact *fact_compile(const struct node *n, struct problems *problems)
-{
-	return compile(mem_new(1, sizeof(struct fact)), n, problems);
-}
-
-struct fact *fact_compile_property(const struct node *n, struct problems *problems)
-{
-	struct fact *f = mem_new(1, sizeof(*f));
-
-	f->kind = FACT_PROPERTY;
-	return compile(f, n, problems);
-}
-
-struct fact *fact_compile_delivery(const struct node *n, struct problems *problems)
-{
-	struct fact *f = mem_new(1, sizeof(*f));
-
-	f->kind = FACT_DELIVERY;
-	return compile(f, n, problems);
 }
 
 void fact_free(struct fact *f)

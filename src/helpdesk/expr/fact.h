@@ -22,15 +22,17 @@
 
 struct fact;
 
+enum fact_kind {
+	FACT_ONE,
+	FACT_DELIVERY, /* the word "body" is understood */
+	FACT_PROPERTY, /* {each: …} is understood: its value is a list */
+};
+
 /* NULL where there were errors. A text without any reference is one: it would say the same of every webhook. */
-struct fact *fact_compile(const struct node *n, struct problems *problems);
+struct fact *fact_compile(const struct node *n, enum fact_kind kind, struct problems *problems);
 struct fact *fact_compile_text(const struct node *at, const char *text, struct problems *problems);
-/* The same, and {each: …} is understood: its value is a list. */
-struct fact *fact_compile_property(const struct node *n, struct problems *problems);
 /* Whether a mapping is {when: …, use: …} or {each: …, use: …}. */
 bool fact_is_choice(const struct node *n);
-/* The same as fact_compile, and the word "body" is understood. */
-struct fact *fact_compile_delivery(const struct node *n, struct problems *problems);
 void fact_free(struct fact *f);
 /* As people write it; of several "/a or /b". */
 const char *fact_written(const struct fact *f);

@@ -49,15 +49,15 @@ static bool has_parameter(const struct telling *t, const char *name)
 static void tell_plain_missing(const struct telling *t)
 {
 	const char *header = proof_secret_header(t->p), *query = proof_secret_query(t->p);
-	const char *scheme = t->p->name ? "" : t->p->way == &proof_basic ? "Basic " : "Bearer ";
-	CLEANUP(mem_freep) char *value = mem_fmt("%s…", scheme);
+	const char *scheme = t->p->way->scheme;
+	CLEANUP(mem_freep) char *value = mem_fmt("%s%s…", scheme ? scheme : "", scheme ? " " : "");
 
 	if (query)
 		tell_parameter_missing(t, query);
 	else if (header && !has_header(t, header))
 		tell_header_missing(t, header, value);
 	else if (header)
-		buf_addf(t->to, "%s does not begin with \"%s\"\n", header, scheme);
+		buf_addf(t->to, "%s does not begin with \"%s \"\n", header, scheme ? scheme : "");
 }
 
 static void tell_basic(const struct telling *t, const struct proof_secrets *s)

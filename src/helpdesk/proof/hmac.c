@@ -38,28 +38,21 @@ static void shown_done(struct shown *s)
 	free(s->stamp);
 }
 
-/* The next text between blanks and commas; empty at the end. */
-static struct span word_next(const char **at)
-{
-	struct span word;
-
-	*at += strspn(*at, " \t,");
-	word.at = *at;
-	word.len = strcspn(*at, " \t,");
-	*at += word.len;
-	return word;
-}
-
 /* "v1,SIGNATURE v1,SIGNATURE v2,…": only those of v1. */
 static void shown_read_many(const char *value, struct shown *ret)
 {
 	for (;;) {
-		struct span version = word_next(&value), signature = word_next(&value);
+		struct span words[2]; /* version and signature, between blanks and commas */
 
-		if (signature.len == 0)
+		for (size_t i = 0; i < 2; i++) {
+			value += strspn(value, " \t,");
+			words[i] = (struct span){value, strcspn(value, " \t,")};
+			value += words[i].len;
+		}
+		if (words[1].len == 0)
 			return;
-		if (version.len == 2 && memcmp(version.at, "v1", 2) == 0 && ret->n < HMAC_SIGNATURES_MAX)
-			ret->signatures[ret->n++] = signature;
+		if (words[0].len == 2 && memcmp(words[0].at, "v1", 2) == 0 && ret->n < HMAC_SIGNATURES_MAX)
+			ret->signatures[ret->n++] = words[1];
 	}
 }
 
@@ -131,11 +124,9 @@ static enum proof_verdict shown_read(const struct hmac *h, const struct pairs *h
 
 static bool hmac_is_shown(const struct proof *p, const struct pairs *headers, const char *query)
 {
-	struct shown shown = {0};
-	enum proof_verdict v = shown_read(p->hmac, headers, query, &shown);
+	CLEANUP(shown_done) struct shown shown = {0};
 
-	shown_done(&shown);
-	return v != PROOF_MISSING;
+	return shown_read(p->hmac, headers, query, &shown) != PROOF_MISSING;
 }
 
 /* ---- keys and signatures ----------------------------------------------------------------------------------------- */
@@ -211,11 +202,11 @@ static const char *key_read(const struct hmac *h, const char *secret, struct key
 	return fault;
 }
 
-const char *hmac_secret_fault(const struct hmac *h, const char *secret)
+const char *proof_secret_fault(const struct proof *p, const char *secret)
 {
 	CLEANUP(key_done) struct key key = {0};
 
-	return key_read(h, secret, &key);
+	return p->hmac ? key_read(p->hmac, secret, &key) : NULL;
 }
 
 /* The digest of what is signed. more: headers that come before the request's own; NULL: none. */
@@ -270,15 +261,6 @@ bool hmac_signature_bytes(const struct hmac *h, struct span shown, size_t *ret)
 	return signature_decode(h, &shown, &bytes, ret) == 0;
 }
 
-static bool signature_equals(const struct hmac *h, const struct span *shown, const unsigned char *digest)
-{
-	CLEANUP(mem_freep) char *bytes = NULL;
-	size_t len = 0;
-
-	return signature_decode(h, shown, &bytes, &len) == 0 &&
-	       digest_equal(bytes, len, digest, digest_bytes(h->algorithm));
-}
-
 static bool signature_holds(const struct hmac *h, const struct proof_secrets *s, const struct proof_request *request,
 			    const struct shown *shown)
 {
@@ -291,8 +273,14 @@ static bool signature_holds(const struct hmac *h, const struct proof_secrets *s,
 		if (!s->secrets[i] || key_read(h, s->secrets[i], &key) != NULL)
 			continue;
 		sign(h, &key, request, NULL, shown->stamp, digest);
-		for (size_t k = 0; k < shown->n; k++)
-			good = signature_equals(h, &shown->signatures[k], digest) || good;
+		for (size_t k = 0; k < shown->n; k++) {
+			CLEANUP(mem_freep) char *bytes = NULL;
+			size_t len = 0;
+
+			if (signature_decode(h, &shown->signatures[k], &bytes, &len) == 0 &&
+			    digest_equal(bytes, len, digest, digest_bytes(h->algorithm)))
+				good = true;
+		}
 	}
 	return good;
 }
@@ -331,44 +319,37 @@ enum proof_verdict hmac_check_outside(const struct hmac *h, const struct proof_r
 	return shown.stamp ? stamp_verdict(h, shown.stamp, request->now_ms) : PROOF_GOOD;
 }
 
-static enum proof_verdict shown_check(const struct hmac *h, const struct proof_secrets *s,
-				      const struct proof_request *request, struct shown *shown)
+static enum proof_verdict hmac_check(const struct proof *p, const struct proof_secrets *s,
+				     const struct proof_request *request)
 {
-	enum proof_verdict v = shown_read(h, request->headers, request->query, shown);
+	const struct hmac *h = p->hmac;
+	CLEANUP(shown_done) struct shown shown = {0};
+	enum proof_verdict v = shown_read(h, request->headers, request->query, &shown);
 
 	if (v != PROOF_GOOD)
 		return v;
 	if (h->stamp == HMAC_STAMP_BODY && pieces_have(&h->message, PIECE_TIMESTAMP)) {
-		shown->stamp = stamp_in_body(h, request->body, request->body_len);
-		if (!shown->stamp)
+		shown.stamp = stamp_in_body(h, request->body, request->body_len);
+		if (!shown.stamp)
 			return PROOF_MISSING;
 	}
 	if (!request->url && pieces_have(&h->message, PIECE_URL))
 		return PROOF_WRONG;
-	if (!signature_holds(h, s, request, shown))
+	if (!signature_holds(h, s, request, &shown))
 		return PROOF_WRONG;
 	if (h->stamp == HMAC_STAMP_NONE)
 		return PROOF_GOOD;
-	if (!shown->stamp)
-		shown->stamp = stamp_in_body(h, request->body, request->body_len);
-	return shown->stamp ? stamp_verdict(h, shown->stamp, request->now_ms) : PROOF_MISSING;
+	if (!shown.stamp)
+		shown.stamp = stamp_in_body(h, request->body, request->body_len);
+	return shown.stamp ? stamp_verdict(h, shown.stamp, request->now_ms) : PROOF_MISSING;
 }
 
-static enum proof_verdict hmac_check(const struct proof *p, const struct proof_secrets *s,
-				     const struct proof_request *request)
+bool proof_signed_at(const struct proof *p, const struct proof_request *request, int64_t *ret_ms)
 {
-	struct shown shown = {0};
-	enum proof_verdict v = shown_check(p->hmac, s, request, &shown);
-
-	shown_done(&shown);
-	return v;
-}
-
-bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, int64_t *ret_ms)
-{
+	const struct hmac *h = p->hmac;
 	CLEANUP(shown_done) struct shown shown = {0};
 
-	if (h->stamp == HMAC_STAMP_NONE || shown_read(h, request->headers, request->query, &shown) != PROOF_GOOD)
+	if (!h || h->stamp == HMAC_STAMP_NONE || shown_read(h, request->headers, request->query, &shown) != PROOF_GOOD)
 		return false;
 	if (h->stamp == HMAC_STAMP_BODY)
 		shown.stamp = stamp_in_body(h, request->body, request->body_len);
@@ -384,9 +365,9 @@ char *hmac_stamp(const struct hmac *h, const struct proof_request *request)
 	return NULL;
 }
 
-const struct reference *hmac_body_timestamp(const struct hmac *h)
+const struct reference *proof_body_timestamp(const struct proof *p)
 {
-	return h->stamp == HMAC_STAMP_BODY ? h->timestamp : NULL;
+	return p->hmac && p->hmac->stamp == HMAC_STAMP_BODY ? p->hmac->timestamp : NULL;
 }
 
 /* ---- making one -------------------------------------------------------------------------------------------------- */

@@ -1,35 +1,213 @@
 /*
- * The table of methods, and what is asked of any of them. proof_plain.c and proof_hmac.c have the methods.
+ * What is asked of any proof; the methods by which a webhook shows the secret itself, or nothing; and the table of all
+ * methods. hmac.c has those that sign.
  */
 #include <config.h>
 
 #include "helpdesk/proof/proof_parts.h"
 
 #include <string.h>
+#include <strings.h>
 
+#include "base/buf.h"
+#include "base/percent.h"
 #include "helpdesk/expr/keys.h"
+
+#define PROOF_QUERY_MAX (1 << 20)
+
+/* ---- methods that show the secret itself ------------------------------------------------------------------------- */
+
+/* Any of the secrets. All are compared whatever came before; an empty secret is none. */
+static bool secrets_hold(const struct proof_secrets *s, const char *shown, size_t len)
+{
+	bool good = false;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const char *secret = s->secrets[i];
+
+		if (secret && *secret != '\0' && digest_equal(shown, len, secret, strlen(secret)))
+			good = true;
+	}
+	return good;
+}
+
+const char *proof_secret_header(const struct proof *p)
+{
+	if (!p->way->in_header)
+		return NULL;
+	return p->name ? p->name : "Authorization";
+}
+
+/* What stands where the secret belongs, behind the scheme if there is one; NULL: nothing does. Borrowed from the
+ * headers, or from parameters, which are filled where it stands in the query. */
+static const char *plain_shown(const struct proof *p, const struct pairs *headers, const char *query,
+			       struct pairs *parameters)
+{
+	const char *value, *scheme = p->way->scheme;
+	size_t len = scheme ? strlen(scheme) : 0;
+
+	if (p->way->in_query) {
+		percent_read_query(query, parameters);
+		return pairs_get(parameters, p->name);
+	}
+	value = pairs_get(headers, scheme ? "Authorization" : p->name);
+	if (!value || !scheme)
+		return value;
+	if (strncasecmp(value, scheme, len) != 0 || value[len] != ' ')
+		return NULL;
+	return value + len + strspn(value + len, " ");
+}
+
+static bool plain_is_shown(const struct proof *p, const struct pairs *headers, const char *query)
+{
+	CLEANUP(pairs_done) struct pairs parameters = {0};
+
+	return plain_shown(p, headers, query, &parameters) != NULL;
+}
+
+static enum proof_verdict plain_check(const struct proof *p, const struct proof_secrets *s,
+				      const struct proof_request *request)
+{
+	CLEANUP(pairs_done) struct pairs parameters = {0};
+	const char *shown = plain_shown(p, request->headers, request->query, &parameters);
+
+	if (!shown)
+		return PROOF_MISSING;
+	return secrets_hold(s, shown, strlen(shown)) ? PROOF_GOOD : PROOF_WRONG;
+}
+
+static enum proof_verdict basic_check(const struct proof *p, const struct proof_secrets *s,
+				      const struct proof_request *request)
+{
+	const char *shown = plain_shown(p, request->headers, request->query, NULL);
+	CLEANUP(mem_freep) char *pair = NULL;
+	const char *colon;
+	bool user, secret;
+	size_t len;
+
+	if (!shown)
+		return PROOF_MISSING;
+	if (!s->user || digest_unbase64(shown, strlen(shown), &pair, &len) < 0)
+		return PROOF_WRONG;
+	colon = memchr(pair, ':', len);
+	if (!colon)
+		return PROOF_WRONG;
+	user = digest_equal(pair, (size_t)(colon - pair), s->user, strlen(s->user));
+	secret = secrets_hold(s, colon + 1, len - (size_t)(colon + 1 - pair));
+	return user && secret ? PROOF_GOOD : PROOF_WRONG;
+}
+
+/* Where the query carries the secret, *query; else the header. */
+static void plain_make(const struct proof *p, const struct proof_secrets *s, const struct proof_request *request,
+		       struct pairs *headers, char **query)
+{
+	CLEANUP(mem_freep) char *value = p->way->scheme ? mem_fmt("%s %s", p->way->scheme, s->secrets[0]) : NULL;
+	struct buf b;
+
+	(void)request;
+	if (p->way->in_header) {
+		pairs_add(headers, proof_secret_header(p), value ? value : s->secrets[0]);
+		return;
+	}
+	buf_init(&b, PROOF_QUERY_MAX);
+	buf_addf(&b, "%s=", p->name);
+	percent_add(&b, s->secrets[0], "");
+	*query = buf_take(&b);
+}
+
+static void basic_make(const struct proof *p, const struct proof_secrets *s, const struct proof_request *request,
+		       struct pairs *headers, char **query)
+{
+	CLEANUP(mem_freep) char *pair = mem_fmt("%s:%s", s->user ? s->user : "", s->secrets[0]);
+	CLEANUP(mem_freep) char *text = digest_base64(pair, strlen(pair));
+	CLEANUP(mem_freep) char *value = mem_fmt("Basic %s", text);
+
+	(void)p;
+	(void)request;
+	(void)query;
+	pairs_add(headers, "Authorization", value);
+}
+
+/* ---- no method ----------------------------------------------------------------------------------------------------
+ */
+
+static bool none_is_shown(const struct proof *p, const struct pairs *headers, const char *query)
+{
+	(void)p;
+	(void)headers;
+	(void)query;
+	return true;
+}
+
+static enum proof_verdict none_check(const struct proof *p, const struct proof_secrets *s,
+				     const struct proof_request *request)
+{
+	(void)p;
+	(void)s;
+	(void)request;
+	return PROOF_GOOD;
+}
+
+/* ---- the rows ---------------------------------------------------------------------------------------------------- */
+
+static const struct proof_way proof_basic = {
+	.name = "basic",
+	.scheme = "Basic",
+	.needs_user = true,
+	.needs_secret = true,
+	.in_header = true,
+	.is_shown = plain_is_shown,
+	.check = basic_check,
+	.make = basic_make,
+};
+
+static const struct proof_way proof_bearer = {
+	.name = "bearer",
+	.scheme = "Bearer",
+	.needs_secret = true,
+	.in_header = true,
+	.is_shown = plain_is_shown,
+	.check = plain_check,
+	.make = plain_make,
+};
+
+static const struct proof_way proof_header = {
+	.name = "header",
+	.needs_secret = true,
+	.needs_name = true,
+	.in_header = true,
+	.is_shown = plain_is_shown,
+	.check = plain_check,
+	.make = plain_make,
+};
+
+static const struct proof_way proof_query = {
+	.name = "query",
+	.needs_secret = true,
+	.needs_name = true,
+	.in_query = true,
+	.is_shown = plain_is_shown,
+	.check = plain_check,
+	.make = plain_make,
+};
+
+static const struct proof_way proof_none = {
+	.name = "none",
+	.is_shown = none_is_shown,
+	.check = none_check,
+};
 
 static const struct proof_way *const proof_ways[] = {
 	&proof_basic, &proof_bearer, &proof_header, &proof_query, &proof_none, &proof_hmac, &proof_standard_webhooks,
 };
 #define PROOF_WAYS (sizeof(proof_ways) / sizeof(*proof_ways))
 
+/* ---- compiling --------------------------------------------------------------------------------------------------- */
+
 /* The last three are the source's secrets: where a source names a method, its own mapping is compiled. */
 static const char *const proof_keys[] = {"method",    "name", "header",   "format",    "algorithm",
 					 "encoding",  "key",  "signed",   "timestamp", "unit",
 					 "tolerance", "user", "password", "secret",    NULL};
-
-const char *proof_verdict_name(enum proof_verdict v)
-{
-	static const char *const names[] = {
-		[PROOF_GOOD] = "good",
-		[PROOF_MISSING] = "missing",
-		[PROOF_WRONG] = "wrong",
-		[PROOF_STALE] = "stale",
-	};
-
-	return names[v];
-}
 
 static const struct proof_way *proof_way_find(const struct node *n, struct problems *problems)
 {
@@ -54,17 +232,6 @@ static bool is_one_of(const char *key, const char *const *keys)
 		if (strcmp(*keys, key) == 0)
 			return true;
 	return false;
-}
-
-/* Keys that belong to another method. */
-static void proof_check_keys(const struct proof *p, const struct node *n, struct problems *problems)
-{
-	for (size_t i = 0; i < n->n; i++) {
-		struct node at = node_at_key(n->items[i]);
-
-		if (is_one_of(at.key, proof_hmac.keys) && !is_one_of(at.key, p->way->keys))
-			problems_error(problems, &at, "`%s` belongs to method hmac, not to %s", at.key, p->way->name);
-	}
 }
 
 static void proof_compile_name(struct proof *p, const struct node *n, struct problems *problems)
@@ -100,9 +267,13 @@ struct proof *proof_compile(const struct node *authenticate, struct problems *pr
 	keys_check(authenticate, proof_keys, problems);
 	p = mem_new(1, sizeof(*p));
 	p->way = proof_way_find(method, problems);
-	if (p->way) {
+	if (p->way)
 		proof_compile_name(p, authenticate, problems);
-		proof_check_keys(p, authenticate, problems);
+	for (size_t i = 0; p->way && i < authenticate->n; i++) {
+		struct node at = node_at_key(authenticate->items[i]);
+
+		if (is_one_of(at.key, proof_hmac.keys) && !is_one_of(at.key, p->way->keys))
+			problems_error(problems, &at, "`%s` belongs to method hmac, not to %s", at.key, p->way->name);
 	}
 	if (p->way && p->way->compile)
 		p->hmac = p->way->compile(authenticate, problems);
@@ -158,16 +329,6 @@ enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets
 	return p->way->check(p, secrets, request);
 }
 
-bool proof_signed_at(const struct proof *p, const struct proof_request *request, int64_t *ret_ms)
-{
-	return p->hmac && hmac_signed_at(p->hmac, request, ret_ms);
-}
-
-const struct reference *proof_body_timestamp(const struct proof *p)
-{
-	return p->hmac ? hmac_body_timestamp(p->hmac) : NULL;
-}
-
 int64_t proof_tolerance_ms(const struct proof *p)
 {
 	return p->hmac && p->hmac->stamp != HMAC_STAMP_NONE ? p->hmac->tolerance_ms : 0;
@@ -182,13 +343,6 @@ void proof_make(const struct proof *p, const struct proof_secrets *secrets, cons
 		p->way->make(p, secrets, request, ret_headers, ret_query);
 }
 
-const char *proof_secret_header(const struct proof *p)
-{
-	if (!p->way->in_header)
-		return NULL;
-	return p->name ? p->name : "Authorization";
-}
-
 const char *proof_secret_query(const struct proof *p)
 {
 	return p->way->in_query ? p->name : NULL;
@@ -197,9 +351,4 @@ const char *proof_secret_query(const struct proof *p)
 bool proof_signs_url(const struct proof *p)
 {
 	return p->hmac && pieces_have(&p->hmac->message, PIECE_URL);
-}
-
-const char *proof_secret_fault(const struct proof *p, const char *secret)
-{
-	return p->hmac ? hmac_secret_fault(p->hmac, secret) : NULL;
 }

@@ -25,7 +25,6 @@ enum proof_verdict {
 	PROOF_WRONG,
 	PROOF_STALE, /* its timestamp is outside the tolerance */
 };
-const char *proof_verdict_name(enum proof_verdict v); /* for tests: "good", "missing", "wrong", "stale" */
 
 struct proof_secrets {
 	const char *user;           /* basic */

@@ -1,5 +1,5 @@
 /*
- * proof, parts: how the files of the proof share the work. Only for src/helpdesk/proof*.c.
+ * proof, parts: how the files of the proof share the work. Only for the files of this folder.
  */
 #ifndef HELPDESK_PROOF_PROOF_PARTS_H
 #define HELPDESK_PROOF_PROOF_PARTS_H
@@ -16,6 +16,7 @@ struct proof_way {
 	const char *name;
 	bool needs_user, needs_secret, needs_name;
 	bool in_header, in_query; /* where the secret itself is shown */
+	const char *scheme;       /* that stands before it in Authorization; NULL: none */
 	const char *const *keys;  /* those of the hmac family that it takes, NULL-ended; NULL: none */
 	/* Of a method that signs; NULL with problems. */
 	struct hmac *(*compile)(const struct node *authenticate, struct problems *problems);
@@ -26,8 +27,7 @@ struct proof_way {
 		     struct pairs *headers, char **query);
 };
 
-extern const struct proof_way proof_basic, proof_bearer, proof_header, proof_query, proof_none; /* proof_plain.c */
-extern const struct proof_way proof_hmac, proof_standard_webhooks;                              /* proof_hmac.c */
+extern const struct proof_way proof_hmac, proof_standard_webhooks; /* hmac.c; proof.c has the others */
 
 struct proof {
 	const struct proof_way *way;
@@ -127,11 +127,5 @@ bool hmac_signature_bytes(const struct hmac *h, struct span shown, size_t *ret);
 char *hmac_stamp(const struct hmac *h, const struct proof_request *request) MUSTCHECK;
 /* As proof_check_outside. */
 enum proof_verdict hmac_check_outside(const struct hmac *h, const struct proof_request *request);
-/* As proof_signed_at. */
-bool hmac_signed_at(const struct hmac *h, const struct proof_request *request, int64_t *ret_ms);
-/* Where the body holds the timestamp; NULL: it does not. */
-const struct reference *hmac_body_timestamp(const struct hmac *h);
-/* As proof_secret_fault. */
-const char *hmac_secret_fault(const struct hmac *h, const char *secret);
 
 #endif
