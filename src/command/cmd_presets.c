@@ -58,12 +58,12 @@ static void print_fact(size_t number, const char *text)
 
 static void print_facts(const struct definition *d)
 {
-	size_t n = definition_unconfirmed(d);
+	size_t n = definition_about(d)->unconfirmed.n;
 
 	if (n > 0)
 		out_print("# %zu fact%s that no vendor document confirms:\n#\n", n, n == 1 ? "" : "s");
 	for (size_t i = 0; i < n; i++)
-		print_fact(i + 1, definition_unconfirmed_at(d, i));
+		print_fact(i + 1, definition_about(d)->unconfirmed.items[i]);
 }
 
 /* ---- samples ----------------------------------------------------------------------------------------------------- */
@@ -90,7 +90,7 @@ static void print_verified(const struct definition *d)
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		if (strcmp(all[i].word, definition_verified(d)) == 0)
+		if (strcmp(all[i].word, definition_about(d)->verified) == 0)
 			out_print("# Verified: %s (%s)\n", all[i].word, all[i].means);
 }
 
@@ -102,7 +102,7 @@ static void print_grounds(const struct definition *d)
 
 	out_print("\n" MARK "\n#\n");
 	print_verified(d);
-	if (definition_unconfirmed(d) > 0)
+	if (definition_about(d)->unconfirmed.n > 0)
 		out_print("#\n");
 	print_facts(d);
 	definition_samples(d, print_sample, &any);
@@ -142,7 +142,7 @@ static void count_sample(void *ctx, const char *name, const char *shows, enum sa
  * said who does. "-" where there are none. Returns out. */
 static const char *grounds_word(const struct definition *d, char out[GROUNDS_WORD_MAX])
 {
-	size_t facts = definition_unconfirmed(d), samples = 0;
+	size_t facts = definition_about(d)->unconfirmed.n, samples = 0;
 	char of_facts[AMOUNT_MAX] = "", of_samples[AMOUNT_MAX] = "";
 
 	definition_samples(d, count_sample, &samples);
@@ -239,7 +239,7 @@ static void print_lookup_lines(const struct shown *p, const char *indent)
 	out_print("    %slookup:\n", indent);
 	if (definition_uses_base_url(p->d))
 		out_print("    %s  base_url: https://YOUR-COMPANY.example   # where you use %s\n", indent,
-			  definition_label(p->d));
+			  definition_about(p->d)->label);
 	if (text_is(definition_lookup_authenticate(p->d), "basic"))
 		out_print("    %s  user: YOU@example.com\n    %s  password: {credential: %s-api-token}\n", indent,
 			  indent, p->name);
@@ -344,7 +344,7 @@ static void print_pastes(const struct shown *p)
 	const char *before = NULL;
 
 	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++) {
-		const char *text = definition_paste(p->d, t);
+		const char *text = definition_about(p->d)->paste[t];
 
 		if (!text || (before && strcmp(before, text) == 0))
 			continue;
@@ -372,19 +372,19 @@ static void print_config(const char *name, const struct node *tree, const struct
 		"sources:\n"
 		"  %s:\n"
 		"    preset: %s\n",
-		definition_label(d), name, name);
+		definition_about(d)->label, name, name);
 	print_authenticate(&p);
 	print_with(&p);
 	print_lookup(&p);
 	print_secrets(&p);
 	print_urls(&p);
-	if (definition_setup(d)) {
+	if (definition_about(d)->setup) {
 		out_print("\n# In the helpdesk:\n#\n");
-		print_comment(definition_setup(d));
+		print_comment(definition_about(d)->setup);
 	}
 	print_pastes(&p);
-	if (definition_documentation(d))
-		out_print("\n# The vendor's documentation: %s\n", definition_documentation(d));
+	if (definition_about(d)->documentation)
+		out_print("\n# The vendor's documentation: %s\n", definition_about(d)->documentation);
 	out_print("\n");
 	print_verified(d);
 	print_facts(d);
@@ -460,7 +460,7 @@ static int print_paste(const char *name, const struct definition *d, enum transi
 	const char *text = NULL;
 
 	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++) {
-		const char *one = wanted == TRANSITION_NONE || wanted == t ? definition_paste(d, t) : NULL;
+		const char *one = wanted == TRANSITION_NONE || wanted == t ? definition_about(d)->paste[t] : NULL;
 
 		if (text && one && strcmp(text, one) != 0)
 			return command_usage_error(&command_presets,

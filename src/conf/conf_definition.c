@@ -267,12 +267,12 @@ static void tell_once(struct loader *l, const struct node *at, bool notice, char
 static void tell_doubts(struct loader *l, const struct node *n, const struct source *s)
 {
 	const struct node *at = node_get(n, s->preset ? "preset" : "definition");
-	size_t facts = definition_unconfirmed(s->definition);
+	size_t facts = definition_about(s->definition)->unconfirmed.n;
 	const char *name = s->preset ? s->preset : s->name;
 	CLEANUP(mem_freep)
 	char *where = s->preset ? mem_fmt("deskbridge presets %s", name) : mem_str("its `unconfirmed`");
 
-	if (text_is(definition_verified(s->definition), "no"))
+	if (text_is(definition_about(s->definition)->verified, "no"))
 		tell_once(l, at, false,
 			  mem_fmt("%s: nobody has verified this definition against the helpdesk (`verified: no`): try "
 				  "it with real webhooks before you rely on it",

@@ -169,7 +169,7 @@ static void read_label(struct loader *l, const struct node *n, struct source *s)
 
 	if (s->policy.label || !s->definition)
 		return;
-	s->policy.label = mem_str(definition_label(s->definition));
+	s->policy.label = mem_str(definition_about(s->definition)->label);
 	if (check_label(s->policy.label, &err) < 0)
 		problems_error(l->reader.problems, node_get(n, s->preset ? "preset" : "definition"),
 			       "the definition's label: %s; or set the source's own `label`", err.text);

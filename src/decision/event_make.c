@@ -108,7 +108,7 @@ static struct json_object *begin(const struct deciding *d)
 {
 	struct json_object *o = json_object_new_object();
 
-	json_set_str(o, PROPERTY_HELPDESK, definition_label(d->in->source->definition));
+	json_set_str(o, PROPERTY_HELPDESK, definition_about(d->in->source->definition)->label);
 	json_set_str(o, PROPERTY_CONVERSATION_ID, d->in->conversation);
 	add_attributes(d, o);
 	return o;

@@ -168,16 +168,16 @@ void pages_add(struct pages *p, const struct definition *d)
 	static const enum transition transitions[] = {TRANSITION_OPENED, TRANSITION_REOPENED, TRANSITION_CLOSED};
 
 	for (size_t i = 0; i < sizeof(transitions) / sizeof(*transitions); i++) {
-		const char *body = definition_sample(d, transitions[i]);
+		const struct sample *sample = definition_sample(d, transitions[i]);
 		/* Nothing of it is changed or freed here. */
 		struct webhook w = {.received_ms = SAMPLE_RECEIVED_MS};
 
-		if (!body)
+		if (!sample)
 			continue;
-		w.body = (char *)(uintptr_t)body;
-		w.body_len = strlen(body);
-		w.query = (char *)(uintptr_t)definition_sample_query(d, transitions[i]);
-		w.headers = *definition_sample_headers(d, transitions[i]);
+		w.body = sample->body;
+		w.body_len = strlen(sample->body);
+		w.query = sample->query;
+		w.headers = sample->headers;
 		pages_add_walk(p, d, &w);
 	}
 }

@@ -159,8 +159,9 @@ static void try_definition(const struct definition *d)
 
 	definition_urls(d, see_url, NULL);
 	definition_samples(d, see_sample, NULL);
-	for (size_t i = 0; i < definition_unconfirmed(d); i++)
-		HOLDS(definition_unconfirmed_at(d, i)[0] != '\0' && !strchr(definition_unconfirmed_at(d, i), '\n'));
+	for (size_t i = 0; i < definition_about(d)->unconfirmed.n; i++)
+		HOLDS(definition_about(d)->unconfirmed.items[i][0] != '\0' &&
+		      !strchr(definition_about(d)->unconfirmed.items[i], '\n'));
 	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++) {
 		struct sample sample;
 

@@ -10,12 +10,12 @@ static void the_shipped_gladly_reads(void **state)
 	struct definition *d = with_gladly();
 
 	(void)state;
-	assert_string_equal(definition_label(d), "Gladly");
-	assert_string_equal(definition_verified(d), "documentation");
+	assert_string_equal(definition_about(d)->label, "Gladly");
+	assert_string_equal(definition_about(d)->verified, "documentation");
 	assert_string_equal(proof_method(definition_proof(d)), "basic");
 	assert_string_equal(definition_lookup_authenticate(d), "basic");
-	assert_true(strncmp(definition_documentation(d), "https://", 8) == 0);
-	assert_non_null(strstr(definition_setup(d), "API token"));
+	assert_true(strncmp(definition_about(d)->documentation, "https://", 8) == 0);
+	assert_non_null(strstr(definition_about(d)->setup, "API token"));
 	assert_true(definition_has_lookup(d));
 	assert_true(definition_needs_lookup(d));
 	assert_false(definition_reports_state(d));
@@ -32,14 +32,13 @@ static void the_least_definition_has_defaults(void **state)
 	struct definition *d = with_definition(BARE_DEFINITION, NULL);
 
 	(void)state;
-	assert_string_equal(definition_verified(d), "no");
-	assert_null(definition_documentation(d));
-	assert_null(definition_setup(d));
+	assert_string_equal(definition_about(d)->verified, "no");
+	assert_null(definition_about(d)->documentation);
+	assert_null(definition_about(d)->setup);
 	assert_null(definition_lookup_authenticate(d));
 	assert_false(definition_has_lookup(d));
 	assert_false(definition_needs_lookup(d));
 	assert_null(definition_sample(d, TRANSITION_OPENED));
-	assert_string_equal(definition_sample_query(d, TRANSITION_OPENED), "");
 	definition_free(d);
 }
 
@@ -647,12 +646,11 @@ static void what_an_operator_pastes_may_differ_by_transition(void **state)
 
 	(void)state;
 	for (enum transition t = TRANSITION_OPENED; t <= TRANSITION_CLOSED; t++)
-		assert_string_equal(definition_paste(one, t), "{\"id\": \"{{ticket.id}}\"}");
-	assert_null(definition_paste(one, TRANSITION_NONE));
-	assert_null(definition_paste(one, TRANSITION_EXPIRED));
-	assert_string_equal(definition_paste(each, TRANSITION_OPENED), "a");
-	assert_null(definition_paste(each, TRANSITION_REOPENED));
-	assert_string_equal(definition_paste(each, TRANSITION_CLOSED), "b");
+		assert_string_equal(definition_about(one)->paste[t], "{\"id\": \"{{ticket.id}}\"}");
+	assert_null(definition_about(one)->paste[TRANSITION_NONE]);
+	assert_string_equal(definition_about(each)->paste[TRANSITION_OPENED], "a");
+	assert_null(definition_about(each)->paste[TRANSITION_REOPENED]);
+	assert_string_equal(definition_about(each)->paste[TRANSITION_CLOSED], "b");
 	definition_free(one);
 	definition_free(each);
 }
@@ -683,8 +681,8 @@ static void facts_that_nobody_confirms_are_counted(void **state)
 		struct buf said;
 
 		buf_init(&said, 4096);
-		for (size_t k = 0; k < definition_unconfirmed(d); k++)
-			buf_addf(&said, "%s%s", k > 0 ? "|" : "", definition_unconfirmed_at(d, k));
+		for (size_t k = 0; k < definition_about(d)->unconfirmed.n; k++)
+			buf_addf(&said, "%s%s", k > 0 ? "|" : "", definition_about(d)->unconfirmed.items[k]);
 		assert_string_equal(said.data, cases[i].facts);
 		buf_done(&said);
 		definition_free(d);

@@ -391,8 +391,9 @@ static void each_sample_may_say_who_shows_its_shape(void **state)
 				       "closed/closed/vendor's code; also[0]/ping/third party; also[1]/ignored/nobody; "
 				       "also[2]/closed/not said; lookup[0]/https://a.example/{/by}/vendor's documents; "
 				       "lookup[2]/https://c.example/{/by}/not said; ");
-	assert_string_equal(definition_sample(d, TRANSITION_OPENED), "{\"type\": \"opened\", \"id\": 1, \"by\": 2}");
-	assert_string_equal(definition_sample_query(d, TRANSITION_CLOSED), "a=b");
+	assert_string_equal(definition_sample(d, TRANSITION_OPENED)->body,
+			    "{\"type\": \"opened\", \"id\": 1, \"by\": 2}");
+	assert_string_equal(definition_sample(d, TRANSITION_CLOSED)->query, "a=b");
 	assert_string_equal(definition_step_at(d, 0)->sample, "{\"e\": \"jo@example.com\"}");
 	buf_done(&said);
 	definition_free(d);
@@ -408,8 +409,8 @@ static void a_body_that_looks_like_parts_stays_a_body(void **state)
 	CLEANUP(json_putp) struct json_object *body = NULL;
 
 	(void)state;
-	assert_int_equal(json_read(definition_sample(d, TRANSITION_OPENED),
-				   strlen(definition_sample(d, TRANSITION_OPENED)), &body, NULL),
+	assert_int_equal(json_read(definition_sample(d, TRANSITION_OPENED)->body,
+				   strlen(definition_sample(d, TRANSITION_OPENED)->body), &body, NULL),
 			 0);
 	assert_string_equal(json_member_str(body, "body"), "hello");
 	assert_string_equal(json_member_str(body, "from"), "capture");
@@ -512,9 +513,9 @@ static void a_sample_laid_over_a_presets_vouches_for_itself(void **state)
 		if (!strstr(said.data, first))
 			fail_msg("case %zu: %s", i, said.data);
 		if (cases[i].body)
-			assert_string_equal(definition_sample(d, TRANSITION_OPENED), cases[i].body);
+			assert_string_equal(definition_sample(d, TRANSITION_OPENED)->body, cases[i].body);
 		else
-			assert_non_null(strstr(definition_sample(d, TRANSITION_OPENED), "2"));
+			assert_non_null(strstr(definition_sample(d, TRANSITION_OPENED)->body, "2"));
 		buf_done(&said);
 		definition_free(d);
 	}

@@ -79,7 +79,7 @@ static bool is_blank(char c)
 static void add_fact(struct definition *d, struct buf *gathered)
 {
 	if (gathered->len > 0)
-		strings_add(&d->facts, gathered->data);
+		strings_add(&d->about.unconfirmed, gathered->data);
 	buf_done(gathered);
 	buf_init(gathered, SIZE_MAX);
 }
@@ -143,11 +143,11 @@ static void read_texts(struct reader *r)
 	static const char *const verified[] = {"no", "documentation", "live", NULL};
 	static const char *const reports[] = {"change", "state", NULL};
 
-	r->d->label = reader_text(r, reader_required(r, "label"));
-	r->d->documentation = reader_text(r, node_get(r->n, "documentation"));
-	r->d->setup = reader_text(r, node_get(r->n, "setup"));
+	r->d->about.label = reader_text(r, reader_required(r, "label"));
+	r->d->about.documentation = reader_text(r, node_get(r->n, "documentation"));
+	r->d->about.setup = reader_text(r, node_get(r->n, "setup"));
 	read_unconfirmed(r);
-	r->d->verified = mem_str(reader_word(r, "verified", verified));
+	r->d->about.verified = mem_str(reader_word(r, "verified", verified));
 	r->d->reports_state = strcmp(reader_word(r, "reports", reports), "state") == 0;
 }
 
@@ -162,8 +162,8 @@ static void read_paste(struct reader *r)
 		keys_check(n, known, r->problems);
 	for (size_t i = 0; n && known[i]; i++) {
 		INSIST(transition_parse(known[i], &t) == 0);
-		r->d->paste[t] = reader_text(r, n->type == NODE_MAP ? node_get(n, known[i]) : n);
-		if (n->type != NODE_MAP && !r->d->paste[t])
+		r->d->about.paste[t] = reader_text(r, n->type == NODE_MAP ? node_get(n, known[i]) : n);
+		if (n->type != NODE_MAP && !r->d->about.paste[t])
 			return;
 	}
 }
@@ -188,17 +188,6 @@ static void read_each(struct reader *r)
 		problems_error(r->problems, n, "a form holds no list of items: `each` needs `body: json`");
 }
 
-static void read_challenge_header(struct reader *r, const struct node *header)
-{
-	if (header->type != NODE_SCALAR || !reference_header_is_good(header->text))
-		problems_error(r->problems, header, "expected the name of a header");
-	else if (r->d->proof && text_same(header->text, proof_secret_header(r->d->proof)))
-		problems_error(r->problems, header, "\"%s\" carries the secret, which is never sent back",
-			       header->text);
-	else
-		r->d->challenge = mem_str(header->text);
-}
-
 /* {header: NAME}, {when: MATCHER}, or both. */
 static void read_challenge(struct reader *r)
 {
@@ -210,8 +199,13 @@ static void read_challenge(struct reader *r)
 		return;
 	if (n->type == NODE_MAP)
 		keys_check(n, known, r->problems);
-	if (header)
-		read_challenge_header(r, header);
+	if (header && (header->type != NODE_SCALAR || !reference_header_is_good(header->text)))
+		problems_error(r->problems, header, "expected the name of a header");
+	else if (header && r->d->proof && text_same(header->text, proof_secret_header(r->d->proof)))
+		problems_error(r->problems, header, "\"%s\" carries the secret, which is never sent back",
+			       header->text);
+	else if (header)
+		r->d->challenge = mem_str(header->text);
 	if (when)
 		r->d->trial = matcher_compile(when, REFERENCE_NO_NAMES, r->problems);
 	if (!header && !when)

@@ -13,13 +13,13 @@ void definition_free(struct definition *d)
 {
 	if (!d)
 		return;
-	free(d->label);
-	free(d->documentation);
-	free(d->verified);
-	free(d->setup);
-	strings_done(&d->facts);
+	free(d->about.label);
+	free(d->about.documentation);
+	free(d->about.verified);
+	free(d->about.setup);
+	strings_done(&d->about.unconfirmed);
 	for (size_t i = 0; i < TRANSITION_EXPIRED; i++)
-		free(d->paste[i]);
+		free(d->about.paste[i]);
 	reference_free(d->each);
 	free(d->challenge);
 	matcher_free(d->trial);
@@ -51,40 +51,9 @@ void definition_free(struct definition *d)
 	free(d);
 }
 
-const char *definition_label(const struct definition *d)
+const struct definition_about *definition_about(const struct definition *d)
 {
-	return d->label;
-}
-
-const char *definition_documentation(const struct definition *d)
-{
-	return d->documentation;
-}
-
-const char *definition_verified(const struct definition *d)
-{
-	return d->verified;
-}
-
-const char *definition_setup(const struct definition *d)
-{
-	return d->setup;
-}
-
-size_t definition_unconfirmed(const struct definition *d)
-{
-	return d->facts.n;
-}
-
-const char *definition_unconfirmed_at(const struct definition *d, size_t i)
-{
-	INSIST(i < d->facts.n);
-	return d->facts.items[i];
-}
-
-const char *definition_paste(const struct definition *d, enum transition t)
-{
-	return t < TRANSITION_EXPIRED ? d->paste[t] : NULL;
+	return &d->about;
 }
 
 enum body_form definition_body(const struct definition *d)
@@ -293,30 +262,9 @@ void definition_urls(const struct definition *d,
 
 /* ---- samples ----------------------------------------------------------------------------------------------------- */
 
-static const struct sample *sample_of(const struct definition *d, enum transition t)
+const struct sample *definition_sample(const struct definition *d, enum transition t)
 {
 	return t < TRANSITION_EXPIRED && d->samples[t].body ? &d->samples[t] : NULL;
-}
-
-const char *definition_sample(const struct definition *d, enum transition t)
-{
-	const struct sample *s = sample_of(d, t);
-
-	return s ? s->body : NULL;
-}
-
-const struct pairs *definition_sample_headers(const struct definition *d, enum transition t)
-{
-	const struct sample *s = sample_of(d, t);
-
-	return s ? &s->headers : NULL;
-}
-
-const char *definition_sample_query(const struct definition *d, enum transition t)
-{
-	const struct sample *s = sample_of(d, t);
-
-	return s ? s->query : "";
 }
 
 void definition_samples(const struct definition *d,

@@ -12,6 +12,7 @@
 
 #include "base/node.h"
 #include "base/problems.h"
+#include "base/strings.h"
 #include "helpdesk/expr/body.h"
 #include "helpdesk/proof/proof.h"
 #include "helpdesk/definition/sample.h"
@@ -50,14 +51,18 @@ void definition_free(struct definition *d);
 struct node *definition_overlay(const struct node *preset, const struct node *over,
 				struct problems *problems) MUSTCHECK;
 
-const char *definition_label(const struct definition *d);
-const char *definition_documentation(const struct definition *d); /* or NULL */
-const char *definition_verified(const struct definition *d);      /* "live", "documentation", "no" */
-const char *definition_setup(const struct definition *d);         /* the clicks in the desk, lines of text; or NULL */
-size_t definition_unconfirmed(const struct definition *d); /* how many facts no document of the vendor confirms */
-const char *definition_unconfirmed_at(const struct definition *d, size_t i); /* one of them, on one line */
-/* The body that the operator pastes into the desk's rule for that transition, or NULL. One for all: the same text. */
-const char *definition_paste(const struct definition *d, enum transition t);
+/* What it tells people of the helpdesk. */
+struct definition_about {
+	char *label;
+	char *documentation;        /* where the vendor's is; or NULL */
+	char *verified;             /* "live", "documentation", "no" */
+	char *setup;                /* the clicks in the desk, lines of text; or NULL */
+	struct strings unconfirmed; /* facts that no document of the vendor confirms, each on one line */
+	/* The body that the operator pastes into the desk's rule for that transition, or NULL. One for all: the same.
+	 */
+	char *paste[TRANSITION_EXPIRED];
+};
+const struct definition_about *definition_about(const struct definition *d);
 enum body_form definition_body(const struct definition *d);
 /* The name of the header whose value a vendor wants echoed when a webhook is set up, or NULL. */
 const char *definition_challenge(const struct definition *d);
@@ -98,10 +103,8 @@ void definition_urls(const struct definition *d,
 void definition_headers(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
 /* Does a webhook header of that name belong to the stored webhook? */
 bool definition_keeps_header(const struct definition *d, const char *name);
-/* The body of a sample for that transition (opened, reopened, closed), or NULL; and what goes with it. */
-const char *definition_sample(const struct definition *d, enum transition t);
-const struct pairs *definition_sample_headers(const struct definition *d, enum transition t);
-const char *definition_sample_query(const struct definition *d, enum transition t); /* "" where none */
+/* The sample for that transition (opened, reopened, closed), or NULL. */
+const struct sample *definition_sample(const struct definition *d, enum transition t);
 /*
  * Calls fn for every sample, in the order of the file, those of lookups last. name: where it stands ("opened",
  * "also[2]", "lookup[0]"). shows: of a webhook what it says ("opened", "ping", …), of an answer the template of the

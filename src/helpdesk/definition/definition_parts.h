@@ -4,7 +4,6 @@
 #ifndef HELPDESK_DEFINITION_DEFINITION_PARTS_H
 #define HELPDESK_DEFINITION_DEFINITION_PARTS_H
 
-#include "base/strings.h"
 #include "helpdesk/expr/attributes.h"
 #include "helpdesk/definition/definition.h"
 #include "helpdesk/expr/email_places.h"
@@ -23,9 +22,7 @@ struct definition_note {
 };
 
 struct definition {
-	char *label, *documentation, *verified, *setup;
-	struct strings facts;            /* that no document of the vendor confirms, each on one line */
-	char *paste[TRANSITION_EXPIRED]; /* by transition; NULL: none */
+	struct definition_about about;
 	enum body_form body;
 	struct reference *each; /* a pointer to the array, "" too; NULL: one item a body */
 	char *challenge;        /* a header's name, or NULL */

@@ -41,19 +41,6 @@ static const struct node *parameter_choice(struct reader *r, const struct node *
 	return parameter->items[0];
 }
 
-/* {us: {api: …, app: …}, eu: {…}}: the name is the choice, the choice's members are names of their own. */
-static void read_parameter_mapping(struct reader *r, const struct node *parameter, const struct node *choice)
-{
-	add_name(r, parameter, parameter->key, choice->type == NODE_SCALAR ? choice->text : choice->key);
-	for (size_t i = 0; choice->type == NODE_MAP && i < choice->n; i++) {
-		const struct node *member = choice->items[i];
-
-		if (member->type != NODE_SCALAR)
-			problems_error(r->problems, member, "expected text, not %s", node_kind(member));
-		add_name(r, member, member->key, member->text);
-	}
-}
-
 static void read_parameter(struct reader *r, const struct node *parameter, const struct node *with)
 {
 	const struct node *choice;
@@ -69,7 +56,17 @@ static void read_parameter(struct reader *r, const struct node *parameter, const
 		}
 	}
 	if (parameter->n > 0) {
-		read_parameter_mapping(r, parameter, parameter_choice(r, parameter, with));
+		/* {us: {api: …, app: …}, eu: {…}}: the name is the choice, the choice's members are names of their own.
+		 */
+		choice = parameter_choice(r, parameter, with);
+		add_name(r, parameter, parameter->key, choice->type == NODE_SCALAR ? choice->text : choice->key);
+		for (size_t i = 0; choice->type == NODE_MAP && i < choice->n; i++) {
+			const struct node *member = choice->items[i];
+
+			if (member->type != NODE_SCALAR)
+				problems_error(r->problems, member, "expected text, not %s", node_kind(member));
+			add_name(r, member, member->key, member->text);
+		}
 		return;
 	}
 	if (with && with->type != NODE_SCALAR)
@@ -142,12 +139,6 @@ static void base_url_check_reference(void *ctx, const struct reference *referenc
 			reference_text(reference));
 }
 
-static bool url_is_good(const char *url)
-{
-	/* A parameter may be a URL itself where a name is expected. */
-	return url_begins(url) && !strstr(url + 7, "://") && text_is_one_word(url);
-}
-
 static char *cut_slashes(char *url)
 {
 	for (size_t len = url ? strlen(url) : 0; len > 0 && url[len - 1] == '/'; len--)
@@ -162,15 +153,18 @@ static void read_own_base_url(struct reader *r, const struct node *n)
 	const struct scope s = {.names = &r->d->names};
 	struct name_check c = {.r = r, .at = n};
 	size_t errors = r->problems->errors;
+	const char *url;
 
 	if (!t)
 		return;
 	template_references(t, base_url_check_reference, &c);
-	if (r->problems->errors == errors && template_render(t, &s, TEMPLATE_URL, &r->d->base_url, NULL) == 0 &&
-	    !url_is_good(cut_slashes(r->d->base_url)))
-		problems_error(r->problems, n,
-			       "expected a URL that begins with https://, without blanks, not \"%.200s\"",
-			       r->d->base_url);
+	if (r->problems->errors == errors && template_render(t, &s, TEMPLATE_URL, &r->d->base_url, NULL) == 0) {
+		url = cut_slashes(r->d->base_url);
+		/* A parameter may be a URL itself where a name is expected. */
+		if (!url_begins(url) || strstr(url + 7, "://") || !text_is_one_word(url))
+			problems_error(r->problems, n,
+				       "expected a URL that begins with https://, without blanks, not \"%.200s\"", url);
+	}
 	template_free(t);
 }
 
@@ -245,9 +239,21 @@ void name_check_one(void *ctx, const struct reference *reference)
 
 #define LOOKUP_CACHE_DEFAULT_MS (10 * CLOCK_MINUTE_MS)
 
-/* What a step uses must be known before it: parameters, and what earlier steps take. */
-static void check_step_names(struct reader *r, const struct node *n, const struct step *s)
+static bool was_taken(const struct definition *d, size_t before, const char *name)
 {
+	for (size_t i = 0; i < before; i++)
+		if (step_takes(&d->steps[i], name))
+			return true;
+	return false;
+}
+
+/*
+ * What a step uses must be known before it: parameters, and what earlier steps take. Several steps may take the same
+ * name; a parameter has it for itself.
+ */
+static void check_names_of_step(struct reader *r, const struct node *n, size_t step)
+{
+	const struct step *s = &r->d->steps[step];
 	struct name_check c = {.r = r, .at = node_get(n, "when"), .in_step = true};
 
 	if (s->when)
@@ -260,21 +266,6 @@ static void check_step_names(struct reader *r, const struct node *n, const struc
 		if (s->headers[i].value)
 			template_references(s->headers[i].value, name_check_one, &c);
 	}
-}
-
-static bool was_taken(const struct definition *d, size_t before, const char *name)
-{
-	for (size_t i = 0; i < before; i++)
-		if (step_takes(&d->steps[i], name))
-			return true;
-	return false;
-}
-
-/* Several steps may take the same name; a parameter has it for itself. */
-static void add_step_names(struct reader *r, const struct node *n, size_t step)
-{
-	const struct step *s = &r->d->steps[step];
-
 	for (size_t i = 0; i < s->take_n; i++)
 		if (!was_taken(r->d, step, s->take[i].name))
 			add_name(r, node_get(node_get(n, "take"), s->take[i].name), s->take[i].name, NULL);
@@ -293,8 +284,7 @@ void reader_read_lookup(struct reader *r)
 	for (size_t i = 0; i < d->steps_n; i++) {
 		const struct step *s = &d->steps[i];
 
-		check_step_names(r, n->items[i], s);
-		add_step_names(r, n->items[i], i);
+		check_names_of_step(r, n->items[i], i);
 		/* One entry holds what all steps told: it is as fresh as the most demanding of them. */
 		if (s->cache_ms >= 0 && (d->cache_ms < 0 || s->cache_ms < d->cache_ms))
 			d->cache_ms = s->cache_ms;

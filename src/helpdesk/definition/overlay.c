@@ -39,15 +39,6 @@ static void clear_sample(struct node *samples, const char *name, const struct no
 
 /* ---- what is replaced as a whole --------------------------------------------------------------------------------- */
 
-/* Another method replaces `authenticate` as a whole: it has no use for the keys of the former one. */
-static void clear_authenticate(struct node *base, const struct node *over)
-{
-	const char *method = node_text(node_get(over, "authenticate"), "method");
-
-	if (method && !text_is(method, node_text(node_get(base, "authenticate"), "method")))
-		node_remove(base, "authenticate");
-}
-
 /* Two maps of words for the same reference are one; anything else says anew where the attribute stands. */
 static void clear_attributes(struct node *attributes, const struct node *over)
 {
@@ -155,12 +146,15 @@ struct node *definition_overlay(const struct node *preset, const struct node *ow
 	static const char *const matchers[] = {"ping", "opened", "reopened", "closed", "identified"};
 	static const char *const by_name[] = {"attributes", "samples", "paste"};
 	CLEANUP(node_freep) struct node *base = node_dup(preset), *over = node_dup(own);
+	const char *method = node_text(node_get(over, "authenticate"), "method");
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		clear_sample(member(base, "samples"), names[i], node_get(node_get(over, "samples"), names[i]));
 	for (size_t i = 0; i < sizeof(by_name) / sizeof(*by_name); i++)
 		clear_nothings(member(base, by_name[i]), member(over, by_name[i]));
-	clear_authenticate(base, over);
+	/* Another method has no use for the keys of the former one. */
+	if (method && !text_is(method, node_text(node_get(base, "authenticate"), "method")))
+		node_remove(base, "authenticate");
 	clear_attributes(member(base, "attributes"), node_get(over, "attributes"));
 	if (node_get(over, "emails") && !node_get(over, "primary"))
 		node_remove(base, "primary");

@@ -143,20 +143,14 @@ static void sample_compile_headers(struct sample *s, const struct node *n, struc
 	}
 }
 
-static void sample_compile_query(struct sample *s, const struct node *n, struct problems *problems)
-{
-	if (n && (n->type != NODE_SCALAR || n->text[0] == '?'))
-		problems_error(problems, n, "expected the query as text, as in transition=closed");
-	else if (n)
-		s->query = mem_str(n->text);
-}
-
 static const char *const sample_keys[] = {
 	"body", "headers", "query", "says", "shape_from", NULL,
 };
 
 void sample_compile(struct sample *s, const struct node *n, enum body_form form, struct problems *problems)
 {
+	const struct node *query = node_get(n, "query");
+
 	if (!sample_has_parts(n)) {
 		sample_compile_body(s, n, form, problems);
 	} else if (!node_get(n, "body")) {
@@ -165,7 +159,10 @@ void sample_compile(struct sample *s, const struct node *n, enum body_form form,
 		keys_check(n, sample_keys, problems);
 		sample_compile_body(s, node_get(n, "body"), form, problems);
 		sample_compile_headers(s, node_get(n, "headers"), problems);
-		sample_compile_query(s, node_get(n, "query"), problems);
+		if (query && (query->type != NODE_SCALAR || query->text[0] == '?'))
+			problems_error(problems, query, "expected the query as text, as in transition=closed");
+		else if (query)
+			s->query = mem_str(query->text);
 		s->shape = sample_shape_compile(node_get(n, "shape_from"), problems);
 	}
 	if (!s->query)

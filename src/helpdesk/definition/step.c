@@ -137,31 +137,12 @@ static void step_compile_method(struct step *s, const struct node *n, struct pro
 		keys_error(n, "method", n->text, step_methods, problems);
 }
 
-static void step_compile_header_name(struct step *s, const struct node *n, struct problems *problems)
-{
-	if (n->type != NODE_SCALAR || !reference_header_is_good(n->text))
-		problems_error(problems, n, "expected the name of a header");
-	else
-		s->header = mem_str(n->text);
-}
-
-static void step_compile_suffix(struct step *s, const struct node *n, struct problems *problems)
-{
-	if (!n)
-		return;
-	if (s->method != STEP_BASIC)
-		problems_error(problems, n, "only method basic has a suffix, which its user ends with");
-	else if (n->type != NODE_SCALAR || n->text[0] == '\0' || strpbrk(n->text, ":\r\n"))
-		problems_error(problems, n, "expected what the user ends with, as in /token");
-	else
-		s->suffix = mem_str(n->text);
-}
-
 /* `basic`, or {method: basic, suffix: /token}, {method: header, name: X-Api-Key, scheme: Token}. */
 static void step_compile_authenticate(struct step *s, const struct node *step, struct problems *problems)
 {
 	static const char *const known[] = {"method", "name", "scheme", "suffix", NULL};
 	const struct node *n = node_get(step, "authenticate"), *name = node_get(n, "name");
+	const struct node *suffix = node_get(n, "suffix");
 	const struct node *method = n && n->type == NODE_MAP ? node_get(n, "method") : n;
 	const char *scheme = node_text(n, "scheme");
 
@@ -175,13 +156,20 @@ static void step_compile_authenticate(struct step *s, const struct node *step, s
 	step_compile_method(s, method, problems);
 	if (s->method == STEP_HEADER && !name)
 		problems_error(problems, n, "method header needs the header's name: {method: header, name: …}");
+	else if (s->method == STEP_HEADER && (name->type != NODE_SCALAR || !reference_header_is_good(name->text)))
+		problems_error(problems, name, "expected the name of a header");
 	else if (s->method == STEP_HEADER)
-		step_compile_header_name(s, name, problems);
+		s->header = mem_str(name->text);
 	else if (name)
 		problems_error(problems, name, "only method header has a name");
 	if (s->method == STEP_BASIC && node_get(n, "scheme"))
 		problems_error(problems, node_get(n, "scheme"), "method basic has no scheme");
-	step_compile_suffix(s, node_get(n, "suffix"), problems);
+	if (suffix && s->method != STEP_BASIC)
+		problems_error(problems, suffix, "only method basic has a suffix, which its user ends with");
+	else if (suffix && (suffix->type != NODE_SCALAR || suffix->text[0] == '\0' || strpbrk(suffix->text, ":\r\n")))
+		problems_error(problems, suffix, "expected what the user ends with, as in /token");
+	else if (suffix)
+		s->suffix = mem_str(suffix->text);
 	s->scheme = mem_str(scheme ? scheme : s->method == STEP_BEARER ? "Bearer" : "");
 }
 
@@ -238,17 +226,6 @@ static void missing_check_one(void *ctx, const struct reference *r)
 		       reference_text(r));
 }
 
-static void step_compile_missing(struct step *s, const struct node *n, struct problems *problems)
-{
-	struct missing_check c = {.at = n, .problems = problems};
-
-	if (!n)
-		return;
-	s->missing = matcher_compile(n, REFERENCE_NAMES, problems);
-	if (s->missing)
-		matcher_references(s->missing, missing_check_one, &c);
-}
-
 static void step_compile_cache(struct step *s, const struct node *n, struct problems *problems)
 {
 	long long ms;
@@ -299,6 +276,7 @@ static void step_compile_sample(struct step *s, const struct node *n, struct pro
 
 static void step_compile(struct step *s, const struct node *n, struct problems *problems)
 {
+	struct missing_check missing = {.at = node_get(n, "missing"), .problems = problems};
 	const struct node *when;
 
 	if (n->type != NODE_MAP) {
@@ -313,7 +291,9 @@ static void step_compile(struct step *s, const struct node *n, struct problems *
 	s->when = when ? matcher_compile(when, REFERENCE_NAMES, problems) : NULL;
 	email_places_compile(&s->emails, node_get(n, "emails"), node_get(n, "primary"), true, problems);
 	places_compile(&s->moved, node_get(n, "moved"), problems);
-	step_compile_missing(s, node_get(n, "missing"), problems);
+	s->missing = missing.at ? matcher_compile(missing.at, REFERENCE_NAMES, problems) : NULL;
+	if (s->missing)
+		matcher_references(s->missing, missing_check_one, &missing);
 	step_compile_take(s, node_get(n, "take"), problems);
 	s->optional = keys_bool(node_get(n, "optional"), false, problems);
 	step_compile_cache(s, node_get(n, "cache"), problems);
@@ -454,17 +434,6 @@ static const struct node *alternative(const struct node *n, size_t i)
 	return n->type == NODE_LIST ? n->items[i] : n;
 }
 
-static void check_places(const struct sample_check *c, const struct step_places *p, const struct node *n)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		CLEANUP(mem_freep) char *text = reference_scalar(p->items[i], &c->scope);
-
-		if (!text)
-			c->tell(c->problems, alternative(n, i), "the step's sample holds nothing at %s",
-				reference_text(p->items[i]));
-	}
-}
-
 static void check_emails(const struct sample_check *c, const struct email_places *p, const struct node *n)
 {
 	for (size_t i = 0; i < p->n; i++) {
@@ -497,13 +466,6 @@ static void check_primary(const struct sample_check *c, const struct email_place
 			reference_text(p->primary));
 }
 
-/* A `missing` that holds for a customer who is there would find nobody. */
-static void check_missing(const struct sample_check *c, const struct step *s, const struct node *n)
-{
-	if (step_is_missing(s, 200, c->scope.item))
-		c->tell(c->problems, n, "this holds for the step's sample too, which shows a customer who is there");
-}
-
 void step_check_sample(const struct step *s, const struct node *n, bool overlaid, struct problems *problems)
 {
 	CLEANUP(json_putp) struct json_object *answer = NULL;
@@ -512,11 +474,24 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 	if (!s->sample || json_read(s->sample, strlen(s->sample), &answer, NULL) < 0)
 		return;
 	c.scope = (struct scope){.item = answer, .root = answer};
-	check_missing(&c, s, node_get(n, "missing"));
+	/* A `missing` that holds for a customer who is there would find nobody. */
+	if (step_is_missing(s, 200, answer))
+		c.tell(problems, node_get(n, "missing"),
+		       "this holds for the step's sample too, which shows a customer who is there");
 	if (s->emails.n > 0)
 		check_emails(&c, &s->emails, node_get(n, "emails"));
 	if (s->emails.primary)
 		check_primary(&c, &s->emails, node_get(n, "primary"));
-	for (size_t i = 0; i < s->take_n; i++)
-		check_places(&c, &s->take[i].from, node_get(node_get(n, "take"), s->take[i].name));
+	for (size_t i = 0; i < s->take_n; i++) {
+		const struct step_places *from = &s->take[i].from;
+		const struct node *at = node_get(node_get(n, "take"), s->take[i].name);
+
+		for (size_t k = 0; k < from->n; k++) {
+			CLEANUP(mem_freep) char *text = reference_scalar(from->items[k], &c.scope);
+
+			if (!text)
+				c.tell(problems, alternative(at, k), "the step's sample holds nothing at %s",
+				       reference_text(from->items[k]));
+		}
+	}
 }

@@ -117,22 +117,11 @@ static void test_compile_mapping(struct test *t, const struct node *n, struct pr
 	}
 }
 
-static void test_compile(struct test *t, const struct node *n, enum reference_names names, struct problems *problems)
-{
-	struct err e;
-
-	if (reference_compile(n->key, names, &t->reference, &e) < 0)
-		problems_error(problems, n, "%s", e.text);
-	if (n->type == NODE_MAP)
-		test_compile_mapping(t, n, problems);
-	else
-		condition_compile_texts(test_add(t, CONDITION_IS), n, problems);
-}
-
 static void clause_compile(struct matcher *m, const struct node *n, enum reference_names names,
 			   struct problems *problems)
 {
 	struct clause *c;
+	struct err e;
 
 	if (n->type != NODE_MAP || n->n == 0 || n->n > MATCHER_TESTS_MAX) {
 		problems_error(problems, n, "expected a mapping from references to conditions (1 to %d), not %s",
@@ -142,8 +131,17 @@ static void clause_compile(struct matcher *m, const struct node *n, enum referen
 	MEM_ROOM(m->clauses, m->n);
 	c = &m->clauses[m->n++];
 	*c = (struct clause){.tests = mem_new(n->n, sizeof(*c->tests))};
-	for (; c->n < n->n; c->n++)
-		test_compile(&c->tests[c->n], n->items[c->n], names, problems);
+	for (; c->n < n->n; c->n++) {
+		const struct node *one = n->items[c->n];
+		struct test *t = &c->tests[c->n];
+
+		if (reference_compile(one->key, names, &t->reference, &e) < 0)
+			problems_error(problems, one, "%s", e.text);
+		if (one->type == NODE_MAP)
+			test_compile_mapping(t, one, problems);
+		else
+			condition_compile_texts(test_add(t, CONDITION_IS), one, problems);
+	}
 }
 
 struct matcher *matcher_compile(const struct node *n, enum reference_names names, struct problems *problems)
@@ -165,12 +163,6 @@ struct matcher *matcher_compile(const struct node *n, enum reference_names names
 	return NULL;
 }
 
-static void condition_done(struct condition *c)
-{
-	strings_done(&c->texts);
-	pattern_free(c->pattern);
-}
-
 void matcher_free(struct matcher *m)
 {
 	if (!m)
@@ -180,8 +172,10 @@ void matcher_free(struct matcher *m)
 			struct test *t = &m->clauses[i].tests[j];
 
 			reference_free(t->reference);
-			for (size_t k = 0; k < t->n; k++)
-				condition_done(&t->conditions[k]);
+			for (size_t k = 0; k < t->n; k++) {
+				strings_done(&t->conditions[k].texts);
+				pattern_free(t->conditions[k].pattern);
+			}
 			free(t->conditions);
 		}
 		free(m->clauses[i].tests);
@@ -243,19 +237,15 @@ static bool condition_holds_for_one(const struct condition *c, const struct valu
 	return false;
 }
 
-static bool values_exist(const struct values *v)
-{
-	for (size_t i = 0; i < v->n; i++)
-		if (v->items[i])
-			return true;
-	return false;
-}
-
 static bool condition_holds(const struct condition *c, const struct values *v, size_t *texts_left)
 {
+	bool any = false;
+
 	switch (c->kind) {
 	case CONDITION_EXISTS:
-		return values_exist(v) == c->exists;
+		for (size_t i = 0; i < v->n; i++)
+			any = any || v->items[i];
+		return any == c->exists;
 	case CONDITION_NOT:
 		return !condition_holds_for_one(c, v, texts_left);
 	case CONDITION_IS:

@@ -415,27 +415,18 @@ void reference_values_beside(const struct reference *r, const struct reference *
 	walk_down(&w, 0, 0, w.top);
 }
 
-/* A double as it was written (json-c keeps that), unless with an exponent, which no id and no time has. */
-static char *scalar_as_written(struct json_object *o)
-{
-	if (json_object_is_type(o, json_type_double)) {
-		CLEANUP(mem_freep) char *text = json_text(o);
-
-		if (!strpbrk(text, "eE"))
-			return TAKE(text);
-	}
-	return json_scalar(o);
-}
-
-/* Non-empty text, or NULL. */
+/* Non-empty text, or NULL. A double as it was written (json-c keeps that), unless with an exponent, which no id and no
+ * time has. */
 static char *scalar_text(struct json_object *o)
 {
-	char *text = scalar_as_written(o);
+	char *text = json_object_is_type(o, json_type_double) ? json_text(o) : NULL;
 
-	if (text && *text == '\0') {
-		free(text);
-		return NULL;
-	}
+	if (text && strpbrk(text, "eE"))
+		free(TAKE(text));
+	if (!text)
+		text = json_scalar(o);
+	if (text && *text == '\0')
+		free(TAKE(text));
 	return text;
 }
 

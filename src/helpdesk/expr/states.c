@@ -470,12 +470,6 @@ bool states_unknown(const struct states *s, const struct matcher *const *asked, 
 	return false;
 }
 
-/* Whether it can stand between double quotes in YAML as it is shown, and stands for itself there. */
-static bool is_plain(const char *text, const char *shown)
-{
-	return strcmp(text, shown) == 0 && strcmp(text, REST) != 0 && !strpbrk(text, "\"\\");
-}
-
 void unknown_state_tell(const struct unknown_state *u, const char *source, const char *outcome, struct buf *to)
 {
 	char shown[FLAT_SHOWN_MAX];
@@ -486,7 +480,9 @@ void unknown_state_tell(const struct unknown_state *u, const char *source, const
 		 "the state \"%s\" at %s is not one that the definition knows (%s): say in sources.%s.definition what "
 		 "it means, ",
 		 state, u->place, outcome, source);
-	state = is_plain(u->text, state) ? state : "STATE";
+	/* What stands for itself between double quotes in YAML, as it is shown. */
+	if (strcmp(u->text, state) != 0 || strcmp(state, REST) == 0 || strpbrk(state, "\"\\"))
+		state = "STATE";
 	if (u->words[0] != '\0')
 		buf_addf(to, "as in states: {%s: {\"%s\": %.*s}} (%s, or ~ for nothing)", u->place, state, (int)first,
 			 u->words, u->words);

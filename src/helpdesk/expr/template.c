@@ -184,15 +184,6 @@ static bool is_name(const char *host)
 	return true;
 }
 
-/* "HOST:" is as good as "HOST" (RFC 3986, section 3.2.3). */
-static void cut_empty_port(char *authority)
-{
-	size_t len = strlen(authority);
-
-	if (len > 0 && authority[len - 1] == ':' && strchr(authority, ':') == authority + len - 1)
-		authority[len - 1] = '\0';
-}
-
 /* The name between scheme and path as the DNS has it, with its port. The caller owns *ret. */
 static int read_authority(const char *text, size_t len, char **ret)
 {
@@ -201,7 +192,9 @@ static int read_authority(const char *text, size_t len, char **ret)
 	const char *port;
 	struct ip ip;
 
-	cut_empty_port(authority);
+	/* "HOST:" is as good as "HOST" (RFC 3986, section 3.2.3). */
+	if (len > 0 && strchr(authority, ':') == authority + len - 1)
+		authority[len - 1] = '\0';
 	host = host_without_port(authority);
 	if (!host)
 		return -EINVAL;
@@ -247,14 +240,6 @@ int link_make(const char *text, char **ret, struct err *reterr)
 
 /* ---- rendering --------------------------------------------------------------------------------------------------- */
 
-/* Parameters and base_url are the operator's own text; all else came from outside. */
-static bool part_is_own(const struct part *p, const struct scope *s)
-{
-	const char *name = reference_name(p->reference);
-
-	return name && s->names && pairs_get(s->names, name);
-}
-
 /* A value that is a URL itself. Whether it is one. */
 static bool link_add(struct buf *to, const char *value)
 {
@@ -270,6 +255,7 @@ static bool link_add(struct buf *to, const char *value)
 static bool part_render(const struct part *p, const struct scope *s, enum template_escape escape, struct buf *to)
 {
 	CLEANUP(mem_freep) char *value = reference_scalar(p->reference, s);
+	const char *name;
 
 	if (!value)
 		return false;
@@ -277,7 +263,9 @@ static bool part_render(const struct part *p, const struct scope *s, enum templa
 		buf_add(to, value, flat_cut(value, strlen(value), TEMPLATE_PART_MAX));
 		return true;
 	}
-	if (part_is_own(p, s)) {
+	/* Parameters and base_url are the operator's own text; all else came from outside. */
+	name = reference_name(p->reference);
+	if (name && s->names && pairs_get(s->names, name)) {
 		buf_adds(to, value);
 		return true;
 	}
@@ -289,19 +277,12 @@ static bool part_render(const struct part *p, const struct scope *s, enum templa
 	return true;
 }
 
-/* The rendered text as a URL for people. */
-static int render_link(const struct template *t, const char *text, char **ret, struct err *reterr)
-{
-	struct err why;
-	int r = link_make(text, ret, &why);
-
-	return r < 0 ? err_set(reterr, r, "%.200s gives %s", t->text, why.text) : 0;
-}
-
 int template_render(const struct template *t, const struct scope *s, enum template_escape escape, char **ret,
 		    struct err *reterr)
 {
+	struct err why;
 	struct buf b;
+	int r;
 
 	buf_init(&b, TEMPLATE_OUT_MAX);
 	for (size_t i = 0; i < t->n; i++) {
@@ -319,10 +300,9 @@ int template_render(const struct template *t, const struct scope *s, enum templa
 		return err_set(reterr, -EMSGSIZE, "longer than %d bytes", TEMPLATE_OUT_MAX);
 	}
 	if (escape == TEMPLATE_LINK) {
-		int r = render_link(t, b.data, ret, reterr);
-
+		r = link_make(b.data, ret, &why);
 		buf_done(&b);
-		return r;
+		return r < 0 ? err_set(reterr, r, "%.200s gives %s", t->text, why.text) : 0;
 	}
 	*ret = buf_take(&b);
 	return 0;

@@ -54,6 +54,8 @@ void template_references(const struct template *t, void (*fn)(void *ctx, const s
 #define LINK_MAX 4096 /* bytes; a longer one is none, as half a link leads nowhere */
 
 /*
+ * What TEMPLATE_LINK makes of the rendered text; here for tests alone.
+ *
  * The text as a URL (RFC 3986): what text_trim_unseen() takes off goes, the scheme becomes lower case, a host beyond
  * ASCII becomes its IDNA form. In what follows the host, all that may not stand in a URL is percent-encoded: blanks,
  * quotes, controls, letters beyond ASCII (as UTF-8), a "%" without two hexadecimal digits. Reserved characters and

@@ -112,39 +112,26 @@ static const struct reference *delivery_place(struct filling *f)
 	return p.found;
 }
 
-/* The caller owns it. */
-static char *fresh_name(const struct filling *f)
-{
-	if (f->item == 0)
-		return mem_fmt("sample-%s-%lld", transition_name(f->t), (long long)f->now_ms);
-	return mem_fmt("sample-%s-%lld-%zu", transition_name(f->t), (long long)f->now_ms, f->item);
-}
-
-/* Where the body is the delivery, a member that no definition reads makes it another one. */
-static void put_mark(struct filling *f)
-{
-	CLEANUP(mem_freep) char *text = fresh_name(f);
-
-	if (json_object_is_type(f->scope.item, json_type_object))
-		json_set_str(f->scope.item, SAMPLE_MARK, text);
-}
-
 /* A number where the desk's ids are numbers. Without a place of its own, the fresh time makes it another delivery. */
 static void put_delivery(struct filling *f)
 {
 	const struct reference *r = delivery_place(f);
 	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
+	CLEANUP(mem_freep)
+	char *fresh = f->item == 0
+			      ? mem_fmt("sample-%s-%lld", transition_name(f->t), (long long)f->now_ms)
+			      : mem_fmt("sample-%s-%lld-%zu", transition_name(f->t), (long long)f->now_ms, f->item);
 	CLEANUP(mem_freep) char *text = NULL;
 
-	if (f->d->delivery && fact_is_body(f->d->delivery, &f->scope))
-		put_mark(f);
+	/* Where the body is the delivery, a member that no definition reads makes it another one. */
+	if (f->d->delivery && fact_is_body(f->d->delivery, &f->scope) &&
+	    json_object_is_type(f->scope.item, json_type_object))
+		json_set_str(f->scope.item, SAMPLE_MARK, fresh);
 	if (!like)
 		return;
 	if (strspn(like, "0123456789") == strlen(like))
 		text = mem_fmt("%lld", (long long)f->now_ms * 1000 + (int)f->t * 100 + (int)(f->item % 100));
-	else
-		text = fresh_name(f);
-	put(f, r, text);
+	put(f, r, text ? text : fresh);
 }
 
 /* ---- the address ------------------------------------------------------------------------------------------------- */
@@ -218,7 +205,7 @@ static void fill(struct filling *f, const struct sample_wish *wish)
 int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_wish *wish,
 			   struct sample *ret)
 {
-	const struct sample *sample = t < TRANSITION_EXPIRED && d->samples[t].body ? &d->samples[t] : NULL;
+	const struct sample *sample = definition_sample(d, t);
 	CLEANUP(json_putp) struct json_object *body = NULL;
 	CLEANUP(pairs_done) struct pairs query = {0};
 	struct filling f = {.d = d, .t = t, .now_ms = wish->now_ms, .sample = ret};

@@ -50,20 +50,17 @@ static const char *says_word(enum reading_kind kind, enum transition transition)
 	return says_words[i].word ? says_words[i].word : "unreadable";
 }
 
-static const struct matcher *specimen_matcher(const struct definition *d, const struct specimen *s)
-{
-	if (s->kind == READING_PING)
-		return d->ping;
-	return s->transition == TRANSITION_NONE ? d->identified : d->says[s->transition];
-}
-
 /* What the matcher that should hold saw instead: "closed: /status: there is "open"". */
 static void specimen_why(const struct definition *d, const struct specimen *s, const struct scope *scope,
 			 struct buf *to)
 {
 	const char *word = says_word(s->kind, s->transition);
-	const struct matcher *m = specimen_matcher(d, s);
+	const struct matcher *m = d->says[s->transition];
 
+	if (s->kind == READING_PING)
+		m = d->ping;
+	else if (s->transition == TRANSITION_NONE)
+		m = d->identified;
 	buf_addf(to, "%s: ", word);
 	if (m)
 		matcher_explain_no(m, scope, to);

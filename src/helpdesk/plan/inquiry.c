@@ -57,19 +57,11 @@ static int find_step(const struct inquiry *q, size_t *step, char **ret_url, stru
 	return 1;
 }
 
-static bool has_no_address(const struct inquiry *q)
-{
-	struct addresses found = {0};
-	bool any = email_places_read(&q->d->emails, &q->scope, &found);
-
-	addresses_done(&found);
-	return !any;
-}
-
 int inquiry_new(const struct definition *d, const struct scope *s, struct inquiry **ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *url = NULL;
 	struct inquiry *q = mem_new(1, sizeof(*q));
+	struct addresses found = {0};
 	int r;
 
 	q->d = d;
@@ -80,7 +72,8 @@ int inquiry_new(const struct definition *d, const struct scope *s, struct inquir
 		inquiry_free(q);
 		return r < 0 ? r : err_set(reterr, -ENOENT, "nothing to look up");
 	}
-	q->addressless = has_no_address(q);
+	q->addressless = !email_places_read(&d->emails, &q->scope, &found);
+	addresses_done(&found);
 	q->asked[0] = d->customer ? fact_text(d->customer, &q->scope) : NULL;
 	*ret = q;
 	return 0;
@@ -109,16 +102,6 @@ static bool secret_is_good(const char *s)
 	return s && !has_line_end(s);
 }
 
-/* "USER:PASSWORD", the user with what it must end with. */
-static char *basic_pair(const struct step *step, const struct inquiry_secrets *secrets)
-{
-	size_t user = strlen(secrets->user), suffix = step->suffix ? strlen(step->suffix) : 0;
-	bool there =
-		suffix <= user && memcmp(secrets->user + user - suffix, step->suffix ? step->suffix : "", suffix) == 0;
-
-	return mem_fmt("%s%s:%s", secrets->user, there ? "" : step->suffix, secrets->password);
-}
-
 static int add_authentication(const struct step *step, const struct inquiry_secrets *secrets, struct pairs *headers,
 			      struct err *reterr)
 {
@@ -126,10 +109,15 @@ static int add_authentication(const struct step *step, const struct inquiry_secr
 
 	if (step->method == STEP_BASIC) {
 		CLEANUP(mem_freep) char *pair = NULL, *text = NULL;
+		const char *suffix = step->suffix ? step->suffix : ""; /* which the user must end with */
+		size_t user, suffix_len = strlen(suffix);
+		bool there;
 
 		if (!secret_is_good(secrets->user) || !secret_is_good(secrets->password))
 			return err_set(reterr, -EACCES, "the lookup needs `user` and `password` of one line each");
-		pair = basic_pair(step, secrets);
+		user = strlen(secrets->user);
+		there = suffix_len <= user && memcmp(secrets->user + user - suffix_len, suffix, suffix_len) == 0;
+		pair = mem_fmt("%s%s:%s", secrets->user, there ? "" : suffix, secrets->password);
 		text = digest_base64(pair, strlen(pair));
 		value = mem_fmt("Basic %s", text);
 		pairs_add(headers, "Authorization", value);
@@ -174,12 +162,6 @@ static int check_url(const char *url, struct err *reterr)
 	return 0;
 }
 
-/* The operator gave nothing to ask with, and need not: other than credentials that are wrong, which may be mended. */
-static bool does_without(const struct step *step, const struct inquiry_secrets *secrets)
-{
-	return step->optional && !secrets->user && !secrets->password && !secrets->token;
-}
-
 int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char **ret_url, struct pairs *ret_headers,
 		 struct err *reterr)
 {
@@ -199,7 +181,9 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 		r = add_headers(step, &q->scope, &headers, reterr);
 	if (r < 0) {
 		pairs_done(&headers);
-		if (r != -EACCES || !does_without(step, secrets))
+		/* An optional step does without where the operator gave nothing to ask with: other than credentials
+		 * that are wrong, which may be mended. */
+		if (r != -EACCES || !step->optional || secrets->user || secrets->password || secrets->token)
 			return r;
 		q->step++;
 		return inquiry_next(q, secrets, ret_url, ret_headers, reterr);
@@ -225,11 +209,6 @@ static bool is_object_or_list(struct json_object *o)
 	return json_object_is_type(o, json_type_object) || json_object_is_type(o, json_type_array);
 }
 
-static bool is_in_json(const struct reply *r)
-{
-	return r->reads && (is_object_or_list(r->json) || body_type_is_json(r->type));
-}
-
 static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *step, const struct reply *r,
 					struct err *reason)
 {
@@ -248,12 +227,6 @@ static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *st
 	return INQUIRY_ON;
 }
 
-/* The new id takes the old one's place in the webhook: whatever is asked from now on is about the new one. */
-static bool customer_put(struct inquiry *q, const char *id)
-{
-	return q->d->customer && reference_put(fact_place(q->d->customer, &q->scope), &q->scope, id);
-}
-
 static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct err *reason)
 {
 	if (q->moves == INQUIRY_MOVES_MAX) {
@@ -266,7 +239,9 @@ static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct er
 		(void)err_set(reason, -ELOOP, "the customer's merges lead in a circle");
 		return INQUIRY_GONE;
 	}
-	if (strlen(id) > INQUIRY_ID_MAX || !customer_put(q, id)) {
+	/* The new id takes the old one's place in the webhook: whatever is asked from now on is about the new one. */
+	if (strlen(id) > INQUIRY_ID_MAX || !q->d->customer ||
+	    !reference_put(fact_place(q->d->customer, &q->scope), &q->scope, id)) {
 		(void)err_set(reason, -EINVAL, "the customer moved to an id that cannot be asked for");
 		return INQUIRY_ODD;
 	}
@@ -311,7 +286,7 @@ static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step
 
 static enum inquiry_verdict answer_absent(const struct reply *r, struct err *reason)
 {
-	if (is_in_json(r)) {
+	if (r->reads && (is_object_or_list(r->json) || body_type_is_json(r->type))) {
 		(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u)", r->status);
 		return INQUIRY_GONE;
 	}
@@ -441,11 +416,6 @@ static bool leads_to_address(const struct inquiry *q, size_t i)
 	return leads;
 }
 
-static bool address_hangs_on(const struct inquiry *q, size_t i)
-{
-	return q->addressless && q->found.addresses.n == 0 && leads_to_address(q, i);
-}
-
 bool inquiry_step_is_called_optional(const struct inquiry *q)
 {
 	return q->step < q->d->steps_n && q->d->steps[q->step].optional;
@@ -453,7 +423,9 @@ bool inquiry_step_is_called_optional(const struct inquiry *q)
 
 bool inquiry_step_is_optional(const struct inquiry *q)
 {
-	return inquiry_step_is_called_optional(q) && !address_hangs_on(q, q->step);
+	bool wanted = q->addressless && q->found.addresses.n == 0;
+
+	return inquiry_step_is_called_optional(q) && !(wanted && leads_to_address(q, q->step));
 }
 
 void inquiry_skip(struct inquiry *q)

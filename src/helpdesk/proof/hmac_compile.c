@@ -165,15 +165,6 @@ static void check_timestamp(const struct hmac *h, const struct node *n, struct p
 
 /* ---- the two methods --------------------------------------------------------------------------------------------- */
 
-/* In single quotes YAML leaves \n as it stands, and no signature would ever be right. */
-static void check_line_ends(const struct node *message, struct problems *problems)
-{
-	if (message && message->type == NODE_SCALAR && strstr(message->text, "\\n"))
-		problems_error(problems, message,
-			       "a backslash and an n stand here: for a line end write it in double quotes, as in "
-			       "\"{timestamp}\\n{body}\"");
-}
-
 struct hmac *hmac_compile(const struct node *n, struct problems *problems)
 {
 	const struct node *format = node_get(n, "format"), *message = node_get(n, "signed");
@@ -183,7 +174,11 @@ struct hmac *hmac_compile(const struct node *n, struct problems *problems)
 	read_header(h, n, problems);
 	read_words(h, n, problems);
 	read_tolerance(h, n, problems);
-	check_line_ends(message, problems);
+	/* In single quotes YAML leaves \n as it stands, and no signature would ever be right. */
+	if (message && message->type == NODE_SCALAR && strstr(message->text, "\\n"))
+		problems_error(problems, message,
+			       "a backslash and an n stand here: for a line end write it in double quotes, as in "
+			       "\"{timestamp}\\n{body}\"");
 	if (pieces_compile_format(format ? format : n, member_text(n, "format", "{signature}", problems), &h->format,
 				  problems) &&
 	    pieces_compile_signed(message ? message : n, member_text(n, "signed", "{body}", problems), &h->message,
