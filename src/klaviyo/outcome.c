@@ -2,6 +2,7 @@
 
 #include "klaviyo/outcome.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -10,6 +11,7 @@
 #include "klaviyo/retry_after.h"
 
 #define THROTTLE_HINT_MAX_MS (60 * 1000) /* the steady window */
+#define DIGITS "0123456789"
 
 const char *lane_name(enum lane l)
 {
@@ -81,30 +83,32 @@ static bool is_challenge(const struct outcome_answer *a)
 static int64_t header_number(const struct outcome_answer *a, const char *name)
 {
 	const char *s = header(a, name);
-	int64_t n = 0;
+	size_t len = s ? strspn(s, DIGITS) : 0;
+	uint64_t n;
 
-	if (!s || *s < '0' || *s > '9')
+	if (len == 0 || !strchr(" ,;", s[len]) || text_digits(s, len, INT64_MAX, &n) < 0)
 		return -1;
-	for (; *s >= '0' && *s <= '9'; s++)
-		if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, *s - '0', &n))
-			return -1;
-	return *s == '\0' || *s == ' ' || *s == ',' || *s == ';' ? n : -1;
+	return (int64_t)n;
 }
 
 /* "… Expected available in 3 seconds.": only a hint, for the 429s that came without Retry-After. */
 static int64_t throttle_hint_ms(struct json_object *body)
 {
+	static const char before[] = "available in ";
 	const char *at = reason_detail(body);
-	int64_t n = 0;
+	uint64_t seconds;
+	size_t len;
+	int r;
 
-	at = at ? strstr(at, "available in ") : NULL;
-	if (!at || at[13] < '0' || at[13] > '9')
+	at = at ? strstr(at, before) : NULL;
+	if (!at)
 		return -1;
-	for (at += 13; *at >= '0' && *at <= '9'; at++)
-		n = n < THROTTLE_HINT_MAX_MS ? n * 10 + (*at - '0') : n;
-	if (strncmp(at, " second", 7) != 0)
+	at += strlen(before);
+	len = strspn(at, DIGITS);
+	r = text_digits(at, len, THROTTLE_HINT_MAX_MS / 1000, &seconds);
+	if (r == -EINVAL || strncmp(at + len, " second", 7) != 0)
 		return -1;
-	return n * 1000 < THROTTLE_HINT_MAX_MS ? n * 1000 : THROTTLE_HINT_MAX_MS;
+	return r == -ERANGE ? THROTTLE_HINT_MAX_MS : (int64_t)seconds * 1000;
 }
 
 /* ---- what it means ----------------------------------------------------------------------------------------------- */
