@@ -357,15 +357,6 @@ static bool rule_acts(const struct rule *rule, const struct scope *s, enum trans
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
-/* The webhook's names and ours; ours come first, and so count. */
-static void view_names(const struct rules_view *v, struct pairs *to)
-{
-	pairs_add(to, "label", v->label);
-	pairs_add(to, "transition", transition_name(v->transition));
-	for (size_t i = 0; v->scope.names && i < v->scope.names->n; i++)
-		pairs_add(to, v->scope.names->items[i].name, v->scope.names->items[i].value);
-}
-
 static void send_shipped(const struct rules_view *v, const struct scope *s, struct drafts *to, struct buf *explain)
 {
 	struct rule rule = {.name = "shipped", .late_ms = -1};
@@ -385,7 +376,11 @@ void rules_run(const struct rules *r, const struct rules_view *v, struct drafts 
 	bool end = false;
 
 	*ret = (struct drafts){0};
-	view_names(v, &names);
+	/* The webhook's names and ours; ours come first, and so count. */
+	pairs_add(&names, "label", v->label);
+	pairs_add(&names, "transition", transition_name(v->transition));
+	for (size_t i = 0; v->scope.names && i < v->scope.names->n; i++)
+		pairs_add(&names, v->scope.names->items[i].name, v->scope.names->items[i].value);
 	s.names = &names;
 	for (size_t i = 0; i < r->n && !end; i++) {
 		const struct rule *rule = &r->items[i];

@@ -66,54 +66,37 @@ static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s)
 	return !ledger_would_change(e, s) || (transition_closes(s->kind) && e->state == LEDGER_UNKNOWN);
 }
 
-/* Whether self ends any. */
-static bool end_older(struct settle *x, struct ledger_entry *e)
+enum settle_verdict settle_rule(struct settle *x, int64_t now_ms, struct ledger_entry *e)
 {
+	int64_t held_ms = settle_ms(x->source, x->self.kind);
+	bool any, ended = false;
+
+	if (x->is_behind)
+		return SETTLE_BEHIND;
 	for (size_t i = 0; i < x->others_n; i++)
 		if (ends(x->source, &x->self, &x->others[i]))
 			end_other(x, &x->others[i], e);
-	return x->over_n > 0;
-}
-
-/* Whether self is ended by any. A newer one that ends it, and then says what the state says already, is over too. */
-static bool end_by_newer(struct settle *x, struct ledger_entry *e)
-{
-	bool any = false;
-
+	any = x->over_n > 0;
+	/* A newer one that ends self, and then says what the state says already, is over too. */
 	for (size_t i = 0; i < x->others_n; i++)
 		if (ends(x->source, &x->others[i], &x->self)) {
-			any = true;
+			ended = true;
 			ledger_skip(e, &x->self);
 			if (agrees(e, &x->others[i]))
 				end_other(x, &x->others[i], e);
 		}
-	return any;
-}
-
-/* A time that is further away than a signal is ever held comes of a clock that was ahead at its receipt. */
-static bool is_to_come(int64_t now_ms, int64_t until_ms, int64_t held_ms)
-{
-	return now_ms < until_ms && until_ms - now_ms <= held_ms;
-}
-
-enum settle_verdict settle_rule(struct settle *x, int64_t now_ms, struct ledger_entry *e)
-{
-	int64_t held_ms = settle_ms(x->source, x->self.kind);
-	bool any, ended;
-
-	if (x->is_behind)
-		return SETTLE_BEHIND;
-	any = end_older(x, e);
-	ended = end_by_newer(x, e);
 	if (any && !ended && agrees(e, &x->self)) {
-		ledger_skip(e, &x->self);
 		ended = true;
+		ledger_skip(e, &x->self);
 	}
 	x->changed = any || ended;
 	if (ended)
 		return SETTLE_ENDED;
 	x->until_ms = begins_ms(&x->self) + held_ms;
-	return is_to_come(now_ms, x->until_ms, held_ms) && ledger_would_change(e, &x->self) ? SETTLE_HELD : SETTLE_ON;
+	/* A time that is further away than a signal is ever held comes of a clock that was ahead at its receipt. */
+	if (now_ms < x->until_ms && x->until_ms - now_ms <= held_ms && ledger_would_change(e, &x->self))
+		return SETTLE_HELD;
+	return SETTLE_ON;
 }
 
 void settle_done(struct settle *x)

@@ -349,15 +349,17 @@ int lookups_release_slots(struct work *w, struct err *reterr)
 {
 	for (size_t i = 0; i < w->config->sources_n; i++) {
 		struct lookups_source *s = source_find(w->lookups, w->config->sources[i].name);
-		unsigned room = s ? lookups_room(w->lookups, s->name) : 0;
+		unsigned room;
 		int r = 0;
 
-		if (s && s->opened)
+		if (!s)
+			continue;
+		if (s->opened)
 			r = store_webhooks_release(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
 		if (r < 0)
 			return r;
-		if (s)
-			s->released = s->opened;
+		s->released = s->opened;
+		room = lookups_room(w->lookups, s->name);
 		if (room == 0 || !s->slot_wanted)
 			continue;
 		s->slot_wanted = false;

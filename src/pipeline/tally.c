@@ -43,19 +43,17 @@ void tally_observe(struct tally *t, enum metric m, double seconds)
 	t->observations[t->observations_n++].seconds = seconds;
 }
 
-static void line_free(struct tally_line *l)
-{
-	free((char *)(uintptr_t)l->about.source);
-	free((char *)(uintptr_t)l->about.account);
-	free((char *)(uintptr_t)l->about.conversation);
-	free((char *)(uintptr_t)l->about.reason);
-	free(l->text);
-}
-
 static void lines_cut(struct tally *t, size_t n)
 {
-	while (t->lines_n > n)
-		line_free(&t->lines[--t->lines_n]);
+	while (t->lines_n > n) {
+		struct tally_line *l = &t->lines[--t->lines_n];
+
+		free((char *)(uintptr_t)l->about.source);
+		free((char *)(uintptr_t)l->about.account);
+		free((char *)(uintptr_t)l->about.conversation);
+		free((char *)(uintptr_t)l->about.reason);
+		free(l->text);
+	}
 }
 
 static void log_later(struct tally *t, int level, const struct log_about *about, bool rare, const char *fmt, va_list ap)
@@ -113,15 +111,6 @@ static struct tally_rare *rare_get(struct tally *t, const struct log_about *abou
 	return &t->rare[t->rare_n++];
 }
 
-static void publish_line(struct tally *t, const struct tally_line *l, int64_t mono_ms)
-{
-	char more[RATELIMIT_MORE_MAX];
-	unsigned left_out = 0;
-
-	if (!l->rare || ratelimit_passes(&rare_get(t, &l->about)->limit, mono_ms, TALLY_RARE_MS, &left_out))
-		log_write(l->level, &l->about, "%s%s", l->text, ratelimit_more(left_out, more));
-}
-
 void tally_refused(struct tally *t, const struct log_about *about, const struct addresses *a)
 {
 	struct log_about line = *about;
@@ -174,8 +163,15 @@ void tally_publish(struct tally *t, int64_t mono_ms)
 	}
 	for (size_t i = 0; i < t->observations_n; i++)
 		metrics_observe(t->observations[i].metric, t->observations[i].seconds);
-	for (size_t i = 0; i < t->lines_n; i++)
-		publish_line(t, &t->lines[i], mono_ms);
+	for (size_t i = 0; i < t->lines_n; i++) {
+		const struct tally_line *l = &t->lines[i];
+		char more[RATELIMIT_MORE_MAX];
+		unsigned left_out = 0;
+
+		if (l->rare && !ratelimit_passes(&rare_get(t, &l->about)->limit, mono_ms, TALLY_RARE_MS, &left_out))
+			continue;
+		log_write(l->level, &l->about, "%s%s", l->text, ratelimit_more(left_out, more));
+	}
 	tally_drop(t);
 }
 
