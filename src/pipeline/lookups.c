@@ -271,14 +271,13 @@ static int keep_customer(struct work *w, const struct lookup_answer *a, struct e
 static int keep_worked(struct work *w, const struct lookup_answer *a, struct err *reterr)
 {
 	unsigned char kept[STORE_MARK_BYTES];
-	struct err why;
 	int r;
 
 	if (!a->worked.is_set)
 		return 0;
-	r = store_lookups_worked(w->store, a->source, kept, &why);
+	r = store_lookups_worked(w->store, a->source, kept, reterr);
 	if (r < 0 && r != -ENOENT)
-		return err_set(reterr, r, "%s", why.text);
+		return r;
 	if (r == 0 && memcmp(kept, a->worked.bytes, sizeof(kept)) == 0)
 		return 0;
 	return store_lookups_save_worked(w->store, a->source, a->worked.bytes, reterr);

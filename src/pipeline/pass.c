@@ -21,7 +21,7 @@
 #include "pipeline/lookups.h"
 
 #define DEAD_LINE "a webhook became a dead letter"
-#define PASS_ODD_TRIES 10 /* so often one is asked for whose answers say nothing while others' do */
+#define PASS_ODD_TRIES 10 /* a webhook whose answers say nothing, while others' do, is asked for so often */
 
 enum stage {
 	STAGE_ON = 0,
@@ -226,8 +226,8 @@ static int stage_order(struct pass *p, struct err *reterr)
 
 /* ---- who the customer is ----------------------------------------------------------------------------------------- */
 
-/* Where the webhook holds the address, asking tells names at most. A closing goes to whom its opening reached; an
- * address for a conversation that needs none changes nothing. */
+/* A question would tell names at most where the webhook holds the address. A closing goes to those whom its opening
+ * reached; an address for a conversation that needs none changes nothing. */
 static bool can_do_without(const struct pass *p)
 {
 	if (p->signal->addresses.n > 0)
@@ -242,15 +242,15 @@ static bool can_do_without(const struct pass *p)
 	}
 }
 
-/* One that can do without is asked for all the same where it would show names: once, and it never waits for a slot. No
- * event is to come late for a name. */
+/* A webhook that can do without is asked for all the same where names would show: once, and it never waits for a slot.
+ * No event comes late for a name. */
 static bool may_tell_names(const struct pass *p, const struct lookups_verdict *verdict)
 {
 	return !verdict && p->signal->lookup_shows && p->webhook->transition != TRANSITION_NONE &&
 	       lookups_may_ask(p->w->lookups, p->webhook->source, false);
 }
 
-/* It may have been given a slot and leaves it unused. */
+/* The webhook may have been given a slot that it leaves unused. */
 static void leave_slot(const struct pass *p)
 {
 	lookups_slot_wanted(p->w->lookups, p->webhook->source);
@@ -281,7 +281,8 @@ static int64_t give_up_ms(const struct source_policy *s)
 	return CLOCK_NEVER_MS;
 }
 
-/* Until there is room for its question; while its source is parked, one that was asked already waits for the end. */
+/* The webhook waits until there is room for its question; one that was asked for already waits for the end of its
+ * source's parking. */
 static int wait_for_room(struct pass *p, unsigned asked, struct err *reterr)
 {
 	leave_slot(p);
@@ -290,7 +291,7 @@ static int wait_for_room(struct pass *p, unsigned asked, struct err *reterr)
 	return wait_for(p, STORE_WAIT_SLOT, 0, reterr);
 }
 
-/* Its first wait is told; `status` and the API show the others. */
+/* The log tells the first wait; `status` and the API show the others. */
 static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wait_ms, const char *reason,
 		      struct err *reterr)
 {
@@ -305,7 +306,7 @@ static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wai
 	return wait_for(p, STORE_WAIT_RETRY, p->w->now_ms + wait_ms, reterr);
 }
 
-/* It meets the ledger without an address, which the next webhook that has one makes good. */
+/* The webhook meets the ledger without an address; the next one that has an address makes that good. */
 static int give_up(struct pass *p, const struct store_lookups *n, const char *reason)
 {
 	struct log_about about = about_webhook(p, reason);
@@ -318,7 +319,7 @@ static int give_up(struct pass *p, const struct store_lookups *n, const char *re
 	return STAGE_ON;
 }
 
-/* tries: with the one that has just failed. */
+/* tries: the one that has just failed among them. */
 static int64_t next_try_ms(unsigned tries)
 {
 	return backoff_ms(tries > 0 ? tries - 1 : 0, backoff_chance());
@@ -356,7 +357,8 @@ static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err
 	return wait_until(p, &n, wait_ms, v->reason, reterr);
 }
 
-/* While the source is parked, until its lookups work again. tries: of this kind. */
+/* The webhook waits for its next try, or, while its source is parked, until the source's lookups work again. tries: of
+ * this kind. */
 static int wait_for_source(struct pass *p, const struct store_lookups *n, unsigned tries, const char *reason,
 			   struct err *reterr)
 {
@@ -370,23 +372,13 @@ static int wait_for_source(struct pass *p, const struct store_lookups *n, unsign
 	return wait_for_room(p, n->asked, reterr);
 }
 
-static int asked_so_far(struct pass *p, unsigned *ret, struct err *reterr)
-{
-	struct store_lookups n;
-	int r = store_webhook_lookups(p->w->store, p->webhook->id, &n, reterr);
-
-	if (r == 0)
-		*ret = n.asked;
-	return r;
-}
-
-/* The customer is not known yet. */
+/* The helpdesk has not told who the customer is: the webhook is asked for again, waits, or goes on without an address.
+ */
 static int read_answer(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
 {
 	static const int64_t gone_waits_ms[] = {10 * CLOCK_SECOND_MS, 30 * CLOCK_SECOND_MS};
 	const unsigned gone_tries = sizeof(gone_waits_ms) / sizeof(*gone_waits_ms) + 1;
 	struct store_lookups n;
-	unsigned asked = 0;
 	int r;
 
 	switch (v->outcome) {
@@ -408,8 +400,8 @@ static int read_answer(struct pass *p, const struct lookups_verdict *v, struct e
 		r = count_lookup(p, STORE_LOOKUP_TROUBLE, v, &n, reterr);
 		return r < 0 ? r : wait_for_source(p, &n, n.asked, v->reason, reterr);
 	case LOOKUP_LATE:
-		r = asked_so_far(p, &asked, reterr);
-		return r < 0 ? r : wait_for_room(p, asked, reterr);
+		r = store_webhook_lookups(p->w->store, p->webhook->id, &n, reterr);
+		return r < 0 ? r : wait_for_room(p, n.asked, reterr);
 	case LOOKUP_FOUND: /* not under the key of now: a definition that was loaded since asks otherwise */
 	case LOOKUP_RETRY:
 	case LOOKUP_RETURNED:
@@ -422,24 +414,23 @@ static int ask(struct pass *p, struct err *reterr)
 {
 	const char *key = p->signal->lookup_key;
 	struct lookup_mark worked = {.is_set = true};
-	unsigned asked = 0;
-	struct err why;
+	struct store_lookups n;
 	int r;
 
 	if (lookups_join(p->w->lookups, key, p->webhook))
 		return wait_for(p, STORE_WAIT_LOOKUP, 0, reterr);
-	r = asked_so_far(p, &asked, reterr);
+	r = store_webhook_lookups(p->w->store, p->webhook->id, &n, reterr);
 	if (r < 0)
 		return r;
-	if (!lookups_may_ask(p->w->lookups, p->webhook->source, asked == 0))
-		return wait_for_room(p, asked, reterr);
-	r = store_lookups_worked(p->w->store, p->webhook->source, worked.bytes, &why);
+	if (!lookups_may_ask(p->w->lookups, p->webhook->source, n.asked == 0))
+		return wait_for_room(p, n.asked, reterr);
+	r = store_lookups_worked(p->w->store, p->webhook->source, worked.bytes, reterr);
 	if (r < 0 && r != -ENOENT)
-		return err_set(reterr, r, "%s", why.text);
+		return r;
 	worked.is_set = r == 0;
 	r = wait_for(p, STORE_WAIT_LOOKUP, 0, reterr);
 	if (r >= 0)
-		lookups_ask(p->w->lookups, key, TAKE(p->parsed), p->w->generation, asked == 0, &worked);
+		lookups_ask(p->w->lookups, key, TAKE(p->parsed), p->w->generation, n.asked == 0, &worked);
 	return r;
 }
 

@@ -63,7 +63,7 @@ int work_webhook_dead(struct work *w, const char *source, int64_t id, const char
 /* How long it takes until something may die, expire or go because it is older than limit_ms: the clock may have jumped
  * a short while ago. 0: it may now. */
 int64_t work_age_wait_ms(const struct work *w, int64_t limit_ms);
-/* Whether what was received then is older than limit_ms (CLOCK_NEVER_MS: never), and may end by it. */
+/* True: what was received at received_ms is older than limit_ms (CLOCK_NEVER_MS: never), and may end for that. */
 bool work_is_too_old(const struct work *w, int64_t received_ms, int64_t limit_ms);
 /* When the wall clock will say due_ms, unless it jumps: clock_mono_ms time, or CLOCK_NEVER_MS. */
 int64_t work_mono_at_ms(const struct work *w, int64_t due_ms);
