@@ -32,7 +32,7 @@ struct http_ask {
 	int64_t timeout_ms;         /* the whole transfer; 0: 30 s */
 	size_t max_answer; /* bytes of the answer that are kept; what is longer fails with HTTP_TOO_LONG. 0: 64 KiB */
 	const char *unix_socket; /* connect there instead of the URL's host; NULL: no */
-	bool fresh;              /* on a connection of its own */
+	bool fresh; /* on a connection of its own. No caller yet: requests for many events will ask for it */
 	/* Certificates of authorities (PEM) that are trusted for this transfer, in place of the system's; NULL: the
 	 * system's. A connection that was made by other authorities is not used. */
 	const char *authorities;
