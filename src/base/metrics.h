@@ -7,7 +7,6 @@
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
-#include <stdint.h>
 
 #include "base/buf.h"
 

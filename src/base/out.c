@@ -12,7 +12,6 @@
 #include "base/escape.h"
 #include "base/known.h"
 #include "base/mem.h"
-#include "base/text.h"
 
 /* One conversion of a format. */
 struct conversion {

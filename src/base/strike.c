@@ -12,7 +12,6 @@
 
 #include "base/digest.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "base/unwrap.h"
 
 #define TAIL_MIN 16 /* bytes of a secret's beginning at the end of a text that does not say that it was cut */

@@ -8,7 +8,6 @@
 #define BASE_THREAD_H
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Aborts where the thread cannot be started: only called while starting up. name: at most 15 letters. */

@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "base/known.h"
 #include "base/path.h"
-#include "base/text.h"
 #include "conf/admin_token.h"
 #include "conf/conf_parts.h"
 #include "conf/secret.h"

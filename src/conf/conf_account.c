@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "base/text.h"
 #include "base/url.h"
 
 static void read_account(struct loader *l, const char *name, const struct node *n, struct account *a)

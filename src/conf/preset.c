@@ -14,7 +14,6 @@
 #include "base/path.h"
 #include "conf/access.h"
 #include "conf/check.h"
-#include "conf/conf_parts.h"
 #include "conf/yaml.h"
 
 #define PRESET_FOLDERS 3

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "http/address.h"

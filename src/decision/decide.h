@@ -7,7 +7,6 @@
 #ifndef DECISION_DECIDE_H
 #define DECISION_DECIDE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"

@@ -8,7 +8,6 @@
 #define HTTP_ADDRESS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 

@@ -7,7 +7,6 @@
 #include "http/budget.h"
 
 #include <stdint.h>
-#include <string.h>
 
 #include "base/lock.h"
 

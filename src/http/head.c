@@ -8,7 +8,6 @@
 
 #include "http/head.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "base/mem.h"

@@ -6,7 +6,6 @@
 #define HTTP_HEAD_H
 
 #include <microhttpd.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/text.h"

@@ -4,7 +4,6 @@
 #ifndef KLAVIYO_REQUEST_H
 #define KLAVIYO_REQUEST_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
