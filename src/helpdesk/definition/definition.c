@@ -2,11 +2,7 @@
 
 #include "helpdesk/definition/definition_parts.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "base/clock.h"
 #include "base/text.h"
 
 void definition_free(struct definition *d)

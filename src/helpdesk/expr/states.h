@@ -12,7 +12,6 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
-#include "base/digest.h"
 #include "base/node.h"
 #include "base/problems.h"
 #include "helpdesk/expr/matcher.h"

@@ -3,7 +3,6 @@
 #include "helpdesk/parse/parsed.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/percent.h"
 #include "helpdesk/definition/definition_parts.h"

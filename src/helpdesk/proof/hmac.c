@@ -12,7 +12,6 @@
 #include "helpdesk/proof/proof_parts.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
