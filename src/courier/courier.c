@@ -7,7 +7,6 @@
 
 #include "courier/courier.h"
 
-#include <errno.h>
 #include <pthread.h>
 
 #include "base/clock.h"

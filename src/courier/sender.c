@@ -7,8 +7,6 @@
 
 #include "courier/sender.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/backoff.h"

@@ -18,7 +18,6 @@
 
 #include "intake/intake.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>

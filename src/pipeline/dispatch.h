@@ -12,7 +12,6 @@
 #ifndef PIPELINE_DISPATCH_H
 #define PIPELINE_DISPATCH_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "courier/courier.h"

@@ -9,7 +9,6 @@
 
 #include "base/buf.h"
 #include "store/numbers.h"
-#include "store/tables.h"
 #include "store/transaction.h"
 
 #define HEADERS_MAX (256 * 1024)
