@@ -2,7 +2,6 @@
 
 #include "admin/gate.h"
 
-#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 

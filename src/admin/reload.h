@@ -5,7 +5,6 @@
 #ifndef ADMIN_RELOAD_H
 #define ADMIN_RELOAD_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/problems.h"

@@ -9,7 +9,6 @@
 
 #include <stddef.h>
 
-#include "base/text.h"
 #include "command/command.h"
 #include "helpdesk/expr/webhook.h"
 

@@ -4,7 +4,6 @@
 #ifndef SANDBOX_ANSWER_H
 #define SANDBOX_ANSWER_H
 
-#include <stdbool.h>
 
 #include "base/json.h"
 #include "base/text.h"

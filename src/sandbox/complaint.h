@@ -7,7 +7,6 @@
 #ifndef SANDBOX_COMPLAINT_H
 #define SANDBOX_COMPLAINT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #define COMPLAINTS_MAX 1000 /* more of one request are not told */

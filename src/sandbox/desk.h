@@ -15,7 +15,6 @@
 #define SANDBOX_DESK_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "base/err.h"
 #include "base/text.h"

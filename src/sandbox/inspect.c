@@ -3,7 +3,6 @@
 #include "sandbox/inspect.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -6,9 +6,7 @@
 
 #include <stddef.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
-#include "base/text.h"
 
 #define QUERY_FILTERS_MAX 16
 
