@@ -226,12 +226,6 @@ static int64_t late_ms_of(const struct deciding *d, const struct person *p, cons
 	}
 }
 
-/* A signal that makes the conversation known is judged by its age when it came. */
-static bool is_long_ago(const struct ledger_verdict *v, int64_t late_ms)
-{
-	return v->since_ms != 0 && v->received_ms - v->since_ms > late_ms;
-}
-
 static bool has_event(const struct decision *d, const char *account, const char *unique_id)
 {
 	for (size_t i = 0; i < d->events_n; i++)
@@ -244,7 +238,8 @@ void decide_add_event(struct deciding *d, const struct person *p, const struct d
 {
 	const struct decide_input *in = d->in;
 	struct decision *out = &d->out;
-	struct event e = {.transition = out->verdict.transition};
+	const struct ledger_verdict *v = &out->verdict;
+	struct event e = {.transition = v->transition};
 	char masked[MASK_EMAIL_MAX];
 
 	unique_id_of(d, p, draft->metric, e.unique_id);
@@ -259,14 +254,15 @@ void decide_add_event(struct deciding *d, const struct person *p, const struct d
 	e.source = mem_str(in->source->name);
 	e.conversation = mem_str(in->conversation);
 	e.webhook = in->webhook ? in->webhook->webhook.id : 0;
-	e.time_ms = out->verdict.time_ms;
+	e.time_ms = v->time_ms;
 	e.received_ms = in->webhook ? in->webhook->webhook.received_ms : in->now_ms;
 	e.properties = properties_text(d, p, draft, e.unique_id);
 	e.profile = profile_text(p, draft);
 	e.has_value = draft->has_value;
 	e.value = draft->value;
 	e.late_ms = late_ms_of(d, p, draft);
-	e.backfill = out->verdict.backfill || p->is_test || is_long_ago(&out->verdict, e.late_ms);
+	/* A signal that makes the conversation known is judged by its age when it came. */
+	e.backfill = v->backfill || p->is_test || (v->since_ms != 0 && v->received_ms - v->since_ms > e.late_ms);
 	e.state = EVENT_READY;
 	e.created_ms = in->now_ms;
 	e.due_ms = in->now_ms;

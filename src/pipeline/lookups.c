@@ -117,23 +117,13 @@ static struct lookups_source *source_get(struct lookups *l, const char *name)
 	return s;
 }
 
-void lookups_window(struct lookups *l, const char *source, unsigned window)
+void lookups_window(struct lookups *l, const char *source, unsigned window, bool for_new)
 {
 	struct lookups_source *s = source_get(l, source);
 
-	s->probing = window <= 1 && (s->for_new || s->probing); /* 0: paused */
-	s->opened = s->opened || window > 1;
-	s->for_new = false;
-	s->window = window;
-	s->slot_wanted = true;
-}
-
-void lookups_window_for_new(struct lookups *l, const char *source, unsigned window)
-{
-	struct lookups_source *s = source_get(l, source);
-
-	s->for_new = true;
-	s->probing = false;
+	s->probing = !for_new && window <= 1 && (s->for_new || s->probing); /* 0: paused */
+	s->opened = s->opened || (!for_new && window > 1);
+	s->for_new = for_new;
 	s->window = window;
 	s->slot_wanted = true;
 }

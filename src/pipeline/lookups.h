@@ -21,11 +21,10 @@ struct lookups;
 struct lookups *lookups_new(void);
 void lookups_free(struct lookups *l);
 
-/* How many questions of the source may be under way, as the courier told. */
-void lookups_window(struct lookups *l, const char *source, unsigned window);
-/* The same while it is parked: for webhooks only that nobody was asked for yet. */
-void lookups_window_for_new(struct lookups *l, const char *source, unsigned window);
-/* Whether the source is parked, as told by the last of the two. */
+/* How many questions of the source may be under way, as the courier told. for_new: the source is parked, and they are
+ * for webhooks only that nobody was asked for yet. */
+void lookups_window(struct lookups *l, const char *source, unsigned window, bool for_new);
+/* Whether the source is parked, as told last. */
 bool lookups_is_parked(const struct lookups *l, const char *source);
 /* How many more may be asked now. For lookups_may_ask, and for tests. */
 unsigned lookups_room(const struct lookups *l, const char *source);

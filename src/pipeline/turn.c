@@ -137,10 +137,8 @@ static void take_window(struct turn *t, const struct window_mail *m)
 {
 	if (m->kind == REPORT_ACCOUNT)
 		dispatch_window(t->dispatch, m->name, m->window);
-	else if (m->for_new)
-		lookups_window_for_new(t->lookups, m->name, m->window);
 	else
-		lookups_window(t->lookups, m->name, m->window);
+		lookups_window(t->lookups, m->name, m->window, m->for_new);
 	health_park(t->health, m->kind == REPORT_ACCOUNT ? "account" : "lookups", m->name, m->reason);
 }
 

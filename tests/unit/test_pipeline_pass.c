@@ -183,7 +183,7 @@ static void an_opening_asks_who_the_customer_is_and_waits_for_the_answer(void **
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW);
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_waits(s, id, STORE_WAIT_LOOKUP);
 	assert_int_equal(handed.asked_n, 1);
@@ -199,7 +199,7 @@ static void a_customer_that_is_known_is_not_asked_for_again(void **state)
 {
 	struct stage *s = *state;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	put_asked(s, "open", "1", "p1", NOW);
 	pass_all(s, NOW);
 	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
@@ -217,7 +217,7 @@ static void what_comes_later_of_the_conversation_or_the_customer_waits_behind(vo
 	int64_t first = put_asked(s, "open", "1", "p1", NOW), second = put_asked(s, "closed", "1", NULL, NOW + 1);
 	int64_t third = put_asked(s, "open", "2", "p1", NOW), other = put_asked(s, "open", "3", "p2", NOW);
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_waits(s, first, STORE_WAIT_LOOKUP);
 	assert_waits(s, second, STORE_WAIT_BEHIND);
@@ -246,7 +246,7 @@ static void a_customer_who_is_gone_three_times_ends_without_an_address_and_is_ma
 	struct stage *s = *state;
 	int64_t first = put_asked(s, "open", "1", "p1", NOW), second = put_asked(s, "open", "2", "p1", NOW), now = NOW;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	for (unsigned i = 0; i < 3; i++) {
 		pass_all(s, now);
 		assert_waits(s, first, STORE_WAIT_LOOKUP);
@@ -278,7 +278,7 @@ static void what_a_customer_was_missed_by_is_forgotten_once_it_is_found(void **s
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), now;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	answer(s, "p1", LOOKUP_GONE, "404");
 	pass_all(s, NOW);
@@ -317,7 +317,7 @@ static void ten_odd_answers_end_without_an_address_where_others_are_answered(voi
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_ODD, 50, true, &now), 10);
 	assert_done(s, id, "no address: lookup: HTML");
 	assert_in_range(now, NOW, NOW + 30 * MINUTE);
@@ -328,7 +328,7 @@ static void odd_answers_end_nothing_where_nobody_else_is_answered(void **state)
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	useful(s, NOW - 1);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_ODD, 30, false, &now), 30);
 	assert_waits(s, id, STORE_WAIT_RETRY);
@@ -344,7 +344,7 @@ static void trouble_of_the_helpdesk_never_counts_against_a_customer(void **state
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_RETRY, 30, true, &now), 30);
 	assert_waits(s, id, STORE_WAIT_RETRY);
 }
@@ -355,7 +355,7 @@ static void refused_credentials_never_count_against_a_customer(void **state)
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), now = NOW;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_PARKED, 30, true, &now), 30);
 	assert_waits(s, id, STORE_WAIT_RETRY);
 	assert_int_equal(ask_in_vain(s, id, LOOKUP_ODD, 30, true, &now), 10);
@@ -367,9 +367,9 @@ static void while_parked_only_those_are_asked_for_who_were_not_yet(void **state)
 	struct stage *s = *state;
 	int64_t asked = put_asked(s, "open", "1", "p1", NOW), first, second, late;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	pass_all(s, NOW);
-	lookups_window_for_new(s->work.lookups, "asked", 1);
+	lookups_window(s->work.lookups, "asked", 1, true);
 	answer(s, "p1", LOOKUP_PARKED, "401");
 	first = put_asked(s, "open", "2", "p2", NOW);
 	second = put_asked(s, "open", "3", "p3", NOW);
@@ -395,7 +395,7 @@ static void a_failed_lookup_is_asked_again_later_and_given_up_after_max_age(void
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW), late = NOW + 15 * CLOCK_DAY_MS;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	answer(s, "p1", LOOKUP_RETRY, "503");
 	pass_all(s, NOW);
@@ -418,7 +418,7 @@ static void a_failed_lookup_is_not_given_up_within_an_hour_of_a_jump(void **stat
 	clock_guard_init(&guard, late, 0);
 	s->work.guard = &guard;
 	s->work.mono_ms = CLOCK_HOUR_MS - 1;
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	s->work.now_ms = late;
 	answer(s, "p1", LOOKUP_RETRY, "503");
@@ -437,7 +437,7 @@ static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
 	char name[8];
 	int64_t ids[6];
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	for (unsigned i = 0; i < 6; i++) {
 		(void)snprintf(name, sizeof(name), "%u", i);
 		ids[i] = put_asked(s, "open", name, name, NOW);
@@ -456,11 +456,11 @@ static void those_that_waited_for_a_parked_source_go_on_though_a_turn_failed(voi
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW);
 
-	lookups_window_for_new(s->work.lookups, "asked", 1);
+	lookups_window(s->work.lookups, "asked", 1, true);
 	MUST(store_begin(s->store, err));
 	MUST(store_webhook_wait(s->store, id, STORE_WAIT_PARKED, 0, err));
 	MUST(store_commit(s->store, err));
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	MUST(store_begin(s->store, err));
 	MUST(lookups_release_slots(&s->work, err));
 	store_rollback(s->store);
@@ -484,12 +484,12 @@ static void parked_lookups_hold_openings_but_no_closing_of_one_that_was_reached(
 	struct stage *s = *state;
 	int64_t closed, again, opened;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	put_asked(s, "open", "1", "p1", NOW);
 	pass_all(s, NOW);
 	answer(s, "p1", LOOKUP_FOUND, "jo@example.com");
 	pass_all(s, NOW);
-	lookups_window(s->work.lookups, "asked", 0);
+	lookups_window(s->work.lookups, "asked", 0, false);
 	closed = put_asked(s, "closed", "1", "p1", NOW + 1);
 	again = put_asked(s, "closed", "1", "p1", NOW + 2);
 	opened = put_asked(s, "open", "2", "p1", NOW + 2);
@@ -505,9 +505,9 @@ static void a_parked_webhook_waits_without_end(void **state)
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW);
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	pass_all(s, NOW);
-	lookups_window_for_new(s->work.lookups, "asked", 1);
+	lookups_window(s->work.lookups, "asked", 1, true);
 	answer(s, "p1", LOOKUP_PARKED, "401");
 	pass_all(s, NOW);
 	assert_waits(s, id, STORE_WAIT_PARKED);
@@ -518,10 +518,10 @@ static void a_parked_webhook_waits_without_end(void **state)
 		MUST(store_begin(s->store, err));
 		MUST(store_webhooks_release(s->store, "asked", STORE_WAIT_PARKED, NULL, err));
 		MUST(store_commit(s->store, err));
-		lookups_window(s->work.lookups, "asked", 1);
+		lookups_window(s->work.lookups, "asked", 1, false);
 		pass_all(s, NOW + 30 * CLOCK_DAY_MS);
 		assert_waits(s, id, STORE_WAIT_LOOKUP);
-		lookups_window_for_new(s->work.lookups, "asked", 1);
+		lookups_window(s->work.lookups, "asked", 1, true);
 		answer(s, "p1", i == 0 ? LOOKUP_PARKED : LOOKUP_ODD, "401");
 		pass_all(s, NOW + 30 * CLOCK_DAY_MS);
 		assert_waits(s, id, STORE_WAIT_PARKED);
@@ -533,7 +533,7 @@ static void without_a_customer_there_is_nobody_to_ask(void **state)
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", NULL, NOW);
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_done(s, id, "no address");
 	assert_int_equal(handed.asked_n, 0);
@@ -544,7 +544,7 @@ static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void *
 	struct stage *s = *state;
 	int64_t id = put_asked(s, "open", "1", "p1", NOW);
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	MUST(store_begin(s->store, err));
 	MUST(pass_run(&s->work, id, err));
 	store_rollback(s->store);
@@ -582,7 +582,7 @@ static void use_named(struct stage *s)
 	s->generation = stage_configure(s, STAGE_KLAVIYO "sources:\n" NAMED);
 	s->work.generation = s->generation;
 	s->work.config = s->generation->config;
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 }
 
 static int64_t put_named(struct stage *s, const char *kind, const char *conversation, const char *members, int64_t at)
@@ -660,7 +660,7 @@ static void an_answer_to_what_a_reload_no_longer_asks_is_asked_for_anew(void **s
 	struct stage *s = *state;
 	int64_t id = put_named(s, "open", "1", ",\"p\":\"p1\",\"a\":1", NOW);
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	pass_all(s, NOW);
 	assert_string_equal(handed.asked[0], "p1");
 	use_named(s); /* by now the agent's name belongs to the question */
@@ -684,7 +684,7 @@ static void one_question_a_customer_whatever_it_asks(void **state)
 	struct webhook none = {.id = 4, .source = (char *)"asked"};
 	struct lookup_answer a = {.source = (char *)"asked", .key = (char *)"p1#1", .outcome = LOOKUP_GONE};
 
-	lookups_window(l, "asked", 4);
+	lookups_window(l, "asked", 4, false);
 	lookups_ask(l, "p1#1", parsed_bare(&asks), NULL, true, NULL);
 	assert_true(lookups_join(l, "p1#2", &same));
 	assert_false(lookups_join(l, "p2#1", &other));
@@ -716,7 +716,7 @@ static void a_closing_that_needs_no_address_asks_for_names_but_waits_for_nothing
 		pass_all(s, NOW);
 	}
 	assert_int_equal(handed.asked_n, 4);
-	lookups_window(s->work.lookups, "asked", 0);
+	lookups_window(s->work.lookups, "asked", 0, false);
 	closed = put_named(s, "closed", "1", ",\"p\":\"p1\",\"a\":7", NOW + 20);
 	pass_all(s, NOW);
 	assert_done(s, closed, "events");
@@ -739,7 +739,7 @@ static void an_opening_that_holds_its_address_loses_nothing_but_the_name(void **
 		answer_to(s, handed.asked[handed.asked_n - 1], failures[i]);
 		assert_done(s, opened, "events");
 	}
-	lookups_window(s->work.lookups, "asked", 1);
+	lookups_window(s->work.lookups, "asked", 1, false);
 	put_named(s, "open", "5", ",\"a\":8,\"e\":\"jo@example.com\"", NOW);
 	opened = put_named(s, "open", "6", ",\"a\":9,\"e\":\"jo@example.com\"", NOW);
 	pass_all(s, NOW);
@@ -753,7 +753,7 @@ static void one_that_reads_by_now_keeps_its_place_in_the_order(void **state)
 	int64_t id, later;
 	struct webhook w;
 
-	lookups_window(s->work.lookups, "asked", 4);
+	lookups_window(s->work.lookups, "asked", 4, false);
 	id = PUT(s, .source = "asked", .body = "{");
 	pass_all(s, NOW);
 	assert_dead(s, id, "JSON");
