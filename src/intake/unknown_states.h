@@ -10,7 +10,7 @@
 #define INTAKE_UNKNOWN_STATES_H
 
 #include "conf/conf.h"
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 
 #define UNKNOWN_STATES_MAX 32
 

@@ -2,7 +2,7 @@
 
 #include "with_definition.h"
 
-#include "helpdesk/parse/signal.h"
+#include "helpdesk/parse/parsed.h"
 
 /* A preset: its matchers are mappings but for `closed`. */
 #define PRESET                                                                        \

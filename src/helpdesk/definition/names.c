@@ -146,35 +146,27 @@ static char *cut_slashes(char *url)
 	return url;
 }
 
-/* Without a source a parameter may have no value yet: then there is no base_url either. */
-static void read_own_base_url(struct reader *r, const struct node *n)
-{
-	struct template *t = template_compile(n, r->problems);
-	const struct scope s = {.names = &r->d->names};
-	struct name_check c = {.r = r, .at = n};
-	size_t errors = r->problems->errors;
-	const char *url;
-
-	if (!t)
-		return;
-	template_references(t, base_url_check_reference, &c);
-	if (r->problems->errors == errors && template_render(t, &s, TEMPLATE_URL, &r->d->base_url, NULL) == 0) {
-		url = cut_slashes(r->d->base_url);
-		/* A parameter may be a URL itself where a name is expected. */
-		if (!url_begins(url) || strstr(url + 7, "://") || !text_is_one_word(url))
-			problems_error(r->problems, n,
-				       "expected a URL that begins with https://, without blanks, not \"%.200s\"", url);
-	}
-	template_free(t);
-}
-
 void reader_read_base_url(struct reader *r)
 {
 	const struct node *n = node_get(r->n, "base_url");
 	CLEANUP(mem_freep) char *base = cut_slashes(mem_str(r->binding ? r->binding->base_url : NULL));
+	struct template *t = n ? template_compile(n, r->problems) : NULL;
+	const struct scope s = {.names = &r->d->names};
+	struct name_check c = {.r = r, .at = n};
+	size_t errors = r->problems->errors;
+	const char *own;
 
-	if (n)
-		read_own_base_url(r, n);
+	if (t)
+		template_references(t, base_url_check_reference, &c);
+	/* Without a source a parameter may have no value yet: then there is no base_url either. */
+	if (t && r->problems->errors == errors && template_render(t, &s, TEMPLATE_URL, &r->d->base_url, NULL) == 0) {
+		own = cut_slashes(r->d->base_url);
+		/* A parameter may be a URL itself where a name is expected. */
+		if (!url_begins(own) || strstr(own + 7, "://") || !text_is_one_word(own))
+			problems_error(r->problems, n,
+				       "expected a URL that begins with https://, without blanks, not \"%.200s\"", own);
+	}
+	template_free(t);
 	if (base || r->d->base_url)
 		pairs_add(&r->d->names, "base_url", base ? base : r->d->base_url);
 }

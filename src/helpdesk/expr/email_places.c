@@ -71,13 +71,6 @@ void email_places_done(struct email_places *p)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool value_is_true(struct json_object *o)
-{
-	CLEANUP(mem_freep) char *text = json_scalar(o);
-
-	return text && (text_same(text, "true") || strcmp(text, "1") == 0);
-}
-
 static bool add_scalar(struct addresses *to, struct json_object *o, bool primary)
 {
 	CLEANUP(mem_freep) char *text = json_scalar(o);
@@ -107,8 +100,12 @@ static bool place_read(const struct reference *emails, const struct reference *p
 		reference_values_beside(emails, primary, s, &found, &marks);
 	else
 		reference_values(emails, s, &found);
-	for (size_t i = 0; i < found.n; i++)
-		any = add_value(to, found.items[i], i < marks.n && value_is_true(marks.items[i])) || any;
+	for (size_t i = 0; i < found.n; i++) {
+		CLEANUP(mem_freep) char *mark = i < marks.n ? json_scalar(marks.items[i]) : NULL;
+		bool is_primary = mark && (text_same(mark, "true") || strcmp(mark, "1") == 0);
+
+		any = add_value(to, found.items[i], is_primary) || any;
+	}
 	values_done(&found);
 	values_done(&marks);
 	return any;

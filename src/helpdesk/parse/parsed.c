@@ -1,13 +1,241 @@
+/*
+ * From a webhook to a signal: one parse of its body, then matchers and pointer walks. Nothing here trusts the body:
+ * whatever it says, the reading is a signal, a ping, ignored, or unreadable with a reason that names the place and no
+ * person.
+ */
 #include <config.h>
 
 #include "helpdesk/parse/parsed.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "base/percent.h"
 #include "helpdesk/definition/definition_parts.h"
 #include "helpdesk/expr/body.h"
+#include "helpdesk/expr/flat.h"
 #include "helpdesk/parse/batch.h"
+#include "helpdesk/plan/inquiry.h"
+
+#define ID_MAX 512                          /* bytes of a conversation's or customer's id */
+#define TIME_FIRST_MS INT64_C(631152000000) /* 1990-01-01: nothing was a helpdesk before */
+
+static void signal_done(struct signal *s)
+{
+	free(s->conversation);
+	free(s->customer);
+	addresses_done(&s->addresses);
+	json_object_put(s->attributes);
+	free(s->conversation_url);
+	free(s->lookup_key);
+	*s = (struct signal){0};
+}
+
+void reading_done(struct reading *r)
+{
+	signal_done(&r->signal);
+	unknown_state_done(&r->unknown_state);
+}
+
+/* ---- what it says ------------------------------------------------------------------------------------------------ */
+
+static enum reading_kind reading_kind(const struct definition *d, const struct scope *s, enum transition *ret)
+{
+	*ret = TRANSITION_NONE;
+	if (d->ping && matcher_holds(d->ping, s))
+		return READING_PING;
+	for (size_t i = 0; i < READING_ORDER; i++) {
+		if (!d->says[reading_order[i]] || !matcher_holds(d->says[reading_order[i]], s))
+			continue;
+		*ret = reading_order[i];
+		return READING_SIGNAL;
+	}
+	return d->identified && matcher_holds(d->identified, s) ? READING_SIGNAL : READING_IGNORED;
+}
+
+/* ---- ids and times ----------------------------------------------------------------------------------------------- */
+
+static int read_id(const struct fact *f, const char *what, const struct scope *s, char **ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *text = fact_text(f, s);
+	const char *oddity;
+
+	if (!text) {
+		oddity = fact_oddity(f, s);
+		if (oddity)
+			return err_set(reterr, -EINVAL, "no %s: %s holds %s, not an id", what, fact_written(f), oddity);
+		return err_set(reterr, -ENOENT, "no %s: nothing at %s", what, fact_written(f));
+	}
+	if (strlen(text) > ID_MAX)
+		return err_set(reterr, -EINVAL, "the %s id at %s is %zu bytes long; %d are the most", what,
+			       fact_written(f), strlen(text), ID_MAX);
+	*ret = TAKE(text);
+	return 0;
+}
+
+/* 1 and *ret where there is one, 0 where there is none. */
+static int read_time(const struct fact *f, const struct scope *s, int64_t received_ms, int64_t *ret, struct err *reterr)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	char shown[FLAT_SHOWN_MAX];
+	const char *oddity;
+	int64_t ms;
+
+	if (!f)
+		return 0;
+	text = fact_text(f, s);
+	if (!text) {
+		oddity = fact_oddity(f, s);
+		return oddity ? err_set(reterr, -EINVAL, "no time: %s holds %s", fact_written(f), oddity) : 0;
+	}
+	if (clock_parse(text, strlen(text), &ms) < 0)
+		return err_set(reterr, -EINVAL, "%s holds \"%s\", which is no time that can be read", fact_written(f),
+			       flat_shown(text, shown));
+	if (ms < TIME_FIRST_MS)
+		return err_set(reterr, -EINVAL, "an impossible time: %s holds \"%s\", which is before 1990",
+			       fact_written(f), flat_shown(text, shown));
+	if (ms - received_ms > CLOCK_DAY_MS)
+		return err_set(reterr, -EINVAL,
+			       "an impossible time: %s holds \"%s\", which is more than a day after its receipt",
+			       fact_written(f), flat_shown(text, shown));
+	*ret = ms;
+	return 1;
+}
+
+static int read_identity(const struct definition *d, const struct webhook *w, const struct scope *s,
+			 struct signal *signal, struct err *reterr)
+{
+	int r;
+
+	r = read_id(d->conversation, "conversation", s, &signal->conversation, reterr);
+	if (r < 0)
+		return r;
+	if (d->customer) {
+		r = read_id(d->customer, "customer", s, &signal->customer, reterr);
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	signal->time_ms = w->received_ms;
+	r = read_time(d->time, s, w->received_ms, &signal->time_ms, reterr);
+	if (r < 0)
+		return r;
+	signal->has_time = r > 0;
+	/* How old a state is only helps to decide what is late: what cannot be read there is as not given. */
+	(void)read_time(d->created, s, w->received_ms, &signal->created_ms, NULL);
+	(void)read_time(d->closed_at, s, w->received_ms, &signal->closed_at_ms, NULL);
+	return 0;
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------------------------- */
+
+static void read_contents(const struct definition *d, const struct scope *s, const struct customer *customer,
+			  struct signal *signal)
+{
+	enum inquiry_wish wish = INQUIRY_NOTHING;
+
+	(void)email_places_read(&d->emails, s, &signal->addresses);
+	for (size_t i = 0; customer && i < customer->addresses.n; i++)
+		(void)addresses_add(&signal->addresses, customer->addresses.items[i].email,
+				    customer->addresses.items[i].primary);
+	if (!customer)
+		wish = inquiry_wish(d, s, signal->addresses.n > 0, signal->customer, &signal->lookup_key);
+	signal->wants_lookup = wish != INQUIRY_NOTHING;
+	signal->lookup_shows = wish == INQUIRY_NAMES;
+	signal->attributes = attributes_read(d->attributes, s);
+	if (d->conversation_url && links_render(d->conversation_url, s, &signal->conversation_url, NULL) < 0)
+		signal->conversation_url = NULL;
+}
+
+static void delivery_end(struct digest *digest, struct reading *r)
+{
+	unsigned char sha[DIGEST_SHA256_BYTES];
+
+	digest_end(digest, sha);
+	memcpy(r->delivery, sha, sizeof(r->delivery));
+	r->has_delivery = true;
+}
+
+/*
+ * By all that came. The caller knows that two different signals cannot look the same: a time was read from the webhook,
+ * or the definition says so (`delivery: body`). The digest is the same in both cases, and must stay as it is: stored
+ * ones are compared with it for a week.
+ */
+static void read_delivery_by_content(const struct webhook *w, struct reading *r)
+{
+	const char *transition = transition_name(r->signal.transition);
+	struct digest *digest = digest_new();
+
+	digest_add(digest, w->path ? w->path : "", (w->path ? strlen(w->path) : 0));
+	digest_add(digest, "", 1);
+	digest_add(digest, w->query ? w->query : "", (w->query ? strlen(w->query) : 0));
+	digest_add(digest, "", 1);
+	digest_add(digest, transition, strlen(transition));
+	digest_add(digest, "", 1);
+	digest_add(digest, w->body, w->body_len);
+	delivery_end(digest, r);
+}
+
+/* By what the definition calls the delivery. */
+static void read_delivery(const struct definition *d, const struct webhook *w, const struct scope *s, struct reading *r)
+{
+	CLEANUP(mem_freep) char *text = d->delivery ? fact_text(d->delivery, s) : NULL;
+	struct digest *digest;
+
+	if (text) {
+		digest = digest_new();
+		digest_add(digest, text, strlen(text));
+		delivery_end(digest, r);
+	} else if (d->delivery && fact_is_body(d->delivery, s)) {
+		read_delivery_by_content(w, r);
+	}
+}
+
+/* s: the scope over w. told: what a lookup answered, or NULL: not asked. */
+static void reading_make(const struct definition *d, const struct webhook *w, const struct scope *s,
+			 const struct customer *told, struct reading *ret)
+{
+	const struct matcher *matchers[DEFINITION_MATCHERS];
+
+	*ret = (struct reading){.kind = READING_SIGNAL};
+	if (w->read)
+		ret->signal.transition = w->transition;
+	else
+		ret->kind = reading_kind(d, s, &ret->signal.transition);
+	if (!w->read && ret->kind != READING_PING && d->states) {
+		definition_matchers(d, matchers);
+		/* The ping, which is the first, does not hold. */
+		(void)states_unknown(d->states, matchers + 1, DEFINITION_MATCHERS - 1, matchers, DEFINITION_MATCHERS, s,
+				     &ret->unknown_state);
+	}
+	if (ret->kind != READING_SIGNAL)
+		return;
+	read_delivery(d, w, s, ret);
+	if (read_identity(d, w, s, &ret->signal, &ret->reason) < 0) {
+		ret->kind = READING_UNREADABLE;
+		signal_done(&ret->signal);
+		return;
+	}
+	if (!ret->has_delivery && ret->signal.has_time)
+		read_delivery_by_content(w, ret);
+	read_contents(d, s, told, &ret->signal);
+}
+
+void reading_mark(const struct reading *r, struct webhook *w)
+{
+	free(w->conversation);
+	free(w->customer);
+	w->read = true;
+	w->transition = r->signal.transition;
+	w->conversation = mem_str(r->signal.conversation);
+	w->customer = mem_str(r->signal.customer);
+	w->time_ms = r->signal.time_ms;
+	w->undated = !r->signal.has_time;
+	w->has_delivery = r->has_delivery;
+	memcpy(w->delivery, r->delivery, sizeof(w->delivery));
+}
+
+/* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
 /* The one item of a body under `each`. */
 static int find_item(const struct reference *each, const struct scope *s, struct json_object **ret, struct err *reterr)

@@ -307,20 +307,10 @@ static void check_words(const struct specimens *all)
 	pairs_done(&u.told);
 }
 
-/* A transition that the definition can say, and that nobody has seen it say. */
-static void check_reached(const struct specimens *all, const struct node *samples, const bool *reached)
-{
-	const struct node at = node_at_key(samples);
-
-	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++)
-		if (all->d->says[t] && !reached[t])
-			specimen_complain(all, &at, "no sample reads as %s, which this definition can say: add one",
-					  transition_name(t));
-}
-
 /* References first: what finds nothing anywhere is why samples are not what they should be. */
 static void test_all(struct specimens *all, const struct node *samples)
 {
+	const struct node at = node_at_key(samples);
 	bool reached[TRANSITION_EXPIRED] = {false};
 
 	for (size_t i = 0; i < all->n; i++)
@@ -332,7 +322,11 @@ static void test_all(struct specimens *all, const struct node *samples)
 		/* One that does not say it is told already. */
 		reached[specimen_test(all, s) ? s->said : s->transition] = true;
 	}
-	check_reached(all, samples, reached);
+	/* A transition that the definition can say, and that nobody has seen it say. */
+	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++)
+		if (all->d->says[t] && !reached[t])
+			specimen_complain(all, &at, "no sample reads as %s, which this definition can say: add one",
+					  transition_name(t));
 	check_words(all);
 }
 

@@ -244,16 +244,6 @@ static void search_attribute(struct search *s, const struct node *n)
 	search_text(s, n->items[0]->key);
 }
 
-static void search_step(struct search *s, const struct node *step)
-{
-	const struct node *headers = node_get(step, "headers");
-
-	search_links(s, node_get(step, "url"));
-	for (size_t i = 0; headers && i < headers->n; i++)
-		search_template(s, headers->items[i]);
-	search_matcher(s, node_get(step, "when"));
-}
-
 static bool any_is_open(const struct specimens *specimens)
 {
 	for (size_t i = 0; i < specimens->n; i++)
@@ -282,6 +272,12 @@ void specimens_find_references(struct specimens *all)
 	for (size_t i = 0; attributes && i < attributes->n; i++)
 		search_attribute(&s, attributes->items[i]);
 	search_links(&s, node_get(all->root, "conversation_url"));
-	for (size_t i = 0; lookup && i < lookup->n; i++)
-		search_step(&s, lookup->items[i]);
+	for (size_t i = 0; lookup && i < lookup->n; i++) {
+		const struct node *step = lookup->items[i], *headers = node_get(step, "headers");
+
+		search_links(&s, node_get(step, "url"));
+		for (size_t k = 0; headers && k < headers->n; k++)
+			search_template(&s, headers->items[k]);
+		search_matcher(&s, node_get(step, "when"));
+	}
 }

@@ -43,18 +43,6 @@ static bool tell_matcher(const char *name, const struct matcher *m, const struct
 	return holds;
 }
 
-/* In the order in which they are asked, up to the one that holds. */
-static void tell_matchers(const struct telling *t)
-{
-	const struct definition *d = t->d;
-	bool said = tell_matcher("ping", d->ping, t);
-
-	for (size_t i = 0; i < READING_ORDER && !said; i++)
-		said = tell_matcher(transition_name(reading_order[i]), d->says[reading_order[i]], t);
-	if (!said)
-		(void)tell_matcher("identified", d->identified, t);
-}
-
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static void tell_fact(const char *name, const struct fact *f, const struct telling *t)
@@ -208,6 +196,7 @@ void parsed_explain(const struct parsed *p, struct buf *to)
 {
 	const struct definition *d = p->definition;
 	struct telling t = {.d = d, .s = &p->scope, .to = to};
+	bool said;
 
 	if (!p->is_open) {
 		buf_addf(to, "%s\n", p->reading.reason.text);
@@ -215,7 +204,12 @@ void parsed_explain(const struct parsed *p, struct buf *to)
 	}
 	if (p->webhook.read)
 		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(p->webhook.transition));
-	tell_matchers(&t);
+	/* In the order in which they are asked, up to the one that holds. */
+	said = tell_matcher("ping", d->ping, &t);
+	for (size_t i = 0; i < READING_ORDER && !said; i++)
+		said = tell_matcher(transition_name(reading_order[i]), d->says[reading_order[i]], &t);
+	if (!said)
+		(void)tell_matcher("identified", d->identified, &t);
 	tell_fact("conversation", d->conversation, &t);
 	tell_fact("customer", d->customer, &t);
 	tell_emails(&t);
