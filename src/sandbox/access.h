@@ -1,5 +1,6 @@
 /*
- * access: what Klaviyo checks before it looks at a body: the key, its scopes, the revision, the media type. Pure.
+ * access: what Klaviyo checks before it looks at a body: the key, its scopes, the revision, the quota, the media type.
+ * Pure.
  *
  * Keys of the sandbox. Any key that begins with "pk_" is good, and carries all scopes, but for:
  *   pk_bad…, pk_revoked…            unknown: 401
@@ -14,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sandbox/complaint.h"
+#include "sandbox/answer.h"
 
 #define ACCESS_NAME_MAX 64
 #define ACCESS_SCOPES_MAX 256
@@ -42,6 +43,24 @@ bool access_scope(const struct access *a, const char *scope, struct complaints *
  */
 bool access_revision(const char *revision, const char *opt_out, int64_t now_ms, char ret[ACCESS_REVISION_MAX],
 		     struct complaints *c);
+/*
+ * Klaviyo's two fixed windows of an endpoint: a burst of one second and a steady minute. A window begins at a whole
+ * second or minute of the clock; a time that goes back begins new ones. Requests that were throttled do not count.
+ */
+struct throttle {
+	int64_t second, minute; /* the windows' numbers */
+	unsigned in_second, in_minute;
+};
+
+struct throttle_answer {
+	bool taken;
+	unsigned remaining; /* of the steady window */
+	unsigned reset_s;   /* until the steady window ends, at least 1 */
+	unsigned retry_s;   /* where not taken */
+};
+
+struct throttle_answer throttle_take(struct throttle *t, unsigned burst, unsigned steady, int64_t now_ms);
+
 /* The Content-Type and Content-Encoding of a body. Adds the 415. */
 bool access_media_type(const char *type, const char *encoding, struct complaints *c);
 

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "sandbox/api.h"
+#include "sandbox/state.h"
 
 #include <string.h>
 
@@ -23,8 +23,22 @@ struct api_call {
 struct endpoint {
 	const char *method, *path, *scope;
 	unsigned burst, steady; /* a second, a minute */
-	void (*answer)(struct api_call *c);
+	/* One of them: takes what a body holds, or reads what the world holds. */
+	void (*check)(struct json_object *body, const struct check_rules *rules, struct check_result *ret);
+	void (*read)(const struct readback *r, struct answer *ret);
 };
+
+/* At most WORLD_ENDPOINTS_MAX: each has its windows in the account. */
+static const struct endpoint endpoints[] = {
+	{"POST", "/api/events", "events:write", 350, 3500, check_single, NULL},
+	{"POST", "/api/event-bulk-create-jobs", "events:write", 10, 150, check_bulk, NULL},
+	{"GET", "/api/events", "events:read", 350, 3500, NULL, readback_events},
+	{"GET", "/api/metrics", "metrics:read", 10, 150, NULL, readback_metrics},
+	{"GET", "/api/profiles", "profiles:read", 75, 750, NULL, readback_profiles},
+	{"GET", "/api/accounts", "accounts:read", 1, 15, NULL, readback_accounts},
+};
+#define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
+_Static_assert(ENDPOINTS <= WORLD_ENDPOINTS_MAX, "an account has room for each endpoint's windows");
 
 /* ---- what the endpoints do --------------------------------------------------------------------------------------- */
 
@@ -44,8 +58,7 @@ static void take(struct api_call *c, const struct check_result *checked)
 		pairs_add(&c->answer->headers, "X-Klaviyo-Partial-Failure", "phone_number");
 }
 
-static void post(struct api_call *c,
-		 void (*check)(struct json_object *body, const struct check_rules *rules, struct check_result *ret))
+static void post(struct api_call *c, const struct endpoint *e)
 {
 	const struct check_rules rules = {c->revision, c->x->received_ms};
 	struct complaints complaints = {0};
@@ -60,7 +73,7 @@ static void post(struct api_call *c,
 		answer_complaint(c->answer, 413, "/data", "The payload must not exceed 5 MB.");
 		return;
 	}
-	check(c->body, &rules, &checked);
+	e->check(c->body, &rules, &checked);
 	if (checked.complaints.n > 0)
 		answer_complaints(c->answer, &checked.complaints);
 	else
@@ -68,17 +81,7 @@ static void post(struct api_call *c,
 	check_result_done(&checked);
 }
 
-static void post_event(struct api_call *c)
-{
-	post(c, check_single);
-}
-
-static void post_bulk(struct api_call *c)
-{
-	post(c, check_bulk);
-}
-
-static void read_back(struct api_call *c, void (*read)(const struct readback *r, struct answer *ret))
+static void read_back(struct api_call *c, const struct endpoint *e)
 {
 	struct pairs params = {0};
 	const char *host = http_header(c->x, "Host");
@@ -87,42 +90,10 @@ static void read_back(struct api_call *c, void (*read)(const struct readback *r,
 
 	percent_read_query(c->x->query, &params);
 	lock_acquire(&c->state->lock);
-	read(&r, c->answer);
+	e->read(&r, c->answer);
 	lock_release(&c->state->lock);
 	pairs_done(&params);
 }
-
-static void get_events(struct api_call *c)
-{
-	read_back(c, readback_events);
-}
-
-static void get_metrics(struct api_call *c)
-{
-	read_back(c, readback_metrics);
-}
-
-static void get_profiles(struct api_call *c)
-{
-	read_back(c, readback_profiles);
-}
-
-static void get_accounts(struct api_call *c)
-{
-	read_back(c, readback_accounts);
-}
-
-/* At most WORLD_ENDPOINTS_MAX: each has its windows in the account. */
-static const struct endpoint endpoints[] = {
-	{"POST", "/api/events", "events:write", 350, 3500, post_event},
-	{"POST", "/api/event-bulk-create-jobs", "events:write", 10, 150, post_bulk},
-	{"GET", "/api/events", "events:read", 350, 3500, get_events},
-	{"GET", "/api/metrics", "metrics:read", 10, 150, get_metrics},
-	{"GET", "/api/profiles", "profiles:read", 75, 750, get_profiles},
-	{"GET", "/api/accounts", "accounts:read", 1, 15, get_accounts},
-};
-#define ENDPOINTS (sizeof(endpoints) / sizeof(endpoints[0]))
-_Static_assert(ENDPOINTS <= WORLD_ENDPOINTS_MAX, "an account has room for each endpoint's windows");
 
 /* ---- what comes before ------------------------------------------------------------------------------------------- */
 
@@ -226,7 +197,7 @@ static void answer_really(struct api_call *c)
 	}
 	e = route(c);
 	if (e && may(c, e) && within_quota(c, e))
-		e->answer(c);
+		(e->check ? post : read_back)(c, e);
 }
 
 /* ---- faults ------------------------------------------------------------------------------------------------------ */
@@ -285,16 +256,6 @@ static void answer_scripted(struct answer *ret, const struct fault_verdict *v)
 		answer_header(ret, "Retry-After", v->retry_after_s);
 }
 
-static void count(struct state *s, const struct fault_verdict *v, unsigned status)
-{
-	lock_acquire(&s->lock);
-	if (v->cut != FAULT_CUT_NONE)
-		s->cut++;
-	else if (status < STATE_STATUS_MAX)
-		s->by_status[status]++;
-	lock_release(&s->lock);
-}
-
 struct fault_verdict api_serve(struct state *s, struct http_exchange *x, struct answer *ret)
 {
 	size_t len = strlen(x->path);
@@ -310,6 +271,11 @@ struct fault_verdict api_serve(struct state *s, struct http_exchange *x, struct 
 	else if (v.cut != FAULT_CUT_RESET)
 		answer_really(&c);
 	json_object_put(c.body);
-	count(s, &v, ret->status);
+	lock_acquire(&s->lock);
+	if (v.cut != FAULT_CUT_NONE)
+		s->cut++;
+	else if (ret->status < STATE_STATUS_MAX)
+		s->by_status[ret->status]++;
+	lock_release(&s->lock);
 	return v;
 }

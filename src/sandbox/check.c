@@ -6,18 +6,182 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/text.h"
-#include "sandbox/check_members.h"
 
+#define POINTER_MAX 256
+#define STRING_MAX 100000 /* bytes of a string: 100 KB */
+#define DEPTH_MAX 10
+#define ARRAY_MAX 4000
 #define METRIC_MAX 127 /* characters: "under 128" */
 #define BULK "/data/attributes/events-bulk-create/data"
 
-/* ---- who --------------------------------------------------------------------------------------------------------- */
+/* One request being checked. */
+struct check {
+	const char *revision; /* of Klaviyo's API, "2026-07-15" */
+	int64_t now_ms;
+	struct check_result *result;
+};
 
-static bool domain_letter(unsigned char c)
+/* In what follows `at` is the JSON Pointer of the object o, without an end slash. */
+
+/* A complaint about at/member, or (member NULL) at. */
+static void check_invalid(struct check *c, const char *at, const char *member, const char *detail)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c >= 0x80;
+	CLEANUP(mem_freep) char *where = mem_fmt("%s%s%s", at, member ? "/" : "", member ? member : "");
+
+	complaints_add(&c->result->complaints, 400, where, "%s", detail);
 }
+
+/* Whether the request's revision is older. */
+static bool check_before(const struct check *c, const char *revision)
+{
+	return strcmp(c->revision, revision) < 0;
+}
+
+/* ---- members: a question each, with a complaint of its own ------------------------------------------------------- */
+
+/* The member, or NULL where it is absent or null, or of another type (a complaint). json_type_double takes integers. */
+static struct json_object *check_optional(struct check *c, struct json_object *o, const char *at, const char *name,
+					  enum json_type type)
+{
+	struct json_object *member = json_member(o, name);
+	bool number = type == json_type_double && json_object_is_type(member, json_type_int);
+
+	if (!member)
+		return NULL;
+	if (json_object_is_type(member, type) || number)
+		return member;
+	check_invalid(c, at, name, "Invalid input: the value has the wrong type.");
+	return NULL;
+}
+
+/* The same, but absent and null are complaints too. */
+static struct json_object *check_required(struct check *c, struct json_object *o, const char *at, const char *name,
+					  enum json_type type)
+{
+	CLEANUP(mem_freep) char *detail = NULL;
+
+	if (json_member(o, name))
+		return check_optional(c, o, at, name, type);
+	detail = mem_fmt("'%s' is a required field.", name);
+	check_invalid(c, at, name, detail);
+	return NULL;
+}
+
+static const char *check_optional_text(struct check *c, struct json_object *o, const char *at, const char *name)
+{
+	struct json_object *member = check_optional(c, o, at, name, json_type_string);
+
+	if (member && json_object_get_string_len(member) > STRING_MAX) {
+		check_invalid(c, at, name, "A string must not exceed 100 KB.");
+		return NULL;
+	}
+	return member ? json_object_get_string(member) : NULL;
+}
+
+/* A complaint for each member that is not in the list; it ends with NULL. */
+static void check_only(struct check *c, struct json_object *o, const char *at, const char *const *known,
+		       const char *resource)
+{
+	json_object_object_foreach(o, key, value)
+	{
+		size_t i;
+		CLEANUP(mem_freep) char *detail = NULL;
+
+		(void)value;
+		for (i = 0; known[i] && strcmp(known[i], key) != 0; i++)
+			;
+		if (known[i])
+			continue;
+		detail = mem_fmt("'%.100s' is not a valid field for the resource '%s'.", key, resource);
+		check_invalid(c, at, key, detail);
+	}
+}
+
+/*
+ * {"data": {"type": TYPE, "attributes": {…}}} as the member `name` of o (or o itself where name is NULL): the
+ * attributes, or NULL after complaints. A resource without data is what Klaviyo calls an invalid payload.
+ */
+static struct json_object *check_resource(struct check *c, struct json_object *o, const char *at, const char *name,
+					  const char *type)
+{
+	struct json_object *outer = name ? check_required(c, o, at, name, json_type_object) : o;
+	struct json_object *data = json_member(outer, "data");
+	char place[POINTER_MAX];
+	const char *have;
+
+	if (!outer)
+		return NULL;
+	if (!json_object_is_type(data, json_type_object)) {
+		check_invalid(c, "/data", NULL, "The payload provided in the request is invalid.");
+		return NULL;
+	}
+	(void)snprintf(place, sizeof(place), "%s%s%s/data", at, name ? "/" : "", name ? name : "");
+	have = json_member_str(data, "type");
+	if (!have || strcmp(have, type) != 0) {
+		CLEANUP(mem_freep) char *detail = mem_fmt("The type must be '%s'.", type);
+
+		check_invalid(c, place, "type", detail);
+		return NULL;
+	}
+	return check_required(c, data, place, "attributes", json_type_object);
+}
+
+/* ---- properties -------------------------------------------------------------------------------------------------- */
+
+/* NULL, or what is too big. Depth is bounded by the reader of the JSON. */
+static const char *too_big(struct json_object *o, unsigned depth)
+{
+	const char *what = NULL;
+
+	if (depth > DEPTH_MAX)
+		return "Properties must not be nested more than 10 levels deep.";
+	switch (json_object_get_type(o)) {
+	case json_type_string:
+		return json_object_get_string_len(o) > STRING_MAX ? "A string must not exceed 100 KB." : NULL;
+	case json_type_array:
+		if (json_object_array_length(o) > ARRAY_MAX)
+			return "An array must not have more than 4000 items.";
+		for (size_t i = 0; i < json_object_array_length(o) && !what; i++)
+			what = too_big(json_object_array_get_idx(o, i), depth + 1);
+		return what;
+	case json_type_object: {
+		json_object_object_foreach(o, key, value)
+		{
+			(void)key;
+			if (!what)
+				what = too_big(value, depth + 1);
+		}
+		return what;
+	}
+	default:
+		return NULL;
+	}
+}
+
+/* The limits of an object of properties, the member "properties" at `at`. */
+static void check_properties(struct check *c, struct json_object *o, const char *at)
+{
+	int max = check_before(c, "2025-04-15") ? 300 : 400;
+	char place[POINTER_MAX + 16];
+
+	(void)snprintf(place, sizeof(place), "%s/properties", at);
+	if (json_object_object_length(o) > max) {
+		CLEANUP(mem_freep) char *detail = mem_fmt("An event must not have more than %d properties.", max);
+
+		check_invalid(c, place, NULL, detail);
+	}
+	json_object_object_foreach(o, key, value)
+	{
+		const char *what = too_big(value, 1);
+
+		if (what)
+			check_invalid(c, place, key, what);
+	}
+}
+
+/* ---- who --------------------------------------------------------------------------------------------------------- */
 
 /* Labels of 1 to 63 letters, no hyphen at either end, at least two of them. */
 static bool domain_is_good(const char *domain)
@@ -30,7 +194,7 @@ static bool domain_is_good(const char *domain)
 		if (len == 0 || len > 63 || at[0] == '-' || at[len - 1] == '-')
 			return false;
 		for (size_t i = 0; i < len; i++)
-			if (!domain_letter((unsigned char)at[i]))
+			if ((unsigned char)at[i] < 0x80 && !strchr(TEXT_ALNUM "-", at[i]))
 				return false;
 		labels++;
 		at += len;
@@ -142,15 +306,6 @@ static void check_time(struct check *c, struct json_object *attributes, const ch
 	e->time_ms = ms / 1000 * 1000;
 }
 
-static size_t characters(const char *s)
-{
-	size_t n = 0;
-
-	for (; *s != '\0'; s++)
-		n += (*s & 0xc0) != 0x80;
-	return n;
-}
-
 static void check_metric(struct check *c, struct json_object *holder, const char *at, struct check_event *e)
 {
 	static const char *const known[] = {"name", "service", NULL};
@@ -165,7 +320,7 @@ static void check_metric(struct check *c, struct json_object *holder, const char
 	if (!check_required(c, attributes, place, "name", json_type_string))
 		return;
 	e->metric = json_member_str(attributes, "name");
-	if (*e->metric == '\0' || characters(e->metric) > METRIC_MAX)
+	if (*e->metric == '\0' || escape_width(e->metric) > METRIC_MAX)
 		check_invalid(c, place, "name", "The metric's name must have 1 to 127 characters.");
 }
 
@@ -180,19 +335,16 @@ static bool check_backfill(struct check *c, struct json_object *attributes, cons
 static void check_event(struct check *c, struct json_object *attributes, const char *at, bool single, bool backfill,
 			struct check_event *e)
 {
-	static const char *const in_single[] = {
-		"properties", "time", "value", "value_currency", "unique_id", "metric", "profile", "backfill", NULL};
-	static const char *const in_bulk[] = {"properties", "time",   "value",    "value_currency",
-					      "unique_id",  "metric", "backfill", NULL};
-	static const char *const in_single_before[] = {"properties", "time",   "value",   "value_currency",
-						       "unique_id",  "metric", "profile", NULL};
-	static const char *const in_bulk_before[] = {"properties", "time",   "value", "value_currency",
-						     "unique_id",  "metric", NULL};
-	bool old = check_before(c, "2026-04-15");
+	const char *known[] = {"properties", "time", "value", "value_currency", "unique_id", "metric",
+			       NULL,         NULL,   NULL};
 	const char *currency;
+	size_t n = 6;
 
-	check_only(c, attributes, at, single ? (old ? in_single_before : in_single) : (old ? in_bulk_before : in_bulk),
-		   "event");
+	if (single)
+		known[n++] = "profile";
+	if (!check_before(c, "2026-04-15"))
+		known[n++] = "backfill";
+	check_only(c, attributes, at, known, "event");
 	e->properties = check_required(c, attributes, at, "properties", json_type_object);
 	if (e->properties)
 		check_properties(c, e->properties, at);
@@ -215,7 +367,7 @@ static struct check_event *next_event(struct check_result *r)
 
 void check_single(struct json_object *body, const struct check_rules *rules, struct check_result *ret)
 {
-	struct check c = {rules->revision, rules->now_ms, &ret->complaints, ret};
+	struct check c = {rules->revision, rules->now_ms, ret};
 	struct json_object *attributes;
 	struct check_event *e;
 
@@ -235,8 +387,7 @@ void check_single(struct json_object *body, const struct check_rules *rules, str
 /* One profile with its events; the profile is checked once. */
 static void check_item(struct check *c, struct json_object *item, size_t i)
 {
-	static const char *const known[] = {"profile", "events", "backfill", NULL};
-	static const char *const known_before[] = {"profile", "events", NULL};
+	const char *const known[] = {"profile", "events", check_before(c, "2026-04-15") ? NULL : "backfill", NULL};
 	struct check_event who = {0};
 	struct json_object *attributes, *events;
 	const char *type = json_member_str(item, "type");
@@ -253,7 +404,7 @@ static void check_item(struct check *c, struct json_object *item, size_t i)
 	if (!attributes)
 		return;
 	(void)snprintf(at, sizeof(at), BULK "/%zu/attributes", i);
-	check_only(c, attributes, at, check_before(c, "2026-04-15") ? known_before : known, "event-bulk-create");
+	check_only(c, attributes, at, known, "event-bulk-create");
 	check_profile(c, attributes, at, &who);
 	backfill = check_backfill(c, attributes, at, false);
 	events = check_required(c, attributes, at, "events", json_type_object);
@@ -344,7 +495,7 @@ static void check_repeats(struct check *c, struct json_object *items)
 
 void check_bulk(struct json_object *body, const struct check_rules *rules, struct check_result *ret)
 {
-	struct check c = {rules->revision, rules->now_ms, &ret->complaints, ret};
+	struct check c = {rules->revision, rules->now_ms, ret};
 	struct json_object *attributes, *outer, *items;
 
 	*ret = (struct check_result){0};

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
-#include "sandbox/complaint.h"
+#include "sandbox/answer.h"
 
 #define CHECK_BODY_MAX 5000000 /* bytes of a request: 5 MB */
 #define CHECK_EVENTS_MAX 1000  /* of a bulk request */

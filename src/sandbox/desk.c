@@ -15,11 +15,6 @@ void desk_done(struct desk *d)
 	pages_done(&d->pages);
 }
 
-void desk_play(struct desk *d, const struct definition *definition)
-{
-	pages_add(&d->pages, definition);
-}
-
 static struct pair *find(const struct desk *d, const char *id)
 {
 	for (size_t i = 0; i < d->customers.n; i++)
@@ -126,14 +121,6 @@ static struct found find_page(const struct desk *d, const char *target, const st
 	return best;
 }
 
-static void answer_error(struct answer *ret, unsigned status, const char *text)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_set_str(o, "error", text);
-	answer_json(ret, status, JSON, o);
-}
-
 void desk_serve(struct desk *d, struct http_exchange *x, struct answer *ret)
 {
 	CLEANUP(mem_freep) char *target = target_of(x);
@@ -156,32 +143,20 @@ void desk_serve(struct desk *d, struct http_exchange *x, struct answer *ret)
 
 /* ---- customers --------------------------------------------------------------------------------------------------- */
 
-/* Calls fn for every address of a customer. */
-static void each_address(const char *list, void (*fn)(struct json_object *to, const char *email),
-			 struct json_object *to)
-{
-	CLEANUP(mem_freep) char *copy = mem_str(list);
-	char *rest = copy, *email;
-
-	while ((email = strsep(&rest, ","))) {
-		email = text_trim(email);
-		if (*email != '\0')
-			fn(to, email);
-	}
-}
-
-static void add_address(struct json_object *to, const char *email)
-{
-	json_object_array_add(to, json_object_new_string(email));
-}
-
 void desk_list(struct desk *d, struct answer *ret)
 {
 	struct json_object *o = json_object_new_object();
 
 	for (size_t i = 0; i < d->customers.n; i++) {
+		CLEANUP(mem_freep) char *copy = mem_str(d->customers.items[i].value);
 		struct json_object *emails = json_object_new_array();
-		each_address(d->customers.items[i].value, add_address, emails);
+		char *rest = copy, *email;
+
+		while ((email = strsep(&rest, ","))) {
+			email = text_trim(email);
+			if (*email != '\0')
+				json_object_array_add(emails, json_object_new_string(email));
+		}
 		json_object_object_add(o, d->customers.items[i].name, emails);
 	}
 	answer_json(ret, 200, JSON, o);
@@ -210,10 +185,8 @@ void desk_post(struct desk *d, const char *lines, struct answer *ret)
 	for (size_t i = 0; i < d->customers.n; i++)
 		pairs_add(&trial.customers, d->customers.items[i].name, d->customers.items[i].value);
 	if (add_lines(&trial, lines, &err) < 0) {
-		struct json_object *o = json_object_new_object();
 		pairs_done(&trial.customers);
-		json_set_str(o, "error", err.text);
-		answer_json(ret, 400, JSON, o);
+		answer_error(ret, 400, err.text);
 		return;
 	}
 	pairs_done(&d->customers);

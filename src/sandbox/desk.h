@@ -26,14 +26,12 @@
 
 struct desk {
 	struct pairs customers; /* id → addresses, comma-separated. Guarded by the sandbox's lock */
-	struct pages pages;     /* constant once the sandbox serves */
+	struct pages pages;     /* of the helpdesks that it plays; constant once the sandbox serves */
 };
 
 void desk_done(struct desk *d);
 /* "ID=EMAIL[,EMAIL…]". -EINVAL, -ENOSPC. */
 int desk_add(struct desk *d, const char *spec, struct err *reterr) MUSTCHECK;
-/* Plays that helpdesk, too. The definition is borrowed for the desk's life. */
-void desk_play(struct desk *d, const struct definition *definition);
 /* Whether the request is for a helpdesk, not for Klaviyo. Needs no lock. */
 bool desk_owns(const struct desk *d, const struct http_exchange *x);
 /* Answers a request that is for a helpdesk. */

@@ -141,25 +141,22 @@ static int read_flag(struct fault *f, const char *word)
 	return 0;
 }
 
-static int unknown_word(const char *word, struct err *reterr)
+static int read_word(struct fault *f, char *word, int64_t now_ms, struct err *reterr)
 {
 	static const char *const words[] = {"status",    "retry-after", "html",  "json",  "text",  "empty",
 					    "challenge", "reset",       "die",   "delay", "path",  "method",
 					    "email",     "account",     "after", "first", "every", "for"};
-	CLEANUP(mem_freep) char *meant = text_meant(" (", ")", word, words, sizeof(words) / sizeof(words[0]));
-
-	return err_set(reterr, -EINVAL, "unknown word \"%s\"%s", word, meant);
-}
-
-static int read_word(struct fault *f, char *word, int64_t now_ms, struct err *reterr)
-{
+	CLEANUP(mem_freep) char *meant = NULL;
 	char *value = strchr(word, '=');
 	int r;
 
 	if (value)
 		*value++ = '\0';
 	r = value ? read_valued(f, word, value, now_ms, reterr) : read_flag(f, word);
-	return r == -ENOENT ? unknown_word(word, reterr) : r;
+	if (r != -ENOENT)
+		return r;
+	meant = text_meant(" (", ")", word, words, sizeof(words) / sizeof(words[0]));
+	return err_set(reterr, -EINVAL, "unknown word \"%s\"%s", word, meant);
 }
 
 static int fault_check(const struct fault *f, struct err *reterr)

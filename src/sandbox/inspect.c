@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "sandbox/inspect.h"
+#include "sandbox/state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -179,7 +179,6 @@ static int add_lines(struct faults *f, const char *text, int64_t now_ms, struct 
 static void post_faults(struct state *s, struct http_exchange *x, struct answer *ret)
 {
 	struct faults trial = {0};
-	struct json_object *o;
 	struct err err;
 	int r;
 
@@ -195,9 +194,7 @@ static void post_faults(struct state *s, struct http_exchange *x, struct answer 
 		get_faults(s, x, ret);
 		return;
 	}
-	o = json_object_new_object();
-	json_set_str(o, "error", err.text);
-	answer_json(ret, 400, JSON, o);
+	answer_error(ret, 400, err.text);
 }
 
 static void delete_faults(struct state *s, struct http_exchange *x, struct answer *ret)
@@ -246,18 +243,14 @@ void inspect_serve(struct state *s, struct http_exchange *x, struct answer *ret)
 		{"DELETE", "/sandbox/faults", delete_faults},   {"GET", "/sandbox/customers", get_customers},
 		{"POST", "/sandbox/customers", post_customers},
 	};
-	struct json_object *o;
-
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		if (strcmp(paths[i].path, x->path) == 0 && strcmp(paths[i].method, x->method) == 0) {
 			paths[i].serve(s, x, ret);
 			return;
 		}
 	}
-	o = json_object_new_object();
-	json_set_str(o, "error",
+	answer_error(ret, 404,
 		     "a sandbox for Klaviyo: /api/… as Klaviyo has it; GET /sandbox/events, /sandbox/profiles, "
 		     "/sandbox/stats, /sandbox/faults; POST or DELETE /sandbox/faults; DELETE /sandbox/events; GET or "
 		     "POST /sandbox/customers");
-	answer_json(ret, 404, JSON, o);
 }

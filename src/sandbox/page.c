@@ -83,15 +83,6 @@ static const char *path_of(const char *text)
 	return url_scheme(text) > 0 ? url_path(text) : text;
 }
 
-static char *page_below(const struct definition *d, const struct scope *s)
-{
-	const char *base = pairs_get(s->names, "base_url");
-
-	if (!base)
-		base = definition_base_url(d);
-	return mem_str(base ? path_of(base) : "");
-}
-
 static bool page_is(const struct page *a, const struct page *b)
 {
 	if (a->step != b->step || a->n != b->n || !text_is(a->below, b->below))
@@ -121,11 +112,12 @@ static void pages_keep(struct pages *p, struct page *page)
 static void pages_add_url(struct pages *p, const struct definition *d, const struct step *step, size_t i,
 			  const struct scope *s, const char *customer)
 {
+	const char *own = pairs_get(s->names, "base_url"), *base = own ? own : definition_base_url(d);
 	struct making m = {.scope = s, .customer = customer};
 	char *first;
 
 	m.page.step = step;
-	m.page.below = page_below(d, s);
+	m.page.below = mem_str(base ? path_of(base) : "");
 	template_parts(step->urls[i], add_part, &m);
 	if (m.bad || m.page.n == 0 || m.page.parts[0].varies) {
 		page_done(&m.page);

@@ -15,11 +15,6 @@
 
 /* ---- what all share ---------------------------------------------------------------------------------------------- */
 
-static void bad_parameter(struct answer *ret, const char *name, const char *detail)
-{
-	answer_complaint(ret, 400, name, detail);
-}
-
 static void bad_cursor(struct answer *ret)
 {
 	answer_complaint(ret, 400, "/data/", "Invalid cursor provided.");
@@ -35,7 +30,7 @@ static size_t page_size(const struct readback *r, size_t otherwise, size_t max, 
 		return otherwise;
 	if (text_digits(text, strlen(text), max, &n) == 0 && n >= 1)
 		return (size_t)n;
-	bad_parameter(ret, "page[size]", "Page size must be a number within the bounds of this resource.");
+	answer_complaint(ret, 400, "page[size]", "Page size must be a number within the bounds of this resource.");
 	return 0;
 }
 
@@ -156,7 +151,7 @@ static bool read_filters(const struct readback *r, struct query_filters *ret_fil
 	ret_filters->n = 0;
 	if (!text || query_filters(text, ret_filters) == 0)
 		return true;
-	bad_parameter(ret, "filter", "Invalid filter provided.");
+	answer_complaint(ret, 400, "filter", "Invalid filter provided.");
 	return false;
 }
 
@@ -165,7 +160,7 @@ static void bad_filter(struct answer *ret, const struct query_filter *f)
 	CLEANUP(mem_freep)
 	char *detail = mem_fmt("'%.60s' is not an allowed filter on '%.60s' for this resource.", f->op, f->field);
 
-	bad_parameter(ret, "filter", detail);
+	answer_complaint(ret, 400, "filter", detail);
 }
 
 /* ---- resources --------------------------------------------------------------------------------------------------- */
@@ -293,7 +288,7 @@ static bool read_include(const char *include, struct event_query *q, struct answ
 			char *detail = mem_fmt("'%.*s' is not an allowed include parameter for this resource.",
 					       len > 60 ? 60 : (int)len, include);
 
-			bad_parameter(ret, "include", detail);
+			answer_complaint(ret, 400, "include", detail);
 			return false;
 		}
 		include += len + (include[len] == ',');
@@ -338,7 +333,7 @@ static bool read_event_query(const struct readback *r, struct event_query *q, st
 	}
 	q->down = !sort || *sort == '-';
 	if (sort && strcmp(sort + (*sort == '-'), "datetime") != 0 && strcmp(sort + (*sort == '-'), "timestamp") != 0) {
-		bad_parameter(ret, "sort", "That is not an allowed sort parameter for this resource.");
+		answer_complaint(ret, 400, "sort", "That is not an allowed sort parameter for this resource.");
 		return false;
 	}
 	if (include && !read_include(include, q, ret))

@@ -1,24 +1,171 @@
 /*
  * The server's threads answer requests; everything they share is in struct state, under its lock. What must wait, or be
  * cut, is suspended and given to the thread of delays. The feed has a thread of its own. Nothing survives the process.
+ *
+ * One thread delays all answers, so that hundreds can wait while the server's few threads go on. The server's threads
+ * post to it; it keeps what waits in a list sorted by when it is due. The server's max_connections bounds the list.
+ * Once closed, a late poster answers by itself, under the same lock that closed it: nothing that was suspended is ever
+ * forgotten.
  */
 #include <config.h>
 
 #include "sandbox/sandbox.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
+#include "base/thread.h"
 #include "http/server.h"
-#include "sandbox/api.h"
-#include "sandbox/delays.h"
-#include "sandbox/inspect.h"
+#include "sandbox/state.h"
 
 #define SANDBOX_THREADS 2
 #define SANDBOX_CONNECTIONS 1024
 #define SANDBOX_BODY_MAX 16777216 /* more than Klaviyo takes, so that the refusal is Klaviyo's */
 #define SANDBOX_TIMEOUT_MS (60 * CLOCK_SECOND_MS)
+
+/* ---- delays ------------------------------------------------------------------------------------------------------ */
+
+enum delay_kind {
+	DELAY_EXCHANGE,
+	DELAY_CLOSE,
+};
+
+struct delay {
+	struct mail mail;
+	struct delay *later; /* the thread's sorted list */
+	struct http_exchange *x;
+	int64_t due_mono_ms;
+	enum fault_cut cut;
+	struct answer answer;
+};
+
+struct delays {
+	struct mailbox *mail;
+	pthread_t thread;
+	struct lock lock; /* over closed, and posting with it */
+	bool closed;
+};
+
+/* As the server takes it; a stays the owner. */
+static struct http_answer http_answer_of(const struct answer *a)
+{
+	return (struct http_answer){.status = a->status,
+				    .type = a->type,
+				    .body = a->body,
+				    .body_len = a->body ? strlen(a->body) : 0,
+				    .headers = &a->headers};
+}
+
+static void delay_finish(struct delay *d)
+{
+	const struct http_answer answer = http_answer_of(&d->answer);
+
+	if (d->cut != FAULT_CUT_NONE)
+		http_resume_cut(d->x, d->cut == FAULT_CUT_RESET);
+	else
+		http_resume(d->x, &answer);
+	answer_done(&d->answer);
+	free(d);
+}
+
+static void insert(struct delay **list, struct delay *d)
+{
+	while (*list && (*list)->due_mono_ms <= d->due_mono_ms)
+		list = &(*list)->later;
+	d->later = *list;
+	*list = d;
+}
+
+static void *delays_main(void *arg)
+{
+	struct delays *self = arg;
+	struct delay *waiting = NULL;
+	bool closing = false;
+
+	while (!closing || waiting) {
+		struct mail *m, *next;
+
+		mailbox_wait(self->mail, closing ? 0 : waiting ? waiting->due_mono_ms : CLOCK_NEVER_MS);
+		for (m = mailbox_take(self->mail); m; m = next) {
+			next = m->next;
+			if (m->kind == DELAY_EXCHANGE) {
+				insert(&waiting, (struct delay *)m);
+			} else {
+				closing = true;
+				free(m);
+			}
+		}
+		while (waiting && (closing || waiting->due_mono_ms <= clock_mono_ms())) {
+			struct delay *due = waiting;
+
+			waiting = due->later;
+			delay_finish(due);
+		}
+	}
+	return NULL;
+}
+
+/* Starts the thread. */
+static struct delays *delays_new(void)
+{
+	struct delays *self = mem_new(1, sizeof(*self));
+
+	self->mail = mailbox_new();
+	lock_init(&self->lock);
+	thread_start(&self->thread, "sandbox-delays", delays_main, self);
+	return self;
+}
+
+/*
+ * x was suspended by the caller just before and is given away. At due_mono_ms (clock_mono_ms; it may have passed) it is
+ * answered, or cut as `cut` says; *a is taken over.
+ */
+static void delays_post(struct delays *self, struct http_exchange *x, int64_t due_mono_ms, enum fault_cut cut,
+			struct answer *a)
+{
+	struct delay *d = mem_new(1, sizeof(*d));
+
+	d->mail.kind = DELAY_EXCHANGE;
+	d->x = x;
+	d->due_mono_ms = due_mono_ms;
+	d->cut = cut;
+	d->answer = *a;
+	*a = (struct answer){0};
+	lock_acquire(&self->lock);
+	if (self->closed)
+		delay_finish(d);
+	else
+		mailbox_post(self->mail, &d->mail);
+	lock_release(&self->lock);
+}
+
+/* Answers all that wait at once; from then on what is posted is answered at once. */
+static void delays_close(struct delays *self)
+{
+	struct delay *d = mem_new(1, sizeof(*d));
+
+	d->mail.kind = DELAY_CLOSE;
+	lock_acquire(&self->lock);
+	self->closed = true;
+	mailbox_post(self->mail, &d->mail);
+	lock_release(&self->lock);
+	thread_join(self->thread);
+}
+
+/* Closed, and nobody posts any more; NULL allowed. */
+static void delays_free(struct delays *self)
+{
+	if (!self)
+		return;
+	mailbox_free(self->mail);
+	lock_done(&self->lock);
+	free(self);
+}
+
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 struct sandbox {
 	struct state state;
@@ -62,6 +209,7 @@ static void on_complete(void *ctx, struct http_exchange *x)
 {
 	struct sandbox *s = ctx;
 	struct fault_verdict v = {0};
+	struct http_answer answer;
 	struct answer a = {0};
 
 	if (is_api(s, x))
@@ -79,15 +227,12 @@ static void on_complete(void *ctx, struct http_exchange *x)
 		delays_post(s->delays, x, due_ms, v.cut, &a);
 		return;
 	}
-	http_answer(x, &(struct http_answer){
-			       .status = a.status,
-			       .type = a.type,
-			       .body = a.body,
-			       .body_len = a.body ? strlen(a.body) : 0,
-			       .headers = &a.headers,
-		       });
+	answer = http_answer_of(&a);
+	http_answer(x, &answer);
 	answer_done(&a);
 }
+
+/* ---- start and stop ---------------------------------------------------------------------------------------------- */
 
 static void sandbox_free(struct sandbox *s)
 {
@@ -116,14 +261,8 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 	int r = 0;
 
 	answer_html(&s->page, 400);
-	s->malformed = (struct http_answer){
-		.status = s->page.status,
-		.type = s->page.type,
-		.body = s->page.body,
-		.body_len = strlen(s->page.body),
-		.headers = &s->page.headers,
-		.close = true,
-	};
+	s->malformed = http_answer_of(&s->page);
+	s->malformed.close = true;
 	lock_init(&s->state.lock);
 	s->state.world = world_new(o->max_events > 0 ? o->max_events : SANDBOX_EVENTS_DEFAULT);
 	s->state.no_quota = o->no_quota;
@@ -131,7 +270,7 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 	for (size_t i = 0; r == 0 && i < o->faults_n; i++)
 		r = faults_add(&s->state.faults, o->faults[i], clock_mono_ms(), reterr);
 	for (size_t i = 0; i < o->definitions_n; i++)
-		desk_play(&s->state.desk, o->definitions[i]);
+		pages_add(&s->state.desk.pages, o->definitions[i]);
 	for (size_t i = 0; r == 0 && i < o->customers_n; i++)
 		r = desk_add(&s->state.desk, o->customers[i], reterr);
 	if (r == 0) {

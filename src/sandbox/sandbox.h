@@ -3,15 +3,16 @@
  *
  *   main.c       the program: its words, the helpdesks that it plays, the signals that end it
  *   sandbox.c    the server: begins, answers, delays, cuts
- *   api          the way of a request to /api/…; access (key, scopes, revision, media type), throttle (quotas), check
- *                (bodies), readback and query (GET), complaint and answer (what goes back)
+ *   state        what they share
+ *   api          the way of a request to /api/…; access (key, scopes, revision, quotas, media type), check (bodies),
+ *                readback and query (GET), answer (what goes back)
  *   inspect      /sandbox/…: what it holds; faults while it runs
  *   desk, page   the helpdesks that lookups ask, by their definitions
  *   world        accounts, profiles, metrics, events
- *   faults       scripted trouble; delays carries it out
+ *   faults       scripted trouble; sandbox.c carries it out
  *   feed         the activity feed
  *
- * All but main.c, sandbox.c, delays and feed are pure. The daemon has no special case for the sandbox.
+ * All but main.c, sandbox.c and feed are pure. The daemon has no special case for the sandbox.
  */
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H

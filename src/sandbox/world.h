@@ -18,7 +18,7 @@
 
 #include "base/json.h"
 #include "sandbox/check.h"
-#include "sandbox/throttle.h"
+#include "sandbox/access.h"
 
 #define WORLD_ACCOUNTS_MAX 256
 #define WORLD_ID_MAX 27

@@ -13,7 +13,7 @@
 #include "base/percent.h"
 #include "sandbox/feed.h"
 #include "sandbox/query.h"
-#include "sandbox/throttle.h"
+#include "sandbox/access.h"
 #include "sandbox/world.h"
 
 #define NOW_MS INT64_C(1795276800000) /* 2026-11-21T16:00:00Z */
