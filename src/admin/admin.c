@@ -38,7 +38,9 @@ struct admin {
 struct route {
 	const char *path;
 	bool change; /* POST, else GET and HEAD */
-	void (*serve)(struct admin *a, struct http_exchange *x, const struct generation *g);
+	/* One of them: answers by itself, or makes the tree that is answered. */
+	void (*serve)(struct admin *a, struct http_exchange *x);
+	unsigned (*make)(const struct api_request *, struct json_object **, struct err *);
 };
 
 static void answer_text(struct http_exchange *x, unsigned status, const char *type, const char *body)
@@ -80,18 +82,16 @@ static void answer_error(struct http_exchange *x, unsigned status, const char *t
 	answer_json(x, status, o);
 }
 
-static void serve_healthz(struct admin *a, struct http_exchange *x, const struct generation *g)
+static void serve_healthz(struct admin *a, struct http_exchange *x)
 {
 	(void)a;
-	(void)g;
 	answer_text(x, 200, "application/json", "{\"status\":\"alive\"}");
 }
 
-static void serve_readyz(struct admin *a, struct http_exchange *x, const struct generation *g)
+static void serve_readyz(struct admin *a, struct http_exchange *x)
 {
 	struct err why = {0};
 
-	(void)g;
 	if (pipeline_readiness(a->pipeline, &why)) {
 		answer_text(x, 200, "application/json", "{\"status\":\"ready\"}");
 		return;
@@ -102,12 +102,11 @@ static void serve_readyz(struct admin *a, struct http_exchange *x, const struct 
 	answer_json(x, 503, o);
 }
 
-static void serve_metrics(struct admin *a, struct http_exchange *x, const struct generation *g)
+static void serve_metrics(struct admin *a, struct http_exchange *x)
 {
 	struct buf text;
 
 	(void)a;
-	(void)g;
 	metrics_set(METRIC_JSON_READS, NULL, NULL, NULL, (double)json_reads());
 	buf_init(&text, METRICS_MAX);
 	metrics_render(&text);
@@ -118,9 +117,14 @@ static void serve_metrics(struct admin *a, struct http_exchange *x, const struct
 	buf_done(&text);
 }
 
-static void serve_api(struct admin *a, struct http_exchange *x, const struct generation *g,
-		      unsigned (*make)(const struct api_request *, struct json_object **, struct err *))
+static void serve_reload(struct admin *a, struct http_exchange *x)
 {
+	admin_reload_begin(&a->reloader, x);
+}
+
+static void serve_api(struct admin *a, struct http_exchange *x, const struct route *route)
+{
+	CLEANUP(generation_unrefp) struct generation *g = generation_current();
 	struct pairs query = {0};
 	struct json_object *tree = NULL;
 	struct err error = {0};
@@ -128,7 +132,7 @@ static void serve_api(struct admin *a, struct http_exchange *x, const struct gen
 	percent_read_query(x->query, &query);
 	struct api_request request = {
 		.pipeline = a->pipeline, .generation = g, .query = &query, .started_ms = a->started_ms};
-	unsigned status = make(&request, &tree, &error);
+	unsigned status = route->make(&request, &tree, &error);
 	if (status == 200)
 		answer_json(x, 200, tree);
 	else
@@ -136,34 +140,13 @@ static void serve_api(struct admin *a, struct http_exchange *x, const struct gen
 	pairs_done(&query);
 }
 
-static void serve_status(struct admin *a, struct http_exchange *x, const struct generation *g)
-{
-	serve_api(a, x, g, api_status);
-}
-
-static void serve_events(struct admin *a, struct http_exchange *x, const struct generation *g)
-{
-	serve_api(a, x, g, api_events);
-}
-
-static void serve_webhooks(struct admin *a, struct http_exchange *x, const struct generation *g)
-{
-	serve_api(a, x, g, api_webhooks);
-}
-
-static void serve_reload(struct admin *a, struct http_exchange *x, const struct generation *g)
-{
-	(void)g;
-	admin_reload_begin(&a->reloader, x);
-}
-
 static const struct route routes[] = {
 	{"/healthz", .serve = serve_healthz},
 	{"/readyz", .serve = serve_readyz},
 	{"/metrics", .serve = serve_metrics},
-	{"/api/status", .serve = serve_status},
-	{"/api/events", .serve = serve_events},
-	{"/api/webhooks", .serve = serve_webhooks},
+	{"/api/status", .make = api_status},
+	{"/api/events", .make = api_events},
+	{"/api/webhooks", .make = api_webhooks},
 	{"/api/reload", .change = true, .serve = serve_reload},
 };
 
@@ -178,16 +161,6 @@ static const struct route *route_of(const char *path)
 static bool is_api(const char *path)
 {
 	return strncmp(path, "/api", 4) == 0 && (path[4] == '/' || path[4] == '\0');
-}
-
-static void refuse_page(struct http_exchange *x, enum gate_verdict verdict)
-{
-	turn_away(x, 403,
-		  verdict == GATE_HOST
-			  ? "{\"error\":\"the Host of this request is neither loopback nor one of admin.hosts\"}"
-			  : "{\"error\":\"the Origin of this request is another place: web pages of others get "
-			    "nothing here\"}",
-		  NULL, NULL);
 }
 
 /* None could be made at the start, or none could be read. The next request may find that it was mended. */
@@ -229,7 +202,13 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	if (is_api(x->path)) {
 		verdict = gate_page(a->gate, x, g->config);
 		if (verdict != GATE_OPEN) {
-			refuse_page(x, verdict);
+			turn_away(x, 403,
+				  verdict == GATE_HOST
+					  ? "{\"error\":\"the Host of this request is neither loopback nor one of "
+					    "admin.hosts\"}"
+					  : "{\"error\":\"the Origin of this request is another place: web pages of "
+					    "others get nothing here\"}",
+				  NULL, NULL);
 			return 1;
 		}
 	}
@@ -248,10 +227,11 @@ static void on_complete(void *ctx, struct http_exchange *x)
 {
 	struct admin *a = ctx;
 	const struct route *route = route_of(x->path);
-	CLEANUP(generation_unrefp) struct generation *g = generation_current();
 
-	if (route)
-		route->serve(a, x, g);
+	if (route && route->make)
+		serve_api(a, x, route);
+	else if (route)
+		route->serve(a, x);
 	else
 		answer_error(x, 404,
 			     "no such page; there are /healthz, /readyz, /metrics, /api/status, /api/events, "

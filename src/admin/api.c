@@ -142,38 +142,36 @@ static void on_unaddressed_count(void *ctx, const char *source, int64_t open)
 	add_to(source_row(ctx, source), "without_address", open);
 }
 
-/* A refused request whose path is no source's, or could not be read. */
-static void on_received_elsewhere(struct status *s, const char *result, int64_t n)
+/* The object or list of that name in a row, made where it is not there. */
+static struct json_object *member_of(struct json_object *row, const char *key, struct json_object *(*make)(void))
 {
-	if (text_is(result, "unknown path")) {
-		s->unknown_path += n;
-		return;
+	struct json_object *member = json_member(row, key);
+
+	if (!member) {
+		member = make();
+		json_object_object_add(row, key, member);
 	}
-	if (!s->elsewhere)
-		s->elsewhere = json_object_new_object();
-	add_to(s->elsewhere, result, n);
+	return member;
 }
 
-/* What came in since the daemon's start. Sources that are gone, and what was gathered under another name, make no row.
- */
+/* The requests since the daemon's start. Sources that are gone make no row, nor does a name that gathers the rest. No
+ * source: the path of a refused request is none's, or could not be read. */
 static void on_received(void *ctx, const char *const labels[3], double n)
 {
 	struct status *s = ctx;
-	struct json_object *row, *received;
+	struct json_object *row;
 
-	if (labels[0][0] == '\0') {
-		on_received_elsewhere(s, labels[1], (int64_t)n);
-		return;
+	if (labels[0][0] != '\0') {
+		row = row_find(s->sources, labels[0]);
+		if (row)
+			add_to(member_of(row, "received", json_object_new_object), labels[1], (int64_t)n);
+	} else if (text_is(labels[1], "unknown path")) {
+		s->unknown_path += (int64_t)n;
+	} else {
+		if (!s->elsewhere)
+			s->elsewhere = json_object_new_object();
+		add_to(s->elsewhere, labels[1], (int64_t)n);
 	}
-	row = row_find(s->sources, labels[0]);
-	if (!row)
-		return;
-	received = json_member(row, "received");
-	if (!received) {
-		received = json_object_new_object();
-		json_object_object_add(row, "received", received);
-	}
-	add_to(received, labels[1], (int64_t)n);
 }
 
 static void on_unknown_states(void *ctx, const char *const labels[3], double n)
@@ -195,12 +193,7 @@ static void on_webhook_count(void *ctx, const char *source, enum store_webhook_s
 	if (state != STORE_WEBHOOK_PENDING || n == 0)
 		return;
 	add_to(row, "pending", n);
-	struct json_object *waiting = json_member(row, "waiting");
-	if (!waiting) {
-		waiting = json_object_new_object();
-		json_object_object_add(row, "waiting", waiting);
-	}
-	add_to(waiting, store_wait_name(why), n);
+	add_to(member_of(row, "waiting", json_object_new_object), store_wait_name(why), n);
 }
 
 static void on_parked(void *ctx, const char *kind, const char *name, const char *reason)
@@ -243,23 +236,18 @@ static void add_configured(struct status *s, const struct config *c, int64_t now
 	}
 }
 
-static void add_oldest(struct status *s)
+/* The oldest event that waits, and since when and why events are tried again. */
+static void add_ages(struct status *s)
 {
 	for (size_t i = 0; i < json_object_array_length(s->accounts); i++) {
 		struct json_object *row = json_object_array_get_idx(s->accounts, i);
-		int64_t oldest_ms = store_events_oldest_ms(s->store, json_member_str(row, "name"));
+		const char *name = json_member_str(row, "name");
+		int64_t oldest_ms = store_events_oldest_ms(s->store, name);
+		CLEANUP(mem_freep) char *reason = NULL;
+
 		if (oldest_ms > 0)
 			set_time(row, "oldest", oldest_ms);
-	}
-}
-
-static void add_retrying(struct status *s)
-{
-	for (size_t i = 0; i < json_object_array_length(s->accounts); i++) {
-		struct json_object *row = json_object_array_get_idx(s->accounts, i);
-		CLEANUP(mem_freep) char *reason = NULL;
-		int64_t oldest_ms;
-		if (store_events_retrying(s->store, json_member_str(row, "name"), &oldest_ms, &reason) <= 0)
+		if (store_events_retrying(s->store, name, &oldest_ms, &reason) <= 0)
 			continue;
 		json_set_str(row, "retrying", reason ? reason : "no reason is known");
 		set_time(row, "retrying_since", oldest_ms);
@@ -301,12 +289,8 @@ static void set_wait(struct json_object *row, const struct store_webhook_row *w)
 /* The newest of those that wait for their lookup with a reason. */
 static int on_waiting(void *ctx, const struct store_webhook_row *w)
 {
-	struct json_object *row = source_row(ctx, w->source), *waits = json_member(row, "waits"), *one;
+	struct json_object *waits = member_of(source_row(ctx, w->source), "waits", json_object_new_array), *one;
 
-	if (!waits) {
-		waits = json_object_new_array();
-		json_object_object_add(row, "waits", waits);
-	}
 	if (json_object_array_length(waits) >= WAITS_SHOWN)
 		return 0;
 	one = json_object_new_object();
@@ -316,17 +300,7 @@ static int on_waiting(void *ctx, const struct store_webhook_row *w)
 	return 0;
 }
 
-static int add_waits(struct status *s, struct err *reterr)
-{
-	static const enum store_wait shown[] = {STORE_WAIT_PARKED, STORE_WAIT_RETRY};
-	int code = 0;
-
-	for (size_t i = 0; code >= 0 && i < sizeof(shown) / sizeof(*shown); i++)
-		code = store_webhooks_waiting_page(s->store, shown[i], WAITS_LOOKED_AT, on_waiting, s, reterr);
-	return code;
-}
-
-/* Where the file is, whatever folder the daemon was started in. */
+/* The absolute path, as the daemon may have been started in any folder. */
 static void set_file(struct json_object *o, const char *key, const char *path)
 {
 	CLEANUP(mem_freep) char *whole = realpath(path, NULL);
@@ -337,15 +311,16 @@ static void set_file(struct json_object *o, const char *key, const char *path)
 /* All that stands in the store. */
 static int add_stored(struct status *s, size_t shown, int64_t *ret_total, struct err *reterr)
 {
+	static const enum store_wait waits[] = {STORE_WAIT_PARKED, STORE_WAIT_RETRY};
+
 	store_event_counts(s->store, on_event_count, s);
 	store_conversation_counts(s->store, on_conversation_count, s);
 	store_unaddressed_counts(s->store, on_unaddressed_count, s);
 	store_webhook_counts(s->store, on_webhook_count, s);
-	add_oldest(s);
-	add_retrying(s);
+	add_ages(s);
 	int code = add_dead_reasons(s, reterr);
-	if (code >= 0)
-		code = add_waits(s, reterr);
+	for (size_t i = 0; code >= 0 && i < sizeof(waits) / sizeof(*waits); i++)
+		code = store_webhooks_waiting_page(s->store, waits[i], WAITS_LOOKED_AT, on_waiting, s, reterr);
 	if (code >= 0)
 		code = store_paused_page(s->store, shown, on_paused, s, reterr);
 	if (code >= 0 && store_paused_count(s->store, ret_total, NULL) < 0)

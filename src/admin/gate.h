@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "base/strings.h"
 #include "conf/generation.h"
 
 struct http_exchange;
@@ -28,5 +29,21 @@ enum gate_verdict {
  * each kind, with how many came between. */
 enum gate_verdict gate_page(struct gate *gate, struct http_exchange *x, const struct config *c);
 enum gate_verdict gate_token(struct gate *gate, struct http_exchange *x, const struct generation *g);
+
+/* ---- hosts and pages ----------------------------------------------------------------------------------------------
+ *
+ * By which names /api may be asked, and from which web pages: this keeps away a page that a name of its own leads to
+ * this machine (DNS rebinding), or that posts across origins. Pure.
+ */
+
+/*
+ * For gate_page, and for tests. host: the value of a Host header. Loopback with any port, or one of `hosts`: names
+ * without regard to case and to a dot at the end, addresses by value; an entry without a port stands for every port.
+ */
+bool hosts_allow(const char *host, const struct strings *hosts);
+/* For gate_page, and for tests. origin, of a request with that Host, is the page that this very host and port serve, by
+ * http or https. "null" is not.
+ */
+bool hosts_is_own_origin(const char *origin, const char *host);
 
 #endif
