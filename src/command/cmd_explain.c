@@ -15,7 +15,7 @@
 #include "command/load.h"
 #include "helpdesk/parse/batch.h"
 #include "intake/answer.h"
-#include "intake/keep.h"
+#include "intake/passage.h"
 
 static void explain_unreadable(const struct source *s, const struct webhook *w, const struct err *reason)
 {

@@ -31,21 +31,8 @@ static const struct answer_spec {
 	[ANSWER_UNAVAILABLE] = {503, "unavailable"},
 };
 
-static void add_headers(enum answer a, const char *scheme, struct pairs *to)
-{
-	if (a == ANSWER_METHOD)
-		pairs_add(to, "Allow", "POST, HEAD");
-	if (a == ANSWER_ENCODED)
-		pairs_add(to, "Accept-Encoding", "identity"); /* RFC 9110, 15.5.16 */
-	if (a == ANSWER_UNAVAILABLE)
-		pairs_add(to, "Retry-After", RETRY_AFTER);
-	if (a == ANSWER_UNAUTHORIZED && scheme)
-		pairs_add(to, "WWW-Authenticate", scheme);
-}
-
-typedef void (*send_fn)(struct http_exchange *x, const struct http_answer *a);
-
-static void send_fixed(struct http_exchange *x, enum answer a, const char *scheme, send_fn send)
+static void send_fixed(struct http_exchange *x, enum answer a, const char *scheme,
+		       void (*send)(struct http_exchange *x, const struct http_answer *a))
 {
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	char body[128] = "";
@@ -55,7 +42,14 @@ static void send_fixed(struct http_exchange *x, enum answer a, const char *schem
 				     .body = body,
 				     .close = specs[a].status >= 400 && specs[a].status < 500};
 
-	add_headers(a, scheme, &headers);
+	if (a == ANSWER_METHOD)
+		pairs_add(&headers, "Allow", "POST, HEAD");
+	if (a == ANSWER_ENCODED)
+		pairs_add(&headers, "Accept-Encoding", "identity"); /* RFC 9110, 15.5.16 */
+	if (a == ANSWER_UNAVAILABLE)
+		pairs_add(&headers, "Retry-After", RETRY_AFTER);
+	if (a == ANSWER_UNAUTHORIZED && scheme)
+		pairs_add(&headers, "WWW-Authenticate", scheme);
 	if (specs[a].word) {
 		answer.body_len = (size_t)snprintf(body, sizeof(body), "{\"status\":\"%s\"}", specs[a].word);
 		answer.type = "application/json";

@@ -34,7 +34,7 @@ const char *answer_echo(const char *value);
 /* ANSWER_PONG with what a vendor wants echoed when a webhook is set up. */
 void answer_challenge(struct http_exchange *x, const char *echo);
 
-/* What a committed (or refused) submission is told; resumes x. several: the request carried more than one item. */
+/* Answers a submission that was committed (or refused); resumes x. several: the request carried more than one item. */
 void answer_submission(struct http_exchange *x, const struct intake_submission *s, bool several);
 
 #endif

@@ -57,11 +57,6 @@ static void count(const struct source *s, const char *result)
 
 /* ---- what the headers tell --------------------------------------------------------------------------------------- */
 
-static bool is_multipart(const char *type)
-{
-	return type && strncasecmp(type, "multipart/", 10) == 0;
-}
-
 /* A compressed body could be proven, but never read. */
 static bool is_encoded(struct http_exchange *x)
 {
@@ -202,6 +197,8 @@ static void refuse_unready(struct http_exchange *x, const struct visit *v)
 /* 0: take the body; 1: answered. */
 static int judge_headers(struct intake *i, struct http_exchange *x, struct visit *v)
 {
+	const char *type = http_header(x, "Content-Type");
+
 	v->source = config_source_at(v->generation->config, x->path);
 	if (!v->source) {
 		refuse_path(i, x, v);
@@ -215,7 +212,7 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 		refuse_misfit(i, x, v, MISFIT_METHOD, ANSWER_METHOD);
 		return 1;
 	}
-	if (is_multipart(http_header(x, "Content-Type"))) {
+	if (type && strncasecmp(type, "multipart/", strlen("multipart/")) == 0) {
 		refuse_misfit(i, x, v, MISFIT_MULTIPART, ANSWER_MULTIPART);
 		return 1;
 	}
@@ -309,8 +306,8 @@ static void submit(struct intake *i, struct http_exchange *x, struct passage *p)
 		passage_refuse(p, x);
 }
 
-/* What a vendor wants echoed while a webhook is set up is echoed to whoever asks: it is before secrets are exchanged,
- * and it has no effect. A signal that carries it is a signal. */
+/* A vendor's challenge while a webhook is set up is echoed to whoever asks: that is before secrets are exchanged, and
+ * it has no effect. A signal that carries one is a signal. */
 static void take(struct intake *i, struct http_exchange *x, struct visit *v, const char *echo)
 {
 	struct passage *p = passage_new(v->source, x, &v->headers, i->unknown_states, &v->claim);
@@ -356,39 +353,32 @@ static void complete(void *ctx, struct http_exchange *x)
 	}
 }
 
-/* ---- what the server refuses --------------------------------------------------------------------------------------
- */
+/* ---- what the server refuses ------------------------------------------------------------------------------------- */
 
-static void note_refused(struct intake *i, struct http_exchange *x, const struct visit *v, unsigned status,
-			 const char *what)
+static void refused(void *ctx, struct http_exchange *x, unsigned status, const char *what)
 {
+	struct visit early = {0};
+	const struct visit *v = x->user;
+
+	if (!v) {
+		early.generation = generation_current();
+		early.source = x->path ? config_source_at(early.generation->config, x->path) : NULL;
+		v = &early;
+	}
 	switch (status) {
 	case 413:
-		note_misfit(i, x, v, MISFIT_TOO_LONG, NULL);
+		note_misfit(ctx, x, v, MISFIT_TOO_LONG, NULL);
 		break;
 	case 417:
-		note_misfit(i, x, v, MISFIT_EXPECTATION, NULL);
+		note_misfit(ctx, x, v, MISFIT_EXPECTATION, NULL);
 		break;
 	case 503: /* logged by turned_away */
 		count(v->source, "refused");
 		break;
 	default:
-		note_misfit(i, x, v, MISFIT_MALFORMED, what);
+		note_misfit(ctx, x, v, MISFIT_MALFORMED, what);
 		break;
 	}
-}
-
-static void refused(void *ctx, struct http_exchange *x, unsigned status, const char *what)
-{
-	struct visit early = {0};
-
-	if (x->user) {
-		note_refused(ctx, x, x->user, status, what);
-		return;
-	}
-	early.generation = generation_current();
-	early.source = x->path ? config_source_at(early.generation->config, x->path) : NULL;
-	note_refused(ctx, x, &early, status, what);
 	generation_unref(early.generation);
 }
 

@@ -19,10 +19,10 @@
 #include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/percent.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/parse/parsed.h"
 #include "intake/answer.h"
-#include "intake/keep.h"
 
 #define TREE_BYTES_MAX (1024 * 1024)       /* of one item's tree that is kept for its pass, */
 #define TREES_BYTES_MAX (16 * 1024 * 1024) /* and of all that wait for their turn */
@@ -51,6 +51,64 @@ static void count(const struct source *s, const char *result, unsigned n)
 {
 	if (n > 0)
 		metrics_add(METRIC_WEBHOOKS, s->name, result, NULL, n);
+}
+
+/* ---- what is kept ------------------------------------------------------------------------------------------------ */
+
+/* By its decoded name, so that an escaped letter in it hides nothing. */
+static bool parameter_is(const char *parameter, size_t len, const char *name)
+{
+	CLEANUP(mem_freep) char *text = mem_strn(parameter, len);
+	CLEANUP(pairs_done) struct pairs decoded = {0};
+
+	percent_read_query(text, &decoded);
+	return decoded.n > 0 && text_same(decoded.items[0].name, name);
+}
+
+char *keep_query(const char *query, const char *secret_name)
+{
+	char *kept = mem_new(strlen(query) + 1, 1), *to = kept;
+
+	if (!secret_name) {
+		memcpy(kept, query, strlen(query));
+		return kept;
+	}
+	for (const char *at = query; *at != '\0';) {
+		size_t len = strcspn(at, "&");
+
+		if (!parameter_is(at, len, secret_name)) {
+			if (to != kept)
+				*to++ = '&';
+			memcpy(to, at, len);
+			to += len;
+		}
+		at += len;
+		if (*at == '&')
+			at++;
+	}
+	*to = '\0';
+	return kept;
+}
+
+void keep_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers, char *body,
+		  size_t body_len, struct webhook *ret)
+{
+	const struct proof *proof = definition_proof(s->definition);
+
+	*ret = (struct webhook){
+		.source = mem_str(s->name),
+		.received_ms = x->received_ms,
+		.path = mem_str(x->path),
+		.query = keep_query(x->query, proof_secret_query(proof)),
+		.body = body,
+		.body_len = body_len,
+	};
+	for (size_t i = 0; i < headers->n; i++) {
+		const struct pair *h = &headers->items[i];
+
+		if (source_keeps_header(s, h->name))
+			pairs_add(&ret->headers, h->name, h->value);
+	}
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -336,15 +394,6 @@ static void tell_dead(const struct passage *p)
 			    "%zu webhooks of one request cannot be read and became dead letters; this is the first", n);
 }
 
-/* Before the answer goes out, so that a client that sends its next webhook after it finds the room free. Once it is
- * out, the claim may be gone with its exchange. */
-static void give_back(struct passage *p)
-{
-	for (size_t i = 0; i < p->submission.n; i++)
-		parsed_free(TAKE(p->submission.items[i].parsed));
-	claim_release(TAKE(p->claim));
-}
-
 /* On the pipeline's thread. */
 static void answered(struct intake_submission *s)
 {
@@ -358,7 +407,11 @@ static void answered(struct intake_submission *s)
 			count(p->source, result_name(&s->items[i]), 1);
 		tell_dead(p);
 	}
-	give_back(p);
+	/* Before the answer goes out, so that a client that sends its next webhook after it finds the room free. Once
+	 * it is out, the claim may be gone with its exchange. */
+	for (size_t i = 0; i < s->n; i++)
+		parsed_free(TAKE(s->items[i].parsed));
+	claim_release(TAKE(p->claim));
 	answer_submission(p->exchange, s, p->several);
 	passage_drop(p);
 }

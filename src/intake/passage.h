@@ -1,6 +1,6 @@
 /*
- * passage: the webhooks of one POST on their way: taken out of its body and read, handed to the pipeline together,
- * answered together.
+ * passage: the webhooks of one POST on their way: taken out of its body, kept without secrets and read, handed to the
+ * pipeline together, answered together.
  *
  * Made and submitted on the server's pool, answered on the pipeline's thread; one thread at a time.
  */
@@ -40,5 +40,18 @@ void passage_refuse(struct passage *p, struct http_exchange *x);
 void passage_drop(struct passage *p);
 /* Suspends the exchange and hands it over. Once it is committed it is counted and answered, and ends. */
 void passage_submit(struct passage *p, struct http_exchange *x, struct pipeline *pipeline);
+
+/* ---- the stored webhook: never a secret. Pure. */
+
+/* The raw query without the parameter of that name (NULL: whole). The caller owns it. */
+char *keep_query(const char *query, const char *secret_name) MUSTCHECK;
+
+/*
+ * For passage_new, and for tests: one item of a complete request as a webhook; of the headers only those that its
+ * source looks at. body: the item's, NUL-terminated behind body_len; the webhook owns it from now on. *ret is the
+ * caller's.
+ */
+void keep_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers, char *body,
+		  size_t body_len, struct webhook *ret);
 
 #endif

@@ -9,11 +9,13 @@
 
 #include <stdbool.h>
 
+#include "base/strings.h"
 #include "conf/generation.h"
 #include "helpdesk/proof/proof.h"
 #include "http/budget.h"
 #include "http/server.h"
-#include "intake/peer.h"
+
+#define PEER_MAX 64 /* bytes of an address as text */
 
 /* All zero but the generation, until the path is known. */
 struct visit {
@@ -46,5 +48,19 @@ const char *visit_echo(const struct visit *v, struct http_exchange *x);
 bool visit_may_be_trial(const struct visit *v, struct http_exchange *x);
 /* Whether it is the vendor's trial of the URL before there is a secret, by headers, query and body. */
 bool visit_is_trial(const struct visit *v, const struct http_exchange *x);
+
+/* ---- addresses. Pure. */
+
+/* For visit_open_claim, and for tests. Whether an address ("192.0.2.1", "2001:db8::1", "unix") is among these addresses
+ * and networks ("192.0.2.0/24"). */
+bool peer_is_among(const struct strings *among, const char *address);
+
+/*
+ * For visit_asker, and for tests. forwarded: the X-Forwarded-For of the request, all lines of it in one list, or NULL.
+ * Walks back from the peer over trusted proxies; stops at the first address that is none of them, or before an element
+ * that is no address. An element may carry a port and brackets ("203.0.113.7:4711", "[2001:db8::1]:443"); out has the
+ * address alone. Returns out.
+ */
+const char *peer_of(const struct strings *proxies, const char *peer, const char *forwarded, char out[PEER_MAX]);
 
 #endif

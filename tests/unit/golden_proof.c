@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "intake/keep.h"
+#include "intake/passage.h"
 
 /* What is shown to the proof in the place of what came. */
 struct shown {

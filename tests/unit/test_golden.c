@@ -24,7 +24,7 @@
 #include "decision/decide.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/parse/samples.h"
-#include "intake/keep.h"
+#include "intake/passage.h"
 #include "with_reading.h"
 
 #define FILES_MAX 100

@@ -2,8 +2,8 @@
 #include <config.h>
 
 #include "intake_stage.h"
-#include "intake/keep.h"
-#include "intake/peer.h"
+#include "intake/passage.h"
+#include "intake/visit.h"
 
 #define DESK "/webhooks/desk?key=sesame"
 #define OPENED "{\"s\":\"open\",\"c\":\"1\",\"e\":\"jo@example.com\"}"
