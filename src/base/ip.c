@@ -83,6 +83,15 @@ bool ip_same(const struct ip *a, const struct ip *b)
 	return a->bits == b->bits && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+uint32_t ip_hash(const struct ip *ip)
+{
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < sizeof(ip->bytes); i++)
+		hash = (hash ^ ip->bytes[i]) * 16777619u;
+	return hash;
+}
+
 bool ip_is_loopback(const struct ip *ip)
 {
 	static const struct ip one = {.bytes = {[15] = 1}, .bits = IPV6_BITS};

@@ -26,6 +26,7 @@ bool ip_read(const char *text, struct ip *ret);
 bool ip_of_socket(const struct sockaddr *a, struct ip *ret);
 const char *ip_text(const struct ip *ip, char out[IP_TEXT_MAX]);
 bool ip_same(const struct ip *a, const struct ip *b);
+uint32_t ip_hash(const struct ip *ip); /* FNV-1a, for a table in memory */
 /* 127.0.0.0/8 and ::1. */
 bool ip_is_loopback(const struct ip *ip);
 

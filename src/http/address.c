@@ -45,23 +45,16 @@ static void set_ipv4(struct http_address *a, struct in_addr host, uint16_t port)
 	a->len = sizeof(in);
 }
 
-static void set_ipv6(struct http_address *a, struct in6_addr host, uint16_t port)
-{
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = host, .sin6_port = htons(port)};
-
-	memcpy(&a->socket, &in6, sizeof(in6));
-	a->len = sizeof(in6);
-}
-
 /* host without brackets, "" for all. */
 static bool set_host(struct http_address *a, const char *host, bool brackets, uint16_t port)
 {
-	struct in6_addr in6 = IN6ADDR_ANY_INIT;
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT, .sin6_port = htons(port)};
 	struct in_addr in;
 
 	a->all = host[0] == '\0' && !brackets;
-	if (a->all || (brackets && inet_pton(AF_INET6, host, &in6) == 1)) {
-		set_ipv6(a, in6, port);
+	if (a->all || (brackets && inet_pton(AF_INET6, host, &in6.sin6_addr) == 1)) {
+		memcpy(&a->socket, &in6, sizeof(in6));
+		a->len = sizeof(in6);
 		return true;
 	}
 	if (brackets || inet_pton(AF_INET, text_same(host, "localhost") ? "127.0.0.1" : host, &in) != 1)
@@ -139,25 +132,6 @@ static int clear_stale(const struct http_address *a, struct err *reterr)
 	return 0;
 }
 
-static int bind_and_listen(int fd, const struct http_address *a)
-{
-	int on = 1, off = 0;
-
-	if (a->socket.any.sa_family != AF_UNIX && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
-		return -errno;
-	if (a->all && a->socket.any.sa_family == AF_INET6 &&
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
-		return -errno;
-	if (bind(fd, &a->socket.any, a->len) < 0)
-		return -errno;
-	/* Before listen: until then nobody can connect, whatever the umask left open. */
-	if (http_address_is_unix(a) && chmod(a->socket.local.sun_path, 0660) < 0)
-		return -errno;
-	if (listen(fd, ADDRESS_BACKLOG) < 0)
-		return -errno;
-	return 0;
-}
-
 static const char *listen_hint(int code)
 {
 	switch (code) {
@@ -174,16 +148,21 @@ static const char *listen_hint(int code)
 
 static int listen_once(const struct http_address *a)
 {
-	int fd = socket(a->socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
+	const int fd = socket(a->socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, off = 0;
+	const bool is_unix = http_address_is_unix(a), both = a->all && a->socket.any.sa_family == AF_INET6;
+	int code;
 
 	if (fd < 0)
 		return -errno;
-	r = bind_and_listen(fd, a);
-	if (r < 0) {
-		(void)close(fd);
-		return r;
-	}
-	return fd;
+	if ((is_unix || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0) &&
+	    (!both || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0) &&
+	    bind(fd, &a->socket.any, a->len) == 0 &&
+	    /* Before listen: until then nobody can connect, whatever the umask left open. */
+	    (!is_unix || chmod(a->socket.local.sun_path, 0660) == 0) && listen(fd, ADDRESS_BACKLOG) == 0)
+		return fd;
+	code = -errno;
+	(void)close(fd);
+	return code;
 }
 
 int http_address_listen(const struct http_address *a, struct err *reterr)

@@ -70,13 +70,10 @@ void budget_free(struct budget *b)
 
 static struct holder **holder_place(struct budget *b, const struct ip *ip)
 {
-	uint32_t hash = 2166136261u;
 	struct holder **at;
 
 	INSIST(lock_is_mine(&b->lock));
-	for (size_t i = 0; i < sizeof(ip->bytes); i++)
-		hash = (hash ^ ip->bytes[i]) * 16777619u;
-	for (at = &b->buckets[hash % BUDGET_BUCKETS]; *at && !ip_same(&(*at)->ip, ip); at = &(*at)->next)
+	for (at = &b->buckets[ip_hash(ip) % BUDGET_BUCKETS]; *at && !ip_same(&(*at)->ip, ip); at = &(*at)->next)
 		;
 	return at;
 }

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "http/call.h"
+#include "http/exchange.h"
 
 #include <string.h>
 #include <sys/socket.h>

@@ -11,7 +11,7 @@
  */
 #include <config.h>
 
-#include "http/call.h"
+#include "http/exchange.h"
 
 #include <errno.h>
 #include <string.h>
@@ -23,7 +23,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "http/address.h"
-#include "http/head.h"
 
 /* ---- connections ------------------------------------------------------------------------------------------------- */
 
@@ -188,7 +187,7 @@ static const char *call_head(struct call *c, const char *method, const char *ver
 		.version = version,
 	};
 	const char *wrong = head_take(c->connection, &line, &c->headers);
-	struct target target;
+	struct request_target target;
 
 	if (!wrong)
 		wrong = head_target(c->target, method, &target);

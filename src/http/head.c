@@ -52,12 +52,12 @@ static char *absolute_form(char *text, char **ret_host)
 	return rest;
 }
 
-const char *head_target(char *text, const char *method, struct target *ret)
+const char *head_target(char *text, const char *method, struct request_target *ret)
 {
 	static const char malformed[] = "malformed request target";
 	char *mark;
 
-	*ret = (struct target){.query = ""};
+	*ret = (struct request_target){.query = ""};
 	for (const char *c = text; *c != '\0'; c++)
 		if (is_control(*c) || *c == ' ')
 			return malformed;

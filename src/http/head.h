@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-struct target {
+struct request_target {
 	const char *path;  /* as it came */
 	const char *query; /* behind the "?", or "" */
 	char *host;        /* the authority of the absolute form, which counts instead of the header Host; NULL: none */
@@ -20,7 +20,7 @@ struct target {
  * Takes a request target apart, in place; *ret points into it. The origin form, the absolute form of http and https
  * without its scheme and authority (RFC 9112, 3.2.2), and "*" of OPTIONS. NULL, or what is wrong with it.
  */
-const char *head_target(char *text, const char *method, struct target *ret);
+const char *head_target(char *text, const char *method, struct request_target *ret);
 
 /* Headers in the order in which they came, values without the blanks and tabs around them (RFC 9110, 5.5). */
 struct headers {

@@ -178,12 +178,9 @@ static void client_is_known(struct client *c)
 static struct holder **holder_place(struct patience *p, const struct ip *ip)
 {
 	struct holder **place;
-	uint32_t hash = 2166136261u; /* FNV-1a */
 
 	INSIST(lock_is_mine(&p->lock));
-	for (size_t i = 0; i < sizeof(ip->bytes); i++)
-		hash = (hash ^ ip->bytes[i]) * 16777619u;
-	for (place = &p->buckets[hash % BUCKETS]; *place; place = &(*place)->next)
+	for (place = &p->buckets[ip_hash(ip) % BUCKETS]; *place; place = &(*place)->next)
 		if (ip_same(&(*place)->ip, ip))
 			break;
 	return place;
