@@ -10,7 +10,6 @@
 #include "base/ip.h"
 #include "base/lock.h"
 #include "base/log.h"
-#include "base/ratelimit.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "http/server.h"

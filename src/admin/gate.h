@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "base/strings.h"
+#include "base/text.h"
 #include "conf/generation.h"
 
 struct http_exchange;

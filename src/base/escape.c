@@ -32,14 +32,10 @@ static bool is_control(uint32_t c)
 	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x206f) || c == 0xfeff;
 }
 
-/* The text of JSON holds line ends between its values; inside strings they are escaped already. */
-static bool stays(uint32_t c, enum escape how)
-{
-	return (how == ESCAPE_LINES || how == ESCAPE_JSON) && (c == '\n' || c == '\t');
-}
-
 void escape_add(struct buf *to, const char *text, enum escape how)
 {
+	/* The text of JSON holds line ends between its values; inside strings they are escaped already. */
+	const bool lines = how == ESCAPE_LINES || how == ESCAPE_JSON;
 	size_t len = strlen(text), plain = 0;
 
 	for (size_t i = 0; i < len;) {
@@ -47,7 +43,7 @@ void escape_add(struct buf *to, const char *text, enum escape how)
 		uint32_t c = n > 0 ? code_point(text + i, n) : 0;
 		bool quote = how == ESCAPE_QUOTED && (c == '"' || c == '\\');
 
-		if (n > 0 && !quote && (!is_control(c) || stays(c, how))) {
+		if (n > 0 && !quote && (!is_control(c) || (lines && (c == '\n' || c == '\t')))) {
 			i += n;
 			continue;
 		}

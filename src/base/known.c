@@ -45,8 +45,9 @@ static bool is_among(const char *const *values, size_t n, const char *value)
 	return false;
 }
 
-static void add_all(const char *const *values, size_t n)
+void known_add(const char *const *values, size_t n)
 {
+	lock_acquire(&adding);
 	CLEANUP(strikes_unrefp) struct strikes *former = known_secrets();
 	CLEANUP(mem_freep) const char **all = mem_new(n + strikes_count(former), sizeof(*all));
 	size_t all_n = 0;
@@ -58,12 +59,6 @@ static void add_all(const char *const *values, size_t n)
 		if (!is_among(all, all_n, strikes_value(former, i)))
 			all[all_n++] = strikes_value(former, i);
 	strikes_unref(replace(strikes_new(all, all_n)));
-}
-
-void known_add(const char *const *values, size_t n)
-{
-	lock_acquire(&adding);
-	add_all(values, n);
 	lock_release(&adding);
 }
 

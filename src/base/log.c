@@ -17,7 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/escape.h"
@@ -278,4 +278,23 @@ void log_dropped(uint64_t n)
 	/* Whatever level is logged: more than these may be missing. */
 	log_write(log_wants(LOG_WARNING) ? LOG_WARNING : LOG_ERR, NULL, "%s %s dropped because nobody read them",
 		  amount_of(lines, (long long)n, "log line"), n == 1 ? "was" : "were");
+}
+
+bool ratelimit_passes(struct ratelimit *l, int64_t now_ms, int64_t every_ms, unsigned *ret_left_out)
+{
+	if (l->begun && now_ms - l->logged_ms < every_ms) {
+		l->left_out++;
+		return false;
+	}
+	*ret_left_out = l->left_out;
+	*l = (struct ratelimit){.begun = true, .logged_ms = now_ms};
+	return true;
+}
+
+const char *ratelimit_more(unsigned left_out, char out[RATELIMIT_MORE_MAX])
+{
+	out[0] = '\0';
+	if (left_out > 0)
+		(void)snprintf(out, RATELIMIT_MORE_MAX, " (and %u more before it)", left_out);
+	return out;
 }

@@ -3,6 +3,8 @@
 #include "base/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -32,6 +34,43 @@ void pairs_done(struct pairs *p)
 	}
 	free(p->items);
 	*p = (struct pairs){0};
+}
+
+void strings_add(struct strings *l, const char *text)
+{
+	strings_addn(l, text, strlen(text));
+}
+
+void strings_addn(struct strings *l, const char *text, size_t len)
+{
+	MEM_ROOM(l->items, l->n);
+	l->items[l->n++] = mem_strn(text, len);
+}
+
+bool strings_have(const struct strings *l, const char *text)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->items[i], text) == 0)
+			return true;
+	return false;
+}
+
+bool strings_same(const struct strings *a, const struct strings *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->items[i], b->items[i]) != 0)
+			return false;
+	return true;
+}
+
+void strings_done(struct strings *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->items[i]);
+	free(l->items);
+	*l = (struct strings){0};
 }
 
 static unsigned char lower(char c)
@@ -338,4 +377,29 @@ int text_size(const char *s, long long *ret_bytes)
 	};
 
 	return text_quantity(s, units, ret_bytes);
+}
+
+const char *amount_of(char out[AMOUNT_MAX], long long n, const char *thing)
+{
+	(void)snprintf(out, AMOUNT_MAX, "%lld %s%s", n, thing, n == 1 ? "" : "s");
+	return out;
+}
+
+const char *amount_size(char out[AMOUNT_MAX], int64_t bytes)
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+	size_t unit = 0;
+	int64_t part;
+
+	if (bytes < 1024)
+		return amount_of(out, bytes, "byte");
+	while (unit + 1 < sizeof(units) / sizeof(units[0]) && bytes >> (10 * (unit + 2)) > 0)
+		unit++;
+	part = (bytes >> (10 * unit)) % 1024 * 10 / 1024; /* tenths of the unit */
+	bytes >>= 10 * (unit + 1);
+	if (part > 0)
+		(void)snprintf(out, AMOUNT_MAX, "%" PRId64 ".%" PRId64 " %s", bytes, part, units[unit]);
+	else
+		(void)snprintf(out, AMOUNT_MAX, "%" PRId64 " %s", bytes, units[unit]);
+	return out;
 }

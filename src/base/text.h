@@ -1,5 +1,6 @@
 /*
- * text: small pure helpers on NUL-terminated UTF-8 strings. ASCII case only, locale-independent.
+ * text: small pure helpers on NUL-terminated UTF-8 strings, pairs and lists of them, and amounts as a message shows
+ * them. ASCII case only, locale-independent.
  */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
@@ -28,6 +29,19 @@ void pairs_add(struct pairs *p, const char *name, const char *value); /* copies 
 /* The first value of that name without regard to ASCII case, or NULL. */
 const char *pairs_get(const struct pairs *p, const char *name);
 void pairs_done(struct pairs *p);
+
+/* A list of texts that it owns. {0} is an empty one. */
+struct strings {
+	char **items;
+	size_t n;
+};
+
+void strings_add(struct strings *l, const char *text); /* a copy */
+void strings_addn(struct strings *l, const char *text, size_t len);
+bool strings_have(const struct strings *l, const char *text);
+/* The same texts in the same order. */
+bool strings_same(const struct strings *a, const struct strings *b);
+void strings_done(struct strings *l); /* leaves it empty */
 
 bool text_same(const char *a, const char *b); /* both NULL, or equal without regard to ASCII case */
 bool text_is(const char *a, const char *b);   /* both NULL, or equal */
@@ -62,5 +76,15 @@ char *text_join(const char *const *names, size_t n, const char *last) __attribut
 /* 1 MiB, 10 s, 7d, 500ms: number and unit; blank between allowed. -EINVAL, -ERANGE. Units are exact: kB is an error. */
 int text_duration(const char *s, long long *ret_ms) __attribute__((warn_unused_result));
 int text_size(const char *s, long long *ret_bytes) __attribute__((warn_unused_result));
+
+/* ---- numbers with what they count or measure, as a message shows them ---- */
+
+#define AMOUNT_MAX 64
+
+/* "1 event", "0 events", "12 events". thing: in the singular; its plural is made with an s. Returns out. */
+const char *amount_of(char out[AMOUNT_MAX], long long n, const char *thing);
+/* "0 bytes", "1 byte", "1000 bytes", "3.4 KiB", "64 MiB": in the largest unit of which it is one at least, cut after a
+ * tenth, so that only nothing is shown as 0. Returns out. */
+const char *amount_size(char out[AMOUNT_MAX], int64_t bytes);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/out.h"
 #include "command/explain_parts.h"
 #include "command/load.h"

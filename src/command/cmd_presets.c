@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/buf.h"
 #include "base/escape.h"
 #include "base/out.h"

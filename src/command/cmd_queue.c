@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/out.h"
-#include "base/amount.h"
+#include "base/text.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "decision/event.h"

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "admin/admin.h"
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_out.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/out.h"
 #include "command/load.h"
 #include "command/options.h"

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/strings.h"
+#include "base/text.h"
 #include "conf/secret.h"
 
 #define DAEMON_USER_DEFAULT "deskbridge" /* that sysusers.d makes; where no unit is installed */

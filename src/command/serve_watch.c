@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "base/strings.h"
 #include "base/text.h"
 
 /* Changes of a name in a folder: a rename to or from it, something new there (a link too), an end of writing, other

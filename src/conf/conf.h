@@ -14,7 +14,7 @@
 
 #include "base/log.h"
 #include "base/problems.h"
-#include "base/strings.h"
+#include "base/text.h"
 #include "conf/secret.h"
 #include "decision/policy.h"
 #include "helpdesk/definition/definition.h"

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/strings.h"
+#include "base/text.h"
 #include "decision/rules.h"
 #include "helpdesk/definition/definition.h"
 #include "helpdesk/expr/matcher.h"

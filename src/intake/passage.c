@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/known.h"
 #include "base/log.h"
 #include "base/metrics.h"

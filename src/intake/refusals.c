@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/percent.h"
-#include "base/ratelimit.h"
 #include "base/text.h"
 
 #define CONNECTION_INTERVAL_MS (10 * CLOCK_SECOND_MS)

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "base/strings.h"
+#include "base/text.h"
 #include "conf/generation.h"
 #include "helpdesk/proof/proof.h"
 #include "http/budget.h"

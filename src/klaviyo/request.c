@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"

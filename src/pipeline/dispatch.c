@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/amount.h"
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/log.h"
 
 #define PASS_BYTES (128 << 10) /* what one pass writes: pages of rows and indexes; with room for a few events */

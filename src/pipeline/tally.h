@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "helpdesk/expr/customer.h"
-#include "base/ratelimit.h"
 
 struct tally_count {
 	enum metric metric;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/percent.h"
 #include "sandbox/access.h"
 #include "sandbox/readback.h"

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/thread.h"

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "base/amount.h"
+#include "base/text.h"
 #include "base/clock.h"
 #include "store/connection.h"
 #include "store/query.h"

@@ -1,7 +1,7 @@
 /* Numbers as messages show them. */
 #include <config.h>
 
-#include "base/amount.h"
+#include "base/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

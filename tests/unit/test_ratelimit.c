@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "base/ratelimit.h"
+#include "base/log.h"
 
 static void one_line_in_a_while_passes(void **state)
 {

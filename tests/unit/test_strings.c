@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "base/strings.h"
+#include "base/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -12,7 +12,7 @@
 
 #include "base/node.h"
 #include "base/problems.h"
-#include "base/strings.h"
+#include "base/text.h"
 #include "helpdesk/expr/body.h"
 #include "helpdesk/proof/proof.h"
 #include "helpdesk/definition/sample.h"

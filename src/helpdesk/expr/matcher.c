@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/strings.h"
+#include "base/text.h"
 #include "helpdesk/expr/flat.h"
 #include "helpdesk/expr/keys.h"
 #include "helpdesk/expr/pattern.h"
