@@ -76,7 +76,7 @@ void decision_done(struct decision *d);
  * sends. An expiry whose time has not come gives DECIDE_NOTHING and the entry as it was. */
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr) MUSTCHECK;
 
-/* What a webhook says, as the ledger takes it. */
+/* Makes of a webhook the signal that the ledger takes. */
 void decide_ledger_signal(const struct webhook *w, const struct signal *signal, struct ledger_signal *ret);
 
 #endif

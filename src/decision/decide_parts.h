@@ -43,7 +43,7 @@ void decide_say(const struct deciding *d, const char *fmt, ...) __attribute__((f
 /* One more part of the decision's detail. */
 void decide_note(struct deciding *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* What the webhook alone says, as properties. The caller owns it. */
+/* The properties that the webhook alone gives. The caller owns it. */
 struct json_object *decide_facts(const struct deciding *d) MUSTCHECK;
 /* All default properties for one person (section 11) but the Event ID. The caller owns it. */
 struct json_object *decide_properties(const struct deciding *d, const struct person *p) MUSTCHECK;

@@ -157,7 +157,7 @@ struct json_object *decide_properties(const struct deciding *d, const struct per
 
 /* ---- the event --------------------------------------------------------------------------------------------------- */
 
-/* What a rule adds is laid over the rest, but never over the Event ID. */
+/* A rule's properties are laid over the rest, but never over the Event ID. */
 static char *properties_text(const struct deciding *d, const struct person *p, const struct draft *draft,
 			     const char *unique_id)
 {

@@ -304,7 +304,7 @@ static void rule_send(const struct rule *rule, const struct scope *s, struct dra
 	}
 }
 
-/* Whether this ends the list. */
+/* Returns whether this ends the list. */
 static bool rule_drop(const struct rule *rule, const struct rules_view *v, struct drafts *to, struct buf *explain)
 {
 	if (v->must_send) {
@@ -490,7 +490,7 @@ int rules_check_label(const struct rules *r, const char *label, struct err *rete
 		CLEANUP(mem_freep) char *metric = NULL;
 		const char *fault;
 
-		/* What a webhook fills can only be judged then. */
+		/* A name that a webhook fills can only be judged then. */
 		if (!r->items[i].send || template_render(r->items[i].send, &s, TEMPLATE_PLAIN, &metric, NULL) < 0)
 			continue;
 		fault = rule_metric_fault(metric);

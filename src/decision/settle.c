@@ -16,13 +16,13 @@ int64_t settle_ms(const struct source_policy *s, enum transition t)
 	return transition_closes(t) ? s->settle_close_ms : s->settle_open_ms;
 }
 
-/* From when on it lasts: the earlier of its time and its receipt. */
+/* A signal lasts from the earlier of its time and its receipt. */
 static int64_t begins_ms(const struct ledger_signal *s)
 {
 	return s->time_ms < s->received_ms ? s->time_ms : s->received_ms;
 }
 
-/* Whether `newer` says the opposite and came before `older` had lasted its time. */
+/* True where `newer` says the opposite and came before `older` had lasted its time. */
 static bool ends(const struct source_policy *s, const struct ledger_signal *newer, const struct ledger_signal *older)
 {
 	if (newer->kind == TRANSITION_NONE || older->kind == TRANSITION_NONE ||
@@ -59,8 +59,8 @@ static void end_other(struct settle *x, const struct ledger_signal *other, struc
 	x->over[x->over_n++] = other->order;
 }
 
-/* What ended another says the same as the state by now. Of a conversation whose opening did not last nobody was told,
- * so its closing tells nothing either. */
+/* True where a signal that ended another says the same as the state by now. Nobody was told of a conversation whose
+ * opening did not last, so its closing tells nothing either. */
 static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s)
 {
 	return !ledger_would_change(e, s) || (transition_closes(s->kind) && e->state == LEDGER_UNKNOWN);

@@ -53,7 +53,7 @@ static void window_forget(struct quota_window *w, int64_t now_ms)
 	}
 }
 
-/* When enough of what is counted is too old. */
+/* The time at which enough of the counted requests are too old. */
 static int64_t window_next_ms(struct quota_window *w, int64_t now_ms)
 {
 	int64_t used, slot;

@@ -4,7 +4,7 @@
 
 #include "pipeline/dispatch.h"
 
-/* What decide may ask of other conversations. */
+/* The conversation that a decision is about, for its questions about others. */
 struct view {
 	struct work *work;
 	const char *source, *conversation;

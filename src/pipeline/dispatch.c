@@ -29,8 +29,8 @@ struct dispatch_account {
 
 struct dispatch {
 	struct dispatch_account *accounts;
-	size_t url_account; /* whose events of another url are set aside next; all were: accounts_n of the configuration
-			     */
+	/* The account whose events of another url are set aside next; accounts_n of the configuration: all were. */
+	size_t url_account;
 };
 
 struct dispatch *dispatch_new(void)
@@ -139,7 +139,7 @@ static int set_aside(struct work *w, const struct event *e, const char *reason, 
 
 static int try_later(struct work *w, const struct delivery *d, const struct account *a, struct err *reterr)
 {
-	/* Where the account is no longer configured its events wait, at any age. */
+	/* Events of an account that is no longer configured wait, at any age. */
 	int64_t limit_ms = a ? a->max_age_ms : CLOCK_NEVER_MS, due_ms = w->now_ms;
 	unsigned attempts = d->event->attempts;
 
@@ -212,7 +212,7 @@ int dispatch_apply(struct work *w, const struct delivery *d, struct err *reterr)
 			  outcome_name(d->verdict.outcome));
 		return 0;
 	}
-	/* Left as it was, it would be sent again and again. */
+	/* An event that is left as it was would be sent again and again. */
 	reason = mem_fmt("its delivery's outcome (%s) cannot be kept: %s", outcome_name(d->verdict.outcome), e.text);
 	r = work_savepoint(w, reterr);
 	if (r < 0)
@@ -260,7 +260,7 @@ struct hand_over {
 	bool fresh; /* only what was not asked by in vain */
 };
 
-/* What is lent is due too. */
+/* Events that are lent are due in the store, too. */
 static bool is_wanted(void *ctx, int64_t event)
 {
 	const struct hand_over *h = ctx;
@@ -274,7 +274,8 @@ static int hand_over_event(void *ctx, struct event *e)
 	struct dispatch_account *a = h->account;
 	struct event *own;
 
-	/* Of another url: about to become a dead letter. Without one: its account was not configured then. */
+	/* An event of another url is about to become a dead letter; one without was queued for an account that was not
+	 * configured then. */
 	if (e->url && e->url[0] != '\0' && !text_is(e->url, h->config->url))
 		return 0;
 	a->lent[a->lent_n++] = e->id;

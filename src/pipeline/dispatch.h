@@ -22,11 +22,11 @@ struct dispatch;
 struct dispatch *dispatch_new(void);
 void dispatch_free(struct dispatch *d);
 
-/* How many events the courier holds of this account at most, as it told. */
+/* The courier told that it holds at most so many events of this account. */
 void dispatch_window(struct dispatch *d, const char *account, unsigned window);
-/* There may be something new to hand over, or at another time: of this account, or (NULL) of all. */
+/* Events of this account, or (NULL) of all, may have come or be due at another time: the next hand-over looks. */
 void dispatch_stir(struct dispatch *d, const char *account);
-/* By another generation: the same, and accounts may have another url. */
+/* Another generation is used from now on: the next hand-over looks at all, and accounts may have another url. */
 void dispatch_configured(struct dispatch *d);
 
 /* Inside the turn's transaction: writes what came of an event into the store: delivered, later again, or a dead letter.

@@ -110,7 +110,7 @@ int janitor_release_sources(struct janitor *j, struct work *w, struct err *reter
 		const struct source *s = &w->config->sources[i];
 		int r = store_webhooks_release(w->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
 
-		/* They may have waited for the very thing that was mended. */
+		/* Those that wait for a next try may wait for the very thing that this configuration mends. */
 		if (r == 0)
 			r = store_webhooks_release(w->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
 		if (r == 0 && !definition_has_lookup(s->definition)) { /* nobody will be asked: no slot comes */
@@ -129,27 +129,21 @@ static int64_t max_ms(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* The longest that a webhook of this configuration waits for a time. */
-static int64_t longest_of_webhooks_ms(const struct config *c)
-{
-	int64_t longest_ms = RETRY_AFTER_MAX_MS;
-
-	for (size_t i = 0; i < c->sources_n; i++) {
-		const struct source_policy *s = &c->sources[i].policy;
-
-		longest_ms = max_ms(longest_ms, max_ms(s->settle_open_ms, s->settle_close_ms));
-	}
-	return longest_ms;
-}
-
+/* Returns how many due times were too far away, or an error. */
 static int bring_near(struct janitor *j, struct work *w, struct err *reterr)
 {
+	int64_t longest_ms = RETRY_AFTER_MAX_MS; /* so long a webhook of this configuration waits for a time */
 	const struct account *a;
 	int r;
 
-	if (j->near_next == 0)
-		return store_webhooks_bring_near(w->store, w->now_ms + longest_of_webhooks_ms(w->config), NEAR_BATCH,
-						 reterr);
+	if (j->near_next == 0) {
+		for (size_t i = 0; i < w->config->sources_n; i++) {
+			const struct source_policy *s = &w->config->sources[i].policy;
+
+			longest_ms = max_ms(longest_ms, max_ms(s->settle_open_ms, s->settle_close_ms));
+		}
+		return store_webhooks_bring_near(w->store, w->now_ms + longest_ms, NEAR_BATCH, reterr);
+	}
 	a = &w->config->accounts[j->near_next - 1];
 	r = store_events_bring_near(w->store, a->name, w->now_ms + max_ms(j->near_retry_ms, a->person_gap_ms),
 				    w->now_ms, NEAR_BATCH, reterr);
@@ -174,9 +168,8 @@ static int look_again(struct work *w, bool *wanted, enum store_wait why, struct 
 
 int janitor_bring_near(struct janitor *j, struct work *w, struct err *reterr)
 {
-	int r;
+	int r = look_again(w, &j->held_again, STORE_WAIT_TIME, reterr);
 
-	r = look_again(w, &j->held_again, STORE_WAIT_TIME, reterr);
 	if (r == 0)
 		r = look_again(w, &j->retried_again, STORE_WAIT_RETRY, reterr);
 	if (r < 0)
@@ -224,7 +217,7 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 	return 0;
 }
 
-/* So that one conversation that cannot be decided does not keep all later ones open. */
+/* Closes a conversation that cannot be decided, so that it does not keep all later ones open. */
 static int close_silently(struct expiry *x, const struct err *why, struct err *reterr)
 {
 	int r = work_savepoint(x->w, reterr);
@@ -318,7 +311,7 @@ static int expire(struct janitor *j, struct work *w, struct err *reterr)
 	return (int)n;
 }
 
-/* When the next one is due: clock_mono_ms time; CLOCK_NEVER_MS: none. */
+/* The time (clock_mono_ms) of the next expiry; CLOCK_NEVER_MS: none. */
 static int64_t expire_next_ms(const struct janitor *j, struct work *w)
 {
 	int64_t next_ms = CLOCK_NEVER_MS;
@@ -404,7 +397,7 @@ void janitor_after(struct janitor *j, struct work *w, struct health *health)
 {
 	j->source_release = false;
 	if (w->changed) {
-		/* From the commit's end: a disk that is slow with it is not quiet. */
+		/* The quiet time begins at the commit's end: a disk that is slow with it is not quiet. */
 		j->checkpoint_ms = clock_mono_ms() + CHECKPOINT_QUIET_MS;
 		if (j->gauges_ms > j->gauges_done_ms + GAUGES_EVERY_MS)
 			j->gauges_ms = j->gauges_done_ms + GAUGES_EVERY_MS;

@@ -18,7 +18,7 @@ struct janitor;
 struct janitor *janitor_new(int64_t mono_ms);
 void janitor_free(struct janitor *j);
 
-/* By another generation. Everything is looked at once more. */
+/* Another generation is used from now on: everything is looked at once more. */
 void janitor_configured(struct janitor *j);
 /* The wall clock is another than that by which due times were noted. */
 void janitor_clock(struct janitor *j, enum wall_change change);

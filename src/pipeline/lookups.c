@@ -13,7 +13,8 @@
 
 _Static_assert(STORE_MARK_BYTES == LOOKUP_MARK_BYTES, "the store keeps marks as they are");
 
-/* While a source is parked each pass tells whether the webhook is one that may be asked for: so many a turn. */
+/* A pass tells whether the webhook is one that may be asked for while its source is parked: so many are let go a turn.
+ */
 #define FOR_NEW_BATCH 16
 
 struct lookups_source {
@@ -34,7 +35,7 @@ enum question_state {
 	QUESTION_ANSWERED, /* the verdict waits for the webhook that asked */
 };
 
-/* What a turn did to a question, until it is committed. */
+/* The change that a turn made of a question, until it is committed. */
 enum question_mark {
 	MARK_NONE,
 	MARK_ASKED,
@@ -257,7 +258,7 @@ static int keep_customer(struct work *w, const struct lookup_answer *a, struct e
 	return 0;
 }
 
-/* That the source's lookups work, where that is news. */
+/* Keeps that the source's lookups work, where that is news. */
 static int keep_worked(struct work *w, const struct lookup_answer *a, struct err *reterr)
 {
 	unsigned char kept[STORE_MARK_BYTES];
@@ -317,7 +318,7 @@ bool lookups_slot_is_wanted(const struct lookups *l, const char *source)
 	return s && s->slot_wanted;
 }
 
-/* As many of the source's as may be asked for now. Returns how many were let go, or an error. */
+/* Lets go as many of the source's webhooks as may be asked for now. Returns how many, or an error. */
 static int release_slots(struct lookups_source *s, struct work *w, unsigned room, struct err *reterr)
 {
 	int r;

@@ -21,16 +21,16 @@ struct lookups;
 struct lookups *lookups_new(void);
 void lookups_free(struct lookups *l);
 
-/* How many questions of the source may be under way, as the courier told. for_new: the source is parked, and they are
+/* The courier told how many questions of the source may be under way. for_new: the source is parked, and they are
  * for webhooks only that nobody was asked for yet. */
 void lookups_window(struct lookups *l, const char *source, unsigned window, bool for_new);
-/* Whether the source is parked, as told last. */
+/* True while the source is parked, as told last. */
 bool lookups_is_parked(const struct lookups *l, const char *source);
-/* How many more may be asked now. For lookups_may_ask, and for tests. */
+/* Returns how many more may be asked now. For lookups_may_ask, and for tests. */
 unsigned lookups_room(const struct lookups *l, const char *source);
-/* Whether one may be asked for a webhook; is_new: nobody was asked for it yet. */
+/* True where a question may be asked for a webhook; is_new: nobody was asked for it yet. */
 bool lookups_may_ask(const struct lookups *l, const char *source, bool is_new);
-/* Whether that question is under way, or another about w's customer: then w counts among those that wait for it. */
+/* True where that question is under way, or another about w's customer: then w counts among those that wait for it. */
 bool lookups_join(struct lookups *l, const char *key, const struct webhook *w);
 /* Asks what is not under way; takes over p, which g's definition has parsed. key: inquiry_wish's. worked: lookup.h's,
  * as it was kept. */
@@ -52,16 +52,16 @@ struct lookups_verdict {
 /* The answer that this webhook waited for, or NULL. Once: it is gone with the commit. Borrowed until then. */
 const struct lookups_verdict *lookups_verdict(struct lookups *l, int64_t webhook);
 
-/* When an answer of the source came last that was of use; 0: none since the start. */
+/* The time (clock_now_ms) of the source's last answer that was of use; 0: none since the start. */
 int64_t lookups_useful_ms(const struct lookups *l, const char *source);
 
-/* Some webhook of the source may wait for a slot that is free. */
+/* Notes that a slot of the source may be free for a webhook that waits for one. */
 void lookups_slot_wanted(struct lookups *l, const char *source);
 bool lookups_slot_is_wanted(const struct lookups *l, const char *source); /* for tests */
 /* Inside the turn's transaction: lets go as many of the webhooks that wait for a slot as there are, and those that
  * waited because their source was parked. */
 int lookups_release_slots(struct work *w, struct err *reterr) MUSTCHECK;
-/* Whether there is something for lookups_release_slots to do. */
+/* True where lookups_release_slots has something to do. */
 bool lookups_slots_are_wanted(const struct lookups *l, const struct config *c);
 
 void lookups_commit(struct lookups *l, struct courier *c);

@@ -46,7 +46,7 @@ static bool has_room(const struct readings *r, size_t bytes)
 	return r->n < READINGS_MAX && bytes <= READINGS_BYTES_MAX - r->bytes;
 }
 
-/* Whether there is room, once as many as it takes of those that have waited are gone. */
+/* Lets go as many as it takes of those that have waited. Returns whether there is room then. */
 static bool make_room(struct readings *r, size_t bytes)
 {
 	for (size_t i = 0; i < r->n && !has_room(r, bytes);) {

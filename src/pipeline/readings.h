@@ -30,7 +30,7 @@ void readings_free(struct readings *r);
 void readings_keep(struct readings *r, const struct config *c, struct parsed *p, bool has_waited);
 /* The webhook of that id, which is the caller's from now on, or NULL. */
 struct parsed *readings_take(struct readings *r, int64_t id) MUSTCHECK;
-/* It has come to its end. */
+/* The webhook has come to its end. */
 void readings_forget(struct readings *r, int64_t id);
 void readings_clear(struct readings *r);
 

@@ -22,7 +22,7 @@ struct recovery {
 /* Once, after the store was opened and before the first turn: what waited for somebody's answer is ready again. */
 int recovery_restart(struct store *s, struct err *reterr) MUSTCHECK;
 struct recovery recovery_begin(struct store *s);
-/* Whether the webhook is recovery's. */
+/* True for a webhook that recovery takes up, or has. */
 bool recovery_has(const struct recovery *recovery, int64_t webhook);
 /* Takes up what is ready, for so long. Outside of a transaction. 0, or what the store failed with: nothing is left half
  * done. */

@@ -25,12 +25,13 @@ struct room {
 	int64_t left;       /* bytes that webhooks may still bring in this turn */
 };
 
-/* Whether the store may take more webhooks in the turn that begins; tells health and, where that changed, the log.
- * failing: the last commit failed, so that webhooks are refused in any case. */
+/* Returns whether the store may take more webhooks in the turn that begins; tells health and, where that changed, the
+ * log. failing: the last commit failed, so that webhooks are refused in any case. */
 bool room_look(struct room *r, bool failing);
-/* Whether this submission fits into the turn, beside those before it. */
+/* Returns whether this submission fits into the turn, beside those before it. */
 bool room_has(struct room *r, const struct intake_submission *s);
-/* How many pending webhooks the turn may take up (0: none until there is room), and how many rows it may clean. */
+/* Return how many pending webhooks the turn may take up (0: none until there is room), and how many rows it may clean.
+ */
 size_t room_passes(const struct room *r);
 size_t room_clean_rows(const struct room *r, size_t max);
 /* After a turn that failed with this code, and after one that did not. */

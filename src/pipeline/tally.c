@@ -87,8 +87,8 @@ void tally_log(struct tally *t, int level, const struct log_about *about, const 
 }
 
 /*
- * For what may come with every webhook: a line a minute for each about.source and about.reason. What comes between is
- * told by the next line, " (and 3 more before it)". reason: one of a few codes; both are not NULL.
+ * Logs what may come with every webhook: a line a minute for each about.source and about.reason. The next line tells
+ * how many came between, " (and 3 more before it)". reason: one of a few codes; both are not NULL.
  */
 static void log_rare(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

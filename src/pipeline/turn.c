@@ -175,7 +175,7 @@ void turn_take(struct turn *t, struct mail *m)
 
 /* ---- what senders brought ---------------------------------------------------------------------------------------- */
 
-/* Once it is inserted: whether a pass follows. */
+/* True for an item that was inserted and that a pass follows. */
 static bool is_pending(const struct intake_item *item)
 {
 	return item->kept && item->result == INTAKE_ACCEPTED && !item->dead_reason;

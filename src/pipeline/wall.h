@@ -16,7 +16,7 @@
 #include "pipeline/health.h"
 #include "pipeline/work.h"
 
-/* What the last look found. */
+/* The finding of the last look. */
 enum wall_change {
 	WALL_SAME,
 	WALL_TAKEN,        /* the clock counts from here on: at start, or once it is set, which is no jump */
@@ -39,7 +39,7 @@ enum wall_change wall_start(struct wall *wall, struct store *s, struct health *h
 /* At the start of each turn. False: the clock is not set yet, so nothing may be done. Tells log and health, and the
  * store for how long it must not judge ages. */
 bool wall_look(struct wall *wall, const struct work *w, enum wall_change *ret);
-/* While it is not set: when to look again (clock_mono_ms). */
+/* The time (clock_mono_ms) at which to look again while the clock is not set. */
 int64_t wall_next_ms(const struct wall *wall, const struct work *w);
 
 #endif

@@ -40,11 +40,11 @@ struct work {
 	bool more;          /* it left something that is to be done at once */
 };
 
-/* Whether r means that the store itself fails, so that the turn must be rolled back; anything else is the matter of the
- * one item that was worked on. */
+/* True where r means that the store itself fails, so that the turn must be rolled back; anything else is the matter of
+ * the one item that was worked on. */
 bool work_is_stores(int r);
 
-/* What became of webhooks that came to no decision: labels of deskbridge_webhook_results_total, beside decide's. */
+/* Ends of webhooks that came to no decision: labels of deskbridge_webhook_results_total, beside decide's. */
 #define WORK_DEAD "dead"
 #define WORK_IGNORED "ignored"
 #define WORK_SETTLED "settled"
@@ -60,12 +60,12 @@ int work_savepoint_end(struct work *w, int r, struct err *reterr) MUSTCHECK;
 int work_webhook_dead(struct work *w, const char *source, int64_t id, const char *reason, int level, const char *line,
 		      struct err *reterr) MUSTCHECK;
 
-/* How long it takes until something may die, expire or go because it is older than limit_ms: the clock may have jumped
- * a short while ago. 0: it may now. */
+/* Returns how long nothing may die, expire or go because it is older than limit_ms: the clock may have jumped a short
+ * while ago. 0: it may now. */
 int64_t work_age_wait_ms(const struct work *w, int64_t limit_ms);
 /* True: what was received at received_ms is older than limit_ms (CLOCK_NEVER_MS: never), and may end for that. */
 bool work_is_too_old(const struct work *w, int64_t received_ms, int64_t limit_ms);
-/* When the wall clock will say due_ms, unless it jumps: clock_mono_ms time, or CLOCK_NEVER_MS. */
+/* The time (clock_mono_ms, or CLOCK_NEVER_MS) at which the wall clock will say due_ms, unless it jumps. */
 int64_t work_mono_at_ms(const struct work *w, int64_t due_ms);
 
 #endif
