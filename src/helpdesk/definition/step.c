@@ -2,6 +2,7 @@
 
 #include "helpdesk/definition/step.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -340,14 +341,12 @@ void step_done(struct step *s)
 	}
 }
 
-int step_url(const struct step *s, const struct scope *scope, char **ret, struct err *reterr)
+int step_url(const struct step *s, const struct scope *scope, char **ret)
 {
-	int r = template_render(s->urls[0], scope, TEMPLATE_URL, ret, reterr);
-
-	for (size_t i = 1; r < 0 && i < s->urls_n; i++)
+	for (size_t i = 0; i < s->urls_n; i++)
 		if (template_render(s->urls[i], scope, TEMPLATE_URL, ret, NULL) == 0)
 			return 0;
-	return r;
+	return -ENOENT;
 }
 
 bool step_applies(const struct step *s, const struct scope *scope)

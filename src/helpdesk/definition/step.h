@@ -78,8 +78,8 @@ void step_done(struct step *s);
  */
 void step_check_sample(const struct step *s, const struct node *n, bool overlaid, struct problems *problems);
 
-/* The URL to ask. -ENOENT: a part is missing in each of them; reterr names that of the first. The caller owns *ret. */
-int step_url(const struct step *s, const struct scope *scope, char **ret, struct err *reterr) MUSTCHECK;
+/* The URL to ask. -ENOENT: a part is missing in each of them. The caller owns *ret. */
+int step_url(const struct step *s, const struct scope *scope, char **ret) MUSTCHECK;
 /* Whether `when` holds. */
 bool step_applies(const struct step *s, const struct scope *scope);
 bool step_takes(const struct step *s, const char *name); /* whether a value of that name is taken from the answer */

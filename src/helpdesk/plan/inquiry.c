@@ -48,7 +48,7 @@ static int find_step(const struct inquiry *q, size_t *step, char **ret_url, stru
 
 		if (!step_applies(at, s))
 			continue;
-		if (step_url(at, s, ret_url, NULL) == 0)
+		if (step_url(at, s, ret_url) == 0)
 			return 0;
 		if (!at->optional)
 			return err_set(reterr, -ENOENT, "the lookup's URL %s cannot be made: a part of it is missing",
@@ -454,7 +454,7 @@ const char *inquiry_passed(const struct inquiry *q, size_t step)
 
 	if (!step_applies(s, &q->scope))
 		return "its `when` does not hold";
-	if (step_url(s, &q->scope, &url, NULL) < 0)
+	if (step_url(s, &q->scope, &url) < 0)
 		return "a part of its URL is missing";
 	return NULL;
 }
