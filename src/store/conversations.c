@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "store/losses.h"
 #include "store/numbers.h"
-#include "store/tables.h"
 #include "store/transaction.h"
 
 #define TAKEN_BYTES 9

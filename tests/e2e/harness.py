@@ -43,7 +43,6 @@ Rules that keep these tests quick and true:
 import base64
 import copy
 import grp
-import hashlib
 import hmac
 import http.client
 import http.server

@@ -7,7 +7,6 @@
 #define HELPDESK_EXPR_TEMPLATE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "base/err.h"
 #include "base/mem.h"
