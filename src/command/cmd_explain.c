@@ -139,7 +139,7 @@ static void tell_handshake(const char *echoed)
 static bool explain_challenge(const struct source *s, const struct webhook *w, const struct batch *b,
 			      enum proof_verdict proof)
 {
-	const char *name = definition_challenge(s->definition);
+	const char *name = definition_about(s->definition)->challenge;
 
 	if (proof != PROOF_GOOD && parsed_is_trial(s->definition, w)) {
 		tell_handshake(NULL);

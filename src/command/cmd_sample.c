@@ -212,7 +212,7 @@ static bool tell_refused(const struct signal *signal, const struct sample_wish *
 static void tell_lookup(const struct source *s, const struct parsed *w, const struct sample_wish *wish, bool refused)
 {
 	const struct signal *signal = &w->reading.signal;
-	const char *own = definition_base_url(s->definition);
+	const char *own = definition_about(s->definition)->base_url;
 
 	if (refused)
 		out_error("note: this webhook holds no address. ");

@@ -242,7 +242,7 @@ static void ask_ledger(struct deciding *d)
 	const struct decide_input *in = d->in;
 	struct ledger_verdict *v = &d->out.verdict;
 	const struct ledger_policy policy = {
-		.reports_state = definition_reports_state(in->source->definition),
+		.reports_state = definition_about(in->source->definition)->reports_state,
 		.late_closed_ms = d->account ? d->account->late.closed_ms : 0,
 	};
 	struct ledger_signal s;

@@ -60,7 +60,7 @@ void unknown_states_free(struct unknown_states *u)
 
 static struct known_source *source_get(struct unknown_states *u, const struct source *s)
 {
-	const unsigned char *mark = definition_states_mark(s->definition);
+	const unsigned char *mark = definition_about(s->definition)->states_mark;
 	struct known_source *k = u->all;
 
 	INSIST(lock_is_mine(&u->lock));

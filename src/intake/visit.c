@@ -124,7 +124,7 @@ enum proof_verdict visit_prove(const struct visit *v, const struct http_exchange
 
 const char *visit_echo(const struct visit *v, struct http_exchange *x)
 {
-	const char *name = definition_challenge(v->source->definition);
+	const char *name = definition_about(v->source->definition)->challenge;
 
 	return name ? answer_echo(http_header(x, name)) : NULL;
 }

@@ -442,7 +442,7 @@ static int stage_lookup(struct pass *p, struct err *reterr)
 
 	if (!p->signal->wants_lookup)
 		return STAGE_ON;
-	cache_ms = definition_lookup_cache_ms(p->source->definition);
+	cache_ms = definition_about(p->source->definition)->lookup_cache_ms;
 	r = take_customer(p, p->w->now_ms - cache_ms, reterr);
 	if (r == -ENOENT && verdict && verdict->outcome == LOOKUP_FOUND)
 		r = take_customer(p, 0, reterr);

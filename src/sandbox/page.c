@@ -112,7 +112,7 @@ static void pages_keep(struct pages *p, struct page *page)
 static void pages_add_url(struct pages *p, const struct definition *d, const struct step *step, size_t i,
 			  const struct scope *s, const char *customer)
 {
-	const char *own = pairs_get(s->names, "base_url"), *base = own ? own : definition_base_url(d);
+	const char *own = pairs_get(s->names, "base_url"), *base = own ? own : definition_about(d)->base_url;
 	struct making m = {.scope = s, .customer = customer};
 	char *first;
 

@@ -18,8 +18,8 @@ static void the_shipped_gladly_reads(void **state)
 	assert_non_null(strstr(definition_about(d)->setup, "API token"));
 	assert_true(definition_has_lookup(d));
 	assert_true(definition_needs_lookup(d));
-	assert_false(definition_reports_state(d));
-	assert_int_equal(definition_lookup_cache_ms(d), 600000);
+	assert_false(definition_about(d)->reports_state);
+	assert_int_equal(definition_about(d)->lookup_cache_ms, 600000);
 	for (enum transition t = TRANSITION_OPENED; t <= TRANSITION_CLOSED; t++)
 		assert_non_null(definition_sample(d, t));
 	assert_null(definition_sample(d, TRANSITION_EXPIRED));
@@ -507,7 +507,7 @@ static void the_shortest_cache_of_the_steps_counts(void **state)
 				BARE_DEFINITION, cases[i].first, cases[i].second);
 		struct definition *d = with_definition(yaml, "https://x.example");
 
-		assert_int_equal(definition_lookup_cache_ms(d), cases[i].ms);
+		assert_int_equal(definition_about(d)->lookup_cache_ms, cases[i].ms);
 		assert_true(definition_needs_lookup(d));
 		definition_free(d);
 	}
@@ -571,7 +571,7 @@ static void the_sources_base_url_wins_over_the_definitions(void **state)
 
 		assert_no_problem(&p);
 		assert_false(definition_needs_base_url(d));
-		assert_string_equal(definition_base_url(d),
+		assert_string_equal(definition_about(d)->base_url,
 				    cases[i].with ? "https://eu.desk.example" : "https://us.desk.example");
 		with_reading(d, &w, NULL, &r);
 		assert_string_equal(r.signal.conversation_url, cases[i].url);
@@ -591,11 +591,11 @@ static void looking_at_a_definition_shows_its_own_base_url(void **state)
 
 	(void)state;
 	assert_no_problem(&p);
-	assert_string_equal(definition_base_url(d), "https://us.desk.example");
+	assert_string_equal(definition_about(d)->base_url, "https://us.desk.example");
 	definition_free(d);
 	d = definition_read(open, NULL, &p);
 	assert_no_problem(&p);
-	assert_null(definition_base_url(d)); /* only a source tells the parameter */
+	assert_null(definition_about(d)->base_url); /* only a source tells the parameter */
 	definition_free(d);
 }
 
@@ -607,7 +607,7 @@ static void without_a_base_url_the_source_must_say(void **state)
 
 	(void)state;
 	assert_true(definition_needs_base_url(d));
-	assert_null(definition_base_url(d));
+	assert_null(definition_about(d)->base_url);
 	definition_free(d);
 }
 
@@ -630,7 +630,7 @@ static void a_base_url_that_is_none_is_told(void **state)
 	binding.with = good;
 	d = definition_read(n, &binding, &p);
 	assert_no_problem(&p);
-	assert_string_equal(definition_base_url(d), "https://desk.example");
+	assert_string_equal(definition_about(d)->base_url, "https://desk.example");
 	definition_free(d);
 	binding.with = good; /* a URL, where a name is expected */
 	assert_null(definition_read(name, &binding, &p));
@@ -695,9 +695,9 @@ static void a_challenge_names_a_header(void **state)
 	struct definition *none = with_definition(BARE_DEFINITION, NULL);
 
 	(void)state;
-	assert_string_equal(definition_challenge(d), "X-Desk-Challenge");
+	assert_string_equal(definition_about(d)->challenge, "X-Desk-Challenge");
 	assert_false(definition_keeps_header(d, "X-Desk-Challenge"));
-	assert_null(definition_challenge(none));
+	assert_null(definition_about(none)->challenge);
 	assert_int_equal(definition_body(none), BODY_JSON);
 	definition_free(d);
 	definition_free(none);

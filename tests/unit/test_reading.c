@@ -300,7 +300,7 @@ static void how_old_a_state_is_never_makes_it_unreadable(void **state)
 	struct reading r;
 
 	(void)state;
-	assert_true(definition_reports_state(d));
+	assert_true(definition_about(d)->reports_state);
 	r = read_body(d, "{\"type\": \"closed\", \"id\": 1, \"made\": 1763700000, \"done\": \"2025-11-21T12:00:00Z\"}");
 	assert_int_equal(r.kind, READING_SIGNAL);
 	assert_int_equal(r.signal.created_ms, INT64_C(1763700000000));

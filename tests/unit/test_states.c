@@ -449,9 +449,11 @@ static void the_mark_changes_with_what_states_mean_and_with_nothing_else(void **
 	struct definition *closes = laid_over(DESK, "reopened: {/state: again}\n");
 
 	(void)state;
-	assert_memory_equal(definition_states_mark(a), definition_states_mark(same), DIGEST_SHA256_BYTES);
-	assert_memory_not_equal(definition_states_mark(a), definition_states_mark(other), DIGEST_SHA256_BYTES);
-	assert_memory_not_equal(definition_states_mark(a), definition_states_mark(closes), DIGEST_SHA256_BYTES);
+	assert_memory_equal(definition_about(a)->states_mark, definition_about(same)->states_mark, DIGEST_SHA256_BYTES);
+	assert_memory_not_equal(definition_about(a)->states_mark, definition_about(other)->states_mark,
+				DIGEST_SHA256_BYTES);
+	assert_memory_not_equal(definition_about(a)->states_mark, definition_about(closes)->states_mark,
+				DIGEST_SHA256_BYTES);
 	definition_free(a);
 	definition_free(same);
 	definition_free(other);

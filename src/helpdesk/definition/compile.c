@@ -148,7 +148,7 @@ static void read_texts(struct reader *r)
 	r->d->about.setup = reader_text(r, node_get(r->n, "setup"));
 	read_unconfirmed(r);
 	r->d->about.verified = mem_str(reader_word(r, "verified", verified));
-	r->d->reports_state = strcmp(reader_word(r, "reports", reports), "state") == 0;
+	r->d->about.reports_state = strcmp(reader_word(r, "reports", reports), "state") == 0;
 }
 
 /* One text for all transitions, or one each. */
@@ -205,7 +205,7 @@ static void read_challenge(struct reader *r)
 		problems_error(r->problems, header, "\"%s\" carries the secret, which is never sent back",
 			       header->text);
 	else if (header)
-		r->d->challenge = mem_str(header->text);
+		r->d->about.challenge = mem_str(header->text);
 	if (when)
 		r->d->trial = matcher_compile(when, REFERENCE_NO_NAMES, r->problems);
 	if (!header && !when)
@@ -267,7 +267,7 @@ static void mark_states(struct reader *r)
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		if (node_get(r->n, keys[i]))
 			digest_node(digest, node_get(r->n, keys[i]));
-	digest_end(digest, r->d->states_mark);
+	digest_end(digest, r->d->about.states_mark);
 }
 
 static void read_matchers(struct reader *r)

@@ -2,7 +2,6 @@
 
 #include "helpdesk/definition/definition_parts.h"
 
-
 #include "base/text.h"
 
 void definition_free(struct definition *d)
@@ -17,9 +16,9 @@ void definition_free(struct definition *d)
 	for (size_t i = 0; i < TRANSITION_EXPIRED; i++)
 		free(d->about.paste[i]);
 	reference_free(d->each);
-	free(d->challenge);
+	free(d->about.challenge);
 	matcher_free(d->trial);
-	free(d->base_url);
+	free(d->about.base_url);
 	proof_free(d->proof);
 	pairs_done(&d->names);
 	pairs_done(&d->headers);
@@ -57,19 +56,9 @@ enum body_form definition_body(const struct definition *d)
 	return d->body;
 }
 
-const char *definition_challenge(const struct definition *d)
-{
-	return d->challenge;
-}
-
 bool definition_has_trial(const struct definition *d)
 {
 	return d->trial != NULL;
-}
-
-const char *definition_base_url(const struct definition *d)
-{
-	return d->base_url;
 }
 
 size_t definition_steps(const struct definition *d)
@@ -86,11 +75,6 @@ const struct step *definition_step_at(const struct definition *d, size_t i)
 const struct proof *definition_proof(const struct definition *d)
 {
 	return d->proof;
-}
-
-bool definition_reports_state(const struct definition *d)
-{
-	return d->reports_state;
 }
 
 bool definition_says(const struct definition *d, enum transition t)
@@ -122,7 +106,7 @@ static bool asks_for_base_url(const struct definition *d, bool needed)
 {
 	bool found = false;
 
-	for (size_t i = 0; i < d->steps_n && !d->base_url; i++) {
+	for (size_t i = 0; i < d->steps_n && !d->about.base_url; i++) {
 		const struct step *s = &d->steps[i];
 
 		if (needed && s->optional)
@@ -150,11 +134,6 @@ const char *definition_lookup_authenticate(const struct definition *d)
 	return d->steps_n > 0 ? step_method_name(d->steps[0].method) : NULL;
 }
 
-int64_t definition_lookup_cache_ms(const struct definition *d)
-{
-	return d->cache_ms;
-}
-
 void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx)
 {
 	attributes_names(d->attributes, fn, ctx);
@@ -173,11 +152,6 @@ void definition_matchers(const struct definition *d, const struct matcher *ret[D
 	for (size_t i = 0; i < READING_ORDER; i++)
 		*ret++ = d->says[reading_order[i]];
 	*ret = d->identified;
-}
-
-const unsigned char *definition_states_mark(const struct definition *d)
-{
-	return d->states_mark;
 }
 
 void definition_matcher_references(const struct definition *d, void (*fn)(void *ctx, const struct reference *r),

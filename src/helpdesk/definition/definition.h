@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "base/node.h"
 #include "base/problems.h"
 #include "base/text.h"
@@ -51,7 +52,7 @@ void definition_free(struct definition *d);
 struct node *definition_overlay(const struct node *preset, const struct node *over,
 				struct problems *problems) MUSTCHECK;
 
-/* What it tells people of the helpdesk. */
+/* What it says of the helpdesk, for people and for the rest of the program. */
 struct definition_about {
 	char *label;
 	char *documentation;        /* where the vendor's is; or NULL */
@@ -61,19 +62,20 @@ struct definition_about {
 	/* The body that the operator pastes into the desk's rule for that transition, or NULL. One for all: the same.
 	 */
 	char *paste[TRANSITION_EXPIRED];
+	char *challenge;         /* the header whose value a vendor wants echoed when a webhook is set up, or NULL */
+	char *base_url;          /* with the parameters in place; or NULL: the source must say */
+	int64_t lookup_cache_ms; /* how long a lookup's answer is kept */
+	bool reports_state;      /* a webhook says how the conversation stands, not what happened to it */
+	/* Of what says which states are known and what they mean: equal where that is the same. */
+	unsigned char states_mark[DIGEST_SHA256_BYTES];
 };
 const struct definition_about *definition_about(const struct definition *d);
 enum body_form definition_body(const struct definition *d);
-/* The name of the header whose value a vendor wants echoed when a webhook is set up, or NULL. */
-const char *definition_challenge(const struct definition *d);
 /* Whether the vendor tries the URL with something that is no webhook yet: parsed_is_trial. */
 bool definition_has_trial(const struct definition *d);
 const struct proof *definition_proof(const struct definition *d);
-bool definition_reports_state(const struct definition *d);
 /* Whether it has a matcher for that transition. Without one for reopened, an opening of what is closed still is one. */
 bool definition_says(const struct definition *d, enum transition t);
-/* DIGEST_SHA256_BYTES of what says which states are known and what they mean: equal where that is the same. */
-const unsigned char *definition_states_mark(const struct definition *d);
 bool definition_has_lookup(const struct definition *d);
 /* Some step is not optional, so the secrets of `lookup` are needed. */
 bool definition_needs_lookup(const struct definition *d);
@@ -83,9 +85,6 @@ bool definition_needs_base_url(const struct definition *d);
 bool definition_uses_base_url(const struct definition *d);
 /* "basic", "bearer", "header" of the lookup's steps; NULL: no lookup. */
 const char *definition_lookup_authenticate(const struct definition *d);
-/* `base_url` of the definition with its parameters in place, or NULL: the source must say. */
-const char *definition_base_url(const struct definition *d);
-int64_t definition_lookup_cache_ms(const struct definition *d);
 /* Calls fn for every name that this helpdesk gives to rules: attributes, parameters, what lookups take. */
 void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
 /* Calls fn for every parameter with what was chosen for it, and for base_url: where lookups ask. */

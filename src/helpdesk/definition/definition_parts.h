@@ -25,25 +25,19 @@ struct definition {
 	struct definition_about about;
 	enum body_form body;
 	struct reference *each; /* a pointer to the array, "" too; NULL: one item a body */
-	char *challenge;        /* a header's name, or NULL */
 	struct matcher *trial;  /* what the vendor tries the URL with; NULL: nothing */
-	char *base_url;         /* the definition's own with the parameters in place, or NULL */
 	struct proof *proof;
 	struct pairs names;   /* the parameters as chosen, and base_url: the source's, else the definition's */
 	struct pairs headers; /* names of those that a webhook keeps; no values */
-	bool reports_state;
 	struct matcher *ping, *identified;        /* NULL: none */
 	struct matcher *says[TRANSITION_EXPIRED]; /* by transition; reopened may be NULL */
 	struct states *states;                    /* NULL: none */
-	/* Digest of the texts that say what a state means: `states` and the matchers. */
-	unsigned char states_mark[DIGEST_SHA256_BYTES];
-	struct fact *conversation;               /* never NULL */
-	struct fact *delivery, *customer;        /* NULL: none */
-	struct fact *time, *created, *closed_at; /* NULL: none */
+	struct fact *conversation;                /* never NULL */
+	struct fact *delivery, *customer;         /* NULL: none */
+	struct fact *time, *created, *closed_at;  /* NULL: none */
 	struct email_places emails;
 	struct step steps[STEPS_MAX];
 	size_t steps_n;
-	int64_t cache_ms;
 	struct attributes *attributes;             /* NULL: none */
 	struct links *conversation_url;            /* NULL: none */
 	struct sample samples[TRANSITION_EXPIRED]; /* by transition */

@@ -159,16 +159,17 @@ void reader_read_base_url(struct reader *r)
 	if (t)
 		template_references(t, base_url_check_reference, &c);
 	/* Without a source a parameter may have no value yet: then there is no base_url either. */
-	if (t && r->problems->errors == errors && template_render(t, &s, TEMPLATE_URL, &r->d->base_url, NULL) == 0) {
-		own = cut_slashes(r->d->base_url);
+	if (t && r->problems->errors == errors &&
+	    template_render(t, &s, TEMPLATE_URL, &r->d->about.base_url, NULL) == 0) {
+		own = cut_slashes(r->d->about.base_url);
 		/* A parameter may be a URL itself where a name is expected. */
 		if (!url_begins(own) || strstr(own + 7, "://") || !text_is_one_word(own))
 			problems_error(r->problems, n,
 				       "expected a URL that begins with https://, without blanks, not \"%.200s\"", own);
 	}
 	template_free(t);
-	if (base || r->d->base_url)
-		pairs_add(&r->d->names, "base_url", base ? base : r->d->base_url);
+	if (base || r->d->about.base_url)
+		pairs_add(&r->d->names, "base_url", base ? base : r->d->about.base_url);
 }
 
 /* ---- use of names ------------------------------------------------------------------------------------------------ */
@@ -271,21 +272,21 @@ void reader_read_lookup(struct reader *r)
 
 	if (!n)
 		return;
-	d->cache_ms = -1;
+	d->about.lookup_cache_ms = -1;
 	d->steps_n = steps_compile(n, d->steps, r->problems);
 	for (size_t i = 0; i < d->steps_n; i++) {
 		const struct step *s = &d->steps[i];
 
 		check_names_of_step(r, n->items[i], i);
 		/* One entry holds what all steps told: it is as fresh as the most demanding of them. */
-		if (s->cache_ms >= 0 && (d->cache_ms < 0 || s->cache_ms < d->cache_ms))
-			d->cache_ms = s->cache_ms;
+		if (s->cache_ms >= 0 && (d->about.lookup_cache_ms < 0 || s->cache_ms < d->about.lookup_cache_ms))
+			d->about.lookup_cache_ms = s->cache_ms;
 		if (s->moved.n > 0 && (!d->customer || fact_written(d->customer)[0] != '/'))
 			problems_error(r->problems, node_get(n->items[i], "moved"),
 				       "expected `customer` to be a JSON Pointer: the new id takes its place");
 	}
-	if (d->cache_ms < 0)
-		d->cache_ms = LOOKUP_CACHE_DEFAULT_MS;
+	if (d->about.lookup_cache_ms < 0)
+		d->about.lookup_cache_ms = LOOKUP_CACHE_DEFAULT_MS;
 	for (size_t i = 0; i < d->steps_n && r->problems->errors == errors; i++)
 		step_check_sample(&d->steps[i], n->items[i], r->binding && r->binding->overlaid, r->problems);
 }

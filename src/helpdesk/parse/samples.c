@@ -74,7 +74,7 @@ static bool says_it(const struct definition *d, const struct specimen *s, const 
 	if (reading->kind != s->kind)
 		return false;
 	return s->kind != READING_SIGNAL || reading->signal.transition == s->transition ||
-	       (d->reports_state && s->transition == TRANSITION_REOPENED &&
+	       (d->about.reports_state && s->transition == TRANSITION_REOPENED &&
 		reading->signal.transition == TRANSITION_OPENED);
 }
 
