@@ -39,33 +39,30 @@ static int json_fail(struct err *reterr, const char *text, size_t at, const char
 
 /* ---- after the parser -------------------------------------------------------------------------------------------- */
 
-/* Gives a number that was written with JSON_WIDE_MARK its own text back. */
+/* Gives the numbers that were written with JSON_WIDE_MARK their own text back. The tree is at most JSON_DEPTH_MAX + 2
+ * deep. */
 static void wide_unmark(struct json_object *o)
 {
-	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
-	size_t len = text ? strlen(text) : 0;
+	const char *text;
+	size_t len;
 
-	if (len > JSON_WIDE_MARK_LEN && strcmp(text + len - JSON_WIDE_MARK_LEN, JSON_WIDE_MARK) == 0)
-		json_object_set_serializer(o, json_object_userdata_to_json_string,
-					   mem_dup(text, len - JSON_WIDE_MARK_LEN), json_object_free_userdata);
-}
-
-/* The tree is at most JSON_DEPTH_MAX + 2 deep. */
-static void wide_unmark_all(struct json_object *o)
-{
 	switch (json_object_get_type(o)) {
 	case json_type_double:
-		wide_unmark(o);
+		text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+		len = text ? strlen(text) : 0;
+		if (len > JSON_WIDE_MARK_LEN && strcmp(text + len - JSON_WIDE_MARK_LEN, JSON_WIDE_MARK) == 0)
+			json_object_set_serializer(o, json_object_userdata_to_json_string,
+						   mem_dup(text, len - JSON_WIDE_MARK_LEN), json_object_free_userdata);
 		break;
 	case json_type_array:
 		for (size_t i = 0; i < json_object_array_length(o); i++)
-			wide_unmark_all(json_object_array_get_idx(o, i));
+			wide_unmark(json_object_array_get_idx(o, i));
 		break;
 	case json_type_object: {
 		json_object_object_foreach(o, key, value)
 		{
 			(void)key;
-			wide_unmark_all(value);
+			wide_unmark(value);
 		}
 		break;
 	}
@@ -173,7 +170,7 @@ int json_read(const char *text, size_t len, struct json_object **ret, struct err
 	if (e != json_tokener_success)
 		return json_fail(reterr, text, 0, json_tokener_error_desc(e));
 	if (found.wide > 0)
-		wide_unmark_all(o);
+		wide_unmark(o);
 	*ret = o;
 	return 0;
 }

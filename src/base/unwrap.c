@@ -274,24 +274,19 @@ static bool peel(struct peeled *p)
 	return true;
 }
 
-/* Another text, with as many layers taken off as it has of those. */
-static void peel_anew(struct peeled *p, char *text)
-{
-	unsigned layers = p->layers;
-
-	free(p->text);
-	layer_done(&p->layer);
-	*p = (struct peeled){.text = text, .r = plain_reading(text)};
-	while (p->layers < layers && peel(p))
-		;
-}
-
+/* Where something was replaced, p becomes the new text with as many layers taken off as it has of those. */
 static void replace_reading(struct peeled *p, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
 {
 	char *replaced = replace_in(p->text, r, find, ctx);
+	unsigned layers = p->layers;
 
-	if (replaced)
-		peel_anew(p, replaced);
+	if (!replaced)
+		return;
+	free(p->text);
+	layer_done(&p->layer);
+	*p = (struct peeled){.text = replaced, .r = plain_reading(replaced)};
+	while (p->layers < layers && peel(p))
+		;
 }
 
 /* The reading that takes =XX for an encoding, where it is another one. */

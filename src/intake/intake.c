@@ -80,15 +80,6 @@ static const char *scheme_of(const struct source *s)
 	return text_is(method, "bearer") ? "Bearer" : NULL;
 }
 
-static void refuse_path(struct intake *i, struct http_exchange *x, const struct visit *v)
-{
-	char peer[PEER_MAX];
-
-	metrics_add(METRIC_WEBHOOKS, NULL, REFUSED_PATH, NULL, 1);
-	refusals_note_path(i->refusals, v->generation->config, x->path, visit_asker(v, x, peer), clock_mono_ms());
-	answer_give(x, ANSWER_UNKNOWN_PATH, NULL);
-}
-
 static void note_unproven(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
 {
 	static const char *const reasons[] = {
@@ -198,10 +189,14 @@ static void refuse_unready(struct http_exchange *x, const struct visit *v)
 static int judge_headers(struct intake *i, struct http_exchange *x, struct visit *v)
 {
 	const char *type = http_header(x, "Content-Type");
+	char peer[PEER_MAX];
 
 	v->source = config_source_at(v->generation->config, x->path);
 	if (!v->source) {
-		refuse_path(i, x, v);
+		metrics_add(METRIC_WEBHOOKS, NULL, REFUSED_PATH, NULL, 1);
+		refusals_note_path(i->refusals, v->generation->config, x->path, visit_asker(v, x, peer),
+				   clock_mono_ms());
+		answer_give(x, ANSWER_UNKNOWN_PATH, NULL);
 		return 1;
 	}
 	if (text_is(x->method, "HEAD")) {
