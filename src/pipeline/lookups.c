@@ -311,13 +311,6 @@ void lookups_slot_wanted(struct lookups *l, const char *source)
 	source_get(l, source)->slot_wanted = true;
 }
 
-bool lookups_slot_is_wanted(const struct lookups *l, const char *source)
-{
-	const struct lookups_source *s = source_find(l, source);
-
-	return s && s->slot_wanted;
-}
-
 /* Lets go as many of the source's webhooks as may be asked for now. Returns how many, or an error. */
 static int release_slots(struct lookups_source *s, struct work *w, unsigned room, struct err *reterr)
 {
@@ -363,9 +356,9 @@ int lookups_release_slots(struct work *w, struct err *reterr)
 bool lookups_slots_are_wanted(const struct lookups *l, const struct config *c)
 {
 	for (size_t i = 0; i < c->sources_n; i++) {
-		const char *source = c->sources[i].name;
+		const struct lookups_source *s = source_find(l, c->sources[i].name);
 
-		if (lookups_slot_is_wanted(l, source) && lookups_room(l, source) > 0)
+		if (s && s->slot_wanted && lookups_room(l, s->name) > 0)
 			return true;
 	}
 	return false;

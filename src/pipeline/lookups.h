@@ -57,7 +57,6 @@ int64_t lookups_useful_ms(const struct lookups *l, const char *source);
 
 /* Notes that a slot of the source may be free for a webhook that waits for one. */
 void lookups_slot_wanted(struct lookups *l, const char *source);
-bool lookups_slot_is_wanted(const struct lookups *l, const char *source); /* for tests */
 /* Inside the turn's transaction: lets go as many of the webhooks that wait for a slot as there are, and those that
  * waited because their source was parked. */
 int lookups_release_slots(struct work *w, struct err *reterr) MUSTCHECK;

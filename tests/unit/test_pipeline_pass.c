@@ -447,7 +447,9 @@ static void beyond_the_window_webhooks_wait_for_a_slot(void **state)
 	assert_waits(s, ids[4], STORE_WAIT_SLOT);
 	assert_waits(s, ids[5], STORE_WAIT_SLOT);
 	assert_int_equal(handed.asked_n, 4);
-	assert_true(lookups_slot_is_wanted(s->work.lookups, "asked"));
+	assert_false(lookups_slots_are_wanted(s->work.lookups, s->work.config));
+	lookups_window(s->work.lookups, "asked", 5, false);
+	assert_true(lookups_slots_are_wanted(s->work.lookups, s->work.config));
 }
 
 /* A turn that is rolled back let nothing go: the next one does. */
