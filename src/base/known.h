@@ -1,7 +1,7 @@
 /*
  * known: the secrets that this process has read, for all that leaves it as text.
  *
- * The code that reads secrets tells them here (config/secret.h does it by itself), and they stay known when they are
+ * The code that reads secrets tells them here (conf/secret.h does it by itself), and they stay known when they are
  * replaced: an answer under way may still repeat the former one. At most KNOWN_FORMER_MAX former ones are kept, the
  * newest. Any thread.
  */

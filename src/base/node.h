@@ -1,7 +1,7 @@
 /*
  * node: a tree of mappings, lists and text with the place where each was written.
  *
- * What config/yaml.c makes of a YAML file, and what the pure compilers (definitions, rules, matchers) read; so only
+ * What conf/yaml.c makes of a YAML file, and what the pure compilers (definitions, rules, matchers) read; so only
  * src/conf knows libyaml. Scalars are text; `quoted` tells "12" from 12, for the compilers that care. The tree owns
  * all below its root. Immutable once it is shared.
  */

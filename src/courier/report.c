@@ -76,7 +76,7 @@ static void gauge(const struct report *r, const char *label, bool is_so)
 
 /* ---- parked ------------------------------------------------------------------------------------------------------ */
 
-/* The price of a change of klaviyo.url: pipeline/turn_release.c. */
+/* The price of a change of klaviyo.url: pipeline/dispatch.c. */
 #define OTHER_URL " (events queued for the former url become dead letters where klaviyo.url changes)"
 
 /* The advice to the operator; the caller owns it. */

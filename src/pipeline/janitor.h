@@ -2,8 +2,8 @@
  * janitor: periodic work, and what a new configuration or another time of the clock makes necessary: webhooks and
  * events that may go on, due times that are too far away, expiries, deletions, the WAL, the gauges.
  *
- * Owned by the pipeline's thread. Its order in a turn: janitor_wake before the pending webhooks, janitor_clean after
- * them, both inside the transaction; janitor_after outside of it.
+ * Owned by the pipeline's thread. Its order in a turn: janitor_release_sources and janitor_bring_near before the
+ * pending webhooks, janitor_clean after them, both inside the transaction; janitor_after outside of it.
  */
 #ifndef PIPELINE_JANITOR_H
 #define PIPELINE_JANITOR_H

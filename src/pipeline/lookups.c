@@ -286,8 +286,10 @@ int lookups_apply(struct work *w, struct lookup_answer *a, struct err *reterr)
 	if (a->outcome == LOOKUP_FOUND || a->outcome == LOOKUP_GONE)
 		source_get(w->lookups, a->source)->useful_ms = w->now_ms;
 	customer = lookups_answered(w->lookups, a);
+	/* The webhook may have ended while it was asked about: then nobody takes it, and it must make room for others.
+	 */
 	if (a->parsed)
-		readings_keep(w->readings, w->config, TAKE(a->parsed), false);
+		readings_keep(w->readings, w->config, TAKE(a->parsed), true);
 	return store_webhooks_release(w->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
 }
 

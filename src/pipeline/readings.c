@@ -63,6 +63,7 @@ void readings_keep(struct readings *r, const struct config *c, struct parsed *p,
 	const struct source *s = config_source(c, p->webhook.source);
 	size_t bytes = parsed_bytes(p);
 
+	readings_forget(r, p->webhook.id);
 	if (!p->is_open || p->is_told || !s || p->definition != s->definition || bytes > READINGS_BYTES_MAX ||
 	    !make_room(r, bytes)) {
 		parsed_free(p);

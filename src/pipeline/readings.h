@@ -23,9 +23,10 @@ struct readings *readings_new(void);
 void readings_free(struct readings *r);
 
 /*
- * Takes p over; frees it where there is no room, where it was told something, or where its source in c has another
- * definition than it was read by. has_waited: a pass has left it waiting. Such ones make room for others, the one that
- * came first before all: passes come in order of receipt, so a fresh one is needed sooner.
+ * Takes p over, in the place of an older one of its id; frees it where there is no room, where it was told something,
+ * or where its source in c has another definition than it was read by. has_waited: a pass has left it waiting. Such
+ * ones make room for others, the one that came first before all: passes come in order of receipt, so a fresh one is
+ * needed sooner.
  */
 void readings_keep(struct readings *r, const struct config *c, struct parsed *p, bool has_waited);
 /* The webhook of that id, which is the caller's from now on, or NULL. */

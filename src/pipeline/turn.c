@@ -484,6 +484,7 @@ void turn_last(struct turn *t)
 	answer_submissions(t, true);
 	if (!t->deliveries.first)
 		return;
+	w.courier = NULL; /* it has stopped; nothing here asks a question */
 	r = store_begin(t->store, &e);
 	if (r == 0)
 		r = apply_deliveries(t, &w, &e);

@@ -143,10 +143,25 @@ static void large_ones_count_by_their_bytes(void **state)
 	assert_true(has(w, 4));
 }
 
+/* One that was loaded again while its question was out comes back with the answer, too. */
+static void the_later_of_two_readings_of_one_webhook_counts(void **state)
+{
+	struct world *w = *state;
+	struct parsed *later;
+
+	keep(w, 1, 0, true);
+	later = parsed_of(w->d, 1, 0);
+	readings_keep(w->r, &w->config, later, true);
+	assert_ptr_equal(readings_take(w->r, 1), later);
+	parsed_free(later);
+	assert_false(has(w, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_kept_is_taken_once, start, end),
+		cmocka_unit_test_setup_teardown(the_later_of_two_readings_of_one_webhook_counts, start, end),
 		cmocka_unit_test_setup_teardown(only_what_the_pass_would_read_is_kept, start, end),
 		cmocka_unit_test_setup_teardown(where_all_are_fresh_the_last_find_no_room, start, end),
 		cmocka_unit_test_setup_teardown(those_that_have_waited_make_room_the_first_before_all, start, end),

@@ -296,6 +296,22 @@ static void close_scope(struct parsed *p)
 	p->is_open = false;
 }
 
+/* What json-c takes for an object or a list, and for any other value with its name; both with malloc's share. */
+#define BRANCH_BYTES 800
+#define VALUE_BYTES 150
+
+/* Brackets and commas within texts count too. "&" stands between the fields of a form. */
+static size_t tree_bytes(const struct webhook *w)
+{
+	size_t branches = 1, values = 1;
+
+	for (size_t i = 0; i < w->body_len; i++) {
+		branches += w->body[i] == '{' || w->body[i] == '[';
+		values += w->body[i] == ',' || w->body[i] == '&';
+	}
+	return w->body_len + branches * BRANCH_BYTES + values * VALUE_BYTES;
+}
+
 static struct parsed *parse(const struct definition *d, const struct webhook *w, bool is_lent, struct json_object *tree)
 {
 	struct parsed *p = mem_new(1, sizeof(*p));
@@ -310,6 +326,8 @@ static struct parsed *parse(const struct definition *d, const struct webhook *w,
 		p->reading.kind = r == -ENODATA ? READING_IGNORED : READING_UNREADABLE;
 	else
 		reading_make(d, &p->webhook, &p->scope, NULL, &p->reading);
+	if (p->is_open)
+		p->tree_bytes = tree_bytes(w);
 	return p;
 }
 
@@ -344,6 +362,7 @@ void parsed_strip(struct parsed *p)
 	p->reading = (struct reading){0};
 	p->customer = (struct customer){0};
 	p->is_told = false;
+	p->tree_bytes = 0;
 }
 
 void parsed_free(struct parsed *p)
@@ -356,23 +375,9 @@ void parsed_free(struct parsed *p)
 	free(p);
 }
 
-/* What json-c takes for an object or a list, and for any other value with its name; both with malloc's share. */
-#define BRANCH_BYTES 800
-#define VALUE_BYTES 150
-
 size_t parsed_bytes(const struct parsed *p)
 {
-	const struct webhook *w = &p->webhook;
-	size_t branches = 1, values = 1;
-
-	if (!p->is_open)
-		return sizeof(*p) + w->body_len;
-	/* Those within texts count too. "&" stands between the fields of a form. */
-	for (size_t i = 0; i < w->body_len; i++) {
-		branches += w->body[i] == '{' || w->body[i] == '[';
-		values += w->body[i] == ',' || w->body[i] == '&';
-	}
-	return sizeof(*p) + 2 * w->body_len + branches * BRANCH_BYTES + values * VALUE_BYTES;
+	return sizeof(*p) + p->webhook.body_len + p->tree_bytes;
 }
 
 void parsed_tell(struct parsed *p, struct customer *c)

@@ -87,6 +87,7 @@ struct parsed {
 	 * False: scope has no item, and the reading tells why. */
 	bool is_open;
 	struct json_object *body;
+	size_t tree_bytes;  /* what that may take: an estimate */
 	struct pairs query; /* decoded */
 	struct scope scope; /* for references; names that a lookup took are there once it was told */
 	struct reading reading;
