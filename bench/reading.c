@@ -65,7 +65,7 @@ static double read_once(const struct definition *d, const struct webhook *w)
 		struct parsed *p = parsed_lent(d, w);
 
 		if (p->reading.kind != READING_SIGNAL) {
-			fprintf(stderr, "bench/reading: %s\n", p->reading.reason.text);
+			fprintf(stderr, "bench/reading: %s\n", p->reading.reason);
 			exit(1);
 		}
 		parsed_free(p);

@@ -17,12 +17,12 @@
 #include "intake/answer.h"
 #include "intake/passage.h"
 
-static void explain_unreadable(const struct source *s, const struct webhook *w, const struct err *reason)
+static void explain_unreadable(const struct source *s, const struct webhook *w, const char *reason)
 {
 	if (proof_needs_secret(definition_proof(s->definition)))
-		out_print("Result: accepted with 200, and a dead letter: %s\n", reason->text);
+		out_print("Result: accepted with 200, and a dead letter: %s\n", reason);
 	else
-		out_print("Result: refused with 400, as anybody may have sent it: %s\n", reason->text);
+		out_print("Result: refused with 400, as anybody may have sent it: %s\n", reason);
 	if (definition_body(s->definition) == BODY_EITHER && !pairs_get(&w->headers, "Content-Type"))
 		out_print("Not given: the header Content-Type, by which JSON is told from a form: --header "
 			  "'Content-Type: "
@@ -74,7 +74,7 @@ static void explain_reading(const struct generation *g, const struct source *s, 
 			  s->keep_all ? ", kept" : ", not kept");
 		break;
 	case READING_UNREADABLE:
-		explain_unreadable(s, &item->webhook, &item->reading.reason);
+		explain_unreadable(s, &item->webhook, item->reading.reason);
 		break;
 	case READING_SIGNAL:
 		explain_signal(g, s, item);
@@ -183,7 +183,7 @@ static void explain(const struct generation *g, const struct source *s, const st
 	else if (w->body_len == 0)
 		out_print("Result: refused with 400: the body is empty\n");
 	else if (r < 0)
-		explain_unreadable(s, w, &reason);
+		explain_unreadable(s, w, reason.text);
 	else
 		explain_items(g, s, w, batch, a);
 	for (; a->used < a->n; a->used++)

@@ -148,7 +148,8 @@ void claim_open(struct claim *c, struct budget *b, const struct ip *holder)
 		c->holder = *holder;
 }
 
-bool claim_set(struct claim *c, size_t bytes)
+/* most: of the whole that is under way then. */
+static bool set(struct claim *c, size_t bytes, size_t most)
 {
 	struct budget *b = c->budget;
 	bool may;
@@ -157,13 +158,23 @@ bool claim_set(struct claim *c, size_t bytes)
 		return true;
 	lock_acquire(&b->lock);
 	claim_enter(c);
-	may = has_room(b, c, bytes);
+	may = has_room(b, c, bytes) && (bytes < c->bytes || fits(b->all - c->bytes, bytes, most));
 	if (may)
 		move(b, c, bytes);
 	if (c->bytes == 0)
 		claim_leave(c);
 	lock_release(&b->lock);
 	return may;
+}
+
+bool claim_set(struct claim *c, size_t bytes)
+{
+	return set(c, bytes, c->budget ? c->budget->max : 0);
+}
+
+bool claim_set_spare(struct claim *c, size_t bytes)
+{
+	return set(c, bytes, c->budget->max / 2);
 }
 
 size_t claim_most(const struct claim *c)

@@ -42,6 +42,8 @@ void claim_open(struct claim *c, struct budget *b, const struct ip *holder);
 /* That many bytes instead of what it held. False where there is no room: then it holds what it held. Less, or as much,
  * is never refused. */
 bool claim_set(struct claim *c, size_t bytes) MUSTCHECK;
+/* The same for what one can do without: false, too, where more than half of the whole would be under way then. */
+bool claim_set_spare(struct claim *c, size_t bytes) MUSTCHECK;
 /* The most that could ever be set: with nothing else under way. */
 size_t claim_most(const struct claim *c);
 /* Gives all of it back. */

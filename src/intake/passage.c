@@ -11,7 +11,6 @@
 #include "intake/passage.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,11 +23,7 @@
 #include "helpdesk/parse/parsed.h"
 #include "intake/answer.h"
 
-#define TREE_BYTES_MAX (1024 * 1024)       /* of one item's tree that is kept for its pass, */
-#define TREES_BYTES_MAX (16 * 1024 * 1024) /* and of all that wait for their turn */
-
-/* Those of all passages together. It is what listen.max_memory does not count, and is small beside it. */
-static _Atomic size_t trees_under_way;
+#define TREE_BYTES_MAX (1024 * 1024) /* of one item that is kept with its tree for its pass */
 
 struct passage {
 	struct intake_submission submission;
@@ -37,8 +32,9 @@ struct passage {
 	struct unknown_states *unknown;
 	struct claim *claim; /* NULL: given back */
 	size_t body_bytes;   /* of the claim, for the body, while it is taken apart */
-	size_t bytes;        /* what the items take */
-	size_t trees;        /* what their trees take, by parsed_bytes() */
+	size_t bytes;        /* what the items take, with the trees that are kept; */
+	size_t trees;        /* and these alone */
+	bool is_tight;       /* no tree is kept: there was no room for an item beside them */
 	bool full;           /* there is no room for them */
 	unsigned refused;    /* how many there were then */
 	bool several;        /* the POST carried more than one item */
@@ -121,7 +117,7 @@ static size_t text_bytes(const char *s)
 static size_t item_bytes(const struct intake_item *item)
 {
 	const struct webhook *w = &item->parsed->webhook;
-	size_t n = sizeof(*item) + sizeof(*w) + w->body_len + 1;
+	size_t n = sizeof(*item) + sizeof(*item->parsed) + w->body_len + 1;
 
 	n += text_bytes(w->source) + text_bytes(w->path) + text_bytes(w->query);
 	n += text_bytes(w->conversation) + text_bytes(w->customer) + text_bytes(item->dead_reason);
@@ -141,22 +137,35 @@ static void items_drop(struct passage *p)
 	p->submission.items = NULL;
 	p->submission.n = 0;
 	p->bytes = 0;
-	atomic_fetch_sub(&trees_under_way, p->trees);
 	p->trees = 0;
 }
 
-/* For the pass that follows its tree is kept, where that takes no more than trees may; else the pass parses it anew. */
+/* What the passage takes while the body is still there. */
+static size_t larger(const struct passage *p, size_t bytes)
+{
+	return bytes > p->body_bytes ? bytes : p->body_bytes;
+}
+
+/* For the pass that follows the tree is kept, where there is room to spare; else the pass parses anew. */
 static void bound_tree(struct passage *p, struct parsed *parsed)
 {
-	size_t bytes = parsed_bytes(parsed);
+	size_t bytes = p->bytes + parsed->tree_bytes;
 
-	if (bytes <= TREE_BYTES_MAX && atomic_fetch_add(&trees_under_way, bytes) + bytes <= TREES_BYTES_MAX) {
-		p->trees += bytes;
+	if (p->is_tight || parsed_bytes(parsed) > TREE_BYTES_MAX || !claim_set_spare(p->claim, larger(p, bytes))) {
+		parsed_strip(parsed);
 		return;
 	}
-	if (bytes <= TREE_BYTES_MAX)
-		atomic_fetch_sub(&trees_under_way, bytes);
-	parsed_strip(parsed);
+	p->trees += parsed->tree_bytes;
+	p->bytes = bytes;
+}
+
+static void trees_drop(struct passage *p)
+{
+	for (size_t i = 0; i < p->submission.n; i++)
+		parsed_strip(p->submission.items[i].parsed);
+	p->bytes -= p->trees;
+	p->trees = 0;
+	p->is_tight = true;
 }
 
 /* Takes over parsed, and dead_reason. The body is still there: the claim is of the larger of the two. */
@@ -167,18 +176,23 @@ static struct intake_item *item_add(struct passage *p, struct parsed *parsed, ch
 
 	*item = (struct intake_item){.parsed = parsed, .kept = true, .dead_reason = dead_reason};
 	p->bytes += item_bytes(item);
-	if (!claim_set(p->claim, p->bytes > p->body_bytes ? p->bytes : p->body_bytes))
+	if (claim_set(p->claim, larger(p, p->bytes)))
+		return item;
+	trees_drop(p);
+	if (!claim_set(p->claim, larger(p, p->bytes)))
 		p->full = true;
 	return item;
 }
 
 /* Takes over parsed. Of what anybody may have sent nothing is kept; the request is refused for it only where nothing
  * else was in it. */
-static void take_unreadable(struct passage *p, struct parsed *parsed, const struct err *reason)
+static void take_unreadable(struct passage *p, struct parsed *parsed, const char *reason)
 {
 	if (proof_needs_secret(definition_proof(p->source->definition))) {
+		char *struck = known_strike(reason);
+
 		parsed_strip(parsed);
-		(void)item_add(p, parsed, known_strike(reason->text));
+		(void)item_add(p, parsed, struck);
 	} else {
 		p->unreadable++;
 		parsed_free(parsed);
@@ -189,6 +203,7 @@ static void take_unreadable(struct passage *p, struct parsed *parsed, const stru
 static void take_item(struct passage *p, struct webhook *w, struct json_object *tree)
 {
 	CLEANUP(parsed_freep) struct parsed *item = parsed_new(p->source->definition, w, tree);
+	const char *reason;
 
 	unknown_states_note(p->unknown, p->source, &item->reading);
 	switch (item->reading.kind) {
@@ -209,12 +224,10 @@ static void take_item(struct passage *p, struct webhook *w, struct json_object *
 			p->ignored++;
 		}
 		break;
-	case READING_UNREADABLE: {
-		const struct err reason = item->reading.reason;
-
-		take_unreadable(p, TAKE(item), &reason);
+	case READING_UNREADABLE:
+		reason = item->reading.reason;
+		take_unreadable(p, TAKE(item), reason);
 		break;
-	}
 	}
 }
 
@@ -245,7 +258,7 @@ static void take_whole(struct passage *p, const struct http_exchange *x, const s
 
 	p->submission.items = mem_new(1, sizeof(*p->submission.items));
 	keep_webhook(p->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
-	take_unreadable(p, parsed_bare(&w), reason);
+	take_unreadable(p, parsed_bare(&w), reason->text);
 }
 
 /* What could never be held is no reason to have the helpdesk send it for ever. */

@@ -93,7 +93,7 @@ static int stage_read(struct pass *p, struct err *reterr)
 	case READING_SIGNAL:
 		break;
 	case READING_UNREADABLE:
-		return die(p, reading->reason.text, reterr);
+		return die(p, reading->reason, reterr);
 	case READING_PING:
 	case READING_IGNORED:
 		return end_done(p, WORK_IGNORED, NULL, reterr);
@@ -268,7 +268,7 @@ static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *
 	parsed_tell(p->parsed, &customer);
 	if (p->parsed->reading.kind != READING_SIGNAL)
 		return err_set(reterr, -EBADMSG, "with what the lookup told it does not read: %s",
-			       p->parsed->reading.reason.text);
+			       p->parsed->reading.reason);
 	return 0;
 }
 

@@ -377,7 +377,7 @@ static void read_item(const struct definition *d, struct webhook *w, const struc
 	if (reading->unknown_state.text)
 		check_unknown_state(reading);
 	if (reading->kind == READING_UNREADABLE)
-		HOLDS(reading->reason.text[0] != '\0');
+		HOLDS(reading->reason[0] != '\0');
 	if (reading->kind == READING_SIGNAL) {
 		check_signal(&reading->signal);
 		HOLDS(!reading->signal.wants_lookup || reading->signal.lookup_key);

@@ -208,7 +208,7 @@ static void what_is_too_much_is_one_webhook_that_cannot_be_read(void **state)
 			w.body_len = body.len;
 			with_reading(d, &w, NULL, &reading);
 			assert_int_equal(reading.kind, READING_UNREADABLE);
-			assert_non_null(strstr(reading.reason.text, "1000 are the most, and 64 MiB together"));
+			assert_non_null(strstr(reading.reason, "1000 are the most, and 64 MiB together"));
 			reading_done(&reading);
 		}
 		buf_done(&body);

@@ -276,7 +276,7 @@ static int try_post(struct world *w, const struct source_policy *s, const char *
 	webhook.body_len = strlen(webhook.body);
 	in.webhook = parsed = parsed_new(s->definition, &webhook, NULL);
 	if (parsed->reading.kind != READING_SIGNAL)
-		fail_msg("not a signal: %s: %s", json, parsed->reading.reason.text);
+		fail_msg("not a signal: %s: %s", json, parsed->reading.reason);
 	c = world_find(w, s, parsed->reading.signal.conversation);
 	r = try_decide(w, &in, c, reterr);
 	if (r == 0 && keep)

@@ -299,7 +299,7 @@ static void compare_webhook(struct golden *g, const struct node *expected, struc
 		compare_signal(g, expected, &p->reading.signal);
 		compare_events(g, expected, p);
 	} else {
-		compare_reason(g, expected, p->reading.reason.text);
+		compare_reason(g, expected, p->reading.reason);
 	}
 	buf_done(&asked);
 	customer_done(&customer);

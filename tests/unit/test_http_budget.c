@@ -245,12 +245,32 @@ static void several_threads_leave_nothing_behind(void **state)
 	budget_free(b);
 }
 
+static void what_one_can_do_without_leaves_half_free(void **state)
+{
+	struct budget *b = budget_new(1000);
+	struct claim other, claim;
+
+	(void)state;
+	claim_open(&other, b, NULL);
+	claim_open(&claim, b, NULL);
+	assert_true(claim_set(&other, 300));
+	assert_true(claim_set_spare(&claim, 200));
+	assert_false(claim_set_spare(&claim, 201));
+	assert_int_equal(claim.bytes, 200);
+	assert_true(claim_set(&claim, 400));
+	assert_true(claim_set_spare(&claim, 390)); /* less is never refused */
+	claim_release(&claim);
+	claim_release(&other);
+	budget_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_quarter_is_kept_for_small_bodies_and_a_holder_takes_a_quarter_of_the_rest),
 		cmocka_unit_test(a_claim_that_grows_counts_once_and_keeps_what_it_had_where_it_may_not),
 		cmocka_unit_test(a_claim_on_nothing_is_given_back_too),
+		cmocka_unit_test(what_one_can_do_without_leaves_half_free),
 		cmocka_unit_test(the_least_budget_of_a_share_is_the_least),
 		cmocka_unit_test(whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to_nothing),
 		cmocka_unit_test(several_threads_leave_nothing_behind),

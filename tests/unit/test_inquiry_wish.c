@@ -15,7 +15,7 @@ static enum inquiry_wish wish(const struct definition *d, const char *body, char
 
 	with_reading(d, &w, NULL, &r);
 	if (r.kind != READING_SIGNAL)
-		fail_msg("%s: %s", body, r.reason.text);
+		fail_msg("%s: %s", body, r.reason);
 	wish = !r.signal.wants_lookup ? INQUIRY_NOTHING : r.signal.lookup_shows ? INQUIRY_NAMES : INQUIRY_ADDRESS;
 	assert_int_equal(r.signal.wants_lookup, r.signal.lookup_key != NULL);
 	/* What is wished for can be asked. */

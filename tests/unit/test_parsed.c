@@ -73,8 +73,8 @@ static void one_that_does_not_read_says_why(void **state)
 		assert_false(p->is_open);
 		assert_null(p->scope.item);
 		assert_int_equal(p->reading.kind, cases[i].kind);
-		if (!strstr(p->reading.reason.text, cases[i].reason))
-			fail_msg("%s", p->reading.reason.text);
+		if (!strstr(p->reading.reason, cases[i].reason))
+			fail_msg("%s", p->reading.reason);
 		parsed_free(p);
 		definition_free(d);
 	}

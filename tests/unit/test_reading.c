@@ -83,7 +83,7 @@ static void what_is_no_json_is_unreadable(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		r = read_body(d, cases[i]);
 		assert_int_equal(r.kind, READING_UNREADABLE);
-		assert_non_null(strstr(r.reason.text, "the body is not JSON"));
+		assert_non_null(strstr(r.reason, "the body is not JSON"));
 		assert_false(r.has_delivery);
 		reading_done(&r);
 	}
@@ -122,7 +122,7 @@ static void odd_json_is_no_trouble(void **state)
 		struct reading r = read_body(d, cases[i].body);
 
 		if (r.kind != cases[i].kind)
-			fail_msg("%s reads as %d: %s", cases[i].body, (int)r.kind, r.reason.text);
+			fail_msg("%s reads as %d: %s", cases[i].body, (int)r.kind, r.reason);
 		if (r.kind == READING_SIGNAL) {
 			assert_int_equal(r.signal.transition, TRANSITION_OPENED);
 			assert_true(text_is_utf8(r.signal.conversation, strlen(r.signal.conversation)));
@@ -154,7 +154,7 @@ static void a_conversation_must_be_named(void **state)
 
 		r = read_body(d, text);
 		assert_int_equal(r.kind, READING_UNREADABLE);
-		assert_non_null(strstr(r.reason.text, cases[i].reason));
+		assert_non_null(strstr(r.reason, cases[i].reason));
 		assert_true(r.has_delivery);
 		assert_null(r.signal.conversation);
 		reading_done(&r);
@@ -163,7 +163,7 @@ static void a_conversation_must_be_named(void **state)
 	body = mem_fmt("{\"type\": \"opened\", \"id\": \"%s\"}", id);
 	r = read_body(d, body);
 	assert_int_equal(r.kind, READING_UNREADABLE);
-	assert_non_null(strstr(r.reason.text, "513 bytes"));
+	assert_non_null(strstr(r.reason, "513 bytes"));
 	reading_done(&r);
 	definition_free(d);
 }
@@ -280,9 +280,9 @@ static void times_are_read_or_told_impossible(void **state)
 
 		if (cases[i].reason) {
 			assert_int_equal(r.kind, READING_UNREADABLE);
-			if (!strstr(r.reason.text, cases[i].reason))
-				fail_msg("%s: %s", cases[i].at, r.reason.text);
-			assert_null(strstr(r.reason.text, "jo@"));
+			if (!strstr(r.reason, cases[i].reason))
+				fail_msg("%s: %s", cases[i].at, r.reason);
+			assert_null(strstr(r.reason, "jo@"));
 		} else {
 			assert_int_equal(r.kind, READING_SIGNAL);
 			assert_int_equal(r.signal.has_time, cases[i].ms != 0);
@@ -821,7 +821,7 @@ static void the_first_of_a_list_that_finds_something_counts(void **state)
 		struct buf emails;
 
 		if (r.kind != READING_SIGNAL)
-			fail_msg("%s: %s", body, r.reason.text);
+			fail_msg("%s: %s", body, r.reason);
 		buf_init(&emails, 1024);
 		for (size_t k = 0; k < r.signal.addresses.n; k++)
 			buf_addf(&emails, "%s%s", k > 0 ? " " : "", r.signal.addresses.items[k].email);
@@ -898,8 +898,8 @@ static void a_list_that_finds_nothing_names_all_of_it(void **state)
 		struct reading r = read_body(d, body);
 
 		assert_int_equal(r.kind, READING_UNREADABLE);
-		if (!strstr(r.reason.text, cases[i].reason))
-			fail_msg("%s", r.reason.text);
+		if (!strstr(r.reason, cases[i].reason))
+			fail_msg("%s", r.reason);
 		reading_done(&r);
 	}
 	definition_free(d);
@@ -1005,11 +1005,11 @@ static void forms_are_read_as_flat_objects(void **state)
 	reading_done(&r);
 	r = read_body(d, "{\"type\": \"opened\", \"id\": 1}");
 	assert_int_equal(r.kind, READING_UNREADABLE);
-	assert_non_null(strstr(r.reason.text, "expected a form, not JSON"));
+	assert_non_null(strstr(r.reason, "expected a form, not JSON"));
 	reading_done(&r);
 	r = read_body(d, "type=opened&id=%ff");
 	assert_int_equal(r.kind, READING_UNREADABLE);
-	assert_non_null(strstr(r.reason.text, "the body is no form: field 2"));
+	assert_non_null(strstr(r.reason, "the body is no form: field 2"));
 	reading_done(&r);
 	definition_free(d);
 }
@@ -1054,8 +1054,8 @@ static void a_body_under_each_holds_one_item(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct reading r = read_body(d, cases[i].body);
 
-		if (r.kind != cases[i].kind || (cases[i].reason && !strstr(r.reason.text, cases[i].reason)))
-			fail_msg("%s reads as %d: %s", cases[i].body, (int)r.kind, r.reason.text);
+		if (r.kind != cases[i].kind || (cases[i].reason && !strstr(r.reason, cases[i].reason)))
+			fail_msg("%s reads as %d: %s", cases[i].body, (int)r.kind, r.reason);
 		reading_done(&r);
 	}
 	definition_free(d);
@@ -1242,7 +1242,7 @@ static void a_wide_integer_is_read_as_it_was_written(void **state)
 	reading_done(&r);
 	r = read_body(d, "{\"n\":9400111899223334445557,\"id\":9400111899223334445556,\"at\":9400111899223334445556}");
 	assert_int_equal(r.kind, READING_UNREADABLE);
-	assert_non_null(strstr(r.reason.text, "/at holds \"9400111899223334445556\", which is no time"));
+	assert_non_null(strstr(r.reason, "/at holds \"9400111899223334445556\", which is no time"));
 	reading_done(&r);
 	definition_free(d);
 }

@@ -51,7 +51,7 @@ static inline int with_inquiry(const struct definition *d, const struct webhook 
 	parsed_free(with_inquiry_webhooks[n % 64]);
 	with_inquiry_webhooks[n++ % 64] = p;
 	return p->is_open ? inquiry_new(d, &p->scope, ret, reterr)
-			  : err_set(reterr, -EINVAL, "%s", p->reading.reason.text);
+			  : err_set(reterr, -EINVAL, "%s", p->reading.reason);
 }
 
 #endif

@@ -34,6 +34,7 @@ static void signal_done(struct signal *s)
 
 void reading_done(struct reading *r)
 {
+	free(r->reason);
 	signal_done(&r->signal);
 	unknown_state_done(&r->unknown_state);
 }
@@ -196,6 +197,7 @@ static void reading_make(const struct definition *d, const struct webhook *w, co
 			 const struct customer *told, struct reading *ret)
 {
 	const struct matcher *matchers[DEFINITION_MATCHERS];
+	struct err why;
 
 	*ret = (struct reading){.kind = READING_SIGNAL};
 	if (w->read)
@@ -211,8 +213,9 @@ static void reading_make(const struct definition *d, const struct webhook *w, co
 	if (ret->kind != READING_SIGNAL)
 		return;
 	read_delivery(d, w, s, ret);
-	if (read_identity(d, w, s, &ret->signal, &ret->reason) < 0) {
+	if (read_identity(d, w, s, &ret->signal, &why) < 0) {
 		ret->kind = READING_UNREADABLE;
+		ret->reason = mem_str(why.text);
 		signal_done(&ret->signal);
 		return;
 	}
@@ -315,19 +318,21 @@ static size_t tree_bytes(const struct webhook *w)
 static struct parsed *parse(const struct definition *d, const struct webhook *w, bool is_lent, struct json_object *tree)
 {
 	struct parsed *p = mem_new(1, sizeof(*p));
+	struct err why;
 	int r;
 
 	p->webhook = *w;
 	p->is_lent = is_lent;
 	p->definition = d;
 	p->body = tree;
-	r = open_scope(p, &p->reading.reason);
-	if (r < 0)
+	r = open_scope(p, &why);
+	if (r < 0) {
 		p->reading.kind = r == -ENODATA ? READING_IGNORED : READING_UNREADABLE;
-	else
+		p->reading.reason = mem_str(why.text);
+	} else {
 		reading_make(d, &p->webhook, &p->scope, NULL, &p->reading);
-	if (p->is_open)
 		p->tree_bytes = tree_bytes(w);
+	}
 	return p;
 }
 

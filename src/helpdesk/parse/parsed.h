@@ -62,7 +62,8 @@ struct reading {
 	struct signal signal; /* READING_SIGNAL */
 	bool has_delivery;    /* of unreadable webhooks too, where the definition has one */
 	unsigned char delivery[DIGEST_DELIVERY_BYTES];
-	struct err reason; /* READING_UNREADABLE: "no conversation: nothing at /content/conversationId" */
+	char *reason; /* NULL, or why it does not read: READING_UNREADABLE, and no item under `each`: "no conversation:
+			 nothing at /content/conversationId" */
 	/* A state that the definition does not know, and on which this reading hangs. Of first readings (w->read is not
 	 * set) that are no ping; borrows from the definition. */
 	struct unknown_state unknown_state;

@@ -199,7 +199,7 @@ void parsed_explain(const struct parsed *p, struct buf *to)
 	bool said;
 
 	if (!p->is_open) {
-		buf_addf(to, "%s\n", p->reading.reason.text);
+		buf_addf(to, "%s\n", p->reading.reason);
 		return;
 	}
 	if (p->webhook.read)

@@ -106,7 +106,7 @@ static bool specimen_read(struct specimens *all, struct specimen *s, const struc
 	buf_init(&why, SAMPLE_WHY_MAX);
 	if (reading->kind == READING_UNREADABLE) {
 		if (!is_told(all, item))
-			specimen_unreadable(all, s->at, reading->reason.text);
+			specimen_unreadable(all, s->at, reading->reason);
 	} else if (!good && reading->kind == READING_IGNORED && s->n == 1) {
 		specimen_why(all->d, s, &item->parsed->scope, &why);
 		specimen_complain(all, s->at, "this sample should read as %s, but no matcher holds (%s)",
