@@ -4,7 +4,8 @@
  * A function that is called with a lock held says so in its first line: INSIST(lock_is_mine(&x->lock)). A thread that
  * acquires what it holds, or releases or waits with what it does not hold, ends the process (INSIST).
  *
- * Times are those of clock_mono_ms(); CLOCK_NEVER_MS waits for ever.
+ * Times are those of clock_mono_ms(); CLOCK_NEVER_MS waits for ever. lock_acquire_until() turns its time into one of
+ * the wall clock when it is called: a clock that is set back meanwhile makes the wait longer.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H

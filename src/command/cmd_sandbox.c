@@ -43,10 +43,15 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	}
 	words[n++] = "--";
 	memcpy(words + n, argv + 1, (size_t)argc * sizeof(*words)); /* with the NULL at their end */
-	if (program)
-		(void)execv(program, (char **)words);
-	out_error("deskbridge sandbox: cannot start %s: %s: it belongs beside the program deskbridge\n",
-		  program ? program : PROGRAM, strerror(errno));
+	if (!program) {
+		out_error("deskbridge sandbox: cannot start " PROGRAM
+			  ": where it stands cannot be read from /proc/self/exe: %s\n",
+			  strerror(errno));
+		return COMMAND_FAILED;
+	}
+	(void)execv(program, (char **)words);
+	out_error("deskbridge sandbox: cannot start %s: %s: it belongs beside the program deskbridge\n", program,
+		  strerror(errno));
 	return COMMAND_FAILED;
 }
 
