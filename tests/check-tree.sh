@@ -59,6 +59,10 @@ done
 for file in $(find src -mindepth 2 -name '*.[ch]' | sort); do
 	mine=$(rank "${file#src/}")
 	[ "$mine" -gt 0 ] || offence "$file: its folder is not in the list of layers"
+	grep -nE '^[[:space:]]*#[[:space:]]*include' "$file" | grep -vE ':#include ["<]' && offence "$file: an include that is not written as #include \"…\""
+	for included in $(sed -n 's/^#include <\([^>]*\)>.*/\1/p' "$file"); do
+		[ ! -f "src/$included" ] || offence "$file includes <$included>: of this tree, so \"$included\""
+	done
 	for included in $(sed -n 's/^#include "\([^"]*\)".*/\1/p' "$file"); do
 		[ -f "src/$included" ] || {
 			offence "$file includes \"$included\": no such file under src/"

@@ -112,6 +112,19 @@ def test_headers_that_include_each_other_are_a_circle(tree):
     assert tree.circles() == (0, "")
 
 
+def test_an_include_in_angle_brackets_is_an_include(tree):
+    tree.file("a/one.h", "# include <a/two.h>\n")
+    tree.file("a/two.h", '#include "a/one.h"\n')
+    code, text = tree.circles(objects=False)
+    assert code == 1 and "circle of includes: a/one.h, a/two.h" in text
+
+
+def test_a_weak_function_is_called_as_any_other(tree):
+    tree.file("a/one.c", ONE)
+    tree.file("a/two.c", TWO.replace("int two", "__attribute__((weak)) int two"))
+    assert tree.circles() == (1, CALLS)
+
+
 def test_a_call_of_a_higher_folder_is_reported(tree):
     tree.file("a/low/one.c", ONE)
     tree.file("a/high/two.c", LEAF)
@@ -197,6 +210,16 @@ def test_check_tree_fails_where_explain_takes_something_from_the_pipeline(tree):
     code, said = run()
     assert code == 1
     assert "src/command/explain_parts.h explains decisions and includes the pipeline: " in said
+
+
+def test_check_tree_fails_where_an_include_stands_in_angle_brackets(tree):
+    run = check_tree(tree)
+    tree.file("base/one.c", "#include <config.h>\n" + MAIN)
+    planted = tree.src / "base" / "text.h"
+    planted.write_text(planted.read_text() + "#include <pipeline/turn.h>\n")
+    code, said = run()
+    assert code == 1
+    assert 'src/base/text.h includes <pipeline/turn.h>: of this tree, so "pipeline/turn.h"' in said
 
 
 def test_check_tree_fails_where_sql_says_a_state_by_its_bare_number(tree):
