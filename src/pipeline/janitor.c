@@ -254,7 +254,20 @@ static int expire_one(struct work *w, const struct source *s, const char *conver
 	return r;
 }
 
-/* Returns how many were closed, or an error. */
+/* As store_conversation_oldest_open, in a savepoint: it may mend a row, and expire() forgives where that fails. */
+static int oldest_open(struct work *w, const struct source *s, int64_t opened_before_ms, char **ret_conversation,
+		       struct err *reterr)
+{
+	int r = work_savepoint(w, reterr), found;
+
+	if (r < 0)
+		return r;
+	found = store_conversation_oldest_open(w->store, s->name, opened_before_ms, ret_conversation, reterr);
+	r = work_savepoint_end(w, found == -ENOENT ? 0 : found, reterr); /* nothing is to be undone where none is */
+	return r < 0 ? r : found;
+}
+
+/* Returns how many were closed or mended, or an error. */
 static int expire_source(struct work *w, const struct source *s, unsigned max, struct err *reterr)
 {
 	int64_t opened_before_ms;
@@ -264,11 +277,11 @@ static int expire_source(struct work *w, const struct source *s, unsigned max, s
 		opened_before_ms = INT64_MIN;
 	for (n = 0; n < max; n++) {
 		CLEANUP(mem_freep) char *conversation = NULL;
-		int r = store_conversation_oldest_open(w->store, s->name, opened_before_ms, &conversation, reterr);
+		int r = oldest_open(w, s, opened_before_ms, &conversation, reterr);
 
 		if (r == -ENOENT)
 			break;
-		if (r == 0)
+		if (r == 0 && conversation)
 			r = expire_one(w, s, conversation, reterr);
 		if (r < 0)
 			return r;

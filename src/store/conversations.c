@@ -500,18 +500,19 @@ int store_conversation_oldest_open(struct store *s, const char *source, int64_t 
 {
 	struct change c = change_begin(s, reterr);
 	char *conversation = NULL;
-	struct oldest o;
+	struct oldest o = {0};
+	bool found = oldest_open(&c, source, received_ms, &o);
 	int r;
 
-	while (!conversation && oldest_open(&c, source, received_ms, &o))
+	if (found)
 		conversation = open_expirable(&c, source, &o);
 	r = change_end(&c);
-	if (r < 0)
-		return r;
-	if (!conversation)
-		return err_set(reterr, -ENOENT, "no open conversation is so old");
-	*ret_conversation = conversation;
-	return 0;
+	if (r == 0 && !found)
+		r = err_set(reterr, -ENOENT, "no open conversation is so old");
+	if (r == 0)
+		*ret_conversation = TAKE(conversation);
+	free(conversation);
+	return r;
 }
 
 int64_t store_conversation_oldest_received_ms(struct store *s, const char *source)

@@ -242,7 +242,9 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 /* How many open conversations, of any source, reached (account, email, flag), not counting this one. */
 int store_flag_count(struct store *s, const char *account, const char *email, const char *flag, const char *but_source,
 		     const char *but_conversation, int64_t *ret, struct err *reterr) MUSTCHECK;
-/* The open conversation of the source whose opening we received the longest ago, at or before received_ms; -ENOENT. */
+/* The open conversation of the source whose opening we received the longest ago, at or before received_ms; -ENOENT. 0
+ * and NULL: a damaged row stood before it and was mended, ask again. So each mend is a change of its own; where it
+ * fails and the caller goes on, it undoes a savepoint as after any change. */
 int store_conversation_oldest_open(struct store *s, const char *source, int64_t received_ms, char **ret_conversation,
 				   struct err *reterr) MUSTCHECK;
 /* When that of the source was received, for the next expiry; CLOCK_NEVER_MS: none open. */

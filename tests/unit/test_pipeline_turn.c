@@ -71,10 +71,11 @@ static void stage_hide_index(struct stage *s, const char *index, const char *tex
 {
 	char sql[1024];
 
-	(void)snprintf(sql, sizeof(sql),
-		       "CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = '%s';"
-		       "PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = '%s'",
-		       index, index);
+	(void)snprintf(
+		sql, sizeof(sql),
+		"DROP TABLE IF EXISTS hidden; CREATE TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = '%s';"
+		"PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = '%s'",
+		index, index);
 	stage_spoil(s, sql);
 	stage_spoil(s, text);
 	stage_spoil(s, "PRAGMA writable_schema = 1; INSERT INTO sqlite_schema SELECT * FROM hidden;"
@@ -909,6 +910,35 @@ static void a_conversation_that_is_not_found_by_name_does_not_expire_for_ever(vo
 				"closed conversation in Desk jo@example.com ready backfill; ");
 }
 
+/* The row of one that an index names is not there, and is mended; the next one's row takes no change. */
+static void a_conversation_that_cannot_be_mended_stops_no_commit(void **state)
+{
+	struct play *p = *state;
+	int64_t then = clock_now_ms() - 31 * CLOCK_DAY_MS;
+	int64_t id;
+
+	play_start(p);
+	for (unsigned i = 0; i < 2; i++)
+		PUT(p->stage, .source = "desk", .kind = "open", .conversation = i == 0 ? "1" : "2",
+		    .email = "jo@example.com", .time_ms = then + i, .received_ms = then + i);
+	run(p);
+	stage_hide_index(p->stage, "conversations_open", "DELETE FROM conversations WHERE conversation = '1'");
+	stage_hide_index(p->stage, "conversations_name",
+			 "UPDATE conversations SET conversation = 'other' WHERE conversation = '2'");
+	stage_mistype(p->stage, "conversations", "closed", 2);
+	id = PUT(p->stage, .source = "desk", .kind = "open", .conversation = "3", .email = "mo@example.com");
+	passed_ms = CLOCK_HOUR_MS;
+	for (unsigned i = 0; i < 3; i++, passed_ms += 2 * CLOCK_MINUTE_MS)
+		run(p);
+	assert_false(handed.stalled);
+	assert_true(health_is_ready(p->health));
+	assert_done(p->stage, id, "events");
+	/* What was mended stays so. */
+	assert_int_equal(stage_count(p->stage, "SELECT count(*) FROM conversations INDEXED BY conversations_open"
+					       " WHERE state = 1 AND source = 'desk'"),
+			 2);
+}
+
 /* Not even without an event: that is its source's matter, and no commit's. */
 static void a_conversation_that_cannot_be_closed_stops_nobody_else(void **state)
 {
@@ -971,6 +1001,7 @@ int main(void)
 		PLAYED(a_death_is_told_once_and_after_its_commit),
 		PLAYED(what_is_open_too_long_is_closed_as_expired),
 		PLAYED(a_conversation_that_is_not_found_by_name_does_not_expire_for_ever),
+		PLAYED(a_conversation_that_cannot_be_mended_stops_no_commit),
 		PLAYED(a_conversation_that_cannot_be_closed_stops_nobody_else),
 		PLAYED(a_conversation_that_does_not_read_is_closed_without_a_word),
 	};

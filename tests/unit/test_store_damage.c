@@ -410,12 +410,43 @@ static void an_open_conversation_without_its_row_does_not_stop_expiry(void **sta
 	behind_the_back_of_indexes(f, "conversations", "DELETE FROM conversations WHERE conversation = 'c-1'");
 	begin(f);
 	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
+	assert_null(name); /* c-1 was mended */
+	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
 	assert_string_equal(name, "c-2");
 	free(name);
 	commit(f);
 	store_losses(f->s, tell, &told);
 	assert_int_equal(told.n, 1);
 	assert_int_equal(told.kind, STORE_LOSS_CONVERSATION);
+}
+
+/* Each mend is a change of its own: c-1's is whole, c-2's row takes no change. */
+static void a_mend_that_fails_leaves_the_one_before_it(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+	struct err e = {0};
+	char *name = NULL;
+
+	begin(f);
+	save(f, "c-1", LEDGER_OPEN, NULL);
+	save(f, "c-2", LEDGER_OPEN, NULL);
+	commit(f);
+	behind_the_back_of_indexes(f, "conversations",
+				   "DELETE FROM conversations WHERE conversation = 'c-1';"
+				   "UPDATE conversations SET conversation = 'c-9' WHERE conversation = 'c-2'");
+	mistype(f, "conversations", "closed", "UPDATE conversations SET closed = 'x'");
+	begin(f);
+	MUST(store_conversation_oldest_open(f->s, "gladly", NOW, &name, err));
+	assert_null(name);
+	assert_int_equal(store_conversation_oldest_open(f->s, "gladly", NOW, &name, &e), -EBADMSG);
+	assert_null(name);
+	commit(f);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 1);
+	begin(f); /* c-1 is not proposed again */
+	assert_int_equal(store_conversation_oldest_open(f->s, "gladly", NOW, &name, &e), -EBADMSG);
+	commit(f);
 }
 
 /* ---- rows with a value of another type: SQLite changes nothing of such a row
@@ -665,6 +696,7 @@ int main(void)
 		TEST(an_event_that_is_not_due_is_not_handed_out),
 		TEST(a_conversation_without_its_row_begins_anew),
 		TEST(an_open_conversation_without_its_row_does_not_stop_expiry),
+		TEST(a_mend_that_fails_leaves_the_one_before_it),
 		TEST(a_mistyped_webhook_can_end),
 		TEST(a_mistyped_webhook_that_is_to_go_on_is_a_dead_letter),
 		TEST(a_mistyped_event_is_passed_over),
