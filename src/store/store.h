@@ -302,7 +302,7 @@ int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t no
 int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_later, struct err *reterr) MUSTCHECK;
 int store_event_rewrite(struct store *s, int64_t id, const char *profile, const char *properties, bool backfill,
 			struct err *reterr) MUSTCHECK;
-/* For tests, and for store_event_due. -ENOENT, -EBADMSG. */
+/* For tests, and for store_events_due. -ENOENT, -EBADMSG. */
 int store_event_load(struct store *s, int64_t id, struct event *ret, struct err *reterr) MUSTCHECK;
 /* Ready events of the account whose url is another one: they become dead letters, a few at a time (at most max).
  * Returns how many. */
