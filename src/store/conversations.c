@@ -520,9 +520,8 @@ int64_t store_conversation_oldest_received_ms(struct store *s, const char *sourc
 	int64_t received = CLOCK_NEVER_MS;
 
 	QUERY(q, s,
-	      "SELECT i.opened_received FROM conversations i CROSS JOIN conversations c ON c.id = i.id WHERE i.state = "
-	      "1"
-	      " AND i.source = ?1 AND c.state = " SQL_OPEN
+	      "SELECT i.opened_received FROM conversations i CROSS JOIN conversations c ON c.id = i.id"
+	      " WHERE i.state = " SQL_OPEN " AND i.source = ?1 AND c.state = " SQL_OPEN
 	      " AND c.source = ?1 AND c.opened_received = i.opened_received"
 	      " ORDER BY i.opened_received LIMIT 1",
 	      NULL);

@@ -174,9 +174,9 @@ int store_events_retrying(struct store *s, const char *account, int64_t *ret_old
 	int64_t oldest = 0;
 
 	QUERY(q, s,
-	      "SELECT e.attempts, e.created, e.reason FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = "
-	      "0"
-	      " AND i.head = 1 AND i.account = ?1 AND e.state = " SQL_READY " ORDER BY i.due DESC LIMIT ?2",
+	      "SELECT e.attempts, e.created, e.reason FROM events i CROSS JOIN events e ON e.id = i.id"
+	      " WHERE i.state = " SQL_READY " AND i.head = 1 AND i.account = ?1 AND e.state = " SQL_READY
+	      " ORDER BY i.due DESC LIMIT ?2",
 	      NULL);
 	query_bind_text(&q, account);
 	query_bind_int(&q, RETRYING_LOOKED_AT);

@@ -222,12 +222,29 @@ def test_check_tree_fails_where_an_include_stands_in_angle_brackets(tree):
     assert 'src/base/text.h includes <pipeline/turn.h>: of this tree, so "pipeline/turn.h"' in said
 
 
-def test_check_tree_fails_where_sql_says_a_state_by_its_bare_number(tree):
+@pytest.mark.parametrize(
+    "literal",
+    [
+        '"DELETE FROM events WHERE state = 1"',
+        '"DELETE FROM events WHERE state = "\n\t"1"\n\t" AND account = ?1"',
+        '"SELECT 1 FROM webhooks WHERE " "wait IN ("\n\t"0, 1)"',
+    ],
+    ids=["whole", "split", "split in three"],
+)
+def test_check_tree_fails_where_sql_says_a_state_by_its_bare_number(tree, literal):
     run = check_tree(tree)
     tree.file("base/one.c", "#include <config.h>\n" + MAIN)
     planted = tree.src / "store" / "clean.c"
-    planted.write_text(planted.read_text() + 'const char *planted = "DELETE FROM events WHERE state = 1";\n')
+    planted.write_text(planted.read_text() + f"const char *planted = {literal};\n")
     code, said = run()
     assert code == 1
     assert "a number in SQL where store/numbers.h has a name: src/store/clean.c:" in said
     assert "schema.c" not in said
+
+
+def test_check_tree_takes_the_name_of_a_state_on_the_next_line(tree):
+    run = check_tree(tree)
+    tree.file("base/one.c", "#include <config.h>\n" + MAIN)
+    planted = tree.src / "store" / "clean.c"
+    planted.write_text(planted.read_text() + 'const char *planted = "DELETE FROM events WHERE state = "\n\tSQL_READY " LIMIT 1";\n')
+    assert "numbers.h" not in run()[1]
