@@ -215,7 +215,9 @@ struct store_neighbour {
 	bool undated;
 };
 /* Calls fn for the pending webhooks of a conversation, in order of receipt, until it returns non-zero; a negative
- * answer is returned. fn may change the store. */
+ * answer is returned. fn may change the store; it is called with what was pending before. Costs about a microsecond for
+ * each of them, and a fifth of that where fn ends it within the first 16; so n that are worked off one after another
+ * cost n². */
 int store_webhooks_of_conversation(struct store *s, const char *source, const char *conversation,
 				   int (*fn)(void *ctx, const struct store_neighbour *n), void *ctx,
 				   struct err *reterr) MUSTCHECK;

@@ -494,12 +494,15 @@ static void check_plan(void *ctx, const char *sql_text)
 	assert_int_equal(sqlite3_prepare_v2(p->f->s->db, explain, -1, &stmt, NULL), SQLITE_OK);
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		const char *detail = (const char *)sqlite3_column_text(stmt, 3);
-		bool sorts = strstr(detail, "TEMP B-TREE") != NULL;
+		bool sorts = strstr(detail, "TEMP B-TREE") != NULL, scans = strncmp(detail, "SCAN", 4) == 0;
 
 		/* The pending of one conversation or customer are put in order of receipt; all else comes ordered. */
-		if (sorts && (strstr(sql_text, "conversation = ?2 ORDER BY id") || strstr(sql_text, "customer = ?2")))
+		if (sorts && (strstr(sql_text, " ORDER BY id LIMIT ?4) i ") || strstr(sql_text, "customer = ?2")))
 			sorts = false;
-		if (strncmp(detail, "SCAN", 4) == 0 || strstr(detail, "AUTOMATIC") || sorts)
+		/* Those of one conversation that a subquery found by its index, with a plan of its own. */
+		if (strcmp(detail, "SCAN i") == 0 && strstr(sql_text, " ORDER BY id LIMIT ?4) i "))
+			scans = false;
+		if (scans || strstr(detail, "AUTOMATIC") || sorts)
 			fail_msg("%s\n  %s", sql_text, detail);
 	}
 	sqlite3_finalize(stmt);

@@ -691,6 +691,34 @@ static void a_neighbour_whose_columns_do_not_read_is_passed_over(void **state)
 	assert_int_equal(a, 1);
 }
 
+static int meet_next(void *ctx, const struct store_neighbour *n)
+{
+	int64_t *last = ctx;
+
+	assert_int_equal(n->id, *last + 1);
+	*last = n->id;
+	return n->id == 35;
+}
+
+/* However many there are, and though the first ones do not read. */
+static void many_neighbours_are_met_in_order(void **state)
+{
+	struct fixture *f = *state;
+	int64_t last = 0;
+
+	for (int64_t id = 1; id <= 40; id++) {
+		assert_int_equal(put(f, "gladly", "c", "p", 0, NOW), id);
+		if (id % 3 > 0)
+			waits(f, id, id % 3 == 1 ? STORE_WAIT_TIME : STORE_WAIT_BEHIND, id % 3 == 1 ? NOW + 77 : 0);
+	}
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet_next, &last, err));
+	assert_int_equal(last, 35);
+	sql(f, "UPDATE webhooks SET transition = 77 WHERE id <= 20");
+	last = 20;
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet_next, &last, err));
+	assert_int_equal(last, 35);
+}
+
 /* ---- broken rows ------------------------------------------------------------------------------------------------- */
 
 static void a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter(void **state)
@@ -758,6 +786,7 @@ int main(void)
 		TEST(the_pending_of_a_conversation_are_met_in_order),
 		TEST(a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends),
 		TEST(a_neighbour_whose_columns_do_not_read_is_passed_over),
+		TEST(many_neighbours_are_met_in_order),
 		TEST(a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter),
 	};
 
