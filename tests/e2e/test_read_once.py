@@ -134,3 +134,32 @@ def test_a_request_of_several_items_is_parsed_as_a_whole_too(stage, sandbox):
     daemon.post("mini", json.dumps([opened(2), opened(3)]))
     sandbox.wait_events(3)
     assert count.reads() == 1 + 1 + 2
+
+
+def test_one_that_ended_while_its_lookup_was_out_takes_the_place_of_none(stage, sandbox, gladly):
+    """Settle ends it by its closing; the answer brings its tree back, which nobody takes. Such ones could fill the place of others."""
+    daemon = stage.daemon(sandbox, gladly, config={"sources": {"gladly": {"settle": {"open": "1s", "close": "1s"}}}})
+
+    def reads_of_one_that_is_held(name):
+        gladly.customers[name] = [f"{name}@example.com"]
+        daemon.wait_idle()
+        count = Count(daemon)
+        daemon.accepted("gladly", gladly_webhook("opened", f"of-{name}", name))
+        sandbox.wait_for(lambda box: box.events(email=f"{name}@example.com"))
+        return count.reads()
+
+    assert reads_of_one_that_is_held("before") == 1 + 1 + 1
+    # By their lists they fill the place to the last bit.
+    for batch, lists in enumerate(((4300, 4300, 90, 10), (8, 8, 8, 8), (4, 4, 1, 1), (0, 0, 0, 0))):
+        names, at, asked = [f"x{batch}{n}" for n in range(4)], time.time(), gladly.asked()
+        gladly.delay = 300
+        for name, many in zip(names, lists):
+            gladly.customers[name] = [f"{name}@example.com"]
+            daemon.accepted("gladly", {**gladly_webhook("opened", name, name, at=at), "more": [[]] * many})
+        gladly.wait_asked(asked + 4)
+        for name in names:
+            daemon.accepted("gladly", gladly_webhook("closed", name, name, at=at + 0.5))
+        daemon.wait_metric(RESULTS, 8 * (batch + 1), source="gladly", result="settled")
+        gladly.release()
+        daemon.wait_metric("deskbridge_lookups_total", asked + 4, source="gladly", outcome="found")
+    assert reads_of_one_that_is_held("after") == 1 + 1 + 1
