@@ -24,7 +24,7 @@
 #define JSON_DEPTH_MAX 64
 #define JSON_BRANCHES_MAX 65536
 
-/* What may stand between JSON's values (RFC 8259, section 2). */
+/* White space between JSON's values (RFC 8259, section 2). */
 static inline bool json_is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';

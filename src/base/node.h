@@ -32,7 +32,7 @@ struct node {
 };
 
 struct node *node_new(enum node_type type, const char *file, unsigned line, unsigned column);
-/* One that stands where another does, with its path: for what is made of it, and for problems. */
+/* A new node with the line, column and path of `place`, for problems that are found in it. */
 struct node *node_new_at(enum node_type type, const struct node *place);
 void node_add(struct node *parent, const char *key_or_null, struct node *child); /* parent owns child */
 struct node *node_dup(const struct node *n);

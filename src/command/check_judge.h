@@ -8,7 +8,7 @@
 #include "command/daemon_unit.h"
 #include "conf/conf.h"
 
-/* What was found by reading as that user. */
+/* The findings of a reading as that user. */
 struct daemon_judgement {
 	bool wrong;         /* the configuration does not load for that user */
 	bool folder_closed; /* the store's folder is there, and that user may not write to it */

@@ -33,7 +33,7 @@ void explain_block(const char *title, const struct buf *lines)
 
 #define REFUSED "the daemon would answer 401"
 
-/* What is wrong with it, as far as that can be said without the secret. */
+/* Tells the fault of a proof, as far as that can be said without the secret. */
 static void tell_why(const struct proof *proof, const struct proof_secrets *secrets,
 		     const struct proof_request *request)
 {
@@ -136,7 +136,7 @@ static bool take_answer(struct inquiry *q, struct explain_answers *a)
 	return v == INQUIRY_ON;
 }
 
-/* Those before the one that is asked next. */
+/* Tells the steps that are passed over before the one that is asked next. */
 static void tell_passed(const struct source *s, const struct inquiry *q, size_t *told)
 {
 	size_t n = definition_steps(s->definition);

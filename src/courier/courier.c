@@ -157,7 +157,7 @@ static void *courier_main(void *arg)
 	lock_acquire(&c->lock);
 	c->wakes = NULL;
 	lock_release(&c->lock);
-	/* What still runs comes back as aborted: a retry, or a lookup that was answered already. */
+	/* Transfers that still run come back as aborted: a retry, or a lookup that was answered already. */
 	http_client_free(client);
 	take_mail(c);
 	return NULL;

@@ -18,7 +18,7 @@
 #include "courier/upstream.h"
 #include "http/client.h"
 
-/* What all routes share; outlives them and their transfers. */
+/* Shared by all routes; outlives them and their transfers. */
 struct route_shared {
 	struct http_client *client;
 	struct courier_sink sink;
@@ -27,7 +27,7 @@ struct route_shared {
 };
 
 struct route;
-/* What is done with a route by its kind. */
+/* The functions that differ by the kind of a route. */
 struct route_ops {
 	/* As g configures it, or does not any more; all that is needed of g is copied or referenced. reloaded: the
 	 * operator asked for it, else only secrets changed. Tells the window anew in any case. */

@@ -127,7 +127,7 @@ static void heard(struct sender *s, const struct event *e, struct outcome_verdic
 	report_event_waits(&s->route.report, e, v, mono_ms);
 }
 
-/* What came back moves the state, then the window, and is told last. */
+/* An answer moves the state first, then the window; the sink hears of it last. */
 static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 {
 	struct sender *s = p->sender;

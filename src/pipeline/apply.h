@@ -8,8 +8,8 @@
 #include "decision/decide.h"
 #include "pipeline/work.h"
 
-/* Inside a transaction, and a savepoint of the caller's that undoes all where it fails. in: but for now_ms and view,
- * which are w's. *ret begins as zeros; the caller frees it in any case. */
+/* Called inside a transaction and a savepoint, which the caller undoes on failure. The caller fills `in` without now_ms
+ * and view, which come from w. *ret begins as zeros; the caller frees it in any case. */
 int apply_decide(struct work *w, const struct decide_input *in, struct decision *ret, struct err *reterr) MUSTCHECK;
 
 #endif

@@ -23,9 +23,10 @@ void janitor_configured(struct janitor *j);
 /* The wall clock is another than that by which due times were noted. */
 void janitor_clock(struct janitor *j, enum wall_change change);
 
-/* Lets go the webhooks whose source is configured now, and takes due times that are too far away to be right, after the
- * start, a step back of the clock or another configuration, for now: a few a turn. */
+/* After the start or another configuration: lets go the webhooks whose source is configured now. */
 int janitor_release_sources(struct janitor *j, struct work *w, struct err *reterr) MUSTCHECK;
+/* After the start, a step back of the clock or another configuration: a due time that is too far away to be right
+ * becomes now. It does so for a few rows a turn. */
 int janitor_bring_near(struct janitor *j, struct work *w, struct err *reterr) MUSTCHECK;
 /* Expires what has been open for too long; deletes what is past its time where it is due, and more than comes in where
  * the store is nearly full. */
