@@ -252,7 +252,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	const struct option_spec specs[] = {
 		{"--header", OPTION_LIST, &headers},
 		{"--query", OPTION_TEXT, &query},
-		{"--customer", OPTION_LIST, &customers},
+		{"--customer", OPTION_FILES, &customers},
 		{NULL, OPTION_FLAG, NULL},
 	};
 
@@ -261,6 +261,8 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return end;
 	if (n == 0)
 		return command_usage_error(&command_explain, "expected the name of a SOURCE");
+	if (n == 2 && *words[1] == '\0')
+		return command_usage_error(&command_explain, "FILE is empty: name a file, or - for standard input");
 	query += *query == '?';
 	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, true);
 	if (!g)

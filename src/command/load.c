@@ -304,7 +304,7 @@ int load_file(const char *path, size_t max, char **ret, size_t *ret_len, struct 
 	if (!is_stdin)
 		(void)close(fd);
 	if (r < 0)
-		return err_set(reterr, r, "%s: %s", path,
-			       r == -EFBIG ? "it is longer than a webhook may be" : "it cannot be read to its end");
+		return r == -EFBIG ? err_set(reterr, r, "%s: it is longer than a webhook may be", path)
+				   : err_set(reterr, r, "%s: it cannot be read to its end: %s", path, strerror(-r));
 	return 0;
 }

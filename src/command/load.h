@@ -33,7 +33,7 @@ struct door_options {
 #define DOOR_SPECS(options)                                         \
 	{"--admin", OPTION_TEXT, &(options)->address},              \
 	{                                                           \
-		"--token-file", OPTION_TEXT, &(options)->token_file \
+		"--token-file", OPTION_FILE, &(options)->token_file \
 	}
 #define DOOR_ARGUMENTS "[--admin ADDRESS:PORT] [--token-file FILE]"
 #define DOOR_HELP                                                                                \

@@ -32,11 +32,15 @@ static int set_value(const struct command *c, const struct option_spec *s, const
 	struct option_list *list = s->target;
 	uint64_t count;
 
+	if ((s->type == OPTION_FILE || s->type == OPTION_FILES) && *value == '\0')
+		return command_usage_error(c, "%s needs a file", s->name);
 	switch (s->type) {
 	case OPTION_TEXT:
+	case OPTION_FILE:
 		*(const char **)s->target = value;
 		break;
 	case OPTION_LIST:
+	case OPTION_FILES:
 		if (list->n == OPTION_LIST_MAX)
 			return command_usage_error(c, "%s: at most %d of them", s->name, OPTION_LIST_MAX);
 		list->items[list->n++] = value;

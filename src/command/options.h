@@ -16,6 +16,8 @@ enum option_type {
 	OPTION_FLAG,  /* bool *: set to true */
 	OPTION_TEXT,  /* const char **: the last one counts */
 	OPTION_LIST,  /* struct option_list *: each one */
+	OPTION_FILE,  /* as OPTION_TEXT, the name of a file: an empty one is wrong usage */
+	OPTION_FILES, /* as OPTION_LIST, in the same way */
 	OPTION_COUNT, /* long *: a whole number, at least 1 */
 };
 

@@ -227,6 +227,8 @@ int main(int argc, char **argv)
 	command_begin();
 	command_note_bystander(command.name);
 	if (argc > 2 && strcmp(argv[1], "-c") == 0) {
+		if (*argv[2] == '\0')
+			return command_usage_error(&command, "-c needs a file");
 		ctx.config_file = argv[2];
 		ctx.config_given = true;
 		at = 2;

@@ -271,13 +271,18 @@ int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct 
 		r = faults_add(&s->state.faults, o->faults[i], clock_mono_ms(), reterr);
 	for (size_t i = 0; i < o->definitions_n; i++)
 		pages_add(&s->state.desk.pages, o->definitions[i]);
-	for (size_t i = 0; r == 0 && i < o->customers_n; i++)
+	for (size_t i = 0; r == 0 && i < o->customers_n; i++) {
 		r = desk_add(&s->state.desk, o->customers[i], reterr);
+		if (r < 0)
+			(void)err_prefix(reterr, "--customer");
+	}
 	if (r == 0) {
 		s->delays = delays_new();
 		r = http_server_start(&server, &handler, &s->server, reterr);
-		if (r < 0)
+		if (r < 0) {
+			(void)err_prefix(reterr, "--listen");
 			delays_close(s->delays);
+		}
 	}
 	if (r < 0) {
 		sandbox_free(s);

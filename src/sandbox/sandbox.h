@@ -41,7 +41,7 @@ struct sandbox_options {
 	bool quiet;        /* no activity feed */
 };
 
-/* -EINVAL for a wrong fault, or what listening gives. */
+/* -EINVAL for a wrong fault or customer, or what listening gives; the text names the program's option. */
 int sandbox_start(const struct sandbox_options *o, struct sandbox **ret, struct err *reterr) MUSTCHECK;
 const char *sandbox_address(const struct sandbox *s);
 /* Begins to write the activity feed to standard output, with what came so far; nothing where quiet. Once. */

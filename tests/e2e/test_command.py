@@ -125,6 +125,22 @@ def test_the_sandbox_can_be_started_by_its_own_name():
         assert by_name == (by_command.returncode, by_command.stdout, by_command.stderr) and by_name[0] == 2
     assert said("-c", "/nonexistent.yaml")[0] == 78
     assert said("-c", "/nonexistent.yaml", "--", "--events", "0")[0] == 2
+    told = 'deskbridge sandbox: -c needs a file\nTry "deskbridge sandbox --help".\n'
+    assert said("-c", "") == said("-c", "", "--", "--quiet") == (2, "", told)
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--listen", ""], '--listen: "" is no address; expected ADDRESS:PORT'),
+        (["--listen", "unix:"], '--listen: "unix:" names no path'),
+        (["--listen", "unix:/nonexistent/folder/socket"], "--listen: unix:/nonexistent/folder/socket"),
+        (["--customer", "jo"], '--customer: "jo": expected ID=EMAIL[,EMAIL…]'),
+    ],
+)
+def test_what_the_sandbox_cannot_start_with_names_its_option(words, said):
+    ended = run("sandbox", *words)
+    assert ended.returncode == 1 and ended.stderr.startswith(f"deskbridge sandbox: {said}") and ended.stdout == ""
 
 
 def test_the_daemon_holds_nothing_of_the_sandbox_and_the_sandbox_neither_store_nor_client():

@@ -97,6 +97,9 @@ def test_a_configuration_with_an_error_is_78_and_told(stage, command):
         (["explain", "a", "b", "c"], '"c" is one word too many'),
         (["explain", "a", "--custmer", "x"], "did you mean --customer?"),
         (["explain", "a", "--customer"], "--customer needs a value"),
+        (["explain", "a", "--customer", ""], "--customer needs a file"),
+        (["explain", "a", "--customer="], "--customer needs a file"),
+        (["explain", "a", ""], "FILE is empty: name a file, or - for standard input"),
         (["sample"], "expected a SOURCE and a TRANSITION"),
         (["sample", "gladly"], "expected a SOURCE and a TRANSITION"),
         (["sample", "gladly", "open"], "open: expected opened, reopened or closed"),
@@ -135,6 +138,9 @@ def test_a_configuration_with_an_error_is_78_and_told(stage, command):
         (["status", "--admin", "/run/deskbridge/admin.sock"], "expected ADDRESS:PORT, such as 127.0.0.1:8086, or unix:PATH"),
         (["status", "--admin", "unix:"], "this names no socket: write unix:PATH"),
         (["status", "--admin="], "the port is missing"),
+        (["status", "--token-file", ""], "--token-file needs a file"),
+        (["queue", "list", "--token-file="], "--token-file needs a file"),
+        (["reload", "--token-file", ""], "--token-file needs a file"),
     ],
     ids=" ".join,
 )
@@ -149,6 +155,14 @@ def test_a_header_without_a_colon_is_wrong_usage(daemon):
     for header in ("Authorization", ": x", ""):
         ended = daemon.command("explain", "gladly", "--header", header, input="{}")
         assert ended.returncode == 2 and "expected 'NAME: VALUE'" in ended.stderr, header
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(daemon, tmp_path):
+    for words in (["-", "--customer", tmp_path], [tmp_path]):
+        ended = daemon.command("explain", "gladly", *words, input="{}")
+        option = "--customer: " if words[0] == "-" else ""
+        assert ended.returncode == 1 and ended.stdout == ""
+        assert ended.stderr == f"deskbridge explain: {option}{tmp_path}: it cannot be read to its end: Is a directory\n"
 
 
 @pytest.mark.parametrize("words", [["explain", "glady"], ["sample", "glady", "opened"]])

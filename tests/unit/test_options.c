@@ -24,8 +24,8 @@ static const struct command trial = {
 struct parsed {
 	int end;
 	bool flag;
-	const char *text;
-	struct option_list list;
+	const char *text, *file;
+	struct option_list list, files;
 	long count;
 	const char *words[2];
 	size_t words_n;
@@ -64,8 +64,10 @@ static struct parsed parse(size_t words_max, const char *const *words)
 {
 	struct parsed p = {.count = -1};
 	const struct option_spec specs[] = {
-		{"--flag", OPTION_FLAG, &p.flag},    {"--text", OPTION_TEXT, &p.text}, {"--list", OPTION_LIST, &p.list},
-		{"--limit", OPTION_COUNT, &p.count}, {NULL, OPTION_FLAG, NULL},
+		{"--flag", OPTION_FLAG, &p.flag}, {"--text", OPTION_TEXT, &p.text},
+		{"--list", OPTION_LIST, &p.list}, {"--limit", OPTION_COUNT, &p.count},
+		{"--file", OPTION_FILE, &p.file}, {"--files", OPTION_FILES, &p.files},
+		{NULL, OPTION_FLAG, NULL},
 	};
 	char *argv[80] = {(char *)"trial"};
 	struct captured out, err;
@@ -298,6 +300,30 @@ static void a_missing_value_is_told(void **state)
 	}
 }
 
+static void a_files_name_is_not_empty(void **state)
+{
+	struct parsed p = PARSE("--file", "a", "--file=b", "--files", "c", "--files=d");
+
+	(void)state;
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_string_equal(p.file, "b");
+	assert_int_equal(p.files.n, 2);
+	assert_string_equal(p.files.items[1], "d");
+	for (size_t i = 0; i < 4; i++) {
+		static const char *const words[] = {"--file", "--files", "--file=", "--files="};
+		char said[100];
+
+		p = PARSE(words[i], i < 2 ? "" : NULL);
+		assert_int_equal(p.end, COMMAND_USAGE);
+		(void)snprintf(said, sizeof(said), "trial: %s needs a file", i % 2 == 0 ? "--file" : "--files");
+		assert_non_null(strstr(p.err, said));
+	}
+	p = PARSE("--text", "", "--list=");
+	assert_int_equal(p.end, OPTIONS_GO);
+	assert_string_equal(p.text, "");
+	assert_int_equal(p.list.n, 1);
+}
+
 static void a_flag_takes_no_value(void **state)
 {
 	struct parsed p = PARSE("--flag=yes");
@@ -341,6 +367,7 @@ int main(void)
 		cmocka_unit_test(a_very_long_option_is_cut_in_the_message),
 		cmocka_unit_test(counts_are_whole_numbers_from_1),
 		cmocka_unit_test(a_missing_value_is_told),
+		cmocka_unit_test(a_files_name_is_not_empty),
 		cmocka_unit_test(a_flag_takes_no_value),
 		cmocka_unit_test(lists_are_bounded),
 	};
