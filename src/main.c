@@ -169,7 +169,8 @@ int main(int argc, char **argv)
 		status = help(&ctx, argc - at, argv + at);
 	} else if (status == GO_ON) {
 		c = command_find(argv[at]);
-		if (c && c != &command_serve) /* serve is the daemon, whoever runs it */
+		/* serve is the daemon, whoever runs it; the sandbox's own program does this itself. */
+		if (c && c != &command_serve && c != &command_sandbox)
 			command_note_bystander(c->name);
 		status = c ? c->run(&ctx, argc - at, argv + at) : unknown_command(argv[at]);
 	}

@@ -1,8 +1,11 @@
 """The program's face: commands, help, versions, what is said of a wrong word, exit statuses."""
 
+import ctypes
+import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 
 import pytest
@@ -141,6 +144,22 @@ def test_the_sandbox_can_be_started_by_its_own_name():
 def test_what_the_sandbox_cannot_start_with_names_its_option(words, said):
     ended = run("sandbox", *words)
     assert ended.returncode == 1 and ended.stderr.startswith(f"deskbridge sandbox: {said}") and ended.stdout == ""
+
+
+def test_the_daemons_unit_is_read_once(tmp_path):
+    """Also where one program starts the other."""
+    unit = tmp_path / "deskbridge.service"
+    unit.write_text("[Service]\nUser=nobody\n")
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch, opened, closed = libc.inotify_init1(os.O_NONBLOCK), 0x20, 0x10
+    try:
+        assert libc.inotify_add_watch(watch, bytes(unit), opened | closed) >= 0
+        for command in ("sandbox", "presets"):
+            assert run(command, "--help", env={"SYSTEMD_UNIT_PATH": str(tmp_path)}).returncode == 0
+            masks = [mask for _, mask, _, _ in struct.iter_unpack("iIII", os.read(watch, 4096))]
+            assert masks == [opened, closed], command
+    finally:
+        os.close(watch)
 
 
 def test_the_daemon_holds_nothing_of_the_sandbox_and_the_sandbox_neither_store_nor_client():
