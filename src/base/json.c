@@ -152,7 +152,7 @@ static int json_check(const char **text, size_t *len, struct json_lexed *found, 
 	return found->wrong ? json_fail(reterr, *text, found->at, found->wrong) : 0;
 }
 
-int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr)
+int json_read_sized(const char *text, size_t len, struct json_object **ret, size_t *ret_bytes, struct err *reterr)
 {
 	enum json_tokener_error e;
 	struct json_lexed found;
@@ -172,7 +172,15 @@ int json_read(const char *text, size_t len, struct json_object **ret, struct err
 	if (found.wide > 0)
 		wide_unmark(o);
 	*ret = o;
+	if (ret_bytes)
+		/* A wide number keeps its text beside its value. */
+		*ret_bytes = len + found.branches * JSON_BRANCH_BYTES + (found.values + found.wide) * JSON_VALUE_BYTES;
 	return 0;
+}
+
+int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr)
+{
+	return json_read_sized(text, len, ret, NULL, reterr);
 }
 
 int json_check_object(const char *text, struct err *reterr)

@@ -3,11 +3,11 @@
  *
  * Trees are json-c's own (json_object_put frees); they are never shared between threads (reference counts are not
  * atomic). Parsing is strict, and the same with json-c 0.16 and 0.18: UTF-8 checked, depth at most JSON_DEPTH_MAX,
- * at most JSON_BRANCHES_MAX objects and lists (json-c takes 800 bytes for each, and "{}," is three), nothing behind the
- * value, no NUL inside a key, no NaN. Two things are read that JSON has not: a UTF-8 byte order mark before the value,
- * and raw control characters inside strings, as the free templates of some helpdesks put line ends there. An integer
- * beyond 64 bits is a json_type_double that keeps its text (json_wide). The last of duplicate keys counts, as with
- * json-c.
+ * at most JSON_BRANCHES_MAX objects and lists (json-c takes JSON_BRANCH_BYTES for each, and "{}," is three), nothing
+ * behind the value, no NUL inside a key, no NaN. Two things are read that JSON has not: a UTF-8 byte order mark before
+ * the value, and raw control characters inside strings, as the free templates of some helpdesks put line ends there. An
+ * integer beyond 64 bits is a json_type_double that keeps its text (json_wide). The last of duplicate keys counts, as
+ * with json-c.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -23,6 +23,9 @@
 
 #define JSON_DEPTH_MAX 64
 #define JSON_BRANCHES_MAX 65536
+/* What json-c takes for an object or a list, and for any other value with its name; both with malloc's share. */
+#define JSON_BRANCH_BYTES 800
+#define JSON_VALUE_BYTES 220
 
 /* White space between JSON's values (RFC 8259, section 2). */
 static inline bool json_is_blank(char c)
@@ -32,7 +35,10 @@ static inline bool json_is_blank(char c)
 
 /* 0 and an owned tree (*ret may be NULL for the JSON text null), or -EINVAL with "line L column C: …" in reterr. */
 int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr) MUSTCHECK;
-/* How many trees json_read() has built since the process began. Any thread. */
+/* The same. ret_bytes: an estimate of what the tree takes, rather too high than too low. NULL: it is not wanted. */
+int json_read_sized(const char *text, size_t len, struct json_object **ret, size_t *ret_bytes,
+		    struct err *reterr) MUSTCHECK;
+/* How many trees both have built since the process began. Any thread. */
 uint64_t json_reads(void);
 
 /* One line without blanks. The caller owns the text. NULL object gives "null". */

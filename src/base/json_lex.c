@@ -17,7 +17,7 @@ static const char lex_nan[] = "NaN and Infinity are no JSON";
 struct lexer {
 	const char *at, *end; /* at: after a failure, where the text is wrong */
 	unsigned depth;
-	unsigned branches;                  /* objects and lists so far */
+	size_t values, branches;            /* so far; branches: objects and lists */
 	bool in_object[JSON_DEPTH_MAX + 1]; /* by depth; else in an array */
 	size_t wide;                        /* integers beyond 64 bits */
 	struct buf *to;                     /* the text as json-c gets it, or NULL; copied: up to where it is written */
@@ -177,6 +177,7 @@ static void lex_close(struct lexer *l, enum expect *next)
 static const char *lex_value(struct lexer *l, enum expect *next)
 {
 	*next = l->depth > 0 ? EXPECT_COMMA_OR_END : EXPECT_NOTHING;
+	l->values++;
 	switch (*l->at) {
 	case '{':
 	case '[':
@@ -283,6 +284,8 @@ void json_lex(const char *text, size_t len, struct buf *to, struct json_lexed *r
 	ret->wrong = lex(&l);
 	ret->at = (size_t)(l.at - text);
 	ret->wide = l.wide;
+	ret->values = l.values;
+	ret->branches = l.branches;
 	if (to)
 		buf_add(to, l.copied, (size_t)(l.end - l.copied));
 }

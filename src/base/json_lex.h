@@ -23,6 +23,8 @@ struct json_lexed {
 	const char *wrong; /* NULL: it is JSON; else what is wrong, for people */
 	size_t at;         /* and at which byte */
 	size_t wide;       /* how many integers beyond 64 bits are in it */
+	size_t values;     /* how many values; of these are */
+	size_t branches;   /* objects and lists */
 };
 
 /* text: UTF-8 without a NUL; no NUL need follow it. to: gets the copy with the marks; NULL: no copy is made. */

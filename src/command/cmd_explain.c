@@ -92,7 +92,7 @@ static struct parsed *item_parsed(const struct source *s, const struct webhook *
 	webhook_copy(&item, w);
 	free(item.body);
 	item.body = batch_item(b, i, &item.body_len);
-	return parsed_new(s->definition, &item, NULL);
+	return parsed_new(s->definition, &item, NULL, 0);
 }
 
 static void explain_items(const struct generation *g, const struct source *s, const struct webhook *w,

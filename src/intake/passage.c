@@ -200,9 +200,9 @@ static void take_unreadable(struct passage *p, struct parsed *parsed, const char
 }
 
 /* Takes what is in w, where it is to be kept, and tree (parsed_new). */
-static void take_item(struct passage *p, struct webhook *w, struct json_object *tree)
+static void take_item(struct passage *p, struct webhook *w, struct json_object *tree, size_t tree_bytes)
 {
-	CLEANUP(parsed_freep) struct parsed *item = parsed_new(p->source->definition, w, tree);
+	CLEANUP(parsed_freep) struct parsed *item = parsed_new(p->source->definition, w, tree, tree_bytes);
 	const char *reason;
 
 	unknown_states_note(p->unknown, p->source, &item->reading);
@@ -242,11 +242,12 @@ static void take_batch(struct passage *p, struct batch *batch, const struct http
 		p->ignored++; /* an empty list says nothing */
 	for (size_t i = 0; i < n && !p->full; i++) {
 		struct webhook w;
-		size_t len;
+		size_t len, tree_bytes;
 		char *body = batch_item(batch, i, &len);
+		struct json_object *tree = batch_take_tree(batch, &tree_bytes);
 
 		keep_webhook(p->source, x, headers, body, len, &w);
-		take_item(p, &w, batch_take_tree(batch));
+		take_item(p, &w, tree, tree_bytes);
 	}
 }
 

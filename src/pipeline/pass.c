@@ -515,7 +515,7 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 		return rest(store_webhook_wait(w->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr));
 	}
 	if (!p.parsed)
-		p.parsed = parsed_new(p.source->definition, &webhook, NULL);
+		p.parsed = parsed_new(p.source->definition, &webhook, NULL, 0);
 	p.webhook = &p.parsed->webhook;
 	p.signal = &p.parsed->reading.signal;
 	r = stages(&p, reterr);

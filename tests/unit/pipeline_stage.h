@@ -218,7 +218,7 @@ CUT struct parsed *stage_parsed(struct stage *s, const struct post *p)
 	struct webhook w;
 
 	stage_webhook(s, p, &w);
-	return source ? parsed_new(source->definition, &w, NULL) : parsed_bare(&w);
+	return source ? parsed_new(source->definition, &w, NULL, 0) : parsed_bare(&w);
 }
 
 CUT int64_t stage_put(struct stage *s, struct post p)

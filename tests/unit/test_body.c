@@ -67,7 +67,7 @@ static void assert_reads(enum body_form f, const char *text, const char *expecte
 	/* No NUL behind it: what is read is the length that is given. */
 	memcpy(exact, text, strlen(text));
 	exact = mem_grow(exact, strlen(text) > 0 ? strlen(text) : 1, 1);
-	if (body_read(f, exact, strlen(text), &o, &e) < 0)
+	if (body_read(f, exact, strlen(text), &o, NULL, &e) < 0)
 		fail_msg("%s: %s", text, e.text);
 	shown = json_text(o);
 	assert_string_equal(shown, expected);
@@ -162,7 +162,7 @@ static void what_cannot_be_read_says_why(void **state)
 		struct json_object *o = NULL;
 		struct err e;
 
-		if (body_read(cases[i].form, cases[i].text, strlen(cases[i].text), &o, &e) == 0)
+		if (body_read(cases[i].form, cases[i].text, strlen(cases[i].text), &o, NULL, &e) == 0)
 			fail_msg("%s is read", cases[i].text);
 		if (!strstr(e.text, cases[i].says))
 			fail_msg("%s: %s", cases[i].text, e.text);
@@ -205,8 +205,8 @@ static void a_nul_inside_a_form_is_not_read(void **state)
 	struct err e;
 
 	(void)state;
-	assert_true(body_read(BODY_FORM, "a=1\0&b=2", 8, &o, &e) < 0);
-	assert_true(body_read(BODY_FORM, "a=1", 0, &o, &e) < 0);
+	assert_true(body_read(BODY_FORM, "a=1\0&b=2", 8, &o, NULL, &e) < 0);
+	assert_true(body_read(BODY_FORM, "a=1", 0, &o, NULL, &e) < 0);
 }
 
 static void a_form_of_too_many_fields_is_not_read(void **state)
@@ -220,10 +220,10 @@ static void a_form_of_too_many_fields_is_not_read(void **state)
 	buf_init(&b, 1 << 20);
 	for (int i = 0; i < BODY_FIELDS_MAX; i++)
 		buf_addf(&b, "&a=%d", i);
-	assert_int_equal(body_read(BODY_FORM, b.data, b.len, &o, &e), 0);
+	assert_int_equal(body_read(BODY_FORM, b.data, b.len, &o, NULL, &e), 0);
 	assert_int_equal(json_object_array_length(json_member(o, "a")), BODY_FIELDS_MAX);
 	buf_adds(&b, "&b=1");
-	assert_true(body_read(BODY_FORM, b.data, b.len, &more, &e) < 0);
+	assert_true(body_read(BODY_FORM, b.data, b.len, &more, NULL, &e) < 0);
 	assert_non_null(strstr(e.text, "more than 1000 fields"));
 	buf_done(&b);
 }

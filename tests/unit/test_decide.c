@@ -274,7 +274,7 @@ static int try_post(struct world *w, const struct source_policy *s, const char *
 	for (char *at = webhook.body; *at; at++)
 		*at = *at == '\'' ? '"' : *at;
 	webhook.body_len = strlen(webhook.body);
-	in.webhook = parsed = parsed_new(s->definition, &webhook, NULL);
+	in.webhook = parsed = parsed_new(s->definition, &webhook, NULL, 0);
 	if (parsed->reading.kind != READING_SIGNAL)
 		fail_msg("not a signal: %s: %s", json, parsed->reading.reason);
 	c = world_find(w, s, parsed->reading.signal.conversation);

@@ -281,7 +281,7 @@ static void compare_signal(struct golden *g, const struct node *expected, const 
 /* A first reading, the lookup where it wants one, and the second: as the pipeline does. Takes over what is in w. */
 static void compare_webhook(struct golden *g, const struct node *expected, struct webhook *w)
 {
-	struct parsed *p = parsed_new(g->source->definition, w, NULL);
+	struct parsed *p = parsed_new(g->source->definition, w, NULL, 0);
 	struct customer customer = {0};
 	struct buf asked;
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <limits.h>
+#include <malloc.h>
 
 #include "base/buf.h"
 #include "base/json.h"
@@ -379,6 +380,55 @@ static void trees_are_counted(void **state)
 	assert_int_equal(json_reads() - before, 2);
 }
 
+/* A sanitizer's malloc tells mallinfo2() nothing: then only the upper bound can fail. */
+static void what_a_tree_takes_is_estimated(void **state)
+{
+	static const struct {
+		const char *before, *each, *after;
+		unsigned times;
+		const char *rest; /* each: of a numbered member, behind the number */
+	} cases[] = {
+		{"[0", ",1", "]", 2000},
+		{"[[]", ",[]", "]", 2000},
+		{"[{}", ",{}", "]", 2000},
+		{"[{}", ",{\"a\":[{\"b\":null},true]}", "]", 500},
+		{"[\"\"", ",\"a text of more than a few letters, as most texts are\"", "]", 2000},
+		{"[0", ",123456789012345678901234567890", "]", 500},
+		{"{\"a\":\"", "x", "\"}", 100000},
+		{"[", "[", "]]]]", 3},
+		{"{\"\":0", ",\"k", "}", 1400, "\":1"},
+		{"{\"\":0", ",\"k", "}", 16, "\":true"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct json_object *o = NULL;
+		size_t before, taken, bytes = 0;
+		struct buf b;
+
+		buf_init(&b, 1 << 20);
+		buf_adds(&b, cases[i].before);
+		for (unsigned k = 0; k < cases[i].times; k++)
+			if (cases[i].rest)
+				buf_addf(&b, "%s%u%s", cases[i].each, k, cases[i].rest);
+			else
+				buf_adds(&b, cases[i].each);
+		buf_adds(&b, cases[i].after);
+		before = mallinfo2().uordblks + mallinfo2().hblkhd;
+		assert_int_equal(json_read_sized(b.data, b.len, &o, &bytes, NULL), 0);
+		taken = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+		if (taken > bytes)
+			fail_msg("%s: %zu bytes are taken, more than the %zu of the estimate", cases[i].each, taken,
+				 bytes);
+		if (taken > 0 && bytes > taken * 12)
+			fail_msg("%s: %zu bytes are taken, far less than the %zu of the estimate", cases[i].each, taken,
+				 bytes);
+		assert_true(bytes > b.len);
+		json_object_put(o);
+		buf_done(&b);
+	}
+}
+
 static void an_object_is_known_without_a_tree(void **state)
 {
 	static const struct {
@@ -446,6 +496,7 @@ int main(void)
 		cmocka_unit_test(members_of_another_type_are_not_there),
 		cmocka_unit_test(trees_are_written_on_one_line_or_for_people),
 		cmocka_unit_test(trees_are_counted),
+		cmocka_unit_test(what_a_tree_takes_is_estimated),
 		cmocka_unit_test(an_object_is_known_without_a_tree),
 		cmocka_unit_test(pieces_are_written_as_in_a_tree),
 	};

@@ -478,7 +478,7 @@ static struct parsed *ask_parsed(struct desk *d, struct generation *g)
 	w.body_len = strlen(w.body);
 	q->source = mem_str("desk");
 	q->key = mem_str("cu1");
-	q->parsed = p = parsed_new(config_source(g->config, "desk")->definition, &w, NULL);
+	q->parsed = p = parsed_new(config_source(g->config, "desk")->definition, &w, NULL, 0);
 	q->generation = generation_ref(g);
 	routes_ask(&d->routes, q);
 	return p;

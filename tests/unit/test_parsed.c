@@ -21,7 +21,7 @@ static void it_takes_over_the_webhook(void **state)
 	struct definition *d = with_definition(BARE_DEFINITION "customer: query:a\n", NULL);
 	struct webhook w = webhook_of("{\"type\":\"opened\",\"id\":7}");
 	uint64_t before = json_reads();
-	struct parsed *p = parsed_new(d, &w, NULL);
+	struct parsed *p = parsed_new(d, &w, NULL, 0);
 
 	(void)state;
 	assert_null(w.body);
@@ -68,7 +68,7 @@ static void one_that_does_not_read_says_why(void **state)
 		CLEANUP(mem_freep) char *yaml = mem_fmt("%s%s", BARE_DEFINITION, cases[i].more);
 		struct definition *d = with_definition(yaml, NULL);
 		struct webhook w = webhook_of(cases[i].body);
-		struct parsed *p = parsed_new(d, &w, NULL);
+		struct parsed *p = parsed_new(d, &w, NULL, 0);
 
 		assert_false(p->is_open);
 		assert_null(p->scope.item);
@@ -90,7 +90,7 @@ static void what_is_told_is_added_without_a_parse(void **state)
 				"https://x.example");
 	struct webhook w = webhook_of("{\"type\":\"opened\",\"id\":7,\"who\":3}");
 	struct customer c = {0};
-	struct parsed *p = parsed_new(d, &w, NULL);
+	struct parsed *p = parsed_new(d, &w, NULL, 0);
 	uint64_t before = json_reads();
 
 	(void)state;
@@ -115,21 +115,24 @@ static void the_only_item_of_a_batch_is_not_parsed_again(void **state)
 	struct definition *d = with_definition(BARE_DEFINITION "each: /items\n", NULL);
 	struct webhook w = webhook_of("{\"items\":[{\"type\":\"opened\",\"id\":7}]}");
 	struct batch *one = NULL, *two = NULL;
+	size_t bytes;
 	uint64_t before = json_reads();
 	struct parsed *p;
 	struct err e;
 
 	(void)state;
 	assert_int_equal(batch_open(d, NULL, w.body, w.body_len, &one, &e), 0);
-	p = parsed_new(d, &w, batch_take_tree(one));
+	p = parsed_new(d, &w, batch_take_tree(one, &bytes), 4711);
+	assert_true(bytes > 0);
+	assert_int_equal(p->tree_bytes, 4711);
 	assert_int_equal(json_reads() - before, 1);
 	assert_int_equal(p->reading.kind, READING_SIGNAL);
 	assert_string_equal(p->reading.signal.conversation, "7");
-	assert_null(batch_take_tree(one));
+	assert_null(batch_take_tree(one, &bytes));
 	parsed_free(p);
 	batch_close(one);
 	assert_int_equal(batch_open(d, NULL, "{\"items\":[{},{}]}", 17, &two, &e), 0);
-	assert_null(batch_take_tree(two));
+	assert_null(batch_take_tree(two, &bytes));
 	batch_close(two);
 	definition_free(d);
 }

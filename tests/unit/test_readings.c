@@ -46,7 +46,7 @@ static struct parsed *parsed_of(const struct definition *d, int64_t id, size_t f
 	memset(text, 'x', filled);
 	w.body = mem_fmt("{\"type\":\"opened\",\"id\":%lld,\"text\":\"%s\"}", (long long)id, text);
 	w.body_len = strlen(w.body);
-	return parsed_new(d, &w, NULL);
+	return parsed_new(d, &w, NULL, 0);
 }
 
 static void keep(struct world *w, int64_t id, size_t filled, bool has_waited)
@@ -93,8 +93,8 @@ static void only_what_the_pass_would_read_is_kept(void **state)
 	readings_keep(w->r, &w->config, parsed_of(w->other, 1, 0), false); /* as after a reload */
 	parsed_tell(told, &nobody);
 	readings_keep(w->r, &w->config, told, false);
-	readings_keep(w->r, &w->config, parsed_new(w->d, &broken, NULL), false);
-	readings_keep(w->r, &w->config, parsed_new(w->d, &gone, NULL), false);
+	readings_keep(w->r, &w->config, parsed_new(w->d, &broken, NULL, 0), false);
+	readings_keep(w->r, &w->config, parsed_new(w->d, &gone, NULL, 0), false);
 	parsed_strip(bare);
 	readings_keep(w->r, &w->config, bare, false);
 	for (int64_t id = 1; id <= 5; id++)

@@ -43,8 +43,9 @@ static void a_body_is_text_or_yaml(void **state)
 		struct sample s = compiled(cases[i].yaml, cases[i].form);
 		struct json_object *is = NULL, *should = NULL;
 
-		assert_int_equal(body_read(cases[i].form, s.body, strlen(s.body), &is, NULL), 0);
-		assert_int_equal(body_read(cases[i].form, cases[i].body, strlen(cases[i].body), &should, NULL), 0);
+		assert_int_equal(body_read(cases[i].form, s.body, strlen(s.body), &is, NULL, NULL), 0);
+		assert_int_equal(body_read(cases[i].form, cases[i].body, strlen(cases[i].body), &should, NULL, NULL),
+				 0);
 		assert_true(json_object_equal(is, should));
 		assert_string_equal(s.query, "");
 		json_object_put(is);

@@ -47,11 +47,10 @@ static inline int with_inquiry(const struct definition *d, const struct webhook 
 	if (n == 0)
 		(void)atexit(with_inquiry_end);
 	webhook_copy(&copy, w);
-	p = parsed_new(d, &copy, NULL);
+	p = parsed_new(d, &copy, NULL, 0);
 	parsed_free(with_inquiry_webhooks[n % 64]);
 	with_inquiry_webhooks[n++ % 64] = p;
-	return p->is_open ? inquiry_new(d, &p->scope, ret, reterr)
-			  : err_set(reterr, -EINVAL, "%s", p->reading.reason);
+	return p->is_open ? inquiry_new(d, &p->scope, ret, reterr) : err_set(reterr, -EINVAL, "%s", p->reading.reason);
 }
 
 #endif

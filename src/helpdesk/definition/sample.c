@@ -115,7 +115,7 @@ static void sample_compile_body(struct sample *s, const struct node *n, enum bod
 		CLEANUP(mem_freep) char *text = mem_str(n->text);
 		const char *trimmed = text_trim(text);
 
-		if (body_read(form, trimmed, strlen(trimmed), &o, &e) < 0)
+		if (body_read(form, trimmed, strlen(trimmed), &o, NULL, &e) < 0)
 			problems_error(problems, n, "this sample does not read: %s", e.text);
 		else
 			s->body = mem_str(trimmed);

@@ -111,7 +111,7 @@ static int form_read_field(const char *at, size_t len, struct json_object *o)
 	return 0;
 }
 
-static int form_read(const char *text, size_t len, struct json_object **ret, struct err *reterr)
+static int form_read(const char *text, size_t len, struct json_object **ret, size_t *ret_bytes, struct err *reterr)
 {
 	CLEANUP(json_putp) struct json_object *o = json_object_new_object();
 	size_t fields = 0, mark = text_bom(text, len);
@@ -138,6 +138,9 @@ static int form_read(const char *text, size_t len, struct json_object **ret, str
 				fields);
 	}
 	*ret = TAKE(o);
+	/* A field that comes again makes a list. */
+	if (ret_bytes)
+		*ret_bytes = len + JSON_BRANCH_BYTES + fields * (JSON_VALUE_BYTES + JSON_BRANCH_BYTES / 2);
 	return 0;
 }
 
@@ -147,7 +150,8 @@ static bool reads_json(enum body_form f, const char *text, size_t len)
 	return f == BODY_JSON || (f == BODY_EITHER && looks_like_json(text, len));
 }
 
-int body_read(enum body_form f, const char *text, size_t len, struct json_object **ret, struct err *reterr)
+int body_read(enum body_form f, const char *text, size_t len, struct json_object **ret, size_t *ret_bytes,
+	      struct err *reterr)
 {
 	bool json = reads_json(f, text, len);
 	int r;
@@ -156,7 +160,7 @@ int body_read(enum body_form f, const char *text, size_t len, struct json_object
 		return err_set(reterr, -EINVAL,
 			       "the body is no form: expected a form, not JSON (let the helpdesk send "
 			       "application/x-www-form-urlencoded, or write `body: [json, form]` in the definition)");
-	r = json ? json_read(text, len, ret, reterr) : form_read(text, len, ret, reterr);
+	r = json ? json_read_sized(text, len, ret, ret_bytes, reterr) : form_read(text, len, ret, ret_bytes, reterr);
 	if (r < 0)
 		(void)err_prefix(reterr, "the body is %s",
 				 json               ? "not JSON"

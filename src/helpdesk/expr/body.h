@@ -34,8 +34,10 @@ enum body_form body_form_of(enum body_form f, const char *type);
 bool body_type_is_json(const char *type);
 
 #define BODY_FIELDS_MAX 1000 /* of a form; more are not readable */
-/* 0 and an owned tree, or -EINVAL with what is wrong: "the body is not JSON: line 1 …". */
-int body_read(enum body_form f, const char *text, size_t len, struct json_object **ret, struct err *reterr) MUSTCHECK;
+/* 0 and an owned tree, or -EINVAL with what is wrong: "the body is not JSON: line 1 …". ret_bytes: as that of
+ * json_read_sized(). */
+int body_read(enum body_form f, const char *text, size_t len, struct json_object **ret, size_t *ret_bytes,
+	      struct err *reterr) MUSTCHECK;
 /* The tree in the form in which `like` is written; a form holds what is flat only. One line; the caller owns it. */
 char *body_write(enum body_form f, const char *like, struct json_object *o) MUSTCHECK;
 /* "application/json" or "application/x-www-form-urlencoded". */

@@ -27,6 +27,7 @@ struct batch {
 	struct item *items; /* NULL where whole */
 	size_t n;
 	struct json_object *tree; /* of the text where whole; NULL: not parsed, or taken */
+	size_t tree_bytes;        /* what it takes, by json_read_sized() */
 };
 
 /* ---- walking over JSON ------------------------------------------------------------------------------------------- */
@@ -186,16 +187,18 @@ int batch_open(const struct definition *d, const char *type, const char *text, s
 	       struct err *reterr)
 {
 	struct json_object *tree = NULL;
+	size_t tree_bytes = 0;
 	struct batch *b;
 	int r = 0;
 
 	if (d->each) {
-		r = body_read(body_form_of(d->body, type), text, len, &tree, reterr);
+		r = body_read(body_form_of(d->body, type), text, len, &tree, &tree_bytes, reterr);
 		if (r < 0)
 			return r;
 	}
 	b = mem_new(1, sizeof(*b));
-	*b = (struct batch){.text = text, .len = len, .whole = !d->each, .n = !d->each, .tree = tree};
+	*b = (struct batch){
+		.text = text, .len = len, .whole = !d->each, .n = !d->each, .tree = tree, .tree_bytes = tree_bytes};
 	if (d->each)
 		r = batch_find(b, d->each, reterr);
 	if (r < 0) {
@@ -244,7 +247,8 @@ char *batch_item(const struct batch *b, size_t i, size_t *ret_len)
 	return text;
 }
 
-struct json_object *batch_take_tree(struct batch *b)
+struct json_object *batch_take_tree(struct batch *b, size_t *ret_bytes)
 {
+	*ret_bytes = b->tree_bytes;
 	return TAKE(b->tree);
 }

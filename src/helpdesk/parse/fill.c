@@ -210,7 +210,7 @@ int definition_sample_fill(const struct definition *d, enum transition t, const 
 	CLEANUP(pairs_done) struct pairs query = {0};
 	struct filling f = {.d = d, .t = t, .now_ms = wish->now_ms, .sample = ret};
 
-	if (!sample || body_read(d->body, sample->body, strlen(sample->body), &body, NULL) < 0)
+	if (!sample || body_read(d->body, sample->body, strlen(sample->body), &body, NULL, NULL) < 0)
 		return -ENOENT;
 	sample_copy(ret, sample);
 	percent_read_query(sample->query, &query);

@@ -276,7 +276,7 @@ static int open_scope(struct parsed *p, struct err *reterr)
 	p->scope = (struct scope){.headers = &w->headers, .query = &p->query, .names = &d->names};
 	if (!p->body)
 		r = body_read(body_form_of(d->body, pairs_get(&w->headers, "Content-Type")), w->body ? w->body : "",
-			      w->body_len, &p->body, reterr);
+			      w->body_len, &p->body, &p->tree_bytes, reterr);
 	if (r < 0)
 		return r;
 	p->scope.item = p->scope.root = p->body;
@@ -295,27 +295,13 @@ static void close_scope(struct parsed *p)
 	json_object_put(p->body);
 	pairs_done(&p->query);
 	p->body = NULL;
+	p->tree_bytes = 0;
 	p->scope = (struct scope){0};
 	p->is_open = false;
 }
 
-/* What json-c takes for an object or a list, and for any other value with its name; both with malloc's share. */
-#define BRANCH_BYTES 800
-#define VALUE_BYTES 150
-
-/* Brackets and commas within texts count too. "&" stands between the fields of a form. */
-static size_t tree_bytes(const struct webhook *w)
-{
-	size_t branches = 1, values = 1;
-
-	for (size_t i = 0; i < w->body_len; i++) {
-		branches += w->body[i] == '{' || w->body[i] == '[';
-		values += w->body[i] == ',' || w->body[i] == '&';
-	}
-	return w->body_len + branches * BRANCH_BYTES + values * VALUE_BYTES;
-}
-
-static struct parsed *parse(const struct definition *d, const struct webhook *w, bool is_lent, struct json_object *tree)
+static struct parsed *parse(const struct definition *d, const struct webhook *w, bool is_lent, struct json_object *tree,
+			    size_t tree_bytes)
 {
 	struct parsed *p = mem_new(1, sizeof(*p));
 	struct err why;
@@ -325,20 +311,20 @@ static struct parsed *parse(const struct definition *d, const struct webhook *w,
 	p->is_lent = is_lent;
 	p->definition = d;
 	p->body = tree;
+	p->tree_bytes = tree_bytes;
 	r = open_scope(p, &why);
 	if (r < 0) {
 		p->reading.kind = r == -ENODATA ? READING_IGNORED : READING_UNREADABLE;
 		p->reading.reason = mem_str(why.text);
 	} else {
 		reading_make(d, &p->webhook, &p->scope, NULL, &p->reading);
-		p->tree_bytes = tree_bytes(w);
 	}
 	return p;
 }
 
-struct parsed *parsed_new(const struct definition *d, struct webhook *w, struct json_object *tree)
+struct parsed *parsed_new(const struct definition *d, struct webhook *w, struct json_object *tree, size_t tree_bytes)
 {
-	struct parsed *p = parse(d, w, false, tree);
+	struct parsed *p = parse(d, w, false, tree, tree_bytes);
 
 	*w = (struct webhook){0};
 	return p;
@@ -346,7 +332,7 @@ struct parsed *parsed_new(const struct definition *d, struct webhook *w, struct 
 
 struct parsed *parsed_lent(const struct definition *d, const struct webhook *w)
 {
-	return parse(d, w, true, NULL);
+	return parse(d, w, true, NULL, 0);
 }
 
 struct parsed *parsed_bare(struct webhook *w)
@@ -367,7 +353,6 @@ void parsed_strip(struct parsed *p)
 	p->reading = (struct reading){0};
 	p->customer = (struct customer){0};
 	p->is_told = false;
-	p->tree_bytes = 0;
 }
 
 void parsed_free(struct parsed *p)

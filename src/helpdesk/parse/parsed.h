@@ -96,9 +96,10 @@ struct parsed {
 	struct customer customer; /* what was told */
 };
 
-/* Parses and reads. Takes over what is in w, which is zeroed, and tree: what its body parses to, or NULL: it was not
- * parsed yet. Never fails: the reading says so. */
-struct parsed *parsed_new(const struct definition *d, struct webhook *w, struct json_object *tree) MUSTCHECK;
+/* Parses and reads. Takes over what is in w, which is zeroed, and tree: what its body parses to, and what that takes
+ * (batch_take_tree), or NULL: it was not parsed yet. Never fails: the reading says so. */
+struct parsed *parsed_new(const struct definition *d, struct webhook *w, struct json_object *tree,
+			  size_t tree_bytes) MUSTCHECK;
 /* The same of a webhook that is only lent and outlives it. */
 struct parsed *parsed_lent(const struct definition *d, const struct webhook *w) MUSTCHECK;
 /* A webhook that is not parsed. Takes over what is in w, which is zeroed. */

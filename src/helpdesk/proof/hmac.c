@@ -96,7 +96,7 @@ static char *stamp_in_body(const struct hmac *h, const char *body, size_t len)
 	CLEANUP(json_putp) struct json_object *tree = NULL;
 	struct scope scope = {0};
 
-	if (body_read(BODY_EITHER, body, len, &tree, NULL) < 0)
+	if (body_read(BODY_EITHER, body, len, &tree, NULL, NULL) < 0)
 		return NULL;
 	scope.item = tree;
 	return reference_scalar(h->timestamp, &scope);
