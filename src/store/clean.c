@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "store/losses.h"
 #include "store/numbers.h"
 #include "store/tables.h"
 #include "store/transaction.h"

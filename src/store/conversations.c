@@ -10,7 +10,6 @@
 #include <errno.h>
 
 #include "base/clock.h"
-#include "store/losses.h"
 #include "store/numbers.h"
 #include "store/transaction.h"
 

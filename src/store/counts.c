@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "store/losses.h"
 #include "store/query.h"
 #include "store/transaction.h"
 

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 
-#include "store/losses.h"
 #include "store/numbers.h"
 #include "store/tables.h"
 #include "store/transaction.h"

@@ -15,7 +15,6 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "store/losses.h"
 #include "store/numbers.h"
 #include "store/tables.h"
 #include "store/transaction.h"

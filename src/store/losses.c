@@ -4,8 +4,7 @@
  */
 #include <config.h>
 
-
-#include "store/losses.h"
+#include "store/private.h"
 
 /* More in one transaction are counted only. */
 #define LOSSES_MAX 256

@@ -111,9 +111,18 @@ struct store {
 	size_t lost_rows_next;
 };
 
-/* Of query.c. */
+/* ---- query.c ----------------------------------------------------------------------------------------------------- */
+
 void statements_done(struct store *s);
 /* Calls fn with the text of every statement prepared so far. For tests, which ask for their plans. */
 void store_each_statement(struct store *s, void (*fn)(void *ctx, const char *sql), void *ctx);
+
+/* ---- losses.c ---------------------------------------------------------------------------------------------------- */
+
+/* Notes what was mended or set aside, for the log of the caller (store_losses); once a row (id 0: whatever it is). In
+ * memory only. name: its source or account. */
+void loss_note(struct store *s, enum store_loss_kind kind, int64_t id, const char *name_or_null, const char *reason);
+extern const struct transaction_hook losses_hook;
+void losses_done(struct store *s);
 
 #endif

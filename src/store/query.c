@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "store/connection.h"
-#include "store/losses.h"
 
 #define STATEMENTS_FIRST 256
 

@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "store/connection.h"
-#include "store/losses.h"
 #include "store/tables.h"
 #include "store/transaction.h"
 

@@ -17,7 +17,6 @@
 
 #include "base/clock.h"
 #include "store/connection.h"
-#include "store/losses.h"
 #include "store/private.h"
 #include "store/query.h"
 #include "store/tables.h"
