@@ -12,38 +12,32 @@
 #include "base/path.h"
 #include "store/private.h"
 
-static int backup_failed(struct store *s, sqlite3 *to, const char *file, int rc, struct err *reterr)
+static int backup_failed(sqlite3 *to, const char *file, int rc, struct err *reterr)
 {
 	int cause = to ? sqlite3_system_errno(to) : 0;
 
-	(void)s;
 	if ((rc & 0xff) == SQLITE_FULL || cause == ENOSPC || cause == EDQUOT || cause == EFBIG)
 		return err_set(reterr, -ENOSPC, "the backup %s does not fit on its disk: make room there", file);
 	return err_set(reterr, -EIO, "the backup %s cannot be written: %s", file,
 		       cause > 0 ? strerror(cause) : sqlite3_errstr(rc));
 }
 
-static int backup_copy(struct store *s, sqlite3 *to, const char *file, struct err *reterr)
-{
-	sqlite3_backup *b = sqlite3_backup_init(to, "main", s->db, "main");
-	int rc;
-
-	if (!b)
-		return backup_failed(s, to, file, sqlite3_extended_errcode(to), reterr);
-	rc = sqlite3_backup_step(b, -1);
-	(void)sqlite3_backup_finish(b);
-	return rc == SQLITE_DONE ? 0 : backup_failed(s, to, file, rc, reterr);
-}
-
 static int backup_write(struct store *s, const char *file, struct err *reterr)
 {
 	sqlite3 *to = NULL;
 	int rc = sqlite3_open_v2(file, &to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
-	int r = rc == SQLITE_OK ? backup_copy(s, to, file, reterr) : backup_failed(s, to, file, rc, reterr);
+	int r;
 
+	if (rc == SQLITE_OK) {
+		sqlite3_backup *b = sqlite3_backup_init(to, "main", s->db, "main");
+
+		rc = b ? sqlite3_backup_step(b, -1) : sqlite3_extended_errcode(to);
+		(void)sqlite3_backup_finish(b); /* NULL allowed */
+	}
+	r = rc == SQLITE_DONE ? 0 : backup_failed(to, file, rc, reterr);
 	rc = sqlite3_close(to);
 	if (r == 0 && rc != SQLITE_OK)
-		r = backup_failed(s, NULL, file, rc, reterr);
+		r = backup_failed(NULL, file, rc, reterr);
 	return r;
 }
 

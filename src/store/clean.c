@@ -44,67 +44,61 @@ static void body_delete(struct change *c, const char *sql, int64_t id)
 			  "the text of a row past its time is damaged and stays in the file");
 }
 
-static void webhook_delete(struct change *c, int64_t id)
-{
-	CLEANUP(webhook_place_done) struct webhook_place p = {0};
-
-	if (!webhook_place_find(c, id, &p))
-		return;
-	body_delete(c, "DELETE FROM webhook_bodies WHERE id = ?1", id);
-	(void)change_by_id(c, "DELETE FROM webhooks WHERE id = ?1", id);
-	if (c->status == 0)
-		counts_move(c->store, COUNT_WEBHOOKS, p.source, (int)p.state, (int)p.wait, COUNT_NOWHERE, 0);
-}
-
-static void clean_webhooks(struct cleaning *c, int64_t until_ms, size_t max)
+static void clean_webhooks(struct cleaning *cleaning, int64_t until_ms, size_t max)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
+	struct change *c = &cleaning->change;
 
-	if (!may_clean(c))
+	if (!may_clean(cleaning))
 		return;
-	CHANGE(q, &c->change,
+	CHANGE(q, c,
 	       "SELECT w.id FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_WEBHOOK_DONE
 	       " AND i.wait = " SQL_WAIT_NONE " AND i.ended <= ?1 AND w.state = " SQL_WEBHOOK_DONE
 	       " ORDER BY i.ended LIMIT ?2");
 	query_bind_int(&q, until_ms);
-	query_bind_int(&q, (int64_t)(max < c->left ? max : c->left));
-	change_ids(&c->change, &q, &ids);
-	for (size_t i = 0; i < ids.n; i++)
-		webhook_delete(&c->change, ids.items[i]);
-	cleaned(c, ids.n);
+	query_bind_int(&q, (int64_t)(max < cleaning->left ? max : cleaning->left));
+	change_ids(c, &q, &ids);
+	for (size_t i = 0; i < ids.n; i++) {
+		CLEANUP(webhook_place_done) struct webhook_place p = {0};
+
+		if (!webhook_place_find(c, ids.items[i], &p))
+			continue;
+		body_delete(c, "DELETE FROM webhook_bodies WHERE id = ?1", p.id);
+		(void)change_by_id(c, "DELETE FROM webhooks WHERE id = ?1", p.id);
+		if (c->status == 0)
+			counts_move(c->store, COUNT_WEBHOOKS, p.source, (int)p.state, (int)p.wait, COUNT_NOWHERE, 0);
+	}
+	cleaned(cleaning, ids.n);
 }
 
-static void event_delete(struct change *c, int64_t id)
-{
-	CLEANUP(mem_freep) char *account = NULL;
-
-	body_delete(c, "DELETE FROM event_bodies WHERE id = ?1", id);
-	CHANGE(row, c, "DELETE FROM events WHERE id = ?1 RETURNING account");
-	query_bind_int(&row, id);
-	if (!change_step(c, &row))
-		return;
-	account = query_text(&row);
-	/* A deletion that returns rows is over when they have been taken. */
-	(void)change_step(c, &row);
-	if (c->status == 0)
-		counts_move(c->store, COUNT_EVENTS, account, EVENT_DELIVERED, 0, COUNT_NOWHERE, 0);
-}
-
-static void clean_events(struct cleaning *c, int64_t until_ms, size_t max)
+static void clean_events(struct cleaning *cleaning, int64_t until_ms, size_t max)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
+	struct change *c = &cleaning->change;
 
-	if (!may_clean(c))
+	if (!may_clean(cleaning))
 		return;
-	CHANGE(q, &c->change,
+	CHANGE(q, c,
 	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_DELIVERED
 	       " AND i.ended <= ?1 AND e.state = " SQL_DELIVERED " ORDER BY i.ended LIMIT ?2");
 	query_bind_int(&q, until_ms);
-	query_bind_int(&q, (int64_t)(max < c->left ? max : c->left));
-	change_ids(&c->change, &q, &ids);
-	for (size_t i = 0; i < ids.n; i++)
-		event_delete(&c->change, ids.items[i]);
-	cleaned(c, ids.n);
+	query_bind_int(&q, (int64_t)(max < cleaning->left ? max : cleaning->left));
+	change_ids(c, &q, &ids);
+	for (size_t i = 0; i < ids.n; i++) {
+		CLEANUP(mem_freep) char *account = NULL;
+
+		body_delete(c, "DELETE FROM event_bodies WHERE id = ?1", ids.items[i]);
+		CHANGE(row, c, "DELETE FROM events WHERE id = ?1 RETURNING account");
+		query_bind_int(&row, ids.items[i]);
+		if (!change_step(c, &row))
+			continue;
+		account = query_text(&row);
+		/* A deletion that returns rows is over when they have been taken. */
+		(void)change_step(c, &row);
+		if (c->status == 0)
+			counts_move(c->store, COUNT_EVENTS, account, EVENT_DELIVERED, 0, COUNT_NOWHERE, 0);
+	}
+	cleaned(cleaning, ids.n);
 }
 
 /* ---- digests and customers --------------------------------------------------------------------------------------- */

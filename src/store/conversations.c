@@ -147,11 +147,6 @@ static void stand_in(struct change *c, int64_t id, const char *source, const cha
 	(void)change_run(c, &q);
 }
 
-static void row_delete(struct change *c, int64_t id)
-{
-	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
-}
-
 static void open_set(struct change *c, int64_t id, const char *source, int64_t state, int64_t received_ms)
 {
 	CHANGE(q, c, "UPDATE conversations SET source = ?2, state = ?3, opened_received = ?4 WHERE id = ?1");
@@ -191,7 +186,7 @@ static void mend_open(struct change *c, const char *source, int64_t id, int64_t 
 		return;
 	stand_in(c, id, source, name);
 	(void)open_take_out(c, id, source, received_ms);
-	row_delete(c, id);
+	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
 	if (c->status == 0)
 		loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
 			  "an open conversation's row is not there, an index still named it; it does not expire");
@@ -204,24 +199,6 @@ static void name_set(struct change *c, int64_t id, const char *source, const cha
 	query_bind_text(&q, source);
 	query_bind_text(&q, conversation);
 	(void)change_run(c, &q);
-}
-
-/* The row gets the name that the index says, and its own again. False: it is not there. */
-static bool name_take_out(struct change *c, int64_t id, const char *source, const char *conversation)
-{
-	CLEANUP(mem_freep) char *own_source = NULL;
-	CLEANUP(mem_freep) char *own_name = NULL;
-
-	CHANGE(q, c, "SELECT source, conversation FROM conversations WHERE id = ?1");
-	query_bind_int(&q, id);
-	if (!change_step(c, &q))
-		return false;
-	own_source = query_text(&q);
-	own_name = query_text(&q);
-	query_close(&q);
-	name_set(c, id, source, conversation);
-	name_set(c, id, own_source, own_name);
-	return true;
 }
 
 /* An open conversation that the index of names does not hold: its name is put in, or, where another conversation has
@@ -246,6 +223,8 @@ static void mend_name(struct change *c, const char *source, int64_t id, const ch
 /* Whether the index of names held a conversation that is not there; it holds none any more. */
 static bool mend_unique(struct change *c, const char *source, const char *conversation)
 {
+	CLEANUP(mem_freep) char *own_source = NULL;
+	CLEANUP(mem_freep) char *own_name = NULL;
 	int64_t id = 0;
 
 	CHANGE(named, c, "SELECT id FROM conversations WHERE source = ?1 AND conversation = ?2");
@@ -253,10 +232,19 @@ static bool mend_unique(struct change *c, const char *source, const char *conver
 	query_bind_text(&named, conversation);
 	if (!change_one_int(c, &named, &id))
 		return false;
-	if (name_take_out(c, id, source, conversation)) /* another conversation has that id by now */
+	/* Where another conversation has that id by now, it gets the name that the index says, and its own again. */
+	CHANGE(row, c, "SELECT source, conversation FROM conversations WHERE id = ?1");
+	query_bind_int(&row, id);
+	if (change_step(c, &row)) {
+		own_source = query_text(&row);
+		own_name = query_text(&row);
+		query_close(&row);
+		name_set(c, id, source, conversation);
+		name_set(c, id, own_source, own_name);
 		return c->status == 0;
+	}
 	stand_in(c, id, source, conversation);
-	row_delete(c, id);
+	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
 	if (c->status < 0)
 		return false;
 	loss_note(c->store, STORE_LOSS_CONVERSATION, id, source,
@@ -266,31 +254,25 @@ static bool mend_unique(struct change *c, const char *source, const char *conver
 
 /* ---- saving ------------------------------------------------------------------------------------------------------ */
 
-/* What is counted of a conversation. */
+/* The state under which the two counters hold a conversation: LEDGER_OPEN, or COUNT_NOWHERE. */
 struct counted {
-	bool open, unaddressed;
+	int open, unaddressed;
 };
 
 static struct counted counted_as(enum ledger_state state, bool addressed)
 {
-	return (struct counted){.open = state == LEDGER_OPEN, .unaddressed = state == LEDGER_OPEN && !addressed};
+	return (struct counted){.open = state == LEDGER_OPEN ? LEDGER_OPEN : COUNT_NOWHERE,
+				.unaddressed = state == LEDGER_OPEN && !addressed ? LEDGER_OPEN : COUNT_NOWHERE};
 }
 
-static void counted_move(struct store *s, const char *source, struct counted from, struct counted to)
-{
-	counts_move(s, COUNT_CONVERSATIONS, source, from.open ? LEDGER_OPEN : COUNT_NOWHERE, 0,
-		    to.open ? LEDGER_OPEN : COUNT_NOWHERE, 0);
-	counts_move(s, COUNT_UNADDRESSED, source, from.unaddressed ? LEDGER_OPEN : COUNT_NOWHERE, 0,
-		    to.unaddressed ? LEDGER_OPEN : COUNT_NOWHERE, 0);
-}
-
-/* Its id, and what it is counted as; 0 where it is new. */
+/* Its id, and as what it is counted; 0 where it is new. */
 static int64_t conversation_find(struct change *c, const char *source, const char *conversation,
 				 struct counted *ret_counted)
 {
 	enum ledger_state state;
 	int64_t id;
 
+	*ret_counted = counted_as(LEDGER_UNKNOWN, false);
 	CHANGE(q, c,
 	       "SELECT c.id, c.state, c.addressed FROM conversations i CROSS JOIN conversations c ON c.id = i.id"
 	       " WHERE i.source = ?1 AND i.conversation = ?2 AND c.conversation = ?2");
@@ -304,18 +286,12 @@ static int64_t conversation_find(struct change *c, const char *source, const cha
 	return id;
 }
 
-static int64_t changed_ms(const struct store *s, const struct ledger_entry *e)
-{
-	int64_t newest_ms = e->as_of_ms > e->as_of_received_ms ? e->as_of_ms : e->as_of_received_ms;
-
-	return s->told_ms > newest_ms ? s->told_ms : newest_ms;
-}
-
 static void entry_write(struct change *c, int64_t id, const char *source, const char *conversation,
 			const struct ledger_entry *e, bool clear)
 {
 	unsigned char taken[LEDGER_TAKEN_MAX * TAKEN_BYTES];
 	size_t n = taken_write(e, taken);
+	int64_t newest_ms = e->as_of_ms > e->as_of_received_ms ? e->as_of_ms : e->as_of_received_ms;
 
 	CHANGE(q, c,
 	       "INSERT INTO conversations (id, source, conversation, state, as_of, first_opened, opened,"
@@ -341,49 +317,40 @@ static void entry_write(struct change *c, int64_t id, const char *source, const 
 	query_bind_int(&q, e->reopen_count);
 	query_bind_int(&q, e->addressed);
 	query_bind_blob(&q, taken, n);
-	query_bind_int(&q, changed_ms(c->store, e));
+	query_bind_int(&q, c->store->told_ms > newest_ms ? c->store->told_ms : newest_ms);
 	query_bind_int(&q, clear);
 	(void)change_run(c, &q);
 }
 
-static void marks_write(struct change *c, int64_t id, const struct ledger_entry *e)
+/* Whole, in place of whom it had reached. The digests of a closed conversation stay; an open one is reached anew. Whom
+ * another one reached that had a new one's id, and is lost, is nobody's. */
+static void reached_write(struct change *c, int64_t id, bool is_new, bool open, const struct reached_list *reached)
 {
-	CHANGE(q, c,
-	       "INSERT INTO marks (conversation, as_of_received, newest) VALUES (?1, ?2, ?3) ON CONFLICT (conversation)"
-	       " DO UPDATE SET as_of_received = excluded.as_of_received, newest = excluded.newest");
-	query_bind_int(&q, id);
-	query_bind_int(&q, e->as_of_received_ms);
-	query_bind_int(&q, e->newest);
-	(void)change_run(c, &q);
-}
-
-/* The digests of a closed conversation stay; an open one is reached anew. */
-static void reached_forget(struct change *c, int64_t id, bool open)
-{
-	CHANGE(q, c,
+	CHANGE(before, c,
 	       "DELETE FROM reached WHERE id IN (SELECT r.id FROM reached i CROSS JOIN reached r ON r.id = i.id"
 	       " WHERE i.conversation = ?1 AND r.conversation = ?1 AND (r.email IS NOT NULL OR ?2))");
-	query_bind_int(&q, id);
-	query_bind_int(&q, open);
-	(void)change_run(c, &q);
-}
+	query_bind_int(&before, id);
+	query_bind_int(&before, is_new || open);
+	(void)change_run(c, &before);
+	for (size_t i = 0; i < reached->n; i++) {
+		const struct reached *to = &reached->items[i];
 
-static void reached_write(struct change *c, int64_t id, const struct reached *to, bool open)
-{
-	CHANGE(q, c, "INSERT INTO reached (conversation, account, email, flag, open) VALUES (?1, ?2, ?3, ?4, ?5)");
-	query_bind_int(&q, id);
-	query_bind_text(&q, to->account);
-	query_bind_text(&q, to->email);
-	query_bind_text(&q, to->flag);
-	query_bind_int(&q, open);
-	(void)change_run(c, &q);
+		CHANGE(q, c,
+		       "INSERT INTO reached (conversation, account, email, flag, open) VALUES (?1, ?2, ?3, ?4, ?5)");
+		query_bind_int(&q, id);
+		query_bind_text(&q, to->account);
+		query_bind_text(&q, to->email);
+		query_bind_text(&q, to->flag);
+		query_bind_int(&q, open);
+		(void)change_run(c, &q);
+	}
 }
 
 int store_conversation_save(struct store *s, const char *source, const char *conversation, const struct ledger_entry *e,
 			    const struct reached_list *reached, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
-	struct counted before = {0};
+	struct counted before, now = counted_as(e->state, e->addressed);
 	int64_t id = conversation_find(&c, source, conversation, &before);
 	struct change part = change_part(&c, NULL);
 	bool is_new = id == 0;
@@ -397,13 +364,18 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 	}
 	if (is_new)
 		id = sqlite3_last_insert_rowid(s->db);
-	marks_write(&c, id, e);
-	/* Whom another one reached that had a new one's id, and is lost: nobody's. */
-	reached_forget(&c, id, is_new || e->state == LEDGER_OPEN);
-	for (size_t i = 0; i < reached->n; i++)
-		reached_write(&c, id, &reached->items[i], e->state == LEDGER_OPEN);
-	if (c.status == 0)
-		counted_move(s, source, before, counted_as(e->state, e->addressed));
+	CHANGE(marks, &c,
+	       "INSERT INTO marks (conversation, as_of_received, newest) VALUES (?1, ?2, ?3) ON CONFLICT (conversation)"
+	       " DO UPDATE SET as_of_received = excluded.as_of_received, newest = excluded.newest");
+	query_bind_int(&marks, id);
+	query_bind_int(&marks, e->as_of_received_ms);
+	query_bind_int(&marks, e->newest);
+	(void)change_run(&c, &marks);
+	reached_write(&c, id, is_new, e->state == LEDGER_OPEN, reached);
+	if (c.status == 0) {
+		counts_move(s, COUNT_CONVERSATIONS, source, before.open, 0, now.open, 0);
+		counts_move(s, COUNT_UNADDRESSED, source, before.unaddressed, 0, now.unaddressed, 0);
+	}
 	return change_end(&c);
 }
 
@@ -432,65 +404,41 @@ int store_flag_count(struct store *s, const char *account, const char *email, co
 	return 0;
 }
 
-/* As an index says it. */
-struct oldest {
-	int64_t id, received_ms;
-};
-
-static bool oldest_open(struct change *c, const char *source, int64_t received_ms, struct oldest *ret)
+/* The name of an open conversation as conversations_open names it, where it can be expired. Owned. Else, where nothing
+ * has failed, there was something to mend. */
+static char *open_expirable(struct change *c, const char *source, int64_t id, int64_t received_ms)
 {
-	CHANGE(q, c,
-	       "SELECT id, opened_received FROM conversations WHERE state = " SQL_OPEN
-	       " AND source = ?1 AND opened_received <= ?2 ORDER BY opened_received LIMIT 1");
-	query_bind_text(&q, source);
-	query_bind_int(&q, received_ms);
-	if (!change_step(c, &q))
-		return false;
-	ret->id = query_int(&q);
-	ret->received_ms = query_int(&q);
-	return true;
-}
+	CLEANUP(mem_freep) char *conversation = NULL;
 
-/* Its name, where its row says so too; else NULL. Owned. */
-static char *open_name(struct change *c, const char *source, const struct oldest *o)
-{
-	CHANGE(q, c,
+	/* Its row must say so too. */
+	CHANGE(row, c,
 	       "SELECT conversation FROM conversations WHERE id = ?1 AND +source = ?2 AND +state = " SQL_OPEN
 	       " AND +opened_received = ?3");
-	query_bind_int(&q, o->id);
-	query_bind_text(&q, source);
-	query_bind_int(&q, o->received_ms);
-	return change_step(c, &q) ? query_text(&q) : NULL;
-}
-
-/* Whether who asks for it by its name gets this row. */
-static bool is_found_by_name(struct change *c, const char *source, int64_t id, const char *conversation)
-{
-	CHANGE(q, c,
-	       "SELECT 1 FROM conversations INDEXED BY conversations_name WHERE source = ?1 AND conversation = ?2"
-	       " AND id = ?3");
-	query_bind_text(&q, source);
-	query_bind_text(&q, conversation);
-	query_bind_int(&q, id);
-	return change_step(c, &q);
-}
-
-/* Its name, where it can be expired. Else, where nothing has failed, there was something to mend. */
-static char *open_expirable(struct change *c, const char *source, const struct oldest *o)
-{
-	CLEANUP(mem_freep) char *conversation = open_name(c, source, o);
-
+	query_bind_int(&row, id);
+	query_bind_text(&row, source);
+	query_bind_int(&row, received_ms);
+	if (change_step(c, &row))
+		conversation = query_text(&row);
+	query_close(&row);
 	if (!c->store->in_transaction) {
 		if (!conversation && c->status == 0)
 			c->status = err_set(c->reterr, -EUCLEAN, "an index names a conversation that is not there");
 		return TAKE(conversation);
 	}
-	if (!conversation)
-		mend_open(c, source, o->id, o->received_ms);
-	else if (!is_found_by_name(c, source, o->id, conversation))
-		mend_name(c, source, o->id, conversation);
-	else
+	if (!conversation) {
+		mend_open(c, source, id, received_ms);
+		return NULL;
+	}
+	/* Whoever asks for it by its name must get this row. */
+	CHANGE(name, c,
+	       "SELECT 1 FROM conversations INDEXED BY conversations_name WHERE source = ?1 AND conversation = ?2"
+	       " AND id = ?3");
+	query_bind_text(&name, source);
+	query_bind_text(&name, conversation);
+	query_bind_int(&name, id);
+	if (change_step(c, &name))
 		return TAKE(conversation);
+	mend_name(c, source, id, conversation);
 	return NULL;
 }
 
@@ -499,12 +447,22 @@ int store_conversation_oldest_open(struct store *s, const char *source, int64_t 
 {
 	struct change c = change_begin(s, reterr);
 	char *conversation = NULL;
-	struct oldest o = {0};
-	bool found = oldest_open(&c, source, received_ms, &o);
+	bool found;
 	int r;
 
-	if (found)
-		conversation = open_expirable(&c, source, &o);
+	CHANGE(oldest, &c,
+	       "SELECT id, opened_received FROM conversations WHERE state = " SQL_OPEN
+	       " AND source = ?1 AND opened_received <= ?2 ORDER BY opened_received LIMIT 1");
+	query_bind_text(&oldest, source);
+	query_bind_int(&oldest, received_ms);
+	found = change_step(&c, &oldest);
+	if (found) {
+		int64_t id = query_int(&oldest);
+
+		received_ms = query_int(&oldest);
+		query_close(&oldest);
+		conversation = open_expirable(&c, source, id, received_ms);
+	}
 	r = change_end(&c);
 	if (r == 0 && !found)
 		r = err_set(reterr, -ENOENT, "no open conversation is so old");

@@ -39,44 +39,41 @@ void counts_move(struct store *s, enum count_kind kind, const char *name, int fr
 		count_add(s, kind, name, to_state, to_wait, 1);
 }
 
-static int count_write(struct store *s, const struct count *c, struct err *reterr)
+/* sql: a literal; see query.h. */
+static int count_write(struct store *s, const char *sql, const struct count *c, int64_t n, struct err *reterr)
 {
-	QUERY(q, s,
-	      "INSERT INTO counts (kind, name, state, wait, n) VALUES (?1, ?2, ?3, ?4, ?5)"
-	      " ON CONFLICT (kind, name, state, wait) DO UPDATE SET n = n + excluded.n",
-	      reterr);
+	QUERY(q, s, sql, reterr);
 	query_bind_int(&q, (int64_t)c->kind);
 	query_bind_text(&q, c->name);
 	query_bind_int(&q, c->state);
 	query_bind_int(&q, c->wait);
-	query_bind_int(&q, c->n);
-	return query_run(&q);
-}
-
-/* A counter that cannot be added to, as its number is beyond all reason, begins anew. */
-static int count_replace(struct store *s, const struct count *c, struct err *reterr)
-{
-	QUERY(q, s, "INSERT OR REPLACE INTO counts (kind, name, state, wait, n) VALUES (?1, ?2, ?3, ?4, ?5)", reterr);
-	query_bind_int(&q, (int64_t)c->kind);
-	query_bind_text(&q, c->name);
-	query_bind_int(&q, c->state);
-	query_bind_int(&q, c->wait);
-	query_bind_int(&q, c->n > 0 ? c->n : 0);
-	loss_note(s, STORE_LOSS_OTHER, 0, c->name, "a counter of rows was beyond all numbers and begins anew");
+	query_bind_int(&q, n);
 	return query_run(&q);
 }
 
 static int counts_write(struct store *s, struct err *reterr)
 {
 	for (size_t i = 0; i < s->counts_n; i++) {
-		if (s->counts[i].n != 0) {
-			int r = count_write(s, &s->counts[i], reterr);
+		const struct count *c = &s->counts[i];
+		int r;
 
-			if (r == -EBADMSG)
-				r = count_replace(s, &s->counts[i], reterr);
-			if (r < 0)
-				return r;
+		if (c->n == 0)
+			continue;
+		r = count_write(s,
+				"INSERT INTO counts (kind, name, state, wait, n) VALUES (?1, ?2, ?3, ?4, ?5)"
+				" ON CONFLICT (kind, name, state, wait) DO UPDATE SET n = n + excluded.n",
+				c, c->n, reterr);
+		/* A counter that cannot be added to, as its number is beyond all reason, begins anew. */
+		if (r == -EBADMSG) {
+			loss_note(s, STORE_LOSS_OTHER, 0, c->name,
+				  "a counter of rows was beyond all numbers and begins anew");
+			r = count_write(s,
+					"INSERT OR REPLACE INTO counts (kind, name, state, wait, n)"
+					" VALUES (?1, ?2, ?3, ?4, ?5)",
+					c, c->n > 0 ? c->n : 0, reterr);
 		}
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -61,10 +61,15 @@ static void row_write(struct change *c, int64_t id, enum event_state to, int64_t
 	(void)change_run(c, &q);
 }
 
-/* As in webhook_state.c: of a row with a value of another type than its column's SQLite changes nothing, but it can be
- * replaced. */
-static void row_retype(struct change *c, int64_t id)
+static void row_change(struct change *c, int64_t id, enum event_state to, int64_t ended_ms, const char *reason)
 {
+	struct change part = change_part(c, NULL);
+
+	row_write(&part, id, to, ended_ms, reason);
+	if (!change_part_failed(c, &part, -EBADMSG))
+		return;
+	/* As in webhook_state.c: SQLite changes nothing of a row that holds a value of another type than its column's,
+	 * but the row can be replaced. */
 	(void)change_by_id(
 		c,
 		"INSERT OR REPLACE INTO events (id, account, email, state, head, due, ended, attempts, later, gap,"
@@ -73,17 +78,7 @@ static void row_retype(struct change *c, int64_t id)
 		" CAST(attempts AS INTEGER), CAST(later AS INTEGER), CAST(gap AS INTEGER), CAST(created AS INTEGER),"
 		" CAST(unique_id AS BLOB), CAST(url AS TEXT), CAST(reason AS TEXT) FROM events WHERE id = ?1",
 		id);
-}
-
-static void row_change(struct change *c, int64_t id, enum event_state to, int64_t ended_ms, const char *reason)
-{
-	struct change part = change_part(c, NULL);
-
-	row_write(&part, id, to, ended_ms, reason);
-	if (change_part_failed(c, &part, -EBADMSG)) {
-		row_retype(c, id);
-		row_write(c, id, to, ended_ms, reason);
-	}
+	row_write(c, id, to, ended_ms, reason);
 }
 
 void event_head_set(struct change *c, int64_t id, int64_t due_ms)
@@ -155,21 +150,16 @@ static bool person_promote(struct change *c, const char *account, const char *em
 	}
 }
 
-/* The head is the oldest, or one that a revived dead letter came before. */
-static bool person_has_head(struct change *c, const char *account, const char *email)
+bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms)
 {
-	CHANGE(q, c,
+	/* The head is the oldest, or one that a revived dead letter came before. */
+	CHANGE(head, c,
 	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
 	       " AND i.state = " SQL_READY " AND i.ended = 0 AND e.state = " SQL_READY
 	       " AND e.head = 1 AND +e.account = ?1 AND +e.email = ?2 LIMIT 1");
-	query_bind_text(&q, account);
-	query_bind_text(&q, email);
-	return change_step(c, &q);
-}
-
-bool person_waits(struct change *c, const char *account, const char *email, int64_t now_ms)
-{
-	return person_has_head(c, account, email) || person_promote(c, account, email, -1, now_ms);
+	query_bind_text(&head, account);
+	query_bind_text(&head, email);
+	return change_step(c, &head) || person_promote(c, account, email, -1, now_ms);
 }
 
 /* An event is lost whose address is not known: the people whom its conversation reached go on. It is a help only: what

@@ -21,14 +21,6 @@
 
 /* ---- queueing ---------------------------------------------------------------------------------------------------- */
 
-static int unique_id_read(const char *hex, unsigned char out[EVENT_UNIQUE_ID_BYTES], struct err *reterr)
-{
-	/* Lower case only: as text, a unique_id is one spelling of its bytes. */
-	if (strspn(hex, "0123456789abcdef") < EVENT_UNIQUE_ID_LEN || hex_read(hex, EVENT_UNIQUE_ID_LEN, out) < 0)
-		return err_set(reterr, -EINVAL, "an event's unique_id is not 32 hexadecimal digits");
-	return 0;
-}
-
 /* 0: that account has that unique_id already. */
 static int row_insert(struct change *c, const struct event *e, const unsigned char *unique_id, bool head,
 		      int64_t gap_ms)
@@ -78,10 +70,12 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES];
 	struct change c = change_begin(s, reterr);
 	bool head, is_new;
-	int r = unique_id_read(e->unique_id, unique_id, reterr);
+	int r;
 
-	if (r < 0)
-		return r;
+	/* Lower case only: as text, a unique_id is one spelling of its bytes. */
+	if (strspn(e->unique_id, "0123456789abcdef") < EVENT_UNIQUE_ID_LEN ||
+	    hex_read(e->unique_id, EVENT_UNIQUE_ID_LEN, unique_id) < 0)
+		return err_set(reterr, -EINVAL, "an event's unique_id is not 32 hexadecimal digits");
 	store_tell(s, now_ms);
 	head = !person_waits(&c, e->account, e->email, now_ms);
 	e->state = EVENT_READY;
@@ -104,33 +98,26 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 
 /* ---- taking out -------------------------------------------------------------------------------------------------- */
 
-static void unique_id_write(struct query *q, char out[EVENT_UNIQUE_ID_LEN + 1])
+static void event_read_row(struct query *q, struct event *e)
 {
+	const void *unique_id;
 	size_t n;
-	const void *bytes = query_blob(q, &n);
 
-	if (n == EVENT_UNIQUE_ID_LEN / 2)
-		hex_write(bytes, n, out);
-	else if (!q->bad)
-		q->bad = "unique_id";
-}
-
-static void way_read(struct query *q, struct event *e)
-{
 	e->id = query_int(q);
 	e->account = query_text(q);
 	e->url = query_text(q);
 	e->email = query_text(q);
-	unique_id_write(q, e->unique_id);
+	unique_id = query_blob(q, &n);
+	if (n == EVENT_UNIQUE_ID_BYTES)
+		hex_write(unique_id, n, e->unique_id);
+	else if (!q->bad)
+		q->bad = "unique_id";
 	e->state = (enum event_state)query_enum(q, EVENT_DEAD + 1);
 	e->created_ms = query_int(q);
 	e->attempts = (unsigned)query_int(q);
 	e->due_ms = query_int(q);
 	e->reason = query_text_or_null(q);
-}
 
-static void body_read(struct query *q, struct event *e)
-{
 	e->metric = query_text(q);
 	e->source = query_text(q);
 	e->conversation = query_text_or_null(q);
@@ -165,8 +152,7 @@ int event_row_load(struct store *s, int64_t id, bool lenient, struct event *ret,
 		return err_set(reterr, -ENOENT, "there is no event %016llx", (long long)id);
 	if (r < 0)
 		return r;
-	way_read(&q, &e);
-	body_read(&q, &e);
+	event_read_row(&q, &e);
 	if (!q.bad && !lenient && json_check_object(e.profile, NULL) < 0)
 		q.bad = "profile";
 	if (!q.bad && !lenient && json_check_object(e.properties, NULL) < 0)
@@ -221,32 +207,6 @@ static int set_bad_aside(struct store *s, const struct due_event *due, const cha
 	return r;
 }
 
-static int due_ids(struct store *s, const char *account, int64_t now_ms, size_t max, struct ids *ids, struct ids *times,
-		   struct err *reterr)
-{
-	QUERY(q, s,
-	      "SELECT id, due FROM events WHERE state = " SQL_READY
-	      " AND head = 1 AND account = ?1 AND due <= ?2 ORDER BY due, id "
-	      "LIMIT ?3",
-	      reterr);
-	query_bind_text(&q, account);
-	query_bind_int(&q, now_ms);
-	query_bind_int(&q, (int64_t)max);
-	return query_id_pairs(&q, ids, times);
-}
-
-/* As the index says it: ready, of that account, and due then. -ENOENT: it is not so. */
-static int due_load(struct store *s, const struct due_event *due, const char *account, struct event *ret,
-		    struct err *reterr)
-{
-	int r = store_event_load(s, due->id, ret, reterr);
-
-	if (r < 0 || (ret->state == EVENT_READY && ret->due_ms == due->due_ms && text_is(ret->account, account)))
-		return r;
-	event_done(ret);
-	return err_set(reterr, -ENOENT, "the event %016llx is not due", (long long)due->id);
-}
-
 int store_events_due(struct store *s, const char *account, int64_t now_ms, size_t max,
 		     bool (*wanted)(void *ctx, int64_t id), int (*fn)(void *ctx, struct event *e), void *ctx,
 		     struct err *reterr)
@@ -254,8 +214,17 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 	CLEANUP(ids_done) struct ids ids = {0};
 	CLEANUP(ids_done) struct ids times = {0};
 	bool any_bad = false;
-	int r = due_ids(s, account, now_ms, max, &ids, &times, reterr);
+	int r;
 
+	QUERY(q, s,
+	      "SELECT id, due FROM events WHERE state = " SQL_READY
+	      " AND head = 1 AND account = ?1 AND due <= ?2 ORDER BY due, id LIMIT ?3",
+	      reterr);
+	query_bind_text(&q, account);
+	query_bind_int(&q, now_ms);
+	query_bind_int(&q, (int64_t)max);
+	r = query_id_pairs(&q, &ids, &times);
+	query_close(&q);
 	for (size_t i = 0; r == 0 && i < ids.n; i++) {
 		const struct due_event due = {ids.items[i], times.items[i]};
 		struct event e = {0};
@@ -263,7 +232,12 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 
 		if (wanted && !wanted(ctx, ids.items[i]))
 			continue;
-		r = due_load(s, &due, account, &e, &why);
+		r = store_event_load(s, due.id, &e, &why);
+		/* Its row must say what the index says. */
+		if (r == 0 && (e.state != EVENT_READY || e.due_ms != due.due_ms || !text_is(e.account, account))) {
+			event_done(&e);
+			r = err_set(&why, -ENOENT, "the event %016llx is not due", (long long)due.id);
+		}
 		if (r == -EBADMSG || r == -ENOENT || r == -EUCLEAN) {
 			r = set_bad_aside(s, &due, account, now_ms, &why, reterr);
 			any_bad = true;
@@ -365,27 +339,6 @@ int store_event_rewrite(struct store *s, int64_t id, const char *profile, const 
 
 /* ---- back from the dead ------------------------------------------------------------------------------------------ */
 
-/* Owned. */
-static char *event_profile(struct change *c, int64_t id)
-{
-	CHANGE(q, c, "SELECT profile FROM event_bodies WHERE id = ?1");
-	query_bind_int(&q, id);
-	return change_step(c, &q) ? query_text(&q) : mem_str("{}");
-}
-
-/* Whether what goes out before this one, because it may be on its way, was queued after it. */
-static bool event_comes_after_later(struct change *c, const struct event_place *p)
-{
-	CHANGE(q, c,
-	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
-	       " AND i.state = " SQL_READY " AND i.ended = 0 AND i.id > ?3 AND e.state = " SQL_READY
-	       " AND e.head = 1 LIMIT 1");
-	query_bind_text(&q, p->account);
-	query_bind_text(&q, p->email);
-	query_bind_int(&q, p->id);
-	return change_step(c, &q);
-}
-
 int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_later, struct err *reterr)
 {
 	CLEANUP(event_place_done) struct event_place p = {0};
@@ -397,11 +350,23 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 	event_place_load(&c, id, EVENT_DEAD, &p);
 	store_tell(s, now_ms);
 	waits = person_waits(&c, p.account, p.email, now_ms);
-	overtaken = event_comes_after_later(&c, &p);
+	/* Was what goes out before this one, because it may be on its way, queued after it? */
+	CHANGE(later, &c,
+	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
+	       " AND i.state = " SQL_READY " AND i.ended = 0 AND i.id > ?3 AND e.state = " SQL_READY
+	       " AND e.head = 1 LIMIT 1");
+	query_bind_text(&later, p.account);
+	query_bind_text(&later, p.email);
+	query_bind_int(&later, p.id);
+	overtaken = change_step(&c, &later);
+	query_close(&later);
 	event_become(&c, &p, EVENT_READY, NULL, -1, now_ms);
 	event_retry(&c, id, 0, now_ms, NULL);
 	if (!waits) {
-		profile = event_profile(&c, id);
+		CHANGE(body, &c, "SELECT profile FROM event_bodies WHERE id = ?1");
+		query_bind_int(&body, id);
+		profile = change_step(&c, &body) ? query_text(&body) : mem_str("{}");
+		query_close(&body);
 		event_head_set(&c, id, person_due(&c, p.account, p.email, profile, p.gap_ms, now_ms));
 	}
 	r = change_end(&c);
@@ -412,25 +377,6 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 
 /* ---- of another URL ---------------------------------------------------------------------------------------------- */
 
-/* Those without a URL (their account was not configured when they were queued) belong to no other. */
-static void other_url_ids(struct change *c, const char *account, const char *url, size_t max, struct ids *ids)
-{
-	CHANGE(below, c,
-	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
-	       " AND i.account = ?1 AND i.url > '' AND i.url < ?2 AND e.state = " SQL_READY " LIMIT ?3");
-	query_bind_text(&below, account);
-	query_bind_text(&below, url);
-	query_bind_int(&below, (int64_t)max);
-	change_ids(c, &below, ids);
-	CHANGE(above, c,
-	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
-	       " AND i.account = ?1 AND i.url > ?2 AND e.state = " SQL_READY " LIMIT ?3");
-	query_bind_text(&above, account);
-	query_bind_text(&above, url);
-	query_bind_int(&above, (int64_t)(max - ids->n));
-	change_ids(c, &above, ids);
-}
-
 int store_events_dead_of_other_url(struct store *s, const char *account, const char *url, const char *reason,
 				   int64_t now_ms, size_t max, struct err *reterr)
 {
@@ -438,7 +384,21 @@ int store_events_dead_of_other_url(struct store *s, const char *account, const c
 	struct change c = change_begin(s, reterr);
 	int r;
 
-	other_url_ids(&c, account, url, max, &ids);
+	/* Those without a URL (their account was not configured when they were queued) belong to no other. */
+	CHANGE(below, &c,
+	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	       " AND i.account = ?1 AND i.url > '' AND i.url < ?2 AND e.state = " SQL_READY " LIMIT ?3");
+	query_bind_text(&below, account);
+	query_bind_text(&below, url);
+	query_bind_int(&below, (int64_t)max);
+	change_ids(&c, &below, &ids);
+	CHANGE(above, &c,
+	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
+	       " AND i.account = ?1 AND i.url > ?2 AND e.state = " SQL_READY " LIMIT ?3");
+	query_bind_text(&above, account);
+	query_bind_text(&above, url);
+	query_bind_int(&above, (int64_t)(max - ids.n));
+	change_ids(&c, &above, &ids);
 	for (size_t i = 0; i < ids.n; i++)
 		event_set_aside(&c, ids.items[i], reason, now_ms);
 	r = change_end(&c);

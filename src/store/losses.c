@@ -15,20 +15,13 @@ static void loss_free(struct store_loss *l)
 	free(l->reason);
 }
 
-static bool is_known(const struct store *s, enum store_loss_kind kind, int64_t id)
-{
-	for (size_t i = 0; i < LOST_ROWS; i++)
-		if (s->lost_rows[i].id == id && s->lost_rows[i].kind == kind)
-			return true;
-	return false;
-}
-
 void loss_note(struct store *s, enum store_loss_kind kind, int64_t id, const char *name_or_null, const char *reason)
 {
 	struct store_loss *l;
 
-	if (id != 0 && is_known(s, kind, id))
-		return;
+	for (size_t i = 0; id != 0 && i < LOST_ROWS; i++)
+		if (s->lost_rows[i].id == id && s->lost_rows[i].kind == kind)
+			return;
 	if (s->losses_n >= LOSSES_MAX) {
 		s->losses_more++;
 		return;

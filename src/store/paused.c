@@ -31,26 +31,6 @@ static void heard_done(struct heard *h)
 	*h = (struct heard){0};
 }
 
-/* Takes the row where it says something of the flag. */
-static bool heard_take(struct query *q, const char *flag, struct heard *h)
-{
-	CLEANUP(json_putp) struct json_object *profile = NULL;
-	int64_t id = query_int(q), later = query_int(q);
-	CLEANUP(mem_freep) char *reason = query_text_or_null(q);
-	CLEANUP(mem_freep) char *text = query_text(q);
-
-	if (q->bad || json_read(text, strlen(text), &profile, NULL) < 0 ||
-	    !json_object_is_type(json_member(profile, flag), json_type_boolean))
-		return false;
-	*h = (struct heard){
-		.id = id,
-		.flag = json_member_bool(profile, flag, false),
-		.later = later != 0,
-		.reason = TAKE(reason),
-	};
-	return true;
-}
-
 /* Of the dead ones, only those of openings count. */
 static int heard_of(struct store *s, const struct store_paused_person *p, enum event_state state, struct heard *ret,
 		    struct err *reterr)
@@ -69,9 +49,23 @@ static int heard_of(struct store *s, const struct store_paused_person *p, enum e
 	query_bind_int(&q, TRANSITION_OPENED);
 	query_bind_int(&q, TRANSITION_REOPENED);
 	query_bind_int(&q, EVENTS_LOOKED_AT);
-	while ((r = query_step(&q)) > 0)
-		if (heard_take(&q, p->flag, ret))
-			break;
+	while ((r = query_step(&q)) > 0) {
+		CLEANUP(json_putp) struct json_object *profile = NULL;
+		int64_t id = query_int(&q), later = query_int(&q);
+		CLEANUP(mem_freep) char *reason = query_text_or_null(&q);
+		CLEANUP(mem_freep) char *text = query_text(&q);
+
+		if (q.bad || json_read(text, strlen(text), &profile, NULL) < 0 ||
+		    !json_object_is_type(json_member(profile, p->flag), json_type_boolean))
+			continue;
+		*ret = (struct heard){
+			.id = id,
+			.flag = json_member_bool(profile, p->flag, false),
+			.later = later != 0,
+			.reason = TAKE(reason),
+		};
+		break;
+	}
 	return r < 0 ? r : 0;
 }
 

@@ -19,83 +19,56 @@ struct counter {
 	int64_t n;
 };
 
-static void counters_each(struct store *s, enum count_kind kind, void (*fn)(void *ctx, const struct counter *c),
-			  void *ctx)
+static const char counters_of_kind[] = "SELECT name, state, wait, n FROM counts WHERE kind = ?1";
+
+/* The next counter of the query that reads; false: there is none. Frees the name of the one before. */
+static bool counter_next(struct query *q, struct counter *c)
 {
-	QUERY(q, s, "SELECT name, state, wait, n FROM counts WHERE kind = ?1", NULL);
-	query_bind_int(&q, (int64_t)kind);
-	while (query_step(&q) > 0) {
-		struct counter c = {.name = query_text(&q)};
-
-		c.state = (int)query_int(&q);
-		c.wait = (int)query_int(&q);
-		c.n = query_int(&q);
-		if (c.n < 0) /* of rows that were lost, or changed by hand */
-			c.n = 0;
-		if (!q.bad)
-			fn(ctx, &c);
-		free(c.name);
-	}
-}
-
-struct event_counts {
-	void (*fn)(void *ctx, const char *account, enum event_state state, int64_t n);
-	void *ctx;
-};
-
-static void event_count(void *arg, const struct counter *c)
-{
-	const struct event_counts *to = arg;
-
-	if (c->state >= 0 && c->state <= EVENT_DEAD)
-		to->fn(to->ctx, c->name, (enum event_state)c->state, c->n);
+	do {
+		free(c->name);
+		c->name = NULL;
+		if (query_step(q) <= 0)
+			return false;
+		c->name = query_text(q);
+		c->state = (int)query_int(q);
+		c->wait = (int)query_int(q);
+		c->n = query_int(q);
+	} while (q->bad);
+	if (c->n < 0) /* of rows that were lost, or changed by hand */
+		c->n = 0;
+	return true;
 }
 
 void store_event_counts(struct store *s, void (*fn)(void *ctx, const char *account, enum event_state state, int64_t n),
 			void *ctx)
 {
-	struct event_counts to = {fn, ctx};
+	struct counter c = {0};
 
-	counters_each(s, COUNT_EVENTS, event_count, &to);
-}
-
-struct conversation_counts {
-	void (*fn)(void *ctx, const char *source, int64_t open);
-	void *ctx;
-};
-
-static void conversation_count(void *arg, const struct counter *c)
-{
-	const struct conversation_counts *to = arg;
-
-	to->fn(to->ctx, c->name, c->n);
+	QUERY(q, s, counters_of_kind, NULL);
+	query_bind_int(&q, COUNT_EVENTS);
+	while (counter_next(&q, &c))
+		if (c.state >= 0 && c.state <= EVENT_DEAD)
+			fn(ctx, c.name, (enum event_state)c.state, c.n);
 }
 
 void store_conversation_counts(struct store *s, void (*fn)(void *ctx, const char *source, int64_t open), void *ctx)
 {
-	struct conversation_counts to = {fn, ctx};
+	struct counter c = {0};
 
-	counters_each(s, COUNT_CONVERSATIONS, conversation_count, &to);
+	QUERY(q, s, counters_of_kind, NULL);
+	query_bind_int(&q, COUNT_CONVERSATIONS);
+	while (counter_next(&q, &c))
+		fn(ctx, c.name, c.n);
 }
 
 void store_unaddressed_counts(struct store *s, void (*fn)(void *ctx, const char *source, int64_t open), void *ctx)
 {
-	struct conversation_counts to = {fn, ctx};
+	struct counter c = {0};
 
-	counters_each(s, COUNT_UNADDRESSED, conversation_count, &to);
-}
-
-struct webhook_counts {
-	void (*fn)(void *ctx, const char *source, enum store_webhook_state state, enum store_wait why, int64_t n);
-	void *ctx;
-};
-
-static void webhook_count(void *arg, const struct counter *c)
-{
-	const struct webhook_counts *to = arg;
-
-	if (c->state >= 0 && c->state <= STORE_WEBHOOK_DEAD && c->wait >= 0 && c->wait <= STORE_WAIT_LAST)
-		to->fn(to->ctx, c->name, (enum store_webhook_state)c->state, (enum store_wait)c->wait, c->n);
+	QUERY(q, s, counters_of_kind, NULL);
+	query_bind_int(&q, COUNT_UNADDRESSED);
+	while (counter_next(&q, &c))
+		fn(ctx, c.name, c.n);
 }
 
 void store_webhook_counts(struct store *s,
@@ -103,64 +76,48 @@ void store_webhook_counts(struct store *s,
 				     int64_t n),
 			  void *ctx)
 {
-	struct webhook_counts to = {fn, ctx};
+	struct counter c = {0};
 
-	counters_each(s, COUNT_WEBHOOKS, webhook_count, &to);
+	QUERY(q, s, counters_of_kind, NULL);
+	query_bind_int(&q, COUNT_WEBHOOKS);
+	while (counter_next(&q, &c))
+		if (c.state >= 0 && c.state <= STORE_WEBHOOK_DEAD && c.wait >= 0 && c.wait <= STORE_WAIT_LAST)
+			fn(ctx, c.name, (enum store_webhook_state)c.state, (enum store_wait)c.wait, c.n);
 }
 
 /* ---- the oldest ready event -------------------------------------------------------------------------------------- */
 
-static int oldest_take(struct query *q, char **ret_url, int64_t *ret_created_ms)
-{
-	int r = query_step(q);
-
-	if (r <= 0)
-		return r;
-	*ret_url = query_text(q);
-	*ret_created_ms = query_int(q);
-	return 1;
-}
-
-static int oldest_of_first_url(struct store *s, const char *account, char **ret_url, int64_t *ret_created_ms)
-{
-	QUERY(q, s,
-	      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
-	      " AND i.account = ?1 AND e.state = " SQL_READY " ORDER BY i.url, i.id LIMIT 1",
-	      NULL);
-	query_bind_text(&q, account);
-	return oldest_take(&q, ret_url, ret_created_ms);
-}
-
-static int oldest_of_next_url(struct store *s, const char *account, const char *after_url, char **ret_url,
-			      int64_t *ret_created_ms)
-{
-	QUERY(q, s,
-	      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
-	      " AND i.account = ?1 AND i.url > ?2 AND e.state = " SQL_READY " ORDER BY i.url, i.id LIMIT 1",
-	      NULL);
-	query_bind_text(&q, account);
-	query_bind_text(&q, after_url);
-	return oldest_take(&q, ret_url, ret_created_ms);
-}
-
 /* From URL to URL: there is one, or a few after a change of the configuration. */
 int64_t store_events_oldest_ms(struct store *s, const char *account)
 {
-	char *url = NULL;
-	int64_t oldest = 0, created;
-	int r = oldest_of_first_url(s, account, &url, &created);
+	CLEANUP(mem_freep) char *url = NULL;
+	int64_t oldest = 0;
 
-	while (r > 0) {
-		char *next = NULL;
+	for (;;) {
+		int64_t created;
+		char *next;
 
+		QUERY(q, s,
+		      url ? "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id"
+			    " WHERE i.state = " SQL_READY " AND i.account = ?1 AND i.url > ?2"
+			    " AND e.state = " SQL_READY " ORDER BY i.url, i.id LIMIT 1"
+			  : "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id"
+			    " WHERE i.state = " SQL_READY " AND i.account = ?1"
+			    " AND e.state = " SQL_READY " ORDER BY i.url, i.id LIMIT 1",
+		      NULL);
+		query_bind_text(&q, account);
+		if (url)
+			query_bind_text(&q, url);
+		if (query_step(&q) <= 0)
+			return oldest;
+		next = query_text(&q);
+		created = query_int(&q);
+		query_close(&q);
 		if (oldest == 0 || created < oldest)
 			oldest = created;
-		r = oldest_of_next_url(s, account, url, &next, &created);
 		free(url);
 		url = next;
 	}
-	free(url);
-	return oldest;
 }
 
 /* ---- events tried in vain ---------------------------------------------------------------------------------------- */
@@ -201,76 +158,56 @@ int store_events_retrying(struct store *s, const char *account, int64_t *ret_old
 
 /* ---- pages ------------------------------------------------------------------------------------------------------- */
 
-/* Collects one page of ids under the time limit. */
-static int page_ids(struct query *q, struct store *s, int64_t before_id, size_t max, int state, struct ids *ids)
+/* Collects one page of ids under the time limit. sql: a literal; it has no third parameter where state is below 0. */
+static int page_ids(struct store *s, const char *sql, int64_t before_id, size_t max, int state, struct ids *ids,
+		    struct err *reterr)
 {
 	int r;
 
-	query_bind_int(q, before_id > 0 ? before_id : INT64_MAX);
-	query_bind_int(q, (int64_t)max);
+	QUERY(q, s, sql, reterr);
+	query_bind_int(&q, before_id > 0 ? before_id : INT64_MAX);
+	query_bind_int(&q, (int64_t)max);
 	if (state >= 0)
-		query_bind_int(q, state);
-	while ((r = query_step(q)) > 0) {
-		ids_add(ids, query_int(q));
-		r = read_limit_check(s, q->reterr);
-		if (r < 0)
-			break;
-	}
-	query_close(q);
-	return r;
-}
-
-/* All, and delivered ones (nearly all there are), stand in the order of their ids already. */
-static int event_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
-{
-	if (state < 0) {
-		QUERY(q, s, "SELECT id FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2", reterr);
-		return page_ids(&q, s, before_id, max, -1, ids);
-	}
-	if (state == EVENT_DELIVERED) {
-		QUERY(q, s, "SELECT id FROM events WHERE id < ?1 AND +state = ?3 ORDER BY id DESC LIMIT ?2", reterr);
-		return page_ids(&q, s, before_id, max, state, ids);
-	}
-	QUERY(q, s, "SELECT id FROM events WHERE state = ?3 AND ended = 0 AND id < ?1 ORDER BY id DESC LIMIT ?2",
-	      reterr);
-	return page_ids(&q, s, before_id, max, state, ids);
-}
-
-static int events_page(struct store *s, int state, int64_t before_id, size_t max,
-		       int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr)
-{
-	CLEANUP(ids_done) struct ids ids = {0};
-	int r = event_ids(s, state, before_id, max, &ids, reterr), n = 0;
-
-	for (size_t i = 0; r == 0 && i < ids.n; i++) {
-		struct event e = {0};
-
-		r = event_row_load(s, ids.items[i], true, &e, reterr);
-		if (r == -ENOENT) {
-			r = read_limit_check(s, reterr);
-			continue;
-		}
-		if (r < 0)
-			break;
-		n++;
-		r = fn(ctx, &e);
-		event_done(&e);
-		if (r != 0)
-			return n;
+		query_bind_int(&q, state);
+	while ((r = query_step(&q)) > 0) {
+		ids_add(ids, query_int(&q));
 		r = read_limit_check(s, reterr);
+		if (r < 0)
+			break;
 	}
-	return r < 0 ? r : n;
+	return r;
 }
 
 int store_events_page(struct store *s, int state, int64_t before_id, size_t max,
 		      int (*fn)(void *ctx, const struct event *e), void *ctx, struct err *reterr)
 {
-	int r;
+	CLEANUP(ids_done) struct ids ids = {0};
+	bool is_over = false;
+	int r, n = 0;
 
 	read_limit_start(s);
-	r = events_page(s, state, before_id, max, fn, ctx, reterr);
+	/* All, and delivered ones (nearly all there are), stand in the order of their ids already. */
+	r = page_ids(s,
+		     state < 0 ? "SELECT id FROM events WHERE id < ?1 ORDER BY id DESC LIMIT ?2"
+		     : state == EVENT_DELIVERED
+			     ? "SELECT id FROM events WHERE id < ?1 AND +state = ?3 ORDER BY id DESC LIMIT ?2"
+			     : "SELECT id FROM events WHERE state = ?3 AND ended = 0 AND id < ?1"
+			       " ORDER BY id DESC LIMIT ?2",
+		     before_id, max, state, &ids, reterr);
+	for (size_t i = 0; r == 0 && !is_over && i < ids.n; i++) {
+		struct event e = {0};
+
+		r = event_row_load(s, ids.items[i], true, &e, reterr);
+		if (r == 0) {
+			n++;
+			is_over = fn(ctx, &e) != 0;
+			event_done(&e);
+		}
+		if (r == -ENOENT || (r == 0 && !is_over))
+			r = read_limit_check(s, reterr);
+	}
 	read_limit_end(s);
-	return r;
+	return r < 0 ? r : n;
 }
 
 static int newer_first(const void *a, const void *b)
@@ -298,31 +235,25 @@ static int ids_of_wait(struct store *s, int state, int wait, int64_t before_id, 
 	return r < 0 ? r : read_limit_check(s, reterr);
 }
 
-/* Pending and dead ones come from the index, in which the pending stand by their wait: a page of each, put in order. */
-static int undone_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
+static int webhook_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
 {
-	int r = 0;
+	int last_wait = state == STORE_WEBHOOK_PENDING ? (int)STORE_WAIT_LAST : (int)STORE_WAIT_NONE, r = 0;
 
-	for (int wait = 0; r >= 0 && wait <= (state == STORE_WEBHOOK_PENDING ? (int)STORE_WAIT_LAST : 0); wait++)
+	if (state < 0)
+		return page_ids(s, "SELECT id FROM webhooks WHERE id < ?1 ORDER BY id DESC LIMIT ?2", before_id, max,
+				state, ids, reterr);
+	if (state == STORE_WEBHOOK_DONE)
+		return page_ids(s, "SELECT id FROM webhooks WHERE id < ?1 AND +state = ?3 ORDER BY id DESC LIMIT ?2",
+				before_id, max, state, ids, reterr);
+	/* Pending and dead ones come from the index, in which the pending stand by their wait: a page of each, put in
+	 * order. */
+	for (int wait = 0; r >= 0 && wait <= last_wait; wait++)
 		r = ids_of_wait(s, state, wait, before_id, max, ids, reterr);
 	if (ids->n > 0)
 		qsort(ids->items, ids->n, sizeof(*ids->items), newer_first);
 	if (ids->n > max)
 		ids->n = max;
 	return r;
-}
-
-static int webhook_ids(struct store *s, int state, int64_t before_id, size_t max, struct ids *ids, struct err *reterr)
-{
-	if (state < 0) {
-		QUERY(q, s, "SELECT id FROM webhooks WHERE id < ?1 ORDER BY id DESC LIMIT ?2", reterr);
-		return page_ids(&q, s, before_id, max, -1, ids);
-	}
-	if (state == STORE_WEBHOOK_DONE) {
-		QUERY(q, s, "SELECT id FROM webhooks WHERE id < ?1 AND +state = ?3 ORDER BY id DESC LIMIT ?2", reterr);
-		return page_ids(&q, s, before_id, max, state, ids);
-	}
-	return undone_ids(s, state, before_id, max, ids, reterr);
 }
 
 /* 1: read into row, whose texts own[] frees. */

@@ -170,29 +170,28 @@ int store_webhook_release_parked(struct store *s, const char *source, int64_t *a
 	return left == 0;
 }
 
-/* The first source after this one, by name, that has webhooks waiting for that reason; NULL: none. Owned. */
-static char *next_source(struct change *c, enum store_wait why, const char *after)
-{
-	CHANGE(q, c,
-	       "SELECT source FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
-	       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source > ?2 ORDER BY source LIMIT 1");
-	query_bind_int(&q, (int64_t)why);
-	query_bind_text(&q, after);
-	return change_step(c, &q) ? query_text(&q) : NULL;
-}
-
-/* Of all sources. */
+/* Of all sources: from one to the next, by name. */
 static void restart_of(struct change *c, enum store_wait why)
 {
+	CLEANUP(mem_freep) char *source = mem_str("");
 	size_t left = STORE_RELEASE_ROWS;
-	char *source = mem_str(""), *next;
 
-	while ((next = next_source(c, why, source))) {
+	for (;;) {
+		char *next;
+
+		CHANGE(q, c,
+		       "SELECT source FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
+		       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source > ?2 ORDER BY source LIMIT 1");
+		query_bind_int(&q, (int64_t)why);
+		query_bind_text(&q, source);
+		if (!change_step(c, &q))
+			return;
+		next = query_text(&q);
+		query_close(&q);
 		free(source);
 		source = next;
 		release_go_on(c, release_begin(c->store, source, why), &left);
 	}
-	free(source);
 }
 
 /* Pending ones that wait for nothing there is: nobody would ever ask for them. Their counters stay as they are: there
@@ -241,22 +240,8 @@ int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *
 /* One that is lost costs a look through the indexes of all that is undone: so many a call. */
 #define MENDS_MAX 16
 
-/* As an index names them. Returns how many. */
-static size_t ready_ids(struct change *c, int64_t *ret_ids, size_t max)
-{
-	size_t n = 0;
-
-	CHANGE(q, c,
-	       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
-	       " AND ended = 0 ORDER BY id LIMIT ?1");
-	query_bind_int(&q, (int64_t)max);
-	while (change_step(c, &q))
-		ret_ids[n++] = query_int(&q);
-	return n;
-}
-
-/* The first of them whose row is not as the index says is mended: the index says something else then. Whether there was
- * one. */
+/* The first of these, as the index of ready ones names them, whose row is not so is mended: the index says something
+ * else then. Whether there was one. */
 static bool mend_one(struct change *c, const int64_t *ids, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -277,43 +262,50 @@ static bool mend_one(struct change *c, const int64_t *ids, size_t n)
 int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
-	size_t n = ready_ids(&c, ret_ids, max);
+	size_t n;
 	int r;
 
-	for (int mended = 0; s->in_transaction && mended < MENDS_MAX && mend_one(&c, ret_ids, n); mended++)
-		n = ready_ids(&c, ret_ids, max);
+	for (int mended = 0;; mended++) {
+		CHANGE(q, &c,
+		       "SELECT id FROM webhooks WHERE state = " SQL_PENDING " AND wait = " SQL_WAIT_NONE
+		       " AND ended = 0 ORDER BY id LIMIT ?1");
+		query_bind_int(&q, (int64_t)max);
+		for (n = 0; change_step(&c, &q); n++)
+			ret_ids[n] = query_int(&q);
+		query_close(&q);
+		if (!s->in_transaction || mended == MENDS_MAX || !mend_one(&c, ret_ids, n))
+			break;
+	}
 	r = change_end(&c);
 	return r < 0 ? r : (int)n;
 }
 
 /* ---- each turn --------------------------------------------------------------------------------------------------- */
 
-/* An entry with no such row, or with a row that waits for no time. */
-static void timed_ready(struct change *c, int64_t id, int64_t not_before_ms)
-{
-	struct webhook_claim claim = {.id = id, .wait = STORE_WAIT_RETRY, .not_before_ms = not_before_ms};
-	int64_t wait = 0;
-
-	CHANGE(q, c, "SELECT wait FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +not_before = ?2");
-	query_bind_int(&q, id);
-	query_bind_int(&q, not_before_ms);
-	if (change_one_int(c, &q, &wait)) {
-		claim.wait = (enum store_wait)wait;
-		webhook_make_ready(c, &claim);
-	} else {
-		webhook_mend(c, &claim);
-	}
-}
-
-/* All that the query names, by id and not_before. Returns how many. */
+/* All that the query names, by id and not_before. An entry with no such row, or with a row that waits for no time, is
+ * mended. Returns how many. */
 static size_t timed_make_ready(struct change *c, struct query *q)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 	CLEANUP(ids_done) struct ids times = {0};
 
 	change_id_pairs(c, q, &ids, &times);
-	for (size_t i = 0; i < ids.n; i++)
-		timed_ready(c, ids.items[i], times.items[i]);
+	for (size_t i = 0; i < ids.n; i++) {
+		struct webhook_claim claim = {
+			.id = ids.items[i], .wait = STORE_WAIT_RETRY, .not_before_ms = times.items[i]};
+		int64_t wait = 0;
+
+		CHANGE(row, c,
+		       "SELECT wait FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +not_before = ?2");
+		query_bind_int(&row, claim.id);
+		query_bind_int(&row, claim.not_before_ms);
+		if (change_one_int(c, &row, &wait)) {
+			claim.wait = (enum store_wait)wait;
+			webhook_make_ready(c, &claim);
+		} else {
+			webhook_mend(c, &claim);
+		}
+	}
 	return ids.n;
 }
 

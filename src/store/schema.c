@@ -165,54 +165,24 @@ static const char *const steps[] = {
 
 #define SCHEMA_NEWEST ((int64_t)(sizeof(steps) / sizeof(*steps)))
 
-static int schema_step(struct store *s, int64_t from, struct err *reterr)
+int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
 {
-	char version[64];
-	int r;
+	int64_t version = 0, application = 0, tables = 0;
+	int r = store_pragma(s, "PRAGMA user_version", &version, reterr);
 
-	(void)sqlite3_snprintf(sizeof(version), version, "PRAGMA user_version = %lld", (long long)from + 1);
-	r = store_begin(s, reterr);
-	if (r < 0)
-		return r;
-	r = store_exec(s, steps[from], reterr);
 	if (r == 0)
-		r = store_exec(s, version, reterr);
-	if (r < 0) {
-		store_rollback(s);
-		return r;
-	}
-	return store_commit(s, reterr);
-}
-
-/* Ours by its mark, or not anybody's yet. */
-static int schema_is_ours(struct store *s, int64_t version, struct err *reterr)
-{
-	int64_t application = 0, tables = 0;
-	int r = store_pragma(s, "PRAGMA application_id", &application, reterr);
-
-	if (r < 0 || application == APPLICATION_ID)
-		return r;
-	r = store_pragma(s, "SELECT count(*) FROM sqlite_schema", &tables, reterr);
+		r = store_pragma(s, "PRAGMA application_id", &application, reterr);
+	if (r == 0 && application != APPLICATION_ID)
+		r = store_pragma(s, "SELECT count(*) FROM sqlite_schema", &tables, reterr);
 	if (r < 0)
 		return r;
-	if (application != 0 || version != 0 || tables != 0)
+	/* Without our mark it must not be anybody's yet. */
+	if (application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0))
 		return err_set(
 			reterr, -ENOTSUP,
 			"the store %s is a database of another program: give another file as store.url, or move this "
 			"one away",
 			s->path);
-	return 0;
-}
-
-int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
-{
-	int64_t version = 0;
-	int r = store_pragma(s, "PRAGMA user_version", &version, reterr);
-
-	if (r == 0)
-		r = schema_is_ours(s, version, reterr);
-	if (r < 0)
-		return r;
 	if (version > SCHEMA_NEWEST)
 		return err_set(
 			reterr, -EPROTO,
@@ -231,15 +201,25 @@ int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
 
 int schema_forward(struct store *s, int64_t version, struct err *reterr)
 {
-	char mark[64];
+	char pragma[64];
 	int r = 0;
 
 	if (version == 0) {
-		(void)sqlite3_snprintf(sizeof(mark), mark, "PRAGMA application_id = %d", APPLICATION_ID);
-		r = store_exec(s, mark, reterr);
+		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA application_id = %d", APPLICATION_ID);
+		r = store_exec(s, pragma, reterr);
 	}
-	for (; r == 0 && version < SCHEMA_NEWEST; version++)
-		r = schema_step(s, version, reterr);
+	for (; r == 0 && version < SCHEMA_NEWEST; version++) {
+		(void)sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %lld", (long long)version + 1);
+		r = store_begin(s, reterr);
+		if (r == 0)
+			r = store_exec(s, steps[version], reterr);
+		if (r == 0)
+			r = store_exec(s, pragma, reterr);
+		if (r == 0)
+			r = store_commit(s, reterr);
+		else
+			store_rollback(s);
+	}
 	s->schema = version;
 	return r;
 }

@@ -174,29 +174,24 @@ static int64_t spare_bytes(struct store *s)
 	return store_pragma(s, "PRAGMA freelist_count", &spare, NULL) < 0 ? 0 : spare * STORE_PAGE_BYTES;
 }
 
-/* Below the floor of the disk, or of what the work that is undone may still need: a disk of a few MiB. */
-static int64_t floor_bytes(const struct store *s)
-{
-	int64_t floor = s->disk_total / FLOOR_PART;
-
-	if (floor > FLOOR_BYTES)
-		return FLOOR_BYTES;
-	return floor > LEAST_BYTES ? floor : LEAST_BYTES;
-}
-
 /* Pages that are free in the database take new rows without a byte of the disk: they count for the floor. They do not
  * help where the WAL cannot be written. Once below the floor, a little more must be there again: else intake would open
  * and close with every row. */
 static int disk_may_take(struct store *s, struct err *reterr)
 {
-	int64_t floor = floor_bytes(s), holds = wal_holds(s), left = s->disk_left;
-	int64_t margin = floor / 2 < MARGIN_BYTES ? floor / 2 : MARGIN_BYTES;
+	int64_t floor = s->disk_total / FLOOR_PART, margin, holds = wal_holds(s), left = s->disk_left;
 	bool was_low = s->disk_low;
 	char has[AMOUNT_MAX], needs[AMOUNT_MAX];
 
 	s->disk_low = s->disk_tight = false;
 	if (s->disk_total == 0)
 		return 0;
+	/* The floor of the disk, or of what the work that is undone may still need: on a disk of a few MiB. */
+	if (floor > FLOOR_BYTES)
+		floor = FLOOR_BYTES;
+	else if (floor < LEAST_BYTES)
+		floor = LEAST_BYTES;
+	margin = floor / 2 < MARGIN_BYTES ? floor / 2 : MARGIN_BYTES;
 	if (left < floor + margin)
 		left += spare_bytes(s);
 	s->disk_tight = left < floor + margin;

@@ -32,52 +32,45 @@ const char *store_wait_name(enum store_wait w)
 
 /* ---- who stands before whom -------------------------------------------------------------------------------------- */
 
-/* Whether the query finds one that stands before p in its conversation, or among those of its customer. */
-static bool finds_one(struct change *c, struct query *q, const struct webhook_place *p, const char *of)
+/* Whether `sql`, a literal, finds one that stands before p: of that conversation or customer. */
+static bool finds_one(struct change *c, const char *sql, const struct webhook_place *p, const char *of)
 {
-	query_bind_text(q, p->source);
-	query_bind_text(q, of);
-	query_bind_int(q, p->id);
-	return change_step(c, q);
+	CHANGE(q, c, sql);
+	query_bind_text(&q, p->source);
+	query_bind_text(&q, of);
+	query_bind_int(&q, p->id);
+	return change_step(c, &q);
 }
 
-/* INDEXED BY: the index on `state` serves as well in SQLite's eyes, and which one it takes depends on their order in
- * the file. By that one it would read all undone rows, and fail where one of them is not there. */
-static bool behind_conversation(struct change *c, const struct webhook_place *p)
-{
-	CHANGE(q, c,
-	       "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
-	       " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN " SQL_WAITS_ALL
-	       " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1");
-	return finds_one(c, &q, p, p->conversation);
-}
-
-static bool behind_customer(struct change *c, const struct webhook_place *p)
-{
-	CHANGE(q, c,
-	       "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
-	       " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2"
-	       " AND i.wait IN " SQL_WAITS_OF_CUSTOMER " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1");
-	return finds_one(c, &q, p, p->customer);
-}
-
-/* Behind one that is itself BEHIND, unless that one only waits for a held one of its conversation. */
-static bool behind_the_behind(struct change *c, const struct webhook_place *p)
-{
-	CHANGE(q, c,
-	       "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
-	       " AND i.source = ?1 AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND
-	       " AND i.id < ?3 AND w.state = " SQL_PENDING
-	       " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id"
-	       " WHERE h.state = " SQL_PENDING " AND h.source = ?1 AND h.conversation = w.conversation"
-	       " AND h.wait = " SQL_WAIT_TIME " AND h.id < i.id AND g.state = " SQL_PENDING ") LIMIT 1");
-	return finds_one(c, &q, p, p->customer);
-}
-
+/* INDEXED BY, here and below: the index on `state` serves as well in SQLite's eyes, and which one it takes depends on
+ * their order in the file. By that one it would read all undone rows, and fail where one of them is not there. */
 bool webhook_is_behind(struct change *c, const struct webhook_place *p)
 {
-	return (p->conversation && behind_conversation(c, p)) ||
-	       (p->customer && (behind_customer(c, p) || behind_the_behind(c, p)));
+	if (p->conversation &&
+	    finds_one(c,
+		      "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
+		      " WHERE i.state = " SQL_PENDING
+		      " AND i.source = ?1 AND i.conversation = ?2 AND i.wait IN " SQL_WAITS_ALL
+		      " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
+		      p, p->conversation))
+		return true;
+	if (!p->customer)
+		return false;
+	if (finds_one(c,
+		      "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
+		      " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2"
+		      " AND i.wait IN " SQL_WAITS_OF_CUSTOMER " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
+		      p, p->customer))
+		return true;
+	/* Or behind one that is itself BEHIND, unless that one only waits for a held one of its conversation. */
+	return finds_one(c,
+			 "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
+			 " AND i.source = ?1 AND i.customer = ?2 AND i.wait = " SQL_WAIT_BEHIND
+			 " AND i.id < ?3 AND w.state = " SQL_PENDING
+			 " AND NOT EXISTS (SELECT 1 FROM webhooks h CROSS JOIN webhooks g ON g.id = h.id"
+			 " WHERE h.state = " SQL_PENDING " AND h.source = ?1 AND h.conversation = w.conversation"
+			 " AND h.wait = " SQL_WAIT_TIME " AND h.id < i.id AND g.state = " SQL_PENDING ") LIMIT 1",
+			 p, p->customer);
 }
 
 int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err *reterr)
@@ -93,29 +86,30 @@ int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err
 
 bool webhook_is_behind_held(struct change *c, const struct webhook_place *p)
 {
-	CHANGE(q, c,
-	       "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
-	       " AND i.source = ?1 AND i.conversation = ?2 AND i.wait = " SQL_WAIT_TIME
-	       " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1");
-	return finds_one(c, &q, p, p->conversation);
+	return finds_one(c,
+			 "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
+			 " AND i.source = ?1 AND i.conversation = ?2 AND i.wait = " SQL_WAIT_TIME
+			 " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
+			 p, p->conversation);
 }
 
 bool webhook_conversation_goes_on(struct change *c, const struct webhook_place *p)
 {
-	CHANGE(q, c,
-	       "SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
-	       " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.conversation = ?2"
-	       " AND i.wait IN " SQL_WAITS_GOING_ON " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1");
-	return finds_one(c, &q, p, p->conversation);
+	return finds_one(
+		c,
+		"SELECT 1 FROM webhooks i INDEXED BY webhooks_conversation CROSS JOIN webhooks w ON w.id = i.id"
+		" WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.conversation = ?2"
+		" AND i.wait IN " SQL_WAITS_GOING_ON " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
+		p, p->conversation);
 }
 
 bool webhook_customer_goes_on(struct change *c, const struct webhook_place *p)
 {
-	CHANGE(q, c,
-	       "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
-	       " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2"
-	       " AND i.wait IN " SQL_WAITS_GOING_ON " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1");
-	return finds_one(c, &q, p, p->customer);
+	return finds_one(c,
+			 "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"
+			 " WHERE i.state = " SQL_PENDING " AND i.source = ?1 AND i.customer = ?2"
+			 " AND i.wait IN " SQL_WAITS_GOING_ON " AND i.id < ?3 AND w.state = " SQL_PENDING " LIMIT 1",
+			 p, p->customer);
 }
 
 /* ---- of one conversation ----------------------------------------------------------------------------------------- */
@@ -130,32 +124,6 @@ struct neighbours {
 	int64_t last_id; /* the newest that an index named; it may not read */
 	int named;       /* by the last load */
 };
-
-static void neighbours_done(struct neighbours *l)
-{
-	free(l->items);
-}
-
-/* One that is not pending or does not read is passed over: it ends with its reason when it is taken. */
-static void neighbour_read(struct query *q, struct neighbours *to)
-{
-	struct store_neighbour n = {.id = query_int(q)};
-
-	if (to->last_id < n.id)
-		to->last_id = n.id;
-	to->named++;
-	(void)query_enum(q, N_PENDING + 1);
-	n.wait = (enum store_wait)query_enum(q, (int)WAITS);
-	n.received_ms = query_int(q);
-	n.transition = (enum transition)query_enum(q, TRANSITION_EXPIRED + 1);
-	if (q->bad)
-		return;
-	n.time_ms = query_int(q);
-	n.undated = query_enum(q, 2);
-	n.is_timed = !q->bad;
-	MEM_ROOM(to->items, to->n);
-	to->items[to->n++] = n;
-}
 
 static int by_id(const void *a, const void *b)
 {
@@ -181,35 +149,47 @@ static void neighbours_load(struct change *c, const char *source, const char *co
 	query_bind_int(&q, max);
 	to->named = 0;
 	to->n = 0;
-	while (change_step(c, &q))
-		neighbour_read(&q, to);
+	while (change_step(c, &q)) {
+		struct store_neighbour n = {.id = query_int(&q)};
+
+		if (to->last_id < n.id)
+			to->last_id = n.id;
+		to->named++;
+		(void)query_enum(&q, N_PENDING + 1);
+		n.wait = (enum store_wait)query_enum(&q, (int)WAITS);
+		n.received_ms = query_int(&q);
+		n.transition = (enum transition)query_enum(&q, TRANSITION_EXPIRED + 1);
+		/* One that is not pending or does not read ends with its reason when it is taken. */
+		if (q.bad)
+			continue;
+		n.time_ms = query_int(&q);
+		n.undated = query_enum(&q, 2);
+		n.is_timed = !q.bad;
+		MEM_ROOM(to->items, to->n);
+		to->items[to->n++] = n;
+	}
 	if (c->status < 0)
 		to->n = 0;
 	if (to->n > 0)
 		qsort(to->items, to->n, sizeof(*to->items), by_id);
 }
 
-static int neighbours_meet(const struct neighbours *l, int (*fn)(void *ctx, const struct store_neighbour *n), void *ctx)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < l->n; i++)
-		r = fn(ctx, &l->items[i]);
-	return r;
-}
-
 int store_webhooks_of_conversation(struct store *s, const char *source, const char *conversation,
 				   int (*fn)(void *ctx, const struct store_neighbour *n), void *ctx, struct err *reterr)
 {
-	CLEANUP(neighbours_done) struct neighbours some = {.last_id = INT64_MIN};
+	struct neighbours some = {.last_id = INT64_MIN};
 	struct change c = change_begin(s, reterr);
-	int r;
+	int64_t max = NEIGHBOURS_FIRST;
+	bool is_more;
+	int r = 0;
 
-	neighbours_load(&c, source, conversation, NEIGHBOURS_FIRST, &some);
-	r = neighbours_meet(&some, fn, ctx);
-	if (r == 0 && some.named == NEIGHBOURS_FIRST) {
-		neighbours_load(&c, source, conversation, NEIGHBOURS_ALL, &some);
-		r = neighbours_meet(&some, fn, ctx);
-	}
+	do {
+		neighbours_load(&c, source, conversation, max, &some);
+		for (size_t i = 0; r == 0 && i < some.n; i++)
+			r = fn(ctx, &some.items[i]);
+		is_more = some.named == max;
+		max = NEIGHBOURS_ALL;
+	} while (r == 0 && is_more);
+	free(some.items);
 	return r < 0 ? r : change_end(&c);
 }

@@ -78,17 +78,6 @@ static void webhook_become(struct change *c, struct webhook_place *p, const stru
 
 static const struct webhook_state ready = {.state = STORE_WEBHOOK_PENDING, .wait = STORE_WAIT_NONE};
 
-/* ended: one that is pending has not ended, and would not be found as ready. */
-static void row_wait(struct change *c, const struct webhook_place *p, const struct webhook_state *to)
-{
-	CHANGE(q, c, "UPDATE webhooks SET state = ?2, wait = ?3, not_before = ?4, ended = 0 WHERE id = ?1");
-	query_bind_int(&q, p->id);
-	query_bind_int(&q, (int64_t)to->state);
-	query_bind_int(&q, (int64_t)to->wait);
-	query_bind_int(&q, to->not_before_ms);
-	(void)change_run(c, &q);
-}
-
 static void row_end(struct change *c, const struct webhook_place *p, const struct webhook_state *to)
 {
 	int64_t now_ms = c->store->told_ms > p->received_ms ? c->store->told_ms : p->received_ms;
@@ -103,10 +92,26 @@ static void row_end(struct change *c, const struct webhook_place *p, const struc
 	(void)change_run(c, &q);
 }
 
-/* SQLite refuses each change of a row that holds a value of another type than its column's, but it can be replaced.
- * What does not read becomes 0 or another text: so only a row that comes to its end is treated like that. */
-static void row_retype(struct change *c, int64_t id)
+static void row_change(struct change *c, const struct webhook_place *p, const struct webhook_state *to)
 {
+	struct change part = change_part(c, NULL);
+
+	if (to->state == STORE_WEBHOOK_PENDING) {
+		/* ended: one that is pending has not ended, and would not be found as ready. */
+		CHANGE(q, c, "UPDATE webhooks SET state = ?2, wait = ?3, not_before = ?4, ended = 0 WHERE id = ?1");
+		query_bind_int(&q, p->id);
+		query_bind_int(&q, (int64_t)to->state);
+		query_bind_int(&q, (int64_t)to->wait);
+		query_bind_int(&q, to->not_before_ms);
+		(void)change_run(c, &q);
+		return;
+	}
+	row_end(&part, p, to);
+	if (!change_part_failed(c, &part, -EBADMSG))
+		return;
+	/* SQLite refuses each change of a row that holds a value of another type than its column's, but the row can be
+	 * replaced. What does not read becomes 0 or another text: so only a row that comes to its end is treated like
+	 * that. */
 	(void)change_by_id(
 		c,
 		"INSERT OR REPLACE INTO webhooks (id, source, state, wait, not_before, ended, received, tries, lookups,"
@@ -115,22 +120,8 @@ static void row_retype(struct change *c, int64_t id)
 		" CAST(received AS INTEGER), CAST(tries AS INTEGER), CAST(lookups AS INTEGER), CAST(read AS INTEGER),"
 		" CAST(transition AS INTEGER), CAST(conversation AS TEXT), CAST(customer AS TEXT), CAST(result AS TEXT)"
 		" FROM webhooks WHERE id = ?1",
-		id);
-}
-
-static void row_change(struct change *c, const struct webhook_place *p, const struct webhook_state *to)
-{
-	struct change part = change_part(c, NULL);
-
-	if (to->state == STORE_WEBHOOK_PENDING) {
-		row_wait(c, p, to);
-		return;
-	}
-	row_end(&part, p, to);
-	if (change_part_failed(c, &part, -EBADMSG)) {
-		row_retype(c, p->id);
-		row_end(c, p, to);
-	}
+		p->id);
+	row_end(c, p, to);
 }
 
 /* ---- those that wait BEHIND it ----------------------------------------------------------------------------------- */
@@ -162,13 +153,6 @@ void webhooks_make_ready(struct change *c, const struct ids *ids, const struct w
 	}
 }
 
-/* The query finds the first one. */
-static void make_first_ready(struct change *c, struct query *q, struct webhook_claim *claim)
-{
-	if (change_one_int(c, q, &claim->id))
-		webhook_make_ready(c, claim);
-}
-
 /* Those behind a held one of their own conversation keep nobody of their customer waiting, and so stand back here too.
  * By a LEFT JOIN, so that one whose row is not there is found too. */
 static void let_go_of_customer(struct change *c, const struct webhook_place *p)
@@ -187,7 +171,8 @@ static void let_go_of_customer(struct change *c, const struct webhook_place *p)
 	       " AND h.wait = " SQL_WAIT_TIME " AND h.id < i.id AND g.state = " SQL_PENDING ") ORDER BY i.id LIMIT 1");
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->customer);
-	make_first_ready(c, &q, &claim);
+	if (change_one_int(c, &q, &claim.id))
+		webhook_make_ready(c, &claim);
 }
 
 static void let_go(struct change *c, const struct webhook_place *p)
@@ -200,7 +185,8 @@ static void let_go(struct change *c, const struct webhook_place *p)
 		       " AND source = ?1 AND conversation = ?2 AND wait = " SQL_WAIT_BEHIND " ORDER BY id LIMIT 1");
 		query_bind_text(&q, p->source);
 		query_bind_text(&q, p->conversation);
-		make_first_ready(c, &q, &claim);
+		if (change_one_int(c, &q, &claim.id))
+			webhook_make_ready(c, &claim);
 	}
 	if (p->customer)
 		let_go_of_customer(c, p);
@@ -326,23 +312,6 @@ static void webhook_keys_done(struct webhook_keys *k)
 	free(k->customer);
 }
 
-static bool webhook_keys_load(struct change *c, int64_t id, struct webhook_keys *ret)
-{
-	CHANGE(q, c,
-	       "SELECT state, wait, not_before, ended, source, conversation, customer FROM webhooks WHERE id = ?1");
-	query_bind_int(&q, id);
-	if (!change_step(c, &q))
-		return false;
-	ret->state = query_int(&q);
-	ret->wait = query_int(&q);
-	ret->not_before = query_int(&q);
-	ret->ended = query_int(&q);
-	ret->source = query_text(&q);
-	ret->conversation = query_text_or_null(&q);
-	ret->customer = query_text_or_null(&q);
-	return true;
-}
-
 static void webhook_keys_set(struct change *c, int64_t id, const struct webhook_keys *k)
 {
 	CHANGE(q, c,
@@ -413,8 +382,19 @@ static bool webhook_take_out(struct change *c, const struct webhook_claim *claim
 	CLEANUP(webhook_keys_done) struct webhook_keys own = {0};
 	struct webhook_keys claimed;
 
-	if (!webhook_keys_load(c, claim->id, &own))
+	CHANGE(q, c,
+	       "SELECT state, wait, not_before, ended, source, conversation, customer FROM webhooks WHERE id = ?1");
+	query_bind_int(&q, claim->id);
+	if (!change_step(c, &q))
 		return false;
+	own.state = query_int(&q);
+	own.wait = query_int(&q);
+	own.not_before = query_int(&q);
+	own.ended = query_int(&q);
+	own.source = query_text(&q);
+	own.conversation = query_text_or_null(&q);
+	own.customer = query_text_or_null(&q);
+	query_close(&q);
 	claimed = own;
 	claimed.state = STORE_WEBHOOK_PENDING;
 	claimed.wait = (int64_t)claim->wait;

@@ -43,16 +43,6 @@ static int headers_read(const char *bytes, size_t n, struct pairs *ret)
 
 /* ---- putting in -------------------------------------------------------------------------------------------------- */
 
-static bool delivery_seen(struct change *c, const struct webhook *w)
-{
-	if (!w->has_delivery)
-		return false;
-	CHANGE(q, c, "SELECT 1 FROM deliveries WHERE source = ?1 AND digest = ?2");
-	query_bind_text(&q, w->source);
-	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
-	return change_step(c, &q);
-}
-
 static void row_insert(struct change *c, struct webhook *w, enum store_webhook_state state, const char *result)
 {
 	int64_t now_ms = c->store->told_ms > w->received_ms ? c->store->told_ms : w->received_ms;
@@ -73,31 +63,27 @@ static void row_insert(struct change *c, struct webhook *w, enum store_webhook_s
 		w->id = sqlite3_last_insert_rowid(c->store->db);
 }
 
-/* OR REPLACE, here and for the delivery: what stands under a new webhook's id belongs to nobody. */
+/* What stands beside its row. OR REPLACE: what stands under a new webhook's id belongs to nobody. */
 static void body_insert(struct change *c, const struct webhook *w, const struct buf *headers)
 {
-	CHANGE(q, c,
+	CHANGE(body, c,
 	       "INSERT OR REPLACE INTO webhook_bodies (id, path, query, headers, delivery, body)"
 	       " VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
-	query_bind_int(&q, w->id);
-	query_bind_text(&q, w->path ? w->path : "");
-	query_bind_text(&q, w->query ? w->query : "");
-	query_bind_blob(&q, headers->data, headers->len);
-	query_bind_blob(&q, w->delivery, w->has_delivery ? sizeof(w->delivery) : 0);
-	query_bind_blob(&q, w->body, w->body_len);
-	(void)change_run(c, &q);
-}
-
-static void delivery_insert(struct change *c, const struct webhook *w)
-{
+	query_bind_int(&body, w->id);
+	query_bind_text(&body, w->path ? w->path : "");
+	query_bind_text(&body, w->query ? w->query : "");
+	query_bind_blob(&body, headers->data, headers->len);
+	query_bind_blob(&body, w->delivery, w->has_delivery ? sizeof(w->delivery) : 0);
+	query_bind_blob(&body, w->body, w->body_len);
+	(void)change_run(c, &body);
 	if (!w->has_delivery)
 		return;
-	CHANGE(q, c, "INSERT OR REPLACE INTO deliveries (id, source, digest, received) VALUES (?1, ?2, ?3, ?4)");
-	query_bind_int(&q, w->id);
-	query_bind_text(&q, w->source);
-	query_bind_blob(&q, w->delivery, sizeof(w->delivery));
-	query_bind_int(&q, w->received_ms);
-	(void)change_run(c, &q);
+	CHANGE(delivery, c, "INSERT OR REPLACE INTO deliveries (id, source, digest, received) VALUES (?1, ?2, ?3, ?4)");
+	query_bind_int(&delivery, w->id);
+	query_bind_text(&delivery, w->source);
+	query_bind_blob(&delivery, w->delivery, sizeof(w->delivery));
+	query_bind_int(&delivery, w->received_ms);
+	(void)change_run(c, &delivery);
 }
 
 int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_reason, const char *result,
@@ -113,11 +99,15 @@ int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_re
 	headers_write(&w->headers, &headers);
 	if (headers.error < 0)
 		return err_set(reterr, headers.error, "the webhook's headers are larger than %d bytes", HEADERS_MAX);
-	if (delivery_seen(&c, w))
-		return 1;
+	if (w->has_delivery) {
+		CHANGE(seen, &c, "SELECT 1 FROM deliveries WHERE source = ?1 AND digest = ?2");
+		query_bind_text(&seen, w->source);
+		query_bind_blob(&seen, w->delivery, sizeof(w->delivery));
+		if (change_step(&c, &seen))
+			return 1;
+	}
 	row_insert(&c, w, state, dead_reason ? dead_reason : result);
 	body_insert(&c, w, &headers);
-	delivery_insert(&c, w);
 	if (c.status == 0)
 		counts_move(s, COUNT_WEBHOOKS, w->source, COUNT_NOWHERE, 0, (int)state, STORE_WAIT_NONE);
 	return change_end(&c);
@@ -154,34 +144,6 @@ int store_webhook_time_save(struct store *s, int64_t id, int64_t time_ms, bool u
 
 /* ---- taking out -------------------------------------------------------------------------------------------------- */
 
-static void webhook_read_row(struct query *q, struct webhook *w)
-{
-	const char *headers;
-	const void *body, *delivery;
-	size_t n;
-
-	w->id = query_int(q);
-	w->source = query_text(q);
-	w->received_ms = query_int(q);
-	w->read = query_enum(q, 2);
-	w->transition = (enum transition)query_enum(q, TRANSITION_EXPIRED + 1);
-	w->conversation = query_text_or_null(q);
-	w->customer = query_text_or_null(q);
-	w->path = query_text(q);
-	w->query = query_text(q);
-	headers = query_blob(q, &n);
-	if (headers_read(headers, n, &w->headers) < 0 && !q->bad)
-		q->bad = "headers";
-	delivery = query_blob(q, &n);
-	w->has_delivery = n == sizeof(w->delivery);
-	if (w->has_delivery)
-		memcpy(w->delivery, delivery, sizeof(w->delivery));
-	else if (n != 0 && !q->bad)
-		q->bad = "delivery";
-	body = query_blob(q, &w->body_len);
-	w->body = mem_dup(body, w->body_len);
-}
-
 int store_webhook_is_pending(struct store *s, const struct webhook *w, struct err *reterr)
 {
 	QUERY(q, s,
@@ -202,12 +164,14 @@ int store_webhook_is_pending(struct store *s, const struct webhook *w, struct er
 int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct err *reterr)
 {
 	struct webhook w = {0};
+	const void *blob;
+	size_t n;
 	int r;
 
 	QUERY(q, s,
 	      "SELECT w.id, w.source, w.received, w.read, w.transition, w.conversation, w.customer, b.path, b.query,"
-	      " b.headers, b.delivery, b.body FROM webhooks w LEFT JOIN webhook_bodies b ON b.id = w.id WHERE w.id = "
-	      "?1",
+	      " b.headers, b.delivery, b.body FROM webhooks w LEFT JOIN webhook_bodies b ON b.id = w.id"
+	      " WHERE w.id = ?1",
 	      reterr);
 	query_bind_int(&q, id);
 	r = query_step(&q);
@@ -215,7 +179,26 @@ int store_webhook_load(struct store *s, int64_t id, struct webhook *ret, struct 
 		return err_set(reterr, -ENOENT, "there is no webhook %016llx", (long long)id);
 	if (r < 0)
 		return r;
-	webhook_read_row(&q, &w);
+	w.id = query_int(&q);
+	w.source = query_text(&q);
+	w.received_ms = query_int(&q);
+	w.read = query_enum(&q, 2);
+	w.transition = (enum transition)query_enum(&q, TRANSITION_EXPIRED + 1);
+	w.conversation = query_text_or_null(&q);
+	w.customer = query_text_or_null(&q);
+	w.path = query_text(&q);
+	w.query = query_text(&q);
+	blob = query_blob(&q, &n);
+	if (headers_read(blob, n, &w.headers) < 0 && !q.bad)
+		q.bad = "headers";
+	blob = query_blob(&q, &n);
+	w.has_delivery = n == sizeof(w.delivery);
+	if (w.has_delivery)
+		memcpy(w.delivery, blob, sizeof(w.delivery));
+	else if (n != 0 && !q.bad)
+		q.bad = "delivery";
+	blob = query_blob(&q, &w.body_len);
+	w.body = mem_dup(blob, w.body_len);
 	if (q.bad) {
 		webhook_done(&w);
 		return err_set(reterr, -EBADMSG, "the stored webhook %016llx does not read: its %s", (long long)id,
