@@ -70,7 +70,7 @@ static void print_summary(const struct config *c)
 	for (size_t i = 0; i < c->sources_n; i++) {
 		const struct source *s = &c->sources[i];
 		out_print("source %s: POST %s, proof %s, definition %s\n", s->name, s->path,
-			  proof_method(definition_proof(s->definition)), s->preset ? s->preset : "in place");
+			  proof_about(definition_proof(s->definition))->method, s->preset ? s->preset : "in place");
 		rules_metrics(s->policy.rules, s->policy.label, print_metric, s->definition);
 		for (size_t j = 0; j < s->policy.flags.n; j++)
 			out_print("    property  \"%s\" true while a conversation is open\n", s->policy.flags.items[j]);

@@ -19,7 +19,7 @@
 
 static void explain_unreadable(const struct source *s, const struct webhook *w, const char *reason)
 {
-	if (proof_needs_secret(definition_proof(s->definition)))
+	if (proof_about(definition_proof(s->definition))->needs_secret)
 		out_print("Result: accepted with 200, and a dead letter: %s\n", reason);
 	else
 		out_print("Result: refused with 400, as anybody may have sent it: %s\n", reason);
@@ -235,7 +235,7 @@ static int read_webhook(const struct config *c, const struct source *s, const ch
 	}
 	ret->source = mem_str(s->name);
 	ret->path = mem_str(s->path);
-	ret->query = keep_query(query, proof_secret_query(definition_proof(s->definition)));
+	ret->query = keep_query(query, proof_about(definition_proof(s->definition))->secret_query);
 	ret->received_ms = clock_now_ms();
 	for (size_t i = 0; i < headers->n && end == OPTIONS_GO; i++)
 		end = add_header(ret, headers->items[i]);

@@ -191,13 +191,13 @@ static void print_quoted(const char *text)
 
 static void print_authenticate(const struct shown *p)
 {
-	if (proof_needs_user(p->proof))
+	if (proof_about(p->proof)->needs_user)
 		out_print("    authenticate: {user: deskbridge, password: {credential: %s-webhook}}\n", p->name);
-	else if (proof_needs_secret(p->proof))
+	else if (proof_about(p->proof)->needs_secret)
 		out_print("    authenticate: {secret: {credential: %s-webhook}}\n", p->name);
 	else
 		out_print("    authenticate: {method: none}   # whoever knows the URL is believed\n");
-	if (proof_signs_url(p->proof))
+	if (proof_about(p->proof)->signs_url)
 		out_print("    public_url: " HOST
 			  "/webhooks/%s   # the helpdesk signs it: exactly as it is set there\n",
 			  p->name);
@@ -261,9 +261,9 @@ static void print_lookup(const struct shown *p)
 
 static const char *webhook_secret(const struct shown *p)
 {
-	const char *method = proof_method(p->proof);
+	const char *method = proof_about(p->proof)->method;
 
-	if (proof_needs_user(p->proof))
+	if (proof_about(p->proof)->needs_user)
 		return "a long password that you choose, and give to the helpdesk's webhook";
 	if (text_is(method, "hmac") || text_is(method, "standard-webhooks"))
 		return "the secret with which the helpdesk signs, as it stands in its settings";
@@ -281,7 +281,7 @@ static void print_secrets(const struct shown *p)
 		  "#   credentials/klaviyo-api-key\n"
 		  "#     a Klaviyo key that may send events: %s\n",
 		  page);
-	if (proof_needs_secret(p->proof))
+	if (proof_about(p->proof)->needs_secret)
 		out_print("#   credentials/%s-webhook\n#     %s\n", p->name, webhook_secret(p));
 	if (!definition_needs_lookup(p->d))
 		return;
@@ -311,7 +311,7 @@ static bool matcher_asks(const struct node *matcher, const char *reference)
 
 static void print_url(const struct shown *p, const char *transition)
 {
-	const char *secret = proof_secret_query(p->proof);
+	const char *secret = proof_about(p->proof)->secret_query;
 
 	out_print("#   " HOST "/webhooks/%s", p->name);
 	if (secret)

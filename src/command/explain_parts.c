@@ -53,7 +53,7 @@ static void tell_stale(const struct proof *proof, const struct proof_request *re
 	if (proof_signed_at(proof, request, &ms))
 		clock_iso(ms, signed_at);
 	clock_iso(request->now_ms, now);
-	clock_age(proof_tolerance_ms(proof), tolerance);
+	clock_age(proof_about(proof)->tolerance_ms, tolerance);
 	out_print("  stale: the signature is right, but of %s, and it is %s now: more than %s apart; " REFUSED "\n\n",
 		  signed_at, now, tolerance);
 }
@@ -90,8 +90,8 @@ enum proof_verdict explain_proof(const struct generation *g, const struct source
 					      .now_ms = w->received_ms};
 	enum proof_verdict v;
 
-	out_print("Proof: %s\n", proof_method(proof));
-	if (!proof_needs_secret(proof)) {
+	out_print("Proof: %s\n", proof_about(proof)->method);
+	if (!proof_about(proof)->needs_secret) {
 		out_print("  none is asked for: whoever reaches the address is believed\n\n");
 		return PROOF_GOOD;
 	}

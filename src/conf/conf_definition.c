@@ -151,17 +151,17 @@ static void check_secrets(struct loader *l, const struct node *n, const struct s
 {
 	const struct node *auth = node_get(n, "authenticate"), *at = auth ? auth : n;
 	const struct proof *proof = definition_proof(s->definition);
-	const char *method = proof_method(proof);
+	const char *method = proof_about(proof)->method;
 	CLEANUP(mem_freep) char *example = NULL;
 
 	if (auth && auth->type != NODE_MAP)
 		return; /* told already */
-	if (!proof_needs_secret(proof)) {
+	if (!proof_about(proof)->needs_secret) {
 		check_none(l, n, at);
 		check_taken(l, auth, method, "user", NULL);
 		check_taken(l, auth, method, "password", NULL);
 		check_taken(l, auth, method, "secret", NULL);
-	} else if (proof_needs_user(proof)) {
+	} else if (proof_about(proof)->needs_user) {
 		example = mem_fmt("`authenticate: {user: deskbridge, password: {credential: %s-webhook}}`", s->name);
 		check_needed(l, at, auth, method, "user", example);
 		if (!node_get(auth, "secret"))
@@ -177,7 +177,7 @@ static void check_secrets(struct loader *l, const struct node *n, const struct s
 		check_taken(l, auth, method, "password", "secret");
 		check_taken(l, auth, method, "user", NULL);
 	}
-	if (proof_signs_url(proof) && !node_get(n, "public_url"))
+	if (proof_about(proof)->signs_url && !node_get(n, "public_url"))
 		problems_error(l->reader.problems, n,
 			       "public_url is missing: this helpdesk signs the URL that it posts to, so write that as "
 			       "it is set there (`public_url: https://hooks.acme.com%s`)",

@@ -63,7 +63,7 @@ static bool source_asks_header(const struct source *s, const char *name)
 
 bool source_keeps_header(const struct source *s, const char *name)
 {
-	const char *secret = proof_secret_header(definition_proof(s->definition));
+	const char *secret = proof_about(definition_proof(s->definition))->secret_header;
 
 	if (secret && text_same(secret, name))
 		return false;
@@ -72,7 +72,7 @@ bool source_keeps_header(const struct source *s, const char *name)
 
 static void check_secret_header(struct loader *l, const struct node *n, const struct source *s)
 {
-	const char *secret = proof_secret_header(definition_proof(s->definition));
+	const char *secret = proof_about(definition_proof(s->definition))->secret_header;
 
 	if (secret && source_asks_header(s, secret))
 		problems_error(l->reader.problems, n,

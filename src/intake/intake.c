@@ -73,7 +73,7 @@ static bool is_encoded(struct http_exchange *x)
 
 static const char *scheme_of(const struct source *s)
 {
-	const char *method = proof_method(definition_proof(s->definition));
+	const char *method = proof_about(definition_proof(s->definition))->method;
 
 	if (text_is(method, "basic"))
 		return "Basic realm=\"deskbridge\", charset=\"UTF-8\"";
@@ -330,7 +330,7 @@ static void complete(void *ctx, struct http_exchange *x)
 	bool trial;
 
 	if (verdict == PROOF_GOOD && x->body_len > 0) {
-		if (!text_is(proof_method(definition_proof(v->source->definition)), "none"))
+		if (!text_is(proof_about(definition_proof(v->source->definition))->method, "none"))
 			http_proven(x);
 		take(i, x, v, echo);
 		return;

@@ -95,7 +95,7 @@ void keep_webhook(const struct source *s, const struct http_exchange *x, const s
 		.source = mem_str(s->name),
 		.received_ms = x->received_ms,
 		.path = mem_str(x->path),
-		.query = keep_query(x->query, proof_secret_query(proof)),
+		.query = keep_query(x->query, proof_about(proof)->secret_query),
 		.body = body,
 		.body_len = body_len,
 	};
@@ -188,7 +188,7 @@ static struct intake_item *item_add(struct passage *p, struct parsed *parsed, ch
  * else was in it. */
 static void take_unreadable(struct passage *p, struct parsed *parsed, const char *reason)
 {
-	if (proof_needs_secret(definition_proof(p->source->definition))) {
+	if (proof_about(definition_proof(p->source->definition))->needs_secret) {
 		char *struck = known_strike(reason);
 
 		parsed_strip(parsed);

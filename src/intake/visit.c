@@ -112,7 +112,7 @@ enum proof_verdict visit_prove(const struct visit *v, const struct http_exchange
 	struct proof_secrets secrets;
 	struct proof_request request;
 
-	if (v->outside != PROOF_GOOD || !proof_needs_body(proof))
+	if (v->outside != PROOF_GOOD || !proof_about(proof)->needs_body)
 		return v->outside;
 	request = request_of(v, x, &secrets);
 	request.body = x->body;

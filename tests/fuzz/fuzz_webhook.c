@@ -203,7 +203,7 @@ static const char *secret_for(const struct proof *p)
 
 static bool is_signature(const struct proof *p)
 {
-	return text_is(proof_method(p), "hmac") || text_is(proof_method(p), "standard-webhooks");
+	return text_is(proof_about(p)->method, "hmac") || text_is(proof_about(p)->method, "standard-webhooks");
 }
 
 /* What is not good is told, one line or more. */
@@ -255,7 +255,7 @@ static void try_proof(const struct proof *p, bool sound, const struct pairs *hea
 	if (shown.n > 0 || shown_query)
 		HOLDS(verdict != PROOF_MISSING);
 	/* Where the time of signing stands in the body, it is the body's own. */
-	if (sound && !proof_body_timestamp(p))
+	if (sound && !proof_about(p)->body_timestamp)
 		HOLDS(verdict == PROOF_GOOD);
 	pairs_done(&shown);
 	pairs_done(&all);

@@ -150,7 +150,7 @@ static void refuse_stale(struct golden *g, struct shown s)
 
 static void refuse(struct golden *g, const struct shown *s)
 {
-	if (!proof_needs_secret(definition_proof(g->source->definition)))
+	if (!proof_about(definition_proof(g->source->definition))->needs_secret)
 		return;
 	refuse_other_secrets(g, *s);
 	refuse_without_headers(g, s);

@@ -236,8 +236,8 @@ static void a_definition_in_place_stands_alone_or_over_a_preset(void **state)
 	assert_null(c->sources[0].preset);
 	assert_string_equal(c->sources[0].policy.label, "Own");
 	assert_string_equal(c->sources[1].policy.label, "Over");
-	assert_string_equal(proof_method(definition_proof(c->sources[1].definition)), "none");
-	assert_string_equal(proof_method(definition_proof(c->sources[3].definition)), "header");
+	assert_string_equal(proof_about(definition_proof(c->sources[1].definition))->method, "none");
+	assert_string_equal(proof_about(definition_proof(c->sources[3].definition))->method, "header");
 	config_free(c);
 }
 

@@ -12,7 +12,7 @@ static void the_shipped_gladly_reads(void **state)
 	(void)state;
 	assert_string_equal(definition_about(d)->label, "Gladly");
 	assert_string_equal(definition_about(d)->verified, "documentation");
-	assert_string_equal(proof_method(definition_proof(d)), "basic");
+	assert_string_equal(proof_about(definition_proof(d))->method, "basic");
 	assert_string_equal(definition_lookup_authenticate(d), "basic");
 	assert_true(strncmp(definition_about(d)->documentation, "https://", 8) == 0);
 	assert_non_null(strstr(definition_about(d)->setup, "API token"));
@@ -356,15 +356,15 @@ static void a_source_may_prove_otherwise(void **state)
 	(void)state;
 	binding.authenticate = other;
 	d = definition_read(n, &binding, &p);
-	assert_string_equal(proof_method(definition_proof(d)), "bearer");
+	assert_string_equal(proof_about(definition_proof(d))->method, "bearer");
 	definition_free(d);
 	binding.authenticate = name;
 	d = definition_read(n, &binding, &p);
-	assert_string_equal(proof_secret_header(definition_proof(d)), "X-B");
+	assert_string_equal(proof_about(definition_proof(d))->secret_header, "X-B");
 	definition_free(d);
 	binding.authenticate = plain;
 	d = definition_read(n, &binding, &p);
-	assert_string_equal(proof_secret_header(definition_proof(d)), "X-A");
+	assert_string_equal(proof_about(definition_proof(d))->secret_header, "X-A");
 	definition_free(d);
 	assert_no_problem(&p);
 }

@@ -39,7 +39,7 @@ static void assert_proofs(const char *yaml, const struct proof_case *cases, size
 		if (v != cases[i].verdict)
 			fail_msg("%s, case %zu: %s", yaml, i, proof_verdict_name(v));
 		assert_int_equal(proof_is_shown(p, &headers, cases[i].query), v != PROOF_MISSING);
-		assert_false(proof_needs_body(p));
+		assert_false(proof_about(p)->needs_body);
 		assert_int_equal(proof_check_outside(p, &secrets, &request), v);
 		pairs_done(&headers);
 	}
@@ -126,10 +126,10 @@ static void none_wants_nothing(void **state)
 
 	(void)state;
 	ASSERT_PROOFS("{method: none}", cases);
-	assert_false(proof_needs_secret(p));
-	assert_false(proof_needs_user(p));
-	assert_null(proof_secret_header(p));
-	assert_null(proof_secret_query(p));
+	assert_false(proof_about(p)->needs_secret);
+	assert_false(proof_about(p)->needs_user);
+	assert_null(proof_about(p)->secret_header);
+	assert_null(proof_about(p)->secret_query);
 	proof_free(p);
 }
 
@@ -193,11 +193,11 @@ static void the_place_of_the_secret_is_known(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct proof *p = compiled(cases[i].yaml);
 
-		assert_true(text_is(proof_secret_header(p), cases[i].header));
-		assert_true(text_is(proof_secret_query(p), cases[i].query));
-		assert_true(proof_needs_secret(p));
-		assert_int_equal(proof_needs_user(p), i == 0);
-		assert_non_null(strstr(cases[i].yaml, proof_method(p)));
+		assert_true(text_is(proof_about(p)->secret_header, cases[i].header));
+		assert_true(text_is(proof_about(p)->secret_query, cases[i].query));
+		assert_true(proof_about(p)->needs_secret);
+		assert_int_equal(proof_about(p)->needs_user, i == 0);
+		assert_non_null(strstr(cases[i].yaml, proof_about(p)->method));
 		proof_free(p);
 	}
 }

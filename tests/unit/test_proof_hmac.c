@@ -290,10 +290,10 @@ static void every_scheme_s_right_signature_proves(void **state)
 		stage_set(&s, &schemes[i]);
 		assert_true(proof_is_shown(s.proof, &s.headers, s.query));
 		ASSERT_VERDICT(&s, PROOF_GOOD);
-		assert_true(proof_needs_secret(s.proof));
-		assert_false(proof_needs_user(s.proof));
-		assert_null(proof_secret_header(s.proof));
-		assert_null(proof_secret_query(s.proof));
+		assert_true(proof_about(s.proof)->needs_secret);
+		assert_false(proof_about(s.proof)->needs_user);
+		assert_null(proof_about(s.proof)->secret_header);
+		assert_null(proof_about(s.proof)->secret_query);
 		assert_null(proof_secret_fault(s.proof, schemes[i].secret));
 		stage_done(&s);
 	}
@@ -411,7 +411,7 @@ static void the_headers_alone_refuse_what_no_body_can_make_good(void **state)
 		struct stage s;
 
 		stage_set(&s, &schemes[i]);
-		assert_true(proof_needs_body(s.proof));
+		assert_true(proof_about(s.proof)->needs_body);
 		ASSERT_OUTSIDE(&s, PROOF_GOOD);
 		s.known.n = 0;
 		s.request.now_ms = schemes[i].stamp_ms + TOLERANCE_MS + 1;
@@ -828,7 +828,7 @@ static void a_signed_url_is_the_source_s(void **state)
 		struct stage s;
 
 		stage_set(&s, &schemes[i]);
-		assert_int_equal(proof_signs_url(s.proof), i == 7);
+		assert_int_equal(proof_about(s.proof)->signs_url, i == 7);
 		s.request.url = "https://hooks.example.com/webhooks/hubspot";
 		ASSERT_VERDICT(&s, i == 7 ? PROOF_WRONG : PROOF_GOOD);
 		s.request.url = NULL;

@@ -201,7 +201,7 @@ static void read_challenge(struct reader *r)
 		keys_check(n, known, r->problems);
 	if (header && (header->type != NODE_SCALAR || !reference_header_is_good(header->text)))
 		problems_error(r->problems, header, "expected the name of a header");
-	else if (header && r->d->proof && text_same(header->text, proof_secret_header(r->d->proof)))
+	else if (header && r->d->proof && text_same(header->text, proof_about(r->d->proof)->secret_header))
 		problems_error(r->problems, header, "\"%s\" carries the secret, which is never sent back",
 			       header->text);
 	else if (header)
@@ -361,7 +361,7 @@ static void keep_header(void *ctx, const struct reference *reference)
 
 	if (!name || pairs_get(&r->d->headers, name))
 		return;
-	if (text_same(name, proof_secret_header(r->d->proof)))
+	if (text_same(name, proof_about(r->d->proof)->secret_header))
 		problems_error(r->problems, r->n, "\"header:%s\" carries the secret, so no webhook keeps it", name);
 	pairs_add(&r->d->headers, name, "");
 }

@@ -216,7 +216,7 @@ int definition_sample_fill(const struct definition *d, enum transition t, const 
 	percent_read_query(sample->query, &query);
 	f.scope = (struct scope){
 		.item = body, .root = body, .headers = &sample->headers, .query = &query, .names = &d->names};
-	put_now(&f, proof_body_timestamp(d->proof));
+	put_now(&f, proof_about(d->proof)->body_timestamp);
 	fill(&f, wish);
 	free(ret->body);
 	ret->body = body_write(d->body, sample->body, body);

@@ -21,42 +21,35 @@ struct telling {
 
 /* ---- what is not there ------------------------------------------------------------------------------------------- */
 
-static void tell_header_missing(const struct telling *t, const char *name, const char *value)
+/* Whether the header is missing, which is told. value: how it would begin. */
+static bool tell_header_missing(const struct telling *t, const char *name, const char *value)
 {
+	if (pairs_get(t->request->headers, name))
+		return false;
 	buf_addf(t->to, "%s is not among the given headers: --header '%s: %s'\n", name, name, value);
+	return true;
 }
 
 static void tell_parameter_missing(const struct telling *t, const char *name)
 {
-	buf_addf(t->to, "%s is not in the given query: --query '%s=…'\n", name, name);
-}
-
-static bool has_header(const struct telling *t, const char *name)
-{
-	return pairs_get(t->request->headers, name) != NULL;
-}
-
-static bool has_parameter(const struct telling *t, const char *name)
-{
 	CLEANUP(pairs_done) struct pairs all = {0};
 
 	percent_read_query(t->request->query, &all);
-	return pairs_get(&all, name) != NULL;
+	if (!pairs_get(&all, name))
+		buf_addf(t->to, "%s is not in the given query: --query '%s=…'\n", name, name);
 }
 
 /* ---- the secret itself ------------------------------------------------------------------------------------------- */
 
 static void tell_plain_missing(const struct telling *t)
 {
-	const char *header = proof_secret_header(t->p), *query = proof_secret_query(t->p);
+	const char *header = t->p->about.secret_header, *query = t->p->about.secret_query;
 	const char *scheme = t->p->way->scheme;
 	CLEANUP(mem_freep) char *value = mem_fmt("%s%s…", scheme ? scheme : "", scheme ? " " : "");
 
 	if (query)
 		tell_parameter_missing(t, query);
-	else if (header && !has_header(t, header))
-		tell_header_missing(t, header, value);
-	else if (header)
+	else if (header && !tell_header_missing(t, header, value))
 		buf_addf(t->to, "%s does not begin with \"%s \"\n", header, scheme ? scheme : "");
 }
 
@@ -105,15 +98,14 @@ static bool tell_signature_missing(const struct telling *t)
 	const struct hmac *h = t->p->hmac;
 	size_t before = t->to->len;
 
-	if (!has_header(t, h->header))
-		tell_header_missing(t, h->header, "…");
-	if (h->stamp == HMAC_STAMP_HEADER && !has_header(t, reference_header(h->timestamp)))
-		tell_header_missing(t, reference_header(h->timestamp), "…");
-	if (h->stamp == HMAC_STAMP_QUERY && !has_parameter(t, reference_query(h->timestamp)))
+	(void)tell_header_missing(t, h->header, "…");
+	if (h->stamp == HMAC_STAMP_HEADER)
+		(void)tell_header_missing(t, reference_header(h->timestamp), "…");
+	if (h->stamp == HMAC_STAMP_QUERY)
 		tell_parameter_missing(t, reference_query(h->timestamp));
 	for (size_t i = 0; i < h->message.n; i++)
-		if (h->message.items[i].kind == PIECE_HEADER && !has_header(t, h->message.items[i].text))
-			tell_header_missing(t, h->message.items[i].text, "…");
+		if (h->message.items[i].kind == PIECE_HEADER)
+			(void)tell_header_missing(t, h->message.items[i].text, "…");
 	return t->to->len > before;
 }
 
@@ -140,9 +132,10 @@ static bool tell_look(const struct telling *t, struct span signature)
 {
 	const struct hmac *h = t->p->hmac;
 	const char *encoding = h->encoding == HMAC_HEX ? "hex" : "base64";
+	CLEANUP(mem_freep) char *bytes = NULL;
 	size_t len = 0;
 
-	if (!hmac_signature_bytes(h, signature, &len)) {
+	if (hmac_decode(h, signature, &bytes, &len) < 0) {
 		buf_addf(t->to, "the signature in %s is not %s, as `encoding` says\n", h->header, encoding);
 		return true;
 	}

@@ -247,17 +247,10 @@ static void sign(const struct hmac *h, const struct key *key, const struct proof
 	digest_hmac_end(d, out);
 }
 
-static int signature_decode(const struct hmac *h, const struct span *shown, char **ret, size_t *ret_len)
+int hmac_decode(const struct hmac *h, struct span shown, char **ret, size_t *ret_len)
 {
-	return h->encoding == HMAC_HEX ? unhex(shown->at, shown->len, ret, ret_len)
-				       : unbase64(shown->at, shown->len, ret, ret_len);
-}
-
-bool hmac_signature_bytes(const struct hmac *h, struct span shown, size_t *ret)
-{
-	CLEANUP(mem_freep) char *bytes = NULL;
-
-	return signature_decode(h, &shown, &bytes, ret) == 0;
+	return h->encoding == HMAC_HEX ? unhex(shown.at, shown.len, ret, ret_len)
+				       : unbase64(shown.at, shown.len, ret, ret_len);
 }
 
 static bool signature_holds(const struct hmac *h, const struct proof_secrets *s, const struct proof_request *request,
@@ -276,7 +269,7 @@ static bool signature_holds(const struct hmac *h, const struct proof_secrets *s,
 			CLEANUP(mem_freep) char *bytes = NULL;
 			size_t len = 0;
 
-			if (signature_decode(h, &shown->signatures[k], &bytes, &len) == 0 &&
+			if (hmac_decode(h, shown->signatures[k], &bytes, &len) == 0 &&
 			    digest_equal(bytes, len, digest, digest_bytes(h->algorithm)))
 				good = true;
 		}
@@ -295,25 +288,21 @@ static enum proof_verdict stamp_verdict(const struct hmac *h, const char *stamp,
 	return ms < now_ms - h->tolerance_ms || ms > now_ms + h->tolerance_ms ? PROOF_STALE : PROOF_GOOD;
 }
 
-/* Whether any of the signatures could be one. */
-static bool signature_is_possible(const struct hmac *h, const struct shown *shown)
-{
-	size_t bytes;
-
-	for (size_t i = 0; i < shown->n; i++)
-		if (hmac_signature_bytes(h, shown->signatures[i], &bytes) && bytes == digest_bytes(h->algorithm))
-			return true;
-	return false;
-}
-
 enum proof_verdict hmac_check_outside(const struct hmac *h, const struct proof_request *request)
 {
 	CLEANUP(shown_done) struct shown shown = {0};
 	enum proof_verdict v = shown_read(h, request->headers, request->query, &shown);
+	bool possible = false; /* one of the signatures could be one */
 
 	if (v != PROOF_GOOD)
 		return v;
-	if (!signature_is_possible(h, &shown) || (!request->url && pieces_have(&h->message, PIECE_URL)))
+	for (size_t i = 0; i < shown.n && !possible; i++) {
+		CLEANUP(mem_freep) char *bytes = NULL;
+		size_t len = 0;
+
+		possible = hmac_decode(h, shown.signatures[i], &bytes, &len) == 0 && len == digest_bytes(h->algorithm);
+	}
+	if (!possible || (!request->url && pieces_have(&h->message, PIECE_URL)))
 		return PROOF_WRONG;
 	return shown.stamp ? stamp_verdict(h, shown.stamp, request->now_ms) : PROOF_GOOD;
 }
@@ -362,11 +351,6 @@ char *hmac_stamp(const struct hmac *h, const struct proof_request *request)
 	if (h->stamp == HMAC_STAMP_HEADER || h->stamp == HMAC_STAMP_QUERY)
 		return stamp_outside(h, request->headers, request->query);
 	return NULL;
-}
-
-const struct reference *proof_body_timestamp(const struct proof *p)
-{
-	return p->hmac && p->hmac->stamp == HMAC_STAMP_BODY ? p->hmac->timestamp : NULL;
 }
 
 /* ---- making one -------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "helpdesk/proof/proof_parts.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "helpdesk/expr/keys.h"
@@ -21,31 +22,6 @@ struct allowed {
 };
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
-
-static bool placeholder_read(const struct node *at, const char *name, struct allowed allowed, struct piece *ret,
-			     struct problems *problems)
-{
-	const char *known[sizeof(piece_names) / sizeof(*piece_names) + 1];
-	size_t n = 0;
-
-	for (enum piece_kind k = allowed.first; k <= allowed.last; k++) {
-		known[n++] = piece_names[k];
-		if (k == PIECE_HEADER ? strncmp(name, "header:", 7) != 0 : strcmp(name, piece_names[k]) != 0)
-			continue;
-		ret->kind = k;
-		if (k != PIECE_HEADER)
-			return true;
-		if (reference_header_is_good(name + 7)) {
-			ret->text = mem_str(name + 7);
-			return true;
-		}
-		problems_error(problems, at, "\"{%.64s}\": expected the name of a header after \"header:\"", name);
-		return false;
-	}
-	known[n] = NULL;
-	keys_error(at, "placeholder", name, known, problems);
-	return false;
-}
 
 /* Text up to the next single brace; *text is moved there. false: a brace too many. */
 static bool text_read(const char **text, struct buf *to)
@@ -69,16 +45,35 @@ static bool text_read(const char **text, struct buf *to)
 static bool braces_read(const struct node *at, const char **text, struct allowed allowed, struct piece *ret,
 			struct problems *problems)
 {
-	CLEANUP(mem_freep) char *name = NULL;
+	const char *known[sizeof(piece_names) / sizeof(*piece_names) + 1], *name;
 	const char *end = strpbrk(*text + 1, "{}");
+	CLEANUP(mem_freep) char *inner = NULL;
+	size_t n = 0;
 
 	if (!end || *end != '}') {
 		problems_error(problems, at, "a \"{\" without its \"}\" (for a brace of the text write \"{{\")");
 		return false;
 	}
-	name = mem_strn(*text + 1, (size_t)(end - *text - 1));
+	inner = mem_strn(*text + 1, (size_t)(end - *text - 1));
+	name = text_trim(inner);
 	*text = end + 1;
-	return placeholder_read(at, text_trim(name), allowed, ret, problems);
+	for (enum piece_kind k = allowed.first; k <= allowed.last; k++) {
+		known[n++] = piece_names[k];
+		if (k == PIECE_HEADER ? strncmp(name, "header:", 7) != 0 : strcmp(name, piece_names[k]) != 0)
+			continue;
+		ret->kind = k;
+		if (k != PIECE_HEADER)
+			return true;
+		if (reference_header_is_good(name + 7)) {
+			ret->text = mem_str(name + 7);
+			return true;
+		}
+		problems_error(problems, at, "\"{%.64s}\": expected the name of a header after \"header:\"", name);
+		return false;
+	}
+	known[n] = NULL;
+	keys_error(at, "placeholder", name, known, problems);
+	return false;
 }
 
 static bool pieces_read(const struct node *at, const char *text, struct allowed allowed, struct pieces *ret,
@@ -171,11 +166,6 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
 /* Behind the text that begins at `at`, or NULL where another one stands there. */
 static const char *behind_text(const char *at, const char *text)
 {
@@ -184,19 +174,10 @@ static const char *behind_text(const char *at, const char *text)
 			continue;
 		while (is_blank(*at))
 			at++;
-		if (lower(*at) != lower(*text))
+		if (strncasecmp(at, text, 1) != 0)
 			return NULL;
 		at++;
 	}
-	return at;
-}
-
-/* Where the text begins, or the end. It is not looked for at a blank, which says what the next letter says: of a
- * stranger's header that is all blanks, each would be walked over from each. */
-static const char *before_text(const char *at, const char *text)
-{
-	while (*at != '\0' && (is_blank(*at) || !behind_text(at, text)))
-		at++;
 	return at;
 }
 
@@ -224,7 +205,11 @@ bool pieces_match(const struct pieces *format, const char *value, struct span *r
 				return false;
 			continue;
 		}
-		end = i + 1 == format->n ? at + strlen(at) : before_text(at, format->items[i + 1].text);
+		/* To where the next text begins, or the end. That is not looked for at a blank, which says what the
+		 * next letter says: of a stranger's header that is all blanks, each would be walked over from each. */
+		end = i + 1 == format->n ? at + strlen(at) : at;
+		while (*end != '\0' && (is_blank(*end) || !behind_text(end, format->items[i + 1].text)))
+			end++;
 		*(p->kind == PIECE_SIGNATURE ? ret_signature : ret_timestamp) = span_trimmed(at, end);
 		at = end;
 	}

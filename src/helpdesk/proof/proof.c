@@ -31,13 +31,6 @@ static bool secrets_hold(const struct proof_secrets *s, const char *shown, size_
 	return good;
 }
 
-const char *proof_secret_header(const struct proof *p)
-{
-	if (!p->way->in_header)
-		return NULL;
-	return p->name ? p->name : "Authorization";
-}
-
 /* What stands where the secret belongs, behind the scheme if there is one; NULL: nothing does. Borrowed from the
  * headers, or from parameters, which are filled where it stands in the query. */
 static const char *plain_shown(const struct proof *p, const struct pairs *headers, const char *query,
@@ -101,51 +94,24 @@ static enum proof_verdict basic_check(const struct proof *p, const struct proof_
 static void plain_make(const struct proof *p, const struct proof_secrets *s, const struct proof_request *request,
 		       struct pairs *headers, char **query)
 {
-	CLEANUP(mem_freep) char *value = p->way->scheme ? mem_fmt("%s %s", p->way->scheme, s->secrets[0]) : NULL;
+	CLEANUP(mem_freep) char *pair = NULL, *encoded = NULL, *value = NULL;
+	const char *secret = s->secrets[0];
 	struct buf b;
 
 	(void)request;
-	if (p->way->in_header) {
-		pairs_add(headers, proof_secret_header(p), value ? value : s->secrets[0]);
+	if (p->way->in_query) {
+		buf_init(&b, PROOF_QUERY_MAX);
+		buf_addf(&b, "%s=", p->name);
+		percent_add(&b, secret, "");
+		*query = buf_take(&b);
 		return;
 	}
-	buf_init(&b, PROOF_QUERY_MAX);
-	buf_addf(&b, "%s=", p->name);
-	percent_add(&b, s->secrets[0], "");
-	*query = buf_take(&b);
-}
-
-static void basic_make(const struct proof *p, const struct proof_secrets *s, const struct proof_request *request,
-		       struct pairs *headers, char **query)
-{
-	CLEANUP(mem_freep) char *pair = mem_fmt("%s:%s", s->user ? s->user : "", s->secrets[0]);
-	CLEANUP(mem_freep) char *text = digest_base64(pair, strlen(pair));
-	CLEANUP(mem_freep) char *value = mem_fmt("Basic %s", text);
-
-	(void)p;
-	(void)request;
-	(void)query;
-	pairs_add(headers, "Authorization", value);
-}
-
-/* ---- no method ----------------------------------------------------------------------------------------------------
- */
-
-static bool none_is_shown(const struct proof *p, const struct pairs *headers, const char *query)
-{
-	(void)p;
-	(void)headers;
-	(void)query;
-	return true;
-}
-
-static enum proof_verdict none_check(const struct proof *p, const struct proof_secrets *s,
-				     const struct proof_request *request)
-{
-	(void)p;
-	(void)s;
-	(void)request;
-	return PROOF_GOOD;
+	if (p->way->needs_user) {
+		pair = mem_fmt("%s:%s", s->user ? s->user : "", secret);
+		secret = encoded = digest_base64(pair, strlen(pair));
+	}
+	value = p->way->scheme ? mem_fmt("%s %s", p->way->scheme, secret) : mem_str(secret);
+	pairs_add(headers, p->about.secret_header, value);
 }
 
 /* ---- the rows ---------------------------------------------------------------------------------------------------- */
@@ -158,7 +124,7 @@ static const struct proof_way proof_basic = {
 	.in_header = true,
 	.is_shown = plain_is_shown,
 	.check = basic_check,
-	.make = basic_make,
+	.make = plain_make,
 };
 
 static const struct proof_way proof_bearer = {
@@ -191,11 +157,7 @@ static const struct proof_way proof_query = {
 	.make = plain_make,
 };
 
-static const struct proof_way proof_none = {
-	.name = "none",
-	.is_shown = none_is_shown,
-	.check = none_check,
-};
+static const struct proof_way proof_none = {.name = "none"};
 
 static const struct proof_way *const proof_ways[] = {
 	&proof_basic, &proof_bearer, &proof_header, &proof_query, &proof_none, &proof_hmac, &proof_standard_webhooks,
@@ -277,10 +239,25 @@ struct proof *proof_compile(const struct node *authenticate, struct problems *pr
 	}
 	if (p->way && p->way->compile)
 		p->hmac = p->way->compile(authenticate, problems);
-	if (problems->errors == errors)
-		return p;
-	proof_free(p);
-	return NULL;
+	if (problems->errors > errors) {
+		proof_free(p);
+		return NULL;
+	}
+	p->about = (struct proof_about){
+		.method = p->way->name,
+		.needs_user = p->way->needs_user,
+		.needs_secret = p->way->needs_secret,
+		.needs_body = p->hmac != NULL,
+		.signs_url = p->hmac && pieces_have(&p->hmac->message, PIECE_URL),
+		.secret_query = p->way->in_query ? p->name : NULL,
+	};
+	if (p->way->in_header)
+		p->about.secret_header = p->name ? p->name : "Authorization";
+	if (p->hmac && p->hmac->stamp != HMAC_STAMP_NONE)
+		p->about.tolerance_ms = p->hmac->tolerance_ms;
+	if (p->hmac && p->hmac->stamp == HMAC_STAMP_BODY)
+		p->about.body_timestamp = p->hmac->timestamp;
+	return p;
 }
 
 void proof_free(struct proof *p)
@@ -292,46 +269,26 @@ void proof_free(struct proof *p)
 	free(p);
 }
 
-const char *proof_method(const struct proof *p)
+const struct proof_about *proof_about(const struct proof *p)
 {
-	return p->way->name;
-}
-
-bool proof_needs_user(const struct proof *p)
-{
-	return p->way->needs_user;
-}
-
-bool proof_needs_secret(const struct proof *p)
-{
-	return p->way->needs_secret;
+	return &p->about;
 }
 
 bool proof_is_shown(const struct proof *p, const struct pairs *headers, const char *query)
 {
-	return p->way->is_shown(p, headers, query);
+	return !p->way->is_shown || p->way->is_shown(p, headers, query);
 }
 
 enum proof_verdict proof_check_outside(const struct proof *p, const struct proof_secrets *secrets,
 				       const struct proof_request *request)
 {
-	return p->hmac ? hmac_check_outside(p->hmac, request) : p->way->check(p, secrets, request);
-}
-
-bool proof_needs_body(const struct proof *p)
-{
-	return p->hmac != NULL;
+	return p->hmac ? hmac_check_outside(p->hmac, request) : proof_check(p, secrets, request);
 }
 
 enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets *secrets,
 			       const struct proof_request *request)
 {
-	return p->way->check(p, secrets, request);
-}
-
-int64_t proof_tolerance_ms(const struct proof *p)
-{
-	return p->hmac && p->hmac->stamp != HMAC_STAMP_NONE ? p->hmac->tolerance_ms : 0;
+	return p->way->check ? p->way->check(p, secrets, request) : PROOF_GOOD;
 }
 
 void proof_make(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,
@@ -341,14 +298,4 @@ void proof_make(const struct proof *p, const struct proof_secrets *secrets, cons
 	*ret_query = NULL;
 	if (p->way->make && secrets->n > 0 && secrets->secrets[0])
 		p->way->make(p, secrets, request, ret_headers, ret_query);
-}
-
-const char *proof_secret_query(const struct proof *p)
-{
-	return p->way->in_query ? p->name : NULL;
-}
-
-bool proof_signs_url(const struct proof *p)
-{
-	return p->hmac && pieces_have(&p->hmac->message, PIECE_URL);
 }

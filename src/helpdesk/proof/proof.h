@@ -45,20 +45,36 @@ struct proof_request {
 
 struct proof *proof_compile(const struct node *authenticate, struct problems *problems);
 void proof_free(struct proof *p);
-const char *proof_method(const struct proof *p); /* "basic", … */
-bool proof_needs_user(const struct proof *p);
-bool proof_needs_secret(const struct proof *p); /* false for `none` only */
+
+/* What the method asks for and where it stands. */
+struct proof_about {
+	const char *method; /* "basic", … */
+	bool needs_user;
+	bool needs_secret; /* false for `none` only */
+	bool needs_body;   /* headers and query alone do not decide */
+	bool signs_url;    /* public_url is signed, so that the source must name it */
+	/* The name of a header that carries a secret, so that it is never kept; NULL: none. */
+	const char *secret_header;
+	/* The name of the query parameter that carries the secret; NULL: none. It is cut out of the query that is
+	 * stored. */
+	const char *secret_query;
+	int64_t tolerance_ms; /* how far from now the time of signing may be; 0: the method signs no time */
+	/* Where the body itself says when it was signed, from its top; NULL: it does not. A sample must be fresh there.
+	 */
+	const struct reference *body_timestamp;
+};
+const struct proof_about *proof_about(const struct proof *p);
+
 /* Cheap: is what the proof stands in there at all? Asked when only the headers have come. */
 bool proof_is_shown(const struct proof *p, const struct pairs *headers, const char *query);
 /*
  * When only the headers have come; the request's body is not looked at. Anything but GOOD is final: no body makes it
- * good. GOOD is final too where headers and query alone decide (proof_needs_body is false); else nothing speaks against
- * it yet. Of a signature whose time stands outside the body the time comes first: one of another time is STALE, whoever
+ * good. GOOD is final too where headers and query alone decide (`needs_body` is false); else nothing speaks against it
+ * yet. Of a signature whose time stands outside the body the time comes first: one of another time is STALE, whoever
  * made it.
  */
 enum proof_verdict proof_check_outside(const struct proof *p, const struct proof_secrets *secrets,
 				       const struct proof_request *request);
-bool proof_needs_body(const struct proof *p);
 enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets *secrets,
 			       const struct proof_request *request);
 /* For explain, of what is MISSING or WRONG: what can be said of it, a line each, without a secret and without a
@@ -67,20 +83,10 @@ void proof_explain(const struct proof *p, const struct proof_secrets *secrets, c
 		   struct buf *to);
 /* When the request says that it was signed; false where the method signs no time, or none is shown that can be read. */
 bool proof_signed_at(const struct proof *p, const struct proof_request *request, int64_t *ret_ms);
-/* Where the body itself says when it was signed, from its top; NULL: it does not. A sample must be fresh there. */
-const struct reference *proof_body_timestamp(const struct proof *p);
-int64_t proof_tolerance_ms(const struct proof *p); /* how far from now that may be; 0: the method signs no time */
 /* The headers and the query ("name=value", or NULL) that prove this body: for `deskbridge sample`. The caller owns
  * both. */
 void proof_make(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,
 		struct pairs *ret_headers, char **ret_query);
-/* The name of a header that carries a secret, so that it is never kept; NULL: none. */
-const char *proof_secret_header(const struct proof *p);
-/* The name of the query parameter that carries the secret; NULL: none. It is cut out of the query that is stored. */
-const char *proof_secret_query(const struct proof *p);
-
-/* Whether public_url is signed, so that the source must name it. */
-bool proof_signs_url(const struct proof *p);
 /* NULL, or why this can be no secret of the method ("is not hexadecimal"), without the secret itself. */
 const char *proof_secret_fault(const struct proof *p, const char *secret);
 

@@ -20,6 +20,7 @@ struct proof_way {
 	const char *const *keys;  /* those of the hmac family that it takes, NULL-ended; NULL: none */
 	/* Of a method that signs; NULL with problems. */
 	struct hmac *(*compile)(const struct node *authenticate, struct problems *problems);
+	/* NULL of the method that asks for nothing. */
 	bool (*is_shown)(const struct proof *p, const struct pairs *headers, const char *query);
 	enum proof_verdict (*check)(const struct proof *p, const struct proof_secrets *s,
 				    const struct proof_request *request);
@@ -31,8 +32,9 @@ extern const struct proof_way proof_hmac, proof_standard_webhooks; /* hmac.c; pr
 
 struct proof {
 	const struct proof_way *way;
-	char *name;        /* of the header or the query parameter that carries the secret */
-	struct hmac *hmac; /* of a method that signs */
+	struct proof_about about; /* borrows from the rest */
+	char *name;               /* of the header or the query parameter that carries the secret */
+	struct hmac *hmac;        /* of a method that signs */
 };
 
 /* ---- pieces: texts with placeholders in braces (pieces.c) -------------------------------------------------------- */
@@ -121,8 +123,8 @@ struct hmac *hmac_compile(const struct node *authenticate, struct problems *prob
 struct hmac *hmac_compile_standard(const struct node *authenticate, struct problems *problems);
 void hmac_free(struct hmac *h); /* NULL allowed */
 
-/* How many bytes a signature is, decoded; false: it is not in the encoding. */
-bool hmac_signature_bytes(const struct hmac *h, struct span shown, size_t *ret);
+/* The bytes of a signature, which the caller owns. -EINVAL: it is not in the encoding. */
+int hmac_decode(const struct hmac *h, struct span shown, char **ret, size_t *ret_len) MUSTCHECK;
 /* The time of signing as it stands in header, query or body; NULL: nowhere there. The caller owns it. */
 char *hmac_stamp(const struct hmac *h, const struct proof_request *request) MUSTCHECK;
 /* As proof_check_outside. */
