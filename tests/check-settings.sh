@@ -55,6 +55,7 @@ mark decision/policy.h late account_policy account_choice source_policy
 mark klaviyo/quota.h quota_limits
 mark helpdesk/definition/definition_parts.h definition
 mark helpdesk/definition/definition.h definition_about
+mark helpdesk/proof/proof.h proof_about
 mark helpdesk/proof/proof_parts.h proof hmac
 mark helpdesk/definition/step.h step
 mark decision/rules_parts.h rule

@@ -50,11 +50,12 @@ static void print_lookups(const struct source *s)
 {
 	size_t n = 0;
 
-	if (!definition_has_lookup(s->definition))
+	if (definition_about(s->definition)->steps_n == 0)
 		return;
 	/* Without its secrets nobody is asked; those of an optional lookup may be missing. */
-	if (text_is(definition_lookup_authenticate(s->definition), "basic") ? !s->lookup_user || !s->lookup_password
-									    : !s->lookup_token)
+	if (text_is(definition_about(s->definition)->lookup_authenticate, "basic")
+		    ? !s->lookup_user || !s->lookup_password
+		    : !s->lookup_token)
 		return;
 	definition_urls(s->definition, print_lookup, &n);
 	if (n > 0 && s->lookup_ca_file)

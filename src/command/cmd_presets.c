@@ -237,10 +237,10 @@ static void print_with(const struct shown *p)
 static void print_lookup_lines(const struct shown *p, const char *indent)
 {
 	out_print("    %slookup:\n", indent);
-	if (definition_uses_base_url(p->d))
+	if (definition_asks_base_url(p->d, false))
 		out_print("    %s  base_url: https://YOUR-COMPANY.example   # where you use %s\n", indent,
 			  definition_about(p->d)->label);
-	if (text_is(definition_lookup_authenticate(p->d), "basic"))
+	if (text_is(definition_about(p->d)->lookup_authenticate, "basic"))
 		out_print("    %s  user: YOU@example.com\n    %s  password: {credential: %s-api-token}\n", indent,
 			  indent, p->name);
 	else
@@ -249,9 +249,9 @@ static void print_lookup_lines(const struct shown *p, const char *indent)
 
 static void print_lookup(const struct shown *p)
 {
-	if (definition_needs_lookup(p->d)) {
+	if (definition_about(p->d)->needs_lookup) {
 		print_lookup_lines(p, "");
-	} else if (definition_has_lookup(p->d)) {
+	} else if (definition_about(p->d)->steps_n > 0) {
 		out_print("    # Can be left out: asks the helpdesk for what its webhooks do not say.\n");
 		print_lookup_lines(p, "# ");
 	}
@@ -273,7 +273,7 @@ static const char *webhook_secret(const struct shown *p)
 static void print_secrets(const struct shown *p)
 {
 	CLEANUP(mem_freep) char *page = request_key_page(KEY_PAGE_SCOPES);
-	const struct step *first = definition_steps(p->d) > 0 ? definition_step_at(p->d, 0) : NULL;
+	const struct step *first = definition_about(p->d)->steps;
 
 	out_print("\n# Its secrets: one file each, in the folder credentials/ beside this file, readable by the daemon "
 		  "alone:\n"
@@ -283,7 +283,7 @@ static void print_secrets(const struct shown *p)
 		  page);
 	if (proof_about(p->proof)->needs_secret)
 		out_print("#   credentials/%s-webhook\n#     %s\n", p->name, webhook_secret(p));
-	if (!definition_needs_lookup(p->d))
+	if (!definition_about(p->d)->needs_lookup)
 		return;
 	out_print("#   credentials/%s-api-token\n", p->name);
 	if (first->method != STEP_BASIC)

@@ -139,7 +139,7 @@ static bool take_answer(struct inquiry *q, struct explain_answers *a)
 /* Tells the steps that are passed over before the one that is asked next. */
 static void tell_passed(const struct source *s, const struct inquiry *q, size_t *told)
 {
-	size_t n = definition_steps(s->definition);
+	size_t n = definition_about(s->definition)->steps_n;
 
 	for (; *told < inquiry_step(q) && *told < n; ++*told) {
 		const char *why = inquiry_passed(q, *told);

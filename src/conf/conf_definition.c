@@ -205,9 +205,9 @@ static void check_lookup_has(struct loader *l, const struct node *n, bool needed
 static void check_lookup(struct loader *l, const struct node *n, const struct source *s)
 {
 	const struct node *url = node_get(node_get(n, "lookup"), "base_url");
-	const char *way = definition_lookup_authenticate(s->definition);
+	const char *way = definition_about(s->definition)->lookup_authenticate;
 	CLEANUP(mem_freep) char *example = NULL;
-	bool needed = definition_needs_lookup(s->definition), user = text_is(way, "basic");
+	bool needed = definition_about(s->definition)->needs_lookup, user = text_is(way, "basic");
 
 	if (url && s->lookup_base_url && url_is_plain(s->lookup_base_url) && !url_is_loopback(s->lookup_base_url))
 		problems_warn(l->reader.problems, url,
@@ -218,7 +218,7 @@ static void check_lookup(struct loader *l, const struct node *n, const struct so
 		return;
 	example = mem_fmt("`lookup: {base_url: \"https://acme.example.com\", %s: {credential: %s-api-token}}`",
 			  user ? "user: NAME, password" : "token", s->name);
-	if (needed ? definition_needs_base_url(s->definition) : definition_uses_base_url(s->definition))
+	if (definition_asks_base_url(s->definition, needed))
 		check_lookup_has(l, n, needed, "base_url", example);
 	if (user) {
 		check_lookup_has(l, n, needed, "user", example);

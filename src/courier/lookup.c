@@ -234,7 +234,7 @@ static void lookup_configure(struct route *r, struct generation *g, bool reloade
 	struct lookup *l = (struct lookup *)r;
 	const struct source *s = config_source(g->config, r->report.name);
 
-	r->configured = s && definition_has_lookup(s->definition);
+	r->configured = s && definition_about(s->definition)->steps_n > 0;
 	if (!r->configured) {
 		report_unparked(&r->report);
 	} else if (reloaded) {

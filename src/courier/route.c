@@ -64,7 +64,7 @@ void routes_generation(struct routes *r, struct generation *g)
 	for (size_t i = 0; i < g->config->accounts_n; i++)
 		make(r, REPORT_ACCOUNT, g->config->accounts[i].name);
 	for (size_t i = 0; i < g->config->sources_n; i++)
-		if (definition_has_lookup(g->config->sources[i].definition))
+		if (definition_about(g->config->sources[i].definition)->steps_n > 0)
 			make(r, REPORT_LOOKUPS, g->config->sources[i].name);
 	for (size_t i = 0; i < r->n; i++)
 		r->all[i]->ops->configure(r->all[i], g, reloaded);

@@ -131,7 +131,7 @@ const char *visit_echo(const struct visit *v, struct http_exchange *x)
 
 bool visit_may_be_trial(const struct visit *v, struct http_exchange *x)
 {
-	return visit_echo(v, x) || definition_has_trial(v->source->definition);
+	return visit_echo(v, x) || definition_about(v->source->definition)->has_trial;
 }
 
 bool visit_is_trial(const struct visit *v, const struct http_exchange *x)
@@ -139,7 +139,7 @@ bool visit_is_trial(const struct visit *v, const struct http_exchange *x)
 	CLEANUP(mem_freep) char *query = NULL, *body = NULL;
 	struct webhook w = {.headers = v->headers, .body_len = x->body_len};
 
-	if (!definition_has_trial(v->source->definition))
+	if (!definition_about(v->source->definition)->has_trial)
 		return false;
 	w.query = query = mem_str(x->query);
 	w.body = body = mem_dup(x->body ? x->body : "", x->body_len);

@@ -113,7 +113,7 @@ int janitor_release_sources(struct janitor *j, struct work *w, struct err *reter
 		/* Those that wait for a next try may wait for the very thing that this configuration mends. */
 		if (r == 0)
 			r = store_webhooks_release(w->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
-		if (r == 0 && !definition_has_lookup(s->definition)) { /* nobody will be asked: no slot comes */
+		if (r == 0 && definition_about(s->definition)->steps_n == 0) { /* nobody will be asked: no slot comes */
 			r = store_webhooks_release(w->store, s->name, STORE_WAIT_SLOT, NULL, reterr);
 			if (r == 0)
 				r = store_webhooks_release(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);

@@ -135,6 +135,7 @@ static void pages_add_url(struct pages *p, const struct definition *d, const str
 /* One sample: each step in turn, with what the steps before took from their own examples. */
 static void pages_add_walk(struct pages *p, const struct definition *d, const struct webhook *w)
 {
+	const struct definition_about *about = definition_about(d);
 	CLEANUP(parsed_freep) struct parsed *sample = parsed_lent(d, w);
 	struct scope scope = sample->scope;
 	struct customer found = {0};
@@ -142,8 +143,8 @@ static void pages_add_walk(struct pages *p, const struct definition *d, const st
 	if (!sample->is_open)
 		return;
 	scope.taken = &found.taken;
-	for (size_t i = 0; i < definition_steps(d); i++) {
-		const struct step *step = definition_step_at(d, i);
+	for (size_t i = 0; i < about->steps_n; i++) {
+		const struct step *step = &about->steps[i];
 		CLEANUP(json_putp) struct json_object *answer = NULL;
 
 		if (!step->sample || json_read(step->sample, strlen(step->sample), &answer, NULL) < 0)

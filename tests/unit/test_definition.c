@@ -13,11 +13,11 @@ static void the_shipped_gladly_reads(void **state)
 	assert_string_equal(definition_about(d)->label, "Gladly");
 	assert_string_equal(definition_about(d)->verified, "documentation");
 	assert_string_equal(proof_about(definition_proof(d))->method, "basic");
-	assert_string_equal(definition_lookup_authenticate(d), "basic");
+	assert_string_equal(definition_about(d)->lookup_authenticate, "basic");
 	assert_true(strncmp(definition_about(d)->documentation, "https://", 8) == 0);
 	assert_non_null(strstr(definition_about(d)->setup, "API token"));
-	assert_true(definition_has_lookup(d));
-	assert_true(definition_needs_lookup(d));
+	assert_true(definition_about(d)->steps_n > 0);
+	assert_true(definition_about(d)->needs_lookup);
 	assert_false(definition_about(d)->reports_state);
 	assert_int_equal(definition_about(d)->lookup_cache_ms, 600000);
 	for (enum transition t = TRANSITION_OPENED; t <= TRANSITION_CLOSED; t++)
@@ -35,9 +35,9 @@ static void the_least_definition_has_defaults(void **state)
 	assert_string_equal(definition_about(d)->verified, "no");
 	assert_null(definition_about(d)->documentation);
 	assert_null(definition_about(d)->setup);
-	assert_null(definition_lookup_authenticate(d));
-	assert_false(definition_has_lookup(d));
-	assert_false(definition_needs_lookup(d));
+	assert_null(definition_about(d)->lookup_authenticate);
+	assert_false(definition_about(d)->steps_n > 0);
+	assert_false(definition_about(d)->needs_lookup);
 	assert_null(definition_sample(d, TRANSITION_OPENED));
 	definition_free(d);
 }
@@ -508,7 +508,7 @@ static void the_shortest_cache_of_the_steps_counts(void **state)
 		struct definition *d = with_definition(yaml, "https://x.example");
 
 		assert_int_equal(definition_about(d)->lookup_cache_ms, cases[i].ms);
-		assert_true(definition_needs_lookup(d));
+		assert_true(definition_about(d)->needs_lookup);
 		definition_free(d);
 	}
 }
@@ -521,9 +521,9 @@ static void a_wholly_optional_lookup_is_not_needed(void **state)
 				NULL);
 
 	(void)state;
-	assert_true(definition_has_lookup(d));
-	assert_false(definition_needs_lookup(d));
-	assert_string_equal(definition_lookup_authenticate(d), "header");
+	assert_true(definition_about(d)->steps_n > 0);
+	assert_false(definition_about(d)->needs_lookup);
+	assert_string_equal(definition_about(d)->lookup_authenticate, "header");
 	definition_free(d);
 }
 
@@ -570,7 +570,7 @@ static void the_sources_base_url_wins_over_the_definitions(void **state)
 		struct reading r;
 
 		assert_no_problem(&p);
-		assert_false(definition_needs_base_url(d));
+		assert_false(definition_asks_base_url(d, true));
 		assert_string_equal(definition_about(d)->base_url,
 				    cases[i].with ? "https://eu.desk.example" : "https://us.desk.example");
 		with_reading(d, &w, NULL, &r);
@@ -606,7 +606,7 @@ static void without_a_base_url_the_source_must_say(void **state)
 		"https://x.example");
 
 	(void)state;
-	assert_true(definition_needs_base_url(d));
+	assert_true(definition_asks_base_url(d, true));
 	assert_null(definition_about(d)->base_url);
 	definition_free(d);
 }
@@ -756,10 +756,10 @@ static void the_steps_can_be_looked_at(void **state)
 		"https://x.example");
 
 	(void)state;
-	assert_int_equal(definition_steps(d), 2);
-	assert_string_equal(template_text(definition_step_at(d, 0)->urls[0]), "{base_url}/{header:X-Who}");
-	assert_int_equal(definition_step_at(d, 0)->emails.n, 2);
-	assert_true(definition_step_at(d, 1)->optional);
+	assert_int_equal(definition_about(d)->steps_n, 2);
+	assert_string_equal(template_text(definition_about(d)->steps[0].urls[0]), "{base_url}/{header:X-Who}");
+	assert_int_equal(definition_about(d)->steps[0].emails.n, 2);
+	assert_true(definition_about(d)->steps[1].optional);
 	assert_true(definition_keeps_header(d, "X-Who"));
 	assert_true(definition_keeps_header(d, "X-Team"));
 	definition_free(d);

@@ -394,7 +394,7 @@ static void each_sample_may_say_who_shows_its_shape(void **state)
 	assert_string_equal(definition_sample(d, TRANSITION_OPENED)->body,
 			    "{\"type\": \"opened\", \"id\": 1, \"by\": 2}");
 	assert_string_equal(definition_sample(d, TRANSITION_CLOSED)->query, "a=b");
-	assert_string_equal(definition_step_at(d, 0)->sample, "{\"e\": \"jo@example.com\"}");
+	assert_string_equal(definition_about(d)->steps[0].sample, "{\"e\": \"jo@example.com\"}");
 	buf_done(&said);
 	definition_free(d);
 }

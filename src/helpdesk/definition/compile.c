@@ -84,18 +84,6 @@ static void add_fact(struct definition *d, struct buf *gathered)
 	buf_init(gathered, SIZE_MAX);
 }
 
-/* Adds the words of a line with one blank between them. */
-static void gather(struct buf *to, const char *line, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (is_blank(line[i]))
-			continue;
-		if (to->len > 0 && (i == 0 || is_blank(line[i - 1])))
-			buf_addc(to, ' ');
-		buf_addc(to, line[i]);
-	}
-}
-
 /* A fact of a text ends where a line ends with a sentence, or at an empty line. A list's text is one fact. */
 static void read_fact_text(struct definition *d, const char *text, bool several)
 {
@@ -107,7 +95,14 @@ static void read_fact_text(struct definition *d, const char *text, bool several)
 
 		while (end > 0 && is_blank(line[end - 1]))
 			end--;
-		gather(&gathered, line, end);
+		/* The words of the line, with one blank between them. */
+		for (size_t i = 0; i < end; i++) {
+			if (is_blank(line[i]))
+				continue;
+			if (gathered.len > 0 && (i == 0 || is_blank(line[i - 1])))
+				buf_addc(&gathered, ' ');
+			buf_addc(&gathered, line[i]);
+		}
 		if (several && (end == 0 || strchr(".!?", line[end - 1])))
 			add_fact(d, &gathered);
 		line += len + (line[len] == '\n');
@@ -208,6 +203,7 @@ static void read_challenge(struct reader *r)
 		r->d->about.challenge = mem_str(header->text);
 	if (when)
 		r->d->trial = matcher_compile(when, REFERENCE_NO_NAMES, r->problems);
+	r->d->about.has_trial = r->d->trial != NULL;
 	if (!header && !when)
 		problems_error(r->problems, n,
 			       "expected {header: NAME}: the header whose value the helpdesk wants back; or {when: "
@@ -259,19 +255,10 @@ static void digest_node(struct digest *digest, const struct node *n)
 	digest_add(digest, "", 1);
 }
 
-static void mark_states(struct reader *r)
-{
-	static const char *const keys[] = {"states", "ping", "closed", "reopened", "opened", "identified"};
-	struct digest *digest = digest_new();
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		if (node_get(r->n, keys[i]))
-			digest_node(digest, node_get(r->n, keys[i]));
-	digest_end(digest, r->d->about.states_mark);
-}
-
 static void read_matchers(struct reader *r)
 {
+	static const char *const of_states[] = {"states", "ping", "closed", "reopened", "opened", "identified"};
+	struct digest *mark = digest_new();
 	const struct node *states = node_get(r->n, "states");
 	const struct matcher *matchers[DEFINITION_MATCHERS];
 	size_t errors = r->problems->errors;
@@ -285,7 +272,10 @@ static void read_matchers(struct reader *r)
 	definition_matchers(r->d, matchers);
 	if (r->problems->errors == errors)
 		states_check(r->d->states, states, matchers, DEFINITION_MATCHERS, r->n->file, r->problems);
-	mark_states(r);
+	for (size_t i = 0; i < sizeof(of_states) / sizeof(*of_states); i++)
+		if (node_get(r->n, of_states[i]))
+			digest_node(mark, node_get(r->n, of_states[i]));
+	digest_end(mark, r->d->about.states_mark);
 }
 
 /* ---- what is read ------------------------------------------------------------------------------------------------ */
@@ -307,33 +297,37 @@ static void see_item(void *ctx, const struct reference *reference)
 	*of_item = *of_item || reference_text(reference)[0] == '/';
 }
 
-/* What stands beside the list is the same for all its items: all but the first would count as repeats. */
-static void check_delivery_of_items(struct reader *r)
+static void read_facts(struct reader *r)
 {
-	bool of_item;
+	struct definition *d = r->d;
+	bool of_item = true; /* the delivery is not the same for all items */
 
-	if (!r->d->each || !r->d->delivery)
-		return;
-	of_item = fact_may_be_body(r->d->delivery);
-	fact_references(r->d->delivery, see_item, &of_item);
+	d->conversation = read_fact(r, reader_required(r, "conversation"), FACT_ONE);
+	d->delivery = read_fact(r, node_get(r->n, "delivery"), FACT_DELIVERY);
+	if (d->each && d->delivery) {
+		of_item = fact_may_be_body(d->delivery);
+		fact_references(d->delivery, see_item, &of_item);
+	}
+	/* What stands beside the list is the same for all its items: all but the first would count as repeats. */
 	if (!of_item)
 		problems_error(r->problems, node_get(r->n, "delivery"),
 			       "the same for every item of `each`: expected something of the item in it, as in "
 			       "\"{root:/id}-{/id}\"");
-}
-
-static void read_facts(struct reader *r)
-{
-	struct definition *d = r->d;
-
-	d->conversation = read_fact(r, reader_required(r, "conversation"), FACT_ONE);
-	d->delivery = read_fact(r, node_get(r->n, "delivery"), FACT_DELIVERY);
-	check_delivery_of_items(r);
 	d->customer = read_fact(r, node_get(r->n, "customer"), FACT_ONE);
 	d->time = read_fact(r, node_get(r->n, "time"), FACT_ONE);
 	d->created = read_fact(r, node_get(r->n, "created"), FACT_ONE);
 	d->closed_at = read_fact(r, node_get(r->n, "closed_at"), FACT_ONE);
 	email_places_compile(&d->emails, node_get(r->n, "emails"), node_get(r->n, "primary"), false, r->problems);
+}
+
+/* ctx: the definition, of whose steps those are marked that take a name which is shown. */
+static void see_shown(void *ctx, const struct reference *reference)
+{
+	struct definition *d = ctx;
+	const char *name = reference_name(reference);
+
+	for (size_t i = 0; name && i < d->steps_n; i++)
+		d->steps[i].shown = d->steps[i].shown || step_takes(&d->steps[i], name);
 }
 
 static void read_attributes(struct reader *r)
@@ -351,7 +345,8 @@ static void read_attributes(struct reader *r)
 		r->d->conversation_url = links_compile(url, r->problems);
 		links_references(r->d->conversation_url, name_check_one, &c);
 	}
-	reader_mark_shown(r);
+	attributes_references(r->d->attributes, see_shown, r->d);
+	links_references(r->d->conversation_url, see_shown, r->d);
 }
 
 static void keep_header(void *ctx, const struct reference *reference)

@@ -56,22 +56,6 @@ enum body_form definition_body(const struct definition *d)
 	return d->body;
 }
 
-bool definition_has_trial(const struct definition *d)
-{
-	return d->trial != NULL;
-}
-
-size_t definition_steps(const struct definition *d)
-{
-	return d->steps_n;
-}
-
-const struct step *definition_step_at(const struct definition *d, size_t i)
-{
-	INSIST(i < d->steps_n);
-	return &d->steps[i];
-}
-
 const struct proof *definition_proof(const struct definition *d)
 {
 	return d->proof;
@@ -82,56 +66,12 @@ bool definition_says(const struct definition *d, enum transition t)
 	return t < TRANSITION_EXPIRED && d->says[t];
 }
 
-bool definition_has_lookup(const struct definition *d)
+bool definition_asks_base_url(const struct definition *d, bool needed)
 {
-	return d->steps_n > 0;
-}
-
-bool definition_needs_lookup(const struct definition *d)
-{
-	for (size_t i = 0; i < d->steps_n; i++)
-		if (!d->steps[i].optional)
+	for (size_t i = 0; i < d->steps_n && !d->about.base_url; i++)
+		if (d->steps[i].asks_base_url && !(needed && d->steps[i].optional))
 			return true;
 	return false;
-}
-
-static void find_base_url(void *ctx, const struct reference *reference)
-{
-	bool *found = ctx;
-
-	*found = *found || text_is(reference_name(reference), "base_url");
-}
-
-static bool asks_for_base_url(const struct definition *d, bool needed)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < d->steps_n && !d->about.base_url; i++) {
-		const struct step *s = &d->steps[i];
-
-		if (needed && s->optional)
-			continue;
-		for (size_t k = 0; k < s->urls_n; k++)
-			template_references(s->urls[k], find_base_url, &found);
-		for (size_t k = 0; k < s->headers_n; k++)
-			template_references(s->headers[k].value, find_base_url, &found);
-	}
-	return found;
-}
-
-bool definition_uses_base_url(const struct definition *d)
-{
-	return asks_for_base_url(d, false);
-}
-
-bool definition_needs_base_url(const struct definition *d)
-{
-	return asks_for_base_url(d, true);
-}
-
-const char *definition_lookup_authenticate(const struct definition *d)
-{
-	return d->steps_n > 0 ? step_method_name(d->steps[0].method) : NULL;
 }
 
 void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx)

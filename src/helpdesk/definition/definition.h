@@ -62,29 +62,26 @@ struct definition_about {
 	/* The body that the operator pastes into the desk's rule for that transition, or NULL. One for all: the same.
 	 */
 	char *paste[TRANSITION_EXPIRED];
-	char *challenge;         /* the header whose value a vendor wants echoed when a webhook is set up, or NULL */
-	char *base_url;          /* with the parameters in place; or NULL: the source must say */
-	int64_t lookup_cache_ms; /* how long a lookup's answer is kept */
-	bool reports_state;      /* a webhook says how the conversation stands, not what happened to it */
+	char *challenge;    /* the header whose value a vendor wants echoed when a webhook is set up, or NULL */
+	char *base_url;     /* with the parameters in place; or NULL: the source must say */
+	bool has_trial;     /* the vendor tries the URL with something that is no webhook yet: parsed_is_trial */
+	bool reports_state; /* a webhook says how the conversation stands, not what happened to it */
 	/* Of what says which states are known and what they mean: equal where that is the same. */
 	unsigned char states_mark[DIGEST_SHA256_BYTES];
+	const struct step *steps;        /* of the lookup; borrowed */
+	size_t steps_n;                  /* 0: there is no lookup */
+	bool needs_lookup;               /* some step is not optional, so the secrets of `lookup` are needed */
+	const char *lookup_authenticate; /* "basic", "bearer", "header" of the lookup's steps; NULL: no lookup */
+	int64_t lookup_cache_ms;         /* how long a lookup's answer is kept */
 };
 const struct definition_about *definition_about(const struct definition *d);
+/* Whether a step's URL or headers name base_url, and the definition has none of its own; needed: a step that is not
+ * optional. */
+bool definition_asks_base_url(const struct definition *d, bool needed);
 enum body_form definition_body(const struct definition *d);
-/* Whether the vendor tries the URL with something that is no webhook yet: parsed_is_trial. */
-bool definition_has_trial(const struct definition *d);
 const struct proof *definition_proof(const struct definition *d);
 /* Whether it has a matcher for that transition. Without one for reopened, an opening of what is closed still is one. */
 bool definition_says(const struct definition *d, enum transition t);
-bool definition_has_lookup(const struct definition *d);
-/* Some step is not optional, so the secrets of `lookup` are needed. */
-bool definition_needs_lookup(const struct definition *d);
-/* Such a step's URL or headers name base_url, and the definition has none of its own. */
-bool definition_needs_base_url(const struct definition *d);
-/* The same of any step. */
-bool definition_uses_base_url(const struct definition *d);
-/* "basic", "bearer", "header" of the lookup's steps; NULL: no lookup. */
-const char *definition_lookup_authenticate(const struct definition *d);
 /* Calls fn for every name that this helpdesk gives to rules: attributes, parameters, what lookups take. */
 void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
 /* Calls fn for every parameter with what was chosen for it, and for base_url: where lookups ask. */
@@ -111,10 +108,5 @@ const struct sample *definition_sample(const struct definition *d, enum transiti
  */
 void definition_samples(const struct definition *d,
 			void (*fn)(void *ctx, const char *name, const char *shows, enum sample_shape shape), void *ctx);
-
-/* ---- the lookup's steps, for who plays the helpdesk (sandbox) ---------------------------------------------------- */
-
-size_t definition_steps(const struct definition *d);
-const struct step *definition_step_at(const struct definition *d, size_t i);
 
 #endif

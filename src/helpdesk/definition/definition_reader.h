@@ -23,12 +23,11 @@ void reader_read_base_url(struct reader *r);
 struct name_check {
 	struct reader *r;
 	const struct node *at;
-	bool in_step; /* of the lookup: what later steps take is not known there */
+	bool in_step;  /* of the lookup: what later steps take is not known there */
+	bool base_url; /* set where one of the names is base_url */
 };
 void name_check_one(void *ctx, const struct reference *reference);
 
-/* The lookup's steps; and, once attributes are there, which of them take what is shown. */
 void reader_read_lookup(struct reader *r);
-void reader_mark_shown(struct reader *r);
 
 #endif

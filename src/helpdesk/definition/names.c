@@ -216,6 +216,7 @@ void name_check_one(void *ctx, const struct reference *reference)
 	struct node at;
 	size_t n = 0;
 
+	c->base_url = c->base_url || text_is(name, "base_url");
 	if (!name || pairs_get(&c->r->known, name))
 		return;
 	for (; n < c->r->known.n && n < 64; n++)
@@ -232,26 +233,19 @@ void name_check_one(void *ctx, const struct reference *reference)
 
 #define LOOKUP_CACHE_DEFAULT_MS (10 * CLOCK_MINUTE_MS)
 
-static bool was_taken(const struct definition *d, size_t before, const char *name)
-{
-	for (size_t i = 0; i < before; i++)
-		if (step_takes(&d->steps[i], name))
-			return true;
-	return false;
-}
-
 /*
  * What a step uses must be known before it: parameters, and what earlier steps take. Several steps may take the same
  * name; a parameter has it for itself.
  */
 static void check_names_of_step(struct reader *r, const struct node *n, size_t step)
 {
-	const struct step *s = &r->d->steps[step];
+	struct step *s = &r->d->steps[step];
 	struct name_check c = {.r = r, .at = node_get(n, "when"), .in_step = true};
 
 	if (s->when)
 		matcher_references(s->when, name_check_one, &c);
 	c.at = node_get(n, "url");
+	c.base_url = false;
 	for (size_t i = 0; i < s->urls_n; i++)
 		template_references(s->urls[i], name_check_one, &c);
 	for (size_t i = 0; i < s->headers_n; i++) {
@@ -259,49 +253,46 @@ static void check_names_of_step(struct reader *r, const struct node *n, size_t s
 		if (s->headers[i].value)
 			template_references(s->headers[i].value, name_check_one, &c);
 	}
-	for (size_t i = 0; i < s->take_n; i++)
-		if (!was_taken(r->d, step, s->take[i].name))
-			add_name(r, node_get(node_get(n, "take"), s->take[i].name), s->take[i].name, NULL);
+	s->asks_base_url = c.base_url;
+	for (size_t i = 0; i < s->take_n; i++) {
+		const char *name = s->take[i].name;
+		bool was_taken = false;
+
+		for (size_t k = 0; k < step; k++)
+			was_taken = was_taken || step_takes(&r->d->steps[k], name);
+		if (!was_taken)
+			add_name(r, node_get(node_get(n, "take"), name), name, NULL);
+	}
 }
 
 void reader_read_lookup(struct reader *r)
 {
 	const struct node *n = node_get(r->n, "lookup");
 	struct definition *d = r->d;
+	struct definition_about *about = &d->about;
 	size_t errors = r->problems->errors;
 
 	if (!n)
 		return;
-	d->about.lookup_cache_ms = -1;
+	about->lookup_cache_ms = -1;
 	d->steps_n = steps_compile(n, d->steps, r->problems);
+	about->steps = d->steps;
+	about->steps_n = d->steps_n;
+	about->lookup_authenticate = d->steps_n > 0 ? step_method_name(d->steps[0].method) : NULL;
 	for (size_t i = 0; i < d->steps_n; i++) {
 		const struct step *s = &d->steps[i];
 
 		check_names_of_step(r, n->items[i], i);
+		about->needs_lookup = about->needs_lookup || !s->optional;
 		/* One entry holds what all steps told: it is as fresh as the most demanding of them. */
-		if (s->cache_ms >= 0 && (d->about.lookup_cache_ms < 0 || s->cache_ms < d->about.lookup_cache_ms))
-			d->about.lookup_cache_ms = s->cache_ms;
+		if (s->cache_ms >= 0 && (about->lookup_cache_ms < 0 || s->cache_ms < about->lookup_cache_ms))
+			about->lookup_cache_ms = s->cache_ms;
 		if (s->moved.n > 0 && (!d->customer || fact_written(d->customer)[0] != '/'))
 			problems_error(r->problems, node_get(n->items[i], "moved"),
 				       "expected `customer` to be a JSON Pointer: the new id takes its place");
 	}
-	if (d->about.lookup_cache_ms < 0)
-		d->about.lookup_cache_ms = LOOKUP_CACHE_DEFAULT_MS;
+	if (about->lookup_cache_ms < 0)
+		about->lookup_cache_ms = LOOKUP_CACHE_DEFAULT_MS;
 	for (size_t i = 0; i < d->steps_n && r->problems->errors == errors; i++)
 		step_check_sample(&d->steps[i], n->items[i], r->binding && r->binding->overlaid, r->problems);
-}
-
-static void see_shown(void *ctx, const struct reference *reference)
-{
-	struct definition *d = ctx;
-	const char *name = reference_name(reference);
-
-	for (size_t i = 0; name && i < d->steps_n; i++)
-		d->steps[i].shown = d->steps[i].shown || step_takes(&d->steps[i], name);
-}
-
-void reader_mark_shown(struct reader *r)
-{
-	attributes_references(r->d->attributes, see_shown, r->d);
-	links_references(r->d->conversation_url, see_shown, r->d);
 }

@@ -66,7 +66,8 @@ struct step {
 	size_t take_n;
 	bool shown; /* takes a name that an attribute or the conversation's URL shows */
 	bool optional;
-	int64_t cache_ms; /* -1: not said */
+	bool asks_base_url; /* its URLs or headers name base_url */
+	int64_t cache_ms;   /* -1: not said */
 };
 
 /* Compiles the whole list into steps; returns how many. Errors go to problems. */
