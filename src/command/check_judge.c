@@ -63,40 +63,32 @@ static int find_group(const char *name, gid_t *ret, struct err *reterr)
 	return 0;
 }
 
-/* As systemd does: what the user database says, and SupplementaryGroups= besides. */
-static int find_groups(struct daemon_user *u, const struct daemon_unit *unit, struct err *reterr)
-{
-	int n = 0, r = 0;
-
-	(void)getgrouplist(u->name, u->gid, NULL, &n);
-	if (n < 0 || n > GROUPS_MAX)
-		n = 0;
-	u->groups = mem_new((size_t)n + (unit ? unit->groups.n : 0), sizeof(*u->groups));
-	if (getgrouplist(u->name, u->gid, u->groups, &n) < 0)
-		n = 0;
-	u->groups_n = (size_t)n;
-	for (size_t i = 0; unit && i < unit->groups.n && r == 0; i++) {
-		r = find_group(unit->groups.items[i], &u->groups[u->groups_n], reterr);
-		u->groups_n += r == 0;
-	}
-	return r;
-}
-
 /* By name, with the groups that the user database gives it. unit: the unit that runs as this user, whose groups count
  * besides; NULL: none does. -ENOENT where there is no such user or group. user_done on success. */
 static int user_find(const char *name, const struct daemon_unit *unit, struct daemon_user *ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *text = mem_new(NAMES_MAX, 1);
 	struct passwd entry, *found = NULL;
-	int r = 0;
+	int r = 0, n = 0;
 
 	if (getpwnam_r(name, &entry, text, NAMES_MAX, &found) != 0 || !found)
 		return err_set(reterr, -ENOENT, "there is no user %.64s", name);
 	*ret = (struct daemon_user){.name = mem_str(name), .uid = found->pw_uid, .gid = found->pw_gid};
 	if (unit && unit->group)
 		r = find_group(unit->group, &ret->gid, reterr);
-	if (r == 0)
-		r = find_groups(ret, unit, reterr);
+
+	/* As systemd does: what the user database says, and SupplementaryGroups= besides. */
+	(void)getgrouplist(name, ret->gid, NULL, &n);
+	if (n < 0 || n > GROUPS_MAX)
+		n = 0;
+	ret->groups = mem_new((size_t)n + (unit ? unit->groups.n : 0), sizeof(*ret->groups));
+	if (getgrouplist(name, ret->gid, ret->groups, &n) < 0)
+		n = 0;
+	ret->groups_n = (size_t)n;
+	for (size_t i = 0; unit && i < unit->groups.n && r == 0; i++) {
+		r = find_group(unit->groups.items[i], &ret->groups[ret->groups_n], reterr);
+		ret->groups_n += r == 0;
+	}
 	if (r < 0)
 		user_done(ret);
 	return r;
@@ -119,36 +111,33 @@ static bool socket_is_closed(const char *address)
 	return folder && access(folder, W_OK | X_OK) < 0;
 }
 
-/* At the places that the daemon writes to. */
-static int look_at_places(const struct config *c)
-{
-	CLEANUP(mem_freep) char *folder = path_folder(c->store.path);
-	int said = 0;
-
-	if (access(folder, F_OK) == 0 && access(folder, W_OK | X_OK) < 0)
-		said |= SAYS_FOLDER_CLOSED;
-	if (access(c->store.path, F_OK) == 0 && access(c->store.path, R_OK | W_OK) < 0)
-		said |= SAYS_STORE_CLOSED;
-	if (socket_is_closed(c->listen.address))
-		said |= SAYS_LISTEN_CLOSED;
-	if (socket_is_closed(c->admin.address))
-		said |= SAYS_ADMIN_CLOSED;
-	return said;
-}
-
 /* The child: never returns. */
 static void judge_there(const struct daemon_user *u, const char *config_file, int to)
 {
 	struct problems problems = {0};
 	struct generation *g;
 	FILE *out = fdopen(to, "w");
-	int said;
+	int said = 0;
 
 	if (!out || setgroups(u->groups_n, u->groups) < 0 || setgid(u->gid) < 0 || setuid(u->uid) < 0)
 		_exit(SAYS_NOT_THAT_USER);
 	g = generation_load(config_file, &problems);
 	problems_print(&problems, out);
-	said = g ? look_at_places(g->config) : SAYS_WRONG;
+	if (!g) {
+		said = SAYS_WRONG;
+	} else { /* the places that the daemon writes to */
+		const char *store = g->config->store.path;
+		CLEANUP(mem_freep) char *folder = path_folder(store);
+
+		if (access(folder, F_OK) == 0 && access(folder, W_OK | X_OK) < 0)
+			said |= SAYS_FOLDER_CLOSED;
+		if (access(store, F_OK) == 0 && access(store, R_OK | W_OK) < 0)
+			said |= SAYS_STORE_CLOSED;
+		if (socket_is_closed(g->config->listen.address))
+			said |= SAYS_LISTEN_CLOSED;
+		if (socket_is_closed(g->config->admin.address))
+			said |= SAYS_ADMIN_CLOSED;
+	}
 	_exit(fclose(out) == 0 ? said : SAYS_NOT_THAT_USER);
 }
 
@@ -192,21 +181,17 @@ static int judge_as(const struct daemon_user *u, const char *config_file, struct
 
 /* ---- for whom ---------------------------------------------------------------------------------------------------- */
 
-static bool is_same_file(const char *a, const char *b)
-{
-	CLEANUP(mem_freep) char *x = NULL, *y = NULL;
-
-	if (strcmp(a, b) == 0)
-		return true;
-	x = realpath(a, NULL);
-	y = realpath(b, NULL);
-	return x && y && strcmp(x, y) == 0;
-}
-
 /* A file that is tried out by hand is not the daemon's to read. */
 static bool is_the_daemons(const struct command_context *ctx, const struct check_judge *j)
 {
-	return is_same_file(ctx->config_file, j->has_unit && j->unit.config ? j->unit.config : CONFIG_DEFAULT);
+	const char *its = j->has_unit && j->unit.config ? j->unit.config : CONFIG_DEFAULT;
+	CLEANUP(mem_freep) char *a = NULL, *b = NULL;
+
+	if (strcmp(ctx->config_file, its) == 0)
+		return true;
+	a = realpath(ctx->config_file, NULL);
+	b = realpath(its, NULL);
+	return a && b && strcmp(a, b) == 0;
 }
 
 /* The user that judges where none is asked for; NULL: the process itself. */
@@ -226,13 +211,6 @@ static const char *user_of_unit(const struct command_context *ctx, struct check_
 			  "daemon's user",
 			  user);
 	return NULL;
-}
-
-static bool is_self(const char *user)
-{
-	const struct passwd *entry = getpwnam(user);
-
-	return entry && entry->pw_uid == geteuid();
 }
 
 /* 0, or the exit status after a message. */
@@ -270,11 +248,13 @@ static int judge_for(const struct command *c, const struct command_context *ctx,
 
 int check_judge(const struct command *c, const struct command_context *ctx, const char *wanted, struct check_judge *ret)
 {
+	const struct passwd *entry = wanted ? getpwnam(wanted) : NULL;
+	bool is_self = entry && entry->pw_uid == geteuid();
 	const char *user = wanted;
 
 	*ret = (struct check_judge){0};
 	ret->has_unit = daemon_unit_read(&ret->unit);
-	if (wanted && is_self(wanted)) {
+	if (is_self) {
 		if (!ret->has_unit)
 			access_set_instead(NULL); /* nothing says that the daemon is not to run as this user */
 		return COMMAND_GOOD;
@@ -318,7 +298,7 @@ static void warn_of(const char *key, const char *address, bool closed, const str
 		out_print("%s: warning: the user %s cannot make a socket in %s; serve will not start: give the socket "
 			  "a folder of that user (under systemd unix:/run/deskbridge/NAME.sock)\n",
 			  key, judge->user, folder);
-	else if (!judge->user && socket_is_closed(address))
+	else if (!judge->user && access(folder, W_OK | X_OK) < 0)
 		out_print("%s: warning: the user who runs this check cannot make a socket in %s; the user who runs "
 			  "serve must be able to\n",
 			  key, folder);

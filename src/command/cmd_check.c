@@ -184,14 +184,6 @@ static void tell_reads(const struct account *a, const char *key)
 			  a->name, excess);
 }
 
-static bool key_is_plain(const char *key)
-{
-	for (; key && *key; key++)
-		if (*key < 33 || *key > 126 || *key == '"' || *key == '\'')
-			return false;
-	return true;
-}
-
 static bool check_key(const struct generation *g, const struct account *a)
 {
 	const char *key = secret_value(g->secrets, a->api_key);
@@ -299,7 +291,11 @@ static bool keys_are_plain(const struct generation *g)
 
 	for (size_t i = 0; i < g->config->accounts_n; i++) {
 		const struct account *a = &g->config->accounts[i];
-		if (key_is_plain(secret_value(g->secrets, a->api_key)))
+		const char *key = secret_value(g->secrets, a->api_key);
+
+		while (key && *key > ' ' && *key < 127 && *key != '"' && *key != '\'')
+			key++;
+		if (!key || *key == '\0')
 			continue;
 		out_print("account %s: the key holds a character that no key has: paste it whole, without quotes or "
 			  "blanks. The key: %s\n",
@@ -339,20 +335,10 @@ static void warn_of_former_place(const struct check_judge *judge)
 			  path);
 }
 
-static bool secrets_are_seen(const struct generation *g, const struct check_judge *judge)
-{
-	struct seeing s = {.judge = judge, .good = true};
-
-	if (judge->for_unit) {
-		secrets_files(g->secrets, tell_hidden, &s);
-		tell_hidden(&s, g->config->file, false);
-	}
-	return s.good;
-}
-
 static int check(const struct command_context *ctx, const struct check_judge *judge, bool key)
 {
 	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, false);
+	struct seeing seen = {.judge = judge, .good = true};
 	bool good;
 
 	if (!g)
@@ -364,7 +350,11 @@ static int check(const struct command_context *ctx, const struct check_judge *ju
 	check_judge_sockets(judge, g->config);
 	tell_token(g->config);
 	warn_of_former_place(judge);
-	good = secrets_are_seen(g, judge) & keys_are_plain(g);
+	if (judge->for_unit) {
+		secrets_files(g->secrets, tell_hidden, &seen);
+		tell_hidden(&seen, g->config->file, false);
+	}
+	good = keys_are_plain(g) && seen.good;
 	if (key && good)
 		for (size_t i = 0; i < g->config->accounts_n; i++)
 			good &= check_key(g, &g->config->accounts[i]);
