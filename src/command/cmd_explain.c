@@ -29,41 +29,29 @@ static void explain_unreadable(const struct source *s, const struct webhook *w, 
 			  "application/json'\n");
 }
 
-static void tell_unknown_state(const struct source *s, const struct reading *r)
-{
-	struct buf line;
-
-	if (!r->unknown_state.text)
-		return;
-	buf_init(&line, EXPLAIN_MAX);
-	reading_tell_unknown_state(r, s->name, &line);
-	out_print("Unknown state: %s\n\n", line.data);
-	buf_done(&line);
-}
-
-/* A part of the conversation's URL may come from the lookup; the first reading told of the others. */
-static void explain_url(const struct parsed *item)
-{
-	struct buf lines;
-
-	buf_init(&lines, EXPLAIN_MAX);
-	parsed_explain_url(item, &lines);
-	if (lines.len > 0)
-		explain_block("With the lookup", &lines);
-	buf_done(&lines);
-}
-
-/* One item as far as its reading tells; a signal further. */
-static void explain_reading(const struct generation *g, const struct source *s, struct parsed *item,
-			    struct explain_answers *a)
+/* One item: its reading, a signal further. */
+static void explain_item(const struct generation *g, const struct source *s, struct parsed *item,
+			 struct explain_answers *a)
 {
 	CLEANUP(customer_done) struct customer customer = {0};
+	CLEANUP(buf_done) struct buf lines;
 
-	tell_unknown_state(s, &item->reading);
+	buf_init(&lines, EXPLAIN_MAX);
+	parsed_explain(item, &lines);
+	explain_block("Reading", &lines);
+	if (item->reading.unknown_state.text) {
+		buf_clear(&lines);
+		reading_tell_unknown_state(&item->reading, s->name, &lines);
+		out_print("Unknown state: %s\n\n", lines.data);
+	}
 	if (item->reading.kind == READING_SIGNAL && item->reading.signal.wants_lookup &&
 	    explain_lookup(s, &item->webhook, a, &customer)) {
 		parsed_tell(item, &customer);
-		explain_url(item);
+		/* A part of the conversation's URL may come from the lookup; the first reading told of the others. */
+		buf_clear(&lines);
+		parsed_explain_url(item, &lines);
+		if (lines.len > 0)
+			explain_block("With the lookup", &lines);
 	}
 	switch (item->reading.kind) {
 	case READING_PING:
@@ -99,22 +87,16 @@ static void explain_items(const struct generation *g, const struct source *s, co
 			  const struct batch *b, struct explain_answers *a)
 {
 	size_t n = batch_items(b);
-	struct buf lines;
 
 	if (n == 0)
 		out_print("Result: ignored: the list of its items is empty; answered with 200, counted, not kept\n");
-	buf_init(&lines, EXPLAIN_MAX);
 	for (size_t i = 0; i < n; i++) {
 		CLEANUP(parsed_freep) struct parsed *item = item_parsed(s, w, b, i);
 
 		if (n > 1)
 			out_print(i > 0 ? "\nItem %zu of %zu\n\n" : "Item %zu of %zu\n\n", i + 1, n);
-		buf_clear(&lines);
-		parsed_explain(item, &lines);
-		explain_block("Reading", &lines);
-		explain_reading(g, s, item, a);
+		explain_item(g, s, item, a);
 	}
-	buf_done(&lines);
 }
 
 static bool has_signal(const struct source *s, const struct webhook *w, const struct batch *b)
@@ -129,27 +111,19 @@ static bool has_signal(const struct source *s, const struct webhook *w, const st
 	return found;
 }
 
-static void tell_handshake(const char *echoed)
-{
-	out_print("Result: the helpdesk sets its webhook up; answered with 200%s%s, nothing is kept\n",
-		  echoed ? " and the value of " : "", echoed ? echoed : "");
-}
-
 /* Whether the vendor only wants something echoed, or tries the URL. b: NULL: there are no items. */
 static bool explain_challenge(const struct source *s, const struct webhook *w, const struct batch *b,
 			      enum proof_verdict proof)
 {
 	const char *name = definition_about(s->definition)->challenge;
+	bool trial = proof != PROOF_GOOD && parsed_is_trial(s->definition, w);
 
-	if (proof != PROOF_GOOD && parsed_is_trial(s->definition, w)) {
-		tell_handshake(NULL);
-		return true;
-	}
-	if (!name || !answer_echo(pairs_get(&w->headers, name)))
+	if (!trial && (!name || !answer_echo(pairs_get(&w->headers, name))))
 		return false;
-	if (b && proof == PROOF_GOOD && has_signal(s, w, b))
+	if (!trial && b && proof == PROOF_GOOD && has_signal(s, w, b))
 		return false;
-	tell_handshake(name);
+	out_print("Result: the helpdesk sets its webhook up; answered with 200%s%s, nothing is kept\n",
+		  trial ? "" : " and the value of ", trial ? "" : name);
 	return true;
 }
 
@@ -194,19 +168,6 @@ static void explain(const struct generation *g, const struct source *s, const st
 
 /* ---- its words --------------------------------------------------------------------------------------------------- */
 
-/* "Name: value" into the webhook's headers, without blanks around the value, as HTTP takes them off. */
-static int add_header(struct webhook *w, const char *text)
-{
-	const char *colon = strchr(text, ':');
-
-	if (!colon || colon == text)
-		return command_usage_error(&command_explain, "--header '%s': expected 'NAME: VALUE'", text);
-	CLEANUP(mem_freep) char *name = mem_strn(text, (size_t)(colon - text));
-	CLEANUP(mem_freep) char *value = mem_str(colon + 1);
-	pairs_add(&w->headers, name, text_trim(value));
-	return OPTIONS_GO;
-}
-
 static int read_answers(const struct option_list *files, struct explain_answers *ret)
 {
 	struct err error = {0};
@@ -227,7 +188,6 @@ static int read_webhook(const struct config *c, const struct source *s, const ch
 			const struct option_list *headers, struct webhook *ret)
 {
 	struct err error = {0};
-	int end = OPTIONS_GO;
 
 	if (load_file(file, c->listen.max_body, &ret->body, &ret->body_len, &error) < 0) {
 		out_error("deskbridge explain: %s\n", error.text);
@@ -237,9 +197,16 @@ static int read_webhook(const struct config *c, const struct source *s, const ch
 	ret->path = mem_str(s->path);
 	ret->query = keep_query(query, proof_about(definition_proof(s->definition))->secret_query);
 	ret->received_ms = clock_now_ms();
-	for (size_t i = 0; i < headers->n && end == OPTIONS_GO; i++)
-		end = add_header(ret, headers->items[i]);
-	return end;
+	for (size_t i = 0; i < headers->n; i++) {
+		const char *text = headers->items[i], *colon = strchr(text, ':');
+
+		if (!colon || colon == text)
+			return command_usage_error(&command_explain, "--header '%s': expected 'NAME: VALUE'", text);
+		CLEANUP(mem_freep) char *name = mem_strn(text, (size_t)(colon - text));
+		CLEANUP(mem_freep) char *value = mem_str(colon + 1);
+		pairs_add(&ret->headers, name, text_trim(value)); /* as HTTP takes blanks off */
+	}
+	return OPTIONS_GO;
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)

@@ -45,28 +45,24 @@ static void tell_why(const struct proof *proof, const struct proof_secrets *secr
 	buf_done(&lines);
 }
 
-static void tell_stale(const struct proof *proof, const struct proof_request *request)
+static void tell_verdict(const struct proof *proof, const struct proof_secrets *secrets,
+			 const struct proof_request *request, enum proof_verdict v)
 {
 	char signed_at[CLOCK_ISO_MAX] = "another time", now[CLOCK_ISO_MAX], tolerance[CLOCK_ISO_MAX];
 	int64_t ms;
 
-	if (proof_signed_at(proof, request, &ms))
-		clock_iso(ms, signed_at);
-	clock_iso(request->now_ms, now);
-	clock_age(proof_about(proof)->tolerance_ms, tolerance);
-	out_print("  stale: the signature is right, but of %s, and it is %s now: more than %s apart; " REFUSED "\n\n",
-		  signed_at, now, tolerance);
-}
-
-static void tell_verdict(const struct proof *proof, const struct proof_secrets *secrets,
-			 const struct proof_request *request, enum proof_verdict v)
-{
 	switch (v) {
 	case PROOF_GOOD:
 		out_print("  good\n\n");
 		break;
 	case PROOF_STALE:
-		tell_stale(proof, request);
+		if (proof_signed_at(proof, request, &ms))
+			clock_iso(ms, signed_at);
+		clock_iso(request->now_ms, now);
+		clock_age(proof_about(proof)->tolerance_ms, tolerance);
+		out_print("  stale: the signature is right, but of %s, and it is %s now: more than %s apart; " REFUSED
+			  "\n\n",
+			  signed_at, now, tolerance);
 		break;
 	case PROOF_MISSING:
 	case PROOF_WRONG:
@@ -136,19 +132,6 @@ static bool take_answer(struct inquiry *q, struct explain_answers *a)
 	return v == INQUIRY_ON;
 }
 
-/* Tells the steps that are passed over before the one that is asked next. */
-static void tell_passed(const struct source *s, const struct inquiry *q, size_t *told)
-{
-	size_t n = definition_about(s->definition)->steps_n;
-
-	for (; *told < inquiry_step(q) && *told < n; ++*told) {
-		const char *why = inquiry_passed(q, *told);
-
-		if (why)
-			out_print("  step %zu of %zu is passed over: %s\n", *told + 1, n, why);
-	}
-}
-
 /* Whether to go on without the answer. */
 static bool miss_answer(struct inquiry *q)
 {
@@ -168,14 +151,19 @@ static bool walk(struct inquiry *q, const struct source *s, struct explain_answe
 	const struct inquiry_secrets secrets = {
 		.user = s->lookup_user ? s->lookup_user : "", .password = "", .token = ""};
 	struct err error = {0};
-	size_t told = 0; /* steps that were asked or told of */
+	size_t told = 0, n = definition_about(s->definition)->steps_n; /* steps: that were asked or told of, all */
 
 	for (;;) {
 		CLEANUP(mem_freep) char *url = NULL;
 		CLEANUP(pairs_done) struct pairs headers = {0};
 		int r = inquiry_next(q, &secrets, &url, &headers, &error);
 
-		tell_passed(s, q, &told);
+		for (; told < inquiry_step(q) && told < n; told++) {
+			const char *why = inquiry_passed(q, told);
+
+			if (why)
+				out_print("  step %zu of %zu is passed over: %s\n", told + 1, n, why);
+		}
 		if (r < 0)
 			out_print("  %s\n", error.text);
 		if (r != 0)
@@ -195,22 +183,13 @@ static void tell_place(void *ctx, const struct reference *r)
 	*between = ",";
 }
 
-static void tell_refused(const struct addresses *a)
-{
-	struct buf lines;
-
-	buf_init(&lines, EXPLAIN_MAX);
-	reading_tell_refused(a, "  ", &lines);
-	out_lines(stdout, lines.data);
-	buf_done(&lines);
-}
-
 bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret)
 {
 	/* Of its own: what is asked about a merged customer changes the tree. */
 	CLEANUP(parsed_freep) struct parsed *asked = parsed_lent(s->definition, w);
 	struct inquiry *q = NULL;
 	struct err error = {0};
+	struct buf refused;
 	bool found;
 
 	out_print("Lookup\n");
@@ -231,7 +210,10 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 		inquiry_address_places(q, tell_place, &between);
 		out_print("\n");
 	}
-	tell_refused(&ret->addresses);
+	buf_init(&refused, EXPLAIN_MAX);
+	reading_tell_refused(&ret->addresses, "  ", &refused);
+	out_lines(stdout, refused.data);
+	buf_done(&refused);
 	for (size_t i = 0; i < ret->taken.n; i++)
 		out_print("  took %s: %s\n", ret->taken.items[i].name, ret->taken.items[i].value);
 	out_print("\n");
