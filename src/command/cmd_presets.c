@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "base/buf.h"
 #include "base/escape.h"
 #include "base/out.h"
+#include "base/text.h"
 #include "command/options.h"
 #include "conf/conf.h"
 #include "conf/yaml.h"
@@ -23,9 +23,9 @@
 #define FACT_COLUMNS 100 /* of a fact's line, but for a word that is longer */
 #define KEY_PAGE_SCOPES "events:write"
 #define HOST "https://YOUR-HOST"
-#define GROUNDS_WORD_MAX (2 * AMOUNT_MAX + 2)
+#define OPEN_QUESTIONS_MAX (2 * AMOUNT_MAX + 2)
 
-/* ---- facts ------------------------------------------------------------------------------------------------------- */
+/* ---- what a definition rests on ---------------------------------------------------------------------------------- */
 
 /* The bytes of text that stand in one line: whole words, one at least. */
 static size_t line_bytes(const char *text)
@@ -41,42 +41,26 @@ static size_t line_bytes(const char *text)
 	return end;
 }
 
-static void print_fact(size_t number, const char *text)
-{
-	const char *line = text;
-
-	while (*line != '\0') {
-		size_t len = line_bytes(line);
-
-		if (line == text)
-			out_print("# %3zu. %.*s\n", number, (int)len, line);
-		else
-			out_print("#      %.*s\n", (int)len, line);
-		line += len + (line[len] == ' ');
-	}
-}
-
 static void print_facts(const struct definition *d)
 {
 	size_t n = definition_about(d)->unconfirmed.n;
+	char facts[AMOUNT_MAX];
 
 	if (n > 0)
-		out_print("# %zu fact%s that no vendor document confirms:\n#\n", n, n == 1 ? "" : "s");
-	for (size_t i = 0; i < n; i++)
-		print_fact(i + 1, definition_about(d)->unconfirmed.items[i]);
-}
+		out_print("# %s that no vendor document confirms:\n#\n", amount_of(facts, (long long)n, "fact"));
+	for (size_t i = 0; i < n; i++) {
+		const char *text = definition_about(d)->unconfirmed.items[i];
 
-/* ---- samples ----------------------------------------------------------------------------------------------------- */
+		for (const char *line = text; *line != '\0';) {
+			size_t len = line_bytes(line);
 
-static void print_sample(void *ctx, const char *name, const char *shows, enum sample_shape shape)
-{
-	bool *any = ctx;
-
-	if (!*any)
-		out_print("#\n# Its samples, and where their shapes come from:\n#\n");
-	*any = true;
-	out_print("#   %-10s  %-19s %s%s\n", name, sample_shape_text(shape),
-		  strncmp(name, "lookup", 6) == 0 ? "the answer of " : "", shows);
+			if (line == text)
+				out_print("# %3zu. %.*s\n", i + 1, (int)len, line);
+			else
+				out_print("#      %.*s\n", (int)len, line);
+			line += len + (line[len] == ' ');
+		}
+	}
 }
 
 static void print_verified(const struct definition *d)
@@ -92,67 +76,6 @@ static void print_verified(const struct definition *d)
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (strcmp(all[i].word, definition_about(d)->verified) == 0)
 			out_print("# Verified: %s (%s)\n", all[i].word, all[i].means);
-}
-
-/* The facts that nobody confirms, and who shows the shapes of the samples, as YAML comments below a line that marks
- * where they begin. */
-static void print_grounds(const struct definition *d)
-{
-	bool any = false;
-
-	out_print("\n" MARK "\n#\n");
-	print_verified(d);
-	if (definition_about(d)->unconfirmed.n > 0)
-		out_print("#\n");
-	print_facts(d);
-	definition_samples(d, print_sample, &any);
-}
-
-/* How many bytes of a definition's file are its own: a copy that was made of `presets NAME` ends with such comments. */
-static size_t grounds_begin(const char *text)
-{
-	size_t whole = strlen(text), begin = whole;
-
-	for (const char *line = text; *line != '\0';) {
-		size_t len = strcspn(line, "\n");
-
-		if (len == strlen(MARK) && strncmp(line, MARK, len) == 0)
-			begin = (size_t)(line - text);
-		else if (!strchr("#\n", line[strspn(line, " \t\r")])) /* no comment, and not empty */
-			begin = whole;
-		line += len + (line[len] == '\n');
-	}
-	while (begin < whole && begin > 1 && text[begin - 1] == '\n' && text[begin - 2] == '\n')
-		begin--;
-	return begin;
-}
-
-/* ---- in one word ------------------------------------------------------------------------------------------------- */
-
-static void count_sample(void *ctx, const char *name, const char *shows, enum sample_shape shape)
-{
-	size_t *n = ctx;
-
-	(void)name;
-	(void)shows;
-	*n += shape == SHAPE_NOBODY || shape == SHAPE_UNSAID;
-}
-
-/* "3 facts, 2 samples": how many facts nobody confirms, and of how many samples nobody shows the shape, or it is not
- * said who does. "-" where there are none. Returns out. */
-static const char *grounds_word(const struct definition *d, char out[GROUNDS_WORD_MAX])
-{
-	size_t facts = definition_about(d)->unconfirmed.n, samples = 0;
-	char of_facts[AMOUNT_MAX] = "", of_samples[AMOUNT_MAX] = "";
-
-	definition_samples(d, count_sample, &samples);
-	if (facts > 0)
-		amount_of(of_facts, (long long)facts, "fact");
-	if (samples > 0)
-		amount_of(of_samples, (long long)samples, "sample");
-	(void)snprintf(out, GROUNDS_WORD_MAX, "%s%s%s", of_facts, facts > 0 && samples > 0 ? ", " : "",
-		       facts == 0 && samples == 0 ? "-" : of_samples);
-	return out;
 }
 
 /* ---- a configuration --------------------------------------------------------------------------------------------- */
@@ -173,18 +96,6 @@ static void print_comment(const char *text)
 		out_print(len > 0 ? "#   %.*s\n" : "#\n", (int)len, line);
 		line += len + (line[len] == '\n');
 	}
-}
-
-/* As YAML's double quotes want it. */
-static void print_quoted(const char *text)
-{
-	CLEANUP(buf_done) struct buf quoted;
-
-	buf_init(&quoted, SIZE_MAX);
-	escape_add(&quoted, text, ESCAPE_QUOTED); /* \x1b and \u202e are YAML's, too */
-	out_print("\"");
-	out_exact(stdout, quoted.data);
-	out_print("\"");
 }
 
 /* ---- a configuration: the source --------------------------------------------------------------------------------- */
@@ -208,34 +119,46 @@ static const char *choice_name(const struct node *choice)
 	return choice->key ? choice->key : choice->text;
 }
 
-/* The default, and what else can be chosen; in capitals what only the operator knows. */
-static void print_parameter(const struct node *parameter)
-{
-	CLEANUP(mem_freep) char *wanted = mem_fmt("YOUR-%s", parameter->key);
-
-	for (char *c = wanted; *c; c++)
-		*c = (char)toupper((unsigned char)*c);
-	out_print("      %s: ", parameter->key);
-	print_quoted(parameter->n > 0 ? choice_name(parameter->items[0]) : parameter->text ? parameter->text : wanted);
-	for (size_t i = 1; i < parameter->n; i++)
-		out_print("%s%s", i == 1 ? "   # or " : ", ", choice_name(parameter->items[i]));
-	out_print("\n");
-}
-
+/* The default of each parameter, and what else can be chosen; in capitals what only the operator knows. */
 static void print_with(const struct shown *p)
 {
 	const struct node *parameters = node_get(p->tree, "parameters");
+	size_t n = parameters ? parameters->n : 0;
 
-	if (!parameters || parameters->n == 0)
-		return;
-	out_print("    with:\n");
-	for (size_t i = 0; i < parameters->n; i++)
-		print_parameter(parameters->items[i]);
+	if (n > 0)
+		out_print("    with:\n");
+	for (size_t i = 0; i < n; i++) {
+		const struct node *one = parameters->items[i];
+		CLEANUP(mem_freep) char *wanted = mem_fmt("YOUR-%s", one->key);
+		CLEANUP(buf_done) struct buf quoted;
+
+		for (char *c = wanted; *c; c++)
+			*c = (char)toupper((unsigned char)*c);
+		buf_init(&quoted, SIZE_MAX);
+		/* \x1b and \u202e stand in YAML's double quotes, too. */
+		escape_add(&quoted,
+			   one->n > 0  ? choice_name(one->items[0])
+			   : one->text ? one->text
+				       : wanted,
+			   ESCAPE_QUOTED);
+		out_print("      %s: \"", one->key);
+		out_exact(stdout, quoted.data);
+		out_print("\"");
+		for (size_t k = 1; k < one->n; k++)
+			out_print("%s%s", k == 1 ? "   # or " : ", ", choice_name(one->items[k]));
+		out_print("\n");
+	}
 }
 
-/* indent: "" or "# ", for a lookup that can be left out. */
-static void print_lookup_lines(const struct shown *p, const char *indent)
+static void print_lookup(const struct shown *p)
 {
+	bool needed = definition_about(p->d)->needs_lookup;
+	const char *indent = needed ? "" : "# ";
+
+	if (definition_about(p->d)->steps_n == 0)
+		return;
+	if (!needed)
+		out_print("    # Can be left out: asks the helpdesk for what its webhooks do not say.\n");
 	out_print("    %slookup:\n", indent);
 	if (definition_asks_base_url(p->d, false))
 		out_print("    %s  base_url: https://YOUR-COMPANY.example   # where you use %s\n", indent,
@@ -247,33 +170,14 @@ static void print_lookup_lines(const struct shown *p, const char *indent)
 		out_print("    %s  token: {credential: %s-api-token}\n", indent, p->name);
 }
 
-static void print_lookup(const struct shown *p)
-{
-	if (definition_about(p->d)->needs_lookup) {
-		print_lookup_lines(p, "");
-	} else if (definition_about(p->d)->steps_n > 0) {
-		out_print("    # Can be left out: asks the helpdesk for what its webhooks do not say.\n");
-		print_lookup_lines(p, "# ");
-	}
-}
-
 /* ---- a configuration: what belongs to it ------------------------------------------------------------------------- */
-
-static const char *webhook_secret(const struct shown *p)
-{
-	const char *method = proof_about(p->proof)->method;
-
-	if (proof_about(p->proof)->needs_user)
-		return "a long password that you choose, and give to the helpdesk's webhook";
-	if (text_is(method, "hmac") || text_is(method, "standard-webhooks"))
-		return "the secret with which the helpdesk signs, as it stands in its settings";
-	return "a long secret that the helpdesk sends along: yours to choose, or the one that it shows";
-}
 
 static void print_secrets(const struct shown *p)
 {
 	CLEANUP(mem_freep) char *page = request_key_page(KEY_PAGE_SCOPES);
 	const struct step *first = definition_about(p->d)->steps;
+	const char *method = proof_about(p->proof)->method;
+	bool signs = text_is(method, "hmac") || text_is(method, "standard-webhooks");
 
 	out_print("\n# Its secrets: one file each, in the folder credentials/ beside this file, readable by the daemon "
 		  "alone:\n"
@@ -282,7 +186,12 @@ static void print_secrets(const struct shown *p)
 		  "#     a Klaviyo key that may send events: %s\n",
 		  page);
 	if (proof_about(p->proof)->needs_secret)
-		out_print("#   credentials/%s-webhook\n#     %s\n", p->name, webhook_secret(p));
+		out_print("#   credentials/%s-webhook\n#     %s\n", p->name,
+			  proof_about(p->proof)->needs_user
+				  ? "a long password that you choose, and give to the helpdesk's webhook"
+			  : signs ? "the secret with which the helpdesk signs, as it stands in its settings"
+				  : "a long secret that the helpdesk sends along: yours to choose, or the one that it "
+				    "shows");
 	if (!definition_about(p->d)->needs_lookup)
 		return;
 	out_print("#   credentials/%s-api-token\n", p->name);
@@ -390,18 +299,38 @@ static void print_config(const char *name, const struct node *tree, const struct
 	print_facts(d);
 }
 
-/* ---- the list, a definition, a body ----------------------------------------------------------------------------- */
+/* ---- the list, a definition, a body ------------------------------------------------------------------------------ */
 
-/* The column UNCONFIRMED: "5 facts, 9 samples"; "?" where the definition does not compile. */
-static const char *open_questions(const struct node *tree, char out[GROUNDS_WORD_MAX])
+static void count_sample(void *ctx, const char *name, const char *shows, enum sample_shape shape)
+{
+	size_t *n = ctx;
+
+	(void)name;
+	(void)shows;
+	*n += shape == SHAPE_NOBODY || shape == SHAPE_UNSAID;
+}
+
+/* The column UNCONFIRMED, "5 facts, 9 samples": how many facts nobody confirms, and of how many samples nobody shows
+ * the shape, or it is not said who does. "-" where there are none, "?" where the definition does not compile. */
+static void open_questions(const struct node *tree, char out[OPEN_QUESTIONS_MAX])
 {
 	struct problems problems = {0};
 	struct definition *d = definition_read(tree, NULL, &problems);
-	const char *word = d ? grounds_word(d, out) : "?";
+	size_t facts = d ? definition_about(d)->unconfirmed.n : 0, samples = 0;
+	char of_facts[AMOUNT_MAX] = "", of_samples[AMOUNT_MAX] = "";
 
+	if (d)
+		definition_samples(d, count_sample, &samples);
+	if (facts > 0)
+		amount_of(of_facts, (long long)facts, "fact");
+	if (samples > 0)
+		amount_of(of_samples, (long long)samples, "sample");
+	(void)snprintf(out, OPEN_QUESTIONS_MAX, "%s%s%s", of_facts, facts > 0 && samples > 0 ? ", " : "",
+		       !d                           ? "?"
+		       : facts == 0 && samples == 0 ? "-"
+						    : of_samples);
 	definition_free(d);
 	problems_done(&problems);
-	return word;
 }
 
 /* One row of the list; a preset that does not read is named too: its own check tells why. */
@@ -415,10 +344,11 @@ static void print_row(void *ctx, const char *name, const char *file)
 		const char *label = node_text(tree, "label");
 		const char *verified = node_text(tree, "verified");
 		const char *method = node_text(node_get(tree, "authenticate"), "method");
-		char open[GROUNDS_WORD_MAX];
+		char open[OPEN_QUESTIONS_MAX];
 
-		out_print(ROW, name, label ? label : "-", method ? method : "-", verified ? verified : "no",
-			  open_questions(tree, open), file);
+		open_questions(tree, open);
+		out_print(ROW, name, label ? label : "-", method ? method : "-", verified ? verified : "no", open,
+			  file);
 	} else {
 		out_print(ROW, name, "(does not read)", "-", "-", "-", file);
 	}
@@ -440,17 +370,55 @@ static struct definition *compile(const char *file, bool tell, struct node **ret
 	return d;
 }
 
-/* The file as it stands, for a copy, and below it as comments what it rests on, where it compiles. */
+static void print_sample(void *ctx, const char *name, const char *shows, enum sample_shape shape)
+{
+	bool *any = ctx;
+
+	if (!*any)
+		out_print("#\n# Its samples, and where their shapes come from:\n#\n");
+	*any = true;
+	out_print("#   %-10s  %-19s %s%s\n", name, sample_shape_text(shape),
+		  strncmp(name, "lookup", 6) == 0 ? "the answer of " : "", shows);
+}
+
+/* How many bytes of a definition's file are its own: a copy that was made of `presets NAME` ends with such comments. */
+static size_t grounds_begin(const char *text)
+{
+	size_t whole = strlen(text), begin = whole;
+
+	for (const char *line = text; *line != '\0';) {
+		size_t len = strcspn(line, "\n");
+
+		if (len == strlen(MARK) && strncmp(line, MARK, len) == 0)
+			begin = (size_t)(line - text);
+		else if (!strchr("#\n", line[strspn(line, " \t\r")])) /* no comment, and not empty */
+			begin = whole;
+		line += len + (line[len] == '\n');
+	}
+	while (begin < whole && begin > 1 && text[begin - 1] == '\n' && text[begin - 2] == '\n')
+		begin--;
+	return begin;
+}
+
+/* The file as it stands, for a copy. Below it, where it compiles, as YAML comments behind a line that marks where they
+ * begin: the facts that nobody confirms, and who shows the shapes of the samples. */
 static void print_definition(const char *file, char *text)
 {
 	CLEANUP(node_freep) struct node *tree = NULL;
 	struct definition *d = compile(file, false, &tree);
+	bool any_sample = false;
 
 	if (d)
 		text[grounds_begin(text)] = '\0';
 	out_exact(stdout, text);
-	if (d)
-		print_grounds(d);
+	if (!d)
+		return;
+	out_print("\n" MARK "\n#\n");
+	print_verified(d);
+	if (definition_about(d)->unconfirmed.n > 0)
+		out_print("#\n");
+	print_facts(d);
+	definition_samples(d, print_sample, &any_sample);
 	definition_free(d);
 }
 
