@@ -50,19 +50,6 @@ static void print_problems(struct json_object *verdict)
 		out_error("and %lld more\n", (long long)more);
 }
 
-static void print_verdict(struct json_object *verdict)
-{
-	const char *config = text_of(verdict, "config");
-
-	print_problems(verdict);
-	if (json_member_bool(verdict, "taken", false))
-		out_print("the daemon took %s (generation %lld)\n", config,
-			  (long long)json_member_int(verdict, "generation", 0));
-	else
-		out_error("deskbridge: the daemon did not take %s: %s; the former configuration stays\n", config,
-			  text_of(verdict, "error"));
-}
-
 /* The exit status that a verdict stands for; -1: this is none. */
 static int status_of(unsigned answered, struct json_object *verdict)
 {
@@ -105,9 +92,15 @@ static int tell(const struct command_context *ctx, const struct daemon_door *doo
 			CLEANUP(mem_freep) char *text = json_shown(verdict, true);
 			out_lines(stdout, text);
 			out_print("\n");
-		} else {
-			print_verdict(verdict);
+			return status;
 		}
+		print_problems(verdict);
+		if (json_member_bool(verdict, "taken", false))
+			out_print("the daemon took %s (generation %lld)\n", text_of(verdict, "config"),
+				  (long long)json_member_int(verdict, "generation", 0));
+		else
+			out_error("deskbridge: the daemon did not take %s: %s; the former configuration stays\n",
+				  text_of(verdict, "config"), text_of(verdict, "error"));
 		return status;
 	}
 	if (reply->failure == HTTP_TIMEOUT)

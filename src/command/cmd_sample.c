@@ -91,26 +91,20 @@ static int post(const struct parcel *p)
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }
 
-/* Where to, without a query: base is --url, NULL for the configuration's address. */
-static char *make_address(const struct config *c, const struct source *s, const char *base, struct parcel *p)
-{
-	if (!base)
-		return load_url(c->listen.address, s->path, &p->unix_socket);
-	size_t len = strlen(base);
-	while (len > 0 && base[len - 1] == '/')
-		len--;
-	return mem_fmt("%.*s%s", (int)len, base, s->path);
-}
-
-/* Everything around the body. */
+/* Everything around the body. base: --url; NULL for the configuration's address. */
 static void make(const struct generation *g, const struct source *s, const char *base, struct parcel *p)
 {
-	CLEANUP(mem_freep) char *address = make_address(g->config, s, base, p);
+	size_t len = base ? strlen(base) : 0;
+	CLEANUP(mem_freep) char *address = NULL;
 	const struct pairs *headers = &p->sample.headers;
 	struct proof_secrets secrets = {.user = s->auth_user};
 	CLEANUP(pairs_done) struct pairs shown = {0}, parameters = {0};
 	CLEANUP(mem_freep) char *shown_query = NULL;
 
+	while (len > 0 && base[len - 1] == '/')
+		len--;
+	address = base ? mem_fmt("%.*s%s", (int)len, base, s->path)
+		       : load_url(g->config->listen.address, s->path, &p->unix_socket);
 	for (size_t i = 0; i < headers->n; i++)
 		pairs_add(&p->headers, headers->items[i].name, headers->items[i].value);
 	if (!pairs_get(&p->headers, "Content-Type"))

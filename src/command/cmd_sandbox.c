@@ -17,25 +17,23 @@
 
 #define PROGRAM "deskbridge-sandbox"
 
-/* The program in this one's folder, links to this one followed; NULL with errno. The caller owns it. */
-static char *beside_this(void)
-{
-	char self[PATH_MAX] = "";
-	CLEANUP(mem_freep) char *folder = NULL;
-
-	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
-		return NULL;
-	folder = path_folder(self);
-	return path_join(folder, PROGRAM);
-}
-
-/* The sandbox reads its own words; "--" keeps it from taking one for an option of deskbridge. */
+/* Starts the program in this one's folder, links to this one followed. The sandbox reads its own words; "--" keeps it
+ * from taking one for an option of deskbridge. */
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
-	CLEANUP(mem_freep) char *program = beside_this();
+	char self[PATH_MAX] = "";
+	CLEANUP(mem_freep) char *folder = NULL, *program = NULL;
 	CLEANUP(mem_freep) const char **words = mem_new((size_t)argc + 4, sizeof(*words));
 	size_t n = 0;
 
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0) {
+		out_error("deskbridge sandbox: cannot start " PROGRAM
+			  ": where it stands cannot be read from /proc/self/exe: %s\n",
+			  strerror(errno));
+		return COMMAND_FAILED;
+	}
+	folder = path_folder(self);
+	program = path_join(folder, PROGRAM);
 	words[n++] = PROGRAM;
 	if (ctx->config_given) {
 		words[n++] = "-c";
@@ -43,12 +41,6 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	}
 	words[n++] = "--";
 	memcpy(words + n, argv + 1, (size_t)argc * sizeof(*words)); /* with the NULL at their end */
-	if (!program) {
-		out_error("deskbridge sandbox: cannot start " PROGRAM
-			  ": where it stands cannot be read from /proc/self/exe: %s\n",
-			  strerror(errno));
-		return COMMAND_FAILED;
-	}
 	(void)execv(program, (char **)words);
 	out_error("deskbridge sandbox: cannot start %s: %s: it belongs beside the program deskbridge\n", program,
 		  strerror(errno));

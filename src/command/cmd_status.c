@@ -15,17 +15,18 @@
 #define PAUSED_SHOWN 20 /* to people */
 #define PAUSED_MAX 500  /* to programs: what one answer of the daemon holds */
 
-/* "4 h" since an ISO time of the daemon's; "?" where it does not read. */
-static const char *age_of(const char *iso, char out[CLOCK_ISO_MAX])
+/* "4 h" since (or until) an ISO time of the daemon's, none where that is to come (or over); "?" where it does not read.
+ */
+static const char *span_of(const char *iso, bool until, char out[CLOCK_ISO_MAX])
 {
-	int64_t ms;
+	int64_t ms, span_ms;
 
 	if (!iso || clock_parse(iso, strlen(iso), &ms) < 0) {
 		snprintf(out, CLOCK_ISO_MAX, "?");
 		return out;
 	}
-	int64_t now_ms = clock_now_ms();
-	clock_age(now_ms > ms ? now_ms - ms : 0, out);
+	span_ms = until ? ms - clock_now_ms() : clock_now_ms() - ms;
+	clock_age(span_ms > 0 ? span_ms : 0, out);
 	return out;
 }
 
@@ -79,7 +80,7 @@ static const char *column_of(struct json_object *person, size_t column, char age
 {
 	const char *text = json_member_str(person, columns[column].key);
 
-	return column == 0 ? age_of(text, age) : or_dash(text);
+	return column == 0 ? span_of(text, false, age) : or_dash(text);
 }
 
 static void measure(struct json_object *paused, int widths[COLUMNS])
@@ -97,21 +98,10 @@ static void measure(struct json_object *paused, int widths[COLUMNS])
 	widths[COLUMNS - 1] = 0; /* nothing stands behind the last */
 }
 
-static void print_person(struct json_object *person, const int widths[COLUMNS])
-{
-	const char *refused = json_member_str(person, "refused");
-	char age[CLOCK_ISO_MAX];
-
-	out_print("  ");
-	for (size_t c = 0; c < COLUMNS; c++)
-		out_print(c + 1 < COLUMNS ? "%-*s  " : "%-*s\n", widths[c], column_of(person, c, age));
-	if (refused)
-		out_print("    ! not paused in Klaviyo, the opening is a dead letter: %s\n", refused);
-}
-
 static void print_paused(struct json_object *status, struct json_object *paused, struct json_object *sources)
 {
 	int64_t n = (int64_t)json_object_array_length(paused), total = json_member_int(status, "paused_total", -1);
+	char age[CLOCK_ISO_MAX];
 	int widths[COLUMNS];
 
 	if (n == 0) {
@@ -124,8 +114,16 @@ static void print_paused(struct json_object *status, struct json_object *paused,
 	measure(paused, widths);
 	for (size_t c = 0; c < COLUMNS; c++)
 		out_print(c + 1 < COLUMNS ? "%-*s  " : "%-*s\n", widths[c], columns[c].title);
-	for (int64_t i = 0; i < n; i++)
-		print_person(json_object_array_get_idx(paused, (size_t)i), widths);
+	for (int64_t i = 0; i < n; i++) {
+		struct json_object *person = json_object_array_get_idx(paused, (size_t)i);
+		const char *refused = json_member_str(person, "refused");
+
+		out_print("  ");
+		for (size_t c = 0; c < COLUMNS; c++)
+			out_print(c + 1 < COLUMNS ? "%-*s  " : "%-*s\n", widths[c], column_of(person, c, age));
+		if (refused)
+			out_print("    ! not paused in Klaviyo, the opening is a dead letter: %s\n", refused);
+	}
 	if (total > n)
 		out_print("  and %lld more\n", (long long)(total - n));
 	else if (n == PAUSED_SHOWN && total < 0)
@@ -144,23 +142,6 @@ static const char *count_of(struct json_object *row, const char *key, char out[C
 	return out;
 }
 
-static void print_account_state(struct json_object *a)
-{
-	const char *parked = json_member_str(a, "parked"), *retrying = json_member_str(a, "retrying");
-	char age[CLOCK_ISO_MAX];
-
-	if (!json_member_bool(a, "configured", true))
-		out_print("parked: not configured\n");
-	else if (json_member_bool(a, "hold", false)) /* `parked` says so, too */
-		out_print("on hold\n");
-	else if (parked)
-		out_print("%s%s\n", strncmp(parked, "paused ", 7) == 0 ? "" : "parked: ", parked);
-	else if (retrying)
-		out_print("retrying since %s: %s\n", age_of(json_member_str(a, "retrying_since"), age), retrying);
-	else
-		out_print("sending\n");
-}
-
 static void print_accounts(struct json_object *accounts)
 {
 	char age[CLOCK_ISO_MAX], ready[COUNT_MAX], delivered[COUNT_MAX], dead[COUNT_MAX];
@@ -169,11 +150,22 @@ static void print_accounts(struct json_object *accounts)
 		  "OLDEST", "STATE");
 	for (size_t i = 0; i < json_object_array_length(accounts); i++) {
 		struct json_object *a = json_object_array_get_idx(accounts, i);
-		const char *oldest = json_member_str(a, "oldest");
+		const char *oldest = json_member_str(a, "oldest"), *parked = json_member_str(a, "parked");
+		const char *retrying = json_member_str(a, "retrying");
 		out_print("  %-20s %10s %10s %10s  %-12s ", or_dash(json_member_str(a, "name")),
 			  count_of(a, "ready", ready), count_of(a, "delivered", delivered), count_of(a, "dead", dead),
-			  oldest ? age_of(oldest, age) : "-");
-		print_account_state(a);
+			  oldest ? span_of(oldest, false, age) : "-");
+		if (!json_member_bool(a, "configured", true))
+			out_print("parked: not configured\n");
+		else if (json_member_bool(a, "hold", false)) /* `parked` says so, too */
+			out_print("on hold\n");
+		else if (parked)
+			out_print("%s%s\n", strncmp(parked, "paused ", 7) == 0 ? "" : "parked: ", parked);
+		else if (retrying)
+			out_print("retrying since %s: %s\n", span_of(json_member_str(a, "retrying_since"), false, age),
+				  retrying);
+		else
+			out_print("sending\n");
 	}
 	out_print("\n");
 }
@@ -233,50 +225,31 @@ static void print_source_state(struct json_object *s)
 	out_print("\n");
 }
 
-/* "12 s" until an ISO time of the daemon's. */
-static const char *wait_of(const char *iso, char out[CLOCK_ISO_MAX])
-{
-	int64_t ms, now_ms = clock_now_ms();
-
-	if (clock_parse(iso, strlen(iso), &ms) < 0) {
-		snprintf(out, CLOCK_ISO_MAX, "?");
-		return out;
-	}
-	clock_age(ms > now_ms ? ms - now_ms : 0, out);
-	return out;
-}
-
-/* Why some of a source's webhooks wait for their lookup: the newest of them. */
-static void print_waits(struct json_object *s)
-{
-	struct json_object *waits = json_member(s, "waits");
-
-	if (!json_object_is_type(waits, json_type_array))
-		return;
-	for (size_t i = 0; i < json_object_array_length(waits); i++) {
-		struct json_object *w = json_object_array_get_idx(waits, i);
-		const char *not_before = json_member_str(w, "not_before");
-		int64_t asked = json_member_int(w, "asked", 0);
-		char wait[CLOCK_ISO_MAX], times[AMOUNT_MAX];
-
-		out_print("  %-20s webhook %s, asked %s, %s%s: %s\n", "", or_dash(json_member_str(w, "webhook")),
-			  amount_of(times, asked, "time"), not_before ? "again in " : "waits",
-			  not_before ? wait_of(not_before, wait) : "", or_dash(json_member_str(w, "reason")));
-	}
-}
-
 static void print_sources(struct json_object *sources)
 {
 	char open[COUNT_MAX], pending[COUNT_MAX], dead[COUNT_MAX];
 
 	out_print("Sources\n  %-20s %10s %10s %10s  %s\n", "SOURCE", "OPEN", "PENDING", "DEAD", "STATE");
 	for (size_t i = 0; i < json_object_array_length(sources); i++) {
-		struct json_object *s = json_object_array_get_idx(sources, i);
+		struct json_object *s = json_object_array_get_idx(sources, i), *waits = json_member(s, "waits");
+		size_t n = json_object_is_type(waits, json_type_array) ? json_object_array_length(waits) : 0;
+
 		out_print("  %-20s %10s %10s %10s  ", or_dash(json_member_str(s, "name")),
 			  count_of(s, "open_conversations", open), count_of(s, "pending", pending),
 			  count_of(s, "dead", dead));
 		print_source_state(s);
-		print_waits(s);
+		/* Why some of its webhooks wait for their lookup: the newest of them. */
+		for (size_t k = 0; k < n; k++) {
+			struct json_object *w = json_object_array_get_idx(waits, k);
+			const char *not_before = json_member_str(w, "not_before");
+			char wait[CLOCK_ISO_MAX], times[AMOUNT_MAX];
+
+			out_print("  %-20s webhook %s, asked %s, %s%s: %s\n", "",
+				  or_dash(json_member_str(w, "webhook")),
+				  amount_of(times, json_member_int(w, "asked", 0), "time"),
+				  not_before ? "again in " : "waits", not_before ? span_of(not_before, true, wait) : "",
+				  or_dash(json_member_str(w, "reason")));
+		}
 	}
 	out_print("\n");
 }
@@ -302,14 +275,6 @@ static const struct {
 };
 #define RESULTS (sizeof(results) / sizeof(*results))
 
-static bool is_known_result(const char *result)
-{
-	for (size_t i = 0; i < RESULTS; i++)
-		if (text_is(results[i].result, result))
-			return true;
-	return false;
-}
-
 static const char *print_count(const char *between, int64_t n, const char *text)
 {
 	if (n <= 0)
@@ -327,7 +292,11 @@ static void print_received(struct json_object *received, const char *between)
 		between = print_count(between, json_member_int(received, results[i].result, 0), results[i].text);
 	json_object_object_foreach(received, result, count)
 	{
-		if (!is_known_result(result))
+		size_t i = 0;
+
+		while (i < RESULTS && !text_is(results[i].result, result))
+			i++;
+		if (i == RESULTS)
 			between = print_count(between, json_object_get_int64(count), result);
 	}
 }
@@ -386,8 +355,9 @@ static int print_status(struct json_object *status, const char *address)
 	print_sources(sources);
 	print_since_start(status, sources);
 	out_print("deskbridge %s at %s, up for %s, configuration %s, store %s (%s), %s%s\n",
-		  or_dash(json_member_str(status, "version")), address, age_of(json_member_str(status, "started"), age),
-		  or_dash(json_member_str(status, "config")), or_dash(json_member_str(status, "store")),
+		  or_dash(json_member_str(status, "version")), address,
+		  span_of(json_member_str(status, "started"), false, age), or_dash(json_member_str(status, "config")),
+		  or_dash(json_member_str(status, "store")),
 		  amount_size(size, json_member_int(status, "store_bytes", 0)),
 		  ready ? "ready" : "NOT READY: ", ready ? "" : or_dash(json_member_str(status, "not_ready")));
 	return ready ? COMMAND_GOOD : COMMAND_FAILED;

@@ -61,28 +61,26 @@ static void passed_clear(struct daemon_unit *u)
 	u->passed_n = 0;
 }
 
-/* The one of this name, which a later assignment replaces, or a new one. */
-static struct secret_passed *passed_of(struct daemon_unit *u, const char *name)
-{
-	for (size_t i = 0; i < u->passed_n; i++)
-		if (strcmp(u->passed[i].name, name) == 0)
-			return &u->passed[i];
-	MEM_ROOM(u->passed, u->passed_n);
-	u->passed[u->passed_n] = (struct secret_passed){.name = mem_str(name)};
-	return &u->passed[u->passed_n++];
-}
-
-/* NAME:PATH, or NAME alone. Only a path that this process can open as it stands is kept: no specifiers, no folder. */
+/* NAME:PATH, or NAME alone; a later assignment replaces one of the same name. Only a path that this process can open as
+ * it stands is kept: no specifiers, no folder. */
 static void passed_add(struct daemon_unit *u, const char *value, bool plain)
 {
 	size_t len = strcspn(value, ":");
 	const char *path = value[len] == ':' ? value + len + 1 : "";
 	CLEANUP(mem_freep) char *name = mem_strn(value, len);
+	size_t i = 0;
 
-	if (*value == '\0')
+	if (*value == '\0') {
 		passed_clear(u);
-	else
-		set(&passed_of(u, name)->path, plain && path[0] == '/' && !strchr(path, '%') ? mem_str(path) : NULL);
+		return;
+	}
+	while (i < u->passed_n && strcmp(u->passed[i].name, name) != 0)
+		i++;
+	if (i == u->passed_n) {
+		MEM_ROOM(u->passed, u->passed_n);
+		u->passed[u->passed_n++] = (struct secret_passed){.name = TAKE(name)};
+	}
+	set(&u->passed[i].path, plain && path[0] == '/' && !strchr(path, '%') ? mem_str(path) : NULL);
 }
 
 /* The word behind -c in the command line; NULL: it has none, or an empty line takes back the former. */
@@ -143,24 +141,17 @@ static void take(struct daemon_unit *u, const char *key, const char *value)
 	}
 }
 
-/* A backslash at the end of a line joins it with the next one by a blank; tabs become blanks. The caller owns it. */
-static char *joined(const char *text)
+void daemon_unit_parse(struct daemon_unit *u, const char *file)
 {
-	char *whole = mem_str(text);
+	CLEANUP(mem_freep) char *whole = mem_str(file);
+	const char *text = whole;
+	bool service = false;
 
+	/* A backslash at the end of a line joins it with the next one by a blank; tabs become blanks. */
 	for (char *at = whole; (at = strstr(at, "\\\n"));)
 		at[0] = at[1] = ' ';
 	for (char *at = whole; (at = strchr(at, '\t'));)
 		*at = ' ';
-	return whole;
-}
-
-void daemon_unit_parse(struct daemon_unit *u, const char *file)
-{
-	CLEANUP(mem_freep) char *whole = joined(file);
-	const char *text = whole;
-	bool service = false;
-
 	while (*text != '\0') {
 		CLEANUP(mem_freep) char *line = mem_strn(text, strcspn(text, "\n"));
 		char *key = line + strspn(line, " \t"), *equals = strchr(key, '='), *end = key + strlen(key);
