@@ -243,15 +243,6 @@ static void tell_status(struct serve *s, const char *more)
 	serve_notify("%sSTATUS=%s", more, status);
 }
 
-static void tell_ready(struct serve *s)
-{
-	log_info(NULL, "deskbridge %s: listening on %s", PACKAGE_VERSION, intake_address(s->intake));
-	log_info(NULL, "admin on %s", admin_address(s->admin));
-	tell_status(s, "READY=1\n");
-	if (s->watchdog >= 0)
-		pipeline_ping(s->pipeline, ++s->token);
-}
-
 /* ---- another generation ------------------------------------------------------------------------------------------ */
 
 /* Takes over the caller's reference. */
@@ -463,7 +454,11 @@ static int serve(struct serve *s)
 		log_error(NULL, "deskbridge cannot start: %s", e.text);
 	} else {
 		serve_token_tell(&token, s->generation->config);
-		tell_ready(s);
+		log_info(NULL, "deskbridge %s: listening on %s", PACKAGE_VERSION, intake_address(s->intake));
+		log_info(NULL, "admin on %s", admin_address(s->admin));
+		tell_status(s, "READY=1\n");
+		if (s->watchdog >= 0)
+			pipeline_ping(s->pipeline, ++s->token);
 		loop(s);
 		serve_notify("STOPPING=1\nSTATUS=stopping");
 	}

@@ -55,23 +55,19 @@ void serve_token_prepare(void *ctx, const struct config *c)
 		t->fault.code = admin_token_ensure(c->admin.token_file, &t->found, &t->fault);
 }
 
-/* A token file that was made before `admin.token` was configured is told: nobody takes it any more. */
-static void tell_unused(const struct config *c)
-{
-	CLEANUP(mem_freep) char *file = admin_token_path(c->store.path);
-
-	if (access(file, F_OK) == 0)
-		log_notice(NULL, "the admin token %s is not used, as admin.token is configured: it can be deleted",
-			   file);
-}
-
 void serve_token_tell(const struct serve_token *t, const struct config *c)
 {
 	const char *file = c->admin.token_file;
 
-	if (!t->former && !file)
-		tell_unused(c);
+	/* It was made before `admin.token` was configured: nobody takes it any more. */
+	if (!t->former && !file) {
+		CLEANUP(mem_freep) char *unused = admin_token_path(c->store.path);
 
+		if (access(unused, F_OK) == 0)
+			log_notice(NULL,
+				   "the admin token %s is not used, as admin.token is configured: it can be deleted",
+				   unused);
+	}
 	if (t->found.made)
 		log_notice(NULL, "an admin token was made for the commands that ask this daemon: %s", file);
 	if (t->fault.code < 0)
@@ -85,8 +81,7 @@ void serve_token_tell(const struct serve_token *t, const struct config *c)
 			    file);
 }
 
-/* ---- the service manager
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the service manager ----------------------------------------------------------------------------------------- */
 
 #define NOTIFY_BYTES ((size_t)256 * 1024)
 #define NOTIFY_STOP_MS 200
@@ -134,8 +129,7 @@ void serve_notify_stop(void)
 	(void)writer_stop(TAKE(notify_writer), clock_mono_ms() + NOTIFY_STOP_MS);
 }
 
-/* ---- the service manager: the line of the status
- * -------------------------------------------------------------------------------------- */
+/* ---- the service manager: the line of the status ----------------------------------------------------------------- */
 
 #define STATUS_MAX 4000 /* systemd takes one datagram; what does not fit is in `deskbridge status` */
 

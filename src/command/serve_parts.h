@@ -1,9 +1,10 @@
 /*
  * serve_parts: what the daemon's main thread does beside its loop in cmd_serve.c; for that file only.
  *
- *   serve_parts    start (open files, the admin token), the service manager, reloads that the admin address was asked
- * for serve_signals  the thread that takes the signals, and the end of a stop serve_watch    files of secrets and of
- * the store that change
+ *   serve_parts     start (open files, the admin token), the service manager, reloads that the admin address was
+ *                   asked for
+ *   serve_signals   the thread that takes the signals, and the end of a stop
+ *   serve_watch     files of secrets and of the store that change
  *
  * Main thread, where nothing else is said.
  */
@@ -30,8 +31,8 @@ void serve_files_allow(unsigned max_connections);
 /* The news about the admin token that the daemon makes where none is configured. They are told once the log is set up.
  */
 struct serve_token {
-	const struct config
-		*former; /* at a reload: a file elsewhere is not made, as that needs a restart; NULL: the start */
+	/* At a reload: a file elsewhere is not made, as that needs a restart. NULL: the start. */
+	const struct config *former;
 	struct admin_token_found found;
 	struct err fault; /* why there is none; code 0: there is one. The daemon works without, and refuses /api. */
 };

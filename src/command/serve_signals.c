@@ -58,28 +58,20 @@ static __attribute__((noreturn)) void cut_short(void)
 	_exit(COMMAND_GOOD);
 }
 
-/* How long to wait: for ever until the end is asked for. */
-static int left_ms(const struct serve_signals *s)
-{
-	int64_t left;
-
-	if (atomic_load(&s->stop) == 0)
-		return -1;
-	left = atomic_load(&s->stop_ms) + SERVE_STOP_MS - clock_mono_ms();
-	return left > 0 ? (int)left : 0;
-}
-
 static void *signals_main(void *arg)
 {
 	struct serve_signals *s = arg;
 
 	for (;;) {
 		struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN}, {.fd = s->end, .events = POLLIN}};
-		int left = left_ms(s);
+		int64_t left_ms = -1; /* for ever until the end is asked for */
 
-		if (left == 0)
-			cut_short();
-		if (poll(fds, 2, left) < 0) {
+		if (atomic_load(&s->stop) != 0) {
+			left_ms = atomic_load(&s->stop_ms) + SERVE_STOP_MS - clock_mono_ms();
+			if (left_ms <= 0)
+				cut_short();
+		}
+		if (poll(fds, 2, (int)left_ms) < 0) {
 			INSIST(errno == EINTR);
 			continue;
 		}

@@ -37,15 +37,6 @@ struct serve_watch {
 
 /* ---- secrets: what is watched ------------------------------------------------------------------------------------ */
 
-static void tell_once(struct serve_watch *w, const char *folder, int error)
-{
-	if (strings_have(&w->told, folder))
-		return;
-	strings_add(&w->told, folder);
-	log_warning(NULL, "%s cannot be watched (%s): a changed secret there is taken with a reload", folder,
-		    strerror(error));
-}
-
 static void watch_name(struct serve_watch *w, const char *folder, const char *name, bool file)
 {
 	int wd = inotify_add_watch(w->fd, folder, OF_NAMES | OF_FOLDER | IN_ONLYDIR | IN_MASK_ADD);
@@ -54,10 +45,13 @@ static void watch_name(struct serve_watch *w, const char *folder, const char *na
 		w->stale = true; /* gone since the walk came by */
 		return;
 	}
-	if (wd < 0) {
-		tell_once(w, folder, errno);
-		return;
+	if (wd < 0 && !strings_have(&w->told, folder)) {
+		log_warning(NULL, "%s cannot be watched (%s): a changed secret there is taken with a reload", folder,
+			    strerror(errno));
+		strings_add(&w->told, folder);
 	}
+	if (wd < 0)
+		return;
 	for (size_t i = 0; i < w->spots_n; i++)
 		if (w->spots[i].wd == wd && text_is(w->spots[i].name, name)) {
 			w->spots[i].file = w->spots[i].file && file;
@@ -119,19 +113,14 @@ int serve_watch_fd(const struct serve_watch *w)
 
 /* ---- secrets: what was told -------------------------------------------------------------------------------------- */
 
-static const struct spot *spot_find(const struct serve_watch *w, const struct inotify_event *e)
-{
-	for (size_t i = 0; e->len > 0 && i < w->spots_n; i++)
-		if (w->spots[i].wd == e->wd && text_is(w->spots[i].name, e->name))
-			return &w->spots[i];
-	return NULL;
-}
-
 /* Whether it concerns a secret. */
 static bool take_event(struct serve_watch *w, const struct inotify_event *e)
 {
-	const struct spot *spot = spot_find(w, e);
+	const struct spot *spot = NULL;
 
+	for (size_t i = 0; e->len > 0 && !spot && i < w->spots_n; i++)
+		if (w->spots[i].wd == e->wd && text_is(w->spots[i].name, e->name))
+			spot = &w->spots[i];
 	if (e->mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED | IN_Q_OVERFLOW))
 		w->stale = true;
 	else if (spot && (!spot->file || (e->mask & (IN_MOVED_TO | IN_CREATE))))
