@@ -47,11 +47,6 @@ static bool cut(const char **s, char *out, size_t size)
 	return true;
 }
 
-static bool key_is_known(const char *key)
-{
-	return starts(key, "pk_") && key[3] != '\0' && !starts(key, "pk_bad") && !starts(key, "pk_revoked");
-}
-
 bool access_key(const char *authorization, struct access *ret, struct complaints *c)
 {
 	static const char scheme[] = SCHEME " ";
@@ -63,7 +58,7 @@ bool access_key(const char *authorization, struct access *ret, struct complaints
 		return false;
 	}
 	rest = authorization + strlen(scheme);
-	if (!key_is_known(rest)) {
+	if (!starts(rest, "pk_") || rest[3] == '\0' || starts(rest, "pk_bad") || starts(rest, "pk_revoked")) {
 		complaints_add(c, 401, "/data/", "Missing or invalid private key.");
 		return false;
 	}
@@ -82,16 +77,6 @@ bool access_key(const char *authorization, struct access *ret, struct complaints
 	return true;
 }
 
-static bool scope_is(const char *have, size_t len, const char *scope)
-{
-	size_t i;
-
-	for (i = 0; i < len && scope[i] != '\0'; i++)
-		if (have[i] != scope[i] && !(have[i] == '-' && scope[i] == ':'))
-			return false;
-	return i == len && scope[i] == '\0';
-}
-
 bool access_scope(const struct access *a, const char *scope, struct complaints *c)
 {
 	const char *at = a->scopes;
@@ -99,9 +84,11 @@ bool access_scope(const struct access *a, const char *scope, struct complaints *
 	if (*at == '\0')
 		return true;
 	for (;;) {
-		size_t len = strcspn(at, "+");
+		size_t len = strcspn(at, "+"), i = 0;
 
-		if (scope_is(at, len, scope))
+		while (i < len && (at[i] == scope[i] || (at[i] == '-' && scope[i] == ':')))
+			i++;
+		if (i == len && scope[i] == '\0')
 			return true;
 		if (at[len] == '\0')
 			break;
@@ -175,8 +162,7 @@ bool access_revision(const char *revision, const char *opt_out, int64_t now_ms, 
 	return true;
 }
 
-/* ---- the quota
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the quota --------------------------------------------------------------------------------------------------- */
 
 struct throttle_answer throttle_take(struct throttle *t, unsigned burst, unsigned steady, int64_t now_ms)
 {

@@ -92,19 +92,6 @@ static struct json_object *complaint_json(const struct complaint *item)
 	return o;
 }
 
-/* {"errors": […]}; c has at least one. The caller owns the text. */
-static char *complaints_body(const struct complaints *c)
-{
-	CLEANUP(json_putp) struct json_object *o = json_object_new_object();
-	struct json_object *errors = json_object_new_array();
-
-	INSIST(c->n > 0);
-	for (size_t i = 0; i < c->n; i++)
-		json_object_array_add(errors, complaint_json(&c->items[i]));
-	json_object_object_add(o, "errors", errors);
-	return json_text(o);
-}
-
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
 
 void answer_json(struct answer *ret, unsigned status, const char *type, struct json_object *o)
@@ -117,9 +104,13 @@ void answer_json(struct answer *ret, unsigned status, const char *type, struct j
 
 void answer_complaints(struct answer *ret, const struct complaints *c)
 {
-	ret->status = c->items[0].status;
-	ret->type = COMPLAINT_TYPE;
-	ret->body = complaints_body(c);
+	struct json_object *o = json_object_new_object(), *errors = json_object_new_array();
+
+	INSIST(c->n > 0);
+	for (size_t i = 0; i < c->n; i++)
+		json_object_array_add(errors, complaint_json(&c->items[i]));
+	json_object_object_add(o, "errors", errors);
+	answer_json(ret, c->items[0].status, COMPLAINT_TYPE, o);
 }
 
 void answer_complaint(struct answer *ret, unsigned status, const char *where, const char *detail)
@@ -139,7 +130,7 @@ void answer_error(struct answer *ret, unsigned status, const char *text)
 	answer_json(ret, status, "application/json", o);
 }
 
-static const char *reason(unsigned status)
+void answer_html(struct answer *ret, unsigned status)
 {
 	static const struct {
 		unsigned status;
@@ -157,17 +148,11 @@ static const char *reason(unsigned status)
 		{522, "Connection timed out"},
 		{524, "A timeout occurred"},
 	};
+	const char *text = "Error";
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (reasons[i].status == status)
-			return reasons[i].text;
-	return "Error";
-}
-
-void answer_html(struct answer *ret, unsigned status)
-{
-	const char *text = reason(status);
-
+			text = reasons[i].text;
 	ret->status = status;
 	ret->type = "text/html; charset=UTF-8";
 	ret->body = mem_fmt("<html>\n<head><title>%u %s</title></head>\n<body>\n<center><h1>%u %s</h1></center>\n"

@@ -177,21 +177,16 @@ static bool may(struct api_call *c, const struct endpoint *e)
 	return good;
 }
 
-/* What Cloudflare refuses before Klaviyo sees it: a line break in the key ends the header early. */
-static bool is_broken(struct http_exchange *x)
-{
-	bool has_body = http_header(x, "Content-Length") || http_header(x, "Transfer-Encoding");
-
-	return access_header_is_garbage(http_header(x, "Authorization")) ||
-	       access_header_is_garbage(http_header(x, "revision")) || http_header_count(x, "Authorization") > 1 ||
-	       (strcmp(x->method, "POST") == 0 && !has_body);
-}
-
 static void answer_really(struct api_call *c)
 {
+	struct http_exchange *x = c->x;
+	bool has_body = http_header(x, "Content-Length") || http_header(x, "Transfer-Encoding");
 	const struct endpoint *e;
 
-	if (is_broken(c->x)) {
+	/* Cloudflare refuses this before Klaviyo sees it: a line break in the key ends the header early. */
+	if (access_header_is_garbage(http_header(x, "Authorization")) ||
+	    access_header_is_garbage(http_header(x, "revision")) || http_header_count(x, "Authorization") > 1 ||
+	    (strcmp(x->method, "POST") == 0 && !has_body)) {
 		answer_html(c->answer, 400);
 		return;
 	}
@@ -219,23 +214,18 @@ static struct fault_verdict judge(struct api_call *c)
 	return v;
 }
 
-static void answer_klaviyos(struct answer *ret, const struct fault_verdict *v)
+static void answer_scripted(struct answer *ret, const struct fault_verdict *v)
 {
 	CLEANUP(mem_freep) char *detail = NULL;
 
 	ret->status = v->status;
-	if (v->status < 300)
-		return;
-	detail = v->status == 429 ? throttled(v->retry_after_s < 0 ? 0 : v->retry_after_s)
-				  : mem_str("A scripted fault of the sandbox.");
-	answer_complaint(ret, v->status, "/data", detail);
-}
-
-static void answer_scripted(struct answer *ret, const struct fault_verdict *v)
-{
 	switch (v->form) {
 	case FAULT_FORM_OWN:
-		answer_klaviyos(ret, v);
+		if (v->status < 300)
+			break;
+		detail = v->status == 429 ? throttled(v->retry_after_s < 0 ? 0 : v->retry_after_s)
+					  : mem_str("A scripted fault of the sandbox.");
+		answer_complaint(ret, v->status, "/data", detail);
 		break;
 	case FAULT_FORM_HTML:
 		answer_html(ret, v->status);
@@ -247,7 +237,6 @@ static void answer_scripted(struct answer *ret, const struct fault_verdict *v)
 		answer_text(ret, v->status, "text/plain", "A scripted fault of the sandbox.\n");
 		break;
 	case FAULT_FORM_EMPTY:
-		ret->status = v->status;
 		break;
 	}
 	if (v->challenge)

@@ -435,17 +435,12 @@ static void check_item(struct check *c, struct json_object *item, size_t i)
 	free(who.person);
 }
 
-static size_t count_events(struct json_object *items)
+/* An item's events; NULL where it has no such list. */
+static struct json_object *events_of(struct json_object *item)
 {
-	size_t n = 0;
+	struct json_object *list = json_member(json_member(json_member(item, "attributes"), "events"), "data");
 
-	for (size_t i = 0; i < json_object_array_length(items); i++) {
-		struct json_object *item = json_object_array_get_idx(items, i);
-		struct json_object *list = json_member(json_member(json_member(item, "attributes"), "events"), "data");
-
-		n += json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
-	}
-	return n;
+	return json_object_is_type(list, json_type_array) ? list : NULL;
 }
 
 static int by_identity(const void *a, const void *b)
@@ -478,8 +473,7 @@ static void check_repeats(struct check *c, struct json_object *items)
 	free(sorted);
 
 	for (size_t i = 0; i < json_object_array_length(items); i++) {
-		struct json_object *item = json_object_array_get_idx(items, i);
-		struct json_object *list = json_member(json_member(json_member(item, "attributes"), "events"), "data");
+		struct json_object *list = events_of(json_object_array_get_idx(items, i));
 		char place[POINTER_MAX];
 
 		for (size_t k = 0; k < json_object_array_length(list); k++, at++) {
@@ -496,7 +490,8 @@ static void check_repeats(struct check *c, struct json_object *items)
 void check_bulk(struct json_object *body, const struct check_rules *rules, struct check_result *ret)
 {
 	struct check c = {rules->revision, rules->now_ms, ret};
-	struct json_object *attributes, *outer, *items;
+	struct json_object *attributes, *outer, *items, *list;
+	size_t events = 0;
 
 	*ret = (struct check_result){0};
 	if (!body)
@@ -511,7 +506,10 @@ void check_bulk(struct json_object *body, const struct check_rules *rules, struc
 		return;
 	if (json_object_array_length(items) == 0)
 		check_invalid(&c, BULK, NULL, "At least one event is required.");
-	if (count_events(items) > CHECK_EVENTS_MAX) {
+	for (size_t i = 0; i < json_object_array_length(items); i++)
+		if ((list = events_of(json_object_array_get_idx(items, i))))
+			events += json_object_array_length(list);
+	if (events > CHECK_EVENTS_MAX) {
 		check_invalid(&c, BULK, NULL, "A request must not have more than 1000 events.");
 		return;
 	}

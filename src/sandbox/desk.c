@@ -162,29 +162,22 @@ void desk_list(struct desk *d, struct answer *ret)
 	answer_json(ret, 200, JSON, o);
 }
 
-static int add_lines(struct desk *d, const char *lines, struct err *reterr)
+void desk_post(struct desk *d, const char *lines, struct answer *ret)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(lines);
 	char *rest = copy, *line;
-
-	while ((line = strsep(&rest, "\n"))) {
-		line = text_trim(line);
-		int r = *line ? desk_add(d, line, reterr) : 0;
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-void desk_post(struct desk *d, const char *lines, struct answer *ret)
-{
 	struct desk trial = {0};
 	struct err err;
+	int r = 0;
 
 	/* On a copy first, so that a wrong line changes nothing. */
 	for (size_t i = 0; i < d->customers.n; i++)
 		pairs_add(&trial.customers, d->customers.items[i].name, d->customers.items[i].value);
-	if (add_lines(&trial, lines, &err) < 0) {
+	while (r == 0 && (line = strsep(&rest, "\n"))) {
+		line = text_trim(line);
+		r = *line != '\0' ? desk_add(&trial, line, &err) : 0;
+	}
+	if (r < 0) {
 		pairs_done(&trial.customers);
 		answer_error(ret, 400, err.text);
 		return;

@@ -209,13 +209,6 @@ int faults_add(struct faults *f, const char *spec, int64_t now_ms, struct err *r
 
 /* ---- judging ----------------------------------------------------------------------------------------------------- */
 
-static bool fault_matches(const struct fault *f, const struct fault_subject *s)
-{
-	return s->now_ms < f->until_ms && (!f->path || strcmp(f->path, s->path) == 0) &&
-	       (!f->method || text_same(f->method, s->method)) &&
-	       (!f->account || strcmp(f->account, s->account) == 0) && (!f->email || check_concerns(s->body, f->email));
-}
-
 /* By the number of this match. */
 static bool fault_is_due(const struct fault *f)
 {
@@ -236,7 +229,10 @@ struct fault_verdict faults_judge(struct faults *f, const struct fault_subject *
 	for (size_t i = 0; i < f->n; i++) {
 		struct fault *item = &f->items[i];
 
-		if (!fault_matches(item, s))
+		if (s->now_ms >= item->until_ms || (item->path && strcmp(item->path, s->path) != 0) ||
+		    (item->method && !text_same(item->method, s->method)) ||
+		    (item->account && strcmp(item->account, s->account) != 0) ||
+		    (item->email && !check_concerns(s->body, item->email)))
 			continue;
 		item->matched++;
 		if (decided || !fault_is_due(item))

@@ -62,25 +62,12 @@ static void add_properties(struct buf *to, const char *json)
 	}
 }
 
-/* A line that is too long loses its end, never in the middle of a character. */
-static void cut_line(struct buf *line, struct buf *to)
-{
-	size_t len = line->len;
-
-	if (len > FEED_LINE_MAX - 1) {
-		len = FEED_LINE_MAX - 1;
-		while (len > 0 && (line->data[len] & 0xc0) == 0x80)
-			len--;
-	}
-	buf_add(to, line->data, len);
-	buf_addc(to, '\n');
-}
-
 void feed_line(const struct world_event *e, struct buf *to)
 {
 	CLEANUP(buf_done) struct buf line;
 	const char *who = world_email(e->profile);
 	char iso[CLOCK_ISO_MAX];
+	size_t len;
 
 	buf_init(&line, 64 * FEED_LINE_MAX);
 	clock_iso(e->time_ms, iso);
@@ -94,7 +81,16 @@ void feed_line(const struct world_event *e, struct buf *to)
 		buf_adds(&line, "   (backfill)");
 	if (e->duplicate)
 		buf_adds(&line, "   (duplicate)");
-	cut_line(&line, to);
+
+	/* A line that is too long loses its end, never in the middle of a character. */
+	len = line.len;
+	if (len > FEED_LINE_MAX - 1) {
+		len = FEED_LINE_MAX - 1;
+		while (len > 0 && (line.data[len] & 0xc0) == 0x80)
+			len--;
+	}
+	buf_add(to, line.data, len);
+	buf_addc(to, '\n');
 }
 
 struct feed *feed_new(int fd)
@@ -158,23 +154,15 @@ static void feed_write(struct feed *f, const char *text, size_t len)
 	}
 }
 
-static void feed_tell_left_out(struct feed *f)
-{
-	unsigned n = atomic_exchange(&f->left_out, 0);
-	char lines[AMOUNT_MAX], text[AMOUNT_MAX + 32];
-
-	if (n > 0)
-		feed_write(f, text,
-			   (size_t)snprintf(text, sizeof(text), "(%s left out)\n", amount_of(lines, n, "line")));
-}
-
 static void *feed_main(void *arg)
 {
 	struct feed *f = arg;
 	bool end = false;
 
 	while (!end) {
+		char lines[AMOUNT_MAX], text[AMOUNT_MAX + 32];
 		struct mail *m, *next;
+		unsigned left_out;
 
 		mailbox_wait(f->lines, CLOCK_NEVER_MS);
 		for (m = mailbox_take(f->lines); m; m = next) {
@@ -186,7 +174,11 @@ static void *feed_main(void *arg)
 			free(line);
 			atomic_fetch_sub(&f->waiting, 1);
 		}
-		feed_tell_left_out(f);
+		left_out = atomic_exchange(&f->left_out, 0);
+		if (left_out > 0)
+			feed_write(f, text,
+				   (size_t)snprintf(text, sizeof(text), "(%s left out)\n",
+						    amount_of(lines, left_out, "line")));
 	}
 	return NULL;
 }

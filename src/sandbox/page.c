@@ -303,19 +303,6 @@ static void put_at(struct json_object **o, const char *pointer, struct json_obje
 		json_object_put(value);
 }
 
-/* The address may stand a second time beside its place, as it was written before it was made regular. */
-static void put_beside(struct json_object *o, const char *was, const char *email)
-{
-	if (!json_object_is_type(o, json_type_object))
-		return;
-	json_object_object_foreach(o, key, value)
-	{
-		(void)key;
-		if (json_object_is_type(value, json_type_string) && text_same(json_object_get_string(value), was))
-			(void)json_object_set_string(value, email);
-	}
-}
-
 /* Of the list's elements the one that holds an address. */
 static struct json_object *pattern_of(struct json_object *list, const char *rest)
 {
@@ -337,8 +324,15 @@ static struct json_object *element_for(struct json_object *pattern, const struct
 	if (json_object_deep_copy(pattern, &copy, NULL) < 0)
 		return NULL;
 	put_at(&copy, place->rest, json_object_new_string(email));
-	if (was)
-		put_beside(copy, was, email);
+	if (!was || !json_object_is_type(copy, json_type_object))
+		return copy;
+	/* The address may stand a second time beside its place, as it was written before it was made regular. */
+	json_object_object_foreach(copy, key, value)
+	{
+		(void)key;
+		if (json_object_is_type(value, json_type_string) && text_same(json_object_get_string(value), was))
+			(void)json_object_set_string(value, email);
+	}
 	return copy;
 }
 

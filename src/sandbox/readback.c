@@ -219,18 +219,10 @@ static struct json_object *event_json(const struct readback *r, const struct wor
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
-/* A filter's time in milliseconds: datetime as ISO 8601, timestamp as seconds. */
-static bool filter_time(const struct query_filter *f, int64_t *ret_ms)
-{
-	bool is_iso = f->value && strchr(f->value, ':');
-
-	return f->value && is_iso == (strcmp(f->field, "datetime") == 0) &&
-	       clock_parse(f->value, strlen(f->value), ret_ms) == 0;
-}
-
 /* 1: holds, 0: does not, -1: no such filter. */
 static int event_holds(const struct world_event *e, const struct query_filter *f)
 {
+	bool is_iso = f->value && strchr(f->value, ':'), wants_iso = strcmp(f->field, "datetime") == 0;
 	int64_t ms;
 
 	if (strcmp(f->op, "equals") == 0 && f->value && strcmp(f->field, "metric_id") == 0)
@@ -239,7 +231,9 @@ static int event_holds(const struct world_event *e, const struct query_filter *f
 		return strcmp(e->profile->id, f->value) == 0;
 	if (strcmp(f->op, "has") == 0 && (strcmp(f->field, "profile") == 0 || strcmp(f->field, "metric") == 0))
 		return 1;
-	if ((strcmp(f->field, "datetime") != 0 && strcmp(f->field, "timestamp") != 0) || !filter_time(f, &ms))
+	/* A time: datetime as ISO 8601, timestamp as seconds. */
+	if ((!wants_iso && strcmp(f->field, "timestamp") != 0) || !f->value || is_iso != wants_iso ||
+	    clock_parse(f->value, strlen(f->value), &ms) < 0)
 		return -1;
 	if (strcmp(f->op, "greater-or-equal") == 0)
 		return e->time_ms >= ms;

@@ -155,16 +155,6 @@ static void delays_close(struct delays *self)
 	thread_join(self->thread);
 }
 
-/* Closed, and nobody posts any more; NULL allowed. */
-static void delays_free(struct delays *self)
-{
-	if (!self)
-		return;
-	mailbox_free(self->mail);
-	lock_done(&self->lock);
-	free(self);
-}
-
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 struct sandbox {
@@ -236,7 +226,11 @@ static void on_complete(void *ctx, struct http_exchange *x)
 
 static void sandbox_free(struct sandbox *s)
 {
-	delays_free(s->delays);
+	if (s->delays) { /* closed, and nobody posts any more */
+		mailbox_free(s->delays->mail);
+		lock_done(&s->delays->lock);
+		free(s->delays);
+	}
 	feed_free(s->state.feed);
 	world_free(s->state.world);
 	answer_done(&s->page);
