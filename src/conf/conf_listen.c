@@ -105,17 +105,19 @@ static void check_times(struct loader *l)
 			      "says nothing: write an idle of more than the timeout");
 }
 
-/* A trusted proxy chooses the address that counts: with one of every address each client does. */
+/* A trusted proxy chooses the address that counts: with one of every address each client does. Items that are wrong
+ * were not taken into the configuration, so that an item's place is known by its node alone. */
 static void check_proxies(struct loader *l)
 {
-	const struct strings *proxies = &l->reader.config->listen.trusted_proxies;
 	const struct node *list = written(l, "trusted_proxies");
+	size_t n = !list ? 0 : list->type == NODE_LIST ? list->n : 1;
 
-	for (size_t i = 0; i < proxies->n; i++) {
+	for (size_t i = 0; i < n; i++) {
+		const struct node *item = list->type == NODE_LIST ? list->items[i] : list;
 		struct ip_network network;
 
-		if (ip_network_read(proxies->items[i], &network) && network.prefix == 0)
-			problems_warn(l->reader.problems, list->type == NODE_LIST ? list->items[i] : list,
+		if (item->type == NODE_SCALAR && ip_network_read(item->text, &network) && network.prefix == 0)
+			problems_warn(l->reader.problems, item,
 				      "this is every address, so each client chooses its own address: write "
 				      "the addresses of your proxies");
 	}

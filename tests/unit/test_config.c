@@ -703,6 +703,24 @@ static void what_may_be_meant_is_warned_of(void **state)
 	}
 }
 
+/* Items that are wrong are not taken, so that an item's number among those taken is not its number in the file. */
+static void a_warning_about_an_item_names_it_behind_one_that_is_wrong_too(void **state)
+{
+	struct problems problems = {0};
+
+	(void)state;
+	assert_null(load(GOOD "listen: {trusted_proxies: [proxy, \"::/0\"]}\n", &problems));
+	assert_int_equal(problems.errors, 1);
+	assert_int_equal(problems.warnings, 1);
+	for (size_t i = 0; i < problems.n; i++) {
+		const struct problem *p = &problems.items[i];
+
+		assert_string_equal(p->path, p->warning ? "listen.trusted_proxies[1]" : "listen.trusted_proxies[0]");
+		assert_int_equal(p->column, p->warning ? 35 : 28);
+	}
+	problems_done(&problems);
+}
+
 static void a_plain_secret_is_warned_of_where_others_can_read_it(void **state)
 {
 	struct problems problems = {0};
@@ -796,6 +814,7 @@ int main(void)
 		cmocka_unit_test(all_errors_of_a_file_are_told_at_once_and_in_order),
 		cmocka_unit_test(errors_of_shared_rules_and_presets_are_told_once),
 		cmocka_unit_test(what_may_be_meant_is_warned_of),
+		cmocka_unit_test(a_warning_about_an_item_names_it_behind_one_that_is_wrong_too),
 		cmocka_unit_test(a_plain_secret_is_warned_of_where_others_can_read_it),
 		cmocka_unit_test(a_file_that_is_not_there_is_named),
 		cmocka_unit_test(presets_are_listed_once_each_and_the_nearest_folder_wins),
