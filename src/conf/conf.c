@@ -109,7 +109,8 @@ void config_free(struct config *c)
 		node_free(c->trees[i]);
 	free(c->trees);
 	free(c->listen.address);
-	strings_done(&c->listen.trusted_proxies);
+	strings_done(&c->listen.trusted_proxies.texts);
+	free(c->listen.trusted_proxies.networks);
 	free(c->admin.address);
 	free(c->admin.token_file);
 	strings_done(&c->admin.hosts);

@@ -20,6 +20,15 @@
 #include "helpdesk/definition/definition.h"
 #include "klaviyo/quota.h"
 
+struct ip_network;
+
+struct proxies {
+	struct strings texts;        /* first, as the table of settings fills it; what follows is read of it */
+	struct ip_network *networks; /* an address alone is a network of one */
+	size_t n;
+	bool local; /* "unix" is among them: whoever asks at a unix socket */
+};
+
 struct account {
 	char *name;
 	struct secret *api_key;
@@ -57,7 +66,7 @@ struct config {
 		size_t max_body, max_memory; /* bytes */
 		unsigned max_connections, per_address;
 		int64_t timeout_ms, idle_ms;
-		struct strings trusted_proxies;
+		struct proxies trusted_proxies;
 	} listen;
 	struct {
 		char *address;

@@ -105,18 +105,27 @@ static void check_times(struct loader *l)
 			      "says nothing: write an idle of more than the timeout");
 }
 
-/* A trusted proxy chooses the address that counts: with one of every address each client does. Items that are wrong
- * were not taken into the configuration, so that an item's place is known by its node alone. */
-static void check_proxies(struct loader *l)
+/* Reads them, and warns of one that is every address: a trusted proxy chooses the address that counts, so with that one
+ * each client does. Items that are wrong were not taken into the list of texts, so that an item's place is known by its
+ * node alone; a configuration with such an item serves nobody. */
+static void take_proxies(struct loader *l)
 {
+	struct proxies *to = &l->reader.config->listen.trusted_proxies;
 	const struct node *list = written(l, "trusted_proxies");
 	size_t n = !list ? 0 : list->type == NODE_LIST ? list->n : 1;
 
+	to->networks = mem_new(n, sizeof(*to->networks));
 	for (size_t i = 0; i < n; i++) {
 		const struct node *item = list->type == NODE_LIST ? list->items[i] : list;
-		struct ip_network network;
+		struct ip_network *network = &to->networks[to->n];
 
-		if (item->type == NODE_SCALAR && ip_network_read(item->text, &network) && network.prefix == 0)
+		if (item->type != NODE_SCALAR)
+			continue;
+		to->local = to->local || text_is(item->text, "unix");
+		if (!ip_network_read(item->text, network))
+			continue;
+		to->n++;
+		if (network->prefix == 0)
 			problems_warn(l->reader.problems, item,
 				      "this is every address, so each client chooses its own address: write "
 				      "the addresses of your proxies");
@@ -161,6 +170,6 @@ void config_check_listen(struct loader *l)
 	check_body(l);
 	check_connections(l);
 	check_times(l);
-	check_proxies(l);
+	take_proxies(l);
 	check_addresses(l);
 }

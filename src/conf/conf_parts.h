@@ -19,7 +19,8 @@ struct loader {
 /* As config_load, but a configuration with errors is returned too: it may only be asked for its secrets and freed. NULL
  * where the file could not be read at all. */
 struct config *config_read(const char *file, struct problems *problems);
-/* `listen` and `admin.address`: what they mean for each other, and values that can hardly be meant. */
+/* `listen` and `admin.address`: what they mean for each other, and values that can hardly be meant. Reads
+ * the proxies. */
 void config_check_listen(struct loader *l);
 /* config->accounts, from `klaviyo`. */
 void config_read_accounts(struct loader *l);

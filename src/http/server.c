@@ -193,8 +193,8 @@ int http_server_start(const struct http_server_options *o, const struct http_han
 	s->timeout_s = whole_seconds(o->timeout_ms);
 	s->idle_s = o->idle_ms > 0 ? whole_seconds(o->idle_ms) : s->timeout_s;
 	s->uncounted = mem_new(o->uncounted_n, sizeof(*s->uncounted));
-	for (size_t i = 0; i < o->uncounted_n; i++)
-		s->uncounted_n += ip_network_read(o->uncounted[i], &s->uncounted[s->uncounted_n]);
+	for (; s->uncounted_n < o->uncounted_n; s->uncounted_n++)
+		s->uncounted[s->uncounted_n] = o->uncounted[s->uncounted_n];
 	r = server_start(s, o, reterr);
 	if (r < 0) {
 		http_server_stop(s);

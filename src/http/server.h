@@ -47,6 +47,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/ip.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -103,9 +104,8 @@ struct http_server_options {
 	struct http_sockets sockets; /* take the address's place: all are served, under the same limits */
 	unsigned threads;            /* pool size, 2…4; several sockets share them, but each has 2 at least */
 	unsigned max_connections;
-	unsigned per_address;   /* connections of one address, or of one /64 of IPv6; 0: no limit */
-	char *const *uncounted; /* addresses and networks that per_address is not for, beside loopback; what is neither
-				   is left out; copied */
+	unsigned per_address;               /* connections of one address, or of one /64 of IPv6; 0: no limit */
+	const struct ip_network *uncounted; /* that per_address is not for, beside loopback; copied */
 	size_t uncounted_n;
 	size_t max_body;    /* bytes */
 	int64_t timeout_ms; /* of a slow client; whole seconds, at least 1 */

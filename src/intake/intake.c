@@ -429,7 +429,7 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 		.max_connections = c->listen.max_connections,
 		.max_body = c->listen.max_body,
 		.per_address = c->listen.per_address,
-		.uncounted = c->listen.trusted_proxies.items,
+		.uncounted = c->listen.trusted_proxies.networks,
 		.uncounted_n = c->listen.trusted_proxies.n,
 		.timeout_ms = c->listen.timeout_ms,
 		.idle_ms = c->listen.idle_ms,

@@ -13,15 +13,15 @@
 
 /* ---- who asks ---------------------------------------------------------------------------------------------------- */
 
-bool peer_is_among(const struct strings *among, const char *address)
+/* peer: "192.0.2.1", "2001:db8::1" or "unix". */
+static bool is_proxy(const struct proxies *proxies, const char *peer)
 {
-	struct ip_network network;
 	struct ip ip;
 
-	if (!ip_read(address, &ip))
-		return strings_have(among, address);
-	for (size_t i = 0; i < among->n; i++)
-		if (ip_network_read(among->items[i], &network) && ip_is_in(&ip, &network))
+	if (!ip_read(peer, &ip))
+		return proxies->local;
+	for (size_t i = 0; i < proxies->n; i++)
+		if (ip_is_in(&ip, &proxies->networks[i]))
 			return true;
 	return false;
 }
@@ -45,12 +45,12 @@ static bool last_element(const char *list, size_t *end, char out[PEER_MAX])
 	return true;
 }
 
-const char *peer_of(const struct strings *proxies, const char *peer, const char *forwarded, char out[PEER_MAX])
+const char *peer_of(const struct proxies *proxies, const char *peer, const char *forwarded, char out[PEER_MAX])
 {
 	size_t end = forwarded ? strlen(forwarded) : 0;
 
 	(void)snprintf(out, PEER_MAX, "%s", peer);
-	while (end > 0 && peer_is_among(proxies, out) && last_element(forwarded, &end, out))
+	while (end > 0 && is_proxy(proxies, out) && last_element(forwarded, &end, out))
 		;
 	return out;
 }
@@ -66,12 +66,12 @@ const char *visit_asker(const struct visit *v, struct http_exchange *x, char pee
 
 void visit_open_claim(struct visit *v, struct http_exchange *x, struct budget *b)
 {
-	const struct strings *proxies = &v->generation->config->listen.trusted_proxies;
+	const struct proxies *proxies = &v->generation->config->listen.trusted_proxies;
 	char peer[PEER_MAX];
 	struct ip ip;
 	bool known;
 
-	known = ip_read(visit_asker(v, x, peer), &ip) && !ip_is_loopback(&ip) && !peer_is_among(proxies, peer);
+	known = ip_read(visit_asker(v, x, peer), &ip) && !ip_is_loopback(&ip) && !is_proxy(proxies, peer);
 	if (known)
 		ip = ip_holder(&ip);
 	claim_open(&v->claim, b, known ? &ip : NULL);

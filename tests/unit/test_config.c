@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/ip.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "klaviyo/request.h"
@@ -71,7 +72,9 @@ static void three_keys_are_enough_and_the_rest_has_the_documented_defaults(void 
 	assert_int_equal(c->listen.max_body, 1 << 20);
 	assert_int_equal(c->listen.max_connections, 1024);
 	assert_int_equal(c->listen.timeout_ms, 10000);
+	assert_int_equal(c->listen.trusted_proxies.texts.n, 0);
 	assert_int_equal(c->listen.trusted_proxies.n, 0);
+	assert_false(c->listen.trusted_proxies.local);
 	assert_string_equal(c->admin.address, "127.0.0.1:8086");
 	assert_null(c->admin.token);
 	assert_string_equal(c->admin.token_file, "/var/lib/deskbridge/admin-token");
@@ -172,7 +175,11 @@ static void every_setting_reaches_its_member(void **state)
 	assert_int_equal(c->listen.max_body, 2 << 20);
 	assert_int_equal(c->listen.max_connections, 8);
 	assert_int_equal(c->listen.timeout_ms, 5000);
-	assert_int_equal(c->listen.trusted_proxies.n, 3);
+	assert_int_equal(c->listen.trusted_proxies.texts.n, 3);
+	assert_int_equal(c->listen.trusted_proxies.n, 2);
+	assert_int_equal(c->listen.trusted_proxies.networks[0].prefix, 8);
+	assert_int_equal(c->listen.trusted_proxies.networks[1].prefix, 128);
+	assert_true(c->listen.trusted_proxies.local);
 	assert_non_null(c->admin.token);
 	assert_null(c->admin.made);
 	assert_null(c->admin.token_file);

@@ -160,8 +160,8 @@ static void the_secret_parameter_is_cut_out_wherever_it_stands(void **state)
 
 static void behind_trusted_proxies_the_log_names_whom_they_name(void **state)
 {
-	char *trusted[] = {(char *)"127.0.0.1", (char *)"10.0.0.0/8", (char *)"unix", (char *)"2001:db8::/33"};
-	const struct strings proxies = {trusted, 4};
+	struct ip_network networks[3];
+	const struct proxies proxies = {.networks = networks, .n = 3, .local = true};
 	static const struct {
 		const char *peer, *forwarded, *who;
 	} rows[] = {
@@ -192,6 +192,9 @@ static void behind_trusted_proxies_the_log_names_whom_they_name(void **state)
 	};
 
 	(void)state;
+	assert_true(ip_network_read("127.0.0.1", &networks[0]));
+	assert_true(ip_network_read("10.0.0.0/8", &networks[1]));
+	assert_true(ip_network_read("2001:db8::/33", &networks[2]));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		char out[PEER_MAX];
 

@@ -217,9 +217,9 @@ static void a_changed_member_is_named(void **state)
 	b.store.max_size = 7;
 	assert_string_equal(settings_restart(&a, &b), "store.max_size");
 	b.store.max_size = 0;
-	b.listen.trusted_proxies = (struct strings){one, 1};
+	b.listen.trusted_proxies.texts = (struct strings){one, 1};
 	assert_string_equal(settings_restart(&a, &b), "listen.trusted_proxies");
-	b.listen.trusted_proxies = (struct strings){0};
+	b.listen.trusted_proxies.texts = (struct strings){0};
 	free(b.listen.address);
 	b.listen.address = mem_str("127.0.0.1:2");
 	assert_string_equal(settings_restart(&a, &b), "listen.address");
