@@ -95,11 +95,6 @@ int http_address_parse(const char *text, struct http_address *ret, struct err *r
 	return 0;
 }
 
-bool http_address_is_unix(const struct http_address *a)
-{
-	return a->socket.any.sa_family == AF_UNIX;
-}
-
 bool http_address_is_loopback(const struct http_address *a)
 {
 	struct ip ip;

@@ -28,7 +28,10 @@ struct http_address {
 int http_address_parse(const char *text, struct http_address *ret, struct err *reterr) MUSTCHECK;
 /* Reached from this machine only: loopback (base/ip.h), a unix socket. */
 bool http_address_is_loopback(const struct http_address *a);
-bool http_address_is_unix(const struct http_address *a);
+static inline bool http_address_is_unix(const struct http_address *a)
+{
+	return a->socket.any.sa_family == AF_UNIX;
+}
 /* A non-blocking listening socket, or a negative errno. A unix socket's stale file is replaced, its mode is 0660. */
 int http_address_listen(const struct http_address *a, struct err *reterr) MUSTCHECK;
 /* The mode of a unix socket's file, through which others connect; 0777 where it has none (an abstract one). false: fd

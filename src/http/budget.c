@@ -91,28 +91,6 @@ static bool fits(size_t there, size_t more, size_t most)
 	return there <= most && more <= most - there;
 }
 
-static bool has_room(const struct budget *b, const struct claim *c, size_t bytes)
-{
-	INSIST(lock_is_mine(&b->lock));
-	if (bytes <= c->bytes)
-		return true;
-	if (!fits(b->all - c->bytes, bytes, b->max))
-		return false;
-	if (!fits(b->large - large_part(c->bytes), large_part(bytes), b->rest))
-		return false;
-	return !c->account || fits(c->account->bytes - c->bytes, bytes, b->share);
-}
-
-static void move(struct budget *b, struct claim *c, size_t bytes)
-{
-	INSIST(lock_is_mine(&b->lock));
-	b->all += bytes - c->bytes;
-	b->large += large_part(bytes) - large_part(c->bytes);
-	if (c->account)
-		c->account->bytes += bytes - c->bytes;
-	c->bytes = bytes;
-}
-
 /* An account is there before anything is counted in it, and goes after. */
 static void claim_enter(struct claim *c)
 {
@@ -158,9 +136,16 @@ static bool set(struct claim *c, size_t bytes, size_t most)
 		return true;
 	lock_acquire(&b->lock);
 	claim_enter(c);
-	may = has_room(b, c, bytes) && (bytes < c->bytes || fits(b->all - c->bytes, bytes, most));
-	if (may)
-		move(b, c, bytes);
+	may = bytes < c->bytes || (fits(b->all - c->bytes, bytes, most) &&
+				   fits(b->large - large_part(c->bytes), large_part(bytes), b->rest) &&
+				   (!c->account || fits(c->account->bytes - c->bytes, bytes, b->share)));
+	if (may) {
+		b->all += bytes - c->bytes;
+		b->large += large_part(bytes) - large_part(c->bytes);
+		if (c->account)
+			c->account->bytes += bytes - c->bytes;
+		c->bytes = bytes;
+	}
 	if (c->bytes == 0)
 		claim_leave(c);
 	lock_release(&b->lock);
@@ -180,9 +165,4 @@ bool claim_set_spare(struct claim *c, size_t bytes)
 size_t claim_most(const struct claim *c)
 {
 	return c->has_holder ? c->budget->share : c->budget->rest;
-}
-
-void claim_release(struct claim *c)
-{
-	INSIST(claim_set(c, 0));
 }

@@ -47,6 +47,9 @@ bool claim_set_spare(struct claim *c, size_t bytes) MUSTCHECK;
 /* The most that could ever be set: with nothing else under way. */
 size_t claim_most(const struct claim *c);
 /* Gives all of it back. */
-void claim_release(struct claim *c);
+static inline void claim_release(struct claim *c)
+{
+	INSIST(claim_set(c, 0));
+}
 
 #endif

@@ -17,15 +17,6 @@
 
 /* ---- as bytes ---------------------------------------------------------------------------------------------------- */
 
-/* A header with a line end in its value is left out, as libmicrohttpd does. */
-static void write_header(const struct pair *h, struct buf *to)
-{
-	for (const char *c = h->value; *c != '\0'; c++)
-		if (*c == '\r' || *c == '\n')
-			return;
-	buf_addf(to, "%s: %s\r\n", h->name, h->value);
-}
-
 /* The answer to a request of that method, the last one on its connection, as it goes over the wire. */
 static void write_answer(const struct http_answer *a, const char *method, struct buf *to)
 {
@@ -40,8 +31,13 @@ static void write_answer(const struct http_answer *a, const char *method, struct
 	buf_addf(to, "Connection: close\r\nContent-Length: %zu\r\n", a->body_len);
 	if (a->type)
 		buf_addf(to, "Content-Type: %s\r\n", a->type);
-	for (size_t i = 0; a->headers && i < a->headers->n; i++)
-		write_header(&a->headers->items[i], to);
+	for (size_t i = 0; a->headers && i < a->headers->n; i++) {
+		const struct pair *h = &a->headers->items[i];
+
+		/* One with a line end in its value is left out, as libmicrohttpd does. */
+		if (!strpbrk(h->value, "\r\n"))
+			buf_addf(to, "%s: %s\r\n", h->name, h->value);
+	}
 	buf_adds(to, "\r\n");
 	if (!text_is(method, "HEAD"))
 		buf_add(to, a->body, a->body_len);
@@ -56,28 +52,15 @@ static void add_header(struct MHD_Response *r, const char *name, const char *val
 		log_debug(NULL, "the header %s cannot be sent, leaving it out", name);
 }
 
-/*
- * libmicrohttpd takes no answer while a body comes in: an answer then is written by ourselves. Before the body a long
- * one may wait until the body has come and gone.
- */
-static bool answers_early(const struct call *c, const struct http_answer *a)
-{
-	if (c->state == CALL_BODY)
-		return true;
-	return c->state == CALL_NEW && c->has_body && !c->expects_continue && a->body_len <= CALL_EARLY_BODY_MAX;
-}
-
-bool call_is_answered(const struct call *c)
-{
-	return c->response || c->early.len > 0;
-}
-
 void call_set_answer(struct call *c, const struct http_answer *a)
 {
 	struct MHD_Response *r;
 
 	INSIST(!call_is_answered(c) && !c->cut);
-	if (answers_early(c, a)) {
+	/* libmicrohttpd takes no answer while a body comes in: an answer then is written by ourselves. Before the body
+	 * a long one may wait until the body has come and gone. */
+	if (c->state == CALL_BODY ||
+	    (c->state == CALL_NEW && c->has_body && !c->expects_continue && a->body_len <= CALL_EARLY_BODY_MAX)) {
 		write_answer(a, c->x.method, &c->early);
 		INSIST(c->early.error == 0);
 		return;

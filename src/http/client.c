@@ -433,14 +433,16 @@ unsigned http_client_running(const struct http_client *c)
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
-static unsigned finish_ready(struct http_client *c)
+void http_client_turn(struct http_client *c, int64_t until_mono_ms)
 {
+	int64_t now_ms, left_ms = CLOCK_HOUR_MS;
 	struct http_call *call;
-	unsigned finished = 0;
-	CURLMsg *msg;
+	bool finished = false;
+	int running, left;
 	CURLcode code;
-	int left;
+	CURLMsg *msg;
 
+	INSIST(curl_multi_perform(c->multi, &running) == CURLM_OK);
 	while ((msg = curl_multi_info_read(c->multi, &left))) {
 		if (msg->msg != CURLMSG_DONE)
 			continue;
@@ -448,19 +450,10 @@ static unsigned finish_ready(struct http_client *c)
 		INSIST(curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &call) == CURLE_OK);
 		fill_reply(call, code);
 		call_end(c, call);
-		finished++;
+		finished = true;
 	}
-	return finished;
-}
-
-void http_client_turn(struct http_client *c, int64_t until_mono_ms)
-{
-	int64_t now_ms, left_ms = CLOCK_HOUR_MS;
-	int running;
-
-	INSIST(curl_multi_perform(c->multi, &running) == CURLM_OK);
 	/* A transfer that has ended changes what the owner wants next, so its until_mono_ms may be out of date. */
-	if (finish_ready(c) > 0)
+	if (finished)
 		return;
 	now_ms = clock_mono_ms();
 	if (until_mono_ms <= now_ms)

@@ -58,7 +58,7 @@ static void call_end(struct call *c)
 	if (c->response)
 		MHD_destroy_response(c->response);
 	buf_done(&c->body);
-	headers_done(&c->headers);
+	free(c->headers.items);
 	buf_done(&c->early);
 	free(c->target);
 	free(c->peer);
@@ -68,21 +68,11 @@ static void call_end(struct call *c)
 	free(c);
 }
 
-static bool is_counted(const struct http_server *s, const struct ip *ip)
-{
-	if (ip_is_loopback(ip))
-		return false;
-	for (size_t i = 0; i < s->uncounted_n; i++)
-		if (ip_is_in(ip, &s->uncounted[i]))
-			return false;
-	return true;
-}
-
 static struct client *arrive(struct http_server *s, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info;
+	bool is_ip, counted;
 	struct ip ip;
-	bool is_ip;
 	int fd;
 
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -90,7 +80,10 @@ static struct client *arrive(struct http_server *s, struct MHD_Connection *conne
 	fd = info->connect_fd;
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	is_ip = info && ip_of_socket(info->client_addr, &ip);
-	return patience_arrived(s->patience, fd, is_ip ? &ip : NULL, is_ip && is_counted(s, &ip));
+	counted = is_ip && !ip_is_loopback(&ip);
+	for (size_t i = 0; counted && i < s->uncounted_n; i++)
+		counted = !ip_is_in(&ip, &s->uncounted[i]);
+	return patience_arrived(s->patience, fd, is_ip ? &ip : NULL, counted);
 }
 
 void http_on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
@@ -125,17 +118,6 @@ static bool room_for(struct call *c, size_t bytes)
 	return false;
 }
 
-static void drop_body(struct call *c)
-{
-	const struct http_handler *h = &c->server->handler;
-
-	buf_done(&c->body);
-	c->x.body = NULL;
-	c->x.body_len = 0;
-	if (h->room)
-		INSIST(h->room(h->ctx, &c->x, 0) == 0);
-}
-
 /* NULL, or what makes the extent of the body doubtful: two readers could see two different requests. */
 static const char *smuggled(struct call *c, const char *version)
 {
@@ -156,14 +138,6 @@ static const char *smuggled(struct call *c, const char *version)
 	if (encodings > 1 || (encodings > 0 && !text_same(encoding, "chunked")))
 		return "unknown Transfer-Encoding";
 	return NULL;
-}
-
-/* Whether the client waits for something other than "100 Continue", which nobody will send it. */
-static bool expects_other(struct call *c)
-{
-	CLEANUP(mem_freep) char *expected = http_header_list(&c->x, MHD_HTTP_HEADER_EXPECT);
-
-	return expected && expected[0] != '\0' && !text_same(expected, "100-continue");
 }
 
 /* libmicrohttpd has checked that it is a number; more digits than fit are longer than anything allowed: SIZE_MAX. */
@@ -196,8 +170,9 @@ static const char *call_head(struct call *c, const char *method, const char *ver
 	c->x.method = method;
 	c->x.path = target.path;
 	c->x.query = target.query;
-	if (target.host) /* RFC 9112, 3.2.2 */
-		headers_replace(&c->headers, MHD_HTTP_HEADER_HOST, target.host);
+	for (size_t i = 0; target.host && i < c->headers.n; i++) /* it counts in the place of Host: RFC 9112, 3.2.2 */
+		if (text_same(c->headers.items[i].name, MHD_HTTP_HEADER_HOST))
+			c->headers.items[i].value = target.host;
 	return smuggled(c, version);
 }
 
@@ -218,6 +193,7 @@ static void call_refuse(struct call *c, unsigned status, const char *what, const
 static enum MHD_Result call_begin(struct call *c, const char *method, const char *version)
 {
 	const struct http_handler *h = &c->server->handler;
+	CLEANUP(mem_freep) char *expected = NULL;
 	const char *length, *wrong;
 	size_t declared;
 
@@ -238,7 +214,9 @@ static enum MHD_Result call_begin(struct call *c, const char *method, const char
 		call_refuse(c, MHD_HTTP_BAD_REQUEST, wrong, NULL);
 		return call_answer_early(c);
 	}
-	if (expects_other(c)) {
+	/* For anything but "100 Continue" the client would wait in vain. */
+	expected = http_header_list(&c->x, MHD_HTTP_HEADER_EXPECT);
+	if (expected && expected[0] != '\0' && !text_same(expected, "100-continue")) {
 		call_refuse(c, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation", "send the request without Expect");
 		return call_answer_early(c);
 	}
@@ -261,7 +239,7 @@ static enum MHD_Result call_begin(struct call *c, const char *method, const char
 	return MHD_YES;
 }
 
-/* A body that grows as it likes: whether it may. */
+/* A body that grows as it likes: whether it may. False: it is answered. */
 static bool may_grow(struct call *c, size_t n)
 {
 	size_t alloc = buf_alloc_after(&c->body, n);
@@ -276,6 +254,7 @@ static bool may_grow(struct call *c, size_t n)
 /* MHD_NO cuts the connection. */
 static enum MHD_Result call_piece(struct call *c, const char *bytes, size_t *n)
 {
+	const struct http_handler *h = &c->server->handler;
 	size_t left = *n;
 
 	*n = 0;
@@ -286,7 +265,11 @@ static enum MHD_Result call_piece(struct call *c, const char *bytes, size_t *n)
 		return MHD_YES;
 	}
 	if (!c->has_room && !may_grow(c, left)) {
-		drop_body(c);
+		buf_done(&c->body);
+		c->x.body = NULL;
+		c->x.body_len = 0;
+		if (h->room)
+			INSIST(h->room(h->ctx, &c->x, 0) == 0);
 		return call_answer_early(c);
 	}
 	buf_add(&c->body, bytes, left);
@@ -309,19 +292,10 @@ static enum MHD_Result call_complete(struct call *c)
 	return call_queue_answer(c);
 }
 
-/* Without an answer. Dissolving the connection sends a reset at once, before libmicrohttpd can end it orderly. */
-static enum MHD_Result call_cut(struct call *c)
-{
-	struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-
-	if (c->reset)
-		(void)connect(call_socket(c), &nobody, sizeof(nobody));
-	return MHD_NO;
-}
-
 enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
 				const char *version, const char *bytes, size_t *n, void **con_cls)
 {
+	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 	struct call *c = *con_cls;
 
 	(void)cls;
@@ -344,7 +318,12 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 	case CALL_WHOLE:
 		return call_complete(c);
 	case CALL_SUSPENDED:
-		return c->cut ? call_cut(c) : call_queue_answer(c);
+		if (!c->cut)
+			return call_queue_answer(c);
+		/* Dissolving the connection sends a reset at once, before libmicrohttpd can end it orderly. */
+		if (c->reset)
+			(void)connect(call_socket(c), &nobody, sizeof(nobody));
+		return MHD_NO;
 	case CALL_SWALLOW:
 		return c->response ? call_queue_answer(c) : MHD_NO; /* it is told, and this was all of the body */
 	default:
@@ -393,7 +372,12 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_
 
 const char *http_header(struct http_exchange *x, const char *name)
 {
-	return headers_get(&call_of(x)->headers, name);
+	const struct headers *all = &call_of(x)->headers;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (text_same(all->items[i].name, name))
+			return all->items[i].value;
+	return NULL;
 }
 
 void http_headers(struct http_exchange *x, struct pairs *to)
@@ -422,7 +406,12 @@ char *http_header_list(struct http_exchange *x, const char *name)
 
 unsigned http_header_count(struct http_exchange *x, const char *name)
 {
-	return headers_count(&call_of(x)->headers, name);
+	const struct headers *all = &call_of(x)->headers;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		n += text_same(all->items[i].name, name);
+	return n;
 }
 
 const char *http_peer(struct http_exchange *x)

@@ -124,7 +124,10 @@ void call_set_silence(struct call *c, unsigned seconds);
 void call_set_answer(struct call *c, const struct http_answer *a);
 /* The server's own errors: JSON where the owner speaks JSON. */
 void call_set_error(struct call *c, unsigned status, const char *what);
-bool call_is_answered(const struct call *c);
+static inline bool call_is_answered(const struct call *c)
+{
+	return c->response || c->early.len > 0;
+}
 /* Answers while the rest of the body, which is not wanted, may still come. Returns what libmicrohttpd's handler has to
  * return: MHD_NO cuts the connection. */
 enum MHD_Result call_answer_early(struct call *c);

@@ -13,6 +13,10 @@
 #include "base/mem.h"
 #include "base/url.h"
 
+/* Beside letters and digits. */
+#define OF_AUTHORITY "-._~%!$&'()*+,;=:[]" /* no "@": a user before the host is none of ours (RFC 9110, 4.2.4) */
+#define OF_TOKEN "!#$%&'*+-.^_`|~"         /* a method, the name of a header */
+
 /* ---- the target -------------------------------------------------------------------------------------------------- */
 
 static bool is_control(char c)
@@ -25,15 +29,13 @@ static bool is_alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* A host and perhaps a port; a user before it is none of ours (RFC 9110, 4.2.4). */
-static bool authority_is_good(const char *text, size_t len)
+/* Whether it is made of letters, digits and those beside; false where it is empty. */
+static bool is_made_of(const char *beside, const char *text, size_t len)
 {
-	if (len == 0 || text[0] == ':')
-		return false;
 	for (size_t i = 0; i < len; i++)
-		if (!is_alnum(text[i]) && !strchr("-._~%!$&'()*+,;=:[]", text[i]))
+		if (!is_alnum(text[i]) && (text[i] == '\0' || !strchr(beside, text[i])))
 			return false;
-	return true;
+	return len > 0;
 }
 
 /* Takes scheme and authority off; the authority is moved to the front, where the scheme was. NULL: it is malformed. */
@@ -44,7 +46,7 @@ static char *absolute_form(char *text, char **ret_host)
 
 	len = strcspn(authority, "/?");
 	rest = authority + len;
-	if (scheme == 0 || !authority_is_good(authority, len))
+	if (scheme == 0 || authority[0] == ':' || !is_made_of(OF_AUTHORITY, authority, len))
 		return NULL;
 	memmove(text, authority, len);
 	text[len] = '\0';
@@ -77,36 +79,6 @@ const char *head_target(char *text, const char *method, struct request_target *r
 
 /* ---- headers ----------------------------------------------------------------------------------------------------- */
 
-const char *headers_get(const struct headers *h, const char *name)
-{
-	for (size_t i = 0; i < h->n; i++)
-		if (text_same(h->items[i].name, name))
-			return h->items[i].value;
-	return NULL;
-}
-
-unsigned headers_count(const struct headers *h, const char *name)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < h->n; i++)
-		n += text_same(h->items[i].name, name);
-	return n;
-}
-
-void headers_replace(struct headers *h, const char *name, char *value)
-{
-	for (size_t i = 0; i < h->n; i++)
-		if (text_same(h->items[i].name, name))
-			h->items[i].value = value;
-}
-
-void headers_done(struct headers *h)
-{
-	free(h->items);
-	*h = (struct headers){0};
-}
-
 /* A walk over libmicrohttpd's headers: the first one counts and judges, the second one copies. */
 struct walk {
 	size_t n, bytes;
@@ -116,22 +88,6 @@ struct walk {
 	struct headers *to;
 	char *free; /* in to->items, behind the pairs */
 };
-
-static bool name_is_good(const char *name, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!is_alnum(name[i]) && !strchr("!#$%&'*+-.^_`|~", name[i]))
-			return false;
-	return len > 0;
-}
-
-static bool value_is_good(const char *value, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (is_control(value[i]) && value[i] != '\t')
-			return false;
-	return true;
-}
 
 static bool is_blank(char c)
 {
@@ -158,8 +114,11 @@ static enum MHD_Result judge(void *cls, enum MHD_ValueKind kind, const char *nam
 		value = "";
 		value_len = 0;
 	}
-	if (!name_is_good(name, name_len) || !value_is_good(value, value_len) || (w->cut && name != w->at))
+	if (!is_made_of(OF_TOKEN, name, name_len) || (w->cut && name != w->at))
 		w->malformed = true;
+	for (size_t i = 0; i < value_len; i++)
+		if (is_control(value[i]) && value[i] != '\t')
+			w->malformed = true;
 	w->at = value + value_len + strlen("\r\n");
 	trim(&value, &value_len);
 	w->n++;
@@ -196,32 +155,26 @@ static enum MHD_Result take(void *cls, enum MHD_ValueKind kind, const char *name
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
-/* Whether nothing stands between method, target and version but the one blank of each. */
-static bool line_is_whole(const struct request_line *line)
-{
-	return line->target == line->method + strlen(line->method) + 1 &&
-	       line->version == line->target + line->target_len + 1;
-}
-
-/* Whether the last header is followed by the empty line, and by nothing that belongs to the head. */
-static bool ends_at(struct MHD_Connection *connection, const struct request_line *line, const char *at)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-
-	return info && (size_t)(at - line->method) + strlen("\r\n") == info->header_size;
-}
-
 const char *head_take(struct MHD_Connection *connection, const struct request_line *line, struct headers *ret)
 {
 	struct walk w = {.cut = strncmp(MHD_get_version(), "0.", 2) == 0,
 			 .at = line->version + strlen(line->version) + strlen("\r\n")};
+	const size_t method_len = strlen(line->method);
+	const union MHD_ConnectionInfo *info;
 
 	*ret = (struct headers){0};
-	if (!name_is_good(line->method, strlen(line->method)) || (w.cut && !line_is_whole(line)))
+	if (!is_made_of(OF_TOKEN, line->method, method_len))
+		return "malformed request line";
+	/* Nothing stands between method, target and version but the one blank of each. */
+	if (w.cut &&
+	    (line->target != line->method + method_len + 1 || line->version != line->target + line->target_len + 1))
 		return "malformed request line";
 	(void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, judge, &w);
-	if (w.malformed || (w.cut && !ends_at(connection, line, w.at)))
+	if (w.malformed)
+		return "malformed header";
+	/* The last header is followed by the empty line, and by nothing that belongs to the head. */
+	info = w.cut ? MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE) : NULL;
+	if (w.cut && (!info || (size_t)(w.at - line->method) + strlen("\r\n") != info->header_size))
 		return "malformed header";
 	if (w.n == 0)
 		return NULL;

@@ -22,18 +22,12 @@ struct request_target {
  */
 const char *head_target(char *text, const char *method, struct request_target *ret);
 
-/* Headers in the order in which they came, values without the blanks and tabs around them (RFC 9110, 5.5). */
+/* Headers in the order in which they came, values without the blanks and tabs around them (RFC 9110, 5.5). All zero:
+ * none. */
 struct headers {
-	struct pair *items; /* one piece of memory, texts included */
+	struct pair *items; /* one piece of memory, texts included: free() frees all */
 	size_t n;
 };
-
-/* The first of that name without regard to case, or NULL. */
-const char *headers_get(const struct headers *h, const char *name);
-unsigned headers_count(const struct headers *h, const char *name);
-/* Puts value, which is borrowed, in the place of every value of that name. */
-void headers_replace(struct headers *h, const char *name, char *value);
-void headers_done(struct headers *h);
 
 /* The request line, as libmicrohttpd handed it over. */
 struct request_line {

@@ -213,11 +213,6 @@ static void holder_put(struct patience *p, struct holder *h)
 
 /* ---- room -------------------------------------------------------------------------------------------------------- */
 
-static unsigned limit_of(const struct patience *p, unsigned which)
-{
-	return which == OF_ALL ? p->options.most : p->options.per_address;
-}
-
 static bool is_over(struct client *c, unsigned which, unsigned limit)
 {
 	const struct party *party = party_of(c, which);
@@ -225,32 +220,26 @@ static bool is_over(struct client *c, unsigned which, unsigned limit)
 	return party && limit > 0 && party->kept > limit;
 }
 
-/* The client that is cut off for the newcomer, or NULL. */
-static struct client *victim_for(struct client *newcomer, unsigned which)
-{
-	const struct list *lists = party_of(newcomer, which)->lists;
-	unsigned share = limit_of(newcomer->owner, which) / ASKING_SHARE;
-
-	/* The newcomer is the last of those who ask: where it is the first, too, it is alone. */
-	if (lists[CLIENT_ASKING].n > share && lists[CLIENT_ASKING].first != newcomer)
-		return lists[CLIENT_ASKING].first;
-	return lists[CLIENT_IDLE].first;
-}
-
 /* Whether there is something to tell. */
 static bool make_room(struct client *newcomer, unsigned which, unsigned from, struct notice *ret)
 {
+	const struct patience_options *o = &newcomer->owner->options;
+	const unsigned limit = which == OF_ALL ? o->most : o->per_address;
+	const struct list *asking, *idle;
 	struct client *victim;
 	bool beyond;
 
 	INSIST(lock_is_mine(&newcomer->owner->lock));
 	if (!is_over(newcomer, which, from))
 		return false;
-	victim = victim_for(newcomer, which);
+	asking = &party_of(newcomer, which)->lists[CLIENT_ASKING];
+	idle = &party_of(newcomer, which)->lists[CLIENT_IDLE];
+	/* The newcomer is the last of those who ask: where it is the first, too, it is alone. */
+	victim = asking->n > limit / ASKING_SHARE && asking->first != newcomer ? asking->first : idle->first;
 	if (victim)
 		client_cut(victim);
 	/* Still: busy ones take all the room. */
-	beyond = is_over(newcomer, which, limit_of(newcomer->owner, which));
+	beyond = is_over(newcomer, which, limit);
 	if (beyond)
 		newcomer->over = true;
 	*ret = notice_of(victim ? victim : newcomer, which == OF_ALL ? HTTP_TURNED_FULL : HTTP_TURNED_ADDRESS);

@@ -64,8 +64,13 @@ static int listen_at(struct http_server *s, const char *where, struct err *reter
 	return 0;
 }
 
-static int listen_on_passed(struct http_server *s, const struct http_sockets *passed, struct err *reterr)
+static int server_listen(struct http_server *s, const struct http_server_options *o, struct err *reterr)
 {
+	const struct http_sockets *passed = &o->sockets;
+	int r = passed->n > 0 ? 0 : listen_at(s, o->address, reterr);
+
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < passed->n; i++) {
 		int flags = fcntl(passed->fds[i], F_GETFL);
 
@@ -73,19 +78,12 @@ static int listen_on_passed(struct http_server *s, const struct http_sockets *pa
 			return err_set(reterr, -errno, "the socket passed in cannot be used: %s", strerror(errno));
 		s->listeners[s->listeners_n++].fd = passed->fds[i];
 	}
-	return 0;
-}
-
-static int server_listen(struct http_server *s, const struct http_server_options *o, struct err *reterr)
-{
-	int r = o->sockets.n > 0 ? listen_on_passed(s, &o->sockets, reterr) : listen_at(s, o->address, reterr);
-
-	for (size_t i = 0; r == 0 && i < s->listeners_n; i++) {
+	for (size_t i = 0; i < s->listeners_n; i++) {
 		CLEANUP(mem_freep) char *one = http_address_of_socket(s->listeners[i].fd), *former = s->address;
 
 		s->address = former ? mem_fmt("%s and %s", former, one) : TAKE(one);
 	}
-	return r;
+	return 0;
 }
 
 static void tell_turned_away(void *ctx, enum http_turned_away why, const struct ip *from)
@@ -133,21 +131,6 @@ static struct MHD_Daemon *server_daemon(struct http_server *s, int fd, const str
 				  NULL, http_on_request, s, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 	INSIST(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
 	return daemon;
-}
-
-static void server_free(struct http_server *s)
-{
-	if (s->patience)
-		patience_free(s->patience);
-	for (size_t i = 0; s->own_fd && i < s->listeners_n; i++)
-		(void)close(s->listeners[i].fd);
-	if (s->unlink_path)
-		(void)unlink(s->unlink_path);
-	free(s->uncounted);
-	free(s->unlink_path);
-	free(s->error_member);
-	free(s->address);
-	free(s);
 }
 
 static unsigned whole_seconds(int64_t ms)
@@ -240,7 +223,18 @@ void http_server_stop(struct http_server *s)
 	for (size_t i = 0; i < s->listeners_n; i++)
 		if (s->listeners[i].daemon)
 			MHD_stop_daemon(s->listeners[i].daemon);
-	server_free(s);
+
+	if (s->patience)
+		patience_free(s->patience);
+	for (size_t i = 0; s->own_fd && i < s->listeners_n; i++)
+		(void)close(s->listeners[i].fd);
+	if (s->unlink_path)
+		(void)unlink(s->unlink_path);
+	free(s->uncounted);
+	free(s->unlink_path);
+	free(s->error_member);
+	free(s->address);
+	free(s);
 }
 
 const char *http_server_library(void)
