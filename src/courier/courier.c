@@ -97,42 +97,39 @@ void courier_ping(struct courier *c, uint64_t token)
 
 /* ---- what came --------------------------------------------------------------------------------------------------- */
 
-static void take_letter(struct courier *c, struct letter *letter)
-{
-	switch ((enum mail_kind)letter->mail.kind) {
-	case MAIL_SEND:
-		routes_send(&c->routes, letter->event);
-		break;
-	case MAIL_ASK:
-		routes_ask(&c->routes, letter->question);
-		break;
-	case MAIL_GENERATION:
-		if (!c->stopping)
-			routes_generation(&c->routes, letter->generation);
-		generation_unref(letter->generation);
-		break;
-	case MAIL_STALL:
-		c->stalled = letter->stalled;
-		break;
-	case MAIL_PING:
-		c->routes.shared.sink.alive(c->routes.shared.sink.ctx, letter->token);
-		break;
-	case MAIL_STOP:
-		c->stopping = true;
-		c->deadline_ms = letter->deadline_ms;
-		routes_close(&c->routes);
-		break;
-	}
-	free(letter);
-}
-
 static void take_mail(struct courier *c)
 {
 	struct mail *next;
 
 	for (struct mail *m = mailbox_take(c->mailbox); m; m = next) {
+		struct letter *letter = (struct letter *)(void *)m;
+
 		next = m->next;
-		take_letter(c, (struct letter *)(void *)m);
+		switch ((enum mail_kind)m->kind) {
+		case MAIL_SEND:
+			routes_send(&c->routes, letter->event);
+			break;
+		case MAIL_ASK:
+			routes_ask(&c->routes, letter->question);
+			break;
+		case MAIL_GENERATION:
+			if (!c->stopping)
+				routes_generation(&c->routes, letter->generation);
+			generation_unref(letter->generation);
+			break;
+		case MAIL_STALL:
+			c->stalled = letter->stalled;
+			break;
+		case MAIL_PING:
+			c->routes.shared.sink.alive(c->routes.shared.sink.ctx, letter->token);
+			break;
+		case MAIL_STOP:
+			c->stopping = true;
+			c->deadline_ms = letter->deadline_ms;
+			routes_close(&c->routes);
+			break;
+		}
+		free(letter);
 	}
 }
 
@@ -165,13 +162,8 @@ static void *courier_main(void *arg)
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-struct courier *courier_start(struct generation *g, const struct courier_sink *sink)
-{
-	return courier_start_with(g, sink, &(struct courier_options){0});
-}
-
-struct courier *courier_start_with(struct generation *g, const struct courier_sink *sink,
-				   const struct courier_options *options)
+struct courier *courier_start(struct generation *g, const struct courier_sink *sink,
+			      const struct courier_options *options)
 {
 	struct courier *c = mem_new(1, sizeof(*c));
 

@@ -52,18 +52,16 @@ void delivery_free(struct delivery *d); /* with its event; NULL allowed */
 #define COURIER_CONNECT_MS 10000
 #define COURIER_TIMEOUT_MS 30000
 
-/* For tests: shorter times. 0: the constants. */
+/* Shorter times, for tests. 0: the constants. */
 struct courier_options {
 	int64_t connect_ms, timeout_ms;
 	struct lookup_options lookup;
 };
 
 struct courier;
-/* Starts the thread. Takes its own reference of g. */
-struct courier *courier_start(struct generation *g, const struct courier_sink *sink);
-/* For tests: the same with those times. */
-struct courier *courier_start_with(struct generation *g, const struct courier_sink *sink,
-				   const struct courier_options *options);
+/* Starts the thread. Takes its own reference of g. options: NULL: none. */
+struct courier *courier_start(struct generation *g, const struct courier_sink *sink,
+			      const struct courier_options *options);
 
 /* All of these post and return at once; any thread. */
 void courier_send(struct courier *c, struct event *e);            /* takes over e (heap) */

@@ -101,37 +101,18 @@ void lookup_return(const struct courier_sink *sink, struct lookup_question *q, e
 	lookup_question_free(q);
 }
 
-/* Before the source's lookups have worked once, "no such customer" is more likely a wrong URL. */
-static void weigh_gone(const struct lookup *l, struct walk_end *end, char *why, size_t size)
-{
-	CLEANUP(mem_freep) char *said = NULL;
-
-	if (end->outcome != LOOKUP_GONE || l->worked)
-		return;
-	end->outcome = LOOKUP_PARKED;
-	end->word = UPSTREAM_REFUSED;
-	said = mem_str(why);
-	reason_text(why, size, NULL, "%s, and no lookup of this source has worked yet: the base_url may be wrong",
-		    said);
-}
-
-/* The end of a message: where new credentials are written. */
-static const char *mend_of(const struct source *s)
-{
-	const struct secret *secret = s->lookup_password ? s->lookup_password : s->lookup_token;
-
-	return secret ? secret_mend(secret) : "the source's `lookup`, then reload";
-}
-
 /* Tells of what an answer said. parks: how often the source had been parked before. */
 static void heard(struct lookup *l, const struct walk *w, const struct walk_end *end, unsigned parks, const char *why,
 		  int64_t now_ms)
 {
 	struct report *report = &l->route.report;
-	const struct report_park park = {.why = why,
-					 .status = end->status,
-					 .credentials = end->status == 401 || end->secret,
-					 .mend = mend_of(w->source)};
+	const struct secret *secret = w->source->lookup_password ? w->source->lookup_password : w->source->lookup_token;
+	const struct report_park park = {
+		.why = why,
+		.status = end->status,
+		.credentials = end->status == 401 || end->secret,
+		.mend = secret ? secret_mend(secret) : "the source's `lookup`, then reload",
+	};
 
 	if (l->upstream.parks != parks)
 		report_parked(report, &park);
@@ -163,7 +144,15 @@ static void walk_is_over(struct walk *w, struct walk_end end, const char *reason
 	reason_text(why, sizeof(why), secrets, "%s", reason ? reason : "");
 	if (w->asked.epoch == u->epoch && w->inquiry && inquiry_was_heard(w->inquiry))
 		l->worked = true;
-	weigh_gone(l, &end, why, sizeof(why));
+	/* Before the source's lookups have worked once, "no such customer" is more likely a wrong URL. */
+	if (end.outcome == LOOKUP_GONE && !l->worked) {
+		CLEANUP(mem_freep) char *said = mem_str(why);
+
+		end.outcome = LOOKUP_PARKED;
+		end.word = UPSTREAM_REFUSED;
+		reason_text(why, sizeof(why), NULL,
+			    "%s, and no lookup of this source has worked yet: the base_url may be wrong", said);
+	}
 	if (end.outcome == LOOKUP_PARKED && w->asked.epoch != u->epoch)
 		end.outcome = LOOKUP_RETRY; /* other credentials were refused, not the present ones */
 	upstream_answered(u, w->asked, end.word, w->customer, end.retry_after_ms, now_ms);
@@ -212,13 +201,6 @@ static void mark_of(struct lookup *l, const struct source *s, const struct gener
 		return;
 	l->mark = mark;
 	l->worked = false;
-}
-
-/* A mark that was kept: whether it is this one. */
-static void mark_recall(struct lookup *l, const struct lookup_mark *kept)
-{
-	if (kept->is_set && l->mark.is_set && memcmp(kept->bytes, l->mark.bytes, sizeof(kept->bytes)) == 0)
-		l->worked = true;
 }
 
 /* ---- the route --------------------------------------------------------------------------------------------------- */
@@ -334,7 +316,8 @@ void lookup_ask(struct route *r, struct lookup_question *q)
 	enum lookup_outcome outcome;
 	struct walk *w;
 
-	mark_recall(l, &q->worked);
+	if (q->worked.is_set && l->mark.is_set && memcmp(q->worked.bytes, l->mark.bytes, sizeof(l->mark.bytes)) == 0)
+		l->worked = true; /* so much was kept of an earlier process */
 	away = turned_away(l, q, &outcome);
 	if (away) {
 		lookup_return(&r->shared->sink, q, outcome, away);

@@ -107,11 +107,6 @@ int64_t pace_next_ms(struct pace *p, int64_t now_ms)
 	return quota_next_ms(&p->quota, p->upstream.in_flight, now_ms);
 }
 
-void pace_handed(const struct pace *p, struct pace_request *r)
-{
-	r->since = p->taken;
-}
-
 void pace_sent(struct pace *p, struct pace_request *r, int64_t now_ms)
 {
 	quota_take(&p->quota, now_ms);
@@ -127,15 +122,6 @@ static void park(struct pace *p, bool doubted, int64_t now_ms)
 	upstream_park(&p->upstream, now_ms);
 }
 
-/* An event of an account that is ready: how its own tries end. */
-static enum outcome odd_own(struct pace *p, const struct pace_request *r, int64_t now_ms)
-{
-	if (odd_count(p, r, now_ms) < PACE_ODD_TRIES || p->upstream.odd_n > 1)
-		return OUTCOME_RETRY;
-	odd_end(p, r->event);
-	return OUTCOME_REJECT;
-}
-
 /* Returns true where that parks the account. */
 static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t now_ms, enum outcome *ret)
 {
@@ -144,7 +130,14 @@ static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t
 
 	if (probing)
 		parks = parks || again || p->doubted;
-	*ret = parks || probing ? OUTCOME_PARK : odd_own(p, r, now_ms);
+	if (parks || probing) {
+		*ret = OUTCOME_PARK;
+	} else if (odd_count(p, r, now_ms) < PACE_ODD_TRIES || p->upstream.odd_n > 1) {
+		*ret = OUTCOME_RETRY;
+	} else {
+		*ret = OUTCOME_REJECT; /* the event's own tries have come to their end */
+		odd_end(p, r->event);
+	}
 	if (parks)
 		park(p, true, now_ms);
 	return parks;
@@ -172,20 +165,6 @@ static bool stranger_returned(struct pace *p, const struct pace_request *r, cons
 	       r->stamp.epoch == u->epoch && r->stamp.parks + 1 == u->parks && delivered(p);
 }
 
-static bool weigh(struct pace *p, const struct pace_request *r, const struct outcome_verdict *v, int64_t now_ms,
-		  enum outcome *ret)
-{
-	if (r->stamp.epoch != p->upstream.epoch || r->stamp.parks != p->upstream.parks)
-		return stranger_returned(p, r, v, ret);
-	if (v->odd)
-		return answered_oddly(p, r, now_ms, ret);
-	if (v->outcome == OUTCOME_PARK) {
-		park(p, false, now_ms);
-		return true;
-	}
-	return v->outcome == OUTCOME_DELIVERED && delivered(p);
-}
-
 bool pace_returned(struct pace *p, const struct pace_request *r, const struct outcome_verdict *v, double jitter,
 		   int64_t now_ms, enum outcome *ret)
 {
@@ -199,7 +178,16 @@ bool pace_returned(struct pace *p, const struct pace_request *r, const struct ou
 		quota_throttled(&p->quota, v->retry_after_ms, jitter, now_ms);
 	if (v->outcome == OUTCOME_DELIVERED || v->outcome == OUTCOME_REJECT)
 		odd_end(p, r->event);
-	changed = weigh(p, r, v, now_ms, ret);
+	if (r->stamp.epoch != p->upstream.epoch || r->stamp.parks != p->upstream.parks) {
+		changed = stranger_returned(p, r, v, ret);
+	} else if (v->odd) {
+		changed = answered_oddly(p, r, now_ms, ret);
+	} else if (v->outcome == OUTCOME_PARK) {
+		park(p, false, now_ms);
+		changed = true;
+	} else {
+		changed = v->outcome == OUTCOME_DELIVERED && delivered(p);
+	}
 	look_at_pause(p, now_ms);
 	return changed;
 }

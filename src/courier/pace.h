@@ -39,7 +39,7 @@
 struct pace_request {
 	int64_t event;
 	uint64_t person; /* equal for the same address, different for different ones */
-	uint64_t since;  /* `taken` when it was handed over */
+	uint64_t since;  /* pace.taken when the event was handed over */
 	struct upstream_stamp stamp;
 };
 
@@ -71,8 +71,6 @@ void pace_renew(struct pace *p, const struct quota_limits *limits);
 void pace_tick(struct pace *p, int64_t now_ms);
 /* now_ms where one more request may go now, else when to ask again; CLOCK_NEVER_MS: when something returns. */
 int64_t pace_next_ms(struct pace *p, int64_t now_ms);
-/* An event was handed over: sets r->since. */
-void pace_handed(const struct pace *p, struct pace_request *r);
 /* One goes out; sets r->stamp. */
 void pace_sent(struct pace *p, struct pace_request *r, int64_t now_ms);
 /* One came back. jitter: 0…1. *ret: what that means for its event; the verdict's outcome but for odd answers. Returns

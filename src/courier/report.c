@@ -177,36 +177,14 @@ void report_renewed(struct report *r)
 
 /* ---- paused ------------------------------------------------------------------------------------------------------ */
 
-static const char pause_label[] = "paused";
-
-static void pause_begins(struct report *r, const char *until, bool cut)
-{
-	const struct log_about line = about(r, r->kind == REPORT_ACCOUNT ? r->paused : NULL);
-
-	if (r->kind == REPORT_ACCOUNT)
-		log_warning(&line, "the account's events wait until %s%s", until,
-			    cut ? ", an hour: longer waits are cut to it" : "");
-	else
-		log_warning(&line, "lookups are %s%s: the helpdesk was asked too often", r->paused,
-			    cut ? ", an hour, to which longer waits are cut" : "");
-	gauge(r, pause_label, true);
-}
-
-static void pause_ends(struct report *r, bool early)
-{
-	const struct log_about line = about(r, r->kind == REPORT_ACCOUNT ? r->paused : NULL);
-
-	if (early)
-		log_notice(&line, "%s", words[r->kind].ends_early);
-	gauge(r, pause_label, false);
-	free(TAKE(r->paused));
-}
-
 static void look_at_pause(struct report *r, int64_t until_ms, const char *header, int64_t now_ms)
 {
+	static const char label[] = "paused";
+	const bool is_account = r->kind == REPORT_ACCOUNT;
 	int64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : 0, was_ms = r->paused_until_ms;
-	bool begins = !r->paused;
+	bool begins = !r->paused, cut = wait_ms >= UPSTREAM_PAUSE_MAX_MS;
 	char iso[CLOCK_ISO_MAX];
+	struct log_about line;
 
 	if (wait_ms == 0)
 		until_ms = 0;
@@ -214,18 +192,31 @@ static void look_at_pause(struct report *r, int64_t until_ms, const char *header
 		return;
 	r->paused_until_ms = until_ms;
 	if (wait_ms == 0) {
-		if (r->paused)
-			pause_ends(r, was_ms > now_ms);
+		if (begins)
+			return;
+		line = about(r, is_account ? r->paused : NULL);
+		if (was_ms > now_ms)
+			log_notice(&line, "%s", words[r->kind].ends_early);
+		gauge(r, label, false);
+		free(TAKE(r->paused));
 		return;
 	}
 	if (begins && wait_ms <= REPORT_LONG_MS)
 		return;
 	clock_iso(clock_now_ms() + wait_ms, iso); /* until_ms is not the wall's time */
 	free(r->paused);
-	r->paused = r->kind == REPORT_ACCOUNT ? mem_fmt("paused by Klaviyo's %s until %s", header, iso)
-					      : mem_fmt("paused until %s by %s", iso, header);
-	if (begins)
-		pause_begins(r, iso, wait_ms >= UPSTREAM_PAUSE_MAX_MS);
+	r->paused = is_account ? mem_fmt("paused by Klaviyo's %s until %s", header, iso)
+			       : mem_fmt("paused until %s by %s", iso, header);
+	if (!begins)
+		return;
+	line = about(r, is_account ? r->paused : NULL);
+	if (is_account)
+		log_warning(&line, "the account's events wait until %s%s", iso,
+			    cut ? ", an hour: longer waits are cut to it" : "");
+	else
+		log_warning(&line, "lookups are %s%s: the helpdesk was asked too often", r->paused,
+			    cut ? ", an hour, to which longer waits are cut" : "");
+	gauge(r, label, true);
 }
 
 /* ---- trouble ----------------------------------------------------------------------------------------------------- */

@@ -12,7 +12,9 @@ void routes_init(struct routes *r, struct http_client *client, const struct cour
 {
 	struct courier_options *o = &r->shared.options;
 
-	*r = (struct routes){.shared = {.client = client, .sink = *sink, .options = *options}};
+	*r = (struct routes){.shared = {.client = client, .sink = *sink}};
+	if (options)
+		*o = *options;
 	if (o->connect_ms <= 0)
 		o->connect_ms = COURIER_CONNECT_MS;
 	if (o->timeout_ms <= 0)
@@ -40,11 +42,20 @@ static void make(struct routes *r, enum report_kind kind, const char *name)
 		kind == REPORT_ACCOUNT ? sender_new(&r->shared, name, clock_mono_ms()) : lookup_new(&r->shared, name);
 }
 
-/* Frees those that are gone, once their last transfer is back. */
-static void sweep(struct routes *r)
+void routes_generation(struct routes *r, struct generation *g)
 {
+	/* Changed secrets come with the same configuration. */
+	bool reloaded = !r->generation || r->generation->config != g->config;
 	size_t kept = 0;
 
+	for (size_t i = 0; i < g->config->accounts_n; i++)
+		make(r, REPORT_ACCOUNT, g->config->accounts[i].name);
+	for (size_t i = 0; i < g->config->sources_n; i++)
+		if (definition_about(g->config->sources[i].definition)->steps_n > 0)
+			make(r, REPORT_LOOKUPS, g->config->sources[i].name);
+	for (size_t i = 0; i < r->n; i++)
+		r->all[i]->ops->configure(r->all[i], g, reloaded);
+	/* Those that are gone are freed once their last transfer is back. */
 	for (size_t i = 0; i < r->n; i++) {
 		struct route *one = r->all[i];
 
@@ -54,21 +65,6 @@ static void sweep(struct routes *r)
 			one->ops->free(one);
 	}
 	r->n = kept;
-}
-
-void routes_generation(struct routes *r, struct generation *g)
-{
-	/* Changed secrets come with the same configuration. */
-	bool reloaded = !r->generation || r->generation->config != g->config;
-
-	for (size_t i = 0; i < g->config->accounts_n; i++)
-		make(r, REPORT_ACCOUNT, g->config->accounts[i].name);
-	for (size_t i = 0; i < g->config->sources_n; i++)
-		if (definition_about(g->config->sources[i].definition)->steps_n > 0)
-			make(r, REPORT_LOOKUPS, g->config->sources[i].name);
-	for (size_t i = 0; i < r->n; i++)
-		r->all[i]->ops->configure(r->all[i], g, reloaded);
-	sweep(r);
 	generation_unref(r->generation);
 	r->generation = generation_ref(g);
 }

@@ -58,7 +58,7 @@ struct routes {
 	size_t n;
 };
 
-/* options: 0 in it becomes the constants. The client is borrowed. */
+/* options: 0 in it becomes the constants; NULL: all of them. The client is borrowed. */
 void routes_init(struct routes *r, struct http_client *client, const struct courier_sink *sink,
 		 const struct courier_options *options);
 /* The generation by which is worked from now on. Takes its own reference. */

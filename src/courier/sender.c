@@ -107,45 +107,38 @@ static void tray_return(struct sender *s, bool all)
 	}
 }
 
-static void parked_or_opened(struct sender *s, const struct outcome_verdict *v)
-{
-	const struct report_park park = {.why = v->reason, .status = v->status, .odd = v->odd, .mend = s->key_mend};
-
-	if (s->pace.upstream.state == UPSTREAM_PARKED)
-		report_parked(&s->route.report, &park);
-	else
-		report_opened(&s->route.report);
-}
-
-/* Tells whether Klaviyo works. A long wait that a 503 asks for is added to the reason. */
-static void heard(struct sender *s, const struct event *e, struct outcome_verdict *v, int64_t mono_ms)
-{
-	if (v->outcome == OUTCOME_DELIVERED)
-		report_answered(&s->route.report);
-	else if (v->outcome == OUTCOME_RETRY && !v->throttled)
-		report_failed(&s->route.report, v->status > 0 ? REPORT_NO_USE : REPORT_UNREACHED, v->reason, mono_ms);
-	report_event_waits(&s->route.report, e, v, mono_ms);
-}
-
-/* An answer moves the state first, then the window; the sink hears of it last. */
+/* An answer moves the state first, then what is told and the window; the sink hears of it last. */
 static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 {
 	struct sender *s = p->sender;
+	struct report *report = &s->route.report;
+	const struct report_park park = {
+		.why = answer->reason, .status = answer->status, .odd = answer->odd, .mend = s->key_mend};
 	struct outcome_verdict v = *answer;
 	int64_t mono_ms = clock_mono_ms();
+	bool moved;
 
 	s->route.shared->deliveries--;
-	if (pace_returned(&s->pace, &p->request, answer, backoff_chance(), mono_ms, &v.outcome))
-		parked_or_opened(s, answer);
+	moved = pace_returned(&s->pace, &p->request, answer, backoff_chance(), mono_ms, &v.outcome);
+	if (moved && s->pace.upstream.state == UPSTREAM_PARKED)
+		report_parked(report, &park);
+	else if (moved)
+		report_opened(report);
 	if (answer->odd && v.outcome == OUTCOME_REJECT)
 		reason_text(v.reason, sizeof(v.reason), NULL, "answered so %d times while others were delivered: %s",
 			    PACE_ODD_TRIES, answer->reason);
-	if (!s->route.closed)
-		heard(s, p->event, &v, mono_ms);
+	/* Nothing follows about Klaviyo from what a stop cuts off. */
+	if (!s->route.closed) {
+		if (v.outcome == OUTCOME_DELIVERED)
+			report_answered(report);
+		else if (v.outcome == OUTCOME_RETRY && !v.throttled)
+			report_failed(report, v.status > 0 ? REPORT_NO_USE : REPORT_UNREACHED, v.reason, mono_ms);
+		report_event_waits(report, p->event, &v, mono_ms);
+	}
 	tell(s, mono_ms);
 	if (is_shut(s))
 		tray_return(s, true);
-	report_attempt(&s->route.report, p->event, &v);
+	report_attempt(report, p->event, &v);
 	parcel_end(p, &v);
 }
 
@@ -232,23 +225,14 @@ static void parcel_send(struct parcel *p, int64_t mono_ms)
 	}
 }
 
-/* When to run again though nothing came: a probe's time, the pace where something is to be sent, a pause's end. */
-static int64_t again_ms(struct sender *s, bool sending, int64_t now_ms)
-{
-	const struct upstream *u = &s->pace.upstream;
-	int64_t next_ms = CLOCK_NEVER_MS;
-
-	if (u->state == UPSTREAM_PARKED || (sending && s->tray))
-		next_ms = pace_next_ms(&s->pace, now_ms);
-	return now_ms < u->paused_until_ms && u->paused_until_ms < next_ms ? u->paused_until_ms : next_ms;
-}
-
 static int64_t sender_run(struct route *r, bool sending, int64_t now_ms)
 {
 	struct sender *s = (struct sender *)r;
+	const struct upstream *u = &s->pace.upstream;
+	int64_t next_ms = CLOCK_NEVER_MS;
 
 	if (r->closed || !r->configured || s->held)
-		return CLOCK_NEVER_MS;
+		return next_ms;
 	pace_tick(&s->pace, now_ms);
 	tell(s, now_ms);
 	while (sending && s->tray && pace_next_ms(&s->pace, now_ms) <= now_ms) {
@@ -260,21 +244,21 @@ static int64_t sender_run(struct route *r, bool sending, int64_t now_ms)
 		p->next = NULL;
 		parcel_send(p, now_ms);
 	}
-	return again_ms(s, sending, now_ms);
+	/* Again, though nothing came: at a probe's time, as the pace says where something is to be sent, at a pause's
+	 * end. */
+	if (u->state == UPSTREAM_PARKED || (sending && s->tray))
+		next_ms = pace_next_ms(&s->pace, now_ms);
+	return now_ms < u->paused_until_ms && u->paused_until_ms < next_ms ? u->paused_until_ms : next_ms;
 }
 
 /* ---- being told -------------------------------------------------------------------------------------------------- */
-
-static bool same_limits(const struct quota_limits *a, const struct quota_limits *b)
-{
-	return a->per_second == b->per_second && a->per_minute == b->per_minute && a->share == b->share;
-}
 
 /* Takes the account's values; true where one that Klaviyo sees has changed. */
 static bool adopt(struct sender *s, const struct account *a, const char *key)
 {
 	bool changed = !s->route.configured || !text_is(s->url, a->url) || !text_is(s->revision, a->revision) ||
-		       !text_is(s->key, key) || !same_limits(&s->limits, &a->single);
+		       !text_is(s->key, key) || s->limits.per_second != a->single.per_second ||
+		       s->limits.per_minute != a->single.per_minute || s->limits.share != a->single.share;
 
 	free(s->url);
 	free(s->revision);
@@ -314,8 +298,7 @@ void sender_take(struct route *r, struct event *e)
 
 	p->sender = s;
 	p->event = e;
-	p->request = (struct pace_request){.event = e->id, .person = digest_number(e->email)};
-	pace_handed(&s->pace, &p->request);
+	p->request = (struct pace_request){.event = e->id, .person = digest_number(e->email), .since = s->pace.taken};
 	*s->tray_end = p;
 	s->tray_end = &p->next;
 	tray_return(s, is_shut(s));

@@ -125,26 +125,32 @@ static void throttled(struct upstream *u, int64_t retry_after_ms, int64_t now_ms
 		u->paused_until_ms = now_ms + wait_ms;
 }
 
-/* Whether a refusal, or an odd answer about `whom`, parks the upstream. */
-static bool parks(struct upstream *u, struct upstream_stamp asked, enum upstream_word word, uint64_t whom)
-{
-	if (asked.period != u->period || u->state == UPSTREAM_PARKED)
-		return false;
-	if (word == UPSTREAM_REFUSED || u->state == UPSTREAM_PROBING)
-		return true;
-	return !upstream_odd(u, whom) && u->odd_n == UPSTREAM_ODD_MAX;
-}
-
 void upstream_answered(struct upstream *u, struct upstream_stamp asked, enum upstream_word word, uint64_t whom,
 		       int64_t retry_after_ms, int64_t now_ms)
 {
+	const bool is_news = asked.period == u->period && u->state != UPSTREAM_PARKED;
+	bool parks = false;
+
 	/* A pause concerns the helpdesk, whichever credentials were asked by. */
 	if (word == UPSTREAM_THROTTLED)
 		throttled(u, retry_after_ms, now_ms);
 	if (asked.epoch != u->epoch)
 		return;
-	if ((word == UPSTREAM_REFUSED || word == UPSTREAM_ODD) && parks(u, asked, word, whom))
-		upstream_park(u, now_ms);
-	else if (word == UPSTREAM_USEFUL)
+	switch (word) {
+	case UPSTREAM_USEFUL:
 		(void)upstream_open(u);
+		break;
+	case UPSTREAM_REFUSED:
+		parks = is_news;
+		break;
+	case UPSTREAM_ODD:
+		parks = is_news &&
+			(u->state == UPSTREAM_PROBING || (!upstream_odd(u, whom) && u->odd_n == UPSTREAM_ODD_MAX));
+		break;
+	case UPSTREAM_TROUBLE:
+	case UPSTREAM_THROTTLED:
+		break;
+	}
+	if (parks)
+		upstream_park(u, now_ms);
 }

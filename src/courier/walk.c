@@ -29,11 +29,6 @@ void walk_free(struct walk *w)
 
 static void step(struct walk *w);
 
-struct walk_end walk_ended(enum lookup_outcome outcome, enum upstream_word word)
-{
-	return (struct walk_end){.outcome = outcome, .word = word, .retry_after_ms = -1};
-}
-
 /* No usable answer. True where the step may fail, and is left behind. */
 static bool skips(struct walk *w)
 {
@@ -112,38 +107,18 @@ static void answered(struct walk *w, const struct http_reply *reply)
 	w->over(w, end, reason.text);
 }
 
-/* Of an error page that is too long, the status says all. */
-static bool tells_enough(const struct http_reply *reply)
-{
-	return reply->failure == HTTP_OK ||
-	       (reply->failure == HTTP_TOO_LONG && (reply->status < 200 || reply->status > 299));
-}
-
 static void on_reply(void *ctx, const struct http_reply *reply)
 {
 	struct walk *w = ctx;
 
+	/* Of an error page that is too long, the status says all. */
 	if (!w->over)
 		walk_free(w);
-	else if (tells_enough(reply))
+	else if (reply->failure == HTTP_OK ||
+		 (reply->failure == HTTP_TOO_LONG && (reply->status < 200 || reply->status > 299)))
 		answered(w, reply);
 	else
 		failed(w, reply);
-}
-
-static int ask(struct walk *w, const char *url, const struct pairs *headers, struct err *reterr)
-{
-	struct http_ask ask = {
-		.method = "GET",
-		.url = url,
-		.headers = headers,
-		.connect_timeout_ms = w->shared->options.lookup.connect_ms,
-		.timeout_ms = w->shared->options.lookup.timeout_ms,
-		.max_answer = LOOKUP_ANSWER_MAX,
-		.authorities = w->source->lookup_ca,
-	};
-
-	return http_client_start(w->shared->client, &ask, on_reply, w, reterr);
 }
 
 /* r: why no step is asked any more; 1: all were. */
@@ -179,12 +154,20 @@ static void step(struct walk *w)
 
 	do {
 		CLEANUP(mem_freep) char *url = NULL;
-		struct pairs headers = {0};
+		CLEANUP(pairs_done) struct pairs headers = {0};
+		struct http_ask ask = {
+			.method = "GET",
+			.headers = &headers,
+			.connect_timeout_ms = w->shared->options.lookup.connect_ms,
+			.timeout_ms = w->shared->options.lookup.timeout_ms,
+			.max_answer = LOOKUP_ANSWER_MAX,
+			.authorities = w->source->lookup_ca,
+		};
 
 		r = inquiry_next(w->inquiry, &secrets, &url, &headers, &why);
+		ask.url = url;
 		if (r == 0)
-			r = ask(w, url, &headers, &why);
-		pairs_done(&headers);
+			r = http_client_start(w->shared->client, &ask, on_reply, w, &why);
 	} while (r < 0 && skips(w));
 
 	if (r != 0)

@@ -25,7 +25,10 @@ struct walk_end {
 	bool secret;            /* not asked, for want of a secret */
 	bool tells;             /* the reason tells what mends it */
 };
-struct walk_end walk_ended(enum lookup_outcome outcome, enum upstream_word word);
+static inline struct walk_end walk_ended(enum lookup_outcome outcome, enum upstream_word word)
+{
+	return (struct walk_end){.outcome = outcome, .word = word, .retry_after_ms = -1};
+}
 
 struct walk {
 	/* of lookup.c: the source's walks, its state when the question came, a digest of whom it is about */

@@ -188,7 +188,7 @@ static void start(struct post *p, const char *account)
 	metrics_reset();
 	scripted_write(p->folder, "key", "pk_first\n");
 	configure(p, account);
-	p->courier = courier_start_with(p->g, &sink, &options);
+	p->courier = courier_start(p->g, &sink, &options);
 }
 
 static void stop(struct post *p)
@@ -415,7 +415,7 @@ static void no_answer_in_time_is_a_retry(void **state)
 	start(&p, "");
 	sink = (struct courier_sink){on_delivered, on_window, on_answer, on_alive, &p};
 	courier_stop(p.courier, clock_mono_ms());
-	p.courier = courier_start_with(p.g, &sink, &options);
+	p.courier = courier_start(p.g, &sink, &options);
 	scripted_always(p.server, held);
 	hand_over(&p, 1);
 	d = nth(&p, NEWS_DELIVERED, 0);
