@@ -62,20 +62,6 @@ void answer_give(struct http_exchange *x, enum answer a, const char *scheme)
 	send_fixed(x, a, scheme, http_answer);
 }
 
-/* Accepted if any item was; else duplicate; else ignored. */
-static enum intake_result result_of(const struct intake_submission *s)
-{
-	enum intake_result best = INTAKE_IGNORED;
-
-	for (size_t i = 0; i < s->n; i++) {
-		if (s->items[i].result == INTAKE_ACCEPTED)
-			return INTAKE_ACCEPTED;
-		if (s->items[i].result == INTAKE_DUPLICATE)
-			best = INTAKE_DUPLICATE;
-	}
-	return best;
-}
-
 static void write_ids(const struct intake_submission *s, bool several, struct buf *to)
 {
 	const char *between = "";
@@ -123,26 +109,27 @@ void answer_challenge(struct http_exchange *x, const char *echo)
 
 void answer_submission(struct http_exchange *x, const struct intake_submission *s, bool several)
 {
+	static const char *const words[] = {
+		[INTAKE_ACCEPTED] = "accepted",
+		[INTAKE_DUPLICATE] = "duplicate",
+		[INTAKE_IGNORED] = "ignored",
+	};
 	struct http_answer answer = {.status = 200, .type = "application/json"};
+	enum intake_result result = INTAKE_IGNORED;
 	struct buf body;
 
 	if (s->refused) {
 		send_fixed(x, ANSWER_UNAVAILABLE, NULL, http_resume);
 		return;
 	}
+	/* Accepted if any item was; else duplicate if any was; else ignored. */
+	for (size_t i = 0; i < s->n; i++)
+		if (s->items[i].result == INTAKE_ACCEPTED || result == INTAKE_IGNORED)
+			result = s->items[i].result;
 	buf_init(&body, ANSWER_BYTES_MAX);
-	switch (result_of(s)) {
-	case INTAKE_ACCEPTED:
-		buf_adds(&body, "{\"status\":\"accepted\"");
+	buf_addf(&body, "{\"status\":\"%s\"", words[result]);
+	if (result == INTAKE_ACCEPTED)
 		write_ids(s, several, &body);
-		break;
-	case INTAKE_DUPLICATE:
-		buf_adds(&body, "{\"status\":\"duplicate\"");
-		break;
-	case INTAKE_IGNORED:
-		buf_adds(&body, "{\"status\":\"ignored\"");
-		break;
-	}
 	buf_addc(&body, '}');
 	answer.body = body.data;
 	answer.body_len = body.len;

@@ -71,15 +71,6 @@ static bool is_encoded(struct http_exchange *x)
 	return false;
 }
 
-static const char *scheme_of(const struct source *s)
-{
-	const char *method = proof_about(definition_proof(s->definition))->method;
-
-	if (text_is(method, "basic"))
-		return "Basic realm=\"deskbridge\", charset=\"UTF-8\"";
-	return text_is(method, "bearer") ? "Bearer" : NULL;
-}
-
 static void note_unproven(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
 {
 	static const char *const reasons[] = {
@@ -88,7 +79,6 @@ static void note_unproven(struct intake *i, struct http_exchange *x, const struc
 		[PROOF_WRONG] = "wrong proof",
 		[PROOF_STALE] = "stale proof",
 	};
-
 	char peer[PEER_MAX];
 
 	count(v->source, reasons[verdict]);
@@ -97,8 +87,14 @@ static void note_unproven(struct intake *i, struct http_exchange *x, const struc
 
 static void refuse_proof(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
 {
+	const char *method = proof_about(definition_proof(v->source->definition))->method, *scheme = NULL;
+
+	if (text_is(method, "basic"))
+		scheme = "Basic realm=\"deskbridge\", charset=\"UTF-8\"";
+	else if (text_is(method, "bearer"))
+		scheme = "Bearer";
 	note_unproven(i, x, v, verdict);
-	answer_give(x, ANSWER_UNAUTHORIZED, scheme_of(v->source));
+	answer_give(x, ANSWER_UNAUTHORIZED, scheme);
 }
 
 /* The caller counts and answers. */
@@ -188,7 +184,7 @@ static void refuse_unready(struct http_exchange *x, const struct visit *v)
 /* 0: take the body; 1: answered. */
 static int judge_headers(struct intake *i, struct http_exchange *x, struct visit *v)
 {
-	const char *type = http_header(x, "Content-Type");
+	const char *type = http_header(x, "Content-Type"), *echo;
 	char peer[PEER_MAX];
 
 	v->source = config_source_at(v->generation->config, x->path);
@@ -227,11 +223,13 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 		refuse_unready(x, v);
 		return 1;
 	}
-	if (v->outside != PROOF_GOOD && !visit_may_be_trial(v, x)) {
+	/* Without a good proof it may be the vendor's trial of the URL: the body decides. */
+	echo = visit_echo(v, x);
+	if (v->outside != PROOF_GOOD && !echo && !definition_about(v->source->definition)->has_trial) {
 		refuse_proof(i, x, v, v->outside);
 		return 1;
 	}
-	if (!visit_echo(v, x) && !may_submit(i)) {
+	if (!echo && !may_submit(i)) {
 		refuse_unready(x, v);
 		return 1;
 	}
@@ -287,25 +285,12 @@ static int room(void *ctx, struct http_exchange *x, size_t bytes)
 
 /* ---- the body ---------------------------------------------------------------------------------------------------- */
 
-/* Nothing is submitted once intake_quiesce is back. */
-static void submit(struct intake *i, struct http_exchange *x, struct passage *p)
-{
-	bool may;
-
-	lock_acquire(&i->lock);
-	may = !i->quiesced;
-	if (may)
-		passage_submit(p, x, i->pipeline);
-	lock_release(&i->lock);
-	if (!may)
-		passage_refuse(p, x);
-}
-
 /* A vendor's challenge while a webhook is set up is echoed to whoever asks: that is before secrets are exchanged, and
  * it has no effect. A signal that carries one is a signal. */
 static void take(struct intake *i, struct http_exchange *x, struct visit *v, const char *echo)
 {
 	struct passage *p = passage_new(v->source, x, &v->headers, i->unknown_states, &v->claim);
+	bool may;
 
 	free(http_take_body(x));
 	if (!passage_has_room(p)) {
@@ -317,7 +302,14 @@ static void take(struct intake *i, struct http_exchange *x, struct visit *v, con
 	} else if (passage_is_empty(p)) {
 		passage_answer(p, x);
 	} else {
-		submit(i, x, p);
+		/* Nothing is submitted once intake_quiesce is back. */
+		lock_acquire(&i->lock);
+		may = !i->quiesced;
+		if (may)
+			passage_submit(p, x, i->pipeline);
+		lock_release(&i->lock);
+		if (!may)
+			passage_refuse(p, x);
 	}
 }
 

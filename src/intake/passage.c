@@ -51,16 +51,6 @@ static void count(const struct source *s, const char *result, unsigned n)
 
 /* ---- what is kept ------------------------------------------------------------------------------------------------ */
 
-/* By its decoded name, so that an escaped letter in it hides nothing. */
-static bool parameter_is(const char *parameter, size_t len, const char *name)
-{
-	CLEANUP(mem_freep) char *text = mem_strn(parameter, len);
-	CLEANUP(pairs_done) struct pairs decoded = {0};
-
-	percent_read_query(text, &decoded);
-	return decoded.n > 0 && text_same(decoded.items[0].name, name);
-}
-
 char *keep_query(const char *query, const char *secret_name)
 {
 	char *kept = mem_new(strlen(query) + 1, 1), *to = kept;
@@ -71,8 +61,12 @@ char *keep_query(const char *query, const char *secret_name)
 	}
 	for (const char *at = query; *at != '\0';) {
 		size_t len = strcspn(at, "&");
+		CLEANUP(mem_freep) char *parameter = mem_strn(at, len);
+		CLEANUP(pairs_done) struct pairs decoded = {0};
 
-		if (!parameter_is(at, len, secret_name)) {
+		/* By its decoded name, so that an escaped letter in it hides nothing. */
+		percent_read_query(parameter, &decoded);
+		if (decoded.n == 0 || !text_same(decoded.items[0].name, secret_name)) {
 			if (to != kept)
 				*to++ = '&';
 			memcpy(to, at, len);
@@ -159,15 +153,6 @@ static void bound_tree(struct passage *p, struct parsed *parsed)
 	p->bytes = bytes;
 }
 
-static void trees_drop(struct passage *p)
-{
-	for (size_t i = 0; i < p->submission.n; i++)
-		parsed_strip(p->submission.items[i].parsed);
-	p->bytes -= p->trees;
-	p->trees = 0;
-	p->is_tight = true;
-}
-
 /* Takes over parsed, and dead_reason. The body is still there: the claim is of the larger of the two. */
 static struct intake_item *item_add(struct passage *p, struct parsed *parsed, char *dead_reason)
 {
@@ -178,7 +163,12 @@ static struct intake_item *item_add(struct passage *p, struct parsed *parsed, ch
 	p->bytes += item_bytes(item);
 	if (claim_set(p->claim, larger(p, p->bytes)))
 		return item;
-	trees_drop(p);
+	/* Without the trees there may be room. */
+	for (size_t i = 0; i < s->n; i++)
+		parsed_strip(s->items[i].parsed);
+	p->bytes -= p->trees;
+	p->trees = 0;
+	p->is_tight = true;
 	if (!claim_set(p->claim, larger(p, p->bytes)))
 		p->full = true;
 	return item;
@@ -365,19 +355,6 @@ void passage_refuse(struct passage *p, struct http_exchange *x)
 	passage_drop(p);
 }
 
-static const char *result_name(const struct intake_item *item)
-{
-	switch (item->result) {
-	case INTAKE_ACCEPTED:
-		return item->dead_reason ? "unreadable" : "accepted";
-	case INTAKE_DUPLICATE:
-		return "duplicate";
-	case INTAKE_IGNORED:
-		break;
-	}
-	return "ignored";
-}
-
 /* A dead letter that nobody hears of would be a lost webhook. One line a POST. */
 static void tell_dead(const struct passage *p)
 {
@@ -411,14 +388,23 @@ static void tell_dead(const struct passage *p)
 /* On the pipeline's thread. */
 static void answered(struct intake_submission *s)
 {
+	static const char *const results[] = {
+		[INTAKE_ACCEPTED] = "accepted",
+		[INTAKE_DUPLICATE] = "duplicate",
+		[INTAKE_IGNORED] = "ignored",
+	};
 	struct passage *p = s->user;
 
 	if (s->refused) {
 		count_refused(p);
 	} else {
 		count_rest(p);
-		for (size_t i = 0; i < s->n; i++)
-			count(p->source, result_name(&s->items[i]), 1);
+		for (size_t i = 0; i < s->n; i++) {
+			const struct intake_item *item = &s->items[i];
+			bool is_dead = item->dead_reason && item->result == INTAKE_ACCEPTED;
+
+			count(p->source, is_dead ? "unreadable" : results[item->result], 1);
+		}
 		tell_dead(p);
 	}
 	/* Before the answer goes out, so that a client that sends its next webhook after it finds the room free. Once

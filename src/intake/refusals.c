@@ -51,30 +51,25 @@ void refusals_free(struct refusals *r)
 	free(r);
 }
 
-static struct refusal *refusal_get(struct refusals *r, const char *source, const char *reason)
-{
-	struct refusal *x;
-
-	INSIST(lock_is_mine(&r->lock));
-	for (x = r->all; x; x = x->next)
-		if (text_is(x->source, source) && text_is(x->reason, reason))
-			return x;
-	x = mem_new(1, sizeof(*x));
-	x->source = mem_str(source);
-	x->reason = reason;
-	x->next = r->all;
-	r->all = x;
-	return x;
-}
-
 /* Whether this one gets a line. *ret_more: how many before it got none. */
 static bool refusal_is_due(struct refusals *r, const char *source, const char *reason, int64_t now_ms,
 			   int64_t interval_ms, unsigned *ret_more)
 {
+	struct refusal *x;
 	bool due;
 
 	lock_acquire(&r->lock);
-	due = ratelimit_passes(&refusal_get(r, source, reason)->limit, now_ms, interval_ms, ret_more);
+	for (x = r->all; x; x = x->next)
+		if (text_is(x->source, source) && text_is(x->reason, reason))
+			break;
+	if (!x) {
+		x = mem_new(1, sizeof(*x));
+		x->source = mem_str(source);
+		x->reason = reason;
+		x->next = r->all;
+		r->all = x;
+	}
+	due = ratelimit_passes(&x->limit, now_ms, interval_ms, ret_more);
 	lock_release(&r->lock);
 	return due;
 }

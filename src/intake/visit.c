@@ -26,32 +26,26 @@ static bool is_proxy(const struct proxies *proxies, const char *peer)
 	return false;
 }
 
-/* The last element before *end, without blanks, brackets and port, into out; *end moves before it. Whether it is an
- * address. */
-static bool last_element(const char *list, size_t *end, char out[PEER_MAX])
-{
-	CLEANUP(mem_freep) char *element = NULL, *host = NULL;
-	size_t start = *end;
-	struct ip ip;
-
-	while (start > 0 && list[start - 1] != ',')
-		start--;
-	element = mem_strn(list + start, *end - start);
-	*end = start > 0 ? start - 1 : 0;
-	host = host_without_port(text_trim(element));
-	if (!host || !ip_read(host, &ip))
-		return false;
-	(void)ip_text(&ip, out);
-	return true;
-}
-
 const char *peer_of(const struct proxies *proxies, const char *peer, const char *forwarded, char out[PEER_MAX])
 {
 	size_t end = forwarded ? strlen(forwarded) : 0;
 
 	(void)snprintf(out, PEER_MAX, "%s", peer);
-	while (end > 0 && is_proxy(proxies, out) && last_element(forwarded, &end, out))
-		;
+	while (end > 0 && is_proxy(proxies, out)) {
+		CLEANUP(mem_freep) char *element = NULL, *host = NULL;
+		size_t start = end;
+		struct ip ip;
+
+		/* The last element that is left, without blanks, brackets and port. */
+		while (start > 0 && forwarded[start - 1] != ',')
+			start--;
+		element = mem_strn(forwarded + start, end - start);
+		end = start > 0 ? start - 1 : 0;
+		host = host_without_port(text_trim(element));
+		if (!host || !ip_read(host, &ip))
+			break;
+		(void)ip_text(&ip, out);
+	}
 	return out;
 }
 
@@ -127,11 +121,6 @@ const char *visit_echo(const struct visit *v, struct http_exchange *x)
 	const char *name = definition_about(v->source->definition)->challenge;
 
 	return name ? answer_echo(http_header(x, name)) : NULL;
-}
-
-bool visit_may_be_trial(const struct visit *v, struct http_exchange *x)
-{
-	return visit_echo(v, x) || definition_about(v->source->definition)->has_trial;
 }
 
 bool visit_is_trial(const struct visit *v, const struct http_exchange *x)

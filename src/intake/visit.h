@@ -44,8 +44,6 @@ enum proof_verdict visit_prove(const struct visit *v, const struct http_exchange
 
 /* The text that the vendor wants echoed, or NULL. Borrowed, for the exchange's life. */
 const char *visit_echo(const struct visit *v, struct http_exchange *x);
-/* Whether a request without a good proof may be the vendor's trial of the URL. The body decides. */
-bool visit_may_be_trial(const struct visit *v, struct http_exchange *x);
 /* Whether it is the vendor's trial of the URL before there is a secret, by headers, query and body. */
 bool visit_is_trial(const struct visit *v, const struct http_exchange *x);
 
