@@ -158,11 +158,6 @@ static const struct route *route_of(const char *path)
 	return NULL;
 }
 
-static bool is_api(const char *path)
-{
-	return strncmp(path, "/api", 4) == 0 && (path[4] == '/' || path[4] == '\0');
-}
-
 /* None could be made at the start, or none could be read. The next request may find that it was mended. */
 static void refuse_without_token(struct http_exchange *x, const struct config *c)
 {
@@ -181,25 +176,16 @@ static void refuse_without_token(struct http_exchange *x, const struct config *c
 	answer_error(x, 503, said);
 }
 
-/* true: it was answered. */
-static bool refuse_method(struct http_exchange *x, bool change)
-{
-	if (change ? strcmp(x->method, "POST") == 0 : strcmp(x->method, "GET") == 0 || strcmp(x->method, "HEAD") == 0)
-		return false;
-	turn_away(x, 405,
-		  change ? "{\"error\":\"this is a change: POST it\"}" : "{\"error\":\"this path answers GET only\"}",
-		  "Allow", change ? "POST" : "GET, HEAD");
-	return true;
-}
-
 static int on_begin(void *ctx, struct http_exchange *x)
 {
 	struct admin *a = ctx;
 	const struct route *route = route_of(x->path);
+	const bool is_api = strncmp(x->path, "/api", 4) == 0 && (x->path[4] == '/' || x->path[4] == '\0');
+	const bool is_change = route && route->change, is_get = text_is(x->method, "GET") || text_is(x->method, "HEAD");
 	CLEANUP(generation_unrefp) struct generation *g = generation_current();
 	enum gate_verdict verdict;
 
-	if (is_api(x->path)) {
+	if (is_api) {
 		verdict = gate_page(a->gate, x, g->config);
 		if (verdict != GATE_OPEN) {
 			turn_away(x, 403,
@@ -212,9 +198,14 @@ static int on_begin(void *ctx, struct http_exchange *x)
 			return 1;
 		}
 	}
-	if (refuse_method(x, route && route->change))
+	if (is_change ? !text_is(x->method, "POST") : !is_get) {
+		turn_away(x, 405,
+			  is_change ? "{\"error\":\"this is a change: POST it\"}"
+				    : "{\"error\":\"this path answers GET only\"}",
+			  "Allow", is_change ? "POST" : "GET, HEAD");
 		return 1;
-	verdict = is_api(x->path) ? gate_token(a->gate, x, g) : GATE_OPEN;
+	}
+	verdict = is_api ? gate_token(a->gate, x, g) : GATE_OPEN;
 	if (verdict == GATE_NO_TOKEN)
 		refuse_without_token(x, g->config);
 	else if (verdict != GATE_OPEN)

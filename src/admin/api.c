@@ -264,17 +264,6 @@ static int on_dead_webhook(void *ctx, const struct store_webhook_row *w)
 	return 0;
 }
 
-static int add_dead_reasons(struct status *s, struct err *reterr)
-{
-	int64_t dead = 0;
-
-	for (size_t i = 0; i < json_object_array_length(s->sources); i++)
-		dead += json_member_int(json_object_array_get_idx(s->sources, i), "dead", 0);
-	if (dead == 0)
-		return 0;
-	return store_webhooks_page(s->store, STORE_WEBHOOK_DEAD, 0, DEAD_LOOKED_AT, on_dead_webhook, s, reterr);
-}
-
 static void set_wait(struct json_object *row, const struct store_webhook_row *w)
 {
 	json_set_str(row, "wait", store_wait_name(w->wait));
@@ -283,7 +272,7 @@ static void set_wait(struct json_object *row, const struct store_webhook_row *w)
 		set_time(row, "not_before", w->not_before_ms);
 	else
 		json_object_object_add(row, "not_before", NULL);
-	json_object_object_add(row, "reason", w->reason ? json_object_new_string(w->reason) : NULL);
+	set_or_null(row, "reason", w->reason);
 }
 
 /* The newest of those that wait for their lookup with a reason. */
@@ -312,13 +301,18 @@ static void set_file(struct json_object *o, const char *key, const char *path)
 static int add_stored(struct status *s, size_t shown, int64_t *ret_total, struct err *reterr)
 {
 	static const enum store_wait waits[] = {STORE_WAIT_PARKED, STORE_WAIT_RETRY};
+	int64_t dead = 0;
+	int code = 0;
 
 	store_event_counts(s->store, on_event_count, s);
 	store_conversation_counts(s->store, on_conversation_count, s);
 	store_unaddressed_counts(s->store, on_unaddressed_count, s);
 	store_webhook_counts(s->store, on_webhook_count, s);
 	add_ages(s);
-	int code = add_dead_reasons(s, reterr);
+	for (size_t i = 0; i < json_object_array_length(s->sources); i++)
+		dead += json_member_int(json_object_array_get_idx(s->sources, i), "dead", 0);
+	if (dead > 0)
+		code = store_webhooks_page(s->store, STORE_WEBHOOK_DEAD, 0, DEAD_LOOKED_AT, on_dead_webhook, s, reterr);
 	for (size_t i = 0; code >= 0 && i < sizeof(waits) / sizeof(*waits); i++)
 		code = store_webhooks_waiting_page(s->store, waits[i], WAITS_LOOKED_AT, on_waiting, s, reterr);
 	if (code >= 0)

@@ -23,20 +23,6 @@ static const struct {
 	[ADMIN_RELOAD_STOPPING] = {503, "stopping"},
 };
 
-static struct json_object *problem_row(const struct problem *p)
-{
-	struct json_object *row = json_object_new_object();
-
-	json_set_str(row, "file", p->file);
-	json_set_int(row, "line", p->line);
-	json_set_int(row, "column", p->column);
-	json_set_str(row, "path", p->path);
-	json_set_str(row, "text", p->text);
-	json_set_bool(row, "warning", p->warning);
-	json_set_bool(row, "notice", p->notice);
-	return row;
-}
-
 static struct json_object *verdict_body(const struct admin_verdict *v)
 {
 	struct json_object *body = json_object_new_object(), *rows = json_object_new_array();
@@ -47,8 +33,19 @@ static struct json_object *verdict_body(const struct admin_verdict *v)
 	json_set_int(body, "generation", (int64_t)v->generation);
 	json_set_str(body, "error", v->error);
 	json_set_str(body, "reason", kinds[v->kind].reason);
-	for (size_t i = 0; i < n; i++)
-		json_object_array_add(rows, problem_row(&v->problems->items[i]));
+	for (size_t i = 0; i < n; i++) {
+		const struct problem *p = &v->problems->items[i];
+		struct json_object *row = json_object_new_object();
+
+		json_set_str(row, "file", p->file);
+		json_set_int(row, "line", p->line);
+		json_set_int(row, "column", p->column);
+		json_set_str(row, "path", p->path);
+		json_set_str(row, "text", p->text);
+		json_set_bool(row, "warning", p->warning);
+		json_set_bool(row, "notice", p->notice);
+		json_object_array_add(rows, row);
+	}
 	json_object_object_add(body, "problems", rows);
 	json_set_int(body, "more", v->problems ? (int64_t)(v->problems->errors + v->problems->warnings - n) : 0);
 	return body;
