@@ -169,7 +169,9 @@ static int settle_neighbours(struct pass *p, int64_t *ret_until_ms, struct err *
 	int r;
 
 	decide_ledger_signal(p->webhook, p->signal, &m.settle.self);
-	r = store_webhooks_of_conversation(w->store, p->source->name, p->signal->conversation, meet, &m, reterr);
+	/* By the conversation that stands in the rows, as those who wait behind are let go: the definition may read
+	 * another one by now. */
+	r = store_webhooks_of_conversation(w->store, p->source->name, p->webhook->conversation, meet, &m, reterr);
 	if (r == 0) {
 		verdict = settle_rule(&m.settle, w->now_ms, &p->entry);
 		*ret_until_ms = m.settle.until_ms;

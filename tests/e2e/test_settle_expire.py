@@ -34,6 +34,32 @@ def test_a_shorter_settle_counts_for_what_is_held_already(stage, sandbox, gladly
     assert event["metric"] == STARTED
 
 
+def test_a_reload_that_reads_another_conversation_leaves_nobody_behind(stage, sandbox, gladly):
+    """A webhook waits for others by the conversation that it was stored with, and so they let it go."""
+    daemon = settled(stage, sandbox, gladly, open="1h")
+
+    def read_anew(changes):
+        since = daemon.mark()
+        daemon.configure({"sources": {"gladly": changes}})
+        daemon.reload()
+        daemon.wait_log("configuration was read anew", since)
+
+    def held(n, conversation, thread):
+        webhook = gladly_webhook("opened", conversation, f"cust-{n}")
+        webhook["content"]["thread"] = thread
+        daemon.accepted("gladly", webhook)
+        wait_for(lambda: len(daemon.webhooks()) == n and daemon.webhooks()[-1]["wait"] == "settle")
+
+    held(1, "conv-1", "thread-1")
+    read_anew({"definition": {"conversation": ["/content/thread", "/content/conversationId"]}})
+    held(2, "conv-1", "thread-2")
+    read_anew({"definition": None})
+    held(3, "conv-3", "thread-3")  # the second is read as one of conv-1 by now
+    read_anew({"settle": None})
+    daemon.wait_idle()
+    assert {event["email"] for event in sandbox.events()} >= {"jo-1@example.com", "jo-3@example.com"}
+
+
 def test_a_reopening_that_is_closed_at_once_is_nothing(stage, sandbox, gladly):
     daemon = settled(stage, sandbox, gladly, open="1h")
     now = time.time()
