@@ -91,21 +91,6 @@ const char *json_wide(struct json_object *o)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static size_t json_valid_prefix(const char *text, size_t len)
-{
-	size_t good = 0, bad = len;
-
-	while (good < bad) {
-		size_t middle = good + (bad - good + 1) / 2;
-
-		if (text_is_utf8(text, middle))
-			good = middle;
-		else
-			bad = middle - 1;
-	}
-	return good;
-}
-
 /* json-c's tree of a text that is JSON. Where json-c says that memory is short, the process ends. */
 static enum json_tokener_error json_parse(const char *text, size_t len, struct json_object **ret)
 {
@@ -136,7 +121,7 @@ static enum json_tokener_error json_parse(const char *text, size_t len, struct j
 /* The one place that says what JSON is. Moves *text and *len to the value. */
 static int json_check(const char **text, size_t *len, struct json_lexed *found, struct err *reterr)
 {
-	size_t mark = text_bom(*text, *len);
+	size_t mark = text_bom(*text, *len), at = 0;
 
 	*text += mark;
 	*len -= mark;
@@ -146,8 +131,11 @@ static int json_check(const char **text, size_t *len, struct json_lexed *found, 
 		return err_set(reterr, -EINVAL, "line 1 column 1: nothing there, expected a JSON value");
 	if (*len >= INT_MAX / 2)
 		return err_set(reterr, -EINVAL, "line 1 column 1: too long for JSON");
-	if (!text_is_utf8(*text, *len))
-		return json_fail(reterr, *text, json_valid_prefix(*text, *len), "not UTF-8");
+	if (!text_is_utf8(*text, *len)) {
+		for (size_t n; (n = text_step(*text + at, *len - at)) > 0;)
+			at += n;
+		return json_fail(reterr, *text, at, "not UTF-8");
+	}
 	json_lex(*text, *len, NULL, found);
 	return found->wrong ? json_fail(reterr, *text, found->at, found->wrong) : 0;
 }

@@ -201,6 +201,8 @@ static void errors_name_line_and_column(void **state)
 		{"{\"a\":1", "line 1 column 7: the text ends"},
 		{"{}\n{}", "line 2 column 1: "},
 		{"[\"\xc3\xa4\xc3\xa4\", \"\xff\"]", "line 1 column 9: not UTF-8"},
+		{"[\"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\", \"\xff\"]", "line 1 column 11: not UTF-8"},
+		{"[\"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\", \"\xff\"]", "line 1 column 10: not UTF-8"},
 		{"{\"a\":1,\n \"b\\u0000\":2}", "line 2 column 2: a key with a NUL"},
 		{"", "line 1 column 1: nothing there"},
 		{"\xef\xbb\xbf{\n  \"a\": x}", "line 2 column 8: "},
