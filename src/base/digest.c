@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/text.h"
 
 struct digest {
 	gnutls_hash_hd_t hash;
@@ -125,32 +126,20 @@ char *digest_base64(const void *bytes, size_t n)
 	return text;
 }
 
-/* GnuTLS passes over blanks and line ends; a secret with those inside is a mistake that must be told. */
-static bool digest_is_base64(const char *text, size_t len)
-{
-	size_t letters = len;
-
-	if (len % 4 != 0)
-		return false;
-	while (letters > 0 && len - letters < 2 && text[letters - 1] == '=')
-		letters--;
-	for (size_t i = 0; i < letters; i++) {
-		char c = text[i];
-
-		if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
-		      c == '/'))
-			return false;
-	}
-	return true;
-}
-
 int digest_unbase64(const char *text, size_t len, char **ret, size_t *ret_len)
 {
 	gnutls_datum_t in, out;
+	size_t letters = len;
 	int r;
 
-	if (len > UINT_MAX / 2 || !digest_is_base64(text, len))
+	if (len > UINT_MAX / 2 || len % 4 != 0)
 		return -EINVAL;
+	/* GnuTLS passes over blanks and line ends; a secret with those inside is a mistake that must be told. */
+	while (letters > 0 && len - letters < 2 && text[letters - 1] == '=')
+		letters--;
+	for (size_t i = 0; i < letters; i++)
+		if (text[i] == '\0' || !strchr(TEXT_ALNUM "+/", text[i]))
+			return -EINVAL;
 	if (len == 0) {
 		*ret = mem_str("");
 		*ret_len = 0;

@@ -49,17 +49,6 @@ static ssize_t read_some(int fd, char *to, size_t n, int64_t until_ms)
 	}
 }
 
-/* realloc(3) would leave a copy of the text where it moves it from. */
-static char *grow(char *text, size_t len, size_t size)
-{
-	char *larger = mem_grow(NULL, size + 1, 1);
-
-	if (len > 0)
-		memcpy(larger, text, len);
-	mem_wipe(text, len);
-	return larger;
-}
-
 int file_read_fd(int fd, size_t max, int64_t until_ms, char **ret, size_t *ret_len)
 {
 	size_t len = 0, size = 0;
@@ -68,9 +57,15 @@ int file_read_fd(int fd, size_t max, int64_t until_ms, char **ret, size_t *ret_l
 
 	do {
 		if (len == size) {
+			char *before = text;
+
 			size = size > 0 ? size * 2 : FIRST_BYTES;
 			size = size < max ? size : max + 1; /* one more tells that it is longer */
-			text = grow(text, len, size);
+			/* realloc(3) would leave a copy of the text where it moves it from. */
+			text = mem_grow(NULL, size + 1, 1);
+			if (len > 0)
+				memcpy(text, before, len);
+			mem_wipe(before, len);
 		}
 		n = read_some(fd, text + len, size - len, until_ms);
 		len += n > 0 ? (size_t)n : 0;

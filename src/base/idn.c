@@ -33,21 +33,16 @@ static bool is_left_out(const char *at, size_t len)
 	return out;
 }
 
-static bool is_ascii(const char *host)
-{
-	while (*host != '\0' && (unsigned char)*host < 0x80)
-		host++;
-	return *host == '\0';
-}
-
 int idn_to_ascii(const char *host, char **ret)
 {
-	size_t len = strlen(host);
+	size_t len = strlen(host), plain = 0;
 	gnutls_datum_t ascii;
 
 	if (len > IDN_NAME_MAX)
 		return -EINVAL;
-	if (is_ascii(host)) {
+	while (plain < len && (unsigned char)host[plain] < 0x80)
+		plain++;
+	if (plain == len) {
 		*ret = mem_str(host);
 		return 0;
 	}

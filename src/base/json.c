@@ -221,21 +221,17 @@ char *json_shown(struct json_object *o, bool pretty)
 	return buf_take(&to);
 }
 
-static void strike_text(const struct strikes *secrets, struct json_object *o)
-{
-	CLEANUP(mem_freep) char *struck = strike(secrets, json_object_get_string(o));
-
-	if (strcmp(struck, json_object_get_string(o)) != 0)
-		INSIST(json_object_set_string(o, struck) == 1);
-}
-
 /* As deep as the tree, which this program made or json_read() bounded. */
 void json_strike(struct json_object *o, const struct strikes *secrets)
 {
 	switch (json_object_get_type(o)) {
-	case json_type_string:
-		strike_text(secrets, o);
+	case json_type_string: {
+		CLEANUP(mem_freep) char *struck = strike(secrets, json_object_get_string(o));
+
+		if (strcmp(struck, json_object_get_string(o)) != 0)
+			INSIST(json_object_set_string(o, struck) == 1);
 		break;
+	}
 	case json_type_array:
 		for (size_t i = 0; i < json_object_array_length(o); i++)
 			json_strike(json_object_array_get_idx(o, i), secrets);

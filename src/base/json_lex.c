@@ -39,16 +39,6 @@ static void lex_blanks(struct lexer *l)
 		l->at++;
 }
 
-static void lex_wide(struct lexer *l)
-{
-	l->wide++;
-	if (!l->to)
-		return;
-	buf_add(l->to, l->copied, (size_t)(l->at - l->copied));
-	buf_add(l->to, JSON_WIDE_MARK, JSON_WIDE_MARK_LEN);
-	l->copied = l->at;
-}
-
 /* Passes digits; false where there is none. */
 static bool lex_digits(struct lexer *l)
 {
@@ -88,9 +78,15 @@ static const char *lex_number(struct lexer *l)
 		l->at = start;
 		return "no JSON number";
 	}
-	if (integer &&
-	    text_digits(digits, (size_t)(l->at - digits), negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &value) < 0)
-		lex_wide(l);
+	if (!integer ||
+	    text_digits(digits, (size_t)(l->at - digits), negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &value) == 0)
+		return NULL;
+	l->wide++;
+	if (l->to) {
+		buf_add(l->to, l->copied, (size_t)(l->at - l->copied));
+		buf_add(l->to, JSON_WIDE_MARK, JSON_WIDE_MARK_LEN);
+		l->copied = l->at;
+	}
 	return NULL;
 }
 
@@ -264,24 +260,19 @@ static const char *lex_next(struct lexer *l, enum expect *next)
 	return "something stands behind the value";
 }
 
-static const char *lex(struct lexer *l)
-{
-	enum expect next = EXPECT_VALUE;
-	const char *wrong;
-
-	for (lex_blanks(l); l->at < l->end; lex_blanks(l)) {
-		wrong = lex_next(l, &next);
-		if (wrong)
-			return wrong;
-	}
-	return next == EXPECT_NOTHING ? NULL : lex_ends;
-}
-
 void json_lex(const char *text, size_t len, struct buf *to, struct json_lexed *ret)
 {
 	struct lexer l = {.at = text, .end = text + len, .to = to, .copied = text};
+	enum expect next = EXPECT_VALUE;
 
-	ret->wrong = lex(&l);
+	ret->wrong = NULL;
+	for (lex_blanks(&l); l.at < l.end; lex_blanks(&l)) {
+		ret->wrong = lex_next(&l, &next);
+		if (ret->wrong)
+			break;
+	}
+	if (!ret->wrong && next != EXPECT_NOTHING)
+		ret->wrong = lex_ends;
 	ret->at = (size_t)(l.at - text);
 	ret->wide = l.wide;
 	ret->values = l.values;

@@ -51,20 +51,23 @@ void lock_acquire(struct lock *l)
 	set_holder(l, &self);
 }
 
-/* By the wall clock as it stands now: ThreadSanitizer of gcc 12 does not see pthread_mutex_clocklock(). */
-static int acquire_until(struct lock *l, int64_t until_mono_ms)
-{
-	int64_t wait_ms = not_negative(not_negative(until_mono_ms) - clock_mono_ms());
-	const struct timespec until = timespec_of(clock_now_ms() + wait_ms + 1); /* this millisecond is not over */
-
-	return pthread_mutex_timedlock(&l->mutex, &until);
-}
-
 bool lock_acquire_until(struct lock *l, int64_t until_mono_ms)
 {
+	int r;
+
 	if (lock_is_mine(l))
 		return false;
-	if ((until_mono_ms == CLOCK_NEVER_MS ? pthread_mutex_lock(&l->mutex) : acquire_until(l, until_mono_ms)) != 0)
+	if (until_mono_ms == CLOCK_NEVER_MS) {
+		r = pthread_mutex_lock(&l->mutex);
+	} else {
+		/* By the wall clock as it stands now: ThreadSanitizer of gcc 12 does not see
+		 * pthread_mutex_clocklock(). This millisecond is not over. */
+		int64_t wait_ms = not_negative(not_negative(until_mono_ms) - clock_mono_ms());
+		const struct timespec until = timespec_of(clock_now_ms() + wait_ms + 1);
+
+		r = pthread_mutex_timedlock(&l->mutex, &until);
+	}
+	if (r != 0)
 		return false;
 	set_holder(l, &self);
 	return true;

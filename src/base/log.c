@@ -116,12 +116,6 @@ static size_t log_fields(const struct log_about *about, struct log_field fields[
 	return n;
 }
 
-static void log_put(struct buf *line)
-{
-	buf_addc(line, '\n');
-	log_out_text(line->data, line->len);
-}
-
 /* " source=gladly webhook=… reason=\"wrong proof\"": what the text of a line and the journal's MESSAGE end with. */
 static void log_add_fields(struct buf *line, const struct log_field *fields, size_t n)
 {
@@ -150,7 +144,8 @@ static void log_text(int level, const char *message, const struct log_field *fie
 
 	buf_init(&line, LOG_LINE_MAX);
 	log_add_line(&line, level, message, fields, n);
-	log_put(&line);
+	buf_addc(&line, '\n');
+	log_out_text(line.data, line.len);
 }
 
 static void log_json(int level, const char *message, const struct log_field *fields, size_t n)
@@ -169,7 +164,8 @@ static void log_json(int level, const char *message, const struct log_field *fie
 	text = json_shown(o, false);
 	buf_init(&line, strlen(text) + 1);
 	buf_adds(&line, text);
-	log_put(&line);
+	buf_addc(&line, '\n');
+	log_out_text(line.data, line.len);
 }
 
 /* The fields stand in MESSAGE too: that is all that `journalctl` shows, and what is forwarded to syslog. */

@@ -89,12 +89,6 @@ static size_t local_start(const struct unwrapped *r, size_t low, size_t i)
 	}
 }
 
-/* Written as itself, not encoded. */
-static bool is_plain(const struct unwrapped *r, size_t i)
-{
-	return !r->from || r->to[i] - r->from[i] == 1;
-}
-
 /* The folders of a path or URL are no local part: it begins behind their last slash, a query left aside. Only where the
  * whole begins with a slash, as what stands behind "https:" does: elsewhere a slash may be a letter of an address. Of
  * encoded letters nothing is kept, as masking once more would read them otherwise. */
@@ -104,9 +98,12 @@ static size_t behind_folders(const struct unwrapped *r, size_t start, size_t end
 
 	if (start == end || r->text[start] != '/')
 		return start;
-	for (size_t i = start; i < end && is_plain(r, i) && !memchr("?=&", r->text[i], 3); i++)
+	for (size_t i = start; i < end && !memchr("?=&", r->text[i], 3); i++) {
+		if (r->from && r->to[i] - r->from[i] != 1) /* encoded */
+			break;
 		if (r->text[i] == '/')
 			behind = i + 1;
+	}
 	return behind;
 }
 

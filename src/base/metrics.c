@@ -359,26 +359,19 @@ static void put_number(struct buf *to, double value)
 	buf_adds(to, text);
 }
 
-static void put_label(struct buf *to, const char *name, const char *value)
-{
-	buf_addf(to, "%s=\"", name);
-	for (; *value != '\0'; value++) {
-		if (*value == '"' || *value == '\\')
-			buf_addf(to, "\\%c", *value);
-		else
-			buf_addc(to, *value);
-	}
-	buf_addc(to, '"');
-}
-
 static void put_plain(struct buf *to, const struct reading *r)
 {
 	const struct metric_spec *spec = &specs[r->series->metric];
 
 	buf_adds(to, spec->name);
 	for (unsigned i = 0; i < LABELS_MAX && spec->labels[i]; i++) {
-		buf_addc(to, i == 0 ? '{' : ',');
-		put_label(to, spec->labels[i], r->series->labels[i]);
+		buf_addf(to, "%c%s=\"", i == 0 ? '{' : ',', spec->labels[i]);
+		for (const char *value = r->series->labels[i]; *value != '\0'; value++) {
+			if (*value == '"' || *value == '\\')
+				buf_addc(to, '\\');
+			buf_addc(to, *value);
+		}
+		buf_addc(to, '"');
 	}
 	buf_adds(to, unlabelled(r->series->metric) ? " " : "} ");
 	put_number(to, r->value);

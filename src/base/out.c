@@ -106,9 +106,21 @@ static void put_text(FILE *to, const struct conversion *c, const char *text)
 /* The formats are made from this program's own: spec is a part of one. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-static void put_number(FILE *to, const struct conversion *c, va_list *ap)
+static void put(FILE *to, const struct conversion *c, va_list *ap)
 {
+	char letter[2] = "";
+
 	switch (c->letter) {
+	case '%':
+		(void)fputc('%', to);
+		return;
+	case 's':
+		put_text(to, c, va_arg(*ap, const char *));
+		return;
+	case 'c':
+		letter[0] = (char)va_arg(*ap, int);
+		put_text(to, c, letter);
+		return;
 	case 'f':
 	case 'g':
 		(void)fprintf(to, c->spec, va_arg(*ap, double));
@@ -136,26 +148,6 @@ static void put_number(FILE *to, const struct conversion *c, va_list *ap)
 	}
 }
 #pragma GCC diagnostic pop
-
-static void put(FILE *to, const struct conversion *c, va_list *ap)
-{
-	char letter[2] = "";
-
-	switch (c->letter) {
-	case '%':
-		(void)fputc('%', to);
-		break;
-	case 's':
-		put_text(to, c, va_arg(*ap, const char *));
-		break;
-	case 'c':
-		letter[0] = (char)va_arg(*ap, int);
-		put_text(to, c, letter);
-		break;
-	default:
-		put_number(to, c, ap);
-	}
-}
 
 void out_to(FILE *to, const char *fmt, ...)
 {

@@ -54,19 +54,6 @@ static void set(char **text, char *owned)
 	*text = owned;
 }
 
-/* The next name, cut off the rest; NULL at the end. The caller owns it. */
-static char *next_name(struct walk *w)
-{
-	char *from = w->rest + strspn(w->rest, "/"), *name;
-	size_t len = strcspn(from, "/");
-
-	if (len == 0)
-		return NULL;
-	name = mem_strn(from, len);
-	set(&w->rest, mem_str(from + len));
-	return name;
-}
-
 static void stop_at(const struct walk *w, enum path_kind kind, const char *name, int error)
 {
 	w->fn(w->ctx, &(struct path_stop){.kind = kind, .folder = w->folder, .name = name, .error = error});
@@ -119,14 +106,15 @@ int path_walk(const char *path, void (*fn)(void *ctx, const struct path_stop *st
 	struct walk w = {.folder = mem_str(path[0] == '/' ? "/" : "."), .rest = mem_str(path), .fn = fn, .ctx = ctx};
 	int r = 0;
 
-	for (;;) {
-		CLEANUP(mem_freep) char *name = next_name(&w);
+	while (r == 0) {
+		const char *from = w.rest + strspn(w.rest, "/");
+		size_t len = strcspn(from, "/");
+		CLEANUP(mem_freep) char *name = mem_strn(from, len);
 
-		if (!name)
+		if (len == 0)
 			break;
+		set(&w.rest, mem_str(from + len));
 		r = strcmp(name, ".") == 0 ? 0 : look_up(&w, name);
-		if (r < 0)
-			break;
 	}
 	free(w.folder);
 	free(w.rest);

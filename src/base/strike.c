@@ -155,21 +155,17 @@ static size_t match_at(const struct strikes *s, const struct unwrapped *r, size_
 	return best;
 }
 
-/* Where the text ends for a secret that was cut: before the mark that tells of it. */
-static size_t end_of(const struct unwrapped *r)
-{
-	static const char more[] = "…";
-	size_t len = sizeof(more) - 1;
-
-	return r->len >= len && memcmp(r->text + r->len - len, more, len) == 0 ? r->len - len : r->len;
-}
-
 static bool find_secret(const void *ctx, const struct unwrapped *r, const char *source, size_t at,
 			struct unwrapped_span *ret, struct buf *instead)
 {
-	size_t end = end_of(r);
+	static const char more[] = "…";
+	const size_t more_len = sizeof(more) - 1;
+	size_t end = r->len;
 
 	(void)source;
+	/* A text that was cut ends before the mark that tells of it. */
+	if (r->len >= more_len && memcmp(r->text + r->len - more_len, more, more_len) == 0)
+		end -= more_len;
 	for (size_t i = at; i < r->len; i++) {
 		bool base64 = false;
 		size_t n = match_at(ctx, r, i, i < end ? end : r->len, &base64);

@@ -188,17 +188,6 @@ size_t text_step(const char *text, size_t left)
 	return n;
 }
 
-/* Whether these 8 bytes are 8 letters of ASCII, none of them NUL. */
-static bool is_ascii8(const unsigned char *s)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), highs = 0x80 * ones;
-	uint64_t v;
-
-	memcpy(&v, s, sizeof(v));
-	/* Of a byte below 0x80, taking 1 away sets the highest bit only where it was 0. */
-	return ((v | (v - ones)) & highs) == 0;
-}
-
 size_t text_bom(const char *s, size_t len)
 {
 	return len >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
@@ -206,20 +195,24 @@ size_t text_bom(const char *s, size_t len)
 
 bool text_is_utf8(const char *s, size_t len)
 {
-	const unsigned char *at = (const unsigned char *)s;
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = 0x80 * ones;
 
 	while (len > 0) {
-		size_t n;
+		uint64_t eight;
+		size_t n = 0;
 
-		if (len >= 8 && is_ascii8(at)) {
-			at += 8;
-			len -= 8;
-			continue;
+		/* 8 letters of ASCII at once, none of them NUL: of a byte below 0x80, taking 1 away sets the highest
+		 * bit only where it was 0. */
+		if (len >= sizeof(eight)) {
+			memcpy(&eight, s, sizeof(eight));
+			if (((eight | (eight - ones)) & highs) == 0)
+				n = sizeof(eight);
 		}
-		n = text_step((const char *)at, len);
+		if (n == 0)
+			n = text_step(s, len);
 		if (n == 0)
 			return false;
-		at += n;
+		s += n;
 		len -= n;
 	}
 	return true;

@@ -289,25 +289,10 @@ static void replace_reading(struct peeled *p, const struct unwrapped *r, unwrap_
 		;
 }
 
-/* The reading that takes =XX for an encoding, where it is another one. */
-static void replace_guessed(struct peeled *p, unwrap_find_fn *find, const void *ctx)
-{
-	struct layer guess;
-
-	if (!memchr(p->r.text, '=', p->r.len))
-		return;
-	layer_make(&p->r, true, &guess);
-	if (guess.changed) {
-		const struct unwrapped r = {guess.text, guess.len, guess.from, guess.to, true};
-
-		replace_reading(p, &r, find, ctx);
-	}
-	layer_done(&guess);
-}
-
 char *unwrap_replace(const char *text, unwrap_find_fn *find, const void *ctx)
 {
 	struct peeled p = {.text = mem_str(text)};
+	struct layer guess;
 
 	p.r = plain_reading(p.text);
 	INSIST(p.r.len < INT_MAX);
@@ -315,7 +300,16 @@ char *unwrap_replace(const char *text, unwrap_find_fn *find, const void *ctx)
 		if (layers > 0 && (p.layers + 1 != layers || !peel(&p)))
 			break;
 		replace_reading(&p, &p.r, find, ctx);
-		replace_guessed(&p, find, ctx);
+		/* The reading that takes =XX for an encoding, where it is another one. */
+		if (!memchr(p.r.text, '=', p.r.len))
+			continue;
+		layer_make(&p.r, true, &guess);
+		if (guess.changed) {
+			const struct unwrapped r = {guess.text, guess.len, guess.from, guess.to, true};
+
+			replace_reading(&p, &r, find, ctx);
+		}
+		layer_done(&guess);
 	}
 	layer_done(&p.layer);
 	return p.text;

@@ -45,32 +45,26 @@ static void writer_free(struct writer *w)
 
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
-static struct piece *take(struct writer *w)
-{
-	struct piece *p = w->first;
-
-	w->first = p->next;
-	if (!w->first)
-		w->last = NULL;
-	w->n--;
-	w->bytes -= p->len;
-	return p;
-}
-
 /* Gives the lock away while something is carried out. Returns whether there was something. */
 static bool carry_out_next(struct writer *w)
 {
-	uint64_t dropped;
-	struct piece *p;
+	struct piece *p = w->first;
+	uint64_t dropped = 0;
 
 	INSIST(lock_is_mine(&w->lock));
-	dropped = w->first ? 0 : w->dropped;
-	p = w->first ? take(w) : NULL;
-	if (!p && dropped == 0)
-		return false;
-	w->busy = true;
-	if (!p)
+	if (p) {
+		w->first = p->next;
+		if (!w->first)
+			w->last = NULL;
+		w->n--;
+		w->bytes -= p->len;
+	} else if (w->dropped > 0) {
+		dropped = w->dropped;
 		w->dropped = 0; /* from now on pieces are taken again: they go out behind the number */
+	} else {
+		return false;
+	}
+	w->busy = true;
 	lock_release(&w->lock);
 	if (p)
 		w->options.put(p->bytes, p->len);
