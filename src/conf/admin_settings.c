@@ -81,25 +81,11 @@ void admin_settings_take_token(struct admin_settings *a, const char *file)
 		known_add((const char *const *)&a->token, 1);
 }
 
-static void take_configured(const struct config *c, struct admin_settings *ret)
-{
-	struct problems problems = {0};
-	struct secrets *secrets = secrets_read(c->secrets, c->secrets_n, NULL, &problems);
-
-	ret->token = mem_str(secret_value(secrets, c->admin.token));
-	if (!ret->token) {
-		ret->token_fault = mem_str(problems.n > 0 ? problems.items[0].text : "it has no value");
-		ret->token_code = -EINVAL;
-	}
-	secrets_free(secrets);
-	problems_done(&problems);
-}
-
 void admin_settings_read(const char *file, struct admin_settings *ret)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(file);
 	struct config *c = mem_new(1, sizeof(*c));
-	struct problems problems = {0};
+	struct problems problems = {0}, faults = {0};
 	struct settings_reader reader = {.config = c, .place = {.folder = folder}, .problems = &problems};
 
 	*ret = (struct admin_settings){0};
@@ -107,7 +93,14 @@ void admin_settings_read(const char *file, struct admin_settings *ret)
 	read_groups(&reader, file, ret);
 	ret->address = mem_str(c->admin.address);
 	if (c->admin.token) {
-		take_configured(c, ret);
+		struct secrets *secrets = secrets_read(c->secrets, c->secrets_n, NULL, &faults);
+
+		ret->token = mem_str(secret_value(secrets, c->admin.token));
+		if (!ret->token) {
+			ret->token_fault = mem_str(faults.n > 0 ? faults.items[0].text : "it has no value");
+			ret->token_code = -EINVAL;
+		}
+		secrets_free(secrets);
 	} else {
 		config_place_store(c, folder);
 		ret->token_file = admin_token_path(c->store.path);
@@ -115,6 +108,7 @@ void admin_settings_read(const char *file, struct admin_settings *ret)
 	}
 	config_free(c);
 	problems_done(&problems);
+	problems_done(&faults);
 }
 
 void admin_settings_done(struct admin_settings *a)

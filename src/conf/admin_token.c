@@ -49,22 +49,13 @@ static int write_whole(int fd, const char *text, size_t len)
 	return 0;
 }
 
-/* In a folder with the set-group-ID bit the file has the folder's group, and the unit's filter of system calls may
- * forbid to change that. Then no group reads it. */
-static unsigned mode_for_group(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == 0 && st.st_gid == getegid())
-		return TOKEN_MODE;
-	return fchown(fd, (uid_t)-1, getegid()) == 0 ? TOKEN_MODE : TOKEN_MODE & ~(unsigned)S_IRWXG;
-}
-
 /* A new token in the open file, with owner, group and mode as they shall be, on the disk. */
 static int fill(int fd)
 {
 	unsigned char random[TOKEN_BYTES];
 	char text[2 * TOKEN_BYTES + 2];
+	mode_t mode = TOKEN_MODE;
+	struct stat st;
 	int r;
 
 	digest_random(random, sizeof(random));
@@ -75,8 +66,12 @@ static int fill(int fd)
 	explicit_bzero(text, sizeof(text));
 	if (r < 0)
 		return r;
+	/* In a folder with the set-group-ID bit the file has the folder's group, and the unit's filter of system calls
+	 * may forbid to change that. Then no group reads it. */
+	if ((fstat(fd, &st) < 0 || st.st_gid != getegid()) && fchown(fd, (uid_t)-1, getegid()) < 0)
+		mode &= ~(mode_t)S_IRWXG;
 	/* The umask has taken from the mode. */
-	if (fchmod(fd, mode_for_group(fd)) < 0 || fsync(fd) < 0)
+	if (fchmod(fd, mode) < 0 || fsync(fd) < 0)
 		return -errno;
 	return 0;
 }
@@ -144,11 +139,21 @@ static int close_to_others(const char *path, int fd, const struct stat *st, bool
 		       error == -ELOOP ? "it is a link, behind which no mode is changed" : strerror(-error), word);
 }
 
-static int look_at_access(const char *path, bool *ret_was_open, struct err *reterr)
+/* First what stands in it, then who may read it. */
+static int look_at(const char *path, struct admin_token_found *ret, struct err *reterr)
 {
-	int fd = file_open(path, FILE_REGULAR), r = 0;
+	char *value = NULL;
+	int r = secret_file_read(path, &value, reterr), fd;
 	struct stat st;
 
+	if (r == -EINVAL) {
+		CLEANUP(mem_freep) char *said = mem_str(reterr ? reterr->text : "");
+		return err_set(reterr, r, "%s: delete it, and the daemon makes a new one", said);
+	}
+	if (r < 0)
+		return r;
+	mem_wipe_str(value);
+	fd = file_open(path, FILE_REGULAR);
 	if (fd < 0)
 		return access_refused(path, fd, reterr);
 	if (fstat(fd, &st) < 0)
@@ -159,24 +164,9 @@ static int look_at_access(const char *path, bool *ret_was_open, struct err *rete
 			    "and the daemon makes a new one",
 			    path, (unsigned)st.st_uid);
 	else if ((st.st_mode & OTHERS) != 0)
-		r = close_to_others(path, fd, &st, ret_was_open, reterr);
+		r = close_to_others(path, fd, &st, &ret->was_open, reterr);
 	(void)close(fd);
 	return r;
-}
-
-static int look_at(const char *path, struct admin_token_found *ret, struct err *reterr)
-{
-	char *value = NULL;
-	int r = secret_file_read(path, &value, reterr);
-
-	if (r == -EINVAL) {
-		CLEANUP(mem_freep) char *said = mem_str(reterr ? reterr->text : "");
-		return err_set(reterr, r, "%s: delete it, and the daemon makes a new one", said);
-	}
-	if (r < 0)
-		return r;
-	mem_wipe_str(value);
-	return look_at_access(path, &ret->was_open, reterr);
 }
 
 int admin_token_ensure(const char *path, struct admin_token_found *ret, struct err *reterr)

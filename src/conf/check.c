@@ -24,25 +24,18 @@ static bool is_name(const char *s)
 	return len >= 1 && len <= NAME_MAX_BYTES && s[0] != '-' && s[0] != '_' && strspn(s, NAME_LETTERS) == len;
 }
 
-/* "Help Scout" to "help-scout". The caller owns it. */
-static char *as_name(const char *s)
-{
-	char *name = mem_str(s);
-
-	text_lower(name);
-	for (char *c = name; *c != '\0'; c++)
-		if (!strchr(NAME_LETTERS, *c))
-			*c = '-';
-	return name;
-}
-
 int check_name(const char *s, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *meant = NULL;
 
 	if (is_name(s))
 		return 0;
-	meant = as_name(s);
+	/* "Help Scout" is help-scout. */
+	meant = mem_str(s);
+	text_lower(meant);
+	for (char *c = meant; *c != '\0'; c++)
+		if (!strchr(NAME_LETTERS, *c))
+			*c = '-';
 	return err_set(reterr, -EINVAL,
 		       "a name is 1 to %d of a-z, 0-9, - and _, beginning with a letter or digit%s%s%s", NAME_MAX_BYTES,
 		       is_name(meant) ? "; did you mean " : "", is_name(meant) ? meant : "", is_name(meant) ? "?" : "");

@@ -62,20 +62,10 @@ const struct account *account_of(const struct account_policy *policy)
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
-static void policy_done(struct source_policy *p)
-{
-	free(p->label);
-	rules_free(p->rules);
-	for (size_t i = 0; i < p->accounts_n; i++)
-		matcher_free(p->accounts[i].when);
-	free(p->accounts);
-	strings_done(&p->flags);
-	strings_done(&p->ignore_emails);
-	strings_done(&p->test_emails);
-}
-
 static void source_done(struct source *s)
 {
+	struct source_policy *p = &s->policy;
+
 	free(s->name);
 	free(s->preset);
 	free(s->path);
@@ -86,7 +76,15 @@ static void source_done(struct source *s)
 	free(s->lookup_ca_file);
 	free(s->lookup_ca);
 	free(s->public_url);
-	policy_done(&s->policy);
+
+	free(p->label);
+	rules_free(p->rules);
+	for (size_t i = 0; i < p->accounts_n; i++)
+		matcher_free(p->accounts[i].when);
+	free(p->accounts);
+	strings_done(&p->flags);
+	strings_done(&p->ignore_emails);
+	strings_done(&p->test_emails);
 }
 
 void config_free(struct config *c)

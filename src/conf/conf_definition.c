@@ -67,25 +67,12 @@ static const struct node *read_tree(struct loader *l, const struct node *n, cons
 
 /* ---- authenticate ------------------------------------------------------------------------------------------------ */
 
-static bool is_secret_key(const char *key)
-{
-	return strcmp(key, "user") == 0 || strcmp(key, "password") == 0 || strcmp(key, "secret") == 0;
-}
-
-/* What stands there for the method is the definition compiler's to judge, but a misspelt secret is found here. */
-static bool is_misspelt(const char *key)
-{
-	static const char *const known[] = {"user", "password", "secret", "method"};
-	const char *near = text_nearest(key, known, sizeof(known) / sizeof(known[0]));
-
-	return near && strcmp(near, key) != 0;
-}
-
 /* Reads the secrets. Returns what is left, owned: a method of the source's own, or what is laid over the definition's;
  * NULL: nothing. */
 static struct node *read_authenticate(struct loader *l, const struct node *auth, struct source *s)
 {
 	static const char prefix[] = "sources.NAME.authenticate";
+	static const char *const known[] = {"user", "password", "secret", "method"};
 	struct node *own;
 
 	if (!auth)
@@ -101,10 +88,13 @@ static struct node *read_authenticate(struct loader *l, const struct node *auth,
 	for (size_t i = 0; i < auth->n; i++) {
 		const struct node *n = auth->items[i];
 		CLEANUP(mem_freep) char *name = mem_fmt("%s.%s", prefix, n->key);
+		const char *near = text_nearest(n->key, known, sizeof(known) / sizeof(known[0]));
 
-		if (is_secret_key(n->key))
+		/* What stands there for the method is the definition compiler's to judge, but a misspelt secret is
+		 * found here. */
+		if (text_is(n->key, "user") || text_is(n->key, "password") || text_is(n->key, "secret"))
 			(void)settings_read_one(&l->reader, settings_find(name), n, s);
-		else if (is_misspelt(n->key))
+		else if (near && strcmp(near, n->key) != 0)
 			settings_unknown(&l->reader, prefix, n);
 		else
 			node_add(own, n->key, node_dup(n));

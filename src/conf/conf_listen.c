@@ -37,25 +37,19 @@ static const struct node *written(const struct loader *l, const char *member)
 /* One webhook has to fit into what one address may take: its body, its headers, and what is read of it. */
 #define BESIDE_BODY_BYTES (64 * 1024)
 
-static void check_memory(struct loader *l)
+static void check_sizes(struct loader *l)
 {
 	const struct config *c = l->reader.config;
-	const struct node *listen = node_get(l->root, "listen");
 	size_t least = budget_for_share(c->listen.max_body + BESIDE_BODY_BYTES);
 
-	if (c->listen.max_memory >= least)
-		return;
-	problems_error(
-		l->reader.problems,
-		place_of(l->root, "listen", node_get(listen, "max_body") ? "max_body" : "max_memory"),
-		"one address takes at most 3/16 of max_memory, less than a webhook of max_body bytes needs: raise "
-		"max_memory to at least %zuMiB, or lower max_body",
-		(least + (1 << 20) - 1) >> 20);
-}
-
-static void check_body(struct loader *l)
-{
-	if (l->reader.config->listen.max_body < BODY_SHORT_BYTES)
+	if (c->listen.max_memory < least)
+		problems_error(
+			l->reader.problems,
+			place_of(l->root, "listen", written(l, "max_body") ? "max_body" : "max_memory"),
+			"one address takes at most 3/16 of max_memory, less than a webhook of max_body bytes needs: "
+			"raise max_memory to at least %zuMiB, or lower max_body",
+			(least + (1 << 20) - 1) >> 20);
+	if (c->listen.max_body < BODY_SHORT_BYTES)
 		problems_warn(
 			l->reader.problems, written(l, "max_body"),
 			"helpdesks send longer webhooks, which are refused with 413 and lost then: write %dKiB or "
@@ -166,8 +160,7 @@ static void check_addresses(struct loader *l)
 
 void config_check_listen(struct loader *l)
 {
-	check_memory(l);
-	check_body(l);
+	check_sizes(l);
 	check_connections(l);
 	check_times(l);
 	take_proxies(l);

@@ -14,18 +14,6 @@
 #include "conf/admin_token.h"
 #include "conf/yaml.h"
 
-/* Without a configured token the one that the daemon makes counts. */
-static void place_made_token(struct loader *l)
-{
-	struct config *c = l->reader.config;
-
-	if (c->admin.token || node_get(node_get(l->root, "admin"), "token"))
-		return;
-	c->admin.token_file = admin_token_path(c->store.path);
-	c->admin.made = secret_new_optional(c->admin.token_file, c->secrets_n);
-	config_keep_secret(c, c->admin.made);
-}
-
 /* The group of the daemon's user, as whom check reads too, is no other: the README gives it the file and the
  * credentials. */
 static bool others_can_read(const char *file)
@@ -37,17 +25,6 @@ static bool others_can_read(const char *file)
 	return (st.st_mode & S_IROTH) != 0 || ((st.st_mode & S_IRGRP) != 0 && st.st_gid != getegid());
 }
 
-static bool is_missing(const char *file, struct problems *problems)
-{
-	if (access(file, F_OK) == 0 || errno != ENOENT)
-		return false;
-	problems_error_at(problems, file, 0, 0,
-			  "cannot be read: %s; `deskbridge presets NAME --config` prints one to begin with, for a "
-			  "helpdesk that `deskbridge presets` names",
-			  strerror(ENOENT));
-	return true;
-}
-
 struct config *config_read(const char *file, struct problems *problems)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(file);
@@ -55,7 +32,14 @@ struct config *config_read(const char *file, struct problems *problems)
 	struct node *root = NULL;
 	struct loader l = {.file = file};
 
-	if (is_missing(file, problems) || yaml_load_file(file, &root, problems) < 0)
+	if (access(file, F_OK) < 0 && errno == ENOENT) {
+		problems_error_at(problems, file, 0, 0,
+				  "cannot be read: %s; `deskbridge presets NAME --config` prints one to begin with, "
+				  "for a helpdesk that `deskbridge presets` names",
+				  strerror(ENOENT));
+		return NULL;
+	}
+	if (yaml_load_file(file, &root, problems) < 0)
 		return NULL;
 	c = mem_new(1, sizeof(*c));
 	c->file = mem_str(file);
@@ -77,7 +61,12 @@ struct config *config_read(const char *file, struct problems *problems)
 	settings_read(&l.reader, "", root, c);
 	config_check_listen(&l);
 	config_place_store(c, folder);
-	place_made_token(&l);
+	/* Without a configured token the one that the daemon makes counts. */
+	if (!c->admin.token && !node_get(node_get(root, "admin"), "token")) {
+		c->admin.token_file = admin_token_path(c->store.path);
+		c->admin.made = secret_new_optional(c->admin.token_file, c->secrets_n);
+		config_keep_secret(c, c->admin.made);
+	}
 	config_read_accounts(&l);
 	config_read_sources(&l);
 	config_check_references(&l);

@@ -70,17 +70,6 @@ bool source_keeps_header(const struct source *s, const char *name)
 	return definition_keeps_header(s->definition, name) || source_asks_header(s, name);
 }
 
-static void check_secret_header(struct loader *l, const struct node *n, const struct source *s)
-{
-	const char *secret = proof_about(definition_proof(s->definition))->secret_header;
-
-	if (secret && source_asks_header(s, secret))
-		problems_error(l->reader.problems, n,
-			       "a rule or the account's choice asks for header:%s, which carries the secret, so that "
-			       "no webhook keeps it",
-			       secret);
-}
-
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
 /* The names that some source's events have: shared rules may ask for one that only another source knows. */
@@ -146,10 +135,16 @@ void config_check_references(struct loader *l)
 		const struct source *s = &c->sources[i];
 		const struct node *n = node_get(node_get(l->root, "sources"), s->name);
 		struct name_check check = {.loader = l, .source = n, .known = &known};
+		const char *secret;
 
 		if (!s->definition)
 			continue;
-		check_secret_header(l, n, s);
+		secret = proof_about(definition_proof(s->definition))->secret_header;
+		if (secret && source_asks_header(s, secret))
+			problems_error(l->reader.problems, n,
+				       "a rule or the account's choice asks for header:%s, which carries the secret, "
+				       "so that no webhook keeps it",
+				       secret);
 		source_references(s, name_check_one, &check);
 	}
 	free(known.items);

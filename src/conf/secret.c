@@ -74,35 +74,24 @@ void secret_set_passed(const struct secret_passed *list, size_t n)
 	passed_n = n;
 }
 
-static const struct secret_passed *passed_find(const char *name)
-{
-	for (size_t i = 0; i < passed_n; i++)
-		if (text_is(passed_list[i].name, name))
-			return &passed_list[i];
-	return NULL;
-}
-
 /* ---- where ------------------------------------------------------------------------------------------------------- */
-
-static bool credential_name_is_good(const char *s)
-{
-	if (s[0] == '\0' || s[0] == '.' || strlen(s) > 200)
-		return false;
-	return strspn(s, TEXT_ALNUM "._-@") == strlen(s);
-}
 
 static bool part_read_credential(struct part *p, const struct node *n, const struct secret_place *place,
 				 struct problems *problems)
 {
 	CLEANUP(mem_freep) char *folder = path_join(place->folder, "credentials");
 	const char *provided = getenv("CREDENTIALS_DIRECTORY");
-	const struct secret_passed *passed = provided ? NULL : passed_find(n->text);
+	const struct secret_passed *passed = NULL;
+	size_t len = strlen(n->text);
 
-	if (!credential_name_is_good(n->text)) {
+	if (len == 0 || len > 200 || n->text[0] == '.' || strspn(n->text, TEXT_ALNUM "._-@") != len) {
 		problems_error(problems, n,
 			       "the name of a credential is a file's name without folder: letters, digits, . _ -");
 		return false;
 	}
+	for (size_t i = 0; !provided && !passed && i < passed_n; i++)
+		if (text_is(passed_list[i].name, n->text))
+			passed = &passed_list[i];
 	p->kind = PART_CREDENTIAL;
 	p->text = mem_str(n->text);
 	p->path = path_join(folder, n->text);
@@ -373,29 +362,25 @@ static void snapshot_read(struct snapshot *to, struct secret *s, const struct sn
 	snapshot_collect(to);
 }
 
-/* Told at once, whether the configuration is taken or not: its values may stand in what is said of it. */
-static void tell_values(const struct secrets *snapshot)
-{
-	CLEANUP(mem_freep) const char **values = mem_new(snapshot->n * SECRET_VALUES_MAX, sizeof(*values));
-	size_t n = 0;
-
-	for (size_t i = 0; i < snapshot->n; i++)
-		for (size_t k = 0; k < snapshot->items[i].values_n; k++)
-			values[n++] = snapshot->items[i].values[k];
-	known_add(values, n);
-}
-
 struct secrets *secrets_read(struct secret *const *all, size_t n, const struct secrets *before,
 			     struct problems *problems)
 {
+	CLEANUP(mem_freep) const char **values = mem_new(n * SECRET_VALUES_MAX, sizeof(*values));
 	struct secrets *snapshot = mem_new(1, sizeof(*snapshot));
+	size_t values_n = 0;
 
 	INSIST(!before || before->n == n);
 	snapshot->items = mem_new(n, sizeof(*snapshot->items));
 	snapshot->n = n;
-	for (size_t i = 0; i < n; i++)
-		snapshot_read(&snapshot->items[i], all[i], before ? &before->items[i] : NULL, problems);
-	tell_values(snapshot);
+	for (size_t i = 0; i < n; i++) {
+		struct snapshot *one = &snapshot->items[i];
+
+		snapshot_read(one, all[i], before ? &before->items[i] : NULL, problems);
+		for (size_t k = 0; k < one->values_n; k++)
+			values[values_n++] = one->values[k];
+	}
+	/* Told at once, whether the configuration is taken or not: its values may stand in what is said of it. */
+	known_add(values, values_n);
 	return snapshot;
 }
 

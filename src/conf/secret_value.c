@@ -52,24 +52,20 @@ static int value_make(const char *text, size_t len, const char *what, char **ret
 	return 0;
 }
 
-static int file_missing(const char *path, struct err *reterr)
-{
-	CLEANUP(mem_freep) char *word = access_word(path);
-
-	return err_set(reterr, -ENOENT,
-		       "%s is not there: put the secret into it, readable for the user that the daemon runs as "
-		       "(`install -D -m 640 -g deskbridge /dev/stdin %s`, paste it, Ctrl-D)",
-		       path, word);
-}
-
 int secret_file_read(const char *path, char **ret, struct err *reterr)
 {
 	char *text;
 	size_t len;
 	int r = file_read(path, FILE_REGULAR, SECRET_SIZE_MAX + BESIDE_VALUE_BYTES, &text, &len);
 
-	if (r == -ENOENT)
-		return file_missing(path, reterr);
+	if (r == -ENOENT) {
+		CLEANUP(mem_freep) char *word = access_word(path);
+
+		return err_set(reterr, r,
+			       "%s is not there: put the secret into it, readable for the user that the daemon runs "
+			       "as (`install -D -m 640 -g deskbridge /dev/stdin %s`, paste it, Ctrl-D)",
+			       path, word);
+	}
 	if (r == -EFBIG)
 		return err_set(reterr, -EINVAL, "%s %s", path, TOO_LONG);
 	if (r < 0)

@@ -78,15 +78,6 @@ static const char *quantity_expected(const struct setting *s)
 	return "a whole number";
 }
 
-static int quantity_outside(const struct setting *s, long long value)
-{
-	long long bound = 0;
-
-	if (s->min && parse_quantity(s->type, s->min, &bound) == 0 && value < bound)
-		return -ERANGE;
-	return s->max && parse_quantity(s->type, s->max, &bound) == 0 && value > bound ? -ERANGE : 0;
-}
-
 static int range_error(const struct setting *s, struct err *err)
 {
 	if (s->min && s->max && strcmp(s->min, s->max) == 0)
@@ -97,7 +88,7 @@ static int range_error(const struct setting *s, struct err *err)
 
 static int take_quantity(const struct setting *s, const char *text, void *base, struct err *err)
 {
-	long long value;
+	long long value, min = 0, max = 0;
 	char out[64];
 	int r;
 
@@ -108,7 +99,8 @@ static int take_quantity(const struct setting *s, const char *text, void *base, 
 	r = parse_quantity(s->type, text, &value);
 	if (r == -EINVAL)
 		return err_set(err, r, "expected %s, found %s", quantity_expected(s), shown(text, out));
-	if (r < 0 || quantity_outside(s, value) < 0)
+	if (r < 0 || (s->min && parse_quantity(s->type, s->min, &min) == 0 && value < min) ||
+	    (s->max && parse_quantity(s->type, s->max, &max) == 0 && value > max))
 		return range_error(s, err);
 	put_integer(s, base, value);
 	return 0;

@@ -157,19 +157,6 @@ static struct node *reader_node(struct reader *r, const yaml_event_t *e)
 	return node_new(type, r->file, (unsigned)e->start_mark.line + 1, (unsigned)e->start_mark.column + 1);
 }
 
-static void reader_scalar(struct reader *r, const yaml_event_t *e, struct node *n)
-{
-	const char *s = (const char *)e->data.scalar.value;
-	size_t len = e->data.scalar.length;
-
-	if (strlen(s) != len)
-		problems_error(r->problems, n, "holds a NUL character, which no text here may");
-	if (n->type == NODE_NULL)
-		return;
-	n->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-	n->text = mem_dup(s, strlen(s));
-}
-
 /* Anchors and tags say something that this project's files never mean. */
 static void reader_refuse(struct reader *r, const yaml_event_t *e, const struct node *n)
 {
@@ -338,7 +325,14 @@ static bool reader_fill(struct reader *r, yaml_event_t *e, struct node *n, unsig
 			       "aliases (%s) are not known here: write it out; where it is text, put it in quotes",
 			       n->text);
 	} else if (e->type == YAML_SCALAR_EVENT) {
-		reader_scalar(r, e, n);
+		const char *s = (const char *)e->data.scalar.value;
+
+		if (strlen(s) != e->data.scalar.length)
+			problems_error(r->problems, n, "holds a NUL character, which no text here may");
+		if (type == NODE_SCALAR) {
+			n->quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+			n->text = mem_str(s);
+		}
 	}
 	yaml_event_delete(e);
 	if (++r->nodes > YAML_NODES_MAX) {
