@@ -121,29 +121,11 @@ static struct work work_of(struct turn *t)
 
 /* ---- what comes in ----------------------------------------------------------------------------------------------- */
 
-static void take_generation(struct turn *t, struct generation_mail *m)
-{
-	readings_clear(t->readings); /* by the definitions of the old one */
-	generation_unref(t->generation);
-	t->generation = TAKE(m->generation);
-	store_set_max_size(t->store, t->generation->config->store.max_size);
-	dispatch_configured(t->dispatch);
-	janitor_configured(t->janitor);
-	courier_generation(t->courier, t->generation);
-}
-
-/* The courier has logged what is parked, and why. */
-static void take_window(struct turn *t, const struct window_mail *m)
-{
-	if (m->kind == REPORT_ACCOUNT)
-		dispatch_window(t->dispatch, m->name, m->window);
-	else
-		lookups_window(t->lookups, m->name, m->window, m->for_new);
-	health_park(t->health, m->kind == REPORT_ACCOUNT ? "account" : "lookups", m->name, m->reason);
-}
-
 void turn_take(struct turn *t, struct mail *m)
 {
+	struct generation_mail *generation;
+	const struct window_mail *window;
+
 	switch ((enum mail_kind)m->kind) {
 	case MAIL_SUBMISSION:
 		mails_add(&t->submissions, m);
@@ -154,11 +136,24 @@ void turn_take(struct turn *t, struct mail *m)
 	case MAIL_ANSWER:
 		mails_add(&t->answers, m);
 		return;
-	case MAIL_WINDOW:
-		take_window(t, (struct window_mail *)m);
+	case MAIL_WINDOW: /* the courier has logged what is parked, and why */
+		window = (const struct window_mail *)m;
+		if (window->kind == REPORT_ACCOUNT)
+			dispatch_window(t->dispatch, window->name, window->window);
+		else
+			lookups_window(t->lookups, window->name, window->window, window->for_new);
+		health_park(t->health, window->kind == REPORT_ACCOUNT ? "account" : "lookups", window->name,
+			    window->reason);
 		break;
 	case MAIL_GENERATION:
-		take_generation(t, (struct generation_mail *)m);
+		generation = (struct generation_mail *)m;
+		readings_clear(t->readings); /* they were read by the former one's definitions */
+		generation_unref(t->generation);
+		t->generation = TAKE(generation->generation);
+		store_set_max_size(t->store, t->generation->config->store.max_size);
+		dispatch_configured(t->dispatch);
+		janitor_configured(t->janitor);
+		courier_generation(t->courier, t->generation);
 		break;
 	case MAIL_PING:
 		health_pipeline_alive(t->health, ((struct ping_mail *)m)->token);
@@ -171,6 +166,25 @@ void turn_take(struct turn *t, struct mail *m)
 		break;
 	}
 	mails_free(m);
+}
+
+/* ---- the beginning of the transaction ---------------------------------------------------------------------------- */
+
+/* After a failure the next commit must show that the disk takes something: an empty one would not. */
+static int probe(struct turn *t, struct err *reterr)
+{
+	int64_t id = store_webhook_last_id(t->store);
+	unsigned tries;
+	int r;
+
+	if (t->retry_ms == 0 || id == 0)
+		return 0;
+	r = store_webhook_tries(t->store, id, &tries, reterr);
+	if (r == 0)
+		r = store_webhook_set_tries(t->store, id, tries + 1, reterr);
+	if (r == 0)
+		r = store_webhook_set_tries(t->store, id, tries, reterr);
+	return work_is_stores(r) ? r : 0; /* a row that does not read shows nothing of the disk */
 }
 
 /* ---- what senders brought ---------------------------------------------------------------------------------------- */
@@ -259,18 +273,6 @@ static int insert_submissions(struct turn *t, struct work *w, struct err *reterr
 	return 0;
 }
 
-static void answer_submissions(struct turn *t, bool refused)
-{
-	struct mail *m;
-
-	while ((m = mails_take(&t->submissions))) {
-		struct intake_submission *s = (struct intake_submission *)m;
-
-		s->refused = s->refused || refused;
-		s->answered(s);
-	}
-}
-
 /* ---- what came back ---------------------------------------------------------------------------------------------- */
 
 static int apply_deliveries(struct turn *t, struct work *w, struct err *reterr)
@@ -283,28 +285,6 @@ static int apply_deliveries(struct turn *t, struct work *w, struct err *reterr)
 		w->changed = true;
 	}
 	return 0;
-}
-
-static int apply_answers(struct turn *t, struct work *w, struct err *reterr)
-{
-	for (struct mail *m = t->answers.first; m; m = m->next) {
-		int r = lookups_apply(w, ((struct answer_mail *)m)->answer, reterr);
-
-		if (r < 0)
-			return r;
-		w->changed = true;
-	}
-	return 0;
-}
-
-static void return_deliveries(struct turn *t)
-{
-	struct mail *m;
-
-	while ((m = mails_take(&t->deliveries))) {
-		dispatch_returned(t->dispatch, ((struct delivery_mail *)m)->delivery);
-		mails_free(m);
-	}
 }
 
 /* ---- pending webhooks -------------------------------------------------------------------------------------------- */
@@ -335,28 +315,36 @@ static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, s
 	return r;
 }
 
-/* ---- one transaction --------------------------------------------------------------------------------------------- */
+/* ---- after the commit -------------------------------------------------------------------------------------------- */
 
-/* After a failure the next commit must show that the disk takes something: an empty one would not. */
-static int probe(struct turn *t, struct err *reterr)
+static void answer_submissions(struct turn *t, bool refused)
 {
-	int64_t id = store_webhook_last_id(t->store);
-	unsigned tries;
-	int r;
+	struct mail *m;
 
-	if (t->retry_ms == 0 || id == 0)
-		return 0;
-	r = store_webhook_tries(t->store, id, &tries, reterr);
-	if (r == 0)
-		r = store_webhook_set_tries(t->store, id, tries + 1, reterr);
-	if (r == 0)
-		r = store_webhook_set_tries(t->store, id, tries, reterr);
-	return work_is_stores(r) ? r : 0; /* a row that does not read shows nothing of the disk */
+	while ((m = mails_take(&t->submissions))) {
+		struct intake_submission *s = (struct intake_submission *)m;
+
+		s->refused = s->refused || refused;
+		s->answered(s);
+	}
 }
+
+static void return_deliveries(struct turn *t)
+{
+	struct mail *m;
+
+	while ((m = mails_take(&t->deliveries))) {
+		dispatch_returned(t->dispatch, ((struct delivery_mail *)m)->delivery);
+		mails_free(m);
+	}
+}
+
+/* ---- one transaction --------------------------------------------------------------------------------------------- */
 
 static int transaction(struct turn *t, struct work *w, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us();
+	const struct mail *answer = t->answers.first;
 	int r = store_begin(t->store, reterr);
 
 	if (r == 0)
@@ -367,8 +355,10 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 		r = insert_submissions(t, w, reterr);
 	if (r == 0)
 		r = apply_deliveries(t, w, reterr);
-	if (r == 0)
-		r = apply_answers(t, w, reterr);
+	for (; r == 0 && answer; answer = answer->next) {
+		r = lookups_apply(w, ((const struct answer_mail *)answer)->answer, reterr);
+		w->changed = true;
+	}
 	if (r == 0)
 		r = janitor_release_sources(t->janitor, w, reterr);
 	if (r == 0)
@@ -411,19 +401,21 @@ static void fail(struct turn *t, const struct err *why)
 		  "the store cannot commit: webhooks are refused with 503 and deliveries wait until it can again");
 }
 
-static void recover(struct turn *t)
+/* When there is something to do without anything having come: clock_mono_ms time, or CLOCK_NEVER_MS. */
+static int64_t next_ms(const struct turn *t, struct work *w)
 {
-	if (t->retry_ms == 0)
-		return;
-	t->retry_ms = 0;
-	courier_stall(t->courier, false);
-	health_set(t->health, HEALTH_COMMIT, NULL);
-	log_notice(NULL, "the store commits again");
-}
+	const int64_t times[] = {
+		janitor_next_ms(t->janitor, w),
+		work_mono_at_ms(w, store_webhooks_next_due_ms(t->store)),
+		work_mono_at_ms(w, dispatch_next_ms(t->dispatch)),
+		t->room.full ? w->mono_ms + FULL_RECHECK_MS : CLOCK_NEVER_MS,
+	};
+	int64_t first_ms = CLOCK_NEVER_MS;
 
-static int64_t min_ms(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
+	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++)
+		if (times[i] < first_ms)
+			first_ms = times[i];
+	return first_ms;
 }
 
 int64_t turn_run(struct turn *t)
@@ -431,7 +423,6 @@ int64_t turn_run(struct turn *t)
 	struct work w = work_of(t);
 	struct err e = {0};
 	enum wall_change change;
-	int64_t next_ms;
 	int r;
 
 	if (!wall_look(&t->wall, &w, &change)) {
@@ -455,7 +446,12 @@ int64_t turn_run(struct turn *t)
 		fail(t, &e);
 		return t->retry_ms;
 	}
-	recover(t);
+	if (t->retry_ms != 0) {
+		t->retry_ms = 0;
+		courier_stall(t->courier, false);
+		health_set(t->health, HEALTH_COMMIT, NULL);
+		log_notice(NULL, "the store commits again");
+	}
 
 	health_disk(t->health, true);
 	if (dispatch_hand_over(t->dispatch, &w, &e) < 0)
@@ -469,10 +465,7 @@ int64_t turn_run(struct turn *t)
 		return t->retry_ms;
 	if (w.more || lookups_slots_are_wanted(t->lookups, w.config))
 		return w.mono_ms;
-	next_ms = janitor_next_ms(t->janitor, &w);
-	next_ms = min_ms(next_ms, work_mono_at_ms(&w, store_webhooks_next_due_ms(t->store)));
-	next_ms = min_ms(next_ms, work_mono_at_ms(&w, dispatch_next_ms(t->dispatch)));
-	return t->room.full ? min_ms(next_ms, w.mono_ms + FULL_RECHECK_MS) : next_ms;
+	return next_ms(t, &w);
 }
 
 void turn_last(struct turn *t)
