@@ -26,20 +26,6 @@ static const struct account_policy *account(void *ctx, const char *name)
 	return a ? &a->policy : NULL;
 }
 
-static int queue_event(struct work *w, struct event *e, struct err *reterr)
-{
-	const struct account *a = config_account(w->config, e->account);
-	int r = store_event_insert(w->store, e, a ? a->person_gap_ms : 0, w->now_ms, reterr);
-
-	if (r < 0)
-		return r;
-	if (r == 0) { /* 1: the same event is queued or was sent already */
-		tally_add(w->tally, METRIC_EVENTS, e->account, e->metric, NULL);
-		dispatch_stir(w->dispatch, e->account);
-	}
-	return 0;
-}
-
 int apply_decide(struct work *w, const struct decide_input *in, struct decision *ret, struct err *reterr)
 {
 	struct view view = {w, in->source->name, in->conversation};
@@ -52,7 +38,17 @@ int apply_decide(struct work *w, const struct decide_input *in, struct decision 
 	if (r == 0)
 		r = store_conversation_save(w->store, in->source->name, in->conversation, &ret->entry, &ret->reached,
 					    reterr);
-	for (size_t i = 0; r == 0 && i < ret->events_n; i++)
-		r = queue_event(w, &ret->events[i], reterr);
+	for (size_t i = 0; r == 0 && i < ret->events_n; i++) {
+		struct event *e = &ret->events[i];
+		const struct account *a = config_account(w->config, e->account);
+
+		r = store_event_insert(w->store, e, a ? a->person_gap_ms : 0, w->now_ms, reterr);
+		if (r == 0) {
+			tally_add(w->tally, METRIC_EVENTS, e->account, e->metric, NULL);
+			dispatch_stir(w->dispatch, e->account);
+		}
+		if (r > 0) /* the same event is queued or was sent already */
+			r = 0;
+	}
 	return r;
 }

@@ -286,33 +286,25 @@ static int hand_over_event(void *ctx, struct event *e)
 	return a->lent_n >= a->window;
 }
 
-/* Returns as store_events_due does. Events that are lent or passed over may come first: so many more are asked for. */
-static int lend(struct hand_over *h, struct store *s, int64_t now_ms, struct err *reterr)
-{
-	struct dispatch_account *a = h->account;
-	size_t max = a->lent_n + a->window, passed = a->asked_n < ASKED_MAX ? a->asked_n : ASKED_MAX;
-	unsigned before = a->lent_n;
-	int r;
-
-	h->fresh = passed > 0;
-	r = store_events_due(s, a->name, now_ms, max + passed, is_wanted, hand_over_event, h, reterr);
-	if (r != 0 || a->lent_n != before || !h->fresh)
-		return r;
-	h->fresh = false;
-	return store_events_due(s, a->name, now_ms, max, is_wanted, hand_over_event, h, reterr);
-}
-
 int dispatch_hand_over(struct dispatch *d, struct work *w, struct err *reterr)
 {
 	for (struct dispatch_account *a = d->accounts; a; a = a->next) {
-		struct hand_over h = {a, config_account(w->config, a->name), w->courier, false};
+		struct hand_over h = {a, config_account(w->config, a->name), w->courier, a->asked_n > 0};
+		/* Events that are lent or passed over may come first in the store: so many more are asked for. */
+		size_t max = a->lent_n + a->window, passed = a->asked_n < ASKED_MAX ? a->asked_n : ASKED_MAX;
+		unsigned before = a->lent_n;
 		int r;
 
 		if (!h.config) /* its events wait; a generation that has it again stirs */
 			a->next_due_ms = CLOCK_NEVER_MS;
 		if (!h.config || a->lent_n >= a->window || (!a->stirred && w->now_ms < a->next_due_ms))
 			continue;
-		r = lend(&h, w->store, w->now_ms, reterr);
+		r = store_events_due(w->store, a->name, w->now_ms, max + passed, is_wanted, hand_over_event, &h,
+				     reterr);
+		if (r == 0 && h.fresh && a->lent_n == before) { /* none is fresh: those that were asked by go again */
+			h.fresh = false;
+			r = store_events_due(w->store, a->name, w->now_ms, max, is_wanted, hand_over_event, &h, reterr);
+		}
 		if (r < 0)
 			return r;
 		a->stirred = r > 0;

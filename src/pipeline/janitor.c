@@ -129,29 +129,6 @@ static int64_t max_ms(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* Returns how many due times were too far away, or an error. */
-static int bring_near(struct janitor *j, struct work *w, struct err *reterr)
-{
-	int64_t longest_ms = RETRY_AFTER_MAX_MS; /* so long a webhook of this configuration waits for a time */
-	const struct account *a;
-	int r;
-
-	if (j->near_next == 0) {
-		for (size_t i = 0; i < w->config->sources_n; i++) {
-			const struct source_policy *s = &w->config->sources[i].policy;
-
-			longest_ms = max_ms(longest_ms, max_ms(s->settle_open_ms, s->settle_close_ms));
-		}
-		return store_webhooks_bring_near(w->store, w->now_ms + longest_ms, NEAR_BATCH, reterr);
-	}
-	a = &w->config->accounts[j->near_next - 1];
-	r = store_events_bring_near(w->store, a->name, w->now_ms + max_ms(j->near_retry_ms, a->person_gap_ms),
-				    w->now_ms, NEAR_BATCH, reterr);
-	if (r > 0)
-		dispatch_stir(w->dispatch, a->name);
-	return r;
-}
-
 static int look_again(struct work *w, bool *wanted, enum store_wait why, struct err *reterr)
 {
 	int r;
@@ -168,6 +145,7 @@ static int look_again(struct work *w, bool *wanted, enum store_wait why, struct 
 
 int janitor_bring_near(struct janitor *j, struct work *w, struct err *reterr)
 {
+	int64_t longest_ms = RETRY_AFTER_MAX_MS; /* so long a webhook of this configuration waits for a time */
 	int r = look_again(w, &j->held_again, STORE_WAIT_TIME, reterr);
 
 	if (r == 0)
@@ -178,7 +156,21 @@ int janitor_bring_near(struct janitor *j, struct work *w, struct err *reterr)
 		j->near_retry_ms = RETRY_AFTER_MAX_MS;
 		return 0;
 	}
-	r = bring_near(j, w, reterr);
+	if (j->near_next == 0) {
+		for (size_t i = 0; i < w->config->sources_n; i++) {
+			const struct source_policy *s = &w->config->sources[i].policy;
+
+			longest_ms = max_ms(longest_ms, max_ms(s->settle_open_ms, s->settle_close_ms));
+		}
+		r = store_webhooks_bring_near(w->store, w->now_ms + longest_ms, NEAR_BATCH, reterr);
+	} else {
+		const struct account *a = &w->config->accounts[j->near_next - 1];
+
+		r = store_events_bring_near(w->store, a->name, w->now_ms + max_ms(j->near_retry_ms, a->person_gap_ms),
+					    w->now_ms, NEAR_BATCH, reterr);
+		if (r > 0)
+			dispatch_stir(w->dispatch, a->name);
+	}
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -254,19 +246,6 @@ static int expire_one(struct work *w, const struct source *s, const char *conver
 	return r;
 }
 
-/* As store_conversation_oldest_open, in a savepoint: it may mend a row, and expire() forgives where that fails. */
-static int oldest_open(struct work *w, const struct source *s, int64_t opened_before_ms, char **ret_conversation,
-		       struct err *reterr)
-{
-	int r = work_savepoint(w, reterr), found;
-
-	if (r < 0)
-		return r;
-	found = store_conversation_oldest_open(w->store, s->name, opened_before_ms, ret_conversation, reterr);
-	r = work_savepoint_end(w, found == -ENOENT ? 0 : found, reterr); /* nothing is to be undone where none is */
-	return r < 0 ? r : found;
-}
-
 /* Returns how many were closed or mended, or an error. */
 static int expire_source(struct work *w, const struct source *s, unsigned max, struct err *reterr)
 {
@@ -277,9 +256,14 @@ static int expire_source(struct work *w, const struct source *s, unsigned max, s
 		opened_before_ms = INT64_MIN;
 	for (n = 0; n < max; n++) {
 		CLEANUP(mem_freep) char *conversation = NULL;
-		int r = oldest_open(w, s, opened_before_ms, &conversation, reterr);
+		int found, r = work_savepoint(w, reterr);
 
-		if (r == -ENOENT)
+		if (r < 0)
+			return r;
+		/* In a savepoint: it may mend a row, and expire() forgives where that fails. */
+		found = store_conversation_oldest_open(w->store, s->name, opened_before_ms, &conversation, reterr);
+		r = work_savepoint_end(w, found == -ENOENT ? 0 : found, reterr);
+		if (r >= 0 && found == -ENOENT)
 			break;
 		if (r == 0 && conversation)
 			r = expire_one(w, s, conversation, reterr);

@@ -171,26 +171,23 @@ static struct question *question_under_way(const struct lookups *l, const char *
 	return NULL;
 }
 
-static struct question *question_about(const struct lookups *l, const char *source, const char *customer)
-{
-	for (struct question *q = customer ? l->questions : NULL; q; q = q->next)
-		if (q->state == QUESTION_UNDER_WAY && text_is(q->source, source) && text_is(q->customer, customer))
-			return q;
-	return NULL;
-}
-
 bool lookups_join(struct lookups *l, const char *key, const struct webhook *w)
 {
 	struct question *q = question_under_way(l, w->source, key);
 
-	if (!q)
-		return question_about(l, w->source, w->customer) != NULL;
-	/* The key goes by how the customer is read now, the webhook's own mark by how it was read first. */
-	if (!text_is(q->customer, w->customer)) {
-		free(q->customer);
-		q->customer = NULL;
+	if (q) {
+		/* The key goes by how the customer is read now, the webhook's own mark by how it was read first. */
+		if (!text_is(q->customer, w->customer)) {
+			free(q->customer);
+			q->customer = NULL;
+		}
+		return true;
 	}
-	return true;
+	for (q = w->customer ? l->questions : NULL; q; q = q->next)
+		if (q->state == QUESTION_UNDER_WAY && text_is(q->source, w->source) &&
+		    text_is(q->customer, w->customer))
+			return true;
+	return false;
 }
 
 void lookups_ask(struct lookups *l, const char *key, struct parsed *p, struct generation *g, bool is_new,
@@ -313,23 +310,6 @@ void lookups_slot_wanted(struct lookups *l, const char *source)
 	source_get(l, source)->slot_wanted = true;
 }
 
-/* Lets go as many of the source's webhooks as may be asked for now. Returns how many, or an error. */
-static int release_slots(struct lookups_source *s, struct work *w, unsigned room, struct err *reterr)
-{
-	int r;
-
-	if (s->probing) {
-		r = store_webhook_release_parked(w->store, s->name, &s->probe_cursor, reterr);
-		return r != 0 ? r : store_webhooks_release_slot(w->store, s->name, 1, reterr);
-	}
-	if (!s->for_new)
-		return store_webhooks_release_slot(w->store, s->name, room, reterr);
-	r = store_webhooks_release_slot(w->store, s->name, FOR_NEW_BATCH, reterr);
-	if (r == FOR_NEW_BATCH)
-		s->slot_wanted = true;
-	return r;
-}
-
 int lookups_release_slots(struct work *w, struct err *reterr)
 {
 	for (size_t i = 0; i < w->config->sources_n; i++) {
@@ -348,7 +328,14 @@ int lookups_release_slots(struct work *w, struct err *reterr)
 		if (room == 0 || !s->slot_wanted)
 			continue;
 		s->slot_wanted = false;
-		r = release_slots(s, w, room, reterr);
+		if (s->probing) { /* one that was asked for already, or else one that waits for a slot */
+			r = store_webhook_release_parked(w->store, s->name, &s->probe_cursor, reterr);
+			if (r == 0)
+				r = store_webhooks_release_slot(w->store, s->name, 1, reterr);
+		} else {
+			r = store_webhooks_release_slot(w->store, s->name, s->for_new ? FOR_NEW_BATCH : room, reterr);
+			s->slot_wanted = s->for_new && r == FOR_NEW_BATCH;
+		}
 		if (r < 0)
 			return r;
 	}

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-static void add_many(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3,
-		     size_t n)
+void tally_add_many(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3,
+		    size_t n)
 {
 	const char *labels[3] = {label1, label2, label3};
 	struct tally_count *c;
@@ -29,11 +29,6 @@ static void add_many(struct tally *t, enum metric m, const char *label1, const c
 	*c = (struct tally_count){.metric = m, .n = (double)n};
 	for (unsigned i = 0; i < 3; i++)
 		c->labels[i] = mem_str(labels[i]);
-}
-
-void tally_add(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3)
-{
-	add_many(t, m, label1, label2, label3, 1);
 }
 
 void tally_observe(struct tally *t, enum metric m, double seconds)
@@ -121,7 +116,7 @@ void tally_refused(struct tally *t, const struct log_about *about, const struct 
 		if (r->n == 0)
 			continue;
 		line.reason = email_fault_name(f);
-		add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, r->n);
+		tally_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, r->n);
 		if (r->n == 1)
 			log_rare(t, LOG_NOTICE, &line, "a text is no address and was passed over: %s", r->shown);
 		else
@@ -131,7 +126,7 @@ void tally_refused(struct tally *t, const struct log_about *about, const struct 
 	if (a->left_out == 0)
 		return;
 	line.reason = ADDRESSES_TOO_MANY;
-	add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, a->left_out);
+	tally_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, a->left_out);
 	log_rare(t, LOG_WARNING, &line, "%zu address%s left out: a customer has at most %d here", a->left_out,
 		 a->left_out == 1 ? " was" : "es were", ADDRESSES_MAX);
 }

@@ -44,7 +44,13 @@ struct tally {
 	size_t rare_n;
 };
 
-void tally_add(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3);
+/* Counts n, or 1, more of a series. */
+void tally_add_many(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3,
+		    size_t n);
+static inline void tally_add(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3)
+{
+	tally_add_many(t, m, label1, label2, label3, 1);
+}
 void tally_observe(struct tally *t, enum metric m, double seconds);
 /* As log_write, after the commit. about is copied; not NULL. */
 void tally_log(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)

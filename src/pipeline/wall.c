@@ -75,22 +75,10 @@ static bool is_set_by_now(struct wall *wall, const struct work *w)
 	return true;
 }
 
-static void log_jump(const struct work *w, int64_t jump_ms)
-{
-	int64_t size_ms = jump_ms < 0 ? -jump_ms : jump_ms;
-	char now[CLOCK_ISO_MAX], size[CLOCK_ISO_MAX];
-
-	clock_iso(w->now_ms, now);
-	clock_age(size_ms + CLOCK_MINUTE_MS / 2, size); /* three hours less a moment are three hours */
-	log_warning(NULL,
-		    "the system's clock jumped %s %s, to %s: it was set, or the machine was paused. For %s nothing "
-		    "expires, is deleted or becomes a dead letter because of its age",
-		    size, jump_ms < 0 ? "back" : "ahead", now, size_ms > CLOCK_GUARD_WIDE_MS ? "a day" : "an hour");
-}
-
 bool wall_look(struct wall *wall, const struct work *w, enum wall_change *ret)
 {
-	int64_t jump_ms;
+	char now[CLOCK_ISO_MAX], size[CLOCK_ISO_MAX];
+	int64_t jump_ms, size_ms;
 
 	*ret = WALL_SAME;
 	if (wall->unset) {
@@ -101,7 +89,14 @@ bool wall_look(struct wall *wall, const struct work *w, enum wall_change *ret)
 	}
 	jump_ms = clock_guard_look(&wall->guard, w->now_ms, w->mono_ms);
 	if (jump_ms != 0) {
-		log_jump(w, jump_ms);
+		size_ms = jump_ms < 0 ? -jump_ms : jump_ms;
+		clock_iso(w->now_ms, now);
+		clock_age(size_ms + CLOCK_MINUTE_MS / 2, size); /* three hours less a moment are three hours */
+		log_warning(NULL,
+			    "the system's clock jumped %s %s, to %s: it was set, or the machine was paused. For %s "
+			    "nothing expires, is deleted or becomes a dead letter because of its age",
+			    size, jump_ms < 0 ? "back" : "ahead", now,
+			    size_ms > CLOCK_GUARD_WIDE_MS ? "a day" : "an hour");
 		*ret = jump_ms < 0 ? WALL_BACK : WALL_AHEAD;
 	}
 	store_set_longest_age(wall->store, clock_guard_longest_ms(&wall->guard, w->mono_ms));
