@@ -42,15 +42,12 @@ struct pass {
 
 /* ---- where a webhook comes to rest ------------------------------------------------------------------------------- */
 
-static int rest(int r)
-{
-	return r < 0 ? r : STAGE_REST;
-}
-
 static int wait_for(struct pass *p, enum store_wait why, int64_t not_before_ms, struct err *reterr)
 {
+	int r = store_webhook_wait(p->w->store, p->webhook->id, why, not_before_ms, reterr);
+
 	p->waits = true;
-	return rest(store_webhook_wait(p->w->store, p->webhook->id, why, not_before_ms, reterr));
+	return r < 0 ? r : STAGE_REST;
 }
 
 static struct log_about about_webhook(const struct pass *p, const char *reason)
@@ -79,8 +76,9 @@ static int end_done(struct pass *p, const char *result, const char *detail, stru
 
 static int die(struct pass *p, const char *reason, struct err *reterr)
 {
-	return rest(
-		work_webhook_dead(p->w, p->webhook->source, p->webhook->id, reason, LOG_WARNING, DEAD_LINE, reterr));
+	int r = work_webhook_dead(p->w, p->webhook->source, p->webhook->id, reason, LOG_WARNING, DEAD_LINE, reterr);
+
+	return r < 0 ? r : STAGE_REST;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -159,23 +157,24 @@ static int meet(void *ctx, const struct store_neighbour *n)
 	return !settle_meet(&m->settle, &other, n->wait == STORE_WAIT_TIME);
 }
 
-/* Ends those that are over, and saves the conversation where the rule changed it. Returns the verdict on the webhook,
- * or an error. */
-static int settle_neighbours(struct pass *p, int64_t *ret_until_ms, struct err *reterr)
+/* Ends those that are over, saves the conversation where the rule changed it, and obeys the verdict on the webhook. */
+static int stage_settle(struct pass *p, struct err *reterr)
 {
 	struct meeting m = {.settle.source = &p->source->policy, .pass = p, .reterr = reterr};
 	enum settle_verdict verdict = SETTLE_ON;
 	struct work *w = p->w;
+	int64_t until_ms;
 	int r;
 
+	if (!settle_applies(&p->source->policy))
+		return STAGE_ON;
 	decide_ledger_signal(p->webhook, p->signal, &m.settle.self);
 	/* By the conversation that stands in the rows, as those who wait behind are let go: the definition may read
 	 * another one by now. */
 	r = store_webhooks_of_conversation(w->store, p->source->name, p->webhook->conversation, meet, &m, reterr);
-	if (r == 0) {
+	if (r == 0)
 		verdict = settle_rule(&m.settle, w->now_ms, &p->entry);
-		*ret_until_ms = m.settle.until_ms;
-	}
+	until_ms = m.settle.until_ms;
 	for (size_t i = 0; r == 0 && i < m.settle.over_n; i++) {
 		r = store_webhook_done(w->store, m.settle.over[i], WORK_SETTLED, reterr);
 		if (r < 0)
@@ -187,20 +186,10 @@ static int settle_neighbours(struct pass *p, int64_t *ret_until_ms, struct err *
 		r = store_conversation_save(w->store, p->source->name, p->signal->conversation, &p->entry, &p->reached,
 					    reterr);
 	settle_done(&m.settle);
-	return r < 0 ? r : (int)verdict;
-}
-
-static int stage_settle(struct pass *p, struct err *reterr)
-{
-	int64_t until_ms = 0;
-	int r;
-
-	if (!settle_applies(&p->source->policy))
-		return STAGE_ON;
-	r = settle_neighbours(p, &until_ms, reterr);
 	if (r < 0)
 		return r;
-	switch ((enum settle_verdict)r) {
+
+	switch (verdict) {
 	case SETTLE_ON:
 		return STAGE_ON;
 	case SETTLE_HELD:
@@ -252,12 +241,6 @@ static bool may_tell_names(const struct pass *p, const struct lookups_verdict *v
 	       lookups_may_ask(p->w->lookups, p->webhook->source, false);
 }
 
-/* The webhook may have been given a slot that it leaves unused. */
-static void leave_slot(const struct pass *p)
-{
-	lookups_slot_wanted(p->w->lookups, p->webhook->source);
-}
-
 static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *reterr)
 {
 	struct customer customer;
@@ -266,7 +249,7 @@ static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *
 
 	if (r < 0)
 		return r;
-	leave_slot(p);
+	lookups_slot_wanted(p->w->lookups, p->webhook->source);
 	parsed_tell(p->parsed, &customer);
 	if (p->parsed->reading.kind != READING_SIGNAL)
 		return err_set(reterr, -EBADMSG, "with what the lookup told it does not read: %s",
@@ -287,7 +270,7 @@ static int64_t give_up_ms(const struct source_policy *s)
  * source's parking. */
 static int wait_for_room(struct pass *p, unsigned asked, struct err *reterr)
 {
-	leave_slot(p);
+	lookups_slot_wanted(p->w->lookups, p->webhook->source);
 	if (asked > 0 && lookups_is_parked(p->w->lookups, p->webhook->source))
 		return wait_for(p, STORE_WAIT_PARKED, 0, reterr);
 	return wait_for(p, STORE_WAIT_SLOT, 0, reterr);
@@ -317,7 +300,7 @@ static int give_up(struct pass *p, const struct store_lookups *n, const char *re
 	tally_log(p->w->tally, LOG_NOTICE, &about, "a webhook ends without an address: its lookup was asked %s",
 		  amount_of(times, n->asked, "time"));
 	p->gave_up = mem_fmt("lookup: %s", reason);
-	leave_slot(p);
+	lookups_slot_wanted(p->w->lookups, p->webhook->source);
 	return STAGE_ON;
 }
 
@@ -451,7 +434,7 @@ static int stage_lookup(struct pass *p, struct err *reterr)
 	if (r != -ENOENT)
 		return r;
 	if (can_do_without(p) && !may_tell_names(p, verdict)) {
-		leave_slot(p);
+		lookups_slot_wanted(p->w->lookups, p->webhook->source);
 		return STAGE_ON;
 	}
 	return verdict ? read_answer(p, verdict, reterr) : ask(p, reterr);
@@ -514,7 +497,7 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 	p.source = config_source(w->config, *ret_source);
 	if (!p.source) {
 		INSIST(!p.parsed); /* readings holds what the present definitions have read */
-		return rest(store_webhook_wait(w->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr));
+		return store_webhook_wait(w->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr);
 	}
 	if (!p.parsed)
 		p.parsed = parsed_new(p.source->definition, &webhook, NULL, 0);
