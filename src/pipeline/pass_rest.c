@@ -1,0 +1,45 @@
+#include <config.h>
+
+#include "pipeline/pass_parts.h"
+
+#include "base/log.h"
+
+struct log_about pass_about(const struct pass *p, const char *reason)
+{
+	return (struct log_about){
+		.source = p->webhook->source,
+		.conversation = p->webhook->conversation,
+		.webhook = p->webhook->id,
+		.reason = reason,
+	};
+}
+
+int pass_wait(struct pass *p, enum store_wait why, int64_t not_before_ms, struct err *reterr)
+{
+	int r = store_webhook_wait(p->w->store, p->webhook->id, why, not_before_ms, reterr);
+
+	p->waits = true;
+	return r < 0 ? r : STAGE_REST;
+}
+
+int pass_done(struct pass *p, const char *result, const char *detail, struct err *reterr)
+{
+	struct log_about about = pass_about(p, NULL);
+	CLEANUP(mem_freep) char *text = detail ? mem_fmt("%s: %s", result, detail) : mem_str(result);
+	int r = store_webhook_done(p->w->store, p->webhook->id, text, reterr);
+
+	if (r < 0)
+		return r;
+	tally_add(p->w->tally, METRIC_WEBHOOK_RESULTS, p->webhook->source, result, NULL);
+	tally_refused(p->w->tally, &about, &p->signal->addresses);
+	log_debug(&about, "%s: %s", transition_name(p->webhook->transition), text);
+	return STAGE_REST;
+}
+
+int pass_dead(struct pass *p, const char *reason, struct err *reterr)
+{
+	int r = work_webhook_dead(p->w, p->webhook->source, p->webhook->id, reason, LOG_WARNING, PASS_DEAD_LINE,
+				  reterr);
+
+	return r < 0 ? r : STAGE_REST;
+}
