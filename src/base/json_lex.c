@@ -12,6 +12,7 @@
 
 _Static_assert(JSON_BRANCHES_MAX == 65536, "a message names it");
 static const char lex_ends[] = "the text ends in the middle of a value";
+#define DIGITS_ALWAYS_FIT 18 /* 2^63 has 19 */
 static const char lex_nan[] = "NaN and Infinity are no JSON";
 
 struct lexer {
@@ -78,7 +79,8 @@ static const char *lex_number(struct lexer *l)
 		l->at = start;
 		return "no JSON number";
 	}
-	if (!integer ||
+	/* Most have few digits: only where 64 bits may be too few they are looked at. */
+	if (!integer || l->at - digits <= DIGITS_ALWAYS_FIT ||
 	    text_digits(digits, (size_t)(l->at - digits), negative ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &value) == 0)
 		return NULL;
 	l->wide++;
