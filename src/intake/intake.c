@@ -289,7 +289,8 @@ static int room(void *ctx, struct http_exchange *x, size_t bytes)
  * it has no effect. A signal that carries one is a signal. */
 static void take(struct intake *i, struct http_exchange *x, struct visit *v, const char *echo)
 {
-	struct passage *p = passage_new(v->source, x, &v->headers, i->unknown_states, &v->claim);
+	struct passage *p = passage_new(v->source, x, &v->headers, i->unknown_states, &v->claim,
+					pipeline_keeps_parsed(i->pipeline));
 	bool may;
 
 	free(http_take_body(x));

@@ -34,7 +34,7 @@ struct passage {
 	size_t body_bytes;   /* of the claim, for the body, while it is taken apart */
 	size_t bytes;        /* what the items take, with the trees that are kept; */
 	size_t trees;        /* and these alone */
-	bool is_tight;       /* no tree is kept: there was no room for an item beside them */
+	bool is_tight;       /* no tree is kept: the pipeline would not, or there was no room for an item beside them */
 	bool full;           /* there is no room for them */
 	unsigned refused;    /* how many there were then */
 	bool several;        /* the POST carried more than one item */
@@ -269,7 +269,7 @@ static void take_too_much(struct passage *p, const struct http_exchange *x, cons
 }
 
 struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
-			    struct unknown_states *unknown, struct claim *claim)
+			    struct unknown_states *unknown, struct claim *claim, bool keeps_parsed)
 {
 	struct passage *p = mem_new(1, sizeof(*p));
 	struct batch *batch = NULL;
@@ -280,6 +280,7 @@ struct passage *passage_new(const struct source *s, const struct http_exchange *
 	p->unknown = unknown;
 	p->claim = claim;
 	p->body_bytes = claim->bytes;
+	p->is_tight = !keeps_parsed;
 	if (batch_open(s->definition, pairs_get(headers, "Content-Type"), x->body, x->body_len, &batch, &reason) < 0) {
 		take_whole(p, x, headers, &reason);
 	} else {

@@ -34,7 +34,7 @@ struct pipeline {
 	pthread_t thread;
 	/* the thread's own */
 	struct store *store;
-	struct turn *turn;
+	struct turn *turn; /* but for turn_keeps_parsed() */
 	bool stopping;
 	int64_t stop_deadline_ms;
 };
@@ -191,6 +191,11 @@ bool pipeline_alive(struct pipeline *p, uint64_t token)
 	return health_is_alive(p->health, token);
 }
 
+bool pipeline_keeps_parsed(const struct pipeline *p)
+{
+	return turn_keeps_parsed(p->turn);
+}
+
 bool pipeline_is_ready(const struct pipeline *p)
 {
 	return health_is_ready(p->health);
@@ -232,7 +237,6 @@ void pipeline_stop(struct pipeline *p, int64_t deadline_ms)
 	/* Writing the WAL back waits for the disk more than once, and a stop has its time. */
 	if (turn_commit_us(p->turn) > SLOW_COMMIT_US)
 		store_leave_wal(p->store);
-	turn_free(p->turn);
 	store_close(p->store);
 }
 
@@ -240,6 +244,7 @@ void pipeline_free(struct pipeline *p)
 {
 	if (!p)
 		return;
+	turn_free(p->turn); /* not in pipeline_stop(): until now pipeline_keeps_parsed() looks at it */
 	health_free(p->health);
 	store_files_free(p->files);
 	mailbox_free(p->mailbox);

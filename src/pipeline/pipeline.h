@@ -24,6 +24,10 @@ struct pipeline;
 /* Opens the store (writer), starts the thread and the courier. g: takes its own reference. */
 int pipeline_start(struct generation *g, struct pipeline **ret, struct err *reterr) MUSTCHECK;
 
+/* Whether a webhook that is submitted now with its tree would be kept with it until its pass. Where the pipeline is
+ * behind it would not: then who submits it frees the tree before, on the thread that made it, which is cheaper. */
+bool pipeline_keeps_parsed(const struct pipeline *p);
+
 /* Any thread; posts and returns at once. */
 void pipeline_submit(struct pipeline *p, struct intake_submission *s);
 void pipeline_generation(struct pipeline *p, struct generation *g); /* takes its own reference; tells the courier too */
@@ -48,7 +52,7 @@ void pipeline_read_news(struct pipeline *p);
 
 /* Commits and answers what was submitted, stops the courier (its transfers get until deadline_ms, clock_mono_ms),
  * commits the results, closes the store, ends the thread. Blocks. Nothing may be submitted from now on. p still answers
- * questions (ready, alive, parked) until pipeline_free: so that admin can be up to the end. */
+ * questions (ready, alive, parked, keeps_parsed) until pipeline_free: so that admin can be up to the end. */
 void pipeline_stop(struct pipeline *p, int64_t deadline_ms);
 void pipeline_free(struct pipeline *p); /* after pipeline_stop; NULL allowed */
 

@@ -2,6 +2,7 @@
 
 #include "pipeline/readings.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct readings {
 	struct kept items[READINGS_MAX]; /* in the order in which they came */
 	size_t n;
 	size_t bytes;
+	_Atomic bool is_full; /* an advice for other threads: no other memory is ordered by it */
 };
 
 struct readings *readings_new(void)
@@ -35,6 +37,7 @@ static struct parsed *take_out(struct readings *r, size_t i)
 {
 	struct parsed *p = r->items[i].parsed;
 
+	atomic_store_explicit(&r->is_full, false, memory_order_relaxed);
 	r->bytes -= r->items[i].bytes;
 	r->n--;
 	memmove(&r->items[i], &r->items[i + 1], (r->n - i) * sizeof(*r->items));
@@ -55,7 +58,10 @@ static bool make_room(struct readings *r, size_t bytes)
 		else
 			i++;
 	}
-	return has_room(r, bytes);
+	if (has_room(r, bytes))
+		return true;
+	atomic_store_explicit(&r->is_full, true, memory_order_relaxed);
+	return false;
 }
 
 void readings_keep(struct readings *r, const struct config *c, struct parsed *p, bool has_waited)
@@ -79,6 +85,11 @@ struct parsed *readings_take(struct readings *r, int64_t id)
 		if (r->items[i].id == id)
 			return take_out(r, i);
 	return NULL;
+}
+
+bool readings_are_full(const struct readings *r)
+{
+	return atomic_load_explicit(&r->is_full, memory_order_relaxed);
 }
 
 void readings_forget(struct readings *r, int64_t id)

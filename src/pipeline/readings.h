@@ -3,7 +3,7 @@
  *
  * Only a cache: a webhook that is not here is loaded and parsed. Bounded by number and estimated bytes. It holds what a
  * turn that is not committed yet has inserted, and ids of a turn that is rolled back are given again: then, and with a
- * new generation, it must be cleared. Owned by the pipeline's thread.
+ * new generation, it must be cleared. Owned by the pipeline's thread; only readings_are_full() is for all.
  */
 #ifndef PIPELINE_READINGS_H
 #define PIPELINE_READINGS_H
@@ -14,7 +14,7 @@
 #include "conf/conf.h"
 #include "helpdesk/parse/parsed.h"
 
-#define READINGS_MAX 256
+#define READINGS_MAX 64
 #define READINGS_BYTES_MAX (8 * 1024 * 1024) /* of all together, by parsed_bytes() */
 
 struct readings;
@@ -31,6 +31,8 @@ void readings_free(struct readings *r);
 void readings_keep(struct readings *r, const struct config *c, struct parsed *p, bool has_waited);
 /* The webhook of that id, which is the caller's from now on, or NULL. */
 struct parsed *readings_take(struct readings *r, int64_t id) MUSTCHECK;
+/* Whether the last one found no room, and none has left since: then the next will find none either. Any thread. */
+bool readings_are_full(const struct readings *r);
 /* The webhook has come to its end. */
 void readings_forget(struct readings *r, int64_t id);
 void readings_clear(struct readings *r);

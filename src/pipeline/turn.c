@@ -489,6 +489,11 @@ void turn_last(struct turn *t)
 	return_deliveries(t);
 }
 
+bool turn_keeps_parsed(const struct turn *t)
+{
+	return !readings_are_full(t->readings);
+}
+
 int64_t turn_commit_us(const struct turn *t)
 {
 	return t->commit_us;

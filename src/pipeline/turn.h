@@ -12,7 +12,7 @@ struct turn;
 
 /* Takes its own reference of g; store, courier and health are lent. The store is not in a transaction. */
 struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, struct health *health);
-/* Nothing may be left to answer or to commit, or it is lost. */
+/* Nothing may be left to answer or to commit, or it is lost. Store and courier may be gone. */
 void turn_free(struct turn *t);
 
 /* Takes over what the mailbox held; windows, generations and pings act at once, all else in the next turn. */
@@ -23,6 +23,8 @@ void turn_take(struct turn *t, struct mail *m);
 int64_t turn_run(struct turn *t);
 /* The last: commits the results that the courier left, takes up nothing, refuses what was submitted. */
 void turn_last(struct turn *t);
+/* pipeline_keeps_parsed(). Any thread. */
+bool turn_keeps_parsed(const struct turn *t);
 /* How long the last commit took that wrote something; 0: none did. */
 int64_t turn_commit_us(const struct turn *t);
 

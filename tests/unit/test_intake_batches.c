@@ -121,7 +121,7 @@ static struct passage *read_repeating(struct budget *b, unsigned items, size_t o
 	assert_true(claim_set(&others, other));
 	claim_open(claim, b, NULL);
 	assert_true(claim_set(claim, x.body_len));
-	p = passage_new(s, &x, &headers, NULL, claim);
+	p = passage_new(s, &x, &headers, NULL, claim, true);
 	claim_release(&others);
 	return p;
 }
@@ -206,7 +206,7 @@ static void small_items_take_no_more_than_they_count(void **state)
 		claim_open(&claim, b, NULL);
 		assert_true(claim_set(&claim, x.body_len));
 		before = mallinfo2().uordblks;
-		p = passage_new(config_source(g->config, "many"), &x, &headers, NULL, &claim);
+		p = passage_new(config_source(g->config, "many"), &x, &headers, NULL, &claim, true);
 		assert_true(passage_has_room(p));
 		/* A sanitizer's malloc tells nothing. */
 		assert_true(mallinfo2().uordblks <= before + claim.bytes + claim.bytes / 2);
@@ -216,6 +216,31 @@ static void small_items_take_no_more_than_they_count(void **state)
 		budget_free(b);
 		buf_done(&body);
 	}
+}
+
+static void a_tree_is_kept_only_where_the_pipeline_keeps_it(void **state)
+{
+	CLEANUP(generation_unrefp) struct generation *g = generation_current();
+	static char body[] = "{\"list\":[" ITEM("open", "1") "]}";
+	struct http_exchange x = {.path = "/", .query = "", .body = body, .body_len = sizeof(body) - 1};
+	const struct pairs headers = {0};
+	struct budget *b = budget_new(8 * BUDGET_BYTES);
+	size_t taken[2];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct passage *p;
+		struct claim claim;
+
+		claim_open(&claim, b, NULL);
+		assert_true(claim_set(&claim, x.body_len));
+		p = passage_new(config_source(g->config, "many"), &x, &headers, NULL, &claim, i > 0);
+		assert_true(passage_has_signal(p));
+		taken[i] = claim.bytes;
+		passage_drop(p);
+	}
+	assert_true(taken[0] < taken[1] - JSON_BRANCH_BYTES);
+	budget_free(b);
 }
 
 /* ---- what a vendor asks while a webhook is set up
@@ -289,6 +314,7 @@ int main(void)
 		cmocka_unit_test(what_repeats_a_large_body_waits_for_room),
 		cmocka_unit_test(what_could_never_be_held_is_one_webhook_that_cannot_be_read),
 		cmocka_unit_test(small_items_take_no_more_than_they_count),
+		cmocka_unit_test(a_tree_is_kept_only_where_the_pipeline_keeps_it),
 		cmocka_unit_test(a_challenge_is_echoed_to_whoever_asks_and_has_no_effect),
 		cmocka_unit_test_setup(a_proven_signal_with_a_challenge_is_a_signal, reset),
 		cmocka_unit_test_setup(a_challenge_that_cannot_be_echoed_is_none, reset),
