@@ -214,7 +214,8 @@ static struct json_object *source_read(const struct source *a, const struct scop
 			(void)flat_add(&said,
 				       source_said(a, json_object_get_string(json_object_array_get_idx(value, i))));
 	} else {
-		CLEANUP(mem_freep) char *text = json_scalar(value);
+		CLEANUP(mem_freep) char *own = NULL;
+		const char *text = value_look(value, &own);
 
 		said = text ? flat_text(source_said(a, text)) : NULL;
 	}

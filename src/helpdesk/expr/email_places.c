@@ -73,7 +73,8 @@ void email_places_done(struct email_places *p)
 
 static bool add_scalar(struct addresses *to, struct json_object *o, bool primary)
 {
-	CLEANUP(mem_freep) char *text = json_scalar(o);
+	CLEANUP(mem_freep) char *own = NULL;
+	const char *text = value_look(o, &own);
 
 	return text && addresses_add(to, text, primary);
 }

@@ -303,9 +303,9 @@ static bool element_add(const struct alternative *a, const struct scope *s, stru
 	}
 	reference_values(a->reference, &at, &v);
 	for (size_t i = 0; i < v.n && room; i++) {
-		CLEANUP(mem_freep) char *text = json_scalar(v.items[i]);
+		CLEANUP(mem_freep) char *own = NULL;
 
-		room = flat_add(list, text);
+		room = flat_add(list, value_look(v.items[i], &own));
 	}
 	values_done(&v);
 	return room;

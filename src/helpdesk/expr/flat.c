@@ -24,20 +24,15 @@ struct json_object *flat_text(const char *text)
 	return json_object_new_string_len(text, (int)flat_cut(text, strlen(text), FLAT_TEXT_MAX));
 }
 
-static bool flat_has(struct json_object *list, struct json_object *text)
-{
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		if (json_object_equal(json_object_array_get_idx(list, i), text))
-			return true;
-	return false;
-}
-
 bool flat_add(struct json_object **list, const char *text)
 {
 	CLEANUP(json_putp) struct json_object *one = flat_text(text);
 
-	if (!one || (*list && flat_has(*list, one)))
+	if (!one)
 		return true;
+	for (size_t i = 0; *list && i < json_object_array_length(*list); i++)
+		if (json_object_equal(json_object_array_get_idx(*list, i), one))
+			return true;
 	if (!*list)
 		*list = json_object_new_array();
 	if (json_object_array_length(*list) == FLAT_LIST_MAX)
@@ -46,40 +41,37 @@ bool flat_add(struct json_object **list, const char *text)
 	return true;
 }
 
+static bool add_scalar(struct json_object **list, struct json_object *o)
+{
+	CLEANUP(mem_freep) char *own = NULL;
+
+	return flat_add(list, value_look(o, &own));
+}
+
 struct json_object *flat_list(const struct values *v)
 {
 	struct json_object *list = NULL;
 	bool room = true;
 
-	for (size_t i = 0; i < v->n && room; i++) {
-		CLEANUP(mem_freep) char *text = json_scalar(v->items[i]);
-
-		room = flat_add(&list, text);
-	}
-	return list;
-}
-
-static struct json_object *flat_array(struct json_object *o)
-{
-	size_t n = json_object_array_length(o);
-	struct values v = {.n = n < VALUES_MAX ? n : VALUES_MAX};
-	struct json_object *list, *items[VALUES_MAX];
-
-	for (size_t i = 0; i < v.n; i++)
-		items[i] = json_object_array_get_idx(o, i);
-	v.items = items;
-	list = flat_list(&v);
+	for (size_t i = 0; i < v->n && room; i++)
+		room = add_scalar(&list, v->items[i]);
 	return list;
 }
 
 struct json_object *flat_value(struct json_object *o)
 {
-	switch (json_object_get_type(o)) {
-	case json_type_string: {
-		CLEANUP(mem_freep) char *text = json_scalar(o);
+	struct json_object *list = NULL;
+	const char *text;
+	bool room = true;
+	size_t n;
 
-		return flat_text(text);
-	}
+	switch (json_object_get_type(o)) {
+	case json_type_string:
+		text = json_object_get_string(o);
+		n = strlen(text);
+		if (n != (size_t)json_object_get_string_len(o))
+			return NULL;
+		return n > 0 && n <= FLAT_TEXT_MAX ? json_object_get(o) : flat_text(text);
 	case json_type_double:
 		if (json_wide(o))
 			return flat_text(json_wide(o));
@@ -88,7 +80,10 @@ struct json_object *flat_value(struct json_object *o)
 	case json_type_int:
 		return json_object_get(o);
 	case json_type_array:
-		return flat_array(o);
+		n = json_object_array_length(o);
+		for (size_t i = 0; i < n && i < VALUES_MAX && room; i++)
+			room = add_scalar(&list, json_object_array_get_idx(o, i));
+		return list;
 	case json_type_null:
 	case json_type_object:
 		break;

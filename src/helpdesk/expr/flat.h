@@ -20,8 +20,8 @@
 size_t flat_cut(const char *text, size_t len, size_t max);
 /* NULL or "" gives NULL: an absent fact. The caller owns the object. */
 struct json_object *flat_text(const char *text);
-/* The value as it is where it is flat; a number that no machine number holds (json_wide) as text; NULL for what is
- * nothing or an object. The caller owns the object. */
+/* The value as it is where it is flat, which is not copied; a number that no machine number holds (json_wide) as text;
+ * NULL for what is nothing or an object. The caller owns a reference to the object, and does not change it. */
 struct json_object *flat_value(struct json_object *o);
 /*
  * Adds a text to a list that is made with its first one. NULL, "" and what is in the list already are left out.

@@ -205,7 +205,8 @@ static bool condition_text_contains(const struct condition *c, const char *text)
 /* One scalar. left: what a pattern may still look at. */
 static bool condition_holds_for(const struct condition *c, struct json_object *o, bool in_list, size_t *left)
 {
-	CLEANUP(mem_freep) char *text = json_scalar(o);
+	CLEANUP(mem_freep) char *own = NULL;
+	const char *text = value_look(o, &own);
 
 	if (!text)
 		return false;

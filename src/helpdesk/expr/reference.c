@@ -9,31 +9,6 @@
 
 #define REFERENCE_TEXT_MAX 512
 #define REFERENCE_STARS_MAX 4
-#define REFERENCE_TOKENS_MAX 32
-
-enum reference_kind {
-	REFERENCE_POINTER,
-	REFERENCE_ROOT,
-	REFERENCE_HEADER,
-	REFERENCE_QUERY,
-	REFERENCE_NAME,
-};
-
-struct token {
-	bool star;
-	char *key;
-	bool is_index;
-	size_t index;
-};
-
-struct reference {
-	enum reference_kind kind;
-	char *text;
-	const char *name; /* of a header, a query parameter, a name; points into text */
-	struct token tokens[REFERENCE_TOKENS_MAX];
-	size_t n;
-	unsigned stars;
-};
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
@@ -65,6 +40,8 @@ static int token_unescape(const char *from, size_t len, char *to)
 
 static int pointer_compile(struct reference *r, const char *pointer, struct err *reterr)
 {
+	CLEANUP(json_putp) struct json_object *any = json_object_new_object(); /* every object hashes alike */
+
 	while (*pointer == '/') {
 		size_t len = strcspn(++pointer, "/");
 		struct token *t = &r->tokens[r->n];
@@ -79,6 +56,7 @@ static int pointer_compile(struct reference *r, const char *pointer, struct err 
 				       r->text);
 		t->star = len == 1 && *pointer == '*';
 		t->is_index = token_index(t->key, &t->index);
+		t->hash = lh_get_hash(json_object_get_object(any), t->key);
 		r->stars += t->star;
 		if (r->stars > REFERENCE_STARS_MAX)
 			return err_set(reterr, -EINVAL, "\"%s\" has more than %d *", r->text, REFERENCE_STARS_MAX);
@@ -192,53 +170,17 @@ void reference_free(struct reference *r)
 	free(r);
 }
 
-const char *reference_text(const struct reference *r)
-{
-	return r->text;
-}
-
-const char *reference_header(const struct reference *r)
-{
-	return r->kind == REFERENCE_HEADER ? r->name : NULL;
-}
-
-const char *reference_query(const struct reference *r)
-{
-	return r->kind == REFERENCE_QUERY ? r->name : NULL;
-}
-
-const char *reference_name(const struct reference *r)
-{
-	return r->kind == REFERENCE_NAME ? r->name : NULL;
-}
-
-unsigned reference_stars(const struct reference *r)
-{
-	return r->stars;
-}
-
-const char *reference_key(const struct reference *r, size_t i)
-{
-	return i < r->n ? r->tokens[i].key : NULL;
-}
-
-bool reference_index(const struct reference *r, size_t i, size_t *ret)
-{
-	*ret = r->tokens[i].index;
-	return r->tokens[i].is_index;
-}
-
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
 
-static bool values_full(const struct values *v)
-{
-	return v->n == VALUES_MAX;
-}
-
-/* Takes over one reference to o. */
+/* Takes over one reference to o. Most references find one value, for which there is room without a list. */
 static void values_add(struct values *v, struct json_object *o)
 {
-	MEM_ROOM(v->items, v->n);
+	if (v->n < 2)
+		v->items = v->n == 0 ? &v->only : NULL;
+	if (v->n > 0)
+		MEM_ROOM(v->items, v->n);
+	if (v->n == 1)
+		v->items[0] = v->only;
 	v->items[v->n++] = o;
 }
 
@@ -246,7 +188,8 @@ void values_done(struct values *v)
 {
 	for (size_t i = 0; i < v->n; i++)
 		json_object_put(v->items[i]);
-	free(v->items);
+	if (v->n > 1)
+		free(v->items);
 	*v = (struct values){0};
 }
 
@@ -263,11 +206,30 @@ struct walk {
 /* The plain child; false where there is none. */
 static bool token_child(const struct token *t, struct json_object *o, struct json_object **ret)
 {
-	if (json_object_is_type(o, json_type_object))
-		return json_object_object_get_ex(o, t->key, ret);
-	if (!json_object_is_type(o, json_type_array) || !t->is_index || t->index >= json_object_array_length(o))
+	const struct lh_entry *entry;
+
+	switch (json_object_get_type(o)) {
+	case json_type_object:
+		entry = lh_table_lookup_entry_w_hash(json_object_get_object(o), t->key, t->hash);
+		if (entry)
+			*ret = lh_entry_v(entry);
+		return entry != NULL;
+	case json_type_array:
+		if (!t->is_index || t->index >= json_object_array_length(o))
+			return false;
+		*ret = json_object_array_get_idx(o, t->index);
+		return true;
+	default:
 		return false;
-	*ret = json_object_array_get_idx(o, t->index);
+	}
+}
+
+/* Down to the next star, or to the end; false where the way there is not. */
+static bool tokens_child(const struct reference *r, size_t *at, struct json_object **o)
+{
+	for (; *at < r->n && !r->tokens[*at].star; ++*at)
+		if (!token_child(&r->tokens[*at], *o, o))
+			return false;
 	return true;
 }
 
@@ -309,10 +271,9 @@ static struct json_object *walk_beside(const struct walk *w)
 
 static void walk_down(struct walk *w, size_t at, unsigned star, struct json_object *o)
 {
-	const struct token *t = &w->r->tokens[at];
 	size_t n = 0;
 
-	if (values_full(w->found))
+	if (w->found->n == VALUES_MAX || !tokens_child(w->r, &at, &o))
 		return;
 	if (at == w->r->n) {
 		values_add(w->found, json_object_get(o));
@@ -320,13 +281,8 @@ static void walk_down(struct walk *w, size_t at, unsigned star, struct json_obje
 			values_add(w->found_beside, json_object_get(walk_beside(w)));
 		return;
 	}
-	if (!t->star) {
-		if (token_child(t, o, &o))
-			walk_down(w, at + 1, star, o);
-		return;
-	}
 	if (json_object_is_type(o, json_type_array)) {
-		for (n = 0; n < json_object_array_length(o) && !values_full(w->found); n++) {
+		for (n = 0; n < json_object_array_length(o) && w->found->n < VALUES_MAX; n++) {
 			w->chosen[star] = n;
 			walk_down(w, at + 1, star + 1, json_object_array_get_idx(o, n));
 		}
@@ -343,7 +299,7 @@ static void walk_down(struct walk *w, size_t at, unsigned star, struct json_obje
 /* Every value of that name. What is not UTF-8 is as absent: it could not go into JSON. */
 static void values_of_pairs(const struct pairs *pairs, const char *name, struct values *ret)
 {
-	for (size_t i = 0; pairs && i < pairs->n && !values_full(ret); i++) {
+	for (size_t i = 0; pairs && i < pairs->n && ret->n < VALUES_MAX; i++) {
 		const char *value = pairs->items[i].value;
 
 		if (text_same(pairs->items[i].name, name) && value && text_is_utf8(value, strlen(value)))
@@ -351,28 +307,27 @@ static void values_of_pairs(const struct pairs *pairs, const char *name, struct 
 	}
 }
 
-static void values_of_property(struct json_object *properties, const char *name, struct values *ret)
+/* The property of that name, the exact one rather than another in case; false where there is none. */
+static bool find_property(struct json_object *properties, const char *name, struct json_object **ret)
 {
-	struct json_object *exact;
-
 	if (!json_object_is_type(properties, json_type_object))
-		return;
-	if (json_object_object_get_ex(properties, name, &exact)) {
-		values_add(ret, json_object_get(exact));
-		return;
-	}
+		return false;
+	if (json_object_object_get_ex(properties, name, ret))
+		return true;
 	json_object_object_foreach(properties, key, value)
 	{
-		if (!text_same(key, name))
-			continue;
-		values_add(ret, json_object_get(value));
-		return;
+		if (text_same(key, name)) {
+			*ret = value;
+			return true;
+		}
 	}
+	return false;
 }
 
 void reference_values(const struct reference *r, const struct scope *s, struct values *ret)
 {
 	struct walk w = {.r = r, .found = ret};
+	struct json_object *property;
 
 	*ret = (struct values){0};
 	switch (r->kind) {
@@ -392,8 +347,8 @@ void reference_values(const struct reference *r, const struct scope *s, struct v
 		values_of_pairs(s->names, r->name, ret);
 		if (ret->n == 0)
 			values_of_pairs(s->taken, r->name, ret);
-		if (ret->n == 0)
-			values_of_property(s->properties, r->name, ret);
+		if (ret->n == 0 && find_property(s->properties, r->name, &property))
+			values_add(ret, json_object_get(property));
 		break;
 	}
 }
@@ -415,44 +370,87 @@ void reference_values_beside(const struct reference *r, const struct reference *
 	walk_down(&w, 0, 0, w.top);
 }
 
-/* Non-empty text, or NULL. A double as it was written (json-c keeps that), unless with an exponent, which no id and no
- * time has. */
-static char *scalar_text(struct json_object *o)
+const char *value_look(struct json_object *o, char **own)
 {
-	char *text = json_object_is_type(o, json_type_double) ? json_text(o) : NULL;
+	const char *text;
 
-	if (text && strpbrk(text, "eE"))
-		free(TAKE(text));
-	if (!text)
-		text = json_scalar(o);
-	if (text && *text == '\0')
-		free(TAKE(text));
-	return text;
+	if (!json_object_is_type(o, json_type_string))
+		return *own = json_scalar(o);
+	text = json_object_get_string(o);
+	return strlen(text) == (size_t)json_object_get_string_len(o) ? text : NULL;
 }
 
-/* What a pointer without stars leads to; false where there is nothing. */
-static bool pointer_value(const struct reference *r, struct json_object *top, struct json_object **ret)
+/* Non-empty text, or NULL. A double as it was written (json-c keeps that), unless with an exponent, which no id and no
+ * time has. */
+static const char *scalar_look(struct json_object *o, char **own)
 {
-	for (size_t i = 0; i < r->n; i++)
-		if (!token_child(&r->tokens[i], top, &top))
-			return false;
-	*ret = top;
-	return true;
+	const char *text; /* *own, where that is set */
+
+	if (json_object_is_type(o, json_type_double)) {
+		*own = json_text(o);
+		if (!strpbrk(*own, "eE"))
+			return *own;
+		free(TAKE(*own));
+	}
+	text = value_look(o, own);
+	return text && *text != '\0' ? text : NULL;
+}
+
+/* The first of that name that is not empty, of those that values_of_pairs() gives; *any: whether there are any. */
+static const char *pairs_look(const struct pairs *pairs, const char *name, bool *any)
+{
+	for (size_t i = 0; pairs && i < pairs->n; i++) {
+		const char *value = pairs->items[i].value;
+
+		if (!text_same(pairs->items[i].name, name) || !value || !text_is_utf8(value, strlen(value)))
+			continue;
+		*any = true;
+		if (*value != '\0')
+			return value;
+	}
+	return NULL;
+}
+
+const char *reference_look(const struct reference *r, const struct scope *s, char **own)
+{
+	struct json_object *o = s->item;
+	const char *text = NULL;
+	bool any = false;
+	struct values v;
+	size_t at = 0;
+
+	switch (r->kind) {
+	case REFERENCE_HEADER:
+		return pairs_look(s->headers, r->name, &any);
+	case REFERENCE_QUERY:
+		return pairs_look(s->query, r->name, &any);
+	case REFERENCE_NAME:
+		text = pairs_look(s->names, r->name, &any);
+		if (!any)
+			text = pairs_look(s->taken, r->name, &any);
+		return !any && find_property(s->properties, r->name, &o) ? scalar_look(o, own) : text;
+	case REFERENCE_ROOT:
+		o = s->root ? s->root : s->item;
+		break;
+	case REFERENCE_POINTER:
+		break;
+	}
+	if (r->stars == 0)
+		return tokens_child(r, &at, &o) ? scalar_look(o, own) : NULL;
+	/* The tree keeps what the list gives back. */
+	reference_values(r, s, &v);
+	for (size_t i = 0; i < v.n && !text; i++)
+		text = scalar_look(v.items[i], own);
+	values_done(&v);
+	return text;
 }
 
 char *reference_scalar(const struct reference *r, const struct scope *s)
 {
-	struct json_object *o = NULL;
-	struct values v;
-	char *text = NULL;
+	char *own = NULL;
+	const char *text = reference_look(r, s, &own);
 
-	if (r->kind == REFERENCE_POINTER && r->stars == 0)
-		return pointer_value(r, s->item, &o) ? scalar_text(o) : NULL;
-	reference_values(r, s, &v);
-	for (size_t i = 0; i < v.n && !text; i++)
-		text = scalar_text(v.items[i]);
-	values_done(&v);
-	return text;
+	return own ? own : mem_str(text);
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */

@@ -27,7 +27,32 @@ struct scope {
 	struct json_object *properties; /* bare names in rules: the event's properties, without regard to case */
 };
 
-struct reference;
+enum reference_kind {
+	REFERENCE_POINTER,
+	REFERENCE_ROOT,
+	REFERENCE_HEADER,
+	REFERENCE_QUERY,
+	REFERENCE_NAME,
+};
+
+/* One step of a pointer. */
+struct token {
+	bool star, is_index;
+	size_t index;
+	char *key;          /* unescaped */
+	unsigned long hash; /* of the key, as the tables of json-c's objects have it */
+};
+
+#define REFERENCE_TOKENS_MAX 32
+/* Here for the inline functions below: nobody but these and reference.c looks into it. */
+struct reference {
+	enum reference_kind kind;
+	char *text;
+	const char *name; /* of a header, a query parameter, a name; points into text */
+	unsigned stars;
+	size_t n;
+	struct token tokens[REFERENCE_TOKENS_MAX];
+};
 
 enum reference_names {
 	REFERENCE_NO_NAMES,
@@ -39,28 +64,52 @@ int reference_compile(const char *text, enum reference_names names, struct refer
 /* A JSON Pointer without stars, and "" for the whole: what `each` names. */
 int reference_compile_array(const char *text, struct reference **ret, struct err *reterr) MUSTCHECK;
 void reference_free(struct reference *r);
-const char *reference_text(const struct reference *r);
 /* Whether a header can be called so; false for "". */
 bool reference_header_is_good(const char *name);
-/* The header's name where this is a header reference, else NULL: which headers a webhook must keep. */
-const char *reference_header(const struct reference *r);
-/* The parameter's name where this is a query reference, else NULL. */
-const char *reference_query(const struct reference *r);
-/* The name where this is a bare name, else NULL: whether it is known at all. */
-const char *reference_name(const struct reference *r);
-/* How many `*` it has. */
-unsigned reference_stars(const struct reference *r);
 
+/* As it is written. */
+static inline const char *reference_text(const struct reference *r)
+{
+	return r->text;
+}
+/* The header's name where this is a header reference, else NULL: which headers a webhook must keep. */
+static inline const char *reference_header(const struct reference *r)
+{
+	return r->kind == REFERENCE_HEADER ? r->name : NULL;
+}
+/* The parameter's name where this is a query reference, else NULL. */
+static inline const char *reference_query(const struct reference *r)
+{
+	return r->kind == REFERENCE_QUERY ? r->name : NULL;
+}
+/* The name where this is a bare name, else NULL: whether it is known at all. */
+static inline const char *reference_name(const struct reference *r)
+{
+	return r->kind == REFERENCE_NAME ? r->name : NULL;
+}
+/* How many `*` it has. */
+static inline unsigned reference_stars(const struct reference *r)
+{
+	return r->stars;
+}
 /* The keys of a pointer from the top on, unescaped; NULL behind the last. */
-const char *reference_key(const struct reference *r, size_t i);
+static inline const char *reference_key(const struct reference *r, size_t i)
+{
+	return i < r->n ? r->tokens[i].key : NULL;
+}
 /* Whether such a key names an element of a list, and which. */
-bool reference_index(const struct reference *r, size_t i, size_t *ret);
+static inline bool reference_index(const struct reference *r, size_t i, size_t *ret)
+{
+	*ret = r->tokens[i].index;
+	return r->tokens[i].is_index;
+}
 
 /* All values found, in document order; the list holds a reference to each. At most VALUES_MAX. */
 #define VALUES_MAX 256
 struct values {
 	struct json_object **items; /* NULL items: the JSON null */
 	size_t n;
+	struct json_object *only; /* where items points while there is one: the struct is not copied */
 };
 void reference_values(const struct reference *r, const struct scope *s, struct values *ret);
 /* Whether they are two pointers from the same top, with as many stars. */
@@ -75,6 +124,11 @@ void values_done(struct values *v);
  * caller owns it.
  */
 char *reference_scalar(const struct reference *r, const struct scope *s) MUSTCHECK;
+/* The same without a copy of what is text in the scope: borrowed from that, or *own, which is NULL before and which the
+ * caller frees. */
+const char *reference_look(const struct reference *r, const struct scope *s, char **own);
+/* So of one value: json_scalar(), borrowed from o where that holds a text. */
+const char *value_look(struct json_object *o, char **own);
 /*
  * Writes text at every place that r points to in the scope's item (or root), as a number where a number stands there
  * and text is one. Makes the members on the way that are not there. Whether it was written anywhere; false for all but

@@ -427,10 +427,11 @@ static char *place_unknown(const struct place *p, const struct matcher *const *m
 
 	reference_values(p->reference, scope, &v);
 	for (size_t i = 0; i < v.n && !unknown; i++) {
-		CLEANUP(mem_freep) char *text = json_scalar(v.items[i]);
+		CLEANUP(mem_freep) char *own = NULL;
+		const char *text = value_look(v.items[i], &own);
 
 		if (text && *text != '\0' && !is_known(p, matchers, matchers_n, text))
-			unknown = TAKE(text);
+			unknown = mem_str(text);
 	}
 	values_done(&v);
 	return unknown;

@@ -254,8 +254,8 @@ static bool link_add(struct buf *to, const char *value)
 
 static bool part_render(const struct part *p, const struct scope *s, enum template_escape escape, struct buf *to)
 {
-	CLEANUP(mem_freep) char *value = reference_scalar(p->reference, s);
-	const char *name;
+	CLEANUP(mem_freep) char *own = NULL;
+	const char *value = reference_look(p->reference, s, &own), *name;
 
 	if (!value)
 		return false;

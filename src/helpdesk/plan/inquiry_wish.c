@@ -49,7 +49,8 @@ static void see(void *ctx, const struct reference *r)
 {
 	struct outlook *o = ctx;
 	const char *name = reference_name(r);
-	CLEANUP(mem_freep) char *value = reference_scalar(r, o->scope);
+	CLEANUP(mem_freep) char *own = NULL;
+	const char *value = reference_look(r, o->scope, &own);
 
 	o->webhook = o->webhook || !name;
 	if (!value && name && may_be_taken(o, name))
@@ -148,12 +149,10 @@ static void add_fact(struct outlook *o, const char *value)
 static void add_value(void *ctx, const struct reference *r)
 {
 	struct outlook *o = ctx;
-	CLEANUP(mem_freep) char *value = NULL;
+	CLEANUP(mem_freep) char *own = NULL;
 
-	if (reference_name(r))
-		return;
-	value = reference_scalar(r, o->scope);
-	add_fact(o, value);
+	if (!reference_name(r))
+		add_fact(o, reference_look(r, o->scope, &own));
 }
 
 /* Of a matcher, which looks at all values. */
