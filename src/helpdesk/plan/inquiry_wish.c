@@ -18,32 +18,38 @@
 
 #define DIGEST_KEY_BYTES 16
 
+/* What is known of a URL before the answers of earlier steps. */
+enum url_outlook {
+	URL_NEVER, /* it cannot be made */
+	URL_MAYBE, /* it hangs on a name that an earlier step may take */
+	URL_SURE,
+};
+
+/* One step before anything is asked. */
+struct prospect {
+	bool may;                             /* it may be asked */
+	bool by_name;                         /* by a name that an earlier step may take */
+	bool when_open, when_webhook;         /* so `when` asks; `when` looks at a place in the webhook */
+	enum url_outlook urls[STEP_URLS_MAX]; /* up to the first that is sure to be made, as none behind it is asked */
+};
+
 struct outlook {
 	const struct definition *d;
 	const struct scope *scope;
 	const char *customer;
 	bool has_address;
-	bool may[STEPS_MAX];     /* may be asked */
-	bool by_name[STEPS_MAX]; /* by a name that an earlier step may take */
-	size_t step;             /* under look */
-	/* what was seen of it */
+	struct prospect steps[STEPS_MAX];
+	size_t step; /* under look */
+	/* what was seen of the references under look */
 	bool open;    /* a name that an earlier step may take */
 	bool webhook; /* a place in the webhook */
 	bool lacks;   /* a value that is not there and that no step tells */
 	/* for the key */
-	struct digest *facts;
-	bool beyond; /* some fact is another than the customer's id */
+	struct digest *facts; /* NULL: they are only looked at */
+	bool beyond;          /* some fact is another than the customer's id */
 };
 
 /* ---- which steps ------------------------------------------------------------------------------------------------- */
-
-static bool may_be_taken(const struct outlook *o, const char *name)
-{
-	for (size_t i = 0; i < o->step; i++)
-		if (o->may[i] && step_takes(&o->d->steps[i], name))
-			return true;
-	return false;
-}
 
 static void see(void *ctx, const struct reference *r)
 {
@@ -51,85 +57,54 @@ static void see(void *ctx, const struct reference *r)
 	const char *name = reference_name(r);
 	CLEANUP(mem_freep) char *own = NULL;
 	const char *value = reference_look(r, o->scope, &own);
+	bool may_be_taken = false;
 
 	o->webhook = o->webhook || !name;
-	if (!value && name && may_be_taken(o, name))
+	if (value)
+		return;
+	for (size_t i = 0; name && i < o->step && !may_be_taken; i++)
+		may_be_taken = o->steps[i].may && step_takes(&o->d->steps[i], name);
+	if (may_be_taken)
 		o->open = true;
-	else if (!value)
+	else
 		o->lacks = true;
 }
 
-static void see_nothing(struct outlook *o)
-{
-	o->open = o->webhook = o->lacks = false;
-}
-
-/* Whether `when` holds, or is not decided yet. */
-static bool may_apply(struct outlook *o, const struct step *s)
-{
-	if (!s->when)
-		return true;
-	see_nothing(o);
-	matcher_references(s->when, see, o);
-	return o->open || matcher_holds(s->when, o->scope);
-}
-
-/* Whether that URL can be made, as far as is known by now. o->open: it hangs on what an earlier step may take. */
-static bool may_be_made(struct outlook *o, const struct template *t)
+/* As far as is known by now. */
+static enum url_outlook look_at_url(struct outlook *o, const struct template *t)
 {
 	CLEANUP(mem_freep) char *url = NULL;
 
-	see_nothing(o);
+	o->open = o->lacks = false;
 	template_references(t, see, o);
 	if (o->lacks || o->open)
-		return !o->lacks;
-	return template_render(t, o->scope, TEMPLATE_URL, &url, NULL) == 0;
+		return o->lacks ? URL_NEVER : URL_MAYBE;
+	return template_render(t, o->scope, TEMPLATE_URL, &url, NULL) == 0 ? URL_SURE : URL_NEVER;
 }
 
-/* Whether any URL of the step can be made. */
-static bool may_be_asked(struct outlook *o, const struct step *s)
-{
-	for (size_t i = 0; i < s->urls_n; i++)
-		if (may_be_made(o, s->urls[i]))
-			return true;
-	return false;
-}
-
-/* Fills may[]. As the walk does: it ends before a needed step that cannot be asked. */
+/* Fills steps. As the walk does: it ends before a needed step that cannot be asked. */
 static void look_ahead(struct outlook *o)
 {
 	for (o->step = 0; o->step < o->d->steps_n; o->step++) {
 		const struct step *s = &o->d->steps[o->step];
+		struct prospect *p = &o->steps[o->step];
 
-		if (!may_apply(o, s))
+		o->open = o->webhook = false;
+		if (s->when)
+			matcher_references(s->when, see, o);
+		p->by_name = p->when_open = o->open;
+		p->when_webhook = o->webhook;
+		/* A `when` that is not decided yet may hold. */
+		if (!p->when_open && !step_applies(s, o->scope))
 			continue;
-		o->by_name[o->step] = s->when && o->open;
-		o->may[o->step] = may_be_asked(o, s);
-		o->by_name[o->step] |= o->open;
-		if (!o->may[o->step] && !s->optional)
+		for (size_t i = 0; i < s->urls_n && (i == 0 || p->urls[i - 1] != URL_SURE); i++) {
+			p->urls[i] = look_at_url(o, s->urls[i]);
+			p->by_name = p->by_name || (!p->may && p->urls[i] == URL_MAYBE);
+			p->may = p->may || p->urls[i] != URL_NEVER;
+		}
+		if (!p->may && !s->optional)
 			return;
 	}
-}
-
-static bool shows_anything(const struct definition *d)
-{
-	for (size_t i = 0; i < d->steps_n; i++)
-		if (d->steps[i].shown)
-			return true;
-	return false;
-}
-
-static enum inquiry_wish wish_of(const struct outlook *o, bool has_address)
-{
-	enum inquiry_wish wish = INQUIRY_NOTHING;
-
-	for (size_t i = 0; i < o->d->steps_n && wish != INQUIRY_NAMES; i++) {
-		if (o->may[i] && o->d->steps[i].shown)
-			wish = INQUIRY_NAMES;
-		else if (o->may[i] && !has_address)
-			wish = INQUIRY_ADDRESS;
-	}
-	return wish;
 }
 
 /* ---- the key ----------------------------------------------------------------------------------------------------- */
@@ -140,6 +115,8 @@ static void add_fact(struct outlook *o, const char *value)
 	unsigned char head[2] = {(unsigned char)o->step, value != NULL};
 
 	o->beyond = o->beyond || !text_is(value, o->customer);
+	if (!o->facts)
+		return;
 	digest_add(o->facts, head, sizeof(head));
 	if (value)
 		digest_add(o->facts, value, strlen(value) + 1);
@@ -173,34 +150,24 @@ static void add_values(void *ctx, const struct reference *r)
 	add_fact(o, NULL);
 }
 
-/* Adds the URLs up to the first that is sure to be made, as none behind it is asked. The index of the URL belongs to
- * the key: the same value in another URL is another question. */
-static void add_urls(struct outlook *o, const struct step *s)
+static void add_step(struct outlook *o, const struct step *s, const struct prospect *p)
 {
 	bool sure = false;
 
+	/* That a step is asked is a fact where the webhook decides it: of the same customer another may not lead to it.
+	 */
+	if (p->when_webhook && p->when_open)
+		matcher_references(s->when, add_values, o);
+	else if (p->when_webhook)
+		add_fact(o, NULL);
+	/* The index of the URL belongs to the key: the same value in another URL is another question. */
 	for (size_t i = 0; i < s->urls_n && !sure; i++) {
-		if (!may_be_made(o, s->urls[i]))
-			continue;
-		sure = !o->open;
-		for (size_t k = 0; k < i; k++)
+		sure = p->urls[i] == URL_SURE;
+		for (size_t k = 0; k < i && p->urls[i] != URL_NEVER; k++)
 			add_fact(o, NULL);
-		template_references(s->urls[i], add_value, o);
+		if (p->urls[i] != URL_NEVER)
+			template_references(s->urls[i], add_value, o);
 	}
-}
-
-/* That a step is asked is a fact where the webhook decides it: of the same customer another may not lead to it. */
-static void add_step(struct outlook *o, const struct step *s)
-{
-	if (s->when) {
-		see_nothing(o);
-		matcher_references(s->when, see, o);
-		if (o->webhook && o->open)
-			matcher_references(s->when, add_values, o);
-		else if (o->webhook)
-			add_fact(o, NULL);
-	}
-	add_urls(o, s);
 	for (size_t i = 0; i < s->headers_n; i++)
 		template_references(s->headers[i].value, add_value, o);
 }
@@ -209,15 +176,24 @@ static void add_step(struct outlook *o, const struct step *s)
 static bool may_lack_address(const struct outlook *o)
 {
 	for (size_t i = 0; o->has_address && i < o->d->steps_n; i++) {
-		if (!o->may[i] || !o->d->steps[i].optional)
+		if (!o->steps[i].may || !o->d->steps[i].optional)
 			continue;
 		if (o->d->steps[i].emails.n > 0)
 			return true;
 		for (size_t k = i + 1; k < o->d->steps_n; k++)
-			if (o->may[k] && o->by_name[k])
+			if (o->steps[k].may && o->steps[k].by_name)
 				return true;
 	}
 	return false;
+}
+
+static void add_facts(struct outlook *o)
+{
+	for (o->step = 0; o->step < o->d->steps_n; o->step++)
+		if (o->steps[o->step].may)
+			add_step(o, &o->d->steps[o->step], &o->steps[o->step]);
+	if (may_lack_address(o)) /* o->step is none of theirs */
+		add_fact(o, NULL);
 }
 
 static char *key_of(struct outlook *o)
@@ -225,15 +201,12 @@ static char *key_of(struct outlook *o)
 	unsigned char sha[DIGEST_SHA256_BYTES];
 	char hex[2 * DIGEST_KEY_BYTES + 1];
 
-	o->facts = digest_new();
-	for (o->step = 0; o->step < o->d->steps_n; o->step++)
-		if (o->may[o->step])
-			add_step(o, &o->d->steps[o->step]);
-	if (may_lack_address(o)) /* o->step is none of theirs */
-		add_fact(o, NULL);
-	digest_end(o->facts, sha);
+	add_facts(o);
 	if (!o->beyond && o->customer)
 		return mem_str(o->customer);
+	o->facts = digest_new();
+	add_facts(o);
+	digest_end(o->facts, sha);
 	hex_write(sha, DIGEST_KEY_BYTES, hex);
 	return mem_fmt("%s#%s", o->customer ? o->customer : "", hex);
 }
@@ -242,12 +215,20 @@ enum inquiry_wish inquiry_wish(const struct definition *d, const struct scope *s
 			       const char *customer, char **ret_key)
 {
 	struct outlook o = {.d = d, .scope = s, .customer = customer, .has_address = has_address};
-	enum inquiry_wish wish;
+	enum inquiry_wish wish = INQUIRY_NOTHING;
+	bool shows = false; /* some step tells a name that is shown */
 
-	if (has_address && !shows_anything(d))
+	for (size_t i = 0; i < d->steps_n; i++)
+		shows = shows || d->steps[i].shown;
+	if (has_address && !shows)
 		return INQUIRY_NOTHING;
 	look_ahead(&o);
-	wish = wish_of(&o, has_address);
+	for (size_t i = 0; i < d->steps_n && wish != INQUIRY_NAMES; i++) {
+		if (o.steps[i].may && d->steps[i].shown)
+			wish = INQUIRY_NAMES;
+		else if (o.steps[i].may && !has_address)
+			wish = INQUIRY_ADDRESS;
+	}
 	if (wish != INQUIRY_NOTHING)
 		*ret_key = key_of(&o);
 	return wish;
