@@ -185,7 +185,7 @@ static void a_text_that_is_no_address_has_a_reason(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		enum email_fault fault = email_read(cases[i].raw, strlen(cases[i].raw), out);
+		enum email_fault fault = email_read(cases[i].raw, strlen(cases[i].raw), false, out);
 
 		if (fault != cases[i].fault)
 			fail_msg("%s: %s", cases[i].raw, email_fault_name(fault));
@@ -235,10 +235,10 @@ static void the_longest_address_has_254_bytes(void **state)
 	memset(huge, 'a', (1 << 20) - 1);
 	memcpy(huge + 100, "@b.c", 4);
 	assert_int_equal(email_normalise(huge, out), -EINVAL);
-	assert_int_equal(email_read(huge, strlen(huge), out), EMAIL_TOO_LONG);
-	assert_int_equal(email_read(huge, 50, out), EMAIL_NO_AT);
+	assert_int_equal(email_read(huge, strlen(huge), false, out), EMAIL_TOO_LONG);
+	assert_int_equal(email_read(huge, 50, false, out), EMAIL_NO_AT);
 	memset(huge, ' ', 1 << 19);
-	assert_int_equal(email_read(huge, 1 << 19, out), EMAIL_ABSENT);
+	assert_int_equal(email_read(huge, 1 << 19, false, out), EMAIL_ABSENT);
 }
 
 static void a_domain_label_has_63_letters_at_most(void **state)

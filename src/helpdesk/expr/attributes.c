@@ -23,6 +23,8 @@ struct source {
 /* The first source that gives something counts. A list without maps of words is one fact, and so one source. */
 struct attribute {
 	char *name;
+	bool is_id; /* "Inbox ID": an identifier, whatever the desk writes it as. Klaviyo would segment 7 and "7" apart.
+		     */
 	struct source items[FACT_MAX];
 	size_t n;
 };
@@ -100,17 +102,11 @@ static void source_compile(struct source *a, const struct node *n, struct proble
 	}
 }
 
-static bool has_words(const struct node *n)
-{
-	for (size_t i = 0; i < n->n; i++)
-		if (attribute_is_words(n->items[i]))
-			return true;
-	return false;
-}
-
 static void attribute_compile(struct attribute *a, const struct node *n, struct problems *problems)
 {
 	const char *fault = flat_name_fault(n->key);
+	bool has_words = false;
+	size_t len;
 
 	if (fault)
 		problems_error(problems, n, "the name \"%.64s\" %s", n->key, fault);
@@ -120,7 +116,11 @@ static void attribute_compile(struct attribute *a, const struct node *n, struct 
 				       "\"%s\" is a property that every event has by itself; choose another name",
 				       n->key);
 	a->name = mem_str(n->key);
-	if (n->type != NODE_LIST || n->n > FACT_MAX || !has_words(n)) {
+	len = strlen(a->name);
+	a->is_id = len >= 2 && strcmp(a->name + len - 2, "ID") == 0;
+	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
+		has_words = has_words || attribute_is_words(n->items[i]);
+	if (!has_words || n->n > FACT_MAX) {
 		source_compile(&a->items[a->n++], n, problems);
 		return;
 	}
@@ -194,14 +194,6 @@ static const char *source_said(const struct source *a, const char *value)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* "Inbox ID": an identifier, whatever the desk writes it as. Klaviyo would segment 7 and "7" apart. */
-static bool attribute_is_id(const struct attribute *a)
-{
-	size_t len = strlen(a->name);
-
-	return len >= 2 && strcmp(a->name + len - 2, "ID") == 0;
-}
-
 /* Of a list, a text for each element that has one, once each; NULL where none has. */
 static struct json_object *source_read(const struct source *a, const struct scope *s)
 {
@@ -232,7 +224,7 @@ static struct json_object *attribute_read(const struct attribute *a, const struc
 		*from = &a->items[i];
 		value = source_read(*from, s);
 	}
-	if (value && attribute_is_id(a) && !json_object_is_type(value, json_type_array)) {
+	if (a->is_id && value && !json_object_is_type(value, json_type_array)) {
 		CLEANUP(mem_freep) char *text = json_scalar(value);
 
 		json_object_put(value);

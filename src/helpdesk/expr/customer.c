@@ -84,7 +84,7 @@ static bool add_one(struct addresses *a, const char *email, bool primary)
 static bool add_part(struct addresses *a, const char *text, size_t len, bool encoded, bool primary)
 {
 	char email[EMAIL_MAX + 1], shown[MASK_EMAIL_MAX];
-	enum email_fault fault = encoded ? email_read_encoded(text, len, email) : email_read(text, len, email);
+	enum email_fault fault = email_read(text, len, encoded, email);
 
 	if (fault == EMAIL_GOOD)
 		return add_one(a, email, primary);

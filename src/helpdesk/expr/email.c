@@ -124,7 +124,7 @@ static enum email_fault email_judge(char **address)
 	return domain_is_good(at + 1) ? EMAIL_GOOD : EMAIL_BAD_DOMAIN;
 }
 
-static enum email_fault read_part(const char *raw, size_t len, bool encoded, char *out)
+enum email_fault email_read(const char *raw, size_t len, bool encoded, char *out)
 {
 	CLEANUP(mem_freep) char *copy = mem_strn(raw, len);
 	char *s = text_trim_unseen(copy);
@@ -169,19 +169,9 @@ static enum email_fault read_part(const char *raw, size_t len, bool encoded, cha
 	return fault;
 }
 
-enum email_fault email_read(const char *raw, size_t len, char *out)
-{
-	return read_part(raw, len, false, out);
-}
-
-enum email_fault email_read_encoded(const char *raw, size_t len, char *out)
-{
-	return read_part(raw, len, true, out);
-}
-
 int email_normalise(const char *raw, char *out)
 {
-	return raw && email_read(raw, strlen(raw), out) == EMAIL_GOOD ? 0 : -EINVAL;
+	return raw && email_read(raw, strlen(raw), false, out) == EMAIL_GOOD ? 0 : -EINVAL;
 }
 
 const char *email_fault_name(enum email_fault f)

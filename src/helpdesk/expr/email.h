@@ -37,11 +37,11 @@ const char *email_fault_name(enum email_fault f); /* "no at sign", … */
  * before it, a domain with a dot and no empty label, and no blank, control or quote character. Letters beyond ASCII and
  * xn-- stay as they are written: the two spellings of one domain are two addresses. out: EMAIL_MAX + 1 bytes, written
  * where it is EMAIL_GOOD.
+ *
+ * encoded: raw is one address of a mailto: URL, with or without the scheme, and so percent-encoded. A display name may
+ * stand before it all the same: programs put one there.
  */
-enum email_fault email_read(const char *raw, size_t len, char *out);
-/* The same for one address of a mailto: URL, with or without the scheme: it is percent-encoded. A
- * display name may stand before it all the same: programs put one there. */
-enum email_fault email_read_encoded(const char *raw, size_t len, char *out);
+enum email_fault email_read(const char *raw, size_t len, bool encoded, char *out);
 /* email_read() over the whole text: 0, or -EINVAL. NULL is none. */
 int email_normalise(const char *raw, char *out) MUSTCHECK;
 

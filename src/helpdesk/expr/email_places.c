@@ -22,34 +22,23 @@ static struct reference *place_compile(const struct node *n, bool only_pointers,
 	return r;
 }
 
-static void places_compile_emails(struct email_places *p, const struct node *n, bool only_pointers,
-				  struct problems *problems)
-{
-	if (n->type != NODE_LIST) {
-		p->emails[p->n] = place_compile(n, only_pointers, problems);
-		p->n += p->emails[p->n] != NULL;
-		return;
-	}
-	if (n->n == 0 || n->n > EMAIL_PLACES_MAX) {
-		problems_error(problems, n,
-			       "expected a list of 1 to %d references, of which the first with an address counts",
-			       EMAIL_PLACES_MAX);
-		return;
-	}
-	for (size_t i = 0; i < n->n; i++) {
-		p->emails[p->n] = place_compile(n->items[i], only_pointers, problems);
-		p->n += p->emails[p->n] != NULL;
-	}
-}
-
 void email_places_compile(struct email_places *p, const struct node *emails, const struct node *primary,
 			  bool only_pointers, struct problems *problems)
 {
-	size_t errors = problems->errors;
+	bool is_list = emails && emails->type == NODE_LIST;
+	size_t errors = problems->errors, n = is_list ? emails->n : emails != NULL;
 
 	*p = (struct email_places){0};
-	if (emails)
-		places_compile_emails(p, emails, only_pointers, problems);
+	if (is_list && (n == 0 || n > EMAIL_PLACES_MAX)) {
+		problems_error(problems, emails,
+			       "expected a list of 1 to %d references, of which the first with an address counts",
+			       EMAIL_PLACES_MAX);
+		n = 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		p->emails[p->n] = place_compile(is_list ? emails->items[i] : emails, only_pointers, problems);
+		p->n += p->emails[p->n] != NULL;
+	}
 	if (!primary)
 		return;
 	p->primary = place_compile(primary, only_pointers, problems);
@@ -71,23 +60,18 @@ void email_places_done(struct email_places *p)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool add_scalar(struct addresses *to, struct json_object *o, bool primary)
-{
-	CLEANUP(mem_freep) char *own = NULL;
-	const char *text = value_look(o, &own);
-
-	return text && addresses_add(to, text, primary);
-}
-
 /* A text, or a list of them: a form's field may be either. */
 static bool add_value(struct addresses *to, struct json_object *o, bool primary)
 {
-	bool any = false;
+	bool is_list = json_object_is_type(o, json_type_array), any = false;
+	size_t n = is_list ? json_object_array_length(o) : 1;
 
-	if (!json_object_is_type(o, json_type_array))
-		return add_scalar(to, o, primary);
-	for (size_t i = 0; i < json_object_array_length(o) && i < VALUES_MAX; i++)
-		any = add_scalar(to, json_object_array_get_idx(o, i), primary) || any;
+	for (size_t i = 0; i < n && i < VALUES_MAX; i++) {
+		CLEANUP(mem_freep) char *own = NULL;
+		const char *text = value_look(is_list ? json_object_array_get_idx(o, i) : o, &own);
+
+		any = (text && addresses_add(to, text, primary)) || any;
+	}
 	return any;
 }
 

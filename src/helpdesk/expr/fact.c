@@ -366,29 +366,23 @@ struct json_object *fact_value(const struct fact *f, const struct scope *s)
 	return value;
 }
 
-static const char *reference_oddity(const struct reference *r, const struct scope *s)
+const char *fact_oddity(const struct fact *f, const struct scope *s)
 {
 	const char *oddity = NULL;
 	struct values v;
 
-	reference_values(r, s, &v);
-	for (size_t i = 0; i < v.n && !oddity; i++) {
-		if (json_object_is_type(v.items[i], json_type_object))
-			oddity = "an object";
-		else if (json_object_is_type(v.items[i], json_type_array))
-			oddity = "a list";
+	for (size_t i = 0; i < f->n && !oddity; i++) {
+		if (!f->items[i].reference || !alternative_counts(&f->items[i], s))
+			continue;
+		reference_values(f->items[i].reference, s, &v);
+		for (size_t k = 0; k < v.n && !oddity; k++) {
+			if (json_object_is_type(v.items[k], json_type_object))
+				oddity = "an object";
+			else if (json_object_is_type(v.items[k], json_type_array))
+				oddity = "a list";
+		}
+		values_done(&v);
 	}
-	values_done(&v);
-	return oddity;
-}
-
-const char *fact_oddity(const struct fact *f, const struct scope *s)
-{
-	const char *oddity = NULL;
-
-	for (size_t i = 0; i < f->n && !oddity; i++)
-		if (f->items[i].reference && alternative_counts(&f->items[i], s))
-			oddity = reference_oddity(f->items[i].reference, s);
 	return oddity;
 }
 

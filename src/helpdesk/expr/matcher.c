@@ -186,24 +186,17 @@ void matcher_free(struct matcher *m)
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
 
-static bool condition_has_text(const struct condition *c, const char *text)
+/* Whether the text is one of the condition's, or (part) contains one. */
+static bool condition_has(const struct condition *c, const char *text, bool part)
 {
 	for (size_t i = 0; i < c->texts.n; i++)
-		if (text_same(c->texts.items[i], text))
-			return true;
-	return false;
-}
-
-static bool condition_text_contains(const struct condition *c, const char *text)
-{
-	for (size_t i = 0; i < c->texts.n; i++)
-		if (strcasestr(text, c->texts.items[i]))
+		if (part ? strcasestr(text, c->texts.items[i]) != NULL : text_same(c->texts.items[i], text))
 			return true;
 	return false;
 }
 
 /* One scalar. left: what a pattern may still look at. */
-static bool condition_holds_for(const struct condition *c, struct json_object *o, bool in_list, size_t *left)
+static bool condition_finds(const struct condition *c, struct json_object *o, bool in_list, size_t *left)
 {
 	CLEANUP(mem_freep) char *own = NULL;
 	const char *text = value_look(o, &own);
@@ -213,48 +206,29 @@ static bool condition_holds_for(const struct condition *c, struct json_object *o
 	if (c->kind == CONDITION_MATCHES)
 		return pattern_is_found(c->pattern, text, left);
 	/* A list contains an element as a whole, a text contains a part. */
-	if (c->kind == CONDITION_CONTAINS && !in_list)
-		return condition_text_contains(c, text);
-	return condition_has_text(c, text);
+	return condition_has(c, text, c->kind == CONDITION_CONTAINS && !in_list);
 }
 
 /* texts_left: as in the scope. */
-static bool condition_holds_for_one(const struct condition *c, const struct values *v, size_t *texts_left)
-{
-	size_t own = PATTERN_TEXTS_MAX, *left = texts_left ? texts_left : &own;
-
-	for (size_t i = 0; i < v->n; i++) {
-		struct json_object *o = v->items[i];
-
-		if (!json_object_is_type(o, json_type_array)) {
-			if (condition_holds_for(c, o, false, left))
-				return true;
-			continue;
-		}
-		for (size_t j = 0; j < json_object_array_length(o) && j < VALUES_MAX; j++)
-			if (condition_holds_for(c, json_object_array_get_idx(o, j), true, left))
-				return true;
-	}
-	return false;
-}
-
 static bool condition_holds(const struct condition *c, const struct values *v, size_t *texts_left)
 {
+	size_t own = PATTERN_TEXTS_MAX, *left = texts_left ? texts_left : &own;
 	bool any = false;
 
-	switch (c->kind) {
-	case CONDITION_EXISTS:
-		for (size_t i = 0; i < v->n; i++)
-			any = any || v->items[i];
-		return any == c->exists;
-	case CONDITION_NOT:
-		return !condition_holds_for_one(c, v, texts_left);
-	case CONDITION_IS:
-	case CONDITION_MATCHES:
-	case CONDITION_CONTAINS:
-		break;
+	for (size_t i = 0; i < v->n && !any; i++) {
+		struct json_object *o = v->items[i];
+
+		if (c->kind == CONDITION_EXISTS)
+			any = o != NULL;
+		else if (!json_object_is_type(o, json_type_array))
+			any = condition_finds(c, o, false, left);
+		else
+			for (size_t j = 0; j < json_object_array_length(o) && j < VALUES_MAX && !any; j++)
+				any = condition_finds(c, json_object_array_get_idx(o, j), true, left);
 	}
-	return condition_holds_for_one(c, v, texts_left);
+	if (c->kind == CONDITION_EXISTS)
+		return any == c->exists;
+	return any != (c->kind == CONDITION_NOT);
 }
 
 static bool test_holds(const struct test *t, const struct values *v, size_t *texts_left)
@@ -352,11 +326,6 @@ static bool clause_holds(const struct clause *c, const struct scope *s, struct b
 	return all;
 }
 
-bool matcher_holds(const struct matcher *m, const struct scope *s)
-{
-	return matcher_explain(m, s, NULL);
-}
-
 bool matcher_explain(const struct matcher *m, const struct scope *s, struct buf *to)
 {
 	for (size_t i = 0; i < m->n; i++)
@@ -394,11 +363,6 @@ void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const str
 
 /* ---- one reference ----------------------------------------------------------------------------------------------- */
 
-static bool is_about(const struct test *t, const char *reference)
-{
-	return strcmp(reference_text(t->reference), reference) == 0;
-}
-
 /* All but the conditions on the reference. */
 static bool clause_holds_but(const struct clause *c, const char *reference, const struct scope *s, bool *ret_asks)
 {
@@ -408,7 +372,7 @@ static bool clause_holds_but(const struct clause *c, const char *reference, cons
 	for (size_t i = 0; i < c->n && holds; i++) {
 		struct values v;
 
-		if (is_about(&c->tests[i], reference)) {
+		if (strcmp(reference_text(c->tests[i].reference), reference) == 0) {
 			*ret_asks = true;
 			continue;
 		}
@@ -440,11 +404,10 @@ static bool condition_names(const struct condition *c, const char *value)
 	switch (c->kind) {
 	case CONDITION_IS:
 	case CONDITION_NOT:
-		return condition_has_text(c, value);
+	case CONDITION_CONTAINS:
+		return condition_has(c, value, c->kind == CONDITION_CONTAINS);
 	case CONDITION_MATCHES:
 		return pattern_is_found(c->pattern, value, &left);
-	case CONDITION_CONTAINS:
-		return condition_text_contains(c, value);
 	case CONDITION_EXISTS:
 		break;
 	}
@@ -457,7 +420,9 @@ bool matcher_names(const struct matcher *m, const char *reference, const char *v
 		for (size_t j = 0; j < m->clauses[i].n; j++) {
 			const struct test *t = &m->clauses[i].tests[j];
 
-			for (size_t k = 0; is_about(t, reference) && k < t->n; k++)
+			if (strcmp(reference_text(t->reference), reference) != 0)
+				continue;
+			for (size_t k = 0; k < t->n; k++)
 				if (condition_names(&t->conditions[k], value))
 					return true;
 		}

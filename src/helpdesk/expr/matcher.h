@@ -21,12 +21,15 @@ struct matcher;
 /* NULL where there were errors, which stand in problems. */
 struct matcher *matcher_compile(const struct node *n, enum reference_names names, struct problems *problems);
 void matcher_free(struct matcher *m);
-bool matcher_holds(const struct matcher *m, const struct scope *s);
 /* "Tags contains refund and Channel is one of email, chat": one line, no line end. */
 void matcher_describe(const struct matcher *m, struct buf *to);
 /* The same for explain: "/type is CONVERSATION/CLOSED: yes" a line for each reference, as far as it was asked; "no"
  * says what is there. to: NULL for no lines. */
 bool matcher_explain(const struct matcher *m, const struct scope *s, struct buf *to);
+static inline bool matcher_holds(const struct matcher *m, const struct scope *s)
+{
+	return matcher_explain(m, s, NULL);
+}
 /* Of one that does not hold, in the middle of a line: "Tags: there is nothing; Channel: there is "sms"", the first that
  * fails of each mapping. */
 void matcher_explain_no(const struct matcher *m, const struct scope *s, struct buf *to);

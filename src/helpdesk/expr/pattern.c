@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "helpdesk/expr/flat.h"
 
 #define PATTERN_FLAGS (REG_EXTENDED | REG_ICASE | REG_NOSUB)
@@ -106,11 +107,6 @@ static const struct {
 	{'Z', "$", NULL},
 };
 
-static bool is_letter_or_digit(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 /* at: the letter behind the backslash. The C library knows \w \W \s \S \b \B; other ones it takes without a word, and
  * finds nothing. */
 static int check_escape(const char *at, struct err *reterr)
@@ -121,7 +117,7 @@ static int check_escape(const char *at, struct err *reterr)
 			"this regular expression has a back-reference (\\%c), which can take for ever: write out "
 			"what may stand there",
 			*at);
-	if (!is_letter_or_digit(*at) || strchr("wWsSbB", *at))
+	if (*at == '\0' || !strchr(TEXT_ALNUM, *at) || strchr("wWsSbB", *at))
 		return 0;
 	for (size_t i = 0; i < sizeof(escapes) / sizeof(*escapes); i++)
 		if (escapes[i].letter == *at && escapes[i].alone)

@@ -144,14 +144,6 @@ void states_free(struct states *s)
 
 /* ---- what matchers ask for --------------------------------------------------------------------------------------- */
 
-static struct place *place_of(struct states *s, const char *reference)
-{
-	for (size_t i = 0; s && i < s->n; i++)
-		if (strcmp(reference_text(s->places[i].reference), reference) == 0)
-			return &s->places[i];
-	return NULL;
-}
-
 /* Makes an empty list or mapping of what n was. */
 static void node_empty(struct node *n, enum node_type type)
 {
@@ -234,11 +226,14 @@ static void list_states(const struct place *p, const struct node *means, bool am
 static void spell_means(struct states *s, const char *reference, struct node *n, bool negated, const char *file,
 			struct problems *problems)
 {
-	struct place *p = place_of(s, reference);
 	CLEANUP(node_freep) struct node *means = node_dup(node_get(n, "means"));
+	struct place *p = NULL;
 	struct node *list;
 	bool rest;
 
+	for (size_t i = 0; s && i < s->n && !p; i++)
+		if (strcmp(reference_text(s->places[i].reference), reference) == 0)
+			p = &s->places[i];
 	if (!p) {
 		problems_error(problems, means, "`means` asks for states of \"%.64s\", which `states` does not list",
 			       reference);
@@ -408,16 +403,6 @@ void unknown_state_done(struct unknown_state *u)
 	*u = (struct unknown_state){0};
 }
 
-static bool is_known(const struct place *p, const struct matcher *const *matchers, size_t matchers_n, const char *state)
-{
-	if (pairs_get(&p->states, state))
-		return true;
-	for (size_t i = 0; i < matchers_n; i++)
-		if (matchers[i] && matcher_names(matchers[i], reference_text(p->reference), state))
-			return true;
-	return false;
-}
-
 /* The first text there that is no known state. The caller owns it. */
 static char *place_unknown(const struct place *p, const struct matcher *const *matchers, size_t matchers_n,
 			   const struct scope *scope)
@@ -429,8 +414,11 @@ static char *place_unknown(const struct place *p, const struct matcher *const *m
 	for (size_t i = 0; i < v.n && !unknown; i++) {
 		CLEANUP(mem_freep) char *own = NULL;
 		const char *text = value_look(v.items[i], &own);
+		bool known = !text || *text == '\0' || pairs_get(&p->states, text);
 
-		if (text && *text != '\0' && !is_known(p, matchers, matchers_n, text))
+		for (size_t k = 0; k < matchers_n && !known; k++)
+			known = matchers[k] && matcher_names(matchers[k], reference_text(p->reference), text);
+		if (!known)
 			unknown = mem_str(text);
 	}
 	values_done(&v);

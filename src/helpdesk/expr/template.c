@@ -32,16 +32,11 @@ struct template
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-static struct part *template_add(struct template *t)
-{
-	return t->n < TEMPLATE_PARTS_MAX ? &t->parts[t->n++] : NULL;
-}
-
 /* Text up to the next single brace; *at is moved behind it. */
 static int template_add_text(struct template *t, const char **at, struct err *reterr)
 {
-	struct part *p;
 	struct buf b;
+	int r = 0;
 
 	buf_init(&b, TEMPLATE_TEXT_MAX);
 	for (; **at != '\0'; (*at)++) {
@@ -58,31 +53,26 @@ static int template_add_text(struct template *t, const char **at, struct err *re
 				       "a \"}\" without its \"{\" (for a brace of the text write \"}}\")");
 		}
 	}
-	if (b.len == 0) {
-		buf_done(&b);
-		return 0;
-	}
-	p = template_add(t);
-	if (p)
-		p->text = buf_take(&b);
+	if (b.len > 0 && t->n == TEMPLATE_PARTS_MAX)
+		r = err_set(reterr, -EINVAL, "more than %d parts", TEMPLATE_PARTS_MAX);
+	else if (b.len > 0)
+		t->parts[t->n++].text = buf_take(&b);
 	buf_done(&b);
-	return p ? 0 : err_set(reterr, -EINVAL, "more than %d parts", TEMPLATE_PARTS_MAX);
+	return r;
 }
 
 static int template_add_reference(struct template *t, const char **at, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *inner = NULL;
 	const char *end = strpbrk(*at + 1, "{}");
-	struct part *p;
 
 	if (!end || *end != '}')
 		return err_set(reterr, -EINVAL, "a \"{\" without its \"}\" (for a brace of the text write \"{{\")");
 	inner = mem_strn(*at + 1, (size_t)(end - *at - 1));
 	*at = end + 1;
-	p = template_add(t);
-	if (!p)
+	if (t->n == TEMPLATE_PARTS_MAX)
 		return err_set(reterr, -EINVAL, "more than %d parts", TEMPLATE_PARTS_MAX);
-	return reference_compile(text_trim(inner), REFERENCE_NAMES, &p->reference, reterr);
+	return reference_compile(text_trim(inner), REFERENCE_NAMES, &t->parts[t->n++].reference, reterr);
 }
 
 struct template *template_compile_text(const char *text, struct err *reterr)
@@ -240,22 +230,10 @@ int link_make(const char *text, char **ret, struct err *reterr)
 
 /* ---- rendering --------------------------------------------------------------------------------------------------- */
 
-/* A value that is a URL itself. Whether it is one. */
-static bool link_add(struct buf *to, const char *value)
-{
-	CLEANUP(mem_freep) char *copy = mem_str(value);
-	const char *text = text_trim_unseen(copy);
-
-	if (url_scheme(text) == 0)
-		return false;
-	buf_adds(to, text);
-	return true;
-}
-
 static bool part_render(const struct part *p, const struct scope *s, enum template_escape escape, struct buf *to)
 {
-	CLEANUP(mem_freep) char *own = NULL;
-	const char *value = reference_look(p->reference, s, &own), *name;
+	CLEANUP(mem_freep) char *own = NULL, *copy = NULL;
+	const char *value = reference_look(p->reference, s, &own), *name, *url;
 
 	if (!value)
 		return false;
@@ -269,8 +247,14 @@ static bool part_render(const struct part *p, const struct scope *s, enum templa
 		buf_adds(to, value);
 		return true;
 	}
-	if (escape == TEMPLATE_LINK && to->len == 0 && link_add(to, value))
-		return true;
+	if (escape == TEMPLATE_LINK && to->len == 0) {
+		copy = mem_str(value);
+		url = text_trim_unseen(copy);
+		if (url_scheme(url) > 0) {
+			buf_adds(to, url);
+			return true;
+		}
+	}
 	if (strcmp(value, ".") == 0 || strcmp(value, "..") == 0 || strlen(value) > TEMPLATE_PART_MAX)
 		return false;
 	percent_add(to, value, "");

@@ -26,11 +26,6 @@ int transition_parse(const char *s, enum transition *ret)
 	return -EINVAL;
 }
 
-bool transition_closes(enum transition t)
-{
-	return t == TRANSITION_CLOSED || t == TRANSITION_EXPIRED;
-}
-
 void webhook_done(struct webhook *w)
 {
 	free(w->source);

@@ -24,7 +24,10 @@ enum transition {
 };
 const char *transition_name(enum transition t);                      /* "none", "opened", … */
 int transition_parse(const char *s, enum transition *ret) MUSTCHECK; /* -EINVAL */
-bool transition_closes(enum transition t);                           /* closed or expired */
+static inline bool transition_closes(enum transition t)
+{
+	return t == TRANSITION_CLOSED || t == TRANSITION_EXPIRED;
+}
 
 struct webhook {
 	int64_t id; /* the store's; 0: not stored yet. Shown as %016x */
