@@ -28,31 +28,26 @@ struct reader {
 
 /* ---- what libyaml cannot read ------------------------------------------------------------------------------------ */
 
-/* The line-th line of the text, from 1; its length without the end. */
-static const char *line_of(const struct reader *r, size_t line, size_t *ret_len)
+/* The line of a mark, its length without the end, and the byte in it at which the mark's character begins. */
+static const char *line_of(const struct reader *r, const yaml_mark_t *mark, size_t *ret_len, size_t *ret_at)
 {
-	const char *at = r->text, *end = r->text + r->len, *stop;
+	const char *line = r->text, *end = r->text + r->len, *stop;
+	size_t len, at = 0;
 
-	for (; line > 1 && at < end; line--) {
-		stop = memchr(at, '\n', (size_t)(end - at));
-		at = stop ? stop + 1 : end;
+	for (size_t i = 0; i < mark->line && line < end; i++) {
+		stop = memchr(line, '\n', (size_t)(end - line));
+		line = stop ? stop + 1 : end;
 	}
-	stop = memchr(at, '\n', (size_t)(end - at));
-	*ret_len = (size_t)((stop ? stop : end) - at);
-	return at;
-}
-
-/* The byte at which the column-th character (from 0) of a line begins. */
-static size_t line_byte(const char *line, size_t len, size_t column)
-{
-	size_t i = 0;
-
-	for (; i < len && column > 0; column--) {
-		i++;
-		while (i < len && ((unsigned char)line[i] & 0xc0) == 0x80)
-			i++;
+	stop = memchr(line, '\n', (size_t)(end - line));
+	len = (size_t)((stop ? stop : end) - line);
+	for (size_t i = 0; i < mark->column && at < len; i++) {
+		at++;
+		while (at < len && ((unsigned char)line[at] & 0xc0) == 0x80)
+			at++;
 	}
-	return i;
+	*ret_len = len;
+	*ret_at = at;
+	return line;
 }
 
 /* Where the value of a line's first entry begins: behind blanks, dashes and a key. */
@@ -79,9 +74,8 @@ static const char *reader_hint(const struct reader *r, const yaml_mark_t *mark)
 {
 	static const char quotes[] = "put it in quotes: text that begins with * & ! % @ ` or { must stand in quotes";
 	size_t len, at, start, value;
-	const char *line = line_of(r, mark->line + 1, &len);
+	const char *line = line_of(r, mark, &len, &at);
 
-	at = line_byte(line, len, mark->column);
 	if (at < len && line[at] == '\t')
 		return "indent with blanks: a tab may not stand here";
 	for (start = at; start > 0 && !strchr(" \t,[", line[start - 1]); start--)

@@ -114,7 +114,6 @@ int store_failed(struct store *s, int rc, struct err *reterr)
 	return r;
 }
 
-/* SQLite ended it by itself: nothing that is done after that may count as part of it. */
 int transaction_lost(struct store *s, struct err *reterr)
 {
 	return err_set(reterr, s->lost ? s->lost : -EIO, "the store %s: the transaction was lost when the disk failed",

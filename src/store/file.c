@@ -77,17 +77,10 @@ static long lock_holder(int fd)
 	return (long)pid;
 }
 
-static bool lock_sign(int fd)
-{
-	char text[32];
-	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-
-	return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n;
-}
-
 static int lock_file(struct store *s, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *path = mem_fmt("%s.lock", s->path);
+	CLEANUP(mem_freep) char *sign = mem_fmt("%ld\n", (long)getpid());
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0)
@@ -119,7 +112,8 @@ static int lock_file(struct store *s, struct err *reterr)
 			       s->path);
 	}
 	/* Only for people: a full disk must not keep the daemon from starting. */
-	(void)lock_sign(fd);
+	if (ftruncate(fd, 0) == 0)
+		(void)!pwrite(fd, sign, strlen(sign), 0);
 	s->lock_fd = fd;
 	return 0;
 }
