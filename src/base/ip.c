@@ -15,19 +15,17 @@
 #define MAPPED_BITS (IPV6_BITS - IPV4_BITS) /* ::ffff:0:0/96 */
 #define HOLDER_BITS 64
 
-static bool is_mapped(const struct ip *ip)
+/* An IPv4 address that is written as an IPv6 one becomes the IPv4 address. Whether it was one. */
+static bool unmap(struct ip *ip)
 {
 	static const unsigned char prefix[MAPPED_BITS / 8] = {[10] = 0xff, [11] = 0xff};
-
-	return ip->bits == IPV6_BITS && memcmp(ip->bytes, prefix, sizeof(prefix)) == 0;
-}
-
-static void unmap(struct ip *ip)
-{
 	struct ip v4 = {.bits = IPV4_BITS};
 
-	memcpy(v4.bytes, ip->bytes + MAPPED_BITS / 8, IPV4_BITS / 8);
+	if (ip->bits != IPV6_BITS || memcmp(ip->bytes, prefix, sizeof(prefix)) != 0)
+		return false;
+	memcpy(v4.bytes, ip->bytes + sizeof(prefix), IPV4_BITS / 8);
 	*ip = v4;
+	return true;
 }
 
 /* Not unmapped. */
@@ -44,8 +42,7 @@ bool ip_read(const char *text, struct ip *ret)
 {
 	if (!read_as_written(text, ret))
 		return false;
-	if (is_mapped(ret))
-		unmap(ret);
+	(void)unmap(ret);
 	return true;
 }
 
@@ -64,8 +61,7 @@ bool ip_of_socket(const struct sockaddr *a, struct ip *ret)
 		memcpy(&in6, a, sizeof(in6));
 		*ret = (struct ip){.bits = IPV6_BITS};
 		memcpy(ret->bytes, &in6.sin6_addr, sizeof(in6.sin6_addr));
-		if (is_mapped(ret))
-			unmap(ret);
+		(void)unmap(ret);
 		return true;
 	default:
 		return false;
@@ -127,10 +123,8 @@ bool ip_network_read(const char *text, struct ip_network *ret)
 	prefix = base.bits;
 	if (slash && (strlen(slash + 1) > 3 || text_digits(slash + 1, strlen(slash + 1), base.bits, &prefix) < 0))
 		return false;
-	if (is_mapped(&base) && prefix >= MAPPED_BITS) {
-		unmap(&base);
+	if (prefix >= MAPPED_BITS && unmap(&base))
 		prefix -= MAPPED_BITS;
-	}
 	*ret = (struct ip_network){.base = base, .prefix = (unsigned)prefix};
 	return true;
 }
