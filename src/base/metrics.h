@@ -7,7 +7,6 @@
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
-
 #include "base/buf.h"
 
 #define METRICS_NAMES_MAX 200 /* names of Klaviyo metrics with a series of their own; the others are "other" */

@@ -30,39 +30,17 @@ static void add(struct problems *p, struct problem what, const char *fmt, va_lis
 	p->items[p->n++] = what;
 }
 
-static struct problem place_of(const struct node *n)
+void problems_add(struct problems *p, enum problem_kind kind, const struct node *at, const char *fmt, ...)
 {
-	return n ? (struct problem){.file = n->file, .line = n->line, .column = n->column, .path = n->path}
-		 : (struct problem){0};
-}
-
-void problems_error(struct problems *p, const struct node *at, const char *fmt, ...)
-{
-	struct problem what = place_of(at);
+	struct problem what = {.warning = kind != PROBLEM_ERROR, .notice = kind == PROBLEM_NOTICE};
 	va_list ap;
 
-	va_start(ap, fmt);
-	add(p, what, fmt, ap);
-	va_end(ap);
-}
-
-void problems_warn(struct problems *p, const struct node *at, const char *fmt, ...)
-{
-	struct problem what = place_of(at);
-	va_list ap;
-
-	what.warning = true;
-	va_start(ap, fmt);
-	add(p, what, fmt, ap);
-	va_end(ap);
-}
-
-void problems_notice(struct problems *p, const struct node *at, const char *fmt, ...)
-{
-	struct problem what = place_of(at);
-	va_list ap;
-
-	what.warning = what.notice = true;
+	if (at) {
+		what.file = at->file;
+		what.line = at->line;
+		what.column = at->column;
+		what.path = at->path;
+	}
 	va_start(ap, fmt);
 	add(p, what, fmt, ap);
 	va_end(ap);

@@ -32,12 +32,17 @@ struct problems {
 	size_t errors, warnings; /* counted past PROBLEMS_MAX too; notices are among the warnings */
 };
 
-void problems_error(struct problems *p, const struct node *at, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-void problems_warn(struct problems *p, const struct node *at, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-void problems_notice(struct problems *p, const struct node *at, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+enum problem_kind {
+	PROBLEM_ERROR,
+	PROBLEM_WARNING,
+	PROBLEM_NOTICE,
+};
+/* at: its place; NULL: there is none. */
+void problems_add(struct problems *p, enum problem_kind kind, const struct node *at, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+#define problems_error(p, at, ...) problems_add(p, PROBLEM_ERROR, at, __VA_ARGS__)
+#define problems_warn(p, at, ...) problems_add(p, PROBLEM_WARNING, at, __VA_ARGS__)
+#define problems_notice(p, at, ...) problems_add(p, PROBLEM_NOTICE, at, __VA_ARGS__)
 /* Whether a problem with exactly this text was added before, at any place. */
 bool problems_told(const struct problems *p, const char *text);
 /* Where there is no node: a file that cannot be opened, a broken line. */

@@ -422,8 +422,7 @@ char *step_moved(const struct step *s, struct json_object *answer)
 /* The sample under check, and how what is missing there is told. */
 struct sample_check {
 	struct scope scope;
-	void (*tell)(struct problems *p, const struct node *at, const char *fmt, ...)
-		__attribute__((format(printf, 3, 4)));
+	enum problem_kind kind;
 	struct problems *problems;
 };
 
@@ -440,8 +439,8 @@ static void check_emails(const struct sample_check *c, const struct email_places
 		struct addresses found = {0};
 
 		if (!email_places_read(&one, &c->scope, &found))
-			c->tell(c->problems, alternative(n, i), "the step's sample holds no address at %s",
-				reference_text(p->emails[i]));
+			problems_add(c->problems, c->kind, alternative(n, i),
+				     "the step's sample holds no address at %s", reference_text(p->emails[i]));
 		addresses_done(&found);
 	}
 }
@@ -458,25 +457,26 @@ static void check_primary(const struct sample_check *c, const struct email_place
 		any = any || found.items[i].primary;
 	addresses_done(&found);
 	if (!text)
-		c->tell(c->problems, n, "the step's sample holds nothing at %s", reference_text(p->primary));
+		problems_add(c->problems, c->kind, n, "the step's sample holds nothing at %s",
+			     reference_text(p->primary));
 	else if (!any)
-		c->tell(c->problems, n,
-			"the step's sample holds nothing true at %s: expected true or 1 at the main address",
-			reference_text(p->primary));
+		problems_add(c->problems, c->kind, n,
+			     "the step's sample holds nothing true at %s: expected true or 1 at the main address",
+			     reference_text(p->primary));
 }
 
 void step_check_sample(const struct step *s, const struct node *n, bool overlaid, struct problems *problems)
 {
 	CLEANUP(json_putp) struct json_object *answer = NULL;
-	struct sample_check c = {.tell = overlaid ? problems_warn : problems_error, .problems = problems};
+	struct sample_check c = {.kind = overlaid ? PROBLEM_WARNING : PROBLEM_ERROR, .problems = problems};
 
 	if (!s->sample || json_read(s->sample, strlen(s->sample), &answer, NULL) < 0)
 		return;
 	c.scope = (struct scope){.item = answer, .root = answer};
 	/* A `missing` that holds for a customer who is there would find nobody. */
 	if (step_is_missing(s, 200, answer))
-		c.tell(problems, node_get(n, "missing"),
-		       "this holds for the step's sample too, which shows a customer who is there");
+		problems_add(problems, c.kind, node_get(n, "missing"),
+			     "this holds for the step's sample too, which shows a customer who is there");
 	if (s->emails.n > 0)
 		check_emails(&c, &s->emails, node_get(n, "emails"));
 	if (s->emails.primary)
@@ -489,8 +489,8 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 			CLEANUP(mem_freep) char *text = reference_scalar(from->items[k], &c.scope);
 
 			if (!text)
-				c.tell(problems, alternative(at, k), "the step's sample holds nothing at %s",
-				       reference_text(from->items[k]));
+				problems_add(problems, c.kind, alternative(at, k),
+					     "the step's sample holds nothing at %s", reference_text(from->items[k]));
 		}
 	}
 }
