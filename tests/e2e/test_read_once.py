@@ -1,6 +1,7 @@
 """How often the daemon parses JSON, by deskbridge_json_reads_total: the body of a webhook once when it comes, once more at most
-where it waited and its tree was not kept, once more after a restart; and nothing for an event. Answers of helpdesks are parsed once
-a question, and the customer as the store keeps it once for each webhook that needs it."""
+where it waited and its tree was not kept, once more after a restart; and nothing for an event, but for two profiles that are
+compared where one follows the other within person_gap. Answers of helpdesks are parsed once a question, and the customer as
+the store keeps it once for each webhook that needs it."""
 
 import json
 import time
