@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "courier/pace.h"
-#include "scripted.h"
+#include "shop_desk.h"
 
 #define NEWS_MAX 1024
 #define JSON "application/vnd.api+json"
@@ -148,33 +148,23 @@ static size_t count(struct post *p, int kind)
 
 /* ---- the courier ------------------------------------------------------------------------------------------------- */
 
-static void configure(struct post *p, const char *account)
+/* account: YAML behind the other settings of the account, which has that name. */
+static void configure_as(struct post *p, const char *name, const char *account)
 {
 	CLEANUP(mem_freep)
-	char *text = mem_fmt("version: 1\n"
-			     "store: sqlite:%s/deskbridge.db\n"
-			     "klaviyo:\n"
-			     "  accounts:\n"
-			     "    shop: {api_key: {file: key}, url: \"%s\"%s}\n"
-			     "sources:\n"
-			     "  desk:\n"
-			     "    authenticate: {method: none}\n"
-			     "    lookup: {base_url: \"%s\", user: bot, password: {file: token}}\n"
-			     "    definition:\n"
-			     "      label: Desk\n"
-			     "      authenticate: {method: none}\n"
-			     "      opened: {/type: open}\n"
-			     "      closed: {/type: close}\n"
-			     "      conversation: /conversation\n"
-			     "      customer: /customer\n"
-			     "      lookup: [{url: \"{base_url}/customers/{/customer}\", authenticate: basic,\n"
-			     "                emails: /emails/*}]\n",
-			     p->folder, scripted_url(p->server), account, scripted_url(p->server));
+	char *klaviyo = mem_fmt("{accounts: {%s: {api_key: {file: key}, url: \"%s\"%s}}}", name,
+				scripted_url(p->server), account);
+	CLEANUP(mem_freep)
+	char *lookup = mem_fmt("{base_url: \"%s\", user: bot, password: {file: token}}", scripted_url(p->server));
 
 	scripted_write(p->folder, "token", "s3cret\n");
-	scripted_write(p->folder, "deskbridge.yaml", text);
 	generation_unref(p->g);
-	p->g = scripted_load(p->folder);
+	p->g = shop_desk_load(p->folder, &(struct shop_desk){.klaviyo = klaviyo, .lookup = lookup});
+}
+
+static void configure(struct post *p, const char *account)
+{
+	configure_as(p, "shop", account);
 }
 
 static void start(struct post *p, const char *account)
@@ -204,19 +194,7 @@ static void stop(struct post *p)
 
 static struct event *event(struct post *p, int64_t id)
 {
-	struct event *e = mem_new(1, sizeof(*e));
-
-	e->id = id;
-	e->account = mem_str("shop");
-	e->url = mem_str(scripted_url(p->server));
-	e->email = mem_fmt("p%d@example.com", (int)id);
-	e->metric = mem_str("closed conversation in Desk");
-	(void)snprintf(e->unique_id, sizeof(e->unique_id), "%032x", (unsigned)id);
-	e->properties = mem_str("{}");
-	e->profile = mem_str("{\"In Desk Conversation\":false}");
-	e->time_ms = clock_now_ms() - CLOCK_MINUTE_MS;
-	e->late_ms = CLOCK_NEVER_MS;
-	return e;
+	return shop_desk_event(id, (unsigned)id, scripted_url(p->server));
 }
 
 static void hand_over(struct post *p, int64_t id)
@@ -236,15 +214,7 @@ static void settle(struct post *p)
 
 static void new_secret(struct post *p, const char *file, const char *text)
 {
-	struct problems problems = {0};
-	struct generation *next;
-
-	scripted_write(p->folder, file, text);
-	next = generation_refresh(p->g, &problems);
-	problems_done(&problems);
-	assert_non_null(next);
-	generation_unref(p->g);
-	p->g = next;
+	p->g = shop_desk_secret(p->g, p->folder, file, text);
 	courier_generation(p->courier, p->g);
 }
 
@@ -689,19 +659,7 @@ static void an_account_that_vanishes_returns_what_waits(void **state)
 	hand_over(&p, 2);
 	scripted_wait(p.server, 1);
 	/* The same file with the account under another name. */
-	scripted_write(p.folder, "key", "pk_first\n");
-	{
-		CLEANUP(mem_freep)
-		char *text = mem_fmt("version: 1\nstore: sqlite:%s/deskbridge.db\n"
-				     "klaviyo: {accounts: {other: {api_key: {file: key}, url: \"%s\"}}}\n"
-				     "sources:\n  desk:\n    definition: {label: Desk, authenticate: {method: none},\n"
-				     "      opened: {/t: o}, closed: {/t: c}, conversation: /c, emails: /e}\n",
-				     p.folder, scripted_url(p.server));
-
-		scripted_write(p.folder, "deskbridge.yaml", text);
-	}
-	generation_unref(p.g);
-	p.g = scripted_load(p.folder);
+	configure_as(&p, "other", "");
 	courier_generation(p.courier, p.g);
 	window = nth(&p, NEWS_WINDOW, 1);
 	assert_string_equal(window.name, "shop");
@@ -785,8 +743,6 @@ static void stopping_waits_for_answers_that_come_in_time(void **state)
 
 static void lookups_go_by_the_same_thread(void **state)
 {
-	struct lookup_question *q = mem_new(1, sizeof(*q));
-	struct webhook w = {0};
 	struct news window;
 	struct post p;
 
@@ -797,31 +753,19 @@ static void lookups_go_by_the_same_thread(void **state)
 	assert_int_equal(window.window, LOOKUP_WINDOW);
 	scripted_once(p.server, (struct scripted_answer){
 					.status = 200, .type = JSON, .body = "{\"emails\":[\"jo@example.com\"]}"});
-	q->source = mem_str("desk");
-	q->key = mem_str("cu1");
-	w.body = mem_str("{\"customer\":\"cu1\"}");
-	w.body_len = strlen(w.body);
-	q->parsed = parsed_bare(&w);
-	courier_ask(p.courier, q);
+	courier_ask(p.courier, shop_desk_question("cu1", false));
 	assert_int_equal(nth(&p, NEWS_ANSWER, 0).outcome, LOOKUP_FOUND);
 	stop(&p);
 }
 
 static void stopping_returns_lookups_under_way(void **state)
 {
-	struct lookup_question *q = mem_new(1, sizeof(*q));
-	struct webhook w = {0};
 	struct post p;
 
 	(void)state;
 	start(&p, "");
 	scripted_always(p.server, held);
-	q->source = mem_str("desk");
-	q->key = mem_str("cu1");
-	w.body = mem_str("{\"customer\":\"cu1\"}");
-	w.body_len = strlen(w.body);
-	q->parsed = parsed_bare(&w);
-	courier_ask(p.courier, q);
+	courier_ask(p.courier, shop_desk_question("cu1", false));
 	scripted_wait(p.server, 1);
 	courier_stop(TAKE(p.courier), clock_mono_ms() + SCRIPTED_PATIENCE_MS);
 	assert_int_equal(nth(&p, NEWS_ANSWER, 0).outcome, LOOKUP_RETURNED);

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "courier/route.h"
-#include "scripted.h"
+#include "shop_desk.h"
 
 #define NOW INT64_C(1795276800000)  /* of the wall clock at the beginning of each scene */
 #define MONO_BEGIN INT64_C(5000000) /* of the monotonic clock at the same moment */
@@ -314,45 +314,25 @@ static void take_generation(struct generation *g)
 	world.g = g;
 }
 
+/* account: YAML of the one that is looked at, without its end. */
 static void reload(const char *account, const char *source)
 {
 	CLEANUP(mem_freep)
-	char *text = mem_fmt("version: 1\n"
-			     "store: sqlite:%s/deskbridge.db\n"
-			     "klaviyo:\n"
-			     "  accounts:\n"
-			     "    %s, url: \"http://127.0.0.1:9\"}\n"
-			     "    other: {api_key: {file: other}}\n"
-			     "sources:\n"
-			     "  %s:\n"
-			     "    account: other\n"
-			     "    lookup: {base_url: \"http://127.0.0.1:9\", user: bot, password: %s}\n"
-			     "    definition:\n"
-			     "      label: Desk\n"
-			     "      authenticate: {method: none}\n"
-			     "      opened: {/type: open}\n"
-			     "      closed: {/type: close}\n"
-			     "      conversation: /conversation\n"
-			     "      customer: /customer\n"
-			     "      lookup: [{url: \"{base_url}/customers/{/customer}\", authenticate: basic,\n"
-			     "                emails: /emails/*}]\n",
-			     world.folder, account, source, world.password);
+	char *klaviyo =
+		mem_fmt("{accounts: {%s, url: \"http://127.0.0.1:9\"}, other: {api_key: {file: other}}}}", account);
+	CLEANUP(mem_freep)
+	char *lookup = mem_fmt("{base_url: \"http://127.0.0.1:9\", user: bot, password: %s}", world.password);
 
-	scripted_write(world.folder, "deskbridge.yaml", text);
-	take_generation(scripted_load(world.folder));
+	take_generation(shop_desk_load(
+		world.folder,
+		&(struct shop_desk){.klaviyo = klaviyo, .source = source, .account = "other", .lookup = lookup}));
 }
 
 static void new_secret(const char *file, const char *value)
 {
-	struct problems problems = {0};
-	struct generation *g;
-
 	see("another secret in %s", file);
-	scripted_write(world.folder, file, value);
-	g = generation_refresh(world.g, &problems);
-	assert_non_null(g);
-	problems_done(&problems);
-	take_generation(g);
+	world.g = shop_desk_secret(world.g, world.folder, file, value);
+	routes_generation(&world.routes, world.g);
 }
 
 #define SHOP "shop: {api_key: {file: key}"
@@ -406,21 +386,8 @@ static void scene_end(void)
 /* Hands over the next event, of that person, and sends what may go. */
 static void send(unsigned person)
 {
-	struct event *e = mem_new(1, sizeof(*e));
+	struct event *e = shop_desk_event(++world.event, person, "http://127.0.0.1:9");
 
-	e->id = ++world.event;
-	e->webhook = 7;
-	e->source = mem_str("desk");
-	e->conversation = mem_str("c1");
-	e->account = mem_str("shop");
-	e->url = mem_str("http://127.0.0.1:9");
-	e->email = mem_fmt("p%u@example.com", person);
-	e->metric = mem_str("closed conversation in Desk");
-	(void)snprintf(e->unique_id, sizeof(e->unique_id), "%032x", (unsigned)e->id);
-	e->properties = mem_str("{}");
-	e->profile = mem_str("{}");
-	e->time_ms = world.now_ms;
-	e->late_ms = CLOCK_NEVER_MS;
 	see("event %d of person %u", (int)e->id, person);
 	routes_send(&world.routes, e);
 	(void)run();
@@ -435,20 +402,8 @@ static void sent(unsigned person, struct says a)
 
 static void ask(const char *customer, bool is_new)
 {
-	struct lookup_question *q = mem_new(1, sizeof(*q));
-	struct webhook w = {0};
-
 	see("customer %s%s", customer, is_new ? ", a new one" : "");
-	q->source = mem_str("desk");
-	q->key = mem_str(customer);
-	w.source = mem_str("desk");
-	w.query = mem_str("");
-	w.path = mem_str("/webhooks/desk");
-	w.body = mem_fmt("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"%s\"}", customer);
-	w.body_len = strlen(w.body);
-	q->parsed = parsed_bare(&w);
-	q->is_new = is_new;
-	routes_ask(&world.routes, q);
+	routes_ask(&world.routes, shop_desk_question(customer, is_new));
 }
 
 static void asked(const char *customer, bool is_new, struct says a)

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "scripted.h"
+#include "shop_desk.h"
 
 #define ANSWERS_MAX 64
 #define WINDOWS_MAX 64
@@ -80,32 +80,21 @@ static unsigned window_now(const struct desk *d)
 static void configure(struct desk *d, const char *more_steps, const char *name)
 {
 	CLEANUP(mem_freep)
-	char *text = mem_fmt(
-		"version: 1\n"
-		"store: sqlite:%s/deskbridge.db\n"
-		"klaviyo: {api_key: {file: key}}\n"
-		"sources:\n"
-		"  %s:\n"
-		"    authenticate: {method: none}\n"
-		"    lookup: {base_url: \"%s\", user: bot@acme.com, password: {file: token}}\n"
-		"    definition:\n"
-		"      label: Desk\n"
-		"      authenticate: {method: none}\n"
-		"      opened: {/type: open}\n"
-		"      closed: {/type: close}\n"
-		"      conversation: /conversation\n"
-		"      customer: /customer\n"
-		"      lookup:\n"
-		"        - {url: \"{base_url}/customers/{/customer}\", authenticate: basic,\n"
-		"           emails: /emails/*/normalized, primary: /emails/*/primary, moved: /errors/0/meta/new,\n"
-		"           take: {name: /name}}\n"
-		"%s",
-		d->folder, name, scripted_url(d->server), more_steps);
+	char *lookup =
+		mem_fmt("{base_url: \"%s\", user: bot@acme.com, password: {file: token}}", scripted_url(d->server));
+	CLEANUP(mem_freep)
+	char *steps = mem_fmt(
+		"[{url: \"{base_url}/customers/{/customer}\", authenticate: basic,\n"
+		"         emails: /emails/*/normalized, primary: /emails/*/primary, moved: /errors/0/meta/new,\n"
+		"         take: {name: /name}}%s]",
+		more_steps);
 
 	scripted_write(d->folder, "key", "pk_test\n");
-	scripted_write(d->folder, "deskbridge.yaml", text);
 	generation_unref(d->g);
-	d->g = scripted_load(d->folder);
+	d->g = shop_desk_load(d->folder, &(struct shop_desk){.klaviyo = "{api_key: {file: key}}",
+							     .source = name,
+							     .lookup = lookup,
+							     .steps = steps});
 	routes_generation(&d->routes, d->g);
 }
 
@@ -136,18 +125,8 @@ static void close_desk(struct desk *d)
 
 static void ask_as(struct desk *d, const char *customer, bool is_new, const struct lookup_mark *worked)
 {
-	struct lookup_question *q = mem_new(1, sizeof(*q));
-	struct webhook w = {0};
+	struct lookup_question *q = shop_desk_question(customer, is_new);
 
-	q->source = mem_str("desk");
-	q->key = mem_str(customer);
-	w.source = mem_str("desk");
-	w.query = mem_str("");
-	w.path = mem_str("/webhooks/desk");
-	w.body = mem_fmt("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"%s\"}", customer);
-	w.body_len = strlen(w.body);
-	q->parsed = parsed_bare(&w);
-	q->is_new = is_new;
 	if (worked)
 		q->worked = *worked;
 	routes_ask(&d->routes, q);
@@ -327,15 +306,7 @@ static void an_endless_error_page_counts_by_its_status(void **state)
 /* As when a file of secrets changed. */
 static void new_secret(struct desk *d, const char *file, const char *text)
 {
-	struct problems problems = {0};
-	struct generation *next;
-
-	scripted_write(d->folder, file, text);
-	next = generation_refresh(d->g, &problems);
-	assert_non_null(next);
-	problems_done(&problems);
-	generation_unref(d->g);
-	d->g = next;
+	d->g = shop_desk_secret(d->g, d->folder, file, text);
 	routes_generation(&d->routes, d->g);
 }
 
@@ -434,8 +405,7 @@ static void a_429_closes_the_window_for_retry_after(void **state)
 static void optional_steps_may_fail_in_every_way(void **state)
 {
 	static const char step[] =
-		"        - {url: \"{base_url}/more/{/customer}\", authenticate: basic, optional: true,\n"
-		"           take: {team: /team}}\n";
+		", {url: \"{base_url}/more/{/customer}\", authenticate: basic, optional: true, take: {team: /team}}";
 	static const struct scripted_answer rows[] = {
 		{.status = 401, .type = JSON, .body = "{}"},
 		{.status = 404, .type = JSON, .body = "{}"},

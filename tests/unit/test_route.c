@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "scripted.h"
+#include "shop_desk.h"
 
 /* The one request that is in flight. */
 static http_done_fn flying;
@@ -94,29 +94,16 @@ struct world {
 static void configure(struct world *w, const char *name, bool lookup)
 {
 	CLEANUP(mem_freep)
-	char *text = mem_fmt("version: 1\n"
-			     "store: sqlite:%s/deskbridge.db\n"
-			     "klaviyo: {accounts: {%s: {api_key: {file: key}, url: \"http://127.0.0.1:9\"}}}\n"
-			     "sources:\n"
-			     "  %s:\n"
-			     "    %s\n"
-			     "    definition:\n"
-			     "      label: Desk\n"
-			     "      authenticate: {method: none}\n"
-			     "      opened: {/type: open}\n"
-			     "      closed: {/type: close}\n"
-			     "      conversation: /conversation\n"
-			     "      customer: /customer\n"
-			     "      %s\n",
-			     w->folder, name, name,
-			     lookup ? "lookup: {base_url: \"http://127.0.0.1:9\", user: u, password: secret}" : "",
-			     lookup ? "lookup: [{url: \"{base_url}/{/customer}\", authenticate: basic, emails: /e}]"
-				    : "emails: /e");
+	char *klaviyo = mem_fmt("{accounts: {%s: {api_key: {file: key}, url: \"http://127.0.0.1:9\"}}}", name);
+	const struct shop_desk desk = {
+		.klaviyo = klaviyo,
+		.source = name,
+		.lookup = lookup ? "{base_url: \"http://127.0.0.1:9\", user: u, password: secret}" : NULL,
+	};
 	struct generation *g;
 
 	scripted_write(w->folder, "key", "pk_test\n");
-	scripted_write(w->folder, "deskbridge.yaml", text);
-	g = scripted_load(w->folder);
+	g = shop_desk_load(w->folder, &desk);
 	routes_generation(&w->routes, g);
 	generation_unref(g);
 }
