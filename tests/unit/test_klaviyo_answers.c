@@ -7,19 +7,11 @@
  */
 #include <config.h>
 
-#include "courier/route.h"
+#include "answers_stage.h"
 
 #include <string.h>
 
-#include "base/metrics.h"
 #include "courier/pace.h"
-#include "pipeline/turn.h"
-#include "pipeline_stage.h"
-
-#define PEOPLE 30
-#define ODD 6 /* the odd person: neither the first nor the last */
-#define LATENCY_MS 50
-#define RUN_MS (30 * CLOCK_MINUTE_MS)
 
 enum body {
 	JSON,
@@ -163,53 +155,6 @@ _Static_assert(ROWS >= 40, "fewer than forty kinds of answer");
 
 /* ---- the world --------------------------------------------------------------------------------------------------- */
 
-struct reply {
-	struct reply *next;
-	int64_t at_ms;
-	http_done_fn done;
-	void *ctx;
-	struct http_reply reply;
-};
-
-#define MONO_BEGIN INT64_C(5000000) /* the monotonic clock's time when the wall clock shows NOW */
-
-static struct world {
-	int64_t now_ms; /* of the wall clock, which does not jump here */
-	struct stage *stage;
-	struct health *health;
-	struct turn *turn;
-	struct routes routes;
-	struct reply *replies, **replies_end; /* all have the same latency: the order of sending is that of answering */
-	const struct row *row;                /* NULL: everything is taken */
-	bool for_all, posted;                 /* posted: the turn has mail since it began to run */
-	unsigned requests;
-} world;
-
-/* The disk is not what is looked at here: SQLite's calls of these come here, and take no time. */
-int fsync(int fd)
-{
-	(void)fd;
-	return 0;
-}
-
-int fdatasync(int fd)
-{
-	(void)fd;
-	return 0;
-}
-
-int64_t __wrap_clock_now_ms(void);
-int64_t __wrap_clock_now_ms(void)
-{
-	return world.now_ms;
-}
-
-int64_t __wrap_clock_mono_ms(void);
-int64_t __wrap_clock_mono_ms(void)
-{
-	return world.now_ms - NOW + MONO_BEGIN;
-}
-
 void __wrap_courier_send(struct courier *c, struct event *e);
 void __wrap_courier_send(struct courier *c, struct event *e)
 {
@@ -259,7 +204,6 @@ int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, 
 			     struct err *reterr)
 {
 	static const struct row taken = {202, EMPTY, TAKEN};
-	struct reply *r = mem_new(1, sizeof(*r));
 	char odd[32];
 	bool concerned;
 
@@ -267,13 +211,8 @@ int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, 
 	(void)reterr;
 	(void)snprintf(odd, sizeof(odd), "\"jo-%u@", ODD);
 	concerned = world.row && (world.for_all || strstr(ask->body, odd));
-	*r = (struct reply){.at_ms = world.now_ms + LATENCY_MS, .done = done, .ctx = ctx};
-	buf_init(&r->reply.body, 65536);
-	answer_fill(&r->reply, concerned ? world.row : &taken);
+	answer_fill(reply_later(done, ctx), concerned ? world.row : &taken);
 	free(ask->body);
-	*world.replies_end = r;
-	world.replies_end = &r->next;
-	world.requests++;
 	return 0;
 }
 
@@ -282,40 +221,13 @@ static void sink_delivered(void *ctx, struct delivery *d)
 	struct delivery_mail *m = mem_new(1, sizeof(*m));
 
 	(void)ctx;
-	m->mail.kind = MAIL_DELIVERY;
 	m->delivery = d;
-	world.posted = true;
-	turn_take(world.turn, &m->mail);
-}
-
-static void sink_window(void *ctx, enum report_kind kind, const char *account, unsigned window, bool for_new,
-			const char *reason)
-{
-	struct window_mail *m;
-
-	(void)ctx;
-	(void)for_new;
-	if (kind != REPORT_ACCOUNT)
-		return;
-	m = mem_new(1, sizeof(*m));
-	m->mail.kind = MAIL_WINDOW;
-	m->name = mem_str(account);
-	m->window = window;
-	m->reason = mem_str(reason);
-	world.posted = true;
-	turn_take(world.turn, &m->mail);
+	post(&m->mail, MAIL_DELIVERY);
 }
 
 static void world_begin(void)
 {
-	world = (struct world){.now_ms = NOW};
-	world.replies_end = &world.replies;
-	metrics_reset();
-	(void)stage_setup((void **)&world.stage);
-	world.health = health_new();
-	world.turn = turn_new(world.stage->store, world.stage->generation, NULL, world.health);
-	routes_init(&world.routes, NULL, &(struct courier_sink){.delivered = sink_delivered, .window = sink_window},
-		    &(struct courier_options){0});
+	world_start(REPORT_ACCOUNT, &(struct courier_sink){.delivered = sink_delivered, .window = sink_window});
 	routes_generation(&world.routes, world.stage->generation);
 }
 
@@ -326,59 +238,6 @@ static void reload_all(void)
 
 	routes_generation(&world.routes, g);
 	generation_unref(g);
-}
-
-static bool reply_next(void)
-{
-	struct reply *r = world.replies;
-
-	if (!r || r->at_ms > world.now_ms)
-		return false;
-	world.replies = r->next;
-	if (!world.replies)
-		world.replies_end = &world.replies;
-	r->done(r->ctx, &r->reply);
-	free(r->reply.type);
-	pairs_done(&r->reply.headers);
-	buf_done(&r->reply.body);
-	free(r);
-	return true;
-}
-
-static void world_end(void)
-{
-	routes_close(&world.routes);
-	world.now_ms += LATENCY_MS;
-	while (reply_next())
-		;
-	turn_last(world.turn);
-	routes_done(&world.routes);
-	turn_free(world.turn);
-	health_free(world.health);
-	(void)stage_teardown((void **)&world.stage);
-}
-
-static void world_run(int64_t until_ms)
-{
-	while (world.now_ms < until_ms) {
-		int64_t next_ms, courier_ms;
-
-		world.posted = false;
-		next_ms = turn_run(world.turn);
-		courier_ms = routes_run(&world.routes, true, __wrap_clock_mono_ms());
-		while (reply_next())
-			;
-		if (world.posted)
-			continue;
-		if (courier_ms < next_ms)
-			next_ms = courier_ms;
-		next_ms = next_ms == CLOCK_NEVER_MS ? until_ms : next_ms - MONO_BEGIN + NOW;
-		if (world.replies && world.replies->at_ms < next_ms)
-			next_ms = world.replies->at_ms;
-		if (next_ms > world.now_ms)
-			world.now_ms = next_ms;
-	}
-	world.now_ms = until_ms;
 }
 
 static void put(unsigned person, const char *conversation)

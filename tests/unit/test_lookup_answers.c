@@ -7,18 +7,9 @@
  */
 #include <config.h>
 
-#include "courier/route.h"
+#include "answers_stage.h"
 
 #include <string.h>
-
-#include "base/metrics.h"
-#include "pipeline/turn.h"
-#include "pipeline_stage.h"
-
-#define PEOPLE 30
-#define ODD 6 /* the odd customer: neither the first nor the last */
-#define LATENCY_MS 50
-#define RUN_MS (30 * CLOCK_MINUTE_MS)
 
 enum body {
 	JSON,
@@ -159,15 +150,6 @@ _Static_assert(ROWS >= 40, "fewer than forty kinds of answer");
 
 /* ---- the world --------------------------------------------------------------------------------------------------- */
 
-struct reply {
-	struct reply *next;
-	int64_t at_ms;
-	http_done_fn done;
-	void *ctx;
-	struct http_reply reply;
-};
-
-#define MONO_BEGIN INT64_C(5000000) /* the monotonic clock's time when the wall clock shows NOW */
 #define WEBHOOKS_MAX 64
 
 #define SOURCE                                                                                                \
@@ -175,45 +157,10 @@ struct reply {
 		      "authenticate: basic, emails: /mail, missing: {/gone: true}}]}, "                       \
 		      "lookup: {base_url: \"http://127.0.0.1:9\", user: u, password: secret}}\n"
 
-static struct world {
-	int64_t now_ms; /* of the wall clock, which does not jump here */
-	struct stage *stage;
-	struct health *health;
-	struct turn *turn;
-	struct routes routes;
-	struct lookup_question *questions[WEBHOOKS_MAX]; /* asked in a turn, not handed over yet */
-	size_t questions_n;
-	struct reply *replies, **replies_end; /* all have the same latency: the order of asking is that of answering */
-	const struct row *row;                /* NULL: everybody is found */
-	bool for_all, posted;                 /* posted: the turn has mail since it began to run */
-	unsigned requests, requests_for_odd;
-	uint32_t chance;
-} world;
-
-/* The disk is not what is looked at here: SQLite's calls of these come here, and take no time. */
-int fsync(int fd)
-{
-	(void)fd;
-	return 0;
-}
-
-int fdatasync(int fd)
-{
-	(void)fd;
-	return 0;
-}
-
-int64_t __wrap_clock_now_ms(void);
-int64_t __wrap_clock_now_ms(void)
-{
-	return world.now_ms;
-}
-
-int64_t __wrap_clock_mono_ms(void);
-int64_t __wrap_clock_mono_ms(void)
-{
-	return world.now_ms - NOW + MONO_BEGIN;
-}
+static struct lookup_question *questions[WEBHOOKS_MAX]; /* asked in a turn, not handed over yet */
+static size_t questions_n;
+static unsigned requests_for_odd;
+static uint32_t chance;
 
 /* A turn's work takes no time: a busy machine must not give a turn fewer webhooks. */
 int64_t __wrap_clock_mono_us(void);
@@ -226,16 +173,16 @@ int64_t __wrap_clock_mono_us(void)
 double __wrap_backoff_chance(void);
 double __wrap_backoff_chance(void)
 {
-	world.chance = world.chance * 1664525 + 1013904223;
-	return (double)(world.chance >> 8) / (double)((1u << 24) - 1);
+	chance = chance * 1664525 + 1013904223;
+	return (double)(chance >> 8) / (double)((1u << 24) - 1);
 }
 
 void __wrap_courier_ask(struct courier *c, struct lookup_question *q);
 void __wrap_courier_ask(struct courier *c, struct lookup_question *q)
 {
 	(void)c;
-	assert_true(world.questions_n < WEBHOOKS_MAX);
-	world.questions[world.questions_n++] = q;
+	assert_true(questions_n < WEBHOOKS_MAX);
+	questions[questions_n++] = q;
 }
 
 static void answer_fill(struct http_reply *to, const struct row *row)
@@ -281,7 +228,7 @@ int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, 
 int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
 			     struct err *reterr)
 {
-	struct reply *r = mem_new(1, sizeof(*r));
+	struct http_reply *reply = reply_later(done, ctx);
 	const char *customer = strrchr(ask->url, 'p');
 	unsigned n;
 
@@ -289,16 +236,11 @@ int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, 
 	(void)reterr;
 	assert_non_null(customer);
 	n = (unsigned)atoi(customer + 1);
-	*r = (struct reply){.at_ms = world.now_ms + LATENCY_MS, .done = done, .ctx = ctx};
-	buf_init(&r->reply.body, 65536);
 	if (world.row && (world.for_all || n == ODD))
-		answer_fill(&r->reply, world.row);
+		answer_fill(reply, world.row);
 	else
-		answer_found(&r->reply, n);
-	*world.replies_end = r;
-	world.replies_end = &r->next;
-	world.requests++;
-	world.requests_for_odd += n == ODD;
+		answer_found(reply, n);
+	requests_for_odd += n == ODD;
 	return 0;
 }
 
@@ -307,29 +249,8 @@ static void sink_answer(void *ctx, struct lookup_answer *a)
 	struct answer_mail *m = mem_new(1, sizeof(*m));
 
 	(void)ctx;
-	m->mail.kind = MAIL_ANSWER;
 	m->answer = a;
-	world.posted = true;
-	turn_take(world.turn, &m->mail);
-}
-
-static void sink_window(void *ctx, enum report_kind kind, const char *source, unsigned window, bool for_new,
-			const char *reason)
-{
-	struct window_mail *m;
-
-	(void)ctx;
-	if (kind != REPORT_LOOKUPS)
-		return;
-	m = mem_new(1, sizeof(*m));
-	m->mail.kind = MAIL_WINDOW;
-	m->kind = kind;
-	m->name = mem_str(source);
-	m->window = window;
-	m->for_new = for_new;
-	m->reason = mem_str(reason);
-	world.posted = true;
-	turn_take(world.turn, &m->mail);
+	post(&m->mail, MAIL_ANSWER);
 }
 
 /* As at the start, and after a reload of the same configuration. */
@@ -342,90 +263,29 @@ static void configure(void)
 	world.stage->generation = stage_configure(world.stage, SOURCE);
 	world.stage->work.generation = world.stage->generation;
 	world.stage->work.config = world.stage->generation->config;
-	m->mail.kind = MAIL_GENERATION;
 	m->generation = generation_ref(world.stage->generation);
-	turn_take(world.turn, &m->mail);
+	post(&m->mail, MAIL_GENERATION);
 	routes_generation(&world.routes, world.stage->generation);
+}
+
+/* What a turn asked goes to the lookups: true where there was something. */
+static bool hand_over(void)
+{
+	size_t n = questions_n;
+
+	questions_n = 0;
+	for (size_t i = 0; i < n; i++)
+		routes_ask(&world.routes, questions[i]);
+	return n > 0;
 }
 
 static void world_begin(void)
 {
-	static const struct courier_sink sink = {.window = sink_window, .lookup_answered = sink_answer};
-
-	world = (struct world){.now_ms = NOW};
-	world.replies_end = &world.replies;
-	metrics_reset();
-	(void)stage_setup((void **)&world.stage);
-	world.health = health_new();
-	world.turn = turn_new(world.stage->store, world.stage->generation, NULL, world.health);
-	routes_init(&world.routes, NULL, &sink, &(struct courier_options){0});
+	world_start(REPORT_LOOKUPS, &(struct courier_sink){.window = sink_window, .lookup_answered = sink_answer});
+	world.hand_over = hand_over;
+	requests_for_odd = 0;
+	chance = 0;
 	configure();
-}
-
-static bool reply_next(void)
-{
-	struct reply *r = world.replies;
-
-	if (!r || r->at_ms > world.now_ms)
-		return false;
-	world.replies = r->next;
-	if (!world.replies)
-		world.replies_end = &world.replies;
-	r->done(r->ctx, &r->reply);
-	free(r->reply.type);
-	pairs_done(&r->reply.headers);
-	buf_done(&r->reply.body);
-	free(r);
-	return true;
-}
-
-static void world_end(void)
-{
-	for (size_t i = 0; i < world.questions_n; i++)
-		routes_ask(&world.routes, world.questions[i]);
-	routes_close(&world.routes);
-	world.now_ms += LATENCY_MS;
-	while (reply_next())
-		;
-	routes_done(&world.routes);
-	turn_last(world.turn);
-	turn_free(world.turn);
-	health_free(world.health);
-	(void)stage_teardown((void **)&world.stage);
-}
-
-/* Carries messages between the pipeline and the lookups: true where something was handed over. */
-static bool hand_over(void)
-{
-	size_t n = world.questions_n;
-	bool any = n > 0;
-
-	world.questions_n = 0;
-	for (size_t i = 0; i < n; i++)
-		routes_ask(&world.routes, world.questions[i]);
-	while (reply_next())
-		any = true;
-	return any;
-}
-
-static void world_run(int64_t until_ms)
-{
-	while (world.now_ms < until_ms) {
-		int64_t next_ms, courier_ms;
-
-		world.posted = false;
-		next_ms = turn_run(world.turn);
-		courier_ms = routes_run(&world.routes, true, __wrap_clock_mono_ms());
-		if (hand_over() || world.posted)
-			continue;
-		if (courier_ms < next_ms)
-			next_ms = courier_ms;
-		next_ms = next_ms == CLOCK_NEVER_MS ? until_ms : next_ms - MONO_BEGIN + NOW;
-		if (world.replies && world.replies->at_ms < next_ms)
-			next_ms = world.replies->at_ms;
-		if (next_ms > world.now_ms)
-			world.now_ms = next_ms < until_ms ? next_ms : until_ms;
-	}
 }
 
 static int64_t put(unsigned customer, const char *kind, const char *conversation)
@@ -509,7 +369,7 @@ static void answers_for_one_odd_customer_among_thirty(void **state)
 		put_all();
 		world_run(NOW + RUN_MS);
 		must_be(&rows[i], &rows[i].one_and_all[0]);
-		assert_in_range(world.requests_for_odd, 1, 40);
+		assert_in_range(requests_for_odd, 1, 40);
 		world_end();
 	}
 }
