@@ -171,17 +171,23 @@ def test_a_header_that_says_no_caller_yet_is_reported_when_there_is_one(tree):
     assert tree.circles("--unused") == (1, "a/two: two has a caller, and its header says: no caller yet\n")
 
 
+@pytest.fixture
 def check_tree(tree):
-    """A copy of the source, to be planted in; returns what runs tests/check-tree.sh on it."""
+    """check_tree(one=…, two=…, behind={file: text}): the exit status of tests/check-tree.sh and what it says of a copy of the
+    source in which src/base/one.c and two.c are planted, and a text stands at the end of a file."""
     shutil.copytree(TESTS.parent / "src", tree.src)
+    (tree.root / "tests").mkdir()
     for name in ("check-tree.sh", "circles"):
-        (tree.root / "tests").mkdir(exist_ok=True)
         shutil.copy2(TESTS / name, tree.root / "tests" / name)
     (tree.root / "config.h").write_text("")
-    with open(tree.src / "base" / "module.am", "a") as module:
-        module.write("# src/base/one.c src/base/two.c\n")
 
-    def run():
+    def run(one=MAIN, two=None, behind=None):
+        for name, text in (("base/one.c", one), ("base/two.c", two)):
+            if text:
+                tree.file(name, "#include <config.h>\n" + text)
+        for name, text in {"base/module.am": "# src/base/one.c src/base/two.c\n", **(behind or {})}.items():
+            with open(tree.src / name, "a") as file:
+                file.write(text)
         command = ["sh", tree.root / "tests" / "check-tree.sh", tree.objects]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         return ended.returncode, ended.stdout
@@ -189,35 +195,22 @@ def check_tree(tree):
     return run
 
 
-def test_check_tree_fails_where_two_files_are_planted_that_call_each_other(tree):
-    run = check_tree(tree)
-    tree.file("base/one.c", "#include <config.h>\n" + ONE)
-    tree.file("base/two.c", "#include <config.h>\n" + TWO)
-    assert run() == (1, "check-tree: " + CALLS.replace("a/", "base/"))
+def test_check_tree_fails_where_two_files_are_planted_that_call_each_other(check_tree):
+    assert check_tree(ONE, TWO) == (1, "check-tree: " + CALLS.replace("a/", "base/"))
 
 
-def test_check_tree_fails_where_a_function_is_planted_that_nobody_calls(tree):
-    run = check_tree(tree)
-    tree.file("base/one.c", "#include <config.h>\n" + LEAF.replace("two", "one"))
-    assert run() == (1, "check-tree: " + UNUSED.replace("a/", "base/"))
+def test_check_tree_fails_where_a_function_is_planted_that_nobody_calls(check_tree):
+    assert check_tree(LEAF.replace("two", "one")) == (1, "check-tree: " + UNUSED.replace("a/", "base/"))
 
 
-def test_check_tree_fails_where_explain_takes_something_from_the_pipeline(tree):
-    run = check_tree(tree)
-    tree.file("base/one.c", "#include <config.h>\n" + MAIN)
-    planted = tree.src / "command" / "explain_parts.h"
-    planted.write_text(planted.read_text() + '#include "pipeline/turn.h"\n')
-    code, said = run()
+def test_check_tree_fails_where_explain_takes_something_from_the_pipeline(check_tree):
+    code, said = check_tree(behind={"command/explain_parts.h": '#include "pipeline/turn.h"\n'})
     assert code == 1
     assert "src/command/explain_parts.h explains decisions and includes the pipeline: " in said
 
 
-def test_check_tree_fails_where_an_include_stands_in_angle_brackets(tree):
-    run = check_tree(tree)
-    tree.file("base/one.c", "#include <config.h>\n" + MAIN)
-    planted = tree.src / "base" / "text.h"
-    planted.write_text(planted.read_text() + "#include <pipeline/turn.h>\n")
-    code, said = run()
+def test_check_tree_fails_where_an_include_stands_in_angle_brackets(check_tree):
+    code, said = check_tree(behind={"base/text.h": "#include <pipeline/turn.h>\n"})
     assert code == 1
     assert 'src/base/text.h includes <pipeline/turn.h>: of this tree, so "pipeline/turn.h"' in said
 
@@ -231,20 +224,13 @@ def test_check_tree_fails_where_an_include_stands_in_angle_brackets(tree):
     ],
     ids=["whole", "split", "split in three"],
 )
-def test_check_tree_fails_where_sql_says_a_state_by_its_bare_number(tree, literal):
-    run = check_tree(tree)
-    tree.file("base/one.c", "#include <config.h>\n" + MAIN)
-    planted = tree.src / "store" / "clean.c"
-    planted.write_text(planted.read_text() + f"const char *planted = {literal};\n")
-    code, said = run()
+def test_check_tree_fails_where_sql_says_a_state_by_its_bare_number(check_tree, literal):
+    code, said = check_tree(behind={"store/clean.c": f"const char *planted = {literal};\n"})
     assert code == 1
     assert "a number in SQL where store/numbers.h has a name: src/store/clean.c:" in said
     assert "schema.c" not in said
 
 
-def test_check_tree_takes_the_name_of_a_state_on_the_next_line(tree):
-    run = check_tree(tree)
-    tree.file("base/one.c", "#include <config.h>\n" + MAIN)
-    planted = tree.src / "store" / "clean.c"
-    planted.write_text(planted.read_text() + 'const char *planted = "DELETE FROM events WHERE state = "\n\tSQL_READY " LIMIT 1";\n')
-    assert "numbers.h" not in run()[1]
+def test_check_tree_takes_the_name_of_a_state_on_the_next_line(check_tree):
+    named = 'const char *planted = "DELETE FROM events WHERE state = "\n\tSQL_READY " LIMIT 1";\n'
+    assert "numbers.h" not in check_tree(behind={"store/clean.c": named})[1]
