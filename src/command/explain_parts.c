@@ -262,18 +262,6 @@ static const struct account_policy *account(void *ctx, const char *name)
 	return a ? &a->policy : NULL;
 }
 
-static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
-		      struct err *reterr)
-{
-	(void)ctx;
-	(void)account;
-	(void)email;
-	(void)flag;
-	(void)reterr;
-	*ret = 0;
-	return 0;
-}
-
 /* The pipeline holds a webhook before the ledger sees it. */
 static void explain_settle(const struct source_policy *s, const struct signal *signal)
 {
@@ -304,7 +292,7 @@ void explain_signal(const struct generation *g, const struct source *s, const st
 				  .entry = &entry,
 				  .reached = &reached,
 				  .now_ms = w->received_ms,
-				  .view = {.account = account, .flag_count = flag_count, .ctx = &g},
+				  .view = {.account = account, .flag_count = decide_no_flags, .ctx = &g},
 				  .explain = &lines};
 	explain_settle(in.source, &p->reading.signal);
 	int r = decide(&in, &decision, &error);

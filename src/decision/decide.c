@@ -385,6 +385,18 @@ static void decide_nothing(struct deciding *d)
 	}
 }
 
+int decide_no_flags(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
+		    struct err *reterr)
+{
+	(void)ctx;
+	(void)account;
+	(void)email;
+	(void)flag;
+	(void)reterr;
+	*ret = 0;
+	return 0;
+}
+
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr)
 {
 	static const struct scope nothing;

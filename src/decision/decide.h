@@ -23,6 +23,9 @@ struct decide_view {
 			  struct err *reterr);
 	void *ctx;
 };
+/* A flag_count of one who knows no other conversation: always 0. */
+int decide_no_flags(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
+		    struct err *reterr) MUSTCHECK;
 
 struct decide_input {
 	const struct source_policy *source;
