@@ -131,9 +131,14 @@ static void client_become(struct client *c, enum client_state next)
 	struct patience *p = c->owner;
 
 	INSIST(lock_is_mine(&p->lock));
-	for (unsigned which = 0; which < PARTIES_; which++)
-		if (c->state < CLIENT_LISTS_ && party_of(c, which))
-			list_remove(&party_of(c, which)->lists[c->state], c, which);
+	for (unsigned which = 0; which < PARTIES_; which++) {
+		struct party *party = party_of(c, which);
+
+		if (party && c->state < CLIENT_LISTS_)
+			list_remove(&party->lists[c->state], c, which);
+		if (party && next == CLIENT_CUT)
+			party->kept--;
+	}
 	c->state = next;
 	if (next >= CLIENT_LISTS_)
 		return;
@@ -146,17 +151,9 @@ static void client_become(struct client *c, enum client_state next)
 		cond_signal(&p->changed);
 }
 
-static void client_uncount(struct client *c)
-{
-	for (unsigned which = 0; which < PARTIES_; which++)
-		if (party_of(c, which))
-			party_of(c, which)->kept--;
-}
-
 static void client_cut(struct client *c)
 {
 	client_become(c, CLIENT_CUT);
-	client_uncount(c);
 	(void)shutdown(c->fd, SHUT_RDWR);
 }
 
@@ -408,10 +405,8 @@ void patience_left(struct client *c)
 
 	lock_acquire(&p->lock);
 	client_is_known(c);
-	if (c->state != CLIENT_CUT) {
+	if (c->state != CLIENT_CUT)
 		client_become(c, CLIENT_CUT);
-		client_uncount(c);
-	}
 	if (c->holder)
 		holder_put(p, c->holder);
 	lock_release(&p->lock);
