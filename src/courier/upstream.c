@@ -41,11 +41,6 @@ unsigned upstream_window(const struct upstream *u, int64_t now_ms)
 	return u->kind->window;
 }
 
-bool upstream_is_for_new(const struct upstream *u)
-{
-	return u->state == UPSTREAM_PARKED && u->kind->window_parked > 0;
-}
-
 int64_t upstream_tick(struct upstream *u, int64_t now_ms)
 {
 	int64_t next_ms = now_ms < u->paused_until_ms ? u->paused_until_ms : CLOCK_NEVER_MS;
@@ -56,18 +51,6 @@ int64_t upstream_tick(struct upstream *u, int64_t now_ms)
 		return u->probe_at_ms < next_ms ? u->probe_at_ms : next_ms;
 	become(u, UPSTREAM_PROBING);
 	return next_ms;
-}
-
-struct upstream_stamp upstream_sent(struct upstream *u)
-{
-	u->in_flight++;
-	return (struct upstream_stamp){.epoch = u->epoch, .parks = u->parks, .period = u->period};
-}
-
-void upstream_back(struct upstream *u)
-{
-	INSIST(u->in_flight > 0);
-	u->in_flight--;
 }
 
 void upstream_park(struct upstream *u, int64_t now_ms)

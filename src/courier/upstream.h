@@ -25,6 +25,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/mem.h"
+
 #define UPSTREAM_PROBE_FIRST_MS (60 * 1000)
 #define UPSTREAM_PROBE_LAST_MS (15 * 60 * 1000)
 #define UPSTREAM_PAUSE_FIRST_MS 1000
@@ -73,13 +75,24 @@ void upstream_renew(struct upstream *u);
 /* How many may be handed over and not come back yet. */
 unsigned upstream_window(const struct upstream *u, int64_t now_ms);
 /* Whether the window is for those only that were not asked about yet. */
-bool upstream_is_for_new(const struct upstream *u);
+static inline bool upstream_is_for_new(const struct upstream *u)
+{
+	return u->state == UPSTREAM_PARKED && u->kind->window_parked > 0;
+}
 /* PARKED whose probe time has come becomes PROBING. Returns when to call again; CLOCK_NEVER_MS: no need. */
 int64_t upstream_tick(struct upstream *u, int64_t now_ms);
 
 /* One goes out, one is back. What the answer says is told apart, by the functions below. */
-struct upstream_stamp upstream_sent(struct upstream *u);
-void upstream_back(struct upstream *u);
+static inline struct upstream_stamp upstream_sent(struct upstream *u)
+{
+	u->in_flight++;
+	return (struct upstream_stamp){.epoch = u->epoch, .parks = u->parks, .period = u->period};
+}
+static inline void upstream_back(struct upstream *u)
+{
+	INSIST(u->in_flight > 0);
+	u->in_flight--;
+}
 
 /* What an answer changes, step by step: an account puts them together by rules of its own (pace.h). */
 void upstream_park(struct upstream *u, int64_t now_ms);
