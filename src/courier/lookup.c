@@ -156,6 +156,8 @@ static void walk_is_over(struct walk *w, struct walk_end end, const char *reason
 	if (end.outcome == LOOKUP_PARKED && w->asked.epoch != u->epoch)
 		end.outcome = LOOKUP_RETRY; /* other credentials were refused, not the present ones */
 	upstream_answered(u, w->asked, end.word, w->customer, end.retry_after_ms, now_ms);
+	if (!l->route.configured)
+		upstream_renew(u); /* nobody waits for the end of its pause */
 	heard(l, w, &end, parks, why, now_ms);
 	walk_unlink(w);
 	tell(l, now_ms);
@@ -218,6 +220,7 @@ static void lookup_configure(struct route *r, struct generation *g, bool reloade
 
 	r->configured = s && definition_about(s->definition)->steps_n > 0;
 	if (!r->configured) {
+		upstream_renew(&l->upstream);
 		report_unparked(&r->report);
 	} else if (reloaded) {
 		mark_of(l, s, g);

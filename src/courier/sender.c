@@ -120,6 +120,8 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 
 	s->route.shared->deliveries--;
 	moved = pace_returned(&s->pace, &p->request, answer, backoff_chance(), mono_ms, &v.outcome);
+	if (!s->route.configured)
+		pace_renew(&s->pace, &s->limits); /* nobody waits for the end of its pause */
 	if (moved && s->pace.upstream.state == UPSTREAM_PARKED)
 		report_parked(report, &park);
 	else if (moved)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "shop_desk.h"
 
 /* The one request that is in flight. */
@@ -35,15 +36,22 @@ int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, 
 	return 0;
 }
 
-static void answer(unsigned status)
+static void answer_after(unsigned status, const char *retry_after_or_null)
 {
 	struct http_reply reply = {.status = status};
 	http_done_fn done = flying;
 
 	flying = NULL;
 	buf_init(&reply.body, 1024);
+	if (retry_after_or_null)
+		pairs_add(&reply.headers, "Retry-After", retry_after_or_null);
 	done(flying_ctx, &reply);
 	http_reply_done(&reply);
+}
+
+static void answer(unsigned status)
+{
+	answer_after(status, NULL);
 }
 
 struct told {
@@ -224,6 +232,53 @@ static void a_route_that_is_gone_stays_until_its_transfer_is_back(void **state)
 	assert_int_equal(w->routes.n, 1);
 }
 
+/* Whether a gauge says that it is parked or paused. */
+static bool is_shown(enum report_kind kind, const char *label)
+{
+	return metrics_get(kind == REPORT_ACCOUNT ? METRIC_ACCOUNT_PARKED : METRIC_LOOKUPS_PARKED, "desk", label,
+			   NULL) > 0;
+}
+
+static void a_route_that_is_gone_is_shown_neither_parked_nor_paused(void **state)
+{
+	struct world *w = *state;
+
+	send(w, "desk");
+	answer_after(429, "120");
+	ask(w, "desk");
+	answer_after(429, "120");
+	assert_true(is_shown(REPORT_ACCOUNT, "paused"));
+	assert_true(is_shown(REPORT_LOOKUPS, "paused"));
+	configure(w, "shop", false);
+	assert_false(is_shown(REPORT_ACCOUNT, "paused"));
+	assert_false(is_shown(REPORT_LOOKUPS, "paused"));
+}
+
+static void a_late_answer_parks_and_pauses_nobody_who_is_gone(void **state)
+{
+	static const struct {
+		unsigned status;
+		const char *label;
+	} rows[] = {{401, "401"}, {429, "paused"}};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		configure(w, "desk", true);
+		send(w, "desk");
+		configure(w, "shop", false);
+		answer_after(rows[i].status, "120");
+		(void)run(w);
+		assert_false(is_shown(REPORT_ACCOUNT, rows[i].label));
+
+		configure(w, "desk", true);
+		ask(w, "desk");
+		configure(w, "shop", false);
+		answer_after(rows[i].status, "120");
+		(void)run(w);
+		assert_false(is_shown(REPORT_LOOKUPS, rows[i].label));
+	}
+}
+
 static void the_soonest_of_all_is_when_to_run_again(void **state)
 {
 	struct world *w = *state;
@@ -265,6 +320,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_nobody_takes_comes_back_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(options_that_are_not_given_are_the_constants, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_route_that_is_gone_stays_until_its_transfer_is_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_route_that_is_gone_is_shown_neither_parked_nor_paused, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_late_answer_parks_and_pauses_nobody_who_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_soonest_of_all_is_when_to_run_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_comes_after_the_end_is_given_back, setup, teardown),
 	};
