@@ -58,22 +58,24 @@ static bool matches_any(const struct strings *patterns, const char *email)
 static void choose_account(struct deciding *d, struct buf *explain)
 {
 	const struct source_policy *s = d->in->source;
-	struct json_object *facts = decide_facts(d);
+	CLEANUP(json_putp) struct json_object *facts = NULL;
 	struct scope scope = *d->scope;
 	size_t i;
 
-	scope.properties = facts;
 	for (i = 0; i < s->accounts_n; i++) {
 		const struct account_choice *c = &s->accounts[i];
 
-		if (!c->when || matcher_explain(c->when, &scope, explain))
+		if (!c->when)
+			break;
+		if (!facts)
+			scope.properties = facts = decide_facts(d);
+		if (matcher_explain(c->when, &scope, explain))
 			break;
 	}
 	d->account = i < s->accounts_n ? s->accounts[i].account : NULL;
 	if (explain)
 		decide_say(d, "account: %s%s", d->account ? d->account->name : "none",
 			   i < s->accounts_n ? "" : ", as no choice of the source holds");
-	json_object_put(facts);
 }
 
 static struct person *add_person(struct deciding *d, const char *account, const struct account_policy *configured,
@@ -99,22 +101,6 @@ static void add_flag(struct person *p, const char *flag)
 	p->flags[p->flags_n++] = flag;
 }
 
-/* With `emails: primary` only the primary one counts, or the first where none is marked. */
-static bool is_wanted(const struct deciding *d, size_t which)
-{
-	const struct addresses *a = &d->signal->addresses;
-	size_t primary = 0;
-
-	if (!d->in->source->emails_primary)
-		return true;
-	for (size_t i = 0; i < a->n; i++)
-		if (a->items[i].primary) {
-			primary = i;
-			break;
-		}
-	return which == primary;
-}
-
 /* The webhook's own addresses. Returns how many of them are ignored. */
 static size_t add_own(struct deciding *d)
 {
@@ -122,14 +108,19 @@ static size_t add_own(struct deciding *d)
 	const struct addresses *a = &d->signal->addresses;
 	char masked[MASK_EMAIL_MAX];
 	struct person *p;
-	size_t ignored = 0;
+	size_t ignored = 0, primary = 0;
 
 	if (a->n > 0 && d->in->explain)
 		choose_account(d, d->in->explain);
+	/* With `emails: primary` only the primary one counts, or the first where none is marked. */
+	while (primary < a->n && !a->items[primary].primary)
+		primary++;
+	if (primary == a->n)
+		primary = 0;
 	for (size_t i = 0; i < a->n; i++) {
 		const char *email = a->items[i].email;
 
-		if (!is_wanted(d, i)) {
+		if (s->emails_primary && i != primary) {
 			decide_say(d, "%s: not the primary address, left out", mask_email(email, masked));
 			continue;
 		}
@@ -313,7 +304,7 @@ static int decide_person(struct deciding *d, struct person *p, struct err *reter
 	if (drafts.failed.code != 0)
 		decide_note(d, "%s", drafts.failed.text);
 	for (size_t i = 0; i < drafts.n; i++)
-		decide_add_event(d, p, &drafts.items[i]);
+		decide_add_event(d, p, &drafts.items[i], properties);
 	for (size_t i = 0; v->opens && i < p->flags_n; i++)
 		reached_add(&d->out.reached, p->account, p->email, p->flags[i]);
 	return 0;

@@ -11,8 +11,8 @@
 #include "helpdesk/expr/attributes.h"
 
 /*
- * The event's properties and profile (DESIGN section 11). They are made anew for every event: what one event is given
- * must not show in another. No attribute has the name of a property of ours: the definition's compiler sees to that.
+ * The event's properties and profile (DESIGN section 11). What a rule gives one event must not show in another. No
+ * attribute has the name of a property of ours: the definition's compiler sees to that.
  */
 
 /* Klaviyo takes 400 properties an event: ours, the attributes, and what rules add. */
@@ -98,12 +98,6 @@ static void add_attributes(const struct deciding *d, struct json_object *to)
 	add_members(to, attributes);
 }
 
-static void add_url(const struct deciding *d, struct json_object *to)
-{
-	if (d->signal)
-		json_set_str(to, PROPERTY_CONVERSATION_URL, d->signal->conversation_url);
-}
-
 static struct json_object *begin(const struct deciding *d)
 {
 	struct json_object *o = json_object_new_object();
@@ -118,7 +112,8 @@ struct json_object *decide_facts(const struct deciding *d)
 {
 	struct json_object *o = begin(d);
 
-	add_url(d, o);
+	if (d->signal)
+		json_set_str(o, PROPERTY_CONVERSATION_URL, d->signal->conversation_url);
 	return o;
 }
 
@@ -147,7 +142,8 @@ struct json_object *decide_properties(const struct deciding *d, const struct per
 	json_set_int(o, PROPERTY_REOPEN_COUNT, d->out.entry.reopen_count);
 	if (p->flags_n > 0)
 		json_set_int(o, PROPERTY_OPEN_CONVERSATIONS, p->counts[0]);
-	add_url(d, o);
+	if (d->signal)
+		json_set_str(o, PROPERTY_CONVERSATION_URL, d->signal->conversation_url);
 	if (d->out.verdict.transition == TRANSITION_EXPIRED)
 		json_set_str(o, PROPERTY_REASON, "expired");
 	if (p->is_test)
@@ -157,18 +153,16 @@ struct json_object *decide_properties(const struct deciding *d, const struct per
 
 /* ---- the event --------------------------------------------------------------------------------------------------- */
 
-/* A rule's properties are laid over the rest, but never over the Event ID. */
+/* A rule's properties are laid over the rest, which other drafts need as it was, but never over the Event ID. */
 static char *properties_text(const struct deciding *d, const struct person *p, const struct draft *draft,
-			     const char *unique_id)
+			     struct json_object *properties, const char *unique_id)
 {
-	struct json_object *o = decide_properties(d, p);
-	char *text;
+	CLEANUP(json_putp)
+	struct json_object *o = draft->properties ? decide_properties(d, p) : json_object_get(properties);
 
 	add_members(o, draft->properties);
 	json_set_str(o, PROPERTY_EVENT_ID, unique_id);
-	text = json_text(o);
-	json_object_put(o);
-	return text;
+	return json_text(o);
 }
 
 /* A flag is true while any conversation that reached the person is open: no rule has a say in that. */
@@ -234,7 +228,8 @@ static bool has_event(const struct decision *d, const char *account, const char 
 	return false;
 }
 
-void decide_add_event(struct deciding *d, const struct person *p, const struct draft *draft)
+void decide_add_event(struct deciding *d, const struct person *p, const struct draft *draft,
+		      struct json_object *properties)
 {
 	const struct decide_input *in = d->in;
 	struct decision *out = &d->out;
@@ -256,7 +251,7 @@ void decide_add_event(struct deciding *d, const struct person *p, const struct d
 	e.webhook = in->webhook ? in->webhook->webhook.id : 0;
 	e.time_ms = v->time_ms;
 	e.received_ms = in->webhook ? in->webhook->webhook.received_ms : in->now_ms;
-	e.properties = properties_text(d, p, draft, e.unique_id);
+	e.properties = properties_text(d, p, draft, properties, e.unique_id);
 	e.profile = profile_text(p, draft);
 	e.has_value = draft->has_value;
 	e.value = draft->value;

@@ -253,14 +253,6 @@ static void explain_links(const struct additions *a, const struct scope *s, stru
 	}
 }
 
-static bool rule_value(const struct rule *rule, const struct scope *s, double *ret)
-{
-	CLEANUP(mem_freep) char *text = NULL;
-
-	return rule->value && template_render(rule->value, s, TEMPLATE_PLAIN, &text, NULL) == 0 &&
-	       rule_number(text, ret);
-}
-
 /* The draft's metric, or NULL with the reason in failed. */
 static char *rule_metric(const struct rule *rule, const struct scope *s, struct err *failed)
 {
@@ -286,6 +278,7 @@ static char *rule_metric(const struct rule *rule, const struct scope *s, struct 
 static void rule_send(const struct rule *rule, const struct scope *s, struct drafts *to, struct buf *explain)
 {
 	struct draft draft = {.late_ms = rule->late_ms};
+	CLEANUP(mem_freep) char *value = NULL;
 
 	draft.metric = rule_metric(rule, s, &to->failed);
 	if (!draft.metric) {
@@ -296,7 +289,8 @@ static void rule_send(const struct rule *rule, const struct scope *s, struct dra
 	draft.rule = mem_str(rule->name);
 	draft.properties = additions_make(&rule->properties, s);
 	draft.profile = additions_make(&rule->profile, s);
-	draft.has_value = rule_value(rule, s, &draft.value);
+	draft.has_value = rule->value && template_render(rule->value, s, TEMPLATE_PLAIN, &value, NULL) == 0 &&
+			  rule_number(value, &draft.value);
 	drafts_add(to, &draft, explain);
 	if (explain) {
 		explain_links(&rule->properties, s, explain);
@@ -371,16 +365,17 @@ static void send_shipped(const struct rules_view *v, const struct scope *s, stru
 
 void rules_run(const struct rules *r, const struct rules_view *v, struct drafts *ret, struct buf *explain)
 {
-	struct pairs names = {0};
+	const struct pairs none = {0}, *theirs = v->scope.names ? v->scope.names : &none;
+	struct pairs names = {.items = mem_new(theirs->n + 2, sizeof(*names.items)), .n = theirs->n + 2};
 	struct scope s = v->scope;
 	bool end = false;
 
 	*ret = (struct drafts){0};
-	/* The webhook's names and ours; ours come first, and so count. */
-	pairs_add(&names, "label", v->label);
-	pairs_add(&names, "transition", transition_name(v->transition));
-	for (size_t i = 0; v->scope.names && i < v->scope.names->n; i++)
-		pairs_add(&names, v->scope.names->items[i].name, v->scope.names->items[i].value);
+	/* The webhook's names and ours; ours come first, and so count. All are borrowed, and only read. */
+	names.items[0] = (struct pair){(char *)"label", (char *)v->label};
+	names.items[1] = (struct pair){(char *)"transition", (char *)transition_name(v->transition)};
+	for (size_t i = 0; i < theirs->n; i++)
+		names.items[i + 2] = theirs->items[i];
 	s.names = &names;
 	for (size_t i = 0; i < r->n && !end; i++) {
 		const struct rule *rule = &r->items[i];
@@ -394,7 +389,7 @@ void rules_run(const struct rules *r, const struct rules_view *v, struct drafts 
 	}
 	if (v->must_send && ret->n == 0 && rules_shipped(v->transition))
 		send_shipped(v, &s, ret, explain);
-	pairs_done(&names);
+	free(names.items);
 }
 
 /* ---- every metric ------------------------------------------------------------------------------------------------ */

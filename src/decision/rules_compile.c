@@ -17,28 +17,24 @@
 
 /* ---- parts of a rule --------------------------------------------------------------------------------------------- */
 
-static void rule_compile_on_one(struct rule *rule, const struct node *n, struct problems *problems)
+/* One transition, or a list of them. */
+static void rule_compile_on(struct rule *rule, const struct node *on, struct problems *problems)
 {
 	static const char *const known[] = {"opened", "reopened", "closed", "expired", NULL};
+	bool is_list = on && on->type == NODE_LIST;
 	enum transition t;
 
-	if (n->type == NODE_SCALAR && transition_parse(n->text, &t) == 0 && t != TRANSITION_NONE)
-		rule->on |= RULE_ON(t);
-	else
-		keys_error(n, "transition", n->type == NODE_SCALAR ? n->text : node_kind(n), known, problems);
-}
-
-static void rule_compile_on(struct rule *rule, const struct node *n, struct problems *problems)
-{
-	if (!n) {
+	if (!on)
 		rule->on = RULE_ON_ALL;
-	} else if (n->type != NODE_LIST) {
-		rule_compile_on_one(rule, n, problems);
-	} else {
-		if (n->n == 0)
-			problems_error(problems, n, "an empty list: this rule would never act");
-		for (size_t i = 0; i < n->n; i++)
-			rule_compile_on_one(rule, n->items[i], problems);
+	if (is_list && on->n == 0)
+		problems_error(problems, on, "an empty list: this rule would never act");
+	for (size_t i = 0; on && i < (is_list ? on->n : 1); i++) {
+		const struct node *n = is_list ? on->items[i] : on;
+
+		if (n->type == NODE_SCALAR && transition_parse(n->text, &t) == 0 && t != TRANSITION_NONE)
+			rule->on |= RULE_ON(t);
+		else
+			keys_error(n, "transition", n->type == NODE_SCALAR ? n->text : node_kind(n), known, problems);
 	}
 }
 
@@ -94,16 +90,6 @@ static void additions_compile(struct additions *to, const struct node *n, struct
 		addition_compile(&to->items[to->n++], n->items[i], problems);
 }
 
-static void rule_compile_drop(struct rule *rule, const struct node *n, struct problems *problems)
-{
-	if (!n)
-		return;
-	if (n->type != NODE_SCALAR || n->text[0] == '\0' || (!n->quoted && strcmp(n->text, "false") == 0))
-		problems_error(problems, n, "expected the reason as text, as in `drop: outbound`");
-	else
-		rule->drop = mem_str(n->text);
-}
-
 static void rule_compile_send(struct rule *rule, const struct node *n, struct problems *problems)
 {
 	const char *fault;
@@ -118,17 +104,6 @@ static void rule_compile_send(struct rule *rule, const struct node *n, struct pr
 		fault = "is empty";
 	if (fault)
 		problems_error(problems, n, "the metric's name %s", fault);
-}
-
-static void rule_compile_value(struct rule *rule, const struct node *n, struct problems *problems)
-{
-	double value;
-
-	if (!n)
-		return;
-	rule->value = template_compile(n, problems);
-	if (rule->value && template_is_fixed(rule->value) && !rule_number(n->text, &value))
-		problems_error(problems, n, "expected a number, or a template that gives one, as in \"{Order Value}\"");
 }
 
 static void rule_compile_late(struct rule *rule, const struct node *n, struct problems *problems)
@@ -184,8 +159,9 @@ static void rule_compile(struct rules *r, const struct node *n, const struct nod
 {
 	static const char *const known[] = {"on",         "when",    "drop", "send", "value",
 					    "properties", "profile", "late", NULL};
-	const struct node *when = node_get(n, "when");
+	const struct node *when = node_get(n, "when"), *drop = node_get(n, "drop"), *value = node_get(n, "value");
 	struct rule *rule = rules_add(r, at, problems);
+	double number;
 
 	if (!rule)
 		return;
@@ -195,11 +171,18 @@ static void rule_compile(struct rules *r, const struct node *n, const struct nod
 	rule->name = rule->own_name;
 	rule_compile_on(rule, node_get(n, "on"), problems);
 	rule->when = when ? matcher_compile(when, REFERENCE_NAMES, problems) : NULL;
-	rule_compile_drop(rule, node_get(n, "drop"), problems);
+	if (drop &&
+	    (drop->type != NODE_SCALAR || drop->text[0] == '\0' || (!drop->quoted && strcmp(drop->text, "false") == 0)))
+		problems_error(problems, drop, "expected the reason as text, as in `drop: outbound`");
+	else if (drop)
+		rule->drop = mem_str(drop->text);
 	rule_compile_send(rule, node_get(n, "send"), problems);
 	additions_compile(&rule->properties, node_get(n, "properties"), problems);
 	additions_compile(&rule->profile, node_get(n, "profile"), problems);
-	rule_compile_value(rule, node_get(n, "value"), problems);
+	rule->value = value ? template_compile(value, problems) : NULL;
+	if (rule->value && template_is_fixed(rule->value) && !rule_number(value->text, &number))
+		problems_error(problems, value,
+			       "expected a number, or a template that gives one, as in \"{Order Value}\"");
 	rule_compile_late(rule, node_get(n, "late"), problems);
 }
 
@@ -289,39 +272,32 @@ static void rules_check_reach(const struct rules *r, const struct node *list, st
 
 /* ---- what is too much -------------------------------------------------------------------------------------------- */
 
-static bool may_merge(const struct rule *a, const struct rule *b)
-{
-	return a->send && b->send && (a->on & b->on) && text_is(template_text(a->send), template_text(b->send));
-}
-
-static void names_add(struct json_object *to, const struct additions *from)
-{
-	for (size_t i = 0; i < from->n; i++)
-		json_object_object_add(to, from->items[i].name, NULL);
-}
-
 /* Rules that are written with the same metric make one event where they act together. */
 static void rules_check_added(const struct rules *r, struct problems *problems)
 {
 	for (size_t i = 0; i < r->n; i++) {
 		CLEANUP(json_putp) struct json_object *properties = json_object_new_object();
 		CLEANUP(json_putp) struct json_object *profile = json_object_new_object();
+		const struct rule *last = &r->items[i];
 
-		if (!r->items[i].send)
+		if (!last->send)
 			continue;
-		for (size_t j = 0; j <= i; j++) {
-			if (!may_merge(&r->items[j], &r->items[i]))
+		for (const struct rule *one = r->items; one <= last; one++) {
+			if (!one->send || !(one->on & last->on) ||
+			    !text_is(template_text(one->send), template_text(last->send)))
 				continue;
-			names_add(properties, &r->items[j].properties);
-			names_add(profile, &r->items[j].profile);
+			for (size_t k = 0; k < one->properties.n; k++)
+				json_object_object_add(properties, one->properties.items[k].name, NULL);
+			for (size_t k = 0; k < one->profile.n; k++)
+				json_object_object_add(profile, one->profile.items[k].name, NULL);
 		}
 		if (json_object_object_length(properties) <= RULES_ADDED_MAX &&
 		    json_object_object_length(profile) <= RULES_ADDED_MAX)
 			continue;
 		problems_error(
-			problems, r->items[i].at,
+			problems, last->at,
 			"the rules that send \"%.64s\" make one event, and may add more than %d properties to it",
-			template_text(r->items[i].send), RULES_ADDED_MAX);
+			template_text(last->send), RULES_ADDED_MAX);
 		return;
 	}
 }
