@@ -191,7 +191,7 @@ static bool check_key(const struct generation *g, const struct account *a)
 	struct http_reply reply;
 	struct err error = {0};
 
-	if (!key || ask(a, key, "POST", KLAVIYO_PATH_EVENTS, request_probe(), &reply, &error) < 0) {
+	if (!key || ask(a, key, "POST", KLAVIYO_PATH_EVENTS, REQUEST_PROBE, &reply, &error) < 0) {
 		out_print("account %s: %s\n", a->name, key ? error.text : "no key");
 		return false;
 	}

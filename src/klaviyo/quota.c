@@ -15,25 +15,10 @@ static int64_t share_of(int64_t n, double share)
 	return (int64_t)((double)n * share + 1e-9);
 }
 
-static void window_limit(struct quota_window *w, int64_t limit, double share)
-{
-	w->limit = share_of(limit, share);
-	if (w->limit < 1)
-		w->limit = 1;
-}
-
 /* The oldest slot of which some millisecond is younger than the window's length. */
 static int64_t window_first(const struct quota_window *w, int64_t now_ms)
 {
 	return now_ms < w->length_ms ? 0 : (now_ms - w->length_ms + 1) / w->slot_ms;
-}
-
-static void window_init(struct quota_window *w, int64_t length_ms, int64_t now_ms)
-{
-	*w = (struct quota_window){.length_ms = length_ms};
-	/* Two slots are left over: the one that is being filled and the one that is only partly too old. */
-	w->slot_ms = (length_ms + QUOTA_SLOTS - 3) / (QUOTA_SLOTS - 2);
-	w->first_slot = window_first(w, now_ms);
 }
 
 static void window_forget(struct quota_window *w, int64_t now_ms)
@@ -67,29 +52,36 @@ static int64_t window_next_ms(struct quota_window *w, int64_t now_ms)
 	return slot == w->first_slot ? now_ms : slot * w->slot_ms + w->length_ms - 1;
 }
 
-static void window_take(struct quota_window *w, int64_t now_ms)
-{
-	window_forget(w, now_ms);
-	w->slots[now_ms / w->slot_ms % QUOTA_SLOTS]++;
-	w->used++;
-}
-
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 void quota_init(struct quota *q, const struct quota_limits *l, int64_t now_ms)
 {
-	*q = (struct quota){.told_remaining = -1, .alone = true};
-	window_init(&q->second, CLOCK_SECOND_MS, now_ms);
-	window_init(&q->minute, CLOCK_MINUTE_MS, now_ms);
+	struct quota_window *windows[] = {&q->second, &q->minute};
+
+	*q = (struct quota){
+		.told_remaining = -1,
+		.alone = true,
+		.second.length_ms = CLOCK_SECOND_MS,
+		.minute.length_ms = CLOCK_MINUTE_MS,
+	};
+	for (size_t i = 0; i < sizeof(windows) / sizeof(*windows); i++) {
+		struct quota_window *w = windows[i];
+
+		/* Two slots are left over: the one that is being filled and the one that is only partly too old. */
+		w->slot_ms = (w->length_ms + QUOTA_SLOTS - 3) / (QUOTA_SLOTS - 2);
+		w->first_slot = window_first(w, now_ms);
+	}
 	quota_limits(q, l);
 }
 
 void quota_limits(struct quota *q, const struct quota_limits *l)
 {
+	int64_t second = share_of(l->per_second, l->share), minute = share_of(l->per_minute, l->share);
+
 	INSIST(l->share > 0 && l->share <= 1);
 	q->share = l->share;
-	window_limit(&q->second, l->per_second, l->share);
-	window_limit(&q->minute, l->per_minute, l->share);
+	q->second.limit = second < 1 ? 1 : second;
+	q->minute.limit = minute < 1 ? 1 : minute;
 }
 
 int64_t quota_next_ms(struct quota *q, unsigned in_flight, int64_t now_ms)
@@ -109,8 +101,13 @@ int64_t quota_next_ms(struct quota *q, unsigned in_flight, int64_t now_ms)
 
 void quota_take(struct quota *q, int64_t now_ms)
 {
-	window_take(&q->second, now_ms);
-	window_take(&q->minute, now_ms);
+	struct quota_window *windows[] = {&q->second, &q->minute};
+
+	for (size_t i = 0; i < sizeof(windows) / sizeof(*windows); i++) {
+		window_forget(windows[i], now_ms);
+		windows[i]->slots[now_ms / windows[i]->slot_ms % QUOTA_SLOTS]++;
+		windows[i]->used++;
+	}
 	if (q->told_remaining > 0)
 		q->told_remaining--;
 }
@@ -164,22 +161,4 @@ int64_t quota_pause_ms(const struct quota *q, int64_t now_ms, enum quota_pause *
 		until_ms = q->told_until_ms;
 	}
 	return until_ms;
-}
-
-void quota_forget_pauses(struct quota *q)
-{
-	q->pause_until_ms = 0;
-	q->pauses = 0;
-	q->told_remaining = -1;
-}
-
-void quota_alone(struct quota *q)
-{
-	q->alone = true;
-}
-
-void quota_success(struct quota *q)
-{
-	q->alone = false;
-	q->pauses = 0;
 }

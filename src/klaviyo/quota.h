@@ -57,8 +57,23 @@ enum quota_pause {
 };
 /* Until when answers of Klaviyo hold the endpoint back, and which ones; 0: they do not. */
 int64_t quota_pause_ms(const struct quota *q, int64_t now_ms, enum quota_pause *ret_why);
-void quota_forget_pauses(struct quota *q); /* another key, URL or reload: what was told may concern another server */
-void quota_alone(struct quota *q);         /* start, reload, un-parking */
-void quota_success(struct quota *q);       /* a 2xx: no longer alone */
+/* Another key, URL or reload: what was told may concern another server. */
+static inline void quota_forget_pauses(struct quota *q)
+{
+	q->pause_until_ms = 0;
+	q->pauses = 0;
+	q->told_remaining = -1;
+}
+/* Start, reload, un-parking. */
+static inline void quota_alone(struct quota *q)
+{
+	q->alone = true;
+}
+/* A 2xx: no longer alone. */
+static inline void quota_success(struct quota *q)
+{
+	q->alone = false;
+	q->pauses = 0;
+}
 
 #endif

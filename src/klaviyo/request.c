@@ -75,12 +75,6 @@ int request_single(const struct event *e, int64_t now_ms, char **ret, struct err
 	return 0;
 }
 
-/* Without a metric and with a profile that has no data: refused by the schema, whatever else changes. */
-const char *request_probe(void)
-{
-	return "{\"data\":{\"type\":\"event\",\"attributes\":{\"properties\":{},\"profile\":{}}}}";
-}
-
 /* ---- around it --------------------------------------------------------------------------------------------------- */
 
 void request_headers(struct pairs *to, const char *api_key, const char *revision)
@@ -91,11 +85,6 @@ void request_headers(struct pairs *to, const char *api_key, const char *revision
 	pairs_add(to, "revision", revision);
 	pairs_add(to, "Content-Type", MEDIA_TYPE);
 	pairs_add(to, "Accept", MEDIA_TYPE);
-}
-
-char *request_url(const char *url, const char *path)
-{
-	return mem_fmt("%s%s", url, path);
 }
 
 char *request_key_page(const char *scopes)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "decision/event.h"
 
@@ -19,9 +20,13 @@ int request_single(const struct event *e, int64_t now_ms, char **ret, struct err
 /* Authorization, revision, Content-Type, Accept. The caller owns. */
 void request_headers(struct pairs *to, const char *api_key, const char *revision);
 /* url + path. The caller owns. */
-char *request_url(const char *url, const char *path) MUSTCHECK;
-/* A body that Klaviyo must refuse as invalid, without effect: for `check --key`. Static text. */
-const char *request_probe(void);
+static inline MUSTCHECK char *request_url(const char *url, const char *path)
+{
+	return mem_fmt("%s%s", url, path);
+}
+/* A body that Klaviyo must refuse as invalid, without effect: for `check --key`. It has no metric, and a profile
+ * without data: refused by the schema, whatever else changes. */
+#define REQUEST_PROBE "{\"data\":{\"type\":\"event\",\"attributes\":{\"properties\":{},\"profile\":{}}}}"
 /* Klaviyo's page for a new private key with these scopes prefilled ("events:write,profiles:read"). The caller owns. */
 char *request_key_page(const char *scopes) MUSTCHECK;
 /* Days until the revision ("2026-07-15") ends, two years after its date; *ret. -EINVAL: not a date. */

@@ -309,7 +309,7 @@ static void the_probe_lacks_what_klaviyo_requires(void **state)
 	struct json_object *attributes;
 
 	(void)state;
-	assert_int_equal(json_read(request_probe(), strlen(request_probe()), &o, NULL), 0);
+	assert_int_equal(json_read(REQUEST_PROBE, strlen(REQUEST_PROBE), &o, NULL), 0);
 	attributes = json_member(json_member(o, "data"), "attributes");
 	assert_non_null(attributes);
 	assert_null(json_member(attributes, "metric"));
