@@ -122,48 +122,40 @@ static void sample_compile_body(struct sample *s, const struct node *n, enum bod
 	}
 }
 
-/* A mapping is a body written as YAML, where it is not plain that it is more: a webhook may have a member "body". */
-static bool sample_has_parts(const struct node *n)
-{
-	return node_get(n, "shape_from") ||
-	       (node_get(n, "body") && (node_get(n, "headers") || node_get(n, "query") || node_get(n, "says")));
-}
-
-static void sample_compile_headers(struct sample *s, const struct node *n, struct problems *problems)
-{
-	if (n && n->type != NODE_MAP) {
-		problems_error(problems, n, "expected a mapping from names to values, not %s", node_kind(n));
-		return;
-	}
-	for (size_t i = 0; n && i < n->n; i++) {
-		if (n->items[i]->type == NODE_SCALAR)
-			pairs_add(&s->headers, n->items[i]->key, n->items[i]->text);
-		else
-			problems_error(problems, n->items[i], "expected text, not %s", node_kind(n->items[i]));
-	}
-}
-
 static const char *const sample_keys[] = {
 	"body", "headers", "query", "says", "shape_from", NULL,
 };
 
 void sample_compile(struct sample *s, const struct node *n, enum body_form form, struct problems *problems)
 {
-	const struct node *query = node_get(n, "query");
+	const struct node *body = node_get(n, "body"), *headers = node_get(n, "headers"), *query = node_get(n, "query");
+	const struct node *shape = node_get(n, "shape_from");
 
-	if (!sample_has_parts(n)) {
+	if (!shape && !(body && (headers || query || node_get(n, "says")))) {
+		/* A mapping is a body written as YAML, where it is not plain that it is more: a webhook may have a
+		 * member "body". */
 		sample_compile_body(s, n, form, problems);
-	} else if (!node_get(n, "body")) {
+	} else if (!body) {
 		problems_error(problems, n, "expected `body`, the webhook's, beside `shape_from`");
 	} else {
 		keys_check(n, sample_keys, problems);
-		sample_compile_body(s, node_get(n, "body"), form, problems);
-		sample_compile_headers(s, node_get(n, "headers"), problems);
+		sample_compile_body(s, body, form, problems);
+		if (headers && headers->type != NODE_MAP)
+			problems_error(problems, headers, "expected a mapping from names to values, not %s",
+				       node_kind(headers));
+		for (size_t i = 0; headers && headers->type == NODE_MAP && i < headers->n; i++) {
+			const struct node *one = headers->items[i];
+
+			if (one->type == NODE_SCALAR)
+				pairs_add(&s->headers, one->key, one->text);
+			else
+				problems_error(problems, one, "expected text, not %s", node_kind(one));
+		}
 		if (query && (query->type != NODE_SCALAR || query->text[0] == '?'))
 			problems_error(problems, query, "expected the query as text, as in transition=closed");
 		else if (query)
 			s->query = mem_str(query->text);
-		s->shape = sample_shape_compile(node_get(n, "shape_from"), problems);
+		s->shape = sample_shape_compile(shape, problems);
 	}
 	if (!s->query)
 		s->query = mem_str("");

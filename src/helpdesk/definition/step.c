@@ -28,40 +28,31 @@ const char *step_method_name(enum step_method m)
 	return step_methods[m];
 }
 
-static void places_add(struct step_places *p, const struct node *n, struct problems *problems)
-{
-	struct reference *r;
-	struct err e;
-
-	if (n->type != NODE_SCALAR || n->text[0] != '/') {
-		problems_error(problems, n, "expected a JSON Pointer into the answer (\"/…\"), not %s",
-			       n->type == NODE_SCALAR ? n->text : node_kind(n));
-		return;
-	}
-	if (reference_compile(n->text, REFERENCE_NO_NAMES, &r, &e) == 0)
-		p->items[p->n++] = r;
-	else
-		problems_error(problems, n, "%s", e.text);
-}
-
-/* One pointer into the answer, or a list of them. */
+/* One pointer into the answer, or a list of them. n: NULL: none. */
 static void places_compile(struct step_places *p, const struct node *n, struct problems *problems)
 {
-	if (!n)
-		return;
-	if (n->type != NODE_LIST) {
-		places_add(p, n, problems);
-		return;
-	}
-	if (n->n == 0 || n->n > STEP_PLACES_MAX) {
+	bool is_list = n && n->type == NODE_LIST;
+	size_t count = is_list ? n->n : n != NULL;
+	struct err e;
+
+	if (is_list && (count == 0 || count > STEP_PLACES_MAX)) {
 		problems_error(
 			problems, n,
 			"expected a list of 1 to %d JSON Pointers, of which the first that finds something counts",
 			STEP_PLACES_MAX);
 		return;
 	}
-	for (size_t i = 0; i < n->n; i++)
-		places_add(p, n->items[i], problems);
+	for (size_t i = 0; i < count; i++) {
+		const struct node *one = is_list ? n->items[i] : n;
+
+		if (one->type != NODE_SCALAR || one->text[0] != '/')
+			problems_error(problems, one, "expected a JSON Pointer into the answer (\"/…\"), not %s",
+				       one->type == NODE_SCALAR ? one->text : node_kind(one));
+		else if (reference_compile(one->text, REFERENCE_NO_NAMES, &p->items[p->n], &e) == 0)
+			p->n++;
+		else
+			problems_error(problems, one, "%s", e.text);
+	}
 }
 
 static char *places_scalar(const struct step_places *p, const struct scope *s)
@@ -122,22 +113,6 @@ static void step_compile_url(struct step *s, const struct node *step, struct pro
 			step_add_url(s, n->items[i], problems);
 }
 
-static void step_compile_method(struct step *s, const struct node *n, struct problems *problems)
-{
-	size_t i = 0;
-
-	if (n->type != NODE_SCALAR) {
-		problems_error(problems, n, "expected basic, bearer or header, not %s", node_kind(n));
-		return;
-	}
-	while (step_methods[i] && strcmp(step_methods[i], n->text) != 0)
-		i++;
-	if (step_methods[i])
-		s->method = (enum step_method)i;
-	else
-		keys_error(n, "method", n->text, step_methods, problems);
-}
-
 /* `basic`, or {method: basic, suffix: /token}, {method: header, name: X-Api-Key, scheme: Token}. */
 static void step_compile_authenticate(struct step *s, const struct node *step, struct problems *problems)
 {
@@ -146,6 +121,7 @@ static void step_compile_authenticate(struct step *s, const struct node *step, s
 	const struct node *suffix = node_get(n, "suffix");
 	const struct node *method = n && n->type == NODE_MAP ? node_get(n, "method") : n;
 	const char *scheme = node_text(n, "scheme");
+	size_t i = 0;
 
 	if (!n || !method) {
 		problems_error(problems, n ? n : step,
@@ -154,7 +130,14 @@ static void step_compile_authenticate(struct step *s, const struct node *step, s
 	}
 	if (n->type == NODE_MAP)
 		keys_check(n, known, problems);
-	step_compile_method(s, method, problems);
+	while (method->type == NODE_SCALAR && step_methods[i] && strcmp(step_methods[i], method->text) != 0)
+		i++;
+	if (method->type != NODE_SCALAR)
+		problems_error(problems, method, "expected basic, bearer or header, not %s", node_kind(method));
+	else if (step_methods[i])
+		s->method = (enum step_method)i;
+	else
+		keys_error(method, "method", method->text, step_methods, problems);
 	if (s->method == STEP_HEADER && !name)
 		problems_error(problems, n, "method header needs the header's name: {method: header, name: …}");
 	else if (s->method == STEP_HEADER && (name->type != NODE_SCALAR || !reference_header_is_good(name->text)))
@@ -227,19 +210,6 @@ static void missing_check_one(void *ctx, const struct reference *r)
 		       reference_text(r));
 }
 
-static void step_compile_cache(struct step *s, const struct node *n, struct problems *problems)
-{
-	long long ms;
-
-	s->cache_ms = -1;
-	if (!n)
-		return;
-	if (n->type != NODE_SCALAR || text_duration(n->text, &ms) < 0)
-		problems_error(problems, n, "expected a duration with its unit, as in 10m");
-	else
-		s->cache_ms = ms;
-}
-
 static void step_compile_answer(struct step *s, const struct node *n, struct problems *problems)
 {
 	CLEANUP(json_putp) struct json_object *answer = NULL;
@@ -278,7 +248,8 @@ static void step_compile_sample(struct step *s, const struct node *n, struct pro
 static void step_compile(struct step *s, const struct node *n, struct problems *problems)
 {
 	struct missing_check missing = {.at = node_get(n, "missing"), .problems = problems};
-	const struct node *when;
+	const struct node *when, *cache;
+	long long ms;
 
 	if (n->type != NODE_MAP) {
 		problems_error(problems, n, "expected a mapping with `url` and `authenticate`, not %s", node_kind(n));
@@ -297,7 +268,12 @@ static void step_compile(struct step *s, const struct node *n, struct problems *
 		matcher_references(s->missing, missing_check_one, &missing);
 	step_compile_take(s, node_get(n, "take"), problems);
 	s->optional = keys_bool(node_get(n, "optional"), false, problems);
-	step_compile_cache(s, node_get(n, "cache"), problems);
+	cache = node_get(n, "cache");
+	s->cache_ms = -1;
+	if (cache && (cache->type != NODE_SCALAR || text_duration(cache->text, &ms) < 0))
+		problems_error(problems, cache, "expected a duration with its unit, as in 10m");
+	else if (cache)
+		s->cache_ms = ms;
 	step_compile_sample(s, node_get(n, "sample"), problems);
 	if (!node_get(n, "emails") && !node_get(n, "take"))
 		problems_error(problems, n, "a step that learns nothing: expected `emails` or `take`");
@@ -347,11 +323,6 @@ int step_url(const struct step *s, const struct scope *scope, char **ret)
 		if (template_render(s->urls[i], scope, TEMPLATE_URL, ret, NULL) == 0)
 			return 0;
 	return -ENOENT;
-}
-
-bool step_applies(const struct step *s, const struct scope *scope)
-{
-	return !s->when || matcher_holds(s->when, scope);
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */

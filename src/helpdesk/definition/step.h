@@ -82,7 +82,10 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 /* The URL to ask. -ENOENT: a part is missing in each of them. The caller owns *ret. */
 int step_url(const struct step *s, const struct scope *scope, char **ret) MUSTCHECK;
 /* Whether `when` holds. */
-bool step_applies(const struct step *s, const struct scope *scope);
+static inline bool step_applies(const struct step *s, const struct scope *scope)
+{
+	return !s->when || matcher_holds(s->when, scope);
+}
 bool step_takes(const struct step *s, const char *name); /* whether a value of that name is taken from the answer */
 /* Calls fn for every reference into the webhook and every name: of `when`, of all URLs, of the headers. */
 void step_references(const struct step *s, void (*fn)(void *ctx, const struct reference *r), void *ctx);

@@ -26,50 +26,43 @@ static void see_beginning(void *ctx, const char *text, const struct reference *r
 	b->seen = true;
 }
 
-/* Compares no further than the text goes: a reference may stand behind "https://". */
-static bool begins_like(const char *text, const char *scheme)
-{
-	size_t len = strlen(text), most = strlen(scheme);
-
-	return strncasecmp(text, scheme, len < most ? len : most) == 0;
-}
-
 void links_check_beginning(const struct template *t, const struct node *n, struct problems *problems)
 {
+	static const char *const schemes[] = {"https://", "http://"};
 	struct beginning b = {0};
+	bool good;
 
 	template_parts(t, see_beginning, &b);
-	if (b.seen && (!b.text || begins_like(b.text, "https://") || begins_like(b.text, "http://")))
+	good = b.seen && !b.text;
+	/* Compares no further than the text goes: a reference may stand behind "https://". */
+	for (size_t i = 0; b.text && i < sizeof(schemes) / sizeof(*schemes); i++)
+		good = good || strncasecmp(b.text, schemes[i], strnlen(b.text, strlen(schemes[i]))) == 0;
+	if (good)
 		return;
 	problems_warn(problems, n,
 		      "expected a URL that begins with https://, or with a reference to one; what else comes of it is "
 		      "left out of the events");
 }
 
-static void links_add(struct links *l, const struct node *n, struct problems *problems)
-{
-	struct template *t = template_compile(n, problems);
-
-	if (!t)
-		return;
-	links_check_beginning(t, n, problems);
-	l->items[l->n++] = t;
-}
-
 struct links *links_compile(const struct node *n, struct problems *problems)
 {
 	struct links *l = mem_new(1, sizeof(*l));
-	size_t errors = problems->errors;
+	bool is_list = n->type == NODE_LIST;
+	size_t errors = problems->errors, count = is_list ? n->n : 1;
 
-	if (n->type != NODE_LIST)
-		links_add(l, n, problems);
-	else if (n->n == 0 || n->n > FACT_MAX)
+	if (count == 0 || count > FACT_MAX)
 		problems_error(problems, n,
 			       "expected a list of 1 to %d templates, of which the first with a value counts",
 			       FACT_MAX);
-	else
-		for (size_t i = 0; i < n->n; i++)
-			links_add(l, n->items[i], problems);
+	for (size_t i = 0; i < count && count <= FACT_MAX; i++) {
+		const struct node *one = is_list ? n->items[i] : n;
+		struct template *t = template_compile(one, problems);
+
+		if (!t)
+			continue;
+		links_check_beginning(t, one, problems);
+		l->items[l->n++] = t;
+	}
 	if (problems->errors == errors)
 		return l;
 	links_free(l);

@@ -100,29 +100,24 @@ static void find_free(void *ctx, const struct reference *r)
 		p->found = r;
 }
 
-/* The place that counts, or another part of the template where that one says something else too; NULL: none. */
-static const struct reference *delivery_place(struct filling *f)
-{
-	struct free_place p = {.f = f};
-	const struct reference *r = f->d->delivery ? fact_place(f->d->delivery, &f->scope) : NULL;
-
-	if (!r || !is_taken(&p, r))
-		return r;
-	fact_references(f->d->delivery, find_free, &p);
-	return p.found;
-}
-
 /* A number where the desk's ids are numbers. Without a place of its own, the fresh time makes it another delivery. */
 static void put_delivery(struct filling *f)
 {
-	const struct reference *r = delivery_place(f);
-	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
+	const struct reference *r = f->d->delivery ? fact_place(f->d->delivery, &f->scope) : NULL;
+	struct free_place p = {.f = f};
+	CLEANUP(mem_freep) char *like = NULL;
 	CLEANUP(mem_freep)
 	char *fresh = f->item == 0
 			      ? mem_fmt("sample-%s-%lld", transition_name(f->t), (long long)f->now_ms)
 			      : mem_fmt("sample-%s-%lld-%zu", transition_name(f->t), (long long)f->now_ms, f->item);
 	CLEANUP(mem_freep) char *text = NULL;
 
+	/* The place that counts, or another part of the template where that one says something else too. */
+	if (r && is_taken(&p, r)) {
+		fact_references(f->d->delivery, find_free, &p);
+		r = p.found;
+	}
+	like = r ? reference_scalar(r, &f->scope) : NULL;
 	/* Where the body is the delivery, a member that no definition reads makes it another one. */
 	if (f->d->delivery && fact_is_body(f->d->delivery, &f->scope) &&
 	    json_object_is_type(f->scope.item, json_type_object))
@@ -136,32 +131,28 @@ static void put_delivery(struct filling *f)
 
 /* ---- the address ------------------------------------------------------------------------------------------------- */
 
-/* The URL with the address in place of the last part of its path, and with its query. The caller owns it. */
-static char *url_with_email(const char *url, const char *email)
-{
-	size_t path = strcspn(url, "?#"), before = path;
-	struct buf b;
-
-	while (before > 0 && url[before - 1] != '/')
-		before--;
-	buf_init(&b, strlen(url) + 3 * strlen(email));
-	buf_add(&b, url, before);
-	percent_add(&b, email, PERCENT_SEGMENT);
-	buf_adds(&b, url + path);
-	return buf_take(&b);
-}
-
-/* In place of another address; where that stood at the end of a URL, at the end of the URL. */
+/* In place of another address; where that is the last part of a URL's path, as the last part of it. */
 static void put_email(struct filling *f, const char *email)
 {
 	const struct reference *r = email_places_place(&f->d->emails, &f->scope);
-	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
+	CLEANUP(mem_freep) char *url = r ? reference_scalar(r, &f->scope) : NULL;
 	CLEANUP(mem_freep) char *text = NULL;
+	size_t path, before;
+	struct buf b;
 
 	if (!r)
 		return;
-	text = like && url_scheme(like) > 0 ? url_with_email(like, email) : mem_str(email);
-	put(f, r, text);
+	if (url && url_scheme(url) > 0) {
+		path = before = strcspn(url, "?#");
+		while (before > 0 && url[before - 1] != '/')
+			before--;
+		buf_init(&b, strlen(url) + 3 * strlen(email));
+		buf_add(&b, url, before);
+		percent_add(&b, email, PERCENT_SEGMENT);
+		buf_adds(&b, url + path);
+		text = buf_take(&b);
+	}
+	put(f, r, text ? text : email);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */

@@ -190,23 +190,21 @@ static void specimens_done(struct specimens *all)
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
-static struct specimen *specimens_add(struct specimens *all, const struct node *at, const char *name)
+static struct specimen *specimens_add(struct specimens *all, const struct node *at, const char *name,
+				      enum reading_kind kind, enum transition t)
 {
+	struct definition *d = all->d;
 	struct specimen *s;
 
 	MEM_ROOM(all->items, all->n);
 	s = &all->items[all->n++];
-	*s = (struct specimen){.at = at, .name = mem_str(name)};
-	sample_compile(&s->sample, at, all->d->body, all->problems);
-	return s;
-}
-
-/* For those who ask what the samples rest on. */
-static void note(struct definition *d, const struct specimen *s)
-{
+	*s = (struct specimen){.at = at, .name = mem_str(name), .kind = kind, .transition = t};
+	sample_compile(&s->sample, at, d->body, all->problems);
+	/* For those who ask what the samples rest on. */
 	MEM_ROOM(d->notes, d->notes_n);
-	d->notes[d->notes_n++] = (struct definition_note){
-		.name = mem_str(s->name), .shows = says_word(s->kind, s->transition), .shape = s->sample.shape};
+	d->notes[d->notes_n++] =
+		(struct definition_note){.name = mem_str(name), .shows = says_word(kind, t), .shape = s->sample.shape};
+	return s;
 }
 
 static void read_further(struct specimens *all, const struct node *list)
@@ -223,7 +221,6 @@ static void read_further(struct specimens *all, const struct node *list)
 	for (size_t i = 0; i < list->n; i++) {
 		const struct node *n = list->items[i], *says = node_get(n, "says");
 		CLEANUP(mem_freep) char *name = mem_fmt("also[%zu]", i);
-		struct specimen *s;
 		size_t word = 0;
 
 		if (!says || says->type != NODE_SCALAR || !node_get(n, "body")) {
@@ -238,10 +235,7 @@ static void read_further(struct specimens *all, const struct node *list)
 			keys_error(says, "says", says->text, words, all->problems);
 			continue;
 		}
-		s = specimens_add(all, n, name);
-		s->kind = says_words[word].kind;
-		s->transition = says_words[word].transition;
-		note(all->d, s);
+		(void)specimens_add(all, n, name, says_words[word].kind, says_words[word].transition);
 	}
 }
 
@@ -261,10 +255,7 @@ static void read_all(struct specimens *all, const struct node *samples)
 			if (node_get(n, "says"))
 				problems_error(all->problems, node_get(n, "says"),
 					       "`says` belongs to those below `also`");
-			s = specimens_add(all, n, n->key);
-			s->kind = READING_SIGNAL;
-			s->transition = t;
-			note(all->d, s);
+			s = specimens_add(all, n, n->key, READING_SIGNAL, t);
 			sample_done(&all->d->samples[t]);
 			sample_copy(&all->d->samples[t], &s->sample);
 		}

@@ -39,25 +39,21 @@ void specimen_complain(const struct specimens *all, const struct node *at, const
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
 
-static bool value_is_something(struct json_object *o, bool any)
-{
-	if (!o)
-		return false;
-	if (json_object_is_type(o, json_type_string))
-		return any || json_object_get_string_len(o) > 0;
-	if (json_object_is_type(o, json_type_array))
-		return any || json_object_array_length(o) > 0;
-	return true;
-}
-
 static bool item_has(const struct search *s, const struct reference *reference, const struct scope *scope)
 {
 	struct values found;
 	bool something = false;
 
 	reference_values(reference, scope, &found);
-	for (size_t i = 0; i < found.n && !something; i++)
-		something = value_is_something(found.items[i], s->any);
+	for (size_t i = 0; i < found.n && !something; i++) {
+		struct json_object *o = found.items[i];
+
+		something = o != NULL;
+		if (json_object_is_type(o, json_type_string))
+			something = s->any || json_object_get_string_len(o) > 0;
+		else if (json_object_is_type(o, json_type_array))
+			something = s->any || json_object_array_length(o) > 0;
+	}
 	values_done(&found);
 	return something;
 }
@@ -112,18 +108,6 @@ static void complain(const struct search *s, const struct reference *reference)
 	buf_done(&names);
 }
 
-/* A pointer from an element on, from the item on; NULL: it is none, or has no place in a reference. */
-static struct reference *search_whole(const struct search *s, const struct reference *reference)
-{
-	CLEANUP(mem_freep) char *text = NULL;
-	struct reference *whole = NULL;
-
-	if (!s->each || reference_text(reference)[0] != '/')
-		return NULL;
-	text = mem_fmt("%s/*%s", s->each, reference_text(reference));
-	return reference_compile(text, REFERENCE_NO_NAMES, &whole, NULL) < 0 ? NULL : whole;
-}
-
 static void search_one(struct search *s, const struct reference *reference)
 {
 	for (size_t i = 0; i < s->specimens->n; i++) {
@@ -140,10 +124,17 @@ static void search_one(struct search *s, const struct reference *reference)
 static void search_reference(void *ctx, const struct reference *reference)
 {
 	struct search *s = ctx;
-	struct reference *whole = search_whole(s, reference);
+	CLEANUP(mem_freep) char *text = NULL;
+	struct reference *whole = NULL;
 
-	if (!reference_name(reference))
-		search_one(s, whole ? whole : reference);
+	if (reference_name(reference))
+		return;
+	/* A pointer from an element on, from the item on; as it is where that is too long for a reference. */
+	if (s->each && reference_text(reference)[0] == '/')
+		text = mem_fmt("%s/*%s", s->each, reference_text(reference));
+	if (text && reference_compile(text, REFERENCE_NO_NAMES, &whole, NULL) < 0)
+		whole = NULL;
+	search_one(s, whole ? whole : reference);
 	reference_free(whole);
 }
 

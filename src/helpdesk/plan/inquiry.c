@@ -92,14 +92,9 @@ void inquiry_free(struct inquiry *q)
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
 
-static bool has_line_end(const char *s)
+static bool is_one_line(const char *s)
 {
-	return strpbrk(s, "\r\n") != NULL;
-}
-
-static bool secret_is_good(const char *s)
-{
-	return s && !has_line_end(s);
+	return s && !strpbrk(s, "\r\n");
 }
 
 static int add_authentication(const struct step *step, const struct inquiry_secrets *secrets, struct pairs *headers,
@@ -113,7 +108,7 @@ static int add_authentication(const struct step *step, const struct inquiry_secr
 		size_t user, suffix_len = strlen(suffix);
 		bool there;
 
-		if (!secret_is_good(secrets->user) || !secret_is_good(secrets->password))
+		if (!is_one_line(secrets->user) || !is_one_line(secrets->password))
 			return err_set(reterr, -EACCES, "the lookup needs `user` and `password` of one line each");
 		user = strlen(secrets->user);
 		there = suffix_len <= user && memcmp(secrets->user + user - suffix_len, suffix, suffix_len) == 0;
@@ -123,7 +118,7 @@ static int add_authentication(const struct step *step, const struct inquiry_secr
 		pairs_add(headers, "Authorization", value);
 		return 0;
 	}
-	if (!secret_is_good(secrets->token))
+	if (!is_one_line(secrets->token))
 		return err_set(reterr, -EACCES, "the lookup needs a `token` of one line");
 	value = mem_fmt("%s%s%s", step->scheme, step->scheme[0] != '\0' ? " " : "", secrets->token);
 	pairs_add(headers, step->header ? step->header : "Authorization", value);
@@ -140,25 +135,13 @@ static int add_headers(const struct step *step, const struct scope *s, struct pa
 			return err_set(reterr, -ENOENT,
 				       "the lookup's header %s cannot be made: a part of it is missing",
 				       step->headers[i].name);
-		if (has_line_end(value))
+		if (!is_one_line(value))
 			return err_set(reterr, -ENOENT, "the lookup's header %s would have a line end in it",
 				       step->headers[i].name);
 		pairs_add(headers, step->headers[i].name, value);
 	}
 	if (!pairs_get(headers, "Accept"))
 		pairs_add(headers, "Accept", "application/json");
-	return 0;
-}
-
-/* The base_url comes from configuration, a parameter too: what is no URL is told, not asked. */
-static int check_url(const char *url, struct err *reterr)
-{
-	if (!url_begins(url))
-		return err_set(reterr, -EINVAL, "the lookup's URL does not begin with https://: check `base_url`");
-	if (strlen(url) > INQUIRY_URL_MAX)
-		return err_set(reterr, -EINVAL, "the lookup's URL is longer than %d bytes", INQUIRY_URL_MAX);
-	if (!text_is_one_word(url))
-		return err_set(reterr, -EINVAL, "the lookup's URL has a blank in it: check `base_url`");
 	return 0;
 }
 
@@ -173,10 +156,15 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 	r = find_step(q, &q->step, &url, reterr);
 	if (r != 0)
 		return r;
+	/* The base_url comes from configuration, a parameter too: what is no URL is told, not asked. */
+	if (!url_begins(url))
+		return err_set(reterr, -EINVAL, "the lookup's URL does not begin with https://: check `base_url`");
+	if (strlen(url) > INQUIRY_URL_MAX)
+		return err_set(reterr, -EINVAL, "the lookup's URL is longer than %d bytes", INQUIRY_URL_MAX);
+	if (!text_is_one_word(url))
+		return err_set(reterr, -EINVAL, "the lookup's URL has a blank in it: check `base_url`");
 	step = &q->d->steps[q->step];
-	r = check_url(url, reterr);
-	if (r == 0)
-		r = add_authentication(step, secrets, &headers, reterr);
+	r = add_authentication(step, secrets, &headers, reterr);
 	if (r == 0)
 		r = add_headers(step, &q->scope, &headers, reterr);
 	if (r < 0) {
@@ -284,16 +272,6 @@ static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step
 	return INQUIRY_ODD;
 }
 
-static enum inquiry_verdict answer_absent(const struct reply *r, struct err *reason)
-{
-	if (r->reads && (is_object_or_list(r->json) || body_type_is_json(r->type))) {
-		(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u)", r->status);
-		return INQUIRY_GONE;
-	}
-	(void)err_set(reason, -EINVAL, "the helpdesk answered %u, not in JSON: the base_url may be wrong", r->status);
-	return INQUIRY_ODD;
-}
-
 static enum inquiry_verdict answer_verdict(struct inquiry *q, const struct step *step, const struct reply *r,
 					   struct err *reason)
 {
@@ -319,8 +297,15 @@ static enum inquiry_verdict answer_verdict(struct inquiry *q, const struct step 
 		return answer_read(q, step, r, reason);
 	if (status >= 300 && status <= 399)
 		return answer_redirect(q, step, r, reason);
-	if (status == 404 || status == 410)
-		return answer_absent(r, reason);
+	if (status == 404 || status == 410) {
+		if (r->reads && (is_object_or_list(r->json) || body_type_is_json(r->type))) {
+			(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u)", status);
+			return INQUIRY_GONE;
+		}
+		(void)err_set(reason, -EINVAL, "the helpdesk answered %u, not in JSON: the base_url may be wrong",
+			      status);
+		return INQUIRY_ODD;
+	}
 	if (status == 403) {
 		(void)err_set(reason, -EACCES,
 			      "the helpdesk refuses the lookup (403): the credentials may lack a permission");
@@ -391,15 +376,6 @@ static void use_search_one(void *ctx, const struct reference *r)
 	search->found = search->found || (name && step_takes(search->of, name));
 }
 
-/* Whether a step asks by what an earlier one takes. */
-static bool asks_by(const struct step *later, const struct step *earlier)
-{
-	struct use_search search = {.of = earlier};
-
-	step_references(later, use_search_one, &search);
-	return search.found;
-}
-
 /* Whether step i tells the address, or what a step that leads there asks by; and no step after it must tell the address
  * without it. */
 static bool leads_to_address(const struct inquiry *q, size_t i)
@@ -408,7 +384,10 @@ static bool leads_to_address(const struct inquiry *q, size_t i)
 	bool leads = steps[i].emails.n > 0;
 
 	for (size_t k = i + 1; k < q->d->steps_n; k++) {
-		if (asks_by(&steps[k], &steps[i]))
+		struct use_search search = {.of = &steps[i]};
+
+		step_references(&steps[k], use_search_one, &search);
+		if (search.found) /* it asks by what step i takes */
 			leads = leads || leads_to_address(q, k);
 		else if (steps[k].emails.n > 0 && !steps[k].optional && step_applies(&steps[k], &q->scope))
 			return false;
