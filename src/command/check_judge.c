@@ -102,8 +102,7 @@ static char *socket_folder(const char *address)
 	return strncmp(address, "unix:", 5) == 0 ? path_folder(address + 5) : NULL;
 }
 
-/* Whether this process could not make the socket of that address: its folder is not there, or is not its to write to.
- */
+/* Whether this process cannot make the socket of that address: the folder is not there, or may not be written to. */
 static bool socket_is_closed(const char *address)
 {
 	CLEANUP(mem_freep) char *folder = socket_folder(address);

@@ -350,7 +350,7 @@ static int check(const struct command_context *ctx, const struct check_judge *ju
 	check_judge_sockets(judge, g->config);
 	tell_token(g->config);
 	warn_of_former_place(judge);
-	if (judge->for_unit) {
+	if (judge->for_unit) { /* only the unit says what the daemon's view of the file system lacks */
 		secrets_files(g->secrets, tell_hidden, &seen);
 		tell_hidden(&seen, g->config->file, false);
 	}

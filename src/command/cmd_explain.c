@@ -29,7 +29,7 @@ static void explain_unreadable(const struct source *s, const struct webhook *w, 
 			  "application/json'\n");
 }
 
-/* One item: its reading, a signal further. */
+/* Tells how one item is read; of a signal also what comes of it. */
 static void explain_item(const struct generation *g, const struct source *s, struct parsed *item,
 			 struct explain_answers *a)
 {

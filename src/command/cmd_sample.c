@@ -201,8 +201,7 @@ static bool tell_refused(const struct signal *signal, const struct sample_wish *
 	return any;
 }
 
-/* A webhook without an address: say where it comes from instead. refused: what --email says is there, but no address.
- */
+/* Tells where the address of a webhook without one comes from. refused: --email stands in it, and is no address. */
 static void tell_lookup(const struct source *s, const struct parsed *w, const struct sample_wish *wish, bool refused)
 {
 	const struct signal *signal = &w->reading.signal;

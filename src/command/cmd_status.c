@@ -15,8 +15,7 @@
 #define PAUSED_SHOWN 20 /* to people */
 #define PAUSED_MAX 500  /* to programs: what one answer of the daemon holds */
 
-/* "4 h" since (or until) an ISO time of the daemon's, none where that is to come (or over); "?" where it does not read.
- */
+/* "4 h" since an ISO time of the daemon's, or until it; at least 0. "?" where the time does not read. */
 static const char *span_of(const char *iso, bool until, char out[CLOCK_ISO_MAX])
 {
 	int64_t ms, span_ms;

@@ -151,7 +151,7 @@ static bool walk(struct inquiry *q, const struct source *s, struct explain_answe
 	const struct inquiry_secrets secrets = {
 		.user = s->lookup_user ? s->lookup_user : "", .password = "", .token = ""};
 	struct err error = {0};
-	size_t told = 0, n = definition_about(s->definition)->steps_n; /* steps: that were asked or told of, all */
+	size_t n = definition_about(s->definition)->steps_n, told = 0; /* steps that were asked, or told of */
 
 	for (;;) {
 		CLEANUP(mem_freep) char *url = NULL;

@@ -24,8 +24,7 @@ void load_note(const struct command_context *ctx, bool loaded, FILE *to);
 /* The source of that name; NULL after a message that names those there are. */
 const struct source *load_source(const struct generation *g, const char *name);
 
-/* Options about the daemon to be asked; every command that asks it takes both. NULL: the configuration's.
- */
+/* Options about the daemon to be asked; every command that asks it takes both. NULL: the configuration's. */
 struct door_options {
 	const char *address;    /* --admin */
 	const char *token_file; /* --token-file */

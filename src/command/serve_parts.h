@@ -28,8 +28,7 @@
  * all else need more. */
 void serve_files_allow(unsigned max_connections);
 
-/* The news about the admin token that the daemon makes where none is configured. They are told once the log is set up.
- */
+/* News about the admin token that the daemon makes where none is configured. They are told once the log is set up. */
 struct serve_token {
 	/* At a reload: a file elsewhere is not made, as that needs a restart. NULL: the start. */
 	const struct config *former;
