@@ -206,9 +206,9 @@ static const char *user_of_unit(const struct command_context *ctx, struct check_
 	}
 	if (is_the_daemons(ctx, j))
 		return user;
-	j->note = mem_fmt("read as root, as this is not the file of deskbridge.service; --user %s judges for the "
-			  "daemon's user",
-			  user);
+	j->note = mem_fmt(
+		"read as root, as this is not the file of deskbridge.service; --user %s judges for the daemon's user",
+		user);
 	return NULL;
 }
 

@@ -135,10 +135,9 @@ static bool tell_send(const struct account *a, const struct http_reply *reply)
 		out_print("account %s: Klaviyo cannot say now (status %u); try again in a minute\n", a->name,
 			  reply->status);
 	else if (reply->status == 410)
-		out_print(
-			"account %s: Klaviyo has ended revision %s (410): leave klaviyo.revision out, or name a newer "
-			"one\n",
-			a->name, a->revision);
+		out_print("account %s: Klaviyo has ended revision %s (410): leave klaviyo.revision out, or name a "
+			  "newer one\n",
+			  a->name, a->revision);
 	else if (reply->status != 400 || !json)
 		out_print("account %s: unexpected answer %u from %s: is klaviyo.url right?\n", a->name, reply->status,
 			  a->url);
@@ -179,8 +178,7 @@ static void tell_reads(const struct account *a, const char *key)
 	excess = text_join(scopes, n, ", ");
 	if (n > 0)
 		out_print("account %s: warning: the key may do more than it needs (%s); one that may send events only "
-			  "loses "
-			  "less when it is lost\n",
+			  "loses less when it is lost\n",
 			  a->name, excess);
 }
 

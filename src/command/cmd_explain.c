@@ -25,8 +25,7 @@ static void explain_unreadable(const struct source *s, const struct webhook *w, 
 		out_print("Result: refused with 400, as anybody may have sent it: %s\n", reason);
 	if (definition_body(s->definition) == BODY_EITHER && !pairs_get(&w->headers, "Content-Type"))
 		out_print("Not given: the header Content-Type, by which JSON is told from a form: --header "
-			  "'Content-Type: "
-			  "application/json'\n");
+			  "'Content-Type: application/json'\n");
 }
 
 /* Tells how one item is read; of a signal also what comes of it. */

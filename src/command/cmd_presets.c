@@ -199,13 +199,11 @@ static void print_secrets(const struct shown *p)
 		out_print("#     the token of the helpdesk's API, for looking up addresses\n");
 	else if (first->suffix)
 		out_print("#     the token of the helpdesk's API, for looking up addresses; `user` is whose it is "
-			  "(\"%s\" "
-			  "is added)\n",
+			  "(\"%s\" is added)\n",
 			  first->suffix);
 	else
-		out_print(
-			"#     the password or token of the helpdesk's API, for looking up addresses; `user` goes with "
-			"it\n");
+		out_print("#     the password or token of the helpdesk's API, for looking up addresses; `user` goes "
+			  "with it\n");
 }
 
 static bool matcher_asks(const struct node *matcher, const char *reference)
@@ -271,17 +269,16 @@ static void print_config(const char *name, const struct node *tree, const struct
 {
 	const struct shown p = {.name = name, .tree = tree, .d = d, .proof = definition_proof(d)};
 
-	out_print(
-		"# deskbridge with %s: a whole configuration. Fill in what is in capitals. Where there is one already, "
-		"add what\n"
-		"# stands below `sources:`. Then: deskbridge check --key\n"
-		"version: 1\n"
-		"klaviyo:\n"
-		"  api_key: {credential: klaviyo-api-key}\n"
-		"sources:\n"
-		"  %s:\n"
-		"    preset: %s\n",
-		definition_about(d)->label, name, name);
+	out_print("# deskbridge with %s: a whole configuration. Fill in what is in capitals. Where there is one "
+		  "already, add what\n"
+		  "# stands below `sources:`. Then: deskbridge check --key\n"
+		  "version: 1\n"
+		  "klaviyo:\n"
+		  "  api_key: {credential: klaviyo-api-key}\n"
+		  "sources:\n"
+		  "  %s:\n"
+		  "    preset: %s\n",
+		  definition_about(d)->label, name, name);
 	print_authenticate(&p);
 	print_with(&p);
 	print_lookup(&p);
@@ -431,10 +428,9 @@ static int print_paste(const char *name, const struct definition *d, enum transi
 		const char *one = wanted == TRANSITION_NONE || wanted == t ? definition_about(d)->paste[t] : NULL;
 
 		if (text && one && strcmp(text, one) != 0)
-			return command_usage_error(&command_presets,
-						   "%s has a body for each transition: --paste opened, reopened or "
-						   "closed",
-						   name);
+			return command_usage_error(
+				&command_presets,
+				"%s has a body for each transition: --paste opened, reopened or closed", name);
 		text = one ? one : text;
 	}
 	if (!text) {

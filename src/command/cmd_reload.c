@@ -104,10 +104,9 @@ static int tell(const struct command_context *ctx, const struct daemon_door *doo
 		return status;
 	}
 	if (reply->failure == HTTP_TIMEOUT)
-		out_error(
-			"deskbridge: the daemon at %s has not said within %d s whether it takes the configuration; it "
-			"may still take it: \"journalctl -u deskbridge\" tells\n",
-			door->address, WAIT_MS / 1000);
+		out_error("deskbridge: the daemon at %s has not said within %d s whether it takes the configuration; "
+			  "it may still take it: \"journalctl -u deskbridge\" tells\n",
+			  door->address, WAIT_MS / 1000);
 	else
 		(void)door_tell_failure(door, reply);
 	return COMMAND_FAILED;

@@ -127,8 +127,8 @@ static int take_sockets(struct serve *s, struct err *reterr)
 
 		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
 			r = err_set(reterr, -EINVAL,
-				    "the service manager passed something that is no listening socket: "
-				    "check the socket unit");
+				    "the service manager passed something that is no listening socket: check the "
+				    "socket unit");
 		else if (to->n < HTTP_SOCKETS_MAX)
 			to->fds[to->n++] = fd;
 		else

@@ -340,8 +340,7 @@ static int print_status(struct json_object *status, const char *address)
 
 	if (!json_object_is_type(paused, json_type_array) || !json_object_is_type(accounts, json_type_array) ||
 	    !json_object_is_type(sources, json_type_array)) {
-		out_error("deskbridge status: the answer is not this program's; is the daemon of another "
-			  "version?\n");
+		out_error("deskbridge status: the answer is not this program's; is the daemon of another version?\n");
 		return COMMAND_FAILED;
 	}
 	if (json_member(status, "store_bytes")) {

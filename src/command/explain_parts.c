@@ -140,8 +140,8 @@ static bool miss_answer(struct inquiry *q)
 		inquiry_skip(q);
 		return true;
 	}
-	out_print("  not asked here; its answer can be given with --customer FILE. What follows is as if it held "
-		  "no address\n");
+	out_print("  not asked here; its answer can be given with --customer FILE. What follows is as if it held no "
+		  "address\n");
 	return false;
 }
 

@@ -80,15 +80,13 @@ static void tell_failure(const struct http_reply *reply, const char *address, co
 	if (reply->failure != HTTP_OK)
 		out_error("deskbridge: the daemon does not answer at %s: %s\n"
 			  "Does it run? \"systemctl status deskbridge\" tells. If its admin address is another one: "
-			  "--admin "
-			  "ADDRESS:PORT\n",
+			  "--admin ADDRESS:PORT\n",
 			  address, reply->error);
 	else if (error)
 		out_error("deskbridge: the daemon at %s says: %s (%u)\n", address, error, reply->status);
 	else
 		out_error("deskbridge: what answers at %s is not deskbridge's admin address (status %u). Its own: "
-			  "--admin "
-			  "ADDRESS:PORT\n",
+			  "--admin ADDRESS:PORT\n",
 			  address, reply->status);
 }
 
@@ -104,12 +102,11 @@ static void note_guesses(const struct daemon_door *door)
 			  file, door->address, without);
 	} else if (settings->file_is_missing) {
 		out_error("deskbridge: note: the configuration %s is not there (another one: deskbridge -c FILE %s; to "
-			  "make "
-			  "one: deskbridge presets NAME --config); %s is asked%s\n",
+			  "make one: deskbridge presets NAME --config); %s is asked%s\n",
 			  file, door->command, door->address, without);
 	} else if (!settings->file_is_whole) {
-		out_error("deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); "
-			  "%s is asked%s\n",
+		out_error("deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); %s "
+			  "is asked%s\n",
 			  file, door->address, without);
 	}
 }
@@ -223,16 +220,14 @@ static void tell_token(const struct daemon_door *door)
 
 	if (s->token) {
 		out_error("deskbridge: the admin token is not the one that the daemon at %s takes; another one: "
-			  "--token-file "
-			  "FILE\n",
+			  "--token-file FILE\n",
 			  door->address);
 	} else if (s->token_file && s->token_code == -EACCES) {
 		who = who_may(door, s->token_file);
 		out_error("deskbridge: the user %s may not read the admin token %s: %s\n", user, s->token_file, who);
 	} else if (s->token_file) {
 		out_error("deskbridge: the daemon at %s wants its admin token, and %s; where it is another one: "
-			  "--token-file "
-			  "FILE\n",
+			  "--token-file FILE\n",
 			  door->address, s->token_fault);
 	} else {
 		out_error("deskbridge: the token that %s names has no value here: %s\n", door->context->config_file,

@@ -40,8 +40,7 @@ void serve_files_allow(unsigned max_connections)
 	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < needed)
 		log_warning(NULL,
 			    "the daemon may have %llu files open, and listen.max_connections with all else needs %llu: "
-			    "raise "
-			    "LimitNOFILE= of the unit (ulimit -Hn in a shell), or lower listen.max_connections",
+			    "raise LimitNOFILE= of the unit (ulimit -Hn in a shell), or lower listen.max_connections",
 			    (unsigned long long)limit.rlim_cur, (unsigned long long)needed);
 }
 
@@ -76,8 +75,7 @@ void serve_token_tell(const struct serve_token *t, const struct config *c)
 	else if (t->found.was_open)
 		log_warning(NULL,
 			    "every account of this machine could read the admin token %s; its mode is mended. To be "
-			    "sure that "
-			    "nobody has it, delete the file and restart deskbridge",
+			    "sure that nobody has it, delete the file and restart deskbridge",
 			    file);
 }
 

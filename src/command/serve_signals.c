@@ -49,11 +49,10 @@ static void take_all(struct serve_signals *s)
 
 static __attribute__((noreturn)) void cut_short(void)
 {
-	log_warning(
-		NULL,
-		"the end did not come in %d s and is cut short: all that was answered is kept, the helpdesks send the "
-		"rest again",
-		SERVE_STOP_MS / 1000);
+	log_warning(NULL,
+		    "the end did not come in %d s and is cut short: all that was answered is kept, the helpdesks send "
+		    "the rest again",
+		    SERVE_STOP_MS / 1000);
 	(void)log_out_flush();
 	_exit(COMMAND_GOOD);
 }
