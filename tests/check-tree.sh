@@ -143,5 +143,16 @@ for file in $(grep -oE '`[A-Za-z0-9_./-]+\.(c|h|py|sh)`' HACKING.md | tr -d '`' 
 	printf '%s\n' "$files" | grep -qF "/$file" || offence "HACKING.md or a comment names $file, which is not there"
 done
 
+# A comment names a document only where a reader of the tree can open it: *.md and man/* by their path, and a section by
+# its number in an RFC only. A name in quotes is no comment's.
+named() {
+	grep -rI --exclude-dir=data --exclude-dir='corpus*' "$@" src tests bench scripts
+}
+found=$(named -nE '\bsections? [0-9]' | grep -v RFC)
+[ -z "$found" ] || offence "a section of a document that is not in the tree: $found"
+for file in $(named -hoE '(^|[^"A-Za-z0-9_./-])([A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+\.md\b|\bman/[a-z.-]+\.[0-9]\b' | sed 's/^[^A-Za-z0-9_]//' | sort -u); do
+	[ -f "$file" ] || offence "a comment names $file, which is not there"
+done
+
 [ $failed = 0 ] && echo "check-tree: the tree keeps its rules"
 exit $failed

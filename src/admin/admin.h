@@ -1,5 +1,5 @@
 /*
- * admin: the operator's HTTP address: /healthz, /readyz, /metrics, /api/… (DESIGN section 15).
+ * admin: the operator's HTTP address: /healthz, /readyz, /metrics, /api/….
  *
  * Two libmicrohttpd threads, each request with a read-only store of its own; /healthz, /readyz and /metrics read
  * counters only, and are open. /api/… needs `Authorization: Bearer TOKEN`, but on a unix socket; a Host that is neither

@@ -1,5 +1,5 @@
 /*
- * gate: who may ask /api (DESIGN section 15). By its Host and Origin a request must not come from a foreign web page,
+ * gate: who may ask /api. By its Host and Origin a request must not come from a foreign web page,
  * and it shows the token, but on a unix socket, where the socket's mode has let it in. Any thread; one lock.
  */
 #ifndef ADMIN_GATE_H

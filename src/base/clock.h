@@ -3,7 +3,7 @@
  *
  * All times are whole milliseconds since 1970 UTC in an int64_t named *_ms; durations are int64_t *_ms too.
  *
- * There are two clocks (DESIGN section 10), and their times are never compared with each other:
+ * There are two clocks, and their times are never compared with each other:
  * - clock_now_ms(), the wall clock as it is at this moment. It may jump either way. For whatever is stored, shown, or
  *   compared with a time from outside: receipts, ages, due times in the store, signatures.
  * - clock_mono_ms(), the monotonic clock of this machine. It never goes back, and it stands while the machine sleeps.
@@ -32,7 +32,7 @@ int64_t clock_mono_us(void); /* the same clock, for measuring how long something
 void clock_iso(int64_t ms, char out[CLOCK_ISO_MAX]);
 
 /*
- * Reads a time in any form a helpdesk uses (DESIGN section 8): ISO 8601 with 0–9 digits of fraction, offset Z, ±hh:mm
+ * Reads a time in any form a helpdesk uses: ISO 8601 with 0–9 digits of fraction, offset Z, ±hh:mm
  * or ±hhmm, a blank before the offset, a blank for the T; or epoch seconds (also with a fraction) or milliseconds, as
  * text. A number of 1e11 or more is milliseconds. Returns 0 and *ret_ms, or -EINVAL. Pure, locale-independent. Whether
  * the time is possible at all is the caller's question.

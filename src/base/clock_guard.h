@@ -1,5 +1,5 @@
 /*
- * clock_guard: notices that the wall clock jumped, and says what may be judged by it (DESIGN section 10).
+ * clock_guard: notices that the wall clock jumped, and says what may be judged by it.
  *
  * The wall clock is wrong before somebody sets it, and after a machine was paused or restored. A step that cannot be
  * taken back (an expiry, a deletion, a death of age) therefore waits after the start and after each jump: an hour, a

@@ -2,8 +2,8 @@
  * mem: memory that is there or the process is not, and scope-bound clean-up.
  *
  * These functions never return NULL: out of memory aborts with one line on stderr. A crash is a case that the daemon
- * survives without loss (DESIGN section 3); thousands of untested out-of-memory paths are not. Sizes that an outsider
- * controls are bounded before they come here.
+ * survives without loss, as what was not committed was not acknowledged; thousands of untested out-of-memory paths are
+ * not. Sizes that an outsider controls are bounded before they come here.
  *
  * The same holds for what libraries allocate (mem_guards_libraries): their malloc, calloc and realloc are ours.
  */

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-/* Exit statuses (DESIGN section 14). */
+/* Exit statuses, as man/deskbridge.8 has them. */
 enum {
 	COMMAND_GOOD = 0,
 	COMMAND_FAILED = 1,

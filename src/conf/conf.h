@@ -1,5 +1,5 @@
 /*
- * conf: everything that the YAML file says, read whole, checked whole, immutable (DESIGN section 7).
+ * conf: everything that the YAML file says, read whole, checked whole, immutable.
  *
  * One table of settings (settings.h: name, type, unit, default, range, reloadable, help) feeds parser, `check`, the
  * manual page and the documentation check. A `struct config` is never changed after config_load; threads hold it

@@ -5,7 +5,7 @@
  * PROBING is one request alone; so are start, reload and un-parking (quota's `alone`). Only a 2xx ends it: a refused
  * event (reject) or trouble (retry) leaves PROBING, and the next event is the next probe.
  *
- * Odd answers (outcome.h) may concern the event or the account; the others' answers decide (DESIGN section 13):
+ * Odd answers (outcome.h) may concern the event or the account; the others' answers decide:
  *
  * - Odd answers to three different people without a 2xx between them park the account. A 2xx to a request that was in
  *   flight at that moment takes this park back.

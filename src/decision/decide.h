@@ -39,7 +39,7 @@ struct decide_input {
 };
 
 /*
- * Whom a decision reaches (DESIGN sections 7, 9 and 10):
+ * Whom a decision reaches:
  *
  * - The webhook's own addresses (an opening, a closing of what no opening with an address is known of) pass `emails`,
  *   `ignore_emails` and the account's choice. The account is chosen once a webhook, by what the webhook says: its

@@ -45,7 +45,7 @@ void decide_note(struct deciding *d, const char *fmt, ...) __attribute__((format
 
 /* The properties that the webhook alone gives. The caller owns it. */
 struct json_object *decide_facts(const struct deciding *d) MUSTCHECK;
-/* All default properties for one person (section 11) but the Event ID. The caller owns it. */
+/* All default properties for one person but the Event ID. The caller owns it. */
 struct json_object *decide_properties(const struct deciding *d, const struct person *p) MUSTCHECK;
 /* Adds the draft's event for that person, unless the decision has the same one already. properties: those of
  * decide_properties() for that person, to which the Event ID is added. */

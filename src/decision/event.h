@@ -1,5 +1,5 @@
 /*
- * event: one metric event for one person, frozen when queued (DESIGN section 11). Plain data and pure functions.
+ * event: one metric event for one person, frozen when queued. Plain data and pure functions.
  */
 #ifndef DECISION_EVENT_H
 #define DECISION_EVENT_H

@@ -11,8 +11,8 @@
 #include "helpdesk/expr/attributes.h"
 
 /*
- * The event's properties and profile (DESIGN section 11). What a rule gives one event must not show in another. No
- * attribute has the name of a property of ours: the definition's compiler sees to that.
+ * The event's properties and profile. What a rule gives one event must not show in another. No attribute has the name
+ * of a property of ours: the definition's compiler sees to that.
  */
 
 /* Klaviyo takes 400 properties an event: ours, the attributes, and what rules add. */

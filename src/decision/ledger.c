@@ -8,7 +8,7 @@
 #include "base/mem.h"
 
 /*
- * Every signal falls into one row of the table in DESIGN section 10; row_of() finds it, the rest acts by it. Nothing
+ * Every signal falls into one row of the header's table; row_of() finds it, the rest acts by it. Nothing
  * but the entry is remembered, so a repeat of the same signal against the same entry says the same: that is what makes
  * a crash before the commit harmless.
  *

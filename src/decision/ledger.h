@@ -1,5 +1,5 @@
 /*
- * ledger: the state machine of one conversation (DESIGN section 10). A pure function of (entry, signal).
+ * ledger: the state machine of one conversation. A pure function of (entry, signal).
  *
  * The entry is what is known of a conversation of a source; whom its opening reached is kept beside it by the caller
  * (struct reached), because deciding whom to reach is the rules' business.
@@ -9,12 +9,38 @@
  *
  * - A signal's own time counts while it lies less than LEDGER_CLOCKS_MS after the receipt. A time further ahead is no
  *   time: the signal counts as one without.
- * - A dated signal is history where it is older than the desk's mark, or LEDGER_CLOCKS_MS or more older than ours.
+ * - A dated signal is history where it is older than the desk's mark, or LEDGER_CLOCKS_MS or more older than ours. It
+ *   is, too, where one that was received later has been taken and our mark lies after its own receipt. At the desk's
+ *   mark itself an opening is history where the conversation is closed and no opening is known: desks count in
+ *   seconds, and the opening came first.
  * - A signal without a time is history only where one that was received later has been taken.
  * - A mark of the desk that lies LEDGER_CLOCKS_MS or more after a receipt, and a mark of ours that lies after it,
  *   count as that receipt from then on: a clock was set back, and nothing may wait until it comes to that time again.
  *
  * The order of receipt is the order of the webhooks' numbers, which no clock changes.
+ *
+ * The table. The first row that fits a signal counts; - is what stays or is not there:
+ *
+ *   state              signal                                   new state  what the rules see
+ *   any                kind and time already taken              -          -
+ *   open, no address   opening or mere address, of any age,
+ *                      with an address                          -          opened, at the opening's time
+ *   any                neither opening nor closing              -          -
+ *   any                history                                  -          what it says, always backfill
+ *   unknown            opened, reopened                         open       what it says
+ *   closed             opened, reopened                         open       reopened
+ *   open               opened, reopened                         -          -
+ *   unknown, open      closed                                   closed     closed
+ *   closed             closed                                   -          -
+ *   open               expire_after has passed (ledger_expire)  closed     expired, always backfill
+ *
+ * Desks that report states (reports_state) tell of what was so before our time too: of their history the rules see
+ * nothing, and of an unknown conversation's closing only where it was closed less than late_closed_ms before its
+ * receipt. A conversation that was closed when it was created was never opened: its first opening is `opened`.
+ *
+ * A closing goes to all whom the openings since the last closing reached, and an expiry too. It goes to the webhook's
+ * own addresses where no opening with an address is known. Every row but the first advances the marks, unless the
+ * signal is a mere address.
  */
 #ifndef DECISION_LEDGER_H
 #define DECISION_LEDGER_H

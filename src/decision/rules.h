@@ -1,5 +1,8 @@
 /*
- * rules: from a transition to events, or to nothing (DESIGN section 9). Compiled once a generation, immutable, pure.
+ * rules: from a transition to events, or to nothing. Compiled once a generation, immutable, pure.
+ *
+ * The rules are tried in order. Every rule that matches acts, and a drop ends the run. Rules that send the same metric
+ * make one event: the later rule wins, member by member. man/deskbridge.yaml.5, RULES, is the language.
  */
 #ifndef DECISION_RULES_H
 #define DECISION_RULES_H

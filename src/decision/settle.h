@@ -1,5 +1,5 @@
 /*
- * settle: a transition counts only once it has lasted so long (DESIGN section 10). Pure.
+ * settle: a transition counts only once it has lasted so long. Pure.
  *
  * A signal that would change the state is held until its time + settle. An opposite one that comes within that time
  * ends it (`settled`: its time is taken as seen, nothing else), and itself where the state says so already. A signal

@@ -1,7 +1,7 @@
 /*
  * http/budget: how much memory the bodies under way hold together, and whether there is room for more.
  *
- * The shares (DESIGN section 6): a quarter of the whole is kept for bodies of at most BUDGET_SMALL_BYTES; those may
+ * The shares: a quarter of the whole is kept for bodies of at most BUDGET_SMALL_BYTES; those may
  * take what is free of the rest too. One holder (an address) takes at most a quarter of the rest, small bodies
  * included: so nobody alone shuts out the others, and nothing large shuts out what is small.
  *

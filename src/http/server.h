@@ -36,7 +36,7 @@
  * patience.h has it in detail. So 3,000 clients that drip, from one address or from many, do not keep a good request
  * out.
  *
- * Traps of libmicrohttpd 0.9.75 that this module exists to keep (STYLE section 5): poll(2), not epoll; suspend before
+ * Traps of libmicrohttpd 0.9.75 that this module exists to keep: poll(2), not epoll; suspend before
  * publishing; quiesce before stop, or a socket passed by systemd dies; all suspended resumed before stop.
  */
 #ifndef HTTP_SERVER_H

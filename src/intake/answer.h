@@ -1,5 +1,10 @@
 /*
- * answer: every answer that the listener gives (DESIGN section 6), as JSON. Pure.
+ * answer: every answer that the listener gives, as JSON. Pure.
+ *
+ * A proven webhook gets 200 also where it is not readable: a helpdesk gives up what gets 4xx, so it is kept as a dead
+ * letter. 4xx is for what has no proof, and for what cannot be taken as it is (no body, too long, another path, method
+ * or type); it closes the connection. 503 is for what cannot be committed now: nothing was taken, and the helpdesk
+ * sends it again.
  */
 #ifndef INTAKE_ANSWER_H
 #define INTAKE_ANSWER_H

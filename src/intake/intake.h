@@ -1,6 +1,6 @@
 /*
- * intake: what the listener does with a request (DESIGN section 6): path, method, limits, proof, reading; then the
- * connection is suspended and its webhooks go to the pipeline; the answer is given when they are committed.
+ * intake: what the listener does with a request: path, method, limits, proof, reading; then the connection
+ * is suspended and its webhooks go to the pipeline; the answer is given when they are committed.
  *
  * Runs on the HTTP server's threads; holds nothing but counters and the way to the pipeline.
  */

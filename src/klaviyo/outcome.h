@@ -1,9 +1,22 @@
 /*
- * outcome: what an attempt means for an event: one pure function with the whole table of DESIGN section 13.
+ * outcome: what an attempt means for an event: one pure function with the whole table.
+ *
+ *   202                                         delivered, also with X-Klaviyo-Partial-Failure
+ *   every other 2xx, 3xx                        park: Klaviyo does not answer so; a log-in page or a wrong URL does
+ *   400, 422 in JSON; 413                       reject by the single lane; single by the bulk lane
+ *   400, 422 not in JSON                        park
+ *   401, 404, 405, 410, 415                     park
+ *   403 in JSON, or a page without a challenge  park
+ *   403 with a challenge                        retry
+ *   408, 425, 429, 5xx, no answer               retry
+ *   every other 4xx                             retry, odd
+ *
+ * Delivered and reject end the event, reject as a dead letter. Retry comes again after a back-off. Park holds the whole
+ * account: its events wait, and one at a time is tried. Odd is a retry that pace.h counts.
  *
  * An answer is in JSON where its media type says so and its body is not empty and no page; or where the media type does
  * not say HTML and the body is a JSON object. A page is a body that begins with a "<", or one of an HTML type that is
- * not blank. Where the table leaves room:
+ * not blank. In the odd places of the table:
  *   202                 with a page: park. Klaviyo's 202 has an empty body; a firewall's challenge or a log-in page may
  *                       come with this status. With any other body: delivered.
  *   403                 with Cloudflare's challenge header and no body: retry, as with a page; else one without a body

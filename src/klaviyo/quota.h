@@ -1,7 +1,7 @@
 /*
  * quota: how many requests an endpoint of an account may take now: sliding windows of a second and a minute from our
- * own count, lowered by what Klaviyo's headers and 429s say (DESIGN section 13). Pure: time by parameter, must not go
- * back: clock_mono_ms().
+ * own count, lowered by what Klaviyo's headers and 429s say. Pure: time by parameter, must not go back:
+ * clock_mono_ms().
  */
 #ifndef KLAVIYO_QUOTA_H
 #define KLAVIYO_QUOTA_H

@@ -1,5 +1,5 @@
 /*
- * request: the bytes that Klaviyo's Events API takes (klaviyo/KLAVIYO.md section 1). Pure.
+ * request: the bytes that Klaviyo's Events API takes: JSON:API, one event with its metric and its profile. Pure.
  */
 #ifndef KLAVIYO_REQUEST_H
 #define KLAVIYO_REQUEST_H

@@ -1,5 +1,5 @@
 /*
- * wall: whether the system's clock, the wall clock, may be believed (DESIGN section 10).
+ * wall: whether the system's clock, the wall clock, may be believed.
  *
  * A machine without a battery starts with a clock that is years behind. While it is not set nothing is done at all: no
  * webhook is taken, and nothing pending is worked on or sent, because every time that would be stored or judged would

@@ -1,5 +1,5 @@
 /*
- * sandbox: a stand-in for Klaviyo that keeps Klaviyo's documented rules (DESIGN section 16, klaviyo/KLAVIYO.md).
+ * sandbox: a stand-in for Klaviyo that keeps Klaviyo's documented rules: access.h, check.h and world.h say which.
  *
  *   main.c       the program: its words, the helpdesks that it plays, the signals that end it
  *   sandbox.c    the server: begins, answers, delays, cuts

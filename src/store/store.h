@@ -1,6 +1,6 @@
 /*
- * store: everything that outlives the process, in the design's words: webhooks, deliveries seen, conversations and whom
- * they reached, customers looked up, events (DESIGN section 12). Passive: no thread, no decision. SQL stays in here.
+ * store: everything that outlives the process: webhooks, deliveries seen, conversations and whom they reached,
+ * customers looked up, events. Passive: no thread, no decision. SQL stays in here.
  *
  * Durability: SQLite in WAL mode, synchronous=FULL. What store_commit returned 0 for survives a crash and a power cut;
  * what was not committed leaves no trace. All writes are between store_begin and store_commit.

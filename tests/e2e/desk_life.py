@@ -1,6 +1,6 @@
 """Webhooks as helpdesks send them, and a small model of what must come of them.
 
-    Model     the ledger's table (DESIGN section 10), which knows nothing of the daemon
+    Model     the ledger's table (src/decision/ledger.h), which knows nothing of the daemon
     Case      one conversation of one customer, with a life of its own
     Webhook   one request of a desk, and what it means
     DESKS     by name: how a desk writes what happened to a conversation

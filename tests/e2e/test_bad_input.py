@@ -1,6 +1,6 @@
 """Input of every kind of wrong: none stops the daemon or anybody else's work, and each error says what to do.
 
-Beside the rows of section 6 (test_intake.py) and single answers of a helpdesk (test_lookup.py): half, endless and
+Beside the listener's answers, row by row (test_intake.py), and single answers of a helpdesk (test_lookup.py): half, endless and
 mutated requests, values that are not what they should be, times at the edges, addresses that are none, and helpdesks
 that answer nonsense. Every test ends with work of somebody else that still flows.
 """

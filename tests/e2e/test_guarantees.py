@@ -1,4 +1,4 @@
-"""What deskbridge promises (DESIGN section 17), each promise under the trouble that would break it.
+"""What deskbridge promises (README.md, Guarantees), each promise under the trouble that would break it.
 
 Crashes under load, refused keys and tokens, several accounts and desks of which one is in trouble, a helpdesk that is
 down, and rotating secrets. What single functions do stands in the other files.

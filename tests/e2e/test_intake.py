@@ -1,4 +1,4 @@
-"""What the listener answers: every row of DESIGN section 6, and clients that do not behave."""
+"""What the listener answers: every row of its table of answers, and clients that do not behave."""
 
 import base64
 import json

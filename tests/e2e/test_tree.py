@@ -176,10 +176,12 @@ def check_tree(tree):
     """check_tree(one=…, two=…, behind={file: text}): the exit status of tests/check-tree.sh and what it says of a copy of the
     source in which src/base/one.c and two.c are planted, and a text stands at the end of a file."""
     shutil.copytree(TESTS.parent / "src", tree.src)
+    shutil.copytree(TESTS.parent / "man", tree.root / "man")
     (tree.root / "tests").mkdir()
     for name in ("check-tree.sh", "circles"):
         shutil.copy2(TESTS / name, tree.root / "tests" / name)
-    (tree.root / "config.h").write_text("")
+    for name in ("config.h", "HACKING.md"):
+        (tree.root / name).write_text("")
 
     def run(one=MAIN, two=None, behind=None):
         for name, text in (("base/one.c", one), ("base/two.c", two)):
@@ -213,6 +215,18 @@ def test_check_tree_fails_where_an_include_stands_in_angle_brackets(check_tree):
     code, said = check_tree(behind={"base/text.h": "#include <pipeline/turn.h>\n"})
     assert code == 1
     assert 'src/base/text.h includes <pipeline/turn.h>: of this tree, so "pipeline/turn.h"' in said
+
+
+def test_check_tree_fails_where_a_comment_names_a_document_that_is_not_in_the_tree(check_tree):
+    section, file, page = "DESIGN sec" "tion 10", "notes/KLAVIYO" ".md", "man/deskbridge" ".9"
+    good = "RFC 8259, section 2; man/deskbridge.8"
+    code, said = check_tree(f"/* {section} */\n/* {file}, {page} */\n/* {good} */\n" + MAIN)
+    assert code == 1
+    assert [line for line in said.splitlines() if line.startswith("check-tree: ")] == [
+        f"check-tree: a section of a document that is not in the tree: src/base/one.c:2:/* {section} */",
+        f"check-tree: a comment names {page}, which is not there",
+        f"check-tree: a comment names {file}, which is not there",
+    ]
 
 
 @pytest.mark.parametrize(

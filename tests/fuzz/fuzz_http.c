@@ -1,9 +1,9 @@
 /*
  * libFuzzer on raw HTTP: what a client sends to the listeners (http_script.h says how an input stands for that).
  *
- * Beyond not crashing: each answer is well-formed HTTP with a status that the design knows; no webhook comes in whose
- * proof the client did not send; no secret is in an answer or in the log; afterwards no connection and no exchange is
- * left.
+ * Beyond not crashing: each answer is well-formed HTTP with a status that http_client.c names; no webhook comes in
+ * whose proof the client did not send; no secret is in an answer or in the log; afterwards no connection and no
+ * exchange is left.
  */
 #include <config.h>
 

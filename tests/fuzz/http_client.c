@@ -165,8 +165,8 @@ const char *client_heard(size_t *ret_len)
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 /*
- * DESIGN section 6, and 100. 414, 501 and 505 are libmicrohttpd's, for broken HTTP. So is 500 in 0.9.75, for a chunk's
- * extension that fills its memory: nothing of ours is asked.
+ * What the listeners answer (intake/answer.c, admin/api.c), and 100. 414, 501 and 505 are libmicrohttpd's, for broken
+ * HTTP. So is 500 in 0.9.75, for a chunk's extension that fills its memory: nothing of ours is asked.
  */
 static bool is_known(unsigned status, bool admin)
 {

@@ -33,7 +33,7 @@ struct played {
 void client_play(const struct script *s, const struct target *at);
 /* What the last script was answered. */
 const char *client_heard(size_t *ret_len);
-/* Counts the answers, and aborts where one is malformed, has a status that the design does not know, comes after one
+/* Counts the answers, and aborts where one is malformed, has a status that is_known() does not name, comes after one
  * that closes, or shows a secret. */
 void client_check(const struct script *s, struct played *ret);
 

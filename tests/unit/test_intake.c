@@ -8,8 +8,7 @@
 #define DESK "/webhooks/desk?key=sesame"
 #define OPENED "{\"s\":\"open\",\"c\":\"1\",\"e\":\"jo@example.com\"}"
 
-/* ---- section 6, row by row ----------------------------------------------------------------------------------------
- */
+/* ---- answers, row by row ----------------------------------------------------------------------------------------- */
 
 static void each_request_gets_its_answer(void **state)
 {

@@ -1,5 +1,6 @@
 /*
- * definition: how one helpdesk's webhooks are proven and read (DESIGN section 8), compiled. Pure.
+ * definition: how one helpdesk's webhooks are proven and read, compiled. Pure. man/deskbridge-helpdesks.5 is the
+ * language.
  *
  * Compiled once a source and generation from a node tree (base/node.h), bound to the source's parameters; immutable and
  * shared by threads afterwards. Reading a webhook is one JSON parse and a handful of pointer walks.

@@ -17,7 +17,7 @@
 
 #define ATTRIBUTES_MAX 100
 
-/* Names of an event's properties (DESIGN section 11). Those that events have by themselves: a definition cannot mean
+/* Names of an event's properties. Those that events have by themselves: a definition cannot mean
  * the same by them. */
 #define PROPERTY_HELPDESK "Helpdesk"
 #define PROPERTY_CONVERSATION_ID "Conversation ID"

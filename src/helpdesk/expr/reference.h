@@ -1,5 +1,5 @@
 /*
- * reference: where in a webhook a value stands (DESIGN section 8). Compiled once, immutable, shared by threads. Pure.
+ * reference: where in a webhook a value stands. Compiled once, immutable, shared by threads. Pure.
  *
  * "/a/b/0" JSON Pointer (RFC 6901) with "*" for every element or member, "root:/…", "header:NAME", "query:NAME"; where
  * names are allowed, anything else is a name.

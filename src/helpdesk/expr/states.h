@@ -1,5 +1,5 @@
 /*
- * states: which states of a conversation a definition knows, and what they mean (`states:`, DESIGN section 8). Pure.
+ * states: which states of a conversation a definition knows, and what they mean (the key `states`). Pure.
  *
  * {reference: {STATE: MEANING or nothing, "*": MEANING of those that are not named}}. The matchers of the definition
  * ask for a meaning by {means: MEANING} and {not: {means: MEANING}}, so that a source adds a state of its own in one

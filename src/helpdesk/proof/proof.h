@@ -1,5 +1,5 @@
 /*
- * proof: shows that a webhook is the helpdesk's (DESIGN section 8, authenticate). Pure; secrets come by parameter and
+ * proof: shows that a webhook is the helpdesk's (the key `authenticate`). Pure; secrets come by parameter and
  * are compared in constant time.
  *
  * The methods are a table in proof.c: a new one is a row and a function.
