@@ -87,7 +87,8 @@ void store_webhook_counts(struct store *s,
 
 /* ---- the oldest ready event -------------------------------------------------------------------------------------- */
 
-/* From URL to URL: there is one, or a few after a change of the configuration. */
+/* From URL to URL: there is one, or a few after a change of the configuration. One that is no text, and so comes behind
+ * all texts (x''), is passed over: its event ends as a dead letter when it is due. */
 int64_t store_events_oldest_ms(struct store *s, const char *account)
 {
 	CLEANUP(mem_freep) char *url = NULL;
@@ -99,10 +100,10 @@ int64_t store_events_oldest_ms(struct store *s, const char *account)
 
 		QUERY(q, s,
 		      url ? "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id"
-			    " WHERE i.state = " SQL_READY " AND i.account = ?1 AND i.url > ?2"
+			    " WHERE i.state = " SQL_READY " AND i.account = ?1 AND i.url > ?2 AND i.url < x''"
 			    " AND e.state = " SQL_READY " ORDER BY i.url, i.id LIMIT 1"
 			  : "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id"
-			    " WHERE i.state = " SQL_READY " AND i.account = ?1"
+			    " WHERE i.state = " SQL_READY " AND i.account = ?1 AND i.url < x''"
 			    " AND e.state = " SQL_READY " ORDER BY i.url, i.id LIMIT 1",
 		      NULL);
 		query_bind_text(&q, account);

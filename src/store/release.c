@@ -170,18 +170,29 @@ int store_webhook_release_parked(struct store *s, const char *source, int64_t *a
 	return left == 0;
 }
 
-/* Of all sources: from one to the next, by name. */
+/* Of all sources: from one to the next, by name. A name that is no text (x'' comes behind all texts) is none: those
+ * webhooks are let go by their ids, and become dead letters, as such a row takes no change. */
 static void restart_of(struct change *c, enum store_wait why)
 {
+	const struct webhook_claim claim = {.wait = why};
 	CLEANUP(mem_freep) char *source = mem_str("");
+	CLEANUP(ids_done) struct ids nameless = {0};
 	size_t left = STORE_RELEASE_ROWS;
 
+	CHANGE(no_text, c,
+	       "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
+	       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source >= x'' LIMIT ?2");
+	query_bind_int(&no_text, (int64_t)why);
+	query_bind_int(&no_text, STORE_RELEASE_ROWS);
+	change_ids(c, &no_text, &nameless);
+	webhooks_make_ready(c, &nameless, &claim);
 	for (;;) {
 		char *next;
 
 		CHANGE(q, c,
 		       "SELECT source FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
-		       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source > ?2 ORDER BY source LIMIT 1");
+		       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source > ?2 AND source < x''"
+		       " ORDER BY source LIMIT 1");
 		query_bind_int(&q, (int64_t)why);
 		query_bind_text(&q, source);
 		if (!change_step(c, &q))

@@ -533,6 +533,42 @@ static void a_mistyped_event_that_is_due_too_late_stops_no_other(void **state)
 	assert_int_equal(sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DEAD);
 }
 
+static void a_source_that_is_no_text_stops_no_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+
+	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	assert_int_equal(put(f, "kustomer", "c-2", NULL, 2, NOW), 2);
+	begin(f);
+	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_LOOKUP, 0, err));
+	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_LOOKUP, 0, err));
+	commit(f);
+	mistype(f, "webhooks", "source", "UPDATE webhooks SET source = x'67' WHERE id = 1");
+	begin(f);
+	MUST(store_webhooks_restart(f->s, err));
+	commit(f);
+	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
+	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1"), 2);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 1);
+	assert_non_null(strstr(told.reason, "webhooks.source"));
+}
+
+static void an_event_whose_url_is_no_text_is_passed_over(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	for (unsigned i = 0; i < 3; i++)
+		(void)queue(f, "jo@example.com", i, NOW + i);
+	commit(f);
+	mistype(f, "events", "url", "UPDATE events SET url = x'68' WHERE id = 1");
+	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW + 1);
+	mistype(f, "events", "url", "UPDATE events SET url = x'68'");
+	assert_int_equal(store_events_oldest_ms(f->s, "default"), 0);
+}
+
 static void a_mistyped_row_past_its_time_stops_no_cleaning(void **state)
 {
 	struct fixture *f = *state;
@@ -701,6 +737,8 @@ int main(void)
 		TEST(a_mistyped_webhook_that_is_to_go_on_is_a_dead_letter),
 		TEST(a_mistyped_event_is_passed_over),
 		TEST(a_mistyped_event_that_is_due_too_late_stops_no_other),
+		TEST(a_source_that_is_no_text_stops_no_restart),
+		TEST(an_event_whose_url_is_no_text_is_passed_over),
 		TEST(a_mistyped_row_past_its_time_stops_no_cleaning),
 		TEST(a_change_that_failed_half_way_is_never_kept),
 		TEST(a_statement_that_failed_alone_leaves_the_rest),
