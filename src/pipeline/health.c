@@ -21,10 +21,10 @@ struct health_park {
 struct health {
 	atomic_bool ready;
 	atomic_bool stopping;
-	atomic_uint_least64_t pipeline_token, courier_token;
-	atomic_int_least64_t disk_since_us; /* 0: not in a disk call */
-	int news;                           /* eventfd */
-	struct lock lock;                   /* over what follows */
+	atomic_uint_least64_t tokens[HEALTH_COURIER + 1]; /* of the last ping that the thread has answered */
+	atomic_int_least64_t disk_since_us;               /* 0: not in a disk call */
+	int news;                                         /* eventfd */
+	struct lock lock;                                 /* over what follows */
 	struct {
 		struct err why;
 		unsigned came; /* the larger, the later; 0: it does not stand */
@@ -181,14 +181,9 @@ void health_parked(struct health *h, void (*fn)(void *ctx, const char *kind, con
 	lock_release(&h->lock);
 }
 
-void health_pipeline_alive(struct health *h, uint64_t token)
+void health_alive(struct health *h, enum health_thread thread, uint64_t token)
 {
-	atomic_store(&h->pipeline_token, token);
-}
-
-void health_courier_alive(struct health *h, uint64_t token)
-{
-	atomic_store(&h->courier_token, token);
+	atomic_store(&h->tokens[thread], token);
 }
 
 void health_disk(struct health *h, bool busy)
@@ -200,8 +195,8 @@ bool health_is_alive(const struct health *h, uint64_t token)
 {
 	int64_t since_us = atomic_load(&h->disk_since_us);
 
-	if (atomic_load(&h->courier_token) < token)
+	if (atomic_load(&h->tokens[HEALTH_COURIER]) < token)
 		return false;
-	return atomic_load(&h->pipeline_token) >= token ||
+	return atomic_load(&h->tokens[HEALTH_PIPELINE]) >= token ||
 	       (since_us != 0 && clock_mono_us() - since_us < (int64_t)HEALTH_DISK_MS * 1000);
 }

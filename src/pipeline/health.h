@@ -40,9 +40,12 @@ void health_parked(struct health *h, void (*fn)(void *ctx, const char *kind, con
 int health_news_fd(const struct health *h);
 void health_read_news(struct health *h);
 
-/* The answers to pings. */
-void health_pipeline_alive(struct health *h, uint64_t token);
-void health_courier_alive(struct health *h, uint64_t token);
+enum health_thread {
+	HEALTH_PIPELINE,
+	HEALTH_COURIER,
+};
+/* That thread has answered a ping. */
+void health_alive(struct health *h, enum health_thread thread, uint64_t token);
 /* The pipeline's thread goes into calls that may wait for the disk, and is back. */
 void health_disk(struct health *h, bool busy);
 #define HEALTH_DISK_MS (60 * 1000) /* so long a disk call counts as alive */

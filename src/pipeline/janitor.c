@@ -65,15 +65,9 @@ void janitor_free(struct janitor *j)
 	free(j);
 }
 
-/* Ages and times of the store are shown and judged by another clock or configuration. */
-static void look_at_once(struct janitor *j)
-{
-	j->gauges_ms = j->revisions_ms = j->clean_ms = 0;
-}
-
 void janitor_configured(struct janitor *j)
 {
-	look_at_once(j);
+	j->gauges_ms = j->revisions_ms = j->clean_ms = 0; /* ages are shown and judged by other settings */
 	j->source_release = true;
 	j->held_again = true;
 	j->near_next = 0;
@@ -91,7 +85,7 @@ void janitor_clock(struct janitor *j, enum wall_change change)
 		break;
 	case WALL_AHEAD:
 	case WALL_BACK:
-		look_at_once(j);
+		j->gauges_ms = j->revisions_ms = j->clean_ms = 0; /* ages are shown and judged by another time */
 		break;
 	}
 	if (change != WALL_TAKEN_BEHIND && change != WALL_BACK)

@@ -19,8 +19,6 @@
 #include "pipeline/recovery.h"
 #include "pipeline/turn.h"
 
-#define SLOW_COMMIT_US 250000
-
 struct stop_mail {
 	struct mail mail;
 	int64_t deadline_ms;
@@ -78,7 +76,7 @@ static void sink_window(void *ctx, enum report_kind kind, const char *name, unsi
 
 static void sink_alive(void *ctx, uint64_t token)
 {
-	health_courier_alive(((struct pipeline *)ctx)->health, token);
+	health_alive(((struct pipeline *)ctx)->health, HEALTH_COURIER, token);
 }
 
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
@@ -234,9 +232,6 @@ void pipeline_stop(struct pipeline *p, int64_t deadline_ms)
 	m->deadline_ms = deadline_ms;
 	post(p, &m->mail, MAIL_STOP);
 	thread_join(p->thread);
-	/* Writing the WAL back waits for the disk more than once, and a stop has its time. */
-	if (turn_commit_us(p->turn) > SLOW_COMMIT_US)
-		store_leave_wal(p->store);
 	store_close(p->store);
 }
 

@@ -22,11 +22,6 @@ int recovery_restart(struct store *s, struct err *reterr)
 	return r;
 }
 
-struct recovery recovery_begin(struct store *s)
-{
-	return (struct recovery){.until = store_webhook_last_id(s)};
-}
-
 bool recovery_has(const struct recovery *recovery, int64_t webhook)
 {
 	return webhook <= recovery->until;

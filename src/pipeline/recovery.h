@@ -14,6 +14,7 @@
 #include "pipeline/room.h"
 #include "pipeline/work.h"
 
+/* Begins, before the first turn, with the store's last webhook as `until`. */
 struct recovery {
 	int64_t until;   /* webhooks up to this id were pending at start, or are long gone */
 	int64_t counted; /* the one of them whose try is counted and did not end; 0: none */
@@ -21,7 +22,6 @@ struct recovery {
 
 /* Once, after the store was opened and before the first turn: what waited for somebody's answer is ready again. */
 int recovery_restart(struct store *s, struct err *reterr) MUSTCHECK;
-struct recovery recovery_begin(struct store *s);
 /* True for a webhook that recovery takes up, or has. */
 bool recovery_has(const struct recovery *recovery, int64_t webhook);
 /* Takes up what is ready, for so long. Outside of a transaction. 0, or what the store failed with: nothing is left half

@@ -70,16 +70,11 @@ size_t room_clean_rows(const struct room *r, size_t max)
 	return r->starved > 1 ? 0 : bounded(r, CLEAN_BYTES, max);
 }
 
-void room_failed(struct room *r, int code)
+void room_turn_ended(struct room *r, int code)
 {
 	r->starved = code == -ENOSPC ? r->starved + 1 : 0;
 	if (code == -ENOSPC)
 		r->cautious = CAUTIOUS_TURNS;
-}
-
-void room_committed(struct room *r)
-{
-	r->starved = 0;
-	if (r->cautious > 0)
+	else if (code == 0 && r->cautious > 0)
 		r->cautious--;
 }

@@ -34,8 +34,7 @@ bool room_has(struct room *r, const struct intake_submission *s);
  */
 size_t room_passes(const struct room *r);
 size_t room_clean_rows(const struct room *r, size_t max);
-/* After a turn that failed with this code, and after one that did not. */
-void room_failed(struct room *r, int code);
-void room_committed(struct room *r);
+/* After each turn: the code with which it failed, or 0. */
+void room_turn_ended(struct room *r, int code);
 
 #endif

@@ -33,6 +33,7 @@
 #define RETRY_FIRST_MS 250    /* after a commit that failed; doubles */
 #define RETRY_LAST_MS 5000
 #define FULL_RECHECK_MS 1000
+#define SLOW_COMMIT_US 250000
 
 struct turn {
 	struct store *store;
@@ -69,7 +70,7 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 	t->readings = readings_new();
 	t->dispatch = dispatch_new();
 	t->janitor = janitor_new(clock_mono_ms());
-	t->recovery = recovery_begin(s);
+	t->recovery = (struct recovery){.until = store_webhook_last_id(s)};
 	t->room = (struct room){.store = s, .health = health};
 	(void)room_look(&t->room, false); /* /readyz is asked before the first turn */
 	janitor_clock(t->janitor, wall_start(&t->wall, s, health));
@@ -156,7 +157,7 @@ void turn_take(struct turn *t, struct mail *m)
 		courier_generation(t->courier, t->generation);
 		break;
 	case MAIL_PING:
-		health_pipeline_alive(t->health, ((struct ping_mail *)m)->token);
+		health_alive(t->health, HEALTH_PIPELINE, ((struct ping_mail *)m)->token);
 		break;
 	case MAIL_LOOK:
 		dispatch_stir(t->dispatch, NULL);
@@ -377,7 +378,7 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 	answer_submissions(t, false);
 	return_deliveries(t);
 	drop_all(&t->answers);
-	room_committed(&t->room);
+	room_turn_ended(&t->room, 0);
 	return 0;
 }
 
@@ -388,7 +389,7 @@ static void fail(struct turn *t, const struct err *why)
 	bool first = t->retry_ms == 0;
 
 	answer_submissions(t, true);
-	room_failed(&t->room, why->code);
+	room_turn_ended(&t->room, why->code);
 	t->retry_wait_ms = first ? RETRY_FIRST_MS : 2 * t->retry_wait_ms;
 	if (t->retry_wait_ms > RETRY_LAST_MS)
 		t->retry_wait_ms = RETRY_LAST_MS;
@@ -475,26 +476,24 @@ void turn_last(struct turn *t)
 	int r;
 
 	answer_submissions(t, true);
-	if (!t->deliveries.first)
-		return;
-	w.courier = NULL; /* it has stopped; nothing here asks a question */
-	r = store_begin(t->store, &e);
-	if (r == 0)
-		r = apply_deliveries(t, &w, &e);
-	if (commit_end(&w, r, &e) < 0) {
-		log_error(&((struct log_about){.reason = e.text}),
-			  "what came of the last deliveries cannot be kept: they will be sent again");
-		return;
+	if (t->deliveries.first) {
+		w.courier = NULL; /* it has stopped; nothing here asks a question */
+		r = store_begin(t->store, &e);
+		if (r == 0)
+			r = apply_deliveries(t, &w, &e);
+		r = commit_end(&w, r, &e);
+		if (r == 0)
+			return_deliveries(t);
+		else
+			log_error(&((struct log_about){.reason = e.text}),
+				  "what came of the last deliveries cannot be kept: they will be sent again");
 	}
-	return_deliveries(t);
+	/* Writing the WAL back waits for the disk more than once, and a stop has its time. */
+	if (t->commit_us > SLOW_COMMIT_US)
+		store_leave_wal(t->store);
 }
 
 bool turn_keeps_parsed(const struct turn *t)
 {
 	return !readings_are_full(t->readings);
-}
-
-int64_t turn_commit_us(const struct turn *t)
-{
-	return t->commit_us;
 }

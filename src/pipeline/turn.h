@@ -21,11 +21,10 @@ void turn_take(struct turn *t, struct mail *m);
  * before: clock_mono_ms time, or CLOCK_NEVER_MS. A clock that is set and a store's file that goes are such things:
  * MAIL_LOOK tells. */
 int64_t turn_run(struct turn *t);
-/* The last: commits the results that the courier left, takes up nothing, refuses what was submitted. */
+/* The last: commits the results that the courier left, takes up nothing, refuses what was submitted. Where the disk is
+ * slow the store leaves its WAL to the next start. */
 void turn_last(struct turn *t);
 /* pipeline_keeps_parsed(). Any thread. */
 bool turn_keeps_parsed(const struct turn *t);
-/* How long the last commit took that wrote something; 0: none did. */
-int64_t turn_commit_us(const struct turn *t);
 
 #endif

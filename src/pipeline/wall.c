@@ -8,15 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static int64_t released_ms(void)
-{
-	static const char midnight[] = RELEASE_DATE "T00:00:00Z";
-	int64_t ms;
-
-	INSIST(clock_parse(midnight, strlen(midnight), &ms) == 0);
-	return ms;
-}
-
 static enum wall_change take(struct wall *wall, int64_t now_ms, int64_t mono_ms)
 {
 	wall->unset = false;
@@ -26,24 +17,26 @@ static enum wall_change take(struct wall *wall, int64_t now_ms, int64_t mono_ms)
 
 enum wall_change wall_start(struct wall *wall, struct store *s, struct health *h)
 {
+	static const char released[] = RELEASE_DATE "T00:00:00Z";
 	char now[CLOCK_ISO_MAX], newest[CLOCK_ISO_MAX];
-	int64_t now_ms, mono_ms, newest_ms = store_newest_ms(s);
+	int64_t now_ms, mono_ms, released_ms, newest_ms = store_newest_ms(s);
 	enum wall_change change;
 	struct err why = {0};
 
 	*wall = (struct wall){.store = s, .health = h};
 	clock_both_ms(&now_ms, &mono_ms);
 	change = take(wall, now_ms, mono_ms);
-	if (!clock_is_unset(now_ms, released_ms(), newest_ms))
+	INSIST(clock_parse(released, strlen(released), &released_ms) == 0);
+	if (!clock_is_unset(now_ms, released_ms, newest_ms))
 		return change;
 	wall->unset = true;
 	wall->unset_until_ms = mono_ms + CLOCK_UNSET_WAIT_MS;
-	wall->least_ms = released_ms();
+	wall->least_ms = released_ms;
 	if (newest_ms - CLOCK_UNSET_BEHIND_MS > wall->least_ms)
 		wall->least_ms = newest_ms - CLOCK_UNSET_BEHIND_MS;
 	clock_iso(now_ms, now);
 	clock_iso(newest_ms, newest);
-	if (now_ms < released_ms())
+	if (now_ms < released_ms)
 		(void)err_set(&why, -EAGAIN, "the system's clock is not set yet: it says %s, and this version is of %s",
 			      now, RELEASE_DATE);
 	else

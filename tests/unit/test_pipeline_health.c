@@ -21,9 +21,9 @@ static void alive_means_that_both_loops_answered(void **state)
 
 	(void)state;
 	assert_false(health_is_alive(h, 1));
-	health_courier_alive(h, 1);
+	health_alive(h, HEALTH_COURIER, 1);
 	assert_false(health_is_alive(h, 1));
-	health_pipeline_alive(h, 1);
+	health_alive(h, HEALTH_PIPELINE, 1);
 	assert_true(health_is_alive(h, 1));
 	assert_false(health_is_alive(h, 2));
 	health_free(h);
@@ -36,7 +36,7 @@ static void a_disk_call_counts_as_alive_for_the_pipeline_only(void **state)
 	(void)state;
 	health_disk(h, true);
 	assert_false(health_is_alive(h, 1));
-	health_courier_alive(h, 1);
+	health_alive(h, HEALTH_COURIER, 1);
 	assert_true(health_is_alive(h, 1));
 	health_disk(h, false);
 	assert_false(health_is_alive(h, 1));
