@@ -329,15 +329,6 @@ static int64_t expire_next_ms(const struct janitor *j, struct work *w)
 
 /* ---- what goes --------------------------------------------------------------------------------------------------- */
 
-static bool is_nearly_full(struct janitor *j, struct work *w)
-{
-	if (w->mono_ms - j->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
-		j->nearly_full_ms = w->mono_ms;
-		j->nearly_full = store_is_tight(w->store);
-	}
-	return j->nearly_full;
-}
-
 /* A row that cannot be deleted stays, and stops nothing else: it is tried again the next time. Returns how many rows
  * went. */
 static int clean_whole(struct janitor *j, struct work *w, size_t max, struct err *reterr)
@@ -370,7 +361,11 @@ int janitor_clean(struct janitor *j, struct work *w, const struct room *room, st
 	if (r < 0)
 		return r;
 	w->changed = w->changed || r > 0;
-	if (rows == 0 || (!due && !room->full && !(w->inserted > 0 && is_nearly_full(j, w))))
+	if (w->inserted > 0 && w->mono_ms - j->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
+		j->nearly_full_ms = w->mono_ms;
+		j->nearly_full = store_is_tight(w->store);
+	}
+	if (rows == 0 || !(due || room->full || (w->inserted > 0 && j->nearly_full)))
 		return 0;
 	r = clean_whole(j, w, rows, reterr);
 	if (r < 0)

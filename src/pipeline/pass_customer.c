@@ -11,28 +11,23 @@
 
 #define ODD_TRIES 10 /* a webhook whose answers say nothing, while others' do, is asked for so often */
 
-/* A question would tell names at most where the webhook holds the address. A closing goes to those whom its opening
- * reached; an address for a conversation that needs none changes nothing. */
-static bool can_do_without(const struct pass *p)
+static bool goes_on_without(const struct pass *p, const struct lookups_verdict *verdict)
 {
-	if (p->signal->addresses.n > 0)
-		return true;
-	switch (p->webhook->transition) {
-	case TRANSITION_CLOSED:
-		return p->entry.addressed || p->reached.n > 0;
-	case TRANSITION_NONE:
-		return p->entry.state != LEDGER_OPEN || p->entry.addressed;
-	default:
-		return false;
-	}
-}
+	enum transition transition = p->webhook->transition;
+	bool needed = p->signal->addresses.n == 0;
 
-/* A webhook that can do without is asked for all the same where names would show: once, and it never waits for a slot.
- * No event comes late for a name. */
-static bool may_tell_names(const struct pass *p, const struct lookups_verdict *verdict)
-{
-	return !verdict && p->signal->lookup_shows && p->webhook->transition != TRANSITION_NONE &&
-	       lookups_may_ask(p->w->lookups, p->webhook->source, false);
+	/* A question would tell names at most where the webhook holds the address. A closing goes to those whom its
+	 * opening reached; an address for a conversation that needs none changes nothing. */
+	if (transition == TRANSITION_CLOSED)
+		needed = needed && !p->entry.addressed && p->reached.n == 0;
+	if (transition == TRANSITION_NONE)
+		needed = needed && p->entry.state == LEDGER_OPEN && !p->entry.addressed;
+	if (needed)
+		return false;
+	/* A webhook that can do without is asked for all the same where names would show: once, and it never waits for
+	 * a slot. No event comes late for a name. */
+	return verdict || !p->signal->lookup_shows || transition == TRANSITION_NONE ||
+	       !lookups_may_ask(p->w->lookups, p->webhook->source, false);
 }
 
 static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *reterr)
@@ -227,7 +222,7 @@ int pass_customer(struct pass *p, struct err *reterr)
 		r = take_customer(p, 0, reterr);
 	if (r != -ENOENT)
 		return r;
-	if (can_do_without(p) && !may_tell_names(p, verdict)) {
+	if (goes_on_without(p, verdict)) {
 		lookups_slot_wanted(p->w->lookups, p->webhook->source);
 		return STAGE_ON;
 	}

@@ -51,13 +51,16 @@ static void lines_cut(struct tally *t, size_t n)
 	}
 }
 
-static void log_later(struct tally *t, int level, const struct log_about *about, bool rare, const char *fmt, va_list ap)
+void tally_line(struct tally *t, int level, const struct log_about *about, bool rare, const char *fmt, ...)
 {
 	char text[512];
+	va_list ap;
 
 	if (!log_wants(level))
 		return;
+	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
 	MEM_ROOM_KEPT(t->lines, t->lines_n, t->lines_alloc);
 	t->lines[t->lines_n++] = (struct tally_line){
 		.level = level,
@@ -70,30 +73,6 @@ static void log_later(struct tally *t, int level, const struct log_about *about,
 		.text = mem_str(text),
 		.rare = rare,
 	};
-}
-
-void tally_log(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	log_later(t, level, about, false, fmt, ap);
-	va_end(ap);
-}
-
-/*
- * Logs what may come with every webhook: a line a minute for each about.source and about.reason. The next line tells
- * how many came between, " (and 3 more before it)". reason: one of a few codes; both are not NULL.
- */
-static void log_rare(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-static void log_rare(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	log_later(t, level, about, true, fmt, ap);
-	va_end(ap);
 }
 
 static struct tally_rare *rare_get(struct tally *t, const struct log_about *about)
@@ -118,17 +97,18 @@ void tally_refused(struct tally *t, const struct log_about *about, const struct 
 		line.reason = email_fault_name(f);
 		tally_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, r->n);
 		if (r->n == 1)
-			log_rare(t, LOG_NOTICE, &line, "a text is no address and was passed over: %s", r->shown);
+			tally_line(t, LOG_NOTICE, &line, true, "a text is no address and was passed over: %s",
+				   r->shown);
 		else
-			log_rare(t, LOG_NOTICE, &line, "a text is no address and was passed over: %s (%zu of them)",
-				 r->shown, r->n);
+			tally_line(t, LOG_NOTICE, &line, true,
+				   "a text is no address and was passed over: %s (%zu of them)", r->shown, r->n);
 	}
 	if (a->left_out == 0)
 		return;
 	line.reason = ADDRESSES_TOO_MANY;
 	tally_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, a->left_out);
-	log_rare(t, LOG_WARNING, &line, "%zu address%s left out: a customer has at most %d here", a->left_out,
-		 a->left_out == 1 ? " was" : "es were", ADDRESSES_MAX);
+	tally_line(t, LOG_WARNING, &line, true, "%zu address%s left out: a customer has at most %d here", a->left_out,
+		   a->left_out == 1 ? " was" : "es were", ADDRESSES_MAX);
 }
 
 void tally_savepoint(struct tally *t)

@@ -52,9 +52,12 @@ static inline void tally_add(struct tally *t, enum metric m, const char *label1,
 	tally_add_many(t, m, label1, label2, label3, 1);
 }
 void tally_observe(struct tally *t, enum metric m, double seconds);
-/* As log_write, after the commit. about is copied; not NULL. */
-void tally_log(struct tally *t, int level, const struct log_about *about, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+/* As log_write, after the commit. about is copied; not NULL. rare: what may come with every webhook: a line in
+ * TALLY_RARE_MS for each source and reason, which are not NULL then; reason is one of a few codes. The next line tells
+ * how many came between, " (and 3 more before it)". */
+void tally_line(struct tally *t, int level, const struct log_about *about, bool rare, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+#define tally_log(t, level, about, ...) tally_line(t, level, about, false, __VA_ARGS__)
 #define TALLY_RARE_MS CLOCK_MINUTE_MS
 /* Counts and logs what stood where a customer's address should stand and is none, and the addresses beyond the most
  * that count: a line in TALLY_RARE_MS for each source and reason. about: the source, and the webhook and conversation
