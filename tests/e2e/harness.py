@@ -24,7 +24,8 @@ Rules that keep these tests quick and true:
 
 - Nothing sleeps in order to be synchronous. wait_for() asks for a condition until a deadline (TIMEOUT seconds, set
   $DESKBRIDGE_TEST_TIMEOUT for slow machines and sanitizers); Daemon.wait_log() is woken by the line itself. A time-out
-  that a test gives is for what takes longer than usual: it never makes the deadline earlier than TIMEOUT.
+  that a test gives is for what takes longer than usual: it never makes the deadline earlier than TIMEOUT. A command that
+  runs to its end has HANG seconds: no test asks how long it takes, and on a busy machine it may not even have begun.
 - To show that something does NOT happen, wait for something that happens later (a second event, a metric), then look.
   Where nothing happens later, wait_idle() waits until all that was posted has come to its end.
 - A gauge of /metrics is written about once a second: one that says 0 may not know yet of what was just posted. So wait
@@ -66,6 +67,7 @@ from datetime import datetime, timezone
 PROGRAM = os.environ.get("DESKBRIDGE", "deskbridge")
 PRESETS = os.environ.get("DESKBRIDGE_PRESETS", str(pathlib.Path(__file__).resolve().parents[2] / "etc" / "helpdesks"))
 TIMEOUT = float(os.environ.get("DESKBRIDGE_TEST_TIMEOUT", "15"))
+HANG = max(TIMEOUT, 60)  # seconds after which a command hangs that has only to run to its end
 POLL = 0.02  # seconds between two looks of wait_for: never less
 KEY = "pk_sandbox_0123456789abcdef0123456789abcdef01"
 REVISION = "2026-07-15"
@@ -502,7 +504,7 @@ def run(*args, input=None, env=None, timeout=None):
         capture_output=True,
         text=True,
         env={name: value for name, value in environment.items() if value is not None},
-        timeout=patience(timeout),
+        timeout=max(HANG, timeout or 0),
     )
 
 

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from harness import PRESETS, PROGRAM, TIMEOUT, Response, gladly_webhook, run, user_group, wait_for
+from harness import HANG, PRESETS, PROGRAM, TIMEOUT, Response, gladly_webhook, run, user_group, wait_for
 from test_unit_files import activated
 
 OPEN = ["/healthz", "/readyz", "/metrics"]
@@ -33,7 +33,7 @@ def as_nobody(*words, groups=None):
     rights = ["--groups", ",".join(groups)] if groups else ["--clear-groups"]
     who = ["setpriv", "--reuid", "nobody", "--regid", user_group("nobody"), *rights, shutil.which(PROGRAM)]
     env = {**os.environ, "DESKBRIDGE_PRESETS": PRESETS, "SYSTEMD_UNIT_PATH": "/nonexistent"}
-    return subprocess.run([*who, *map(str, words)], capture_output=True, text=True, env=env, timeout=TIMEOUT)
+    return subprocess.run([*who, *map(str, words)], capture_output=True, text=True, env=env, timeout=HANG)
 
 
 def mode(path):

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import PROGRAM, TIMEOUT, run
+from harness import HANG, PROGRAM, run
 
 
 def commands():
@@ -103,7 +103,7 @@ def test_the_sandbox_belongs_beside_the_program(tmp_path):
     elsewhere = tmp_path / "deskbridge-sandbox"
     elsewhere.write_text("#!/bin/sh\necho another\n")
     elsewhere.chmod(0o755)
-    asked = {"cwd": tmp_path, "env": {"PATH": str(tmp_path)}, "capture_output": True, "text": True, "timeout": TIMEOUT, "check": False}
+    asked = {"cwd": tmp_path, "env": {"PATH": str(tmp_path)}, "capture_output": True, "text": True, "timeout": HANG, "check": False}
     ended = subprocess.run([alone, "sandbox", "--quiet"], **asked)
     assert (ended.returncode, ended.stdout) == (1, "")
     missing = alone.with_name("deskbridge-sandbox")
@@ -119,7 +119,7 @@ def test_the_sandbox_can_be_started_by_its_own_name():
     own = pathlib.Path(shutil.which(PROGRAM)).resolve().with_name("deskbridge-sandbox")
 
     def said(*words):
-        ended = subprocess.run([own, *words], capture_output=True, text=True, timeout=TIMEOUT, check=False)
+        ended = subprocess.run([own, *words], capture_output=True, text=True, timeout=HANG, check=False)
         return ended.returncode, ended.stdout, ended.stderr
 
     assert said("--help") == (0, run("sandbox", "--help").stdout, "")
@@ -168,10 +168,10 @@ def test_the_daemon_holds_nothing_of_the_sandbox_and_the_sandbox_neither_store_n
     own = program.with_name("deskbridge-sandbox")
 
     def libraries(file):
-        return subprocess.run(["ldd", file], capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
+        return subprocess.run(["ldd", file], capture_output=True, text=True, timeout=HANG, check=True).stdout
 
     if shutil.which("nm"):
-        defined = subprocess.run(["nm", "--defined-only", program], capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
+        defined = subprocess.run(["nm", "--defined-only", program], capture_output=True, text=True, timeout=HANG, check=True).stdout
         assert not re.search(r" (sandbox|faults|feed)_\w+$", defined, re.M)
     assert b"/sandbox/customers" in own.read_bytes() and b"/sandbox/customers" not in program.read_bytes()
     assert "libsqlite3" in libraries(program) and "libcurl" in libraries(program)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import GLADLY_TOKEN, KEY, PRESETS, PROGRAM, TIMEOUT, WEBHOOK_PASSWORD, gladly_webhook, listens, run
+from harness import GLADLY_TOKEN, HANG, KEY, PRESETS, PROGRAM, WEBHOOK_PASSWORD, gladly_webhook, listens, run
 
 OPTIONS = {
     "check": {"--key", "--user"},
@@ -181,7 +181,7 @@ def test_an_output_that_cannot_be_written_is_a_failure(daemon, words):
             stdout=full,
             stderr=subprocess.PIPE,
             env={**os.environ, "DESKBRIDGE_PRESETS": PRESETS},
-            timeout=TIMEOUT,
+            timeout=HANG,
         )
     assert ended.returncode == 1
 

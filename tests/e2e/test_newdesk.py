@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import PROGRAM, TIMEOUT
+from harness import HANG, PROGRAM
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
 WRITTEN = (DATA / "newdesk.md").read_text()
@@ -44,7 +44,7 @@ def deskbridge(tmp_path):
 
     def run(*arguments, stdin=None):
         return subprocess.run([PROGRAM, "-c", tmp_path / "deskbridge.yaml", *arguments], input=stdin, capture_output=True,
-                              timeout=TIMEOUT, check=False, cwd=tmp_path)
+                              timeout=HANG, check=False, cwd=tmp_path)
 
     return run
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import GLADLY_TOKEN, TIMEOUT, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, run, wait_for
+from harness import GLADLY_TOKEN, HANG, WEBHOOK_PASSWORD, WEBHOOK_USER, basic, run, wait_for
 
 CUSTOMER = "CuSampleGladlyPerson01"
 METRICS = {
@@ -33,7 +33,7 @@ def sample(daemon, *words, url=True, source="gladly"):
 
 def shell(command):
     """What a person does with it: paste it."""
-    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=TIMEOUT)
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=HANG)
     assert ended.returncode == 0 and ended.stderr == "", ended
     return json.loads(ended.stdout)
 

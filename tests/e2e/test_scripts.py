@@ -14,7 +14,7 @@ import sys
 
 import pytest
 
-from harness import PROGRAM, TIMEOUT
+from harness import HANG, PROGRAM, TIMEOUT
 
 TREE = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve().parent
 SCRIPTS = TREE / "scripts"
@@ -46,7 +46,7 @@ def machine(tmp_path):
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=max(TIMEOUT, 60),
+                timeout=HANG,
                 check=False,
             )
 
@@ -105,7 +105,7 @@ def test_a_word_that_no_test_has_is_told_and_counted_nowhere(clone):
 def test_the_word_that_stands_for_none_is_in_no_test_here():
     """`scripts/test -k nosuch` finds nothing in the tree itself. Status 5 of pytest: no test was collected."""
     listed = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "-q", "--collect-only", "-k", "nosuch", TREE / "tests/e2e"]
-    ended = subprocess.run(listed, cwd=TREE, capture_output=True, text=True, timeout=max(TIMEOUT, 60), check=False)
+    ended = subprocess.run(listed, cwd=TREE, capture_output=True, text=True, timeout=HANG, check=False)
     assert ended.returncode == 5, ended.stdout + ended.stderr
 
 
@@ -299,7 +299,7 @@ def test_a_terminal_sees_how_far_it_is_in_one_line_that_is_wiped(tmp_path):
 def test_a_pipe_sees_nothing_of_that(tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "CI"}
     ended = subprocess.run(
-        ["sh", "-c", SLOW, "sh", tmp_path / "log"], cwd=TREE, env={**env, "TERM": "xterm"}, capture_output=True, timeout=TIMEOUT, check=False
+        ["sh", "-c", SLOW, "sh", tmp_path / "log"], cwd=TREE, env={**env, "TERM": "xterm"}, capture_output=True, timeout=HANG, check=False
     )
     assert ended.stdout == b"ended with 7\n"
 
@@ -383,7 +383,7 @@ def test_each_reason_for_a_skip_is_told_once_with_the_number_and_the_files(tmp_p
     )
     functions = (SCRIPTS / "test").read_text()
     part = functions[functions.index("# cases FILE:") : functions.index("# why TREE:")]
-    said = subprocess.run(["sh", "-euc", part + 'skips "$1"', "sh", tmp_path], capture_output=True, text=True, timeout=TIMEOUT, check=True)
+    said = subprocess.run(["sh", "-euc", part + 'skips "$1"', "sh", tmp_path], capture_output=True, text=True, timeout=HANG, check=True)
     assert said.stdout.splitlines() == [
         "    7 skipped: needs: a mount (test_x.py, test_y.py)",
         "    1 skipped: no curl (test_x.py)",
