@@ -219,14 +219,6 @@ bool check_email(const char *email)
 	return domain_is_good(at + 1);
 }
 
-/* E.164: a plus and 8 to 15 digits, the first not 0. */
-static bool phone_is_good(const char *phone)
-{
-	size_t digits = strspn(phone + (*phone == '+'), "0123456789");
-
-	return phone[0] == '+' && phone[1] != '0' && digits >= 8 && digits <= 15 && phone[1 + digits] == '\0';
-}
-
 /* The attributes of a profile; its id stands beside them. Sets person, email and the properties. */
 static void check_profile(struct check *c, struct json_object *holder, const char *at, struct check_event *e)
 {
@@ -236,7 +228,8 @@ static void check_profile(struct check *c, struct json_object *holder, const cha
 	static const char *const identifiers[] = {"email", "phone_number", "external_id", "anonymous_id", "_kx"};
 	struct json_object *attributes = check_resource(c, holder, at, "profile", "profile");
 	char place[POINTER_MAX];
-	const char *id;
+	const char *id, *phone;
+	size_t digits;
 
 	if (!attributes)
 		return;
@@ -249,8 +242,10 @@ static void check_profile(struct check *c, struct json_object *holder, const cha
 	e->email = check_optional_text(c, attributes, place, "email");
 	if (e->email && !check_email(e->email))
 		check_invalid(c, place, "email", "Invalid email address");
-	id = check_optional_text(c, attributes, place, "phone_number");
-	if (id && !phone_is_good(id)) {
+	phone = check_optional_text(c, attributes, place, "phone_number");
+	digits = phone && *phone == '+' ? strspn(phone + 1, "0123456789") : 0;
+	/* E.164: a plus and 8 to 15 digits, the first not 0. */
+	if (phone && (digits < 8 || digits > 15 || phone[1] == '0' || phone[1 + digits] != '\0')) {
 		if (!e->email)
 			check_invalid(c, place, "phone_number",
 				      "Invalid phone number format (Example of a valid format: +12345678901)");

@@ -209,17 +209,6 @@ int faults_add(struct faults *f, const char *spec, int64_t now_ms, struct err *r
 
 /* ---- judging ----------------------------------------------------------------------------------------------------- */
 
-/* By the number of this match. */
-static bool fault_is_due(const struct fault *f)
-{
-	unsigned long n;
-
-	if (f->matched <= f->after)
-		return false;
-	n = f->matched - f->after;
-	return (f->every == 0 || n % f->every == 0) && (f->first == 0 || f->fired < f->first);
-}
-
 struct fault_verdict faults_judge(struct faults *f, const struct fault_subject *s)
 {
 	struct fault_verdict v = {.retry_after_s = -1};
@@ -235,7 +224,11 @@ struct fault_verdict faults_judge(struct faults *f, const struct fault_subject *
 		    (item->email && !check_concerns(s->body, item->email)))
 			continue;
 		item->matched++;
-		if (decided || !fault_is_due(item))
+		if (decided || item->matched <= item->after)
+			continue;
+		if (item->every != 0 && (item->matched - item->after) % item->every != 0)
+			continue;
+		if (item->first != 0 && item->fired >= item->first)
 			continue;
 		item->fired++;
 		delay_ms += item->verdict.delay_ms;
