@@ -394,15 +394,6 @@ void rules_run(const struct rules *r, const struct rules_view *v, struct drafts 
 
 /* ---- every metric ------------------------------------------------------------------------------------------------ */
 
-static bool metric_is_told(char *const *told, const enum transition *told_of, size_t n, const char *metric,
-			   enum transition t)
-{
-	for (size_t i = 0; i < n; i++)
-		if (told_of[i] == t && strcmp(told[i], metric) == 0)
-			return true;
-	return false;
-}
-
 void rules_metrics(const struct rules *r, const char *label,
 		   void (*fn)(void *ctx, const char *metric, enum transition t), void *ctx)
 {
@@ -416,11 +407,14 @@ void rules_metrics(const struct rules *r, const char *label,
 	for (size_t i = 0; i < r->n; i++) {
 		for (enum transition t = TRANSITION_OPENED; r->items[i].send && t <= TRANSITION_EXPIRED; t++) {
 			CLEANUP(mem_freep) char *metric = NULL;
+			bool is_told = false;
 
 			if (!(r->items[i].on & RULE_ON(t)))
 				continue;
 			metric = template_outline(r->items[i].send, &s);
-			if (metric_is_told(told, told_of, n, metric, t))
+			for (size_t k = 0; k < n; k++)
+				is_told = is_told || (told_of[k] == t && strcmp(told[k], metric) == 0);
+			if (is_told)
 				continue;
 			fn(ctx, metric, t);
 			told_of[n] = t;

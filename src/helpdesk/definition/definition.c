@@ -138,17 +138,6 @@ static void view_one(void *ctx, const struct reference *r)
 	v->decided = v->decided && name && pairs_get(v->names, name);
 }
 
-/* Whether the parameters as they were chosen keep this step from ever being asked. */
-static bool is_off(const struct step *s, const struct scope *scope)
-{
-	struct view v = {.names = scope->names, .decided = true};
-
-	if (!s->when)
-		return false;
-	matcher_references(s->when, view_one, &v);
-	return v.decided && !matcher_holds(s->when, scope);
-}
-
 void definition_urls(const struct definition *d,
 		     void (*fn)(void *ctx, enum definition_url kind, const char *outline, bool optional), void *ctx)
 {
@@ -157,8 +146,14 @@ void definition_urls(const struct definition *d,
 
 	for (size_t i = 0; i < d->steps_n; i++) {
 		const struct step *s = &d->steps[i];
+		struct view v = {.names = &d->names, .decided = s->when != NULL};
 
-		for (size_t k = 0; k < s->urls_n && !is_off(s, &scope); k++) {
+		/* The parameters as they were chosen may keep a step from ever being asked. */
+		if (s->when)
+			matcher_references(s->when, view_one, &v);
+		if (v.decided && !step_applies(s, &scope))
+			continue;
+		for (size_t k = 0; k < s->urls_n; k++) {
 			CLEANUP(mem_freep) char *outline = template_outline(s->urls[k], &scope);
 
 			fn(ctx, DEFINITION_LOOKUP, outline, s->optional);

@@ -263,26 +263,22 @@ static char *time_iso(const char *like, int64_t now_ms)
 	return buf_take(&b);
 }
 
-static char *time_epoch(const char *like, int64_t now_ms)
-{
-	size_t whole = strspn(like, "0123456789");
-	struct buf b;
-
-	if (whole >= 12) /* as clock_parse: 1e11 and more are milliseconds */
-		return mem_fmt("%lld", (long long)now_ms);
-	buf_init(&b, 256);
-	buf_addf(&b, "%lld", (long long)(now_ms / 1000));
-	add_fraction(&b, '.', like[whole] == '.' ? strlen(like) - whole - 1 : 0, now_ms);
-	return buf_take(&b);
-}
-
 char *sample_time(const char *like, int64_t now_ms)
 {
 	CLEANUP(mem_freep) char *text = mem_str(like);
 	const char *trimmed = text_trim(text);
+	size_t len = strlen(trimmed), whole = strspn(trimmed, "0123456789");
+	struct buf b;
 	int64_t ms;
 
-	if (clock_parse(trimmed, strlen(trimmed), &ms) < 0)
+	if (clock_parse(trimmed, len, &ms) < 0)
 		return NULL;
-	return strlen(trimmed) > 10 && trimmed[4] == '-' ? time_iso(trimmed, now_ms) : time_epoch(trimmed, now_ms);
+	if (len > 10 && trimmed[4] == '-')
+		return time_iso(trimmed, now_ms);
+	if (whole >= 12) /* as clock_parse: 1e11 and more are milliseconds */
+		return mem_fmt("%lld", (long long)now_ms);
+	buf_init(&b, 256);
+	buf_addf(&b, "%lld", (long long)(now_ms / 1000));
+	add_fraction(&b, '.', trimmed[whole] == '.' ? len - whole - 1 : 0, now_ms);
+	return buf_take(&b);
 }

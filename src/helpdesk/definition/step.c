@@ -397,25 +397,6 @@ struct sample_check {
 	struct problems *problems;
 };
 
-/* The node of the i-th alternative. */
-static const struct node *alternative(const struct node *n, size_t i)
-{
-	return n->type == NODE_LIST ? n->items[i] : n;
-}
-
-static void check_emails(const struct sample_check *c, const struct email_places *p, const struct node *n)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		const struct email_places one = {.emails = {p->emails[i]}, .n = 1};
-		struct addresses found = {0};
-
-		if (!email_places_read(&one, &c->scope, &found))
-			problems_add(c->problems, c->kind, alternative(n, i),
-				     "the step's sample holds no address at %s", reference_text(p->emails[i]));
-		addresses_done(&found);
-	}
-}
-
 /* A mark that never is true would leave `emails: primary` of a source without any effect. */
 static void check_primary(const struct sample_check *c, const struct email_places *p, const struct node *n)
 {
@@ -448,8 +429,16 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 	if (step_is_missing(s, 200, answer))
 		problems_add(problems, c.kind, node_get(n, "missing"),
 			     "this holds for the step's sample too, which shows a customer who is there");
-	if (s->emails.n > 0)
-		check_emails(&c, &s->emails, node_get(n, "emails"));
+	for (size_t i = 0; i < s->emails.n; i++) {
+		const struct email_places one = {.emails = {s->emails.emails[i]}, .n = 1};
+		const struct node *at = node_get(n, "emails");
+		struct addresses found = {0};
+
+		if (!email_places_read(&one, &c.scope, &found))
+			problems_add(problems, c.kind, at->type == NODE_LIST ? at->items[i] : at,
+				     "the step's sample holds no address at %s", reference_text(one.emails[0]));
+		addresses_done(&found);
+	}
 	if (s->emails.primary)
 		check_primary(&c, &s->emails, node_get(n, "primary"));
 	for (size_t i = 0; i < s->take_n; i++) {
@@ -460,7 +449,7 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 			CLEANUP(mem_freep) char *text = reference_scalar(from->items[k], &c.scope);
 
 			if (!text)
-				problems_add(problems, c.kind, alternative(at, k),
+				problems_add(problems, c.kind, at->type == NODE_LIST ? at->items[k] : at,
 					     "the step's sample holds nothing at %s", reference_text(from->items[k]));
 		}
 	}

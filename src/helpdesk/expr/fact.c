@@ -69,19 +69,6 @@ static char *alternative_write(const struct alternative *a, const char *each, co
 	return written;
 }
 
-static void alternative_add_each(struct alternative *a, const struct node *each, const struct node *use,
-				 struct problems *problems)
-{
-	struct err e;
-
-	if (each->type != NODE_SCALAR)
-		problems_error(problems, each, "expected a JSON Pointer to a list (\"/…\"), not %s", node_kind(each));
-	else if (reference_compile_array(each->text, &a->each, &e) < 0)
-		problems_error(problems, each, "%s", e.text);
-	else
-		a->written = alternative_write(a, each->text, use->text);
-}
-
 bool fact_is_choice(const struct node *n)
 {
 	return n->type == NODE_MAP && (node_get(n, "use") || node_get(n, "when") || node_get(n, "each"));
@@ -96,6 +83,7 @@ static void fact_add_choice(struct fact *f, const struct node *n, struct problem
 	static const char *const one[] = {"when", "use", NULL}, *const property[] = {"each", "when", "use", NULL};
 	const struct node *each = node_get(n, "each"), *when = node_get(n, "when"), *use = node_get(n, "use");
 	struct alternative *a;
+	struct err e;
 
 	if (each && f->kind != FACT_PROPERTY) {
 		problems_error(problems, each,
@@ -111,8 +99,12 @@ static void fact_add_choice(struct fact *f, const struct node *n, struct problem
 	a = &f->items[f->n];
 	fact_add(f, use, use->text, problems);
 	a->when = when ? matcher_compile(when, REFERENCE_NO_NAMES, problems) : NULL;
-	if (each)
-		alternative_add_each(a, each, use, problems);
+	if (each && each->type != NODE_SCALAR)
+		problems_error(problems, each, "expected a JSON Pointer to a list (\"/…\"), not %s", node_kind(each));
+	else if (each && reference_compile_array(each->text, &a->each, &e) < 0)
+		problems_error(problems, each, "%s", e.text);
+	else if (each)
+		a->written = alternative_write(a, each->text, use->text);
 }
 
 static void fact_add_all(struct fact *f, const struct node *n, struct problems *problems)
@@ -233,11 +225,6 @@ static bool alternative_counts(const struct alternative *a, const struct scope *
 	return !a->when || matcher_holds(a->when, s);
 }
 
-static bool alternative_is_body(const struct alternative *a, const struct scope *s)
-{
-	return a->body && alternative_counts(a, s);
-}
-
 static char *template_value(const struct template *t, const struct scope *s)
 {
 	char *text = NULL;
@@ -245,34 +232,39 @@ static char *template_value(const struct template *t, const struct scope *s)
 	return template_render(t, s, TEMPLATE_PLAIN, &text, NULL) == 0 ? text : NULL;
 }
 
-static char *alternative_text(const struct alternative *a, const struct scope *s)
+/* The first alternative that counts and gives a text, or is the body; NULL: there is none. The caller owns *ret_text,
+ * which is NULL of the body and of none. */
+static const struct alternative *fact_find(const struct fact *f, const struct scope *s, char **ret_text)
 {
-	INSIST(!a->each);
-	if (a->body || !alternative_counts(a, s))
-		return NULL;
-	return a->reference ? reference_scalar(a->reference, s) : template_value(a->template, s);
+	*ret_text = NULL;
+	for (size_t i = 0; i < f->n; i++) {
+		const struct alternative *a = &f->items[i];
+
+		INSIST(!a->each);
+		if (!alternative_counts(a, s))
+			continue;
+		if (!a->body)
+			*ret_text = a->reference ? reference_scalar(a->reference, s) : template_value(a->template, s);
+		if (a->body || *ret_text)
+			return a;
+	}
+	return NULL;
 }
 
 char *fact_text(const struct fact *f, const struct scope *s)
 {
-	char *text = NULL;
+	char *text;
 
-	for (size_t i = 0; i < f->n && !text && !alternative_is_body(&f->items[i], s); i++)
-		text = alternative_text(&f->items[i], s);
+	(void)fact_find(f, s, &text);
 	return text;
 }
 
 bool fact_is_body(const struct fact *f, const struct scope *s)
 {
-	for (size_t i = 0; i < f->n; i++) {
-		CLEANUP(mem_freep) char *text = alternative_text(&f->items[i], s);
+	CLEANUP(mem_freep) char *text = NULL;
+	const struct alternative *a = fact_find(f, s, &text);
 
-		if (text)
-			return false;
-		if (alternative_is_body(&f->items[i], s))
-			return true;
-	}
-	return false;
+	return a && a->body;
 }
 
 bool fact_may_be_body(const struct fact *f)
@@ -395,24 +387,16 @@ static void keep_last(void *ctx, const struct reference *r)
 		*last = r;
 }
 
-static const struct reference *alternative_place(const struct alternative *a)
+const struct reference *fact_place(const struct fact *f, const struct scope *s)
 {
-	const struct reference *last = a->reference;
+	CLEANUP(mem_freep) char *text = NULL;
+	const struct alternative *a = fact_find(f, s, &text);
+	const struct reference *last;
 
+	if (!a)
+		a = &f->items[0];
+	last = a->reference;
 	if (!last && a->template)
 		template_references(a->template, keep_last, &last);
 	return last;
-}
-
-const struct reference *fact_place(const struct fact *f, const struct scope *s)
-{
-	if (fact_is_body(f, s))
-		return NULL;
-	for (size_t i = 0; i < f->n; i++) {
-		CLEANUP(mem_freep) char *text = alternative_text(&f->items[i], s);
-
-		if (text)
-			return alternative_place(&f->items[i]);
-	}
-	return alternative_place(&f->items[0]);
 }

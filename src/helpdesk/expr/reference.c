@@ -12,16 +12,6 @@
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-static bool token_index(const char *key, size_t *ret)
-{
-	uint64_t index;
-
-	if ((key[0] == '0' && key[1] != '\0') || text_digits(key, strlen(key), 999999999, &index) < 0)
-		return false;
-	*ret = (size_t)index;
-	return true;
-}
-
 /* RFC 6901: ~1 is "/", ~0 is "~". */
 static int token_unescape(const char *from, size_t len, char *to)
 {
@@ -45,6 +35,7 @@ static int pointer_compile(struct reference *r, const char *pointer, struct err 
 	while (*pointer == '/') {
 		size_t len = strcspn(++pointer, "/");
 		struct token *t = &r->tokens[r->n];
+		uint64_t index = 0;
 
 		if (r->n == REFERENCE_TOKENS_MAX)
 			return err_set(reterr, -EINVAL, "\"%s\" has more than %d levels", r->text,
@@ -55,7 +46,9 @@ static int pointer_compile(struct reference *r, const char *pointer, struct err 
 			return err_set(reterr, -EINVAL, "\"%s\": after ~ only 0 (for ~) or 1 (for /) may follow",
 				       r->text);
 		t->star = len == 1 && *pointer == '*';
-		t->is_index = token_index(t->key, &t->index);
+		t->is_index = !(t->key[0] == '0' && t->key[1] != '\0') &&
+			      text_digits(t->key, strlen(t->key), 999999999, &index) == 0;
+		t->index = (size_t)index;
 		t->hash = lh_get_hash(json_object_get_object(any), t->key);
 		r->stars += t->star;
 		if (r->stars > REFERENCE_STARS_MAX)

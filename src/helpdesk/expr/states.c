@@ -163,20 +163,6 @@ static struct node *node_beside(const struct node *n, enum node_type type, const
 	return one;
 }
 
-static void refuse_word(const struct place *p, const struct node *n, struct problems *problems)
-{
-	const char **known = mem_new(p->meanings_n + 1, sizeof(*known));
-
-	for (size_t i = 0; i < p->meanings_n; i++)
-		known[i] = p->meanings[i].word;
-	if (p->meanings_n > 0)
-		keys_error(n, "meaning", n->text, known, problems);
-	else
-		problems_error(problems, n, "`states` gives no state of \"%.64s\" a meaning",
-			       reference_text(p->reference));
-	free(known);
-}
-
 /*
  * The meanings that are asked for: one, or a list. False with an error. A preset may ask for a meaning that no state
  * has any more, as the source gives its states other ones.
@@ -187,6 +173,7 @@ static bool read_words(struct place *p, const struct node *means, const char *fi
 	size_t n = means->type == NODE_LIST ? means->n : 1, errors = problems->errors;
 
 	for (size_t i = 0; i < n; i++) {
+		CLEANUP(mem_freep) const char **known = NULL;
 		struct meaning *m;
 
 		if (items[i]->type != NODE_SCALAR) {
@@ -197,10 +184,18 @@ static bool read_words(struct place *p, const struct node *means, const char *fi
 		if (strcmp(items[i]->file, file) != 0)
 			place_add_meaning(p, items[i]->text);
 		m = place_meaning(p, items[i]->text);
-		if (m)
+		if (m) {
 			m->asked = true;
+			continue;
+		}
+		known = mem_new(p->meanings_n + 1, sizeof(*known));
+		for (size_t k = 0; k < p->meanings_n; k++)
+			known[k] = p->meanings[k].word;
+		if (p->meanings_n > 0)
+			keys_error(items[i], "meaning", items[i]->text, known, problems);
 		else
-			refuse_word(p, items[i], problems);
+			problems_error(problems, items[i], "`states` gives no state of \"%.64s\" a meaning",
+				       reference_text(p->reference));
 	}
 	return problems->errors == errors;
 }

@@ -96,28 +96,23 @@ static bool next_child(struct cursor *c)
 	return c->at < c->end && *c->at != ']' && *c->at != '}';
 }
 
-/* Whether the string from `from` to `to`, quotes included, is this key. */
-static bool is_key(const char *from, const char *to, const char *key)
-{
-	CLEANUP(json_putp) struct json_object *o = NULL;
-	size_t len = (size_t)(to - from);
-
-	if (!memchr(from, '\\', len))
-		return len == strlen(key) + 2 && memcmp(from + 1, key, len - 2) == 0;
-	return json_read(from, len, &o, NULL) == 0 && strcmp(json_object_get_string(o), key) == 0;
-}
-
 /* From an object's "{" to the value of that key, the last of several as everywhere; false where there is none. */
 static bool to_member(struct cursor *c, const char *key)
 {
 	const char *found = NULL;
 
 	for (c->at++; next_child(c); skip_value(c)) {
+		CLEANUP(json_putp) struct json_object *o = NULL;
 		const char *from = c->at;
+		size_t len;
 		bool same;
 
 		skip_string(c);
-		same = is_key(from, c->at, key);
+		len = (size_t)(c->at - from); /* with its quotes */
+		if (memchr(from, '\\', len))
+			same = json_read(from, len, &o, NULL) == 0 && strcmp(json_object_get_string(o), key) == 0;
+		else
+			same = len == strlen(key) + 2 && memcmp(from + 1, key, len - 2) == 0;
 		skip_blanks(c);
 		c->at++; /* the colon */
 		skip_blanks(c);

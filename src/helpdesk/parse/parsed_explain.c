@@ -122,13 +122,19 @@ static void see_later(void *ctx, const struct reference *r)
 		t->later = t->later || step_takes(&t->d->steps[i], name);
 }
 
-/* What its map leaves out stands there, all the same. */
-static void tell_no_attribute(const struct fact *from, struct telling *t)
+static void tell_attribute(void *ctx, const char *name, const struct fact *from, struct json_object *value)
 {
-	CLEANUP(json_putp) struct json_object *there = fact_value(from, t->s);
-	CLEANUP(mem_freep) char *text = there ? json_text(there) : NULL;
+	struct telling *t = ctx;
+	/* What its map leaves out stands there, all the same. */
+	CLEANUP(json_putp) struct json_object *there = value ? NULL : fact_value(from, t->s);
+	CLEANUP(mem_freep) char *text = value || there ? json_text(value ? value : there) : NULL;
 	char shown[FLAT_SHOWN_MAX];
 
+	buf_addf(t->to, "attribute %s: ", name);
+	if (value) {
+		buf_addf(t->to, "%s, by %s\n", flat_line(text, shown), fact_written(from));
+		return;
+	}
 	t->later = false;
 	fact_references(from, see_later, t);
 	buf_adds(t->to, fact_written(from));
@@ -136,19 +142,6 @@ static void tell_no_attribute(const struct fact *from, struct telling *t)
 		buf_addf(t->to, " is %s, which its map leaves out\n", flat_line(text, shown));
 	else
 		buf_addf(t->to, " holds nothing%s\n", t->later ? " before the lookup" : "");
-}
-
-static void tell_attribute(void *ctx, const char *name, const struct fact *from, struct json_object *value)
-{
-	struct telling *t = ctx;
-	CLEANUP(mem_freep) char *text = value ? json_text(value) : NULL;
-	char shown[FLAT_SHOWN_MAX];
-
-	buf_addf(t->to, "attribute %s: ", name);
-	if (text)
-		buf_addf(t->to, "%s, by %s\n", flat_line(text, shown), fact_written(from));
-	else
-		tell_no_attribute(from, t);
 }
 
 static void tell_url(struct telling *t)

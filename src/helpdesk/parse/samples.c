@@ -68,16 +68,6 @@ static void specimen_why(const struct definition *d, const struct specimen *s, c
 		buf_adds(to, "the definition has no such matcher");
 }
 
-/* A desk that repeats "is open" says no more when it is open again: the ledger knows that it was closed. */
-static bool says_it(const struct definition *d, const struct specimen *s, const struct reading *reading)
-{
-	if (reading->kind != s->kind)
-		return false;
-	return s->kind != READING_SIGNAL || reading->signal.transition == s->transition ||
-	       (d->about.reports_state && s->transition == TRANSITION_REOPENED &&
-		reading->signal.transition == TRANSITION_OPENED);
-}
-
 /* No conversation, where its reference finds nothing in any sample: that was told, once, where it is written; over a
  * preset only as a warning, so that the first of the samples tells it again. */
 static bool is_told(struct specimens *all, const struct specimen_item *item)
@@ -102,7 +92,10 @@ static bool specimen_read(struct specimens *all, struct specimen *s, const struc
 	struct buf why;
 	bool good;
 
-	good = says_it(all->d, s, reading);
+	/* A desk that repeats "is open" says no more when it is open again: the ledger knows that it was closed. */
+	good = reading->kind == s->kind && (s->kind != READING_SIGNAL || reading->signal.transition == s->transition ||
+					    (all->d->about.reports_state && s->transition == TRANSITION_REOPENED &&
+					     reading->signal.transition == TRANSITION_OPENED));
 	buf_init(&why, SAMPLE_WHY_MAX);
 	if (reading->kind == READING_UNREADABLE) {
 		if (!is_told(all, item))

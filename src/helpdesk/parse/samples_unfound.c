@@ -108,24 +108,12 @@ static void complain(const struct search *s, const struct reference *reference)
 	buf_done(&names);
 }
 
-static void search_one(struct search *s, const struct reference *reference)
-{
-	for (size_t i = 0; i < s->specimens->n; i++) {
-		const struct specimen *one = &s->specimens->items[i];
-
-		for (size_t k = 0; k < one->n; k++)
-			if (one->items[k].parsed->is_open && item_has(s, reference, &one->items[k].parsed->scope))
-				return;
-	}
-	complain(s, reference);
-	s->told++;
-}
-
 static void search_reference(void *ctx, const struct reference *reference)
 {
 	struct search *s = ctx;
 	CLEANUP(mem_freep) char *text = NULL;
 	struct reference *whole = NULL;
+	bool found = false;
 
 	if (reference_name(reference))
 		return;
@@ -134,7 +122,17 @@ static void search_reference(void *ctx, const struct reference *reference)
 		text = mem_fmt("%s/*%s", s->each, reference_text(reference));
 	if (text && reference_compile(text, REFERENCE_NO_NAMES, &whole, NULL) < 0)
 		whole = NULL;
-	search_one(s, whole ? whole : reference);
+	reference = whole ? whole : reference;
+	for (size_t i = 0; i < s->specimens->n && !found; i++) {
+		const struct specimen *one = &s->specimens->items[i];
+
+		for (size_t k = 0; k < one->n && !found; k++)
+			found = one->items[k].parsed->is_open && item_has(s, reference, &one->items[k].parsed->scope);
+	}
+	if (!found) {
+		complain(s, reference);
+		s->told++;
+	}
 	reference_free(whole);
 }
 
@@ -235,15 +233,6 @@ static void search_attribute(struct search *s, const struct node *n)
 	search_text(s, n->items[0]->key);
 }
 
-static bool any_is_open(const struct specimens *specimens)
-{
-	for (size_t i = 0; i < specimens->n; i++)
-		for (size_t k = 0; k < specimens->items[i].n; k++)
-			if (specimens->items[i].items[k].parsed->is_open)
-				return true;
-	return false;
-}
-
 void specimens_find_references(struct specimens *all)
 {
 	static const char *const matchers[] = {"ping", "opened", "reopened", "closed", "identified"};
@@ -251,8 +240,12 @@ void specimens_find_references(struct specimens *all)
 					    "customer", "emails", "primary"};
 	const struct node *lookup = node_get(all->root, "lookup"), *attributes = node_get(all->root, "attributes");
 	struct search s = {.specimens = all};
+	bool any_open = false;
 
-	if (!any_is_open(all))
+	for (size_t i = 0; i < all->n; i++)
+		for (size_t k = 0; k < all->items[i].n; k++)
+			any_open = any_open || all->items[i].items[k].parsed->is_open;
+	if (!any_open)
 		return;
 	search_fact(&s, node_get(all->root, "conversation"));
 	all->lost_conversation = s.told > 0;

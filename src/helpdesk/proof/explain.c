@@ -41,18 +41,6 @@ static void tell_parameter_missing(const struct telling *t, const char *name)
 
 /* ---- the secret itself ------------------------------------------------------------------------------------------- */
 
-static void tell_plain_missing(const struct telling *t)
-{
-	const char *header = t->p->about.secret_header, *query = t->p->about.secret_query;
-	const char *scheme = t->p->way->scheme;
-	CLEANUP(mem_freep) char *value = mem_fmt("%s%s…", scheme ? scheme : "", scheme ? " " : "");
-
-	if (query)
-		tell_parameter_missing(t, query);
-	else if (header && !tell_header_missing(t, header, value))
-		buf_addf(t->to, "%s does not begin with \"%s \"\n", header, scheme ? scheme : "");
-}
-
 static void tell_basic(const struct telling *t, const struct proof_secrets *s)
 {
 	const char *shown = pairs_get(t->request->headers, "Authorization");
@@ -200,13 +188,17 @@ void proof_explain(const struct proof *p, const struct proof_secrets *secrets, c
 		   struct buf *to)
 {
 	const struct telling t = {.p = p, .request = request, .to = to};
+	const char *header = p->about.secret_header, *scheme = p->way->scheme ? p->way->scheme : "";
+	CLEANUP(mem_freep) char *begin = mem_fmt("%s%s…", scheme, *scheme != '\0' ? " " : "");
 
 	if (p->hmac)
 		tell_signature(&t);
-	else if (!proof_is_shown(p, request->headers, request->query))
-		tell_plain_missing(&t);
-	else if (p->way->needs_user)
+	else if (proof_is_shown(p, request->headers, request->query) && p->way->needs_user)
 		tell_basic(&t, secrets);
-	else
+	else if (proof_is_shown(p, request->headers, request->query))
 		buf_adds(to, "the secret is not that of the source's `authenticate`\n");
+	else if (!header)
+		tell_parameter_missing(&t, p->about.secret_query);
+	else if (!tell_header_missing(&t, header, begin))
+		buf_addf(to, "%s does not begin with \"%s \"\n", header, scheme);
 }

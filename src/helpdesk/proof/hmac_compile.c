@@ -62,19 +62,6 @@ static unsigned member_word(const struct node *n, const char *key, const char *c
 	return 0;
 }
 
-static void read_header(struct hmac *h, const struct node *n, struct problems *problems)
-{
-	const struct node *member = node_get(n, "header");
-
-	if (!member) {
-		problems_error(problems, n, "expected `header`: the name of the header that holds the signature");
-		return;
-	}
-	h->header = mem_str(member_text(n, "header", NULL, problems));
-	if (h->header && !reference_header_is_good(h->header))
-		problems_error(problems, member, "\"%.64s\" is no name of a header", h->header);
-}
-
 static void read_words(struct hmac *h, const struct node *n, struct problems *problems)
 {
 	static const char *const algorithms[] = {"sha256", "sha1", "sha512", NULL};
@@ -168,10 +155,15 @@ static void check_timestamp(const struct hmac *h, const struct node *n, struct p
 struct hmac *hmac_compile(const struct node *n, struct problems *problems)
 {
 	const struct node *format = node_get(n, "format"), *message = node_get(n, "signed");
+	const struct node *header = node_get(n, "header");
 	struct hmac *h = hmac_new();
 	size_t errors = problems->errors;
 
-	read_header(h, n, problems);
+	h->header = mem_str(member_text(n, "header", NULL, problems));
+	if (!header)
+		problems_error(problems, n, "expected `header`: the name of the header that holds the signature");
+	else if (h->header && !reference_header_is_good(h->header))
+		problems_error(problems, header, "\"%.64s\" is no name of a header", h->header);
 	read_words(h, n, problems);
 	read_tolerance(h, n, problems);
 	/* In single quotes YAML leaves \n as it stands, and no signature would ever be right. */
