@@ -40,7 +40,8 @@ void serve_files_allow(unsigned max_connections)
 	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < needed)
 		log_warning(NULL,
 			    "the daemon may have %llu files open, and listen.max_connections with all else needs %llu: "
-			    "raise LimitNOFILE= of the unit (ulimit -Hn in a shell), or lower listen.max_connections",
+			    "raise LimitNOFILE= of the unit (ulimit -Hn in a shell), or lower listen.max_connections, "
+			    "and restart",
 			    (unsigned long long)limit.rlim_cur, (unsigned long long)needed);
 }
 

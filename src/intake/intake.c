@@ -102,11 +102,12 @@ static void note_no_room(struct intake *i, struct http_exchange *x, const struct
 {
 	char peer[PEER_MAX];
 
-	refusals_note(i->refusals, v->source->name,
-		      "the bodies under way fill listen.max_memory, or the address's share of it",
-		      "where it is the helpdesk's, raise listen.max_memory; where it is a proxy's, name the proxy in "
-		      "listen.trusted_proxies",
-		      visit_asker(v, x, peer), clock_mono_ms());
+	refusals_note(
+		i->refusals, v->source->name,
+		"the bodies under way fill listen.max_memory, or the address's share of it",
+		"where it is the helpdesk's, raise listen.max_memory and restart; where it is a proxy's, name the "
+		"proxy in listen.trusted_proxies and restart",
+		visit_asker(v, x, peer), clock_mono_ms());
 }
 
 /* Requests that no sender repeats with success, so that somebody has to change something. */
@@ -438,6 +439,7 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 	cond_init(&i->left);
 	r = http_server_start(&options, &handler, &i->server, reterr);
 	if (r < 0) {
+		(void)err_prefix(reterr, "listen.address");
 		intake_free(i);
 		return r;
 	}

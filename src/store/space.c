@@ -235,7 +235,7 @@ int store_may_take(struct store *s, struct err *reterr)
 		if (size > s->max_size)
 			return err_set(reterr, -ENOSPC,
 				       "the store %s holds %s of undone work, more than store.max_size (%s): see with "
-				       "`deskbridge status` why it waits, or raise store.max_size",
+				       "`deskbridge status` why it waits, or raise store.max_size and restart",
 				       s->path, amount_size(holds, size), amount_size(most, s->max_size));
 	}
 	if (!s->in_transaction)

@@ -203,7 +203,7 @@ def test_one_address_takes_its_share_and_the_next_one_passes(tight):
         assert refused(tight) == 2
         assert post(tight, 2, 1000, "192.0.2.1").status == 200
         assert post(tight, 3, LARGE - 2000, "192.0.2.2").status == 200
-        tight.wait_log("max_memory")
+        tight.wait_log("raise listen.max_memory and restart; .*name the proxy in listen.trusted_proxies and restart")
     wait_for(lambda: post(tight, 4, LARGE - 2000, "192.0.2.1").status == 200)
 
 
