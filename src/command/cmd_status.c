@@ -191,7 +191,8 @@ static const char *waiting_text(const char *why)
 	return why;
 }
 
-static void print_source_state(struct json_object *s)
+/* ready: the daemon takes webhooks; else each gets 503, whatever its source. */
+static void print_source_state(struct json_object *s, bool ready)
 {
 	struct json_object *waiting = json_member(s, "waiting");
 	const char *parked = json_member_str(s, "parked"), *reason = json_member_str(s, "dead_reason");
@@ -205,7 +206,7 @@ static void print_source_state(struct json_object *s)
 	else if (parked)
 		out_print("lookups %s%s", strncmp(parked, "paused ", 7) == 0 ? "" : "parked: ", parked);
 	else
-		out_print("taking webhooks");
+		out_print(ready ? "taking webhooks" : "not taking webhooks");
 	if (unaddressed > 0)
 		out_print("; %s without an address yet", amount_of(conversations, unaddressed, "conversation"));
 	if (json_object_is_type(waiting, json_type_object)) {
@@ -224,7 +225,7 @@ static void print_source_state(struct json_object *s)
 	out_print("\n");
 }
 
-static void print_sources(struct json_object *sources)
+static void print_sources(struct json_object *sources, bool ready)
 {
 	char open[COUNT_MAX], pending[COUNT_MAX], dead[COUNT_MAX];
 
@@ -236,7 +237,7 @@ static void print_sources(struct json_object *sources)
 		out_print("  %-20s %10s %10s %10s  ", or_dash(json_member_str(s, "name")),
 			  count_of(s, "open_conversations", open), count_of(s, "pending", pending),
 			  count_of(s, "dead", dead));
-		print_source_state(s);
+		print_source_state(s, ready);
 		/* Why some of its webhooks wait for their lookup: the newest of them. */
 		for (size_t k = 0; k < n; k++) {
 			struct json_object *w = json_object_array_get_idx(waits, k);
@@ -350,7 +351,7 @@ static int print_status(struct json_object *status, const char *address)
 		out_print("The store cannot be read: who is paused and what waits is not known.\n\n");
 	}
 	print_accounts(accounts);
-	print_sources(sources);
+	print_sources(sources, ready);
 	print_since_start(status, sources);
 	out_print("deskbridge %s at %s, up for %s, configuration %s, store %s (%s), %s%s\n",
 		  or_dash(json_member_str(status, "version")), address,

@@ -3,6 +3,7 @@ delivered, and what cannot be kept is refused."""
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -185,6 +186,7 @@ def test_a_store_file_that_is_deleted_makes_the_daemon_unready(stage, sandbox, g
     daemon.wait_log("err.*refused with 503.*was deleted or replaced.*put it back, or restart deskbridge and lose")
     shown = daemon.command("status", "--admin", daemon.admin)
     assert shown.returncode == 1 and "NOT READY: the store file" in shown.stdout and "put it back" in shown.stdout
+    assert re.search(r"^  gladly .* not taking webhooks", shown.stdout, re.M) and "  taking webhooks" not in shown.stdout
     if not suffix:
         assert "cannot be read" in shown.stdout and "Nobody is paused" not in shown.stdout
         status = daemon.api("/api/status").json()
