@@ -268,6 +268,7 @@ int admin_start(struct pipeline *p, const struct config *c, const struct http_so
 	a->gate = gate_new(mode_is_proof(c->admin.address, passed));
 	int code = http_server_start(&options, &handler, &a->server, reterr);
 	if (code < 0) {
+		(void)err_prefix(reterr, "admin.address");
 		gate_free(a->gate);
 		free(a);
 		return code;

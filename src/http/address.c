@@ -115,14 +115,18 @@ static int clear_stale(const struct http_address *a, struct err *reterr)
 		return 0; /* bind says what is wrong, if anything is */
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(reterr, -EEXIST,
-			       "cannot listen on unix:%s: there is a file of that name that is no socket", path);
+			       "cannot listen: there is a file of that name that is no socket: move it away, or choose "
+			       "another path");
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return err_set(reterr, -errno, "cannot listen on unix:%s: %s", path, strerror(errno));
+		return err_set(reterr, -errno, "cannot listen: %s", strerror(errno));
 	r = connect(fd, &a->socket.any, a->len) < 0 ? errno : 0;
 	(void)close(fd);
 	if (r != ECONNREFUSED)
-		return err_set(reterr, -EADDRINUSE, "cannot listen on unix:%s: another process listens there", path);
+		return err_set(
+			reterr, -EADDRINUSE,
+			"cannot listen: another program listens there, or this one runs already: end that one, or "
+			"choose another path");
 	(void)unlink(path);
 	return 0;
 }
@@ -131,11 +135,16 @@ static const char *listen_hint(int code)
 {
 	switch (code) {
 	case -EADDRINUSE:
-		return "; another program listens there, or this one runs already";
+		return "; another program listens there, or this one runs already: end that one (`ss -ltnp` shows it), "
+		       "or choose another port";
 	case -EADDRNOTAVAIL:
-		return "; this machine does not have that address";
+		return "; this machine does not have that address: choose one that `ip address` shows, or "
+		       ":PORT for all";
 	case -EACCES:
-		return "; a port below 1024 and a unix socket's folder need the right to use them";
+		return "; a port below 1024 and a unix socket's folder need the right to use them: choose a "
+		       "port from 1024 on, or a folder of the user who runs this";
+	case -ENOENT:
+		return "; the folder of the unix socket is not there: make it, or choose another path";
 	default:
 		return "";
 	}

@@ -424,12 +424,14 @@ def test_a_unix_socket_serves_the_same_pages_for_its_group_alone(stage, sandbox,
     assert not path.exists()
 
 
-def test_an_address_that_is_taken_is_1_and_told(stage, sandbox):
+@pytest.mark.parametrize("setting", ["listen", "admin"])
+def test_an_address_that_is_taken_is_1_and_told(stage, sandbox, setting):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = "127.0.0.1:%d" % taken.getsockname()[1]
-        daemon = stage.daemon(sandbox, config={"admin": address}, start=False)
+        daemon = stage.daemon(sandbox, config={setting: address}, start=False)
         daemon.start(ready=False)
         assert daemon.wait_exit() == 1
-    assert address in daemon.report() and "another program listens there" in daemon.report()
+    assert f"cannot start: {setting}.address: {address}: cannot listen: " in daemon.report()
+    assert "another program listens there, or this one runs already: end that one" in daemon.report()

@@ -135,7 +135,8 @@ static void the_bound_port_is_told(void **state)
 			assert_int_equal(http_address_parse(text, &a, NULL), 0);
 			again = http_address_listen(&a, &e);
 			assert_int_equal(again, -EADDRINUSE);
-			assert_non_null(strstr(e.text, "another program"));
+			assert_non_null(
+				strstr(e.text, "another program listens there, or this one runs already: end that"));
 		}
 		free(text);
 		(void)close(fd);
@@ -160,6 +161,7 @@ static void an_unix_socket_takes_the_place_of_a_dead_one_only(void **state)
 	assert_return_code(stat(path, &st), errno);
 	assert_int_equal(st.st_mode & 07777, 0660);
 	assert_int_equal(http_address_listen(&a, &e), -EADDRINUSE);
+	assert_non_null(strstr(e.text, "another program listens there, or this one runs already: end that"));
 	(void)close(fd);
 
 	fd = http_address_listen(&a, &e); /* the file is still there, nobody listens */
@@ -171,6 +173,7 @@ static void an_unix_socket_takes_the_place_of_a_dead_one_only(void **state)
 	assert_true(fd >= 0);
 	(void)close(fd);
 	assert_int_equal(http_address_listen(&a, &e), -EEXIST);
+	assert_non_null(strstr(e.text, "no socket: move it away, or choose another path"));
 	assert_return_code(stat(path, &st), errno);
 	assert_return_code(unlink(path), errno);
 }
