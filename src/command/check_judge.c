@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,30 +282,52 @@ void check_judge_done(struct check_judge *j)
 	free(j->note);
 }
 
-/* ---- unix sockets ------------------------------------------------------------------------------------------------ */
+/* ---- warnings ---------------------------------------------------------------------------------------------------- */
 
-static void warn_of(const char *key, const char *address, bool closed, const struct check_judge *judge)
+void check_warn(struct check_judge *j, const char *place, const char *fmt, ...)
+{
+	CLEANUP(mem_freep) char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	INSIST(vasprintf(&text, fmt, ap) >= 0);
+	va_end(ap);
+	out_print("%s: warning: %s\n", place, text);
+	j->warnings++;
+}
+
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
+
+/* asks: who is to find the address. */
+static void warn_of(const char *key, const char *address, const char *asks, bool closed, struct check_judge *judge)
 {
 	CLEANUP(mem_freep) char *folder = socket_folder(address), *word = folder ? access_word(folder) : NULL;
 
+	if (strncmp(address, "unix:", 5) != 0 && text_is(strrchr(address, ':'), ":0"))
+		check_warn(judge, key,
+			   "port 0 is any free one, another one at each start, which no %s can know: write a number",
+			   asks);
 	if (!folder || (judge->for_unit && daemon_unit_makes(&judge->unit, folder)))
 		return;
 	if (access(folder, F_OK) < 0 && errno == ENOENT)
-		out_print("%s: warning: %s is not there: mkdir -p %s; serve will not start (under systemd, write "
-			  "unix:/run/deskbridge/NAME.sock: the unit makes that folder)\n",
-			  key, folder, word);
+		check_warn(judge, key,
+			   "%s is not there: mkdir -p %s; serve will not start (under systemd, write "
+			   "unix:/run/deskbridge/NAME.sock: the unit makes that folder)",
+			   folder, word);
 	else if (judge->user && closed)
-		out_print("%s: warning: the user %s cannot make a socket in %s; serve will not start: give the socket "
-			  "a folder of that user (under systemd unix:/run/deskbridge/NAME.sock)\n",
-			  key, judge->user, folder);
+		check_warn(judge, key,
+			   "the user %s cannot make a socket in %s; serve will not start: give the socket "
+			   "a folder of that user (under systemd unix:/run/deskbridge/NAME.sock)",
+			   judge->user, folder);
 	else if (!judge->user && access(folder, W_OK | X_OK) < 0)
-		out_print("%s: warning: the user who runs this check cannot make a socket in %s; the user who runs "
-			  "serve must be able to\n",
-			  key, folder);
+		check_warn(judge, key,
+			   "the user who runs this check cannot make a socket in %s; the user who runs "
+			   "serve must be able to",
+			   folder);
 }
 
-void check_judge_sockets(const struct check_judge *j, const struct config *c)
+void check_judge_sockets(struct check_judge *j, const struct config *c)
 {
-	warn_of("listen", c->listen.address, j->said.listen_closed, j);
-	warn_of("admin", c->admin.address, j->said.admin_closed, j);
+	warn_of("listen", c->listen.address, "helpdesk", j->said.listen_closed, j);
+	warn_of("admin", c->admin.address, "command", j->said.admin_closed, j);
 }

@@ -23,7 +23,8 @@ struct check_judge {
 	bool has_unit, for_unit; /* for_unit: the configuration is the one that the unit names */
 	char *user;              /* who judged; NULL: the process itself reads */
 	struct daemon_judgement said;
-	char *note; /* for the summary: as whom the files were read; NULL: nothing to tell */
+	char *note;      /* for the summary: as whom the files were read; NULL: nothing to tell */
+	size_t warnings; /* that were printed */
 };
 
 /*
@@ -37,8 +38,12 @@ int check_judge(const struct command *c, const struct command_context *ctx, cons
 		struct check_judge *ret);
 void check_judge_done(struct check_judge *j);
 
-/* Prints a warning for each of `listen` and `admin` whose unix socket the daemon could not make, judged for its user
- * where one judged. A folder that the unit makes (RuntimeDirectory=) is good. Blocks on files. */
-void check_judge_sockets(const struct check_judge *j, const struct config *c);
+/* Prints "PLACE: warning: " and the text on standard output, and counts it. */
+void check_warn(struct check_judge *j, const char *place, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Prints a warning for each of `listen` and `admin` whose port is any free one, and for each whose unix socket the
+ * daemon could not make, judged for its user where one judged. A folder that the unit makes (RuntimeDirectory=) is
+ * good. Blocks on files. */
+void check_judge_sockets(struct check_judge *j, const struct config *c);
 
 #endif

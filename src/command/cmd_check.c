@@ -151,7 +151,7 @@ static bool tell_send(const struct account *a, const struct http_reply *reply)
 }
 
 /* A key that reads more than it needs is a key that leaks more when it is lost. */
-static void tell_reads(const struct account *a, const char *key)
+static void tell_reads(const struct account *a, const char *key, struct check_judge *judge)
 {
 	static const struct {
 		const char *path, *scope;
@@ -163,7 +163,7 @@ static void tell_reads(const struct account *a, const char *key)
 		{"/api/accounts", "accounts:read"},
 	};
 	const char *scopes[sizeof(probes) / sizeof(*probes)];
-	CLEANUP(mem_freep) char *excess = NULL;
+	CLEANUP(mem_freep) char *excess = NULL, *place = mem_fmt("account %s", a->name);
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
@@ -177,12 +177,12 @@ static void tell_reads(const struct account *a, const char *key)
 	}
 	excess = text_join(scopes, n, ", ");
 	if (n > 0)
-		out_print("account %s: warning: the key may do more than it needs (%s); one that may send events only "
-			  "loses less when it is lost\n",
-			  a->name, excess);
+		check_warn(judge, place,
+			   "the key may do more than it needs (%s); one that may send events only loses less when it is lost",
+			   excess);
 }
 
-static bool check_key(const struct generation *g, const struct account *a)
+static bool check_key(const struct generation *g, const struct account *a, struct check_judge *judge)
 {
 	const char *key = secret_value(g->secrets, a->api_key);
 	CLEANUP(mem_freep) char *page = request_key_page(EVENTS_SCOPE);
@@ -196,7 +196,7 @@ static bool check_key(const struct generation *g, const struct account *a)
 	bool good = tell_send(a, &reply);
 	http_reply_done(&reply);
 	if (good)
-		tell_reads(a, key);
+		tell_reads(a, key, judge);
 	out_print("account %s: a key with the right scopes and no more: %s\n", a->name, page);
 	return good;
 }
@@ -217,23 +217,23 @@ static void tell_fixed_secrets(const struct generation *g)
 		out_print("secrets: some are systemd's credentials; a changed one is taken with a restart only\n");
 }
 
-static void warn_of_revisions(const struct config *c)
+static void warn_of_revisions(const struct config *c, struct check_judge *judge)
 {
 	for (size_t i = 0; i < c->accounts_n; i++) {
 		const struct account *a = &c->accounts[i];
+		CLEANUP(mem_freep) char *place = mem_fmt("account %s", a->name);
 		char end[REQUEST_END_MAX];
 		long days;
 		if (request_revision_days_left(a->revision, clock_now_ms(), &days) < 0 || days >= REVISION_WARN_DAYS)
 			continue;
-		out_print("account %s: warning: Klaviyo's revision %s %s; the newest tested one is %s "
-			  "(klaviyo.revision)\n",
-			  a->name, a->revision, request_revision_end(days, end), KLAVIYO_REVISION_TESTED);
+		check_warn(judge, place, "Klaviyo's revision %s %s; the newest tested one is %s (klaviyo.revision)",
+			   a->revision, request_revision_end(days, end), KLAVIYO_REVISION_TESTED);
 	}
 }
 
 /* The daemon makes the file, not the folder. systemd makes the folder that the unit names at each start, and gives it
  * with all that is in it to the unit's user where it is somebody else's. */
-static void warn_of_store(const struct config *c, const struct check_judge *judge)
+static void warn_of_store(const struct config *c, struct check_judge *judge)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(c->store.path), *folder_word = access_word(folder);
 	CLEANUP(mem_freep) char *file_word = access_word(c->store.path);
@@ -243,19 +243,21 @@ static void warn_of_store(const struct config *c, const struct check_judge *judg
 	if (made && (!user || judge->said.folder_closed || !judge->said.store_closed))
 		return;
 	if (access(folder, F_OK) < 0)
-		out_print("store: warning: %s is not there: mkdir -p %s; serve will not start (under systemd, "
-			  "StateDirectory= may make it)\n",
-			  folder, folder_word);
+		check_warn(judge, "store",
+			   "%s is not there: mkdir -p %s; serve will not start (under systemd, "
+			   "StateDirectory= may make it)",
+			   folder, folder_word);
 	else if (user && judge->said.folder_closed)
-		out_print("store: warning: %s is not writable for the user %s: chown %s %s\n", folder, user, user,
-			  folder_word);
+		check_warn(judge, "store", "%s is not writable for the user %s: chown %s %s", folder, user, user,
+			   folder_word);
 	else if (user && judge->said.store_closed)
-		out_print("store: warning: %s is not writable for the user %s: chown %s %s*\n", c->store.path, user,
-			  user, file_word);
+		check_warn(judge, "store", "%s is not writable for the user %s: chown %s %s*", c->store.path, user,
+			   user, file_word);
 	else if (access(folder, W_OK | X_OK) < 0)
-		out_print("store: warning: %s is not writable for the user who runs this check; for the user who runs "
-			  "serve it must be\n",
-			  folder);
+		check_warn(judge, "store",
+			   "%s is not writable for the user who runs this check; for the user who runs "
+			   "serve it must be",
+			   folder);
 }
 
 static void warn_of_token_file(void *ctx, const char *path)
@@ -263,15 +265,15 @@ static void warn_of_token_file(void *ctx, const char *path)
 	CLEANUP(mem_freep) char *word = access_word(path);
 	struct stat st;
 
-	(void)ctx;
 	if (stat(path, &st) == 0 && (st.st_mode & S_IRWXO) != 0)
-		out_print("admin: warning: every account of this machine can read the token %s, and ask the daemon for "
-			  "customers' addresses with it: chmod o= %s\n",
-			  path, word);
+		check_warn(ctx, "admin",
+			   "every account of this machine can read the token %s, and ask the daemon for "
+			   "customers' addresses with it: chmod o= %s",
+			   path, word);
 }
 
 /* A made one that is not there yet, or that this user may not look for, is nothing to warn of. */
-static void tell_token(const struct config *c)
+static void tell_token(const struct config *c, struct check_judge *judge)
 {
 	if (strncmp(c->admin.address, "unix:", 5) == 0)
 		; /* the socket's mode is the proof */
@@ -279,7 +281,7 @@ static void tell_token(const struct config *c)
 		out_print("admin token: %s, which the daemon makes where it is not there\n", c->admin.token_file);
 	else
 		out_print("admin token: %s\n", secret_where(c->admin.token));
-	secret_paths(c->admin.token ? c->admin.token : c->admin.made, warn_of_token_file, NULL);
+	secret_paths(c->admin.token ? c->admin.token : c->admin.made, warn_of_token_file, judge);
 }
 
 /* Klaviyo's refusal of such a key (400) speaks of the event. */
@@ -322,31 +324,33 @@ static void tell_hidden(void *ctx, const char *path, bool fixed)
 }
 
 /* The program's former place, as a drop-in may name it: a link that the next release does not have. */
-static void warn_of_former_place(const struct check_judge *judge)
+static void warn_of_former_place(struct check_judge *judge)
 {
 	const char *start = judge->unit.former_start, *path = start ? start : judge->unit.former_reload;
 
 	if (judge->for_unit && path)
-		out_print("unit: warning: %s= in deskbridge.service or a drop-in names %s, which goes with the next "
-			  "release: name %.*s/bin/deskbridge there\n",
-			  start ? "ExecStart" : "ExecReload", path, (int)(strlen(path) - strlen("/sbin/deskbridge")),
-			  path);
+		check_warn(judge, "unit",
+			   "%s= in deskbridge.service or a drop-in names %s, which goes with the next "
+			   "release: name %.*s/bin/deskbridge there",
+			   start ? "ExecStart" : "ExecReload", path, (int)(strlen(path) - strlen("/sbin/deskbridge")),
+			   path);
 }
 
-static int check(const struct command_context *ctx, const struct check_judge *judge, bool key)
+static int check(const struct command_context *ctx, struct check_judge *judge, bool key)
 {
-	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, false);
+	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, &judge->warnings);
 	struct seeing seen = {.judge = judge, .good = true};
+	char warnings[AMOUNT_MAX];
 	bool good;
 
 	if (!g)
 		return COMMAND_CONFIG;
 	print_summary(g->config);
 	tell_fixed_secrets(g);
-	warn_of_revisions(g->config);
+	warn_of_revisions(g->config, judge);
 	warn_of_store(g->config, judge);
 	check_judge_sockets(judge, g->config);
-	tell_token(g->config);
+	tell_token(g->config, judge);
 	warn_of_former_place(judge);
 	if (judge->for_unit) { /* only the unit says what the daemon's view of the file system lacks */
 		secrets_files(g->secrets, tell_hidden, &seen);
@@ -355,10 +359,13 @@ static int check(const struct command_context *ctx, const struct check_judge *ju
 	good = keys_are_plain(g) && seen.good;
 	if (key && good)
 		for (size_t i = 0; i < g->config->accounts_n; i++)
-			good &= check_key(g, &g->config->accounts[i]);
+			good &= check_key(g, &g->config->accounts[i], judge);
 	if (judge->note)
 		out_print("files: %s\n", judge->note);
-	if (good)
+	if (good && judge->warnings > 0)
+		out_print("%s: good, but for %s (above)\n", g->config->file,
+			  amount_of(warnings, (long long)judge->warnings, "warning"));
+	else if (good)
 		out_print("%s: good\n", g->config->file);
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }
@@ -388,7 +395,9 @@ const struct command command_check = {
 	.summary = "read configuration, definitions and rules, and say what is wrong with them",
 	.help = "Prints every error with file, line and column, and what to do; else what would be done: sources, "
 		"proofs,\n"
-		"metrics, profile properties. Exit status 78 where the configuration does not load.\n"
+		"metrics, profile properties. The last line says how many warnings there are.\n"
+		"Exit status 78 where the configuration does not load, 1 where a key is wrong or a file is hidden\n"
+		"from the daemon.\n"
 		"\n"
 		"  --key        also asks Klaviyo what each account's key may do, by an invalid event that has no "
 		"effect,\n"

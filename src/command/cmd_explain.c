@@ -230,7 +230,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (n == 2 && *words[1] == '\0')
 		return command_usage_error(&command_explain, "FILE is empty: name a file, or - for standard input");
 	query += *query == '?';
-	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, true);
+	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, NULL);
 	if (!g)
 		return COMMAND_CONFIG;
 	const struct source *s = load_source(g, words[0]);

@@ -290,7 +290,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	end = options_transition(&command_sample, words[1], &transition);
 	if (end != OPTIONS_GO)
 		return end;
-	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, true);
+	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, NULL);
 	if (!g)
 		return COMMAND_CONFIG;
 	const struct source *s = load_source(g, words[0]);

@@ -27,13 +27,17 @@ void load_note(const struct command_context *ctx, bool loaded, FILE *to)
 		out_to(to, "deskbridge: this is the installed default; name another file with -c FILE\n");
 }
 
-struct generation *load_generation(const struct command_context *ctx, bool quiet_warnings)
+struct generation *load_generation(const struct command_context *ctx, size_t *ret_warnings)
 {
 	struct problems problems = {0};
 	struct generation *g = generation_load(ctx->config_file, &problems);
 
-	if (!g || !quiet_warnings)
+	if (!g || ret_warnings)
 		problems_print(&problems, stderr);
+	if (ret_warnings)
+		*ret_warnings = problems.warnings;
+	for (size_t i = 0; ret_warnings && i < problems.n; i++)
+		*ret_warnings -= problems.items[i].notice; /* counted among them */
 	load_note(ctx, g != NULL, stderr);
 	problems_done(&problems);
 	return g;
@@ -262,7 +266,7 @@ int door_tell_failure(const struct daemon_door *door, const struct http_reply *r
 		return COMMAND_FAILED;
 	}
 	if (!reached && by_file)
-		g = load_generation(door->context, true);
+		g = load_generation(door->context, NULL);
 	tell_failure(reply, door->address, error);
 	if (by_file && (reply->failure == HTTP_CONNECT || (reached && !error)))
 		tell_restart();

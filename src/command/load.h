@@ -13,10 +13,10 @@
 #include "http/client.h"
 
 /*
- * Reads the configuration; problems go to stderr: all of them, or (quiet_warnings) the errors only. The caller owns the
- * reference. NULL after a message.
+ * Reads the configuration; its problems go to stderr, and the number of warnings among them into *ret_warnings; where
+ * that is NULL, those of one that does not load only. The caller owns the reference. NULL after a message.
  */
-struct generation *load_generation(const struct command_context *ctx, bool quiet_warnings);
+struct generation *load_generation(const struct command_context *ctx, size_t *ret_warnings);
 
 /* Prints the advice for an installed configuration that did not load because it is not there or may not be read. */
 void load_note(const struct command_context *ctx, bool loaded, FILE *to);

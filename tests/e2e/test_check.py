@@ -70,8 +70,32 @@ def test_a_state_folder_that_the_unit_will_make_is_no_warning(stage, tmp_path):
     assert f"store: warning: /var/lib/{name} is not there" in daemon.command("check", env=env).stdout
 
 
-def test_a_good_configuration_is_told_in_full(checked):
+def test_warnings_are_counted_where_it_says_good(stage):
+    daemon = stage.daemon(start=False)
+    missing = daemon.dir / "not-there"
+    fixed = {"listen": "127.0.0.1:8085", "admin": "127.0.0.1:8086", "store": f"sqlite:{missing}/x.db"}
+    daemon.configure(fixed)
+    ended = daemon.command("check")
+    assert ended.returncode == 0 and f"store: warning: {missing} is not there" in ended.stdout
+    assert ended.stdout.splitlines()[-1].endswith("deskbridge.yaml: good, but for 1 warning (above)")
+    daemon.configure({**fixed, "klaviyo": {"revision": "2020-01-01", "url": "https://a.klaviyo.com/api"}})
+    ended = daemon.command("check")
+    assert (ended.stdout + ended.stderr).count("warning: ") == 3
+    assert ended.stdout.splitlines()[-1].endswith("deskbridge.yaml: good, but for 3 warnings (above)")
+
+
+def test_a_port_that_nobody_can_know_is_warned_of(checked):
+    """Port 0 is any free one, as these tests use it."""
     ended = checked()
+    assert ended.returncode == 0
+    for place, who in (("listen", "helpdesk"), ("admin", "command")):
+        assert f"{place}: warning: port 0 is any free one, another one at each start, which no {who} can know" in ended.stdout
+    ended = checked(config={"listen": "127.0.0.1:8080", "admin": "unix:/run/admin:0"})
+    assert "port 0" not in ended.stdout
+
+
+def test_a_good_configuration_is_told_in_full(checked):
+    ended = checked(config={"listen": "127.0.0.1:8085", "admin": "127.0.0.1:8086"})
     assert ended.returncode == 0 and ended.stderr == ""
     assert "source gladly: POST /webhooks/gladly, proof basic, definition gladly" in ended.stdout
     for line in (
@@ -81,7 +105,7 @@ def test_a_good_configuration_is_told_in_full(checked):
         "expired   sends  closed conversation in Gladly",
         'property  "In Gladly Conversation" true while a conversation is open',
         "revision 2026-07-15, key: credential klaviyo-api-key (",
-        "listen 127.0.0.1:0, admin 127.0.0.1:0, store sqlite:",
+        "listen 127.0.0.1:8085, admin 127.0.0.1:8086, store sqlite:",
     ):
         assert line in ended.stdout, line
     assert ended.stdout.splitlines()[-1].endswith("deskbridge.yaml: good")
@@ -355,7 +379,7 @@ def test_a_folder_of_the_store_that_is_not_there_is_warned_of(stage):
     assert ended.returncode == 0 and not folder.exists()
     assert f"store: warning: {folder} is not there: mkdir -p {folder}; serve will not start" in ended.stdout
     folder.mkdir(parents=True)
-    assert "warning" not in daemon.command("check").stdout
+    assert "store: warning" not in daemon.command("check").stdout
     if os.geteuid() != 0:
         folder.chmod(0o500)
         assert f"store: warning: {folder} is not writable" in daemon.command("check").stdout
