@@ -182,9 +182,24 @@ static int read_answers(const struct option_list *files, struct explain_answers 
 	return OPTIONS_GO;
 }
 
-/* The webhook as it would be received now. */
+/* OPTIONS_GO, or COMMAND_USAGE after a message. */
+static int take_headers(const struct option_list *headers, struct pairs *to)
+{
+	for (size_t i = 0; i < headers->n; i++) {
+		const char *text = headers->items[i], *colon = strchr(text, ':');
+
+		if (!colon || colon == text)
+			return command_usage_error(&command_explain, "--header '%s': expected 'NAME: VALUE'", text);
+		CLEANUP(mem_freep) char *name = mem_strn(text, (size_t)(colon - text));
+		CLEANUP(mem_freep) char *value = mem_str(colon + 1);
+		pairs_add(to, name, text_trim(value)); /* as HTTP takes blanks off */
+	}
+	return OPTIONS_GO;
+}
+
+/* The webhook as it would be received now; its headers are there. */
 static int read_webhook(const struct config *c, const struct source *s, const char *file, const char *query,
-			const struct option_list *headers, struct webhook *ret)
+			struct webhook *ret)
 {
 	struct err error = {0};
 
@@ -196,15 +211,6 @@ static int read_webhook(const struct config *c, const struct source *s, const ch
 	ret->path = mem_str(s->path);
 	ret->query = keep_query(query, proof_about(definition_proof(s->definition))->secret_query);
 	ret->received_ms = clock_now_ms();
-	for (size_t i = 0; i < headers->n; i++) {
-		const char *text = headers->items[i], *colon = strchr(text, ':');
-
-		if (!colon || colon == text)
-			return command_usage_error(&command_explain, "--header '%s': expected 'NAME: VALUE'", text);
-		CLEANUP(mem_freep) char *name = mem_strn(text, (size_t)(colon - text));
-		CLEANUP(mem_freep) char *value = mem_str(colon + 1);
-		pairs_add(&ret->headers, name, text_trim(value)); /* as HTTP takes blanks off */
-	}
 	return OPTIONS_GO;
 }
 
@@ -229,6 +235,9 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return command_usage_error(&command_explain, "expected the name of a SOURCE");
 	if (n == 2 && *words[1] == '\0')
 		return command_usage_error(&command_explain, "FILE is empty: name a file, or - for standard input");
+	end = take_headers(&headers, &w.headers);
+	if (end != OPTIONS_GO)
+		return end;
 	query += *query == '?';
 	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, NULL);
 	if (!g)
@@ -236,7 +245,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	const struct source *s = load_source(g, words[0]);
 	if (!s)
 		return COMMAND_FAILED;
-	end = read_webhook(g->config, s, n == 2 ? words[1] : "-", query, &headers, &w);
+	end = read_webhook(g->config, s, n == 2 ? words[1] : "-", query, &w);
 	if (end == OPTIONS_GO)
 		end = read_answers(&customers, &answers);
 	if (end != OPTIONS_GO)

@@ -12,6 +12,7 @@
 #include "base/url.h"
 #include "command/load.h"
 #include "command/options.h"
+#include "conf/check.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/inquiry.h"
 #include "helpdesk/parse/parsed.h"
@@ -271,6 +272,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	bool do_post = false, yes = false;
 	enum transition transition;
 	struct parcel parcel = {0};
+	struct err wrong;
 	size_t n;
 	const struct option_spec specs[] = {
 		{"--email", OPTION_TEXT, &wish.email},
@@ -290,6 +292,8 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	end = options_transition(&command_sample, words[1], &transition);
 	if (end != OPTIONS_GO)
 		return end;
+	if (url && check_base_url(url, &wrong) < 0)
+		return command_usage_error(&command_sample, "--url: %s", wrong.text);
 	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, NULL);
 	if (!g)
 		return COMMAND_CONFIG;

@@ -14,6 +14,8 @@
 #include "conf/conf.h"
 #include "conf/yaml.h"
 #include "helpdesk/parse/samples.h"
+#include "http/address.h"
+#include "sandbox/desk.h"
 #include "sandbox/faults.h"
 #include "sandbox/sandbox.h"
 
@@ -163,16 +165,26 @@ static const struct command command = {
 		"\n" FAULTS_HELP,
 };
 
-/* A wrong fault is wrong usage, and told before anything starts. */
-static int check_faults(const struct option_list *specs)
+/* A wrong value is wrong usage, and told before anything is read or starts. */
+static int check_values(const char *address, const struct option_list *faults, const struct option_list *customers)
 {
+	struct http_address parsed;
 	struct faults trial = {0};
+	struct desk desk = {0};
 	struct err err;
-	int r = 0;
+	int r = http_address_parse(address, &parsed, &err);
 
-	for (size_t i = 0; i < specs->n && r == 0; i++)
-		r = faults_add(&trial, specs->items[i], 0, &err);
+	if (r < 0)
+		(void)err_prefix(&err, "--listen");
+	for (size_t i = 0; i < faults->n && r == 0; i++)
+		r = faults_add(&trial, faults->items[i], 0, &err);
 	faults_clear(&trial);
+	for (size_t i = 0; i < customers->n && r == 0; i++) {
+		r = desk_add(&desk, customers->items[i], &err);
+		if (r < 0)
+			(void)err_prefix(&err, "--customer");
+	}
+	desk_done(&desk);
 	return r < 0 ? command_usage_error(&command, "%s", err.text) : OPTIONS_GO;
 }
 
@@ -196,7 +208,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 
 	status = options_parse(&command, specs, argc, argv, NULL, 0, &words);
 	if (status == OPTIONS_GO)
-		status = check_faults(&faults);
+		status = check_values(o.address, &faults, &customers);
 	if (status != OPTIONS_GO)
 		return status;
 	o.faults = faults.items;
