@@ -330,13 +330,17 @@ static void open_questions(const struct node *tree, char out[OPEN_QUESTIONS_MAX]
 	problems_done(&problems);
 }
 
-/* One row of the list; a preset that does not read is named too: its own check tells why. */
+/* One row of the list, the first below the titles; a preset that does not read is named too: its own check tells why.
+ */
 static void print_row(void *ctx, const char *name, const char *file)
 {
 	struct problems problems = {0};
 	struct node *tree = NULL;
+	bool *headed = ctx;
 
-	(void)ctx;
+	if (!*headed)
+		out_print(ROW, "NAME", "HELPDESK", "PROOF", "VERIFIED", "UNCONFIRMED", "FILE");
+	*headed = true;
 	if (yaml_load_file(file, &tree, &problems) == 0 && problems.errors == 0) {
 		const char *label = node_text(tree, "label");
 		const char *verified = node_text(tree, "verified");
@@ -468,7 +472,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	CLEANUP(node_freep) struct node *tree = NULL;
 	struct err error = {0};
 	const char *words[2];
-	bool config = false, paste = false;
+	bool config = false, paste = false, headed = false;
 	enum transition transition;
 	size_t n;
 	const struct option_spec specs[] = {
@@ -480,9 +484,10 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (end != OPTIONS_GO)
 		return end;
 	if (n == 0) {
-		out_print(ROW, "NAME", "HELPDESK", "PROOF", "VERIFIED", "UNCONFIRMED", "FILE");
-		config_presets(ctx->config_file, print_row, NULL);
-		return COMMAND_GOOD;
+		if (config_presets(ctx->config_file, print_row, &headed) > 0)
+			return COMMAND_GOOD;
+		out_error("deskbridge presets: there is no preset: are they installed (%s)?\n", DESKBRIDGE_PRESETDIR);
+		return COMMAND_FAILED;
 	}
 	if (config_preset_read(ctx->config_file, words[0], &file, &text, &error) < 0) {
 		out_error("deskbridge presets: %s\n", error.text);

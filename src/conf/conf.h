@@ -120,7 +120,7 @@ const struct account *account_of(const struct account_policy *policy);
 /* A preset's text and file by name, for `presets`; -ENOENT names the nearest. The caller owns both. */
 int config_preset_read(const char *config_file, const char *name, char **ret_file, char **ret_text,
 		       struct err *reterr) MUSTCHECK;
-/* Calls fn for every preset there is, by name, each once. */
-void config_presets(const char *config_file, void (*fn)(void *ctx, const char *name, const char *file), void *ctx);
+/* Calls fn for every preset there is, by name, each once; returns how many there are. */
+size_t config_presets(const char *config_file, void (*fn)(void *ctx, const char *name, const char *file), void *ctx);
 
 #endif

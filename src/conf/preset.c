@@ -85,14 +85,17 @@ static void presets_all(const char *config_file, struct pairs *all)
 		qsort(all->items, all->n, sizeof(*all->items), by_name);
 }
 
-void config_presets(const char *config_file, void (*fn)(void *ctx, const char *name, const char *file), void *ctx)
+size_t config_presets(const char *config_file, void (*fn)(void *ctx, const char *name, const char *file), void *ctx)
 {
 	struct pairs all = {0};
+	size_t n;
 
 	presets_all(config_file, &all);
 	for (size_t i = 0; i < all.n; i++)
 		fn(ctx, all.items[i].name, all.items[i].value);
+	n = all.n;
 	pairs_done(&all);
+	return n;
 }
 
 static int preset_unknown(const char *config_file, const char *name, struct err *reterr)

@@ -107,7 +107,10 @@ static int troupe_load(const struct command_context *ctx, struct troupe *t)
 		for (size_t i = 0; i < t->config->sources_n; i++)
 			troupe_add(t, t->config->sources[i].definition);
 	}
-	config_presets(ctx->config_file, troupe_add_preset, t);
+	if (config_presets(ctx->config_file, troupe_add_preset, t) == 0)
+		out_error("deskbridge sandbox: note: there is no preset, so their helpdesks' lookups are not answered: "
+			  "are they installed (%s)?\n",
+			  DESKBRIDGE_PRESETDIR);
 	return COMMAND_GOOD;
 }
 

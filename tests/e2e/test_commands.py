@@ -192,6 +192,15 @@ def test_an_output_that_cannot_be_written_is_a_failure(daemon, words):
 # ---- presets
 
 
+def test_no_presets_at_all_is_a_failure(tmp_path):
+    installed = re.search(r"definitions (.*)$", run("--version").stdout, re.M)[1]
+    if os.path.exists(installed):
+        pytest.skip(f"presets are installed in {installed}")
+    ended = run("-c", tmp_path / "none.yaml", "presets", env={"DESKBRIDGE_PRESETS": str(tmp_path)})
+    assert ended.returncode == 1 and ended.stdout == ""
+    assert ended.stderr.startswith("deskbridge presets: there is no preset: are they installed (/")
+
+
 def test_presets_are_listed_with_what_they_rest_on():
     lines = run("presets").stdout.splitlines()
     assert lines[0].split() == ["NAME", "HELPDESK", "PROOF", "VERIFIED", "UNCONFIRMED", "FILE"]
