@@ -166,22 +166,22 @@ static bool host_is_told(const char *host)
 	return true;
 }
 
-/* The scheme has other letters, is another one, or is not there. The part behind the host may be a secret and is not
- * shown. */
+/* The scheme has other letters, is another one, or is not there: then https is meant, but for this machine, on which
+ * the sandbox speaks http. The part behind the host may be a secret and is not shown. */
 static int scheme_missing(const char *url, struct err *reterr)
 {
 	const char *end = strstr(url, "://"), *rest = end ? end + 3 : url;
 	CLEANUP(mem_freep) char *scheme = mem_strn(url, end ? (size_t)(end - url) : 0);
 	bool http = text_same(scheme, "http"), known = !end || http || text_same(scheme, "https");
 	size_t len = strcspn(rest, "/?#");
-	CLEANUP(mem_freep)
-	char *meant = mem_fmt("%s://%.*s", http ? "http" : "https", (int)(len > URL_MAX ? 0 : len), rest);
-	CLEANUP(mem_freep) char *host = url_host(meant);
+	CLEANUP(mem_freep) char *plain = mem_fmt("http://%.*s", (int)(len > URL_MAX ? 0 : len), rest);
+	CLEANUP(mem_freep) char *host = url_host(plain);
+	bool secure = end ? !http : !url_is_loopback(plain);
 
 	if (!known || !host || !host_is_good(host) || !host_is_told(host))
 		return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com");
-	return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com; did you mean %s%s?", meant,
-		       rest[len] != '\0' ? "/..." : "");
+	return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com; did you mean http%s%s%s?",
+		       secure ? "s" : "", plain + strlen("http"), rest[len] != '\0' ? "/..." : "");
 }
 
 int check_signed_url(const char *url, struct err *reterr)

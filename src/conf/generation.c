@@ -177,9 +177,9 @@ void generation_make_current(struct generation *g)
 
 int generation_may_follow(const struct generation *old, const struct generation *next, struct err *reterr)
 {
-	const char *name = settings_restart(old->config, next->config);
+	CLEANUP(mem_freep) char *names = settings_restart(old->config, next->config);
 
-	if (name)
-		return err_set(reterr, -EINVAL, "%s: restart needed", name);
+	if (names)
+		return err_set(reterr, -EINVAL, "%s: restart needed", names);
 	return 0;
 }

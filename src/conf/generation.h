@@ -40,7 +40,8 @@ struct generation *generation_current(void);
 /* Takes over the caller's reference; drops the former's. Main thread. */
 void generation_make_current(struct generation *g);
 
-/* What may not change in a running daemon: -EINVAL names it ("listen.address: restart needed"). */
+/* Settings that may not change in a running daemon: -EINVAL names them ("listen.address, store.url: restart needed").
+ */
 int generation_may_follow(const struct generation *old, const struct generation *next, struct err *reterr) MUSTCHECK;
 
 #endif

@@ -147,7 +147,9 @@ static bool part_read(struct part *p, const struct node *n, const struct secret_
 	}
 	wrong = secret_value_wrong(n->text, strlen(n->text));
 	if (wrong) {
-		problems_error(problems, n, "the secret %s", wrong);
+		problems_error(problems, n, "the secret %s%s", wrong,
+			       n->text[0] == '\0' ? ": write {credential: NAME}, and put the secret into its file"
+						  : "");
 		return false;
 	}
 	if (place->exposed)

@@ -15,6 +15,7 @@
 #include "conf/access.h"
 
 #define TOO_LONG "is longer than 64 KiB, which no secret is"
+#define FILL_ENV "set it for the daemon (in its unit: EnvironmentFile=)"
 #define BESIDE_VALUE_BYTES 5 /* a byte order mark before it, a line end behind it */
 
 static bool is_blank(char c)
@@ -35,8 +36,9 @@ const char *secret_value_wrong(const char *value, size_t len)
 	return NULL;
 }
 
-/* Text without its trailing line ends, and without the byte order mark that some editors put before it. */
-static int value_make(const char *text, size_t len, const char *what, char **ret, struct err *reterr)
+/* Text without its trailing line ends, and without the byte order mark that some editors put before it. fill: what to
+ * do where nothing is left. */
+static int value_make(const char *text, size_t len, const char *what, const char *fill, char **ret, struct err *reterr)
 {
 	size_t mark = text_bom(text, len);
 	const char *wrong;
@@ -47,7 +49,7 @@ static int value_make(const char *text, size_t len, const char *what, char **ret
 		len--;
 	wrong = secret_value_wrong(text, len);
 	if (wrong)
-		return err_set(reterr, -EINVAL, "%s %s", what, wrong);
+		return err_set(reterr, -EINVAL, "%s %s%s%s", what, wrong, len == 0 ? ": " : "", len == 0 ? fill : "");
 	*ret = mem_dup(text, len);
 	return 0;
 }
@@ -70,7 +72,7 @@ int secret_file_read(const char *path, char **ret, struct err *reterr)
 		return err_set(reterr, -EINVAL, "%s %s", path, TOO_LONG);
 	if (r < 0)
 		return access_refused(path, r, reterr);
-	r = value_make(text, len, path, ret, reterr);
+	r = value_make(text, len, path, "put the secret into it, as one line of text", ret, reterr);
 	mem_wipe(text, len);
 	return r;
 }
@@ -83,10 +85,9 @@ int secret_env_read(const char *name, char **ret, struct err *reterr)
 	int r;
 
 	if (!value)
-		return err_set(reterr, -ENOENT, "%s is not set: set it for the daemon (in its unit: EnvironmentFile=)",
-			       what);
+		return err_set(reterr, -ENOENT, "%s is not set: " FILL_ENV, what);
 	copy = mem_str(value);
-	r = value_make(copy, strlen(copy), what, ret, reterr);
+	r = value_make(copy, strlen(copy), what, FILL_ENV, ret, reterr);
 	mem_wipe_str(copy);
 	return r;
 }

@@ -106,7 +106,7 @@ void settings_unknown(struct settings_reader *r, const char *prefix, const struc
 /* True for a key that can be the name of an account or source. Another one becomes a problem. */
 bool settings_check_name(struct settings_reader *r, const struct node *n);
 
-/* The name of the first setting that differs and needs a restart, or NULL. */
-const char *settings_restart(const struct config *old, const struct config *next);
+/* The names of the settings that differ and need a restart, "a, b"; NULL: there are none. The caller owns it. */
+char *settings_restart(const struct config *old, const struct config *next) MUSTCHECK;
 
 #endif

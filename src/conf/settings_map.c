@@ -190,12 +190,17 @@ static bool member_same(const struct setting *s, const struct config *old, const
 	}
 }
 
-const char *settings_restart(const struct config *old, const struct config *next)
+char *settings_restart(const struct config *old, const struct config *next)
 {
+	CLEANUP(mem_freep) const char **names = NULL;
 	const struct setting *s;
+	size_t n = 0;
 
-	for (size_t i = 0; (s = settings_at(i)); i++)
-		if (s->restart && s->owner == SETTING_OF_CONFIG && !member_same(s, old, next))
-			return s->name;
-	return NULL;
+	for (size_t i = 0; (s = settings_at(i)); i++) {
+		if (!s->restart || s->owner != SETTING_OF_CONFIG || member_same(s, old, next))
+			continue;
+		MEM_ROOM(names, n);
+		names[n++] = s->name;
+	}
+	return n > 0 ? text_join(names, n, ", ") : NULL;
 }

@@ -14,13 +14,14 @@
 
 #define LIST_MAX 1000         /* items of a list of texts */
 #define TEXT_SETTING_MAX 4096 /* bytes of one text */
+#define SHOWN_MAX 40          /* bytes of a wrong value that a message shows */
 
 /* ---- one value --------------------------------------------------------------------------------------------------- */
 
 /* The text as a message may show it: short, and no address. */
 static const char *shown(const char *text, char out[64])
 {
-	if (strchr(text, '@') || strlen(text) > 40)
+	if (strchr(text, '@') || strlen(text) > SHOWN_MAX)
 		return "something else";
 	(void)snprintf(out, 64, "\"%s\"", text);
 	return out;
@@ -78,6 +79,35 @@ static const char *quantity_expected(const struct setting *s)
 	return "a whole number";
 }
 
+/* What a quantity in another's units means in those that are read: "2MiB" for "2MB", "5m" for "5 minutes"; NULL: no
+ * unit that is known. The caller owns it. */
+static char *quantity_meant(const struct setting *s, const char *text)
+{
+	static const struct {
+		enum setting_type type;
+		const char *unit, *others[8];
+	} units[] = {
+		{SETTING_SIZE, "B", {"byte", "bytes"}},
+		{SETTING_SIZE, "KiB", {"k", "kb", "kib"}},
+		{SETTING_SIZE, "MiB", {"m", "mb", "mib"}},
+		{SETTING_SIZE, "GiB", {"g", "gb", "gib"}},
+		{SETTING_SIZE, "TiB", {"t", "tb", "tib"}},
+		{SETTING_DURATION, "ms", {"ms", "msec", "msecs", "millisecond", "milliseconds"}},
+		{SETTING_DURATION, "s", {"s", "sec", "secs", "second", "seconds"}},
+		{SETTING_DURATION, "m", {"m", "min", "mins", "minute", "minutes"}},
+		{SETTING_DURATION, "h", {"h", "hr", "hrs", "hour", "hours"}},
+		{SETTING_DURATION, "d", {"d", "day", "days"}},
+	};
+	int digits = (int)strspn(text, "0123456789");
+	const char *unit = text + digits + strspn(text + digits, " ");
+
+	for (size_t i = 0; digits > 0 && i < sizeof(units) / sizeof(*units); i++)
+		for (size_t k = 0; units[i].type == s->type && units[i].others[k]; k++)
+			if (text_same(unit, units[i].others[k]))
+				return mem_fmt("%.*s%s", digits, text, units[i].unit);
+	return NULL;
+}
+
 static int range_error(const struct setting *s, struct err *err)
 {
 	if (s->min && s->max && strcmp(s->min, s->max) == 0)
@@ -97,8 +127,12 @@ static int take_quantity(const struct setting *s, const char *text, void *base, 
 		return 0;
 	}
 	r = parse_quantity(s->type, text, &value);
-	if (r == -EINVAL)
-		return err_set(err, r, "expected %s, found %s", quantity_expected(s), shown(text, out));
+	if (r == -EINVAL) {
+		CLEANUP(mem_freep) char *meant = strlen(text) > SHOWN_MAX ? NULL : quantity_meant(s, text);
+
+		return err_set(err, r, "expected %s, found %s%s%s%s", quantity_expected(s), shown(text, out),
+			       meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
+	}
 	if (r < 0 || (s->min && parse_quantity(s->type, s->min, &min) == 0 && value < min) ||
 	    (s->max && parse_quantity(s->type, s->max, &max) == 0 && value > max))
 		return range_error(s, err);

@@ -236,6 +236,7 @@ static const struct follower followers[] = {
 	{"", "listen: 127.0.0.1:8085\nadmin: 127.0.0.1:8086\n", NULL},
 	{"", "listen: 127.0.0.1:9\n", "listen.address: restart needed"},
 	{"", "listen: {max_body: 2MiB}\n", "listen.max_body: restart needed"},
+	{"", "listen: {max_memory: 128MiB, max_body: 2MiB}\n", "listen.max_body, listen.max_memory: restart needed"},
 	{"", "listen: {trusted_proxies: [10.0.0.1]}\n", "listen.trusted_proxies: restart needed"},
 	{"", "admin: 127.0.0.1:9\n", "admin.address: restart needed"},
 	{"", "admin: {token: {env: HOME}}\n", "admin.token: restart needed"},

@@ -170,7 +170,7 @@ static void bad_values_are_refused_with_their_place_and_never_shown(void **state
 	free(marked);
 	buf_done(&b);
 	assert_int_equal(setenv("DESKBRIDGE_TEST_SECRET", "", 1), 0);
-	assert_refused("{file: empty}", "/empty is empty");
+	assert_refused("{file: empty}", "/empty is empty: put the secret into it, as one line of text");
 	assert_refused("{file: mark}", "/mark is empty");
 	assert_refused("{file: two-lines}", "/two-lines holds a line break");
 	assert_refused("{file: tab}", "a secret is one line of text");
@@ -182,7 +182,8 @@ static void bad_values_are_refused_with_their_place_and_never_shown(void **state
 	assert_refused("{credential: none}", "/credentials/none is not there: put the secret into it");
 	assert_refused("{file: /}", "is not a regular file");
 	assert_refused("{file: /dev/null}", "is not a regular file");
-	assert_refused("{env: DESKBRIDGE_TEST_SECRET}", "the environment variable DESKBRIDGE_TEST_SECRET is empty");
+	assert_refused("{env: DESKBRIDGE_TEST_SECRET}",
+		       "the environment variable DESKBRIDGE_TEST_SECRET is empty: set it for the daemon");
 	assert_refused("{env: DESKBRIDGE_TEST_NONE}", "is not set: set it for the daemon");
 	{
 		struct secret *s = good_secret("{file: two-lines}");
@@ -211,7 +212,7 @@ static const struct wrong wrongs[] = {
 	{"{file: x, env: y}", true, 1, "several of them"},
 	{"{}", true, 1, "found {}"},
 	{"~", true, 1, "found nothing"},
-	{"''", true, 1, "the secret is empty"},
+	{"''", true, 1, "the secret is empty: write {credential: NAME}"},
 	{"\"a\\nb\"", true, 1, "one line of text"},
 	{"' a'", true, 1, "the secret has a blank before or behind it"},
 	{"[a, \"b\\t\"]", true, 5, "the secret has a blank before or behind it"},
