@@ -391,3 +391,52 @@ def test_each_reason_for_a_skip_is_told_once_with_the_number_and_the_files(tmp_p
         "    1 skipped: only root can do it (test_b)",
         "    1 skipped: the compiler tells too little (check-settings.sh)",
     ]
+
+
+# ---- the roots of other systems (scripts/roots)
+
+
+@pytest.fixture
+def roots(tmp_path):
+    """roots(SCRIPT): runs it with the functions of scripts/roots, and a root in ./bare, in a mount namespace of its own."""
+    apart = ["unshare", "--mount", "--propagation", "private"]
+    if os.geteuid() != 0 or subprocess.run([*apart, "mount", "-t", "tmpfs", "none", tmp_path], capture_output=True).returncode != 0:
+        pytest.skip("mounts file systems, which needs root")
+    here = tmp_path / "desk bridge"
+    for folder in ("bare/proc", "bare/etc", "outside"):
+        (here / folder).mkdir(parents=True)
+    (here / "bare/etc/hostname").write_text("bare\n")
+    (here / "outside/file").write_text("of this machine\n")
+
+    def run(script):
+        script = f". '{SCRIPTS}/roots'\nset -eu\n{script}"
+        return subprocess.run([*apart, "sh", "-c", script], cwd=here, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+
+    run.here = here
+    return run
+
+
+def test_what_stayed_mounted_in_a_root_is_unmounted_and_not_copied(roots):
+    mounted = 'mount --bind outside bare/proc; mount -t tmpfs none bare/etc; touch bare/etc/in-memory; mkdir "bare/a b"; mount --bind outside "bare/a b"'
+    ended = roots(f"{mounted}\ncopy_root bare root\nmounts_below .")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    copied = sorted(str(path.relative_to(roots.here / "root")) for path in (roots.here / "root").rglob("*"))
+    assert copied == ["a b", "etc", "etc/hostname", "proc"]
+    ended = roots("mount --bind outside bare/proc\nremove_root bare")
+    assert (ended.returncode, ended.stderr) == (0, "") and not (roots.here / "bare").exists()
+    assert (roots.here / "outside/file").exists()
+
+
+@pytest.mark.parametrize("does", ["copy_root bare root", "remove_root bare"])
+def test_a_root_with_a_mount_in_use_is_left_alone_and_told(roots, does):
+    ended = roots(f"mount --bind outside bare/proc\nexec 3<bare/proc/file\n{does} && echo done")
+    assert ended.returncode == 1 and ended.stdout == ""
+    assert "Something is mounted below bare and in use" in ended.stderr and f"    {roots.here}/bare/proc\n" in ended.stderr
+    assert (roots.here / "outside/file").exists() and (roots.here / "bare/etc/hostname").exists()
+    assert not (roots.here / "root").exists()
+
+
+def test_no_script_copies_or_removes_a_root_by_itself():
+    for script in (SCRIPTS / "test-release", TREE / "tests/fault/systemd-boot.sh"):
+        for line in script.read_text().splitlines():
+            assert not re.search(r"""\bcp -a\w* "\$bare"|\brm -rf? (-- )?["'\\]*\$(bare|root|work)["'\\]*( |$)""", line), f"{script}: {line}"

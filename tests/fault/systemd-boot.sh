@@ -36,10 +36,11 @@ outside() {
 	esac
 	package=$1
 	[ "$(id -u)" = 0 ] || { echo "systemd-boot: only root can boot a container" >&2 && exit 2; }
+	. "$(dirname "$0")/../../scripts/roots"
 	work=$(mktemp -d)
 	container=
 	# shellcheck disable=SC2064 # work is known now
-	trap "[ -z \"\$container\" ] || kill \"\$container\" 2>/dev/null; rm -rf '$work'" EXIT
+	trap "[ -z \"\$container\" ] || kill \"\$container\" 2>/dev/null; remove_root '$work'" EXIT
 	bare=${2:-$work/bare}
 	release=${DEBIAN_RELEASE:-$(. /etc/os-release && printf %s "$VERSION_CODENAME")}
 	if [ ! -x "$bare/bin/systemctl" ]; then
@@ -49,7 +50,7 @@ outside() {
 			{ tail -n 20 "$work/debootstrap.log" >&2 && exit 1; }
 	fi
 	root=$work/root
-	cp -a "$bare" "$root"
+	copy_root "$bare" "$root" || exit 1
 	cp "$package" "$root/root/deskbridge.deb"
 	[ -n "${FORMER:-}" ] || make_former "$package" "$work/former"
 	cp "${FORMER:-$work/former.deb}" "$root/root/former.deb"
