@@ -22,11 +22,12 @@
 
 struct ip_network;
 
+/* listen.trusted_proxies: as written, and read. */
 struct proxies {
-	struct strings texts;        /* first, as the table of settings fills it; what follows is read of it */
+	struct strings texts;        /* the table of settings fills it, so it is the first member */
 	struct ip_network *networks; /* an address alone is a network of one */
 	size_t n;
-	bool local; /* "unix" is among them: whoever asks at a unix socket */
+	bool local; /* "unix" is among them: all clients of a unix socket */
 };
 
 struct account {

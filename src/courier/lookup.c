@@ -287,8 +287,10 @@ struct route *lookup_new(struct route_shared *shared, const char *source)
 	};
 	struct lookup *l = mem_new(1, sizeof(*l));
 
-	l->route = (struct route){.ops = &ops, .shared = shared, .upstream = &l->upstream};
-	report_init(&l->route.report, REPORT_LOOKUPS, source);
+	l->route = (struct route){.ops = &ops,
+				  .shared = shared,
+				  .upstream = &l->upstream,
+				  .report = {.kind = REPORT_LOOKUPS, .name = mem_str(source)}};
 	upstream_init(&l->upstream, &kind);
 	return &l->route;
 }
@@ -320,7 +322,7 @@ void lookup_ask(struct route *r, struct lookup_question *q)
 	struct walk *w;
 
 	if (q->worked.is_set && l->mark.is_set && memcmp(q->worked.bytes, l->mark.bytes, sizeof(l->mark.bytes)) == 0)
-		l->worked = true; /* so much was kept of an earlier process */
+		l->worked = true; /* the asker kept that of an earlier process */
 	away = turned_away(l, q, &outcome);
 	if (away) {
 		lookup_return(&r->shared->sink, q, outcome, away);

@@ -83,11 +83,6 @@ void pace_renew(struct pace *p, const struct quota_limits *limits)
 	upstream_renew(&p->upstream);
 }
 
-static void look_at_pause(struct pace *p, int64_t now_ms)
-{
-	p->upstream.paused_until_ms = quota_pause_ms(&p->quota, now_ms, &p->paused_by);
-}
-
 void pace_tick(struct pace *p, int64_t now_ms)
 {
 	bool parked = p->upstream.state == UPSTREAM_PARKED;
@@ -95,7 +90,7 @@ void pace_tick(struct pace *p, int64_t now_ms)
 	(void)upstream_tick(&p->upstream, now_ms);
 	if (parked && p->upstream.state == UPSTREAM_PROBING)
 		quota_alone(&p->quota);
-	look_at_pause(p, now_ms);
+	p->upstream.paused_until_ms = quota_pause_ms(&p->quota, now_ms, &p->paused_by);
 }
 
 int64_t pace_next_ms(struct pace *p, int64_t now_ms)
@@ -135,7 +130,7 @@ static bool answered_oddly(struct pace *p, const struct pace_request *r, int64_t
 	} else if (odd_count(p, r, now_ms) < PACE_ODD_TRIES || p->upstream.odd_n > 1) {
 		*ret = OUTCOME_RETRY;
 	} else {
-		*ret = OUTCOME_REJECT; /* the event's own tries have come to their end */
+		*ret = OUTCOME_REJECT; /* too many tries of its own */
 		odd_end(p, r->event);
 	}
 	if (parks)
@@ -188,6 +183,6 @@ bool pace_returned(struct pace *p, const struct pace_request *r, const struct ou
 	} else {
 		changed = v->outcome == OUTCOME_DELIVERED && delivered(p);
 	}
-	look_at_pause(p, now_ms);
+	p->upstream.paused_until_ms = quota_pause_ms(&p->quota, now_ms, &p->paused_by);
 	return changed;
 }

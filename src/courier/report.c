@@ -44,11 +44,6 @@ static const struct words {
 		},
 };
 
-void report_init(struct report *r, enum report_kind kind, const char *name)
-{
-	*r = (struct report){.kind = kind, .name = mem_str(name)};
-}
-
 void report_done(struct report *r)
 {
 	free(r->name);

@@ -24,10 +24,10 @@ enum report_kind {
 	REPORT_LOOKUPS, /* of a source */
 };
 
-/* One an upstream. */
+/* One an upstream. All zero at first, but for kind and name. */
 struct report {
 	enum report_kind kind;
-	char *name;
+	char *name;              /* owned */
 	char *parked;            /* why; NULL: not parked */
 	char label[16];          /* the same, of the gauge */
 	char *paused;            /* until when; NULL: not, or not for long */
@@ -43,7 +43,6 @@ struct report {
 	char *told_reason;
 };
 
-void report_init(struct report *r, enum report_kind kind, const char *name);
 void report_done(struct report *r);
 
 /* ---- parked ------------------------------------------------------------------------------------------------------ */

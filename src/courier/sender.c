@@ -330,8 +330,10 @@ struct route *sender_new(struct route_shared *shared, const char *account, int64
 	static const struct route_ops ops = {sender_configure, sender_run, sender_close, sender_free};
 	struct sender *s = mem_new(1, sizeof(*s));
 
-	s->route = (struct route){.ops = &ops, .shared = shared, .upstream = &s->pace.upstream};
-	report_init(&s->route.report, REPORT_ACCOUNT, account);
+	s->route = (struct route){.ops = &ops,
+				  .shared = shared,
+				  .upstream = &s->pace.upstream,
+				  .report = {.kind = REPORT_ACCOUNT, .name = mem_str(account)}};
 	s->tray_end = &s->tray;
 	s->limits = (struct quota_limits){1, 1, 1};
 	pace_init(&s->pace, &s->limits, now_ms);

@@ -170,7 +170,7 @@ static const char *call_head(struct call *c, const char *method, const char *ver
 	c->x.method = method;
 	c->x.path = target.path;
 	c->x.query = target.query;
-	for (size_t i = 0; target.host && i < c->headers.n; i++) /* it counts in the place of Host: RFC 9112, 3.2.2 */
+	for (size_t i = 0; target.host && i < c->headers.n; i++) /* in the place of Host: RFC 9112, 3.2.2 */
 		if (text_same(c->headers.items[i].name, MHD_HTTP_HEADER_HOST))
 			c->headers.items[i].value = target.host;
 	return smuggled(c, version);
