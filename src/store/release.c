@@ -294,7 +294,7 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 /* ---- each turn --------------------------------------------------------------------------------------------------- */
 
 /* All that the query names, by id and not_before. An entry with no such row, or with a row that waits for no time, is
- * mended. Returns how many. */
+ * mended. A time that is no number would never come. Returns how many. */
 static size_t timed_make_ready(struct change *c, struct query *q)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
@@ -307,7 +307,8 @@ static size_t timed_make_ready(struct change *c, struct query *q)
 		int64_t wait = 0;
 
 		CHANGE(row, c,
-		       "SELECT wait FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +not_before = ?2");
+		       "SELECT wait FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING
+		       " AND (+not_before = ?2 OR typeof(not_before) <> 'integer')");
 		query_bind_int(&row, claim.id);
 		query_bind_int(&row, claim.not_before_ms);
 		if (change_one_int(c, &row, &wait)) {

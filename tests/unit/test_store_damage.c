@@ -555,6 +555,26 @@ static void a_source_that_is_no_text_stops_no_restart(void **state)
 	assert_non_null(strstr(told.reason, "webhooks.source"));
 }
 
+static void a_webhook_that_waits_for_a_time_that_is_no_number_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	assert_int_equal(put(f, "gladly", "c-2", NULL, 2, NOW), 2);
+	begin(f);
+	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_TIME, NOW + 1000, err));
+	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_RETRY, NOW + 1000, err));
+	commit(f);
+	mistype(f, "webhooks", "not_before", "UPDATE webhooks SET not_before = 'x'");
+	begin(f);
+	MUST(store_webhooks_bring_near(f->s, NOW + 5000, 16, err));
+	commit(f);
+	assert_int_equal(wait_of(f, 1), STORE_WAIT_NONE);
+	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
+	assert_int_equal(store_webhooks_next_due_ms(f->s), CLOCK_NEVER_MS);
+	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 0 AND wait = 0"), 2);
+}
+
 static void an_event_whose_url_is_no_text_is_passed_over(void **state)
 {
 	struct fixture *f = *state;
@@ -738,6 +758,7 @@ int main(void)
 		TEST(a_mistyped_event_is_passed_over),
 		TEST(a_mistyped_event_that_is_due_too_late_stops_no_other),
 		TEST(a_source_that_is_no_text_stops_no_restart),
+		TEST(a_webhook_that_waits_for_a_time_that_is_no_number_goes_on),
 		TEST(an_event_whose_url_is_no_text_is_passed_over),
 		TEST(a_mistyped_row_past_its_time_stops_no_cleaning),
 		TEST(a_change_that_failed_half_way_is_never_kept),
