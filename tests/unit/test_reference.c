@@ -429,6 +429,78 @@ static void only_pointers_of_one_top_stand_beside_each_other(void **state)
 	}
 }
 
+/* What is text in the scope is not copied; all else is the caller's. */
+static void looking_borrows_what_is_text(void **state)
+{
+	static const struct {
+		const char *reference, *text;
+		bool borrowed;
+	} cases[] = {
+		{"/name", "Jo", true},      {"/tags/*", "one", true},   {"root:/name", "Jo", true},
+		{"/id", "17", false},       {"/price", "10.50", false}, {"/wide", "1500000000", false},
+		{"/yes", "true", false},    {"header:X-A", "a", true},  {"query:q", "v", true},
+		{"who", "parameter", true}, {"took", "taken", true},    {"Prop", "property", true},
+		{"/empty", NULL, true},     {"/nothing", NULL, true},   {"/tags", NULL, true},
+		{"header:X-B", NULL, true}, {"blank", NULL, true},
+	};
+	CLEANUP(json_putp) struct json_object *o = NULL, *properties = json_object_new_object();
+	CLEANUP(pairs_done) struct pairs headers = {0}, query = {0}, names = {0}, taken = {0};
+	struct scope scope = {
+		.headers = &headers, .query = &query, .names = &names, .taken = &taken, .properties = properties};
+
+	(void)state;
+	assert_int_equal(json_read(body, strlen(body), &o, NULL), 0);
+	scope.item = scope.root = o;
+	pairs_add(&headers, "X-A", "a");
+	pairs_add(&query, "q", "v");
+	pairs_add(&names, "who", "parameter");
+	pairs_add(&names, "blank", "");
+	pairs_add(&taken, "took", "taken");
+	pairs_add(&taken, "who", "not this one");
+	pairs_add(&taken, "blank", "nor this one: the parameter is there, and empty");
+	json_set_str(properties, "prop", "property");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		CLEANUP(mem_freep) char *own = NULL, *copy = NULL;
+		struct reference *r = NULL;
+		const char *text;
+
+		assert_int_equal(reference_compile(cases[i].reference, REFERENCE_NAMES, &r, NULL), 0);
+		text = reference_look(r, &scope, &own);
+		assert_true(text_is(text, cases[i].text));
+		assert_true(cases[i].borrowed ? own == NULL : own == text);
+		copy = reference_scalar(r, &scope);
+		assert_true(text_is(copy, cases[i].text));
+		assert_true(!copy || copy != text);
+		reference_free(r);
+	}
+}
+
+/* One value has its place in the struct, several a list; both go the same way. */
+static void one_value_takes_no_list(void **state)
+{
+	CLEANUP(json_putp) struct json_object *o = NULL;
+	static const struct {
+		const char *reference;
+		size_t n;
+	} cases[] = {{"/missing", 0}, {"/id", 1}, {"/nothing", 1}, {"/tags/*", 2}, {"/emails/*", 3}};
+
+	(void)state;
+	assert_int_equal(json_read(body, strlen(body), &o, NULL), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct scope s = {.item = o};
+		struct reference *r = NULL;
+		struct values v;
+
+		assert_int_equal(reference_compile(cases[i].reference, REFERENCE_NAMES, &r, NULL), 0);
+		reference_values(r, &s, &v);
+		assert_int_equal(v.n, cases[i].n);
+		assert_int_equal(v.items == &v.only, cases[i].n == 1);
+		values_done(&v);
+		assert_int_equal(v.n, 0);
+		reference_free(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +520,8 @@ int main(void)
 		cmocka_unit_test(a_list_of_items_is_a_plain_pointer),
 		cmocka_unit_test(what_kind_a_reference_is_can_be_asked),
 		cmocka_unit_test(only_pointers_of_one_top_stand_beside_each_other),
+		cmocka_unit_test(looking_borrows_what_is_text),
+		cmocka_unit_test(one_value_takes_no_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
