@@ -19,12 +19,18 @@ static int escaped_byte(const char *raw, size_t len)
 
 static void add(struct buf *to, const char *text, const char *besides, bool partly)
 {
-	for (; *text != '\0'; text++) {
-		if (strchr(PERCENT_UNRESERVED, *text) || strchr(besides, *text) ||
-		    (partly && escaped_byte(text, strnlen(text, 3)) >= 0))
+	for (;;) {
+		size_t run = strspn(text, PERCENT_UNRESERVED);
+
+		buf_add(to, text, run);
+		text += run;
+		if (*text == '\0')
+			return;
+		if (strchr(besides, *text) || (partly && escaped_byte(text, strnlen(text, 3)) >= 0))
 			buf_addc(to, *text);
 		else
 			buf_addf(to, "%%%02X", (unsigned)(unsigned char)*text);
+		text++;
 	}
 }
 
