@@ -91,33 +91,30 @@ void store_webhook_counts(struct store *s,
  * all texts (x''), is passed over: its event ends as a dead letter when it is due. */
 int64_t store_events_oldest_ms(struct store *s, const char *account)
 {
-	CLEANUP(mem_freep) char *url = NULL;
+	CLEANUP(mem_freep) char *from = mem_str("");
 	int64_t oldest = 0;
 
 	for (;;) {
+		CLEANUP(mem_freep) char *url = NULL;
 		int64_t created;
-		char *next;
 
 		QUERY(q, s,
-		      url ? "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id"
-			    " WHERE i.state = " SQL_READY " AND i.account = ?1 AND i.url > ?2 AND i.url < x''"
-			    " AND e.state = " SQL_READY " ORDER BY i.url, i.id LIMIT 1"
-			  : "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id"
-			    " WHERE i.state = " SQL_READY " AND i.account = ?1 AND i.url < x''"
-			    " AND e.state = " SQL_READY " ORDER BY i.url, i.id LIMIT 1",
+		      "SELECT i.url, e.created FROM events i CROSS JOIN events e ON e.id = i.id"
+		      " WHERE i.state = " SQL_READY
+		      " AND i.account = ?1 AND i.url >= ?2 AND i.url < x'' AND e.state = " SQL_READY
+		      " ORDER BY i.url, i.id LIMIT 1",
 		      NULL);
 		query_bind_text(&q, account);
-		if (url)
-			query_bind_text(&q, url);
+		query_bind_text(&q, from);
 		if (query_step(&q) <= 0)
 			return oldest;
-		next = query_text(&q);
+		url = query_text(&q);
 		created = query_int(&q);
 		query_close(&q);
 		if (oldest == 0 || created < oldest)
 			oldest = created;
-		free(url);
-		url = next;
+		free(from);
+		from = mem_fmt("%s\1", url); /* behind it, and behind all that go on with a NUL */
 	}
 }
 

@@ -170,37 +170,39 @@ int store_webhook_release_parked(struct store *s, const char *source, int64_t *a
 	return left == 0;
 }
 
-/* Of all sources: from one to the next, by name. A name that is no text (x'' comes behind all texts) is none: those
- * webhooks are let go by their ids, and become dead letters, as such a row takes no change. */
+/* Of all sources: from one to the next, by name. A name that is no text (x'' comes behind all texts) or has a NUL in it
+ * is none: those webhooks are let go by their ids. One whose name is no text becomes a dead letter, as such a row takes
+ * no change. */
 static void restart_of(struct change *c, enum store_wait why)
 {
 	const struct webhook_claim claim = {.wait = why};
-	CLEANUP(mem_freep) char *source = mem_str("");
+	CLEANUP(mem_freep) char *from = mem_str("");
 	CLEANUP(ids_done) struct ids nameless = {0};
 	size_t left = STORE_RELEASE_ROWS;
 
-	CHANGE(no_text, c,
+	CHANGE(no_name, c,
 	       "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
-	       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source >= x'' LIMIT ?2");
-	query_bind_int(&no_text, (int64_t)why);
-	query_bind_int(&no_text, STORE_RELEASE_ROWS);
-	change_ids(c, &no_text, &nameless);
+	       " AND wait > " SQL_WAIT_NONE " AND wait = ?1"
+	       " AND (source >= x'' OR instr(source, char(0)) > 0) LIMIT ?2");
+	query_bind_int(&no_name, (int64_t)why);
+	query_bind_int(&no_name, STORE_RELEASE_ROWS);
+	change_ids(c, &no_name, &nameless);
 	webhooks_make_ready(c, &nameless, &claim);
 	for (;;) {
-		char *next;
+		CLEANUP(mem_freep) char *source = NULL;
 
 		CHANGE(q, c,
 		       "SELECT source FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
-		       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source > ?2 AND source < x''"
+		       " AND wait > " SQL_WAIT_NONE " AND wait = ?1 AND source >= ?2 AND source < x''"
 		       " ORDER BY source LIMIT 1");
 		query_bind_int(&q, (int64_t)why);
-		query_bind_text(&q, source);
+		query_bind_text(&q, from);
 		if (!change_step(c, &q))
 			return;
-		next = query_text(&q);
+		source = query_text(&q);
 		query_close(&q);
-		free(source);
-		source = next;
+		free(from);
+		from = mem_fmt("%s\1", source); /* behind it, and behind all that go on with a NUL */
 		release_go_on(c, release_begin(c->store, source, why), &left);
 	}
 }

@@ -555,6 +555,24 @@ static void a_source_that_is_no_text_stops_no_restart(void **state)
 	assert_non_null(strstr(told.reason, "webhooks.source"));
 }
 
+static void a_source_with_a_nul_in_it_stops_no_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	assert_int_equal(put(f, "kustomer", "c-2", NULL, 2, NOW), 2);
+	begin(f);
+	MUST(store_webhook_wait(f->s, 1, STORE_WAIT_LOOKUP, 0, err));
+	MUST(store_webhook_wait(f->s, 2, STORE_WAIT_LOOKUP, 0, err));
+	commit(f);
+	sql(f, "UPDATE webhooks SET source = CAST(x'676c00646c79' AS TEXT) WHERE id = 1");
+	begin(f);
+	MUST(store_webhooks_restart(f->s, err));
+	commit(f);
+	assert_int_equal(wait_of(f, 1), STORE_WAIT_NONE);
+	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
+}
+
 static void a_webhook_that_waits_for_a_time_that_is_no_number_goes_on(void **state)
 {
 	struct fixture *f = *state;
@@ -587,6 +605,18 @@ static void an_event_whose_url_is_no_text_is_passed_over(void **state)
 	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW + 1);
 	mistype(f, "events", "url", "UPDATE events SET url = x'68'");
 	assert_int_equal(store_events_oldest_ms(f->s, "default"), 0);
+}
+
+static void an_event_whose_url_has_a_nul_in_it_is_looked_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	for (unsigned i = 0; i < 2; i++)
+		(void)queue(f, "jo@example.com", i, NOW + i);
+	commit(f);
+	sql(f, "UPDATE events SET url = CAST(x'68740074703a' AS TEXT) WHERE id = 2");
+	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW);
 }
 
 static void a_mistyped_row_past_its_time_stops_no_cleaning(void **state)
@@ -758,8 +788,10 @@ int main(void)
 		TEST(a_mistyped_event_is_passed_over),
 		TEST(a_mistyped_event_that_is_due_too_late_stops_no_other),
 		TEST(a_source_that_is_no_text_stops_no_restart),
+		TEST(a_source_with_a_nul_in_it_stops_no_restart),
 		TEST(a_webhook_that_waits_for_a_time_that_is_no_number_goes_on),
 		TEST(an_event_whose_url_is_no_text_is_passed_over),
+		TEST(an_event_whose_url_has_a_nul_in_it_is_looked_at_once),
 		TEST(a_mistyped_row_past_its_time_stops_no_cleaning),
 		TEST(a_change_that_failed_half_way_is_never_kept),
 		TEST(a_statement_that_failed_alone_leaves_the_rest),
