@@ -1,7 +1,8 @@
 #!/bin/sh
 # Every setting of the table stands in man/deskbridge.yaml.5 with its default, and in etc/deskbridge.yaml, set or as
 # "#key: value" with its default; and neither names one that is not in the table. Every key of the language of definitions
-# and every body to paste stands in man/deskbridge-helpdesks.5, and the limits there are the source's. Exits 1 where something is missing.
+# and every body to paste stands in man/deskbridge-helpdesks.5, and the limits there are the source's. Every metric stands in
+# man/deskbridge.8 with its labels. Exits 1 where something is missing.
 set -u
 source_dir=${TEST_SRCDIR:?run by make check}/..
 list=./tests/unit/list_settings
@@ -71,6 +72,21 @@ for table in definition/compile.c:definition_keys definition/step.c:step_keys de
 		grep -qE "^\\.(B|BR|BI|TP) .*\\b$key\\b" "$work/page" || offence "man/deskbridge-helpdesks.5 does not describe $key (${table#*:})"
 	done
 done
+
+# ---- metrics --------------------------------------------------------------------------------------------------------------
+
+# NAME{LABEL, LABEL}, of each row of the table and of each entry of the page.
+awk '/^\} specs\[METRIC_MAX_\] = \{/,/^\};/' "$source_dir/src/base/metrics.c" | tr '\n\t' '  ' | sed 's/\[METRIC_/\n/g' |
+	sed -nE 's/.*"(deskbridge_[a-z_]+)".*\{("[a-z]+"(, "[a-z]+")*)\}.*/\1{\2}/p; t; s/.*"(deskbridge_[a-z_]+)".*/\1/p' |
+	tr -d '"' | sort >"$work/metrics"
+sed -n '/^\.SH METRICS/,/^\.SH WHAT/s/^\.B \(deskbridge_.*\)/\1/p' "$source_dir/man/deskbridge.8" | sort >"$work/told"
+[ -s "$work/metrics" ] || offence "no metrics found in src/base/metrics.c"
+while read -r metric; do
+	grep -Fxq "$metric" "$work/told" || offence "man/deskbridge.8, METRICS, does not describe $metric"
+done <"$work/metrics"
+while read -r metric; do
+	grep -Fxq "$metric" "$work/metrics" || offence "man/deskbridge.8, METRICS: src/base/metrics.c has no $metric"
+done <"$work/told"
 
 # ---- limits ---------------------------------------------------------------------------------------------------------------
 
