@@ -23,7 +23,7 @@
 
 #define JSON_DEPTH_MAX 64
 #define JSON_BRANCHES_MAX 65536
-/* What json-c takes for an object or a list, and for any other value with its name; both with malloc's share. */
+/* Bytes that json-c takes for an object or a list, and for any other value with its name; both with malloc's share. */
 #define JSON_BRANCH_BYTES 800
 #define JSON_VALUE_BYTES 220
 
@@ -35,7 +35,7 @@ static inline bool json_is_blank(char c)
 
 /* 0 and an owned tree (*ret may be NULL for the JSON text null), or -EINVAL with "line L column C: …" in reterr. */
 int json_read(const char *text, size_t len, struct json_object **ret, struct err *reterr) MUSTCHECK;
-/* The same. ret_bytes: an estimate of what the tree takes, rather too high than too low. NULL: it is not wanted. */
+/* The same. *ret_bytes: how much memory the tree takes, estimated, rather too high than too low. NULL: not wanted. */
 int json_read_sized(const char *text, size_t len, struct json_object **ret, size_t *ret_bytes,
 		    struct err *reterr) MUSTCHECK;
 /* How many trees both have built since the process began. Any thread. */

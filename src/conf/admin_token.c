@@ -139,7 +139,7 @@ static int close_to_others(const char *path, int fd, const struct stat *st, bool
 		       error == -ELOOP ? "it is a link, behind which no mode is changed" : strerror(-error), word);
 }
 
-/* First what stands in it, then who may read it. */
+/* Checks the file's content, then who may read it. */
 static int look_at(const char *path, struct admin_token_found *ret, struct err *reterr)
 {
 	char *value = NULL;

@@ -90,8 +90,7 @@ static struct node *read_authenticate(struct loader *l, const struct node *auth,
 		CLEANUP(mem_freep) char *name = mem_fmt("%s.%s", prefix, n->key);
 		const char *near = text_nearest(n->key, known, sizeof(known) / sizeof(known[0]));
 
-		/* What stands there for the method is the definition compiler's to judge, but a misspelt secret is
-		 * found here. */
+		/* The definition's compiler judges the keys of the method, but a misspelt secret is found here. */
 		if (text_is(n->key, "user") || text_is(n->key, "password") || text_is(n->key, "secret"))
 			(void)settings_read_one(&l->reader, settings_find(name), n, s);
 		else if (near && strcmp(near, n->key) != 0)

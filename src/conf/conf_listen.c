@@ -99,9 +99,9 @@ static void check_times(struct loader *l)
 			      "says nothing: write an idle of more than the timeout");
 }
 
-/* Reads them, and warns of one that is every address: a trusted proxy chooses the address that counts, so with that one
- * each client does. Items that are wrong were not taken into the list of texts, so that an item's place is known by its
- * node alone; a configuration with such an item serves nobody. */
+/* Reads the proxies, and warns of a network that holds every address: a trusted proxy chooses the address that counts,
+ * and then each client does. Goes by the nodes, which know an item's place: an item that is wrong is not among the
+ * texts. It was told already, and the configuration is not taken. */
 static void take_proxies(struct loader *l)
 {
 	struct proxies *to = &l->reader.config->listen.trusted_proxies;

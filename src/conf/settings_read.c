@@ -79,8 +79,8 @@ static const char *quantity_expected(const struct setting *s)
 	return "a whole number";
 }
 
-/* What a quantity in another's units means in those that are read: "2MiB" for "2MB", "5m" for "5 minutes"; NULL: no
- * unit that is known. The caller owns it. */
+/* Writes a quantity that has a common unit with the unit that is read: "2MiB" for "2MB", "5m" for "5 minutes". NULL:
+ * the unit is not known. The caller owns it. */
 static char *quantity_meant(const struct setting *s, const char *text)
 {
 	static const struct {

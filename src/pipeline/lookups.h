@@ -55,8 +55,8 @@ const struct lookups_verdict *lookups_verdict(struct lookups *l, int64_t webhook
 /* The time (clock_now_ms) of the source's last answer that was of use; 0: none since the start. */
 int64_t lookups_useful_ms(const struct lookups *l, const char *source);
 
-/* Notes that a slot of the source may be free for a webhook that waits for one: such as one that a webhook was given
- * and leaves unused. */
+/* Notes that a slot of the source may be free for a webhook that waits for one, also where a webhook that was given one
+ * leaves it unused. */
 void lookups_slot_wanted(struct lookups *l, const char *source);
 /* Inside the turn's transaction: lets go as many of the webhooks that wait for a slot as there are, and those that
  * waited because their source was parked. */

@@ -176,7 +176,7 @@ static int read_answer(struct pass *p, const struct lookups_verdict *v, struct e
 	case LOOKUP_LATE:
 		r = store_webhook_lookups(p->w->store, p->webhook->id, &n, reterr);
 		return r < 0 ? r : wait_for_room(p, n.asked, reterr);
-	case LOOKUP_FOUND: /* not under the key of now: a definition that was loaded since asks otherwise */
+	case LOOKUP_FOUND: /* under another key: the definition was loaded anew since, and asks for another one */
 	case LOOKUP_RETRY:
 	case LOOKUP_RETURNED:
 		break;

@@ -17,8 +17,8 @@
 
 #define PASS_DEAD_LINE "a webhook became a dead letter"
 
-/* The answer of a stage that has not failed. One that has returns an error: the pass is undone, and the webhook becomes
- * a dead letter, or the turn is rolled back. */
+/* A stage returns one of these, or an error: then the pass is undone, and the webhook becomes a dead letter, or the
+ * turn is rolled back. */
 enum stage {
 	STAGE_ON = 0,
 	STAGE_REST = 1, /* done, dead or waiting: no stage follows */
@@ -45,9 +45,9 @@ int pass_dead(struct pass *p, const char *reason, struct err *reterr) MUSTCHECK;
 /* Lent from p and reason. */
 struct log_about pass_about(const struct pass *p, const char *reason);
 
-/* The stage. The reading is told the customer's addresses, as they are kept or as the helpdesk has just answered; or
- * the webhook goes on without them; or it comes to rest, and the question that is asked for it may have taken
- * p->parsed. */
+/* The customer's stage. The reading is told the customer's addresses, as they are kept or as the helpdesk has just
+ * answered; or the webhook goes on without them; or it comes to rest, and the question that is asked for it may have
+ * taken p->parsed. */
 int pass_customer(struct pass *p, struct err *reterr) MUSTCHECK;
 
 #endif

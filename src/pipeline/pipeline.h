@@ -24,8 +24,8 @@ struct pipeline;
 /* Opens the store (writer), starts the thread and the courier. g: takes its own reference. */
 int pipeline_start(struct generation *g, struct pipeline **ret, struct err *reterr) MUSTCHECK;
 
-/* Whether a webhook that is submitted now with its tree would be kept with it until its pass. Where the pipeline is
- * behind it would not: then who submits it frees the tree before, on the thread that made it, which is cheaper. */
+/* True while a webhook that is submitted with its tree keeps it until its pass. A pipeline that is behind drops the
+ * tree: then the submitter frees it, on the thread that made it, which is cheaper. Any thread. */
 bool pipeline_keeps_parsed(const struct pipeline *p);
 
 /* Any thread; posts and returns at once. */

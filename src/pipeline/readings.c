@@ -17,7 +17,7 @@ struct readings {
 	struct kept items[READINGS_MAX]; /* in the order in which they came */
 	size_t n;
 	size_t bytes;
-	_Atomic bool is_full; /* an advice for other threads: no other memory is ordered by it */
+	_Atomic bool is_full; /* a hint for other threads: it orders no other memory */
 };
 
 struct readings *readings_new(void)

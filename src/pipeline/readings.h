@@ -31,7 +31,7 @@ void readings_free(struct readings *r);
 void readings_keep(struct readings *r, const struct config *c, struct parsed *p, bool has_waited);
 /* The webhook of that id, which is the caller's from now on, or NULL. */
 struct parsed *readings_take(struct readings *r, int64_t id) MUSTCHECK;
-/* Whether the last one found no room, and none has left since: then the next will find none either. Any thread. */
+/* True where the last one found no room, and none has left since: the next will find none either. Any thread. */
 bool readings_are_full(const struct readings *r);
 /* The webhook has come to its end. */
 void readings_forget(struct readings *r, int64_t id);

@@ -52,9 +52,9 @@ static inline void tally_add(struct tally *t, enum metric m, const char *label1,
 	tally_add_many(t, m, label1, label2, label3, 1);
 }
 void tally_observe(struct tally *t, enum metric m, double seconds);
-/* As log_write, after the commit. about is copied; not NULL. rare: what may come with every webhook: a line in
- * TALLY_RARE_MS for each source and reason, which are not NULL then; reason is one of a few codes. The next line tells
- * how many came between, " (and 3 more before it)". */
+/* Logs as log_write does, after the commit. about is copied; not NULL. rare: for a line that may come with every
+ * webhook. Then one in TALLY_RARE_MS is logged for each source and reason, and tells how many came before it, " (and 3
+ * more before it)"; both are not NULL, and reason is one of a few codes. */
 void tally_line(struct tally *t, int level, const struct log_about *about, bool rare, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 #define tally_log(t, level, about, ...) tally_line(t, level, about, false, __VA_ARGS__)

@@ -12,7 +12,7 @@ struct turn;
 
 /* Takes its own reference of g; store, courier and health are lent. The store is not in a transaction. */
 struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, struct health *health);
-/* Nothing may be left to answer or to commit, or it is lost. Store and courier may be gone. */
+/* Every submission is answered by now; what is left to commit is lost. Store and courier may be gone. */
 void turn_free(struct turn *t);
 
 /* Takes over what the mailbox held; windows, generations and pings act at once, all else in the next turn. */

@@ -322,8 +322,8 @@ static void entry_write(struct change *c, int64_t id, const char *source, const 
 	(void)change_run(c, &q);
 }
 
-/* Whole, in place of whom it had reached. The digests of a closed conversation stay; an open one is reached anew. Whom
- * another one reached that had a new one's id, and is lost, is nobody's. */
+/* The list takes the place of the one before. The digests of a closed conversation stay; those of an open one go. All
+ * go that stand under the id of a new conversation: they belonged to one that is lost. */
 static void reached_write(struct change *c, int64_t id, bool is_new, bool open, const struct reached_list *reached)
 {
 	CHANGE(before, c,
@@ -404,13 +404,13 @@ int store_flag_count(struct store *s, const char *account, const char *email, co
 	return 0;
 }
 
-/* The name of an open conversation as conversations_open names it, where it can be expired. Owned. Else, where nothing
- * has failed, there was something to mend. */
+/* Returns the name of an open conversation, found in the index conversations_open, where it can be expired. Owned.
+ * NULL: something was mended, or has failed. */
 static char *open_expirable(struct change *c, const char *source, int64_t id, int64_t received_ms)
 {
 	CLEANUP(mem_freep) char *conversation = NULL;
 
-	/* Its row must say so too. */
+	/* Its row must say what the index says. */
 	CHANGE(row, c,
 	       "SELECT conversation FROM conversations WHERE id = ?1 AND +source = ?2 AND +state = " SQL_OPEN
 	       " AND +opened_received = ?3");

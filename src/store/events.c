@@ -350,7 +350,7 @@ int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_la
 	event_place_load(&c, id, EVENT_DEAD, &p);
 	store_tell(s, now_ms);
 	waits = person_waits(&c, p.account, p.email, now_ms);
-	/* Was what goes out before this one, because it may be on its way, queued after it? */
+	/* The person's head may be on its way, so it goes first, also where it was queued later. */
 	CHANGE(later, &c,
 	       "SELECT 1 FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.account = ?1 AND i.email = ?2"
 	       " AND i.state = " SQL_READY " AND i.ended = 0 AND i.id > ?3 AND e.state = " SQL_READY

@@ -156,7 +156,8 @@ int store_events_retrying(struct store *s, const char *account, int64_t *ret_old
 
 /* ---- pages ------------------------------------------------------------------------------------------------------- */
 
-/* Collects one page of ids under the time limit. sql: a literal; it has no third parameter where state is below 0. */
+/* Collects one page of ids under the time limit. sql: a literal; its third parameter is the state, where that is not
+ * below 0. */
 static int page_ids(struct store *s, const char *sql, int64_t before_id, size_t max, int state, struct ids *ids,
 		    struct err *reterr)
 {

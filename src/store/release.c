@@ -253,8 +253,8 @@ int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *
 /* One that is lost costs a look through the indexes of all that is undone: so many a call. */
 #define MENDS_MAX 16
 
-/* The first of these, as the index of ready ones names them, whose row is not so is mended: the index says something
- * else then. Whether there was one. */
+/* ids: as the index of ready webhooks names them. Mends the first whose row is not ready; the index names others then.
+ * False: all are ready. */
 static bool mend_one(struct change *c, const int64_t *ids, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -295,8 +295,8 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 
 /* ---- each turn --------------------------------------------------------------------------------------------------- */
 
-/* All that the query names, by id and not_before. An entry with no such row, or with a row that waits for no time, is
- * mended. A time that is no number would never come. Returns how many. */
+/* Makes ready all that the query names, by id and not_before. An entry without such a row is mended. A row whose time
+ * is no number is taken too: that time would never come. Returns how many. */
 static size_t timed_make_ready(struct change *c, struct query *q)
 {
 	CLEANUP(ids_done) struct ids ids = {0};

@@ -176,7 +176,7 @@ int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
 		r = store_pragma(s, "SELECT count(*) FROM sqlite_schema", &tables, reterr);
 	if (r < 0)
 		return r;
-	/* Without our mark it must not be anybody's yet. */
+	/* A file without our mark is taken only where it is empty. */
 	if (application != APPLICATION_ID && (application != 0 || version != 0 || tables != 0))
 		return err_set(
 			reterr, -ENOTSUP,

@@ -32,7 +32,7 @@ const char *store_wait_name(enum store_wait w)
 
 /* ---- who stands before whom -------------------------------------------------------------------------------------- */
 
-/* Whether `sql`, a literal, finds one that stands before p: of that conversation or customer. */
+/* True where `sql`, a literal, finds a webhook of that conversation or customer that stands before p. */
 static bool finds_one(struct change *c, const char *sql, const struct webhook_place *p, const char *of)
 {
 	CHANGE(q, c, sql);

@@ -382,7 +382,7 @@ static void trees_are_counted(void **state)
 	assert_int_equal(json_reads() - before, 2);
 }
 
-/* A sanitizer's malloc tells mallinfo2() nothing: then only the upper bound can fail. */
+/* A sanitizer's malloc tells mallinfo2() nothing: then the estimate is only held against the text's length. */
 static void what_a_tree_takes_is_estimated(void **state)
 {
 	static const struct {
