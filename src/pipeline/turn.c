@@ -151,7 +151,6 @@ void turn_take(struct turn *t, struct mail *m)
 		readings_clear(t->readings); /* they were read by the former one's definitions */
 		generation_unref(t->generation);
 		t->generation = TAKE(generation->generation);
-		store_set_max_size(t->store, t->generation->config->store.max_size);
 		dispatch_configured(t->dispatch);
 		janitor_configured(t->janitor);
 		courier_generation(t->courier, t->generation);

@@ -111,11 +111,6 @@ bool store_came_forward(const struct store *s, int64_t *ret_from, int64_t *ret_t
 	return s->schema_was > 0 && s->schema > s->schema_was;
 }
 
-void store_set_max_size(struct store *s, int64_t bytes)
-{
-	s->max_size = bytes;
-}
-
 void store_set_longest_age(struct store *s, int64_t ms)
 {
 	s->longest_age_ms = ms;

@@ -73,7 +73,6 @@ int store_open(const struct store_options *o, enum store_mode mode, struct store
 void store_close(struct store *s); /* NULL allowed; rolls back what is open */
 /* Where the disk is slow: the close leaves the WAL as it is, and the next opening writes it back. */
 void store_leave_wal(struct store *s);
-void store_set_max_size(struct store *s, int64_t bytes);
 
 /* After the clock jumped store_clean applies no age limit that is longer than this. CLOCK_NEVER_MS, as at open: all. */
 void store_set_longest_age(struct store *s, int64_t ms);

@@ -191,7 +191,7 @@ static void near_max_size_the_oldest_done_rows_go_before_their_time(void **state
 	put(f, "gladly", "undone", "p", 0, NOW);
 	assert_int_equal(clean(f, NOW + 100, 100), 0);
 	store_checkpoint(f->s);
-	store_set_max_size(f->s, store_size(f->s));
+	f->s->max_size = store_size(f->s);
 	for (; n < 1000 && clean(f, NOW + 100, 100) > 0; n++)
 		store_checkpoint(f->s);
 	/* Until it is below four fifths, and no further. */
@@ -213,7 +213,7 @@ static void undone_work_alone_is_never_cleaned_for_room(void **state)
 
 	for (unsigned i = 0; i < 200; i++)
 		put(f, "gladly", "c", "p", 0, NOW);
-	store_set_max_size(f->s, 1000);
+	f->s->max_size = 1000;
 	assert_int_equal(clean(f, NOW, 100), 0);
 	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 200);
 }

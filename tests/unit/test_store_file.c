@@ -561,7 +561,7 @@ static void the_wal_is_written_back_at_the_start_of_a_turn(void **state)
 {
 	struct fixture *f = *state;
 
-	store_set_max_size(f->s, 16 * 64 * STORE_PAGE_BYTES); /* so the WAL may hold 64 pages */
+	f->s->max_size = 16 * 64 * STORE_PAGE_BYTES; /* so the WAL may hold 64 pages */
 	for (int i = 0; i < 100; i++)
 		put(f, "gladly", "c", "p", 0, NOW);
 	assert_in_range(f->s->wal_pages, 1, 90);
@@ -578,7 +578,7 @@ static void a_wal_that_a_reader_kept_is_cut_afterwards(void **state)
 	sqlite3_stmt *stmt;
 	struct stat st;
 
-	store_set_max_size(f->s, 16 * 64 * STORE_PAGE_BYTES);
+	f->s->max_size = 16 * 64 * STORE_PAGE_BYTES;
 	put(f, "gladly", "c", "p", 0, NOW);
 	MUST(store_open(&o, STORE_READ, &reader, err));
 	assert_int_equal(sqlite3_prepare_v2(reader->db, "SELECT id FROM webhooks", -1, &stmt, NULL), SQLITE_OK);
@@ -601,7 +601,7 @@ static void nothing_new_is_taken_beyond_max_size(void **state)
 	int64_t size = store_size(f->s);
 
 	MUST(store_may_take(f->s, err));
-	store_set_max_size(f->s, size + 50000);
+	f->s->max_size = size + 50000;
 	MUST(store_may_take(f->s, err));
 	begin(f);
 	for (int i = 0; i < 3000; i++)
@@ -610,7 +610,7 @@ static void nothing_new_is_taken_beyond_max_size(void **state)
 	assert_true(store_size(f->s) > size + 50000);
 	assert_int_equal(store_may_take(f->s, &e), -ENOSPC);
 	assert_non_null(strstr(e.text, "store.max_size"));
-	store_set_max_size(f->s, 0);
+	f->s->max_size = 0;
 	MUST(store_may_take(f->s, err));
 }
 
