@@ -76,6 +76,19 @@ static void condition_compile_texts(struct condition *c, const struct node *n, s
 		condition_add_text(c, n->items[i], problems);
 }
 
+static void condition_compile_regex(struct condition *c, const struct node *n, struct problems *problems)
+{
+	struct err e;
+
+	if (n->type != NODE_SCALAR) {
+		problems_error(problems, n, "expected a regular expression as text, not %s", node_kind(n));
+		return;
+	}
+	condition_add_text(c, n, problems);
+	if (pattern_compile(n->text, &c->pattern, &e) < 0)
+		problems_error(problems, n, "%s", e.text);
+}
+
 static struct condition *test_add(struct test *t, enum condition_kind kind)
 {
 	MEM_ROOM(t->conditions, t->n);
@@ -86,8 +99,6 @@ static struct condition *test_add(struct test *t, enum condition_kind kind)
 static void test_compile_mapping(struct test *t, const struct node *n, struct problems *problems)
 {
 	static const char *const known[] = {"not", "matches", "exists", "contains", NULL};
-	struct condition *c;
-	struct err e;
 
 	keys_check(n, known, problems);
 	if (n->n == 0)
@@ -99,19 +110,10 @@ static void test_compile_mapping(struct test *t, const struct node *n, struct pr
 			condition_compile_texts(test_add(t, CONDITION_NOT), member, problems);
 		else if (strcmp(member->key, "contains") == 0)
 			condition_compile_texts(test_add(t, CONDITION_CONTAINS), member, problems);
+		else if (strcmp(member->key, "matches") == 0)
+			condition_compile_regex(test_add(t, CONDITION_MATCHES), member, problems);
 		else if (strcmp(member->key, "exists") == 0)
 			test_add(t, CONDITION_EXISTS)->exists = keys_bool(member, true, problems);
-		if (strcmp(member->key, "matches") != 0)
-			continue;
-		c = test_add(t, CONDITION_MATCHES);
-		if (member->type != NODE_SCALAR) {
-			problems_error(problems, member, "expected a regular expression as text, not %s",
-				       node_kind(member));
-			continue;
-		}
-		condition_add_text(c, member, problems);
-		if (pattern_compile(member->text, &c->pattern, &e) < 0)
-			problems_error(problems, member, "%s", e.text);
 	}
 }
 
@@ -184,7 +186,7 @@ void matcher_free(struct matcher *m)
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
 
-/* Whether the text is one of the condition's, or (part) contains one. */
+/* True where the text equals one of the condition's texts; part: where it contains one of them. */
 static bool condition_has(const struct condition *c, const char *text, bool part)
 {
 	for (size_t i = 0; i < c->texts.n; i++)
