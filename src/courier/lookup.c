@@ -101,7 +101,7 @@ void lookup_return(const struct courier_sink *sink, struct lookup_question *q, e
 	lookup_question_free(q);
 }
 
-/* Tells of what an answer said. parks: how often the source had been parked before. */
+/* Reports the end of a walk. parks: how often the source had been parked before. */
 static void heard(struct lookup *l, const struct walk *w, const struct walk_end *end, unsigned parks, const char *why,
 		  int64_t now_ms)
 {

@@ -55,7 +55,7 @@ void routes_generation(struct routes *r, struct generation *g)
 			make(r, REPORT_LOOKUPS, g->config->sources[i].name);
 	for (size_t i = 0; i < r->n; i++)
 		r->all[i]->ops->configure(r->all[i], g, reloaded);
-	/* Those that are gone are freed once their last transfer is back. */
+	/* A route that is gone is freed once its last transfer is back. */
 	for (size_t i = 0; i < r->n; i++) {
 		struct route *one = r->all[i];
 

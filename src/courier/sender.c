@@ -107,7 +107,7 @@ static void tray_return(struct sender *s, bool all)
 	}
 }
 
-/* An answer moves the state first, then what is told and the window; the sink hears of it last. */
+/* An answer changes the state first, then what is reported and the window. The sink gets it last. */
 static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 {
 	struct sender *s = p->sender;
@@ -129,7 +129,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 	if (answer->odd && v.outcome == OUTCOME_REJECT)
 		reason_text(v.reason, sizeof(v.reason), NULL, "answered so %d times while others were delivered: %s",
 			    PACE_ODD_TRIES, answer->reason);
-	/* Nothing follows about Klaviyo from what a stop cuts off. */
+	/* A request that a stop cuts off says nothing about Klaviyo. */
 	if (!s->route.closed) {
 		if (v.outcome == OUTCOME_DELIVERED)
 			report_answered(report);
@@ -246,8 +246,8 @@ static int64_t sender_run(struct route *r, bool sending, int64_t now_ms)
 		p->next = NULL;
 		parcel_send(p, now_ms);
 	}
-	/* Again, though nothing came: at a probe's time, as the pace says where something is to be sent, at a pause's
-	 * end. */
+	/* The next run, where nothing comes before it: at a probe's time, when the pace lets the next event go, or at
+	 * a pause's end. */
 	if (u->state == UPSTREAM_PARKED || (sending && s->tray))
 		next_ms = pace_next_ms(&s->pace, now_ms);
 	return now_ms < u->paused_until_ms && u->paused_until_ms < next_ms ? u->paused_until_ms : next_ms;

@@ -111,7 +111,7 @@ static void on_reply(void *ctx, const struct http_reply *reply)
 {
 	struct walk *w = ctx;
 
-	/* Of an error page that is too long, the status says all. */
+	/* The status of an error page that is too long says enough. */
 	if (!w->over)
 		walk_free(w);
 	else if (reply->failure == HTTP_OK ||

@@ -34,7 +34,7 @@ static void write_answer(const struct http_answer *a, const char *method, struct
 	for (size_t i = 0; a->headers && i < a->headers->n; i++) {
 		const struct pair *h = &a->headers->items[i];
 
-		/* One with a line end in its value is left out, as libmicrohttpd does. */
+		/* A header with a line end in its value is left out; libmicrohttpd does the same. */
 		if (!strpbrk(h->value, "\r\n"))
 			buf_addf(to, "%s: %s\r\n", h->name, h->value);
 	}

@@ -239,7 +239,7 @@ static enum MHD_Result call_begin(struct call *c, const char *method, const char
 	return MHD_YES;
 }
 
-/* A body that grows as it likes: whether it may. False: it is answered. */
+/* True where a body of undeclared length may grow by n bytes. False: the request is answered. */
 static bool may_grow(struct call *c, size_t n)
 {
 	size_t alloc = buf_alloc_after(&c->body, n);

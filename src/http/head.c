@@ -13,8 +13,8 @@
 #include "base/mem.h"
 #include "base/url.h"
 
-/* Beside letters and digits. */
-#define OF_AUTHORITY "-._~%!$&'()*+,;=:[]" /* no "@": a user before the host is none of ours (RFC 9110, 4.2.4) */
+/* The characters that are allowed beside letters and digits. */
+#define OF_AUTHORITY "-._~%!$&'()*+,;=:[]" /* no "@": a user before the host is refused (RFC 9110, 4.2.4) */
 #define OF_TOKEN "!#$%&'*+-.^_`|~"         /* a method, the name of a header */
 
 /* ---- the target -------------------------------------------------------------------------------------------------- */
@@ -29,7 +29,7 @@ static bool is_alnum(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/* Whether it is made of letters, digits and those beside; false where it is empty. */
+/* True where the text has letters, digits and characters of `beside` only; false where it is empty. */
 static bool is_made_of(const char *beside, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

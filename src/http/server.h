@@ -105,7 +105,7 @@ struct http_server_options {
 	unsigned threads;            /* pool size, 2…4; several sockets share them, but each has 2 at least */
 	unsigned max_connections;
 	unsigned per_address;               /* connections of one address, or of one /64 of IPv6; 0: no limit */
-	const struct ip_network *uncounted; /* that per_address is not for, beside loopback; copied */
+	const struct ip_network *uncounted; /* without the limit per_address, as loopback always is; copied */
 	size_t uncounted_n;
 	size_t max_body;    /* bytes */
 	int64_t timeout_ms; /* of a slow client; whole seconds, at least 1 */
