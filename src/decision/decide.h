@@ -23,7 +23,7 @@ struct decide_view {
 			  struct err *reterr);
 	void *ctx;
 };
-/* A flag_count of one who knows no other conversation: always 0. */
+/* A flag_count for callers that know no other conversation: always 0. */
 int decide_no_flags(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
 		    struct err *reterr) MUSTCHECK;
 
@@ -39,7 +39,7 @@ struct decide_input {
 };
 
 /*
- * Whom a decision reaches:
+ * The people whom a decision reaches:
  *
  * - The webhook's own addresses (an opening, a closing of what no opening with an address is known of) pass `emails`,
  *   `ignore_emails` and the account's choice. The account is chosen once a webhook, by what the webhook says: its

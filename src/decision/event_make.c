@@ -11,8 +11,8 @@
 #include "helpdesk/expr/attributes.h"
 
 /*
- * The event's properties and profile. What a rule gives one event must not show in another. No attribute has the name
- * of a property of ours: the definition's compiler sees to that.
+ * The event's properties and profile. The properties that a rule adds to one event must not show in another. No
+ * attribute has the name of a property of ours: the definition's compiler sees to that.
  */
 
 /* Klaviyo takes 400 properties an event: ours, the attributes, and what rules add. */
@@ -153,7 +153,8 @@ struct json_object *decide_properties(const struct deciding *d, const struct per
 
 /* ---- the event --------------------------------------------------------------------------------------------------- */
 
-/* A rule's properties are laid over the rest, which other drafts need as it was, but never over the Event ID. */
+/* A rule's properties are laid over a copy of the others, which the next draft needs unchanged, and never over the
+ * Event ID. */
 static char *properties_text(const struct deciding *d, const struct person *p, const struct draft *draft,
 			     struct json_object *properties, const char *unique_id)
 {

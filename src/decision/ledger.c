@@ -8,9 +8,9 @@
 #include "base/mem.h"
 
 /*
- * Every signal falls into one row of the header's table; row_of() finds it, the rest acts by it. Nothing
- * but the entry is remembered, so a repeat of the same signal against the same entry says the same: that is what makes
- * a crash before the commit harmless.
+ * Every signal falls into one row of the header's table; row_of() finds it, the rest acts by it. Nothing but the entry
+ * is remembered, so a repeat of the same signal against the same entry says the same: a crash before the commit is
+ * harmless.
  *
  * Times that people will read (when opened, when closed) are the helpdesk's own, whatever the marks make of them.
  */

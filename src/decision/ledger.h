@@ -10,9 +10,9 @@
  * - A signal's own time counts while it lies less than LEDGER_CLOCKS_MS after the receipt. A time further ahead is no
  *   time: the signal counts as one without.
  * - A dated signal is history where it is older than the desk's mark, or LEDGER_CLOCKS_MS or more older than ours. It
- *   is, too, where one that was received later has been taken and our mark lies after its own receipt. At the desk's
- *   mark itself an opening is history where the conversation is closed and no opening is known: desks count in
- *   seconds, and the opening came first.
+ *   is also history where a signal that was received later has been taken and our mark lies after its own receipt. An
+ *   opening at the desk's mark itself is history where the conversation is closed and no opening is known: desks count
+ *   in seconds, and the opening came first.
  * - A signal without a time is history only where one that was received later has been taken.
  * - A mark of the desk that lies LEDGER_CLOCKS_MS or more after a receipt, and a mark of ours that lies after it,
  *   count as that receipt from then on: a clock was set back, and nothing may wait until it comes to that time again.
@@ -39,8 +39,8 @@
  * receipt. A conversation that was closed when it was created was never opened: its first opening is `opened`.
  *
  * A closing goes to all whom the openings since the last closing reached, and an expiry too. It goes to the webhook's
- * own addresses where no opening with an address is known. Every row but the first advances the marks, unless the
- * signal is a mere address.
+ * own addresses where no opening with an address is known. The signal of every row but the first advances the marks,
+ * unless it is a mere address. An expiry is no signal and advances no mark.
  */
 #ifndef DECISION_LEDGER_H
 #define DECISION_LEDGER_H

@@ -16,7 +16,7 @@
  *
  * An answer is in JSON where its media type says so and its body is not empty and no page; or where the media type does
  * not say HTML and the body is a JSON object. A page is a body that begins with a "<", or one of an HTML type that is
- * not blank. In the odd places of the table:
+ * not blank. The table in detail:
  *   202                 with a page: park. Klaviyo's 202 has an empty body; a firewall's challenge or a log-in page may
  *                       come with this status. With any other body: delivered.
  *   403                 with Cloudflare's challenge header and no body: retry, as with a page; else one without a body
