@@ -308,7 +308,7 @@ static void read_facts(struct reader *r)
 		of_item = fact_may_be_body(d->delivery);
 		fact_references(d->delivery, see_item, &of_item);
 	}
-	/* What stands beside the list is the same for all its items: all but the first would count as repeats. */
+	/* A value beside the list is the same for all its items: all but the first would count as repeats. */
 	if (!of_item)
 		problems_error(r->problems, node_get(r->n, "delivery"),
 			       "the same for every item of `each`: expected something of the item in it, as in "
@@ -320,7 +320,7 @@ static void read_facts(struct reader *r)
 	email_places_compile(&d->emails, node_get(r->n, "emails"), node_get(r->n, "primary"), false, r->problems);
 }
 
-/* ctx: the definition, of whose steps those are marked that take a name which is shown. */
+/* Marks the steps that take the name. ctx: the definition. */
 static void see_shown(void *ctx, const struct reference *reference)
 {
 	struct definition *d = ctx;

@@ -76,8 +76,8 @@ struct definition_about {
 	int64_t lookup_cache_ms;         /* how long a lookup's answer is kept */
 };
 const struct definition_about *definition_about(const struct definition *d);
-/* Whether a step's URL or headers name base_url, and the definition has none of its own; needed: a step that is not
- * optional. */
+/* True where the URL or the headers of a step name base_url, and the definition has none of its own. needed: steps that
+ * are optional do not count. */
 bool definition_asks_base_url(const struct definition *d, bool needed);
 enum body_form definition_body(const struct definition *d);
 const struct proof *definition_proof(const struct definition *d);

@@ -23,8 +23,8 @@ struct source {
 /* The first source that gives something counts. A list without maps of words is one fact, and so one source. */
 struct attribute {
 	char *name;
-	bool is_id; /* "Inbox ID": an identifier, whatever the desk writes it as. Klaviyo would segment 7 and "7" apart.
-		     */
+	/* "Inbox ID": always text, however the desk writes it. Klaviyo would segment 7 and "7" apart. */
+	bool is_id;
 	struct source items[FACT_MAX];
 	size_t n;
 };

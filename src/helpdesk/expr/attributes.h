@@ -17,8 +17,7 @@
 
 #define ATTRIBUTES_MAX 100
 
-/* Names of an event's properties. Those that events have by themselves: a definition cannot mean
- * the same by them. */
+/* Names of an event's properties. Those that events have by themselves: no attribute can have one of these names. */
 #define PROPERTY_HELPDESK "Helpdesk"
 #define PROPERTY_CONVERSATION_ID "Conversation ID"
 #define PROPERTY_OPENED_AT "Opened At"

@@ -44,7 +44,7 @@ struct token {
 };
 
 #define REFERENCE_TOKENS_MAX 32
-/* Here for the inline functions below: nobody but these and reference.c looks into it. */
+/* Public for the inline functions below; only these and reference.c read its members. */
 struct reference {
 	enum reference_kind kind;
 	char *text;
@@ -67,7 +67,7 @@ void reference_free(struct reference *r);
 /* Whether a header can be called so; false for "". */
 bool reference_header_is_good(const char *name);
 
-/* As it is written. */
+/* The reference as it is written. */
 static inline const char *reference_text(const struct reference *r)
 {
 	return r->text;
@@ -124,10 +124,10 @@ void values_done(struct values *v);
  * caller owns it.
  */
 char *reference_scalar(const struct reference *r, const struct scope *s) MUSTCHECK;
-/* The same without a copy of what is text in the scope: borrowed from that, or *own, which is NULL before and which the
- * caller frees. */
+/* The same, but a text of the scope is not copied: the result is borrowed from the scope or from *own, which is NULL
+ * before the call and which the caller frees. */
 const char *reference_look(const struct reference *r, const struct scope *s, char **own);
-/* So of one value: json_scalar(), borrowed from o where that holds a text. */
+/* json_scalar() in the same way: borrowed from o where o is a text, else from *own. */
 const char *value_look(struct json_object *o, char **own);
 /*
  * Writes text at every place that r points to in the scope's item (or root), as a number where a number stands there

@@ -112,7 +112,7 @@ static void put_delivery(struct filling *f)
 			      : mem_fmt("sample-%s-%lld-%zu", transition_name(f->t), (long long)f->now_ms, f->item);
 	CLEANUP(mem_freep) char *text = NULL;
 
-	/* The place that counts, or another part of the template where that one says something else too. */
+	/* Where the place that counts says something else too, another part of the template takes the value. */
 	if (r && is_taken(&p, r)) {
 		fact_references(f->d->delivery, find_free, &p);
 		r = p.found;
@@ -131,7 +131,7 @@ static void put_delivery(struct filling *f)
 
 /* ---- the address ------------------------------------------------------------------------------------------------- */
 
-/* In place of another address; where that is the last part of a URL's path, as the last part of it. */
+/* Puts the address in the place of another one. Where a URL stands there, the last part of its path is replaced. */
 static void put_email(struct filling *f, const char *email)
 {
 	const struct reference *r = email_places_place(&f->d->emails, &f->scope);

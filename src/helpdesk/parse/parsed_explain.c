@@ -125,7 +125,7 @@ static void see_later(void *ctx, const struct reference *r)
 static void tell_attribute(void *ctx, const char *name, const struct fact *from, struct json_object *value)
 {
 	struct telling *t = ctx;
-	/* What its map leaves out stands there, all the same. */
+	/* A value that the map leaves out is in the webhook all the same. */
 	CLEANUP(json_putp) struct json_object *there = value ? NULL : fact_value(from, t->s);
 	CLEANUP(mem_freep) char *text = value || there ? json_text(value ? value : there) : NULL;
 	char shown[FLAT_SHOWN_MAX];

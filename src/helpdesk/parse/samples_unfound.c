@@ -117,7 +117,8 @@ static void search_reference(void *ctx, const struct reference *reference)
 
 	if (reference_name(reference))
 		return;
-	/* A pointer from an element on, from the item on; as it is where that is too long for a reference. */
+	/* A pointer that begins at an element of `each` is looked up from the item, as one pointer. Where that is too
+	 * long for a reference, the short one is looked up. */
 	if (s->each && reference_text(reference)[0] == '/')
 		text = mem_fmt("%s/*%s", s->each, reference_text(reference));
 	if (text && reference_compile(text, REFERENCE_NO_NAMES, &whole, NULL) < 0)

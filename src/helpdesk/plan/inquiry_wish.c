@@ -18,7 +18,7 @@
 
 #define DIGEST_KEY_BYTES 16
 
-/* What is known of a URL before the answers of earlier steps. */
+/* The outlook of a URL before the answers of earlier steps. */
 enum url_outlook {
 	URL_NEVER, /* it cannot be made */
 	URL_MAYBE, /* it hangs on a name that an earlier step may take */
@@ -29,7 +29,8 @@ enum url_outlook {
 struct prospect {
 	bool may;                             /* it may be asked */
 	bool by_name;                         /* by a name that an earlier step may take */
-	bool when_open, when_webhook;         /* so `when` asks; `when` looks at a place in the webhook */
+	bool when_open;                       /* `when` asks for such a name */
+	bool when_webhook;                    /* `when` looks at a place in the webhook */
 	enum url_outlook urls[STEP_URLS_MAX]; /* up to the first that is sure to be made, as none behind it is asked */
 };
 
@@ -70,7 +71,7 @@ static void see(void *ctx, const struct reference *r)
 		o->lacks = true;
 }
 
-/* As far as is known by now. */
+/* o->steps holds the earlier steps. */
 static enum url_outlook look_at_url(struct outlook *o, const struct template *t)
 {
 	CLEANUP(mem_freep) char *url = NULL;
@@ -82,7 +83,7 @@ static enum url_outlook look_at_url(struct outlook *o, const struct template *t)
 	return template_render(t, o->scope, TEMPLATE_URL, &url, NULL) == 0 ? URL_SURE : URL_NEVER;
 }
 
-/* Fills steps. As the walk does: it ends before a needed step that cannot be asked. */
+/* Fills o->steps. Like the walk, it ends before a needed step that cannot be asked. */
 static void look_ahead(struct outlook *o)
 {
 	for (o->step = 0; o->step < o->d->steps_n; o->step++) {
@@ -154,8 +155,8 @@ static void add_step(struct outlook *o, const struct step *s, const struct prosp
 {
 	bool sure = false;
 
-	/* That a step is asked is a fact where the webhook decides it: of the same customer another may not lead to it.
-	 */
+	/* Where the webhook decides that a step is asked, this is a fact: another webhook of the same customer may not
+	 * lead to the step. */
 	if (p->when_webhook && p->when_open)
 		matcher_references(s->when, add_values, o);
 	else if (p->when_webhook)

@@ -21,7 +21,7 @@ struct telling {
 
 /* ---- what is not there ------------------------------------------------------------------------------------------- */
 
-/* Whether the header is missing, which is told. value: how it would begin. */
+/* Tells of the header where it is missing, and is true then. value: how the header would begin. */
 static bool tell_header_missing(const struct telling *t, const char *name, const char *value)
 {
 	if (pairs_get(t->request->headers, name))

@@ -205,8 +205,8 @@ bool pieces_match(const struct pieces *format, const char *value, struct span *r
 				return false;
 			continue;
 		}
-		/* To where the next text begins, or the end. That is not looked for at a blank, which says what the
-		 * next letter says: of a stranger's header that is all blanks, each would be walked over from each. */
+		/* The span ends where the next text begins, or at the end. behind_text() passes over blanks by itself,
+		 * so nothing is tried at a blank: a stranger's header of blanks alone would take quadratic time. */
 		end = i + 1 == format->n ? at + strlen(at) : at;
 		while (*end != '\0' && (is_blank(*end) || !behind_text(end, format->items[i + 1].text)))
 			end++;

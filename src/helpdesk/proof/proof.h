@@ -46,7 +46,7 @@ struct proof_request {
 struct proof *proof_compile(const struct node *authenticate, struct problems *problems);
 void proof_free(struct proof *p);
 
-/* What the method asks for and where it stands. */
+/* The demands of the method, and the places of its secret and its time. */
 struct proof_about {
 	const char *method; /* "basic", … */
 	bool needs_user;
@@ -59,8 +59,7 @@ struct proof_about {
 	 * stored. */
 	const char *secret_query;
 	int64_t tolerance_ms; /* how far from now the time of signing may be; 0: the method signs no time */
-	/* Where the body itself says when it was signed, from its top; NULL: it does not. A sample must be fresh there.
-	 */
+	/* The place in the body, from its top, of the time of signing, which must be fresh in a sample; NULL: none. */
 	const struct reference *body_timestamp;
 };
 const struct proof_about *proof_about(const struct proof *p);

@@ -20,7 +20,7 @@ struct proof_way {
 	const char *const *keys;  /* those of the hmac family that it takes, NULL-ended; NULL: none */
 	/* Of a method that signs; NULL with problems. */
 	struct hmac *(*compile)(const struct node *authenticate, struct problems *problems);
-	/* NULL of the method that asks for nothing. */
+	/* The method that asks for nothing has none of these; `make` is NULL in no other. */
 	bool (*is_shown)(const struct proof *p, const struct pairs *headers, const char *query);
 	enum proof_verdict (*check)(const struct proof *p, const struct proof_secrets *s,
 				    const struct proof_request *request);
