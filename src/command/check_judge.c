@@ -78,7 +78,7 @@ static int user_find(const char *name, const struct daemon_unit *unit, struct da
 	if (unit && unit->group)
 		r = find_group(unit->group, &ret->gid, reterr);
 
-	/* As systemd does: what the user database says, and SupplementaryGroups= besides. */
+	/* systemd gives the groups of the user database, and SupplementaryGroups= besides. */
 	(void)getgrouplist(name, ret->gid, NULL, &n);
 	if (n < 0 || n > GROUPS_MAX)
 		n = 0;
@@ -103,7 +103,7 @@ static char *socket_folder(const char *address)
 	return strncmp(address, "unix:", 5) == 0 ? path_folder(address + 5) : NULL;
 }
 
-/* Whether this process cannot make the socket of that address: the folder is not there, or may not be written to. */
+/* True where this process cannot make the socket of that address: the folder is not there, or may not be written to. */
 static bool socket_is_closed(const char *address)
 {
 	CLEANUP(mem_freep) char *folder = socket_folder(address);
@@ -298,7 +298,7 @@ void check_warn(struct check_judge *j, const char *place, const char *fmt, ...)
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
 
-/* asks: who is to find the address. */
+/* asks: the reader of the address, as a warning calls it. */
 static void warn_of(const char *key, const char *address, const char *asks, bool closed, struct check_judge *judge)
 {
 	CLEANUP(mem_freep) char *folder = socket_folder(address), *word = folder ? access_word(folder) : NULL;

@@ -192,7 +192,7 @@ static int take_headers(const struct option_list *headers, struct pairs *to)
 			return command_usage_error(&command_explain, "--header '%s': expected 'NAME: VALUE'", text);
 		CLEANUP(mem_freep) char *name = mem_strn(text, (size_t)(colon - text));
 		CLEANUP(mem_freep) char *value = mem_str(colon + 1);
-		pairs_add(to, name, text_trim(value)); /* as HTTP takes blanks off */
+		pairs_add(to, name, text_trim(value)); /* HTTP takes blanks off, too */
 	}
 	return OPTIONS_GO;
 }

@@ -202,7 +202,7 @@ static bool tell_refused(const struct signal *signal, const struct sample_wish *
 	return any;
 }
 
-/* Tells where the address of a webhook without one comes from. refused: --email stands in it, and is no address. */
+/* The webhook has no address: tells where one comes from. refused: --email is in the webhook, and is no address. */
 static void tell_lookup(const struct source *s, const struct parsed *w, const struct sample_wish *wish, bool refused)
 {
 	const struct signal *signal = &w->reading.signal;

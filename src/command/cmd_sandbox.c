@@ -17,8 +17,8 @@
 
 #define PROGRAM "deskbridge-sandbox"
 
-/* Starts the program in this one's folder, links to this one followed. The sandbox reads its own words; "--" keeps it
- * from taking one for an option of deskbridge. */
+/* Starts the sandbox's program out of this program's folder; links to this program are followed. The sandbox reads
+ * its own words, and takes none behind "--" for an option of deskbridge. */
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	char self[PATH_MAX] = "";

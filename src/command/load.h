@@ -13,8 +13,9 @@
 #include "http/client.h"
 
 /*
- * Reads the configuration; its problems go to stderr, and the number of warnings among them into *ret_warnings; where
- * that is NULL, those of one that does not load only. The caller owns the reference. NULL after a message.
+ * Reads the configuration. Its problems go to stderr, and the number of warnings among them goes into *ret_warnings.
+ * ret_warnings NULL: problems are printed only where the configuration does not load. The caller owns the reference.
+ * NULL after a message.
  */
 struct generation *load_generation(const struct command_context *ctx, size_t *ret_warnings);
 

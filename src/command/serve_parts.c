@@ -59,7 +59,7 @@ void serve_token_tell(const struct serve_token *t, const struct config *c)
 {
 	const char *file = c->admin.token_file;
 
-	/* It was made before `admin.token` was configured: nobody takes it any more. */
+	/* A file that was made before `admin.token` was configured is not used any more. */
 	if (!t->former && !file) {
 		CLEANUP(mem_freep) char *unused = admin_token_path(c->store.path);
 

@@ -168,7 +168,7 @@ static const struct command command = {
 		"\n" FAULTS_HELP,
 };
 
-/* A wrong value is wrong usage, and told before anything is read or starts. */
+/* A wrong value is wrong usage, and is reported before anything is read or starts. */
 static int check_values(const char *address, const struct option_list *faults, const struct option_list *customers)
 {
 	struct http_address parsed;

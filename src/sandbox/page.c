@@ -326,7 +326,7 @@ static struct json_object *element_for(struct json_object *pattern, const struct
 	put_at(&copy, place->rest, json_object_new_string(email));
 	if (!was || !json_object_is_type(copy, json_type_object))
 		return copy;
-	/* The address may stand a second time beside its place, as it was written before it was made regular. */
+	/* The address may stand a second time beside its place, in the form that the customer wrote. */
 	json_object_object_foreach(copy, key, value)
 	{
 		(void)key;
