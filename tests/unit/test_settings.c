@@ -204,6 +204,14 @@ static void only_listen_admin_and_store_need_a_restart(void **state)
 	}
 }
 
+static void assert_restart(const struct config *old, const struct config *next, const char *names)
+{
+	CLEANUP(mem_freep) char *found = settings_restart(old, next);
+
+	assert_non_null(found);
+	assert_string_equal(found, names);
+}
+
 static void a_changed_member_is_named(void **state)
 {
 	struct config a = {0}, b = {0};
@@ -215,14 +223,14 @@ static void a_changed_member_is_named(void **state)
 	a.log.level = 3; /* may change */
 	assert_null(settings_restart(&a, &b));
 	b.store.max_size = 7;
-	assert_string_equal(settings_restart(&a, &b), "store.max_size");
+	assert_restart(&a, &b, "store.max_size");
 	b.store.max_size = 0;
 	b.listen.trusted_proxies.texts = (struct strings){one, 1};
-	assert_string_equal(settings_restart(&a, &b), "listen.trusted_proxies");
+	assert_restart(&a, &b, "listen.trusted_proxies");
 	b.listen.trusted_proxies.texts = (struct strings){0};
 	free(b.listen.address);
 	b.listen.address = mem_str("127.0.0.1:2");
-	assert_string_equal(settings_restart(&a, &b), "listen.address");
+	assert_restart(&a, &b, "listen.address");
 	free(a.listen.address);
 	free(b.listen.address);
 	free(one[0]);
