@@ -11,6 +11,7 @@
  */
 #include <config.h>
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -208,18 +209,26 @@ static void restart_of(struct change *c, enum store_wait why)
 }
 
 /* Pending ones that wait for nothing there is: nobody would ever ask for them. Their counters stay as they are: there
- * is none for such a wait. */
+ * is none for such a wait. One whose row takes no change becomes a dead letter. */
 static void straighten(struct change *c, struct query *q)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 
 	query_bind_int(q, STORE_RELEASE_ROWS);
 	change_ids(c, q, &ids);
-	for (size_t i = 0; i < ids.n; i++)
-		(void)change_by_id(c,
+	for (size_t i = 0; i < ids.n; i++) {
+		struct err why = {0};
+		struct change part = change_part(c, &why);
+
+		(void)change_by_id(&part,
 				   "UPDATE webhooks SET wait = " SQL_WAIT_NONE
 				   ", not_before = 0, ended = 0 WHERE id = ?1 AND +state = " SQL_PENDING,
 				   ids.items[i]);
+		if (change_part_failed(c, &part, -EBADMSG)) {
+			loss_note(c->store, STORE_LOSS_WEBHOOK, ids.items[i], NULL, why.text);
+			c->status = store_webhook_dead(c->store, ids.items[i], why.text, c->reterr);
+		}
+	}
 }
 
 int store_webhooks_restart(struct store *s, struct err *reterr)

@@ -555,6 +555,25 @@ static void a_source_that_is_no_text_stops_no_restart(void **state)
 	assert_non_null(strstr(told.reason, "webhooks.source"));
 }
 
+static void a_mistyped_webhook_that_waits_for_nothing_there_is_stops_no_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct told told = {0};
+
+	assert_int_equal(put(f, "gladly", "c-1", NULL, 1, NOW), 1);
+	assert_int_equal(put(f, "gladly", "c-2", NULL, 2, NOW), 2);
+	mistype(f, "webhooks", "received", "UPDATE webhooks SET received = 'x', wait = 99 WHERE id = 1");
+	sql(f, "UPDATE webhooks SET wait = 99 WHERE id = 2");
+	begin(f);
+	MUST(store_webhooks_restart(f->s, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT state FROM webhooks WHERE id = 1"), 2);
+	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);
+	store_losses(f->s, tell, &told);
+	assert_int_equal(told.n, 1);
+	assert_non_null(strstr(told.reason, "webhooks.received"));
+}
+
 static void a_source_with_a_nul_in_it_stops_no_restart(void **state)
 {
 	struct fixture *f = *state;
@@ -788,6 +807,7 @@ int main(void)
 		TEST(a_mistyped_event_is_passed_over),
 		TEST(a_mistyped_event_that_is_due_too_late_stops_no_other),
 		TEST(a_source_that_is_no_text_stops_no_restart),
+		TEST(a_mistyped_webhook_that_waits_for_nothing_there_is_stops_no_restart),
 		TEST(a_source_with_a_nul_in_it_stops_no_restart),
 		TEST(a_webhook_that_waits_for_a_time_that_is_no_number_goes_on),
 		TEST(an_event_whose_url_is_no_text_is_passed_over),
