@@ -153,6 +153,7 @@ def test_refusals_are_logged_once_a_second_and_all_counted(daemon):
     for _ in range(50):
         daemon.post("gladly", gladly_webhook("opened"), auth=("deskbridge", "wrong"))
     assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="wrong proof") == 50
+    daemon.wait_log("was refused")
     assert 1 <= sum("was refused" in line for line in daemon.log()) <= 2 + time.monotonic() - began
 
 

@@ -248,6 +248,7 @@ def test_the_log_of_what_cannot_be_a_webhook_names_the_client_and_is_bounded(sta
         headers = b"X-Forwarded-For: 203.0.113.7\r\nExpect: 200-ok\r\n"
         assert said(daemon.address, post(headers=headers)).startswith(b"HTTP/1.1 417")
     assert daemon.metric("deskbridge_webhooks_total", source="gladly", result="unsupported") == 50
+    daemon.wait_log("a webhook from 203.0.113.7 was refused")
     lines = [line for line in daemon.log() if "a webhook from 203.0.113.7 was refused" in line]
     assert 1 <= len(lines) <= 2 + time.monotonic() - began
 

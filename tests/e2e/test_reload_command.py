@@ -68,6 +68,7 @@ def test_facts_that_nobody_confirms_are_a_notice_once(daemon):
     ended = daemon.ask("reload")
     (line,) = ended.stderr.splitlines()
     assert ended.returncode == 0 and line.endswith(f": sources.gladly.preset: notice: {said}")
+    daemon.wait_log("no vendor document confirms")
     (line,) = [line for line in daemon.log() if "no vendor document confirms" in line]
     assert re.search(rf" notice {re.escape(str(daemon.file))}:\d+:\d+: sources.gladly.preset: {re.escape(said)}$", line)
     (problem,) = json.loads(daemon.ask("reload", "--json").stdout)["problems"]
