@@ -422,7 +422,7 @@ static void what_a_tree_takes_is_estimated(void **state)
 		if (taken > bytes)
 			fail_msg("%s: %zu bytes are taken, more than the %zu of the estimate", cases[i].each, taken,
 				 bytes);
-		if (taken > 0 && bytes > taken * 12)
+		if (taken > 0 && bytes > taken * 16)
 			fail_msg("%s: %zu bytes are taken, far less than the %zu of the estimate", cases[i].each, taken,
 				 bytes);
 		assert_true(bytes > b.len);
