@@ -384,7 +384,7 @@ int store_events_dead_of_other_url(struct store *s, const char *account, const c
 	struct change c = change_begin(s, reterr);
 	int r;
 
-	/* Those without a URL (their account was not configured when they were queued) belong to no other. */
+	/* Events without a URL (their account was not configured when they were queued) belong to no other URL. */
 	CHANGE(below, &c,
 	       "SELECT e.id FROM events i CROSS JOIN events e ON e.id = i.id WHERE i.state = " SQL_READY
 	       " AND i.account = ?1 AND i.url > '' AND i.url < ?2 AND e.state = " SQL_READY " LIMIT ?3");

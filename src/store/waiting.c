@@ -159,7 +159,7 @@ static void neighbours_load(struct change *c, const char *source, const char *co
 		n.wait = (enum store_wait)query_enum(&q, (int)WAITS);
 		n.received_ms = query_int(&q);
 		n.transition = (enum transition)query_enum(&q, TRANSITION_EXPIRED + 1);
-		/* One that is not pending or does not read ends with its reason when it is taken. */
+		/* A webhook that is not pending, or does not read, ends with its reason when it is taken. */
 		if (q.bad)
 			continue;
 		n.time_ms = query_int(&q);

@@ -63,7 +63,7 @@ static void row_insert(struct change *c, struct webhook *w, enum store_webhook_s
 		w->id = sqlite3_last_insert_rowid(c->store->db);
 }
 
-/* What stands beside its row. OR REPLACE: what stands under a new webhook's id belongs to nobody. */
+/* The rows beside its own. OR REPLACE: rows that already have the id of a new webhook belong to no webhook. */
 static void body_insert(struct change *c, const struct webhook *w, const struct buf *headers)
 {
 	CHANGE(body, c,
