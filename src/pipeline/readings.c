@@ -37,9 +37,10 @@ static struct parsed *take_out(struct readings *r, size_t i)
 {
 	struct parsed *p = r->items[i].parsed;
 
-	atomic_store_explicit(&r->is_full, false, memory_order_relaxed);
 	r->bytes -= r->items[i].bytes;
 	r->n--;
+	if (r->n <= READINGS_MAX / 2 && r->bytes <= READINGS_BYTES_MAX / 2)
+		atomic_store_explicit(&r->is_full, false, memory_order_relaxed);
 	memmove(&r->items[i], &r->items[i + 1], (r->n - i) * sizeof(*r->items));
 	return p;
 }

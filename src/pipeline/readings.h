@@ -31,7 +31,10 @@ void readings_free(struct readings *r);
 void readings_keep(struct readings *r, const struct config *c, struct parsed *p, bool has_waited);
 /* The webhook of that id, which is the caller's from now on, or NULL. */
 struct parsed *readings_take(struct readings *r, int64_t id) MUSTCHECK;
-/* True where the last one found no room, and none has left since: the next will find none either. Any thread. */
+/*
+ * True from the moment that one finds no room until half of the room is free again. Under load one place is free every
+ * now and then, and each turn brings many webhooks: nearly all of their trees would be kept for nothing. Any thread.
+ */
 bool readings_are_full(const struct readings *r);
 /* The webhook has come to its end. */
 void readings_forget(struct readings *r, int64_t id);

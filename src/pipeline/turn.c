@@ -225,30 +225,56 @@ static int insert_item(struct work *w, struct intake_item *item, struct err *ret
 	return store_webhook_time_save(w->store, webhook->id, webhook->time_ms, webhook->undated, reterr);
 }
 
-/* All of one POST, or nothing of it: then it alone is refused. */
-static int insert_submission(struct work *w, struct intake_submission *s, struct err *reterr)
+/*
+ * Inserts the submissions from first up to end (NULL: all that follow), or none of them. Those that are refused already
+ * are left out. *ret_last (borrowed): the webhook that was inserted last, on failure the one that failed; NULL: none.
+ */
+static int insert_range(struct work *w, struct mail *first, const struct mail *end, const struct webhook **ret_last,
+			struct err *reterr)
 {
-	const struct webhook *failed;
-	struct err e = {0};
-	size_t tried = 0;
+	unsigned inserted = w->inserted;
 	int r = work_savepoint(w, reterr);
 
+	*ret_last = NULL;
 	if (r < 0)
 		return r;
-	while (r == 0 && tried < s->n)
-		r = insert_item(w, &s->items[tried++], &e);
-	r = work_savepoint_end(w, r, &e);
-	if (r == 0) {
-		for (size_t i = 0; i < s->n; i++)
+	for (struct mail *m = first; r == 0 && m != end; m = m->next) {
+		struct intake_submission *s = (struct intake_submission *)m;
+
+		for (size_t i = 0; r == 0 && !s->refused && i < s->n; i++) {
+			*ret_last = &s->items[i].parsed->webhook;
+			r = insert_item(w, &s->items[i], reterr);
+		}
+	}
+	r = work_savepoint_end(w, r, reterr);
+	if (r < 0) {
+		w->inserted = inserted;
+		return r;
+	}
+	for (struct mail *m = first; m != end; m = m->next) {
+		struct intake_submission *s = (struct intake_submission *)m;
+
+		for (size_t i = 0; !s->refused && i < s->n; i++)
 			if (is_pending(&s->items[i]))
 				readings_keep(w->readings, w->config, TAKE(s->items[i].parsed), false);
-		return 0;
 	}
-	if (work_is_stores(r)) {
+	return 0;
+}
+
+/* All of one POST, or nothing of it: then it alone is refused. */
+static int insert_alone(struct work *w, struct mail *m, struct err *reterr)
+{
+	struct intake_submission *s = (struct intake_submission *)m;
+	const struct webhook *failed;
+	struct err e = {0};
+	int r = insert_range(w, m, m->next, &failed, &e);
+
+	if (r == 0)
+		return 0;
+	if (!failed || work_is_stores(r)) {
 		*reterr = e;
 		return r;
 	}
-	failed = &s->items[tried - 1].parsed->webhook;
 	log_error(
 		&((struct log_about){.source = failed->source, .conversation = failed->conversation, .reason = e.text}),
 		"a webhook cannot be kept and was refused");
@@ -259,14 +285,27 @@ static int insert_submission(struct work *w, struct intake_submission *s, struct
 static int insert_submissions(struct turn *t, struct work *w, struct err *reterr)
 {
 	bool room = room_look(&t->room, t->retry_ms != 0);
+	const struct webhook *failed;
+	struct err e = {0};
+	int r;
 
 	for (struct mail *m = t->submissions.first; m; m = m->next) {
 		struct intake_submission *s = (struct intake_submission *)m;
-		int r = 0;
 
 		s->refused = !room || !room_has(&t->room, s);
-		if (!s->refused)
-			r = insert_submission(w, s, reterr);
+	}
+	if (!t->submissions.first)
+		return 0;
+	/* One savepoint for all: SQLite copies every page that a savepoint changes first. */
+	r = insert_range(w, t->submissions.first, NULL, &failed, &e);
+	if (r == 0)
+		return 0;
+	if (work_is_stores(r)) {
+		*reterr = e;
+		return r;
+	}
+	for (struct mail *m = t->submissions.first; m; m = m->next) {
+		r = insert_alone(w, m, reterr);
 		if (r < 0)
 			return r;
 	}

@@ -336,18 +336,21 @@ static void nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again(v
 	assert_false(health_is_ready(p->health));
 }
 
-/* What one item adds to the metrics goes with it where it is undone. */
+/* What one item adds to the metrics goes with it where it is undone. All of a turn go in together at first: those
+ * beside the bad one are inserted twice, and are to count once. */
 static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void **state)
 {
 	struct play *p = *state;
-	struct sender bad, good;
+	struct sender before, bad, after, again;
 	struct intake_item items[2] = {{.kept = true}, {.kept = true}};
 	CLEANUP(mem_freep) char *large = mem_new(300 * 1024, 1);
 
 	play_start(p);
 	run(p);
 	metrics_reset();
-	SUBMIT(p, &bad, .source = "desk", .kind = "open", .conversation = "1", .email = "jo@example.com");
+	SUBMIT(p, &before, .source = "desk", .kind = "open", .conversation = "2", .email = "jo@example.com",
+	       .delivery = "a");
+	SUBMIT(p, &bad, .source = "desk", .kind = "open", .conversation = "1", .email = "mo@example.com");
 	memset(large, 'x', 300 * 1024 - 1);
 	pairs_add(&bad.item.parsed->webhook.headers, "X-Large", large);
 	items[1].parsed = bad.item.parsed;
@@ -355,13 +358,26 @@ static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void 
 	items[0].dead_reason = mem_str("unreadable");
 	bad.submission.items = items;
 	bad.submission.n = 2;
-	SUBMIT(p, &good, .source = "desk", .kind = "open", .conversation = "2", .email = "jo@example.com");
+	SUBMIT(p, &after, .source = "desk", .kind = "open", .conversation = "3", .email = "al@example.com",
+	       .delivery = "b");
+	SUBMIT(p, &again, .source = "desk", .kind = "open", .conversation = "2", .email = "jo@example.com",
+	       .delivery = "a");
 	run(p);
+	assert_int_equal(before.answers, 1);
+	assert_int_equal(bad.answers, 1);
+	assert_int_equal(after.answers, 1);
 	assert_true(bad.refused);
-	assert_false(good.refused);
-	assert_events(p->stage, "started conversation in Desk jo@example.com ready; ");
+	assert_false(before.refused || after.refused || again.refused);
+	assert_int_equal(before.result, INTAKE_ACCEPTED);
+	assert_int_equal(after.result, INTAKE_ACCEPTED);
+	assert_int_equal(again.result, INTAKE_DUPLICATE);
+	assert_true(before.was_committed && after.was_committed);
+	assert_done(p->stage, before.id, "events");
+	assert_done(p->stage, after.id, "events");
+	assert_events(p->stage, "started conversation in Desk jo@example.com ready; "
+				"started conversation in Desk al@example.com ready; ");
 	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "dead", NULL), 0, 0);
-	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "events", NULL), 1, 0);
+	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "events", NULL), 2, 0);
 	parsed_free(items[0].parsed);
 	free(items[0].dead_reason);
 }
