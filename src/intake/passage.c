@@ -34,7 +34,7 @@ struct passage {
 	size_t body_bytes;   /* of the claim, for the body, while it is taken apart */
 	size_t bytes;        /* what the items take, with the trees that are kept; */
 	size_t trees;        /* and these alone */
-	bool is_tight;       /* no tree is kept: the pipeline would drop it, or an item had no room beside the trees */
+	bool is_tight;       /* no tree is kept: the pipeline is behind, or an item had no room beside the trees */
 	bool full;           /* there is no room for them */
 	unsigned refused;    /* how many there were then */
 	bool several;        /* the POST carried more than one item */

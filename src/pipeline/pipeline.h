@@ -24,8 +24,8 @@ struct pipeline;
 /* Opens the store (writer), starts the thread and the courier. g: takes its own reference. */
 int pipeline_start(struct generation *g, struct pipeline **ret, struct err *reterr) MUSTCHECK;
 
-/* True while a webhook that is submitted with its tree keeps it until its pass. A pipeline that is behind drops the
- * tree: then the submitter frees it, on the thread that made it, which is cheaper. Any thread. */
+/* False while the pipeline is so far behind that it would drop most of the trees that webhooks are submitted with: then
+ * the submitter frees them, on the thread that made them, which is cheaper. Any thread. */
 bool pipeline_keeps_parsed(const struct pipeline *p);
 
 /* Any thread; posts and returns at once. */

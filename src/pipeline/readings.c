@@ -33,15 +33,29 @@ void readings_free(struct readings *r)
 	free(r);
 }
 
+/* Those that have waited do not count: they make room. */
+static bool is_half_empty(const struct readings *r)
+{
+	size_t n = 0, bytes = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->items[i].has_waited)
+			continue;
+		n++;
+		bytes += r->items[i].bytes;
+	}
+	return n <= READINGS_MAX / 2 && bytes <= READINGS_BYTES_MAX / 2;
+}
+
 static struct parsed *take_out(struct readings *r, size_t i)
 {
 	struct parsed *p = r->items[i].parsed;
 
 	r->bytes -= r->items[i].bytes;
 	r->n--;
-	if (r->n <= READINGS_MAX / 2 && r->bytes <= READINGS_BYTES_MAX / 2)
-		atomic_store_explicit(&r->is_full, false, memory_order_relaxed);
 	memmove(&r->items[i], &r->items[i + 1], (r->n - i) * sizeof(*r->items));
+	if (readings_are_full(r) && is_half_empty(r))
+		atomic_store_explicit(&r->is_full, false, memory_order_relaxed);
 	return p;
 }
 

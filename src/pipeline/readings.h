@@ -32,8 +32,9 @@ void readings_keep(struct readings *r, const struct config *c, struct parsed *p,
 /* The webhook of that id, which is the caller's from now on, or NULL. */
 struct parsed *readings_take(struct readings *r, int64_t id) MUSTCHECK;
 /*
- * True from the moment that one finds no room until half of the room is free again. Under load one place is free every
- * now and then, and each turn brings many webhooks: nearly all of their trees would be kept for nothing. Any thread.
+ * True from the moment that one finds no room until fresh ones take half of the room at most. Under load single places
+ * become free, and each turn brings many webhooks: nearly all of their trees would be handed over only to be freed.
+ * Any thread.
  */
 bool readings_are_full(const struct readings *r);
 /* The webhook has come to its end. */

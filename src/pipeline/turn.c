@@ -227,22 +227,22 @@ static int insert_item(struct work *w, struct intake_item *item, struct err *ret
 
 /*
  * Inserts the submissions from first up to end (NULL: all that follow), or none of them. Those that are refused already
- * are left out. *ret_last (borrowed): the webhook that was inserted last, on failure the one that failed; NULL: none.
+ * are left out. *ret_failed (borrowed): on failure the webhook that cannot be kept, or NULL where none is to blame.
  */
-static int insert_range(struct work *w, struct mail *first, const struct mail *end, const struct webhook **ret_last,
+static int insert_range(struct work *w, struct mail *first, const struct mail *end, const struct webhook **ret_failed,
 			struct err *reterr)
 {
 	unsigned inserted = w->inserted;
 	int r = work_savepoint(w, reterr);
 
-	*ret_last = NULL;
+	*ret_failed = NULL;
 	if (r < 0)
 		return r;
 	for (struct mail *m = first; r == 0 && m != end; m = m->next) {
 		struct intake_submission *s = (struct intake_submission *)m;
 
 		for (size_t i = 0; r == 0 && !s->refused && i < s->n; i++) {
-			*ret_last = &s->items[i].parsed->webhook;
+			*ret_failed = &s->items[i].parsed->webhook;
 			r = insert_item(w, &s->items[i], reterr);
 		}
 	}
@@ -251,6 +251,7 @@ static int insert_range(struct work *w, struct mail *first, const struct mail *e
 		w->inserted = inserted;
 		return r;
 	}
+	*ret_failed = NULL;
 	for (struct mail *m = first; m != end; m = m->next) {
 		struct intake_submission *s = (struct intake_submission *)m;
 
@@ -296,7 +297,7 @@ static int insert_submissions(struct turn *t, struct work *w, struct err *reterr
 	}
 	if (!t->submissions.first)
 		return 0;
-	/* One savepoint for all: SQLite copies every page that a savepoint changes first. */
+	/* One savepoint for all: SQLite copies each page before a savepoint changes it for the first time. */
 	r = insert_range(w, t->submissions.first, NULL, &failed, &e);
 	if (r == 0)
 		return 0;

@@ -49,9 +49,9 @@ bool work_is_stores(int r);
 #define WORK_IGNORED "ignored"
 #define WORK_SETTLED "settled"
 
-/* One item's work, in the store and in the tally: all of it or none. Not nested. */
+/* A part of the turn's work, in the store and in the tally: all of it or none. Not nested. */
 int work_savepoint(struct work *w, struct err *reterr) MUSTCHECK;
-/* Ends it; the item's work returned r. r < 0, or a savepoint that cannot be kept: all of it is undone, and that is
+/* Ends it; that part returned r. r < 0, or a savepoint that cannot be kept: all of it is undone, and that is
  * returned. Else r: it is kept. */
 int work_savepoint_end(struct work *w, int r, struct err *reterr) MUSTCHECK;
 

@@ -92,7 +92,7 @@ int store_commit(struct store *s, struct err *reterr) MUSTCHECK; /* on failure t
 void store_rollback(struct store *s);
 /* Calls fn for what was set aside or mended since the last call, and is committed: for the log. */
 void store_losses(struct store *s, void (*fn)(void *ctx, const struct store_loss *l), void *ctx);
-/* One webhook's work inside the turn: all of it or none. Not nested. */
+/* A part of the turn's work, as one webhook's pass: all of it or none. Not nested. */
 int store_savepoint(struct store *s, struct err *reterr) MUSTCHECK;
 int store_savepoint_keep(struct store *s, struct err *reterr) MUSTCHECK;
 void store_savepoint_undo(struct store *s);

@@ -1,5 +1,5 @@
 /*
- * Transactions, the savepoint of one webhook's work, and changes in steps.
+ * Transactions, the savepoint inside them, and changes in steps.
  *
  * What belongs to a transaction beside its rows hooks into it: it is told of the savepoint, of its undoing, of the
  * commit and of the rollback, and writes what it kept in memory before the commit.
@@ -12,7 +12,7 @@
 
 #include "store/connection.h"
 
-/* Once a webhook: prepared like other statements. They write nothing themselves. */
+/* At least once a webhook: prepared like other statements. They write nothing themselves. */
 static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
 {
 	QUERY(q, s, sql, reterr);

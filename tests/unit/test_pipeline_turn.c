@@ -336,8 +336,8 @@ static void nobody_is_told_that_webhooks_are_taken_before_a_commit_works_again(v
 	assert_false(health_is_ready(p->health));
 }
 
-/* What one item adds to the metrics goes with it where it is undone. All of a turn go in together at first: those
- * beside the bad one are inserted twice, and are to count once. */
+/* An item that is undone counts nothing. All webhooks of a turn are inserted together at first: one that stands before
+ * the bad one is inserted twice, and counts once. */
 static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void **state)
 {
 	struct play *p = *state;

@@ -118,6 +118,35 @@ static void where_all_are_fresh_the_last_find_no_room(void **state)
 	}
 }
 
+/* They make room, so they are no reason to send no more. */
+static void those_that_have_waited_do_not_count_as_full(void **state)
+{
+	struct world *w = *state;
+
+	for (int64_t id = 1; id <= READINGS_MAX + 1; id++)
+		keep(w, id, 0, false);
+	for (int64_t id = 1; id <= READINGS_MAX; id++) {
+		assert_true(has(w, id)); /* its pass takes it, */
+		keep(w, id, 0, true);    /* and leaves it waiting */
+		assert_int_equal(readings_are_full(w->r), id < READINGS_MAX / 2);
+	}
+	keep(w, READINGS_MAX + 1, 0, false);
+	assert_true(has(w, READINGS_MAX + 1));
+}
+
+static void what_is_full_by_bytes_is_full_until_half_of_them_are_free(void **state)
+{
+	const size_t filled = READINGS_BYTES_MAX / 20;
+	struct world *w = *state;
+
+	for (int64_t id = 1; id <= 10; id++)
+		keep(w, id, filled, false); /* a tenth, with its tree, and a little more: the last finds no room */
+	for (int64_t id = 1; id <= 10; id++) {
+		assert_int_equal(readings_are_full(w->r), id <= 5);
+		assert_int_equal(has(w, id), id < 10);
+	}
+}
+
 static void those_that_have_waited_make_room_the_first_before_all(void **state)
 {
 	struct world *w = *state;
@@ -169,6 +198,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_kept_is_taken_once, start, end),
 		cmocka_unit_test_setup_teardown(the_later_of_two_readings_of_one_webhook_counts, start, end),
 		cmocka_unit_test_setup_teardown(only_what_the_pass_would_read_is_kept, start, end),
+		cmocka_unit_test_setup_teardown(those_that_have_waited_do_not_count_as_full, start, end),
+		cmocka_unit_test_setup_teardown(what_is_full_by_bytes_is_full_until_half_of_them_are_free, start, end),
 		cmocka_unit_test_setup_teardown(where_all_are_fresh_the_last_find_no_room, start, end),
 		cmocka_unit_test_setup_teardown(those_that_have_waited_make_room_the_first_before_all, start, end),
 		cmocka_unit_test_setup_teardown(large_ones_count_by_their_bytes, start, end),
