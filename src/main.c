@@ -63,7 +63,7 @@ static void print_version(void)
 
 static int unknown(const char *what, const char *word, const char *const *names, size_t n)
 {
-	CLEANUP(mem_freep) char *meant = text_meant(" (", ")", word, names, n);
+	CLEANUP(mem_freep) char *meant = text_suggestion(" (", ")", word, names, n);
 
 	out_error("deskbridge: unknown %s \"%.100s\"%s\nTry \"deskbridge --help\".\n", what, word, meant);
 	return COMMAND_USAGE;

@@ -13,7 +13,7 @@
 #include "admin/gate.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/percent.h"
@@ -68,7 +68,7 @@ static void turn_away(struct http_exchange *x, unsigned status, const char *body
 static void answer_json(struct http_exchange *x, unsigned status, struct json_object *owned)
 {
 	/* The store may hold what an earlier version let in. */
-	CLEANUP(mem_freep) char *text = known_json(owned);
+	CLEANUP(mem_freep) char *text = known_secrets_json(owned);
 
 	json_object_put(owned);
 	answer_text(x, status, "application/json", text);

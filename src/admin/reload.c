@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "http/server.h"
 
 struct reload_whole {
@@ -55,7 +55,7 @@ void admin_reload_answer(struct admin_reload *asked, const struct admin_verdict 
 {
 	struct reload_whole *w = (struct reload_whole *)(void *)asked;
 	CLEANUP(json_putp) struct json_object *body = verdict_body(v);
-	CLEANUP(mem_freep) char *text = known_json(body);
+	CLEANUP(mem_freep) char *text = known_secrets_json(body);
 	struct http_answer answer = {
 		.status = kinds[v->kind].status, .type = "application/json", .body = text, .body_len = strlen(text)};
 

@@ -12,8 +12,8 @@
 
 /* One request that waits for its verdict. */
 struct admin_reload {
-	struct mail mail; /* for the owner's mailbox */
-			  /* private members follow in reload.c */
+	struct message message; /* for the owner's mailbox */
+				/* private members follow in reload.c */
 };
 
 /* The one that reloads. ask is called on the admin's threads and does not block: it hands `asked` on, or answers it at

@@ -14,7 +14,7 @@ int64_t backoff_ms(unsigned attempts, double chance)
 	return wait_ms > 100 ? wait_ms : 100;
 }
 
-double backoff_chance(void)
+double backoff_jitter(void)
 {
 	return (double)digest_random_below(1u << 20) / (double)((1u << 20) - 1);
 }

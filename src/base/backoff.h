@@ -1,5 +1,5 @@
 /*
- * backoff: how long to wait before the next try: exponential back-off with full jitter. Pure but for backoff_chance.
+ * backoff: how long to wait before the next try: exponential back-off with full jitter. Pure but for backoff_jitter.
  */
 #ifndef BASE_BACKOFF_H
 #define BASE_BACKOFF_H
@@ -13,6 +13,6 @@
  * failed before the latest. chance: 0…1. */
 int64_t backoff_ms(unsigned attempts, double chance);
 /* 0…1, both included, at random. Any thread. */
-double backoff_chance(void);
+double backoff_jitter(void);
 
 #endif

@@ -95,7 +95,7 @@ bool ip_is_loopback(const struct ip *ip)
 	return ip->bits == IPV4_BITS ? ip->bytes[0] == 127 : ip_same(ip, &one);
 }
 
-struct ip ip_holder(const struct ip *ip)
+struct ip ip_limit_key(const struct ip *ip)
 {
 	struct ip holder = *ip;
 

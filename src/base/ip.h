@@ -42,7 +42,7 @@ bool ip_is_in(const struct ip *ip, const struct ip_network *network);
  * The address that limits per address count by: an IPv4 address itself, the /64 of an IPv6 address, because one host
  * may take as many addresses as it likes in there.
  */
-struct ip ip_holder(const struct ip *ip);
+struct ip ip_limit_key(const struct ip *ip);
 
 /* The letters of a name or an IPv4 address, between its dots and with them. */
 #define HOST_LABEL_LETTERS TEXT_ALNUM "-_"

@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/escape.h"
 #include "base/json_lex.h"
-#include "base/strike.h"
+#include "base/redact.h"
 #include "base/text.h"
 
 static _Atomic uint64_t reads; /* only counts: no other memory is ordered by it */
@@ -222,11 +222,11 @@ char *json_shown(struct json_object *o, bool pretty)
 }
 
 /* As deep as the tree, which this program made or json_read() bounded. */
-void json_strike(struct json_object *o, const struct strikes *secrets)
+void json_redact(struct json_object *o, const struct redactor *secrets)
 {
 	switch (json_object_get_type(o)) {
 	case json_type_string: {
-		CLEANUP(mem_freep) char *struck = strike(secrets, json_object_get_string(o));
+		CLEANUP(mem_freep) char *struck = redact(secrets, json_object_get_string(o));
 
 		if (strcmp(struck, json_object_get_string(o)) != 0)
 			INSIST(json_object_set_string(o, struck) == 1);
@@ -234,13 +234,13 @@ void json_strike(struct json_object *o, const struct strikes *secrets)
 	}
 	case json_type_array:
 		for (size_t i = 0; i < json_object_array_length(o); i++)
-			json_strike(json_object_array_get_idx(o, i), secrets);
+			json_redact(json_object_array_get_idx(o, i), secrets);
 		break;
 	case json_type_object: {
 		json_object_object_foreach(o, key, value)
 		{
 			(void)key;
-			json_strike(value, secrets);
+			json_redact(value, secrets);
 		}
 		break;
 	}

@@ -57,8 +57,8 @@ char *json_shown(struct json_object *o, bool pretty) MUSTCHECK;
 /* Indented by two blanks, and exact: for a request's body. */
 char *json_pretty(struct json_object *o) MUSTCHECK;
 /* Strikes secrets out of all texts of a tree, in place. Names of members stay. secrets: NULL allowed. */
-struct strikes;
-void json_strike(struct json_object *o, const struct strikes *secrets);
+struct redactor;
+void json_redact(struct json_object *o, const struct redactor *secrets);
 
 /*
  * The scalar as text: strings as they are, integers in decimal, doubles as the shortest text that reads back, wide

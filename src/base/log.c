@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "base/escape.h"
 #include "base/json.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/log_out.h"
 #include "base/mask.h"
 #include "base/mem.h"
@@ -199,9 +199,9 @@ static void log_journal(int level, const char *message, const struct log_field *
 
 /* Only the caller knows which texts are this program's own; here all of them are taken for an outsider's. The caller
  * owns the result. */
-static char *log_clean(const struct strikes *secrets, const char *text)
+static char *log_clean(const struct redactor *secrets, const char *text)
 {
-	char *struck = strike(secrets, text), *masked;
+	char *struck = redact(secrets, text), *masked;
 
 	if (atomic_load(&log_personal_data))
 		return struck;
@@ -211,10 +211,10 @@ static char *log_clean(const struct strikes *secrets, const char *text)
 }
 
 /* Cut only when it is clean: half a secret is not recognised any more. The caller owns it. */
-static char *log_message(const struct strikes *secrets, const char *fmt, va_list ap)
+static char *log_message(const struct redactor *secrets, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 
-static char *log_message(const struct strikes *secrets, const char *fmt, va_list ap)
+static char *log_message(const struct redactor *secrets, const char *fmt, va_list ap)
 {
 	CLEANUP(mem_freep) char *text = NULL;
 	size_t size;
@@ -241,20 +241,20 @@ void log_write(int level, const struct log_about *about, const char *fmt, ...)
 	CLEANUP(mem_freep) char *message = NULL;
 	char *cleaned[LOG_FIELDS_MAX], ids[2][17];
 	int format, before = errno;
-	struct strikes *secrets;
+	struct redactor *secrets;
 	va_list ap;
 	size_t n;
 
 	if (!log_wants(level))
 		return;
-	secrets = known_secrets();
+	secrets = known_secrets_get();
 	va_start(ap, fmt);
 	message = log_message(secrets, fmt, ap);
 	va_end(ap);
 	n = log_fields(about, fields, ids);
 	for (size_t i = 0; i < n; i++)
 		fields[i].value = cleaned[i] = log_clean(secrets, fields[i].value);
-	strikes_unref(secrets);
+	redactor_unref(secrets);
 	format = atomic_load(&log_format_now);
 	if (format == LOG_FORMAT_JSON)
 		log_json(level, message, fields, n);

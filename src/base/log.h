@@ -3,13 +3,12 @@
  *
  * Levels are syslog's. Library code is silent above debug; the one caller that knows what a failure means for the user
  * logs it, once. No payload, no secret, no full e-mail address: log_email() masks unless log.personal_data is set. A
- * message and the members of struct log_about are cleaned here all the same: known secrets are struck out (known.h),
- * addresses masked in whatever form they are written (mask.h), control characters escaped (escape.h).
- * Every line is whole by itself. Three formats:
- *   text     "<time> <level> <message> source=gladly webhook=00000000000001f4 reason=\"wrong proof\""
- *   json     one object a line: time, level, message, then the same names
- *   journal  MESSAGE is the text's line from <message> on; PRIORITY; beside it DESKBRIDGE_SOURCE, …, DESKBRIDGE_REASON
- * Any thread; one write(2) or sd_journal_sendv a line. In `serve` nothing waits for them (log_out.h).
+ * message and the members of struct log_about are cleaned here all the same: known secrets are struck out
+ * (known_secrets.h), addresses masked in whatever form they are written (mask.h), control characters escaped
+ * (escape.h). Every line is whole by itself. Three formats: text     "<time> <level> <message> source=gladly
+ * webhook=00000000000001f4 reason=\"wrong proof\"" json     one object a line: time, level, message, then the same
+ * names journal  MESSAGE is the text's line from <message> on; PRIORITY; beside it DESKBRIDGE_SOURCE, …,
+ * DESKBRIDGE_REASON Any thread; one write(2) or sd_journal_sendv a line. In `serve` nothing waits for them (log_out.h).
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -209,7 +209,7 @@ static struct series *series_make(enum metric m, const char *const labels[LABELS
 /* As a label may be shown; NULL: as it is. The caller's. */
 static char *label_cleaned(const char *label)
 {
-	char *clean = known_clean(label);
+	char *clean = known_secrets_clean(label);
 	size_t len = strlen(clean);
 
 	if (strcmp(clean, label) == 0 && len <= LABEL_LENGTH_MAX) {
@@ -337,7 +337,7 @@ double metrics_get(enum metric m, const char *label1, const char *label2, const 
 /* ---- the text ---------------------------------------------------------------------------------------------------- */
 
 /* What a series was when the text was asked for. */
-struct reading {
+struct metric_sample {
 	const struct series *series;
 	double value;
 	uint64_t buckets[BOUNDS_MAX + 1];
@@ -359,7 +359,7 @@ static void put_number(struct buf *to, double value)
 	buf_adds(to, text);
 }
 
-static void put_plain(struct buf *to, const struct reading *r)
+static void put_plain(struct buf *to, const struct metric_sample *r)
 {
 	const struct metric_spec *spec = &specs[r->series->metric];
 
@@ -378,7 +378,7 @@ static void put_plain(struct buf *to, const struct reading *r)
 	buf_addc(to, '\n');
 }
 
-static void put_histogram(struct buf *to, const struct reading *r)
+static void put_histogram(struct buf *to, const struct metric_sample *r)
 {
 	const struct metric_spec *spec = &specs[r->series->metric];
 	unsigned n = bounds_of(r->series->metric);
@@ -397,9 +397,9 @@ static void put_histogram(struct buf *to, const struct reading *r)
 }
 
 /* All series, those of one metric together, in the table's order. The caller frees. */
-static struct reading *read_all(size_t *ret_n)
+static struct metric_sample *read_all(size_t *ret_n)
 {
-	struct reading *all;
+	struct metric_sample *all;
 	size_t n = 0;
 
 	lock_acquire(&lock);
@@ -422,7 +422,7 @@ static struct reading *read_all(size_t *ret_n)
 
 void metrics_each(enum metric m, void (*fn)(void *ctx, const char *const labels[3], double value), void *ctx)
 {
-	CLEANUP(mem_freep) struct reading *all = NULL;
+	CLEANUP(mem_freep) struct metric_sample *all = NULL;
 	size_t n;
 
 	INSIST(specs[m].type != TYPE_HISTOGRAM);
@@ -438,7 +438,7 @@ void metrics_each(enum metric m, void (*fn)(void *ctx, const char *const labels[
 
 void metrics_render(struct buf *to)
 {
-	CLEANUP(mem_freep) struct reading *all = NULL;
+	CLEANUP(mem_freep) struct metric_sample *all = NULL;
 	size_t n, at = 0;
 
 	all = read_all(&n);

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/mem.h"
 
 /* One conversion of a format. */
@@ -81,7 +81,7 @@ static char *shown(const char *text, int precision)
 		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
 			len--;
 	part = mem_strn(text, len);
-	cleaned = known_strike(part);
+	cleaned = known_secrets_redact(part);
 	return escape_text(cleaned);
 }
 
@@ -170,7 +170,7 @@ void out_to(FILE *to, const char *fmt, ...)
 
 void out_lines(FILE *to, const char *text)
 {
-	CLEANUP(mem_freep) char *cleaned = known_strike(text);
+	CLEANUP(mem_freep) char *cleaned = known_secrets_redact(text);
 	CLEANUP(buf_done) struct buf shown;
 
 	buf_init(&shown, INT_MAX);

@@ -2,8 +2,8 @@
  * out: what commands say on a terminal.
  *
  * All printing goes through here (tests/check-tree.sh holds it). The text of a format is this program's own; every %s
- * may come from outside, so known secrets are struck out of it (known.h) and it is escaped (escape.h): no byte of it is
- * obeyed by a terminal, and a value stays in its line. Main thread. Failures show at command_end()'s fflush().
+ * may come from outside, so known secrets are struck out of it (known_secrets.h) and it is escaped (escape.h): no byte
+ * of it is obeyed by a terminal, and a value stays in its line. Main thread. Failures show at command_end()'s fflush().
  */
 #ifndef BASE_OUT_H
 #define BASE_OUT_H

@@ -46,7 +46,7 @@ void problems_add(struct problems *p, enum problem_kind kind, const struct node 
 	va_end(ap);
 }
 
-bool problems_told(const struct problems *p, const char *text)
+bool problems_have(const struct problems *p, const char *text)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (strcmp(p->items[i].text, text) == 0)
@@ -64,7 +64,7 @@ void problems_error_at(struct problems *p, const char *file, unsigned line, unsi
 	va_end(ap);
 }
 
-char *problem_place(const struct problem *one)
+char *problem_location(const struct problem *one)
 {
 	const char *path_end = one->path[0] != '\0' ? ": " : "";
 
@@ -150,7 +150,7 @@ void problems_print(const struct problems *p, FILE *to)
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct problem *one = &p->items[i];
-		CLEANUP(mem_freep) char *place = problem_place(one);
+		CLEANUP(mem_freep) char *place = problem_location(one);
 
 		out_to(to, "%s%s%s\n", place, one->notice ? "notice: " : one->warning ? "warning: " : "", one->text);
 	}

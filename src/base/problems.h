@@ -44,7 +44,7 @@ void problems_add(struct problems *p, enum problem_kind kind, const struct node 
 #define problems_warn(p, at, ...) problems_add(p, PROBLEM_WARNING, at, __VA_ARGS__)
 #define problems_notice(p, at, ...) problems_add(p, PROBLEM_NOTICE, at, __VA_ARGS__)
 /* Whether a problem with exactly this text was added before, at any place. */
-bool problems_told(const struct problems *p, const char *text);
+bool problems_have(const struct problems *p, const char *text);
 /* Where there is no node: a file that cannot be opened, a broken line. */
 void problems_error_at(struct problems *p, const char *file, unsigned line, unsigned column, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
@@ -52,7 +52,7 @@ void problems_error_at(struct problems *p, const char *file, unsigned line, unsi
  * what stands once in a file may have been looked at several times. */
 void problems_sort(struct problems *p, size_t from, const char *file);
 /* The problem's place, "FILE:LINE:COLUMN: PATH: ", as far as it is known, or "". The caller owns it. */
-char *problem_place(const struct problem *one) __attribute__((warn_unused_result));
+char *problem_location(const struct problem *one) __attribute__((warn_unused_result));
 void problems_print(const struct problems *p, FILE *to);
 void problems_done(struct problems *p);
 

@@ -275,7 +275,7 @@ const char *text_nearest(const char *word, const char *const *names, size_t n)
 	return found;
 }
 
-char *text_meant(const char *before, const char *behind, const char *word, const char *const *names, size_t n)
+char *text_suggestion(const char *before, const char *behind, const char *word, const char *const *names, size_t n)
 {
 	const char *nearest = text_nearest(word, names, n);
 

@@ -27,7 +27,7 @@ void thread_join(pthread_t t)
 struct mailbox {
 	struct lock lock; /* over first and last */
 	struct cond filled;
-	struct mail *first, *last;
+	struct message *first, *last;
 	void (*wake)(void *); /* set before the first post, then only read */
 	void *wake_arg;
 };
@@ -57,24 +57,24 @@ void mailbox_set_waker(struct mailbox *m, void (*wake)(void *), void *arg)
 	m->wake_arg = arg;
 }
 
-void mailbox_post(struct mailbox *m, struct mail *mail)
+void mailbox_post(struct mailbox *m, struct message *message)
 {
-	mail->next = NULL;
+	message->next = NULL;
 	lock_acquire(&m->lock);
 	if (m->first)
-		m->last->next = mail;
+		m->last->next = message;
 	else
-		m->first = mail;
-	m->last = mail;
+		m->first = message;
+	m->last = message;
 	cond_signal(&m->filled);
 	lock_release(&m->lock);
 	if (m->wake)
 		m->wake(m->wake_arg);
 }
 
-struct mail *mailbox_take(struct mailbox *m)
+struct message *mailbox_take(struct mailbox *m)
 {
-	struct mail *all;
+	struct message *all;
 
 	lock_acquire(&m->lock);
 	all = m->first;

@@ -15,20 +15,20 @@ void thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void *a
 void thread_join(pthread_t t);
 
 /* First member of everything that is posted. */
-struct mail {
-	struct mail *next;
+struct message {
+	struct message *next;
 	int kind; /* the reader's own enumeration */
 };
 
 struct mailbox;
 struct mailbox *mailbox_new(void);
 void mailbox_free(struct mailbox *m); /* must be empty */
-/* Any thread; the mailbox owns the mail until it is taken. Calls the waker, if set, after the mail is in. */
-void mailbox_post(struct mailbox *m, struct mail *mail);
+/* Any thread; the mailbox owns the message until it is taken. Calls the waker, if set, after the message is in. */
+void mailbox_post(struct mailbox *m, struct message *message);
 /* For a reader that sleeps elsewhere (curl's poll): called from the posting thread. Set before the first post. */
 void mailbox_set_waker(struct mailbox *m, void (*wake)(void *), void *arg);
 /* Reader: all that is there, oldest first, or NULL. Never blocks. */
-struct mail *mailbox_take(struct mailbox *m);
+struct message *mailbox_take(struct mailbox *m);
 /* Reader: waits until something is there or clock_mono_ms() reaches until_mono_ms (CLOCK_NEVER_MS: for ever). */
 void mailbox_wait(struct mailbox *m, int64_t until_mono_ms);
 

@@ -252,7 +252,7 @@ struct peeled {
 	struct unwrapped r;
 };
 
-static struct unwrapped plain_reading(const char *text)
+static struct unwrapped plain_decoding(const char *text)
 {
 	return (struct unwrapped){.text = text, .len = strlen(text)};
 }
@@ -275,7 +275,7 @@ static bool peel(struct peeled *p)
 }
 
 /* Where something was replaced, p becomes the new text with as many layers taken off as it has of those. */
-static void replace_reading(struct peeled *p, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
+static void replace_decoding(struct peeled *p, const struct unwrapped *r, unwrap_find_fn *find, const void *ctx)
 {
 	char *replaced = replace_in(p->text, r, find, ctx);
 	unsigned layers = p->layers;
@@ -284,7 +284,7 @@ static void replace_reading(struct peeled *p, const struct unwrapped *r, unwrap_
 		return;
 	free(p->text);
 	layer_done(&p->layer);
-	*p = (struct peeled){.text = replaced, .r = plain_reading(replaced)};
+	*p = (struct peeled){.text = replaced, .r = plain_decoding(replaced)};
 	while (p->layers < layers && peel(p))
 		;
 }
@@ -294,12 +294,12 @@ char *unwrap_replace(const char *text, unwrap_find_fn *find, const void *ctx)
 	struct peeled p = {.text = mem_str(text)};
 	struct layer guess;
 
-	p.r = plain_reading(p.text);
+	p.r = plain_decoding(p.text);
 	INSIST(p.r.len < INT_MAX);
 	for (unsigned layers = 0; layers <= UNWRAP_LAYERS_MAX; layers++) {
 		if (layers > 0 && (p.layers + 1 != layers || !peel(&p)))
 			break;
-		replace_reading(&p, &p.r, find, ctx);
+		replace_decoding(&p, &p.r, find, ctx);
 		/* The reading that takes =XX for an encoding, where it is another one. */
 		if (!memchr(p.r.text, '=', p.r.len))
 			continue;
@@ -307,7 +307,7 @@ char *unwrap_replace(const char *text, unwrap_find_fn *find, const void *ctx)
 		if (guess.changed) {
 			const struct unwrapped r = {guess.text, guess.len, guess.from, guess.to, true};
 
-			replace_reading(&p, &r, find, ctx);
+			replace_decoding(&p, &r, find, ctx);
 		}
 		layer_done(&guess);
 	}

@@ -102,7 +102,7 @@ static void log_problems(const struct problems *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		const struct problem *one = &p->items[i];
-		CLEANUP(mem_freep) char *place = problem_place(one);
+		CLEANUP(mem_freep) char *place = problem_location(one);
 
 		log_write(one->notice    ? LOG_NOTICE
 			  : one->warning ? LOG_WARNING
@@ -289,7 +289,7 @@ static void reload(struct serve *s, struct admin_reload *asked)
 	tell_status(s, "READY=1\n");
 	verdict.generation = s->generation->number;
 	for (; asked; asked = behind) {
-		behind = (struct admin_reload *)(void *)asked->mail.next;
+		behind = (struct admin_reload *)(void *)asked->message.next;
 		admin_reload_answer(asked, &verdict);
 	}
 	problems_done(&problems);

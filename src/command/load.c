@@ -54,7 +54,7 @@ const struct source *load_source(const struct generation *g, const char *name)
 	names = mem_new(g->config->sources_n, sizeof(*names));
 	for (size_t i = 0; i < g->config->sources_n; i++)
 		names[i] = g->config->sources[i].name;
-	meant = text_meant(" ", "", name, names, g->config->sources_n);
+	meant = text_suggestion(" ", "", name, names, g->config->sources_n);
 	out_error("deskbridge: no source \"%s\" in %s;%s there are:", name, g->config->file, meant);
 	for (size_t i = 0; i < g->config->sources_n; i++)
 		out_error(" %s", g->config->sources[i].name);

@@ -23,7 +23,7 @@ static int unknown(const struct command *c, const struct option_spec *specs, con
 					   name[1] == 'c' ? "-c" : name, c->name);
 	for (const struct option_spec *s = specs; s->name && n < NAMES_MAX; s++)
 		names[n++] = s->name;
-	CLEANUP(mem_freep) char *meant = text_meant(" (", ")", name, names, n);
+	CLEANUP(mem_freep) char *meant = text_suggestion(" (", ")", name, names, n);
 	return command_usage_error(c, "unknown option %s%s", name, meant);
 }
 
@@ -65,7 +65,7 @@ int options_expected(const struct command *c, const char *what, const char *word
 	while (names[n])
 		n++;
 	all = text_join(names, n, " or ");
-	meant = text_meant("; ", "", word, names, n);
+	meant = text_suggestion("; ", "", word, names, n);
 	return command_usage_error(c, "%s%.*s: expected %s%s", what, SHOWN_MAX, word, all, meant);
 }
 

@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -134,7 +134,7 @@ void serve_notify_stop(void)
 
 static void add(struct buf *to, const char *what, const char *name, const char *reason)
 {
-	CLEANUP(mem_freep) char *clean = known_clean(reason);
+	CLEANUP(mem_freep) char *clean = known_secrets_clean(reason);
 	CLEANUP(mem_freep) char *text = mem_fmt("%s%s%s: %s; ", what, *name ? " " : "", name, clean);
 
 	if (to->len + strlen(text) <= STATUS_MAX)
@@ -220,7 +220,7 @@ void serve_reloads_ask(void *ctx, struct admin_reload *asked)
 	lock_acquire(&r->lock);
 	bool closed = r->closed;
 	if (!closed)
-		mailbox_post(r->mailbox, &asked->mail);
+		mailbox_post(r->mailbox, &asked->message);
 	lock_release(&r->lock);
 	if (closed)
 		answer_stopping(r, asked);
@@ -247,7 +247,7 @@ void serve_reloads_close(struct serve_reloads *r)
 	r->closed = true;
 	lock_release(&r->lock);
 	for (asked = serve_reloads_take(r); asked; asked = next) {
-		next = (struct admin_reload *)(void *)asked->mail.next;
+		next = (struct admin_reload *)(void *)asked->message.next;
 		answer_stopping(r, asked);
 	}
 }

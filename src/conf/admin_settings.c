@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/path.h"
 #include "conf/admin_token.h"
 #include "conf/conf_parts.h"
@@ -78,7 +78,7 @@ void admin_settings_take_token(struct admin_settings *a, const char *file)
 	else if (a->token_code < 0)
 		a->token_fault = mem_str(why.text);
 	else
-		known_add((const char *const *)&a->token, 1);
+		known_secrets_add((const char *const *)&a->token, 1);
 }
 
 void admin_settings_read(const char *file, struct admin_settings *ret)

@@ -244,7 +244,7 @@ static void check_all_filled(struct loader *l, const struct node *n)
 /* Takes the text over. Once, though several sources may use the preset. */
 static void tell_once(struct loader *l, const struct node *at, bool notice, char *text)
 {
-	if (problems_told(l->reader.problems, text))
+	if (problems_have(l->reader.problems, text))
 		;
 	else if (notice)
 		problems_notice(l->reader.problems, at, "%s", text);

@@ -82,7 +82,7 @@ static const struct account_policy *find_account(struct loader *l, const struct 
 		return NULL; /* none could be read, which is told already */
 	for (size_t i = 0; i < c->accounts_n; i++)
 		names[count++] = c->accounts[i].name;
-	meant = text_meant("; ", " ", n->text, names, count);
+	meant = text_suggestion("; ", " ", n->text, names, count);
 	all = text_join(names, count, ", ");
 	problems_error(l->reader.problems, n, "there is no account of that name%s%sthere is: %s%s", meant,
 		       meant[0] != '\0' ? "" : "; ", all, also);

@@ -108,7 +108,7 @@ static int preset_unknown(const char *config_file, const char *name, struct err 
 	names = mem_new(all.n, sizeof(*names));
 	for (size_t i = 0; i < all.n; i++)
 		names[i] = all.items[i].name;
-	meant = text_meant("; ", " ", name, names, all.n);
+	meant = text_suggestion("; ", " ", name, names, all.n);
 	joined = text_join(names, all.n, ", ");
 	if (all.n == 0)
 		err_set(reterr, -ENOENT, "there is no preset of that name, and no other: are they installed (%s)?",

@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -382,7 +382,7 @@ struct secrets *secrets_read(struct secret *const *all, size_t n, const struct s
 			values[values_n++] = one->values[k];
 	}
 	/* Told at once, whether the configuration is taken or not: its values may stand in what is said of it. */
-	known_add(values, values_n);
+	known_secrets_add(values, values_n);
 	return snapshot;
 }
 

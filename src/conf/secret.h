@@ -3,8 +3,8 @@
  *
  * A `struct secret` (where) is part of the immutable configuration. A `struct secrets` (what) is an immutable snapshot
  * of all of them, made at load and again when a watched file changes. A value never reaches a log, an error or a
- * command's output: all that are read become known to base/known.h, which strikes them out of what others say. Values
- * are wiped before their memory is freed.
+ * command's output: all that are read become known to base/known_secrets.h, which strikes them out of what others say.
+ * Values are wiped before their memory is freed.
  */
 #ifndef CONF_SECRET_H
 #define CONF_SECRET_H

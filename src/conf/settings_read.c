@@ -190,7 +190,7 @@ static int take_choice(const struct setting *s, const char *text, void *base, st
 		names[n++] = c->name;
 	}
 	all = text_join(names, n, " or ");
-	meant = text_meant("; ", "", text, names, n);
+	meant = text_suggestion("; ", "", text, names, n);
 	return err_set(err, -EINVAL, "expected %s, found %s%s", all, shown(text, out), meant);
 }
 
@@ -218,7 +218,7 @@ static int take_only(const struct setting *s, const struct node *n, struct probl
 			      s->why, s->only);
 		return 0;
 	}
-	meant = text_meant("; ", "", n->text, names, 2);
+	meant = text_suggestion("; ", "", n->text, names, 2);
 	return err_set(err, -EINVAL, "expected %s, found %s%s; %s; write %s, or leave the key out", s->only,
 		       shown(n->text, out), meant, s->why, s->only);
 }

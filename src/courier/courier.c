@@ -16,17 +16,17 @@
 #include "courier/route.h"
 #include "http/client.h"
 
-enum mail_kind {
-	MAIL_SEND,
-	MAIL_ASK,
-	MAIL_GENERATION,
-	MAIL_STALL,
-	MAIL_PING,
-	MAIL_STOP,
+enum courier_message_kind {
+	COURIER_SEND,
+	COURIER_ASK,
+	COURIER_GENERATION,
+	COURIER_STALL,
+	COURIER_PING,
+	COURIER_STOP,
 };
 
-struct letter {
-	struct mail mail;
+struct courier_message {
+	struct message message;
 	union {
 		struct event *event;
 		struct lookup_question *question;
@@ -61,75 +61,75 @@ static void courier_wake(void *arg)
 	lock_release(&c->lock);
 }
 
-static void courier_post(struct courier *c, enum mail_kind kind, struct letter contents)
+static void courier_post(struct courier *c, enum courier_message_kind kind, struct courier_message contents)
 {
-	struct letter *letter = mem_new(1, sizeof(*letter));
+	struct courier_message *cm = mem_new(1, sizeof(*cm));
 
-	*letter = contents;
-	letter->mail.kind = kind;
-	mailbox_post(c->mailbox, &letter->mail);
+	*cm = contents;
+	cm->message.kind = kind;
+	mailbox_post(c->mailbox, &cm->message);
 }
 
 void courier_send(struct courier *c, struct event *e)
 {
-	courier_post(c, MAIL_SEND, (struct letter){.event = e});
+	courier_post(c, COURIER_SEND, (struct courier_message){.event = e});
 }
 
 void courier_ask(struct courier *c, struct lookup_question *q)
 {
-	courier_post(c, MAIL_ASK, (struct letter){.question = q});
+	courier_post(c, COURIER_ASK, (struct courier_message){.question = q});
 }
 
 void courier_generation(struct courier *c, struct generation *g)
 {
-	courier_post(c, MAIL_GENERATION, (struct letter){.generation = generation_ref(g)});
+	courier_post(c, COURIER_GENERATION, (struct courier_message){.generation = generation_ref(g)});
 }
 
 void courier_stall(struct courier *c, bool stalled)
 {
-	courier_post(c, MAIL_STALL, (struct letter){.stalled = stalled});
+	courier_post(c, COURIER_STALL, (struct courier_message){.stalled = stalled});
 }
 
 void courier_ping(struct courier *c, uint64_t token)
 {
-	courier_post(c, MAIL_PING, (struct letter){.token = token});
+	courier_post(c, COURIER_PING, (struct courier_message){.token = token});
 }
 
 /* ---- what came --------------------------------------------------------------------------------------------------- */
 
-static void take_mail(struct courier *c)
+static void take_messages(struct courier *c)
 {
-	struct mail *next;
+	struct message *next;
 
-	for (struct mail *m = mailbox_take(c->mailbox); m; m = next) {
-		struct letter *letter = (struct letter *)(void *)m;
+	for (struct message *m = mailbox_take(c->mailbox); m; m = next) {
+		struct courier_message *cm = (struct courier_message *)(void *)m;
 
 		next = m->next;
-		switch ((enum mail_kind)m->kind) {
-		case MAIL_SEND:
-			routes_send(&c->routes, letter->event);
+		switch ((enum courier_message_kind)m->kind) {
+		case COURIER_SEND:
+			routes_send(&c->routes, cm->event);
 			break;
-		case MAIL_ASK:
-			routes_ask(&c->routes, letter->question);
+		case COURIER_ASK:
+			routes_ask(&c->routes, cm->question);
 			break;
-		case MAIL_GENERATION:
+		case COURIER_GENERATION:
 			if (!c->stopping)
-				routes_generation(&c->routes, letter->generation);
-			generation_unref(letter->generation);
+				routes_generation(&c->routes, cm->generation);
+			generation_unref(cm->generation);
 			break;
-		case MAIL_STALL:
-			c->stalled = letter->stalled;
+		case COURIER_STALL:
+			c->stalled = cm->stalled;
 			break;
-		case MAIL_PING:
-			c->routes.shared.sink.alive(c->routes.shared.sink.ctx, letter->token);
+		case COURIER_PING:
+			c->routes.shared.sink.alive(c->routes.shared.sink.ctx, cm->token);
 			break;
-		case MAIL_STOP:
+		case COURIER_STOP:
 			c->stopping = true;
-			c->deadline_ms = letter->deadline_ms;
+			c->deadline_ms = cm->deadline_ms;
 			routes_close(&c->routes);
 			break;
 		}
-		free(letter);
+		free(cm);
 	}
 }
 
@@ -142,7 +142,7 @@ static void *courier_main(void *arg)
 	int64_t now_ms, next_ms;
 
 	for (;;) {
-		take_mail(c);
+		take_messages(c);
 		now_ms = clock_mono_ms();
 		next_ms = routes_run(&c->routes, !c->stalled, now_ms);
 		if (c->stopping && (c->routes.shared.deliveries == 0 || now_ms >= c->deadline_ms))
@@ -156,7 +156,7 @@ static void *courier_main(void *arg)
 	lock_release(&c->lock);
 	/* Transfers that still run come back as aborted: a retry, or a lookup that was answered already. */
 	http_client_free(client);
-	take_mail(c);
+	take_messages(c);
 	return NULL;
 }
 
@@ -179,7 +179,7 @@ struct courier *courier_start(struct generation *g, const struct courier_sink *s
 
 void courier_stop(struct courier *c, int64_t deadline_ms)
 {
-	courier_post(c, MAIL_STOP, (struct letter){.deadline_ms = deadline_ms});
+	courier_post(c, COURIER_STOP, (struct courier_message){.deadline_ms = deadline_ms});
 	thread_join(c->thread);
 	routes_done(&c->routes);
 	mailbox_free(c->mailbox);

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "courier/route.h"
 #include "courier/walk.h"
 #include "helpdesk/plan/inquiry.h"
@@ -137,7 +137,7 @@ static void walk_is_over(struct walk *w, struct walk_end end, const char *reason
 	struct lookup *l = w->owner;
 	struct upstream *u = &l->upstream;
 	unsigned parks = u->parks;
-	CLEANUP(strikes_unrefp) struct strikes *secrets = known_secrets();
+	CLEANUP(redactor_unrefp) struct redactor *secrets = known_secrets_get();
 	int64_t now_ms = clock_mono_ms();
 	char why[REASON_MAX];
 

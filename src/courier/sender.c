@@ -12,7 +12,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/digest.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "courier/pace.h"
 #include "courier/report.h"
 #include "klaviyo/reason.h"
@@ -119,7 +119,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 	bool moved;
 
 	s->route.shared->deliveries--;
-	moved = pace_returned(&s->pace, &p->request, answer, backoff_chance(), mono_ms, &v.outcome);
+	moved = pace_returned(&s->pace, &p->request, answer, backoff_jitter(), mono_ms, &v.outcome);
 	if (!s->route.configured)
 		pace_renew(&s->pace, &s->limits); /* nobody waits for the end of its pause */
 	if (moved && s->pace.upstream.state == UPSTREAM_PARKED)
@@ -146,7 +146,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 
 static void on_reply(void *ctx, const struct http_reply *reply)
 {
-	CLEANUP(strikes_unrefp) struct strikes *secrets = known_secrets();
+	CLEANUP(redactor_unrefp) struct redactor *secrets = known_secrets_get();
 	struct parcel *p = ctx;
 	struct outcome_answer a = {
 		.lane = LANE_SINGLE,
@@ -177,7 +177,7 @@ static void on_reply(void *ctx, const struct http_reply *reply)
 /* No request was made; the verdict is ours. */
 static void parcel_refused(struct parcel *p, enum outcome outcome, const char *why)
 {
-	CLEANUP(strikes_unrefp) struct strikes *secrets = known_secrets();
+	CLEANUP(redactor_unrefp) struct redactor *secrets = known_secrets_get();
 	struct outcome_verdict v = {
 		.outcome = outcome, .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_s = -1};
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "courier/route.h"
 #include "helpdesk/parse/parsed.h"
 #include "helpdesk/plan/inquiry.h"
@@ -65,17 +65,17 @@ static void failed(struct walk *w, const struct http_reply *reply)
 			 reason));
 }
 
-static char *struck_or_null(const char *text)
+static char *redacted_or_null(const char *text)
 {
 	CLEANUP(mem_freep) char *part = text ? mem_strn(text, strnlen(text, HEADER_SHOWN_MAX)) : NULL;
 
-	return part ? known_strike(part) : NULL;
+	return part ? known_secrets_redact(part) : NULL;
 }
 
 static void answered(struct walk *w, const struct http_reply *reply)
 {
-	CLEANUP(mem_freep) char *location = struck_or_null(pairs_get(&reply->headers, "Location"));
-	CLEANUP(mem_freep) char *type = struck_or_null(reply->type);
+	CLEANUP(mem_freep) char *location = redacted_or_null(pairs_get(&reply->headers, "Location"));
+	CLEANUP(mem_freep) char *type = redacted_or_null(reply->type);
 	struct walk_end end = {.status = reply->status, .retry_after_ms = -1};
 	struct err reason = {0};
 

@@ -185,7 +185,7 @@ static struct holder **holder_place(struct patience *p, const struct ip *ip)
 
 static struct holder *holder_get(struct patience *p, const struct ip *from)
 {
-	struct ip ip = ip_holder(from);
+	struct ip ip = ip_limit_key(from);
 	struct holder **place = holder_place(p, &ip);
 
 	if (!*place) {

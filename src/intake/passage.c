@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/percent.h"
@@ -179,7 +179,7 @@ static struct intake_item *item_add(struct passage *p, struct parsed *parsed, ch
 static void take_unreadable(struct passage *p, struct parsed *parsed, const char *reason)
 {
 	if (proof_about(definition_proof(p->source->definition))->needs_secret) {
-		char *struck = known_strike(reason);
+		char *struck = known_secrets_redact(reason);
 
 		parsed_strip(parsed);
 		(void)item_add(p, parsed, struck);

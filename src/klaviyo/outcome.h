@@ -30,7 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/strike.h"
+#include "base/redact.h"
 #include "base/text.h"
 
 enum lane {
@@ -57,8 +57,8 @@ struct outcome_answer {
 	const struct pairs *headers;
 	const char *body;
 	size_t body_len;
-	bool cut;                      /* the body was longer than what is kept, and `body` does not hold it */
-	const struct strikes *secrets; /* which the reason must not hold; NULL: none */
+	bool cut;                       /* the body was longer than what is kept, and `body` does not hold it */
+	const struct redactor *secrets; /* which the reason must not hold; NULL: none */
 };
 
 #define OUTCOME_REASON_MAX 512

@@ -52,7 +52,7 @@ static void cut(char *out, size_t size, const char *s)
 	memcpy(out + kept, more, sizeof(more));
 }
 
-void reason_text(char *out, size_t size, const struct strikes *secrets, const char *fmt, ...)
+void reason_text(char *out, size_t size, const struct redactor *secrets, const char *fmt, ...)
 {
 	CLEANUP(mem_freep) char *raw = NULL, *struck = NULL, *clean = NULL;
 	size_t raw_size;
@@ -69,7 +69,7 @@ void reason_text(char *out, size_t size, const struct strikes *secrets, const ch
 	(void)vsnprintf(raw, raw_size, fmt, ap);
 	va_end(ap);
 	/* Secrets first, in the whole text: what is cut or masked is not recognised any more. */
-	struck = strike(secrets, raw);
+	struck = redact(secrets, raw);
 	make_printable(struck);
 	clean = mask_text(text_trim(struck));
 	cut(out, size, clean);
@@ -93,7 +93,8 @@ const char *reason_detail(struct json_object *body)
 	return error_words(json_object_array_get_idx(errors, 0));
 }
 
-void reason_of_refusal(char *out, size_t size, const struct strikes *secrets, unsigned status, struct json_object *body)
+void reason_of_refusal(char *out, size_t size, const struct redactor *secrets, unsigned status,
+		       struct json_object *body)
 {
 	struct json_object *errors = json_member(body, "errors");
 	struct buf text;
@@ -153,7 +154,7 @@ static const char *meaning(unsigned status)
 	return "not an answer that HTTP knows";
 }
 
-void reason_of_status(char *out, size_t size, const struct strikes *secrets, unsigned status, bool challenge,
+void reason_of_status(char *out, size_t size, const struct redactor *secrets, unsigned status, bool challenge,
 		      const char *location)
 {
 	if (challenge)

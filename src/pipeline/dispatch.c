@@ -154,7 +154,7 @@ static int try_later(struct work *w, const struct delivery *d, const struct acco
 		return set_aside(w, d->event, reason, reterr);
 	}
 	if (!d->verdict.throttled) { /* a 429 does not move the event's back-off */
-		int64_t wait_ms = backoff_ms(attempts, backoff_chance());
+		int64_t wait_ms = backoff_ms(attempts, backoff_jitter());
 
 		due_ms += d->verdict.retry_after_ms > wait_ms ? d->verdict.retry_after_ms : wait_ms;
 		attempts++;

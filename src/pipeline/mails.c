@@ -6,35 +6,35 @@
 
 #include "base/mem.h"
 
-void mails_free(struct mail *m)
+void message_free(struct message *m)
 {
-	switch ((enum mail_kind)m->kind) {
-	case MAIL_SUBMISSION:
+	switch ((enum pipeline_message_kind)m->kind) {
+	case MESSAGE_SUBMISSION:
 		INSIST(!"a submission is answered, not freed");
 		break;
-	case MAIL_DELIVERY:
-		delivery_free(((struct delivery_mail *)m)->delivery);
+	case MESSAGE_DELIVERY:
+		delivery_free(((struct delivery_message *)m)->delivery);
 		break;
-	case MAIL_ANSWER:
-		lookup_answer_done(((struct answer_mail *)m)->answer);
-		free(((struct answer_mail *)m)->answer);
+	case MESSAGE_ANSWER:
+		lookup_answer_done(((struct answer_message *)m)->answer);
+		free(((struct answer_message *)m)->answer);
 		break;
-	case MAIL_WINDOW:
-		free(((struct window_mail *)m)->name);
-		free(((struct window_mail *)m)->reason);
+	case MESSAGE_WINDOW:
+		free(((struct window_message *)m)->name);
+		free(((struct window_message *)m)->reason);
 		break;
-	case MAIL_GENERATION:
-		generation_unref(((struct generation_mail *)m)->generation);
+	case MESSAGE_GENERATION:
+		generation_unref(((struct generation_message *)m)->generation);
 		break;
-	case MAIL_PING:
-	case MAIL_STOP:
-	case MAIL_LOOK:
+	case MESSAGE_PING:
+	case MESSAGE_STOP:
+	case MESSAGE_LOOK:
 		break;
 	}
 	free(m);
 }
 
-void mails_add(struct mails *l, struct mail *m)
+void message_list_add(struct message_list *l, struct message *m)
 {
 	m->next = NULL;
 	if (l->first)
@@ -44,9 +44,9 @@ void mails_add(struct mails *l, struct mail *m)
 	l->last = m;
 }
 
-struct mail *mails_take(struct mails *l)
+struct message *message_list_take(struct message_list *l)
 {
-	struct mail *m = l->first;
+	struct message *m = l->first;
 
 	if (m)
 		l->first = m->next;

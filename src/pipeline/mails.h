@@ -9,50 +9,50 @@
 #include "courier/courier.h"
 #include "pipeline/submission.h"
 
-enum mail_kind {
-	MAIL_SUBMISSION, /* struct intake_submission: its poster's until answered, all others are heap */
-	MAIL_DELIVERY,
-	MAIL_WINDOW,
-	MAIL_ANSWER,
-	MAIL_GENERATION,
-	MAIL_PING,
-	MAIL_STOP,
-	MAIL_LOOK, /* the clock was set or the store's files changed: the turn that follows looks what that means */
+enum pipeline_message_kind {
+	MESSAGE_SUBMISSION, /* struct intake_submission: its poster's until answered, all others are heap */
+	MESSAGE_DELIVERY,
+	MESSAGE_WINDOW,
+	MESSAGE_ANSWER,
+	MESSAGE_GENERATION,
+	MESSAGE_PING,
+	MESSAGE_STOP,
+	MESSAGE_LOOK, /* the clock was set or the store's files changed: the turn that follows looks what that means */
 };
 
-struct delivery_mail {
-	struct mail mail;
+struct delivery_message {
+	struct message message;
 	struct delivery *delivery;
 };
-struct answer_mail {
-	struct mail mail;
+struct answer_message {
+	struct message message;
 	struct lookup_answer *answer;
 };
-struct window_mail {
-	struct mail mail;
+struct window_message {
+	struct message message;
 	enum report_kind kind;
 	char *name;
 	unsigned window;
 	bool for_new; /* lookups: of webhooks only that nobody was asked for yet */
 	char *reason; /* NULL: not parked */
 };
-struct generation_mail {
-	struct mail mail;
+struct generation_message {
+	struct message message;
 	struct generation *generation;
 };
-struct ping_mail {
-	struct mail mail;
+struct ping_message {
+	struct message message;
 	uint64_t token;
 };
 
 /* Frees a mail and what it holds. Not for submissions: they are answered. */
-void mails_free(struct mail *m);
+void message_free(struct message *m);
 
 /* A line of mails, oldest first. */
-struct mails {
-	struct mail *first, *last;
+struct message_list {
+	struct message *first, *last;
 };
-void mails_add(struct mails *l, struct mail *m);
-struct mail *mails_take(struct mails *l); /* the oldest, or NULL */
+void message_list_add(struct message_list *l, struct message *m);
+struct message *message_list_take(struct message_list *l); /* the oldest, or NULL */
 
 #endif

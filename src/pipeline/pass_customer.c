@@ -96,7 +96,7 @@ static int give_up(struct pass *p, const struct store_lookups *n, const char *re
 /* tries: the one that has just failed among them. */
 static int64_t next_try_ms(unsigned tries)
 {
-	return backoff_ms(tries > 0 ? tries - 1 : 0, backoff_chance());
+	return backoff_ms(tries > 0 ? tries - 1 : 0, backoff_jitter());
 }
 
 static int count_lookup(struct pass *p, enum store_lookup what, const struct lookups_verdict *v,

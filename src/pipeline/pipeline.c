@@ -19,8 +19,8 @@
 #include "pipeline/recovery.h"
 #include "pipeline/turn.h"
 
-struct stop_mail {
-	struct mail mail;
+struct stop_message {
+	struct message message;
 	int64_t deadline_ms;
 };
 
@@ -39,7 +39,7 @@ struct pipeline {
 
 /* ---- what the courier reports: on its thread --------------------------------------------------------------------- */
 
-static void post(struct pipeline *p, struct mail *m, enum mail_kind kind)
+static void post(struct pipeline *p, struct message *m, enum pipeline_message_kind kind)
 {
 	m->kind = (int)kind;
 	mailbox_post(p->mailbox, m);
@@ -47,31 +47,31 @@ static void post(struct pipeline *p, struct mail *m, enum mail_kind kind)
 
 static void sink_delivered(void *ctx, struct delivery *d)
 {
-	struct delivery_mail *m = mem_new(1, sizeof(*m));
+	struct delivery_message *m = mem_new(1, sizeof(*m));
 
 	m->delivery = d;
-	post(ctx, &m->mail, MAIL_DELIVERY);
+	post(ctx, &m->message, MESSAGE_DELIVERY);
 }
 
 static void sink_answered(void *ctx, struct lookup_answer *a)
 {
-	struct answer_mail *m = mem_new(1, sizeof(*m));
+	struct answer_message *m = mem_new(1, sizeof(*m));
 
 	m->answer = a;
-	post(ctx, &m->mail, MAIL_ANSWER);
+	post(ctx, &m->message, MESSAGE_ANSWER);
 }
 
 static void sink_window(void *ctx, enum report_kind kind, const char *name, unsigned window, bool for_new,
 			const char *reason)
 {
-	struct window_mail *m = mem_new(1, sizeof(*m));
+	struct window_message *m = mem_new(1, sizeof(*m));
 
 	m->kind = kind;
 	m->name = mem_str(name);
 	m->window = window;
 	m->for_new = for_new;
 	m->reason = mem_str(reason);
-	post(ctx, &m->mail, MAIL_WINDOW);
+	post(ctx, &m->message, MESSAGE_WINDOW);
 }
 
 static void sink_alive(void *ctx, uint64_t token)
@@ -83,11 +83,11 @@ static void sink_alive(void *ctx, uint64_t token)
 
 static void take_all(struct pipeline *p)
 {
-	for (struct mail *m = mailbox_take(p->mailbox), *next; m; m = next) {
+	for (struct message *m = mailbox_take(p->mailbox), *next; m; m = next) {
 		next = m->next;
-		if (m->kind == MAIL_STOP) {
+		if (m->kind == MESSAGE_STOP) {
 			p->stopping = true;
-			p->stop_deadline_ms = ((struct stop_mail *)m)->deadline_ms;
+			p->stop_deadline_ms = ((struct stop_message *)m)->deadline_ms;
 		}
 		turn_take(p->turn, m);
 	}
@@ -159,28 +159,28 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 
 void pipeline_submit(struct pipeline *p, struct intake_submission *s)
 {
-	post(p, &s->mail, MAIL_SUBMISSION);
+	post(p, &s->message, MESSAGE_SUBMISSION);
 }
 
 void pipeline_generation(struct pipeline *p, struct generation *g)
 {
-	struct generation_mail *m = mem_new(1, sizeof(*m));
+	struct generation_message *m = mem_new(1, sizeof(*m));
 
 	m->generation = generation_ref(g);
-	post(p, &m->mail, MAIL_GENERATION);
+	post(p, &m->message, MESSAGE_GENERATION);
 }
 
 void pipeline_look(struct pipeline *p)
 {
-	post(p, mem_new(1, sizeof(struct mail)), MAIL_LOOK);
+	post(p, mem_new(1, sizeof(struct message)), MESSAGE_LOOK);
 }
 
 void pipeline_ping(struct pipeline *p, uint64_t token)
 {
-	struct ping_mail *m = mem_new(1, sizeof(*m));
+	struct ping_message *m = mem_new(1, sizeof(*m));
 
 	m->token = token;
-	post(p, &m->mail, MAIL_PING);
+	post(p, &m->message, MESSAGE_PING);
 	courier_ping(p->courier, token);
 }
 
@@ -226,11 +226,11 @@ void pipeline_read_news(struct pipeline *p)
 
 void pipeline_stop(struct pipeline *p, int64_t deadline_ms)
 {
-	struct stop_mail *m = mem_new(1, sizeof(*m));
+	struct stop_message *m = mem_new(1, sizeof(*m));
 
 	health_stop(p->health);
 	m->deadline_ms = deadline_ms;
-	post(p, &m->mail, MAIL_STOP);
+	post(p, &m->message, MESSAGE_STOP);
 	thread_join(p->thread);
 	store_close(p->store);
 }

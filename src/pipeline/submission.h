@@ -25,7 +25,7 @@ struct intake_item {
 };
 /* Owned by whoever posts it; the pipeline owns it until `answered`. */
 struct intake_submission {
-	struct mail mail; /* pipeline's */
+	struct message message; /* pipeline's */
 	struct intake_item *items;
 	size_t n;
 	bool refused; /* set by the pipeline: nothing was taken; 503 */

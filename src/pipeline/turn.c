@@ -48,7 +48,7 @@ struct turn {
 	struct recovery recovery;
 	struct room room;
 	struct wall wall;
-	struct mails submissions, deliveries, answers;
+	struct message_list submissions, deliveries, answers;
 
 	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
 	int64_t retry_wait_ms;
@@ -77,12 +77,12 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 	return t;
 }
 
-static void drop_all(struct mails *l)
+static void drop_all(struct message_list *l)
 {
-	struct mail *m;
+	struct message *m;
 
-	while ((m = mails_take(l)))
-		mails_free(m);
+	while ((m = message_list_take(l)))
+		message_free(m);
 }
 
 void turn_free(struct turn *t)
@@ -122,23 +122,23 @@ static struct work work_of(struct turn *t)
 
 /* ---- what comes in ----------------------------------------------------------------------------------------------- */
 
-void turn_take(struct turn *t, struct mail *m)
+void turn_take(struct turn *t, struct message *m)
 {
-	struct generation_mail *generation;
-	const struct window_mail *window;
+	struct generation_message *generation;
+	const struct window_message *window;
 
-	switch ((enum mail_kind)m->kind) {
-	case MAIL_SUBMISSION:
-		mails_add(&t->submissions, m);
+	switch ((enum pipeline_message_kind)m->kind) {
+	case MESSAGE_SUBMISSION:
+		message_list_add(&t->submissions, m);
 		return;
-	case MAIL_DELIVERY:
-		mails_add(&t->deliveries, m);
+	case MESSAGE_DELIVERY:
+		message_list_add(&t->deliveries, m);
 		return;
-	case MAIL_ANSWER:
-		mails_add(&t->answers, m);
+	case MESSAGE_ANSWER:
+		message_list_add(&t->answers, m);
 		return;
-	case MAIL_WINDOW: /* the courier has logged what is parked, and why */
-		window = (const struct window_mail *)m;
+	case MESSAGE_WINDOW: /* the courier has logged what is parked, and why */
+		window = (const struct window_message *)m;
 		if (window->kind == REPORT_ACCOUNT)
 			dispatch_window(t->dispatch, window->name, window->window);
 		else
@@ -146,8 +146,8 @@ void turn_take(struct turn *t, struct mail *m)
 		health_park(t->health, window->kind == REPORT_ACCOUNT ? "account" : "lookups", window->name,
 			    window->reason);
 		break;
-	case MAIL_GENERATION:
-		generation = (struct generation_mail *)m;
+	case MESSAGE_GENERATION:
+		generation = (struct generation_message *)m;
 		readings_clear(t->readings); /* they were read by the former one's definitions */
 		generation_unref(t->generation);
 		t->generation = TAKE(generation->generation);
@@ -155,17 +155,17 @@ void turn_take(struct turn *t, struct mail *m)
 		janitor_configured(t->janitor);
 		courier_generation(t->courier, t->generation);
 		break;
-	case MAIL_PING:
-		health_alive(t->health, HEALTH_PIPELINE, ((struct ping_mail *)m)->token);
+	case MESSAGE_PING:
+		health_alive(t->health, HEALTH_PIPELINE, ((struct ping_message *)m)->token);
 		break;
-	case MAIL_LOOK:
+	case MESSAGE_LOOK:
 		dispatch_stir(t->dispatch, NULL);
 		break;
-	case MAIL_STOP:
+	case MESSAGE_STOP:
 		t->stopping = true;
 		break;
 	}
-	mails_free(m);
+	message_free(m);
 }
 
 /* ---- the beginning of the transaction ---------------------------------------------------------------------------- */
@@ -229,8 +229,8 @@ static int insert_item(struct work *w, struct intake_item *item, struct err *ret
  * Inserts the submissions from first up to end (NULL: all that follow), or none of them. Those that are refused already
  * are left out. *ret_failed (borrowed): on failure the webhook that cannot be kept, or NULL where none is to blame.
  */
-static int insert_range(struct work *w, struct mail *first, const struct mail *end, const struct webhook **ret_failed,
-			struct err *reterr)
+static int insert_range(struct work *w, struct message *first, const struct message *end,
+			const struct webhook **ret_failed, struct err *reterr)
 {
 	unsigned inserted = w->inserted;
 	int r = work_savepoint(w, reterr);
@@ -238,7 +238,7 @@ static int insert_range(struct work *w, struct mail *first, const struct mail *e
 	*ret_failed = NULL;
 	if (r < 0)
 		return r;
-	for (struct mail *m = first; r == 0 && m != end; m = m->next) {
+	for (struct message *m = first; r == 0 && m != end; m = m->next) {
 		struct intake_submission *s = (struct intake_submission *)m;
 
 		for (size_t i = 0; r == 0 && !s->refused && i < s->n; i++) {
@@ -252,7 +252,7 @@ static int insert_range(struct work *w, struct mail *first, const struct mail *e
 		return r;
 	}
 	*ret_failed = NULL;
-	for (struct mail *m = first; m != end; m = m->next) {
+	for (struct message *m = first; m != end; m = m->next) {
 		struct intake_submission *s = (struct intake_submission *)m;
 
 		for (size_t i = 0; !s->refused && i < s->n; i++)
@@ -263,7 +263,7 @@ static int insert_range(struct work *w, struct mail *first, const struct mail *e
 }
 
 /* All of one POST, or nothing of it: then it alone is refused. */
-static int insert_alone(struct work *w, struct mail *m, struct err *reterr)
+static int insert_alone(struct work *w, struct message *m, struct err *reterr)
 {
 	struct intake_submission *s = (struct intake_submission *)m;
 	const struct webhook *failed;
@@ -290,7 +290,7 @@ static int insert_submissions(struct turn *t, struct work *w, struct err *reterr
 	struct err e = {0};
 	int r;
 
-	for (struct mail *m = t->submissions.first; m; m = m->next) {
+	for (struct message *m = t->submissions.first; m; m = m->next) {
 		struct intake_submission *s = (struct intake_submission *)m;
 
 		s->refused = !room || !room_has(&t->room, s);
@@ -305,7 +305,7 @@ static int insert_submissions(struct turn *t, struct work *w, struct err *reterr
 		*reterr = e;
 		return r;
 	}
-	for (struct mail *m = t->submissions.first; m; m = m->next) {
+	for (struct message *m = t->submissions.first; m; m = m->next) {
 		r = insert_alone(w, m, reterr);
 		if (r < 0)
 			return r;
@@ -317,8 +317,8 @@ static int insert_submissions(struct turn *t, struct work *w, struct err *reterr
 
 static int apply_deliveries(struct turn *t, struct work *w, struct err *reterr)
 {
-	for (struct mail *m = t->deliveries.first; m; m = m->next) {
-		int r = dispatch_apply(w, ((struct delivery_mail *)m)->delivery, reterr);
+	for (struct message *m = t->deliveries.first; m; m = m->next) {
+		int r = dispatch_apply(w, ((struct delivery_message *)m)->delivery, reterr);
 
 		if (r < 0)
 			return r;
@@ -359,9 +359,9 @@ static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, s
 
 static void answer_submissions(struct turn *t, bool refused)
 {
-	struct mail *m;
+	struct message *m;
 
-	while ((m = mails_take(&t->submissions))) {
+	while ((m = message_list_take(&t->submissions))) {
 		struct intake_submission *s = (struct intake_submission *)m;
 
 		s->refused = s->refused || refused;
@@ -371,11 +371,11 @@ static void answer_submissions(struct turn *t, bool refused)
 
 static void return_deliveries(struct turn *t)
 {
-	struct mail *m;
+	struct message *m;
 
-	while ((m = mails_take(&t->deliveries))) {
-		dispatch_returned(t->dispatch, ((struct delivery_mail *)m)->delivery);
-		mails_free(m);
+	while ((m = message_list_take(&t->deliveries))) {
+		dispatch_returned(t->dispatch, ((struct delivery_message *)m)->delivery);
+		message_free(m);
 	}
 }
 
@@ -384,7 +384,7 @@ static void return_deliveries(struct turn *t)
 static int transaction(struct turn *t, struct work *w, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us();
-	const struct mail *answer = t->answers.first;
+	const struct message *answer = t->answers.first;
 	int r = store_begin(t->store, reterr);
 
 	if (r == 0)
@@ -396,7 +396,7 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 	if (r == 0)
 		r = apply_deliveries(t, w, reterr);
 	for (; r == 0 && answer; answer = answer->next) {
-		r = lookups_apply(w, ((const struct answer_mail *)answer)->answer, reterr);
+		r = lookups_apply(w, ((const struct answer_message *)answer)->answer, reterr);
 		w->changed = true;
 	}
 	if (r == 0)

@@ -16,10 +16,10 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 void turn_free(struct turn *t);
 
 /* Takes over what the mailbox held; windows, generations and pings act at once, all else in the next turn. */
-void turn_take(struct turn *t, struct mail *m);
+void turn_take(struct turn *t, struct message *m);
 /* Does what there is to do now, commits, answers, hands over. Returns when to be called again where nothing comes
  * before: clock_mono_ms time, or CLOCK_NEVER_MS. A clock that is set and a store's file that goes are such things:
- * MAIL_LOOK tells. */
+ * MESSAGE_LOOK tells. */
 int64_t turn_run(struct turn *t);
 /* The last: commits the results that the courier left, takes up nothing, refuses what was submitted. Where the disk is
  * slow the store leaves its WAL to the next start. */

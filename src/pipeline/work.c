@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "base/known.h"
+#include "base/known_secrets.h"
 
 bool work_is_stores(int r)
 {
@@ -46,7 +46,7 @@ int work_webhook_dead(struct work *w, const char *source, int64_t id, const char
 		      struct err *reterr)
 {
 	CLEANUP(store_origin_done) struct store_origin origin = {0};
-	CLEANUP(mem_freep) char *kept = known_strike(reason);
+	CLEANUP(mem_freep) char *kept = known_secrets_redact(reason);
 	struct log_about about = {.webhook = id, .reason = reason};
 	int r = store_webhook_dead(w->store, id, kept, reterr);
 

@@ -155,7 +155,7 @@ static int read_word(struct fault *f, char *word, int64_t now_ms, struct err *re
 	r = value ? read_valued(f, word, value, now_ms, reterr) : read_flag(f, word);
 	if (r != -ENOENT)
 		return r;
-	meant = text_meant(" (", ")", word, words, sizeof(words) / sizeof(words[0]));
+	meant = text_suggestion(" (", ")", word, words, sizeof(words) / sizeof(words[0]));
 	return err_set(reterr, -EINVAL, "unknown word \"%s\"%s", word, meant);
 }
 

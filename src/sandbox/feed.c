@@ -20,13 +20,13 @@
 
 #define FEED_SLICE_MS 200 /* how long the end waits for a reader who does not read */
 
-enum feed_mail_kind {
+enum feed_message_kind {
 	FEED_LINE,
 	FEED_END,
 };
 
-struct feed_mail {
-	struct mail mail;
+struct feed_message {
+	struct message message;
 	size_t len;
 	char text[];
 };
@@ -102,15 +102,15 @@ struct feed *feed_new(int fd)
 	return f;
 }
 
-static void feed_post(struct feed *f, enum feed_mail_kind kind, const char *text, size_t len)
+static void feed_post(struct feed *f, enum feed_message_kind kind, const char *text, size_t len)
 {
-	struct feed_mail *m = mem_new(1, sizeof(*m) + len);
+	struct feed_message *m = mem_new(1, sizeof(*m) + len);
 
-	m->mail.kind = (int)kind;
+	m->message.kind = (int)kind;
 	m->len = len;
 	memcpy(m->text, text, len);
 	atomic_fetch_add(&f->waiting, 1);
-	mailbox_post(f->lines, &m->mail);
+	mailbox_post(f->lines, &m->message);
 }
 
 void feed_event(struct feed *f, const struct world_event *e)
@@ -161,12 +161,12 @@ static void *feed_main(void *arg)
 
 	while (!end) {
 		char lines[AMOUNT_MAX], text[AMOUNT_MAX + 32];
-		struct mail *m, *next;
+		struct message *m, *next;
 		unsigned left_out;
 
 		mailbox_wait(f->lines, CLOCK_NEVER_MS);
 		for (m = mailbox_take(f->lines); m; m = next) {
-			struct feed_mail *line = (struct feed_mail *)m;
+			struct feed_message *line = (struct feed_message *)m;
 
 			next = m->next;
 			end = end || m->kind == FEED_END;
@@ -192,7 +192,7 @@ void feed_begin(struct feed *f)
 
 void feed_free(struct feed *f)
 {
-	struct mail *m, *next;
+	struct message *m, *next;
 
 	if (!f)
 		return;

@@ -34,7 +34,7 @@ enum delay_kind {
 };
 
 struct delay {
-	struct mail mail;
+	struct message message;
 	struct delay *later; /* the thread's sorted list */
 	struct http_exchange *x;
 	int64_t due_mono_ms;
@@ -43,7 +43,7 @@ struct delay {
 };
 
 struct delays {
-	struct mailbox *mail;
+	struct mailbox *mailbox;
 	pthread_t thread;
 	struct lock lock; /* over closed, and posting with it */
 	bool closed;
@@ -86,10 +86,10 @@ static void *delays_main(void *arg)
 	bool closing = false;
 
 	while (!closing || waiting) {
-		struct mail *m, *next;
+		struct message *m, *next;
 
-		mailbox_wait(self->mail, closing ? 0 : waiting ? waiting->due_mono_ms : CLOCK_NEVER_MS);
-		for (m = mailbox_take(self->mail); m; m = next) {
+		mailbox_wait(self->mailbox, closing ? 0 : waiting ? waiting->due_mono_ms : CLOCK_NEVER_MS);
+		for (m = mailbox_take(self->mailbox); m; m = next) {
 			next = m->next;
 			if (m->kind == DELAY_EXCHANGE) {
 				insert(&waiting, (struct delay *)m);
@@ -113,7 +113,7 @@ static struct delays *delays_new(void)
 {
 	struct delays *self = mem_new(1, sizeof(*self));
 
-	self->mail = mailbox_new();
+	self->mailbox = mailbox_new();
 	lock_init(&self->lock);
 	thread_start(&self->thread, "sandbox-delays", delays_main, self);
 	return self;
@@ -128,7 +128,7 @@ static void delays_post(struct delays *self, struct http_exchange *x, int64_t du
 {
 	struct delay *d = mem_new(1, sizeof(*d));
 
-	d->mail.kind = DELAY_EXCHANGE;
+	d->message.kind = DELAY_EXCHANGE;
 	d->x = x;
 	d->due_mono_ms = due_mono_ms;
 	d->cut = cut;
@@ -138,7 +138,7 @@ static void delays_post(struct delays *self, struct http_exchange *x, int64_t du
 	if (self->closed)
 		delay_finish(d);
 	else
-		mailbox_post(self->mail, &d->mail);
+		mailbox_post(self->mailbox, &d->message);
 	lock_release(&self->lock);
 }
 
@@ -147,10 +147,10 @@ static void delays_close(struct delays *self)
 {
 	struct delay *d = mem_new(1, sizeof(*d));
 
-	d->mail.kind = DELAY_CLOSE;
+	d->message.kind = DELAY_CLOSE;
 	lock_acquire(&self->lock);
 	self->closed = true;
-	mailbox_post(self->mail, &d->mail);
+	mailbox_post(self->mailbox, &d->message);
 	lock_release(&self->lock);
 	thread_join(self->thread);
 }
@@ -227,7 +227,7 @@ static void on_complete(void *ctx, struct http_exchange *x)
 static void sandbox_free(struct sandbox *s)
 {
 	if (s->delays) { /* closed, and nobody posts any more */
-		mailbox_free(s->delays->mail);
+		mailbox_free(s->delays->mailbox);
 		lock_done(&s->delays->lock);
 		free(s->delays);
 	}

@@ -133,11 +133,11 @@ static void settle(struct intake_submission *s)
 	s->answered(s);
 }
 
-#define MAIL_STOP 1
+#define MESSAGE_STOP 1
 
 static void *pipeline_run(void *arg)
 {
-	struct mail *mail, *next;
+	struct message *mail, *next;
 	bool stop = false;
 
 	(void)arg;
@@ -145,8 +145,8 @@ static void *pipeline_run(void *arg)
 		mailbox_wait(stage.mails, CLOCK_NEVER_MS);
 		for (mail = mailbox_take(stage.mails); mail; mail = next) {
 			next = mail->next;
-			stop |= mail->kind == MAIL_STOP;
-			if (mail->kind != MAIL_STOP)
+			stop |= mail->kind == MESSAGE_STOP;
+			if (mail->kind != MESSAGE_STOP)
 				settle((struct intake_submission *)(void *)mail);
 		}
 	}
@@ -156,8 +156,8 @@ static void *pipeline_run(void *arg)
 void pipeline_submit(struct pipeline *p, struct intake_submission *s)
 {
 	(void)p;
-	s->mail.kind = 0;
-	mailbox_post(stage.mails, &s->mail);
+	s->message.kind = 0;
+	mailbox_post(stage.mails, &s->message);
 }
 
 /* Trees take the most memory. */
@@ -490,7 +490,7 @@ void stage_start(void)
 
 void stage_stop(void)
 {
-	struct mail stop = {.kind = MAIL_STOP};
+	struct message stop = {.kind = MESSAGE_STOP};
 	CLEANUP(mem_freep) char *command = mem_fmt("rm -rf %s", stage.dir);
 
 	intake_quiesce(stage.unix_intake);

@@ -93,7 +93,7 @@ static bool reply_next(void)
 	return true;
 }
 
-static void post(struct mail *m, enum mail_kind kind)
+static void post(struct message *m, enum pipeline_message_kind kind)
 {
 	m->kind = (int)kind;
 	world.posted = true;
@@ -103,7 +103,7 @@ static void post(struct mail *m, enum mail_kind kind)
 static void sink_window(void *ctx, enum report_kind kind, const char *name, unsigned window, bool for_new,
 			const char *reason)
 {
-	struct window_mail *m;
+	struct window_message *m;
 
 	(void)ctx;
 	if (kind != world.kind)
@@ -114,7 +114,7 @@ static void sink_window(void *ctx, enum report_kind kind, const char *name, unsi
 	m->window = window;
 	m->for_new = for_new;
 	m->reason = mem_str(reason);
-	post(&m->mail, MAIL_WINDOW);
+	post(&m->message, MESSAGE_WINDOW);
 }
 
 /* The routes have no configuration yet. */

@@ -31,7 +31,7 @@ static void chance_stays_between_0_and_1_and_is_spread(void **state)
 
 	(void)state;
 	for (int i = 0; i < 1000; i++) {
-		double chance = backoff_chance();
+		double chance = backoff_jitter();
 
 		assert_true(chance >= 0 && chance <= 1);
 		least = chance < least ? chance : least;

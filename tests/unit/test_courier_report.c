@@ -225,8 +225,8 @@ int64_t __wrap_clock_mono_ms(void)
 	return world.now_ms - NOW + MONO_BEGIN;
 }
 
-double __wrap_backoff_chance(void);
-double __wrap_backoff_chance(void)
+double __wrap_backoff_jitter(void);
+double __wrap_backoff_jitter(void)
 {
 	return 0;
 }

@@ -32,7 +32,7 @@
 
 /* What an exchange carries while it is suspended. */
 struct visit {
-	struct mail mail;
+	struct message message;
 	struct http_exchange *x;
 };
 
@@ -159,11 +159,11 @@ static void on_complete(void *ctx, struct http_exchange *x)
 		return;
 	}
 	v->x = x;
-	v->mail.kind = strcmp(x->path, "/cut") == 0     ? VISIT_CUT
-		       : strcmp(x->path, "/reset") == 0 ? VISIT_RESET
-							: VISIT_ANSWER;
+	v->message.kind = strcmp(x->path, "/cut") == 0     ? VISIT_CUT
+			  : strcmp(x->path, "/reset") == 0 ? VISIT_RESET
+							   : VISIT_ANSWER;
 	http_suspend(x);
-	mailbox_post(fix.visits, &v->mail);
+	mailbox_post(fix.visits, &v->message);
 	count(&fix.completed);
 }
 
@@ -177,7 +177,7 @@ static void on_done(void *ctx, struct http_exchange *x)
 static void resume(struct visit *v)
 {
 	char text[64];
-	int kind = v->mail.kind;
+	int kind = v->message.kind;
 
 	if (kind != VISIT_ANSWER) {
 		http_resume_cut(v->x, kind == VISIT_RESET);
@@ -192,18 +192,18 @@ static void *resume_all(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		struct mail *mail, *next;
+		struct message *message, *next;
 
 		mailbox_wait(fix.visits, CLOCK_NEVER_MS);
 		(void)pthread_mutex_lock(&fix.lock);
 		while (fix.hold)
 			(void)pthread_cond_wait(&fix.changed, &fix.lock);
 		(void)pthread_mutex_unlock(&fix.lock);
-		for (mail = mailbox_take(fix.visits); mail; mail = next) {
-			next = mail->next; /* before resuming: afterwards it may be freed */
-			if (mail->kind == VISIT_STOP)
+		for (message = mailbox_take(fix.visits); message; message = next) {
+			next = message->next; /* before resuming: afterwards it may be freed */
+			if (message->kind == VISIT_STOP)
 				return NULL;
-			resume((struct visit *)mail);
+			resume((struct visit *)message);
 		}
 	}
 }
@@ -259,7 +259,7 @@ static void start(const char *address, int listen_fd)
 
 static void stop(void)
 {
-	struct mail last = {.kind = VISIT_STOP};
+	struct message last = {.kind = VISIT_STOP};
 
 	hold(false);
 	mailbox_post(fix.visits, &last);

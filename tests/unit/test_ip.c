@@ -157,7 +157,7 @@ static void limits_count_an_ipv6_host_by_its_64(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		assert_true(ip_read(cases[i].address, &ip));
-		holder = ip_holder(&ip);
+		holder = ip_limit_key(&ip);
 		assert_string_equal(ip_text(&holder, text), cases[i].holder);
 		assert_true(ip_read(cases[i].holder, &expected) && ip_same(&holder, &expected));
 	}

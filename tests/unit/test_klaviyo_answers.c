@@ -218,11 +218,11 @@ int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, 
 
 static void sink_delivered(void *ctx, struct delivery *d)
 {
-	struct delivery_mail *m = mem_new(1, sizeof(*m));
+	struct delivery_message *m = mem_new(1, sizeof(*m));
 
 	(void)ctx;
 	m->delivery = d;
-	post(&m->mail, MAIL_DELIVERY);
+	post(&m->message, MESSAGE_DELIVERY);
 }
 
 static void world_begin(void)

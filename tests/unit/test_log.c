@@ -20,7 +20,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/log.h"
 #include "base/log_out.h"
 #include "base/mask.h"
@@ -274,7 +274,7 @@ static void what_must_not_be_shown_never_is(void **state)
 	const struct log_about about = {.source = said, .account = said, .conversation = said, .reason = said};
 
 	(void)state;
-	known_add(secrets, 1);
+	known_secrets_add(secrets, 1);
 	for (unsigned i = 0; i < 6; i++) {
 		bool personal = i >= 3;
 		char all[65536] = "";
@@ -294,7 +294,7 @@ static void what_must_not_be_shown_never_is(void **state)
 			assert_non_null(strstr(all, "j***@example.com"));
 	}
 	log_setup(LOG_FORMAT_TEXT, LOG_INFO, false);
-	known_forget();
+	known_secrets_forget();
 }
 
 /* Not even where a message is longer than a line may be. */
@@ -304,7 +304,7 @@ static void no_part_of_a_secret_is_left_where_a_message_is_cut(void **state)
 	char longest[3000];
 
 	(void)state;
-	known_add(secrets, 1);
+	known_secrets_add(secrets, 1);
 	for (size_t at = 2020; at < 2060; at++) {
 		char *text;
 
@@ -316,7 +316,7 @@ static void no_part_of_a_secret_is_left_where_a_message_is_cut(void **state)
 		text = released();
 		assert_null(strstr(text, "the-"));
 	}
-	known_forget();
+	known_secrets_forget();
 }
 
 static void auto_is_text_where_stderr_is_not_the_journal(void **state)

@@ -170,8 +170,8 @@ int64_t __wrap_clock_mono_us(void)
 }
 
 /* The same in every run: else a question may be on its way at the moment of the reload. */
-double __wrap_backoff_chance(void);
-double __wrap_backoff_chance(void)
+double __wrap_backoff_jitter(void);
+double __wrap_backoff_jitter(void)
 {
 	chance = chance * 1664525 + 1013904223;
 	return (double)(chance >> 8) / (double)((1u << 24) - 1);
@@ -246,17 +246,17 @@ int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, 
 
 static void sink_answer(void *ctx, struct lookup_answer *a)
 {
-	struct answer_mail *m = mem_new(1, sizeof(*m));
+	struct answer_message *m = mem_new(1, sizeof(*m));
 
 	(void)ctx;
 	m->answer = a;
-	post(&m->mail, MAIL_ANSWER);
+	post(&m->message, MESSAGE_ANSWER);
 }
 
 /* As at the start, and after a reload of the same configuration. */
 static void configure(void)
 {
-	struct generation_mail *m = mem_new(1, sizeof(*m));
+	struct generation_message *m = mem_new(1, sizeof(*m));
 
 	readings_clear(world.stage->work.readings);
 	generation_unref(world.stage->generation);
@@ -264,7 +264,7 @@ static void configure(void)
 	world.stage->work.generation = world.stage->generation;
 	world.stage->work.config = world.stage->generation->config;
 	m->generation = generation_ref(world.stage->generation);
-	post(&m->mail, MAIL_GENERATION);
+	post(&m->message, MESSAGE_GENERATION);
 	routes_generation(&world.routes, world.stage->generation);
 }
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/metrics.h"
 #include "base/thread.h"
 
@@ -131,7 +131,7 @@ static void labels_hold_no_secret_no_address_and_no_control(void **state)
 	char longest[1000], *text;
 
 	(void)state;
-	known_add(secrets, 1);
+	known_secrets_add(secrets, 1);
 	metrics_add(METRIC_EVENTS, "default", "to jane.doe@example.com", NULL, 1);
 	metrics_add(METRIC_EVENTS, "default", "to jane.roe%40example.com", NULL, 1);
 	metrics_add(METRIC_EVENTS, "default", "\x1b[2J \xc2\x9b \xe2\x80\xae \xff the%2dsecret%2Dkey", NULL, 1);
@@ -146,7 +146,7 @@ static void labels_hold_no_secret_no_address_and_no_control(void **state)
 	longest[300] = '\0';
 	assert_null(strstr(text, longest));
 	free(text);
-	known_forget();
+	known_secrets_forget();
 }
 
 static void names_beyond_the_bound_are_counted_as_other(void **state)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/mem.h"
 #include "base/out.h"
 
@@ -79,12 +79,12 @@ static void secrets_are_struck(void **state)
 	FILE *f = begin();
 
 	(void)state;
-	known_add(values, 1);
+	known_secrets_add(values, 1);
 	out_to(f, "the key %s %-20s|\n", "the-secret-key", "x the-secret-key");
 	out_lines(f, "line\nthe-secret-key\n");
 	out_to(f, "%.*s\n", 20, "x the-secret-key and the-secret-key");
 	ended(f, "the key [secret] x [secret]          |\nline\n[secret]\nx [secret] and\n");
-	known_forget();
+	known_secrets_forget();
 }
 
 int main(void)

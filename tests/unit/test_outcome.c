@@ -39,7 +39,7 @@ struct row {
 	const char *reason; /* begins so; NULL: not looked at */
 };
 
-static struct strikes *secrets; /* what ask() strikes out */
+static struct redactor *secrets; /* what ask() strikes out */
 
 static struct outcome_verdict ask(enum lane lane, const struct row *row)
 {
@@ -460,21 +460,21 @@ static void our_own_secrets_are_struck_out_of_what_klaviyo_says(void **state)
 	};
 
 	(void)state;
-	secrets = strikes_new(values, 1);
+	secrets = redactor_new(values, 1);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct outcome_verdict v = ask(LANE_SINGLE, &rows[i]);
 
-		assert_non_null(strstr(v.reason, STRIKE_MARK));
+		assert_non_null(strstr(v.reason, REDACT_MARK));
 		assert_null(strstr(v.reason, "0123456789"));
 	}
-	strikes_unref(TAKE(secrets));
+	redactor_unref(TAKE(secrets));
 }
 
 /* A reason is cut at OUTCOME_REASON_MAX: the secret goes before its half could stay. */
 static void a_secret_at_the_cut_of_a_reason_leaves_no_half(void **state)
 {
 	static const char *const values[] = {KEY};
-	struct strikes *s = strikes_new(values, 1);
+	struct redactor *s = redactor_new(values, 1);
 
 	(void)state;
 	for (size_t before = OUTCOME_REASON_MAX - 60; before < OUTCOME_REASON_MAX + 10; before++) {
@@ -483,7 +483,7 @@ static void a_secret_at_the_cut_of_a_reason_leaves_no_half(void **state)
 		reason_text(out, sizeof(out), s, "%0*d" KEY " and more and more and more", (int)before, 0);
 		assert_null(strstr(out, "pk_"));
 	}
-	strikes_unref(s);
+	redactor_unref(s);
 #undef KEY
 }
 

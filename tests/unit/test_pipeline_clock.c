@@ -36,12 +36,12 @@ static void start(struct play *p)
 
 static void window(struct play *p, unsigned n)
 {
-	struct window_mail *m = mem_new(1, sizeof(*m));
+	struct window_message *m = mem_new(1, sizeof(*m));
 
-	m->mail.kind = MAIL_WINDOW;
+	m->message.kind = MESSAGE_WINDOW;
 	m->name = mem_str("default");
 	m->window = n;
-	turn_take(p->turn, &m->mail);
+	turn_take(p->turn, &m->message);
 }
 
 /* Another process on the same store, on a machine whose monotonic clock begins anew. */
@@ -101,24 +101,24 @@ static void pass(int64_t ms)
 /* The system's clock is set, and the main thread tells. */
 static void jump(struct play *p, int64_t ms)
 {
-	struct mail *m = mem_new(1, sizeof(*m));
+	struct message *m = mem_new(1, sizeof(*m));
 
 	wall_ms += ms;
-	m->kind = MAIL_LOOK;
+	m->kind = MESSAGE_LOOK;
 	turn_take(p->turn, m);
 }
 
 static void deliver(struct play *p, int64_t event, enum outcome outcome)
 {
-	struct delivery_mail *m = mem_new(1, sizeof(*m));
+	struct delivery_message *m = mem_new(1, sizeof(*m));
 
-	m->mail.kind = MAIL_DELIVERY;
+	m->message.kind = MESSAGE_DELIVERY;
 	m->delivery = stage_delivery(p->stage, event);
 	m->delivery->verdict.outcome = outcome;
 	m->delivery->verdict.retry_after_ms = -1;
 	m->delivery->done_ms = wall_ms;
 	(void)snprintf(m->delivery->verdict.reason, sizeof(m->delivery->verdict.reason), "503");
-	turn_take(p->turn, &m->mail);
+	turn_take(p->turn, &m->message);
 }
 
 static int64_t put(struct play *p, const char *source, const char *kind, const char *conversation, int64_t at_ms)
@@ -166,8 +166,8 @@ static bool is_taken(struct play *p)
 
 	memset(&answered, 0, sizeof(answered));
 	item.parsed = stage_parsed(p->stage, &post);
-	s.mail.kind = MAIL_SUBMISSION;
-	turn_take(p->turn, &s.mail);
+	s.message.kind = MESSAGE_SUBMISSION;
+	turn_take(p->turn, &s.message);
 	(void)run(p);
 	assert_int_equal(answered.answers, 1);
 	return answered.refused == 0;

@@ -184,32 +184,32 @@ static void submit(struct play *p, struct sender *s, struct post post)
 	*s = (struct sender){.stage = p->stage, .item.kept = true};
 	s->item.parsed = stage_parsed(p->stage, &post);
 	s->submission = (struct intake_submission){.items = &s->item, .n = 1, .answered = answered, .user = s};
-	s->submission.mail.kind = MAIL_SUBMISSION;
-	turn_take(p->turn, &s->submission.mail);
+	s->submission.message.kind = MESSAGE_SUBMISSION;
+	turn_take(p->turn, &s->submission.message);
 }
 #define SUBMIT(p, s, ...) submit(p, s, (struct post){__VA_ARGS__})
 
 static void window(struct play *p, unsigned n)
 {
-	struct window_mail *m = mem_new(1, sizeof(*m));
+	struct window_message *m = mem_new(1, sizeof(*m));
 
-	m->mail.kind = MAIL_WINDOW;
+	m->message.kind = MESSAGE_WINDOW;
 	m->name = mem_str("default");
 	m->window = n;
-	turn_take(p->turn, &m->mail);
+	turn_take(p->turn, &m->message);
 }
 
 static void deliver(struct play *p, int64_t event, enum outcome outcome, const char *reason, bool throttled)
 {
-	struct delivery_mail *m = mem_new(1, sizeof(*m));
+	struct delivery_message *m = mem_new(1, sizeof(*m));
 
-	m->mail.kind = MAIL_DELIVERY;
+	m->message.kind = MESSAGE_DELIVERY;
 	m->delivery = stage_delivery(p->stage, event);
 	m->delivery->verdict.outcome = outcome;
 	m->delivery->verdict.throttled = throttled;
 	m->delivery->done_ms = clock_now_ms();
 	(void)snprintf(m->delivery->verdict.reason, sizeof(m->delivery->verdict.reason), "%s", reason);
-	turn_take(p->turn, &m->mail);
+	turn_take(p->turn, &m->message);
 }
 
 static struct event event_now(struct play *p, int64_t id)
@@ -588,16 +588,16 @@ static void each_outcome_leaves_its_event_as_the_design_says(void **state)
 static void what_was_not_sent_is_lent_again(void **state)
 {
 	struct play *p = *state;
-	struct delivery_mail *m = mem_new(1, sizeof(*m));
+	struct delivery_message *m = mem_new(1, sizeof(*m));
 
 	put_opened(p, 1, 1);
 	play_start(p);
 	window(p, 48);
 	run(p);
-	m->mail.kind = MAIL_DELIVERY;
+	m->message.kind = MESSAGE_DELIVERY;
 	m->delivery = stage_delivery(p->stage, handed.sent[0]);
 	m->delivery->returned = true;
-	turn_take(p->turn, &m->mail);
+	turn_take(p->turn, &m->message);
 	run(p);
 	assert_int_equal(handed.sent_n, 2);
 	assert_int_equal(handed.sent[0], handed.sent[1]);
@@ -628,11 +628,11 @@ static void undelivered_beyond_max_age_is_a_dead_letter(void **state)
 
 static void take_generation(struct play *p, const char *yaml)
 {
-	struct generation_mail *m = mem_new(1, sizeof(*m));
+	struct generation_message *m = mem_new(1, sizeof(*m));
 
-	m->mail.kind = MAIL_GENERATION;
+	m->message.kind = MESSAGE_GENERATION;
 	m->generation = stage_configure(p->stage, yaml);
-	turn_take(p->turn, &m->mail);
+	turn_take(p->turn, &m->message);
 }
 
 static void after_a_change_of_url_what_was_queued_before_is_never_sent(void **state)

@@ -78,8 +78,8 @@ static void the_rest_is_counted(void **state)
 	assert_int_equal(p.errors, PROBLEMS_MAX + 7);
 	assert_int_equal(p.warnings, 1);
 	assert_string_equal(p.items[0].file, "");
-	assert_true(problems_told(&p, "3"));
-	assert_false(problems_told(&p, "one more"));
+	assert_true(problems_have(&p, "3"));
+	assert_false(problems_have(&p, "one more"));
 	problems_done(&p);
 }
 

@@ -265,8 +265,8 @@ static void typos_and_abbreviations_find_their_name(void **state)
 static void a_name_that_may_be_meant_is_put_into_the_message(void **state)
 {
 	static const char *const names[] = {"ready", "dead"};
-	CLEANUP(mem_freep) char *near = text_meant(" (", ")", "Daed", names, 2);
-	CLEANUP(mem_freep) char *none = text_meant(" (", ")", "delivered", names, 2);
+	CLEANUP(mem_freep) char *near = text_suggestion(" (", ")", "Daed", names, 2);
+	CLEANUP(mem_freep) char *none = text_suggestion(" (", ")", "delivered", names, 2);
 
 	(void)state;
 	assert_string_equal(near, " (did you mean dead?)");

@@ -15,7 +15,7 @@
 #define LETTERS 500
 
 struct letter {
-	struct mail mail;
+	struct message message;
 	int writer, number;
 };
 
@@ -33,7 +33,7 @@ static void *write_letters(void *arg)
 
 		l->writer = w->id;
 		l->number = i;
-		mailbox_post(w->to, &l->mail);
+		mailbox_post(w->to, &l->message);
 	}
 	return NULL;
 }
@@ -51,15 +51,15 @@ static void each_writers_mail_comes_in_order_and_whole(void **state)
 		thread_start(&threads[i], "writer", write_letters, &writers[i]);
 	}
 	while (got < WRITERS * LETTERS) {
-		struct mail *mail, *next;
+		struct message *message, *next;
 
 		mailbox_wait(m, CLOCK_NEVER_MS);
-		mail = mailbox_take(m);
-		assert_non_null(mail);
-		for (; mail; mail = next, got++) {
-			struct letter *l = (struct letter *)mail;
+		message = mailbox_take(m);
+		assert_non_null(message);
+		for (; message; message = next, got++) {
+			struct letter *l = (struct letter *)message;
 
-			next = mail->next;
+			next = message->next;
 			assert_int_equal(l->number, expected[l->writer]++);
 			free(l);
 		}
@@ -88,7 +88,7 @@ static void waiting_ends_when_the_time_has_come(void **state)
 static void waiting_is_over_where_mail_is_there_already(void **state)
 {
 	struct mailbox *m = mailbox_new();
-	struct mail one = {.kind = 1}, two = {.kind = 2};
+	struct message one = {.kind = 1}, two = {.kind = 2};
 
 	(void)state;
 	mailbox_post(m, &one);
@@ -103,21 +103,21 @@ static void waiting_is_over_where_mail_is_there_already(void **state)
 static void on_wake(void *arg)
 {
 	struct mailbox **m = arg;
-	struct mail *mail = mailbox_take(*m); /* the mail is in, and the lock is free */
+	struct message *message = mailbox_take(*m); /* the message is in, and the lock is free */
 
-	assert_non_null(mail);
-	mail->kind++;
+	assert_non_null(message);
+	message->kind++;
 }
 
 static void the_waker_is_called_after_the_mail_is_in(void **state)
 {
 	struct mailbox *m = mailbox_new();
-	struct mail mail = {.kind = 7};
+	struct message message = {.kind = 7};
 
 	(void)state;
 	mailbox_set_waker(m, on_wake, &m);
-	mailbox_post(m, &mail);
-	assert_int_equal(mail.kind, 8);
+	mailbox_post(m, &message);
+	assert_int_equal(message.kind, 8);
 	mailbox_free(m);
 }
 

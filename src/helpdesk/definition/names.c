@@ -97,7 +97,7 @@ static void read_with(struct reader *r, const struct node *parameters, const str
 
 		if (node_get(parameters, with->items[i]->key))
 			continue;
-		meant = text_meant("; ", "", with->items[i]->key, names, n);
+		meant = text_suggestion("; ", "", with->items[i]->key, names, n);
 		problems_error(r->problems, with->items[i], "this definition has no parameter \"%.64s\"%s",
 			       with->items[i]->key, meant);
 	}

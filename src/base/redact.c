@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "base/strike.h"
+#include "base/redact.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,7 +23,7 @@ struct pattern {
 	struct pattern *next; /* with the same first byte */
 };
 
-struct strikes {
+struct redactor {
 	atomic_uint refs;
 	char **values;
 	size_t n;
@@ -32,7 +32,7 @@ struct strikes {
 	struct pattern *by_first[256];
 };
 
-static void add_pattern(struct strikes *s, char *owned, bool base64)
+static void add_pattern(struct redactor *s, char *owned, bool base64)
 {
 	struct pattern *p = &s->patterns[s->patterns_n++];
 
@@ -42,7 +42,7 @@ static void add_pattern(struct strikes *s, char *owned, bool base64)
 }
 
 /* The part that stays the same in the base64 of any text with the secret in it, `before` bytes (modulo 3) before it. */
-static void add_base64(struct strikes *s, const char *value, size_t before)
+static void add_base64(struct redactor *s, const char *value, size_t before)
 {
 	static const size_t skipped[] = {0, 2, 3};
 	size_t len = before + strlen(value), whole = len * 8 / 6 - skipped[before];
@@ -55,15 +55,15 @@ static void add_base64(struct strikes *s, const char *value, size_t before)
 	mem_wipe(bytes, len);
 }
 
-struct strikes *strikes_new(const char *const *values, size_t n)
+struct redactor *redactor_new(const char *const *values, size_t n)
 {
-	struct strikes *s = mem_new(1, sizeof(*s));
+	struct redactor *s = mem_new(1, sizeof(*s));
 
 	atomic_init(&s->refs, 1);
 	s->values = mem_new(n, sizeof(*s->values));
 	s->patterns = mem_new(4 * n, sizeof(*s->patterns));
 	for (size_t i = 0; i < n; i++) {
-		if (strlen(values[i]) < STRIKE_LENGTH_MIN)
+		if (strlen(values[i]) < REDACT_LENGTH_MIN)
 			continue;
 		s->values[s->n++] = mem_str(values[i]);
 		add_pattern(s, mem_str(values[i]), false);
@@ -73,14 +73,14 @@ struct strikes *strikes_new(const char *const *values, size_t n)
 	return s;
 }
 
-struct strikes *strikes_ref(struct strikes *s)
+struct redactor *redactor_ref(struct redactor *s)
 {
 	if (s)
 		atomic_fetch_add(&s->refs, 1);
 	return s;
 }
 
-void strikes_unref(struct strikes *s)
+void redactor_unref(struct redactor *s)
 {
 	if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
 		return;
@@ -93,12 +93,12 @@ void strikes_unref(struct strikes *s)
 	free(s);
 }
 
-size_t strikes_count(const struct strikes *s)
+size_t redactor_count(const struct redactor *s)
 {
 	return s ? s->n : 0;
 }
 
-const char *strikes_value(const struct strikes *s, size_t i)
+const char *redactor_value(const struct redactor *s, size_t i)
 {
 	INSIST(i < s->n);
 	return s->values[i];
@@ -130,12 +130,12 @@ static size_t match(const struct pattern *p, const struct unwrapped *r, size_t i
 
 	while (n < p->len && i + n < end && is_same(p->text[n], r->text[i + n], p->base64))
 		n++;
-	if (n == p->len || (i + n == end && n >= (end < r->len ? STRIKE_LENGTH_MIN : TAIL_MIN)))
+	if (n == p->len || (i + n == end && n >= (end < r->len ? REDACT_LENGTH_MIN : TAIL_MIN)))
 		return n;
 	return 0;
 }
 
-static size_t match_at(const struct strikes *s, const struct unwrapped *r, size_t i, size_t end, bool *ret_base64)
+static size_t match_at(const struct redactor *s, const struct unwrapped *r, size_t i, size_t end, bool *ret_base64)
 {
 	const char firsts[] = {r->text[i], standard_base64(r->text[i]), r->text[i] == '+' ? ' ' : r->text[i]};
 	size_t best = 0;
@@ -179,13 +179,13 @@ static bool find_secret(const void *ctx, const struct unwrapped *r, const char *
 			ret->from--;
 		while (base64 && ret->to < r->len && in_base64(r->text[ret->to]))
 			ret->to++;
-		buf_adds(instead, STRIKE_MARK);
+		buf_adds(instead, REDACT_MARK);
 		return true;
 	}
 	return false;
 }
 
-char *strike(const struct strikes *s, const char *text)
+char *redact(const struct redactor *s, const char *text)
 {
 	if (!s || s->n == 0)
 		return mem_str(text);

@@ -11,9 +11,9 @@
 
 #include "base/digest.h"
 #include "base/json.h"
-#include "base/known.h"
+#include "base/known_secrets.h"
 #include "base/mem.h"
-#include "base/strike.h"
+#include "base/redact.h"
 
 #define KEY "pk_0123456789abcdefABCDEF"
 #define WORDS "correct horse/battery+\"staple\""
@@ -50,21 +50,21 @@ static void a_secret_is_struck_in_whatever_form_it_is_written(void **state)
 		{"the key pk_0123456789abc", "the key [secret]"},
 		{"the key pk_01234567", "the key pk_01234567"},
 	};
-	struct strikes *s = strikes_new(secrets, sizeof(secrets) / sizeof(secrets[0]));
+	struct redactor *s = redactor_new(secrets, sizeof(secrets) / sizeof(secrets[0]));
 
 	(void)state;
-	assert_int_equal(strikes_count(s), 3);
+	assert_int_equal(redactor_count(s), 3);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		CLEANUP(mem_freep) char *struck = strike(s, rows[i].text);
+		CLEANUP(mem_freep) char *struck = redact(s, rows[i].text);
 
 		assert_string_equal(struck, rows[i].struck);
 	}
-	strikes_unref(s);
+	redactor_unref(s);
 }
 
 static void the_base64_of_anything_with_a_secret_is_struck(void **state)
 {
-	struct strikes *s = strikes_new(secrets, sizeof(secrets) / sizeof(secrets[0]));
+	struct redactor *s = redactor_new(secrets, sizeof(secrets) / sizeof(secrets[0]));
 
 	(void)state;
 	for (unsigned user = 0; user < 8; user++) {
@@ -73,8 +73,7 @@ static void the_base64_of_anything_with_a_secret_is_struck(void **state)
 				CLEANUP(mem_freep)
 				char *plain = mem_fmt("%.*s%s%.*s", (int)user, "deskbri:", KEY, (int)behind, "???");
 				CLEANUP(mem_freep)
-				char *base64 = digest_base64(plain, strlen(plain)),
-				     *text = NULL, *struck = NULL;
+				char *base64 = digest_base64(plain, strlen(plain)), *text = NULL, *struck = NULL;
 
 				for (char *c = base64; form == 1 && *c != '\0'; c++)
 					*c = (char)(*c == '+' ? '-' : *c == '/' ? '_' : *c);
@@ -84,24 +83,24 @@ static void the_base64_of_anything_with_a_secret_is_struck(void **state)
 				} else {
 					text = mem_fmt("you sent 'Basic %s'.", base64);
 				}
-				struck = strike(s, text);
+				struck = redact(s, text);
 				assert_int_equal(strncmp(struck, "you sent 'Basic [secret]", 24), 0);
 				assert_true(strlen(struck) <= strlen("you sent 'Basic [secret]%3D'."));
 			}
 		}
 	}
-	strikes_unref(s);
+	redactor_unref(s);
 }
 
 static void without_secrets_texts_stay(void **state)
 {
-	struct strikes *none = strikes_new(NULL, 0);
-	CLEANUP(mem_freep) char *a = strike(NULL, KEY), *b = strike(none, "%41 " KEY);
+	struct redactor *none = redactor_new(NULL, 0);
+	CLEANUP(mem_freep) char *a = redact(NULL, KEY), *b = redact(none, "%41 " KEY);
 
 	(void)state;
 	assert_string_equal(a, KEY);
 	assert_string_equal(b, "%41 " KEY);
-	strikes_unref(none);
+	redactor_unref(none);
 }
 
 static void former_secrets_stay_known(void **state)
@@ -110,43 +109,43 @@ static void former_secrets_stay_known(void **state)
 	CLEANUP(mem_freep) char *struck = NULL, *cleaned = NULL;
 
 	(void)state;
-	known_forget();
-	assert_null(known_secrets());
-	known_add(first, 2);
-	known_add(second, 1);
-	known_add(second, 1);
-	struck = known_strike("a " KEY " b another-key-0123 c the first password");
+	known_secrets_forget();
+	assert_null(known_secrets_get());
+	known_secrets_add(first, 2);
+	known_secrets_add(second, 1);
+	known_secrets_add(second, 1);
+	struck = known_secrets_redact("a " KEY " b another-key-0123 c the first password");
 	assert_string_equal(struck, "a [secret] b [secret] c [secret]");
-	cleaned = known_clean("\x1b" KEY " for jane%40example.com\n");
+	cleaned = known_secrets_clean("\x1b" KEY " for jane%40example.com\n");
 	assert_string_equal(cleaned, "\\x1b[secret] for j***@example.com\\x0a");
-	for (int i = 0; i < KNOWN_FORMER_MAX + 10; i++) {
+	for (int i = 0; i < KNOWN_SECRETS_FORMER_MAX + 10; i++) {
 		char value[32];
 		const char *const values[] = {value};
 
 		(void)snprintf(value, sizeof(value), "secret-number-%d", i);
-		known_add(values, 1);
+		known_secrets_add(values, 1);
 	}
 	{
-		CLEANUP(strikes_unrefp) struct strikes *s = known_secrets();
+		CLEANUP(redactor_unrefp) struct redactor *s = known_secrets_get();
 
-		assert_int_equal(strikes_count(s), KNOWN_FORMER_MAX + 1);
+		assert_int_equal(redactor_count(s), KNOWN_SECRETS_FORMER_MAX + 1);
 	}
-	known_forget();
+	known_secrets_forget();
 }
 
 static void a_tree_of_json_loses_secrets_at_any_depth(void **state)
 {
 	static const char text[] = "{\"a\":[1,{\"b\":\"x " KEY "\"},null,\"" KEY "\"],\"c\":\"stays\"}";
-	struct strikes *s = strikes_new(secrets, 1);
+	struct redactor *s = redactor_new(secrets, 1);
 	CLEANUP(json_putp) struct json_object *o = NULL;
 	CLEANUP(mem_freep) char *struck = NULL;
 
 	(void)state;
 	assert_int_equal(json_read(text, strlen(text), &o, NULL), 0);
-	json_strike(o, s);
+	json_redact(o, s);
 	struck = json_text(o);
 	assert_string_equal(struck, "{\"a\":[1,{\"b\":\"x [secret]\"},null,\"[secret]\"],\"c\":\"stays\"}");
-	strikes_unref(s);
+	redactor_unref(s);
 }
 
 /* Whatever of the bytes is encoded, and however, the secret does not come through. */
@@ -154,7 +153,7 @@ static void no_secret_gets_through(void **state)
 {
 	static const char value[] = "s3cret/+= \"%41\\word";
 	const char *const values[] = {value};
-	struct strikes *s = strikes_new(values, 1);
+	struct redactor *s = redactor_new(values, 1);
 	uint32_t seed = 7;
 
 	(void)state;
@@ -186,11 +185,11 @@ static void no_secret_gets_through(void **state)
 			}
 		}
 		text[len] = '\0';
-		struck = strike(s, text);
-		assert_string_equal(struck, STRIKE_MARK);
+		struck = redact(s, text);
+		assert_string_equal(struck, REDACT_MARK);
 		free(struck);
 	}
-	strikes_unref(s);
+	redactor_unref(s);
 }
 
 int main(void)
