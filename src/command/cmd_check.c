@@ -81,17 +81,17 @@ static void print_summary(const struct config *c)
 }
 
 static int ask(const struct account *a, const char *key, const char *method, const char *path, const char *body,
-	       struct http_reply *reply, struct err *reterr)
+	       struct http_response *reply, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *url = request_url(a->url, path);
 	struct pairs headers = {0};
 
 	request_headers(&headers, key, a->revision);
-	struct http_ask call = {.method = method,
-				.url = url,
-				.headers = &headers,
-				.body = mem_str(body),
-				.body_len = body ? strlen(body) : 0};
+	struct http_request call = {.method = method,
+				    .url = url,
+				    .headers = &headers,
+				    .body = mem_str(body),
+				    .body_len = body ? strlen(body) : 0};
 	int r = http_fetch(&call, "deskbridge/" PACKAGE_VERSION, reply, reterr);
 	pairs_done(&headers);
 	return r;
@@ -99,7 +99,7 @@ static int ask(const struct account *a, const char *key, const char *method, con
 
 /* Where the answer names no place in the event but a parameter, the request itself was refused: *out is Klaviyo's
  * reason. */
-static bool refuses_request(const struct http_reply *reply, char *out, size_t size)
+static bool refuses_request(const struct http_response *reply, char *out, size_t size)
 {
 	CLEANUP(json_putp) struct json_object *body = NULL;
 
@@ -115,7 +115,7 @@ static bool refuses_request(const struct http_reply *reply, char *out, size_t si
 
 /* Tells by the answer to an invalid event whether the key may send. 400 is the good answer: the event was refused for
  * its shape alone. */
-static bool tell_send(const struct account *a, const struct http_reply *reply)
+static bool tell_send(const struct account *a, const struct http_response *reply)
 {
 	bool json = reply->type && strstr(reply->type, "json");
 	char reason[OUTCOME_REASON_MAX], why[HTTP_WHY_MAX];
@@ -167,18 +167,19 @@ static void tell_reads(const struct account *a, const char *key, struct check_ju
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
-		struct http_reply reply;
+		struct http_response reply;
 
 		if (ask(a, key, "GET", probes[i].path, NULL, &reply, NULL) < 0)
 			continue;
 		if (reply.status == 200) /* also of an answer too long to be kept */
 			scopes[n++] = probes[i].scope;
-		http_reply_done(&reply);
+		http_response_done(&reply);
 	}
 	excess = text_join(scopes, n, ", ");
 	if (n > 0)
 		check_warn(judge, place,
-			   "the key may do more than it needs (%s); one that may send events only loses less when it is lost",
+			   "the key may do more than it needs (%s); one that may send events only loses less when it "
+			   "is lost",
 			   excess);
 }
 
@@ -186,7 +187,7 @@ static bool check_key(const struct generation *g, const struct account *a, struc
 {
 	const char *key = secret_value(g->secrets, a->api_key);
 	CLEANUP(mem_freep) char *page = request_key_page(EVENTS_SCOPE);
-	struct http_reply reply;
+	struct http_response reply;
 	struct err error = {0};
 
 	if (!key || ask(a, key, "POST", KLAVIYO_PATH_EVENTS, REQUEST_PROBE, &reply, &error) < 0) {
@@ -194,7 +195,7 @@ static bool check_key(const struct generation *g, const struct account *a, struc
 		return false;
 	}
 	bool good = tell_send(a, &reply);
-	http_reply_done(&reply);
+	http_response_done(&reply);
 	if (good)
 		tell_reads(a, key, judge);
 	out_print("account %s: a key with the right scopes and no more: %s\n", a->name, page);

@@ -77,7 +77,7 @@ static void note_other_file(const struct command_context *ctx, struct json_objec
 		out_error("deskbridge: note: the daemon reads %s, not %s\n", config, ctx->config_file);
 }
 
-static int tell(const struct command_context *ctx, const struct daemon_door *door, const struct http_reply *reply,
+static int tell(const struct command_context *ctx, const struct daemon_door *door, const struct http_response *reply,
 		bool json)
 {
 	CLEANUP(json_putp) struct json_object *verdict = NULL;
@@ -120,7 +120,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	const struct option_spec specs[] = {
 		{"--json", OPTION_FLAG, &json}, DOOR_SPECS(&options), {NULL, OPTION_FLAG, NULL}};
 	struct daemon_door door;
-	struct http_reply reply;
+	struct http_response reply;
 
 	int status = options_parse(&command_reload, specs, argc, argv, NULL, 0, &n);
 	if (status != OPTIONS_GO)
@@ -130,7 +130,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		status = door_ask(&door, "POST", "/api/reload", WAIT_MS, &reply);
 	if (status == COMMAND_GOOD) {
 		status = tell(ctx, &door, &reply, json);
-		http_reply_done(&reply);
+		http_response_done(&reply);
 	}
 	door_close(&door);
 	return status;

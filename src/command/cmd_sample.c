@@ -68,13 +68,13 @@ static void print_curl(const struct parcel *p)
 
 static int post(const struct parcel *p)
 {
-	struct http_ask ask = {.method = "POST",
-			       .url = p->url,
-			       .headers = &p->headers,
-			       .body = mem_str(p->sample.body),
-			       .body_len = strlen(p->sample.body),
-			       .unix_socket = p->unix_socket};
-	struct http_reply reply;
+	struct http_request ask = {.method = "POST",
+				   .url = p->url,
+				   .headers = &p->headers,
+				   .body = mem_str(p->sample.body),
+				   .body_len = strlen(p->sample.body),
+				   .unix_socket = p->unix_socket};
+	struct http_response reply;
 	struct err error = {0};
 
 	if (http_fetch(&ask, "deskbridge/" PACKAGE_VERSION, &reply, &error) < 0) {
@@ -88,7 +88,7 @@ static int post(const struct parcel *p)
 			  reply.error);
 	else
 		out_print("%u %s\n", reply.status, reply.body.data);
-	http_reply_done(&reply);
+	http_response_done(&reply);
 	return good ? COMMAND_GOOD : COMMAND_FAILED;
 }
 

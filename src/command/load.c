@@ -79,7 +79,7 @@ char *load_url(const char *address, const char *path, const char **ret_unix_sock
 }
 
 /* error: the daemon's own words; NULL: it does not speak as the admin address does. */
-static void tell_failure(const struct http_reply *reply, const char *address, const char *error)
+static void tell_failure(const struct http_response *reply, const char *address, const char *error)
 {
 	if (reply->failure != HTTP_OK)
 		out_error("deskbridge: the daemon does not answer at %s: %s\n"
@@ -165,9 +165,9 @@ void door_close(struct daemon_door *d)
 }
 
 int door_ask(const struct daemon_door *door, const char *method, const char *path, int64_t timeout_ms,
-	     struct http_reply *ret)
+	     struct http_response *ret)
 {
-	struct http_ask ask = {.method = method, .timeout_ms = timeout_ms, .max_answer = ANSWER_MAX};
+	struct http_request ask = {.method = method, .timeout_ms = timeout_ms, .max_answer = ANSWER_MAX};
 	CLEANUP(mem_freep) char *url = load_url(door->address, path, &ask.unix_socket);
 	CLEANUP(mem_freep) char *host = host_without_port(door->address);
 	struct pairs headers = {0};
@@ -246,7 +246,7 @@ static void tell_restart(void)
 		  "restart (systemctl restart deskbridge).\n");
 }
 
-int door_tell_failure(const struct daemon_door *door, const struct http_reply *reply)
+int door_tell_failure(const struct daemon_door *door, const struct http_response *reply)
 {
 	CLEANUP(generation_unrefp) struct generation *g = NULL;
 	CLEANUP(json_putp) struct json_object *tree = NULL;
@@ -276,7 +276,7 @@ int door_tell_failure(const struct daemon_door *door, const struct http_reply *r
 int load_from_daemon(const struct daemon_door *door, const char *path, enum json_type wanted, struct json_object **ret)
 {
 	CLEANUP(json_putp) struct json_object *tree = NULL;
-	struct http_reply reply;
+	struct http_response reply;
 	int status = COMMAND_GOOD;
 
 	if (door_ask(door, "GET", path, ASK_TIMEOUT_MS, &reply) != COMMAND_GOOD)
@@ -287,7 +287,7 @@ int load_from_daemon(const struct daemon_door *door, const char *path, enum json
 		*ret = TAKE(tree);
 	else
 		status = door_tell_failure(door, &reply);
-	http_reply_done(&reply);
+	http_response_done(&reply);
 	return status;
 }
 

@@ -62,12 +62,12 @@ int door_open(const struct command_context *ctx, const struct command *command, 
 void door_close(struct daemon_door *d);
 
 /* One request to the running daemon, token included. Returns COMMAND_GOOD with *ret, which may tell a failure and is
- * the caller's (http_reply_done), or the exit status after a message. */
+ * the caller's (http_response_done), or the exit status after a message. */
 int door_ask(const struct daemon_door *door, const char *method, const char *path, int64_t timeout_ms,
-	     struct http_reply *ret);
+	     struct http_response *ret);
 /* Says on stderr why there was no good answer, and what to do. Returns the exit status: COMMAND_CONFIG where nobody
  * answers at the address of a configuration that does not load, so that it may not be the daemon's. */
-int door_tell_failure(const struct daemon_door *door, const struct http_reply *reply);
+int door_tell_failure(const struct daemon_door *door, const struct http_response *reply);
 
 /*
  * GET path from the running daemon, token included. The answer is of the wanted type. The caller owns *ret. Returns

@@ -144,7 +144,7 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 	parcel_end(p, &v);
 }
 
-static void on_reply(void *ctx, const struct http_reply *reply)
+static void on_reply(void *ctx, const struct http_response *reply)
 {
 	CLEANUP(redactor_unrefp) struct redactor *secrets = known_secrets_get();
 	struct parcel *p = ctx;
@@ -190,7 +190,7 @@ static int parcel_ask(struct parcel *p, char *body, struct err *reterr)
 	struct sender *s = p->sender;
 	CLEANUP(mem_freep) char *url = request_url(s->url, KLAVIYO_PATH_EVENTS);
 	struct pairs headers = {0};
-	struct http_ask ask = {
+	struct http_request ask = {
 		.method = "POST",
 		.url = url,
 		.headers = &headers,

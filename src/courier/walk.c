@@ -38,7 +38,7 @@ static bool skips(struct walk *w)
 	return true;
 }
 
-static void failed(struct walk *w, const struct http_reply *reply)
+static void failed(struct walk *w, const struct http_response *reply)
 {
 	struct walk_end end = walk_ended(LOOKUP_RETRY, UPSTREAM_TROUBLE);
 	char reason[HTTP_WHY_MAX];
@@ -72,7 +72,7 @@ static char *redacted_or_null(const char *text)
 	return part ? known_secrets_redact(part) : NULL;
 }
 
-static void answered(struct walk *w, const struct http_reply *reply)
+static void answered(struct walk *w, const struct http_response *reply)
 {
 	CLEANUP(mem_freep) char *location = redacted_or_null(pairs_get(&reply->headers, "Location"));
 	CLEANUP(mem_freep) char *type = redacted_or_null(reply->type);
@@ -107,7 +107,7 @@ static void answered(struct walk *w, const struct http_reply *reply)
 	w->over(w, end, reason.text);
 }
 
-static void on_reply(void *ctx, const struct http_reply *reply)
+static void on_reply(void *ctx, const struct http_response *reply)
 {
 	struct walk *w = ctx;
 
@@ -155,7 +155,7 @@ static void step(struct walk *w)
 	do {
 		CLEANUP(mem_freep) char *url = NULL;
 		CLEANUP(pairs_done) struct pairs headers = {0};
-		struct http_ask ask = {
+		struct http_request ask = {
 			.method = "GET",
 			.headers = &headers,
 			.connect_timeout_ms = w->shared->options.lookup.connect_ms,

@@ -1,6 +1,6 @@
 /*
- * Three sums: of all claims, of the large ones, and of each holder's. A holder has an account while it holds anything,
- * so there are never more accounts than claims.
+ * Three sums: of all reservations, of the large ones, and of each address's. A address has an account while it holds
+ * anything, so there are never more accounts than reservations.
  */
 #include <config.h>
 
@@ -12,17 +12,17 @@
 
 #define BUDGET_BUCKETS 1024
 
-struct holder {
-	struct holder *next; /* in its bucket */
+struct address_usage {
+	struct address_usage *next; /* in its bucket */
 	struct ip ip;
-	size_t claims, bytes;
+	size_t reservations, bytes;
 };
 
 struct budget {
 	size_t max, rest, share; /* constant */
 	struct lock lock;        /* over all below */
 	size_t all, large;
-	struct holder *buckets[BUDGET_BUCKETS];
+	struct address_usage *buckets[BUDGET_BUCKETS];
 };
 
 /* The three quarters that are not kept for small bodies. */
@@ -68,9 +68,9 @@ void budget_free(struct budget *b)
 
 /* ---- holders ----------------------------------------------------------------------------------------------------- */
 
-static struct holder **holder_place(struct budget *b, const struct ip *ip)
+static struct address_usage **address_slot(struct budget *b, const struct ip *ip)
 {
-	struct holder **at;
+	struct address_usage **at;
 
 	INSIST(lock_is_mine(&b->lock));
 	for (at = &b->buckets[ip_hash(ip) % BUDGET_BUCKETS]; *at && !ip_same(&(*at)->ip, ip); at = &(*at)->next)
@@ -78,7 +78,8 @@ static struct holder **holder_place(struct budget *b, const struct ip *ip)
 	return at;
 }
 
-/* ---- claims ------------------------------------------------------------------------------------------------------ */
+/* ---- reservations
+ * ------------------------------------------------------------------------------------------------------ */
 
 static size_t large_part(size_t bytes)
 {
@@ -92,25 +93,25 @@ static bool fits(size_t there, size_t more, size_t most)
 }
 
 /* An account is there before anything is counted in it, and goes after. */
-static void claim_enter(struct claim *c)
+static void reservation_ref_address(struct reservation *c)
 {
-	struct holder **at;
+	struct address_usage **at;
 
-	if (!c->has_holder || c->account)
+	if (!c->has_address || c->account)
 		return;
-	at = holder_place(c->budget, &c->holder);
+	at = address_slot(c->budget, &c->address);
 	if (!*at) {
 		*at = mem_new(1, sizeof(**at));
-		(*at)->ip = c->holder;
+		(*at)->ip = c->address;
 	}
 	c->account = *at;
-	c->account->claims++;
+	c->account->reservations++;
 }
 
-static void claim_leave(struct claim *c)
+static void reservation_unref_address(struct reservation *c)
 {
-	if (c->account && --c->account->claims == 0) {
-		struct holder **at = holder_place(c->budget, &c->account->ip);
+	if (c->account && --c->account->reservations == 0) {
+		struct address_usage **at = address_slot(c->budget, &c->account->ip);
 
 		INSIST(*at == c->account && c->account->bytes == 0);
 		*at = c->account->next;
@@ -119,15 +120,15 @@ static void claim_leave(struct claim *c)
 	c->account = NULL;
 }
 
-void claim_open(struct claim *c, struct budget *b, const struct ip *holder)
+void reservation_init(struct reservation *c, struct budget *b, const struct ip *address)
 {
-	*c = (struct claim){.budget = b, .has_holder = holder};
-	if (holder)
-		c->holder = *holder;
+	*c = (struct reservation){.budget = b, .has_address = address};
+	if (address)
+		c->address = *address;
 }
 
 /* most: of the whole that is under way then. */
-static bool set(struct claim *c, size_t bytes, size_t most)
+static bool set(struct reservation *c, size_t bytes, size_t most)
 {
 	struct budget *b = c->budget;
 	bool may;
@@ -135,7 +136,7 @@ static bool set(struct claim *c, size_t bytes, size_t most)
 	if (bytes == c->bytes)
 		return true;
 	lock_acquire(&b->lock);
-	claim_enter(c);
+	reservation_ref_address(c);
 	may = bytes < c->bytes || (fits(b->all - c->bytes, bytes, most) &&
 				   fits(b->large - large_part(c->bytes), large_part(bytes), b->rest) &&
 				   (!c->account || fits(c->account->bytes - c->bytes, bytes, b->share)));
@@ -147,22 +148,22 @@ static bool set(struct claim *c, size_t bytes, size_t most)
 		c->bytes = bytes;
 	}
 	if (c->bytes == 0)
-		claim_leave(c);
+		reservation_unref_address(c);
 	lock_release(&b->lock);
 	return may;
 }
 
-bool claim_set(struct claim *c, size_t bytes)
+bool reservation_resize(struct reservation *c, size_t bytes)
 {
 	return set(c, bytes, c->budget ? c->budget->max : 0);
 }
 
-bool claim_set_spare(struct claim *c, size_t bytes)
+bool reservation_resize_spare(struct reservation *c, size_t bytes)
 {
 	return set(c, bytes, c->budget->max / 2);
 }
 
-size_t claim_most(const struct claim *c)
+size_t reservation_max(const struct reservation *c)
 {
-	return c->has_holder ? c->budget->share : c->budget->rest;
+	return c->has_address ? c->budget->share : c->budget->rest;
 }

@@ -30,21 +30,21 @@
 struct http_client {
 	CURLM *multi;
 	char *user_agent;
-	struct http_call *running; /* doubly linked, newest first */
+	struct transfer *running; /* doubly linked, newest first */
 	unsigned n_running;
 	CURL *idle[CLIENT_IDLE_HANDLES];
 	unsigned n_idle;
 	bool closing;
 };
 
-struct http_call {
-	struct http_call *prev, *next;
+struct transfer {
+	struct transfer *prev, *next;
 	CURL *easy;
 	struct curl_slist *headers;
 	char *body; /* libcurl does not copy it */
 	http_done_fn done;
 	void *ctx;
-	struct http_reply reply;
+	struct http_response reply;
 	bool too_long;
 	CURLcode setup; /* the first option that libcurl refused; sticky */
 };
@@ -81,7 +81,7 @@ struct http_client *http_client_new(const char *user_agent)
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 {
-	struct http_call *call = ctx;
+	struct transfer *call = ctx;
 
 	buf_add(&call->reply.body, bytes, size * n);
 	if (call->reply.body.error < 0) {
@@ -93,7 +93,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
 
 static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
 {
-	struct http_call *call = ctx;
+	struct transfer *call = ctx;
 	char *line, *colon;
 
 	line = mem_dup(bytes, size * n);
@@ -123,7 +123,7 @@ enum {
 };
 
 /* Why the server's certificate was refused. */
-static enum http_failure refusal_of(const struct http_call *call)
+static enum http_failure refusal_of(const struct transfer *call)
 {
 	long result = X509_UNSPECIFIED;
 
@@ -148,7 +148,7 @@ static enum http_failure refusal_of(const struct http_call *call)
 	}
 }
 
-static enum http_failure failure_of(const struct http_call *call, CURLcode code)
+static enum http_failure failure_of(const struct transfer *call, CURLcode code)
 {
 	switch (code) {
 	case CURLE_OK:
@@ -183,14 +183,14 @@ static enum http_failure failure_of(const struct http_call *call, CURLcode code)
 	}
 }
 
-static void set_error(struct http_reply *reply, const char *text)
+static void set_error(struct http_response *reply, const char *text)
 {
 	(void)snprintf(reply->error, sizeof(reply->error), "%s", text);
 }
 
-static void fill_reply(struct http_call *call, CURLcode code)
+static void fill_reply(struct transfer *call, CURLcode code)
 {
-	struct http_reply *reply = &call->reply;
+	struct http_response *reply = &call->reply;
 	curl_off_t took_us = 0;
 	long status = 0;
 
@@ -230,7 +230,7 @@ bool http_why_tells_remedy(enum http_failure failure)
 	return remedy_of(failure, "") != NULL;
 }
 
-const char *http_why(const struct http_reply *reply, const char *issuer, char out[HTTP_WHY_MAX])
+const char *http_why(const struct http_response *reply, const char *issuer, char out[HTTP_WHY_MAX])
 {
 	const char *remedy = remedy_of(reply->failure, issuer);
 
@@ -238,7 +238,7 @@ const char *http_why(const struct http_reply *reply, const char *issuer, char ou
 	return out;
 }
 
-void http_reply_done(struct http_reply *r)
+void http_response_done(struct http_response *r)
 {
 	free(r->type);
 	pairs_done(&r->headers);
@@ -247,7 +247,7 @@ void http_reply_done(struct http_reply *r)
 
 /* ---- calls ------------------------------------------------------------------------------------------------------- */
 
-static void call_free(struct http_client *c, struct http_call *call)
+static void exchange_free(struct http_client *c, struct transfer *call)
 {
 	if (call->easy) {
 		curl_easy_reset(call->easy);
@@ -258,12 +258,12 @@ static void call_free(struct http_client *c, struct http_call *call)
 	}
 	curl_slist_free_all(call->headers);
 	free(call->body);
-	http_reply_done(&call->reply);
+	http_response_done(&call->reply);
 	free(call);
 }
 
 /* Takes the call out of the loop, tells its owner, frees it. */
-static void call_end(struct http_client *c, struct http_call *call)
+static void exchange_end(struct http_client *c, struct transfer *call)
 {
 	INSIST(curl_multi_remove_handle(c->multi, call->easy) == CURLM_OK);
 	if (call->prev)
@@ -274,10 +274,10 @@ static void call_end(struct http_client *c, struct http_call *call)
 		call->next->prev = call->prev;
 	c->n_running--;
 	call->done(call->ctx, &call->reply);
-	call_free(c, call);
+	exchange_free(c, call);
 }
 
-static void add_header_line(struct http_call *call, char *line)
+static void add_header_line(struct transfer *call, char *line)
 {
 	struct curl_slist *more = curl_slist_append(call->headers, line);
 
@@ -287,7 +287,7 @@ static void add_header_line(struct http_call *call, char *line)
 }
 
 /* Line ends in a name or value would become headers of somebody else's making. */
-static int set_headers(struct http_call *call, const struct pairs *headers, struct err *reterr)
+static int set_headers(struct transfer *call, const struct pairs *headers, struct err *reterr)
 {
 	add_header_line(call, mem_str("Expect:")); /* no waiting for 100 */
 	for (size_t i = 0; headers && i < headers->n; i++) {
@@ -330,7 +330,7 @@ static int check_url(const char *url, bool *ret_direct, struct err *reterr)
 	return r;
 }
 
-static void set_method(struct http_call *call, const struct http_ask *ask)
+static void set_method(struct transfer *call, const struct http_request *ask)
 {
 	if (call->body || text_is(ask->method, "POST")) {
 		SET(call, CURLOPT_POST, 1L);
@@ -345,7 +345,7 @@ static void set_method(struct http_call *call, const struct http_ask *ask)
 		SET(call, CURLOPT_CUSTOMREQUEST, ask->method);
 }
 
-static int set_up(struct http_client *c, struct http_call *call, const struct http_ask *ask, struct err *reterr)
+static int set_up(struct http_client *c, struct transfer *call, const struct http_request *ask, struct err *reterr)
 {
 	bool direct = false;
 	int r;
@@ -397,10 +397,10 @@ static int set_up(struct http_client *c, struct http_call *call, const struct ht
 	return 0;
 }
 
-int http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+int http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
 		      struct err *reterr)
 {
-	struct http_call *call = mem_new(1, sizeof(*call));
+	struct transfer *call = mem_new(1, sizeof(*call));
 	int r;
 
 	call->body = ask->body;
@@ -414,7 +414,7 @@ int http_client_start(struct http_client *c, const struct http_ask *ask, http_do
 	else
 		r = set_up(c, call, ask, reterr);
 	if (r < 0) {
-		call_free(c, call);
+		exchange_free(c, call);
 		return r;
 	}
 	INSIST(curl_multi_add_handle(c->multi, call->easy) == CURLM_OK);
@@ -436,7 +436,7 @@ unsigned http_client_running(const struct http_client *c)
 void http_client_turn(struct http_client *c, int64_t until_mono_ms)
 {
 	int64_t now_ms, left_ms = CLOCK_HOUR_MS;
-	struct http_call *call;
+	struct transfer *call;
 	bool finished = false;
 	int running, left;
 	CURLcode code;
@@ -449,7 +449,7 @@ void http_client_turn(struct http_client *c, int64_t until_mono_ms)
 		code = msg->data.result; /* msg is gone once the handle is removed */
 		INSIST(curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &call) == CURLE_OK);
 		fill_reply(call, code);
-		call_end(c, call);
+		exchange_end(c, call);
 		finished = true;
 	}
 	/* A transfer that has ended changes what the owner wants next, so its until_mono_ms may be out of date. */
@@ -474,11 +474,11 @@ void http_client_free(struct http_client *c)
 		return;
 	c->closing = true;
 	while (c->running) {
-		struct http_call *call = c->running;
+		struct transfer *call = c->running;
 
 		call->reply.failure = HTTP_ABORTED;
 		set_error(&call->reply, "stopped while it ran");
-		call_end(c, call);
+		exchange_end(c, call);
 	}
 	while (c->n_idle > 0)
 		curl_easy_cleanup(c->idle[--c->n_idle]);
@@ -490,14 +490,14 @@ void http_client_free(struct http_client *c)
 /* ---- one by itself ----------------------------------------------------------------------------------------------- */
 
 struct fetch {
-	struct http_reply *to;
+	struct http_response *to;
 	bool done;
 };
 
 /* Moves the reply out: what is left behind is empty and freed with the call. */
-static void fetch_done(void *ctx, const struct http_reply *reply)
+static void fetch_done(void *ctx, const struct http_response *reply)
 {
-	struct http_reply *from = (struct http_reply *)reply;
+	struct http_response *from = (struct http_response *)reply;
 	struct fetch *f = ctx;
 
 	*f->to = *from;
@@ -507,7 +507,7 @@ static void fetch_done(void *ctx, const struct http_reply *reply)
 	f->done = true;
 }
 
-int http_fetch(const struct http_ask *ask, const char *user_agent, struct http_reply *ret, struct err *reterr)
+int http_fetch(const struct http_request *ask, const char *user_agent, struct http_response *ret, struct err *reterr)
 {
 	struct http_client *c = http_client_new(user_agent);
 	struct fetch f = {.to = ret};

@@ -22,7 +22,7 @@
 struct http_client;
 
 /* What one transfer asks. Text is copied at start; the body is taken over. */
-struct http_ask {
+struct http_request {
 	const char *method; /* "GET", "POST" */
 	const char *url;
 	const struct pairs *headers;
@@ -54,7 +54,7 @@ enum http_failure {
 	HTTP_ABORTED, /* http_client_free while it ran */
 };
 
-struct http_reply {
+struct http_response {
 	enum http_failure failure;
 	char error[256];      /* what libcurl said, for a person; "" on HTTP_OK */
 	unsigned status;      /* 0 where no status line came; may be set on a failure too */
@@ -69,29 +69,29 @@ struct http_reply {
  * Why there was no complete answer, for a person, into out, which is returned: what libcurl said, and in parentheses
  * what mends it where that is known. issuer: what mends HTTP_ISSUER, as the caller knows which authorities count.
  */
-const char *http_why(const struct http_reply *reply, const char *issuer, char out[HTTP_WHY_MAX]);
+const char *http_why(const struct http_response *reply, const char *issuer, char out[HTTP_WHY_MAX]);
 /* Whether http_why tells what mends a failure of that kind. */
 bool http_why_tells_remedy(enum http_failure failure);
 
 /* Runs on the loop's thread. The reply is borrowed: valid until done returns. */
-typedef void (*http_done_fn)(void *ctx, const struct http_reply *reply);
+typedef void (*http_done_fn)(void *ctx, const struct http_response *reply);
 
 /* curl_global_init is made here, once a process; call first from main. */
 struct http_client *http_client_new(const char *user_agent);
 /* Aborts what runs (done is called with HTTP_ABORTED). NULL allowed. */
 void http_client_free(struct http_client *c);
 /* Loop thread only. An impossible URL is an error here, all else comes through done. */
-int http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+int http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
 		      struct err *reterr) MUSTCHECK;
 /* Performs what is ready, then waits for activity, a wake, or until_mono_ms (clock_mono_ms time; CLOCK_NEVER_MS). */
 void http_client_turn(struct http_client *c, int64_t until_mono_ms);
 /* Any thread: makes a waiting or coming http_client_turn return at once. */
 void http_client_wake(struct http_client *c);
 
-/* One transfer from start to end on the calling thread, for commands. *ret is the caller's: http_reply_done. */
-int http_fetch(const struct http_ask *ask, const char *user_agent, struct http_reply *ret,
+/* One transfer from start to end on the calling thread, for commands. *ret is the caller's: http_response_done. */
+int http_fetch(const struct http_request *ask, const char *user_agent, struct http_response *ret,
 	       struct err *reterr) MUSTCHECK;
-void http_reply_done(struct http_reply *r);
+void http_response_done(struct http_response *r);
 
 unsigned http_client_running(const struct http_client *c); /* for tests: calls that run */
 

@@ -32,8 +32,8 @@
  * memory), but it always says that a connection ended.
  */
 struct connection {
-	struct client *client;
-	struct call *call; /* NULL between two requests */
+	struct conn *client;
+	struct exchange *call; /* NULL between two requests */
 };
 
 static struct connection *connection_of(struct MHD_Connection *connection)
@@ -45,13 +45,13 @@ static struct connection *connection_of(struct MHD_Connection *connection)
 }
 
 /* The request is over, or was given up. NULL allowed. */
-static void call_end(struct call *c)
+static void exchange_end(struct exchange *c)
 {
 	struct http_server *s;
 
 	if (!c)
 		return;
-	INSIST(c->magic == CALL_MAGIC);
+	INSIST(c->magic == EXCHANGE_MAGIC);
 	s = c->server;
 	if (c->begun && s->handler.done)
 		s->handler.done(s->handler.ctx, &c->x);
@@ -68,7 +68,7 @@ static void call_end(struct call *c)
 	free(c);
 }
 
-static struct client *arrive(struct http_server *s, struct MHD_Connection *connection)
+static struct conn *arrive(struct http_server *s, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info;
 	bool is_ip, counted;
@@ -83,7 +83,7 @@ static struct client *arrive(struct http_server *s, struct MHD_Connection *conne
 	counted = is_ip && !ip_is_loopback(&ip);
 	for (size_t i = 0; counted && i < s->uncounted_n; i++)
 		counted = !ip_is_in(&ip, &s->uncounted[i]);
-	return patience_arrived(s->patience, fd, is_ip ? &ip : NULL, counted);
+	return conn_opened(s->conn_limits, fd, is_ip ? &ip : NULL, counted);
 }
 
 void http_on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
@@ -99,8 +99,8 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 	} else {
 		con = *socket_context;
 		*socket_context = NULL;
-		call_end(con->call);
-		patience_left(con->client);
+		exchange_end(con->call);
+		conn_closed(con->client);
 		free(con);
 	}
 }
@@ -108,18 +108,18 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 /* ---- one request ------------------------------------------------------------------------------------------------- */
 
 /* The owner has to agree before that many bytes are held. False: it has answered. */
-static bool room_for(struct call *c, size_t bytes)
+static bool room_for(struct exchange *c, size_t bytes)
 {
 	const struct http_handler *h = &c->server->handler;
 
 	if (!h->room || h->room(h->ctx, &c->x, bytes) == 0)
 		return true;
-	INSIST(call_is_answered(c));
+	INSIST(exchange_is_answered(c));
 	return false;
 }
 
 /* NULL, or what makes the extent of the body doubtful: two readers could see two different requests. */
-static const char *smuggled(struct call *c, const char *version)
+static const char *smuggled(struct exchange *c, const char *version)
 {
 	unsigned encodings = http_header_count(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 	unsigned lengths = http_header_count(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -152,7 +152,7 @@ static size_t declared_length(const char *length)
 }
 
 /* The request line and the headers, judged and taken. NULL, or what is wrong with them. */
-static const char *call_head(struct call *c, const char *method, const char *version)
+static const char *exchange_head(struct exchange *c, const char *method, const char *version)
 {
 	const struct request_line line = {
 		.method = method,
@@ -177,20 +177,20 @@ static const char *call_head(struct call *c, const char *method, const char *ver
 }
 
 /* The server's own verdict, before or instead of the owner's. what: static text. */
-static void call_refuse(struct call *c, unsigned status, const char *what, const char *advice)
+static void exchange_refuse(struct exchange *c, unsigned status, const char *what, const char *advice)
 {
 	const struct http_handler *h = &c->server->handler;
 	CLEANUP(mem_freep) char *text = advice ? mem_fmt("%s: %s", what, advice) : NULL;
 
 	if (status == MHD_HTTP_BAD_REQUEST && c->server->malformed)
-		call_set_answer(c, c->server->malformed);
+		exchange_set_answer(c, c->server->malformed);
 	else
-		call_set_error(c, status, text ? text : what);
+		exchange_set_error(c, status, text ? text : what);
 	if (h->refused)
 		h->refused(h->ctx, &c->x, status, what);
 }
 
-static enum MHD_Result call_begin(struct call *c, const char *method, const char *version)
+static enum MHD_Result exchange_begin(struct exchange *c, const char *method, const char *version)
 {
 	const struct http_handler *h = &c->server->handler;
 	CLEANUP(mem_freep) char *expected = NULL;
@@ -200,68 +200,69 @@ static enum MHD_Result call_begin(struct call *c, const char *method, const char
 	c->x.method = method;
 	c->x.received_ms = clock_now_ms();
 	c->x.received_mono_ms = clock_mono_ms();
-	wrong = call_head(c, method, version);
+	wrong = exchange_head(c, method, version);
 	length = http_header(&c->x, MHD_HTTP_HEADER_CONTENT_LENGTH);
 	declared = length ? declared_length(length) : 0;
 	c->has_body = wrong || http_header(&c->x, MHD_HTTP_HEADER_TRANSFER_ENCODING) || declared > 0;
 	c->expects_continue = http_header(&c->x, MHD_HTTP_HEADER_EXPECT);
-	if (!patience_heard(c->client)) {
-		call_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many connections", NULL);
-		return call_answer_early(c);
+	if (!conn_headers_complete(c->client)) {
+		exchange_refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, "too many connections", NULL);
+		return exchange_answer_early(c);
 	}
 	if (wrong) {
 		log_debug(NULL, "a request is refused: %s", wrong);
-		call_refuse(c, MHD_HTTP_BAD_REQUEST, wrong, NULL);
-		return call_answer_early(c);
+		exchange_refuse(c, MHD_HTTP_BAD_REQUEST, wrong, NULL);
+		return exchange_answer_early(c);
 	}
 	/* For anything but "100 Continue" the client would wait in vain. */
 	expected = http_header_list(&c->x, MHD_HTTP_HEADER_EXPECT);
 	if (expected && expected[0] != '\0' && !text_same(expected, "100-continue")) {
-		call_refuse(c, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation", "send the request without Expect");
-		return call_answer_early(c);
+		exchange_refuse(c, MHD_HTTP_EXPECTATION_FAILED, "unknown expectation",
+				"send the request without Expect");
+		return exchange_answer_early(c);
 	}
 	if (declared > c->server->max_body) {
-		call_refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
-		return call_answer_early(c);
+		exchange_refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
+		return exchange_answer_early(c);
 	}
 
 	c->begun = true;
 	if (h->begin(h->ctx, &c->x) != 0) {
-		INSIST(call_is_answered(c));
-		return call_answer_early(c);
+		INSIST(exchange_is_answered(c));
+		return exchange_answer_early(c);
 	}
-	INSIST(!call_is_answered(c));
+	INSIST(!exchange_is_answered(c));
 	if (declared > 0 && !room_for(c, declared))
-		return call_answer_early(c);
+		return exchange_answer_early(c);
 	c->has_room = declared > 0;
 	buf_init(&c->body, declared > 0 ? declared : c->server->max_body);
-	c->state = CALL_BODY;
+	c->state = EXCHANGE_BODY;
 	return MHD_YES;
 }
 
 /* True where a body of undeclared length may grow by n bytes. False: the request is answered. */
-static bool may_grow(struct call *c, size_t n)
+static bool may_grow(struct exchange *c, size_t n)
 {
 	size_t alloc = buf_alloc_after(&c->body, n);
 
 	if (n > c->server->max_body - c->body.len) {
-		call_refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
+		exchange_refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, "too long", NULL);
 		return false;
 	}
 	return alloc == c->body.alloc || room_for(c, alloc - 1);
 }
 
 /* MHD_NO cuts the connection. */
-static enum MHD_Result call_piece(struct call *c, const char *bytes, size_t *n)
+static enum MHD_Result exchange_piece(struct exchange *c, const char *bytes, size_t *n)
 {
 	const struct http_handler *h = &c->server->handler;
 	size_t left = *n;
 
 	*n = 0;
-	if (c->state == CALL_SWALLOW) {
-		if (left > c->swallow_left)
+	if (c->state == EXCHANGE_DISCARD) {
+		if (left > c->discard_left)
 			return MHD_NO;
-		c->swallow_left -= left;
+		c->discard_left -= left;
 		return MHD_YES;
 	}
 	if (!c->has_room && !may_grow(c, left)) {
@@ -270,62 +271,62 @@ static enum MHD_Result call_piece(struct call *c, const char *bytes, size_t *n)
 		c->x.body_len = 0;
 		if (h->room)
 			INSIST(h->room(h->ctx, &c->x, 0) == 0);
-		return call_answer_early(c);
+		return exchange_answer_early(c);
 	}
 	buf_add(&c->body, bytes, left);
 	return c->body.error == 0 ? MHD_YES : MHD_NO;
 }
 
-static enum MHD_Result call_complete(struct call *c)
+static enum MHD_Result exchange_complete(struct exchange *c)
 {
 	/* Cut off a moment ago, its bytes were on their way already: the answer could not be given. */
-	if (!patience_whole(c->client))
+	if (!conn_request_complete(c->client))
 		return MHD_NO;
-	c->state = CALL_COMPLETING;
+	c->state = EXCHANGE_COMPLETING;
 	c->x.body = c->body.data;
 	c->x.body_len = c->body.len;
 	c->server->handler.complete(c->server->handler.ctx, &c->x);
 	/* Suspended: another thread may be writing the answer now; only the state is ours to read. */
-	if (c->state == CALL_SUSPENDED)
+	if (c->state == EXCHANGE_SUSPENDED)
 		return MHD_YES;
 	INSIST(c->response);
-	return call_queue_answer(c);
+	return exchange_queue_answer(c);
 }
 
 enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
 				const char *version, const char *bytes, size_t *n, void **con_cls)
 {
 	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
-	struct call *c = *con_cls;
+	struct exchange *c = *con_cls;
 
 	(void)cls;
 	(void)url;
-	INSIST(c && c->magic == CALL_MAGIC && c->connection == connection);
-	if (c->state == CALL_NEW)
-		return call_begin(c, method, version);
+	INSIST(c && c->magic == EXCHANGE_MAGIC && c->connection == connection);
+	if (c->state == EXCHANGE_NEW)
+		return exchange_begin(c, method, version);
 	if (*n > 0)
-		return call_piece(c, bytes, n);
+		return exchange_piece(c, bytes, n);
 	switch (c->state) {
-	case CALL_BODY:
+	case EXCHANGE_BODY:
 		/*
 		 * Neither answered nor suspended, so libmicrohttpd stops reading the connection and asks again at once.
 		 * Suspended now, in the turn that read the request, the connection would stand as one to be read: once
 		 * resumed, a client that had shut its sending side (the end is there to be read) would be closed
 		 * without its answer. 0.9.75 and 1.0.1 both do so.
 		 */
-		c->state = CALL_WHOLE;
+		c->state = EXCHANGE_WHOLE;
 		return MHD_YES;
-	case CALL_WHOLE:
-		return call_complete(c);
-	case CALL_SUSPENDED:
+	case EXCHANGE_WHOLE:
+		return exchange_complete(c);
+	case EXCHANGE_SUSPENDED:
 		if (!c->cut)
-			return call_queue_answer(c);
+			return exchange_queue_answer(c);
 		/* Dissolving the connection sends a reset at once, before libmicrohttpd can end it orderly. */
 		if (c->reset)
-			(void)connect(call_socket(c), &nobody, sizeof(nobody));
+			(void)connect(exchange_socket(c), &nobody, sizeof(nobody));
 		return MHD_NO;
-	case CALL_SWALLOW:
-		return c->response ? call_queue_answer(c) : MHD_NO; /* it is told, and this was all of the body */
+	case EXCHANGE_DISCARD:
+		return c->response ? exchange_queue_answer(c) : MHD_NO; /* it is told, and this was all of the body */
 	default:
 		return MHD_YES;
 	}
@@ -336,20 +337,20 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *connection, co
 void *http_on_request_line(void *cls, const char *uri, struct MHD_Connection *connection)
 {
 	struct connection *con = connection_of(connection);
-	struct call *c = mem_new(1, sizeof(*c));
+	struct exchange *c = mem_new(1, sizeof(*c));
 
-	call_end(con->call);
+	exchange_end(con->call);
 	con->call = c;
-	c->magic = CALL_MAGIC;
+	c->magic = EXCHANGE_MAGIC;
 	c->server = cls;
 	c->connection = connection;
 	c->client = con->client;
-	patience_line(c->client);
-	call_set_silence(c, c->server->timeout_s);
+	conn_request_began(c->client);
+	exchange_set_silence(c, c->server->timeout_s);
 	c->target = mem_str(uri ? uri : "");
 	c->target_seen = uri;
 	buf_init(&c->body, 0);
-	buf_init(&c->early, CALL_EARLY_BYTES_MAX);
+	buf_init(&c->early, EXCHANGE_EARLY_BYTES_MAX);
 	return c;
 }
 
@@ -364,15 +365,15 @@ void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_
 		return;
 	INSIST(*con_cls == con->call);
 	*con_cls = NULL;
-	patience_served(con->client, con->call->proven);
-	call_end(TAKE(con->call));
+	conn_response_complete(con->client, con->call->proven);
+	exchange_end(TAKE(con->call));
 }
 
 /* ---- what handlers call ------------------------------------------------------------------------------------------ */
 
 const char *http_header(struct http_exchange *x, const char *name)
 {
-	const struct headers *all = &call_of(x)->headers;
+	const struct headers *all = &exchange_of(x)->headers;
 
 	for (size_t i = 0; i < all->n; i++)
 		if (text_same(all->items[i].name, name))
@@ -382,7 +383,7 @@ const char *http_header(struct http_exchange *x, const char *name)
 
 void http_headers(struct http_exchange *x, struct pairs *to)
 {
-	const struct headers *all = &call_of(x)->headers;
+	const struct headers *all = &exchange_of(x)->headers;
 
 	for (size_t i = 0; i < all->n; i++)
 		pairs_add(to, all->items[i].name, all->items[i].value);
@@ -390,7 +391,7 @@ void http_headers(struct http_exchange *x, struct pairs *to)
 
 char *http_header_list(struct http_exchange *x, const char *name)
 {
-	const struct headers *all = &call_of(x)->headers;
+	const struct headers *all = &exchange_of(x)->headers;
 	char *list = NULL;
 
 	for (size_t i = 0; i < all->n; i++) {
@@ -406,7 +407,7 @@ char *http_header_list(struct http_exchange *x, const char *name)
 
 unsigned http_header_count(struct http_exchange *x, const char *name)
 {
-	const struct headers *all = &call_of(x)->headers;
+	const struct headers *all = &exchange_of(x)->headers;
 	unsigned n = 0;
 
 	for (size_t i = 0; i < all->n; i++)
@@ -417,7 +418,7 @@ unsigned http_header_count(struct http_exchange *x, const char *name)
 const char *http_peer(struct http_exchange *x)
 {
 	const union MHD_ConnectionInfo *info;
-	struct call *c = call_of(x);
+	struct exchange *c = exchange_of(x);
 
 	if (!c->peer) {
 		info = MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -428,22 +429,22 @@ const char *http_peer(struct http_exchange *x)
 
 void http_proven(struct http_exchange *x)
 {
-	call_of(x)->proven = true;
+	exchange_of(x)->proven = true;
 }
 
 void http_answer(struct http_exchange *x, const struct http_answer *a)
 {
-	struct call *c = call_of(x);
+	struct exchange *c = exchange_of(x);
 
-	INSIST(c->state == CALL_NEW || c->state == CALL_BODY || c->state == CALL_COMPLETING);
-	call_set_answer(c, a);
+	INSIST(c->state == EXCHANGE_NEW || c->state == EXCHANGE_BODY || c->state == EXCHANGE_COMPLETING);
+	exchange_set_answer(c, a);
 }
 
 char *http_take_body(struct http_exchange *x)
 {
-	struct call *c = call_of(x);
+	struct exchange *c = exchange_of(x);
 
-	INSIST(c->state == CALL_COMPLETING && c->x.body);
+	INSIST(c->state == EXCHANGE_COMPLETING && c->x.body);
 	c->x.body = NULL;
 	c->x.body_len = 0;
 	return buf_take(&c->body);
@@ -451,10 +452,10 @@ char *http_take_body(struct http_exchange *x)
 
 void http_suspend(struct http_exchange *x)
 {
-	struct call *c = call_of(x);
+	struct exchange *c = exchange_of(x);
 
-	INSIST(c->state == CALL_COMPLETING && !c->response);
-	c->state = CALL_SUSPENDED;
+	INSIST(c->state == EXCHANGE_COMPLETING && !c->response);
+	c->state = EXCHANGE_SUSPENDED;
 	c->was_suspended = true;
 	atomic_fetch_add(&c->server->suspended, 1);
 	MHD_suspend_connection(c->connection);
@@ -462,15 +463,15 @@ void http_suspend(struct http_exchange *x)
 
 void http_resume(struct http_exchange *x, const struct http_answer *a)
 {
-	struct call *c = call_of(x);
+	struct exchange *c = exchange_of(x);
 
-	call_set_answer(c, a);
+	exchange_set_answer(c, a);
 	MHD_resume_connection(c->connection);
 }
 
 void http_resume_cut(struct http_exchange *x, bool reset)
 {
-	struct call *c = call_of(x);
+	struct exchange *c = exchange_of(x);
 
 	INSIST(!c->response && !c->cut);
 	c->cut = true;

@@ -1,6 +1,6 @@
 /*
  * http/exchange: private to src/http. What libmicrohttpd calls for each request (exchange.c), a request as this server
- * knows it, and how it is answered (call_answer.c); server.c starts and stops the server.
+ * knows it, and how it is answered (exchange_answer.c); server.c starts and stops the server.
  */
 #ifndef HTTP_EXCHANGE_H
 #define HTTP_EXCHANGE_H
@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/ip.h"
 #include "http/head.h"
-#include "http/patience.h"
+#include "http/conn_limits.h"
 #include "http/server.h"
 
 /* libmicrohttpd's time-out is of silence; a client that drips has this many of them for its whole request. */
@@ -19,9 +19,9 @@
 
 /* A client that was answered before it sent all of its body may send so much more than max_body, for nothing, before it
  * is cut off: most send all before they read. */
-#define HTTP_SWALLOW_BYTES (8 * 1024 * 1024)
+#define HTTP_DISCARD_BYTES (8 * 1024 * 1024)
 /* Silent for so many seconds, or for the time-out where that is shorter, it is cut off. */
-#define HTTP_SWALLOW_SILENCE_S 2
+#define HTTP_DISCARD_SILENCE_S 2
 
 /* One of the sockets that a server listens on: libmicrohttpd's daemons have one each. */
 struct http_listener {
@@ -43,8 +43,8 @@ struct http_server {
 	bool own_fd;       /* not passed by systemd */
 	char *unlink_path; /* of the unix socket that this server made, or NULL */
 	bool quiesced;
-	struct patience *patience; /* the clients' are behind libmicrohttpd's socket contexts */
-	atomic_uint suspended;     /* exchanges suspended and not yet done */
+	struct conn_limits *conn_limits; /* the clients' are behind libmicrohttpd's socket contexts */
+	atomic_uint suspended;           /* exchanges suspended and not yet done */
 };
 
 /* Registered with libmicrohttpd; cls is the struct http_server. */
@@ -56,34 +56,35 @@ void http_on_connection(void *cls, struct MHD_Connection *connection, void **soc
 void http_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
 		       enum MHD_RequestTerminationCode toe);
 
-/* ---- a request: on the pool's thread, but for call_set_answer while the call is suspended -------------------------
+/* ---- a request: on the pool's thread, but for exchange_set_answer while the call is suspended
+ * -------------------------
  */
 
-enum call_state {
-	CALL_NEW,        /* before begin */
-	CALL_BODY,       /* collecting */
-	CALL_SWALLOW,    /* the answer is known or told, the rest of the body goes nowhere */
-	CALL_WHOLE,      /* the whole body is there; complete() is called in the next turn of libmicrohttpd's loop */
-	CALL_COMPLETING, /* in complete() */
-	CALL_SUSPENDED,
-	CALL_QUEUED, /* libmicrohttpd has the answer */
+enum exchange_state {
+	EXCHANGE_NEW,     /* before begin */
+	EXCHANGE_BODY,    /* collecting */
+	EXCHANGE_DISCARD, /* the answer is known or told, the rest of the body goes nowhere */
+	EXCHANGE_WHOLE,   /* the whole body is there; complete() is called in the next turn of libmicrohttpd's loop */
+	EXCHANGE_COMPLETING, /* in complete() */
+	EXCHANGE_SUSPENDED,
+	EXCHANGE_QUEUED, /* libmicrohttpd has the answer */
 };
 
-#define CALL_MAGIC 0x68747470u
+#define EXCHANGE_MAGIC 0x68747470u
 
 /* Bytes of an answer while the body comes in: few enough for any socket's buffer. */
-#define CALL_EARLY_BYTES_MAX (16 * 1024)
-#define CALL_EARLY_BODY_MAX (4 * 1024) /* of them */
+#define EXCHANGE_EARLY_BYTES_MAX (16 * 1024)
+#define EXCHANGE_EARLY_BODY_MAX (4 * 1024) /* of them */
 
 /* What is behind a struct http_exchange. */
-struct call {
+struct exchange {
 	struct http_exchange x; /* first: the owner's pointer is ours */
 	unsigned magic;
 	struct http_server *server;
 	struct MHD_Connection *connection;
-	struct client *client; /* the connection's */
-	enum call_state state; /* written by the pool's thread alone */
-	bool begun;            /* begin was called: done is owed */
+	struct conn *client;       /* the connection's */
+	enum exchange_state state; /* written by the pool's thread alone */
+	bool begun;                /* begin was called: done is owed */
 	bool was_suspended;
 	bool proven;             /* http_proven was called */
 	bool has_body;           /* the headers announce one */
@@ -94,7 +95,7 @@ struct call {
 	struct headers headers;  /* from begin on */
 	char *peer;              /* NULL until asked for */
 	struct buf body;
-	size_t swallow_left;
+	size_t discard_left;
 	/* The answer. Written by whoever answers: the pool's thread, or between suspension and resumption the other
 	 * one. */
 	struct MHD_Response *response;
@@ -103,11 +104,11 @@ struct call {
 	bool cut, reset;
 };
 
-static inline struct call *call_of(struct http_exchange *x)
+static inline struct exchange *exchange_of(struct http_exchange *x)
 {
-	struct call *c = (struct call *)x;
+	struct exchange *c = (struct exchange *)x;
 
-	INSIST(c && c->magic == CALL_MAGIC);
+	INSIST(c && c->magic == EXCHANGE_MAGIC);
 	return c;
 }
 
@@ -115,22 +116,22 @@ static inline struct call *call_of(struct http_exchange *x)
  * The connection's socket. A pointer that MHD_get_connection_info returned is good until the next such call only: 1.0.1
  * has one place for all its answers, where 0.9.75 points to the thing itself.
  */
-int call_socket(const struct call *c);
+int exchange_socket(const struct exchange *c);
 /* libmicrohttpd's own time-out, of silence. Only inside a callback of libmicrohttpd, and not suspended: 0.9.75 moves
  * the connection between its lists of time-outs, and takes it for one that is in them. */
-void call_set_silence(struct call *c, unsigned seconds);
-/* Sets the answer, once a call. One that is set while a body comes in goes out by call_answer_early, a later one by
- * call_queue_answer. */
-void call_set_answer(struct call *c, const struct http_answer *a);
+void exchange_set_silence(struct exchange *c, unsigned seconds);
+/* Sets the answer, once a call. One that is set while a body comes in goes out by exchange_answer_early, a later one by
+ * exchange_queue_answer. */
+void exchange_set_answer(struct exchange *c, const struct http_answer *a);
 /* The server's own errors: JSON where the owner speaks JSON. */
-void call_set_error(struct call *c, unsigned status, const char *what);
-static inline bool call_is_answered(const struct call *c)
+void exchange_set_error(struct exchange *c, unsigned status, const char *what);
+static inline bool exchange_is_answered(const struct exchange *c)
 {
 	return c->response || c->early.len > 0;
 }
 /* Answers while the rest of the body, which is not wanted, may still come. Returns what libmicrohttpd's handler has to
  * return: MHD_NO cuts the connection. */
-enum MHD_Result call_answer_early(struct call *c);
-enum MHD_Result call_queue_answer(struct call *c);
+enum MHD_Result exchange_answer_early(struct exchange *c);
+enum MHD_Result exchange_queue_answer(struct exchange *c);
 
 #endif

@@ -86,13 +86,13 @@ static int server_listen(struct http_server *s, const struct http_server_options
 	return 0;
 }
 
-static void tell_turned_away(void *ctx, enum http_turned_away why, const struct ip *from)
+static void report_drop(void *ctx, enum http_drop_reason why, const struct ip *from)
 {
 	struct http_server *s = ctx;
 	char text[IP_TEXT_MAX];
 
-	if (s->handler.turned_away)
-		s->handler.turned_away(s->handler.ctx, why, from ? ip_text(from, text) : "unix");
+	if (s->handler.dropped)
+		s->handler.dropped(s->handler.ctx, why, from ? ip_text(from, text) : "unix");
 }
 
 static struct MHD_Daemon *server_daemon(struct http_server *s, int fd, const struct http_server_options *o)
@@ -140,19 +140,19 @@ static unsigned whole_seconds(int64_t ms)
 
 static int server_start(struct http_server *s, const struct http_server_options *o, struct err *reterr)
 {
-	const struct patience_options patience = {
+	const struct conn_limits_options conn_limits = {
 		.request_ms = (int64_t)s->timeout_s * CLOCK_SECOND_MS * HTTP_SLOW_TIMEOUTS,
 		.idle_ms = (int64_t)s->idle_s * CLOCK_SECOND_MS,
 		.most = o->max_connections,
 		.per_address = o->per_address,
-		.turned_away = tell_turned_away,
+		.dropped = report_drop,
 		.ctx = s,
 	};
 	int r = server_listen(s, o, reterr);
 
 	if (r < 0)
 		return r;
-	s->patience = patience_new(&patience);
+	s->conn_limits = conn_limits_new(&conn_limits);
 	for (size_t i = 0; i < s->listeners_n; i++) {
 		s->listeners[i].daemon = server_daemon(s, s->listeners[i].fd, o);
 		if (!s->listeners[i].daemon)
@@ -201,9 +201,9 @@ void http_server_quiesce(struct http_server *s)
 			INSIST(MHD_quiesce_daemon(s->listeners[i].daemon) == s->listeners[i].fd);
 }
 
-void http_server_wait_heard(struct http_server *s, int64_t until_mono_ms)
+void http_server_wait_headers(struct http_server *s, int64_t until_mono_ms)
 {
-	patience_wait_heard(s->patience, until_mono_ms);
+	conn_limits_wait_headers(s->conn_limits, until_mono_ms);
 }
 
 unsigned http_server_suspended(const struct http_server *s)
@@ -218,14 +218,14 @@ void http_server_stop(struct http_server *s)
 	/* Without it, stopping a pool shuts the socket down for systemd's copy too. */
 	if (!s->quiesced)
 		http_server_quiesce(s);
-	if (s->patience)
-		patience_stop(s->patience);
+	if (s->conn_limits)
+		conn_limits_stop(s->conn_limits);
 	for (size_t i = 0; i < s->listeners_n; i++)
 		if (s->listeners[i].daemon)
 			MHD_stop_daemon(s->listeners[i].daemon);
 
-	if (s->patience)
-		patience_free(s->patience);
+	if (s->conn_limits)
+		conn_limits_free(s->conn_limits);
 	for (size_t i = 0; s->own_fd && i < s->listeners_n; i++)
 		(void)close(s->listeners[i].fd);
 	if (s->unlink_path)

@@ -33,7 +33,7 @@
  * line of the next request. From three quarters of max_connections on, and beyond per_address, each new connection
  * costs another one its place: the one that has taken the longest over its request, or, while no more than a quarter of
  * the limit is asking, the one that has been idle the longest. Exchanges that are complete are never cut off so.
- * patience.h has it in detail. So 3,000 clients that drip, from one address or from many, do not keep a good request
+ * conn_limits.h has it in detail. So 3,000 clients that drip, from one address or from many, do not keep a good request
  * out.
  *
  * Traps of libmicrohttpd 0.9.75 that this module exists to keep: poll(2), not epoll; suspend before
@@ -67,10 +67,10 @@ struct http_exchange {
 };
 
 /* Why a connection was cut off, or its request refused. */
-enum http_turned_away {
-	HTTP_TURNED_SLOW,    /* it took too long over a request or an answer */
-	HTTP_TURNED_FULL,    /* it made room for another one, as max_connections are nearly there */
-	HTTP_TURNED_ADDRESS, /* its address held more than per_address */
+enum http_drop_reason {
+	HTTP_DROP_SLOW,    /* it took too long over a request or an answer */
+	HTTP_DROP_FULL,    /* it made room for another one, as max_connections are nearly there */
+	HTTP_DROP_ADDRESS, /* its address held more than per_address */
 };
 
 struct http_handler {
@@ -81,7 +81,7 @@ struct http_handler {
 	void *ctx;
 	/* Tells that a client was turned away, except for silence. From any thread of the server; may be NULL.
 	 * peer: as http_peer() has it. */
-	void (*turned_away)(void *ctx, enum http_turned_away why, const char *peer);
+	void (*dropped)(void *ctx, enum http_drop_reason why, const char *peer);
 	/*
 	 * Tells of a request that the server itself answered with an error: before begin (x->user is NULL, and x->path
 	 * too where the target could not be read), or because a chunked body grew beyond max_body. what: why, static
@@ -125,7 +125,7 @@ const char *http_server_address(const struct http_server *s);
 void http_server_quiesce(struct http_server *s);
 /* Blocks until the handler knows the first request of every connection that was accepted, or that connection has ended;
  * until_mono_ms at the latest. */
-void http_server_wait_heard(struct http_server *s, int64_t until_mono_ms);
+void http_server_wait_headers(struct http_server *s, int64_t until_mono_ms);
 /* Quiesces where that was not done, waits for nothing: every suspended exchange must be resumed. Removes the unix
  * socket's file where this server made it. Frees s; NULL allowed. */
 void http_server_stop(struct http_server *s);

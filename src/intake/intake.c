@@ -4,10 +4,10 @@
  * the connection and submits the webhooks in it (passage.c); the pipeline, once they are committed, has them answered,
  * which resumes the connection. So a 200 `accepted` is only ever given for webhooks that are on the disk.
  *
- * A visit's claim on the budget is what its body holds, then what its passage holds, until the answer goes out. While a
- * thread takes a body apart it holds body, tree and items at once; that is not counted: it is INTAKE_THREADS times at
- * most, and bounded by max_body and BATCH_BYTES_MAX. The trees that go on to the pipeline are not counted either:
- * passage.c bounds them.
+ * A visit's reservation on the budget is what its body holds, then what its passage holds, until the answer goes out.
+ * While a thread takes a body apart it holds body, tree and items at once; that is not counted: it is INTAKE_THREADS
+ * times at most, and bounded by max_body and BATCH_BYTES_MAX. The trees that go on to the pipeline are not counted
+ * either: passage.c bounds them.
  *
  * Threads: begin, complete and done run on the server's pool; the answer to what was submitted is given on the
  * pipeline's thread. Whether more may be submitted is under one lock together with the submitting, so that nothing is
@@ -255,7 +255,7 @@ static void done(void *ctx, struct http_exchange *x)
 	struct intake *i = ctx;
 	struct visit *v = x->user;
 
-	claim_release(&v->claim);
+	reservation_release(&v->reservation);
 	pairs_done(&v->headers);
 	generation_unref(v->generation);
 	free(v);
@@ -276,7 +276,7 @@ static int room(void *ctx, struct http_exchange *x, size_t bytes)
 		answer_give(x, ANSWER_TOO_LONG, NULL);
 		return 1;
 	}
-	if (claim_set(&v->claim, bytes))
+	if (reservation_resize(&v->reservation, bytes))
 		return 0;
 	count(v->source, "refused");
 	note_no_room(i, x, v);
@@ -290,7 +290,7 @@ static int room(void *ctx, struct http_exchange *x, size_t bytes)
  * it has no effect. A signal that carries one is a signal. */
 static void take(struct intake *i, struct http_exchange *x, struct visit *v, const char *echo)
 {
-	struct passage *p = passage_new(v->source, x, &v->headers, i->unknown_states, &v->claim,
+	struct passage *p = passage_new(v->source, x, &v->headers, i->unknown_states, &v->reservation,
 					pipeline_keeps_parsed(i->pipeline));
 	bool may;
 
@@ -331,7 +331,7 @@ static void complete(void *ctx, struct http_exchange *x)
 	}
 	trial = echo || visit_is_trial(v, x);
 	free(http_take_body(x));
-	claim_release(&v->claim);
+	reservation_release(&v->reservation);
 	if (trial) {
 		pong(x, v, echo);
 	} else if (verdict == PROOF_GOOD) {
@@ -361,7 +361,7 @@ static void refused(void *ctx, struct http_exchange *x, unsigned status, const c
 	case 417:
 		note_misfit(ctx, x, v, MISFIT_EXPECTATION, NULL);
 		break;
-	case 503: /* logged by turned_away */
+	case 503: /* logged by dropped */
 		count(v->source, "refused");
 		break;
 	default:
@@ -373,17 +373,17 @@ static void refused(void *ctx, struct http_exchange *x, unsigned status, const c
 
 /* ---- connections ------------------------------------------------------------------------------------------------- */
 
-static void turned_away(void *ctx, enum http_turned_away why, const char *peer)
+static void dropped(void *ctx, enum http_drop_reason why, const char *peer)
 {
 	static const char *const reasons[] = {
-		[HTTP_TURNED_SLOW] = "slow client",
-		[HTTP_TURNED_FULL] = "too many connections",
-		[HTTP_TURNED_ADDRESS] = "too many connections of one address",
+		[HTTP_DROP_SLOW] = "slow client",
+		[HTTP_DROP_FULL] = "too many connections",
+		[HTTP_DROP_ADDRESS] = "too many connections of one address",
 	};
 	static const char *const labels[] = {
-		[HTTP_TURNED_SLOW] = "slow",
-		[HTTP_TURNED_FULL] = "full",
-		[HTTP_TURNED_ADDRESS] = "address",
+		[HTTP_DROP_SLOW] = "slow",
+		[HTTP_DROP_FULL] = "full",
+		[HTTP_DROP_ADDRESS] = "address",
 	};
 	struct intake *i = ctx;
 
@@ -412,7 +412,7 @@ int intake_start(struct pipeline *p, const struct config *c, const struct http_s
 		.room = room,
 		.complete = complete,
 		.done = done,
-		.turned_away = turned_away,
+		.dropped = dropped,
 		.refused = refused,
 		.ctx = i,
 	};
@@ -464,7 +464,7 @@ void intake_quiesce(struct intake *i)
 	int64_t until_ms = clock_mono_ms() + LAST_REQUESTS_MS;
 
 	http_server_quiesce(i->server);
-	http_server_wait_heard(i->server, until_ms);
+	http_server_wait_headers(i->server, until_ms);
 	lock_acquire(&i->lock);
 	wait_for_visits(i, until_ms);
 	i->quiesced = true;

@@ -30,14 +30,14 @@ struct passage {
 	struct http_exchange *exchange; /* once it is submitted */
 	const struct source *source;
 	struct unknown_states *unknown;
-	struct claim *claim; /* NULL: given back */
-	size_t body_bytes;   /* of the claim, for the body, while it is taken apart */
-	size_t bytes;        /* what the items take, with the trees that are kept; */
-	size_t trees;        /* and these alone */
-	bool is_tight;       /* no tree is kept: the pipeline is behind, or an item had no room beside the trees */
-	bool full;           /* there is no room for them */
-	unsigned refused;    /* how many there were then */
-	bool several;        /* the POST carried more than one item */
+	struct reservation *reservation; /* NULL: given back */
+	size_t body_bytes;               /* of the reservation, for the body, while it is taken apart */
+	size_t bytes;                    /* what the items take, with the trees that are kept; */
+	size_t trees;                    /* and these alone */
+	bool is_tight;    /* no tree is kept: the pipeline is behind, or an item had no room beside the trees */
+	bool full;        /* there is no room for them */
+	unsigned refused; /* how many there were then */
+	bool several;     /* the POST carried more than one item */
 	bool has_signal;
 	unsigned pongs, ignored; /* items that are not kept */
 	unsigned unreadable;     /* the same, as anybody may have sent them */
@@ -145,7 +145,8 @@ static void bound_tree(struct passage *p, struct parsed *parsed)
 {
 	size_t bytes = p->bytes + parsed->tree_bytes;
 
-	if (p->is_tight || parsed_bytes(parsed) > TREE_BYTES_MAX || !claim_set_spare(p->claim, larger(p, bytes))) {
+	if (p->is_tight || parsed_bytes(parsed) > TREE_BYTES_MAX ||
+	    !reservation_resize_spare(p->reservation, larger(p, bytes))) {
 		parsed_strip(parsed);
 		return;
 	}
@@ -153,7 +154,7 @@ static void bound_tree(struct passage *p, struct parsed *parsed)
 	p->bytes = bytes;
 }
 
-/* Takes over parsed, and dead_reason. The body is still there: the claim is of the larger of the two. */
+/* Takes over parsed, and dead_reason. The body is still there: the reservation is of the larger of the two. */
 static struct intake_item *item_add(struct passage *p, struct parsed *parsed, char *dead_reason)
 {
 	struct intake_submission *s = &p->submission;
@@ -161,7 +162,7 @@ static struct intake_item *item_add(struct passage *p, struct parsed *parsed, ch
 
 	*item = (struct intake_item){.parsed = parsed, .kept = true, .dead_reason = dead_reason};
 	p->bytes += item_bytes(item);
-	if (claim_set(p->claim, larger(p, p->bytes)))
+	if (reservation_resize(p->reservation, larger(p, p->bytes)))
 		return item;
 	/* Without the trees there may be room. */
 	for (size_t i = 0; i < s->n; i++)
@@ -169,7 +170,7 @@ static struct intake_item *item_add(struct passage *p, struct parsed *parsed, ch
 	p->bytes -= p->trees;
 	p->trees = 0;
 	p->is_tight = true;
-	if (!claim_set(p->claim, larger(p, p->bytes)))
+	if (!reservation_resize(p->reservation, larger(p, p->bytes)))
 		p->full = true;
 	return item;
 }
@@ -261,7 +262,7 @@ static void take_too_much(struct passage *p, const struct http_exchange *x, cons
 	(void)err_set(&reason, -EMSGSIZE,
 		      "its items, each with all that stands beside them, take more than the %s that listen.max_memory "
 		      "allows one request",
-		      amount_size(most, (int64_t)claim_most(p->claim)));
+		      amount_size(most, (int64_t)reservation_max(p->reservation)));
 	items_drop(p);
 	p->pongs = p->ignored = p->unreadable = 0;
 	p->several = p->has_signal = p->full = false;
@@ -269,7 +270,7 @@ static void take_too_much(struct passage *p, const struct http_exchange *x, cons
 }
 
 struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
-			    struct unknown_states *unknown, struct claim *claim, bool keeps_parsed)
+			    struct unknown_states *unknown, struct reservation *reservation, bool keeps_parsed)
 {
 	struct passage *p = mem_new(1, sizeof(*p));
 	struct batch *batch = NULL;
@@ -278,8 +279,8 @@ struct passage *passage_new(const struct source *s, const struct http_exchange *
 
 	p->source = s;
 	p->unknown = unknown;
-	p->claim = claim;
-	p->body_bytes = claim->bytes;
+	p->reservation = reservation;
+	p->body_bytes = reservation->bytes;
 	p->is_tight = !keeps_parsed;
 	if (batch_open(s->definition, pairs_get(headers, "Content-Type"), x->body, x->body_len, &batch, &reason) < 0) {
 		take_whole(p, x, headers, &reason);
@@ -287,14 +288,14 @@ struct passage *passage_new(const struct source *s, const struct http_exchange *
 		items = batch_items(batch);
 		take_batch(p, batch, x, headers);
 		batch_close(batch);
-		if (p->full && items > 1 && p->bytes > claim_most(claim))
+		if (p->full && items > 1 && p->bytes > reservation_max(reservation))
 			take_too_much(p, x, headers);
 	}
 	if (p->full) {
 		items_drop(p);
 		p->refused = (unsigned)items;
 	}
-	INSIST(claim_set(claim, p->bytes));
+	INSIST(reservation_resize(reservation, p->bytes));
 	return p;
 }
 
@@ -318,8 +319,8 @@ bool passage_has_room(const struct passage *p)
 void passage_drop(struct passage *p)
 {
 	items_drop(p);
-	if (p->claim)
-		claim_release(p->claim);
+	if (p->reservation)
+		reservation_release(p->reservation);
 	free(p);
 }
 
@@ -409,10 +410,10 @@ static void answered(struct intake_submission *s)
 		tell_dead(p);
 	}
 	/* Before the answer goes out, so that a client that sends its next webhook after it finds the room free. Once
-	 * it is out, the claim may be gone with its exchange. */
+	 * it is out, the reservation may be gone with its exchange. */
 	for (size_t i = 0; i < s->n; i++)
 		parsed_free(TAKE(s->items[i].parsed));
-	claim_release(TAKE(p->claim));
+	reservation_release(TAKE(p->reservation));
 	answer_submission(p->exchange, s, p->several);
 	passage_drop(p);
 }

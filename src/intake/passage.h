@@ -17,14 +17,16 @@ struct passage;
 
 /*
  * Reads the body of a complete exchange whose proof is good. keeps_parsed: as pipeline_keeps_parsed() says. s must
- * outlive the passage. The claim holds what the body takes; it becomes what the passage takes, so the caller drops the
- * body right after. A small item repeats what stands beside the array of a large body, so this may be more: where there
- * is no room for it now, the passage has none (passage_has_room); where there could never be, the whole becomes one
- * webhook that cannot be read. Unknown states are noted at once. The caller owns the passage until it is answered,
- * refused, submitted or dropped. The claim is the passage's as long, and released before the answer goes out.
+ * outlive the passage. The reservation holds what the body takes; it becomes what the passage takes, so the caller
+ * drops the body right after. A small item repeats what stands beside the array of a large body, so this may be more:
+ * where there is no room for it now, the passage has none (passage_has_room); where there could never be, the whole
+ * becomes one webhook that cannot be read. Unknown states are noted at once. The caller owns the passage until it is
+ * answered, refused, submitted or dropped. The reservation is the passage's as long, and released before the answer
+ * goes out.
  */
 struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
-			    struct unknown_states *unknown, struct claim *claim, bool keeps_parsed) MUSTCHECK;
+			    struct unknown_states *unknown, struct reservation *reservation,
+			    bool keeps_parsed) MUSTCHECK;
 /* Whether any of its items says something, or cannot be read: an empty one has nothing for the pipeline. */
 bool passage_is_empty(const struct passage *p);
 /* Whether any item is a signal. */

@@ -68,7 +68,7 @@ void visit_open_claim(struct visit *v, struct http_exchange *x, struct budget *b
 	known = ip_read(visit_asker(v, x, peer), &ip) && !ip_is_loopback(&ip) && !is_proxy(proxies, peer);
 	if (known)
 		ip = ip_limit_key(&ip);
-	claim_open(&v->claim, b, known ? &ip : NULL);
+	reservation_init(&v->reservation, b, known ? &ip : NULL);
 }
 
 /* ---- the proof --------------------------------------------------------------------------------------------------- */

@@ -23,15 +23,15 @@ struct visit {
 	const struct source *source;   /* in it */
 	struct pairs headers;
 	enum proof_verdict outside; /* what the headers and the query prove; anything but GOOD is final */
-	struct claim claim;
+	struct reservation reservation;
 };
 
 /* The address that asks, for the log: of the connection, or as a trusted proxy names it. Returns peer. */
 const char *visit_asker(const struct visit *v, struct http_exchange *x, char peer[PEER_MAX]);
 
 /*
- * Opens the claim, in the share of the client's address. A client on this machine has no share, nor has a trusted proxy
- * that names no client: its one address stands for all clients behind it, and nobody knows which.
+ * Opens the reservation, in the share of the client's address. A client on this machine has no share, nor has a trusted
+ * proxy that names no client: its one address stands for all clients behind it, and nobody knows which.
  */
 void visit_open_claim(struct visit *v, struct http_exchange *x, struct budget *b);
 

@@ -242,12 +242,12 @@ static void on_complete(void *ctx, struct http_exchange *x)
 	h->real.complete(h->real.ctx, x);
 }
 
-static void on_turned_away(void *ctx, enum http_turned_away why, const char *peer)
+static void on_turned_away(void *ctx, enum http_drop_reason why, const char *peer)
 {
 	struct handlers *h = ctx;
 
-	if (h->real.turned_away)
-		h->real.turned_away(h->real.ctx, why, peer);
+	if (h->real.dropped)
+		h->real.dropped(h->real.ctx, why, peer);
 }
 
 static void on_done(void *ctx, struct http_exchange *x)
@@ -277,7 +277,7 @@ int __wrap_http_server_start(const struct http_server_options *o, const struct h
 					      .complete = on_complete,
 					      .done = on_done,
 					      .ctx = mine,
-					      .turned_away = on_turned_away};
+					      .dropped = on_turned_away};
 	int r;
 
 	HOLDS(stage.servers_n < 3);
@@ -302,12 +302,12 @@ struct budget *__wrap_budget_new(size_t max_bytes)
 /* Nothing of it is taken: all that one may ever have is to be had. */
 static bool is_free(struct budget *b)
 {
-	struct claim all = {0};
+	struct reservation all = {0};
 	bool is;
 
-	claim_open(&all, b, NULL);
-	is = claim_set(&all, claim_most(&all));
-	claim_release(&all);
+	reservation_init(&all, b, NULL);
+	is = reservation_resize(&all, reservation_max(&all));
+	reservation_release(&all);
 	return is;
 }
 

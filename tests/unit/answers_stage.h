@@ -23,7 +23,7 @@ struct reply {
 	int64_t at_ms;
 	http_done_fn done;
 	void *ctx;
-	struct http_reply reply;
+	struct http_response reply;
 };
 
 static struct world {
@@ -66,7 +66,7 @@ int64_t __wrap_clock_mono_ms(void)
 }
 
 /* For __wrap_http_client_start: the answer that will be given, to be filled in. */
-static struct http_reply *reply_later(http_done_fn done, void *ctx)
+static struct http_response *reply_later(http_done_fn done, void *ctx)
 {
 	struct reply *r = mem_new(1, sizeof(*r));
 
@@ -88,7 +88,7 @@ static bool reply_next(void)
 	if (!world.replies)
 		world.replies_end = &world.replies;
 	r->done(r->ctx, &r->reply);
-	http_reply_done(&r->reply);
+	http_response_done(&r->reply);
 	free(r);
 	return true;
 }

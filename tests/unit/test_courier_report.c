@@ -34,8 +34,8 @@
 #define GAUGES_MAX 64
 
 /* One request that is in flight. */
-struct call {
-	struct call *next;
+struct exchange {
+	struct exchange *next;
 	http_done_fn done;
 	void *ctx;
 };
@@ -52,11 +52,11 @@ static struct world {
 	char *folder;
 	struct generation *g;
 	struct routes routes;
-	struct call *calls, **calls_end; /* oldest first */
-	bool impossible;                 /* of no request can a transfer be made */
-	int64_t event;                   /* the last one */
-	bool quiet;                      /* what is seen is not kept */
-	const char *password;            /* of the source, as it is written */
+	struct exchange *calls, **calls_end; /* oldest first */
+	bool impossible;                     /* of no request can a transfer be made */
+	int64_t event;                       /* the last one */
+	bool quiet;                          /* what is seen is not kept */
+	const char *password;                /* of the source, as it is written */
 } world;
 
 /* ---- what is seen ------------------------------------------------------------------------------------------------ */
@@ -231,12 +231,12 @@ double __wrap_backoff_jitter(void)
 	return 0;
 }
 
-int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+int __wrap_http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
 			     struct err *reterr);
-int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+int __wrap_http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
 			     struct err *reterr)
 {
-	struct call *call;
+	struct exchange *call;
 
 	(void)c;
 	free(ask->body);
@@ -259,8 +259,8 @@ struct says {
 };
 static void answer_with(struct says a)
 {
-	struct call *call = world.calls;
-	struct http_reply reply = {.failure = a.failure, .status = a.status, .took_us = 50000};
+	struct exchange *call = world.calls;
+	struct http_response reply = {.failure = a.failure, .status = a.status, .took_us = 50000};
 
 	assert_non_null(call);
 	world.calls = call->next;
@@ -278,7 +278,7 @@ static void answer_with(struct says a)
 		(void)snprintf(reply.error, sizeof(reply.error), "%s", a.error);
 	call->done(call->ctx, &reply);
 	free(call);
-	http_reply_done(&reply);
+	http_response_done(&reply);
 }
 #define ANSWER(...) answer_with((struct says){__VA_ARGS__})
 

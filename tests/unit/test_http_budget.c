@@ -63,8 +63,8 @@ static void a_quarter_is_kept_for_small_bodies_and_a_holder_takes_a_quarter_of_t
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct budget *b = budget_new(64 * MIB);
-		static struct claim claims[2048];
-		struct claim claim;
+		static struct reservation reservations[2048];
+		struct reservation reservation;
 		struct ip ip;
 		size_t n = 0;
 
@@ -73,18 +73,18 @@ static void a_quarter_is_kept_for_small_bodies_and_a_holder_takes_a_quarter_of_t
 				int holder = rows[i].there[k].holder;
 
 				ip = address(holder < 0 ? 1000 + m : (unsigned)holder);
-				claim_open(&claims[n], b, holder != 0 ? &ip : NULL);
-				if (!claim_set(&claims[n], rows[i].there[k].bytes))
+				reservation_init(&reservations[n], b, holder != 0 ? &ip : NULL);
+				if (!reservation_resize(&reservations[n], rows[i].there[k].bytes))
 					fail_msg("%s: the stage does not fit", rows[i].what);
 			}
 		ip = address((unsigned)rows[i].holder);
-		claim_open(&claim, b, rows[i].holder != 0 ? &ip : NULL);
-		if (claim_set(&claim, rows[i].bytes) != rows[i].may)
+		reservation_init(&reservation, b, rows[i].holder != 0 ? &ip : NULL);
+		if (reservation_resize(&reservation, rows[i].bytes) != rows[i].may)
 			fail_msg("%s: %s", rows[i].what, rows[i].may ? "refused" : "granted");
-		assert_int_equal(claim.bytes, rows[i].may ? rows[i].bytes : 0);
-		claim_release(&claim);
+		assert_int_equal(reservation.bytes, rows[i].may ? rows[i].bytes : 0);
+		reservation_release(&reservation);
 		while (n > 0)
-			claim_release(&claims[--n]);
+			reservation_release(&reservations[--n]);
 		budget_free(b);
 	}
 }
@@ -93,32 +93,32 @@ static void a_claim_that_grows_counts_once_and_keeps_what_it_had_where_it_may_no
 {
 	struct budget *b = budget_new(64 * MIB);
 	struct ip ip = address(1);
-	struct claim claim, other;
+	struct reservation reservation, other;
 
 	(void)state;
-	claim_open(&claim, b, &ip);
+	reservation_init(&reservation, b, &ip);
 	for (size_t bytes = 256; bytes <= 8 * MIB; bytes *= 2)
-		assert_true(claim_set(&claim, bytes));
-	assert_true(claim_set(&claim, 12 * MIB));
-	assert_false(claim_set(&claim, 12 * MIB + 1));
-	assert_int_equal(claim.bytes, 12 * MIB);
-	claim_open(&other, b, &ip);
-	assert_false(claim_set(&other, 1));
-	assert_true(claim_set(&claim, 12 * MIB - 1));
-	assert_true(claim_set(&other, 1));
-	claim_release(&claim);
-	assert_true(claim_set(&other, 12 * MIB));
-	claim_release(&other);
-	claim_release(&other);
+		assert_true(reservation_resize(&reservation, bytes));
+	assert_true(reservation_resize(&reservation, 12 * MIB));
+	assert_false(reservation_resize(&reservation, 12 * MIB + 1));
+	assert_int_equal(reservation.bytes, 12 * MIB);
+	reservation_init(&other, b, &ip);
+	assert_false(reservation_resize(&other, 1));
+	assert_true(reservation_resize(&reservation, 12 * MIB - 1));
+	assert_true(reservation_resize(&other, 1));
+	reservation_release(&reservation);
+	assert_true(reservation_resize(&other, 12 * MIB));
+	reservation_release(&other);
+	reservation_release(&other);
 	budget_free(b);
 }
 
 static void a_claim_on_nothing_is_given_back_too(void **state)
 {
-	struct claim claim = {0};
+	struct reservation reservation = {0};
 
 	(void)state;
-	claim_release(&claim);
+	reservation_release(&reservation);
 	budget_free(NULL);
 }
 
@@ -165,18 +165,19 @@ static size_t any_size(void)
 }
 
 /* The same, counted from scratch each time. */
-static bool model_may(const struct claim *claims, const unsigned *holders, size_t at, size_t bytes, size_t max)
+static bool model_may(const struct reservation *reservations, const unsigned *holders, size_t at, size_t bytes,
+		      size_t max)
 {
 	size_t all = bytes, large = bytes > SMALL ? bytes : 0, mine = bytes;
 
-	if (bytes <= claims[at].bytes)
+	if (bytes <= reservations[at].bytes)
 		return true;
 	for (size_t i = 0; i < CLAIMS; i++) {
 		if (i == at)
 			continue;
-		all += claims[i].bytes;
-		large += claims[i].bytes > SMALL ? claims[i].bytes : 0;
-		mine += holders[i] == holders[at] ? claims[i].bytes : 0;
+		all += reservations[i].bytes;
+		large += reservations[i].bytes > SMALL ? reservations[i].bytes : 0;
+		mine += holders[i] == holders[at] ? reservations[i].bytes : 0;
 	}
 	return all <= max && large <= max - max / 4 && (holders[at] == 0 || mine <= (max - max / 4) / 4);
 }
@@ -185,7 +186,7 @@ static void whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to
 {
 	(void)state;
 	for (int round = 0; round < 20; round++) {
-		struct claim claims[CLAIMS] = {0};
+		struct reservation reservations[CLAIMS] = {0};
 		unsigned holders[CLAIMS] = {0};
 		size_t max = MIB + any_below(64 * MIB), granted = 0;
 		struct budget *b = budget_new(max);
@@ -194,24 +195,24 @@ static void whatever_is_asked_the_answer_is_the_models_and_the_sums_come_back_to
 			size_t at = any_below(CLAIMS), bytes = any_size(), before;
 			bool may;
 
-			if (claims[at].bytes == 0) {
+			if (reservations[at].bytes == 0) {
 				struct ip ip;
 
 				holders[at] = (unsigned)any_below(HOLDERS);
 				ip = address(holders[at]);
-				claim_open(&claims[at], b, holders[at] != 0 ? &ip : NULL);
+				reservation_init(&reservations[at], b, holders[at] != 0 ? &ip : NULL);
 			}
-			before = claims[at].bytes;
-			may = model_may(claims, holders, at, bytes, max);
-			if (claim_set(&claims[at], bytes) != may)
+			before = reservations[at].bytes;
+			may = model_may(reservations, holders, at, bytes, max);
+			if (reservation_resize(&reservations[at], bytes) != may)
 				fail_msg("seed %" PRIu64 ": round %d, step %d: %zu bytes after %zu %s", seed, round,
 					 step, bytes, before, may ? "refused" : "granted");
-			assert_int_equal(claims[at].bytes, may ? bytes : before);
+			assert_int_equal(reservations[at].bytes, may ? bytes : before);
 			granted += may && bytes > 0;
 		}
 		assert_true(granted > 100);
 		for (size_t i = 0; i < CLAIMS; i++)
-			claim_release(&claims[i]);
+			reservation_release(&reservations[i]);
 		budget_free(b); /* insists that nothing is left */
 	}
 }
@@ -221,13 +222,13 @@ static void *take_and_give(void *arg)
 	struct ip ip = address(1);
 
 	for (int i = 0; i < 20000; i++) {
-		struct claim claim;
+		struct reservation reservation;
 
-		claim_open(&claim, arg, i % 3 ? &ip : NULL);
+		reservation_init(&reservation, arg, i % 3 ? &ip : NULL);
 		for (size_t k = 40; k > 0; k -= 20)
-			if (claim_set(&claim, SMALL * ((size_t)i % k)))
-				assert_int_equal(claim.bytes, SMALL * ((size_t)i % k));
-		claim_release(&claim);
+			if (reservation_resize(&reservation, SMALL * ((size_t)i % k)))
+				assert_int_equal(reservation.bytes, SMALL * ((size_t)i % k));
+		reservation_release(&reservation);
 	}
 	return NULL;
 }
@@ -248,19 +249,19 @@ static void several_threads_leave_nothing_behind(void **state)
 static void what_one_can_do_without_leaves_half_free(void **state)
 {
 	struct budget *b = budget_new(1000);
-	struct claim other, claim;
+	struct reservation other, reservation;
 
 	(void)state;
-	claim_open(&other, b, NULL);
-	claim_open(&claim, b, NULL);
-	assert_true(claim_set(&other, 300));
-	assert_true(claim_set_spare(&claim, 200));
-	assert_false(claim_set_spare(&claim, 201));
-	assert_int_equal(claim.bytes, 200);
-	assert_true(claim_set(&claim, 400));
-	assert_true(claim_set_spare(&claim, 390)); /* less is never refused */
-	claim_release(&claim);
-	claim_release(&other);
+	reservation_init(&other, b, NULL);
+	reservation_init(&reservation, b, NULL);
+	assert_true(reservation_resize(&other, 300));
+	assert_true(reservation_resize_spare(&reservation, 200));
+	assert_false(reservation_resize_spare(&reservation, 201));
+	assert_int_equal(reservation.bytes, 200);
+	assert_true(reservation_resize(&reservation, 400));
+	assert_true(reservation_resize_spare(&reservation, 390)); /* less is never refused */
+	reservation_release(&reservation);
+	reservation_release(&other);
 	budget_free(b);
 }
 

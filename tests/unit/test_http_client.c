@@ -141,7 +141,7 @@ struct answer {
 	size_t body_len;
 };
 
-static void on_answer(void *ctx, const struct http_reply *reply)
+static void on_answer(void *ctx, const struct http_response *reply)
 {
 	struct answer *a = ctx;
 
@@ -156,15 +156,15 @@ static void on_answer(void *ctx, const struct http_reply *reply)
 
 static void turn_until_idle(struct http_client *c)
 {
-	int64_t patience = clock_mono_ms() + PATIENCE_MS;
+	int64_t conn_limits = clock_mono_ms() + PATIENCE_MS;
 
 	while (http_client_running(c) > 0) {
-		assert_true(clock_mono_ms() < patience);
-		http_client_turn(c, patience);
+		assert_true(clock_mono_ms() < conn_limits);
+		http_client_turn(c, conn_limits);
 	}
 }
 
-static struct answer ask_one(struct http_client *c, const struct http_ask *ask)
+static struct answer ask_one(struct http_client *c, const struct http_request *ask)
 {
 	struct answer a = {0};
 	struct err e = {0};
@@ -177,7 +177,7 @@ static struct answer ask_one(struct http_client *c, const struct http_ask *ask)
 }
 
 /* One GET of a client of its own. */
-static struct answer get(const char *url, struct http_ask ask)
+static struct answer get(const char *url, struct http_request ask)
 {
 	struct http_client *c = http_client_new("test/1");
 	struct answer a;
@@ -190,7 +190,7 @@ static struct answer get(const char *url, struct http_ask ask)
 }
 
 /* What one GET makes of one answer. */
-static struct answer get_answered(const char *answer, struct http_ask ask)
+static struct answer get_answered(const char *answer, struct http_request ask)
 {
 	const char *const answers[] = {answer, NULL};
 	struct answer a;
@@ -226,19 +226,19 @@ static void a_request_goes_out_as_asked(void **state)
 	pairs_add(&headers, "Content-Type", "application/vnd.api+json");
 	pairs_add(&headers, "revision", "2026-07-15");
 	pairs_add(&headers, "X-Empty", "");
-	a = ask_one(c, &(struct http_ask){.method = "POST",
-					  .url = peer.url,
-					  .headers = &headers,
-					  .body = mem_dup("{\"a\0b\"}", 7),
-					  .body_len = 7});
+	a = ask_one(c, &(struct http_request){.method = "POST",
+					      .url = peer.url,
+					      .headers = &headers,
+					      .body = mem_dup("{\"a\0b\"}", 7),
+					      .body_len = 7});
 	assert_int_equal(a.failure, HTTP_OK);
 	assert_int_equal(a.status, 200);
 	assert_string_equal(a.type, "text/plain");
 	assert_string_equal(a.body, "ok");
 	assert_string_equal(a.error, "");
-	(void)ask_one(c, &(struct http_ask){.method = "GET", .url = peer.url});
-	(void)ask_one(c, &(struct http_ask){.method = "DELETE", .url = peer.url});
-	(void)ask_one(c, &(struct http_ask){.method = "POST", .url = peer.url});
+	(void)ask_one(c, &(struct http_request){.method = "GET", .url = peer.url});
+	(void)ask_one(c, &(struct http_request){.method = "DELETE", .url = peer.url});
+	(void)ask_one(c, &(struct http_request){.method = "POST", .url = peer.url});
 	http_client_free(c);
 	peer_stop();
 	assert_int_equal(peer.accepted, 1); /* kept alive */
@@ -266,7 +266,7 @@ static void a_long_body_does_not_wait_for_100(void **state)
 	(void)state;
 	memset(body, 'x', len);
 	peer_start(answers, "127.0.0.1:0");
-	a = ask_one(c, &(struct http_ask){.method = "POST", .url = peer.url, .body = body, .body_len = len});
+	a = ask_one(c, &(struct http_request){.method = "POST", .url = peer.url, .body = body, .body_len = len});
 	assert_int_equal(a.status, 200);
 	assert_string_equal(a.body, "ok");
 	http_client_free(c);
@@ -284,7 +284,7 @@ static void a_fresh_call_has_a_connection_of_its_own(void **state)
 	(void)state;
 	peer_start(answers, "127.0.0.1:0");
 	for (int i = 0; i < 3; i++) {
-		struct answer a = ask_one(c, &(struct http_ask){.method = "GET", .url = peer.url, .fresh = true});
+		struct answer a = ask_one(c, &(struct http_request){.method = "GET", .url = peer.url, .fresh = true});
 
 		assert_int_equal(a.status, 200);
 	}
@@ -301,17 +301,17 @@ static void any_status_is_an_answer(void **state)
 	(void)state;
 	a = get_answered(
 		"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<html>no</html>",
-		(struct http_ask){0});
+		(struct http_request){0});
 	assert_int_equal(a.failure, HTTP_OK);
 	assert_int_equal(a.status, 403);
 	assert_string_equal(a.type, "text/html");
 	assert_string_equal(a.body, "<html>no</html>");
 	a = get_answered("HTTP/1.1 301 Moved\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
-			 (struct http_ask){0});
+			 (struct http_request){0});
 	assert_int_equal(a.failure, HTTP_OK);
 	assert_int_equal(a.status, 301);
 	assert_string_equal(a.type, "");
-	a = get_answered("HTTP/1.1 503 Later\r\nConnection: close\r\n\r\nuntil the end", (struct http_ask){0});
+	a = get_answered("HTTP/1.1 503 Later\r\nConnection: close\r\n\r\nuntil the end", (struct http_request){0});
 	assert_int_equal(a.failure, HTTP_OK);
 	assert_int_equal(a.status, 503);
 	assert_string_equal(a.body, "until the end");
@@ -330,7 +330,7 @@ static void what_is_no_whole_answer_is_broken(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-		struct answer a = get_answered(answers[i], (struct http_ask){0});
+		struct answer a = get_answered(answers[i], (struct http_request){0});
 
 		if (a.failure != HTTP_BROKEN || a.error[0] == '\0')
 			fail_msg("case %zu: %d, %s", i, (int)a.failure, a.error);
@@ -344,14 +344,14 @@ static void an_answer_longer_than_allowed_fails(void **state)
 	struct answer a;
 
 	(void)state;
-	a = get_answered(declared, (struct http_ask){.max_answer = 10});
+	a = get_answered(declared, (struct http_request){.max_answer = 10});
 	assert_int_equal(a.failure, HTTP_OK);
 	assert_int_equal(a.body_len, 10);
-	a = get_answered(declared, (struct http_ask){.max_answer = 9});
+	a = get_answered(declared, (struct http_request){.max_answer = 9});
 	assert_int_equal(a.failure, HTTP_TOO_LONG);
 	assert_int_equal(a.status, 200);
 	assert_true(a.body_len <= 9);
-	a = get_answered(endless, (struct http_ask){.max_answer = 9});
+	a = get_answered(endless, (struct http_request){.max_answer = 9});
 	assert_int_equal(a.failure, HTTP_TOO_LONG);
 	assert_int_not_equal(a.error[0], '\0');
 }
@@ -362,11 +362,11 @@ static void a_peer_that_never_answers_times_out(void **state)
 	struct answer a;
 
 	(void)state;
-	a = get_answered(HANG, (struct http_ask){.timeout_ms = 100});
+	a = get_answered(HANG, (struct http_request){.timeout_ms = 100});
 	assert_int_equal(a.failure, HTTP_TIMEOUT);
 	assert_int_equal(a.status, 0);
 	assert_true(clock_mono_ms() - before >= 99);
-	a = get_answered("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", (struct http_ask){.timeout_ms = 100});
+	a = get_answered("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", (struct http_request){.timeout_ms = 100});
 	assert_int_equal(a.failure, HTTP_TIMEOUT);
 }
 
@@ -383,8 +383,8 @@ static void nobody_listening_is_a_failure_to_connect(void **state)
 	assert_return_code(bind(fd, &a.socket.any, a.len), errno);
 	address = http_address_of_socket(fd);
 	url = mem_fmt("http://%s/", address);
-	assert_int_equal(get(url, (struct http_ask){0}).failure, HTTP_CONNECT);
-	assert_int_equal(get("http://localhost/", (struct http_ask){.unix_socket = "/nowhere/socket"}).failure,
+	assert_int_equal(get(url, (struct http_request){0}).failure, HTTP_CONNECT);
+	assert_int_equal(get("http://localhost/", (struct http_request){.unix_socket = "/nowhere/socket"}).failure,
 			 HTTP_CONNECT);
 	(void)close(fd);
 }
@@ -402,7 +402,7 @@ static void what_cannot_be_asked_is_an_error_at_once(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
-		struct http_ask ask = {.method = "GET", .url = urls[i], .body = mem_str("freed all the same")};
+		struct http_request ask = {.method = "GET", .url = urls[i], .body = mem_str("freed all the same")};
 
 		if (http_client_start(c, &ask, on_answer, &a, &e) != -EINVAL)
 			fail_msg("taken: %s", urls[i]);
@@ -411,7 +411,7 @@ static void what_cannot_be_asked_is_an_error_at_once(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct pair one = {bad[i][0], bad[i][1]};
 		struct pairs headers = {&one, 1};
-		struct http_ask ask = {.method = "GET", .url = "http://127.0.0.1:1/", .headers = &headers};
+		struct http_request ask = {.method = "GET", .url = "http://127.0.0.1:1/", .headers = &headers};
 
 		assert_int_equal(http_client_start(c, &ask, on_answer, &a, &e), -EINVAL);
 	}
@@ -427,7 +427,7 @@ static void the_environments_proxy_is_not_for_plain_http(void **state)
 	(void)state;
 	assert_return_code(setenv("http_proxy", "http://127.0.0.1:1", 1), errno);
 	assert_return_code(setenv("ALL_PROXY", "http://127.0.0.1:1", 1), errno);
-	a = get_answered(OK_TEXT, (struct http_ask){0});
+	a = get_answered(OK_TEXT, (struct http_request){0});
 	assert_int_equal(a.failure, HTTP_OK);
 	assert_return_code(unsetenv("http_proxy"), errno);
 	assert_return_code(unsetenv("ALL_PROXY"), errno);
@@ -442,7 +442,7 @@ static void a_name_that_begins_like_loopback_is_asked_by_the_proxy(void **state)
 	peer_start(answers, "127.0.0.1:0");
 	proxy = mem_fmt("http://%s", peer.address);
 	assert_return_code(setenv("https_proxy", proxy, 1), errno);
-	assert_int_not_equal(get("https://127.evil.example/", (struct http_ask){0}).failure, HTTP_OK);
+	assert_int_not_equal(get("https://127.evil.example/", (struct http_request){0}).failure, HTTP_OK);
 	assert_return_code(unsetenv("https_proxy"), errno);
 	peer_stop();
 	assert_heard("CONNECT 127.evil.example:443 ");
@@ -460,7 +460,7 @@ static void an_unix_socket_can_be_asked(void **state)
 	assert_non_null(mkdtemp(dir));
 	address = mem_fmt("unix:%s/s", dir);
 	peer_start(answers, address);
-	a = get(peer.url, (struct http_ask){.unix_socket = address + 5});
+	a = get(peer.url, (struct http_request){.unix_socket = address + 5});
 	assert_int_equal(a.status, 200);
 	peer_stop();
 	peer_done();
@@ -473,7 +473,7 @@ static void freeing_aborts_what_runs(void **state)
 	static const char *const answers[] = {HANG, NULL};
 	struct http_client *c = http_client_new(NULL);
 	struct answer a = {0}, b = {0};
-	struct http_ask ask = {.method = "GET"};
+	struct http_request ask = {.method = "GET"};
 
 	(void)state;
 	peer_start(answers, "127.0.0.1:0");
@@ -529,8 +529,8 @@ static void fetching_is_one_call(void **state)
 		"HTTP/1.1 100 Continue\r\nX-Not: this\r\n\r\n"
 		"HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 2\r\n\r\nok",
 		NULL};
-	struct http_ask ask = {.method = "GET"};
-	struct http_reply reply;
+	struct http_request ask = {.method = "GET"};
+	struct http_response reply;
 	struct err e;
 
 	(void)state;
@@ -543,7 +543,7 @@ static void fetching_is_one_call(void **state)
 	assert_string_equal(pairs_get(&reply.headers, "X-a"), "1");
 	assert_int_equal(reply.headers.n, 4);
 	assert_true(reply.took_us > 0);
-	http_reply_done(&reply);
+	http_response_done(&reply);
 	ask.url = "nowhere://";
 	assert_int_equal(http_fetch(&ask, "test/1", &reply, &e), -EINVAL);
 	peer_stop();
@@ -586,10 +586,10 @@ struct again {
 };
 
 /* From inside done, the next call is started. */
-static void on_one_of_many(void *ctx, const struct http_reply *reply)
+static void on_one_of_many(void *ctx, const struct http_response *reply)
 {
 	struct again *again = ctx;
-	struct http_ask ask = {.method = "GET", .url = again->url};
+	struct http_request ask = {.method = "GET", .url = again->url};
 
 	again->ok += reply->failure == HTTP_OK && (reply->status == 202 || reply->status == 404);
 	if (again->left == 0)
@@ -620,7 +620,7 @@ static void a_peer_without_tls_is_a_tls_failure(void **state)
 	if (http_server_start(&options, &handler, &s, &e) != 0)
 		fail_msg("%s", e.text);
 	url = mem_fmt("https://%s/", http_server_address(s));
-	assert_int_equal(get(url, (struct http_ask){0}).failure, HTTP_TLS);
+	assert_int_equal(get(url, (struct http_request){0}).failure, HTTP_TLS);
 	http_server_stop(s);
 }
 
@@ -641,7 +641,7 @@ static void a_failure_of_tls_tells_what_mends_it(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
-		struct http_reply reply = {.failure = table[i].failure};
+		struct http_response reply = {.failure = table[i].failure};
 		char why[HTTP_WHY_MAX];
 
 		memset(reply.error, 'e', sizeof(reply.error) - 1); /* the longest that there is */
@@ -675,7 +675,7 @@ static void many_run_at_once_and_done_may_start_more(void **state)
 	url = mem_fmt("http://%s/", http_server_address(s));
 	again.url = url;
 	for (unsigned i = 0; i < MANY; i++) {
-		struct http_ask ask = {.method = "POST", .url = url, .body = mem_fmt("%02u", i), .body_len = 2};
+		struct http_request ask = {.method = "POST", .url = url, .body = mem_fmt("%02u", i), .body_len = 2};
 
 		assert_int_equal(http_client_start(c, &ask, on_one_of_many, &again, &e), 0);
 	}

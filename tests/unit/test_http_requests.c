@@ -82,14 +82,14 @@ static int stop(void **state)
 
 static int dial(void)
 {
-	struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct timeval conn_limits = {.tv_sec = PATIENCE_S};
 	struct http_address a;
 	int fd;
 
 	assert_int_equal(http_address_parse(http_server_address(server), &a, NULL), 0);
 	fd = socket(a.socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
-	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), errno);
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &conn_limits, sizeof(conn_limits)), errno);
 	assert_return_code(connect(fd, &a.socket.any, a.len), errno);
 	return fd;
 }

@@ -74,7 +74,7 @@ struct seen {
 	enum http_failure failure;
 };
 
-static void done(void *ctx, const struct http_reply *reply)
+static void done(void *ctx, const struct http_response *reply)
 {
 	struct seen *seen = ctx;
 
@@ -84,7 +84,7 @@ static void done(void *ctx, const struct http_reply *reply)
 
 static void ask(struct http_client *c, struct seen *seen, int64_t connect_ms)
 {
-	const struct http_ask ask = {
+	const struct http_request ask = {
 		.method = "GET",
 		.url = "http://klaviyo.invalid/",
 		.connect_timeout_ms = connect_ms,

@@ -298,14 +298,14 @@ static int teardown(void **state)
 
 static int dial_to(const char *text)
 {
-	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+	struct timeval conn_limits = {.tv_sec = PATIENCE_MS / 1000};
 	struct http_address a;
 	int fd;
 
 	assert_int_equal(http_address_parse(text, &a, NULL), 0);
 	fd = socket(a.socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
-	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), errno);
+	assert_return_code(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &conn_limits, sizeof(conn_limits)), errno);
 	assert_return_code(connect(fd, &a.socket.any, a.len), errno);
 	return fd;
 }

@@ -101,14 +101,14 @@ static void a_batch_is_refused_as_a_whole(void **state)
 #define LARGE_BYTES (BUDGET_BYTES / 4 * 3) /* of it, for what is large */
 
 /* Reads a body of 5,000 bytes beside an array of that many items, where `other` bytes are under way already. */
-static struct passage *read_repeating(struct budget *b, unsigned items, size_t other, struct claim *claim)
+static struct passage *read_repeating(struct budget *b, unsigned items, size_t other, struct reservation *reservation)
 {
 	static char body[8192];
 	CLEANUP(generation_unrefp) struct generation *g = generation_current();
 	const struct source *s = config_source(g->config, "many");
 	struct http_exchange x = {.path = "/", .query = "", .body = body};
 	const struct pairs headers = {0};
-	struct claim others;
+	struct reservation others;
 	struct passage *p;
 
 	(void)snprintf(body, sizeof(body), "{\"pad\":\"%5000s\",\"list\":[", "x");
@@ -117,12 +117,12 @@ static struct passage *read_repeating(struct budget *b, unsigned items, size_t o
 			       i > 0 ? "," : "");
 	strcat(body, "]}");
 	x.body_len = strlen(body);
-	claim_open(&others, b, NULL);
-	assert_true(claim_set(&others, other));
-	claim_open(claim, b, NULL);
-	assert_true(claim_set(claim, x.body_len));
-	p = passage_new(s, &x, &headers, NULL, claim, true);
-	claim_release(&others);
+	reservation_init(&others, b, NULL);
+	assert_true(reservation_resize(&others, other));
+	reservation_init(reservation, b, NULL);
+	assert_true(reservation_resize(reservation, x.body_len));
+	p = passage_new(s, &x, &headers, NULL, reservation, true);
+	reservation_release(&others);
 	return p;
 }
 
@@ -141,18 +141,18 @@ static void what_repeats_a_large_body_waits_for_room(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct budget *b = budget_new(BUDGET_BYTES);
-		struct claim claim;
-		struct passage *p = read_repeating(b, rows[i].items, rows[i].other, &claim);
+		struct reservation reservation;
+		struct passage *p = read_repeating(b, rows[i].items, rows[i].other, &reservation);
 
 		assert_int_equal(passage_has_room(p), rows[i].has_room);
 		assert_int_equal(passage_is_empty(p), !rows[i].has_room);
 		if (rows[i].has_room) /* with their trees where there is room to spare */
-			assert_in_range(claim.bytes, 5000 * rows[i].items,
+			assert_in_range(reservation.bytes, 5000 * rows[i].items,
 					(rows[i].other == 0 ? 16000 : 6200) * rows[i].items);
 		else
-			assert_int_equal(claim.bytes, 0);
+			assert_int_equal(reservation.bytes, 0);
 		passage_drop(p);
-		claim_release(&claim);
+		reservation_release(&reservation);
 		budget_free(b);
 	}
 }
@@ -161,16 +161,16 @@ static void what_repeats_a_large_body_waits_for_room(void **state)
 static void what_could_never_be_held_is_one_webhook_that_cannot_be_read(void **state)
 {
 	struct budget *b = budget_new(128 * 1024);
-	struct claim claim;
-	struct passage *p = read_repeating(b, 40, 0, &claim);
+	struct reservation reservation;
+	struct passage *p = read_repeating(b, 40, 0, &reservation);
 
 	(void)state;
 	assert_true(passage_has_room(p));
 	assert_false(passage_is_empty(p));
 	assert_false(passage_has_signal(p));
-	assert_in_range(claim.bytes, 5000, 8192);
+	assert_in_range(reservation.bytes, 5000, 8192);
 	passage_drop(p);
-	claim_release(&claim);
+	reservation_release(&reservation);
 	budget_free(b);
 }
 
@@ -189,7 +189,7 @@ static void small_items_take_no_more_than_they_count(void **state)
 		const struct pairs headers = {0};
 		struct budget *b = budget_new(8 * BUDGET_BYTES);
 		struct http_exchange x = {.path = "/", .query = ""};
-		struct claim claim, other;
+		struct reservation reservation, other;
 		struct passage *p;
 		struct buf body;
 		size_t before;
@@ -201,18 +201,18 @@ static void small_items_take_no_more_than_they_count(void **state)
 		buf_adds(&body, "]}");
 		x.body = body.data;
 		x.body_len = body.len;
-		claim_open(&other, b, NULL);
-		assert_true(claim_set(&other, others[i / 2]));
-		claim_open(&claim, b, NULL);
-		assert_true(claim_set(&claim, x.body_len));
+		reservation_init(&other, b, NULL);
+		assert_true(reservation_resize(&other, others[i / 2]));
+		reservation_init(&reservation, b, NULL);
+		assert_true(reservation_resize(&reservation, x.body_len));
 		before = mallinfo2().uordblks;
-		p = passage_new(config_source(g->config, "many"), &x, &headers, NULL, &claim, true);
+		p = passage_new(config_source(g->config, "many"), &x, &headers, NULL, &reservation, true);
 		assert_true(passage_has_room(p));
 		/* A sanitizer's malloc tells nothing. */
-		assert_true(mallinfo2().uordblks <= before + claim.bytes + claim.bytes / 2);
+		assert_true(mallinfo2().uordblks <= before + reservation.bytes + reservation.bytes / 2);
 		passage_drop(p);
-		claim_release(&claim);
-		claim_release(&other);
+		reservation_release(&reservation);
+		reservation_release(&other);
 		budget_free(b);
 		buf_done(&body);
 	}
@@ -230,13 +230,13 @@ static void a_tree_is_kept_only_where_the_pipeline_keeps_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
 		struct passage *p;
-		struct claim claim;
+		struct reservation reservation;
 
-		claim_open(&claim, b, NULL);
-		assert_true(claim_set(&claim, x.body_len));
-		p = passage_new(config_source(g->config, "many"), &x, &headers, NULL, &claim, i > 0);
+		reservation_init(&reservation, b, NULL);
+		assert_true(reservation_resize(&reservation, x.body_len));
+		p = passage_new(config_source(g->config, "many"), &x, &headers, NULL, &reservation, i > 0);
 		assert_true(passage_has_signal(p));
-		taken[i] = claim.bytes;
+		taken[i] = reservation.bytes;
 		passage_drop(p);
 	}
 	assert_true(taken[0] < taken[1] - JSON_BRANCH_BYTES);

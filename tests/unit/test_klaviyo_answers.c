@@ -162,7 +162,7 @@ void __wrap_courier_send(struct courier *c, struct event *e)
 	routes_send(&world.routes, e);
 }
 
-static void answer_fill(struct http_reply *to, const struct row *row)
+static void answer_fill(struct http_response *to, const struct row *row)
 {
 	static const char *const types[] = {[JSON] = "application/vnd.api+json",
 					    [HTML] = "text/html; charset=UTF-8",
@@ -198,9 +198,9 @@ static void answer_fill(struct http_reply *to, const struct row *row)
 	}
 }
 
-int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+int __wrap_http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
 			     struct err *reterr);
-int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+int __wrap_http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
 			     struct err *reterr)
 {
 	static const struct row taken = {202, EMPTY, TAKEN};

@@ -185,7 +185,7 @@ void __wrap_courier_ask(struct courier *c, struct lookup_question *q)
 	questions[questions_n++] = q;
 }
 
-static void answer_fill(struct http_reply *to, const struct row *row)
+static void answer_fill(struct http_response *to, const struct row *row)
 {
 	static const char *const types[] = {[JSON] = "application/json",   [HTML] = "text/html; charset=UTF-8",
 					    [OTHER] = "text/plain",        [EMPTY] = NULL,
@@ -216,19 +216,19 @@ static void answer_fill(struct http_reply *to, const struct row *row)
 			  row->body == FAR_AWAY ? "99999999999" : "Fri, 31 Dec 9999 23:59:59 GMT");
 }
 
-static void answer_found(struct http_reply *to, unsigned customer)
+static void answer_found(struct http_response *to, unsigned customer)
 {
 	to->status = 200;
 	to->type = mem_str("application/json");
 	buf_addf(&to->body, "{\"mail\":\"jo-%u@example.com\"}", customer);
 }
 
-int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+int __wrap_http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
 			     struct err *reterr);
-int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+int __wrap_http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
 			     struct err *reterr)
 {
-	struct http_reply *reply = reply_later(done, ctx);
+	struct http_response *reply = reply_later(done, ctx);
 	const char *customer = strrchr(ask->url, 'p');
 	unsigned n;
 

@@ -20,9 +20,9 @@ static void *flying_ctx;
 
 static struct courier_options asked_by;
 
-int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+int __wrap_http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
 			     struct err *reterr);
-int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, http_done_fn done, void *ctx,
+int __wrap_http_client_start(struct http_client *c, const struct http_request *ask, http_done_fn done, void *ctx,
 			     struct err *reterr)
 {
 	(void)c;
@@ -38,7 +38,7 @@ int __wrap_http_client_start(struct http_client *c, const struct http_ask *ask, 
 
 static void answer_after(unsigned status, const char *retry_after_or_null)
 {
-	struct http_reply reply = {.status = status};
+	struct http_response reply = {.status = status};
 	http_done_fn done = flying;
 
 	flying = NULL;
@@ -46,7 +46,7 @@ static void answer_after(unsigned status, const char *retry_after_or_null)
 	if (retry_after_or_null)
 		pairs_add(&reply.headers, "Retry-After", retry_after_or_null);
 	done(flying_ctx, &reply);
-	http_reply_done(&reply);
+	http_response_done(&reply);
 }
 
 static void answer(unsigned status)

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "http/patience.h"
+#include "http/conn_limits.h"
 
 #define FAR_MS (60 * CLOCK_SECOND_MS)
 #define SOON_MS INT64_C(20)
@@ -31,24 +31,24 @@
 static atomic_uint turned[3];
 static char last_turned[IP_TEXT_MAX];
 
-static void on_turned_away(void *ctx, enum http_turned_away why, const struct ip *from)
+static void on_turned_away(void *ctx, enum http_drop_reason why, const struct ip *from)
 {
 	(void)ctx;
 	(void)snprintf(last_turned, sizeof(last_turned), "%s", from ? ip_text(from, (char[IP_TEXT_MAX]){""}) : "unix");
 	atomic_fetch_add(&turned[why], 1);
 }
 
-static struct patience *make(int64_t request_ms, int64_t idle_ms, unsigned most, unsigned per_address)
+static struct conn_limits *make(int64_t request_ms, int64_t idle_ms, unsigned most, unsigned per_address)
 {
-	const struct patience_options options = {.request_ms = request_ms,
-						 .idle_ms = idle_ms,
-						 .most = most,
-						 .per_address = per_address,
-						 .turned_away = on_turned_away};
+	const struct conn_limits_options options = {.request_ms = request_ms,
+						    .idle_ms = idle_ms,
+						    .most = most,
+						    .per_address = per_address,
+						    .dropped = on_turned_away};
 
 	for (size_t i = 0; i < 3; i++)
 		atomic_store(&turned[i], 0);
-	return patience_new(&options);
+	return conn_limits_new(&options);
 }
 
 static int start(void **state)
@@ -59,18 +59,18 @@ static int start(void **state)
 
 static int stop(void **state)
 {
-	patience_stop(*state);
-	patience_free(*state);
+	conn_limits_stop(*state);
+	conn_limits_free(*state);
 	return 0;
 }
 
 /* A connection with a socket of its own: its other end tells whether it was cut off. */
 struct guest {
-	struct client *client;
+	struct conn *client;
 	int here, there;
 };
 
-static struct guest arrive(struct patience *p, const char *from)
+static struct guest arrive(struct conn_limits *p, const char *from)
 {
 	struct guest g;
 	int pair[2];
@@ -80,7 +80,7 @@ static struct guest arrive(struct patience *p, const char *from)
 	g.here = pair[0];
 	g.there = pair[1];
 	assert_true(!from || ip_read(from, &ip));
-	g.client = patience_arrived(p, g.here, from ? &ip : NULL, from && !ip_is_loopback(&ip));
+	g.client = conn_opened(p, g.here, from ? &ip : NULL, from && !ip_is_loopback(&ip));
 	return g;
 }
 
@@ -94,7 +94,7 @@ static bool is_cut(const struct guest *g)
 static void leave_all(struct guest *guests, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		patience_left(guests[i].client);
+		conn_closed(guests[i].client);
 		(void)close(guests[i].here);
 		(void)close(guests[i].there);
 	}
@@ -102,18 +102,18 @@ static void leave_all(struct guest *guests, size_t n)
 
 static void make_idle(const struct guest *g)
 {
-	assert_true(patience_heard(g->client));
-	assert_true(patience_whole(g->client));
-	patience_answering(g->client);
-	patience_served(g->client, true);
+	assert_true(conn_headers_complete(g->client));
+	assert_true(conn_request_complete(g->client));
+	conn_response_began(g->client);
+	conn_response_complete(g->client, true);
 }
 
 /* How long it waited. */
-static int64_t waited_ms(struct patience *p, int64_t limit_ms)
+static int64_t waited_ms(struct conn_limits *p, int64_t limit_ms)
 {
 	int64_t began_ms = clock_mono_ms();
 
-	patience_wait_heard(p, began_ms + limit_ms);
+	conn_limits_wait_headers(p, began_ms + limit_ms);
 	return clock_mono_ms() - began_ms;
 }
 
@@ -124,39 +124,39 @@ static void nobody_is_waited_for_where_nobody_arrived(void **state)
 
 static void a_silent_newcomer_is_waited_for_until_the_limit(void **state)
 {
-	struct client *c = patience_arrived(*state, NO_SOCKET, NULL, false);
+	struct conn *c = conn_opened(*state, NO_SOCKET, NULL, false);
 
 	assert_true(waited_ms(*state, SOON_MS) >= SOON_MS);
-	patience_left(c);
+	conn_closed(c);
 }
 
 static void who_was_heard_once_is_no_newcomer_any_more(void **state)
 {
-	struct client *c = patience_arrived(*state, NO_SOCKET, NULL, false);
+	struct conn *c = conn_opened(*state, NO_SOCKET, NULL, false);
 
-	assert_true(patience_heard(c));
+	assert_true(conn_headers_complete(c));
 	assert_true(waited_ms(*state, FAR_MS) < FAR_MS);
-	patience_served(c, false);
+	conn_response_complete(c, false);
 	assert_true(waited_ms(*state, FAR_MS) < FAR_MS);
-	patience_left(c);
+	conn_closed(c);
 }
 
 static void *hear(void *arg)
 {
-	(void)patience_heard(arg);
+	(void)conn_headers_complete(arg);
 	return NULL;
 }
 
 static void *leave(void *arg)
 {
-	patience_left(arg);
+	conn_closed(arg);
 	return NULL;
 }
 
 static void the_wait_ends_with_the_last_newcomer(void **state)
 {
-	struct client *one = patience_arrived(*state, NO_SOCKET, NULL, false),
-		      *two = patience_arrived(*state, NO_SOCKET, NULL, false);
+	struct conn *one = conn_opened(*state, NO_SOCKET, NULL, false),
+		    *two = conn_opened(*state, NO_SOCKET, NULL, false);
 	pthread_t hearing, leaving;
 
 	thread_start(&hearing, "hearing", hear, one);
@@ -164,7 +164,7 @@ static void the_wait_ends_with_the_last_newcomer(void **state)
 	assert_true(waited_ms(*state, FAR_MS) < FAR_MS);
 	thread_join(hearing);
 	thread_join(leaving);
-	patience_left(one);
+	conn_closed(one);
 }
 
 /* ---- who makes room ---------------------------------------------------------------------------------------------- */
@@ -180,10 +180,10 @@ static void a_crowd_of_slow_clients_makes_room_for_the_next_the_slowest_first(vo
 		for (size_t k = 0; k <= i; k++)
 			assert_int_equal(is_cut(&crowd[k]), k + MOST * 3 / 4 <= i);
 	}
-	assert_int_equal(turned[HTTP_TURNED_FULL], 4 * MOST - MOST * 3 / 4);
-	assert_int_equal(turned[HTTP_TURNED_ADDRESS], 0);
-	assert_false(patience_whole(crowd[0].client)); /* cut off: nothing is begun for it any more */
-	assert_true(patience_whole(crowd[4 * MOST - 1].client));
+	assert_int_equal(turned[HTTP_DROP_FULL], 4 * MOST - MOST * 3 / 4);
+	assert_int_equal(turned[HTTP_DROP_ADDRESS], 0);
+	assert_false(conn_request_complete(crowd[0].client)); /* cut off: nothing is begun for it any more */
+	assert_true(conn_request_complete(crowd[4 * MOST - 1].client));
 	leave_all(crowd, 4 * MOST);
 }
 
@@ -194,8 +194,8 @@ static void a_whole_request_is_never_cut_off(void **state)
 	(void)state;
 	for (size_t i = 0; i < MOST; i++) {
 		busy[i] = arrive(*state, "127.0.0.1");
-		assert_true(patience_heard(busy[i].client));
-		assert_true(patience_whole(busy[i].client));
+		assert_true(conn_headers_complete(busy[i].client));
+		assert_true(conn_request_complete(busy[i].client));
 	}
 	for (size_t i = 0; i < 3 * MOST; i++)
 		more[i] = arrive(*state, "127.0.0.1");
@@ -204,10 +204,10 @@ static void a_whole_request_is_never_cut_off(void **state)
 	/* A quarter of the limit is there for those who ask, and they are told that there is no room. */
 	for (size_t i = 0; i < 3 * MOST; i++)
 		assert_int_equal(is_cut(&more[i]), i < 3 * MOST - MOST / 4);
-	assert_false(patience_heard(more[3 * MOST - 1].client));
+	assert_false(conn_headers_complete(more[3 * MOST - 1].client));
 	leave_all(busy, MOST);
 	/* Room that came free meanwhile is as good. */
-	assert_true(patience_heard(more[3 * MOST - 2].client));
+	assert_true(conn_headers_complete(more[3 * MOST - 2].client));
 	leave_all(more, 3 * MOST);
 }
 
@@ -234,7 +234,7 @@ static void idle_clients_make_room_while_few_are_asking(void **state)
 static void one_address_holds_so_many_and_the_others_are_left_alone(void **state)
 {
 	static const char *const uncounted[] = {"127.0.0.1", "::1", NULL};
-	struct patience *p = make(FAR_MS, FAR_MS, 0, PER_ADDRESS);
+	struct conn_limits *p = make(FAR_MS, FAR_MS, 0, PER_ADDRESS);
 	struct guest crowd[3 * PER_ADDRESS], other = arrive(p, "192.0.2.2"), free_ones[3 * 2 * PER_ADDRESS];
 
 	(void)state;
@@ -242,7 +242,7 @@ static void one_address_holds_so_many_and_the_others_are_left_alone(void **state
 		crowd[i] = arrive(p, i % 2 > 0 ? "192.0.2.1" : "::ffff:192.0.2.1");
 	for (size_t i = 0; i < 3 * PER_ADDRESS; i++)
 		assert_int_equal(is_cut(&crowd[i]), i < 2 * PER_ADDRESS);
-	assert_int_equal(turned[HTTP_TURNED_ADDRESS], 2 * PER_ADDRESS);
+	assert_int_equal(turned[HTTP_DROP_ADDRESS], 2 * PER_ADDRESS);
 	assert_string_equal(last_turned, "192.0.2.1");
 	assert_false(is_cut(&other));
 	for (size_t i = 0; i < 3 * 2 * PER_ADDRESS; i++)
@@ -277,13 +277,13 @@ static void an_address_whose_requests_are_all_whole_gets_no_more(void **state)
 
 	for (size_t i = 0; i < PER_ADDRESS; i++) {
 		busy[i] = arrive(*state, "192.0.2.1");
-		assert_true(patience_heard(busy[i].client) && patience_whole(busy[i].client));
+		assert_true(conn_headers_complete(busy[i].client) && conn_request_complete(busy[i].client));
 	}
 	more = arrive(*state, "192.0.2.1");
 	other = arrive(*state, "192.0.2.2");
 	assert_false(is_cut(&more));
-	assert_false(patience_heard(more.client));
-	assert_true(patience_heard(other.client));
+	assert_false(conn_headers_complete(more.client));
+	assert_true(conn_headers_complete(other.client));
 	leave_all(busy, PER_ADDRESS);
 	leave_all(&more, 1);
 	leave_all(&other, 1);
@@ -301,24 +301,24 @@ static void wait_until_cut(const struct guest *g)
 
 static void a_request_has_its_time_from_the_beginning_whatever_comes_of_it(void **state)
 {
-	struct patience *p = make(SOON_MS, FAR_MS, 0, 0);
+	struct conn_limits *p = make(SOON_MS, FAR_MS, 0, 0);
 	struct guest slow = arrive(p, "192.0.2.9"), busy = arrive(p, NULL), idle = arrive(p, NULL);
 
 	(void)state;
 	make_idle(&idle);
-	assert_true(patience_heard(busy.client) && patience_whole(busy.client));
-	patience_line(slow.client);
-	assert_true(patience_heard(slow.client));
+	assert_true(conn_headers_complete(busy.client) && conn_request_complete(busy.client));
+	conn_request_began(slow.client);
+	assert_true(conn_headers_complete(slow.client));
 	wait_until_cut(&slow);
-	assert_false(patience_whole(slow.client));
-	while (atomic_load(&turned[HTTP_TURNED_SLOW]) < 1)
+	assert_false(conn_request_complete(slow.client));
+	while (atomic_load(&turned[HTTP_DROP_SLOW]) < 1)
 		(void)sched_yield();
 	assert_string_equal(last_turned, "192.0.2.9");
 	assert_false(is_cut(&busy) || is_cut(&idle));
 	/* A client that does not take its answer, and one whose next request does not get on. */
-	patience_answering(busy.client);
+	conn_response_began(busy.client);
 	wait_until_cut(&busy);
-	patience_line(idle.client);
+	conn_request_began(idle.client);
 	wait_until_cut(&idle);
 	leave_all(&slow, 1);
 	leave_all(&busy, 1);
@@ -328,19 +328,19 @@ static void a_request_has_its_time_from_the_beginning_whatever_comes_of_it(void 
 
 static void idle_has_a_time_of_its_own_and_is_no_slowness(void **state)
 {
-	struct patience *p = make(FAR_MS, SOON_MS, 0, 0);
+	struct conn_limits *p = make(FAR_MS, SOON_MS, 0, 0);
 	struct guest idle = arrive(p, NULL), unproven = arrive(p, NULL);
 
 	(void)state;
-	assert_true(patience_heard(unproven.client) && patience_whole(unproven.client));
-	patience_served(unproven.client, false);
+	assert_true(conn_headers_complete(unproven.client) && conn_request_complete(unproven.client));
+	conn_response_complete(unproven.client, false);
 	make_idle(&idle);
 	wait_until_cut(&idle);
 	assert_false(is_cut(&unproven));
 	leave_all(&idle, 1);
 	leave_all(&unproven, 1);
 	stop((void **)&p);
-	assert_int_equal(turned[HTTP_TURNED_SLOW], 0);
+	assert_int_equal(turned[HTTP_DROP_SLOW], 0);
 }
 
 /* How often the thread that cuts off has gone to sleep. */
@@ -357,7 +357,7 @@ static unsigned sleeps(void)
 		char line[128];
 
 		while (status && fgets(line, sizeof(line), status)) {
-			is_it |= strcmp(line, "Name:\thttp-patience\n") == 0;
+			is_it |= strcmp(line, "Name:\thttp-conn_limits\n") == 0;
 			if (is_it)
 				(void)sscanf(line, "voluntary_ctxt_switches: %u", &n);
 		}
@@ -370,18 +370,18 @@ static unsigned sleeps(void)
 
 static void good_requests_do_not_wake_the_thread_that_cuts_off(void **state)
 {
-	struct client *c = patience_arrived(*state, NO_SOCKET, NULL, false);
+	struct conn *c = conn_opened(*state, NO_SOCKET, NULL, false);
 	unsigned before = sleeps(), woken;
 
 	for (int i = 0; i < 2000; i++) {
-		patience_line(c);
-		assert_true(patience_heard(c) && patience_whole(c));
-		patience_answering(c);
-		patience_served(c, true);
+		conn_request_began(c);
+		assert_true(conn_headers_complete(c) && conn_request_complete(c));
+		conn_response_began(c);
+		conn_response_complete(c, true);
 		(void)sched_yield();
 	}
 	woken = sleeps() - before;
-	patience_left(c);
+	conn_closed(c);
 	assert_in_range(woken, 0, 20);
 }
 

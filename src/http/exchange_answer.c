@@ -52,15 +52,15 @@ static void add_header(struct MHD_Response *r, const char *name, const char *val
 		log_debug(NULL, "the header %s cannot be sent, leaving it out", name);
 }
 
-void call_set_answer(struct call *c, const struct http_answer *a)
+void exchange_set_answer(struct exchange *c, const struct http_answer *a)
 {
 	struct MHD_Response *r;
 
-	INSIST(!call_is_answered(c) && !c->cut);
+	INSIST(!exchange_is_answered(c) && !c->cut);
 	/* libmicrohttpd takes no answer while a body comes in: an answer then is written by ourselves. Before the body
 	 * a long one may wait until the body has come and gone. */
-	if (c->state == CALL_BODY ||
-	    (c->state == CALL_NEW && c->has_body && !c->expects_continue && a->body_len <= CALL_EARLY_BODY_MAX)) {
+	if (c->state == EXCHANGE_BODY || (c->state == EXCHANGE_NEW && c->has_body && !c->expects_continue &&
+					  a->body_len <= EXCHANGE_EARLY_BODY_MAX)) {
 		write_answer(a, c->x.method, &c->early);
 		INSIST(c->early.error == 0);
 		return;
@@ -78,7 +78,7 @@ void call_set_answer(struct call *c, const struct http_answer *a)
 	c->status = a->status;
 }
 
-void call_set_error(struct call *c, unsigned status, const char *what)
+void exchange_set_error(struct exchange *c, unsigned status, const char *what)
 {
 	const char *member = c->server->error_member;
 	CLEANUP(mem_freep) char *body = member ? mem_fmt("{\"%s\":\"%s\"}", member, what) : mem_fmt("%s\n", what);
@@ -86,15 +86,15 @@ void call_set_error(struct call *c, unsigned status, const char *what)
 
 	if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		pairs_add(&headers, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER);
-	call_set_answer(c, &(struct http_answer){.status = status,
-						 .type = member ? "application/json" : "text/plain",
-						 .body = body,
-						 .body_len = strlen(body),
-						 .headers = &headers,
-						 .close = true});
+	exchange_set_answer(c, &(struct http_answer){.status = status,
+						     .type = member ? "application/json" : "text/plain",
+						     .body = body,
+						     .body_len = strlen(body),
+						     .headers = &headers,
+						     .close = true});
 }
 
-int call_socket(const struct call *c)
+int exchange_socket(const struct exchange *c)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -103,7 +103,7 @@ int call_socket(const struct call *c)
 	return info->connect_fd;
 }
 
-void call_set_silence(struct call *c, unsigned seconds)
+void exchange_set_silence(struct exchange *c, unsigned seconds)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_TIMEOUT);
@@ -113,16 +113,16 @@ void call_set_silence(struct call *c, unsigned seconds)
 		INSIST(MHD_set_connection_option(c->connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds) == MHD_YES);
 }
 
-enum MHD_Result call_queue_answer(struct call *c)
+enum MHD_Result exchange_queue_answer(struct exchange *c)
 {
 	enum MHD_Result r = MHD_queue_response(c->connection, c->status, c->response);
 
-	patience_answering(c->client);
+	conn_response_began(c->client);
 	if (c->proven)
-		call_set_silence(c, c->server->idle_s);
+		exchange_set_silence(c, c->server->idle_s);
 	MHD_destroy_response(c->response);
 	c->response = NULL;
-	c->state = CALL_QUEUED;
+	c->state = EXCHANGE_QUEUED;
 	return r;
 }
 
@@ -134,24 +134,24 @@ enum MHD_Result call_queue_answer(struct call *c)
  * where it announced no body, as libmicrohttpd would send it 100 first, and may meanwhile see it shut its sending side
  * and close.
  */
-enum MHD_Result call_answer_early(struct call *c)
+enum MHD_Result exchange_answer_early(struct exchange *c)
 {
-	const int fd = call_socket(c);
+	const int fd = exchange_socket(c);
 	size_t len = c->early.len;
 	ssize_t n;
 
 	if (c->response && (c->has_body || c->expects_continue)) {
 		add_header(c->response, MHD_HTTP_HEADER_CONNECTION, "close");
 		if (c->expects_continue)
-			return call_queue_answer(c);
+			return exchange_queue_answer(c);
 	}
-	c->swallow_left = c->server->max_body + HTTP_SWALLOW_BYTES;
-	c->state = CALL_SWALLOW;
+	c->discard_left = c->server->max_body + HTTP_DISCARD_BYTES;
+	c->state = EXCHANGE_DISCARD;
 	if (c->response)
 		return MHD_YES;
 
-	if (c->server->timeout_s > HTTP_SWALLOW_SILENCE_S)
-		call_set_silence(c, HTTP_SWALLOW_SILENCE_S);
+	if (c->server->timeout_s > HTTP_DISCARD_SILENCE_S)
+		exchange_set_silence(c, HTTP_DISCARD_SILENCE_S);
 	/* Nothing else is under way to the client, so all of it fits into the socket's buffer, or the client is one
 	 * that does not read. */
 	n = send(fd, c->early.data, len, MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "http/patience.h"
+#include "http/conn_limits.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,49 +17,49 @@
 #include "base/thread.h"
 
 #define BUCKETS 1024u
-#define ASKING_SHARE 4 /* a quarter of a limit is for clients that are asking */
+#define TRANSFERRING_SHARE 4 /* a quarter of a limit is for clients that are asking */
 
-enum client_state {
-	CLIENT_ASKING,
-	CLIENT_IDLE,
-	CLIENT_LISTS_, /* these two stand in lists */
-	CLIENT_BUSY = CLIENT_LISTS_,
-	CLIENT_CUT,
+enum conn_state {
+	CONN_TRANSFERRING,
+	CONN_IDLE,
+	CONN_LISTS_, /* these two stand in lists */
+	CONN_BUSY = CONN_LISTS_,
+	CONN_CUT,
 };
 
 enum {
-	OF_ALL,
-	OF_ADDRESS,
-	PARTIES_,
+	GROUP_ALL,
+	GROUP_ADDRESS,
+	GROUPS_,
 };
 
-struct link {
-	struct client *prev, *next;
+struct conn_link {
+	struct conn *prev, *next;
 };
 
-struct list {
-	struct client *first, *last;
+struct conn_list {
+	struct conn *first, *last;
 	unsigned n;
 };
 
 /* All clients, or those of one address. */
-struct party {
+struct conn_group {
 	unsigned kept; /* that are not cut off */
-	struct list lists[CLIENT_LISTS_];
+	struct conn_list lists[CONN_LISTS_];
 };
 
-struct holder {
-	struct holder *next; /* in its bucket */
+struct address_conns {
+	struct address_conns *next; /* in its bucket */
 	struct ip ip;
 	unsigned clients; /* that point here, cut off or not */
-	struct party party;
+	struct conn_group group;
 };
 
-struct client {
-	struct patience *owner;
-	struct holder *holder; /* NULL: not counted */
-	struct link links[PARTIES_];
-	enum client_state state;
+struct conn {
+	struct conn_limits *owner;
+	struct address_conns *holder; /* NULL: not counted */
+	struct conn_link links[GROUPS_];
+	enum conn_state state;
 	bool newcomer; /* it was never heard */
 	bool over;     /* there was no room when it arrived */
 	bool has_ip;
@@ -68,57 +68,57 @@ struct client {
 	int64_t end_ms; /* clock_mono_ms; in a list */
 };
 
-struct patience {
-	struct patience_options options; /* constant */
+struct conn_limits {
+	struct conn_limits_options options; /* constant */
 	pthread_t thread;
 	struct lock lock;    /* over all below, and the clients */
 	struct cond changed; /* a time ends before wakes_ms, or the thread is to stop */
 	struct cond heard;   /* newcomers became 0 */
-	struct party all;
-	struct holder *buckets[BUCKETS];
+	struct conn_group all;
+	struct address_conns *buckets[BUCKETS];
 	unsigned newcomers;
 	int64_t wakes_ms; /* until then the thread sleeps (CLOCK_NEVER_MS: until it is woken); 0: it is awake */
 	bool stopping;
 };
 
 /* A client that was turned away, to be told of without the lock. */
-struct notice {
-	enum http_turned_away why;
+struct drop {
+	enum http_drop_reason why;
 	bool has_ip;
 	struct ip from;
 };
 
-static void tell(struct patience *p, const struct notice *n)
+static void tell(struct conn_limits *p, const struct drop *n)
 {
-	if (p->options.turned_away)
-		p->options.turned_away(p->options.ctx, n->why, n->has_ip ? &n->from : NULL);
+	if (p->options.dropped)
+		p->options.dropped(p->options.ctx, n->why, n->has_ip ? &n->from : NULL);
 }
 
-static struct notice notice_of(const struct client *c, enum http_turned_away why)
+static struct drop drop_of(const struct conn *c, enum http_drop_reason why)
 {
-	return (struct notice){.why = why, .has_ip = c->has_ip, .from = c->from};
+	return (struct drop){.why = why, .has_ip = c->has_ip, .from = c->from};
 }
 
 /* ---- lists ------------------------------------------------------------------------------------------------------- */
 
-static struct party *party_of(struct client *c, unsigned which)
+static struct conn_group *group_of(struct conn *c, unsigned which)
 {
-	if (which == OF_ALL)
+	if (which == GROUP_ALL)
 		return &c->owner->all;
-	return c->holder ? &c->holder->party : NULL;
+	return c->holder ? &c->holder->group : NULL;
 }
 
-static void list_append(struct list *l, struct client *c, unsigned which)
+static void list_append(struct conn_list *l, struct conn *c, unsigned which)
 {
-	c->links[which] = (struct link){.prev = l->last};
+	c->links[which] = (struct conn_link){.prev = l->last};
 	*(l->last ? &l->last->links[which].next : &l->first) = c;
 	l->last = c;
 	l->n++;
 }
 
-static void list_remove(struct list *l, struct client *c, unsigned which)
+static void list_remove(struct conn_list *l, struct conn *c, unsigned which)
 {
-	struct link link = c->links[which];
+	struct conn_link link = c->links[which];
 
 	*(link.prev ? &link.prev->links[which].next : &l->first) = link.next;
 	*(link.next ? &link.next->links[which].prev : &l->last) = link.prev;
@@ -126,41 +126,41 @@ static void list_remove(struct list *l, struct client *c, unsigned which)
 }
 
 /* Out of the lists of its present state, into those of the next, with the time that this one gives. */
-static void client_become(struct client *c, enum client_state next)
+static void conn_become(struct conn *c, enum conn_state next)
 {
-	struct patience *p = c->owner;
+	struct conn_limits *p = c->owner;
 
 	INSIST(lock_is_mine(&p->lock));
-	for (unsigned which = 0; which < PARTIES_; which++) {
-		struct party *party = party_of(c, which);
+	for (unsigned which = 0; which < GROUPS_; which++) {
+		struct conn_group *group = group_of(c, which);
 
-		if (party && c->state < CLIENT_LISTS_)
-			list_remove(&party->lists[c->state], c, which);
-		if (party && next == CLIENT_CUT)
-			party->kept--;
+		if (group && c->state < CONN_LISTS_)
+			list_remove(&group->lists[c->state], c, which);
+		if (group && next == CONN_CUT)
+			group->kept--;
 	}
 	c->state = next;
-	if (next >= CLIENT_LISTS_)
+	if (next >= CONN_LISTS_)
 		return;
-	c->end_ms = clock_mono_ms() + (next == CLIENT_IDLE ? p->options.idle_ms : p->options.request_ms);
-	for (unsigned which = 0; which < PARTIES_; which++)
-		if (party_of(c, which))
-			list_append(&party_of(c, which)->lists[next], c, which);
+	c->end_ms = clock_mono_ms() + (next == CONN_IDLE ? p->options.idle_ms : p->options.request_ms);
+	for (unsigned which = 0; which < GROUPS_; which++)
+		if (group_of(c, which))
+			list_append(&group_of(c, which)->lists[next], c, which);
 	/* New times end after most older ones, so this is rare: a good request wakes no thread. */
 	if (c->end_ms < p->wakes_ms)
 		cond_signal(&p->changed);
 }
 
-static void client_cut(struct client *c)
+static void conn_cut(struct conn *c)
 {
-	client_become(c, CLIENT_CUT);
+	conn_become(c, CONN_CUT);
 	(void)shutdown(c->fd, SHUT_RDWR);
 }
 
 /* Its first request is there, or will never come. */
-static void client_is_known(struct client *c)
+static void conn_is_known(struct conn *c)
 {
-	struct patience *p = c->owner;
+	struct conn_limits *p = c->owner;
 
 	INSIST(lock_is_mine(&p->lock));
 	if (!c->newcomer)
@@ -172,9 +172,9 @@ static void client_is_known(struct client *c)
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
 
-static struct holder **holder_place(struct patience *p, const struct ip *ip)
+static struct address_conns **address_slot(struct conn_limits *p, const struct ip *ip)
 {
-	struct holder **place;
+	struct address_conns **place;
 
 	INSIST(lock_is_mine(&p->lock));
 	for (place = &p->buckets[ip_hash(ip) % BUCKETS]; *place; place = &(*place)->next)
@@ -183,10 +183,10 @@ static struct holder **holder_place(struct patience *p, const struct ip *ip)
 	return place;
 }
 
-static struct holder *holder_get(struct patience *p, const struct ip *from)
+static struct address_conns *address_ref(struct conn_limits *p, const struct ip *from)
 {
 	struct ip ip = ip_limit_key(from);
-	struct holder **place = holder_place(p, &ip);
+	struct address_conns **place = address_slot(p, &ip);
 
 	if (!*place) {
 		*place = mem_new(1, sizeof(**place));
@@ -196,13 +196,13 @@ static struct holder *holder_get(struct patience *p, const struct ip *from)
 	return *place;
 }
 
-static void holder_put(struct patience *p, struct holder *h)
+static void address_unref(struct conn_limits *p, struct address_conns *h)
 {
-	struct holder **place;
+	struct address_conns **place;
 
 	if (--h->clients > 0)
 		return;
-	place = holder_place(p, &h->ip);
+	place = address_slot(p, &h->ip);
 	INSIST(*place == h);
 	*place = h->next;
 	free(h);
@@ -210,58 +210,58 @@ static void holder_put(struct patience *p, struct holder *h)
 
 /* ---- room -------------------------------------------------------------------------------------------------------- */
 
-static bool is_over(struct client *c, unsigned which, unsigned limit)
+static bool is_over(struct conn *c, unsigned which, unsigned limit)
 {
-	const struct party *party = party_of(c, which);
+	const struct conn_group *group = group_of(c, which);
 
-	return party && limit > 0 && party->kept > limit;
+	return group && limit > 0 && group->kept > limit;
 }
 
 /* Whether there is something to tell. */
-static bool make_room(struct client *newcomer, unsigned which, unsigned from, struct notice *ret)
+static bool make_room(struct conn *newcomer, unsigned which, unsigned from, struct drop *ret)
 {
-	const struct patience_options *o = &newcomer->owner->options;
-	const unsigned limit = which == OF_ALL ? o->most : o->per_address;
-	const struct list *asking, *idle;
-	struct client *victim;
+	const struct conn_limits_options *o = &newcomer->owner->options;
+	const unsigned limit = which == GROUP_ALL ? o->most : o->per_address;
+	const struct conn_list *asking, *idle;
+	struct conn *victim;
 	bool beyond;
 
 	INSIST(lock_is_mine(&newcomer->owner->lock));
 	if (!is_over(newcomer, which, from))
 		return false;
-	asking = &party_of(newcomer, which)->lists[CLIENT_ASKING];
-	idle = &party_of(newcomer, which)->lists[CLIENT_IDLE];
+	asking = &group_of(newcomer, which)->lists[CONN_TRANSFERRING];
+	idle = &group_of(newcomer, which)->lists[CONN_IDLE];
 	/* The newcomer is the last of those who ask: where it is the first, too, it is alone. */
-	victim = asking->n > limit / ASKING_SHARE && asking->first != newcomer ? asking->first : idle->first;
+	victim = asking->n > limit / TRANSFERRING_SHARE && asking->first != newcomer ? asking->first : idle->first;
 	if (victim)
-		client_cut(victim);
+		conn_cut(victim);
 	/* Still: busy ones take all the room. */
 	beyond = is_over(newcomer, which, limit);
 	if (beyond)
 		newcomer->over = true;
-	*ret = notice_of(victim ? victim : newcomer, which == OF_ALL ? HTTP_TURNED_FULL : HTTP_TURNED_ADDRESS);
+	*ret = drop_of(victim ? victim : newcomer, which == GROUP_ALL ? HTTP_DROP_FULL : HTTP_DROP_ADDRESS);
 	return victim || beyond;
 }
 
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 /* The one whose time ends first, or NULL. */
-static struct client *next_to_end(const struct patience *p)
+static struct conn *next_to_end(const struct conn_limits *p)
 {
-	struct client *asking = p->all.lists[CLIENT_ASKING].first, *idle = p->all.lists[CLIENT_IDLE].first;
+	struct conn *asking = p->all.lists[CONN_TRANSFERRING].first, *idle = p->all.lists[CONN_IDLE].first;
 
 	if (!asking || !idle)
 		return asking ? asking : idle;
 	return asking->end_ms <= idle->end_ms ? asking : idle;
 }
 
-static void *patience_main(void *arg)
+static void *conn_limits_main(void *arg)
 {
-	struct patience *p = arg;
+	struct conn_limits *p = arg;
 
 	lock_acquire(&p->lock);
 	while (!p->stopping) {
-		struct client *c = next_to_end(p);
+		struct conn *c = next_to_end(p);
 
 		if (!c || c->end_ms > clock_mono_ms()) {
 			/* Until the first time ends, or one is new that ends earlier. */
@@ -269,10 +269,10 @@ static void *patience_main(void *arg)
 			(void)cond_wait_until(&p->changed, &p->lock, p->wakes_ms);
 			p->wakes_ms = 0;
 		} else {
-			struct notice notice = notice_of(c, HTTP_TURNED_SLOW);
-			bool slow = c->state == CLIENT_ASKING;
+			struct drop notice = drop_of(c, HTTP_DROP_SLOW);
+			bool slow = c->state == CONN_TRANSFERRING;
 
-			client_cut(c);
+			conn_cut(c);
 			lock_release(&p->lock);
 			if (slow)
 				tell(p, &notice);
@@ -285,19 +285,19 @@ static void *patience_main(void *arg)
 
 /* ---- the face ---------------------------------------------------------------------------------------------------- */
 
-struct patience *patience_new(const struct patience_options *o)
+struct conn_limits *conn_limits_new(const struct conn_limits_options *o)
 {
-	struct patience *p = mem_new(1, sizeof(*p));
+	struct conn_limits *p = mem_new(1, sizeof(*p));
 
 	p->options = *o;
 	lock_init(&p->lock);
 	cond_init(&p->changed);
 	cond_init(&p->heard);
-	thread_start(&p->thread, "http-patience", patience_main, p);
+	thread_start(&p->thread, "http-conns", conn_limits_main, p);
 	return p;
 }
 
-void patience_stop(struct patience *p)
+void conn_limits_stop(struct conn_limits *p)
 {
 	lock_acquire(&p->lock);
 	p->stopping = true;
@@ -306,7 +306,7 @@ void patience_stop(struct patience *p)
 	thread_join(p->thread);
 }
 
-void patience_free(struct patience *p)
+void conn_limits_free(struct conn_limits *p)
 {
 	INSIST(p->all.kept == 0 && !next_to_end(p));
 	cond_done(&p->heard);
@@ -315,31 +315,31 @@ void patience_free(struct patience *p)
 	free(p);
 }
 
-struct client *patience_arrived(struct patience *p, int fd, const struct ip *from, bool counted)
+struct conn *conn_opened(struct conn_limits *p, int fd, const struct ip *from, bool counted)
 {
-	struct client *c = mem_new(1, sizeof(*c));
+	struct conn *c = mem_new(1, sizeof(*c));
 	const unsigned most = p->options.most;
-	struct notice of_all, of_address;
+	struct drop of_all, of_address;
 	bool tell_all, tell_address;
 
 	c->owner = p;
 	c->fd = fd;
 	c->newcomer = true;
-	c->state = CLIENT_BUSY; /* in no list yet */
+	c->state = CONN_BUSY; /* in no list yet */
 	c->has_ip = from != NULL;
 	if (from)
 		c->from = *from;
 	lock_acquire(&p->lock);
 	if (from && counted)
-		c->holder = holder_get(p, from);
+		c->holder = address_ref(p, from);
 	p->newcomers++;
-	for (unsigned which = 0; which < PARTIES_; which++)
-		if (party_of(c, which))
-			party_of(c, which)->kept++;
-	client_become(c, CLIENT_ASKING);
+	for (unsigned which = 0; which < GROUPS_; which++)
+		if (group_of(c, which))
+			group_of(c, which)->kept++;
+	conn_become(c, CONN_TRANSFERRING);
 	/* First: a client that is cut off for its address leaves room among all, too. */
-	tell_address = make_room(c, OF_ADDRESS, p->options.per_address, &of_address);
-	tell_all = make_room(c, OF_ALL, most - most / ASKING_SHARE, &of_all);
+	tell_address = make_room(c, GROUP_ADDRESS, p->options.per_address, &of_address);
+	tell_all = make_room(c, GROUP_ALL, most - most / TRANSFERRING_SHARE, &of_all);
 	lock_release(&p->lock);
 	if (tell_address)
 		tell(p, &of_address);
@@ -348,72 +348,72 @@ struct client *patience_arrived(struct patience *p, int fd, const struct ip *fro
 	return c;
 }
 
-void patience_line(struct client *c)
+void conn_request_began(struct conn *c)
 {
 	lock_acquire(&c->owner->lock);
-	if (c->state == CLIENT_IDLE)
-		client_become(c, CLIENT_ASKING);
+	if (c->state == CONN_IDLE)
+		conn_become(c, CONN_TRANSFERRING);
 	lock_release(&c->owner->lock);
 }
 
-bool patience_heard(struct client *c)
+bool conn_headers_complete(struct conn *c)
 {
 	bool room;
 
 	lock_acquire(&c->owner->lock);
-	client_is_known(c);
+	conn_is_known(c);
 	/* Room that came free since is as good. */
-	room = !c->over ||
-	       (!is_over(c, OF_ALL, c->owner->options.most) && !is_over(c, OF_ADDRESS, c->owner->options.per_address));
+	room = !c->over || (!is_over(c, GROUP_ALL, c->owner->options.most) &&
+			    !is_over(c, GROUP_ADDRESS, c->owner->options.per_address));
 	c->over = false;
 	lock_release(&c->owner->lock);
 	return room;
 }
 
-bool patience_whole(struct client *c)
+bool conn_request_complete(struct conn *c)
 {
 	bool kept;
 
 	lock_acquire(&c->owner->lock);
-	kept = c->state != CLIENT_CUT;
+	kept = c->state != CONN_CUT;
 	if (kept)
-		client_become(c, CLIENT_BUSY);
+		conn_become(c, CONN_BUSY);
 	lock_release(&c->owner->lock);
 	return kept;
 }
 
-void patience_answering(struct client *c)
+void conn_response_began(struct conn *c)
 {
 	lock_acquire(&c->owner->lock);
-	if (c->state != CLIENT_CUT)
-		client_become(c, CLIENT_ASKING);
+	if (c->state != CONN_CUT)
+		conn_become(c, CONN_TRANSFERRING);
 	lock_release(&c->owner->lock);
 }
 
-void patience_served(struct client *c, bool proven)
+void conn_response_complete(struct conn *c, bool proven)
 {
 	lock_acquire(&c->owner->lock);
-	client_is_known(c);
-	if (c->state != CLIENT_CUT)
-		client_become(c, proven ? CLIENT_IDLE : CLIENT_ASKING);
+	conn_is_known(c);
+	if (c->state != CONN_CUT)
+		conn_become(c, proven ? CONN_IDLE : CONN_TRANSFERRING);
 	lock_release(&c->owner->lock);
 }
 
-void patience_left(struct client *c)
+void conn_closed(struct conn *c)
 {
-	struct patience *p = c->owner;
+	struct conn_limits *p = c->owner;
 
 	lock_acquire(&p->lock);
-	client_is_known(c);
-	if (c->state != CLIENT_CUT)
-		client_become(c, CLIENT_CUT);
+	conn_is_known(c);
+	if (c->state != CONN_CUT)
+		conn_become(c, CONN_CUT);
 	if (c->holder)
-		holder_put(p, c->holder);
+		address_unref(p, c->holder);
 	lock_release(&p->lock);
 	free(c);
 }
 
-void patience_wait_heard(struct patience *p, int64_t until_mono_ms)
+void conn_limits_wait_headers(struct conn_limits *p, int64_t until_mono_ms)
 {
 	lock_acquire(&p->lock);
 	while (p->newcomers > 0 && cond_wait_until(&p->heard, &p->lock, until_mono_ms))
