@@ -111,7 +111,7 @@ in_words() {
 
 # FILE, MACRO, and the text behind .B two lines further on.
 awk '/^\.\\" LIMIT [a-z]/ { file = $3; macro = $4; line = NR } line && NR == line + 2 { print file, macro, substr($0, 4) }' "$page" >"$work/limits"
-for macro in FLAT_TEXT_MAX FLAT_LIST_MAX FLAT_NAME_MAX ID_MAX ADDRESSES_MAX EMAIL_MAX EMAIL_TEXT_MAX LINK_MAX VALUES_MAX STEPS_MAX SAMPLES_ALSO_MAX; do
+for macro in PROPERTY_TEXT_MAX PROPERTY_LIST_MAX PROPERTY_NAME_MAX ID_MAX ADDRESSES_MAX EMAIL_MAX EMAIL_TEXT_MAX LINK_MAX VALUES_MAX STEPS_MAX SAMPLES_ALSO_MAX; do
 	grep -q " $macro " "$work/limits" || offence "man/deskbridge-helpdesks.5, LIMITS: $macro is missing"
 done
 while read -r file macro text; do

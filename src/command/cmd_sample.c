@@ -172,7 +172,7 @@ static bool asks_by_conversation(const struct source *s, const struct parsed *w)
 	struct buf escaped;
 	bool does = false;
 
-	if (inquiry_new(s->definition, &w->scope, &q, NULL) < 0)
+	if (inquiry_new(s->definition, &w->context, &q, NULL) < 0)
 		return false;
 	buf_init(&escaped, ESCAPED_MAX);
 	percent_add(&escaped, w->reading.signal.conversation, "");
@@ -194,7 +194,7 @@ static bool tell_refused(const struct signal *signal, const struct sample_wish *
 	if (!wish->email || email_normalise(wish->email, email) == 0)
 		return false;
 	buf_init(&refused, REFUSED_MAX);
-	addresses_tell_refused(&signal->addresses, &refused);
+	addresses_describe_refused(&signal->addresses, &refused);
 	any = refused.len > 0;
 	if (any)
 		out_error("note: the daemon passes over what is no address in --email: %s\n", refused.data);

@@ -193,7 +193,7 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 	bool found;
 
 	out_print("Lookup\n");
-	if (inquiry_new(s->definition, &asked->scope, &q, &error) < 0) {
+	if (inquiry_new(s->definition, &asked->context, &q, &error) < 0) {
 		out_print("  nobody to ask about: %s\n\n", error.text);
 		return false;
 	}

@@ -19,14 +19,14 @@
 static char *render_flag(const char *text, const char *label, struct err *err)
 {
 	struct pairs names = {0};
-	struct scope scope = {.names = &names};
+	struct eval_context context = {.names = &names};
 	struct template *t = template_compile_text(text, err);
 	char *flag = NULL;
 
 	if (!t)
 		return NULL;
 	pairs_add(&names, "label", label);
-	if (template_render(t, &scope, TEMPLATE_PLAIN, &flag, err) < 0)
+	if (template_render(t, &context, TEMPLATE_PLAIN, &flag, err) < 0)
 		flag = NULL;
 	pairs_done(&names);
 	template_free(t);

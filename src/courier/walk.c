@@ -183,7 +183,7 @@ void walk_begin(struct walk *w)
 		webhook = w->renewed = parsed_lent(w->source->definition, &w->q->parsed->webhook);
 	if (!webhook->is_open)
 		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), webhook->reading.reason);
-	else if (inquiry_new(w->source->definition, &webhook->scope, &w->inquiry, &why) < 0)
+	else if (inquiry_new(w->source->definition, &webhook->context, &w->inquiry, &why) < 0)
 		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), why.text);
 	else
 		step(w);

@@ -59,7 +59,7 @@ static void choose_account(struct deciding *d, struct buf *explain)
 {
 	const struct source_policy *s = d->in->source;
 	CLEANUP(json_putp) struct json_object *facts = NULL;
-	struct scope scope = *d->scope;
+	struct eval_context context = *d->context;
 	size_t i;
 
 	for (i = 0; i < s->accounts_n; i++) {
@@ -68,8 +68,8 @@ static void choose_account(struct deciding *d, struct buf *explain)
 		if (!c->when)
 			break;
 		if (!facts)
-			scope.properties = facts = decide_facts(d);
-		if (matcher_explain(c->when, &scope, explain))
+			context.properties = facts = decide_facts(d);
+		if (matcher_explain(c->when, &context, explain))
 			break;
 	}
 	d->account = i < s->accounts_n ? s->accounts[i].account : NULL;
@@ -284,7 +284,7 @@ static int decide_person(struct deciding *d, struct person *p, struct err *reter
 	struct rules_view view = {
 		.transition = v->transition,
 		.label = d->in->source->label,
-		.scope = *d->scope,
+		.context = *d->context,
 		.must_send = transition_closes(v->transition) && !v->to_own,
 	};
 	char masked[MASK_EMAIL_MAX];
@@ -293,7 +293,7 @@ static int decide_person(struct deciding *d, struct person *p, struct err *reter
 	if (r < 0)
 		return r;
 	decide_say(d, "for %s in account %s:", mask_email(p->email, masked), p->account);
-	view.scope.properties = properties = decide_properties(d, p);
+	view.context.properties = properties = decide_properties(d, p);
 	rules_run(d->in->source->rules, &view, &drafts, d->in->explain);
 	if (drafts.n == 0 && drafts.failed.code != 0)
 		return err_set(reterr, -EBADMSG, "%s", drafts.failed.text);
@@ -327,7 +327,7 @@ static enum decide_result result_of(struct deciding *d, size_t ignored, size_t d
 	} else if (v->opens || v->to_own) {
 		buf_init(&refused, DECIDE_DETAIL_MAX);
 		if (d->signal)
-			addresses_tell_refused(&d->signal->addresses, &refused);
+			addresses_describe_refused(&d->signal->addresses, &refused);
 		decide_note(d, "no well-formed address came with it%s%s", refused.len > 0 ? ", but " : "",
 			    refused.data);
 		buf_done(&refused);
@@ -390,11 +390,11 @@ int decide_no_flags(void *ctx, const char *account, const char *email, const cha
 
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr)
 {
-	static const struct scope nothing;
+	static const struct eval_context nothing;
 	struct deciding d = {
 		.in = in,
 		.signal = in->webhook ? &in->webhook->reading.signal : NULL,
-		.scope = in->webhook ? &in->webhook->scope : &nothing,
+		.context = in->webhook ? &in->webhook->context : &nothing,
 	};
 	int r = 0;
 

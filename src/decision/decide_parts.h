@@ -30,7 +30,7 @@ struct deciding {
 	const struct decide_input *in;
 	struct decision out;
 	const struct signal *signal;          /* NULL: an expiry */
-	const struct scope *scope;            /* over the webhook; nothing in it: an expiry */
+	const struct eval_context *context;   /* over the webhook; nothing in it: an expiry */
 	const struct account_policy *account; /* for the webhook's own addresses; NULL: none */
 	struct people people;
 	struct buf detail;

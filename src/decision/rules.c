@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 
 #define METRIC_LETTERS_MAX 127 /* Klaviyo: under 128 */
 
@@ -191,7 +191,7 @@ static struct json_object *literal_copy(const struct addition *a)
 }
 
 /* The text, or a list of those that have a value, each once; NULL where there is none. */
-static struct json_object *addition_value(const struct addition *a, const struct scope *s)
+static struct json_object *addition_value(const struct addition *a, const struct eval_context *s)
 {
 	enum template_escape escape = a->is_link ? TEMPLATE_LINK : TEMPLATE_PLAIN;
 	struct json_object *value = NULL;
@@ -206,16 +206,16 @@ static struct json_object *addition_value(const struct addition *a, const struct
 		/* Half a link leads nowhere: one is never cut. */
 		if (a->is_link && !a->is_list)
 			return json_object_new_string(text);
-		if (a->is_link && strlen(text) > FLAT_TEXT_MAX)
+		if (a->is_link && strlen(text) > PROPERTY_TEXT_MAX)
 			continue;
 		if (!a->is_list)
-			return flat_text(text);
-		(void)flat_add(&value, text);
+			return property_value_text(text);
+		(void)property_value_append(&value, text);
 	}
 	return value;
 }
 
-static struct json_object *additions_make(const struct additions *a, const struct scope *s)
+static struct json_object *additions_make(const struct additions *a, const struct eval_context *s)
 {
 	struct json_object *o = NULL;
 
@@ -232,7 +232,7 @@ static struct json_object *additions_make(const struct additions *a, const struc
 }
 
 /* Tells which links of the rule are left out, and why: a line each. */
-static void explain_links(const struct additions *a, const struct scope *s, struct buf *explain)
+static void explain_links(const struct additions *a, const struct eval_context *s, struct buf *explain)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		const struct addition *one = &a->items[i];
@@ -254,7 +254,7 @@ static void explain_links(const struct additions *a, const struct scope *s, stru
 }
 
 /* The draft's metric, or NULL with the reason in failed. */
-static char *rule_metric(const struct rule *rule, const struct scope *s, struct err *failed)
+static char *rule_metric(const struct rule *rule, const struct eval_context *s, struct err *failed)
 {
 	CLEANUP(mem_freep) char *metric = NULL;
 	const char *fault;
@@ -275,7 +275,7 @@ static char *rule_metric(const struct rule *rule, const struct scope *s, struct 
 	return TAKE(metric);
 }
 
-static void rule_send(const struct rule *rule, const struct scope *s, struct drafts *to, struct buf *explain)
+static void rule_send(const struct rule *rule, const struct eval_context *s, struct drafts *to, struct buf *explain)
 {
 	struct draft draft = {.late_ms = rule->late_ms};
 	CLEANUP(mem_freep) char *value = NULL;
@@ -332,7 +332,7 @@ static void rule_describe(const struct rule *rule, struct buf *to)
 	buf_adds(to, ": ");
 }
 
-static bool rule_acts(const struct rule *rule, const struct scope *s, enum transition t, struct buf *explain)
+static bool rule_acts(const struct rule *rule, const struct eval_context *s, enum transition t, struct buf *explain)
 {
 	bool on = rule->on & RULE_ON(t), holds = on && (!rule->when || matcher_holds(rule->when, s));
 
@@ -351,7 +351,8 @@ static bool rule_acts(const struct rule *rule, const struct scope *s, enum trans
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
-static void send_shipped(const struct rules_view *v, const struct scope *s, struct drafts *to, struct buf *explain)
+static void send_shipped(const struct rules_view *v, const struct eval_context *s, struct drafts *to,
+			 struct buf *explain)
 {
 	struct rule rule = {.name = "shipped", .late_ms = -1};
 
@@ -365,9 +366,9 @@ static void send_shipped(const struct rules_view *v, const struct scope *s, stru
 
 void rules_run(const struct rules *r, const struct rules_view *v, struct drafts *ret, struct buf *explain)
 {
-	const struct pairs none = {0}, *theirs = v->scope.names ? v->scope.names : &none;
+	const struct pairs none = {0}, *theirs = v->context.names ? v->context.names : &none;
 	struct pairs names = {.items = mem_new(theirs->n + 2, sizeof(*names.items)), .n = theirs->n + 2};
-	struct scope s = v->scope;
+	struct eval_context s = v->context;
 	bool end = false;
 
 	*ret = (struct drafts){0};
@@ -400,7 +401,7 @@ void rules_metrics(const struct rules *r, const char *label,
 	char *told[RULES_MAX * 4];
 	enum transition told_of[RULES_MAX * 4];
 	struct pairs names = {0};
-	struct scope s = {.names = &names};
+	struct eval_context s = {.names = &names};
 	size_t n = 0;
 
 	pairs_add(&names, "label", label);
@@ -471,7 +472,7 @@ void rules_references(const struct rules *r, void (*fn)(void *ctx, const char *r
 int rules_check_label(const struct rules *r, const char *label, struct err *reterr)
 {
 	struct pairs names = {0};
-	struct scope s = {.names = &names};
+	struct eval_context s = {.names = &names};
 	int bad = 0;
 
 	pairs_add(&names, "label", label);

@@ -59,8 +59,8 @@ void drafts_done(struct drafts *d);
 struct rules_view {
 	enum transition transition;
 	const char *label;
-	struct scope scope; /* properties set; item, headers, query where a webhook is behind it */
-	bool must_send;     /* someone is to be reached: never dropped, the shipped rule sends where none does */
+	struct eval_context context; /* properties set; item, headers, query where a webhook is behind it */
+	bool must_send; /* someone is to be reached: never dropped, the shipped rule sends where none does */
 };
 /* explain: NULL, or a line for each rule and why it acted or not. */
 void rules_run(const struct rules *r, const struct rules_view *v, struct drafts *ret, struct buf *explain);

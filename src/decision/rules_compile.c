@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "helpdesk/expr/attributes.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 #include "helpdesk/expr/keys.h"
 #include "helpdesk/expr/links.h"
 
@@ -52,14 +52,14 @@ static void addition_add_text(struct addition *a, const struct node *n, struct p
 
 static void addition_compile(struct addition *a, const struct node *n, struct problems *problems)
 {
-	const char *fault = flat_name_fault(n->key);
+	const char *fault = property_value_name_fault(n->key);
 
 	if (fault)
 		problems_error(problems, n, "the name \"%.64s\" %s", n->key, fault);
 	a->name = mem_str(n->key);
 	a->is_list = n->type == NODE_LIST;
 	a->is_link = strcmp(n->key, PROPERTY_CONVERSATION_URL) == 0;
-	a->literal = flat_literal(n);
+	a->literal = property_value_literal(n);
 	if (a->literal && a->is_link)
 		problems_warn(problems, n, "expected a URL; a number, true or false is left out of the events");
 	if (a->literal)
@@ -69,8 +69,8 @@ static void addition_compile(struct addition *a, const struct node *n, struct pr
 			       "properties are flat: expected text, a number, true, false or a list of texts");
 	} else if (!a->is_list) {
 		addition_add_text(a, n, problems);
-	} else if (n->n > FLAT_LIST_MAX) {
-		problems_error(problems, n, "a list of more than %d", FLAT_LIST_MAX);
+	} else if (n->n > PROPERTY_LIST_MAX) {
+		problems_error(problems, n, "a list of more than %d", PROPERTY_LIST_MAX);
 	} else {
 		for (size_t i = 0; i < n->n; i++)
 			addition_add_text(a, n->items[i], problems);

@@ -30,7 +30,7 @@ void pages_done(struct pages *p)
 
 struct making {
 	struct page page;
-	const struct scope *scope;
+	const struct eval_context *context;
 	const char *customer; /* of the sample; NULL: none */
 	bool bad;             /* a value that the sample does not have, or too many parts */
 };
@@ -64,11 +64,11 @@ static void add_part(void *ctx, const char *text, const struct reference *r)
 	}
 	if (text_same(name, "base_url"))
 		return; /* where the sandbox listens */
-	value = reference_scalar(r, m->scope);
+	value = reference_scalar(r, m->context);
 	if (!value || m->page.n == PAGE_PARTS_MAX) {
 		m->bad = true;
 		free(value);
-	} else if (name && pairs_get(m->scope->names, name)) {
+	} else if (name && pairs_get(m->context->names, name)) {
 		add_fixed(m, value);
 		free(value);
 	} else {
@@ -110,10 +110,10 @@ static void pages_keep(struct pages *p, struct page *page)
 
 /* The page at the step's i-th URL. */
 static void pages_add_url(struct pages *p, const struct definition *d, const struct step *step, size_t i,
-			  const struct scope *s, const char *customer)
+			  const struct eval_context *s, const char *customer)
 {
 	const char *own = pairs_get(s->names, "base_url"), *base = own ? own : definition_about(d)->base_url;
-	struct making m = {.scope = s, .customer = customer};
+	struct making m = {.context = s, .customer = customer};
 	char *first;
 
 	m.page.step = step;
@@ -137,12 +137,12 @@ static void pages_add_walk(struct pages *p, const struct definition *d, const st
 {
 	const struct definition_about *about = definition_about(d);
 	CLEANUP(parsed_freep) struct parsed *sample = parsed_lent(d, w);
-	struct scope scope = sample->scope;
+	struct eval_context context = sample->context;
 	struct customer found = {0};
 
 	if (!sample->is_open)
 		return;
-	scope.taken = &found.taken;
+	context.taken = &found.taken;
 	for (size_t i = 0; i < about->steps_n; i++) {
 		const struct step *step = &about->steps[i];
 		CLEANUP(json_putp) struct json_object *answer = NULL;
@@ -150,7 +150,7 @@ static void pages_add_walk(struct pages *p, const struct definition *d, const st
 		if (!step->sample || json_read(step->sample, strlen(step->sample), &answer, NULL) < 0)
 			continue;
 		for (size_t k = 0; k < step->urls_n; k++)
-			pages_add_url(p, d, step, k, &scope, sample->reading.signal.customer);
+			pages_add_url(p, d, step, k, &context, sample->reading.signal.customer);
 		step_learn(step, answer, &found);
 	}
 	customer_done(&found);
@@ -367,7 +367,7 @@ struct json_object *page_answer(const struct page *p, const char *addresses)
 	struct place place, primary = {0};
 
 	INSIST(json_read(p->step->sample, strlen(p->step->sample), &answer, NULL) == 0);
-	emails = email_places_place(&p->step->emails, &(struct scope){.item = answer, .root = answer});
+	emails = email_refs_target(&p->step->emails, &(struct eval_context){.item = answer, .root = answer});
 	if (!addresses || !emails)
 		return answer;
 	place = place_of(reference_text(emails));

@@ -325,7 +325,7 @@ static void ask(const struct definition *d, const struct webhook *w, const struc
 	struct err e;
 	char *text;
 
-	if (inquiry_new(d, &asked->scope, &q, &e) < 0) {
+	if (inquiry_new(d, &asked->context, &q, &e) < 0) {
 		parsed_free(asked);
 		return;
 	}

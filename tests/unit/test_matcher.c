@@ -28,7 +28,7 @@ struct match_case {
 static void assert_matches(const struct match_case *cases, size_t n)
 {
 	struct json_object *o = with_json(body);
-	struct scope s = {.item = o, .root = o};
+	struct eval_context s = {.item = o, .root = o};
 
 	for (size_t i = 0; i < n; i++) {
 		struct matcher *m = compiled(cases[i].yaml);
@@ -172,7 +172,7 @@ static void all_of_a_mapping_and_one_of_a_list(void **state)
 static void properties_are_named_without_case(void **state)
 {
 	struct json_object *properties = with_json("{\"Initiated By\": \"agent\", \"Tags\": [\"refund\"]}");
-	struct scope s = {.properties = properties};
+	struct eval_context s = {.properties = properties};
 	struct matcher *agent = compiled("initiated by: AGENT"), *tags = compiled("Tags: {contains: refund}");
 	struct matcher *other = compiled("Channel: email");
 
@@ -191,7 +191,7 @@ static void a_huge_text_is_looked_at_in_its_beginning(void **state)
 	const size_t len = 1 << 20;
 	CLEANUP(mem_freep) char *text = mem_new(len + 1, 1);
 	struct json_object *o = json_object_new_object();
-	struct scope s = {.item = o, .root = o};
+	struct eval_context s = {.item = o, .root = o};
 	struct matcher *start = compiled("/t: {matches: \"^(a+)+\"}"), *end = compiled("/t: {matches: \"b$\"}");
 	struct matcher *part = compiled("/t: {contains: ab}");
 
@@ -244,7 +244,7 @@ static void mistakes_are_told_with_their_place(void **state)
 static void explaining_says_what_was_asked_and_seen(void **state)
 {
 	struct json_object *o = with_json("{\"type\": \"OPENED\", \"mail\": \"jo@example.com\", \"l\": [1, 2]}");
-	struct scope s = {.item = o, .root = o};
+	struct eval_context s = {.item = o, .root = o};
 	struct matcher *m =
 		compiled("[{/type: CLOSED, /status: 1}, {/mail: x}, {/l/*: 3}, {/type: [opened, x], /gone: y}]");
 	struct matcher *good = compiled("{/type: opened, /l/*: {not: 3}}");
@@ -283,7 +283,7 @@ static void explaining_a_no_says_what_is_there_instead(void **state)
 	CLEANUP(node_freep)
 	struct node *n = with_yaml("- {/type: closed, /by: agent}\n- {/type: opened, /tags/*: [vip, gold]}\n");
 	struct json_object *o = with_json("{\"type\": \"opened\", \"tags\": [\"new\", \"b2b\"]}");
-	const struct scope s = {.item = o, .root = o};
+	const struct eval_context s = {.item = o, .root = o};
 	struct problems p = {0};
 	struct matcher *m = matcher_compile(n, REFERENCE_NO_NAMES, &p);
 	struct buf b;

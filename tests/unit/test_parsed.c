@@ -71,7 +71,7 @@ static void one_that_does_not_read_says_why(void **state)
 		struct parsed *p = parsed_new(d, &w, NULL, 0);
 
 		assert_false(p->is_open);
-		assert_null(p->scope.item);
+		assert_null(p->context.item);
 		assert_int_equal(p->reading.kind, cases[i].kind);
 		if (!strstr(p->reading.reason, cases[i].reason))
 			fail_msg("%s", p->reading.reason);
@@ -105,7 +105,7 @@ static void what_is_told_is_added_without_a_parse(void **state)
 	assert_int_equal(p->reading.signal.addresses.n, 1);
 	assert_string_equal(json_member_str(p->reading.signal.attributes, "Team"), "returns");
 	assert_string_equal(p->reading.signal.conversation_url, "https://x.example/returns/7");
-	assert_string_equal(pairs_get(p->scope.taken, "team"), "returns");
+	assert_string_equal(pairs_get(p->context.taken, "team"), "returns");
 	parsed_free(p);
 	definition_free(d);
 }

@@ -4,7 +4,7 @@
 #include "with_reading.h"
 
 #include "base/clock.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 
 #define RECEIVED_MS INT64_C(1763740800000) /* 2025-11-21T16:00:00Z */
 
@@ -636,7 +636,7 @@ static void a_list_is_cut_behind_a_hundred_texts(void **state)
 	for (const char *const *name = (const char *const[]){"T", "E", NULL}; *name; name++) {
 		struct json_object *list = json_member(r.signal.attributes, *name);
 
-		assert_int_equal(json_object_array_length(list), FLAT_LIST_MAX);
+		assert_int_equal(json_object_array_length(list), PROPERTY_LIST_MAX);
 		assert_string_equal(json_object_get_string(json_object_array_get_idx(list, 99)), "99");
 	}
 	assert_int_equal(json_object_array_length(json_member(r.signal.attributes, "W")), 1);
@@ -743,7 +743,7 @@ static void a_text_is_cut_between_two_characters(void **state)
 		memset(text, 'x', cases[i].before);
 		memcpy(text + cases[i].before, cases[i].character, strlen(cases[i].character));
 		memset(text + strlen(text), 'y', 5);
-		cut = flat_text(text);
+		cut = property_value_text(text);
 		assert_int_equal(json_object_get_string_len(cut), cases[i].left);
 		assert_true(text_is_utf8(json_object_get_string(cut), cases[i].left));
 	}

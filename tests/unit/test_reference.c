@@ -14,7 +14,7 @@ static const char body[] =
 	" \"tags\": [\"one\", \"two\"], \"0\": \"zero\", \"by\": {\"k\": {\"v\": 1}, \"l\": {\"v\": 2}}}";
 
 /* Everything that r finds, as text with bars between. */
-static char *found(const char *reference, const struct scope *s)
+static char *found(const char *reference, const struct eval_context *s)
 {
 	struct reference *r;
 	struct values v;
@@ -59,7 +59,7 @@ static void pointers_find_what_stands_there(void **state)
 		{"root:/name", "\"Jo\""},
 	};
 	struct json_object *o = with_json(body);
-	struct scope s = {.item = o, .root = o};
+	struct eval_context s = {.item = o, .root = o};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -84,7 +84,7 @@ static void a_star_stands_for_every_element_and_member(void **state)
 		{"/emails/*/*", "\"x@y.z\"|false|1|\"p@q.r\"|true"},
 	};
 	struct json_object *o = with_json(body);
-	struct scope s = {.item = o, .root = o};
+	struct eval_context s = {.item = o, .root = o};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -98,7 +98,7 @@ static void a_star_stands_for_every_element_and_member(void **state)
 static void at_most_so_many_values_are_found(void **state)
 {
 	struct json_object *o = json_object_new_array();
-	struct scope s = {.item = o, .root = o};
+	struct eval_context s = {.item = o, .root = o};
 	struct reference *r;
 	struct values v;
 
@@ -116,7 +116,7 @@ static void at_most_so_many_values_are_found(void **state)
 static void headers_and_query_are_found_by_name(void **state)
 {
 	struct pairs headers = {0}, query = {0};
-	struct scope s = {.headers = &headers, .query = &query};
+	struct eval_context s = {.headers = &headers, .query = &query};
 	CLEANUP(mem_freep) char *event = NULL, *two = NULL, *decoded = NULL, *odd = NULL, *exact = NULL;
 
 	(void)state;
@@ -161,7 +161,7 @@ static void names_are_parameters_then_taken_then_properties(void **state)
 {
 	struct pairs names = {0}, taken = {0};
 	struct json_object *properties = with_json("{\"Tags\": [\"a\"], \"Agent\": \"exact\", \"agent\": \"other\"}");
-	struct scope s = {.names = &names, .taken = &taken, .properties = properties};
+	struct eval_context s = {.names = &names, .taken = &taken, .properties = properties};
 	CLEANUP(mem_freep) char *own = NULL, *took = NULL, *tags = NULL, *agent = NULL, *none = NULL;
 
 	(void)state;
@@ -235,7 +235,7 @@ static void a_scalar_is_the_first_that_says_something(void **state)
 		{"/emails/*/a", "x@y.z"},
 	};
 	struct json_object *o = with_json(body);
-	struct scope s = {.item = o, .root = o};
+	struct eval_context s = {.item = o, .root = o};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -256,7 +256,7 @@ static void a_scalar_is_the_first_that_says_something(void **state)
 static void text_with_a_nul_is_as_absent(void **state)
 {
 	struct json_object *o = with_json("{\"a\": [\"x\\u0000y\", \"z\"]}");
-	struct scope s = {.item = o, .root = o};
+	struct eval_context s = {.item = o, .root = o};
 	CLEANUP(mem_freep) char *text = NULL;
 	struct reference *r;
 
@@ -271,14 +271,14 @@ static void text_with_a_nul_is_as_absent(void **state)
 static void parallel_values_stay_beside_each_other(void **state)
 {
 	struct json_object *o = with_json(body);
-	struct scope s = {.item = o, .root = o};
+	struct eval_context s = {.item = o, .root = o};
 	struct reference *a, *main_mark;
 	struct values v, marks;
 
 	(void)state;
 	assert_int_equal(reference_compile("/emails/*/a", REFERENCE_NO_NAMES, &a, NULL), 0);
 	assert_int_equal(reference_compile("/emails/*/main", REFERENCE_NO_NAMES, &main_mark, NULL), 0);
-	reference_values_beside(a, main_mark, &s, &v, &marks);
+	reference_sibling_values(a, main_mark, &s, &v, &marks);
 	assert_int_equal(v.n, 2); /* the element between them has no address: it must not shift the marks */
 	assert_int_equal(marks.n, 2);
 	assert_false(json_object_get_boolean(marks.items[0]));
@@ -313,7 +313,7 @@ static void a_value_is_put_where_the_reference_points(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct json_object *o = with_json(cases[i].before);
-		const struct scope s = {.item = o, .root = o};
+		const struct eval_context s = {.item = o, .root = o};
 		CLEANUP(mem_freep) char *after = NULL;
 		struct reference *r;
 
@@ -329,7 +329,7 @@ static void a_value_is_put_where_the_reference_points(void **state)
 static void the_root_is_written_where_it_is(void **state)
 {
 	struct json_object *root = with_json("{\"app\":1,\"e\":[{\"id\":2}]}");
-	struct scope s = {.root = root, .item = json_object_array_get_idx(json_member(root, "e"), 0)};
+	struct eval_context s = {.root = root, .item = json_object_array_get_idx(json_member(root, "e"), 0)};
 	CLEANUP(mem_freep) char *after = NULL;
 	struct reference *of_root, *of_item;
 
@@ -355,7 +355,7 @@ static void a_list_of_items_is_a_plain_pointer(void **state)
 		{"header:X", NULL}, {"/a/*", NULL}, {"/a~", NULL},
 	};
 	struct json_object *o = with_json("{\"a\":1}");
-	const struct scope s = {.item = o, .root = o};
+	const struct eval_context s = {.item = o, .root = o};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -422,14 +422,14 @@ static void only_pointers_of_one_top_stand_beside_each_other(void **state)
 
 		assert_int_equal(reference_compile(cases[i].a, REFERENCE_NO_NAMES, &a, NULL), 0);
 		assert_int_equal(reference_compile(cases[i].b, REFERENCE_NO_NAMES, &b, NULL), 0);
-		assert_int_equal(reference_stands_beside(a, b), cases[i].beside);
-		assert_int_equal(reference_stands_beside(b, a), cases[i].beside);
+		assert_int_equal(reference_is_sibling(a, b), cases[i].beside);
+		assert_int_equal(reference_is_sibling(b, a), cases[i].beside);
 		reference_free(a);
 		reference_free(b);
 	}
 }
 
-/* What is text in the scope is not copied; all else is the caller's. */
+/* What is text in the context is not copied; all else is the caller's. */
 static void looking_borrows_what_is_text(void **state)
 {
 	static const struct {
@@ -445,12 +445,12 @@ static void looking_borrows_what_is_text(void **state)
 	};
 	CLEANUP(json_putp) struct json_object *o = NULL, *properties = json_object_new_object();
 	CLEANUP(pairs_done) struct pairs headers = {0}, query = {0}, names = {0}, taken = {0};
-	struct scope scope = {
+	struct eval_context context = {
 		.headers = &headers, .query = &query, .names = &names, .taken = &taken, .properties = properties};
 
 	(void)state;
 	assert_int_equal(json_read(body, strlen(body), &o, NULL), 0);
-	scope.item = scope.root = o;
+	context.item = context.root = o;
 	pairs_add(&headers, "X-A", "a");
 	pairs_add(&query, "q", "v");
 	pairs_add(&names, "who", "parameter");
@@ -465,10 +465,10 @@ static void looking_borrows_what_is_text(void **state)
 		const char *text;
 
 		assert_int_equal(reference_compile(cases[i].reference, REFERENCE_NAMES, &r, NULL), 0);
-		text = reference_look(r, &scope, &own);
+		text = reference_peek(r, &context, &own);
 		assert_true(text_is(text, cases[i].text));
 		assert_true(cases[i].borrowed ? own == NULL : own == text);
-		copy = reference_scalar(r, &scope);
+		copy = reference_scalar(r, &context);
 		assert_true(text_is(copy, cases[i].text));
 		assert_true(!copy || copy != text);
 		reference_free(r);
@@ -487,7 +487,7 @@ static void one_value_takes_no_list(void **state)
 	(void)state;
 	assert_int_equal(json_read(body, strlen(body), &o, NULL), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		const struct scope s = {.item = o};
+		const struct eval_context s = {.item = o};
 		struct reference *r = NULL;
 		struct values v;
 

@@ -33,8 +33,8 @@ static struct drafts run(const struct rules *r, enum transition t, const char *p
 	struct drafts drafts;
 
 	pairs_add(&headers, "X-Shop", "north");
-	v.scope.properties = o;
-	v.scope.headers = &headers;
+	v.context.properties = o;
+	v.context.headers = &headers;
 	rules_run(r, &v, &drafts, NULL);
 	json_object_put(o);
 	pairs_done(&headers);
@@ -535,8 +535,8 @@ static void a_link_of_a_rule_is_a_url_or_left_out(void **state)
 		struct buf b;
 
 		buf_init(&b, 8192);
-		v.scope.properties = o;
-		v.scope.item = v.scope.root = body;
+		v.context.properties = o;
+		v.context.item = v.context.root = body;
 		rules_run(r, &v, &d, &b);
 		assert_int_equal(d.n, 1);
 		assert_true(text_is(json_member_str(d.items[0].properties, "Conversation URL"), cases[i].becomes));
@@ -568,7 +568,7 @@ static void explaining_has_a_line_for_each_rule(void **state)
 
 	(void)state;
 	buf_init(&b, 8192);
-	v.scope.properties = o;
+	v.context.properties = o;
 	rules_run(r, &v, &d, &b);
 	assert_string_equal(
 		b.data,
@@ -602,7 +602,7 @@ static void the_explanation_shows_the_merge(void **state)
 
 	(void)state;
 	buf_init(&b, 8192);
-	v.scope.properties = o;
+	v.context.properties = o;
 	rules_run(r, &v, &d, &b);
 	assert_string_equal(b.data, "shipped on opened: no, this is closed\n"
 				    "shipped on reopened: no, this is closed\n"

@@ -404,7 +404,7 @@ static char *told(const char *text, const char *place, const char *words)
 	struct buf to;
 
 	buf_init(&to, 2000);
-	unknown_state_tell(&u, "desk", "the webhook is ignored", &to);
+	unknown_state_describe(&u, "desk", "the webhook is ignored", &to);
 	return buf_take(&to);
 }
 

@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "base/digest.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 
 static const struct inquiry_secrets secrets = {.user = "bot@acme.com", .password = "pw", .token = "tok"};
 
@@ -214,16 +214,16 @@ static void what_is_taken_is_cut_to_an_attribute_s_length(void **state)
 		with_definition(BARE_DEFINITION "lookup:\n" STEP("/a/{/id}", "take: {agent: /x}"), "https://x");
 	struct inquiry *q = asking(d, "{\"id\":1}", "");
 	CLEANUP(mem_freep) char *answer = NULL;
-	char name[FLAT_TEXT_MAX + 100];
+	char name[PROPERTY_TEXT_MAX + 100];
 	struct customer c;
 
 	(void)state;
 	memset(name, 'a', sizeof(name));
-	memcpy(name + FLAT_TEXT_MAX - 1, "\u00e9", 2);
+	memcpy(name + PROPERTY_TEXT_MAX - 1, "\u00e9", 2);
 	answer = mem_fmt("{\"x\":\"%.*s\"}", (int)sizeof(name), name);
 	answers(q, answer);
 	inquiry_result(q, &c);
-	assert_int_equal(strlen(pairs_get(&c.taken, "agent")), FLAT_TEXT_MAX - 1);
+	assert_int_equal(strlen(pairs_get(&c.taken, "agent")), PROPERTY_TEXT_MAX - 1);
 	customer_done(&c);
 	inquiry_free(q);
 	definition_free(d);

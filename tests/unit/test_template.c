@@ -9,7 +9,7 @@
 struct fixture {
 	struct json_object *item;
 	struct pairs names, taken;
-	struct scope scope;
+	struct eval_context context;
 };
 
 static void fixture_open(struct fixture *f)
@@ -20,7 +20,7 @@ static void fixture_open(struct fixture *f)
 	pairs_add(&f->names, "base_url", "https://acme.example/x?y");
 	pairs_add(&f->names, "label", "Gladly");
 	pairs_add(&f->taken, "contact", "c/1");
-	f->scope = (struct scope){.item = f->item, .root = f->item, .names = &f->names, .taken = &f->taken};
+	f->context = (struct eval_context){.item = f->item, .root = f->item, .names = &f->names, .taken = &f->taken};
 }
 
 static void fixture_close(struct fixture *f)
@@ -30,7 +30,8 @@ static void fixture_close(struct fixture *f)
 	pairs_done(&f->taken);
 }
 
-static int render(const char *text, const struct scope *s, enum template_escape escape, char **ret, struct err *e)
+static int render(const char *text, const struct eval_context *s, enum template_escape escape, char **ret,
+		  struct err *e)
 {
 	struct template *t = template_compile_text(text, e);
 	int r;
@@ -66,7 +67,7 @@ static void references_and_names_become_text(void **state)
 		CLEANUP(mem_freep) char *text = NULL;
 		struct err e;
 
-		assert_int_equal(render(cases[i].template, &f.scope, TEMPLATE_PLAIN, &text, &e), 0);
+		assert_int_equal(render(cases[i].template, &f.context, TEMPLATE_PLAIN, &text, &e), 0);
 		assert_string_equal(text, cases[i].plain);
 	}
 	fixture_close(&f);
@@ -80,9 +81,9 @@ static void in_urls_only_the_operators_own_text_is_left_alone(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	assert_int_equal(render("{base_url}/c/{/id}", &f.scope, TEMPLATE_URL, &id, &e), 0);
+	assert_int_equal(render("{base_url}/c/{/id}", &f.context, TEMPLATE_URL, &id, &e), 0);
 	assert_string_equal(id, "https://acme.example/x?y/c/a%2Fb%20%3Fc%26%C3%A4");
-	assert_int_equal(render("{base_url}/c/{contact}", &f.scope, TEMPLATE_URL, &taken, &e), 0);
+	assert_int_equal(render("{base_url}/c/{contact}", &f.context, TEMPLATE_URL, &taken, &e), 0);
 	assert_string_equal(taken, "https://acme.example/x?y/c/c%2F1");
 	fixture_close(&f);
 }
@@ -116,11 +117,11 @@ static void a_link_may_be_one_value(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	f.scope.item = o;
+	f.context.item = o;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep) char *link = NULL;
 
-		if (render(cases[i].template, &f.scope, TEMPLATE_LINK, &link, &e) != 0)
+		if (render(cases[i].template, &f.context, TEMPLATE_LINK, &link, &e) != 0)
 			fail_msg("%s: %s", cases[i].template, e.text);
 		assert_string_equal(link, cases[i].link);
 	}
@@ -151,12 +152,12 @@ static void a_link_that_leads_nowhere_is_none(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	f.scope.item = o;
+	f.context.item = o;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		char *link = NULL;
 		struct err e = {0};
 
-		assert_true(render(cases[i].template, &f.scope, TEMPLATE_LINK, &link, &e) < 0);
+		assert_true(render(cases[i].template, &f.context, TEMPLATE_LINK, &link, &e) < 0);
 		assert_string_equal(e.text, cases[i].why);
 	}
 	json_object_put(o);
@@ -173,8 +174,8 @@ static void a_url_of_ours_never_begins_with_a_webhooks_value(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	f.scope.item = o;
-	assert_int_equal(render("{/whole}", &f.scope, TEMPLATE_URL, &url, &e), 0);
+	f.context.item = o;
+	assert_int_equal(render("{/whole}", &f.context, TEMPLATE_URL, &url, &e), 0);
 	assert_string_equal(url, "https%3A%2F%2Fdesk.example%2Fa");
 	json_object_put(o);
 	fixture_close(&f);
@@ -188,9 +189,9 @@ static void dots_cannot_climb_in_a_url(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	assert_int_equal(render("{base_url}/{/dot}", &f.scope, TEMPLATE_URL, &text, &e), -ENOENT);
-	assert_int_equal(render("{base_url}/{/dots}", &f.scope, TEMPLATE_URL, &text, &e), -ENOENT);
-	assert_int_equal(render("{/dots}", &f.scope, TEMPLATE_PLAIN, &text, &e), 0);
+	assert_int_equal(render("{base_url}/{/dot}", &f.context, TEMPLATE_URL, &text, &e), -ENOENT);
+	assert_int_equal(render("{base_url}/{/dots}", &f.context, TEMPLATE_URL, &text, &e), -ENOENT);
+	assert_int_equal(render("{/dots}", &f.context, TEMPLATE_PLAIN, &text, &e), 0);
 	assert_string_equal(text, "..");
 	fixture_close(&f);
 }
@@ -207,7 +208,7 @@ static void a_part_without_value_is_named(void **state)
 		char *text = NULL;
 		struct err e = {0};
 
-		assert_int_equal(render(template, &f.scope, TEMPLATE_PLAIN, &text, &e), -ENOENT);
+		assert_int_equal(render(template, &f.context, TEMPLATE_PLAIN, &text, &e), -ENOENT);
 		assert_null(text);
 		assert_non_null(strstr(e.text, cases[i]));
 	}
@@ -218,7 +219,7 @@ static void a_long_value_is_cut_in_text_and_refused_in_a_url(void **state)
 {
 	CLEANUP(mem_freep) char *huge = mem_new(1 << 20, 1), *text = NULL, *url = NULL;
 	struct json_object *o = json_object_new_object();
-	struct scope s = {.item = o, .root = o};
+	struct eval_context s = {.item = o, .root = o};
 	struct err e;
 
 	(void)state;
@@ -285,7 +286,7 @@ static void an_outline_shows_what_is_not_known(void **state)
 	fixture_open(&f);
 	t = template_compile_text("closed {Team} in {label}", &e);
 	fixed = template_compile_text("closed", &e);
-	text = template_outline(t, &f.scope);
+	text = template_outline(t, &f.context);
 	assert_string_equal(text, "closed {Team} in Gladly");
 	assert_false(template_is_fixed(t));
 	assert_true(template_is_fixed(fixed));

@@ -50,7 +50,8 @@ static inline int with_inquiry(const struct definition *d, const struct webhook 
 	p = parsed_new(d, &copy, NULL, 0);
 	parsed_free(with_inquiry_webhooks[n % 64]);
 	with_inquiry_webhooks[n++ % 64] = p;
-	return p->is_open ? inquiry_new(d, &p->scope, ret, reterr) : err_set(reterr, -EINVAL, "%s", p->reading.reason);
+	return p->is_open ? inquiry_new(d, &p->context, ret, reterr)
+			  : err_set(reterr, -EINVAL, "%s", p->reading.reason);
 }
 
 #endif

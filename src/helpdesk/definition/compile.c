@@ -280,13 +280,13 @@ static void read_matchers(struct reader *r)
 
 /* ---- what is read ------------------------------------------------------------------------------------------------ */
 
-static struct fact *read_fact(struct reader *r, const struct node *n, enum fact_kind kind)
+static struct value_expr *read_fact(struct reader *r, const struct node *n, enum value_expr_kind kind)
 {
 	struct name_check c = {.r = r, .at = n};
-	struct fact *f = n ? fact_compile(n, kind, r->problems) : NULL;
+	struct value_expr *f = n ? value_expr_compile(n, kind, r->problems) : NULL;
 
 	if (f)
-		fact_references(f, name_check_one, &c);
+		value_expr_references(f, name_check_one, &c);
 	return f;
 }
 
@@ -302,22 +302,22 @@ static void read_facts(struct reader *r)
 	struct definition *d = r->d;
 	bool of_item = true; /* the delivery is not the same for all items */
 
-	d->conversation = read_fact(r, reader_required(r, "conversation"), FACT_ONE);
-	d->delivery = read_fact(r, node_get(r->n, "delivery"), FACT_DELIVERY);
+	d->conversation = read_fact(r, reader_required(r, "conversation"), VALUE_EXPR_ONE);
+	d->delivery = read_fact(r, node_get(r->n, "delivery"), VALUE_EXPR_DELIVERY);
 	if (d->each && d->delivery) {
-		of_item = fact_may_be_body(d->delivery);
-		fact_references(d->delivery, see_item, &of_item);
+		of_item = value_expr_may_be_body(d->delivery);
+		value_expr_references(d->delivery, see_item, &of_item);
 	}
 	/* A value beside the list is the same for all its items: all but the first would count as repeats. */
 	if (!of_item)
 		problems_error(r->problems, node_get(r->n, "delivery"),
 			       "the same for every item of `each`: expected something of the item in it, as in "
 			       "\"{root:/id}-{/id}\"");
-	d->customer = read_fact(r, node_get(r->n, "customer"), FACT_ONE);
-	d->time = read_fact(r, node_get(r->n, "time"), FACT_ONE);
-	d->created = read_fact(r, node_get(r->n, "created"), FACT_ONE);
-	d->closed_at = read_fact(r, node_get(r->n, "closed_at"), FACT_ONE);
-	email_places_compile(&d->emails, node_get(r->n, "emails"), node_get(r->n, "primary"), false, r->problems);
+	d->customer = read_fact(r, node_get(r->n, "customer"), VALUE_EXPR_ONE);
+	d->time = read_fact(r, node_get(r->n, "time"), VALUE_EXPR_ONE);
+	d->created = read_fact(r, node_get(r->n, "created"), VALUE_EXPR_ONE);
+	d->closed_at = read_fact(r, node_get(r->n, "closed_at"), VALUE_EXPR_ONE);
+	email_refs_compile(&d->emails, node_get(r->n, "emails"), node_get(r->n, "primary"), false, r->problems);
 }
 
 /* Marks the steps that take the name. ctx: the definition. */
@@ -366,13 +366,14 @@ static void keep_header(void *ctx, const struct reference *reference)
 static void read_headers(struct reader *r)
 {
 	const struct definition *d = r->d;
-	const struct fact *facts[] = {d->conversation, d->delivery, d->customer, d->time, d->created, d->closed_at};
+	const struct value_expr *facts[] = {d->conversation, d->delivery, d->customer,
+					    d->time,         d->created,  d->closed_at};
 
 	definition_matcher_references(d, keep_header, r);
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
 		if (facts[i])
-			fact_references(facts[i], keep_header, r);
-	email_places_references(&d->emails, keep_header, r);
+			value_expr_references(facts[i], keep_header, r);
+	email_refs_references(&d->emails, keep_header, r);
 	for (size_t i = 0; i < d->steps_n; i++)
 		step_references(&d->steps[i], keep_header, r);
 	attributes_references(d->attributes, keep_header, r);

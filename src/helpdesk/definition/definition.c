@@ -29,13 +29,13 @@ void definition_free(struct definition *d)
 		sample_done(&d->samples[i]);
 	}
 	states_free(d->states);
-	fact_free(d->conversation);
-	fact_free(d->delivery);
-	fact_free(d->customer);
-	fact_free(d->time);
-	fact_free(d->created);
-	fact_free(d->closed_at);
-	email_places_done(&d->emails);
+	value_expr_free(d->conversation);
+	value_expr_free(d->delivery);
+	value_expr_free(d->customer);
+	value_expr_free(d->time);
+	value_expr_free(d->created);
+	value_expr_free(d->closed_at);
+	email_refs_done(&d->emails);
 	for (size_t i = 0; i < d->steps_n; i++)
 		step_done(&d->steps[i]);
 	attributes_free(d->attributes);
@@ -141,7 +141,7 @@ static void view_one(void *ctx, const struct reference *r)
 void definition_urls(const struct definition *d,
 		     void (*fn)(void *ctx, enum definition_url kind, const char *outline, bool optional), void *ctx)
 {
-	const struct scope scope = {.names = &d->names};
+	const struct eval_context context = {.names = &d->names};
 	char *link;
 
 	for (size_t i = 0; i < d->steps_n; i++) {
@@ -151,15 +151,15 @@ void definition_urls(const struct definition *d,
 		/* The parameters as they were chosen may keep a step from ever being asked. */
 		if (s->when)
 			matcher_references(s->when, view_one, &v);
-		if (v.decided && !step_applies(s, &scope))
+		if (v.decided && !step_applies(s, &context))
 			continue;
 		for (size_t k = 0; k < s->urls_n; k++) {
-			CLEANUP(mem_freep) char *outline = template_outline(s->urls[k], &scope);
+			CLEANUP(mem_freep) char *outline = template_outline(s->urls[k], &context);
 
 			fn(ctx, DEFINITION_LOOKUP, outline, s->optional);
 		}
 	}
-	for (size_t i = 0; d->conversation_url && (link = links_outline(d->conversation_url, i, &scope)); i++) {
+	for (size_t i = 0; d->conversation_url && (link = links_outline(d->conversation_url, i, &context)); i++) {
 		fn(ctx, DEFINITION_LINK, link, true);
 		free(link);
 	}

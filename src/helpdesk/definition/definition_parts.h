@@ -6,8 +6,8 @@
 
 #include "helpdesk/expr/attributes.h"
 #include "helpdesk/definition/definition.h"
-#include "helpdesk/expr/email_places.h"
-#include "helpdesk/expr/fact.h"
+#include "helpdesk/expr/email_refs.h"
+#include "helpdesk/expr/value_expr.h"
 #include "helpdesk/expr/links.h"
 #include "helpdesk/expr/matcher.h"
 #include "helpdesk/definition/sample.h"
@@ -29,13 +29,13 @@ struct definition {
 	struct proof *proof;
 	struct pairs names;   /* the parameters as chosen, and base_url: the source's, else the definition's */
 	struct pairs headers; /* names of those that a webhook keeps; no values */
-	struct matcher *ping, *identified;        /* NULL: none */
-	struct matcher *says[TRANSITION_EXPIRED]; /* by transition; reopened may be NULL */
-	struct states *states;                    /* NULL: none */
-	struct fact *conversation;                /* never NULL */
-	struct fact *delivery, *customer;         /* NULL: none */
-	struct fact *time, *created, *closed_at;  /* NULL: none */
-	struct email_places emails;
+	struct matcher *ping, *identified;             /* NULL: none */
+	struct matcher *says[TRANSITION_EXPIRED];      /* by transition; reopened may be NULL */
+	struct states *states;                         /* NULL: none */
+	struct value_expr *conversation;               /* never NULL */
+	struct value_expr *delivery, *customer;        /* NULL: none */
+	struct value_expr *time, *created, *closed_at; /* NULL: none */
+	struct email_refs emails;
 	struct step steps[STEPS_MAX];
 	size_t steps_n;
 	struct attributes *attributes;             /* NULL: none */

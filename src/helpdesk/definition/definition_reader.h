@@ -19,7 +19,7 @@ struct reader {
 void reader_read_names(struct reader *r);
 void reader_read_base_url(struct reader *r);
 
-/* For fact_references, template_references, …: tells of a name that nobody fills, where it stands within `at`. */
+/* For value_expr_references, template_references, …: tells of a name that nobody fills, where it stands within `at`. */
 struct name_check {
 	struct reader *r;
 	const struct node *at;

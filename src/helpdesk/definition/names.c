@@ -151,7 +151,7 @@ void reader_read_base_url(struct reader *r)
 	const struct node *n = node_get(r->n, "base_url");
 	CLEANUP(mem_freep) char *base = cut_slashes(mem_str(r->binding ? r->binding->base_url : NULL));
 	struct template *t = n ? template_compile(n, r->problems) : NULL;
-	const struct scope s = {.names = &r->d->names};
+	const struct eval_context s = {.names = &r->d->names};
 	struct name_check c = {.r = r, .at = n};
 	size_t errors = r->problems->errors;
 	const char *own;
@@ -287,7 +287,7 @@ void reader_read_lookup(struct reader *r)
 		/* One entry holds what all steps told: it is as fresh as the most demanding of them. */
 		if (s->cache_ms >= 0 && (about->lookup_cache_ms < 0 || s->cache_ms < about->lookup_cache_ms))
 			about->lookup_cache_ms = s->cache_ms;
-		if (s->moved.n > 0 && (!d->customer || fact_written(d->customer)[0] != '/'))
+		if (s->moved.n > 0 && (!d->customer || value_expr_written(d->customer)[0] != '/'))
 			problems_error(r->problems, node_get(n->items[i], "moved"),
 				       "expected `customer` to be a JSON Pointer: the new id takes its place");
 	}

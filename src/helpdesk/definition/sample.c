@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/percent.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 #include "helpdesk/expr/keys.h"
 
 /* ---- where its shape comes from ---------------------------------------------------------------------------------- */
@@ -57,7 +57,7 @@ static struct json_object *json_of_node(const struct node *n)
 	case NODE_NULL:
 		return NULL;
 	case NODE_SCALAR:
-		o = flat_literal(n);
+		o = property_value_literal(n);
 		return o ? o : json_object_new_string(n->text);
 	case NODE_LIST:
 		o = json_object_new_array();

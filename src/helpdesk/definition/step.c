@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "base/url.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 #include "helpdesk/expr/keys.h"
 
 /* The one name that `missing` knows: the answer's status. */
@@ -55,7 +55,7 @@ static void places_compile(struct step_places *p, const struct node *n, struct p
 	}
 }
 
-static char *places_scalar(const struct step_places *p, const struct scope *s)
+static char *places_scalar(const struct step_places *p, const struct eval_context *s)
 {
 	char *text = NULL;
 
@@ -261,7 +261,7 @@ static void step_compile(struct step *s, const struct node *n, struct problems *
 	step_compile_headers(s, node_get(n, "headers"), problems);
 	when = node_get(n, "when");
 	s->when = when ? matcher_compile(when, REFERENCE_NAMES, problems) : NULL;
-	email_places_compile(&s->emails, node_get(n, "emails"), node_get(n, "primary"), true, problems);
+	email_refs_compile(&s->emails, node_get(n, "emails"), node_get(n, "primary"), true, problems);
 	places_compile(&s->moved, node_get(n, "moved"), problems);
 	s->missing = missing.at ? matcher_compile(missing.at, REFERENCE_NAMES, problems) : NULL;
 	if (s->missing)
@@ -309,7 +309,7 @@ void step_done(struct step *s)
 		free(s->headers[i].name);
 		template_free(s->headers[i].value);
 	}
-	email_places_done(&s->emails);
+	email_refs_done(&s->emails);
 	places_done(&s->moved);
 	for (size_t i = 0; i < s->take_n; i++) {
 		free(s->take[i].name);
@@ -317,10 +317,10 @@ void step_done(struct step *s)
 	}
 }
 
-int step_url(const struct step *s, const struct scope *scope, char **ret)
+int step_url(const struct step *s, const struct eval_context *context, char **ret)
 {
 	for (size_t i = 0; i < s->urls_n; i++)
-		if (template_render(s->urls[i], scope, TEMPLATE_URL, ret, NULL) == 0)
+		if (template_render(s->urls[i], context, TEMPLATE_URL, ret, NULL) == 0)
 			return 0;
 	return -ENOENT;
 }
@@ -349,18 +349,18 @@ void step_references(const struct step *s, void (*fn)(void *ctx, const struct re
 
 void step_learn(const struct step *s, struct json_object *answer, struct customer *found)
 {
-	const struct scope scope = {.item = answer, .root = answer};
+	const struct eval_context context = {.item = answer, .root = answer};
 
-	(void)email_places_read(&s->emails, &scope, &found->addresses);
+	(void)email_refs_read(&s->emails, &context, &found->addresses);
 	for (size_t i = 0; i < s->take_n; i++) {
 		CLEANUP(mem_freep) char *value = NULL;
 
 		if (pairs_get(&found->taken, s->take[i].name))
 			continue;
-		value = places_scalar(&s->take[i].from, &scope);
+		value = places_scalar(&s->take[i].from, &context);
 		if (!value)
 			continue;
-		value[flat_cut(value, strlen(value), FLAT_TEXT_MAX)] = '\0';
+		value[property_value_cut(value, strlen(value), PROPERTY_TEXT_MAX)] = '\0';
 		pairs_add(&found->taken, s->take[i].name, value);
 	}
 }
@@ -368,7 +368,7 @@ void step_learn(const struct step *s, struct json_object *answer, struct custome
 bool step_is_missing(const struct step *s, unsigned status, struct json_object *answer)
 {
 	struct pairs names = {0};
-	struct scope scope = {.item = answer, .root = answer, .names = &names};
+	struct eval_context context = {.item = answer, .root = answer, .names = &names};
 	char text[16];
 	bool missing;
 
@@ -376,35 +376,35 @@ bool step_is_missing(const struct step *s, unsigned status, struct json_object *
 		return false;
 	(void)snprintf(text, sizeof(text), "%u", status);
 	pairs_add(&names, STEP_STATUS, text);
-	missing = matcher_holds(s->missing, &scope);
+	missing = matcher_holds(s->missing, &context);
 	pairs_done(&names);
 	return missing;
 }
 
 char *step_moved(const struct step *s, struct json_object *answer)
 {
-	const struct scope scope = {.item = answer, .root = answer};
+	const struct eval_context context = {.item = answer, .root = answer};
 
-	return places_scalar(&s->moved, &scope);
+	return places_scalar(&s->moved, &context);
 }
 
 /* ---- the check of its sample ------------------------------------------------------------------------------------- */
 
 /* The sample under check, and how what is missing there is told. */
 struct sample_check {
-	struct scope scope;
+	struct eval_context context;
 	enum problem_kind kind;
 	struct problems *problems;
 };
 
 /* A mark that never is true would leave `emails: primary` of a source without any effect. */
-static void check_primary(const struct sample_check *c, const struct email_places *p, const struct node *n)
+static void check_primary(const struct sample_check *c, const struct email_refs *p, const struct node *n)
 {
-	CLEANUP(mem_freep) char *text = reference_scalar(p->primary, &c->scope);
+	CLEANUP(mem_freep) char *text = reference_scalar(p->primary, &c->context);
 	struct addresses found = {0};
 	bool any = false;
 
-	(void)email_places_read(p, &c->scope, &found);
+	(void)email_refs_read(p, &c->context, &found);
 	for (size_t i = 0; i < found.n; i++)
 		any = any || found.items[i].primary;
 	addresses_done(&found);
@@ -424,17 +424,17 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 
 	if (!s->sample || json_read(s->sample, strlen(s->sample), &answer, NULL) < 0)
 		return;
-	c.scope = (struct scope){.item = answer, .root = answer};
+	c.context = (struct eval_context){.item = answer, .root = answer};
 	/* A `missing` that holds for a customer who is there would find nobody. */
 	if (step_is_missing(s, 200, answer))
 		problems_add(problems, c.kind, node_get(n, "missing"),
 			     "this holds for the step's sample too, which shows a customer who is there");
 	for (size_t i = 0; i < s->emails.n; i++) {
-		const struct email_places one = {.emails = {s->emails.emails[i]}, .n = 1};
+		const struct email_refs one = {.emails = {s->emails.emails[i]}, .n = 1};
 		const struct node *at = node_get(n, "emails");
 		struct addresses found = {0};
 
-		if (!email_places_read(&one, &c.scope, &found))
+		if (!email_refs_read(&one, &c.context, &found))
 			problems_add(problems, c.kind, at->type == NODE_LIST ? at->items[i] : at,
 				     "the step's sample holds no address at %s", reference_text(one.emails[0]));
 		addresses_done(&found);
@@ -446,7 +446,7 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 		const struct node *at = node_get(node_get(n, "take"), s->take[i].name);
 
 		for (size_t k = 0; k < from->n; k++) {
-			CLEANUP(mem_freep) char *text = reference_scalar(from->items[k], &c.scope);
+			CLEANUP(mem_freep) char *text = reference_scalar(from->items[k], &c.context);
 
 			if (!text)
 				problems_add(problems, c.kind, at->type == NODE_LIST ? at->items[k] : at,

@@ -12,7 +12,7 @@
 #include "base/node.h"
 #include "base/problems.h"
 #include "helpdesk/expr/customer.h"
-#include "helpdesk/expr/email_places.h"
+#include "helpdesk/expr/email_refs.h"
 #include "helpdesk/expr/matcher.h"
 #include "helpdesk/expr/reference.h"
 #include "helpdesk/definition/sample.h"
@@ -59,9 +59,9 @@ struct step {
 	enum sample_shape sample_shape;
 	struct step_header headers[STEP_HEADERS_MAX];
 	size_t headers_n;
-	struct email_places emails; /* in the answer */
-	struct step_places moved;   /* in the answer; n 0: none */
-	struct matcher *missing;    /* over the answer and its `status`: there is no such customer; NULL: none */
+	struct email_refs emails; /* in the answer */
+	struct step_places moved; /* in the answer; n 0: none */
+	struct matcher *missing;  /* over the answer and its `status`: there is no such customer; NULL: none */
 	struct step_take take[STEP_TAKE_MAX];
 	size_t take_n;
 	bool shown; /* takes a name that an attribute or the conversation's URL shows */
@@ -80,11 +80,11 @@ void step_done(struct step *s);
 void step_check_sample(const struct step *s, const struct node *n, bool overlaid, struct problems *problems);
 
 /* The URL to ask. -ENOENT: a part is missing in each of them. The caller owns *ret. */
-int step_url(const struct step *s, const struct scope *scope, char **ret) MUSTCHECK;
+int step_url(const struct step *s, const struct eval_context *context, char **ret) MUSTCHECK;
 /* Whether `when` holds. */
-static inline bool step_applies(const struct step *s, const struct scope *scope)
+static inline bool step_applies(const struct step *s, const struct eval_context *context)
 {
-	return !s->when || matcher_holds(s->when, scope);
+	return !s->when || matcher_holds(s->when, context);
 }
 bool step_takes(const struct step *s, const char *name); /* whether a value of that name is taken from the answer */
 /* Calls fn for every reference into the webhook and every name: of `when`, of all URLs, of the headers. */

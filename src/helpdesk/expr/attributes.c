@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 
 #define ATTRIBUTE_WORDS_MAX 200
 
@@ -14,8 +14,8 @@ struct word {
 	char *text;
 };
 
-struct source {
-	struct fact *fact;
+struct attribute_expr {
+	struct value_expr *fact;
 	struct word *words; /* NULL: the value itself */
 	size_t n;
 };
@@ -25,7 +25,7 @@ struct attribute {
 	char *name;
 	/* "Inbox ID": always text, however the desk writes it. Klaviyo would segment 7 and "7" apart. */
 	bool is_id;
-	struct source items[FACT_MAX];
+	struct attribute_expr items[VALUE_EXPR_MAX];
 	size_t n;
 };
 
@@ -41,7 +41,7 @@ const char *const attributes_own[ATTRIBUTES_OWN_N + 1] = {
 };
 const char *const attributes_usual[] = {"Channel", "Agent", "Team", "Tags", "Initiated By", NULL};
 
-static void source_compile_words(struct source *a, const struct node *n, struct problems *problems)
+static void attribute_expr_compile_words(struct attribute_expr *a, const struct node *n, struct problems *problems)
 {
 	if (n->type != NODE_MAP || n->n == 0 || n->n > ATTRIBUTE_WORDS_MAX) {
 		problems_error(problems, n,
@@ -73,16 +73,16 @@ static bool is_bare_text(const struct node *n)
 	return is;
 }
 
-bool attribute_is_words(const struct node *n)
+bool attribute_is_value_map(const struct node *n)
 {
-	return n->type == NODE_MAP && n->n == 1 && !fact_is_choice(n);
+	return n->type == NODE_MAP && n->n == 1 && !value_expr_is_choice(n);
 }
 
-static void source_compile(struct source *a, const struct node *n, struct problems *problems)
+static void attribute_expr_compile(struct attribute_expr *a, const struct node *n, struct problems *problems)
 {
-	if (attribute_is_words(n)) {
-		a->fact = fact_compile_text(n->items[0], n->items[0]->key, problems);
-		source_compile_words(a, n->items[0], problems);
+	if (attribute_is_value_map(n)) {
+		a->fact = value_expr_compile_text(n->items[0], n->items[0]->key, problems);
+		attribute_expr_compile_words(a, n->items[0], problems);
 	} else if (is_bare_text(n)) {
 		problems_error(problems, n,
 			       "\"%.64s\" is no reference (\"/…\"): expected one, a template (\"{/…} {/…}\"; what a "
@@ -91,8 +91,8 @@ static void source_compile(struct source *a, const struct node *n, struct proble
 			       "for the same "
 			       "text in every event write {/some/reference: {\"*\": %.64s}}",
 			       n->text, n->text);
-	} else if (n->type == NODE_SCALAR || n->type == NODE_LIST || fact_is_choice(n)) {
-		a->fact = fact_compile(n, FACT_PROPERTY, problems);
+	} else if (n->type == NODE_SCALAR || n->type == NODE_LIST || value_expr_is_choice(n)) {
+		a->fact = value_expr_compile(n, VALUE_EXPR_PROPERTY, problems);
 	} else {
 		problems_error(problems, n,
 			       "expected a reference, a template, {reference: {VALUE: text, \"*\": text}}, {when: "
@@ -104,7 +104,7 @@ static void source_compile(struct source *a, const struct node *n, struct proble
 
 static void attribute_compile(struct attribute *a, const struct node *n, struct problems *problems)
 {
-	const char *fault = flat_name_fault(n->key);
+	const char *fault = property_value_name_fault(n->key);
 	bool has_words = false;
 	size_t len;
 
@@ -119,16 +119,16 @@ static void attribute_compile(struct attribute *a, const struct node *n, struct 
 	len = strlen(a->name);
 	a->is_id = len >= 2 && strcmp(a->name + len - 2, "ID") == 0;
 	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
-		has_words = has_words || attribute_is_words(n->items[i]);
-	if (!has_words || n->n > FACT_MAX) {
-		source_compile(&a->items[a->n++], n, problems);
+		has_words = has_words || attribute_is_value_map(n->items[i]);
+	if (!has_words || n->n > VALUE_EXPR_MAX) {
+		attribute_expr_compile(&a->items[a->n++], n, problems);
 		return;
 	}
 	for (size_t i = 0; i < n->n; i++) {
 		if (n->items[i]->type == NODE_LIST)
 			problems_error(problems, n->items[i], "expected no list inside a list");
 		else
-			source_compile(&a->items[a->n++], n->items[i], problems);
+			attribute_expr_compile(&a->items[a->n++], n->items[i], problems);
 	}
 }
 
@@ -155,14 +155,14 @@ void attributes_free(struct attributes *a)
 	for (size_t i = 0; i < a->n; i++) {
 		free(a->items[i].name);
 		for (size_t k = 0; k < a->items[i].n; k++) {
-			struct source *from = &a->items[i].items[k];
+			struct attribute_expr *from = &a->items[i].items[k];
 
 			for (size_t w = 0; w < from->n; w++) {
 				free(from->words[w].value);
 				free(from->words[w].text);
 			}
 			free(from->words);
-			fact_free(from->fact);
+			value_expr_free(from->fact);
 		}
 	}
 	free(a);
@@ -171,7 +171,7 @@ void attributes_free(struct attributes *a)
 /* ---- words ------------------------------------------------------------------------------------------------------- */
 
 /* The one for that value, "*" for any other; NULL: it is not named. */
-static const struct word *source_word(const struct source *a, const char *value)
+static const struct word *attribute_expr_word(const struct attribute_expr *a, const char *value)
 {
 	const struct word *other = NULL;
 
@@ -185,9 +185,9 @@ static const struct word *source_word(const struct source *a, const char *value)
 }
 
 /* NULL: it is left out. */
-static const char *source_said(const struct source *a, const char *value)
+static const char *attribute_expr_said(const struct attribute_expr *a, const char *value)
 {
-	const struct word *word = source_word(a, value);
+	const struct word *word = attribute_expr_word(a, value);
 
 	return word ? word->text : NULL;
 }
@@ -195,48 +195,50 @@ static const char *source_said(const struct source *a, const char *value)
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* Of a list, a text for each element that has one, once each; NULL where none has. */
-static struct json_object *source_read(const struct source *a, const struct scope *s)
+static struct json_object *attribute_expr_read(const struct attribute_expr *a, const struct eval_context *s)
 {
-	struct json_object *value = fact_value(a->fact, s), *said = NULL;
+	struct json_object *value = value_expr_json(a->fact, s), *said = NULL;
 
 	if (!a->words)
 		return value;
 	if (json_object_is_type(value, json_type_array)) {
 		for (size_t i = 0; i < json_object_array_length(value); i++)
-			(void)flat_add(&said,
-				       source_said(a, json_object_get_string(json_object_array_get_idx(value, i))));
+			(void)property_value_append(
+				&said,
+				attribute_expr_said(a, json_object_get_string(json_object_array_get_idx(value, i))));
 	} else {
 		CLEANUP(mem_freep) char *own = NULL;
-		const char *text = value_look(value, &own);
+		const char *text = value_peek(value, &own);
 
-		said = text ? flat_text(source_said(a, text)) : NULL;
+		said = text ? property_value_text(attribute_expr_said(a, text)) : NULL;
 	}
 	json_object_put(value);
 	return said;
 }
 
 /* from: the source that gives it, where there is one. */
-static struct json_object *attribute_read(const struct attribute *a, const struct scope *s, const struct source **from)
+static struct json_object *attribute_read(const struct attribute *a, const struct eval_context *s,
+					  const struct attribute_expr **from)
 {
 	struct json_object *value = NULL;
 
 	for (size_t i = 0; i < a->n && !value; i++) {
 		*from = &a->items[i];
-		value = source_read(*from, s);
+		value = attribute_expr_read(*from, s);
 	}
 	if (a->is_id && value && !json_object_is_type(value, json_type_array)) {
 		CLEANUP(mem_freep) char *text = json_scalar(value);
 
 		json_object_put(value);
-		value = flat_text(text);
+		value = property_value_text(text);
 	}
 	return value;
 }
 
-struct json_object *attributes_read(const struct attributes *a, const struct scope *s)
+struct json_object *attributes_read(const struct attributes *a, const struct eval_context *s)
 {
 	struct json_object *o = json_object_new_object();
-	const struct source *from;
+	const struct attribute_expr *from;
 
 	for (size_t i = 0; a && i < a->n; i++) {
 		struct json_object *value = attribute_read(&a->items[i], s, &from);
@@ -247,13 +249,13 @@ struct json_object *attributes_read(const struct attributes *a, const struct sco
 	return o;
 }
 
-void attributes_each(const struct attributes *a, const struct scope *s,
-		     void (*fn)(void *ctx, const char *name, const struct fact *from, struct json_object *value),
+void attributes_each(const struct attributes *a, const struct eval_context *s,
+		     void (*fn)(void *ctx, const char *name, const struct value_expr *from, struct json_object *value),
 		     void *ctx)
 {
 	for (size_t i = 0; a && i < a->n; i++) {
 		const struct attribute *one = &a->items[i];
-		const struct source *from = NULL;
+		const struct attribute_expr *from = NULL;
 		CLEANUP(json_putp) struct json_object *value = attribute_read(one, s, &from);
 
 		if (value)
@@ -263,32 +265,34 @@ void attributes_each(const struct attributes *a, const struct scope *s,
 	}
 }
 
-static void source_unnamed(const struct source *a, const struct scope *s, const char *name,
-			   void (*fn)(void *ctx, const char *name, const struct fact *from, const char *value),
-			   void *ctx)
+static void attribute_expr_unnamed(const struct attribute_expr *a, const struct eval_context *s, const char *name,
+				   void (*fn)(void *ctx, const char *name, const struct value_expr *from,
+					      const char *value),
+				   void *ctx)
 {
-	CLEANUP(json_putp) struct json_object *value = a->words ? fact_value(a->fact, s) : NULL;
+	CLEANUP(json_putp) struct json_object *value = a->words ? value_expr_json(a->fact, s) : NULL;
 	bool list = json_object_is_type(value, json_type_array);
 
 	for (size_t i = 0; value && i < (list ? json_object_array_length(value) : 1); i++) {
 		CLEANUP(mem_freep) char *text = json_scalar(list ? json_object_array_get_idx(value, i) : value);
 
-		if (text && !source_word(a, text))
+		if (text && !attribute_expr_word(a, text))
 			fn(ctx, name, a->fact, text);
 	}
 }
 
-void attributes_unnamed(const struct attributes *a, const struct scope *s,
-			void (*fn)(void *ctx, const char *name, const struct fact *from, const char *value), void *ctx)
+void attributes_unmapped(const struct attributes *a, const struct eval_context *s,
+			 void (*fn)(void *ctx, const char *name, const struct value_expr *from, const char *value),
+			 void *ctx)
 {
 	for (size_t i = 0; a && i < a->n; i++) {
 		const struct attribute *one = &a->items[i];
 		bool given = false;
 
 		for (size_t k = 0; k < one->n && !given; k++) {
-			CLEANUP(json_putp) struct json_object *value = source_read(&one->items[k], s);
+			CLEANUP(json_putp) struct json_object *value = attribute_expr_read(&one->items[k], s);
 
-			source_unnamed(&one->items[k], s, one->name, fn, ctx);
+			attribute_expr_unnamed(&one->items[k], s, one->name, fn, ctx);
 			given = value != NULL;
 		}
 	}
@@ -304,7 +308,7 @@ void attributes_references_of(const struct attributes *a, size_t i, void (*fn)(v
 			      void *ctx)
 {
 	for (size_t k = 0; k < a->items[i].n; k++)
-		fact_references(a->items[i].items[k].fact, fn, ctx);
+		value_expr_references(a->items[i].items[k].fact, fn, ctx);
 }
 
 void attributes_references(const struct attributes *a, void (*fn)(void *ctx, const struct reference *r), void *ctx)

@@ -121,7 +121,7 @@ bool addresses_add(struct addresses *a, const char *raw, bool primary)
 	return any;
 }
 
-void addresses_tell_refused(const struct addresses *a, struct buf *to)
+void addresses_describe_refused(const struct addresses *a, struct buf *to)
 {
 	const char *between = "";
 

@@ -41,7 +41,7 @@ struct addresses {
 bool addresses_add(struct addresses *a, const char *raw, bool primary);
 /* "*** (no at sign), 2 such as j***@example (no domain dot)": what was refused, for people; nothing where nothing was.
  */
-void addresses_tell_refused(const struct addresses *a, struct buf *to);
+void addresses_describe_refused(const struct addresses *a, struct buf *to);
 void addresses_copy(struct addresses *to, const struct addresses *from); /* with what was refused */
 void addresses_done(struct addresses *a);
 

@@ -6,7 +6,7 @@
 #include <strings.h>
 
 struct links {
-	struct template *items[FACT_MAX];
+	struct template *items[VALUE_EXPR_MAX];
 	size_t n;
 };
 
@@ -50,11 +50,11 @@ struct links *links_compile(const struct node *n, struct problems *problems)
 	bool is_list = n->type == NODE_LIST;
 	size_t errors = problems->errors, count = is_list ? n->n : 1;
 
-	if (count == 0 || count > FACT_MAX)
+	if (count == 0 || count > VALUE_EXPR_MAX)
 		problems_error(problems, n,
 			       "expected a list of 1 to %d templates, of which the first with a value counts",
-			       FACT_MAX);
-	for (size_t i = 0; i < count && count <= FACT_MAX; i++) {
+			       VALUE_EXPR_MAX);
+	for (size_t i = 0; i < count && count <= VALUE_EXPR_MAX; i++) {
 		const struct node *one = is_list ? n->items[i] : n;
 		struct template *t = template_compile(one, problems);
 
@@ -78,7 +78,7 @@ void links_free(struct links *l)
 	free(l);
 }
 
-int links_render(const struct links *l, const struct scope *s, char **ret, struct err *reterr)
+int links_render(const struct links *l, const struct eval_context *s, char **ret, struct err *reterr)
 {
 	int r = template_render(l->items[0], s, TEMPLATE_LINK, ret, reterr);
 
@@ -88,7 +88,7 @@ int links_render(const struct links *l, const struct scope *s, char **ret, struc
 	return r;
 }
 
-char *links_outline(const struct links *l, size_t i, const struct scope *s)
+char *links_outline(const struct links *l, size_t i, const struct eval_context *s)
 {
 	return i < l->n ? template_outline(l->items[i], s) : NULL;
 }

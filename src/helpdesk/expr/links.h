@@ -1,11 +1,11 @@
 /*
- * links: where people find the conversation: a template, or a list of up to FACT_MAX of them, of which the first that
- * gives a URL (link_make) counts. Compiled once, immutable, shared by threads. Pure.
+ * links: where people find the conversation: a template, or a list of up to VALUE_EXPR_MAX of them, of which the first
+ * that gives a URL (link_make) counts. Compiled once, immutable, shared by threads. Pure.
  */
 #ifndef HELPDESK_EXPR_LINKS_H
 #define HELPDESK_EXPR_LINKS_H
 
-#include "helpdesk/expr/fact.h"
+#include "helpdesk/expr/value_expr.h"
 
 struct links;
 
@@ -16,9 +16,9 @@ struct links *links_compile(const struct node *n, struct problems *problems);
 void links_free(struct links *l);
 /* As template_render() with TEMPLATE_LINK. Where none gives a URL: what the first one failed with. The caller owns
  * *ret. */
-int links_render(const struct links *l, const struct scope *s, char **ret, struct err *reterr) MUSTCHECK;
+int links_render(const struct links *l, const struct eval_context *s, char **ret, struct err *reterr) MUSTCHECK;
 /* The i-th template as template_outline() shows it; NULL past the end. The caller owns it. */
-char *links_outline(const struct links *l, size_t i, const struct scope *s) MUSTCHECK;
+char *links_outline(const struct links *l, size_t i, const struct eval_context *s) MUSTCHECK;
 /* Every reference of every template, in order. l may be NULL. */
 void links_references(const struct links *l, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 #include "helpdesk/expr/keys.h"
 #include "helpdesk/expr/pattern.h"
 
@@ -199,7 +199,7 @@ static bool condition_has(const struct condition *c, const char *text, bool part
 static bool condition_finds(const struct condition *c, struct json_object *o, bool in_list, size_t *left)
 {
 	CLEANUP(mem_freep) char *own = NULL;
-	const char *text = value_look(o, &own);
+	const char *text = value_peek(o, &own);
 
 	if (!text)
 		return false;
@@ -209,7 +209,7 @@ static bool condition_finds(const struct condition *c, struct json_object *o, bo
 	return condition_has(c, text, c->kind == CONDITION_CONTAINS && !in_list);
 }
 
-/* texts_left: as in the scope. */
+/* texts_left: as in the context. */
 static bool condition_holds(const struct condition *c, const struct values *v, size_t *texts_left)
 {
 	size_t own = PATTERN_TEXTS_MAX, *left = texts_left ? texts_left : &own;
@@ -291,20 +291,20 @@ void matcher_describe(const struct matcher *m, struct buf *to)
 static void values_describe(const struct values *v, struct buf *to)
 {
 	CLEANUP(mem_freep) char *text = NULL;
-	char shown[FLAT_SHOWN_MAX];
+	char shown[PROPERTY_SHOWN_MAX];
 
 	if (v->n == 0) {
 		buf_adds(to, "there is nothing");
 		return;
 	}
 	text = json_text(v->items[0]);
-	buf_addf(to, "there is %s", flat_shown(text, shown));
+	buf_addf(to, "there is %s", property_value_shown(text, shown));
 	if (v->n > 1)
 		buf_addf(to, " and %zu more", v->n - 1);
 }
 
 /* to: NULL, or a line for each test that was asked. */
-static bool clause_holds(const struct clause *c, const struct scope *s, struct buf *to)
+static bool clause_holds(const struct clause *c, const struct eval_context *s, struct buf *to)
 {
 	bool all = true;
 
@@ -326,7 +326,7 @@ static bool clause_holds(const struct clause *c, const struct scope *s, struct b
 	return all;
 }
 
-bool matcher_explain(const struct matcher *m, const struct scope *s, struct buf *to)
+bool matcher_explain(const struct matcher *m, const struct eval_context *s, struct buf *to)
 {
 	for (size_t i = 0; i < m->n; i++)
 		if (clause_holds(&m->clauses[i], s, to))
@@ -334,7 +334,7 @@ bool matcher_explain(const struct matcher *m, const struct scope *s, struct buf 
 	return false;
 }
 
-void matcher_explain_no(const struct matcher *m, const struct scope *s, struct buf *to)
+void matcher_explain_no(const struct matcher *m, const struct eval_context *s, struct buf *to)
 {
 	for (size_t i = 0; i < m->n; i++) {
 		bool holds = true;
@@ -364,7 +364,8 @@ void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const str
 /* ---- one reference ----------------------------------------------------------------------------------------------- */
 
 /* All but the conditions on the reference. */
-static bool clause_holds_but(const struct clause *c, const char *reference, const struct scope *s, bool *ret_asks)
+static bool clause_holds_but(const struct clause *c, const char *reference, const struct eval_context *s,
+			     bool *ret_asks)
 {
 	bool holds = true;
 
@@ -383,7 +384,7 @@ static bool clause_holds_but(const struct clause *c, const char *reference, cons
 	return holds;
 }
 
-bool matcher_hangs_on(const struct matcher *m, const char *reference, const struct scope *s)
+bool matcher_hangs_on(const struct matcher *m, const char *reference, const struct eval_context *s)
 {
 	bool hangs = false, asks;
 

@@ -25,19 +25,19 @@ void matcher_free(struct matcher *m);
 void matcher_describe(const struct matcher *m, struct buf *to);
 /* The same for explain: "/type is CONVERSATION/CLOSED: yes" a line for each reference, as far as it was asked; "no"
  * says what is there. to: NULL for no lines. */
-bool matcher_explain(const struct matcher *m, const struct scope *s, struct buf *to);
-static inline bool matcher_holds(const struct matcher *m, const struct scope *s)
+bool matcher_explain(const struct matcher *m, const struct eval_context *s, struct buf *to);
+static inline bool matcher_holds(const struct matcher *m, const struct eval_context *s)
 {
 	return matcher_explain(m, s, NULL);
 }
 /* Of one that does not hold, in the middle of a line: "Tags: there is nothing; Channel: there is "sms"", the first that
  * fails of each mapping. */
-void matcher_explain_no(const struct matcher *m, const struct scope *s, struct buf *to);
+void matcher_explain_no(const struct matcher *m, const struct eval_context *s, struct buf *to);
 /* Calls fn for every reference, in order: which headers to keep, which properties a rule asks for. */
 void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 /* Whether the answer hangs on what stands at the reference of that text: a mapping has a condition on it, all else in
  * that mapping holds, and no mapping without such a condition holds. */
-bool matcher_hangs_on(const struct matcher *m, const char *reference, const struct scope *s);
+bool matcher_hangs_on(const struct matcher *m, const char *reference, const struct eval_context *s);
 /* Whether a condition on the reference of that text is about this value: it is the value, or is not to be it, or
  * contains or matches holds for it. */
 bool matcher_names(const struct matcher *m, const char *reference, const char *value);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 
 #define PATTERN_FLAGS (REG_EXTENDED | REG_ICASE | REG_NOSUB)
 /* Parts times bytes after which an expression is compiled anew: it may have grown by some 30 bytes for each. */
@@ -287,7 +287,7 @@ void pattern_free(struct pattern *p)
 
 bool pattern_is_found(struct pattern *p, const char *text, size_t *left)
 {
-	size_t len = flat_cut(text, strlen(text), *left < PATTERN_TEXT_MAX ? *left : PATTERN_TEXT_MAX);
+	size_t len = property_value_cut(text, strlen(text), *left < PATTERN_TEXT_MAX ? *left : PATTERN_TEXT_MAX);
 	CLEANUP(mem_freep) char *head = mem_strn(text, len);
 	struct machine *m = atomic_exchange(&p->idle, NULL);
 	int code;

@@ -317,7 +317,7 @@ static bool find_property(struct json_object *properties, const char *name, stru
 	return false;
 }
 
-void reference_values(const struct reference *r, const struct scope *s, struct values *ret)
+void reference_values(const struct reference *r, const struct eval_context *s, struct values *ret)
 {
 	struct walk w = {.r = r, .found = ret};
 	struct json_object *property;
@@ -346,14 +346,14 @@ void reference_values(const struct reference *r, const struct scope *s, struct v
 	}
 }
 
-bool reference_stands_beside(const struct reference *beside, const struct reference *r)
+bool reference_is_sibling(const struct reference *beside, const struct reference *r)
 {
 	return beside->kind == r->kind && (r->kind == REFERENCE_POINTER || r->kind == REFERENCE_ROOT) &&
 	       beside->stars == r->stars;
 }
 
-void reference_values_beside(const struct reference *r, const struct reference *beside, const struct scope *s,
-			     struct values *ret, struct values *ret_beside)
+void reference_sibling_values(const struct reference *r, const struct reference *beside, const struct eval_context *s,
+			      struct values *ret, struct values *ret_beside)
 {
 	struct walk w = {.r = r, .found = ret, .beside = beside, .found_beside = ret_beside};
 
@@ -363,7 +363,7 @@ void reference_values_beside(const struct reference *r, const struct reference *
 	walk_down(&w, 0, 0, w.top);
 }
 
-const char *value_look(struct json_object *o, char **own)
+const char *value_peek(struct json_object *o, char **own)
 {
 	const char *text;
 
@@ -375,7 +375,7 @@ const char *value_look(struct json_object *o, char **own)
 
 /* Non-empty text, or NULL. A double as it was written (json-c keeps that), unless with an exponent, which no id and no
  * time has. */
-static const char *scalar_look(struct json_object *o, char **own)
+static const char *scalar_peek(struct json_object *o, char **own)
 {
 	const char *text; /* *own, where that is set */
 
@@ -385,7 +385,7 @@ static const char *scalar_look(struct json_object *o, char **own)
 			return *own;
 		free(TAKE(*own));
 	}
-	text = value_look(o, own);
+	text = value_peek(o, own);
 	return text && *text != '\0' ? text : NULL;
 }
 
@@ -404,7 +404,7 @@ static const char *pairs_look(const struct pairs *pairs, const char *name, bool 
 	return NULL;
 }
 
-const char *reference_look(const struct reference *r, const struct scope *s, char **own)
+const char *reference_peek(const struct reference *r, const struct eval_context *s, char **own)
 {
 	struct json_object *o = s->item;
 	const char *text = NULL;
@@ -421,7 +421,7 @@ const char *reference_look(const struct reference *r, const struct scope *s, cha
 		text = pairs_look(s->names, r->name, &any);
 		if (!any)
 			text = pairs_look(s->taken, r->name, &any);
-		return !any && find_property(s->properties, r->name, &o) ? scalar_look(o, own) : text;
+		return !any && find_property(s->properties, r->name, &o) ? scalar_peek(o, own) : text;
 	case REFERENCE_ROOT:
 		o = s->root ? s->root : s->item;
 		break;
@@ -429,19 +429,19 @@ const char *reference_look(const struct reference *r, const struct scope *s, cha
 		break;
 	}
 	if (r->stars == 0)
-		return tokens_child(r, &at, &o) ? scalar_look(o, own) : NULL;
+		return tokens_child(r, &at, &o) ? scalar_peek(o, own) : NULL;
 	/* The tree keeps what the list gives back. */
 	reference_values(r, s, &v);
 	for (size_t i = 0; i < v.n && !text; i++)
-		text = scalar_look(v.items[i], own);
+		text = scalar_peek(v.items[i], own);
 	values_done(&v);
 	return text;
 }
 
-char *reference_scalar(const struct reference *r, const struct scope *s)
+char *reference_scalar(const struct reference *r, const struct eval_context *s)
 {
 	char *own = NULL;
-	const char *text = reference_look(r, s, &own);
+	const char *text = reference_peek(r, s, &own);
 
 	return own ? own : mem_str(text);
 }
@@ -511,7 +511,7 @@ static bool put_down(const struct reference *r, size_t at, struct json_object *o
 	return done;
 }
 
-bool reference_put(const struct reference *r, const struct scope *s, const char *text)
+bool reference_put(const struct reference *r, const struct eval_context *s, const char *text)
 {
 	if (r->kind == REFERENCE_ROOT)
 		return put_down(r, 0, s->root ? s->root : s->item, text);

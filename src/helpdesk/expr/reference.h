@@ -15,7 +15,7 @@
 #include "base/text.h"
 
 /* What references, matchers and templates look at. Borrowed views, built on the stack for one reading. */
-struct scope {
+struct eval_context {
 	struct json_object *item;    /* "/…": the webhook's item, or a lookup's answer */
 	struct json_object *root;    /* "root:/…": the whole body where it carried several items; else as item */
 	const struct pairs *headers; /* "header:NAME" */
@@ -111,29 +111,29 @@ struct values {
 	size_t n;
 	struct json_object *only; /* where items points while there is one: the struct is not copied */
 };
-void reference_values(const struct reference *r, const struct scope *s, struct values *ret);
+void reference_values(const struct reference *r, const struct eval_context *s, struct values *ret);
 /* Whether they are two pointers from the same top, with as many stars. */
-bool reference_stands_beside(const struct reference *beside, const struct reference *r);
+bool reference_is_sibling(const struct reference *beside, const struct reference *r);
 /* For such a pair: for each value of r what `beside` finds with the same element at each `*`; NULL items where that is
  * nothing. */
-void reference_values_beside(const struct reference *r, const struct reference *beside, const struct scope *s,
-			     struct values *ret, struct values *ret_beside);
+void reference_sibling_values(const struct reference *r, const struct reference *beside, const struct eval_context *s,
+			      struct values *ret, struct values *ret_beside);
 void values_done(struct values *v);
 /*
  * The first value that is a non-empty scalar, as text, numbers as they were written; NULL where there is none. The
  * caller owns it.
  */
-char *reference_scalar(const struct reference *r, const struct scope *s) MUSTCHECK;
-/* The same, but a text of the scope is not copied: the result is borrowed from the scope or from *own, which is NULL
- * before the call and which the caller frees. */
-const char *reference_look(const struct reference *r, const struct scope *s, char **own);
+char *reference_scalar(const struct reference *r, const struct eval_context *s) MUSTCHECK;
+/* The same, but a text of the context is not copied: the result is borrowed from the context or from *own, which is
+ * NULL before the call and which the caller frees. */
+const char *reference_peek(const struct reference *r, const struct eval_context *s, char **own);
 /* json_scalar() in the same way: borrowed from o where o is a text, else from *own. */
-const char *value_look(struct json_object *o, char **own);
+const char *value_peek(struct json_object *o, char **own);
 /*
- * Writes text at every place that r points to in the scope's item (or root), as a number where a number stands there
+ * Writes text at every place that r points to in the context's item (or root), as a number where a number stands there
  * and text is one. Makes the members on the way that are not there. Whether it was written anywhere; false for all but
  * pointers.
  */
-bool reference_put(const struct reference *r, const struct scope *s, const char *text);
+bool reference_put(const struct reference *r, const struct eval_context *s, const char *text);
 
 #endif

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 #include "helpdesk/expr/keys.h"
 
-#define PLACES_MAX 8
+#define STATE_FIELDS_MAX 8
 #define STATES_MAX 200 /* of one place */
 #define WORDS_MAX 500  /* bytes of the meanings in a message */
 #define REST "*"
@@ -20,7 +20,7 @@ struct meaning {
 	bool asked; /* a matcher has {means: word} */
 };
 
-struct place {
+struct state_field {
 	struct reference *reference;
 	struct meaning *meanings;
 	size_t meanings_n;
@@ -30,13 +30,13 @@ struct place {
 };
 
 struct states {
-	struct place places[PLACES_MAX];
+	struct state_field fields[STATE_FIELDS_MAX];
 	size_t n;
 };
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-static struct meaning *place_meaning(struct place *p, const char *word)
+static struct meaning *state_field_meaning(struct state_field *p, const char *word)
 {
 	for (size_t i = 0; i < p->meanings_n; i++)
 		if (strcmp(p->meanings[i].word, word) == 0)
@@ -44,15 +44,15 @@ static struct meaning *place_meaning(struct place *p, const char *word)
 	return NULL;
 }
 
-static void place_add_meaning(struct place *p, const char *word)
+static void state_field_add_meaning(struct state_field *p, const char *word)
 {
-	if (place_meaning(p, word))
+	if (state_field_meaning(p, word))
 		return;
 	MEM_ROOM(p->meanings, p->meanings_n);
 	p->meanings[p->meanings_n++] = (struct meaning){.word = mem_str(word)};
 }
 
-static void compile_state(struct place *p, const struct node *n, struct problems *problems)
+static void compile_state(struct state_field *p, const struct node *n, struct problems *problems)
 {
 	const struct node at = node_at_key(n);
 
@@ -73,21 +73,21 @@ static void compile_state(struct place *p, const struct node *n, struct problems
 		return;
 	}
 	if (n->type == NODE_SCALAR)
-		place_add_meaning(p, n->text);
+		state_field_add_meaning(p, n->text);
 	if (strcmp(n->key, REST) != 0)
 		pairs_add(&p->states, n->key, n->type == NODE_NULL ? "" : n->text);
 	else if (n->type == NODE_SCALAR)
-		p->rest = place_meaning(p, n->text)->word;
+		p->rest = state_field_meaning(p, n->text)->word;
 }
 
-static void compile_place(struct states *s, const struct node *n, struct problems *problems)
+static void compile_state_field(struct states *s, const struct node *n, struct problems *problems)
 {
 	const struct node at = node_at_key(n);
-	struct place *p = &s->places[s->n];
+	struct state_field *p = &s->fields[s->n];
 	struct err e;
 
-	if (s->n == PLACES_MAX) {
-		problems_error(problems, &at, "more than %d references", PLACES_MAX);
+	if (s->n == STATE_FIELDS_MAX) {
+		problems_error(problems, &at, "more than %d references", STATE_FIELDS_MAX);
 		return;
 	}
 	if (reference_compile(n->key, REFERENCE_NO_NAMES, &p->reference, &e) < 0) {
@@ -121,7 +121,7 @@ struct states *states_compile(const struct node *n, struct problems *problems)
 	}
 	s = mem_new(1, sizeof(*s));
 	for (size_t i = 0; i < n->n; i++)
-		compile_place(s, n->items[i], problems);
+		compile_state_field(s, n->items[i], problems);
 	return s;
 }
 
@@ -130,7 +130,7 @@ void states_free(struct states *s)
 	if (!s)
 		return;
 	for (size_t i = 0; i < s->n; i++) {
-		struct place *p = &s->places[i];
+		struct state_field *p = &s->fields[i];
 
 		reference_free(p->reference);
 		for (size_t k = 0; k < p->meanings_n; k++)
@@ -167,7 +167,7 @@ static struct node *node_beside(const struct node *n, enum node_type type, const
  * The meanings that are asked for: one, or a list. False with an error. A preset may ask for a meaning that no state
  * has any more, as the source gives its states other ones.
  */
-static bool read_words(struct place *p, const struct node *means, const char *file, struct problems *problems)
+static bool read_words(struct state_field *p, const struct node *means, const char *file, struct problems *problems)
 {
 	const struct node *const *items = means->type == NODE_LIST ? (const struct node *const *)means->items : &means;
 	size_t n = means->type == NODE_LIST ? means->n : 1, errors = problems->errors;
@@ -182,8 +182,8 @@ static bool read_words(struct place *p, const struct node *means, const char *fi
 			continue;
 		}
 		if (strcmp(items[i]->file, file) != 0)
-			place_add_meaning(p, items[i]->text);
-		m = place_meaning(p, items[i]->text);
+			state_field_add_meaning(p, items[i]->text);
+		m = state_field_meaning(p, items[i]->text);
 		if (m) {
 			m->asked = true;
 			continue;
@@ -210,7 +210,7 @@ static bool is_among(const struct node *means, const char *word)
 }
 
 /* Adds the states whose meaning is, or is not, among those. */
-static void list_states(const struct place *p, const struct node *means, bool among, struct node *list)
+static void list_states(const struct state_field *p, const struct node *means, bool among, struct node *list)
 {
 	for (size_t i = 0; i < p->states.n; i++)
 		if (is_among(means, p->states.items[i].value) == among)
@@ -222,13 +222,13 @@ static void spell_means(struct states *s, const char *reference, struct node *n,
 			struct problems *problems)
 {
 	CLEANUP(node_freep) struct node *means = node_dup(node_get(n, "means"));
-	struct place *p = NULL;
+	struct state_field *p = NULL;
 	struct node *list;
 	bool rest;
 
 	for (size_t i = 0; s && i < s->n && !p; i++)
-		if (strcmp(reference_text(s->places[i].reference), reference) == 0)
-			p = &s->places[i];
+		if (strcmp(reference_text(s->fields[i].reference), reference) == 0)
+			p = &s->fields[i];
 	if (!p) {
 		problems_error(problems, means, "`means` asks for states of \"%.64s\", which `states` does not list",
 			       reference);
@@ -292,19 +292,19 @@ struct node *states_spell(struct states *s, const struct node *matcher, const ch
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
 
-struct looked {
+struct reference_search {
 	const char *place;
 	bool found;
 };
 
-static void see_place(void *ctx, const struct reference *r)
+static void see_reference(void *ctx, const struct reference *r)
 {
-	struct looked *l = ctx;
+	struct reference_search *l = ctx;
 
 	l->found = l->found || strcmp(reference_text(r), l->place) == 0;
 }
 
-static char *place_words(const struct place *p)
+static char *state_field_words(const struct state_field *p)
 {
 	struct buf words;
 	char *text;
@@ -319,13 +319,14 @@ static char *place_words(const struct place *p)
 }
 
 /* A meaning that nobody asks for would be accepted and ignored. */
-static void check_meanings(const struct place *p, const struct node *n, const char *file, struct problems *problems)
+static void check_meanings(const struct state_field *p, const struct node *n, const char *file,
+			   struct problems *problems)
 {
 	for (size_t i = 0; i < n->n; i++) {
 		const struct node *state = n->items[i];
 
 		if (state->type != NODE_SCALAR || strcmp(state->file, file) != 0 ||
-		    place_meaning((struct place *)p, state->text)->asked)
+		    state_field_meaning((struct state_field *)p, state->text)->asked)
 			continue;
 		if (p->words[0] != '\0')
 			problems_error(
@@ -342,29 +343,29 @@ static void check_meanings(const struct place *p, const struct node *n, const ch
 	}
 }
 
-static bool is_looked_at(const struct place *p, const struct matcher *const *matchers, size_t matchers_n)
+static bool is_looked_at(const struct state_field *p, const struct matcher *const *matchers, size_t matchers_n)
 {
-	struct looked l = {.place = reference_text(p->reference)};
+	struct reference_search l = {.place = reference_text(p->reference)};
 
 	for (size_t k = 0; k < matchers_n; k++)
 		if (matchers[k])
-			matcher_references(matchers[k], see_place, &l);
+			matcher_references(matchers[k], see_reference, &l);
 	return l.found;
 }
 
 /* ": they look at PLACE, PLACE", or "": where a state that stands at a wrong place belongs. */
-static char *places_looked_at(const struct states *s, const struct matcher *const *matchers, size_t matchers_n)
+static char *state_fields_looked_at(const struct states *s, const struct matcher *const *matchers, size_t matchers_n)
 {
-	struct buf places;
+	struct buf fields;
 	char *text;
 
-	buf_init(&places, WORDS_MAX);
+	buf_init(&fields, WORDS_MAX);
 	for (size_t i = 0; i < s->n; i++)
-		if (is_looked_at(&s->places[i], matchers, matchers_n))
-			buf_addf(&places, "%s%s", places.len > 0 ? ", " : ": they look at ",
-				 reference_text(s->places[i].reference));
-	text = mem_str(places.data); /* as far as there is room */
-	buf_done(&places);
+		if (is_looked_at(&s->fields[i], matchers, matchers_n))
+			buf_addf(&fields, "%s%s", fields.len > 0 ? ", " : ": they look at ",
+				 reference_text(s->fields[i].reference));
+	text = mem_str(fields.data); /* as far as there is room */
+	buf_done(&fields);
 	return text;
 }
 
@@ -372,16 +373,16 @@ void states_check(const struct states *s, const struct node *n, const struct mat
 		  size_t matchers_n, const char *file, struct problems *problems)
 {
 	for (size_t i = 0; s && i < s->n; i++) {
-		struct place *p = (struct place *)&s->places[i];
+		struct state_field *p = (struct state_field *)&s->fields[i];
 		const char *place = reference_text(p->reference);
 		const struct node *at = node_get(n, place);
 
 		INSIST(at);
-		p->words = place_words(p);
+		p->words = state_field_words(p);
 		if (is_looked_at(p, matchers, matchers_n)) {
 			check_meanings(p, at, file, problems);
 		} else if (strcmp(at->file, file) == 0) {
-			CLEANUP(mem_freep) char *others = places_looked_at(s, matchers, matchers_n);
+			CLEANUP(mem_freep) char *others = state_fields_looked_at(s, matchers, matchers_n);
 			const struct node key = node_at_key(at);
 
 			problems_error(problems, &key, "no matcher of this definition looks at \"%.64s\"%s", place,
@@ -399,16 +400,16 @@ void unknown_state_done(struct unknown_state *u)
 }
 
 /* The first text there that is no known state. The caller owns it. */
-static char *place_unknown(const struct place *p, const struct matcher *const *matchers, size_t matchers_n,
-			   const struct scope *scope)
+static char *state_field_unknown(const struct state_field *p, const struct matcher *const *matchers, size_t matchers_n,
+				 const struct eval_context *context)
 {
 	char *unknown = NULL;
 	struct values v;
 
-	reference_values(p->reference, scope, &v);
+	reference_values(p->reference, context, &v);
 	for (size_t i = 0; i < v.n && !unknown; i++) {
 		CLEANUP(mem_freep) char *own = NULL;
-		const char *text = value_look(v.items[i], &own);
+		const char *text = value_peek(v.items[i], &own);
 		bool known = !text || *text == '\0' || pairs_get(&p->states, text);
 
 		for (size_t k = 0; k < matchers_n && !known; k++)
@@ -420,31 +421,31 @@ static char *place_unknown(const struct place *p, const struct matcher *const *m
 	return unknown;
 }
 
-static bool hangs_on(const struct place *p, const struct matcher *const *asked, size_t asked_n,
-		     const struct scope *scope)
+static bool hangs_on(const struct state_field *p, const struct matcher *const *asked, size_t asked_n,
+		     const struct eval_context *context)
 {
 	for (size_t i = 0; i < asked_n; i++) {
 		if (!asked[i])
 			continue;
-		if (matcher_hangs_on(asked[i], reference_text(p->reference), scope))
+		if (matcher_hangs_on(asked[i], reference_text(p->reference), context))
 			return true;
-		if (matcher_holds(asked[i], scope))
+		if (matcher_holds(asked[i], context))
 			return false;
 	}
 	return false;
 }
 
 bool states_unknown(const struct states *s, const struct matcher *const *asked, size_t asked_n,
-		    const struct matcher *const *matchers, size_t matchers_n, const struct scope *scope,
+		    const struct matcher *const *matchers, size_t matchers_n, const struct eval_context *context,
 		    struct unknown_state *ret)
 {
 	for (size_t i = 0; s && i < s->n; i++) {
-		const struct place *p = &s->places[i];
-		CLEANUP(mem_freep) char *text = place_unknown(p, matchers, matchers_n, scope);
+		const struct state_field *p = &s->fields[i];
+		CLEANUP(mem_freep) char *text = state_field_unknown(p, matchers, matchers_n, context);
 
-		if (!text || !hangs_on(p, asked, asked_n, scope))
+		if (!text || !hangs_on(p, asked, asked_n, context))
 			continue;
-		text[flat_cut(text, strlen(text), STATES_TEXT_MAX)] = '\0';
+		text[property_value_cut(text, strlen(text), STATES_TEXT_MAX)] = '\0';
 		*ret = (struct unknown_state){.text = TAKE(text),
 					      .place = reference_text(p->reference),
 					      .words = p->words,
@@ -454,10 +455,10 @@ bool states_unknown(const struct states *s, const struct matcher *const *asked, 
 	return false;
 }
 
-void unknown_state_tell(const struct unknown_state *u, const char *source, const char *outcome, struct buf *to)
+void unknown_state_describe(const struct unknown_state *u, const char *source, const char *outcome, struct buf *to)
 {
-	char shown[FLAT_SHOWN_MAX];
-	const char *state = flat_shown(u->text, shown);
+	char shown[PROPERTY_SHOWN_MAX];
+	const char *state = property_value_shown(u->text, shown);
 	size_t first = strcspn(u->words, " ");
 
 	buf_addf(to,

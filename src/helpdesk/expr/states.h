@@ -58,10 +58,10 @@ void unknown_state_done(struct unknown_state *u);
  * passed over in both.
  */
 bool states_unknown(const struct states *s, const struct matcher *const *asked, size_t asked_n,
-		    const struct matcher *const *matchers, size_t matchers_n, const struct scope *scope,
+		    const struct matcher *const *matchers, size_t matchers_n, const struct eval_context *context,
 		    struct unknown_state *ret);
 /* The state, its place, and how to tell the source's definition what it means: a sentence without a line end. outcome:
  * what became of the webhook, as in "the webhook is ignored". */
-void unknown_state_tell(const struct unknown_state *u, const char *source, const char *outcome, struct buf *to);
+void unknown_state_describe(const struct unknown_state *u, const char *source, const char *outcome, struct buf *to);
 
 #endif

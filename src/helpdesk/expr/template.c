@@ -11,7 +11,7 @@
 #include "base/percent.h"
 #include "base/text.h"
 #include "base/url.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 
 #define TEMPLATE_TEXT_MAX 4096
 #define TEMPLATE_PARTS_MAX 64
@@ -230,15 +230,15 @@ int link_make(const char *text, char **ret, struct err *reterr)
 
 /* ---- rendering --------------------------------------------------------------------------------------------------- */
 
-static bool part_render(const struct part *p, const struct scope *s, enum template_escape escape, struct buf *to)
+static bool part_render(const struct part *p, const struct eval_context *s, enum template_escape escape, struct buf *to)
 {
 	CLEANUP(mem_freep) char *own = NULL, *copy = NULL;
-	const char *value = reference_look(p->reference, s, &own), *name, *url;
+	const char *value = reference_peek(p->reference, s, &own), *name, *url;
 
 	if (!value)
 		return false;
 	if (escape == TEMPLATE_PLAIN) {
-		buf_add(to, value, flat_cut(value, strlen(value), TEMPLATE_PART_MAX));
+		buf_add(to, value, property_value_cut(value, strlen(value), TEMPLATE_PART_MAX));
 		return true;
 	}
 	/* Parameters and base_url are the operator's own text; all else came from outside. */
@@ -261,7 +261,7 @@ static bool part_render(const struct part *p, const struct scope *s, enum templa
 	return true;
 }
 
-int template_render(const struct template *t, const struct scope *s, enum template_escape escape, char **ret,
+int template_render(const struct template *t, const struct eval_context *s, enum template_escape escape, char **ret,
 		    struct err *reterr)
 {
 	struct err why;
@@ -292,7 +292,7 @@ int template_render(const struct template *t, const struct scope *s, enum templa
 	return 0;
 }
 
-char *template_outline(const struct template *t, const struct scope *s)
+char *template_outline(const struct template *t, const struct eval_context *s)
 {
 	struct buf b;
 

@@ -37,10 +37,10 @@ void template_free(struct template *t);
  * -EINVAL, -EMSGSIZE: TEMPLATE_LINK gives no link (reterr says why, and nothing of its text). The caller owns *ret.
  */
 #define TEMPLATE_PART_MAX 4096
-int template_render(const struct template *t, const struct scope *s, enum template_escape escape, char **ret,
+int template_render(const struct template *t, const struct eval_context *s, enum template_escape escape, char **ret,
 		    struct err *reterr) MUSTCHECK;
-/* The text with what the scope knows; parts without a value stay as "{Team}". For people. The caller owns it. */
-char *template_outline(const struct template *t, const struct scope *s) MUSTCHECK;
+/* The text with what the context knows; parts without a value stay as "{Team}". For people. The caller owns it. */
+char *template_outline(const struct template *t, const struct eval_context *s) MUSTCHECK;
 const char *template_text(const struct template *t); /* as written */
 bool template_is_fixed(const struct template *t);    /* no part but text */
 /* Calls fn for every part in order: text as it stands in the result, or (text NULL) a reference. */

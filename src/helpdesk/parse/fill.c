@@ -20,9 +20,9 @@ struct filling {
 	const struct definition *d;
 	enum transition t;
 	int64_t now_ms;
-	size_t item;           /* its number in the body */
-	struct sample *sample; /* headers and query that go out */
-	struct scope scope;    /* headers and query of the sample as it was; the body that is being changed */
+	size_t item;                 /* its number in the body */
+	struct sample *sample;       /* headers and query that go out */
+	struct eval_context context; /* headers and query of the sample as it was; the body that is being changed */
 };
 
 /* Where the reference points: body, header or query. */
@@ -33,12 +33,12 @@ static void put(struct filling *f, const struct reference *r, const char *text)
 	else if (reference_query(r))
 		sample_set_query(f->sample, reference_query(r), text);
 	else
-		(void)reference_put(r, &f->scope, text);
+		(void)reference_put(r, &f->context, text);
 }
 
-static void put_fact(struct filling *f, const struct fact *fact, const char *text)
+static void put_fact(struct filling *f, const struct value_expr *fact, const char *text)
 {
-	const struct reference *r = fact && text ? fact_place(fact, &f->scope) : NULL;
+	const struct reference *r = fact && text ? value_expr_target(fact, &f->context) : NULL;
 
 	if (r)
 		put(f, r, text);
@@ -47,17 +47,17 @@ static void put_fact(struct filling *f, const struct fact *fact, const char *tex
 /* Now, in the form in which a time stands there; nothing where none does. */
 static void put_now(struct filling *f, const struct reference *r)
 {
-	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->scope) : NULL;
+	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->context) : NULL;
 	CLEANUP(mem_freep) char *text = like ? sample_time(like, f->now_ms) : NULL;
 
 	if (text)
 		put(f, r, text);
 }
 
-static void put_time(struct filling *f, const struct fact *fact)
+static void put_time(struct filling *f, const struct value_expr *fact)
 {
 	if (fact)
-		put_now(f, fact_place(fact, &f->scope));
+		put_now(f, value_expr_target(fact, &f->context));
 }
 
 /* ---- the delivery ------------------------------------------------------------------------------------------------ */
@@ -80,13 +80,13 @@ static void see_whether_taken(void *ctx, const struct reference *r)
 static bool is_taken(struct free_place *p, const struct reference *r)
 {
 	const struct definition *d = p->f->d;
-	const struct fact *facts[] = {d->conversation, d->customer, d->time, d->created, d->closed_at};
+	const struct value_expr *facts[] = {d->conversation, d->customer, d->time, d->created, d->closed_at};
 
 	p->text = reference_text(r);
 	p->taken = false;
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
 		if (facts[i])
-			fact_references(facts[i], see_whether_taken, p);
+			value_expr_references(facts[i], see_whether_taken, p);
 	definition_matcher_references(d, see_whether_taken, p);
 	return p->taken;
 }
@@ -94,7 +94,7 @@ static bool is_taken(struct free_place *p, const struct reference *r)
 static void find_free(void *ctx, const struct reference *r)
 {
 	struct free_place *p = ctx;
-	CLEANUP(mem_freep) char *there = reference_scalar(r, &p->f->scope);
+	CLEANUP(mem_freep) char *there = reference_scalar(r, &p->f->context);
 
 	if (there && !is_taken(p, r))
 		p->found = r;
@@ -103,7 +103,7 @@ static void find_free(void *ctx, const struct reference *r)
 /* A number where the desk's ids are numbers. Without a place of its own, the fresh time makes it another delivery. */
 static void put_delivery(struct filling *f)
 {
-	const struct reference *r = f->d->delivery ? fact_place(f->d->delivery, &f->scope) : NULL;
+	const struct reference *r = f->d->delivery ? value_expr_target(f->d->delivery, &f->context) : NULL;
 	struct free_place p = {.f = f};
 	CLEANUP(mem_freep) char *like = NULL;
 	CLEANUP(mem_freep)
@@ -114,14 +114,14 @@ static void put_delivery(struct filling *f)
 
 	/* Where the place that counts says something else too, another part of the template takes the value. */
 	if (r && is_taken(&p, r)) {
-		fact_references(f->d->delivery, find_free, &p);
+		value_expr_references(f->d->delivery, find_free, &p);
 		r = p.found;
 	}
-	like = r ? reference_scalar(r, &f->scope) : NULL;
+	like = r ? reference_scalar(r, &f->context) : NULL;
 	/* Where the body is the delivery, a member that no definition reads makes it another one. */
-	if (f->d->delivery && fact_is_body(f->d->delivery, &f->scope) &&
-	    json_object_is_type(f->scope.item, json_type_object))
-		json_set_str(f->scope.item, SAMPLE_MARK, fresh);
+	if (f->d->delivery && value_expr_is_body(f->d->delivery, &f->context) &&
+	    json_object_is_type(f->context.item, json_type_object))
+		json_set_str(f->context.item, SAMPLE_MARK, fresh);
 	if (!like)
 		return;
 	if (strspn(like, "0123456789") == strlen(like))
@@ -134,8 +134,8 @@ static void put_delivery(struct filling *f)
 /* Puts the address in the place of another one. Where a URL stands there, the last part of its path is replaced. */
 static void put_email(struct filling *f, const char *email)
 {
-	const struct reference *r = email_places_place(&f->d->emails, &f->scope);
-	CLEANUP(mem_freep) char *url = r ? reference_scalar(r, &f->scope) : NULL;
+	const struct reference *r = email_refs_target(&f->d->emails, &f->context);
+	CLEANUP(mem_freep) char *url = r ? reference_scalar(r, &f->context) : NULL;
 	CLEANUP(mem_freep) char *text = NULL;
 	size_t path, before;
 	struct buf b;
@@ -180,13 +180,13 @@ static void fill(struct filling *f, const struct sample_wish *wish)
 		fill_item(f, wish);
 		return;
 	}
-	reference_values(f->d->each, &f->scope, &lists);
+	reference_values(f->d->each, &f->context, &lists);
 	for (size_t i = 0; i < lists.n; i++) {
 		struct json_object *list = lists.items[i];
 
 		for (size_t k = 0; json_object_is_type(list, json_type_array) && k < json_object_array_length(list);
 		     k++, f->item++) {
-			f->scope.item = json_object_array_get_idx(list, k);
+			f->context.item = json_object_array_get_idx(list, k);
 			fill_item(f, wish);
 		}
 	}
@@ -205,7 +205,7 @@ int definition_sample_fill(const struct definition *d, enum transition t, const 
 		return -ENOENT;
 	sample_copy(ret, sample);
 	percent_read_query(sample->query, &query);
-	f.scope = (struct scope){
+	f.context = (struct eval_context){
 		.item = body, .root = body, .headers = &sample->headers, .query = &query, .names = &d->names};
 	put_now(&f, proof_about(d->proof)->body_timestamp);
 	fill(&f, wish);

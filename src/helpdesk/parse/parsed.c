@@ -14,7 +14,7 @@
 #include "base/percent.h"
 #include "helpdesk/definition/definition_parts.h"
 #include "helpdesk/expr/body.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/inquiry.h"
 
@@ -41,7 +41,7 @@ void reading_done(struct reading *r)
 
 /* ---- what it says ------------------------------------------------------------------------------------------------ */
 
-static enum reading_kind reading_kind(const struct definition *d, const struct scope *s, enum transition *ret)
+static enum reading_kind reading_kind(const struct definition *d, const struct eval_context *s, enum transition *ret)
 {
 	*ret = TRANSITION_NONE;
 	if (d->ping && matcher_holds(d->ping, s))
@@ -57,54 +57,57 @@ static enum reading_kind reading_kind(const struct definition *d, const struct s
 
 /* ---- ids and times ----------------------------------------------------------------------------------------------- */
 
-static int read_id(const struct fact *f, const char *what, const struct scope *s, char **ret, struct err *reterr)
+static int read_id(const struct value_expr *f, const char *what, const struct eval_context *s, char **ret,
+		   struct err *reterr)
 {
-	CLEANUP(mem_freep) char *text = fact_text(f, s);
+	CLEANUP(mem_freep) char *text = value_expr_text(f, s);
 	const char *oddity;
 
 	if (!text) {
-		oddity = fact_oddity(f, s);
+		oddity = value_expr_mismatch(f, s);
 		if (oddity)
-			return err_set(reterr, -EINVAL, "no %s: %s holds %s, not an id", what, fact_written(f), oddity);
-		return err_set(reterr, -ENOENT, "no %s: nothing at %s", what, fact_written(f));
+			return err_set(reterr, -EINVAL, "no %s: %s holds %s, not an id", what, value_expr_written(f),
+				       oddity);
+		return err_set(reterr, -ENOENT, "no %s: nothing at %s", what, value_expr_written(f));
 	}
 	if (strlen(text) > ID_MAX)
 		return err_set(reterr, -EINVAL, "the %s id at %s is %zu bytes long; %d are the most", what,
-			       fact_written(f), strlen(text), ID_MAX);
+			       value_expr_written(f), strlen(text), ID_MAX);
 	*ret = TAKE(text);
 	return 0;
 }
 
 /* 1 and *ret where there is one, 0 where there is none. */
-static int read_time(const struct fact *f, const struct scope *s, int64_t received_ms, int64_t *ret, struct err *reterr)
+static int read_time(const struct value_expr *f, const struct eval_context *s, int64_t received_ms, int64_t *ret,
+		     struct err *reterr)
 {
 	CLEANUP(mem_freep) char *text = NULL;
-	char shown[FLAT_SHOWN_MAX];
+	char shown[PROPERTY_SHOWN_MAX];
 	const char *oddity;
 	int64_t ms;
 
 	if (!f)
 		return 0;
-	text = fact_text(f, s);
+	text = value_expr_text(f, s);
 	if (!text) {
-		oddity = fact_oddity(f, s);
-		return oddity ? err_set(reterr, -EINVAL, "no time: %s holds %s", fact_written(f), oddity) : 0;
+		oddity = value_expr_mismatch(f, s);
+		return oddity ? err_set(reterr, -EINVAL, "no time: %s holds %s", value_expr_written(f), oddity) : 0;
 	}
 	if (clock_parse(text, strlen(text), &ms) < 0)
-		return err_set(reterr, -EINVAL, "%s holds \"%s\", which is no time that can be read", fact_written(f),
-			       flat_shown(text, shown));
+		return err_set(reterr, -EINVAL, "%s holds \"%s\", which is no time that can be read",
+			       value_expr_written(f), property_value_shown(text, shown));
 	if (ms < TIME_FIRST_MS)
 		return err_set(reterr, -EINVAL, "an impossible time: %s holds \"%s\", which is before 1990",
-			       fact_written(f), flat_shown(text, shown));
+			       value_expr_written(f), property_value_shown(text, shown));
 	if (ms - received_ms > CLOCK_DAY_MS)
 		return err_set(reterr, -EINVAL,
 			       "an impossible time: %s holds \"%s\", which is more than a day after its receipt",
-			       fact_written(f), flat_shown(text, shown));
+			       value_expr_written(f), property_value_shown(text, shown));
 	*ret = ms;
 	return 1;
 }
 
-static int read_identity(const struct definition *d, const struct webhook *w, const struct scope *s,
+static int read_identity(const struct definition *d, const struct webhook *w, const struct eval_context *s,
 			 struct signal *signal, struct err *reterr)
 {
 	int r;
@@ -130,12 +133,12 @@ static int read_identity(const struct definition *d, const struct webhook *w, co
 
 /* ---- the rest ---------------------------------------------------------------------------------------------------- */
 
-static void read_contents(const struct definition *d, const struct scope *s, const struct customer *customer,
+static void read_contents(const struct definition *d, const struct eval_context *s, const struct customer *customer,
 			  struct signal *signal)
 {
 	enum inquiry_wish wish = INQUIRY_NOTHING;
 
-	(void)email_places_read(&d->emails, s, &signal->addresses);
+	(void)email_refs_read(&d->emails, s, &signal->addresses);
 	for (size_t i = 0; customer && i < customer->addresses.n; i++)
 		(void)addresses_add(&signal->addresses, customer->addresses.items[i].email,
 				    customer->addresses.items[i].primary);
@@ -178,22 +181,23 @@ static void read_delivery_by_content(const struct webhook *w, struct reading *r)
 }
 
 /* By what the definition calls the delivery. */
-static void read_delivery(const struct definition *d, const struct webhook *w, const struct scope *s, struct reading *r)
+static void read_delivery(const struct definition *d, const struct webhook *w, const struct eval_context *s,
+			  struct reading *r)
 {
-	CLEANUP(mem_freep) char *text = d->delivery ? fact_text(d->delivery, s) : NULL;
+	CLEANUP(mem_freep) char *text = d->delivery ? value_expr_text(d->delivery, s) : NULL;
 	struct digest *digest;
 
 	if (text) {
 		digest = digest_new();
 		digest_add(digest, text, strlen(text));
 		delivery_end(digest, r);
-	} else if (d->delivery && fact_is_body(d->delivery, s)) {
+	} else if (d->delivery && value_expr_is_body(d->delivery, s)) {
 		read_delivery_by_content(w, r);
 	}
 }
 
-/* s: the scope over w. told: what a lookup answered, or NULL: not asked. */
-static void reading_make(const struct definition *d, const struct webhook *w, const struct scope *s,
+/* s: the context over w. told: what a lookup answered, or NULL: not asked. */
+static void reading_make(const struct definition *d, const struct webhook *w, const struct eval_context *s,
 			 const struct customer *told, struct reading *ret)
 {
 	const struct matcher *matchers[DEFINITION_MATCHERS];
@@ -241,7 +245,8 @@ void reading_mark(const struct reading *r, struct webhook *w)
 /* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
 /* The one item of a body under `each`. */
-static int find_item(const struct reference *each, const struct scope *s, struct json_object **ret, struct err *reterr)
+static int find_item(const struct reference *each, const struct eval_context *s, struct json_object **ret,
+		     struct err *reterr)
 {
 	const char *place = reference_text(each);
 	struct values lists;
@@ -264,39 +269,39 @@ static int find_item(const struct reference *each, const struct scope *s, struct
 	return r;
 }
 
-/* Fills body, where it is NULL, query and scope. -ENODATA: the list of items is empty; -EINVAL: it does not read. The
- * scope has headers and query all the same. */
-static int open_scope(struct parsed *p, struct err *reterr)
+/* Fills body, where it is NULL, query and context. -ENODATA: the list of items is empty; -EINVAL: it does not read. The
+ * context has headers and query all the same. */
+static int open_context(struct parsed *p, struct err *reterr)
 {
 	const struct definition *d = p->definition;
 	const struct webhook *w = &p->webhook;
 	int r = 0;
 
 	percent_read_query(w->query, &p->query);
-	p->scope = (struct scope){.headers = &w->headers, .query = &p->query, .names = &d->names};
+	p->context = (struct eval_context){.headers = &w->headers, .query = &p->query, .names = &d->names};
 	if (!p->body)
 		r = body_read(body_form_of(d->body, pairs_get(&w->headers, "Content-Type")), w->body ? w->body : "",
 			      w->body_len, &p->body, &p->tree_bytes, reterr);
 	if (r < 0)
 		return r;
-	p->scope.item = p->scope.root = p->body;
+	p->context.item = p->context.root = p->body;
 	if (d->each)
-		r = find_item(d->each, &p->scope, &p->scope.item, reterr);
+		r = find_item(d->each, &p->context, &p->context.item, reterr);
 	if (r < 0) {
-		p->scope.item = p->scope.root = NULL;
+		p->context.item = p->context.root = NULL;
 		return r;
 	}
 	p->is_open = true;
 	return 0;
 }
 
-static void close_scope(struct parsed *p)
+static void close_context(struct parsed *p)
 {
 	json_object_put(p->body);
 	pairs_done(&p->query);
 	p->body = NULL;
 	p->tree_bytes = 0;
-	p->scope = (struct scope){0};
+	p->context = (struct eval_context){0};
 	p->is_open = false;
 }
 
@@ -312,12 +317,12 @@ static struct parsed *parse(const struct definition *d, const struct webhook *w,
 	p->definition = d;
 	p->body = tree;
 	p->tree_bytes = tree_bytes;
-	r = open_scope(p, &why);
+	r = open_context(p, &why);
 	if (r < 0) {
 		p->reading.kind = r == -ENODATA ? READING_IGNORED : READING_UNREADABLE;
 		p->reading.reason = mem_str(why.text);
 	} else {
-		reading_make(d, &p->webhook, &p->scope, NULL, &p->reading);
+		reading_make(d, &p->webhook, &p->context, NULL, &p->reading);
 	}
 	return p;
 }
@@ -346,7 +351,7 @@ struct parsed *parsed_bare(struct webhook *w)
 
 void parsed_strip(struct parsed *p)
 {
-	close_scope(p);
+	close_context(p);
 	reading_done(&p->reading);
 	customer_done(&p->customer);
 	p->definition = NULL;
@@ -376,9 +381,9 @@ void parsed_tell(struct parsed *p, struct customer *c)
 	p->customer = *c;
 	*c = (struct customer){0};
 	p->is_told = true;
-	p->scope.taken = &p->customer.taken;
+	p->context.taken = &p->customer.taken;
 	reading_done(&p->reading);
-	reading_make(p->definition, &p->webhook, &p->scope, &p->customer, &p->reading);
+	reading_make(p->definition, &p->webhook, &p->context, &p->customer, &p->reading);
 }
 
 bool parsed_is_trial(const struct definition *d, const struct webhook *w)
@@ -388,7 +393,7 @@ bool parsed_is_trial(const struct definition *d, const struct webhook *w)
 
 	if (!d->trial)
 		return false;
-	is = (open_scope(&p, NULL) == 0 || w->body_len == 0) && matcher_holds(d->trial, &p.scope);
-	close_scope(&p);
+	is = (open_context(&p, NULL) == 0 || w->body_len == 0) && matcher_holds(d->trial, &p.context);
+	close_context(&p);
 	return is;
 }

@@ -3,7 +3,7 @@
  *
  * What it says is a reading; that of a signal is helpdesk-neutral: conversation, transition, when, whose, attributes.
  *
- * A parsed webhook owns all of that. It is on the heap and never moved, as the scope points into it. One thread at a
+ * A parsed webhook owns all of that. It is on the heap and never moved, as the context points into it. One thread at a
  * time uses it: it goes from one to the next as a whole, and its tree is never shared (json-c's counts are not atomic).
  * The definition is borrowed and must outlive it.
  */
@@ -85,12 +85,12 @@ struct parsed {
 	bool is_lent;                        /* what is in `webhook` is somebody else's */
 	const struct definition *definition; /* NULL: it is bare: only its webhook is there */
 	/* The body is in its form, and where the definition has `each`, the item is the only one of the list there.
-	 * False: scope has no item, and the reading tells why. */
+	 * False: context has no item, and the reading tells why. */
 	bool is_open;
 	struct json_object *body;
-	size_t tree_bytes;  /* what that may take: an estimate */
-	struct pairs query; /* decoded */
-	struct scope scope; /* for references; names that a lookup took are there once it was told */
+	size_t tree_bytes;           /* what that may take: an estimate */
+	struct pairs query;          /* decoded */
+	struct eval_context context; /* for references; names that a lookup took are there once it was told */
 	struct reading reading;
 	bool is_told;
 	struct customer customer; /* what was told */

@@ -11,11 +11,11 @@
 
 #include "base/clock.h"
 #include "helpdesk/definition/definition_parts.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 
 struct telling {
 	const struct definition *d;
-	const struct scope *s;
+	const struct eval_context *s;
 	struct buf *to;
 	bool later; /* of the references under look: one is a name that only a lookup tells */
 };
@@ -45,28 +45,28 @@ static bool tell_matcher(const char *name, const struct matcher *m, const struct
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
-static void tell_fact(const char *name, const struct fact *f, const struct telling *t)
+static void tell_fact(const char *name, const struct value_expr *f, const struct telling *t)
 {
-	CLEANUP(mem_freep) char *text = f ? fact_text(f, t->s) : NULL;
-	char shown[FLAT_SHOWN_MAX];
+	CLEANUP(mem_freep) char *text = f ? value_expr_text(f, t->s) : NULL;
+	char shown[PROPERTY_SHOWN_MAX];
 
 	if (f)
-		buf_addf(t->to, "%s: %s %s%s\n", name, fact_written(f), text ? "is " : "holds nothing",
-			 text ? flat_line(text, shown) : "");
+		buf_addf(t->to, "%s: %s %s%s\n", name, value_expr_written(f), text ? "is " : "holds nothing",
+			 text ? property_value_line(text, shown) : "");
 }
 
 /* As it stands there, and as it is understood. */
-static void tell_time(const char *name, const struct fact *f, const struct telling *t)
+static void tell_time(const char *name, const struct value_expr *f, const struct telling *t)
 {
-	CLEANUP(mem_freep) char *text = f ? fact_text(f, t->s) : NULL;
-	char shown[FLAT_SHOWN_MAX], iso[CLOCK_ISO_MAX];
+	CLEANUP(mem_freep) char *text = f ? value_expr_text(f, t->s) : NULL;
+	char shown[PROPERTY_SHOWN_MAX], iso[CLOCK_ISO_MAX];
 	int64_t ms;
 
 	if (!text) {
 		tell_fact(name, f, t);
 		return;
 	}
-	buf_addf(t->to, "%s: %s is %s", name, fact_written(f), flat_line(text, shown));
+	buf_addf(t->to, "%s: %s is %s", name, value_expr_written(f), property_value_line(text, shown));
 	if (clock_parse(text, strlen(text), &ms) < 0) {
 		buf_adds(t->to, ", which is no time that can be read\n");
 		return;
@@ -80,7 +80,7 @@ void reading_tell_refused(const struct addresses *a, const char *before, struct 
 	struct buf refused;
 
 	buf_init(&refused, to->cap);
-	addresses_tell_refused(a, &refused);
+	addresses_describe_refused(a, &refused);
 	if (refused.len > 0)
 		buf_addf(to, "%sno address: %s\n", before, refused.data);
 	if (a->left_out > 0)
@@ -91,12 +91,12 @@ void reading_tell_refused(const struct addresses *a, const char *before, struct 
 
 static void tell_emails(const struct telling *t)
 {
-	const struct email_places *p = &t->d->emails;
+	const struct email_refs *p = &t->d->emails;
 	struct addresses found = {0};
 
 	if (p->n == 0)
 		return;
-	(void)email_places_read(p, t->s, &found);
+	(void)email_refs_read(p, t->s, &found);
 	buf_adds(t->to, "emails: ");
 	for (size_t i = 0; i < p->n; i++)
 		buf_addf(t->to, "%s%s", i > 0 ? " or " : "", reference_text(p->emails[i]));
@@ -122,24 +122,24 @@ static void see_later(void *ctx, const struct reference *r)
 		t->later = t->later || step_takes(&t->d->steps[i], name);
 }
 
-static void tell_attribute(void *ctx, const char *name, const struct fact *from, struct json_object *value)
+static void tell_attribute(void *ctx, const char *name, const struct value_expr *from, struct json_object *value)
 {
 	struct telling *t = ctx;
 	/* A value that the map leaves out is in the webhook all the same. */
-	CLEANUP(json_putp) struct json_object *there = value ? NULL : fact_value(from, t->s);
+	CLEANUP(json_putp) struct json_object *there = value ? NULL : value_expr_json(from, t->s);
 	CLEANUP(mem_freep) char *text = value || there ? json_text(value ? value : there) : NULL;
-	char shown[FLAT_SHOWN_MAX];
+	char shown[PROPERTY_SHOWN_MAX];
 
 	buf_addf(t->to, "attribute %s: ", name);
 	if (value) {
-		buf_addf(t->to, "%s, by %s\n", flat_line(text, shown), fact_written(from));
+		buf_addf(t->to, "%s, by %s\n", property_value_line(text, shown), value_expr_written(from));
 		return;
 	}
 	t->later = false;
-	fact_references(from, see_later, t);
-	buf_adds(t->to, fact_written(from));
+	value_expr_references(from, see_later, t);
+	buf_adds(t->to, value_expr_written(from));
 	if (text)
-		buf_addf(t->to, " is %s, which its map leaves out\n", flat_line(text, shown));
+		buf_addf(t->to, " is %s, which its map leaves out\n", property_value_line(text, shown));
 	else
 		buf_addf(t->to, " holds nothing%s\n", t->later ? " before the lookup" : "");
 }
@@ -163,7 +163,7 @@ static void tell_url(struct telling *t)
 
 void parsed_explain_url(const struct parsed *p, struct buf *to)
 {
-	struct telling t = {.d = p->definition, .s = &p->scope, .to = to};
+	struct telling t = {.d = p->definition, .s = &p->context, .to = to};
 
 	if (p->is_open)
 		tell_url(&t);
@@ -182,13 +182,13 @@ void reading_tell_unknown_state(const struct reading *r, const char *source, str
 	else
 		(void)snprintf(outcome, sizeof(outcome), "the webhook %s",
 			       r->kind == READING_IGNORED ? "is ignored" : "cannot be read");
-	unknown_state_tell(&r->unknown_state, source, outcome, to);
+	unknown_state_describe(&r->unknown_state, source, outcome, to);
 }
 
 void parsed_explain(const struct parsed *p, struct buf *to)
 {
 	const struct definition *d = p->definition;
-	struct telling t = {.d = d, .s = &p->scope, .to = to};
+	struct telling t = {.d = d, .s = &p->context, .to = to};
 	bool said;
 
 	if (!p->is_open) {
@@ -209,7 +209,7 @@ void parsed_explain(const struct parsed *p, struct buf *to)
 	tell_time("time", d->time, &t);
 	tell_time("created", d->created, &t);
 	tell_time("closed_at", d->closed_at, &t);
-	if (d->delivery && fact_is_body(d->delivery, t.s))
+	if (d->delivery && value_expr_is_body(d->delivery, t.s))
 		buf_adds(to, "delivery: body: path, query, transition and body together\n");
 	else
 		tell_fact("delivery", d->delivery, &t);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 #include "helpdesk/expr/keys.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/parse/samples_parts.h"
@@ -51,7 +51,7 @@ static const char *says_word(enum reading_kind kind, enum transition transition)
 }
 
 /* What the matcher that should hold saw instead: "closed: /status: there is "open"". */
-static void specimen_why(const struct definition *d, const struct specimen *s, const struct scope *scope,
+static void specimen_why(const struct definition *d, const struct specimen *s, const struct eval_context *context,
 			 struct buf *to)
 {
 	const char *word = says_word(s->kind, s->transition);
@@ -63,7 +63,7 @@ static void specimen_why(const struct definition *d, const struct specimen *s, c
 		m = d->identified;
 	buf_addf(to, "%s: ", word);
 	if (m)
-		matcher_explain_no(m, scope, to);
+		matcher_explain_no(m, context, to);
 	else
 		buf_adds(to, "the definition has no such matcher");
 }
@@ -77,7 +77,7 @@ static bool is_told(struct specimens *all, const struct specimen_item *item)
 
 	if (!all->lost_conversation || !item->parsed->is_open)
 		return false;
-	text = fact_text(all->d->conversation, &item->parsed->scope);
+	text = value_expr_text(all->d->conversation, &item->parsed->context);
 	if (text)
 		return false;
 	all->told_unreadable = true;
@@ -88,7 +88,7 @@ static bool is_told(struct specimens *all, const struct specimen_item *item)
 static bool specimen_read(struct specimens *all, struct specimen *s, const struct specimen_item *item)
 {
 	const struct reading *reading = &item->parsed->reading;
-	char shown[FLAT_SHOWN_MAX];
+	char shown[PROPERTY_SHOWN_MAX];
 	struct buf why;
 	bool good;
 
@@ -101,7 +101,7 @@ static bool specimen_read(struct specimens *all, struct specimen *s, const struc
 		if (!is_told(all, item))
 			specimen_unreadable(all, s->at, reading->reason);
 	} else if (!good && reading->kind == READING_IGNORED && s->n == 1) {
-		specimen_why(all->d, s, &item->parsed->scope, &why);
+		specimen_why(all->d, s, &item->parsed->context, &why);
 		specimen_complain(all, s->at, "this sample should read as %s, but no matcher holds (%s)",
 				  says_word(s->kind, s->transition), why.data);
 	} else if (!good && reading->kind != READING_IGNORED) {
@@ -112,7 +112,7 @@ static bool specimen_read(struct specimens *all, struct specimen *s, const struc
 	if (reading->unknown_state.text && !reading->unknown_state.rest)
 		problems_warn(all->problems, s->at,
 			      "the state \"%s\" of this sample is not one that `states` names at %s: add it",
-			      flat_shown(reading->unknown_state.text, shown), reading->unknown_state.place);
+			      property_value_shown(reading->unknown_state.text, shown), reading->unknown_state.place);
 	if (good)
 		s->said = reading->signal.transition;
 	/* Such a one would be answered without a proof, and lost. */
@@ -262,10 +262,10 @@ struct unnamed {
 	struct pairs told; /* attribute and value */
 };
 
-static void warn_of_unnamed(void *ctx, const char *name, const struct fact *from, const char *value)
+static void warn_of_unnamed(void *ctx, const char *name, const struct value_expr *from, const char *value)
 {
 	struct unnamed *u = ctx;
-	char shown[FLAT_SHOWN_MAX];
+	char shown[PROPERTY_SHOWN_MAX];
 
 	for (size_t i = 0; i < u->told.n; i++)
 		if (strcmp(u->told.items[i].name, name) == 0 && text_same(u->told.items[i].value, value))
@@ -273,7 +273,7 @@ static void warn_of_unnamed(void *ctx, const char *name, const struct fact *from
 	pairs_add(&u->told, name, value);
 	problems_warn(u->problems, u->specimen->at,
 		      "%s is \"%s\", which the map of %s does not name: it is left out; add it, or \"*\"",
-		      fact_written(from), flat_shown(value, shown), name);
+		      value_expr_written(from), property_value_shown(value, shown), name);
 }
 
 /* Of those that open and close something: no other webhook's attributes are read. */
@@ -285,8 +285,8 @@ static void check_words(const struct specimens *all)
 		u.specimen = &all->items[i];
 		for (size_t k = 0; u.specimen->kind == READING_SIGNAL && k < u.specimen->n; k++)
 			if (u.specimen->items[k].parsed->is_open)
-				attributes_unnamed(all->d->attributes, &u.specimen->items[k].parsed->scope,
-						   warn_of_unnamed, &u);
+				attributes_unmapped(all->d->attributes, &u.specimen->items[k].parsed->context,
+						    warn_of_unnamed, &u);
 	}
 	pairs_done(&u.told);
 }

@@ -39,12 +39,12 @@ void specimen_complain(const struct specimens *all, const struct node *at, const
 
 /* ---- looking ----------------------------------------------------------------------------------------------------- */
 
-static bool item_has(const struct search *s, const struct reference *reference, const struct scope *scope)
+static bool item_has(const struct search *s, const struct reference *reference, const struct eval_context *context)
 {
 	struct values found;
 	bool something = false;
 
-	reference_values(reference, scope, &found);
+	reference_values(reference, context, &found);
 	for (size_t i = 0; i < found.n && !something; i++) {
 		struct json_object *o = found.items[i];
 
@@ -59,10 +59,11 @@ static bool item_has(const struct search *s, const struct reference *reference, 
 }
 
 /* The member that was most likely meant: the nearest to the first key that is not there. NULL: none. */
-static char *item_hint(const struct reference *reference, const struct scope *scope)
+static char *item_hint(const struct reference *reference, const struct eval_context *context)
 {
 	const char *names[KEYS_MAX], *near = NULL, *key;
-	struct json_object *o = strncmp(reference_text(reference), "root:", 5) == 0 ? scope->root : scope->item, *next;
+	struct json_object *o = strncmp(reference_text(reference), "root:", 5) == 0 ? context->root : context->item,
+			   *next;
 	size_t n = 0;
 
 	for (size_t i = 0; (key = reference_key(reference, i)); i++, o = next) {
@@ -99,7 +100,7 @@ static void complain(const struct search *s, const struct reference *reference)
 			buf_addf(&names, "%s%s", i > 0 ? ", " : "", one->name);
 		for (size_t k = 0; k < one->n && !hint; k++)
 			if (one->items[k].parsed->is_open)
-				hint = item_hint(reference, &one->items[k].parsed->scope);
+				hint = item_hint(reference, &one->items[k].parsed->context);
 	}
 	if (s->specimens->n > NAMES_SHOWN)
 		buf_addf(&names, " and %zu more", s->specimens->n - NAMES_SHOWN);
@@ -128,7 +129,7 @@ static void search_reference(void *ctx, const struct reference *reference)
 		const struct specimen *one = &s->specimens->items[i];
 
 		for (size_t k = 0; k < one->n && !found; k++)
-			found = one->items[k].parsed->is_open && item_has(s, reference, &one->items[k].parsed->scope);
+			found = one->items[k].parsed->is_open && item_has(s, reference, &one->items[k].parsed->context);
 	}
 	if (!found) {
 		complain(s, reference);
@@ -225,7 +226,7 @@ static void search_attribute(struct search *s, const struct node *n)
 		search_attribute(s, n->items[i]);
 	if (n->type == NODE_LIST)
 		return;
-	if (!attribute_is_words(n)) {
+	if (!attribute_is_value_map(n)) {
 		search_fact(s, n);
 		return;
 	}

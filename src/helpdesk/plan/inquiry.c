@@ -23,7 +23,7 @@
 
 struct inquiry {
 	const struct definition *d;
-	struct scope scope; /* over the webhook, with the names taken so far */
+	struct eval_context context; /* over the webhook, with the names taken so far */
 	struct customer found;
 	bool addressless;  /* the webhook holds no address */
 	bool heard;        /* a step was answered with a 2xx in JSON */
@@ -41,7 +41,7 @@ struct inquiry {
  */
 static int find_step(const struct inquiry *q, size_t *step, char **ret_url, struct err *reterr)
 {
-	const struct scope *s = &q->scope;
+	const struct eval_context *s = &q->context;
 
 	for (; *step < q->d->steps_n; ++*step) {
 		const struct step *at = &q->d->steps[*step];
@@ -57,7 +57,7 @@ static int find_step(const struct inquiry *q, size_t *step, char **ret_url, stru
 	return 1;
 }
 
-int inquiry_new(const struct definition *d, const struct scope *s, struct inquiry **ret, struct err *reterr)
+int inquiry_new(const struct definition *d, const struct eval_context *s, struct inquiry **ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *url = NULL;
 	struct inquiry *q = mem_new(1, sizeof(*q));
@@ -65,16 +65,16 @@ int inquiry_new(const struct definition *d, const struct scope *s, struct inquir
 	int r;
 
 	q->d = d;
-	q->scope = *s;
-	q->scope.taken = &q->found.taken;
+	q->context = *s;
+	q->context.taken = &q->found.taken;
 	r = find_step(q, &q->step, &url, reterr);
 	if (r != 0) {
 		inquiry_free(q);
 		return r < 0 ? r : err_set(reterr, -ENOENT, "nothing to look up");
 	}
-	q->addressless = !email_places_read(&d->emails, &q->scope, &found);
+	q->addressless = !email_refs_read(&d->emails, &q->context, &found);
 	addresses_done(&found);
-	q->asked[0] = d->customer ? fact_text(d->customer, &q->scope) : NULL;
+	q->asked[0] = d->customer ? value_expr_text(d->customer, &q->context) : NULL;
 	*ret = q;
 	return 0;
 }
@@ -125,7 +125,7 @@ static int add_authentication(const struct step *step, const struct inquiry_secr
 	return 0;
 }
 
-static int add_headers(const struct step *step, const struct scope *s, struct pairs *headers, struct err *reterr)
+static int add_headers(const struct step *step, const struct eval_context *s, struct pairs *headers, struct err *reterr)
 {
 	for (size_t i = 0; i < step->headers_n; i++) {
 		CLEANUP(mem_freep) char *value = NULL;
@@ -166,7 +166,7 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 	step = &q->d->steps[q->step];
 	r = add_authentication(step, secrets, &headers, reterr);
 	if (r == 0)
-		r = add_headers(step, &q->scope, &headers, reterr);
+		r = add_headers(step, &q->context, &headers, reterr);
 	if (r < 0) {
 		pairs_done(&headers);
 		/* An optional step does without where the operator gave nothing to ask with: other than credentials
@@ -229,7 +229,7 @@ static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct er
 	}
 	/* The new id takes the old one's place in the webhook: whatever is asked from now on is about the new one. */
 	if (strlen(id) > INQUIRY_ID_MAX || !q->d->customer ||
-	    !reference_put(fact_place(q->d->customer, &q->scope), &q->scope, id)) {
+	    !reference_put(value_expr_target(q->d->customer, &q->context), &q->context, id)) {
 		(void)err_set(reason, -EINVAL, "the customer moved to an id that cannot be asked for");
 		return INQUIRY_ODD;
 	}
@@ -389,7 +389,7 @@ static bool leads_to_address(const struct inquiry *q, size_t i)
 		step_references(&steps[k], use_search_one, &search);
 		if (search.found) /* it asks by what step i takes */
 			leads = leads || leads_to_address(q, k);
-		else if (steps[k].emails.n > 0 && !steps[k].optional && step_applies(&steps[k], &q->scope))
+		else if (steps[k].emails.n > 0 && !steps[k].optional && step_applies(&steps[k], &q->context))
 			return false;
 	}
 	return leads;
@@ -431,9 +431,9 @@ const char *inquiry_passed(const struct inquiry *q, size_t step)
 	const struct step *s = &q->d->steps[step];
 	CLEANUP(mem_freep) char *url = NULL;
 
-	if (!step_applies(s, &q->scope))
+	if (!step_applies(s, &q->context))
 		return "its `when` does not hold";
-	if (step_url(s, &q->scope, &url) < 0)
+	if (step_url(s, &q->context, &url) < 0)
 		return "a part of its URL is missing";
 	return NULL;
 }

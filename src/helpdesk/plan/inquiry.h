@@ -30,7 +30,7 @@ enum inquiry_wish {
  * customer's id where the questions hold nothing else of the webhook, and else the id (if any), a "#" and a digest of
  * all that they hold. The caller owns it.
  */
-enum inquiry_wish inquiry_wish(const struct definition *d, const struct scope *s, bool has_address,
+enum inquiry_wish inquiry_wish(const struct definition *d, const struct eval_context *s, bool has_address,
 			       const char *customer, char **ret_key);
 
 /* The source's credentials for its helpdesk, in the clear; borrowed for the call. */
@@ -41,11 +41,12 @@ struct inquiry_secrets {
 struct inquiry; /* one walk; used by one thread at a time */
 
 /*
- * s is the scope over the webhook, nothing told yet. It is borrowed until inquiry_free, and its tree is not read only:
- * a merged customer's new id is put in the old one's place (inquiry_has_moved). -ENOENT: no step applies, or the
+ * s is the context over the webhook, nothing told yet. It is borrowed until inquiry_free, and its tree is not read
+ * only: a merged customer's new id is put in the old one's place (inquiry_has_moved). -ENOENT: no step applies, or the
  * webhook lacks what its URL needs (no customer): there is nobody to ask about. d must outlive it.
  */
-int inquiry_new(const struct definition *d, const struct scope *s, struct inquiry **ret, struct err *reterr) MUSTCHECK;
+int inquiry_new(const struct definition *d, const struct eval_context *s, struct inquiry **ret,
+		struct err *reterr) MUSTCHECK;
 void inquiry_free(struct inquiry *q);
 
 /*

@@ -36,7 +36,7 @@ struct prospect {
 
 struct outlook {
 	const struct definition *d;
-	const struct scope *scope;
+	const struct eval_context *context;
 	const char *customer;
 	bool has_address;
 	struct prospect steps[STEPS_MAX];
@@ -57,7 +57,7 @@ static void see(void *ctx, const struct reference *r)
 	struct outlook *o = ctx;
 	const char *name = reference_name(r);
 	CLEANUP(mem_freep) char *own = NULL;
-	const char *value = reference_look(r, o->scope, &own);
+	const char *value = reference_peek(r, o->context, &own);
 	bool may_be_taken = false;
 
 	o->webhook = o->webhook || !name;
@@ -80,7 +80,7 @@ static enum url_outlook look_at_url(struct outlook *o, const struct template *t)
 	template_references(t, see, o);
 	if (o->lacks || o->open)
 		return o->lacks ? URL_NEVER : URL_MAYBE;
-	return template_render(t, o->scope, TEMPLATE_URL, &url, NULL) == 0 ? URL_SURE : URL_NEVER;
+	return template_render(t, o->context, TEMPLATE_URL, &url, NULL) == 0 ? URL_SURE : URL_NEVER;
 }
 
 /* Fills o->steps. Like the walk, it ends before a needed step that cannot be asked. */
@@ -96,7 +96,7 @@ static void look_ahead(struct outlook *o)
 		p->by_name = p->when_open = o->open;
 		p->when_webhook = o->webhook;
 		/* A `when` that is not decided yet may hold. */
-		if (!p->when_open && !step_applies(s, o->scope))
+		if (!p->when_open && !step_applies(s, o->context))
 			continue;
 		for (size_t i = 0; i < s->urls_n && (i == 0 || p->urls[i - 1] != URL_SURE); i++) {
 			p->urls[i] = look_at_url(o, s->urls[i]);
@@ -130,7 +130,7 @@ static void add_value(void *ctx, const struct reference *r)
 	CLEANUP(mem_freep) char *own = NULL;
 
 	if (!reference_name(r))
-		add_fact(o, reference_look(r, o->scope, &own));
+		add_fact(o, reference_peek(r, o->context, &own));
 }
 
 /* Of a matcher, which looks at all values. */
@@ -141,7 +141,7 @@ static void add_values(void *ctx, const struct reference *r)
 
 	if (reference_name(r))
 		return;
-	reference_values(r, o->scope, &v);
+	reference_values(r, o->context, &v);
 	for (size_t i = 0; i < v.n; i++) {
 		CLEANUP(mem_freep) char *text = v.items[i] ? json_text(v.items[i]) : NULL;
 
@@ -212,10 +212,10 @@ static char *key_of(struct outlook *o)
 	return mem_fmt("%s#%s", o->customer ? o->customer : "", hex);
 }
 
-enum inquiry_wish inquiry_wish(const struct definition *d, const struct scope *s, bool has_address,
+enum inquiry_wish inquiry_wish(const struct definition *d, const struct eval_context *s, bool has_address,
 			       const char *customer, char **ret_key)
 {
-	struct outlook o = {.d = d, .scope = s, .customer = customer, .has_address = has_address};
+	struct outlook o = {.d = d, .context = s, .customer = customer, .has_address = has_address};
 	enum inquiry_wish wish = INQUIRY_NOTHING;
 	bool shows = false; /* some step tells a name that is shown */
 

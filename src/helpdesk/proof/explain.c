@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/percent.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 
 struct telling {
 	const struct proof *p;
@@ -141,7 +141,7 @@ static bool tell_stamp(const struct telling *t, struct span inside)
 {
 	CLEANUP(mem_freep)
 	char *stamp = inside.at ? mem_strn(inside.at, inside.len) : hmac_stamp(t->p->hmac, t->request);
-	char shown[FLAT_SHOWN_MAX];
+	char shown[PROPERTY_SHOWN_MAX];
 	int64_t ms;
 
 	if (t->p->hmac->stamp == HMAC_STAMP_NONE)
@@ -152,7 +152,8 @@ static bool tell_stamp(const struct telling *t, struct span inside)
 	}
 	if (clock_parse(stamp, strlen(stamp), &ms) == 0)
 		return false;
-	buf_addf(t->to, "the time of signing, \"%s\", is no time that can be read\n", flat_shown(stamp, shown));
+	buf_addf(t->to, "the time of signing, \"%s\", is no time that can be read\n",
+		 property_value_shown(stamp, shown));
 	return true;
 }
 

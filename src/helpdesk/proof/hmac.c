@@ -81,12 +81,12 @@ static enum proof_verdict shown_read_signature(const struct hmac *h, const char 
 static char *stamp_outside(const struct hmac *h, const struct pairs *headers, const char *query)
 {
 	struct pairs parameters = {0};
-	struct scope scope = {.headers = headers, .query = &parameters};
+	struct eval_context context = {.headers = headers, .query = &parameters};
 	char *stamp;
 
 	if (h->stamp == HMAC_STAMP_QUERY)
 		percent_read_query(query, &parameters);
-	stamp = reference_scalar(h->timestamp, &scope);
+	stamp = reference_scalar(h->timestamp, &context);
 	pairs_done(&parameters);
 	return stamp;
 }
@@ -94,12 +94,12 @@ static char *stamp_outside(const struct hmac *h, const struct pairs *headers, co
 static char *stamp_in_body(const struct hmac *h, const char *body, size_t len)
 {
 	CLEANUP(json_putp) struct json_object *tree = NULL;
-	struct scope scope = {0};
+	struct eval_context context = {0};
 
 	if (body_read(BODY_EITHER, body, len, &tree, NULL, NULL) < 0)
 		return NULL;
-	scope.item = tree;
-	return reference_scalar(h->timestamp, &scope);
+	context.item = tree;
+	return reference_scalar(h->timestamp, &context);
 }
 
 /* All that the headers and the query tell. The body's timestamp is looked for later. */

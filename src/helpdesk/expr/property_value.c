@@ -1,14 +1,14 @@
 #include <config.h>
 
 #include "base/mask.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 
 #include <string.h>
 
-#define FLAT_SHOWN_BYTES 80
-#define FLAT_ADDRESS "a text with an at sign" /* without one: the log masks what stands around it */
+#define PROPERTY_SHOWN_BYTES 80
+#define PROPERTY_ADDRESS "a text with an at sign" /* without one: the log masks what stands around it */
 
-size_t flat_cut(const char *text, size_t len, size_t max)
+size_t property_value_cut(const char *text, size_t len, size_t max)
 {
 	if (len <= max)
 		return len;
@@ -17,16 +17,16 @@ size_t flat_cut(const char *text, size_t len, size_t max)
 	return max;
 }
 
-struct json_object *flat_text(const char *text)
+struct json_object *property_value_text(const char *text)
 {
 	if (!text || *text == '\0')
 		return NULL;
-	return json_object_new_string_len(text, (int)flat_cut(text, strlen(text), FLAT_TEXT_MAX));
+	return json_object_new_string_len(text, (int)property_value_cut(text, strlen(text), PROPERTY_TEXT_MAX));
 }
 
-bool flat_add(struct json_object **list, const char *text)
+bool property_value_append(struct json_object **list, const char *text)
 {
-	CLEANUP(json_putp) struct json_object *one = flat_text(text);
+	CLEANUP(json_putp) struct json_object *one = property_value_text(text);
 
 	if (!one)
 		return true;
@@ -35,7 +35,7 @@ bool flat_add(struct json_object **list, const char *text)
 			return true;
 	if (!*list)
 		*list = json_object_new_array();
-	if (json_object_array_length(*list) == FLAT_LIST_MAX)
+	if (json_object_array_length(*list) == PROPERTY_LIST_MAX)
 		return false;
 	json_object_array_add(*list, TAKE(one));
 	return true;
@@ -45,10 +45,10 @@ static bool add_scalar(struct json_object **list, struct json_object *o)
 {
 	CLEANUP(mem_freep) char *own = NULL;
 
-	return flat_add(list, value_look(o, &own));
+	return property_value_append(list, value_peek(o, &own));
 }
 
-struct json_object *flat_list(const struct values *v)
+struct json_object *property_value_list(const struct values *v)
 {
 	struct json_object *list = NULL;
 	bool room = true;
@@ -58,7 +58,7 @@ struct json_object *flat_list(const struct values *v)
 	return list;
 }
 
-struct json_object *flat_value(struct json_object *o)
+struct json_object *property_value_of(struct json_object *o)
 {
 	struct json_object *list = NULL;
 	const char *text;
@@ -71,10 +71,10 @@ struct json_object *flat_value(struct json_object *o)
 		n = strlen(text);
 		if (n != (size_t)json_object_get_string_len(o))
 			return NULL;
-		return n > 0 && n <= FLAT_TEXT_MAX ? json_object_get(o) : flat_text(text);
+		return n > 0 && n <= PROPERTY_TEXT_MAX ? json_object_get(o) : property_value_text(text);
 	case json_type_double:
 		if (json_wide(o))
-			return flat_text(json_wide(o));
+			return property_value_text(json_wide(o));
 		return json_object_get(o);
 	case json_type_boolean:
 	case json_type_int:
@@ -92,7 +92,7 @@ struct json_object *flat_value(struct json_object *o)
 }
 
 /* JSON's own grammar of numbers, so that 007, 1_000 and .5 stay text. */
-static bool flat_is_number(const char *s)
+static bool property_value_is_number(const char *s)
 {
 	size_t digits;
 
@@ -110,7 +110,7 @@ static bool flat_is_number(const char *s)
 	return *s == '\0';
 }
 
-struct json_object *flat_literal(const struct node *n)
+struct json_object *property_value_literal(const struct node *n)
 {
 	struct json_object *o = NULL;
 
@@ -118,25 +118,25 @@ struct json_object *flat_literal(const struct node *n)
 		return NULL;
 	if (strcmp(n->text, "true") == 0 || strcmp(n->text, "false") == 0)
 		return json_object_new_boolean(n->text[0] == 't');
-	if (!flat_is_number(n->text) || json_read(n->text, strlen(n->text), &o, NULL) < 0)
+	if (!property_value_is_number(n->text) || json_read(n->text, strlen(n->text), &o, NULL) < 0)
 		return NULL;
 	return o;
 }
 
-const char *flat_name_fault(const char *name)
+const char *property_value_name_fault(const char *name)
 {
 	if (*name == '\0')
 		return "is empty";
 	if (*name == '$')
 		return "begins with \"$\", which Klaviyo keeps for its own properties";
-	if (strlen(name) > FLAT_NAME_MAX)
+	if (strlen(name) > PROPERTY_NAME_MAX)
 		return "is longer than 128 bytes";
 	return NULL;
 }
 
-const char *flat_line(const char *text, char *out)
+const char *property_value_line(const char *text, char *out)
 {
-	size_t len = flat_cut(text, strlen(text), FLAT_SHOWN_BYTES);
+	size_t len = property_value_cut(text, strlen(text), PROPERTY_SHOWN_BYTES);
 	const char *rest = text[len] != '\0' ? "…" : "";
 
 	for (size_t i = 0; i < len; i++)
@@ -145,12 +145,12 @@ const char *flat_line(const char *text, char *out)
 	return out;
 }
 
-const char *flat_shown(const char *text, char *out)
+const char *property_value_shown(const char *text, char *out)
 {
 	CLEANUP(mem_freep) char *masked = mask_text(text);
 
 	if (strcmp(masked, text) == 0)
-		return flat_line(text, out);
-	memcpy(out, FLAT_ADDRESS, sizeof(FLAT_ADDRESS));
+		return property_value_line(text, out);
+	memcpy(out, PROPERTY_ADDRESS, sizeof(PROPERTY_ADDRESS));
 	return out;
 }

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "helpdesk/expr/email_places.h"
+#include "helpdesk/expr/email_refs.h"
 
 #include <string.h>
 
@@ -22,17 +22,17 @@ static struct reference *place_compile(const struct node *n, bool only_pointers,
 	return r;
 }
 
-void email_places_compile(struct email_places *p, const struct node *emails, const struct node *primary,
-			  bool only_pointers, struct problems *problems)
+void email_refs_compile(struct email_refs *p, const struct node *emails, const struct node *primary, bool only_pointers,
+			struct problems *problems)
 {
 	bool is_list = emails && emails->type == NODE_LIST;
 	size_t errors = problems->errors, n = is_list ? emails->n : emails != NULL;
 
-	*p = (struct email_places){0};
-	if (is_list && (n == 0 || n > EMAIL_PLACES_MAX)) {
+	*p = (struct email_refs){0};
+	if (is_list && (n == 0 || n > EMAIL_REFS_MAX)) {
 		problems_error(problems, emails,
 			       "expected a list of 1 to %d references, of which the first with an address counts",
-			       EMAIL_PLACES_MAX);
+			       EMAIL_REFS_MAX);
 		n = 0;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -46,16 +46,16 @@ void email_places_compile(struct email_places *p, const struct node *emails, con
 		return;
 	if (p->n > 1)
 		problems_error(problems, primary, "`primary` stands beside a single `emails`, not beside a list");
-	else if (p->n == 0 || !reference_stands_beside(p->primary, p->emails[0]))
+	else if (p->n == 0 || !reference_is_sibling(p->primary, p->emails[0]))
 		problems_error(problems, primary, "expected a pointer beside `emails`, with as many *");
 }
 
-void email_places_done(struct email_places *p)
+void email_refs_done(struct email_refs *p)
 {
 	for (size_t i = 0; i < p->n; i++)
 		reference_free(p->emails[i]);
 	reference_free(p->primary);
-	*p = (struct email_places){0};
+	*p = (struct email_refs){0};
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -68,21 +68,21 @@ static bool add_value(struct addresses *to, struct json_object *o, bool primary)
 
 	for (size_t i = 0; i < n && i < VALUES_MAX; i++) {
 		CLEANUP(mem_freep) char *own = NULL;
-		const char *text = value_look(is_list ? json_object_array_get_idx(o, i) : o, &own);
+		const char *text = value_peek(is_list ? json_object_array_get_idx(o, i) : o, &own);
 
 		any = (text && addresses_add(to, text, primary)) || any;
 	}
 	return any;
 }
 
-static bool place_read(const struct reference *emails, const struct reference *primary, const struct scope *s,
+static bool place_read(const struct reference *emails, const struct reference *primary, const struct eval_context *s,
 		       struct addresses *to)
 {
 	struct values found, marks = {0};
 	bool any = false;
 
 	if (primary)
-		reference_values_beside(emails, primary, s, &found, &marks);
+		reference_sibling_values(emails, primary, s, &found, &marks);
 	else
 		reference_values(emails, s, &found);
 	for (size_t i = 0; i < found.n; i++) {
@@ -96,7 +96,7 @@ static bool place_read(const struct reference *emails, const struct reference *p
 	return any;
 }
 
-bool email_places_read(const struct email_places *p, const struct scope *s, struct addresses *to)
+bool email_refs_read(const struct email_refs *p, const struct eval_context *s, struct addresses *to)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (place_read(p->emails[i], p->primary, s, to))
@@ -104,7 +104,7 @@ bool email_places_read(const struct email_places *p, const struct scope *s, stru
 	return false;
 }
 
-const struct reference *email_places_place(const struct email_places *p, const struct scope *s)
+const struct reference *email_refs_target(const struct email_refs *p, const struct eval_context *s)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		struct addresses found = {0};
@@ -117,7 +117,7 @@ const struct reference *email_places_place(const struct email_places *p, const s
 	return p->n > 0 ? p->emails[0] : NULL;
 }
 
-void email_places_references(const struct email_places *p, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+void email_refs_references(const struct email_refs *p, void (*fn)(void *ctx, const struct reference *r), void *ctx)
 {
 	for (size_t i = 0; i < p->n; i++)
 		fn(ctx, p->emails[i]);

@@ -1,17 +1,17 @@
 #include <config.h>
 
-#include "helpdesk/expr/fact.h"
+#include "helpdesk/expr/value_expr.h"
 
 #include <string.h>
 
 #include "base/buf.h"
-#include "helpdesk/expr/flat.h"
+#include "helpdesk/expr/property_value.h"
 #include "helpdesk/expr/keys.h"
 #include "helpdesk/expr/matcher.h"
 #include "helpdesk/expr/pattern.h"
 
-#define FACT_WHEN_BYTES 400 /* of a matcher, in what people read */
-#define FACT_WRITTEN_BYTES (FACT_MAX * (4800 + FACT_WHEN_BYTES))
+#define VALUE_EXPR_WHEN_BYTES 400 /* of a matcher, in what people read */
+#define VALUE_EXPR_WRITTEN_BYTES (VALUE_EXPR_MAX * (4800 + VALUE_EXPR_WHEN_BYTES))
 
 /* A reference, a template, or the body; of a property also what each element of a list gives. */
 struct alternative {
@@ -23,21 +23,21 @@ struct alternative {
 	char *written;          /* of `each`; NULL: as reference or template is written */
 };
 
-struct fact {
-	struct alternative items[FACT_MAX];
+struct value_expr {
+	struct alternative items[VALUE_EXPR_MAX];
 	size_t n;
-	enum fact_kind kind;
+	enum value_expr_kind kind;
 	char *written; /* of several; NULL: as the only one is written */
 };
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-static void fact_add(struct fact *f, const struct node *at, const char *text, struct problems *problems)
+static void value_expr_add(struct value_expr *f, const struct node *at, const char *text, struct problems *problems)
 {
 	struct alternative *a = &f->items[f->n++];
 	struct err e;
 
-	if (f->kind == FACT_DELIVERY && strcmp(text, FACT_BODY) == 0) {
+	if (f->kind == VALUE_EXPR_DELIVERY && strcmp(text, VALUE_EXPR_BODY) == 0) {
 		a->body = true;
 		return;
 	}
@@ -59,7 +59,7 @@ static char *alternative_write(const struct alternative *a, const char *each, co
 	char *written;
 	struct buf b;
 
-	buf_init(&b, FACT_WHEN_BYTES);
+	buf_init(&b, VALUE_EXPR_WHEN_BYTES);
 	if (a->when) {
 		buf_adds(&b, " where ");
 		matcher_describe(a->when, &b);
@@ -69,7 +69,7 @@ static char *alternative_write(const struct alternative *a, const char *each, co
 	return written;
 }
 
-bool fact_is_choice(const struct node *n)
+bool value_expr_is_choice(const struct node *n)
 {
 	return n->type == NODE_MAP && (node_get(n, "use") || node_get(n, "when") || node_get(n, "each"));
 }
@@ -78,26 +78,27 @@ bool fact_is_choice(const struct node *n)
  * {when: MATCHER, use: reference}: counts only for webhooks of that kind. {each: pointer, when: MATCHER, use:
  * reference}: of the elements of that kind; without `when`, of all.
  */
-static void fact_add_choice(struct fact *f, const struct node *n, struct problems *problems)
+static void value_expr_add_choice(struct value_expr *f, const struct node *n, struct problems *problems)
 {
 	static const char *const one[] = {"when", "use", NULL}, *const property[] = {"each", "when", "use", NULL};
 	const struct node *each = node_get(n, "each"), *when = node_get(n, "when"), *use = node_get(n, "use");
 	struct alternative *a;
 	struct err e;
 
-	if (each && f->kind != FACT_PROPERTY) {
+	if (each && f->kind != VALUE_EXPR_PROPERTY) {
 		problems_error(problems, each,
 			       "`each` gives a list, and one value is expected here: only `attributes` know it");
 		return;
 	}
-	keys_check(n, f->kind == FACT_PROPERTY ? property : one, problems);
+	keys_check(n, f->kind == VALUE_EXPR_PROPERTY ? property : one, problems);
 	if ((!when && !each) || !use || use->type != NODE_SCALAR) {
 		problems_error(problems, n, "expected {when: MATCHER, use: REFERENCE}%s",
-			       f->kind == FACT_PROPERTY ? " or {each: POINTER, when: MATCHER, use: REFERENCE}" : "");
+			       f->kind == VALUE_EXPR_PROPERTY ? " or {each: POINTER, when: MATCHER, use: REFERENCE}"
+							      : "");
 		return;
 	}
 	a = &f->items[f->n];
-	fact_add(f, use, use->text, problems);
+	value_expr_add(f, use, use->text, problems);
 	a->when = when ? matcher_compile(when, REFERENCE_NO_NAMES, problems) : NULL;
 	if (each && each->type != NODE_SCALAR)
 		problems_error(problems, each, "expected a JSON Pointer to a list (\"/…\"), not %s", node_kind(each));
@@ -107,22 +108,22 @@ static void fact_add_choice(struct fact *f, const struct node *n, struct problem
 		a->written = alternative_write(a, each->text, use->text);
 }
 
-static void fact_add_all(struct fact *f, const struct node *n, struct problems *problems)
+static void value_expr_add_all(struct value_expr *f, const struct node *n, struct problems *problems)
 {
-	if (n->n == 0 || n->n > FACT_MAX) {
+	if (n->n == 0 || n->n > VALUE_EXPR_MAX) {
 		problems_error(problems, n,
 			       "expected a list of 1 to %d references, of which the first that finds "
 			       "something counts",
-			       FACT_MAX);
+			       VALUE_EXPR_MAX);
 		return;
 	}
 	for (size_t i = 0; i < n->n; i++) {
 		const struct node *one = n->items[i];
 
 		if (one->type == NODE_SCALAR)
-			fact_add(f, one, one->text, problems);
+			value_expr_add(f, one, one->text, problems);
 		else if (one->type == NODE_MAP)
-			fact_add_choice(f, one, problems);
+			value_expr_add_choice(f, one, problems);
 		else
 			problems_error(problems, one,
 				       "expected a reference (\"/…\"), a template, or {when: MATCHER, use: REFERENCE}, "
@@ -134,23 +135,23 @@ static void fact_add_all(struct fact *f, const struct node *n, struct problems *
 static const char *alternative_written(const struct alternative *a)
 {
 	if (a->body)
-		return FACT_BODY;
+		return VALUE_EXPR_BODY;
 	if (a->written)
 		return a->written;
 	return a->reference ? reference_text(a->reference) : template_text(a->template);
 }
 
 /* f, or NULL where there were errors. */
-static struct fact *fact_end(struct fact *f, size_t errors, const struct problems *problems)
+static struct value_expr *value_expr_end(struct value_expr *f, size_t errors, const struct problems *problems)
 {
 	struct buf b;
 
 	if (problems->errors > errors) {
-		fact_free(f);
+		value_expr_free(f);
 		return NULL;
 	}
 	if (f->n > 1) {
-		buf_init(&b, FACT_WRITTEN_BYTES);
+		buf_init(&b, VALUE_EXPR_WRITTEN_BYTES);
 		for (size_t i = 0; i < f->n; i++)
 			buf_addf(&b, "%s%s", i > 0 ? " or " : "", alternative_written(&f->items[i]));
 		f->written = buf_take(&b);
@@ -158,35 +159,35 @@ static struct fact *fact_end(struct fact *f, size_t errors, const struct problem
 	return f;
 }
 
-struct fact *fact_compile_text(const struct node *at, const char *text, struct problems *problems)
+struct value_expr *value_expr_compile_text(const struct node *at, const char *text, struct problems *problems)
 {
-	struct fact *f = mem_new(1, sizeof(*f));
+	struct value_expr *f = mem_new(1, sizeof(*f));
 	size_t errors = problems->errors;
 
-	fact_add(f, at, text, problems);
-	return fact_end(f, errors, problems);
+	value_expr_add(f, at, text, problems);
+	return value_expr_end(f, errors, problems);
 }
 
-struct fact *fact_compile(const struct node *n, enum fact_kind kind, struct problems *problems)
+struct value_expr *value_expr_compile(const struct node *n, enum value_expr_kind kind, struct problems *problems)
 {
-	struct fact *f = mem_new(1, sizeof(*f));
+	struct value_expr *f = mem_new(1, sizeof(*f));
 	size_t errors = problems->errors;
 
 	f->kind = kind;
 	if (n->type == NODE_SCALAR)
-		fact_add(f, n, n->text, problems);
+		value_expr_add(f, n, n->text, problems);
 	else if (n->type == NODE_LIST)
-		fact_add_all(f, n, problems);
-	else if (fact_is_choice(n))
-		fact_add_choice(f, n, problems);
+		value_expr_add_all(f, n, problems);
+	else if (value_expr_is_choice(n))
+		value_expr_add_choice(f, n, problems);
 	else
 		problems_error(problems, n,
 			       "expected a reference (\"/…\"), a template (\"{/…} {/…}\") or a list of them, not %s",
 			       node_kind(n));
-	return fact_end(f, errors, problems);
+	return value_expr_end(f, errors, problems);
 }
 
-void fact_free(struct fact *f)
+void value_expr_free(struct value_expr *f)
 {
 	if (!f)
 		return;
@@ -201,12 +202,12 @@ void fact_free(struct fact *f)
 	free(f);
 }
 
-const char *fact_written(const struct fact *f)
+const char *value_expr_written(const struct value_expr *f)
 {
 	return f->written ? f->written : alternative_written(&f->items[0]);
 }
 
-void fact_references(const struct fact *f, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+void value_expr_references(const struct value_expr *f, void (*fn)(void *ctx, const struct reference *r), void *ctx)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		if (f->items[i].when)
@@ -220,12 +221,12 @@ void fact_references(const struct fact *f, void (*fn)(void *ctx, const struct re
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static bool alternative_counts(const struct alternative *a, const struct scope *s)
+static bool alternative_counts(const struct alternative *a, const struct eval_context *s)
 {
 	return !a->when || matcher_holds(a->when, s);
 }
 
-static char *template_value(const struct template *t, const struct scope *s)
+static char *template_value(const struct template *t, const struct eval_context *s)
 {
 	char *text = NULL;
 
@@ -234,7 +235,8 @@ static char *template_value(const struct template *t, const struct scope *s)
 
 /* The first alternative that counts and gives a text, or is the body; NULL: there is none. The caller owns *ret_text,
  * which is NULL of the body and of none. */
-static const struct alternative *fact_find(const struct fact *f, const struct scope *s, char **ret_text)
+static const struct alternative *value_expr_find(const struct value_expr *f, const struct eval_context *s,
+						 char **ret_text)
 {
 	*ret_text = NULL;
 	for (size_t i = 0; i < f->n; i++) {
@@ -251,23 +253,23 @@ static const struct alternative *fact_find(const struct fact *f, const struct sc
 	return NULL;
 }
 
-char *fact_text(const struct fact *f, const struct scope *s)
+char *value_expr_text(const struct value_expr *f, const struct eval_context *s)
 {
 	char *text;
 
-	(void)fact_find(f, s, &text);
+	(void)value_expr_find(f, s, &text);
 	return text;
 }
 
-bool fact_is_body(const struct fact *f, const struct scope *s)
+bool value_expr_is_body(const struct value_expr *f, const struct eval_context *s)
 {
 	CLEANUP(mem_freep) char *text = NULL;
-	const struct alternative *a = fact_find(f, s, &text);
+	const struct alternative *a = value_expr_find(f, s, &text);
 
 	return a && a->body;
 }
 
-bool fact_may_be_body(const struct fact *f)
+bool value_expr_may_be_body(const struct value_expr *f)
 {
 	for (size_t i = 0; i < f->n; i++)
 		if (f->items[i].body)
@@ -276,10 +278,10 @@ bool fact_may_be_body(const struct fact *f)
 }
 
 /* Adds what one element of `each` gives. false: the list is full. */
-static bool element_add(const struct alternative *a, const struct scope *s, struct json_object *element,
+static bool element_add(const struct alternative *a, const struct eval_context *s, struct json_object *element,
 			size_t *texts_left, struct json_object **list)
 {
-	struct scope at = *s;
+	struct eval_context at = *s;
 	struct values v = {0};
 	bool room = true;
 
@@ -291,20 +293,20 @@ static bool element_add(const struct alternative *a, const struct scope *s, stru
 	if (a->template) {
 		CLEANUP(mem_freep) char *text = template_value(a->template, &at);
 
-		return flat_add(list, text);
+		return property_value_append(list, text);
 	}
 	reference_values(a->reference, &at, &v);
 	for (size_t i = 0; i < v.n && room; i++) {
 		CLEANUP(mem_freep) char *own = NULL;
 
-		room = flat_add(list, value_look(v.items[i], &own));
+		room = property_value_append(list, value_peek(v.items[i], &own));
 	}
 	values_done(&v);
 	return room;
 }
 
 /* An object counts as the list of its members, as with "*". The work is bounded, however many elements there are. */
-static struct json_object *each_value(const struct alternative *a, const struct scope *s)
+static struct json_object *each_value(const struct alternative *a, const struct eval_context *s)
 {
 	size_t texts_left = PATTERN_TEXTS_MAX, n = 0;
 	struct json_object *list = NULL;
@@ -326,7 +328,7 @@ static struct json_object *each_value(const struct alternative *a, const struct 
 	return list;
 }
 
-static struct json_object *alternative_value(const struct alternative *a, const struct scope *s)
+static struct json_object *alternative_value(const struct alternative *a, const struct eval_context *s)
 {
 	struct json_object *value = NULL;
 	struct values v;
@@ -338,18 +340,18 @@ static struct json_object *alternative_value(const struct alternative *a, const 
 	if (!a->reference) {
 		CLEANUP(mem_freep) char *text = template_value(a->template, s);
 
-		return flat_text(text);
+		return property_value_text(text);
 	}
 	reference_values(a->reference, s, &v);
 	if (reference_stars(a->reference) > 0)
-		value = flat_list(&v);
+		value = property_value_list(&v);
 	else if (v.n > 0)
-		value = flat_value(v.items[0]);
+		value = property_value_of(v.items[0]);
 	values_done(&v);
 	return value;
 }
 
-struct json_object *fact_value(const struct fact *f, const struct scope *s)
+struct json_object *value_expr_json(const struct value_expr *f, const struct eval_context *s)
 {
 	struct json_object *value = NULL;
 
@@ -358,7 +360,7 @@ struct json_object *fact_value(const struct fact *f, const struct scope *s)
 	return value;
 }
 
-const char *fact_oddity(const struct fact *f, const struct scope *s)
+const char *value_expr_mismatch(const struct value_expr *f, const struct eval_context *s)
 {
 	const char *oddity = NULL;
 	struct values v;
@@ -387,10 +389,10 @@ static void keep_last(void *ctx, const struct reference *r)
 		*last = r;
 }
 
-const struct reference *fact_place(const struct fact *f, const struct scope *s)
+const struct reference *value_expr_target(const struct value_expr *f, const struct eval_context *s)
 {
 	CLEANUP(mem_freep) char *text = NULL;
-	const struct alternative *a = fact_find(f, s, &text);
+	const struct alternative *a = value_expr_find(f, s, &text);
 	const struct reference *last;
 
 	if (!a)
