@@ -91,7 +91,7 @@ enum proof_verdict explain_proof(const struct generation *g, const struct source
 		out_print("  none is asked for: whoever reaches the address is believed\n\n");
 		return PROOF_GOOD;
 	}
-	if (!proof_is_shown(proof, &w->headers, query)) {
+	if (!proof_is_present(proof, &w->headers, query)) {
 		out_print("  not shown here, so not checked; without it the daemon answers 401\n");
 		tell_why(proof, &secrets, &request);
 		return PROOF_MISSING;

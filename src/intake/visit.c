@@ -97,7 +97,7 @@ enum proof_verdict visit_prove_outside(const struct visit *v, const struct http_
 	struct proof_secrets secrets;
 	const struct proof_request request = request_of(v, x, &secrets);
 
-	return proof_check_outside(definition_proof(v->source->definition), &secrets, &request);
+	return proof_check_without_body(definition_proof(v->source->definition), &secrets, &request);
 }
 
 enum proof_verdict visit_prove(const struct visit *v, const struct http_exchange *x)

@@ -238,7 +238,7 @@ static void try_proof(const struct proof *p, bool sound, const struct pairs *hea
 
 	if (!secret)
 		return;
-	(void)proof_is_shown(p, headers, query);
+	(void)proof_is_present(p, headers, query);
 	verdict = proof_check(p, &secrets, &request);
 	HOLDS(!is_signature(p) || verdict != PROOF_GOOD);
 	if (verdict == PROOF_MISSING || verdict == PROOF_WRONG)

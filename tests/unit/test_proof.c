@@ -38,9 +38,9 @@ static void assert_proofs(const char *yaml, const struct proof_case *cases, size
 		v = proof_check(p, &secrets, &request);
 		if (v != cases[i].verdict)
 			fail_msg("%s, case %zu: %s", yaml, i, proof_verdict_name(v));
-		assert_int_equal(proof_is_shown(p, &headers, cases[i].query), v != PROOF_MISSING);
+		assert_int_equal(proof_is_present(p, &headers, cases[i].query), v != PROOF_MISSING);
 		assert_false(proof_about(p)->needs_body);
-		assert_int_equal(proof_check_outside(p, &secrets, &request), v);
+		assert_int_equal(proof_check_without_body(p, &secrets, &request), v);
 		pairs_done(&headers);
 	}
 	proof_free(p);

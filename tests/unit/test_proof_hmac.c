@@ -238,7 +238,7 @@ static enum proof_verdict stage_check_outside(const struct stage *s)
 
 	request.body = NULL;
 	request.body_len = 0;
-	return proof_check_outside(s->proof, &s->known, &request);
+	return proof_check_without_body(s->proof, &s->known, &request);
 }
 
 /* Whatever a test does to a request: the headers alone never refuse what the whole proves. */
@@ -288,7 +288,7 @@ static void every_scheme_s_right_signature_proves(void **state)
 		struct stage s;
 
 		stage_set(&s, &schemes[i]);
-		assert_true(proof_is_shown(s.proof, &s.headers, s.query));
+		assert_true(proof_is_present(s.proof, &s.headers, s.query));
 		ASSERT_VERDICT(&s, PROOF_GOOD);
 		assert_true(proof_about(s.proof)->needs_secret);
 		assert_false(proof_about(s.proof)->needs_user);
@@ -358,7 +358,7 @@ static void what_is_not_shown_is_missing(void **state)
 				if (s.headers.items[k].value == name)
 					s.headers.items[k].name[0] = '_';
 			ASSERT_VERDICT(&s, PROOF_MISSING);
-			assert_false(proof_is_shown(s.proof, &s.headers, s.query));
+			assert_false(proof_is_present(s.proof, &s.headers, s.query));
 			stage_done(&s);
 		}
 	}
@@ -639,7 +639,7 @@ static void the_header_s_form_is_the_format_s(void **state)
 		stage_replace(&s, scheme->signature.name, cases[i].value);
 		if (stage_check(&s) != cases[i].verdict)
 			fail_msg("%s: %s", cases[i].value, proof_verdict_name(stage_check(&s)));
-		assert_int_equal(proof_is_shown(s.proof, &s.headers, s.query), cases[i].verdict != PROOF_MISSING);
+		assert_int_equal(proof_is_present(s.proof, &s.headers, s.query), cases[i].verdict != PROOF_MISSING);
 		stage_done(&s);
 	}
 }
@@ -656,7 +656,7 @@ static void a_header_that_is_too_long_is_not_taken_apart(void **state)
 	memcpy(value + (1 << 20) - 9, ",v1=abcd", 8);
 	stage_replace(&s, schemes[8].signature.name, value);
 	assert_int_equal(stage_check(&s), PROOF_WRONG);
-	assert_true(proof_is_shown(s.proof, &s.headers, s.query));
+	assert_true(proof_is_present(s.proof, &s.headers, s.query));
 	free(value);
 	stage_done(&s);
 }

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/proof/proof_parts.h"
+#include "helpdesk/proof/proof_internal.h"
 
 #include <string.h>
 
@@ -189,14 +189,14 @@ void proof_explain(const struct proof *p, const struct proof_secrets *secrets, c
 		   struct buf *to)
 {
 	const struct telling t = {.p = p, .request = request, .to = to};
-	const char *header = p->about.secret_header, *scheme = p->way->scheme ? p->way->scheme : "";
+	const char *header = p->about.secret_header, *scheme = p->method->scheme ? p->method->scheme : "";
 	CLEANUP(mem_freep) char *begin = mem_fmt("%s%s…", scheme, *scheme != '\0' ? " " : "");
 
 	if (p->hmac)
 		tell_signature(&t);
-	else if (proof_is_shown(p, request->headers, request->query) && p->way->needs_user)
+	else if (proof_is_present(p, request->headers, request->query) && p->method->needs_user)
 		tell_basic(&t, secrets);
-	else if (proof_is_shown(p, request->headers, request->query))
+	else if (proof_is_present(p, request->headers, request->query))
 		buf_adds(to, "the secret is not that of the source's `authenticate`\n");
 	else if (!header)
 		tell_parameter_missing(&t, p->about.secret_query);

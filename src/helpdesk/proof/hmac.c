@@ -9,7 +9,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/proof/proof_parts.h"
+#include "helpdesk/proof/proof_internal.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -26,19 +26,19 @@
 
 /* ---- what is shown ----------------------------------------------------------------------------------------------- */
 
-struct shown {
+struct shown_signatures {
 	struct span signatures[HMAC_SIGNATURES_MAX];
 	size_t n;
 	char *stamp; /* NULL: none, or not looked for yet */
 };
 
-static void shown_done(struct shown *s)
+static void shown_done(struct shown_signatures *s)
 {
 	free(s->stamp);
 }
 
 /* "v1,SIGNATURE v1,SIGNATURE v2,…": only those of v1. */
-static void shown_read_many(const char *value, struct shown *ret)
+static void shown_read_many(const char *value, struct shown_signatures *ret)
 {
 	for (;;) {
 		struct span words[2]; /* version and signature, between blanks and commas */
@@ -55,7 +55,7 @@ static void shown_read_many(const char *value, struct shown *ret)
 	}
 }
 
-static enum proof_verdict shown_read_signature(const struct hmac *h, const char *value, struct shown *ret)
+static enum proof_verdict shown_read_signature(const struct hmac *h, const char *value, struct shown_signatures *ret)
 {
 	struct span signature, stamp;
 
@@ -78,7 +78,7 @@ static enum proof_verdict shown_read_signature(const struct hmac *h, const char 
 }
 
 /* The timestamp where it stands in a header or in the query. */
-static char *stamp_outside(const struct hmac *h, const struct pairs *headers, const char *query)
+static char *stamp_without_body(const struct hmac *h, const struct pairs *headers, const char *query)
 {
 	struct pairs parameters = {0};
 	struct eval_context context = {.headers = headers, .query = &parameters};
@@ -104,14 +104,14 @@ static char *stamp_in_body(const struct hmac *h, const char *body, size_t len)
 
 /* All that the headers and the query tell. The body's timestamp is looked for later. */
 static enum proof_verdict shown_read(const struct hmac *h, const struct pairs *headers, const char *query,
-				     struct shown *ret)
+				     struct shown_signatures *ret)
 {
 	enum proof_verdict v = shown_read_signature(h, pairs_get(headers, h->header), ret);
 
 	if (v == PROOF_MISSING)
 		return v;
 	if (h->stamp == HMAC_STAMP_HEADER || h->stamp == HMAC_STAMP_QUERY) {
-		ret->stamp = stamp_outside(h, headers, query);
+		ret->stamp = stamp_without_body(h, headers, query);
 		if (!ret->stamp)
 			return PROOF_MISSING;
 	}
@@ -121,9 +121,9 @@ static enum proof_verdict shown_read(const struct hmac *h, const struct pairs *h
 	return v;
 }
 
-static bool hmac_is_shown(const struct proof *p, const struct pairs *headers, const char *query)
+static bool hmac_is_present(const struct proof *p, const struct pairs *headers, const char *query)
 {
-	CLEANUP(shown_done) struct shown shown = {0};
+	CLEANUP(shown_done) struct shown_signatures shown = {0};
 
 	return shown_read(p->hmac, headers, query, &shown) != PROOF_MISSING;
 }
@@ -254,7 +254,7 @@ int hmac_decode(const struct hmac *h, struct span shown, char **ret, size_t *ret
 }
 
 static bool signature_holds(const struct hmac *h, const struct proof_secrets *s, const struct proof_request *request,
-			    const struct shown *shown)
+			    const struct shown_signatures *shown)
 {
 	unsigned char digest[DIGEST_BYTES_MAX];
 	bool good = false;
@@ -288,9 +288,9 @@ static enum proof_verdict stamp_verdict(const struct hmac *h, const char *stamp,
 	return ms < now_ms - h->tolerance_ms || ms > now_ms + h->tolerance_ms ? PROOF_STALE : PROOF_GOOD;
 }
 
-enum proof_verdict hmac_check_outside(const struct hmac *h, const struct proof_request *request)
+enum proof_verdict hmac_check_without_body(const struct hmac *h, const struct proof_request *request)
 {
-	CLEANUP(shown_done) struct shown shown = {0};
+	CLEANUP(shown_done) struct shown_signatures shown = {0};
 	enum proof_verdict v = shown_read(h, request->headers, request->query, &shown);
 	bool possible = false; /* one of the signatures could be one */
 
@@ -311,7 +311,7 @@ static enum proof_verdict hmac_check(const struct proof *p, const struct proof_s
 				     const struct proof_request *request)
 {
 	const struct hmac *h = p->hmac;
-	CLEANUP(shown_done) struct shown shown = {0};
+	CLEANUP(shown_done) struct shown_signatures shown = {0};
 	enum proof_verdict v = shown_read(h, request->headers, request->query, &shown);
 
 	if (v != PROOF_GOOD)
@@ -335,7 +335,7 @@ static enum proof_verdict hmac_check(const struct proof *p, const struct proof_s
 bool proof_signed_at(const struct proof *p, const struct proof_request *request, int64_t *ret_ms)
 {
 	const struct hmac *h = p->hmac;
-	CLEANUP(shown_done) struct shown shown = {0};
+	CLEANUP(shown_done) struct shown_signatures shown = {0};
 
 	if (!h || h->stamp == HMAC_STAMP_NONE || shown_read(h, request->headers, request->query, &shown) != PROOF_GOOD)
 		return false;
@@ -349,7 +349,7 @@ char *hmac_stamp(const struct hmac *h, const struct proof_request *request)
 	if (h->stamp == HMAC_STAMP_BODY)
 		return stamp_in_body(h, request->body, request->body_len);
 	if (h->stamp == HMAC_STAMP_HEADER || h->stamp == HMAC_STAMP_QUERY)
-		return stamp_outside(h, request->headers, request->query);
+		return stamp_without_body(h, request->headers, request->query);
 	return NULL;
 }
 
@@ -377,8 +377,8 @@ static char *stamp_make(const struct hmac *h, const struct proof_request *reques
 }
 
 /* The headers and the query that are signed beside the body. */
-static void make_outside(const struct hmac *h, const struct proof_request *request, const char *stamp,
-			 struct pairs *headers, char **query)
+static void make_without_body(const struct hmac *h, const struct proof_request *request, const char *stamp,
+			      struct pairs *headers, char **query)
 {
 	struct buf b;
 
@@ -437,7 +437,7 @@ static void hmac_make(const struct proof *p, const struct proof_secrets *s, cons
 	if (key_read(h, s->secrets[0], &key) || (!stamp && h->stamp != HMAC_STAMP_NONE) ||
 	    (!request->url && pieces_have(&h->message, PIECE_URL)))
 		return;
-	make_outside(h, request, stamp, headers, query);
+	make_without_body(h, request, stamp, headers, query);
 	sign(h, &key, request, headers, stamp, digest);
 	make_signature(h, digest, stamp, headers);
 }
@@ -448,22 +448,22 @@ static const char *const hmac_keys[] = {"header", "format",    "algorithm", "enc
 					"signed", "timestamp", "unit",      "tolerance", NULL};
 static const char *const standard_keys[] = {"tolerance", NULL};
 
-const struct proof_way proof_hmac = {
+const struct proof_method proof_hmac = {
 	.name = "hmac",
 	.needs_secret = true,
 	.keys = hmac_keys,
 	.compile = hmac_compile,
-	.is_shown = hmac_is_shown,
+	.is_present = hmac_is_present,
 	.check = hmac_check,
 	.make = hmac_make,
 };
 
-const struct proof_way proof_standard_webhooks = {
+const struct proof_method proof_standard_webhooks = {
 	.name = "standard-webhooks",
 	.needs_secret = true,
 	.keys = standard_keys,
 	.compile = hmac_compile_standard,
-	.is_shown = hmac_is_shown,
+	.is_present = hmac_is_present,
 	.check = hmac_check,
 	.make = hmac_make,
 };

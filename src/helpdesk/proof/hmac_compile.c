@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/proof/proof_parts.h"
+#include "helpdesk/proof/proof_internal.h"
 
 #include <string.h>
 

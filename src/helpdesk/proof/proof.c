@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/proof/proof_parts.h"
+#include "helpdesk/proof/proof_internal.h"
 
 #include <string.h>
 #include <strings.h>
@@ -36,10 +36,10 @@ static bool secrets_hold(const struct proof_secrets *s, const char *shown, size_
 static const char *plain_shown(const struct proof *p, const struct pairs *headers, const char *query,
 			       struct pairs *parameters)
 {
-	const char *value, *scheme = p->way->scheme;
+	const char *value, *scheme = p->method->scheme;
 	size_t len = scheme ? strlen(scheme) : 0;
 
-	if (p->way->in_query) {
+	if (p->method->in_query) {
 		percent_read_query(query, parameters);
 		return pairs_get(parameters, p->name);
 	}
@@ -51,7 +51,7 @@ static const char *plain_shown(const struct proof *p, const struct pairs *header
 	return value + len + strspn(value + len, " ");
 }
 
-static bool plain_is_shown(const struct proof *p, const struct pairs *headers, const char *query)
+static bool plain_is_present(const struct proof *p, const struct pairs *headers, const char *query)
 {
 	CLEANUP(pairs_done) struct pairs parameters = {0};
 
@@ -99,70 +99,70 @@ static void plain_make(const struct proof *p, const struct proof_secrets *s, con
 	struct buf b;
 
 	(void)request;
-	if (p->way->in_query) {
+	if (p->method->in_query) {
 		buf_init(&b, PROOF_QUERY_MAX);
 		buf_addf(&b, "%s=", p->name);
 		percent_add(&b, secret, "");
 		*query = buf_take(&b);
 		return;
 	}
-	if (p->way->needs_user) {
+	if (p->method->needs_user) {
 		pair = mem_fmt("%s:%s", s->user ? s->user : "", secret);
 		secret = encoded = digest_base64(pair, strlen(pair));
 	}
-	value = p->way->scheme ? mem_fmt("%s %s", p->way->scheme, secret) : mem_str(secret);
+	value = p->method->scheme ? mem_fmt("%s %s", p->method->scheme, secret) : mem_str(secret);
 	pairs_add(headers, p->about.secret_header, value);
 }
 
 /* ---- the rows ---------------------------------------------------------------------------------------------------- */
 
-static const struct proof_way proof_basic = {
+static const struct proof_method proof_basic = {
 	.name = "basic",
 	.scheme = "Basic",
 	.needs_user = true,
 	.needs_secret = true,
 	.in_header = true,
-	.is_shown = plain_is_shown,
+	.is_present = plain_is_present,
 	.check = basic_check,
 	.make = plain_make,
 };
 
-static const struct proof_way proof_bearer = {
+static const struct proof_method proof_bearer = {
 	.name = "bearer",
 	.scheme = "Bearer",
 	.needs_secret = true,
 	.in_header = true,
-	.is_shown = plain_is_shown,
+	.is_present = plain_is_present,
 	.check = plain_check,
 	.make = plain_make,
 };
 
-static const struct proof_way proof_header = {
+static const struct proof_method proof_header = {
 	.name = "header",
 	.needs_secret = true,
 	.needs_name = true,
 	.in_header = true,
-	.is_shown = plain_is_shown,
+	.is_present = plain_is_present,
 	.check = plain_check,
 	.make = plain_make,
 };
 
-static const struct proof_way proof_query = {
+static const struct proof_method proof_query = {
 	.name = "query",
 	.needs_secret = true,
 	.needs_name = true,
 	.in_query = true,
-	.is_shown = plain_is_shown,
+	.is_present = plain_is_present,
 	.check = plain_check,
 	.make = plain_make,
 };
 
-static const struct proof_way proof_none = {.name = "none"};
+static const struct proof_method proof_none = {.name = "none"};
 
-static const struct proof_way *const proof_ways[] = {
+static const struct proof_method *const proof_ways[] = {
 	&proof_basic, &proof_bearer, &proof_header, &proof_query, &proof_none, &proof_hmac, &proof_standard_webhooks,
 };
-#define PROOF_WAYS (sizeof(proof_ways) / sizeof(*proof_ways))
+#define PROOF_METHODS (sizeof(proof_ways) / sizeof(*proof_ways))
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
@@ -171,15 +171,15 @@ static const char *const proof_keys[] = {"method",    "name", "header",   "forma
 					 "encoding",  "key",  "signed",   "timestamp", "unit",
 					 "tolerance", "user", "password", "secret",    NULL};
 
-static const struct proof_way *proof_way_find(const struct node *n, struct problems *problems)
+static const struct proof_method *proof_method_find(const struct node *n, struct problems *problems)
 {
-	const char *known[PROOF_WAYS + 1] = {NULL};
+	const char *known[PROOF_METHODS + 1] = {NULL};
 
 	if (n->type != NODE_SCALAR) {
 		problems_error(problems, n, "expected the name of a method, not %s", node_kind(n));
 		return NULL;
 	}
-	for (size_t i = 0; i < PROOF_WAYS; i++) {
+	for (size_t i = 0; i < PROOF_METHODS; i++) {
 		if (strcmp(proof_ways[i]->name, n->text) == 0)
 			return proof_ways[i];
 		known[i] = proof_ways[i]->name;
@@ -200,19 +200,19 @@ static void proof_compile_name(struct proof *p, const struct node *n, struct pro
 {
 	const struct node *name = node_get(n, "name");
 
-	if (!p->way->needs_name) {
+	if (!p->method->needs_name) {
 		if (name)
-			problems_error(problems, name, "method \"%s\" has no name", p->way->name);
+			problems_error(problems, name, "method \"%s\" has no name", p->method->name);
 		return;
 	}
 	if (!name || name->type != NODE_SCALAR || name->text[0] == '\0') {
 		problems_error(problems, name ? name : n, "expected `name`: of the %s that carries the secret",
-			       p->way->in_header ? "header" : "query parameter");
+			       p->method->in_header ? "header" : "query parameter");
 		return;
 	}
-	if ((p->way->in_header && !reference_header_is_good(name->text)) || strpbrk(name->text, "&=+% #"))
+	if ((p->method->in_header && !reference_header_is_good(name->text)) || strpbrk(name->text, "&=+% #"))
 		problems_error(problems, name, "\"%.64s\" is no name of a %s", name->text,
-			       p->way->in_header ? "header" : "query parameter");
+			       p->method->in_header ? "header" : "query parameter");
 	p->name = mem_str(name->text);
 }
 
@@ -228,30 +228,31 @@ struct proof *proof_compile(const struct node *authenticate, struct problems *pr
 	}
 	keys_check(authenticate, proof_keys, problems);
 	p = mem_new(1, sizeof(*p));
-	p->way = proof_way_find(method, problems);
-	if (p->way)
+	p->method = proof_method_find(method, problems);
+	if (p->method)
 		proof_compile_name(p, authenticate, problems);
-	for (size_t i = 0; p->way && i < authenticate->n; i++) {
+	for (size_t i = 0; p->method && i < authenticate->n; i++) {
 		struct node at = node_at_key(authenticate->items[i]);
 
-		if (is_one_of(at.key, proof_hmac.keys) && !is_one_of(at.key, p->way->keys))
-			problems_error(problems, &at, "`%s` belongs to method hmac, not to %s", at.key, p->way->name);
+		if (is_one_of(at.key, proof_hmac.keys) && !is_one_of(at.key, p->method->keys))
+			problems_error(problems, &at, "`%s` belongs to method hmac, not to %s", at.key,
+				       p->method->name);
 	}
-	if (p->way && p->way->compile)
-		p->hmac = p->way->compile(authenticate, problems);
+	if (p->method && p->method->compile)
+		p->hmac = p->method->compile(authenticate, problems);
 	if (problems->errors > errors) {
 		proof_free(p);
 		return NULL;
 	}
 	p->about = (struct proof_about){
-		.method = p->way->name,
-		.needs_user = p->way->needs_user,
-		.needs_secret = p->way->needs_secret,
+		.method = p->method->name,
+		.needs_user = p->method->needs_user,
+		.needs_secret = p->method->needs_secret,
 		.needs_body = p->hmac != NULL,
 		.signs_url = p->hmac && pieces_have(&p->hmac->message, PIECE_URL),
-		.secret_query = p->way->in_query ? p->name : NULL,
+		.secret_query = p->method->in_query ? p->name : NULL,
 	};
-	if (p->way->in_header)
+	if (p->method->in_header)
 		p->about.secret_header = p->name ? p->name : "Authorization";
 	if (p->hmac && p->hmac->stamp != HMAC_STAMP_NONE)
 		p->about.tolerance_ms = p->hmac->tolerance_ms;
@@ -274,21 +275,21 @@ const struct proof_about *proof_about(const struct proof *p)
 	return &p->about;
 }
 
-bool proof_is_shown(const struct proof *p, const struct pairs *headers, const char *query)
+bool proof_is_present(const struct proof *p, const struct pairs *headers, const char *query)
 {
-	return !p->way->is_shown || p->way->is_shown(p, headers, query);
+	return !p->method->is_present || p->method->is_present(p, headers, query);
 }
 
-enum proof_verdict proof_check_outside(const struct proof *p, const struct proof_secrets *secrets,
-				       const struct proof_request *request)
+enum proof_verdict proof_check_without_body(const struct proof *p, const struct proof_secrets *secrets,
+					    const struct proof_request *request)
 {
-	return p->hmac ? hmac_check_outside(p->hmac, request) : proof_check(p, secrets, request);
+	return p->hmac ? hmac_check_without_body(p->hmac, request) : proof_check(p, secrets, request);
 }
 
 enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets *secrets,
 			       const struct proof_request *request)
 {
-	return p->way->check ? p->way->check(p, secrets, request) : PROOF_GOOD;
+	return p->method->check ? p->method->check(p, secrets, request) : PROOF_GOOD;
 }
 
 void proof_make(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,
@@ -296,6 +297,6 @@ void proof_make(const struct proof *p, const struct proof_secrets *secrets, cons
 {
 	*ret_headers = (struct pairs){0};
 	*ret_query = NULL;
-	if (p->way->make && secrets->n > 0 && secrets->secrets[0])
-		p->way->make(p, secrets, request, ret_headers, ret_query);
+	if (p->method->make && secrets->n > 0 && secrets->secrets[0])
+		p->method->make(p, secrets, request, ret_headers, ret_query);
 }

@@ -65,15 +65,15 @@ struct proof_about {
 const struct proof_about *proof_about(const struct proof *p);
 
 /* Cheap: is what the proof stands in there at all? Asked when only the headers have come. */
-bool proof_is_shown(const struct proof *p, const struct pairs *headers, const char *query);
+bool proof_is_present(const struct proof *p, const struct pairs *headers, const char *query);
 /*
  * When only the headers have come; the request's body is not looked at. Anything but GOOD is final: no body makes it
  * good. GOOD is final too where headers and query alone decide (`needs_body` is false); else nothing speaks against it
  * yet. Of a signature whose time stands outside the body the time comes first: one of another time is STALE, whoever
  * made it.
  */
-enum proof_verdict proof_check_outside(const struct proof *p, const struct proof_secrets *secrets,
-				       const struct proof_request *request);
+enum proof_verdict proof_check_without_body(const struct proof *p, const struct proof_secrets *secrets,
+					    const struct proof_request *request);
 enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets *secrets,
 			       const struct proof_request *request);
 /* For explain, of what is MISSING or WRONG: what can be said of it, a line each, without a secret and without a

@@ -1,8 +1,8 @@
 /*
  * proof, parts: how the files of the proof share the work. Only for the files of this folder.
  */
-#ifndef HELPDESK_PROOF_PROOF_PARTS_H
-#define HELPDESK_PROOF_PROOF_PARTS_H
+#ifndef HELPDESK_PROOF_PROOF_INTERNAL_H
+#define HELPDESK_PROOF_PROOF_INTERNAL_H
 
 #include "base/digest.h"
 #include "base/mem.h"
@@ -12,7 +12,7 @@
 struct hmac;
 
 /* One method: a row of the table in proof.c. */
-struct proof_way {
+struct proof_method {
 	const char *name;
 	bool needs_user, needs_secret, needs_name;
 	bool in_header, in_query; /* where the secret itself is shown */
@@ -21,17 +21,17 @@ struct proof_way {
 	/* Of a method that signs; NULL with problems. */
 	struct hmac *(*compile)(const struct node *authenticate, struct problems *problems);
 	/* The method that asks for nothing has none of these; `make` is NULL in no other. */
-	bool (*is_shown)(const struct proof *p, const struct pairs *headers, const char *query);
+	bool (*is_present)(const struct proof *p, const struct pairs *headers, const char *query);
 	enum proof_verdict (*check)(const struct proof *p, const struct proof_secrets *s,
 				    const struct proof_request *request);
 	void (*make)(const struct proof *p, const struct proof_secrets *s, const struct proof_request *request,
 		     struct pairs *headers, char **query);
 };
 
-extern const struct proof_way proof_hmac, proof_standard_webhooks; /* hmac.c; proof.c has the others */
+extern const struct proof_method proof_hmac, proof_standard_webhooks; /* hmac.c; proof.c has the others */
 
 struct proof {
-	const struct proof_way *way;
+	const struct proof_method *method;
 	struct proof_about about; /* borrows from the rest */
 	char *name;               /* of the header or the query parameter that carries the secret */
 	struct hmac *hmac;        /* of a method that signs */
@@ -127,7 +127,7 @@ void hmac_free(struct hmac *h); /* NULL allowed */
 int hmac_decode(const struct hmac *h, struct span shown, char **ret, size_t *ret_len) MUSTCHECK;
 /* The time of signing as it stands in header, query or body; NULL: nowhere there. The caller owns it. */
 char *hmac_stamp(const struct hmac *h, const struct proof_request *request) MUSTCHECK;
-/* As proof_check_outside. */
-enum proof_verdict hmac_check_outside(const struct hmac *h, const struct proof_request *request);
+/* As proof_check_without_body. */
+enum proof_verdict hmac_check_without_body(const struct hmac *h, const struct proof_request *request);
 
 #endif
