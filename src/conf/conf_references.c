@@ -67,7 +67,7 @@ bool source_keeps_header(const struct source *s, const char *name)
 
 	if (secret && text_same(secret, name))
 		return false;
-	return definition_keeps_header(s->definition, name) || source_asks_header(s, name);
+	return definition_stores_header(s->definition, name) || source_asks_header(s, name);
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */

@@ -226,7 +226,7 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 	}
 	/* Without a good proof it may be the vendor's trial of the URL: the body decides. */
 	echo = visit_echo(v, x);
-	if (v->outside != PROOF_GOOD && !echo && !definition_about(v->source->definition)->has_trial) {
+	if (v->outside != PROOF_GOOD && !echo && !definition_about(v->source->definition)->has_setup_probe) {
 		refuse_proof(i, x, v, v->outside);
 		return 1;
 	}

@@ -128,7 +128,7 @@ bool visit_is_trial(const struct visit *v, const struct http_exchange *x)
 	CLEANUP(mem_freep) char *query = NULL, *body = NULL;
 	struct webhook w = {.headers = v->headers, .body_len = x->body_len};
 
-	if (!definition_about(v->source->definition)->has_trial)
+	if (!definition_about(v->source->definition)->has_setup_probe)
 		return false;
 	w.query = query = mem_str(x->query);
 	w.body = body = mem_dup(x->body ? x->body : "", x->body_len);

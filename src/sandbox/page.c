@@ -151,7 +151,7 @@ static void pages_add_walk(struct pages *p, const struct definition *d, const st
 			continue;
 		for (size_t k = 0; k < step->urls_n; k++)
 			pages_add_url(p, d, step, k, &context, sample->reading.signal.customer);
-		step_learn(step, answer, &found);
+		step_read_answer(step, answer, &found);
 	}
 	customer_done(&found);
 }

@@ -468,11 +468,11 @@ static void only_headers_that_are_read_are_kept(void **state)
 					       NULL);
 
 	(void)state;
-	assert_true(definition_keeps_header(d, "x-event"));
-	assert_true(definition_keeps_header(d, "X-Delivery"));
-	assert_true(definition_keeps_header(d, "X-Channel"));
-	assert_false(definition_keeps_header(d, "X-Secret"));
-	assert_false(definition_keeps_header(d, "Content-Type"));
+	assert_true(definition_stores_header(d, "x-event"));
+	assert_true(definition_stores_header(d, "X-Delivery"));
+	assert_true(definition_stores_header(d, "X-Channel"));
+	assert_false(definition_stores_header(d, "X-Secret"));
+	assert_false(definition_stores_header(d, "Content-Type"));
 	definition_free(d);
 }
 
@@ -696,7 +696,7 @@ static void a_challenge_names_a_header(void **state)
 
 	(void)state;
 	assert_string_equal(definition_about(d)->challenge, "X-Desk-Challenge");
-	assert_false(definition_keeps_header(d, "X-Desk-Challenge"));
+	assert_false(definition_stores_header(d, "X-Desk-Challenge"));
 	assert_null(definition_about(none)->challenge);
 	assert_int_equal(definition_body(none), BODY_JSON);
 	definition_free(d);
@@ -760,8 +760,8 @@ static void the_steps_can_be_looked_at(void **state)
 	assert_string_equal(template_text(definition_about(d)->steps[0].urls[0]), "{base_url}/{header:X-Who}");
 	assert_int_equal(definition_about(d)->steps[0].emails.n, 2);
 	assert_true(definition_about(d)->steps[1].optional);
-	assert_true(definition_keeps_header(d, "X-Who"));
-	assert_true(definition_keeps_header(d, "X-Team"));
+	assert_true(definition_stores_header(d, "X-Who"));
+	assert_true(definition_stores_header(d, "X-Team"));
 	definition_free(d);
 }
 

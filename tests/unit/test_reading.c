@@ -859,7 +859,7 @@ static void some_of_a_list_count_for_some_webhooks_only(void **state)
 	struct definition *d = with_definition(yaml, NULL);
 
 	(void)state;
-	assert_true(definition_keeps_header(d, "X-A"));
+	assert_true(definition_stores_header(d, "X-A"));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep) char *body = mem_fmt("{\"id\":1,\"team\":\"t\",%s}", cases[i].members);
 		struct webhook w = {.body = body, .body_len = strlen(body), .received_ms = RECEIVED_MS};
@@ -970,7 +970,7 @@ static void a_delivery_may_stand_in_a_header_or_in_the_body(void **state)
 	struct reading r;
 
 	(void)state;
-	assert_true(definition_keeps_header(d, "x-delivery"));
+	assert_true(definition_stores_header(d, "x-delivery"));
 	with_reading(d, &w, NULL, &r);
 	assert_true(r.has_delivery);
 	memcpy(by_body, r.delivery, sizeof(by_body));

@@ -164,7 +164,7 @@ static void a_condition_may_ask_for_a_parameter_a_header_or_the_query(void **sta
 		struct err e;
 
 		assert_no_problem(&p);
-		assert_true(definition_keeps_header(d, "X-Kind"));
+		assert_true(definition_stores_header(d, "X-Kind"));
 		pairs_add(&w.headers, "X-Kind", "Y");
 		assert_int_equal(with_inquiry(d, &w, &q, &e), 0);
 		webhook_done(&w);

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/definition/definition_reader.h"
+#include "helpdesk/definition/compile_internal.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -85,7 +85,7 @@ static void add_fact(struct definition *d, struct buf *gathered)
 }
 
 /* A fact of a text ends where a line ends with a sentence, or at an empty line. A list's text is one fact. */
-static void read_fact_text(struct definition *d, const char *text, bool several)
+static void read_value_expr_text(struct definition *d, const char *text, bool several)
 {
 	struct buf gathered;
 
@@ -121,12 +121,12 @@ static void read_unconfirmed(struct reader *r)
 		return;
 	}
 	if (n && n->type == NODE_SCALAR)
-		read_fact_text(r->d, n->text, true);
+		read_value_expr_text(r->d, n->text, true);
 	for (size_t i = 0; n && n->type == NODE_LIST && i < n->n; i++) {
 		const struct node *fact = n->items[i];
 
 		if (fact->type == NODE_SCALAR && fact->text[0] != '\0')
-			read_fact_text(r->d, fact->text, false);
+			read_value_expr_text(r->d, fact->text, false);
 		else
 			problems_error(r->problems, fact, "expected a fact as text, not %s",
 				       fact->type == NODE_SCALAR ? "nothing" : node_kind(fact));
@@ -202,8 +202,8 @@ static void read_challenge(struct reader *r)
 	else if (header)
 		r->d->about.challenge = mem_str(header->text);
 	if (when)
-		r->d->trial = matcher_compile(when, REFERENCE_NO_NAMES, r->problems);
-	r->d->about.has_trial = r->d->trial != NULL;
+		r->d->setup_probe = matcher_compile(when, REFERENCE_NO_NAMES, r->problems);
+	r->d->about.has_setup_probe = r->d->setup_probe != NULL;
 	if (!header && !when)
 		problems_error(r->problems, n,
 			       "expected {header: NAME}: the header whose value the helpdesk wants back; or {when: "
@@ -280,7 +280,7 @@ static void read_matchers(struct reader *r)
 
 /* ---- what is read ------------------------------------------------------------------------------------------------ */
 
-static struct value_expr *read_fact(struct reader *r, const struct node *n, enum value_expr_kind kind)
+static struct value_expr *read_value_expr(struct reader *r, const struct node *n, enum value_expr_kind kind)
 {
 	struct name_check c = {.r = r, .at = n};
 	struct value_expr *f = n ? value_expr_compile(n, kind, r->problems) : NULL;
@@ -297,13 +297,13 @@ static void see_item(void *ctx, const struct reference *reference)
 	*of_item = *of_item || reference_text(reference)[0] == '/';
 }
 
-static void read_facts(struct reader *r)
+static void read_value_exprs(struct reader *r)
 {
 	struct definition *d = r->d;
 	bool of_item = true; /* the delivery is not the same for all items */
 
-	d->conversation = read_fact(r, reader_required(r, "conversation"), VALUE_EXPR_ONE);
-	d->delivery = read_fact(r, node_get(r->n, "delivery"), VALUE_EXPR_DELIVERY);
+	d->conversation = read_value_expr(r, reader_required(r, "conversation"), VALUE_EXPR_ONE);
+	d->delivery = read_value_expr(r, node_get(r->n, "delivery"), VALUE_EXPR_DELIVERY);
 	if (d->each && d->delivery) {
 		of_item = value_expr_may_be_body(d->delivery);
 		value_expr_references(d->delivery, see_item, &of_item);
@@ -313,10 +313,10 @@ static void read_facts(struct reader *r)
 		problems_error(r->problems, node_get(r->n, "delivery"),
 			       "the same for every item of `each`: expected something of the item in it, as in "
 			       "\"{root:/id}-{/id}\"");
-	d->customer = read_fact(r, node_get(r->n, "customer"), VALUE_EXPR_ONE);
-	d->time = read_fact(r, node_get(r->n, "time"), VALUE_EXPR_ONE);
-	d->created = read_fact(r, node_get(r->n, "created"), VALUE_EXPR_ONE);
-	d->closed_at = read_fact(r, node_get(r->n, "closed_at"), VALUE_EXPR_ONE);
+	d->customer = read_value_expr(r, node_get(r->n, "customer"), VALUE_EXPR_ONE);
+	d->time = read_value_expr(r, node_get(r->n, "time"), VALUE_EXPR_ONE);
+	d->created = read_value_expr(r, node_get(r->n, "created"), VALUE_EXPR_ONE);
+	d->closed_at = read_value_expr(r, node_get(r->n, "closed_at"), VALUE_EXPR_ONE);
 	email_refs_compile(&d->emails, node_get(r->n, "emails"), node_get(r->n, "primary"), false, r->problems);
 }
 
@@ -401,7 +401,7 @@ struct definition *definition_compile(const struct node *n, const struct definit
 	read_each(&r);
 	read_challenge(&r);
 	read_matchers(&r);
-	read_facts(&r);
+	read_value_exprs(&r);
 	reader_read_lookup(&r);
 	read_attributes(&r);
 	if (problems->errors == errors)

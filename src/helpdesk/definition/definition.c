@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/definition/definition_internal.h"
 
 #include "base/text.h"
 
@@ -17,7 +17,7 @@ void definition_free(struct definition *d)
 		free(d->about.paste[i]);
 	reference_free(d->each);
 	free(d->about.challenge);
-	matcher_free(d->trial);
+	matcher_free(d->setup_probe);
 	free(d->about.base_url);
 	proof_free(d->proof);
 	pairs_done(&d->names);
@@ -84,13 +84,13 @@ void definition_names(const struct definition *d, void (*fn)(void *ctx, const ch
 			fn(ctx, d->steps[i].take[k].name);
 }
 
-const enum transition reading_order[READING_ORDER] = {TRANSITION_CLOSED, TRANSITION_REOPENED, TRANSITION_OPENED};
+const enum transition match_order[MATCH_ORDER_N] = {TRANSITION_CLOSED, TRANSITION_REOPENED, TRANSITION_OPENED};
 
 void definition_matchers(const struct definition *d, const struct matcher *ret[DEFINITION_MATCHERS])
 {
 	*ret++ = d->ping;
-	for (size_t i = 0; i < READING_ORDER; i++)
-		*ret++ = d->says[reading_order[i]];
+	for (size_t i = 0; i < MATCH_ORDER_N; i++)
+		*ret++ = d->says[match_order[i]];
 	*ret = d->identified;
 }
 
@@ -111,7 +111,7 @@ void definition_headers(const struct definition *d, void (*fn)(void *ctx, const 
 		fn(ctx, d->headers.items[i].name);
 }
 
-bool definition_keeps_header(const struct definition *d, const char *name)
+bool definition_stores_header(const struct definition *d, const char *name)
 {
 	return pairs_get(&d->headers, name) || (d->body == BODY_EITHER && text_same(name, "Content-Type"));
 }
@@ -125,14 +125,14 @@ void definition_parameters(const struct definition *d, void (*fn)(void *ctx, con
 
 /* ---- its URLs, for people who judge a base_url by them ----------------------------------------------------------- */
 
-struct view {
+struct decided_by_parameters {
 	const struct pairs *names;
 	bool decided; /* the parameters alone decide */
 };
 
-static void view_one(void *ctx, const struct reference *r)
+static void note_reference(void *ctx, const struct reference *r)
 {
-	struct view *v = ctx;
+	struct decided_by_parameters *v = ctx;
 	const char *name = reference_name(r);
 
 	v->decided = v->decided && name && pairs_get(v->names, name);
@@ -146,11 +146,11 @@ void definition_urls(const struct definition *d,
 
 	for (size_t i = 0; i < d->steps_n; i++) {
 		const struct step *s = &d->steps[i];
-		struct view v = {.names = &d->names, .decided = s->when != NULL};
+		struct decided_by_parameters v = {.names = &d->names, .decided = s->when != NULL};
 
 		/* The parameters as they were chosen may keep a step from ever being asked. */
 		if (s->when)
-			matcher_references(s->when, view_one, &v);
+			matcher_references(s->when, note_reference, &v);
 		if (v.decided && !step_applies(s, &context))
 			continue;
 		for (size_t k = 0; k < s->urls_n; k++) {

@@ -63,10 +63,10 @@ struct definition_about {
 	/* The body that the operator pastes into the desk's rule for that transition, or NULL. One for all: the same.
 	 */
 	char *paste[TRANSITION_EXPIRED];
-	char *challenge;    /* the header whose value a vendor wants echoed when a webhook is set up, or NULL */
-	char *base_url;     /* with the parameters in place; or NULL: the source must say */
-	bool has_trial;     /* the vendor tries the URL with something that is no webhook yet: parsed_is_trial */
-	bool reports_state; /* a webhook says how the conversation stands, not what happened to it */
+	char *challenge;      /* the header whose value a vendor wants echoed when a webhook is set up, or NULL */
+	char *base_url;       /* with the parameters in place; or NULL: the source must say */
+	bool has_setup_probe; /* the vendor tries the URL with something that is no webhook yet: parsed_is_trial */
+	bool reports_state;   /* a webhook says how the conversation stands, not what happened to it */
 	/* Of what says which states are known and what they mean: equal where that is the same. */
 	unsigned char states_mark[DIGEST_SHA256_BYTES];
 	const struct step *steps;        /* of the lookup; borrowed */
@@ -99,7 +99,7 @@ void definition_urls(const struct definition *d,
 /* Calls fn for every header that the definition looks at, but for what only its proof does. */
 void definition_headers(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
 /* Does a webhook header of that name belong to the stored webhook? */
-bool definition_keeps_header(const struct definition *d, const char *name);
+bool definition_stores_header(const struct definition *d, const char *name);
 /* The sample for that transition (opened, reopened, closed), or NULL. */
 const struct sample *definition_sample(const struct definition *d, enum transition t);
 /*

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/definition/definition_reader.h"
+#include "helpdesk/definition/compile_internal.h"
 
 #include <string.h>
 

@@ -29,17 +29,17 @@ const char *step_method_name(enum step_method m)
 }
 
 /* One pointer into the answer, or a list of them. n: NULL: none. */
-static void places_compile(struct step_places *p, const struct node *n, struct problems *problems)
+static void refs_compile(struct step_refs *p, const struct node *n, struct problems *problems)
 {
 	bool is_list = n && n->type == NODE_LIST;
 	size_t count = is_list ? n->n : n != NULL;
 	struct err e;
 
-	if (is_list && (count == 0 || count > STEP_PLACES_MAX)) {
+	if (is_list && (count == 0 || count > STEP_REFS_MAX)) {
 		problems_error(
 			problems, n,
 			"expected a list of 1 to %d JSON Pointers, of which the first that finds something counts",
-			STEP_PLACES_MAX);
+			STEP_REFS_MAX);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -55,7 +55,7 @@ static void places_compile(struct step_places *p, const struct node *n, struct p
 	}
 }
 
-static char *places_scalar(const struct step_places *p, const struct eval_context *s)
+static char *refs_scalar(const struct step_refs *p, const struct eval_context *s)
 {
 	char *text = NULL;
 
@@ -64,7 +64,7 @@ static char *places_scalar(const struct step_places *p, const struct eval_contex
 	return text;
 }
 
-static void places_done(struct step_places *p)
+static void refs_done(struct step_refs *p)
 {
 	for (size_t i = 0; i < p->n; i++)
 		reference_free(p->items[i]);
@@ -189,7 +189,7 @@ static void step_compile_take(struct step *s, const struct node *n, struct probl
 		if (one->key[0] == '\0' || strpbrk(one->key, "{}/: "))
 			problems_error(problems, one, "expected a name of letters, digits, _ and -");
 		take->name = mem_str(one->key);
-		places_compile(&take->from, one, problems);
+		refs_compile(&take->from, one, problems);
 	}
 }
 
@@ -262,7 +262,7 @@ static void step_compile(struct step *s, const struct node *n, struct problems *
 	when = node_get(n, "when");
 	s->when = when ? matcher_compile(when, REFERENCE_NAMES, problems) : NULL;
 	email_refs_compile(&s->emails, node_get(n, "emails"), node_get(n, "primary"), true, problems);
-	places_compile(&s->moved, node_get(n, "moved"), problems);
+	refs_compile(&s->moved, node_get(n, "moved"), problems);
 	s->missing = missing.at ? matcher_compile(missing.at, REFERENCE_NAMES, problems) : NULL;
 	if (s->missing)
 		matcher_references(s->missing, missing_check_one, &missing);
@@ -310,10 +310,10 @@ void step_done(struct step *s)
 		template_free(s->headers[i].value);
 	}
 	email_refs_done(&s->emails);
-	places_done(&s->moved);
+	refs_done(&s->moved);
 	for (size_t i = 0; i < s->take_n; i++) {
 		free(s->take[i].name);
-		places_done(&s->take[i].from);
+		refs_done(&s->take[i].from);
 	}
 }
 
@@ -347,7 +347,7 @@ void step_references(const struct step *s, void (*fn)(void *ctx, const struct re
 
 /* ---- reading an answer ------------------------------------------------------------------------------------------- */
 
-void step_learn(const struct step *s, struct json_object *answer, struct customer *found)
+void step_read_answer(const struct step *s, struct json_object *answer, struct customer *found)
 {
 	const struct eval_context context = {.item = answer, .root = answer};
 
@@ -357,7 +357,7 @@ void step_learn(const struct step *s, struct json_object *answer, struct custome
 
 		if (pairs_get(&found->taken, s->take[i].name))
 			continue;
-		value = places_scalar(&s->take[i].from, &context);
+		value = refs_scalar(&s->take[i].from, &context);
 		if (!value)
 			continue;
 		value[property_value_cut(value, strlen(value), PROPERTY_TEXT_MAX)] = '\0';
@@ -385,7 +385,7 @@ char *step_moved(const struct step *s, struct json_object *answer)
 {
 	const struct eval_context context = {.item = answer, .root = answer};
 
-	return places_scalar(&s->moved, &context);
+	return refs_scalar(&s->moved, &context);
 }
 
 /* ---- the check of its sample ------------------------------------------------------------------------------------- */
@@ -442,7 +442,7 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 	if (s->emails.primary)
 		check_primary(&c, &s->emails, node_get(n, "primary"));
 	for (size_t i = 0; i < s->take_n; i++) {
-		const struct step_places *from = &s->take[i].from;
+		const struct step_refs *from = &s->take[i].from;
 		const struct node *at = node_get(node_get(n, "take"), s->take[i].name);
 
 		for (size_t k = 0; k < from->n; k++) {

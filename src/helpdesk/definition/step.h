@@ -21,7 +21,7 @@
 #define STEPS_MAX 3
 #define STEP_HEADERS_MAX 16
 #define STEP_TAKE_MAX 16
-#define STEP_PLACES_MAX 4
+#define STEP_REFS_MAX 4
 #define STEP_URLS_MAX 4
 
 enum step_method {
@@ -37,14 +37,14 @@ struct step_header {
 };
 
 /* Pointers into the answer: the first that finds something counts. */
-struct step_places {
-	struct reference *items[STEP_PLACES_MAX];
+struct step_refs {
+	struct reference *items[STEP_REFS_MAX];
 	size_t n;
 };
 
 struct step_take {
 	char *name;
-	struct step_places from;
+	struct step_refs from;
 };
 
 struct step {
@@ -60,7 +60,7 @@ struct step {
 	struct step_header headers[STEP_HEADERS_MAX];
 	size_t headers_n;
 	struct email_refs emails; /* in the answer */
-	struct step_places moved; /* in the answer; n 0: none */
+	struct step_refs moved;   /* in the answer; n 0: none */
 	struct matcher *missing;  /* over the answer and its `status`: there is no such customer; NULL: none */
 	struct step_take take[STEP_TAKE_MAX];
 	size_t take_n;
@@ -90,7 +90,7 @@ bool step_takes(const struct step *s, const char *name); /* whether a value of t
 /* Calls fn for every reference into the webhook and every name: of `when`, of all URLs, of the headers. */
 void step_references(const struct step *s, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 /* What an answer tells, added to found: addresses, and names. A name that was taken before keeps its value. */
-void step_learn(const struct step *s, struct json_object *answer, struct customer *found);
+void step_read_answer(const struct step *s, struct json_object *answer, struct customer *found);
 /* Whether `missing` holds for an answer. answer: NULL where it is not JSON. */
 bool step_is_missing(const struct step *s, unsigned status, struct json_object *answer);
 /* The new id of a customer who was merged, as an answer names it; NULL where it does not. The caller owns it. */

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/definition/definition_internal.h"
 
 struct item {
 	const char *at;

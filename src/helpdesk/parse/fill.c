@@ -10,7 +10,7 @@
 
 #include "base/percent.h"
 #include "base/url.h"
-#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/definition/definition_internal.h"
 #include "helpdesk/expr/body.h"
 
 #define SAMPLE_MARK "deskbridge_sample"
@@ -36,7 +36,7 @@ static void put(struct filling *f, const struct reference *r, const char *text)
 		(void)reference_put(r, &f->context, text);
 }
 
-static void put_fact(struct filling *f, const struct value_expr *fact, const char *text)
+static void put_value_expr(struct filling *f, const struct value_expr *fact, const char *text)
 {
 	const struct reference *r = fact && text ? value_expr_target(fact, &f->context) : NULL;
 
@@ -166,10 +166,10 @@ static void fill_item(struct filling *f, const struct sample_wish *wish)
 	if (f->t == TRANSITION_CLOSED)
 		put_time(f, f->d->closed_at);
 	put_time(f, f->d->time);
-	put_fact(f, f->d->customer, wish->customer);
+	put_value_expr(f, f->d->customer, wish->customer);
 	if (wish->email)
 		put_email(f, wish->email);
-	put_fact(f, f->d->conversation, wish->conversation);
+	put_value_expr(f, f->d->conversation, wish->conversation);
 }
 
 static void fill(struct filling *f, const struct sample_wish *wish)

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/percent.h"
-#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/definition/definition_internal.h"
 #include "helpdesk/expr/body.h"
 #include "helpdesk/expr/property_value.h"
 #include "helpdesk/parse/batch.h"
@@ -46,10 +46,10 @@ static enum reading_kind reading_kind(const struct definition *d, const struct e
 	*ret = TRANSITION_NONE;
 	if (d->ping && matcher_holds(d->ping, s))
 		return READING_PING;
-	for (size_t i = 0; i < READING_ORDER; i++) {
-		if (!d->says[reading_order[i]] || !matcher_holds(d->says[reading_order[i]], s))
+	for (size_t i = 0; i < MATCH_ORDER_N; i++) {
+		if (!d->says[match_order[i]] || !matcher_holds(d->says[match_order[i]], s))
 			continue;
-		*ret = reading_order[i];
+		*ret = match_order[i];
 		return READING_SIGNAL;
 	}
 	return d->identified && matcher_holds(d->identified, s) ? READING_SIGNAL : READING_IGNORED;
@@ -391,9 +391,9 @@ bool parsed_is_trial(const struct definition *d, const struct webhook *w)
 	struct parsed p = {.webhook = *w, .definition = d};
 	bool is;
 
-	if (!d->trial)
+	if (!d->setup_probe)
 		return false;
-	is = (open_context(&p, NULL) == 0 || w->body_len == 0) && matcher_holds(d->trial, &p.context);
+	is = (open_context(&p, NULL) == 0 || w->body_len == 0) && matcher_holds(d->setup_probe, &p.context);
 	close_context(&p);
 	return is;
 }

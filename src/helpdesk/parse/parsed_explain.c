@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/definition/definition_internal.h"
 #include "helpdesk/expr/property_value.h"
 
 struct telling {
@@ -45,7 +45,7 @@ static bool tell_matcher(const char *name, const struct matcher *m, const struct
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
-static void tell_fact(const char *name, const struct value_expr *f, const struct telling *t)
+static void tell_value_expr(const char *name, const struct value_expr *f, const struct telling *t)
 {
 	CLEANUP(mem_freep) char *text = f ? value_expr_text(f, t->s) : NULL;
 	char shown[PROPERTY_SHOWN_MAX];
@@ -63,7 +63,7 @@ static void tell_time(const char *name, const struct value_expr *f, const struct
 	int64_t ms;
 
 	if (!text) {
-		tell_fact(name, f, t);
+		tell_value_expr(name, f, t);
 		return;
 	}
 	buf_addf(t->to, "%s: %s is %s", name, value_expr_written(f), property_value_line(text, shown));
@@ -199,12 +199,12 @@ void parsed_explain(const struct parsed *p, struct buf *to)
 		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(p->webhook.transition));
 	/* In the order in which they are asked, up to the one that holds. */
 	said = tell_matcher("ping", d->ping, &t);
-	for (size_t i = 0; i < READING_ORDER && !said; i++)
-		said = tell_matcher(transition_name(reading_order[i]), d->says[reading_order[i]], &t);
+	for (size_t i = 0; i < MATCH_ORDER_N && !said; i++)
+		said = tell_matcher(transition_name(match_order[i]), d->says[match_order[i]], &t);
 	if (!said)
 		(void)tell_matcher("identified", d->identified, &t);
-	tell_fact("conversation", d->conversation, &t);
-	tell_fact("customer", d->customer, &t);
+	tell_value_expr("conversation", d->conversation, &t);
+	tell_value_expr("customer", d->customer, &t);
 	tell_emails(&t);
 	tell_time("time", d->time, &t);
 	tell_time("created", d->created, &t);
@@ -212,7 +212,7 @@ void parsed_explain(const struct parsed *p, struct buf *to)
 	if (d->delivery && value_expr_is_body(d->delivery, t.s))
 		buf_adds(to, "delivery: body: path, query, transition and body together\n");
 	else
-		tell_fact("delivery", d->delivery, &t);
+		tell_value_expr("delivery", d->delivery, &t);
 	attributes_each(d->attributes, t.s, tell_attribute, &t);
 	tell_url(&t);
 }

@@ -4,7 +4,7 @@
 #ifndef HELPDESK_PARSE_SAMPLES_PARTS_H
 #define HELPDESK_PARSE_SAMPLES_PARTS_H
 
-#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/definition/definition_internal.h"
 #include "helpdesk/parse/parsed.h"
 
 /* One sample, taken apart into items as the intake would. */

@@ -198,7 +198,7 @@ static void search_matcher(struct search *s, const struct node *n)
 }
 
 /* A reference, a template, or a list of them, of which each must find something somewhere. */
-static void search_fact(struct search *s, const struct node *n)
+static void search_value_expr(struct search *s, const struct node *n)
 {
 	if (!n)
 		return;
@@ -208,11 +208,11 @@ static void search_fact(struct search *s, const struct node *n)
 	else if (n->type == NODE_SCALAR)
 		search_text(s, n->text);
 	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
-		search_fact(s, n->items[i]);
+		search_value_expr(s, n->items[i]);
 	if (n->type == NODE_MAP) {
 		s->each = node_text(n, "each");
 		search_matcher(s, node_get(n, "when"));
-		search_fact(s, node_get(n, "use"));
+		search_value_expr(s, node_get(n, "use"));
 		s->each = NULL;
 	}
 }
@@ -227,7 +227,7 @@ static void search_attribute(struct search *s, const struct node *n)
 	if (n->type == NODE_LIST)
 		return;
 	if (!attribute_is_value_map(n)) {
-		search_fact(s, n);
+		search_value_expr(s, n);
 		return;
 	}
 	at = node_at_key(n->items[0]);
@@ -249,12 +249,12 @@ void specimens_find_references(struct specimens *all)
 			any_open = any_open || all->items[i].items[k].parsed->is_open;
 	if (!any_open)
 		return;
-	search_fact(&s, node_get(all->root, "conversation"));
+	search_value_expr(&s, node_get(all->root, "conversation"));
 	all->lost_conversation = s.told > 0;
 	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
 		search_matcher(&s, node_get(all->root, matchers[i]));
 	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
-		search_fact(&s, node_get(all->root, facts[i]));
+		search_value_expr(&s, node_get(all->root, facts[i]));
 	for (size_t i = 0; attributes && i < attributes->n; i++)
 		search_attribute(&s, attributes->items[i]);
 	search_links(&s, node_get(all->root, "conversation_url"));

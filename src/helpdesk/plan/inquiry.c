@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "base/url.h"
 #include "helpdesk/expr/body.h"
-#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/definition/definition_internal.h"
 
 #define INQUIRY_MOVES_MAX 3
 #define INQUIRY_ID_MAX 512
@@ -210,7 +210,7 @@ static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *st
 			      r->status);
 		return INQUIRY_ODD;
 	}
-	step_learn(step, r->json, &q->found);
+	step_read_answer(step, r->json, &q->found);
 	q->step++;
 	return INQUIRY_ON;
 }

@@ -14,7 +14,7 @@
 
 #include "base/digest.h"
 #include "base/hex.h"
-#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/definition/definition_internal.h"
 
 #define DIGEST_KEY_BYTES 16
 

@@ -1,8 +1,8 @@
 /*
- * definition_parts: what a compiled definition consists of; for the files of this folder only.
+ * definition_internal: what a compiled definition consists of; for the files of this folder only.
  */
-#ifndef HELPDESK_DEFINITION_DEFINITION_PARTS_H
-#define HELPDESK_DEFINITION_DEFINITION_PARTS_H
+#ifndef HELPDESK_DEFINITION_DEFINITION_INTERNAL_H
+#define HELPDESK_DEFINITION_DEFINITION_INTERNAL_H
 
 #include "helpdesk/expr/attributes.h"
 #include "helpdesk/definition/definition.h"
@@ -24,8 +24,8 @@ struct definition_note {
 struct definition {
 	struct definition_about about;
 	enum body_form body;
-	struct reference *each; /* a pointer to the array, "" too; NULL: one item a body */
-	struct matcher *trial;  /* what the vendor tries the URL with; NULL: nothing */
+	struct reference *each;      /* a pointer to the array, "" too; NULL: one item a body */
+	struct matcher *setup_probe; /* what the vendor tries the URL with; NULL: nothing */
 	struct proof *proof;
 	struct pairs names;   /* the parameters as chosen, and base_url: the source's, else the definition's */
 	struct pairs headers; /* names of those that a webhook keeps; no values */
@@ -47,8 +47,8 @@ struct definition {
 
 /* In which order the transitions' matchers are asked, between ping and identified: the more final one is, the earlier,
  * so that a webhook which says that something was created and solved says that it is solved. */
-#define READING_ORDER 3
-extern const enum transition reading_order[READING_ORDER];
+#define MATCH_ORDER_N 3
+extern const enum transition match_order[MATCH_ORDER_N];
 
 /* The matchers that say what a webhook is, NULL where there is none; the order is that of asking. */
 #define DEFINITION_MATCHERS 5

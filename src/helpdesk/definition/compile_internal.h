@@ -1,11 +1,11 @@
 /*
- * definition_reader: a definition in the making; for compile.c and names.c only. compile.c calls the other one in a
+ * compile_internal: a definition in the making; for compile.c and names.c only. compile.c calls the other one in a
  * fixed order: names first, as templates need them.
  */
-#ifndef HELPDESK_DEFINITION_DEFINITION_READER_H
-#define HELPDESK_DEFINITION_DEFINITION_READER_H
+#ifndef HELPDESK_DEFINITION_COMPILE_INTERNAL_H
+#define HELPDESK_DEFINITION_COMPILE_INTERNAL_H
 
-#include "helpdesk/definition/definition_parts.h"
+#include "helpdesk/definition/definition_internal.h"
 
 struct reader {
 	struct definition *d;
