@@ -14,7 +14,7 @@
 #include "command/options.h"
 #include "conf/check.h"
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/plan/lookup_plan.h"
 #include "helpdesk/parse/parsed.h"
 #include "helpdesk/parse/samples.h"
 #include "http/client.h"
@@ -165,21 +165,21 @@ static bool first_webhook(const struct source *s, const struct parcel *p, struct
 /* Whether the first question holds the conversation's id. */
 static bool asks_by_conversation(const struct source *s, const struct parsed *w)
 {
-	const struct inquiry_secrets secrets = {.user = "", .password = "", .token = ""};
+	const struct lookup_plan_secrets secrets = {.user = "", .password = "", .token = ""};
 	CLEANUP(pairs_done) struct pairs headers = {0};
 	CLEANUP(mem_freep) char *url = NULL;
-	struct inquiry *q = NULL;
+	struct lookup_plan *q = NULL;
 	struct buf escaped;
 	bool does = false;
 
-	if (inquiry_new(s->definition, &w->context, &q, NULL) < 0)
+	if (lookup_plan_new(s->definition, &w->context, &q, NULL) < 0)
 		return false;
 	buf_init(&escaped, ESCAPED_MAX);
 	percent_add(&escaped, w->reading.signal.conversation, "");
-	if (inquiry_next(q, &secrets, &url, &headers, NULL) == 0)
+	if (lookup_plan_next(q, &secrets, &url, &headers, NULL) == 0)
 		does = strstr(url, escaped.data) != NULL;
 	buf_done(&escaped);
-	inquiry_free(q);
+	lookup_plan_free(q);
 	return does;
 }
 

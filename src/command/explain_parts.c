@@ -10,7 +10,7 @@
 #include "base/out.h"
 #include "decision/decide.h"
 #include "decision/settle.h"
-#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/plan/lookup_plan.h"
 #include "klaviyo/request.h"
 
 static void print_lines(const struct buf *lines)
@@ -112,32 +112,33 @@ void explain_answers_done(struct explain_answers *a)
 }
 
 /* One given answer. A file tells no status: one that names the merged customer's new id was a 301, any other a 200. */
-static bool take_answer(struct inquiry *q, struct explain_answers *a)
+static bool take_answer(struct lookup_plan *q, struct explain_answers *a)
 {
-	size_t i = a->used++, step = inquiry_step(q);
-	bool optional = inquiry_step_is_called_optional(q);
-	enum inquiry_verdict v = INQUIRY_ODD;
+	size_t i = a->used++, step = lookup_plan_step(q);
+	bool optional = lookup_plan_step_is_declared_optional(q);
+	enum lookup_plan_verdict v = LOOKUP_PLAN_ODD;
 	struct err error = {0};
 
 	if (!optional)
-		v = inquiry_answer(q, 301, "application/json", a->texts[i], a->lens[i], NULL);
-	if (v == INQUIRY_MOVED) {
+		v = lookup_plan_answer(q, 301, "application/json", a->texts[i], a->lens[i], NULL);
+	if (v == LOOKUP_PLAN_MOVED) {
 		out_print("  %s: the customer has another id now\n", a->files[i]);
 		return true;
 	}
-	v = inquiry_answer(q, 200, "application/json", a->texts[i], a->lens[i], &error);
+	v = lookup_plan_answer(q, 200, "application/json", a->texts[i], a->lens[i], &error);
 	if (*error.text)
 		out_print("  %s: %s%s\n", a->files[i], error.text,
-			  optional && inquiry_step(q) > step ? "; this question is optional, so on without it" : "");
-	return v == INQUIRY_ON;
+			  optional && lookup_plan_step(q) > step ? "; this question is optional, so on without it"
+								 : "");
+	return v == LOOKUP_PLAN_CONTINUE;
 }
 
 /* Whether to go on without the answer. */
-static bool miss_answer(struct inquiry *q)
+static bool miss_answer(struct lookup_plan *q)
 {
-	if (inquiry_step_is_optional(q)) {
+	if (lookup_plan_step_is_optional(q)) {
 		out_print("  not asked here, and optional; its answer can be given with --customer FILE\n");
-		inquiry_skip(q);
+		lookup_plan_skip(q);
 		return true;
 	}
 	out_print("  not asked here; its answer can be given with --customer FILE. What follows is as if it held no "
@@ -146,9 +147,9 @@ static bool miss_answer(struct inquiry *q)
 }
 
 /* Walks the lookup's steps over the given answers. Whether it came to its end. */
-static bool walk(struct inquiry *q, const struct source *s, struct explain_answers *a)
+static bool walk(struct lookup_plan *q, const struct source *s, struct explain_answers *a)
 {
-	const struct inquiry_secrets secrets = {
+	const struct lookup_plan_secrets secrets = {
 		.user = s->lookup_user ? s->lookup_user : "", .password = "", .token = ""};
 	struct err error = {0};
 	size_t n = definition_about(s->definition)->steps_n, told = 0; /* steps that were asked, or told of */
@@ -156,10 +157,10 @@ static bool walk(struct inquiry *q, const struct source *s, struct explain_answe
 	for (;;) {
 		CLEANUP(mem_freep) char *url = NULL;
 		CLEANUP(pairs_done) struct pairs headers = {0};
-		int r = inquiry_next(q, &secrets, &url, &headers, &error);
+		int r = lookup_plan_next(q, &secrets, &url, &headers, &error);
 
-		for (; told < inquiry_step(q) && told < n; told++) {
-			const char *why = inquiry_passed(q, told);
+		for (; told < lookup_plan_step(q) && told < n; told++) {
+			const char *why = lookup_plan_why_skipped(q, told);
 
 			if (why)
 				out_print("  step %zu of %zu is passed over: %s\n", told + 1, n, why);
@@ -168,7 +169,7 @@ static bool walk(struct inquiry *q, const struct source *s, struct explain_answe
 			out_print("  %s\n", error.text);
 		if (r != 0)
 			return r == 1;
-		told = inquiry_step(q) + 1;
+		told = lookup_plan_step(q) + 1;
 		out_print("  GET %s\n", url);
 		if (a->used == a->n ? !miss_answer(q) : !take_answer(q, a))
 			return false;
@@ -187,19 +188,19 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 {
 	/* Of its own: what is asked about a merged customer changes the tree. */
 	CLEANUP(parsed_freep) struct parsed *asked = parsed_lent(s->definition, w);
-	struct inquiry *q = NULL;
+	struct lookup_plan *q = NULL;
 	struct err error = {0};
 	struct buf refused;
 	bool found;
 
 	out_print("Lookup\n");
-	if (inquiry_new(s->definition, &asked->context, &q, &error) < 0) {
+	if (lookup_plan_new(s->definition, &asked->context, &q, &error) < 0) {
 		out_print("  nobody to ask about: %s\n\n", error.text);
 		return false;
 	}
 	found = walk(q, s, a);
 	if (found)
-		inquiry_result(q, ret);
+		lookup_plan_result(q, ret);
 	for (size_t i = 0; i < ret->addresses.n; i++)
 		out_print("  found %s%s\n", ret->addresses.items[i].email,
 			  ret->addresses.items[i].primary ? " (primary)" : "");
@@ -207,7 +208,7 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 		const char *between = "; where answers hold it:";
 
 		out_print("  found no address");
-		inquiry_address_places(q, tell_place, &between);
+		lookup_plan_address_refs(q, tell_place, &between);
 		out_print("\n");
 	}
 	buf_init(&refused, EXPLAIN_MAX);
@@ -217,7 +218,7 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 	for (size_t i = 0; i < ret->taken.n; i++)
 		out_print("  took %s: %s\n", ret->taken.items[i].name, ret->taken.items[i].value);
 	out_print("\n");
-	inquiry_free(q);
+	lookup_plan_free(q);
 	return found;
 }
 

@@ -15,7 +15,7 @@
 #include "base/known_secrets.h"
 #include "courier/route.h"
 #include "courier/walk.h"
-#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/plan/lookup_plan.h"
 #include "klaviyo/reason.h"
 
 #define REASON_MAX 512
@@ -67,8 +67,8 @@ static void walk_unlink(struct walk *w)
 	upstream_back(&l->upstream);
 }
 
-/* Takes over what is in q, and inquiry (NULL: nothing was asked), which borrows it. worked: NULL for none. */
-static void answer(const struct courier_sink *sink, struct lookup_question *q, struct inquiry *inquiry,
+/* Takes over what is in q, and lookup_plan (NULL: nothing was asked), which borrows it. worked: NULL for none. */
+static void answer(const struct courier_sink *sink, struct lookup_question *q, struct lookup_plan *lookup_plan,
 		   const struct walk_end *end, const struct lookup_mark *worked, const char *why)
 {
 	struct lookup_answer *a = mem_new(1, sizeof(*a));
@@ -80,14 +80,14 @@ static void answer(const struct courier_sink *sink, struct lookup_question *q, s
 	if (worked)
 		a->worked = *worked;
 	if (end->outcome == LOOKUP_FOUND)
-		inquiry_result(inquiry, &a->found);
+		lookup_plan_result(lookup_plan, &a->found);
 	else
 		(void)err_set(&a->reason, -EIO, "%s", why);
-	if (!inquiry || !inquiry_has_moved(inquiry)) {
+	if (!lookup_plan || !lookup_plan_has_moved(lookup_plan)) {
 		a->parsed = TAKE(q->parsed);
 		a->generation = TAKE(q->generation);
 	}
-	inquiry_free(inquiry);
+	lookup_plan_free(lookup_plan);
 	report_lookup(a->source, lookup_outcome_name(end->outcome));
 	sink->lookup_answered(sink->ctx, a);
 }
@@ -142,7 +142,7 @@ static void walk_is_over(struct walk *w, struct walk_end end, const char *reason
 	char why[REASON_MAX];
 
 	reason_text(why, sizeof(why), secrets, "%s", reason ? reason : "");
-	if (w->asked.epoch == u->epoch && w->inquiry && inquiry_was_heard(w->inquiry))
+	if (w->asked.epoch == u->epoch && w->lookup_plan && lookup_plan_was_answered(w->lookup_plan))
 		l->worked = true;
 	/* Before the source's lookups have worked once, "no such customer" is more likely a wrong URL. */
 	if (end.outcome == LOOKUP_GONE && !l->worked) {
@@ -161,7 +161,7 @@ static void walk_is_over(struct walk *w, struct walk_end end, const char *reason
 	heard(l, w, &end, parks, why, now_ms);
 	walk_unlink(w);
 	tell(l, now_ms);
-	answer(&l->route.shared->sink, w->q, TAKE(w->inquiry), &end, l->worked ? &l->mark : NULL, why);
+	answer(&l->route.shared->sink, w->q, TAKE(w->lookup_plan), &end, l->worked ? &l->mark : NULL, why);
 	walk_free(w);
 }
 
@@ -262,7 +262,7 @@ static void lookup_close(struct route *r)
 		struct walk *w = l->walks;
 
 		walk_unlink(w);
-		answer(&r->shared->sink, w->q, TAKE(w->inquiry), &end, NULL, "stopped before the answer came");
+		answer(&r->shared->sink, w->q, TAKE(w->lookup_plan), &end, NULL, "stopped before the answer came");
 	}
 }
 

@@ -13,14 +13,14 @@
 #include "base/known_secrets.h"
 #include "courier/route.h"
 #include "helpdesk/parse/parsed.h"
-#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/plan/lookup_plan.h"
 #include "klaviyo/retry_after.h"
 
 #define HEADER_SHOWN_MAX 4096 /* bytes of a header that are looked at for a reason */
 
 void walk_free(struct walk *w)
 {
-	inquiry_free(w->inquiry);
+	lookup_plan_free(w->lookup_plan);
 	parsed_free(w->renewed);
 	lookup_question_free(w->q);
 	generation_unref(w->g);
@@ -32,9 +32,9 @@ static void step(struct walk *w);
 /* No usable answer. True where the step may fail, and is left behind. */
 static bool skips(struct walk *w)
 {
-	if (!inquiry_step_is_optional(w->inquiry))
+	if (!lookup_plan_step_is_optional(w->lookup_plan))
 		return false;
-	inquiry_skip(w->inquiry);
+	lookup_plan_skip(w->lookup_plan);
 	return true;
 }
 
@@ -80,26 +80,26 @@ static void answered(struct walk *w, const struct http_response *reply)
 	struct err reason = {0};
 
 	/* The reason cuts them, and a part of a secret is not recognised any more: so secrets are struck before. */
-	inquiry_location(w->inquiry, location);
-	switch (inquiry_answer(w->inquiry, reply->status, type, reply->body.data, reply->body.len, &reason)) {
-	case INQUIRY_ON:
-	case INQUIRY_MOVED:
+	lookup_plan_location(w->lookup_plan, location);
+	switch (lookup_plan_answer(w->lookup_plan, reply->status, type, reply->body.data, reply->body.len, &reason)) {
+	case LOOKUP_PLAN_CONTINUE:
+	case LOOKUP_PLAN_MOVED:
 		step(w);
 		return;
-	case INQUIRY_GONE:
+	case LOOKUP_PLAN_GONE:
 		end.outcome = LOOKUP_GONE;
 		end.word = UPSTREAM_USEFUL;
 		break;
-	case INQUIRY_PARK:
+	case LOOKUP_PLAN_PARK:
 		end.outcome = LOOKUP_PARKED;
 		end.word = UPSTREAM_REFUSED;
 		break;
-	case INQUIRY_RETRY:
+	case LOOKUP_PLAN_RETRY:
 		end.outcome = LOOKUP_RETRY;
 		end.word = reply->status == 429 ? UPSTREAM_THROTTLED : UPSTREAM_TROUBLE;
 		end.retry_after_ms = retry_after_ms(&reply->headers);
 		break;
-	case INQUIRY_ODD:
+	case LOOKUP_PLAN_ODD:
 		end.outcome = LOOKUP_ODD;
 		end.word = UPSTREAM_ODD;
 		break;
@@ -126,12 +126,12 @@ static void no_more_steps(struct walk *w, int r, struct err *why)
 {
 	struct walk_end end = walk_ended(LOOKUP_FOUND, UPSTREAM_USEFUL);
 
-	if (r > 0 && inquiry_is_in_vain(w->inquiry, why)) {
+	if (r > 0 && lookup_plan_found_no_address(w->lookup_plan, why)) {
 		end.outcome = LOOKUP_GONE;
 	} else if (r == -EACCES) {
 		end = walk_ended(LOOKUP_PARKED, UPSTREAM_REFUSED);
 		end.secret = true;
-	} else if (r == -ENOENT && inquiry_was_heard(w->inquiry)) {
+	} else if (r == -ENOENT && lookup_plan_was_answered(w->lookup_plan)) {
 		end.outcome = LOOKUP_GONE; /* the helpdesk named nobody to ask on about */
 	} else if (r == -ENOENT) {
 		end = walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE); /* the webhook's own lack */
@@ -144,7 +144,7 @@ static void no_more_steps(struct walk *w, int r, struct err *why)
 /* Asks the next step; ends the walk where there is none. Steps that cannot be asked and may fail are left behind. */
 static void step(struct walk *w)
 {
-	const struct inquiry_secrets secrets = {
+	const struct lookup_plan_secrets secrets = {
 		.user = w->source->lookup_user,
 		.password = w->source->lookup_password ? secret_value(w->g->secrets, w->source->lookup_password) : NULL,
 		.token = w->source->lookup_token ? secret_value(w->g->secrets, w->source->lookup_token) : NULL,
@@ -164,7 +164,7 @@ static void step(struct walk *w)
 			.authorities = w->source->lookup_ca,
 		};
 
-		r = inquiry_next(w->inquiry, &secrets, &url, &headers, &why);
+		r = lookup_plan_next(w->lookup_plan, &secrets, &url, &headers, &why);
 		ask.url = url;
 		if (r == 0)
 			r = http_client_start(w->shared->client, &ask, on_reply, w, &why);
@@ -183,7 +183,7 @@ void walk_begin(struct walk *w)
 		webhook = w->renewed = parsed_lent(w->source->definition, &w->q->parsed->webhook);
 	if (!webhook->is_open)
 		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), webhook->reading.reason);
-	else if (inquiry_new(w->source->definition, &webhook->context, &w->inquiry, &why) < 0)
+	else if (lookup_plan_new(w->source->definition, &webhook->context, &w->lookup_plan, &why) < 0)
 		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), why.text);
 	else
 		step(w);

@@ -1,6 +1,6 @@
 /*
- * walk: one question on its way through the steps of its source's lookup: the doing half of helpdesk/plan/inquiry.h.
- * What its end means for the source, lookup.c says.
+ * walk: one question on its way through the steps of its source's lookup: the doing half of
+ * helpdesk/plan/lookup_plan.h. What its end means for the source, lookup.c says.
  */
 #ifndef COURIER_WALK_H
 #define COURIER_WALK_H
@@ -12,7 +12,7 @@
 #include "courier/lookup.h"
 #include "courier/upstream.h"
 
-struct inquiry;
+struct lookup_plan;
 struct parsed;
 struct route_shared;
 
@@ -45,8 +45,8 @@ struct walk {
 	const struct source *source;
 	struct lookup_question *q; /* owned */
 	/* made by walk_begin */
-	struct parsed *renewed;  /* q's webhook parsed anew, after a reload; NULL: q's own is asked by */
-	struct inquiry *inquiry; /* borrows that; NULL: the webhook does not read */
+	struct parsed *renewed;          /* q's webhook parsed anew, after a reload; NULL: q's own is asked by */
+	struct lookup_plan *lookup_plan; /* borrows that; NULL: the webhook does not read */
 };
 
 /* Asks the first step. w is filled but for the last two; heap, now its own. It may be over before this returns. */

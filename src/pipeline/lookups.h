@@ -32,8 +32,8 @@ unsigned lookups_room(const struct lookups *l, const char *source);
 bool lookups_may_ask(const struct lookups *l, const char *source, bool is_new);
 /* True where that question is under way, or another about w's customer: then w counts among those that wait for it. */
 bool lookups_join(struct lookups *l, const char *key, const struct webhook *w);
-/* Asks what is not under way; takes over p, which g's definition has parsed. key: inquiry_wish's. worked: lookup.h's,
- * as it was kept. */
+/* Asks what is not under way; takes over p, which g's definition has parsed. key: lookup_plan_key's. worked:
+ * lookup.h's, as it was kept. */
 void lookups_ask(struct lookups *l, const char *key, struct parsed *p, struct generation *g, bool is_new,
 		 const struct lookup_mark *worked);
 

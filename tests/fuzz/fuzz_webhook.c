@@ -22,7 +22,7 @@
 #include "base/file.h"
 #include "conf/yaml.h"
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/plan/lookup_plan.h"
 #include "helpdesk/expr/template.h"
 #include "helpdesk/parse/parsed.h"
 #include "helpdesk/parse/samples.h"
@@ -318,14 +318,14 @@ static unsigned status_of(const struct section *answer)
 /* Walks the lookup over the given answers; each may be the whole truth or nonsense. */
 static void ask(const struct definition *d, const struct webhook *w, const struct section *answers, size_t n)
 {
-	static const struct inquiry_secrets secrets = {.user = "u", .password = "p", .token = "t"};
+	static const struct lookup_plan_secrets secrets = {.user = "u", .password = "p", .token = "t"};
 	struct customer customer = {0}, again;
 	struct parsed *asked = parsed_lent(d, w), *told;
-	struct inquiry *q = NULL;
+	struct lookup_plan *q = NULL;
 	struct err e;
 	char *text;
 
-	if (inquiry_new(d, &asked->context, &q, &e) < 0) {
+	if (lookup_plan_new(d, &asked->context, &q, &e) < 0) {
 		parsed_free(asked);
 		return;
 	}
@@ -334,17 +334,17 @@ static void ask(const struct definition *d, const struct webhook *w, const struc
 		struct pairs headers = {0};
 		char *url = NULL;
 
-		if (inquiry_next(q, &secrets, &url, &headers, &e) != 0)
+		if (lookup_plan_next(q, &secrets, &url, &headers, &e) != 0)
 			break;
 		HOLDS(strncmp(url, "http", 4) == 0 && !strpbrk(url, " \r\n"));
 		free(url);
 		pairs_done(&headers);
-		if (inquiry_answer(q, status_of(answer), "application/json", answer->text, answer->len, &e) >
-		    INQUIRY_MOVED)
+		if (lookup_plan_answer(q, status_of(answer), "application/json", answer->text, answer->len, &e) >
+		    LOOKUP_PLAN_MOVED)
 			break;
 	}
-	inquiry_result(q, &customer);
-	inquiry_free(q);
+	lookup_plan_result(q, &customer);
+	lookup_plan_free(q);
 	parsed_free(asked);
 	check_addresses(&customer.addresses);
 	text = customer_text(&customer);

@@ -112,30 +112,30 @@ static void compare_attributes(struct golden *g, const struct node *expected, st
 /* ---- the helpdesk's answers -------------------------------------------------------------------------------------- */
 
 /* An item of `answers`: the body of a 200, or {status, body}. */
-static enum inquiry_verdict take_answer(struct golden *g, struct inquiry *q, const struct node *answer)
+static enum lookup_plan_verdict take_answer(struct golden *g, struct lookup_plan *q, const struct node *answer)
 {
 	const char *status = node_text(answer, "status");
 	const char *body = answer->type == NODE_MAP ? node_text(answer, "body") : answer->text;
 	struct err why = {0};
-	enum inquiry_verdict v = inquiry_answer(q, status ? (unsigned)strtoul(status, NULL, 10) : 200,
-						"application/json", body, body ? strlen(body) : 0, &why);
+	enum lookup_plan_verdict v = lookup_plan_answer(q, status ? (unsigned)strtoul(status, NULL, 10) : 200,
+							"application/json", body, body ? strlen(body) : 0, &why);
 
-	if (!status && v != INQUIRY_ON)
+	if (!status && v != LOOKUP_PLAN_CONTINUE)
 		golden_differs(g, "answers", "one that can be read", why.text);
 	return v;
 }
 
 /* Whether *ret is filled. asked: the URLs, a line each. */
-static bool walk(struct golden *g, const struct node *answers, struct inquiry *q, struct buf *asked)
+static bool walk(struct golden *g, const struct node *answers, struct lookup_plan *q, struct buf *asked)
 {
-	static const struct inquiry_secrets secrets = {.user = "u", .password = "p", .token = "t"};
-	enum inquiry_verdict v = INQUIRY_ON;
+	static const struct lookup_plan_secrets secrets = {.user = "u", .password = "p", .token = "t"};
+	enum lookup_plan_verdict v = LOOKUP_PLAN_CONTINUE;
 
-	for (size_t i = 0; v == INQUIRY_ON || v == INQUIRY_MOVED; i++) {
+	for (size_t i = 0; v == LOOKUP_PLAN_CONTINUE || v == LOOKUP_PLAN_MOVED; i++) {
 		CLEANUP(mem_freep) char *url = NULL;
 		CLEANUP(pairs_done) struct pairs headers = {0};
 		struct err why = {0};
-		int r = inquiry_next(q, &secrets, &url, &headers, &why);
+		int r = lookup_plan_next(q, &secrets, &url, &headers, &why);
 
 		if (r == 1) {
 			if (answers && i < answers->n)
@@ -160,7 +160,7 @@ static bool ask(struct golden *g, const struct node *expected, const struct webh
 		struct customer *ret)
 {
 	const struct node *answers = node_get(expected, "answers");
-	struct inquiry *q = NULL;
+	struct lookup_plan *q = NULL;
 	struct err why = {0};
 	bool found;
 
@@ -170,8 +170,8 @@ static bool ask(struct golden *g, const struct node *expected, const struct webh
 	}
 	found = walk(g, answers ? answers : node_get(g->at, "answers"), q, asked);
 	if (found)
-		inquiry_result(q, ret);
-	inquiry_free(q);
+		lookup_plan_result(q, ret);
+	lookup_plan_free(q);
 	return found;
 }
 

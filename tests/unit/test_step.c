@@ -9,7 +9,7 @@
 #include "base/digest.h"
 #include "helpdesk/expr/property_value.h"
 
-static const struct inquiry_secrets secrets = {.user = "bot@acme.com", .password = "pw", .token = "tok"};
+static const struct lookup_plan_secrets secrets = {.user = "bot@acme.com", .password = "pw", .token = "tok"};
 
 static struct webhook webhook_of(const char *body, const char *query)
 {
@@ -17,10 +17,10 @@ static struct webhook webhook_of(const char *body, const char *query)
 		.body = mem_str(body), .body_len = strlen(body), .query = mem_str(query), .received_ms = 1};
 }
 
-static struct inquiry *asking(const struct definition *d, const char *body, const char *query)
+static struct lookup_plan *asking(const struct definition *d, const char *body, const char *query)
 {
 	struct webhook w = webhook_of(body, query);
-	struct inquiry *q = NULL;
+	struct lookup_plan *q = NULL;
 	struct err e;
 
 	if (with_inquiry(d, &w, &q, &e) < 0)
@@ -30,12 +30,12 @@ static struct inquiry *asking(const struct definition *d, const char *body, cons
 }
 
 /* The next URL; NULL at the end. The caller owns it. */
-static char *next(struct inquiry *q, struct pairs *headers)
+static char *next(struct lookup_plan *q, struct pairs *headers)
 {
 	struct pairs own = {0};
 	char *url = NULL;
 	struct err e;
-	int r = inquiry_next(q, &secrets, &url, headers ? headers : &own, &e);
+	int r = lookup_plan_next(q, &secrets, &url, headers ? headers : &own, &e);
 
 	pairs_done(&own);
 	if (r < 0)
@@ -44,7 +44,7 @@ static char *next(struct inquiry *q, struct pairs *headers)
 	return url;
 }
 
-static void assert_asks(struct inquiry *q, const char *wanted)
+static void assert_asks(struct lookup_plan *q, const char *wanted)
 {
 	CLEANUP(mem_freep) char *url = next(q, NULL);
 
@@ -52,11 +52,11 @@ static void assert_asks(struct inquiry *q, const char *wanted)
 		fail_msg("asks %s, not %s", url ? url : "nothing", wanted ? wanted : "nothing");
 }
 
-static void answers(struct inquiry *q, const char *body)
+static void answers(struct lookup_plan *q, const char *body)
 {
 	struct err e;
 
-	assert_int_equal(inquiry_answer(q, 200, "application/json", body, strlen(body), &e), INQUIRY_ON);
+	assert_int_equal(lookup_plan_answer(q, 200, "application/json", body, strlen(body), &e), LOOKUP_PLAN_CONTINUE);
 }
 
 #define STEP(url, rest) "- {url: \"{base_url}" url "\", authenticate: bearer, " rest "}\n"
@@ -85,12 +85,12 @@ static void a_step_is_passed_over_where_its_condition_does_not_hold(void **state
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct inquiry *q = asking(d, cases[i].body, "");
+		struct lookup_plan *q = asking(d, cases[i].body, "");
 
 		assert_asks(q, cases[i].first);
 		answers(q, cases[i].answer);
 		assert_asks(q, cases[i].second);
-		inquiry_free(q);
+		lookup_plan_free(q);
 	}
 	definition_free(d);
 }
@@ -114,15 +114,15 @@ static void the_first_url_whose_parts_are_all_known_is_asked(void **state)
 		"bearer, emails: /e}]\n",
 		"https://x");
 	struct webhook w = webhook_of("{\"id\":1}", "");
-	struct inquiry *none = NULL;
+	struct lookup_plan *none = NULL;
 	struct err e;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct inquiry *q = asking(d, cases[i].body, "");
+		struct lookup_plan *q = asking(d, cases[i].body, "");
 
 		assert_asks(q, cases[i].asks);
-		inquiry_free(q);
+		lookup_plan_free(q);
 	}
 	assert_int_equal(with_inquiry(d, &w, &none, &e), -ENOENT);
 	assert_non_null(strstr(e.text, "{base_url}/c/{/who} cannot be made"));
@@ -134,7 +134,7 @@ static void where_no_condition_holds_there_is_nobody_to_ask(void **state)
 {
 	struct definition *d = with_definition(CONDITIONS, "https://x");
 	struct webhook w = webhook_of("{\"id\":1,\"kind\":\"call\"}", "");
-	struct inquiry *q = NULL;
+	struct lookup_plan *q = NULL;
 	struct err e;
 
 	(void)state;
@@ -160,7 +160,7 @@ static void a_condition_may_ask_for_a_parameter_a_header_or_the_query(void **sta
 		struct problems p = {0};
 		struct definition *d = definition_read(n, &bindings[i], &p);
 		struct webhook w = webhook_of("{\"id\":1}", "transition=closed");
-		struct inquiry *q;
+		struct lookup_plan *q;
 		struct err e;
 
 		assert_no_problem(&p);
@@ -175,7 +175,7 @@ static void a_condition_may_ask_for_a_parameter_a_header_or_the_query(void **sta
 		assert_asks(q, "https://x/b/1");
 		answers(q, "{}");
 		assert_asks(q, "https://x/c/1");
-		inquiry_free(q);
+		lookup_plan_free(q);
 		definition_free(d);
 	}
 }
@@ -189,21 +189,21 @@ static void the_first_place_that_finds_something_counts_and_stays(void **state)
 		"lookup:\n" STEP("/a/{/id}", "take: {agent: [/x, /y/name], team: /t}, emails: [/mail, /mails/*]")
 			STEP("/b/{/id}", "take: {agent: /name, team: /team}"),
 		"https://x");
-	struct inquiry *q = asking(d, "{\"id\":1}", "");
+	struct lookup_plan *q = asking(d, "{\"id\":1}", "");
 	struct customer c;
 
 	(void)state;
 	answers(q, "{\"x\":\"\",\"y\":{\"name\":\"Ann\"},\"mail\":\"nobody\",\"mails\":[\"jo@example.com\",\"al@"
 		   "example.com\"]}");
 	answers(q, "{\"name\":\"Bob\",\"team\":\"Returns\"}");
-	inquiry_result(q, &c);
+	lookup_plan_result(q, &c);
 	assert_int_equal(c.taken.n, 2);
 	assert_string_equal(pairs_get(&c.taken, "agent"), "Ann");
 	assert_string_equal(pairs_get(&c.taken, "team"), "Returns");
 	assert_int_equal(c.addresses.n, 2);
 	assert_string_equal(c.addresses.items[0].email, "jo@example.com");
 	customer_done(&c);
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
@@ -212,7 +212,7 @@ static void what_is_taken_is_cut_to_an_attribute_s_length(void **state)
 {
 	struct definition *d =
 		with_definition(BARE_DEFINITION "lookup:\n" STEP("/a/{/id}", "take: {agent: /x}"), "https://x");
-	struct inquiry *q = asking(d, "{\"id\":1}", "");
+	struct lookup_plan *q = asking(d, "{\"id\":1}", "");
 	CLEANUP(mem_freep) char *answer = NULL;
 	char name[PROPERTY_TEXT_MAX + 100];
 	struct customer c;
@@ -222,10 +222,10 @@ static void what_is_taken_is_cut_to_an_attribute_s_length(void **state)
 	memcpy(name + PROPERTY_TEXT_MAX - 1, "\u00e9", 2);
 	answer = mem_fmt("{\"x\":\"%.*s\"}", (int)sizeof(name), name);
 	answers(q, answer);
-	inquiry_result(q, &c);
+	lookup_plan_result(q, &c);
 	assert_int_equal(strlen(pairs_get(&c.taken, "agent")), PROPERTY_TEXT_MAX - 1);
 	customer_done(&c);
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
@@ -244,17 +244,17 @@ static void a_user_gets_the_suffix_that_it_does_not_have(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		const struct inquiry_secrets own = {.user = cases[i].user, .password = "pw"};
+		const struct lookup_plan_secrets own = {.user = cases[i].user, .password = "pw"};
 		CLEANUP(mem_freep) char *url = NULL, *base64 = digest_base64(cases[i].pair, strlen(cases[i].pair));
 		CLEANUP(mem_freep) char *wanted = mem_fmt("Basic %s", base64);
-		struct inquiry *q = asking(d, "{\"id\":1}", "");
+		struct lookup_plan *q = asking(d, "{\"id\":1}", "");
 		struct pairs headers = {0};
 		struct err e;
 
-		assert_int_equal(inquiry_next(q, &own, &url, &headers, &e), 0);
+		assert_int_equal(lookup_plan_next(q, &own, &url, &headers, &e), 0);
 		assert_string_equal(pairs_get(&headers, "Authorization"), wanted);
 		pairs_done(&headers);
-		inquiry_free(q);
+		lookup_plan_free(q);
 	}
 	definition_free(d);
 }
@@ -265,11 +265,11 @@ static void a_form_and_an_item_of_a_batch_are_asked_about_too(void **state)
 {
 	struct definition *d = with_definition(
 		BARE_DEFINITION "body: form\nlookup:\n" STEP("/t/{/ticket_id}", "emails: /email"), "https://x");
-	struct inquiry *q = asking(d, "ticket_id=a+b&x=1", "");
+	struct lookup_plan *q = asking(d, "ticket_id=a+b&x=1", "");
 
 	(void)state;
 	assert_asks(q, "https://x/t/a%20b");
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 	d = with_definition(BARE_DEFINITION
 			    "each: /items\ncustomer: /who\n"
@@ -277,9 +277,9 @@ static void a_form_and_an_item_of_a_batch_are_asked_about_too(void **state)
 			    "https://x");
 	q = asking(d, "{\"portal\":9,\"items\":[{\"id\":1,\"who\":\"c1\"}]}", "");
 	assert_asks(q, "https://x/9/c1");
-	assert_int_equal(inquiry_answer(q, 301, NULL, "{\"new\":\"c2\"}", 12, NULL), INQUIRY_MOVED);
+	assert_int_equal(lookup_plan_answer(q, 301, NULL, "{\"new\":\"c2\"}", 12, NULL), LOOKUP_PLAN_MOVED);
 	assert_asks(q, "https://x/9/c2");
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 

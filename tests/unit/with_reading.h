@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "helpdesk/parse/parsed.h"
-#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/plan/lookup_plan.h"
 
 /* told: NULL: nobody was asked. The caller ends the reading. */
 static inline void with_reading(const struct definition *d, const struct webhook *w, const struct customer *told,
@@ -36,8 +36,8 @@ static inline void with_inquiry_end(void)
 		parsed_free(with_inquiry_webhooks[i]);
 }
 
-/* inquiry_new over a copy of w that lives to the end of the test program; d must, too, but for its inquiries. */
-static inline int with_inquiry(const struct definition *d, const struct webhook *w, struct inquiry **ret,
+/* lookup_plan_new over a copy of w that lives to the end of the test program; d must, too, but for its inquiries. */
+static inline int with_inquiry(const struct definition *d, const struct webhook *w, struct lookup_plan **ret,
 			       struct err *reterr)
 {
 	static size_t n;
@@ -50,7 +50,7 @@ static inline int with_inquiry(const struct definition *d, const struct webhook 
 	p = parsed_new(d, &copy, NULL, 0);
 	parsed_free(with_inquiry_webhooks[n % 64]);
 	with_inquiry_webhooks[n++ % 64] = p;
-	return p->is_open ? inquiry_new(d, &p->context, ret, reterr)
+	return p->is_open ? lookup_plan_new(d, &p->context, ret, reterr)
 			  : err_set(reterr, -EINVAL, "%s", p->reading.reason);
 }
 

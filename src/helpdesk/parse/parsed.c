@@ -16,7 +16,7 @@
 #include "helpdesk/expr/body.h"
 #include "helpdesk/expr/property_value.h"
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/plan/lookup_plan.h"
 
 #define ID_MAX 512                          /* bytes of a conversation's or customer's id */
 #define TIME_FIRST_MS INT64_C(631152000000) /* 1990-01-01: nothing was a helpdesk before */
@@ -136,16 +136,16 @@ static int read_identity(const struct definition *d, const struct webhook *w, co
 static void read_contents(const struct definition *d, const struct eval_context *s, const struct customer *customer,
 			  struct signal *signal)
 {
-	enum inquiry_wish wish = INQUIRY_NOTHING;
+	enum lookup_need wish = LOOKUP_NEED_NOTHING;
 
 	(void)email_refs_read(&d->emails, s, &signal->addresses);
 	for (size_t i = 0; customer && i < customer->addresses.n; i++)
 		(void)addresses_add(&signal->addresses, customer->addresses.items[i].email,
 				    customer->addresses.items[i].primary);
 	if (!customer)
-		wish = inquiry_wish(d, s, signal->addresses.n > 0, signal->customer, &signal->lookup_key);
-	signal->wants_lookup = wish != INQUIRY_NOTHING;
-	signal->lookup_shows = wish == INQUIRY_NAMES;
+		wish = lookup_plan_key(d, s, signal->addresses.n > 0, signal->customer, &signal->lookup_key);
+	signal->wants_lookup = wish != LOOKUP_NEED_NOTHING;
+	signal->lookup_shows = wish == LOOKUP_NEED_NAMES;
 	signal->attributes = attributes_read(d->attributes, s);
 	if (d->conversation_url && links_render(d->conversation_url, s, &signal->conversation_url, NULL) < 0)
 		signal->conversation_url = NULL;

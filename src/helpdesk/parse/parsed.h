@@ -35,7 +35,8 @@ struct signal {
 	int64_t closed_at_ms;       /* `closed_at:`, 0 where not given */
 	struct addresses addresses; /* of webhook and customer together */
 	/* No customer was given to the reading, and asking the helpdesk would tell what the webhook does not: the
-	 * address, or what attributes and URL need. The first question can be asked: inquiry_new will not say -ENOENT.
+	 * address, or what attributes and URL need. The first question can be asked: lookup_plan_new will not say
+	 * -ENOENT.
 	 */
 	bool wants_lookup;
 	bool lookup_shows; /* wants_lookup: it would tell names that attributes or the URL show, too */

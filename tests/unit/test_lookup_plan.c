@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 
-static const struct inquiry_secrets secrets = {.user = "bot@acme.com", .password = "p:w", .token = "tok"};
+static const struct lookup_plan_secrets secrets = {.user = "bot@acme.com", .password = "p:w", .token = "tok"};
 
 static struct webhook webhook_of(const char *body)
 {
@@ -16,10 +16,10 @@ static struct webhook webhook_of(const char *body)
 }
 
 /* The walk for a webhook with that body. */
-static struct inquiry *asking(const struct definition *d, const char *body)
+static struct lookup_plan *asking(const struct definition *d, const char *body)
 {
 	struct webhook w = webhook_of(body);
-	struct inquiry *q = NULL;
+	struct lookup_plan *q = NULL;
 	struct err e;
 
 	if (with_inquiry(d, &w, &q, &e) < 0)
@@ -28,31 +28,31 @@ static struct inquiry *asking(const struct definition *d, const char *body)
 	return q;
 }
 
-static void assert_asks(struct inquiry *q, const char *url)
+static void assert_asks(struct lookup_plan *q, const char *url)
 {
 	CLEANUP(mem_freep) char *asked = NULL;
 	struct pairs headers = {0};
 	struct err e;
 
-	if (inquiry_next(q, &secrets, &asked, &headers, &e) != 0)
+	if (lookup_plan_next(q, &secrets, &asked, &headers, &e) != 0)
 		fail_msg("%s", e.text);
 	assert_string_equal(asked, url);
 	pairs_done(&headers);
 }
 
-static void assert_is_at_its_end(struct inquiry *q)
+static void assert_is_at_its_end(struct lookup_plan *q)
 {
 	struct pairs headers = {0};
 	char *url = NULL;
 	struct err e;
 
-	assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), 1);
+	assert_int_equal(lookup_plan_next(q, &secrets, &url, &headers, &e), 1);
 	assert_null(url);
 }
 
-static enum inquiry_verdict answer(struct inquiry *q, unsigned status, const char *body, struct err *reason)
+static enum lookup_plan_verdict answer(struct lookup_plan *q, unsigned status, const char *body, struct err *reason)
 {
-	return inquiry_answer(q, status, "application/json", body, strlen(body), reason);
+	return lookup_plan_answer(q, status, "application/json", body, strlen(body), reason);
 }
 
 #define GLADLY_WEBHOOK \
@@ -65,28 +65,28 @@ static void gladlys_customer_has_addresses(void **state)
 		"{\"id\":\"a/1\",\"emails\":[{\"normalized\":\"jo@example.com\",\"primary\":false},"
 		"{\"original\":\"x\"},{\"normalized\":\"Al@Example.com\",\"primary\":true}]}";
 	struct definition *d = with_gladly();
-	struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+	struct lookup_plan *q = asking(d, GLADLY_WEBHOOK);
 	CLEANUP(mem_freep) char *url = NULL;
 	struct pairs headers = {0};
 	struct customer c;
 	struct err e;
 
 	(void)state;
-	assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), 0);
+	assert_int_equal(lookup_plan_next(q, &secrets, &url, &headers, &e), 0);
 	assert_string_equal(url, PROFILE "a%2F1");
 	assert_string_equal(pairs_get(&headers, "Authorization"), "Basic Ym90QGFjbWUuY29tOnA6dw==");
 	assert_string_equal(pairs_get(&headers, "Accept"), "application/json");
 	pairs_done(&headers);
-	assert_int_equal(answer(q, 200, profile, &e), INQUIRY_ON);
+	assert_int_equal(answer(q, 200, profile, &e), LOOKUP_PLAN_CONTINUE);
 	assert_is_at_its_end(q);
-	inquiry_result(q, &c);
+	lookup_plan_result(q, &c);
 	assert_int_equal(c.addresses.n, 2);
 	assert_string_equal(c.addresses.items[0].email, "jo@example.com");
 	assert_false(c.addresses.items[0].primary);
 	assert_string_equal(c.addresses.items[1].email, "al@example.com");
 	assert_true(c.addresses.items[1].primary);
 	customer_done(&c);
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
@@ -95,64 +95,64 @@ static void every_answer_has_its_verdict(void **state)
 	static const struct {
 		unsigned status;
 		const char *type, *body;
-		enum inquiry_verdict verdict;
+		enum lookup_plan_verdict verdict;
 		const char *reason;
 	} cases[] = {
-		{200, "application/json", "{\"emails\":[]}", INQUIRY_ON, NULL},
-		{200, "text/plain", "{}", INQUIRY_ON, NULL},
-		{201, "application/json", "{}", INQUIRY_ON, NULL},
-		{200, "application/json", "\xef\xbb\xbf{\"n\":9400111899223334445556,\"t\":\"a\nb\"}", INQUIRY_ON,
-		 NULL},
-		{200, "text/html", "<html>Log in</html>", INQUIRY_ODD, "text/html, not JSON"},
-		{200, NULL, "", INQUIRY_ODD, "not JSON"},
-		{204, NULL, "", INQUIRY_ODD, "not JSON"},
-		{200, "application/json", "{\"emails\":", INQUIRY_ODD, "not JSON"},
-		{200, "application/json", "{\"emails\":[],\"score\":NaN}", INQUIRY_ODD, "not JSON"},
-		{200, "application/json", "{\"name\":\"Jos\xe9\"}", INQUIRY_ODD, "not JSON"}, /* Latin-1 */
-		{200, "application/json", "null", INQUIRY_ODD, "bare JSON value"},
-		{200, "application/json", "\"x\"", INQUIRY_ODD, "bare JSON value"},
-		{301, "application/json", "{\"errors\":[]}", INQUIRY_ODD, "base_url may be wrong"},
-		{301, "text/html", "<html>", INQUIRY_ODD, "base_url may be wrong"},
-		{302, "application/json", "{\"errors\":[{\"meta\":{\"new\":\"b\"}}]}", INQUIRY_ODD,
+		{200, "application/json", "{\"emails\":[]}", LOOKUP_PLAN_CONTINUE, NULL},
+		{200, "text/plain", "{}", LOOKUP_PLAN_CONTINUE, NULL},
+		{201, "application/json", "{}", LOOKUP_PLAN_CONTINUE, NULL},
+		{200, "application/json", "\xef\xbb\xbf{\"n\":9400111899223334445556,\"t\":\"a\nb\"}",
+		 LOOKUP_PLAN_CONTINUE, NULL},
+		{200, "text/html", "<html>Log in</html>", LOOKUP_PLAN_ODD, "text/html, not JSON"},
+		{200, NULL, "", LOOKUP_PLAN_ODD, "not JSON"},
+		{204, NULL, "", LOOKUP_PLAN_ODD, "not JSON"},
+		{200, "application/json", "{\"emails\":", LOOKUP_PLAN_ODD, "not JSON"},
+		{200, "application/json", "{\"emails\":[],\"score\":NaN}", LOOKUP_PLAN_ODD, "not JSON"},
+		{200, "application/json", "{\"name\":\"Jos\xe9\"}", LOOKUP_PLAN_ODD, "not JSON"}, /* Latin-1 */
+		{200, "application/json", "null", LOOKUP_PLAN_ODD, "bare JSON value"},
+		{200, "application/json", "\"x\"", LOOKUP_PLAN_ODD, "bare JSON value"},
+		{301, "application/json", "{\"errors\":[]}", LOOKUP_PLAN_ODD, "base_url may be wrong"},
+		{301, "text/html", "<html>", LOOKUP_PLAN_ODD, "base_url may be wrong"},
+		{302, "application/json", "{\"errors\":[{\"meta\":{\"new\":\"b\"}}]}", LOOKUP_PLAN_ODD,
 		 "base_url may be wrong"},
-		{304, NULL, "", INQUIRY_ODD, "base_url may be wrong"},
-		{400, NULL, "", INQUIRY_ODD, "400"},
-		{401, NULL, "", INQUIRY_PARK, "credentials"},
-		{401, "application/json", "{}", INQUIRY_PARK, "credentials"},
-		{403, "text/html", "<html>", INQUIRY_ODD, "403"},
-		{403, "application/json", "{}", INQUIRY_ODD, "403"},
-		{404, "application/json", "{}", INQUIRY_GONE, "no such customer"},
-		{404, "text/plain", "{\"error\":\"not_exist\"}", INQUIRY_GONE, "no such customer"},
-		{404, "application/problem+json; charset=utf-8", "\"Not found\"", INQUIRY_GONE, "no such customer"},
-		{404, "text/html", "<html>", INQUIRY_ODD, "base_url may be wrong"},
-		{404, "text/plain", "404", INQUIRY_ODD, "base_url may be wrong"},
-		{404, "application/json", "", INQUIRY_ODD, "base_url may be wrong"},
-		{404, NULL, "", INQUIRY_ODD, "base_url may be wrong"},
-		{405, NULL, "", INQUIRY_ODD, "405"},
-		{408, NULL, "", INQUIRY_RETRY, "408"},
-		{410, "application/json", "{}", INQUIRY_GONE, "no such customer"},
-		{410, NULL, "", INQUIRY_ODD, "base_url may be wrong"},
-		{418, NULL, "", INQUIRY_ODD, "418"},
-		{425, NULL, "", INQUIRY_RETRY, "425"},
-		{429, NULL, "", INQUIRY_RETRY, "429"},
-		{500, NULL, "", INQUIRY_RETRY, "500"},
-		{503, "text/html", "<html>", INQUIRY_RETRY, "503"},
-		{599, NULL, "", INQUIRY_RETRY, "599"},
-		{100, NULL, "", INQUIRY_RETRY, "100"},
-		{0, NULL, NULL, INQUIRY_RETRY, "0"},
+		{304, NULL, "", LOOKUP_PLAN_ODD, "base_url may be wrong"},
+		{400, NULL, "", LOOKUP_PLAN_ODD, "400"},
+		{401, NULL, "", LOOKUP_PLAN_PARK, "credentials"},
+		{401, "application/json", "{}", LOOKUP_PLAN_PARK, "credentials"},
+		{403, "text/html", "<html>", LOOKUP_PLAN_ODD, "403"},
+		{403, "application/json", "{}", LOOKUP_PLAN_ODD, "403"},
+		{404, "application/json", "{}", LOOKUP_PLAN_GONE, "no such customer"},
+		{404, "text/plain", "{\"error\":\"not_exist\"}", LOOKUP_PLAN_GONE, "no such customer"},
+		{404, "application/problem+json; charset=utf-8", "\"Not found\"", LOOKUP_PLAN_GONE, "no such customer"},
+		{404, "text/html", "<html>", LOOKUP_PLAN_ODD, "base_url may be wrong"},
+		{404, "text/plain", "404", LOOKUP_PLAN_ODD, "base_url may be wrong"},
+		{404, "application/json", "", LOOKUP_PLAN_ODD, "base_url may be wrong"},
+		{404, NULL, "", LOOKUP_PLAN_ODD, "base_url may be wrong"},
+		{405, NULL, "", LOOKUP_PLAN_ODD, "405"},
+		{408, NULL, "", LOOKUP_PLAN_RETRY, "408"},
+		{410, "application/json", "{}", LOOKUP_PLAN_GONE, "no such customer"},
+		{410, NULL, "", LOOKUP_PLAN_ODD, "base_url may be wrong"},
+		{418, NULL, "", LOOKUP_PLAN_ODD, "418"},
+		{425, NULL, "", LOOKUP_PLAN_RETRY, "425"},
+		{429, NULL, "", LOOKUP_PLAN_RETRY, "429"},
+		{500, NULL, "", LOOKUP_PLAN_RETRY, "500"},
+		{503, "text/html", "<html>", LOOKUP_PLAN_RETRY, "503"},
+		{599, NULL, "", LOOKUP_PLAN_RETRY, "599"},
+		{100, NULL, "", LOOKUP_PLAN_RETRY, "100"},
+		{0, NULL, NULL, LOOKUP_PLAN_RETRY, "0"},
 	};
 	struct definition *d = with_gladly();
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+		struct lookup_plan *q = asking(d, GLADLY_WEBHOOK);
 		struct err reason = {0};
-		enum inquiry_verdict v = inquiry_answer(q, cases[i].status, cases[i].type, cases[i].body,
-							cases[i].body ? strlen(cases[i].body) : 0, &reason);
+		enum lookup_plan_verdict v = lookup_plan_answer(q, cases[i].status, cases[i].type, cases[i].body,
+								cases[i].body ? strlen(cases[i].body) : 0, &reason);
 
 		if (v != cases[i].verdict || (cases[i].reason && !strstr(reason.text, cases[i].reason)))
 			fail_msg("%u %s: %d, %s", cases[i].status, cases[i].body, (int)v, reason.text);
-		inquiry_free(q);
+		lookup_plan_free(q);
 	}
 	definition_free(d);
 }
@@ -175,15 +175,15 @@ static void a_redirect_names_its_target_without_query_and_password(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+		struct lookup_plan *q = asking(d, GLADLY_WEBHOOK);
 		struct err reason = {0};
 
-		inquiry_location(q, "https://before.example");
-		inquiry_location(q, cases[i].location);
-		assert_int_equal(answer(q, 302, "{}", &reason), INQUIRY_ODD);
+		lookup_plan_location(q, "https://before.example");
+		lookup_plan_location(q, cases[i].location);
+		assert_int_equal(answer(q, 302, "{}", &reason), LOOKUP_PLAN_ODD);
 		if (!strstr(reason.text, cases[i].told))
 			fail_msg("%s: %s", cases[i].location, reason.text);
-		inquiry_free(q);
+		lookup_plan_free(q);
 	}
 	definition_free(d);
 }
@@ -193,61 +193,62 @@ static void a_redirect_names_its_target_without_query_and_password(void **state)
 static void a_merged_customer_is_asked_for_by_the_new_id(void **state)
 {
 	struct definition *d = with_gladly();
-	struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+	struct lookup_plan *q = asking(d, GLADLY_WEBHOOK);
 	struct customer c;
 	struct err e;
 
 	(void)state;
 	assert_asks(q, PROFILE "a%2F1");
-	assert_int_equal(answer(q, 301, MOVED_TO("b-2"), &e), INQUIRY_MOVED);
+	assert_int_equal(answer(q, 301, MOVED_TO("b-2"), &e), LOOKUP_PLAN_MOVED);
 	assert_asks(q, PROFILE "b-2");
-	assert_int_equal(answer(q, 308, MOVED_TO("c 3"), &e), INQUIRY_MOVED);
+	assert_int_equal(answer(q, 308, MOVED_TO("c 3"), &e), LOOKUP_PLAN_MOVED);
 	assert_asks(q, PROFILE "c%203");
-	assert_int_equal(answer(q, 200, "{\"emails\":[{\"normalized\":\"jo@example.com\"}]}", &e), INQUIRY_ON);
+	assert_int_equal(answer(q, 200, "{\"emails\":[{\"normalized\":\"jo@example.com\"}]}", &e),
+			 LOOKUP_PLAN_CONTINUE);
 	assert_is_at_its_end(q);
-	inquiry_result(q, &c);
+	lookup_plan_result(q, &c);
 	assert_int_equal(c.addresses.n, 1);
 	customer_done(&c);
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
 static void merges_without_end_are_gone(void **state)
 {
 	struct definition *d = with_gladly();
-	struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+	struct lookup_plan *q = asking(d, GLADLY_WEBHOOK);
 	struct err e;
 
 	(void)state;
-	assert_int_equal(answer(q, 301, MOVED_TO("b"), &e), INQUIRY_MOVED);
-	assert_int_equal(answer(q, 301, MOVED_TO("c"), &e), INQUIRY_MOVED);
-	assert_int_equal(answer(q, 301, MOVED_TO("d"), &e), INQUIRY_MOVED);
-	assert_int_equal(answer(q, 301, MOVED_TO("e"), &e), INQUIRY_GONE);
+	assert_int_equal(answer(q, 301, MOVED_TO("b"), &e), LOOKUP_PLAN_MOVED);
+	assert_int_equal(answer(q, 301, MOVED_TO("c"), &e), LOOKUP_PLAN_MOVED);
+	assert_int_equal(answer(q, 301, MOVED_TO("d"), &e), LOOKUP_PLAN_MOVED);
+	assert_int_equal(answer(q, 301, MOVED_TO("e"), &e), LOOKUP_PLAN_GONE);
 	assert_non_null(strstr(e.text, "more than 3 times"));
-	inquiry_free(q);
+	lookup_plan_free(q);
 	q = asking(d, GLADLY_WEBHOOK);
-	assert_int_equal(answer(q, 301, MOVED_TO("a/1"), &e), INQUIRY_GONE); /* itself */
-	inquiry_free(q);
+	assert_int_equal(answer(q, 301, MOVED_TO("a/1"), &e), LOOKUP_PLAN_GONE); /* itself */
+	lookup_plan_free(q);
 	q = asking(d, GLADLY_WEBHOOK);
-	assert_int_equal(answer(q, 301, MOVED_TO("b"), &e), INQUIRY_MOVED);
-	assert_int_equal(answer(q, 301, MOVED_TO("a/1"), &e), INQUIRY_GONE);
+	assert_int_equal(answer(q, 301, MOVED_TO("b"), &e), LOOKUP_PLAN_MOVED);
+	assert_int_equal(answer(q, 301, MOVED_TO("a/1"), &e), LOOKUP_PLAN_GONE);
 	assert_non_null(strstr(e.text, "circle"));
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
 static void an_id_that_climbs_is_never_asked_for(void **state)
 {
 	struct definition *d = with_gladly();
-	struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+	struct lookup_plan *q = asking(d, GLADLY_WEBHOOK);
 	struct pairs headers = {0};
 	char *url = NULL;
 	struct err e;
 
 	(void)state;
-	assert_int_equal(answer(q, 301, MOVED_TO(".."), &e), INQUIRY_MOVED);
-	assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), -ENOENT);
-	inquiry_free(q);
+	assert_int_equal(answer(q, 301, MOVED_TO(".."), &e), LOOKUP_PLAN_MOVED);
+	assert_int_equal(lookup_plan_next(q, &secrets, &url, &headers, &e), -ENOENT);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
@@ -270,7 +271,7 @@ static void without_a_customer_there_is_nobody_to_ask_about(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct webhook w = webhook_of(cases[i].body);
-		struct inquiry *q = NULL;
+		struct lookup_plan *q = NULL;
 		struct err e = {0};
 
 		assert_int_equal(with_inquiry(d, &w, &q, &e), cases[i].r);
@@ -295,7 +296,7 @@ static void what_a_step_took_serves_the_next(void **state)
 					  "  authenticate: bearer\n  headers: {X-Tier: \"{team}\", Accept: text/json}\n"
 					  "  emails: /email\n",
 				"https://x.example/v1/");
-	struct inquiry *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
+	struct lookup_plan *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
 	CLEANUP(mem_freep) char *url = NULL;
 	struct pairs headers = {0};
 	struct customer c;
@@ -303,22 +304,22 @@ static void what_a_step_took_serves_the_next(void **state)
 
 	(void)state;
 	assert_asks(q, "https://x.example/v1/threads/7");
-	assert_false(inquiry_step_is_optional(q));
-	assert_int_equal(answer(q, 200, "{\"contact\":99,\"team\":{\"name\":\"A & B\"}}", &e), INQUIRY_ON);
-	assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), 0);
+	assert_false(lookup_plan_step_is_optional(q));
+	assert_int_equal(answer(q, 200, "{\"contact\":99,\"team\":{\"name\":\"A & B\"}}", &e), LOOKUP_PLAN_CONTINUE);
+	assert_int_equal(lookup_plan_next(q, &secrets, &url, &headers, &e), 0);
 	assert_string_equal(url, "https://x.example/v1/contacts/99?full=1");
 	assert_string_equal(pairs_get(&headers, "Authorization"), "Bearer tok");
 	assert_string_equal(pairs_get(&headers, "X-Tier"), "A & B");
 	assert_string_equal(pairs_get(&headers, "Accept"), "text/json");
 	pairs_done(&headers);
-	assert_int_equal(answer(q, 200, "{\"email\":\"Jo <jo@example.com>\"}", &e), INQUIRY_ON);
+	assert_int_equal(answer(q, 200, "{\"email\":\"Jo <jo@example.com>\"}", &e), LOOKUP_PLAN_CONTINUE);
 	assert_is_at_its_end(q);
-	inquiry_result(q, &c);
+	lookup_plan_result(q, &c);
 	assert_string_equal(c.addresses.items[0].email, "jo@example.com");
 	assert_string_equal(pairs_get(&c.taken, "contact"), "99");
 	assert_string_equal(pairs_get(&c.taken, "team"), "A & B");
 	customer_done(&c);
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
@@ -327,16 +328,16 @@ static void a_needed_step_that_cannot_be_asked_is_told(void **state)
 	struct definition *d = with_definition(
 		TWO_STEPS "- {url: \"{base_url}/contacts/{contact}\", authenticate: bearer, emails: /email}\n",
 		"https://x.example");
-	struct inquiry *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
+	struct lookup_plan *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
 	struct pairs headers = {0};
 	char *url = NULL;
 	struct err e;
 
 	(void)state;
-	assert_int_equal(answer(q, 200, "{\"contact\":null}", &e), INQUIRY_ON);
-	assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), -ENOENT);
+	assert_int_equal(answer(q, 200, "{\"contact\":null}", &e), LOOKUP_PLAN_CONTINUE);
+	assert_int_equal(lookup_plan_next(q, &secrets, &url, &headers, &e), -ENOENT);
 	assert_non_null(strstr(e.text, "{contact}"));
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
@@ -346,27 +347,27 @@ static void optional_steps_fail_without_harm(void **state)
 	struct definition *d = with_definition(
 		TWO_STEPS "  optional: true\n- {url: \"{base_url}/c/{/who}\", authenticate: bearer, emails: /email}\n",
 		"https://x.example");
-	struct inquiry *q;
+	struct lookup_plan *q;
 	struct err e;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
 		q = asking(d, "{\"type\":\"opened\",\"id\":7,\"who\":1}");
 		assert_asks(q, "https://x.example/threads/7");
-		assert_true(inquiry_step_is_optional(q));
-		assert_int_equal(answer(q, statuses[i], "", &e), INQUIRY_ON);
+		assert_true(lookup_plan_step_is_optional(q));
+		assert_int_equal(answer(q, statuses[i], "", &e), LOOKUP_PLAN_CONTINUE);
 		assert_asks(q, "https://x.example/c/1");
-		assert_false(inquiry_step_is_optional(q));
-		assert_int_equal(answer(q, 404, "{}", &e), INQUIRY_GONE);
-		inquiry_free(q);
+		assert_false(lookup_plan_step_is_optional(q));
+		assert_int_equal(answer(q, 404, "{}", &e), LOOKUP_PLAN_GONE);
+		lookup_plan_free(q);
 	}
 	q = asking(d, "{\"type\":\"opened\",\"id\":7,\"who\":1}");
-	inquiry_skip(q); /* no answer at all */
+	lookup_plan_skip(q); /* no answer at all */
 	assert_asks(q, "https://x.example/c/1");
-	inquiry_free(q);
+	lookup_plan_free(q);
 	q = asking(d, "{\"type\":\"opened\",\"who\":1}"); /* the first cannot even be asked */
 	assert_asks(q, "https://x.example/c/1");
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
@@ -375,12 +376,15 @@ static void an_optional_step_that_the_address_hangs_on_is_asked_again(void **sta
 	static const struct {
 		unsigned status;
 		const char *body;
-		enum inquiry_verdict alone, beside;
+		enum lookup_plan_verdict alone, beside;
 	} cases[] = {
-		{401, "{}", INQUIRY_PARK, INQUIRY_ON}, {429, "", INQUIRY_RETRY, INQUIRY_ON},
-		{503, "", INQUIRY_RETRY, INQUIRY_ON},  {404, "{}", INQUIRY_ON, INQUIRY_ON},
-		{404, "", INQUIRY_ODD, INQUIRY_ON},    {403, "{}", INQUIRY_ODD, INQUIRY_ON},
-		{400, "", INQUIRY_ODD, INQUIRY_ON},
+		{401, "{}", LOOKUP_PLAN_PARK, LOOKUP_PLAN_CONTINUE},
+		{429, "", LOOKUP_PLAN_RETRY, LOOKUP_PLAN_CONTINUE},
+		{503, "", LOOKUP_PLAN_RETRY, LOOKUP_PLAN_CONTINUE},
+		{404, "{}", LOOKUP_PLAN_CONTINUE, LOOKUP_PLAN_CONTINUE},
+		{404, "", LOOKUP_PLAN_ODD, LOOKUP_PLAN_CONTINUE},
+		{403, "{}", LOOKUP_PLAN_ODD, LOOKUP_PLAN_CONTINUE},
+		{400, "", LOOKUP_PLAN_ODD, LOOKUP_PLAN_CONTINUE},
 	};
 	struct definition *d = with_definition(
 		"label: D\nauthenticate: {method: basic}\nopened: {/type: opened}\nclosed: {/type: closed}\n"
@@ -389,24 +393,24 @@ static void an_optional_step_that_the_address_hangs_on_is_asked_again(void **sta
 		"- {url: \"{base_url}/c/{who}\", authenticate: bearer, emails: /email, optional: true}\n"
 		"attributes: {Who ID: \"{who}\"}\n",
 		"https://x.example");
-	struct inquiry *q;
+	struct lookup_plan *q;
 	struct err e;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		q = asking(d, "{\"type\":\"opened\",\"id\":7}");
-		assert_false(inquiry_step_is_optional(q));
+		assert_false(lookup_plan_step_is_optional(q));
 		assert_int_equal(answer(q, cases[i].status, cases[i].body, &e), cases[i].alone);
-		inquiry_free(q);
+		lookup_plan_free(q);
 		q = asking(d, "{\"type\":\"opened\",\"id\":7}");
-		assert_int_equal(answer(q, 200, "{\"who\":1}", &e), INQUIRY_ON);
+		assert_int_equal(answer(q, 200, "{\"who\":1}", &e), LOOKUP_PLAN_CONTINUE);
 		assert_asks(q, "https://x.example/c/1");
 		assert_int_equal(answer(q, cases[i].status, cases[i].body, &e), cases[i].alone);
-		inquiry_free(q);
+		lookup_plan_free(q);
 		q = asking(d, "{\"type\":\"opened\",\"id\":7,\"mail\":\"jo@example.com\"}");
-		assert_true(inquiry_step_is_optional(q));
+		assert_true(lookup_plan_step_is_optional(q));
 		assert_int_equal(answer(q, cases[i].status, cases[i].body, &e), cases[i].beside);
-		inquiry_free(q);
+		lookup_plan_free(q);
 	}
 	definition_free(d);
 }
@@ -432,19 +436,19 @@ static void an_address_that_hung_on_a_step_without_its_customer_was_sought_in_va
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct inquiry *q = asking(d, cases[i].webhook);
+		struct lookup_plan *q = asking(d, cases[i].webhook);
 		struct err e = {0};
 
-		assert_false(inquiry_was_heard(q));
-		assert_int_equal(answer(q, 404, "{}", &e), INQUIRY_ON);
-		assert_false(inquiry_was_heard(q));
-		assert_int_equal(answer(q, 200, cases[i].second, &e), INQUIRY_ON);
-		assert_true(inquiry_was_heard(q));
+		assert_false(lookup_plan_was_answered(q));
+		assert_int_equal(answer(q, 404, "{}", &e), LOOKUP_PLAN_CONTINUE);
+		assert_false(lookup_plan_was_answered(q));
+		assert_int_equal(answer(q, 200, cases[i].second, &e), LOOKUP_PLAN_CONTINUE);
+		assert_true(lookup_plan_was_answered(q));
 		assert_is_at_its_end(q);
-		assert_int_equal(inquiry_is_in_vain(q, &e), cases[i].vain);
+		assert_int_equal(lookup_plan_found_no_address(q, &e), cases[i].vain);
 		if (cases[i].vain)
 			assert_non_null(strstr(e.text, "404"));
-		inquiry_free(q);
+		lookup_plan_free(q);
 	}
 	definition_free(d);
 }
@@ -455,19 +459,20 @@ static void a_definition_says_how_else_a_missing_customer_is_told(void **state)
 		const char *missing;
 		unsigned status;
 		const char *body;
-		enum inquiry_verdict verdict;
+		enum lookup_plan_verdict verdict;
 	} cases[] = {
-		{"{/error: not_found}", 200, "{\"error\":\"NOT_FOUND\"}", INQUIRY_GONE},
-		{"{/error: not_found}", 200, "{\"email\":\"jo@example.com\"}", INQUIRY_ON},
-		{"{/error: not_found}", 400, "{\"error\":\"not_found\"}", INQUIRY_GONE},
-		{"{/error: not_found}", 400, "{\"error\":\"bad\"}", INQUIRY_ODD},
-		{"{/error: not_found}", 401, "{\"error\":\"not_found\"}", INQUIRY_PARK},
-		{"{/error: not_found}", 429, "{\"error\":\"not_found\"}", INQUIRY_RETRY},
-		{"{status: 404}", 404, "", INQUIRY_GONE},
-		{"{status: [404, 422]}", 422, "<html>", INQUIRY_GONE},
-		{"{status: 404}", 403, "", INQUIRY_ODD},
-		{"[{status: 422, /code: 7}, {/data: {exists: false}}]", 422, "{\"code\":7,\"data\":1}", INQUIRY_GONE},
-		{"[{status: 422, /code: 7}, {/data: {exists: false}}]", 200, "{}", INQUIRY_GONE},
+		{"{/error: not_found}", 200, "{\"error\":\"NOT_FOUND\"}", LOOKUP_PLAN_GONE},
+		{"{/error: not_found}", 200, "{\"email\":\"jo@example.com\"}", LOOKUP_PLAN_CONTINUE},
+		{"{/error: not_found}", 400, "{\"error\":\"not_found\"}", LOOKUP_PLAN_GONE},
+		{"{/error: not_found}", 400, "{\"error\":\"bad\"}", LOOKUP_PLAN_ODD},
+		{"{/error: not_found}", 401, "{\"error\":\"not_found\"}", LOOKUP_PLAN_PARK},
+		{"{/error: not_found}", 429, "{\"error\":\"not_found\"}", LOOKUP_PLAN_RETRY},
+		{"{status: 404}", 404, "", LOOKUP_PLAN_GONE},
+		{"{status: [404, 422]}", 422, "<html>", LOOKUP_PLAN_GONE},
+		{"{status: 404}", 403, "", LOOKUP_PLAN_ODD},
+		{"[{status: 422, /code: 7}, {/data: {exists: false}}]", 422, "{\"code\":7,\"data\":1}",
+		 LOOKUP_PLAN_GONE},
+		{"[{status: 422, /code: 7}, {/data: {exists: false}}]", 200, "{}", LOOKUP_PLAN_GONE},
 	};
 
 	(void)state;
@@ -477,13 +482,13 @@ static void a_definition_says_how_else_a_missing_customer_is_told(void **state)
 				     " missing: %s}]\n",
 				     BARE_DEFINITION, cases[i].missing);
 		struct definition *d = with_definition(yaml, "https://x.example");
-		struct inquiry *q = asking(d, "{\"id\":1}");
+		struct lookup_plan *q = asking(d, "{\"id\":1}");
 		struct err e = {0};
-		enum inquiry_verdict v = answer(q, cases[i].status, cases[i].body, &e);
+		enum lookup_plan_verdict v = answer(q, cases[i].status, cases[i].body, &e);
 
 		if (v != cases[i].verdict)
 			fail_msg("%s: %u %s: %d, %s", cases[i].missing, cases[i].status, cases[i].body, (int)v, e.text);
-		inquiry_free(q);
+		lookup_plan_free(q);
 		definition_free(d);
 	}
 }
@@ -517,12 +522,12 @@ static void what_a_needed_step_asks_by_is_asked_again(void **state)
 				     "closed: {/type: closed}\nconversation: /id\nlookup:\n%s",
 				     cases[i].steps);
 		struct definition *d = with_definition(yaml, "https://x.example");
-		struct inquiry *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
+		struct lookup_plan *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
 		struct err e;
 
-		assert_int_equal(inquiry_step_is_optional(q), cases[i].optional);
-		assert_int_equal(answer(q, 503, "", &e), cases[i].optional ? INQUIRY_ON : INQUIRY_RETRY);
-		inquiry_free(q);
+		assert_int_equal(lookup_plan_step_is_optional(q), cases[i].optional);
+		assert_int_equal(answer(q, 503, "", &e), cases[i].optional ? LOOKUP_PLAN_CONTINUE : LOOKUP_PLAN_RETRY);
+		lookup_plan_free(q);
 		definition_free(d);
 	}
 #undef STEP_OF
@@ -530,7 +535,7 @@ static void what_a_needed_step_asks_by_is_asked_again(void **state)
 
 static void optional_steps_are_passed_over_where_there_are_no_credentials(void **state)
 {
-	static const struct inquiry_secrets none = {0}, half = {.user = "u"};
+	static const struct lookup_plan_secrets none = {0}, half = {.user = "u"};
 	static const char optional[] =
 		"label: D\nauthenticate: {method: basic}\nopened: {/type: opened}\n"
 		"closed: {/type: closed}\nconversation: /id\nlookup:\n"
@@ -538,14 +543,14 @@ static void optional_steps_are_passed_over_where_there_are_no_credentials(void *
 	struct definition *d = with_definition(optional, "https://x.example");
 	struct pairs headers = {0};
 	char *url = NULL;
-	struct inquiry *q;
+	struct lookup_plan *q;
 	struct err e;
 
 	(void)state;
 	q = asking(d, "{\"type\":\"opened\",\"id\":7}");
-	assert_int_equal(inquiry_next(q, &half, &url, &headers, &e), -EACCES);
-	assert_int_equal(inquiry_next(q, &none, &url, &headers, &e), 1);
-	inquiry_free(q);
+	assert_int_equal(lookup_plan_next(q, &half, &url, &headers, &e), -EACCES);
+	assert_int_equal(lookup_plan_next(q, &none, &url, &headers, &e), 1);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
@@ -554,13 +559,13 @@ static void optional_steps_at_the_end_may_lack_what_they_need(void **state)
 	struct definition *d = with_definition(TWO_STEPS "  emails: /mail\n- {url: \"{base_url}/c/{contact}\", "
 							 "authenticate: bearer, take: {x: /x}, optional: true}\n",
 					       "https://x.example");
-	struct inquiry *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
+	struct lookup_plan *q = asking(d, "{\"type\":\"opened\",\"id\":7}");
 	struct err e;
 
 	(void)state;
-	assert_int_equal(answer(q, 200, "{\"mail\":\"jo@example.com\"}", &e), INQUIRY_ON);
+	assert_int_equal(answer(q, 200, "{\"mail\":\"jo@example.com\"}", &e), LOOKUP_PLAN_CONTINUE);
 	assert_is_at_its_end(q);
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 
@@ -568,7 +573,7 @@ static void secrets_must_be_there_and_of_one_line(void **state)
 {
 	static const struct {
 		const char *authenticate;
-		struct inquiry_secrets secrets;
+		struct lookup_plan_secrets secrets;
 		int r;
 		const char *header, *value;
 	} cases[] = {
@@ -590,18 +595,18 @@ static void secrets_must_be_there_and_of_one_line(void **state)
 		char *yaml = mem_fmt("%slookup: [{url: \"{base_url}/{/id}\", authenticate: %s, emails: /e}]\n",
 				     BARE_DEFINITION, cases[i].authenticate);
 		struct definition *d = with_definition(yaml, "https://x.example");
-		struct inquiry *q = asking(d, "{\"id\":1}");
+		struct lookup_plan *q = asking(d, "{\"id\":1}");
 		CLEANUP(mem_freep) char *url = NULL;
 		struct pairs headers = {0};
 		struct err e = {0};
 
-		assert_int_equal(inquiry_next(q, &cases[i].secrets, &url, &headers, &e), cases[i].r);
+		assert_int_equal(lookup_plan_next(q, &cases[i].secrets, &url, &headers, &e), cases[i].r);
 		if (cases[i].r == 0)
 			assert_string_equal(pairs_get(&headers, cases[i].header), cases[i].value);
 		else
 			assert_null(url);
 		pairs_done(&headers);
-		inquiry_free(q);
+		lookup_plan_free(q);
 		definition_free(d);
 	}
 }
@@ -615,14 +620,14 @@ static void what_is_no_url_is_not_asked(void **state)
 		struct definition *d = with_definition(
 			BARE_DEFINITION "lookup: [{url: \"{base_url}/{/id}\", authenticate: basic, emails: /e}]\n",
 			bases[i]);
-		struct inquiry *q = asking(d, "{\"id\":1}");
+		struct lookup_plan *q = asking(d, "{\"id\":1}");
 		struct pairs headers = {0};
 		char *url = NULL;
 		struct err e = {0};
 
-		assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), -EINVAL);
+		assert_int_equal(lookup_plan_next(q, &secrets, &url, &headers, &e), -EINVAL);
 		assert_non_null(strstr(e.text, "base_url"));
-		inquiry_free(q);
+		lookup_plan_free(q);
 		definition_free(d);
 	}
 }
@@ -637,14 +642,14 @@ static void a_webhooks_text_makes_no_header_line(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct inquiry *q = asking(d, bodies[i]);
+		struct lookup_plan *q = asking(d, bodies[i]);
 		struct pairs headers = {0};
 		char *url = NULL;
 		struct err e = {0};
 
-		assert_int_equal(inquiry_next(q, &secrets, &url, &headers, &e), -ENOENT);
+		assert_int_equal(lookup_plan_next(q, &secrets, &url, &headers, &e), -ENOENT);
 		assert_non_null(strstr(e.text, "X-Who"));
-		inquiry_free(q);
+		lookup_plan_free(q);
 	}
 	definition_free(d);
 }
@@ -652,7 +657,7 @@ static void a_webhooks_text_makes_no_header_line(void **state)
 static void a_huge_answer_is_read_in_bounds(void **state)
 {
 	struct definition *d = with_gladly();
-	struct inquiry *q = asking(d, GLADLY_WEBHOOK);
+	struct lookup_plan *q = asking(d, GLADLY_WEBHOOK);
 	struct customer c;
 	struct err e;
 	struct buf b;
@@ -663,12 +668,12 @@ static void a_huge_answer_is_read_in_bounds(void **state)
 	for (int i = 0; i < 50000; i++)
 		buf_addf(&b, "%s{\"normalized\":\"jo%d@example.com\"}", i > 0 ? "," : "", i);
 	buf_adds(&b, "]}");
-	assert_int_equal(inquiry_answer(q, 200, NULL, b.data, b.len, &e), INQUIRY_ON);
-	inquiry_result(q, &c);
+	assert_int_equal(lookup_plan_answer(q, 200, NULL, b.data, b.len, &e), LOOKUP_PLAN_CONTINUE);
+	lookup_plan_result(q, &c);
 	assert_int_equal(c.addresses.n, ADDRESSES_MAX);
 	customer_done(&c);
 	buf_done(&b);
-	inquiry_free(q);
+	lookup_plan_free(q);
 	definition_free(d);
 }
 

@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/plan/lookup_plan.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,11 +17,11 @@
 #include "helpdesk/expr/body.h"
 #include "helpdesk/definition/definition_internal.h"
 
-#define INQUIRY_MOVES_MAX 3
-#define INQUIRY_ID_MAX 512
-#define INQUIRY_URL_MAX 8192
+#define LOOKUP_PLAN_MOVES_MAX 3
+#define LOOKUP_PLAN_ID_MAX 512
+#define LOOKUP_PLAN_URL_MAX 8192
 
-struct inquiry {
+struct lookup_plan {
 	const struct definition *d;
 	struct eval_context context; /* over the webhook, with the names taken so far */
 	struct customer found;
@@ -32,14 +32,14 @@ struct inquiry {
 	unsigned moves;
 	char *location; /* of the next answer, without query and password; NULL: none */
 	/* The ids asked for so far: a chain that comes back to one of them never ends. */
-	char *asked[INQUIRY_MOVES_MAX + 1];
+	char *asked[LOOKUP_PLAN_MOVES_MAX + 1];
 };
 
 /*
  * From *step on to the first that is to be asked, and its URL. 1: there is none. -ENOENT: it is needed and cannot be
  * asked. The caller owns *ret_url.
  */
-static int find_step(const struct inquiry *q, size_t *step, char **ret_url, struct err *reterr)
+static int find_step(const struct lookup_plan *q, size_t *step, char **ret_url, struct err *reterr)
 {
 	const struct eval_context *s = &q->context;
 
@@ -57,10 +57,11 @@ static int find_step(const struct inquiry *q, size_t *step, char **ret_url, stru
 	return 1;
 }
 
-int inquiry_new(const struct definition *d, const struct eval_context *s, struct inquiry **ret, struct err *reterr)
+int lookup_plan_new(const struct definition *d, const struct eval_context *s, struct lookup_plan **ret,
+		    struct err *reterr)
 {
 	CLEANUP(mem_freep) char *url = NULL;
-	struct inquiry *q = mem_new(1, sizeof(*q));
+	struct lookup_plan *q = mem_new(1, sizeof(*q));
 	struct addresses found = {0};
 	int r;
 
@@ -69,7 +70,7 @@ int inquiry_new(const struct definition *d, const struct eval_context *s, struct
 	q->context.taken = &q->found.taken;
 	r = find_step(q, &q->step, &url, reterr);
 	if (r != 0) {
-		inquiry_free(q);
+		lookup_plan_free(q);
 		return r < 0 ? r : err_set(reterr, -ENOENT, "nothing to look up");
 	}
 	q->addressless = !email_refs_read(&d->emails, &q->context, &found);
@@ -79,13 +80,13 @@ int inquiry_new(const struct definition *d, const struct eval_context *s, struct
 	return 0;
 }
 
-void inquiry_free(struct inquiry *q)
+void lookup_plan_free(struct lookup_plan *q)
 {
 	if (!q)
 		return;
 	customer_done(&q->found);
 	free(q->location);
-	for (size_t i = 0; i <= INQUIRY_MOVES_MAX; i++)
+	for (size_t i = 0; i <= LOOKUP_PLAN_MOVES_MAX; i++)
 		free(q->asked[i]);
 	free(q);
 }
@@ -97,7 +98,7 @@ static bool is_one_line(const char *s)
 	return s && !strpbrk(s, "\r\n");
 }
 
-static int add_authentication(const struct step *step, const struct inquiry_secrets *secrets, struct pairs *headers,
+static int add_authentication(const struct step *step, const struct lookup_plan_secrets *secrets, struct pairs *headers,
 			      struct err *reterr)
 {
 	CLEANUP(mem_freep) char *value = NULL;
@@ -145,8 +146,8 @@ static int add_headers(const struct step *step, const struct eval_context *s, st
 	return 0;
 }
 
-int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char **ret_url, struct pairs *ret_headers,
-		 struct err *reterr)
+int lookup_plan_next(struct lookup_plan *q, const struct lookup_plan_secrets *secrets, char **ret_url,
+		     struct pairs *ret_headers, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *url = NULL;
 	struct pairs headers = {0};
@@ -159,8 +160,8 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 	/* The base_url comes from configuration, a parameter too: what is no URL is told, not asked. */
 	if (!url_begins(url))
 		return err_set(reterr, -EINVAL, "the lookup's URL does not begin with https://: check `base_url`");
-	if (strlen(url) > INQUIRY_URL_MAX)
-		return err_set(reterr, -EINVAL, "the lookup's URL is longer than %d bytes", INQUIRY_URL_MAX);
+	if (strlen(url) > LOOKUP_PLAN_URL_MAX)
+		return err_set(reterr, -EINVAL, "the lookup's URL is longer than %d bytes", LOOKUP_PLAN_URL_MAX);
 	if (!text_is_one_word(url))
 		return err_set(reterr, -EINVAL, "the lookup's URL has a blank in it: check `base_url`");
 	step = &q->d->steps[q->step];
@@ -174,7 +175,7 @@ int inquiry_next(struct inquiry *q, const struct inquiry_secrets *secrets, char 
 		if (r != -EACCES || !step->optional || secrets->user || secrets->password || secrets->token)
 			return r;
 		q->step++;
-		return inquiry_next(q, secrets, ret_url, ret_headers, reterr);
+		return lookup_plan_next(q, secrets, ret_url, ret_headers, reterr);
 	}
 	*ret_url = TAKE(url);
 	*ret_headers = headers;
@@ -197,48 +198,49 @@ static bool is_object_or_list(struct json_object *o)
 	return json_object_is_type(o, json_type_object) || json_object_is_type(o, json_type_array);
 }
 
-static enum inquiry_verdict answer_read(struct inquiry *q, const struct step *step, const struct reply *r,
-					struct err *reason)
+static enum lookup_plan_verdict answer_read(struct lookup_plan *q, const struct step *step, const struct reply *r,
+					    struct err *reason)
 {
 	if (!r->reads) {
 		(void)err_set(reason, -EINVAL, "the helpdesk answered with %.64s, not JSON (%u): %s",
 			      r->type ? r->type : "no type", r->status, r->why.text);
-		return INQUIRY_ODD;
+		return LOOKUP_PLAN_ODD;
 	}
 	if (!is_object_or_list(r->json)) {
 		(void)err_set(reason, -EINVAL, "the helpdesk answered with a bare JSON value, not an object (%u)",
 			      r->status);
-		return INQUIRY_ODD;
+		return LOOKUP_PLAN_ODD;
 	}
 	step_read_answer(step, r->json, &q->found);
 	q->step++;
-	return INQUIRY_ON;
+	return LOOKUP_PLAN_CONTINUE;
 }
 
-static enum inquiry_verdict move_to(struct inquiry *q, const char *id, struct err *reason)
+static enum lookup_plan_verdict move_to(struct lookup_plan *q, const char *id, struct err *reason)
 {
-	if (q->moves == INQUIRY_MOVES_MAX) {
-		(void)err_set(reason, -ELOOP, "the customer was merged more than %d times in a row", INQUIRY_MOVES_MAX);
-		return INQUIRY_GONE;
+	if (q->moves == LOOKUP_PLAN_MOVES_MAX) {
+		(void)err_set(reason, -ELOOP, "the customer was merged more than %d times in a row",
+			      LOOKUP_PLAN_MOVES_MAX);
+		return LOOKUP_PLAN_GONE;
 	}
 	for (size_t i = 0; i <= q->moves; i++) {
 		if (!text_is(q->asked[i], id))
 			continue;
 		(void)err_set(reason, -ELOOP, "the customer's merges lead in a circle");
-		return INQUIRY_GONE;
+		return LOOKUP_PLAN_GONE;
 	}
 	/* The new id takes the old one's place in the webhook: whatever is asked from now on is about the new one. */
-	if (strlen(id) > INQUIRY_ID_MAX || !q->d->customer ||
+	if (strlen(id) > LOOKUP_PLAN_ID_MAX || !q->d->customer ||
 	    !reference_put(value_expr_target(q->d->customer, &q->context), &q->context, id)) {
 		(void)err_set(reason, -EINVAL, "the customer moved to an id that cannot be asked for");
-		return INQUIRY_ODD;
+		return LOOKUP_PLAN_ODD;
 	}
 	q->asked[++q->moves] = mem_str(id);
-	return INQUIRY_MOVED;
+	return LOOKUP_PLAN_MOVED;
 }
 
 /* A query may hold a session, the part before an @ a password. */
-void inquiry_location(struct inquiry *q, const char *location)
+void lookup_plan_location(struct lookup_plan *q, const char *location)
 {
 	const char *host, *slashes = location ? strstr(location, "//") : NULL;
 	size_t len = location ? strcspn(location, "?#") : 0, at;
@@ -254,8 +256,8 @@ void inquiry_location(struct inquiry *q, const char *location)
 			      host + at);
 }
 
-static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step *step, const struct reply *r,
-					    struct err *reason)
+static enum lookup_plan_verdict answer_redirect(struct lookup_plan *q, const struct step *step, const struct reply *r,
+						struct err *reason)
 {
 	CLEANUP(mem_freep) char *id = NULL;
 
@@ -269,29 +271,29 @@ static enum inquiry_verdict answer_redirect(struct inquiry *q, const struct step
 		      "a wrong path or wrong credentials",
 		      q->location ? q->location : "another address", r->status,
 		      step->moved.n > 0 ? " and names no merged customer" : "");
-	return INQUIRY_ODD;
+	return LOOKUP_PLAN_ODD;
 }
 
-static enum inquiry_verdict answer_verdict(struct inquiry *q, const struct step *step, const struct reply *r,
-					   struct err *reason)
+static enum lookup_plan_verdict answer_verdict(struct lookup_plan *q, const struct step *step, const struct reply *r,
+					       struct err *reason)
 {
 	unsigned status = r->status;
 
 	switch (status) {
 	case 401:
 		(void)err_set(reason, -EACCES, "the helpdesk refuses the lookup's credentials (%u)", status);
-		return INQUIRY_PARK;
+		return LOOKUP_PLAN_PARK;
 	case 408:
 	case 425:
 	case 429:
 		(void)err_set(reason, -EAGAIN, "the helpdesk asks to come again (%u)", status);
-		return INQUIRY_RETRY;
+		return LOOKUP_PLAN_RETRY;
 	default:
 		break;
 	}
 	if (step_is_missing(step, status, r->json)) {
 		(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u, by `missing`)", status);
-		return INQUIRY_GONE;
+		return LOOKUP_PLAN_GONE;
 	}
 	if (status >= 200 && status <= 299)
 		return answer_read(q, step, r, reason);
@@ -300,34 +302,34 @@ static enum inquiry_verdict answer_verdict(struct inquiry *q, const struct step 
 	if (status == 404 || status == 410) {
 		if (r->reads && (is_object_or_list(r->json) || body_type_is_json(r->type))) {
 			(void)err_set(reason, -ENOENT, "the helpdesk knows no such customer (%u)", status);
-			return INQUIRY_GONE;
+			return LOOKUP_PLAN_GONE;
 		}
 		(void)err_set(reason, -EINVAL, "the helpdesk answered %u, not in JSON: the base_url may be wrong",
 			      status);
-		return INQUIRY_ODD;
+		return LOOKUP_PLAN_ODD;
 	}
 	if (status == 403) {
 		(void)err_set(reason, -EACCES,
 			      "the helpdesk refuses the lookup (403): the credentials may lack a permission");
-		return INQUIRY_ODD;
+		return LOOKUP_PLAN_ODD;
 	}
 	if (status >= 400 && status <= 499) {
 		(void)err_set(reason, -EINVAL,
 			      "the helpdesk refuses the lookup (%u): the definition's URL may be wrong", status);
-		return INQUIRY_ODD;
+		return LOOKUP_PLAN_ODD;
 	}
 	(void)err_set(reason, -EAGAIN, "the helpdesk fails to answer the lookup (%u)", status);
-	return INQUIRY_RETRY;
+	return LOOKUP_PLAN_RETRY;
 }
 
-enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const char *type, const char *body,
-				    size_t body_len, struct err *reason)
+enum lookup_plan_verdict lookup_plan_answer(struct lookup_plan *q, unsigned status, const char *type, const char *body,
+					    size_t body_len, struct err *reason)
 {
 	const struct step *step = &q->d->steps[q->step];
 	CLEANUP(json_putp) struct json_object *json = NULL;
 	struct reply r = {.status = status, .type = type};
 	struct err own = {0};
-	enum inquiry_verdict v;
+	enum lookup_plan_verdict v;
 
 	INSIST(q->step < q->d->steps_n);
 	r.reads = json_read(body ? body : "", body ? body_len : 0, &json, &r.why) == 0;
@@ -336,25 +338,25 @@ enum inquiry_verdict inquiry_answer(struct inquiry *q, unsigned status, const ch
 	v = answer_verdict(q, step, &r, &own);
 	if (reason)
 		*reason = own;
-	if (!step->optional || v == INQUIRY_ON || v == INQUIRY_MOVED)
+	if (!step->optional || v == LOOKUP_PLAN_CONTINUE || v == LOOKUP_PLAN_MOVED)
 		return v;
-	if (!inquiry_step_is_optional(q)) {
+	if (!lookup_plan_step_is_optional(q)) {
 		/* Others may tell the address still. A helpdesk that says nothing about the customer is not one that
 		 * has nothing to say. */
-		if (v != INQUIRY_GONE)
+		if (v != LOOKUP_PLAN_GONE)
 			return v;
 		q->missed = own;
 	}
 	q->step++;
-	return INQUIRY_ON;
+	return LOOKUP_PLAN_CONTINUE;
 }
 
-bool inquiry_was_heard(const struct inquiry *q)
+bool lookup_plan_was_answered(const struct lookup_plan *q)
 {
 	return q->heard;
 }
 
-bool inquiry_is_in_vain(const struct inquiry *q, struct err *reason)
+bool lookup_plan_found_no_address(const struct lookup_plan *q, struct err *reason)
 {
 	if (q->missed.code == 0 || !q->addressless || q->found.addresses.n > 0)
 		return false;
@@ -378,7 +380,7 @@ static void use_search_one(void *ctx, const struct reference *r)
 
 /* Whether step i tells the address, or what a step that leads there asks by; and no step after it must tell the address
  * without it. */
-static bool leads_to_address(const struct inquiry *q, size_t i)
+static bool leads_to_address(const struct lookup_plan *q, size_t i)
 {
 	const struct step *steps = q->d->steps;
 	bool leads = steps[i].emails.n > 0;
@@ -395,38 +397,38 @@ static bool leads_to_address(const struct inquiry *q, size_t i)
 	return leads;
 }
 
-bool inquiry_step_is_called_optional(const struct inquiry *q)
+bool lookup_plan_step_is_declared_optional(const struct lookup_plan *q)
 {
 	return q->step < q->d->steps_n && q->d->steps[q->step].optional;
 }
 
-bool inquiry_step_is_optional(const struct inquiry *q)
+bool lookup_plan_step_is_optional(const struct lookup_plan *q)
 {
 	bool wanted = q->addressless && q->found.addresses.n == 0;
 
-	return inquiry_step_is_called_optional(q) && !(wanted && leads_to_address(q, q->step));
+	return lookup_plan_step_is_declared_optional(q) && !(wanted && leads_to_address(q, q->step));
 }
 
-void inquiry_skip(struct inquiry *q)
+void lookup_plan_skip(struct lookup_plan *q)
 {
-	INSIST(inquiry_step_is_optional(q));
+	INSIST(lookup_plan_step_is_optional(q));
 	q->step++;
 }
 
-void inquiry_address_places(const struct inquiry *q, void (*fn)(void *ctx, const struct reference *r), void *ctx)
+void lookup_plan_address_refs(const struct lookup_plan *q, void (*fn)(void *ctx, const struct reference *r), void *ctx)
 {
 	for (size_t i = 0; i < q->d->steps_n; i++)
 		for (size_t k = 0; k < q->d->steps[i].emails.n; k++)
-			if (!inquiry_passed(q, i))
+			if (!lookup_plan_why_skipped(q, i))
 				fn(ctx, q->d->steps[i].emails.emails[k]);
 }
 
-size_t inquiry_step(const struct inquiry *q)
+size_t lookup_plan_step(const struct lookup_plan *q)
 {
 	return q->step;
 }
 
-const char *inquiry_passed(const struct inquiry *q, size_t step)
+const char *lookup_plan_why_skipped(const struct lookup_plan *q, size_t step)
 {
 	const struct step *s = &q->d->steps[step];
 	CLEANUP(mem_freep) char *url = NULL;
@@ -438,12 +440,12 @@ const char *inquiry_passed(const struct inquiry *q, size_t step)
 	return NULL;
 }
 
-bool inquiry_has_moved(const struct inquiry *q)
+bool lookup_plan_has_moved(const struct lookup_plan *q)
 {
 	return q->moves > 0;
 }
 
-void inquiry_result(const struct inquiry *q, struct customer *ret)
+void lookup_plan_result(const struct lookup_plan *q, struct customer *ret)
 {
 	*ret = (struct customer){0};
 	addresses_copy(&ret->addresses, &q->found.addresses);

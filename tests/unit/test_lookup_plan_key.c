@@ -5,30 +5,32 @@
 #include "with_reading.h"
 
 /* What a first reading of that body wishes; key: NULL, or the caller's. */
-static enum inquiry_wish wish(const struct definition *d, const char *body, char **key)
+static enum lookup_need wish(const struct definition *d, const char *body, char **key)
 {
 	struct webhook w = {.body = mem_str(body), .body_len = strlen(body), .query = mem_str(""), .received_ms = 1};
-	enum inquiry_wish wish;
-	struct inquiry *q = NULL;
+	enum lookup_need wish;
+	struct lookup_plan *q = NULL;
 	struct reading r;
 	struct err e;
 
 	with_reading(d, &w, NULL, &r);
 	if (r.kind != READING_SIGNAL)
 		fail_msg("%s: %s", body, r.reason);
-	wish = !r.signal.wants_lookup ? INQUIRY_NOTHING : r.signal.lookup_shows ? INQUIRY_NAMES : INQUIRY_ADDRESS;
+	wish = !r.signal.wants_lookup  ? LOOKUP_NEED_NOTHING
+	       : r.signal.lookup_shows ? LOOKUP_NEED_NAMES
+				       : LOOKUP_NEED_ADDRESS;
 	assert_int_equal(r.signal.wants_lookup, r.signal.lookup_key != NULL);
 	/* What is wished for can be asked. */
 	if (r.signal.wants_lookup)
 		assert_int_equal(with_inquiry(d, &w, &q, &e), 0);
-	inquiry_free(q);
+	lookup_plan_free(q);
 	*key = mem_str(r.signal.lookup_key);
 	reading_done(&r);
 	webhook_done(&w);
 	return wish;
 }
 
-static enum inquiry_wish wish_only(const struct definition *d, const char *members)
+static enum lookup_need wish_only(const struct definition *d, const char *members)
 {
 	CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",\"id\":1%s}", members), *key = NULL;
 
@@ -40,7 +42,7 @@ static char *key_for(const struct definition *d, const char *members)
 	CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",\"id\":1%s}", members);
 	char *key;
 
-	assert_int_not_equal(wish(d, body, &key), INQUIRY_NOTHING);
+	assert_int_not_equal(wish(d, body, &key), LOOKUP_NEED_NOTHING);
 	return key;
 }
 
@@ -69,10 +71,10 @@ static void an_address_is_asked_for_where_there_is_none(void **state)
 		with_definition(DESK "lookup:\n" STEP("/c/{/who}", "emails: /e, take: {x: /x}"), "https://x");
 
 	(void)state;
-	assert_int_equal(wish_only(d, ",\"who\":7"), INQUIRY_ADDRESS);
-	assert_int_equal(wish_only(d, ",\"who\":7" MAIL), INQUIRY_NOTHING);
-	assert_int_equal(wish_only(d, ""), INQUIRY_NOTHING);
-	assert_int_equal(wish_only(d, ",\"who\":\"..\""), INQUIRY_NOTHING);
+	assert_int_equal(wish_only(d, ",\"who\":7"), LOOKUP_NEED_ADDRESS);
+	assert_int_equal(wish_only(d, ",\"who\":7" MAIL), LOOKUP_NEED_NOTHING);
+	assert_int_equal(wish_only(d, ""), LOOKUP_NEED_NOTHING);
+	assert_int_equal(wish_only(d, ",\"who\":\"..\""), LOOKUP_NEED_NOTHING);
 	definition_free(d);
 }
 
@@ -80,14 +82,14 @@ static void names_are_asked_for_where_something_shows_them(void **state)
 {
 	static const struct {
 		const char *members;
-		enum inquiry_wish off, on;
+		enum lookup_need off, on;
 	} cases[] = {
-		{",\"who\":7", INQUIRY_ADDRESS, INQUIRY_ADDRESS},
-		{",\"who\":7,\"agent\":3", INQUIRY_ADDRESS, INQUIRY_NAMES},
-		{",\"who\":7,\"agent\":3" MAIL, INQUIRY_NOTHING, INQUIRY_NAMES},
-		{",\"who\":7" MAIL, INQUIRY_NOTHING, INQUIRY_NOTHING},
+		{",\"who\":7", LOOKUP_NEED_ADDRESS, LOOKUP_NEED_ADDRESS},
+		{",\"who\":7,\"agent\":3", LOOKUP_NEED_ADDRESS, LOOKUP_NEED_NAMES},
+		{",\"who\":7,\"agent\":3" MAIL, LOOKUP_NEED_NOTHING, LOOKUP_NEED_NAMES},
+		{",\"who\":7" MAIL, LOOKUP_NEED_NOTHING, LOOKUP_NEED_NOTHING},
 		/* The first is needed and cannot be asked: it is the end before the second. */
-		{",\"agent\":3" MAIL, INQUIRY_NOTHING, INQUIRY_NOTHING},
+		{",\"agent\":3" MAIL, LOOKUP_NEED_NOTHING, LOOKUP_NEED_NOTHING},
 	};
 	CLEANUP(node_freep)
 	struct node *n =
@@ -118,7 +120,7 @@ static void a_name_behind_a_name_is_worth_the_way(void **state)
 				"https://x");
 
 	(void)state;
-	assert_int_equal(wish_only(d, MAIL), INQUIRY_NAMES);
+	assert_int_equal(wish_only(d, MAIL), LOOKUP_NEED_NAMES);
 	definition_free(d);
 }
 
@@ -199,8 +201,8 @@ static void the_url_that_is_asked_makes_it_another(void **state)
 	assert_same(d, ",\"who\":7,\"ticket\":{\"who\":8}", ",\"who\":7,\"ticket\":{\"who\":9}", true);
 	assert_same(d, ",\"who\":7,\"agent\":1", ",\"who\":7,\"agent\":2", false);
 	assert_key(d, ",\"who\":7", "7");
-	assert_int_equal(wish_only(d, ",\"ticket\":{\"who\":7}"), INQUIRY_NAMES);
-	assert_int_equal(wish_only(d, ",\"ticket\":{\"who\":\"..\"}"), INQUIRY_NOTHING);
+	assert_int_equal(wish_only(d, ",\"ticket\":{\"who\":7}"), LOOKUP_NEED_NAMES);
+	assert_int_equal(wish_only(d, ",\"ticket\":{\"who\":\"..\"}"), LOOKUP_NEED_NOTHING);
 	definition_free(d);
 }
 
@@ -238,11 +240,11 @@ static void without_a_customer_the_questions_themselves_are_the_key(void **state
 
 	(void)state;
 	assert_int_equal(wish(d, "{\"type\":\"opened\",\"id\":1,\"kind\":\"t\",\"tags\":[\"y\",\"x\"]}", &a),
-			 INQUIRY_ADDRESS);
+			 LOOKUP_NEED_ADDRESS);
 	assert_int_equal(wish(d, "{\"type\":\"closed\",\"id\":1,\"kind\":\"t\",\"tags\":[\"y\",\"x\"]}", &b),
-			 INQUIRY_ADDRESS);
+			 LOOKUP_NEED_ADDRESS);
 	assert_int_equal(wish(d, "{\"type\":\"opened\",\"id\":1,\"kind\":\"t\",\"tags\":[\"y\",\"z\"]}", &c),
-			 INQUIRY_ADDRESS);
+			 LOOKUP_NEED_ADDRESS);
 	assert_int_equal(a[0], '#');
 	assert_string_equal(a, b);
 	assert_string_not_equal(a, c); /* whether the second is asked is not known yet, and hangs on the tags */

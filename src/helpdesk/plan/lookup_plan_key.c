@@ -8,7 +8,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/plan/inquiry.h"
+#include "helpdesk/plan/lookup_plan.h"
 
 #include <string.h>
 
@@ -19,27 +19,27 @@
 #define DIGEST_KEY_BYTES 16
 
 /* The outlook of a URL before the answers of earlier steps. */
-enum url_outlook {
+enum url_forecast {
 	URL_NEVER, /* it cannot be made */
 	URL_MAYBE, /* it hangs on a name that an earlier step may take */
 	URL_SURE,
 };
 
 /* One step before anything is asked. */
-struct prospect {
-	bool may;                             /* it may be asked */
-	bool by_name;                         /* by a name that an earlier step may take */
-	bool when_open;                       /* `when` asks for such a name */
-	bool when_webhook;                    /* `when` looks at a place in the webhook */
-	enum url_outlook urls[STEP_URLS_MAX]; /* up to the first that is sure to be made, as none behind it is asked */
+struct step_forecast {
+	bool may;                              /* it may be asked */
+	bool by_name;                          /* by a name that an earlier step may take */
+	bool when_open;                        /* `when` asks for such a name */
+	bool when_webhook;                     /* `when` looks at a place in the webhook */
+	enum url_forecast urls[STEP_URLS_MAX]; /* up to the first that is sure to be made, as none behind it is asked */
 };
 
-struct outlook {
+struct forecast {
 	const struct definition *d;
 	const struct eval_context *context;
 	const char *customer;
 	bool has_address;
-	struct prospect steps[STEPS_MAX];
+	struct step_forecast steps[STEPS_MAX];
 	size_t step; /* under look */
 	/* what was seen of the references under look */
 	bool open;    /* a name that an earlier step may take */
@@ -54,7 +54,7 @@ struct outlook {
 
 static void see(void *ctx, const struct reference *r)
 {
-	struct outlook *o = ctx;
+	struct forecast *o = ctx;
 	const char *name = reference_name(r);
 	CLEANUP(mem_freep) char *own = NULL;
 	const char *value = reference_peek(r, o->context, &own);
@@ -72,7 +72,7 @@ static void see(void *ctx, const struct reference *r)
 }
 
 /* o->steps holds the earlier steps. */
-static enum url_outlook look_at_url(struct outlook *o, const struct template *t)
+static enum url_forecast look_at_url(struct forecast *o, const struct template *t)
 {
 	CLEANUP(mem_freep) char *url = NULL;
 
@@ -84,11 +84,11 @@ static enum url_outlook look_at_url(struct outlook *o, const struct template *t)
 }
 
 /* Fills o->steps. Like the walk, it ends before a needed step that cannot be asked. */
-static void look_ahead(struct outlook *o)
+static void look_ahead(struct forecast *o)
 {
 	for (o->step = 0; o->step < o->d->steps_n; o->step++) {
 		const struct step *s = &o->d->steps[o->step];
-		struct prospect *p = &o->steps[o->step];
+		struct step_forecast *p = &o->steps[o->step];
 
 		o->open = o->webhook = false;
 		if (s->when)
@@ -111,7 +111,7 @@ static void look_ahead(struct outlook *o)
 /* ---- the key ----------------------------------------------------------------------------------------------------- */
 
 /* With its end in it, so that two facts never read as one. */
-static void add_fact(struct outlook *o, const char *value)
+static void add_fact(struct forecast *o, const char *value)
 {
 	unsigned char head[2] = {(unsigned char)o->step, value != NULL};
 
@@ -126,7 +126,7 @@ static void add_fact(struct outlook *o, const char *value)
 /* Of a URL or a header, which hold a reference's first value. Names are the operator's, or follow from other facts. */
 static void add_value(void *ctx, const struct reference *r)
 {
-	struct outlook *o = ctx;
+	struct forecast *o = ctx;
 	CLEANUP(mem_freep) char *own = NULL;
 
 	if (!reference_name(r))
@@ -136,7 +136,7 @@ static void add_value(void *ctx, const struct reference *r)
 /* Of a matcher, which looks at all values. */
 static void add_values(void *ctx, const struct reference *r)
 {
-	struct outlook *o = ctx;
+	struct forecast *o = ctx;
 	struct values v;
 
 	if (reference_name(r))
@@ -151,7 +151,7 @@ static void add_values(void *ctx, const struct reference *r)
 	add_fact(o, NULL);
 }
 
-static void add_step(struct outlook *o, const struct step *s, const struct prospect *p)
+static void add_step(struct forecast *o, const struct step *s, const struct step_forecast *p)
 {
 	bool sure = false;
 
@@ -174,7 +174,7 @@ static void add_step(struct outlook *o, const struct step *s, const struct prosp
 }
 
 /* Whether the address may hang on a step that one who has it leaves behind. */
-static bool may_lack_address(const struct outlook *o)
+static bool may_lack_address(const struct forecast *o)
 {
 	for (size_t i = 0; o->has_address && i < o->d->steps_n; i++) {
 		if (!o->steps[i].may || !o->d->steps[i].optional)
@@ -188,7 +188,7 @@ static bool may_lack_address(const struct outlook *o)
 	return false;
 }
 
-static void add_facts(struct outlook *o)
+static void add_facts(struct forecast *o)
 {
 	for (o->step = 0; o->step < o->d->steps_n; o->step++)
 		if (o->steps[o->step].may)
@@ -197,7 +197,7 @@ static void add_facts(struct outlook *o)
 		add_fact(o, NULL);
 }
 
-static char *key_of(struct outlook *o)
+static char *key_of(struct forecast *o)
 {
 	unsigned char sha[DIGEST_SHA256_BYTES];
 	char hex[2 * DIGEST_KEY_BYTES + 1];
@@ -212,25 +212,25 @@ static char *key_of(struct outlook *o)
 	return mem_fmt("%s#%s", o->customer ? o->customer : "", hex);
 }
 
-enum inquiry_wish inquiry_wish(const struct definition *d, const struct eval_context *s, bool has_address,
-			       const char *customer, char **ret_key)
+enum lookup_need lookup_plan_key(const struct definition *d, const struct eval_context *s, bool has_address,
+				 const char *customer, char **ret_key)
 {
-	struct outlook o = {.d = d, .context = s, .customer = customer, .has_address = has_address};
-	enum inquiry_wish wish = INQUIRY_NOTHING;
+	struct forecast o = {.d = d, .context = s, .customer = customer, .has_address = has_address};
+	enum lookup_need wish = LOOKUP_NEED_NOTHING;
 	bool shows = false; /* some step tells a name that is shown */
 
 	for (size_t i = 0; i < d->steps_n; i++)
 		shows = shows || d->steps[i].shown;
 	if (has_address && !shows)
-		return INQUIRY_NOTHING;
+		return LOOKUP_NEED_NOTHING;
 	look_ahead(&o);
-	for (size_t i = 0; i < d->steps_n && wish != INQUIRY_NAMES; i++) {
+	for (size_t i = 0; i < d->steps_n && wish != LOOKUP_NEED_NAMES; i++) {
 		if (o.steps[i].may && d->steps[i].shown)
-			wish = INQUIRY_NAMES;
+			wish = LOOKUP_NEED_NAMES;
 		else if (o.steps[i].may && !has_address)
-			wish = INQUIRY_ADDRESS;
+			wish = LOOKUP_NEED_ADDRESS;
 	}
-	if (wish != INQUIRY_NOTHING)
+	if (wish != LOOKUP_NEED_NOTHING)
 		*ret_key = key_of(&o);
 	return wish;
 }
