@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "conf/yaml.h"
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 #include "helpdesk/parse/samples.h"
 
 #define RECEIVED_MS INT64_C(1795176000000)
@@ -62,20 +62,20 @@ static double read_once(const struct definition *d, const struct webhook *w)
 	int64_t start = clock_mono_us();
 
 	for (int i = 0; i < TIMES; i++) {
-		struct parsed *p = parsed_lent(d, w);
+		struct parsed_webhook *p = parsed_webhook_borrow(d, w);
 
-		if (p->reading.kind != READING_SIGNAL) {
-			fprintf(stderr, "bench/reading: %s\n", p->reading.reason);
+		if (p->result.kind != PARSE_SIGNAL) {
+			fprintf(stderr, "bench/reading: %s\n", p->result.reason);
 			exit(1);
 		}
-		parsed_free(p);
+		parsed_webhook_free(p);
 	}
 	return (double)(clock_mono_us() - start) / TIMES;
 }
 
 static void measure(const char *name, const struct definition *d, size_t rounds)
 {
-	const struct sample_wish wish = {.now_ms = RECEIVED_MS};
+	const struct sample_values wish = {.now_ms = RECEIVED_MS};
 	static double parsing[ROUNDS_MAX], reading[ROUNDS_MAX];
 	struct webhook w = {.received_ms = RECEIVED_MS};
 	struct sample sample;

@@ -29,41 +29,41 @@ static void explain_unreadable(const struct source *s, const struct webhook *w, 
 }
 
 /* Tells how one item is read; of a signal also what comes of it. */
-static void explain_item(const struct generation *g, const struct source *s, struct parsed *item,
+static void explain_item(const struct generation *g, const struct source *s, struct parsed_webhook *item,
 			 struct explain_answers *a)
 {
 	CLEANUP(customer_done) struct customer customer = {0};
 	CLEANUP(buf_done) struct buf lines;
 
 	buf_init(&lines, EXPLAIN_MAX);
-	parsed_explain(item, &lines);
+	parsed_webhook_explain(item, &lines);
 	explain_block("Reading", &lines);
-	if (item->reading.unknown_state.text) {
+	if (item->result.unknown_state.text) {
 		buf_clear(&lines);
-		reading_tell_unknown_state(&item->reading, s->name, &lines);
+		parse_result_describe_unknown_state(&item->result, s->name, &lines);
 		out_print("Unknown state: %s\n\n", lines.data);
 	}
-	if (item->reading.kind == READING_SIGNAL && item->reading.signal.wants_lookup &&
+	if (item->result.kind == PARSE_SIGNAL && item->result.signal.wants_lookup &&
 	    explain_lookup(s, &item->webhook, a, &customer)) {
-		parsed_tell(item, &customer);
+		parsed_webhook_add_lookup(item, &customer);
 		/* A part of the conversation's URL may come from the lookup; the first reading told of the others. */
 		buf_clear(&lines);
-		parsed_explain_url(item, &lines);
+		parsed_webhook_explain_url(item, &lines);
 		if (lines.len > 0)
 			explain_block("With the lookup", &lines);
 	}
-	switch (item->reading.kind) {
-	case READING_PING:
+	switch (item->result.kind) {
+	case PARSE_PING:
 		out_print("Result: the helpdesk's own test; answered with 200, nothing is kept\n");
 		break;
-	case READING_IGNORED:
+	case PARSE_IGNORED:
 		out_print("Result: ignored: it says nothing of interest; answered with 200, counted%s\n",
 			  s->keep_all ? ", kept" : ", not kept");
 		break;
-	case READING_UNREADABLE:
-		explain_unreadable(s, &item->webhook, item->reading.reason);
+	case PARSE_UNREADABLE:
+		explain_unreadable(s, &item->webhook, item->result.reason);
 		break;
-	case READING_SIGNAL:
+	case PARSE_SIGNAL:
 		explain_signal(g, s, item);
 		break;
 	}
@@ -72,14 +72,15 @@ static void explain_item(const struct generation *g, const struct source *s, str
 /* ---- one request ------------------------------------------------------------------------------------------------- */
 
 /* The request with the body of one of its items. */
-static struct parsed *item_parsed(const struct source *s, const struct webhook *w, const struct batch *b, size_t i)
+static struct parsed_webhook *item_parsed(const struct source *s, const struct webhook *w, const struct batch *b,
+					  size_t i)
 {
 	struct webhook item;
 
 	webhook_copy(&item, w);
 	free(item.body);
 	item.body = batch_item(b, i, &item.body_len);
-	return parsed_new(s->definition, &item, NULL, 0);
+	return parsed_webhook_new(s->definition, &item, NULL, 0);
 }
 
 static void explain_items(const struct generation *g, const struct source *s, const struct webhook *w,
@@ -90,7 +91,7 @@ static void explain_items(const struct generation *g, const struct source *s, co
 	if (n == 0)
 		out_print("Result: ignored: the list of its items is empty; answered with 200, counted, not kept\n");
 	for (size_t i = 0; i < n; i++) {
-		CLEANUP(parsed_freep) struct parsed *item = item_parsed(s, w, b, i);
+		CLEANUP(parsed_webhook_freep) struct parsed_webhook *item = item_parsed(s, w, b, i);
 
 		if (n > 1)
 			out_print(i > 0 ? "\nItem %zu of %zu\n\n" : "Item %zu of %zu\n\n", i + 1, n);
@@ -103,9 +104,9 @@ static bool has_signal(const struct source *s, const struct webhook *w, const st
 	bool found = false;
 
 	for (size_t i = 0; i < batch_items(b) && !found; i++) {
-		CLEANUP(parsed_freep) struct parsed *item = item_parsed(s, w, b, i);
+		CLEANUP(parsed_webhook_freep) struct parsed_webhook *item = item_parsed(s, w, b, i);
 
-		found = item->reading.kind == READING_SIGNAL;
+		found = item->result.kind == PARSE_SIGNAL;
 	}
 	return found;
 }
@@ -115,7 +116,7 @@ static bool explain_challenge(const struct source *s, const struct webhook *w, c
 			      enum proof_verdict proof)
 {
 	const char *name = definition_about(s->definition)->challenge;
-	bool trial = proof != PROOF_GOOD && parsed_is_trial(s->definition, w);
+	bool trial = proof != PROOF_GOOD && parsed_webhook_is_setup_probe(s->definition, w);
 
 	if (!trial && (!name || !answer_echo(pairs_get(&w->headers, name))))
 		return false;

@@ -15,7 +15,7 @@
 #include "conf/check.h"
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/lookup_plan.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 #include "helpdesk/parse/samples.h"
 #include "http/client.h"
 
@@ -163,7 +163,7 @@ static bool first_webhook(const struct source *s, const struct parcel *p, struct
 }
 
 /* Whether the first question holds the conversation's id. */
-static bool asks_by_conversation(const struct source *s, const struct parsed *w)
+static bool asks_by_conversation(const struct source *s, const struct parsed_webhook *w)
 {
 	const struct lookup_plan_secrets secrets = {.user = "", .password = "", .token = ""};
 	CLEANUP(pairs_done) struct pairs headers = {0};
@@ -175,7 +175,7 @@ static bool asks_by_conversation(const struct source *s, const struct parsed *w)
 	if (lookup_plan_new(s->definition, &w->context, &q, NULL) < 0)
 		return false;
 	buf_init(&escaped, ESCAPED_MAX);
-	percent_add(&escaped, w->reading.signal.conversation, "");
+	percent_add(&escaped, w->result.signal.conversation, "");
 	if (lookup_plan_next(q, &secrets, &url, &headers, NULL) == 0)
 		does = strstr(url, escaped.data) != NULL;
 	buf_done(&escaped);
@@ -185,7 +185,7 @@ static bool asks_by_conversation(const struct source *s, const struct parsed *w)
 
 /* Tells of the parts of --email that stand where the daemon looks for addresses and are none. Returns whether there are
  * any. */
-static bool tell_refused(const struct signal *signal, const struct sample_wish *wish)
+static bool tell_refused(const struct signal *signal, const struct sample_values *wish)
 {
 	char email[EMAIL_MAX + 1];
 	struct buf refused;
@@ -203,9 +203,10 @@ static bool tell_refused(const struct signal *signal, const struct sample_wish *
 }
 
 /* The webhook has no address: tells where one comes from. refused: --email is in the webhook, and is no address. */
-static void tell_lookup(const struct source *s, const struct parsed *w, const struct sample_wish *wish, bool refused)
+static void tell_lookup(const struct source *s, const struct parsed_webhook *w, const struct sample_values *wish,
+			bool refused)
 {
-	const struct signal *signal = &w->reading.signal;
+	const struct signal *signal = &w->result.signal;
 	const char *own = definition_about(s->definition)->base_url;
 
 	if (refused)
@@ -235,18 +236,18 @@ static bool holds_email(const struct signal *signal, const char *wanted)
 }
 
 /* Notes the options that have no place in the webhook, and where the address comes from. */
-static void tell(const struct source *s, const struct parcel *p, const struct sample_wish *wish)
+static void tell(const struct source *s, const struct parcel *p, const struct sample_values *wish)
 {
 	const struct signal *signal;
-	struct parsed *parsed;
+	struct parsed_webhook *parsed;
 	struct webhook w = {0};
 	bool asks, refused;
 
 	if (!first_webhook(s, p, &w))
 		return;
-	parsed = parsed_lent(s->definition, &w);
-	signal = &parsed->reading.signal;
-	if (parsed->reading.kind == READING_SIGNAL) {
+	parsed = parsed_webhook_borrow(s->definition, &w);
+	signal = &parsed->result.signal;
+	if (parsed->result.kind == PARSE_SIGNAL) {
 		asks = signal->wants_lookup && signal->addresses.n == 0;
 		refused = tell_refused(signal, wish);
 		if (asks)
@@ -259,7 +260,7 @@ static void tell(const struct source *s, const struct parcel *p, const struct sa
 			out_error("note: --email has no place in this webhook: the definition reads %s there\n",
 				  signal->addresses.n > 0 ? "another one" : "no address");
 	}
-	parsed_free(parsed);
+	parsed_webhook_free(parsed);
 	free(w.body);
 }
 
@@ -267,7 +268,7 @@ static void tell(const struct source *s, const struct parcel *p, const struct sa
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
-	struct sample_wish wish = {0};
+	struct sample_values wish = {0};
 	const char *url = NULL, *words[2];
 	bool do_post = false, yes = false;
 	enum transition transition;

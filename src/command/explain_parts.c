@@ -187,7 +187,7 @@ static void tell_place(void *ctx, const struct reference *r)
 bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret)
 {
 	/* Of its own: what is asked about a merged customer changes the tree. */
-	CLEANUP(parsed_freep) struct parsed *asked = parsed_lent(s->definition, w);
+	CLEANUP(parsed_webhook_freep) struct parsed_webhook *asked = parsed_webhook_borrow(s->definition, w);
 	struct lookup_plan *q = NULL;
 	struct err error = {0};
 	struct buf refused;
@@ -212,7 +212,7 @@ bool explain_lookup(const struct source *s, const struct webhook *w, struct expl
 		out_print("\n");
 	}
 	buf_init(&refused, EXPLAIN_MAX);
-	reading_tell_refused(&ret->addresses, "  ", &refused);
+	addresses_describe_refused_lines(&ret->addresses, "  ", &refused);
 	out_lines(stdout, refused.data);
 	buf_done(&refused);
 	for (size_t i = 0; i < ret->taken.n; i++)
@@ -277,7 +277,7 @@ static void explain_settle(const struct source_policy *s, const struct signal *s
 		  age);
 }
 
-void explain_signal(const struct generation *g, const struct source *s, const struct parsed *p)
+void explain_signal(const struct generation *g, const struct source *s, const struct parsed_webhook *p)
 {
 	const struct webhook *w = &p->webhook;
 	struct ledger_entry entry = {0};
@@ -288,14 +288,14 @@ void explain_signal(const struct generation *g, const struct source *s, const st
 
 	buf_init(&lines, EXPLAIN_MAX);
 	struct decide_input in = {.source = &s->policy,
-				  .conversation = p->reading.signal.conversation,
+				  .conversation = p->result.signal.conversation,
 				  .webhook = p,
 				  .entry = &entry,
 				  .reached = &reached,
 				  .now_ms = w->received_ms,
 				  .view = {.account = account, .flag_count = decide_no_flags, .ctx = &g},
 				  .explain = &lines};
-	explain_settle(in.source, &p->reading.signal);
+	explain_settle(in.source, &p->result.signal);
 	int r = decide(&in, &decision, &error);
 	explain_block("Ledger and rules, as for a conversation that is not known yet", &lines);
 	buf_done(&lines);

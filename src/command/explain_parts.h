@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "command/options.h"
 #include "conf/generation.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 
 #define EXPLAIN_MAX (1024 * 1024)
 
@@ -34,6 +34,6 @@ void explain_answers_done(struct explain_answers *a);
 bool explain_lookup(const struct source *s, const struct webhook *w, struct explain_answers *a, struct customer *ret);
 
 /* Settle, ledger, rules, events, requests. */
-void explain_signal(const struct generation *g, const struct source *s, const struct parsed *p);
+void explain_signal(const struct generation *g, const struct source *s, const struct parsed_webhook *p);
 
 #endif

@@ -45,7 +45,7 @@ void lookup_answer_done(struct lookup_answer *a)
 	free(a->source);
 	free(a->key);
 	customer_done(&a->found);
-	parsed_free(a->parsed);
+	parsed_webhook_free(a->parsed);
 	generation_unref(a->generation);
 	*a = (struct lookup_answer){0};
 }

@@ -21,7 +21,7 @@
 
 #include "conf/generation.h"
 #include "helpdesk/expr/customer.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 
 #define LOOKUP_WINDOW 4
 #define LOOKUP_ANSWER_MAX (1024 * 1024) /* bytes; what is longer is refused */
@@ -48,7 +48,7 @@ struct lookup_mark {
 struct lookup_question {
 	char *source;
 	char *key;                     /* under which the asker knows it; comes back with the answer */
-	struct parsed *parsed;         /* the webhook that wants it: its values fill the URL */
+	struct parsed_webhook *parsed; /* the webhook that wants it: its values fill the URL */
 	struct generation *generation; /* by which it was parsed; NULL: it is bare */
 	bool is_new;                   /* nobody was asked for this webhook yet */
 	struct lookup_mark worked;
@@ -57,7 +57,7 @@ static inline void lookup_question_free(struct lookup_question *q)
 {
 	free(q->source);
 	free(q->key);
-	parsed_free(q->parsed);
+	parsed_webhook_free(q->parsed);
 	generation_unref(q->generation);
 	free(q);
 }
@@ -71,7 +71,7 @@ struct lookup_answer {
 	int64_t retry_after_ms; /* -1: not told */
 	struct lookup_mark worked;
 	/* The question's, back as it came; NULL where asking has put a merged customer's id into it. */
-	struct parsed *parsed;
+	struct parsed_webhook *parsed;
 	struct generation *generation;
 };
 void lookup_answer_done(struct lookup_answer *a);

@@ -12,7 +12,7 @@
 
 #include "base/known_secrets.h"
 #include "courier/route.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 #include "helpdesk/plan/lookup_plan.h"
 #include "klaviyo/retry_after.h"
 
@@ -21,7 +21,7 @@
 void walk_free(struct walk *w)
 {
 	lookup_plan_free(w->lookup_plan);
-	parsed_free(w->renewed);
+	parsed_webhook_free(w->renewed);
 	lookup_question_free(w->q);
 	generation_unref(w->g);
 	free(w);
@@ -176,13 +176,13 @@ static void step(struct walk *w)
 
 void walk_begin(struct walk *w)
 {
-	const struct parsed *webhook = w->q->parsed;
+	const struct parsed_webhook *webhook = w->q->parsed;
 	struct err why;
 
 	if (webhook->definition != w->source->definition)
-		webhook = w->renewed = parsed_lent(w->source->definition, &w->q->parsed->webhook);
+		webhook = w->renewed = parsed_webhook_borrow(w->source->definition, &w->q->parsed->webhook);
 	if (!webhook->is_open)
-		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), webhook->reading.reason);
+		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), webhook->result.reason);
 	else if (lookup_plan_new(w->source->definition, &webhook->context, &w->lookup_plan, &why) < 0)
 		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), why.text);
 	else

@@ -13,7 +13,7 @@
 #include "courier/upstream.h"
 
 struct lookup_plan;
-struct parsed;
+struct parsed_webhook;
 struct route_shared;
 
 /* How it ended. */
@@ -45,7 +45,7 @@ struct walk {
 	const struct source *source;
 	struct lookup_question *q; /* owned */
 	/* made by walk_begin */
-	struct parsed *renewed;          /* q's webhook parsed anew, after a reload; NULL: q's own is asked by */
+	struct parsed_webhook *renewed;  /* q's webhook parsed anew, after a reload; NULL: q's own is asked by */
 	struct lookup_plan *lookup_plan; /* borrows that; NULL: the webhook does not read */
 };
 

@@ -393,7 +393,7 @@ int decide(const struct decide_input *in, struct decision *ret, struct err *rete
 	static const struct eval_context nothing;
 	struct deciding d = {
 		.in = in,
-		.signal = in->webhook ? &in->webhook->reading.signal : NULL,
+		.signal = in->webhook ? &in->webhook->result.signal : NULL,
 		.context = in->webhook ? &in->webhook->context : &nothing,
 	};
 	int r = 0;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 #include "decision/event.h"
 #include "decision/ledger.h"
 #include "decision/policy.h"
@@ -30,7 +30,7 @@ int decide_no_flags(void *ctx, const char *account, const char *email, const cha
 struct decide_input {
 	const struct source_policy *source;
 	const char *conversation;
-	const struct parsed *webhook; /* a signal, told what a lookup took; NULL: an expiry */
+	const struct parsed_webhook *webhook; /* a signal, told what a lookup took; NULL: an expiry */
 	const struct ledger_entry *entry;
 	const struct reached_list *reached;
 	int64_t now_ms;

@@ -20,7 +20,7 @@
 #include "base/metrics.h"
 #include "base/percent.h"
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 #include "intake/answer.h"
 
 #define TREE_BYTES_MAX (1024 * 1024) /* of one item that is kept with its tree for its pass */
@@ -124,7 +124,7 @@ static size_t item_bytes(const struct intake_item *item)
 static void items_drop(struct passage *p)
 {
 	for (size_t i = 0; i < p->submission.n; i++) {
-		parsed_free(p->submission.items[i].parsed);
+		parsed_webhook_free(p->submission.items[i].parsed);
 		free(p->submission.items[i].dead_reason);
 	}
 	free(p->submission.items);
@@ -141,13 +141,13 @@ static size_t larger(const struct passage *p, size_t bytes)
 }
 
 /* For the pass that follows the tree is kept, where there is room to spare; else the pass parses anew. */
-static void bound_tree(struct passage *p, struct parsed *parsed)
+static void bound_tree(struct passage *p, struct parsed_webhook *parsed)
 {
 	size_t bytes = p->bytes + parsed->tree_bytes;
 
-	if (p->is_tight || parsed_bytes(parsed) > TREE_BYTES_MAX ||
+	if (p->is_tight || parsed_webhook_bytes(parsed) > TREE_BYTES_MAX ||
 	    !reservation_resize_spare(p->reservation, larger(p, bytes))) {
-		parsed_strip(parsed);
+		parsed_webhook_strip(parsed);
 		return;
 	}
 	p->trees += parsed->tree_bytes;
@@ -155,7 +155,7 @@ static void bound_tree(struct passage *p, struct parsed *parsed)
 }
 
 /* Takes over parsed, and dead_reason. The body is still there: the reservation is of the larger of the two. */
-static struct intake_item *item_add(struct passage *p, struct parsed *parsed, char *dead_reason)
+static struct intake_item *item_add(struct passage *p, struct parsed_webhook *parsed, char *dead_reason)
 {
 	struct intake_submission *s = &p->submission;
 	struct intake_item *item = &s->items[s->n++];
@@ -166,7 +166,7 @@ static struct intake_item *item_add(struct passage *p, struct parsed *parsed, ch
 		return item;
 	/* Without the trees there may be room. */
 	for (size_t i = 0; i < s->n; i++)
-		parsed_strip(s->items[i].parsed);
+		parsed_webhook_strip(s->items[i].parsed);
 	p->bytes -= p->trees;
 	p->trees = 0;
 	p->is_tight = true;
@@ -177,46 +177,47 @@ static struct intake_item *item_add(struct passage *p, struct parsed *parsed, ch
 
 /* Takes over parsed. Of what anybody may have sent nothing is kept; the request is refused for it only where nothing
  * else was in it. */
-static void take_unreadable(struct passage *p, struct parsed *parsed, const char *reason)
+static void take_unreadable(struct passage *p, struct parsed_webhook *parsed, const char *reason)
 {
 	if (proof_about(definition_proof(p->source->definition))->needs_secret) {
 		char *struck = known_secrets_redact(reason);
 
-		parsed_strip(parsed);
+		parsed_webhook_strip(parsed);
 		(void)item_add(p, parsed, struck);
 	} else {
 		p->unreadable++;
-		parsed_free(parsed);
+		parsed_webhook_free(parsed);
 	}
 }
 
-/* Takes what is in w, where it is to be kept, and tree (parsed_new). */
+/* Takes what is in w, where it is to be kept, and tree (parsed_webhook_new). */
 static void take_item(struct passage *p, struct webhook *w, struct json_object *tree, size_t tree_bytes)
 {
-	CLEANUP(parsed_freep) struct parsed *item = parsed_new(p->source->definition, w, tree, tree_bytes);
+	CLEANUP(parsed_webhook_freep)
+	struct parsed_webhook *item = parsed_webhook_new(p->source->definition, w, tree, tree_bytes);
 	const char *reason;
 
-	unknown_states_note(p->unknown, p->source, &item->reading);
-	switch (item->reading.kind) {
-	case READING_SIGNAL:
-		reading_mark(&item->reading, &item->webhook);
+	unknown_states_note(p->unknown, p->source, &item->result);
+	switch (item->result.kind) {
+	case PARSE_SIGNAL:
+		parse_result_save(&item->result, &item->webhook);
 		bound_tree(p, item);
 		(void)item_add(p, TAKE(item), NULL);
 		p->has_signal = true;
 		break;
-	case READING_PING:
+	case PARSE_PING:
 		p->pongs++;
 		break;
-	case READING_IGNORED:
+	case PARSE_IGNORED:
 		if (p->source->keep_all) {
-			parsed_strip(item);
+			parsed_webhook_strip(item);
 			item_add(p, TAKE(item), NULL)->ignored = true;
 		} else {
 			p->ignored++;
 		}
 		break;
-	case READING_UNREADABLE:
-		reason = item->reading.reason;
+	case PARSE_UNREADABLE:
+		reason = item->result.reason;
 		take_unreadable(p, TAKE(item), reason);
 		break;
 	}
@@ -250,7 +251,7 @@ static void take_whole(struct passage *p, const struct http_exchange *x, const s
 
 	p->submission.items = mem_new(1, sizeof(*p->submission.items));
 	keep_webhook(p->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
-	take_unreadable(p, parsed_bare(&w), reason->text);
+	take_unreadable(p, parsed_webhook_unparsed(&w), reason->text);
 }
 
 /* What could never be held is no reason to have the helpdesk send it for ever. */
@@ -412,7 +413,7 @@ static void answered(struct intake_submission *s)
 	/* Before the answer goes out, so that a client that sends its next webhook after it finds the room free. Once
 	 * it is out, the reservation may be gone with its exchange. */
 	for (size_t i = 0; i < s->n; i++)
-		parsed_free(TAKE(s->items[i].parsed));
+		parsed_webhook_free(TAKE(s->items[i].parsed));
 	reservation_release(TAKE(p->reservation));
 	answer_submission(p->exchange, s, p->several);
 	passage_drop(p);

@@ -107,7 +107,7 @@ static enum news take_news(struct unknown_states *u, const struct source *s, con
 	return news;
 }
 
-void unknown_states_note(struct unknown_states *u, const struct source *s, const struct reading *r)
+void unknown_states_note(struct unknown_states *u, const struct source *s, const struct parse_result *r)
 {
 	const struct log_about about = {
 		.source = s->name, .conversation = r->signal.conversation, .reason = "unknown state"};
@@ -121,7 +121,7 @@ void unknown_states_note(struct unknown_states *u, const struct source *s, const
 		break;
 	case NEWS_STATE:
 		buf_init(&line, LINE_MAX_BYTES);
-		reading_tell_unknown_state(r, s->name, &line);
+		parse_result_describe_unknown_state(r, s->name, &line);
 		log_warning(&about, "%s", line.data);
 		buf_done(&line);
 		break;

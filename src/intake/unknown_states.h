@@ -10,7 +10,7 @@
 #define INTAKE_UNKNOWN_STATES_H
 
 #include "conf/conf.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 
 #define UNKNOWN_STATES_MAX 32
 
@@ -19,6 +19,6 @@ struct unknown_states;
 struct unknown_states *unknown_states_new(void);
 void unknown_states_free(struct unknown_states *u);
 /* r: a reading by the source's definition; one without an unknown state is nothing to note. */
-void unknown_states_note(struct unknown_states *u, const struct source *s, const struct reading *r);
+void unknown_states_note(struct unknown_states *u, const struct source *s, const struct parse_result *r);
 
 #endif

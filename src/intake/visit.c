@@ -8,7 +8,7 @@
 #include "base/ip.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 #include "intake/answer.h"
 
 /* ---- who asks ---------------------------------------------------------------------------------------------------- */
@@ -132,5 +132,5 @@ bool visit_is_trial(const struct visit *v, const struct http_exchange *x)
 		return false;
 	w.query = query = mem_str(x->query);
 	w.body = body = mem_dup(x->body ? x->body : "", x->body_len);
-	return parsed_is_trial(v->source->definition, &w);
+	return parsed_webhook_is_setup_probe(v->source->definition, &w);
 }

@@ -190,7 +190,7 @@ bool lookups_join(struct lookups *l, const char *key, const struct webhook *w)
 	return false;
 }
 
-void lookups_ask(struct lookups *l, const char *key, struct parsed *p, struct generation *g, bool is_new,
+void lookups_ask(struct lookups *l, const char *key, struct parsed_webhook *p, struct generation *g, bool is_new,
 		 const struct lookup_mark *worked)
 {
 	const struct webhook *w = &p->webhook;

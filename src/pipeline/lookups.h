@@ -34,7 +34,7 @@ bool lookups_may_ask(const struct lookups *l, const char *source, bool is_new);
 bool lookups_join(struct lookups *l, const char *key, const struct webhook *w);
 /* Asks what is not under way; takes over p, which g's definition has parsed. key: lookup_plan_key's. worked:
  * lookup.h's, as it was kept. */
-void lookups_ask(struct lookups *l, const char *key, struct parsed *p, struct generation *g, bool is_new,
+void lookups_ask(struct lookups *l, const char *key, struct parsed_webhook *p, struct generation *g, bool is_new,
 		 const struct lookup_mark *worked);
 
 /* Inside the turn's transaction: keeps what the answer tells, frees the slot, leaves the outcome to the webhook that

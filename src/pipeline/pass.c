@@ -20,22 +20,22 @@
 
 static int stage_read(struct pass *p, struct err *reterr)
 {
-	const struct reading *reading = &p->parsed->reading;
+	const struct parse_result *reading = &p->parsed->result;
 
 	switch (reading->kind) {
-	case READING_SIGNAL:
+	case PARSE_SIGNAL:
 		break;
-	case READING_UNREADABLE:
+	case PARSE_UNREADABLE:
 		return pass_dead(p, reading->reason, reterr);
-	case READING_PING:
-	case READING_IGNORED:
+	case PARSE_PING:
+	case PARSE_IGNORED:
 		return pass_done(p, WORK_IGNORED, NULL, reterr);
 	}
 	if (p->webhook->read)
 		return STAGE_ON;
 	/* One that came in unreadable and reads by now says for good what it says now: others are put in order by it.
 	 */
-	reading_mark(reading, &p->parsed->webhook);
+	parse_result_save(reading, &p->parsed->webhook);
 	return store_webhook_mark(p->w->store, p->webhook, reterr);
 }
 
@@ -54,19 +54,19 @@ static int neighbour_time(struct meeting *m, const struct store_neighbour *n, st
 {
 	struct store *s = m->pass->w->store;
 	struct webhook w = {0};
-	struct parsed *parsed;
+	struct parsed_webhook *parsed;
 	int r = store_webhook_load(s, n->id, &w, m->reterr);
 
 	if (r < 0)
 		return r == -EBADMSG || r == -ENOENT ? 0 : r;
-	parsed = parsed_lent(m->pass->source->definition, &w);
-	if (parsed->reading.kind == READING_SIGNAL) {
-		to->time_ms = parsed->reading.signal.time_ms;
-		to->undated = !parsed->reading.signal.has_time;
+	parsed = parsed_webhook_borrow(m->pass->source->definition, &w);
+	if (parsed->result.kind == PARSE_SIGNAL) {
+		to->time_ms = parsed->result.signal.time_ms;
+		to->undated = !parsed->result.signal.has_time;
 		r = store_webhook_time_save(s, n->id, to->time_ms, to->undated, m->reterr);
 		r = r < 0 ? r : 1;
 	}
-	parsed_free(parsed);
+	parsed_webhook_free(parsed);
 	webhook_done(&w);
 	return r;
 }
@@ -197,7 +197,7 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 	int r = p.parsed ? store_webhook_is_pending(w->store, &p.parsed->webhook, reterr) : 0;
 
 	if (r <= 0) { /* it was not parsed before, or its row is not as it was then */
-		parsed_free(TAKE(p.parsed));
+		parsed_webhook_free(TAKE(p.parsed));
 		if (r == 0)
 			r = store_webhook_load(w->store, id, &webhook, reterr);
 		if (r < 0)
@@ -210,15 +210,15 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 		return store_webhook_wait(w->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr);
 	}
 	if (!p.parsed)
-		p.parsed = parsed_new(p.source->definition, &webhook, NULL, 0);
+		p.parsed = parsed_webhook_new(p.source->definition, &webhook, NULL, 0);
 	p.webhook = &p.parsed->webhook;
-	p.signal = &p.parsed->reading.signal;
+	p.signal = &p.parsed->result.signal;
 	r = stages(&p, reterr);
 	if (r >= 0 && p.waits && p.parsed)
 		readings_keep(w->readings, w->config, TAKE(p.parsed), true);
 	reached_clear(&p.reached);
 	free(p.gave_up);
-	parsed_free(p.parsed);
+	parsed_webhook_free(p.parsed);
 	return r;
 }
 

@@ -39,10 +39,10 @@ static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *
 	if (r < 0)
 		return r;
 	lookups_slot_wanted(p->w->lookups, p->webhook->source);
-	parsed_tell(p->parsed, &customer);
-	if (p->parsed->reading.kind != READING_SIGNAL)
+	parsed_webhook_add_lookup(p->parsed, &customer);
+	if (p->parsed->result.kind != PARSE_SIGNAL)
 		return err_set(reterr, -EBADMSG, "with what the lookup told it does not read: %s",
-			       p->parsed->reading.reason);
+			       p->parsed->result.reason);
 	return 0;
 }
 

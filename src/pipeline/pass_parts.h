@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "decision/ledger.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 #include "pipeline/work.h"
 
 #define PASS_DEAD_LINE "a webhook became a dead letter"
@@ -27,7 +27,7 @@ enum stage {
 struct pass {
 	struct work *w;
 	const struct source *source;
-	struct parsed *parsed;         /* NULL: a question took it over; the pass is at its end */
+	struct parsed_webhook *parsed; /* NULL: a question took it over; the pass is at its end */
 	const struct webhook *webhook; /* of it */
 	const struct signal *signal;   /* of it, where it is one */
 	struct ledger_entry entry;

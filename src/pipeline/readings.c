@@ -8,7 +8,7 @@
 
 struct kept {
 	int64_t id;
-	struct parsed *parsed;
+	struct parsed_webhook *parsed;
 	size_t bytes;
 	bool has_waited;
 };
@@ -47,9 +47,9 @@ static bool is_half_empty(const struct readings *r)
 	return n <= READINGS_MAX / 2 && bytes <= READINGS_BYTES_MAX / 2;
 }
 
-static struct parsed *take_out(struct readings *r, size_t i)
+static struct parsed_webhook *take_out(struct readings *r, size_t i)
 {
-	struct parsed *p = r->items[i].parsed;
+	struct parsed_webhook *p = r->items[i].parsed;
 
 	r->bytes -= r->items[i].bytes;
 	r->n--;
@@ -69,7 +69,7 @@ static bool make_room(struct readings *r, size_t bytes)
 {
 	for (size_t i = 0; i < r->n && !has_room(r, bytes);) {
 		if (r->items[i].has_waited)
-			parsed_free(take_out(r, i));
+			parsed_webhook_free(take_out(r, i));
 		else
 			i++;
 	}
@@ -79,22 +79,22 @@ static bool make_room(struct readings *r, size_t bytes)
 	return false;
 }
 
-void readings_keep(struct readings *r, const struct config *c, struct parsed *p, bool has_waited)
+void readings_keep(struct readings *r, const struct config *c, struct parsed_webhook *p, bool has_waited)
 {
 	const struct source *s = config_source(c, p->webhook.source);
-	size_t bytes = parsed_bytes(p);
+	size_t bytes = parsed_webhook_bytes(p);
 
 	readings_forget(r, p->webhook.id);
-	if (!p->is_open || p->is_told || !s || p->definition != s->definition || bytes > READINGS_BYTES_MAX ||
+	if (!p->is_open || p->has_lookup || !s || p->definition != s->definition || bytes > READINGS_BYTES_MAX ||
 	    !make_room(r, bytes)) {
-		parsed_free(p);
+		parsed_webhook_free(p);
 		return;
 	}
 	r->items[r->n++] = (struct kept){.id = p->webhook.id, .parsed = p, .bytes = bytes, .has_waited = has_waited};
 	r->bytes += bytes;
 }
 
-struct parsed *readings_take(struct readings *r, int64_t id)
+struct parsed_webhook *readings_take(struct readings *r, int64_t id)
 {
 	for (size_t i = 0; i < r->n; i++)
 		if (r->items[i].id == id)
@@ -109,11 +109,11 @@ bool readings_are_full(const struct readings *r)
 
 void readings_forget(struct readings *r, int64_t id)
 {
-	parsed_free(readings_take(r, id));
+	parsed_webhook_free(readings_take(r, id));
 }
 
 void readings_clear(struct readings *r)
 {
 	while (r->n > 0)
-		parsed_free(take_out(r, r->n - 1));
+		parsed_webhook_free(take_out(r, r->n - 1));
 }

@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 
 #define READINGS_MAX 64
-#define READINGS_BYTES_MAX (8 * 1024 * 1024) /* of all together, by parsed_bytes() */
+#define READINGS_BYTES_MAX (8 * 1024 * 1024) /* of all together, by parsed_webhook_bytes() */
 
 struct readings;
 
@@ -28,9 +28,9 @@ void readings_free(struct readings *r);
  * ones make room for others, the one that came first before all: passes come in order of receipt, so a fresh one is
  * needed sooner.
  */
-void readings_keep(struct readings *r, const struct config *c, struct parsed *p, bool has_waited);
+void readings_keep(struct readings *r, const struct config *c, struct parsed_webhook *p, bool has_waited);
 /* The webhook of that id, which is the caller's from now on, or NULL. */
-struct parsed *readings_take(struct readings *r, int64_t id) MUSTCHECK;
+struct parsed_webhook *readings_take(struct readings *r, int64_t id) MUSTCHECK;
 /*
  * True from the moment that one finds no room until fresh ones take half of the room at most. Under load single places
  * become free, and each turn brings many webhooks: nearly all of their trees would be handed over only to be freed.

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "base/thread.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 
 enum intake_result {
 	INTAKE_ACCEPTED,
@@ -16,12 +16,12 @@ enum intake_result {
 	INTAKE_IGNORED, /* kept as ignored (`keep: all`), or not kept */
 };
 struct intake_item {
-	struct parsed *parsed;     /* stored of it is its webhook. Taken over (NULL then) where a pass follows */
-	int64_t id;                /* set by the pipeline: the stored webhook's */
-	bool kept;                 /* false: nothing to store (ignored) */
-	char *dead_reason;         /* goes in as a dead letter */
-	bool ignored;              /* goes in as done, "ignored" */
-	enum intake_result result; /* set by the pipeline */
+	struct parsed_webhook *parsed; /* stored of it is its webhook. Taken over (NULL then) where a pass follows */
+	int64_t id;                    /* set by the pipeline: the stored webhook's */
+	bool kept;                     /* false: nothing to store (ignored) */
+	char *dead_reason;             /* goes in as a dead letter */
+	bool ignored;                  /* goes in as done, "ignored" */
+	enum intake_result result;     /* set by the pipeline */
 };
 /* Owned by whoever posts it; the pipeline owns it until `answered`. */
 struct intake_submission {

@@ -6,7 +6,7 @@
 
 #include "base/percent.h"
 #include "base/url.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 
 /* When a sample counts as received: later than any time in it. */
 #define SAMPLE_RECEIVED_MS INT64_C(253402300799000)
@@ -136,7 +136,7 @@ static void pages_add_url(struct pages *p, const struct definition *d, const str
 static void pages_add_walk(struct pages *p, const struct definition *d, const struct webhook *w)
 {
 	const struct definition_about *about = definition_about(d);
-	CLEANUP(parsed_freep) struct parsed *sample = parsed_lent(d, w);
+	CLEANUP(parsed_webhook_freep) struct parsed_webhook *sample = parsed_webhook_borrow(d, w);
 	struct eval_context context = sample->context;
 	struct customer found = {0};
 
@@ -150,7 +150,7 @@ static void pages_add_walk(struct pages *p, const struct definition *d, const st
 		if (!step->sample || json_read(step->sample, strlen(step->sample), &answer, NULL) < 0)
 			continue;
 		for (size_t k = 0; k < step->urls_n; k++)
-			pages_add_url(p, d, step, k, &context, sample->reading.signal.customer);
+			pages_add_url(p, d, step, k, &context, sample->result.signal.customer);
 		step_read_answer(step, answer, &found);
 	}
 	customer_done(&found);

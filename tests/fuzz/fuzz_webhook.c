@@ -24,7 +24,7 @@
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/plan/lookup_plan.h"
 #include "helpdesk/expr/template.h"
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 #include "helpdesk/parse/samples.h"
 
 #define RECEIVED_MS INT64_C(1795176000000)
@@ -154,7 +154,7 @@ static void see_sample(void *ctx, const char *name, const char *shows, enum samp
 /* What the commands ask of a definition. */
 static void try_definition(const struct definition *d)
 {
-	const struct sample_wish wish = {
+	const struct sample_values wish = {
 		.email = "jo@example.com", .conversation = "c\"1", .customer = "k/1", .now_ms = RECEIVED_MS};
 
 	definition_urls(d, see_url, NULL);
@@ -320,13 +320,13 @@ static void ask(const struct definition *d, const struct webhook *w, const struc
 {
 	static const struct lookup_plan_secrets secrets = {.user = "u", .password = "p", .token = "t"};
 	struct customer customer = {0}, again;
-	struct parsed *asked = parsed_lent(d, w), *told;
+	struct parsed_webhook *asked = parsed_webhook_borrow(d, w), *told;
 	struct lookup_plan *q = NULL;
 	struct err e;
 	char *text;
 
 	if (lookup_plan_new(d, &asked->context, &q, &e) < 0) {
-		parsed_free(asked);
+		parsed_webhook_free(asked);
 		return;
 	}
 	for (size_t i = 0; i < 12; i++) {
@@ -345,53 +345,53 @@ static void ask(const struct definition *d, const struct webhook *w, const struc
 	}
 	lookup_plan_result(q, &customer);
 	lookup_plan_free(q);
-	parsed_free(asked);
+	parsed_webhook_free(asked);
 	check_addresses(&customer.addresses);
 	text = customer_text(&customer);
 	HOLDS(customer_read(text, &again, &e) == 0);
 	customer_done(&again);
 	free(text);
-	told = parsed_lent(d, w);
-	parsed_tell(told, &customer);
-	if (told->reading.kind == READING_SIGNAL)
-		check_signal(&told->reading.signal);
-	parsed_free(told);
+	told = parsed_webhook_borrow(d, w);
+	parsed_webhook_add_lookup(told, &customer);
+	if (told->result.kind == PARSE_SIGNAL)
+		check_signal(&told->result.signal);
+	parsed_webhook_free(told);
 }
 
-static void check_unknown_state(const struct reading *r)
+static void check_unknown_state(const struct parse_result *r)
 {
 	struct buf line;
 
 	HOLDS(r->unknown_state.text[0] != '\0' && strlen(r->unknown_state.text) <= STATES_TEXT_MAX);
 	buf_init(&line, 1 << 14);
-	reading_tell_unknown_state(r, "desk", &line);
+	parse_result_describe_unknown_state(r, "desk", &line);
 	HOLDS(line.error == 0 && line.len > 0);
 	buf_done(&line);
 }
 
 static void read_item(const struct definition *d, struct webhook *w, const struct section *answers, size_t n)
 {
-	struct parsed *p = parsed_lent(d, w), *again;
-	const struct reading *reading = &p->reading;
+	struct parsed_webhook *p = parsed_webhook_borrow(d, w), *again;
+	const struct parse_result *reading = &p->result;
 
 	if (reading->unknown_state.text)
 		check_unknown_state(reading);
-	if (reading->kind == READING_UNREADABLE)
+	if (reading->kind == PARSE_UNREADABLE)
 		HOLDS(reading->reason[0] != '\0');
-	if (reading->kind == READING_SIGNAL) {
+	if (reading->kind == PARSE_SIGNAL) {
 		check_signal(&reading->signal);
 		HOLDS(!reading->signal.wants_lookup || reading->signal.lookup_key);
-		reading_mark(reading, w);
-		again = parsed_lent(d, w);
-		HOLDS(again->reading.kind == READING_SIGNAL &&
-		      again->reading.signal.transition == reading->signal.transition);
-		HOLDS(strcmp(again->reading.signal.conversation, reading->signal.conversation) == 0);
-		HOLDS(again->reading.has_delivery == reading->has_delivery &&
-		      memcmp(again->reading.delivery, reading->delivery, sizeof(reading->delivery)) == 0);
-		parsed_free(again);
+		parse_result_save(reading, w);
+		again = parsed_webhook_borrow(d, w);
+		HOLDS(again->result.kind == PARSE_SIGNAL &&
+		      again->result.signal.transition == reading->signal.transition);
+		HOLDS(strcmp(again->result.signal.conversation, reading->signal.conversation) == 0);
+		HOLDS(again->result.has_delivery == reading->has_delivery &&
+		      memcmp(again->result.delivery, reading->delivery, sizeof(reading->delivery)) == 0);
+		parsed_webhook_free(again);
 		ask(d, w, answers, n);
 	}
-	parsed_free(p);
+	parsed_webhook_free(p);
 }
 
 static void check_split_once(const struct definition *d, const char *type, const char *body, size_t len)
@@ -412,7 +412,7 @@ static void read_body(const struct definition *d, const struct pairs *headers, c
 		      const struct section *answers, size_t n)
 {
 	char *whole = mem_dup(s->text, s->len); /* on its own, so that reading past its end is seen */
-	struct parsed *explained;
+	struct parsed_webhook *explained;
 	struct batch *b = NULL;
 	struct buf lines;
 	struct err e;
@@ -437,9 +437,9 @@ static void read_body(const struct definition *d, const struct pairs *headers, c
 		w.body = batch_item(b, i, &w.body_len);
 		check_split_once(d, pairs_get(headers, "Content-Type"), w.body, w.body_len);
 		buf_init(&lines, 1 << 20);
-		explained = parsed_lent(d, &w);
-		parsed_explain(explained, &lines);
-		parsed_free(explained);
+		explained = parsed_webhook_borrow(d, &w);
+		parsed_webhook_explain(explained, &lines);
+		parsed_webhook_free(explained);
 		buf_done(&lines);
 		read_item(d, &w, answers, n);
 		free(w.body);

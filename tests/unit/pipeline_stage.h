@@ -20,7 +20,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "courier/courier.h"
-#include "with_reading.h"
+#include "with_parse_result.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/lookups.h"
 #include "pipeline/work.h"
@@ -190,7 +190,7 @@ CUT void stage_webhook(struct stage *s, const struct post *p, struct webhook *re
 {
 	const struct source *source = config_source(s->generation->config, p->source);
 	struct json_object *o = json_object_new_object();
-	struct reading reading;
+	struct parse_result reading;
 
 	*ret = (struct webhook){.source = mem_str(p->source), .path = mem_str("/"), .query = mem_str("")};
 	ret->received_ms = p->received_ms ? p->received_ms : NOW;
@@ -205,20 +205,20 @@ CUT void stage_webhook(struct stage *s, const struct post *p, struct webhook *re
 	json_object_put(o);
 	if (!source)
 		return;
-	with_reading(source->definition, ret, NULL, &reading);
-	if (reading.kind == READING_SIGNAL)
-		reading_mark(&reading, ret);
-	reading_done(&reading);
+	with_parse_result(source->definition, ret, NULL, &reading);
+	if (reading.kind == PARSE_SIGNAL)
+		parse_result_save(&reading, ret);
+	parse_result_done(&reading);
 }
 
 /* The same, parsed as intake does. */
-CUT struct parsed *stage_parsed(struct stage *s, const struct post *p)
+CUT struct parsed_webhook *stage_parsed(struct stage *s, const struct post *p)
 {
 	const struct source *source = config_source(s->generation->config, p->source);
 	struct webhook w;
 
 	stage_webhook(s, p, &w);
-	return source ? parsed_new(source->definition, &w, NULL, 0) : parsed_bare(&w);
+	return source ? parsed_webhook_new(source->definition, &w, NULL, 0) : parsed_webhook_unparsed(&w);
 }
 
 CUT int64_t stage_put(struct stage *s, struct post p)

@@ -84,7 +84,7 @@ struct lookup_question *shop_desk_question(const char *customer, bool is_new)
 	w.body_len = strlen(w.body);
 	q->source = mem_str("desk");
 	q->key = mem_str(customer);
-	q->parsed = parsed_bare(&w);
+	q->parsed = parsed_webhook_unparsed(&w);
 	q->is_new = is_new;
 	return q;
 }

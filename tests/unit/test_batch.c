@@ -1,7 +1,7 @@
 #include <config.h>
 
 #include "with_definition.h"
-#include "with_reading.h"
+#include "with_parse_result.h"
 
 #include "base/buf.h"
 #include "helpdesk/parse/batch.h"
@@ -191,7 +191,7 @@ static void what_is_too_much_is_one_webhook_that_cannot_be_read(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct webhook w = {.received_ms = 1};
 		struct batch *b = NULL;
-		struct reading reading;
+		struct parse_result reading;
 		struct buf body;
 		struct err e;
 
@@ -206,10 +206,10 @@ static void what_is_too_much_is_one_webhook_that_cannot_be_read(void **state)
 				fail_msg("%s", e.text);
 			w.body = body.data;
 			w.body_len = body.len;
-			with_reading(d, &w, NULL, &reading);
-			assert_int_equal(reading.kind, READING_UNREADABLE);
+			with_parse_result(d, &w, NULL, &reading);
+			assert_int_equal(reading.kind, PARSE_UNREADABLE);
 			assert_non_null(strstr(reading.reason, "1000 are the most, and 64 MiB together"));
-			reading_done(&reading);
+			parse_result_done(&reading);
 		}
 		buf_done(&body);
 	}
@@ -222,13 +222,13 @@ static void an_item_is_read_as_the_list_says(void **state)
 				   "{\"type\":\"opened\",\"id\":18446744073709551615,\"n\":1.50},"
 				   "{\"type\":\"closed\",\"id\":2,\"at\":1763740800},{\"type\":\"other\",\"id\":3}]}";
 	static const struct {
-		enum reading_kind kind;
+		enum parse_result_kind kind;
 		enum transition transition;
 		const char *conversation, *attributes;
 	} expected[] = {
-		{READING_SIGNAL, TRANSITION_OPENED, "shop-18446744073709551615", "{\"App\":\"shop\",\"N\":1.50}"},
-		{READING_SIGNAL, TRANSITION_CLOSED, "shop-2", "{\"App\":\"shop\"}"},
-		{READING_IGNORED, TRANSITION_NONE, NULL, NULL},
+		{PARSE_SIGNAL, TRANSITION_OPENED, "shop-18446744073709551615", "{\"App\":\"shop\",\"N\":1.50}"},
+		{PARSE_SIGNAL, TRANSITION_CLOSED, "shop-2", "{\"App\":\"shop\"}"},
+		{PARSE_IGNORED, TRANSITION_NONE, NULL, NULL},
 	};
 	struct definition *d = with_definition("label: D\nauthenticate: {method: basic}\neach: /events\n"
 					       "opened: {/type: opened}\nclosed: {/type: closed, root:/app: shop}\n"
@@ -243,19 +243,19 @@ static void an_item_is_read_as_the_list_says(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		struct webhook w = {.received_ms = INT64_C(1763740800000)};
 		CLEANUP(mem_freep) char *attributes = NULL;
-		struct reading r;
+		struct parse_result r;
 
 		w.body = batch_item(b, i, &w.body_len);
-		with_reading(d, &w, NULL, &r);
+		with_parse_result(d, &w, NULL, &r);
 		assert_int_equal(r.kind, expected[i].kind);
-		if (r.kind == READING_SIGNAL) {
+		if (r.kind == PARSE_SIGNAL) {
 			attributes = json_text(r.signal.attributes);
 			assert_int_equal(r.signal.transition, expected[i].transition);
 			assert_string_equal(r.signal.conversation, expected[i].conversation);
 			assert_string_equal(attributes, expected[i].attributes);
 			assert_int_equal(r.has_delivery, i == 1); /* by its content, as it has a time */
 		}
-		reading_done(&r);
+		parse_result_done(&r);
 		free(w.body);
 	}
 	batch_close(b);

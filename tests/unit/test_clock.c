@@ -11,14 +11,14 @@
 
 #include "base/clock.h"
 
-struct reading {
+struct parse_result {
 	const char *text;
 	int64_t ms;
 };
 
 static void every_form_of_a_time_is_read(void **state)
 {
-	static const struct reading cases[] = {
+	static const struct parse_result cases[] = {
 		{"1970-01-01T00:00:00Z", 0},
 		{"2019-07-03T04:30:12.07Z", 1562128212070},        /* Gladly: two digits */
 		{"2023-01-05T11:22:33.123456789Z", 1672917753123}, /* Zendesk: nanoseconds, cut off */

@@ -268,20 +268,20 @@ static int try_post(struct world *w, const struct source_policy *s, const char *
 				  .body = mem_str(json)};
 	struct decide_input in = {.source = s};
 	struct conversation *c;
-	struct parsed *parsed;
+	struct parsed_webhook *parsed;
 	int r;
 
 	for (char *at = webhook.body; *at; at++)
 		*at = *at == '\'' ? '"' : *at;
 	webhook.body_len = strlen(webhook.body);
-	in.webhook = parsed = parsed_new(s->definition, &webhook, NULL, 0);
-	if (parsed->reading.kind != READING_SIGNAL)
-		fail_msg("not a signal: %s: %s", json, parsed->reading.reason);
-	c = world_find(w, s, parsed->reading.signal.conversation);
+	in.webhook = parsed = parsed_webhook_new(s->definition, &webhook, NULL, 0);
+	if (parsed->result.kind != PARSE_SIGNAL)
+		fail_msg("not a signal: %s: %s", json, parsed->result.reason);
+	c = world_find(w, s, parsed->result.signal.conversation);
 	r = try_decide(w, &in, c, reterr);
 	if (r == 0 && keep)
 		world_keep(w, c);
-	parsed_free(parsed);
+	parsed_webhook_free(parsed);
 	w->now_ms += CLOCK_SECOND_MS;
 	return r;
 }

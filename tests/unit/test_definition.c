@@ -1,7 +1,7 @@
 #include <config.h>
 
 #include "with_definition.h"
-#include "with_reading.h"
+#include "with_parse_result.h"
 
 #include "helpdesk/expr/attributes.h"
 
@@ -392,12 +392,12 @@ static void assert_chosen(const char *parameters, const char *with, const char *
 	struct webhook w = {.body = (char[]){"{\"type\": \"opened\", \"id\": 7}"}, .body_len = 27, .received_ms = 1};
 	struct problems p = {0};
 	struct definition *d = definition_read(n, &binding, &p);
-	struct reading r;
+	struct parse_result r;
 
 	assert_no_problem(&p);
-	with_reading(d, &w, NULL, &r);
+	with_parse_result(d, &w, NULL, &r);
 	assert_string_equal(r.signal.conversation_url, url);
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 }
 
@@ -567,15 +567,15 @@ static void the_sources_base_url_wins_over_the_definitions(void **state)
 			.body = (char[]){"{\"type\": \"opened\", \"id\": 7}"}, .body_len = 27, .received_ms = 1};
 		struct problems p = {0};
 		struct definition *d = definition_read(n, &binding, &p);
-		struct reading r;
+		struct parse_result r;
 
 		assert_no_problem(&p);
 		assert_false(definition_asks_base_url(d, true));
 		assert_string_equal(definition_about(d)->base_url,
 				    cases[i].with ? "https://eu.desk.example" : "https://us.desk.example");
-		with_reading(d, &w, NULL, &r);
+		with_parse_result(d, &w, NULL, &r);
 		assert_string_equal(r.signal.conversation_url, cases[i].url);
-		reading_done(&r);
+		parse_result_done(&r);
 		definition_free(d);
 	}
 }

@@ -4,7 +4,7 @@
 #include <config.h>
 
 #include "with_definition.h"
-#include "with_reading.h"
+#include "with_parse_result.h"
 
 #include <errno.h>
 
@@ -18,7 +18,7 @@
 static struct sample filled(const struct definition *d, enum transition t, const char *conversation,
 			    const char *customer, const char *email)
 {
-	const struct sample_wish wish = {
+	const struct sample_values wish = {
 		.conversation = conversation, .customer = customer, .email = email, .now_ms = NOW};
 	struct sample s = {0};
 
@@ -27,16 +27,16 @@ static struct sample filled(const struct definition *d, enum transition t, const
 }
 
 /* Its item of that number, as the daemon would read it. */
-static struct reading read_back(const struct definition *d, const struct sample *s, size_t item)
+static struct parse_result read_back(const struct definition *d, const struct sample *s, size_t item)
 {
 	struct batch *batch = NULL;
 	struct webhook w = {.headers = s->headers, .query = s->query, .received_ms = NOW};
-	struct reading r;
+	struct parse_result r;
 
 	assert_int_equal(batch_open(d, NULL, s->body, strlen(s->body), &batch, NULL), 0);
 	assert_true(batch_items(batch) > item);
 	w.body = batch_item(batch, item, &w.body_len);
-	with_reading(d, &w, NULL, &r);
+	with_parse_result(d, &w, NULL, &r);
 	free(w.body);
 	batch_close(batch);
 	return r;
@@ -83,7 +83,7 @@ static void values_stand_in_headers_and_query_too(void **state)
 		     "  closed: {query: \"transition=closed&id=5\", body: {}}\n",
 		NULL);
 	struct sample s = filled(d, TRANSITION_OPENED, "c 1", "9", "jo@example.com");
-	struct reading r = read_back(d, &s, 0);
+	struct parse_result r = read_back(d, &s, 0);
 
 	(void)state;
 	assert_string_equal(s.query, "id=c%201&mail=jo%40example.com&keep=1");
@@ -93,7 +93,7 @@ static void values_stand_in_headers_and_query_too(void **state)
 	assert_string_equal(r.signal.customer, "9");
 	assert_string_equal(r.signal.addresses.items[0].email, "jo@example.com");
 	assert_int_equal(r.signal.time_ms, NOW - 123);
-	reading_done(&r);
+	parse_result_done(&r);
 	sample_done(&s);
 	definition_free(d);
 }
@@ -106,14 +106,14 @@ static void a_form_stays_a_form(void **state)
 		     "  closed: {type: closed, id: 5}\n",
 		NULL);
 	struct sample s = filled(d, TRANSITION_OPENED, "a&b", NULL, "jo+x@example.com");
-	struct reading r = read_back(d, &s, 0);
+	struct parse_result r = read_back(d, &s, 0);
 
 	(void)state;
 	assert_true(strncmp(s.body, "type=opened&", 12) == 0);
 	assert_string_equal(r.signal.conversation, "a&b");
 	assert_string_equal(r.signal.addresses.items[0].email, "jo+x@example.com");
 	assert_int_equal(r.signal.time_ms, NOW - 123);
-	reading_done(&r);
+	parse_result_done(&r);
 	sample_done(&s);
 	definition_free(d);
 }
@@ -149,7 +149,7 @@ static void every_item_of_a_batch_is_filled(void **state)
 		     "  closed: {at: 1500000000000, items: [{type: closed, id: 5, event: 7}]}\n",
 		NULL);
 	struct sample s = filled(d, TRANSITION_OPENED, "9", NULL, NULL);
-	struct reading first = read_back(d, &s, 0), second = read_back(d, &s, 1);
+	struct parse_result first = read_back(d, &s, 0), second = read_back(d, &s, 1);
 
 	(void)state;
 	assert_string_equal(first.signal.conversation, "9");
@@ -157,8 +157,8 @@ static void every_item_of_a_batch_is_filled(void **state)
 	assert_int_equal(first.signal.time_ms, NOW);
 	assert_true(first.has_delivery && second.has_delivery);
 	assert_memory_not_equal(first.delivery, second.delivery, sizeof(first.delivery));
-	reading_done(&first);
-	reading_done(&second);
+	parse_result_done(&first);
+	parse_result_done(&second);
 	sample_done(&s);
 	definition_free(d);
 }
@@ -273,7 +273,7 @@ static void an_address_at_a_urls_end_stays_there(void **state)
 static void without_a_sample_there_is_nothing_to_fill(void **state)
 {
 	struct definition *d = with_definition(SAID, NULL);
-	const struct sample_wish wish = {.now_ms = NOW};
+	const struct sample_values wish = {.now_ms = NOW};
 	struct sample s;
 
 	(void)state;

@@ -2,7 +2,7 @@
 
 #include "with_definition.h"
 
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 
 /* A preset: its matchers are mappings but for `closed`. */
 #define PRESET                                                                        \

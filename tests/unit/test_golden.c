@@ -25,7 +25,7 @@
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/parse/samples.h"
 #include "intake/passage.h"
-#include "with_reading.h"
+#include "with_parse_result.h"
 
 #define FILES_MAX 100
 #define LINES_MAX (64 * 1024)
@@ -196,7 +196,7 @@ static void event_line(const struct golden *g, const struct event *e, struct buf
 		 e->backfill ? ", backfill" : "");
 }
 
-static void compare_events(struct golden *g, const struct node *expected, const struct parsed *webhook)
+static void compare_events(struct golden *g, const struct node *expected, const struct parsed_webhook *webhook)
 {
 	struct ledger_entry entry = {0};
 	struct reached_list reached = {0};
@@ -204,7 +204,7 @@ static void compare_events(struct golden *g, const struct node *expected, const 
 	struct err why = {0};
 	struct buf lines;
 	const struct decide_input in = {.source = &g->source->policy,
-					.conversation = webhook->reading.signal.conversation,
+					.conversation = webhook->result.signal.conversation,
 					.webhook = webhook,
 					.entry = &entry,
 					.reached = &reached,
@@ -225,16 +225,16 @@ static void compare_events(struct golden *g, const struct node *expected, const 
 
 /* ---- one webhook ------------------------------------------------------------------------------------------------- */
 
-static const char *says(const struct reading *r)
+static const char *says(const struct parse_result *r)
 {
 	switch (r->kind) {
-	case READING_PING:
+	case PARSE_PING:
 		return "ping";
-	case READING_IGNORED:
+	case PARSE_IGNORED:
 		return "ignored";
-	case READING_UNREADABLE:
+	case PARSE_UNREADABLE:
 		return "unreadable";
-	case READING_SIGNAL:
+	case PARSE_SIGNAL:
 		break;
 	}
 	return r->signal.transition == TRANSITION_NONE ? "identified" : transition_name(r->signal.transition);
@@ -269,29 +269,29 @@ static void compare_signal(struct golden *g, const struct node *expected, const 
 /* A first reading, the lookup where it wants one, and the second: as the pipeline does. Takes over what is in w. */
 static void compare_webhook(struct golden *g, const struct node *expected, struct webhook *w)
 {
-	struct parsed *p = parsed_new(g->source->definition, w, NULL, 0);
+	struct parsed_webhook *p = parsed_webhook_new(g->source->definition, w, NULL, 0);
 	struct customer customer = {0};
 	struct buf asked;
 
-	compare(g, expected, "says", says(&p->reading));
+	compare(g, expected, "says", says(&p->result));
 	if (node_get(expected, "again"))
-		compare(g, expected, "again", p->reading.has_delivery ? "duplicate" : "new");
+		compare(g, expected, "again", p->result.has_delivery ? "duplicate" : "new");
 	buf_init(&asked, LINES_MAX);
-	if (p->reading.kind == READING_SIGNAL) {
-		reading_mark(&p->reading, &p->webhook);
-		if (p->reading.signal.wants_lookup && ask(g, expected, &p->webhook, &asked, &customer))
-			parsed_tell(p, &customer);
+	if (p->result.kind == PARSE_SIGNAL) {
+		parse_result_save(&p->result, &p->webhook);
+		if (p->result.signal.wants_lookup && ask(g, expected, &p->webhook, &asked, &customer))
+			parsed_webhook_add_lookup(p, &customer);
 	}
-	if (p->reading.kind == READING_SIGNAL) {
+	if (p->result.kind == PARSE_SIGNAL) {
 		compare(g, expected, "asked", asked.data);
-		compare_signal(g, expected, &p->reading.signal);
+		compare_signal(g, expected, &p->result.signal);
 		compare_events(g, expected, p);
 	} else {
-		compare_reason(g, expected, p->reading.reason);
+		compare_reason(g, expected, p->result.reason);
 	}
 	buf_done(&asked);
 	customer_done(&customer);
-	parsed_free(p);
+	parsed_webhook_free(p);
 }
 
 static void compare_item(struct golden *g, const struct node *expected, const struct batch *b, size_t i)

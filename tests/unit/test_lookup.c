@@ -437,10 +437,10 @@ static void optional_steps_may_fail_in_every_way(void **state)
 }
 
 /* Parsed by the configuration of `g`, as the pipeline hands it over. */
-static struct parsed *ask_parsed(struct desk *d, struct generation *g)
+static struct parsed_webhook *ask_parsed(struct desk *d, struct generation *g)
 {
 	struct lookup_question *q = mem_new(1, sizeof(*q));
-	struct parsed *p;
+	struct parsed_webhook *p;
 	struct webhook w = {.source = mem_str("desk"),
 			    .customer = mem_str("cu1"),
 			    .body = mem_str("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"cu1\"}")};
@@ -448,7 +448,7 @@ static struct parsed *ask_parsed(struct desk *d, struct generation *g)
 	w.body_len = strlen(w.body);
 	q->source = mem_str("desk");
 	q->key = mem_str("cu1");
-	q->parsed = p = parsed_new(config_source(g->config, "desk")->definition, &w, NULL, 0);
+	q->parsed = p = parsed_webhook_new(config_source(g->config, "desk")->definition, &w, NULL, 0);
 	q->generation = generation_ref(g);
 	routes_ask(&d->routes, q);
 	return p;
@@ -457,7 +457,7 @@ static struct parsed *ask_parsed(struct desk *d, struct generation *g)
 static void the_parsed_webhook_comes_back_with_the_answer(void **state)
 {
 	struct generation *old;
-	struct parsed *p;
+	struct parsed_webhook *p;
 	uint64_t before = json_reads();
 	struct desk d;
 
@@ -517,7 +517,7 @@ static void a_webhook_without_customer_is_not_asked_for(void **state)
 	q->key = mem_str("");
 	w.body = mem_str("{}");
 	w.body_len = 2;
-	q->parsed = parsed_bare(&w);
+	q->parsed = parsed_webhook_unparsed(&w);
 	routes_ask(&d.routes, q);
 	assert_int_equal(d.answers_n, 1);
 	assert_int_equal(d.answers[0].outcome, LOOKUP_ODD);

@@ -2,7 +2,7 @@
 #include <config.h>
 
 #include "with_definition.h"
-#include "with_reading.h"
+#include "with_parse_result.h"
 
 /* What a first reading of that body wishes; key: NULL, or the caller's. */
 static enum lookup_need wish(const struct definition *d, const char *body, char **key)
@@ -10,11 +10,11 @@ static enum lookup_need wish(const struct definition *d, const char *body, char 
 	struct webhook w = {.body = mem_str(body), .body_len = strlen(body), .query = mem_str(""), .received_ms = 1};
 	enum lookup_need wish;
 	struct lookup_plan *q = NULL;
-	struct reading r;
+	struct parse_result r;
 	struct err e;
 
-	with_reading(d, &w, NULL, &r);
-	if (r.kind != READING_SIGNAL)
+	with_parse_result(d, &w, NULL, &r);
+	if (r.kind != PARSE_SIGNAL)
 		fail_msg("%s: %s", body, r.reason);
 	wish = !r.signal.wants_lookup  ? LOOKUP_NEED_NOTHING
 	       : r.signal.lookup_shows ? LOOKUP_NEED_NAMES
@@ -25,7 +25,7 @@ static enum lookup_need wish(const struct definition *d, const char *body, char 
 		assert_int_equal(with_inquiry(d, &w, &q, &e), 0);
 	lookup_plan_free(q);
 	*key = mem_str(r.signal.lookup_key);
-	reading_done(&r);
+	parse_result_done(&r);
 	webhook_done(&w);
 	return wish;
 }

@@ -5,7 +5,7 @@
 #include <config.h>
 
 #include "with_definition.h"
-#include "with_reading.h"
+#include "with_parse_result.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -111,17 +111,17 @@ static enum end read_once(const struct definition *d, struct webhook *w, const c
 {
 	char *shown = NULL, *item = NULL;
 	struct batch *batch = NULL;
-	struct reading r;
+	struct parse_result r;
 	bool right;
 	size_t len;
 
 	armed = true;
 	right = batch_open(d, NULL, w->body, w->body_len, &batch, NULL) == 0 && batch_items(batch) == 1;
 	item = right ? batch_item(batch, 0, &len) : NULL;
-	with_reading(d, w, NULL, &r);
+	with_parse_result(d, w, NULL, &r);
 	shown = json_text(r.signal.attributes);
 	armed = false;
-	right = right && item && r.kind == READING_SIGNAL && r.signal.transition == TRANSITION_OPENED &&
+	right = right && item && r.kind == PARSE_SIGNAL && r.signal.transition == TRANSITION_OPENED &&
 		strcmp(r.signal.conversation, "9400111899223334445556") == 0 && r.signal.addresses.n == 1 &&
 		strcmp(r.signal.conversation_url, "https://x.example/9400111899223334445556") == 0 &&
 		strcmp(shown, attributes) == 0;

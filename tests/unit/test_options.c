@@ -21,7 +21,7 @@ static const struct command trial = {
 };
 
 /* What one parse gave, and what it wrote. */
-struct parsed {
+struct parsed_webhook {
 	int end;
 	bool flag;
 	const char *text, *file;
@@ -60,9 +60,9 @@ static void capture_end(struct captured *c, char *to, size_t size)
 }
 
 /* words: what stands behind the command's name, NULL at the end. */
-static struct parsed parse(size_t words_max, const char *const *words)
+static struct parsed_webhook parse(size_t words_max, const char *const *words)
 {
-	struct parsed p = {.count = -1};
+	struct parsed_webhook p = {.count = -1};
 	const struct option_spec specs[] = {
 		{"--flag", OPTION_FLAG, &p.flag}, {"--text", OPTION_TEXT, &p.text},
 		{"--list", OPTION_LIST, &p.list}, {"--limit", OPTION_COUNT, &p.count},
@@ -88,7 +88,7 @@ static struct parsed parse(size_t words_max, const char *const *words)
 
 static void every_type_is_read_in_both_ways_of_writing(void **state)
 {
-	struct parsed p = PARSE("--flag", "--text", "one", "--list=a", "--limit", "12", "--list", "b");
+	struct parsed_webhook p = PARSE("--flag", "--text", "one", "--list=a", "--limit", "12", "--list", "b");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -108,7 +108,7 @@ static void every_type_is_read_in_both_ways_of_writing(void **state)
 
 static void what_is_not_given_stays_as_it_was(void **state)
 {
-	struct parsed p = PARSE(NULL);
+	struct parsed_webhook p = PARSE(NULL);
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -122,7 +122,7 @@ static void what_is_not_given_stays_as_it_was(void **state)
 
 static void a_value_is_taken_as_it_stands(void **state)
 {
-	struct parsed p = PARSE("--text", "--flag");
+	struct parsed_webhook p = PARSE("--text", "--flag");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -139,7 +139,7 @@ static void a_value_is_taken_as_it_stands(void **state)
 
 static void words_stand_anywhere_between_options(void **state)
 {
-	struct parsed p = PARSE("first", "--flag", "second");
+	struct parsed_webhook p = PARSE("first", "--flag", "second");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -151,7 +151,7 @@ static void words_stand_anywhere_between_options(void **state)
 
 static void a_dash_alone_and_all_behind_two_are_words(void **state)
 {
-	struct parsed p = PARSE("-", "--", "--flag");
+	struct parsed_webhook p = PARSE("-", "--", "--flag");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -163,7 +163,7 @@ static void a_dash_alone_and_all_behind_two_are_words(void **state)
 
 static void two_dashes_alone_are_a_word_behind_two(void **state)
 {
-	struct parsed p = PARSE("--flag", "--", "--", "-h");
+	struct parsed_webhook p = PARSE("--flag", "--", "--", "-h");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -175,7 +175,7 @@ static void two_dashes_alone_are_a_word_behind_two(void **state)
 
 static void what_is_wrong_first_is_told(void **state)
 {
-	struct parsed p = PARSE("a", "b", "c", "--lmit", "-h");
+	struct parsed_webhook p = PARSE("a", "b", "c", "--lmit", "-h");
 
 	(void)state;
 	assert_int_equal(p.end, COMMAND_USAGE);
@@ -187,7 +187,7 @@ static void what_is_wrong_first_is_told(void **state)
 
 static void one_word_too_many_is_named(void **state)
 {
-	struct parsed p = PARSE("a", "b", "c");
+	struct parsed_webhook p = PARSE("a", "b", "c");
 
 	(void)state;
 	assert_int_equal(p.end, COMMAND_USAGE);
@@ -203,7 +203,7 @@ static void help_ends_with_the_commands_own_text(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct parsed p = PARSE("word", ways[i], "--no-such-option");
+		struct parsed_webhook p = PARSE("word", ways[i], "--no-such-option");
 		assert_int_equal(p.end, COMMAND_GOOD);
 		assert_non_null(strstr(p.out, "Usage: deskbridge [-c FILE] trial WORD [--flag]\n"));
 		assert_non_null(strstr(p.out, "tries options"));
@@ -249,7 +249,7 @@ static void a_wrong_option_names_the_nearest(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct parsed p = PARSE(rows[i].word);
+		struct parsed_webhook p = PARSE(rows[i].word);
 		assert_int_equal(p.end, COMMAND_USAGE);
 		if (!strstr(p.err, rows[i].said))
 			fail_msg("%s: %s", rows[i].word, p.err);
@@ -263,7 +263,7 @@ static void a_wrong_option_names_the_nearest(void **state)
 static void a_very_long_option_is_cut_in_the_message(void **state)
 {
 	char word[4000] = "--";
-	struct parsed p;
+	struct parsed_webhook p;
 
 	(void)state;
 	memset(word + 2, 'x', sizeof(word) - 3);
@@ -279,7 +279,7 @@ static void counts_are_whole_numbers_from_1(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-		struct parsed p = PARSE("--limit", wrong[i]);
+		struct parsed_webhook p = PARSE("--limit", wrong[i]);
 		if (p.end != COMMAND_USAGE || !strstr(p.err, "--limit") ||
 		    !strstr(p.err, "expected a whole number from 1"))
 			fail_msg("\"%s\": %d %s", wrong[i], p.end, p.err);
@@ -293,7 +293,7 @@ static void a_missing_value_is_told(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		struct parsed p = PARSE(names[i]);
+		struct parsed_webhook p = PARSE(names[i]);
 		assert_int_equal(p.end, COMMAND_USAGE);
 		assert_non_null(strstr(p.err, names[i]));
 		assert_non_null(strstr(p.err, "needs a value"));
@@ -302,7 +302,7 @@ static void a_missing_value_is_told(void **state)
 
 static void a_files_name_is_not_empty(void **state)
 {
-	struct parsed p = PARSE("--file", "a", "--file=b", "--files", "c", "--files=d");
+	struct parsed_webhook p = PARSE("--file", "a", "--file=b", "--files", "c", "--files=d");
 
 	(void)state;
 	assert_int_equal(p.end, OPTIONS_GO);
@@ -326,7 +326,7 @@ static void a_files_name_is_not_empty(void **state)
 
 static void a_flag_takes_no_value(void **state)
 {
-	struct parsed p = PARSE("--flag=yes");
+	struct parsed_webhook p = PARSE("--flag=yes");
 
 	(void)state;
 	assert_int_equal(p.end, COMMAND_USAGE);
@@ -337,7 +337,7 @@ static void a_flag_takes_no_value(void **state)
 static void lists_are_bounded(void **state)
 {
 	const char *words[OPTION_LIST_MAX + 2] = {NULL};
-	struct parsed p;
+	struct parsed_webhook p;
 
 	(void)state;
 	for (size_t i = 0; i < OPTION_LIST_MAX; i++)

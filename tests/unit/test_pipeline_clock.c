@@ -149,7 +149,7 @@ static void on_answer(struct intake_submission *s)
 {
 	answered.answers++;
 	answered.refused += s->refused;
-	parsed_free(s->items[0].parsed);
+	parsed_webhook_free(s->items[0].parsed);
 }
 
 /* Whether a webhook is taken now. */

@@ -69,10 +69,10 @@ static void what_does_not_read_is_a_dead_letter_with_its_reason(void **state)
 /* As the turn that inserted it leaves it behind, but with another address: it tells by which of the two a pass went. */
 static void keep_parsed(struct stage *s, int64_t id, const char *conversation)
 {
-	struct parsed *p = stage_parsed(s, &(struct post){.source = "desk",
-							  .kind = "open",
-							  .conversation = conversation,
-							  .email = "kept@example.com"});
+	struct parsed_webhook *p = stage_parsed(s, &(struct post){.source = "desk",
+								  .kind = "open",
+								  .conversation = conversation,
+								  .email = "kept@example.com"});
 
 	p->webhook.id = id;
 	readings_keep(s->work.readings, s->work.config, p, false);
@@ -687,14 +687,14 @@ static void one_question_a_customer_whatever_it_asks(void **state)
 	struct lookup_answer a = {.source = (char *)"asked", .key = (char *)"p1#1", .outcome = LOOKUP_GONE};
 
 	lookups_window(l, "asked", 4, false);
-	lookups_ask(l, "p1#1", parsed_bare(&asks), NULL, true, NULL);
+	lookups_ask(l, "p1#1", parsed_webhook_unparsed(&asks), NULL, true, NULL);
 	assert_true(lookups_join(l, "p1#2", &same));
 	assert_false(lookups_join(l, "p2#1", &other));
 	assert_false(lookups_join(l, "#1", &none));
 	assert_string_equal(lookups_answered(l, &a), "p1");
 	lookups_commit(l, NULL);
 	/* One that was first read as another customer's waits too: then nobody is passed over. */
-	lookups_ask(l, "p1#1", parsed_bare(&asks_again), NULL, true, NULL);
+	lookups_ask(l, "p1#1", parsed_webhook_unparsed(&asks_again), NULL, true, NULL);
 	assert_true(lookups_join(l, "p1#1", &other));
 	assert_null(lookups_answered(l, &a));
 }

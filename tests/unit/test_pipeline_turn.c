@@ -175,7 +175,7 @@ static void answered(struct intake_submission *submission)
 	MUST(store_open(&o, STORE_READ, &reader, err));
 	MUST(store_webhooks_page(reader, -1, 0, 500, found_id, s, err));
 	store_close(reader);
-	parsed_free(s->item.parsed);
+	parsed_webhook_free(s->item.parsed);
 	free(s->item.dead_reason);
 }
 
@@ -378,7 +378,7 @@ static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void 
 				"started conversation in Desk al@example.com ready; ");
 	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "dead", NULL), 0, 0);
 	assert_float_equal(metrics_get(METRIC_WEBHOOK_RESULTS, "desk", "events", NULL), 2, 0);
-	parsed_free(items[0].parsed);
+	parsed_webhook_free(items[0].parsed);
 	free(items[0].dead_reason);
 }
 
@@ -413,7 +413,7 @@ static void the_items_of_one_post_go_in_together_each_with_its_own_result(void *
 		assert_int_equal(items[i].result, results[i]);
 		if (results[i] == INTAKE_ACCEPTED)
 			assert_done(p->stage, items[i].id, "events");
-		parsed_free(items[i].parsed);
+		parsed_webhook_free(items[i].parsed);
 	}
 	assert_int_equal(stage_events(p->stage).n, 3);
 }

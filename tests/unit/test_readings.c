@@ -38,7 +38,7 @@ static int end(void **state)
 	return 0;
 }
 
-static struct parsed *parsed_of(const struct definition *d, int64_t id, size_t filled)
+static struct parsed_webhook *parsed_of(const struct definition *d, int64_t id, size_t filled)
 {
 	CLEANUP(mem_freep) char *text = mem_new(filled + 1, 1);
 	struct webhook w = {.id = id, .source = mem_str("desk"), .received_ms = 1};
@@ -46,7 +46,7 @@ static struct parsed *parsed_of(const struct definition *d, int64_t id, size_t f
 	memset(text, 'x', filled);
 	w.body = mem_fmt("{\"type\":\"opened\",\"id\":%lld,\"text\":\"%s\"}", (long long)id, text);
 	w.body_len = strlen(w.body);
-	return parsed_new(d, &w, NULL, 0);
+	return parsed_webhook_new(d, &w, NULL, 0);
 }
 
 static void keep(struct world *w, int64_t id, size_t filled, bool has_waited)
@@ -57,21 +57,21 @@ static void keep(struct world *w, int64_t id, size_t filled, bool has_waited)
 /* Takes it out. */
 static bool has(struct world *w, int64_t id)
 {
-	struct parsed *p = readings_take(w->r, id);
+	struct parsed_webhook *p = readings_take(w->r, id);
 
-	parsed_free(p);
+	parsed_webhook_free(p);
 	return p != NULL;
 }
 
 static void what_is_kept_is_taken_once(void **state)
 {
 	struct world *w = *state;
-	struct parsed *p = parsed_of(w->d, 1, 0);
+	struct parsed_webhook *p = parsed_of(w->d, 1, 0);
 
 	readings_keep(w->r, &w->config, p, false);
 	keep(w, 2, 0, false);
 	assert_ptr_equal(readings_take(w->r, 1), p);
-	parsed_free(p);
+	parsed_webhook_free(p);
 	assert_false(has(w, 1));
 	assert_false(has(w, 3));
 	readings_forget(w->r, 2);
@@ -87,15 +87,15 @@ static void only_what_the_pass_would_read_is_kept(void **state)
 	struct world *w = *state;
 	struct webhook broken = {.id = 3, .source = mem_str("desk"), .body = mem_str("{"), .body_len = 1};
 	struct webhook gone = {.id = 4, .source = mem_str("gone"), .body = mem_str("{}"), .body_len = 2};
-	struct parsed *told = parsed_of(w->d, 2, 0), *bare = parsed_of(w->d, 5, 0);
+	struct parsed_webhook *told = parsed_of(w->d, 2, 0), *bare = parsed_of(w->d, 5, 0);
 	struct customer nobody = {0};
 
 	readings_keep(w->r, &w->config, parsed_of(w->other, 1, 0), false); /* as after a reload */
-	parsed_tell(told, &nobody);
+	parsed_webhook_add_lookup(told, &nobody);
 	readings_keep(w->r, &w->config, told, false);
-	readings_keep(w->r, &w->config, parsed_new(w->d, &broken, NULL, 0), false);
-	readings_keep(w->r, &w->config, parsed_new(w->d, &gone, NULL, 0), false);
-	parsed_strip(bare);
+	readings_keep(w->r, &w->config, parsed_webhook_new(w->d, &broken, NULL, 0), false);
+	readings_keep(w->r, &w->config, parsed_webhook_new(w->d, &gone, NULL, 0), false);
+	parsed_webhook_strip(bare);
 	readings_keep(w->r, &w->config, bare, false);
 	for (int64_t id = 1; id <= 5; id++)
 		assert_false(has(w, id));
@@ -182,13 +182,13 @@ static void large_ones_count_by_their_bytes(void **state)
 static void the_later_of_two_readings_of_one_webhook_counts(void **state)
 {
 	struct world *w = *state;
-	struct parsed *later;
+	struct parsed_webhook *later;
 
 	keep(w, 1, 0, true);
 	later = parsed_of(w->d, 1, 0);
 	readings_keep(w->r, &w->config, later, true);
 	assert_ptr_equal(readings_take(w->r, 1), later);
-	parsed_free(later);
+	parsed_webhook_free(later);
 	assert_false(has(w, 1));
 }
 

@@ -170,7 +170,7 @@ static void ask(struct world *world, const char *source)
 	w.body_len = strlen(w.body);
 	q->source = mem_str(source);
 	q->key = mem_str("cu1");
-	q->parsed = parsed_bare(&w);
+	q->parsed = parsed_webhook_unparsed(&w);
 	routes_ask(&world->routes, q);
 }
 

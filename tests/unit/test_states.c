@@ -1,7 +1,7 @@
 #include <config.h>
 
 #include "with_definition.h"
-#include "with_reading.h"
+#include "with_parse_result.h"
 
 /* A desk whose rules post to URLs of their own, or whose body tells a state. */
 #define DESK                                                                                                 \
@@ -33,24 +33,24 @@ static struct definition *laid_over(const char *base, const char *over)
 	return d;
 }
 
-static struct reading read_one(const struct definition *d, const char *body, const char *query)
+static struct parse_result read_one(const struct definition *d, const char *body, const char *query)
 {
 	struct webhook w = {.received_ms = 1, .body = mem_str(body), .body_len = strlen(body)};
-	struct reading r;
+	struct parse_result r;
 
 	w.source = mem_str("desk");
 	w.path = mem_str("/webhooks/desk");
 	w.query = mem_str(query);
-	with_reading(d, &w, NULL, &r);
+	with_parse_result(d, &w, NULL, &r);
 	webhook_done(&w);
 	return r;
 }
 
-static const char *said(const struct reading *r)
+static const char *said(const struct parse_result *r)
 {
-	if (r->kind == READING_IGNORED)
+	if (r->kind == PARSE_IGNORED)
 		return "ignored";
-	return r->kind == READING_SIGNAL ? transition_name(r->signal.transition) : "else";
+	return r->kind == PARSE_SIGNAL ? transition_name(r->signal.transition) : "else";
 }
 
 struct says_case {
@@ -62,14 +62,14 @@ struct says_case {
 static void assert_says(const struct definition *d, const struct says_case *cases, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct reading r = read_one(d, cases[i].body, cases[i].query ? cases[i].query : "");
+		struct parse_result r = read_one(d, cases[i].body, cases[i].query ? cases[i].query : "");
 
 		if (strcmp(said(&r), cases[i].says) != 0)
 			fail_msg("%s?%s says %s, not %s", cases[i].body, cases[i].query, said(&r), cases[i].says);
 		if (!text_is(r.unknown_state.text, cases[i].unknown))
 			fail_msg("%s?%s has the unknown state %s, not %s", cases[i].body, cases[i].query,
 				 r.unknown_state.text, cases[i].unknown);
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 }
 #define ASSERT_SAYS(d, cases) assert_says(d, cases, sizeof(cases) / sizeof(*(cases)))
@@ -244,18 +244,18 @@ static void a_second_reading_knows_no_unknown_state(void **state)
 {
 	struct definition *d = with_definition(DESK, NULL);
 	struct webhook w = {.received_ms = 1, .body = mem_str("{\"id\": 1, \"state\": \"x\"}")};
-	struct reading r;
+	struct parse_result r;
 
 	(void)state;
 	w.body_len = strlen(w.body);
 	w.query = mem_str("");
-	with_reading(d, &w, NULL, &r);
+	with_parse_result(d, &w, NULL, &r);
 	assert_string_equal(r.unknown_state.text, "x");
-	reading_mark(&r, &w);
-	reading_done(&r);
-	with_reading(d, &w, NULL, &r);
+	parse_result_save(&r, &w);
+	parse_result_done(&r);
+	with_parse_result(d, &w, NULL, &r);
 	assert_null(r.unknown_state.text);
-	reading_done(&r);
+	parse_result_done(&r);
 	webhook_done(&w);
 	definition_free(d);
 }
@@ -327,7 +327,7 @@ static void every_desk_with_states_tells_one_that_it_does_not_know(void **state)
 		struct webhook w = {.received_ms = INT64_C(1763740800000), .body = mem_str(cases[i].body)};
 		struct problems p = {0};
 		struct definition *d = definition_read(n, NULL, &p);
-		struct reading r;
+		struct parse_result r;
 
 		assert_no_problem(&p);
 		assert_non_null(d);
@@ -336,11 +336,11 @@ static void every_desk_with_states_tells_one_that_it_does_not_know(void **state)
 		w.query = mem_str(cases[i].query);
 		if (cases[i].event)
 			pairs_add(&w.headers, cases[i].event, "convo.status");
-		with_reading(d, &w, NULL, &r);
+		with_parse_result(d, &w, NULL, &r);
 		if (strcmp(said(&r), cases[i].says) != 0 || !text_is(r.unknown_state.text, "x"))
 			fail_msg("%s: %s?%s says %s, with the unknown state %s", cases[i].preset, cases[i].body,
 				 cases[i].query, said(&r), r.unknown_state.text);
-		reading_done(&r);
+		parse_result_done(&r);
 		webhook_done(&w);
 		definition_free(d);
 	}

@@ -65,7 +65,8 @@ struct definition_about {
 	char *paste[TRANSITION_EXPIRED];
 	char *challenge;      /* the header whose value a vendor wants echoed when a webhook is set up, or NULL */
 	char *base_url;       /* with the parameters in place; or NULL: the source must say */
-	bool has_setup_probe; /* the vendor tries the URL with something that is no webhook yet: parsed_is_trial */
+	bool has_setup_probe; /* the vendor tries the URL with something that is no webhook yet:
+				 parsed_webhook_is_setup_probe */
 	bool reports_state;   /* a webhook says how the conversation stands, not what happened to it */
 	/* Of what says which states are known and what they mean: equal where that is the same. */
 	unsigned char states_mark[DIGEST_SHA256_BYTES];

@@ -31,8 +31,8 @@ void batch_close(struct batch *b);
 size_t batch_items(const struct batch *b); /* 0: an empty array */
 /* NUL-terminated behind *ret_len bytes; the caller owns it. */
 char *batch_item(const struct batch *b, size_t i, size_t *ret_len) MUSTCHECK;
-/* The tree of the only item and an estimate of what it takes, for parsed_new; NULL where it was not parsed, and of
- * several. Once; the caller owns it. */
+/* The tree of the only item and an estimate of what it takes, for parsed_webhook_new; NULL where it was not parsed, and
+ * of several. Once; the caller owns it. */
 struct json_object *batch_take_tree(struct batch *b, size_t *ret_bytes) MUSTCHECK;
 
 #endif

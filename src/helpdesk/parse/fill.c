@@ -63,7 +63,7 @@ static void put_time(struct filling *f, const struct value_expr *fact)
 /* ---- the delivery ------------------------------------------------------------------------------------------------ */
 
 /* Something of the delivery that says nothing else: the conversation's id would make another conversation. */
-struct free_place {
+struct free_reference {
 	struct filling *f;
 	const char *text; /* of the reference in question */
 	bool taken;
@@ -72,12 +72,12 @@ struct free_place {
 
 static void see_whether_taken(void *ctx, const struct reference *r)
 {
-	struct free_place *p = ctx;
+	struct free_reference *p = ctx;
 
 	p->taken = p->taken || strcmp(reference_text(r), p->text) == 0;
 }
 
-static bool is_taken(struct free_place *p, const struct reference *r)
+static bool is_taken(struct free_reference *p, const struct reference *r)
 {
 	const struct definition *d = p->f->d;
 	const struct value_expr *facts[] = {d->conversation, d->customer, d->time, d->created, d->closed_at};
@@ -93,7 +93,7 @@ static bool is_taken(struct free_place *p, const struct reference *r)
 
 static void find_free(void *ctx, const struct reference *r)
 {
-	struct free_place *p = ctx;
+	struct free_reference *p = ctx;
 	CLEANUP(mem_freep) char *there = reference_scalar(r, &p->f->context);
 
 	if (there && !is_taken(p, r))
@@ -104,7 +104,7 @@ static void find_free(void *ctx, const struct reference *r)
 static void put_delivery(struct filling *f)
 {
 	const struct reference *r = f->d->delivery ? value_expr_target(f->d->delivery, &f->context) : NULL;
-	struct free_place p = {.f = f};
+	struct free_reference p = {.f = f};
 	CLEANUP(mem_freep) char *like = NULL;
 	CLEANUP(mem_freep)
 	char *fresh = f->item == 0
@@ -158,7 +158,7 @@ static void put_email(struct filling *f, const char *email)
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 /* Delivery and times first: where one place says two things, what was asked for stays. */
-static void fill_item(struct filling *f, const struct sample_wish *wish)
+static void fill_item(struct filling *f, const struct sample_values *wish)
 {
 	put_delivery(f);
 	if (f->t == TRANSITION_OPENED)
@@ -172,7 +172,7 @@ static void fill_item(struct filling *f, const struct sample_wish *wish)
 	put_value_expr(f, f->d->conversation, wish->conversation);
 }
 
-static void fill(struct filling *f, const struct sample_wish *wish)
+static void fill(struct filling *f, const struct sample_values *wish)
 {
 	struct values lists;
 
@@ -193,7 +193,7 @@ static void fill(struct filling *f, const struct sample_wish *wish)
 	values_done(&lists);
 }
 
-int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_wish *wish,
+int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_values *wish,
 			   struct sample *ret)
 {
 	const struct sample *sample = definition_sample(d, t);

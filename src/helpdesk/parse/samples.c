@@ -11,7 +11,7 @@
 #include "helpdesk/expr/property_value.h"
 #include "helpdesk/expr/keys.h"
 #include "helpdesk/parse/batch.h"
-#include "helpdesk/parse/samples_parts.h"
+#include "helpdesk/parse/samples_internal.h"
 
 /* When a sample counts as received: later than any time in it. */
 #define SAMPLE_RECEIVED_MS INT64_C(253402300799000)
@@ -20,18 +20,18 @@
 
 static const struct {
 	const char *word;
-	enum reading_kind kind;
+	enum parse_result_kind kind;
 	enum transition transition;
 } says_words[] = {
-	{"opened", READING_SIGNAL, TRANSITION_OPENED}, {"reopened", READING_SIGNAL, TRANSITION_REOPENED},
-	{"closed", READING_SIGNAL, TRANSITION_CLOSED}, {"identified", READING_SIGNAL, TRANSITION_NONE},
-	{"ignored", READING_IGNORED, TRANSITION_NONE}, {"ping", READING_PING, TRANSITION_NONE},
-	{NULL, READING_UNREADABLE, TRANSITION_NONE},
+	{"opened", PARSE_SIGNAL, TRANSITION_OPENED}, {"reopened", PARSE_SIGNAL, TRANSITION_REOPENED},
+	{"closed", PARSE_SIGNAL, TRANSITION_CLOSED}, {"identified", PARSE_SIGNAL, TRANSITION_NONE},
+	{"ignored", PARSE_IGNORED, TRANSITION_NONE}, {"ping", PARSE_PING, TRANSITION_NONE},
+	{NULL, PARSE_UNREADABLE, TRANSITION_NONE},
 };
 
 /* A definition that cannot read what the desk sends turns every webhook into a dead letter: an error, whatever it is
  * laid over. */
-static void specimen_unreadable(const struct specimens *all, const struct node *at, const char *why)
+static void sample_test_unreadable(const struct sample_tests *all, const struct node *at, const char *why)
 {
 	problems_error(all->problems, at, "this sample is not readable: %s%s", why,
 		       all->overlaid ? "; where webhooks look otherwise here, the definition that "
@@ -41,7 +41,7 @@ static void specimen_unreadable(const struct specimens *all, const struct node *
 
 /* ---- one sample -------------------------------------------------------------------------------------------------- */
 
-static const char *says_word(enum reading_kind kind, enum transition transition)
+static const char *says_word(enum parse_result_kind kind, enum transition transition)
 {
 	size_t i = 0;
 
@@ -51,13 +51,13 @@ static const char *says_word(enum reading_kind kind, enum transition transition)
 }
 
 /* What the matcher that should hold saw instead: "closed: /status: there is "open"". */
-static void specimen_why(const struct definition *d, const struct specimen *s, const struct eval_context *context,
-			 struct buf *to)
+static void sample_test_why(const struct definition *d, const struct sample_test *s, const struct eval_context *context,
+			    struct buf *to)
 {
 	const char *word = says_word(s->kind, s->transition);
 	const struct matcher *m = d->says[s->transition];
 
-	if (s->kind == READING_PING)
+	if (s->kind == PARSE_PING)
 		m = d->ping;
 	else if (s->transition == TRANSITION_NONE)
 		m = d->identified;
@@ -70,7 +70,7 @@ static void specimen_why(const struct definition *d, const struct specimen *s, c
 
 /* No conversation, where its reference finds nothing in any sample: that was told, once, where it is written; over a
  * preset only as a warning, so that the first of the samples tells it again. */
-static bool is_told(struct specimens *all, const struct specimen_item *item)
+static bool has_lookup(struct sample_tests *all, const struct sample_test_item *item)
 {
 	CLEANUP(mem_freep) char *text = NULL;
 	bool told = all->told_unreadable;
@@ -85,29 +85,29 @@ static bool is_told(struct specimens *all, const struct specimen_item *item)
 }
 
 /* Whether the item says what the sample is to say. One of several may say nothing. */
-static bool specimen_read(struct specimens *all, struct specimen *s, const struct specimen_item *item)
+static bool sample_test_read(struct sample_tests *all, struct sample_test *s, const struct sample_test_item *item)
 {
-	const struct reading *reading = &item->parsed->reading;
+	const struct parse_result *reading = &item->parsed->result;
 	char shown[PROPERTY_SHOWN_MAX];
 	struct buf why;
 	bool good;
 
 	/* A desk that repeats "is open" says no more when it is open again: the ledger knows that it was closed. */
-	good = reading->kind == s->kind && (s->kind != READING_SIGNAL || reading->signal.transition == s->transition ||
+	good = reading->kind == s->kind && (s->kind != PARSE_SIGNAL || reading->signal.transition == s->transition ||
 					    (all->d->about.reports_state && s->transition == TRANSITION_REOPENED &&
 					     reading->signal.transition == TRANSITION_OPENED));
 	buf_init(&why, SAMPLE_WHY_MAX);
-	if (reading->kind == READING_UNREADABLE) {
-		if (!is_told(all, item))
-			specimen_unreadable(all, s->at, reading->reason);
-	} else if (!good && reading->kind == READING_IGNORED && s->n == 1) {
-		specimen_why(all->d, s, &item->parsed->context, &why);
-		specimen_complain(all, s->at, "this sample should read as %s, but no matcher holds (%s)",
-				  says_word(s->kind, s->transition), why.data);
-	} else if (!good && reading->kind != READING_IGNORED) {
-		specimen_complain(all, s->at, "this sample should read as %s, but reads as %s",
-				  says_word(s->kind, s->transition),
-				  says_word(reading->kind, reading->signal.transition));
+	if (reading->kind == PARSE_UNREADABLE) {
+		if (!has_lookup(all, item))
+			sample_test_unreadable(all, s->at, reading->reason);
+	} else if (!good && reading->kind == PARSE_IGNORED && s->n == 1) {
+		sample_test_why(all->d, s, &item->parsed->context, &why);
+		sample_test_complain(all, s->at, "this sample should read as %s, but no matcher holds (%s)",
+				     says_word(s->kind, s->transition), why.data);
+	} else if (!good && reading->kind != PARSE_IGNORED) {
+		sample_test_complain(all, s->at, "this sample should read as %s, but reads as %s",
+				     says_word(s->kind, s->transition),
+				     says_word(reading->kind, reading->signal.transition));
 	}
 	if (reading->unknown_state.text && !reading->unknown_state.rest)
 		problems_warn(all->problems, s->at,
@@ -116,8 +116,8 @@ static bool specimen_read(struct specimens *all, struct specimen *s, const struc
 	if (good)
 		s->said = reading->signal.transition;
 	/* Such a one would be answered without a proof, and lost. */
-	if (reading->kind == READING_SIGNAL && parsed_is_trial(all->d, &item->webhook))
-		specimen_complain(
+	if (reading->kind == PARSE_SIGNAL && parsed_webhook_is_setup_probe(all->d, &item->webhook))
+		sample_test_complain(
 			all, s->at,
 			"`challenge: {when: …}` holds for this sample, which says %s: expected it to hold for "
 			"nothing that opens or closes",
@@ -127,51 +127,51 @@ static bool specimen_read(struct specimens *all, struct specimen *s, const struc
 }
 
 /* Takes it apart as the intake does. An empty array has no item. */
-static void specimen_open(const struct specimens *all, struct specimen *s)
+static void sample_test_open(const struct sample_tests *all, struct sample_test *s)
 {
 	struct batch *batch = NULL;
 	struct err e;
 
 	if (batch_open(all->d, pairs_get(&s->sample.headers, "Content-Type"), s->sample.body, strlen(s->sample.body),
 		       &batch, &e) < 0) {
-		specimen_unreadable(all, s->at, e.text);
+		sample_test_unreadable(all, s->at, e.text);
 		return;
 	}
 	s->apart = true;
 	s->items = mem_new(batch_items(batch), sizeof(*s->items));
 	for (; s->n < batch_items(batch); s->n++) {
-		struct specimen_item *item = &s->items[s->n];
+		struct sample_test_item *item = &s->items[s->n];
 
 		item->webhook = (struct webhook){
 			.query = s->sample.query, .headers = s->sample.headers, .received_ms = SAMPLE_RECEIVED_MS};
 		item->webhook.body = batch_item(batch, s->n, &item->webhook.body_len);
-		item->parsed = parsed_lent(all->d, &item->webhook);
+		item->parsed = parsed_webhook_borrow(all->d, &item->webhook);
 	}
 	batch_close(batch);
 }
 
 /* Whether it says what it should. */
-static bool specimen_test(struct specimens *all, struct specimen *s)
+static bool sample_test_run(struct sample_tests *all, struct sample_test *s)
 {
 	bool good = false;
 
 	if (!s->apart)
 		return false;
 	for (size_t i = 0; i < s->n; i++)
-		good = specimen_read(all, s, &s->items[i]) || good;
-	if (s->n != 1 && !good && s->kind != READING_IGNORED)
-		specimen_complain(all, s->at, "this sample should read as %s, but none of its %zu items says that",
-				  says_word(s->kind, s->transition), s->n);
+		good = sample_test_read(all, s, &s->items[i]) || good;
+	if (s->n != 1 && !good && s->kind != PARSE_IGNORED)
+		sample_test_complain(all, s->at, "this sample should read as %s, but none of its %zu items says that",
+				     says_word(s->kind, s->transition), s->n);
 	return good;
 }
 
-static void specimens_done(struct specimens *all)
+static void sample_tests_done(struct sample_tests *all)
 {
 	for (size_t i = 0; i < all->n; i++) {
-		struct specimen *s = &all->items[i];
+		struct sample_test *s = &all->items[i];
 
 		for (size_t k = 0; k < s->n; k++) {
-			parsed_free(s->items[k].parsed);
+			parsed_webhook_free(s->items[k].parsed);
 			free(s->items[k].webhook.body);
 		}
 		free(s->items);
@@ -183,15 +183,15 @@ static void specimens_done(struct specimens *all)
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
-static struct specimen *specimens_add(struct specimens *all, const struct node *at, const char *name,
-				      enum reading_kind kind, enum transition t)
+static struct sample_test *sample_tests_add(struct sample_tests *all, const struct node *at, const char *name,
+					    enum parse_result_kind kind, enum transition t)
 {
 	struct definition *d = all->d;
-	struct specimen *s;
+	struct sample_test *s;
 
 	MEM_ROOM(all->items, all->n);
 	s = &all->items[all->n++];
-	*s = (struct specimen){.at = at, .name = mem_str(name), .kind = kind, .transition = t};
+	*s = (struct sample_test){.at = at, .name = mem_str(name), .kind = kind, .transition = t};
 	sample_compile(&s->sample, at, d->body, all->problems);
 	/* For those who ask what the samples rest on. */
 	MEM_ROOM(d->notes, d->notes_n);
@@ -200,7 +200,7 @@ static struct specimen *specimens_add(struct specimens *all, const struct node *
 	return s;
 }
 
-static void read_further(struct specimens *all, const struct node *list)
+static void read_further(struct sample_tests *all, const struct node *list)
 {
 	const char *words[sizeof(says_words) / sizeof(*says_words)];
 
@@ -228,18 +228,18 @@ static void read_further(struct specimens *all, const struct node *list)
 			keys_error(says, "says", says->text, words, all->problems);
 			continue;
 		}
-		(void)specimens_add(all, n, name, says_words[word].kind, says_words[word].transition);
+		(void)sample_tests_add(all, n, name, says_words[word].kind, says_words[word].transition);
 	}
 }
 
-static void read_all(struct specimens *all, const struct node *samples)
+static void read_all(struct sample_tests *all, const struct node *samples)
 {
 	static const char *const known[] = {"opened", "reopened", "closed", "also", NULL};
 
 	keys_check(samples, known, all->problems);
 	for (size_t i = 0; i < samples->n; i++) {
 		const struct node *n = samples->items[i];
-		struct specimen *s;
+		struct sample_test *s;
 		enum transition t;
 
 		if (strcmp(n->key, "also") == 0)
@@ -248,7 +248,7 @@ static void read_all(struct specimens *all, const struct node *samples)
 			if (node_get(n, "says"))
 				problems_error(all->problems, node_get(n, "says"),
 					       "`says` belongs to those below `also`");
-			s = specimens_add(all, n, n->key, READING_SIGNAL, t);
+			s = sample_tests_add(all, n, n->key, PARSE_SIGNAL, t);
 			sample_done(&all->d->samples[t]);
 			sample_copy(&all->d->samples[t], &s->sample);
 		}
@@ -258,7 +258,7 @@ static void read_all(struct specimens *all, const struct node *samples)
 /* The values that a map of words leaves out without saying so; each once. */
 struct unnamed {
 	struct problems *problems;
-	const struct specimen *specimen;
+	const struct sample_test *test;
 	struct pairs told; /* attribute and value */
 };
 
@@ -271,46 +271,46 @@ static void warn_of_unnamed(void *ctx, const char *name, const struct value_expr
 		if (strcmp(u->told.items[i].name, name) == 0 && text_same(u->told.items[i].value, value))
 			return;
 	pairs_add(&u->told, name, value);
-	problems_warn(u->problems, u->specimen->at,
+	problems_warn(u->problems, u->test->at,
 		      "%s is \"%s\", which the map of %s does not name: it is left out; add it, or \"*\"",
 		      value_expr_written(from), property_value_shown(value, shown), name);
 }
 
 /* Of those that open and close something: no other webhook's attributes are read. */
-static void check_words(const struct specimens *all)
+static void check_words(const struct sample_tests *all)
 {
 	struct unnamed u = {.problems = all->problems};
 
 	for (size_t i = 0; i < all->n; i++) {
-		u.specimen = &all->items[i];
-		for (size_t k = 0; u.specimen->kind == READING_SIGNAL && k < u.specimen->n; k++)
-			if (u.specimen->items[k].parsed->is_open)
-				attributes_unmapped(all->d->attributes, &u.specimen->items[k].parsed->context,
+		u.test = &all->items[i];
+		for (size_t k = 0; u.test->kind == PARSE_SIGNAL && k < u.test->n; k++)
+			if (u.test->items[k].parsed->is_open)
+				attributes_unmapped(all->d->attributes, &u.test->items[k].parsed->context,
 						    warn_of_unnamed, &u);
 	}
 	pairs_done(&u.told);
 }
 
 /* References first: what finds nothing anywhere is why samples are not what they should be. */
-static void test_all(struct specimens *all, const struct node *samples)
+static void test_all(struct sample_tests *all, const struct node *samples)
 {
 	const struct node at = node_at_key(samples);
 	bool reached[TRANSITION_EXPIRED] = {false};
 
 	for (size_t i = 0; i < all->n; i++)
-		specimen_open(all, &all->items[i]);
-	specimens_find_references(all);
+		sample_test_open(all, &all->items[i]);
+	sample_tests_find_unresolved(all);
 	for (size_t i = 0; i < all->n; i++) {
-		struct specimen *s = &all->items[i];
+		struct sample_test *s = &all->items[i];
 
 		/* One that does not say it is told already. */
-		reached[specimen_test(all, s) ? s->said : s->transition] = true;
+		reached[sample_test_run(all, s) ? s->said : s->transition] = true;
 	}
 	/* A transition that the definition can say, and that nobody has seen it say. */
 	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++)
 		if (all->d->says[t] && !reached[t])
-			specimen_complain(all, &at, "no sample reads as %s, which this definition can say: add one",
-					  transition_name(t));
+			sample_test_complain(all, &at, "no sample reads as %s, which this definition can say: add one",
+					     transition_name(t));
 	check_words(all);
 }
 
@@ -318,7 +318,7 @@ struct definition *definition_read(const struct node *n, const struct definition
 				   struct problems *problems)
 {
 	const struct node *samples = node_get(n, "samples");
-	struct specimens all = {.root = n, .overlaid = binding && binding->overlaid, .problems = problems};
+	struct sample_tests all = {.root = n, .overlaid = binding && binding->overlaid, .problems = problems};
 	size_t errors = problems->errors;
 
 	all.d = definition_compile(n, binding, problems);
@@ -331,7 +331,7 @@ struct definition *definition_read(const struct node *n, const struct definition
 			       node_kind(samples));
 	if (problems->errors == errors)
 		test_all(&all, samples);
-	specimens_done(&all);
+	sample_tests_done(&all);
 	if (problems->errors == errors)
 		return all.d;
 	definition_free(all.d);

@@ -18,7 +18,7 @@ struct definition *definition_read(const struct node *n, const struct definition
 				   struct problems *problems);
 
 /* What a sample is to say instead of its own values. */
-struct sample_wish {
+struct sample_values {
 	const char *conversation, *customer, *email; /* NULL: as in the sample */
 	int64_t now_ms;
 };
@@ -29,7 +29,7 @@ struct sample_wish {
  * query. Where the body is the delivery, a member "deskbridge_sample" makes it another one. The body is one line. *ret
  * is the caller's (sample_done). -ENOENT where there is no sample.
  */
-int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_wish *wish,
+int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_values *wish,
 			   struct sample *ret) MUSTCHECK;
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/parse/samples_parts.h"
+#include "helpdesk/parse/samples_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,14 +16,14 @@
 #define KEYS_MAX 256  /* members of an object that a hint looks through */
 
 struct search {
-	const struct specimens *specimens;
+	const struct sample_tests *tests;
 	const struct node *at; /* where the reference is written */
 	size_t told;           /* complaints so far */
 	bool any;              /* null and "" count as found, too: what a matcher asks may be just that */
 	const char *each;      /* pointers start at the elements of the list there; NULL: at the item */
 };
 
-void specimen_complain(const struct specimens *all, const struct node *at, const char *fmt, ...)
+void sample_test_complain(const struct sample_tests *all, const struct node *at, const char *fmt, ...)
 {
 	char text[COMPLAINT_MAX];
 	va_list args;
@@ -93,8 +93,8 @@ static void complain(const struct search *s, const struct reference *reference)
 	struct buf names;
 
 	buf_init(&names, NAMES_MAX);
-	for (size_t i = 0; i < s->specimens->n; i++) {
-		const struct specimen *one = &s->specimens->items[i];
+	for (size_t i = 0; i < s->tests->n; i++) {
+		const struct sample_test *one = &s->tests->items[i];
 
 		if (i < NAMES_SHOWN)
 			buf_addf(&names, "%s%s", i > 0 ? ", " : "", one->name);
@@ -102,10 +102,10 @@ static void complain(const struct search *s, const struct reference *reference)
 			if (one->items[k].parsed->is_open)
 				hint = item_hint(reference, &one->items[k].parsed->context);
 	}
-	if (s->specimens->n > NAMES_SHOWN)
-		buf_addf(&names, " and %zu more", s->specimens->n - NAMES_SHOWN);
-	specimen_complain(s->specimens, s->at, "\"%s\" finds nothing in any sample (%s)%s", reference_text(reference),
-			  names.data, hint ? hint : "");
+	if (s->tests->n > NAMES_SHOWN)
+		buf_addf(&names, " and %zu more", s->tests->n - NAMES_SHOWN);
+	sample_test_complain(s->tests, s->at, "\"%s\" finds nothing in any sample (%s)%s", reference_text(reference),
+			     names.data, hint ? hint : "");
 	buf_done(&names);
 }
 
@@ -125,8 +125,8 @@ static void search_reference(void *ctx, const struct reference *reference)
 	if (text && reference_compile(text, REFERENCE_NO_NAMES, &whole, NULL) < 0)
 		whole = NULL;
 	reference = whole ? whole : reference;
-	for (size_t i = 0; i < s->specimens->n && !found; i++) {
-		const struct specimen *one = &s->specimens->items[i];
+	for (size_t i = 0; i < s->tests->n && !found; i++) {
+		const struct sample_test *one = &s->tests->items[i];
 
 		for (size_t k = 0; k < one->n && !found; k++)
 			found = one->items[k].parsed->is_open && item_has(s, reference, &one->items[k].parsed->context);
@@ -235,13 +235,13 @@ static void search_attribute(struct search *s, const struct node *n)
 	search_text(s, n->items[0]->key);
 }
 
-void specimens_find_references(struct specimens *all)
+void sample_tests_find_unresolved(struct sample_tests *all)
 {
 	static const char *const matchers[] = {"ping", "opened", "reopened", "closed", "identified"};
 	static const char *const facts[] = {"delivery", "time",   "created", "closed_at",
 					    "customer", "emails", "primary"};
 	const struct node *lookup = node_get(all->root, "lookup"), *attributes = node_get(all->root, "attributes");
-	struct search s = {.specimens = all};
+	struct search s = {.tests = all};
 	bool any_open = false;
 
 	for (size_t i = 0; i < all->n; i++)

@@ -1,7 +1,7 @@
 #include <config.h>
 
 #include "with_definition.h"
-#include "with_reading.h"
+#include "with_parse_result.h"
 
 #include "base/clock.h"
 #include "helpdesk/expr/property_value.h"
@@ -19,12 +19,12 @@ static struct webhook webhook_of(const char *body, size_t len)
 }
 
 /* The reading of one body by one definition; the caller ends it. */
-static struct reading read_body(const struct definition *d, const char *body)
+static struct parse_result read_body(const struct definition *d, const char *body)
 {
 	struct webhook w = webhook_of(body, strlen(body));
-	struct reading r;
+	struct parse_result r;
 
-	with_reading(d, &w, NULL, &r);
+	with_parse_result(d, &w, NULL, &r);
 	webhook_done(&w);
 	return r;
 }
@@ -33,16 +33,16 @@ static void gladlys_webhooks_are_signals(void **state)
 {
 	static const struct {
 		const char *type;
-		enum reading_kind kind;
+		enum parse_result_kind kind;
 		enum transition transition;
 	} cases[] = {
-		{"CONVERSATION/CREATED", READING_SIGNAL, TRANSITION_OPENED},
-		{"CONVERSATION/REOPENED", READING_SIGNAL, TRANSITION_REOPENED},
-		{"CONVERSATION/CLOSED", READING_SIGNAL, TRANSITION_CLOSED},
-		{"PING", READING_PING, TRANSITION_NONE},
-		{"CONTACT/ENDED", READING_IGNORED, TRANSITION_NONE},
-		{"CONVERSATION_STATUS/UPDATED", READING_IGNORED, TRANSITION_NONE},
-		{"", READING_IGNORED, TRANSITION_NONE},
+		{"CONVERSATION/CREATED", PARSE_SIGNAL, TRANSITION_OPENED},
+		{"CONVERSATION/REOPENED", PARSE_SIGNAL, TRANSITION_REOPENED},
+		{"CONVERSATION/CLOSED", PARSE_SIGNAL, TRANSITION_CLOSED},
+		{"PING", PARSE_PING, TRANSITION_NONE},
+		{"CONTACT/ENDED", PARSE_IGNORED, TRANSITION_NONE},
+		{"CONVERSATION_STATUS/UPDATED", PARSE_IGNORED, TRANSITION_NONE},
+		{"", PARSE_IGNORED, TRANSITION_NONE},
 	};
 	struct definition *d = with_gladly();
 
@@ -53,10 +53,10 @@ static void gladlys_webhooks_are_signals(void **state)
 			"{\"id\": \"e\", \"type\": \"%s\", \"timestamp\": \"2025-11-21T15:59:58.07Z\", \"content\":"
 			" {\"conversationId\": \"c1\", \"customerId\": \"p1\"}}",
 			cases[i].type);
-		struct reading r = read_body(d, body);
+		struct parse_result r = read_body(d, body);
 
 		assert_int_equal(r.kind, cases[i].kind);
-		if (r.kind == READING_SIGNAL) {
+		if (r.kind == PARSE_SIGNAL) {
 			assert_int_equal(r.signal.transition, cases[i].transition);
 			assert_string_equal(r.signal.conversation, "c1");
 			assert_string_equal(r.signal.customer, "p1");
@@ -66,7 +66,7 @@ static void gladlys_webhooks_are_signals(void **state)
 			assert_null(r.signal.conversation_url);
 			assert_int_equal(json_object_object_length(r.signal.attributes), 0);
 		}
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	definition_free(d);
 }
@@ -76,23 +76,23 @@ static void what_is_no_json_is_unreadable(void **state)
 	static const char *const cases[] = {
 		"", " ", "{", "not json", "{\"a\":1} x", "{\"a\": \"\xff\"}", "{\"type\":\"opened\","};
 	struct definition *d = with_definition(BARE_DEFINITION, NULL);
-	struct reading r;
+	struct parse_result r;
 	struct buf deep;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		r = read_body(d, cases[i]);
-		assert_int_equal(r.kind, READING_UNREADABLE);
+		assert_int_equal(r.kind, PARSE_UNREADABLE);
 		assert_non_null(strstr(r.reason, "the body is not JSON"));
 		assert_false(r.has_delivery);
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	buf_init(&deep, 1 << 20);
 	for (int i = 0; i < 500000; i++)
 		buf_addc(&deep, '[');
 	r = read_body(d, deep.data);
-	assert_int_equal(r.kind, READING_UNREADABLE);
-	reading_done(&r);
+	assert_int_equal(r.kind, PARSE_UNREADABLE);
+	parse_result_done(&r);
 	buf_done(&deep);
 	definition_free(d);
 }
@@ -101,33 +101,33 @@ static void odd_json_is_no_trouble(void **state)
 {
 	static const struct {
 		const char *body;
-		enum reading_kind kind;
+		enum parse_result_kind kind;
 	} cases[] = {
-		{"null", READING_IGNORED},
-		{"17", READING_IGNORED},
-		{"\"opened\"", READING_IGNORED},
-		{"[]", READING_IGNORED},
-		{"[{\"type\":\"opened\",\"id\":1}]", READING_IGNORED},
-		{"{\"type\":\"closed\",\"type\":\"opened\",\"id\":1}", READING_SIGNAL}, /* the last one counts */
-		{"{\"type\":\"opened\",\"id\":\"\\ud800\"}", READING_SIGNAL},
-		{"{\"type\":\"opened\\u0000\",\"id\":1}", READING_IGNORED},
-		{"{\"type\":\"opened\",\"id\":\"a\\u0000b\"}", READING_UNREADABLE},
-		{"{\"type\":[\"opened\"],\"id\":1}", READING_SIGNAL},
-		{"{\"type\":{\"opened\":1},\"id\":1}", READING_IGNORED},
+		{"null", PARSE_IGNORED},
+		{"17", PARSE_IGNORED},
+		{"\"opened\"", PARSE_IGNORED},
+		{"[]", PARSE_IGNORED},
+		{"[{\"type\":\"opened\",\"id\":1}]", PARSE_IGNORED},
+		{"{\"type\":\"closed\",\"type\":\"opened\",\"id\":1}", PARSE_SIGNAL}, /* the last one counts */
+		{"{\"type\":\"opened\",\"id\":\"\\ud800\"}", PARSE_SIGNAL},
+		{"{\"type\":\"opened\\u0000\",\"id\":1}", PARSE_IGNORED},
+		{"{\"type\":\"opened\",\"id\":\"a\\u0000b\"}", PARSE_UNREADABLE},
+		{"{\"type\":[\"opened\"],\"id\":1}", PARSE_SIGNAL},
+		{"{\"type\":{\"opened\":1},\"id\":1}", PARSE_IGNORED},
 	};
 	struct definition *d = with_definition(BARE_DEFINITION, NULL);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct reading r = read_body(d, cases[i].body);
+		struct parse_result r = read_body(d, cases[i].body);
 
 		if (r.kind != cases[i].kind)
 			fail_msg("%s reads as %d: %s", cases[i].body, (int)r.kind, r.reason);
-		if (r.kind == READING_SIGNAL) {
+		if (r.kind == PARSE_SIGNAL) {
 			assert_int_equal(r.signal.transition, TRANSITION_OPENED);
 			assert_true(text_is_utf8(r.signal.conversation, strlen(r.signal.conversation)));
 		}
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	definition_free(d);
 }
@@ -145,7 +145,7 @@ static void a_conversation_must_be_named(void **state)
 	};
 	struct definition *d = with_definition(BARE_DEFINITION "delivery: /event\n", NULL);
 	CLEANUP(mem_freep) char *body = NULL, *id = mem_new(514, 1);
-	struct reading r;
+	struct parse_result r;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -153,18 +153,18 @@ static void a_conversation_must_be_named(void **state)
 		char *text = mem_fmt("{\"type\": \"opened\", \"event\": \"e\", \"id\": %s}", cases[i].id);
 
 		r = read_body(d, text);
-		assert_int_equal(r.kind, READING_UNREADABLE);
+		assert_int_equal(r.kind, PARSE_UNREADABLE);
 		assert_non_null(strstr(r.reason, cases[i].reason));
 		assert_true(r.has_delivery);
 		assert_null(r.signal.conversation);
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	memset(id, 'x', 513);
 	body = mem_fmt("{\"type\": \"opened\", \"id\": \"%s\"}", id);
 	r = read_body(d, body);
-	assert_int_equal(r.kind, READING_UNREADABLE);
+	assert_int_equal(r.kind, PARSE_UNREADABLE);
 	assert_non_null(strstr(r.reason, "513 bytes"));
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 }
 
@@ -188,12 +188,12 @@ static void ids_are_read_as_text(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\": \"opened\", \"id\": %s}", cases[i].id);
-		struct reading r = read_body(d, body);
+		struct parse_result r = read_body(d, body);
 
-		assert_int_equal(r.kind, READING_SIGNAL);
+		assert_int_equal(r.kind, PARSE_SIGNAL);
 		assert_string_equal(r.signal.conversation, cases[i].text);
 		assert_string_equal(r.signal.customer, cases[i].text);
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	definition_free(d);
 }
@@ -207,18 +207,18 @@ static void a_missing_customer_is_none(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\": \"opened\", \"id\": 1, \"c\": %s}", none[i]);
-		struct reading r = read_body(d, body);
+		struct parse_result r = read_body(d, body);
 
-		assert_int_equal(r.kind, READING_SIGNAL);
+		assert_int_equal(r.kind, PARSE_SIGNAL);
 		assert_null(r.signal.customer);
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	for (size_t i = 0; i < 2; i++) {
 		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\": \"opened\", \"id\": 1, \"c\": %s}", odd[i]);
-		struct reading r = read_body(d, body);
+		struct parse_result r = read_body(d, body);
 
-		assert_int_equal(r.kind, READING_UNREADABLE);
-		reading_done(&r);
+		assert_int_equal(r.kind, PARSE_UNREADABLE);
+		parse_result_done(&r);
 	}
 	definition_free(d);
 }
@@ -276,19 +276,19 @@ static void times_are_read_or_told_impossible(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\": \"opened\", \"id\": 1, \"at\": %s}", cases[i].at);
-		struct reading r = read_body(d, body);
+		struct parse_result r = read_body(d, body);
 
 		if (cases[i].reason) {
-			assert_int_equal(r.kind, READING_UNREADABLE);
+			assert_int_equal(r.kind, PARSE_UNREADABLE);
 			if (!strstr(r.reason, cases[i].reason))
 				fail_msg("%s: %s", cases[i].at, r.reason);
 			assert_null(strstr(r.reason, "jo@"));
 		} else {
-			assert_int_equal(r.kind, READING_SIGNAL);
+			assert_int_equal(r.kind, PARSE_SIGNAL);
 			assert_int_equal(r.signal.has_time, cases[i].ms != 0);
 			assert_int_equal(r.signal.time_ms, cases[i].ms != 0 ? cases[i].ms : RECEIVED_MS);
 		}
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	definition_free(d);
 }
@@ -297,20 +297,20 @@ static void how_old_a_state_is_never_makes_it_unreadable(void **state)
 {
 	struct definition *d =
 		with_definition(BARE_DEFINITION "reports: state\ncreated: /made\nclosed_at: /done\n", NULL);
-	struct reading r;
+	struct parse_result r;
 
 	(void)state;
 	assert_true(definition_about(d)->reports_state);
 	r = read_body(d, "{\"type\": \"closed\", \"id\": 1, \"made\": 1763700000, \"done\": \"2025-11-21T12:00:00Z\"}");
-	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.kind, PARSE_SIGNAL);
 	assert_int_equal(r.signal.created_ms, INT64_C(1763700000000));
 	assert_int_equal(r.signal.closed_at_ms, RECEIVED_MS - 4 * CLOCK_HOUR_MS);
-	reading_done(&r);
+	parse_result_done(&r);
 	r = read_body(d, "{\"type\": \"closed\", \"id\": 1, \"made\": \"soon\", \"done\": {}}");
-	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.kind, PARSE_SIGNAL);
 	assert_int_equal(r.signal.created_ms, 0);
 	assert_int_equal(r.signal.closed_at_ms, 0);
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 }
 
@@ -323,25 +323,25 @@ static void the_more_final_matcher_counts(void **state)
 				NULL);
 	static const struct {
 		const char *body;
-		enum reading_kind kind;
+		enum parse_result_kind kind;
 		enum transition transition;
 	} cases[] = {
-		{"{\"id\":1,\"event\":\"created\"}", READING_SIGNAL, TRANSITION_OPENED},
-		{"{\"id\":1,\"event\":\"created\",\"status\":\"Solved\"}", READING_SIGNAL, TRANSITION_CLOSED},
-		{"{\"id\":1,\"event\":\"created\",\"was\":\"solved\"}", READING_SIGNAL, TRANSITION_REOPENED},
-		{"{\"id\":1,\"mail\":\"x\"}", READING_SIGNAL, TRANSITION_NONE},
-		{"{\"id\":1,\"event\":\"created\",\"mail\":\"x\"}", READING_SIGNAL, TRANSITION_OPENED},
-		{"{\"id\":1,\"status\":\"solved\",\"ping\":true}", READING_PING, TRANSITION_NONE},
-		{"{\"id\":1}", READING_IGNORED, TRANSITION_NONE},
+		{"{\"id\":1,\"event\":\"created\"}", PARSE_SIGNAL, TRANSITION_OPENED},
+		{"{\"id\":1,\"event\":\"created\",\"status\":\"Solved\"}", PARSE_SIGNAL, TRANSITION_CLOSED},
+		{"{\"id\":1,\"event\":\"created\",\"was\":\"solved\"}", PARSE_SIGNAL, TRANSITION_REOPENED},
+		{"{\"id\":1,\"mail\":\"x\"}", PARSE_SIGNAL, TRANSITION_NONE},
+		{"{\"id\":1,\"event\":\"created\",\"mail\":\"x\"}", PARSE_SIGNAL, TRANSITION_OPENED},
+		{"{\"id\":1,\"status\":\"solved\",\"ping\":true}", PARSE_PING, TRANSITION_NONE},
+		{"{\"id\":1}", PARSE_IGNORED, TRANSITION_NONE},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct reading r = read_body(d, cases[i].body);
+		struct parse_result r = read_body(d, cases[i].body);
 
 		assert_int_equal(r.kind, cases[i].kind);
 		assert_int_equal(r.signal.transition, cases[i].transition);
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	definition_free(d);
 }
@@ -351,20 +351,20 @@ static void a_replay_says_what_the_first_reading_said(void **state)
 	static const char body[] = "{\"type\": \"other\", \"id\": 1}";
 	struct definition *d = with_definition(BARE_DEFINITION, NULL);
 	struct webhook w = webhook_of(body, strlen(body));
-	struct reading r;
+	struct parse_result r;
 
 	(void)state;
 	w.read = true;
 	w.transition = TRANSITION_CLOSED;
-	with_reading(d, &w, NULL, &r);
-	assert_int_equal(r.kind, READING_SIGNAL);
+	with_parse_result(d, &w, NULL, &r);
+	assert_int_equal(r.kind, PARSE_SIGNAL);
 	assert_int_equal(r.signal.transition, TRANSITION_CLOSED);
-	reading_done(&r);
+	parse_result_done(&r);
 	w.transition = TRANSITION_NONE;
-	with_reading(d, &w, NULL, &r);
-	assert_int_equal(r.kind, READING_SIGNAL);
+	with_parse_result(d, &w, NULL, &r);
+	assert_int_equal(r.kind, PARSE_SIGNAL);
 	assert_int_equal(r.signal.transition, TRANSITION_NONE);
-	reading_done(&r);
+	parse_result_done(&r);
 	webhook_done(&w);
 	definition_free(d);
 }
@@ -374,13 +374,13 @@ static void marking_keeps_what_was_read(void **state)
 	static const char body[] = "{\"type\": \"opened\", \"id\": 1, \"event\": \"e\", \"who\": \"p\"}";
 	struct definition *d = with_definition(BARE_DEFINITION "delivery: /event\ncustomer: /who\n", NULL);
 	struct webhook w = webhook_of(body, strlen(body)), copy;
-	struct reading r;
+	struct parse_result r;
 
 	(void)state;
 	pairs_add(&w.headers, "X-A", "1");
-	with_reading(d, &w, NULL, &r);
-	reading_mark(&r, &w);
-	reading_mark(&r, &w); /* again, as at a replay */
+	with_parse_result(d, &w, NULL, &r);
+	parse_result_save(&r, &w);
+	parse_result_save(&r, &w); /* again, as at a replay */
 	webhook_copy(&copy, &w);
 	webhook_done(&w);
 	assert_true(copy.read);
@@ -392,7 +392,7 @@ static void marking_keeps_what_was_read(void **state)
 	assert_string_equal(copy.body, body);
 	assert_string_equal(pairs_get(&copy.headers, "x-a"), "1");
 	webhook_done(&copy);
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 }
 
@@ -403,18 +403,18 @@ static bool delivery_of(const struct definition *d, const char *body, const char
 			unsigned char out[DIGEST_DELIVERY_BYTES])
 {
 	struct webhook w = {.received_ms = RECEIVED_MS};
-	struct reading r;
+	struct parse_result r;
 	bool has;
 
 	w.body = mem_str(body);
 	w.body_len = strlen(body);
 	w.path = mem_str(path);
 	w.query = mem_str(query);
-	with_reading(d, &w, NULL, &r);
-	assert_int_equal(r.kind, READING_SIGNAL);
+	with_parse_result(d, &w, NULL, &r);
+	assert_int_equal(r.kind, PARSE_SIGNAL);
 	has = r.has_delivery;
 	memcpy(out, r.delivery, DIGEST_DELIVERY_BYTES);
-	reading_done(&r);
+	parse_result_done(&r);
 	webhook_done(&w);
 	return has;
 }
@@ -477,12 +477,12 @@ static void assert_attributes(const char *attributes, const char *body, const ch
 	CLEANUP(mem_freep) char *yaml = mem_fmt("%sattributes: %s\n", BARE_DEFINITION, attributes);
 	CLEANUP(mem_freep) char *whole = mem_fmt("{\"type\":\"opened\",\"id\":1,%s}", body), *text = NULL;
 	struct definition *d = with_definition(yaml, NULL);
-	struct reading r = read_body(d, whole);
+	struct parse_result r = read_body(d, whole);
 
-	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.kind, PARSE_SIGNAL);
 	text = json_text(r.signal.attributes);
 	assert_string_equal(text, expected);
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 }
 
@@ -618,7 +618,7 @@ static void a_list_is_cut_behind_a_hundred_texts(void **state)
 	struct definition *d = with_definition(
 		BARE_DEFINITION "attributes: {T: /t, E: {each: /e, use: /n}, W: {/t: {x: y, \"*\": z}}}\n", NULL);
 	CLEANUP(mem_freep) char *body = NULL;
-	struct reading r;
+	struct parse_result r;
 	struct buf b;
 
 	(void)state;
@@ -632,7 +632,7 @@ static void a_list_is_cut_behind_a_hundred_texts(void **state)
 	buf_adds(&b, "]}");
 	body = buf_take(&b);
 	r = read_body(d, body);
-	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.kind, PARSE_SIGNAL);
 	for (const char *const *name = (const char *const[]){"T", "E", NULL}; *name; name++) {
 		struct json_object *list = json_member(r.signal.attributes, *name);
 
@@ -640,7 +640,7 @@ static void a_list_is_cut_behind_a_hundred_texts(void **state)
 		assert_string_equal(json_object_get_string(json_object_array_get_idx(list, 99)), "99");
 	}
 	assert_int_equal(json_object_array_length(json_member(r.signal.attributes, "W")), 1);
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 }
 
@@ -653,7 +653,7 @@ static void what_elements_may_cost_is_bounded(void **state)
 		NULL);
 	CLEANUP(mem_freep) char *body = NULL, *text = NULL;
 	struct json_object *list;
-	struct reading r;
+	struct parse_result r;
 	struct buf b;
 
 	(void)state;
@@ -668,13 +668,13 @@ static void what_elements_may_cost_is_bounded(void **state)
 	buf_adds(&b, "]}");
 	body = buf_take(&b);
 	r = read_body(d, body);
-	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.kind, PARSE_SIGNAL);
 	text = json_text(json_member(r.signal.attributes, "M"));
 	assert_string_equal(text, "[\"0\",\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\"]");
 	list = json_member(r.signal.attributes, "A");
 	assert_int_equal(json_object_array_length(list), 6);
 	assert_string_equal(json_object_get_string(json_object_array_get_idx(list, 5)), "255");
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 }
 
@@ -698,7 +698,7 @@ static void long_attributes_are_cut_at_a_letter(void **state)
 	struct definition *d = with_definition(BARE_DEFINITION "attributes: {T: /t, L: /l}\n", NULL);
 	struct json_object *list;
 	const char *text;
-	struct reading r;
+	struct parse_result r;
 	struct buf b;
 
 	(void)state;
@@ -717,7 +717,7 @@ static void long_attributes_are_cut_at_a_letter(void **state)
 	list = json_member(r.signal.attributes, "L");
 	assert_int_equal(json_object_array_length(list), 100);
 	assert_string_equal(json_object_get_string(json_object_array_get_idx(list, 99)), "99");
-	reading_done(&r);
+	parse_result_done(&r);
 	buf_done(&b);
 	definition_free(d);
 }
@@ -757,12 +757,12 @@ static void addresses_come_from_webhook_and_customer(void **state)
 	struct definition *d = with_definition(BARE_DEFINITION "emails: /m/*/e\nprimary: /m/*/p\n", NULL);
 	struct webhook w = webhook_of(body, strlen(body));
 	struct customer c = {0};
-	struct reading r;
+	struct parse_result r;
 
 	(void)state;
 	assert_true(addresses_add(&c.addresses, "jo@example.com", true));
 	assert_true(addresses_add(&c.addresses, "more@example.com", false));
-	with_reading(d, &w, &c, &r);
+	with_parse_result(d, &w, &c, &r);
 	assert_int_equal(r.signal.addresses.n, 4);
 	assert_string_equal(r.signal.addresses.items[0].email, "jo@example.com");
 	assert_true(r.signal.addresses.items[0].primary); /* as the customer says */
@@ -771,7 +771,7 @@ static void addresses_come_from_webhook_and_customer(void **state)
 	assert_string_equal(r.signal.addresses.items[2].email, "x@y.z");
 	assert_true(r.signal.addresses.items[2].primary);
 	assert_string_equal(r.signal.addresses.items[3].email, "more@example.com");
-	reading_done(&r);
+	parse_result_done(&r);
 	customer_done(&c);
 	webhook_done(&w);
 	definition_free(d);
@@ -817,10 +817,10 @@ static void the_first_of_a_list_that_finds_something_counts(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",%s}", cases[i].members), *text = NULL;
-		struct reading r = read_body(d, body);
+		struct parse_result r = read_body(d, body);
 		struct buf emails;
 
-		if (r.kind != READING_SIGNAL)
+		if (r.kind != PARSE_SIGNAL)
 			fail_msg("%s: %s", body, r.reason);
 		buf_init(&emails, 1024);
 		for (size_t k = 0; k < r.signal.addresses.n; k++)
@@ -833,7 +833,7 @@ static void the_first_of_a_list_that_finds_something_counts(void **state)
 		assert_int_equal(r.signal.has_time, cases[i].ms != 0);
 		assert_int_equal(r.signal.time_ms, cases[i].ms != 0 ? cases[i].ms : RECEIVED_MS);
 		buf_done(&emails);
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	definition_free(d);
 }
@@ -863,18 +863,18 @@ static void some_of_a_list_count_for_some_webhooks_only(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep) char *body = mem_fmt("{\"id\":1,\"team\":\"t\",%s}", cases[i].members);
 		struct webhook w = {.body = body, .body_len = strlen(body), .received_ms = RECEIVED_MS};
-		struct reading r;
+		struct parse_result r;
 
 		if (cases[i].header)
 			pairs_add(&w.headers, "X-A", cases[i].header);
-		with_reading(d, &w, NULL, &r);
-		assert_int_equal(r.kind, READING_SIGNAL);
+		with_parse_result(d, &w, NULL, &r);
+		assert_int_equal(r.kind, PARSE_SIGNAL);
 		assert_int_equal(r.signal.has_time, cases[i].ms != 0);
 		if (cases[i].ms != 0)
 			assert_int_equal(r.signal.time_ms, cases[i].ms);
 		assert_string_equal(json_member_str(r.signal.attributes, "Team"), cases[i].team);
 		assert_int_equal(json_member_int(r.signal.attributes, "Made", 0), i == 0 ? 1763740801 : 0);
-		reading_done(&r);
+		parse_result_done(&r);
 		pairs_done(&w.headers);
 	}
 	definition_free(d);
@@ -895,12 +895,12 @@ static void a_list_that_finds_nothing_names_all_of_it(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		CLEANUP(mem_freep) char *body = mem_fmt("{\"type\":\"opened\",%s}", cases[i].members);
-		struct reading r = read_body(d, body);
+		struct parse_result r = read_body(d, body);
 
-		assert_int_equal(r.kind, READING_UNREADABLE);
+		assert_int_equal(r.kind, PARSE_UNREADABLE);
 		if (!strstr(r.reason, cases[i].reason))
 			fail_msg("%s", r.reason);
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	definition_free(d);
 }
@@ -952,12 +952,12 @@ static void an_unreadable_body_is_a_delivery_too(void **state)
 {
 	static const char body[] = "{\"type\":\"opened\"}";
 	struct definition *d = with_definition(BARE_DEFINITION "delivery: body\n", NULL);
-	struct reading r = read_body(d, body);
+	struct parse_result r = read_body(d, body);
 
 	(void)state;
-	assert_int_equal(r.kind, READING_UNREADABLE);
+	assert_int_equal(r.kind, PARSE_UNREADABLE);
 	assert_true(r.has_delivery);
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 }
 
@@ -967,18 +967,18 @@ static void a_delivery_may_stand_in_a_header_or_in_the_body(void **state)
 	struct definition *d = with_definition(LISTS, NULL);
 	struct webhook w = webhook_of(body, strlen(body));
 	unsigned char by_body[DIGEST_DELIVERY_BYTES];
-	struct reading r;
+	struct parse_result r;
 
 	(void)state;
 	assert_true(definition_stores_header(d, "x-delivery"));
-	with_reading(d, &w, NULL, &r);
+	with_parse_result(d, &w, NULL, &r);
 	assert_true(r.has_delivery);
 	memcpy(by_body, r.delivery, sizeof(by_body));
-	reading_done(&r);
+	parse_result_done(&r);
 	pairs_add(&w.headers, "X-Delivery", "e2");
-	with_reading(d, &w, NULL, &r);
+	with_parse_result(d, &w, NULL, &r);
 	assert_memory_not_equal(r.delivery, by_body, sizeof(by_body));
-	reading_done(&r);
+	parse_result_done(&r);
 	webhook_done(&w);
 	definition_free(d);
 }
@@ -988,29 +988,29 @@ static void forms_are_read_as_flat_objects(void **state)
 	struct definition *d = with_definition(BARE_DEFINITION "body: form\ntime: /at\nemails: /contact[email]\n"
 							       "attributes: {Tags: /tag, Team: /team}\n",
 					       NULL);
-	struct reading r;
+	struct parse_result r;
 	CLEANUP(mem_freep) char *text = NULL;
 
 	(void)state;
 	r = read_body(
 		d, "type=opened&id=0017&at=2025-11-21T16%3A00%3A00%2B00%3A00&contact[email]=Jo+%3Cjo%40example.com%3E"
 		   "&tag=a&tag=b&team=");
-	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.kind, PARSE_SIGNAL);
 	assert_string_equal(r.signal.conversation, "0017");
 	assert_int_equal(r.signal.time_ms, RECEIVED_MS);
 	assert_int_equal(r.signal.addresses.n, 1);
 	assert_string_equal(r.signal.addresses.items[0].email, "jo@example.com");
 	text = json_text(r.signal.attributes);
 	assert_string_equal(text, "{\"Tags\":[\"a\",\"b\"]}");
-	reading_done(&r);
+	parse_result_done(&r);
 	r = read_body(d, "{\"type\": \"opened\", \"id\": 1}");
-	assert_int_equal(r.kind, READING_UNREADABLE);
+	assert_int_equal(r.kind, PARSE_UNREADABLE);
 	assert_non_null(strstr(r.reason, "expected a form, not JSON"));
-	reading_done(&r);
+	parse_result_done(&r);
 	r = read_body(d, "type=opened&id=%ff");
-	assert_int_equal(r.kind, READING_UNREADABLE);
+	assert_int_equal(r.kind, PARSE_UNREADABLE);
 	assert_non_null(strstr(r.reason, "the body is no form: field 2"));
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 }
 
@@ -1021,11 +1021,11 @@ static void a_desk_may_send_either(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct reading r = read_body(d, bodies[i]);
+		struct parse_result r = read_body(d, bodies[i]);
 
-		assert_int_equal(r.kind, READING_SIGNAL);
+		assert_int_equal(r.kind, PARSE_SIGNAL);
 		assert_string_equal(r.signal.conversation, "1");
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	definition_free(d);
 }
@@ -1034,29 +1034,29 @@ static void a_body_under_each_holds_one_item(void **state)
 {
 	static const struct {
 		const char *body;
-		enum reading_kind kind;
+		enum parse_result_kind kind;
 		const char *reason;
 	} cases[] = {
-		{"{\"e\":[{\"type\":\"opened\",\"id\":1}]}", READING_SIGNAL, NULL},
-		{"{\"e\":[{\"type\":\"other\",\"id\":1}]}", READING_IGNORED, NULL},
-		{"{\"e\":[null]}", READING_IGNORED, NULL},
-		{"{\"e\":[]}", READING_IGNORED, NULL},
-		{"{\"e\":[{\"type\":\"opened\"}]}", READING_UNREADABLE, "nothing at /id"},
-		{"{\"type\":\"opened\",\"id\":1}", READING_UNREADABLE, "no list of items at /e"},
-		{"{\"e\":{\"type\":\"opened\",\"id\":1}}", READING_UNREADABLE, "no list of items at /e"},
-		{"{\"e\":[{},{}]}", READING_UNREADABLE, "2 items at /e were not taken apart"},
-		{"null", READING_UNREADABLE, "no list of items at /e"},
-		{"{", READING_UNREADABLE, "the body is not JSON"},
+		{"{\"e\":[{\"type\":\"opened\",\"id\":1}]}", PARSE_SIGNAL, NULL},
+		{"{\"e\":[{\"type\":\"other\",\"id\":1}]}", PARSE_IGNORED, NULL},
+		{"{\"e\":[null]}", PARSE_IGNORED, NULL},
+		{"{\"e\":[]}", PARSE_IGNORED, NULL},
+		{"{\"e\":[{\"type\":\"opened\"}]}", PARSE_UNREADABLE, "nothing at /id"},
+		{"{\"type\":\"opened\",\"id\":1}", PARSE_UNREADABLE, "no list of items at /e"},
+		{"{\"e\":{\"type\":\"opened\",\"id\":1}}", PARSE_UNREADABLE, "no list of items at /e"},
+		{"{\"e\":[{},{}]}", PARSE_UNREADABLE, "2 items at /e were not taken apart"},
+		{"null", PARSE_UNREADABLE, "no list of items at /e"},
+		{"{", PARSE_UNREADABLE, "the body is not JSON"},
 	};
 	struct definition *d = with_definition(BARE_DEFINITION "each: /e\n", NULL);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct reading r = read_body(d, cases[i].body);
+		struct parse_result r = read_body(d, cases[i].body);
 
 		if (r.kind != cases[i].kind || (cases[i].reason && !strstr(r.reason, cases[i].reason)))
 			fail_msg("%s reads as %d: %s", cases[i].body, (int)r.kind, r.reason);
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	definition_free(d);
 }
@@ -1079,7 +1079,7 @@ static void a_conversations_url_may_come_whole(void **state)
 	struct definition *d = with_definition(BARE_DEFINITION "conversation_url: \"{/url}\"\n", NULL);
 	struct definition *behind =
 		with_definition(BARE_DEFINITION "conversation_url: \"https://x.example/{/url}\"\n", NULL);
-	struct reading r;
+	struct parse_result r;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -1088,11 +1088,11 @@ static void a_conversations_url_may_come_whole(void **state)
 
 		r = read_body(d, body);
 		assert_true(text_is(r.signal.conversation_url, cases[i].becomes));
-		reading_done(&r);
+		parse_result_done(&r);
 	}
 	r = read_body(behind, "{\"type\":\"opened\",\"id\":1,\"url\":\"https://y.example\"}");
 	assert_string_equal(r.signal.conversation_url, "https://x.example/https%3A%2F%2Fy.example");
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 	definition_free(behind);
 }
@@ -1125,15 +1125,15 @@ static void a_lookup_is_wanted_where_it_tells_more(void **state)
 		struct definition *d = with_definition(yaml, cases[i].base_url);
 		struct webhook w = webhook_of(body, strlen(body));
 		struct customer nobody = {0};
-		struct reading r;
+		struct parse_result r;
 
-		with_reading(d, &w, NULL, &r);
+		with_parse_result(d, &w, NULL, &r);
 		if (r.signal.wants_lookup != cases[i].wants)
 			fail_msg("case %zu", i);
-		reading_done(&r);
-		with_reading(d, &w, &nobody, &r); /* asked already, and nobody was found */
+		parse_result_done(&r);
+		with_parse_result(d, &w, &nobody, &r); /* asked already, and nobody was found */
 		assert_false(r.signal.wants_lookup);
-		reading_done(&r);
+		parse_result_done(&r);
 		webhook_done(&w);
 		definition_free(d);
 	}
@@ -1147,19 +1147,19 @@ static void what_a_lookup_took_serves_attributes_and_url(void **state)
 	static const char body[] = "{\"type\":\"opened\",\"id\":\"a/1\",\"who\":1}";
 	struct webhook w = webhook_of(body, strlen(body));
 	struct customer c = {0};
-	struct reading r;
+	struct parse_result r;
 
 	(void)state;
-	with_reading(d, &w, NULL, &r);
+	with_parse_result(d, &w, NULL, &r);
 	assert_null(r.signal.conversation_url);
 	assert_null(json_member(r.signal.attributes, "Team"));
-	reading_done(&r);
+	parse_result_done(&r);
 	pairs_add(&c.taken, "team", "Returns & more");
 	pairs_add(&c.taken, "slug", "s/x");
-	with_reading(d, &w, &c, &r);
+	with_parse_result(d, &w, &c, &r);
 	assert_string_equal(json_member_str(r.signal.attributes, "Team"), "Returns & more");
 	assert_string_equal(r.signal.conversation_url, "https://x.example/s%2Fx/a%2F1");
-	reading_done(&r);
+	parse_result_done(&r);
 	customer_done(&c);
 	webhook_done(&w);
 	definition_free(d);
@@ -1224,13 +1224,14 @@ static void a_wide_integer_is_read_as_it_was_written(void **state)
 				"attributes: {Number: /n, Numbers: /all/*, Small: /small, Odd: /odd}\n"
 				"conversation_url: \"https://x.example/{/id}\"\n",
 				NULL);
-	struct reading r = read_body(d, "\xef\xbb\xbf{\"n\":9400111899223334445556,\"id\":-12345678901234567890123,"
-					"\"at\":1763739999.1230000000000000000000000000000000000000001,\"small\":7,"
-					"\"all\":[1,9400111899223334445556],\"odd\":1e400,\"unread\":\"a\nb\"}");
+	struct parse_result r =
+		read_body(d, "\xef\xbb\xbf{\"n\":9400111899223334445556,\"id\":-12345678901234567890123,"
+			     "\"at\":1763739999.1230000000000000000000000000000000000000001,\"small\":7,"
+			     "\"all\":[1,9400111899223334445556],\"odd\":1e400,\"unread\":\"a\nb\"}");
 	CLEANUP(mem_freep) char *attributes = NULL;
 
 	(void)state;
-	assert_int_equal(r.kind, READING_SIGNAL);
+	assert_int_equal(r.kind, PARSE_SIGNAL);
 	assert_int_equal(r.signal.transition, TRANSITION_OPENED);
 	assert_string_equal(r.signal.conversation, "-12345678901234567890123");
 	assert_string_equal(r.signal.conversation_url, "https://x.example/-12345678901234567890123");
@@ -1239,11 +1240,11 @@ static void a_wide_integer_is_read_as_it_was_written(void **state)
 	assert_string_equal(attributes,
 			    "{\"Number\":\"9400111899223334445556\","
 			    "\"Numbers\":[\"1\",\"9400111899223334445556\"],\"Small\":7,\"Odd\":\"1e400\"}");
-	reading_done(&r);
+	parse_result_done(&r);
 	r = read_body(d, "{\"n\":9400111899223334445557,\"id\":9400111899223334445556,\"at\":9400111899223334445556}");
-	assert_int_equal(r.kind, READING_UNREADABLE);
+	assert_int_equal(r.kind, PARSE_UNREADABLE);
 	assert_non_null(strstr(r.reason, "/at holds \"9400111899223334445556\", which is no time"));
-	reading_done(&r);
+	parse_result_done(&r);
 	definition_free(d);
 }
 

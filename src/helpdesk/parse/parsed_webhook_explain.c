@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static void tell_time(const char *name, const struct value_expr *f, const struct
 	buf_addf(t->to, "%s%s\n", strcmp(iso, text) == 0 ? "" : ", which is ", strcmp(iso, text) == 0 ? "" : iso);
 }
 
-void reading_tell_refused(const struct addresses *a, const char *before, struct buf *to)
+void addresses_describe_refused_lines(const struct addresses *a, const char *before, struct buf *to)
 {
 	struct buf refused;
 
@@ -105,7 +105,7 @@ static void tell_emails(const struct telling *t)
 		buf_addf(t->to, "%s%s%s", i > 0 ? ", " : "", found.items[i].email,
 			 found.items[i].primary ? " (primary)" : "");
 	buf_addc(t->to, '\n');
-	reading_tell_refused(&found, "emails: ", t->to);
+	addresses_describe_refused_lines(&found, "emails: ", t->to);
 	addresses_done(&found);
 }
 
@@ -161,7 +161,7 @@ static void tell_url(struct telling *t)
 	buf_addf(t->to, "conversation_url: left out, %s%s\n", e.text, t->later ? " before the lookup" : "");
 }
 
-void parsed_explain_url(const struct parsed *p, struct buf *to)
+void parsed_webhook_explain_url(const struct parsed_webhook *p, struct buf *to)
 {
 	struct telling t = {.d = p->definition, .s = &p->context, .to = to};
 
@@ -171,28 +171,28 @@ void parsed_explain_url(const struct parsed *p, struct buf *to)
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
 
-void reading_tell_unknown_state(const struct reading *r, const char *source, struct buf *to)
+void parse_result_describe_unknown_state(const struct parse_result *r, const char *source, struct buf *to)
 {
 	const char *transition = transition_name(r->signal.transition);
 	char outcome[64];
 
-	if (r->kind == READING_SIGNAL)
+	if (r->kind == PARSE_SIGNAL)
 		(void)snprintf(outcome, sizeof(outcome), "the webhook is read as %s",
 			       r->signal.transition == TRANSITION_NONE ? "identified" : transition);
 	else
 		(void)snprintf(outcome, sizeof(outcome), "the webhook %s",
-			       r->kind == READING_IGNORED ? "is ignored" : "cannot be read");
+			       r->kind == PARSE_IGNORED ? "is ignored" : "cannot be read");
 	unknown_state_describe(&r->unknown_state, source, outcome, to);
 }
 
-void parsed_explain(const struct parsed *p, struct buf *to)
+void parsed_webhook_explain(const struct parsed_webhook *p, struct buf *to)
 {
 	const struct definition *d = p->definition;
 	struct telling t = {.d = d, .s = &p->context, .to = to};
 	bool said;
 
 	if (!p->is_open) {
-		buf_addf(to, "%s\n", p->reading.reason);
+		buf_addf(to, "%s\n", p->result.reason);
 		return;
 	}
 	if (p->webhook.read)

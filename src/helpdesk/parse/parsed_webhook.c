@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static void signal_done(struct signal *s)
 	*s = (struct signal){0};
 }
 
-void reading_done(struct reading *r)
+void parse_result_done(struct parse_result *r)
 {
 	free(r->reason);
 	signal_done(&r->signal);
@@ -41,18 +41,19 @@ void reading_done(struct reading *r)
 
 /* ---- what it says ------------------------------------------------------------------------------------------------ */
 
-static enum reading_kind reading_kind(const struct definition *d, const struct eval_context *s, enum transition *ret)
+static enum parse_result_kind parse_result_kind(const struct definition *d, const struct eval_context *s,
+						enum transition *ret)
 {
 	*ret = TRANSITION_NONE;
 	if (d->ping && matcher_holds(d->ping, s))
-		return READING_PING;
+		return PARSE_PING;
 	for (size_t i = 0; i < MATCH_ORDER_N; i++) {
 		if (!d->says[match_order[i]] || !matcher_holds(d->says[match_order[i]], s))
 			continue;
 		*ret = match_order[i];
-		return READING_SIGNAL;
+		return PARSE_SIGNAL;
 	}
-	return d->identified && matcher_holds(d->identified, s) ? READING_SIGNAL : READING_IGNORED;
+	return d->identified && matcher_holds(d->identified, s) ? PARSE_SIGNAL : PARSE_IGNORED;
 }
 
 /* ---- ids and times ----------------------------------------------------------------------------------------------- */
@@ -151,7 +152,7 @@ static void read_contents(const struct definition *d, const struct eval_context 
 		signal->conversation_url = NULL;
 }
 
-static void delivery_end(struct digest *digest, struct reading *r)
+static void delivery_end(struct digest *digest, struct parse_result *r)
 {
 	unsigned char sha[DIGEST_SHA256_BYTES];
 
@@ -165,7 +166,7 @@ static void delivery_end(struct digest *digest, struct reading *r)
  * or the definition says so (`delivery: body`). The digest is the same in both cases, and must stay as it is: stored
  * ones are compared with it for a week.
  */
-static void read_delivery_by_content(const struct webhook *w, struct reading *r)
+static void read_delivery_by_content(const struct webhook *w, struct parse_result *r)
 {
 	const char *transition = transition_name(r->signal.transition);
 	struct digest *digest = digest_new();
@@ -182,7 +183,7 @@ static void read_delivery_by_content(const struct webhook *w, struct reading *r)
 
 /* By what the definition calls the delivery. */
 static void read_delivery(const struct definition *d, const struct webhook *w, const struct eval_context *s,
-			  struct reading *r)
+			  struct parse_result *r)
 {
 	CLEANUP(mem_freep) char *text = d->delivery ? value_expr_text(d->delivery, s) : NULL;
 	struct digest *digest;
@@ -197,28 +198,28 @@ static void read_delivery(const struct definition *d, const struct webhook *w, c
 }
 
 /* s: the context over w. told: what a lookup answered, or NULL: not asked. */
-static void reading_make(const struct definition *d, const struct webhook *w, const struct eval_context *s,
-			 const struct customer *told, struct reading *ret)
+static void parse_result_make(const struct definition *d, const struct webhook *w, const struct eval_context *s,
+			      const struct customer *told, struct parse_result *ret)
 {
 	const struct matcher *matchers[DEFINITION_MATCHERS];
 	struct err why;
 
-	*ret = (struct reading){.kind = READING_SIGNAL};
+	*ret = (struct parse_result){.kind = PARSE_SIGNAL};
 	if (w->read)
 		ret->signal.transition = w->transition;
 	else
-		ret->kind = reading_kind(d, s, &ret->signal.transition);
-	if (!w->read && ret->kind != READING_PING && d->states) {
+		ret->kind = parse_result_kind(d, s, &ret->signal.transition);
+	if (!w->read && ret->kind != PARSE_PING && d->states) {
 		definition_matchers(d, matchers);
 		/* The ping, which is the first, does not hold. */
 		(void)states_unknown(d->states, matchers + 1, DEFINITION_MATCHERS - 1, matchers, DEFINITION_MATCHERS, s,
 				     &ret->unknown_state);
 	}
-	if (ret->kind != READING_SIGNAL)
+	if (ret->kind != PARSE_SIGNAL)
 		return;
 	read_delivery(d, w, s, ret);
 	if (read_identity(d, w, s, &ret->signal, &why) < 0) {
-		ret->kind = READING_UNREADABLE;
+		ret->kind = PARSE_UNREADABLE;
 		ret->reason = mem_str(why.text);
 		signal_done(&ret->signal);
 		return;
@@ -228,7 +229,7 @@ static void reading_make(const struct definition *d, const struct webhook *w, co
 	read_contents(d, s, told, &ret->signal);
 }
 
-void reading_mark(const struct reading *r, struct webhook *w)
+void parse_result_save(const struct parse_result *r, struct webhook *w)
 {
 	free(w->conversation);
 	free(w->customer);
@@ -271,7 +272,7 @@ static int find_item(const struct reference *each, const struct eval_context *s,
 
 /* Fills body, where it is NULL, query and context. -ENODATA: the list of items is empty; -EINVAL: it does not read. The
  * context has headers and query all the same. */
-static int open_context(struct parsed *p, struct err *reterr)
+static int open_context(struct parsed_webhook *p, struct err *reterr)
 {
 	const struct definition *d = p->definition;
 	const struct webhook *w = &p->webhook;
@@ -295,7 +296,7 @@ static int open_context(struct parsed *p, struct err *reterr)
 	return 0;
 }
 
-static void close_context(struct parsed *p)
+static void close_context(struct parsed_webhook *p)
 {
 	json_object_put(p->body);
 	pairs_done(&p->query);
@@ -305,90 +306,91 @@ static void close_context(struct parsed *p)
 	p->is_open = false;
 }
 
-static struct parsed *parse(const struct definition *d, const struct webhook *w, bool is_lent, struct json_object *tree,
-			    size_t tree_bytes)
+static struct parsed_webhook *parse(const struct definition *d, const struct webhook *w, bool is_borrowed,
+				    struct json_object *tree, size_t tree_bytes)
 {
-	struct parsed *p = mem_new(1, sizeof(*p));
+	struct parsed_webhook *p = mem_new(1, sizeof(*p));
 	struct err why;
 	int r;
 
 	p->webhook = *w;
-	p->is_lent = is_lent;
+	p->is_borrowed = is_borrowed;
 	p->definition = d;
 	p->body = tree;
 	p->tree_bytes = tree_bytes;
 	r = open_context(p, &why);
 	if (r < 0) {
-		p->reading.kind = r == -ENODATA ? READING_IGNORED : READING_UNREADABLE;
-		p->reading.reason = mem_str(why.text);
+		p->result.kind = r == -ENODATA ? PARSE_IGNORED : PARSE_UNREADABLE;
+		p->result.reason = mem_str(why.text);
 	} else {
-		reading_make(d, &p->webhook, &p->context, NULL, &p->reading);
+		parse_result_make(d, &p->webhook, &p->context, NULL, &p->result);
 	}
 	return p;
 }
 
-struct parsed *parsed_new(const struct definition *d, struct webhook *w, struct json_object *tree, size_t tree_bytes)
+struct parsed_webhook *parsed_webhook_new(const struct definition *d, struct webhook *w, struct json_object *tree,
+					  size_t tree_bytes)
 {
-	struct parsed *p = parse(d, w, false, tree, tree_bytes);
+	struct parsed_webhook *p = parse(d, w, false, tree, tree_bytes);
 
 	*w = (struct webhook){0};
 	return p;
 }
 
-struct parsed *parsed_lent(const struct definition *d, const struct webhook *w)
+struct parsed_webhook *parsed_webhook_borrow(const struct definition *d, const struct webhook *w)
 {
 	return parse(d, w, true, NULL, 0);
 }
 
-struct parsed *parsed_bare(struct webhook *w)
+struct parsed_webhook *parsed_webhook_unparsed(struct webhook *w)
 {
-	struct parsed *p = mem_new(1, sizeof(*p));
+	struct parsed_webhook *p = mem_new(1, sizeof(*p));
 
 	p->webhook = *w;
 	*w = (struct webhook){0};
 	return p;
 }
 
-void parsed_strip(struct parsed *p)
+void parsed_webhook_strip(struct parsed_webhook *p)
 {
 	close_context(p);
-	reading_done(&p->reading);
+	parse_result_done(&p->result);
 	customer_done(&p->customer);
 	p->definition = NULL;
-	p->reading = (struct reading){0};
+	p->result = (struct parse_result){0};
 	p->customer = (struct customer){0};
-	p->is_told = false;
+	p->has_lookup = false;
 }
 
-void parsed_free(struct parsed *p)
+void parsed_webhook_free(struct parsed_webhook *p)
 {
 	if (!p)
 		return;
-	parsed_strip(p);
-	if (!p->is_lent)
+	parsed_webhook_strip(p);
+	if (!p->is_borrowed)
 		webhook_done(&p->webhook);
 	free(p);
 }
 
-size_t parsed_bytes(const struct parsed *p)
+size_t parsed_webhook_bytes(const struct parsed_webhook *p)
 {
 	return sizeof(*p) + p->webhook.body_len + p->tree_bytes;
 }
 
-void parsed_tell(struct parsed *p, struct customer *c)
+void parsed_webhook_add_lookup(struct parsed_webhook *p, struct customer *c)
 {
-	INSIST(p->is_open && !p->is_told);
+	INSIST(p->is_open && !p->has_lookup);
 	p->customer = *c;
 	*c = (struct customer){0};
-	p->is_told = true;
+	p->has_lookup = true;
 	p->context.taken = &p->customer.taken;
-	reading_done(&p->reading);
-	reading_make(p->definition, &p->webhook, &p->context, &p->customer, &p->reading);
+	parse_result_done(&p->result);
+	parse_result_make(p->definition, &p->webhook, &p->context, &p->customer, &p->result);
 }
 
-bool parsed_is_trial(const struct definition *d, const struct webhook *w)
+bool parsed_webhook_is_setup_probe(const struct definition *d, const struct webhook *w)
 {
-	struct parsed p = {.webhook = *w, .definition = d};
+	struct parsed_webhook p = {.webhook = *w, .definition = d};
 	bool is;
 
 	if (!d->setup_probe)

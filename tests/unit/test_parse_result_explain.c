@@ -2,7 +2,7 @@
 
 #include "with_definition.h"
 
-#include "helpdesk/parse/parsed.h"
+#include "helpdesk/parse/parsed_webhook.h"
 
 /* What explaining that body says. The caller owns it. */
 static char *explained(const struct definition *d, const char *body)
@@ -11,13 +11,13 @@ static char *explained(const struct definition *d, const char *body)
 	char query[] = "";
 	struct webhook w = {
 		.body = copy, .body_len = strlen(body), .received_ms = INT64_C(1795280400000), .query = query};
-	struct parsed *p;
+	struct parsed_webhook *p;
 	struct buf b;
 
 	buf_init(&b, 1 << 16);
-	p = parsed_lent(d, &w);
-	parsed_explain(p, &b);
-	parsed_free(p);
+	p = parsed_webhook_borrow(d, &w);
+	parsed_webhook_explain(p, &b);
+	parsed_webhook_free(p);
 	return buf_take(&b);
 }
 
