@@ -58,7 +58,7 @@ mark helpdesk/definition/definition.h definition_about
 mark helpdesk/proof/proof.h proof_about
 mark helpdesk/proof/proof_internal.h proof hmac
 mark helpdesk/definition/step.h step
-mark decision/rules_parts.h rule
+mark decision/rules_internal.h rule
 
 # compile FILE…: one use a line: FILE, FUNCTION, and HEADER:LINE of the member's declaration.
 compile() {
@@ -163,7 +163,7 @@ done <"$work/probed"
 # Only a compiler that names the functions can tell compiling from obeying.
 if grep -q ': In function ' "$work/said"; then
 	awk '$2 !~ /compile|_done$|_free$|^read_|^reader_|^check_/ { print $3 }' "$work/uses" | sort -u >"$work/obeyed"
-	for header in helpdesk/definition/definition_internal.h helpdesk/definition/definition.h helpdesk/proof/proof_internal.h helpdesk/definition/step.h decision/rules_parts.h; do
+	for header in helpdesk/definition/definition_internal.h helpdesk/definition/definition.h helpdesk/proof/proof_internal.h helpdesk/definition/step.h decision/rules_internal.h; do
 		grep -n '__attribute__((deprecated))' "$work/src/$header" >"$work/marked"
 		[ -s "$work/marked" ] || offence "src/$header: no member is marked"
 		planted=

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mask.h"
-#include "decision/decide_parts.h"
+#include "decision/decide_internal.h"
 
 /*
  * One signal's way through ledger and rules. Nothing outside of the input is asked or changed, and nothing depends on
@@ -55,7 +55,7 @@ static bool matches_any(const struct strings *patterns, const char *email)
 }
 
 /* Chooses the account for the webhook's own addresses; the ledger's policy goes by it too. explain: NULL, or why. */
-static void choose_account(struct deciding *d, struct buf *explain)
+static void choose_account(struct decision_builder *d, struct buf *explain)
 {
 	const struct source_policy *s = d->in->source;
 	CLEANUP(json_putp) struct json_object *facts = NULL;
@@ -68,18 +68,18 @@ static void choose_account(struct deciding *d, struct buf *explain)
 		if (!c->when)
 			break;
 		if (!facts)
-			context.properties = facts = decide_facts(d);
+			context.properties = facts = decide_webhook_properties(d);
 		if (matcher_explain(c->when, &context, explain))
 			break;
 	}
 	d->account = i < s->accounts_n ? s->accounts[i].account : NULL;
 	if (explain)
-		decide_say(d, "account: %s%s", d->account ? d->account->name : "none",
-			   i < s->accounts_n ? "" : ", as no choice of the source holds");
+		decide_explain(d, "account: %s%s", d->account ? d->account->name : "none",
+			       i < s->accounts_n ? "" : ", as no choice of the source holds");
 }
 
-static struct person *add_person(struct deciding *d, const char *account, const struct account_policy *configured,
-				 const char *email)
+static struct person *add_person(struct decision_builder *d, const char *account,
+				 const struct account_policy *configured, const char *email)
 {
 	struct people *p = &d->people;
 
@@ -102,7 +102,7 @@ static void add_flag(struct person *p, const char *flag)
 }
 
 /* The webhook's own addresses. Returns how many of them are ignored. */
-static size_t add_own(struct deciding *d)
+static size_t add_own(struct decision_builder *d)
 {
 	const struct source_policy *s = d->in->source;
 	const struct addresses *a = &d->signal->addresses;
@@ -121,14 +121,14 @@ static size_t add_own(struct deciding *d)
 		const char *email = a->items[i].email;
 
 		if (s->emails_primary && i != primary) {
-			decide_say(d, "%s: not the primary address, left out", mask_email(email, masked));
+			decide_explain(d, "%s: not the primary address, left out", mask_email(email, masked));
 			continue;
 		}
 		if (matches_any(&s->ignore_emails, email) || !d->account) {
-			decide_note(d, "%s %s", mask_email(email, masked),
-				    d->account ? "is in ignore_emails" : "has no account");
-			decide_say(d, "%s: %s, nothing is sent", masked,
-				   d->account ? "in ignore_emails" : "the account is none");
+			decide_add_detail(d, "%s %s", mask_email(email, masked),
+					  d->account ? "is in ignore_emails" : "has no account");
+			decide_explain(d, "%s: %s, nothing is sent", masked,
+				       d->account ? "in ignore_emails" : "the account is none");
 			ignored++;
 			continue;
 		}
@@ -139,7 +139,7 @@ static size_t add_own(struct deciding *d)
 	return ignored;
 }
 
-static void add_reached(struct deciding *d)
+static void add_reached(struct decision_builder *d)
 {
 	const struct reached_list *reached = &d->out.reached;
 
@@ -181,7 +181,7 @@ static const char *mark_text(int64_t mark_ms, char out[CLOCK_ISO_MAX])
 	return out;
 }
 
-static void explain_ledger(const struct deciding *d, enum transition kind)
+static void explain_ledger(const struct decision_builder *d, enum transition kind)
 {
 	static const char *const states[] = {
 		[LEDGER_UNKNOWN] = "unknown", [LEDGER_OPEN] = "open", [LEDGER_CLOSED] = "closed"};
@@ -192,10 +192,11 @@ static void explain_ledger(const struct deciding *d, enum transition kind)
 
 	switch (v->why) {
 	case LEDGER_DUPLICATE:
-		decide_say(d, "ledger: conversation %s, %s → known already, nothing follows", states[was->state], said);
+		decide_explain(d, "ledger: conversation %s, %s → known already, nothing follows", states[was->state],
+			       said);
 		break;
 	case LEDGER_HISTORY:
-		decide_say(
+		decide_explain(
 			d,
 			"ledger: conversation %s, newest time from the helpdesk %s, newest receipt without a time %s; "
 			"%s counts as older → history: %s",
@@ -205,30 +206,32 @@ static void explain_ledger(const struct deciding *d, enum transition kind)
 							 : "goes out as backfill, with the flag as it is now");
 		break;
 	case LEDGER_BASELINE:
-		decide_say(d, "ledger: conversation unknown, closed → closed: it was closed before our time, nothing "
-			      "follows");
+		decide_explain(d,
+			       "ledger: conversation unknown, closed → closed: it was closed before our time, nothing "
+			       "follows");
 		break;
 	case LEDGER_LATE_ADDRESS:
 		clock_iso(v->time_ms, time);
-		decide_say(d, "ledger: conversation open without an address so far, and here is one → opened, as of %s",
-			   time);
+		decide_explain(
+			d, "ledger: conversation open without an address so far, and here is one → opened, as of %s",
+			time);
 		break;
 	case LEDGER_NOTHING:
-		decide_say(d, "ledger: conversation %s, %s → no address is wanted, nothing follows", states[was->state],
-			   said);
+		decide_explain(d, "ledger: conversation %s, %s → no address is wanted, nothing follows",
+			       states[was->state], said);
 		break;
-	case LEDGER_TAKEN:
+	case LEDGER_APPLIED:
 	case LEDGER_EXPIRED:
-		decide_say(d, "ledger: conversation %s, %s → %s; the rules see: %s", states[was->state], said,
-			   states[d->out.entry.state], transition_name(v->transition));
+		decide_explain(d, "ledger: conversation %s, %s → %s; the rules see: %s", states[was->state], said,
+			       states[d->out.entry.state], transition_name(v->transition));
 		break;
 	}
 	if (v->since_ms != 0)
-		decide_say(d, "ledger: the conversation was not known; it was %s at %s, and `late` judges by that",
-			   kind == TRANSITION_CLOSED ? "closed" : "created", mark_text(v->since_ms, time));
+		decide_explain(d, "ledger: the conversation was not known; it was %s at %s, and `late` judges by that",
+			       kind == TRANSITION_CLOSED ? "closed" : "created", mark_text(v->since_ms, time));
 }
 
-static void ask_ledger(struct deciding *d)
+static void ask_ledger(struct decision_builder *d)
 {
 	const struct decide_input *in = d->in;
 	struct ledger_verdict *v = &d->out.verdict;
@@ -256,7 +259,7 @@ static void ask_ledger(struct deciding *d)
 
 /* The flag's count for each of the person's flags. An opening counts itself, a closing does not; what is history
  * changes nothing and counts this conversation as it stands. */
-static int count(const struct deciding *d, struct person *p, struct err *reterr)
+static int count(const struct decision_builder *d, struct person *p, struct err *reterr)
 {
 	const struct decision *out = &d->out;
 
@@ -276,7 +279,7 @@ static int count(const struct deciding *d, struct person *p, struct err *reterr)
 }
 
 /* Runs the rules for one person. Returns 1 where they dropped it. */
-static int decide_person(struct deciding *d, struct person *p, struct err *reterr)
+static int decide_person(struct decision_builder *d, struct person *p, struct err *reterr)
 {
 	const struct ledger_verdict *v = &d->out.verdict;
 	CLEANUP(json_putp) struct json_object *properties = NULL;
@@ -292,17 +295,17 @@ static int decide_person(struct deciding *d, struct person *p, struct err *reter
 
 	if (r < 0)
 		return r;
-	decide_say(d, "for %s in account %s:", mask_email(p->email, masked), p->account);
+	decide_explain(d, "for %s in account %s:", mask_email(p->email, masked), p->account);
 	view.context.properties = properties = decide_properties(d, p);
 	rules_run(d->in->source->rules, &view, &drafts, d->in->explain);
 	if (drafts.n == 0 && drafts.failed.code != 0)
 		return err_set(reterr, -EBADMSG, "%s", drafts.failed.text);
 	if (drafts.n == 0 && drafts.dropped) {
-		decide_note(d, "%s", drafts.drop_reason ? drafts.drop_reason : "dropped by a rule");
+		decide_add_detail(d, "%s", drafts.drop_reason ? drafts.drop_reason : "dropped by a rule");
 		return 1;
 	}
 	if (drafts.failed.code != 0)
-		decide_note(d, "%s", drafts.failed.text);
+		decide_add_detail(d, "%s", drafts.failed.text);
 	for (size_t i = 0; i < drafts.n; i++)
 		decide_add_event(d, p, &drafts.items[i], properties);
 	for (size_t i = 0; v->opens && i < p->flags_n; i++)
@@ -311,7 +314,7 @@ static int decide_person(struct deciding *d, struct person *p, struct err *reter
 }
 
 /* The result where the rules were asked, and where there is no event, why. */
-static enum decide_result result_of(struct deciding *d, size_t ignored, size_t dropped)
+static enum decide_result result_of(struct decision_builder *d, size_t ignored, size_t dropped)
 {
 	const struct ledger_verdict *v = &d->out.verdict;
 	struct buf refused;
@@ -323,22 +326,22 @@ static enum decide_result result_of(struct deciding *d, size_t ignored, size_t d
 	if (ignored > 0)
 		return DECIDE_IGNORED;
 	if (d->people.n > 0) {
-		decide_note(d, "no rule sends for it");
+		decide_add_detail(d, "no rule sends for it");
 	} else if (v->opens || v->to_own) {
 		buf_init(&refused, DECIDE_DETAIL_MAX);
 		if (d->signal)
 			addresses_describe_refused(&d->signal->addresses, &refused);
-		decide_note(d, "no well-formed address came with it%s%s", refused.len > 0 ? ", but " : "",
-			    refused.data);
+		decide_add_detail(d, "no well-formed address came with it%s%s", refused.len > 0 ? ", but " : "",
+				  refused.data);
 		buf_done(&refused);
 	} else {
-		decide_note(d, "its opening reached nobody");
+		decide_add_detail(d, "its opening reached nobody");
 	}
 	return v->opens && d->people.n == 0 ? DECIDE_NO_ADDRESS : DECIDE_NOTHING;
 }
 
 /* A transition that rules see. */
-static int decide_transition(struct deciding *d, struct err *reterr)
+static int decide_transition(struct decision_builder *d, struct err *reterr)
 {
 	size_t ignored = 0, dropped = 0;
 
@@ -358,7 +361,7 @@ static int decide_transition(struct deciding *d, struct err *reterr)
 }
 
 /* The rules get to see nothing: why, for people. */
-static void decide_nothing(struct deciding *d)
+static void decide_nothing(struct decision_builder *d)
 {
 	d->out.result = DECIDE_NOTHING;
 	switch (d->out.verdict.why) {
@@ -366,10 +369,10 @@ static void decide_nothing(struct deciding *d)
 		d->out.result = DECIDE_DUPLICATE;
 		break;
 	case LEDGER_HISTORY:
-		decide_note(d, "older than what is known");
+		decide_add_detail(d, "older than what is known");
 		break;
 	case LEDGER_BASELINE:
-		decide_note(d, "closed before our time");
+		decide_add_detail(d, "closed before our time");
 		break;
 	default:
 		break;
@@ -391,7 +394,7 @@ int decide_no_flags(void *ctx, const char *account, const char *email, const cha
 int decide(const struct decide_input *in, struct decision *ret, struct err *reterr)
 {
 	static const struct eval_context nothing;
-	struct deciding d = {
+	struct decision_builder d = {
 		.in = in,
 		.signal = in->webhook ? &in->webhook->result.signal : NULL,
 		.context = in->webhook ? &in->webhook->context : &nothing,

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "decision/decide_parts.h"
+#include "decision/decide_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ _Static_assert(ATTRIBUTES_OWN_N + 1 /* Reason */ + ATTRIBUTES_MAX + RULES_ADDED_
 
 /* ---- in words ---------------------------------------------------------------------------------------------------- */
 
-void decide_say(const struct deciding *d, const char *fmt, ...)
+void decide_explain(const struct decision_builder *d, const char *fmt, ...)
 {
 	char line[1024];
 	va_list ap;
@@ -35,7 +35,7 @@ void decide_say(const struct deciding *d, const char *fmt, ...)
 	buf_addc(d->in->explain, '\n');
 }
 
-void decide_note(struct deciding *d, const char *fmt, ...)
+void decide_add_detail(struct decision_builder *d, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -83,7 +83,7 @@ static void add_members(struct json_object *to, struct json_object *from)
 	}
 }
 
-static void add_attributes(const struct deciding *d, struct json_object *to)
+static void add_attributes(const struct decision_builder *d, struct json_object *to)
 {
 	struct json_object *attributes = d->signal ? d->signal->attributes : NULL;
 
@@ -98,7 +98,7 @@ static void add_attributes(const struct deciding *d, struct json_object *to)
 	add_members(to, attributes);
 }
 
-static struct json_object *begin(const struct deciding *d)
+static struct json_object *begin(const struct decision_builder *d)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -108,7 +108,7 @@ static struct json_object *begin(const struct deciding *d)
 	return o;
 }
 
-struct json_object *decide_facts(const struct deciding *d)
+struct json_object *decide_webhook_properties(const struct decision_builder *d)
 {
 	struct json_object *o = begin(d);
 
@@ -117,7 +117,7 @@ struct json_object *decide_facts(const struct deciding *d)
 	return o;
 }
 
-static void add_times(const struct deciding *d, struct json_object *to)
+static void add_times(const struct decision_builder *d, struct json_object *to)
 {
 	const struct ledger_entry *e = &d->out.entry;
 	int64_t time_ms = d->out.verdict.time_ms;
@@ -134,7 +134,7 @@ static void add_times(const struct deciding *d, struct json_object *to)
 	set_seconds(to, PROPERTY_TOTAL_SECONDS, e->first_opened_ms, time_ms);
 }
 
-struct json_object *decide_properties(const struct deciding *d, const struct person *p)
+struct json_object *decide_properties(const struct decision_builder *d, const struct person *p)
 {
 	struct json_object *o = begin(d);
 
@@ -155,7 +155,7 @@ struct json_object *decide_properties(const struct deciding *d, const struct per
 
 /* A rule's properties are laid over a copy of the others, which the next draft needs unchanged, and never over the
  * Event ID. */
-static char *properties_text(const struct deciding *d, const struct person *p, const struct draft *draft,
+static char *properties_text(const struct decision_builder *d, const struct person *p, const struct draft *draft,
 			     struct json_object *properties, const char *unique_id)
 {
 	CLEANUP(json_putp)
@@ -180,7 +180,7 @@ static char *profile_text(const struct person *p, const struct draft *draft)
 	return text;
 }
 
-static void unique_id_of(const struct deciding *d, const struct person *p, const char *metric,
+static void unique_id_of(const struct decision_builder *d, const struct person *p, const char *metric,
 			 char out[EVENT_UNIQUE_ID_LEN + 1])
 {
 	const struct decide_input *in = d->in;
@@ -200,7 +200,7 @@ static void unique_id_of(const struct deciding *d, const struct person *p, const
 			metric, p->email);
 }
 
-static int64_t late_ms_of(const struct deciding *d, const struct person *p, const struct draft *draft)
+static int64_t late_ms_of(const struct decision_builder *d, const struct person *p, const struct draft *draft)
 {
 	static const struct late shipped = {
 		.opened_ms = LATE_OPENED_MINUTES * CLOCK_MINUTE_MS,
@@ -229,7 +229,7 @@ static bool has_event(const struct decision *d, const char *account, const char 
 	return false;
 }
 
-void decide_add_event(struct deciding *d, const struct person *p, const struct draft *draft,
+void decide_add_event(struct decision_builder *d, const struct person *p, const struct draft *draft,
 		      struct json_object *properties)
 {
 	const struct decide_input *in = d->in;
@@ -240,7 +240,7 @@ void decide_add_event(struct deciding *d, const struct person *p, const struct d
 
 	unique_id_of(d, p, draft->metric, e.unique_id);
 	if (has_event(out, p->account, e.unique_id)) {
-		decide_say(d, "event: \"%s\" is sent for this already", draft->metric);
+		decide_explain(d, "event: \"%s\" is sent for this already", draft->metric);
 		return;
 	}
 	e.account = mem_str(p->account);
@@ -262,9 +262,10 @@ void decide_add_event(struct deciding *d, const struct person *p, const struct d
 	e.state = EVENT_READY;
 	e.created_ms = in->now_ms;
 	e.due_ms = in->now_ms;
-	decide_say(d, "event: \"%s\" for %s in account %s, unique_id %s%s%s%s%s", e.metric, mask_email(e.email, masked),
-		   e.account, e.unique_id, e.backfill ? ", as backfill" : "", draft->rules > 1 ? ", one event of " : "",
-		   draft->rules > 1 ? draft->rule : "", *e.url ? "" : "; it waits, as the account is not configured");
+	decide_explain(d, "event: \"%s\" for %s in account %s, unique_id %s%s%s%s%s", e.metric,
+		       mask_email(e.email, masked), e.account, e.unique_id, e.backfill ? ", as backfill" : "",
+		       draft->rules > 1 ? ", one event of " : "", draft->rules > 1 ? draft->rule : "",
+		       *e.url ? "" : "; it waits, as the account is not configured");
 	MEM_ROOM(out->events, out->events_n);
 	out->events[out->events_n++] = e;
 }

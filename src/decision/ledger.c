@@ -258,7 +258,7 @@ void ledger_apply(struct ledger_entry *e, const struct ledger_signal *s, const s
 	enum row row = row_of(e, s);
 
 	*ret = (struct ledger_verdict){
-		.why = LEDGER_TAKEN,
+		.why = LEDGER_APPLIED,
 		.transition = TRANSITION_NONE,
 		.time_ms = s->time_ms,
 		.received_ms = s->received_ms,

@@ -104,7 +104,7 @@ struct ledger_policy {
 
 /* Why the verdict is what it is; each has a name for logs, metrics and explain. */
 enum ledger_why {
-	LEDGER_TAKEN,        /* the state changed, or a late address was met */
+	LEDGER_APPLIED,      /* the state changed, or a late address was met */
 	LEDGER_DUPLICATE,    /* kind and time already taken, or the state says so already */
 	LEDGER_HISTORY,      /* older than what is known */
 	LEDGER_BASELINE,     /* a state desk told of a closing before our time */

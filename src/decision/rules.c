@@ -5,7 +5,7 @@
  */
 #include <config.h>
 
-#include "decision/rules_parts.h"
+#include "decision/rules_internal.h"
 
 #include <errno.h>
 #include <math.h>
@@ -429,7 +429,7 @@ void rules_metrics(const struct rules *r, const char *label,
 
 /* ---- what they ask for ------------------------------------------------------------------------------------------- */
 
-struct visit {
+struct visitor {
 	void (*fn)(void *ctx, const char *rule, const struct reference *reference);
 	void *ctx;
 	const char *rule;
@@ -437,12 +437,12 @@ struct visit {
 
 static void visit_one(void *ctx, const struct reference *reference)
 {
-	const struct visit *visit = ctx;
+	const struct visitor *visit = ctx;
 
 	visit->fn(visit->ctx, visit->rule, reference);
 }
 
-static void visit_additions(const struct additions *a, struct visit *visit)
+static void visit_additions(const struct additions *a, struct visitor *visit)
 {
 	for (size_t i = 0; i < a->n; i++)
 		for (size_t j = 0; j < a->items[i].n; j++)
@@ -454,7 +454,7 @@ void rules_references(const struct rules *r, void (*fn)(void *ctx, const char *r
 {
 	for (size_t i = 0; i < r->n; i++) {
 		const struct rule *rule = &r->items[i];
-		struct visit visit = {.fn = fn, .ctx = ctx, .rule = rule->name};
+		struct visitor visit = {.fn = fn, .ctx = ctx, .rule = rule->name};
 
 		if (rule->when)
 			matcher_references(rule->when, visit_one, &visit);

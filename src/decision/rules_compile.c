@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "decision/rules_parts.h"
+#include "decision/rules_internal.h"
 
 #include <string.h>
 

@@ -33,7 +33,7 @@ static bool ends(const struct source_policy *s, const struct ledger_signal *newe
 
 /* ---- meeting ----------------------------------------------------------------------------------------------------- */
 
-bool settle_meet(struct settle *x, const struct ledger_signal *other, bool is_held)
+bool settle_add_neighbour(struct settle *x, const struct ledger_signal *other, bool is_held)
 {
 	bool ended = ends(x->source, &x->self, other);
 
@@ -96,7 +96,7 @@ enum settle_verdict settle_rule(struct settle *x, int64_t now_ms, struct ledger_
 	/* A time that is further away than a signal is ever held comes of a clock that was ahead at its receipt. */
 	if (now_ms < x->until_ms && x->until_ms - now_ms <= held_ms && ledger_would_change(e, &x->self))
 		return SETTLE_HELD;
-	return SETTLE_ON;
+	return SETTLE_CONTINUE;
 }
 
 void settle_done(struct settle *x)

@@ -19,17 +19,17 @@ bool settle_applies(const struct source_policy *s);
 int64_t settle_ms(const struct source_policy *s, enum transition t);
 
 enum settle_verdict {
-	SETTLE_ON,     /* goes to the ledger now */
-	SETTLE_HELD,   /* waits until until_ms */
-	SETTLE_BEHIND, /* an earlier one of its conversation must go first */
-	SETTLE_ENDED,  /* is over: `settled` */
+	SETTLE_CONTINUE, /* goes to the ledger now */
+	SETTLE_HELD,     /* waits until until_ms */
+	SETTLE_BEHIND,   /* an earlier one of its conversation must go first */
+	SETTLE_ENDED,    /* is over: `settled` */
 };
 
 /* One signal among the others. Begins as {.source, .self}. */
 struct settle {
 	const struct source_policy *source;
 	struct ledger_signal self;
-	/* by settle_meet: those that end self or that it ends, in the order in which they were met */
+	/* by settle_add_neighbour: those that end self or that it ends, in the order in which they were met */
 	struct ledger_signal *others;
 	size_t others_n;
 	bool is_behind;
@@ -42,7 +42,7 @@ struct settle {
 
 /* Meets one more of the others. is_held: it waits for its time. False: self is behind it, and the rest need not be met.
  */
-bool settle_meet(struct settle *x, const struct ledger_signal *other, bool is_held);
+bool settle_add_neighbour(struct settle *x, const struct ledger_signal *other, bool is_held);
 /* Rules, after all were met, and takes as seen in *e what is over. Once. */
 enum settle_verdict settle_rule(struct settle *x, int64_t now_ms, struct ledger_entry *e);
 void settle_done(struct settle *x);

@@ -89,14 +89,14 @@ static int meet(void *ctx, const struct store_neighbour *n)
 		r = neighbour_time(m, n, &other);
 	if (r <= 0)
 		return r;
-	return !settle_meet(&m->settle, &other, n->wait == STORE_WAIT_TIME);
+	return !settle_add_neighbour(&m->settle, &other, n->wait == STORE_WAIT_TIME);
 }
 
 /* Ends those that are over, saves the conversation where the rule changed it, and obeys the verdict on the webhook. */
 static int stage_settle(struct pass *p, struct err *reterr)
 {
 	struct meeting m = {.settle.source = &p->source->policy, .pass = p, .reterr = reterr};
-	enum settle_verdict verdict = SETTLE_ON;
+	enum settle_verdict verdict = SETTLE_CONTINUE;
 	struct work *w = p->w;
 	int64_t until_ms;
 	int r;
@@ -125,7 +125,7 @@ static int stage_settle(struct pass *p, struct err *reterr)
 		return r;
 
 	switch (verdict) {
-	case SETTLE_ON:
+	case SETTLE_CONTINUE:
 		return STAGE_ON;
 	case SETTLE_HELD:
 		return pass_wait(p, STORE_WAIT_TIME, until_ms, reterr);

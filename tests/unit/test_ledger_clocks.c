@@ -390,26 +390,26 @@ static void walk_from(struct ledger_entry *e, const struct step *steps, size_t n
 static void a_closing_in_the_second_of_a_reply_without_a_time_counts(void **unused)
 {
 	(void)unused;
-	WALK({O, NO, 100.7, LEDGER_OPEN, LEDGER_TAKEN}, {C, 100, 101.2, LEDGER_CLOSED, LEDGER_TAKEN});
+	WALK({O, NO, 100.7, LEDGER_OPEN, LEDGER_APPLIED}, {C, 100, 101.2, LEDGER_CLOSED, LEDGER_APPLIED});
 }
 
 static void a_closing_dated_by_a_slow_clock_counts(void **unused)
 {
 	(void)unused;
 	/* Two seconds later by a clock five seconds behind. */
-	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_TAKEN}, {C, 97, 102, LEDGER_CLOSED, LEDGER_TAKEN});
+	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 97, 102, LEDGER_CLOSED, LEDGER_APPLIED});
 	/* The last that counts, and the first that is history. */
-	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_TAKEN}, {C, 90.001, 102, LEDGER_CLOSED, LEDGER_TAKEN});
-	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_TAKEN}, {C, 90, 102, LEDGER_OPEN, LEDGER_HISTORY});
+	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 90.001, 102, LEDGER_CLOSED, LEDGER_APPLIED});
+	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 90, 102, LEDGER_OPEN, LEDGER_HISTORY});
 }
 
 static void the_cycle_ends_as_the_signal_without_a_time_says(void **unused)
 {
 	(void)unused;
 	/* 98 is older than 100, 100 came before the one received at 105, and 98 came after that. */
-	WALK({C, 100, 101, LEDGER_CLOSED, LEDGER_TAKEN}, {O, NO, 105, LEDGER_OPEN, LEDGER_TAKEN},
+	WALK({C, 100, 101, LEDGER_CLOSED, LEDGER_APPLIED}, {O, NO, 105, LEDGER_OPEN, LEDGER_APPLIED},
 	     {C, 98, 106, LEDGER_OPEN, LEDGER_HISTORY});
-	WALK({O, 100, 101, LEDGER_OPEN, LEDGER_TAKEN}, {C, NO, 105, LEDGER_CLOSED, LEDGER_TAKEN},
+	WALK({O, 100, 101, LEDGER_OPEN, LEDGER_APPLIED}, {C, NO, 105, LEDGER_CLOSED, LEDGER_APPLIED},
 	     {O, 98, 106, LEDGER_CLOSED, LEDGER_HISTORY});
 }
 
@@ -417,39 +417,39 @@ static void a_clock_a_little_ahead_does_not_hide_what_was_first(void **unused)
 {
 	(void)unused;
 	/* Three seconds ahead; the closing overtakes the opening. Both are dated after their receipt. */
-	WALK({C, 104, 101, LEDGER_CLOSED, LEDGER_TAKEN}, {O, 103, 102, LEDGER_CLOSED, LEDGER_HISTORY});
+	WALK({C, 104, 101, LEDGER_CLOSED, LEDGER_APPLIED}, {O, 103, 102, LEDGER_CLOSED, LEDGER_HISTORY});
 }
 
 static void a_clock_far_ahead_freezes_nothing(void **unused)
 {
 	(void)unused;
-	WALK({O, 7300, 100, LEDGER_OPEN, LEDGER_TAKEN}, {C, 101, 102, LEDGER_CLOSED, LEDGER_TAKEN});
-	WALK({O, 7300, 100, LEDGER_OPEN, LEDGER_TAKEN}, {C, 99, 102, LEDGER_CLOSED, LEDGER_TAKEN},
-	     {R, 7302, 103, LEDGER_OPEN, LEDGER_TAKEN}, {C, 7303, 104, LEDGER_CLOSED, LEDGER_TAKEN});
+	WALK({O, 7300, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 101, 102, LEDGER_CLOSED, LEDGER_APPLIED});
+	WALK({O, 7300, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 99, 102, LEDGER_CLOSED, LEDGER_APPLIED},
+	     {R, 7302, 103, LEDGER_OPEN, LEDGER_APPLIED}, {C, 7303, 104, LEDGER_CLOSED, LEDGER_APPLIED});
 	/* On the border, where some are dated ten seconds ahead and some less. */
-	WALK({O, 115, 101, LEDGER_OPEN, LEDGER_TAKEN}, {C, 116, 108, LEDGER_CLOSED, LEDGER_TAKEN},
-	     {R, 124, 109, LEDGER_OPEN, LEDGER_TAKEN}, {C, 125, 116, LEDGER_CLOSED, LEDGER_TAKEN});
+	WALK({O, 115, 101, LEDGER_OPEN, LEDGER_APPLIED}, {C, 116, 108, LEDGER_CLOSED, LEDGER_APPLIED},
+	     {R, 124, 109, LEDGER_OPEN, LEDGER_APPLIED}, {C, 125, 116, LEDGER_CLOSED, LEDGER_APPLIED});
 }
 
 static void a_clock_that_is_set_back_by_an_hour_freezes_nothing(void **unused)
 {
 	(void)unused;
 	/* Ours and the desk's, which is on the same machine and counts in seconds. */
-	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_TAKEN}, {C, 405, 405.9, LEDGER_CLOSED, LEDGER_TAKEN},
-	     {R, 406, 406.3, LEDGER_OPEN, LEDGER_TAKEN}, {C, 400, 406.5, LEDGER_OPEN, LEDGER_HISTORY});
+	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_APPLIED}, {C, 405, 405.9, LEDGER_CLOSED, LEDGER_APPLIED},
+	     {R, 406, 406.3, LEDGER_OPEN, LEDGER_APPLIED}, {C, 400, 406.5, LEDGER_OPEN, LEDGER_HISTORY});
 	/* Ours alone. */
-	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_TAKEN}, {C, 4005, 405.9, LEDGER_CLOSED, LEDGER_TAKEN},
-	     {R, 4006, 406.3, LEDGER_OPEN, LEDGER_TAKEN});
+	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_APPLIED}, {C, 4005, 405.9, LEDGER_CLOSED, LEDGER_APPLIED},
+	     {R, 4006, 406.3, LEDGER_OPEN, LEDGER_APPLIED});
 	/* Signals without a time, and both kinds. */
-	WALK({O, NO, 4000, LEDGER_OPEN, LEDGER_TAKEN}, {C, NO, 405, LEDGER_CLOSED, LEDGER_TAKEN},
-	     {R, NO, 406, LEDGER_OPEN, LEDGER_TAKEN});
-	WALK({O, NO, 4000, LEDGER_OPEN, LEDGER_TAKEN}, {C, 405, 406, LEDGER_CLOSED, LEDGER_TAKEN},
-	     {R, 420, 460, LEDGER_OPEN, LEDGER_TAKEN});
+	WALK({O, NO, 4000, LEDGER_OPEN, LEDGER_APPLIED}, {C, NO, 405, LEDGER_CLOSED, LEDGER_APPLIED},
+	     {R, NO, 406, LEDGER_OPEN, LEDGER_APPLIED});
+	WALK({O, NO, 4000, LEDGER_OPEN, LEDGER_APPLIED}, {C, 405, 406, LEDGER_CLOSED, LEDGER_APPLIED},
+	     {R, 420, 460, LEDGER_OPEN, LEDGER_APPLIED});
 	/* A reply without a time meets the desk's mark first: a closing by a slow clock counts all the same. */
-	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_TAKEN}, {O, NO, 405, LEDGER_OPEN, LEDGER_DUPLICATE},
-	     {C, 402, 407, LEDGER_CLOSED, LEDGER_TAKEN});
+	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_APPLIED}, {O, NO, 405, LEDGER_OPEN, LEDGER_DUPLICATE},
+	     {C, 402, 407, LEDGER_CLOSED, LEDGER_APPLIED});
 	/* A signal that is dated long before its receipt is history still. */
-	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_TAKEN}, {C, 300, 405, LEDGER_OPEN, LEDGER_HISTORY});
+	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_APPLIED}, {C, 300, 405, LEDGER_OPEN, LEDGER_HISTORY});
 }
 
 static void what_was_received_before_is_history_where_a_later_one_was_taken(void **unused)
@@ -457,28 +457,28 @@ static void what_was_received_before_is_history_where_a_later_one_was_taken(void
 	(void)unused;
 	/* A webhook without a time that waited in the store, behind a dated one, a dated one by a slow clock, one
 	 * without a time, and an hour by a clock that was set back. */
-	WALK({O, 99, 99, LEDGER_OPEN, LEDGER_TAKEN, 1}, {C, 106, 107, LEDGER_CLOSED, LEDGER_TAKEN, 3},
+	WALK({O, 99, 99, LEDGER_OPEN, LEDGER_APPLIED, 1}, {C, 106, 107, LEDGER_CLOSED, LEDGER_APPLIED, 3},
 	     {R, NO, 105, LEDGER_CLOSED, LEDGER_HISTORY, 2});
-	WALK({O, 99, 99, LEDGER_OPEN, LEDGER_TAKEN, 1}, {C, 100, 107, LEDGER_CLOSED, LEDGER_TAKEN, 3},
+	WALK({O, 99, 99, LEDGER_OPEN, LEDGER_APPLIED, 1}, {C, 100, 107, LEDGER_CLOSED, LEDGER_APPLIED, 3},
 	     {R, NO, 105, LEDGER_CLOSED, LEDGER_HISTORY, 2});
-	WALK({O, NO, 99, LEDGER_OPEN, LEDGER_TAKEN, 1}, {C, NO, 107, LEDGER_CLOSED, LEDGER_TAKEN, 3},
+	WALK({O, NO, 99, LEDGER_OPEN, LEDGER_APPLIED, 1}, {C, NO, 107, LEDGER_CLOSED, LEDGER_APPLIED, 3},
 	     {R, NO, 105, LEDGER_CLOSED, LEDGER_HISTORY, 2});
 	/* One with a time, behind one without. */
-	WALK({O, 99, 99, LEDGER_OPEN, LEDGER_TAKEN, 1}, {C, NO, 107, LEDGER_CLOSED, LEDGER_TAKEN, 3},
+	WALK({O, 99, 99, LEDGER_OPEN, LEDGER_APPLIED, 1}, {C, NO, 107, LEDGER_CLOSED, LEDGER_APPLIED, 3},
 	     {R, 104, 105, LEDGER_CLOSED, LEDGER_HISTORY, 2});
 	/* The later one is dated long before: it says nothing newer. */
-	WALK({O, 80, 111, LEDGER_OPEN, LEDGER_TAKEN, 3}, {C, NO, 100, LEDGER_CLOSED, LEDGER_TAKEN, 2});
+	WALK({O, 80, 111, LEDGER_OPEN, LEDGER_APPLIED, 3}, {C, NO, 100, LEDGER_CLOSED, LEDGER_APPLIED, 2});
 }
 
 static void two_webhooks_without_a_time_are_two_signals_though_received_together(void **unused)
 {
 	(void)unused;
-	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_TAKEN, 1}, {C, NO, 100, LEDGER_CLOSED, LEDGER_TAKEN, 2},
-	     {O, NO, 100, LEDGER_OPEN, LEDGER_TAKEN, 3}, {C, NO, 100, LEDGER_OPEN, LEDGER_DUPLICATE, 2},
+	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED, 1}, {C, NO, 100, LEDGER_CLOSED, LEDGER_APPLIED, 2},
+	     {O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED, 3}, {C, NO, 100, LEDGER_OPEN, LEDGER_DUPLICATE, 2},
 	     {O, NO, 100, LEDGER_OPEN, LEDGER_DUPLICATE, 3});
 	/* Nor is a time of the desk's the receipt of another. */
-	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_TAKEN}, {C, 100, 100.5, LEDGER_CLOSED, LEDGER_TAKEN},
-	     {O, 100, 101, LEDGER_OPEN, LEDGER_TAKEN});
+	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 100, 100.5, LEDGER_CLOSED, LEDGER_APPLIED},
+	     {O, 100, 101, LEDGER_OPEN, LEDGER_APPLIED});
 }
 
 static void an_entry_of_before_the_second_mark_goes_on(void **unused)
@@ -489,8 +489,8 @@ static void an_entry_of_before_the_second_mark_goes_on(void **unused)
 				 .opened_ms = AT(90),
 				 .addressed = true};
 	static const struct step steps[] = {{C, 99, 101, LEDGER_OPEN, LEDGER_HISTORY, 501},
-					    {C, NO, 102, LEDGER_CLOSED, LEDGER_TAKEN, 502},
-					    {R, 100, 103, LEDGER_OPEN, LEDGER_TAKEN, 503}};
+					    {C, NO, 102, LEDGER_CLOSED, LEDGER_APPLIED, 502},
+					    {R, 100, 103, LEDGER_OPEN, LEDGER_APPLIED, 503}};
 
 	(void)unused;
 	walk_from(&e, steps, 3);

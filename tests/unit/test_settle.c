@@ -65,13 +65,13 @@ struct row {
 static const struct row rows[] = {
 	{"an opening is held", {{OPENED, 0}}, 1, 0, SETTLE_HELD, UNTIL(MINUTE)},
 	{"until its time has come", {{OPENED, 0}}, 1, MINUTE - 1, SETTLE_HELD, UNTIL(MINUTE)},
-	{"and goes on then", {{OPENED, 0}}, 1, MINUTE, SETTLE_ON},
+	{"and goes on then", {{OPENED, 0}}, 1, MINUTE, SETTLE_CONTINUE},
 	{"its time counts, not its receipt", {{OPENED, -40 * S, S}}, 1, S, SETTLE_HELD, UNTIL(20 * S)},
 	{"but not one after its receipt", {{OPENED, 5 * S, S}}, 1, S, SETTLE_HELD, UNTIL(S + MINUTE)},
-	{"a clock that was ahead holds nothing for long", {{OPENED, 60 * MINUTE}}, 1, 0, SETTLE_ON},
-	{"what changes nothing is not held", {{OPENED, 0}}, 1, 0, SETTLE_ON, IS_OPEN},
-	{"nor is an address", {{NONE, 0}}, 1, 0, SETTLE_ON, IS_OPEN},
-	{"nor an opening where closings are held", {{OPENED, 0}}, 1, 0, SETTLE_ON, .source = &closings},
+	{"a clock that was ahead holds nothing for long", {{OPENED, 60 * MINUTE}}, 1, 0, SETTLE_CONTINUE},
+	{"what changes nothing is not held", {{OPENED, 0}}, 1, 0, SETTLE_CONTINUE, IS_OPEN},
+	{"nor is an address", {{NONE, 0}}, 1, 0, SETTLE_CONTINUE, IS_OPEN},
+	{"nor an opening where closings are held", {{OPENED, 0}}, 1, 0, SETTLE_CONTINUE, .source = &closings},
 	{"a closing is", {{CLOSED, 0}}, 1, 0, SETTLE_HELD, UNTIL(MINUTE), .source = &closings, IS_OPEN},
 
 	{"an opposite ends a held one and itself, as the state says so already",
@@ -96,7 +96,7 @@ static const struct row rows[] = {
 	{"the same again waits behind a held one",
 	 {{OPENED, 0, HELD}, {OPENED, S}}, 2, S, SETTLE_BEHIND},
 	{"an older one goes before a held one",
-	 {{CLOSED, 0, HELD}, {OPENED, -5 * MINUTE, S}}, 2, S, SETTLE_ON},
+	 {{CLOSED, 0, HELD}, {OPENED, -5 * MINUTE, S}}, 2, S, SETTLE_CONTINUE},
 	{"but not before one that waits for something else",
 	 {{CLOSED, 0}, {OPENED, -5 * MINUTE, S}}, 2, S, SETTLE_BEHIND},
 	{"nothing is ended before what came earlier and counts has met the ledger",
@@ -133,7 +133,7 @@ static void the_rule_row_by_row(void **unused)
 		for (size_t k = 0; k < ROW_MAX && (k == 0 || row->said[k].kind || row->said[k].at); k++) {
 			struct ledger_signal other = signal_of(&row->said[k], (int64_t)k + 1);
 
-			if (k + 1 != row->self && !settle_meet(&x, &other, row->said[k].held))
+			if (k + 1 != row->self && !settle_add_neighbour(&x, &other, row->said[k].held))
 				break;
 		}
 		verdict = settle_rule(&x, NOW + row->now, &e);
@@ -159,7 +159,7 @@ static void what_is_over_advances_the_marks(void **unused)
 	struct ledger_entry e = entry_of(LEDGER_OPEN);
 
 	(void)unused;
-	assert_true(settle_meet(&x, &other, true));
+	assert_true(settle_add_neighbour(&x, &other, true));
 	assert_int_equal(settle_rule(&x, NOW + 20 * S, &e), SETTLE_ENDED);
 	assert_int_equal(e.as_of_ms, NOW + 20 * S);
 	assert_int_equal(e.newest, 2);
@@ -180,7 +180,7 @@ static void however_many_it_ends_all_are_over(void **unused)
 		const struct said opened = {OPENED, i};
 		const struct ledger_signal other = signal_of(&opened, i);
 
-		assert_true(settle_meet(&x, &other, i == 1));
+		assert_true(settle_add_neighbour(&x, &other, i == 1));
 	}
 	assert_int_equal(settle_rule(&x, NOW + 20 * S, &e), SETTLE_ENDED);
 	assert_int_equal(x.over_n, MANY);

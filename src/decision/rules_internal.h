@@ -1,8 +1,8 @@
 /*
- * rules_parts: what compiled rules consist of; for the files of this folder only.
+ * rules_internal: what compiled rules consist of; for the files of this folder only.
  */
-#ifndef DECISION_RULES_PARTS_H
-#define DECISION_RULES_PARTS_H
+#ifndef DECISION_RULES_INTERNAL_H
+#define DECISION_RULES_INTERNAL_H
 
 #include "helpdesk/expr/matcher.h"
 #include "helpdesk/expr/template.h"

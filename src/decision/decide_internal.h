@@ -1,11 +1,11 @@
 /*
- * decide_parts: what decide's files share; for them only.
+ * decide_internal: what decide's files share; for them only.
  *
  * decide.c asks the ledger, finds whom a transition goes to, and runs the rules; event_make.c, which it calls, makes
  * the properties and the event, and holds the words in which both tell of the decision.
  */
-#ifndef DECISION_DECIDE_PARTS_H
-#define DECISION_DECIDE_PARTS_H
+#ifndef DECISION_DECIDE_INTERNAL_H
+#define DECISION_DECIDE_INTERNAL_H
 
 #include "decision/decide.h"
 
@@ -26,7 +26,7 @@ struct people {
 };
 
 /* One decision in the making. */
-struct deciding {
+struct decision_builder {
 	const struct decide_input *in;
 	struct decision out;
 	const struct signal *signal;          /* NULL: an expiry */
@@ -39,17 +39,17 @@ struct deciding {
 #define DECIDE_DETAIL_MAX 2000
 
 /* A line of the explanation, where one is wanted. */
-void decide_say(const struct deciding *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void decide_explain(const struct decision_builder *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* One more part of the decision's detail. */
-void decide_note(struct deciding *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void decide_add_detail(struct decision_builder *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The properties that the webhook alone gives. The caller owns it. */
-struct json_object *decide_facts(const struct deciding *d) MUSTCHECK;
+struct json_object *decide_webhook_properties(const struct decision_builder *d) MUSTCHECK;
 /* All default properties for one person but the Event ID. The caller owns it. */
-struct json_object *decide_properties(const struct deciding *d, const struct person *p) MUSTCHECK;
+struct json_object *decide_properties(const struct decision_builder *d, const struct person *p) MUSTCHECK;
 /* Adds the draft's event for that person, unless the decision has the same one already. properties: those of
  * decide_properties() for that person, to which the Event ID is added. */
-void decide_add_event(struct deciding *d, const struct person *p, const struct draft *draft,
+void decide_add_event(struct decision_builder *d, const struct person *p, const struct draft *draft,
 		      struct json_object *properties);
 
 #endif
