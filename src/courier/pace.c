@@ -76,7 +76,7 @@ void pace_init(struct pace *p, const struct quota_limits *limits, int64_t now_ms
 void pace_renew(struct pace *p, const struct quota_limits *limits)
 {
 	quota_limits(&p->quota, limits);
-	quota_alone(&p->quota);
+	quota_set_probing(&p->quota);
 	quota_forget_pauses(&p->quota);
 	memset(p->odd, 0, sizeof(p->odd));
 	p->doubted = false;
@@ -89,7 +89,7 @@ void pace_tick(struct pace *p, int64_t now_ms)
 
 	(void)upstream_tick(&p->upstream, now_ms);
 	if (parked && p->upstream.state == UPSTREAM_PROBING)
-		quota_alone(&p->quota);
+		quota_set_probing(&p->quota);
 	p->upstream.paused_until_ms = quota_pause_ms(&p->quota, now_ms, &p->paused_by);
 }
 
@@ -104,7 +104,7 @@ int64_t pace_next_ms(struct pace *p, int64_t now_ms)
 
 void pace_sent(struct pace *p, struct pace_request *r, int64_t now_ms)
 {
-	quota_take(&p->quota, now_ms);
+	quota_consume(&p->quota, now_ms);
 	r->stamp = upstream_sent(&p->upstream);
 }
 
@@ -168,7 +168,7 @@ bool pace_returned(struct pace *p, const struct pace_request *r, const struct ou
 	upstream_back(&p->upstream);
 	*ret = v->outcome;
 	/* Budget and throttling belong to the account, whichever key asked. */
-	quota_told(&p->quota, v->remaining, v->reset_s, now_ms);
+	quota_set_remaining(&p->quota, v->remaining, v->reset_s, now_ms);
 	if (v->throttled)
 		quota_throttled(&p->quota, v->retry_after_ms, jitter, now_ms);
 	if (v->outcome == OUTCOME_DELIVERED || v->outcome == OUTCOME_REJECT)

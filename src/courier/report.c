@@ -22,7 +22,7 @@
 
 #define PROBE_MINUTES (UPSTREAM_PROBE_LAST_MS / 60000)
 
-_Static_assert(QUOTA_PAUSE_TOLD_LAST_MS == UPSTREAM_PAUSE_MAX_MS, "the pause to which longer ones are cut");
+_Static_assert(QUOTA_PAUSE_SERVER_MAX_MS == UPSTREAM_PAUSE_MAX_MS, "the pause to which longer ones are cut");
 
 static const struct words {
 	enum metric parked; /* also while paused */

@@ -46,7 +46,7 @@ static bool is_shut(const struct sender *s)
 static void tell(struct sender *s, int64_t mono_ms)
 {
 	static const char *const headers[] = {
-		[QUOTA_PAUSE_THROTTLED] = "Retry-After", [QUOTA_PAUSE_TOLD] = "RateLimit-Reset"};
+		[QUOTA_PAUSE_THROTTLED] = "Retry-After", [QUOTA_PAUSE_REMAINING] = "RateLimit-Reset"};
 	const char *shut = !s->route.configured ? "not configured" : s->held ? "on hold" : NULL;
 
 	report_upstream(&s->route.report, &s->pace.upstream, shut, headers[s->pace.paused_by], &s->route.shared->sink,

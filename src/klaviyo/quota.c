@@ -59,8 +59,8 @@ void quota_init(struct quota *q, const struct quota_limits *l, int64_t now_ms)
 	struct quota_window *windows[] = {&q->second, &q->minute};
 
 	*q = (struct quota){
-		.told_remaining = -1,
-		.alone = true,
+		.server_remaining = -1,
+		.probing = true,
 		.second.length_ms = CLOCK_SECOND_MS,
 		.minute.length_ms = CLOCK_MINUTE_MS,
 	};
@@ -88,18 +88,18 @@ int64_t quota_next_ms(struct quota *q, unsigned in_flight, int64_t now_ms)
 {
 	int64_t next_ms = window_next_ms(&q->second, now_ms), minute_ms = window_next_ms(&q->minute, now_ms);
 
-	if (q->alone && in_flight > 0)
+	if (q->probing && in_flight > 0)
 		return CLOCK_NEVER_MS;
 	if (minute_ms > next_ms)
 		next_ms = minute_ms;
 	if (q->pause_until_ms > next_ms)
 		next_ms = q->pause_until_ms;
-	if (q->told_remaining == 0 && q->told_until_ms > next_ms)
-		next_ms = q->told_until_ms;
+	if (q->server_remaining == 0 && q->server_reset_ms > next_ms)
+		next_ms = q->server_reset_ms;
 	return next_ms;
 }
 
-void quota_take(struct quota *q, int64_t now_ms)
+void quota_consume(struct quota *q, int64_t now_ms)
 {
 	struct quota_window *windows[] = {&q->second, &q->minute};
 
@@ -108,36 +108,36 @@ void quota_take(struct quota *q, int64_t now_ms)
 		windows[i]->slots[now_ms / windows[i]->slot_ms % QUOTA_SLOTS]++;
 		windows[i]->used++;
 	}
-	if (q->told_remaining > 0)
-		q->told_remaining--;
+	if (q->server_remaining > 0)
+		q->server_remaining--;
 }
 
-void quota_told(struct quota *q, int64_t remaining, int64_t reset_s, int64_t now_ms)
+void quota_set_remaining(struct quota *q, int64_t remaining, int64_t reset_s, int64_t now_ms)
 {
 	int64_t budget, until_ms;
 
-	if (q->told_remaining >= 0 && now_ms >= q->told_until_ms)
-		q->told_remaining = -1;
+	if (q->server_remaining >= 0 && now_ms >= q->server_reset_ms)
+		q->server_remaining = -1;
 	if (remaining < 0 || reset_s < 0)
 		return;
 	budget = share_of(remaining, q->share);
-	if (q->told_remaining >= 0 && budget >= q->told_remaining)
+	if (q->server_remaining >= 0 && budget >= q->server_remaining)
 		return;
 	until_ms = now_ms + (reset_s < QUOTA_RESET_MAX_S ? reset_s : QUOTA_RESET_MAX_S) * 1000;
-	if (q->told_remaining < 0 || until_ms > q->told_until_ms)
-		q->told_until_ms = until_ms;
-	q->told_remaining = budget;
+	if (q->server_remaining < 0 || until_ms > q->server_reset_ms)
+		q->server_reset_ms = until_ms;
+	q->server_remaining = budget;
 }
 
 void quota_throttled(struct quota *q, int64_t retry_after_ms, double jitter, int64_t now_ms)
 {
-	int64_t wait_ms = retry_after_ms, most_ms = QUOTA_PAUSE_TOLD_LAST_MS;
+	int64_t wait_ms = retry_after_ms, most_ms = QUOTA_PAUSE_SERVER_MAX_MS;
 
 	if (retry_after_ms <= 0) {
 		/* Requests of one burst come back together; only one that was sent after the pause makes it grow. */
 		if (now_ms < q->pause_until_ms)
 			return;
-		most_ms = QUOTA_PAUSE_LAST_MS;
+		most_ms = QUOTA_PAUSE_MAX_MS;
 		wait_ms = (int64_t)QUOTA_PAUSE_FIRST_MS << (q->pauses < 6 ? q->pauses : 6);
 		q->pauses++;
 	}
@@ -156,9 +156,9 @@ int64_t quota_pause_ms(const struct quota *q, int64_t now_ms, enum quota_pause *
 	int64_t until_ms = q->pause_until_ms > now_ms ? q->pause_until_ms : 0;
 
 	*ret_why = QUOTA_PAUSE_THROTTLED;
-	if (q->told_remaining == 0 && q->told_until_ms > now_ms && q->told_until_ms > until_ms) {
-		*ret_why = QUOTA_PAUSE_TOLD;
-		until_ms = q->told_until_ms;
+	if (q->server_remaining == 0 && q->server_reset_ms > now_ms && q->server_reset_ms > until_ms) {
+		*ret_why = QUOTA_PAUSE_REMAINING;
+		until_ms = q->server_reset_ms;
 	}
 	return until_ms;
 }

@@ -14,10 +14,10 @@ struct quota_limits {
 	double share;                   /* 0 < share ≤ 1: how much of it we take */
 };
 
-#define QUOTA_PAUSE_FIRST_MS 1000                 /* the floor of every pause */
-#define QUOTA_PAUSE_LAST_MS (60 * 1000)           /* to where pauses grow while nobody says how long */
-#define QUOTA_PAUSE_TOLD_LAST_MS (60 * 60 * 1000) /* the longest pause that a Retry-After makes, jitter included */
-#define QUOTA_RESET_MAX_S (5 * 60)                /* the steady window is a minute: what is longer is a slip */
+#define QUOTA_PAUSE_FIRST_MS 1000                  /* the floor of every pause */
+#define QUOTA_PAUSE_MAX_MS (60 * 1000)             /* to where pauses grow while nobody says how long */
+#define QUOTA_PAUSE_SERVER_MAX_MS (60 * 60 * 1000) /* the longest pause that a Retry-After makes, jitter included */
+#define QUOTA_RESET_MAX_S (5 * 60)                 /* the steady window is a minute: what is longer is a slip */
 
 /* Counts in slots of slot_ms: a request counts until its whole slot is length_ms old, so never too short. */
 #define QUOTA_SLOTS 64
@@ -31,11 +31,11 @@ struct quota_window {
 struct quota {
 	struct quota_window second, minute;
 	double share;
-	int64_t told_remaining; /* requests left until told_until_ms; -1: nothing told */
-	int64_t told_until_ms;
+	int64_t server_remaining; /* requests left until server_reset_ms; -1: nothing told */
+	int64_t server_reset_ms;
 	int64_t pause_until_ms; /* of a 429 */
 	unsigned pauses;        /* in a row that nobody gave a length */
-	bool alone;             /* one request at a time until a 2xx */
+	bool probing;           /* one request at a time until a 2xx */
 };
 
 void quota_init(struct quota *q, const struct quota_limits *l, int64_t now_ms);
@@ -44,16 +44,16 @@ void quota_limits(struct quota *q, const struct quota_limits *l);
 /* now_ms where a request may go; else the earliest time at which to ask again (in_flight matters only while `alone`:
  * CLOCK_NEVER_MS then, until something returns). */
 int64_t quota_next_ms(struct quota *q, unsigned in_flight, int64_t now_ms);
-void quota_take(struct quota *q, int64_t now_ms); /* a request goes out */
+void quota_consume(struct quota *q, int64_t now_ms); /* a request goes out */
 /* RateLimit-Remaining and -Reset of an answer; -1: not told. Only ever lowers: until the reset that was told last,
  * answers that came late or a new window's do not raise the budget. */
-void quota_told(struct quota *q, int64_t remaining, int64_t reset_s, int64_t now_ms);
+void quota_set_remaining(struct quota *q, int64_t remaining, int64_t reset_s, int64_t now_ms);
 /* A 429: pauses for retry_after_ms, floor 1 s, plus jitter (0…1) of up to a quarter, at most an hour in all. Where it
  * is not told (-1, or 0) the pause doubles from 1 s to 1 min until a 2xx; those of one burst count once. */
 void quota_throttled(struct quota *q, int64_t retry_after_ms, double jitter, int64_t now_ms);
 enum quota_pause {
 	QUOTA_PAUSE_THROTTLED, /* a 429 */
-	QUOTA_PAUSE_TOLD,      /* RateLimit-Remaining and RateLimit-Reset */
+	QUOTA_PAUSE_REMAINING, /* RateLimit-Remaining and RateLimit-Reset */
 };
 /* Until when answers of Klaviyo hold the endpoint back, and which ones; 0: they do not. */
 int64_t quota_pause_ms(const struct quota *q, int64_t now_ms, enum quota_pause *ret_why);
@@ -62,17 +62,17 @@ static inline void quota_forget_pauses(struct quota *q)
 {
 	q->pause_until_ms = 0;
 	q->pauses = 0;
-	q->told_remaining = -1;
+	q->server_remaining = -1;
 }
 /* Start, reload, un-parking. */
-static inline void quota_alone(struct quota *q)
+static inline void quota_set_probing(struct quota *q)
 {
-	q->alone = true;
+	q->probing = true;
 }
 /* A 2xx: no longer alone. */
 static inline void quota_success(struct quota *q)
 {
-	q->alone = false;
+	q->probing = false;
 	q->pauses = 0;
 }
 

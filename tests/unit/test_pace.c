@@ -352,7 +352,7 @@ static void a_used_up_quota_is_a_pause_too(void **state)
 	open_account(&s);
 	assert_false(turn(&s, &v, START_MS));
 	assert_int_equal(pause_ms(&s, START_MS, &why), START_MS + QUOTA_RESET_MAX_S * 1000);
-	assert_int_equal(why, QUOTA_PAUSE_TOLD);
+	assert_int_equal(why, QUOTA_PAUSE_REMAINING);
 }
 
 static void a_new_key_or_a_reload_ends_a_pause(void **state)

@@ -51,7 +51,7 @@ static size_t greedy(struct quota *q, int64_t *sent, int64_t duration_ms, unsign
 			assert_int_equal(quota_next_ms(q, 0, now_ms), now_ms);
 			continue;
 		}
-		quota_take(q, now_ms);
+		quota_consume(q, now_ms);
 		sent[n++] = now_ms;
 		now_ms += chance(&seed, 50) == 0 ? chance(&seed, 400) : chance(&seed, 3);
 	}
@@ -92,8 +92,8 @@ static void a_long_silence_forgets_everything(void **state)
 
 	(void)state;
 	open_quota(&q, 2, 2, 1);
-	quota_take(&q, START_MS);
-	quota_take(&q, START_MS);
+	quota_consume(&q, START_MS);
+	quota_consume(&q, START_MS);
 	assert_true(quota_next_ms(&q, 0, START_MS) >= START_MS + CLOCK_MINUTE_MS);
 	assert_true(quota_next_ms(&q, 0, START_MS) <= START_MS + CLOCK_MINUTE_MS + 1000);
 	assert_int_equal(quota_next_ms(&q, 0, START_MS + CLOCK_DAY_MS), START_MS + CLOCK_DAY_MS);
@@ -106,7 +106,7 @@ static void lower_limits_count_what_went_out_before(void **state)
 	(void)state;
 	open_quota(&q, 100, 100, 1);
 	for (int i = 0; i < 50; i++)
-		quota_take(&q, START_MS);
+		quota_consume(&q, START_MS);
 	quota_limits(&q, &(struct quota_limits){100, 50, 1});
 	assert_true(quota_next_ms(&q, 0, START_MS) >= START_MS + CLOCK_MINUTE_MS);
 	quota_limits(&q, &(struct quota_limits){100, 51, 1});
@@ -119,10 +119,10 @@ static void remaining_times_share_is_all_until_the_reset(void **state)
 
 	(void)state;
 	open_quota(&q, 350, 3500, 0.5);
-	quota_told(&q, 5, 30, START_MS);
-	quota_take(&q, START_MS);
+	quota_set_remaining(&q, 5, 30, START_MS);
+	quota_consume(&q, START_MS);
 	assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS);
-	quota_take(&q, START_MS);
+	quota_consume(&q, START_MS);
 	assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS + 30000);
 	assert_int_equal(quota_next_ms(&q, 0, START_MS + 30000), START_MS + 30000);
 }
@@ -133,14 +133,14 @@ static void headers_only_lower_the_budget(void **state)
 
 	(void)state;
 	open_quota(&q, 350, 3500, 1);
-	quota_told(&q, 1, 30, START_MS);
-	quota_told(&q, 3000, 30, START_MS + 10); /* an answer that was overtaken */
-	quota_told(&q, -1, -1, START_MS + 10);
-	quota_take(&q, START_MS + 10);
+	quota_set_remaining(&q, 1, 30, START_MS);
+	quota_set_remaining(&q, 3000, 30, START_MS + 10); /* an answer that was overtaken */
+	quota_set_remaining(&q, -1, -1, START_MS + 10);
+	quota_consume(&q, START_MS + 10);
 	assert_int_equal(quota_next_ms(&q, 0, START_MS + 10), START_MS + 30000);
-	quota_told(&q, 3499, 60, START_MS + 31000); /* the next window */
+	quota_set_remaining(&q, 3499, 60, START_MS + 31000); /* the next window */
 	assert_int_equal(quota_next_ms(&q, 0, START_MS + 31000), START_MS + 31000);
-	quota_told(&q, 0, 2, START_MS + 32000);
+	quota_set_remaining(&q, 0, 2, START_MS + 32000);
 	assert_true(quota_next_ms(&q, 0, START_MS + 32000) >= START_MS + 34000);
 }
 
@@ -150,7 +150,7 @@ static void an_absurd_reset_does_not_stop_us_for_years(void **state)
 
 	(void)state;
 	open_quota(&q, 350, 3500, 1);
-	quota_told(&q, 0, 1790000000, START_MS);
+	quota_set_remaining(&q, 0, 1790000000, START_MS);
 	assert_int_equal(quota_next_ms(&q, 0, START_MS), START_MS + QUOTA_RESET_MAX_S * 1000);
 }
 
@@ -228,7 +228,7 @@ static void alone_means_one_in_flight_until_a_success(void **state)
 	assert_true(quota_next_ms(&q, 1, START_MS) == CLOCK_NEVER_MS);
 	quota_success(&q);
 	assert_int_equal(quota_next_ms(&q, 1, START_MS), START_MS);
-	quota_alone(&q);
+	quota_set_probing(&q);
 	assert_true(quota_next_ms(&q, 3, START_MS) == CLOCK_NEVER_MS);
 }
 
