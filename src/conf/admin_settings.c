@@ -9,7 +9,7 @@
 #include "base/known_secrets.h"
 #include "base/path.h"
 #include "conf/admin_token.h"
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 #include "conf/secret.h"
 #include "conf/yaml.h"
 
@@ -57,10 +57,10 @@ static void read_groups(struct settings_reader *r, const char *file, struct admi
 		if (node_get(part, groups[i]))
 			settings_read_group(r, settings_find(groups[i]), node_get(part, groups[i]), r->config);
 		if (part && part != tree)
-			config_keep_tree(r->config, part);
+			config_add_tree(r->config, part);
 	}
 	if (ret->file_is_whole)
-		config_keep_tree(r->config, tree);
+		config_add_tree(r->config, tree);
 	mem_wipe(text, len);
 	problems_done(&problems);
 }
@@ -102,7 +102,7 @@ void admin_settings_read(const char *file, struct admin_settings *ret)
 		}
 		secrets_free(secrets);
 	} else {
-		config_place_store(c, folder);
+		config_resolve_store_path(c, folder);
 		ret->token_file = admin_token_path(c->store.path);
 		admin_settings_take_token(ret, ret->token_file);
 	}

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 
 #include <errno.h>
 #include <gnutls/x509.h>

@@ -147,7 +147,7 @@ static bool host_is_good(const char *host)
 
 /* True for a host that somebody would write: a name below a top-level domain, or an address. A token with dots in it
  * that was put into the wrong place is none. */
-static bool host_is_told(const char *host)
+static bool host_is_complete(const char *host)
 {
 	const char *dot = strrchr(host, '.'), *last = dot ? dot + 1 : "";
 	size_t len = strlen(last);
@@ -178,7 +178,7 @@ static int scheme_missing(const char *url, struct err *reterr)
 	CLEANUP(mem_freep) char *host = url_host(plain);
 	bool secure = end ? !http : !url_is_loopback(plain);
 
-	if (!known || !host || !host_is_good(host) || !host_is_told(host))
+	if (!known || !host || !host_is_good(host) || !host_is_complete(host))
 		return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com");
 	return err_set(reterr, -EINVAL, "expected a URL such as https://acme.example.com; did you mean http%s%s%s?",
 		       secure ? "s" : "", plain + strlen("http"), rest[len] != '\0' ? "/..." : "");

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 
 #include <string.h>
 
@@ -11,19 +11,19 @@
 
 /* ---- what it keeps ----------------------------------------------------------------------------------------------- */
 
-void config_keep_secret(struct config *c, struct secret *secret)
+void config_add_secret(struct config *c, struct secret *secret)
 {
 	MEM_ROOM(c->secrets, c->secrets_n);
 	c->secrets[c->secrets_n++] = secret;
 }
 
-void config_keep_tree(struct config *c, struct node *tree)
+void config_add_tree(struct config *c, struct node *tree)
 {
 	MEM_ROOM(c->trees, c->trees_n);
 	c->trees[c->trees_n++] = tree;
 }
 
-void config_place_store(struct config *c, const char *folder)
+void config_resolve_store_path(struct config *c, const char *folder)
 {
 	free(c->store.path);
 	c->store.path = path_join(folder, c->store.url + strlen("sqlite:"));

@@ -105,7 +105,7 @@ void config_free(struct config *c);
 
 /* True for a header that the stored webhook must keep: definition, rules or account choice look at it. Never for the
  * one that carries the secret. */
-bool source_keeps_header(const struct source *s, const char *name);
+bool source_stores_header(const struct source *s, const char *name);
 
 const struct source *config_source(const struct config *c, const char *name);    /* or NULL */
 const struct source *config_source_at(const struct config *c, const char *path); /* by request path, or NULL */

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 
 #include <string.h>
 

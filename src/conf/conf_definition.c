@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 
 #include <string.h>
 
@@ -56,11 +56,11 @@ static const struct node *read_tree(struct loader *l, const struct node *n, cons
 		tree = read_preset(l, n, s);
 		if (!tree)
 			return NULL;
-		config_keep_tree(l->reader.config, tree);
+		config_add_tree(l->reader.config, tree);
 	}
 	if (place) {
 		tree = tree ? definition_overlay(tree, place, l->reader.problems) : node_dup(place);
-		config_keep_tree(l->reader.config, tree);
+		config_add_tree(l->reader.config, tree);
 	}
 	return tree;
 }
@@ -98,7 +98,7 @@ static struct node *read_authenticate(struct loader *l, const struct node *auth,
 		else
 			node_add(own, n->key, node_dup(n));
 	}
-	config_keep_tree(l->reader.config, own);
+	config_add_tree(l->reader.config, own);
 	return own->n > 0 ? own : NULL;
 }
 
@@ -242,7 +242,7 @@ static void check_all_filled(struct loader *l, const struct node *n)
 /* ---- what is not certain ----------------------------------------------------------------------------------------- */
 
 /* Takes the text over. Once, though several sources may use the preset. */
-static void tell_once(struct loader *l, const struct node *at, bool notice, char *text)
+static void report_once(struct loader *l, const struct node *at, bool notice, char *text)
 {
 	if (problems_have(l->reader.problems, text))
 		;
@@ -253,7 +253,7 @@ static void tell_once(struct loader *l, const struct node *at, bool notice, char
 	free(text);
 }
 
-static void tell_doubts(struct loader *l, const struct node *n, const struct source *s)
+static void report_doubts(struct loader *l, const struct node *n, const struct source *s)
 {
 	const struct node *at = node_get(n, s->preset ? "preset" : "definition");
 	size_t facts = definition_about(s->definition)->unconfirmed.n;
@@ -262,14 +262,15 @@ static void tell_doubts(struct loader *l, const struct node *n, const struct sou
 	char *where = s->preset ? mem_fmt("deskbridge presets %s", name) : mem_str("its `unconfirmed`");
 
 	if (text_is(definition_about(s->definition)->verified, "no"))
-		tell_once(l, at, false,
-			  mem_fmt("%s: nobody has verified this definition against the helpdesk (`verified: no`): try "
-				  "it with real webhooks before you rely on it",
-				  name));
+		report_once(
+			l, at, false,
+			mem_fmt("%s: nobody has verified this definition against the helpdesk (`verified: no`): try "
+				"it with real webhooks before you rely on it",
+				name));
 	if (facts > 0)
-		tell_once(l, at, true,
-			  mem_fmt("%s: %zu fact%s that no vendor document confirms (%s)", name, facts,
-				  facts == 1 ? "" : "s", where));
+		report_once(l, at, true,
+			    mem_fmt("%s: %zu fact%s that no vendor document confirms (%s)", name, facts,
+				    facts == 1 ? "" : "s", where));
 }
 
 void config_read_definition(struct loader *l, const struct node *n, struct source *s)
@@ -288,7 +289,7 @@ void config_read_definition(struct loader *l, const struct node *n, struct sourc
 	s->definition = definition_read(tree, &binding, l->reader.problems);
 	if (!s->definition)
 		return;
-	tell_doubts(l, n, s);
+	report_doubts(l, n, s);
 	check_secrets(l, n, s);
 	check_lookup(l, n, s);
 }

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 
 #include <string.h>
 
@@ -21,7 +21,7 @@
 
 /* The node of a member of a top-level group, the group itself where it is written briefly or lacks the member, or the
  * root: the nearest place to what was (not) written. */
-static const struct node *place_of(const struct node *root, const char *group, const char *member)
+static const struct node *node_of(const struct node *root, const char *group, const char *member)
 {
 	const struct node *g = node_get(root, group), *m = node_get(g, member);
 
@@ -45,7 +45,7 @@ static void check_sizes(struct loader *l)
 	if (c->listen.max_memory < least)
 		problems_error(
 			l->reader.problems,
-			place_of(l->root, "listen", written(l, "max_body") ? "max_body" : "max_memory"),
+			node_of(l->root, "listen", written(l, "max_body") ? "max_body" : "max_memory"),
 			"one address takes at most 3/16 of max_memory, less than a webhook of max_body bytes needs: "
 			"raise max_memory to at least %zuMiB, or lower max_body",
 			(least + (1 << 20) - 1) >> 20);
@@ -149,12 +149,12 @@ static void check_addresses(struct loader *l)
 		return;
 	if (!http_address_is_loopback(&admin))
 		problems_warn(
-			l->reader.problems, place_of(l->root, "admin", "address"),
+			l->reader.problems, node_of(l->root, "admin", "address"),
 			"this address can be reached from other machines, and the token and customers' addresses go "
 			"over the net unencrypted: listen on 127.0.0.1 or a unix socket, with an HTTPS proxy before "
 			"it where it is asked from elsewhere");
 	if (addresses_meet(c, &admin))
-		problems_error(l->reader.problems, place_of(l->root, "admin", "address"),
+		problems_error(l->reader.problems, node_of(l->root, "admin", "address"),
 			       "%s is the address of `listen` too: the two need one each", c->admin.address);
 }
 

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -43,7 +43,7 @@ struct config *config_read(const char *file, struct problems *problems)
 		return NULL;
 	c = mem_new(1, sizeof(*c));
 	c->file = mem_str(file);
-	config_keep_tree(c, root);
+	config_add_tree(c, root);
 	if (root->type != NODE_MAP) {
 		problems_error(problems, root,
 			       "expected a mapping that begins with `version: 1`, found %s; `deskbridge presets NAME "
@@ -60,12 +60,12 @@ struct config *config_read(const char *file, struct problems *problems)
 	settings_defaults(&l.reader, SETTING_OF_CONFIG, c);
 	settings_read(&l.reader, "", root, c);
 	config_check_listen(&l);
-	config_place_store(c, folder);
+	config_resolve_store_path(c, folder);
 	/* Without a configured token the one that the daemon makes counts. */
 	if (!c->admin.token && !node_get(node_get(root, "admin"), "token")) {
 		c->admin.token_file = admin_token_path(c->store.path);
 		c->admin.made = secret_new_optional(c->admin.token_file, c->secrets_n);
-		config_keep_secret(c, c->admin.made);
+		config_add_secret(c, c->admin.made);
 	}
 	config_read_accounts(&l);
 	config_read_sources(&l);

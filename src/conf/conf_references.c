@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 
 #include <string.h>
 
@@ -13,14 +13,14 @@
 
 typedef void visit_fn(void *ctx, const char *where, const struct reference *reference);
 
-struct visit {
+struct visitor {
 	visit_fn *fn;
 	void *ctx;
 };
 
 static void visit_choice(void *ctx, const struct reference *reference)
 {
-	const struct visit *visit = ctx;
+	const struct visitor *visit = ctx;
 
 	visit->fn(visit->ctx, "account", reference);
 }
@@ -28,7 +28,7 @@ static void visit_choice(void *ctx, const struct reference *reference)
 /* Every reference that stands in the source itself, not in its definition. */
 static void source_references(const struct source *s, visit_fn *fn, void *ctx)
 {
-	struct visit visit = {.fn = fn, .ctx = ctx};
+	struct visitor visit = {.fn = fn, .ctx = ctx};
 
 	if (s->policy.rules)
 		rules_references(s->policy.rules, fn, ctx);
@@ -61,7 +61,7 @@ static bool source_asks_header(const struct source *s, const char *name)
 	return search.found;
 }
 
-bool source_keeps_header(const struct source *s, const char *name)
+bool source_stores_header(const struct source *s, const char *name)
 {
 	const char *secret = proof_about(definition_proof(s->definition))->secret_header;
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/lock.h"
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 
 struct shared_config {
 	atomic_uint refs;

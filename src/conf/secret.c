@@ -76,7 +76,7 @@ void secret_set_passed(const struct secret_passed *list, size_t n)
 
 /* ---- where ------------------------------------------------------------------------------------------------------- */
 
-static bool part_read_credential(struct part *p, const struct node *n, const struct secret_place *place,
+static bool part_read_credential(struct part *p, const struct node *n, const struct secret_context *place,
 				 struct problems *problems)
 {
 	CLEANUP(mem_freep) char *folder = path_join(place->folder, "credentials");
@@ -104,7 +104,7 @@ static bool part_read_credential(struct part *p, const struct node *n, const str
 	return true;
 }
 
-static bool part_read_member(struct part *p, const struct node *n, const struct secret_place *place,
+static bool part_read_member(struct part *p, const struct node *n, const struct secret_context *place,
 			     struct problems *problems)
 {
 	static const char *const keys[] = {"credential", "file", "env"};
@@ -134,7 +134,8 @@ static bool part_read_member(struct part *p, const struct node *n, const struct 
 	return true;
 }
 
-static bool part_read(struct part *p, const struct node *n, const struct secret_place *place, struct problems *problems)
+static bool part_read(struct part *p, const struct node *n, const struct secret_context *place,
+		      struct problems *problems)
 {
 	const char *wrong;
 
@@ -185,7 +186,7 @@ static void part_where(const struct part *p, const struct node *at, struct buf *
 	}
 }
 
-static void part_mend(const struct part *p, const struct node *at, struct buf *to)
+static void part_fix_hint(const struct part *p, const struct node *at, struct buf *to)
 {
 	switch (p->kind) {
 	case PART_PLAIN:
@@ -220,7 +221,7 @@ struct secret *secret_new_optional(const char *path, size_t index)
 	return s;
 }
 
-struct secret *secret_new(const struct node *n, const struct secret_place *place, bool many, size_t index,
+struct secret *secret_new(const struct node *n, const struct secret_context *place, bool many, size_t index,
 			  struct problems *problems)
 {
 	bool list = n->type == NODE_LIST, good = true;
@@ -246,7 +247,7 @@ struct secret *secret_new(const struct node *n, const struct secret_place *place
 		buf_adds(&where, i > 0 ? " or " : "");
 		part_where(&s->parts[i], n, &where);
 		buf_adds(&mend, i > 0 ? "; or in " : "");
-		part_mend(&s->parts[i], n, &mend);
+		part_fix_hint(&s->parts[i], n, &mend);
 	}
 	s->where = buf_take(&where);
 	s->mend = buf_take(&mend);
@@ -279,7 +280,7 @@ const char *secret_where(const struct secret *s)
 	return s->where ? s->where : "a place with an impossibly long name";
 }
 
-const char *secret_mend(const struct secret *s)
+const char *secret_fix_hint(const struct secret *s)
 {
 	return s->mend ? s->mend : secret_where(s);
 }

@@ -31,7 +31,7 @@ const char *secret_value(const struct secrets *snapshot, const struct secret *s)
 const char *secret_where(const struct secret *s);
 /* Behind "put the right key in": where a new value goes and when it is taken, "the file /k, which is read again as soon
  * as it changes", "the configuration /etc/…, then reload". Borrowed. */
-const char *secret_mend(const struct secret *s);
+const char *secret_fix_hint(const struct secret *s);
 
 /* Every file that a snapshot was read from, each once, also one that is gone by now: to be watched. Calls fn for each;
  * `fixed`: systemd's own, changed only by a restart. */
@@ -53,7 +53,7 @@ void secret_set_passed(const struct secret_passed *list, size_t n);
 /* ---- for src/conf ------------------------------------------------------------------------------------------------ */
 
 /* Where a configuration's secrets are looked for. */
-struct secret_place {
+struct secret_context {
 	const char *folder; /* of the configuration file: {file: RELATIVE} and credentials/NAME begin here */
 	bool exposed; /* people other than its owner and this process's group can read the configuration file: a plain
 			 secret is warned of */
@@ -61,7 +61,7 @@ struct secret_place {
 
 /* From a SECRET node. index: its place in every snapshot. many: a list is allowed. NULL where it was wrong, which
  * stands in problems. Reads no value. */
-struct secret *secret_new(const struct node *n, const struct secret_place *place, bool many, size_t index,
+struct secret *secret_new(const struct node *n, const struct secret_context *place, bool many, size_t index,
 			  struct problems *problems);
 /* A secret in a file that need not be there: without the file there is no value, and no problem. Its problems have
  * no place, as no configuration names the file; their texts name its path. */

@@ -3,7 +3,7 @@
  */
 #include <config.h>
 
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 
 #include <errno.h>
 #include <string.h>
@@ -328,7 +328,7 @@ static bool read_secret(struct settings_reader *r, const struct setting *s, cons
 
 	if (!secret)
 		return false;
-	config_keep_secret(c, secret);
+	config_add_secret(c, secret);
 	*at = secret;
 	return true;
 }

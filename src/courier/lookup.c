@@ -111,7 +111,7 @@ static void heard(struct lookup *l, const struct walk *w, const struct walk_end 
 		.why = why,
 		.status = end->status,
 		.credentials = end->status == 401 || end->secret,
-		.mend = secret ? secret_mend(secret) : "the source's `lookup`, then reload",
+		.mend = secret ? secret_fix_hint(secret) : "the source's `lookup`, then reload",
 	};
 
 	if (l->upstream.parks != parks)

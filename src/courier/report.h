@@ -52,7 +52,7 @@ struct report_park {
 	unsigned status;  /* of the answer; 0: there was none */
 	bool odd;         /* an account: three people's events were answered oddly */
 	bool credentials; /* a source: they are wrong or not there; else its URL is more likely */
-	const char *mend; /* where other credentials go (secret_mend) */
+	const char *mend; /* where other credentials go (secret_fix_hint) */
 };
 /* It is parked, anew or still. A line where it begins; of an account also where the label becomes another one. */
 void report_parked(struct report *r, const struct report_park *park);

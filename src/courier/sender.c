@@ -268,7 +268,7 @@ static bool adopt(struct sender *s, const struct account *a, const char *key)
 	mem_wipe_str(s->key);
 	s->url = mem_str(a->url);
 	s->revision = mem_str(a->revision);
-	s->key_mend = mem_str(secret_mend(a->api_key));
+	s->key_mend = mem_str(secret_fix_hint(a->api_key));
 	s->key = mem_str(key);
 	s->limits = a->single;
 	s->held = a->hold;

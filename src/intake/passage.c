@@ -96,7 +96,7 @@ void keep_webhook(const struct source *s, const struct http_exchange *x, const s
 	for (size_t i = 0; i < headers->n; i++) {
 		const struct pair *h = &headers->items[i];
 
-		if (source_keeps_header(s, h->name))
+		if (source_stores_header(s, h->name))
 			pairs_add(&ret->headers, h->name, h->value);
 	}
 }

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "certificate.h"
-#include "conf/conf_parts.h"
+#include "conf/conf_internal.h"
 
 static char folder[] = "/tmp/deskbridge-authority-XXXXXX";
 static char path[64];

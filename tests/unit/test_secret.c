@@ -35,7 +35,7 @@ static int clean(void **state)
 
 static struct secret *read_secret(const char *text, bool many, bool exposed, struct problems *problems)
 {
-	struct secret_place place = {.folder = folder.path, .exposed = exposed};
+	struct secret_context place = {.folder = folder.path, .exposed = exposed};
 	CLEANUP(node_freep) struct node *n = NULL;
 
 	assert_int_equal(yaml_load("deskbridge.yaml", text, strlen(text), &n, problems), 0);
@@ -136,7 +136,7 @@ static void systemds_credential_comes_before_the_file(void **state)
 	assert_value("{credential: beside}", "beside");
 	s = read_secret("{credential: both}", false, false, &problems);
 	assert_non_null(strstr(secret_where(s), "/systemd/both)"));
-	assert_string_equal(secret_mend(s), "the credential both, which systemd passes, then restart");
+	assert_string_equal(secret_fix_hint(s), "the credential both, which systemd passes, then restart");
 	(void)unsetenv("CREDENTIALS_DIRECTORY");
 	found = values_of(s); /* where it is, is settled when the configuration is read */
 	assert_string_equal(found, "from-systemd");
@@ -260,7 +260,7 @@ static void where_names_the_place_and_never_the_value(void **state)
 
 	(void)state;
 	assert_string_equal(secret_where(s), expected);
-	assert_string_equal(secret_mend(s), mend);
+	assert_string_equal(secret_fix_hint(s), mend);
 	secret_free(s);
 }
 
@@ -347,7 +347,7 @@ static void every_file_is_told_once_gone_or_not(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		static const char *const texts[] = {"[{file: x}, {credential: one}, plain, {env: HOME}]", "{file: x}",
 						    "{credential: gone}"};
-		struct secret_place place = {.folder = folder.path};
+		struct secret_context place = {.folder = folder.path};
 		CLEANUP(node_freep) struct node *n = NULL;
 
 		assert_int_equal(yaml_load("f", texts[i], strlen(texts[i]), &n, &problems), 0);

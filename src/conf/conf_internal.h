@@ -1,8 +1,8 @@
 /*
- * conf_parts: how the files of src/conf that read the one configuration file share the work. Only for src/conf.
+ * conf_internal: how the files of src/conf that read the one configuration file share the work. Only for src/conf.
  */
-#ifndef CONF_PARTS_H
-#define CONF_PARTS_H
+#ifndef CONF_CONF_INTERNAL_H
+#define CONF_CONF_INTERNAL_H
 
 #include "conf/conf.h"
 #include "conf/settings.h"
@@ -42,9 +42,9 @@ int authority_read(const char *path, char **ret, struct err *reterr) MUSTCHECK;
 void config_check_references(struct loader *l);
 
 /* config->store.path, of its url; a relative one is meant in that folder. */
-void config_place_store(struct config *c, const char *folder);
+void config_resolve_store_path(struct config *c, const char *folder);
 /* The configuration owns it from now on. */
-void config_keep_secret(struct config *c, struct secret *secret);
-void config_keep_tree(struct config *c, struct node *tree);
+void config_add_secret(struct config *c, struct secret *secret);
+void config_add_tree(struct config *c, struct node *tree);
 
 #endif
