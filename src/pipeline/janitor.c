@@ -102,15 +102,15 @@ int janitor_release_sources(struct janitor *j, struct work *w, struct err *reter
 {
 	for (size_t i = 0; j->source_release && i < w->config->sources_n; i++) {
 		const struct source *s = &w->config->sources[i];
-		int r = store_webhooks_release(w->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
+		int r = store_webhooks_wake(w->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
 
 		/* Those that wait for a next try may wait for the very thing that this configuration mends. */
 		if (r == 0)
-			r = store_webhooks_release(w->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
+			r = store_webhooks_wake(w->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
 		if (r == 0 && definition_about(s->definition)->steps_n == 0) { /* nobody will be asked: no slot comes */
-			r = store_webhooks_release(w->store, s->name, STORE_WAIT_SLOT, NULL, reterr);
+			r = store_webhooks_wake(w->store, s->name, STORE_WAIT_SLOT, NULL, reterr);
 			if (r == 0)
-				r = store_webhooks_release(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
+				r = store_webhooks_wake(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
 		}
 		if (r < 0)
 			return r;
@@ -363,7 +363,7 @@ int janitor_clean(struct janitor *j, struct work *w, const struct room *room, st
 	w->changed = w->changed || r > 0;
 	if (w->inserted > 0 && w->mono_ms - j->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
 		j->nearly_full_ms = w->mono_ms;
-		j->nearly_full = store_is_tight(w->store);
+		j->nearly_full = store_is_nearly_full(w->store);
 	}
 	if (rows == 0 || !(due || room->full || (w->inserted > 0 && j->nearly_full)))
 		return 0;

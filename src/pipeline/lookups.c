@@ -287,7 +287,7 @@ int lookups_apply(struct work *w, struct lookup_answer *a, struct err *reterr)
 	 */
 	if (a->parsed)
 		readings_keep(w->readings, w->config, TAKE(a->parsed), true);
-	return store_webhooks_release(w->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
+	return store_webhooks_wake(w->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
 }
 
 const struct lookups_verdict *lookups_verdict(struct lookups *l, int64_t webhook)
@@ -320,7 +320,7 @@ int lookups_release_slots(struct work *w, struct err *reterr)
 		if (!s)
 			continue;
 		if (s->opened)
-			r = store_webhooks_release(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
+			r = store_webhooks_wake(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
 		if (r < 0)
 			return r;
 		s->released = s->opened;
@@ -329,11 +329,11 @@ int lookups_release_slots(struct work *w, struct err *reterr)
 			continue;
 		s->slot_wanted = false;
 		if (s->probing) { /* one that was asked for already, or else one that waits for a slot */
-			r = store_webhook_release_parked(w->store, s->name, &s->probe_cursor, reterr);
+			r = store_webhook_wake_parked(w->store, s->name, &s->probe_cursor, reterr);
 			if (r == 0)
-				r = store_webhooks_release_slot(w->store, s->name, 1, reterr);
+				r = store_webhooks_wake_slot(w->store, s->name, 1, reterr);
 		} else {
-			r = store_webhooks_release_slot(w->store, s->name, s->for_new ? FOR_NEW_BATCH : room, reterr);
+			r = store_webhooks_wake_slot(w->store, s->name, s->for_new ? FOR_NEW_BATCH : room, reterr);
 			s->slot_wanted = s->for_new && r == FOR_NEW_BATCH;
 		}
 		if (r < 0)

@@ -36,7 +36,7 @@ static int stage_read(struct pass *p, struct err *reterr)
 	/* One that came in unreadable and reads by now says for good what it says now: others are put in order by it.
 	 */
 	parse_result_save(reading, &p->parsed->webhook);
-	return store_webhook_mark(p->w->store, p->webhook, reterr);
+	return store_webhook_save_signal(p->w->store, p->webhook, reterr);
 }
 
 /* ---- settle, and the order --------------------------------------------------------------------------------------- */

@@ -134,7 +134,7 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 		return r;
 	if (store_is_new(store))
 		log_notice(NULL, "a new store was made: %s", options.path);
-	if (store_came_forward(store, &from, &to))
+	if (store_was_migrated(store, &from, &to))
 		log_info(NULL,
 			 "the store %s was brought from schema %lld to %lld: versions that know only the older one "
 			 "refuse it from now on",

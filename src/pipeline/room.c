@@ -17,8 +17,8 @@ bool room_look(struct room *r, bool failing)
 	struct err why = {0};
 	bool was = r->full;
 
-	r->left = store_room(r->store);
-	r->full = store_may_take(r->store, &why) < 0;
+	r->left = store_free_bytes(r->store);
+	r->full = store_can_accept(r->store, &why) < 0;
 	health_set(r->health, HEALTH_ROOM, r->full ? &why : NULL);
 	if (r->full && !was)
 		log_error(&((struct log_about){.reason = why.text}), "webhooks are refused with 503");
@@ -52,7 +52,7 @@ bool room_has(struct room *r, const struct intake_submission *s)
 
 static size_t bounded(const struct room *r, int64_t bytes, size_t max)
 {
-	int64_t n = store_room(r->store) / bytes;
+	int64_t n = store_free_bytes(r->store) / bytes;
 
 	if (r->cautious > 0 || n < 1)
 		return 1;
@@ -61,7 +61,7 @@ static size_t bounded(const struct room *r, int64_t bytes, size_t max)
 
 size_t room_passes(const struct room *r)
 {
-	return store_may_work(r->store) ? bounded(r, PASS_BYTES, SIZE_MAX / 2) : 0;
+	return store_can_process(r->store) ? bounded(r, PASS_BYTES, SIZE_MAX / 2) : 0;
 }
 
 /* Deleting writes too: what is deleted is written over with zeros. */

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/path.h"
-#include "store/private.h"
+#include "store/store_internal.h"
 
 static int backup_failed(sqlite3 *to, const char *file, int rc, struct err *reterr)
 {

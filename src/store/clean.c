@@ -59,9 +59,9 @@ static void clean_webhooks(struct cleaning *cleaning, int64_t until_ms, size_t m
 	query_bind_int(&q, (int64_t)(max < cleaning->left ? max : cleaning->left));
 	change_ids(c, &q, &ids);
 	for (size_t i = 0; i < ids.n; i++) {
-		CLEANUP(webhook_place_done) struct webhook_place p = {0};
+		CLEANUP(webhook_brief_done) struct webhook_brief p = {0};
 
-		if (!webhook_place_find(c, ids.items[i], &p))
+		if (!webhook_brief_find(c, ids.items[i], &p))
 			continue;
 		body_delete(c, "DELETE FROM webhook_bodies WHERE id = ?1", p.id);
 		(void)change_by_id(c, "DELETE FROM webhooks WHERE id = ?1", p.id);
@@ -240,7 +240,7 @@ int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int6
 	int64_t deliveries_ms = retention_ms > DELIVERIES_MS ? retention_ms : DELIVERIES_MS;
 	int r;
 
-	store_tell(s, now_ms);
+	store_advance_now(s, now_ms);
 	clean_webhooks(&c, older_ms(s, now_ms, retention_ms), max);
 	clean_events(&c, older_ms(s, now_ms, retention_ms), max);
 	clean_deliveries(&c, older_ms(s, now_ms, deliveries_ms), now_ms);
@@ -248,7 +248,7 @@ int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int6
 	clean_conversations(&c, true, older_ms(s, now_ms, remember_ms), conversation_delete);
 	clean_conversations(&c, false, older_ms(s, now_ms, remember_ms), conversation_delete);
 	clean_conversations(&c, true, older_ms(s, now_ms, retention_ms), conversation_digest);
-	if (may_clean(&c) && store_is_tight(s)) {
+	if (may_clean(&c) && store_is_nearly_full(s)) {
 		clean_webhooks(&c, INT64_MAX, (c.left + 1) / 2);
 		clean_events(&c, INT64_MAX, c.left);
 	}

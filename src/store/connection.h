@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-#include "store/private.h"
+#include "store/store_internal.h"
 
 /* ---- the file (file.c) ------------------------------------------------------------------------------------------- */
 

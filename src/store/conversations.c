@@ -135,7 +135,7 @@ int store_conversation_load(struct store *s, const char *source, const char *con
 /* ---- rows that are damaged --------------------------------------------------------------------------------------- */
 
 /* An index named it, and its row is not there. tables.h says how the entry is taken out. */
-static void stand_in(struct change *c, int64_t id, const char *source, const char *conversation)
+static void put_placeholder(struct change *c, int64_t id, const char *source, const char *conversation)
 {
 	CHANGE(q, c,
 	       "INSERT OR REPLACE INTO conversations (id, source, conversation, state, as_of, first_opened, opened,"
@@ -178,13 +178,13 @@ static bool open_take_out(struct change *c, int64_t id, const char *source, int6
 
 /* An open conversation that conversations_open names: where its row is not there, or is another, the entry is taken
  * out. */
-static void mend_open(struct change *c, const char *source, int64_t id, int64_t received_ms)
+static void repair_open(struct change *c, const char *source, int64_t id, int64_t received_ms)
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("lost %lld", (long long)id);
 
 	if (open_take_out(c, id, source, received_ms))
 		return;
-	stand_in(c, id, source, name);
+	put_placeholder(c, id, source, name);
 	(void)open_take_out(c, id, source, received_ms);
 	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
 	if (c->status == 0)
@@ -203,7 +203,7 @@ static void name_set(struct change *c, int64_t id, const char *source, const cha
 
 /* An open conversation that the index of names does not hold: its name is put in, or, where another conversation has
  * that name by now, a name that nobody has. */
-static void mend_name(struct change *c, const char *source, int64_t id, const char *conversation)
+static void repair_name(struct change *c, const char *source, int64_t id, const char *conversation)
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("lost %lld", (long long)id);
 	struct change part;
@@ -221,7 +221,7 @@ static void mend_name(struct change *c, const char *source, int64_t id, const ch
 }
 
 /* Whether the index of names held a conversation that is not there; it holds none any more. */
-static bool mend_unique(struct change *c, const char *source, const char *conversation)
+static bool repair_unique(struct change *c, const char *source, const char *conversation)
 {
 	CLEANUP(mem_freep) char *own_source = NULL;
 	CLEANUP(mem_freep) char *own_name = NULL;
@@ -243,7 +243,7 @@ static bool mend_unique(struct change *c, const char *source, const char *conver
 		name_set(c, id, own_source, own_name);
 		return c->status == 0;
 	}
-	stand_in(c, id, source, conversation);
+	put_placeholder(c, id, source, conversation);
 	(void)change_by_id(c, "DELETE FROM conversations WHERE id = ?1", id);
 	if (c->status < 0)
 		return false;
@@ -317,7 +317,7 @@ static void entry_write(struct change *c, int64_t id, const char *source, const 
 	query_bind_int(&q, e->reopen_count);
 	query_bind_int(&q, e->addressed);
 	query_bind_blob(&q, taken, n);
-	query_bind_int(&q, c->store->told_ms > newest_ms ? c->store->told_ms : newest_ms);
+	query_bind_int(&q, c->store->now_ms > newest_ms ? c->store->now_ms : newest_ms);
 	query_bind_int(&q, clear);
 	(void)change_run(c, &q);
 }
@@ -357,7 +357,7 @@ int store_conversation_save(struct store *s, const char *source, const char *con
 
 	entry_write(&part, id, source, conversation, e, reached->n > 0);
 	if (change_part_failed(&c, &part, -EBADMSG)) {
-		if (is_new && mend_unique(&c, source, conversation)) /* only an index said that it is there */
+		if (is_new && repair_unique(&c, source, conversation)) /* only an index said that it is there */
 			entry_write(&c, 0, source, conversation, e, reached->n > 0);
 		else if (c.status == 0)
 			c.status = part.status;
@@ -426,7 +426,7 @@ static char *open_expirable(struct change *c, const char *source, int64_t id, in
 		return TAKE(conversation);
 	}
 	if (!conversation) {
-		mend_open(c, source, id, received_ms);
+		repair_open(c, source, id, received_ms);
 		return NULL;
 	}
 	/* Whoever asks for it by its name must get this row. */
@@ -438,7 +438,7 @@ static char *open_expirable(struct change *c, const char *source, int64_t id, in
 	query_bind_int(&name, id);
 	if (change_step(c, &name))
 		return TAKE(conversation);
-	mend_name(c, source, id, conversation);
+	repair_name(c, source, id, conversation);
 	return NULL;
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "store/private.h"
+#include "store/store_internal.h"
 #include "store/query.h"
 
 int store_customer_load(struct store *s, const char *source, const char *customer, int64_t not_older_than_ms,
@@ -17,7 +17,7 @@ int store_customer_load(struct store *s, const char *source, const char *custome
 	CLEANUP(mem_freep) char *text = NULL;
 	struct customer c = {0};
 	/* A customer that was saved by a clock that was ahead would else stay fresh until the clock is there again. */
-	int64_t newest_ms = not_older_than_ms > 0 && s->told_ms > 0 ? s->told_ms + CLOCK_MINUTE_MS : INT64_MAX;
+	int64_t newest_ms = not_older_than_ms > 0 && s->now_ms > 0 ? s->now_ms + CLOCK_MINUTE_MS : INT64_MAX;
 	int r;
 
 	QUERY(q, s, "SELECT text FROM customers WHERE source = ?1 AND customer = ?2 AND saved >= ?3 AND saved <= ?4",

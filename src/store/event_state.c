@@ -16,13 +16,13 @@
 
 /* ---- its place --------------------------------------------------------------------------------------------------- */
 
-void event_place_done(struct event_place *p)
+void event_brief_done(struct event_brief *p)
 {
 	free(p->account);
 	free(p->email);
 }
 
-static bool event_place_find(struct change *c, int64_t id, enum event_state state, struct event_place *ret)
+static bool event_brief_find(struct change *c, int64_t id, enum event_state state, struct event_brief *ret)
 {
 	CHANGE(q, c, "SELECT account, email, head, later, gap FROM events WHERE id = ?1 AND state = ?2");
 	query_bind_int(&q, id);
@@ -39,9 +39,9 @@ static bool event_place_find(struct change *c, int64_t id, enum event_state stat
 	return true;
 }
 
-void event_place_load(struct change *c, int64_t id, enum event_state state, struct event_place *ret)
+void event_brief_load(struct change *c, int64_t id, enum event_state state, struct event_brief *ret)
 {
-	if (!event_place_find(c, id, state, ret) && c->status == 0)
+	if (!event_brief_find(c, id, state, ret) && c->status == 0)
 		c->status = err_set(c->reterr, -ENOENT, "there is no event %016llx that is %s", (long long)id,
 				    event_state_name(state));
 }
@@ -121,7 +121,7 @@ static bool person_promote(struct change *c, const char *account, const char *em
 {
 	for (;;) {
 		CLEANUP(mem_freep) char *profile = NULL;
-		struct event_place next = {.account = (char *)(uintptr_t)account};
+		struct event_brief next = {.account = (char *)(uintptr_t)account};
 		struct err why = {0};
 		struct change part;
 		int64_t due_ms;
@@ -186,7 +186,7 @@ static void wake_people(struct change *c, int64_t id, const char *account, int64
 
 /* Dead letters of the person that are older than what was delivered now: should one be revived, its flag is out of
  * date. One that takes no change cannot be revived either. */
-static void mark_overtaken(struct change *c, const struct event_place *p)
+static void mark_overtaken(struct change *c, const struct event_brief *p)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 
@@ -206,7 +206,7 @@ static void mark_overtaken(struct change *c, const struct event_place *p)
 	}
 }
 
-void event_become(struct change *c, struct event_place *p, enum event_state to, const char *reason, int64_t gap_ms,
+void event_become(struct change *c, struct event_brief *p, enum event_state to, const char *reason, int64_t gap_ms,
 		  int64_t now_ms)
 {
 	int64_t ended_ms = to != EVENT_DELIVERED ? 0 : now_ms > 0 ? now_ms : 1;
@@ -226,22 +226,22 @@ void event_become(struct change *c, struct event_place *p, enum event_state to, 
 
 int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, int64_t now_ms, struct err *reterr)
 {
-	CLEANUP(event_place_done) struct event_place p = {0};
+	CLEANUP(event_brief_done) struct event_brief p = {0};
 	struct change c = change_begin(s, reterr);
 
-	store_tell(s, now_ms);
-	if (!event_place_find(&c, id, EVENT_READY, &p)) /* it was set aside while it was on its way */
-		event_place_load(&c, id, EVENT_DEAD, &p);
+	store_advance_now(s, now_ms);
+	if (!event_brief_find(&c, id, EVENT_READY, &p)) /* it was set aside while it was on its way */
+		event_brief_load(&c, id, EVENT_DEAD, &p);
 	event_become(&c, &p, EVENT_DELIVERED, NULL, person_gap_ms < 0 ? 0 : person_gap_ms, now_ms);
 	return change_end(&c);
 }
 
 void event_set_aside(struct change *c, int64_t id, const char *reason, int64_t now_ms)
 {
-	CLEANUP(event_place_done) struct event_place p = {0};
+	CLEANUP(event_brief_done) struct event_brief p = {0};
 
-	store_tell(c->store, now_ms);
-	event_place_load(c, id, EVENT_READY, &p);
+	store_advance_now(c->store, now_ms);
+	event_brief_load(c, id, EVENT_READY, &p);
 	event_become(c, &p, EVENT_DEAD, reason, -1, now_ms);
 }
 
@@ -256,26 +256,26 @@ int store_event_dead(struct store *s, int64_t id, const char *reason, int64_t no
 /* ---- rows that are damaged --------------------------------------------------------------------------------------- */
 
 /* OR REPLACE: what the unique index names without a row is no reason to refuse it. */
-static void event_stand_in(struct change *c, int64_t id, const char *account, const unsigned char *unique_id)
+static void event_put_placeholder(struct change *c, int64_t id, const char *account, const unsigned char *unique_id)
 {
 	CHANGE(q, c,
 	       "INSERT OR REPLACE INTO events (id, account, email, state, head, due, gap, created, unique_id, url,"
 	       " reason) VALUES (?1, ?2, '', " SQL_EVENT_DEAD ", 0, 0, 0, ?3, ?4, '', ?5)");
 	query_bind_int(&q, id);
 	query_bind_text(&q, account);
-	query_bind_int(&q, c->store->told_ms);
+	query_bind_int(&q, c->store->now_ms);
 	query_bind_blob(&q, unique_id, EVENT_UNIQUE_ID_BYTES);
 	query_bind_text(&q, NOT_THERE);
 	(void)change_run(c, &q);
 }
 
 /* What events_due holds of an event. */
-struct event_way {
+struct event_keys {
 	const char *account;
 	int64_t state, head, due;
 };
 
-static void event_way_set(struct change *c, int64_t id, const struct event_way *way)
+static void event_keys_set(struct change *c, int64_t id, const struct event_keys *way)
 {
 	CHANGE(q, c, "UPDATE events SET account = ?2, state = ?3, head = ?4, due = ?5 WHERE id = ?1");
 	query_bind_int(&q, id);
@@ -289,9 +289,9 @@ static void event_way_set(struct change *c, int64_t id, const struct event_way *
 /* The row becomes what events_due says, and is put back. False: it is not there. */
 static bool event_take_out(struct change *c, int64_t id, const char *account, int64_t due_ms)
 {
-	const struct event_way claimed = {account, EVENT_READY, 1, due_ms};
+	const struct event_keys claimed = {account, EVENT_READY, 1, due_ms};
 	CLEANUP(mem_freep) char *own_account = NULL;
-	struct event_way own;
+	struct event_keys own;
 
 	CHANGE(q, c, "SELECT account, state, head, due FROM events WHERE id = ?1");
 	query_bind_int(&q, id);
@@ -302,21 +302,21 @@ static bool event_take_out(struct change *c, int64_t id, const char *account, in
 	own.head = query_int(&q);
 	own.due = query_int(&q);
 	query_close(&q);
-	event_way_set(c, id, &claimed);
-	event_way_set(c, id, &own);
+	event_keys_set(c, id, &claimed);
+	event_keys_set(c, id, &own);
 	return true;
 }
 
-void event_mend_due(struct change *c, const char *account, int64_t id, int64_t due_ms, int64_t now_ms)
+void event_repair_due(struct change *c, const char *account, int64_t id, int64_t due_ms, int64_t now_ms)
 {
-	struct event_place p = {.id = id, .account = (char *)(uintptr_t)account};
+	struct event_brief p = {.id = id, .account = (char *)(uintptr_t)account};
 	unsigned char unique_id[EVENT_UNIQUE_ID_BYTES] = {0}; /* nobody has it: eight zeros, and the id */
 
-	store_tell(c->store, now_ms);
+	store_advance_now(c->store, now_ms);
 	if (!event_take_out(c, id, account, due_ms)) {
 		for (int i = 0; i < 8; i++)
 			unique_id[8 + i] = (unsigned char)((uint64_t)id >> (8 * (7 - i)));
-		event_stand_in(c, id, account, unique_id);
+		event_put_placeholder(c, id, account, unique_id);
 		(void)event_take_out(c, id, account, due_ms);
 		event_become(c, &p, EVENT_DEAD, NOT_THERE, -1, now_ms);
 		if (c->status == 0)
@@ -326,7 +326,7 @@ void event_mend_due(struct change *c, const char *account, int64_t id, int64_t d
 	wake_people(c, id, account, now_ms);
 }
 
-bool event_mend_unique(struct change *c, const char *account, const unsigned char *unique_id)
+bool event_repair_unique(struct change *c, const char *account, const unsigned char *unique_id)
 {
 	int64_t id = 0, there = 0;
 
@@ -339,7 +339,7 @@ bool event_mend_unique(struct change *c, const char *account, const unsigned cha
 	query_bind_int(&row, id);
 	if (change_one_int(c, &row, &there)) /* and it is the same event */
 		return false;
-	event_stand_in(c, id, account, unique_id);
+	event_put_placeholder(c, id, account, unique_id);
 	(void)change_by_id(c, "DELETE FROM events WHERE id = ?1", id);
 	if (c->status < 0)
 		return false;

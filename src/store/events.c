@@ -76,7 +76,7 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 	if (strspn(e->unique_id, "0123456789abcdef") < EVENT_UNIQUE_ID_LEN ||
 	    hex_read(e->unique_id, EVENT_UNIQUE_ID_LEN, unique_id) < 0)
 		return err_set(reterr, -EINVAL, "an event's unique_id is not 32 hexadecimal digits");
-	store_tell(s, now_ms);
+	store_advance_now(s, now_ms);
 	head = !person_waits(&c, e->account, e->email, now_ms);
 	e->state = EVENT_READY;
 	e->created_ms = e->due_ms = now_ms;
@@ -84,7 +84,7 @@ int store_event_insert(struct store *s, struct event *e, int64_t person_gap_ms, 
 		e->due_ms = person_due(&c, e->account, e->email, e->profile ? e->profile : "{}", person_gap_ms, now_ms);
 	e->attempts = 0;
 	is_new = row_insert(&c, e, unique_id, head, person_gap_ms) > 0;
-	if (!is_new && event_mend_unique(&c, e->account, unique_id)) /* only an index said so */
+	if (!is_new && event_repair_unique(&c, e->account, unique_id)) /* only an index said so */
 		is_new = row_insert(&c, e, unique_id, head, person_gap_ms) > 0;
 	if (is_new) {
 		e->id = sqlite3_last_insert_rowid(s->db);
@@ -193,7 +193,7 @@ static int set_bad_aside(struct store *s, const struct due_event *due, const cha
 		return r;
 	c = change_begin(s, reterr);
 	if (why->code == -ENOENT) {
-		event_mend_due(&c, account, due->id, due->due_ms, now_ms);
+		event_repair_due(&c, account, due->id, due->due_ms, now_ms);
 	} else {
 		event_set_aside(&c, due->id, why->text, now_ms);
 		if (c.status == 0)
@@ -341,14 +341,14 @@ int store_event_rewrite(struct store *s, int64_t id, const char *profile, const 
 
 int store_event_revive(struct store *s, int64_t id, int64_t now_ms, bool *ret_later, struct err *reterr)
 {
-	CLEANUP(event_place_done) struct event_place p = {0};
+	CLEANUP(event_brief_done) struct event_brief p = {0};
 	CLEANUP(mem_freep) char *profile = NULL;
 	struct change c = change_begin(s, reterr);
 	bool waits, overtaken;
 	int r;
 
-	event_place_load(&c, id, EVENT_DEAD, &p);
-	store_tell(s, now_ms);
+	event_brief_load(&c, id, EVENT_DEAD, &p);
+	store_advance_now(s, now_ms);
 	waits = person_waits(&c, p.account, p.email, now_ms);
 	/* The person's head may be on its way, so it goes first, also where it was queued later. */
 	CHANGE(later, &c,

@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "store/private.h"
+#include "store/store_internal.h"
 
 /* More in one transaction are counted only. */
 #define LOSSES_MAX 256
@@ -66,14 +66,14 @@ static void losses_undo(struct store *s)
 
 static void losses_forget(struct store *s)
 {
-	losses_cut(s, s->losses_told);
-	s->losses_more = s->losses_more_told;
+	losses_cut(s, s->losses_committed_n);
+	s->losses_more = s->losses_more_committed;
 }
 
 static void losses_committed(struct store *s)
 {
-	s->losses_told = s->losses_n;
-	s->losses_more_told = s->losses_more;
+	s->losses_committed_n = s->losses_n;
+	s->losses_more_committed = s->losses_more;
 }
 
 const struct transaction_hook losses_hook = {
@@ -89,20 +89,20 @@ void losses_done(struct store *s)
 		loss_free(&s->losses[i]);
 	free(s->losses);
 	s->losses = NULL;
-	s->losses_n = s->losses_told = s->losses_kept = 0;
+	s->losses_n = s->losses_committed_n = s->losses_kept = 0;
 }
 
 void store_losses(struct store *s, void (*fn)(void *ctx, const struct store_loss *l), void *ctx)
 {
-	for (size_t i = 0; i < s->losses_told; i++)
+	for (size_t i = 0; i < s->losses_committed_n; i++)
 		fn(ctx, &s->losses[i]);
-	if (s->losses_more_told > 0 && !s->in_transaction) {
-		CLEANUP(mem_freep) char *text = mem_fmt("%zu more rows like these", s->losses_more_told);
+	if (s->losses_more_committed > 0 && !s->in_transaction) {
+		CLEANUP(mem_freep) char *text = mem_fmt("%zu more rows like these", s->losses_more_committed);
 
 		fn(ctx, &(struct store_loss){.kind = STORE_LOSS_OTHER, .reason = text});
-		s->losses_more -= s->losses_more_told;
-		s->losses_more_told = 0;
+		s->losses_more -= s->losses_more_committed;
+		s->losses_more_committed = 0;
 	}
-	if (s->losses_told == s->losses_n)
+	if (s->losses_committed_n == s->losses_n)
 		losses_done(s);
 }

@@ -18,22 +18,22 @@
 /* ---- what Klaviyo has heard of a flag ---------------------------------------------------------------------------- */
 
 /* The newest event of a person, in one state, that says something of a flag. */
-struct heard {
+struct flag_event {
 	int64_t id; /* 0: there is none */
 	bool flag;  /* what it says */
 	bool later; /* dead: a later event of the person was delivered since */
 	char *reason;
 };
 
-static void heard_done(struct heard *h)
+static void flag_event_done(struct flag_event *h)
 {
 	free(h->reason);
-	*h = (struct heard){0};
+	*h = (struct flag_event){0};
 }
 
 /* Of the dead ones, only those of openings count. */
-static int heard_of(struct store *s, const struct store_paused_person *p, enum event_state state, struct heard *ret,
-		    struct err *reterr)
+static int flag_event_of(struct store *s, const struct store_paused_person *p, enum event_state state,
+			 struct flag_event *ret, struct err *reterr)
 {
 	int r;
 
@@ -58,7 +58,7 @@ static int heard_of(struct store *s, const struct store_paused_person *p, enum e
 		if (q.bad || json_read(text, strlen(text), &profile, NULL) < 0 ||
 		    !json_object_is_type(json_member(profile, p->flag), json_type_boolean))
 			continue;
-		*ret = (struct heard){
+		*ret = (struct flag_event){
 			.id = id,
 			.flag = json_member_bool(profile, p->flag, false),
 			.later = later != 0,
@@ -92,15 +92,15 @@ static int has_another_reason(struct store *s, const struct store_paused_person 
  * Klaviyo holds what the newest event that it took says of the flag. Delivered events are deleted after a while: where
  * none is left, an opening that is no dead letter, or an event that followed the dead one, is taken to have said so.
  */
-static int see_refused(struct store *s, struct store_paused_person *p, struct err *reterr)
+static int check_refused(struct store *s, struct store_paused_person *p, struct err *reterr)
 {
-	CLEANUP(heard_done) struct heard dead = {0};
-	CLEANUP(heard_done) struct heard taken = {0};
-	int r = heard_of(s, p, EVENT_DEAD, &dead, reterr);
+	CLEANUP(flag_event_done) struct flag_event dead = {0};
+	CLEANUP(flag_event_done) struct flag_event taken = {0};
+	int r = flag_event_of(s, p, EVENT_DEAD, &dead, reterr);
 
 	if (r < 0 || !dead.flag)
 		return r;
-	r = heard_of(s, p, EVENT_DELIVERED, &taken, reterr);
+	r = flag_event_of(s, p, EVENT_DELIVERED, &taken, reterr);
 	if (r < 0 || taken.flag || taken.id > dead.id)
 		return r;
 	if (taken.id == 0)
@@ -165,7 +165,7 @@ int store_paused_page(struct store *s, size_t max, int (*fn)(void *ctx, const st
 	read_limit_start(s);
 	r = paused_collect(s, max, people, &n, reterr);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = see_refused(s, &people[i], reterr);
+		r = check_refused(s, &people[i], reterr);
 		if (r == -EUCLEAN) /* an event that an index names and that is not there */
 			r = 0;
 		if (r == 0)

@@ -199,7 +199,7 @@ int schema_check(struct store *s, int64_t *ret_version, struct err *reterr)
 	return 0;
 }
 
-int schema_forward(struct store *s, int64_t version, struct err *reterr)
+int schema_migrate(struct store *s, int64_t version, struct err *reterr)
 {
 	char pragma[64];
 	int r = 0;

@@ -56,7 +56,7 @@ int64_t store_size(struct store *s)
 	return (pages - spare) * page_size + (int64_t)wal.st_size;
 }
 
-static void see_disk(struct store *s)
+static void check_disk(struct store *s)
 {
 	struct statvfs fs;
 
@@ -133,7 +133,7 @@ void wal_open(struct store *s)
 	struct stat wal;
 
 	(void)sqlite3_wal_hook(s->db, wal_committed, s);
-	see_disk(s);
+	check_disk(s);
 	if (stat(s->wal_path, &wal) == 0)
 		s->wal_pages = (int)(wal.st_size / STORE_FRAME_BYTES);
 	if (s->wal_pages > 0)
@@ -142,10 +142,10 @@ void wal_open(struct store *s)
 
 void wal_begin(struct store *s)
 {
-	see_disk(s);
+	check_disk(s);
 	if (wal_is_due(s)) {
 		wal_write_back(s);
-		see_disk(s);
+		check_disk(s);
 	}
 }
 
@@ -158,7 +158,7 @@ void store_checkpoint(struct store *s)
 /* ---- room -------------------------------------------------------------------------------------------------------- */
 
 /* Half of what is left beside what the WAL holds: what is written stands in the WAL first, and then in the database. */
-int64_t store_room(const struct store *s)
+int64_t store_free_bytes(const struct store *s)
 {
 	int64_t room = s->disk_left - wal_holds(s);
 
@@ -208,7 +208,7 @@ static int disk_may_take(struct store *s, struct err *reterr)
 }
 
 /* Events must not take the room in which they are delivered, and done rows deleted. */
-bool store_may_work(struct store *s)
+bool store_can_process(struct store *s)
 {
 	int64_t left = s->disk_left - wal_holds(s);
 
@@ -217,12 +217,12 @@ bool store_may_work(struct store *s)
 	return left >= STORE_TURN_BYTES && spare_bytes(s) >= STORE_TURN_BYTES / 2;
 }
 
-bool store_is_tight(struct store *s)
+bool store_is_nearly_full(struct store *s)
 {
 	return s->disk_low || s->disk_tight || (s->max_size > 0 && store_size(s) > s->max_size / 5 * 4);
 }
 
-int store_may_take(struct store *s, struct err *reterr)
+int store_can_accept(struct store *s, struct err *reterr)
 {
 	int r = s->files ? store_files_look(s->files, reterr) : 0;
 
@@ -239,6 +239,6 @@ int store_may_take(struct store *s, struct err *reterr)
 				       s->path, amount_size(holds, size), amount_size(most, s->max_size));
 	}
 	if (!s->in_transaction)
-		see_disk(s);
+		check_disk(s);
 	return disk_may_take(s, reterr);
 }

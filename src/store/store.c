@@ -29,7 +29,7 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 	if (r < 0)
 		return r;
 	wal_open(s); /* after that pragma, which takes the hook's place */
-	r = schema_forward(s, version, reterr);
+	r = schema_migrate(s, version, reterr);
 	s->is_new = version == 0;
 	s->schema_was = version;
 	if (r == 0)
@@ -37,7 +37,7 @@ static int store_prepare_file(struct store *s, struct err *reterr)
 	return r;
 }
 
-static const struct transaction_hook *const hooks[] = {&counts_hook, &losses_hook, &releases_hook, NULL};
+static const struct transaction_hook *const hooks[] = {&counts_hook, &losses_hook, &wake_scans_hook, NULL};
 
 int store_open(const struct store_options *o, enum store_mode mode, struct store **ret, struct err *reterr)
 {
@@ -88,7 +88,7 @@ void store_close(struct store *s)
 		(void)close(s->lock_fd);
 	counts_done(s);
 	losses_done(s);
-	releases_done(s);
+	wake_scans_done(s);
 	free(s->path);
 	free(s->wal_path);
 	free(s);
@@ -104,7 +104,7 @@ bool store_is_new(const struct store *s)
 	return s->is_new;
 }
 
-bool store_came_forward(const struct store *s, int64_t *ret_from, int64_t *ret_to)
+bool store_was_migrated(const struct store *s, int64_t *ret_from, int64_t *ret_to)
 {
 	*ret_from = s->schema_was;
 	*ret_to = s->schema;

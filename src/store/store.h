@@ -101,19 +101,19 @@ void store_savepoint_undo(struct store *s);
  * what the WAL holds needs to be written back. -ESTALE: the store's file was deleted or replaced. Some system calls:
  * call once a turn. A disk that was low must have a little more than
  * that again. */
-int store_may_take(struct store *s, struct err *reterr) MUSTCHECK;
+int store_can_accept(struct store *s, struct err *reterr) MUSTCHECK;
 /* How many bytes the transaction may write so that the WAL can still be written back; INT64_MAX: not known. As of
  * store_begin. */
-int64_t store_room(const struct store *s);
+int64_t store_free_bytes(const struct store *s);
 /* Whether pending webhooks may be worked on: what comes of them grows the store, and there must be room to deliver it.
  */
-bool store_may_work(struct store *s);
+bool store_can_process(struct store *s);
 /* Whether done rows go before their time: above 80 % of max_size, or where the disk has hardly room, as of the last
- * store_may_take. */
-bool store_is_tight(struct store *s);
+ * store_can_accept. */
+bool store_is_nearly_full(struct store *s);
 bool store_is_new(const struct store *s); /* store_open made it: there was none, or an empty file */
 /* Whether store_open brought it from an older schema to a newer one, which older versions refuse. STORE_WRITE only. */
-bool store_came_forward(const struct store *s, int64_t *ret_from, int64_t *ret_to);
+bool store_was_migrated(const struct store *s, int64_t *ret_from, int64_t *ret_to);
 int64_t store_size(struct store *s); /* (pages − free pages) × page size + WAL, in bytes */
 
 /* ---- webhooks ---------------------------------------------------------------------------------------------------- */
@@ -165,7 +165,7 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 		       struct err *reterr) MUSTCHECK;
 /* Keeps what a reading found (w->read and the members below it): for a dead letter that reads now that the definition
  * is mended. The delivery stays as it was. -ENOENT. */
-int store_webhook_mark(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
+int store_webhook_save_signal(struct store *s, const struct webhook *w, struct err *reterr) MUSTCHECK;
 /* The end of a lookup that did not tell the customer. */
 enum store_lookup {
 	STORE_LOOKUP_TROUBLE,
@@ -187,17 +187,17 @@ int store_webhook_done(struct store *s, int64_t id, const char *result, struct e
 int store_webhook_dead(struct store *s, int64_t id, const char *reason, struct err *reterr) MUSTCHECK;
 /* Makes ready: every webhook of the source that waits for this reason and, where given, of this customer. Of very many
  * only the first; the coming calls of store_webhooks_due let the rest go. */
-int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
-			   struct err *reterr) MUSTCHECK;
+int store_webhooks_wake(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
+			struct err *reterr) MUSTCHECK;
 /* Makes the oldest webhooks of the source ready that wait for a SLOT, at most max. Returns how many. */
-int store_webhooks_release_slot(struct store *s, const char *source, size_t max, struct err *reterr) MUSTCHECK;
+int store_webhooks_wake_slot(struct store *s, const char *source, size_t max, struct err *reterr) MUSTCHECK;
 /* Makes one webhook ready whose source is PARKED: the oldest after *after, else the oldest, and sets *after to it.
  * Returns 1, or 0 where there is none. */
-int store_webhook_release_parked(struct store *s, const char *source, int64_t *after, struct err *reterr) MUSTCHECK;
-/* What waits for a LOOKUP that the last process had under way becomes ready, like store_webhooks_release. Once, after
+int store_webhook_wake_parked(struct store *s, const char *source, int64_t *after, struct err *reterr) MUSTCHECK;
+/* What waits for a LOOKUP that the last process had under way becomes ready, like store_webhooks_wake. Once, after
  * open. Those that wait for a SLOT or for their source stay: they are let go when there is one. */
 int store_webhooks_restart(struct store *s, struct err *reterr) MUSTCHECK;
-/* What waits for a time for this reason (TIME, RETRY) becomes ready once, like store_webhooks_release, and is judged
+/* What waits for a time for this reason (TIME, RETRY) becomes ready once, like store_webhooks_wake, and is judged
  * anew by its pass: by a clock that stepped back, or by another configuration. */
 int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *reterr) MUSTCHECK;
 /* A time that is too far away was noted while the clock was wrong: those whose not_before comes after farthest_ms
@@ -314,7 +314,7 @@ int store_events_dead_of_other_url(struct store *s, const char *account, const c
 
 /* One small step: deletes at most max rows of what is past its time (done webhooks, delivered events: retention; closed
  * conversations: remember; delivery digests: 7 days at least; customers: a day), and of the oldest done rows while the
- * store is tight (store_is_tight). Returns how many were deleted; 0: nothing left to do. */
+ * store is tight (store_is_nearly_full). Returns how many were deleted; 0: nothing left to do. */
 int store_clean(struct store *s, int64_t retention_ms, int64_t remember_ms, int64_t now_ms, size_t max,
 		struct err *reterr) MUSTCHECK;
 /* Writes the WAL back; at quiet times. */

@@ -19,7 +19,7 @@ static int savepoint_run(struct store *s, const char *sql, struct err *reterr)
 	return query_step(&q);
 }
 
-#define TELL_HOOKS(s, what)                                                                  \
+#define CALL_HOOKS(s, what)                                                                  \
 	do {                                                                                 \
 		for (const struct transaction_hook *const *hook = (s)->hooks; *hook; hook++) \
 			if ((*hook)->what)                                                   \
@@ -71,7 +71,7 @@ int store_commit(struct store *s, struct err *reterr)
 		return r;
 	}
 	transaction_ended(s);
-	TELL_HOOKS(s, committed);
+	CALL_HOOKS(s, committed);
 	return 0;
 }
 
@@ -83,7 +83,7 @@ void store_rollback(struct store *s)
 	if (!sqlite3_get_autocommit(s->db))
 		(void)sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	transaction_ended(s);
-	TELL_HOOKS(s, rolled_back);
+	CALL_HOOKS(s, rolled_back);
 }
 
 int store_savepoint(struct store *s, struct err *reterr)
@@ -96,7 +96,7 @@ int store_savepoint(struct store *s, struct err *reterr)
 		r = savepoint_run(s, "SAVEPOINT webhook", reterr);
 	if (r == 0) {
 		s->in_savepoint = true;
-		TELL_HOOKS(s, savepoint);
+		CALL_HOOKS(s, savepoint);
 	}
 	return r;
 }
@@ -118,17 +118,17 @@ void store_savepoint_undo(struct store *s)
 		return;
 	s->in_savepoint = false;
 	s->half_done = 0; /* none was before the savepoint */
-	TELL_HOOKS(s, undo);
+	CALL_HOOKS(s, undo);
 	if (!sqlite3_get_autocommit(s->db) &&
 	    sqlite3_exec(s->db, "ROLLBACK TO webhook; RELEASE webhook", NULL, NULL, NULL) != SQLITE_OK)
 		/* What cannot be undone alone must not be committed with the rest. */
 		s->lost = -EIO;
 }
 
-void store_tell(struct store *s, int64_t now_ms)
+void store_advance_now(struct store *s, int64_t now_ms)
 {
-	if (now_ms > s->told_ms)
-		s->told_ms = now_ms;
+	if (now_ms > s->now_ms)
+		s->now_ms = now_ms;
 }
 
 /* ---- a change in steps ------------------------------------------------------------------------------------------- */

@@ -5,11 +5,11 @@
 #ifndef STORE_TRANSACTION_H
 #define STORE_TRANSACTION_H
 
-#include "store/private.h"
+#include "store/store_internal.h"
 #include "store/query.h"
 
 /* The newest time told in this turn becomes now_ms, where that is later. */
-void store_tell(struct store *s, int64_t now_ms);
+void store_advance_now(struct store *s, int64_t now_ms);
 
 /* ---- a change in steps ------------------------------------------------------------------------------------------- */
 

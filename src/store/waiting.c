@@ -33,7 +33,7 @@ const char *store_wait_name(enum store_wait w)
 /* ---- who stands before whom -------------------------------------------------------------------------------------- */
 
 /* True where `sql`, a literal, finds a webhook of that conversation or customer that stands before p. */
-static bool finds_one(struct change *c, const char *sql, const struct webhook_place *p, const char *of)
+static bool finds_one(struct change *c, const char *sql, const struct webhook_brief *p, const char *of)
 {
 	CHANGE(q, c, sql);
 	query_bind_text(&q, p->source);
@@ -44,7 +44,7 @@ static bool finds_one(struct change *c, const char *sql, const struct webhook_pl
 
 /* INDEXED BY, here and below: the index on `state` serves as well in SQLite's eyes, and which one it takes depends on
  * their order in the file. By that one it would read all undone rows, and fail where one of them is not there. */
-bool webhook_is_behind(struct change *c, const struct webhook_place *p)
+bool webhook_is_behind(struct change *c, const struct webhook_brief *p)
 {
 	if (p->conversation &&
 	    finds_one(c,
@@ -75,7 +75,7 @@ bool webhook_is_behind(struct change *c, const struct webhook_place *p)
 
 int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err *reterr)
 {
-	const struct webhook_place p = {
+	const struct webhook_brief p = {
 		.id = w->id, .source = w->source, .conversation = w->conversation, .customer = w->customer};
 	struct change c = change_begin(s, reterr);
 	bool behind = webhook_is_behind(&c, &p);
@@ -84,7 +84,7 @@ int store_webhook_is_behind(struct store *s, const struct webhook *w, struct err
 	return r < 0 ? r : behind;
 }
 
-bool webhook_is_behind_held(struct change *c, const struct webhook_place *p)
+bool webhook_is_behind_held(struct change *c, const struct webhook_brief *p)
 {
 	return finds_one(c,
 			 "SELECT 1 FROM webhooks i CROSS JOIN webhooks w ON w.id = i.id WHERE i.state = " SQL_PENDING
@@ -93,7 +93,7 @@ bool webhook_is_behind_held(struct change *c, const struct webhook_place *p)
 			 p, p->conversation);
 }
 
-bool webhook_conversation_goes_on(struct change *c, const struct webhook_place *p)
+bool webhook_conversation_goes_on(struct change *c, const struct webhook_brief *p)
 {
 	return finds_one(
 		c,
@@ -103,7 +103,7 @@ bool webhook_conversation_goes_on(struct change *c, const struct webhook_place *
 		p, p->conversation);
 }
 
-bool webhook_customer_goes_on(struct change *c, const struct webhook_place *p)
+bool webhook_customer_goes_on(struct change *c, const struct webhook_brief *p)
 {
 	return finds_one(c,
 			 "SELECT 1 FROM webhooks i INDEXED BY webhooks_customer CROSS JOIN webhooks w ON w.id = i.id"

@@ -1,5 +1,5 @@
 /*
- * The state of a webhook: its row, its counter, and those that wait for it. Letting many go at once: release.c.
+ * The state of a webhook: its row, its counter, and those that wait for it. Letting many go at once: wake.c.
  *
  * Progress: of those that wait BEHIND in one conversation each also waits for the one before it, and so do those of one
  * customer. So it is enough to let the first of each go when one ends or comes to be held: it goes on, or it finds
@@ -16,15 +16,15 @@
 
 /* ---- its place --------------------------------------------------------------------------------------------------- */
 
-void webhook_place_done(struct webhook_place *p)
+void webhook_brief_done(struct webhook_brief *p)
 {
 	free(p->source);
 	free(p->conversation);
 	free(p->customer);
-	*p = (struct webhook_place){0};
+	*p = (struct webhook_brief){0};
 }
 
-bool webhook_place_find(struct change *c, int64_t id, struct webhook_place *ret)
+bool webhook_brief_find(struct change *c, int64_t id, struct webhook_brief *ret)
 {
 	CHANGE(q, c,
 	       "SELECT w.state, w.wait, w.received, w.source, w.conversation, w.customer, a.id, t.id FROM webhooks w"
@@ -32,7 +32,7 @@ bool webhook_place_find(struct change *c, int64_t id, struct webhook_place *ret)
 	query_bind_int(&q, id);
 	if (!change_step(c, &q))
 		return false;
-	*ret = (struct webhook_place){.id = id};
+	*ret = (struct webhook_brief){.id = id};
 	ret->state = (enum store_webhook_state)query_int(&q);
 	ret->wait = (enum store_wait)query_int(&q);
 	ret->received_ms = query_int(&q);
@@ -45,9 +45,9 @@ bool webhook_place_find(struct change *c, int64_t id, struct webhook_place *ret)
 	return true;
 }
 
-static void webhook_place_load(struct change *c, int64_t id, enum store_webhook_state state, struct webhook_place *ret)
+static void webhook_brief_load(struct change *c, int64_t id, enum store_webhook_state state, struct webhook_brief *ret)
 {
-	bool found = webhook_place_find(c, id, ret);
+	bool found = webhook_brief_find(c, id, ret);
 
 	if (c->status < 0 || (found && ret->state == state))
 		return;
@@ -72,15 +72,15 @@ struct webhook_state {
  * follows. An end lets go who waits BEHIND it, and so does being held (TIME); one that comes to stand BEHIND looks
  * after those before it. A row that takes no change can still end. Whoever is let go may have to end here in turn, and
  * lets go the next one: each time one webhook less is pending. */
-static void webhook_become(struct change *c, struct webhook_place *p, const struct webhook_state *to);
+static void webhook_become(struct change *c, struct webhook_brief *p, const struct webhook_state *to);
 /* As the state in p: it is in no counter. */
 #define WEBHOOK_NOWHERE ((enum store_webhook_state)COUNT_NOWHERE)
 
 static const struct webhook_state ready = {.state = STORE_WEBHOOK_PENDING, .wait = STORE_WAIT_NONE};
 
-static void row_end(struct change *c, const struct webhook_place *p, const struct webhook_state *to)
+static void row_end(struct change *c, const struct webhook_brief *p, const struct webhook_state *to)
 {
-	int64_t now_ms = c->store->told_ms > p->received_ms ? c->store->told_ms : p->received_ms;
+	int64_t now_ms = c->store->now_ms > p->received_ms ? c->store->now_ms : p->received_ms;
 
 	CHANGE(q, c,
 	       "UPDATE webhooks SET state = ?2, wait = " SQL_WAIT_NONE
@@ -92,7 +92,7 @@ static void row_end(struct change *c, const struct webhook_place *p, const struc
 	(void)change_run(c, &q);
 }
 
-static void row_change(struct change *c, const struct webhook_place *p, const struct webhook_state *to)
+static void row_change(struct change *c, const struct webhook_brief *p, const struct webhook_state *to)
 {
 	struct change part = change_part(c, NULL);
 
@@ -126,14 +126,14 @@ static void row_change(struct change *c, const struct webhook_place *p, const st
 
 /* ---- those that wait BEHIND it ----------------------------------------------------------------------------------- */
 
-void webhook_make_ready(struct change *c, const struct webhook_claim *claim)
+void webhook_make_ready(struct change *c, const struct webhook_index_entry *entry)
 {
-	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	CLEANUP(webhook_brief_done) struct webhook_brief p = {0};
 	struct err why = {0};
 	struct change part = change_part(c, &why);
 
-	if (!webhook_place_find(c, claim->id, &p) || p.state != STORE_WEBHOOK_PENDING || p.wait != claim->wait) {
-		webhook_mend(c, claim);
+	if (!webhook_brief_find(c, entry->id, &p) || p.state != STORE_WEBHOOK_PENDING || p.wait != entry->wait) {
+		webhook_repair(c, entry);
 		return;
 	}
 	webhook_become(&part, &p, &ready);
@@ -143,9 +143,9 @@ void webhook_make_ready(struct change *c, const struct webhook_claim *claim)
 	}
 }
 
-void webhooks_make_ready(struct change *c, const struct ids *ids, const struct webhook_claim *claim)
+void webhooks_make_ready(struct change *c, const struct ids *ids, const struct webhook_index_entry *entry)
 {
-	struct webhook_claim one = *claim;
+	struct webhook_index_entry one = *entry;
 
 	for (size_t i = 0; i < ids->n; i++) {
 		one.id = ids->items[i];
@@ -155,9 +155,9 @@ void webhooks_make_ready(struct change *c, const struct ids *ids, const struct w
 
 /* Those behind a held one of their own conversation keep nobody of their customer waiting, and so stand back here too.
  * By a LEFT JOIN, so that one whose row is not there is found too. */
-static void let_go_of_customer(struct change *c, const struct webhook_place *p)
+static void wake_customer(struct change *c, const struct webhook_brief *p)
 {
-	struct webhook_claim claim = {
+	struct webhook_index_entry entry = {
 		.wait = STORE_WAIT_BEHIND,
 		.source = p->source,
 		.customer = p->customer,
@@ -171,13 +171,14 @@ static void let_go_of_customer(struct change *c, const struct webhook_place *p)
 	       " AND h.wait = " SQL_WAIT_TIME " AND h.id < i.id AND g.state = " SQL_PENDING ") ORDER BY i.id LIMIT 1");
 	query_bind_text(&q, p->source);
 	query_bind_text(&q, p->customer);
-	if (change_one_int(c, &q, &claim.id))
-		webhook_make_ready(c, &claim);
+	if (change_one_int(c, &q, &entry.id))
+		webhook_make_ready(c, &entry);
 }
 
-static void let_go(struct change *c, const struct webhook_place *p)
+static void wake_undone(struct change *c, const struct webhook_brief *p)
 {
-	struct webhook_claim claim = {.wait = STORE_WAIT_BEHIND, .source = p->source, .conversation = p->conversation};
+	struct webhook_index_entry entry = {
+		.wait = STORE_WAIT_BEHIND, .source = p->source, .conversation = p->conversation};
 
 	if (p->conversation) {
 		CHANGE(q, c,
@@ -185,34 +186,34 @@ static void let_go(struct change *c, const struct webhook_place *p)
 		       " AND source = ?1 AND conversation = ?2 AND wait = " SQL_WAIT_BEHIND " ORDER BY id LIMIT 1");
 		query_bind_text(&q, p->source);
 		query_bind_text(&q, p->conversation);
-		if (change_one_int(c, &q, &claim.id))
-			webhook_make_ready(c, &claim);
+		if (change_one_int(c, &q, &entry.id))
+			webhook_make_ready(c, &entry);
 	}
 	if (p->customer)
-		let_go_of_customer(c, p);
+		wake_customer(c, p);
 }
 
 /* The query finds the first one that waits BEHIND before p. It goes on where nothing is before it any more. */
-static void wake_first(struct change *c, struct query *q, const struct webhook_place *p, const char *of)
+static void wake_first(struct change *c, struct query *q, const struct webhook_brief *p, const char *of)
 {
-	CLEANUP(webhook_place_done) struct webhook_place first = {0};
-	struct webhook_claim claim = {.wait = STORE_WAIT_BEHIND};
+	CLEANUP(webhook_brief_done) struct webhook_brief first = {0};
+	struct webhook_index_entry entry = {.wait = STORE_WAIT_BEHIND};
 
 	query_bind_text(q, p->source);
 	query_bind_text(q, of);
 	query_bind_int(q, p->id);
-	if (!change_one_int(c, q, &claim.id))
+	if (!change_one_int(c, q, &entry.id))
 		return;
-	if (!webhook_place_find(c, claim.id, &first))
-		webhook_mend(c, &claim);
+	if (!webhook_brief_find(c, entry.id, &first))
+		webhook_repair(c, &entry);
 	else if (!webhook_is_behind(c, &first))
-		webhook_make_ready(c, &claim);
+		webhook_make_ready(c, &entry);
 }
 
 /* p waits BEHIND another one now. Where all that stand before it wait BEHIND as well, the one they waited for may have
  * been deleted by hand, and nobody would ever let them go. Where p waits for a held one of its own conversation, it
  * keeps nobody of its customer waiting. */
-static void wake(struct change *c, const struct webhook_place *p)
+static void wake(struct change *c, const struct webhook_brief *p)
 {
 	if (p->conversation && !webhook_conversation_goes_on(c, p)) {
 		CHANGE(q, c,
@@ -227,10 +228,10 @@ static void wake(struct change *c, const struct webhook_place *p)
 		wake_first(c, &q, p, p->customer);
 	}
 	if (p->conversation && p->customer && webhook_is_behind_held(c, p))
-		let_go_of_customer(c, p);
+		wake_customer(c, p);
 }
 
-static void webhook_become(struct change *c, struct webhook_place *p, const struct webhook_state *to)
+static void webhook_become(struct change *c, struct webhook_brief *p, const struct webhook_state *to)
 {
 	row_change(c, p, to);
 	if (c->status < 0)
@@ -244,7 +245,7 @@ static void webhook_become(struct change *c, struct webhook_place *p, const stru
 	if (to->state != STORE_WEBHOOK_PENDING && p->has_time)
 		(void)change_by_id(c, "DELETE FROM webhook_times WHERE id = ?1", p->id);
 	if (to->state != STORE_WEBHOOK_PENDING || to->wait == STORE_WAIT_TIME)
-		let_go(c, p);
+		wake_undone(c, p);
 	else if (to->wait == STORE_WAIT_BEHIND)
 		wake(c, p);
 }
@@ -253,14 +254,14 @@ static void webhook_become(struct change *c, struct webhook_place *p, const stru
 
 int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t not_before_ms, struct err *reterr)
 {
-	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	CLEANUP(webhook_brief_done) struct webhook_brief p = {0};
 	struct webhook_state to = {.state = STORE_WEBHOOK_PENDING, .wait = why};
 	struct change c = change_begin(s, reterr);
 
 	/* Not before 1 ms: 0 says that there is no time to wait for. */
 	if (why == STORE_WAIT_TIME || why == STORE_WAIT_RETRY)
 		to.not_before_ms = not_before_ms > 0 ? not_before_ms : 1;
-	webhook_place_load(&c, id, STORE_WEBHOOK_PENDING, &p);
+	webhook_brief_load(&c, id, STORE_WEBHOOK_PENDING, &p);
 	webhook_become(&c, &p, &to);
 	return change_end(&c);
 }
@@ -268,10 +269,10 @@ int store_webhook_wait(struct store *s, int64_t id, enum store_wait why, int64_t
 static int webhook_end(struct store *s, int64_t id, enum store_webhook_state state, const char *result,
 		       struct err *reterr)
 {
-	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	CLEANUP(webhook_brief_done) struct webhook_brief p = {0};
 	struct change c = change_begin(s, reterr);
 
-	webhook_place_load(&c, id, STORE_WEBHOOK_PENDING, &p);
+	webhook_brief_load(&c, id, STORE_WEBHOOK_PENDING, &p);
 	webhook_become(&c, &p, &(struct webhook_state){.state = state, .result = result});
 	return change_end(&c);
 }
@@ -288,10 +289,10 @@ int store_webhook_dead(struct store *s, int64_t id, const char *reason, struct e
 
 int store_webhook_revive(struct store *s, int64_t id, struct err *reterr)
 {
-	CLEANUP(webhook_place_done) struct webhook_place p = {0};
+	CLEANUP(webhook_brief_done) struct webhook_brief p = {0};
 	struct change c = change_begin(s, reterr);
 
-	webhook_place_load(&c, id, STORE_WEBHOOK_DEAD, &p);
+	webhook_brief_load(&c, id, STORE_WEBHOOK_DEAD, &p);
 	(void)change_by_id(&c, "UPDATE webhooks SET tries = 0, lookups = 0, result = NULL WHERE id = ?1", id);
 	webhook_become(&c, &p, &ready);
 	return change_end(&c);
@@ -361,7 +362,7 @@ static void webhook_recall(struct change *c, int64_t id, struct webhook_keys *k)
 }
 
 /* A dead letter from its beginning. */
-static void webhook_stand_in(struct change *c, int64_t id, const struct webhook_keys *k)
+static void webhook_put_placeholder(struct change *c, int64_t id, const struct webhook_keys *k)
 {
 	CHANGE(q, c,
 	       "INSERT INTO webhooks (id, source, state, wait, not_before, ended, received, read, transition,"
@@ -369,7 +370,7 @@ static void webhook_stand_in(struct change *c, int64_t id, const struct webhook_
 	       ", 0, 0, ?3, 0, " SQL_TRANSITION_NONE ", ?4, ?5, ?6)");
 	query_bind_int(&q, id);
 	query_bind_text(&q, k->source);
-	query_bind_int(&q, c->store->told_ms);
+	query_bind_int(&q, c->store->now_ms);
 	query_bind_text(&q, k->conversation);
 	query_bind_text(&q, k->customer);
 	query_bind_text(&q, NOT_THERE);
@@ -377,14 +378,14 @@ static void webhook_stand_in(struct change *c, int64_t id, const struct webhook_
 }
 
 /* The row becomes what the index says, and is put back. False: it is not there. */
-static bool webhook_take_out(struct change *c, const struct webhook_claim *claim)
+static bool webhook_take_out(struct change *c, const struct webhook_index_entry *entry)
 {
 	CLEANUP(webhook_keys_done) struct webhook_keys own = {0};
 	struct webhook_keys claimed;
 
 	CHANGE(q, c,
 	       "SELECT state, wait, not_before, ended, source, conversation, customer FROM webhooks WHERE id = ?1");
-	query_bind_int(&q, claim->id);
+	query_bind_int(&q, entry->id);
 	if (!change_step(c, &q))
 		return false;
 	own.state = query_int(&q);
@@ -397,42 +398,42 @@ static bool webhook_take_out(struct change *c, const struct webhook_claim *claim
 	query_close(&q);
 	claimed = own;
 	claimed.state = STORE_WEBHOOK_PENDING;
-	claimed.wait = (int64_t)claim->wait;
-	claimed.not_before = claim->not_before_ms;
+	claimed.wait = (int64_t)entry->wait;
+	claimed.not_before = entry->not_before_ms;
 	claimed.ended = 0;
-	if (claim->source)
-		claimed.source = (char *)(uintptr_t)claim->source;
-	if (claim->conversation)
-		claimed.conversation = (char *)(uintptr_t)claim->conversation;
-	if (claim->customer)
-		claimed.customer = (char *)(uintptr_t)claim->customer;
-	webhook_keys_set(c, claim->id, &claimed);
-	webhook_keys_set(c, claim->id, &own);
+	if (entry->source)
+		claimed.source = (char *)(uintptr_t)entry->source;
+	if (entry->conversation)
+		claimed.conversation = (char *)(uintptr_t)entry->conversation;
+	if (entry->customer)
+		claimed.customer = (char *)(uintptr_t)entry->customer;
+	webhook_keys_set(c, entry->id, &claimed);
+	webhook_keys_set(c, entry->id, &own);
 	return true;
 }
 
-void webhook_mend(struct change *c, const struct webhook_claim *claim)
+void webhook_repair(struct change *c, const struct webhook_index_entry *entry)
 {
 	CLEANUP(webhook_keys_done) struct webhook_keys k = {0};
-	struct webhook_place p = {
-		.id = claim->id,
+	struct webhook_brief p = {
+		.id = entry->id,
 		.state = STORE_WEBHOOK_PENDING,
-		.wait = claim->wait,
+		.wait = entry->wait,
 		.has_answers = true, /* not known */
 		.has_time = true,
 	};
 
-	if (webhook_take_out(c, claim) || c->status < 0)
+	if (webhook_take_out(c, entry) || c->status < 0)
 		return;
-	k.source = mem_str(claim->source);
-	k.conversation = mem_str(claim->conversation);
-	k.customer = mem_str(claim->customer);
-	webhook_recall(c, claim->id, &k);
-	webhook_stand_in(c, claim->id, &k);
-	(void)webhook_take_out(c, claim);
+	k.source = mem_str(entry->source);
+	k.conversation = mem_str(entry->conversation);
+	k.customer = mem_str(entry->customer);
+	webhook_recall(c, entry->id, &k);
+	webhook_put_placeholder(c, entry->id, &k);
+	(void)webhook_take_out(c, entry);
 	if (c->status < 0)
 		return;
-	loss_note(c->store, STORE_LOSS_WEBHOOK, claim->id, k.source, NOT_THERE);
+	loss_note(c->store, STORE_LOSS_WEBHOOK, entry->id, k.source, NOT_THERE);
 	p.source = k.source;
 	p.conversation = k.conversation;
 	p.customer = k.customer;

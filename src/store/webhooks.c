@@ -45,7 +45,7 @@ static int headers_read(const char *bytes, size_t n, struct pairs *ret)
 
 static void row_insert(struct change *c, struct webhook *w, enum store_webhook_state state, const char *result)
 {
-	int64_t now_ms = c->store->told_ms > w->received_ms ? c->store->told_ms : w->received_ms;
+	int64_t now_ms = c->store->now_ms > w->received_ms ? c->store->now_ms : w->received_ms;
 
 	CHANGE(q, c,
 	       "INSERT INTO webhooks (source, state, wait, not_before, ended, received, read, transition, conversation,"
@@ -113,7 +113,7 @@ int store_webhook_insert(struct store *s, struct webhook *w, const char *dead_re
 	return change_end(&c);
 }
 
-int store_webhook_mark(struct store *s, const struct webhook *w, struct err *reterr)
+int store_webhook_save_signal(struct store *s, const struct webhook *w, struct err *reterr)
 {
 	int r;
 

@@ -17,7 +17,7 @@
 
 #include "base/clock.h"
 #include "store/connection.h"
-#include "store/private.h"
+#include "store/store_internal.h"
 #include "store/query.h"
 #include "store/tables.h"
 #include "store/transaction.h"

@@ -518,7 +518,7 @@ static void a_parked_webhook_waits_without_end(void **state)
 	/* A probe of it that finds nothing mended ends nothing either, however old it is. */
 	for (unsigned i = 0; i < 2; i++) {
 		MUST(store_begin(s->store, err));
-		MUST(store_webhooks_release(s->store, "asked", STORE_WAIT_PARKED, NULL, err));
+		MUST(store_webhooks_wake(s->store, "asked", STORE_WAIT_PARKED, NULL, err));
 		MUST(store_commit(s->store, err));
 		lookups_window(s->work.lookups, "asked", 1, false);
 		pass_all(s, NOW + 30 * CLOCK_DAY_MS);
@@ -907,7 +907,7 @@ static void nothing_is_ended_before_what_came_earlier_and_counts_has_met_the_led
 	assert_waits(s, again, STORE_WAIT_BEHIND);
 	assert_waits(s, end, STORE_WAIT_BEHIND);
 	MUST(store_begin(s->store, err));
-	MUST(store_webhooks_release(s->store, "settled", STORE_WAIT_LOOKUP, NULL, err));
+	MUST(store_webhooks_wake(s->store, "settled", STORE_WAIT_LOOKUP, NULL, err));
 	MUST(store_commit(s->store, err));
 	pass_all(s, NOW + SECOND);
 	assert_events(s, OPEN CLOSED);

@@ -101,7 +101,7 @@ static void after_a_step_back_each_that_waits_for_a_time_is_looked_at_once(void 
 	MUST(store_webhooks_look_again(f->s, STORE_WAIT_RETRY, err));
 	commit(f);
 	do {
-		int64_t ids[STORE_RELEASE_ROWS * 2];
+		int64_t ids[STORE_WAKE_ROWS * 2];
 		int n;
 
 		turn_at(f, NOW);

@@ -398,15 +398,15 @@ static void a_file_that_is_deleted_or_replaced_is_seen(void **state)
 
 		snprintf(path, sizeof(path), "%s%s", f->path, suffixes[i]);
 		snprintf(away, sizeof(away), "%s.away", f->path);
-		MUST(store_may_take(f->s, err));
+		MUST(store_can_accept(f->s, err));
 		assert_int_equal(rename(path, away), 0);
-		assert_int_equal(store_may_take(f->s, &e), -ESTALE);
+		assert_int_equal(store_can_accept(f->s, &e), -ESTALE);
 		assert_non_null(strstr(e.text, path));
 		assert_non_null(strstr(e.text, "was deleted or replaced"));
 		write_file(path, "", 0);
-		assert_int_equal(store_may_take(f->s, &e), -ESTALE);
+		assert_int_equal(store_can_accept(f->s, &e), -ESTALE);
 		assert_int_equal(rename(away, path), 0);
-		MUST(store_may_take(f->s, err));
+		MUST(store_can_accept(f->s, err));
 	}
 }
 
@@ -482,23 +482,23 @@ static void intake_ends_before_the_wal_cannot_be_written_back(void **state)
 	f->s->disk_total = 64 << 20;
 	f->s->disk_left = 32 << 20;
 	f->s->wal_pages = 0;
-	MUST(store_may_take(f->s, err));
+	MUST(store_can_accept(f->s, err));
 	f->s->wal_pages = (32 << 20) / STORE_PAGE_BYTES;
-	assert_int_equal(store_may_take(f->s, &e), -ENOSPC);
+	assert_int_equal(store_can_accept(f->s, &e), -ENOSPC);
 	assert_non_null(strstr(e.text, "WAL"));
-	assert_true(store_is_tight(f->s));
-	assert_int_equal(store_room(f->s), 0);
-	assert_false(store_may_work(f->s));
+	assert_true(store_is_nearly_full(f->s));
+	assert_int_equal(store_free_bytes(f->s), 0);
+	assert_false(store_can_process(f->s));
 	f->s->wal_pages = 0;
-	MUST(store_may_take(f->s, err));
-	assert_true(store_may_work(f->s));
+	MUST(store_can_accept(f->s, err));
+	assert_true(store_can_process(f->s));
 	f->s->disk_left = 3 << 20; /* 5 % are 3.2 MiB */
-	assert_int_equal(store_may_take(f->s, &e), -ENOSPC);
+	assert_int_equal(store_can_accept(f->s, &e), -ENOSPC);
 	assert_non_null(strstr(e.text, "kept free: make room there"));
 	f->s->disk_left = 3500 << 10; /* a little more than the floor is not enough again */
-	assert_int_equal(store_may_take(f->s, &e), -ENOSPC);
+	assert_int_equal(store_can_accept(f->s, &e), -ENOSPC);
 	f->s->disk_left = 5 << 20;
-	MUST(store_may_take(f->s, err));
+	MUST(store_can_accept(f->s, err));
 	store_rollback(f->s);
 }
 
@@ -600,18 +600,18 @@ static void nothing_new_is_taken_beyond_max_size(void **state)
 	struct err e = {0};
 	int64_t size = store_size(f->s);
 
-	MUST(store_may_take(f->s, err));
+	MUST(store_can_accept(f->s, err));
 	f->s->max_size = size + 50000;
-	MUST(store_may_take(f->s, err));
+	MUST(store_can_accept(f->s, err));
 	begin(f);
 	for (int i = 0; i < 3000; i++)
 		put(f, "gladly", "c", "p", 0, NOW);
 	commit(f);
 	assert_true(store_size(f->s) > size + 50000);
-	assert_int_equal(store_may_take(f->s, &e), -ENOSPC);
+	assert_int_equal(store_can_accept(f->s, &e), -ENOSPC);
 	assert_non_null(strstr(e.text, "store.max_size"));
 	f->s->max_size = 0;
-	MUST(store_may_take(f->s, err));
+	MUST(store_can_accept(f->s, err));
 }
 
 static void the_size_is_pages_in_use_and_the_wal(void **state)

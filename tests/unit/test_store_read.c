@@ -377,7 +377,7 @@ static void use_what_is_hot(struct fixture *f)
 	MUST(store_webhook_load(s, id, &w, err));
 	MUST(store_webhook_is_behind(s, &w, err));
 	MUST(store_webhook_is_pending(s, &w, err));
-	MUST(store_webhook_mark(s, &w, err));
+	MUST(store_webhook_save_signal(s, &w, err));
 	webhook_done(&w);
 	w = (struct webhook){
 		.id = INT64_MAX, .source = mem_str("new"), .conversation = mem_str("n"), .customer = mem_str("n")};
@@ -392,10 +392,10 @@ static void use_what_is_hot(struct fixture *f)
 	MUST(store_lookups_save_worked(s, "gladly", mark, err));
 	MUST(store_lookups_worked(s, "gladly", mark, err));
 	MUST(store_webhooks_page(s, STORE_WEBHOOK_PENDING, 0, 16, pass_by, NULL, err));
-	MUST(store_webhooks_release(s, "gladly", STORE_WAIT_LOOKUP, "p", err));
-	MUST(store_webhooks_release(s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
-	MUST(store_webhooks_release_slot(s, "gladly", 1, err));
-	MUST(store_webhook_release_parked(s, "gladly", &n, err));
+	MUST(store_webhooks_wake(s, "gladly", STORE_WAIT_LOOKUP, "p", err));
+	MUST(store_webhooks_wake(s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
+	MUST(store_webhooks_wake_slot(s, "gladly", 1, err));
+	MUST(store_webhook_wake_parked(s, "gladly", &n, err));
 	MUST(store_webhooks_ready(s, &n, 1, err));
 	MUST(store_webhooks_due(s, NOW, err));
 	MUST(store_webhooks_look_again(s, STORE_WAIT_TIME, err));
@@ -441,7 +441,7 @@ static void use_what_is_hot(struct fixture *f)
 	change_conversation(f, &seed);
 	MUST(store_clean(s, 0, 100 * CLOCK_DAY_MS, NOW + 10 * CLOCK_DAY_MS, 1000, err));
 	commit(f);
-	MUST(store_may_take(s, err));
+	MUST(store_can_accept(s, err));
 }
 
 static void events_tried_in_vain_are_told_with_their_oldest_and_latest_reason(void **state)

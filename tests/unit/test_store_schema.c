@@ -55,11 +55,11 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	struct ledger_entry e;
 	int64_t from, to;
 
-	assert_false(store_came_forward(f->s, &from, &to)); /* a new one */
+	assert_false(store_was_migrated(f->s, &from, &to)); /* a new one */
 	write_old(f, "schema-1.sql");
 	fixture_open(f);
 	assert_int_equal(sql(f, "PRAGMA user_version"), 3);
-	assert_true(store_came_forward(f->s, &from, &to));
+	assert_true(store_was_migrated(f->s, &from, &to));
 	assert_true(from == 1 && to == 3);
 	load(f, "closed-2", &e);
 	assert_int_equal(e.state, LEDGER_CLOSED);
@@ -78,7 +78,7 @@ static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
 	MUST(store_conversation_save(f->s, "lumen", "open-1", &e, &(struct reached_list){0}, err));
 	commit(f);
 	fixture_reopen(f);
-	assert_false(store_came_forward(f->s, &from, &to));
+	assert_false(store_was_migrated(f->s, &from, &to));
 	assert_int_equal(sql(f, "SELECT as_of_received FROM marks WHERE conversation = 1"), T + 1000);
 	assert_int_equal(sql(f, "SELECT newest FROM marks WHERE conversation = 1"), 1);
 	assert_int_equal(sql(f, "SELECT count(*) FROM customers"), 1);
@@ -157,8 +157,8 @@ static void the_work_of_a_store_of_schema_1_goes_on(void **state)
 	assert_int_equal(lookups.asked, 3);
 	assert_int_equal(lookups.gone + lookups.odd, 0);
 	MUST(store_webhook_done(f->s, 1, "events", err)); /* 6 waits behind it */
-	MUST(store_webhooks_release_slot(f->s, "lumen", 4, err));
-	MUST(store_webhooks_release(f->s, "lumen", STORE_WAIT_UNCONFIGURED, NULL, err));
+	MUST(store_webhooks_wake_slot(f->s, "lumen", 4, err));
+	MUST(store_webhooks_wake(f->s, "lumen", STORE_WAIT_UNCONFIGURED, NULL, err));
 	MUST(store_webhook_revive(f->s, 9, err));
 	commit(f);
 	assert_int_equal(ready(f, ids), 7);
@@ -243,7 +243,7 @@ static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void 
 
 	write_old(f, "schema-2.sql");
 	fixture_open(f);
-	assert_true(store_came_forward(f->s, &from, &to));
+	assert_true(store_was_migrated(f->s, &from, &to));
 	assert_true(from == 2 && to == 3);
 	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times"), 0);
 	MUST(store_webhooks_of_conversation(f->s, "lumen", "held-2", meet, &h, err));

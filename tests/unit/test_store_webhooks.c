@@ -187,7 +187,7 @@ static void ready_ones_come_in_order_of_receipt(void **state)
 	assert_int_equal(ids[1], id[2]);
 	/* One that is let go has its place by its receipt again. */
 	begin(f);
-	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
 	commit(f);
 	assert_int_equal(ready(f), 5);
 	assert_int_equal(ids[1], id[1]);
@@ -231,14 +231,14 @@ static void release_goes_by_source_reason_and_customer(void **state)
 	waits(f, c, STORE_WAIT_LOOKUP, 0);
 	waits(f, d, STORE_WAIT_RETRY, NOW + 1000);
 	begin(f);
-	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_LOOKUP, "p", err));
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, "p", err));
 	assert_int_equal(ready(f), 1);
 	assert_int_equal(ids[0], a);
-	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
 	assert_int_equal(ready(f), 2);
-	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_RETRY, NULL, err));
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_RETRY, NULL, err));
 	assert_int_equal(ready(f), 3);
-	MUST(store_webhooks_release(f->s, "zendesk", STORE_WAIT_LOOKUP, NULL, err));
+	MUST(store_webhooks_wake(f->s, "zendesk", STORE_WAIT_LOOKUP, NULL, err));
 	assert_int_equal(ready(f), 4);
 	commit(f);
 }
@@ -253,11 +253,11 @@ static void a_free_slot_goes_to_the_oldest_of_its_source(void **state)
 	waits(f, a, STORE_WAIT_SLOT, 0);
 	waits(f, other, STORE_WAIT_SLOT, 0);
 	begin(f);
-	MUST(store_webhooks_release_slot(f->s, "gladly", 1, err));
+	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
 	assert_int_equal(ready(f), 1);
 	assert_int_equal(ids[0], a);
-	MUST(store_webhooks_release_slot(f->s, "gladly", 1, err));
-	MUST(store_webhooks_release_slot(f->s, "gladly", 1, err));
+	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
+	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
 	assert_int_equal(ready(f), 2);
 	commit(f);
 }
@@ -273,14 +273,14 @@ static void slow_probes_go_round_those_that_wait_parked(void **state)
 	waits(f, other, STORE_WAIT_PARKED, 0);
 	for (unsigned i = 0; i < 4; i++) {
 		begin(f);
-		assert_int_equal(store_webhook_release_parked(f->s, "gladly", &cursor, NULL), 1);
+		assert_int_equal(store_webhook_wake_parked(f->s, "gladly", &cursor, NULL), 1);
 		assert_int_equal(ready(f), 1);
 		assert_int_equal(ids[0], i % 2 ? b : a);
 		MUST(store_webhook_wait(f->s, ids[0], STORE_WAIT_PARKED, 0, err));
 		commit(f);
 	}
 	begin(f);
-	assert_int_equal(store_webhook_release_parked(f->s, "hubspot", &cursor, NULL), 0);
+	assert_int_equal(store_webhook_wake_parked(f->s, "hubspot", &cursor, NULL), 0);
 	commit(f);
 }
 
@@ -468,10 +468,10 @@ static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
 		begin(f);
 		MUST(store_webhooks_due(f->s, now, err));
 		if (turn % 3 == 0)
-			MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
+			MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
 		if (turn % 50 == 49)
-			MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_RETRY, NULL, err));
-		MUST(store_webhooks_release_slot(f->s, "gladly", 1, err));
+			MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_RETRY, NULL, err));
+		MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
 		n = ready(f);
 		for (int i = 0; i < n; i++) {
 			int64_t id = ids[i];
@@ -526,7 +526,7 @@ static void a_dead_letter_is_kept_with_its_reason_and_can_come_back(void **state
 	w.read = true;
 	w.transition = TRANSITION_CLOSED;
 	w.conversation = mem_str("c-9");
-	MUST(store_webhook_mark(f->s, &w, err));
+	MUST(store_webhook_save_signal(f->s, &w, err));
 	commit(f);
 	assert_int_equal(ready(f), 1);
 	load(f, w.id, &back);

@@ -2,7 +2,7 @@
  * Waiting webhooks made ready: those whose time has come, and all that wait for something that has happened.
  *
  * Both may be a hundred thousand, after an outage of a helpdesk or a long stop, and a turn must not take seconds. So
- * one call makes STORE_RELEASE_ROWS ready, and each turn's store_webhooks_due goes on with the rest in order of
+ * one call makes STORE_WAKE_ROWS ready, and each turn's store_webhooks_due goes on with the rest in order of
  * receipt. A release never looks back: whoever was let go and waits again is not let go by it twice, and so it comes to
  * an end.
  *
@@ -19,8 +19,8 @@
 #include "store/tables.h"
 
 /* All webhooks of a source that wait for one reason. */
-struct release {
-	struct release *next;
+struct wake_scan {
+	struct wake_scan *next;
 	char *source;
 	enum store_wait why;
 	int64_t after;     /* the last one let go */
@@ -28,62 +28,62 @@ struct release {
 	bool over;         /* there were no more; it goes with the commit */
 };
 
-static void release_free(struct release *r)
+static void wake_scan_free(struct wake_scan *r)
 {
 	free(r->source);
 	free(r);
 }
 
-static void releases_committed(struct store *s)
+static void wake_scans_committed(struct store *s)
 {
-	for (struct release **at = &s->releases, *r; (r = *at);) {
+	for (struct wake_scan **at = &s->wake_scans, *r; (r = *at);) {
 		r->committed = r->after;
 		if (r->over) {
 			*at = r->next;
-			release_free(r);
+			wake_scan_free(r);
 		} else {
 			at = &r->next;
 		}
 	}
 }
 
-static void releases_undone(struct store *s)
+static void wake_scans_undone(struct store *s)
 {
-	for (struct release *r = s->releases; r; r = r->next) {
+	for (struct wake_scan *r = s->wake_scans; r; r = r->next) {
 		r->after = r->committed;
 		r->over = false;
 	}
 }
 
-const struct transaction_hook releases_hook = {
-	.undo = releases_undone,
-	.committed = releases_committed,
-	.rolled_back = releases_undone,
+const struct transaction_hook wake_scans_hook = {
+	.undo = wake_scans_undone,
+	.committed = wake_scans_committed,
+	.rolled_back = wake_scans_undone,
 };
 
-void releases_done(struct store *s)
+void wake_scans_done(struct store *s)
 {
-	for (struct release *r = s->releases, *next; r; r = next) {
+	for (struct wake_scan *r = s->wake_scans, *next; r; r = next) {
 		next = r->next;
-		release_free(r);
+		wake_scan_free(r);
 	}
-	s->releases = NULL;
+	s->wake_scans = NULL;
 }
 
 /* The one of this source and reason, from its beginning on. */
-static struct release *release_begin(struct store *s, const char *source, enum store_wait why)
+static struct wake_scan *wake_scan_begin(struct store *s, const char *source, enum store_wait why)
 {
-	struct release *r;
+	struct wake_scan *r;
 
-	for (r = s->releases; r; r = r->next)
+	for (r = s->wake_scans; r; r = r->next)
 		if (r->why == why && strcmp(r->source, source) == 0)
 			break;
 	if (!r) {
 		r = mem_new(1, sizeof(*r));
 		r->source = mem_str(source);
 		r->why = why;
-		r->next = s->releases;
-		s->releases = r;
+		r->next = s->wake_scans;
+		s->wake_scans = r;
 	}
 	r->after = r->committed = 0;
 	r->over = false;
@@ -91,9 +91,9 @@ static struct release *release_begin(struct store *s, const char *source, enum s
 }
 
 /* The next of them, at most *left, which is counted down. */
-static void release_go_on(struct change *c, struct release *r, size_t *left)
+static void wake_scan_continue(struct change *c, struct wake_scan *r, size_t *left)
 {
-	const struct webhook_claim claim = {.wait = r->why, .source = r->source};
+	const struct webhook_index_entry entry = {.wait = r->why, .source = r->source};
 	CLEANUP(ids_done) struct ids ids = {0};
 
 	if (*left == 0)
@@ -106,7 +106,7 @@ static void release_go_on(struct change *c, struct release *r, size_t *left)
 	query_bind_int(&q, r->after);
 	query_bind_int(&q, (int64_t)*left);
 	change_ids(c, &q, &ids);
-	webhooks_make_ready(c, &ids, &claim);
+	webhooks_make_ready(c, &ids, &entry);
 	if (c->status < 0)
 		return;
 	r->over = ids.n < *left;
@@ -117,16 +117,16 @@ static void release_go_on(struct change *c, struct release *r, size_t *left)
 
 /* ---- what happened ----------------------------------------------------------------------------------------------- */
 
-int store_webhooks_release(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
-			   struct err *reterr)
+int store_webhooks_wake(struct store *s, const char *source, enum store_wait why, const char *customer_or_null,
+			struct err *reterr)
 {
-	const struct webhook_claim claim = {.wait = why, .source = source, .customer = customer_or_null};
+	const struct webhook_index_entry entry = {.wait = why, .source = source, .customer = customer_or_null};
 	CLEANUP(ids_done) struct ids ids = {0};
 	struct change c = change_begin(s, reterr);
-	size_t left = STORE_RELEASE_ROWS;
+	size_t left = STORE_WAKE_ROWS;
 
 	if (!customer_or_null) {
-		release_go_on(&c, release_begin(s, source, why), &left);
+		wake_scan_continue(&c, wake_scan_begin(s, source, why), &left);
 		return change_end(&c);
 	}
 	CHANGE(q, &c,
@@ -136,33 +136,33 @@ int store_webhooks_release(struct store *s, const char *source, enum store_wait 
 	query_bind_text(&q, customer_or_null);
 	query_bind_int(&q, (int64_t)why);
 	change_ids(&c, &q, &ids);
-	webhooks_make_ready(&c, &ids, &claim);
+	webhooks_make_ready(&c, &ids, &entry);
 	return change_end(&c);
 }
 
-int store_webhooks_release_slot(struct store *s, const char *source, size_t max, struct err *reterr)
+int store_webhooks_wake_slot(struct store *s, const char *source, size_t max, struct err *reterr)
 {
-	struct release oldest = {.source = (char *)(uintptr_t)source, .why = STORE_WAIT_SLOT};
+	struct wake_scan oldest = {.source = (char *)(uintptr_t)source, .why = STORE_WAIT_SLOT};
 	struct change c = change_begin(s, reterr);
 	size_t left = max;
 	int r;
 
-	release_go_on(&c, &oldest, &left);
+	wake_scan_continue(&c, &oldest, &left);
 	r = change_end(&c);
 	return r < 0 ? r : (int)(max - left);
 }
 
-int store_webhook_release_parked(struct store *s, const char *source, int64_t *after, struct err *reterr)
+int store_webhook_wake_parked(struct store *s, const char *source, int64_t *after, struct err *reterr)
 {
-	struct release next = {.source = (char *)(uintptr_t)source, .why = STORE_WAIT_PARKED, .after = *after};
+	struct wake_scan next = {.source = (char *)(uintptr_t)source, .why = STORE_WAIT_PARKED, .after = *after};
 	struct change c = change_begin(s, reterr);
 	size_t left = 1;
 	int r;
 
-	release_go_on(&c, &next, &left);
+	wake_scan_continue(&c, &next, &left);
 	if (left == 1 && *after != 0) {
 		next.after = 0;
-		release_go_on(&c, &next, &left);
+		wake_scan_continue(&c, &next, &left);
 	}
 	r = change_end(&c);
 	if (r < 0)
@@ -176,19 +176,19 @@ int store_webhook_release_parked(struct store *s, const char *source, int64_t *a
  * no change. */
 static void restart_of(struct change *c, enum store_wait why)
 {
-	const struct webhook_claim claim = {.wait = why};
+	const struct webhook_index_entry entry = {.wait = why};
 	CLEANUP(mem_freep) char *from = mem_str("");
 	CLEANUP(ids_done) struct ids nameless = {0};
-	size_t left = STORE_RELEASE_ROWS;
+	size_t left = STORE_WAKE_ROWS;
 
 	CHANGE(no_name, c,
 	       "SELECT id FROM webhooks INDEXED BY webhooks_wait WHERE state = " SQL_PENDING
 	       " AND wait > " SQL_WAIT_NONE " AND wait = ?1"
 	       " AND (source >= x'' OR instr(source, char(0)) > 0) LIMIT ?2");
 	query_bind_int(&no_name, (int64_t)why);
-	query_bind_int(&no_name, STORE_RELEASE_ROWS);
+	query_bind_int(&no_name, STORE_WAKE_ROWS);
 	change_ids(c, &no_name, &nameless);
-	webhooks_make_ready(c, &nameless, &claim);
+	webhooks_make_ready(c, &nameless, &entry);
 	for (;;) {
 		CLEANUP(mem_freep) char *source = NULL;
 
@@ -204,7 +204,7 @@ static void restart_of(struct change *c, enum store_wait why)
 		query_close(&q);
 		free(from);
 		from = mem_fmt("%s\1", source); /* behind it, and behind all that go on with a NUL */
-		release_go_on(c, release_begin(c->store, source, why), &left);
+		wake_scan_continue(c, wake_scan_begin(c->store, source, why), &left);
 	}
 }
 
@@ -214,7 +214,7 @@ static void straighten(struct change *c, struct query *q)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 
-	query_bind_int(q, STORE_RELEASE_ROWS);
+	query_bind_int(q, STORE_WAKE_ROWS);
 	change_ids(c, q, &ids);
 	for (size_t i = 0; i < ids.n; i++) {
 		struct err why = {0};
@@ -260,21 +260,21 @@ int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *
 /* ---- ready ------------------------------------------------------------------------------------------------------- */
 
 /* One that is lost costs a look through the indexes of all that is undone: so many a call. */
-#define MENDS_MAX 16
+#define REPAIRS_MAX 16
 
 /* ids: as the index of ready webhooks names them. Mends the first whose row is not ready; the index names others then.
  * False: all are ready. */
-static bool mend_one(struct change *c, const int64_t *ids, size_t n)
+static bool repair_one(struct change *c, const int64_t *ids, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct webhook_claim claim = {.id = ids[i], .wait = STORE_WAIT_NONE};
+		const struct webhook_index_entry entry = {.id = ids[i], .wait = STORE_WAIT_NONE};
 
 		CHANGE(row, c,
 		       "SELECT 1 FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING " AND +wait = " SQL_WAIT_NONE
 		       " AND +ended = 0");
 		query_bind_int(&row, ids[i]);
 		if (!change_step(c, &row)) {
-			webhook_mend(c, &claim);
+			webhook_repair(c, &entry);
 			return true;
 		}
 	}
@@ -295,7 +295,7 @@ int store_webhooks_ready(struct store *s, int64_t *ret_ids, size_t max, struct e
 		for (n = 0; change_step(&c, &q); n++)
 			ret_ids[n] = query_int(&q);
 		query_close(&q);
-		if (!s->in_transaction || mended == MENDS_MAX || !mend_one(&c, ret_ids, n))
+		if (!s->in_transaction || mended == REPAIRS_MAX || !repair_one(&c, ret_ids, n))
 			break;
 	}
 	r = change_end(&c);
@@ -313,20 +313,20 @@ static size_t timed_make_ready(struct change *c, struct query *q)
 
 	change_id_pairs(c, q, &ids, &times);
 	for (size_t i = 0; i < ids.n; i++) {
-		struct webhook_claim claim = {
+		struct webhook_index_entry entry = {
 			.id = ids.items[i], .wait = STORE_WAIT_RETRY, .not_before_ms = times.items[i]};
 		int64_t wait = 0;
 
 		CHANGE(row, c,
 		       "SELECT wait FROM webhooks WHERE id = ?1 AND +state = " SQL_PENDING
 		       " AND (+not_before = ?2 OR typeof(not_before) <> 'integer')");
-		query_bind_int(&row, claim.id);
-		query_bind_int(&row, claim.not_before_ms);
+		query_bind_int(&row, entry.id);
+		query_bind_int(&row, entry.not_before_ms);
 		if (change_one_int(c, &row, &wait)) {
-			claim.wait = (enum store_wait)wait;
-			webhook_make_ready(c, &claim);
+			entry.wait = (enum store_wait)wait;
+			webhook_make_ready(c, &entry);
 		} else {
-			webhook_mend(c, &claim);
+			webhook_repair(c, &entry);
 		}
 	}
 	return ids.n;
@@ -351,18 +351,18 @@ int store_webhooks_bring_near(struct store *s, int64_t farthest_ms, size_t max, 
 int store_webhooks_due(struct store *s, int64_t now_ms, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
-	size_t left = STORE_RELEASE_ROWS;
+	size_t left = STORE_WAKE_ROWS;
 
-	s->told_ms = now_ms; /* the clock may have been set back */
+	s->now_ms = now_ms; /* the clock may have been set back */
 	CHANGE(q, &c,
 	       "SELECT id, not_before FROM webhooks INDEXED BY webhooks_due WHERE state = " SQL_PENDING
 	       " AND not_before > 0 AND not_before <= ?1 ORDER BY not_before LIMIT ?2");
 	query_bind_int(&q, now_ms);
-	query_bind_int(&q, STORE_RELEASE_ROWS);
+	query_bind_int(&q, STORE_WAKE_ROWS);
 	(void)timed_make_ready(&c, &q);
-	for (struct release *at = s->releases; at && left > 0; at = at->next)
+	for (struct wake_scan *at = s->wake_scans; at && left > 0; at = at->next)
 		if (!at->over)
-			release_go_on(&c, at, &left);
+			wake_scan_continue(&c, at, &left);
 	return change_end(&c);
 }
 
@@ -370,7 +370,7 @@ int64_t store_webhooks_next_due_ms(struct store *s)
 {
 	int64_t due = CLOCK_NEVER_MS;
 
-	for (const struct release *r = s->releases; r; r = r->next)
+	for (const struct wake_scan *r = s->wake_scans; r; r = r->next)
 		if (!r->over)
 			return 0;
 	QUERY(q, s,

@@ -5,9 +5,9 @@
 
 #include "store_fixture.h"
 
-#define MANY (2 * STORE_RELEASE_ROWS + 10)
+#define MANY (2 * STORE_WAKE_ROWS + 10)
 
-static int64_t found[4 * STORE_RELEASE_ROWS];
+static int64_t found[4 * STORE_WAKE_ROWS];
 
 static int ready(struct fixture *f)
 {
@@ -48,13 +48,13 @@ static void a_release_of_many_goes_on_over_the_next_turns(void **state)
 	int64_t first = put_many(f, "gladly", STORE_WAIT_LOOKUP, 0);
 
 	begin(f);
-	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
 	commit(f);
-	assert_int_equal(ready(f), STORE_RELEASE_ROWS);
+	assert_int_equal(ready(f), STORE_WAKE_ROWS);
 	assert_int_equal(found[0], first);
 	assert_int_equal(store_webhooks_next_due_ms(f->s), 0);
 	turn(f, NOW);
-	assert_int_equal(ready(f), 2 * STORE_RELEASE_ROWS);
+	assert_int_equal(ready(f), 2 * STORE_WAKE_ROWS);
 	turn(f, NOW);
 	assert_int_equal(ready(f), MANY);
 	assert_int_equal(store_webhooks_next_due_ms(f->s), CLOCK_NEVER_MS);
@@ -67,7 +67,7 @@ static void who_waits_again_is_let_go_once_only(void **state)
 
 	put_many(f, "gladly", STORE_WAIT_UNCONFIGURED, 0);
 	begin(f);
-	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_UNCONFIGURED, NULL, err));
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_UNCONFIGURED, NULL, err));
 	commit(f);
 	for (;; turns++) {
 		int n = ready(f);
@@ -92,13 +92,13 @@ static void a_release_that_is_rolled_back_is_made_again(void **state)
 
 	put_many(f, "gladly", STORE_WAIT_LOOKUP, 0);
 	begin(f);
-	MUST(store_webhooks_release(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
 	commit(f);
 	begin(f);
 	MUST(store_webhooks_due(f->s, NOW, err));
 	MUST(store_webhooks_due(f->s, NOW, err));
 	store_rollback(f->s);
-	assert_int_equal(ready(f), STORE_RELEASE_ROWS);
+	assert_int_equal(ready(f), STORE_WAKE_ROWS);
 	assert_int_equal(store_webhooks_next_due_ms(f->s), 0);
 	turn(f, NOW);
 	turn(f, NOW);
@@ -111,7 +111,7 @@ static void many_that_are_due_at_once_go_over_several_turns(void **state)
 
 	put_many(f, "gladly", STORE_WAIT_TIME, NOW + 1000);
 	turn(f, NOW + 5000);
-	assert_int_equal(ready(f), STORE_RELEASE_ROWS);
+	assert_int_equal(ready(f), STORE_WAKE_ROWS);
 	assert_int_equal(store_webhooks_next_due_ms(f->s), NOW + 1000);
 	turn(f, NOW + 5000);
 	turn(f, NOW + 5000);
@@ -130,12 +130,12 @@ static void a_restart_with_many_of_several_sources_goes_on_over_turns(void **sta
 	begin(f);
 	MUST(store_webhooks_restart(f->s, err));
 	commit(f);
-	assert_int_equal(ready(f), STORE_RELEASE_ROWS);
+	assert_int_equal(ready(f), STORE_WAKE_ROWS);
 	while (store_webhooks_next_due_ms(f->s) != CLOCK_NEVER_MS) {
 		int before = ready(f);
 
 		turn(f, NOW);
-		assert_in_range(ready(f) - before, 0, STORE_RELEASE_ROWS);
+		assert_in_range(ready(f) - before, 0, STORE_WAKE_ROWS);
 		assert_true(++turns < 8);
 	}
 	/* More than `found` holds. */

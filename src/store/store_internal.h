@@ -5,8 +5,8 @@
  * transaction (with counters, disk and WAL), tables (a webhook, an event, a conversation), and store (opening). Each
  * calls those below it only.
  */
-#ifndef STORE_PRIVATE_H
-#define STORE_PRIVATE_H
+#ifndef STORE_STORE_INTERNAL_H
+#define STORE_STORE_INTERNAL_H
 
 #include <sqlite3.h>
 
@@ -84,7 +84,7 @@ struct store {
 	/* Why a change failed after it had changed rows, and nobody has undone it yet; 0: none did. */
 	int half_done;
 	/* The newest time that a caller told in this turn: when what ends in it ended. */
-	int64_t told_ms;
+	int64_t now_ms;
 	int64_t longest_age_ms; /* longer age limits are not applied now */
 
 	int wal_pages; /* in the WAL after the last commit and not written back */
@@ -93,20 +93,20 @@ struct store {
 	int checkpoint_at;
 	int64_t checkpoint_us;
 	int64_t disk_left, disk_total; /* bytes, as of store_begin; total 0: not known */
-	bool disk_low;                 /* store_may_take refused because of it */
+	bool disk_low;                 /* store_can_accept refused because of it */
 	bool disk_tight;               /* it soon will */
 
 	struct statement *statements; /* open addressing; statements_alloc is a power of two */
 	size_t statements_n, statements_alloc;
 	struct count *counts;
 	size_t counts_n;
-	struct release *releases; /* release.c */
+	struct wake_scan *wake_scans; /* wake.c */
 
-	/* losses.c. The first losses_told are committed; losses_kept stood there when the savepoint was set. What is
-	 * only counted (losses_more) likewise. */
+	/* losses.c. The first losses_committed_n are committed; losses_kept stood there when the savepoint was set.
+	 * What is only counted (losses_more) likewise. */
 	struct store_loss *losses;
-	size_t losses_n, losses_told, losses_kept;
-	size_t losses_more, losses_more_told, losses_more_kept;
+	size_t losses_n, losses_committed_n, losses_kept;
+	size_t losses_more, losses_more_committed, losses_more_kept;
 	struct lost_row lost_rows[LOST_ROWS]; /* a ring */
 	size_t lost_rows_next;
 };
