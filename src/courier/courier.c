@@ -13,7 +13,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "courier/route.h"
+#include "courier/destination.h"
 #include "http/client.h"
 
 enum courier_message_kind {
@@ -29,7 +29,7 @@ struct courier_message {
 	struct message message;
 	union {
 		struct event *event;
-		struct lookup_question *question;
+		struct lookup_request *request;
 		struct generation *generation;
 		bool stalled;
 		uint64_t token;
@@ -43,7 +43,7 @@ struct courier {
 	struct lock lock;          /* over `wakes` */
 	struct http_client *wakes; /* whom a post wakes; NULL: the thread ends */
 
-	struct routes routes;
+	struct destinations destinations;
 	bool stalled, stopping;
 	int64_t deadline_ms; /* stopping; clock_mono_ms */
 };
@@ -75,9 +75,9 @@ void courier_send(struct courier *c, struct event *e)
 	courier_post(c, COURIER_SEND, (struct courier_message){.event = e});
 }
 
-void courier_ask(struct courier *c, struct lookup_question *q)
+void courier_lookup(struct courier *c, struct lookup_request *q)
 {
-	courier_post(c, COURIER_ASK, (struct courier_message){.question = q});
+	courier_post(c, COURIER_ASK, (struct courier_message){.request = q});
 }
 
 void courier_generation(struct courier *c, struct generation *g)
@@ -107,26 +107,26 @@ static void take_messages(struct courier *c)
 		next = m->next;
 		switch ((enum courier_message_kind)m->kind) {
 		case COURIER_SEND:
-			routes_send(&c->routes, cm->event);
+			destinations_send(&c->destinations, cm->event);
 			break;
 		case COURIER_ASK:
-			routes_ask(&c->routes, cm->question);
+			destinations_lookup(&c->destinations, cm->request);
 			break;
 		case COURIER_GENERATION:
 			if (!c->stopping)
-				routes_generation(&c->routes, cm->generation);
+				destinations_generation(&c->destinations, cm->generation);
 			generation_unref(cm->generation);
 			break;
 		case COURIER_STALL:
 			c->stalled = cm->stalled;
 			break;
 		case COURIER_PING:
-			c->routes.shared.sink.alive(c->routes.shared.sink.ctx, cm->token);
+			c->destinations.shared.sink.alive(c->destinations.shared.sink.ctx, cm->token);
 			break;
 		case COURIER_STOP:
 			c->stopping = true;
 			c->deadline_ms = cm->deadline_ms;
-			routes_close(&c->routes);
+			destinations_close(&c->destinations);
 			break;
 		}
 		free(cm);
@@ -138,14 +138,14 @@ static void take_messages(struct courier *c)
 static void *courier_main(void *arg)
 {
 	struct courier *c = arg;
-	struct http_client *client = c->routes.shared.client;
+	struct http_client *client = c->destinations.shared.client;
 	int64_t now_ms, next_ms;
 
 	for (;;) {
 		take_messages(c);
 		now_ms = clock_mono_ms();
-		next_ms = routes_run(&c->routes, !c->stalled, now_ms);
-		if (c->stopping && (c->routes.shared.deliveries == 0 || now_ms >= c->deadline_ms))
+		next_ms = destinations_run(&c->destinations, !c->stalled, now_ms);
+		if (c->stopping && (c->destinations.shared.deliveries == 0 || now_ms >= c->deadline_ms))
 			break;
 		if (c->stopping && c->deadline_ms < next_ms)
 			next_ms = c->deadline_ms;
@@ -168,7 +168,7 @@ struct courier *courier_start(struct generation *g, const struct courier_sink *s
 	struct courier *c = mem_new(1, sizeof(*c));
 
 	c->wakes = http_client_new("deskbridge/" PACKAGE_VERSION);
-	routes_init(&c->routes, c->wakes, sink, options);
+	destinations_init(&c->destinations, c->wakes, sink, options);
 	lock_init(&c->lock);
 	c->mailbox = mailbox_new();
 	mailbox_set_waker(c->mailbox, courier_wake, c);
@@ -181,7 +181,7 @@ void courier_stop(struct courier *c, int64_t deadline_ms)
 {
 	courier_post(c, COURIER_STOP, (struct courier_message){.deadline_ms = deadline_ms});
 	thread_join(c->thread);
-	routes_done(&c->routes);
+	destinations_done(&c->destinations);
 	mailbox_free(c->mailbox);
 	lock_done(&c->lock);
 	free(c);

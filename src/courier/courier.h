@@ -18,7 +18,7 @@
 #include "conf/generation.h"
 #include "decision/event.h"
 #include "klaviyo/outcome.h"
-#include "courier/lookup.h"
+#include "courier/lookup_client.h"
 #include "courier/report.h"
 
 /* An event comes back with what became of it. */
@@ -65,7 +65,7 @@ struct courier *courier_start(struct generation *g, const struct courier_sink *s
 
 /* All of these post and return at once; any thread. */
 void courier_send(struct courier *c, struct event *e);            /* takes over e (heap) */
-void courier_ask(struct courier *c, struct lookup_question *q);   /* takes over q (heap) */
+void courier_lookup(struct courier *c, struct lookup_request *q); /* takes over q (heap) */
 void courier_generation(struct courier *c, struct generation *g); /* takes its own reference */
 void courier_stall(struct courier *c, bool stalled); /* while results cannot be committed: sends nothing new */
 void courier_ping(struct courier *c, uint64_t token);

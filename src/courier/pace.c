@@ -9,7 +9,7 @@
 static const struct upstream_kind kind = {
 	.window = PACE_WINDOW,
 	.window_parked = 0,
-	.pause_shuts = false, /* the quota holds back what is in the tray */
+	.pause_shuts = false, /* the quota holds back what is in the queue */
 	.renewed = UPSTREAM_PROBING,
 };
 

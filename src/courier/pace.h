@@ -30,7 +30,7 @@
 #include "klaviyo/quota.h"
 
 #define PACE_IN_FLIGHT_SINGLE 16
-#define PACE_WINDOW 48     /* events an account's courier may hold: in flight and in the tray */
+#define PACE_WINDOW 48     /* events an account's courier may hold: in flight and in the queue */
 #define PACE_ODD_TRIES 10  /* so many of its own make a dead letter of an event */
 #define PACE_ODD_SLOTS 512 /* events whose odd tries are counted at a time */
 #define PACE_ODD_STALE_MS (60 * 60 * 1000)

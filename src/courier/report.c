@@ -49,7 +49,7 @@ void report_done(struct report *r)
 	free(r->name);
 	free(r->parked);
 	free(r->paused);
-	free(r->told_reason);
+	free(r->published_reason);
 }
 
 static struct log_about about(const struct report *r, const char *reason)
@@ -84,10 +84,10 @@ static char *account_advice(const struct report_park *park)
 	case 0:
 	case 400:
 	case 401:
-		return mem_fmt("put the right key in %s", park->mend);
+		return mem_fmt("put the right key in %s", park->fix_hint);
 	case 403:
 		return mem_fmt("put a key with the scope events:write (a key's scopes cannot be changed later) in %s",
-			       park->mend);
+			       park->fix_hint);
 	default:
 		return mem_str("check klaviyo.url, klaviyo.revision and what stands between here and Klaviyo, then "
 			       "reload" OTHER_URL);
@@ -109,7 +109,7 @@ static void log_parked(const struct report *r, const struct report_park *park)
 		log_warning(&line,
 			    "lookups are parked, webhooks that need one wait: put the right credentials in %s; "
 			    "deskbridge asks again by itself within %d minutes",
-			    park->mend, PROBE_MINUTES);
+			    park->fix_hint, PROBE_MINUTES);
 	} else {
 		log_warning(&line,
 			    "lookups are parked, webhooks that need one wait: see that the source's `lookup` is right, "
@@ -268,9 +268,9 @@ void report_event_waits(struct report *r, const struct event *e, struct outcome_
 	clock_iso(clock_now_ms() + v->retry_after_ms, iso);
 	memcpy(reason, v->reason, sizeof(reason));
 	reason_text(v->reason, sizeof(v->reason), NULL, "Retry-After until %s: %s", iso, reason);
-	if (now_ms < r->wait_told_ms)
+	if (now_ms < r->wait_logged_ms)
 		return;
-	r->wait_told_ms = now_ms + v->retry_after_ms;
+	r->wait_logged_ms = now_ms + v->retry_after_ms;
 	log_warning(&line, "an event waits until %s%s", iso,
 		    v->retry_after_ms >= RETRY_AFTER_MAX_MS ? ", an hour: longer waits are cut to it" : "");
 }
@@ -306,12 +306,13 @@ void report_upstream(struct report *r, const struct upstream *u, const char *shu
 	look_at_pause(r, u->paused_until_ms, header, now_ms);
 	both = r->parked && r->paused ? mem_fmt("%s; %s", r->parked, r->paused) : NULL;
 	reason = shut ? shut : both ? both : r->parked ? r->parked : r->paused;
-	if (r->told && r->told_window == window && r->told_for_new == for_new && text_is(r->told_reason, reason))
+	if (r->published && r->published_window == window && r->published_for_new == for_new &&
+	    text_is(r->published_reason, reason))
 		return;
-	r->told = true;
-	r->told_window = window;
-	r->told_for_new = for_new;
-	free(r->told_reason);
-	r->told_reason = mem_str(reason);
+	r->published = true;
+	r->published_window = window;
+	r->published_for_new = for_new;
+	free(r->published_reason);
+	r->published_reason = mem_str(reason);
 	sink->window(sink->ctx, r->kind, r->name, window, for_new, reason);
 }

@@ -34,13 +34,13 @@ struct report {
 	int64_t paused_until_ms; /* of the pause that was looked at last; 0: none */
 	unsigned failures;       /* in a row, without an answer of use between them */
 	int64_t first_failure_ms;
-	bool trouble;         /* the operator was told of them */
-	int64_t wait_told_ms; /* up to here waits of single events were told */
+	bool trouble;           /* the operator was told of them */
+	int64_t wait_logged_ms; /* up to here waits of single events were told */
 	/* the window that was told last */
-	bool told; /* since the last generation */
-	unsigned told_window;
-	bool told_for_new;
-	char *told_reason;
+	bool published; /* since the last generation */
+	unsigned published_window;
+	bool published_for_new;
+	char *published_reason;
 };
 
 void report_done(struct report *r);
@@ -48,11 +48,11 @@ void report_done(struct report *r);
 /* ---- parked ------------------------------------------------------------------------------------------------------ */
 
 struct report_park {
-	const char *why;  /* for people */
-	unsigned status;  /* of the answer; 0: there was none */
-	bool odd;         /* an account: three people's events were answered oddly */
-	bool credentials; /* a source: they are wrong or not there; else its URL is more likely */
-	const char *mend; /* where other credentials go (secret_fix_hint) */
+	const char *why;      /* for people */
+	unsigned status;      /* of the answer; 0: there was none */
+	bool odd;             /* an account: three people's events were answered oddly */
+	bool credentials;     /* a source: they are wrong or not there; else its URL is more likely */
+	const char *fix_hint; /* where other credentials go (secret_fix_hint) */
 };
 /* It is parked, anew or still. A line where it begins; of an account also where the label becomes another one. */
 void report_parked(struct report *r, const struct report_park *park);

@@ -1,6 +1,6 @@
 /*
- * An event is in the tray or in flight until it comes back through the sink, exactly once, as an outcome or as
- * returned. Events leave the tray in the order they came. Their answers come in any order, which does no harm, because
+ * An event is in the queue or in flight until it comes back through the sink, exactly once, as an outcome or as
+ * returned. Events leave the queue in the order they came. Their answers come in any order, which does no harm, because
  * only the first event of a person is ever here. Nothing survives a crash.
  */
 #include <config.h>
@@ -18,21 +18,21 @@
 #include "klaviyo/reason.h"
 #include "klaviyo/request.h"
 
-struct parcel {
-	struct parcel *next; /* in the tray */
+struct send_job {
+	struct send_job *next; /* in the queue */
 	struct sender *sender;
 	struct event *event;
 	struct pace_request request;
 };
 
 struct sender {
-	struct route route;
+	struct destination destination;
 	struct pace pace;
 	bool held;
 	/* of the account, copied: the generation may go while events are sent by it */
-	char *url, *revision, *key, *key_mend;
+	char *url, *revision, *key, *key_fix_hint;
 	struct quota_limits limits;
-	struct parcel *tray, **tray_end;
+	struct send_job *queue, **queue_end;
 };
 
 /* ---- telling ----------------------------------------------------------------------------------------------------- */
@@ -40,17 +40,18 @@ struct sender {
 /* No pause shuts an account's window. */
 static bool is_shut(const struct sender *s)
 {
-	return s->route.closed || !s->route.configured || s->held || upstream_window(&s->pace.upstream, 0) == 0;
+	return s->destination.closed || !s->destination.configured || s->held ||
+	       upstream_window(&s->pace.upstream, 0) == 0;
 }
 
-static void tell(struct sender *s, int64_t mono_ms)
+static void publish(struct sender *s, int64_t mono_ms)
 {
 	static const char *const headers[] = {
 		[QUOTA_PAUSE_THROTTLED] = "Retry-After", [QUOTA_PAUSE_REMAINING] = "RateLimit-Reset"};
-	const char *shut = !s->route.configured ? "not configured" : s->held ? "on hold" : NULL;
+	const char *shut = !s->destination.configured ? "not configured" : s->held ? "on hold" : NULL;
 
-	report_upstream(&s->route.report, &s->pace.upstream, shut, headers[s->pace.paused_by], &s->route.shared->sink,
-			mono_ms);
+	report_upstream(&s->destination.report, &s->pace.upstream, shut, headers[s->pace.paused_by],
+			&s->destination.shared->sink, mono_ms);
 }
 
 struct delivery *delivery_new(struct event *e, const struct outcome_verdict *v)
@@ -77,9 +78,9 @@ void delivery_free(struct delivery *d)
 }
 
 /* The end of a parcel. v NULL: it was not sent. */
-static void parcel_end(struct parcel *p, const struct outcome_verdict *v)
+static void send_job_end(struct send_job *p, const struct outcome_verdict *v)
 {
-	struct courier_sink *sink = &p->sender->route.shared->sink;
+	struct courier_sink *sink = &p->sender->destination.shared->sink;
 	struct delivery *d = delivery_new(p->event, v);
 
 	free(p);
@@ -88,39 +89,39 @@ static void parcel_end(struct parcel *p, const struct outcome_verdict *v)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
-/* Returns what of the tray may not go; all of it where nothing may. */
-static void tray_return(struct sender *s, bool all)
+/* Returns what of the queue may not go; all of it where nothing may. */
+static void queue_return(struct sender *s, bool all)
 {
-	struct parcel *p = s->tray, *next;
+	struct send_job *p = s->queue, *next;
 
-	s->tray = NULL;
-	s->tray_end = &s->tray;
+	s->queue = NULL;
+	s->queue_end = &s->queue;
 	for (; p; p = next) {
 		next = p->next;
 		p->next = NULL;
 		if (all || (p->event->url && p->event->url[0] != '\0' && !text_is(p->event->url, s->url))) {
-			parcel_end(p, NULL);
+			send_job_end(p, NULL);
 			continue;
 		}
-		*s->tray_end = p;
-		s->tray_end = &p->next;
+		*s->queue_end = p;
+		s->queue_end = &p->next;
 	}
 }
 
 /* An answer changes the state first, then what is reported and the window. The sink gets it last. */
-static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
+static void send_job_back(struct send_job *p, const struct outcome_verdict *answer)
 {
 	struct sender *s = p->sender;
-	struct report *report = &s->route.report;
+	struct report *report = &s->destination.report;
 	const struct report_park park = {
-		.why = answer->reason, .status = answer->status, .odd = answer->odd, .mend = s->key_mend};
+		.why = answer->reason, .status = answer->status, .odd = answer->odd, .fix_hint = s->key_fix_hint};
 	struct outcome_verdict v = *answer;
 	int64_t mono_ms = clock_mono_ms();
 	bool moved;
 
-	s->route.shared->deliveries--;
+	s->destination.shared->deliveries--;
 	moved = pace_returned(&s->pace, &p->request, answer, backoff_jitter(), mono_ms, &v.outcome);
-	if (!s->route.configured)
+	if (!s->destination.configured)
 		pace_renew(&s->pace, &s->limits); /* nobody waits for the end of its pause */
 	if (moved && s->pace.upstream.state == UPSTREAM_PARKED)
 		report_parked(report, &park);
@@ -130,24 +131,24 @@ static void parcel_back(struct parcel *p, const struct outcome_verdict *answer)
 		reason_text(v.reason, sizeof(v.reason), NULL, "answered so %d times while others were delivered: %s",
 			    PACE_ODD_TRIES, answer->reason);
 	/* A request that a stop cuts off says nothing about Klaviyo. */
-	if (!s->route.closed) {
+	if (!s->destination.closed) {
 		if (v.outcome == OUTCOME_DELIVERED)
 			report_answered(report);
 		else if (v.outcome == OUTCOME_RETRY && !v.throttled)
 			report_failed(report, v.status > 0 ? REPORT_NO_USE : REPORT_UNREACHED, v.reason, mono_ms);
 		report_event_waits(report, p->event, &v, mono_ms);
 	}
-	tell(s, mono_ms);
+	publish(s, mono_ms);
 	if (is_shut(s))
-		tray_return(s, true);
+		queue_return(s, true);
 	report_attempt(report, p->event, &v);
-	parcel_end(p, &v);
+	send_job_end(p, &v);
 }
 
 static void on_reply(void *ctx, const struct http_response *reply)
 {
 	CLEANUP(redactor_unrefp) struct redactor *secrets = known_secrets_get();
-	struct parcel *p = ctx;
+	struct send_job *p = ctx;
 	struct outcome_answer a = {
 		.lane = LANE_SINGLE,
 		.status = reply->status,
@@ -171,21 +172,21 @@ static void on_reply(void *ctx, const struct http_response *reply)
 								   : http_why(reply, REASON_ISSUER, why);
 	}
 	outcome_of(&a, &v);
-	parcel_back(p, &v);
+	send_job_back(p, &v);
 }
 
 /* No request was made; the verdict is ours. */
-static void parcel_refused(struct parcel *p, enum outcome outcome, const char *why)
+static void send_job_refused(struct send_job *p, enum outcome outcome, const char *why)
 {
 	CLEANUP(redactor_unrefp) struct redactor *secrets = known_secrets_get();
 	struct outcome_verdict v = {
 		.outcome = outcome, .retry_after_ms = -1, .limit = -1, .remaining = -1, .reset_s = -1};
 
 	reason_text(v.reason, sizeof(v.reason), secrets, "%s", why);
-	parcel_back(p, &v);
+	send_job_back(p, &v);
 }
 
-static int parcel_ask(struct parcel *p, char *body, struct err *reterr)
+static int send_job_ask(struct send_job *p, char *body, struct err *reterr)
 {
 	struct sender *s = p->sender;
 	CLEANUP(mem_freep) char *url = request_url(s->url, KLAVIYO_PATH_EVENTS);
@@ -196,38 +197,38 @@ static int parcel_ask(struct parcel *p, char *body, struct err *reterr)
 		.headers = &headers,
 		.body = body,
 		.body_len = strlen(body),
-		.connect_timeout_ms = s->route.shared->options.connect_ms,
-		.timeout_ms = s->route.shared->options.timeout_ms,
+		.connect_timeout_ms = s->destination.shared->options.connect_ms,
+		.timeout_ms = s->destination.shared->options.timeout_ms,
 	};
 	int r;
 
 	request_headers(&headers, s->key, s->revision);
-	r = http_client_start(s->route.shared->client, &ask, on_reply, p, reterr);
+	r = http_client_start(s->destination.shared->client, &ask, on_reply, p, reterr);
 	pairs_done(&headers);
 	return r;
 }
 
-static void parcel_send(struct parcel *p, int64_t mono_ms)
+static void send_job_send(struct send_job *p, int64_t mono_ms)
 {
 	struct sender *s = p->sender;
 	struct err why = {0};
 	char *body;
 
 	pace_sent(&s->pace, &p->request, mono_ms);
-	s->route.shared->deliveries++;
+	s->destination.shared->deliveries++;
 	/* The wall clock says whether an event is late. */
 	if (request_single(p->event, clock_now_ms(), &body, &why) < 0) {
-		parcel_refused(p, OUTCOME_REJECT, why.text);
+		send_job_refused(p, OUTCOME_REJECT, why.text);
 	} else if (!s->key) {
 		free(body);
-		parcel_refused(p, OUTCOME_PARK, "the key cannot be read");
-	} else if (parcel_ask(p, body, &why) < 0) {
+		send_job_refused(p, OUTCOME_PARK, "the key cannot be read");
+	} else if (send_job_ask(p, body, &why) < 0) {
 		/* A key or URL of which no request can be made: nobody's event can go. */
-		parcel_refused(p, OUTCOME_PARK, why.text);
+		send_job_refused(p, OUTCOME_PARK, why.text);
 	}
 }
 
-static int64_t sender_run(struct route *r, bool sending, int64_t now_ms)
+static int64_t sender_run(struct destination *r, bool sending, int64_t now_ms)
 {
 	struct sender *s = (struct sender *)r;
 	const struct upstream *u = &s->pace.upstream;
@@ -236,19 +237,19 @@ static int64_t sender_run(struct route *r, bool sending, int64_t now_ms)
 	if (r->closed || !r->configured || s->held)
 		return next_ms;
 	pace_tick(&s->pace, now_ms);
-	tell(s, now_ms);
-	while (sending && s->tray && pace_next_ms(&s->pace, now_ms) <= now_ms) {
-		struct parcel *p = s->tray;
+	publish(s, now_ms);
+	while (sending && s->queue && pace_next_ms(&s->pace, now_ms) <= now_ms) {
+		struct send_job *p = s->queue;
 
-		s->tray = p->next;
-		if (!s->tray)
-			s->tray_end = &s->tray;
+		s->queue = p->next;
+		if (!s->queue)
+			s->queue_end = &s->queue;
 		p->next = NULL;
-		parcel_send(p, now_ms);
+		send_job_send(p, now_ms);
 	}
 	/* The next run, where nothing comes before it: at a probe's time, when the pace lets the next event go, or at
 	 * a pause's end. */
-	if (u->state == UPSTREAM_PARKED || (sending && s->tray))
+	if (u->state == UPSTREAM_PARKED || (sending && s->queue))
 		next_ms = pace_next_ms(&s->pace, now_ms);
 	return now_ms < u->paused_until_ms && u->paused_until_ms < next_ms ? u->paused_until_ms : next_ms;
 }
@@ -258,25 +259,25 @@ static int64_t sender_run(struct route *r, bool sending, int64_t now_ms)
 /* Takes the account's values; true where one that Klaviyo sees has changed. */
 static bool adopt(struct sender *s, const struct account *a, const char *key)
 {
-	bool changed = !s->route.configured || !text_is(s->url, a->url) || !text_is(s->revision, a->revision) ||
+	bool changed = !s->destination.configured || !text_is(s->url, a->url) || !text_is(s->revision, a->revision) ||
 		       !text_is(s->key, key) || s->limits.per_second != a->single.per_second ||
 		       s->limits.per_minute != a->single.per_minute || s->limits.share != a->single.share;
 
 	free(s->url);
 	free(s->revision);
-	free(s->key_mend);
+	free(s->key_fix_hint);
 	mem_wipe_str(s->key);
 	s->url = mem_str(a->url);
 	s->revision = mem_str(a->revision);
-	s->key_mend = mem_str(secret_fix_hint(a->api_key));
+	s->key_fix_hint = mem_str(secret_fix_hint(a->api_key));
 	s->key = mem_str(key);
 	s->limits = a->single;
 	s->held = a->hold;
-	s->route.configured = true;
+	s->destination.configured = true;
 	return changed;
 }
 
-static void sender_configure(struct route *r, struct generation *g, bool reloaded)
+static void sender_configure(struct destination *r, struct generation *g, bool reloaded)
 {
 	struct sender *s = (struct sender *)r;
 	const struct account *a = config_account(g->config, r->report.name);
@@ -288,54 +289,54 @@ static void sender_configure(struct route *r, struct generation *g, bool reloade
 		pace_renew(&s->pace, &s->limits);
 	if (changed)
 		report_renewed(&r->report);
-	r->report.told = false;
-	tell(s, clock_mono_ms());
-	tray_return(s, is_shut(s));
+	r->report.published = false;
+	publish(s, clock_mono_ms());
+	queue_return(s, is_shut(s));
 }
 
-void sender_take(struct route *r, struct event *e)
+void sender_take(struct destination *r, struct event *e)
 {
 	struct sender *s = (struct sender *)r;
-	struct parcel *p = mem_new(1, sizeof(*p));
+	struct send_job *p = mem_new(1, sizeof(*p));
 
 	p->sender = s;
 	p->event = e;
 	p->request = (struct pace_request){.event = e->id, .person = digest_number(e->email), .since = s->pace.taken};
-	*s->tray_end = p;
-	s->tray_end = &p->next;
-	tray_return(s, is_shut(s));
+	*s->queue_end = p;
+	s->queue_end = &p->next;
+	queue_return(s, is_shut(s));
 }
 
-static void sender_close(struct route *r)
+static void sender_close(struct destination *r)
 {
 	r->closed = true;
-	tray_return((struct sender *)r, true);
+	queue_return((struct sender *)r, true);
 }
 
-static void sender_free(struct route *r)
+static void sender_free(struct destination *r)
 {
 	struct sender *s = (struct sender *)r;
 
-	INSIST(!s->tray && s->pace.upstream.in_flight == 0);
+	INSIST(!s->queue && s->pace.upstream.in_flight == 0);
 	free(s->url);
 	free(s->revision);
 	mem_wipe_str(s->key);
-	free(s->key_mend);
+	free(s->key_fix_hint);
 	report_done(&r->report);
 	free(s);
 }
 
-struct route *sender_new(struct route_shared *shared, const char *account, int64_t now_ms)
+struct destination *sender_new(struct destination_shared *shared, const char *account, int64_t now_ms)
 {
-	static const struct route_ops ops = {sender_configure, sender_run, sender_close, sender_free};
+	static const struct destination_ops ops = {sender_configure, sender_run, sender_close, sender_free};
 	struct sender *s = mem_new(1, sizeof(*s));
 
-	s->route = (struct route){.ops = &ops,
-				  .shared = shared,
-				  .upstream = &s->pace.upstream,
-				  .report = {.kind = REPORT_ACCOUNT, .name = mem_str(account)}};
-	s->tray_end = &s->tray;
+	s->destination = (struct destination){.ops = &ops,
+					      .shared = shared,
+					      .upstream = &s->pace.upstream,
+					      .report = {.kind = REPORT_ACCOUNT, .name = mem_str(account)}};
+	s->queue_end = &s->queue;
 	s->limits = (struct quota_limits){1, 1, 1};
 	pace_init(&s->pace, &s->limits, now_ms);
-	return &s->route;
+	return &s->destination;
 }

@@ -108,30 +108,30 @@ static void throttled(struct upstream *u, int64_t retry_after_ms, int64_t now_ms
 		u->paused_until_ms = now_ms + wait_ms;
 }
 
-void upstream_answered(struct upstream *u, struct upstream_stamp asked, enum upstream_word word, uint64_t whom,
+void upstream_answered(struct upstream *u, struct upstream_stamp asked, enum upstream_answer word, uint64_t whom,
 		       int64_t retry_after_ms, int64_t now_ms)
 {
 	const bool is_news = asked.period == u->period && u->state != UPSTREAM_PARKED;
 	bool parks = false;
 
 	/* A pause concerns the helpdesk, whichever credentials were asked by. */
-	if (word == UPSTREAM_THROTTLED)
+	if (word == UPSTREAM_ANSWER_THROTTLED)
 		throttled(u, retry_after_ms, now_ms);
 	if (asked.epoch != u->epoch)
 		return;
 	switch (word) {
-	case UPSTREAM_USEFUL:
+	case UPSTREAM_ANSWER_USEFUL:
 		(void)upstream_open(u);
 		break;
-	case UPSTREAM_REFUSED:
+	case UPSTREAM_ANSWER_REFUSED:
 		parks = is_news;
 		break;
-	case UPSTREAM_ODD:
+	case UPSTREAM_ANSWER_ODD:
 		parks = is_news &&
 			(u->state == UPSTREAM_PROBING || (!upstream_odd(u, whom) && u->odd_n == UPSTREAM_ODD_MAX));
 		break;
-	case UPSTREAM_TROUBLE:
-	case UPSTREAM_THROTTLED:
+	case UPSTREAM_ANSWER_TROUBLE:
+	case UPSTREAM_ANSWER_THROTTLED:
 		break;
 	}
 	if (parks)

@@ -102,12 +102,13 @@ bool upstream_open(struct upstream *u);
 bool upstream_odd(struct upstream *u, uint64_t whom);
 
 /* How a source's lookup was answered. */
-enum upstream_word {
-	UPSTREAM_USEFUL,    /* the helpdesk knows the customer, or says that there is none */
-	UPSTREAM_TROUBLE,   /* 5xx, no answer: nothing about credentials, URL or customer */
-	UPSTREAM_THROTTLED, /* a 429 */
-	UPSTREAM_ODD,       /* an answer that is of no use */
-	UPSTREAM_REFUSED,   /* one that concerns every customer: 401, or "no such customer" before anything worked */
+enum upstream_answer {
+	UPSTREAM_ANSWER_USEFUL,    /* the helpdesk knows the customer, or says that there is none */
+	UPSTREAM_ANSWER_TROUBLE,   /* 5xx, no answer: nothing about credentials, URL or customer */
+	UPSTREAM_ANSWER_THROTTLED, /* a 429 */
+	UPSTREAM_ANSWER_ODD,       /* an answer that is of no use */
+	UPSTREAM_ANSWER_REFUSED, /* one that concerns every customer: 401, or "no such customer" before anything worked
+				  */
 };
 /*
  * The rules of a source. A refusal parks; so do odd answers about three customers in a row, and one odd answer while
@@ -116,7 +117,7 @@ enum upstream_word {
  * probe. A 429 pauses for retry_after_ms (-1: not told), floor 1 s, at most an hour; where none is told the pause
  * doubles from 1 s to 1 min until an answer of use. whom: a digest of the customer.
  */
-void upstream_answered(struct upstream *u, struct upstream_stamp asked, enum upstream_word word, uint64_t whom,
+void upstream_answered(struct upstream *u, struct upstream_stamp asked, enum upstream_answer word, uint64_t whom,
 		       int64_t retry_after_ms, int64_t now_ms);
 
 #endif

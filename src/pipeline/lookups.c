@@ -53,7 +53,7 @@ struct question {
 	enum question_state state;
 	enum question_mark mark;
 	struct lookups_verdict verdict; /* ANSWERED */
-	struct lookup_question *ask;    /* MARK_ASKED: goes out with the commit */
+	struct lookup_request *ask;     /* MARK_ASKED: goes out with the commit */
 	unsigned commits;               /* since it was answered */
 };
 
@@ -77,7 +77,7 @@ static void question_free(struct question *q)
 	free(q->customer);
 	free(q->verdict.reason);
 	if (q->ask)
-		lookup_question_free(q->ask);
+		lookup_request_free(q->ask);
 	free(q);
 }
 
@@ -368,7 +368,7 @@ void lookups_commit(struct lookups *l, struct courier *c)
 			continue;
 		}
 		if (q->mark == MARK_ASKED)
-			courier_ask(c, TAKE(q->ask));
+			courier_lookup(c, TAKE(q->ask));
 		q->mark = MARK_NONE;
 		at = &q->next;
 	}

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "courier/courier.h"
-#include "courier/lookup.h"
+#include "courier/lookup_client.h"
 #include "pipeline/work.h"
 
 struct lookups;
@@ -33,7 +33,7 @@ bool lookups_may_ask(const struct lookups *l, const char *source, bool is_new);
 /* True where that question is under way, or another about w's customer: then w counts among those that wait for it. */
 bool lookups_join(struct lookups *l, const char *key, const struct webhook *w);
 /* Asks what is not under way; takes over p, which g's definition has parsed. key: lookup_plan_key's. worked:
- * lookup.h's, as it was kept. */
+ * lookup_client.h's, as it was kept. */
 void lookups_ask(struct lookups *l, const char *key, struct parsed_webhook *p, struct generation *g, bool is_new,
 		 const struct lookup_mark *worked);
 

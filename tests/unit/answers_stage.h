@@ -8,7 +8,7 @@
 #define ANSWERS_STAGE_H
 
 #include "base/metrics.h"
-#include "courier/route.h"
+#include "courier/destination.h"
 #include "pipeline/turn.h"
 #include "pipeline_stage.h"
 
@@ -31,7 +31,7 @@ static struct world {
 	struct stage *stage;
 	struct health *health;
 	struct turn *turn;
-	struct routes routes;
+	struct destinations destinations;
 	enum report_kind kind;   /* whose windows the turn is told */
 	bool (*hand_over)(void); /* to the routes, what a turn left for them; whether it did. NULL: nothing */
 	struct reply *replies, **replies_end; /* all have the same latency: the order of asking is that of answering */
@@ -126,18 +126,18 @@ static void world_start(enum report_kind kind, const struct courier_sink *sink)
 	(void)stage_setup((void **)&world.stage);
 	world.health = health_new();
 	world.turn = turn_new(world.stage->store, world.stage->generation, NULL, world.health);
-	routes_init(&world.routes, NULL, sink, &(struct courier_options){0});
+	destinations_init(&world.destinations, NULL, sink, &(struct courier_options){0});
 }
 
 static void world_end(void)
 {
 	if (world.hand_over)
 		(void)world.hand_over();
-	routes_close(&world.routes);
+	destinations_close(&world.destinations);
 	world.now_ms += LATENCY_MS;
 	while (reply_next())
 		;
-	routes_done(&world.routes);
+	destinations_done(&world.destinations);
 	turn_last(world.turn);
 	turn_free(world.turn);
 	health_free(world.health);
@@ -152,7 +152,7 @@ static void world_run(int64_t until_ms)
 
 		world.posted = false;
 		next_ms = turn_run(world.turn);
-		courier_ms = routes_run(&world.routes, true, __wrap_clock_mono_ms());
+		courier_ms = destinations_run(&world.destinations, true, __wrap_clock_mono_ms());
 		any = world.hand_over && world.hand_over();
 		while (reply_next())
 			any = true;

@@ -60,12 +60,12 @@ void courier_send(struct courier *c, struct event *e)
 	free(e);
 }
 
-void courier_ask(struct courier *c, struct lookup_question *q)
+void courier_lookup(struct courier *c, struct lookup_request *q)
 {
 	(void)c;
 	assert_true(handed.asked_n < HANDED_MAX);
 	handed.asked[handed.asked_n++] = TAKE(q->key);
-	lookup_question_free(q);
+	lookup_request_free(q);
 }
 
 void courier_generation(struct courier *c, struct generation *g)

@@ -75,9 +75,9 @@ struct event *shop_desk_event(int64_t id, unsigned person, const char *url)
 	return e;
 }
 
-struct lookup_question *shop_desk_question(const char *customer, bool is_new)
+struct lookup_request *shop_desk_question(const char *customer, bool is_new)
 {
-	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct lookup_request *q = mem_new(1, sizeof(*q));
 	struct webhook w = {.source = mem_str("desk"), .query = mem_str(""), .path = mem_str("/webhooks/desk")};
 
 	w.body = mem_fmt("{\"type\":\"open\",\"conversation\":\"c1\",\"customer\":\"%s\"}", customer);

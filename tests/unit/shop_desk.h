@@ -25,6 +25,6 @@ struct generation *shop_desk_secret(struct generation *g, const char *folder, co
 /* An event for p<person>@example.com, of a minute ago. The caller's. */
 struct event *shop_desk_event(int64_t id, unsigned person, const char *url);
 /* A question about a customer, with the webhook of an opening. The caller's. */
-struct lookup_question *shop_desk_question(const char *customer, bool is_new);
+struct lookup_request *shop_desk_question(const char *customer, bool is_new);
 
 #endif

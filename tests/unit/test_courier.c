@@ -717,7 +717,7 @@ static void *release_later(void *arg)
 {
 	struct post *p = arg;
 
-	/* The tray comes back when the courier has begun to stop. */
+	/* The queue comes back when the courier has begun to stop. */
 	(void)nth(p, NEWS_DELIVERED, 0);
 	scripted_release(p->server, accepted);
 	return NULL;
@@ -753,7 +753,7 @@ static void lookups_go_by_the_same_thread(void **state)
 	assert_int_equal(window.window, LOOKUP_WINDOW);
 	scripted_once(p.server, (struct scripted_answer){
 					.status = 200, .type = JSON, .body = "{\"emails\":[\"jo@example.com\"]}"});
-	courier_ask(p.courier, shop_desk_question("cu1", false));
+	courier_lookup(p.courier, shop_desk_question("cu1", false));
 	assert_int_equal(nth(&p, NEWS_ANSWER, 0).outcome, LOOKUP_FOUND);
 	stop(&p);
 }
@@ -765,7 +765,7 @@ static void stopping_returns_lookups_under_way(void **state)
 	(void)state;
 	start(&p, "");
 	scripted_always(p.server, held);
-	courier_ask(p.courier, shop_desk_question("cu1", false));
+	courier_lookup(p.courier, shop_desk_question("cu1", false));
 	scripted_wait(p.server, 1);
 	courier_stop(TAKE(p.courier), clock_mono_ms() + SCRIPTED_PATIENCE_MS);
 	assert_int_equal(nth(&p, NEWS_ANSWER, 0).outcome, LOOKUP_RETURNED);

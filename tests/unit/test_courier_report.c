@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "courier/route.h"
+#include "courier/destination.h"
 #include "shop_desk.h"
 
 #define NOW INT64_C(1795276800000)  /* of the wall clock at the beginning of each scene */
@@ -51,7 +51,7 @@ static struct world {
 	int64_t now_ms;
 	char *folder;
 	struct generation *g;
-	struct routes routes;
+	struct destinations destinations;
 	struct exchange *calls, **calls_end; /* oldest first */
 	bool impossible;                     /* of no request can a transfer be made */
 	int64_t event;                       /* the last one */
@@ -286,7 +286,7 @@ static int64_t run(void)
 {
 	int64_t now_ms = __wrap_clock_mono_ms();
 
-	return routes_run(&world.routes, true, now_ms);
+	return destinations_run(&world.destinations, true, now_ms);
 }
 
 /* Time goes by, from one moment at which there is something to do to the next. */
@@ -309,7 +309,7 @@ static void pass(int64_t ms)
 
 static void take_generation(struct generation *g)
 {
-	routes_generation(&world.routes, g);
+	destinations_generation(&world.destinations, g);
 	generation_unref(world.g);
 	world.g = g;
 }
@@ -332,7 +332,7 @@ static void new_secret(const char *file, const char *value)
 {
 	see("another secret in %s", file);
 	world.g = shop_desk_secret(world.g, world.folder, file, value);
-	routes_generation(&world.routes, world.g);
+	destinations_generation(&world.destinations, world.g);
 }
 
 #define SHOP "shop: {api_key: {file: key}"
@@ -360,7 +360,7 @@ static void scene_with(const char *name, const char *account, const char *passwo
 	scripted_write(world.folder, "key", "pk_first\n");
 	scripted_write(world.folder, "other", "pk_other\n");
 	scripted_write(world.folder, "token", "s3cret\n");
-	routes_init(&world.routes, NULL, &sink, &(struct courier_options){0});
+	destinations_init(&world.destinations, NULL, &sink, &(struct courier_options){0});
 	reload(account, DESK);
 }
 
@@ -372,10 +372,10 @@ static void scene(const char *name)
 static void scene_end(void)
 {
 	see("the end");
-	routes_close(&world.routes);
+	destinations_close(&world.destinations);
 	while (world.calls)
 		ANSWER(.failure = HTTP_ABORTED);
-	routes_done(&world.routes);
+	destinations_done(&world.destinations);
 	generation_unref(world.g);
 	world.g = NULL;
 	scripted_folder_remove(world.folder);
@@ -389,7 +389,7 @@ static void send(unsigned person)
 	struct event *e = shop_desk_event(++world.event, person, "http://127.0.0.1:9");
 
 	see("event %d of person %u", (int)e->id, person);
-	routes_send(&world.routes, e);
+	destinations_send(&world.destinations, e);
 	(void)run();
 }
 
@@ -403,7 +403,7 @@ static void sent(unsigned person, struct says a)
 static void ask(const char *customer, bool is_new)
 {
 	see("customer %s%s", customer, is_new ? ", a new one" : "");
-	routes_ask(&world.routes, shop_desk_question(customer, is_new));
+	destinations_lookup(&world.destinations, shop_desk_question(customer, is_new));
 }
 
 static void asked(const char *customer, bool is_new, struct says a)

@@ -159,7 +159,7 @@ void __wrap_courier_send(struct courier *c, struct event *e);
 void __wrap_courier_send(struct courier *c, struct event *e)
 {
 	(void)c;
-	routes_send(&world.routes, e);
+	destinations_send(&world.destinations, e);
 }
 
 static void answer_fill(struct http_response *to, const struct row *row)
@@ -228,7 +228,7 @@ static void sink_delivered(void *ctx, struct delivery *d)
 static void world_begin(void)
 {
 	world_start(REPORT_ACCOUNT, &(struct courier_sink){.delivered = sink_delivered, .window = sink_window});
-	routes_generation(&world.routes, world.stage->generation);
+	destinations_generation(&world.destinations, world.stage->generation);
 }
 
 /* The same configuration again. */
@@ -236,7 +236,7 @@ static void reload_all(void)
 {
 	struct generation *g = stage_configure(world.stage, STAGE_KLAVIYO "sources:\n" STAGE_SOURCES);
 
-	routes_generation(&world.routes, g);
+	destinations_generation(&world.destinations, g);
 	generation_unref(g);
 }
 

@@ -157,7 +157,7 @@ _Static_assert(ROWS >= 40, "fewer than forty kinds of answer");
 		      "authenticate: basic, emails: /mail, missing: {/gone: true}}]}, "                       \
 		      "lookup: {base_url: \"http://127.0.0.1:9\", user: u, password: secret}}\n"
 
-static struct lookup_question *questions[WEBHOOKS_MAX]; /* asked in a turn, not handed over yet */
+static struct lookup_request *questions[WEBHOOKS_MAX]; /* asked in a turn, not handed over yet */
 static size_t questions_n;
 static unsigned requests_for_odd;
 static uint32_t chance;
@@ -177,8 +177,8 @@ double __wrap_backoff_jitter(void)
 	return (double)(chance >> 8) / (double)((1u << 24) - 1);
 }
 
-void __wrap_courier_ask(struct courier *c, struct lookup_question *q);
-void __wrap_courier_ask(struct courier *c, struct lookup_question *q)
+void __wrap_courier_lookup(struct courier *c, struct lookup_request *q);
+void __wrap_courier_lookup(struct courier *c, struct lookup_request *q)
 {
 	(void)c;
 	assert_true(questions_n < WEBHOOKS_MAX);
@@ -265,7 +265,7 @@ static void configure(void)
 	world.stage->work.config = world.stage->generation->config;
 	m->generation = generation_ref(world.stage->generation);
 	post(&m->message, MESSAGE_GENERATION);
-	routes_generation(&world.routes, world.stage->generation);
+	destinations_generation(&world.destinations, world.stage->generation);
 }
 
 /* What a turn asked goes to the lookups: true where there was something. */
@@ -275,7 +275,7 @@ static bool hand_over(void)
 
 	questions_n = 0;
 	for (size_t i = 0; i < n; i++)
-		routes_ask(&world.routes, questions[i]);
+		destinations_lookup(&world.destinations, questions[i]);
 	return n > 0;
 }
 

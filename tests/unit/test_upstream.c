@@ -27,7 +27,7 @@ static struct upstream_stamp stamp(struct upstream *u)
 }
 
 /* One customer's answer to a question of now. */
-static void says(struct upstream *u, enum upstream_word word, uint64_t customer, int64_t now_ms)
+static void says(struct upstream *u, enum upstream_answer word, uint64_t customer, int64_t now_ms)
 {
 	upstream_answered(u, stamp(u), word, customer, -1, now_ms);
 }
@@ -35,13 +35,13 @@ static void says(struct upstream *u, enum upstream_word word, uint64_t customer,
 static void probes_double_from_one_minute_to_fifteen(void **state)
 {
 	static const int64_t minutes[] = {1, 2, 4, 8, 15, 15};
-	static const enum upstream_word words[] = {UPSTREAM_REFUSED, UPSTREAM_ODD};
+	static const enum upstream_answer words[] = {UPSTREAM_ANSWER_REFUSED, UPSTREAM_ANSWER_ODD};
 	int64_t now_ms = START_MS;
 	struct upstream u;
 
 	(void)state;
 	upstream_init(&u, &source);
-	says(&u, UPSTREAM_REFUSED, 1, now_ms);
+	says(&u, UPSTREAM_ANSWER_REFUSED, 1, now_ms);
 	for (size_t i = 0; i < sizeof(minutes) / sizeof(minutes[0]); i++) {
 		int64_t probe_ms = now_ms + minutes[i] * CLOCK_MINUTE_MS;
 
@@ -55,13 +55,13 @@ static void probes_double_from_one_minute_to_fifteen(void **state)
 		assert_int_equal(upstream_window(&u, probe_ms), 1);
 		assert_false(upstream_is_for_new(&u));
 		now_ms = probe_ms;
-		says(&u, UPSTREAM_TROUBLE, 2, now_ms); /* says nothing */
+		says(&u, UPSTREAM_ANSWER_TROUBLE, 2, now_ms); /* says nothing */
 		assert_false(upstream_is_for_new(&u));
 		says(&u, words[i % 2], 1, now_ms);
 	}
 	upstream_renew(&u);
 	assert_int_equal(upstream_window(&u, now_ms), 4);
-	says(&u, UPSTREAM_USEFUL, 1, now_ms);
+	says(&u, UPSTREAM_ANSWER_USEFUL, 1, now_ms);
 	assert_int_equal(upstream_window(&u, now_ms), 4);
 }
 
@@ -74,14 +74,14 @@ static void a_burst_parks_once_and_an_answer_of_use_ends_it(void **state)
 	upstream_init(&u, &source);
 	asked = stamp(&u);
 	for (uint64_t i = 0; i < 4; i++)
-		upstream_answered(&u, asked, UPSTREAM_REFUSED, i, -1, START_MS + (int64_t)i);
+		upstream_answered(&u, asked, UPSTREAM_ANSWER_REFUSED, i, -1, START_MS + (int64_t)i);
 	assert_int_equal(upstream_tick(&u, START_MS + 10), START_MS + CLOCK_MINUTE_MS);
 	/* One customer's refusal, while another's question was under way: it is not the credentials. */
-	upstream_answered(&u, asked, UPSTREAM_USEFUL, 9, -1, START_MS + 10);
+	upstream_answered(&u, asked, UPSTREAM_ANSWER_USEFUL, 9, -1, START_MS + 10);
 	assert_int_equal(upstream_window(&u, START_MS + 10), 4);
 	/* An answer to a question from before a renewal says nothing of what is configured now. */
 	upstream_renew(&u);
-	upstream_answered(&u, asked, UPSTREAM_REFUSED, 9, -1, START_MS + 20);
+	upstream_answered(&u, asked, UPSTREAM_ANSWER_REFUSED, 9, -1, START_MS + 20);
 	assert_int_equal(upstream_window(&u, START_MS + 20), 4);
 }
 
@@ -92,18 +92,18 @@ static void three_customers_in_a_row_with_odd_answers_park(void **state)
 	(void)state;
 	upstream_init(&u, &source);
 	for (int i = 0; i < 20; i++)
-		says(&u, UPSTREAM_ODD, 1, START_MS); /* one customer's trouble, however often */
-	says(&u, UPSTREAM_ODD, 2, START_MS);
+		says(&u, UPSTREAM_ANSWER_ODD, 1, START_MS); /* one customer's trouble, however often */
+	says(&u, UPSTREAM_ANSWER_ODD, 2, START_MS);
 	assert_int_equal(upstream_window(&u, START_MS), 4);
-	says(&u, UPSTREAM_USEFUL, 3, START_MS); /* begins anew */
-	says(&u, UPSTREAM_ODD, 1, START_MS);
-	says(&u, UPSTREAM_ODD, 2, START_MS);
-	says(&u, UPSTREAM_TROUBLE, 3, START_MS); /* neither */
+	says(&u, UPSTREAM_ANSWER_USEFUL, 3, START_MS); /* begins anew */
+	says(&u, UPSTREAM_ANSWER_ODD, 1, START_MS);
+	says(&u, UPSTREAM_ANSWER_ODD, 2, START_MS);
+	says(&u, UPSTREAM_ANSWER_TROUBLE, 3, START_MS); /* neither */
 	assert_int_equal(upstream_window(&u, START_MS), 4);
-	says(&u, UPSTREAM_ODD, 3, START_MS);
+	says(&u, UPSTREAM_ANSWER_ODD, 3, START_MS);
 	assert_int_equal(upstream_window(&u, START_MS), 1);
 	assert_true(upstream_is_for_new(&u));
-	says(&u, UPSTREAM_USEFUL, 4, START_MS); /* a customer not asked about before */
+	says(&u, UPSTREAM_ANSWER_USEFUL, 4, START_MS); /* a customer not asked about before */
 	assert_int_equal(upstream_window(&u, START_MS), 4);
 }
 
@@ -116,14 +116,14 @@ static void untold_pauses_grow_and_told_ones_have_a_floor(void **state)
 	(void)state;
 	upstream_init(&u, &source);
 	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-		upstream_answered(&u, stamp(&u), UPSTREAM_THROTTLED, 1, i % 2 ? 0 : -1, now_ms);
-		upstream_answered(&u, stamp(&u), UPSTREAM_THROTTLED, 1, -1, now_ms + 1);
+		upstream_answered(&u, stamp(&u), UPSTREAM_ANSWER_THROTTLED, 1, i % 2 ? 0 : -1, now_ms);
+		upstream_answered(&u, stamp(&u), UPSTREAM_ANSWER_THROTTLED, 1, -1, now_ms + 1);
 		assert_int_equal(upstream_window(&u, now_ms + waits[i] - 1), 0);
 		assert_int_equal(upstream_window(&u, now_ms + waits[i]), 4);
 		now_ms += waits[i];
 	}
-	says(&u, UPSTREAM_USEFUL, 1, now_ms);
-	upstream_answered(&u, stamp(&u), UPSTREAM_THROTTLED, 1, 1, now_ms);
+	says(&u, UPSTREAM_ANSWER_USEFUL, 1, now_ms);
+	upstream_answered(&u, stamp(&u), UPSTREAM_ANSWER_THROTTLED, 1, 1, now_ms);
 	assert_int_equal(upstream_tick(&u, now_ms), now_ms + 1000);
 }
 
@@ -133,7 +133,7 @@ static void no_pause_is_longer_than_an_hour(void **state)
 
 	(void)state;
 	upstream_init(&u, &source);
-	upstream_answered(&u, stamp(&u), UPSTREAM_THROTTLED, 1, INT64_C(99999999999000), START_MS);
+	upstream_answered(&u, stamp(&u), UPSTREAM_ANSWER_THROTTLED, 1, INT64_C(99999999999000), START_MS);
 	assert_int_equal(upstream_window(&u, START_MS + CLOCK_HOUR_MS - 1), 0);
 	assert_int_equal(upstream_tick(&u, START_MS), START_MS + CLOCK_HOUR_MS);
 	assert_int_equal(upstream_window(&u, START_MS + CLOCK_HOUR_MS), 4);

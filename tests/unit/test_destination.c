@@ -1,7 +1,7 @@
 /* The list of accounts and sources: who is found, made, kept and freed. The HTTP client is faked. */
 #include <config.h>
 
-#include "courier/route.h"
+#include "courier/destination.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,7 +95,7 @@ static void on_answer(void *ctx, struct lookup_answer *a)
 struct world {
 	char *folder;
 	struct told told;
-	struct routes routes;
+	struct destinations destinations;
 };
 
 /* An account and a source with that name; the source has a lookup where it is asked for. */
@@ -112,7 +112,7 @@ static void configure(struct world *w, const char *name, bool lookup)
 
 	scripted_write(w->folder, "key", "pk_test\n");
 	g = shop_desk_load(w->folder, &desk);
-	routes_generation(&w->routes, g);
+	destinations_generation(&w->destinations, g);
 	generation_unref(g);
 }
 
@@ -122,7 +122,7 @@ static int setup(void **state)
 	const struct courier_sink sink = {on_delivered, on_window, on_answer, NULL, &w->told};
 
 	w->folder = scripted_folder();
-	routes_init(&w->routes, NULL, &sink, &(struct courier_options){.lookup.timeout_ms = 7});
+	destinations_init(&w->destinations, NULL, &sink, &(struct courier_options){.lookup.timeout_ms = 7});
 	configure(w, "desk", true);
 	*state = w;
 	return 0;
@@ -132,10 +132,10 @@ static int teardown(void **state)
 {
 	struct world *w = *state;
 
-	routes_close(&w->routes);
+	destinations_close(&w->destinations);
 	if (flying)
 		answer(202);
-	routes_done(&w->routes);
+	destinations_done(&w->destinations);
 	scripted_folder_remove(w->folder);
 	free(w);
 	return 0;
@@ -143,7 +143,7 @@ static int teardown(void **state)
 
 static int64_t run(struct world *w)
 {
-	return routes_run(&w->routes, true, clock_mono_ms());
+	return destinations_run(&w->destinations, true, clock_mono_ms());
 }
 
 static void send(struct world *w, const char *account)
@@ -158,36 +158,36 @@ static void send(struct world *w, const char *account)
 	e->properties = mem_str("{}");
 	e->profile = mem_str("{}");
 	e->late_ms = CLOCK_NEVER_MS;
-	routes_send(&w->routes, e);
+	destinations_send(&w->destinations, e);
 	(void)run(w);
 }
 
 static void ask(struct world *world, const char *source)
 {
-	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct lookup_request *q = mem_new(1, sizeof(*q));
 	struct webhook w = {.body = mem_str("{\"customer\":\"cu1\"}")};
 
 	w.body_len = strlen(w.body);
 	q->source = mem_str(source);
 	q->key = mem_str("cu1");
 	q->parsed = parsed_webhook_unparsed(&w);
-	routes_ask(&world->routes, q);
+	destinations_lookup(&world->destinations, q);
 }
 
 static void an_account_and_a_source_of_one_name_are_two_routes(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(w->routes.n, 2);
-	assert_int_equal(w->routes.all[0]->report.kind, REPORT_ACCOUNT);
-	assert_int_equal(w->routes.all[1]->report.kind, REPORT_LOOKUPS);
+	assert_int_equal(w->destinations.n, 2);
+	assert_int_equal(w->destinations.all[0]->report.kind, REPORT_ACCOUNT);
+	assert_int_equal(w->destinations.all[1]->report.kind, REPORT_LOOKUPS);
 	configure(w, "desk", true); /* again */
-	assert_int_equal(w->routes.n, 2);
+	assert_int_equal(w->destinations.n, 2);
 	configure(w, "desk", false);
-	assert_int_equal(w->routes.n, 1);
+	assert_int_equal(w->destinations.n, 1);
 	configure(w, "shop", true);
-	assert_int_equal(w->routes.n, 2);
-	assert_string_equal(w->routes.all[0]->report.name, "shop");
+	assert_int_equal(w->destinations.n, 2);
+	assert_string_equal(w->destinations.all[0]->report.name, "shop");
 }
 
 static void what_nobody_takes_comes_back_at_once(void **state)
@@ -222,14 +222,14 @@ static void a_route_that_is_gone_stays_until_its_transfer_is_back(void **state)
 	struct world *w = *state;
 
 	send(w, "desk");
-	assert_int_equal(w->routes.shared.deliveries, 1);
+	assert_int_equal(w->destinations.shared.deliveries, 1);
 	configure(w, "shop", false);
-	assert_int_equal(w->routes.n, 2);
+	assert_int_equal(w->destinations.n, 2);
 	answer(202);
 	assert_int_equal(w->told.delivered, 1);
-	assert_int_equal(w->routes.shared.deliveries, 0);
+	assert_int_equal(w->destinations.shared.deliveries, 0);
 	configure(w, "shop", false);
-	assert_int_equal(w->routes.n, 1);
+	assert_int_equal(w->destinations.n, 1);
 }
 
 /* Whether a gauge says that it is parked or paused. */
@@ -299,7 +299,7 @@ static void what_comes_after_the_end_is_given_back(void **state)
 
 	ask(w, "desk");
 	assert_int_equal(w->told.answers, 0);
-	routes_close(&w->routes);
+	destinations_close(&w->destinations);
 	assert_int_equal(w->told.answers, 1);
 	assert_int_equal(w->told.outcome, LOOKUP_RETURNED);
 	assert_string_equal(w->told.reason.text, "stopped before the answer came");

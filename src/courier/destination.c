@@ -1,18 +1,18 @@
 #include <config.h>
 
-#include "courier/route.h"
+#include "courier/destination.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "courier/sender.h"
 
-void routes_init(struct routes *r, struct http_client *client, const struct courier_sink *sink,
-		 const struct courier_options *options)
+void destinations_init(struct destinations *r, struct http_client *client, const struct courier_sink *sink,
+		       const struct courier_options *options)
 {
 	struct courier_options *o = &r->shared.options;
 
-	*r = (struct routes){.shared = {.client = client, .sink = *sink}};
+	*r = (struct destinations){.shared = {.client = client, .sink = *sink}};
 	if (options)
 		*o = *options;
 	if (o->connect_ms <= 0)
@@ -25,7 +25,7 @@ void routes_init(struct routes *r, struct http_client *client, const struct cour
 		o->lookup.timeout_ms = LOOKUP_TIMEOUT_MS;
 }
 
-static struct route *find(const struct routes *r, enum report_kind kind, const char *name)
+static struct destination *find(const struct destinations *r, enum report_kind kind, const char *name)
 {
 	for (size_t i = 0; i < r->n; i++)
 		if (r->all[i]->report.kind == kind && text_is(r->all[i]->report.name, name))
@@ -33,16 +33,16 @@ static struct route *find(const struct routes *r, enum report_kind kind, const c
 	return NULL;
 }
 
-static void make(struct routes *r, enum report_kind kind, const char *name)
+static void make(struct destinations *r, enum report_kind kind, const char *name)
 {
 	if (find(r, kind, name))
 		return;
 	MEM_ROOM(r->all, r->n);
-	r->all[r->n++] =
-		kind == REPORT_ACCOUNT ? sender_new(&r->shared, name, clock_mono_ms()) : lookup_new(&r->shared, name);
+	r->all[r->n++] = kind == REPORT_ACCOUNT ? sender_new(&r->shared, name, clock_mono_ms())
+						: lookup_client_new(&r->shared, name);
 }
 
-void routes_generation(struct routes *r, struct generation *g)
+void destinations_generation(struct destinations *r, struct generation *g)
 {
 	/* Changed secrets come with the same configuration. */
 	bool reloaded = !r->generation || r->generation->config != g->config;
@@ -57,7 +57,7 @@ void routes_generation(struct routes *r, struct generation *g)
 		r->all[i]->ops->configure(r->all[i], g, reloaded);
 	/* A route that is gone is freed once its last transfer is back. */
 	for (size_t i = 0; i < r->n; i++) {
-		struct route *one = r->all[i];
+		struct destination *one = r->all[i];
 
 		if (one->configured || one->upstream->in_flight > 0)
 			r->all[kept++] = one;
@@ -69,9 +69,9 @@ void routes_generation(struct routes *r, struct generation *g)
 	r->generation = generation_ref(g);
 }
 
-void routes_send(struct routes *r, struct event *e)
+void destinations_send(struct destinations *r, struct event *e)
 {
-	struct route *account = find(r, REPORT_ACCOUNT, e->account);
+	struct destination *account = find(r, REPORT_ACCOUNT, e->account);
 
 	if (account)
 		sender_take(account, e);
@@ -79,17 +79,17 @@ void routes_send(struct routes *r, struct event *e)
 		r->shared.sink.delivered(r->shared.sink.ctx, delivery_new(e, NULL));
 }
 
-void routes_ask(struct routes *r, struct lookup_question *q)
+void destinations_lookup(struct destinations *r, struct lookup_request *q)
 {
-	struct route *source = find(r, REPORT_LOOKUPS, q->source);
+	struct destination *source = find(r, REPORT_LOOKUPS, q->source);
 
 	if (source)
-		lookup_ask(source, q);
+		lookup_client_start(source, q);
 	else
-		lookup_return(&r->shared.sink, q, LOOKUP_RETURNED, "the source has no lookup configured");
+		lookup_client_return(&r->shared.sink, q, LOOKUP_RETURNED, "the source has no lookup configured");
 }
 
-int64_t routes_run(struct routes *r, bool sending, int64_t now_ms)
+int64_t destinations_run(struct destinations *r, bool sending, int64_t now_ms)
 {
 	int64_t next_ms = CLOCK_NEVER_MS;
 
@@ -102,13 +102,13 @@ int64_t routes_run(struct routes *r, bool sending, int64_t now_ms)
 	return next_ms;
 }
 
-void routes_close(struct routes *r)
+void destinations_close(struct destinations *r)
 {
 	for (size_t i = 0; i < r->n; i++)
 		r->all[i]->ops->close(r->all[i]);
 }
 
-void routes_done(struct routes *r)
+void destinations_done(struct destinations *r)
 {
 	for (size_t i = 0; i < r->n; i++)
 		r->all[i]->ops->free(r->all[i]);

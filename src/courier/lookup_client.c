@@ -1,11 +1,11 @@
 /*
- * A source: its state, its mark, and its questions in flight (walk.c). Each question ends with exactly one answer to
- * the sink; questions of one source end in any order. Nothing survives a crash: the webhook that wanted to know is
+ * A source: its state, its mark, and its questions in flight (lookup_job.c). Each question ends with exactly one answer
+ * to the sink; questions of one source end in any order. Nothing survives a crash: the webhook that wanted to know is
  * still pending then.
  */
 #include <config.h>
 
-#include "courier/lookup.h"
+#include "courier/lookup_client.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,20 +13,20 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/known_secrets.h"
-#include "courier/route.h"
-#include "courier/walk.h"
+#include "courier/destination.h"
+#include "courier/lookup_job.h"
 #include "helpdesk/plan/lookup_plan.h"
 #include "klaviyo/reason.h"
 
 #define REASON_MAX 512
 
-struct lookup {
-	struct route route;
+struct lookup_client {
+	struct destination destination;
 	struct upstream upstream;
 	struct generation *g;    /* by which is asked; NULL: none yet */
 	struct lookup_mark mark; /* of base_url, parameters and credentials as they are configured */
 	bool worked;             /* the helpdesk has answered something in JSON under that mark */
-	struct walk *walks;
+	struct lookup_job *jobs;
 };
 
 const char *lookup_outcome_name(enum lookup_outcome o)
@@ -52,14 +52,14 @@ void lookup_answer_done(struct lookup_answer *a)
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-static void walk_unlink(struct walk *w)
+static void lookup_job_unlink(struct lookup_job *w)
 {
-	struct lookup *l = w->owner;
+	struct lookup_client *l = w->owner;
 
 	if (w->prev)
 		w->prev->next = w->next;
 	else
-		l->walks = w->next;
+		l->jobs = w->next;
 	if (w->next)
 		w->next->prev = w->prev;
 	w->prev = w->next = NULL;
@@ -68,8 +68,8 @@ static void walk_unlink(struct walk *w)
 }
 
 /* Takes over what is in q, and lookup_plan (NULL: nothing was asked), which borrows it. worked: NULL for none. */
-static void answer(const struct courier_sink *sink, struct lookup_question *q, struct lookup_plan *lookup_plan,
-		   const struct walk_end *end, const struct lookup_mark *worked, const char *why)
+static void answer(const struct courier_sink *sink, struct lookup_request *q, struct lookup_plan *lookup_plan,
+		   const struct lookup_result *end, const struct lookup_mark *worked, const char *why)
 {
 	struct lookup_answer *a = mem_new(1, sizeof(*a));
 
@@ -92,49 +92,49 @@ static void answer(const struct courier_sink *sink, struct lookup_question *q, s
 	sink->lookup_answered(sink->ctx, a);
 }
 
-void lookup_return(const struct courier_sink *sink, struct lookup_question *q, enum lookup_outcome outcome,
-		   const char *why)
+void lookup_client_return(const struct courier_sink *sink, struct lookup_request *q, enum lookup_outcome outcome,
+			  const char *why)
 {
-	struct walk_end end = {.outcome = outcome, .retry_after_ms = -1};
+	struct lookup_result end = {.outcome = outcome, .retry_after_ms = -1};
 
 	answer(sink, q, NULL, &end, NULL, why);
-	lookup_question_free(q);
+	lookup_request_free(q);
 }
 
 /* Reports the end of a walk. parks: how often the source had been parked before. */
-static void heard(struct lookup *l, const struct walk *w, const struct walk_end *end, unsigned parks, const char *why,
-		  int64_t now_ms)
+static void report_answer(struct lookup_client *l, const struct lookup_job *w, const struct lookup_result *end,
+			  unsigned parks, const char *why, int64_t now_ms)
 {
-	struct report *report = &l->route.report;
+	struct report *report = &l->destination.report;
 	const struct secret *secret = w->source->lookup_password ? w->source->lookup_password : w->source->lookup_token;
 	const struct report_park park = {
 		.why = why,
 		.status = end->status,
 		.credentials = end->status == 401 || end->secret,
-		.mend = secret ? secret_fix_hint(secret) : "the source's `lookup`, then reload",
+		.fix_hint = secret ? secret_fix_hint(secret) : "the source's `lookup`, then reload",
 	};
 
 	if (l->upstream.parks != parks)
 		report_parked(report, &park);
-	if (end->word == UPSTREAM_USEFUL) {
+	if (end->word == UPSTREAM_ANSWER_USEFUL) {
 		if (report->parked && w->asked.epoch == l->upstream.epoch)
 			report_opened(report);
 		report_answered(report);
-	} else if (end->outcome == LOOKUP_RETRY && end->word == UPSTREAM_TROUBLE) {
+	} else if (end->outcome == LOOKUP_RETRY && end->word == UPSTREAM_ANSWER_TROUBLE) {
 		report_failed(report, end->tells ? REPORT_REMEDY : REPORT_UNREACHED, why, now_ms);
 	}
 }
 
-static void tell(struct lookup *l, int64_t now_ms)
+static void publish(struct lookup_client *l, int64_t now_ms)
 {
-	report_upstream(&l->route.report, &l->upstream, l->route.configured ? NULL : "not configured", "Retry-After",
-			&l->route.shared->sink, now_ms);
+	report_upstream(&l->destination.report, &l->upstream, l->destination.configured ? NULL : "not configured",
+			"Retry-After", &l->destination.shared->sink, now_ms);
 }
 
 /* The state first, then the window, then the answer: whoever is freed by the answer must know the window. */
-static void walk_is_over(struct walk *w, struct walk_end end, const char *reason)
+static void lookup_job_is_over(struct lookup_job *w, struct lookup_result end, const char *reason)
 {
-	struct lookup *l = w->owner;
+	struct lookup_client *l = w->owner;
 	struct upstream *u = &l->upstream;
 	unsigned parks = u->parks;
 	CLEANUP(redactor_unrefp) struct redactor *secrets = known_secrets_get();
@@ -149,20 +149,20 @@ static void walk_is_over(struct walk *w, struct walk_end end, const char *reason
 		CLEANUP(mem_freep) char *said = mem_str(why);
 
 		end.outcome = LOOKUP_PARKED;
-		end.word = UPSTREAM_REFUSED;
+		end.word = UPSTREAM_ANSWER_REFUSED;
 		reason_text(why, sizeof(why), NULL,
 			    "%s, and no lookup of this source has worked yet: the base_url may be wrong", said);
 	}
 	if (end.outcome == LOOKUP_PARKED && w->asked.epoch != u->epoch)
 		end.outcome = LOOKUP_RETRY; /* other credentials were refused, not the present ones */
 	upstream_answered(u, w->asked, end.word, w->customer, end.retry_after_ms, now_ms);
-	if (!l->route.configured)
+	if (!l->destination.configured)
 		upstream_renew(u); /* nobody waits for the end of its pause */
-	heard(l, w, &end, parks, why, now_ms);
-	walk_unlink(w);
-	tell(l, now_ms);
-	answer(&l->route.shared->sink, w->q, TAKE(w->lookup_plan), &end, l->worked ? &l->mark : NULL, why);
-	walk_free(w);
+	report_answer(l, w, &end, parks, why, now_ms);
+	lookup_job_unlink(w);
+	publish(l, now_ms);
+	answer(&l->destination.shared->sink, w->q, TAKE(w->lookup_plan), &end, l->worked ? &l->mark : NULL, why);
+	lookup_job_free(w);
 }
 
 /* ---- the mark ---------------------------------------------------------------------------------------------------- */
@@ -187,7 +187,7 @@ static const char *secret_text(const struct generation *g, const struct secret *
 }
 
 /* Of the source as g configures it. Where it is another than before, nothing has worked yet. */
-static void mark_of(struct lookup *l, const struct source *s, const struct generation *g)
+static void mark_of(struct lookup_client *l, const struct source *s, const struct generation *g)
 {
 	struct lookup_mark mark = {.is_set = true};
 	unsigned char sha[DIGEST_SHA256_BYTES];
@@ -213,9 +213,9 @@ static bool secret_changed(const struct generation *old, const struct generation
 }
 
 /* A reload asks again at once, as the fault may have been mended over there; other credentials are a new beginning. */
-static void lookup_configure(struct route *r, struct generation *g, bool reloaded)
+static void lookup_client_configure(struct destination *r, struct generation *g, bool reloaded)
 {
-	struct lookup *l = (struct lookup *)r;
+	struct lookup_client *l = (struct lookup_client *)r;
 	const struct source *s = config_source(g->config, r->report.name);
 
 	r->configured = s && definition_about(s->definition)->steps_n > 0;
@@ -232,13 +232,13 @@ static void lookup_configure(struct route *r, struct generation *g, bool reloade
 	}
 	generation_unref(l->g);
 	l->g = generation_ref(g);
-	r->report.told = false;
-	tell(l, clock_mono_ms());
+	r->report.published = false;
+	publish(l, clock_mono_ms());
 }
 
-static int64_t lookup_run(struct route *r, bool sending, int64_t now_ms)
+static int64_t lookup_client_run(struct destination *r, bool sending, int64_t now_ms)
 {
-	struct lookup *l = (struct lookup *)r;
+	struct lookup_client *l = (struct lookup_client *)r;
 	int64_t next_ms = CLOCK_NEVER_MS;
 
 	(void)sending; /* questions go out at once */
@@ -246,66 +246,67 @@ static int64_t lookup_run(struct route *r, bool sending, int64_t now_ms)
 		return next_ms;
 	if (r->configured)
 		next_ms = upstream_tick(&l->upstream, now_ms);
-	tell(l, now_ms);
+	publish(l, now_ms);
 	return next_ms;
 }
 
 /* Transfers cannot be called back: each walk waits for its own and is freed there. An answer could not be used before
  * the next start, which asks anew. */
-static void lookup_close(struct route *r)
+static void lookup_client_close(struct destination *r)
 {
-	struct lookup *l = (struct lookup *)r;
+	struct lookup_client *l = (struct lookup_client *)r;
 
 	r->closed = true;
-	while (l->walks) {
-		const struct walk_end end = walk_ended(LOOKUP_RETURNED, UPSTREAM_TROUBLE);
-		struct walk *w = l->walks;
+	while (l->jobs) {
+		const struct lookup_result end = lookup_result_of(LOOKUP_RETURNED, UPSTREAM_ANSWER_TROUBLE);
+		struct lookup_job *w = l->jobs;
 
-		walk_unlink(w);
+		lookup_job_unlink(w);
 		answer(&r->shared->sink, w->q, TAKE(w->lookup_plan), &end, NULL, "stopped before the answer came");
 	}
 }
 
-static void lookup_free(struct route *r)
+static void lookup_client_free(struct destination *r)
 {
-	struct lookup *l = (struct lookup *)r;
+	struct lookup_client *l = (struct lookup_client *)r;
 
-	INSIST(!l->walks);
+	INSIST(!l->jobs);
 	generation_unref(l->g);
 	report_done(&r->report);
 	free(l);
 }
 
-struct route *lookup_new(struct route_shared *shared, const char *source)
+struct destination *lookup_client_new(struct destination_shared *shared, const char *source)
 {
-	static const struct route_ops ops = {lookup_configure, lookup_run, lookup_close, lookup_free};
+	static const struct destination_ops ops = {lookup_client_configure, lookup_client_run, lookup_client_close,
+						   lookup_client_free};
 	static const struct upstream_kind kind = {
 		.window = LOOKUP_WINDOW,
 		.window_parked = 1,
 		.pause_shuts = true,
 		.renewed = UPSTREAM_READY, /* a question costs nobody anything */
 	};
-	struct lookup *l = mem_new(1, sizeof(*l));
+	struct lookup_client *l = mem_new(1, sizeof(*l));
 
-	l->route = (struct route){.ops = &ops,
-				  .shared = shared,
-				  .upstream = &l->upstream,
-				  .report = {.kind = REPORT_LOOKUPS, .name = mem_str(source)}};
+	l->destination = (struct destination){.ops = &ops,
+					      .shared = shared,
+					      .upstream = &l->upstream,
+					      .report = {.kind = REPORT_LOOKUPS, .name = mem_str(source)}};
 	upstream_init(&l->upstream, &kind);
-	return &l->route;
+	return &l->destination;
 }
 
 /* ---- questions --------------------------------------------------------------------------------------------------- */
 
 /* Why a question is given back without being asked, and as what; NULL: it is asked. */
-static const char *turned_away(const struct lookup *l, const struct lookup_question *q, enum lookup_outcome *ret)
+static const char *turned_away(const struct lookup_client *l, const struct lookup_request *q, enum lookup_outcome *ret)
 {
-	const char *parked = l->route.report.parked;
+	const char *parked = l->destination.report.parked;
 
 	*ret = LOOKUP_RETURNED;
-	if (l->route.closed)
+	if (l->destination.closed)
 		return "deskbridge stops";
-	if (!l->route.configured)
+	if (!l->destination.configured)
 		return "the source has no lookup configured";
 	*ret = LOOKUP_LATE; /* for the window */
 	if (l->upstream.in_flight >= upstream_window(&l->upstream, clock_mono_ms()) ||
@@ -314,32 +315,32 @@ static const char *turned_away(const struct lookup *l, const struct lookup_quest
 	return NULL;
 }
 
-void lookup_ask(struct route *r, struct lookup_question *q)
+void lookup_client_start(struct destination *r, struct lookup_request *q)
 {
-	struct lookup *l = (struct lookup *)r;
+	struct lookup_client *l = (struct lookup_client *)r;
 	const char *customer = q->parsed->webhook.customer, *away;
 	enum lookup_outcome outcome;
-	struct walk *w;
+	struct lookup_job *w;
 
 	if (q->worked.is_set && l->mark.is_set && memcmp(q->worked.bytes, l->mark.bytes, sizeof(l->mark.bytes)) == 0)
 		l->worked = true; /* the asker kept that of an earlier process */
 	away = turned_away(l, q, &outcome);
 	if (away) {
-		lookup_return(&r->shared->sink, q, outcome, away);
+		lookup_client_return(&r->shared->sink, q, outcome, away);
 		return;
 	}
 	w = mem_new(1, sizeof(*w));
 	w->owner = l;
-	w->over = walk_is_over;
+	w->over = lookup_job_is_over;
 	w->shared = r->shared;
 	w->g = generation_ref(l->g);
 	w->source = config_source(l->g->config, q->source);
 	w->q = q;
 	w->asked = upstream_sent(&l->upstream);
 	w->customer = digest_number(customer ? customer : q->key);
-	w->next = l->walks;
-	if (l->walks)
-		l->walks->prev = w;
-	l->walks = w;
-	walk_begin(w);
+	w->next = l->jobs;
+	if (l->jobs)
+		l->jobs->prev = w;
+	l->jobs = w;
+	lookup_job_begin(w);
 }

@@ -4,33 +4,33 @@
  */
 #include <config.h>
 
-#include "courier/walk.h"
+#include "courier/lookup_job.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/known_secrets.h"
-#include "courier/route.h"
+#include "courier/destination.h"
 #include "helpdesk/parse/parsed_webhook.h"
 #include "helpdesk/plan/lookup_plan.h"
 #include "klaviyo/retry_after.h"
 
 #define HEADER_SHOWN_MAX 4096 /* bytes of a header that are looked at for a reason */
 
-void walk_free(struct walk *w)
+void lookup_job_free(struct lookup_job *w)
 {
 	lookup_plan_free(w->lookup_plan);
 	parsed_webhook_free(w->renewed);
-	lookup_question_free(w->q);
+	lookup_request_free(w->q);
 	generation_unref(w->g);
 	free(w);
 }
 
-static void step(struct walk *w);
+static void step(struct lookup_job *w);
 
 /* No usable answer. True where the step may fail, and is left behind. */
-static bool skips(struct walk *w)
+static bool skips(struct lookup_job *w)
 {
 	if (!lookup_plan_step_is_optional(w->lookup_plan))
 		return false;
@@ -38,13 +38,14 @@ static bool skips(struct walk *w)
 	return true;
 }
 
-static void failed(struct walk *w, const struct http_response *reply)
+static void failed(struct lookup_job *w, const struct http_response *reply)
 {
-	struct walk_end end = walk_ended(LOOKUP_RETRY, UPSTREAM_TROUBLE);
+	struct lookup_result end = lookup_result_of(LOOKUP_RETRY, UPSTREAM_ANSWER_TROUBLE);
 	char reason[HTTP_WHY_MAX];
 
 	if (reply->failure == HTTP_ABORTED) {
-		w->over(w, walk_ended(LOOKUP_RETURNED, UPSTREAM_TROUBLE), "stopped before the answer came");
+		w->over(w, lookup_result_of(LOOKUP_RETURNED, UPSTREAM_ANSWER_TROUBLE),
+			"stopped before the answer came");
 		return;
 	}
 	if (skips(w)) {
@@ -53,7 +54,7 @@ static void failed(struct walk *w, const struct http_response *reply)
 	}
 	if (reply->failure == HTTP_TOO_LONG) {
 		(void)snprintf(reason, sizeof(reason), "the answer is longer than %d KiB", LOOKUP_ANSWER_MAX / 1024);
-		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_ODD), reason);
+		w->over(w, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_ODD), reason);
 		return;
 	}
 	end.tells = http_why_tells_remedy(reply->failure);
@@ -72,11 +73,11 @@ static char *redacted_or_null(const char *text)
 	return part ? known_secrets_redact(part) : NULL;
 }
 
-static void answered(struct walk *w, const struct http_response *reply)
+static void answered(struct lookup_job *w, const struct http_response *reply)
 {
 	CLEANUP(mem_freep) char *location = redacted_or_null(pairs_get(&reply->headers, "Location"));
 	CLEANUP(mem_freep) char *type = redacted_or_null(reply->type);
-	struct walk_end end = {.status = reply->status, .retry_after_ms = -1};
+	struct lookup_result end = {.status = reply->status, .retry_after_ms = -1};
 	struct err reason = {0};
 
 	/* The reason cuts them, and a part of a secret is not recognised any more: so secrets are struck before. */
@@ -88,20 +89,20 @@ static void answered(struct walk *w, const struct http_response *reply)
 		return;
 	case LOOKUP_PLAN_GONE:
 		end.outcome = LOOKUP_GONE;
-		end.word = UPSTREAM_USEFUL;
+		end.word = UPSTREAM_ANSWER_USEFUL;
 		break;
 	case LOOKUP_PLAN_PARK:
 		end.outcome = LOOKUP_PARKED;
-		end.word = UPSTREAM_REFUSED;
+		end.word = UPSTREAM_ANSWER_REFUSED;
 		break;
 	case LOOKUP_PLAN_RETRY:
 		end.outcome = LOOKUP_RETRY;
-		end.word = reply->status == 429 ? UPSTREAM_THROTTLED : UPSTREAM_TROUBLE;
+		end.word = reply->status == 429 ? UPSTREAM_ANSWER_THROTTLED : UPSTREAM_ANSWER_TROUBLE;
 		end.retry_after_ms = retry_after_ms(&reply->headers);
 		break;
 	case LOOKUP_PLAN_ODD:
 		end.outcome = LOOKUP_ODD;
-		end.word = UPSTREAM_ODD;
+		end.word = UPSTREAM_ANSWER_ODD;
 		break;
 	}
 	w->over(w, end, reason.text);
@@ -109,11 +110,11 @@ static void answered(struct walk *w, const struct http_response *reply)
 
 static void on_reply(void *ctx, const struct http_response *reply)
 {
-	struct walk *w = ctx;
+	struct lookup_job *w = ctx;
 
 	/* The status of an error page that is too long says enough. */
 	if (!w->over)
-		walk_free(w);
+		lookup_job_free(w);
 	else if (reply->failure == HTTP_OK ||
 		 (reply->failure == HTTP_TOO_LONG && (reply->status < 200 || reply->status > 299)))
 		answered(w, reply);
@@ -122,27 +123,27 @@ static void on_reply(void *ctx, const struct http_response *reply)
 }
 
 /* r: why no step is asked any more; 1: all were. */
-static void no_more_steps(struct walk *w, int r, struct err *why)
+static void no_more_steps(struct lookup_job *w, int r, struct err *why)
 {
-	struct walk_end end = walk_ended(LOOKUP_FOUND, UPSTREAM_USEFUL);
+	struct lookup_result end = lookup_result_of(LOOKUP_FOUND, UPSTREAM_ANSWER_USEFUL);
 
 	if (r > 0 && lookup_plan_found_no_address(w->lookup_plan, why)) {
 		end.outcome = LOOKUP_GONE;
 	} else if (r == -EACCES) {
-		end = walk_ended(LOOKUP_PARKED, UPSTREAM_REFUSED);
+		end = lookup_result_of(LOOKUP_PARKED, UPSTREAM_ANSWER_REFUSED);
 		end.secret = true;
 	} else if (r == -ENOENT && lookup_plan_was_answered(w->lookup_plan)) {
 		end.outcome = LOOKUP_GONE; /* the helpdesk named nobody to ask on about */
 	} else if (r == -ENOENT) {
-		end = walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE); /* the webhook's own lack */
+		end = lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE); /* the webhook's own lack */
 	} else if (r < 0) {
-		end = walk_ended(LOOKUP_ODD, UPSTREAM_ODD);
+		end = lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_ODD);
 	}
 	w->over(w, end, why->text);
 }
 
 /* Asks the next step; ends the walk where there is none. Steps that cannot be asked and may fail are left behind. */
-static void step(struct walk *w)
+static void step(struct lookup_job *w)
 {
 	const struct lookup_plan_secrets secrets = {
 		.user = w->source->lookup_user,
@@ -174,7 +175,7 @@ static void step(struct walk *w)
 		no_more_steps(w, r, &why);
 }
 
-void walk_begin(struct walk *w)
+void lookup_job_begin(struct lookup_job *w)
 {
 	const struct parsed_webhook *webhook = w->q->parsed;
 	struct err why;
@@ -182,9 +183,9 @@ void walk_begin(struct walk *w)
 	if (webhook->definition != w->source->definition)
 		webhook = w->renewed = parsed_webhook_borrow(w->source->definition, &w->q->parsed->webhook);
 	if (!webhook->is_open)
-		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), webhook->result.reason);
+		w->over(w, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE), webhook->result.reason);
 	else if (lookup_plan_new(w->source->definition, &webhook->context, &w->lookup_plan, &why) < 0)
-		w->over(w, walk_ended(LOOKUP_ODD, UPSTREAM_TROUBLE), why.text);
+		w->over(w, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE), why.text);
 	else
 		step(w);
 }

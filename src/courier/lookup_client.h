@@ -1,5 +1,5 @@
 /*
- * lookup: asks the helpdesk what a webhook does not tell, above all who its customer is. A route, one a source.
+ * lookup_client: asks the helpdesk what a webhook does not tell, above all who its customer is. A route, one a source.
  *
  * A source's lookups have a window: how many may be in flight. It is LOOKUP_WINDOW in good times; 1 while parked
  * (upstream.h says when), then for customers only who were not asked about yet, but for a slow probe; 0 for as long as
@@ -13,8 +13,8 @@
  * parameters and credentials, comes with each answer once the helpdesk has answered something in JSON, and is given
  * back with each question.
  */
-#ifndef COURIER_LOOKUP_H
-#define COURIER_LOOKUP_H
+#ifndef COURIER_LOOKUP_CLIENT_H
+#define COURIER_LOOKUP_CLIENT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,7 +45,7 @@ struct lookup_mark {
 	unsigned char bytes[LOOKUP_MARK_BYTES];
 };
 
-struct lookup_question {
+struct lookup_request {
 	char *source;
 	char *key;                     /* under which the asker knows it; comes back with the answer */
 	struct parsed_webhook *parsed; /* the webhook that wants it: its values fill the URL */
@@ -53,7 +53,7 @@ struct lookup_question {
 	bool is_new;                   /* nobody was asked for this webhook yet */
 	struct lookup_mark worked;
 };
-static inline void lookup_question_free(struct lookup_question *q)
+static inline void lookup_request_free(struct lookup_request *q)
 {
 	free(q->source);
 	free(q->key);
@@ -82,13 +82,13 @@ struct lookup_options {
 };
 
 struct courier_sink;
-struct route;
-struct route_shared;
-struct route *lookup_new(struct route_shared *shared, const char *source);
+struct destination;
+struct destination_shared;
+struct destination *lookup_client_new(struct destination_shared *shared, const char *source);
 /* Takes over q and what is in it (heap). The answer comes through the sink, maybe before this returns. */
-void lookup_ask(struct route *r, struct lookup_question *q);
+void lookup_client_start(struct destination *r, struct lookup_request *q);
 /* Gives back a question that is not asked. Takes over q. */
-void lookup_return(const struct courier_sink *sink, struct lookup_question *q, enum lookup_outcome outcome,
-		   const char *why);
+void lookup_client_return(const struct courier_sink *sink, struct lookup_request *q, enum lookup_outcome outcome,
+			  const char *why);
 
 #endif

@@ -1,7 +1,7 @@
 /* Asking a helpdesk who a customer is, against a server that answers as it should, or not at all. */
 #include <config.h>
 
-#include "courier/route.h"
+#include "courier/destination.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ struct desk {
 	char *folder;
 	struct generation *g;
 	struct http_client *client;
-	struct routes routes;
+	struct destinations destinations;
 	struct lookup_answer answers[ANSWERS_MAX];
 	size_t answers_n;
 	struct {
@@ -95,7 +95,7 @@ static void configure(struct desk *d, const char *more_steps, const char *name)
 							     .source = name,
 							     .lookup = lookup,
 							     .steps = steps});
-	routes_generation(&d->routes, d->g);
+	destinations_generation(&d->destinations, d->g);
 }
 
 static void open_desk(struct desk *d, const char *more_steps)
@@ -105,7 +105,7 @@ static void open_desk(struct desk *d, const char *more_steps)
 
 	*d = (struct desk){.server = scripted_start(), .folder = scripted_folder()};
 	d->client = http_client_new("deskbridge/test");
-	routes_init(&d->routes, d->client, &sink, &options);
+	destinations_init(&d->destinations, d->client, &sink, &options);
 	scripted_write(d->folder, "token", "s3cret\n");
 	configure(d, more_steps, "desk");
 	assert_int_equal(window_now(d), LOOKUP_WINDOW);
@@ -113,9 +113,9 @@ static void open_desk(struct desk *d, const char *more_steps)
 
 static void close_desk(struct desk *d)
 {
-	routes_close(&d->routes);
+	destinations_close(&d->destinations);
 	http_client_free(d->client);
-	routes_done(&d->routes);
+	destinations_done(&d->destinations);
 	generation_unref(d->g);
 	scripted_stop(d->server);
 	scripted_folder_remove(d->folder);
@@ -125,11 +125,11 @@ static void close_desk(struct desk *d)
 
 static void ask_as(struct desk *d, const char *customer, bool is_new, const struct lookup_mark *worked)
 {
-	struct lookup_question *q = shop_desk_question(customer, is_new);
+	struct lookup_request *q = shop_desk_question(customer, is_new);
 
 	if (worked)
 		q->worked = *worked;
-	routes_ask(&d->routes, q);
+	destinations_lookup(&d->destinations, q);
 }
 
 static void ask(struct desk *d, const char *customer)
@@ -151,8 +151,8 @@ static unsigned in_flight(const struct desk *d)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < d->routes.n; i++)
-		n += d->routes.all[i]->upstream->in_flight;
+	for (size_t i = 0; i < d->destinations.n; i++)
+		n += d->destinations.all[i]->upstream->in_flight;
 	return n;
 }
 
@@ -264,7 +264,7 @@ static void a_slow_answer_is_tried_again(void **state)
 
 	(void)state;
 	open_desk(&d, "");
-	d.routes.shared.options.lookup.timeout_ms = 150;
+	d.destinations.shared.options.lookup.timeout_ms = 150;
 	a = asked(&d, (struct scripted_answer){.how = SCRIPTED_HOLD});
 	assert_int_equal(a->outcome, LOOKUP_RETRY);
 	assert_non_null(strstr(a->reason.text, "timed out"));
@@ -307,7 +307,7 @@ static void an_endless_error_page_counts_by_its_status(void **state)
 static void new_secret(struct desk *d, const char *file, const char *text)
 {
 	d->g = shop_desk_secret(d->g, d->folder, file, text);
-	routes_generation(&d->routes, d->g);
+	destinations_generation(&d->destinations, d->g);
 }
 
 static void wrong_credentials_park_once_and_a_new_secret_resumes(void **state)
@@ -392,12 +392,12 @@ static void a_429_closes_the_window_for_retry_after(void **state)
 	assert_int_equal(a->retry_after_ms, 30000);
 	assert_int_equal(window_now(&d), 0);
 	assert_string_equal(d.windows[d.windows_n - 1].reason, "");
-	again_ms = routes_run(&d.routes, true, now_ms);
+	again_ms = destinations_run(&d.destinations, true, now_ms);
 	assert_in_range(again_ms, before_ms + 30000, now_ms + 30000);
 	ask(&d, "cu2");
 	assert_int_equal(d.answers[d.answers_n - 1].outcome, LOOKUP_LATE);
 	assert_int_equal(scripted_count(d.server), 1);
-	(void)routes_run(&d.routes, true, again_ms);
+	(void)destinations_run(&d.destinations, true, again_ms);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
 	close_desk(&d);
 }
@@ -439,7 +439,7 @@ static void optional_steps_may_fail_in_every_way(void **state)
 /* Parsed by the configuration of `g`, as the pipeline hands it over. */
 static struct parsed_webhook *ask_parsed(struct desk *d, struct generation *g)
 {
-	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct lookup_request *q = mem_new(1, sizeof(*q));
 	struct parsed_webhook *p;
 	struct webhook w = {.source = mem_str("desk"),
 			    .customer = mem_str("cu1"),
@@ -450,7 +450,7 @@ static struct parsed_webhook *ask_parsed(struct desk *d, struct generation *g)
 	q->key = mem_str("cu1");
 	q->parsed = p = parsed_webhook_new(config_source(g->config, "desk")->definition, &w, NULL, 0);
 	q->generation = generation_ref(g);
-	routes_ask(&d->routes, q);
+	destinations_lookup(&d->destinations, q);
 	return p;
 }
 
@@ -507,7 +507,7 @@ static void a_webhook_whose_customer_moved_does_not_come_back(void **state)
 
 static void a_webhook_without_customer_is_not_asked_for(void **state)
 {
-	struct lookup_question *q = mem_new(1, sizeof(*q));
+	struct lookup_request *q = mem_new(1, sizeof(*q));
 	struct webhook w = {0};
 	struct desk d;
 
@@ -518,7 +518,7 @@ static void a_webhook_without_customer_is_not_asked_for(void **state)
 	w.body = mem_str("{}");
 	w.body_len = 2;
 	q->parsed = parsed_webhook_unparsed(&w);
-	routes_ask(&d.routes, q);
+	destinations_lookup(&d.destinations, q);
 	assert_int_equal(d.answers_n, 1);
 	assert_int_equal(d.answers[0].outcome, LOOKUP_ODD);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
@@ -557,7 +557,7 @@ static void stopping_returns_what_is_under_way(void **state)
 	while (scripted_count(d.server) < 2)
 		http_client_turn(d.client, clock_mono_ms() + 20);
 	assert_int_equal(in_flight(&d), 2);
-	routes_close(&d.routes);
+	destinations_close(&d.destinations);
 	assert_int_equal(d.answers_n, 2);
 	assert_int_equal(d.answers[0].outcome, LOOKUP_RETURNED);
 	assert_int_equal(d.answers[1].outcome, LOOKUP_RETURNED);
@@ -640,9 +640,9 @@ static void a_long_pause_is_told_with_its_end(void **state)
 	(void)asked(&d, (struct scripted_answer){.status = 429, .header = "Retry-After", .value = "99999999999"});
 	assert_int_equal(window_now(&d), 0);
 	assert_int_equal(strncmp(reason_now(&d), "paused until 20", 15), 0);
-	again_ms = routes_run(&d.routes, true, clock_mono_ms());
+	again_ms = destinations_run(&d.destinations, true, clock_mono_ms());
 	assert_in_range(again_ms - now_ms, CLOCK_HOUR_MS - 1000, CLOCK_HOUR_MS + SCRIPTED_PATIENCE_MS);
-	(void)routes_run(&d.routes, true, again_ms);
+	(void)destinations_run(&d.destinations, true, again_ms);
 	assert_int_equal(window_now(&d), LOOKUP_WINDOW);
 	assert_string_equal(reason_now(&d), "");
 	close_desk(&d);
