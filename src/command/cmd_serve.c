@@ -395,11 +395,11 @@ static void loop(struct serve *s)
 		if (fds[ON_CLOCK].revents) {
 			drain_timer(s->clock);
 			clock_watch(s->clock);
-			pipeline_look(s->pipeline);
+			pipeline_recheck(s->pipeline);
 		}
 		if (fds[ON_STORE].revents) {
 			serve_store_read(s->store);
-			pipeline_look(s->pipeline);
+			pipeline_recheck(s->pipeline);
 		}
 		if (fds[ON_SECRETS].revents && serve_watch_read(s->watch))
 			read_secrets_soon(s);

@@ -62,7 +62,7 @@ void answer_give(struct http_exchange *x, enum answer a, const char *scheme)
 	send_fixed(x, a, scheme, http_answer);
 }
 
-static void write_ids(const struct intake_submission *s, bool several, struct buf *to)
+static void write_ids(const struct submission *s, bool several, struct buf *to)
 {
 	const char *between = "";
 
@@ -72,7 +72,7 @@ static void write_ids(const struct intake_submission *s, bool several, struct bu
 	}
 	buf_adds(to, ",\"webhooks\":[");
 	for (size_t i = 0; i < s->n; i++) {
-		if (s->items[i].result != INTAKE_ACCEPTED)
+		if (s->items[i].result != SUBMISSION_ACCEPTED)
 			continue;
 		buf_addf(to, "%s\"%016" PRIx64 "\"", between, (uint64_t)s->items[i].id);
 		between = ",";
@@ -107,15 +107,15 @@ void answer_challenge(struct http_exchange *x, const char *echo)
 	http_answer(x, &answer);
 }
 
-void answer_submission(struct http_exchange *x, const struct intake_submission *s, bool several)
+void answer_submission(struct http_exchange *x, const struct submission *s, bool several)
 {
 	static const char *const words[] = {
-		[INTAKE_ACCEPTED] = "accepted",
-		[INTAKE_DUPLICATE] = "duplicate",
-		[INTAKE_IGNORED] = "ignored",
+		[SUBMISSION_ACCEPTED] = "accepted",
+		[SUBMISSION_DUPLICATE] = "duplicate",
+		[SUBMISSION_IGNORED] = "ignored",
 	};
 	struct http_answer answer = {.status = 200, .type = "application/json"};
-	enum intake_result result = INTAKE_IGNORED;
+	enum submission_result result = SUBMISSION_IGNORED;
 	struct buf body;
 
 	if (s->refused) {
@@ -124,11 +124,11 @@ void answer_submission(struct http_exchange *x, const struct intake_submission *
 	}
 	/* Accepted if any item was; else duplicate if any was; else ignored. */
 	for (size_t i = 0; i < s->n; i++)
-		if (s->items[i].result == INTAKE_ACCEPTED || result == INTAKE_IGNORED)
+		if (s->items[i].result == SUBMISSION_ACCEPTED || result == SUBMISSION_IGNORED)
 			result = s->items[i].result;
 	buf_init(&body, ANSWER_BYTES_MAX);
 	buf_addf(&body, "{\"status\":\"%s\"", words[result]);
-	if (result == INTAKE_ACCEPTED)
+	if (result == SUBMISSION_ACCEPTED)
 		write_ids(s, several, &body);
 	buf_addc(&body, '}');
 	answer.body = body.data;

@@ -40,6 +40,6 @@ const char *answer_echo(const char *value);
 void answer_challenge(struct http_exchange *x, const char *echo);
 
 /* Answers a submission that was committed (or refused); resumes x. several: the request carried more than one item. */
-void answer_submission(struct http_exchange *x, const struct intake_submission *s, bool several);
+void answer_submission(struct http_exchange *x, const struct submission *s, bool several);
 
 #endif

@@ -291,7 +291,7 @@ static int room(void *ctx, struct http_exchange *x, size_t bytes)
 static void take(struct intake *i, struct http_exchange *x, struct visit *v, const char *echo)
 {
 	struct passage *p = passage_new(v->source, x, &v->headers, i->unknown_states, &v->reservation,
-					pipeline_keeps_parsed(i->pipeline));
+					pipeline_caches_parsed(i->pipeline));
 	bool may;
 
 	free(http_take_body(x));

@@ -26,7 +26,7 @@
 #define TREE_BYTES_MAX (1024 * 1024) /* of one item that is kept with its tree for its pass */
 
 struct passage {
-	struct intake_submission submission;
+	struct submission submission;
 	struct http_exchange *exchange; /* once it is submitted */
 	const struct source *source;
 	struct unknown_states *unknown;
@@ -108,7 +108,7 @@ static size_t text_bytes(const char *s)
 	return s ? strlen(s) + 1 : 0;
 }
 
-static size_t item_bytes(const struct intake_item *item)
+static size_t item_bytes(const struct submission_item *item)
 {
 	const struct webhook *w = &item->parsed->webhook;
 	size_t n = sizeof(*item) + sizeof(*item->parsed) + w->body_len + 1;
@@ -155,12 +155,12 @@ static void bound_tree(struct passage *p, struct parsed_webhook *parsed)
 }
 
 /* Takes over parsed, and dead_reason. The body is still there: the reservation is of the larger of the two. */
-static struct intake_item *item_add(struct passage *p, struct parsed_webhook *parsed, char *dead_reason)
+static struct submission_item *item_add(struct passage *p, struct parsed_webhook *parsed, char *dead_reason)
 {
-	struct intake_submission *s = &p->submission;
-	struct intake_item *item = &s->items[s->n++];
+	struct submission *s = &p->submission;
+	struct submission_item *item = &s->items[s->n++];
 
-	*item = (struct intake_item){.parsed = parsed, .kept = true, .dead_reason = dead_reason};
+	*item = (struct submission_item){.parsed = parsed, .kept = true, .dead_reason = dead_reason};
 	p->bytes += item_bytes(item);
 	if (reservation_resize(p->reservation, larger(p, p->bytes)))
 		return item;
@@ -271,7 +271,7 @@ static void take_too_much(struct passage *p, const struct http_exchange *x, cons
 }
 
 struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
-			    struct unknown_states *unknown, struct reservation *reservation, bool keeps_parsed)
+			    struct unknown_states *unknown, struct reservation *reservation, bool caches_parsed)
 {
 	struct passage *p = mem_new(1, sizeof(*p));
 	struct batch *batch = NULL;
@@ -282,7 +282,7 @@ struct passage *passage_new(const struct source *s, const struct http_exchange *
 	p->unknown = unknown;
 	p->reservation = reservation;
 	p->body_bytes = reservation->bytes;
-	p->is_tight = !keeps_parsed;
+	p->is_tight = !caches_parsed;
 	if (batch_open(s->definition, pairs_get(headers, "Content-Type"), x->body, x->body_len, &batch, &reason) < 0) {
 		take_whole(p, x, headers, &reason);
 	} else {
@@ -361,14 +361,14 @@ void passage_refuse(struct passage *p, struct http_exchange *x)
 /* A dead letter that nobody hears of would be a lost webhook. One line a POST. */
 static void tell_dead(const struct passage *p)
 {
-	const struct intake_item *first = NULL;
+	const struct submission_item *first = NULL;
 	struct log_about about;
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->submission.n; i++) {
-		const struct intake_item *item = &p->submission.items[i];
+		const struct submission_item *item = &p->submission.items[i];
 
-		if (!item->dead_reason || item->result != INTAKE_ACCEPTED)
+		if (!item->dead_reason || item->result != SUBMISSION_ACCEPTED)
 			continue;
 		if (n++ == 0)
 			first = item;
@@ -389,12 +389,12 @@ static void tell_dead(const struct passage *p)
 }
 
 /* On the pipeline's thread. */
-static void answered(struct intake_submission *s)
+static void answered(struct submission *s)
 {
 	static const char *const results[] = {
-		[INTAKE_ACCEPTED] = "accepted",
-		[INTAKE_DUPLICATE] = "duplicate",
-		[INTAKE_IGNORED] = "ignored",
+		[SUBMISSION_ACCEPTED] = "accepted",
+		[SUBMISSION_DUPLICATE] = "duplicate",
+		[SUBMISSION_IGNORED] = "ignored",
 	};
 	struct passage *p = s->user;
 
@@ -403,8 +403,8 @@ static void answered(struct intake_submission *s)
 	} else {
 		count_rest(p);
 		for (size_t i = 0; i < s->n; i++) {
-			const struct intake_item *item = &s->items[i];
-			bool is_dead = item->dead_reason && item->result == INTAKE_ACCEPTED;
+			const struct submission_item *item = &s->items[i];
+			bool is_dead = item->dead_reason && item->result == SUBMISSION_ACCEPTED;
 
 			count(p->source, is_dead ? "unreadable" : results[item->result], 1);
 		}

@@ -16,7 +16,7 @@
 struct passage;
 
 /*
- * Reads the body of a complete exchange whose proof is good. keeps_parsed: as pipeline_keeps_parsed() says. s must
+ * Reads the body of a complete exchange whose proof is good. caches_parsed: as pipeline_caches_parsed() says. s must
  * outlive the passage. The reservation holds what the body takes; it becomes what the passage takes, so the caller
  * drops the body right after. A small item repeats what stands beside the array of a large body, so this may be more:
  * where there is no room for it now, the passage has none (passage_has_room); where there could never be, the whole
@@ -26,7 +26,7 @@ struct passage;
  */
 struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
 			    struct unknown_states *unknown, struct reservation *reservation,
-			    bool keeps_parsed) MUSTCHECK;
+			    bool caches_parsed) MUSTCHECK;
 /* Whether any of its items says something, or cannot be read: an empty one has nothing for the pipeline. */
 bool passage_is_empty(const struct passage *p);
 /* Whether any item is a signal. */

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
-#include "pipeline/lookups.h"
+#include "pipeline/lookup_table.h"
 
 static void tell_loss(void *ctx, const struct store_loss *l)
 {
@@ -18,7 +18,7 @@ static void tell_loss(void *ctx, const struct store_loss *l)
 		about.source = l->name;
 		about.conversation = origin.conversation;
 		about.webhook = l->id;
-		metrics_add(METRIC_WEBHOOK_RESULTS, l->name ? l->name : "", WORK_DEAD, NULL, 1);
+		metrics_add(METRIC_WEBHOOK_RESULTS, l->name ? l->name : "", WEBHOOK_RESULT_DEAD, NULL, 1);
 		log_warning(&about, "a webhook became a dead letter");
 		return;
 	case STORE_LOSS_EVENT:
@@ -39,12 +39,12 @@ static void tell_loss(void *ctx, const struct store_loss *l)
 	log_error(&about, "the store's file was damaged or changed by hand, and is mended at one row");
 }
 
-void commit_tell_losses(struct store *s)
+void commit_log_losses(struct store *s)
 {
 	store_losses(s, tell_loss, s);
 }
 
-int commit_end(struct work *w, int r, struct err *reterr)
+int commit_end(struct turn_context *w, int r, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us();
 
@@ -52,17 +52,17 @@ int commit_end(struct work *w, int r, struct err *reterr)
 		r = store_commit(w->store, reterr);
 	if (r < 0) {
 		store_rollback(w->store);
-		readings_clear(w->readings);
-		lookups_rollback(w->lookups);
-		tally_drop(w->tally);
+		parsed_cache_clear(w->cache);
+		lookup_table_rollback(w->lookups);
+		pending_metrics_drop(w->pending);
 		return r;
 	}
 	if (w->changed) {
 		*w->commit_us = clock_mono_us() - began_us;
 		metrics_observe(METRIC_COMMIT_SECONDS, (double)*w->commit_us / 1e6);
 	}
-	commit_tell_losses(w->store);
-	tally_publish(w->tally, clock_mono_ms());
-	lookups_commit(w->lookups, w->courier);
+	commit_log_losses(w->store);
+	pending_metrics_publish(w->pending, clock_mono_ms());
+	lookup_table_commit(w->lookups, w->courier);
 	return 0;
 }

@@ -18,10 +18,10 @@ struct dispatch_account {
 	struct dispatch_account *next;
 	char *name;
 	unsigned window;
-	bool stirred;              /* the store may hold more than was seen when it was last asked */
-	int64_t next_due_ms;       /* as of then */
-	int64_t lent[PACE_WINDOW]; /* ids, in no order */
-	unsigned lent_n;
+	bool dirty;                     /* the store may hold more than was seen when it was last asked */
+	int64_t next_due_ms;            /* as of then */
+	int64_t in_flight[PACE_WINDOW]; /* ids, in no order */
+	unsigned in_flight_n;
 	/* the last events that came back parked since the window was last whole, in no order */
 	int64_t asked[ASKED_MAX];
 	unsigned asked_n; /* how many there were; the array holds the last of them */
@@ -70,7 +70,7 @@ void dispatch_window(struct dispatch *d, const char *account, unsigned window)
 		d->accounts = a;
 	}
 	a->window = window < PACE_WINDOW ? window : PACE_WINDOW;
-	a->stirred = true;
+	a->dirty = true;
 	if (a->window == PACE_WINDOW)
 		a->asked_n = 0;
 }
@@ -83,11 +83,11 @@ static bool is_asked(const struct dispatch_account *a, int64_t event)
 	return false;
 }
 
-static int64_t *lent_find(struct dispatch_account *a, int64_t event)
+static int64_t *in_flight_find(struct dispatch_account *a, int64_t event)
 {
-	for (unsigned i = 0; i < a->lent_n; i++)
-		if (a->lent[i] == event)
-			return &a->lent[i];
+	for (unsigned i = 0; i < a->in_flight_n; i++)
+		if (a->in_flight[i] == event)
+			return &a->in_flight[i];
 	return NULL;
 }
 
@@ -96,48 +96,48 @@ void dispatch_returned(struct dispatch *d, const struct delivery *delivery)
 	bool parked = !delivery->returned && delivery->verdict.outcome == OUTCOME_PARK;
 	struct dispatch_account *a = account_find(d, delivery->event->account);
 	int64_t event = delivery->event->id;
-	int64_t *lent = a ? lent_find(a, event) : NULL;
+	int64_t *in_flight = a ? in_flight_find(a, event) : NULL;
 
-	if (!lent)
+	if (!in_flight)
 		return;
-	*lent = a->lent[--a->lent_n];
-	a->stirred = true;
+	*in_flight = a->in_flight[--a->in_flight_n];
+	a->dirty = true;
 	if (parked && a->window < PACE_WINDOW && !is_asked(a, event))
 		a->asked[a->asked_n++ % ASKED_MAX] = event;
 }
 
-void dispatch_stir(struct dispatch *d, const char *account)
+void dispatch_mark_dirty(struct dispatch *d, const char *account)
 {
 	for (struct dispatch_account *a = d->accounts; a; a = a->next)
 		if (!account || text_is(a->name, account))
-			a->stirred = true;
+			a->dirty = true;
 }
 
 void dispatch_configured(struct dispatch *d)
 {
 	d->url_account = 0;
-	dispatch_stir(d, NULL);
+	dispatch_mark_dirty(d, NULL);
 }
 
 /* ---- results ----------------------------------------------------------------------------------------------------- */
 
-static int set_aside(struct work *w, const struct event *e, const char *reason, struct err *reterr)
+static int set_aside(struct turn_context *w, const struct event *e, const char *reason, struct err *reterr)
 {
 	int r = store_event_dead(w->store, e->id, reason, w->now_ms, reterr);
 
 	if (r == 0)
-		tally_log(w->tally, LOG_WARNING,
-			  &((struct log_about){.source = e->source,
-					       .account = e->account,
-					       .conversation = e->conversation,
-					       .webhook = e->webhook,
-					       .event = e->id,
-					       .reason = reason}),
-			  "an event became a dead letter");
+		pending_log(w->pending, LOG_WARNING,
+			    &((struct log_about){.source = e->source,
+						 .account = e->account,
+						 .conversation = e->conversation,
+						 .webhook = e->webhook,
+						 .event = e->id,
+						 .reason = reason}),
+			    "an event became a dead letter");
 	return r;
 }
 
-static int try_later(struct work *w, const struct delivery *d, const struct account *a, struct err *reterr)
+static int try_later(struct turn_context *w, const struct delivery *d, const struct account *a, struct err *reterr)
 {
 	/* Events of an account that is no longer configured wait, at any age. */
 	int64_t limit_ms = a ? a->max_age_ms : CLOCK_NEVER_MS, due_ms = w->now_ms;
@@ -145,7 +145,7 @@ static int try_later(struct work *w, const struct delivery *d, const struct acco
 
 	/* An odd answer may concern the account, and then nobody's event ages: it dies of ten tries of its own alone.
 	 */
-	if (!d->verdict.odd && work_is_too_old(w, d->event->received_ms, limit_ms)) {
+	if (!d->verdict.odd && turn_context_is_too_old(w, d->event->received_ms, limit_ms)) {
 		CLEANUP(mem_freep) char *reason = NULL;
 		char age[CLOCK_ISO_MAX];
 
@@ -162,7 +162,7 @@ static int try_later(struct work *w, const struct delivery *d, const struct acco
 	return store_event_retry(w->store, d->event->id, attempts, due_ms, d->verdict.reason, reterr);
 }
 
-static int apply_outcome(struct work *w, const struct delivery *d, struct err *reterr)
+static int save_outcome(struct turn_context *w, const struct delivery *d, struct err *reterr)
 {
 	const struct outcome_verdict *v = &d->verdict;
 	const struct event *e = d->event;
@@ -173,7 +173,8 @@ static int apply_outcome(struct work *w, const struct delivery *d, struct err *r
 	case OUTCOME_DELIVERED:
 		r = store_event_delivered(w->store, e->id, a ? a->person_gap_ms : 0, d->done_ms, reterr);
 		if (r >= 0 && e->time_ms <= d->done_ms)
-			tally_observe(w->tally, METRIC_LAG_SECONDS, (double)(d->done_ms - e->time_ms) / 1000);
+			pending_metrics_observe(w->pending, METRIC_LAG_SECONDS,
+						(double)(d->done_ms - e->time_ms) / 1000);
 		return r < 0 ? r : 0;
 	case OUTCOME_RETRY:
 		return try_later(w, d, a, reterr);
@@ -189,41 +190,41 @@ static int apply_outcome(struct work *w, const struct delivery *d, struct err *r
 		       (int)v->outcome);
 }
 
-int dispatch_apply(struct work *w, const struct delivery *d, struct err *reterr)
+int dispatch_save_result(struct turn_context *w, const struct delivery *d, struct err *reterr)
 {
 	struct dispatch_account *a = account_find(w->dispatch, d->event->account);
 	CLEANUP(mem_freep) char *reason = NULL;
 	struct err e = {0};
 	int r;
 
-	if (d->returned || !a || !lent_find(a, d->event->id))
+	if (d->returned || !a || !in_flight_find(a, d->event->id))
 		return 0;
-	r = work_savepoint(w, &e);
+	r = turn_context_savepoint(w, &e);
 	if (r == 0)
-		r = work_savepoint_end(w, apply_outcome(w, d, &e), &e);
-	if (work_is_stores(r)) {
+		r = turn_context_savepoint_end(w, save_outcome(w, d, &e), &e);
+	if (store_error_ends_turn(r)) {
 		if (reterr)
 			*reterr = e;
 		return r;
 	}
 	/* -ENOENT: its account's url changed while it was on its way; it is a dead letter and stays one. */
 	if (r >= 0 || r == -ENOENT) {
-		tally_add(w->tally, METRIC_DELIVERIES, d->event->account, lane_name(d->lane),
-			  outcome_name(d->verdict.outcome));
+		pending_metrics_add(w->pending, METRIC_DELIVERIES, d->event->account, lane_name(d->lane),
+				    outcome_name(d->verdict.outcome));
 		return 0;
 	}
 	/* An event that is left as it was would be sent again and again. */
 	reason = mem_fmt("its delivery's outcome (%s) cannot be kept: %s", outcome_name(d->verdict.outcome), e.text);
-	r = work_savepoint(w, reterr);
+	r = turn_context_savepoint(w, reterr);
 	if (r < 0)
 		return r;
-	r = work_savepoint_end(w, set_aside(w, d->event, reason, reterr), reterr);
+	r = turn_context_savepoint_end(w, set_aside(w, d->event, reason, reterr), reterr);
 	return r == -ENOENT ? 0 : r;
 }
 
 /* ---- of another url ---------------------------------------------------------------------------------------------- */
 
-int dispatch_set_aside_other_urls(struct dispatch *d, struct work *w, struct err *reterr)
+int dispatch_set_aside_other_urls(struct dispatch *d, struct turn_context *w, struct err *reterr)
 {
 	const struct account *a;
 	CLEANUP(mem_freep) char *reason = NULL;
@@ -240,9 +241,9 @@ int dispatch_set_aside_other_urls(struct dispatch *d, struct work *w, struct err
 		struct log_about about = {.account = a->name, .reason = reason};
 		char events[AMOUNT_MAX];
 
-		tally_log(w->tally, LOG_WARNING, &about, "%s became %s", amount_of(events, r, "event"),
-			  r == 1 ? "a dead letter" : "dead letters");
-		dispatch_stir(d, a->name);
+		pending_log(w->pending, LOG_WARNING, &about, "%s became %s", amount_of(events, r, "event"),
+			    r == 1 ? "a dead letter" : "dead letters");
+		dispatch_mark_dirty(d, a->name);
 		w->changed = true;
 	}
 	if (r == 0)
@@ -253,24 +254,24 @@ int dispatch_set_aside_other_urls(struct dispatch *d, struct work *w, struct err
 
 /* ---- handing over ------------------------------------------------------------------------------------------------ */
 
-struct hand_over {
+struct send_batch {
 	struct dispatch_account *account;
 	const struct account *config;
 	struct courier *courier;
 	bool fresh; /* only what was not asked by in vain */
 };
 
-/* Events that are lent are due in the store, too. */
+/* Events that are in_flight are due in the store, too. */
 static bool is_wanted(void *ctx, int64_t event)
 {
-	const struct hand_over *h = ctx;
+	const struct send_batch *h = ctx;
 
-	return !lent_find(h->account, event) && !(h->fresh && is_asked(h->account, event));
+	return !in_flight_find(h->account, event) && !(h->fresh && is_asked(h->account, event));
 }
 
-static int hand_over_event(void *ctx, struct event *e)
+static int send_event(void *ctx, struct event *e)
 {
-	struct hand_over *h = ctx;
+	struct send_batch *h = ctx;
 	struct dispatch_account *a = h->account;
 	struct event *own;
 
@@ -278,36 +279,36 @@ static int hand_over_event(void *ctx, struct event *e)
 	 * configured then. */
 	if (e->url && e->url[0] != '\0' && !text_is(e->url, h->config->url))
 		return 0;
-	a->lent[a->lent_n++] = e->id;
+	a->in_flight[a->in_flight_n++] = e->id;
 	own = mem_new(1, sizeof(*own));
 	*own = *e;
 	*e = (struct event){0};
 	courier_send(h->courier, own);
-	return a->lent_n >= a->window;
+	return a->in_flight_n >= a->window;
 }
 
-int dispatch_hand_over(struct dispatch *d, struct work *w, struct err *reterr)
+int dispatch_send(struct dispatch *d, struct turn_context *w, struct err *reterr)
 {
 	for (struct dispatch_account *a = d->accounts; a; a = a->next) {
-		struct hand_over h = {a, config_account(w->config, a->name), w->courier, a->asked_n > 0};
-		/* Events that are lent or passed over may come first in the store: so many more are asked for. */
-		size_t max = a->lent_n + a->window, passed = a->asked_n < ASKED_MAX ? a->asked_n : ASKED_MAX;
-		unsigned before = a->lent_n;
+		struct send_batch h = {a, config_account(w->config, a->name), w->courier, a->asked_n > 0};
+		/* Events that are in_flight or passed over may come first in the store: so many more are asked for. */
+		size_t max = a->in_flight_n + a->window, passed = a->asked_n < ASKED_MAX ? a->asked_n : ASKED_MAX;
+		unsigned before = a->in_flight_n;
 		int r;
 
 		if (!h.config) /* its events wait; a generation that has it again stirs */
 			a->next_due_ms = CLOCK_NEVER_MS;
-		if (!h.config || a->lent_n >= a->window || (!a->stirred && w->now_ms < a->next_due_ms))
+		if (!h.config || a->in_flight_n >= a->window || (!a->dirty && w->now_ms < a->next_due_ms))
 			continue;
-		r = store_events_due(w->store, a->name, w->now_ms, max + passed, is_wanted, hand_over_event, &h,
-				     reterr);
-		if (r == 0 && h.fresh && a->lent_n == before) { /* none is fresh: those that were asked by go again */
+		r = store_events_due(w->store, a->name, w->now_ms, max + passed, is_wanted, send_event, &h, reterr);
+		if (r == 0 && h.fresh &&
+		    a->in_flight_n == before) { /* none is fresh: those that were asked by go again */
 			h.fresh = false;
-			r = store_events_due(w->store, a->name, w->now_ms, max, is_wanted, hand_over_event, &h, reterr);
+			r = store_events_due(w->store, a->name, w->now_ms, max, is_wanted, send_event, &h, reterr);
 		}
 		if (r < 0)
 			return r;
-		a->stirred = r > 0;
+		a->dirty = r > 0;
 		a->next_due_ms = r > 0 ? w->now_ms : store_events_next_due_ms(w->store, a->name, w->now_ms);
 	}
 	return 0;
@@ -318,7 +319,7 @@ int64_t dispatch_next_ms(const struct dispatch *d)
 	int64_t next_ms = CLOCK_NEVER_MS;
 
 	for (const struct dispatch_account *a = d->accounts; a; a = a->next) {
-		if (a->lent_n >= a->window)
+		if (a->in_flight_n >= a->window)
 			continue;
 		if (a->next_due_ms < next_ms)
 			next_ms = a->next_due_ms;

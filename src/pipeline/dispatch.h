@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "courier/courier.h"
-#include "pipeline/work.h"
+#include "pipeline/turn_context.h"
 
 struct dispatch;
 
@@ -25,22 +25,22 @@ void dispatch_free(struct dispatch *d);
 /* The courier told that it holds at most so many events of this account. */
 void dispatch_window(struct dispatch *d, const char *account, unsigned window);
 /* Events of this account, or (NULL) of all, may have come or be due at another time: the next hand-over looks. */
-void dispatch_stir(struct dispatch *d, const char *account);
+void dispatch_mark_dirty(struct dispatch *d, const char *account);
 /* Another generation is used from now on: the next hand-over looks at all, and accounts may have another url. */
 void dispatch_configured(struct dispatch *d);
 
 /* Inside the turn's transaction: writes what came of an event into the store: delivered, later again, or a dead letter.
- * 0, or what the store failed with (work_is_stores). A result of an event that is not in flight or no longer there is
- * nothing. */
-int dispatch_apply(struct work *w, const struct delivery *d, struct err *reterr) MUSTCHECK;
+ * 0, or what the store failed with (store_error_ends_turn). A result of an event that is not in flight or no longer
+ * there is nothing. */
+int dispatch_save_result(struct turn_context *w, const struct delivery *d, struct err *reterr) MUSTCHECK;
 /* After its commit: the event is not in flight any more. */
 void dispatch_returned(struct dispatch *d, const struct delivery *delivery);
 /* Inside the turn's transaction: a few events that were queued for another url become dead letters: a sandbox's never
  * reach production. */
-int dispatch_set_aside_other_urls(struct dispatch *d, struct work *w, struct err *reterr) MUSTCHECK;
+int dispatch_set_aside_other_urls(struct dispatch *d, struct turn_context *w, struct err *reterr) MUSTCHECK;
 
 /* After a commit: hands what is due to the courier, up to the windows. Returns 0, or what the store failed with. */
-int dispatch_hand_over(struct dispatch *d, struct work *w, struct err *reterr) MUSTCHECK;
+int dispatch_send(struct dispatch *d, struct turn_context *w, struct err *reterr) MUSTCHECK;
 /* When there will be something to hand over without anything having happened: clock_now_ms time; CLOCK_NEVER_MS. */
 int64_t dispatch_next_ms(const struct dispatch *d);
 

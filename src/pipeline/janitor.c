@@ -9,13 +9,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "klaviyo/retry_after.h"
-#include "pipeline/apply.h"
+#include "pipeline/decide_and_save.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/gauges.h"
 
 #define NEAR_BATCH 256  /* due times a turn */
 #define EXPIRE_BATCH 16 /* expiries a turn, over all sources */
-#define EXPIRE_REST_MS CLOCK_MINUTE_MS
+#define EXPIRE_PAUSE_MS CLOCK_MINUTE_MS
 #define CLEAN_ROWS 64 /* a step */
 #define CLEAN_EVERY_MS CLOCK_MINUTE_MS
 #define CHECKPOINT_QUIET_MS 1000
@@ -35,9 +35,9 @@ struct janitor {
 	int64_t revisions_ms;
 	int64_t nearly_full_ms; /* when nearly_full was found out */
 	bool nearly_full;
-	bool clean_failed;      /* told */
-	int64_t expire_rest_ms; /* after a source whose oldest conversation cannot be closed */
-	bool expire_failed;     /* told, until all can be closed again */
+	bool clean_failed;       /* told */
+	int64_t expire_pause_ms; /* after a source whose oldest conversation cannot be closed */
+	bool expire_failed;      /* told, until all can be closed again */
 
 	bool source_release;   /* the generation's sources have not been let go yet */
 	size_t near_next;      /* whose due times are looked at next: 0 webhooks, then each account; beyond: nobody's */
@@ -73,22 +73,22 @@ void janitor_configured(struct janitor *j)
 	j->near_next = 0;
 }
 
-void janitor_clock(struct janitor *j, enum wall_change change)
+void janitor_clock(struct janitor *j, enum wall_clock_change change)
 {
 	switch (change) {
-	case WALL_SAME:
+	case WALL_CLOCK_SAME:
 		return;
-	case WALL_TAKEN:
-	case WALL_TAKEN_BEHIND:
+	case WALL_CLOCK_SET:
+	case WALL_CLOCK_SET_BEHIND:
 		j->near_next = 0;
 		j->near_retry_ms = RETRY_AFTER_MAX_MS;
 		break;
-	case WALL_AHEAD:
-	case WALL_BACK:
+	case WALL_CLOCK_AHEAD:
+	case WALL_CLOCK_BACK:
 		j->gauges_ms = j->revisions_ms = j->clean_ms = 0; /* ages are shown and judged by another time */
 		break;
 	}
-	if (change != WALL_TAKEN_BEHIND && change != WALL_BACK)
+	if (change != WALL_CLOCK_SET_BEHIND && change != WALL_CLOCK_BACK)
 		return;
 	/* A Retry-After cannot be told from a back-off then: it is cut too, once. */
 	j->held_again = j->retried_again = true;
@@ -98,7 +98,7 @@ void janitor_clock(struct janitor *j, enum wall_change change)
 
 /* ---- what may go on ---------------------------------------------------------------------------------------------- */
 
-int janitor_release_sources(struct janitor *j, struct work *w, struct err *reterr)
+int janitor_wake_sources(struct janitor *j, struct turn_context *w, struct err *reterr)
 {
 	for (size_t i = 0; j->source_release && i < w->config->sources_n; i++) {
 		const struct source *s = &w->config->sources[i];
@@ -123,7 +123,7 @@ static int64_t max_ms(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-static int look_again(struct work *w, bool *wanted, enum store_wait why, struct err *reterr)
+static int look_again(struct turn_context *w, bool *wanted, enum store_wait why, struct err *reterr)
 {
 	int r;
 
@@ -137,7 +137,7 @@ static int look_again(struct work *w, bool *wanted, enum store_wait why, struct 
 	return 0;
 }
 
-int janitor_bring_near(struct janitor *j, struct work *w, struct err *reterr)
+int janitor_cap_due_times(struct janitor *j, struct turn_context *w, struct err *reterr)
 {
 	int64_t longest_ms = RETRY_AFTER_MAX_MS; /* so long a webhook of this configuration waits for a time */
 	int r = look_again(w, &j->held_again, STORE_WAIT_TIME, reterr);
@@ -163,7 +163,7 @@ int janitor_bring_near(struct janitor *j, struct work *w, struct err *reterr)
 		r = store_events_bring_near(w->store, a->name, w->now_ms + max_ms(j->near_retry_ms, a->person_gap_ms),
 					    w->now_ms, NEAR_BATCH, reterr);
 		if (r > 0)
-			dispatch_stir(w->dispatch, a->name);
+			dispatch_mark_dirty(w->dispatch, a->name);
 	}
 	if (r < 0)
 		return r;
@@ -178,7 +178,7 @@ int janitor_bring_near(struct janitor *j, struct work *w, struct err *reterr)
 /* ---- conversations that expire ----------------------------------------------------------------------------------- */
 
 struct expiry {
-	struct work *w;
+	struct turn_context *w;
 	const struct source *source;
 	const char *conversation;
 	struct ledger_entry entry;
@@ -194,7 +194,7 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 		.reached = &x->reached,
 	};
 	CLEANUP(decision_done) struct decision d = {0};
-	int r = apply_decide(x->w, &in, &d, reterr);
+	int r = decide_and_save(x->w, &in, &d, reterr);
 
 	if (r < 0)
 		return r;
@@ -206,7 +206,7 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 /* Closes a conversation that cannot be decided, so that it does not keep all later ones open. */
 static int close_silently(struct expiry *x, const struct err *why, struct err *reterr)
 {
-	int r = work_savepoint(x->w, reterr);
+	int r = turn_context_savepoint(x->w, reterr);
 	struct log_about about = {.source = x->source->name, .conversation = x->conversation, .reason = why->text};
 	struct ledger_verdict verdict;
 
@@ -218,21 +218,21 @@ static int close_silently(struct expiry *x, const struct err *why, struct err *r
 	}
 	r = store_conversation_save(x->w->store, x->source->name, x->conversation, &x->entry, &x->reached, reterr);
 	if (r == 0)
-		tally_log(x->w->tally, LOG_ERR, &about, "an expired conversation was closed without an event");
-	return work_savepoint_end(x->w, r, reterr);
+		pending_log(x->w->pending, LOG_ERR, &about, "an expired conversation was closed without an event");
+	return turn_context_savepoint_end(x->w, r, reterr);
 }
 
-static int expire_one(struct work *w, const struct source *s, const char *conversation, struct err *reterr)
+static int expire_one(struct turn_context *w, const struct source *s, const char *conversation, struct err *reterr)
 {
 	struct expiry x = {.w = w, .source = s, .conversation = conversation};
 	struct err why = {0};
 	int r = store_conversation_load(w->store, s->name, conversation, &x.entry, &x.reached, &why);
 
 	if (r == 0)
-		r = work_savepoint(w, &why);
+		r = turn_context_savepoint(w, &why);
 	if (r == 0)
-		r = work_savepoint_end(w, close_with_events(&x, &why), &why);
-	if (r < 0 && !work_is_stores(r))
+		r = turn_context_savepoint_end(w, close_with_events(&x, &why), &why);
+	if (r < 0 && !store_error_ends_turn(r))
 		r = close_silently(&x, &why, reterr);
 	else if (r < 0 && reterr)
 		*reterr = why;
@@ -241,7 +241,7 @@ static int expire_one(struct work *w, const struct source *s, const char *conver
 }
 
 /* Returns how many were closed or mended, or an error. */
-static int expire_source(struct work *w, const struct source *s, unsigned max, struct err *reterr)
+static int expire_source(struct turn_context *w, const struct source *s, unsigned max, struct err *reterr)
 {
 	int64_t opened_before_ms;
 	unsigned n;
@@ -250,13 +250,13 @@ static int expire_source(struct work *w, const struct source *s, unsigned max, s
 		opened_before_ms = INT64_MIN;
 	for (n = 0; n < max; n++) {
 		CLEANUP(mem_freep) char *conversation = NULL;
-		int found, r = work_savepoint(w, reterr);
+		int found, r = turn_context_savepoint(w, reterr);
 
 		if (r < 0)
 			return r;
 		/* In a savepoint: it may mend a row, and expire() forgives where that fails. */
 		found = store_conversation_oldest_open(w->store, s->name, opened_before_ms, &conversation, reterr);
-		r = work_savepoint_end(w, found == -ENOENT ? 0 : found, reterr);
+		r = turn_context_savepoint_end(w, found == -ENOENT ? 0 : found, reterr);
 		if (r >= 0 && found == -ENOENT)
 			break;
 		if (r == 0 && conversation)
@@ -270,21 +270,22 @@ static int expire_source(struct work *w, const struct source *s, unsigned max, s
 /* Closes, each in a savepoint, what has been open longer than `expire_after` since our receipt; not while the clock may
  * be wrong. Returns how many, or what the store failed with. One that cannot be closed is the matter of its source
  * alone, which is tried again a minute later. */
-static int expire(struct janitor *j, struct work *w, struct err *reterr)
+static int expire(struct janitor *j, struct turn_context *w, struct err *reterr)
 {
 	unsigned n = 0;
 
-	if (w->mono_ms < j->expire_rest_ms)
+	if (w->mono_ms < j->expire_pause_ms)
 		return 0;
 	for (size_t i = 0; i < w->config->sources_n && n < EXPIRE_BATCH; i++) {
 		const struct source *s = &w->config->sources[i];
 		struct err why = {0};
 		int r;
 
-		if (s->policy.expire_after_ms == CLOCK_NEVER_MS || work_age_wait_ms(w, s->policy.expire_after_ms) > 0)
+		if (s->policy.expire_after_ms == CLOCK_NEVER_MS ||
+		    turn_context_age_wait_ms(w, s->policy.expire_after_ms) > 0)
 			continue;
 		r = expire_source(w, s, EXPIRE_BATCH - n, &why);
-		if (work_is_stores(r)) {
+		if (store_error_ends_turn(r)) {
 			*reterr = why;
 			return r;
 		}
@@ -293,17 +294,18 @@ static int expire(struct janitor *j, struct work *w, struct err *reterr)
 			continue;
 		}
 		if (!j->expire_failed)
-			tally_log(w->tally, LOG_ERR, &((struct log_about){.source = s->name, .reason = why.text}),
-				  "conversations that have been open for too long cannot be closed: it is tried again");
+			pending_log(
+				w->pending, LOG_ERR, &((struct log_about){.source = s->name, .reason = why.text}),
+				"conversations that have been open for too long cannot be closed: it is tried again");
 		j->expire_failed = true;
-		j->expire_rest_ms = w->mono_ms + EXPIRE_REST_MS;
+		j->expire_pause_ms = w->mono_ms + EXPIRE_PAUSE_MS;
 	}
-	j->expire_failed = j->expire_failed && w->mono_ms < j->expire_rest_ms;
+	j->expire_failed = j->expire_failed && w->mono_ms < j->expire_pause_ms;
 	return (int)n;
 }
 
 /* The time (clock_mono_ms) of the next expiry; CLOCK_NEVER_MS: none. */
-static int64_t expire_next_ms(const struct janitor *j, struct work *w)
+static int64_t expire_next_ms(const struct janitor *j, struct turn_context *w)
 {
 	int64_t next_ms = CLOCK_NEVER_MS;
 
@@ -317,32 +319,32 @@ static int64_t expire_next_ms(const struct janitor *j, struct work *w)
 		if (received_ms == CLOCK_NEVER_MS ||
 		    __builtin_add_overflow(received_ms, s->policy.expire_after_ms, &due_ms))
 			continue;
-		due_ms = work_mono_at_ms(w, due_ms);
-		judged_ms = w->mono_ms + work_age_wait_ms(w, s->policy.expire_after_ms);
+		due_ms = turn_context_mono_at_ms(w, due_ms);
+		judged_ms = w->mono_ms + turn_context_age_wait_ms(w, s->policy.expire_after_ms);
 		if (due_ms < judged_ms)
 			due_ms = judged_ms;
 		if (due_ms < next_ms)
 			next_ms = due_ms;
 	}
-	return next_ms < j->expire_rest_ms ? j->expire_rest_ms : next_ms;
+	return next_ms < j->expire_pause_ms ? j->expire_pause_ms : next_ms;
 }
 
 /* ---- what goes --------------------------------------------------------------------------------------------------- */
 
 /* A row that cannot be deleted stays, and stops nothing else: it is tried again the next time. Returns how many rows
  * went. */
-static int clean_whole(struct janitor *j, struct work *w, size_t max, struct err *reterr)
+static int clean_whole(struct janitor *j, struct turn_context *w, size_t max, struct err *reterr)
 {
 	struct err e = {0};
-	int r = work_savepoint(w, reterr);
+	int r = turn_context_savepoint(w, reterr);
 
 	if (r < 0)
 		return r;
 	r = store_clean(w->store, w->config->store.retention_ms, w->config->store.remember_ms, w->now_ms, max, &e);
-	r = work_savepoint_end(w, r, &e);
+	r = turn_context_savepoint_end(w, r, &e);
 	if (r >= 0)
 		return r;
-	if (work_is_stores(r)) {
+	if (store_error_ends_turn(r)) {
 		*reterr = e;
 		return r;
 	}
@@ -352,9 +354,9 @@ static int clean_whole(struct janitor *j, struct work *w, size_t max, struct err
 	return 0;
 }
 
-int janitor_clean(struct janitor *j, struct work *w, const struct room *room, struct err *reterr)
+int janitor_clean(struct janitor *j, struct turn_context *w, const struct disk_budget *room, struct err *reterr)
 {
-	size_t rows = room_clean_rows(room, CLEAN_ROWS + 2 * (size_t)w->inserted);
+	size_t rows = disk_budget_clean_rows(room, CLEAN_ROWS + 2 * (size_t)w->inserted);
 	bool due = !w->more && w->mono_ms >= j->clean_ms;
 	int r = expire(j, w, reterr);
 
@@ -379,7 +381,7 @@ int janitor_clean(struct janitor *j, struct work *w, const struct room *room, st
 
 /* ---- after the commit -------------------------------------------------------------------------------------------- */
 
-void janitor_after(struct janitor *j, struct work *w, struct health *health)
+void janitor_after(struct janitor *j, struct turn_context *w, struct health *health)
 {
 	j->source_release = false;
 	if (w->changed) {
@@ -404,7 +406,7 @@ void janitor_after(struct janitor *j, struct work *w, struct health *health)
 	}
 }
 
-int64_t janitor_next_ms(const struct janitor *j, struct work *w)
+int64_t janitor_next_ms(const struct janitor *j, struct turn_context *w)
 {
 	int64_t times[] = {j->clean_ms, j->checkpoint_ms, j->gauges_ms, j->revisions_ms, expire_next_ms(j, w)};
 	int64_t next_ms = CLOCK_NEVER_MS;

@@ -13,8 +13,8 @@
 
 #include "decision/decide.h"
 #include "decision/settle.h"
-#include "pipeline/apply.h"
-#include "pipeline/pass_parts.h"
+#include "pipeline/decide_and_save.h"
+#include "pipeline/pass_internal.h"
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
@@ -29,10 +29,10 @@ static int stage_read(struct pass *p, struct err *reterr)
 		return pass_dead(p, reading->reason, reterr);
 	case PARSE_PING:
 	case PARSE_IGNORED:
-		return pass_done(p, WORK_IGNORED, NULL, reterr);
+		return pass_done(p, WEBHOOK_RESULT_IGNORED, NULL, reterr);
 	}
 	if (p->webhook->read)
-		return STAGE_ON;
+		return STAGE_CONTINUE;
 	/* One that came in unreadable and reads by now says for good what it says now: others are put in order by it.
 	 */
 	parse_result_save(reading, &p->parsed->webhook);
@@ -42,7 +42,7 @@ static int stage_read(struct pass *p, struct err *reterr)
 /* ---- settle, and the order --------------------------------------------------------------------------------------- */
 
 /* The other pending webhooks of the conversation, as settle's rule (decision/settle.h) meets them. */
-struct meeting {
+struct settle_scan {
 	struct settle settle;
 	struct pass *pass;
 	struct err *reterr;
@@ -50,7 +50,7 @@ struct meeting {
 
 /* Reads once, and keeps, the time of a webhook that an older version stored, or that came before its source had
  * `settle`. 0: it does not read, and ends with its reason when it is taken. */
-static int neighbour_time(struct meeting *m, const struct store_neighbour *n, struct ledger_signal *to)
+static int neighbour_time(struct settle_scan *m, const struct store_neighbour *n, struct ledger_signal *to)
 {
 	struct store *s = m->pass->w->store;
 	struct webhook w = {0};
@@ -71,9 +71,9 @@ static int neighbour_time(struct meeting *m, const struct store_neighbour *n, st
 	return r;
 }
 
-static int meet(void *ctx, const struct store_neighbour *n)
+static int scan_neighbour(void *ctx, const struct store_neighbour *n)
 {
-	struct meeting *m = ctx;
+	struct settle_scan *m = ctx;
 	struct ledger_signal other = {
 		.kind = n->transition,
 		.time_ms = n->time_ms,
@@ -95,27 +95,28 @@ static int meet(void *ctx, const struct store_neighbour *n)
 /* Ends those that are over, saves the conversation where the rule changed it, and obeys the verdict on the webhook. */
 static int stage_settle(struct pass *p, struct err *reterr)
 {
-	struct meeting m = {.settle.source = &p->source->policy, .pass = p, .reterr = reterr};
+	struct settle_scan m = {.settle.source = &p->source->policy, .pass = p, .reterr = reterr};
 	enum settle_verdict verdict = SETTLE_CONTINUE;
-	struct work *w = p->w;
+	struct turn_context *w = p->w;
 	int64_t until_ms;
 	int r;
 
 	if (!settle_applies(&p->source->policy))
-		return STAGE_ON;
+		return STAGE_CONTINUE;
 	decide_ledger_signal(p->webhook, p->signal, &m.settle.self);
 	/* By the conversation that stands in the rows, as those who wait behind are let go: the definition may read
 	 * another one by now. */
-	r = store_webhooks_of_conversation(w->store, p->source->name, p->webhook->conversation, meet, &m, reterr);
+	r = store_webhooks_of_conversation(w->store, p->source->name, p->webhook->conversation, scan_neighbour, &m,
+					   reterr);
 	if (r == 0)
 		verdict = settle_rule(&m.settle, w->now_ms, &p->entry);
 	until_ms = m.settle.until_ms;
 	for (size_t i = 0; r == 0 && i < m.settle.over_n; i++) {
-		r = store_webhook_done(w->store, m.settle.over[i], WORK_SETTLED, reterr);
+		r = store_webhook_done(w->store, m.settle.over[i], WEBHOOK_RESULT_SETTLED, reterr);
 		if (r < 0)
 			break;
-		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, p->source->name, WORK_SETTLED, NULL);
-		readings_forget(w->readings, m.settle.over[i]);
+		pending_metrics_add(w->pending, METRIC_WEBHOOK_RESULTS, p->source->name, WEBHOOK_RESULT_SETTLED, NULL);
+		parsed_cache_remove(w->cache, m.settle.over[i]);
 	}
 	if (r == 0 && m.settle.changed)
 		r = store_conversation_save(w->store, p->source->name, p->signal->conversation, &p->entry, &p->reached,
@@ -126,7 +127,7 @@ static int stage_settle(struct pass *p, struct err *reterr)
 
 	switch (verdict) {
 	case SETTLE_CONTINUE:
-		return STAGE_ON;
+		return STAGE_CONTINUE;
 	case SETTLE_HELD:
 		return pass_wait(p, STORE_WAIT_TIME, until_ms, reterr);
 	case SETTLE_BEHIND:
@@ -134,7 +135,7 @@ static int stage_settle(struct pass *p, struct err *reterr)
 	case SETTLE_ENDED:
 		break;
 	}
-	return pass_done(p, WORK_SETTLED, NULL, reterr);
+	return pass_done(p, WEBHOOK_RESULT_SETTLED, NULL, reterr);
 }
 
 static int stage_order(struct pass *p, struct err *reterr)
@@ -162,7 +163,7 @@ static int stage_decide(struct pass *p, struct err *reterr)
 		.reached = &p->reached,
 	};
 	CLEANUP(decision_done) struct decision decision = {0};
-	int r = apply_decide(p->w, &in, &decision, reterr);
+	int r = decide_and_save(p->w, &in, &decision, reterr);
 
 	if (r < 0)
 		return r;
@@ -175,25 +176,25 @@ static int stages(struct pass *p, struct err *reterr)
 {
 	int r = stage_read(p, reterr);
 
-	if (r == STAGE_ON)
+	if (r == STAGE_CONTINUE)
 		r = store_conversation_load(p->w->store, p->webhook->source, p->signal->conversation, &p->entry,
 					    &p->reached, reterr);
-	if (r == STAGE_ON)
+	if (r == STAGE_CONTINUE)
 		r = stage_settle(p, reterr);
-	if (r == STAGE_ON)
+	if (r == STAGE_CONTINUE)
 		r = stage_order(p, reterr);
-	if (r == STAGE_ON)
+	if (r == STAGE_CONTINUE)
 		r = pass_customer(p, reterr);
-	if (r == STAGE_ON)
+	if (r == STAGE_CONTINUE)
 		r = stage_decide(p, reterr);
 	return r;
 }
 
 /* ret_source: for the metrics; NULL where there is no such webhook. */
-static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr)
+static int run(struct turn_context *w, int64_t id, char **ret_source, struct err *reterr)
 {
 	CLEANUP(webhook_done) struct webhook webhook = {0};
-	struct pass p = {.w = w, .parsed = readings_take(w->readings, id)};
+	struct pass p = {.w = w, .parsed = parsed_cache_take(w->cache, id)};
 	int r = p.parsed ? store_webhook_is_pending(w->store, &p.parsed->webhook, reterr) : 0;
 
 	if (r <= 0) { /* it was not parsed before, or its row is not as it was then */
@@ -215,33 +216,33 @@ static int run(struct work *w, int64_t id, char **ret_source, struct err *reterr
 	p.signal = &p.parsed->result.signal;
 	r = stages(&p, reterr);
 	if (r >= 0 && p.waits && p.parsed)
-		readings_keep(w->readings, w->config, TAKE(p.parsed), true);
+		parsed_cache_add(w->cache, w->config, TAKE(p.parsed), true);
 	reached_clear(&p.reached);
 	free(p.gave_up);
 	parsed_webhook_free(p.parsed);
 	return r;
 }
 
-int pass_run(struct work *w, int64_t id, struct err *reterr)
+int pass_run(struct turn_context *w, int64_t id, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *source = NULL;
 	struct err e = {0};
-	int r = work_savepoint(w, reterr);
+	int r = turn_context_savepoint(w, reterr);
 
 	if (r < 0)
 		return r;
-	r = work_savepoint_end(w, run(w, id, &source, &e), &e);
+	r = turn_context_savepoint_end(w, run(w, id, &source, &e), &e);
 	if (r >= 0)
 		return 0;
-	if (work_is_stores(r)) {
+	if (store_error_ends_turn(r)) {
 		*reterr = e;
 		return r;
 	}
 	/* Nothing of the pass is left. The webhook's end has a savepoint of its own. */
-	r = work_savepoint(w, reterr);
+	r = turn_context_savepoint(w, reterr);
 	if (r < 0)
 		return r;
-	r = work_savepoint_end(w, work_webhook_dead(w, source, id, e.text, LOG_WARNING, PASS_DEAD_LINE, reterr),
-			       reterr);
+	r = turn_context_savepoint_end(
+		w, turn_context_webhook_dead(w, source, id, e.text, LOG_WARNING, PASS_DEAD_LINE, reterr), reterr);
 	return r < 0 && r != -ENOENT ? r : 0; /* -ENOENT: it has ended meanwhile */
 }

@@ -7,10 +7,10 @@
 #ifndef PIPELINE_PASS_H
 #define PIPELINE_PASS_H
 
-#include "pipeline/work.h"
+#include "pipeline/turn_context.h"
 
-/* Inside the turn's transaction. 0, or what the store failed with (work_is_stores): then the turn is to be rolled back.
- * Afterwards the webhook is done, dead, or waits: it is not ready. */
-int pass_run(struct work *w, int64_t id, struct err *reterr) MUSTCHECK;
+/* Inside the turn's transaction. 0, or what the store failed with (store_error_ends_turn): then the turn is to be
+ * rolled back. Afterwards the webhook is done, dead, or waits: it is not ready. */
+int pass_run(struct turn_context *w, int64_t id, struct err *reterr) MUSTCHECK;
 
 #endif

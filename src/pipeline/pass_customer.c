@@ -1,17 +1,17 @@
 #include <config.h>
 
-#include "pipeline/pass_parts.h"
+#include "pipeline/pass_internal.h"
 
 #include <errno.h>
 
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "pipeline/lookups.h"
+#include "pipeline/lookup_table.h"
 
 #define ODD_TRIES 10 /* a webhook whose answers say nothing, while others' do, is asked for so often */
 
-static bool goes_on_without(const struct pass *p, const struct lookups_verdict *verdict)
+static bool goes_on_without(const struct pass *p, const struct lookup_verdict *verdict)
 {
 	enum transition transition = p->webhook->transition;
 	bool needed = p->signal->addresses.n == 0;
@@ -27,7 +27,7 @@ static bool goes_on_without(const struct pass *p, const struct lookups_verdict *
 	/* A webhook that can do without is asked for all the same where names would show: once, and it never waits for
 	 * a slot. No event comes late for a name. */
 	return verdict || !p->signal->lookup_shows || transition == TRANSITION_NONE ||
-	       !lookups_may_ask(p->w->lookups, p->webhook->source, false);
+	       !lookup_table_may_ask(p->w->lookups, p->webhook->source, false);
 }
 
 static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *reterr)
@@ -38,7 +38,7 @@ static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *
 
 	if (r < 0)
 		return r;
-	lookups_slot_wanted(p->w->lookups, p->webhook->source);
+	lookup_table_slot_wanted(p->w->lookups, p->webhook->source);
 	parsed_webhook_add_lookup(p->parsed, &customer);
 	if (p->parsed->result.kind != PARSE_SIGNAL)
 		return err_set(reterr, -EBADMSG, "with what the lookup told it does not read: %s",
@@ -59,8 +59,8 @@ static int64_t give_up_ms(const struct source_policy *s)
  * source's parking. */
 static int wait_for_room(struct pass *p, unsigned asked, struct err *reterr)
 {
-	lookups_slot_wanted(p->w->lookups, p->webhook->source);
-	if (asked > 0 && lookups_is_parked(p->w->lookups, p->webhook->source))
+	lookup_table_slot_wanted(p->w->lookups, p->webhook->source);
+	if (asked > 0 && lookup_table_is_parked(p->w->lookups, p->webhook->source))
 		return pass_wait(p, STORE_WAIT_PARKED, 0, reterr);
 	return pass_wait(p, STORE_WAIT_SLOT, 0, reterr);
 }
@@ -74,9 +74,9 @@ static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wai
 
 	clock_iso(p->w->now_ms + wait_ms, iso);
 	if (n->asked == 1 || wait_ms > CLOCK_MINUTE_MS)
-		tally_log(p->w->tally, LOG_INFO, &about,
-			  "a webhook waits for its lookup, which is asked again at %s (asked %s)", iso,
-			  amount_of(times, n->asked, "time"));
+		pending_log(p->w->pending, LOG_INFO, &about,
+			    "a webhook waits for its lookup, which is asked again at %s (asked %s)", iso,
+			    amount_of(times, n->asked, "time"));
 	return pass_wait(p, STORE_WAIT_RETRY, p->w->now_ms + wait_ms, reterr);
 }
 
@@ -86,11 +86,11 @@ static int give_up(struct pass *p, const struct store_lookups *n, const char *re
 	struct log_about about = pass_about(p, reason);
 	char times[AMOUNT_MAX];
 
-	tally_log(p->w->tally, LOG_NOTICE, &about, "a webhook ends without an address: its lookup was asked %s",
-		  amount_of(times, n->asked, "time"));
+	pending_log(p->w->pending, LOG_NOTICE, &about, "a webhook ends without an address: its lookup was asked %s",
+		    amount_of(times, n->asked, "time"));
 	p->gave_up = mem_fmt("lookup: %s", reason);
-	lookups_slot_wanted(p->w->lookups, p->webhook->source);
-	return STAGE_ON;
+	lookup_table_slot_wanted(p->w->lookups, p->webhook->source);
+	return STAGE_CONTINUE;
 }
 
 /* tries: the one that has just failed among them. */
@@ -99,7 +99,7 @@ static int64_t next_try_ms(unsigned tries)
 	return backoff_ms(tries > 0 ? tries - 1 : 0, backoff_jitter());
 }
 
-static int count_lookup(struct pass *p, enum store_lookup what, const struct lookups_verdict *v,
+static int count_lookup(struct pass *p, enum store_lookup what, const struct lookup_verdict *v,
 			struct store_lookups *ret, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
@@ -108,13 +108,13 @@ static int count_lookup(struct pass *p, enum store_lookup what, const struct loo
 }
 
 /* The helpdesk has trouble, or nobody was asked: the webhook is tried again, and given up, as events are. */
-static int ask_later(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
+static int ask_later(struct pass *p, const struct lookup_verdict *v, struct err *reterr)
 {
 	int64_t limit_ms = give_up_ms(&p->source->policy), wait_ms;
 	struct store_lookups n;
 	int r;
 
-	if (work_is_too_old(p->w, p->webhook->received_ms, limit_ms)) {
+	if (turn_context_is_too_old(p->w, p->webhook->received_ms, limit_ms)) {
 		CLEANUP(mem_freep) char *why = NULL;
 		char age[CLOCK_ISO_MAX];
 
@@ -138,17 +138,17 @@ static int wait_for_source(struct pass *p, const struct store_lookups *n, unsign
 {
 	struct log_about about = pass_about(p, reason);
 
-	if (!lookups_is_parked(p->w->lookups, p->webhook->source))
+	if (!lookup_table_is_parked(p->w->lookups, p->webhook->source))
 		return wait_until(p, n, next_try_ms(tries), reason, reterr);
 	if (n->asked == 1)
-		tally_log(p->w->tally, LOG_INFO, &about,
-			  "a webhook waits for its lookup until its source's lookups work again");
+		pending_log(p->w->pending, LOG_INFO, &about,
+			    "a webhook waits for its lookup until its source's lookups work again");
 	return wait_for_room(p, n->asked, reterr);
 }
 
 /* The helpdesk has not told who the customer is: the webhook is asked for again, waits, or goes on without an address.
  */
-static int read_answer(struct pass *p, const struct lookups_verdict *v, struct err *reterr)
+static int read_answer(struct pass *p, const struct lookup_verdict *v, struct err *reterr)
 {
 	static const int64_t gone_waits_ms[] = {10 * CLOCK_SECOND_MS, 30 * CLOCK_SECOND_MS};
 	const unsigned gone_tries = sizeof(gone_waits_ms) / sizeof(*gone_waits_ms) + 1;
@@ -167,7 +167,7 @@ static int read_answer(struct pass *p, const struct lookups_verdict *v, struct e
 		r = count_lookup(p, STORE_LOOKUP_ODD, v, &n, reterr);
 		if (r < 0)
 			return r;
-		if (n.odd >= ODD_TRIES && lookups_useful_ms(p->w->lookups, p->webhook->source) > n.odd_since_ms)
+		if (n.odd >= ODD_TRIES && lookup_table_useful_ms(p->w->lookups, p->webhook->source) > n.odd_since_ms)
 			return give_up(p, &n, v->reason);
 		return wait_for_source(p, &n, n.odd, v->reason, reterr);
 	case LOOKUP_PARKED: /* it concerns every customer, and is no try of this one's */
@@ -191,12 +191,12 @@ static int ask(struct pass *p, struct err *reterr)
 	struct store_lookups n;
 	int r;
 
-	if (lookups_join(p->w->lookups, key, p->webhook))
+	if (lookup_table_attach(p->w->lookups, key, p->webhook))
 		return pass_wait(p, STORE_WAIT_LOOKUP, 0, reterr);
 	r = store_webhook_lookups(p->w->store, p->webhook->id, &n, reterr);
 	if (r < 0)
 		return r;
-	if (!lookups_may_ask(p->w->lookups, p->webhook->source, n.asked == 0))
+	if (!lookup_table_may_ask(p->w->lookups, p->webhook->source, n.asked == 0))
 		return wait_for_room(p, n.asked, reterr);
 	r = store_lookups_worked(p->w->store, p->webhook->source, worked.bytes, reterr);
 	if (r < 0 && r != -ENOENT)
@@ -204,18 +204,18 @@ static int ask(struct pass *p, struct err *reterr)
 	worked.is_set = r == 0;
 	r = pass_wait(p, STORE_WAIT_LOOKUP, 0, reterr);
 	if (r >= 0)
-		lookups_ask(p->w->lookups, key, TAKE(p->parsed), p->w->generation, n.asked == 0, &worked);
+		lookup_table_ask(p->w->lookups, key, TAKE(p->parsed), p->w->generation, n.asked == 0, &worked);
 	return r;
 }
 
 int pass_customer(struct pass *p, struct err *reterr)
 {
-	const struct lookups_verdict *verdict = lookups_verdict(p->w->lookups, p->webhook->id);
+	const struct lookup_verdict *verdict = lookup_table_verdict(p->w->lookups, p->webhook->id);
 	int64_t cache_ms;
 	int r;
 
 	if (!p->signal->wants_lookup)
-		return STAGE_ON;
+		return STAGE_CONTINUE;
 	cache_ms = definition_about(p->source->definition)->lookup_cache_ms;
 	r = take_customer(p, p->w->now_ms - cache_ms, reterr);
 	if (r == -ENOENT && verdict && verdict->outcome == LOOKUP_FOUND)
@@ -223,8 +223,8 @@ int pass_customer(struct pass *p, struct err *reterr)
 	if (r != -ENOENT)
 		return r;
 	if (goes_on_without(p, verdict)) {
-		lookups_slot_wanted(p->w->lookups, p->webhook->source);
-		return STAGE_ON;
+		lookup_table_slot_wanted(p->w->lookups, p->webhook->source);
+		return STAGE_CONTINUE;
 	}
 	return verdict ? read_answer(p, verdict, reterr) : ask(p, reterr);
 }

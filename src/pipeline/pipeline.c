@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "courier/courier.h"
-#include "pipeline/mails.h"
+#include "pipeline/messages.h"
 #include "pipeline/health.h"
 #include "pipeline/recovery.h"
 #include "pipeline/turn.h"
@@ -32,7 +32,7 @@ struct pipeline {
 	pthread_t thread;
 	/* the thread's own */
 	struct store *store;
-	struct turn *turn; /* but for turn_keeps_parsed() */
+	struct turn *turn; /* but for turn_caches_parsed() */
 	bool stopping;
 	int64_t stop_deadline_ms;
 };
@@ -157,7 +157,7 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 	return 0;
 }
 
-void pipeline_submit(struct pipeline *p, struct intake_submission *s)
+void pipeline_submit(struct pipeline *p, struct submission *s)
 {
 	post(p, &s->message, MESSAGE_SUBMISSION);
 }
@@ -170,9 +170,9 @@ void pipeline_generation(struct pipeline *p, struct generation *g)
 	post(p, &m->message, MESSAGE_GENERATION);
 }
 
-void pipeline_look(struct pipeline *p)
+void pipeline_recheck(struct pipeline *p)
 {
-	post(p, mem_new(1, sizeof(struct message)), MESSAGE_LOOK);
+	post(p, mem_new(1, sizeof(struct message)), MESSAGE_RECHECK);
 }
 
 void pipeline_ping(struct pipeline *p, uint64_t token)
@@ -189,9 +189,9 @@ bool pipeline_alive(struct pipeline *p, uint64_t token)
 	return health_is_alive(p->health, token);
 }
 
-bool pipeline_keeps_parsed(const struct pipeline *p)
+bool pipeline_caches_parsed(const struct pipeline *p)
 {
-	return turn_keeps_parsed(p->turn);
+	return turn_caches_parsed(p->turn);
 }
 
 bool pipeline_is_ready(const struct pipeline *p)
@@ -239,7 +239,7 @@ void pipeline_free(struct pipeline *p)
 {
 	if (!p)
 		return;
-	turn_free(p->turn); /* not in pipeline_stop(): until now pipeline_keeps_parsed() looks at it */
+	turn_free(p->turn); /* not in pipeline_stop(): until now pipeline_caches_parsed() looks at it */
 	health_free(p->health);
 	store_files_free(p->files);
 	mailbox_free(p->mailbox);

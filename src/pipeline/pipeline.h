@@ -26,12 +26,13 @@ int pipeline_start(struct generation *g, struct pipeline **ret, struct err *rete
 
 /* False while the pipeline is so far behind that it would drop most of the trees that webhooks are submitted with: then
  * the submitter frees them, on the thread that made them, which is cheaper. Any thread. */
-bool pipeline_keeps_parsed(const struct pipeline *p);
+bool pipeline_caches_parsed(const struct pipeline *p);
 
 /* Any thread; posts and returns at once. */
-void pipeline_submit(struct pipeline *p, struct intake_submission *s);
+void pipeline_submit(struct pipeline *p, struct submission *s);
 void pipeline_generation(struct pipeline *p, struct generation *g); /* takes its own reference; tells the courier too */
-void pipeline_look(struct pipeline *p); /* the clock was set, or the store's files changed: it looks what that means */
+void pipeline_recheck(
+	struct pipeline *p); /* the clock was set, or the store's files changed: it looks what that means */
 /* Asks the pipeline and, through it, the courier whether they make progress; both answer by storing token where
  * pipeline_alive reads it. A disk call in progress counts as alive for 60 s. */
 void pipeline_ping(struct pipeline *p, uint64_t token);
@@ -52,7 +53,7 @@ void pipeline_read_news(struct pipeline *p);
 
 /* Commits and answers what was submitted, stops the courier (its transfers get until deadline_ms, clock_mono_ms),
  * commits the results, closes the store, ends the thread. Blocks. Nothing may be submitted from now on. p still answers
- * questions (ready, alive, parked, keeps_parsed) until pipeline_free: so that admin can be up to the end. */
+ * questions (ready, alive, parked, caches_parsed) until pipeline_free: so that admin can be up to the end. */
 void pipeline_stop(struct pipeline *p, int64_t deadline_ms);
 void pipeline_free(struct pipeline *p); /* after pipeline_stop; NULL allowed */
 

@@ -29,7 +29,7 @@ bool recovery_has(const struct recovery *recovery, int64_t webhook)
 
 /* Counts the try of the first that is ready; what has been tried often enough is ended. *ret_id: 0 where there is none.
  * One that was counted and whose transaction then failed is not counted again: that was no crash. */
-static int count_next(const struct recovery *recovery, struct work *w, int64_t *ret_id, struct err *reterr)
+static int count_next(const struct recovery *recovery, struct turn_context *w, int64_t *ret_id, struct err *reterr)
 {
 	unsigned tries;
 	int64_t id;
@@ -52,7 +52,7 @@ static int count_next(const struct recovery *recovery, struct work *w, int64_t *
 		if (r == -ENOENT) /* of many rows that are lost: the turn goes on with it */
 			return 0;
 		if (r == 0)
-			r = work_webhook_dead(
+			r = turn_context_webhook_dead(
 				w, NULL, id, "three crashes", LOG_ERR,
 				"a webhook became a dead letter: the daemon ended three times while it worked on it",
 				reterr);
@@ -64,7 +64,7 @@ static int count_next(const struct recovery *recovery, struct work *w, int64_t *
 }
 
 /* One transaction: the try of `id`, where there is one, and the count of the next, where that is wanted. */
-static int try_one(struct recovery *recovery, struct work *w, int64_t id, bool more, int64_t *ret_next,
+static int try_one(struct recovery *recovery, struct turn_context *w, int64_t id, bool more, int64_t *ret_next,
 		   struct err *reterr)
 {
 	int64_t next = 0;
@@ -82,7 +82,7 @@ static int try_one(struct recovery *recovery, struct work *w, int64_t id, bool m
 	return r;
 }
 
-int recovery_run(struct recovery *recovery, struct work *w, const struct room *room, int64_t budget_us,
+int recovery_run(struct recovery *recovery, struct turn_context *w, const struct disk_budget *room, int64_t budget_us,
 		 struct err *reterr)
 {
 	int64_t began_us = clock_mono_us(), id;
@@ -90,12 +90,12 @@ int recovery_run(struct recovery *recovery, struct work *w, const struct room *r
 
 	if (r <= 0 || !recovery_has(recovery, id))
 		return r < 0 ? r : 0;
-	if (room_passes(room) == 0)
+	if (disk_budget_passes(room) == 0)
 		return 0;
 	w->changed = true;
 	r = try_one(recovery, w, 0, true, &id, reterr);
 	while (r == 0 && id != 0)
-		r = try_one(recovery, w, id, clock_mono_us() - began_us < budget_us && room_passes(room) > 0, &id,
-			    reterr);
+		r = try_one(recovery, w, id, clock_mono_us() - began_us < budget_us && disk_budget_passes(room) > 0,
+			    &id, reterr);
 	return r;
 }

@@ -10,27 +10,27 @@
 #include "base/thread.h"
 #include "helpdesk/parse/parsed_webhook.h"
 
-enum intake_result {
-	INTAKE_ACCEPTED,
-	INTAKE_DUPLICATE,
-	INTAKE_IGNORED, /* kept as ignored (`keep: all`), or not kept */
+enum submission_result {
+	SUBMISSION_ACCEPTED,
+	SUBMISSION_DUPLICATE,
+	SUBMISSION_IGNORED, /* kept as ignored (`keep: all`), or not kept */
 };
-struct intake_item {
+struct submission_item {
 	struct parsed_webhook *parsed; /* stored of it is its webhook. Taken over (NULL then) where a pass follows */
 	int64_t id;                    /* set by the pipeline: the stored webhook's */
 	bool kept;                     /* false: nothing to store (ignored) */
 	char *dead_reason;             /* goes in as a dead letter */
 	bool ignored;                  /* goes in as done, "ignored" */
-	enum intake_result result;     /* set by the pipeline */
+	enum submission_result result; /* set by the pipeline */
 };
 /* Owned by whoever posts it; the pipeline owns it until `answered`. */
-struct intake_submission {
+struct submission {
 	struct message message; /* pipeline's */
-	struct intake_item *items;
+	struct submission_item *items;
 	size_t n;
 	bool refused; /* set by the pipeline: nothing was taken; 503 */
 	/* Called once, on the pipeline's thread, after the commit or its failure. Must not block. */
-	void (*answered)(struct intake_submission *s);
+	void (*answered)(struct submission *s);
 	void *user;
 };
 

@@ -21,11 +21,11 @@
 #include "pipeline/commit.h"
 #include "pipeline/dispatch.h"
 #include "pipeline/janitor.h"
-#include "pipeline/lookups.h"
+#include "pipeline/lookup_table.h"
 #include "pipeline/pass.h"
-#include "pipeline/readings.h"
+#include "pipeline/parsed_cache.h"
 #include "pipeline/recovery.h"
-#include "pipeline/wall.h"
+#include "pipeline/wall_clock.h"
 
 #define PENDING_US 5000       /* of pending webhooks a turn where nobody waits for its commit; */
 #define PENDING_LEAST_US 1000 /* where somebody does, a fifth of the turn, but not less than this */
@@ -40,14 +40,14 @@ struct turn {
 	struct courier *courier;
 	struct health *health;
 	struct generation *generation;
-	struct lookups *lookups;
-	struct readings *readings;
+	struct lookup_table *lookups;
+	struct parsed_cache *cache;
 	struct dispatch *dispatch;
 	struct janitor *janitor;
-	struct tally tally;
+	struct pending_metrics pending;
 	struct recovery recovery;
-	struct room room;
-	struct wall wall;
+	struct disk_budget disk_budget;
+	struct wall_clock wall_clock;
 	struct message_list submissions, deliveries, answers;
 
 	int64_t retry_ms; /* after a failure: not before (clock_mono_ms); 0: the last turn was good */
@@ -66,14 +66,14 @@ struct turn *turn_new(struct store *s, struct generation *g, struct courier *c, 
 	t->courier = c;
 	t->health = health;
 	t->generation = generation_ref(g);
-	t->lookups = lookups_new();
-	t->readings = readings_new();
+	t->lookups = lookup_table_new();
+	t->cache = parsed_cache_new();
 	t->dispatch = dispatch_new();
 	t->janitor = janitor_new(clock_mono_ms());
 	t->recovery = (struct recovery){.until = store_webhook_last_id(s)};
-	t->room = (struct room){.store = s, .health = health};
-	(void)room_look(&t->room, false); /* /readyz is asked before the first turn */
-	janitor_clock(t->janitor, wall_start(&t->wall, s, health));
+	t->disk_budget = (struct disk_budget){.store = s, .health = health};
+	(void)disk_budget_check(&t->disk_budget, false); /* /readyz is asked before the first turn */
+	janitor_clock(t->janitor, wall_clock_start(&t->wall_clock, s, health));
 	return t;
 }
 
@@ -92,28 +92,28 @@ void turn_free(struct turn *t)
 	INSIST(!t->submissions.first);
 	drop_all(&t->deliveries);
 	drop_all(&t->answers);
-	tally_done(&t->tally);
+	pending_metrics_done(&t->pending);
 	janitor_free(t->janitor);
 	dispatch_free(t->dispatch);
-	readings_free(t->readings);
-	lookups_free(t->lookups);
+	parsed_cache_free(t->cache);
+	lookup_table_free(t->lookups);
 	generation_unref(t->generation);
 	free(t);
 }
 
-static struct work work_of(struct turn *t)
+static struct turn_context context_of(struct turn *t)
 {
-	struct work w = {
+	struct turn_context w = {
 		.store = t->store,
 		.courier = t->courier,
 		.commit_us = &t->commit_us,
 		.generation = t->generation,
 		.config = t->generation->config,
 		.lookups = t->lookups,
-		.readings = t->readings,
+		.cache = t->cache,
 		.dispatch = t->dispatch,
-		.tally = &t->tally,
-		.guard = &t->wall.guard,
+		.pending = &t->pending,
+		.guard = &t->wall_clock.guard,
 	};
 
 	clock_both_ms(&w.now_ms, &w.mono_ms);
@@ -142,13 +142,13 @@ void turn_take(struct turn *t, struct message *m)
 		if (window->kind == REPORT_ACCOUNT)
 			dispatch_window(t->dispatch, window->name, window->window);
 		else
-			lookups_window(t->lookups, window->name, window->window, window->for_new);
+			lookup_table_window(t->lookups, window->name, window->window, window->for_new);
 		health_park(t->health, window->kind == REPORT_ACCOUNT ? "account" : "lookups", window->name,
 			    window->reason);
 		break;
 	case MESSAGE_GENERATION:
 		generation = (struct generation_message *)m;
-		readings_clear(t->readings); /* they were read by the former one's definitions */
+		parsed_cache_clear(t->cache); /* they were read by the former one's definitions */
 		generation_unref(t->generation);
 		t->generation = TAKE(generation->generation);
 		dispatch_configured(t->dispatch);
@@ -158,8 +158,8 @@ void turn_take(struct turn *t, struct message *m)
 	case MESSAGE_PING:
 		health_alive(t->health, HEALTH_PIPELINE, ((struct ping_message *)m)->token);
 		break;
-	case MESSAGE_LOOK:
-		dispatch_stir(t->dispatch, NULL);
+	case MESSAGE_RECHECK:
+		dispatch_mark_dirty(t->dispatch, NULL);
 		break;
 	case MESSAGE_STOP:
 		t->stopping = true;
@@ -184,25 +184,25 @@ static int probe(struct turn *t, struct err *reterr)
 		r = store_webhook_set_tries(t->store, id, tries + 1, reterr);
 	if (r == 0)
 		r = store_webhook_set_tries(t->store, id, tries, reterr);
-	return work_is_stores(r) ? r : 0; /* a row that does not read shows nothing of the disk */
+	return store_error_ends_turn(r) ? r : 0; /* a row that does not read shows nothing of the disk */
 }
 
 /* ---- what senders brought ---------------------------------------------------------------------------------------- */
 
 /* True for an item that was inserted and that a pass follows. */
-static bool is_pending(const struct intake_item *item)
+static bool is_pending(const struct submission_item *item)
 {
-	return item->kept && item->result == INTAKE_ACCEPTED && !item->dead_reason;
+	return item->kept && item->result == SUBMISSION_ACCEPTED && !item->dead_reason;
 }
 
-static int insert_item(struct work *w, struct intake_item *item, struct err *reterr)
+static int insert_item(struct turn_context *w, struct submission_item *item, struct err *reterr)
 {
 	const struct webhook *webhook;
 	const struct source *s;
 	int r;
 
 	if (!item->kept) {
-		item->result = INTAKE_IGNORED;
+		item->result = SUBMISSION_IGNORED;
 		return 0;
 	}
 	r = store_webhook_insert(w->store, &item->parsed->webhook, item->dead_reason, item->ignored ? "ignored" : NULL,
@@ -211,12 +211,12 @@ static int insert_item(struct work *w, struct intake_item *item, struct err *ret
 		return r;
 	webhook = &item->parsed->webhook;
 	item->id = webhook->id;
-	item->result = r > 0 ? INTAKE_DUPLICATE : item->ignored ? INTAKE_IGNORED : INTAKE_ACCEPTED;
+	item->result = r > 0 ? SUBMISSION_DUPLICATE : item->ignored ? SUBMISSION_IGNORED : SUBMISSION_ACCEPTED;
 	w->inserted += r == 0;
 	w->changed = true;
 	if (r == 0 && (item->dead_reason || item->ignored)) /* it has come to its end already */
-		tally_add(w->tally, METRIC_WEBHOOK_RESULTS, webhook->source,
-			  item->dead_reason ? WORK_DEAD : WORK_IGNORED, NULL);
+		pending_metrics_add(w->pending, METRIC_WEBHOOK_RESULTS, webhook->source,
+				    item->dead_reason ? WEBHOOK_RESULT_DEAD : WEBHOOK_RESULT_IGNORED, NULL);
 	if (!is_pending(item))
 		return 0;
 	s = config_source(w->config, webhook->source); /* settle looks at the time of a webhook that waits */
@@ -229,50 +229,50 @@ static int insert_item(struct work *w, struct intake_item *item, struct err *ret
  * Inserts the submissions from first up to end (NULL: all that follow), or none of them. Those that are refused already
  * are left out. *ret_failed (borrowed): on failure the webhook that cannot be kept, or NULL where none is to blame.
  */
-static int insert_range(struct work *w, struct message *first, const struct message *end,
+static int insert_range(struct turn_context *w, struct message *first, const struct message *end,
 			const struct webhook **ret_failed, struct err *reterr)
 {
 	unsigned inserted = w->inserted;
-	int r = work_savepoint(w, reterr);
+	int r = turn_context_savepoint(w, reterr);
 
 	*ret_failed = NULL;
 	if (r < 0)
 		return r;
 	for (struct message *m = first; r == 0 && m != end; m = m->next) {
-		struct intake_submission *s = (struct intake_submission *)m;
+		struct submission *s = (struct submission *)m;
 
 		for (size_t i = 0; r == 0 && !s->refused && i < s->n; i++) {
 			*ret_failed = &s->items[i].parsed->webhook;
 			r = insert_item(w, &s->items[i], reterr);
 		}
 	}
-	r = work_savepoint_end(w, r, reterr);
+	r = turn_context_savepoint_end(w, r, reterr);
 	if (r < 0) {
 		w->inserted = inserted;
 		return r;
 	}
 	*ret_failed = NULL;
 	for (struct message *m = first; m != end; m = m->next) {
-		struct intake_submission *s = (struct intake_submission *)m;
+		struct submission *s = (struct submission *)m;
 
 		for (size_t i = 0; !s->refused && i < s->n; i++)
 			if (is_pending(&s->items[i]))
-				readings_keep(w->readings, w->config, TAKE(s->items[i].parsed), false);
+				parsed_cache_add(w->cache, w->config, TAKE(s->items[i].parsed), false);
 	}
 	return 0;
 }
 
 /* All of one POST, or nothing of it: then it alone is refused. */
-static int insert_alone(struct work *w, struct message *m, struct err *reterr)
+static int insert_alone(struct turn_context *w, struct message *m, struct err *reterr)
 {
-	struct intake_submission *s = (struct intake_submission *)m;
+	struct submission *s = (struct submission *)m;
 	const struct webhook *failed;
 	struct err e = {0};
 	int r = insert_range(w, m, m->next, &failed, &e);
 
 	if (r == 0)
 		return 0;
-	if (!failed || work_is_stores(r)) {
+	if (!failed || store_error_ends_turn(r)) {
 		*reterr = e;
 		return r;
 	}
@@ -283,17 +283,17 @@ static int insert_alone(struct work *w, struct message *m, struct err *reterr)
 	return 0;
 }
 
-static int insert_submissions(struct turn *t, struct work *w, struct err *reterr)
+static int insert_submissions(struct turn *t, struct turn_context *w, struct err *reterr)
 {
-	bool room = room_look(&t->room, t->retry_ms != 0);
+	bool room = disk_budget_check(&t->disk_budget, t->retry_ms != 0);
 	const struct webhook *failed;
 	struct err e = {0};
 	int r;
 
 	for (struct message *m = t->submissions.first; m; m = m->next) {
-		struct intake_submission *s = (struct intake_submission *)m;
+		struct submission *s = (struct submission *)m;
 
-		s->refused = !room || !room_has(&t->room, s);
+		s->refused = !room || !disk_budget_fits(&t->disk_budget, s);
 	}
 	if (!t->submissions.first)
 		return 0;
@@ -301,7 +301,7 @@ static int insert_submissions(struct turn *t, struct work *w, struct err *reterr
 	r = insert_range(w, t->submissions.first, NULL, &failed, &e);
 	if (r == 0)
 		return 0;
-	if (work_is_stores(r)) {
+	if (store_error_ends_turn(r)) {
 		*reterr = e;
 		return r;
 	}
@@ -315,10 +315,10 @@ static int insert_submissions(struct turn *t, struct work *w, struct err *reterr
 
 /* ---- what came back ---------------------------------------------------------------------------------------------- */
 
-static int apply_deliveries(struct turn *t, struct work *w, struct err *reterr)
+static int save_delivery_results(struct turn *t, struct turn_context *w, struct err *reterr)
 {
 	for (struct message *m = t->deliveries.first; m; m = m->next) {
-		int r = dispatch_apply(w, ((struct delivery_message *)m)->delivery, reterr);
+		int r = dispatch_save_result(w, ((struct delivery_message *)m)->delivery, reterr);
 
 		if (r < 0)
 			return r;
@@ -329,10 +329,10 @@ static int apply_deliveries(struct turn *t, struct work *w, struct err *reterr)
 
 /* ---- pending webhooks -------------------------------------------------------------------------------------------- */
 
-static int pass_pending(struct turn *t, struct work *w, int64_t turn_began_us, struct err *reterr)
+static int pass_pending(struct turn *t, struct turn_context *w, int64_t turn_began_us, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us(), budget_us = (began_us - turn_began_us + t->commit_us) / PENDING_SHARE;
-	size_t n = 0, max = room_passes(&t->room);
+	size_t n = 0, max = disk_budget_passes(&t->disk_budget);
 	int64_t id;
 	int r;
 
@@ -362,7 +362,7 @@ static void answer_submissions(struct turn *t, bool refused)
 	struct message *m;
 
 	while ((m = message_list_take(&t->submissions))) {
-		struct intake_submission *s = (struct intake_submission *)m;
+		struct submission *s = (struct submission *)m;
 
 		s->refused = s->refused || refused;
 		s->answered(s);
@@ -381,7 +381,7 @@ static void return_deliveries(struct turn *t)
 
 /* ---- one transaction --------------------------------------------------------------------------------------------- */
 
-static int transaction(struct turn *t, struct work *w, struct err *reterr)
+static int transaction(struct turn *t, struct turn_context *w, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us();
 	const struct message *answer = t->answers.first;
@@ -394,30 +394,30 @@ static int transaction(struct turn *t, struct work *w, struct err *reterr)
 	if (r == 0)
 		r = insert_submissions(t, w, reterr);
 	if (r == 0)
-		r = apply_deliveries(t, w, reterr);
+		r = save_delivery_results(t, w, reterr);
 	for (; r == 0 && answer; answer = answer->next) {
-		r = lookups_apply(w, ((const struct answer_message *)answer)->answer, reterr);
+		r = lookup_table_save_answer(w, ((const struct answer_message *)answer)->answer, reterr);
 		w->changed = true;
 	}
 	if (r == 0)
-		r = janitor_release_sources(t->janitor, w, reterr);
+		r = janitor_wake_sources(t->janitor, w, reterr);
 	if (r == 0)
-		r = lookups_release_slots(w, reterr);
+		r = lookup_table_wake_slots(w, reterr);
 	if (r == 0)
 		r = dispatch_set_aside_other_urls(t->dispatch, w, reterr);
 	if (r == 0)
-		r = janitor_bring_near(t->janitor, w, reterr);
+		r = janitor_cap_due_times(t->janitor, w, reterr);
 	if (r == 0)
 		r = pass_pending(t, w, began_us, reterr);
 	if (r == 0)
-		r = janitor_clean(t->janitor, w, &t->room, reterr);
+		r = janitor_clean(t->janitor, w, &t->disk_budget, reterr);
 	r = commit_end(w, r, reterr);
 	if (r < 0)
 		return r;
 	answer_submissions(t, false);
 	return_deliveries(t);
 	drop_all(&t->answers);
-	room_turn_ended(&t->room, 0);
+	disk_budget_turn_ended(&t->disk_budget, 0);
 	return 0;
 }
 
@@ -428,7 +428,7 @@ static void fail(struct turn *t, const struct err *why)
 	bool first = t->retry_ms == 0;
 
 	answer_submissions(t, true);
-	room_turn_ended(&t->room, why->code);
+	disk_budget_turn_ended(&t->disk_budget, why->code);
 	t->retry_wait_ms = first ? RETRY_FIRST_MS : 2 * t->retry_wait_ms;
 	if (t->retry_wait_ms > RETRY_LAST_MS)
 		t->retry_wait_ms = RETRY_LAST_MS;
@@ -442,13 +442,13 @@ static void fail(struct turn *t, const struct err *why)
 }
 
 /* When there is something to do without anything having come: clock_mono_ms time, or CLOCK_NEVER_MS. */
-static int64_t next_ms(const struct turn *t, struct work *w)
+static int64_t next_ms(const struct turn *t, struct turn_context *w)
 {
 	const int64_t times[] = {
 		janitor_next_ms(t->janitor, w),
-		work_mono_at_ms(w, store_webhooks_next_due_ms(t->store)),
-		work_mono_at_ms(w, dispatch_next_ms(t->dispatch)),
-		t->room.full ? w->mono_ms + FULL_RECHECK_MS : CLOCK_NEVER_MS,
+		turn_context_mono_at_ms(w, store_webhooks_next_due_ms(t->store)),
+		turn_context_mono_at_ms(w, dispatch_next_ms(t->dispatch)),
+		t->disk_budget.full ? w->mono_ms + FULL_RECHECK_MS : CLOCK_NEVER_MS,
 	};
 	int64_t first_ms = CLOCK_NEVER_MS;
 
@@ -460,25 +460,25 @@ static int64_t next_ms(const struct turn *t, struct work *w)
 
 int64_t turn_run(struct turn *t)
 {
-	struct work w = work_of(t);
+	struct turn_context w = context_of(t);
 	struct err e = {0};
-	enum wall_change change;
+	enum wall_clock_change change;
 	int r;
 
-	if (!wall_look(&t->wall, &w, &change)) {
+	if (!wall_clock_check(&t->wall_clock, &w, &change)) {
 		answer_submissions(t, true);
-		return wall_next_ms(&t->wall, &w);
+		return wall_clock_next_ms(&t->wall_clock, &w);
 	}
 	janitor_clock(t->janitor, change);
-	if (change == WALL_AHEAD || change == WALL_BACK) /* due times were noted by the former time */
-		dispatch_stir(t->dispatch, NULL);
+	if (change == WALL_CLOCK_AHEAD || change == WALL_CLOCK_BACK) /* due times were noted by the former time */
+		dispatch_mark_dirty(t->dispatch, NULL);
 	if (w.mono_ms < t->retry_ms) {
 		answer_submissions(t, true);
 		return t->retry_ms;
 	}
 
 	health_disk(t->health, true);
-	r = recovery_run(&t->recovery, &w, &t->room, t->submissions.first ? PENDING_LEAST_US : PENDING_US, &e);
+	r = recovery_run(&t->recovery, &w, &t->disk_budget, t->submissions.first ? PENDING_LEAST_US : PENDING_US, &e);
 	if (r == 0)
 		r = transaction(t, &w, &e);
 	health_disk(t->health, false);
@@ -494,23 +494,23 @@ int64_t turn_run(struct turn *t)
 	}
 
 	health_disk(t->health, true);
-	if (dispatch_hand_over(t->dispatch, &w, &e) < 0)
+	if (dispatch_send(t->dispatch, &w, &e) < 0)
 		fail(t, &e);
-	commit_tell_losses(t->store);
+	commit_log_losses(t->store);
 	if (!t->stopping) /* it waits for the disk more than once */
 		janitor_after(t->janitor, &w, t->health);
 	health_disk(t->health, false);
 
 	if (t->retry_ms != 0)
 		return t->retry_ms;
-	if (w.more || lookups_slots_are_wanted(t->lookups, w.config))
+	if (w.more || lookup_table_slots_are_wanted(t->lookups, w.config))
 		return w.mono_ms;
 	return next_ms(t, &w);
 }
 
 void turn_last(struct turn *t)
 {
-	struct work w = work_of(t);
+	struct turn_context w = context_of(t);
 	struct err e = {0};
 	int r;
 
@@ -519,7 +519,7 @@ void turn_last(struct turn *t)
 		w.courier = NULL; /* it has stopped; nothing here asks a question */
 		r = store_begin(t->store, &e);
 		if (r == 0)
-			r = apply_deliveries(t, &w, &e);
+			r = save_delivery_results(t, &w, &e);
 		r = commit_end(&w, r, &e);
 		if (r == 0)
 			return_deliveries(t);
@@ -532,7 +532,7 @@ void turn_last(struct turn *t)
 		store_leave_wal(t->store);
 }
 
-bool turn_keeps_parsed(const struct turn *t)
+bool turn_caches_parsed(const struct turn *t)
 {
-	return !readings_are_full(t->readings);
+	return !parsed_cache_is_full(t->cache);
 }

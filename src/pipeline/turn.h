@@ -4,7 +4,7 @@
 #ifndef PIPELINE_TURN_H
 #define PIPELINE_TURN_H
 
-#include "pipeline/mails.h"
+#include "pipeline/messages.h"
 #include "pipeline/health.h"
 #include "store/store.h"
 
@@ -19,12 +19,12 @@ void turn_free(struct turn *t);
 void turn_take(struct turn *t, struct message *m);
 /* Does what there is to do now, commits, answers, hands over. Returns when to be called again where nothing comes
  * before: clock_mono_ms time, or CLOCK_NEVER_MS. A clock that is set and a store's file that goes are such things:
- * MESSAGE_LOOK tells. */
+ * MESSAGE_RECHECK tells. */
 int64_t turn_run(struct turn *t);
 /* The last: commits the results that the courier left, takes up nothing, refuses what was submitted. Where the disk is
  * slow the store leaves its WAL to the next start. */
 void turn_last(struct turn *t);
-/* pipeline_keeps_parsed(). Any thread. */
-bool turn_keeps_parsed(const struct turn *t);
+/* pipeline_caches_parsed(). Any thread. */
+bool turn_caches_parsed(const struct turn *t);
 
 #endif

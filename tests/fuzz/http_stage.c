@@ -112,21 +112,21 @@ static void release(void)
 /* ---- the pipeline ------------------------------------------------------------------------------------------------ */
 
 /* A conversation says what becomes of it. */
-static void settle(struct intake_submission *s)
+static void settle(struct submission *s)
 {
 	hold();
 	HOLDS(stage.playing);
 	stage.submitted += (unsigned)s->n;
 	for (size_t i = 0; i < s->n; i++) {
-		struct intake_item *item = &s->items[i];
+		struct submission_item *item = &s->items[i];
 		const struct webhook *w = &item->parsed->webhook;
 		const char *name = w->conversation ? w->conversation : "";
 
 		HOLDS(item->kept && script_proves(stage.playing, w) && script_has_body(stage.playing, w));
 		item->id = 1 + (int64_t)i;
-		item->result = item->ignored ? INTAKE_IGNORED : INTAKE_ACCEPTED;
+		item->result = item->ignored ? SUBMISSION_IGNORED : SUBMISSION_ACCEPTED;
 		if (strstr(name, "seen"))
-			item->result = INTAKE_DUPLICATE;
+			item->result = SUBMISSION_DUPLICATE;
 		s->refused |= strstr(name, "full") != NULL;
 	}
 	release();
@@ -147,13 +147,13 @@ static void *pipeline_run(void *arg)
 			next = mail->next;
 			stop |= mail->kind == MESSAGE_STOP;
 			if (mail->kind != MESSAGE_STOP)
-				settle((struct intake_submission *)(void *)mail);
+				settle((struct submission *)(void *)mail);
 		}
 	}
 	return NULL;
 }
 
-void pipeline_submit(struct pipeline *p, struct intake_submission *s)
+void pipeline_submit(struct pipeline *p, struct submission *s)
 {
 	(void)p;
 	s->message.kind = 0;
@@ -161,7 +161,7 @@ void pipeline_submit(struct pipeline *p, struct intake_submission *s)
 }
 
 /* Trees take the most memory. */
-bool pipeline_keeps_parsed(const struct pipeline *p)
+bool pipeline_caches_parsed(const struct pipeline *p)
 {
 	(void)p;
 	return true;

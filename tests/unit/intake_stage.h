@@ -32,8 +32,8 @@ static struct {
 	pthread_mutex_t lock; /* over all below */
 	pthread_cond_t submitted;
 	bool not_ready, hold, refuse;
-	enum intake_result result;
-	struct intake_submission *held;
+	enum submission_result result;
+	struct submission *held;
 	char source[32], conversation[32], query[64], headers[128];
 	char dead_reason[256];
 	bool ignored;
@@ -43,7 +43,7 @@ static struct {
 } took = {.lock = PTHREAD_MUTEX_INITIALIZER, .submitted = PTHREAD_COND_INITIALIZER};
 
 /* A conversation "seen" is there already. */
-static void remember_item(struct intake_item *item, int64_t id)
+static void remember_item(struct submission_item *item, int64_t id)
 {
 	const struct webhook *w = &item->parsed->webhook;
 	const char *word = item->dead_reason ? "dead" : item->ignored ? "ignored" : w->conversation;
@@ -52,12 +52,12 @@ static void remember_item(struct intake_item *item, int64_t id)
 	(void)snprintf(took.items + strlen(took.items), sizeof(took.items) - strlen(took.items), "%s;", word);
 	(void)snprintf(took.body, sizeof(took.body), "%s", w->body);
 	item->id = id;
-	item->result = text_is(word, "seen") ? INTAKE_DUPLICATE : item->ignored ? INTAKE_IGNORED : took.result;
+	item->result = text_is(word, "seen") ? SUBMISSION_DUPLICATE : item->ignored ? SUBMISSION_IGNORED : took.result;
 }
 
-static void remember(const struct intake_submission *s)
+static void remember(const struct submission *s)
 {
-	const struct intake_item *item = &s->items[0];
+	const struct submission_item *item = &s->items[0];
 	const struct webhook *w = &item->parsed->webhook;
 
 	took.n++;
@@ -75,7 +75,7 @@ static void remember(const struct intake_submission *s)
 		remember_item(&s->items[i], 500 + (int64_t)i);
 }
 
-void pipeline_submit(struct pipeline *p, struct intake_submission *s)
+void pipeline_submit(struct pipeline *p, struct submission *s)
 {
 	bool hold;
 
@@ -91,7 +91,7 @@ void pipeline_submit(struct pipeline *p, struct intake_submission *s)
 		s->answered(s);
 }
 
-bool pipeline_keeps_parsed(const struct pipeline *p)
+bool pipeline_caches_parsed(const struct pipeline *p)
 {
 	(void)p;
 	return true;
@@ -178,7 +178,7 @@ static int reset(void **state)
 	(void)state;
 	(void)pthread_mutex_lock(&took.lock);
 	took.not_ready = took.hold = took.refuse = took.ignored = false;
-	took.result = INTAKE_ACCEPTED;
+	took.result = SUBMISSION_ACCEPTED;
 	took.n = 0;
 	(void)pthread_mutex_unlock(&took.lock);
 	metrics_reset();

@@ -22,8 +22,8 @@
 #include "courier/courier.h"
 #include "with_parse_result.h"
 #include "pipeline/dispatch.h"
-#include "pipeline/lookups.h"
-#include "pipeline/work.h"
+#include "pipeline/lookup_table.h"
+#include "pipeline/turn_context.h"
 
 #define NOW INT64_C(1795276800000)
 #define SECOND CLOCK_SECOND_MS
@@ -88,8 +88,8 @@ struct stage {
 	char dir[64];
 	struct generation *generation;
 	struct store *store;
-	struct tally tally;
-	struct work work;
+	struct pending_metrics pending;
+	struct turn_context work;
 };
 
 #define STAGE_DESK                                                                                            \
@@ -141,14 +141,14 @@ CUT int stage_setup(void **state)
 	(void)snprintf(path, sizeof(path), "%s/deskbridge.db", s->dir);
 	options = (struct store_options){.path = path};
 	MUST(store_open(&options, STORE_WRITE, &s->store, err));
-	s->work = (struct work){
+	s->work = (struct turn_context){
 		.store = s->store,
 		.generation = s->generation,
 		.config = s->generation->config,
-		.lookups = lookups_new(),
-		.readings = readings_new(),
+		.lookups = lookup_table_new(),
+		.cache = parsed_cache_new(),
 		.dispatch = dispatch_new(),
-		.tally = &s->tally,
+		.pending = &s->pending,
 		.now_ms = NOW,
 	};
 	*state = s;
@@ -160,10 +160,10 @@ CUT int stage_teardown(void **state)
 	struct stage *s = *state;
 	char command[128];
 
-	readings_free(s->work.readings);
-	lookups_free(s->work.lookups);
+	parsed_cache_free(s->work.cache);
+	lookup_table_free(s->work.lookups);
 	dispatch_free(s->work.dispatch);
-	tally_done(&s->tally);
+	pending_metrics_done(&s->pending);
 	store_close(s->store);
 	generation_unref(s->generation);
 	for (size_t i = 0; i < handed.asked_n; i++)

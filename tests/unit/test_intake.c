@@ -84,7 +84,7 @@ static void what_the_headers_decide_is_answered_before_the_body(void **state)
 static void the_pipelines_verdict_is_the_answer(void **state)
 {
 	(void)state;
-	took.result = INTAKE_DUPLICATE;
+	took.result = SUBMISSION_DUPLICATE;
 	ask("POST", DESK, "", OPENED);
 	assert_answer("200", "{\"status\":\"duplicate\"}");
 	took.refuse = true;
@@ -208,7 +208,7 @@ static void after_quiesce_what_is_suspended_is_still_answered_and_all_else_refus
 {
 	char late[4096];
 	int waiting = dial(), kept = dial();
-	struct intake_submission *held;
+	struct submission *held;
 
 	(void)state;
 	took.hold = true;

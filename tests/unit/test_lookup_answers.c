@@ -258,7 +258,7 @@ static void configure(void)
 {
 	struct generation_message *m = mem_new(1, sizeof(*m));
 
-	readings_clear(world.stage->work.readings);
+	parsed_cache_clear(world.stage->work.cache);
 	generation_unref(world.stage->generation);
 	world.stage->generation = stage_configure(world.stage, SOURCE);
 	world.stage->work.generation = world.stage->generation;

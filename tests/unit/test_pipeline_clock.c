@@ -104,7 +104,7 @@ static void jump(struct play *p, int64_t ms)
 	struct message *m = mem_new(1, sizeof(*m));
 
 	wall_ms += ms;
-	m->kind = MESSAGE_LOOK;
+	m->kind = MESSAGE_RECHECK;
 	turn_take(p->turn, m);
 }
 
@@ -145,7 +145,7 @@ static struct {
 	unsigned answers, refused;
 } answered;
 
-static void on_answer(struct intake_submission *s)
+static void on_answer(struct submission *s)
 {
 	answered.answers++;
 	answered.refused += s->refused;
@@ -155,8 +155,8 @@ static void on_answer(struct intake_submission *s)
 /* Whether a webhook is taken now. */
 static bool is_taken(struct play *p)
 {
-	struct intake_item item = {.kept = true};
-	struct intake_submission s = {.items = &item, .n = 1, .answered = on_answer};
+	struct submission_item item = {.kept = true};
+	struct submission s = {.items = &item, .n = 1, .answered = on_answer};
 	const struct post post = {.source = "desk",
 				  .kind = "open",
 				  .conversation = "new",

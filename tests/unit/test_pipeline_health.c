@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "base/metrics.h"
-#include "pipeline/tally.h"
+#include "pipeline/pending_metrics.h"
 
 static void alive_means_that_both_loops_answered(void **state)
 {
@@ -166,23 +166,23 @@ static void what_is_parked_is_there_once_with_its_latest_reason(void **state)
 
 static void a_turns_counts_are_published_once_or_dropped(void **state)
 {
-	struct tally t = {0};
+	struct pending_metrics t = {0};
 
 	(void)state;
 	metrics_reset();
-	tally_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
-	tally_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
-	tally_add(&t, METRIC_WEBHOOKS, "gladly", "settled", NULL);
-	tally_drop(&t);
+	pending_metrics_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
+	pending_metrics_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
+	pending_metrics_add(&t, METRIC_WEBHOOKS, "gladly", "settled", NULL);
+	pending_metrics_drop(&t);
 	assert_true(metrics_get(METRIC_WEBHOOKS, "gladly", "events", NULL) == 0);
-	tally_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
-	tally_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
-	tally_add(&t, METRIC_EVENTS, "default", "started", NULL);
-	tally_publish(&t, 0);
-	tally_publish(&t, 0);
+	pending_metrics_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
+	pending_metrics_add(&t, METRIC_WEBHOOKS, "gladly", "events", NULL);
+	pending_metrics_add(&t, METRIC_EVENTS, "default", "started", NULL);
+	pending_metrics_publish(&t, 0);
+	pending_metrics_publish(&t, 0);
 	assert_true(metrics_get(METRIC_WEBHOOKS, "gladly", "events", NULL) == 2);
 	assert_true(metrics_get(METRIC_EVENTS, "default", "started", NULL) == 1);
-	tally_done(&t);
+	pending_metrics_done(&t);
 	metrics_reset();
 }
 

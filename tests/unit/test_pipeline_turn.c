@@ -141,11 +141,11 @@ static int play_teardown(void **state)
  */
 
 struct sender {
-	struct intake_submission submission;
-	struct intake_item item;
+	struct submission submission;
+	struct submission_item item;
 	unsigned answers;
 	bool refused;
-	enum intake_result result;
+	enum submission_result result;
 	int64_t id;
 	bool was_committed; /* as another connection saw it when the answer came */
 	struct stage *stage;
@@ -159,7 +159,7 @@ static int found_id(void *ctx, const struct store_webhook_row *row)
 	return 0;
 }
 
-static void answered(struct intake_submission *submission)
+static void answered(struct submission *submission)
 {
 	struct sender *s = submission->user;
 	struct store_options o = {.path = NULL};
@@ -183,7 +183,7 @@ static void submit(struct play *p, struct sender *s, struct post post)
 {
 	*s = (struct sender){.stage = p->stage, .item.kept = true};
 	s->item.parsed = stage_parsed(p->stage, &post);
-	s->submission = (struct intake_submission){.items = &s->item, .n = 1, .answered = answered, .user = s};
+	s->submission = (struct submission){.items = &s->item, .n = 1, .answered = answered, .user = s};
 	s->submission.message.kind = MESSAGE_SUBMISSION;
 	turn_take(p->turn, &s->submission.message);
 }
@@ -265,10 +265,10 @@ static void a_webhook_is_answered_once_and_after_its_commit(void **state)
 	run(p);
 	assert_int_equal(first.answers, 1);
 	assert_false(first.refused);
-	assert_int_equal(first.result, INTAKE_ACCEPTED);
+	assert_int_equal(first.result, SUBMISSION_ACCEPTED);
 	assert_true(first.was_committed);
 	assert_int_equal(again.answers, 1);
-	assert_int_equal(again.result, INTAKE_DUPLICATE);
+	assert_int_equal(again.result, SUBMISSION_DUPLICATE);
 }
 
 static void a_commit_that_fails_refuses_the_webhooks_and_stalls_the_courier(void **state)
@@ -342,7 +342,7 @@ static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void 
 {
 	struct play *p = *state;
 	struct sender before, bad, after, again;
-	struct intake_item items[2] = {{.kept = true}, {.kept = true}};
+	struct submission_item items[2] = {{.kept = true}, {.kept = true}};
 	CLEANUP(mem_freep) char *large = mem_new(300 * 1024, 1);
 
 	play_start(p);
@@ -368,9 +368,9 @@ static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void 
 	assert_int_equal(after.answers, 1);
 	assert_true(bad.refused);
 	assert_false(before.refused || after.refused || again.refused);
-	assert_int_equal(before.result, INTAKE_ACCEPTED);
-	assert_int_equal(after.result, INTAKE_ACCEPTED);
-	assert_int_equal(again.result, INTAKE_DUPLICATE);
+	assert_int_equal(before.result, SUBMISSION_ACCEPTED);
+	assert_int_equal(after.result, SUBMISSION_ACCEPTED);
+	assert_int_equal(again.result, SUBMISSION_DUPLICATE);
 	assert_true(before.was_committed && after.was_committed);
 	assert_done(p->stage, before.id, "events");
 	assert_done(p->stage, after.id, "events");
@@ -386,11 +386,11 @@ static void a_post_that_cannot_be_kept_is_refused_alone_and_counts_nothing(void 
 static void the_items_of_one_post_go_in_together_each_with_its_own_result(void **state)
 {
 	static const char *const conversations[] = {"1", "2", "1", "3"}, *const deliveries[] = {"a", "b", "a", "c"};
-	static const enum intake_result results[] = {INTAKE_ACCEPTED, INTAKE_DUPLICATE, INTAKE_DUPLICATE,
-						     INTAKE_ACCEPTED};
+	static const enum submission_result results[] = {SUBMISSION_ACCEPTED, SUBMISSION_DUPLICATE,
+							 SUBMISSION_DUPLICATE, SUBMISSION_ACCEPTED};
 	struct play *p = *state;
 	struct sender sender;
-	struct intake_item items[4] = {0};
+	struct submission_item items[4] = {0};
 
 	play_start(p);
 	PUT(p->stage, .source = "desk", .kind = "open", .conversation = "2", .email = "mo@example.com",
@@ -411,7 +411,7 @@ static void the_items_of_one_post_go_in_together_each_with_its_own_result(void *
 	assert_false(sender.refused);
 	for (size_t i = 0; i < 4; i++) {
 		assert_int_equal(items[i].result, results[i]);
-		if (results[i] == INTAKE_ACCEPTED)
+		if (results[i] == SUBMISSION_ACCEPTED)
 			assert_done(p->stage, items[i].id, "events");
 		parsed_webhook_free(items[i].parsed);
 	}

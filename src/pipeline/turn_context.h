@@ -1,34 +1,35 @@
 /*
- * work: what one turn works with, lent to the pieces that do it. Nothing in it outlives the turn but by its owner.
+ * turn_context: what one turn works with, lent to the pieces that do it. Nothing in it outlives the turn but by its
+ * owner.
  *
  * Everything that a piece does to the store may still be rolled back; so what cannot be taken back (metrics, lines of
- * the log, questions to helpdesks, hand-overs) is noted in tally, lookups and dispatch and happens after the commit.
+ * the log, questions to helpdesks, hand-overs) is noted in pending, lookups and dispatch and happens after the commit.
  */
-#ifndef PIPELINE_WORK_H
-#define PIPELINE_WORK_H
+#ifndef PIPELINE_TURN_CONTEXT_H
+#define PIPELINE_TURN_CONTEXT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/clock_guard.h"
 #include "conf/generation.h"
-#include "pipeline/readings.h"
-#include "pipeline/tally.h"
+#include "pipeline/parsed_cache.h"
+#include "pipeline/pending_metrics.h"
 #include "store/store.h"
 
 struct courier;
 struct dispatch;
-struct lookups;
+struct lookup_table;
 
-struct work {
+struct turn_context {
 	struct store *store;
 	struct courier *courier;
 	struct generation *generation;
 	const struct config *config; /* its */
-	struct lookups *lookups;
-	struct readings *readings;
+	struct lookup_table *lookups;
+	struct parsed_cache *cache;
 	struct dispatch *dispatch;
-	struct tally *tally;
+	struct pending_metrics *pending;
 	int64_t now_ms;                  /* the wall clock: what is stored and compared with what is stored */
 	int64_t mono_ms;                 /* clock_mono_ms at the same moment: timers of this process */
 	const struct clock_guard *guard; /* NULL: every age limit may be applied */
@@ -42,30 +43,30 @@ struct work {
 
 /* True where r means that the store itself fails, so that the turn must be rolled back; anything else is the matter of
  * the one item that was worked on. */
-bool work_is_stores(int r);
+bool store_error_ends_turn(int r);
 
 /* Ends of webhooks that came to no decision: labels of deskbridge_webhook_results_total, beside decide's. */
-#define WORK_DEAD "dead"
-#define WORK_IGNORED "ignored"
-#define WORK_SETTLED "settled"
+#define WEBHOOK_RESULT_DEAD "dead"
+#define WEBHOOK_RESULT_IGNORED "ignored"
+#define WEBHOOK_RESULT_SETTLED "settled"
 
-/* A part of the turn's work, in the store and in the tally: all of it or none. Not nested. */
-int work_savepoint(struct work *w, struct err *reterr) MUSTCHECK;
+/* A part of the turn's work, in the store and in the pending: all of it or none. Not nested. */
+int turn_context_savepoint(struct turn_context *w, struct err *reterr) MUSTCHECK;
 /* Ends it; that part returned r. r < 0, or a savepoint that cannot be kept: all of it is undone, and that is
  * returned. Else r: it is kept. */
-int work_savepoint_end(struct work *w, int r, struct err *reterr) MUSTCHECK;
+int turn_context_savepoint_end(struct turn_context *w, int r, struct err *reterr) MUSTCHECK;
 
 /* Ends a webhook as a dead letter: in the store (reason, without known secrets), the metrics (source; NULL: not known)
  * and the log, by that line. */
-int work_webhook_dead(struct work *w, const char *source, int64_t id, const char *reason, int level, const char *line,
-		      struct err *reterr) MUSTCHECK;
+int turn_context_webhook_dead(struct turn_context *w, const char *source, int64_t id, const char *reason, int level,
+			      const char *line, struct err *reterr) MUSTCHECK;
 
 /* Returns how long nothing may die, expire or go because it is older than limit_ms: the clock may have jumped a short
  * while ago. 0: it may now. */
-int64_t work_age_wait_ms(const struct work *w, int64_t limit_ms);
+int64_t turn_context_age_wait_ms(const struct turn_context *w, int64_t limit_ms);
 /* True: what was received at received_ms is older than limit_ms (CLOCK_NEVER_MS: never), and may end for that. */
-bool work_is_too_old(const struct work *w, int64_t received_ms, int64_t limit_ms);
+bool turn_context_is_too_old(const struct turn_context *w, int64_t received_ms, int64_t limit_ms);
 /* The time (clock_mono_ms, or CLOCK_NEVER_MS) at which the wall clock will say due_ms, unless it jumps. */
-int64_t work_mono_at_ms(const struct work *w, int64_t due_ms);
+int64_t turn_context_mono_at_ms(const struct turn_context *w, int64_t due_ms);
 
 #endif

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/pass_parts.h"
+#include "pipeline/pass_internal.h"
 
 #include "base/log.h"
 
@@ -19,7 +19,7 @@ int pass_wait(struct pass *p, enum store_wait why, int64_t not_before_ms, struct
 	int r = store_webhook_wait(p->w->store, p->webhook->id, why, not_before_ms, reterr);
 
 	p->waits = true;
-	return r < 0 ? r : STAGE_REST;
+	return r < 0 ? r : STAGE_END;
 }
 
 int pass_done(struct pass *p, const char *result, const char *detail, struct err *reterr)
@@ -30,16 +30,16 @@ int pass_done(struct pass *p, const char *result, const char *detail, struct err
 
 	if (r < 0)
 		return r;
-	tally_add(p->w->tally, METRIC_WEBHOOK_RESULTS, p->webhook->source, result, NULL);
-	tally_refused(p->w->tally, &about, &p->signal->addresses);
+	pending_metrics_add(p->w->pending, METRIC_WEBHOOK_RESULTS, p->webhook->source, result, NULL);
+	pending_log_refused(p->w->pending, &about, &p->signal->addresses);
 	log_debug(&about, "%s: %s", transition_name(p->webhook->transition), text);
-	return STAGE_REST;
+	return STAGE_END;
 }
 
 int pass_dead(struct pass *p, const char *reason, struct err *reterr)
 {
-	int r = work_webhook_dead(p->w, p->webhook->source, p->webhook->id, reason, LOG_WARNING, PASS_DEAD_LINE,
-				  reterr);
+	int r = turn_context_webhook_dead(p->w, p->webhook->source, p->webhook->id, reason, LOG_WARNING, PASS_DEAD_LINE,
+					  reterr);
 
-	return r < 0 ? r : STAGE_REST;
+	return r < 0 ? r : STAGE_END;
 }

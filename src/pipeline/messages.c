@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/mails.h"
+#include "pipeline/messages.h"
 
 #include <stdlib.h>
 
@@ -28,7 +28,7 @@ void message_free(struct message *m)
 		break;
 	case MESSAGE_PING:
 	case MESSAGE_STOP:
-	case MESSAGE_LOOK:
+	case MESSAGE_RECHECK:
 		break;
 	}
 	free(m);

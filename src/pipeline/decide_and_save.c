@@ -1,34 +1,34 @@
 #include <config.h>
 
-#include "pipeline/apply.h"
+#include "pipeline/decide_and_save.h"
 
 #include "pipeline/dispatch.h"
 
 /* The conversation that a decision is about, for its questions about others. */
-struct view {
-	struct work *work;
+struct view_context {
+	struct turn_context *work;
 	const char *source, *conversation;
 };
 
 static int flag_count(void *ctx, const char *account, const char *email, const char *flag, int64_t *ret,
 		      struct err *reterr)
 {
-	const struct view *v = ctx;
+	const struct view_context *v = ctx;
 
 	return store_flag_count(v->work->store, account, email, flag, v->source, v->conversation, ret, reterr);
 }
 
 static const struct account_policy *account(void *ctx, const char *name)
 {
-	const struct view *v = ctx;
+	const struct view_context *v = ctx;
 	const struct account *a = config_account(v->work->config, name);
 
 	return a ? &a->policy : NULL;
 }
 
-int apply_decide(struct work *w, const struct decide_input *in, struct decision *ret, struct err *reterr)
+int decide_and_save(struct turn_context *w, const struct decide_input *in, struct decision *ret, struct err *reterr)
 {
-	struct view view = {w, in->source->name, in->conversation};
+	struct view_context view = {w, in->source->name, in->conversation};
 	struct decide_input whole = *in;
 	int r;
 
@@ -44,8 +44,8 @@ int apply_decide(struct work *w, const struct decide_input *in, struct decision 
 
 		r = store_event_insert(w->store, e, a ? a->person_gap_ms : 0, w->now_ms, reterr);
 		if (r == 0) {
-			tally_add(w->tally, METRIC_EVENTS, e->account, e->metric, NULL);
-			dispatch_stir(w->dispatch, e->account);
+			pending_metrics_add(w->pending, METRIC_EVENTS, e->account, e->metric, NULL);
+			dispatch_mark_dirty(w->dispatch, e->account);
 		}
 		if (r > 0) /* the same event is queued or was sent already */
 			r = 0;

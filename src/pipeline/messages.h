@@ -1,8 +1,8 @@
 /*
- * mails: what comes into the pipeline's mailbox.
+ * messages: what comes into the pipeline's mailbox.
  */
-#ifndef PIPELINE_MAILS_H
-#define PIPELINE_MAILS_H
+#ifndef PIPELINE_MESSAGES_H
+#define PIPELINE_MESSAGES_H
 
 #include "base/thread.h"
 #include "conf/generation.h"
@@ -10,14 +10,15 @@
 #include "pipeline/submission.h"
 
 enum pipeline_message_kind {
-	MESSAGE_SUBMISSION, /* struct intake_submission: its poster's until answered, all others are heap */
+	MESSAGE_SUBMISSION, /* struct submission: its poster's until answered, all others are heap */
 	MESSAGE_DELIVERY,
 	MESSAGE_WINDOW,
 	MESSAGE_ANSWER,
 	MESSAGE_GENERATION,
 	MESSAGE_PING,
 	MESSAGE_STOP,
-	MESSAGE_LOOK, /* the clock was set or the store's files changed: the turn that follows looks what that means */
+	MESSAGE_RECHECK, /* the clock was set or the store's files changed: the turn that follows looks what that means
+			  */
 };
 
 struct delivery_message {

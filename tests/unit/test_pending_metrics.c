@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "pipeline/tally.h"
+#include "pipeline/pending_metrics.h"
 
 static struct buf logged; /* "LEVEL REASON MESSAGE\n" of all lines */
 
@@ -37,12 +37,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void note(struct tally *t, const char *source, const char *text)
+static void note(struct pending_metrics *t, const char *source, const char *text)
 {
 	struct addresses a = {0};
 
 	(void)addresses_add(&a, text, false);
-	tally_refused(t, &(struct log_about){.source = source, .reason = "not looked at"}, &a);
+	pending_log_refused(t, &(struct log_about){.source = source, .reason = "not looked at"}, &a);
 	addresses_done(&a);
 }
 
@@ -59,12 +59,12 @@ static double counted(const char *source, const char *reason)
 
 static void what_is_no_address_is_counted_and_logged_by_its_reason(void **state)
 {
-	struct tally t = {0};
+	struct pending_metrics t = {0};
 
 	(void)state;
 	note(&t, "desk", "jo@example.com, kim@example, +49 170 1234567; al@localhost");
 	assert_logged("");
-	tally_publish(&t, 1000);
+	pending_metrics_publish(&t, 1000);
 	assert_logged(
 		"notice desk no at sign: a text is no address and was passed over: ***\n"
 		"notice desk no domain dot: a text is no address and was passed over: k***@example (2 of them)\n");
@@ -74,59 +74,59 @@ static void what_is_no_address_is_counted_and_logged_by_its_reason(void **state)
 	note(&t, "desk", "jo@example.com");
 	note(&t, "desk", NULL);
 	note(&t, "desk", " ");
-	tally_publish(&t, 2000);
+	pending_metrics_publish(&t, 2000);
 	assert_logged("");
-	tally_done(&t);
+	pending_metrics_done(&t);
 }
 
 static void repeats_are_counted_into_the_next_line(void **state)
 {
-	struct tally t = {0};
+	struct pending_metrics t = {0};
 
 	(void)state;
 	note(&t, "desk", "jo");
 	note(&t, "desk", "al");
-	tally_publish(&t, 1000);
+	pending_metrics_publish(&t, 1000);
 	assert_logged("notice desk no at sign: a text is no address and was passed over: ***\n");
 	note(&t, "desk", "x");
 	note(&t, "other", "x");  /* another source */
 	note(&t, "desk", "x@y"); /* another reason */
-	tally_publish(&t, 1000 + TALLY_RARE_MS - 1);
+	pending_metrics_publish(&t, 1000 + PENDING_RARE_MS - 1);
 	assert_logged("notice other no at sign: a text is no address and was passed over: ***\n"
 		      "notice desk no domain dot: a text is no address and was passed over: x***@y\n");
 	note(&t, "desk", "x");
-	tally_publish(&t, 1000 + TALLY_RARE_MS);
+	pending_metrics_publish(&t, 1000 + PENDING_RARE_MS);
 	assert_logged("notice desk no at sign: a text is no address and was passed over: *** (and 2 more before it)\n");
 	note(&t, "desk", "x");
-	tally_publish(&t, 1000 + 2 * TALLY_RARE_MS);
+	pending_metrics_publish(&t, 1000 + 2 * PENDING_RARE_MS);
 	assert_logged("notice desk no at sign: a text is no address and was passed over: ***\n");
 	assert_float_equal(counted("desk", "no at sign"), 5, 0);
-	tally_done(&t);
+	pending_metrics_done(&t);
 }
 
 /* A turn that is done again tells once. */
 static void what_is_rolled_back_is_no_repeat(void **state)
 {
-	struct tally t = {0};
+	struct pending_metrics t = {0};
 
 	(void)state;
-	tally_savepoint(&t);
+	pending_metrics_savepoint(&t);
 	note(&t, "desk", "jo");
-	tally_undo(&t);
-	tally_publish(&t, 1000);
+	pending_metrics_undo(&t);
+	pending_metrics_publish(&t, 1000);
 	note(&t, "desk", "jo");
-	tally_drop(&t);
+	pending_metrics_drop(&t);
 	assert_logged("");
 	note(&t, "desk", "jo");
-	tally_publish(&t, 1000);
+	pending_metrics_publish(&t, 1000);
 	assert_logged("notice desk no at sign: a text is no address and was passed over: ***\n");
 	assert_float_equal(counted("desk", "no at sign"), 1, 0);
-	tally_done(&t);
+	pending_metrics_done(&t);
 }
 
 static void addresses_beyond_the_most_are_counted_and_logged(void **state)
 {
-	struct tally t = {0};
+	struct pending_metrics t = {0};
 	struct buf text;
 
 	(void)state;
@@ -134,16 +134,16 @@ static void addresses_beyond_the_most_are_counted_and_logged(void **state)
 	for (int i = 0; i < ADDRESSES_MAX + 1; i++)
 		buf_addf(&text, "jo%d@example.com;", i);
 	note(&t, "desk", text.data);
-	tally_publish(&t, 1000);
+	pending_metrics_publish(&t, 1000);
 	assert_logged("warning desk too many: 1 address was left out: a customer has at most 32 here\n");
 	buf_adds(&text, "x@example.com, y@example.com, jo0@example.com");
 	note(&t, "other", text.data);
-	tally_publish(&t, 1000);
+	pending_metrics_publish(&t, 1000);
 	assert_logged("warning other too many: 3 addresses were left out: a customer has at most 32 here\n");
 	assert_float_equal(counted("desk", ADDRESSES_TOO_MANY), 1, 0);
 	assert_float_equal(counted("other", ADDRESSES_TOO_MANY), 3, 0);
 	buf_done(&text);
-	tally_done(&t);
+	pending_metrics_done(&t);
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/room.h"
+#include "pipeline/disk_budget.h"
 
 #include <errno.h>
 
@@ -12,7 +12,7 @@
 #define ITEM_BYTES (8 << 10)   /* what one webhook takes beside its body */
 #define CAUTIOUS_TURNS 64
 
-bool room_look(struct room *r, bool failing)
+bool disk_budget_check(struct disk_budget *r, bool failing)
 {
 	struct err why = {0};
 	bool was = r->full;
@@ -27,7 +27,7 @@ bool room_look(struct room *r, bool failing)
 	return !r->full;
 }
 
-bool room_has(struct room *r, const struct intake_submission *s)
+bool disk_budget_fits(struct disk_budget *r, const struct submission *s)
 {
 	int64_t bytes = 0;
 	char size[AMOUNT_MAX];
@@ -50,7 +50,7 @@ bool room_has(struct room *r, const struct intake_submission *s)
 	return false;
 }
 
-static size_t bounded(const struct room *r, int64_t bytes, size_t max)
+static size_t bounded(const struct disk_budget *r, int64_t bytes, size_t max)
 {
 	int64_t n = store_free_bytes(r->store) / bytes;
 
@@ -59,18 +59,18 @@ static size_t bounded(const struct room *r, int64_t bytes, size_t max)
 	return n < (int64_t)max ? (size_t)n : max;
 }
 
-size_t room_passes(const struct room *r)
+size_t disk_budget_passes(const struct disk_budget *r)
 {
 	return store_can_process(r->store) ? bounded(r, PASS_BYTES, SIZE_MAX / 2) : 0;
 }
 
 /* Deleting writes too: what is deleted is written over with zeros. */
-size_t room_clean_rows(const struct room *r, size_t max)
+size_t disk_budget_clean_rows(const struct disk_budget *r, size_t max)
 {
 	return r->starved > 1 ? 0 : bounded(r, CLEAN_BYTES, max);
 }
 
-void room_turn_ended(struct room *r, int code)
+void disk_budget_turn_ended(struct disk_budget *r, int code)
 {
 	r->starved = code == -ENOSPC ? r->starved + 1 : 0;
 	if (code == -ENOSPC)

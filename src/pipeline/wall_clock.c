@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/wall.h"
+#include "pipeline/wall_clock.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,22 +8,22 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static enum wall_change take(struct wall *wall, int64_t now_ms, int64_t mono_ms)
+static enum wall_clock_change take(struct wall_clock *wall, int64_t now_ms, int64_t mono_ms)
 {
 	wall->unset = false;
 	clock_guard_init(&wall->guard, now_ms, mono_ms);
-	return store_newest_ms(wall->store) > now_ms + CLOCK_GUARD_JUMP_MS ? WALL_TAKEN_BEHIND : WALL_TAKEN;
+	return store_newest_ms(wall->store) > now_ms + CLOCK_GUARD_JUMP_MS ? WALL_CLOCK_SET_BEHIND : WALL_CLOCK_SET;
 }
 
-enum wall_change wall_start(struct wall *wall, struct store *s, struct health *h)
+enum wall_clock_change wall_clock_start(struct wall_clock *wall, struct store *s, struct health *h)
 {
 	static const char released[] = RELEASE_DATE "T00:00:00Z";
 	char now[CLOCK_ISO_MAX], newest[CLOCK_ISO_MAX];
 	int64_t now_ms, mono_ms, released_ms, newest_ms = store_newest_ms(s);
-	enum wall_change change;
+	enum wall_clock_change change;
 	struct err why = {0};
 
-	*wall = (struct wall){.store = s, .health = h};
+	*wall = (struct wall_clock){.store = s, .health = h};
 	clock_both_ms(&now_ms, &mono_ms);
 	change = take(wall, now_ms, mono_ms);
 	INSIST(clock_parse(released, strlen(released), &released_ms) == 0);
@@ -50,7 +50,7 @@ enum wall_change wall_start(struct wall *wall, struct store *s, struct health *h
 	return change;
 }
 
-static bool is_set_by_now(struct wall *wall, const struct work *w)
+static bool is_set_by_now(struct wall_clock *wall, const struct turn_context *w)
 {
 	char now[CLOCK_ISO_MAX];
 
@@ -68,12 +68,12 @@ static bool is_set_by_now(struct wall *wall, const struct work *w)
 	return true;
 }
 
-bool wall_look(struct wall *wall, const struct work *w, enum wall_change *ret)
+bool wall_clock_check(struct wall_clock *wall, const struct turn_context *w, enum wall_clock_change *ret)
 {
 	char now[CLOCK_ISO_MAX], size[CLOCK_ISO_MAX];
 	int64_t jump_ms, size_ms;
 
-	*ret = WALL_SAME;
+	*ret = WALL_CLOCK_SAME;
 	if (wall->unset) {
 		if (!is_set_by_now(wall, w))
 			return false;
@@ -90,15 +90,15 @@ bool wall_look(struct wall *wall, const struct work *w, enum wall_change *ret)
 			    "nothing expires, is deleted or becomes a dead letter because of its age",
 			    size, jump_ms < 0 ? "back" : "ahead", now,
 			    size_ms > CLOCK_GUARD_WIDE_MS ? "a day" : "an hour");
-		*ret = jump_ms < 0 ? WALL_BACK : WALL_AHEAD;
+		*ret = jump_ms < 0 ? WALL_CLOCK_BACK : WALL_CLOCK_AHEAD;
 	}
 	store_set_longest_age(wall->store, clock_guard_longest_ms(&wall->guard, w->mono_ms));
 	return true;
 }
 
-int64_t wall_next_ms(const struct wall *wall, const struct work *w)
+int64_t wall_clock_next_ms(const struct wall_clock *wall, const struct turn_context *w)
 {
-	int64_t set_ms = work_mono_at_ms(w, wall->least_ms);
+	int64_t set_ms = turn_context_mono_at_ms(w, wall->least_ms);
 
 	return set_ms < wall->unset_until_ms ? set_ms : wall->unset_until_ms;
 }

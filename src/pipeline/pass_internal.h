@@ -1,31 +1,31 @@
 /*
- * pass_parts: what the parts of a pass share; for pass.c and pass_*.c.
+ * pass_internal: what the parts of a pass share; for pass.c and pass_*.c.
  *
  * pass.c           the stages in their order: reading, settle, order, customer, decision
  * pass_customer.c  the stage that finds out who the customer is
- * pass_rest.c      where a webhook comes to rest
+ * pass_end.c      where a webhook comes to rest
  */
-#ifndef PIPELINE_PASS_PARTS_H
-#define PIPELINE_PASS_PARTS_H
+#ifndef PIPELINE_PASS_INTERNAL_H
+#define PIPELINE_PASS_INTERNAL_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "decision/ledger.h"
 #include "helpdesk/parse/parsed_webhook.h"
-#include "pipeline/work.h"
+#include "pipeline/turn_context.h"
 
 #define PASS_DEAD_LINE "a webhook became a dead letter"
 
 /* A stage returns one of these, or an error: then the pass is undone, and the webhook becomes a dead letter, or the
  * turn is rolled back. */
 enum stage {
-	STAGE_ON = 0,
-	STAGE_REST = 1, /* done, dead or waiting: no stage follows */
+	STAGE_CONTINUE = 0,
+	STAGE_END = 1, /* done, dead or waiting: no stage follows */
 };
 
 struct pass {
-	struct work *w;
+	struct turn_context *w;
 	const struct source *source;
 	struct parsed_webhook *parsed; /* NULL: a question took it over; the pass is at its end */
 	const struct webhook *webhook; /* of it */
@@ -36,7 +36,7 @@ struct pass {
 	char *gave_up; /* why nobody is asked any more who the customer is; NULL: not given up */
 };
 
-/* Each brings the webhook to rest and returns STAGE_REST, or what the store failed with. pass_done counts the result,
+/* Each brings the webhook to rest and returns STAGE_END, or what the store failed with. pass_done counts the result,
  * and puts the detail, which may be NULL, behind it for people. */
 int pass_wait(struct pass *p, enum store_wait why, int64_t not_before_ms, struct err *reterr) MUSTCHECK;
 int pass_done(struct pass *p, const char *result, const char *detail, struct err *reterr) MUSTCHECK;

@@ -1,10 +1,10 @@
 /*
- * room: how much a turn may do while the disk is nearly full. All that a turn writes stands in the WAL before it stands
- * in the database, and a transaction that does not fit is lost whole: so on a disk with little room the turns are
- * small, and after one that did not fit they are as small as can be for a while. Owned by the pipeline's thread.
+ * disk_budget: how much a turn may do while the disk is nearly full. All that a turn writes stands in the WAL before it
+ * stands in the database, and a transaction that does not fit is lost whole: so on a disk with little room the turns
+ * are small, and after one that did not fit they are as small as can be for a while. Owned by the pipeline's thread.
  */
-#ifndef PIPELINE_ROOM_H
-#define PIPELINE_ROOM_H
+#ifndef PIPELINE_DISK_BUDGET_H
+#define PIPELINE_DISK_BUDGET_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include "store/store.h"
 
 /* From one turn to the next; begins as zeros but for store and health, which are lent. */
-struct room {
+struct disk_budget {
 	struct store *store;
 	struct health *health;
 	bool full;
@@ -27,14 +27,14 @@ struct room {
 
 /* Returns whether the store may take more webhooks in the turn that begins; tells health and, where that changed, the
  * log. failing: the last commit failed, so that webhooks are refused in any case. */
-bool room_look(struct room *r, bool failing);
+bool disk_budget_check(struct disk_budget *r, bool failing);
 /* Returns whether this submission fits into the turn, beside those before it. */
-bool room_has(struct room *r, const struct intake_submission *s);
+bool disk_budget_fits(struct disk_budget *r, const struct submission *s);
 /* Return how many pending webhooks the turn may take up (0: none until there is room), and how many rows it may clean.
  */
-size_t room_passes(const struct room *r);
-size_t room_clean_rows(const struct room *r, size_t max);
+size_t disk_budget_passes(const struct disk_budget *r);
+size_t disk_budget_clean_rows(const struct disk_budget *r, size_t max);
 /* After each turn: the code with which it failed, or 0. */
-void room_turn_ended(struct room *r, int code);
+void disk_budget_turn_ended(struct disk_budget *r, int code);
 
 #endif

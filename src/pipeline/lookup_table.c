@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/lookups.h"
+#include "pipeline/lookup_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "pipeline/readings.h"
+#include "pipeline/parsed_cache.h"
 
 _Static_assert(STORE_MARK_BYTES == LOOKUP_MARK_BYTES, "the store keeps marks as they are");
 
@@ -17,8 +17,8 @@ _Static_assert(STORE_MARK_BYTES == LOOKUP_MARK_BYTES, "the store keeps marks as 
  */
 #define FOR_NEW_BATCH 16
 
-struct lookups_source {
-	struct lookups_source *next;
+struct lookup_source {
+	struct lookup_source *next;
 	char *name;
 	unsigned window;
 	bool for_new;  /* the window is for webhooks only that nobody was asked for yet: parked */
@@ -30,47 +30,47 @@ struct lookups_source {
 	bool slot_wanted; /* set by everything that may have let a slot go unused; cleared by letting webhooks go */
 };
 
-enum question_state {
-	QUESTION_UNDER_WAY,
-	QUESTION_ANSWERED, /* the verdict waits for the webhook that asked */
+enum lookup_entry_state {
+	ENTRY_IN_FLIGHT,
+	ENTRY_ANSWERED, /* the verdict waits for the webhook that asked */
 };
 
 /* The change that a turn made of a question, until it is committed. */
-enum question_mark {
-	MARK_NONE,
-	MARK_ASKED,
-	MARK_ANSWERED,
-	MARK_READ,
-	MARK_ANSWERED_AND_READ,
+enum lookup_entry_change {
+	CHANGE_NONE,
+	CHANGE_ASKED,
+	CHANGE_ANSWERED,
+	CHANGE_READ,
+	CHANGE_ANSWERED_AND_READ,
 };
 
-struct question {
-	struct question *next;
+struct lookup_entry {
+	struct lookup_entry *next;
 	char *source;
 	char *key;
 	int64_t webhook;
 	char *customer; /* of all that wait for it; NULL: they are of several, or of none */
-	enum question_state state;
-	enum question_mark mark;
-	struct lookups_verdict verdict; /* ANSWERED */
-	struct lookup_request *ask;     /* MARK_ASKED: goes out with the commit */
-	unsigned commits;               /* since it was answered */
+	enum lookup_entry_state state;
+	enum lookup_entry_change change;
+	struct lookup_verdict verdict; /* ANSWERED */
+	struct lookup_request *ask;    /* CHANGE_ASKED: goes out with the commit */
+	unsigned commits;              /* since it was answered */
 };
 
 /* A verdict that nobody read within so many turns: its webhook ended in another way. */
 #define VERDICT_KEPT_COMMITS 1000
 
-struct lookups {
-	struct lookups_source *sources;
-	struct question *questions;
+struct lookup_table {
+	struct lookup_source *sources;
+	struct lookup_entry *entries;
 };
 
-struct lookups *lookups_new(void)
+struct lookup_table *lookup_table_new(void)
 {
-	return mem_new(1, sizeof(struct lookups));
+	return mem_new(1, sizeof(struct lookup_table));
 }
 
-static void question_free(struct question *q)
+static void lookup_entry_free(struct lookup_entry *q)
 {
 	free(q->source);
 	free(q->key);
@@ -81,15 +81,15 @@ static void question_free(struct question *q)
 	free(q);
 }
 
-void lookups_free(struct lookups *l)
+void lookup_table_free(struct lookup_table *l)
 {
 	if (!l)
 		return;
-	for (struct question *q = l->questions, *next; q; q = next) {
+	for (struct lookup_entry *q = l->entries, *next; q; q = next) {
 		next = q->next;
-		question_free(q);
+		lookup_entry_free(q);
 	}
-	for (struct lookups_source *s = l->sources, *next; s; s = next) {
+	for (struct lookup_source *s = l->sources, *next; s; s = next) {
 		next = s->next;
 		free(s->name);
 		free(s);
@@ -97,17 +97,17 @@ void lookups_free(struct lookups *l)
 	free(l);
 }
 
-static struct lookups_source *source_find(const struct lookups *l, const char *name)
+static struct lookup_source *source_find(const struct lookup_table *l, const char *name)
 {
-	for (struct lookups_source *s = l->sources; s; s = s->next)
+	for (struct lookup_source *s = l->sources; s; s = s->next)
 		if (text_is(s->name, name))
 			return s;
 	return NULL;
 }
 
-static struct lookups_source *source_get(struct lookups *l, const char *name)
+static struct lookup_source *source_get(struct lookup_table *l, const char *name)
 {
-	struct lookups_source *s = source_find(l, name);
+	struct lookup_source *s = source_find(l, name);
 
 	if (!s) {
 		s = mem_new(1, sizeof(*s));
@@ -118,9 +118,9 @@ static struct lookups_source *source_get(struct lookups *l, const char *name)
 	return s;
 }
 
-void lookups_window(struct lookups *l, const char *source, unsigned window, bool for_new)
+void lookup_table_window(struct lookup_table *l, const char *source, unsigned window, bool for_new)
 {
-	struct lookups_source *s = source_get(l, source);
+	struct lookup_source *s = source_get(l, source);
 
 	s->probing = !for_new && window <= 1 && (s->for_new || s->probing); /* 0: paused */
 	s->opened = s->opened || (!for_new && window > 1);
@@ -129,51 +129,51 @@ void lookups_window(struct lookups *l, const char *source, unsigned window, bool
 	s->slot_wanted = true;
 }
 
-bool lookups_is_parked(const struct lookups *l, const char *source)
+bool lookup_table_is_parked(const struct lookup_table *l, const char *source)
 {
-	const struct lookups_source *s = source_find(l, source);
+	const struct lookup_source *s = source_find(l, source);
 
 	return s && (s->for_new || s->probing);
 }
 
-int64_t lookups_useful_ms(const struct lookups *l, const char *source)
+int64_t lookup_table_useful_ms(const struct lookup_table *l, const char *source)
 {
-	const struct lookups_source *s = source_find(l, source);
+	const struct lookup_source *s = source_find(l, source);
 
 	return s ? s->useful_ms : 0;
 }
 
-unsigned lookups_room(const struct lookups *l, const char *source)
+unsigned lookup_table_room(const struct lookup_table *l, const char *source)
 {
-	const struct lookups_source *s = source_find(l, source);
+	const struct lookup_source *s = source_find(l, source);
 	unsigned under_way = 0;
 
 	if (!s)
 		return 0;
-	for (const struct question *q = l->questions; q; q = q->next)
-		if (q->state == QUESTION_UNDER_WAY && text_is(q->source, source))
+	for (const struct lookup_entry *q = l->entries; q; q = q->next)
+		if (q->state == ENTRY_IN_FLIGHT && text_is(q->source, source))
 			under_way++;
 	return under_way < s->window ? s->window - under_way : 0;
 }
 
-bool lookups_may_ask(const struct lookups *l, const char *source, bool is_new)
+bool lookup_table_may_ask(const struct lookup_table *l, const char *source, bool is_new)
 {
-	const struct lookups_source *s = source_find(l, source);
+	const struct lookup_source *s = source_find(l, source);
 
-	return s && (is_new || !s->for_new) && lookups_room(l, source) > 0;
+	return s && (is_new || !s->for_new) && lookup_table_room(l, source) > 0;
 }
 
-static struct question *question_under_way(const struct lookups *l, const char *source, const char *key)
+static struct lookup_entry *entry_in_flight(const struct lookup_table *l, const char *source, const char *key)
 {
-	for (struct question *q = l->questions; q; q = q->next)
-		if (q->state == QUESTION_UNDER_WAY && text_is(q->source, source) && text_is(q->key, key))
+	for (struct lookup_entry *q = l->entries; q; q = q->next)
+		if (q->state == ENTRY_IN_FLIGHT && text_is(q->source, source) && text_is(q->key, key))
 			return q;
 	return NULL;
 }
 
-bool lookups_join(struct lookups *l, const char *key, const struct webhook *w)
+bool lookup_table_attach(struct lookup_table *l, const char *key, const struct webhook *w)
 {
-	struct question *q = question_under_way(l, w->source, key);
+	struct lookup_entry *q = entry_in_flight(l, w->source, key);
 
 	if (q) {
 		/* The key goes by how the customer is read now, the webhook's own mark by how it was read first. */
@@ -183,26 +183,25 @@ bool lookups_join(struct lookups *l, const char *key, const struct webhook *w)
 		}
 		return true;
 	}
-	for (q = w->customer ? l->questions : NULL; q; q = q->next)
-		if (q->state == QUESTION_UNDER_WAY && text_is(q->source, w->source) &&
-		    text_is(q->customer, w->customer))
+	for (q = w->customer ? l->entries : NULL; q; q = q->next)
+		if (q->state == ENTRY_IN_FLIGHT && text_is(q->source, w->source) && text_is(q->customer, w->customer))
 			return true;
 	return false;
 }
 
-void lookups_ask(struct lookups *l, const char *key, struct parsed_webhook *p, struct generation *g, bool is_new,
-		 const struct lookup_mark *worked)
+void lookup_table_ask(struct lookup_table *l, const char *key, struct parsed_webhook *p, struct generation *g,
+		      bool is_new, const struct lookup_mark *worked)
 {
 	const struct webhook *w = &p->webhook;
-	struct question *q = mem_new(1, sizeof(*q));
+	struct lookup_entry *q = mem_new(1, sizeof(*q));
 
-	INSIST(!question_under_way(l, w->source, key));
+	INSIST(!entry_in_flight(l, w->source, key));
 	q->source = mem_str(w->source);
 	q->key = mem_str(key);
 	q->webhook = w->id;
 	q->customer = mem_str(w->customer);
-	q->state = QUESTION_UNDER_WAY;
-	q->mark = MARK_ASKED;
+	q->state = ENTRY_IN_FLIGHT;
+	q->change = CHANGE_ASKED;
 	q->ask = mem_new(1, sizeof(*q->ask));
 	q->ask->source = mem_str(w->source);
 	q->ask->key = mem_str(key);
@@ -211,21 +210,21 @@ void lookups_ask(struct lookups *l, const char *key, struct parsed_webhook *p, s
 		q->ask->worked = *worked;
 	q->ask->parsed = p;
 	q->ask->generation = g ? generation_ref(g) : NULL;
-	q->next = l->questions;
-	l->questions = q;
+	q->next = l->entries;
+	l->entries = q;
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
-const char *lookups_answered(struct lookups *l, const struct lookup_answer *a)
+const char *lookup_table_answered(struct lookup_table *l, const struct lookup_answer *a)
 {
-	struct question *q = question_under_way(l, a->source, a->key);
+	struct lookup_entry *q = entry_in_flight(l, a->source, a->key);
 
-	lookups_slot_wanted(l, a->source);
+	lookup_table_slot_wanted(l, a->source);
 	if (!q)
 		return NULL;
-	q->state = QUESTION_ANSWERED;
-	q->mark = MARK_ANSWERED;
+	q->state = ENTRY_ANSWERED;
+	q->change = CHANGE_ANSWERED;
 	q->verdict.outcome = a->outcome;
 	q->verdict.retry_after_ms = a->retry_after_ms;
 	free(q->verdict.reason);
@@ -234,20 +233,20 @@ const char *lookups_answered(struct lookups *l, const struct lookup_answer *a)
 }
 
 /* An answer that cannot be kept is asked for again: by the webhook that waits for it. */
-static int keep_customer(struct work *w, const struct lookup_answer *a, struct err *reterr)
+static int keep_customer(struct turn_context *w, const struct lookup_answer *a, struct err *reterr)
 {
 	struct err e = {0};
-	int r = work_savepoint(w, reterr);
+	int r = turn_context_savepoint(w, reterr);
 
 	if (r < 0)
 		return r;
 	r = store_customer_save(w->store, a->source, a->key, &a->found, w->now_ms, &e);
 	if (r == 0)
-		tally_refused(w->tally, &(struct log_about){.source = a->source}, &a->found.addresses);
-	r = work_savepoint_end(w, r, &e);
+		pending_log_refused(w->pending, &(struct log_about){.source = a->source}, &a->found.addresses);
+	r = turn_context_savepoint_end(w, r, &e);
 	if (r == 0)
 		return 0;
-	if (work_is_stores(r)) {
+	if (store_error_ends_turn(r)) {
 		*reterr = e;
 		return r;
 	}
@@ -256,7 +255,7 @@ static int keep_customer(struct work *w, const struct lookup_answer *a, struct e
 }
 
 /* Keeps that the source's lookups work, where that is news. */
-static int keep_worked(struct work *w, const struct lookup_answer *a, struct err *reterr)
+static int keep_worked(struct turn_context *w, const struct lookup_answer *a, struct err *reterr)
 {
 	unsigned char kept[STORE_MARK_BYTES];
 	int r;
@@ -271,7 +270,7 @@ static int keep_worked(struct work *w, const struct lookup_answer *a, struct err
 	return store_lookups_save_worked(w->store, a->source, a->worked.bytes, reterr);
 }
 
-int lookups_apply(struct work *w, struct lookup_answer *a, struct err *reterr)
+int lookup_table_save_answer(struct turn_context *w, struct lookup_answer *a, struct err *reterr)
 {
 	const char *customer;
 	int r = keep_worked(w, a, reterr);
@@ -282,22 +281,22 @@ int lookups_apply(struct work *w, struct lookup_answer *a, struct err *reterr)
 		return r;
 	if (a->outcome == LOOKUP_FOUND || a->outcome == LOOKUP_GONE)
 		source_get(w->lookups, a->source)->useful_ms = w->now_ms;
-	customer = lookups_answered(w->lookups, a);
+	customer = lookup_table_answered(w->lookups, a);
 	/* The webhook may have ended while it was asked about: then nobody takes it, and it must make room for others.
 	 */
 	if (a->parsed)
-		readings_keep(w->readings, w->config, TAKE(a->parsed), true);
+		parsed_cache_add(w->cache, w->config, TAKE(a->parsed), true);
 	return store_webhooks_wake(w->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
 }
 
-const struct lookups_verdict *lookups_verdict(struct lookups *l, int64_t webhook)
+const struct lookup_verdict *lookup_table_verdict(struct lookup_table *l, int64_t webhook)
 {
-	for (struct question *q = l->questions; q; q = q->next) {
-		if (q->state != QUESTION_ANSWERED || q->webhook != webhook)
+	for (struct lookup_entry *q = l->entries; q; q = q->next) {
+		if (q->state != ENTRY_ANSWERED || q->webhook != webhook)
 			continue;
-		if (q->mark == MARK_READ || q->mark == MARK_ANSWERED_AND_READ)
+		if (q->change == CHANGE_READ || q->change == CHANGE_ANSWERED_AND_READ)
 			continue;
-		q->mark = q->mark == MARK_ANSWERED ? MARK_ANSWERED_AND_READ : MARK_READ;
+		q->change = q->change == CHANGE_ANSWERED ? CHANGE_ANSWERED_AND_READ : CHANGE_READ;
 		return &q->verdict;
 	}
 	return NULL;
@@ -305,15 +304,15 @@ const struct lookups_verdict *lookups_verdict(struct lookups *l, int64_t webhook
 
 /* ---- slots ------------------------------------------------------------------------------------------------------- */
 
-void lookups_slot_wanted(struct lookups *l, const char *source)
+void lookup_table_slot_wanted(struct lookup_table *l, const char *source)
 {
 	source_get(l, source)->slot_wanted = true;
 }
 
-int lookups_release_slots(struct work *w, struct err *reterr)
+int lookup_table_wake_slots(struct turn_context *w, struct err *reterr)
 {
 	for (size_t i = 0; i < w->config->sources_n; i++) {
-		struct lookups_source *s = source_find(w->lookups, w->config->sources[i].name);
+		struct lookup_source *s = source_find(w->lookups, w->config->sources[i].name);
 		unsigned room;
 		int r = 0;
 
@@ -324,7 +323,7 @@ int lookups_release_slots(struct work *w, struct err *reterr)
 		if (r < 0)
 			return r;
 		s->released = s->opened;
-		room = lookups_room(w->lookups, s->name);
+		room = lookup_table_room(w->lookups, s->name);
 		if (room == 0 || !s->slot_wanted)
 			continue;
 		s->slot_wanted = false;
@@ -342,12 +341,12 @@ int lookups_release_slots(struct work *w, struct err *reterr)
 	return 0;
 }
 
-bool lookups_slots_are_wanted(const struct lookups *l, const struct config *c)
+bool lookup_table_slots_are_wanted(const struct lookup_table *l, const struct config *c)
 {
 	for (size_t i = 0; i < c->sources_n; i++) {
-		const struct lookups_source *s = source_find(l, c->sources[i].name);
+		const struct lookup_source *s = source_find(l, c->sources[i].name);
 
-		if (s && s->slot_wanted && lookups_room(l, s->name) > 0)
+		if (s && s->slot_wanted && lookup_table_room(l, s->name) > 0)
 			return true;
 	}
 	return false;
@@ -355,43 +354,43 @@ bool lookups_slots_are_wanted(const struct lookups *l, const struct config *c)
 
 /* ---- the end of a transaction ------------------------------------------------------------------------------------ */
 
-void lookups_commit(struct lookups *l, struct courier *c)
+void lookup_table_commit(struct lookup_table *l, struct courier *c)
 {
-	for (struct question **at = &l->questions, *q; (q = *at);) {
-		bool over = q->mark == MARK_READ || q->mark == MARK_ANSWERED_AND_READ;
+	for (struct lookup_entry **at = &l->entries, *q; (q = *at);) {
+		bool over = q->change == CHANGE_READ || q->change == CHANGE_ANSWERED_AND_READ;
 
-		if (q->state == QUESTION_ANSWERED && ++q->commits > VERDICT_KEPT_COMMITS)
+		if (q->state == ENTRY_ANSWERED && ++q->commits > VERDICT_KEPT_COMMITS)
 			over = true;
 		if (over) {
 			*at = q->next;
-			question_free(q);
+			lookup_entry_free(q);
 			continue;
 		}
-		if (q->mark == MARK_ASKED)
+		if (q->change == CHANGE_ASKED)
 			courier_lookup(c, TAKE(q->ask));
-		q->mark = MARK_NONE;
+		q->change = CHANGE_NONE;
 		at = &q->next;
 	}
-	for (struct lookups_source *s = l->sources; s; s = s->next) {
+	for (struct lookup_source *s = l->sources; s; s = s->next) {
 		s->opened = s->opened && !s->released;
 		s->released = false;
 	}
 }
 
-void lookups_rollback(struct lookups *l)
+void lookup_table_rollback(struct lookup_table *l)
 {
-	for (struct question **at = &l->questions, *q; (q = *at);) {
-		if (q->mark == MARK_ASKED) {
+	for (struct lookup_entry **at = &l->entries, *q; (q = *at);) {
+		if (q->change == CHANGE_ASKED) {
 			*at = q->next;
-			question_free(q);
+			lookup_entry_free(q);
 			continue;
 		}
-		if (q->mark == MARK_ANSWERED || q->mark == MARK_ANSWERED_AND_READ)
-			q->state = QUESTION_UNDER_WAY;
-		q->mark = MARK_NONE;
+		if (q->change == CHANGE_ANSWERED || q->change == CHANGE_ANSWERED_AND_READ)
+			q->state = ENTRY_IN_FLIGHT;
+		q->change = CHANGE_NONE;
 		at = &q->next;
 	}
-	for (struct lookups_source *s = l->sources; s; s = s->next) {
+	for (struct lookup_source *s = l->sources; s; s = s->next) {
 		s->slot_wanted = true;
 		s->released = false;
 	}

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "pipeline/tally.h"
+#include "pipeline/pending_metrics.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,11 +9,11 @@
 #include "base/mem.h"
 #include "base/text.h"
 
-void tally_add_many(struct tally *t, enum metric m, const char *label1, const char *label2, const char *label3,
-		    size_t n)
+void pending_metrics_add_many(struct pending_metrics *t, enum metric m, const char *label1, const char *label2,
+			      const char *label3, size_t n)
 {
 	const char *labels[3] = {label1, label2, label3};
-	struct tally_count *c;
+	struct pending_count *c;
 
 	/* A turn meets few different series; the latest come again. */
 	for (size_t i = t->counts_n; i-- > 0;) {
@@ -26,22 +26,22 @@ void tally_add_many(struct tally *t, enum metric m, const char *label1, const ch
 	}
 	MEM_ROOM_KEPT(t->counts, t->counts_n, t->counts_alloc);
 	c = &t->counts[t->counts_n++];
-	*c = (struct tally_count){.metric = m, .n = (double)n};
+	*c = (struct pending_count){.metric = m, .n = (double)n};
 	for (unsigned i = 0; i < 3; i++)
 		c->labels[i] = mem_str(labels[i]);
 }
 
-void tally_observe(struct tally *t, enum metric m, double seconds)
+void pending_metrics_observe(struct pending_metrics *t, enum metric m, double seconds)
 {
 	MEM_ROOM_KEPT(t->observations, t->observations_n, t->observations_alloc);
 	t->observations[t->observations_n].metric = m;
 	t->observations[t->observations_n++].seconds = seconds;
 }
 
-static void lines_cut(struct tally *t, size_t n)
+static void lines_cut(struct pending_metrics *t, size_t n)
 {
 	while (t->lines_n > n) {
-		struct tally_line *l = &t->lines[--t->lines_n];
+		struct pending_line *l = &t->lines[--t->lines_n];
 
 		free((char *)(uintptr_t)l->about.source);
 		free((char *)(uintptr_t)l->about.account);
@@ -51,7 +51,8 @@ static void lines_cut(struct tally *t, size_t n)
 	}
 }
 
-void tally_line(struct tally *t, int level, const struct log_about *about, bool rare, const char *fmt, ...)
+void pending_log_line(struct pending_metrics *t, int level, const struct log_about *about, bool rare, const char *fmt,
+		      ...)
 {
 	char text[512];
 	va_list ap;
@@ -62,7 +63,7 @@ void tally_line(struct tally *t, int level, const struct log_about *about, bool 
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	MEM_ROOM_KEPT(t->lines, t->lines_n, t->lines_alloc);
-	t->lines[t->lines_n++] = (struct tally_line){
+	t->lines[t->lines_n++] = (struct pending_line){
 		.level = level,
 		.about = {.source = mem_str(about->source),
 			  .account = mem_str(about->account),
@@ -75,17 +76,18 @@ void tally_line(struct tally *t, int level, const struct log_about *about, bool 
 	};
 }
 
-static struct tally_rare *rare_get(struct tally *t, const struct log_about *about)
+static struct pending_rare_line *rare_get(struct pending_metrics *t, const struct log_about *about)
 {
 	for (size_t i = 0; i < t->rare_n; i++)
 		if (text_is(t->rare[i].source, about->source) && text_is(t->rare[i].reason, about->reason))
 			return &t->rare[i];
 	MEM_ROOM(t->rare, t->rare_n);
-	t->rare[t->rare_n] = (struct tally_rare){.source = mem_str(about->source), .reason = mem_str(about->reason)};
+	t->rare[t->rare_n] =
+		(struct pending_rare_line){.source = mem_str(about->source), .reason = mem_str(about->reason)};
 	return &t->rare[t->rare_n++];
 }
 
-void tally_refused(struct tally *t, const struct log_about *about, const struct addresses *a)
+void pending_log_refused(struct pending_metrics *t, const struct log_about *about, const struct addresses *a)
 {
 	struct log_about line = *about;
 
@@ -95,23 +97,23 @@ void tally_refused(struct tally *t, const struct log_about *about, const struct 
 		if (r->n == 0)
 			continue;
 		line.reason = email_fault_name(f);
-		tally_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, r->n);
+		pending_metrics_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, r->n);
 		if (r->n == 1)
-			tally_line(t, LOG_NOTICE, &line, true, "a text is no address and was passed over: %s",
-				   r->shown);
+			pending_log_line(t, LOG_NOTICE, &line, true, "a text is no address and was passed over: %s",
+					 r->shown);
 		else
-			tally_line(t, LOG_NOTICE, &line, true,
-				   "a text is no address and was passed over: %s (%zu of them)", r->shown, r->n);
+			pending_log_line(t, LOG_NOTICE, &line, true,
+					 "a text is no address and was passed over: %s (%zu of them)", r->shown, r->n);
 	}
 	if (a->left_out == 0)
 		return;
 	line.reason = ADDRESSES_TOO_MANY;
-	tally_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, a->left_out);
-	tally_line(t, LOG_WARNING, &line, true, "%zu address%s left out: a customer has at most %d here", a->left_out,
-		   a->left_out == 1 ? " was" : "es were", ADDRESSES_MAX);
+	pending_metrics_add_many(t, METRIC_ADDRESSES_REFUSED, about->source, line.reason, NULL, a->left_out);
+	pending_log_line(t, LOG_WARNING, &line, true, "%zu address%s left out: a customer has at most %d here",
+			 a->left_out, a->left_out == 1 ? " was" : "es were", ADDRESSES_MAX);
 }
 
-void tally_savepoint(struct tally *t)
+void pending_metrics_savepoint(struct pending_metrics *t)
 {
 	for (size_t i = 0; i < t->counts_n; i++)
 		t->counts[i].kept = t->counts[i].n;
@@ -120,7 +122,7 @@ void tally_savepoint(struct tally *t)
 }
 
 /* A series that came since then stays, at 0. */
-void tally_undo(struct tally *t)
+void pending_metrics_undo(struct pending_metrics *t)
 {
 	for (size_t i = 0; i < t->counts_n; i++)
 		t->counts[i].n = t->counts[i].kept;
@@ -128,10 +130,10 @@ void tally_undo(struct tally *t)
 	lines_cut(t, t->lines_kept);
 }
 
-void tally_publish(struct tally *t, int64_t mono_ms)
+void pending_metrics_publish(struct pending_metrics *t, int64_t mono_ms)
 {
 	for (size_t i = 0; i < t->counts_n; i++) {
-		const struct tally_count *c = &t->counts[i];
+		const struct pending_count *c = &t->counts[i];
 
 		if (c->n > 0)
 			metrics_add(c->metric, c->labels[0], c->labels[1], c->labels[2], c->n);
@@ -139,18 +141,18 @@ void tally_publish(struct tally *t, int64_t mono_ms)
 	for (size_t i = 0; i < t->observations_n; i++)
 		metrics_observe(t->observations[i].metric, t->observations[i].seconds);
 	for (size_t i = 0; i < t->lines_n; i++) {
-		const struct tally_line *l = &t->lines[i];
+		const struct pending_line *l = &t->lines[i];
 		char more[RATELIMIT_MORE_MAX];
 		unsigned left_out = 0;
 
-		if (l->rare && !ratelimit_passes(&rare_get(t, &l->about)->limit, mono_ms, TALLY_RARE_MS, &left_out))
+		if (l->rare && !ratelimit_passes(&rare_get(t, &l->about)->limit, mono_ms, PENDING_RARE_MS, &left_out))
 			continue;
 		log_write(l->level, &l->about, "%s%s", l->text, ratelimit_more(left_out, more));
 	}
-	tally_drop(t);
+	pending_metrics_drop(t);
 }
 
-void tally_drop(struct tally *t)
+void pending_metrics_drop(struct pending_metrics *t)
 {
 	for (size_t i = 0; i < t->counts_n; i++)
 		for (unsigned k = 0; k < 3; k++)
@@ -161,9 +163,9 @@ void tally_drop(struct tally *t)
 	t->lines_kept = 0;
 }
 
-void tally_done(struct tally *t)
+void pending_metrics_done(struct pending_metrics *t)
 {
-	tally_drop(t);
+	pending_metrics_drop(t);
 	free(t->counts);
 	free(t->observations);
 	free(t->lines);
@@ -172,5 +174,5 @@ void tally_done(struct tally *t)
 		free(t->rare[i].reason);
 	}
 	free(t->rare);
-	*t = (struct tally){0};
+	*t = (struct pending_metrics){0};
 }

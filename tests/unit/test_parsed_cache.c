@@ -3,13 +3,13 @@
 
 #include "with_definition.h"
 
-#include "pipeline/readings.h"
+#include "pipeline/parsed_cache.h"
 
 struct world {
 	struct definition *d, *other;
 	struct source source;
 	struct config config;
-	struct readings *r;
+	struct parsed_cache *r;
 };
 
 static int start(void **state)
@@ -21,7 +21,7 @@ static int start(void **state)
 	w->source = (struct source){.definition = w->d};
 	w->source.name = mem_str("desk");
 	w->config = (struct config){.sources = &w->source, .sources_n = 1};
-	w->r = readings_new();
+	w->r = parsed_cache_new();
 	*state = w;
 	return 0;
 }
@@ -30,7 +30,7 @@ static int end(void **state)
 {
 	struct world *w = *state;
 
-	readings_free(w->r);
+	parsed_cache_free(w->r);
 	free(w->source.name);
 	definition_free(w->d);
 	definition_free(w->other);
@@ -51,13 +51,13 @@ static struct parsed_webhook *parsed_of(const struct definition *d, int64_t id, 
 
 static void keep(struct world *w, int64_t id, size_t filled, bool has_waited)
 {
-	readings_keep(w->r, &w->config, parsed_of(w->d, id, filled), has_waited);
+	parsed_cache_add(w->r, &w->config, parsed_of(w->d, id, filled), has_waited);
 }
 
 /* Takes it out. */
 static bool has(struct world *w, int64_t id)
 {
-	struct parsed_webhook *p = readings_take(w->r, id);
+	struct parsed_webhook *p = parsed_cache_take(w->r, id);
 
 	parsed_webhook_free(p);
 	return p != NULL;
@@ -68,17 +68,17 @@ static void what_is_kept_is_taken_once(void **state)
 	struct world *w = *state;
 	struct parsed_webhook *p = parsed_of(w->d, 1, 0);
 
-	readings_keep(w->r, &w->config, p, false);
+	parsed_cache_add(w->r, &w->config, p, false);
 	keep(w, 2, 0, false);
-	assert_ptr_equal(readings_take(w->r, 1), p);
+	assert_ptr_equal(parsed_cache_take(w->r, 1), p);
 	parsed_webhook_free(p);
 	assert_false(has(w, 1));
 	assert_false(has(w, 3));
-	readings_forget(w->r, 2);
-	readings_forget(w->r, 2);
+	parsed_cache_remove(w->r, 2);
+	parsed_cache_remove(w->r, 2);
 	assert_false(has(w, 2));
 	keep(w, 4, 0, true);
-	readings_clear(w->r);
+	parsed_cache_clear(w->r);
 	assert_false(has(w, 4));
 }
 
@@ -90,13 +90,13 @@ static void only_what_the_pass_would_read_is_kept(void **state)
 	struct parsed_webhook *told = parsed_of(w->d, 2, 0), *bare = parsed_of(w->d, 5, 0);
 	struct customer nobody = {0};
 
-	readings_keep(w->r, &w->config, parsed_of(w->other, 1, 0), false); /* as after a reload */
+	parsed_cache_add(w->r, &w->config, parsed_of(w->other, 1, 0), false); /* as after a reload */
 	parsed_webhook_add_lookup(told, &nobody);
-	readings_keep(w->r, &w->config, told, false);
-	readings_keep(w->r, &w->config, parsed_webhook_new(w->d, &broken, NULL, 0), false);
-	readings_keep(w->r, &w->config, parsed_webhook_new(w->d, &gone, NULL, 0), false);
+	parsed_cache_add(w->r, &w->config, told, false);
+	parsed_cache_add(w->r, &w->config, parsed_webhook_new(w->d, &broken, NULL, 0), false);
+	parsed_cache_add(w->r, &w->config, parsed_webhook_new(w->d, &gone, NULL, 0), false);
 	parsed_webhook_strip(bare);
-	readings_keep(w->r, &w->config, bare, false);
+	parsed_cache_add(w->r, &w->config, bare, false);
 	for (int64_t id = 1; id <= 5; id++)
 		assert_false(has(w, id));
 }
@@ -106,15 +106,15 @@ static void where_all_are_fresh_the_last_find_no_room(void **state)
 {
 	struct world *w = *state;
 
-	for (int64_t id = 1; id <= READINGS_MAX; id++)
+	for (int64_t id = 1; id <= PARSED_CACHE_MAX; id++)
 		keep(w, id, 0, false);
-	assert_false(readings_are_full(w->r));
-	for (int64_t id = READINGS_MAX + 1; id <= READINGS_MAX + 10; id++)
+	assert_false(parsed_cache_is_full(w->r));
+	for (int64_t id = PARSED_CACHE_MAX + 1; id <= PARSED_CACHE_MAX + 10; id++)
 		keep(w, id, 0, false);
-	assert_true(readings_are_full(w->r));
-	for (int64_t id = 1; id <= READINGS_MAX + 10; id++) {
-		assert_int_equal(has(w, id), id <= READINGS_MAX);
-		assert_int_equal(readings_are_full(w->r), id < READINGS_MAX / 2);
+	assert_true(parsed_cache_is_full(w->r));
+	for (int64_t id = 1; id <= PARSED_CACHE_MAX + 10; id++) {
+		assert_int_equal(has(w, id), id <= PARSED_CACHE_MAX);
+		assert_int_equal(parsed_cache_is_full(w->r), id < PARSED_CACHE_MAX / 2);
 	}
 }
 
@@ -123,26 +123,26 @@ static void those_that_have_waited_do_not_count_as_full(void **state)
 {
 	struct world *w = *state;
 
-	for (int64_t id = 1; id <= READINGS_MAX + 1; id++)
+	for (int64_t id = 1; id <= PARSED_CACHE_MAX + 1; id++)
 		keep(w, id, 0, false);
-	for (int64_t id = 1; id <= READINGS_MAX; id++) {
+	for (int64_t id = 1; id <= PARSED_CACHE_MAX; id++) {
 		assert_true(has(w, id)); /* its pass takes it, */
 		keep(w, id, 0, true);    /* and leaves it waiting */
-		assert_int_equal(readings_are_full(w->r), id < READINGS_MAX / 2);
+		assert_int_equal(parsed_cache_is_full(w->r), id < PARSED_CACHE_MAX / 2);
 	}
-	keep(w, READINGS_MAX + 1, 0, false);
-	assert_true(has(w, READINGS_MAX + 1));
+	keep(w, PARSED_CACHE_MAX + 1, 0, false);
+	assert_true(has(w, PARSED_CACHE_MAX + 1));
 }
 
 static void what_is_full_by_bytes_is_full_until_half_of_them_are_free(void **state)
 {
-	const size_t filled = READINGS_BYTES_MAX / 20;
+	const size_t filled = PARSED_CACHE_BYTES_MAX / 20;
 	struct world *w = *state;
 
 	for (int64_t id = 1; id <= 10; id++)
 		keep(w, id, filled, false); /* a tenth, with its tree, and a little more: the last finds no room */
 	for (int64_t id = 1; id <= 10; id++) {
-		assert_int_equal(readings_are_full(w->r), id <= 5);
+		assert_int_equal(parsed_cache_is_full(w->r), id <= 5);
 		assert_int_equal(has(w, id), id < 10);
 	}
 }
@@ -151,7 +151,7 @@ static void those_that_have_waited_make_room_the_first_before_all(void **state)
 {
 	struct world *w = *state;
 
-	for (int64_t id = 1; id <= READINGS_MAX; id++)
+	for (int64_t id = 1; id <= PARSED_CACHE_MAX; id++)
 		keep(w, id, 0, id % 2 == 0);
 	keep(w, 1001, 0, false);
 	keep(w, 1002, 0, true);
@@ -186,8 +186,8 @@ static void the_later_of_two_readings_of_one_webhook_counts(void **state)
 
 	keep(w, 1, 0, true);
 	later = parsed_of(w->d, 1, 0);
-	readings_keep(w->r, &w->config, later, true);
-	assert_ptr_equal(readings_take(w->r, 1), later);
+	parsed_cache_add(w->r, &w->config, later, true);
+	assert_ptr_equal(parsed_cache_take(w->r, 1), later);
 	parsed_webhook_free(later);
 	assert_false(has(w, 1));
 }
