@@ -15,7 +15,7 @@
 #include "command/load.h"
 #include "helpdesk/parse/batch.h"
 #include "intake/answer.h"
-#include "intake/passage.h"
+#include "intake/intake_submission.h"
 
 static void explain_unreadable(const struct source *s, const struct webhook *w, const char *reason)
 {
@@ -210,7 +210,7 @@ static int read_webhook(const struct config *c, const struct source *s, const ch
 	}
 	ret->source = mem_str(s->name);
 	ret->path = mem_str(s->path);
-	ret->query = keep_query(query, proof_about(definition_proof(s->definition))->secret_query);
+	ret->query = redact_query(query, proof_about(definition_proof(s->definition))->secret_query);
 	ret->received_ms = clock_now_ms();
 	return OPTIONS_GO;
 }

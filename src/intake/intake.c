@@ -1,13 +1,13 @@
 /*
  * A request's way: begin judges what the headers tell (path, method, type, and the proof as far as it needs no body);
  * room grants memory for the body (http/budget.h); complete proves what is not proven yet and reads the whole, suspends
- * the connection and submits the webhooks in it (passage.c); the pipeline, once they are committed, has them answered,
- * which resumes the connection. So a 200 `accepted` is only ever given for webhooks that are on the disk.
+ * the connection and submits the webhooks in it (intake_submission.c); the pipeline, once they are committed, has them
+ * answered, which resumes the connection. So a 200 `accepted` is only ever given for webhooks that are on the disk.
  *
- * A visit's reservation on the budget is what its body holds, then what its passage holds, until the answer goes out.
- * While a thread takes a body apart it holds body, tree and items at once; that is not counted: it is INTAKE_THREADS
- * times at most, and bounded by max_body and BATCH_BYTES_MAX. The trees that go on to the pipeline are not counted
- * either: passage.c bounds them.
+ * A visit's reservation on the budget is what its body holds, then what its submission holds, until the answer goes
+ * out. While a thread takes a body apart it holds body, tree and items at once; that is not counted: it is
+ * INTAKE_THREADS times at most, and bounded by max_body and BATCH_BYTES_MAX. The trees that go on to the pipeline are
+ * not counted either: intake_submission.c bounds them.
  *
  * Threads: begin, complete and done run on the server's pool; the answer to what was submitted is given on the
  * pipeline's thread. Whether more may be submitted is under one lock together with the submitting, so that nothing is
@@ -27,10 +27,10 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "intake/answer.h"
-#include "intake/passage.h"
+#include "intake/intake_submission.h"
 #include "intake/refusals.h"
 #include "intake/unknown_states.h"
-#include "intake/visit.h"
+#include "intake/request_state.h"
 
 #define INTAKE_THREADS 3
 #define UNPROVEN_BYTES_MAX BUDGET_SMALL_BYTES /* of a body whose headers prove nothing */
@@ -71,7 +71,8 @@ static bool is_encoded(struct http_exchange *x)
 	return false;
 }
 
-static void note_unproven(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
+static void note_unproven(struct intake *i, struct http_exchange *x, const struct request_state *v,
+			  enum proof_verdict verdict)
 {
 	static const char *const reasons[] = {
 		[PROOF_GOOD] = "proof",
@@ -82,10 +83,12 @@ static void note_unproven(struct intake *i, struct http_exchange *x, const struc
 	char peer[PEER_MAX];
 
 	count(v->source, reasons[verdict]);
-	refusals_note(i->refusals, v->source->name, reasons[verdict], NULL, visit_asker(v, x, peer), clock_mono_ms());
+	refusals_note(i->refusals, v->source->name, reasons[verdict], NULL, request_state_peer(v, x, peer),
+		      clock_mono_ms());
 }
 
-static void refuse_proof(struct intake *i, struct http_exchange *x, const struct visit *v, enum proof_verdict verdict)
+static void refuse_proof(struct intake *i, struct http_exchange *x, const struct request_state *v,
+			 enum proof_verdict verdict)
 {
 	const char *method = proof_about(definition_proof(v->source->definition))->method, *scheme = NULL;
 
@@ -98,7 +101,7 @@ static void refuse_proof(struct intake *i, struct http_exchange *x, const struct
 }
 
 /* The caller counts and answers. */
-static void note_no_room(struct intake *i, struct http_exchange *x, const struct visit *v)
+static void note_no_room(struct intake *i, struct http_exchange *x, const struct request_state *v)
 {
 	char peer[PEER_MAX];
 
@@ -107,57 +110,58 @@ static void note_no_room(struct intake *i, struct http_exchange *x, const struct
 		"the bodies under way fill listen.max_memory, or the address's share of it",
 		"where it is the helpdesk's, raise listen.max_memory and restart; where it is a proxy's, name the "
 		"proxy in listen.trusted_proxies and restart",
-		visit_asker(v, x, peer), clock_mono_ms());
+		request_state_peer(v, x, peer), clock_mono_ms());
 }
 
 /* Requests that no sender repeats with success, so that somebody has to change something. */
-enum misfit {
-	MISFIT_METHOD,
-	MISFIT_MULTIPART,
-	MISFIT_ENCODED,
-	MISFIT_AMBIGUOUS,
-	MISFIT_TOO_LONG,
-	MISFIT_EXPECTATION,
-	MISFIT_MALFORMED, /* its reason is the server's */
+enum request_fault {
+	REQUEST_FAULT_METHOD,
+	REQUEST_FAULT_MULTIPART,
+	REQUEST_FAULT_ENCODED,
+	REQUEST_FAULT_AMBIGUOUS,
+	REQUEST_FAULT_TOO_LONG,
+	REQUEST_FAULT_EXPECTATION,
+	REQUEST_FAULT_MALFORMED, /* its reason is the server's */
 };
 
 static const struct {
 	const char *result, *reason, *advice;
 } misfits[] = {
-	[MISFIT_METHOD] = {"method", "method not allowed", "webhooks are POSTed: choose POST in the helpdesk"},
-	[MISFIT_MULTIPART] = {"unsupported", "a multipart body", "let the helpdesk send JSON"},
-	[MISFIT_ENCODED] = {"unsupported", "a compressed body",
-			    "switch compression of bodies off in the helpdesk or the proxy"},
-	[MISFIT_AMBIGUOUS] = {"malformed", "more than one Authorization",
-			      "let the helpdesk or the proxy send one of them"},
-	[MISFIT_TOO_LONG] = {"too long", "too long", "where it is the helpdesk's, raise listen.max_body and restart"},
-	[MISFIT_EXPECTATION] = {"unsupported", "an expectation other than 100-continue",
-				"let the helpdesk or the proxy send no Expect"},
-	[MISFIT_MALFORMED] = {"malformed", NULL,
-			      "HTTP does not allow it: look at the settings of the helpdesk or the proxy"},
+	[REQUEST_FAULT_METHOD] = {"method", "method not allowed", "webhooks are POSTed: choose POST in the helpdesk"},
+	[REQUEST_FAULT_MULTIPART] = {"unsupported", "a multipart body", "let the helpdesk send JSON"},
+	[REQUEST_FAULT_ENCODED] = {"unsupported", "a compressed body",
+				   "switch compression of bodies off in the helpdesk or the proxy"},
+	[REQUEST_FAULT_AMBIGUOUS] = {"malformed", "more than one Authorization",
+				     "let the helpdesk or the proxy send one of them"},
+	[REQUEST_FAULT_TOO_LONG] = {"too long", "too long",
+				    "where it is the helpdesk's, raise listen.max_body and restart"},
+	[REQUEST_FAULT_EXPECTATION] = {"unsupported", "an expectation other than 100-continue",
+				       "let the helpdesk or the proxy send no Expect"},
+	[REQUEST_FAULT_MALFORMED] = {"malformed", NULL,
+				     "HTTP does not allow it: look at the settings of the helpdesk or the proxy"},
 };
 
 /* The caller answers. reason: NULL: the misfit's own. */
-static void note_misfit(struct intake *i, struct http_exchange *x, const struct visit *v, enum misfit m,
-			const char *reason)
+static void note_fault(struct intake *i, struct http_exchange *x, const struct request_state *v, enum request_fault m,
+		       const char *reason)
 {
 	const char *source = v->source ? v->source->name : NULL;
 	char peer[PEER_MAX];
 
 	count(v->source, misfits[m].result);
 	refusals_note(i->refusals, source, reason ? reason : misfits[m].reason, misfits[m].advice,
-		      visit_asker(v, x, peer), clock_mono_ms());
+		      request_state_peer(v, x, peer), clock_mono_ms());
 }
 
-static void refuse_misfit(struct intake *i, struct http_exchange *x, const struct visit *v, enum misfit m,
-			  enum answer a)
+static void refuse_fault(struct intake *i, struct http_exchange *x, const struct request_state *v, enum request_fault m,
+			 enum answer a)
 {
-	note_misfit(i, x, v, m, NULL);
+	note_fault(i, x, v, m, NULL);
 	answer_give(x, a, NULL);
 }
 
 /* echo: NULL: nothing is wanted back. */
-static void pong(struct http_exchange *x, const struct visit *v, const char *echo)
+static void pong(struct http_exchange *x, const struct request_state *v, const char *echo)
 {
 	count(v->source, "pong");
 	if (echo)
@@ -176,14 +180,14 @@ static bool may_submit(struct intake *i)
 	return may && pipeline_is_ready(i->pipeline);
 }
 
-static void refuse_unready(struct http_exchange *x, const struct visit *v)
+static void refuse_unready(struct http_exchange *x, const struct request_state *v)
 {
 	count(v->source, "refused");
 	answer_give(x, ANSWER_UNAVAILABLE, NULL);
 }
 
 /* 0: take the body; 1: answered. */
-static int judge_headers(struct intake *i, struct http_exchange *x, struct visit *v)
+static int judge_headers(struct intake *i, struct http_exchange *x, struct request_state *v)
 {
 	const char *type = http_header(x, "Content-Type"), *echo;
 	char peer[PEER_MAX];
@@ -191,7 +195,7 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 	v->source = config_source_at(v->generation->config, x->path);
 	if (!v->source) {
 		metrics_add(METRIC_WEBHOOKS, NULL, REFUSED_PATH, NULL, 1);
-		refusals_note_path(i->refusals, v->generation->config, x->path, visit_asker(v, x, peer),
+		refusals_note_path(i->refusals, v->generation->config, x->path, request_state_peer(v, x, peer),
 				   clock_mono_ms());
 		answer_give(x, ANSWER_UNKNOWN_PATH, NULL);
 		return 1;
@@ -201,31 +205,31 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 		return 1;
 	}
 	if (!text_is(x->method, "POST")) {
-		refuse_misfit(i, x, v, MISFIT_METHOD, ANSWER_METHOD);
+		refuse_fault(i, x, v, REQUEST_FAULT_METHOD, ANSWER_METHOD);
 		return 1;
 	}
 	if (type && strncasecmp(type, "multipart/", strlen("multipart/")) == 0) {
-		refuse_misfit(i, x, v, MISFIT_MULTIPART, ANSWER_MULTIPART);
+		refuse_fault(i, x, v, REQUEST_FAULT_MULTIPART, ANSWER_MULTIPART);
 		return 1;
 	}
 	if (is_encoded(x)) {
-		refuse_misfit(i, x, v, MISFIT_ENCODED, ANSWER_ENCODED);
+		refuse_fault(i, x, v, REQUEST_FAULT_ENCODED, ANSWER_ENCODED);
 		return 1;
 	}
 	if (http_header_count(x, "Authorization") > 1) {
-		refuse_misfit(i, x, v, MISFIT_AMBIGUOUS, ANSWER_AMBIGUOUS);
+		refuse_fault(i, x, v, REQUEST_FAULT_AMBIGUOUS, ANSWER_AMBIGUOUS);
 		return 1;
 	}
 	http_headers(x, &v->headers);
-	visit_open_claim(v, x, i->budget);
-	v->outside = visit_prove_outside(v, x);
+	request_state_reserve(v, x, i->budget);
+	v->outside = request_state_check_headers(v, x);
 	/* While the clock is not set, a signature's age says nothing. */
 	if (v->outside == PROOF_STALE && !may_submit(i)) {
 		refuse_unready(x, v);
 		return 1;
 	}
 	/* Without a good proof it may be the vendor's trial of the URL: the body decides. */
-	echo = visit_echo(v, x);
+	echo = request_state_challenge(v, x);
 	if (v->outside != PROOF_GOOD && !echo && !definition_about(v->source->definition)->has_setup_probe) {
 		refuse_proof(i, x, v, v->outside);
 		return 1;
@@ -240,7 +244,7 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct visit
 static int begin(void *ctx, struct http_exchange *x)
 {
 	struct intake *i = ctx;
-	struct visit *v = mem_new(1, sizeof(*v));
+	struct request_state *v = mem_new(1, sizeof(*v));
 
 	v->generation = generation_current();
 	x->user = v;
@@ -253,7 +257,7 @@ static int begin(void *ctx, struct http_exchange *x)
 static void done(void *ctx, struct http_exchange *x)
 {
 	struct intake *i = ctx;
-	struct visit *v = x->user;
+	struct request_state *v = x->user;
 
 	reservation_release(&v->reservation);
 	pairs_done(&v->headers);
@@ -269,7 +273,7 @@ static void done(void *ctx, struct http_exchange *x)
 static int room(void *ctx, struct http_exchange *x, size_t bytes)
 {
 	struct intake *i = ctx;
-	struct visit *v = x->user;
+	struct request_state *v = x->user;
 
 	if (v->outside != PROOF_GOOD && bytes > UNPROVEN_BYTES_MAX) {
 		note_unproven(i, x, v, v->outside);
@@ -288,39 +292,39 @@ static int room(void *ctx, struct http_exchange *x, size_t bytes)
 
 /* A vendor's challenge while a webhook is set up is echoed to whoever asks: that is before secrets are exchanged, and
  * it has no effect. A signal that carries one is a signal. */
-static void take(struct intake *i, struct http_exchange *x, struct visit *v, const char *echo)
+static void take(struct intake *i, struct http_exchange *x, struct request_state *v, const char *echo)
 {
-	struct passage *p = passage_new(v->source, x, &v->headers, i->unknown_states, &v->reservation,
-					pipeline_caches_parsed(i->pipeline));
+	struct intake_submission *p = intake_submission_new(v->source, x, &v->headers, i->unknown_states,
+							    &v->reservation, pipeline_caches_parsed(i->pipeline));
 	bool may;
 
 	free(http_take_body(x));
-	if (!passage_has_room(p)) {
+	if (!intake_submission_has_room(p)) {
 		note_no_room(i, x, v);
-		passage_refuse(p, x);
-	} else if (echo && !passage_has_signal(p)) {
-		passage_drop(p);
+		intake_submission_refuse(p, x);
+	} else if (echo && !intake_submission_has_signal(p)) {
+		intake_submission_discard(p);
 		pong(x, v, echo);
-	} else if (passage_is_empty(p)) {
-		passage_answer(p, x);
+	} else if (intake_submission_is_empty(p)) {
+		intake_submission_answer(p, x);
 	} else {
 		/* Nothing is submitted once intake_quiesce is back. */
 		lock_acquire(&i->lock);
 		may = !i->quiesced;
 		if (may)
-			passage_submit(p, x, i->pipeline);
+			intake_submission_post(p, x, i->pipeline);
 		lock_release(&i->lock);
 		if (!may)
-			passage_refuse(p, x);
+			intake_submission_refuse(p, x);
 	}
 }
 
 static void complete(void *ctx, struct http_exchange *x)
 {
 	struct intake *i = ctx;
-	struct visit *v = x->user;
-	const char *echo = visit_echo(v, x);
-	enum proof_verdict verdict = visit_prove(v, x);
+	struct request_state *v = x->user;
+	const char *echo = request_state_challenge(v, x);
+	enum proof_verdict verdict = request_state_check_proof(v, x);
 	bool trial;
 
 	if (verdict == PROOF_GOOD && x->body_len > 0) {
@@ -329,7 +333,7 @@ static void complete(void *ctx, struct http_exchange *x)
 		take(i, x, v, echo);
 		return;
 	}
-	trial = echo || visit_is_trial(v, x);
+	trial = echo || request_state_is_setup_probe(v, x);
 	free(http_take_body(x));
 	reservation_release(&v->reservation);
 	if (trial) {
@@ -346,8 +350,8 @@ static void complete(void *ctx, struct http_exchange *x)
 
 static void refused(void *ctx, struct http_exchange *x, unsigned status, const char *what)
 {
-	struct visit early = {0};
-	const struct visit *v = x->user;
+	struct request_state early = {0};
+	const struct request_state *v = x->user;
 
 	if (!v) {
 		early.generation = generation_current();
@@ -356,16 +360,16 @@ static void refused(void *ctx, struct http_exchange *x, unsigned status, const c
 	}
 	switch (status) {
 	case 413:
-		note_misfit(ctx, x, v, MISFIT_TOO_LONG, NULL);
+		note_fault(ctx, x, v, REQUEST_FAULT_TOO_LONG, NULL);
 		break;
 	case 417:
-		note_misfit(ctx, x, v, MISFIT_EXPECTATION, NULL);
+		note_fault(ctx, x, v, REQUEST_FAULT_EXPECTATION, NULL);
 		break;
 	case 503: /* logged by dropped */
 		count(v->source, "refused");
 		break;
 	default:
-		note_misfit(ctx, x, v, MISFIT_MALFORMED, what);
+		note_fault(ctx, x, v, REQUEST_FAULT_MALFORMED, what);
 		break;
 	}
 	generation_unref(early.generation);
@@ -452,7 +456,7 @@ const char *intake_address(const struct intake *i)
 	return http_server_address(i->server);
 }
 
-static void wait_for_visits(struct intake *i, int64_t until_mono_ms)
+static void wait_for_requests(struct intake *i, int64_t until_mono_ms)
 {
 	INSIST(lock_is_mine(&i->lock));
 	while (i->visits > 0 && cond_wait_until(&i->left, &i->lock, until_mono_ms))
@@ -466,7 +470,7 @@ void intake_quiesce(struct intake *i)
 	http_server_quiesce(i->server);
 	http_server_wait_headers(i->server, until_ms);
 	lock_acquire(&i->lock);
-	wait_for_visits(i, until_ms);
+	wait_for_requests(i, until_ms);
 	i->quiesced = true;
 	lock_release(&i->lock);
 }
@@ -475,7 +479,7 @@ void intake_stop(struct intake *i)
 {
 	/* The pipeline has resumed everything by now; the pool's threads still have to send it. */
 	lock_acquire(&i->lock);
-	wait_for_visits(i, clock_mono_ms() + STOP_WAIT_MS);
+	wait_for_requests(i, clock_mono_ms() + STOP_WAIT_MS);
 	lock_release(&i->lock);
 	http_server_stop(i->server);
 	intake_free(i);

@@ -79,28 +79,28 @@ static struct known_source *source_get(struct unknown_states *u, const struct so
 	return k;
 }
 
-enum news {
-	NEWS_NONE,
-	NEWS_STATE, /* a state of which nothing was said yet */
-	NEWS_MANY,  /* the first one that is not remembered */
+enum state_note {
+	STATE_NOTE_NONE,
+	STATE_NOTE_STATE, /* a state of which nothing was said yet */
+	STATE_NOTE_MANY,  /* the first one that is not remembered */
 };
 
 /* Remembers it. */
-static enum news take_news(struct unknown_states *u, const struct source *s, const struct unknown_state *state)
+static enum state_note take_note(struct unknown_states *u, const struct source *s, const struct unknown_state *state)
 {
 	CLEANUP(mem_freep) char *name = mem_fmt("%s %s", state->place, state->text);
-	enum news news = NEWS_STATE;
+	enum state_note news = STATE_NOTE_STATE;
 	struct known_source *k;
 
 	lock_acquire(&u->lock);
 	k = source_get(u, s);
 	for (size_t i = 0; i < k->n; i++)
 		if (text_same(k->states[i], name))
-			news = NEWS_NONE;
-	if (news == NEWS_STATE && k->n < UNKNOWN_STATES_MAX) {
+			news = STATE_NOTE_NONE;
+	if (news == STATE_NOTE_STATE && k->n < UNKNOWN_STATES_MAX) {
 		k->states[k->n++] = TAKE(name);
-	} else if (news == NEWS_STATE) {
-		news = k->full ? NEWS_NONE : NEWS_MANY;
+	} else if (news == STATE_NOTE_STATE) {
+		news = k->full ? STATE_NOTE_NONE : STATE_NOTE_MANY;
 		k->full = true;
 	}
 	lock_release(&u->lock);
@@ -116,16 +116,16 @@ void unknown_states_note(struct unknown_states *u, const struct source *s, const
 	if (!r->unknown_state.text)
 		return;
 	metrics_add(METRIC_UNKNOWN_STATES, s->name, NULL, NULL, 1);
-	switch (take_news(u, s, &r->unknown_state)) {
-	case NEWS_NONE:
+	switch (take_note(u, s, &r->unknown_state)) {
+	case STATE_NOTE_NONE:
 		break;
-	case NEWS_STATE:
+	case STATE_NOTE_STATE:
 		buf_init(&line, LINE_MAX_BYTES);
 		parse_result_describe_unknown_state(r, s->name, &line);
 		log_warning(&about, "%s", line.data);
 		buf_done(&line);
 		break;
-	case NEWS_MANY:
+	case STATE_NOTE_MANY:
 		log_warning(&about,
 			    "more than %d states are none that the definition knows; no further one is named: is the "
 			    "reference in `states` right?",

@@ -31,7 +31,7 @@
 #define PATIENCE_MS 20000
 
 /* What an exchange carries while it is suspended. */
-struct visit {
+struct request_state {
 	struct message message;
 	struct http_exchange *x;
 };
@@ -105,7 +105,7 @@ static int on_begin(void *ctx, struct http_exchange *x)
 		return 1;
 	}
 	if (strcmp(x->path, "/later") == 0 || strcmp(x->path, "/cut") == 0 || strcmp(x->path, "/reset") == 0)
-		x->user = calloc(1, sizeof(struct visit));
+		x->user = calloc(1, sizeof(struct request_state));
 	return 0;
 }
 
@@ -141,7 +141,7 @@ static void echo(struct http_exchange *x)
 
 static void on_complete(void *ctx, struct http_exchange *x)
 {
-	struct visit *v = x->user;
+	struct request_state *v = x->user;
 
 	(void)ctx;
 	if (!v) {
@@ -174,7 +174,7 @@ static void on_done(void *ctx, struct http_exchange *x)
 	count(&fix.done);
 }
 
-static void resume(struct visit *v)
+static void resume(struct request_state *v)
 {
 	char text[64];
 	int kind = v->message.kind;
@@ -203,7 +203,7 @@ static void *resume_all(void *arg)
 			next = message->next; /* before resuming: afterwards it may be freed */
 			if (message->kind == VISIT_STOP)
 				return NULL;
-			resume((struct visit *)message);
+			resume((struct request_state *)message);
 		}
 	}
 }

@@ -2,8 +2,8 @@
 #include <config.h>
 
 #include "intake_stage.h"
-#include "intake/passage.h"
-#include "intake/visit.h"
+#include "intake/intake_submission.h"
+#include "intake/request_state.h"
 
 #define DESK "/webhooks/desk?key=sesame"
 #define OPENED "{\"s\":\"open\",\"c\":\"1\",\"e\":\"jo@example.com\"}"
@@ -151,7 +151,7 @@ static void the_secret_parameter_is_cut_out_wherever_it_stands(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		CLEANUP(mem_freep) char *kept = keep_query(rows[i].query, rows[i].name);
+		CLEANUP(mem_freep) char *kept = redact_query(rows[i].query, rows[i].name);
 
 		assert_string_equal(kept, rows[i].kept);
 	}
@@ -197,7 +197,7 @@ static void behind_trusted_proxies_the_log_names_whom_they_name(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		char out[PEER_MAX];
 
-		assert_string_equal(peer_of(&proxies, rows[i].peer, rows[i].forwarded, out), rows[i].who);
+		assert_string_equal(peer_behind_proxies(&proxies, rows[i].peer, rows[i].forwarded, out), rows[i].who);
 	}
 }
 

@@ -6,7 +6,7 @@
 #include <malloc.h>
 
 #include "base/buf.h"
-#include "intake/passage.h"
+#include "intake/intake_submission.h"
 
 #define DESK "/webhooks/desk?key=sesame"
 
@@ -101,7 +101,8 @@ static void a_batch_is_refused_as_a_whole(void **state)
 #define LARGE_BYTES (BUDGET_BYTES / 4 * 3) /* of it, for what is large */
 
 /* Reads a body of 5,000 bytes beside an array of that many items, where `other` bytes are under way already. */
-static struct passage *read_repeating(struct budget *b, unsigned items, size_t other, struct reservation *reservation)
+static struct intake_submission *read_repeating(struct budget *b, unsigned items, size_t other,
+						struct reservation *reservation)
 {
 	static char body[8192];
 	CLEANUP(generation_unrefp) struct generation *g = generation_current();
@@ -109,7 +110,7 @@ static struct passage *read_repeating(struct budget *b, unsigned items, size_t o
 	struct http_exchange x = {.path = "/", .query = "", .body = body};
 	const struct pairs headers = {0};
 	struct reservation others;
-	struct passage *p;
+	struct intake_submission *p;
 
 	(void)snprintf(body, sizeof(body), "{\"pad\":\"%5000s\",\"list\":[", "x");
 	for (unsigned i = 0; i < items; i++)
@@ -121,7 +122,7 @@ static struct passage *read_repeating(struct budget *b, unsigned items, size_t o
 	assert_true(reservation_resize(&others, other));
 	reservation_init(reservation, b, NULL);
 	assert_true(reservation_resize(reservation, x.body_len));
-	p = passage_new(s, &x, &headers, NULL, reservation, true);
+	p = intake_submission_new(s, &x, &headers, NULL, reservation, true);
 	reservation_release(&others);
 	return p;
 }
@@ -142,16 +143,16 @@ static void what_repeats_a_large_body_waits_for_room(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct budget *b = budget_new(BUDGET_BYTES);
 		struct reservation reservation;
-		struct passage *p = read_repeating(b, rows[i].items, rows[i].other, &reservation);
+		struct intake_submission *p = read_repeating(b, rows[i].items, rows[i].other, &reservation);
 
-		assert_int_equal(passage_has_room(p), rows[i].has_room);
-		assert_int_equal(passage_is_empty(p), !rows[i].has_room);
+		assert_int_equal(intake_submission_has_room(p), rows[i].has_room);
+		assert_int_equal(intake_submission_is_empty(p), !rows[i].has_room);
 		if (rows[i].has_room) /* with their trees where there is room to spare */
 			assert_in_range(reservation.bytes, 5000 * rows[i].items,
 					(rows[i].other == 0 ? 16000 : 6200) * rows[i].items);
 		else
 			assert_int_equal(reservation.bytes, 0);
-		passage_drop(p);
+		intake_submission_discard(p);
 		reservation_release(&reservation);
 		budget_free(b);
 	}
@@ -162,14 +163,14 @@ static void what_could_never_be_held_is_one_webhook_that_cannot_be_read(void **s
 {
 	struct budget *b = budget_new(128 * 1024);
 	struct reservation reservation;
-	struct passage *p = read_repeating(b, 40, 0, &reservation);
+	struct intake_submission *p = read_repeating(b, 40, 0, &reservation);
 
 	(void)state;
-	assert_true(passage_has_room(p));
-	assert_false(passage_is_empty(p));
-	assert_false(passage_has_signal(p));
+	assert_true(intake_submission_has_room(p));
+	assert_false(intake_submission_is_empty(p));
+	assert_false(intake_submission_has_signal(p));
 	assert_in_range(reservation.bytes, 5000, 8192);
-	passage_drop(p);
+	intake_submission_discard(p);
 	reservation_release(&reservation);
 	budget_free(b);
 }
@@ -190,7 +191,7 @@ static void small_items_take_no_more_than_they_count(void **state)
 		struct budget *b = budget_new(8 * BUDGET_BYTES);
 		struct http_exchange x = {.path = "/", .query = ""};
 		struct reservation reservation, other;
-		struct passage *p;
+		struct intake_submission *p;
 		struct buf body;
 		size_t before;
 
@@ -206,11 +207,11 @@ static void small_items_take_no_more_than_they_count(void **state)
 		reservation_init(&reservation, b, NULL);
 		assert_true(reservation_resize(&reservation, x.body_len));
 		before = mallinfo2().uordblks;
-		p = passage_new(config_source(g->config, "many"), &x, &headers, NULL, &reservation, true);
-		assert_true(passage_has_room(p));
+		p = intake_submission_new(config_source(g->config, "many"), &x, &headers, NULL, &reservation, true);
+		assert_true(intake_submission_has_room(p));
 		/* A sanitizer's malloc tells nothing. */
 		assert_true(mallinfo2().uordblks <= before + reservation.bytes + reservation.bytes / 2);
-		passage_drop(p);
+		intake_submission_discard(p);
 		reservation_release(&reservation);
 		reservation_release(&other);
 		budget_free(b);
@@ -229,15 +230,15 @@ static void a_tree_is_kept_only_where_the_pipeline_keeps_it(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct passage *p;
+		struct intake_submission *p;
 		struct reservation reservation;
 
 		reservation_init(&reservation, b, NULL);
 		assert_true(reservation_resize(&reservation, x.body_len));
-		p = passage_new(config_source(g->config, "many"), &x, &headers, NULL, &reservation, i > 0);
-		assert_true(passage_has_signal(p));
+		p = intake_submission_new(config_source(g->config, "many"), &x, &headers, NULL, &reservation, i > 0);
+		assert_true(intake_submission_has_signal(p));
 		taken[i] = reservation.bytes;
-		passage_drop(p);
+		intake_submission_discard(p);
 	}
 	assert_true(taken[0] < taken[1] - JSON_BRANCH_BYTES);
 	budget_free(b);

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "intake/visit.h"
+#include "intake/request_state.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +26,8 @@ static bool is_proxy(const struct proxies *proxies, const char *peer)
 	return false;
 }
 
-const char *peer_of(const struct proxies *proxies, const char *peer, const char *forwarded, char out[PEER_MAX])
+const char *peer_behind_proxies(const struct proxies *proxies, const char *peer, const char *forwarded,
+				char out[PEER_MAX])
 {
 	size_t end = forwarded ? strlen(forwarded) : 0;
 
@@ -49,23 +50,23 @@ const char *peer_of(const struct proxies *proxies, const char *peer, const char 
 	return out;
 }
 
-const char *visit_asker(const struct visit *v, struct http_exchange *x, char peer[PEER_MAX])
+const char *request_state_peer(const struct request_state *v, struct http_exchange *x, char peer[PEER_MAX])
 {
 	/* All lines: a proxy may write a line of its own behind the one that the client made up. */
 	CLEANUP(mem_freep) char *forwarded = http_header_list(x, "X-Forwarded-For");
 
-	(void)peer_of(&v->generation->config->listen.trusted_proxies, http_peer(x), forwarded, peer);
+	(void)peer_behind_proxies(&v->generation->config->listen.trusted_proxies, http_peer(x), forwarded, peer);
 	return peer;
 }
 
-void visit_open_claim(struct visit *v, struct http_exchange *x, struct budget *b)
+void request_state_reserve(struct request_state *v, struct http_exchange *x, struct budget *b)
 {
 	const struct proxies *proxies = &v->generation->config->listen.trusted_proxies;
 	char peer[PEER_MAX];
 	struct ip ip;
 	bool known;
 
-	known = ip_read(visit_asker(v, x, peer), &ip) && !ip_is_loopback(&ip) && !is_proxy(proxies, peer);
+	known = ip_read(request_state_peer(v, x, peer), &ip) && !ip_is_loopback(&ip) && !is_proxy(proxies, peer);
 	if (known)
 		ip = ip_limit_key(&ip);
 	reservation_init(&v->reservation, b, known ? &ip : NULL);
@@ -74,7 +75,7 @@ void visit_open_claim(struct visit *v, struct http_exchange *x, struct budget *b
 /* ---- the proof --------------------------------------------------------------------------------------------------- */
 
 /* All but the body. secrets: where the request's proof may look for them. */
-static struct proof_request request_of(const struct visit *v, const struct http_exchange *x,
+static struct proof_request request_of(const struct request_state *v, const struct http_exchange *x,
 				       struct proof_secrets *ret_secrets)
 {
 	const struct source *s = v->source;
@@ -92,7 +93,7 @@ static struct proof_request request_of(const struct visit *v, const struct http_
 	};
 }
 
-enum proof_verdict visit_prove_outside(const struct visit *v, const struct http_exchange *x)
+enum proof_verdict request_state_check_headers(const struct request_state *v, const struct http_exchange *x)
 {
 	struct proof_secrets secrets;
 	const struct proof_request request = request_of(v, x, &secrets);
@@ -100,7 +101,7 @@ enum proof_verdict visit_prove_outside(const struct visit *v, const struct http_
 	return proof_check_without_body(definition_proof(v->source->definition), &secrets, &request);
 }
 
-enum proof_verdict visit_prove(const struct visit *v, const struct http_exchange *x)
+enum proof_verdict request_state_check_proof(const struct request_state *v, const struct http_exchange *x)
 {
 	const struct proof *proof = definition_proof(v->source->definition);
 	struct proof_secrets secrets;
@@ -116,14 +117,14 @@ enum proof_verdict visit_prove(const struct visit *v, const struct http_exchange
 
 /* ---- trials of the URL ------------------------------------------------------------------------------------------- */
 
-const char *visit_echo(const struct visit *v, struct http_exchange *x)
+const char *request_state_challenge(const struct request_state *v, struct http_exchange *x)
 {
 	const char *name = definition_about(v->source->definition)->challenge;
 
 	return name ? answer_echo(http_header(x, name)) : NULL;
 }
 
-bool visit_is_trial(const struct visit *v, const struct http_exchange *x)
+bool request_state_is_setup_probe(const struct request_state *v, const struct http_exchange *x)
 {
 	CLEANUP(mem_freep) char *query = NULL, *body = NULL;
 	struct webhook w = {.headers = v->headers, .body_len = x->body_len};

@@ -8,7 +8,7 @@
  */
 #include <config.h>
 
-#include "intake/passage.h"
+#include "intake/intake_submission.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@
 
 #define TREE_BYTES_MAX (1024 * 1024) /* of one item that is kept with its tree for its pass */
 
-struct passage {
+struct intake_submission {
 	struct submission submission;
 	struct http_exchange *exchange; /* once it is submitted */
 	const struct source *source;
@@ -51,7 +51,7 @@ static void count(const struct source *s, const char *result, unsigned n)
 
 /* ---- what is kept ------------------------------------------------------------------------------------------------ */
 
-char *keep_query(const char *query, const char *secret_name)
+char *redact_query(const char *query, const char *secret_name)
 {
 	char *kept = mem_new(strlen(query) + 1, 1), *to = kept;
 
@@ -80,8 +80,8 @@ char *keep_query(const char *query, const char *secret_name)
 	return kept;
 }
 
-void keep_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers, char *body,
-		  size_t body_len, struct webhook *ret)
+void redact_webhook(const struct source *s, const struct http_exchange *x, const struct pairs *headers, char *body,
+		    size_t body_len, struct webhook *ret)
 {
 	const struct proof *proof = definition_proof(s->definition);
 
@@ -89,7 +89,7 @@ void keep_webhook(const struct source *s, const struct http_exchange *x, const s
 		.source = mem_str(s->name),
 		.received_ms = x->received_ms,
 		.path = mem_str(x->path),
-		.query = keep_query(x->query, proof_about(proof)->secret_query),
+		.query = redact_query(x->query, proof_about(proof)->secret_query),
 		.body = body,
 		.body_len = body_len,
 	};
@@ -121,7 +121,7 @@ static size_t item_bytes(const struct submission_item *item)
 	return n;
 }
 
-static void items_drop(struct passage *p)
+static void items_drop(struct intake_submission *p)
 {
 	for (size_t i = 0; i < p->submission.n; i++) {
 		parsed_webhook_free(p->submission.items[i].parsed);
@@ -134,14 +134,14 @@ static void items_drop(struct passage *p)
 	p->trees = 0;
 }
 
-/* What the passage takes while the body is still there. */
-static size_t larger(const struct passage *p, size_t bytes)
+/* What the submission takes while the body is still there. */
+static size_t larger(const struct intake_submission *p, size_t bytes)
 {
 	return bytes > p->body_bytes ? bytes : p->body_bytes;
 }
 
 /* For the pass that follows the tree is kept, where there is room to spare; else the pass parses anew. */
-static void bound_tree(struct passage *p, struct parsed_webhook *parsed)
+static void bound_tree(struct intake_submission *p, struct parsed_webhook *parsed)
 {
 	size_t bytes = p->bytes + parsed->tree_bytes;
 
@@ -155,7 +155,7 @@ static void bound_tree(struct passage *p, struct parsed_webhook *parsed)
 }
 
 /* Takes over parsed, and dead_reason. The body is still there: the reservation is of the larger of the two. */
-static struct submission_item *item_add(struct passage *p, struct parsed_webhook *parsed, char *dead_reason)
+static struct submission_item *item_add(struct intake_submission *p, struct parsed_webhook *parsed, char *dead_reason)
 {
 	struct submission *s = &p->submission;
 	struct submission_item *item = &s->items[s->n++];
@@ -177,7 +177,7 @@ static struct submission_item *item_add(struct passage *p, struct parsed_webhook
 
 /* Takes over parsed. Of what anybody may have sent nothing is kept; the request is refused for it only where nothing
  * else was in it. */
-static void take_unreadable(struct passage *p, struct parsed_webhook *parsed, const char *reason)
+static void take_unreadable(struct intake_submission *p, struct parsed_webhook *parsed, const char *reason)
 {
 	if (proof_about(definition_proof(p->source->definition))->needs_secret) {
 		char *struck = known_secrets_redact(reason);
@@ -191,7 +191,7 @@ static void take_unreadable(struct passage *p, struct parsed_webhook *parsed, co
 }
 
 /* Takes what is in w, where it is to be kept, and tree (parsed_webhook_new). */
-static void take_item(struct passage *p, struct webhook *w, struct json_object *tree, size_t tree_bytes)
+static void take_item(struct intake_submission *p, struct webhook *w, struct json_object *tree, size_t tree_bytes)
 {
 	CLEANUP(parsed_webhook_freep)
 	struct parsed_webhook *item = parsed_webhook_new(p->source->definition, w, tree, tree_bytes);
@@ -223,7 +223,7 @@ static void take_item(struct passage *p, struct webhook *w, struct json_object *
 	}
 }
 
-static void take_batch(struct passage *p, struct batch *batch, const struct http_exchange *x,
+static void take_batch(struct intake_submission *p, struct batch *batch, const struct http_exchange *x,
 		       const struct pairs *headers)
 {
 	size_t n = batch_items(batch);
@@ -238,24 +238,24 @@ static void take_batch(struct passage *p, struct batch *batch, const struct http
 		char *body = batch_item(batch, i, &len);
 		struct json_object *tree = batch_take_tree(batch, &tree_bytes);
 
-		keep_webhook(p->source, x, headers, body, len, &w);
+		redact_webhook(p->source, x, headers, body, len, &w);
 		take_item(p, &w, tree, tree_bytes);
 	}
 }
 
 /* What cannot be taken apart is one webhook. */
-static void take_whole(struct passage *p, const struct http_exchange *x, const struct pairs *headers,
+static void take_whole(struct intake_submission *p, const struct http_exchange *x, const struct pairs *headers,
 		       const struct err *reason)
 {
 	struct webhook w;
 
 	p->submission.items = mem_new(1, sizeof(*p->submission.items));
-	keep_webhook(p->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
+	redact_webhook(p->source, x, headers, mem_dup(x->body, x->body_len), x->body_len, &w);
 	take_unreadable(p, parsed_webhook_unparsed(&w), reason->text);
 }
 
 /* What could never be held is no reason to have the helpdesk send it for ever. */
-static void take_too_much(struct passage *p, const struct http_exchange *x, const struct pairs *headers)
+static void take_too_much(struct intake_submission *p, const struct http_exchange *x, const struct pairs *headers)
 {
 	struct err reason = {0};
 	char most[AMOUNT_MAX];
@@ -270,10 +270,11 @@ static void take_too_much(struct passage *p, const struct http_exchange *x, cons
 	take_whole(p, x, headers, &reason);
 }
 
-struct passage *passage_new(const struct source *s, const struct http_exchange *x, const struct pairs *headers,
-			    struct unknown_states *unknown, struct reservation *reservation, bool caches_parsed)
+struct intake_submission *intake_submission_new(const struct source *s, const struct http_exchange *x,
+						const struct pairs *headers, struct unknown_states *unknown,
+						struct reservation *reservation, bool caches_parsed)
 {
-	struct passage *p = mem_new(1, sizeof(*p));
+	struct intake_submission *p = mem_new(1, sizeof(*p));
 	struct batch *batch = NULL;
 	struct err reason = {0};
 	size_t items = 1;
@@ -300,24 +301,24 @@ struct passage *passage_new(const struct source *s, const struct http_exchange *
 	return p;
 }
 
-bool passage_is_empty(const struct passage *p)
+bool intake_submission_is_empty(const struct intake_submission *p)
 {
 	return p->submission.n == 0;
 }
 
-bool passage_has_signal(const struct passage *p)
+bool intake_submission_has_signal(const struct intake_submission *p)
 {
 	return p->has_signal;
 }
 
-bool passage_has_room(const struct passage *p)
+bool intake_submission_has_room(const struct intake_submission *p)
 {
 	return !p->full;
 }
 
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
 
-void passage_drop(struct passage *p)
+void intake_submission_discard(struct intake_submission *p)
 {
 	items_drop(p);
 	if (p->reservation)
@@ -325,20 +326,20 @@ void passage_drop(struct passage *p)
 	free(p);
 }
 
-static void count_rest(const struct passage *p)
+static void count_rest(const struct intake_submission *p)
 {
 	count(p->source, "pong", p->pongs);
 	count(p->source, "ignored", p->ignored);
 	count(p->source, "unreadable", p->unreadable);
 }
 
-static void count_refused(const struct passage *p)
+static void count_refused(const struct intake_submission *p)
 {
 	count(p->source, "refused",
 	      p->full ? p->refused : (unsigned)p->submission.n + p->pongs + p->ignored + p->unreadable);
 }
 
-void passage_answer(struct passage *p, struct http_exchange *x)
+void intake_submission_answer(struct intake_submission *p, struct http_exchange *x)
 {
 	enum answer a = ANSWER_IGNORED;
 
@@ -348,18 +349,18 @@ void passage_answer(struct passage *p, struct http_exchange *x)
 	else if (p->ignored == 0)
 		a = ANSWER_PONG;
 	answer_give(x, a, NULL);
-	passage_drop(p);
+	intake_submission_discard(p);
 }
 
-void passage_refuse(struct passage *p, struct http_exchange *x)
+void intake_submission_refuse(struct intake_submission *p, struct http_exchange *x)
 {
 	count_refused(p);
 	answer_give(x, ANSWER_UNAVAILABLE, NULL);
-	passage_drop(p);
+	intake_submission_discard(p);
 }
 
 /* A dead letter that nobody hears of would be a lost webhook. One line a POST. */
-static void tell_dead(const struct passage *p)
+static void tell_dead(const struct intake_submission *p)
 {
 	const struct submission_item *first = NULL;
 	struct log_about about;
@@ -396,7 +397,7 @@ static void answered(struct submission *s)
 		[SUBMISSION_DUPLICATE] = "duplicate",
 		[SUBMISSION_IGNORED] = "ignored",
 	};
-	struct passage *p = s->user;
+	struct intake_submission *p = s->user;
 
 	if (s->refused) {
 		count_refused(p);
@@ -416,10 +417,10 @@ static void answered(struct submission *s)
 		parsed_webhook_free(TAKE(s->items[i].parsed));
 	reservation_release(TAKE(p->reservation));
 	answer_submission(p->exchange, s, p->several);
-	passage_drop(p);
+	intake_submission_discard(p);
 }
 
-void passage_submit(struct passage *p, struct http_exchange *x, struct pipeline *pipeline)
+void intake_submission_post(struct intake_submission *p, struct http_exchange *x, struct pipeline *pipeline)
 {
 	p->submission.answered = answered;
 	p->submission.user = p;
