@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "admin/api.h"
-#include "admin/gate.h"
+#include "admin/auth.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/known_secrets.h"
@@ -29,7 +29,7 @@
 
 struct admin {
 	struct http_server *server;
-	struct gate *gate;
+	struct auth *auth;
 	struct pipeline *pipeline;
 	struct admin_reloader reloader;
 	int64_t started_ms;
@@ -183,13 +183,13 @@ static int on_begin(void *ctx, struct http_exchange *x)
 	const bool is_api = strncmp(x->path, "/api", 4) == 0 && (x->path[4] == '/' || x->path[4] == '\0');
 	const bool is_change = route && route->change, is_get = text_is(x->method, "GET") || text_is(x->method, "HEAD");
 	CLEANUP(generation_unrefp) struct generation *g = generation_current();
-	enum gate_verdict verdict;
+	enum auth_verdict verdict;
 
 	if (is_api) {
-		verdict = gate_page(a->gate, x, g->config);
-		if (verdict != GATE_OPEN) {
+		verdict = auth_check_origin(a->auth, x, g->config);
+		if (verdict != AUTH_OK) {
 			turn_away(x, 403,
-				  verdict == GATE_HOST
+				  verdict == AUTH_HOST
 					  ? "{\"error\":\"the Host of this request is neither loopback nor one of "
 					    "admin.hosts\"}"
 					  : "{\"error\":\"the Origin of this request is another place: web pages of "
@@ -205,13 +205,13 @@ static int on_begin(void *ctx, struct http_exchange *x)
 			  "Allow", is_change ? "POST" : "GET, HEAD");
 		return 1;
 	}
-	verdict = is_api ? gate_token(a->gate, x, g) : GATE_OPEN;
-	if (verdict == GATE_NO_TOKEN)
+	verdict = is_api ? auth_check_token(a->auth, x, g) : AUTH_OK;
+	if (verdict == AUTH_NO_TOKEN)
 		refuse_without_token(x, g->config);
-	else if (verdict != GATE_OPEN)
+	else if (verdict != AUTH_OK)
 		turn_away(x, 401, "{\"error\":\"the right admin token is needed: Authorization: Bearer TOKEN\"}",
 			  "WWW-Authenticate", "Bearer");
-	return verdict != GATE_OPEN;
+	return verdict != AUTH_OK;
 }
 
 static void on_complete(void *ctx, struct http_exchange *x)
@@ -265,11 +265,11 @@ int admin_start(struct pipeline *p, const struct config *c, const struct http_so
 	a->pipeline = p;
 	a->reloader = *reloader;
 	a->started_ms = clock_now_ms();
-	a->gate = gate_new(mode_is_proof(c->admin.address, passed));
+	a->auth = auth_new(mode_is_proof(c->admin.address, passed));
 	int code = http_server_start(&options, &handler, &a->server, reterr);
 	if (code < 0) {
 		(void)err_prefix(reterr, "admin.address");
-		gate_free(a->gate);
+		auth_free(a->auth);
 		free(a);
 		return code;
 	}
@@ -287,6 +287,6 @@ void admin_stop(struct admin *a)
 	if (!a)
 		return;
 	http_server_stop(a->server);
-	gate_free(a->gate);
+	auth_free(a->auth);
 	free(a);
 }

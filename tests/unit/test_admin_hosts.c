@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "admin/gate.h"
+#include "admin/auth.h"
 
 static char names[][24] = {"bridge.example.com", "Dotted.Example.",       "10.1.2.3",
 			   "2001:db8::7",        "only.example.com:8086", "[2001:db8::9]:444"};

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "admin/gate.h"
+#include "admin/auth.h"
 
 #include <string.h>
 #include <strings.h>
@@ -15,18 +15,18 @@
 #include "http/server.h"
 
 #define LOG_EVERY_MS (60 * CLOCK_SECOND_MS)
-#define KINDS (GATE_NO_TOKEN + 1)
+#define KINDS (AUTH_NO_TOKEN + 1)
 
 /* ---- hosts ------------------------------------------------------------------------------------------------------- */
 
 #define NO_PORT 0
 
-struct place {
+struct host_port {
 	char *host; /* without brackets and a dot at the end; NULL: the text is no host */
 	uint16_t port;
 };
 
-static void place_done(struct place *p)
+static void host_port_done(struct host_port *p)
 {
 	free(p->host);
 }
@@ -42,10 +42,10 @@ static char *host_read(const char *text, uint16_t *ret_port)
 	return TAKE(host);
 }
 
-static struct place place_read(const char *text, uint16_t port_else)
+static struct host_port host_port_read(const char *text, uint16_t port_else)
 {
 	uint16_t port = NO_PORT;
-	struct place p = {.host = host_read(text, &port)};
+	struct host_port p = {.host = host_read(text, &port)};
 	size_t len = p.host ? strlen(p.host) : 0;
 
 	p.port = port != NO_PORT ? port : port_else;
@@ -54,7 +54,7 @@ static struct place place_read(const char *text, uint16_t port_else)
 	return p;
 }
 
-static bool hosts_same(const struct place *a, const struct place *b)
+static bool hosts_same(const struct host_port *a, const struct host_port *b)
 {
 	struct ip x, y;
 
@@ -69,12 +69,12 @@ bool hosts_allow(const char *host, const struct strings *hosts)
 {
 	uint16_t port;
 	CLEANUP(mem_freep) char *bare = host_read(host, &port);
-	CLEANUP(place_done) struct place asked = place_read(host, NO_PORT);
+	CLEANUP(host_port_done) struct host_port asked = host_port_read(host, NO_PORT);
 
 	if (bare && host_is_loopback(bare))
 		return true;
 	for (size_t i = 0; i < hosts->n; i++) {
-		CLEANUP(place_done) struct place known = place_read(hosts->items[i], NO_PORT);
+		CLEANUP(host_port_done) struct host_port known = host_port_read(hosts->items[i], NO_PORT);
 
 		if (hosts_same(&asked, &known) && (known.port == NO_PORT || known.port == asked.port))
 			return true;
@@ -88,52 +88,52 @@ bool hosts_is_own_origin(const char *origin, const char *host)
 
 	if (!url_split(origin, &u) || u.rest[0] != '\0')
 		return false;
-	CLEANUP(place_done) struct place page = place_read(u.authority, u.https ? 443 : 80);
-	CLEANUP(place_done) struct place asked = place_read(host, u.https ? 443 : 80);
+	CLEANUP(host_port_done) struct host_port page = host_port_read(u.authority, u.https ? 443 : 80);
+	CLEANUP(host_port_done) struct host_port asked = host_port_read(host, u.https ? 443 : 80);
 	return hosts_same(&page, &asked) && page.port == asked.port;
 }
 
-/* ---- the gate ---------------------------------------------------------------------------------------------------- */
+/* ---- the auth ---------------------------------------------------------------------------------------------------- */
 
-struct gate {
+struct auth {
 	bool mode_is_proof;
 	struct lock lock;
 	struct ratelimit kinds[KINDS]; /* under the lock */
 };
 
-struct gate *gate_new(bool mode_is_proof)
+struct auth *auth_new(bool mode_is_proof)
 {
-	struct gate *gate = mem_new(1, sizeof(*gate));
+	struct auth *auth = mem_new(1, sizeof(*auth));
 
-	gate->mode_is_proof = mode_is_proof;
-	lock_init(&gate->lock);
-	return gate;
+	auth->mode_is_proof = mode_is_proof;
+	lock_init(&auth->lock);
+	return auth;
 }
 
-void gate_free(struct gate *gate)
+void auth_free(struct auth *auth)
 {
-	if (!gate)
+	if (!auth)
 		return;
-	lock_done(&gate->lock);
-	free(gate);
+	lock_done(&auth->lock);
+	free(auth);
 }
 
-static enum gate_verdict refuse(struct gate *gate, enum gate_verdict kind, struct http_exchange *x)
+static enum auth_verdict refuse(struct auth *auth, enum auth_verdict kind, struct http_exchange *x)
 {
 	static const char *const reasons[KINDS] = {
-		[GATE_HOST] = "foreign host",
-		[GATE_ORIGIN] = "foreign origin",
-		[GATE_TOKEN] = "no or wrong token",
-		[GATE_NO_TOKEN] = "there is no admin token",
+		[AUTH_HOST] = "foreign host",
+		[AUTH_ORIGIN] = "foreign origin",
+		[AUTH_TOKEN] = "no or wrong token",
+		[AUTH_NO_TOKEN] = "there is no admin token",
 	};
 	const struct log_about about = {.reason = reasons[kind]};
-	const char *advice = kind == GATE_HOST ? " (admin.hosts names the hosts that may)" : "";
+	const char *advice = kind == AUTH_HOST ? " (admin.hosts names the hosts that may)" : "";
 	unsigned more = 0;
 	bool due;
 
-	lock_acquire(&gate->lock);
-	due = ratelimit_passes(&gate->kinds[kind], clock_mono_ms(), LOG_EVERY_MS, &more);
-	lock_release(&gate->lock);
+	lock_acquire(&auth->lock);
+	due = ratelimit_passes(&auth->kinds[kind], clock_mono_ms(), LOG_EVERY_MS, &more);
+	lock_release(&auth->lock);
 	if (due && more > 0)
 		log_warning(&about,
 			    "a request from %s to the admin address was refused%s, and %u since the last such line",
@@ -143,18 +143,18 @@ static enum gate_verdict refuse(struct gate *gate, enum gate_verdict kind, struc
 	return kind;
 }
 
-enum gate_verdict gate_page(struct gate *gate, struct http_exchange *x, const struct config *c)
+enum auth_verdict auth_check_origin(struct auth *auth, struct http_exchange *x, const struct config *c)
 {
 	const char *host = http_header(x, "Host"), *origin = http_header(x, "Origin");
 
 	if (http_header_count(x, "Host") != 1 || !host || !hosts_allow(host, &c->admin.hosts))
-		return refuse(gate, GATE_HOST, x);
+		return refuse(auth, AUTH_HOST, x);
 	if (http_header_count(x, "Origin") > 1 || (origin && !hosts_is_own_origin(origin, host)))
-		return refuse(gate, GATE_ORIGIN, x);
-	return GATE_OPEN;
+		return refuse(auth, AUTH_ORIGIN, x);
+	return AUTH_OK;
 }
 
-enum gate_verdict gate_token(struct gate *gate, struct http_exchange *x, const struct generation *g)
+enum auth_verdict auth_check_token(struct auth *auth, struct http_exchange *x, const struct generation *g)
 {
 	static const char scheme[] = "Bearer ";
 	const struct config *c = g->config;
@@ -163,15 +163,15 @@ enum gate_verdict gate_token(struct gate *gate, struct http_exchange *x, const s
 	bool good = false;
 	size_t n;
 
-	if (gate->mode_is_proof && text_is(http_peer(x), "unix"))
-		return GATE_OPEN;
+	if (auth->mode_is_proof && text_is(http_peer(x), "unix"))
+		return AUTH_OK;
 	values = secret_values(g->secrets, c->admin.token ? c->admin.token : c->admin.made, &n);
 	if (n == 0)
-		return refuse(gate, GATE_NO_TOKEN, x);
+		return refuse(auth, AUTH_NO_TOKEN, x);
 	if (!shown || strncasecmp(shown, scheme, sizeof(scheme) - 1) != 0)
-		return refuse(gate, GATE_TOKEN, x);
+		return refuse(auth, AUTH_TOKEN, x);
 	shown += sizeof(scheme) - 1;
 	for (size_t i = 0; i < n; i++)
 		good |= digest_equal(shown, strlen(shown), values[i], strlen(values[i]));
-	return good ? GATE_OPEN : refuse(gate, GATE_TOKEN, x);
+	return good ? AUTH_OK : refuse(auth, AUTH_TOKEN, x);
 }
