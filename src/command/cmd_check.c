@@ -13,7 +13,7 @@
 #include "base/out.h"
 #include "base/path.h"
 #include "base/text.h"
-#include "command/check_judge.h"
+#include "command/check_as_user.h"
 #include "command/load.h"
 #include "command/options.h"
 #include "conf/access.h"
@@ -151,7 +151,7 @@ static bool tell_send(const struct account *a, const struct http_response *reply
 }
 
 /* A key that reads more than it needs is a key that leaks more when it is lost. */
-static void tell_reads(const struct account *a, const char *key, struct check_judge *judge)
+static void tell_reads(const struct account *a, const char *key, struct check_as_user *judge)
 {
 	static const struct {
 		const char *path, *scope;
@@ -183,7 +183,7 @@ static void tell_reads(const struct account *a, const char *key, struct check_ju
 			   excess);
 }
 
-static bool check_key(const struct generation *g, const struct account *a, struct check_judge *judge)
+static bool check_key(const struct generation *g, const struct account *a, struct check_as_user *judge)
 {
 	const char *key = secret_value(g->secrets, a->api_key);
 	CLEANUP(mem_freep) char *page = request_key_page(EVENTS_SCOPE);
@@ -218,7 +218,7 @@ static void tell_fixed_secrets(const struct generation *g)
 		out_print("secrets: some are systemd's credentials; a changed one is taken with a restart only\n");
 }
 
-static void warn_of_revisions(const struct config *c, struct check_judge *judge)
+static void warn_of_revisions(const struct config *c, struct check_as_user *judge)
 {
 	for (size_t i = 0; i < c->accounts_n; i++) {
 		const struct account *a = &c->accounts[i];
@@ -234,7 +234,7 @@ static void warn_of_revisions(const struct config *c, struct check_judge *judge)
 
 /* The daemon makes the file, not the folder. systemd makes the folder that the unit names at each start, and gives it
  * with all that is in it to the unit's user where it is somebody else's. */
-static void warn_of_store(const struct config *c, struct check_judge *judge)
+static void warn_of_store(const struct config *c, struct check_as_user *judge)
 {
 	CLEANUP(mem_freep) char *folder = path_folder(c->store.path), *folder_word = access_word(folder);
 	CLEANUP(mem_freep) char *file_word = access_word(c->store.path);
@@ -274,7 +274,7 @@ static void warn_of_token_file(void *ctx, const char *path)
 }
 
 /* A made one that is not there yet, or that this user may not look for, is nothing to warn of. */
-static void tell_token(const struct config *c, struct check_judge *judge)
+static void tell_token(const struct config *c, struct check_as_user *judge)
 {
 	if (strncmp(c->admin.address, "unix:", 5) == 0)
 		; /* the socket's mode is the proof */
@@ -306,15 +306,15 @@ static bool keys_are_plain(const struct generation *g)
 	return good;
 }
 
-struct seeing {
-	const struct check_judge *judge;
+struct hidden_check {
+	const struct check_as_user *judge;
 	bool good;
 };
 
 /* A file that may be read, but is not there in the daemon's view of the file system. */
 static void tell_hidden(void *ctx, const char *path, bool fixed)
 {
-	struct seeing *s = ctx;
+	struct hidden_check *s = ctx;
 	CLEANUP(mem_freep) char *whole = realpath(path, NULL);
 	const char *by = whole && !fixed ? daemon_unit_hides(&s->judge->unit, whole) : NULL;
 
@@ -325,7 +325,7 @@ static void tell_hidden(void *ctx, const char *path, bool fixed)
 }
 
 /* The program's former place, as a drop-in may name it: a link that the next release does not have. */
-static void warn_of_former_place(struct check_judge *judge)
+static void warn_of_former_place(struct check_as_user *judge)
 {
 	const char *start = judge->unit.former_start, *path = start ? start : judge->unit.former_reload;
 
@@ -337,10 +337,10 @@ static void warn_of_former_place(struct check_judge *judge)
 			   path);
 }
 
-static int check(const struct command_context *ctx, struct check_judge *judge, bool key)
+static int check(const struct command_context *ctx, struct check_as_user *judge, bool key)
 {
 	CLEANUP(generation_unrefp) struct generation *g = load_generation(ctx, &judge->warnings);
-	struct seeing seen = {.judge = judge, .good = true};
+	struct hidden_check seen = {.judge = judge, .good = true};
 	char warnings[AMOUNT_MAX];
 	bool good;
 
@@ -350,7 +350,7 @@ static int check(const struct command_context *ctx, struct check_judge *judge, b
 	tell_fixed_secrets(g);
 	warn_of_revisions(g->config, judge);
 	warn_of_store(g->config, judge);
-	check_judge_sockets(judge, g->config);
+	check_as_user_sockets(judge, g->config);
 	tell_token(g->config, judge);
 	warn_of_former_place(judge);
 	if (judge->for_unit) { /* only the unit says what the daemon's view of the file system lacks */
@@ -374,7 +374,7 @@ static int check(const struct command_context *ctx, struct check_judge *judge, b
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	const char *user = NULL;
-	struct check_judge judge;
+	struct check_as_user judge;
 	bool key = false;
 	size_t n;
 	const struct option_spec specs[] = {
@@ -383,10 +383,10 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	int end = options_parse(&command_check, specs, argc, argv, NULL, 0, &n);
 	if (end != OPTIONS_GO)
 		return end;
-	end = check_judge(&command_check, ctx, user, &judge);
+	end = check_as_user(&command_check, ctx, user, &judge);
 	if (end == COMMAND_GOOD)
 		end = check(ctx, &judge, key);
-	check_judge_done(&judge);
+	check_as_user_done(&judge);
 	return end;
 }
 

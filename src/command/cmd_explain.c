@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/out.h"
-#include "command/explain_parts.h"
+#include "command/explain_internal.h"
 #include "command/load.h"
 #include "helpdesk/parse/batch.h"
 #include "intake/answer.h"

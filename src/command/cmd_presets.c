@@ -81,7 +81,7 @@ static void print_verified(const struct definition *d)
 /* ---- a configuration --------------------------------------------------------------------------------------------- */
 
 /* The preset that is shown. */
-struct shown {
+struct preset_view {
 	const char *name;
 	const struct node *tree;
 	const struct definition *d;
@@ -100,7 +100,7 @@ static void print_comment(const char *text)
 
 /* ---- a configuration: the source --------------------------------------------------------------------------------- */
 
-static void print_authenticate(const struct shown *p)
+static void print_authenticate(const struct preset_view *p)
 {
 	if (proof_about(p->proof)->needs_user)
 		out_print("    authenticate: {user: deskbridge, password: {credential: %s-webhook}}\n", p->name);
@@ -120,7 +120,7 @@ static const char *choice_name(const struct node *choice)
 }
 
 /* The default of each parameter, and what else can be chosen; in capitals what only the operator knows. */
-static void print_with(const struct shown *p)
+static void print_with(const struct preset_view *p)
 {
 	const struct node *parameters = node_get(p->tree, "parameters");
 	size_t n = parameters ? parameters->n : 0;
@@ -150,7 +150,7 @@ static void print_with(const struct shown *p)
 	}
 }
 
-static void print_lookup(const struct shown *p)
+static void print_lookup(const struct preset_view *p)
 {
 	bool needed = definition_about(p->d)->needs_lookup;
 	const char *indent = needed ? "" : "# ";
@@ -172,7 +172,7 @@ static void print_lookup(const struct shown *p)
 
 /* ---- a configuration: what belongs to it ------------------------------------------------------------------------- */
 
-static void print_secrets(const struct shown *p)
+static void print_secrets(const struct preset_view *p)
 {
 	CLEANUP(mem_freep) char *page = request_key_page(KEY_PAGE_SCOPES);
 	const struct step *first = definition_about(p->d)->steps;
@@ -216,7 +216,7 @@ static bool matcher_asks(const struct node *matcher, const char *reference)
 	return false;
 }
 
-static void print_url(const struct shown *p, const char *transition)
+static void print_url(const struct preset_view *p, const char *transition)
 {
 	const char *secret = proof_about(p->proof)->secret_query;
 
@@ -229,7 +229,7 @@ static void print_url(const struct shown *p, const char *transition)
 }
 
 /* Where the URL may say the transition, a rule of the desk for each of them has a URL of its own. */
-static void print_urls(const struct shown *p)
+static void print_urls(const struct preset_view *p)
 {
 	static const char *const transitions[] = {"opened", "reopened", "closed"};
 	bool told = false;
@@ -246,7 +246,7 @@ static void print_urls(const struct shown *p)
 	}
 }
 
-static void print_pastes(const struct shown *p)
+static void print_pastes(const struct preset_view *p)
 {
 	const char *before = NULL;
 
@@ -267,7 +267,7 @@ static void print_pastes(const struct shown *p)
 /* A configuration in which only the words in capitals are left to fill in. tree: what d was compiled from. */
 static void print_config(const char *name, const struct node *tree, const struct definition *d)
 {
-	const struct shown p = {.name = name, .tree = tree, .d = d, .proof = definition_proof(d)};
+	const struct preset_view p = {.name = name, .tree = tree, .d = d, .proof = definition_proof(d)};
 
 	out_print("# deskbridge with %s: a whole configuration. Fill in what is in capitals. Where there is one "
 		  "already, add what\n"

@@ -72,7 +72,7 @@ static void print_table(struct json_object *rows, struct json_object *accounts, 
 }
 
 /* Page after page of events or webhooks until `limit` rows are there or the daemon has no more. */
-static int collect(const struct daemon_door *door, const char *what, const char *state, long limit,
+static int collect(const struct admin_client *client, const char *what, const char *state, long limit,
 		   struct json_object *rows)
 {
 	CLEANUP(mem_freep) char *before = NULL;
@@ -83,7 +83,7 @@ static int collect(const struct daemon_door *door, const char *what, const char 
 		CLEANUP(mem_freep)
 		char *path = mem_fmt("/api/%s?limit=%ld%s%s%s%s", what, page, state ? "&state=" : "",
 				     state ? state : "", before ? "&before=" : "", before ? before : "");
-		int status = load_from_daemon(door, path, json_type_array, &part);
+		int status = load_from_daemon(client, path, json_type_array, &part);
 		if (status != COMMAND_GOOD)
 			return status;
 		size_t n = json_object_array_length(part);
@@ -205,17 +205,17 @@ static void print_json(struct json_object *events, struct json_object *waiting, 
 	out_print("\n");
 }
 
-static int list(const struct daemon_door *door, const char *state, long limit, bool json)
+static int list(const struct admin_client *client, const char *state, long limit, bool json)
 {
 	CLEANUP(json_putp) struct json_object *events = json_object_new_array();
 	CLEANUP(json_putp) struct json_object *waiting = json_object_new_array();
 	CLEANUP(json_putp) struct json_object *dead = json_object_new_array();
 
-	int status = collect(door, "events", state, limit, events);
+	int status = collect(client, "events", state, limit, events);
 	if (status == COMMAND_GOOD && (!state || text_is(state, event_state_name(EVENT_READY))))
-		status = collect(door, "webhooks", "pending", limit, waiting);
+		status = collect(client, "webhooks", "pending", limit, waiting);
 	if (status == COMMAND_GOOD && (!state || text_is(state, event_state_name(EVENT_DEAD))))
-		status = collect(door, "webhooks", "dead", limit, dead);
+		status = collect(client, "webhooks", "dead", limit, dead);
 	if (status != COMMAND_GOOD)
 		return status;
 	if (json) {
@@ -223,7 +223,7 @@ static int list(const struct daemon_door *door, const char *state, long limit, b
 		return COMMAND_GOOD;
 	}
 	CLEANUP(json_putp) struct json_object *daemon = NULL;
-	status = load_from_daemon(door, "/api/status?paused=1", json_type_object, &daemon);
+	status = load_from_daemon(client, "/api/status?paused=1", json_type_object, &daemon);
 	if (status != COMMAND_GOOD)
 		return status;
 	print_table(events, json_member(daemon, "accounts"), state, limit);
@@ -236,15 +236,14 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 {
 	static const char *const states[] = {"ready", "delivered", "dead", NULL};
 	const char *state = NULL, *words[1];
-	struct door_options options = {0};
+	struct admin_client_options options = {0};
 	long limit = LIMIT_DEFAULT;
 	bool json = false;
 	enum event_state parsed;
 	size_t n;
 	const struct option_spec specs[] = {
-		{"--state", OPTION_TEXT, &state}, {"--limit", OPTION_COUNT, &limit},
-		{"--json", OPTION_FLAG, &json},   DOOR_SPECS(&options),
-		{NULL, OPTION_FLAG, NULL},
+		{"--state", OPTION_TEXT, &state}, {"--limit", OPTION_COUNT, &limit}, {"--json", OPTION_FLAG, &json},
+		ADMIN_CLIENT_SPECS(&options),     {NULL, OPTION_FLAG, NULL},
 	};
 
 	int end = options_parse(&command_queue, specs, argc, argv, words, 1, &n);
@@ -255,18 +254,18 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	if (state && event_state_parse(state, &parsed) < 0)
 		return options_expected(&command_queue, "--state ", state, states);
 
-	struct daemon_door door;
-	int status = door_open(ctx, &command_queue, &options, &door);
+	struct admin_client client;
+	int status = admin_client_open(ctx, &command_queue, &options, &client);
 	if (status == COMMAND_GOOD)
-		status = list(&door, state, limit, json);
-	door_close(&door);
+		status = list(&client, state, limit, json);
+	admin_client_close(&client);
 	return status;
 }
 
 const struct command command_queue = {
 	.name = "queue",
 	.arguments = "list [--state ready|delivered|dead] [--limit N] [--json]\n"
-		     "                                  " DOOR_ARGUMENTS,
+		     "                                  " ADMIN_CLIENT_ARGUMENTS,
 	.summary = "show the events that wait, were delivered, or are dead letters",
 	.help = "Asks the running daemon through its admin address. Newest first.\n"
 		"\n"
@@ -281,7 +280,7 @@ const struct command command_queue = {
 		"                     unique_id, created, attempts, next_attempt, reason, kind}, newest first;\n"
 		"                     kind: event, or webhook for one that waits (state pending, with wait) or is\n"
 		"                     dead; account, metric, email and unique_id are null there, attempts and\n"
-		"                     next_attempt those of its lookup\n" DOOR_HELP "\n"
+		"                     next_attempt those of its lookup\n" ADMIN_CLIENT_HELP "\n"
 		"Example: why did nothing arrive?\n"
 		"  deskbridge queue list --state dead\n",
 	.run = run,

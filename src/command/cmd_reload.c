@@ -77,7 +77,7 @@ static void note_other_file(const struct command_context *ctx, struct json_objec
 		out_error("deskbridge: note: the daemon reads %s, not %s\n", config, ctx->config_file);
 }
 
-static int tell(const struct command_context *ctx, const struct daemon_door *door, const struct http_response *reply,
+static int tell(const struct command_context *ctx, const struct admin_client *client, const struct http_response *reply,
 		bool json)
 {
 	CLEANUP(json_putp) struct json_object *verdict = NULL;
@@ -106,39 +106,39 @@ static int tell(const struct command_context *ctx, const struct daemon_door *doo
 	if (reply->failure == HTTP_TIMEOUT)
 		out_error("deskbridge: the daemon at %s has not said within %d s whether it takes the configuration; "
 			  "it may still take it: \"journalctl -u deskbridge\" tells\n",
-			  door->address, WAIT_MS / 1000);
+			  client->address, WAIT_MS / 1000);
 	else
-		(void)door_tell_failure(door, reply);
+		(void)admin_client_print_failure(client, reply);
 	return COMMAND_FAILED;
 }
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
-	struct door_options options = {0};
+	struct admin_client_options options = {0};
 	bool json = false;
 	size_t n;
 	const struct option_spec specs[] = {
-		{"--json", OPTION_FLAG, &json}, DOOR_SPECS(&options), {NULL, OPTION_FLAG, NULL}};
-	struct daemon_door door;
+		{"--json", OPTION_FLAG, &json}, ADMIN_CLIENT_SPECS(&options), {NULL, OPTION_FLAG, NULL}};
+	struct admin_client client;
 	struct http_response reply;
 
 	int status = options_parse(&command_reload, specs, argc, argv, NULL, 0, &n);
 	if (status != OPTIONS_GO)
 		return status;
-	status = door_open(ctx, &command_reload, &options, &door);
+	status = admin_client_open(ctx, &command_reload, &options, &client);
 	if (status == COMMAND_GOOD)
-		status = door_ask(&door, "POST", "/api/reload", WAIT_MS, &reply);
+		status = admin_client_ask(&client, "POST", "/api/reload", WAIT_MS, &reply);
 	if (status == COMMAND_GOOD) {
-		status = tell(ctx, &door, &reply, json);
+		status = tell(ctx, &client, &reply, json);
 		http_response_done(&reply);
 	}
-	door_close(&door);
+	admin_client_close(&client);
 	return status;
 }
 
 const struct command command_reload = {
 	.name = "reload",
-	.arguments = "[--json] " DOOR_ARGUMENTS,
+	.arguments = "[--json] " ADMIN_CLIENT_ARGUMENTS,
 	.summary = "let the running daemon take a changed configuration",
 	.help = "Asks the running daemon through its admin address and waits for its verdict, a minute at most. The "
 		"daemon\n"
@@ -146,7 +146,7 @@ const struct command command_reload = {
 		"Every\n"
 		"error is printed as the daemon sees it. `systemctl reload` runs this command.\n"
 		"\n"
-		"  --json             the verdict as JSON\n" DOOR_HELP "\n"
+		"  --json             the verdict as JSON\n" ADMIN_CLIENT_HELP "\n"
 		"Exit status: 0 taken, 78 the configuration has errors, 1 no answer, or not taken for another "
 		"reason.\n",
 	.run = run,

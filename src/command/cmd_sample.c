@@ -23,7 +23,7 @@
 #define REFUSED_MAX 1024 /* bytes of what is no address in a note */
 
 /* The request that the helpdesk would make. */
-struct parcel {
+struct sample_request {
 	char *url; /* with the query that proves, where one does */
 	const char *unix_socket;
 	struct sample sample;
@@ -47,7 +47,7 @@ static void print_quoted(const char *text)
 	out_exact(stdout, quoted.data); /* for the shell, the proof in it */
 }
 
-static void print_curl(const struct parcel *p)
+static void print_curl(const struct sample_request *p)
 {
 	out_print("curl -sS ");
 	if (p->unix_socket) {
@@ -66,7 +66,7 @@ static void print_curl(const struct parcel *p)
 	out_print("\n");
 }
 
-static int post(const struct parcel *p)
+static int post(const struct sample_request *p)
 {
 	struct http_request ask = {.method = "POST",
 				   .url = p->url,
@@ -93,7 +93,7 @@ static int post(const struct parcel *p)
 }
 
 /* Everything around the body. base: --url; NULL for the configuration's address. */
-static void make(const struct generation *g, const struct source *s, const char *base, struct parcel *p)
+static void make(const struct generation *g, const struct source *s, const char *base, struct sample_request *p)
 {
 	size_t len = base ? strlen(base) : 0;
 	CLEANUP(mem_freep) char *address = NULL;
@@ -141,7 +141,7 @@ static bool is_harmless(const struct source_policy *s)
 /* ---- notes ------------------------------------------------------------------------------------------------------- */
 
 /* The first item of the webhook, as it would be received. false: there is none. */
-static bool first_webhook(const struct source *s, const struct parcel *p, struct webhook *ret)
+static bool first_webhook(const struct source *s, const struct sample_request *p, struct webhook *ret)
 {
 	const struct webhook w = {.source = s->name,
 				  .received_ms = clock_now_ms(),
@@ -236,7 +236,7 @@ static bool holds_email(const struct signal *signal, const char *wanted)
 }
 
 /* Notes the options that have no place in the webhook, and where the address comes from. */
-static void tell(const struct source *s, const struct parcel *p, const struct sample_values *wish)
+static void tell(const struct source *s, const struct sample_request *p, const struct sample_values *wish)
 {
 	const struct signal *signal;
 	struct parsed_webhook *parsed;
@@ -272,7 +272,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	const char *url = NULL, *words[2];
 	bool do_post = false, yes = false;
 	enum transition transition;
-	struct parcel parcel = {0};
+	struct sample_request request = {0};
 	struct err wrong;
 	size_t n;
 	const struct option_spec specs[] = {
@@ -307,20 +307,20 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		return COMMAND_FAILED;
 	}
 	wish.now_ms = clock_now_ms();
-	if (definition_sample_fill(s->definition, transition, &wish, &parcel.sample) < 0) {
+	if (definition_sample_fill(s->definition, transition, &wish, &request.sample) < 0) {
 		out_error("deskbridge sample: the definition of %s has no sample for %s\n", s->name, words[1]);
 		return COMMAND_FAILED;
 	}
-	make(g, s, url, &parcel);
-	tell(s, &parcel, &wish);
+	make(g, s, url, &request);
+	tell(s, &request, &wish);
 	end = COMMAND_GOOD;
 	if (do_post)
-		end = post(&parcel);
+		end = post(&request);
 	else
-		print_curl(&parcel);
-	free(parcel.url);
-	pairs_done(&parcel.headers);
-	sample_done(&parcel.sample);
+		print_curl(&request);
+	free(request.url);
+	pairs_done(&request.headers);
+	sample_done(&request.sample);
 	return end;
 }
 

@@ -30,7 +30,7 @@
 #include "command/command.h"
 #include "command/load.h"
 #include "command/options.h"
-#include "command/serve_parts.h"
+#include "command/serve_internal.h"
 #include "intake/intake.h"
 
 #define TRANSFERS_MS 5000 /* after SIGTERM, for deliveries under way */

@@ -362,17 +362,17 @@ static int print_status(struct json_object *status, const char *address)
 	return ready ? COMMAND_GOOD : COMMAND_FAILED;
 }
 
-static int show(const struct daemon_door *door, bool json)
+static int show(const struct admin_client *client, bool json)
 {
 	CLEANUP(json_putp) struct json_object *status = NULL;
 
 	CLEANUP(mem_freep)
 	char *path = mem_fmt("/api/status?paused=%d", json ? PAUSED_MAX : PAUSED_SHOWN);
-	int failed = load_from_daemon(door, path, json_type_object, &status);
+	int failed = load_from_daemon(client, path, json_type_object, &status);
 	if (failed != COMMAND_GOOD)
 		return failed;
 	if (!json)
-		return print_status(status, door->address);
+		return print_status(status, client->address);
 	CLEANUP(mem_freep) char *text = json_shown(status, true);
 	out_lines(stdout, text);
 	out_print("\n");
@@ -381,26 +381,26 @@ static int show(const struct daemon_door *door, bool json)
 
 static int run(const struct command_context *ctx, int argc, char **argv)
 {
-	struct door_options options = {0};
+	struct admin_client_options options = {0};
 	bool json = false;
 	size_t n;
 	const struct option_spec specs[] = {
-		{"--json", OPTION_FLAG, &json}, DOOR_SPECS(&options), {NULL, OPTION_FLAG, NULL}};
+		{"--json", OPTION_FLAG, &json}, ADMIN_CLIENT_SPECS(&options), {NULL, OPTION_FLAG, NULL}};
 
 	int end = options_parse(&command_status, specs, argc, argv, NULL, 0, &n);
 	if (end != OPTIONS_GO)
 		return end;
-	struct daemon_door door;
-	end = door_open(ctx, &command_status, &options, &door);
+	struct admin_client client;
+	end = admin_client_open(ctx, &command_status, &options, &client);
 	if (end == COMMAND_GOOD)
-		end = show(&door, json);
-	door_close(&door);
+		end = show(&client, json);
+	admin_client_close(&client);
 	return end;
 }
 
 const struct command command_status = {
 	.name = "status",
-	.arguments = "[--json] " DOOR_ARGUMENTS,
+	.arguments = "[--json] " ADMIN_CLIENT_ARGUMENTS,
 	.summary = "show who is paused now, what waits and what is parked",
 	.help = "Asks the running daemon through its admin address. Begins with the people who are paused now, the\n"
 		"longest first, and how many more there are. An ! below one: that person is not paused in Klaviyo,\n"
@@ -409,6 +409,6 @@ const struct command command_status = {
 		"Exit status 1 where the daemon does not answer or cannot take webhooks.\n"
 		"\n"
 		"  --json             the same as JSON; `paused` holds at most 500 people, `paused_total` is how many\n"
-		"                     there are\n" DOOR_HELP,
+		"                     there are\n" ADMIN_CLIENT_HELP,
 	.run = run,
 };

@@ -95,23 +95,23 @@ static void tell_failure(const struct http_response *reply, const char *address,
 }
 
 /* Tells which part of the configuration could not be read, where it matters. */
-static void note_guesses(const struct daemon_door *door)
+static void note_guesses(const struct admin_client *client)
 {
-	const struct admin_settings *settings = &door->settings;
-	const char *file = door->context->config_file, *without = settings->token ? "" : " without a token";
+	const struct admin_settings *settings = &client->settings;
+	const char *file = client->context->config_file, *without = settings->token ? "" : " without a token";
 
 	if (settings->file_is_closed) {
 		CLEANUP(mem_freep) char *user = access_user();
 		out_error("deskbridge: note: the user %s may not read the configuration %s; %s is asked%s\n", user,
-			  file, door->address, without);
+			  file, client->address, without);
 	} else if (settings->file_is_missing) {
 		out_error("deskbridge: note: the configuration %s is not there (another one: deskbridge -c FILE %s; to "
 			  "make one: deskbridge presets NAME --config); %s is asked%s\n",
-			  file, door->command, door->address, without);
+			  file, client->command, client->address, without);
 	} else if (!settings->file_is_whole) {
 		out_error("deskbridge: note: the configuration %s does not load (\"deskbridge check\" tells why); %s "
 			  "is asked%s\n",
-			  file, door->address, without);
+			  file, client->address, without);
 	}
 }
 
@@ -136,12 +136,12 @@ static const char *address_wrong(const char *address)
 	return port_read(colon + 1, &port) == 0 ? NULL : "the port is no number from 1 to 65535: write ADDRESS:PORT";
 }
 
-int door_open(const struct command_context *ctx, const struct command *command, const struct door_options *options,
-	      struct daemon_door *ret)
+int admin_client_open(const struct command_context *ctx, const struct command *command,
+		      const struct admin_client_options *options, struct admin_client *ret)
 {
 	const char *wrong = options->address ? address_wrong(options->address) : NULL;
 
-	*ret = (struct daemon_door){.context = ctx, .command = command->name, .given = options->address != NULL};
+	*ret = (struct admin_client){.context = ctx, .command = command->name, .given = options->address != NULL};
 	if (wrong)
 		return command_usage_error(command, "--admin: %s", wrong);
 	ret->token_given = options->token_file != NULL;
@@ -159,23 +159,23 @@ int door_open(const struct command_context *ctx, const struct command *command, 
 	return COMMAND_GOOD;
 }
 
-void door_close(struct daemon_door *d)
+void admin_client_close(struct admin_client *d)
 {
 	admin_settings_done(&d->settings);
 }
 
-int door_ask(const struct daemon_door *door, const char *method, const char *path, int64_t timeout_ms,
-	     struct http_response *ret)
+int admin_client_ask(const struct admin_client *client, const char *method, const char *path, int64_t timeout_ms,
+		     struct http_response *ret)
 {
 	struct http_request ask = {.method = method, .timeout_ms = timeout_ms, .max_answer = ANSWER_MAX};
-	CLEANUP(mem_freep) char *url = load_url(door->address, path, &ask.unix_socket);
-	CLEANUP(mem_freep) char *host = host_without_port(door->address);
+	CLEANUP(mem_freep) char *url = load_url(client->address, path, &ask.unix_socket);
+	CLEANUP(mem_freep) char *host = host_without_port(client->address);
 	struct pairs headers = {0};
 	struct err error = {0};
 	struct ip ip;
 
-	if (door->settings.token) {
-		CLEANUP(mem_freep) char *bearer = mem_fmt("Bearer %s", door->settings.token);
+	if (client->settings.token) {
+		CLEANUP(mem_freep) char *bearer = mem_fmt("Bearer %s", client->settings.token);
 		pairs_add(&headers, "Authorization", bearer);
 	}
 	/* The daemon takes loopback and admin.hosts for names of its own; an address is nobody's virtual host. */
@@ -187,54 +187,54 @@ int door_ask(const struct daemon_door *door, const char *method, const char *pat
 	pairs_done(&headers);
 	if (r == 0)
 		return COMMAND_GOOD;
-	out_error("deskbridge: %s: %s\n", door->address, error.text);
+	out_error("deskbridge: %s: %s\n", client->address, error.text);
 	return COMMAND_FAILED;
 }
 
 /* Advice that names the group whose members may read it, with the command that makes this user one of them. The caller
  * owns it. */
-static char *who_may(const struct daemon_door *door, const char *path)
+static char *who_may(const struct admin_client *client, const char *path)
 {
 	CLEANUP(mem_freep) char *group = access_group_of(path), *user = access_user();
 
 	return group ? mem_fmt("sudo deskbridge %s, or be in the group %s: sudo usermod -aG %s %s, then log in anew",
-			       door->command, group, group, user)
-		     : mem_fmt("sudo deskbridge %s", door->command);
+			       client->command, group, group, user)
+		     : mem_fmt("sudo deskbridge %s", client->command);
 }
 
 /* A unix socket that this user may not use. */
-static bool tell_closed_socket(const struct daemon_door *door)
+static bool tell_closed_socket(const struct admin_client *client)
 {
-	const char *path = strncmp(door->address, "unix:", 5) == 0 ? door->address + 5 : NULL;
+	const char *path = strncmp(client->address, "unix:", 5) == 0 ? client->address + 5 : NULL;
 	CLEANUP(mem_freep) char *user = NULL, *who = NULL;
 
 	if (!path || access(path, R_OK | W_OK) == 0 || errno != EACCES)
 		return false;
 	user = access_user();
-	who = who_may(door, path);
+	who = who_may(client, path);
 	out_error("deskbridge: the user %s may not use the admin socket %s: %s\n", user, path, who);
 	return true;
 }
 
 /* 401: what the operator can do about it. */
-static void tell_token(const struct daemon_door *door)
+static void tell_token(const struct admin_client *client)
 {
-	const struct admin_settings *s = &door->settings;
+	const struct admin_settings *s = &client->settings;
 	CLEANUP(mem_freep) char *user = access_user(), *who = NULL;
 
 	if (s->token) {
 		out_error("deskbridge: the admin token is not the one that the daemon at %s takes; another one: "
 			  "--token-file FILE\n",
-			  door->address);
+			  client->address);
 	} else if (s->token_file && s->token_code == -EACCES) {
-		who = who_may(door, s->token_file);
+		who = who_may(client, s->token_file);
 		out_error("deskbridge: the user %s may not read the admin token %s: %s\n", user, s->token_file, who);
 	} else if (s->token_file) {
 		out_error("deskbridge: the daemon at %s wants its admin token, and %s; where it is another one: "
 			  "--token-file FILE\n",
-			  door->address, s->token_fault);
+			  client->address, s->token_fault);
 	} else {
-		out_error("deskbridge: the token that %s names has no value here: %s\n", door->context->config_file,
+		out_error("deskbridge: the token that %s names has no value here: %s\n", client->context->config_file,
 			  s->token_fault);
 	}
 }
@@ -246,47 +246,48 @@ static void tell_restart(void)
 		  "restart (systemctl restart deskbridge).\n");
 }
 
-int door_tell_failure(const struct daemon_door *door, const struct http_response *reply)
+int admin_client_print_failure(const struct admin_client *client, const struct http_response *reply)
 {
 	CLEANUP(generation_unrefp) struct generation *g = NULL;
 	CLEANUP(json_putp) struct json_object *tree = NULL;
 	bool reached = reply->failure == HTTP_OK;
-	bool by_file = !door->given && !door->settings.file_is_missing; /* the address is the configuration's */
+	bool by_file = !client->given && !client->settings.file_is_missing; /* the address is the configuration's */
 	const char *error = NULL;
 
-	if (!reached && tell_closed_socket(door))
+	if (!reached && tell_closed_socket(client))
 		return COMMAND_FAILED;
 	if (reached && json_read(reply->body.data, reply->body.len, &tree, NULL) == 0)
 		error = json_member_str(tree, "error");
 	if (error && reply->status == 401) {
-		tell_token(door);
+		tell_token(client);
 		/* It does not fit, or is not there; one that this user may not read says nothing about it. */
-		if (!door->token_given && door->settings.token_code != -EACCES)
+		if (!client->token_given && client->settings.token_code != -EACCES)
 			tell_restart();
 		return COMMAND_FAILED;
 	}
 	if (!reached && by_file)
-		g = load_generation(door->context, NULL);
-	tell_failure(reply, door->address, error);
+		g = load_generation(client->context, NULL);
+	tell_failure(reply, client->address, error);
 	if (by_file && (reply->failure == HTTP_CONNECT || (reached && !error)))
 		tell_restart();
-	return reached || door->given || g ? COMMAND_FAILED : COMMAND_CONFIG;
+	return reached || client->given || g ? COMMAND_FAILED : COMMAND_CONFIG;
 }
 
-int load_from_daemon(const struct daemon_door *door, const char *path, enum json_type wanted, struct json_object **ret)
+int load_from_daemon(const struct admin_client *client, const char *path, enum json_type wanted,
+		     struct json_object **ret)
 {
 	CLEANUP(json_putp) struct json_object *tree = NULL;
 	struct http_response reply;
 	int status = COMMAND_GOOD;
 
-	if (door_ask(door, "GET", path, ASK_TIMEOUT_MS, &reply) != COMMAND_GOOD)
+	if (admin_client_ask(client, "GET", path, ASK_TIMEOUT_MS, &reply) != COMMAND_GOOD)
 		return COMMAND_FAILED;
 	bool good = reply.failure == HTTP_OK && reply.status == 200 &&
 		    json_read(reply.body.data, reply.body.len, &tree, NULL) == 0 && json_object_is_type(tree, wanted);
 	if (good)
 		*ret = TAKE(tree);
 	else
-		status = door_tell_failure(door, &reply);
+		status = admin_client_print_failure(client, &reply);
 	http_response_done(&reply);
 	return status;
 }

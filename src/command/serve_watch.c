@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "command/serve_parts.h"
+#include "command/serve_internal.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 #define OF_FOLDER (IN_MOVE_SELF | IN_DELETE_SELF)
 
 /* A name whose change matters, in a folder that is watched. */
-struct spot {
+struct watch {
 	int wd;
 	char *name;
 	bool file; /* the secret's file itself, as opposed to a link or folder on the way to it */
@@ -29,8 +29,8 @@ struct spot {
 
 struct serve_watch {
 	int fd; /* inotify; -1: nothing to watch */
-	struct spot *spots;
-	size_t spots_n;
+	struct watch *watches;
+	size_t watches_n;
 	struct strings told; /* folders that cannot be watched, each told once */
 	bool stale;          /* what is watched may not be what is at those paths now */
 };
@@ -52,13 +52,13 @@ static void watch_name(struct serve_watch *w, const char *folder, const char *na
 	}
 	if (wd < 0)
 		return;
-	for (size_t i = 0; i < w->spots_n; i++)
-		if (w->spots[i].wd == wd && text_is(w->spots[i].name, name)) {
-			w->spots[i].file = w->spots[i].file && file;
+	for (size_t i = 0; i < w->watches_n; i++)
+		if (w->watches[i].wd == wd && text_is(w->watches[i].name, name)) {
+			w->watches[i].file = w->watches[i].file && file;
 			return;
 		}
-	MEM_ROOM(w->spots, w->spots_n);
-	w->spots[w->spots_n++] = (struct spot){.wd = wd, .name = mem_str(name), .file = file};
+	MEM_ROOM(w->watches, w->watches_n);
+	w->watches[w->watches_n++] = (struct watch){.wd = wd, .name = mem_str(name), .file = file};
 }
 
 /* Each link on the way may be put elsewhere, each folder moved or deleted; a name that is missing may come. A folder
@@ -99,9 +99,9 @@ void serve_watch_free(struct serve_watch *w)
 		return;
 	if (w->fd >= 0)
 		close(w->fd);
-	for (size_t i = 0; i < w->spots_n; i++)
-		free(w->spots[i].name);
-	free(w->spots);
+	for (size_t i = 0; i < w->watches_n; i++)
+		free(w->watches[i].name);
+	free(w->watches);
 	strings_done(&w->told);
 	free(w);
 }
@@ -116,16 +116,16 @@ int serve_watch_fd(const struct serve_watch *w)
 /* Whether it concerns a secret. */
 static bool take_event(struct serve_watch *w, const struct inotify_event *e)
 {
-	const struct spot *spot = NULL;
+	const struct watch *watch = NULL;
 
-	for (size_t i = 0; e->len > 0 && !spot && i < w->spots_n; i++)
-		if (w->spots[i].wd == e->wd && text_is(w->spots[i].name, e->name))
-			spot = &w->spots[i];
+	for (size_t i = 0; e->len > 0 && !watch && i < w->watches_n; i++)
+		if (w->watches[i].wd == e->wd && text_is(w->watches[i].name, e->name))
+			watch = &w->watches[i];
 	if (e->mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_IGNORED | IN_Q_OVERFLOW))
 		w->stale = true;
-	else if (spot && (!spot->file || (e->mask & (IN_MOVED_TO | IN_CREATE))))
+	else if (watch && (!watch->file || (e->mask & (IN_MOVED_TO | IN_CREATE))))
 		w->stale = true; /* a link may have come in the file's place, too */
-	else if (!spot && e->len > 0)
+	else if (!watch && e->len > 0)
 		return false; /* a neighbour */
 	return true;
 }

@@ -206,9 +206,9 @@ def test_check_tree_fails_where_a_function_is_planted_that_nobody_calls(check_tr
 
 
 def test_check_tree_fails_where_explain_takes_something_from_the_pipeline(check_tree):
-    code, said = check_tree(behind={"command/explain_parts.h": '#include "pipeline/turn.h"\n'})
+    code, said = check_tree(behind={"command/explain_internal.h": '#include "pipeline/turn.h"\n'})
     assert code == 1
-    assert "src/command/explain_parts.h explains decisions and includes the pipeline: " in said
+    assert "src/command/explain_internal.h explains decisions and includes the pipeline: " in said
 
 
 def test_check_tree_fails_where_an_include_stands_in_angle_brackets(check_tree):

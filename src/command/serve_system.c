@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "command/serve_parts.h"
+#include "command/serve_internal.h"
 
 #include <errno.h>
 #include <stdarg.h>

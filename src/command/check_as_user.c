@@ -4,7 +4,7 @@
  */
 #include <config.h>
 
-#include "command/check_judge.h"
+#include "command/check_as_user.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -112,7 +112,7 @@ static bool socket_is_closed(const char *address)
 }
 
 /* The child: never returns. */
-static void judge_there(const struct daemon_user *u, const char *config_file, int to)
+static void try_there(const struct daemon_user *u, const char *config_file, int to)
 {
 	struct problems problems = {0};
 	struct generation *g;
@@ -142,8 +142,7 @@ static void judge_there(const struct daemon_user *u, const char *config_file, in
 }
 
 /* Loads the configuration as that user. Blocks until it is done. An error where the process cannot become that user. */
-static int judge_as(const struct daemon_user *u, const char *config_file, struct daemon_judgement *ret,
-		    struct err *reterr)
+static int try_as(const struct daemon_user *u, const char *config_file, struct daemon_access *ret, struct err *reterr)
 {
 	int ends[2], status = 0;
 	pid_t child;
@@ -156,7 +155,7 @@ static int judge_as(const struct daemon_user *u, const char *config_file, struct
 	child = fork();
 	if (child == 0) {
 		(void)close(ends[0]);
-		judge_there(u, config_file, ends[1]);
+		try_there(u, config_file, ends[1]);
 	}
 	(void)close(ends[1]);
 	if (child > 0 && file_read_fd(ends[0], SAID_MAX, CLOCK_NEVER_MS, &said, &len) < 0)
@@ -168,7 +167,7 @@ static int judge_as(const struct daemon_user *u, const char *config_file, struct
 		free(said);
 		return err_set(reterr, -EPERM, "this process cannot become the user %.64s", u->name);
 	}
-	*ret = (struct daemon_judgement){
+	*ret = (struct daemon_access){
 		.wrong = WEXITSTATUS(status) & SAYS_WRONG,
 		.folder_closed = WEXITSTATUS(status) & SAYS_FOLDER_CLOSED,
 		.store_closed = WEXITSTATUS(status) & SAYS_STORE_CLOSED,
@@ -182,7 +181,7 @@ static int judge_as(const struct daemon_user *u, const char *config_file, struct
 /* ---- for whom ---------------------------------------------------------------------------------------------------- */
 
 /* A file that is tried out by hand is not the daemon's to read. */
-static bool is_the_daemons(const struct command_context *ctx, const struct check_judge *j)
+static bool is_the_daemons(const struct command_context *ctx, const struct check_as_user *j)
 {
 	const char *its = j->has_unit && j->unit.config ? j->unit.config : CONFIG_DEFAULT;
 	CLEANUP(mem_freep) char *a = NULL, *b = NULL;
@@ -195,7 +194,7 @@ static bool is_the_daemons(const struct command_context *ctx, const struct check
 }
 
 /* The user that judges where none is asked for; NULL: the process itself. */
-static const char *user_of_unit(const struct command_context *ctx, struct check_judge *j)
+static const char *user_of_unit(const struct command_context *ctx, struct check_as_user *j)
 {
 	const char *user = j->has_unit ? j->unit.user : DAEMON_USER_DEFAULT;
 
@@ -214,8 +213,8 @@ static const char *user_of_unit(const struct command_context *ctx, struct check_
 }
 
 /* 0, or the exit status after a message. */
-static int judge_for(const struct command *c, const struct command_context *ctx, const char *user, bool wanted,
-		     struct check_judge *j)
+static int try_for(const struct command *c, const struct command_context *ctx, const char *user, bool wanted,
+		   struct check_as_user *j)
 {
 	/* systemd gives the unit's groups to the unit's user alone; any other user has those of the user database. */
 	const struct daemon_unit *unit = j->has_unit && text_is(j->unit.user, user) ? &j->unit : NULL;
@@ -224,7 +223,7 @@ static int judge_for(const struct command *c, const struct command_context *ctx,
 	int r = user_find(user, unit, &who, &error);
 
 	if (r == 0) {
-		r = judge_as(&who, ctx->config_file, &j->said, &error);
+		r = try_as(&who, ctx->config_file, &j->said, &error);
 		user_done(&who);
 	}
 	if (r == -ENOENT && wanted)
@@ -246,13 +245,14 @@ static int judge_for(const struct command *c, const struct command_context *ctx,
 	return COMMAND_CONFIG;
 }
 
-int check_judge(const struct command *c, const struct command_context *ctx, const char *wanted, struct check_judge *ret)
+int check_as_user(const struct command *c, const struct command_context *ctx, const char *wanted,
+		  struct check_as_user *ret)
 {
 	const struct passwd *entry = wanted ? getpwnam(wanted) : NULL;
 	bool is_self = entry && entry->pw_uid == geteuid();
 	const char *user = wanted;
 
-	*ret = (struct check_judge){0};
+	*ret = (struct check_as_user){0};
 	ret->has_unit = daemon_unit_read(&ret->unit);
 	if (is_self) {
 		if (!ret->has_unit)
@@ -270,10 +270,10 @@ int check_judge(const struct command *c, const struct command_context *ctx, cons
 	ret->for_unit = ret->has_unit && is_the_daemons(ctx, ret);
 	if (ret->for_unit)
 		secret_set_passed(ret->unit.passed, ret->unit.passed_n);
-	return user ? judge_for(c, ctx, user, wanted != NULL, ret) : COMMAND_GOOD;
+	return user ? try_for(c, ctx, user, wanted != NULL, ret) : COMMAND_GOOD;
 }
 
-void check_judge_done(struct check_judge *j)
+void check_as_user_done(struct check_as_user *j)
 {
 	secret_set_passed(NULL, 0);
 	daemon_unit_done(&j->unit);
@@ -284,7 +284,7 @@ void check_judge_done(struct check_judge *j)
 
 /* ---- warnings ---------------------------------------------------------------------------------------------------- */
 
-void check_warn(struct check_judge *j, const char *place, const char *fmt, ...)
+void check_warn(struct check_as_user *j, const char *place, const char *fmt, ...)
 {
 	CLEANUP(mem_freep) char *text = NULL;
 	va_list ap;
@@ -299,7 +299,7 @@ void check_warn(struct check_judge *j, const char *place, const char *fmt, ...)
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
 
 /* asks: the reader of the address, as a warning calls it. */
-static void warn_of(const char *key, const char *address, const char *asks, bool closed, struct check_judge *judge)
+static void warn_of(const char *key, const char *address, const char *asks, bool closed, struct check_as_user *judge)
 {
 	CLEANUP(mem_freep) char *folder = socket_folder(address), *word = folder ? access_word(folder) : NULL;
 
@@ -326,7 +326,7 @@ static void warn_of(const char *key, const char *address, const char *asks, bool
 			   folder);
 }
 
-void check_judge_sockets(struct check_judge *j, const struct config *c)
+void check_as_user_sockets(struct check_as_user *j, const struct config *c)
 {
 	warn_of("listen", c->listen.address, "helpdesk", j->said.listen_closed, j);
 	warn_of("admin", c->admin.address, "command", j->said.admin_closed, j);

@@ -1,5 +1,5 @@
 /*
- * serve_parts: what the daemon's main thread does beside its loop in cmd_serve.c; for that file only.
+ * serve_internal: what the daemon's main thread does beside its loop in cmd_serve.c; for that file only.
  *
  *   serve_parts     start (open files, the admin token), the service manager, reloads that the admin address was
  *                   asked for
@@ -8,8 +8,8 @@
  *
  * Main thread, where nothing else is said.
  */
-#ifndef COMMAND_SERVE_PARTS_H
-#define COMMAND_SERVE_PARTS_H
+#ifndef COMMAND_SERVE_INTERNAL_H
+#define COMMAND_SERVE_INTERNAL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
 /*
- * explain_parts: what `deskbridge explain` tells of one webhook, in the order in which the daemon takes it: the proof,
- * the lookup, the signal. For cmd_explain.c, which takes the words and goes from the body to its items. All of it
- * prints to standard output.
+ * explain_internal: what `deskbridge explain` tells of one webhook, in the order in which the daemon takes it: the
+ * proof, the lookup, the signal. For cmd_explain.c, which takes the words and goes from the body to its items. All of
+ * it prints to standard output.
  */
-#ifndef COMMAND_EXPLAIN_PARTS_H
-#define COMMAND_EXPLAIN_PARTS_H
+#ifndef COMMAND_EXPLAIN_INTERNAL_H
+#define COMMAND_EXPLAIN_INTERNAL_H
 
 #include "base/buf.h"
 #include "command/options.h"

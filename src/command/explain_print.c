@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "command/explain_parts.h"
+#include "command/explain_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
