@@ -62,23 +62,23 @@ bool desk_owns(const struct desk *d, const struct http_exchange *x)
 }
 
 /* How well a page fits a request, the better the higher. */
-enum fit {
-	FIT_NONE,
-	FIT_STRANGER, /* a customer that nobody knows */
-	FIT_ANY,      /* the example, for whatever id it is */
-	FIT_EXAMPLE,  /* the example's own customer */
-	FIT_EXACT,    /* the example's own request */
-	FIT_KNOWN,    /* a customer of /sandbox/customers */
+enum match_level {
+	MATCH_NONE,
+	MATCH_STRANGER, /* a customer that nobody knows */
+	MATCH_ANY,      /* the example, for whatever id it is */
+	MATCH_EXAMPLE,  /* the example's own customer */
+	MATCH_EXACT,    /* the example's own request */
+	MATCH_KNOWN,    /* a customer of /sandbox/customers */
 };
 
 struct found {
 	const struct page *page;
-	enum fit fit;
-	const char *addresses; /* FIT_KNOWN; borrowed from the desk */
+	enum match_level fit;
+	const char *addresses; /* MATCH_KNOWN; borrowed from the desk */
 };
 
-static enum fit fit_of(const struct desk *d, const struct page *p, const struct page_values *v,
-		       const char **ret_addresses)
+static enum match_level match_level_of(const struct desk *d, const struct page *p, const struct page_values *v,
+				       const char **ret_addresses)
 {
 	bool exact = true, example = false, stranger = false;
 
@@ -88,13 +88,13 @@ static enum fit fit_of(const struct desk *d, const struct page *p, const struct 
 
 		if (known && p->step->emails.n > 0) {
 			*ret_addresses = known->value;
-			return FIT_KNOWN;
+			return MATCH_KNOWN;
 		}
 		exact = exact && same;
 		example = example || (p->parts[i].customer && same);
 		stranger = stranger || (p->parts[i].customer && !same && p->step->emails.n > 0);
 	}
-	return exact ? FIT_EXACT : stranger ? FIT_STRANGER : example ? FIT_EXAMPLE : FIT_ANY;
+	return exact ? MATCH_EXACT : stranger ? MATCH_STRANGER : example ? MATCH_EXAMPLE : MATCH_ANY;
 }
 
 /*
@@ -103,19 +103,19 @@ static enum fit fit_of(const struct desk *d, const struct page *p, const struct 
  */
 static struct found find_page(const struct desk *d, const char *target, const struct pairs *headers)
 {
-	struct found best = {.fit = FIT_NONE};
+	struct found best = {.fit = MATCH_NONE};
 
 	for (size_t i = 0; i < d->pages.n; i++) {
 		const struct page *p = &d->pages.items[i];
 		const char *addresses = NULL;
 		struct page_values v = {0};
-		enum fit fit;
+		enum match_level fit;
 
 		if (!page_is_authenticated(p, headers) || !page_matches(p, target, &v))
 			continue;
-		fit = fit_of(d, p, &v, &addresses);
+		fit = match_level_of(d, p, &v, &addresses);
 		page_values_done(&v);
-		if (best.fit == FIT_NONE || (fit > best.fit && fit > FIT_ANY))
+		if (best.fit == MATCH_NONE || (fit > best.fit && fit > MATCH_ANY))
 			best = (struct found){.page = p, .fit = fit, .addresses = addresses};
 	}
 	return best;
@@ -130,12 +130,12 @@ void desk_serve(struct desk *d, struct http_exchange *x, struct answer *ret)
 	http_headers(x, &headers);
 	found = find_page(d, target, &headers);
 	pairs_done(&headers);
-	if (found.fit == FIT_NONE)
+	if (found.fit == MATCH_NONE)
 		answer_error(ret, 401,
 			     "credentials of the kind that this helpdesk's lookup authenticates by are needed");
 	else if (strcmp(x->method, "GET") != 0)
 		answer_error(ret, 405, "GET only");
-	else if (found.fit == FIT_STRANGER)
+	else if (found.fit == MATCH_STRANGER)
 		answer_error(ret, 404, "no such customer; POST ID=EMAIL to /sandbox/customers");
 	else
 		answer_json(ret, 200, JSON, page_answer(found.page, found.addresses));

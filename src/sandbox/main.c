@@ -52,7 +52,7 @@ static int serve(const struct sandbox_options *o)
 /* ---- the helpdesks ----------------------------------------------------------------------------------------------- */
 
 /* The definitions that are played: every preset's, and those of a configuration that was named. */
-struct troupe {
+struct definition_set {
 	const struct definition **all;
 	size_t n;
 	struct definition **own; /* the presets' */
@@ -61,16 +61,16 @@ struct troupe {
 	struct config *config; /* NULL: none was named */
 };
 
-static void troupe_add(struct troupe *t, const struct definition *d)
+static void definition_set_add(struct definition_set *t, const struct definition *d)
 {
 	MEM_ROOM(t->all, t->n);
 	t->all[t->n++] = d;
 }
 
 /* One that does not read is left out: its own check tells why. */
-static void troupe_add_preset(void *ctx, const char *name, const char *file)
+static void definition_set_add_preset(void *ctx, const char *name, const char *file)
 {
-	struct troupe *t = ctx;
+	struct definition_set *t = ctx;
 	struct problems problems = {0};
 	struct definition *d = NULL;
 	struct node *tree = NULL;
@@ -89,11 +89,11 @@ static void troupe_add_preset(void *ctx, const char *name, const char *file)
 	MEM_ROOM(t->trees, t->own_n);
 	t->own[t->own_n] = d;
 	t->trees[t->own_n++] = tree;
-	troupe_add(t, d);
+	definition_set_add(t, d);
 }
 
 /* COMMAND_GOOD, or the exit status after a message. A configuration's own come first: they know their parameters. */
-static int troupe_load(const struct command_context *ctx, struct troupe *t)
+static int definition_set_load(const struct command_context *ctx, struct definition_set *t)
 {
 	struct problems problems = {0};
 
@@ -105,16 +105,16 @@ static int troupe_load(const struct command_context *ctx, struct troupe *t)
 		if (!t->config)
 			return COMMAND_CONFIG;
 		for (size_t i = 0; i < t->config->sources_n; i++)
-			troupe_add(t, t->config->sources[i].definition);
+			definition_set_add(t, t->config->sources[i].definition);
 	}
-	if (config_presets(ctx->config_file, troupe_add_preset, t) == 0)
+	if (config_presets(ctx->config_file, definition_set_add_preset, t) == 0)
 		out_error("deskbridge sandbox: note: there is no preset, so their helpdesks' lookups are not answered: "
 			  "are they installed (%s)?\n",
 			  DESKBRIDGE_PRESETDIR);
 	return COMMAND_GOOD;
 }
 
-static void troupe_done(struct troupe *t)
+static void definition_set_done(struct definition_set *t)
 {
 	for (size_t i = 0; i < t->own_n; i++) {
 		definition_free(t->own[i]);
@@ -205,7 +205,7 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 		{"--customer", OPTION_LIST, &customers},
 		{NULL},
 	};
-	struct troupe troupe = {0};
+	struct definition_set set = {0};
 	size_t words;
 	int status;
 
@@ -219,12 +219,12 @@ static int run(const struct command_context *ctx, int argc, char **argv)
 	o.customers = customers.items;
 	o.customers_n = customers.n;
 	o.max_events = (size_t)events;
-	status = troupe_load(ctx, &troupe);
-	o.definitions = troupe.all;
-	o.definitions_n = troupe.n;
+	status = definition_set_load(ctx, &set);
+	o.definitions = set.all;
+	o.definitions_n = set.n;
 	if (status == COMMAND_GOOD)
 		status = serve(&o);
-	troupe_done(&troupe);
+	definition_set_done(&set);
 	return status;
 }
 

@@ -28,7 +28,7 @@ void pages_done(struct pages *p)
 	*p = (struct pages){0};
 }
 
-struct making {
+struct page_builder {
 	struct page page;
 	const struct eval_context *context;
 	const char *customer; /* of the sample; NULL: none */
@@ -36,7 +36,7 @@ struct making {
 };
 
 /* Two fixed parts in a row are one. */
-static void add_fixed(struct making *m, const char *text)
+static void add_fixed(struct page_builder *m, const char *text)
 {
 	struct page *p = &m->page;
 	char *both;
@@ -54,7 +54,7 @@ static void add_fixed(struct making *m, const char *text)
 
 static void add_part(void *ctx, const char *text, const struct reference *r)
 {
-	struct making *m = ctx;
+	struct page_builder *m = ctx;
 	const char *name = r ? reference_name(r) : NULL;
 	char *value;
 
@@ -113,7 +113,7 @@ static void pages_add_url(struct pages *p, const struct definition *d, const str
 			  const struct eval_context *s, const char *customer)
 {
 	const char *own = pairs_get(s->names, "base_url"), *base = own ? own : definition_about(d)->base_url;
-	struct making m = {.context = s, .customer = customer};
+	struct page_builder m = {.context = s, .customer = customer};
 	char *first;
 
 	m.page.step = step;
@@ -256,15 +256,15 @@ bool page_is_authenticated(const struct page *p, const struct pairs *headers)
 
 /* Where addresses stand: what is before the first "*" of a pointer and what follows it; below a second one the first
  * element is meant. */
-struct place {
+struct list_path {
 	char *list; /* NULL: there is no "*", one address only */
 	char *rest;
 };
 
-static struct place place_of(const char *pointer)
+static struct list_path list_path_of(const char *pointer)
 {
 	const char *star = strstr(pointer, "/*");
-	struct place place = {.rest = mem_str(pointer)};
+	struct list_path place = {.rest = mem_str(pointer)};
 
 	while (star && star[2] != '\0' && star[2] != '/')
 		star = strstr(star + 1, "/*");
@@ -279,7 +279,7 @@ static struct place place_of(const char *pointer)
 	return place;
 }
 
-static void place_done(struct place *p)
+static void list_path_done(struct list_path *p)
 {
 	free(p->list);
 	free(p->rest);
@@ -316,7 +316,7 @@ static struct json_object *pattern_of(struct json_object *list, const char *rest
 	return json_object_array_get_idx(list, 0);
 }
 
-static struct json_object *element_for(struct json_object *pattern, const struct place *place, const char *email)
+static struct json_object *element_for(struct json_object *pattern, const struct list_path *place, const char *email)
 {
 	struct json_object *copy = NULL;
 	CLEANUP(mem_freep) char *was = mem_str(string_at(pattern, place->rest));
@@ -336,7 +336,7 @@ static struct json_object *element_for(struct json_object *pattern, const struct
 	return copy;
 }
 
-static void put_list(struct json_object **answer, const struct place *place, const struct place *primary,
+static void put_list(struct json_object **answer, const struct list_path *place, const struct list_path *primary,
 		     const char *addresses)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(addresses);
@@ -364,15 +364,15 @@ struct json_object *page_answer(const struct page *p, const char *addresses)
 {
 	struct json_object *answer = NULL;
 	const struct reference *emails;
-	struct place place, primary = {0};
+	struct list_path place, primary = {0};
 
 	INSIST(json_read(p->step->sample, strlen(p->step->sample), &answer, NULL) == 0);
 	emails = email_refs_target(&p->step->emails, &(struct eval_context){.item = answer, .root = answer});
 	if (!addresses || !emails)
 		return answer;
-	place = place_of(reference_text(emails));
+	place = list_path_of(reference_text(emails));
 	if (p->step->emails.primary)
-		primary = place_of(reference_text(p->step->emails.primary));
+		primary = list_path_of(reference_text(p->step->emails.primary));
 	if (place.list) {
 		put_list(&answer, &place, &primary, addresses);
 	} else {
@@ -380,7 +380,7 @@ struct json_object *page_answer(const struct page *p, const char *addresses)
 
 		put_at(&answer, place.rest, json_object_new_string(text_trim(first)));
 	}
-	place_done(&place);
-	place_done(&primary);
+	list_path_done(&place);
+	list_path_done(&primary);
 	return answer;
 }
