@@ -13,7 +13,7 @@
 #define IPV4_BITS 32
 #define IPV6_BITS 128
 #define MAPPED_BITS (IPV6_BITS - IPV4_BITS) /* ::ffff:0:0/96 */
-#define HOLDER_BITS 64
+#define LIMIT_KEY_BITS 64
 
 /* An IPv4 address that is written as an IPv6 one becomes the IPv4 address. Whether it was one. */
 static bool unmap(struct ip *ip)
@@ -100,7 +100,7 @@ struct ip ip_limit_key(const struct ip *ip)
 	struct ip holder = *ip;
 
 	if (holder.bits == IPV6_BITS)
-		memset(holder.bytes + HOLDER_BITS / 8, 0, sizeof(holder.bytes) - HOLDER_BITS / 8);
+		memset(holder.bytes + LIMIT_KEY_BITS / 8, 0, sizeof(holder.bytes) - LIMIT_KEY_BITS / 8);
 	return holder;
 }
 

@@ -211,7 +211,7 @@ char *json_pretty(struct json_object *o)
 								 JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-char *json_shown(struct json_object *o, bool pretty)
+char *json_printable(struct json_object *o, bool pretty)
 {
 	int how = pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN;
 	struct buf to;

@@ -53,7 +53,7 @@ void json_add_str(struct buf *to, const char *text);
 char *json_number(double value) MUSTCHECK;
 /* JSON text for people and programs: controls of every kind are JSON's \uXXXX (escape.h), so that no terminal obeys
  * them. pretty: indented by two blanks. */
-char *json_shown(struct json_object *o, bool pretty) MUSTCHECK;
+char *json_printable(struct json_object *o, bool pretty) MUSTCHECK;
 /* Indented by two blanks, and exact: for a request's body. */
 char *json_pretty(struct json_object *o) MUSTCHECK;
 /* Strikes secrets out of all texts of a tree, in place. Names of members stay. secrets: NULL allowed. */

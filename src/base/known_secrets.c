@@ -79,7 +79,7 @@ char *known_secrets_json(struct json_object *o)
 	CLEANUP(redactor_unrefp) struct redactor *s = known_secrets_get();
 
 	json_redact(o, s);
-	return json_shown(o, false);
+	return json_printable(o, false);
 }
 
 char *known_secrets_clean(const char *text)

@@ -20,7 +20,7 @@ struct redactor *known_secrets_get(void);
 
 /* redact() by all that is known. The caller's. */
 char *known_secrets_redact(const char *text) __attribute__((warn_unused_result));
-/* The text of an answer: json_shown() of o after json_redact(), which changes it. The caller's. */
+/* The text of an answer: json_printable() of o after json_redact(), which changes it. The caller's. */
 struct json_object;
 char *known_secrets_json(struct json_object *o) __attribute__((warn_unused_result));
 /* As it may be shown to anybody in one line: struck, addresses masked, escaped. The caller's. */

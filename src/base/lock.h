@@ -31,7 +31,7 @@ void lock_done(struct lock *l); /* nobody holds it */
 
 void lock_acquire(struct lock *l);
 /* False where the time came before the lock was free, and at once where this thread holds it. Neither allocates nor
- * insists: for mem_before_death(). */
+ * insists: for mem_on_abort(). */
 bool lock_acquire_until(struct lock *l, int64_t until_mono_ms) __attribute__((warn_unused_result));
 void lock_release(struct lock *l);
 /* Whether this thread holds it; what another one does has no answer. */

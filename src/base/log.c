@@ -161,7 +161,7 @@ static void log_json(int level, const char *message, const struct log_field *fie
 	json_set_str(o, "message", message);
 	for (size_t i = 0; i < n; i++)
 		json_set_str(o, fields[i].name, fields[i].value);
-	text = json_shown(o, false);
+	text = json_printable(o, false);
 	buf_init(&line, strlen(text) + 1);
 	buf_adds(&line, text);
 	buf_addc(&line, '\n');
@@ -287,7 +287,7 @@ bool ratelimit_passes(struct ratelimit *l, int64_t now_ms, int64_t every_ms, uns
 	return true;
 }
 
-const char *ratelimit_more(unsigned left_out, char out[RATELIMIT_MORE_MAX])
+const char *ratelimit_suffix(unsigned left_out, char out[RATELIMIT_MORE_MAX])
 {
 	out[0] = '\0';
 	if (left_out > 0)

@@ -79,6 +79,6 @@ struct ratelimit { /* {0}: none was logged yet */
  * how many before it were not. now_ms: of any clock, but always the same one. */
 bool ratelimit_passes(struct ratelimit *l, int64_t now_ms, int64_t every_ms, unsigned *ret_left_out);
 /* " (and 3 more before it)", or "" for 0. Returns out. */
-const char *ratelimit_more(unsigned left_out, char out[RATELIMIT_MORE_MAX]);
+const char *ratelimit_suffix(unsigned left_out, char out[RATELIMIT_MORE_MAX]);
 
 #endif

@@ -132,7 +132,7 @@ bool log_out_flush(void)
 	return !w || writer_flush(w, clock_mono_ms() + LOG_OUT_STOP_MS);
 }
 
-static void before_death(void)
+static void on_abort(void)
 {
 	(void)log_out_flush();
 }
@@ -146,7 +146,7 @@ void log_out_start(void (*dropped)(uint64_t n))
 	tell = dropped;
 	atomic_store(&blocked, false);
 	atomic_store(&out, writer_start(&options));
-	mem_before_death(before_death);
+	mem_on_abort(on_abort);
 }
 
 void log_out_stop(void)
@@ -157,6 +157,6 @@ void log_out_stop(void)
 	 * does not wait for a reader who may not come. */
 	atomic_store(&blocked, true);
 	w = atomic_exchange(&out, NULL);
-	mem_before_death(NULL);
+	mem_on_abort(NULL);
 	atomic_store(&blocked, !writer_stop(w, clock_mono_ms() + LOG_OUT_STOP_MS));
 }

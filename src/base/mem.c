@@ -15,7 +15,7 @@
 
 static _Atomic(void (*)(void)) mem_last_deed;
 
-void mem_before_death(void (*fn)(void))
+void mem_on_abort(void (*fn)(void))
 {
 	atomic_store(&mem_last_deed, fn);
 }

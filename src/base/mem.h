@@ -39,7 +39,7 @@ void *mem_room_kept(void *items, size_t n, size_t *alloc, size_t size) __attribu
 void mem_lacking(void) __attribute__((noreturn));
 /* Called once before the process ends by mem_lacking or a failed INSIST, on whatever thread, with whatever lock held:
  * it must neither allocate nor wait for long. NULL: nothing. */
-void mem_before_death(void (*fn)(void));
+void mem_on_abort(void (*fn)(void));
 /* For tests: false under the sanitizers and without glibc. */
 extern const bool mem_guards_libraries;
 

@@ -256,7 +256,7 @@ int check_as_user(const struct command *c, const struct command_context *ctx, co
 	ret->has_unit = daemon_unit_read(&ret->unit);
 	if (is_self) {
 		if (!ret->has_unit)
-			access_set_instead(NULL); /* nothing says that the daemon is not to run as this user */
+			access_set_advice(NULL); /* nothing says that the daemon is not to run as this user */
 		return COMMAND_GOOD;
 	}
 	if (wanted && geteuid() != 0) {
@@ -301,7 +301,7 @@ void check_warn(struct check_as_user *j, const char *place, const char *fmt, ...
 /* asks: the reader of the address, as a warning calls it. */
 static void warn_of(const char *key, const char *address, const char *asks, bool closed, struct check_as_user *judge)
 {
-	CLEANUP(mem_freep) char *folder = socket_folder(address), *word = folder ? access_word(folder) : NULL;
+	CLEANUP(mem_freep) char *folder = socket_folder(address), *word = folder ? shell_quote(folder) : NULL;
 
 	if (strncmp(address, "unix:", 5) != 0 && text_is(strrchr(address, ':'), ":0"))
 		check_warn(judge, key,

@@ -31,7 +31,7 @@ static void print_metric(void *ctx, const char *metric, enum transition t)
 	const struct definition *d = ctx;
 
 	out_print("    %-9s sends  %s%s\n", transition_name(t), metric,
-		  t == TRANSITION_REOPENED && !definition_says(d, t)
+		  t == TRANSITION_REOPENED && !definition_matches(d, t)
 			  ? " (only where `opened` comes after a closing: the definition has no `reopened`)"
 			  : "");
 }
@@ -236,8 +236,8 @@ static void warn_of_revisions(const struct config *c, struct check_as_user *judg
  * with all that is in it to the unit's user where it is somebody else's. */
 static void warn_of_store(const struct config *c, struct check_as_user *judge)
 {
-	CLEANUP(mem_freep) char *folder = path_folder(c->store.path), *folder_word = access_word(folder);
-	CLEANUP(mem_freep) char *file_word = access_word(c->store.path);
+	CLEANUP(mem_freep) char *folder = path_folder(c->store.path), *folder_word = shell_quote(folder);
+	CLEANUP(mem_freep) char *file_word = shell_quote(c->store.path);
 	const char *user = judge->user;
 	bool made = judge->for_unit && daemon_unit_makes(&judge->unit, folder);
 
@@ -263,7 +263,7 @@ static void warn_of_store(const struct config *c, struct check_as_user *judge)
 
 static void warn_of_token_file(void *ctx, const char *path)
 {
-	CLEANUP(mem_freep) char *word = access_word(path);
+	CLEANUP(mem_freep) char *word = shell_quote(path);
 	struct stat st;
 
 	if (stat(path, &st) == 0 && (st.st_mode & S_IRWXO) != 0)

@@ -199,7 +199,7 @@ static void print_json(struct json_object *events, struct json_object *waiting, 
 	CLEANUP(json_putp) struct json_object *waits = as_events(waiting), *ends = as_events(dead);
 	CLEANUP(json_putp) struct json_object *webhooks = merge(waits, ends, limit);
 	CLEANUP(json_putp) struct json_object *rows = merge(events, webhooks, limit);
-	CLEANUP(mem_freep) char *text = json_shown(rows, true);
+	CLEANUP(mem_freep) char *text = json_printable(rows, true);
 
 	out_lines(stdout, text);
 	out_print("\n");

@@ -89,7 +89,7 @@ static int tell(const struct command_context *ctx, const struct admin_client *cl
 	if (status >= 0) {
 		note_other_file(ctx, verdict);
 		if (json) {
-			CLEANUP(mem_freep) char *text = json_shown(verdict, true);
+			CLEANUP(mem_freep) char *text = json_printable(verdict, true);
 			out_lines(stdout, text);
 			out_print("\n");
 			return status;

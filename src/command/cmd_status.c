@@ -373,7 +373,7 @@ static int show(const struct admin_client *client, bool json)
 		return failed;
 	if (!json)
 		return print_status(status, client->address);
-	CLEANUP(mem_freep) char *text = json_shown(status, true);
+	CLEANUP(mem_freep) char *text = json_printable(status, true);
 	out_lines(stdout, text);
 	out_print("\n");
 	return json_member_bool(status, "ready", false) ? COMMAND_GOOD : COMMAND_FAILED;

@@ -62,7 +62,7 @@ void command_note_bystander(const char *command)
 			how = mem_fmt(" (sudo -u %s deskbridge %s)", user, command);
 		CLEANUP(mem_freep)
 		char *advice = mem_fmt("run it as root or as the daemon's user%s", how ? how : "");
-		access_set_instead(advice);
+		access_set_advice(advice);
 	}
 	if (has_unit)
 		daemon_unit_done(&unit);

@@ -246,7 +246,7 @@ static void explain_request(const struct generation *g, const struct event *e, i
 	pairs_done(&headers);
 	struct json_object *tree = NULL;
 	if (json_read(body, strlen(body), &tree, NULL) == 0) {
-		CLEANUP(mem_freep) char *pretty = json_shown(tree, true);
+		CLEANUP(mem_freep) char *pretty = json_printable(tree, true);
 		out_print("\n");
 		out_lines(stdout, pretty);
 		out_print("\n\n");

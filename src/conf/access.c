@@ -19,7 +19,7 @@
 
 static char *instead; /* set before there are threads */
 
-void access_set_instead(const char *advice)
+void access_set_advice(const char *advice)
 {
 	free(instead);
 	instead = mem_str(advice);
@@ -45,7 +45,7 @@ static char *group_name(void)
 	return mem_fmt("%u", (unsigned)getegid());
 }
 
-char *access_word(const char *path)
+char *shell_quote(const char *path)
 {
 	static const char plain[] = TEXT_ALNUM "/._-+@:,=";
 	struct buf word;
@@ -92,7 +92,7 @@ char *access_advice(const char *path, int error)
 	user = access_user();
 	group = group_name();
 	(void)path_walk(path, note_closed, &closed);
-	shown = access_word(closed ? closed : path);
+	shown = shell_quote(closed ? closed : path);
 	if (instead && closed)
 		return mem_fmt("; the folder %s is closed to the user %s: %s", shown, user, instead);
 	if (instead)

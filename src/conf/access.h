@@ -19,13 +19,13 @@ char *access_advice(const char *path, int error) MUSTCHECK;
 int access_refused(const char *path, int error, struct err *reterr);
 /* The advice that takes the place of a chgrp, where this process's user is not the one who is to read; NULL: the chgrp.
  * Copied. Before there are threads. */
-void access_set_instead(const char *advice);
+void access_set_advice(const char *advice);
 /* The name of this process's user; its number where it has none. The caller owns it. */
 char *access_user(void) MUSTCHECK;
 /* The group whose members a file lets in, or the folder on the way that is closed to this process; NULL: neither has
  * one that could be joined. The caller owns it. */
 char *access_group_of(const char *path) MUSTCHECK;
 /* The path as a shell takes it for one word. The caller owns it. */
-char *access_word(const char *path) MUSTCHECK;
+char *shell_quote(const char *path) MUSTCHECK;
 
 #endif

@@ -129,7 +129,7 @@ static bool is_strangers(const char *path, const struct stat *st)
 /* Others lose what they may do with it; what they have read they keep, which the caller tells. */
 static int close_to_others(const char *path, int fd, const struct stat *st, bool *ret_was_open, struct err *reterr)
 {
-	CLEANUP(mem_freep) char *word = access_word(path);
+	CLEANUP(mem_freep) char *word = shell_quote(path);
 	int error = is_link(path) ? -ELOOP : fchmod(fd, st->st_mode & TOKEN_MODE) < 0 ? -errno : 0;
 
 	*ret_was_open = true;

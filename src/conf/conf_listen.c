@@ -129,7 +129,7 @@ static void take_proxies(struct loader *l)
 /* ---- the admin's address ----------------------------------------------------------------------------------------- */
 
 /* Port 0 is any free one, so that two of it do not meet. */
-static bool addresses_meet(const struct config *c, const struct http_address *admin)
+static bool addresses_overlap(const struct config *c, const struct http_address *admin)
 {
 	const char *colon = strrchr(c->admin.address, ':');
 	struct http_address listen;
@@ -153,7 +153,7 @@ static void check_addresses(struct loader *l)
 			"this address can be reached from other machines, and the token and customers' addresses go "
 			"over the net unencrypted: listen on 127.0.0.1 or a unix socket, with an HTTPS proxy before "
 			"it where it is asked from elsewhere");
-	if (addresses_meet(c, &admin))
+	if (addresses_overlap(c, &admin))
 		problems_error(l->reader.problems, node_of(l->root, "admin", "address"),
 			       "%s is the address of `listen` too: the two need one each", c->admin.address);
 }

@@ -21,7 +21,7 @@ struct shared_config {
 };
 
 /* What a struct generation really is. */
-struct generation_whole {
+struct generation_private {
 	struct generation face;
 	atomic_uint refs;
 	struct shared_config *shared;
@@ -32,15 +32,15 @@ static struct lock current_lock = LOCK_INIT;
 static struct generation *current; /* under current_lock */
 static atomic_uint_fast64_t last_number;
 
-static struct generation_whole *whole(struct generation *g)
+static struct generation_private *whole(struct generation *g)
 {
-	return (struct generation_whole *)(void *)g;
+	return (struct generation_private *)(void *)g;
 }
 
 /* Takes over the secrets and one reference of shared. */
 static struct generation *generation_new(struct shared_config *shared, struct secrets *secrets)
 {
-	struct generation_whole *w = mem_new(1, sizeof(*w));
+	struct generation_private *w = mem_new(1, sizeof(*w));
 
 	atomic_init(&w->refs, 1);
 	w->shared = shared;
@@ -117,7 +117,7 @@ struct generation *generation_load_prepared(const char *file, void (*prepare)(vo
 
 struct generation *generation_refresh(const struct generation *g, struct problems *problems)
 {
-	const struct generation_whole *w = (const struct generation_whole *)(const void *)g;
+	const struct generation_private *w = (const struct generation_private *)(const void *)g;
 	const struct config *c = g->config;
 	struct secrets *secrets = secrets_read(c->secrets, c->secrets_n, w->secrets, problems);
 
@@ -139,7 +139,7 @@ struct generation *generation_ref(struct generation *g)
 
 void generation_unref(struct generation *g)
 {
-	struct generation_whole *w;
+	struct generation_private *w;
 
 	if (!g)
 		return;

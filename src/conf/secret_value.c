@@ -61,7 +61,7 @@ int secret_file_read(const char *path, char **ret, struct err *reterr)
 	int r = file_read(path, FILE_REGULAR, SECRET_SIZE_MAX + BESIDE_VALUE_BYTES, &text, &len);
 
 	if (r == -ENOENT) {
-		CLEANUP(mem_freep) char *word = access_word(path);
+		CLEANUP(mem_freep) char *word = shell_quote(path);
 
 		return err_set(reterr, r,
 			       "%s is not there: put the secret into it, readable for the user that the daemon runs "

@@ -64,7 +64,7 @@ static void lookup_job_unlink(struct lookup_job *w)
 		w->next->prev = w->prev;
 	w->prev = w->next = NULL;
 	w->over = NULL;
-	upstream_back(&l->upstream);
+	upstream_returned(&l->upstream);
 }
 
 /* Takes over what is in q, and lookup_plan (NULL: nothing was asked), which borrows it. worked: NULL for none. */

@@ -57,7 +57,7 @@ static void failed(struct lookup_job *w, const struct http_response *reply)
 		w->over(w, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_ODD), reason);
 		return;
 	}
-	end.tells = http_why_tells_remedy(reply->failure);
+	end.tells = http_why_has_remedy(reply->failure);
 	w->over(w, end,
 		http_why(reply,
 			 w->source->lookup_ca ? "no authority in the source's `lookup.ca` signed it"

@@ -165,7 +165,7 @@ bool pace_returned(struct pace *p, const struct pace_request *r, const struct ou
 {
 	bool changed;
 
-	upstream_back(&p->upstream);
+	upstream_returned(&p->upstream);
 	*ret = v->outcome;
 	/* Budget and throttling belong to the account, whichever key asked. */
 	quota_set_remaining(&p->quota, v->remaining, v->reset_s, now_ms);

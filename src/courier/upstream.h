@@ -88,7 +88,7 @@ static inline struct upstream_stamp upstream_sent(struct upstream *u)
 	u->in_flight++;
 	return (struct upstream_stamp){.epoch = u->epoch, .parks = u->parks, .period = u->period};
 }
-static inline void upstream_back(struct upstream *u)
+static inline void upstream_returned(struct upstream *u)
 {
 	INSIST(u->in_flight > 0);
 	u->in_flight--;

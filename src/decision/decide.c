@@ -284,7 +284,7 @@ static int decide_person(struct decision_builder *d, struct person *p, struct er
 	const struct ledger_verdict *v = &d->out.verdict;
 	CLEANUP(json_putp) struct json_object *properties = NULL;
 	CLEANUP(drafts_done) struct drafts drafts = {0};
-	struct rules_view view = {
+	struct rules_input view = {
 		.transition = v->transition,
 		.label = d->in->source->label,
 		.context = *d->context,

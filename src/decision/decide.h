@@ -15,7 +15,7 @@
 #include "decision/ledger.h"
 #include "decision/policy.h"
 
-struct decide_view {
+struct decide_queries {
 	/* An account of the configuration by its name; NULL: there is none (any more). */
 	const struct account_policy *(*account)(void *ctx, const char *name);
 	/* How many open conversations, of any source, reached (account, email, flag), not counting this one. */
@@ -34,7 +34,7 @@ struct decide_input {
 	const struct ledger_entry *entry;
 	const struct reached_list *reached;
 	int64_t now_ms;
-	struct decide_view view;
+	struct decide_queries view;
 	struct buf *explain; /* NULL, or lines for a person */
 };
 

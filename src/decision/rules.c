@@ -299,7 +299,7 @@ static void rule_send(const struct rule *rule, const struct eval_context *s, str
 }
 
 /* Returns whether this ends the list. */
-static bool rule_drop(const struct rule *rule, const struct rules_view *v, struct drafts *to, struct buf *explain)
+static bool rule_drop(const struct rule *rule, const struct rules_input *v, struct drafts *to, struct buf *explain)
 {
 	if (v->must_send) {
 		if (explain)
@@ -351,7 +351,7 @@ static bool rule_acts(const struct rule *rule, const struct eval_context *s, enu
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
-static void send_shipped(const struct rules_view *v, const struct eval_context *s, struct drafts *to,
+static void send_shipped(const struct rules_input *v, const struct eval_context *s, struct drafts *to,
 			 struct buf *explain)
 {
 	struct rule rule = {.name = "shipped", .late_ms = -1};
@@ -364,7 +364,7 @@ static void send_shipped(const struct rules_view *v, const struct eval_context *
 	template_free(rule.send);
 }
 
-void rules_run(const struct rules *r, const struct rules_view *v, struct drafts *ret, struct buf *explain)
+void rules_run(const struct rules *r, const struct rules_input *v, struct drafts *ret, struct buf *explain)
 {
 	const struct pairs none = {0}, *theirs = v->context.names ? v->context.names : &none;
 	struct pairs names = {.items = mem_new(theirs->n + 2, sizeof(*names.items)), .n = theirs->n + 2};

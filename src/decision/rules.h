@@ -56,14 +56,14 @@ struct drafts {
 void drafts_done(struct drafts *d);
 
 /* How a rule looks at a transition. Borrowed. */
-struct rules_view {
+struct rules_input {
 	enum transition transition;
 	const char *label;
 	struct eval_context context; /* properties set; item, headers, query where a webhook is behind it */
 	bool must_send; /* someone is to be reached: never dropped, the shipped rule sends where none does */
 };
 /* explain: NULL, or a line for each rule and why it acted or not. */
-void rules_run(const struct rules *r, const struct rules_view *v, struct drafts *ret, struct buf *explain);
+void rules_run(const struct rules *r, const struct rules_input *v, struct drafts *ret, struct buf *explain);
 
 /* Every metric name that these rules can send with that label, for `recipe` and `check`; calls fn for each. */
 void rules_metrics(const struct rules *r, const char *label,

@@ -225,7 +225,7 @@ static const char *remedy_of(enum http_failure failure, const char *issuer)
 	}
 }
 
-bool http_why_tells_remedy(enum http_failure failure)
+bool http_why_has_remedy(enum http_failure failure)
 {
 	return remedy_of(failure, "") != NULL;
 }

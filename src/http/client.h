@@ -71,7 +71,7 @@ struct http_response {
  */
 const char *http_why(const struct http_response *reply, const char *issuer, char out[HTTP_WHY_MAX]);
 /* Whether http_why tells what mends a failure of that kind. */
-bool http_why_tells_remedy(enum http_failure failure);
+bool http_why_has_remedy(enum http_failure failure);
 
 /* Runs on the loop's thread. The reply is borrowed: valid until done returns. */
 typedef void (*http_done_fn)(void *ctx, const struct http_response *reply);

@@ -57,7 +57,7 @@ static void send_fixed(struct http_exchange *x, enum answer a, const char *schem
 	send(x, &answer);
 }
 
-void answer_give(struct http_exchange *x, enum answer a, const char *scheme)
+void answer_send(struct http_exchange *x, enum answer a, const char *scheme)
 {
 	send_fixed(x, a, scheme, http_answer);
 }

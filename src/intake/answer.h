@@ -30,7 +30,7 @@ enum answer {
 };
 
 /* scheme: for ANSWER_UNAUTHORIZED, what is expected ("Basic realm=…"), or NULL. */
-void answer_give(struct http_exchange *x, enum answer a, const char *scheme);
+void answer_send(struct http_exchange *x, enum answer a, const char *scheme);
 
 /* The text of a header that may be echoed in an answer: NULL for none, for an empty or a very long one, and for what is
  * not all printable ASCII. */

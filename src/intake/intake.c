@@ -97,7 +97,7 @@ static void refuse_proof(struct intake *i, struct http_exchange *x, const struct
 	else if (text_is(method, "bearer"))
 		scheme = "Bearer";
 	note_unproven(i, x, v, verdict);
-	answer_give(x, ANSWER_UNAUTHORIZED, scheme);
+	answer_send(x, ANSWER_UNAUTHORIZED, scheme);
 }
 
 /* The caller counts and answers. */
@@ -157,7 +157,7 @@ static void refuse_fault(struct intake *i, struct http_exchange *x, const struct
 			 enum answer a)
 {
 	note_fault(i, x, v, m, NULL);
-	answer_give(x, a, NULL);
+	answer_send(x, a, NULL);
 }
 
 /* echo: NULL: nothing is wanted back. */
@@ -167,7 +167,7 @@ static void pong(struct http_exchange *x, const struct request_state *v, const c
 	if (echo)
 		answer_challenge(x, echo);
 	else
-		answer_give(x, ANSWER_PONG, NULL);
+		answer_send(x, ANSWER_PONG, NULL);
 }
 
 static bool may_submit(struct intake *i)
@@ -183,7 +183,7 @@ static bool may_submit(struct intake *i)
 static void refuse_unready(struct http_exchange *x, const struct request_state *v)
 {
 	count(v->source, "refused");
-	answer_give(x, ANSWER_UNAVAILABLE, NULL);
+	answer_send(x, ANSWER_UNAVAILABLE, NULL);
 }
 
 /* 0: take the body; 1: answered. */
@@ -197,11 +197,11 @@ static int judge_headers(struct intake *i, struct http_exchange *x, struct reque
 		metrics_add(METRIC_WEBHOOKS, NULL, REFUSED_PATH, NULL, 1);
 		refusals_note_path(i->refusals, v->generation->config, x->path, request_state_peer(v, x, peer),
 				   clock_mono_ms());
-		answer_give(x, ANSWER_UNKNOWN_PATH, NULL);
+		answer_send(x, ANSWER_UNKNOWN_PATH, NULL);
 		return 1;
 	}
 	if (text_is(x->method, "HEAD")) {
-		answer_give(x, ANSWER_ALIVE, NULL);
+		answer_send(x, ANSWER_ALIVE, NULL);
 		return 1;
 	}
 	if (!text_is(x->method, "POST")) {
@@ -277,14 +277,14 @@ static int room(void *ctx, struct http_exchange *x, size_t bytes)
 
 	if (v->outside != PROOF_GOOD && bytes > UNPROVEN_BYTES_MAX) {
 		note_unproven(i, x, v, v->outside);
-		answer_give(x, ANSWER_TOO_LONG, NULL);
+		answer_send(x, ANSWER_TOO_LONG, NULL);
 		return 1;
 	}
 	if (reservation_resize(&v->reservation, bytes))
 		return 0;
 	count(v->source, "refused");
 	note_no_room(i, x, v);
-	answer_give(x, ANSWER_UNAVAILABLE, NULL);
+	answer_send(x, ANSWER_UNAVAILABLE, NULL);
 	return 1;
 }
 
@@ -340,7 +340,7 @@ static void complete(void *ctx, struct http_exchange *x)
 		pong(x, v, echo);
 	} else if (verdict == PROOF_GOOD) {
 		count(v->source, "empty");
-		answer_give(x, ANSWER_EMPTY, NULL);
+		answer_send(x, ANSWER_EMPTY, NULL);
 	} else {
 		refuse_proof(i, x, v, verdict);
 	}

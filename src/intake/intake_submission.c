@@ -348,14 +348,14 @@ void intake_submission_answer(struct intake_submission *p, struct http_exchange 
 		a = ANSWER_UNREADABLE;
 	else if (p->ignored == 0)
 		a = ANSWER_PONG;
-	answer_give(x, a, NULL);
+	answer_send(x, a, NULL);
 	intake_submission_discard(p);
 }
 
 void intake_submission_refuse(struct intake_submission *p, struct http_exchange *x)
 {
 	count_refused(p);
-	answer_give(x, ANSWER_UNAVAILABLE, NULL);
+	answer_send(x, ANSWER_UNAVAILABLE, NULL);
 	intake_submission_discard(p);
 }
 

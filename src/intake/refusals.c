@@ -82,7 +82,7 @@ void refusals_note(struct refusals *r, const char *source, const char *reason, c
 	unsigned more;
 
 	if (refusal_is_due(r, source, reason, now_ms, CLOCK_SECOND_MS, &more))
-		log_warning(&about, "a webhook from %s was refused%s%s%s", peer, ratelimit_more(more, text),
+		log_warning(&about, "a webhook from %s was refused%s%s%s", peer, ratelimit_suffix(more, text),
 			    advice ? ": " : "", advice ? advice : "");
 }
 
@@ -93,7 +93,7 @@ void refusals_note_connection(struct refusals *r, const char *reason, const char
 	unsigned more;
 
 	if (refusal_is_due(r, NULL, reason, now_ms, CONNECTION_INTERVAL_MS, &more))
-		log_warning(&about, "a connection from %s was cut off%s", peer, ratelimit_more(more, text));
+		log_warning(&about, "a connection from %s was cut off%s", peer, ratelimit_suffix(more, text));
 }
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
@@ -177,5 +177,5 @@ void refusals_note_path(struct refusals *r, const struct config *c, const char *
 	paths = configured_paths(c);
 	shown = shown_path(c, path);
 	log_warning(&about, "a request from %s to %s was refused%s: no source has that path; configured: %s", peer,
-		    shown, ratelimit_more(more, text), paths);
+		    shown, ratelimit_suffix(more, text), paths);
 }

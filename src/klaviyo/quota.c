@@ -21,7 +21,7 @@ static int64_t window_first(const struct quota_window *w, int64_t now_ms)
 	return now_ms < w->length_ms ? 0 : (now_ms - w->length_ms + 1) / w->slot_ms;
 }
 
-static void window_forget(struct quota_window *w, int64_t now_ms)
+static void window_expire(struct quota_window *w, int64_t now_ms)
 {
 	int64_t first = window_first(w, now_ms);
 
@@ -43,7 +43,7 @@ static int64_t window_next_ms(struct quota_window *w, int64_t now_ms)
 {
 	int64_t used, slot;
 
-	window_forget(w, now_ms);
+	window_expire(w, now_ms);
 	used = w->used;
 	slot = w->first_slot;
 	for (; used >= w->limit; slot++)
@@ -104,7 +104,7 @@ void quota_consume(struct quota *q, int64_t now_ms)
 	struct quota_window *windows[] = {&q->second, &q->minute};
 
 	for (size_t i = 0; i < sizeof(windows) / sizeof(*windows); i++) {
-		window_forget(windows[i], now_ms);
+		window_expire(windows[i], now_ms);
 		windows[i]->slots[now_ms / windows[i]->slot_ms % QUOTA_SLOTS]++;
 		windows[i]->used++;
 	}

@@ -33,7 +33,7 @@ int decide_and_save(struct turn_context *w, const struct decide_input *in, struc
 	int r;
 
 	whole.now_ms = w->now_ms;
-	whole.view = (struct decide_view){.account = account, .flag_count = flag_count, .ctx = &view};
+	whole.view = (struct decide_queries){.account = account, .flag_count = flag_count, .ctx = &view};
 	r = decide(&whole, ret, reterr);
 	if (r == 0)
 		r = store_conversation_save(w->store, in->source->name, in->conversation, &ret->entry, &ret->reached,

@@ -19,7 +19,7 @@ bool disk_budget_check(struct disk_budget *r, bool failing)
 
 	r->left = store_free_bytes(r->store);
 	r->full = store_can_accept(r->store, &why) < 0;
-	health_set(r->health, HEALTH_ROOM, r->full ? &why : NULL);
+	health_set(r->health, HEALTH_STORE_SIZE, r->full ? &why : NULL);
 	if (r->full && !was)
 		log_error(&((struct log_about){.reason = why.text}), "webhooks are refused with 503");
 	else if (was && !r->full && !failing)

@@ -18,9 +18,9 @@ void health_free(struct health *h);
 
 /* What keeps the pipeline from taking webhooks. Each is told and taken back by its owner alone. */
 enum health_cause {
-	HEALTH_CLOCK,  /* the system's clock is not set yet */
-	HEALTH_COMMIT, /* the store cannot commit */
-	HEALTH_ROOM,   /* the store may not grow */
+	HEALTH_CLOCK,      /* the system's clock is not set yet */
+	HEALTH_COMMIT,     /* the store cannot commit */
+	HEALTH_STORE_SIZE, /* the store may not grow */
 	HEALTH_CAUSES,
 };
 /* why NULL: not any more. The pipeline is ready while no cause stands. */

@@ -129,7 +129,7 @@ static int look_again(struct turn_context *w, bool *wanted, enum store_wait why,
 
 	if (!*wanted)
 		return 0;
-	r = store_webhooks_look_again(w->store, why, reterr);
+	r = store_webhooks_recheck(w->store, why, reterr);
 	if (r < 0)
 		return r;
 	*wanted = false; /* should the turn fail, the store goes on with it all the same */
@@ -156,12 +156,12 @@ int janitor_cap_due_times(struct janitor *j, struct turn_context *w, struct err 
 
 			longest_ms = max_ms(longest_ms, max_ms(s->settle_open_ms, s->settle_close_ms));
 		}
-		r = store_webhooks_bring_near(w->store, w->now_ms + longest_ms, NEAR_BATCH, reterr);
+		r = store_webhooks_cap_due(w->store, w->now_ms + longest_ms, NEAR_BATCH, reterr);
 	} else {
 		const struct account *a = &w->config->accounts[j->near_next - 1];
 
-		r = store_events_bring_near(w->store, a->name, w->now_ms + max_ms(j->near_retry_ms, a->person_gap_ms),
-					    w->now_ms, NEAR_BATCH, reterr);
+		r = store_events_cap_due(w->store, a->name, w->now_ms + max_ms(j->near_retry_ms, a->person_gap_ms),
+					 w->now_ms, NEAR_BATCH, reterr);
 		if (r > 0)
 			dispatch_mark_dirty(w->dispatch, a->name);
 	}

@@ -143,7 +143,7 @@ int64_t lookup_table_useful_ms(const struct lookup_table *l, const char *source)
 	return s ? s->useful_ms : 0;
 }
 
-unsigned lookup_table_room(const struct lookup_table *l, const char *source)
+unsigned lookup_table_free_slots(const struct lookup_table *l, const char *source)
 {
 	const struct lookup_source *s = source_find(l, source);
 	unsigned under_way = 0;
@@ -160,7 +160,7 @@ bool lookup_table_may_ask(const struct lookup_table *l, const char *source, bool
 {
 	const struct lookup_source *s = source_find(l, source);
 
-	return s && (is_new || !s->for_new) && lookup_table_room(l, source) > 0;
+	return s && (is_new || !s->for_new) && lookup_table_free_slots(l, source) > 0;
 }
 
 static struct lookup_entry *entry_in_flight(const struct lookup_table *l, const char *source, const char *key)
@@ -323,7 +323,7 @@ int lookup_table_wake_slots(struct turn_context *w, struct err *reterr)
 		if (r < 0)
 			return r;
 		s->released = s->opened;
-		room = lookup_table_room(w->lookups, s->name);
+		room = lookup_table_free_slots(w->lookups, s->name);
 		if (room == 0 || !s->slot_wanted)
 			continue;
 		s->slot_wanted = false;
@@ -346,7 +346,7 @@ bool lookup_table_slots_are_wanted(const struct lookup_table *l, const struct co
 	for (size_t i = 0; i < c->sources_n; i++) {
 		const struct lookup_source *s = source_find(l, c->sources[i].name);
 
-		if (s && s->slot_wanted && lookup_table_room(l, s->name) > 0)
+		if (s && s->slot_wanted && lookup_table_free_slots(l, s->name) > 0)
 			return true;
 	}
 	return false;

@@ -27,7 +27,7 @@ void lookup_table_window(struct lookup_table *l, const char *source, unsigned wi
 /* True while the source is parked, as told last. */
 bool lookup_table_is_parked(const struct lookup_table *l, const char *source);
 /* Returns how many more may be asked now. For lookup_table_may_ask, and for tests. */
-unsigned lookup_table_room(const struct lookup_table *l, const char *source);
+unsigned lookup_table_free_slots(const struct lookup_table *l, const char *source);
 /* True where a question may be asked for a webhook; is_new: nobody was asked for it yet. */
 bool lookup_table_may_ask(const struct lookup_table *l, const char *source, bool is_new);
 /* True where that question is under way, or another about w's customer: then w counts among those that wait for it. */

@@ -147,7 +147,7 @@ void pending_metrics_publish(struct pending_metrics *t, int64_t mono_ms)
 
 		if (l->rare && !ratelimit_passes(&rare_get(t, &l->about)->limit, mono_ms, PENDING_RARE_MS, &left_out))
 			continue;
-		log_write(l->level, &l->about, "%s%s", l->text, ratelimit_more(left_out, more));
+		log_write(l->level, &l->about, "%s%s", l->text, ratelimit_suffix(left_out, more));
 	}
 	pending_metrics_drop(t);
 }

@@ -267,8 +267,8 @@ int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t n
 }
 
 /* An entry that its row contradicts is left to store_events_due. */
-int store_events_bring_near(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
-			    struct err *reterr)
+int store_events_cap_due(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
+			 struct err *reterr)
 {
 	CLEANUP(ids_done) struct ids ids = {0};
 	struct change c = change_begin(s, reterr);

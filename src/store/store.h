@@ -199,10 +199,10 @@ int store_webhook_wake_parked(struct store *s, const char *source, int64_t *afte
 int store_webhooks_restart(struct store *s, struct err *reterr) MUSTCHECK;
 /* What waits for a time for this reason (TIME, RETRY) becomes ready once, like store_webhooks_wake, and is judged
  * anew by its pass: by a clock that stepped back, or by another configuration. */
-int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *reterr) MUSTCHECK;
+int store_webhooks_recheck(struct store *s, enum store_wait why, struct err *reterr) MUSTCHECK;
 /* A time that is too far away was noted while the clock was wrong: those whose not_before comes after farthest_ms
  * become ready, at most max. Returns how many. */
-int store_webhooks_bring_near(struct store *s, int64_t farthest_ms, size_t max, struct err *reterr) MUSTCHECK;
+int store_webhooks_cap_due(struct store *s, int64_t farthest_ms, size_t max, struct err *reterr) MUSTCHECK;
 /* A pending webhook, as settle looks at it beside another one: by narrow columns. */
 struct store_neighbour {
 	int64_t id;
@@ -284,10 +284,10 @@ int store_events_due(struct store *s, const char *account, int64_t now_ms, size_
 		     struct err *reterr) MUSTCHECK;
 /* When the next first-of-its-person comes due after now_ms; CLOCK_NEVER_MS: none. */
 int64_t store_events_next_due_ms(struct store *s, const char *account, int64_t now_ms);
-/* The same as store_webhooks_bring_near, for events of the account that are the first of their person: those that are
+/* The same as store_webhooks_cap_due, for events of the account that are the first of their person: those that are
  * due after farthest_ms are due at now_ms. Returns how many. */
-int store_events_bring_near(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
-			    struct err *reterr) MUSTCHECK;
+int store_events_cap_due(struct store *s, const char *account, int64_t farthest_ms, int64_t now_ms, size_t max,
+			 struct err *reterr) MUSTCHECK;
 /* A 2xx at now_ms, of a ready event or of one that became a dead letter while it was on its way. The person's next
  * event becomes due, person_gap_ms later where its profile differs. */
 int store_event_delivered(struct store *s, int64_t id, int64_t person_gap_ms, int64_t now_ms,

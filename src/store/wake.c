@@ -249,7 +249,7 @@ int store_webhooks_restart(struct store *s, struct err *reterr)
 	return change_end(&c);
 }
 
-int store_webhooks_look_again(struct store *s, enum store_wait why, struct err *reterr)
+int store_webhooks_recheck(struct store *s, enum store_wait why, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
 
@@ -332,7 +332,7 @@ static size_t timed_make_ready(struct change *c, struct query *q)
 	return ids.n;
 }
 
-int store_webhooks_bring_near(struct store *s, int64_t farthest_ms, size_t max, struct err *reterr)
+int store_webhooks_cap_due(struct store *s, int64_t farthest_ms, size_t max, struct err *reterr)
 {
 	struct change c = change_begin(s, reterr);
 	size_t n;

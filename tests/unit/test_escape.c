@@ -73,7 +73,7 @@ static void json_that_is_shown_is_the_same_json(void **state)
 	(void)state;
 	json_set_str(o, odd, odd);
 	for (int pretty = 0; pretty < 2; pretty++) {
-		CLEANUP(mem_freep) char *text = json_shown(o, pretty);
+		CLEANUP(mem_freep) char *text = json_printable(o, pretty);
 
 		for (const char *c = text; *c != '\0'; c++)
 			assert_true((unsigned char)*c >= ' ' || (pretty && *c == '\n'));
@@ -88,7 +88,7 @@ static void json_that_is_shown_is_the_same_json(void **state)
 	}
 	json_set_str(o, "x", "a\xff");
 	{
-		CLEANUP(mem_freep) char *text = json_shown(o, false);
+		CLEANUP(mem_freep) char *text = json_printable(o, false);
 
 		assert_int_equal(json_read(text, strlen(text), &back, NULL), 0);
 		assert_string_equal(json_member_str(back, "x"), "a\\xff");

@@ -647,7 +647,7 @@ static void a_failure_of_tls_tells_what_mends_it(void **state)
 		memset(reply.error, 'e', sizeof(reply.error) - 1); /* the longest that there is */
 		assert_ptr_equal(http_why(&reply, "name it", why), why);
 		assert_int_equal(strspn(why, "e"), sizeof(reply.error) - 1);
-		assert_int_equal(http_why_tells_remedy(table[i].failure), table[i].remedy != NULL);
+		assert_int_equal(http_why_has_remedy(table[i].failure), table[i].remedy != NULL);
 		if (table[i].remedy)
 			assert_true(strstr(why, table[i].remedy) && why[strlen(why) - 1] == ')');
 		else

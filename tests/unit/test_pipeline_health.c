@@ -50,15 +50,15 @@ static void not_ready_says_why_and_stopping_is_never_ready(void **state)
 
 	(void)state;
 	assert_true(health_is_ready(h));
-	health_set(h, HEALTH_ROOM, &why);
+	health_set(h, HEALTH_STORE_SIZE, &why);
 	assert_false(health_is_ready(h));
 	health_why_not(h, &told);
 	assert_int_equal(told.code, -ENOSPC);
 	assert_string_equal(told.text, "full");
-	health_set(h, HEALTH_ROOM, NULL);
+	health_set(h, HEALTH_STORE_SIZE, NULL);
 	assert_true(health_is_ready(h));
 	health_stop(h);
-	health_set(h, HEALTH_ROOM, NULL);
+	health_set(h, HEALTH_STORE_SIZE, NULL);
 	assert_false(health_is_ready(h));
 	health_why_not(h, &told);
 	assert_non_null(strstr(told.text, "stopping"));

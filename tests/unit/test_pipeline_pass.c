@@ -192,7 +192,7 @@ static void an_opening_asks_who_the_customer_is_and_waits_for_the_answer(void **
 	pass_all(s, NOW);
 	assert_done(s, id, "events");
 	assert_events(s, OPEN);
-	assert_int_equal(lookup_table_room(s->work.lookups, "asked"), 4);
+	assert_int_equal(lookup_table_free_slots(s->work.lookups, "asked"), 4);
 }
 
 static void a_customer_that_is_known_is_not_asked_for_again(void **state)
@@ -552,7 +552,7 @@ static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void *
 	store_rollback(s->store);
 	lookup_table_rollback(s->work.lookups);
 	assert_int_equal(handed.asked_n, 0);
-	assert_int_equal(lookup_table_room(s->work.lookups, "asked"), 4);
+	assert_int_equal(lookup_table_free_slots(s->work.lookups, "asked"), 4);
 	pass_all(s, NOW);
 	assert_int_equal(handed.asked_n, 1);
 	answer(s, "p1", LOOKUP_GONE, "404");

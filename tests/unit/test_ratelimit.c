@@ -35,9 +35,9 @@ static void those_left_out_are_told(void **state)
 	char text[RATELIMIT_MORE_MAX];
 
 	(void)state;
-	assert_string_equal(ratelimit_more(0, text), "");
-	assert_string_equal(ratelimit_more(1, text), " (and 1 more before it)");
-	assert_string_equal(ratelimit_more(UINT_MAX, text), " (and 4294967295 more before it)");
+	assert_string_equal(ratelimit_suffix(0, text), "");
+	assert_string_equal(ratelimit_suffix(1, text), " (and 1 more before it)");
+	assert_string_equal(ratelimit_suffix(UINT_MAX, text), " (and 4294967295 more before it)");
 }
 
 int main(void)

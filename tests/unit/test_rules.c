@@ -29,7 +29,7 @@ static struct drafts run(const struct rules *r, enum transition t, const char *p
 {
 	struct json_object *o = with_json(properties);
 	struct pairs headers = {0};
-	struct rules_view v = {.transition = t, .label = "Gladly", .must_send = must_send};
+	struct rules_input v = {.transition = t, .label = "Gladly", .must_send = must_send};
 	struct drafts drafts;
 
 	pairs_add(&headers, "X-Shop", "north");
@@ -530,7 +530,7 @@ static void a_link_of_a_rule_is_a_url_or_left_out(void **state)
 		char *yaml = mem_fmt("rules: [{send: x, properties: {Conversation URL: \"%s\", Team: \"{Team}\"}}]\n",
 				     cases[i].link);
 		struct rules *r = compiled(yaml);
-		struct rules_view v = {.transition = TRANSITION_OPENED, .label = "Gladly"};
+		struct rules_input v = {.transition = TRANSITION_OPENED, .label = "Gladly"};
 		struct drafts d;
 		struct buf b;
 
@@ -562,7 +562,7 @@ static void explaining_has_a_line_for_each_rule(void **state)
 			 "- {on: [closed, expired], send: \"closed {Team}\"}\n"
 			 "- default\n");
 	struct json_object *o = with_json("{\"Initiated By\": \"agent\"}");
-	struct rules_view v = {.transition = TRANSITION_CLOSED, .label = "Gladly", .must_send = true};
+	struct rules_input v = {.transition = TRANSITION_CLOSED, .label = "Gladly", .must_send = true};
 	struct drafts d;
 	struct buf b;
 
@@ -595,7 +595,7 @@ static void explaining_has_a_line_for_each_rule(void **state)
 static void the_explanation_shows_the_merge(void **state)
 {
 	struct rules *r = compiled("rules:\n- default\n- {on: closed, send: \"closed conversation in {label}\"}\n");
-	struct rules_view v = {.transition = TRANSITION_CLOSED, .label = "Gladly"};
+	struct rules_input v = {.transition = TRANSITION_CLOSED, .label = "Gladly"};
 	struct json_object *o = with_json("{}");
 	struct drafts d;
 	struct buf b;

@@ -52,7 +52,7 @@ static void a_webhook_that_waits_too_far_ahead_becomes_ready(void **state)
 		turn_at(f, NOW);
 		MUST(store_webhook_wait(f->s, id, i % 2 ? STORE_WAIT_TIME : STORE_WAIT_RETRY, NOW + rows[i].wait_ms,
 					err));
-		assert_int_equal(store_webhooks_bring_near(f->s, NOW + HOUR, 10, NULL), rows[i].near);
+		assert_int_equal(store_webhooks_cap_due(f->s, NOW + HOUR, 10, NULL), rows[i].near);
 		assert_int_equal(ready(f), rows[i].near);
 		MUST(store_webhook_done(f->s, id, "events", err));
 		commit(f);
@@ -74,13 +74,13 @@ static void an_event_that_is_due_too_far_ahead_becomes_due(void **state)
 	MUST(store_event_retry(f->s, far, 1, NOW + DAY, "503", err));
 	MUST(store_event_retry(f->s, farther, 1, NOW + YEARS, "503", err));
 	assert_int_equal(due(f, "default", NOW).n, 0);
-	assert_int_equal(store_events_bring_near(f->s, "other", NOW + HOUR, NOW, 1, NULL), 0);
-	assert_int_equal(store_events_bring_near(f->s, "default", NOW + HOUR, NOW, 1, NULL), 1);
+	assert_int_equal(store_events_cap_due(f->s, "other", NOW + HOUR, NOW, 1, NULL), 0);
+	assert_int_equal(store_events_cap_due(f->s, "default", NOW + HOUR, NOW, 1, NULL), 1);
 	assert_int_equal(due(f, "default", NOW).n, 1);
 	assert_int_equal(due(f, "default", NOW).ids[0], farther);
-	assert_int_equal(store_events_bring_near(f->s, "default", NOW + HOUR, NOW, 10, NULL), 1);
+	assert_int_equal(store_events_cap_due(f->s, "default", NOW + HOUR, NOW, 10, NULL), 1);
 	assert_int_equal(due(f, "default", NOW).n, 2);
-	assert_int_equal(store_events_bring_near(f->s, "default", NOW + HOUR, NOW, 10, NULL), 0);
+	assert_int_equal(store_events_cap_due(f->s, "default", NOW + HOUR, NOW, 10, NULL), 0);
 	assert_int_equal(store_events_next_due_ms(f->s, "default", NOW), NOW + HOUR);
 	commit(f);
 }
@@ -97,8 +97,8 @@ static void after_a_step_back_each_that_waits_for_a_time_is_looked_at_once(void 
 
 		MUST(store_webhook_wait(f->s, id, id % 3 ? STORE_WAIT_TIME : STORE_WAIT_RETRY, NOW + HOUR + i, err));
 	}
-	MUST(store_webhooks_look_again(f->s, STORE_WAIT_TIME, err));
-	MUST(store_webhooks_look_again(f->s, STORE_WAIT_RETRY, err));
+	MUST(store_webhooks_recheck(f->s, STORE_WAIT_TIME, err));
+	MUST(store_webhooks_recheck(f->s, STORE_WAIT_RETRY, err));
 	commit(f);
 	do {
 		int64_t ids[STORE_WAKE_ROWS * 2];

@@ -527,7 +527,7 @@ static void a_mistyped_event_that_is_due_too_late_stops_no_other(void **state)
 	sql(f, "UPDATE events SET due = 9000000000000");
 	mistype(f, "events", "created", "UPDATE events SET created = 'x' WHERE id = 1");
 	begin(f);
-	MUST(store_events_bring_near(f->s, "default", NOW + 1000, NOW, 16, err));
+	MUST(store_events_cap_due(f->s, "default", NOW + 1000, NOW, 16, err));
 	commit(f);
 	assert_int_equal(sql(f, "SELECT due FROM events WHERE id = 2"), NOW);
 	assert_int_equal(sql(f, "SELECT state FROM events WHERE id = 1"), EVENT_DEAD);
@@ -604,7 +604,7 @@ static void a_webhook_that_waits_for_a_time_that_is_no_number_goes_on(void **sta
 	commit(f);
 	mistype(f, "webhooks", "not_before", "UPDATE webhooks SET not_before = 'x'");
 	begin(f);
-	MUST(store_webhooks_bring_near(f->s, NOW + 5000, 16, err));
+	MUST(store_webhooks_cap_due(f->s, NOW + 5000, 16, err));
 	commit(f);
 	assert_int_equal(wait_of(f, 1), STORE_WAIT_NONE);
 	assert_int_equal(wait_of(f, 2), STORE_WAIT_NONE);

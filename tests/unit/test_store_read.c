@@ -398,8 +398,8 @@ static void use_what_is_hot(struct fixture *f)
 	MUST(store_webhook_wake_parked(s, "gladly", &n, err));
 	MUST(store_webhooks_ready(s, &n, 1, err));
 	MUST(store_webhooks_due(s, NOW, err));
-	MUST(store_webhooks_look_again(s, STORE_WAIT_TIME, err));
-	MUST(store_webhooks_bring_near(s, NOW, 10, err));
+	MUST(store_webhooks_recheck(s, STORE_WAIT_TIME, err));
+	MUST(store_webhooks_cap_due(s, NOW, 10, err));
 	(void)store_webhooks_next_due_ms(s);
 	(void)store_webhook_last_id(s);
 	(void)store_newest_ms(s);
@@ -421,7 +421,7 @@ static void use_what_is_hot(struct fixture *f)
 	id = queue_to(f, "one", URL, "q@x.org", 5001, true, 1000, NOW);
 	(void)due(f, "one", NOW);
 	(void)store_events_next_due_ms(s, "one", NOW);
-	MUST(store_events_bring_near(s, "one", NOW, NOW, 10, err));
+	MUST(store_events_cap_due(s, "one", NOW, NOW, 10, err));
 	MUST(store_event_retry(s, id, 1, NOW, "x", err));
 	MUST(store_event_rewrite(s, id, "{}", "{}", true, err));
 	MUST(store_event_dead(s, id, "x", NOW, err));

@@ -22,7 +22,7 @@ static struct upstream_stamp stamp(struct upstream *u)
 {
 	struct upstream_stamp asked = upstream_sent(u);
 
-	upstream_back(u);
+	upstream_returned(u);
 	return asked;
 }
 
@@ -205,7 +205,7 @@ static void a_stamp_tells_parks_renewals_and_other_changes_apart(void **state)
 	assert_int_equal(now.epoch, first.epoch + 1);
 	assert_int_equal(now.parks, first.parks + 1);
 	assert_int_equal(now.period, first.period + 3);
-	upstream_back(&u);
+	upstream_returned(&u);
 	assert_int_equal(u.in_flight, 0);
 }
 

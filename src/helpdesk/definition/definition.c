@@ -61,7 +61,7 @@ const struct proof *definition_proof(const struct definition *d)
 	return d->proof;
 }
 
-bool definition_says(const struct definition *d, enum transition t)
+bool definition_matches(const struct definition *d, enum transition t)
 {
 	return t < TRANSITION_EXPIRED && d->says[t];
 }

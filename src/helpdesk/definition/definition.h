@@ -83,7 +83,7 @@ bool definition_asks_base_url(const struct definition *d, bool needed);
 enum body_form definition_body(const struct definition *d);
 const struct proof *definition_proof(const struct definition *d);
 /* Whether it has a matcher for that transition. Without one for reopened, an opening of what is closed still is one. */
-bool definition_says(const struct definition *d, enum transition t);
+bool definition_matches(const struct definition *d, enum transition t);
 /* Calls fn for every name that this helpdesk gives to rules: attributes, parameters, what lookups take. */
 void definition_names(const struct definition *d, void (*fn)(void *ctx, const char *name), void *ctx);
 /* Calls fn for every parameter with what was chosen for it, and for base_url: where lookups ask. */

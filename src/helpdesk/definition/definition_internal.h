@@ -15,7 +15,7 @@
 #include "helpdesk/definition/step.h"
 
 /* A sample of a webhook, for those who ask what the samples rest on. */
-struct definition_note {
+struct definition_sample_info {
 	char *name;        /* "opened", "also[2]" */
 	const char *shows; /* "opened", …, "ping"; static */
 	enum sample_shape shape;
@@ -41,7 +41,7 @@ struct definition {
 	struct attributes *attributes;             /* NULL: none */
 	struct links *conversation_url;            /* NULL: none */
 	struct sample samples[TRANSITION_EXPIRED]; /* by transition */
-	struct definition_note *notes;             /* of every sample of a webhook, in the order of the file */
+	struct definition_sample_info *notes;      /* of every sample of a webhook, in the order of the file */
 	size_t notes_n;
 };
 

@@ -185,7 +185,7 @@ static const struct word *attribute_expr_word(const struct attribute_expr *a, co
 }
 
 /* NULL: it is left out. */
-static const char *attribute_expr_said(const struct attribute_expr *a, const char *value)
+static const char *attribute_expr_mapped(const struct attribute_expr *a, const char *value)
 {
 	const struct word *word = attribute_expr_word(a, value);
 
@@ -205,12 +205,12 @@ static struct json_object *attribute_expr_read(const struct attribute_expr *a, c
 		for (size_t i = 0; i < json_object_array_length(value); i++)
 			(void)property_value_append(
 				&said,
-				attribute_expr_said(a, json_object_get_string(json_object_array_get_idx(value, i))));
+				attribute_expr_mapped(a, json_object_get_string(json_object_array_get_idx(value, i))));
 	} else {
 		CLEANUP(mem_freep) char *own = NULL;
 		const char *text = value_peek(value, &own);
 
-		said = text ? property_value_text(attribute_expr_said(a, text)) : NULL;
+		said = text ? property_value_text(attribute_expr_mapped(a, text)) : NULL;
 	}
 	json_object_put(value);
 	return said;
@@ -265,10 +265,10 @@ void attributes_each(const struct attributes *a, const struct eval_context *s,
 	}
 }
 
-static void attribute_expr_unnamed(const struct attribute_expr *a, const struct eval_context *s, const char *name,
-				   void (*fn)(void *ctx, const char *name, const struct value_expr *from,
-					      const char *value),
-				   void *ctx)
+static void attribute_expr_unmapped(const struct attribute_expr *a, const struct eval_context *s, const char *name,
+				    void (*fn)(void *ctx, const char *name, const struct value_expr *from,
+					       const char *value),
+				    void *ctx)
 {
 	CLEANUP(json_putp) struct json_object *value = a->words ? value_expr_json(a->fact, s) : NULL;
 	bool list = json_object_is_type(value, json_type_array);
@@ -292,7 +292,7 @@ void attributes_unmapped(const struct attributes *a, const struct eval_context *
 		for (size_t k = 0; k < one->n && !given; k++) {
 			CLEANUP(json_putp) struct json_object *value = attribute_expr_read(&one->items[k], s);
 
-			attribute_expr_unnamed(&one->items[k], s, one->name, fn, ctx);
+			attribute_expr_unmapped(&one->items[k], s, one->name, fn, ctx);
 			given = value != NULL;
 		}
 	}

@@ -384,7 +384,7 @@ static bool clause_holds_but(const struct clause *c, const char *reference, cons
 	return holds;
 }
 
-bool matcher_hangs_on(const struct matcher *m, const char *reference, const struct eval_context *s)
+bool matcher_depends_on(const struct matcher *m, const char *reference, const struct eval_context *s)
 {
 	bool hangs = false, asks;
 

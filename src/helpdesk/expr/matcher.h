@@ -37,7 +37,7 @@ void matcher_explain_no(const struct matcher *m, const struct eval_context *s, s
 void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const struct reference *r), void *ctx);
 /* Whether the answer hangs on what stands at the reference of that text: a mapping has a condition on it, all else in
  * that mapping holds, and no mapping without such a condition holds. */
-bool matcher_hangs_on(const struct matcher *m, const char *reference, const struct eval_context *s);
+bool matcher_depends_on(const struct matcher *m, const char *reference, const struct eval_context *s);
 /* Whether a condition on the reference of that text is about this value: it is the value, or is not to be it, or
  * contains or matches holds for it. */
 bool matcher_names(const struct matcher *m, const char *reference, const char *value);

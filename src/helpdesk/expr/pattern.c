@@ -12,7 +12,7 @@
 
 #define PATTERN_FLAGS (REG_EXTENDED | REG_ICASE | REG_NOSUB)
 /* Parts times bytes after which an expression is compiled anew: it may have grown by some 30 bytes for each. */
-#define PATTERN_WORN 500000
+#define PATTERN_EXHAUSTED 500000
 
 /* The compiled expression, which learns from the texts. One thread at a time. */
 struct machine {
@@ -158,7 +158,7 @@ static int check_group(const char *at, struct err *reterr)
 }
 
 /* Counts the parts. Whether it is a pattern at all is regcomp's question. */
-static int pattern_weigh(const char *p, size_t *ret_parts, struct err *reterr)
+static int pattern_cost(const char *p, size_t *ret_parts, struct err *reterr)
 {
 	struct weighing w = {0};
 
@@ -255,7 +255,7 @@ int pattern_compile(const char *text, struct pattern **ret, struct err *reterr)
 	regex_t regex;
 	int r, code;
 
-	r = pattern_weigh(text, &parts, reterr);
+	r = pattern_cost(text, &parts, reterr);
 	if (r < 0)
 		return r;
 	code = regcomp(&regex, text, PATTERN_FLAGS);
@@ -300,7 +300,7 @@ bool pattern_is_found(struct pattern *p, const char *text, size_t *left)
 		mem_lacking();
 	*left -= len;
 	m->worn += p->parts * len;
-	if (m->worn <= PATTERN_WORN)
+	if (m->worn <= PATTERN_EXHAUSTED)
 		m = atomic_exchange(&p->idle, m);
 	machine_free(m);
 	return code == 0;

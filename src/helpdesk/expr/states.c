@@ -421,13 +421,13 @@ static char *state_field_unknown(const struct state_field *p, const struct match
 	return unknown;
 }
 
-static bool hangs_on(const struct state_field *p, const struct matcher *const *asked, size_t asked_n,
-		     const struct eval_context *context)
+static bool depends_on(const struct state_field *p, const struct matcher *const *asked, size_t asked_n,
+		       const struct eval_context *context)
 {
 	for (size_t i = 0; i < asked_n; i++) {
 		if (!asked[i])
 			continue;
-		if (matcher_hangs_on(asked[i], reference_text(p->reference), context))
+		if (matcher_depends_on(asked[i], reference_text(p->reference), context))
 			return true;
 		if (matcher_holds(asked[i], context))
 			return false;
@@ -443,7 +443,7 @@ bool states_unknown(const struct states *s, const struct matcher *const *asked, 
 		const struct state_field *p = &s->fields[i];
 		CLEANUP(mem_freep) char *text = state_field_unknown(p, matchers, matchers_n, context);
 
-		if (!text || !hangs_on(p, asked, asked_n, context))
+		if (!text || !depends_on(p, asked, asked_n, context))
 			continue;
 		text[property_value_cut(text, strlen(text), STATES_TEXT_MAX)] = '\0';
 		*ret = (struct unknown_state){.text = TAKE(text),

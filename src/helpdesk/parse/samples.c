@@ -195,8 +195,8 @@ static struct sample_test *sample_tests_add(struct sample_tests *all, const stru
 	sample_compile(&s->sample, at, d->body, all->problems);
 	/* For those who ask what the samples rest on. */
 	MEM_ROOM(d->notes, d->notes_n);
-	d->notes[d->notes_n++] =
-		(struct definition_note){.name = mem_str(name), .shows = says_word(kind, t), .shape = s->sample.shape};
+	d->notes[d->notes_n++] = (struct definition_sample_info){
+		.name = mem_str(name), .shows = says_word(kind, t), .shape = s->sample.shape};
 	return s;
 }
 
