@@ -44,25 +44,25 @@ void commit_log_losses(struct store *s)
 	store_losses(s, tell_loss, s);
 }
 
-int commit_end(struct turn_context *w, int r, struct err *reterr)
+int commit_end(struct turn_context *tc, int r, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us();
 
 	if (r >= 0)
-		r = store_commit(w->store, reterr);
+		r = store_commit(tc->store, reterr);
 	if (r < 0) {
-		store_rollback(w->store);
-		parsed_cache_clear(w->cache);
-		lookup_table_rollback(w->lookups);
-		pending_metrics_drop(w->pending);
+		store_rollback(tc->store);
+		parsed_cache_clear(tc->cache);
+		lookup_table_rollback(tc->lookups);
+		pending_metrics_drop(tc->pending);
 		return r;
 	}
-	if (w->changed) {
-		*w->commit_us = clock_mono_us() - began_us;
-		metrics_observe(METRIC_COMMIT_SECONDS, (double)*w->commit_us / 1e6);
+	if (tc->changed) {
+		*tc->commit_us = clock_mono_us() - began_us;
+		metrics_observe(METRIC_COMMIT_SECONDS, (double)*tc->commit_us / 1e6);
 	}
-	commit_log_losses(w->store);
-	pending_metrics_publish(w->pending, clock_mono_ms());
-	lookup_table_commit(w->lookups, w->courier);
+	commit_log_losses(tc->store);
+	pending_metrics_publish(tc->pending, clock_mono_ms());
+	lookup_table_commit(tc->lookups, tc->courier);
 	return 0;
 }

@@ -9,7 +9,7 @@
 
 /* Ends the transaction that the caller began, whose steps returned r. r < 0, or a commit that fails: everything is
  * rolled back and forgotten, and that is returned. Else 0: it is committed and shown. */
-int commit_end(struct turn_context *w, int r, struct err *reterr) MUSTCHECK;
+int commit_end(struct turn_context *tc, int r, struct err *reterr) MUSTCHECK;
 /* Tells the log what the store set aside or mended, once that is committed. */
 void commit_log_losses(struct store *s);
 

@@ -26,26 +26,26 @@ static const struct account_policy *account(void *ctx, const char *name)
 	return a ? &a->policy : NULL;
 }
 
-int decide_and_save(struct turn_context *w, const struct decide_input *in, struct decision *ret, struct err *reterr)
+int decide_and_save(struct turn_context *tc, const struct decide_input *in, struct decision *ret, struct err *reterr)
 {
-	struct view_context view = {w, in->source->name, in->conversation};
+	struct view_context view = {tc, in->source->name, in->conversation};
 	struct decide_input whole = *in;
 	int r;
 
-	whole.now_ms = w->now_ms;
+	whole.now_ms = tc->now_ms;
 	whole.view = (struct decide_queries){.account = account, .flag_count = flag_count, .ctx = &view};
 	r = decide(&whole, ret, reterr);
 	if (r == 0)
-		r = store_conversation_save(w->store, in->source->name, in->conversation, &ret->entry, &ret->reached,
+		r = store_conversation_save(tc->store, in->source->name, in->conversation, &ret->entry, &ret->reached,
 					    reterr);
 	for (size_t i = 0; r == 0 && i < ret->events_n; i++) {
 		struct event *e = &ret->events[i];
-		const struct account *a = config_account(w->config, e->account);
+		const struct account *a = config_account(tc->config, e->account);
 
-		r = store_event_insert(w->store, e, a ? a->person_gap_ms : 0, w->now_ms, reterr);
+		r = store_event_insert(tc->store, e, a ? a->person_gap_ms : 0, tc->now_ms, reterr);
 		if (r == 0) {
-			pending_metrics_add(w->pending, METRIC_EVENTS, e->account, e->metric, NULL);
-			dispatch_mark_dirty(w->dispatch, e->account);
+			pending_metrics_add(tc->pending, METRIC_EVENTS, e->account, e->metric, NULL);
+			dispatch_mark_dirty(tc->dispatch, e->account);
 		}
 		if (r > 0) /* the same event is queued or was sent already */
 			r = 0;

@@ -9,8 +9,8 @@
 #include "pipeline/turn_context.h"
 
 /* Called inside a transaction and a savepoint, which the caller undoes on failure. The caller fills `in` without now_ms
- * and view, which come from w. *ret begins as zeros; the caller frees it in any case. */
-int decide_and_save(struct turn_context *w, const struct decide_input *in, struct decision *ret,
+ * and view, which come from tc. *ret begins as zeros; the caller frees it in any case. */
+int decide_and_save(struct turn_context *tc, const struct decide_input *in, struct decision *ret,
 		    struct err *reterr) MUSTCHECK;
 
 #endif

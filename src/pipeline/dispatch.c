@@ -121,12 +121,12 @@ void dispatch_configured(struct dispatch *d)
 
 /* ---- results ----------------------------------------------------------------------------------------------------- */
 
-static int set_aside(struct turn_context *w, const struct event *e, const char *reason, struct err *reterr)
+static int set_aside(struct turn_context *tc, const struct event *e, const char *reason, struct err *reterr)
 {
-	int r = store_event_dead(w->store, e->id, reason, w->now_ms, reterr);
+	int r = store_event_dead(tc->store, e->id, reason, tc->now_ms, reterr);
 
 	if (r == 0)
-		pending_log(w->pending, LOG_WARNING,
+		pending_log(tc->pending, LOG_WARNING,
 			    &((struct log_about){.source = e->source,
 						 .account = e->account,
 						 .conversation = e->conversation,
@@ -137,21 +137,21 @@ static int set_aside(struct turn_context *w, const struct event *e, const char *
 	return r;
 }
 
-static int try_later(struct turn_context *w, const struct delivery *d, const struct account *a, struct err *reterr)
+static int try_later(struct turn_context *tc, const struct delivery *d, const struct account *a, struct err *reterr)
 {
 	/* Events of an account that is no longer configured wait, at any age. */
-	int64_t limit_ms = a ? a->max_age_ms : CLOCK_NEVER_MS, due_ms = w->now_ms;
+	int64_t limit_ms = a ? a->max_age_ms : CLOCK_NEVER_MS, due_ms = tc->now_ms;
 	unsigned attempts = d->event->attempts;
 
 	/* An odd answer may concern the account, and then nobody's event ages: it dies of ten tries of its own alone.
 	 */
-	if (!d->verdict.odd && turn_context_is_too_old(w, d->event->received_ms, limit_ms)) {
+	if (!d->verdict.odd && turn_context_is_too_old(tc, d->event->received_ms, limit_ms)) {
 		CLEANUP(mem_freep) char *reason = NULL;
 		char age[CLOCK_ISO_MAX];
 
 		clock_age(limit_ms, age);
 		reason = mem_fmt("undelivered for %s: %s", age, d->verdict.reason);
-		return set_aside(w, d->event, reason, reterr);
+		return set_aside(tc, d->event, reason, reterr);
 	}
 	if (!d->verdict.throttled) { /* a 429 does not move the event's back-off */
 		int64_t wait_ms = backoff_ms(attempts, backoff_jitter());
@@ -159,49 +159,49 @@ static int try_later(struct turn_context *w, const struct delivery *d, const str
 		due_ms += d->verdict.retry_after_ms > wait_ms ? d->verdict.retry_after_ms : wait_ms;
 		attempts++;
 	}
-	return store_event_retry(w->store, d->event->id, attempts, due_ms, d->verdict.reason, reterr);
+	return store_event_retry(tc->store, d->event->id, attempts, due_ms, d->verdict.reason, reterr);
 }
 
-static int save_outcome(struct turn_context *w, const struct delivery *d, struct err *reterr)
+static int save_outcome(struct turn_context *tc, const struct delivery *d, struct err *reterr)
 {
 	const struct outcome_verdict *v = &d->verdict;
 	const struct event *e = d->event;
-	const struct account *a = config_account(w->config, e->account);
+	const struct account *a = config_account(tc->config, e->account);
 	int r;
 
 	switch (v->outcome) {
 	case OUTCOME_DELIVERED:
-		r = store_event_delivered(w->store, e->id, a ? a->person_gap_ms : 0, d->done_ms, reterr);
+		r = store_event_delivered(tc->store, e->id, a ? a->person_gap_ms : 0, d->done_ms, reterr);
 		if (r >= 0 && e->time_ms <= d->done_ms)
-			pending_metrics_observe(w->pending, METRIC_LAG_SECONDS,
+			pending_metrics_observe(tc->pending, METRIC_LAG_SECONDS,
 						(double)(d->done_ms - e->time_ms) / 1000);
 		return r < 0 ? r : 0;
 	case OUTCOME_RETRY:
-		return try_later(w, d, a, reterr);
+		return try_later(tc, d, a, reterr);
 	case OUTCOME_REJECT:
-		r = store_event_retry(w->store, e->id, e->attempts + 1, w->now_ms, v->reason, reterr);
-		return r < 0 ? r : set_aside(w, e, v->reason, reterr);
+		r = store_event_retry(tc->store, e->id, e->attempts + 1, tc->now_ms, v->reason, reterr);
+		return r < 0 ? r : set_aside(tc, e, v->reason, reterr);
 	case OUTCOME_PARK:
 	case OUTCOME_SINGLE:
 		/* Ready as before, with the reason for people; the window says when it may go again. */
-		return store_event_retry(w->store, e->id, e->attempts, w->now_ms, v->reason, reterr);
+		return store_event_retry(tc->store, e->id, e->attempts, tc->now_ms, v->reason, reterr);
 	}
 	return err_set(reterr, -EINVAL, "delivery of event %016llx: outcome %d is none", (unsigned long long)e->id,
 		       (int)v->outcome);
 }
 
-int dispatch_save_result(struct turn_context *w, const struct delivery *d, struct err *reterr)
+int dispatch_save_result(struct turn_context *tc, const struct delivery *d, struct err *reterr)
 {
-	struct dispatch_account *a = account_find(w->dispatch, d->event->account);
+	struct dispatch_account *a = account_find(tc->dispatch, d->event->account);
 	CLEANUP(mem_freep) char *reason = NULL;
 	struct err e = {0};
 	int r;
 
 	if (d->returned || !a || !in_flight_find(a, d->event->id))
 		return 0;
-	r = turn_context_savepoint(w, &e);
+	r = turn_context_savepoint(tc, &e);
 	if (r == 0)
-		r = turn_context_savepoint_end(w, save_outcome(w, d, &e), &e);
+		r = turn_context_savepoint_end(tc, save_outcome(tc, d, &e), &e);
 	if (store_error_ends_turn(r)) {
 		if (reterr)
 			*reterr = e;
@@ -209,46 +209,46 @@ int dispatch_save_result(struct turn_context *w, const struct delivery *d, struc
 	}
 	/* -ENOENT: its account's url changed while it was on its way; it is a dead letter and stays one. */
 	if (r >= 0 || r == -ENOENT) {
-		pending_metrics_add(w->pending, METRIC_DELIVERIES, d->event->account, lane_name(d->lane),
+		pending_metrics_add(tc->pending, METRIC_DELIVERIES, d->event->account, lane_name(d->lane),
 				    outcome_name(d->verdict.outcome));
 		return 0;
 	}
 	/* An event that is left as it was would be sent again and again. */
 	reason = mem_fmt("its delivery's outcome (%s) cannot be kept: %s", outcome_name(d->verdict.outcome), e.text);
-	r = turn_context_savepoint(w, reterr);
+	r = turn_context_savepoint(tc, reterr);
 	if (r < 0)
 		return r;
-	r = turn_context_savepoint_end(w, set_aside(w, d->event, reason, reterr), reterr);
+	r = turn_context_savepoint_end(tc, set_aside(tc, d->event, reason, reterr), reterr);
 	return r == -ENOENT ? 0 : r;
 }
 
 /* ---- of another url ---------------------------------------------------------------------------------------------- */
 
-int dispatch_set_aside_other_urls(struct dispatch *d, struct turn_context *w, struct err *reterr)
+int dispatch_set_aside_other_urls(struct dispatch *d, struct turn_context *tc, struct err *reterr)
 {
 	const struct account *a;
 	CLEANUP(mem_freep) char *reason = NULL;
 	int r;
 
-	if (d->url_account >= w->config->accounts_n)
+	if (d->url_account >= tc->config->accounts_n)
 		return 0;
-	a = &w->config->accounts[d->url_account];
+	a = &tc->config->accounts[d->url_account];
 	reason = mem_fmt("its account's url is %s now and was another when it was queued", a->url);
-	r = store_events_dead_of_other_url(w->store, a->name, a->url, reason, w->now_ms, OTHER_URL_BATCH, reterr);
+	r = store_events_dead_of_other_url(tc->store, a->name, a->url, reason, tc->now_ms, OTHER_URL_BATCH, reterr);
 	if (r < 0)
 		return r;
 	if (r > 0) {
 		struct log_about about = {.account = a->name, .reason = reason};
 		char events[AMOUNT_MAX];
 
-		pending_log(w->pending, LOG_WARNING, &about, "%s became %s", amount_of(events, r, "event"),
+		pending_log(tc->pending, LOG_WARNING, &about, "%s became %s", amount_of(events, r, "event"),
 			    r == 1 ? "a dead letter" : "dead letters");
 		dispatch_mark_dirty(d, a->name);
-		w->changed = true;
+		tc->changed = true;
 	}
 	if (r == 0)
 		d->url_account++;
-	w->more = true;
+	tc->more = true;
 	return 0;
 }
 
@@ -287,10 +287,10 @@ static int send_event(void *ctx, struct event *e)
 	return a->in_flight_n >= a->window;
 }
 
-int dispatch_send(struct dispatch *d, struct turn_context *w, struct err *reterr)
+int dispatch_send(struct dispatch *d, struct turn_context *tc, struct err *reterr)
 {
 	for (struct dispatch_account *a = d->accounts; a; a = a->next) {
-		struct send_batch h = {a, config_account(w->config, a->name), w->courier, a->asked_n > 0};
+		struct send_batch h = {a, config_account(tc->config, a->name), tc->courier, a->asked_n > 0};
 		/* Events that are in_flight or passed over may come first in the store: so many more are asked for. */
 		size_t max = a->in_flight_n + a->window, passed = a->asked_n < ASKED_MAX ? a->asked_n : ASKED_MAX;
 		unsigned before = a->in_flight_n;
@@ -298,18 +298,18 @@ int dispatch_send(struct dispatch *d, struct turn_context *w, struct err *reterr
 
 		if (!h.config) /* its events wait; a generation that has it again stirs */
 			a->next_due_ms = CLOCK_NEVER_MS;
-		if (!h.config || a->in_flight_n >= a->window || (!a->dirty && w->now_ms < a->next_due_ms))
+		if (!h.config || a->in_flight_n >= a->window || (!a->dirty && tc->now_ms < a->next_due_ms))
 			continue;
-		r = store_events_due(w->store, a->name, w->now_ms, max + passed, is_wanted, send_event, &h, reterr);
+		r = store_events_due(tc->store, a->name, tc->now_ms, max + passed, is_wanted, send_event, &h, reterr);
 		if (r == 0 && h.fresh &&
 		    a->in_flight_n == before) { /* none is fresh: those that were asked by go again */
 			h.fresh = false;
-			r = store_events_due(w->store, a->name, w->now_ms, max, is_wanted, send_event, &h, reterr);
+			r = store_events_due(tc->store, a->name, tc->now_ms, max, is_wanted, send_event, &h, reterr);
 		}
 		if (r < 0)
 			return r;
 		a->dirty = r > 0;
-		a->next_due_ms = r > 0 ? w->now_ms : store_events_next_due_ms(w->store, a->name, w->now_ms);
+		a->next_due_ms = r > 0 ? tc->now_ms : store_events_next_due_ms(tc->store, a->name, tc->now_ms);
 	}
 	return 0;
 }

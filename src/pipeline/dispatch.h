@@ -32,15 +32,15 @@ void dispatch_configured(struct dispatch *d);
 /* Inside the turn's transaction: writes what came of an event into the store: delivered, later again, or a dead letter.
  * 0, or what the store failed with (store_error_ends_turn). A result of an event that is not in flight or no longer
  * there is nothing. */
-int dispatch_save_result(struct turn_context *w, const struct delivery *d, struct err *reterr) MUSTCHECK;
+int dispatch_save_result(struct turn_context *tc, const struct delivery *d, struct err *reterr) MUSTCHECK;
 /* After its commit: the event is not in flight any more. */
 void dispatch_returned(struct dispatch *d, const struct delivery *delivery);
 /* Inside the turn's transaction: a few events that were queued for another url become dead letters: a sandbox's never
  * reach production. */
-int dispatch_set_aside_other_urls(struct dispatch *d, struct turn_context *w, struct err *reterr) MUSTCHECK;
+int dispatch_set_aside_other_urls(struct dispatch *d, struct turn_context *tc, struct err *reterr) MUSTCHECK;
 
 /* After a commit: hands what is due to the courier, up to the windows. Returns 0, or what the store failed with. */
-int dispatch_send(struct dispatch *d, struct turn_context *w, struct err *reterr) MUSTCHECK;
+int dispatch_send(struct dispatch *d, struct turn_context *tc, struct err *reterr) MUSTCHECK;
 /* When there will be something to hand over without anything having happened: clock_now_ms time; CLOCK_NEVER_MS. */
 int64_t dispatch_next_ms(const struct dispatch *d);
 

@@ -98,19 +98,19 @@ void janitor_clock(struct janitor *j, enum wall_clock_change change)
 
 /* ---- what may go on ---------------------------------------------------------------------------------------------- */
 
-int janitor_wake_sources(struct janitor *j, struct turn_context *w, struct err *reterr)
+int janitor_wake_sources(struct janitor *j, struct turn_context *tc, struct err *reterr)
 {
-	for (size_t i = 0; j->source_release && i < w->config->sources_n; i++) {
-		const struct source *s = &w->config->sources[i];
-		int r = store_webhooks_wake(w->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
+	for (size_t i = 0; j->source_release && i < tc->config->sources_n; i++) {
+		const struct source *s = &tc->config->sources[i];
+		int r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_UNCONFIGURED, NULL, reterr);
 
 		/* Those that wait for a next try may wait for the very thing that this configuration mends. */
 		if (r == 0)
-			r = store_webhooks_wake(w->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
+			r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_RETRY, NULL, reterr);
 		if (r == 0 && definition_about(s->definition)->steps_n == 0) { /* nobody will be asked: no slot comes */
-			r = store_webhooks_wake(w->store, s->name, STORE_WAIT_SLOT, NULL, reterr);
+			r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_SLOT, NULL, reterr);
 			if (r == 0)
-				r = store_webhooks_wake(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
+				r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
 		}
 		if (r < 0)
 			return r;
@@ -123,62 +123,62 @@ static int64_t max_ms(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-static int look_again(struct turn_context *w, bool *wanted, enum store_wait why, struct err *reterr)
+static int look_again(struct turn_context *tc, bool *wanted, enum store_wait why, struct err *reterr)
 {
 	int r;
 
 	if (!*wanted)
 		return 0;
-	r = store_webhooks_recheck(w->store, why, reterr);
+	r = store_webhooks_recheck(tc->store, why, reterr);
 	if (r < 0)
 		return r;
 	*wanted = false; /* should the turn fail, the store goes on with it all the same */
-	w->changed = true;
+	tc->changed = true;
 	return 0;
 }
 
-int janitor_cap_due_times(struct janitor *j, struct turn_context *w, struct err *reterr)
+int janitor_cap_due_times(struct janitor *j, struct turn_context *tc, struct err *reterr)
 {
 	int64_t longest_ms = RETRY_AFTER_MAX_MS; /* so long a webhook of this configuration waits for a time */
-	int r = look_again(w, &j->held_again, STORE_WAIT_TIME, reterr);
+	int r = look_again(tc, &j->held_again, STORE_WAIT_TIME, reterr);
 
 	if (r == 0)
-		r = look_again(w, &j->retried_again, STORE_WAIT_RETRY, reterr);
+		r = look_again(tc, &j->retried_again, STORE_WAIT_RETRY, reterr);
 	if (r < 0)
 		return r;
-	if (j->near_next > w->config->accounts_n) {
+	if (j->near_next > tc->config->accounts_n) {
 		j->near_retry_ms = RETRY_AFTER_MAX_MS;
 		return 0;
 	}
 	if (j->near_next == 0) {
-		for (size_t i = 0; i < w->config->sources_n; i++) {
-			const struct source_policy *s = &w->config->sources[i].policy;
+		for (size_t i = 0; i < tc->config->sources_n; i++) {
+			const struct source_policy *s = &tc->config->sources[i].policy;
 
 			longest_ms = max_ms(longest_ms, max_ms(s->settle_open_ms, s->settle_close_ms));
 		}
-		r = store_webhooks_cap_due(w->store, w->now_ms + longest_ms, NEAR_BATCH, reterr);
+		r = store_webhooks_cap_due(tc->store, tc->now_ms + longest_ms, NEAR_BATCH, reterr);
 	} else {
-		const struct account *a = &w->config->accounts[j->near_next - 1];
+		const struct account *a = &tc->config->accounts[j->near_next - 1];
 
-		r = store_events_cap_due(w->store, a->name, w->now_ms + max_ms(j->near_retry_ms, a->person_gap_ms),
-					 w->now_ms, NEAR_BATCH, reterr);
+		r = store_events_cap_due(tc->store, a->name, tc->now_ms + max_ms(j->near_retry_ms, a->person_gap_ms),
+					 tc->now_ms, NEAR_BATCH, reterr);
 		if (r > 0)
-			dispatch_mark_dirty(w->dispatch, a->name);
+			dispatch_mark_dirty(tc->dispatch, a->name);
 	}
 	if (r < 0)
 		return r;
 	if (r == 0)
 		j->near_next++;
 	else
-		w->changed = true;
-	w->more = true;
+		tc->changed = true;
+	tc->more = true;
 	return 0;
 }
 
 /* ---- conversations that expire ----------------------------------------------------------------------------------- */
 
 struct expiry {
-	struct turn_context *w;
+	struct turn_context *tc;
 	const struct source *source;
 	const char *conversation;
 	struct ledger_entry entry;
@@ -194,7 +194,7 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 		.reached = &x->reached,
 	};
 	CLEANUP(decision_done) struct decision d = {0};
-	int r = decide_and_save(x->w, &in, &d, reterr);
+	int r = decide_and_save(x->tc, &in, &d, reterr);
 
 	if (r < 0)
 		return r;
@@ -206,32 +206,32 @@ static int close_with_events(struct expiry *x, struct err *reterr)
 /* Closes a conversation that cannot be decided, so that it does not keep all later ones open. */
 static int close_silently(struct expiry *x, const struct err *why, struct err *reterr)
 {
-	int r = turn_context_savepoint(x->w, reterr);
+	int r = turn_context_savepoint(x->tc, reterr);
 	struct log_about about = {.source = x->source->name, .conversation = x->conversation, .reason = why->text};
 	struct ledger_verdict verdict;
 
 	if (r < 0)
 		return r;
-	if (!ledger_expire(&x->entry, x->source->policy.expire_after_ms, x->w->now_ms, &verdict)) {
+	if (!ledger_expire(&x->entry, x->source->policy.expire_after_ms, x->tc->now_ms, &verdict)) {
 		x->entry.state = LEDGER_CLOSED;
-		x->entry.closed_ms = x->w->now_ms;
+		x->entry.closed_ms = x->tc->now_ms;
 	}
-	r = store_conversation_save(x->w->store, x->source->name, x->conversation, &x->entry, &x->reached, reterr);
+	r = store_conversation_save(x->tc->store, x->source->name, x->conversation, &x->entry, &x->reached, reterr);
 	if (r == 0)
-		pending_log(x->w->pending, LOG_ERR, &about, "an expired conversation was closed without an event");
-	return turn_context_savepoint_end(x->w, r, reterr);
+		pending_log(x->tc->pending, LOG_ERR, &about, "an expired conversation was closed without an event");
+	return turn_context_savepoint_end(x->tc, r, reterr);
 }
 
-static int expire_one(struct turn_context *w, const struct source *s, const char *conversation, struct err *reterr)
+static int expire_one(struct turn_context *tc, const struct source *s, const char *conversation, struct err *reterr)
 {
-	struct expiry x = {.w = w, .source = s, .conversation = conversation};
+	struct expiry x = {.tc = tc, .source = s, .conversation = conversation};
 	struct err why = {0};
-	int r = store_conversation_load(w->store, s->name, conversation, &x.entry, &x.reached, &why);
+	int r = store_conversation_load(tc->store, s->name, conversation, &x.entry, &x.reached, &why);
 
 	if (r == 0)
-		r = turn_context_savepoint(w, &why);
+		r = turn_context_savepoint(tc, &why);
 	if (r == 0)
-		r = turn_context_savepoint_end(w, close_with_events(&x, &why), &why);
+		r = turn_context_savepoint_end(tc, close_with_events(&x, &why), &why);
 	if (r < 0 && !store_error_ends_turn(r))
 		r = close_silently(&x, &why, reterr);
 	else if (r < 0 && reterr)
@@ -241,26 +241,26 @@ static int expire_one(struct turn_context *w, const struct source *s, const char
 }
 
 /* Returns how many were closed or mended, or an error. */
-static int expire_source(struct turn_context *w, const struct source *s, unsigned max, struct err *reterr)
+static int expire_source(struct turn_context *tc, const struct source *s, unsigned max, struct err *reterr)
 {
 	int64_t opened_before_ms;
 	unsigned n;
 
-	if (__builtin_sub_overflow(w->now_ms, s->policy.expire_after_ms, &opened_before_ms))
+	if (__builtin_sub_overflow(tc->now_ms, s->policy.expire_after_ms, &opened_before_ms))
 		opened_before_ms = INT64_MIN;
 	for (n = 0; n < max; n++) {
 		CLEANUP(mem_freep) char *conversation = NULL;
-		int found, r = turn_context_savepoint(w, reterr);
+		int found, r = turn_context_savepoint(tc, reterr);
 
 		if (r < 0)
 			return r;
 		/* In a savepoint: it may mend a row, and expire() forgives where that fails. */
-		found = store_conversation_oldest_open(w->store, s->name, opened_before_ms, &conversation, reterr);
-		r = turn_context_savepoint_end(w, found == -ENOENT ? 0 : found, reterr);
+		found = store_conversation_oldest_open(tc->store, s->name, opened_before_ms, &conversation, reterr);
+		r = turn_context_savepoint_end(tc, found == -ENOENT ? 0 : found, reterr);
 		if (r >= 0 && found == -ENOENT)
 			break;
 		if (r == 0 && conversation)
-			r = expire_one(w, s, conversation, reterr);
+			r = expire_one(tc, s, conversation, reterr);
 		if (r < 0)
 			return r;
 	}
@@ -270,21 +270,21 @@ static int expire_source(struct turn_context *w, const struct source *s, unsigne
 /* Closes, each in a savepoint, what has been open longer than `expire_after` since our receipt; not while the clock may
  * be wrong. Returns how many, or what the store failed with. One that cannot be closed is the matter of its source
  * alone, which is tried again a minute later. */
-static int expire(struct janitor *j, struct turn_context *w, struct err *reterr)
+static int expire(struct janitor *j, struct turn_context *tc, struct err *reterr)
 {
 	unsigned n = 0;
 
-	if (w->mono_ms < j->expire_pause_ms)
+	if (tc->mono_ms < j->expire_pause_ms)
 		return 0;
-	for (size_t i = 0; i < w->config->sources_n && n < EXPIRE_BATCH; i++) {
-		const struct source *s = &w->config->sources[i];
+	for (size_t i = 0; i < tc->config->sources_n && n < EXPIRE_BATCH; i++) {
+		const struct source *s = &tc->config->sources[i];
 		struct err why = {0};
 		int r;
 
 		if (s->policy.expire_after_ms == CLOCK_NEVER_MS ||
-		    turn_context_age_wait_ms(w, s->policy.expire_after_ms) > 0)
+		    turn_context_age_wait_ms(tc, s->policy.expire_after_ms) > 0)
 			continue;
-		r = expire_source(w, s, EXPIRE_BATCH - n, &why);
+		r = expire_source(tc, s, EXPIRE_BATCH - n, &why);
 		if (store_error_ends_turn(r)) {
 			*reterr = why;
 			return r;
@@ -295,32 +295,32 @@ static int expire(struct janitor *j, struct turn_context *w, struct err *reterr)
 		}
 		if (!j->expire_failed)
 			pending_log(
-				w->pending, LOG_ERR, &((struct log_about){.source = s->name, .reason = why.text}),
+				tc->pending, LOG_ERR, &((struct log_about){.source = s->name, .reason = why.text}),
 				"conversations that have been open for too long cannot be closed: it is tried again");
 		j->expire_failed = true;
-		j->expire_pause_ms = w->mono_ms + EXPIRE_PAUSE_MS;
+		j->expire_pause_ms = tc->mono_ms + EXPIRE_PAUSE_MS;
 	}
-	j->expire_failed = j->expire_failed && w->mono_ms < j->expire_pause_ms;
+	j->expire_failed = j->expire_failed && tc->mono_ms < j->expire_pause_ms;
 	return (int)n;
 }
 
 /* The time (clock_mono_ms) of the next expiry; CLOCK_NEVER_MS: none. */
-static int64_t expire_next_ms(const struct janitor *j, struct turn_context *w)
+static int64_t expire_next_ms(const struct janitor *j, struct turn_context *tc)
 {
 	int64_t next_ms = CLOCK_NEVER_MS;
 
-	for (size_t i = 0; i < w->config->sources_n; i++) {
-		const struct source *s = &w->config->sources[i];
+	for (size_t i = 0; i < tc->config->sources_n; i++) {
+		const struct source *s = &tc->config->sources[i];
 		int64_t received_ms, due_ms, judged_ms;
 
 		if (s->policy.expire_after_ms == CLOCK_NEVER_MS)
 			continue;
-		received_ms = store_conversation_oldest_received_ms(w->store, s->name);
+		received_ms = store_conversation_oldest_received_ms(tc->store, s->name);
 		if (received_ms == CLOCK_NEVER_MS ||
 		    __builtin_add_overflow(received_ms, s->policy.expire_after_ms, &due_ms))
 			continue;
-		due_ms = turn_context_mono_at_ms(w, due_ms);
-		judged_ms = w->mono_ms + turn_context_age_wait_ms(w, s->policy.expire_after_ms);
+		due_ms = turn_context_mono_at_ms(tc, due_ms);
+		judged_ms = tc->mono_ms + turn_context_age_wait_ms(tc, s->policy.expire_after_ms);
 		if (due_ms < judged_ms)
 			due_ms = judged_ms;
 		if (due_ms < next_ms)
@@ -333,15 +333,15 @@ static int64_t expire_next_ms(const struct janitor *j, struct turn_context *w)
 
 /* A row that cannot be deleted stays, and stops nothing else: it is tried again the next time. Returns how many rows
  * went. */
-static int clean_whole(struct janitor *j, struct turn_context *w, size_t max, struct err *reterr)
+static int clean_whole(struct janitor *j, struct turn_context *tc, size_t max, struct err *reterr)
 {
 	struct err e = {0};
-	int r = turn_context_savepoint(w, reterr);
+	int r = turn_context_savepoint(tc, reterr);
 
 	if (r < 0)
 		return r;
-	r = store_clean(w->store, w->config->store.retention_ms, w->config->store.remember_ms, w->now_ms, max, &e);
-	r = turn_context_savepoint_end(w, r, &e);
+	r = store_clean(tc->store, tc->config->store.retention_ms, tc->config->store.remember_ms, tc->now_ms, max, &e);
+	r = turn_context_savepoint_end(tc, r, &e);
 	if (r >= 0)
 		return r;
 	if (store_error_ends_turn(r)) {
@@ -354,61 +354,61 @@ static int clean_whole(struct janitor *j, struct turn_context *w, size_t max, st
 	return 0;
 }
 
-int janitor_clean(struct janitor *j, struct turn_context *w, const struct disk_budget *room, struct err *reterr)
+int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_budget *room, struct err *reterr)
 {
-	size_t rows = disk_budget_clean_rows(room, CLEAN_ROWS + 2 * (size_t)w->inserted);
-	bool due = !w->more && w->mono_ms >= j->clean_ms;
-	int r = expire(j, w, reterr);
+	size_t rows = disk_budget_clean_rows(room, CLEAN_ROWS + 2 * (size_t)tc->inserted);
+	bool due = !tc->more && tc->mono_ms >= j->clean_ms;
+	int r = expire(j, tc, reterr);
 
 	if (r < 0)
 		return r;
-	w->changed = w->changed || r > 0;
-	if (w->inserted > 0 && w->mono_ms - j->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
-		j->nearly_full_ms = w->mono_ms;
-		j->nearly_full = store_is_nearly_full(w->store);
+	tc->changed = tc->changed || r > 0;
+	if (tc->inserted > 0 && tc->mono_ms - j->nearly_full_ms >= NEARLY_FULL_EVERY_MS) {
+		j->nearly_full_ms = tc->mono_ms;
+		j->nearly_full = store_is_nearly_full(tc->store);
 	}
-	if (rows == 0 || !(due || room->full || (w->inserted > 0 && j->nearly_full)))
+	if (rows == 0 || !(due || room->full || (tc->inserted > 0 && j->nearly_full)))
 		return 0;
-	r = clean_whole(j, w, rows, reterr);
+	r = clean_whole(j, tc, rows, reterr);
 	if (r < 0)
 		return r;
 	if (due)
-		j->clean_ms = r > 0 ? w->mono_ms : w->mono_ms + CLEAN_EVERY_MS;
-	w->changed = w->changed || r > 0;
-	w->more = w->more || (r > 0 && room->full); /* webhooks wait for that room */
+		j->clean_ms = r > 0 ? tc->mono_ms : tc->mono_ms + CLEAN_EVERY_MS;
+	tc->changed = tc->changed || r > 0;
+	tc->more = tc->more || (r > 0 && room->full); /* webhooks wait for that room */
 	return 0;
 }
 
 /* ---- after the commit -------------------------------------------------------------------------------------------- */
 
-void janitor_after(struct janitor *j, struct turn_context *w, struct health *health)
+void janitor_after(struct janitor *j, struct turn_context *tc, struct health *health)
 {
 	j->source_release = false;
-	if (w->changed) {
+	if (tc->changed) {
 		/* The quiet time begins at the commit's end: a disk that is slow with it is not quiet. */
 		j->checkpoint_ms = clock_mono_ms() + CHECKPOINT_QUIET_MS;
 		if (j->gauges_ms > j->gauges_done_ms + GAUGES_EVERY_MS)
 			j->gauges_ms = j->gauges_done_ms + GAUGES_EVERY_MS;
 	}
-	if (w->mono_ms >= j->checkpoint_ms) {
-		store_checkpoint(w->store);
+	if (tc->mono_ms >= j->checkpoint_ms) {
+		store_checkpoint(tc->store);
 		j->checkpoint_ms = CLOCK_NEVER_MS;
 	}
-	if (w->mono_ms >= j->gauges_ms) {
-		bool waiting = gauges_refresh(j->gauges, w->store, w->config, health, w->now_ms);
+	if (tc->mono_ms >= j->gauges_ms) {
+		bool waiting = gauges_refresh(j->gauges, tc->store, tc->config, health, tc->now_ms);
 
-		j->gauges_done_ms = w->mono_ms;
-		j->gauges_ms = waiting ? w->mono_ms + GAUGES_WAITING_MS : CLOCK_NEVER_MS;
+		j->gauges_done_ms = tc->mono_ms;
+		j->gauges_ms = waiting ? tc->mono_ms + GAUGES_WAITING_MS : CLOCK_NEVER_MS;
 	}
-	if (w->mono_ms >= j->revisions_ms) {
-		gauges_revisions(w->config, w->now_ms);
-		j->revisions_ms = w->mono_ms + CLOCK_DAY_MS;
+	if (tc->mono_ms >= j->revisions_ms) {
+		gauges_revisions(tc->config, tc->now_ms);
+		j->revisions_ms = tc->mono_ms + CLOCK_DAY_MS;
 	}
 }
 
-int64_t janitor_next_ms(const struct janitor *j, struct turn_context *w)
+int64_t janitor_next_ms(const struct janitor *j, struct turn_context *tc)
 {
-	int64_t times[] = {j->clean_ms, j->checkpoint_ms, j->gauges_ms, j->revisions_ms, expire_next_ms(j, w)};
+	int64_t times[] = {j->clean_ms, j->checkpoint_ms, j->gauges_ms, j->revisions_ms, expire_next_ms(j, tc)};
 	int64_t next_ms = CLOCK_NEVER_MS;
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)

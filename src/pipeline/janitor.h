@@ -24,16 +24,16 @@ void janitor_configured(struct janitor *j);
 void janitor_clock(struct janitor *j, enum wall_clock_change change);
 
 /* After the start or another configuration: lets go the webhooks whose source is configured now. */
-int janitor_wake_sources(struct janitor *j, struct turn_context *w, struct err *reterr) MUSTCHECK;
+int janitor_wake_sources(struct janitor *j, struct turn_context *tc, struct err *reterr) MUSTCHECK;
 /* After the start, a step back of the clock or another configuration: a due time that is too far away to be right
  * becomes now. It does so for a few rows a turn. */
-int janitor_cap_due_times(struct janitor *j, struct turn_context *w, struct err *reterr) MUSTCHECK;
+int janitor_cap_due_times(struct janitor *j, struct turn_context *tc, struct err *reterr) MUSTCHECK;
 /* Expires what has been open for too long; deletes what is past its time where it is due, and more than comes in where
  * the store is nearly full. */
-int janitor_clean(struct janitor *j, struct turn_context *w, const struct disk_budget *room,
+int janitor_clean(struct janitor *j, struct turn_context *tc, const struct disk_budget *room,
 		  struct err *reterr) MUSTCHECK;
 /* Writes the WAL back at a quiet time and shows the gauges. */
-void janitor_after(struct janitor *j, struct turn_context *w, struct health *health);
-int64_t janitor_next_ms(const struct janitor *j, struct turn_context *w); /* clock_mono_ms time */
+void janitor_after(struct janitor *j, struct turn_context *tc, struct health *health);
+int64_t janitor_next_ms(const struct janitor *j, struct turn_context *tc); /* clock_mono_ms time */
 
 #endif

@@ -233,17 +233,17 @@ const char *lookup_table_answered(struct lookup_table *l, const struct lookup_an
 }
 
 /* An answer that cannot be kept is asked for again: by the webhook that waits for it. */
-static int keep_customer(struct turn_context *w, const struct lookup_answer *a, struct err *reterr)
+static int keep_customer(struct turn_context *tc, const struct lookup_answer *a, struct err *reterr)
 {
 	struct err e = {0};
-	int r = turn_context_savepoint(w, reterr);
+	int r = turn_context_savepoint(tc, reterr);
 
 	if (r < 0)
 		return r;
-	r = store_customer_save(w->store, a->source, a->key, &a->found, w->now_ms, &e);
+	r = store_customer_save(tc->store, a->source, a->key, &a->found, tc->now_ms, &e);
 	if (r == 0)
-		pending_log_refused(w->pending, &(struct log_about){.source = a->source}, &a->found.addresses);
-	r = turn_context_savepoint_end(w, r, &e);
+		pending_log_refused(tc->pending, &(struct log_about){.source = a->source}, &a->found.addresses);
+	r = turn_context_savepoint_end(tc, r, &e);
 	if (r == 0)
 		return 0;
 	if (store_error_ends_turn(r)) {
@@ -255,38 +255,38 @@ static int keep_customer(struct turn_context *w, const struct lookup_answer *a, 
 }
 
 /* Keeps that the source's lookups work, where that is news. */
-static int keep_worked(struct turn_context *w, const struct lookup_answer *a, struct err *reterr)
+static int keep_worked(struct turn_context *tc, const struct lookup_answer *a, struct err *reterr)
 {
 	unsigned char kept[STORE_MARK_BYTES];
 	int r;
 
 	if (!a->worked.is_set)
 		return 0;
-	r = store_lookups_worked(w->store, a->source, kept, reterr);
+	r = store_lookups_worked(tc->store, a->source, kept, reterr);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (r == 0 && memcmp(kept, a->worked.bytes, sizeof(kept)) == 0)
 		return 0;
-	return store_lookups_save_worked(w->store, a->source, a->worked.bytes, reterr);
+	return store_lookups_save_worked(tc->store, a->source, a->worked.bytes, reterr);
 }
 
-int lookup_table_save_answer(struct turn_context *w, struct lookup_answer *a, struct err *reterr)
+int lookup_table_save_answer(struct turn_context *tc, struct lookup_answer *a, struct err *reterr)
 {
 	const char *customer;
-	int r = keep_worked(w, a, reterr);
+	int r = keep_worked(tc, a, reterr);
 
 	if (r == 0 && a->outcome == LOOKUP_FOUND)
-		r = keep_customer(w, a, reterr);
+		r = keep_customer(tc, a, reterr);
 	if (r < 0)
 		return r;
 	if (a->outcome == LOOKUP_FOUND || a->outcome == LOOKUP_GONE)
-		source_get(w->lookups, a->source)->useful_ms = w->now_ms;
-	customer = lookup_table_answered(w->lookups, a);
+		source_get(tc->lookups, a->source)->useful_ms = tc->now_ms;
+	customer = lookup_table_answered(tc->lookups, a);
 	/* The webhook may have ended while it was asked about: then nobody takes it, and it must make room for others.
 	 */
 	if (a->parsed)
-		parsed_cache_add(w->cache, w->config, TAKE(a->parsed), true);
-	return store_webhooks_wake(w->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
+		parsed_cache_add(tc->cache, tc->config, TAKE(a->parsed), true);
+	return store_webhooks_wake(tc->store, a->source, STORE_WAIT_LOOKUP, customer, reterr);
 }
 
 const struct lookup_verdict *lookup_table_verdict(struct lookup_table *l, int64_t webhook)
@@ -309,30 +309,30 @@ void lookup_table_slot_wanted(struct lookup_table *l, const char *source)
 	source_get(l, source)->slot_wanted = true;
 }
 
-int lookup_table_wake_slots(struct turn_context *w, struct err *reterr)
+int lookup_table_wake_slots(struct turn_context *tc, struct err *reterr)
 {
-	for (size_t i = 0; i < w->config->sources_n; i++) {
-		struct lookup_source *s = source_find(w->lookups, w->config->sources[i].name);
+	for (size_t i = 0; i < tc->config->sources_n; i++) {
+		struct lookup_source *s = source_find(tc->lookups, tc->config->sources[i].name);
 		unsigned room;
 		int r = 0;
 
 		if (!s)
 			continue;
 		if (s->opened)
-			r = store_webhooks_wake(w->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
+			r = store_webhooks_wake(tc->store, s->name, STORE_WAIT_PARKED, NULL, reterr);
 		if (r < 0)
 			return r;
 		s->released = s->opened;
-		room = lookup_table_free_slots(w->lookups, s->name);
+		room = lookup_table_free_slots(tc->lookups, s->name);
 		if (room == 0 || !s->slot_wanted)
 			continue;
 		s->slot_wanted = false;
 		if (s->probing) { /* one that was asked for already, or else one that waits for a slot */
-			r = store_webhook_wake_parked(w->store, s->name, &s->probe_cursor, reterr);
+			r = store_webhook_wake_parked(tc->store, s->name, &s->probe_cursor, reterr);
 			if (r == 0)
-				r = store_webhooks_wake_slot(w->store, s->name, 1, reterr);
+				r = store_webhooks_wake_slot(tc->store, s->name, 1, reterr);
 		} else {
-			r = store_webhooks_wake_slot(w->store, s->name, s->for_new ? FOR_NEW_BATCH : room, reterr);
+			r = store_webhooks_wake_slot(tc->store, s->name, s->for_new ? FOR_NEW_BATCH : room, reterr);
 			s->slot_wanted = s->for_new && r == FOR_NEW_BATCH;
 		}
 		if (r < 0)

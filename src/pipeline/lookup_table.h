@@ -39,7 +39,7 @@ void lookup_table_ask(struct lookup_table *l, const char *key, struct parsed_web
 
 /* Inside the turn's transaction: keeps what the answer tells, frees the slot, leaves the outcome to the webhook that
  * asked, and lets go those that waited for it. 0, or what the store failed with. */
-int lookup_table_save_answer(struct turn_context *w, struct lookup_answer *a, struct err *reterr) MUSTCHECK;
+int lookup_table_save_answer(struct turn_context *tc, struct lookup_answer *a, struct err *reterr) MUSTCHECK;
 /* The table's part of it: frees the slot, and keeps the outcome for the webhook that asked. Returns the customer whose
  * webhooks waited for it, or NULL where others of the source may have waited too. Borrowed until the commit. For
  * lookup_table_save_answer, and for tests. */
@@ -60,7 +60,7 @@ int64_t lookup_table_useful_ms(const struct lookup_table *l, const char *source)
 void lookup_table_slot_wanted(struct lookup_table *l, const char *source);
 /* Inside the turn's transaction: lets go as many of the webhooks that wait for a slot as there are, and those that
  * waited because their source was parked. */
-int lookup_table_wake_slots(struct turn_context *w, struct err *reterr) MUSTCHECK;
+int lookup_table_wake_slots(struct turn_context *tc, struct err *reterr) MUSTCHECK;
 /* True where lookup_table_wake_slots has something to do. */
 bool lookup_table_slots_are_wanted(const struct lookup_table *l, const struct config *c);
 

@@ -36,7 +36,7 @@ static int stage_read(struct pass *p, struct err *reterr)
 	/* One that came in unreadable and reads by now says for good what it says now: others are put in order by it.
 	 */
 	parse_result_save(reading, &p->parsed->webhook);
-	return store_webhook_save_signal(p->w->store, p->webhook, reterr);
+	return store_webhook_save_signal(p->tc->store, p->webhook, reterr);
 }
 
 /* ---- settle, and the order --------------------------------------------------------------------------------------- */
@@ -52,7 +52,7 @@ struct settle_scan {
  * `settle`. 0: it does not read, and ends with its reason when it is taken. */
 static int neighbour_time(struct settle_scan *m, const struct store_neighbour *n, struct ledger_signal *to)
 {
-	struct store *s = m->pass->w->store;
+	struct store *s = m->pass->tc->store;
 	struct webhook w = {0};
 	struct parsed_webhook *parsed;
 	int r = store_webhook_load(s, n->id, &w, m->reterr);
@@ -97,7 +97,7 @@ static int stage_settle(struct pass *p, struct err *reterr)
 {
 	struct settle_scan m = {.settle.source = &p->source->policy, .pass = p, .reterr = reterr};
 	enum settle_verdict verdict = SETTLE_CONTINUE;
-	struct turn_context *w = p->w;
+	struct turn_context *tc = p->tc;
 	int64_t until_ms;
 	int r;
 
@@ -106,20 +106,20 @@ static int stage_settle(struct pass *p, struct err *reterr)
 	decide_ledger_signal(p->webhook, p->signal, &m.settle.self);
 	/* By the conversation that stands in the rows, as those who wait behind are let go: the definition may read
 	 * another one by now. */
-	r = store_webhooks_of_conversation(w->store, p->source->name, p->webhook->conversation, scan_neighbour, &m,
+	r = store_webhooks_of_conversation(tc->store, p->source->name, p->webhook->conversation, scan_neighbour, &m,
 					   reterr);
 	if (r == 0)
-		verdict = settle_rule(&m.settle, w->now_ms, &p->entry);
+		verdict = settle_rule(&m.settle, tc->now_ms, &p->entry);
 	until_ms = m.settle.until_ms;
 	for (size_t i = 0; r == 0 && i < m.settle.over_n; i++) {
-		r = store_webhook_done(w->store, m.settle.over[i], WEBHOOK_RESULT_SETTLED, reterr);
+		r = store_webhook_done(tc->store, m.settle.over[i], WEBHOOK_RESULT_SETTLED, reterr);
 		if (r < 0)
 			break;
-		pending_metrics_add(w->pending, METRIC_WEBHOOK_RESULTS, p->source->name, WEBHOOK_RESULT_SETTLED, NULL);
-		parsed_cache_remove(w->cache, m.settle.over[i]);
+		pending_metrics_add(tc->pending, METRIC_WEBHOOK_RESULTS, p->source->name, WEBHOOK_RESULT_SETTLED, NULL);
+		parsed_cache_remove(tc->cache, m.settle.over[i]);
 	}
 	if (r == 0 && m.settle.changed)
-		r = store_conversation_save(w->store, p->source->name, p->signal->conversation, &p->entry, &p->reached,
+		r = store_conversation_save(tc->store, p->source->name, p->signal->conversation, &p->entry, &p->reached,
 					    reterr);
 	settle_done(&m.settle);
 	if (r < 0)
@@ -145,7 +145,7 @@ static int stage_order(struct pass *p, struct err *reterr)
 
 	if (settle_applies(&p->source->policy))
 		view.conversation = NULL; /* settle has judged that, and lets an older one pass a held one */
-	r = store_webhook_is_behind(p->w->store, &view, reterr);
+	r = store_webhook_is_behind(p->tc->store, &view, reterr);
 	if (r <= 0)
 		return r;
 	return pass_wait(p, STORE_WAIT_BEHIND, 0, reterr);
@@ -163,7 +163,7 @@ static int stage_decide(struct pass *p, struct err *reterr)
 		.reached = &p->reached,
 	};
 	CLEANUP(decision_done) struct decision decision = {0};
-	int r = decide_and_save(p->w, &in, &decision, reterr);
+	int r = decide_and_save(p->tc, &in, &decision, reterr);
 
 	if (r < 0)
 		return r;
@@ -177,7 +177,7 @@ static int stages(struct pass *p, struct err *reterr)
 	int r = stage_read(p, reterr);
 
 	if (r == STAGE_CONTINUE)
-		r = store_conversation_load(p->w->store, p->webhook->source, p->signal->conversation, &p->entry,
+		r = store_conversation_load(p->tc->store, p->webhook->source, p->signal->conversation, &p->entry,
 					    &p->reached, reterr);
 	if (r == STAGE_CONTINUE)
 		r = stage_settle(p, reterr);
@@ -191,24 +191,24 @@ static int stages(struct pass *p, struct err *reterr)
 }
 
 /* ret_source: for the metrics; NULL where there is no such webhook. */
-static int run(struct turn_context *w, int64_t id, char **ret_source, struct err *reterr)
+static int run(struct turn_context *tc, int64_t id, char **ret_source, struct err *reterr)
 {
 	CLEANUP(webhook_done) struct webhook webhook = {0};
-	struct pass p = {.w = w, .parsed = parsed_cache_take(w->cache, id)};
-	int r = p.parsed ? store_webhook_is_pending(w->store, &p.parsed->webhook, reterr) : 0;
+	struct pass p = {.tc = tc, .parsed = parsed_cache_take(tc->cache, id)};
+	int r = p.parsed ? store_webhook_is_pending(tc->store, &p.parsed->webhook, reterr) : 0;
 
 	if (r <= 0) { /* it was not parsed before, or its row is not as it was then */
 		parsed_webhook_free(TAKE(p.parsed));
 		if (r == 0)
-			r = store_webhook_load(w->store, id, &webhook, reterr);
+			r = store_webhook_load(tc->store, id, &webhook, reterr);
 		if (r < 0)
 			return r == -ENOENT ? 0 : r;
 	}
 	*ret_source = mem_str(p.parsed ? p.parsed->webhook.source : webhook.source);
-	p.source = config_source(w->config, *ret_source);
+	p.source = config_source(tc->config, *ret_source);
 	if (!p.source) {
 		INSIST(!p.parsed); /* readings holds what the present definitions have read */
-		return store_webhook_wait(w->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr);
+		return store_webhook_wait(tc->store, id, STORE_WAIT_UNCONFIGURED, 0, reterr);
 	}
 	if (!p.parsed)
 		p.parsed = parsed_webhook_new(p.source->definition, &webhook, NULL, 0);
@@ -216,22 +216,22 @@ static int run(struct turn_context *w, int64_t id, char **ret_source, struct err
 	p.signal = &p.parsed->result.signal;
 	r = stages(&p, reterr);
 	if (r >= 0 && p.waits && p.parsed)
-		parsed_cache_add(w->cache, w->config, TAKE(p.parsed), true);
+		parsed_cache_add(tc->cache, tc->config, TAKE(p.parsed), true);
 	reached_clear(&p.reached);
 	free(p.gave_up);
 	parsed_webhook_free(p.parsed);
 	return r;
 }
 
-int pass_run(struct turn_context *w, int64_t id, struct err *reterr)
+int pass_run(struct turn_context *tc, int64_t id, struct err *reterr)
 {
 	CLEANUP(mem_freep) char *source = NULL;
 	struct err e = {0};
-	int r = turn_context_savepoint(w, reterr);
+	int r = turn_context_savepoint(tc, reterr);
 
 	if (r < 0)
 		return r;
-	r = turn_context_savepoint_end(w, run(w, id, &source, &e), &e);
+	r = turn_context_savepoint_end(tc, run(tc, id, &source, &e), &e);
 	if (r >= 0)
 		return 0;
 	if (store_error_ends_turn(r)) {
@@ -239,10 +239,10 @@ int pass_run(struct turn_context *w, int64_t id, struct err *reterr)
 		return r;
 	}
 	/* Nothing of the pass is left. The webhook's end has a savepoint of its own. */
-	r = turn_context_savepoint(w, reterr);
+	r = turn_context_savepoint(tc, reterr);
 	if (r < 0)
 		return r;
 	r = turn_context_savepoint_end(
-		w, turn_context_webhook_dead(w, source, id, e.text, LOG_WARNING, PASS_DEAD_LINE, reterr), reterr);
+		tc, turn_context_webhook_dead(tc, source, id, e.text, LOG_WARNING, PASS_DEAD_LINE, reterr), reterr);
 	return r < 0 && r != -ENOENT ? r : 0; /* -ENOENT: it has ended meanwhile */
 }

@@ -11,6 +11,6 @@
 
 /* Inside the turn's transaction. 0, or what the store failed with (store_error_ends_turn): then the turn is to be
  * rolled back. Afterwards the webhook is done, dead, or waits: it is not ready. */
-int pass_run(struct turn_context *w, int64_t id, struct err *reterr) MUSTCHECK;
+int pass_run(struct turn_context *tc, int64_t id, struct err *reterr) MUSTCHECK;
 
 #endif

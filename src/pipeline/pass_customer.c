@@ -27,18 +27,18 @@ static bool goes_on_without(const struct pass *p, const struct lookup_verdict *v
 	/* A webhook that can do without is asked for all the same where names would show: once, and it never waits for
 	 * a slot. No event comes late for a name. */
 	return verdict || !p->signal->lookup_shows || transition == TRANSITION_NONE ||
-	       !lookup_table_may_ask(p->w->lookups, p->webhook->source, false);
+	       !lookup_table_may_ask(p->tc->lookups, p->webhook->source, false);
 }
 
 static int take_customer(struct pass *p, int64_t not_older_than_ms, struct err *reterr)
 {
 	struct customer customer;
-	int r = store_customer_load(p->w->store, p->webhook->source, p->signal->lookup_key, not_older_than_ms,
+	int r = store_customer_load(p->tc->store, p->webhook->source, p->signal->lookup_key, not_older_than_ms,
 				    &customer, reterr);
 
 	if (r < 0)
 		return r;
-	lookup_table_slot_wanted(p->w->lookups, p->webhook->source);
+	lookup_table_slot_wanted(p->tc->lookups, p->webhook->source);
 	parsed_webhook_add_lookup(p->parsed, &customer);
 	if (p->parsed->result.kind != PARSE_SIGNAL)
 		return err_set(reterr, -EBADMSG, "with what the lookup told it does not read: %s",
@@ -59,8 +59,8 @@ static int64_t give_up_ms(const struct source_policy *s)
  * source's parking. */
 static int wait_for_room(struct pass *p, unsigned asked, struct err *reterr)
 {
-	lookup_table_slot_wanted(p->w->lookups, p->webhook->source);
-	if (asked > 0 && lookup_table_is_parked(p->w->lookups, p->webhook->source))
+	lookup_table_slot_wanted(p->tc->lookups, p->webhook->source);
+	if (asked > 0 && lookup_table_is_parked(p->tc->lookups, p->webhook->source))
 		return pass_wait(p, STORE_WAIT_PARKED, 0, reterr);
 	return pass_wait(p, STORE_WAIT_SLOT, 0, reterr);
 }
@@ -72,12 +72,12 @@ static int wait_until(struct pass *p, const struct store_lookups *n, int64_t wai
 	struct log_about about = pass_about(p, reason);
 	char iso[CLOCK_ISO_MAX], times[AMOUNT_MAX];
 
-	clock_iso(p->w->now_ms + wait_ms, iso);
+	clock_iso(p->tc->now_ms + wait_ms, iso);
 	if (n->asked == 1 || wait_ms > CLOCK_MINUTE_MS)
-		pending_log(p->w->pending, LOG_INFO, &about,
+		pending_log(p->tc->pending, LOG_INFO, &about,
 			    "a webhook waits for its lookup, which is asked again at %s (asked %s)", iso,
 			    amount_of(times, n->asked, "time"));
-	return pass_wait(p, STORE_WAIT_RETRY, p->w->now_ms + wait_ms, reterr);
+	return pass_wait(p, STORE_WAIT_RETRY, p->tc->now_ms + wait_ms, reterr);
 }
 
 /* The webhook meets the ledger without an address; the next one that has an address makes that good. */
@@ -86,10 +86,10 @@ static int give_up(struct pass *p, const struct store_lookups *n, const char *re
 	struct log_about about = pass_about(p, reason);
 	char times[AMOUNT_MAX];
 
-	pending_log(p->w->pending, LOG_NOTICE, &about, "a webhook ends without an address: its lookup was asked %s",
+	pending_log(p->tc->pending, LOG_NOTICE, &about, "a webhook ends without an address: its lookup was asked %s",
 		    amount_of(times, n->asked, "time"));
 	p->gave_up = mem_fmt("lookup: %s", reason);
-	lookup_table_slot_wanted(p->w->lookups, p->webhook->source);
+	lookup_table_slot_wanted(p->tc->lookups, p->webhook->source);
 	return STAGE_CONTINUE;
 }
 
@@ -104,7 +104,7 @@ static int count_lookup(struct pass *p, enum store_lookup what, const struct loo
 {
 	CLEANUP(mem_freep) char *reason = mem_fmt("lookup: %s", v->reason);
 
-	return store_webhook_count_lookup(p->w->store, p->webhook->id, what, reason, p->w->now_ms, ret, reterr);
+	return store_webhook_count_lookup(p->tc->store, p->webhook->id, what, reason, p->tc->now_ms, ret, reterr);
 }
 
 /* The helpdesk has trouble, or nobody was asked: the webhook is tried again, and given up, as events are. */
@@ -114,7 +114,7 @@ static int ask_later(struct pass *p, const struct lookup_verdict *v, struct err 
 	struct store_lookups n;
 	int r;
 
-	if (turn_context_is_too_old(p->w, p->webhook->received_ms, limit_ms)) {
+	if (turn_context_is_too_old(p->tc, p->webhook->received_ms, limit_ms)) {
 		CLEANUP(mem_freep) char *why = NULL;
 		char age[CLOCK_ISO_MAX];
 
@@ -138,10 +138,10 @@ static int wait_for_source(struct pass *p, const struct store_lookups *n, unsign
 {
 	struct log_about about = pass_about(p, reason);
 
-	if (!lookup_table_is_parked(p->w->lookups, p->webhook->source))
+	if (!lookup_table_is_parked(p->tc->lookups, p->webhook->source))
 		return wait_until(p, n, next_try_ms(tries), reason, reterr);
 	if (n->asked == 1)
-		pending_log(p->w->pending, LOG_INFO, &about,
+		pending_log(p->tc->pending, LOG_INFO, &about,
 			    "a webhook waits for its lookup until its source's lookups work again");
 	return wait_for_room(p, n->asked, reterr);
 }
@@ -167,14 +167,14 @@ static int read_answer(struct pass *p, const struct lookup_verdict *v, struct er
 		r = count_lookup(p, STORE_LOOKUP_ODD, v, &n, reterr);
 		if (r < 0)
 			return r;
-		if (n.odd >= ODD_TRIES && lookup_table_useful_ms(p->w->lookups, p->webhook->source) > n.odd_since_ms)
+		if (n.odd >= ODD_TRIES && lookup_table_useful_ms(p->tc->lookups, p->webhook->source) > n.odd_since_ms)
 			return give_up(p, &n, v->reason);
 		return wait_for_source(p, &n, n.odd, v->reason, reterr);
 	case LOOKUP_PARKED: /* it concerns every customer, and is no try of this one's */
 		r = count_lookup(p, STORE_LOOKUP_TROUBLE, v, &n, reterr);
 		return r < 0 ? r : wait_for_source(p, &n, n.asked, v->reason, reterr);
 	case LOOKUP_LATE:
-		r = store_webhook_lookups(p->w->store, p->webhook->id, &n, reterr);
+		r = store_webhook_lookups(p->tc->store, p->webhook->id, &n, reterr);
 		return r < 0 ? r : wait_for_room(p, n.asked, reterr);
 	case LOOKUP_FOUND: /* under another key: the definition was loaded anew since, and asks for another one */
 	case LOOKUP_RETRY:
@@ -191,39 +191,39 @@ static int ask(struct pass *p, struct err *reterr)
 	struct store_lookups n;
 	int r;
 
-	if (lookup_table_attach(p->w->lookups, key, p->webhook))
+	if (lookup_table_attach(p->tc->lookups, key, p->webhook))
 		return pass_wait(p, STORE_WAIT_LOOKUP, 0, reterr);
-	r = store_webhook_lookups(p->w->store, p->webhook->id, &n, reterr);
+	r = store_webhook_lookups(p->tc->store, p->webhook->id, &n, reterr);
 	if (r < 0)
 		return r;
-	if (!lookup_table_may_ask(p->w->lookups, p->webhook->source, n.asked == 0))
+	if (!lookup_table_may_ask(p->tc->lookups, p->webhook->source, n.asked == 0))
 		return wait_for_room(p, n.asked, reterr);
-	r = store_lookups_worked(p->w->store, p->webhook->source, worked.bytes, reterr);
+	r = store_lookups_worked(p->tc->store, p->webhook->source, worked.bytes, reterr);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	worked.is_set = r == 0;
 	r = pass_wait(p, STORE_WAIT_LOOKUP, 0, reterr);
 	if (r >= 0)
-		lookup_table_ask(p->w->lookups, key, TAKE(p->parsed), p->w->generation, n.asked == 0, &worked);
+		lookup_table_ask(p->tc->lookups, key, TAKE(p->parsed), p->tc->generation, n.asked == 0, &worked);
 	return r;
 }
 
 int pass_customer(struct pass *p, struct err *reterr)
 {
-	const struct lookup_verdict *verdict = lookup_table_verdict(p->w->lookups, p->webhook->id);
+	const struct lookup_verdict *verdict = lookup_table_verdict(p->tc->lookups, p->webhook->id);
 	int64_t cache_ms;
 	int r;
 
 	if (!p->signal->wants_lookup)
 		return STAGE_CONTINUE;
 	cache_ms = definition_about(p->source->definition)->lookup_cache_ms;
-	r = take_customer(p, p->w->now_ms - cache_ms, reterr);
+	r = take_customer(p, p->tc->now_ms - cache_ms, reterr);
 	if (r == -ENOENT && verdict && verdict->outcome == LOOKUP_FOUND)
 		r = take_customer(p, 0, reterr);
 	if (r != -ENOENT)
 		return r;
 	if (goes_on_without(p, verdict)) {
-		lookup_table_slot_wanted(p->w->lookups, p->webhook->source);
+		lookup_table_slot_wanted(p->tc->lookups, p->webhook->source);
 		return STAGE_CONTINUE;
 	}
 	return verdict ? read_answer(p, verdict, reterr) : ask(p, reterr);

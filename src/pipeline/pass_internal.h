@@ -25,7 +25,7 @@ enum stage {
 };
 
 struct pass {
-	struct turn_context *w;
+	struct turn_context *tc;
 	const struct source *source;
 	struct parsed_webhook *parsed; /* NULL: a question took it over; the pass is at its end */
 	const struct webhook *webhook; /* of it */

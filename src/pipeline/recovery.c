@@ -29,7 +29,7 @@ bool recovery_has(const struct recovery *recovery, int64_t webhook)
 
 /* Counts the try of the first that is ready; what has been tried often enough is ended. *ret_id: 0 where there is none.
  * One that was counted and whose transaction then failed is not counted again: that was no crash. */
-static int count_next(const struct recovery *recovery, struct turn_context *w, int64_t *ret_id, struct err *reterr)
+static int count_next(const struct recovery *recovery, struct turn_context *tc, int64_t *ret_id, struct err *reterr)
 {
 	unsigned tries;
 	int64_t id;
@@ -37,14 +37,14 @@ static int count_next(const struct recovery *recovery, struct turn_context *w, i
 
 	*ret_id = 0;
 	for (;;) {
-		r = store_webhooks_ready(w->store, &id, 1, reterr);
+		r = store_webhooks_ready(tc->store, &id, 1, reterr);
 		if (r <= 0 || !recovery_has(recovery, id))
 			return r < 0 ? r : 0;
 		if (id == recovery->counted)
 			break;
-		r = store_webhook_tries(w->store, id, &tries, reterr);
+		r = store_webhook_tries(tc->store, id, &tries, reterr);
 		if (r == 0 && tries < CRASHES_MAX) {
-			r = store_webhook_set_tries(w->store, id, tries + 1, reterr);
+			r = store_webhook_set_tries(tc->store, id, tries + 1, reterr);
 			if (r < 0 && r != -EBADMSG) /* its row takes no change: the try ends it */
 				return r;
 			break;
@@ -53,7 +53,7 @@ static int count_next(const struct recovery *recovery, struct turn_context *w, i
 			return 0;
 		if (r == 0)
 			r = turn_context_webhook_dead(
-				w, NULL, id, "three crashes", LOG_ERR,
+				tc, NULL, id, "three crashes", LOG_ERR,
 				"a webhook became a dead letter: the daemon ended three times while it worked on it",
 				reterr);
 		if (r < 0)
@@ -64,38 +64,38 @@ static int count_next(const struct recovery *recovery, struct turn_context *w, i
 }
 
 /* One transaction: the try of `id`, where there is one, and the count of the next, where that is wanted. */
-static int try_one(struct recovery *recovery, struct turn_context *w, int64_t id, bool more, int64_t *ret_next,
+static int try_one(struct recovery *recovery, struct turn_context *tc, int64_t id, bool more, int64_t *ret_next,
 		   struct err *reterr)
 {
 	int64_t next = 0;
-	int r = store_begin(w->store, reterr);
+	int r = store_begin(tc->store, reterr);
 
 	if (r == 0 && id != 0)
-		r = pass_run(w, id, reterr);
+		r = pass_run(tc, id, reterr);
 	if (r == 0 && id != 0)
-		r = store_webhook_set_tries(w->store, id, 0, reterr);
+		r = store_webhook_set_tries(tc->store, id, 0, reterr);
 	if (r == 0 && more)
-		r = count_next(recovery, w, &next, reterr);
-	r = commit_end(w, r, reterr);
+		r = count_next(recovery, tc, &next, reterr);
+	r = commit_end(tc, r, reterr);
 	if (r == 0)
 		recovery->counted = *ret_next = next;
 	return r;
 }
 
-int recovery_run(struct recovery *recovery, struct turn_context *w, const struct disk_budget *room, int64_t budget_us,
+int recovery_run(struct recovery *recovery, struct turn_context *tc, const struct disk_budget *room, int64_t budget_us,
 		 struct err *reterr)
 {
 	int64_t began_us = clock_mono_us(), id;
-	int r = store_webhooks_ready(w->store, &id, 1, reterr);
+	int r = store_webhooks_ready(tc->store, &id, 1, reterr);
 
 	if (r <= 0 || !recovery_has(recovery, id))
 		return r < 0 ? r : 0;
 	if (disk_budget_passes(room) == 0)
 		return 0;
-	w->changed = true;
-	r = try_one(recovery, w, 0, true, &id, reterr);
+	tc->changed = true;
+	r = try_one(recovery, tc, 0, true, &id, reterr);
 	while (r == 0 && id != 0)
-		r = try_one(recovery, w, id, clock_mono_us() - began_us < budget_us && disk_budget_passes(room) > 0,
+		r = try_one(recovery, tc, id, clock_mono_us() - began_us < budget_us && disk_budget_passes(room) > 0,
 			    &id, reterr);
 	return r;
 }

@@ -103,7 +103,7 @@ void turn_free(struct turn *t)
 
 static struct turn_context context_of(struct turn *t)
 {
-	struct turn_context w = {
+	struct turn_context tc = {
 		.store = t->store,
 		.courier = t->courier,
 		.commit_us = &t->commit_us,
@@ -116,8 +116,8 @@ static struct turn_context context_of(struct turn *t)
 		.guard = &t->wall_clock.guard,
 	};
 
-	clock_both_ms(&w.now_ms, &w.mono_ms);
-	return w;
+	clock_both_ms(&tc.now_ms, &tc.mono_ms);
+	return tc;
 }
 
 /* ---- what comes in ----------------------------------------------------------------------------------------------- */
@@ -195,7 +195,7 @@ static bool is_pending(const struct submission_item *item)
 	return item->kept && item->result == SUBMISSION_ACCEPTED && !item->dead_reason;
 }
 
-static int insert_item(struct turn_context *w, struct submission_item *item, struct err *reterr)
+static int insert_item(struct turn_context *tc, struct submission_item *item, struct err *reterr)
 {
 	const struct webhook *webhook;
 	const struct source *s;
@@ -205,35 +205,35 @@ static int insert_item(struct turn_context *w, struct submission_item *item, str
 		item->result = SUBMISSION_IGNORED;
 		return 0;
 	}
-	r = store_webhook_insert(w->store, &item->parsed->webhook, item->dead_reason, item->ignored ? "ignored" : NULL,
+	r = store_webhook_insert(tc->store, &item->parsed->webhook, item->dead_reason, item->ignored ? "ignored" : NULL,
 				 reterr);
 	if (r < 0)
 		return r;
 	webhook = &item->parsed->webhook;
 	item->id = webhook->id;
 	item->result = r > 0 ? SUBMISSION_DUPLICATE : item->ignored ? SUBMISSION_IGNORED : SUBMISSION_ACCEPTED;
-	w->inserted += r == 0;
-	w->changed = true;
+	tc->inserted += r == 0;
+	tc->changed = true;
 	if (r == 0 && (item->dead_reason || item->ignored)) /* it has come to its end already */
-		pending_metrics_add(w->pending, METRIC_WEBHOOK_RESULTS, webhook->source,
+		pending_metrics_add(tc->pending, METRIC_WEBHOOK_RESULTS, webhook->source,
 				    item->dead_reason ? WEBHOOK_RESULT_DEAD : WEBHOOK_RESULT_IGNORED, NULL);
 	if (!is_pending(item))
 		return 0;
-	s = config_source(w->config, webhook->source); /* settle looks at the time of a webhook that waits */
+	s = config_source(tc->config, webhook->source); /* settle looks at the time of a webhook that waits */
 	if (!s || !settle_applies(&s->policy))
 		return 0;
-	return store_webhook_time_save(w->store, webhook->id, webhook->time_ms, webhook->undated, reterr);
+	return store_webhook_time_save(tc->store, webhook->id, webhook->time_ms, webhook->undated, reterr);
 }
 
 /*
  * Inserts the submissions from first up to end (NULL: all that follow), or none of them. Those that are refused already
  * are left out. *ret_failed (borrowed): on failure the webhook that cannot be kept, or NULL where none is to blame.
  */
-static int insert_range(struct turn_context *w, struct message *first, const struct message *end,
+static int insert_range(struct turn_context *tc, struct message *first, const struct message *end,
 			const struct webhook **ret_failed, struct err *reterr)
 {
-	unsigned inserted = w->inserted;
-	int r = turn_context_savepoint(w, reterr);
+	unsigned inserted = tc->inserted;
+	int r = turn_context_savepoint(tc, reterr);
 
 	*ret_failed = NULL;
 	if (r < 0)
@@ -243,12 +243,12 @@ static int insert_range(struct turn_context *w, struct message *first, const str
 
 		for (size_t i = 0; r == 0 && !s->refused && i < s->n; i++) {
 			*ret_failed = &s->items[i].parsed->webhook;
-			r = insert_item(w, &s->items[i], reterr);
+			r = insert_item(tc, &s->items[i], reterr);
 		}
 	}
-	r = turn_context_savepoint_end(w, r, reterr);
+	r = turn_context_savepoint_end(tc, r, reterr);
 	if (r < 0) {
-		w->inserted = inserted;
+		tc->inserted = inserted;
 		return r;
 	}
 	*ret_failed = NULL;
@@ -257,18 +257,18 @@ static int insert_range(struct turn_context *w, struct message *first, const str
 
 		for (size_t i = 0; !s->refused && i < s->n; i++)
 			if (is_pending(&s->items[i]))
-				parsed_cache_add(w->cache, w->config, TAKE(s->items[i].parsed), false);
+				parsed_cache_add(tc->cache, tc->config, TAKE(s->items[i].parsed), false);
 	}
 	return 0;
 }
 
 /* All of one POST, or nothing of it: then it alone is refused. */
-static int insert_alone(struct turn_context *w, struct message *m, struct err *reterr)
+static int insert_alone(struct turn_context *tc, struct message *m, struct err *reterr)
 {
 	struct submission *s = (struct submission *)m;
 	const struct webhook *failed;
 	struct err e = {0};
-	int r = insert_range(w, m, m->next, &failed, &e);
+	int r = insert_range(tc, m, m->next, &failed, &e);
 
 	if (r == 0)
 		return 0;
@@ -283,7 +283,7 @@ static int insert_alone(struct turn_context *w, struct message *m, struct err *r
 	return 0;
 }
 
-static int insert_submissions(struct turn *t, struct turn_context *w, struct err *reterr)
+static int insert_submissions(struct turn *t, struct turn_context *tc, struct err *reterr)
 {
 	bool room = disk_budget_check(&t->disk_budget, t->retry_ms != 0);
 	const struct webhook *failed;
@@ -298,7 +298,7 @@ static int insert_submissions(struct turn *t, struct turn_context *w, struct err
 	if (!t->submissions.first)
 		return 0;
 	/* One savepoint for all: SQLite copies each page before a savepoint changes it for the first time. */
-	r = insert_range(w, t->submissions.first, NULL, &failed, &e);
+	r = insert_range(tc, t->submissions.first, NULL, &failed, &e);
 	if (r == 0)
 		return 0;
 	if (store_error_ends_turn(r)) {
@@ -306,7 +306,7 @@ static int insert_submissions(struct turn *t, struct turn_context *w, struct err
 		return r;
 	}
 	for (struct message *m = t->submissions.first; m; m = m->next) {
-		r = insert_alone(w, m, reterr);
+		r = insert_alone(tc, m, reterr);
 		if (r < 0)
 			return r;
 	}
@@ -315,21 +315,21 @@ static int insert_submissions(struct turn *t, struct turn_context *w, struct err
 
 /* ---- what came back ---------------------------------------------------------------------------------------------- */
 
-static int save_delivery_results(struct turn *t, struct turn_context *w, struct err *reterr)
+static int save_delivery_results(struct turn *t, struct turn_context *tc, struct err *reterr)
 {
 	for (struct message *m = t->deliveries.first; m; m = m->next) {
-		int r = dispatch_save_result(w, ((struct delivery_message *)m)->delivery, reterr);
+		int r = dispatch_save_result(tc, ((struct delivery_message *)m)->delivery, reterr);
 
 		if (r < 0)
 			return r;
-		w->changed = true;
+		tc->changed = true;
 	}
 	return 0;
 }
 
 /* ---- pending webhooks -------------------------------------------------------------------------------------------- */
 
-static int pass_pending(struct turn *t, struct turn_context *w, int64_t turn_began_us, struct err *reterr)
+static int pass_pending(struct turn *t, struct turn_context *tc, int64_t turn_began_us, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us(), budget_us = (began_us - turn_began_us + t->commit_us) / PENDING_SHARE;
 	size_t n = 0, max = disk_budget_passes(&t->disk_budget);
@@ -341,15 +341,15 @@ static int pass_pending(struct turn *t, struct turn_context *w, int64_t turn_beg
 	if (!t->submissions.first)
 		budget_us = PENDING_US;
 	/* One by one: what a pass ends or lets go changes which is next. */
-	while ((r = store_webhooks_ready(w->store, &id, 1, reterr)) > 0) {
+	while ((r = store_webhooks_ready(tc->store, &id, 1, reterr)) > 0) {
 		if (recovery_has(&t->recovery, id) || clock_mono_us() - began_us >= budget_us || n >= max) {
-			w->more = w->more || max > 0; /* without room they wait until there is some */
+			tc->more = tc->more || max > 0; /* without room they wait until there is some */
 			return 0;
 		}
-		r = pass_run(w, id, reterr);
+		r = pass_run(tc, id, reterr);
 		if (r < 0)
 			return r;
-		w->changed = true;
+		tc->changed = true;
 		n++;
 	}
 	return r;
@@ -381,7 +381,7 @@ static void return_deliveries(struct turn *t)
 
 /* ---- one transaction --------------------------------------------------------------------------------------------- */
 
-static int transaction(struct turn *t, struct turn_context *w, struct err *reterr)
+static int transaction(struct turn *t, struct turn_context *tc, struct err *reterr)
 {
 	int64_t began_us = clock_mono_us();
 	const struct message *answer = t->answers.first;
@@ -390,28 +390,28 @@ static int transaction(struct turn *t, struct turn_context *w, struct err *reter
 	if (r == 0)
 		r = probe(t, reterr);
 	if (r == 0)
-		r = store_webhooks_due(w->store, w->now_ms, reterr);
+		r = store_webhooks_due(tc->store, tc->now_ms, reterr);
 	if (r == 0)
-		r = insert_submissions(t, w, reterr);
+		r = insert_submissions(t, tc, reterr);
 	if (r == 0)
-		r = save_delivery_results(t, w, reterr);
+		r = save_delivery_results(t, tc, reterr);
 	for (; r == 0 && answer; answer = answer->next) {
-		r = lookup_table_save_answer(w, ((const struct answer_message *)answer)->answer, reterr);
-		w->changed = true;
+		r = lookup_table_save_answer(tc, ((const struct answer_message *)answer)->answer, reterr);
+		tc->changed = true;
 	}
 	if (r == 0)
-		r = janitor_wake_sources(t->janitor, w, reterr);
+		r = janitor_wake_sources(t->janitor, tc, reterr);
 	if (r == 0)
-		r = lookup_table_wake_slots(w, reterr);
+		r = lookup_table_wake_slots(tc, reterr);
 	if (r == 0)
-		r = dispatch_set_aside_other_urls(t->dispatch, w, reterr);
+		r = dispatch_set_aside_other_urls(t->dispatch, tc, reterr);
 	if (r == 0)
-		r = janitor_cap_due_times(t->janitor, w, reterr);
+		r = janitor_cap_due_times(t->janitor, tc, reterr);
 	if (r == 0)
-		r = pass_pending(t, w, began_us, reterr);
+		r = pass_pending(t, tc, began_us, reterr);
 	if (r == 0)
-		r = janitor_clean(t->janitor, w, &t->disk_budget, reterr);
-	r = commit_end(w, r, reterr);
+		r = janitor_clean(t->janitor, tc, &t->disk_budget, reterr);
+	r = commit_end(tc, r, reterr);
 	if (r < 0)
 		return r;
 	answer_submissions(t, false);
@@ -442,13 +442,13 @@ static void fail(struct turn *t, const struct err *why)
 }
 
 /* When there is something to do without anything having come: clock_mono_ms time, or CLOCK_NEVER_MS. */
-static int64_t next_ms(const struct turn *t, struct turn_context *w)
+static int64_t next_ms(const struct turn *t, struct turn_context *tc)
 {
 	const int64_t times[] = {
-		janitor_next_ms(t->janitor, w),
-		turn_context_mono_at_ms(w, store_webhooks_next_due_ms(t->store)),
-		turn_context_mono_at_ms(w, dispatch_next_ms(t->dispatch)),
-		t->disk_budget.full ? w->mono_ms + FULL_RECHECK_MS : CLOCK_NEVER_MS,
+		janitor_next_ms(t->janitor, tc),
+		turn_context_mono_at_ms(tc, store_webhooks_next_due_ms(t->store)),
+		turn_context_mono_at_ms(tc, dispatch_next_ms(t->dispatch)),
+		t->disk_budget.full ? tc->mono_ms + FULL_RECHECK_MS : CLOCK_NEVER_MS,
 	};
 	int64_t first_ms = CLOCK_NEVER_MS;
 
@@ -460,27 +460,27 @@ static int64_t next_ms(const struct turn *t, struct turn_context *w)
 
 int64_t turn_run(struct turn *t)
 {
-	struct turn_context w = context_of(t);
+	struct turn_context tc = context_of(t);
 	struct err e = {0};
 	enum wall_clock_change change;
 	int r;
 
-	if (!wall_clock_check(&t->wall_clock, &w, &change)) {
+	if (!wall_clock_check(&t->wall_clock, &tc, &change)) {
 		answer_submissions(t, true);
-		return wall_clock_next_ms(&t->wall_clock, &w);
+		return wall_clock_next_ms(&t->wall_clock, &tc);
 	}
 	janitor_clock(t->janitor, change);
 	if (change == WALL_CLOCK_AHEAD || change == WALL_CLOCK_BACK) /* due times were noted by the former time */
 		dispatch_mark_dirty(t->dispatch, NULL);
-	if (w.mono_ms < t->retry_ms) {
+	if (tc.mono_ms < t->retry_ms) {
 		answer_submissions(t, true);
 		return t->retry_ms;
 	}
 
 	health_disk(t->health, true);
-	r = recovery_run(&t->recovery, &w, &t->disk_budget, t->submissions.first ? PENDING_LEAST_US : PENDING_US, &e);
+	r = recovery_run(&t->recovery, &tc, &t->disk_budget, t->submissions.first ? PENDING_LEAST_US : PENDING_US, &e);
 	if (r == 0)
-		r = transaction(t, &w, &e);
+		r = transaction(t, &tc, &e);
 	health_disk(t->health, false);
 	if (r < 0) {
 		fail(t, &e);
@@ -494,33 +494,33 @@ int64_t turn_run(struct turn *t)
 	}
 
 	health_disk(t->health, true);
-	if (dispatch_send(t->dispatch, &w, &e) < 0)
+	if (dispatch_send(t->dispatch, &tc, &e) < 0)
 		fail(t, &e);
 	commit_log_losses(t->store);
 	if (!t->stopping) /* it waits for the disk more than once */
-		janitor_after(t->janitor, &w, t->health);
+		janitor_after(t->janitor, &tc, t->health);
 	health_disk(t->health, false);
 
 	if (t->retry_ms != 0)
 		return t->retry_ms;
-	if (w.more || lookup_table_slots_are_wanted(t->lookups, w.config))
-		return w.mono_ms;
-	return next_ms(t, &w);
+	if (tc.more || lookup_table_slots_are_wanted(t->lookups, tc.config))
+		return tc.mono_ms;
+	return next_ms(t, &tc);
 }
 
 void turn_last(struct turn *t)
 {
-	struct turn_context w = context_of(t);
+	struct turn_context tc = context_of(t);
 	struct err e = {0};
 	int r;
 
 	answer_submissions(t, true);
 	if (t->deliveries.first) {
-		w.courier = NULL; /* it has stopped; nothing here asks a question */
+		tc.courier = NULL; /* it has stopped; nothing here asks a question */
 		r = store_begin(t->store, &e);
 		if (r == 0)
-			r = save_delivery_results(t, &w, &e);
-		r = commit_end(&w, r, &e);
+			r = save_delivery_results(t, &tc, &e);
+		r = commit_end(&tc, r, &e);
 		if (r == 0)
 			return_deliveries(t);
 		else

@@ -51,22 +51,22 @@ bool store_error_ends_turn(int r);
 #define WEBHOOK_RESULT_SETTLED "settled"
 
 /* A part of the turn's work, in the store and in the pending: all of it or none. Not nested. */
-int turn_context_savepoint(struct turn_context *w, struct err *reterr) MUSTCHECK;
+int turn_context_savepoint(struct turn_context *tc, struct err *reterr) MUSTCHECK;
 /* Ends it; that part returned r. r < 0, or a savepoint that cannot be kept: all of it is undone, and that is
  * returned. Else r: it is kept. */
-int turn_context_savepoint_end(struct turn_context *w, int r, struct err *reterr) MUSTCHECK;
+int turn_context_savepoint_end(struct turn_context *tc, int r, struct err *reterr) MUSTCHECK;
 
 /* Ends a webhook as a dead letter: in the store (reason, without known secrets), the metrics (source; NULL: not known)
  * and the log, by that line. */
-int turn_context_webhook_dead(struct turn_context *w, const char *source, int64_t id, const char *reason, int level,
+int turn_context_webhook_dead(struct turn_context *tc, const char *source, int64_t id, const char *reason, int level,
 			      const char *line, struct err *reterr) MUSTCHECK;
 
 /* Returns how long nothing may die, expire or go because it is older than limit_ms: the clock may have jumped a short
  * while ago. 0: it may now. */
-int64_t turn_context_age_wait_ms(const struct turn_context *w, int64_t limit_ms);
+int64_t turn_context_age_wait_ms(const struct turn_context *tc, int64_t limit_ms);
 /* True: what was received at received_ms is older than limit_ms (CLOCK_NEVER_MS: never), and may end for that. */
-bool turn_context_is_too_old(const struct turn_context *w, int64_t received_ms, int64_t limit_ms);
+bool turn_context_is_too_old(const struct turn_context *tc, int64_t received_ms, int64_t limit_ms);
 /* The time (clock_mono_ms, or CLOCK_NEVER_MS) at which the wall clock will say due_ms, unless it jumps. */
-int64_t turn_context_mono_at_ms(const struct turn_context *w, int64_t due_ms);
+int64_t turn_context_mono_at_ms(const struct turn_context *tc, int64_t due_ms);
 
 #endif

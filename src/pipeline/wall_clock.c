@@ -50,16 +50,16 @@ enum wall_clock_change wall_clock_start(struct wall_clock *wall, struct store *s
 	return change;
 }
 
-static bool is_set_by_now(struct wall_clock *wall, const struct turn_context *w)
+static bool is_set_by_now(struct wall_clock *wall, const struct turn_context *tc)
 {
 	char now[CLOCK_ISO_MAX];
 
-	clock_iso(w->now_ms, now);
-	if (w->now_ms >= wall->least_ms) {
+	clock_iso(tc->now_ms, now);
+	if (tc->now_ms >= wall->least_ms) {
 		log_notice(NULL, "the system's clock is set: it says %s", now);
 		return true;
 	}
-	if (w->mono_ms < wall->unset_until_ms)
+	if (tc->mono_ms < wall->unset_until_ms)
 		return false;
 	log_warning(NULL,
 		    "the system's clock was not set within %d minutes and is taken as it is: it says %s. Times of "
@@ -68,22 +68,22 @@ static bool is_set_by_now(struct wall_clock *wall, const struct turn_context *w)
 	return true;
 }
 
-bool wall_clock_check(struct wall_clock *wall, const struct turn_context *w, enum wall_clock_change *ret)
+bool wall_clock_check(struct wall_clock *wall, const struct turn_context *tc, enum wall_clock_change *ret)
 {
 	char now[CLOCK_ISO_MAX], size[CLOCK_ISO_MAX];
 	int64_t jump_ms, size_ms;
 
 	*ret = WALL_CLOCK_SAME;
 	if (wall->unset) {
-		if (!is_set_by_now(wall, w))
+		if (!is_set_by_now(wall, tc))
 			return false;
 		health_set(wall->health, HEALTH_CLOCK, NULL);
-		*ret = take(wall, w->now_ms, w->mono_ms);
+		*ret = take(wall, tc->now_ms, tc->mono_ms);
 	}
-	jump_ms = clock_guard_look(&wall->guard, w->now_ms, w->mono_ms);
+	jump_ms = clock_guard_look(&wall->guard, tc->now_ms, tc->mono_ms);
 	if (jump_ms != 0) {
 		size_ms = jump_ms < 0 ? -jump_ms : jump_ms;
-		clock_iso(w->now_ms, now);
+		clock_iso(tc->now_ms, now);
 		clock_age(size_ms + CLOCK_MINUTE_MS / 2, size); /* three hours less a moment are three hours */
 		log_warning(NULL,
 			    "the system's clock jumped %s %s, to %s: it was set, or the machine was paused. For %s "
@@ -92,13 +92,13 @@ bool wall_clock_check(struct wall_clock *wall, const struct turn_context *w, enu
 			    size_ms > CLOCK_GUARD_WIDE_MS ? "a day" : "an hour");
 		*ret = jump_ms < 0 ? WALL_CLOCK_BACK : WALL_CLOCK_AHEAD;
 	}
-	store_set_longest_age(wall->store, clock_guard_longest_ms(&wall->guard, w->mono_ms));
+	store_set_longest_age(wall->store, clock_guard_longest_ms(&wall->guard, tc->mono_ms));
 	return true;
 }
 
-int64_t wall_clock_next_ms(const struct wall_clock *wall, const struct turn_context *w)
+int64_t wall_clock_next_ms(const struct wall_clock *wall, const struct turn_context *tc)
 {
-	int64_t set_ms = turn_context_mono_at_ms(w, wall->least_ms);
+	int64_t set_ms = turn_context_mono_at_ms(tc, wall->least_ms);
 
 	return set_ms < wall->unset_until_ms ? set_ms : wall->unset_until_ms;
 }

@@ -38,8 +38,8 @@ struct wall_clock {
 enum wall_clock_change wall_clock_start(struct wall_clock *wall, struct store *s, struct health *h);
 /* At the start of each turn. False: the clock is not set yet, so nothing may be done. Tells log and health, and the
  * store for how long it must not judge ages. */
-bool wall_clock_check(struct wall_clock *wall, const struct turn_context *w, enum wall_clock_change *ret);
+bool wall_clock_check(struct wall_clock *wall, const struct turn_context *tc, enum wall_clock_change *ret);
 /* The time (clock_mono_ms) at which to look again while the clock is not set. */
-int64_t wall_clock_next_ms(const struct wall_clock *wall, const struct turn_context *w);
+int64_t wall_clock_next_ms(const struct wall_clock *wall, const struct turn_context *tc);
 
 #endif
