@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The floor: a libmicrohttpd server that reads a body and answers 200, and does nothing else. What deskbridge's intake is
  * measured beside, in the same run. Usage: bare PORT; ends with its standard input.

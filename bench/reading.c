@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How long it takes to read one webhook: JSON parse, matchers, pointer walks, beside the parse alone in the same loop.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the benches stand on: a daemon and a sandbox as processes, a configuration with one source, and waiting with a bound."""
 import re
 import socket

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- wrk's requests: a 1.5 KiB webhook each, every one of another conversation and delivery.
 local filler = string.rep("x", 1180)
 local n = 0

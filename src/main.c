@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deskbridge: finds the sub-command and runs it. --help is printed from the table of commands.
  */

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Every setting of the table stands in man/deskbridge.yaml.5 with its default, and in etc/deskbridge.yaml, set or as
 # "#key: value" with its default; and neither names one that is not in the table. Every key of the language of definitions
 # and every body to paste stands in man/deskbridge-helpdesks.5, and the limits there are the source's. Every metric stands in

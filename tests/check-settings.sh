@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Every setting is obeyed: code outside src/conf, and outside the commands that only print, reads the member that the
 # setting fills. The same for helpdesk definitions and rules: some function that does not compile or free reads each member.
 #

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Holds the rules of the tree (HACKING.md): which library may be known where, which folders are pure, who may include
 # whom, that no files know each other in a circle, that nothing stays that nobody uses, and that no file grows into a monster.
 # Prints every offence; exits 1 where there was one.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The admin listener. Owns its HTTP server; every request is answered on the thread that read it, from counters or from
  * a read-only store opened for it, but for a reload, which is suspended until the main thread has done it. Nothing here

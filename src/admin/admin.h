@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * admin: the operator's HTTP address: /healthz, /readyz, /metrics, /api/….
  *

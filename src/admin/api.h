@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * api: what /api/… answers, as JSON trees. One read-only store a request; at most API_PAGE_MAX rows, API_READ_MS long.
  */

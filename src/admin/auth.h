@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * auth: who may ask /api. By its Host and Origin a request must not come from a foreign web page,
  * and it shows the token, but on a unix socket, where the socket's mode has let it in. Any thread; one lock.

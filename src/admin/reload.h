@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * reload: POST /api/reload. The request is suspended and handed to whoever owns the configuration; the verdict answers
  * it.

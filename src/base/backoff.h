@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * backoff: how long to wait before the next try: exponential back-off with full jitter. Pure but for backoff_jitter.
  */

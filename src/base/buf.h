@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * buf: a growable run of bytes with a hard cap and a sticky error.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * clock_guard: notices that the wall clock jumped, and says what may be judged by it.
  *

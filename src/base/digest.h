@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * digest: hashes, keyed hashes, constant-time comparison, random bytes; GnuTLS underneath. Any thread.
  */

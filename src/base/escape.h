@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * escape: text from outside as it may leave the process for people: on a terminal, in the log, as a metric's label.
  *

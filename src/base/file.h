@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * file: a file opened and read whole. Blocks on the file system. Any thread.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * hex: bytes and numbers as hexadecimal digits. Reading takes either case, and digits only: no blank, no sign, no "0x".
  * Pure.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * idn: internationalised host names as the DNS has them. Pure; blocks on nothing.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ip: IP addresses and host names as they stand in texts and sockets. Pure: no name is looked up.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * json_lex: whether a text is JSON, for json.c alone. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * known_secrets: the secrets that this process has read, for all that leaves it as text.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lock: a mutex that knows which thread holds it, and a condition that threads wait for on the monotonic clock.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Any thread. The settings are three atomic numbers, so that a reload needs no lock; a line is made by the thread that
  * logs it and goes out with one call (log_out.h), so that lines never mix.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * log_out: how finished lines leave the process, to stderr or to the journal; only for log.c and for `serve`.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Addresses in a text that somebody else wrote. It is better to mask too much than too little: what stands before an @
  * is never shown, whether it is an address or not.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mask: e-mail addresses as they may be shown: the first letter and the domain, "j***@example.com". Pure.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mem: memory that is there or the process is not, and scope-bound clean-up.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One lock over all series. A series is never freed nor are its labels changed, so that rendering takes pointers and
  * values under the lock and writes the text without it. Labels may come from outside (the metric of a rule is a

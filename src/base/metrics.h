@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * metrics: counters, gauges and histograms as data, written by any thread, rendered as Prometheus text.
  *

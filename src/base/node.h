@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * node: a tree of mappings, lists and text with the place where each was written.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * out: what commands say on a terminal.
  *

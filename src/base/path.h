@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * path: paths as texts, and the names that the kernel looks up on the way from a path to a file, symbolic links
  * followed. path_walk and path_sync_folder block on the file system. Any thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * percent: percent-encoded text (RFC 3986, section 2.1) and the query of a URL. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * problems: everything that is wrong with a file, found in one reading.
  *

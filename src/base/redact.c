@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A pattern is one form of a secret: itself, or the part of its base64 that does not depend on what stands around it,
  * for each of the three ways in which it may lie in the groups of three bytes. Patterns are found by their first byte.

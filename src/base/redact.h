@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * redact: known secrets out of texts that somebody else wrote.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * text: small pure helpers on NUL-terminated UTF-8 strings, pairs and lists of them, and amounts as a message shows
  * them. ASCII case only, locale-independent.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * thread: starting a named thread with all signals blocked, and the one way in which threads talk: the mailbox.
  *

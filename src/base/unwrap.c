@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Each layer is taken off as a whole: %XX, \uXXXX, \xXX and the short escapes of JSON, entities of HTML. =XX of
  * quoted-printable is a reading of its own, as "a=40" is mostly none.

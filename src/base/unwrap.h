@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * unwrap: a text as it reads once an encoding is taken off, with the place of each byte in the text as it was written.
  *

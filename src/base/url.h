@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * url: the parts of an http or https URL, by its text. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One lock over the queue and the flags; nobody holds it while a piece is carried out. Nothing survives a crash but
  * what is out: the thread wakes with the first piece, so that is all but the last moment.

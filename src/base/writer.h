@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * writer: a thread that carries pieces of text out, so that nobody else ever waits for whoever reads them.
  *

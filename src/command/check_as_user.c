@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the daemon could read is judged by reading it as the daemon's user, in a process of its own. Only root can
  * become another user.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check_as_user: for whom `check` judges whether files can be read: run by root, for the user that the daemon runs as.
  */

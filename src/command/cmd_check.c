@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deskbridge check: reads all that the daemon would read, and says what is wrong with it; --key asks Klaviyo about the
  * key.

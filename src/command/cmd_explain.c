@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deskbridge explain: the whole way of one webhook, dry: nothing is asked, stored or sent. It runs the very functions
  * that the daemon runs, on a ledger that knows nothing yet. A request that carries several items is told item by item.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deskbridge presets: the helpdesks that it knows; one's definition; a configuration ready to paste.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deskbridge queue list: the events that wait, were delivered or are dead, newest first; and the dead
  * webhooks and those that wait.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deskbridge reload: asks the running daemon to read its configuration anew, and says what became of it. The daemon
  * reads with its own rights and its own environment, so its verdict is the one that counts.

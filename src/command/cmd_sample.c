@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deskbridge sample: a webhook as the helpdesk would send it, with a right proof: as a curl command, or posted.
  */

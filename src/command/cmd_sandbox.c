@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deskbridge sandbox: starts the program deskbridge-sandbox in its own place (src/sandbox), so that the daemon holds
  * nothing of it.

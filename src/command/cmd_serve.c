@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * serve: the daemon. The main thread starts everything, then sleeps in one poll: signals (which a thread of their own
  * takes: serve_signals), changed secret files, a clock that is set, the watchdog, reloads that the admin address was

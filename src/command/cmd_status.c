@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deskbridge status: who is paused now, what waits, what is parked; for people first.
  */

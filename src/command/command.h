@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * command: what a sub-command is, and what all of them share. Each has a file cmd_NAME.c; the table is in main.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * daemon_unit: what the installed deskbridge.service says of the daemon's user and secrets, read from systemd's files
  * (so that it works where no systemd runs). Blocks on files.

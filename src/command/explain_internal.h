@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * explain_internal: what `deskbridge explain` tells of one webhook, in the order in which the daemon takes it: the
  * proof, the lookup, the signal. For cmd_explain.c, which takes the words and goes from the body to its items. All of

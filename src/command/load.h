@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * load: what several commands begin with: the configuration read and its problems shown; the running daemon asked.
  */

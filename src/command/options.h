@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * options: a sub-command's words: --name, --name VALUE, --name=VALUE, and what stands without dashes.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * serve_internal: what the daemon's main thread does beside its loop in cmd_serve.c; for that file only.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * access: why this process may not read a file, and the command that mends it. Blocks on files.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * admin_settings: where commands ask the daemon and with which token: what the configuration says of `admin` and
  * `store`, also where the rest of the file does not load, or cannot be read.

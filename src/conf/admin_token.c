@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * admin_token: the file is written under a name of its own and linked to its place: link(2) refuses a name that is
  * taken, and whoever reads finds all of it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * admin_token: the token that the daemon makes where `admin.token` is not configured: the file admin-token in the
  * folder of the store's file, 0640, with the daemon's group. An account that may read that file may ask the daemon.

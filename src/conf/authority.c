@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * authority: the certificates of authorities that a source's lookups trust. The only place in conf that knows GnuTLS.
  */

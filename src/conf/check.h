@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check: what a text must be beyond its type; the rows of the settings table name these. Pure.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conf: what a configuration holds, how it is asked, and its end. conf_load.c fills it.
  */

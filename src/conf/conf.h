@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conf: everything that the YAML file says, read whole, checked whole, immutable.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conf_definition: where a source's definition comes from, and whether the source has what it asks for.
  */

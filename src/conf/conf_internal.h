@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conf_internal: how the files of src/conf that read the one configuration file share the work. Only for src/conf.
  */

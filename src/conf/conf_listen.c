@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conf_listen: what its settings and the admin's address mean for each other, and values that can hardly be meant.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conf_load: the configuration file read whole, in the order in which one part is checked against another.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conf_references: what rules and account choices look at in a webhook: the headers that its stored form must keep,
  * and names that no event will ever have.

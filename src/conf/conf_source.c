@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conf_source: one helpdesk endpoint each; what its definition asks for is checked in conf_definition.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * conf_urls: a URL that paths are put behind should not hold the beginning of these paths itself.
  */

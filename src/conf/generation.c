@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * generation: one configuration with one snapshot of its secrets.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * generation: configuration and secrets as of now, taken and dropped as a whole.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * preset: finding definitions by name in the folders where they may be.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * secret: the three places a secret can stand, and snapshots of what stands there.
  *

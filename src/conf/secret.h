@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * secret: keys and passwords: where each is written in the configuration, and what it is now.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * secret_value: one value, read from a file or the environment. Every buffer that held it is wiped before it goes back
  * to the allocator.

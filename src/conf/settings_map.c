@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * settings, whole mappings: which row a key belongs to, which keys nobody knows, defaults, changes. Defaults are texts
  * of the same language as the file's and go the same way, so that a default can be nothing that a file could not say.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * yaml: a YAML file to a tree of nodes with the place of each value (base/node.h). The only place that knows libyaml.
  *

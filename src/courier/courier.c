@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The courier's thread: takes what was posted, lets every route send what may go, and waits in the HTTP client's loop.
  * Mail is handled in the order of posting; a generation so comes before the events that were queued by it. All below

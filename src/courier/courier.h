@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * courier: the thread that talks to the outside: deliveries to Klaviyo and lookups at helpdesks, on one curl loop.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * destination: one upstream as the courier knows it, an account (sender.c) or a source with its lookups
  * (lookup_client.c), and the list of all of them. It has no thread and no mailbox: all is called on the courier's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A source: its state, its mark, and its questions in flight (lookup_job.c). Each question ends with exactly one answer
  * to the sink; questions of one source end in any order. Nothing survives a crash: the webhook that wanted to know is

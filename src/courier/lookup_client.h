@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lookup_client: asks the helpdesk what a webhook does not tell, above all who its customer is. A route, one a source.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Runs on the courier's thread, inside the HTTP client's loop. A walk has one transfer at a time, or none: then it is
  * about to end.

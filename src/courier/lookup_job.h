@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lookup_job: one question on its way through the steps of its source's lookup: the doing half of
  * helpdesk/plan/lookup_plan.h. What its end means for the source, lookup_client.c says.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pace: when an account's next request may go, and what follows from an outcome: an account's rules on its upstream.
  * Pure: time (that must not go back) and chance come by parameter. One a (account, lane), owned by the courier.

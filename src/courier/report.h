@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * report: what people are told of an upstream: the one place of the courier that writes the log and counts. An upstream
  * that is parked, paused or in trouble is a line of the log when that begins, a line when it ends, a gauge as long as

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * An event is in the queue or in flight until it comes back through the sink, exactly once, as an outcome or as
  * returned. Events leave the queue in the order they came. Their answers come in any order, which does no harm, because

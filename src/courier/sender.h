@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sender: one account as the courier sees it: what it was handed and has not sent, what is in flight, its pace. A
  * route.

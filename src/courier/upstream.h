@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * upstream: a service that the courier asks: Klaviyo for one account, or a helpdesk for one source. The state of it:
  * how much may be asked there now, and what an answer changes. Pure: time by parameter (clock_mono_ms), and it must not

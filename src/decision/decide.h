@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * decide: what one signal does: ledger, rules, events. Pure: (source, entry, signal) in, the whole decision out.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * event: one metric event for one person, frozen when queued. Plain data and pure functions.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ledger: the state machine of one conversation. A pure function of (entry, signal).
  *

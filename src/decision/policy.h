@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * policy: what a decision knows of the configuration: one source, and the accounts that it may send to.
  *

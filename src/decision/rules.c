@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Rules at work: tried in order, every one that matches acts, a drop ends; those with one metric make one draft.
  * Nothing of a closing that has someone to reach is ever lost here: it is not dropped, and where no rule sends for it,

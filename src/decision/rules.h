@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * rules: from a transition to events, or to nothing. Compiled once a generation, immutable, pure.
  *

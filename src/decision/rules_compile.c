@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From the lists of a configuration to one flat list of rules: `default` of a source stands for the shared list,
  * `default` of the shared list for the shipped rules. Then what no event could ever come of is told.

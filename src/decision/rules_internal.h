@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * rules_internal: what compiled rules consist of; for the files of this folder only.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * settle: a transition counts only once it has lasted so long. Pure.
  *

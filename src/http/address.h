@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/address: where a server listens, as an operator writes it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Three sums: of all reservations, of the large ones, and of each address's. A address has an account while it holds
  * anything, so there are never more accounts than reservations.

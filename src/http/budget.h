@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/budget: how much memory the bodies under way hold together, and whether there is room for more.
  *

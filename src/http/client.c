@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * All on the thread that runs the loop, but http_client_wake. Connections are kept by the multi handle and outlive the
  * easy handles, which are only reset and used again. A call is in `running` from its start until its done() begins;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/client: the one place that knows libcurl. Many transfers, one loop, one thread.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A client stands in a list of all that do what it does (asking, idle), and in one of those of its address; in each the
  * order is that in which they began, which is that in which their time ends. The thread sleeps until the first one's

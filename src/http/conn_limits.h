@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/conn_limits: private to src/http. Decides which connections a server keeps, for how long, and which it cuts off.
  *

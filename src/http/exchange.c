@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The pool's threads run everything here but http_resume and http_resume_cut. One exchange belongs to one thread of the
  * pool from its first line to its end, so its state needs no lock; while it is suspended the thread leaves it alone,

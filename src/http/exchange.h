@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/exchange: private to src/http. What libmicrohttpd calls for each request (exchange.c), a request as this server
  * knows it, and how it is answered (exchange_answer.c); server.c starts and stops the server.

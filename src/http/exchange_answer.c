@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Two ways out: libmicrohttpd's own where it takes an answer, and straight to the socket while a body comes in, where
  * it takes none before the end.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * libmicrohttpd 1.0 judges a head as RFC 9112 wants it. Before 1.0 it hands over C strings cut out of the head as it
  * came, with a NUL for each line end: a NUL of the client's own ends a path or a value early, and a line that begins

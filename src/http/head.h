@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/head: private to src/http. Takes the head of a request: takes its target apart, judges and copies its headers.
  * An answer of 400 is the same with every version of libmicrohttpd, as far as what it hands over tells.

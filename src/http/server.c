@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Starting and stopping: the socket, the pool's options, the order in which it ends. What happens to a request is in
  * exchange.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http/server: the one place that knows libmicrohttpd. Takes requests whole, lets the owner answer now or later.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * answer: every answer that the listener gives, as JSON. Pure.
  *

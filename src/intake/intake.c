@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A request's way: begin judges what the headers tell (path, method, type, and the proof as far as it needs no body);
  * room grants memory for the body (http/budget.h); complete proves what is not proven yet and reads the whole, suspends

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * intake: what the listener does with a request: path, method, limits, proof, reading; then the connection
  * is suspended and its webhooks go to the pipeline; the answer is given when they are committed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One POST's items. What says nothing of interest is counted only; what does, and what cannot be read, is one
  * submission: the pipeline commits all of it or nothing, so that a helpdesk that hears 503 may send the whole again and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * intake_submission: the webhooks of one POST on their way: taken out of its body, kept without secrets and read,
  * handed to the pipeline together, answered together.

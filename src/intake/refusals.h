@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * refusals: the log of requests that were turned away: a line a source and reason, and a second; how many came between
  * is told by the next line, and in all by the counter deskbridge_webhooks_total, which `status` shows.

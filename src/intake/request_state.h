@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * request_state: private to src/intake. One exchange at the listener: who asks, what its proof says, in whose share of
  * the memory its body counts. Answers nothing and counts nothing; intake.c does.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * unknown_states: the log of states that a source's definition does not know: a line for each source and state. Every
  * such webhook is counted (deskbridge_unknown_states_total), which `status` shows.

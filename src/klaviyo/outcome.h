@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * outcome: what an attempt means for an event: one pure function with the whole table.
  *

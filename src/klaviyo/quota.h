@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * quota: how many requests an endpoint of an account may take now: sliding windows of a second and a minute from our
  * own count, lowered by what Klaviyo's headers and 429s say. Pure: time by parameter, must not go back:

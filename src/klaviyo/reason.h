@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * reason: why Klaviyo did not take something, in words that may stand in a log. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * request: the bytes that Klaviyo's Events API takes: JSON:API, one event with its metric and its profile. Pure.
  */

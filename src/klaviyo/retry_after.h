@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * retry_after: how long an answer asks us to stay away. Pure.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * commit: the end of a transaction, in the store and in all that waits for it: whatever others see (metrics, lines of
  * the log, questions to helpdesks) is shown only once it is committed, and forgotten where it is rolled back.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * decide_and_save: what a signal or an expiry does, decided and written into the store: the conversation as it is
  * afterwards, and its events.

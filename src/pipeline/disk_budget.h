@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * disk_budget: how much a turn may do while the disk is nearly full. All that a turn writes stands in the WAL before it
  * stands in the database, and a transaction that does not fit is lost whole: so on a disk with little room the turns

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dispatch: events on their way out and their results on the way back: the pipeline's side of the hand-over.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * gauges: what the store holds now, as metrics. Read from counters that the store keeps, not from its queues.
  */

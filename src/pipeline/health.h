@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * health: what other threads may ask of the pipeline: can it commit, is it alive, what is parked.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * janitor: periodic work, and what a new configuration or another time of the clock makes necessary: webhooks and
  * events that may go on, due times that are too far away, expiries, deletions, the WAL, the gauges.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lookup_table: which questions about customers are under way, and which may be asked: the pipeline's side of a lookup.
  *

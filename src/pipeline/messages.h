@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * messages: what comes into the pipeline's mailbox.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * parsed_cache: parsed webhooks that wait in memory for their next pass, so that it need not parse them again.
  *

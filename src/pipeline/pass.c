@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The stages of a pass, in order. Each says whether the webhook goes on, or came to rest (done, dead or waiting), or
  * failed. Order matters: settle looks at the conversation before the order does, because a closing may end an opening

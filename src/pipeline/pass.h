@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pass: one pending webhook, as far as it can go now: reading, order, settle, lookup, ledger and rules, and what comes
  * of them; or what it waits for.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pass_internal: what the parts of a pass share; for pass.c and pass_*.c.
  *

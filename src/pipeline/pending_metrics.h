@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pending_metrics: the metrics of one turn, and the lines of the log that tell what it did, kept back until it is
  * committed: a turn that is rolled back and done again counts once and tells once. Owned by the pipeline's thread.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The thread and its mailbox. Owns the store's only writer, the ledger, and the courier.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pipeline: the thread that owns the store's only writer and the ledger. It works in turns of one transaction each.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * recovery: webhooks that were pending when the last process ended.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * submission: what intake hands to the pipeline: the webhooks of one POST, committed together.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Order inside a turn: new webhooks, outcomes of deliveries, answers of helpdesks, what a new configuration lets go,
  * pending webhooks in order of receipt, expiries, cleaning; commit; then, and only then, whatever others see:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * turn: one transaction of the pipeline: what came in, what came back, what was pending; then the answers.
  */

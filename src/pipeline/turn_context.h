@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * turn_context: what one turn works with, lent to the pieces that do it. Nothing in it outlives the turn but by its
  * owner.

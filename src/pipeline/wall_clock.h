@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * wall_clock: whether the system's clock, the wall clock, may be believed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * access: what Klaviyo checks before it looks at a body: the key, its scopes, the revision, the quota, the media type.
  * Pure.

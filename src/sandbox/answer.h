@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * answer: what goes back to a client, owned, until the server copies it; and what is wrong with a request, in the form
  * in which Klaviyo says it (JSON:API errors).

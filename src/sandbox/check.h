@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * check: whether a body is what Klaviyo's documentation allows, and the events in it. Pure.
  *

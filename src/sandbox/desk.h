@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * desk: beside Klaviyo, the other end of the bridge: every helpdesk's API as far as lookups ask it, so that a webhook
  * can be tried on one machine from end to end. What it knows of helpdesks are their definitions.

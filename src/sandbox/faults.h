@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * faults: scripted trouble: what is to go wrong, for which requests, when. Pure; the grammar is FAULTS_HELP.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Any thread makes lines and posts them; the feed's thread writes them, in the order of posting. The count of waiting
  * lines bounds the mailbox.

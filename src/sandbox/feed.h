@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * feed: the activity feed on standard output, one line an event, as Klaviyo's own shows it:
  *

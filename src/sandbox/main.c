@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * deskbridge-sandbox: a stand-in for Klaviyo and for the helpdesks that lookups ask, on this machine, with its activity
  * feed on standard output. `deskbridge sandbox` starts it (command/cmd_sandbox.c), and it speaks as that command.

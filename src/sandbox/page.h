@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * page: one address of a helpdesk's API, as a step of a definition's lookup asks for it, and what stands there: the
  * step's own example of an answer. Made from a definition's samples; constant afterwards. Pure.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * query: the filter language of Klaviyo's GET endpoints. Pure.
  */

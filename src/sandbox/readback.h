@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * readback: Klaviyo's GET endpoints over the world: enough of them to check a key and to see what arrived.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The server's threads answer requests; everything they share is in struct state, under its lock. What must wait, or be
  * cut, is suspended and given to the thread of delays. The feed has a thread of its own. Nothing survives the process.

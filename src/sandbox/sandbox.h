@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sandbox: a stand-in for Klaviyo that keeps Klaviyo's documented rules: access.h, check.h and world.h say which.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * state: what the sandbox's parts share, and the ways of its requests. One lock; nothing under it blocks.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Three ways to find things are glibc's trees (tsearch): profiles by account and person, metrics by account and name,
  * recorded events by profile, metric and unique_id. The order of things is kept apart: events in a ring, profiles and

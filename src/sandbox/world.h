@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * world: what Klaviyo would hold: accounts with their profiles, metrics and events, in memory.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A copy of the store while it runs: one snapshot, read in one go. A writer goes on meanwhile, and what it commits
  * stays in the WAL until the copy is made. The file has its name only when it is whole and on the disk.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is past its time goes in small steps, oldest first, each found by an index. While the store is above four fifths
  * of max_size, or the disk has hardly room for new webhooks, the oldest done webhooks and delivered events go before

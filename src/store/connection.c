@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The connection to SQLite: opened, asked without parameters, ended in time. And what SQLite says, as an errno and a
  * text for a person: what it means for this store and what to do.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * connection: the lowest layer of src/store: the file, the connection to SQLite, and what SQLite says. It knows of no
  * table. Only for src/store.

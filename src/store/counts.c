@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Counters kept with every change. Changes are summed in memory and written once, as part of the commit: a turn of 256
  * webhooks changes a handful of rows here instead of a thousand. They belong to the transaction (and to its savepoint)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What helpdesks answered about customer ids: a cache. A row that does not read counts as not known, and is asked for
  * again. And under which mark the lookups of a source have worked.

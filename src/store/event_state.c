@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The state of an event: its row, its counter, and the order of a person's events.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Events: put in, taken out, the ones that are due, the ones of another URL, revived. Their state, and who of a person
  * is next: event_state.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The store's file: made, locked, and whether it is still the one that stands at its name.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Notes of what the store set aside or mended by itself, kept until the caller asks for them: the store does not log. A
  * note belongs to the transaction (and to its savepoint) like every row: after a rollback the damage is found again.

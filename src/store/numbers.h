@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The numbers of enums as SQL says them: "… WHERE state = " SQL_PENDING " AND …".
  *

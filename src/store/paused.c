@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The people whose flag is true: who they are, how many, and whom of them Klaviyo does not know as such, because the
  * event that was to say so is a dead letter.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * query: one use of one SQL statement, with a sticky error: open, bind in order, step, read in order, close.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Reading for people: counters, pages of a few hundred rows, and the ids in a line of the log. On a reader each call
  * ends after read_limit_ms. Ids are collected first, so that no snapshot is held (and the WAL kept from being written

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The schema and its forward migrations, by PRAGMA user_version. Each step runs once, in a transaction of its own with
  * the version that it makes; a step that has been released is never changed, a new one is put behind it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How large the store is, when its WAL is written back, and whether new webhooks may still come in: intake ends before
  * the disk does, so that what is undone can still be worked off.

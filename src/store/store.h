@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * store: everything that outlives the process: webhooks, deliveries seen, conversations and whom they reached,
  * customers looked up, events. Passive: no thread, no decision. SQL stays in here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tables: what the files of the uppermost layer share: a webhook's and an event's place and state, and the mending of
  * rows that are damaged. Only for src/store.

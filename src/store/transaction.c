@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Transactions, the savepoint inside them, and changes in steps.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * transaction: the layer above the queries: what a transaction owns beside its rows (counters, the turn's time), and
  * the room that it has on the disk. It knows of no table but that of the counters. Only for src/store.

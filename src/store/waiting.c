@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who waits for whom: questions only. What becomes of the answers: webhook_state.c.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Waiting webhooks made ready: those whose time has come, and all that wait for something that has happened.
  *

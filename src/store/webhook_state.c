@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The state of a webhook: its row, its counter, and those that wait for it. Letting many go at once: wake.c.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Webhooks: put in, taken out, ended, revived. The row that changes is narrow; path, headers and body stand beside it.
  * Who waits for whom: waiting.c.

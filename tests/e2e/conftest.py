@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Fixtures of the black-box tests; what they give is described in harness.py."""
 
 import fcntl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Webhooks as helpdesks send them, and a small model of what must come of them.
 
     Model     the ledger's table (src/decision/ledger.h), which knows nothing of the daemon

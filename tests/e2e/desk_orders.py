@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Orders of arrival: one conversation's webhooks, as its desk sends them (desk_life.py), delivered in many orders and each of
 them twice, to a real daemon that sends to the sandbox. What Klaviyo must have in the end, the model says.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For LD_PRELOAD: the wall clock of a program, set by a test (harness.py, Clock). $FAKECLOCK names a file of eight
  * bytes: by how many milliseconds the clock is ahead, in the machine's byte order. A write into it is the clock being

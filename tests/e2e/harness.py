@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the black-box tests stand on: real processes, scripted neighbours, waiting without guessing.
 
     Sandbox   `deskbridge sandbox`: the stand-in for Klaviyo

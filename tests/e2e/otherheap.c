@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Another allocator than the C library's, for LD_PRELOAD: it gives memory of its own, and ends the process where it
  * gets back memory that is not. It frees nothing, so for short runs only.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For LD_PRELOAD: a disk that is slow, as a test says while the program runs (harness.py, SlowDisk). $SLOWDISK names a
  * file of two numbers of eight bytes in the machine's byte order: how many milliseconds each fsync and fdatasync takes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The customer's address: forms in which it is read, and what is counted, logged and shown of what is none."""
 
 import json

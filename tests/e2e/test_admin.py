@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The admin address: health, metrics as Prometheus reads them, the API, the token, and what it refuses."""
 
 import http.client

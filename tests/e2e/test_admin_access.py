@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who may ask the admin address: the token that the daemon makes, hosts and origins, unix sockets, and what commands do."""
 
 import http.client

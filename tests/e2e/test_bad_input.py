@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Input of every kind of wrong: none stops the daemon or anybody else's work, and each error says what to do.
 
 Beside the listener's answers, row by row (test_intake.py), and single answers of a helpdesk (test_lookup.py): half, endless and

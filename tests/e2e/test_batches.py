@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Requests that carry several items: split, committed and answered together; told apart, looked up, set aside and deduplicated
 one by one; and none lost once the request was answered with 200."""
 

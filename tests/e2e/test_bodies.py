@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Bodies under way: what is judged before they are taken, how much memory they may hold together, and that who sends too much is
 told so."""
 

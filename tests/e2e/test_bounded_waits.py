@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Nothing waits without bound for what the daemon does not own: readers of the log, the service manager, the disk."""
 
 import contextlib

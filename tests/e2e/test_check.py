@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`deskbridge check`: what it says of a good configuration, and with --key of Klaviyo's key, without any effect."""
 
 import http.server

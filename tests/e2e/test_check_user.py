@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`check` by root judges what the daemon's user can read."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The system's clock: set while the daemon runs, not set yet when it starts, behind after a restart."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The program's face: commands, help, versions, what is said of a wrong word, exit statuses."""
 
 import ctypes

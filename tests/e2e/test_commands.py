@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the commands of the operator have in common: their help, what they say of wrong words, their exit statuses."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is said of a wrong configuration: the place, what was expected, what to do; everything in one reading.
 
 In the texts below « stands before what is wrong: it is taken out, and the error must name that line and column."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Connections at the listener: who sent a request, how many connections one may hold, and for how long."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """kill -9: every webhook that was answered 200 is delivered, each event once, in order."""
 
 import collections

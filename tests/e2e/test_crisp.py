@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A chat desk that tells every message: what is open already opens nothing, what comes late changes nothing, and an
 address that comes in the middle makes the opening good."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A store in which indexes name rows that are not there, or rows hold what SQLite refuses: the row alone is set aside, with one
 log line, and everything else goes on."""
 

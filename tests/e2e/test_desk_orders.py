@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Webhooks of two conversations of one customer, in every order of arrival, each of them twice, for desks of every kind: signed
 or not, telling changes (Zendesk) or states (Zammad), many items a request (HubSpot). What each person's profile says in the
 end must be what the newest of them says. How a desk writes its webhooks, and what must come of them, stands in desk_life.py;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every helpdesk from end to end, and the orders in which its webhooks may come: the script that shows it is a test too."""
 
 import os

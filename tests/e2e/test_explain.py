@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`deskbridge explain`: the whole way of one webhook, dry: what it shows is what the daemon does."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The JSON Schema of the generic preset's body says what the preset reads: no more, no less.
 
 With python3-jsonschema the schema is tried by that too; what it uses is little enough to be tried by hand as well.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What deskbridge promises (README.md, Guarantees), each promise under the trouble that would break it.
 
 Crashes under load, refused keys and tokens, several accounts and desks of which one is in trouble, a helpdesk that is

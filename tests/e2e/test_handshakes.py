@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a helpdesk asks before it sends anything: challenges, tests, pings, HEAD. None of it may have an effect, none may fail:
 a helpdesk that gets no 200 here keeps no webhook."""
 

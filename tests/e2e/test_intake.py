@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the listener answers: every row of its table of answers, and clients that do not behave."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Events where Klaviyo, or something that answers in its place, says what it does not document.
 
 The whole table, forty kinds of answer over half an hour, is tests/unit/test_klaviyo_answers.c; here a handful of its rows

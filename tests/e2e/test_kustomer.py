@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A conversation that is spam, deleted or ended is closed, whatever its status, and opens again where that is taken back."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A desk that dates some of its webhooks and some not: two clocks meet in one conversation, and the flag ends right."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The same webhooks in every order of arrival: what each person's profile says in the end, and what was told on the way.
 
 What is expected comes from a small model of the ledger (desk_life.py), which knows nothing of the daemon. Many

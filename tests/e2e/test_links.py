@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The conversation's URL: a link that people can follow, or none."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Each line of the log is whole by itself: message, source, account, conversation, webhook, event, reason, in this order."""
 
 import re

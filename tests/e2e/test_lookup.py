@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who a customer is: lookups at the helpdesk, their failures, and what waits meanwhile."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`lookup.ca`: a self-hosted helpdesk whose certificate no public authority has signed."""
 
 import os

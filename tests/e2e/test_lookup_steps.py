@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Lookups of several steps: what leads to the next, what is passed over, what may fail, and what is asked again."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Memory is short: a webhook is answered 503, or the daemon ends; what it answers 200 is kept, and nothing is told wrongly."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A desk that is in no list: what tests/data/newdesk.md promises of its three captured webhooks, by the definition that somebody
 wrote with the manual page alone (tests/data/newdesk.yaml)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The package's scripts without root: what a purge removes, and what it leaves and names (tests/fault/systemd-boot.sh does it with
 the real package)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Patterns and texts that are made to take long: they may cost their own webhook a moment, and nobody else anything."""
 
 import random

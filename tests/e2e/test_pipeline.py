@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From webhooks to events: flags over conversations and addresses, order, history, rules, late, several accounts."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every shipped definition: whole, honest, and ready to be used as `presets NAME --config` prints it."""
 
 import json

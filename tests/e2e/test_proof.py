@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Signatures at the listener: hmac and standard-webhooks, from the bytes on the wire to the answer."""
 
 import base64

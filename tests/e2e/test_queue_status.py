@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`deskbridge queue list` and `deskbridge status`: what the running daemon says of its events and of people."""
 
 import http.server

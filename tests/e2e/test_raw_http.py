@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Requests byte by byte, as no library sends them: what is answered on both listeners, and that nothing of them stays.
 
 A row that says REFUSED stands for 400, or for a connection that is closed without an answer: libmicrohttpd's versions differ

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How often the daemon parses JSON, by deskbridge_json_reads_total: the body of a webhook once when it comes, once more at most
 where it waited and its tree was not kept, once more after a restart; and nothing for an event, but for two profiles that are
 compared where one follows the other within person_gap. Answers of helpdesks are parsed once a question, and the customer as

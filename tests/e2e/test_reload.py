@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Another configuration and other secrets while it runs; what is no longer configured waits."""
 
 import pathlib

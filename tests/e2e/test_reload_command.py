@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`deskbridge reload`: the running daemon takes the configuration or not, and the command says which."""
 
 import json

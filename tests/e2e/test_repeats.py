@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A webhook that a helpdesk sends again after the conversation was closed, byte for byte, must not open it again: at desks
 whose webhooks have neither an id nor a time the definition tells what makes a body unique (`delivery`). And what may be
 true twice in the same words is never taken for a repeat."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rules and account choices that look at the webhook itself, through the store and back."""
 
 import json

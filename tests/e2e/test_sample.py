@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`deskbridge sample`: a webhook as the helpdesk would send it, rightly proven, as a shell command or posted."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The sandbox against Klaviyo's documented behaviour: what it takes, what it refuses and how, what it keeps."""
 
 import http.client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """scripts/test and scripts/quickstart for somebody who has just cloned the repository: what they say of wrong options, of tools and
 packages that are missing, of ports that are taken, and how far they are."""
 

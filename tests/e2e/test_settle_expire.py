@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Transitions that do not last, and conversations that last too long."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Webhooks as helpdesks sent them, and small inputs that failed once: every file of two folders that stand beside some
 checkouts, each posted with a right proof to a daemon on a fresh store. What must come of it stands in the tables below, by
 the contract and by what is known of the desks. The folders are no part of the tarball: a row whose folder is missing is

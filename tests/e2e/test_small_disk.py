@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A store whose disk is small or nearly full, whose files are deleted or replaced, or that has two names: what was acknowledged is
 delivered, and what cannot be kept is refused."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the source can be built, and what configure and the scripts say where it cannot."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A store that cannot be opened, cannot grow, or holds what nobody wrote: what is said, what goes on, what is not lost."""
 
 import contextlib

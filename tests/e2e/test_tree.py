@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """tests/circles on a tree of two files, and tests/check-tree.sh on a copy of the source with two planted files: which circles are
 reported, and how."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tutorial of deskbridge-helpdesks(5) and the README's rehearsal: their commands do, as they stand there, what the text says.
 They leave a deskbridge alone that runs on this machine with the usual ports and store, and the tutorial needs no installed
 definitions."""

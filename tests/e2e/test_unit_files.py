@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The units for systemd: what they promise stands in them, systemd reads them, and the daemon keeps its part."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A state that a definition does not know: one warning that says where to map it, and a line that maps it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What others say leaves the daemon and the commands without secrets, without addresses, and without what a terminal obeys."""
 
 import base64

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The installed package under a real systemd: boots a Debian in a container, and there starts, reloads, kills, upgrades,
 # stops, removes, reinstalls and purges the service, with the sandbox for Klaviyo and for the helpdesk. What a unit file and
 # the package's scripts promise shows only here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * libFuzzer on raw HTTP: what a client sends to the listeners (http_script.h says how an input stands for that).
  *

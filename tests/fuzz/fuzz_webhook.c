@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * libFuzzer on what strangers may send: definition × query and headers × body × what the helpdesk's API answers.
  *

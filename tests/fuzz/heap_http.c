@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Heap in use after very many unproven requests: plays the kept inputs of fuzz_http that prove nothing, and mutations
  * of them, against the listeners (http_stage.h), and reads malloc_info() after a warm-up and at the end. A request that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http_client: private to tests/fuzz. The client that plays a script, and what must hold for the answers that it hears.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http_script: an input of fuzz_http as what a client sends, and what that proves. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * http_stage: the real listeners (intake and admin, with their HTTP server and the shipped definitions) in this
  * process, and a client that plays one input against them and looks at everything that comes back. fuzz_http and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the tables of answers share (test_klaviyo_answers, test_lookup_answers): the pipeline's turn and the courier's
  * routes on one thread, which call each other; time that goes from one moment at which there is something to do to the

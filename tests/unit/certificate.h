@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* An authority that nobody trusts and no test asks. Only for tests. */
 #ifndef CERTIFICATE_H
 #define CERTIFICATE_H

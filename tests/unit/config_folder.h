@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A folder of its own for a test's configuration file, definitions and credentials. Only for tests. */
 #ifndef CONFIG_FOLDER_H
 #define CONFIG_FOLDER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * golden: what the files of tests/data/helpdesks say, and the means to tell where a desk does otherwise. Test code.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * intake_stage: the listener against a pipeline that only remembers what it was handed: it takes the real one's place
  * when the test is linked. Included by one program each.

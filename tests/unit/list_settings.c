@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For tests/check-docs.sh. Without argument: every setting, a line of name, TAB, type, TAB, default (empty where it is
  * made of others or there is none), TAB, help. With a YAML file: every setting that it names, a line of name, TAB,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How often a text stands in this process's memory, freed or not. Only for tests, of one thread. */
 #ifndef MEMORY_COPIES_H
 #define MEMORY_COPIES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the tests of the pipeline share: a configuration and a store in a directory of their own, a courier that only
  * remembers what it was handed (it takes the real one's place when the test is linked), and short ways to fill the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * scripted: a server on 127.0.0.1 that answers as it was told and remembers what it was asked, and a configuration in a
  * folder of its own. Every wait ends after SCRIPTED_PATIENCE_MS at the latest.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shop_desk: the account "shop" and the source "desk" of the courier's tests: their configuration, and the events and
  * questions that go to the courier for them. Test code, over scripted.h.

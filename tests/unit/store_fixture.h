@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the tests of the store share: a store in a directory of its own, and short ways to fill it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The file of `lookup.ca`: certificates, or why it is of no use. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The configuration file: what each key does, and the exact place and advice for everything that can be wrong in it. */
 #include <config.h>
 

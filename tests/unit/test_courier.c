@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The courier's thread against a scripted Klaviyo: what is sent when, what comes back, and that nothing gets lost. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * All that the courier gives out of an account and of a source's lookups: lines of the log, metrics, windows, outcomes,
  * as tests/data/courier_report.txt has them. Time and the HTTP client are faked.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What systemd's unit files say of the daemon's user and secrets. */
 #include <config.h>
 

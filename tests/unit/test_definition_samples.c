@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A definition's own samples as its tests.
  */

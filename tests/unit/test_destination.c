@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The list of accounts and sources: who is found, made, kept and freed. The HTTP client is faked. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files read whole, bounded, waited for no longer than is said, and without a copy left behind. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Generations: whole or not at all, shared by threads, followed by the next. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Golden cases: for every desk, webhooks with their proofs and the helpdesk's answers, written down beside what must
  * come of them (tests/data/helpdesks). Read with the very functions of the daemon, from proof to event; only HTTP and

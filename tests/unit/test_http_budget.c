@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How much memory bodies may take: the shares row by row, and sums that come back to nothing whatever happens. */
 #include <config.h>
 

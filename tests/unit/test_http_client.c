@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The client against a peer that says, connection by connection, exactly what the test wants, and against the server of
  * this project where many answers are open at once.

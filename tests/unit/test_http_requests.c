@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Request lines and headers, byte by byte, against the server: what is answered, what the handler sees, and that
  * nothing of a request that failed is left in memory.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The client where names are not resolved: this program's own getaddrinfo takes the place of the C library's for
  * libcurl too, and does not come back before it is told to.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The server against sockets that say exactly what the test wants. One thread of our own plays the one that resumes
  * what is suspended.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The listener, row by row. What needs the whole daemon is tested in tests/e2e. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Requests with several items, and handshakes. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Forty and more kinds of answer from Klaviyo, each for one odd person among 30 and for all 30, over 30 minutes: what
  * becomes of their events must equal the table below, which was written down before the first run.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Forty and more kinds of answer from a helpdesk, each for one odd customer among 30 and for all 30, over 30 minutes:
  * what becomes of their webhooks must equal the table below, which was written down before the first run.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Asking a helpdesk who a customer is, against a server that answers as it should, or not at all. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whether a webhook is worth asking about, and what makes two questions the same. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Every allocation that a reading makes, its own or a library's, fails once: the process ends, or the webhook is read
  * as with all the memory in the world. It is never one of no interest.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What an attempt means: the whole table of outcomes, and the words that reach logs and dead letters. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* When an account's next request may go, and what follows from an outcome, under virtual time. */
 #include <config.h>
 

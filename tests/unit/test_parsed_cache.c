@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Parsed webhooks that are kept for their next pass: which, how many, and who makes room for whom. */
 #include <config.h>
 

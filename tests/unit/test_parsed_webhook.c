@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A parsed webhook: what it owns, what is added to it, and how often it is parsed. */
 #include <config.h>
 

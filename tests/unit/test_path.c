@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The names that are looked up on the way to a file, links followed. */
 #include <config.h>
 

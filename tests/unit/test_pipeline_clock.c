@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The pipeline by clocks that the tests set: starts without a set clock, jumps, and what waits for a time meanwhile. */
 #include <config.h>
 

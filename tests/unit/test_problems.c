@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Problems: counted, bounded, and in the order of their places. */
 #include <config.h>
 

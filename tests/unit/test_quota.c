@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Pace: never more than our share in any window, lowered by what Klaviyo says, under virtual time. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The bytes that go to Klaviyo: shape, order, and that nothing about them moves between two attempts. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One sample: how it may be written, and how values of one's own take their places in it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The helpdesks' APIs as the sandbox plays them. */
 #include <config.h>
 

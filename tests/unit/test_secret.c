@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where secrets may stand, what they may be, and that nobody sees them. */
 #include <config.h>
 

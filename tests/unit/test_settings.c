@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The table of settings: consistent in itself, and the questions asked of it. */
 #include <config.h>
 

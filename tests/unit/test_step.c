@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The steps of a lookup: what a definition may write, and the walk over them. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The store after the clock was wrong: stamps and due times that are still to come, or far too far away. */
 #include <config.h>
 

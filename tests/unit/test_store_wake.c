@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Letting many waiting webhooks go without holding up a turn.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How much may be asked of an upstream, and what answers change, under virtual time. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* URLs by their text: their parts, and that no host is mended or made another. */
 #include <config.h>
 

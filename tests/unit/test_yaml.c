@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a file may say, and the exact place and advice for what it may not. */
 #include <config.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_definition: compiled definitions for tests: the shipped one, and small ones of a test's own.
  */

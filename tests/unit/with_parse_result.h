@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_parse_result: what a webhook says, without more of it; and the walk of its lookup.
  */

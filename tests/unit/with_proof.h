@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_proof: verdicts as tests and golden cases write them.
  */

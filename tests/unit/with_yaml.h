@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * with_yaml: node trees, JSON trees and problems for the tests of what is compiled from YAML.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From a node tree to a compiled definition. Every key of the language is looked at in a fixed order (names first, as
  * templates need them), and all mistakes are told at once.

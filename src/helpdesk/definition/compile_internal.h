@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * compile_internal: a definition in the making; for compile.c and names.c only. compile.c calls the other one in a
  * fixed order: names first, as templates need them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * definition: how one helpdesk's webhooks are proven and read, compiled. Pure. man/deskbridge-helpdesks.5 is the
  * language.

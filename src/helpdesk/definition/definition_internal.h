@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * definition_internal: what a compiled definition consists of; for the files of this folder only.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The names that a definition's templates may use: base_url, the parameters as the source chose them, what lookups
  * take; and the lookup's steps, bound to them.

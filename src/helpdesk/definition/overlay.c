@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A definition laid over another one: mappings by key, anything else replaced. A part that makes sense as a whole only
  * is replaced as a whole, and conditions of a matcher that stay are told. A sample is one webhook: one of the source's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sample: one example of a helpdesk's webhook, as a definition's `samples` give it. Pure.
  *

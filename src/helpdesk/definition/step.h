@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * step: one GET of a definition's `lookup`, compiled: when it is asked, where and how, and what its answer tells.
  * Immutable. Pure.

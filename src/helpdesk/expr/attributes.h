@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * attributes: `attributes` of a definition: the event's properties that a helpdesk's webhook fills. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The two forms in which helpdesks write. A form is read as strictly as JSON is: what cannot be decoded is not guessed,
  * as a guess would end in somebody else's profile. Nothing of the body stands in an error's text.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * body: from the bytes of a webhook to a JSON tree, in the form that a definition names (`body`). Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * customer: what webhooks and answers tell of one customer: addresses, with what stood there and is none; and the names
  * that the definition took of an answer. Pure.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * email: one address, normalised; and the patterns that set some apart. Pure.
  */

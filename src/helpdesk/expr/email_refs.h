@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * email_refs: where addresses stand in a webhook or in an answer (`emails`, `primary`). Compiled once, immutable.
  * Pure.

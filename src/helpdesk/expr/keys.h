@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * keys: known and unknown names, for the compilers of definitions and rules. Pure.
  */

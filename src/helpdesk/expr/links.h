@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * links: where people find the conversation: a template, or a list of up to VALUE_EXPR_MAX of them, of which the first
  * that gives a URL (link_make) counts. Compiled once, immutable, shared by threads. Pure.

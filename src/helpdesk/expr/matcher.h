@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * matcher: does a webhook (or an event's properties) say this? Compiled once, immutable, shared by threads. Pure.
  *

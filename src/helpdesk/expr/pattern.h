@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pattern: a POSIX extended regular expression whose cost is bounded, whatever pattern and text are. Pure.
  *

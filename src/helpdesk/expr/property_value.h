@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * property_value: values as an event's properties may hold them: text, numbers, booleans, lists of text without
  * repeats; cut to size. Pure.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * reference: where in a webhook a value stands. Compiled once, immutable, shared by threads. Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * states: which states of a conversation a definition knows, and what they mean (the key `states`). Pure.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * template: text with references in braces. Compiled once, immutable, shared by threads. Pure.
  *

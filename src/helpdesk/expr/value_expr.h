@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * value_expr: one value that a definition reads from a webhook: a reference ("/content/id"), a template that puts
  * several together ("{/account/id}-{/id}"), or a list of up to VALUE_EXPR_MAX of them: the first that finds something

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * webhook: one item that a helpdesk sent, as it came; and the words for what it can say.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Splitting by place: the items are found in the text itself and cut out byte by byte, so that numbers, escapes and all
  * that stands beside the array are in every item as the helpdesk wrote them. The text is parsed first; what is walked

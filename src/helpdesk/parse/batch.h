@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * batch: one POST that carries several items (`each`), taken apart into bodies of one item each. Pure.
  *

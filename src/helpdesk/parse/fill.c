@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A sample with values of one's own: what `deskbridge sample` sends.
  */

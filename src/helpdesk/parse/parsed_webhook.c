@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From a webhook to a signal: one parse of its body, then matchers and pointer walks. Nothing here trusts the body:
  * whatever it says, the reading is a signal, a ping, ignored, or unreadable with a reason that names the place and no

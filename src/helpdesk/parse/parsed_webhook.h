@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * parsed_webhook: a webhook that was parsed: its bytes, its JSON tree, what it says, and what a lookup told of it.
  * Pure.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A reading for people: every matcher that was asked and what it saw, and what stood at each place of the definition.
  * It is for the operator who runs explain: addresses are shown as they are, as they are in the events below it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A definition's own samples: compiled, and read by the very code that reads webhooks. Each must say what it should,
  * together they must reach every transition, and every reference must find something in one of them.

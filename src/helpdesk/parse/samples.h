@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * samples: a definition's own examples of webhooks: read as tests when it is compiled, sent by `deskbridge sample`.
  * Pure.

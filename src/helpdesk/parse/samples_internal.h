@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * samples_internal: a definition's samples while they are read as tests; for samples.c and samples_unresolved.c only.
  */

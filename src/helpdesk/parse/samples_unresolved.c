@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * References that find nothing: each one that a definition writes is looked for in all its samples. Goes by the text of
  * the definition, key by key, so that a complaint stands where the reference was written.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The walk through a definition's lookup steps. State: which step is under way, what was learnt so far, and the lent
  * webhook, in which a merged customer's new id takes the old one's place. No network, no time: who asks,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lookup_plan: the pure half of a lookup: what to ask the helpdesk, and how to read what it answers.
  *

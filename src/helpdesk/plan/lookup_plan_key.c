@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Before anything is asked: which steps there are for this webhook, as far as can be told without their answers; what
  * they would tell; and what makes their questions the same as another webhook's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What can be said of a proof that is missing or wrong, for the operator who runs explain: what is not there, what does
  * not have the form that the definition says, and else which of its parts may be another than the desk's. Never a

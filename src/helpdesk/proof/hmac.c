@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The methods hmac and standard-webhooks: a signature over the body as it came, byte by byte, and over what else the
  * helpdesk signs.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a definition says of a signature: the keys of the method hmac, and those that standard-webhooks stands for.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Texts with placeholders: `signed` is put together by them, a header's value is taken apart by `format`.
  */

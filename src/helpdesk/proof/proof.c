@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is asked of any proof; the methods by which a webhook shows the secret itself, or nothing; and the table of all
  * methods. hmac.c has those that sign.

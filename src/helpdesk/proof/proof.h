@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * proof: shows that a webhook is the helpdesk's (the key `authenticate`). Pure; secrets come by parameter and
  * are compared in constant time.

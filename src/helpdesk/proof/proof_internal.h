@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * proof, parts: how the files of the proof share the work. Only for the files of this folder.
  */
