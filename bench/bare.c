@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floor: a libmicrohttpd server that reads a body and answers 200, and does nothing else. What deskbridge's intake is
- * measured beside, in the same run. Usage: bare PORT; ends with its standard input.
+ * The floor: a libmicrohttpd server that reads a body and answers 200, and does nothing else. What deskbridge's intake
+ * is measured beside, in the same run. Usage: bare PORT; ends with its standard input.
  */
 #include <config.h>
 
@@ -44,9 +44,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	answer = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_PERSISTENT);
-	struct MHD_Daemon *d = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, (uint16_t)port, NULL, NULL, handle, NULL,
-						MHD_OPTION_THREAD_POOL_SIZE, 2u, MHD_OPTION_CONNECTION_LIMIT, 2048u,
-						MHD_OPTION_END);
+	struct MHD_Daemon *d =
+		MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, (uint16_t)port, NULL, NULL, handle, NULL,
+				 MHD_OPTION_THREAD_POOL_SIZE, 2u, MHD_OPTION_CONNECTION_LIMIT, 2048u, MHD_OPTION_END);
 	if (!d) {
 		fprintf(stderr, "bare: cannot listen on port %ld\n", port);
 		return 1;

@@ -144,6 +144,19 @@ for file in $(grep -oE '`[A-Za-z0-9_./-]+\.(c|h|py|sh)`' HACKING.md | tr -d '`' 
 	printf '%s\n' "$files" | grep -qF "/$file" || offence "HACKING.md or a comment names $file, which is not there"
 done
 
+# Each file of our own says its licence in its first two lines; for data and documents LICENSE does.
+for file in $(find src tests bench scripts man systemd -type f 2>/dev/null |
+	grep -E '\.([ch]|py|sh|am|lua|[58]|in|conf)$|/[^./]*$' | grep -vE '/data/|/corpus|/__pycache__/'); do
+	head -n 2 "$file" | grep -qF 'SPDX-License-Identifier: MIT' || ! grep -Iq . "$file" ||
+		offence "$file does not say its licence: SPDX-License-Identifier: MIT"
+done
+
+# A banner between the sections of a file is one line.
+for folder in src tests bench; do
+	found=$(grep -rn -A1 '^/\* ---- ' $folder --include='*.[ch]' 2>/dev/null | grep -E '^[^:]*-[0-9]+- \*')
+	[ -z "$found" ] || offence "a banner of more than one line: $found"
+done
+
 # A comment names a document only where a reader of the tree can open it: *.md and man/* by their path, and a section by
 # its number in an RFC only. A name in quotes is no comment's.
 named() {

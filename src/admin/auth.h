@@ -31,8 +31,8 @@ enum auth_verdict {
 enum auth_verdict auth_check_origin(struct auth *auth, struct http_exchange *x, const struct config *c);
 enum auth_verdict auth_check_token(struct auth *auth, struct http_exchange *x, const struct generation *g);
 
-/* ---- hosts and pages ----------------------------------------------------------------------------------------------
- *
+/* ---- hosts and pages --------------------------------------------------------------------------------------------- */
+/*
  * By which names /api may be asked, and from which web pages: this keeps away a page that a name of its own leads to
  * this machine (DNS rebinding), or that posts across origins. Pure.
  */

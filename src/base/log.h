@@ -63,8 +63,8 @@ void log_dropped(uint64_t n);
 /* The address as this log may show it. out: MASK_EMAIL_MAX bytes. */
 const char *log_email(const char *email, char *out);
 
-/* ---- how often lines of one kind are logged ------------------------------------------------------------------------
- *
+/* ---- how often lines of one kind are logged ---------------------------------------------------------------------- */
+/*
  * One in a while, and how many were left out before it. Pure; where several threads log, under the caller's lock.
  */
 

@@ -46,8 +46,8 @@ void mem_lacking(void)
 	mem_die("deskbridge: out of memory\n");
 }
 
-/* ---- libraries ------------------------------------------------------------------------------------------------------
- *
+/* ---- libraries --------------------------------------------------------------------------------------------------- */
+/*
  * json-c 0.16 leaves a member out, or makes null of it, where an allocation fails, and reports success; nobody could
  * tell such a webhook from one of no interest. So the allocations of libraries end the process too: these functions
  * come before the allocator's own for all of it. They only pass on, to the C library or to an allocator that was loaded
@@ -117,8 +117,7 @@ void *realloc(void *p, size_t size)
 const bool mem_guards_libraries = false;
 #endif
 
-/* ---- our own --------------------------------------------------------------------------------------------------------
- */
+/* ---- our own ----------------------------------------------------------------------------------------------------- */
 
 static void *mem_check(void *p)
 {

@@ -42,8 +42,8 @@ struct serve_token {
 void serve_token_prepare(void *ctx, const struct config *c);
 void serve_token_tell(const struct serve_token *t, const struct config *c);
 
-/* ---- signals -----------------------------------------------------------------------------------------------------
- *
+/* ---- signals ----------------------------------------------------------------------------------------------------- */
+/*
  * The main thread may be in the middle of anything when SIGTERM comes, and on its way to the end it waits for threads
  * that wait for a disk. So the time of a stop counts from the signal, on a thread that waits for nothing else: where
  * the process has not ended by itself SERVE_STOP_MS later, this thread ends it with a line in the log. That loses
@@ -65,8 +65,8 @@ int64_t serve_signals_stop_ms(const struct serve_signals *s);
 /* The end is reached: the thread ends. NULL allowed. */
 void serve_signals_stop(struct serve_signals *s);
 
-/* ---- the service manager -----------------------------------------------------------------------------------------
- *
+/* ---- the service manager ----------------------------------------------------------------------------------------- */
+/*
  * It is told by sd_notify, without ever waiting for it: messages go out in order by a thread of their own
  * (base/writer.h). Where there is no service manager nothing is done.
  */
@@ -82,8 +82,8 @@ void serve_notify_stop(void);
  * what is wrong now, then `listening`. The caller owns it. */
 char *serve_status(struct pipeline *p, const char *listening) MUSTCHECK;
 
-/* ---- files that change -------------------------------------------------------------------------------------------
- *
+/* ---- files that change ------------------------------------------------------------------------------------------- */
+/*
  * serve_watch tells when a file that a secret was read from may have changed. It watches the folders, because editors
  * and secret managers put a new file, a new link or a whole new folder in the place of the old one: of each path, every
  * link that is followed, what it leads to, and the folders on the way.
@@ -107,8 +107,8 @@ int serve_store_watch(const char *path);
 /* Takes what was told. Never blocks. */
 void serve_store_read(int fd);
 
-/* ---- reloads -----------------------------------------------------------------------------------------------------
- *
+/* ---- reloads ----------------------------------------------------------------------------------------------------- */
+/*
  * Reloads that were asked for through the admin address, on their way to the main thread, where they take turns with
  * SIGHUP.
  */

@@ -320,8 +320,7 @@ bool ledger_expire(struct ledger_entry *e, int64_t expire_after_ms, int64_t now_
 	return true;
 }
 
-/* ---- whom an opening reached --------------------------------------------------------------------------------------
- */
+/* ---- whom an opening reached ------------------------------------------------------------------------------------- */
 
 /* Bounded by what an opening brings (ADDRESSES_MAX addresses, the source's flags) times the late addresses of one
  * opening: a list, not a table. */

@@ -79,8 +79,7 @@ static struct address_usage **address_slot(struct budget *b, const struct ip *ip
 	return at;
 }
 
-/* ---- reservations
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- reservations ------------------------------------------------------------------------------------------------ */
 
 static size_t large_part(size_t bytes)
 {

@@ -44,7 +44,7 @@ void intake_submission_discard(struct intake_submission *p);
 /* Suspends the exchange and hands it over. Once it is committed it is counted and answered, and ends. */
 void intake_submission_post(struct intake_submission *p, struct http_exchange *x, struct pipeline *pipeline);
 
-/* ---- the stored webhook: never a secret. Pure. */
+/* ---- the stored webhook: never a secret. Pure. ------------------------------------------------------------------- */
 
 /* The raw query without the parameter of that name (NULL: whole). The caller owns it. */
 char *redact_query(const char *query, const char *secret_name) MUSTCHECK;

@@ -48,7 +48,7 @@ const char *request_state_challenge(const struct request_state *v, struct http_e
 /* Whether it is the vendor's trial of the URL before there is a secret, by headers, query and body. */
 bool request_state_is_setup_probe(const struct request_state *v, const struct http_exchange *x);
 
-/* ---- addresses. Pure. */
+/* ---- addresses. Pure. -------------------------------------------------------------------------------------------- */
 
 /*
  * For request_state_peer, and for tests. forwarded: the X-Forwarded-For of the request, all lines of it in one list, or

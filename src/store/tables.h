@@ -71,7 +71,7 @@ bool webhook_is_behind_held(struct change *c, const struct webhook_brief *p);
 bool webhook_conversation_goes_on(struct change *c, const struct webhook_brief *p);
 bool webhook_customer_goes_on(struct change *c, const struct webhook_brief *p);
 
-/* ---- many at once: wake.c ------------------------------------------------------------------------------------- */
+/* ---- many at once: wake.c ---------------------------------------------------------------------------------------- */
 
 /* How many waiting webhooks one call makes ready: a few milliseconds. */
 #define STORE_WAKE_ROWS 256

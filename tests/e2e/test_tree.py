@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 TESTS = pathlib.Path(os.environ.get("TEST_SRCDIR", pathlib.Path(__file__).resolve().parents[1])).resolve()
+LICENCE = "SPDX-License-Identifier: MIT"
 COMPILER = shlex.split(os.environ.get("CHECK_CC", "cc"))
 
 pytestmark = [
@@ -187,7 +188,7 @@ def check_tree(tree):
     def run(one=MAIN, two=None, behind=None):
         for name, text in (("base/one.c", one), ("base/two.c", two)):
             if text:
-                tree.file(name, "#include <config.h>\n" + text)
+                tree.file(name, f"/* {LICENCE} */\n#include <config.h>\n" + text)
         for name, text in {"base/module.am": "# src/base/one.c src/base/two.c\n", **(behind or {})}.items():
             with open(tree.src / name, "a") as file:
                 file.write(text)
@@ -224,10 +225,26 @@ def test_check_tree_fails_where_a_comment_names_a_document_that_is_not_in_the_tr
     code, said = check_tree(f"/* {section} */\n/* {file}, {page} */\n/* {good} */\n" + MAIN)
     assert code == 1
     assert [line for line in said.splitlines() if line.startswith("check-tree: ")] == [
-        f"check-tree: a section of a document that is not in the tree: src/base/one.c:2:/* {section} */",
+        f"check-tree: a section of a document that is not in the tree: src/base/one.c:3:/* {section} */",
         f"check-tree: a comment names {page}, which is not there",
         f"check-tree: a comment names {file}, which is not there",
     ]
+
+
+@pytest.mark.parametrize("file", ["base/text.h", "base/module.am"])
+def test_check_tree_fails_where_a_file_does_not_say_its_licence(check_tree, tree, file):
+    text = (tree.src / file).read_text()
+    assert LICENCE in text
+    (tree.src / file).write_text(text.replace(LICENCE, "License: MIT"))
+    code, said = check_tree()
+    assert code == 1
+    assert f"src/{file} does not say its licence: {LICENCE}" in said
+
+
+def test_check_tree_fails_where_a_banner_is_broken_in_two(check_tree):
+    code, said = check_tree(behind={"base/text.c": "/* ---- broken ----\n */\n"})
+    assert code == 1
+    assert "a banner of more than one line: src/base/text.c" in said
 
 
 @pytest.mark.parametrize(

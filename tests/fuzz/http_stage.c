@@ -203,8 +203,8 @@ static void refuse_reload(void *ctx, struct admin_reload *asked)
 							   .error = "the daemon stops"});
 }
 
-/* ---- what is counted ---------------------------------------------------------------------------------------------
- *
+/* ---- what is counted --------------------------------------------------------------------------------------------- */
+/*
  * The linker puts these functions before those of the server (module.am).
  */
 

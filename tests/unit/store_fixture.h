@@ -90,8 +90,7 @@ static inline void commit(struct fixture *f)
 	MUST(store_commit(f->s, err));
 }
 
-/* ---- a second connection, as an operator's shell would be: to break rows, and to count what is there
- * ----------------- */
+/* ---- a second connection, as an operator's shell would be: to break rows, and to count what is there ------------- */
 
 static inline int64_t sql(struct fixture *f, const char *text)
 {

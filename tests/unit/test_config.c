@@ -59,8 +59,7 @@ static struct config *load_good(const char *text)
 /* Line 5 begins behind it. */
 #define GOOD V K S
 
-/* ---- good ones
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- good ones --------------------------------------------------------------------------------------------------- */
 
 static void three_keys_are_enough_and_the_rest_has_the_documented_defaults(void **state)
 {
@@ -307,8 +306,7 @@ static void headers_that_anything_of_a_source_looks_at_are_kept(void **state)
 	config_free(c);
 }
 
-/* ---- wrong ones
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- wrong ones -------------------------------------------------------------------------------------------------- */
 
 struct wrong {
 	const char *text;
@@ -673,8 +671,7 @@ static void errors_of_shared_rules_and_presets_are_told_once(void **state)
 	problems_done(&problems);
 }
 
-/* ---- warnings
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- warnings ---------------------------------------------------------------------------------------------------- */
 
 struct warned {
 	const char *text;
@@ -768,8 +765,7 @@ static void a_file_that_is_not_there_is_named(void **state)
 	problems_done(&problems);
 }
 
-/* ---- presets
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- presets ----------------------------------------------------------------------------------------------------- */
 
 static void collect(void *ctx, const char *name, const char *file)
 {

@@ -168,8 +168,7 @@ static void desk_close(struct desk *d)
 	node_free(d->trees[1]);
 }
 
-/* ---- the world -----------------------------------------------------------------------------------------------------
- */
+/* ---- the world --------------------------------------------------------------------------------------------------- */
 
 struct view {
 	struct world *world;
@@ -368,8 +367,7 @@ static const char *member(const char *json, const char *name)
 #define PROPERTY(d, i, name) member((d)->events[i].properties, name)
 #define FLAG(d, i) member((d)->events[i].profile, GLADLY_FLAG)
 
-/* ---- what an event says --------------------------------------------------------------------------------------------
- */
+/* ---- what an event says ------------------------------------------------------------------------------------------ */
 
 static void an_opening_makes_the_documented_event(void **unused)
 {
@@ -651,8 +649,7 @@ static void a_repeat_before_the_commit_makes_the_same_events(void **unused)
 	desk_close(&desk);
 }
 
-/* ---- the flag ------------------------------------------------------------------------------------------------------
- */
+/* ---- the flag ---------------------------------------------------------------------------------------------------- */
 
 static bool is_waiting(const struct world *w, const char *email)
 {
@@ -816,8 +813,7 @@ static void a_flag_that_was_renamed_is_taken_back_by_its_old_name(void **unused)
 	desk_close(&desk);
 }
 
-/* ---- whom it reaches -----------------------------------------------------------------------------------------------
- */
+/* ---- whom it reaches --------------------------------------------------------------------------------------------- */
 
 static void ignored_addresses_get_nothing(void **unused)
 {
@@ -1009,8 +1005,7 @@ static void a_closing_waits_for_an_account_that_is_gone(void **unused)
 	desk_close(&desk);
 }
 
-/* ---- no address yet ------------------------------------------------------------------------------------------------
- */
+/* ---- no address yet ---------------------------------------------------------------------------------------------- */
 
 static void an_opening_without_address_is_made_good(void **unused)
 {
@@ -1071,8 +1066,7 @@ static void a_closing_that_brings_the_first_address_goes_to_it(void **unused)
 	desk_close(&desk);
 }
 
-/* ---- rules ---------------------------------------------------------------------------------------------------------
- */
+/* ---- rules ------------------------------------------------------------------------------------------------------- */
 
 static void a_dropped_opening_reaches_nobody(void **unused)
 {
@@ -1277,8 +1271,7 @@ static void a_rule_that_cannot_name_its_metric_stops_no_other(void **unused)
 	desk_close(&desk);
 }
 
-/* ---- history, states, expiry ---------------------------------------------------------------------------------------
- */
+/* ---- history, states, expiry ------------------------------------------------------------------------------------- */
 
 static void closed_before_opened_goes_out_as_history(void **unused)
 {
@@ -1483,8 +1476,7 @@ static void an_expiry_closes_for_all_reached(void **unused)
 	desk_close(&desk);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------------
- */
+/* ---- the rest ---------------------------------------------------------------------------------------------------- */
 
 static void what_the_view_fails_with_is_passed_on(void **unused)
 {

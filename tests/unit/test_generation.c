@@ -145,8 +145,7 @@ static void a_refresh_is_nothing_until_a_secret_changes(void **state)
 	problems_done(&problems);
 }
 
-/* ---- secrets of signatures
- * -------------------------------------------------------------------------------------------- */
+/* ---- secrets of signatures --------------------------------------------------------------------------------------- */
 
 #define SIGNED(secret)                                                                       \
 	"version: 1\nklaviyo: {api_key: {credential: klaviyo-api-key}}\nsources:\n  bear:\n" \
@@ -272,8 +271,7 @@ static void what_needs_a_restart_may_not_follow(void **state)
 	}
 }
 
-/* ---- threads
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 static atomic_bool stop;
 
@@ -322,8 +320,7 @@ static void threads_see_one_generation_or_the_next(void **state)
 	problems_done(&problems);
 }
 
-/* ---- what ships
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- what ships -------------------------------------------------------------------------------------------------- */
 
 static char *read_text(const char *path)
 {

@@ -212,8 +212,7 @@ static void assert_heard(const char *part)
 /* The same for a literal with a NUL inside, and behind one. */
 #define assert_heard_bytes(text) assert_non_null(memmem(peer.heard.data, peer.heard.len, text, sizeof(text) - 1))
 
-/* ---- tests ---------------------------------------------------------------------------------------------------------
- */
+/* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static void a_request_goes_out_as_asked(void **state)
 {
@@ -551,8 +550,7 @@ static void fetching_is_one_call(void **state)
 	peer_done();
 }
 
-/* ---- many at once, against our own server --------------------------------------------------------------------------
- */
+/* ---- many at once, against our own server ------------------------------------------------------------------------ */
 
 #define MANY 40
 

@@ -128,8 +128,7 @@ static void an_unreadable_one_carries_its_reason(void **state)
 	assert_string_equal(took.conversation, "-");
 }
 
-/* ---- pieces -------------------------------------------------------------------------------------------------------
- */
+/* ---- pieces ------------------------------------------------------------------------------------------------------ */
 
 static void the_secret_parameter_is_cut_out_wherever_it_stands(void **state)
 {
@@ -202,8 +201,7 @@ static void behind_trusted_proxies_the_log_names_whom_they_name(void **state)
 	}
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------
- */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void after_quiesce_what_is_suspended_is_still_answered_and_all_else_refused(void **state)
 {

@@ -11,8 +11,7 @@
 
 #define DESK "/webhooks/desk?key=sesame"
 
-/* ---- several items a request ---------------------------------------------------------------------------------------
- */
+/* ---- several items a request ------------------------------------------------------------------------------------- */
 
 #define MANY "/webhooks/many?key=sesame"
 #define ITEM(s, c) "{\"s\":\"" s "\",\"c\":\"" c "\"}"
@@ -245,9 +244,7 @@ static void a_tree_is_kept_only_where_the_pipeline_keeps_it(void **state)
 	budget_free(b);
 }
 
-/* ---- what a vendor asks while a webhook is set up
- * --------------------------------------------------------------------
- */
+/* ---- what a vendor asks while a webhook is set up ---------------------------------------------------------------- */
 
 static void a_challenge_is_echoed_to_whoever_asks_and_has_no_effect(void **state)
 {

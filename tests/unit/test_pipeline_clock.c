@@ -139,8 +139,7 @@ static enum event_state state_of(struct play *p, int64_t id)
 	return state;
 }
 
-/* ---- a clock that is not set at start -----------------------------------------------------------------------------
- */
+/* ---- a clock that is not set at start ---------------------------------------------------------------------------- */
 
 static struct {
 	unsigned answers, refused;
@@ -256,8 +255,7 @@ static void a_clock_that_is_set_during_the_start_has_not_jumped(void **state)
 	assert_int_equal(stage_events(p->stage).n, 2);
 }
 
-/* ---- ages ---------------------------------------------------------------------------------------------------------
- */
+/* ---- ages -------------------------------------------------------------------------------------------------------- */
 
 static void nothing_expires_within_an_hour_of_the_start(void **state)
 {
@@ -367,8 +365,7 @@ static void nothing_is_deleted_within_an_hour_of_a_jump(void **state)
 	assert_int_equal(webhooks_kept(p), 0);
 }
 
-/* ---- due times ----------------------------------------------------------------------------------------------------
- */
+/* ---- due times --------------------------------------------------------------------------------------------------- */
 
 static void what_waits_for_a_time_goes_at_once_when_the_clock_jumps_there(void **state)
 {

@@ -41,8 +41,7 @@ static void answer(struct stage *s, const char *customer, enum lookup_outcome ou
 	lookup_table_commit(s->work.lookups, NULL);
 }
 
-/* ---- the whole way ------------------------------------------------------------------------------------------------
- */
+/* ---- the whole way ----------------------------------------------------------------------------------------------- */
 
 static void opened_and_closed_make_their_events(void **state)
 {
@@ -170,8 +169,7 @@ static void what_is_no_address_counts_when_the_webhook_is_done(void **state)
 	assert_float_equal(metrics_get(METRIC_ADDRESSES_REFUSED, "settled", "no at sign", NULL), 1, 0);
 }
 
-/* ---- lookups ------------------------------------------------------------------------------------------------------
- */
+/* ---- lookups ----------------------------------------------------------------------------------------------------- */
 
 static int64_t put_asked(struct stage *s, const char *kind, const char *conversation, const char *customer, int64_t at)
 {
@@ -567,8 +565,7 @@ static void a_turn_that_is_rolled_back_asks_nothing_and_forgets_no_answer(void *
 	assert_int_equal(handed.asked_n, 1);
 }
 
-/* ---- lookups that ask about more than the customer -----------------------------------------------------------------
- */
+/* ---- lookups that ask about more than the customer --------------------------------------------------------------- */
 
 /* A customer's address, and an agent's name that the events show. */
 #define NAMED                                                                                                          \
@@ -780,8 +777,7 @@ static void one_that_reads_by_now_keeps_its_place_in_the_order(void **state)
 	assert_done(s, later, "events");
 }
 
-/* ---- settle -------------------------------------------------------------------------------------------------------
- */
+/* ---- settle ------------------------------------------------------------------------------------------------------ */
 
 static int64_t put_settled(struct stage *s, const char *kind, const char *conversation, int64_t at, int64_t received)
 {

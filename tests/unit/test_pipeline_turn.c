@@ -138,8 +138,7 @@ static int play_teardown(void **state)
 	return 0;
 }
 
-/* ---- what comes in ------------------------------------------------------------------------------------------------
- */
+/* ---- what comes in ----------------------------------------------------------------------------------------------- */
 
 struct sender {
 	struct submission submission;
@@ -250,8 +249,7 @@ static void wait_until(int64_t ms)
 	(void)nanosleep(&t, NULL);
 }
 
-/* ---- submissions --------------------------------------------------------------------------------------------------
- */
+/* ---- submissions ------------------------------------------------------------------------------------------------- */
 
 static void a_webhook_is_answered_once_and_after_its_commit(void **state)
 {
@@ -485,8 +483,7 @@ static void what_settle_looks_at_is_kept_while_the_webhook_is_pending(void **sta
 	assert_int_equal(stage_count(p->stage, "SELECT id FROM webhook_times WHERE undated = 1"), undated.id);
 }
 
-/* ---- deliveries ---------------------------------------------------------------------------------------------------
- */
+/* ---- deliveries -------------------------------------------------------------------------------------------------- */
 
 static void no_more_events_are_lent_than_the_window_says_and_none_twice(void **state)
 {
@@ -719,8 +716,7 @@ static void a_source_that_is_configured_again_gets_its_webhooks_taken_up(void **
 	assert_int_equal(handed.generations, 2);
 }
 
-/* ---- crashes ------------------------------------------------------------------------------------------------------
- */
+/* ---- crashes ----------------------------------------------------------------------------------------------------- */
 
 static unsigned tries_of(struct play *p, int64_t id)
 {
@@ -796,8 +792,7 @@ static void a_disk_that_fails_again_and_again_is_no_crash(void **state)
 	assert_int_equal(tries_of(p, 1), 0);
 }
 
-/* ---- what the log is told -----------------------------------------------------------------------------------------
- */
+/* ---- what the log is told ---------------------------------------------------------------------------------------- */
 
 static void a_row_with_a_value_of_another_type_is_a_dead_letter_and_stops_no_other(void **state)
 {
@@ -856,8 +851,7 @@ static void a_death_is_told_once_and_after_its_commit(void **state)
 	assert_non_null(strstr(death_reason, "headers"));
 }
 
-/* ---- expiry -------------------------------------------------------------------------------------------------------
- */
+/* ---- expiry ------------------------------------------------------------------------------------------------------ */
 
 static void what_is_open_too_long_is_closed_as_expired(void **state)
 {

@@ -94,8 +94,7 @@ static void describing_ends_and_names_defaults(void **state)
 	assert_int_equal(settings_describe(n, &name, &type, &fallback, &help), -ENOENT);
 }
 
-/* ---- ranges and units, by single values
- * -------------------------------------------------------------------------------- */
+/* ---- ranges and units, by single values -------------------------------------------------------------------------- */
 
 struct value {
 	const char *name, *text;
@@ -189,8 +188,7 @@ static void a_wrong_value_that_may_be_an_address_is_not_shown(void **state)
 	problems_done(&problems);
 }
 
-/* ---- changes
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- changes ----------------------------------------------------------------------------------------------------- */
 
 static void only_listen_admin_and_store_need_a_restart(void **state)
 {

@@ -450,8 +450,7 @@ static void a_mend_that_fails_leaves_the_one_before_it(void **state)
 	commit(f);
 }
 
-/* ---- rows with a value of another type: SQLite changes nothing of such a row
- * ----------------------------------------- */
+/* ---- rows with a value of another type: SQLite changes nothing of such a row ------------------------------------- */
 
 static void a_mistyped_webhook_can_end(void **state)
 {

@@ -101,8 +101,7 @@ static void one_document_may_have_its_marks(void **state)
 	assert_string_equal(node_text(n, "a"), "1");
 }
 
-/* ---- what may not be
- * ------------------------------------------------------------------------------------------------- */
+/* ---- what may not be --------------------------------------------------------------------------------------------- */
 
 struct wrong {
 	const char *text;
@@ -186,8 +185,7 @@ static void all_that_can_be_passed_over_is_told_at_once(void **state)
 	problems_done(&problems);
 }
 
-/* ---- limits
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static void expect_refusal(const char *text, size_t len, const char *says)
 {
