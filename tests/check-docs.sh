@@ -6,7 +6,7 @@
 # man/deskbridge.8 with its labels. Exits 1 where something is missing.
 set -u
 source_dir=${TEST_SRCDIR:?run by make check}/..
-list=./tests/unit/list_settings
+list=./tests/unit/conf/list_settings
 man=$source_dir/man/deskbridge.yaml.5
 sample=$source_dir/etc/deskbridge.yaml
 [ -x "$list" ] || exit 99

@@ -12,7 +12,7 @@ LC_ALL=C
 export LC_ALL
 top=${TEST_SRCDIR:?run by make check}/..
 build=$PWD
-list=./tests/unit/list_settings
+list=./tests/unit/conf/list_settings
 [ -x "$list" ] || exit 99
 compiler=${CHECK_CC:-cc}
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Events where Klaviyo, or something that answers in its place, says what it does not document.
 
-The whole table, forty kinds of answer over half an hour, is tests/unit/test_klaviyo_answers.c; here a handful of its rows
+The whole table, forty kinds of answer over half an hour, is tests/unit/pipeline/test_klaviyo_answers.c; here a handful of its rows
 goes through the real programs.
 """
 

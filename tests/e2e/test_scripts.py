@@ -71,7 +71,7 @@ def clone(debian, tmp_path):
         ("configure.ac", ""),
         ("Makefile.in", ""),
         ("configure", "#!/bin/sh\n"),
-        ("tests/unit/test_a.c", "static void one_thing(void **state)\n"),
+        ("tests/unit/base/test_a.c", "static void one_thing(void **state)\n"),
         ("tests/check-a.sh", ""),
         ("tests/e2e/test_b.py", "def test_another_thing():\n    pass\n"),
     ):
@@ -101,6 +101,14 @@ def test_a_word_that_no_test_has_is_told_and_counted_nowhere(clone):
     ended = clone.tests("-k", "nosuchword")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "scripts/test: no test has that word: nosuchword\n"
+
+
+@pytest.mark.parametrize("word", ["base", "test_a", "ONE_thing", "check-a"])
+def test_a_word_finds_a_folder_a_file_a_case_and_a_check(clone, word):
+    clone.makes(cases="PASS: tests/unit/base/test_a 1 - one\n")
+    ended = clone.tests("-k", word)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "1 passed" in ended.stdout
 
 
 def test_the_word_that_stands_for_none_is_in_no_test_here():
@@ -307,18 +315,18 @@ def test_a_pipe_sees_nothing_of_that(tmp_path):
 
 # ---- what is red
 
-GOOD = "PASS: tests/unit/test_a 1 - one\nPASS: tests/e2e/run.sh\n"
+GOOD = "PASS: tests/unit/base/test_a 1 - one\nPASS: tests/e2e/run.sh\n"
 RED = {
     "a build that fails": ({"built": 2}, "0 passed, 0 failed, 0 skipped; not built: 1", ""),
     "a unit test": (
-        {"checked": 2, "cases": GOOD + "FAIL: tests/unit/test_b 1 - two\n", "log": "1 passed in 1.00s\n"},
+        {"checked": 2, "cases": GOOD + "FAIL: tests/unit/base/test_b 1 - two\n", "log": "1 passed in 1.00s\n"},
         "2 passed, 1 failed, 0 skipped",
-        "FAIL: tests/unit/test_b 1 - two",
+        "FAIL: tests/unit/base/test_b 1 - two",
     ),
     "a black-box test": (
         {
             "checked": 2,
-            "cases": "PASS: tests/unit/test_a 1 - one\nFAIL: tests/e2e/run.sh\n",
+            "cases": "PASS: tests/unit/base/test_a 1 - one\nFAIL: tests/e2e/run.sh\n",
             "log": "E   assert 1 == 2\nFAILED test_b.py::test_c - assert\n1 failed, 3 passed, 2 skipped in 1.00s\n",
         },
         "4 passed, 1 failed, 2 skipped",
@@ -331,17 +339,17 @@ RED = {
     ),
     "a test that no compiler takes": ({"checked": 2, "cases": "test_b.c:1: error: no\n"}, "0 passed, 1 failed, 0 skipped", "error: no"),
     "pytest that finds no test": (
-        {"checked": 2, "cases": "PASS: tests/unit/test_a 1 - one\nFAIL: tests/e2e/run.sh\n", "log": "no tests ran in 1.00s\n"},
+        {"checked": 2, "cases": "PASS: tests/unit/base/test_a 1 - one\nFAIL: tests/e2e/run.sh\n", "log": "no tests ran in 1.00s\n"},
         "1 passed, 1 failed, 0 skipped",
         "no tests ran",
     ),
     "pytest that is killed": (
-        {"checked": 2, "cases": "PASS: tests/unit/test_a 1 - one\nFAIL: tests/e2e/run.sh\n", "log": "....\nFAIL tests/e2e/run.sh (exit status: 137)\n"},
+        {"checked": 2, "cases": "PASS: tests/unit/base/test_a 1 - one\nFAIL: tests/e2e/run.sh\n", "log": "....\nFAIL tests/e2e/run.sh (exit status: 137)\n"},
         "1 passed, 1 failed, 0 skipped",
         "exit status: 137",
     ),
     "no pytest": (
-        {"cases": "PASS: tests/unit/test_a 1 - one\nSKIP: tests/e2e/run.sh\n", "log": "no pytest for python3: apt-get install\n"},
+        {"cases": "PASS: tests/unit/base/test_a 1 - one\nSKIP: tests/e2e/run.sh\n", "log": "no pytest for python3: apt-get install\n"},
         "1 passed, 1 failed, 0 skipped",
         "no pytest for python3",
     ),
@@ -370,9 +378,9 @@ def test_where_all_is_good_it_ends_with_0_and_the_count(clone):
 def test_each_reason_for_a_skip_is_told_once_with_the_number_and_the_files(tmp_path):
     (tmp_path / "tests/e2e").mkdir(parents=True)
     (tmp_path / "check.out").write_text(
-        "PASS: tests/unit/test_a 1 - one\n"
-        "SKIP: tests/unit/test_b - only root can do it\n"
-        "SKIP: tests/unit/test_c 2 - two # SKIP no such clock\n"
+        "PASS: tests/unit/base/test_a 1 - one\n"
+        "SKIP: tests/unit/base/test_b - only root can do it\n"
+        "SKIP: tests/unit/base/test_c 2 - two # SKIP no such clock\n"
         "SKIP: tests/check-settings.sh\n"
         "SKIP: tests/e2e/run.sh\n"
     )

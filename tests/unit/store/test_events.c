@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: MIT */
+#include <config.h>
+
+#include "store/store.h"
+
+#include "fixtures/store_fixture.h"
+
+static void delivered(struct fixture *f, int64_t id, int64_t gap_ms, int64_t now_ms)
+{
+	MUST(store_event_delivered(f->s, id, gap_ms, now_ms, err));
+}
+
+static void dead(struct fixture *f, int64_t id, int64_t now_ms)
+{
+	MUST(store_event_dead(f->s, id, "rejected", now_ms, err));
+}
+
+static bool revive(struct fixture *f, int64_t id, int64_t now_ms)
+{
+	bool later = false;
+
+	MUST(store_event_revive(f->s, id, now_ms, &later, err));
+	return later;
+}
+
+/* That exactly these are due, in this order; 0 ends the list. */
+#define assert_due(f, now_ms, ...) assert_due_are(f, now_ms, (const int64_t[]){__VA_ARGS__, 0}, __LINE__)
+static void assert_due_are(struct fixture *f, int64_t now_ms, const int64_t *want, int line)
+{
+	struct seen seen = due(f, "default", now_ms);
+	size_t n = 0;
+
+	while (want[n])
+		n++;
+	if (seen.n != n || (n > 0 && memcmp(seen.ids, want, n * sizeof(*want)) != 0))
+		fail_msg("line %d: %zu are due, the first is %lld", line, seen.n, seen.n ? (long long)seen.ids[0] : 0);
+}
+
+/* ---- keeping ----------------------------------------------------------------------------------------------------- */
+
+static void an_event_comes_back_as_it_was_queued(void **state)
+{
+	struct fixture *f = *state;
+	struct event e = {
+		.account = mem_str("eu"),
+		.url = mem_str(URL),
+		.email = mem_str("jo@example.com"),
+		.metric = mem_str("closed conversation in Gladly"),
+		.source = mem_str("gladly"),
+		.conversation = mem_str("c-1"),
+		.webhook = 12,
+		.transition = TRANSITION_CLOSED,
+		.time_ms = NOW - 5,
+		.received_ms = NOW - 3,
+		.properties = mem_str("{\"Tags\":[\"a\"]}"),
+		.profile = mem_str(FLAG_FALSE),
+		.has_value = true,
+		.value = 12.5,
+		.backfill = true,
+		.late_ms = 900000,
+	};
+	struct event back = {0};
+
+	strcpy(e.unique_id, "00112233445566778899aabbccddeeff");
+	begin(f);
+	MUST(store_event_insert(f->s, &e, 2000, NOW, err));
+	commit(f);
+	fixture_reopen(f);
+	MUST(store_event_load(f->s, e.id, &back, err));
+	assert_string_equal(back.account, "eu");
+	assert_string_equal(back.url, URL);
+	assert_string_equal(back.email, "jo@example.com");
+	assert_string_equal(back.metric, e.metric);
+	assert_string_equal(back.unique_id, e.unique_id);
+	assert_string_equal(back.source, "gladly");
+	assert_string_equal(back.conversation, "c-1");
+	assert_int_equal(back.webhook, 12);
+	assert_int_equal(back.transition, TRANSITION_CLOSED);
+	assert_int_equal(back.time_ms, NOW - 5);
+	assert_int_equal(back.received_ms, NOW - 3);
+	assert_string_equal(back.properties, e.properties);
+	assert_string_equal(back.profile, e.profile);
+	assert_true(back.has_value);
+	assert_true(back.value == 12.5);
+	assert_true(back.backfill);
+	assert_int_equal(back.late_ms, 900000);
+	assert_int_equal(back.state, EVENT_READY);
+	assert_int_equal(back.created_ms, NOW);
+	assert_int_equal(back.due_ms, NOW);
+	assert_int_equal(back.attempts, 0);
+	assert_null(back.reason);
+	event_done(&back);
+	begin(f);
+	MUST(store_event_retry(f->s, e.id, 3, NOW + 4000, "503 from Klaviyo", err));
+	MUST(store_event_rewrite(f->s, e.id, FLAG_TRUE, "{}", false, err));
+	commit(f);
+	back = (struct event){0};
+	MUST(store_event_load(f->s, e.id, &back, err));
+	assert_int_equal(back.attempts, 3);
+	assert_int_equal(back.due_ms, NOW + 4000);
+	assert_string_equal(back.reason, "503 from Klaviyo");
+	assert_string_equal(back.profile, FLAG_TRUE);
+	assert_false(back.backfill);
+	event_done(&back);
+	event_done(&e);
+}
+
+static void an_account_has_each_unique_id_once(void **state)
+{
+	struct fixture *f = *state;
+	struct event bad = {.account = mem_str("default"), .email = mem_str("jo@example.com"), .metric = mem_str("m")};
+	struct err e = {0};
+	int64_t id;
+
+	begin(f);
+	id = queue(f, "jo@example.com", 1, NOW);
+	assert_true(id > 0);
+	assert_int_equal(queue(f, "jo@example.com", 1, NOW), 0);
+	assert_int_equal(queue(f, "al@example.com", 1, NOW), 0);
+	assert_true(queue_to(f, "eu", URL, "jo@example.com", 1, true, 0, NOW) > 0);
+	delivered(f, id, 0, NOW);
+	assert_int_equal(queue(f, "jo@example.com", 1, NOW), 0);
+	strcpy(bad.unique_id, "0011223344556677889 AABBCCDDEEFF");
+	assert_int_equal(store_event_insert(f->s, &bad, 0, NOW, &e), -EINVAL);
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM events"), 2);
+	assert_int_equal(sql(f, "SELECT count(*) FROM event_bodies"), 2);
+	event_done(&bad);
+}
+
+/* ---- order of a person ------------------------------------------------------------------------------------------- */
+
+static void a_person_has_one_event_due_at_a_time_in_order(void **state)
+{
+	struct fixture *f = *state;
+	int64_t a1, a2, a3, b1;
+
+	begin(f);
+	a1 = queue(f, "a@example.com", 1, NOW);
+	a2 = queue(f, "a@example.com", 2, NOW + 1);
+	b1 = queue(f, "b@example.com", 3, NOW + 2);
+	a3 = queue(f, "a@example.com", 4, NOW + 3);
+	assert_due(f, NOW + 10, a1, b1);
+	/* Of another account it is another queue. */
+	assert_int_equal(due(f, "eu", NOW + 10).n, 0);
+	delivered(f, a1, 0, NOW + 20);
+	assert_due(f, NOW + 20, b1, a2);
+	MUST(store_event_retry(f->s, a2, 1, NOW + 1000, "timeout", err));
+	assert_due(f, NOW + 999, b1);
+	assert_int_equal(store_events_next_due_ms(f->s, "default", NOW + 999), NOW + 1000);
+	assert_due(f, NOW + 1000, b1, a2);
+	assert_int_equal(store_events_next_due_ms(f->s, "default", NOW + 1000), CLOCK_NEVER_MS);
+	dead(f, a2, NOW + 1000);
+	delivered(f, b1, 0, NOW + 1000);
+	assert_due(f, NOW + 1000, a3);
+	delivered(f, a3, 0, NOW + 1001);
+	assert_due(f, NOW + 9999, 0);
+	commit(f);
+}
+
+static void the_longest_due_comes_first(void **state)
+{
+	struct fixture *f = *state;
+	int64_t a, b, c;
+	struct seen seen = {.n = 0};
+
+	begin(f);
+	a = queue(f, "a@example.com", 1, NOW);
+	b = queue(f, "b@example.com", 2, NOW);
+	c = queue(f, "c@example.com", 3, NOW);
+	MUST(store_event_retry(f->s, a, 1, NOW + 50, NULL, err));
+	assert_due(f, NOW + 60, b, c, a);
+	MUST(store_events_due(f->s, "default", NOW + 60, 2, NULL, see, &seen, err));
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(seen.ids[1], c);
+	commit(f);
+}
+
+static void the_gap_lies_between_requests_that_change_the_flag(void **state)
+{
+	enum {
+		GAP = 2000
+	};
+	struct fixture *f = *state;
+	int64_t on, on2, off, next;
+
+	begin(f);
+	on = queue_to(f, "default", URL, "a@example.com", 1, true, GAP, NOW);
+	on2 = queue_to(f, "default", URL, "a@example.com", 2, true, GAP, NOW);
+	off = queue_to(f, "default", URL, "a@example.com", 3, false, GAP, NOW);
+	delivered(f, on, GAP, NOW + 100);
+	assert_due(f, NOW + 100, on2); /* the same flag: at once */
+	delivered(f, on2, GAP, NOW + 200);
+	assert_due(f, NOW + 200 + GAP - 1, 0);
+	assert_int_equal(store_events_next_due_ms(f->s, "default", NOW + 200), NOW + 200 + GAP);
+	assert_due(f, NOW + 200 + GAP, off);
+	delivered(f, off, GAP, NOW + 3000);
+	/* The queue was empty: what comes now keeps its distance from the last 2xx too, as far as the flag changes. */
+	next = queue_to(f, "default", URL, "a@example.com", 4, false, GAP, NOW + 3100);
+	assert_due(f, NOW + 3100, next);
+	dead(f, next, NOW + 3100);
+	next = queue_to(f, "default", URL, "a@example.com", 5, true, GAP, NOW + 3200);
+	assert_due(f, NOW + 4999, 0);
+	assert_due(f, NOW + 5000, next);
+	delivered(f, next, GAP, NOW + 5000);
+	next = queue_to(f, "default", URL, "a@example.com", 6, false, GAP, NOW + 7000);
+	assert_due(f, NOW + 7000, next);
+	commit(f);
+}
+
+static void a_death_does_not_shorten_the_gap(void **state)
+{
+	enum {
+		GAP = 2000
+	};
+	struct fixture *f = *state;
+	int64_t on, same, off;
+
+	begin(f);
+	on = queue_to(f, "default", URL, "a@example.com", 1, true, GAP, NOW);
+	same = queue_to(f, "default", URL, "a@example.com", 2, true, GAP, NOW);
+	off = queue_to(f, "default", URL, "a@example.com", 3, false, GAP, NOW);
+	delivered(f, on, GAP, NOW);
+	dead(f, same, NOW + 100);
+	assert_due(f, NOW + GAP - 1, 0);
+	assert_due(f, NOW + GAP, off);
+	commit(f);
+}
+
+/* ---- back from the dead ------------------------------------------------------------------------------------------ */
+
+static void a_revived_event_takes_its_old_place(void **state)
+{
+	struct fixture *f = *state;
+	int64_t a, b, c;
+	struct event back = {0};
+	struct err e = {0};
+
+	begin(f);
+	a = queue(f, "a@example.com", 1, NOW);
+	b = queue(f, "a@example.com", 2, NOW);
+	c = queue(f, "a@example.com", 3, NOW);
+	assert_int_equal(store_event_revive(f->s, a, NOW, &(bool){false}, &e), -ENOENT);
+	MUST(store_event_retry(f->s, a, 7, NOW + 5, "timeout", err));
+	dead(f, a, NOW + 10);
+	/* b may be on its way: a waits for it, and so goes out after a later one. */
+	assert_true(revive(f, a, NOW + 20));
+	assert_due(f, NOW + 20, b);
+	MUST(store_event_load(f->s, a, &back, err));
+	assert_int_equal(back.attempts, 0);
+	assert_int_equal(back.state, EVENT_READY);
+	event_done(&back);
+	delivered(f, b, 0, NOW + 30);
+	assert_due(f, NOW + 30, a);
+	delivered(f, a, 0, NOW + 40);
+	assert_due(f, NOW + 40, c);
+	commit(f);
+}
+
+static void a_revived_event_goes_at_once_where_nobody_waits(void **state)
+{
+	struct fixture *f = *state;
+	int64_t a, b;
+
+	begin(f);
+	a = queue_to(f, "default", URL, "a@example.com", 1, false, 2000, NOW);
+	dead(f, a, NOW);
+	assert_false(revive(f, a, NOW + 10));
+	assert_due(f, NOW + 10, a);
+	dead(f, a, NOW + 10);
+	b = queue_to(f, "default", URL, "a@example.com", 2, true, 2000, NOW + 20);
+	delivered(f, b, 2000, NOW + 30);
+	/* And keeps the person's gap. */
+	assert_true(revive(f, a, NOW + 40));
+	assert_due(f, NOW + 2029, 0);
+	assert_due(f, NOW + 2030, a);
+	commit(f);
+}
+
+static void that_a_later_one_was_delivered_is_known_after_it_was_cleaned_away(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first, second, third;
+
+	begin(f);
+	first = queue(f, "a@example.com", 1, NOW);
+	second = queue(f, "a@example.com", 2, NOW);
+	third = queue(f, "a@example.com", 3, NOW);
+	dead(f, first, NOW);
+	delivered(f, second, 0, NOW);
+	dead(f, third, NOW);
+	MUST(store_clean(f->s, CLOCK_DAY_MS, CLOCK_DAY_MS, NOW + 9 * CLOCK_DAY_MS, 100, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM events WHERE state = 1"), 0);
+	begin(f);
+	assert_true(revive(f, first, NOW + 9 * CLOCK_DAY_MS));
+	delivered(f, first, 0, NOW + 9 * CLOCK_DAY_MS);
+	/* What was delivered now is older than the third. */
+	assert_false(revive(f, third, NOW + 9 * CLOCK_DAY_MS));
+	commit(f);
+}
+
+/* ---- other URLs, the oldest, ends -------------------------------------------------------------------------------- */
+
+static void events_of_another_url_become_dead_letters_a_few_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	int64_t mine;
+
+	begin(f);
+	for (unsigned i = 0; i < 7; i++)
+		queue_to(f, "default", i % 2 ? "http://127.0.0.1:9090" : "https://z.example", "a@example.com", i, true,
+			 0, NOW);
+	mine = queue(f, "a@example.com", 100, NOW);
+	queue_to(f, "default", "", "b@example.com", 101, true, 0, NOW);
+	queue_to(f, "eu", "https://z.example", "a@example.com", 102, true, 0, NOW);
+	assert_int_equal(store_events_dead_of_other_url(f->s, "default", URL, "sandbox", NOW, 5, NULL), 5);
+	assert_int_equal(store_events_dead_of_other_url(f->s, "default", URL, "sandbox", NOW, 5, NULL), 2);
+	assert_int_equal(store_events_dead_of_other_url(f->s, "default", URL, "sandbox", NOW, 5, NULL), 0);
+	assert_int_equal(due(f, "default", NOW).n, 2);
+	assert_int_equal(due(f, "default", NOW).ids[0], mine);
+	assert_int_equal(due(f, "eu", NOW).n, 1);
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM events WHERE state = 2 AND reason = 'sandbox'"), 7);
+}
+
+static void the_oldest_ready_event_is_found_whatever_its_url(void **state)
+{
+	struct fixture *f = *state;
+	int64_t a, b, c;
+
+	begin(f);
+	assert_int_equal(store_events_oldest_ms(f->s, "default"), 0);
+	a = queue_to(f, "default", "https://z.example", "a@example.com", 1, true, 0, NOW);
+	b = queue_to(f, "default", "", "a@example.com", 2, true, 0, NOW + 5);
+	c = queue_to(f, "default", URL, "c@example.com", 3, true, 0, NOW + 9);
+	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW);
+	delivered(f, a, 0, NOW + 10);
+	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW + 5);
+	dead(f, b, NOW + 10);
+	assert_int_equal(store_events_oldest_ms(f->s, "default"), NOW + 9);
+	delivered(f, c, 0, NOW + 10);
+	assert_int_equal(store_events_oldest_ms(f->s, "default"), 0);
+	commit(f);
+}
+
+static void what_has_ended_does_not_end_again(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = {0};
+	int64_t a;
+
+	begin(f);
+	a = queue(f, "a@example.com", 1, NOW);
+	delivered(f, a, 0, NOW);
+	assert_int_equal(store_event_delivered(f->s, a, 0, NOW, &e), -ENOENT);
+	assert_int_equal(store_event_dead(f->s, a, "late", NOW, &e), -ENOENT);
+	assert_int_equal(store_event_retry(f->s, a, 1, NOW, "late", &e), -ENOENT);
+	assert_int_equal(store_event_delivered(f->s, a + 1, 0, NOW, &e), -ENOENT);
+	commit(f);
+	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 3 AND state = 1"), 1);
+}
+
+static void a_bad_event_becomes_a_dead_letter_and_stops_nobody(void **state)
+{
+	static const char *const breaks[] = {
+		"UPDATE events SET unique_id = x'00' WHERE id = 1",
+		"UPDATE event_bodies SET transition = 17 WHERE id = 1",
+		"UPDATE event_bodies SET backfill = 5 WHERE id = 1",
+		"UPDATE event_bodies SET properties = '{\"a\":' WHERE id = 1",
+		"UPDATE event_bodies SET properties = '[]' WHERE id = 1",
+		"UPDATE event_bodies SET profile = 'true' WHERE id = 1",
+		"DELETE FROM event_bodies WHERE id = 1",
+	};
+	struct fixture *f = *state;
+	struct event back = {0};
+	struct err e = {0};
+
+	for (size_t i = 0; i < sizeof(breaks) / sizeof(*breaks); i++) {
+		begin(f);
+		assert_int_equal(queue(f, "a@example.com", 1, NOW), 1);
+		assert_int_equal(queue(f, "a@example.com", 2, NOW), 2);
+		assert_int_equal(queue(f, "b@example.com", 3, NOW), 3);
+		commit(f);
+		sql(f, breaks[i]);
+		assert_int_equal(store_event_load(f->s, 1, &back, &e), -EBADMSG);
+		/* Also without a transaction of the caller's. */
+		assert_due(f, NOW, 3);
+		assert_due(f, NOW, 2, 3);
+		if (sql(f, "SELECT count(*) FROM events WHERE id = 1 AND state = 2 AND reason LIKE '%does not read: "
+			   "its %'") != 1)
+			fail_msg("%s", breaks[i]);
+		sql(f, "DELETE FROM events; DELETE FROM event_bodies; DELETE FROM sqlite_sequence");
+	}
+}
+
+/* ---- against a model --------------------------------------------------------------------------------------------- */
+
+enum {
+	PEOPLE = 5,
+	EVENTS = 400
+};
+
+struct model {
+	struct {
+		int64_t id;
+		int person;
+		enum event_state state;
+		bool head;
+	} items[EVENTS];
+	int n;
+};
+
+static void model_promote(struct model *m, int person)
+{
+	for (int i = 0; i < m->n; i++) {
+		if (m->items[i].person == person && m->items[i].state == EVENT_READY) {
+			m->items[i].head = true;
+			return;
+		}
+	}
+}
+
+static bool model_waits(const struct model *m, int person)
+{
+	for (int i = 0; i < m->n; i++)
+		if (m->items[i].person == person && m->items[i].state == EVENT_READY)
+			return true;
+	return false;
+}
+
+static void model_check(const struct model *m, struct fixture *f, unsigned step)
+{
+	struct seen seen = due(f, "default", INT64_MAX / 2);
+	size_t heads = 0;
+
+	for (int i = 0; i < m->n; i++) {
+		bool is = false;
+
+		for (size_t j = 0; j < seen.n; j++)
+			is = is || seen.ids[j] == m->items[i].id;
+		heads += m->items[i].head;
+		if (is != m->items[i].head)
+			fail_msg("step %u: event %d", step, i);
+	}
+	assert_int_equal(heads, seen.n);
+}
+
+static void random_ends_and_revivals_keep_one_head_a_person(void **state)
+{
+	struct fixture *f = *state;
+	struct model m = {.n = 0};
+	unsigned seed = 4242;
+
+	begin(f);
+	for (unsigned step = 0; step < 3000; step++) {
+		int what = rand_r(&seed) % 6, i = m.n ? rand_r(&seed) % m.n : 0;
+
+		if (what < 2 && m.n < EVENTS) {
+			int person = rand_r(&seed) % PEOPLE;
+			char email[32];
+
+			snprintf(email, sizeof(email), "p%d@example.com", person);
+			m.items[m.n].id = queue(f, email, step, NOW + step);
+			m.items[m.n].person = person;
+			m.items[m.n].head = !model_waits(&m, person);
+			m.items[m.n++].state = EVENT_READY;
+		} else if (what < 5 && m.n > 0 && m.items[i].state == EVENT_READY) {
+			bool was = m.items[i].head;
+
+			m.items[i].state = what == 2 ? EVENT_DEAD : EVENT_DELIVERED;
+			m.items[i].head = false;
+			if (what == 2)
+				dead(f, m.items[i].id, NOW + step);
+			else
+				delivered(f, m.items[i].id, 0, NOW + step);
+			if (was)
+				model_promote(&m, m.items[i].person);
+		} else if (what == 5 && m.n > 0 && m.items[i].state == EVENT_DEAD) {
+			m.items[i].head = !model_waits(&m, m.items[i].person);
+			m.items[i].state = EVENT_READY;
+			revive(f, m.items[i].id, NOW + step);
+		}
+		if (step % 50 == 0) {
+			model_check(&m, f, step);
+			commit(f);
+			begin(f);
+		}
+	}
+	model_check(&m, f, 3000);
+	commit(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+		TEST(an_event_comes_back_as_it_was_queued),
+		TEST(an_account_has_each_unique_id_once),
+		TEST(a_person_has_one_event_due_at_a_time_in_order),
+		TEST(the_longest_due_comes_first),
+		TEST(the_gap_lies_between_requests_that_change_the_flag),
+		TEST(a_death_does_not_shorten_the_gap),
+		TEST(a_revived_event_takes_its_old_place),
+		TEST(a_revived_event_goes_at_once_where_nobody_waits),
+		TEST(that_a_later_one_was_delivered_is_known_after_it_was_cleaned_away),
+		TEST(events_of_another_url_become_dead_letters_a_few_at_a_time),
+		TEST(the_oldest_ready_event_is_found_whatever_its_url),
+		TEST(what_has_ended_does_not_end_again),
+		TEST(a_bad_event_becomes_a_dead_letter_and_stops_nobody),
+		TEST(random_ends_and_revivals_keep_one_head_a_person),
+	};
+
+	return cmocka_run_group_tests_name("store_events", tests, NULL, NULL);
+}

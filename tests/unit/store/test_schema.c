@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#include <config.h>
+
+#include "store/store.h"
+
+#include "fixtures/store_fixture.h"
+
+/* Stores of older schemas, as tests/data/store has them, are brought forward and go on. */
+
+#define T INT64_C(1795276700000)
+
+static char *read_file(const char *name)
+{
+	const char *tests = getenv("TEST_SRCDIR");
+	CLEANUP(mem_freep) char *path = mem_fmt("%s/data/store/%s", tests ? tests : "tests", name);
+	FILE *from = fopen(path, "r");
+	char *text = mem_new(1, 65536);
+
+	assert_non_null(from);
+	assert_true(fread(text, 1, 65535, from) > 0);
+	assert_int_equal(fclose(from), 0);
+	return text;
+}
+
+/* Puts a store of that schema in place of the fixture's. */
+static void write_old(struct fixture *f, const char *name)
+{
+	CLEANUP(mem_freep) char *text = read_file(name);
+	char *why = NULL;
+	sqlite3 *db;
+
+	store_close(f->s);
+	f->s = NULL;
+	assert_int_equal(unlink(f->path), 0);
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, text, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s: %s", name, why);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void load(struct fixture *f, const char *conversation, struct ledger_entry *e)
+{
+	struct reached_list reached;
+
+	MUST(store_conversation_load(f->s, "lumen", conversation, e, &reached, err));
+	assert_int_equal(reached.n, 1);
+	reached_clear(&reached);
+}
+
+static void a_store_of_schema_1_goes_on_with_what_it_holds(void **state)
+{
+	static const struct ledger_policy change = {0};
+	struct fixture *f = *state;
+	struct ledger_signal s = {.kind = TRANSITION_CLOSED, .undated = true, .order = 1};
+	struct ledger_verdict v;
+	struct ledger_entry e;
+	int64_t from, to;
+
+	assert_false(store_was_migrated(f->s, &from, &to)); /* a new one */
+	write_old(f, "schema-1.sql");
+	fixture_open(f);
+	assert_int_equal(sql(f, "PRAGMA user_version"), 3);
+	assert_true(store_was_migrated(f->s, &from, &to));
+	assert_true(from == 1 && to == 3);
+	load(f, "closed-2", &e);
+	assert_int_equal(e.state, LEDGER_CLOSED);
+	assert_int_equal(e.as_of_ms, T + 60000); /* counts as the desk's */
+	assert_int_equal(e.as_of_received_ms, 0);
+	assert_int_equal(e.newest, 0);
+	load(f, "open-1", &e);
+	assert_int_equal(e.as_of_ms, T);
+	assert_int_equal(e.taken_n, 1);
+	assert_false(e.taken[0].undated);
+	/* A closing without a time closes it, and both marks are kept. */
+	s.time_ms = s.received_ms = T + 1000;
+	ledger_apply(&e, &s, &change, &v);
+	assert_int_equal(v.transition, TRANSITION_CLOSED);
+	begin(f);
+	MUST(store_conversation_save(f->s, "lumen", "open-1", &e, &(struct reached_list){0}, err));
+	commit(f);
+	fixture_reopen(f);
+	assert_false(store_was_migrated(f->s, &from, &to));
+	assert_int_equal(sql(f, "SELECT as_of_received FROM marks WHERE conversation = 1"), T + 1000);
+	assert_int_equal(sql(f, "SELECT newest FROM marks WHERE conversation = 1"), 1);
+	assert_int_equal(sql(f, "SELECT count(*) FROM customers"), 1);
+}
+
+/* One webhook in each wait, a done and a dead one; of one person a delivered event, two ready ones and a dead one. */
+static const char work[] =
+	"INSERT INTO webhooks (id, source, state, wait, not_before, ended, received, lookups, read, transition,"
+	" conversation, customer, result) VALUES"
+	" (1, 'lumen', 0, 0, 0, 0, 1795276700000, 0, 1, 1, 'c-1', 'k-1', NULL),"
+	" (2, 'lumen', 0, 1, 1795276760000, 0, 1795276700000, 0, 1, 1, 'c-2', 'k-2', NULL),"
+	" (3, 'lumen', 0, 2, 1795276760000, 0, 1795276700000, 3, 1, 1, 'c-3', 'k-3', 'lookup: 503'),"
+	" (4, 'lumen', 0, 3, 0, 0, 1795276700000, 0, 1, 1, 'c-4', 'k-4', NULL),"
+	" (5, 'lumen', 0, 4, 0, 0, 1795276700000, 0, 1, 1, 'c-5', 'k-5', NULL),"
+	" (6, 'lumen', 0, 5, 0, 0, 1795276700000, 0, 1, 3, 'c-1', 'k-1', NULL),"
+	" (7, 'lumen', 0, 6, 0, 0, 1795276700000, 0, 1, 1, 'c-7', 'k-7', NULL),"
+	" (8, 'lumen', 1, 0, 0, 1795276700000, 1795276700000, 0, 1, 1, 'c-8', 'k-8', 'events'),"
+	" (9, 'lumen', 2, 0, 0, 0, 1795276700000, 0, 0, 0, NULL, NULL, 'no JSON');"
+	"INSERT INTO webhook_bodies SELECT id, '/', '', x'', x'', x'7b7d' FROM webhooks;"
+	"INSERT INTO deliveries VALUES (8, 'lumen', x'000102030405060708090a0b0c0d0e0f', 1795276700000);"
+	"INSERT INTO counts VALUES (1, 'lumen', 0, 0, 1), (1, 'lumen', 0, 1, 1), (1, 'lumen', 0, 2, 1),"
+	" (1, 'lumen', 0, 3, 1), (1, 'lumen', 0, 4, 1), (1, 'lumen', 0, 5, 1), (1, 'lumen', 0, 6, 1),"
+	" (1, 'lumen', 1, 0, 1), (1, 'lumen', 2, 0, 1), (3, 'default', 0, 0, 2), (3, 'default', 1, 0, 1),"
+	" (3, 'default', 2, 0, 1);"
+	"INSERT INTO events (id, account, email, state, head, due, ended, gap, created, unique_id, url, reason) VALUES"
+	" (1, 'default', 'jo@example.com', 1, 0, 0, 1795276700000, 0, 1795276700000, "
+	"x'01000000000000000000000000000000',"
+	"  'https://a.klaviyo.com', NULL),"
+	" (2, 'default', 'jo@example.com', 2, 0, 0, 0, 0, 1795276700000, x'02000000000000000000000000000000',"
+	"  'https://a.klaviyo.com', '400'),"
+	" (3, 'default', 'jo@example.com', 0, 1, 1795276700000, 0, 0, 1795276700000, "
+	"x'03000000000000000000000000000000',"
+	"  'https://a.klaviyo.com', NULL),"
+	" (4, 'default', 'jo@example.com', 0, 0, 1795276700000, 0, 0, 1795276700000, "
+	"x'04000000000000000000000000000000',"
+	"  'https://a.klaviyo.com', NULL);"
+	"INSERT INTO event_bodies SELECT id, 'm', 'lumen', 'open-1', 8, 1, 1795276700000, 1795276700000, 0, 0, NULL, "
+	"'{}',"
+	" '{}' FROM events";
+
+static size_t ready(struct fixture *f, int64_t ids[16])
+{
+	int n;
+
+	begin(f);
+	MUST(store_webhooks_due(f->s, T + 120000, err));
+	n = store_webhooks_ready(f->s, ids, 16, NULL);
+	commit(f);
+	assert_true(n >= 0);
+	return (size_t)n;
+}
+
+static int take_event(void *ctx, struct event *e)
+{
+	*(int64_t *)ctx = e->id;
+	return 0;
+}
+
+static void the_work_of_a_store_of_schema_1_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct store_lookups lookups;
+	int64_t ids[16], event = 0;
+
+	write_old(f, "schema-1.sql");
+	sql(f, work);
+	fixture_open(f);
+	begin(f);
+	MUST(store_webhooks_restart(f->s, err));
+	commit(f);
+	assert_int_equal(ready(f, ids), 4);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(ids[i], i + 1);
+	begin(f);
+	MUST(store_webhook_lookups(f->s, 3, &lookups, err));
+	assert_int_equal(lookups.asked, 3);
+	assert_int_equal(lookups.gone + lookups.odd, 0);
+	MUST(store_webhook_done(f->s, 1, "events", err)); /* 6 waits behind it */
+	MUST(store_webhooks_wake_slot(f->s, "lumen", 4, err));
+	MUST(store_webhooks_wake(f->s, "lumen", STORE_WAIT_UNCONFIGURED, NULL, err));
+	MUST(store_webhook_revive(f->s, 9, err));
+	commit(f);
+	assert_int_equal(ready(f, ids), 7);
+	assert_int_equal(ids[6], 9);
+	assert_int_equal(store_events_due(f->s, "default", T, 8, NULL, take_event, &event, NULL), 0);
+	assert_int_equal(event, 3);
+	begin(f);
+	MUST(store_event_delivered(f->s, 3, 0, T, err));
+	commit(f);
+	assert_int_equal(store_events_due(f->s, "default", T, 8, NULL, take_event, &event, NULL), 0);
+	assert_int_equal(event, 4);
+	assert_int_equal(sql(f, "SELECT later FROM events WHERE id = 2"), 1);
+}
+
+/* A text where a number belongs, as a bad disk may leave it. SQLite 3.46 adds no column to such a table. */
+static void damage(struct fixture *f)
+{
+	sql(f, "PRAGMA writable_schema = 1;"
+	       "UPDATE sqlite_schema SET sql = replace(replace(sql, ') STRICT', ')'), 'opened INTEGER', 'opened BLOB')"
+	       " WHERE name = 'conversations'");
+	sql(f, "UPDATE conversations SET opened = 'lost' WHERE id = 2");
+	sql(f, "PRAGMA writable_schema = 1;"
+	       "UPDATE sqlite_schema SET sql = replace(sql, 'opened BLOB', 'opened INTEGER') || ' STRICT'"
+	       " WHERE name = 'conversations'");
+	assert_int_equal(sql(f, "SELECT typeof(opened) = 'text' FROM conversations WHERE id = 2"), 1);
+}
+
+static void one_damaged_row_stops_no_store_of_schema_1(void **state)
+{
+	struct fixture *f = *state;
+	struct reached_list reached;
+	struct ledger_entry e;
+
+	write_old(f, "schema-1.sql");
+	damage(f);
+	fixture_open(f);
+	load(f, "open-1", &e);
+	assert_int_equal(e.state, LEDGER_OPEN);
+	assert_int_equal(store_conversation_load(f->s, "lumen", "closed-2", &e, &reached, NULL), -EBADMSG);
+}
+
+static void a_store_that_was_brought_forward_is_like_a_new_one(void **state)
+{
+	struct fixture *f = *state;
+	int64_t tables = sql(f, "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'");
+	int64_t columns =
+		sql(f, "SELECT count(*) FROM sqlite_schema s, pragma_table_info(s.name) p WHERE s.type = 'table'"
+		       " AND s.name NOT LIKE 'sqlite_%'");
+
+	write_old(f, "schema-1.sql");
+	fixture_open(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"), tables);
+	assert_int_equal(sql(f,
+			     "SELECT count(*) FROM sqlite_schema s, pragma_table_info(s.name) p WHERE s.type = 'table'"
+			     " AND s.name NOT LIKE 'sqlite_%'"),
+			 columns);
+	MUST(store_pragma(f->s, "PRAGMA user_version", &columns, err));
+	assert_int_equal(columns, 3);
+}
+
+struct held {
+	int64_t ids[8];
+	enum store_wait waits[8];
+	unsigned n, timed;
+};
+
+static int meet(void *ctx, const struct store_neighbour *n)
+{
+	struct held *h = ctx;
+
+	h->ids[h->n] = n->id;
+	h->waits[h->n++] = n->wait;
+	h->timed += n->is_timed;
+	return 0;
+}
+
+static void what_a_store_of_schema_2_holds_back_is_there_without_its_times(void **state)
+{
+	struct fixture *f = *state;
+	struct held h = {.n = 0};
+	int64_t from, to;
+
+	write_old(f, "schema-2.sql");
+	fixture_open(f);
+	assert_true(store_was_migrated(f->s, &from, &to));
+	assert_true(from == 2 && to == 3);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times"), 0);
+	MUST(store_webhooks_of_conversation(f->s, "lumen", "held-2", meet, &h, err));
+	assert_int_equal(h.n, 2);
+	assert_int_equal(h.ids[0], 3);
+	assert_int_equal(h.waits[0], STORE_WAIT_TIME);
+	assert_int_equal(h.waits[1], STORE_WAIT_BEHIND);
+	assert_int_equal(h.timed, 0);
+	begin(f);
+	MUST(store_webhook_time_save(f->s, 3, T, false, err));
+	MUST(store_webhook_done(f->s, 3, "settled", err));
+	MUST(store_webhook_time_save(f->s, 4, T, false, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT id FROM webhook_times"), 4);
+	assert_int_equal(sql(f, "SELECT wait FROM webhooks WHERE id = 4"), STORE_WAIT_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_store_of_schema_1_goes_on_with_what_it_holds, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(the_work_of_a_store_of_schema_1_goes_on, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(one_damaged_row_stops_no_store_of_schema_1, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(a_store_that_was_brought_forward_is_like_a_new_one, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(what_a_store_of_schema_2_holds_back_is_there_without_its_times,
+						fixture_setup, fixture_teardown),
+	};
+
+	return cmocka_run_group_tests_name("store_schema", tests, NULL, NULL);
+}

@@ -1,0 +1,795 @@
+/* SPDX-License-Identifier: MIT */
+#include <config.h>
+
+#include "store/store.h"
+
+#include "fixtures/store_fixture.h"
+
+static int64_t ids[64];
+
+static int ready(struct fixture *f)
+{
+	int n = store_webhooks_ready(f->s, ids, 64, NULL);
+
+	assert_true(n >= 0);
+	return n;
+}
+
+static void load(struct fixture *f, int64_t id, struct webhook *w)
+{
+	*w = (struct webhook){0};
+	MUST(store_webhook_load(f->s, id, w, err));
+}
+
+static bool behind(struct fixture *f, int64_t id)
+{
+	struct webhook w;
+	int r;
+
+	load(f, id, &w);
+	r = store_webhook_is_behind(f->s, &w, NULL);
+	webhook_done(&w);
+	assert_true(r >= 0);
+	return r > 0;
+}
+
+static void waits(struct fixture *f, int64_t id, enum store_wait why, int64_t not_before_ms)
+{
+	bool own = !f->s->in_transaction;
+
+	if (own)
+		begin(f);
+	MUST(store_webhook_wait(f->s, id, why, not_before_ms, err));
+	if (own)
+		commit(f);
+}
+
+static void ends(struct fixture *f, int64_t id)
+{
+	bool own = !f->s->in_transaction;
+
+	if (own)
+		begin(f);
+	MUST(store_webhook_done(f->s, id, "events", err));
+	if (own)
+		commit(f);
+}
+
+/* ---- keeping ----------------------------------------------------------------------------------------------------- */
+
+static void a_committed_webhook_is_there_whole_after_a_reopening(void **state)
+{
+	struct fixture *f = *state;
+	struct webhook w = {
+		.source = mem_str("gladly"),
+		.received_ms = NOW,
+		.path = mem_str("/webhooks/gladly"),
+		.query = mem_str("a=1&b=%00"),
+		.body = mem_dup("{\"x\":\"\0\xff\"}", 11),
+		.body_len = 11,
+		.read = true,
+		.transition = TRANSITION_REOPENED,
+		.conversation = mem_str("c-1"),
+		.customer = mem_str("p-1"),
+		.has_delivery = true,
+	};
+	struct webhook back = {0};
+
+	memset(w.delivery, 0xa5, sizeof(w.delivery));
+	pairs_add(&w.headers, "X-Desk", "one");
+	pairs_add(&w.headers, "X-Desk", "");
+	begin(f);
+	MUST(store_webhook_insert(f->s, &w, NULL, NULL, err));
+	commit(f);
+	fixture_reopen(f);
+	load(f, w.id, &back);
+	assert_string_equal(back.source, w.source);
+	assert_int_equal(back.received_ms, NOW);
+	assert_string_equal(back.path, w.path);
+	assert_string_equal(back.query, w.query);
+	assert_int_equal(back.body_len, 11);
+	assert_memory_equal(back.body, w.body, 12);
+	assert_true(back.read);
+	assert_int_equal(back.transition, TRANSITION_REOPENED);
+	assert_string_equal(back.conversation, "c-1");
+	assert_string_equal(back.customer, "p-1");
+	assert_true(back.has_delivery);
+	assert_memory_equal(back.delivery, w.delivery, sizeof(w.delivery));
+	assert_int_equal(back.headers.n, 2);
+	assert_string_equal(back.headers.items[0].value, "one");
+	assert_string_equal(back.headers.items[1].name, "X-Desk");
+	assert_string_equal(back.headers.items[1].value, "");
+	assert_int_equal(ready(f), 1);
+	assert_int_equal(ids[0], w.id);
+	assert_int_equal(store_webhook_last_id(f->s), w.id);
+	webhook_done(&back);
+	webhook_done(&w);
+}
+
+static void what_was_not_committed_leaves_no_trace(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	assert_true(put(f, "gladly", "c", "p", 1, NOW) > 0);
+	store_rollback(f->s);
+	assert_int_equal(ready(f), 0);
+	/* Its delivery was not seen either. */
+	assert_true(put(f, "gladly", "c", "p", 1, NOW) > 0);
+}
+
+static void the_same_delivery_comes_in_once_a_source(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first = put(f, "gladly", "c", "p", 7, NOW);
+
+	assert_true(first > 0);
+	assert_int_equal(put(f, "gladly", "c", "p", 7, NOW + 5), 0);
+	assert_true(put(f, "zendesk", "c", "p", 7, NOW) > 0);
+	assert_true(put(f, "gladly", "c", "p", 8, NOW) > 0);
+	/* Without anything that makes two the same, both come in. */
+	assert_true(put(f, "gladly", "c", "p", 0, NOW) > 0);
+	assert_true(put(f, "gladly", "c", "p", 0, NOW) > 0);
+	ends(f, first);
+	fixture_reopen(f);
+	assert_int_equal(put(f, "gladly", "c", "p", 7, NOW + 5), 0);
+}
+
+static void ids_are_never_given_twice(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id = put(f, "gladly", "c", "p", 0, NOW);
+
+	ends(f, id);
+	begin(f);
+	MUST(store_clean(f->s, 1000, 1000, NOW + CLOCK_DAY_MS, 100, err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks"), 0);
+	assert_true(put(f, "gladly", "c", "p", 0, NOW) > id);
+}
+
+static void one_webhook_is_undone_and_the_rest_of_the_turn_stays(void **state)
+{
+	struct fixture *f = *state;
+	int64_t a = put(f, "gladly", "a", NULL, 0, NOW), b = put(f, "gladly", "b", NULL, 0, NOW);
+
+	begin(f);
+	MUST(store_savepoint(f->s, err));
+	MUST(store_webhook_done(f->s, a, "events", err));
+	MUST(store_savepoint_keep(f->s, err));
+	MUST(store_savepoint(f->s, err));
+	MUST(store_webhook_done(f->s, b, "events", err));
+	assert_true(queue(f, "jo@example.com", 1, NOW) > 0);
+	store_savepoint_undo(f->s);
+	MUST(store_webhook_dead(f->s, b, "its rule failed", err));
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 1"), 1);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 2"), 1);
+	assert_int_equal(sql(f, "SELECT count(*) FROM events"), 0);
+	assert_int_equal(sql(f, "SELECT coalesce(sum(n), 0) FROM counts WHERE kind = 3"), 0);
+	assert_int_equal(sql(f, "SELECT n FROM counts WHERE kind = 1 AND state = 2"), 1);
+}
+
+/* ---- ready and waiting ------------------------------------------------------------------------------------------- */
+
+static void ready_ones_come_in_order_of_receipt(void **state)
+{
+	struct fixture *f = *state;
+	int64_t id[5];
+
+	for (int i = 0; i < 5; i++)
+		id[i] = put(f, i % 2 ? "gladly" : "zendesk", "c", NULL, 0, NOW - i);
+	waits(f, id[1], STORE_WAIT_LOOKUP, 0);
+	assert_int_equal(ready(f), 4);
+	assert_int_equal(ids[0], id[0]);
+	assert_int_equal(ids[1], id[2]);
+	assert_int_equal(ids[3], id[4]);
+	assert_int_equal(store_webhooks_ready(f->s, ids, 2, NULL), 2);
+	assert_int_equal(ids[1], id[2]);
+	/* One that is let go has its place by its receipt again. */
+	begin(f);
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
+	commit(f);
+	assert_int_equal(ready(f), 5);
+	assert_int_equal(ids[1], id[1]);
+}
+
+static void held_and_retried_ones_are_ready_when_their_time_has_come(void **state)
+{
+	struct fixture *f = *state;
+	int64_t held = put(f, "gladly", "a", NULL, 0, NOW), retried = put(f, "gladly", "b", NULL, 0, NOW);
+
+	assert_int_equal(store_webhooks_next_due_ms(f->s), CLOCK_NEVER_MS);
+	waits(f, held, STORE_WAIT_TIME, NOW + 2000);
+	waits(f, retried, STORE_WAIT_RETRY, NOW + 1000);
+	assert_int_equal(store_webhooks_next_due_ms(f->s), NOW + 1000);
+	fixture_reopen(f);
+	begin(f);
+	MUST(store_webhooks_due(f->s, NOW + 999, err));
+	commit(f);
+	assert_int_equal(ready(f), 0);
+	begin(f);
+	MUST(store_webhooks_due(f->s, NOW + 1000, err));
+	commit(f);
+	assert_int_equal(ready(f), 1);
+	assert_int_equal(ids[0], retried);
+	assert_int_equal(store_webhooks_next_due_ms(f->s), NOW + 2000);
+	begin(f);
+	MUST(store_webhooks_due(f->s, NOW + 5000, err));
+	commit(f);
+	assert_int_equal(ready(f), 2);
+	assert_int_equal(store_webhooks_next_due_ms(f->s), CLOCK_NEVER_MS);
+}
+
+static void release_goes_by_source_reason_and_customer(void **state)
+{
+	struct fixture *f = *state;
+	int64_t a = put(f, "gladly", "a", "p", 0, NOW), b = put(f, "gladly", "b", "q", 0, NOW);
+	int64_t c = put(f, "zendesk", "c", "p", 0, NOW), d = put(f, "gladly", "d", "p", 0, NOW);
+
+	waits(f, a, STORE_WAIT_LOOKUP, 0);
+	waits(f, b, STORE_WAIT_LOOKUP, 0);
+	waits(f, c, STORE_WAIT_LOOKUP, 0);
+	waits(f, d, STORE_WAIT_RETRY, NOW + 1000);
+	begin(f);
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, "p", err));
+	assert_int_equal(ready(f), 1);
+	assert_int_equal(ids[0], a);
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
+	assert_int_equal(ready(f), 2);
+	MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_RETRY, NULL, err));
+	assert_int_equal(ready(f), 3);
+	MUST(store_webhooks_wake(f->s, "zendesk", STORE_WAIT_LOOKUP, NULL, err));
+	assert_int_equal(ready(f), 4);
+	commit(f);
+}
+
+static void a_free_slot_goes_to_the_oldest_of_its_source(void **state)
+{
+	struct fixture *f = *state;
+	int64_t other = put(f, "zendesk", "z", "z", 0, NOW), a = put(f, "gladly", "a", "a", 0, NOW);
+	int64_t b = put(f, "gladly", "b", "b", 0, NOW);
+
+	waits(f, b, STORE_WAIT_SLOT, 0);
+	waits(f, a, STORE_WAIT_SLOT, 0);
+	waits(f, other, STORE_WAIT_SLOT, 0);
+	begin(f);
+	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
+	assert_int_equal(ready(f), 1);
+	assert_int_equal(ids[0], a);
+	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
+	MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
+	assert_int_equal(ready(f), 2);
+	commit(f);
+}
+
+static void slow_probes_go_round_those_that_wait_parked(void **state)
+{
+	struct fixture *f = *state;
+	int64_t a = put(f, "gladly", "a", "a", 0, NOW), other = put(f, "zendesk", "z", "z", 0, NOW);
+	int64_t b = put(f, "gladly", "b", "b", 0, NOW), cursor = 0;
+
+	waits(f, a, STORE_WAIT_PARKED, 0);
+	waits(f, b, STORE_WAIT_PARKED, 0);
+	waits(f, other, STORE_WAIT_PARKED, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		begin(f);
+		assert_int_equal(store_webhook_wake_parked(f->s, "gladly", &cursor, NULL), 1);
+		assert_int_equal(ready(f), 1);
+		assert_int_equal(ids[0], i % 2 ? b : a);
+		MUST(store_webhook_wait(f->s, ids[0], STORE_WAIT_PARKED, 0, err));
+		commit(f);
+	}
+	begin(f);
+	assert_int_equal(store_webhook_wake_parked(f->s, "hubspot", &cursor, NULL), 0);
+	commit(f);
+}
+
+static void under_which_mark_lookups_worked_is_kept_by_source(void **state)
+{
+	static const unsigned char first[STORE_MARK_BYTES] = "0123456789abcdef", second[STORE_MARK_BYTES] = "x";
+	unsigned char mark[STORE_MARK_BYTES];
+	struct fixture *f = *state;
+	struct err e;
+
+	assert_int_equal(store_lookups_worked(f->s, "gladly", mark, &e), -ENOENT);
+	begin(f);
+	MUST(store_lookups_save_worked(f->s, "gladly", first, err));
+	MUST(store_lookups_save_worked(f->s, "gladly", second, err));
+	commit(f);
+	fixture_reopen(f);
+	MUST(store_lookups_worked(f->s, "gladly", mark, err));
+	assert_memory_equal(mark, second, sizeof(mark));
+	assert_int_equal(store_lookups_worked(f->s, "zendesk", mark, &e), -ENOENT);
+	sql(f, "UPDATE lookups_worked SET mark = x'00'");
+	assert_int_equal(store_lookups_worked(f->s, "gladly", mark, &e), -ENOENT);
+}
+
+static void a_restart_lets_go_what_only_the_last_process_knew_of(void **state)
+{
+	static const struct {
+		enum store_wait why;
+		bool goes;
+	} cases[] = {
+		{STORE_WAIT_NONE, true},          {STORE_WAIT_TIME, false},   {STORE_WAIT_RETRY, false},
+		{STORE_WAIT_LOOKUP, true},        {STORE_WAIT_SLOT, false},   {STORE_WAIT_BEHIND, false},
+		{STORE_WAIT_UNCONFIGURED, false}, {STORE_WAIT_PARKED, false},
+	};
+	struct fixture *f = *state;
+	int64_t id[8];
+
+	for (int i = 0; i < 8; i++) {
+		char conversation[16];
+
+		snprintf(conversation, sizeof(conversation), "c%d", i);
+		id[i] = put(f, "gladly", conversation, NULL, 0, NOW);
+		if (cases[i].why != STORE_WAIT_NONE)
+			waits(f, id[i], cases[i].why, NOW + 1000);
+	}
+	fixture_reopen(f);
+	begin(f);
+	MUST(store_webhooks_restart(f->s, err));
+	commit(f);
+	for (int i = 0; i < 8; i++)
+		if (wait_of(f, id[i]) != (cases[i].goes ? STORE_WAIT_NONE : cases[i].why))
+			fail_msg("%s", store_wait_name(cases[i].why));
+}
+
+/* ---- order ------------------------------------------------------------------------------------------------------- */
+
+static void whether_one_is_behind_another(void **state)
+{
+	static const struct {
+		const char *source, *conversation, *customer; /* of the earlier one */
+		enum store_wait why;
+		bool behind; /* the later one: gladly, c, p */
+	} cases[] = {
+		{"gladly", "c", "q", STORE_WAIT_NONE, true},
+		{"gladly", "c", NULL, STORE_WAIT_LOOKUP, true},
+		{"gladly", "c", "q", STORE_WAIT_TIME, true},
+		{"gladly", "c", "q", STORE_WAIT_UNCONFIGURED, true},
+		{"gladly", "c", "q", STORE_WAIT_PARKED, true},
+		{"zendesk", "c", "p", STORE_WAIT_LOOKUP, false},
+		{"gladly", "d", "p", STORE_WAIT_LOOKUP, true},
+		{"gladly", "d", "p", STORE_WAIT_RETRY, true},
+		{"gladly", "d", "p", STORE_WAIT_SLOT, true},
+		{"gladly", "d", "p", STORE_WAIT_PARKED, true},
+		{"gladly", "d", "p", STORE_WAIT_UNCONFIGURED, true},
+		{"gladly", "d", "p", STORE_WAIT_BEHIND, true},
+		{"gladly", "d", "p", STORE_WAIT_TIME, false},
+		{"gladly", "d", "q", STORE_WAIT_LOOKUP, false},
+		{"gladly", "d", NULL, STORE_WAIT_LOOKUP, false},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int64_t earlier = put(f, cases[i].source, cases[i].conversation, cases[i].customer, 0, NOW);
+		int64_t later = put(f, "gladly", "c", "p", 0, NOW);
+
+		if (cases[i].why != STORE_WAIT_NONE)
+			waits(f, earlier, cases[i].why, NOW + 1000);
+		if (behind(f, later) != cases[i].behind)
+			fail_msg("case %zu", i);
+		assert_false(behind(f, earlier));
+		ends(f, earlier);
+		assert_false(behind(f, later));
+		ends(f, later);
+	}
+}
+
+static void an_end_or_a_death_lets_the_next_of_conversation_and_customer_go(void **state)
+{
+	struct fixture *f = *state;
+	int64_t first = put(f, "gladly", "c", "p", 0, NOW), same = put(f, "gladly", "c", "q", 0, NOW);
+	int64_t person = put(f, "gladly", "d", "p", 0, NOW), third = put(f, "gladly", "d", "p", 0, NOW);
+
+	waits(f, first, STORE_WAIT_LOOKUP, 0);
+	waits(f, same, STORE_WAIT_BEHIND, 0);
+	waits(f, person, STORE_WAIT_BEHIND, 0);
+	waits(f, third, STORE_WAIT_BEHIND, 0);
+	begin(f);
+	MUST(store_webhook_dead(f->s, first, "404", err));
+	commit(f);
+	assert_int_equal(ready(f), 2);
+	assert_int_equal(ids[0], same);
+	assert_int_equal(ids[1], person);
+	ends(f, person);
+	assert_int_equal(ready(f), 2);
+	assert_int_equal(ids[1], third);
+}
+
+static void a_held_one_keeps_only_its_own_conversation_waiting(void **state)
+{
+	struct fixture *f = *state;
+	int64_t held = put(f, "gladly", "a", "p", 0, NOW), own = put(f, "gladly", "a", "p", 0, NOW);
+	int64_t other = put(f, "gladly", "b", "p", 0, NOW);
+
+	waits(f, held, STORE_WAIT_LOOKUP, 0);
+	waits(f, own, STORE_WAIT_BEHIND, 0);
+	waits(f, other, STORE_WAIT_BEHIND, 0);
+	/* Its address is known now, and it is held: the rest of the person goes on. */
+	waits(f, held, STORE_WAIT_TIME, NOW + 1000);
+	assert_int_equal(ready(f), 2);
+	assert_true(behind(f, own));
+	waits(f, own, STORE_WAIT_BEHIND, 0);
+	assert_int_equal(ready(f), 1);
+	assert_int_equal(ids[0], other);
+	assert_false(behind(f, other));
+	ends(f, other);
+	ends(f, held);
+	assert_int_equal(ready(f), 1);
+	assert_int_equal(ids[0], own);
+}
+
+static void standing_behind_a_held_one_lets_the_customer_go_on(void **state)
+{
+	struct fixture *f = *state;
+	int64_t head = put(f, "gladly", "a", "q", 0, NOW), own = put(f, "gladly", "a", "p", 0, NOW);
+	int64_t other = put(f, "gladly", "b", "p", 0, NOW);
+
+	/* `other` waits for `own`, which waits for `head`, of another customer. */
+	waits(f, head, STORE_WAIT_LOOKUP, 0);
+	waits(f, own, STORE_WAIT_BEHIND, 0);
+	waits(f, other, STORE_WAIT_BEHIND, 0);
+	waits(f, head, STORE_WAIT_TIME, NOW + 1000);
+	assert_int_equal(ready(f), 1);
+	assert_int_equal(ids[0], own);
+	waits(f, own, STORE_WAIT_BEHIND, 0);
+	assert_int_equal(ready(f), 1);
+	assert_int_equal(ids[0], other);
+	assert_false(behind(f, other));
+}
+
+/*
+ * A pipeline in small over random webhooks, with every kind of wait: in the end nothing is left waiting, and no webhook
+ * met the ledger before an earlier one of its conversation.
+ */
+static void nobody_is_left_waiting_and_nobody_overtakes(void **state)
+{
+	struct fixture *f = *state;
+	enum {
+		N = 120
+	};
+	int64_t last_of[6] = {0};
+	int looked_up[N + 1] = {0}, held[N + 1] = {0}, left = N;
+	unsigned seed = 20261121;
+	int64_t now = NOW;
+
+	for (int i = 0; i < N; i++) {
+		char conversation[2] = {(char)('a' + rand_r(&seed) % 6), '\0'};
+		char customer[2] = {(char)('p' + rand_r(&seed) % 3), '\0'};
+
+		assert_int_equal(put(f, "gladly", conversation, rand_r(&seed) % 5 ? customer : NULL, 0, NOW), i + 1);
+	}
+	for (int turn = 0; left > 0; turn++) {
+		int n;
+
+		assert_true(turn < 2000);
+		now += 500;
+		begin(f);
+		MUST(store_webhooks_due(f->s, now, err));
+		if (turn % 3 == 0)
+			MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_LOOKUP, NULL, err));
+		if (turn % 50 == 49)
+			MUST(store_webhooks_wake(f->s, "gladly", STORE_WAIT_RETRY, NULL, err));
+		MUST(store_webhooks_wake_slot(f->s, "gladly", 1, err));
+		n = ready(f);
+		for (int i = 0; i < n; i++) {
+			int64_t id = ids[i];
+			struct webhook w;
+			int c;
+
+			load(f, id, &w);
+			c = w.conversation[0] - 'a';
+			if (store_webhook_is_behind(f->s, &w, NULL) > 0) {
+				waits(f, id, STORE_WAIT_BEHIND, 0);
+			} else if (w.customer && looked_up[id]++ == 0) {
+				static const enum store_wait kinds[] = {STORE_WAIT_LOOKUP, STORE_WAIT_SLOT,
+									STORE_WAIT_RETRY};
+
+				waits(f, id, kinds[rand_r(&seed) % 3], now + 700);
+			} else if (held[id]++ == 0 && rand_r(&seed) % 3 == 0) {
+				waits(f, id, STORE_WAIT_TIME, now + 2000);
+			} else {
+				assert_true(last_of[c] < id);
+				last_of[c] = id;
+				if (rand_r(&seed) % 9 == 0)
+					MUST(store_webhook_dead(f->s, id, "a bad one", err));
+				else
+					ends(f, id);
+				left--;
+			}
+			webhook_done(&w);
+		}
+		commit(f);
+	}
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 0"), 0);
+}
+
+/* ---- dead letters, tries ----------------------------------------------------------------------------------------- */
+
+static void a_dead_letter_is_kept_with_its_reason_and_can_come_back(void **state)
+{
+	struct fixture *f = *state;
+	struct webhook w = {.source = mem_str("gladly"), .received_ms = NOW, .body = mem_str("{"), .body_len = 1},
+		       back = {0};
+	struct err e = {0};
+
+	begin(f);
+	MUST(store_webhook_insert(f->s, &w, "line 1 column 2: no JSON", NULL, err));
+	commit(f);
+	assert_int_equal(ready(f), 0);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 2 AND result LIKE 'line 1%'"), 1);
+	begin(f);
+	assert_int_equal(store_webhook_revive(f->s, w.id + 1, &e), -ENOENT);
+	MUST(store_webhook_revive(f->s, w.id, err));
+	assert_int_equal(store_webhook_revive(f->s, w.id, &e), -ENOENT);
+	w.read = true;
+	w.transition = TRANSITION_CLOSED;
+	w.conversation = mem_str("c-9");
+	MUST(store_webhook_save_signal(f->s, &w, err));
+	commit(f);
+	assert_int_equal(ready(f), 1);
+	load(f, w.id, &back);
+	assert_true(back.read);
+	assert_int_equal(back.transition, TRANSITION_CLOSED);
+	assert_string_equal(back.conversation, "c-9");
+	assert_int_equal(back.body_len, 1);
+	webhook_done(&back);
+	webhook_done(&w);
+}
+
+static void an_ignored_one_can_be_kept_as_done(void **state)
+{
+	struct fixture *f = *state;
+	struct webhook w = {.source = mem_str("gladly"), .received_ms = NOW, .body = mem_str("{}"), .body_len = 2};
+	struct err e = {0};
+
+	begin(f);
+	MUST(store_webhook_insert(f->s, &w, NULL, "ignored", err));
+	assert_int_equal(store_webhook_done(f->s, w.id, "events", &e), -ENOENT);
+	commit(f);
+	assert_int_equal(ready(f), 0);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE state = 1 AND result = 'ignored'"), 1);
+	webhook_done(&w);
+}
+
+static void tries_and_failed_lookups_are_counted_for_one_webhook(void **state)
+{
+	struct fixture *f = *state;
+	struct store_lookups lookups;
+	int64_t a = put(f, "gladly", "a", "p", 0, NOW), b = put(f, "gladly", "b", "q", 0, NOW);
+	unsigned n = 99;
+
+	begin(f);
+	MUST(store_webhook_set_tries(f->s, a, 2, err));
+	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_TROUBLE, "503", NOW, &lookups, err));
+	assert_int_equal(lookups.asked, 1);
+	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_ODD, "html", NOW + 1, &lookups, err));
+	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_ODD, "html", NOW + 2, &lookups, err));
+	MUST(store_webhook_count_lookup(f->s, a, STORE_LOOKUP_GONE, "404", NOW + 3, &lookups, err));
+	commit(f);
+	fixture_reopen(f);
+	MUST(store_webhook_lookups(f->s, a, &lookups, err));
+	assert_int_equal(lookups.asked, 4);
+	assert_int_equal(lookups.odd, 2);
+	assert_int_equal(lookups.odd_since_ms, NOW + 1);
+	assert_int_equal(lookups.gone, 1);
+	MUST(store_webhook_lookups(f->s, b, &lookups, err));
+	assert_int_equal(lookups.asked, 0);
+	MUST(store_webhook_tries(f->s, a, &n, err));
+	assert_int_equal(n, 2);
+	MUST(store_webhook_tries(f->s, b, &n, err));
+	assert_int_equal(n, 0);
+	begin(f);
+	MUST(store_webhook_dead(f->s, a, "three crashes", err));
+	MUST(store_webhook_revive(f->s, a, err));
+	commit(f);
+	MUST(store_webhook_tries(f->s, a, &n, err));
+	assert_int_equal(n, 0);
+}
+
+struct met {
+	int64_t ids[8];
+	enum store_wait why[8];
+	struct store_neighbour whole[8];
+	size_t n;
+	struct fixture *f;
+};
+
+static int meet(void *ctx, const struct store_neighbour *n)
+{
+	struct met *m = ctx;
+
+	m->ids[m->n] = n->id;
+	m->why[m->n] = n->wait;
+	m->whole[m->n++] = *n;
+	/* Who is called may end what it is called with, and the next. */
+	if (m->f)
+		MUST(store_webhook_done(m->f->s, n->id, "settled", err));
+	return 0;
+}
+
+static void the_pending_of_a_conversation_are_met_in_order(void **state)
+{
+	struct fixture *f = *state;
+	struct met m = {.n = 0};
+	int64_t a = put(f, "gladly", "c", "p", 0, NOW), b = put(f, "gladly", "c", "p", 0, NOW);
+	int64_t c = put(f, "gladly", "c", NULL, 0, NOW);
+
+	assert_true(put(f, "gladly", "d", "p", 0, NOW) > 0);
+	assert_true(put(f, "zendesk", "c", "p", 0, NOW) > 0);
+	waits(f, a, STORE_WAIT_TIME, NOW + 77);
+	waits(f, b, STORE_WAIT_BEHIND, 0);
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
+	assert_int_equal(m.n, 3);
+	assert_int_equal(m.ids[0], a);
+	assert_int_equal(m.why[0], STORE_WAIT_TIME);
+	assert_int_equal(sql(f, "SELECT not_before FROM webhooks WHERE wait = 1"), NOW + 77);
+	assert_int_equal(m.ids[1], b);
+	assert_int_equal(m.why[1], STORE_WAIT_BEHIND);
+	assert_int_equal(m.ids[2], c);
+	m = (struct met){.f = f};
+	begin(f);
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
+	commit(f);
+	assert_int_equal(m.n, 3);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhooks WHERE result = 'settled'"), 3);
+}
+
+static int stop(void *ctx, const struct store_neighbour *n)
+{
+	*(int64_t *)ctx = n->id;
+	return n->is_timed ? -ENOTTY : 1;
+}
+
+static void a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct met m = {.n = 0};
+	int64_t a = put(f, "gladly", "c", "p", 0, NOW), b = put(f, "gladly", "c", "p", 0, NOW + 1), last = 0;
+
+	begin(f);
+	MUST(store_webhook_time_save(f->s, b, NOW - 5, true, err));
+	commit(f);
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
+	assert_int_equal(m.n, 2);
+	assert_false(m.whole[0].is_timed);
+	assert_int_equal(m.whole[0].received_ms, NOW);
+	assert_true(m.whole[1].is_timed && m.whole[1].undated);
+	assert_int_equal(m.whole[1].time_ms, NOW - 5);
+	assert_int_equal(m.whole[1].received_ms, NOW + 1);
+	assert_int_equal(m.whole[1].transition, TRANSITION_OPENED);
+	/* The first that answers otherwise is the last; a failure is handed on. */
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", stop, &last, err));
+	assert_int_equal(last, a);
+	ends(f, a);
+	assert_int_equal(store_webhooks_of_conversation(f->s, "gladly", "c", stop, &last, NULL), -ENOTTY);
+	assert_int_equal(last, b);
+	begin(f);
+	MUST(store_webhook_time_save(f->s, b, NOW - 6, false, err)); /* again */
+	commit(f);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times WHERE time = 1795276800000 - 6"), 1);
+	ends(f, b);
+	assert_int_equal(sql(f, "SELECT count(*) FROM webhook_times"), 0);
+}
+
+static void a_neighbour_whose_columns_do_not_read_is_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	struct met m = {.n = 0};
+	int64_t a = put(f, "gladly", "c", "p", 0, NOW), b = put(f, "gladly", "c", "p", 0, NOW);
+
+	begin(f);
+	MUST(store_webhook_time_save(f->s, b, NOW, false, err));
+	commit(f);
+	sql(f, "UPDATE webhooks SET transition = 77 WHERE id = 1");
+	sql(f, "UPDATE webhook_times SET undated = 2");
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet, &m, err));
+	assert_int_equal(m.n, 1);
+	assert_int_equal(m.ids[0], b);
+	assert_false(m.whole[0].is_timed); /* it is read from the body then */
+	assert_int_equal(a, 1);
+}
+
+static int meet_next(void *ctx, const struct store_neighbour *n)
+{
+	int64_t *last = ctx;
+
+	assert_int_equal(n->id, *last + 1);
+	*last = n->id;
+	return n->id == 35;
+}
+
+/* However many there are, and though the first ones do not read. */
+static void many_neighbours_are_met_in_order(void **state)
+{
+	struct fixture *f = *state;
+	int64_t last = 0;
+
+	for (int64_t id = 1; id <= 40; id++) {
+		assert_int_equal(put(f, "gladly", "c", "p", 0, NOW), id);
+		if (id % 3 > 0)
+			waits(f, id, id % 3 == 1 ? STORE_WAIT_TIME : STORE_WAIT_BEHIND, id % 3 == 1 ? NOW + 77 : 0);
+	}
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet_next, &last, err));
+	assert_int_equal(last, 35);
+	sql(f, "UPDATE webhooks SET transition = 77 WHERE id <= 20");
+	last = 20;
+	MUST(store_webhooks_of_conversation(f->s, "gladly", "c", meet_next, &last, err));
+	assert_int_equal(last, 35);
+}
+
+/* ---- broken rows ------------------------------------------------------------------------------------------------- */
+
+static void a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter(void **state)
+{
+	static const char *const breaks[] = {
+		"UPDATE webhooks SET transition = 9 WHERE id = 1",
+		"UPDATE webhooks SET transition = -1 WHERE id = 1",
+		"UPDATE webhooks SET read = 2 WHERE id = 1",
+		"UPDATE webhook_bodies SET headers = x'6100' WHERE id = 1",
+		"UPDATE webhook_bodies SET headers = x'61006200ff' WHERE id = 1",
+		"UPDATE webhook_bodies SET delivery = x'00' WHERE id = 1",
+		"DELETE FROM webhook_bodies WHERE id = 1",
+		"UPDATE webhook_bodies SET id = 77 WHERE id = 1",
+	};
+	struct fixture *f = *state;
+	struct webhook w = {0};
+	struct err e = {0};
+
+	for (size_t i = 0; i < sizeof(breaks) / sizeof(*breaks); i++) {
+		assert_int_equal(put(f, "gladly", "c", "p", 1, NOW), 1);
+		assert_int_equal(put(f, "gladly", "c", "p", 0, NOW), 2);
+		waits(f, 2, STORE_WAIT_BEHIND, 0);
+		sql(f, breaks[i]);
+		e.text[0] = '\0';
+		if (store_webhook_load(f->s, 1, &w, &e) != -EBADMSG)
+			fail_msg("%s", breaks[i]);
+		assert_non_null(strstr(e.text, "0000000000000001 does not read: its "));
+		begin(f);
+		MUST(store_webhook_dead(f->s, 1, e.text, err));
+		commit(f);
+		/* It keeps nobody waiting. */
+		assert_int_equal(ready(f), 1);
+		assert_int_equal(ids[0], 2);
+		assert_false(behind(f, 2));
+		sql(f, "DELETE FROM webhooks; DELETE FROM webhook_bodies; DELETE FROM deliveries; DELETE FROM "
+		       "sqlite_sequence");
+	}
+	assert_int_equal(store_webhook_load(f->s, 500, &w, &e), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+		TEST(a_committed_webhook_is_there_whole_after_a_reopening),
+		TEST(what_was_not_committed_leaves_no_trace),
+		TEST(the_same_delivery_comes_in_once_a_source),
+		TEST(ids_are_never_given_twice),
+		TEST(one_webhook_is_undone_and_the_rest_of_the_turn_stays),
+		TEST(ready_ones_come_in_order_of_receipt),
+		TEST(held_and_retried_ones_are_ready_when_their_time_has_come),
+		TEST(release_goes_by_source_reason_and_customer),
+		TEST(a_free_slot_goes_to_the_oldest_of_its_source),
+		TEST(slow_probes_go_round_those_that_wait_parked),
+		TEST(under_which_mark_lookups_worked_is_kept_by_source),
+		TEST(a_restart_lets_go_what_only_the_last_process_knew_of),
+		TEST(whether_one_is_behind_another),
+		TEST(an_end_or_a_death_lets_the_next_of_conversation_and_customer_go),
+		TEST(a_held_one_keeps_only_its_own_conversation_waiting),
+		TEST(standing_behind_a_held_one_lets_the_customer_go_on),
+		TEST(nobody_is_left_waiting_and_nobody_overtakes),
+		TEST(a_dead_letter_is_kept_with_its_reason_and_can_come_back),
+		TEST(an_ignored_one_can_be_kept_as_done),
+		TEST(tries_and_failed_lookups_are_counted_for_one_webhook),
+		TEST(the_pending_of_a_conversation_are_met_in_order),
+		TEST(a_neighbour_shows_its_narrow_columns_and_its_time_until_it_ends),
+		TEST(a_neighbour_whose_columns_do_not_read_is_passed_over),
+		TEST(many_neighbours_are_met_in_order),
+		TEST(a_row_that_does_not_read_says_so_and_can_be_made_a_dead_letter),
+	};
+
+	return cmocka_run_group_tests_name("store_webhooks", tests, NULL, NULL);
+}
