@@ -294,7 +294,7 @@ void explain_signal(const struct generation *g, const struct source *s, const st
 				  .entry = &entry,
 				  .reached = &reached,
 				  .now_ms = w->received_ms,
-				  .view = {.account = account, .flag_count = decide_no_flags, .ctx = &g},
+				  .queries = {.account = account, .flag_count = decide_no_flags, .ctx = &g},
 				  .explain = &lines};
 	explain_settle(in.source, &p->result.signal);
 	int r = decide(&in, &decision, &error);

@@ -153,7 +153,7 @@ static void add_reached(struct decision_builder *d)
 			    strcmp(d->people.items[k].email, r->email) == 0)
 				p = &d->people.items[k];
 		if (!p)
-			p = add_person(d, r->account, d->in->view.account(d->in->view.ctx, r->account), r->email);
+			p = add_person(d, r->account, d->in->queries.account(d->in->queries.ctx, r->account), r->email);
 		add_flag(p, r->flag);
 	}
 }
@@ -251,7 +251,7 @@ static void ask_ledger(struct decision_builder *d)
 	}
 	decide_ledger_signal(&in->webhook->webhook, d->signal, &s);
 	ledger_apply(&d->out.entry, &s, &policy, v);
-	if (v->renews)
+	if (v->forgets_reached)
 		reached_clear(&d->out.reached);
 	explain_ledger(d, s.kind);
 }
@@ -267,7 +267,8 @@ static int count(const struct decision_builder *d, struct person *p, struct err 
 	for (size_t i = 0; i < p->flags_n; i++) {
 		int64_t others = 0;
 		bool self = out->verdict.opens;
-		int r = d->in->view.flag_count(d->in->view.ctx, p->account, p->email, p->flags[i], &others, reterr);
+		int r = d->in->queries.flag_count(d->in->queries.ctx, p->account, p->email, p->flags[i], &others,
+						  reterr);
 
 		if (r < 0)
 			return r;
@@ -289,7 +290,7 @@ static int decide_person(struct decision_builder *d, struct person *p, struct er
 		.transition = v->transition,
 		.label = d->in->source->label,
 		.context = *d->context,
-		.must_send = transition_closes(v->transition) && !v->to_own,
+		.must_send = transition_closes(v->transition) && !v->to_own_addresses,
 	};
 	char masked[MASK_EMAIL_MAX];
 	int r = count(d, p, reterr);
@@ -328,7 +329,7 @@ static enum decide_result result_of(struct decision_builder *d, size_t ignored, 
 		return DECIDE_IGNORED;
 	if (d->people.n > 0) {
 		decide_add_detail(d, "no rule sends for it");
-	} else if (v->opens || v->to_own) {
+	} else if (v->opens || v->to_own_addresses) {
 		buf_init(&refused, DECIDE_DETAIL_MAX);
 		if (d->signal)
 			addresses_describe_refused(&d->signal->addresses, &refused);
@@ -346,7 +347,7 @@ static int decide_transition(struct decision_builder *d, struct err *reterr)
 {
 	size_t ignored = 0, dropped = 0;
 
-	if (d->out.verdict.opens || d->out.verdict.to_own)
+	if (d->out.verdict.opens || d->out.verdict.to_own_addresses)
 		ignored = add_own(d);
 	else
 		add_reached(d);

@@ -35,7 +35,7 @@ struct decide_input {
 	const struct ledger_entry *entry;
 	const struct reached_list *reached;
 	int64_t now_ms;
-	struct decide_queries view;
+	struct decide_queries queries;
 	struct buf *explain; /* NULL, or lines for a person */
 };
 

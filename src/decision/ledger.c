@@ -190,7 +190,7 @@ static void apply_opens(struct ledger_entry *e, const struct ledger_signal *s, s
 
 	v->transition = opens_as(e, s);
 	v->opens = true;
-	v->renews = known;
+	v->forgets_reached = known;
 	v->since_ms = known ? 0 : s->created_ms;
 	e->state = LEDGER_OPEN;
 	e->opened_ms = s->time_ms;
@@ -228,7 +228,7 @@ static void apply_closes(struct ledger_entry *e, const struct ledger_signal *s, 
 		return;
 	}
 	v->transition = TRANSITION_CLOSED;
-	v->to_own = !e->addressed;
+	v->to_own_addresses = !e->addressed;
 	v->since_ms = known ? 0 : s->closed_at_ms;
 }
 
@@ -249,7 +249,7 @@ static void apply_history(struct ledger_entry *e, const struct ledger_signal *s,
 	if (p->reports_state)
 		return;
 	v->transition = s->kind;
-	v->to_own = is_opening(s->kind) || !e->addressed;
+	v->to_own_addresses = is_opening(s->kind) || !e->addressed;
 	v->backfill = true;
 }
 

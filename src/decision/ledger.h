@@ -119,8 +119,8 @@ struct ledger_verdict {
 	enum transition transition; /* what the rules see; NONE: nothing */
 	int64_t time_ms;            /* the event's time: for a late address the opening's */
 	bool opens;                 /* the webhook's addresses are decided (account, drop) and added to those reached */
-	bool renews;                /* …and those reached before the last closing are forgotten first */
-	bool to_own;                /* it goes to the webhook's own addresses; else (a closing) to all reached */
+	bool forgets_reached;       /* …and those reached before the last closing are forgotten first */
+	bool to_own_addresses;      /* it goes to the webhook's own addresses; else (a closing) to all reached */
 	bool backfill;              /* always, whatever `late` says */
 	bool history;
 	/* The signal made the conversation known: since_ms is when it was created (a closing: closed) by the desk,
@@ -143,7 +143,8 @@ bool ledger_expire(struct ledger_entry *e, int64_t expire_after_ms, int64_t now_
 
 /*
  * Whom an opening reached. Owned by the list. Kept while the conversation is open and after it was closed (a history
- * closing goes to them too), until it opens again (verdict.renews). The flag's count only counts open conversations.
+ * closing goes to them too), until it opens again (verdict.forgets_reached). The flag's count only counts open
+ * conversations.
  */
 struct reached {
 	char *account;

@@ -56,8 +56,8 @@ bool settle_add_neighbour(struct settle *x, const struct ledger_signal *other, b
 static void end_other(struct settle *x, const struct ledger_signal *other, struct ledger_entry *e)
 {
 	ledger_skip(e, other);
-	MEM_ROOM(x->over, x->over_n);
-	x->over[x->over_n++] = other->order;
+	MEM_ROOM(x->settled, x->settled_n);
+	x->settled[x->settled_n++] = other->order;
 }
 
 /* True where a signal that ended another says the same as the state by now. Nobody was told of a conversation whose
@@ -77,7 +77,7 @@ enum settle_verdict settle_rule(struct settle *x, int64_t now_ms, struct ledger_
 	for (size_t i = 0; i < x->others_n; i++)
 		if (ends(x->source, &x->self, &x->others[i]))
 			end_other(x, &x->others[i], e);
-	any = x->over_n > 0;
+	any = x->settled_n > 0;
 	/* A newer one that ends self, and then says what the state says already, is over too. */
 	for (size_t i = 0; i < x->others_n; i++)
 		if (ends(x->source, &x->others[i], &x->self)) {
@@ -103,6 +103,6 @@ enum settle_verdict settle_rule(struct settle *x, int64_t now_ms, struct ledger_
 void settle_done(struct settle *x)
 {
 	free(x->others);
-	free(x->over);
+	free(x->settled);
 	*x = (struct settle){0};
 }

@@ -36,8 +36,8 @@ struct settle {
 	bool is_behind;
 	/* by settle_rule */
 	int64_t until_ms;
-	int64_t *over; /* numbers (ledger_signal.order) of the others that are over: `settled`, in this order */
-	size_t over_n;
+	int64_t *settled; /* numbers (ledger_signal.order) of the others that are over: `settled`, in this order */
+	size_t settled_n;
 	bool changed; /* the entry: it is to be saved */
 };
 

@@ -34,7 +34,7 @@ int decide_and_save(struct turn_context *tc, const struct decide_input *in, stru
 	int r;
 
 	whole.now_ms = tc->now_ms;
-	whole.view = (struct decide_queries){.account = account, .flag_count = flag_count, .ctx = &view};
+	whole.queries = (struct decide_queries){.account = account, .flag_count = flag_count, .ctx = &view};
 	r = decide(&whole, ret, reterr);
 	if (r == 0)
 		r = store_conversation_save(tc->store, in->source->name, in->conversation, &ret->entry, &ret->reached,

@@ -112,12 +112,12 @@ static int stage_settle(struct pass *p, struct err *reterr)
 	if (r == 0)
 		verdict = settle_rule(&m.settle, tc->now_ms, &p->entry);
 	until_ms = m.settle.until_ms;
-	for (size_t i = 0; r == 0 && i < m.settle.over_n; i++) {
-		r = store_webhook_done(tc->store, m.settle.over[i], WEBHOOK_RESULT_SETTLED, reterr);
+	for (size_t i = 0; r == 0 && i < m.settle.settled_n; i++) {
+		r = store_webhook_done(tc->store, m.settle.settled[i], WEBHOOK_RESULT_SETTLED, reterr);
 		if (r < 0)
 			break;
 		pending_metrics_add(tc->pending, METRIC_WEBHOOK_RESULTS, p->source->name, WEBHOOK_RESULT_SETTLED, NULL);
-		parsed_cache_remove(tc->cache, m.settle.over[i]);
+		parsed_cache_remove(tc->cache, m.settle.settled[i]);
 	}
 	if (r == 0 && m.settle.changed)
 		r = store_conversation_save(tc->store, p->source->name, p->signal->conversation, &p->entry, &p->reached,

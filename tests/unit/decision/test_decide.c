@@ -252,7 +252,7 @@ static int try_decide(struct world *w, struct decide_input *in, struct conversat
 	in->entry = &c->entry;
 	in->reached = &c->reached;
 	in->now_ms = w->now_ms + w->waits_ms;
-	in->view = (struct decide_queries){.account = account, .flag_count = flag_count, .ctx = &view};
+	in->queries = (struct decide_queries){.account = account, .flag_count = flag_count, .ctx = &view};
 	in->explain = w->explain;
 	return decide(in, &w->last, reterr);
 }

@@ -61,7 +61,7 @@ struct row {
 	enum transition transition;
 	enum ledger_why why;
 	int time; /* the event's, in seconds; 0: as the signal's */
-	bool opens, renews, to_own, backfill, history;
+	bool opens, forgets_reached, to_own_addresses, backfill, history;
 	int as_of; /* in seconds; 0: as the signal's */
 };
 
@@ -115,7 +115,14 @@ static const struct row rows[] = {
 	 LEDGER_APPLIED,
 	 .opens = true},
 	{"unknown, reopened", {{0}}, {R, 10}, &change, LEDGER_OPEN, R, LEDGER_APPLIED, .opens = true},
-	{"unknown, closed at a change desk", {{0}}, {C, 10}, &change, LEDGER_CLOSED, C, LEDGER_APPLIED, .to_own = true},
+	{"unknown, closed at a change desk",
+	 {{0}},
+	 {C, 10},
+	 &change,
+	 LEDGER_CLOSED,
+	 C,
+	 LEDGER_APPLIED,
+	 .to_own_addresses = true},
 	{"unknown, closed at a state desk", {{0}}, {C, 10}, &state, LEDGER_CLOSED, NONE, LEDGER_BASELINE},
 	{"unknown, opened at a state desk", {{0}}, {O, 10}, &state, LEDGER_OPEN, O, LEDGER_APPLIED, .opens = true},
 	{"unknown, an address", {{0}}, {NONE, 10}, &change, LEDGER_UNKNOWN, NONE, LEDGER_NOTHING, .as_of = -1},
@@ -173,7 +180,7 @@ static const struct row rows[] = {
 	 LEDGER_CLOSED,
 	 C,
 	 LEDGER_APPLIED,
-	 .to_own = true},
+	 .to_own_addresses = true},
 	{"no address yet, closed with one at a state desk",
 	 {{O, 10, true}},
 	 {C, 15},
@@ -181,7 +188,7 @@ static const struct row rows[] = {
 	 LEDGER_CLOSED,
 	 C,
 	 LEDGER_APPLIED,
-	 .to_own = true},
+	 .to_own_addresses = true},
 	{"no address yet, an older closing is history for its own",
 	 {{O, 10, true}},
 	 {C, 5},
@@ -189,7 +196,7 @@ static const struct row rows[] = {
 	 LEDGER_OPEN,
 	 C,
 	 LEDGER_HISTORY,
-	 .to_own = true,
+	 .to_own_addresses = true,
 	 .backfill = true,
 	 .history = true,
 	 .as_of = 10},
@@ -227,7 +234,7 @@ static const struct row rows[] = {
 	 R,
 	 LEDGER_APPLIED,
 	 .opens = true,
-	 .renews = true},
+	 .forgets_reached = true},
 	{"closed, reopened",
 	 {{O, 10}, {C, 20}},
 	 {R, 30},
@@ -236,7 +243,7 @@ static const struct row rows[] = {
 	 R,
 	 LEDGER_APPLIED,
 	 .opens = true,
-	 .renews = true},
+	 .forgets_reached = true},
 	{"closed, reopened at the same time",
 	 {{O, 10}, {C, 20}},
 	 {R, 20},
@@ -245,7 +252,7 @@ static const struct row rows[] = {
 	 R,
 	 LEDGER_APPLIED,
 	 .opens = true,
-	 .renews = true},
+	 .forgets_reached = true},
 	{"closed, opened at a state desk",
 	 {{C, 20}},
 	 {O, 30},
@@ -254,7 +261,7 @@ static const struct row rows[] = {
 	 R,
 	 LEDGER_APPLIED,
 	 .opens = true,
-	 .renews = true},
+	 .forgets_reached = true},
 	{"closed, closed", {{O, 10}, {C, 20}}, {C, 30}, &change, LEDGER_CLOSED, NONE, LEDGER_DUPLICATE},
 	{"closed, an address",
 	 {{O, 10, true}, {C, 20, true}},
@@ -272,7 +279,7 @@ static const struct row rows[] = {
 	 LEDGER_CLOSED,
 	 O,
 	 LEDGER_HISTORY,
-	 .to_own = true,
+	 .to_own_addresses = true,
 	 .backfill = true,
 	 .history = true,
 	 .as_of = 20},
@@ -283,7 +290,7 @@ static const struct row rows[] = {
 	 LEDGER_CLOSED,
 	 O,
 	 LEDGER_HISTORY,
-	 .to_own = true,
+	 .to_own_addresses = true,
 	 .backfill = true,
 	 .history = true},
 	{"history: reopened at the time of the only closing",
@@ -293,7 +300,7 @@ static const struct row rows[] = {
 	 LEDGER_CLOSED,
 	 R,
 	 LEDGER_HISTORY,
-	 .to_own = true,
+	 .to_own_addresses = true,
 	 .backfill = true,
 	 .history = true},
 	{"history: an older closing of an open one, for those reached",
@@ -323,7 +330,7 @@ static const struct row rows[] = {
 	 LEDGER_CLOSED,
 	 C,
 	 LEDGER_HISTORY,
-	 .to_own = true,
+	 .to_own_addresses = true,
 	 .backfill = true,
 	 .history = true,
 	 .as_of = 30},
@@ -334,7 +341,7 @@ static const struct row rows[] = {
 	 LEDGER_CLOSED,
 	 R,
 	 LEDGER_HISTORY,
-	 .to_own = true,
+	 .to_own_addresses = true,
 	 .backfill = true,
 	 .history = true,
 	 .as_of = 30},
@@ -400,8 +407,8 @@ static void row_holds(void **which)
 	CHECK("why", v.why, row->why);
 	CHECK("time", v.time_ms, AT(row->time ? row->time : row->signal.at));
 	CHECK("opens", v.opens, row->opens);
-	CHECK("renews", v.renews, row->renews);
-	CHECK("to_own", v.to_own, row->to_own);
+	CHECK("forgets_reached", v.forgets_reached, row->forgets_reached);
+	CHECK("to_own_addresses", v.to_own_addresses, row->to_own_addresses);
 	CHECK("backfill", v.backfill, row->backfill);
 	CHECK("history", v.history, row->history);
 	CHECK("as_of", e.as_of_ms, row->as_of < 0 ? 0 : AT(row->as_of ? row->as_of : row->signal.at));
@@ -433,7 +440,7 @@ static void state_desk_closing_of_an_unknown_one_goes_out_when_it_is_young(void 
 		s.closed_at_ms = cases[i].age_ms < 0 ? 0 : RECEIVED - cases[i].age_ms;
 		ledger_apply(&e, &s, &p, &v);
 		assert_int_equal(v.transition, cases[i].want);
-		assert_int_equal(v.to_own, cases[i].want == C);
+		assert_int_equal(v.to_own_addresses, cases[i].want == C);
 		assert_int_equal(e.state, LEDGER_CLOSED);
 	}
 }
@@ -645,7 +652,7 @@ static void expiry_comes_at_its_deadline_and_not_before(void **unused)
 	assert_int_equal(v.time_ms, RECEIVED + CLOCK_DAY_MS);
 	assert_int_equal(e.closed_ms, RECEIVED + CLOCK_DAY_MS);
 	assert_true(v.backfill);
-	assert_false(v.to_own);
+	assert_false(v.to_own_addresses);
 	assert_false(v.history);
 	closed = e;
 	assert_false(ledger_expire(&e, CLOCK_DAY_MS, INT64_MAX, &v)); /* once */
@@ -668,7 +675,7 @@ static void a_closing_after_expiry_says_nothing_and_a_reopening_counts(void **un
 	s = signal_of((struct step){R, 600});
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.transition, R);
-	assert_true(v.renews);
+	assert_true(v.forgets_reached);
 }
 
 static void what_settle_ended_is_seen_but_without_effect(void **unused)

@@ -164,7 +164,7 @@ static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
 		DEMAND(ledger_would_change(&before, s) == (before.state != e.state));
 		DEMAND(v.opens ==
 		       (e.state == LEDGER_OPEN && (before.state != LEDGER_OPEN || (e.addressed && !before.addressed))));
-		DEMAND(v.renews == (before.state == LEDGER_CLOSED && e.state == LEDGER_OPEN));
+		DEMAND(v.forgets_reached == (before.state == LEDGER_CLOSED && e.state == LEDGER_OPEN));
 
 		/* Each kind and time makes at most one transition, and the repeat changes nothing. */
 		if (i >= 0 && v.transition != TRANSITION_NONE)

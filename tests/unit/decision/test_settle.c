@@ -138,9 +138,9 @@ static void the_rule_row_by_row(void **unused)
 				break;
 		}
 		verdict = settle_rule(&x, NOW + row->now, &e);
-		for (size_t k = 0; k < x.over_n; k++)
+		for (size_t k = 0; k < x.settled_n; k++)
 			(void)snprintf(over + strlen(over), sizeof(over) - strlen(over), "%s%d", k > 0 ? " " : "",
-				       (int)x.over[k]);
+				       (int)x.settled[k]);
 		if (verdict != row->verdict || strcmp(over, row->over ? row->over : "") != 0 ||
 		    x.changed != row->changed)
 			fail_msg("%s: verdict %d, over \"%s\", changed %d", row->what, verdict, over, x.changed);
@@ -184,9 +184,9 @@ static void however_many_it_ends_all_are_over(void **unused)
 		assert_true(settle_add_neighbour(&x, &other, i == 1));
 	}
 	assert_int_equal(settle_rule(&x, NOW + 20 * S, &e), SETTLE_ENDED);
-	assert_int_equal(x.over_n, MANY);
+	assert_int_equal(x.settled_n, MANY);
 	for (int i = 0; i < MANY; i++)
-		assert_int_equal(x.over[i], i + 1);
+		assert_int_equal(x.settled[i], i + 1);
 	settle_done(&x);
 }
 

@@ -210,7 +210,7 @@ static void compare_events(struct golden *g, const struct node *expected, const 
 					.entry = &entry,
 					.reached = &reached,
 					.now_ms = g->now_ms,
-					.view = {.account = account, .flag_count = decide_no_flags, .ctx = g}};
+					.queries = {.account = account, .flag_count = decide_no_flags, .ctx = g}};
 
 	buf_init(&lines, LINES_MAX);
 	if (decide(&in, &decision, &why) < 0) {
