@@ -183,7 +183,7 @@ void lookup_job_begin(struct lookup_job *w)
 
 	if (webhook->definition != w->source->definition)
 		webhook = w->renewed = parsed_webhook_borrow(w->source->definition, &w->q->parsed->webhook);
-	if (!webhook->is_open)
+	if (!webhook->has_item)
 		w->over(w, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE), webhook->result.reason);
 	else if (lookup_plan_new(w->source->definition, &webhook->context, &w->lookup_plan, &why) < 0)
 		w->over(w, lookup_result_of(LOOKUP_ODD, UPSTREAM_ANSWER_TROUBLE), why.text);

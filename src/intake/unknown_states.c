@@ -89,7 +89,7 @@ enum state_note {
 /* Remembers it. */
 static enum state_note take_note(struct unknown_states *u, const struct source *s, const struct unknown_state *state)
 {
-	CLEANUP(mem_freep) char *name = mem_fmt("%s %s", state->place, state->text);
+	CLEANUP(mem_freep) char *name = mem_fmt("%s %s", state->reference, state->text);
 	enum state_note news = STATE_NOTE_STATE;
 	struct known_source *k;
 

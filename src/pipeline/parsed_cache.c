@@ -86,7 +86,7 @@ void parsed_cache_add(struct parsed_cache *r, const struct config *c, struct par
 	size_t bytes = parsed_webhook_bytes(p);
 
 	parsed_cache_remove(r, p->webhook.id);
-	if (!p->is_open || p->has_lookup || !s || p->definition != s->definition || bytes > PARSED_CACHE_BYTES_MAX ||
+	if (!p->has_item || p->has_lookup || !s || p->definition != s->definition || bytes > PARSED_CACHE_BYTES_MAX ||
 	    !make_room(r, bytes)) {
 		parsed_webhook_free(p);
 		return;

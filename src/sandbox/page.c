@@ -141,7 +141,7 @@ static void pages_add_walk(struct pages *p, const struct definition *d, const st
 	struct eval_context context = sample->context;
 	struct customer found = {0};
 
-	if (!sample->is_open)
+	if (!sample->has_item)
 		return;
 	context.taken = &found.taken;
 	for (size_t i = 0; i < about->steps_n; i++) {

@@ -294,7 +294,7 @@ struct node *states_spell(struct states *s, const struct node *matcher, const ch
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
 
 struct reference_search {
-	const char *place;
+	const char *text;
 	bool found;
 };
 
@@ -302,7 +302,7 @@ static void see_reference(void *ctx, const struct reference *r)
 {
 	struct reference_search *l = ctx;
 
-	l->found = l->found || strcmp(reference_text(r), l->place) == 0;
+	l->found = l->found || strcmp(reference_text(r), l->text) == 0;
 }
 
 static char *state_field_words(const struct state_field *p)
@@ -346,7 +346,7 @@ static void check_meanings(const struct state_field *p, const struct node *n, co
 
 static bool is_looked_at(const struct state_field *p, const struct matcher *const *matchers, size_t matchers_n)
 {
-	struct reference_search l = {.place = reference_text(p->reference)};
+	struct reference_search l = {.text = reference_text(p->reference)};
 
 	for (size_t k = 0; k < matchers_n; k++)
 		if (matchers[k])
@@ -448,9 +448,9 @@ bool states_unknown(const struct states *s, const struct matcher *const *asked, 
 			continue;
 		text[property_value_cut(text, strlen(text), STATES_TEXT_MAX)] = '\0';
 		*ret = (struct unknown_state){.text = TAKE(text),
-					      .place = reference_text(p->reference),
-					      .words = p->words,
-					      .rest = p->rest != NULL};
+					      .reference = reference_text(p->reference),
+					      .meanings = p->words,
+					      .has_wildcard = p->rest != NULL};
 		return true;
 	}
 	return false;
@@ -460,21 +460,21 @@ void unknown_state_describe(const struct unknown_state *u, const char *source, c
 {
 	char shown[PROPERTY_SHOWN_MAX];
 	const char *state = property_value_shown(u->text, shown);
-	size_t first = strcspn(u->words, " ");
+	size_t first = strcspn(u->meanings, " ");
 
 	buf_addf(to,
 		 "the state \"%s\" at %s is not one that the definition knows (%s): say in sources.%s.definition what "
 		 "it means, ",
-		 state, u->place, outcome, source);
+		 state, u->reference, outcome, source);
 	/* What stands for itself between double quotes in YAML, as it is shown. */
 	if (strcmp(u->text, state) != 0 || strcmp(state, REST) == 0 || strpbrk(state, "\"\\"))
 		state = "STATE";
-	if (u->words[0] != '\0')
-		buf_addf(to, "as in states: {%s: {\"%s\": %.*s}} (%s, or ~ for nothing)", u->place, state, (int)first,
-			 u->words, u->words);
+	if (u->meanings[0] != '\0')
+		buf_addf(to, "as in states: {%s: {\"%s\": %.*s}} (%s, or ~ for nothing)", u->reference, state,
+			 (int)first, u->meanings, u->meanings);
 	else
 		buf_addf(to,
 			 "in closed or opened, or mend it where it is sent; where it means nothing, states: {%s: "
 			 "{\"%s\": ~}}",
-			 u->place, state);
+			 u->reference, state);
 }

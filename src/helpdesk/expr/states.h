@@ -45,10 +45,11 @@ void states_check(const struct states *s, const struct node *n, const struct mat
 #define STATES_TEXT_MAX 200 /* bytes that are kept of an unknown state */
 
 struct unknown_state {
-	char *text;        /* as it came, cut; NULL: there is none */
-	const char *place; /* the reference; the definition's */
-	const char *words; /* "open or closed": the meanings that matchers ask for there; "": none; the definition's */
-	bool rest;         /* the definition says what states mean that it does not name */
+	char *text;            /* as it came, cut; NULL: there is none */
+	const char *reference; /* the reference; the definition's */
+	const char
+		*meanings; /* "open or closed": the meanings that matchers ask for there; "": none; the definition's */
+	bool has_wildcard; /* the definition says what states mean that it does not name */
 };
 void unknown_state_done(struct unknown_state *u);
 

@@ -293,7 +293,7 @@ static int open_context(struct parsed_webhook *p, struct err *reterr)
 		p->context.item = p->context.root = NULL;
 		return r;
 	}
-	p->is_open = true;
+	p->has_item = true;
 	return 0;
 }
 
@@ -304,7 +304,7 @@ static void close_context(struct parsed_webhook *p)
 	p->body = NULL;
 	p->tree_bytes = 0;
 	p->context = (struct eval_context){0};
-	p->is_open = false;
+	p->has_item = false;
 }
 
 static struct parsed_webhook *parse(const struct definition *d, const struct webhook *w, bool is_borrowed,
@@ -380,7 +380,7 @@ size_t parsed_webhook_bytes(const struct parsed_webhook *p)
 
 void parsed_webhook_add_lookup(struct parsed_webhook *p, struct customer *c)
 {
-	INSIST(p->is_open && !p->has_lookup);
+	INSIST(p->has_item && !p->has_lookup);
 	p->customer = *c;
 	*c = (struct customer){0};
 	p->has_lookup = true;

@@ -89,7 +89,7 @@ struct parsed_webhook {
 	const struct definition *definition; /* NULL: it is bare: only its webhook is there */
 	/* The body is in its form, and where the definition has `each`, the item is the only one of the list there.
 	 * False: context has no item, and the reading tells why. */
-	bool is_open;
+	bool has_item;
 	struct json_object *body;
 	size_t tree_bytes;           /* what that may take: an estimate */
 	struct pairs query;          /* decoded */

@@ -166,7 +166,7 @@ void parsed_webhook_explain_url(const struct parsed_webhook *p, struct buf *to)
 {
 	struct telling t = {.d = p->definition, .s = &p->context, .to = to};
 
-	if (p->is_open)
+	if (p->has_item)
 		tell_url(&t);
 }
 
@@ -192,7 +192,7 @@ void parsed_webhook_explain(const struct parsed_webhook *p, struct buf *to)
 	struct telling t = {.d = d, .s = &p->context, .to = to};
 	bool said;
 
-	if (!p->is_open) {
+	if (!p->has_item) {
 		buf_addf(to, "%s\n", p->result.reason);
 		return;
 	}

@@ -76,7 +76,7 @@ static bool has_lookup(struct sample_tests *all, const struct sample_test_item *
 	CLEANUP(mem_freep) char *text = NULL;
 	bool told = all->told_unreadable;
 
-	if (!all->lost_conversation || !item->parsed->is_open)
+	if (!all->lost_conversation || !item->parsed->has_item)
 		return false;
 	text = value_expr_text(all->d->conversation, &item->parsed->context);
 	if (text)
@@ -110,10 +110,11 @@ static bool sample_test_read(struct sample_tests *all, struct sample_test *s, co
 				     says_word(s->kind, s->transition),
 				     says_word(reading->kind, reading->signal.transition));
 	}
-	if (reading->unknown_state.text && !reading->unknown_state.rest)
+	if (reading->unknown_state.text && !reading->unknown_state.has_wildcard)
 		problems_warn(all->problems, s->at,
 			      "the state \"%s\" of this sample is not one that `states` names at %s: add it",
-			      property_value_shown(reading->unknown_state.text, shown), reading->unknown_state.place);
+			      property_value_shown(reading->unknown_state.text, shown),
+			      reading->unknown_state.reference);
 	if (good)
 		s->said = reading->signal.transition;
 	/* Such a one would be answered without a proof, and lost. */
@@ -285,7 +286,7 @@ static void check_words(const struct sample_tests *all)
 	for (size_t i = 0; i < all->n; i++) {
 		u.test = &all->items[i];
 		for (size_t k = 0; u.test->kind == PARSE_SIGNAL && k < u.test->n; k++)
-			if (u.test->items[k].parsed->is_open)
+			if (u.test->items[k].parsed->has_item)
 				attributes_unmapped(all->d->attributes, &u.test->items[k].parsed->context,
 						    warn_of_unnamed, &u);
 	}

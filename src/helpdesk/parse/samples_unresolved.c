@@ -100,7 +100,7 @@ static void complain(const struct search *s, const struct reference *reference)
 		if (i < NAMES_SHOWN)
 			buf_addf(&names, "%s%s", i > 0 ? ", " : "", one->name);
 		for (size_t k = 0; k < one->n && !hint; k++)
-			if (one->items[k].parsed->is_open)
+			if (one->items[k].parsed->has_item)
 				hint = item_hint(reference, &one->items[k].parsed->context);
 	}
 	if (s->tests->n > NAMES_SHOWN)
@@ -130,7 +130,8 @@ static void search_reference(void *ctx, const struct reference *reference)
 		const struct sample_test *one = &s->tests->items[i];
 
 		for (size_t k = 0; k < one->n && !found; k++)
-			found = one->items[k].parsed->is_open && item_has(s, reference, &one->items[k].parsed->context);
+			found = one->items[k].parsed->has_item &&
+				item_has(s, reference, &one->items[k].parsed->context);
 	}
 	if (!found) {
 		complain(s, reference);
@@ -247,7 +248,7 @@ void sample_tests_find_unresolved(struct sample_tests *all)
 
 	for (size_t i = 0; i < all->n; i++)
 		for (size_t k = 0; k < all->items[i].n; k++)
-			any_open = any_open || all->items[i].items[k].parsed->is_open;
+			any_open = any_open || all->items[i].items[k].parsed->has_item;
 	if (!any_open)
 		return;
 	search_value_expr(&s, node_get(all->root, "conversation"));

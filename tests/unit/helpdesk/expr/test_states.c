@@ -398,10 +398,10 @@ static void mistakes_in_states_are_told_with_their_place(void **state)
 	}
 }
 
-static char *told(const char *text, const char *place, const char *words)
+static char *described(const char *text, const char *reference, const char *meanings)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(text);
-	const struct unknown_state u = {.text = copy, .place = place, .words = words};
+	const struct unknown_state u = {.text = copy, .reference = reference, .meanings = meanings};
 	struct buf to;
 
 	buf_init(&to, 2000);
@@ -412,7 +412,7 @@ static char *told(const char *text, const char *place, const char *words)
 static void the_warning_names_state_place_and_remedy(void **state)
 {
 	static const struct {
-		const char *text, *place, *words, *says;
+		const char *text, *reference, *meanings, *says;
 	} cases[] = {
 		{"wartet", "/ticket/state", "open or closed",
 		 "the state \"wartet\" at /ticket/state is not one that the definition knows (the webhook is ignored): "
@@ -434,7 +434,7 @@ static void the_warning_names_state_place_and_remedy(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		CLEANUP(mem_freep) char *text = told(cases[i].text, cases[i].place, cases[i].words);
+		CLEANUP(mem_freep) char *text = described(cases[i].text, cases[i].reference, cases[i].meanings);
 
 		if (!strstr(text, cases[i].says))
 			fail_msg("\"%s\" does not say \"%s\"", text, cases[i].says);

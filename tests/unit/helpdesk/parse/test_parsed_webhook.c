@@ -27,7 +27,7 @@ static void it_takes_over_the_webhook(void **state)
 	(void)state;
 	assert_null(w.body);
 	assert_int_equal(json_reads() - before, 1);
-	assert_true(p->is_open);
+	assert_true(p->has_item);
 	assert_int_equal(p->result.kind, PARSE_SIGNAL);
 	assert_string_equal(p->result.signal.conversation, "7");
 	assert_string_equal(p->result.signal.customer, "1");
@@ -71,7 +71,7 @@ static void one_that_does_not_read_says_why(void **state)
 		struct webhook w = webhook_of(cases[i].body);
 		struct parsed_webhook *p = parsed_webhook_new(d, &w, NULL, 0);
 
-		assert_false(p->is_open);
+		assert_false(p->has_item);
 		assert_null(p->context.item);
 		assert_int_equal(p->result.kind, cases[i].kind);
 		if (!strstr(p->result.reason, cases[i].reason))
