@@ -10,14 +10,14 @@
 #define ATTRIBUTE_WORDS_MAX 200
 
 /* VALUE: text. A word whose text is NULL leaves the attribute out. */
-struct word {
+struct value_mapping {
 	char *value;
 	char *text;
 };
 
 struct attribute_expr {
-	struct value_expr *fact;
-	struct word *words; /* NULL: the value itself */
+	struct value_expr *expr;
+	struct value_mapping *mappings; /* NULL: the value itself */
 	size_t n;
 };
 
@@ -42,20 +42,20 @@ const char *const attributes_own[ATTRIBUTES_OWN_N + 1] = {
 };
 const char *const attributes_usual[] = {"Channel", "Agent", "Team", "Tags", "Initiated By", NULL};
 
-static void attribute_expr_compile_words(struct attribute_expr *a, const struct node *n, struct problems *problems)
+static void attribute_expr_compile_mappings(struct attribute_expr *a, const struct node *n, struct problems *problems)
 {
 	if (n->type != NODE_MAP || n->n == 0 || n->n > ATTRIBUTE_WORDS_MAX) {
 		problems_error(problems, n,
 			       "expected a mapping from values to texts, as in {AGENT: agent, \"*\": other}");
 		return;
 	}
-	a->words = mem_new(n->n, sizeof(*a->words));
+	a->mappings = mem_new(n->n, sizeof(*a->mappings));
 	for (; a->n < n->n; a->n++) {
 		const struct node *word = n->items[a->n];
 
 		if (word->type != NODE_SCALAR && word->type != NODE_NULL)
 			problems_error(problems, word, "expected text, not %s", node_kind(word));
-		a->words[a->n] = (struct word){.value = mem_str(word->key), .text = mem_str(word->text)};
+		a->mappings[a->n] = (struct value_mapping){.value = mem_str(word->key), .text = mem_str(word->text)};
 	}
 }
 
@@ -82,8 +82,8 @@ bool attribute_is_value_map(const struct node *n)
 static void attribute_expr_compile(struct attribute_expr *a, const struct node *n, struct problems *problems)
 {
 	if (attribute_is_value_map(n)) {
-		a->fact = value_expr_compile_text(n->items[0], n->items[0]->key, problems);
-		attribute_expr_compile_words(a, n->items[0], problems);
+		a->expr = value_expr_compile_text(n->items[0], n->items[0]->key, problems);
+		attribute_expr_compile_mappings(a, n->items[0], problems);
 	} else if (is_bare_text(n)) {
 		problems_error(problems, n,
 			       "\"%.64s\" is no reference (\"/…\"): expected one, a template (\"{/…} {/…}\"; what a "
@@ -93,7 +93,7 @@ static void attribute_expr_compile(struct attribute_expr *a, const struct node *
 			       "text in every event write {/some/reference: {\"*\": %.64s}}",
 			       n->text, n->text);
 	} else if (n->type == NODE_SCALAR || n->type == NODE_LIST || value_expr_is_choice(n)) {
-		a->fact = value_expr_compile(n, VALUE_EXPR_PROPERTY, problems);
+		a->expr = value_expr_compile(n, VALUE_EXPR_PROPERTY, problems);
 	} else {
 		problems_error(problems, n,
 			       "expected a reference, a template, {reference: {VALUE: text, \"*\": text}}, {when: "
@@ -106,7 +106,7 @@ static void attribute_expr_compile(struct attribute_expr *a, const struct node *
 static void attribute_compile(struct attribute *a, const struct node *n, struct problems *problems)
 {
 	const char *fault = property_value_name_fault(n->key);
-	bool has_words = false;
+	bool has_value_map = false;
 	size_t len;
 
 	if (fault)
@@ -120,8 +120,8 @@ static void attribute_compile(struct attribute *a, const struct node *n, struct 
 	len = strlen(a->name);
 	a->is_id = len >= 2 && strcmp(a->name + len - 2, "ID") == 0;
 	for (size_t i = 0; n->type == NODE_LIST && i < n->n; i++)
-		has_words = has_words || attribute_is_value_map(n->items[i]);
-	if (!has_words || n->n > VALUE_EXPR_MAX) {
+		has_value_map = has_value_map || attribute_is_value_map(n->items[i]);
+	if (!has_value_map || n->n > VALUE_EXPR_MAX) {
 		attribute_expr_compile(&a->items[a->n++], n, problems);
 		return;
 	}
@@ -159,11 +159,11 @@ void attributes_free(struct attributes *a)
 			struct attribute_expr *from = &a->items[i].items[k];
 
 			for (size_t w = 0; w < from->n; w++) {
-				free(from->words[w].value);
-				free(from->words[w].text);
+				free(from->mappings[w].value);
+				free(from->mappings[w].text);
 			}
-			free(from->words);
-			value_expr_free(from->fact);
+			free(from->mappings);
+			value_expr_free(from->expr);
 		}
 	}
 	free(a);
@@ -172,15 +172,15 @@ void attributes_free(struct attributes *a)
 /* ---- words ------------------------------------------------------------------------------------------------------- */
 
 /* The one for that value, "*" for any other; NULL: it is not named. */
-static const struct word *attribute_expr_word(const struct attribute_expr *a, const char *value)
+static const struct value_mapping *attribute_expr_mapping(const struct attribute_expr *a, const char *value)
 {
-	const struct word *other = NULL;
+	const struct value_mapping *other = NULL;
 
 	for (size_t i = 0; i < a->n; i++) {
-		if (text_same(a->words[i].value, value))
-			return &a->words[i];
-		if (strcmp(a->words[i].value, "*") == 0)
-			other = &a->words[i];
+		if (text_same(a->mappings[i].value, value))
+			return &a->mappings[i];
+		if (strcmp(a->mappings[i].value, "*") == 0)
+			other = &a->mappings[i];
 	}
 	return other;
 }
@@ -188,9 +188,9 @@ static const struct word *attribute_expr_word(const struct attribute_expr *a, co
 /* NULL: it is left out. */
 static const char *attribute_expr_mapped(const struct attribute_expr *a, const char *value)
 {
-	const struct word *word = attribute_expr_word(a, value);
+	const struct value_mapping *mapping = attribute_expr_mapping(a, value);
 
-	return word ? word->text : NULL;
+	return mapping ? mapping->text : NULL;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -198,23 +198,23 @@ static const char *attribute_expr_mapped(const struct attribute_expr *a, const c
 /* Of a list, a text for each element that has one, once each; NULL where none has. */
 static struct json_object *attribute_expr_read(const struct attribute_expr *a, const struct eval_context *s)
 {
-	struct json_object *value = value_expr_json(a->fact, s), *said = NULL;
+	struct json_object *value = value_expr_json(a->expr, s), *mapped = NULL;
 
-	if (!a->words)
+	if (!a->mappings)
 		return value;
 	if (json_object_is_type(value, json_type_array)) {
 		for (size_t i = 0; i < json_object_array_length(value); i++)
 			(void)property_value_append(
-				&said,
+				&mapped,
 				attribute_expr_mapped(a, json_object_get_string(json_object_array_get_idx(value, i))));
 	} else {
 		CLEANUP(mem_freep) char *own = NULL;
 		const char *text = value_peek(value, &own);
 
-		said = text ? property_value_text(attribute_expr_mapped(a, text)) : NULL;
+		mapped = text ? property_value_text(attribute_expr_mapped(a, text)) : NULL;
 	}
 	json_object_put(value);
-	return said;
+	return mapped;
 }
 
 /* from: the source that gives it, where there is one. */
@@ -260,9 +260,9 @@ void attributes_each(const struct attributes *a, const struct eval_context *s,
 		CLEANUP(json_putp) struct json_object *value = attribute_read(one, s, &from);
 
 		if (value)
-			fn(ctx, one->name, from->fact, value);
+			fn(ctx, one->name, from->expr, value);
 		for (size_t k = 0; k < one->n && !value; k++)
-			fn(ctx, one->name, one->items[k].fact, NULL);
+			fn(ctx, one->name, one->items[k].expr, NULL);
 	}
 }
 
@@ -271,14 +271,14 @@ static void attribute_expr_unmapped(const struct attribute_expr *a, const struct
 					       const char *value),
 				    void *ctx)
 {
-	CLEANUP(json_putp) struct json_object *value = a->words ? value_expr_json(a->fact, s) : NULL;
+	CLEANUP(json_putp) struct json_object *value = a->mappings ? value_expr_json(a->expr, s) : NULL;
 	bool list = json_object_is_type(value, json_type_array);
 
 	for (size_t i = 0; value && i < (list ? json_object_array_length(value) : 1); i++) {
 		CLEANUP(mem_freep) char *text = json_scalar(list ? json_object_array_get_idx(value, i) : value);
 
-		if (text && !attribute_expr_word(a, text))
-			fn(ctx, name, a->fact, text);
+		if (text && !attribute_expr_mapping(a, text))
+			fn(ctx, name, a->expr, text);
 	}
 }
 
@@ -309,7 +309,7 @@ void attributes_references_of(const struct attributes *a, size_t i, void (*fn)(v
 			      void *ctx)
 {
 	for (size_t k = 0; k < a->items[i].n; k++)
-		value_expr_references(a->items[i].items[k].fact, fn, ctx);
+		value_expr_references(a->items[i].items[k].expr, fn, ctx);
 }
 
 void attributes_references(const struct attributes *a, void (*fn)(void *ctx, const struct reference *r), void *ctx)

@@ -20,13 +20,13 @@
  * A text on its way into parts. A token is a quoted text, a bracketed one, or one byte; a quote or bracket without its
  * end is one byte. What was found once is kept, so that the whole takes one way through the text.
  */
-struct parts {
+struct address_cursor {
 	const char *at, *end;
 	const char *last_quote, *last_bracket; /* where the last of them stands; NULL: nowhere */
 	const char *mark; /* the first token from `at` on with an @ or a "<"; NULL: not looked for */
 };
 
-static size_t token_length(const struct parts *p, const char *at)
+static size_t token_length(const struct address_cursor *p, const char *at)
 {
 	if (*at == '"' && p->last_quote && at < p->last_quote)
 		return (size_t)((const char *)memchr(at + 1, '"', (size_t)(p->end - at) - 1) + 1 - at);
@@ -36,7 +36,7 @@ static size_t token_length(const struct parts *p, const char *at)
 }
 
 /* Whether a name stands before the next address: "Kim <" in "Berg, Kim <kim@example.com>". */
-static bool name_goes_on(struct parts *p, const char *at)
+static bool name_continues(struct address_cursor *p, const char *at)
 {
 	if (!p->mark || p->mark < at)
 		for (p->mark = at; p->mark < p->end && *p->mark != '@' && *p->mark != '<';)
@@ -45,7 +45,7 @@ static bool name_goes_on(struct parts *p, const char *at)
 }
 
 /* The next part, without its separator; NULL behind the last. */
-static const char *parts_next(struct parts *p, size_t *ret_len)
+static const char *address_next(struct address_cursor *p, size_t *ret_len)
 {
 	const char *start = p->at, *at = start;
 	bool address = false; /* the part has one, or brackets for one */
@@ -53,7 +53,7 @@ static const char *parts_next(struct parts *p, size_t *ret_len)
 	if (!start)
 		return NULL;
 	while (at < p->end) {
-		if (*at == ';' || (*at == ',' && (address || !name_goes_on(p, at + 1))))
+		if (*at == ';' || (*at == ',' && (address || !name_continues(p, at + 1))))
 			break;
 		address = address || *at == '@' || *at == '<' || (p->end - at >= 3 && memcmp(at, "%40", 3) == 0);
 		at += token_length(p, at);
@@ -102,7 +102,7 @@ bool addresses_add(struct addresses *a, const char *raw, bool primary)
 	CLEANUP(mem_freep) char *copy = raw ? mem_str(raw) : NULL;
 	const char *text = raw ? text_trim_unseen(copy) : "", *part;
 	size_t mailto = email_mailto(text), len = strlen(text);
-	struct parts parts = {0};
+	struct address_cursor cursor = {0};
 	bool any = false;
 
 	if (url_scheme(text) > 0)
@@ -111,13 +111,13 @@ bool addresses_add(struct addresses *a, const char *raw, bool primary)
 		text += mailto;
 		len = strcspn(text, "?#");
 	}
-	parts = (struct parts){
+	cursor = (struct address_cursor){
 		.at = text,
 		.end = text + len,
 		.last_quote = memrchr(text, '"', len),
 		.last_bracket = memrchr(text, '>', len),
 	};
-	while ((part = parts_next(&parts, &len)))
+	while ((part = address_next(&cursor, &len)))
 		any = add_part(a, part, len, mailto > 0, primary) || any;
 	return any;
 }

@@ -9,7 +9,7 @@
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-static struct reference *place_compile(const struct node *n, bool only_pointers, struct problems *problems)
+static struct reference *ref_compile(const struct node *n, bool only_pointers, struct problems *problems)
 {
 	struct reference *r = NULL;
 	struct err e;
@@ -37,12 +37,12 @@ void email_refs_compile(struct email_refs *p, const struct node *emails, const s
 		n = 0;
 	}
 	for (size_t i = 0; i < n; i++) {
-		p->emails[p->n] = place_compile(is_list ? emails->items[i] : emails, only_pointers, problems);
+		p->emails[p->n] = ref_compile(is_list ? emails->items[i] : emails, only_pointers, problems);
 		p->n += p->emails[p->n] != NULL;
 	}
 	if (!primary)
 		return;
-	p->primary = place_compile(primary, only_pointers, problems);
+	p->primary = ref_compile(primary, only_pointers, problems);
 	if (problems->errors > errors)
 		return;
 	if (p->n > 1)
@@ -76,8 +76,8 @@ static bool add_value(struct addresses *to, struct json_object *o, bool primary)
 	return any;
 }
 
-static bool place_read(const struct reference *emails, const struct reference *primary, const struct eval_context *s,
-		       struct addresses *to)
+static bool ref_read(const struct reference *emails, const struct reference *primary, const struct eval_context *s,
+		     struct addresses *to)
 {
 	struct values found, marks = {0};
 	bool any = false;
@@ -100,7 +100,7 @@ static bool place_read(const struct reference *emails, const struct reference *p
 bool email_refs_read(const struct email_refs *p, const struct eval_context *s, struct addresses *to)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (place_read(p->emails[i], p->primary, s, to))
+		if (ref_read(p->emails[i], p->primary, s, to))
 			return true;
 	return false;
 }
@@ -109,7 +109,7 @@ const struct reference *email_refs_target(const struct email_refs *p, const stru
 {
 	for (size_t i = 0; i < p->n; i++) {
 		struct addresses found = {0};
-		bool any = place_read(p->emails[i], NULL, s, &found);
+		bool any = ref_read(p->emails[i], NULL, s, &found);
 
 		addresses_done(&found);
 		if (any)

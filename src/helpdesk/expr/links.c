@@ -12,14 +12,14 @@ struct links {
 };
 
 /* The first part of a template: its text, or NULL for a reference. */
-struct beginning {
+struct first_text {
 	bool seen;
 	const char *text;
 };
 
-static void see_beginning(void *ctx, const char *text, const struct reference *r)
+static void note_first_text(void *ctx, const char *text, const struct reference *r)
 {
-	struct beginning *b = ctx;
+	struct first_text *b = ctx;
 
 	(void)r;
 	if (!b->seen)
@@ -30,10 +30,10 @@ static void see_beginning(void *ctx, const char *text, const struct reference *r
 void links_check_beginning(const struct template *t, const struct node *n, struct problems *problems)
 {
 	static const char *const schemes[] = {"https://", "http://"};
-	struct beginning b = {0};
+	struct first_text b = {0};
 	bool good;
 
-	template_parts(t, see_beginning, &b);
+	template_parts(t, note_first_text, &b);
 	good = b.seen && !b.text;
 	/* Compares no further than the text goes: a reference may stand behind "https://". */
 	for (size_t i = 0; b.text && i < sizeof(schemes) / sizeof(*schemes); i++)

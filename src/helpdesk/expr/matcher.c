@@ -387,16 +387,16 @@ static bool clause_holds_but(const struct clause *c, const char *reference, cons
 
 bool matcher_depends_on(const struct matcher *m, const char *reference, const struct eval_context *s)
 {
-	bool hangs = false, asks;
+	bool depends = false, asks;
 
 	for (size_t i = 0; i < m->n; i++) {
 		if (!clause_holds_but(&m->clauses[i], reference, s, &asks))
 			continue;
 		if (!asks)
 			return false;
-		hangs = true;
+		depends = true;
 	}
-	return hangs;
+	return depends;
 }
 
 static bool condition_names(const struct condition *c, const char *value)

@@ -18,7 +18,7 @@
 /* The compiled expression, which learns from the texts. One thread at a time. */
 struct machine {
 	regex_t regex;
-	size_t worn; /* parts times bytes */
+	size_t used; /* parts times bytes */
 };
 
 struct pattern {
@@ -30,22 +30,22 @@ struct pattern {
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 /* The parts of a pattern that is being weighed, by depth of its groups. */
-struct weighing {
+struct pattern_cost {
 	size_t sum[PATTERN_DEPTH_MAX];  /* of the group so far */
 	size_t last[PATTERN_DEPTH_MAX]; /* of them the last part, which a repetition repeats */
 	size_t depth;
 };
 
-static void weigh_part(struct weighing *w, size_t weight)
+static void cost_add_part(struct pattern_cost *c, size_t parts)
 {
-	w->last[w->depth] = weight;
-	w->sum[w->depth] += weight;
+	c->last[c->depth] = parts;
+	c->sum[c->depth] += parts;
 }
 
-static void weigh_repetition(struct weighing *w, size_t times)
+static void cost_repeat_part(struct pattern_cost *c, size_t times)
 {
-	w->sum[w->depth] += w->last[w->depth] * (times - 1);
-	w->last[w->depth] *= times;
+	c->sum[c->depth] += c->last[c->depth] * (times - 1);
+	c->last[c->depth] *= times;
 }
 
 /* "{2,5}": 5. 1 where that is no repetition. */
@@ -161,7 +161,7 @@ static int check_group(const char *at, struct err *reterr)
 /* Counts the parts. Whether it is a pattern at all is regcomp's question. */
 static int pattern_cost(const char *p, size_t *ret_parts, struct err *reterr)
 {
-	struct weighing w = {0};
+	struct pattern_cost c = {0};
 
 	if (strlen(p) > PATTERN_LENGTH_MAX)
 		return err_set(reterr, -EINVAL, "this regular expression is too long: expected at most %d bytes",
@@ -174,48 +174,48 @@ static int pattern_cost(const char *p, size_t *ret_parts, struct err *reterr)
 		switch (*p) {
 		case '(':
 			r = check_group(p, reterr);
-			if (++w.depth == PATTERN_DEPTH_MAX)
+			if (++c.depth == PATTERN_DEPTH_MAX)
 				return too_many(reterr);
-			w.sum[w.depth] = w.last[w.depth] = 0;
+			c.sum[c.depth] = c.last[c.depth] = 0;
 			break;
 		case ')':
-			if (w.depth ==
+			if (c.depth ==
 			    0) /* the C library takes it for a letter; the parts would not be seen as they are */
 				return err_set(
 					reterr, -EINVAL,
 					"this regular expression has a ) without its (: write \\) for the letter");
-			inner = w.sum[w.depth--];
-			weigh_part(&w, inner + 1);
+			inner = c.sum[c.depth--];
+			cost_add_part(&c, inner + 1);
 			break;
 		case '*':
 		case '?':
 			break; /* nothing is written out */
 		case '+':
-			weigh_repetition(&w, 2);
+			cost_repeat_part(&c, 2);
 			break;
 		case '{':
-			weigh_repetition(&w, interval_times(p));
+			cost_repeat_part(&c, interval_times(p));
 			break;
 		case '[':
 			p = bracket_end(p);
 			r = check_set(begin, p, reterr);
-			weigh_part(&w, 1);
+			cost_add_part(&c, 1);
 			break;
 		case '\\':
 			r = check_escape(p + 1, reterr);
 			p += p[1] != '\0';
-			weigh_part(&w, 1);
+			cost_add_part(&c, 1);
 			break;
 		default:
-			weigh_part(&w, 1);
+			cost_add_part(&c, 1);
 			break;
 		}
 		if (r < 0)
 			return r;
-		if (w.sum[w.depth] > PATTERN_PARTS_MAX)
+		if (c.sum[c.depth] > PATTERN_PARTS_MAX)
 			return too_many(reterr);
 	}
-	*ret_parts = w.sum[w.depth] + 1;
+	*ret_parts = c.sum[c.depth] + 1;
 	return 0;
 }
 
@@ -300,8 +300,8 @@ bool pattern_is_found(struct pattern *p, const char *text, size_t *left)
 	if (code == REG_ESPACE) /* not "is not found": the webhook would count as of no interest */
 		mem_lacking();
 	*left -= len;
-	m->worn += p->parts * len;
-	if (m->worn <= PATTERN_EXHAUSTED)
+	m->used += p->parts * len;
+	if (m->used <= PATTERN_EXHAUSTED)
 		m = atomic_exchange(&p->idle, m);
 	machine_free(m);
 	return code == 0;

@@ -9,15 +9,15 @@
 #include "helpdesk/expr/keys.h"
 
 #define STATE_FIELDS_MAX 8
-#define STATES_MAX 200 /* of one place */
-#define WORDS_MAX 500  /* bytes of the meanings in a message */
-#define REST "*"
+#define STATES_MAX 200        /* of one place */
+#define MEANINGS_TEXT_MAX 500 /* bytes of the meanings in a message */
+#define STATE_WILDCARD "*"
 #define NO_STATE                                                                                             \
 	"(no state means this)" /* stands for a list of states that is empty: a condition names one at least \
 				 */
 
 struct meaning {
-	char *word;
+	char *text;
 	bool asked; /* a matcher has {means: word} */
 };
 
@@ -25,9 +25,9 @@ struct state_field {
 	struct reference *reference;
 	struct meaning *meanings;
 	size_t meanings_n;
-	struct pairs states; /* state → meaning, "" for nothing; all but "*" */
-	const char *rest;    /* the meaning of "*"; NULL: none. One of meanings */
-	char *words;         /* "open or closed": the meanings that are asked for */
+	struct pairs states;  /* state → meaning, "" for nothing; all but "*" */
+	const char *wildcard; /* the meaning of "*"; NULL: none. One of meanings */
+	char *meanings_text;  /* "open or closed": the meanings that are asked for */
 };
 
 struct states {
@@ -37,20 +37,20 @@ struct states {
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-static struct meaning *state_field_meaning(struct state_field *p, const char *word)
+static struct meaning *state_field_meaning(struct state_field *p, const char *meaning)
 {
 	for (size_t i = 0; i < p->meanings_n; i++)
-		if (strcmp(p->meanings[i].word, word) == 0)
+		if (strcmp(p->meanings[i].text, meaning) == 0)
 			return &p->meanings[i];
 	return NULL;
 }
 
-static void state_field_add_meaning(struct state_field *p, const char *word)
+static void state_field_add_meaning(struct state_field *p, const char *meaning)
 {
-	if (state_field_meaning(p, word))
+	if (state_field_meaning(p, meaning))
 		return;
 	MEM_ROOM(p->meanings, p->meanings_n);
-	p->meanings[p->meanings_n++] = (struct meaning){.word = mem_str(word)};
+	p->meanings[p->meanings_n++] = (struct meaning){.text = mem_str(meaning)};
 }
 
 static void compile_state(struct state_field *p, const struct node *n, struct problems *problems)
@@ -75,10 +75,10 @@ static void compile_state(struct state_field *p, const struct node *n, struct pr
 	}
 	if (n->type == NODE_SCALAR)
 		state_field_add_meaning(p, n->text);
-	if (strcmp(n->key, REST) != 0)
+	if (strcmp(n->key, STATE_WILDCARD) != 0)
 		pairs_add(&p->states, n->key, n->type == NODE_NULL ? "" : n->text);
 	else if (n->type == NODE_SCALAR)
-		p->rest = state_field_meaning(p, n->text)->word;
+		p->wildcard = state_field_meaning(p, n->text)->text;
 }
 
 static void compile_state_field(struct states *s, const struct node *n, struct problems *problems)
@@ -135,10 +135,10 @@ void states_free(struct states *s)
 
 		reference_free(p->reference);
 		for (size_t k = 0; k < p->meanings_n; k++)
-			free(p->meanings[k].word);
+			free(p->meanings[k].text);
 		free(p->meanings);
 		pairs_done(&p->states);
-		free(p->words);
+		free(p->meanings_text);
 	}
 	free(s);
 }
@@ -168,7 +168,8 @@ static struct node *node_beside(const struct node *n, enum node_type type, const
  * The meanings that are asked for: one, or a list. False with an error. A preset may ask for a meaning that no state
  * has any more, as the source gives its states other ones.
  */
-static bool read_words(struct state_field *p, const struct node *means, const char *file, struct problems *problems)
+static bool compile_meanings(struct state_field *p, const struct node *means, const char *file,
+			     struct problems *problems)
 {
 	const struct node *const *items = means->type == NODE_LIST ? (const struct node *const *)means->items : &means;
 	size_t n = means->type == NODE_LIST ? means->n : 1, errors = problems->errors;
@@ -191,7 +192,7 @@ static bool read_words(struct state_field *p, const struct node *means, const ch
 		}
 		known = mem_new(p->meanings_n + 1, sizeof(*known));
 		for (size_t k = 0; k < p->meanings_n; k++)
-			known[k] = p->meanings[k].word;
+			known[k] = p->meanings[k].text;
 		if (p->meanings_n > 0)
 			keys_error(items[i], "meaning", items[i]->text, known, problems);
 		else
@@ -201,12 +202,12 @@ static bool read_words(struct state_field *p, const struct node *means, const ch
 	return problems->errors == errors;
 }
 
-static bool is_among(const struct node *means, const char *word)
+static bool is_among(const struct node *means, const char *meaning)
 {
-	bool among = means->type == NODE_SCALAR && strcmp(means->text, word) == 0;
+	bool among = means->type == NODE_SCALAR && strcmp(means->text, meaning) == 0;
 
 	for (size_t i = 0; means->type == NODE_LIST && i < means->n; i++)
-		among = among || strcmp(means->items[i]->text, word) == 0;
+		among = among || strcmp(means->items[i]->text, meaning) == 0;
 	return among;
 }
 
@@ -225,7 +226,7 @@ static void spell_means(struct states *s, const char *reference, struct node *n,
 	CLEANUP(node_freep) struct node *means = node_dup(node_get(n, "means"));
 	struct state_field *p = NULL;
 	struct node *list;
-	bool rest;
+	bool wildcard;
 
 	for (size_t i = 0; s && i < s->n && !p; i++)
 		if (strcmp(reference_text(s->fields[i].reference), reference) == 0)
@@ -239,18 +240,18 @@ static void spell_means(struct states *s, const char *reference, struct node *n,
 		problems_error(problems, means, "`means` stands alone, or alone within `not`");
 		return;
 	}
-	if (!read_words(p, means, file, problems))
+	if (!compile_meanings(p, means, file, problems))
 		return;
-	rest = p->rest && is_among(means, p->rest);
-	if (rest && negated) {
+	wildcard = p->wildcard && is_among(means, p->wildcard);
+	if (wildcard && negated) {
 		problems_error(problems, means,
 			       "\"*\" of `states` means %s, so that it cannot be asked for within `not`: ask for what "
 			       "the state shall mean",
-			       p->rest);
+			       p->wildcard);
 		return;
 	}
-	node_empty(n, rest ? NODE_MAP : NODE_LIST);
-	if (!rest) {
+	node_empty(n, wildcard ? NODE_MAP : NODE_LIST);
+	if (!wildcard) {
 		list_states(p, means, true, n);
 		if (n->n == 0)
 			node_add(n, NULL, node_beside(n, NODE_SCALAR, NO_STATE));
@@ -298,24 +299,24 @@ struct reference_search {
 	bool found;
 };
 
-static void see_reference(void *ctx, const struct reference *r)
+static void note_reference(void *ctx, const struct reference *r)
 {
 	struct reference_search *l = ctx;
 
 	l->found = l->found || strcmp(reference_text(r), l->text) == 0;
 }
 
-static char *state_field_words(const struct state_field *p)
+static char *state_field_meanings_text(const struct state_field *p)
 {
-	struct buf words;
+	struct buf meanings;
 	char *text;
 
-	buf_init(&words, WORDS_MAX);
+	buf_init(&meanings, MEANINGS_TEXT_MAX);
 	for (size_t i = 0; i < p->meanings_n; i++)
 		if (p->meanings[i].asked)
-			buf_addf(&words, "%s%s", words.len > 0 ? " or " : "", p->meanings[i].word);
-	text = mem_str(words.data); /* as far as there is room */
-	buf_done(&words);
+			buf_addf(&meanings, "%s%s", meanings.len > 0 ? " or " : "", p->meanings[i].text);
+	text = mem_str(meanings.data); /* as far as there is room */
+	buf_done(&meanings);
 	return text;
 }
 
@@ -329,12 +330,12 @@ static void check_meanings(const struct state_field *p, const struct node *n, co
 		if (state->type != NODE_SCALAR || strcmp(state->file, file) != 0 ||
 		    state_field_meaning((struct state_field *)p, state->text)->asked)
 			continue;
-		if (p->words[0] != '\0')
+		if (p->meanings_text[0] != '\0')
 			problems_error(
 				problems, state,
 				"no matcher of this definition asks for {means: %.64s} of %s: expected %s, or ~ for "
 				"a state that means nothing",
-				state->text, n->key, p->words);
+				state->text, n->key, p->meanings_text);
 		else
 			problems_error(
 				problems, state,
@@ -350,7 +351,7 @@ static bool is_looked_at(const struct state_field *p, const struct matcher *cons
 
 	for (size_t k = 0; k < matchers_n; k++)
 		if (matchers[k])
-			matcher_references(matchers[k], see_reference, &l);
+			matcher_references(matchers[k], note_reference, &l);
 	return l.found;
 }
 
@@ -360,7 +361,7 @@ static char *state_fields_looked_at(const struct states *s, const struct matcher
 	struct buf fields;
 	char *text;
 
-	buf_init(&fields, WORDS_MAX);
+	buf_init(&fields, MEANINGS_TEXT_MAX);
 	for (size_t i = 0; i < s->n; i++)
 		if (is_looked_at(&s->fields[i], matchers, matchers_n))
 			buf_addf(&fields, "%s%s", fields.len > 0 ? ", " : ": they look at ",
@@ -379,7 +380,7 @@ void states_check(const struct states *s, const struct node *n, const struct mat
 		const struct node *at = node_get(n, place);
 
 		INSIST(at);
-		p->words = state_field_words(p);
+		p->meanings_text = state_field_meanings_text(p);
 		if (is_looked_at(p, matchers, matchers_n)) {
 			check_meanings(p, at, file, problems);
 		} else if (strcmp(at->file, file) == 0) {
@@ -449,8 +450,8 @@ bool states_unknown(const struct states *s, const struct matcher *const *asked, 
 		text[property_value_cut(text, strlen(text), STATES_TEXT_MAX)] = '\0';
 		*ret = (struct unknown_state){.text = TAKE(text),
 					      .reference = reference_text(p->reference),
-					      .meanings = p->words,
-					      .has_wildcard = p->rest != NULL};
+					      .meanings = p->meanings_text,
+					      .has_wildcard = p->wildcard != NULL};
 		return true;
 	}
 	return false;
@@ -467,7 +468,7 @@ void unknown_state_describe(const struct unknown_state *u, const char *source, c
 		 "it means, ",
 		 state, u->reference, outcome, source);
 	/* What stands for itself between double quotes in YAML, as it is shown. */
-	if (strcmp(u->text, state) != 0 || strcmp(state, REST) == 0 || strpbrk(state, "\"\\"))
+	if (strcmp(u->text, state) != 0 || strcmp(state, STATE_WILDCARD) == 0 || strpbrk(state, "\"\\"))
 		state = "STATE";
 	if (u->meanings[0] != '\0')
 		buf_addf(to, "as in states: {%s: {\"%s\": %.*s}} (%s, or ~ for nothing)", u->reference, state,
