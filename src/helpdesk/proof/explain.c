@@ -14,7 +14,7 @@
 #include "base/percent.h"
 #include "helpdesk/expr/property_value.h"
 
-struct telling {
+struct explanation {
 	const struct proof *p;
 	const struct proof_request *request;
 	struct buf *to;
@@ -23,28 +23,28 @@ struct telling {
 /* ---- what is not there ------------------------------------------------------------------------------------------- */
 
 /* Tells of the header where it is missing, and is true then. value: how the header would begin. */
-static bool tell_header_missing(const struct telling *t, const char *name, const char *value)
+static bool explain_header_missing(const struct explanation *e, const char *name, const char *value)
 {
-	if (pairs_get(t->request->headers, name))
+	if (pairs_get(e->request->headers, name))
 		return false;
-	buf_addf(t->to, "%s is not among the given headers: --header '%s: %s'\n", name, name, value);
+	buf_addf(e->to, "%s is not among the given headers: --header '%s: %s'\n", name, name, value);
 	return true;
 }
 
-static void tell_parameter_missing(const struct telling *t, const char *name)
+static void explain_parameter_missing(const struct explanation *e, const char *name)
 {
 	CLEANUP(pairs_done) struct pairs all = {0};
 
-	percent_read_query(t->request->query, &all);
+	percent_read_query(e->request->query, &all);
 	if (!pairs_get(&all, name))
-		buf_addf(t->to, "%s is not in the given query: --query '%s=…'\n", name, name);
+		buf_addf(e->to, "%s is not in the given query: --query '%s=…'\n", name, name);
 }
 
 /* ---- the secret itself ------------------------------------------------------------------------------------------- */
 
-static void tell_basic(const struct telling *t, const struct proof_secrets *s)
+static void explain_basic(const struct explanation *e, const struct proof_secrets *s)
 {
-	const char *shown = pairs_get(t->request->headers, "Authorization");
+	const char *shown = pairs_get(e->request->headers, "Authorization");
 	CLEANUP(mem_freep) char *pair = NULL;
 	const char *colon;
 	size_t len;
@@ -53,11 +53,11 @@ static void tell_basic(const struct telling *t, const struct proof_secrets *s)
 	shown += strspn(shown, " ");
 	colon = digest_unbase64(shown, strlen(shown), &pair, &len) < 0 ? NULL : memchr(pair, ':', len);
 	if (!colon)
-		buf_adds(t->to, "Authorization holds no USER:PASSWORD in base64\n");
+		buf_adds(e->to, "Authorization holds no USER:PASSWORD in base64\n");
 	else if (!s->user || strlen(s->user) != (size_t)(colon - pair) || memcmp(s->user, pair, strlen(s->user)) != 0)
-		buf_adds(t->to, "the user is not that of the source's `authenticate`\n");
+		buf_adds(e->to, "the user is not that of the source's `authenticate`\n");
 	else
-		buf_adds(t->to, "the password is not that of the source's `authenticate`\n");
+		buf_adds(e->to, "the password is not that of the source's `authenticate`\n");
 }
 
 /* ---- signatures -------------------------------------------------------------------------------------------------- */
@@ -82,34 +82,34 @@ static char *format_written(const struct hmac *h)
 }
 
 /* Whatever the headers and the query lack. */
-static bool tell_signature_missing(const struct telling *t)
+static bool explain_signature_missing(const struct explanation *e)
 {
-	const struct hmac *h = t->p->hmac;
-	size_t before = t->to->len;
+	const struct hmac *h = e->p->hmac;
+	size_t before = e->to->len;
 
-	(void)tell_header_missing(t, h->header, "…");
-	if (h->stamp == HMAC_STAMP_HEADER)
-		(void)tell_header_missing(t, reference_header(h->timestamp), "…");
-	if (h->stamp == HMAC_STAMP_QUERY)
-		tell_parameter_missing(t, reference_query(h->timestamp));
+	(void)explain_header_missing(e, h->header, "…");
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_HEADER)
+		(void)explain_header_missing(e, reference_header(h->timestamp), "…");
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_QUERY)
+		explain_parameter_missing(e, reference_query(h->timestamp));
 	for (size_t i = 0; i < h->message.n; i++)
 		if (h->message.items[i].kind == PIECE_HEADER)
-			(void)tell_header_missing(t, h->message.items[i].text, "…");
-	return t->to->len > before;
+			(void)explain_header_missing(e, h->message.items[i].text, "…");
+	return e->to->len > before;
 }
 
 /* One signature of the header, and the time beside it. Whether the header has the form that it should. */
-static bool take_apart(const struct hmac *h, const char *value, struct span *ret_signature, struct span *ret_stamp)
+static bool take_apart(const struct hmac *h, const char *value, struct span *ret_signature, struct span *ret_timestamp)
 {
 	const char *version;
 
 	if (strlen(value) > HMAC_SHOWN_MAX)
 		return false;
 	if (!h->many)
-		return pieces_match(&h->format, value, ret_signature, ret_stamp) && ret_signature->len > 0 &&
-		       (h->stamp != HMAC_STAMP_FORMAT || ret_stamp->len > 0);
+		return pieces_match(&h->format, value, ret_signature, ret_timestamp) && ret_signature->len > 0 &&
+		       (h->timestamp_in != HMAC_TIMESTAMP_IN_FORMAT || ret_timestamp->len > 0);
 	version = strstr(value, "v1,");
-	*ret_stamp = (struct span){0};
+	*ret_timestamp = (struct span){0};
 	*ret_signature = (struct span){0};
 	if (version)
 		*ret_signature = (struct span){version + 3, strcspn(version + 3, " \t,")};
@@ -117,20 +117,20 @@ static bool take_apart(const struct hmac *h, const char *value, struct span *ret
 }
 
 /* A signature that cannot be one by its look. */
-static bool tell_look(const struct telling *t, struct span signature)
+static bool explain_encoding(const struct explanation *e, struct span signature)
 {
-	const struct hmac *h = t->p->hmac;
+	const struct hmac *h = e->p->hmac;
 	const char *encoding = h->encoding == HMAC_HEX ? "hex" : "base64";
 	CLEANUP(mem_freep) char *bytes = NULL;
 	size_t len = 0;
 
 	if (hmac_decode(h, signature, &bytes, &len) < 0) {
-		buf_addf(t->to, "the signature in %s is not %s, as `encoding` says\n", h->header, encoding);
+		buf_addf(e->to, "the signature in %s is not %s, as `encoding` says\n", h->header, encoding);
 		return true;
 	}
 	if (len == digest_bytes(h->algorithm))
 		return false;
-	buf_addf(t->to,
+	buf_addf(e->to,
 		 "the signature in %s is, read as %s, %zu bytes long, where `algorithm` makes %zu: one of `encoding` "
 		 "and "
 		 "`algorithm` is not the desk's\n",
@@ -138,69 +138,69 @@ static bool tell_look(const struct telling *t, struct span signature)
 	return true;
 }
 
-static bool tell_stamp(const struct telling *t, struct span inside)
+static bool explain_timestamp(const struct explanation *e, struct span inside)
 {
 	CLEANUP(mem_freep)
-	char *stamp = inside.at ? mem_strn(inside.at, inside.len) : hmac_stamp(t->p->hmac, t->request);
+	char *timestamp = inside.at ? mem_strn(inside.at, inside.len) : hmac_timestamp(e->p->hmac, e->request);
 	char shown[PROPERTY_SHOWN_MAX];
 	int64_t ms;
 
-	if (t->p->hmac->stamp == HMAC_STAMP_NONE)
+	if (e->p->hmac->timestamp_in == HMAC_TIMESTAMP_NONE)
 		return false;
-	if (!stamp) {
-		buf_addf(t->to, "no time of signing at %s\n", reference_text(t->p->hmac->timestamp));
+	if (!timestamp) {
+		buf_addf(e->to, "no time of signing at %s\n", reference_text(e->p->hmac->timestamp));
 		return true;
 	}
-	if (clock_parse(stamp, strlen(stamp), &ms) == 0)
+	if (clock_parse(timestamp, strlen(timestamp), &ms) == 0)
 		return false;
-	buf_addf(t->to, "the time of signing, \"%s\", is no time that can be read\n",
-		 property_value_shown(stamp, shown));
+	buf_addf(e->to, "the time of signing, \"%s\", is no time that can be read\n",
+		 property_value_shown(timestamp, shown));
 	return true;
 }
 
-static void tell_signature(const struct telling *t)
+static void explain_signature(const struct explanation *e)
 {
-	const struct hmac *h = t->p->hmac;
-	const char *value = pairs_get(t->request->headers, h->header);
+	const struct hmac *h = e->p->hmac;
+	const char *value = pairs_get(e->request->headers, h->header);
 	CLEANUP(mem_freep) char *format = format_written(h);
-	struct span signature, stamp;
+	struct span signature, timestamp;
 
-	if (tell_signature_missing(t))
+	if (explain_signature_missing(e))
 		return;
-	if (!take_apart(h, value, &signature, &stamp))
-		buf_addf(t->to, "%s does not fit the format \"%s\"\n", h->header, format);
-	else if (tell_look(t, signature) || tell_stamp(t, stamp))
+	if (!take_apart(h, value, &signature, &timestamp))
+		buf_addf(e->to, "%s does not fit the format \"%s\"\n", h->header, format);
+	else if (explain_encoding(e, signature) || explain_timestamp(e, timestamp))
 		; /* told */
 	else if (h->many)
-		buf_adds(t->to,
+		buf_adds(e->to,
 			 "the signature differs: the secret is not the desk's, or the body was not saved byte for "
 			 "byte\n");
 	else
-		buf_adds(t->to,
+		buf_adds(e->to,
 			 "the signature differs: the secret, `signed`, `key`, `encoding` or `algorithm` is not the "
 			 "desk's, or the body was not saved byte for byte\n");
 	if (pieces_have(&h->message, PIECE_URL))
-		buf_addf(t->to,
+		buf_addf(e->to,
 			 "%s is signed, too: is it, letter for letter and with its query, the URL that the desk posts "
 			 "to?\n",
-			 t->request->url ? t->request->url : "public_url");
+			 e->request->url ? e->request->url : "public_url");
 }
 
 void proof_explain(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,
 		   struct buf *to)
 {
-	const struct telling t = {.p = p, .request = request, .to = to};
-	const char *header = p->about.secret_header, *scheme = p->method->scheme ? p->method->scheme : "";
+	const struct explanation e = {.p = p, .request = request, .to = to};
+	const char *header = p->about.secret_header, *scheme = p->ops->scheme ? p->ops->scheme : "";
 	CLEANUP(mem_freep) char *begin = mem_fmt("%s%s…", scheme, *scheme != '\0' ? " " : "");
 
 	if (p->hmac)
-		tell_signature(&t);
-	else if (proof_is_present(p, request->headers, request->query) && p->method->needs_user)
-		tell_basic(&t, secrets);
+		explain_signature(&e);
+	else if (proof_is_present(p, request->headers, request->query) && p->ops->needs_user)
+		explain_basic(&e, secrets);
 	else if (proof_is_present(p, request->headers, request->query))
 		buf_adds(to, "the secret is not that of the source's `authenticate`\n");
 	else if (!header)
-		tell_parameter_missing(&t, p->about.secret_query);
-	else if (!tell_header_missing(&t, header, begin))
+		explain_parameter_missing(&e, p->about.secret_query);
+	else if (!explain_header_missing(&e, header, begin))
 		buf_addf(to, "%s does not begin with \"%s \"\n", header, scheme);
 }

@@ -30,12 +30,12 @@
 struct shown_signatures {
 	struct span signatures[HMAC_SIGNATURES_MAX];
 	size_t n;
-	char *stamp; /* NULL: none, or not looked for yet */
+	char *timestamp; /* NULL: none, or not looked for yet */
 };
 
 static void shown_done(struct shown_signatures *s)
 {
-	free(s->stamp);
+	free(s->timestamp);
 }
 
 /* "v1,SIGNATURE v1,SIGNATURE v2,…": only those of v1. */
@@ -58,7 +58,7 @@ static void shown_read_many(const char *value, struct shown_signatures *ret)
 
 static enum proof_verdict shown_read_signature(const struct hmac *h, const char *value, struct shown_signatures *ret)
 {
-	struct span signature, stamp;
+	struct span signature, timestamp;
 
 	if (!value || value[strspn(value, " \t")] == '\0')
 		return PROOF_MISSING;
@@ -68,31 +68,31 @@ static enum proof_verdict shown_read_signature(const struct hmac *h, const char 
 		shown_read_many(value, ret);
 		return ret->n > 0 ? PROOF_GOOD : PROOF_WRONG;
 	}
-	if (!pieces_match(&h->format, value, &signature, &stamp))
+	if (!pieces_match(&h->format, value, &signature, &timestamp))
 		return PROOF_WRONG;
-	if (signature.len == 0 || (h->stamp == HMAC_STAMP_FORMAT && stamp.len == 0))
+	if (signature.len == 0 || (h->timestamp_in == HMAC_TIMESTAMP_IN_FORMAT && timestamp.len == 0))
 		return PROOF_MISSING;
-	if (h->stamp == HMAC_STAMP_FORMAT)
-		ret->stamp = mem_strn(stamp.at, stamp.len);
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_FORMAT)
+		ret->timestamp = mem_strn(timestamp.at, timestamp.len);
 	ret->signatures[ret->n++] = signature;
 	return PROOF_GOOD;
 }
 
 /* The timestamp where it stands in a header or in the query. */
-static char *stamp_without_body(const struct hmac *h, const struct pairs *headers, const char *query)
+static char *timestamp_without_body(const struct hmac *h, const struct pairs *headers, const char *query)
 {
 	struct pairs parameters = {0};
 	struct eval_context context = {.headers = headers, .query = &parameters};
-	char *stamp;
+	char *timestamp;
 
-	if (h->stamp == HMAC_STAMP_QUERY)
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_QUERY)
 		percent_read_query(query, &parameters);
-	stamp = reference_scalar(h->timestamp, &context);
+	timestamp = reference_scalar(h->timestamp, &context);
 	pairs_done(&parameters);
-	return stamp;
+	return timestamp;
 }
 
-static char *stamp_in_body(const struct hmac *h, const char *body, size_t len)
+static char *timestamp_in_body(const struct hmac *h, const char *body, size_t len)
 {
 	CLEANUP(json_putp) struct json_object *tree = NULL;
 	struct eval_context context = {0};
@@ -111,9 +111,9 @@ static enum proof_verdict shown_read(const struct hmac *h, const struct pairs *h
 
 	if (v == PROOF_MISSING)
 		return v;
-	if (h->stamp == HMAC_STAMP_HEADER || h->stamp == HMAC_STAMP_QUERY) {
-		ret->stamp = stamp_without_body(h, headers, query);
-		if (!ret->stamp)
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_HEADER || h->timestamp_in == HMAC_TIMESTAMP_IN_QUERY) {
+		ret->timestamp = timestamp_without_body(h, headers, query);
+		if (!ret->timestamp)
 			return PROOF_MISSING;
 	}
 	for (size_t i = 0; i < h->message.n; i++)
@@ -211,7 +211,7 @@ const char *proof_secret_fault(const struct proof *p, const char *secret)
 
 /* The digest of what is signed. more: headers that come before the request's own; NULL: none. */
 static void sign(const struct hmac *h, const struct key *key, const struct proof_request *request,
-		 const struct pairs *more, const char *stamp, unsigned char *out)
+		 const struct pairs *more, const char *timestamp, unsigned char *out)
 {
 	struct digest_hmac *d = digest_hmac_new(h->algorithm, key->bytes, key->len);
 
@@ -227,7 +227,7 @@ static void sign(const struct hmac *h, const struct key *key, const struct proof
 			text = p->text;
 			break;
 		case PIECE_TIMESTAMP:
-			text = stamp;
+			text = timestamp;
 			break;
 		case PIECE_METHOD:
 			text = request->method;
@@ -265,7 +265,7 @@ static bool signature_holds(const struct hmac *h, const struct proof_secrets *s,
 
 		if (!s->secrets[i] || key_read(h, s->secrets[i], &key) != NULL)
 			continue;
-		sign(h, &key, request, NULL, shown->stamp, digest);
+		sign(h, &key, request, NULL, shown->timestamp, digest);
 		for (size_t k = 0; k < shown->n; k++) {
 			CLEANUP(mem_freep) char *bytes = NULL;
 			size_t len = 0;
@@ -280,11 +280,11 @@ static bool signature_holds(const struct hmac *h, const struct proof_secrets *s,
 
 /* ---- the check --------------------------------------------------------------------------------------------------- */
 
-static enum proof_verdict stamp_verdict(const struct hmac *h, const char *stamp, int64_t now_ms)
+static enum proof_verdict timestamp_verdict(const struct hmac *h, const char *timestamp, int64_t now_ms)
 {
 	int64_t ms;
 
-	if (clock_parse(stamp, strlen(stamp), &ms) < 0)
+	if (clock_parse(timestamp, strlen(timestamp), &ms) < 0)
 		return PROOF_WRONG;
 	return ms < now_ms - h->tolerance_ms || ms > now_ms + h->tolerance_ms ? PROOF_STALE : PROOF_GOOD;
 }
@@ -305,7 +305,7 @@ enum proof_verdict hmac_check_without_body(const struct hmac *h, const struct pr
 	}
 	if (!possible || (!request->url && pieces_have(&h->message, PIECE_URL)))
 		return PROOF_WRONG;
-	return shown.stamp ? stamp_verdict(h, shown.stamp, request->now_ms) : PROOF_GOOD;
+	return shown.timestamp ? timestamp_verdict(h, shown.timestamp, request->now_ms) : PROOF_GOOD;
 }
 
 static enum proof_verdict hmac_check(const struct proof *p, const struct proof_secrets *s,
@@ -317,20 +317,20 @@ static enum proof_verdict hmac_check(const struct proof *p, const struct proof_s
 
 	if (v != PROOF_GOOD)
 		return v;
-	if (h->stamp == HMAC_STAMP_BODY && pieces_have(&h->message, PIECE_TIMESTAMP)) {
-		shown.stamp = stamp_in_body(h, request->body, request->body_len);
-		if (!shown.stamp)
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_BODY && pieces_have(&h->message, PIECE_TIMESTAMP)) {
+		shown.timestamp = timestamp_in_body(h, request->body, request->body_len);
+		if (!shown.timestamp)
 			return PROOF_MISSING;
 	}
 	if (!request->url && pieces_have(&h->message, PIECE_URL))
 		return PROOF_WRONG;
 	if (!signature_holds(h, s, request, &shown))
 		return PROOF_WRONG;
-	if (h->stamp == HMAC_STAMP_NONE)
+	if (h->timestamp_in == HMAC_TIMESTAMP_NONE)
 		return PROOF_GOOD;
-	if (!shown.stamp)
-		shown.stamp = stamp_in_body(h, request->body, request->body_len);
-	return shown.stamp ? stamp_verdict(h, shown.stamp, request->now_ms) : PROOF_MISSING;
+	if (!shown.timestamp)
+		shown.timestamp = timestamp_in_body(h, request->body, request->body_len);
+	return shown.timestamp ? timestamp_verdict(h, shown.timestamp, request->now_ms) : PROOF_MISSING;
 }
 
 bool proof_signed_at(const struct proof *p, const struct proof_request *request, int64_t *ret_ms)
@@ -338,33 +338,34 @@ bool proof_signed_at(const struct proof *p, const struct proof_request *request,
 	const struct hmac *h = p->hmac;
 	CLEANUP(shown_done) struct shown_signatures shown = {0};
 
-	if (!h || h->stamp == HMAC_STAMP_NONE || shown_read(h, request->headers, request->query, &shown) != PROOF_GOOD)
+	if (!h || h->timestamp_in == HMAC_TIMESTAMP_NONE ||
+	    shown_read(h, request->headers, request->query, &shown) != PROOF_GOOD)
 		return false;
-	if (h->stamp == HMAC_STAMP_BODY)
-		shown.stamp = stamp_in_body(h, request->body, request->body_len);
-	return shown.stamp && clock_parse(shown.stamp, strlen(shown.stamp), ret_ms) == 0;
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_BODY)
+		shown.timestamp = timestamp_in_body(h, request->body, request->body_len);
+	return shown.timestamp && clock_parse(shown.timestamp, strlen(shown.timestamp), ret_ms) == 0;
 }
 
-char *hmac_stamp(const struct hmac *h, const struct proof_request *request)
+char *hmac_timestamp(const struct hmac *h, const struct proof_request *request)
 {
-	if (h->stamp == HMAC_STAMP_BODY)
-		return stamp_in_body(h, request->body, request->body_len);
-	if (h->stamp == HMAC_STAMP_HEADER || h->stamp == HMAC_STAMP_QUERY)
-		return stamp_without_body(h, request->headers, request->query);
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_BODY)
+		return timestamp_in_body(h, request->body, request->body_len);
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_HEADER || h->timestamp_in == HMAC_TIMESTAMP_IN_QUERY)
+		return timestamp_without_body(h, request->headers, request->query);
 	return NULL;
 }
 
 /* ---- making one -------------------------------------------------------------------------------------------------- */
 
 /* NULL: the scheme has none, or the body has none where it should. */
-static char *stamp_make(const struct hmac *h, const struct proof_request *request)
+static char *timestamp_make(const struct hmac *h, const struct proof_request *request)
 {
 	char iso[CLOCK_ISO_MAX];
 
-	if (h->stamp == HMAC_STAMP_NONE)
+	if (h->timestamp_in == HMAC_TIMESTAMP_NONE)
 		return NULL;
-	if (h->stamp == HMAC_STAMP_BODY)
-		return stamp_in_body(h, request->body, request->body_len);
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_BODY)
+		return timestamp_in_body(h, request->body, request->body_len);
 	switch (h->unit) {
 	case HMAC_MILLISECONDS:
 		return mem_fmt("%" PRId64, request->now_ms);
@@ -378,17 +379,17 @@ static char *stamp_make(const struct hmac *h, const struct proof_request *reques
 }
 
 /* The headers and the query that are signed beside the body. */
-static void make_without_body(const struct hmac *h, const struct proof_request *request, const char *stamp,
+static void make_without_body(const struct hmac *h, const struct proof_request *request, const char *timestamp,
 			      struct pairs *headers, char **query)
 {
 	struct buf b;
 
-	if (h->stamp == HMAC_STAMP_HEADER)
-		pairs_add(headers, reference_header(h->timestamp), stamp);
-	if (h->stamp == HMAC_STAMP_QUERY) {
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_HEADER)
+		pairs_add(headers, reference_header(h->timestamp), timestamp);
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_QUERY) {
 		buf_init(&b, HMAC_OUT_MAX);
 		buf_addf(&b, "%s=", reference_query(h->timestamp));
-		percent_add(&b, stamp, "");
+		percent_add(&b, timestamp, "");
 		*query = buf_take(&b);
 	}
 	for (size_t i = 0; i < h->message.n; i++) {
@@ -403,7 +404,8 @@ static void make_without_body(const struct hmac *h, const struct proof_request *
 	}
 }
 
-static void make_signature(const struct hmac *h, const unsigned char *digest, const char *stamp, struct pairs *headers)
+static void make_signature(const struct hmac *h, const unsigned char *digest, const char *timestamp,
+			   struct pairs *headers)
 {
 	char hex[2 * DIGEST_BYTES_MAX + 1];
 	CLEANUP(mem_freep) char *base64 = digest_base64(digest, digest_bytes(h->algorithm));
@@ -418,7 +420,7 @@ static void make_signature(const struct hmac *h, const unsigned char *digest, co
 		if (p->kind == PIECE_TEXT)
 			buf_adds(&b, p->text);
 		else if (p->kind == PIECE_TIMESTAMP)
-			buf_adds(&b, stamp);
+			buf_adds(&b, timestamp);
 		else
 			buf_adds(&b, h->encoding == HMAC_HEX ? hex : base64);
 	}
@@ -431,16 +433,16 @@ static void hmac_make(const struct proof *p, const struct proof_secrets *s, cons
 		      struct pairs *headers, char **query)
 {
 	const struct hmac *h = p->hmac;
-	CLEANUP(mem_freep) char *stamp = stamp_make(h, request);
+	CLEANUP(mem_freep) char *timestamp = timestamp_make(h, request);
 	CLEANUP(key_done) struct key key = {0};
 	unsigned char digest[DIGEST_BYTES_MAX];
 
-	if (key_read(h, s->secrets[0], &key) || (!stamp && h->stamp != HMAC_STAMP_NONE) ||
+	if (key_read(h, s->secrets[0], &key) || (!timestamp && h->timestamp_in != HMAC_TIMESTAMP_NONE) ||
 	    (!request->url && pieces_have(&h->message, PIECE_URL)))
 		return;
-	make_without_body(h, request, stamp, headers, query);
-	sign(h, &key, request, headers, stamp, digest);
-	make_signature(h, digest, stamp, headers);
+	make_without_body(h, request, timestamp, headers, query);
+	sign(h, &key, request, headers, timestamp, digest);
+	make_signature(h, digest, timestamp, headers);
 }
 
 /* ---- the rows ---------------------------------------------------------------------------------------------------- */

@@ -100,7 +100,7 @@ static void read_timestamp(struct hmac *h, const struct node *n, struct problems
 	struct err e;
 
 	if (pieces_have(&h->format, PIECE_TIMESTAMP)) {
-		h->stamp = HMAC_STAMP_FORMAT;
+		h->timestamp_in = HMAC_TIMESTAMP_IN_FORMAT;
 		if (member)
 			problems_error(problems, member, "the timestamp stands in `format` already: leave one out");
 		return;
@@ -110,17 +110,17 @@ static void read_timestamp(struct hmac *h, const struct node *n, struct problems
 	if (reference_compile(text, REFERENCE_NO_NAMES, &h->timestamp, &e) < 0)
 		problems_error(problems, member, "%s", e.text);
 	else if (reference_header(h->timestamp))
-		h->stamp = HMAC_STAMP_HEADER;
+		h->timestamp_in = HMAC_TIMESTAMP_IN_HEADER;
 	else
-		h->stamp = reference_query(h->timestamp) ? HMAC_STAMP_QUERY : HMAC_STAMP_BODY;
+		h->timestamp_in = reference_query(h->timestamp) ? HMAC_TIMESTAMP_IN_QUERY : HMAC_TIMESTAMP_IN_BODY;
 }
 
 /* Whether nobody can change the timestamp without breaking the signature. */
-static bool stamp_is_signed(const struct hmac *h)
+static bool timestamp_is_signed(const struct hmac *h)
 {
-	if (h->stamp == HMAC_STAMP_BODY || pieces_have(&h->message, PIECE_TIMESTAMP))
+	if (h->timestamp_in == HMAC_TIMESTAMP_IN_BODY || pieces_have(&h->message, PIECE_TIMESTAMP))
 		return true;
-	for (size_t i = 0; h->stamp == HMAC_STAMP_HEADER && i < h->message.n; i++)
+	for (size_t i = 0; h->timestamp_in == HMAC_TIMESTAMP_IN_HEADER && i < h->message.n; i++)
 		if (h->message.items[i].kind == PIECE_HEADER &&
 		    text_same(h->message.items[i].text, reference_header(h->timestamp)))
 			return true;
@@ -133,10 +133,10 @@ static void check_timestamp(const struct hmac *h, const struct node *n, struct p
 	static const char *const with[] = {"tolerance", "unit"};
 	const struct node *at = node_get(n, "timestamp");
 
-	if (at && h->stamp == HMAC_STAMP_NONE)
+	if (at && h->timestamp_in == HMAC_TIMESTAMP_NONE)
 		return; /* wrong, and told already */
-	if (h->stamp != HMAC_STAMP_NONE) {
-		if (!stamp_is_signed(h))
+	if (h->timestamp_in != HMAC_TIMESTAMP_NONE) {
+		if (!timestamp_is_signed(h))
 			problems_warn(problems, at ? at : node_get(n, "format"),
 				      "the timestamp is not signed, so anybody can make an old webhook new: put "
 				      "{timestamp} into `signed` if the helpdesk signs it");
@@ -194,7 +194,7 @@ struct hmac *hmac_compile_standard(const struct node *n, struct problems *proble
 	h->many = true;
 	h->encoding = HMAC_BASE64;
 	h->key = HMAC_KEY_WHSEC;
-	h->stamp = HMAC_STAMP_HEADER;
+	h->timestamp_in = HMAC_TIMESTAMP_IN_HEADER;
 	INSIST(pieces_compile_format(n, "v1,{signature}", &h->format, problems));
 	INSIST(pieces_compile_signed(n, "{header:webhook-id}.{timestamp}.{body}", &h->message, problems));
 	INSIST(reference_compile("header:webhook-timestamp", REFERENCE_NO_NAMES, &h->timestamp, NULL) == 0);

@@ -18,7 +18,7 @@
 static const char *const piece_names[] = {"", "signature", "timestamp", "body", "method", "url", "header:NAME"};
 
 /* What may stand in braces: kinds from first to last. */
-struct allowed {
+struct piece_range {
 	enum piece_kind first, last;
 };
 
@@ -43,7 +43,7 @@ static bool text_read(const char **text, struct buf *to)
 }
 
 /* One placeholder; *text stands at its brace. */
-static bool braces_read(const struct node *at, const char **text, struct allowed allowed, struct piece *ret,
+static bool braces_read(const struct node *at, const char **text, struct piece_range allowed, struct piece *ret,
 			struct problems *problems)
 {
 	const char *known[sizeof(piece_names) / sizeof(*piece_names) + 1], *name;
@@ -77,7 +77,7 @@ static bool braces_read(const struct node *at, const char **text, struct allowed
 	return false;
 }
 
-static bool pieces_read(const struct node *at, const char *text, struct allowed allowed, struct pieces *ret,
+static bool pieces_read(const struct node *at, const char *text, struct piece_range allowed, struct pieces *ret,
 			struct problems *problems)
 {
 	if (strlen(text) > PIECES_TEXT_MAX) {
@@ -120,7 +120,7 @@ bool pieces_have(const struct pieces *p, enum piece_kind kind)
 
 bool pieces_compile_signed(const struct node *at, const char *text, struct pieces *ret, struct problems *problems)
 {
-	if (!pieces_read(at, text, (struct allowed){PIECE_TIMESTAMP, PIECE_HEADER}, ret, problems))
+	if (!pieces_read(at, text, (struct piece_range){PIECE_TIMESTAMP, PIECE_HEADER}, ret, problems))
 		return false;
 	if (pieces_have(ret, PIECE_BODY))
 		return true;
@@ -133,7 +133,7 @@ bool pieces_compile_format(const struct node *at, const char *text, struct piece
 	unsigned seen[PIECE_TIMESTAMP + 1] = {0};
 	const char *between;
 
-	if (!pieces_read(at, text, (struct allowed){PIECE_SIGNATURE, PIECE_TIMESTAMP}, ret, problems))
+	if (!pieces_read(at, text, (struct piece_range){PIECE_SIGNATURE, PIECE_TIMESTAMP}, ret, problems))
 		return false;
 	for (size_t i = 0; i < ret->n; i++) {
 		seen[ret->items[i].kind]++;

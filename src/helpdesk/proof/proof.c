@@ -34,13 +34,13 @@ static bool secrets_hold(const struct proof_secrets *s, const char *shown, size_
 
 /* What stands where the secret belongs, behind the scheme if there is one; NULL: nothing does. Borrowed from the
  * headers, or from parameters, which are filled where it stands in the query. */
-static const char *plain_shown(const struct proof *p, const struct pairs *headers, const char *query,
+static const char *plain_value(const struct proof *p, const struct pairs *headers, const char *query,
 			       struct pairs *parameters)
 {
-	const char *value, *scheme = p->method->scheme;
+	const char *value, *scheme = p->ops->scheme;
 	size_t len = scheme ? strlen(scheme) : 0;
 
-	if (p->method->in_query) {
+	if (p->ops->in_query) {
 		percent_read_query(query, parameters);
 		return pairs_get(parameters, p->name);
 	}
@@ -56,14 +56,14 @@ static bool plain_is_present(const struct proof *p, const struct pairs *headers,
 {
 	CLEANUP(pairs_done) struct pairs parameters = {0};
 
-	return plain_shown(p, headers, query, &parameters) != NULL;
+	return plain_value(p, headers, query, &parameters) != NULL;
 }
 
 static enum proof_verdict plain_check(const struct proof *p, const struct proof_secrets *s,
 				      const struct proof_request *request)
 {
 	CLEANUP(pairs_done) struct pairs parameters = {0};
-	const char *shown = plain_shown(p, request->headers, request->query, &parameters);
+	const char *shown = plain_value(p, request->headers, request->query, &parameters);
 
 	if (!shown)
 		return PROOF_MISSING;
@@ -73,7 +73,7 @@ static enum proof_verdict plain_check(const struct proof *p, const struct proof_
 static enum proof_verdict basic_check(const struct proof *p, const struct proof_secrets *s,
 				      const struct proof_request *request)
 {
-	const char *shown = plain_shown(p, request->headers, request->query, NULL);
+	const char *shown = plain_value(p, request->headers, request->query, NULL);
 	CLEANUP(mem_freep) char *pair = NULL;
 	const char *colon;
 	bool user, secret;
@@ -100,18 +100,18 @@ static void plain_make(const struct proof *p, const struct proof_secrets *s, con
 	struct buf b;
 
 	(void)request;
-	if (p->method->in_query) {
+	if (p->ops->in_query) {
 		buf_init(&b, PROOF_QUERY_MAX);
 		buf_addf(&b, "%s=", p->name);
 		percent_add(&b, secret, "");
 		*query = buf_take(&b);
 		return;
 	}
-	if (p->method->needs_user) {
+	if (p->ops->needs_user) {
 		pair = mem_fmt("%s:%s", s->user ? s->user : "", secret);
 		secret = encoded = digest_base64(pair, strlen(pair));
 	}
-	value = p->method->scheme ? mem_fmt("%s %s", p->method->scheme, secret) : mem_str(secret);
+	value = p->ops->scheme ? mem_fmt("%s %s", p->ops->scheme, secret) : mem_str(secret);
 	pairs_add(headers, p->about.secret_header, value);
 }
 
@@ -201,19 +201,19 @@ static void proof_compile_name(struct proof *p, const struct node *n, struct pro
 {
 	const struct node *name = node_get(n, "name");
 
-	if (!p->method->needs_name) {
+	if (!p->ops->needs_name) {
 		if (name)
-			problems_error(problems, name, "method \"%s\" has no name", p->method->name);
+			problems_error(problems, name, "method \"%s\" has no name", p->ops->name);
 		return;
 	}
 	if (!name || name->type != NODE_SCALAR || name->text[0] == '\0') {
 		problems_error(problems, name ? name : n, "expected `name`: of the %s that carries the secret",
-			       p->method->in_header ? "header" : "query parameter");
+			       p->ops->in_header ? "header" : "query parameter");
 		return;
 	}
-	if ((p->method->in_header && !reference_header_is_good(name->text)) || strpbrk(name->text, "&=+% #"))
+	if ((p->ops->in_header && !reference_header_is_good(name->text)) || strpbrk(name->text, "&=+% #"))
 		problems_error(problems, name, "\"%.64s\" is no name of a %s", name->text,
-			       p->method->in_header ? "header" : "query parameter");
+			       p->ops->in_header ? "header" : "query parameter");
 	p->name = mem_str(name->text);
 }
 
@@ -229,35 +229,34 @@ struct proof *proof_compile(const struct node *authenticate, struct problems *pr
 	}
 	keys_check(authenticate, proof_keys, problems);
 	p = mem_new(1, sizeof(*p));
-	p->method = proof_method_find(method, problems);
-	if (p->method)
+	p->ops = proof_method_find(method, problems);
+	if (p->ops)
 		proof_compile_name(p, authenticate, problems);
-	for (size_t i = 0; p->method && i < authenticate->n; i++) {
+	for (size_t i = 0; p->ops && i < authenticate->n; i++) {
 		struct node at = node_at_key(authenticate->items[i]);
 
-		if (is_one_of(at.key, proof_hmac.keys) && !is_one_of(at.key, p->method->keys))
-			problems_error(problems, &at, "`%s` belongs to method hmac, not to %s", at.key,
-				       p->method->name);
+		if (is_one_of(at.key, proof_hmac.keys) && !is_one_of(at.key, p->ops->keys))
+			problems_error(problems, &at, "`%s` belongs to method hmac, not to %s", at.key, p->ops->name);
 	}
-	if (p->method && p->method->compile)
-		p->hmac = p->method->compile(authenticate, problems);
+	if (p->ops && p->ops->compile)
+		p->hmac = p->ops->compile(authenticate, problems);
 	if (problems->errors > errors) {
 		proof_free(p);
 		return NULL;
 	}
 	p->about = (struct proof_about){
-		.method = p->method->name,
-		.needs_user = p->method->needs_user,
-		.needs_secret = p->method->needs_secret,
+		.method = p->ops->name,
+		.needs_user = p->ops->needs_user,
+		.needs_secret = p->ops->needs_secret,
 		.needs_body = p->hmac != NULL,
 		.signs_url = p->hmac && pieces_have(&p->hmac->message, PIECE_URL),
-		.secret_query = p->method->in_query ? p->name : NULL,
+		.secret_query = p->ops->in_query ? p->name : NULL,
 	};
-	if (p->method->in_header)
+	if (p->ops->in_header)
 		p->about.secret_header = p->name ? p->name : "Authorization";
-	if (p->hmac && p->hmac->stamp != HMAC_STAMP_NONE)
+	if (p->hmac && p->hmac->timestamp_in != HMAC_TIMESTAMP_NONE)
 		p->about.tolerance_ms = p->hmac->tolerance_ms;
-	if (p->hmac && p->hmac->stamp == HMAC_STAMP_BODY)
+	if (p->hmac && p->hmac->timestamp_in == HMAC_TIMESTAMP_IN_BODY)
 		p->about.body_timestamp = p->hmac->timestamp;
 	return p;
 }
@@ -278,7 +277,7 @@ const struct proof_about *proof_about(const struct proof *p)
 
 bool proof_is_present(const struct proof *p, const struct pairs *headers, const char *query)
 {
-	return !p->method->is_present || p->method->is_present(p, headers, query);
+	return !p->ops->is_present || p->ops->is_present(p, headers, query);
 }
 
 enum proof_verdict proof_check_without_body(const struct proof *p, const struct proof_secrets *secrets,
@@ -290,7 +289,7 @@ enum proof_verdict proof_check_without_body(const struct proof *p, const struct 
 enum proof_verdict proof_check(const struct proof *p, const struct proof_secrets *secrets,
 			       const struct proof_request *request)
 {
-	return p->method->check ? p->method->check(p, secrets, request) : PROOF_GOOD;
+	return p->ops->check ? p->ops->check(p, secrets, request) : PROOF_GOOD;
 }
 
 void proof_make(const struct proof *p, const struct proof_secrets *secrets, const struct proof_request *request,
@@ -298,6 +297,6 @@ void proof_make(const struct proof *p, const struct proof_secrets *secrets, cons
 {
 	*ret_headers = (struct pairs){0};
 	*ret_query = NULL;
-	if (p->method->make && secrets->n > 0 && secrets->secrets[0])
-		p->method->make(p, secrets, request, ret_headers, ret_query);
+	if (p->ops->make && secrets->n > 0 && secrets->secrets[0])
+		p->ops->make(p, secrets, request, ret_headers, ret_query);
 }

@@ -32,7 +32,7 @@ struct proof_method {
 extern const struct proof_method proof_hmac, proof_standard_webhooks; /* hmac.c; proof.c has the others */
 
 struct proof {
-	const struct proof_method *method;
+	const struct proof_method *ops;
 	struct proof_about about; /* borrows from the rest */
 	char *name;               /* of the header or the query parameter that carries the secret */
 	struct hmac *hmac;        /* of a method that signs */
@@ -97,12 +97,12 @@ enum hmac_unit {
 };
 
 /* Where the time of signing stands. */
-enum hmac_stamp {
-	HMAC_STAMP_NONE,
-	HMAC_STAMP_FORMAT,
-	HMAC_STAMP_HEADER,
-	HMAC_STAMP_QUERY,
-	HMAC_STAMP_BODY,
+enum hmac_timestamp_in {
+	HMAC_TIMESTAMP_NONE,
+	HMAC_TIMESTAMP_IN_FORMAT,
+	HMAC_TIMESTAMP_IN_HEADER,
+	HMAC_TIMESTAMP_IN_QUERY,
+	HMAC_TIMESTAMP_IN_BODY,
 };
 
 struct hmac {
@@ -112,7 +112,7 @@ struct hmac {
 	enum digest_algorithm algorithm;
 	enum hmac_encoding encoding;
 	enum hmac_key key;
-	enum hmac_stamp stamp;
+	enum hmac_timestamp_in timestamp_in;
 	struct reference *timestamp; /* for header, query and body */
 	enum hmac_unit unit;         /* that we make; any is understood */
 	int64_t tolerance_ms;
@@ -127,7 +127,7 @@ void hmac_free(struct hmac *h); /* NULL allowed */
 /* The bytes of a signature, which the caller owns. -EINVAL: it is not in the encoding. */
 int hmac_decode(const struct hmac *h, struct span shown, char **ret, size_t *ret_len) MUSTCHECK;
 /* The time of signing as it stands in header, query or body; NULL: nowhere there. The caller owns it. */
-char *hmac_stamp(const struct hmac *h, const struct proof_request *request) MUSTCHECK;
+char *hmac_timestamp(const struct hmac *h, const struct proof_request *request) MUSTCHECK;
 /* As proof_check_without_body. */
 enum proof_verdict hmac_check_without_body(const struct hmac *h, const struct proof_request *request);
 
