@@ -59,7 +59,7 @@ static bool matches_any(const struct strings *patterns, const char *email)
 static void choose_account(struct decision_builder *d, struct buf *explain)
 {
 	const struct source_policy *s = d->in->source;
-	CLEANUP(json_putp) struct json_object *facts = NULL;
+	CLEANUP(json_putp) struct json_object *properties = NULL;
 	struct eval_context context = *d->context;
 	size_t i;
 
@@ -68,8 +68,8 @@ static void choose_account(struct decision_builder *d, struct buf *explain)
 
 		if (!c->when)
 			break;
-		if (!facts)
-			context.properties = facts = decide_webhook_properties(d);
+		if (!properties)
+			context.properties = properties = decide_webhook_properties(d);
 		if (matcher_explain(c->when, &context, explain))
 			break;
 	}
@@ -286,7 +286,7 @@ static int decide_person(struct decision_builder *d, struct person *p, struct er
 	const struct ledger_verdict *v = &d->out.verdict;
 	CLEANUP(json_putp) struct json_object *properties = NULL;
 	CLEANUP(drafts_done) struct drafts drafts = {0};
-	struct rules_input view = {
+	struct rules_input input = {
 		.transition = v->transition,
 		.label = d->in->source->label,
 		.context = *d->context,
@@ -298,8 +298,8 @@ static int decide_person(struct decision_builder *d, struct person *p, struct er
 	if (r < 0)
 		return r;
 	decide_explain(d, "for %s in account %s:", mask_email(p->email, masked), p->account);
-	view.context.properties = properties = decide_properties(d, p);
-	rules_run(d->in->source->rules, &view, &drafts, d->in->explain);
+	input.context.properties = properties = decide_properties(d, p);
+	rules_run(d->in->source->rules, &input, &drafts, d->in->explain);
 	if (drafts.n == 0 && drafts.failed.code != 0)
 		return err_set(reterr, -EBADMSG, "%s", drafts.failed.text);
 	if (drafts.n == 0 && drafts.dropped) {

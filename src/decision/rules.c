@@ -108,7 +108,7 @@ void drafts_done(struct drafts *d)
 }
 
 /* Lays `from` over *to, which may be NULL like it. False where something was left out. */
-static bool lay_over(struct json_object **to, struct json_object *from)
+static bool merge_members(struct json_object **to, struct json_object *from)
 {
 	bool all = true;
 
@@ -167,8 +167,8 @@ static void drafts_add(struct drafts *to, struct draft *draft, struct buf *expla
 	}
 	if (draft->late_ms >= 0)
 		same->late_ms = draft->late_ms;
-	all = lay_over(&same->properties, draft->properties);
-	all = lay_over(&same->profile, draft->profile) && all;
+	all = merge_members(&same->properties, draft->properties);
+	all = merge_members(&same->profile, draft->profile) && all;
 	if (!all) {
 		(void)err_set(&to->failed, -E2BIG,
 			      "%s: the rules add more than %d properties to \"%.128s\", the rest is left out",
@@ -399,8 +399,8 @@ void rules_run(const struct rules *r, const struct rules_input *v, struct drafts
 void rules_metrics(const struct rules *r, const char *label,
 		   void (*fn)(void *ctx, const char *metric, enum transition t), void *ctx)
 {
-	char *told[RULES_MAX * 4];
-	enum transition told_of[RULES_MAX * 4];
+	char *seen[RULES_MAX * 4];
+	enum transition seen_with[RULES_MAX * 4];
 	struct pairs names = {0};
 	struct eval_context s = {.names = &names};
 	size_t n = 0;
@@ -409,22 +409,22 @@ void rules_metrics(const struct rules *r, const char *label,
 	for (size_t i = 0; i < r->n; i++) {
 		for (enum transition t = TRANSITION_OPENED; r->items[i].send && t <= TRANSITION_EXPIRED; t++) {
 			CLEANUP(mem_freep) char *metric = NULL;
-			bool is_told = false;
+			bool is_seen = false;
 
 			if (!(r->items[i].on & RULE_ON(t)))
 				continue;
 			metric = template_outline(r->items[i].send, &s);
 			for (size_t k = 0; k < n; k++)
-				is_told = is_told || (told_of[k] == t && strcmp(told[k], metric) == 0);
-			if (is_told)
+				is_seen = is_seen || (seen_with[k] == t && strcmp(seen[k], metric) == 0);
+			if (is_seen)
 				continue;
 			fn(ctx, metric, t);
-			told_of[n] = t;
-			told[n++] = TAKE(metric);
+			seen_with[n] = t;
+			seen[n++] = TAKE(metric);
 		}
 	}
 	for (size_t i = 0; i < n; i++)
-		free(told[i]);
+		free(seen[i]);
 	pairs_done(&names);
 }
 
@@ -438,16 +438,16 @@ struct visitor {
 
 static void visit_one(void *ctx, const struct reference *reference)
 {
-	const struct visitor *visit = ctx;
+	const struct visitor *v = ctx;
 
-	visit->fn(visit->ctx, visit->rule, reference);
+	v->fn(v->ctx, v->rule, reference);
 }
 
-static void visit_additions(const struct additions *a, struct visitor *visit)
+static void visit_additions(const struct additions *a, struct visitor *v)
 {
 	for (size_t i = 0; i < a->n; i++)
 		for (size_t j = 0; j < a->items[i].n; j++)
-			template_references(a->items[i].texts[j], visit_one, visit);
+			template_references(a->items[i].texts[j], visit_one, v);
 }
 
 void rules_references(const struct rules *r, void (*fn)(void *ctx, const char *rule, const struct reference *reference),
@@ -455,16 +455,16 @@ void rules_references(const struct rules *r, void (*fn)(void *ctx, const char *r
 {
 	for (size_t i = 0; i < r->n; i++) {
 		const struct rule *rule = &r->items[i];
-		struct visitor visit = {.fn = fn, .ctx = ctx, .rule = rule->name};
+		struct visitor v = {.fn = fn, .ctx = ctx, .rule = rule->name};
 
 		if (rule->when)
-			matcher_references(rule->when, visit_one, &visit);
+			matcher_references(rule->when, visit_one, &v);
 		if (rule->send)
-			template_references(rule->send, visit_one, &visit);
-		visit_additions(&rule->properties, &visit);
-		visit_additions(&rule->profile, &visit);
+			template_references(rule->send, visit_one, &v);
+		visit_additions(&rule->properties, &v);
+		visit_additions(&rule->profile, &v);
 		if (rule->value)
-			template_references(rule->value, visit_one, &visit);
+			template_references(rule->value, visit_one, &v);
 	}
 }
 
