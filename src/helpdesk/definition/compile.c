@@ -34,21 +34,21 @@ static const char *const definition_keys[] = {
 
 /* ---- texts and names --------------------------------------------------------------------------------------------- */
 
-static const struct node *reader_required(struct reader *r, const char *key)
+static const struct node *compile_required(struct definition_compiler *dc, const char *key)
 {
-	const struct node *n = node_get(r->n, key);
+	const struct node *n = node_get(dc->n, key);
 
 	if (!n)
-		problems_error(r->problems, r->n, "expected `%s`: a definition needs it", key);
+		problems_error(dc->problems, dc->n, "expected `%s`: a definition needs it", key);
 	return n;
 }
 
-static char *reader_text(struct reader *r, const struct node *n)
+static char *compile_text(struct definition_compiler *dc, const struct node *n)
 {
 	if (!n)
 		return NULL;
 	if (n->type != NODE_SCALAR || n->text[0] == '\0') {
-		problems_error(r->problems, n, "expected text, not %s",
+		problems_error(dc->problems, n, "expected text, not %s",
 			       n->type == NODE_SCALAR ? "nothing" : node_kind(n));
 		return NULL;
 	}
@@ -56,16 +56,16 @@ static char *reader_text(struct reader *r, const struct node *n)
 }
 
 /* One of a few words; the first is the default. */
-static const char *reader_word(struct reader *r, const char *key, const char *const *words)
+static const char *compile_word(struct definition_compiler *dc, const char *key, const char *const *words)
 {
-	const struct node *n = node_get(r->n, key);
+	const struct node *n = node_get(dc->n, key);
 
 	if (!n)
 		return words[0];
 	for (size_t i = 0; words[i]; i++)
 		if (n->type == NODE_SCALAR && strcmp(n->text, words[i]) == 0)
 			return words[i];
-	keys_error(n, key, n->type == NODE_SCALAR ? n->text : node_kind(n), words, r->problems);
+	keys_error(n, key, n->type == NODE_SCALAR ? n->text : node_kind(n), words, dc->problems);
 	return words[0];
 }
 
@@ -77,7 +77,7 @@ static bool is_blank(char c)
 }
 
 /* Takes over what was gathered. */
-static void add_fact(struct definition *d, struct buf *gathered)
+static void add_unconfirmed(struct definition *d, struct buf *gathered)
 {
 	if (gathered->len > 0)
 		strings_add(&d->about.unconfirmed, gathered->data);
@@ -86,7 +86,7 @@ static void add_fact(struct definition *d, struct buf *gathered)
 }
 
 /* A fact of a text ends where a line ends with a sentence, or at an empty line. A list's text is one fact. */
-static void read_value_expr_text(struct definition *d, const char *text, bool several)
+static void compile_unconfirmed_text(struct definition *d, const char *text, bool several)
 {
 	struct buf gathered;
 
@@ -105,124 +105,124 @@ static void read_value_expr_text(struct definition *d, const char *text, bool se
 			buf_addc(&gathered, line[i]);
 		}
 		if (several && (end == 0 || strchr(".!?", line[end - 1])))
-			add_fact(d, &gathered);
+			add_unconfirmed(d, &gathered);
 		line += len + (line[len] == '\n');
 	}
-	add_fact(d, &gathered);
+	add_unconfirmed(d, &gathered);
 	buf_done(&gathered);
 }
 
-static void read_unconfirmed(struct reader *r)
+static void compile_unconfirmed(struct definition_compiler *dc)
 {
-	const struct node *n = node_get(r->n, "unconfirmed");
+	const struct node *n = node_get(dc->n, "unconfirmed");
 
 	if (n && n->type != NODE_LIST && (n->type != NODE_SCALAR || n->text[0] == '\0')) {
-		problems_error(r->problems, n, "expected a list of facts, each a text, not %s",
+		problems_error(dc->problems, n, "expected a list of facts, each a text, not %s",
 			       n->type == NODE_SCALAR ? "nothing" : node_kind(n));
 		return;
 	}
 	if (n && n->type == NODE_SCALAR)
-		read_value_expr_text(r->d, n->text, true);
+		compile_unconfirmed_text(dc->d, n->text, true);
 	for (size_t i = 0; n && n->type == NODE_LIST && i < n->n; i++) {
 		const struct node *fact = n->items[i];
 
 		if (fact->type == NODE_SCALAR && fact->text[0] != '\0')
-			read_value_expr_text(r->d, fact->text, false);
+			compile_unconfirmed_text(dc->d, fact->text, false);
 		else
-			problems_error(r->problems, fact, "expected a fact as text, not %s",
+			problems_error(dc->problems, fact, "expected a fact as text, not %s",
 				       fact->type == NODE_SCALAR ? "nothing" : node_kind(fact));
 	}
 }
 
-static void read_texts(struct reader *r)
+static void compile_texts(struct definition_compiler *dc)
 {
 	static const char *const verified[] = {"no", "documentation", "live", NULL};
 	static const char *const reports[] = {"change", "state", NULL};
 
-	r->d->about.label = reader_text(r, reader_required(r, "label"));
-	r->d->about.documentation = reader_text(r, node_get(r->n, "documentation"));
-	r->d->about.setup = reader_text(r, node_get(r->n, "setup"));
-	read_unconfirmed(r);
-	r->d->about.verified = mem_str(reader_word(r, "verified", verified));
-	r->d->about.reports_state = strcmp(reader_word(r, "reports", reports), "state") == 0;
+	dc->d->about.label = compile_text(dc, compile_required(dc, "label"));
+	dc->d->about.documentation = compile_text(dc, node_get(dc->n, "documentation"));
+	dc->d->about.setup = compile_text(dc, node_get(dc->n, "setup"));
+	compile_unconfirmed(dc);
+	dc->d->about.verified = mem_str(compile_word(dc, "verified", verified));
+	dc->d->about.reports_state = strcmp(compile_word(dc, "reports", reports), "state") == 0;
 }
 
 /* One text for all transitions, or one each. */
-static void read_paste(struct reader *r)
+static void compile_paste(struct definition_compiler *dc)
 {
 	static const char *const known[] = {"opened", "reopened", "closed", NULL};
-	const struct node *n = node_get(r->n, "paste");
+	const struct node *n = node_get(dc->n, "paste");
 	enum transition t;
 
 	if (n && n->type == NODE_MAP)
-		keys_check(n, known, r->problems);
+		keys_check(n, known, dc->problems);
 	for (size_t i = 0; n && known[i]; i++) {
 		INSIST(transition_parse(known[i], &t) == 0);
-		r->d->about.paste[t] = reader_text(r, n->type == NODE_MAP ? node_get(n, known[i]) : n);
-		if (n->type != NODE_MAP && !r->d->about.paste[t])
+		dc->d->about.paste[t] = compile_text(dc, n->type == NODE_MAP ? node_get(n, known[i]) : n);
+		if (n->type != NODE_MAP && !dc->d->about.paste[t])
 			return;
 	}
 }
 
 /* ---- the body's form --------------------------------------------------------------------------------------------- */
 
-static void read_each(struct reader *r)
+static void compile_each(struct definition_compiler *dc)
 {
-	const struct node *n = node_get(r->n, "each");
+	const struct node *n = node_get(dc->n, "each");
 	struct err e;
 
 	if (!n)
 		return;
 	if (n->type != NODE_SCALAR)
 		problems_error(
-			r->problems, n,
+			dc->problems, n,
 			"expected a JSON Pointer to the list of items (\"/…\", or \"\" for the whole body), not %s",
 			node_kind(n));
-	else if (reference_compile_array(n->text, &r->d->each, &e) < 0)
-		problems_error(r->problems, n, "%s", e.text);
-	else if (r->d->body == BODY_FORM)
-		problems_error(r->problems, n, "a form holds no list of items: `each` needs `body: json`");
+	else if (reference_compile_array(n->text, &dc->d->each, &e) < 0)
+		problems_error(dc->problems, n, "%s", e.text);
+	else if (dc->d->body == BODY_FORM)
+		problems_error(dc->problems, n, "a form holds no list of items: `each` needs `body: json`");
 }
 
 /* {header: NAME}, {when: MATCHER}, or both. */
-static void read_challenge(struct reader *r)
+static void compile_challenge(struct definition_compiler *dc)
 {
 	static const char *const known[] = {"header", "when", NULL};
-	const struct node *n = node_get(r->n, "challenge"), *header = node_get(n, "header"),
+	const struct node *n = node_get(dc->n, "challenge"), *header = node_get(n, "header"),
 			  *when = node_get(n, "when");
 
 	if (!n)
 		return;
 	if (n->type == NODE_MAP)
-		keys_check(n, known, r->problems);
+		keys_check(n, known, dc->problems);
 	if (header && (header->type != NODE_SCALAR || !reference_header_is_good(header->text)))
-		problems_error(r->problems, header, "expected the name of a header");
-	else if (header && r->d->proof && text_same(header->text, proof_about(r->d->proof)->secret_header))
-		problems_error(r->problems, header, "\"%s\" carries the secret, which is never sent back",
+		problems_error(dc->problems, header, "expected the name of a header");
+	else if (header && dc->d->proof && text_same(header->text, proof_about(dc->d->proof)->secret_header))
+		problems_error(dc->problems, header, "\"%s\" carries the secret, which is never sent back",
 			       header->text);
 	else if (header)
-		r->d->about.challenge = mem_str(header->text);
+		dc->d->about.challenge = mem_str(header->text);
 	if (when)
-		r->d->setup_probe = matcher_compile(when, REFERENCE_NO_NAMES, r->problems);
-	r->d->about.has_setup_probe = r->d->setup_probe != NULL;
+		dc->d->setup_probe = matcher_compile(when, REFERENCE_NO_NAMES, dc->problems);
+	dc->d->about.has_setup_probe = dc->d->setup_probe != NULL;
 	if (!header && !when)
-		problems_error(r->problems, n,
+		problems_error(dc->problems, n,
 			       "expected {header: NAME}: the header whose value the helpdesk wants back; or {when: "
 			       "MATCHER}: what it tries the URL with");
 }
 
 /* ---- proof and matchers ------------------------------------------------------------------------------------------ */
 
-static void read_proof(struct reader *r)
+static void compile_proof(struct definition_compiler *dc)
 {
 	static const char *const secrets[] = {"user", "password", "secret", NULL};
-	const struct node *own = reader_required(r, "authenticate");
-	const struct node *given = r->binding ? r->binding->authenticate : NULL;
+	const struct node *own = compile_required(dc, "authenticate");
+	const struct node *given = dc->binding ? dc->binding->authenticate : NULL;
 	CLEANUP(node_freep) struct node *both = NULL;
 
 	for (size_t i = 0; secrets[i]; i++)
 		if (node_get(own, secrets[i]))
-			problems_error(r->problems, node_get(own, secrets[i]),
+			problems_error(dc->problems, node_get(own, secrets[i]),
 				       "a definition holds no secret: `%s` belongs to the source's `authenticate`",
 				       secrets[i]);
 	if (!own)
@@ -231,18 +231,18 @@ static void read_proof(struct reader *r)
 		both = node_overlay(own, given);
 		given = both;
 	}
-	r->d->proof = proof_compile(given ? given : own, r->problems);
+	dc->d->proof = proof_compile(given ? given : own, dc->problems);
 }
 
-static struct matcher *read_matcher(struct reader *r, const struct node *n)
+static struct matcher *compile_matcher(struct definition_compiler *dc, const struct node *n)
 {
-	size_t errors = r->problems->errors;
+	size_t errors = dc->problems->errors;
 	CLEANUP(node_freep) struct node *spelled = NULL;
 
 	if (!n)
 		return NULL;
-	spelled = states_spell(r->d->states, n, r->n->file, r->problems);
-	return r->problems->errors == errors ? matcher_compile(spelled, REFERENCE_NO_NAMES, r->problems) : NULL;
+	spelled = states_spell(dc->d->states, n, dc->n->file, dc->problems);
+	return dc->problems->errors == errors ? matcher_compile(spelled, REFERENCE_NO_NAMES, dc->problems) : NULL;
 }
 
 static void digest_node(struct digest *digest, const struct node *n)
@@ -256,160 +256,161 @@ static void digest_node(struct digest *digest, const struct node *n)
 	digest_add(digest, "", 1);
 }
 
-static void read_matchers(struct reader *r)
+static void compile_matchers(struct definition_compiler *dc)
 {
 	static const char *const of_states[] = {"states", "ping", "closed", "reopened", "opened", "identified"};
 	struct digest *mark = digest_new();
-	const struct node *states = node_get(r->n, "states");
+	const struct node *states = node_get(dc->n, "states");
 	const struct matcher *matchers[DEFINITION_MATCHERS];
-	size_t errors = r->problems->errors;
+	size_t errors = dc->problems->errors;
 
-	r->d->states = states_compile(states, r->problems);
-	r->d->ping = read_matcher(r, node_get(r->n, "ping"));
-	r->d->says[TRANSITION_OPENED] = read_matcher(r, reader_required(r, "opened"));
-	r->d->says[TRANSITION_REOPENED] = read_matcher(r, node_get(r->n, "reopened"));
-	r->d->says[TRANSITION_CLOSED] = read_matcher(r, reader_required(r, "closed"));
-	r->d->identified = read_matcher(r, node_get(r->n, "identified"));
-	definition_matchers(r->d, matchers);
-	if (r->problems->errors == errors)
-		states_check(r->d->states, states, matchers, DEFINITION_MATCHERS, r->n->file, r->problems);
+	dc->d->states = states_compile(states, dc->problems);
+	dc->d->ping = compile_matcher(dc, node_get(dc->n, "ping"));
+	dc->d->transitions[TRANSITION_OPENED] = compile_matcher(dc, compile_required(dc, "opened"));
+	dc->d->transitions[TRANSITION_REOPENED] = compile_matcher(dc, node_get(dc->n, "reopened"));
+	dc->d->transitions[TRANSITION_CLOSED] = compile_matcher(dc, compile_required(dc, "closed"));
+	dc->d->identified = compile_matcher(dc, node_get(dc->n, "identified"));
+	definition_matchers(dc->d, matchers);
+	if (dc->problems->errors == errors)
+		states_check(dc->d->states, states, matchers, DEFINITION_MATCHERS, dc->n->file, dc->problems);
 	for (size_t i = 0; i < sizeof(of_states) / sizeof(*of_states); i++)
-		if (node_get(r->n, of_states[i]))
-			digest_node(mark, node_get(r->n, of_states[i]));
-	digest_end(mark, r->d->about.states_mark);
+		if (node_get(dc->n, of_states[i]))
+			digest_node(mark, node_get(dc->n, of_states[i]));
+	digest_end(mark, dc->d->about.states_mark);
 }
 
 /* ---- what is read ------------------------------------------------------------------------------------------------ */
 
-static struct value_expr *read_value_expr(struct reader *r, const struct node *n, enum value_expr_kind kind)
+static struct value_expr *compile_value_expr(struct definition_compiler *dc, const struct node *n,
+					     enum value_expr_kind kind)
 {
-	struct name_check c = {.r = r, .at = n};
-	struct value_expr *f = n ? value_expr_compile(n, kind, r->problems) : NULL;
+	struct name_check c = {.dc = dc, .at = n};
+	struct value_expr *f = n ? value_expr_compile(n, kind, dc->problems) : NULL;
 
 	if (f)
 		value_expr_references(f, name_check_one, &c);
 	return f;
 }
 
-static void see_item(void *ctx, const struct reference *reference)
+static void note_item(void *ctx, const struct reference *reference)
 {
 	bool *of_item = ctx;
 
 	*of_item = *of_item || reference_text(reference)[0] == '/';
 }
 
-static void read_value_exprs(struct reader *r)
+static void compile_value_exprs(struct definition_compiler *dc)
 {
-	struct definition *d = r->d;
+	struct definition *d = dc->d;
 	bool of_item = true; /* the delivery is not the same for all items */
 
-	d->conversation = read_value_expr(r, reader_required(r, "conversation"), VALUE_EXPR_ONE);
-	d->delivery = read_value_expr(r, node_get(r->n, "delivery"), VALUE_EXPR_DELIVERY);
+	d->conversation = compile_value_expr(dc, compile_required(dc, "conversation"), VALUE_EXPR_ONE);
+	d->delivery = compile_value_expr(dc, node_get(dc->n, "delivery"), VALUE_EXPR_DELIVERY);
 	if (d->each && d->delivery) {
 		of_item = value_expr_may_be_body(d->delivery);
-		value_expr_references(d->delivery, see_item, &of_item);
+		value_expr_references(d->delivery, note_item, &of_item);
 	}
 	/* A value beside the list is the same for all its items: all but the first would count as repeats. */
 	if (!of_item)
-		problems_error(r->problems, node_get(r->n, "delivery"),
+		problems_error(dc->problems, node_get(dc->n, "delivery"),
 			       "the same for every item of `each`: expected something of the item in it, as in "
 			       "\"{root:/id}-{/id}\"");
-	d->customer = read_value_expr(r, node_get(r->n, "customer"), VALUE_EXPR_ONE);
-	d->time = read_value_expr(r, node_get(r->n, "time"), VALUE_EXPR_ONE);
-	d->created = read_value_expr(r, node_get(r->n, "created"), VALUE_EXPR_ONE);
-	d->closed_at = read_value_expr(r, node_get(r->n, "closed_at"), VALUE_EXPR_ONE);
-	email_refs_compile(&d->emails, node_get(r->n, "emails"), node_get(r->n, "primary"), false, r->problems);
+	d->customer = compile_value_expr(dc, node_get(dc->n, "customer"), VALUE_EXPR_ONE);
+	d->time = compile_value_expr(dc, node_get(dc->n, "time"), VALUE_EXPR_ONE);
+	d->created = compile_value_expr(dc, node_get(dc->n, "created"), VALUE_EXPR_ONE);
+	d->closed_at = compile_value_expr(dc, node_get(dc->n, "closed_at"), VALUE_EXPR_ONE);
+	email_refs_compile(&d->emails, node_get(dc->n, "emails"), node_get(dc->n, "primary"), false, dc->problems);
 }
 
 /* Marks the steps that take the name. ctx: the definition. */
-static void see_shown(void *ctx, const struct reference *reference)
+static void mark_displayed(void *ctx, const struct reference *reference)
 {
 	struct definition *d = ctx;
 	const char *name = reference_name(reference);
 
 	for (size_t i = 0; name && i < d->steps_n; i++)
-		d->steps[i].shown = d->steps[i].shown || step_takes(&d->steps[i], name);
+		d->steps[i].is_displayed = d->steps[i].is_displayed || step_takes(&d->steps[i], name);
 }
 
-static void read_attributes(struct reader *r)
+static void compile_attributes(struct definition_compiler *dc)
 {
-	const struct node *n = node_get(r->n, "attributes"), *url = node_get(r->n, "conversation_url");
-	struct name_check c = {.r = r};
+	const struct node *n = node_get(dc->n, "attributes"), *url = node_get(dc->n, "conversation_url");
+	struct name_check c = {.dc = dc};
 
-	r->d->attributes = n ? attributes_compile(n, r->problems) : NULL;
-	for (size_t i = 0; r->d->attributes && i < n->n; i++) {
+	dc->d->attributes = n ? attributes_compile(n, dc->problems) : NULL;
+	for (size_t i = 0; dc->d->attributes && i < n->n; i++) {
 		c.at = n->items[i];
-		attributes_references_of(r->d->attributes, i, name_check_one, &c);
+		attributes_references_of(dc->d->attributes, i, name_check_one, &c);
 	}
 	if (url) {
 		c.at = url;
-		r->d->conversation_url = links_compile(url, r->problems);
-		links_references(r->d->conversation_url, name_check_one, &c);
+		dc->d->conversation_url = links_compile(url, dc->problems);
+		links_references(dc->d->conversation_url, name_check_one, &c);
 	}
-	attributes_references(r->d->attributes, see_shown, r->d);
-	links_references(r->d->conversation_url, see_shown, r->d);
+	attributes_references(dc->d->attributes, mark_displayed, dc->d);
+	links_references(dc->d->conversation_url, mark_displayed, dc->d);
 }
 
 static void keep_header(void *ctx, const struct reference *reference)
 {
-	struct reader *r = ctx;
+	struct definition_compiler *dc = ctx;
 	const char *name = reference_header(reference);
 
-	if (!name || pairs_get(&r->d->headers, name))
+	if (!name || pairs_get(&dc->d->headers, name))
 		return;
-	if (text_same(name, proof_about(r->d->proof)->secret_header))
-		problems_error(r->problems, r->n, "\"header:%s\" carries the secret, so no webhook keeps it", name);
-	pairs_add(&r->d->headers, name, "");
+	if (text_same(name, proof_about(dc->d->proof)->secret_header))
+		problems_error(dc->problems, dc->n, "\"header:%s\" carries the secret, so no webhook keeps it", name);
+	pairs_add(&dc->d->headers, name, "");
 }
 
 /* Which headers a stored webhook keeps: those that some part of the definition looks at. Only of one without mistakes:
  * all parts are there. */
-static void read_headers(struct reader *r)
+static void compile_headers(struct definition_compiler *dc)
 {
-	const struct definition *d = r->d;
-	const struct value_expr *facts[] = {d->conversation, d->delivery, d->customer,
+	const struct definition *d = dc->d;
+	const struct value_expr *exprs[] = {d->conversation, d->delivery, d->customer,
 					    d->time,         d->created,  d->closed_at};
 
-	definition_matcher_references(d, keep_header, r);
-	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
-		if (facts[i])
-			value_expr_references(facts[i], keep_header, r);
-	email_refs_references(&d->emails, keep_header, r);
+	definition_matcher_references(d, keep_header, dc);
+	for (size_t i = 0; i < sizeof(exprs) / sizeof(*exprs); i++)
+		if (exprs[i])
+			value_expr_references(exprs[i], keep_header, dc);
+	email_refs_references(&d->emails, keep_header, dc);
 	for (size_t i = 0; i < d->steps_n; i++)
-		step_references(&d->steps[i], keep_header, r);
-	attributes_references(d->attributes, keep_header, r);
-	links_references(d->conversation_url, keep_header, r);
+		step_references(&d->steps[i], keep_header, dc);
+	attributes_references(d->attributes, keep_header, dc);
+	links_references(d->conversation_url, keep_header, dc);
 }
 
 struct definition *definition_compile(const struct node *n, const struct definition_binding *binding,
 				      struct problems *problems)
 {
-	struct reader r = {.n = n, .binding = binding, .problems = problems};
+	struct definition_compiler dc = {.n = n, .binding = binding, .problems = problems};
 	size_t errors = problems->errors;
 
 	if (n->type != NODE_MAP) {
 		problems_error(problems, n, "expected a helpdesk's definition (a mapping), not %s", node_kind(n));
 		return NULL;
 	}
-	r.d = mem_new(1, sizeof(*r.d));
+	dc.d = mem_new(1, sizeof(*dc.d));
 	keys_check(n, definition_keys, problems);
-	read_texts(&r);
-	read_paste(&r);
-	reader_read_names(&r);
-	reader_read_base_url(&r);
-	read_proof(&r);
-	r.d->body = body_form_compile(node_get(n, "body"), problems);
-	read_each(&r);
-	read_challenge(&r);
-	read_matchers(&r);
-	read_value_exprs(&r);
-	reader_read_lookup(&r);
-	read_attributes(&r);
+	compile_texts(&dc);
+	compile_paste(&dc);
+	compile_names(&dc);
+	compile_base_url(&dc);
+	compile_proof(&dc);
+	dc.d->body = body_form_compile(node_get(n, "body"), problems);
+	compile_each(&dc);
+	compile_challenge(&dc);
+	compile_matchers(&dc);
+	compile_value_exprs(&dc);
+	compile_lookup(&dc);
+	compile_attributes(&dc);
 	if (problems->errors == errors)
-		read_headers(&r);
-	pairs_done(&r.known);
+		compile_headers(&dc);
+	pairs_done(&dc.known);
 	if (problems->errors == errors)
-		return r.d;
-	definition_free(r.d);
+		return dc.d;
+	definition_free(dc.d);
 	return NULL;
 }

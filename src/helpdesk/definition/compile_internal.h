@@ -8,7 +8,7 @@
 
 #include "helpdesk/definition/definition_internal.h"
 
-struct reader {
+struct definition_compiler {
 	struct definition *d;
 	const struct node *n;
 	const struct definition_binding *binding; /* or NULL */
@@ -17,18 +17,18 @@ struct reader {
 };
 
 /* Parameters become names; then base_url, the source's or the definition's own. */
-void reader_read_names(struct reader *r);
-void reader_read_base_url(struct reader *r);
+void compile_names(struct definition_compiler *dc);
+void compile_base_url(struct definition_compiler *dc);
 
 /* For value_expr_references, template_references, …: tells of a name that nobody fills, where it stands within `at`. */
 struct name_check {
-	struct reader *r;
+	struct definition_compiler *dc;
 	const struct node *at;
 	bool in_step;  /* of the lookup: what later steps take is not known there */
 	bool base_url; /* set where one of the names is base_url */
 };
 void name_check_one(void *ctx, const struct reference *reference);
 
-void reader_read_lookup(struct reader *r);
+void compile_lookup(struct definition_compiler *dc);
 
 #endif

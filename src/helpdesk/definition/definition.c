@@ -26,7 +26,7 @@ void definition_free(struct definition *d)
 	matcher_free(d->ping);
 	matcher_free(d->identified);
 	for (size_t i = 0; i < TRANSITION_EXPIRED; i++) {
-		matcher_free(d->says[i]);
+		matcher_free(d->transitions[i]);
 		sample_done(&d->samples[i]);
 	}
 	states_free(d->states);
@@ -41,9 +41,9 @@ void definition_free(struct definition *d)
 		step_done(&d->steps[i]);
 	attributes_free(d->attributes);
 	links_free(d->conversation_url);
-	for (size_t i = 0; i < d->notes_n; i++)
-		free(d->notes[i].name);
-	free(d->notes);
+	for (size_t i = 0; i < d->sample_infos_n; i++)
+		free(d->sample_infos[i].name);
+	free(d->sample_infos);
 	free(d);
 }
 
@@ -64,7 +64,7 @@ const struct proof *definition_proof(const struct definition *d)
 
 bool definition_matches(const struct definition *d, enum transition t)
 {
-	return t < TRANSITION_EXPIRED && d->says[t];
+	return t < TRANSITION_EXPIRED && d->transitions[t];
 }
 
 bool definition_asks_base_url(const struct definition *d, bool needed)
@@ -91,7 +91,7 @@ void definition_matchers(const struct definition *d, const struct matcher *ret[D
 {
 	*ret++ = d->ping;
 	for (size_t i = 0; i < MATCH_ORDER_N; i++)
-		*ret++ = d->says[match_order[i]];
+		*ret++ = d->transitions[match_order[i]];
 	*ret = d->identified;
 }
 
@@ -176,8 +176,8 @@ const struct sample *definition_sample(const struct definition *d, enum transiti
 void definition_samples(const struct definition *d,
 			void (*fn)(void *ctx, const char *name, const char *shows, enum sample_shape shape), void *ctx)
 {
-	for (size_t i = 0; i < d->notes_n; i++)
-		fn(ctx, d->notes[i].name, d->notes[i].shows, d->notes[i].shape);
+	for (size_t i = 0; i < d->sample_infos_n; i++)
+		fn(ctx, d->sample_infos[i].name, d->sample_infos[i].shows, d->sample_infos[i].shape);
 	for (size_t i = 0; i < d->steps_n; i++) {
 		const struct step *s = &d->steps[i];
 		CLEANUP(mem_freep) char *name = mem_fmt("lookup[%zu]", i);

@@ -30,20 +30,20 @@ struct definition {
 	struct proof *proof;
 	struct pairs names;   /* the parameters as chosen, and base_url: the source's, else the definition's */
 	struct pairs headers; /* names of those that a webhook keeps; no values */
-	struct matcher *ping, *identified;             /* NULL: none */
-	struct matcher *says[TRANSITION_EXPIRED];      /* by transition; reopened may be NULL */
-	struct states *states;                         /* NULL: none */
-	struct value_expr *conversation;               /* never NULL */
-	struct value_expr *delivery, *customer;        /* NULL: none */
-	struct value_expr *time, *created, *closed_at; /* NULL: none */
+	struct matcher *ping, *identified;               /* NULL: none */
+	struct matcher *transitions[TRANSITION_EXPIRED]; /* by transition; reopened may be NULL */
+	struct states *states;                           /* NULL: none */
+	struct value_expr *conversation;                 /* never NULL */
+	struct value_expr *delivery, *customer;          /* NULL: none */
+	struct value_expr *time, *created, *closed_at;   /* NULL: none */
 	struct email_refs emails;
 	struct step steps[STEPS_MAX];
 	size_t steps_n;
-	struct attributes *attributes;             /* NULL: none */
-	struct links *conversation_url;            /* NULL: none */
-	struct sample samples[TRANSITION_EXPIRED]; /* by transition */
-	struct definition_sample_info *notes;      /* of every sample of a webhook, in the order of the file */
-	size_t notes_n;
+	struct attributes *attributes;               /* NULL: none */
+	struct links *conversation_url;              /* NULL: none */
+	struct sample samples[TRANSITION_EXPIRED];   /* by transition */
+	struct definition_sample_info *sample_infos; /* of every sample of a webhook, in the order of the file */
+	size_t sample_infos_n;
 };
 
 /* In which order the transitions' matchers are asked, between ping and identified: the more final one is, the earlier,

@@ -14,17 +14,18 @@
 #include "helpdesk/expr/keys.h"
 
 /* A name that templates may use from now on; value: NULL where only a lookup will tell it. */
-static void add_name(struct reader *r, const struct node *at, const char *name, const char *value)
+static void add_name(struct definition_compiler *dc, const struct node *at, const char *name, const char *value)
 {
-	if (pairs_get(&r->known, name))
-		problems_error(r->problems, at, "the name \"%.64s\" is there already", name);
-	pairs_add(&r->known, name, "");
+	if (pairs_get(&dc->known, name))
+		problems_error(dc->problems, at, "the name \"%.64s\" is there already", name);
+	pairs_add(&dc->known, name, "");
 	if (value)
-		pairs_add(&r->d->names, name, value);
+		pairs_add(&dc->d->names, name, value);
 }
 
 /* The choice that the source made, or the first: also after a wrong one, so that its names are there for the rest. */
-static const struct node *parameter_choice(struct reader *r, const struct node *parameter, const struct node *with)
+static const struct node *parameter_choice(struct definition_compiler *dc, const struct node *parameter,
+					   const struct node *with)
 {
 	CLEANUP(mem_freep) const char **names = NULL;
 
@@ -38,11 +39,11 @@ static const struct node *parameter_choice(struct reader *r, const struct node *
 		if (with->type == NODE_SCALAR && text_is(names[i], with->text))
 			return choice;
 	}
-	keys_error(with, parameter->key, with->type == NODE_SCALAR ? with->text : node_kind(with), names, r->problems);
+	keys_error(with, parameter->key, with->type == NODE_SCALAR ? with->text : node_kind(with), names, dc->problems);
 	return parameter->items[0];
 }
 
-static void read_parameter(struct reader *r, const struct node *parameter, const struct node *with)
+static void compile_parameter(struct definition_compiler *dc, const struct node *parameter, const struct node *with)
 {
 	const struct node *choice;
 	const char *text = parameter->text;
@@ -50,7 +51,7 @@ static void read_parameter(struct reader *r, const struct node *parameter, const
 	for (size_t i = 0; i < parameter->n; i++) {
 		choice = parameter->items[i];
 		if (choice->type != NODE_SCALAR && (parameter->type == NODE_LIST || choice->type != NODE_MAP)) {
-			problems_error(r->problems, choice, "expected text%s, not %s",
+			problems_error(dc->problems, choice, "expected text%s, not %s",
 				       parameter->type == NODE_MAP ? " or a mapping from names to texts" : "",
 				       node_kind(choice));
 			return;
@@ -59,34 +60,34 @@ static void read_parameter(struct reader *r, const struct node *parameter, const
 	if (parameter->n > 0) {
 		/* {us: {api: …, app: …}, eu: {…}}: the name is the choice, the choice's members are names of their own.
 		 */
-		choice = parameter_choice(r, parameter, with);
-		add_name(r, parameter, parameter->key, choice->type == NODE_SCALAR ? choice->text : choice->key);
+		choice = parameter_choice(dc, parameter, with);
+		add_name(dc, parameter, parameter->key, choice->type == NODE_SCALAR ? choice->text : choice->key);
 		for (size_t i = 0; choice->type == NODE_MAP && i < choice->n; i++) {
 			const struct node *member = choice->items[i];
 
 			if (member->type != NODE_SCALAR)
-				problems_error(r->problems, member, "expected text, not %s", node_kind(member));
-			add_name(r, member, member->key, member->text);
+				problems_error(dc->problems, member, "expected text, not %s", node_kind(member));
+			add_name(dc, member, member->key, member->text);
 		}
 		return;
 	}
 	if (with && with->type != NODE_SCALAR)
-		problems_error(r->problems, with, "expected text, not %s", node_kind(with));
+		problems_error(dc->problems, with, "expected text, not %s", node_kind(with));
 	else if (with)
 		text = with->text;
-	else if (r->binding && !text)
-		problems_error(r->problems, parameter, "this parameter has no default: set it by `with`, as in {%s: …}",
-			       parameter->key);
-	add_name(r, parameter, parameter->key, text);
+	else if (dc->binding && !text)
+		problems_error(dc->problems, parameter,
+			       "this parameter has no default: set it by `with`, as in {%s: …}", parameter->key);
+	add_name(dc, parameter, parameter->key, text);
 }
 
-static void read_with(struct reader *r, const struct node *parameters, const struct node *with)
+static void compile_with(struct definition_compiler *dc, const struct node *parameters, const struct node *with)
 {
 	CLEANUP(mem_freep) const char **names = NULL;
 	size_t n = 0;
 
 	if (with->type != NODE_MAP) {
-		problems_error(r->problems, with, "expected a mapping from parameters to values, not %s",
+		problems_error(dc->problems, with, "expected a mapping from parameters to values, not %s",
 			       node_kind(with));
 		return;
 	}
@@ -99,27 +100,27 @@ static void read_with(struct reader *r, const struct node *parameters, const str
 		if (node_get(parameters, with->items[i]->key))
 			continue;
 		meant = text_suggestion("; ", "", with->items[i]->key, names, n);
-		problems_error(r->problems, with->items[i], "this definition has no parameter \"%.64s\"%s",
+		problems_error(dc->problems, with->items[i], "this definition has no parameter \"%.64s\"%s",
 			       with->items[i]->key, meant);
 	}
 }
 
-void reader_read_names(struct reader *r)
+void compile_names(struct definition_compiler *dc)
 {
-	const struct node *parameters = node_get(r->n, "parameters");
-	const struct node *with = r->binding ? r->binding->with : NULL;
+	const struct node *parameters = node_get(dc->n, "parameters");
+	const struct node *with = dc->binding ? dc->binding->with : NULL;
 
-	add_name(r, r->n, "base_url", NULL);
+	add_name(dc, dc->n, "base_url", NULL);
 	if (with)
-		read_with(r, parameters, with);
+		compile_with(dc, parameters, with);
 	if (!parameters)
 		return;
 	if (parameters->type != NODE_MAP) {
-		problems_error(r->problems, parameters, "expected a mapping, not %s", node_kind(parameters));
+		problems_error(dc->problems, parameters, "expected a mapping, not %s", node_kind(parameters));
 		return;
 	}
 	for (size_t i = 0; i < parameters->n; i++)
-		read_parameter(r, parameters->items[i], node_get(with, parameters->items[i]->key));
+		compile_parameter(dc, parameters->items[i], node_get(with, parameters->items[i]->key));
 }
 
 /* ---- base_url ---------------------------------------------------------------------------------------------------- */
@@ -134,7 +135,7 @@ static void base_url_check_reference(void *ctx, const struct reference *referenc
 		name_check_one(ctx, reference);
 	else
 		problems_error(
-			c->r->problems, c->at,
+			c->dc->problems, c->at,
 			"only parameters may stand in `base_url`, as in \"https://{subdomain}.example.com\", not "
 			"{%s}",
 			reference_text(reference));
@@ -147,30 +148,30 @@ static char *cut_slashes(char *url)
 	return url;
 }
 
-void reader_read_base_url(struct reader *r)
+void compile_base_url(struct definition_compiler *dc)
 {
-	const struct node *n = node_get(r->n, "base_url");
-	CLEANUP(mem_freep) char *base = cut_slashes(mem_str(r->binding ? r->binding->base_url : NULL));
-	struct template *t = n ? template_compile(n, r->problems) : NULL;
-	const struct eval_context s = {.names = &r->d->names};
-	struct name_check c = {.r = r, .at = n};
-	size_t errors = r->problems->errors;
+	const struct node *n = node_get(dc->n, "base_url");
+	CLEANUP(mem_freep) char *base = cut_slashes(mem_str(dc->binding ? dc->binding->base_url : NULL));
+	struct template *t = n ? template_compile(n, dc->problems) : NULL;
+	const struct eval_context s = {.names = &dc->d->names};
+	struct name_check c = {.dc = dc, .at = n};
+	size_t errors = dc->problems->errors;
 	const char *own;
 
 	if (t)
 		template_references(t, base_url_check_reference, &c);
 	/* Without a source a parameter may have no value yet: then there is no base_url either. */
-	if (t && r->problems->errors == errors &&
-	    template_render(t, &s, TEMPLATE_URL, &r->d->about.base_url, NULL) == 0) {
-		own = cut_slashes(r->d->about.base_url);
+	if (t && dc->problems->errors == errors &&
+	    template_render(t, &s, TEMPLATE_URL, &dc->d->about.base_url, NULL) == 0) {
+		own = cut_slashes(dc->d->about.base_url);
 		/* A parameter may be a URL itself where a name is expected. */
 		if (!url_begins(own) || strstr(own + 7, "://") || !text_is_one_word(own))
-			problems_error(r->problems, n,
+			problems_error(dc->problems, n,
 				       "expected a URL that begins with https://, without blanks, not \"%.200s\"", own);
 	}
 	template_free(t);
-	if (base || r->d->about.base_url)
-		pairs_add(&r->d->names, "base_url", base ? base : r->d->about.base_url);
+	if (base || dc->d->about.base_url)
+		pairs_add(&dc->d->names, "base_url", base ? base : dc->d->about.base_url);
 }
 
 /* ---- use of names ------------------------------------------------------------------------------------------------ */
@@ -218,14 +219,14 @@ void name_check_one(void *ctx, const struct reference *reference)
 	size_t n = 0;
 
 	c->base_url = c->base_url || text_is(name, "base_url");
-	if (!name || pairs_get(&c->r->known, name))
+	if (!name || pairs_get(&c->dc->known, name))
 		return;
-	for (; n < c->r->known.n && n < 64; n++)
-		known[n] = c->r->known.items[n].name;
+	for (; n < c->dc->known.n && n < 64; n++)
+		known[n] = c->dc->known.items[n].name;
 	near = text_nearest(name, known, n);
 	if (!name_place(c->at, name, &at))
 		at = *c->at;
-	problems_error(c->r->problems, &at, "no parameter and no %s `take` is called \"%.64s\"; %s%s%s",
+	problems_error(c->dc->problems, &at, "no parameter and no %s `take` is called \"%.64s\"; %s%s%s",
 		       c->in_step ? "earlier step's" : "lookup's", name, near ? "did you mean \"" : "",
 		       near ? near : "", near ? "\"?" : "a pointer begins with \"/\"");
 }
@@ -238,10 +239,10 @@ void name_check_one(void *ctx, const struct reference *reference)
  * What a step uses must be known before it: parameters, and what earlier steps take. Several steps may take the same
  * name; a parameter has it for itself.
  */
-static void check_names_of_step(struct reader *r, const struct node *n, size_t step)
+static void check_names_of_step(struct definition_compiler *dc, const struct node *n, size_t step)
 {
-	struct step *s = &r->d->steps[step];
-	struct name_check c = {.r = r, .at = node_get(n, "when"), .in_step = true};
+	struct step *s = &dc->d->steps[step];
+	struct name_check c = {.dc = dc, .at = node_get(n, "when"), .in_step = true};
 
 	if (s->when)
 		matcher_references(s->when, name_check_one, &c);
@@ -260,40 +261,40 @@ static void check_names_of_step(struct reader *r, const struct node *n, size_t s
 		bool was_taken = false;
 
 		for (size_t k = 0; k < step; k++)
-			was_taken = was_taken || step_takes(&r->d->steps[k], name);
+			was_taken = was_taken || step_takes(&dc->d->steps[k], name);
 		if (!was_taken)
-			add_name(r, node_get(node_get(n, "take"), name), name, NULL);
+			add_name(dc, node_get(node_get(n, "take"), name), name, NULL);
 	}
 }
 
-void reader_read_lookup(struct reader *r)
+void compile_lookup(struct definition_compiler *dc)
 {
-	const struct node *n = node_get(r->n, "lookup");
-	struct definition *d = r->d;
+	const struct node *n = node_get(dc->n, "lookup");
+	struct definition *d = dc->d;
 	struct definition_about *about = &d->about;
-	size_t errors = r->problems->errors;
+	size_t errors = dc->problems->errors;
 
 	if (!n)
 		return;
 	about->lookup_cache_ms = -1;
-	d->steps_n = steps_compile(n, d->steps, r->problems);
+	d->steps_n = steps_compile(n, d->steps, dc->problems);
 	about->steps = d->steps;
 	about->steps_n = d->steps_n;
 	about->lookup_authenticate = d->steps_n > 0 ? step_method_name(d->steps[0].method) : NULL;
 	for (size_t i = 0; i < d->steps_n; i++) {
 		const struct step *s = &d->steps[i];
 
-		check_names_of_step(r, n->items[i], i);
+		check_names_of_step(dc, n->items[i], i);
 		about->needs_lookup = about->needs_lookup || !s->optional;
 		/* One entry holds what all steps told: it is as fresh as the most demanding of them. */
 		if (s->cache_ms >= 0 && (about->lookup_cache_ms < 0 || s->cache_ms < about->lookup_cache_ms))
 			about->lookup_cache_ms = s->cache_ms;
 		if (s->moved.n > 0 && (!d->customer || value_expr_written(d->customer)[0] != '/'))
-			problems_error(r->problems, node_get(n->items[i], "moved"),
+			problems_error(dc->problems, node_get(n->items[i], "moved"),
 				       "expected `customer` to be a JSON Pointer: the new id takes its place");
 	}
 	if (about->lookup_cache_ms < 0)
 		about->lookup_cache_ms = LOOKUP_CACHE_DEFAULT_MS;
-	for (size_t i = 0; i < d->steps_n && r->problems->errors == errors; i++)
-		step_check_sample(&d->steps[i], n->items[i], r->binding && r->binding->overlaid, r->problems);
+	for (size_t i = 0; i < d->steps_n && dc->problems->errors == errors; i++)
+		step_check_sample(&d->steps[i], n->items[i], dc->binding && dc->binding->overlaid, dc->problems);
 }

@@ -73,7 +73,7 @@ static void clear_nothings(struct node *base, struct node *over)
 
 /* ---- what stays -------------------------------------------------------------------------------------------------- */
 
-#define KEPT_MAX 600 /* bytes of the conditions in a notice */
+#define INHERITED_MAX 600 /* bytes of the conditions in a notice */
 
 /* In YAML's short form. Room that is missing cuts it. */
 static void write_short(const struct node *n, struct buf *to)
@@ -102,17 +102,17 @@ static void write_short(const struct node *n, struct buf *to)
 }
 
 /* The members of former that over does not replace: "/type: x, /status: {exists: true}". */
-static void write_kept(const struct node *former, const struct node *over, struct buf *to)
+static void write_inherited(const struct node *former, const struct node *over, struct buf *to)
 {
 	for (size_t i = 0; i < former->n; i++) {
 		const struct node *n = former->items[i], *other = node_get(over, n->key);
 		struct buf below;
 
-		buf_init(&below, KEPT_MAX);
+		buf_init(&below, INHERITED_MAX);
 		if (!other)
 			write_short(n, &below);
 		else if (n->type == NODE_MAP && other->type == NODE_MAP)
-			write_kept(n, other, &below);
+			write_inherited(n, other, &below);
 		if (below.len > 0)
 			buf_addf(to, other ? "%s%s: {%s}" : "%s%s: %s", to->len > 0 ? ", " : "", n->key, below.data);
 		buf_done(&below);
@@ -120,23 +120,23 @@ static void write_kept(const struct node *former, const struct node *over, struc
 }
 
 /* A mapping laid over a mapping: all that the preset asks for is still asked for. */
-static void tell_kept(const struct node *former, const struct node *over, struct problems *problems)
+static void note_inherited(const struct node *former, const struct node *over, struct problems *problems)
 {
 	struct node at;
-	struct buf kept;
+	struct buf inherited;
 
 	if (!former || !over || former->type != NODE_MAP || over->type != NODE_MAP)
 		return;
 	at = node_at_key(over);
-	buf_init(&kept, KEPT_MAX);
-	write_kept(former, over, &kept);
-	if (kept.len > 0)
+	buf_init(&inherited, INHERITED_MAX);
+	write_inherited(former, over, &inherited);
+	if (inherited.len > 0)
 		problems_notice(
 			problems, &at,
 			"conditions of the preset's `%s` stay beside these, and all must hold: %s%s. To replace "
 			"them, write a list: %s: [{…}]",
-			over->key, kept.data, kept.error < 0 ? ", …" : "", over->key);
-	buf_done(&kept);
+			over->key, inherited.data, inherited.error < 0 ? ", …" : "", over->key);
+	buf_done(&inherited);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
@@ -160,9 +160,9 @@ struct node *definition_overlay(const struct node *preset, const struct node *ow
 	if (node_get(over, "emails") && !node_get(over, "primary"))
 		node_remove(base, "primary");
 	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
-		tell_kept(node_get(base, matchers[i]), node_get(over, matchers[i]), problems);
-	tell_kept(node_get(node_get(base, "challenge"), "when"), node_get(node_get(over, "challenge"), "when"),
-		  problems);
+		note_inherited(node_get(base, matchers[i]), node_get(over, matchers[i]), problems);
+	note_inherited(node_get(node_get(base, "challenge"), "when"), node_get(node_get(over, "challenge"), "when"),
+		       problems);
 	clear_nothings(base, over);
 	return node_overlay(base, over);
 }

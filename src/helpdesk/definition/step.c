@@ -72,7 +72,7 @@ static void refs_done(struct step_refs *p)
 }
 
 /* ctx: a bool. Values are percent-encoded; the text around them is asked as it is written. */
-static void see_blank(void *ctx, const char *text, const struct reference *r)
+static void note_blank(void *ctx, const char *text, const struct reference *r)
 {
 	bool *blank = ctx;
 
@@ -88,7 +88,7 @@ static void step_add_url(struct step *s, const struct node *n, struct problems *
 	if (!t)
 		return;
 	s->urls[s->urls_n++] = t;
-	template_parts(t, see_blank, &blank);
+	template_parts(t, note_blank, &blank);
 	if (blank)
 		problems_error(problems, n, "a blank or a control character in a URL: for a blank write %%20");
 	if (n->text[0] != '{' && !url_begins(n->text))

@@ -65,7 +65,7 @@ struct step {
 	struct matcher *missing;  /* over the answer and its `status`: there is no such customer; NULL: none */
 	struct step_take take[STEP_TAKE_MAX];
 	size_t take_n;
-	bool shown; /* takes a name that an attribute or the conversation's URL shows */
+	bool is_displayed; /* takes a name that an attribute or the conversation's URL shows */
 	bool optional;
 	bool asks_base_url; /* its URLs or headers name base_url */
 	int64_t cache_ms;   /* -1: not said */

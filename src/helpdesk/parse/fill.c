@@ -17,7 +17,7 @@
 #define SAMPLE_MARK "deskbridge_sample"
 
 /* One item of the sample on its way to be another one. */
-struct filling {
+struct sample_filler {
 	const struct definition *d;
 	enum transition t;
 	int64_t now_ms;
@@ -27,7 +27,7 @@ struct filling {
 };
 
 /* Where the reference points: body, header or query. */
-static void put(struct filling *f, const struct reference *r, const char *text)
+static void put(struct sample_filler *f, const struct reference *r, const char *text)
 {
 	if (reference_header(r))
 		sample_set_header(&f->sample->headers, reference_header(r), text);
@@ -37,16 +37,16 @@ static void put(struct filling *f, const struct reference *r, const char *text)
 		(void)reference_put(r, &f->context, text);
 }
 
-static void put_value_expr(struct filling *f, const struct value_expr *fact, const char *text)
+static void put_value_expr(struct sample_filler *f, const struct value_expr *expr, const char *text)
 {
-	const struct reference *r = fact && text ? value_expr_target(fact, &f->context) : NULL;
+	const struct reference *r = expr && text ? value_expr_target(expr, &f->context) : NULL;
 
 	if (r)
 		put(f, r, text);
 }
 
 /* Now, in the form in which a time stands there; nothing where none does. */
-static void put_now(struct filling *f, const struct reference *r)
+static void put_now(struct sample_filler *f, const struct reference *r)
 {
 	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->context) : NULL;
 	CLEANUP(mem_freep) char *text = like ? sample_time(like, f->now_ms) : NULL;
@@ -55,23 +55,23 @@ static void put_now(struct filling *f, const struct reference *r)
 		put(f, r, text);
 }
 
-static void put_time(struct filling *f, const struct value_expr *fact)
+static void put_time(struct sample_filler *f, const struct value_expr *expr)
 {
-	if (fact)
-		put_now(f, value_expr_target(fact, &f->context));
+	if (expr)
+		put_now(f, value_expr_target(expr, &f->context));
 }
 
 /* ---- the delivery ------------------------------------------------------------------------------------------------ */
 
 /* Something of the delivery that says nothing else: the conversation's id would make another conversation. */
 struct free_reference {
-	struct filling *f;
+	struct sample_filler *f;
 	const char *text; /* of the reference in question */
 	bool taken;
 	const struct reference *found;
 };
 
-static void see_whether_taken(void *ctx, const struct reference *r)
+static void note_if_taken(void *ctx, const struct reference *r)
 {
 	struct free_reference *p = ctx;
 
@@ -81,18 +81,18 @@ static void see_whether_taken(void *ctx, const struct reference *r)
 static bool is_taken(struct free_reference *p, const struct reference *r)
 {
 	const struct definition *d = p->f->d;
-	const struct value_expr *facts[] = {d->conversation, d->customer, d->time, d->created, d->closed_at};
+	const struct value_expr *exprs[] = {d->conversation, d->customer, d->time, d->created, d->closed_at};
 
 	p->text = reference_text(r);
 	p->taken = false;
-	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
-		if (facts[i])
-			value_expr_references(facts[i], see_whether_taken, p);
-	definition_matcher_references(d, see_whether_taken, p);
+	for (size_t i = 0; i < sizeof(exprs) / sizeof(*exprs); i++)
+		if (exprs[i])
+			value_expr_references(exprs[i], note_if_taken, p);
+	definition_matcher_references(d, note_if_taken, p);
 	return p->taken;
 }
 
-static void find_free(void *ctx, const struct reference *r)
+static void note_free(void *ctx, const struct reference *r)
 {
 	struct free_reference *p = ctx;
 	CLEANUP(mem_freep) char *there = reference_scalar(r, &p->f->context);
@@ -102,7 +102,7 @@ static void find_free(void *ctx, const struct reference *r)
 }
 
 /* A number where the desk's ids are numbers. Without a place of its own, the fresh time makes it another delivery. */
-static void put_delivery(struct filling *f)
+static void put_delivery(struct sample_filler *f)
 {
 	const struct reference *r = f->d->delivery ? value_expr_target(f->d->delivery, &f->context) : NULL;
 	struct free_reference p = {.f = f};
@@ -115,7 +115,7 @@ static void put_delivery(struct filling *f)
 
 	/* Where the place that counts says something else too, another part of the template takes the value. */
 	if (r && is_taken(&p, r)) {
-		value_expr_references(f->d->delivery, find_free, &p);
+		value_expr_references(f->d->delivery, note_free, &p);
 		r = p.found;
 	}
 	like = r ? reference_scalar(r, &f->context) : NULL;
@@ -133,7 +133,7 @@ static void put_delivery(struct filling *f)
 /* ---- the address ------------------------------------------------------------------------------------------------- */
 
 /* Puts the address in the place of another one. Where a URL stands there, the last part of its path is replaced. */
-static void put_email(struct filling *f, const char *email)
+static void put_email(struct sample_filler *f, const char *email)
 {
 	const struct reference *r = email_refs_target(&f->d->emails, &f->context);
 	CLEANUP(mem_freep) char *url = r ? reference_scalar(r, &f->context) : NULL;
@@ -159,7 +159,7 @@ static void put_email(struct filling *f, const char *email)
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 /* Delivery and times first: where one place says two things, what was asked for stays. */
-static void fill_item(struct filling *f, const struct sample_values *wish)
+static void fill_item(struct sample_filler *f, const struct sample_values *values)
 {
 	put_delivery(f);
 	if (f->t == TRANSITION_OPENED)
@@ -167,18 +167,18 @@ static void fill_item(struct filling *f, const struct sample_values *wish)
 	if (f->t == TRANSITION_CLOSED)
 		put_time(f, f->d->closed_at);
 	put_time(f, f->d->time);
-	put_value_expr(f, f->d->customer, wish->customer);
-	if (wish->email)
-		put_email(f, wish->email);
-	put_value_expr(f, f->d->conversation, wish->conversation);
+	put_value_expr(f, f->d->customer, values->customer);
+	if (values->email)
+		put_email(f, values->email);
+	put_value_expr(f, f->d->conversation, values->conversation);
 }
 
-static void fill(struct filling *f, const struct sample_values *wish)
+static void fill(struct sample_filler *f, const struct sample_values *values)
 {
 	struct values lists;
 
 	if (!f->d->each) {
-		fill_item(f, wish);
+		fill_item(f, values);
 		return;
 	}
 	reference_values(f->d->each, &f->context, &lists);
@@ -188,19 +188,19 @@ static void fill(struct filling *f, const struct sample_values *wish)
 		for (size_t k = 0; json_object_is_type(list, json_type_array) && k < json_object_array_length(list);
 		     k++, f->item++) {
 			f->context.item = json_object_array_get_idx(list, k);
-			fill_item(f, wish);
+			fill_item(f, values);
 		}
 	}
 	values_done(&lists);
 }
 
-int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_values *wish,
+int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_values *values,
 			   struct sample *ret)
 {
 	const struct sample *sample = definition_sample(d, t);
 	CLEANUP(json_putp) struct json_object *body = NULL;
 	CLEANUP(pairs_done) struct pairs query = {0};
-	struct filling f = {.d = d, .t = t, .now_ms = wish->now_ms, .sample = ret};
+	struct sample_filler f = {.d = d, .t = t, .now_ms = values->now_ms, .sample = ret};
 
 	if (!sample || body_read(d->body, sample->body, strlen(sample->body), &body, NULL, NULL) < 0)
 		return -ENOENT;
@@ -209,7 +209,7 @@ int definition_sample_fill(const struct definition *d, enum transition t, const 
 	f.context = (struct eval_context){
 		.item = body, .root = body, .headers = &sample->headers, .query = &query, .names = &d->names};
 	put_now(&f, proof_about(d->proof)->body_timestamp);
-	fill(&f, wish);
+	fill(&f, values);
 	free(ret->body);
 	ret->body = body_write(d->body, sample->body, body);
 	return 0;

@@ -49,7 +49,7 @@ static enum parse_result_kind parse_result_kind(const struct definition *d, cons
 	if (d->ping && matcher_holds(d->ping, s))
 		return PARSE_PING;
 	for (size_t i = 0; i < MATCH_ORDER_N; i++) {
-		if (!d->says[match_order[i]] || !matcher_holds(d->says[match_order[i]], s))
+		if (!d->transitions[match_order[i]] || !matcher_holds(d->transitions[match_order[i]], s))
 			continue;
 		*ret = match_order[i];
 		return PARSE_SIGNAL;
@@ -138,16 +138,16 @@ static int read_identity(const struct definition *d, const struct webhook *w, co
 static void read_contents(const struct definition *d, const struct eval_context *s, const struct customer *customer,
 			  struct signal *signal)
 {
-	enum lookup_need wish = LOOKUP_NEED_NOTHING;
+	enum lookup_need need = LOOKUP_NEED_NOTHING;
 
 	(void)email_refs_read(&d->emails, s, &signal->addresses);
 	for (size_t i = 0; customer && i < customer->addresses.n; i++)
 		(void)addresses_add(&signal->addresses, customer->addresses.items[i].email,
 				    customer->addresses.items[i].primary);
 	if (!customer)
-		wish = lookup_plan_key(d, s, signal->addresses.n > 0, signal->customer, &signal->lookup_key);
-	signal->wants_lookup = wish != LOOKUP_NEED_NOTHING;
-	signal->lookup_shows = wish == LOOKUP_NEED_NAMES;
+		need = lookup_plan_key(d, s, signal->addresses.n > 0, signal->customer, &signal->lookup_key);
+	signal->wants_lookup = need != LOOKUP_NEED_NOTHING;
+	signal->lookup_shows = need == LOOKUP_NEED_NAMES;
 	signal->attributes = attributes_read(d->attributes, s);
 	if (d->conversation_url && links_render(d->conversation_url, s, &signal->conversation_url, NULL) < 0)
 		signal->conversation_url = NULL;
@@ -273,7 +273,7 @@ static int find_item(const struct reference *each, const struct eval_context *s,
 
 /* Fills body, where it is NULL, query and context. -ENODATA: the list of items is empty; -EINVAL: it does not read. The
  * context has headers and query all the same. */
-static int open_context(struct parsed_webhook *p, struct err *reterr)
+static int item_context_open(struct parsed_webhook *p, struct err *reterr)
 {
 	const struct definition *d = p->definition;
 	const struct webhook *w = &p->webhook;
@@ -297,7 +297,7 @@ static int open_context(struct parsed_webhook *p, struct err *reterr)
 	return 0;
 }
 
-static void close_context(struct parsed_webhook *p)
+static void item_context_close(struct parsed_webhook *p)
 {
 	json_object_put(p->body);
 	pairs_done(&p->query);
@@ -319,7 +319,7 @@ static struct parsed_webhook *parse(const struct definition *d, const struct web
 	p->definition = d;
 	p->body = tree;
 	p->tree_bytes = tree_bytes;
-	r = open_context(p, &why);
+	r = item_context_open(p, &why);
 	if (r < 0) {
 		p->result.kind = r == -ENODATA ? PARSE_IGNORED : PARSE_UNREADABLE;
 		p->result.reason = mem_str(why.text);
@@ -354,7 +354,7 @@ struct parsed_webhook *parsed_webhook_unparsed(struct webhook *w)
 
 void parsed_webhook_strip(struct parsed_webhook *p)
 {
-	close_context(p);
+	item_context_close(p);
 	parse_result_done(&p->result);
 	customer_done(&p->customer);
 	p->definition = NULL;
@@ -396,7 +396,7 @@ bool parsed_webhook_is_setup_probe(const struct definition *d, const struct webh
 
 	if (!d->setup_probe)
 		return false;
-	is = (open_context(&p, NULL) == 0 || w->body_len == 0) && matcher_holds(d->setup_probe, &p.context);
-	close_context(&p);
+	is = (item_context_open(&p, NULL) == 0 || w->body_len == 0) && matcher_holds(d->setup_probe, &p.context);
+	item_context_close(&p);
 	return is;
 }

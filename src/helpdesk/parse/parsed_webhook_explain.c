@@ -14,7 +14,7 @@
 #include "helpdesk/definition/definition_internal.h"
 #include "helpdesk/expr/property_value.h"
 
-struct telling {
+struct explanation {
 	const struct definition *d;
 	const struct eval_context *s;
 	struct buf *to;
@@ -24,20 +24,20 @@ struct telling {
 /* ---- matchers ---------------------------------------------------------------------------------------------------- */
 
 /* Whether it holds; its conditions stand indented below its name. */
-static bool tell_matcher(const char *name, const struct matcher *m, const struct telling *t)
+static bool explain_matcher(const char *name, const struct matcher *m, const struct explanation *e)
 {
 	struct buf lines;
 	bool holds;
 
 	if (!m)
 		return false;
-	buf_init(&lines, t->to->cap);
-	holds = matcher_explain(m, t->s, &lines);
-	buf_addf(t->to, "%s: %s\n", name, holds ? "yes" : "no");
+	buf_init(&lines, e->to->cap);
+	holds = matcher_explain(m, e->s, &lines);
+	buf_addf(e->to, "%s: %s\n", name, holds ? "yes" : "no");
 	for (const char *line = lines.data; *line != '\0';) {
 		size_t len = strcspn(line, "\n");
 
-		buf_addf(t->to, "  %.*s\n", (int)len, line);
+		buf_addf(e->to, "  %.*s\n", (int)len, line);
 		line += len + (line[len] == '\n');
 	}
 	buf_done(&lines);
@@ -46,34 +46,34 @@ static bool tell_matcher(const char *name, const struct matcher *m, const struct
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
-static void tell_value_expr(const char *name, const struct value_expr *f, const struct telling *t)
+static void explain_value_expr(const char *name, const struct value_expr *f, const struct explanation *e)
 {
-	CLEANUP(mem_freep) char *text = f ? value_expr_text(f, t->s) : NULL;
+	CLEANUP(mem_freep) char *text = f ? value_expr_text(f, e->s) : NULL;
 	char shown[PROPERTY_SHOWN_MAX];
 
 	if (f)
-		buf_addf(t->to, "%s: %s %s%s\n", name, value_expr_written(f), text ? "is " : "holds nothing",
+		buf_addf(e->to, "%s: %s %s%s\n", name, value_expr_written(f), text ? "is " : "holds nothing",
 			 text ? property_value_line(text, shown) : "");
 }
 
 /* As it stands there, and as it is understood. */
-static void tell_time(const char *name, const struct value_expr *f, const struct telling *t)
+static void explain_time(const char *name, const struct value_expr *f, const struct explanation *e)
 {
-	CLEANUP(mem_freep) char *text = f ? value_expr_text(f, t->s) : NULL;
+	CLEANUP(mem_freep) char *text = f ? value_expr_text(f, e->s) : NULL;
 	char shown[PROPERTY_SHOWN_MAX], iso[CLOCK_ISO_MAX];
 	int64_t ms;
 
 	if (!text) {
-		tell_value_expr(name, f, t);
+		explain_value_expr(name, f, e);
 		return;
 	}
-	buf_addf(t->to, "%s: %s is %s", name, value_expr_written(f), property_value_line(text, shown));
+	buf_addf(e->to, "%s: %s is %s", name, value_expr_written(f), property_value_line(text, shown));
 	if (clock_parse(text, strlen(text), &ms) < 0) {
-		buf_adds(t->to, ", which is no time that can be read\n");
+		buf_adds(e->to, ", which is no time that can be read\n");
 		return;
 	}
 	clock_iso(ms, iso);
-	buf_addf(t->to, "%s%s\n", strcmp(iso, text) == 0 ? "" : ", which is ", strcmp(iso, text) == 0 ? "" : iso);
+	buf_addf(e->to, "%s%s\n", strcmp(iso, text) == 0 ? "" : ", which is ", strcmp(iso, text) == 0 ? "" : iso);
 }
 
 void addresses_describe_refused_lines(const struct addresses *a, const char *before, struct buf *to)
@@ -90,84 +90,84 @@ void addresses_describe_refused_lines(const struct addresses *a, const char *bef
 	buf_done(&refused);
 }
 
-static void tell_emails(const struct telling *t)
+static void explain_emails(const struct explanation *e)
 {
-	const struct email_refs *p = &t->d->emails;
+	const struct email_refs *p = &e->d->emails;
 	struct addresses found = {0};
 
 	if (p->n == 0)
 		return;
-	(void)email_refs_read(p, t->s, &found);
-	buf_adds(t->to, "emails: ");
+	(void)email_refs_read(p, e->s, &found);
+	buf_adds(e->to, "emails: ");
 	for (size_t i = 0; i < p->n; i++)
-		buf_addf(t->to, "%s%s", i > 0 ? " or " : "", reference_text(p->emails[i]));
-	buf_adds(t->to, found.n > 0 ? " holds " : " holds no address");
+		buf_addf(e->to, "%s%s", i > 0 ? " or " : "", reference_text(p->emails[i]));
+	buf_adds(e->to, found.n > 0 ? " holds " : " holds no address");
 	for (size_t i = 0; i < found.n; i++)
-		buf_addf(t->to, "%s%s%s", i > 0 ? ", " : "", found.items[i].email,
+		buf_addf(e->to, "%s%s%s", i > 0 ? ", " : "", found.items[i].email,
 			 found.items[i].primary ? " (primary)" : "");
-	buf_addc(t->to, '\n');
-	addresses_describe_refused_lines(&found, "emails: ", t->to);
+	buf_addc(e->to, '\n');
+	addresses_describe_refused_lines(&found, "emails: ", e->to);
 	addresses_done(&found);
 }
 
 /* ---- attributes and URL ------------------------------------------------------------------------------------------ */
 
 /* A name without a value that a step of the lookup takes. */
-static void see_later(void *ctx, const struct reference *r)
+static void note_later(void *ctx, const struct reference *r)
 {
-	struct telling *t = ctx;
+	struct explanation *e = ctx;
 	const char *name = reference_name(r);
-	CLEANUP(mem_freep) char *value = name ? reference_scalar(r, t->s) : NULL;
+	CLEANUP(mem_freep) char *value = name ? reference_scalar(r, e->s) : NULL;
 
-	for (size_t i = 0; name && !value && i < t->d->steps_n; i++)
-		t->later = t->later || step_takes(&t->d->steps[i], name);
+	for (size_t i = 0; name && !value && i < e->d->steps_n; i++)
+		e->later = e->later || step_takes(&e->d->steps[i], name);
 }
 
-static void tell_attribute(void *ctx, const char *name, const struct value_expr *from, struct json_object *value)
+static void explain_attribute(void *ctx, const char *name, const struct value_expr *from, struct json_object *value)
 {
-	struct telling *t = ctx;
+	struct explanation *e = ctx;
 	/* A value that the map leaves out is in the webhook all the same. */
-	CLEANUP(json_putp) struct json_object *there = value ? NULL : value_expr_json(from, t->s);
+	CLEANUP(json_putp) struct json_object *there = value ? NULL : value_expr_json(from, e->s);
 	CLEANUP(mem_freep) char *text = value || there ? json_text(value ? value : there) : NULL;
 	char shown[PROPERTY_SHOWN_MAX];
 
-	buf_addf(t->to, "attribute %s: ", name);
+	buf_addf(e->to, "attribute %s: ", name);
 	if (value) {
-		buf_addf(t->to, "%s, by %s\n", property_value_line(text, shown), value_expr_written(from));
+		buf_addf(e->to, "%s, by %s\n", property_value_line(text, shown), value_expr_written(from));
 		return;
 	}
-	t->later = false;
-	value_expr_references(from, see_later, t);
-	buf_adds(t->to, value_expr_written(from));
+	e->later = false;
+	value_expr_references(from, note_later, e);
+	buf_adds(e->to, value_expr_written(from));
 	if (text)
-		buf_addf(t->to, " is %s, which its map leaves out\n", property_value_line(text, shown));
+		buf_addf(e->to, " is %s, which its map leaves out\n", property_value_line(text, shown));
 	else
-		buf_addf(t->to, " holds nothing%s\n", t->later ? " before the lookup" : "");
+		buf_addf(e->to, " holds nothing%s\n", e->later ? " before the lookup" : "");
 }
 
-static void tell_url(struct telling *t)
+static void explain_url(struct explanation *e)
 {
 	CLEANUP(mem_freep) char *url = NULL;
-	struct err e;
+	struct err why;
 
-	if (!t->d->conversation_url)
+	if (!e->d->conversation_url)
 		return;
-	if (links_render(t->d->conversation_url, t->s, &url, &e) == 0) {
-		buf_addf(t->to, "conversation_url: %s\n", url);
+	if (links_render(e->d->conversation_url, e->s, &url, &why) == 0) {
+		buf_addf(e->to, "conversation_url: %s\n", url);
 		return;
 	}
-	t->later = false;
-	if (!t->s->taken)
-		links_references(t->d->conversation_url, see_later, t);
-	buf_addf(t->to, "conversation_url: left out, %s%s\n", e.text, t->later ? " before the lookup" : "");
+	e->later = false;
+	if (!e->s->taken)
+		links_references(e->d->conversation_url, note_later, e);
+	buf_addf(e->to, "conversation_url: left out, %s%s\n", why.text, e->later ? " before the lookup" : "");
 }
 
 void parsed_webhook_explain_url(const struct parsed_webhook *p, struct buf *to)
 {
-	struct telling t = {.d = p->definition, .s = &p->context, .to = to};
+	struct explanation e = {.d = p->definition, .s = &p->context, .to = to};
 
 	if (p->has_item)
-		tell_url(&t);
+		explain_url(&e);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------------------- */
@@ -189,7 +189,7 @@ void parse_result_describe_unknown_state(const struct parse_result *r, const cha
 void parsed_webhook_explain(const struct parsed_webhook *p, struct buf *to)
 {
 	const struct definition *d = p->definition;
-	struct telling t = {.d = d, .s = &p->context, .to = to};
+	struct explanation e = {.d = d, .s = &p->context, .to = to};
 	bool said;
 
 	if (!p->has_item) {
@@ -199,21 +199,21 @@ void parsed_webhook_explain(const struct parsed_webhook *p, struct buf *to)
 	if (p->webhook.read)
 		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(p->webhook.transition));
 	/* In the order in which they are asked, up to the one that holds. */
-	said = tell_matcher("ping", d->ping, &t);
+	said = explain_matcher("ping", d->ping, &e);
 	for (size_t i = 0; i < MATCH_ORDER_N && !said; i++)
-		said = tell_matcher(transition_name(match_order[i]), d->says[match_order[i]], &t);
+		said = explain_matcher(transition_name(match_order[i]), d->transitions[match_order[i]], &e);
 	if (!said)
-		(void)tell_matcher("identified", d->identified, &t);
-	tell_value_expr("conversation", d->conversation, &t);
-	tell_value_expr("customer", d->customer, &t);
-	tell_emails(&t);
-	tell_time("time", d->time, &t);
-	tell_time("created", d->created, &t);
-	tell_time("closed_at", d->closed_at, &t);
-	if (d->delivery && value_expr_is_body(d->delivery, t.s))
+		(void)explain_matcher("identified", d->identified, &e);
+	explain_value_expr("conversation", d->conversation, &e);
+	explain_value_expr("customer", d->customer, &e);
+	explain_emails(&e);
+	explain_time("time", d->time, &e);
+	explain_time("created", d->created, &e);
+	explain_time("closed_at", d->closed_at, &e);
+	if (d->delivery && value_expr_is_body(d->delivery, e.s))
 		buf_adds(to, "delivery: body: path, query, transition and body together\n");
 	else
-		tell_value_expr("delivery", d->delivery, &t);
-	attributes_each(d->attributes, t.s, tell_attribute, &t);
-	tell_url(&t);
+		explain_value_expr("delivery", d->delivery, &e);
+	attributes_each(d->attributes, e.s, explain_attribute, &e);
+	explain_url(&e);
 }

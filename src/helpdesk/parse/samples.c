@@ -23,7 +23,7 @@ static const struct {
 	const char *word;
 	enum parse_result_kind kind;
 	enum transition transition;
-} says_words[] = {
+} transition_words[] = {
 	{"opened", PARSE_SIGNAL, TRANSITION_OPENED}, {"reopened", PARSE_SIGNAL, TRANSITION_REOPENED},
 	{"closed", PARSE_SIGNAL, TRANSITION_CLOSED}, {"identified", PARSE_SIGNAL, TRANSITION_NONE},
 	{"ignored", PARSE_IGNORED, TRANSITION_NONE}, {"ping", PARSE_PING, TRANSITION_NONE},
@@ -42,21 +42,22 @@ static void sample_test_unreadable(const struct sample_tests *all, const struct 
 
 /* ---- one sample -------------------------------------------------------------------------------------------------- */
 
-static const char *says_word(enum parse_result_kind kind, enum transition transition)
+static const char *transition_word(enum parse_result_kind kind, enum transition transition)
 {
 	size_t i = 0;
 
-	while (says_words[i].word && (says_words[i].kind != kind || says_words[i].transition != transition))
+	while (transition_words[i].word &&
+	       (transition_words[i].kind != kind || transition_words[i].transition != transition))
 		i++;
-	return says_words[i].word ? says_words[i].word : "unreadable";
+	return transition_words[i].word ? transition_words[i].word : "unreadable";
 }
 
 /* What the matcher that should hold saw instead: "closed: /status: there is "open"". */
 static void sample_test_why(const struct definition *d, const struct sample_test *s, const struct eval_context *context,
 			    struct buf *to)
 {
-	const char *word = says_word(s->kind, s->transition);
-	const struct matcher *m = d->says[s->transition];
+	const char *word = transition_word(s->kind, s->transition);
+	const struct matcher *m = d->transitions[s->transition];
 
 	if (s->kind == PARSE_PING)
 		m = d->ping;
@@ -71,59 +72,58 @@ static void sample_test_why(const struct definition *d, const struct sample_test
 
 /* No conversation, where its reference finds nothing in any sample: that was told, once, where it is written; over a
  * preset only as a warning, so that the first of the samples tells it again. */
-static bool has_lookup(struct sample_tests *all, const struct sample_test_item *item)
+static bool is_reported(struct sample_tests *all, const struct sample_test_item *item)
 {
 	CLEANUP(mem_freep) char *text = NULL;
-	bool told = all->told_unreadable;
+	bool reported = all->reported_unreadable;
 
 	if (!all->lost_conversation || !item->parsed->has_item)
 		return false;
 	text = value_expr_text(all->d->conversation, &item->parsed->context);
 	if (text)
 		return false;
-	all->told_unreadable = true;
-	return told || !all->overlaid;
+	all->reported_unreadable = true;
+	return reported || !all->overlaid;
 }
 
 /* Whether the item says what the sample is to say. One of several may say nothing. */
 static bool sample_test_read(struct sample_tests *all, struct sample_test *s, const struct sample_test_item *item)
 {
-	const struct parse_result *reading = &item->parsed->result;
+	const struct parse_result *result = &item->parsed->result;
 	char shown[PROPERTY_SHOWN_MAX];
 	struct buf why;
 	bool good;
 
 	/* A desk that repeats "is open" says no more when it is open again: the ledger knows that it was closed. */
-	good = reading->kind == s->kind && (s->kind != PARSE_SIGNAL || reading->signal.transition == s->transition ||
-					    (all->d->about.reports_state && s->transition == TRANSITION_REOPENED &&
-					     reading->signal.transition == TRANSITION_OPENED));
+	good = result->kind == s->kind && (s->kind != PARSE_SIGNAL || result->signal.transition == s->transition ||
+					   (all->d->about.reports_state && s->transition == TRANSITION_REOPENED &&
+					    result->signal.transition == TRANSITION_OPENED));
 	buf_init(&why, SAMPLE_WHY_MAX);
-	if (reading->kind == PARSE_UNREADABLE) {
-		if (!has_lookup(all, item))
-			sample_test_unreadable(all, s->at, reading->reason);
-	} else if (!good && reading->kind == PARSE_IGNORED && s->n == 1) {
+	if (result->kind == PARSE_UNREADABLE) {
+		if (!is_reported(all, item))
+			sample_test_unreadable(all, s->at, result->reason);
+	} else if (!good && result->kind == PARSE_IGNORED && s->n == 1) {
 		sample_test_why(all->d, s, &item->parsed->context, &why);
-		sample_test_complain(all, s->at, "this sample should read as %s, but no matcher holds (%s)",
-				     says_word(s->kind, s->transition), why.data);
-	} else if (!good && reading->kind != PARSE_IGNORED) {
-		sample_test_complain(all, s->at, "this sample should read as %s, but reads as %s",
-				     says_word(s->kind, s->transition),
-				     says_word(reading->kind, reading->signal.transition));
+		sample_test_report(all, s->at, "this sample should read as %s, but no matcher holds (%s)",
+				   transition_word(s->kind, s->transition), why.data);
+	} else if (!good && result->kind != PARSE_IGNORED) {
+		sample_test_report(all, s->at, "this sample should read as %s, but reads as %s",
+				   transition_word(s->kind, s->transition),
+				   transition_word(result->kind, result->signal.transition));
 	}
-	if (reading->unknown_state.text && !reading->unknown_state.has_wildcard)
+	if (result->unknown_state.text && !result->unknown_state.has_wildcard)
 		problems_warn(all->problems, s->at,
 			      "the state \"%s\" of this sample is not one that `states` names at %s: add it",
-			      property_value_shown(reading->unknown_state.text, shown),
-			      reading->unknown_state.reference);
+			      property_value_shown(result->unknown_state.text, shown), result->unknown_state.reference);
 	if (good)
-		s->said = reading->signal.transition;
+		s->said = result->signal.transition;
 	/* Such a one would be answered without a proof, and lost. */
-	if (reading->kind == PARSE_SIGNAL && parsed_webhook_is_setup_probe(all->d, &item->webhook))
-		sample_test_complain(
+	if (result->kind == PARSE_SIGNAL && parsed_webhook_is_setup_probe(all->d, &item->webhook))
+		sample_test_report(
 			all, s->at,
 			"`challenge: {when: …}` holds for this sample, which says %s: expected it to hold for "
 			"nothing that opens or closes",
-			says_word(reading->kind, reading->signal.transition));
+			transition_word(result->kind, result->signal.transition));
 	buf_done(&why);
 	return good;
 }
@@ -162,8 +162,8 @@ static bool sample_test_run(struct sample_tests *all, struct sample_test *s)
 	for (size_t i = 0; i < s->n; i++)
 		good = sample_test_read(all, s, &s->items[i]) || good;
 	if (s->n != 1 && !good && s->kind != PARSE_IGNORED)
-		sample_test_complain(all, s->at, "this sample should read as %s, but none of its %zu items says that",
-				     says_word(s->kind, s->transition), s->n);
+		sample_test_report(all, s->at, "this sample should read as %s, but none of its %zu items says that",
+				   transition_word(s->kind, s->transition), s->n);
 	return good;
 }
 
@@ -196,18 +196,18 @@ static struct sample_test *sample_tests_add(struct sample_tests *all, const stru
 	*s = (struct sample_test){.at = at, .name = mem_str(name), .kind = kind, .transition = t};
 	sample_compile(&s->sample, at, d->body, all->problems);
 	/* For those who ask what the samples rest on. */
-	MEM_ROOM(d->notes, d->notes_n);
-	d->notes[d->notes_n++] = (struct definition_sample_info){
-		.name = mem_str(name), .shows = says_word(kind, t), .shape = s->sample.shape};
+	MEM_ROOM(d->sample_infos, d->sample_infos_n);
+	d->sample_infos[d->sample_infos_n++] = (struct definition_sample_info){
+		.name = mem_str(name), .shows = transition_word(kind, t), .shape = s->sample.shape};
 	return s;
 }
 
 static void read_further(struct sample_tests *all, const struct node *list)
 {
-	const char *words[sizeof(says_words) / sizeof(*says_words)];
+	const char *words[sizeof(transition_words) / sizeof(*transition_words)];
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		words[i] = says_words[i].word;
+		words[i] = transition_words[i].word;
 	if (list->type != NODE_LIST || list->n > SAMPLES_ALSO_MAX) {
 		problems_error(all->problems, list, "expected a list of at most %d {says: …, body: …}",
 			       SAMPLES_ALSO_MAX);
@@ -224,13 +224,13 @@ static void read_further(struct sample_tests *all, const struct node *list)
 				       "one of opened, reopened, closed, identified, ignored, ping");
 			continue;
 		}
-		while (says_words[word].word && strcmp(says_words[word].word, says->text) != 0)
+		while (transition_words[word].word && strcmp(transition_words[word].word, says->text) != 0)
 			word++;
-		if (!says_words[word].word) {
+		if (!transition_words[word].word) {
 			keys_error(says, "says", says->text, words, all->problems);
 			continue;
 		}
-		(void)sample_tests_add(all, n, name, says_words[word].kind, says_words[word].transition);
+		(void)sample_tests_add(all, n, name, transition_words[word].kind, transition_words[word].transition);
 	}
 }
 
@@ -258,21 +258,21 @@ static void read_all(struct sample_tests *all, const struct node *samples)
 }
 
 /* The values that a map of words leaves out without saying so; each once. */
-struct unnamed {
+struct unmapped {
 	struct problems *problems;
 	const struct sample_test *test;
-	struct pairs told; /* attribute and value */
+	struct pairs reported; /* attribute and value */
 };
 
-static void warn_of_unnamed(void *ctx, const char *name, const struct value_expr *from, const char *value)
+static void warn_of_unmapped(void *ctx, const char *name, const struct value_expr *from, const char *value)
 {
-	struct unnamed *u = ctx;
+	struct unmapped *u = ctx;
 	char shown[PROPERTY_SHOWN_MAX];
 
-	for (size_t i = 0; i < u->told.n; i++)
-		if (strcmp(u->told.items[i].name, name) == 0 && text_same(u->told.items[i].value, value))
+	for (size_t i = 0; i < u->reported.n; i++)
+		if (strcmp(u->reported.items[i].name, name) == 0 && text_same(u->reported.items[i].value, value))
 			return;
-	pairs_add(&u->told, name, value);
+	pairs_add(&u->reported, name, value);
 	problems_warn(u->problems, u->test->at,
 		      "%s is \"%s\", which the map of %s does not name: it is left out; add it, or \"*\"",
 		      value_expr_written(from), property_value_shown(value, shown), name);
@@ -281,16 +281,16 @@ static void warn_of_unnamed(void *ctx, const char *name, const struct value_expr
 /* Of those that open and close something: no other webhook's attributes are read. */
 static void check_words(const struct sample_tests *all)
 {
-	struct unnamed u = {.problems = all->problems};
+	struct unmapped u = {.problems = all->problems};
 
 	for (size_t i = 0; i < all->n; i++) {
 		u.test = &all->items[i];
 		for (size_t k = 0; u.test->kind == PARSE_SIGNAL && k < u.test->n; k++)
 			if (u.test->items[k].parsed->has_item)
 				attributes_unmapped(all->d->attributes, &u.test->items[k].parsed->context,
-						    warn_of_unnamed, &u);
+						    warn_of_unmapped, &u);
 	}
-	pairs_done(&u.told);
+	pairs_done(&u.reported);
 }
 
 /* References first: what finds nothing anywhere is why samples are not what they should be. */
@@ -310,9 +310,9 @@ static void test_all(struct sample_tests *all, const struct node *samples)
 	}
 	/* A transition that the definition can say, and that nobody has seen it say. */
 	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++)
-		if (all->d->says[t] && !reached[t])
-			sample_test_complain(all, &at, "no sample reads as %s, which this definition can say: add one",
-					     transition_name(t));
+		if (all->d->transitions[t] && !reached[t])
+			sample_test_report(all, &at, "no sample reads as %s, which this definition can say: add one",
+					   transition_name(t));
 	check_words(all);
 }
 

@@ -25,12 +25,12 @@ struct sample_values {
 };
 
 /*
- * The sample of that transition with what the wish says (conversation, customer, email: NULL: as in the sample), a
+ * The sample of that transition with what values says (conversation, customer, email: NULL: as in the sample), a
  * fresh delivery id and the time now_ms in the sample's own form, wherever the definition reads them: body, header or
  * query. Where the body is the delivery, a member "deskbridge_sample" makes it another one. The body is one line. *ret
  * is the caller's (sample_done). -ENOENT where there is no sample.
  */
-int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_values *wish,
+int definition_sample_fill(const struct definition *d, enum transition t, const struct sample_values *values,
 			   struct sample *ret) MUSTCHECK;
 
 #endif

@@ -31,12 +31,12 @@ struct sample_tests {
 	struct problems *problems;
 	struct sample_test *items;
 	size_t n;
-	bool lost_conversation; /* a reference of `conversation` finds nothing in any of them, and that was told */
-	bool told_unreadable;   /* so of a sample without a conversation */
+	bool lost_conversation;   /* a reference of `conversation` finds nothing in any of them, and that was told */
+	bool reported_unreadable; /* so of a sample without a conversation */
 };
 
 /* An error, or a warning where parts of a preset were replaced in place: its samples know nothing of that. */
-void sample_test_complain(const struct sample_tests *all, const struct node *at, const char *fmt, ...)
+void sample_test_report(const struct sample_tests *all, const struct node *at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* A complaint for every reference of the definition that finds nothing in any of them; none where

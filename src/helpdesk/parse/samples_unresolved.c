@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMPLAINT_MAX 1536
+#define REPORT_MAX 1536
 #define NAMES_MAX 512 /* bytes of the samples' names in a message */
 #define NAMES_SHOWN 4 /* of the samples' names in a message */
 #define KEYS_MAX 256  /* members of an object that a hint looks through */
@@ -19,14 +19,14 @@
 struct search {
 	const struct sample_tests *tests;
 	const struct node *at; /* where the reference is written */
-	size_t told;           /* complaints so far */
+	size_t reported;       /* complaints so far */
 	bool any;              /* null and "" count as found, too: what a matcher asks may be just that */
 	const char *each;      /* pointers start at the elements of the list there; NULL: at the item */
 };
 
-void sample_test_complain(const struct sample_tests *all, const struct node *at, const char *fmt, ...)
+void sample_test_report(const struct sample_tests *all, const struct node *at, const char *fmt, ...)
 {
-	char text[COMPLAINT_MAX];
+	char text[REPORT_MAX];
 	va_list args;
 
 	va_start(args, fmt);
@@ -88,7 +88,7 @@ static char *item_hint(const struct reference *reference, const struct eval_cont
 	return NULL;
 }
 
-static void complain(const struct search *s, const struct reference *reference)
+static void report(const struct search *s, const struct reference *reference)
 {
 	CLEANUP(mem_freep) char *hint = NULL;
 	struct buf names;
@@ -105,8 +105,8 @@ static void complain(const struct search *s, const struct reference *reference)
 	}
 	if (s->tests->n > NAMES_SHOWN)
 		buf_addf(&names, " and %zu more", s->tests->n - NAMES_SHOWN);
-	sample_test_complain(s->tests, s->at, "\"%s\" finds nothing in any sample (%s)%s", reference_text(reference),
-			     names.data, hint ? hint : "");
+	sample_test_report(s->tests, s->at, "\"%s\" finds nothing in any sample (%s)%s", reference_text(reference),
+			   names.data, hint ? hint : "");
 	buf_done(&names);
 }
 
@@ -134,8 +134,8 @@ static void search_reference(void *ctx, const struct reference *reference)
 				item_has(s, reference, &one->items[k].parsed->context);
 	}
 	if (!found) {
-		complain(s, reference);
-		s->told++;
+		report(s, reference);
+		s->reported++;
 	}
 	reference_free(whole);
 }
@@ -240,7 +240,7 @@ static void search_attribute(struct search *s, const struct node *n)
 void sample_tests_find_unresolved(struct sample_tests *all)
 {
 	static const char *const matchers[] = {"ping", "opened", "reopened", "closed", "identified"};
-	static const char *const facts[] = {"delivery", "time",   "created", "closed_at",
+	static const char *const exprs[] = {"delivery", "time",   "created", "closed_at",
 					    "customer", "emails", "primary"};
 	const struct node *lookup = node_get(all->root, "lookup"), *attributes = node_get(all->root, "attributes");
 	struct search s = {.tests = all};
@@ -252,11 +252,11 @@ void sample_tests_find_unresolved(struct sample_tests *all)
 	if (!any_open)
 		return;
 	search_value_expr(&s, node_get(all->root, "conversation"));
-	all->lost_conversation = s.told > 0;
+	all->lost_conversation = s.reported > 0;
 	for (size_t i = 0; i < sizeof(matchers) / sizeof(*matchers); i++)
 		search_matcher(&s, node_get(all->root, matchers[i]));
-	for (size_t i = 0; i < sizeof(facts) / sizeof(*facts); i++)
-		search_value_expr(&s, node_get(all->root, facts[i]));
+	for (size_t i = 0; i < sizeof(exprs) / sizeof(*exprs); i++)
+		search_value_expr(&s, node_get(all->root, exprs[i]));
 	for (size_t i = 0; attributes && i < attributes->n; i++)
 		search_attribute(&s, attributes->items[i]);
 	search_links(&s, node_get(all->root, "conversation_url"));

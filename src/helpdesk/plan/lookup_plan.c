@@ -27,7 +27,7 @@ struct lookup_plan {
 	struct eval_context context; /* over the webhook, with the names taken so far */
 	struct customer found;
 	bool addressless;  /* the webhook holds no address */
-	bool heard;        /* a step was answered with a 2xx in JSON */
+	bool answered;     /* a step was answered with a 2xx in JSON */
 	struct err missed; /* a step that could have told the address: there is no such customer; code 0: none */
 	size_t step;       /* under way, or next */
 	unsigned moves;
@@ -335,7 +335,7 @@ enum lookup_plan_verdict lookup_plan_answer(struct lookup_plan *q, unsigned stat
 	INSIST(q->step < q->d->steps_n);
 	r.reads = json_read(body ? body : "", body ? body_len : 0, &json, &r.why) == 0;
 	r.json = json;
-	q->heard = q->heard || (status >= 200 && status <= 299 && r.reads && is_object_or_list(json));
+	q->answered = q->answered || (status >= 200 && status <= 299 && r.reads && is_object_or_list(json));
 	v = answer_verdict(q, step, &r, &own);
 	if (reason)
 		*reason = own;
@@ -354,7 +354,7 @@ enum lookup_plan_verdict lookup_plan_answer(struct lookup_plan *q, unsigned stat
 
 bool lookup_plan_was_answered(const struct lookup_plan *q)
 {
-	return q->heard;
+	return q->answered;
 }
 
 bool lookup_plan_found_no_address(const struct lookup_plan *q, struct err *reason)

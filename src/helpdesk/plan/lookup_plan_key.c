@@ -47,13 +47,13 @@ struct forecast {
 	bool webhook; /* a place in the webhook */
 	bool lacks;   /* a value that is not there and that no step tells */
 	/* for the key */
-	struct digest *facts; /* NULL: they are only looked at */
-	bool beyond;          /* some fact is another than the customer's id */
+	struct digest *key_parts; /* NULL: they are only looked at */
+	bool needs_more_than_id;  /* some fact is another than the customer's id */
 };
 
 /* ---- which steps ------------------------------------------------------------------------------------------------- */
 
-static void see(void *ctx, const struct reference *r)
+static void note_reference(void *ctx, const struct reference *r)
 {
 	struct forecast *o = ctx;
 	const char *name = reference_name(r);
@@ -73,19 +73,19 @@ static void see(void *ctx, const struct reference *r)
 }
 
 /* o->steps holds the earlier steps. */
-static enum url_forecast look_at_url(struct forecast *o, const struct template *t)
+static enum url_forecast forecast_url(struct forecast *o, const struct template *t)
 {
 	CLEANUP(mem_freep) char *url = NULL;
 
 	o->open = o->lacks = false;
-	template_references(t, see, o);
+	template_references(t, note_reference, o);
 	if (o->lacks || o->open)
 		return o->lacks ? URL_NEVER : URL_MAYBE;
 	return template_render(t, o->context, TEMPLATE_URL, &url, NULL) == 0 ? URL_SURE : URL_NEVER;
 }
 
 /* Fills o->steps. Like the walk, it ends before a needed step that cannot be asked. */
-static void look_ahead(struct forecast *o)
+static void forecast_steps(struct forecast *o)
 {
 	for (o->step = 0; o->step < o->d->steps_n; o->step++) {
 		const struct step *s = &o->d->steps[o->step];
@@ -93,14 +93,14 @@ static void look_ahead(struct forecast *o)
 
 		o->open = o->webhook = false;
 		if (s->when)
-			matcher_references(s->when, see, o);
+			matcher_references(s->when, note_reference, o);
 		p->by_name = p->when_open = o->open;
 		p->when_webhook = o->webhook;
 		/* A `when` that is not decided yet may hold. */
 		if (!p->when_open && !step_applies(s, o->context))
 			continue;
 		for (size_t i = 0; i < s->urls_n && (i == 0 || p->urls[i - 1] != URL_SURE); i++) {
-			p->urls[i] = look_at_url(o, s->urls[i]);
+			p->urls[i] = forecast_url(o, s->urls[i]);
 			p->by_name = p->by_name || (!p->may && p->urls[i] == URL_MAYBE);
 			p->may = p->may || p->urls[i] != URL_NEVER;
 		}
@@ -112,16 +112,16 @@ static void look_ahead(struct forecast *o)
 /* ---- the key ----------------------------------------------------------------------------------------------------- */
 
 /* With its end in it, so that two facts never read as one. */
-static void add_fact(struct forecast *o, const char *value)
+static void add_key_part(struct forecast *o, const char *value)
 {
 	unsigned char head[2] = {(unsigned char)o->step, value != NULL};
 
-	o->beyond = o->beyond || !text_is(value, o->customer);
-	if (!o->facts)
+	o->needs_more_than_id = o->needs_more_than_id || !text_is(value, o->customer);
+	if (!o->key_parts)
 		return;
-	digest_add(o->facts, head, sizeof(head));
+	digest_add(o->key_parts, head, sizeof(head));
 	if (value)
-		digest_add(o->facts, value, strlen(value) + 1);
+		digest_add(o->key_parts, value, strlen(value) + 1);
 }
 
 /* Of a URL or a header, which hold a reference's first value. Names are the operator's, or follow from other facts. */
@@ -131,7 +131,7 @@ static void add_value(void *ctx, const struct reference *r)
 	CLEANUP(mem_freep) char *own = NULL;
 
 	if (!reference_name(r))
-		add_fact(o, reference_peek(r, o->context, &own));
+		add_key_part(o, reference_peek(r, o->context, &own));
 }
 
 /* Of a matcher, which looks at all values. */
@@ -146,10 +146,10 @@ static void add_values(void *ctx, const struct reference *r)
 	for (size_t i = 0; i < v.n; i++) {
 		CLEANUP(mem_freep) char *text = v.items[i] ? json_text(v.items[i]) : NULL;
 
-		add_fact(o, text);
+		add_key_part(o, text);
 	}
 	values_done(&v);
-	add_fact(o, NULL);
+	add_key_part(o, NULL);
 }
 
 static void add_step(struct forecast *o, const struct step *s, const struct step_forecast *p)
@@ -161,12 +161,12 @@ static void add_step(struct forecast *o, const struct step *s, const struct step
 	if (p->when_webhook && p->when_open)
 		matcher_references(s->when, add_values, o);
 	else if (p->when_webhook)
-		add_fact(o, NULL);
+		add_key_part(o, NULL);
 	/* The index of the URL belongs to the key: the same value in another URL is another question. */
 	for (size_t i = 0; i < s->urls_n && !sure; i++) {
 		sure = p->urls[i] == URL_SURE;
 		for (size_t k = 0; k < i && p->urls[i] != URL_NEVER; k++)
-			add_fact(o, NULL);
+			add_key_part(o, NULL);
 		if (p->urls[i] != URL_NEVER)
 			template_references(s->urls[i], add_value, o);
 	}
@@ -189,13 +189,13 @@ static bool may_lack_address(const struct forecast *o)
 	return false;
 }
 
-static void add_facts(struct forecast *o)
+static void add_key_parts(struct forecast *o)
 {
 	for (o->step = 0; o->step < o->d->steps_n; o->step++)
 		if (o->steps[o->step].may)
 			add_step(o, &o->d->steps[o->step], &o->steps[o->step]);
 	if (may_lack_address(o)) /* o->step is none of theirs */
-		add_fact(o, NULL);
+		add_key_part(o, NULL);
 }
 
 static char *key_of(struct forecast *o)
@@ -203,12 +203,12 @@ static char *key_of(struct forecast *o)
 	unsigned char sha[DIGEST_SHA256_BYTES];
 	char hex[2 * DIGEST_KEY_BYTES + 1];
 
-	add_facts(o);
-	if (!o->beyond && o->customer)
+	add_key_parts(o);
+	if (!o->needs_more_than_id && o->customer)
 		return mem_str(o->customer);
-	o->facts = digest_new();
-	add_facts(o);
-	digest_end(o->facts, sha);
+	o->key_parts = digest_new();
+	add_key_parts(o);
+	digest_end(o->key_parts, sha);
 	hex_write(sha, DIGEST_KEY_BYTES, hex);
 	return mem_fmt("%s#%s", o->customer ? o->customer : "", hex);
 }
@@ -217,21 +217,21 @@ enum lookup_need lookup_plan_key(const struct definition *d, const struct eval_c
 				 const char *customer, char **ret_key)
 {
 	struct forecast o = {.d = d, .context = s, .customer = customer, .has_address = has_address};
-	enum lookup_need wish = LOOKUP_NEED_NOTHING;
+	enum lookup_need need = LOOKUP_NEED_NOTHING;
 	bool shows = false; /* some step tells a name that is shown */
 
 	for (size_t i = 0; i < d->steps_n; i++)
-		shows = shows || d->steps[i].shown;
+		shows = shows || d->steps[i].is_displayed;
 	if (has_address && !shows)
 		return LOOKUP_NEED_NOTHING;
-	look_ahead(&o);
-	for (size_t i = 0; i < d->steps_n && wish != LOOKUP_NEED_NAMES; i++) {
-		if (o.steps[i].may && d->steps[i].shown)
-			wish = LOOKUP_NEED_NAMES;
+	forecast_steps(&o);
+	for (size_t i = 0; i < d->steps_n && need != LOOKUP_NEED_NAMES; i++) {
+		if (o.steps[i].may && d->steps[i].is_displayed)
+			need = LOOKUP_NEED_NAMES;
 		else if (o.steps[i].may && !has_address)
-			wish = LOOKUP_NEED_ADDRESS;
+			need = LOOKUP_NEED_ADDRESS;
 	}
-	if (wish != LOOKUP_NEED_NOTHING)
+	if (need != LOOKUP_NEED_NOTHING)
 		*ret_key = key_of(&o);
-	return wish;
+	return need;
 }

@@ -192,7 +192,7 @@ static void what_is_too_much_is_one_webhook_that_cannot_be_read(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct webhook w = {.received_ms = 1};
 		struct batch *b = NULL;
-		struct parse_result reading;
+		struct parse_result result;
 		struct buf body;
 		struct err e;
 
@@ -207,10 +207,10 @@ static void what_is_too_much_is_one_webhook_that_cannot_be_read(void **state)
 				fail_msg("%s", e.text);
 			w.body = body.data;
 			w.body_len = body.len;
-			with_parse_result(d, &w, NULL, &reading);
-			assert_int_equal(reading.kind, PARSE_UNREADABLE);
-			assert_non_null(strstr(reading.reason, "1000 are the most, and 64 MiB together"));
-			parse_result_done(&reading);
+			with_parse_result(d, &w, NULL, &result);
+			assert_int_equal(result.kind, PARSE_UNREADABLE);
+			assert_non_null(strstr(result.reason, "1000 are the most, and 64 MiB together"));
+			parse_result_done(&result);
 		}
 		buf_done(&body);
 	}
