@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 
-/* Seconds after this count in the cases; receipt is an hour later unless a case says otherwise. */
+/* The cases count seconds from here. The receipt is an hour later unless a case sets it. */
 #define T0 INT64_C(1764000000000)
 #define AT(s) (T0 + (s)*CLOCK_SECOND_MS)
 #define RECEIVED AT(3600)
@@ -30,8 +30,8 @@ static const struct ledger_policy state = {
 };
 
 struct step {
-	enum transition kind; /* with at == 0: the end of the list */
-	int at;               /* seconds */
+	enum transition kind;
+	int at; /* seconds; 0: the end of the list */
 	bool no_address;
 };
 
@@ -51,336 +51,160 @@ static void play(struct ledger_entry *e, const struct step *steps, const struct 
 	}
 }
 
+/* Whom the rules' transition concerns, as the verdict's flags say it. */
+enum to_whom {
+	NOBODY,  /* the rules see nothing */
+	ADDED,   /* opens: the webhook's addresses, which are added to those reached */
+	ANEW,    /* opens, and those reached before are forgotten first */
+	OWN,     /* to_own_addresses: the webhook's addresses */
+	REACHED, /* those reached */
+};
+
 struct row {
 	const char *name;
-	struct step before[4];
-	struct step signal;
-	const struct ledger_policy *policy;
-	/* what must come out */
+	const char *before; /* the signals that came before, as text: step_parse() */
+	const char *signal;
+	enum {
+		CHANGE,
+		STATE
+	} desk; /* what the desk reports */
 	enum ledger_state state;
-	enum transition transition;
+	enum transition transition; /* what the rules see */
 	enum ledger_why why;
-	int time; /* the event's, in seconds; 0: as the signal's */
-	bool opens, forgets_reached, to_own_addresses, backfill, history;
-	int as_of; /* in seconds; 0: as the signal's */
+	enum to_whom to_whom;
 };
 
+/*
+ * The rows go by state and signal. decision/ledger.h has the same table by precedence.
+ *
+ * A signal is written as a letter, the desk's time in seconds, and "-" where it has no address. The letters: O opened,
+ * R reopened, C closed, A an address alone. row_holds() derives the other members of a verdict from the row.
+ */
+/* clang-format off */
+#define UNKNOWN LEDGER_UNKNOWN
+#define OPEN LEDGER_OPEN
+#define CLOSED LEDGER_CLOSED
+#define APPLIED LEDGER_APPLIED
+#define DUPLICATE LEDGER_DUPLICATE
+#define HISTORY LEDGER_HISTORY
+#define BASELINE LEDGER_BASELINE
+#define LATE LEDGER_LATE_ADDRESS
+#define NOTHING LEDGER_NOTHING
 static const struct row rows[] = {
+	/* case                                     before          signal  desk    state    rules why        to whom */
+
+	/* any state: kind and time already taken */
 	{"any, kind and time already taken: duplicate",
-	 {{O, 10}},
-	 {O, 10},
-	 &change,
-	 LEDGER_OPEN,
-	 NONE,
-	 LEDGER_DUPLICATE},
+	                                            "O10",          "O10",  CHANGE, OPEN,    NONE, DUPLICATE, NOBODY},
 	{"closed, opening already taken: duplicate, not history",
-	 {{O, 10}, {C, 20}},
-	 {O, 10},
-	 &change,
-	 LEDGER_CLOSED,
-	 NONE,
-	 LEDGER_DUPLICATE,
-	 .as_of = 20},
+	                                            "O10 C20",      "O10",  CHANGE, CLOSED,  NONE, DUPLICATE, NOBODY},
 	{"open without address, the same opening again with one: duplicate comes first",
-	 {{O, 10, true}},
-	 {O, 10},
-	 &change,
-	 LEDGER_OPEN,
-	 NONE,
-	 LEDGER_DUPLICATE},
+	                                            "O10-",         "O10",  CHANGE, OPEN,    NONE, DUPLICATE, NOBODY},
 	{"a repeat seen as duplicate before stays one",
-	 {{O, 10}, {O, 12}, {C, 20}},
-	 {O, 12},
-	 &change,
-	 LEDGER_CLOSED,
-	 NONE,
-	 LEDGER_DUPLICATE,
-	 .as_of = 20},
-	{"history already taken: duplicate",
-	 {{C, 20}, {O, 10}},
-	 {O, 10},
-	 &change,
-	 LEDGER_CLOSED,
-	 NONE,
-	 LEDGER_DUPLICATE,
-	 .as_of = 20},
+	                                            "O10 O12 C20",  "O12",  CHANGE, CLOSED,  NONE, DUPLICATE, NOBODY},
+	{"history already taken: duplicate",        "C20 O10",      "O10",  CHANGE, CLOSED,  NONE, DUPLICATE, NOBODY},
 
-	{"unknown, opened", {{0}}, {O, 10}, &change, LEDGER_OPEN, O, LEDGER_APPLIED, .opens = true},
-	{"unknown, opened without address",
-	 {{0}},
-	 {O, 10, true},
-	 &change,
-	 LEDGER_OPEN,
-	 O,
-	 LEDGER_APPLIED,
-	 .opens = true},
-	{"unknown, reopened", {{0}}, {R, 10}, &change, LEDGER_OPEN, R, LEDGER_APPLIED, .opens = true},
-	{"unknown, closed at a change desk",
-	 {{0}},
-	 {C, 10},
-	 &change,
-	 LEDGER_CLOSED,
-	 C,
-	 LEDGER_APPLIED,
-	 .to_own_addresses = true},
-	{"unknown, closed at a state desk", {{0}}, {C, 10}, &state, LEDGER_CLOSED, NONE, LEDGER_BASELINE},
-	{"unknown, opened at a state desk", {{0}}, {O, 10}, &state, LEDGER_OPEN, O, LEDGER_APPLIED, .opens = true},
-	{"unknown, an address", {{0}}, {NONE, 10}, &change, LEDGER_UNKNOWN, NONE, LEDGER_NOTHING, .as_of = -1},
+	/* unknown: opened */
+	{"unknown, opened",                         "",             "O10",  CHANGE, OPEN,    O,    APPLIED,   ADDED},
+	{"unknown, opened without address",         "",             "O10-", CHANGE, OPEN,    O,    APPLIED,   ADDED},
+	{"unknown, opened at a state desk",         "",             "O10",  STATE,  OPEN,    O,    APPLIED,   ADDED},
 
+	/* unknown: reopened */
+	{"unknown, reopened",                       "",             "R10",  CHANGE, OPEN,    R,    APPLIED,   ADDED},
+
+	/* unknown: closed, at a desk that reports changes */
+	{"unknown, closed at a change desk",        "",             "C10",  CHANGE, CLOSED,  C,    APPLIED,   OWN},
+
+	/* unknown: closed, at a desk that reports states */
+	{"unknown, closed at a state desk",         "",             "C10",  STATE,  CLOSED,  NONE, BASELINE,  NOBODY},
+
+	/* open, no address yet: any but closed, of any age, with an address */
 	{"no address yet, an address: opened at the original time",
-	 {{O, 10, true}},
-	 {NONE, 15},
-	 &change,
-	 LEDGER_OPEN,
-	 O,
-	 LEDGER_LATE_ADDRESS,
-	 .time = 10,
-	 .opens = true,
-	 .as_of = 10},
-	{"no address yet, an older address",
-	 {{O, 10, true}},
-	 {NONE, 5},
-	 &change,
-	 LEDGER_OPEN,
-	 O,
-	 LEDGER_LATE_ADDRESS,
-	 .time = 10,
-	 .opens = true,
-	 .as_of = 10},
+	                                            "O10-",         "A15",  CHANGE, OPEN,    O,    LATE,      ADDED},
+	{"no address yet, an older address",        "O10-",         "A5",   CHANGE, OPEN,    O,    LATE,      ADDED},
 	{"no address yet, a newer opening with one",
-	 {{O, 10, true}},
-	 {O, 15},
-	 &change,
-	 LEDGER_OPEN,
-	 O,
-	 LEDGER_LATE_ADDRESS,
-	 .time = 10,
-	 .opens = true},
+	                                            "O10-",         "O15",  CHANGE, OPEN,    O,    LATE,      ADDED},
 	{"no address yet, an older opening with one is no history",
-	 {{O, 10, true}},
-	 {R, 5},
-	 &state,
-	 LEDGER_OPEN,
-	 O,
-	 LEDGER_LATE_ADDRESS,
-	 .time = 10,
-	 .opens = true,
-	 .as_of = 10},
-	{"no address yet, a newer opening without one either",
-	 {{O, 10, true}},
-	 {O, 15, true},
-	 &change,
-	 LEDGER_OPEN,
-	 NONE,
-	 LEDGER_DUPLICATE},
+	                                            "O10-",         "R5",   STATE,  OPEN,    O,    LATE,      ADDED},
+	{"reopened without address, an address",    "O10 C20 R30-", "A40",  CHANGE, OPEN,    O,    LATE,      ADDED},
+
+	/* any other state: an address alone changes nothing */
+	{"unknown, an address",                     "",             "A10",  CHANGE, UNKNOWN, NONE, NOTHING,   NOBODY},
+	{"address met late, one more address",      "O10- A11",     "A12",  CHANGE, OPEN,    NONE, NOTHING,   NOBODY},
+	{"closed, an address",                      "O10- C20-",    "A30",  CHANGE, CLOSED,  NONE, NOTHING,   NOBODY},
+
+	/* open, no address yet: closed */
 	{"no address yet, closed with one: its own",
-	 {{O, 10, true}},
-	 {C, 15},
-	 &change,
-	 LEDGER_CLOSED,
-	 C,
-	 LEDGER_APPLIED,
-	 .to_own_addresses = true},
+	                                            "O10-",         "C15",  CHANGE, CLOSED,  C,    APPLIED,   OWN},
 	{"no address yet, closed with one at a state desk",
-	 {{O, 10, true}},
-	 {C, 15},
-	 &state,
-	 LEDGER_CLOSED,
-	 C,
-	 LEDGER_APPLIED,
-	 .to_own_addresses = true},
-	{"no address yet, an older closing is history for its own",
-	 {{O, 10, true}},
-	 {C, 5},
-	 &change,
-	 LEDGER_OPEN,
-	 C,
-	 LEDGER_HISTORY,
-	 .to_own_addresses = true,
-	 .backfill = true,
-	 .history = true,
-	 .as_of = 10},
-	{"address met late, one more address",
-	 {{O, 10, true}, {NONE, 11}},
-	 {NONE, 12},
-	 &change,
-	 LEDGER_OPEN,
-	 NONE,
-	 LEDGER_NOTHING,
-	 .as_of = 10},
-	{"reopened without address, an address",
-	 {{O, 10}, {C, 20}, {R, 30, true}},
-	 {NONE, 40},
-	 &change,
-	 LEDGER_OPEN,
-	 O,
-	 LEDGER_LATE_ADDRESS,
-	 .time = 30,
-	 .opens = true,
-	 .as_of = 30},
+	                                            "O10-",         "C15",  STATE,  CLOSED,  C,    APPLIED,   OWN},
 
-	{"open, opened", {{O, 10}}, {O, 20}, &change, LEDGER_OPEN, NONE, LEDGER_DUPLICATE},
-	{"open, reopened", {{O, 10}}, {R, 20}, &change, LEDGER_OPEN, NONE, LEDGER_DUPLICATE},
-	{"open, reopened at the same time", {{O, 10}}, {R, 10}, &change, LEDGER_OPEN, NONE, LEDGER_DUPLICATE},
-	{"open, closed", {{O, 10}}, {C, 20}, &change, LEDGER_CLOSED, C, LEDGER_APPLIED},
-	{"open, closed without address", {{O, 10}}, {C, 20, true}, &change, LEDGER_CLOSED, C, LEDGER_APPLIED},
-	{"open, closed at the same time", {{O, 10}}, {C, 10}, &change, LEDGER_CLOSED, C, LEDGER_APPLIED},
-	{"open, closed at a state desk", {{O, 10}}, {C, 20}, &state, LEDGER_CLOSED, C, LEDGER_APPLIED},
-	{"closed, opened",
-	 {{O, 10}, {C, 20}},
-	 {O, 30},
-	 &change,
-	 LEDGER_OPEN,
-	 R,
-	 LEDGER_APPLIED,
-	 .opens = true,
-	 .forgets_reached = true},
-	{"closed, reopened",
-	 {{O, 10}, {C, 20}},
-	 {R, 30},
-	 &change,
-	 LEDGER_OPEN,
-	 R,
-	 LEDGER_APPLIED,
-	 .opens = true,
-	 .forgets_reached = true},
-	{"closed, reopened at the same time",
-	 {{O, 10}, {C, 20}},
-	 {R, 20},
-	 &change,
-	 LEDGER_OPEN,
-	 R,
-	 LEDGER_APPLIED,
-	 .opens = true,
-	 .forgets_reached = true},
-	{"closed, opened at a state desk",
-	 {{C, 20}},
-	 {O, 30},
-	 &state,
-	 LEDGER_OPEN,
-	 R,
-	 LEDGER_APPLIED,
-	 .opens = true,
-	 .forgets_reached = true},
-	{"closed, closed", {{O, 10}, {C, 20}}, {C, 30}, &change, LEDGER_CLOSED, NONE, LEDGER_DUPLICATE},
-	{"closed, an address",
-	 {{O, 10, true}, {C, 20, true}},
-	 {NONE, 30},
-	 &change,
-	 LEDGER_CLOSED,
-	 NONE,
-	 LEDGER_NOTHING,
-	 .as_of = 20},
+	/* open: opened, reopened */
+	{"open, opened",                            "O10",          "O20",  CHANGE, OPEN,    NONE, DUPLICATE, NOBODY},
+	{"open, reopened",                          "O10",          "R20",  CHANGE, OPEN,    NONE, DUPLICATE, NOBODY},
+	{"open, reopened at the same time",         "O10",          "R10",  CHANGE, OPEN,    NONE, DUPLICATE, NOBODY},
+	{"no address yet, a newer opening without one either",
+	                                            "O10-",         "O15-", CHANGE, OPEN,    NONE, DUPLICATE, NOBODY},
 
-	{"history: opened after its closing",
-	 {{C, 20}},
-	 {O, 10},
-	 &change,
-	 LEDGER_CLOSED,
-	 O,
-	 LEDGER_HISTORY,
-	 .to_own_addresses = true,
-	 .backfill = true,
-	 .history = true,
-	 .as_of = 20},
+	/* open: closed */
+	{"open, closed",                            "O10",          "C20",  CHANGE, CLOSED,  C,    APPLIED,   REACHED},
+	{"open, closed without address",            "O10",          "C20-", CHANGE, CLOSED,  C,    APPLIED,   REACHED},
+	{"open, closed at the same time",           "O10",          "C10",  CHANGE, CLOSED,  C,    APPLIED,   REACHED},
+	{"open, closed at a state desk",            "O10",          "C20",  STATE,  CLOSED,  C,    APPLIED,   REACHED},
+	{"an address alone makes nothing history",  "O10- A30",     "C20",  CHANGE, CLOSED,  C,    APPLIED,   REACHED},
+
+	/* closed: opened, reopened */
+	{"closed, opened",                          "O10 C20",      "O30",  CHANGE, OPEN,    R,    APPLIED,   ANEW},
+	{"closed, reopened",                        "O10 C20",      "R30",  CHANGE, OPEN,    R,    APPLIED,   ANEW},
+	{"closed, reopened at the same time",       "O10 C20",      "R20",  CHANGE, OPEN,    R,    APPLIED,   ANEW},
+	{"closed, opened at a state desk",          "C20",          "O30",  STATE,  OPEN,    R,    APPLIED,   ANEW},
+
+	/* closed: closed */
+	{"closed, closed",                          "O10 C20",      "C30",  CHANGE, CLOSED,  NONE, DUPLICATE, NOBODY},
+
+	/* any state: history, at a desk that reports changes */
+	{"history: opened after its closing",       "C20",          "O10",  CHANGE, CLOSED,  O,    HISTORY,   OWN},
 	{"history: opened at the time of the only closing",
-	 {{C, 20}},
-	 {O, 20},
-	 &change,
-	 LEDGER_CLOSED,
-	 O,
-	 LEDGER_HISTORY,
-	 .to_own_addresses = true,
-	 .backfill = true,
-	 .history = true},
+	                                            "C20",          "O20",  CHANGE, CLOSED,  O,    HISTORY,   OWN},
 	{"history: reopened at the time of the only closing",
-	 {{C, 20}},
-	 {R, 20},
-	 &change,
-	 LEDGER_CLOSED,
-	 R,
-	 LEDGER_HISTORY,
-	 .to_own_addresses = true,
-	 .backfill = true,
-	 .history = true},
+	                                            "C20",          "R20",  CHANGE, CLOSED,  R,    HISTORY,   OWN},
 	{"history: an older closing of an open one, for those reached",
-	 {{O, 10}, {R, 30}},
-	 {C, 20},
-	 &change,
-	 LEDGER_OPEN,
-	 C,
-	 LEDGER_HISTORY,
-	 .backfill = true,
-	 .history = true,
-	 .as_of = 30},
+	                                            "O10 R30",      "C20",  CHANGE, OPEN,    C,    HISTORY,   REACHED},
 	{"history: an older closing of a closed one, for those reached",
-	 {{O, 10}, {C, 30}},
-	 {C, 20},
-	 &change,
-	 LEDGER_CLOSED,
-	 C,
-	 LEDGER_HISTORY,
-	 .backfill = true,
-	 .history = true,
-	 .as_of = 30},
+	                                            "O10 C30",      "C20",  CHANGE, CLOSED,  C,    HISTORY,   REACHED},
 	{"history: an older closing where no opening is known, for its own",
-	 {{C, 30}},
-	 {C, 20},
-	 &change,
-	 LEDGER_CLOSED,
-	 C,
-	 LEDGER_HISTORY,
-	 .to_own_addresses = true,
-	 .backfill = true,
-	 .history = true,
-	 .as_of = 30},
+	                                            "C30",          "C20",  CHANGE, CLOSED,  C,    HISTORY,   OWN},
 	{"history: an older reopening keeps its kind",
-	 {{O, 10}, {C, 30}},
-	 {R, 20},
-	 &change,
-	 LEDGER_CLOSED,
-	 R,
-	 LEDGER_HISTORY,
-	 .to_own_addresses = true,
-	 .backfill = true,
-	 .history = true,
-	 .as_of = 30},
-	{"history at a state desk: opened",
-	 {{C, 20}},
-	 {O, 10},
-	 &state,
-	 LEDGER_CLOSED,
-	 NONE,
-	 LEDGER_HISTORY,
-	 .history = true,
-	 .as_of = 20},
-	{"history at a state desk: closed",
-	 {{O, 10}, {O, 30}},
-	 {C, 20},
-	 &state,
-	 LEDGER_OPEN,
-	 NONE,
-	 LEDGER_HISTORY,
-	 .history = true,
-	 .as_of = 30},
+	                                            "O10 C30",      "R20",  CHANGE, CLOSED,  R,    HISTORY,   OWN},
+	{"no address yet, an older closing is history for its own",
+	                                            "O10-",         "C5",   CHANGE, OPEN,    C,    HISTORY,   OWN},
 	{"a newer duplicate makes what lies before it history",
-	 {{O, 10}, {O, 30}},
-	 {C, 20},
-	 &change,
-	 LEDGER_OPEN,
-	 C,
-	 LEDGER_HISTORY,
-	 .backfill = true,
-	 .history = true,
-	 .as_of = 30},
-	{"an address alone makes nothing history",
-	 {{O, 10, true}, {NONE, 30}},
-	 {C, 20},
-	 &change,
-	 LEDGER_CLOSED,
-	 C,
-	 LEDGER_APPLIED},
+	                                            "O10 O30",      "C20",  CHANGE, OPEN,    C,    HISTORY,   REACHED},
+
+	/* any state: history, at a desk that reports states */
+	{"history at a state desk: opened",         "C20",          "O10",  STATE,  CLOSED,  NONE, HISTORY,   NOBODY},
+	{"history at a state desk: closed",         "O10 O30",      "C20",  STATE,  OPEN,    NONE, HISTORY,   NOBODY},
 };
+/* clang-format on */
+
+/* Reads one signal of a row's text and moves *text behind it. False at the end of the text. */
+static bool step_parse(const char **text, struct step *ret)
+{
+	static const char letters[] = "AORC";
+	static const enum transition kinds[] = {NONE, O, R, C};
+	const char *letter;
+	char *end;
+
+	*text += strspn(*text, " ");
+	if (**text == '\0')
+		return false;
+	letter = strchr(letters, **text);
+	assert_non_null(letter);
+	*ret = (struct step){.kind = kinds[letter - letters], .at = (int)strtol(*text + 1, &end, 10)};
+	ret->no_address = *end == '-';
+	*text = end + ret->no_address;
+	return true;
+}
 
 #define CHECK(what, got, want)                                                                                      \
 	do {                                                                                                        \
@@ -388,37 +212,55 @@ static const struct row rows[] = {
 			fail_msg("%s: " what " is %lld, not %lld", row->name, (long long)(got), (long long)(want)); \
 	} while (0)
 
-/* One case a row: cmocka names it by the row. */
+/* Each row is a cmocka case with the row's name. */
 static void row_holds(void **which)
 {
 	const struct row *row = *which;
+	const struct ledger_policy *policy = row->desk == STATE ? &state : &change;
+	const char *before_text = row->before, *signal_text = row->signal;
 	struct ledger_entry e = {0};
-	struct ledger_signal s = signal_of(row->signal);
-	struct ledger_verdict v;
+	int opened = 0; /* seconds: the last opening before the signal */
+	int newest = 0; /* seconds: the newest opening or closing */
 	enum ledger_state before;
+	struct ledger_signal s;
+	struct ledger_verdict v;
+	struct step step;
 	bool would;
 
-	play(&e, row->before, row->policy);
+	while (step_parse(&before_text, &step)) {
+		s = signal_of(step);
+		ledger_apply(&e, &s, policy, &v);
+		if (step.kind == O || step.kind == R)
+			opened = step.at;
+		if (step.kind != NONE && step.at > newest)
+			newest = step.at;
+	}
+	assert_true(step_parse(&signal_text, &step));
+	if (step.kind != NONE && step.at > newest)
+		newest = step.at;
+	s = signal_of(step);
 	before = e.state;
 	would = ledger_would_change(&e, &s);
-	ledger_apply(&e, &s, row->policy, &v);
+	ledger_apply(&e, &s, policy, &v);
 	CHECK("state", e.state, row->state);
 	CHECK("transition", v.transition, row->transition);
 	CHECK("why", v.why, row->why);
-	CHECK("time", v.time_ms, AT(row->time ? row->time : row->signal.at));
-	CHECK("opens", v.opens, row->opens);
-	CHECK("forgets_reached", v.forgets_reached, row->forgets_reached);
-	CHECK("to_own_addresses", v.to_own_addresses, row->to_own_addresses);
-	CHECK("backfill", v.backfill, row->backfill);
-	CHECK("history", v.history, row->history);
-	CHECK("as_of", e.as_of_ms, row->as_of < 0 ? 0 : AT(row->as_of ? row->as_of : row->signal.at));
+	CHECK("opens", v.opens, row->to_whom == ADDED || row->to_whom == ANEW);
+	CHECK("forgets_reached", v.forgets_reached, row->to_whom == ANEW);
+	CHECK("to_own_addresses", v.to_own_addresses, row->to_whom == OWN);
+	CHECK("history", v.history, row->why == HISTORY);
+	CHECK("backfill", v.backfill, row->why == HISTORY && row->transition != NONE);
+	/* A late address makes the opening's event, at the opening's time. */
+	CHECK("time", v.time_ms, AT(row->why == LATE ? opened : step.at));
+	/* An address alone has no time of its own. */
+	CHECK("as_of", e.as_of_ms, newest ? AT(newest) : 0);
 	CHECK("would_change", would, e.state != before);
 }
 
 static void state_desk_closing_of_an_unknown_one_goes_out_when_it_is_young(void **unused)
 {
 	static const struct {
-		int64_t age_ms; /* -1: closed_at is not told */
+		int64_t age_ms; /* -1: no closed_at */
 		int64_t late_ms;
 		enum transition want;
 	} cases[] = {
@@ -458,7 +300,7 @@ static void created_judges_the_opening_that_makes_a_conversation_known(void **un
 		{none, R, true},
 		{no_address, O, true},
 		{no_address, NONE, true},
-		/* The conversation was known: its age says nothing of what happens now. */
+		/* The conversation was known, so its age does not matter. */
 		{closed, O, false},
 		{closed, R, false},
 		{reopened, NONE, false},
@@ -475,7 +317,7 @@ static void created_judges_the_opening_that_makes_a_conversation_known(void **un
 			play(&e, cases[i].before, policy);
 			s.created_ms = AT(-5);
 			s.closed_at_ms = AT(-4);
-			/* A late address leaves the age of its opening as it was when that came. */
+			/* A late address keeps the age that its opening had at its receipt. */
 			s.received_ms += cases[i].before == no_address ? CLOCK_HOUR_MS : 0;
 			ledger_apply(&e, &s, policy, &v);
 			assert_true(v.opens);
@@ -512,13 +354,15 @@ static void closed_at_judges_the_closing_that_makes_a_conversation_known(void **
 static void the_first_opening_of_one_that_was_closed_when_it_was_created_is_opened(void **unused)
 {
 	const struct {
-		int created; /* seconds; 0: not told */
+		int created; /* seconds; 0: not given */
 		struct step before[3];
 		enum transition want;
 	} cases[] = {
-		{10, {{C, 10}, {0}}, O},          {10, {{C, 19}, {0}}, O},
-		{10, {{C, 20}, {0}}, R}, /* that is long enough to have been open before our time */
-		{0, {{C, 10}, {0}}, R},           {10, {{C, 12}, {O, 11}, {0}}, R}, /* its opening came after it */
+		{10, {{C, 10}, {0}}, O},
+		{10, {{C, 19}, {0}}, O},
+		{10, {{C, 20}, {0}}, R}, /* it may have been open for these ten seconds */
+		{0, {{C, 10}, {0}}, R},
+		{10, {{C, 12}, {O, 11}, {0}}, R}, /* the opening arrived after the closing */
 		{10, {{O, 10}, {C, 11}, {0}}, R},
 	};
 
@@ -552,13 +396,13 @@ static void a_fast_clock_freezes_nothing(void **unused)
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.time_ms, AT(7200)); /* the event keeps the helpdesk's time */
 	assert_int_equal(e.opened_ms, AT(7200));
-	assert_int_equal(e.as_of_ms, 0); /* no time to compare with: it came when it was received */
+	assert_int_equal(e.as_of_ms, 0); /* the mark takes the receipt instead */
 	assert_int_equal(e.as_of_received_ms, AT(10));
 	s = (struct ledger_signal){.kind = C, .time_ms = AT(19), .received_ms = AT(20)};
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.transition, C);
 	assert_false(v.history);
-	/* The same signal received once more is the same one, though its receipt is another. */
+	/* A repeat with another receipt is still a duplicate. */
 	s = (struct ledger_signal){.kind = O, .time_ms = AT(7200), .received_ms = AT(30), .has_address = true};
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.why, LEDGER_DUPLICATE);
@@ -575,7 +419,7 @@ static void times_and_counts_are_kept_for_the_events(void **unused)
 	play(&e, first, &change);
 	assert_int_equal(e.first_opened_ms, AT(20));
 	assert_int_equal(e.reopen_count, 1);
-	play(&e, rest, &change); /* the first is history: an earlier opening becomes known */
+	play(&e, rest, &change); /* the first step is history: an earlier opening */
 	assert_int_equal(e.first_opened_ms, AT(10));
 	assert_int_equal(e.opened_ms, AT(40));
 	assert_int_equal(e.opened_received_ms, RECEIVED);
@@ -593,7 +437,7 @@ static void an_opening_that_is_history_is_known_afterwards(void **unused)
 	(void)unused;
 	play(&e, steps, &change);
 	assert_int_equal(e.opened_ms, AT(10));
-	ledger_apply(&e, &s, &change, &v); /* same second as the closing, and an opening is known now */
+	ledger_apply(&e, &s, &change, &v); /* in the closing's second; an opening is known now */
 	assert_int_equal(v.transition, R);
 	assert_int_equal(e.state, LEDGER_OPEN);
 }
@@ -613,10 +457,10 @@ static void the_last_32_signals_are_remembered(void **unused)
 	assert_int_equal(e.taken_n, LEDGER_TAKEN_MAX);
 	assert_int_equal(e.taken[0].time_ms, AT(2));
 	assert_int_equal(e.taken[LEDGER_TAKEN_MAX - 1].time_ms, AT(33));
-	s = signal_of((struct step){C, 2}); /* the oldest that is remembered */
+	s = signal_of((struct step){C, 2}); /* the oldest that is kept */
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.why, LEDGER_DUPLICATE);
-	s = signal_of((struct step){O, 1}); /* the one that fell out */
+	s = signal_of((struct step){O, 1}); /* no longer kept */
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.why, LEDGER_HISTORY);
 	assert_int_equal(e.taken_n, LEDGER_TAKEN_MAX);
@@ -669,7 +513,7 @@ static void a_closing_after_expiry_says_nothing_and_a_reopening_counts(void **un
 	(void)unused;
 	play(&e, steps, &change);
 	assert_true(ledger_expire(&e, CLOCK_HOUR_MS, RECEIVED + CLOCK_DAY_MS, &v));
-	s = signal_of((struct step){C, 500}); /* before the deadline, yet newer than any signal */
+	s = signal_of((struct step){C, 500}); /* before the deadline, but newer than all signals */
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.why, LEDGER_DUPLICATE);
 	s = signal_of((struct step){R, 600});
@@ -693,7 +537,7 @@ static void what_settle_ended_is_seen_but_without_effect(void **unused)
 	s = signal_of((struct step){C, 20});
 	ledger_apply(&e, &s, &change, &v);
 	assert_int_equal(v.transition, C);
-	s = signal_of((struct step){R, 15}); /* older than as_of already */
+	s = signal_of((struct step){R, 15}); /* older than as_of */
 	ledger_skip(&e, &s);
 	assert_int_equal(e.as_of_ms, AT(20));
 }
