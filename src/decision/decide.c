@@ -12,11 +12,11 @@
 #include "decision/decide_internal.h"
 
 /*
- * One signal's way through ledger and rules. Nothing outside of the input is asked or changed, and nothing depends on
- * when it runs but created_ms and due_ms: a repeat against the same entry makes the same events with the same
- * unique_id.
+ * Applies one signal to ledger and rules. Only the input is read, and nothing but created_ms and due_ms depends on the
+ * time of the call: a repeat against the same entry makes the same events with the same unique_id.
  *
- * Order of the events: the webhook's addresses (a closing: those reached) as they stand, for each its rules in order.
+ * Events stand in the order of the webhook's addresses (of a closing: of those reached), and for each person in the
+ * order of the rules.
  */
 
 const char *decide_result_name(enum decide_result r)
@@ -40,11 +40,11 @@ void decision_done(struct decision *d)
 	*d = (struct decision){0};
 }
 
-/* ---- to whom ----------------------------------------------------------------------------------------------------- */
+/* ---- recipients -------------------------------------------------------------------------------------------------- */
 
 /*
- * The webhook's own addresses pass the account's choice and the lists of the configuration; those reached were through
- * that when their opening came and are not asked again, whatever the configuration says by now.
+ * The webhook's own addresses pass the choice of the account and the lists of the configuration. Those reached passed
+ * them at their opening and are not checked again, whatever the configuration says now.
  */
 
 static bool matches_any(const struct strings *patterns, const char *email)
@@ -55,7 +55,8 @@ static bool matches_any(const struct strings *patterns, const char *email)
 	return false;
 }
 
-/* Chooses the account for the webhook's own addresses; the ledger's policy goes by it too. explain: NULL, or why. */
+/* Chooses the account for the webhook's own addresses. The ledger's policy depends on it too. explain: gets the reason;
+ * NULL: not wanted. */
 static void choose_account(struct decision_builder *d, struct buf *explain)
 {
 	const struct source_policy *s = d->in->source;
@@ -102,7 +103,7 @@ static void add_flag(struct person *p, const char *flag)
 	p->flags[p->flags_n++] = flag;
 }
 
-/* The webhook's own addresses. Returns how many of them are ignored. */
+/* Adds the webhook's own addresses as people. Returns the number of ignored ones. */
 static size_t add_own(struct decision_builder *d)
 {
 	const struct source_policy *s = d->in->source;
@@ -113,7 +114,7 @@ static size_t add_own(struct decision_builder *d)
 
 	if (a->n > 0 && d->in->explain)
 		choose_account(d, d->in->explain);
-	/* With `emails: primary` only the primary one counts, or the first where none is marked. */
+	/* With `emails: primary` only the primary address counts, or the first where none is marked. */
 	while (primary < a->n && !a->items[primary].primary)
 		primary++;
 	if (primary == a->n)
@@ -258,8 +259,8 @@ static void ask_ledger(struct decision_builder *d)
 
 /* ---- the rules --------------------------------------------------------------------------------------------------- */
 
-/* The flag's count for each of the person's flags. An opening counts itself, a closing does not; what is history
- * changes nothing and counts this conversation as it stands. */
+/* Fills the count of each of the person's flags. An opening counts this conversation, a closing does not. History
+ * counts it by its present state. */
 static int count(const struct decision_builder *d, struct person *p, struct err *reterr)
 {
 	const struct decision *out = &d->out;
@@ -280,7 +281,8 @@ static int count(const struct decision_builder *d, struct person *p, struct err 
 	return 0;
 }
 
-/* Runs the rules for one person. Returns 1 where they dropped it. */
+/* Runs the rules for one person. Returns 1 where they dropped the transition for that person, 0, or a negative errno.
+ */
 static int decide_person(struct decision_builder *d, struct person *p, struct err *reterr)
 {
 	const struct ledger_verdict *v = &d->out.verdict;
@@ -315,7 +317,7 @@ static int decide_person(struct decision_builder *d, struct person *p, struct er
 	return 0;
 }
 
-/* The result where the rules were asked, and where there is no event, why. */
+/* Returns the result after the rules ran, and writes into the detail why there is no event. */
 static enum decide_result result_of(struct decision_builder *d, size_t ignored, size_t dropped)
 {
 	const struct ledger_verdict *v = &d->out.verdict;
@@ -342,7 +344,7 @@ static enum decide_result result_of(struct decision_builder *d, size_t ignored, 
 	return v->opens && d->people.n == 0 ? DECIDE_NO_ADDRESS : DECIDE_NOTHING;
 }
 
-/* A transition that rules see. */
+/* Decides a transition that the rules see. */
 static int decide_transition(struct decision_builder *d, struct err *reterr)
 {
 	size_t ignored = 0, dropped = 0;
@@ -362,7 +364,7 @@ static int decide_transition(struct decision_builder *d, struct err *reterr)
 	return 0;
 }
 
-/* The rules get to see nothing: why, for people. */
+/* Sets the result where the rules see no transition, with the reason for people. */
 static void decide_nothing(struct decision_builder *d)
 {
 	d->out.result = DECIDE_NOTHING;

@@ -61,7 +61,7 @@ void event_unique_id(char out[EVENT_UNIQUE_ID_LEN + 1], const char *source, cons
 		(void)snprintf(time, sizeof(time), "%" PRId64, time_ms);
 	else
 		(void)snprintf(time, sizeof(time), "#%" PRId64, received_ms);
-	/* The NUL of each but the last is part of the text: nothing can be moved from one to the next. */
+	/* Each text but the last has its NUL in the digest, so that no part can move from one text to the next. */
 	digest_add(d, source, strlen(source) + 1);
 	digest_add(d, conversation, strlen(conversation) + 1);
 	digest_add(d, transition_name(transition), strlen(transition_name(transition)) + 1);
@@ -94,7 +94,7 @@ bool event_changes_profile(const char *profile_before, const char *profile_after
 		return false;
 	if (!profile_before || !profile_after)
 		return true;
-	/* The same members in another order change nothing. What does not read is taken as a change: waiting is the
+	/* The same members in another order change nothing. Text that is not JSON counts as a change: to wait is the
 	 * safe side. */
 	if (json_read(profile_before, strlen(profile_before), &before, NULL) == 0 &&
 	    json_read(profile_after, strlen(profile_after), &after, NULL) == 0)

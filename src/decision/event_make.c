@@ -12,15 +12,15 @@
 #include "helpdesk/expr/attributes.h"
 
 /*
- * The event's properties and profile. The properties that a rule adds to one event must not show in another. No
- * attribute has the name of a property of ours: the definition's compiler sees to that.
+ * Makes the properties and the profile of an event. Properties that a rule adds to one event must not appear in
+ * another. The definition's compiler refuses attributes with the name of one of our properties.
  */
 
-/* Klaviyo takes 400 properties an event: ours, the attributes, and what rules add. */
+/* Klaviyo takes 400 properties in an event: ours, the attributes, and those of the rules. */
 _Static_assert(ATTRIBUTES_OWN_N + 1 /* Reason */ + ATTRIBUTES_MAX + RULES_ADDED_MAX <= 400,
 	       "an event may come to hold more properties than Klaviyo takes");
 
-/* ---- in words ---------------------------------------------------------------------------------------------------- */
+/* ---- explanation and detail -------------------------------------------------------------------------------------- */
 
 void decide_explain(const struct decision_builder *d, const char *fmt, ...)
 {
@@ -44,7 +44,7 @@ void decide_add_detail(struct decision_builder *d, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	/* One person's reason is often the next one's too. */
+	/* Two people often have the same reason. */
 	if (strstr(d->detail.data, text))
 		return;
 	if (d->detail.len > 0)
@@ -63,8 +63,9 @@ static void set_time(struct json_object *to, const char *name, int64_t time_ms)
 }
 
 /*
- * The difference of the two times as an event shows them, in whole seconds rounded down: a reader who subtracts `Opened
- * At` from `Closed At` gets the same number. Clocks may disagree: a time that runs backwards is no fact.
+ * Sets the difference of two times as an event shows them: whole seconds, each rounded down, so that a reader who
+ * subtracts `Opened At` from `Closed At` gets the same number. Clocks may disagree: where the end lies before the
+ * start, the property is left out.
  */
 static void set_seconds(struct json_object *to, const char *name, int64_t from_ms, int64_t until_ms)
 {
@@ -127,7 +128,7 @@ static void add_times(const struct decision_builder *d, struct json_object *to)
 		set_time(to, PROPERTY_OPENED_AT, time_ms);
 		return;
 	}
-	/* A history closing may lie before the latest opening, which then is not the one that it ended. */
+	/* A history closing may lie before the latest opening. That opening is then not the one that it ended. */
 	if (e->opened_ms != 0 && e->opened_ms <= time_ms)
 		set_time(to, PROPERTY_OPENED_AT, e->opened_ms);
 	set_time(to, PROPERTY_CLOSED_AT, time_ms);
@@ -154,8 +155,8 @@ struct json_object *decide_properties(const struct decision_builder *d, const st
 
 /* ---- the event --------------------------------------------------------------------------------------------------- */
 
-/* A rule's properties are laid over a copy of the others, which the next draft needs unchanged, and never over the
- * Event ID. */
+/* Merges the rule's properties over a copy of the others, which the next draft needs unchanged. The Event ID comes
+ * last, so no rule replaces it. */
 static char *properties_text(const struct decision_builder *d, const struct person *p, const struct draft *draft,
 			     struct json_object *properties, const char *unique_id)
 {
@@ -167,7 +168,7 @@ static char *properties_text(const struct decision_builder *d, const struct pers
 	return json_text(o);
 }
 
-/* A flag is true while any conversation that reached the person is open: no rule has a say in that. */
+/* A flag is true while any conversation that reached the person is open. No rule can change that. */
 static char *profile_text(const struct person *p, const struct draft *draft)
 {
 	struct json_object *o = json_object_new_object();
@@ -189,8 +190,8 @@ static void unique_id_of(const struct decision_builder *d, const struct person *
 	int64_t received_ms = in->webhook ? in->webhook->webhook.received_ms : in->now_ms;
 	bool has_time = true;
 
-	/* A late address makes the opening's event, so it goes by the opening's time; where the helpdesk gave none,
-	 * that is the time of its receipt. */
+	/* A late address makes the opening's event, with the opening's time. Where the helpdesk gave none, that is the
+	 * receipt of the opening. */
 	if (v->why == LEDGER_LATE_ADDRESS) {
 		received_ms = d->out.entry.opened_received_ms;
 		has_time = v->time_ms != received_ms;
@@ -258,7 +259,7 @@ void decide_add_event(struct decision_builder *d, const struct person *p, const 
 	e.has_value = draft->has_value;
 	e.value = draft->value;
 	e.late_ms = late_ms_of(d, p, draft);
-	/* A signal that makes the conversation known is judged by its age when it came. */
+	/* A signal that makes the conversation known is judged by its age at its receipt. */
 	e.backfill = v->backfill || p->is_test || (v->since_ms != 0 && v->received_ms - v->since_ms > e.late_ms);
 	e.state = EVENT_READY;
 	e.created_ms = in->now_ms;

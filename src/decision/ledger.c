@@ -9,21 +9,20 @@
 #include "base/mem.h"
 
 /*
- * Every signal falls into one row of the header's table; row_of() finds it, the rest acts by it. Nothing but the entry
- * is remembered, so a repeat of the same signal against the same entry says the same: a crash before the commit is
- * harmless.
+ * row_of() finds the row of the header's table for a signal; the rest acts by it. Nothing but the entry is remembered,
+ * so a repeat of a signal against the same entry gives the same verdict: a crash before the commit is harmless.
  *
- * Times that people will read (when opened, when closed) are the helpdesk's own, whatever the marks make of them.
+ * Times that people read (opened, closed) are the helpdesk's own, whatever the marks are.
  */
 
 enum row {
 	ROW_DUPLICATE,    /* kind and time already taken */
-	ROW_LATE_ADDRESS, /* open without address so far, and here is one */
-	ROW_NOTHING,      /* says nothing of opening or closing, and no address is wanted */
-	ROW_HISTORY,      /* older than what is known */
-	ROW_OPENS,        /* unknown or closed, now open */
-	ROW_CLOSES,       /* unknown or open, now closed */
-	ROW_AGREES,       /* newer, but the state says so already */
+	ROW_LATE_ADDRESS, /* open without an address until now, and the signal has one */
+	ROW_NOTHING,      /* neither opening nor closing, and no address is missing */
+	ROW_HISTORY,      /* older than the newest signal */
+	ROW_OPENS,        /* unknown or closed becomes open */
+	ROW_CLOSES,       /* unknown or open becomes closed */
+	ROW_AGREES,       /* newer, but the state is the same */
 };
 
 static bool is_opening(enum transition kind)
@@ -31,19 +30,19 @@ static bool is_opening(enum transition kind)
 	return kind == TRANSITION_OPENED || kind == TRANSITION_REOPENED;
 }
 
-/* The desk gave a time, and it is one that can be compared. */
+/* True where the desk gave a time that can be compared. */
 static bool is_dated(const struct ledger_signal *s)
 {
 	return !s->undated && s->time_ms - s->received_ms < LEDGER_CLOCKS_MS;
 }
 
-/* Whether nothing that was received later has been taken. */
+/* True where no signal received later has been taken. */
 static bool is_in_order(const struct ledger_entry *e, const struct ledger_signal *s)
 {
 	return s->order == 0 || s->order >= e->newest;
 }
 
-/* A desk's time tells the signal from others. Without one a newer webhook is another signal, and a repeat of the same
+/* A desk's time identifies a signal. Without a time, a newer webhook is another signal, and a repeat of the same
  * webhook has the same receipt. */
 static bool is_taken(const struct ledger_entry *e, const struct ledger_signal *s)
 {
@@ -62,9 +61,9 @@ struct marks {
 	int64_t desk_ms, own_ms; /* 0: none */
 };
 
-/* The marks as they count for s. All that was taken before it was received before it, so that what lies after its
- * receipt was written while a clock was ahead. A mark of the desk becomes one of ours then: it is our receipt that it
- * counts as. */
+/* Returns the marks as they count for s. All taken signals were received before s (is_in_order), so a mark after the
+ * receipt of s was written while a clock was ahead. Such a mark of the desk becomes a mark of ours, because it counts
+ * as our receipt. */
 static struct marks marks_of(const struct ledger_entry *e, const struct ledger_signal *s)
 {
 	struct marks m = {e->as_of_ms, e->as_of_received_ms};
@@ -84,7 +83,7 @@ static bool is_history_dated(const struct ledger_entry *e, const struct ledger_s
 		return true;
 	if (!is_in_order(e, s) && m->own_ms > s->received_ms)
 		return true;
-	/* A desk that counts in seconds: the opening belongs before the closing that came first. */
+	/* A desk that counts in seconds: the opening happened before the closing that arrived first. */
 	return s->time_ms == m->desk_ms && is_opening(s->kind) && e->state == LEDGER_CLOSED && e->first_opened_ms == 0;
 }
 
@@ -153,7 +152,7 @@ static void advance_marks(struct ledger_entry *e, const struct ledger_signal *s)
 		e->newest = s->order;
 }
 
-/* An address that became known is no signal of its own time: it must not make an older closing history. */
+/* A mere address has no time of its own and must not make an older closing history. */
 static void take(struct ledger_entry *e, const struct ledger_signal *s)
 {
 	if (s->kind == TRANSITION_NONE || is_taken(e, s))
@@ -164,14 +163,15 @@ static void take(struct ledger_entry *e, const struct ledger_signal *s)
 	e->taken[e->taken_n++] = (struct ledger_taken){.kind = s->kind, .undated = s->undated, .time_ms = s->time_ms};
 }
 
-/* The earliest opening that is known, in whatever order they come. */
+/* Keeps the earliest known opening, in any order of arrival. */
 static void learn_opening(struct ledger_entry *e, int64_t time_ms)
 {
 	if (e->first_opened_ms == 0 || time_ms < e->first_opened_ms)
 		e->first_opened_ms = time_ms;
 }
 
-/* Closed when it was created: nobody had opened it, so that its first opening is none that follows another. */
+/* True where the conversation was closed when it was created. It was never open, so its first opening follows no other.
+ */
 static bool is_born_closed(const struct ledger_entry *e, const struct ledger_signal *s)
 {
 	return e->first_opened_ms == 0 && s->created_ms != 0 && e->closed_ms - s->created_ms < LEDGER_CLOCKS_MS;
@@ -201,7 +201,7 @@ static void apply_opens(struct ledger_entry *e, const struct ledger_signal *s, s
 		e->reopen_count++;
 }
 
-/* The opening is judged as it was when it came. One that followed a closing did not make the conversation known. */
+/* The opening is judged by its age at its receipt. An opening after a closing did not make the conversation known. */
 static void apply_late_address(struct ledger_entry *e, const struct ledger_signal *s, struct ledger_verdict *v)
 {
 	v->why = LEDGER_LATE_ADDRESS;
@@ -308,7 +308,7 @@ bool ledger_expire(struct ledger_entry *e, int64_t expire_after_ms, int64_t now_
 	if (e->state != LEDGER_OPEN || __builtin_add_overflow(e->opened_received_ms, expire_after_ms, &deadline_ms) ||
 	    now_ms < deadline_ms)
 		return false;
-	/* as_of stays: no signal was seen, and one that comes later, of whatever age, is news. */
+	/* as_of stays: this is no signal, and any later signal counts as newer. */
 	e->state = LEDGER_CLOSED;
 	e->closed_ms = deadline_ms;
 	*ret = (struct ledger_verdict){
@@ -320,10 +320,10 @@ bool ledger_expire(struct ledger_entry *e, int64_t expire_after_ms, int64_t now_
 	return true;
 }
 
-/* ---- whom an opening reached ------------------------------------------------------------------------------------- */
+/* ---- people reached ---------------------------------------------------------------------------------------------- */
 
-/* Bounded by what an opening brings (ADDRESSES_MAX addresses, the source's flags) times the late addresses of one
- * opening: a list, not a table. */
+/* A list is enough: it holds at most the addresses of an opening (ADDRESSES_MAX) times the source's flags, and its late
+ * addresses. */
 static void reached_append(struct reached_list *l, const char *account, const char *email, const char *flag)
 {
 	MEM_ROOM(l->items, l->n);

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy: what a decision knows of the configuration: one source, and the accounts that it may send to.
- *
- * The configuration (conf/conf.h) fills these structs once and never changes them afterwards; a decision only reads
- * them. Pointers that are said to be borrowed belong to the configuration's own structs, the others to these.
+ * policy: the part of the configuration that a decision reads: one source and its accounts.
  */
 #ifndef DECISION_POLICY_H
 #define DECISION_POLICY_H
@@ -17,24 +14,24 @@
 #include "helpdesk/definition/definition.h"
 #include "helpdesk/expr/matcher.h"
 
-/* Events that go out later than this are sent as backfill. CLOCK_NEVER_MS: never. */
+/* An event older than this when sent is backfill. CLOCK_NEVER_MS: none is. */
 struct late {
 	int64_t opened_ms, reopened_ms, closed_ms;
 };
-/* Where nothing is written, and for an account that is not configured any more. */
+/* The defaults, also for an account that is not configured now. */
 #define LATE_OPENED_MINUTES 15
 #define LATE_REOPENED_MINUTES 15
 #define LATE_CLOSED_HOURS 24
 
 struct account_policy {
-	const char *name, *url; /* borrowed; the url without a trailing slash */
+	const char *name, *url; /* borrowed; url has no trailing slash */
 	struct late late;
 };
 
-/* `account` of a source: the first that holds. */
+/* One choice of the key `account` of a source. The first choice that holds counts. */
 struct account_choice {
 	struct matcher *when;                 /* NULL: always */
-	const struct account_policy *account; /* borrowed; NULL: none, no event */
+	const struct account_policy *account; /* borrowed; NULL: no account, so no event */
 };
 
 struct source_policy {

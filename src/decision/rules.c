@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rules at work: tried in order, every one that matches acts, a drop ends; those with one metric make one draft.
- * Nothing of a closing that has someone to reach is ever lost here: it is not dropped, and where no rule sends for it,
- * the shipped rule does.
+ * Runs compiled rules: in order; every rule that matches acts; a drop ends the run; rules with the same metric make one
+ * draft. A closing that has someone to reach is never lost here: it is not dropped, and where no rule sends for it, the
+ * shipped rule does.
  */
 #include <config.h>
 
@@ -107,7 +107,7 @@ void drafts_done(struct drafts *d)
 	*d = (struct drafts){0};
 }
 
-/* Lays `from` over *to, which may be NULL like it. False where something was left out. */
+/* Adds the members of `from` to *to; the later value counts. Either may be NULL. False where members were left out. */
 static bool merge_members(struct json_object **to, struct json_object *from)
 {
 	bool all = true;
@@ -142,7 +142,8 @@ static void add_name(struct draft *to, const char *rule)
 	to->rules++;
 }
 
-/* Takes over what is in draft. explain: NULL, or the rest of the rule's line. */
+/* Adds a draft, or merges it into the one with its metric. Takes ownership of its members. explain: gets the rest of
+ * the rule's line; NULL: not wanted. */
 static void drafts_add(struct drafts *to, struct draft *draft, struct buf *explain)
 {
 	struct draft *same = NULL;
@@ -182,7 +183,8 @@ static void drafts_add(struct drafts *to, struct draft *draft, struct buf *expla
 
 /* ---- one rule ---------------------------------------------------------------------------------------------------- */
 
-/* JSON trees count their references without a lock, and keep the text that is made of them: a copy touches neither. */
+/* Copies the literal. Threads share the rules, but json-c counts references without a lock and caches the text of a
+ * value in it; a deep copy touches neither. */
 static struct json_object *literal_copy(const struct addition *a)
 {
 	struct json_object *copy = NULL;
@@ -191,7 +193,7 @@ static struct json_object *literal_copy(const struct addition *a)
 	return copy;
 }
 
-/* The text, or a list of those that have a value, each once; NULL where there is none. */
+/* Returns the text, or a list of the texts that have a value, each once; NULL where there is none. */
 static struct json_object *addition_value(const struct addition *a, const struct eval_context *s)
 {
 	enum template_escape escape = a->is_link ? TEMPLATE_LINK : TEMPLATE_PLAIN;
@@ -204,7 +206,7 @@ static struct json_object *addition_value(const struct addition *a, const struct
 
 		if (template_render(a->texts[i], s, escape, &text, NULL) < 0)
 			continue;
-		/* Half a link leads nowhere: one is never cut. */
+		/* A link is never cut: half of it leads nowhere. */
 		if (a->is_link && !a->is_list)
 			return json_object_new_string(text);
 		if (a->is_link && strlen(text) > PROPERTY_TEXT_MAX)
@@ -232,7 +234,7 @@ static struct json_object *additions_make(const struct additions *a, const struc
 	return o;
 }
 
-/* Tells which links of the rule are left out, and why: a line each. */
+/* Adds a line for each link of the rule that is left out, with the reason. */
 static void explain_links(const struct additions *a, const struct eval_context *s, struct buf *explain)
 {
 	for (size_t i = 0; i < a->n; i++) {
@@ -254,7 +256,7 @@ static void explain_links(const struct additions *a, const struct eval_context *
 	}
 }
 
-/* The draft's metric, or NULL with the reason in failed. */
+/* Returns the draft's metric; NULL with the reason in failed. */
 static char *rule_metric(const struct rule *rule, const struct eval_context *s, struct err *failed)
 {
 	CLEANUP(mem_freep) char *metric = NULL;
@@ -299,7 +301,7 @@ static void rule_send(const struct rule *rule, const struct eval_context *s, str
 	}
 }
 
-/* Returns whether this ends the list. */
+/* Drops the transition, unless someone is to be reached. Returns true where the run ends. */
 static bool rule_drop(const struct rule *rule, const struct rules_input *v, struct drafts *to, struct buf *explain)
 {
 	if (v->must_send) {
@@ -350,7 +352,7 @@ static bool rule_acts(const struct rule *rule, const struct eval_context *s, enu
 	return holds;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------------- */
+/* ---- a run ------------------------------------------------------------------------------------------------------- */
 
 static void send_shipped(const struct rules_input *v, const struct eval_context *s, struct drafts *to,
 			 struct buf *explain)
@@ -373,7 +375,7 @@ void rules_run(const struct rules *r, const struct rules_input *v, struct drafts
 	bool end = false;
 
 	*ret = (struct drafts){0};
-	/* The webhook's names and ours; ours come first, and so count. All are borrowed, and only read. */
+	/* The webhook's names and ours; ours come first, so they count. All are borrowed and only read. */
 	names.items[0] = (struct pair){(char *)"label", (char *)v->label};
 	names.items[1] = (struct pair){(char *)"transition", (char *)transition_name(v->transition)};
 	for (size_t i = 0; i < theirs->n; i++)
@@ -394,7 +396,7 @@ void rules_run(const struct rules *r, const struct rules_input *v, struct drafts
 	free(names.items);
 }
 
-/* ---- every metric ------------------------------------------------------------------------------------------------ */
+/* ---- metrics ----------------------------------------------------------------------------------------------------- */
 
 void rules_metrics(const struct rules *r, const char *label,
 		   void (*fn)(void *ctx, const char *metric, enum transition t), void *ctx)
@@ -428,7 +430,7 @@ void rules_metrics(const struct rules *r, const char *label,
 	pairs_done(&names);
 }
 
-/* ---- what they ask for ------------------------------------------------------------------------------------------- */
+/* ---- references -------------------------------------------------------------------------------------------------- */
 
 struct visitor {
 	void (*fn)(void *ctx, const char *rule, const struct reference *reference);
@@ -481,7 +483,7 @@ int rules_check_label(const struct rules *r, const char *label, struct err *rete
 		CLEANUP(mem_freep) char *metric = NULL;
 		const char *fault;
 
-		/* A name that a webhook fills can only be judged then. */
+		/* A metric with a name that a webhook fills cannot be checked here. */
 		if (!r->items[i].send || template_render(r->items[i].send, &s, TEMPLATE_PLAIN, &metric, NULL) < 0)
 			continue;
 		fault = rule_metric_fault(metric);

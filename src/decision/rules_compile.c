@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the lists of a configuration to one flat list of rules: `default` of a source stands for the shared list,
- * `default` of the shared list for the shipped rules. Then what no event could ever come of is told.
+ * Compiles the lists of rules of a configuration to one flat list: `default` in a source's list stands for the shared
+ * list, `default` in the shared list for the shipped rules. Then reports rules that no event can come of.
  */
 #include <config.h>
 
@@ -18,7 +18,7 @@
 
 /* ---- parts of a rule --------------------------------------------------------------------------------------------- */
 
-/* One transition, or a list of them. */
+/* on: one transition, or a list of them. */
 static void rule_compile_on(struct rule *rule, const struct node *on, struct problems *problems)
 {
 	static const char *const known[] = {"opened", "reopened", "closed", "expired", NULL};
@@ -140,7 +140,7 @@ static struct rule *rules_add(struct rules *r, const struct node *at, struct pro
 	return rule;
 }
 
-/* A rule either drops or sends; all but `on` and `when` belongs to a sending. */
+/* A rule either drops or sends; all keys but `on` and `when` belong to a rule that sends. */
 static void rule_check_act(const struct node *n, struct problems *problems)
 {
 	static const char *const of_send[] = {"properties", "profile", "value", "late", NULL};
@@ -206,8 +206,8 @@ static void rules_add_shipped(struct rules *r, const struct node *at, struct pro
 }
 
 /*
- * at: the item of the source's list that a whole shared list stands for, NULL while the list is its own. shared: what
- * `default` means here, NULL: the shipped rules.
+ * at: the item of the source's list that stands for the shared list; NULL: the rules' own places count. shared: the
+ * list that `default` stands for here; NULL: the shipped rules.
  */
 static void rules_compile_list(struct rules *r, const struct node *list, const struct node *shared,
 			       const struct node *at, struct problems *problems)
@@ -239,9 +239,9 @@ static void rules_compile_list(struct rules *r, const struct node *list, const s
 	}
 }
 
-/* ---- what can never act ------------------------------------------------------------------------------------------ */
+/* ---- rules that never act ---------------------------------------------------------------------------------------- */
 
-/* A rule that always drops leaves nothing of an opening to the rules behind it; a closing or expiry that has someone to
+/* A rule that always drops hides openings from the rules behind it, but no closing or expiry: one that has someone to
  * reach is never dropped. */
 static void rules_check_reach(const struct rules *r, const struct node *list, struct problems *problems)
 {
@@ -271,7 +271,7 @@ static void rules_check_reach(const struct rules *r, const struct node *list, st
 			"no event can come of a closed conversation: expected `default`, or `on: closed` with `send`");
 }
 
-/* ---- what is too much -------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 /* Rules that are written with the same metric make one event where they act together. */
 static void rules_check_added(const struct rules *r, struct problems *problems)

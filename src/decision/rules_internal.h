@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rules_internal: what compiled rules consist of; for the files of this folder only.
+ * rules_internal: the structs of compiled rules; only for rules.c and rules_compile.c.
  */
 #ifndef DECISION_RULES_INTERNAL_H
 #define DECISION_RULES_INTERNAL_H
@@ -17,14 +17,14 @@
 	(RULE_ON(TRANSITION_OPENED) | RULE_ON(TRANSITION_REOPENED) | RULE_ON(TRANSITION_CLOSED) | \
 	 RULE_ON(TRANSITION_EXPIRED))
 
-/* What a rule adds under a name. Rules are shared by threads: `literal` is only read, by literal_copy(). */
+/* A property that a rule adds. Threads share the rules: `literal` is read only, through literal_copy(). */
 struct addition {
 	char *name;
-	struct json_object *literal; /* a number or boolean; NULL: the templates */
+	struct json_object *literal; /* a number or boolean; NULL: texts count */
 	struct template **texts;
 	size_t n;
 	bool is_list;
-	bool is_link; /* the conversation's URL: texts are rendered as such, and what is no URL is left out */
+	bool is_link; /* the conversation's URL: texts are rendered as links, and a value that is no URL is left out */
 };
 
 struct additions {
@@ -42,7 +42,7 @@ struct rule {
 	struct additions properties, profile;
 	struct template *value; /* NULL: none */
 	int64_t late_ms;        /* -1: the account's */
-	const struct node *at;  /* where it was written, while compiling; NULL afterwards */
+	const struct node *at;  /* the place in the file, for problems while compiling; NULL afterwards */
 };
 
 struct rules {
@@ -50,11 +50,11 @@ struct rules {
 	size_t n;
 };
 
-/* A JSON number's text as a double; false for any other text. */
+/* Reads a JSON number. False: the text is none, or not finite. */
 bool rule_number(const char *text, double *ret);
-/* NULL, or what Klaviyo would have against a metric of that name. */
+/* Returns NULL, or why Klaviyo does not take a metric of that name. */
 const char *rule_metric_fault(const char *metric);
-/* The shipped rule of that transition, at the end of which every closing has a send. Borrowed, NULL for NONE. */
+/* Returns the metric of the shipped rule for that transition; NULL for NONE. Borrowed. */
 const char *rules_shipped(enum transition t);
 
 #endif

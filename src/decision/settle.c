@@ -23,7 +23,7 @@ static int64_t begins_ms(const struct ledger_signal *s)
 	return s->time_ms < s->received_ms ? s->time_ms : s->received_ms;
 }
 
-/* True where `newer` says the opposite and came before `older` had lasted its time. */
+/* True where `newer` is opposite to `older` and came before `older` had lasted its time. */
 static bool ends(const struct source_policy *s, const struct ledger_signal *newer, const struct ledger_signal *older)
 {
 	if (newer->kind == TRANSITION_NONE || older->kind == TRANSITION_NONE ||
@@ -32,14 +32,14 @@ static bool ends(const struct source_policy *s, const struct ledger_signal *newe
 	return ledger_is_older(older, newer) && begins_ms(newer) - begins_ms(older) < settle_ms(s, older->kind);
 }
 
-/* ---- meeting ----------------------------------------------------------------------------------------------------- */
+/* ---- neighbours -------------------------------------------------------------------------------------------------- */
 
 bool settle_add_neighbour(struct settle *x, const struct ledger_signal *other, bool is_held)
 {
 	bool ended = ends(x->source, &x->self, other);
 
-	/* One that came before and counts, whatever it waits for, must meet the ledger first: what is ended takes its
-	 * time as seen, and would make history of all that is older. */
+	/* A signal that came before and counts must go to the ledger first, whatever it waits for: an ended signal
+	 * advances the marks, which would make all older signals history. */
 	if (other->order < x->self.order && !ended && !(is_held && ledger_is_older(&x->self, other))) {
 		x->is_behind = true;
 		return false;
@@ -60,8 +60,8 @@ static void end_other(struct settle *x, const struct ledger_signal *other, struc
 	x->settled[x->settled_n++] = other->order;
 }
 
-/* True where a signal that ended another says the same as the state by now. Nobody was told of a conversation whose
- * opening did not last, so its closing tells nothing either. */
+/* True where the state agrees with a signal that ended another one. Nobody learnt of a conversation whose opening did
+ * not last, so its closing has no effect either. */
 static bool agrees(const struct ledger_entry *e, const struct ledger_signal *s)
 {
 	return !ledger_would_change(e, s) || (transition_closes(s->kind) && e->state == LEDGER_UNKNOWN);
@@ -78,7 +78,7 @@ enum settle_verdict settle_rule(struct settle *x, int64_t now_ms, struct ledger_
 		if (ends(x->source, &x->self, &x->others[i]))
 			end_other(x, &x->others[i], e);
 	any = x->settled_n > 0;
-	/* A newer one that ends self, and then says what the state says already, is over too. */
+	/* A newer signal that ends self, and then agrees with the state, is ended too. */
 	for (size_t i = 0; i < x->others_n; i++)
 		if (ends(x->source, &x->others[i], &x->self)) {
 			ended = true;
@@ -94,7 +94,7 @@ enum settle_verdict settle_rule(struct settle *x, int64_t now_ms, struct ledger_
 	if (ended)
 		return SETTLE_ENDED;
 	x->until_ms = begins_ms(&x->self) + held_ms;
-	/* A time that is further away than a signal is ever held comes of a clock that was ahead at its receipt. */
+	/* A time further away than the signal may be held comes from a clock that was ahead at its receipt. */
 	if (now_ms < x->until_ms && x->until_ms - now_ms <= held_ms && ledger_would_change(e, &x->self))
 		return SETTLE_HELD;
 	return SETTLE_CONTINUE;
