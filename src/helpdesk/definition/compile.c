@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a node tree to a compiled definition. Every key of the language is looked at in a fixed order (names first, as
- * templates need them), and all mistakes are told at once.
+ * Compiles a node tree to a definition. The keys are compiled in a fixed order (names first, as templates need them),
+ * and all errors are reported together.
  */
 #include <config.h>
 
@@ -55,7 +55,7 @@ static char *compile_text(struct definition_compiler *dc, const struct node *n)
 	return mem_str(n->text);
 }
 
-/* One of a few words; the first is the default. */
+/* Returns the word at a key; the first of words is the default. */
 static const char *compile_word(struct definition_compiler *dc, const char *key, const char *const *words)
 {
 	const struct node *n = node_get(dc->n, key);
@@ -69,14 +69,14 @@ static const char *compile_word(struct definition_compiler *dc, const char *key,
 	return words[0];
 }
 
-/* `unconfirmed`: the facts that no document of the vendor confirms, each on one line. */
+/* `unconfirmed`: facts that no document of the vendor confirms, each on one line. */
 
 static bool is_blank(char c)
 {
 	return strchr(" \t\r\n", c) != NULL;
 }
 
-/* Takes over what was gathered. */
+/* Adds the gathered fact and empties the buffer. */
 static void add_unconfirmed(struct definition *d, struct buf *gathered)
 {
 	if (gathered->len > 0)
@@ -85,7 +85,8 @@ static void add_unconfirmed(struct definition *d, struct buf *gathered)
 	buf_init(gathered, SIZE_MAX);
 }
 
-/* A fact of a text ends where a line ends with a sentence, or at an empty line. A list's text is one fact. */
+/* Adds the facts of a text. several: a fact ends at a line that ends a sentence, or at an empty line; else the text is
+ * one fact. */
 static void compile_unconfirmed_text(struct definition *d, const char *text, bool several)
 {
 	struct buf gathered;
@@ -96,7 +97,7 @@ static void compile_unconfirmed_text(struct definition *d, const char *text, boo
 
 		while (end > 0 && is_blank(line[end - 1]))
 			end--;
-		/* The words of the line, with one blank between them. */
+		/* Copies the words of the line, with one blank between them. */
 		for (size_t i = 0; i < end; i++) {
 			if (is_blank(line[i]))
 				continue;
@@ -147,7 +148,7 @@ static void compile_texts(struct definition_compiler *dc)
 	dc->d->about.reports_state = strcmp(compile_word(dc, "reports", reports), "state") == 0;
 }
 
-/* One text for all transitions, or one each. */
+/* `paste`: one text for all transitions, or one for each. */
 static void compile_paste(struct definition_compiler *dc)
 {
 	static const char *const known[] = {"opened", "reopened", "closed", NULL};
@@ -184,7 +185,7 @@ static void compile_each(struct definition_compiler *dc)
 		problems_error(dc->problems, n, "a form holds no list of items: `each` needs `body: json`");
 }
 
-/* {header: NAME}, {when: MATCHER}, or both. */
+/* `challenge`: {header: NAME}, {when: MATCHER}, or both. */
 static void compile_challenge(struct definition_compiler *dc)
 {
 	static const char *const known[] = {"header", "when", NULL};
@@ -279,7 +280,7 @@ static void compile_matchers(struct definition_compiler *dc)
 	digest_end(mark, dc->d->about.states_mark);
 }
 
-/* ---- what is read ------------------------------------------------------------------------------------------------ */
+/* ---- values, attributes, headers --------------------------------------------------------------------------------- */
 
 static struct value_expr *compile_value_expr(struct definition_compiler *dc, const struct node *n,
 					     enum value_expr_kind kind)
@@ -302,7 +303,7 @@ static void note_item(void *ctx, const struct reference *reference)
 static void compile_value_exprs(struct definition_compiler *dc)
 {
 	struct definition *d = dc->d;
-	bool of_item = true; /* the delivery is not the same for all items */
+	bool of_item = true; /* the delivery differs between items */
 
 	d->conversation = compile_value_expr(dc, compile_required(dc, "conversation"), VALUE_EXPR_ONE);
 	d->delivery = compile_value_expr(dc, node_get(dc->n, "delivery"), VALUE_EXPR_DELIVERY);
@@ -310,7 +311,7 @@ static void compile_value_exprs(struct definition_compiler *dc)
 		of_item = value_expr_may_be_body(d->delivery);
 		value_expr_references(d->delivery, note_item, &of_item);
 	}
-	/* A value beside the list is the same for all its items: all but the first would count as repeats. */
+	/* A value outside the list is the same for all its items: all but the first would count as repeats. */
 	if (!of_item)
 		problems_error(dc->problems, node_get(dc->n, "delivery"),
 			       "the same for every item of `each`: expected something of the item in it, as in "
@@ -322,7 +323,7 @@ static void compile_value_exprs(struct definition_compiler *dc)
 	email_refs_compile(&d->emails, node_get(dc->n, "emails"), node_get(dc->n, "primary"), false, dc->problems);
 }
 
-/* Marks the steps that take the name. ctx: the definition. */
+/* Marks the steps that take the name as displayed. ctx: the definition. */
 static void mark_displayed(void *ctx, const struct reference *reference)
 {
 	struct definition *d = ctx;
@@ -363,8 +364,8 @@ static void keep_header(void *ctx, const struct reference *reference)
 	pairs_add(&dc->d->headers, name, "");
 }
 
-/* Which headers a stored webhook keeps: those that some part of the definition looks at. Only of one without mistakes:
- * all parts are there. */
+/* Lists the headers that a stored webhook keeps: those that any part of the definition refers to. Only without errors,
+ * as all parts must be there. */
 static void compile_headers(struct definition_compiler *dc)
 {
 	const struct definition *d = dc->d;

@@ -124,11 +124,11 @@ void definition_parameters(const struct definition *d, void (*fn)(void *ctx, con
 		fn(ctx, d->names.items[i].name, d->names.items[i].value);
 }
 
-/* ---- its URLs, for people who judge a base_url by them ----------------------------------------------------------- */
+/* ---- URLs, for messages about base_url --------------------------------------------------------------------------- */
 
 struct decided_by_parameters {
 	const struct pairs *names;
-	bool decided; /* the parameters alone decide */
+	bool decided; /* all names of the matcher are parameters */
 };
 
 static void note_reference(void *ctx, const struct reference *r)
@@ -149,7 +149,7 @@ void definition_urls(const struct definition *d,
 		const struct step *s = &d->steps[i];
 		struct decided_by_parameters v = {.names = &d->names, .decided = s->when != NULL};
 
-		/* The parameters as they were chosen may keep a step from ever being asked. */
+		/* The chosen parameters may exclude a step. */
 		if (s->when)
 			matcher_references(s->when, note_reference, &v);
 		if (v.decided && !step_applies(s, &context))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * definition_internal: what a compiled definition consists of; for the files of this folder only.
+ * definition_internal: the struct of a compiled definition; only for src/helpdesk.
  */
 #ifndef HELPDESK_DEFINITION_DEFINITION_INTERNAL_H
 #define HELPDESK_DEFINITION_DEFINITION_INTERNAL_H
@@ -15,7 +15,7 @@
 #include "helpdesk/expr/states.h"
 #include "helpdesk/definition/step.h"
 
-/* A sample of a webhook, for those who ask what the samples rest on. */
+/* A sample of a webhook, for definition_samples(). */
 struct definition_sample_info {
 	char *name;        /* "opened", "also[2]" */
 	const char *shows; /* "opened", …, "ping"; static */
@@ -25,13 +25,13 @@ struct definition_sample_info {
 struct definition {
 	struct definition_about about;
 	enum body_form body;
-	struct reference *each;      /* a pointer to the array, "" too; NULL: one item a body */
-	struct matcher *setup_probe; /* what the vendor tries the URL with; NULL: nothing */
+	struct reference *each;      /* a pointer to the array, possibly ""; NULL: one item in a body */
+	struct matcher *setup_probe; /* matches the vendor's probe of the URL; NULL: none */
 	struct proof *proof;
-	struct pairs names;   /* the parameters as chosen, and base_url: the source's, else the definition's */
-	struct pairs headers; /* names of those that a webhook keeps; no values */
+	struct pairs names;   /* the chosen parameters, and base_url: the source's, else the definition's */
+	struct pairs headers; /* names of the headers that a webhook keeps, without values */
 	struct matcher *ping, *identified;               /* NULL: none */
-	struct matcher *transitions[TRANSITION_EXPIRED]; /* by transition; reopened may be NULL */
+	struct matcher *transitions[TRANSITION_EXPIRED]; /* the matchers by transition; reopened may be NULL */
 	struct states *states;                           /* NULL: none */
 	struct value_expr *conversation;                 /* never NULL */
 	struct value_expr *delivery, *customer;          /* NULL: none */
@@ -46,16 +46,16 @@ struct definition {
 	size_t sample_infos_n;
 };
 
-/* In which order the transitions' matchers are asked, between ping and identified: the more final one is, the earlier,
- * so that a webhook which says that something was created and solved says that it is solved. */
+/* The order of the transitions' matchers, between ping and identified: the more final, the earlier. A webhook that says
+ * that a conversation was created and solved counts as solved. */
 #define MATCH_ORDER_N 3
 extern const enum transition match_order[MATCH_ORDER_N];
 
-/* The matchers that say what a webhook is, NULL where there is none; the order is that of asking. */
+/* Fills ret with the matchers of webhooks in the order of evaluation; NULL: no such matcher. */
 #define DEFINITION_MATCHERS 5
 void definition_matchers(const struct definition *d, const struct matcher *ret[DEFINITION_MATCHERS]);
 
-/* Calls fn for every reference of the matchers that say what a webhook is; a trial is no webhook. */
+/* Calls fn for every reference of these matchers. The matcher of a set-up probe is not among them. */
 void definition_matcher_references(const struct definition *d, void (*fn)(void *ctx, const struct reference *r),
 				   void *ctx);
 

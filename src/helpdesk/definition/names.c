@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The names that a definition's templates may use: base_url, the parameters as the source chose them, what lookups
- * take; and the lookup's steps, bound to them.
+ * Compiles the names that templates may use (base_url, the parameters as the source chose them, names taken by
+ * lookups), and the steps of the lookup with these names.
  */
 #include <config.h>
 
@@ -13,7 +13,7 @@
 #include "base/url.h"
 #include "helpdesk/expr/keys.h"
 
-/* A name that templates may use from now on; value: NULL where only a lookup will tell it. */
+/* Adds a name that templates may use. value: NULL where only a lookup gives it. */
 static void add_name(struct definition_compiler *dc, const struct node *at, const char *name, const char *value)
 {
 	if (pairs_get(&dc->known, name))
@@ -23,7 +23,8 @@ static void add_name(struct definition_compiler *dc, const struct node *at, cons
 		pairs_add(&dc->d->names, name, value);
 }
 
-/* The choice that the source made, or the first: also after a wrong one, so that its names are there for the rest. */
+/* Returns the source's choice, or the first. A wrong choice is an error and gives the first too, so that its names
+ * exist. */
 static const struct node *parameter_choice(struct definition_compiler *dc, const struct node *parameter,
 					   const struct node *with)
 {
@@ -58,8 +59,7 @@ static void compile_parameter(struct definition_compiler *dc, const struct node 
 		}
 	}
 	if (parameter->n > 0) {
-		/* {us: {api: …, app: …}, eu: {…}}: the name is the choice, the choice's members are names of their own.
-		 */
+		/* {us: {api: …, app: …}, eu: {…}}: the parameter's value is the choice, whose members are names too. */
 		choice = parameter_choice(dc, parameter, with);
 		add_name(dc, parameter, parameter->key, choice->type == NODE_SCALAR ? choice->text : choice->key);
 		for (size_t i = 0; choice->type == NODE_MAP && i < choice->n; i++) {
@@ -125,7 +125,7 @@ void compile_names(struct definition_compiler *dc)
 
 /* ---- base_url ---------------------------------------------------------------------------------------------------- */
 
-/* What a source without `lookup.base_url` asks: nothing but its parameters can be in it. */
+/* Checks a reference in the definition's `base_url`: only parameters may stand in it. */
 static void base_url_check_reference(void *ctx, const struct reference *reference)
 {
 	struct name_check *c = ctx;
@@ -160,11 +160,11 @@ void compile_base_url(struct definition_compiler *dc)
 
 	if (t)
 		template_references(t, base_url_check_reference, &c);
-	/* Without a source a parameter may have no value yet: then there is no base_url either. */
+	/* Without a source a parameter may have no value yet; base_url then has none either. */
 	if (t && dc->problems->errors == errors &&
 	    template_render(t, &s, TEMPLATE_URL, &dc->d->about.base_url, NULL) == 0) {
 		own = cut_slashes(dc->d->about.base_url);
-		/* A parameter may be a URL itself where a name is expected. */
+		/* A parameter may contain a URL where a name is expected. */
 		if (!url_begins(own) || strstr(own + 7, "://") || !text_is_one_word(own))
 			problems_error(dc->problems, n,
 				       "expected a URL that begins with https://, without blanks, not \"%.200s\"", own);
@@ -176,7 +176,7 @@ void compile_base_url(struct definition_compiler *dc)
 
 /* ---- use of names ------------------------------------------------------------------------------------------------ */
 
-/* Whether the text asks for that name: "{agent}", "{ agent }". */
+/* True where the text contains that name: "{agent}", "{ agent }". */
 static bool text_asks(const char *text, const char *name)
 {
 	size_t len = strlen(name);
@@ -190,7 +190,7 @@ static bool text_asks(const char *text, const char *name)
 	return false;
 }
 
-/* Where within n the name stands: the template, or the key of a matcher or a map. false: nowhere. */
+/* Finds the node within n with the name: a template, or the key of a matcher or a map. False: none. */
 static bool name_place(const struct node *n, const char *name, struct node *ret)
 {
 	if (n->type == NODE_SCALAR && text_asks(n->text, name)) {
@@ -210,7 +210,7 @@ static bool name_place(const struct node *n, const char *name, struct node *ret)
 	return false;
 }
 
-/* A name that nobody fills is a typo: the template would never have a value. */
+/* A name without any source is a typo: the template would never have a value. */
 void name_check_one(void *ctx, const struct reference *reference)
 {
 	struct name_check *c = ctx;
@@ -236,8 +236,8 @@ void name_check_one(void *ctx, const struct reference *reference)
 #define LOOKUP_CACHE_DEFAULT_MS (10 * CLOCK_MINUTE_MS)
 
 /*
- * What a step uses must be known before it: parameters, and what earlier steps take. Several steps may take the same
- * name; a parameter has it for itself.
+ * A step may use parameters and names taken by earlier steps. Several steps may take the same name; no step may take
+ * the name of a parameter.
  */
 static void check_names_of_step(struct definition_compiler *dc, const struct node *n, size_t step)
 {
@@ -286,7 +286,7 @@ void compile_lookup(struct definition_compiler *dc)
 
 		check_names_of_step(dc, n->items[i], i);
 		about->needs_lookup = about->needs_lookup || !s->optional;
-		/* One entry holds what all steps told: it is as fresh as the most demanding of them. */
+		/* One cache entry holds the results of all steps, so the shortest time counts. */
 		if (s->cache_ms >= 0 && (about->lookup_cache_ms < 0 || s->cache_ms < about->lookup_cache_ms))
 			about->lookup_cache_ms = s->cache_ms;
 		if (s->moved.n > 0 && (!d->customer || value_expr_written(d->customer)[0] != '/'))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A definition laid over another one: mappings by key, anything else replaced. A part that makes sense as a whole only
- * is replaced as a whole, and conditions of a matcher that stay are told. A sample is one webhook: one of the source's
- * own takes over nothing that is said of the preset's.
+ * Merges a definition over another one: mappings by key, anything else replaced. A part that is only meaningful as a
+ * whole is replaced as a whole, and conditions of a matcher that stay are reported. A sample is one webhook: a source's
+ * sample takes nothing from the preset's.
  */
 #include <config.h>
 
@@ -21,9 +21,9 @@ static struct node *member(struct node *map, const char *key)
 }
 
 /*
- * {shape_from, body} is the body alone with a word beside it. It is replaced as a whole, as a text is, because the
- * source's sample may be a body written as YAML. A sample with headers or a query is laid over by key; another body
- * loses the preset's `shape_from`, which says nothing of it.
+ * {shape_from, body} is a body with a word next to it. It is replaced as a whole, like a text, because the source's
+ * sample may be a body written as YAML. A sample with headers or a query is merged by key; a new body drops the
+ * preset's `shape_from`, which does not describe it.
  */
 static void clear_sample(struct node *samples, const char *name, const struct node *over)
 {
@@ -38,9 +38,9 @@ static void clear_sample(struct node *samples, const char *name, const struct no
 		node_remove(former, "shape_from");
 }
 
-/* ---- what is replaced as a whole --------------------------------------------------------------------------------- */
+/* ---- parts replaced as a whole ----------------------------------------------------------------------------------- */
 
-/* Two maps of words for the same reference are one; anything else says anew where the attribute stands. */
+/* Removes attributes that `over` replaces as a whole: all but value maps of the same reference. */
 static void clear_attributes(struct node *attributes, const struct node *over)
 {
 	for (size_t i = 0; over && over->type == NODE_MAP && i < over->n; i++) {
@@ -53,8 +53,7 @@ static void clear_attributes(struct node *attributes, const struct node *over)
 	}
 }
 
-/* A key with nothing (~) behind it is taken away from both. One that the preset does not have stays, and is judged as
- * it would be anywhere. */
+/* Removes keys with the value ~ from both. A key that the preset does not have stays and is checked as usual. */
 static void clear_nothings(struct node *base, struct node *over)
 {
 	size_t i = 0;
@@ -71,11 +70,11 @@ static void clear_nothings(struct node *base, struct node *over)
 	}
 }
 
-/* ---- what stays -------------------------------------------------------------------------------------------------- */
+/* ---- inherited conditions ---------------------------------------------------------------------------------------- */
 
 #define INHERITED_MAX 600 /* bytes of the conditions in a notice */
 
-/* In YAML's short form. Room that is missing cuts it. */
+/* Writes a node in YAML's flow style. The buffer's cap may cut it. */
 static void write_short(const struct node *n, struct buf *to)
 {
 	const char *quote = n->quoted ? "\"" : "", *between = "";
@@ -101,7 +100,7 @@ static void write_short(const struct node *n, struct buf *to)
 	}
 }
 
-/* The members of former that over does not replace: "/type: x, /status: {exists: true}". */
+/* Writes the members of former that over does not replace: "/type: x, /status: {exists: true}". */
 static void write_inherited(const struct node *former, const struct node *over, struct buf *to)
 {
 	for (size_t i = 0; i < former->n; i++) {
@@ -119,7 +118,7 @@ static void write_inherited(const struct node *former, const struct node *over, 
 	}
 }
 
-/* A mapping laid over a mapping: all that the preset asks for is still asked for. */
+/* Adds a notice where a mapping is merged over a mapping: the preset's other conditions still hold. */
 static void note_inherited(const struct node *former, const struct node *over, struct problems *problems)
 {
 	struct node at;
@@ -153,7 +152,7 @@ struct node *definition_overlay(const struct node *preset, const struct node *ow
 		clear_sample(member(base, "samples"), names[i], node_get(node_get(over, "samples"), names[i]));
 	for (size_t i = 0; i < sizeof(by_name) / sizeof(*by_name); i++)
 		clear_nothings(member(base, by_name[i]), member(over, by_name[i]));
-	/* Another method has no use for the keys of the former one. */
+	/* Another method does not use the keys of the former one. */
 	if (method && !text_is(method, node_text(node_get(base, "authenticate"), "method")))
 		node_remove(base, "authenticate");
 	clear_attributes(member(base, "attributes"), node_get(over, "attributes"));

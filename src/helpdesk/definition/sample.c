@@ -13,7 +13,7 @@
 #include "helpdesk/expr/property_value.h"
 #include "helpdesk/expr/keys.h"
 
-/* ---- where its shape comes from ---------------------------------------------------------------------------------- */
+/* ---- shape_from -------------------------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *word, *text;
@@ -74,7 +74,7 @@ static struct json_object *json_of_node(const struct node *n)
 	return o;
 }
 
-/* A form is flat: texts, and lists of texts for names that come several times. All are texts, as they came. */
+/* Converts a mapping to a form: flat, texts and lists of texts. Scalars stay text as they are written. */
 static struct json_object *form_of_node(const struct node *n, struct problems *problems)
 {
 	struct json_object *o = json_object_new_object();
@@ -133,8 +133,7 @@ void sample_compile(struct sample *s, const struct node *n, enum body_form form,
 	const struct node *shape = node_get(n, "shape_from");
 
 	if (!shape && !(body && (headers || query || node_get(n, "says")))) {
-		/* A mapping is a body written as YAML, where it is not plain that it is more: a webhook may have a
-		 * member "body". */
+		/* A mapping is a body written as YAML unless it is clearly more: a webhook may have a member "body". */
 		sample_compile_body(s, n, form, problems);
 	} else if (!body) {
 		problems_error(problems, n, "expected `body`, the webhook's, beside `shape_from`");
@@ -219,7 +218,7 @@ void sample_set_query(struct sample *s, const char *name, const char *value)
 
 /* ---- times ------------------------------------------------------------------------------------------------------- */
 
-/* Which part of a second: nothing, milliseconds, or milliseconds and what makes them as many digits as there were. */
+/* Adds the fraction of a second: none, milliseconds, or milliseconds with zeros up to `digits` digits. */
 static void add_fraction(struct buf *to, char point, size_t digits, int64_t now_ms)
 {
 	if (digits == 0)
@@ -229,7 +228,7 @@ static void add_fraction(struct buf *to, char point, size_t digits, int64_t now_
 		buf_addc(to, '0');
 }
 
-/* Minutes of what stands behind the seconds: "+05:30", " -0800", "+01"; 0 for "Z", " UTC" and nothing. */
+/* Returns the minutes of the offset behind the seconds: "+05:30", " -0800", "+01"; 0 for "Z", " UTC" and nothing. */
 static int offset_minutes(const char *offset)
 {
 	int n[4] = {0}, digits = 0;
@@ -241,7 +240,7 @@ static int offset_minutes(const char *offset)
 	return (sign && *sign == '-' ? -1 : 1) * ((n[0] * 10 + n[1]) * 60 + n[2] * 10 + n[3]);
 }
 
-/* like: "2026-11-21" + "T" + "16:00" [+ ":00" [+ ".123"]] + offset, which clock_parse understood. */
+/* like: "2026-11-21" + "T" + "16:00" [+ ":00" [+ ".123"]] + offset, which clock_parse accepts. */
 static char *time_iso(const char *like, int64_t now_ms)
 {
 	const char *at = like + 16; /* behind the minutes */

@@ -12,7 +12,7 @@
 #include "helpdesk/expr/property_value.h"
 #include "helpdesk/expr/keys.h"
 
-/* The one name that `missing` knows: the answer's status. */
+/* The one name in `missing`: the answer's status. */
 #define STEP_STATUS "status"
 
 static const char *const step_keys[] = {"url",     "when", "authenticate", "headers", "emails", "primary", "moved",
@@ -29,7 +29,7 @@ const char *step_method_name(enum step_method m)
 	return step_methods[m];
 }
 
-/* One pointer into the answer, or a list of them. n: NULL: none. */
+/* Compiles one pointer into the answer, or a list of them. n: NULL: none. */
 static void refs_compile(struct step_refs *p, const struct node *n, struct problems *problems)
 {
 	bool is_list = n && n->type == NODE_LIST;
@@ -71,7 +71,8 @@ static void refs_done(struct step_refs *p)
 		reference_free(p->items[i]);
 }
 
-/* ctx: a bool. Values are percent-encoded; the text around them is asked as it is written. */
+/* ctx: a bool, set where a text has a blank. Values are percent-encoded, but the text around them goes out as it is
+ * written. */
 static void note_blank(void *ctx, const char *text, const struct reference *r)
 {
 	bool *blank = ctx;
@@ -95,7 +96,7 @@ static void step_add_url(struct step *s, const struct node *n, struct problems *
 		problems_error(problems, n, "expected a URL that begins with {base_url}, a parameter, or https://");
 }
 
-/* One template, or a list of them. */
+/* `url`: one template, or a list of them. */
 static void step_compile_url(struct step *s, const struct node *step, struct problems *problems)
 {
 	const struct node *n = node_get(step, "url");
@@ -114,7 +115,7 @@ static void step_compile_url(struct step *s, const struct node *step, struct pro
 			step_add_url(s, n->items[i], problems);
 }
 
-/* `basic`, or {method: basic, suffix: /token}, {method: header, name: X-Api-Key, scheme: Token}. */
+/* `authenticate`: `basic`, or {method: basic, suffix: /token}, {method: header, name: X-Api-Key, scheme: Token}. */
 static void step_compile_authenticate(struct step *s, const struct node *step, struct problems *problems)
 {
 	static const char *const known[] = {"method", "name", "scheme", "suffix", NULL};
@@ -228,7 +229,7 @@ static void step_compile_answer(struct step *s, const struct node *n, struct pro
 		s->sample = mem_str(n->text);
 }
 
-/* The text of an answer, or {shape_from, body}. */
+/* `sample`: the text of an answer, or {shape_from, body}. */
 static void step_compile_sample(struct step *s, const struct node *n, struct problems *problems)
 {
 	static const char *const known[] = {"shape_from", "body", NULL};
@@ -389,16 +390,16 @@ char *step_moved(const struct step *s, struct json_object *answer)
 	return refs_scalar(&s->moved, &context);
 }
 
-/* ---- the check of its sample ------------------------------------------------------------------------------------- */
+/* ---- check of the sample ----------------------------------------------------------------------------------------- */
 
-/* The sample under check, and how what is missing there is told. */
+/* The sample to check, and the kind of problem for a missing value. */
 struct sample_check {
 	struct eval_context context;
 	enum problem_kind kind;
 	struct problems *problems;
 };
 
-/* A mark that never is true would leave `emails: primary` of a source without any effect. */
+/* A mark that is never true would leave `emails: primary` of a source without effect. */
 static void check_primary(const struct sample_check *c, const struct email_refs *p, const struct node *n)
 {
 	CLEANUP(mem_freep) char *text = reference_scalar(p->primary, &c->context);
@@ -426,7 +427,7 @@ void step_check_sample(const struct step *s, const struct node *n, bool overlaid
 	if (!s->sample || json_read(s->sample, strlen(s->sample), &answer, NULL) < 0)
 		return;
 	c.context = (struct eval_context){.item = answer, .root = answer};
-	/* A `missing` that holds for a customer who is there would find nobody. */
+	/* A `missing` that holds for an existing customer would find none. */
 	if (step_is_missing(s, 200, answer))
 		problems_add(problems, c.kind, node_get(n, "missing"),
 			     "this holds for the step's sample too, which shows a customer who is there");

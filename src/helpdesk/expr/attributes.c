@@ -9,7 +9,7 @@
 
 #define ATTRIBUTE_WORDS_MAX 200
 
-/* VALUE: text. A word whose text is NULL leaves the attribute out. */
+/* VALUE: text. A mapping without a text leaves the attribute out. */
 struct value_mapping {
 	char *value;
 	char *text;
@@ -17,14 +17,14 @@ struct value_mapping {
 
 struct attribute_expr {
 	struct value_expr *expr;
-	struct value_mapping *mappings; /* NULL: the value itself */
+	struct value_mapping *mappings; /* NULL: the value itself counts */
 	size_t n;
 };
 
-/* The first source that gives something counts. A list without maps of words is one fact, and so one source. */
+/* The first expression with a value counts. A list without value maps is one value_expr, and so one item. */
 struct attribute {
 	char *name;
-	/* "Inbox ID": always text, however the desk writes it. Klaviyo would segment 7 and "7" apart. */
+	/* "Inbox ID": always text, whatever the desk sends. Klaviyo would treat 7 and "7" as different. */
 	bool is_id;
 	struct attribute_expr items[VALUE_EXPR_MAX];
 	size_t n;
@@ -59,7 +59,7 @@ static void attribute_expr_compile_mappings(struct attribute_expr *a, const stru
 	}
 }
 
-/* "someone": neither a place nor a template, so perhaps meant as it stands there. */
+/* True for "someone": neither a reference nor a template, so perhaps meant literally. */
 static bool is_bare_text(const struct node *n)
 {
 	struct reference *r = NULL;
@@ -169,9 +169,9 @@ void attributes_free(struct attributes *a)
 	free(a);
 }
 
-/* ---- words ------------------------------------------------------------------------------------------------------- */
+/* ---- value maps -------------------------------------------------------------------------------------------------- */
 
-/* The one for that value, "*" for any other; NULL: it is not named. */
+/* Returns the mapping of a value, or that of "*"; NULL: neither. */
 static const struct value_mapping *attribute_expr_mapping(const struct attribute_expr *a, const char *value)
 {
 	const struct value_mapping *other = NULL;
@@ -185,7 +185,7 @@ static const struct value_mapping *attribute_expr_mapping(const struct attribute
 	return other;
 }
 
-/* NULL: it is left out. */
+/* Returns the text for a value; NULL: the value is left out. */
 static const char *attribute_expr_mapped(const struct attribute_expr *a, const char *value)
 {
 	const struct value_mapping *mapping = attribute_expr_mapping(a, value);
@@ -195,7 +195,8 @@ static const char *attribute_expr_mapped(const struct attribute_expr *a, const c
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* Of a list, a text for each element that has one, once each; NULL where none has. */
+/* Returns the value. With a value map, a list gives a text for each element that has one, each once; NULL where none
+ * has. */
 static struct json_object *attribute_expr_read(const struct attribute_expr *a, const struct eval_context *s)
 {
 	struct json_object *value = value_expr_json(a->expr, s), *mapped = NULL;
@@ -217,7 +218,7 @@ static struct json_object *attribute_expr_read(const struct attribute_expr *a, c
 	return mapped;
 }
 
-/* from: the source that gives it, where there is one. */
+/* from: set to the expression that gives the value, where one does. */
 static struct json_object *attribute_read(const struct attribute *a, const struct eval_context *s,
 					  const struct attribute_expr **from)
 {

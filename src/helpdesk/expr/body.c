@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The two forms in which helpdesks write. A form is read as strictly as JSON is: what cannot be decoded is not guessed,
- * as a guess would end in somebody else's profile. Nothing of the body stands in an error's text.
+ * Reads and writes the two forms of bodies. A form is parsed as strictly as JSON: text that cannot be decoded is not
+ * guessed, as a wrong guess would end in another person's profile. Errors contain nothing of the body.
  */
 #include <config.h>
 
@@ -21,7 +21,7 @@ static const char *const form_names[] = {"json", "form", NULL};
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-/* Of one word; an error and JSON for anything else. */
+/* Compiles one word. Anything else is an error and gives BODY_JSON. */
 static enum body_form form_of(const struct node *n, struct problems *problems)
 {
 	for (size_t i = 0; form_names[i]; i++)
@@ -80,7 +80,7 @@ static bool looks_like_json(const char *text, size_t len)
 	return len > 0 && (*text == '{' || *text == '[');
 }
 
-/* A name that comes again becomes a list. Takes over value. */
+/* Adds a field. A repeated name becomes a list. Takes ownership of value. */
 static void form_add(struct json_object *o, const char *name, struct json_object *value)
 {
 	struct json_object *there, *list;
@@ -139,13 +139,13 @@ static int form_read(const char *text, size_t len, struct json_object **ret, siz
 				fields);
 	}
 	*ret = TAKE(o);
-	/* A field that comes again makes a list. */
+	/* A repeated field makes a list. */
 	if (ret_bytes)
 		*ret_bytes = len + JSON_BRANCH_BYTES + fields * (JSON_VALUE_BYTES + JSON_BRANCH_BYTES / 2);
 	return 0;
 }
 
-/* Whether this text is to be read as JSON. */
+/* True where this text must be parsed as JSON. */
 static bool reads_json(enum body_form f, const char *text, size_t len)
 {
 	return f == BODY_JSON || (f == BODY_EITHER && looks_like_json(text, len));

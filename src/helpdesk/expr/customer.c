@@ -17,13 +17,13 @@
 /* ---- several in one text ----------------------------------------------------------------------------------------- */
 
 /*
- * A text on its way into parts. A token is a quoted text, a bracketed one, or one byte; a quote or bracket without its
- * end is one byte. What was found once is kept, so that the whole takes one way through the text.
+ * The position in a text with addresses. A token is a quoted text, a bracketed text, or one byte; a quote or bracket
+ * without its end is one byte. Positions once found are kept, so that the text is scanned once.
  */
 struct address_cursor {
 	const char *at, *end;
-	const char *last_quote, *last_bracket; /* where the last of them stands; NULL: nowhere */
-	const char *mark; /* the first token from `at` on with an @ or a "<"; NULL: not looked for */
+	const char *last_quote, *last_bracket; /* the last closing one in the text; NULL: none */
+	const char *mark; /* the first token from `at` on with an @ or a "<"; NULL: not searched yet */
 };
 
 static size_t token_length(const struct address_cursor *p, const char *at)
@@ -35,7 +35,7 @@ static size_t token_length(const struct address_cursor *p, const char *at)
 	return 1;
 }
 
-/* Whether a name stands before the next address: "Kim <" in "Berg, Kim <kim@example.com>". */
+/* True where a name stands before the next address: "Kim <" in "Berg, Kim <kim@example.com>". */
 static bool name_continues(struct address_cursor *p, const char *at)
 {
 	if (!p->mark || p->mark < at)
@@ -44,11 +44,11 @@ static bool name_continues(struct address_cursor *p, const char *at)
 	return p->mark < p->end && *p->mark == '<';
 }
 
-/* The next part, without its separator; NULL behind the last. */
+/* Returns the next part, without its separator; NULL behind the last. */
 static const char *address_next(struct address_cursor *p, size_t *ret_len)
 {
 	const char *start = p->at, *at = start;
-	bool address = false; /* the part has one, or brackets for one */
+	bool address = false; /* the part has an address, or brackets for one */
 
 	if (!start)
 		return NULL;

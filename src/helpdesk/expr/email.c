@@ -14,8 +14,8 @@
 
 #define REFUSED_DOMAIN_LETTERS TEXT_ALNUM "-."
 
-/* Blanks and invisible letters beyond ASCII that come along when an address is pasted, and U+FFFD, which stands where
- * somebody before us could not read a letter. */
+/* True for blanks and invisible characters beyond ASCII, which come along when an address is pasted, and for U+FFFD,
+ * which replaces an unreadable letter. */
 static bool email_is_no_letter(const unsigned char *s)
 {
 	if (s[0] == 0xc2)
@@ -29,7 +29,7 @@ static bool email_is_no_letter(const unsigned char *s)
 	return s[0] == 0xe3 && s[1] == 0x80 && s[2] == 0x80;
 }
 
-/* No blank, control, quote, or anything that separates or encloses addresses. */
+/* True without a blank, control or quote, and without characters that separate or enclose addresses. */
 static bool email_letters_are_good(const char *s)
 {
 	for (; *s != '\0'; s++) {
@@ -66,8 +66,8 @@ static bool domain_is_good(const char *domain)
 	return dots > 0 && label > 0 && domain[strlen(domain) - 1] != '-';
 }
 
-/* The address in "Name <address>"; s itself where there are no angle brackets. In place; NULL where they do not pair,
- * and for several: none of them is the customer's more than the others. */
+/* Returns the address in "Name <address>", in place; s itself without angle brackets; NULL where they do not pair, and
+ * for several: none of them is more likely than the others. */
 static char *email_unwrap(char *s)
 {
 	char *open = strrchr(s, '<'), *end;
@@ -86,7 +86,7 @@ size_t email_mailto(const char *text)
 	return strncasecmp(text, "mailto:", 7) == 0 ? 7 : 0;
 }
 
-/* The part of a URL without its encoding, in its place; NULL where that cannot be read. */
+/* Decodes the part of a URL in place; NULL where it cannot be decoded. */
 static char *email_decode(char *part)
 {
 	CLEANUP(mem_freep) char *text = NULL;
@@ -97,7 +97,7 @@ static char *email_decode(char *part)
 	return text_trim_unseen(part);
 }
 
-/* s: the address alone. In place: lower case, without the dot that may end a domain. */
+/* Checks an address that stands alone. Lower-cases it in place and strips a dot at the end of its domain. */
 static enum email_fault email_judge(char **address)
 {
 	char *s = *address, *at = strchr(s, '@');
@@ -146,7 +146,7 @@ enum email_fault email_read(const char *raw, size_t len, bool encoded, char *out
 		if (!s)
 			return EMAIL_BAD_BRACKETS;
 	} else if (scheme > 0) {
-		/* "https://desk.example/customers/jo%40example.com": some desks name a customer so. */
+		/* "https://desk.example/customers/jo%40example.com": some desks identify a customer like this. */
 		s += scheme;
 		s[strcspn(s, "?#")] = '\0';
 		s = strrchr(s, '/');
@@ -200,7 +200,7 @@ const char *email_refused(const char *raw, size_t len, char *out)
 	const char *text = text_trim_unseen(copy), *last = strrchr(text, '@');
 	char *at;
 
-	/* Without a local part it is no address but a name in a chat, which stands behind the @. */
+	/* Without a local part the text behind the @ is the name of a person in a chat. */
 	if (last && (last == text || strchr(" \t<(", last[-1])))
 		text = NULL;
 	(void)mask_email(text, out);
@@ -244,6 +244,6 @@ int email_pattern_check(const char *pattern)
 	}
 	if (strchr(address, '*') || email_normalise(address, out) < 0)
 		return -EINVAL;
-	/* email_normalise forgives blanks and brackets, comparison does not. */
+	/* email_normalise strips blanks and brackets; the comparison does not. */
 	return text_same(address, out) ? 0 : -EINVAL;
 }

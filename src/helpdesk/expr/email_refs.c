@@ -61,7 +61,7 @@ void email_refs_done(struct email_refs *p)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* A text, or a list of them: a form's field may be either. */
+/* Adds a text or a list of texts; a form's field may be either. */
 static bool add_value(struct addresses *to, struct json_object *o, bool primary)
 {
 	bool is_list = json_object_is_type(o, json_type_array), any = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * keys: known and unknown names, for the compilers of definitions and rules. Pure.
+ * keys: checks names against lists of known ones, for the compilers of definitions and rules. Pure.
  */
 #ifndef HELPDESK_EXPR_KEYS_H
 #define HELPDESK_EXPR_KEYS_H
@@ -10,12 +10,13 @@
 #include "base/node.h"
 #include "base/problems.h"
 
-/* An error for every key of map that is not known, with the nearest that is. known: NULL-ended. */
+/* Adds an error for every unknown key of map, with the nearest known key. known: NULL-terminated. */
 void keys_check(const struct node *map, const char *const *known, struct problems *problems);
-/* An error at `at` that says what `name` should have been: one of known, and which of them is nearest. */
+/* Adds an error at `at` for an unknown name: with the nearest of known, or all of them. */
 void keys_error(const struct node *at, const char *what, const char *name, const char *const *known,
 		struct problems *problems);
-/* true, false; an error for anything else, and the fallback. NULL node: the fallback. */
+/* Returns true or false as written. Anything else is an error and gives the fallback; so does a NULL node, without an
+ * error. */
 bool keys_bool(const struct node *n, bool fallback, struct problems *problems);
 
 #endif

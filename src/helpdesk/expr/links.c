@@ -11,7 +11,7 @@ struct links {
 	size_t n;
 };
 
-/* The first part of a template: its text, or NULL for a reference. */
+/* The first part of a template: its text; NULL: a reference. */
 struct first_text {
 	bool seen;
 	const char *text;
@@ -35,7 +35,7 @@ void links_check_beginning(const struct template *t, const struct node *n, struc
 
 	template_parts(t, note_first_text, &b);
 	good = b.seen && !b.text;
-	/* Compares no further than the text goes: a reference may stand behind "https://". */
+	/* Compares only as far as the text goes: a reference may stand behind "https://". */
 	for (size_t i = 0; b.text && i < sizeof(schemes) / sizeof(*schemes); i++)
 		good = good || strncasecmp(b.text, schemes[i], strnlen(b.text, strlen(schemes[i]))) == 0;
 	if (good)

@@ -30,7 +30,7 @@ struct condition {
 	struct pattern *pattern; /* matches */
 };
 
-/* One reference, all of whose conditions must hold. */
+/* One reference. All of its conditions must hold. */
 struct test {
 	struct reference *reference;
 	struct condition *conditions;
@@ -185,9 +185,9 @@ void matcher_free(struct matcher *m)
 	free(m);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------ */
+/* ---- evaluating -------------------------------------------------------------------------------------------------- */
 
-/* True where the text equals one of the condition's texts; part: where it contains one of them. */
+/* True where the text equals one of the texts; part: contains one of them. */
 static bool condition_has(const struct condition *c, const char *text, bool part)
 {
 	for (size_t i = 0; i < c->texts.n; i++)
@@ -196,7 +196,7 @@ static bool condition_has(const struct condition *c, const char *text, bool part
 	return false;
 }
 
-/* One scalar. left: what a pattern may still look at. */
+/* Tests one scalar. left: the bytes that a pattern may still read. */
 static bool condition_finds(const struct condition *c, struct json_object *o, bool in_list, size_t *left)
 {
 	CLEANUP(mem_freep) char *own = NULL;
@@ -206,11 +206,11 @@ static bool condition_finds(const struct condition *c, struct json_object *o, bo
 		return false;
 	if (c->kind == CONDITION_MATCHES)
 		return pattern_is_found(c->pattern, text, left);
-	/* A list contains an element as a whole, a text contains a part. */
+	/* A list contains an element as a whole; a text contains a part. */
 	return condition_has(c, text, c->kind == CONDITION_CONTAINS && !in_list);
 }
 
-/* texts_left: as in the context. */
+/* Tests all values. texts_left: as in the context. */
 static bool condition_holds(const struct condition *c, const struct values *v, size_t *texts_left)
 {
 	size_t own = PATTERN_TEXTS_MAX, *left = texts_left ? texts_left : &own;
@@ -240,7 +240,7 @@ static bool test_holds(const struct test *t, const struct values *v, size_t *tex
 	return true;
 }
 
-/* ---- telling ----------------------------------------------------------------------------------------------------- */
+/* ---- describing -------------------------------------------------------------------------------------------------- */
 
 static void condition_describe(const struct condition *c, struct buf *to)
 {
@@ -288,7 +288,7 @@ void matcher_describe(const struct matcher *m, struct buf *to)
 	}
 }
 
-/* What stands where the test looked: the first value, and whether there are more. */
+/* Describes the values found: the first, and the number of the others. */
 static void values_describe(const struct values *v, struct buf *to)
 {
 	CLEANUP(mem_freep) char *text = NULL;
@@ -304,7 +304,7 @@ static void values_describe(const struct values *v, struct buf *to)
 		buf_addf(to, " and %zu more", v->n - 1);
 }
 
-/* to: NULL, or a line for each test that was asked. */
+/* Evaluates a clause. to: gets a line for each test; NULL: no lines. */
 static bool clause_holds(const struct clause *c, const struct eval_context *s, struct buf *to)
 {
 	bool all = true;
@@ -364,7 +364,7 @@ void matcher_references(const struct matcher *m, void (*fn)(void *ctx, const str
 
 /* ---- one reference ----------------------------------------------------------------------------------------------- */
 
-/* All but the conditions on the reference. */
+/* Evaluates a clause without its conditions on the reference. *ret_asks: it has some. */
 static bool clause_holds_but(const struct clause *c, const char *reference, const struct eval_context *s,
 			     bool *ret_asks)
 {

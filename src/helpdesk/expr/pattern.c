@@ -12,27 +12,27 @@
 #include "helpdesk/expr/property_value.h"
 
 #define PATTERN_FLAGS (REG_EXTENDED | REG_ICASE | REG_NOSUB)
-/* Parts times bytes after which an expression is compiled anew: it may have grown by some 30 bytes for each. */
+/* Parts times bytes after which an expression is compiled again: it may have grown by some 30 bytes for each. */
 #define PATTERN_EXHAUSTED 500000
 
-/* The compiled expression, which learns from the texts. One thread at a time. */
+/* The compiled expression, which grows with the texts. One thread at a time. */
 struct machine {
 	regex_t regex;
 	size_t used; /* parts times bytes */
 };
 
 struct pattern {
-	char *source; /* what is compiled */
+	char *source; /* the source that is compiled */
 	size_t parts;
-	_Atomic(struct machine *) idle; /* NULL: in use, or there is none */
+	_Atomic(struct machine *) idle; /* NULL: in use, or none */
 };
 
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 
-/* The parts of a pattern that is being weighed, by depth of its groups. */
+/* The parts of a pattern while they are counted, by depth of its groups. */
 struct pattern_cost {
-	size_t sum[PATTERN_DEPTH_MAX];  /* of the group so far */
-	size_t last[PATTERN_DEPTH_MAX]; /* of them the last part, which a repetition repeats */
+	size_t sum[PATTERN_DEPTH_MAX];  /* of the group until now */
+	size_t last[PATTERN_DEPTH_MAX]; /* the last part of it, which a repetition repeats */
 	size_t depth;
 };
 
@@ -48,7 +48,7 @@ static void cost_repeat_part(struct pattern_cost *c, size_t times)
 	c->last[c->depth] *= times;
 }
 
-/* "{2,5}": 5. 1 where that is no repetition. */
+/* Returns 5 for "{2,5}"; 1 for text that is no repetition. */
 static size_t interval_times(const char *at)
 {
 	size_t times = 0, part = 0;
@@ -62,8 +62,8 @@ static size_t interval_times(const char *at)
 	return *at == '}' && times > 0 ? times : 1;
 }
 
-/* The last letter of "[…]" that begins at `at`. A backslash is a letter like others in it, "[:alpha:]" is one element.
- */
+/* Returns the last letter of the "[…]" that begins at `at`. Within it a backslash is a letter, and "[:alpha:]" is one
+ * element. */
 static const char *bracket_end(const char *at)
 {
 	const char *end = at + 1 + (at[1] == '^');
@@ -88,7 +88,7 @@ static int too_many(struct err *reterr)
 		       PATTERN_PARTS_MAX, PATTERN_DEPTH_MAX);
 }
 
-/* Escapes of other kinds of regular expressions, and what does the same here. NULL: nothing does in that place. */
+/* Escapes of other kinds of regular expressions, and their POSIX forms. NULL: none at that place. */
 static const struct {
 	char letter;
 	const char *alone, *in_set;
@@ -108,8 +108,8 @@ static const struct {
 	{'Z', "$", NULL},
 };
 
-/* at: the letter behind the backslash. The C library knows \w \W \s \S \b \B; other ones it takes without a word, and
- * finds nothing. */
+/* at: the letter behind the backslash. The C library knows \w \W \s \S \b \B; it accepts other ones silently and finds
+ * nothing. */
 static int check_escape(const char *at, struct err *reterr)
 {
 	if (*at >= '1' && *at <= '9')
@@ -129,13 +129,13 @@ static int check_escape(const char *at, struct err *reterr)
 		       *at);
 }
 
-/* The set from its "[" to its "]". */
+/* Checks the set from its "[" to its "]". */
 static int check_set(const char *from, const char *to, struct err *reterr)
 {
 	for (; from < to; from++) {
 		if (*from != '\\')
 			continue;
-		from++; /* of two backslashes both are meant */
+		from++; /* two backslashes are both literal */
 		for (size_t i = 0; i < sizeof(escapes) / sizeof(*escapes); i++)
 			if (escapes[i].letter == *from && escapes[i].in_set)
 				return err_set(
@@ -158,7 +158,7 @@ static int check_group(const char *at, struct err *reterr)
 		       at[2] == ':' ? ":" : "", at[2] == ':' ? ": write ( alone" : "");
 }
 
-/* Counts the parts. Whether it is a pattern at all is regcomp's question. */
+/* Counts the parts. regcomp decides whether the text is a pattern. */
 static int pattern_cost(const char *p, size_t *ret_parts, struct err *reterr)
 {
 	struct pattern_cost c = {0};
@@ -180,7 +180,7 @@ static int pattern_cost(const char *p, size_t *ret_parts, struct err *reterr)
 			break;
 		case ')':
 			if (c.depth ==
-			    0) /* the C library takes it for a letter; the parts would not be seen as they are */
+			    0) /* the C library takes it for a letter, so the groups would be counted wrongly */
 				return err_set(
 					reterr, -EINVAL,
 					"this regular expression has a ) without its (: write \\) for the letter");
@@ -189,7 +189,7 @@ static int pattern_cost(const char *p, size_t *ret_parts, struct err *reterr)
 			break;
 		case '*':
 		case '?':
-			break; /* nothing is written out */
+			break; /* nothing is expanded */
 		case '+':
 			cost_repeat_part(&c, 2);
 			break;
@@ -229,8 +229,8 @@ static void machine_free(struct machine *m)
 	free(m);
 }
 
-/* A line end stands as a vertical tab, in patterns and texts: behind ".*" the C library takes the place after a line
- * end for one where "^" holds, without having been asked to (REG_NEWLINE). Both are blanks and controls. */
+/* Replaces line ends by vertical tabs, in patterns and texts: behind ".*" the C library lets "^" hold after a line end,
+ * even without REG_NEWLINE. Both are blanks and controls. */
 static void hide_line_ends(char *s)
 {
 	for (; *s != '\0'; s++)
@@ -238,7 +238,7 @@ static void hide_line_ends(char *s)
 			*s = '\v';
 }
 
-/* The pattern was compiled before: only memory can be short. */
+/* The pattern has compiled before, so only memory can be short. */
 static struct machine *machine_new(const struct pattern *p)
 {
 	struct machine *m = mem_new(1, sizeof(*m));
@@ -266,7 +266,7 @@ int pattern_compile(const char *text, struct pattern **ret, struct err *reterr)
 	}
 	regfree(&regex);
 	p = mem_new(1, sizeof(*p));
-	/* Tied to the beginning, it is run once over the text; else once from each letter of it. */
+	/* With "^" it runs once over the text; without it, once from each letter. */
 	p->source = mem_fmt("^.*(%s)", text);
 	hide_line_ends(p->source);
 	p->parts = parts;
@@ -284,7 +284,7 @@ void pattern_free(struct pattern *p)
 	free(p);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------ */
+/* ---- matching ---------------------------------------------------------------------------------------------------- */
 
 bool pattern_is_found(struct pattern *p, const char *text, size_t *left)
 {
@@ -297,7 +297,7 @@ bool pattern_is_found(struct pattern *p, const char *text, size_t *left)
 	if (!m)
 		m = machine_new(p);
 	code = regexec(&m->regex, head, 0, NULL, 0);
-	if (code == REG_ESPACE) /* not "is not found": the webhook would count as of no interest */
+	if (code == REG_ESPACE) /* not the same as "not found": the webhook would count as of no interest */
 		mem_lacking();
 	*left -= len;
 	m->used += p->parts * len;

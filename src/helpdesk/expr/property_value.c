@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define PROPERTY_SHOWN_BYTES 80
-#define PROPERTY_ADDRESS "a text with an at sign" /* without one: the log masks what stands around it */
+#define PROPERTY_ADDRESS "a text with an at sign" /* without an at sign: the log masks the text around it */
 
 size_t property_value_cut(const char *text, size_t len, size_t max)
 {
@@ -92,7 +92,7 @@ struct json_object *property_value_of(struct json_object *o)
 	return NULL;
 }
 
-/* JSON's own grammar of numbers, so that 007, 1_000 and .5 stay text. */
+/* True for JSON's grammar of numbers, so that 007, 1_000 and .5 stay text. */
 static bool property_value_is_number(const char *s)
 {
 	size_t digits;

@@ -31,7 +31,7 @@ static int token_unescape(const char *from, size_t len, char *to)
 
 static int pointer_compile(struct reference *r, const char *pointer, struct err *reterr)
 {
-	CLEANUP(json_putp) struct json_object *any = json_object_new_object(); /* every object hashes alike */
+	CLEANUP(json_putp) struct json_object *any = json_object_new_object(); /* only its hash function is used */
 
 	while (*pointer == '/') {
 		size_t len = strcspn(++pointer, "/");
@@ -164,9 +164,9 @@ void reference_free(struct reference *r)
 	free(r);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* Takes over one reference to o. Most references find one value, for which there is room without a list. */
+/* Adds a value. Takes ownership of one reference to o. Most references find one value, which needs no list. */
 static void values_add(struct values *v, struct json_object *o)
 {
 	if (v->n < 2)
@@ -187,17 +187,17 @@ void values_done(struct values *v)
 	*v = (struct values){0};
 }
 
-/* One walk down a tree. Every node is met once at most, so it costs no more than the tree is large. */
+/* One walk down a tree. It meets each node at most once. */
 struct walk {
 	const struct reference *r;
 	struct values *found;
 	const struct reference *beside; /* NULL: none */
 	struct values *found_beside;
 	struct json_object *top;
-	size_t chosen[REFERENCE_STARS_MAX]; /* the element taken at each star so far */
+	size_t chosen[REFERENCE_STARS_MAX]; /* the element chosen at each star until now */
 };
 
-/* The plain child; false where there is none. */
+/* Gets the child of a token that is no star; false where there is none. */
 static bool token_child(const struct token *t, struct json_object *o, struct json_object **ret)
 {
 	const struct lh_entry *entry;
@@ -218,7 +218,7 @@ static bool token_child(const struct token *t, struct json_object *o, struct jso
 	}
 }
 
-/* Down to the next star, or to the end; false where the way there is not. */
+/* Goes down to the next star or to the end; false where a node on the way is missing. */
 static bool tokens_child(const struct reference *r, size_t *at, struct json_object **o)
 {
 	for (; *at < r->n && !r->tokens[*at].star; ++*at)
@@ -227,7 +227,7 @@ static bool tokens_child(const struct reference *r, size_t *at, struct json_obje
 	return true;
 }
 
-/* The n-th child of an array or object, in order; false where there are not so many. */
+/* Gets the n-th child of an array or object, in order; false where there are fewer. */
 static bool nth_child(struct json_object *o, size_t n, struct json_object **ret)
 {
 	if (json_object_is_type(o, json_type_array)) {
@@ -290,7 +290,7 @@ static void walk_down(struct walk *w, size_t at, unsigned star, struct json_obje
 	}
 }
 
-/* Every value of that name. What is not UTF-8 is as absent: it could not go into JSON. */
+/* Adds every value of that name. A value that is not UTF-8 counts as absent: it cannot go into JSON. */
 static void values_of_pairs(const struct pairs *pairs, const char *name, struct values *ret)
 {
 	for (size_t i = 0; pairs && i < pairs->n && ret->n < VALUES_MAX; i++) {
@@ -301,7 +301,7 @@ static void values_of_pairs(const struct pairs *pairs, const char *name, struct 
 	}
 }
 
-/* The property of that name, the exact one rather than another in case; false where there is none. */
+/* Finds a property: an exact match before one in another case; false where there is none. */
 static bool find_property(struct json_object *properties, const char *name, struct json_object **ret)
 {
 	if (!json_object_is_type(properties, json_type_object))
@@ -374,8 +374,8 @@ const char *value_peek(struct json_object *o, char **own)
 	return strlen(text) == (size_t)json_object_get_string_len(o) ? text : NULL;
 }
 
-/* Non-empty text, or NULL. A double as it was written (json-c keeps that), unless with an exponent, which no id and no
- * time has. */
+/* Returns non-empty text, or NULL. A double stays as it was written (json-c keeps that), unless it has an exponent,
+ * which no id and no time has. */
 static const char *scalar_peek(struct json_object *o, char **own)
 {
 	const char *text; /* *own, where that is set */
@@ -390,7 +390,7 @@ static const char *scalar_peek(struct json_object *o, char **own)
 	return text && *text != '\0' ? text : NULL;
 }
 
-/* The first of that name that is not empty, of those that values_of_pairs() gives; *any: whether there are any. */
+/* Returns the first non-empty value of values_of_pairs() for that name. *any: there are values. */
 static const char *pairs_look(const struct pairs *pairs, const char *name, bool *any)
 {
 	for (size_t i = 0; pairs && i < pairs->n; i++) {
@@ -431,7 +431,7 @@ const char *reference_peek(const struct reference *r, const struct eval_context 
 	}
 	if (r->stars == 0)
 		return tokens_child(r, &at, &o) ? scalar_peek(o, own) : NULL;
-	/* The tree keeps what the list gives back. */
+	/* The tree still owns the values after the list has released them. */
 	reference_values(r, s, &v);
 	for (size_t i = 0; i < v.n && !text; i++)
 		text = scalar_peek(v.items[i], own);
@@ -472,7 +472,7 @@ static void put_child(struct json_object *o, const struct token *t, struct json_
 
 static bool put_down(const struct reference *r, size_t at, struct json_object *o, const char *text);
 
-/* One child, known to be possible: an object's member or an element that is there. */
+/* Writes into one child that can exist: a member of an object, or an existing element. */
 static bool put_into(const struct reference *r, size_t at, struct json_object *o, const struct token *t,
 		     const char *text)
 {

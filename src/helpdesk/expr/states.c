@@ -9,25 +9,23 @@
 #include "helpdesk/expr/keys.h"
 
 #define STATE_FIELDS_MAX 8
-#define STATES_MAX 200        /* of one place */
+#define STATES_MAX 200        /* of one reference */
 #define MEANINGS_TEXT_MAX 500 /* bytes of the meanings in a message */
 #define STATE_WILDCARD "*"
-#define NO_STATE                                                                                             \
-	"(no state means this)" /* stands for a list of states that is empty: a condition names one at least \
-				 */
+#define NO_STATE "(no state means this)" /* replaces an empty list of states, as a condition needs one state */
 
 struct meaning {
 	char *text;
-	bool asked; /* a matcher has {means: word} */
+	bool asked; /* a matcher has {means: text} */
 };
 
 struct state_field {
 	struct reference *reference;
 	struct meaning *meanings;
 	size_t meanings_n;
-	struct pairs states;  /* state → meaning, "" for nothing; all but "*" */
-	const char *wildcard; /* the meaning of "*"; NULL: none. One of meanings */
-	char *meanings_text;  /* "open or closed": the meanings that are asked for */
+	struct pairs states;  /* state → meaning, "" for nothing; without "*" */
+	const char *wildcard; /* the meaning of "*", one of meanings; NULL: none */
+	char *meanings_text;  /* "open or closed": the meanings that matchers ask for */
 };
 
 struct states {
@@ -143,9 +141,9 @@ void states_free(struct states *s)
 	free(s);
 }
 
-/* ---- what matchers ask for --------------------------------------------------------------------------------------- */
+/* ---- `means` in matchers ----------------------------------------------------------------------------------------- */
 
-/* Makes an empty list or mapping of what n was. */
+/* Makes n an empty list or mapping. */
 static void node_empty(struct node *n, enum node_type type)
 {
 	for (size_t i = 0; i < n->n; i++)
@@ -165,8 +163,8 @@ static struct node *node_beside(const struct node *n, enum node_type type, const
 }
 
 /*
- * The meanings that are asked for: one, or a list. False with an error. A preset may ask for a meaning that no state
- * has any more, as the source gives its states other ones.
+ * Marks the meanings that `means` asks for: one, or a list. False with an error. A preset may ask for a meaning that no
+ * state has any more, as the source gives its states other meanings.
  */
 static bool compile_meanings(struct state_field *p, const struct node *means, const char *file,
 			     struct problems *problems)
@@ -211,7 +209,7 @@ static bool is_among(const struct node *means, const char *meaning)
 	return among;
 }
 
-/* Adds the states whose meaning is, or is not, among those. */
+/* Adds the states whose meaning is (among: true) or is not (false) one of means. */
 static void list_states(const struct state_field *p, const struct node *means, bool among, struct node *list)
 {
 	for (size_t i = 0; i < p->states.n; i++)
@@ -219,7 +217,7 @@ static void list_states(const struct state_field *p, const struct node *means, b
 			node_add(list, NULL, node_beside(list, NODE_SCALAR, p->states.items[i].name));
 }
 
-/* n: {means: …}, the condition on `reference`, or what stands behind its `not`. */
+/* Replaces `means`. n: {means: …}, the condition on `reference` or the value of its `not`. */
 static void spell_means(struct states *s, const char *reference, struct node *n, bool negated, const char *file,
 			struct problems *problems)
 {
@@ -315,12 +313,12 @@ static char *state_field_meanings_text(const struct state_field *p)
 	for (size_t i = 0; i < p->meanings_n; i++)
 		if (p->meanings[i].asked)
 			buf_addf(&meanings, "%s%s", meanings.len > 0 ? " or " : "", p->meanings[i].text);
-	text = mem_str(meanings.data); /* as far as there is room */
+	text = mem_str(meanings.data); /* as far as it fits */
 	buf_done(&meanings);
 	return text;
 }
 
-/* A meaning that nobody asks for would be accepted and ignored. */
+/* Adds an error for each meaning that no matcher asks for: it would be accepted and ignored. */
 static void check_meanings(const struct state_field *p, const struct node *n, const char *file,
 			   struct problems *problems)
 {
@@ -355,7 +353,8 @@ static bool is_looked_at(const struct state_field *p, const struct matcher *cons
 	return l.found;
 }
 
-/* ": they look at PLACE, PLACE", or "": where a state that stands at a wrong place belongs. */
+/* Returns ": they look at REFERENCE, REFERENCE", or "", for a message about states under a wrong reference. The caller
+ * owns it. */
 static char *state_fields_looked_at(const struct states *s, const struct matcher *const *matchers, size_t matchers_n)
 {
 	struct buf fields;
@@ -366,7 +365,7 @@ static char *state_fields_looked_at(const struct states *s, const struct matcher
 		if (is_looked_at(&s->fields[i], matchers, matchers_n))
 			buf_addf(&fields, "%s%s", fields.len > 0 ? ", " : ": they look at ",
 				 reference_text(s->fields[i].reference));
-	text = mem_str(fields.data); /* as far as there is room */
+	text = mem_str(fields.data); /* as far as it fits */
 	buf_done(&fields);
 	return text;
 }
@@ -401,7 +400,7 @@ void unknown_state_done(struct unknown_state *u)
 	*u = (struct unknown_state){0};
 }
 
-/* The first text there that is no known state. The caller owns it. */
+/* Returns the first text at the reference that is no known state. The caller owns it. */
 static char *state_field_unknown(const struct state_field *p, const struct matcher *const *matchers, size_t matchers_n,
 				 const struct eval_context *context)
 {
@@ -467,7 +466,8 @@ void unknown_state_describe(const struct unknown_state *u, const char *source, c
 		 "the state \"%s\" at %s is not one that the definition knows (%s): say in sources.%s.definition what "
 		 "it means, ",
 		 state, u->reference, outcome, source);
-	/* What stands for itself between double quotes in YAML, as it is shown. */
+	/* The state is used as an example only where it needs no escapes between double quotes in YAML and is shown as
+	 * it is. */
 	if (strcmp(u->text, state) != 0 || strcmp(state, STATE_WILDCARD) == 0 || strpbrk(state, "\"\\"))
 		state = "STATE";
 	if (u->meanings[0] != '\0')

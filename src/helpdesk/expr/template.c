@@ -33,7 +33,7 @@ struct template
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-/* Text up to the next single brace; *at is moved behind it. */
+/* Adds the text up to the next single brace and moves *at behind it. */
 static int template_add_text(struct template *t, const char **at, struct err *reterr)
 {
 	struct buf b;
@@ -156,7 +156,7 @@ void template_references(const struct template *t, void (*fn)(void *ctx, const s
 
 /* ---- a link's host ----------------------------------------------------------------------------------------------- */
 
-/* A name or an IPv4 address: labels of letters, digits, "-" and "_" with dots between; one dot may end it. */
+/* True for a name or an IPv4 address: labels of letters, digits, "-" and "_" with dots between; a dot may end it. */
 static bool is_name(const char *host)
 {
 	size_t len = strlen(host);
@@ -175,7 +175,7 @@ static bool is_name(const char *host)
 	return true;
 }
 
-/* The name between scheme and path as the DNS has it, with its port. The caller owns *ret. */
+/* Reads the host between scheme and path as the DNS has it, with its port. The caller owns *ret. */
 static int read_authority(const char *text, size_t len, char **ret)
 {
 	CLEANUP(mem_freep) char *authority = mem_strn(text, len);
@@ -195,7 +195,7 @@ static int read_authority(const char *text, size_t len, char **ret)
 		*ret = TAKE(authority);
 		return 0;
 	}
-	/* Outside of brackets a ":" is the port's. */
+	/* Outside of brackets ":" begins the port. */
 	port = authority + strcspn(authority, ":");
 	if (strchr(host, ':') || percent_read(host, strlen(host), false, &plain) < 0 ||
 	    idn_to_ascii(plain, &ascii) < 0 || !is_name(ascii))
@@ -242,7 +242,7 @@ static bool part_render(const struct part *p, const struct eval_context *s, enum
 		buf_add(to, value, property_value_cut(value, strlen(value), TEMPLATE_PART_MAX));
 		return true;
 	}
-	/* Parameters and base_url are the operator's own text; all else came from outside. */
+	/* Parameters and base_url are the operator's text; other values come from outside. */
 	name = reference_name(p->reference);
 	if (name && s->names && pairs_get(s->names, name)) {
 		buf_adds(to, value);

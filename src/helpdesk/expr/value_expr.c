@@ -11,24 +11,24 @@
 #include "helpdesk/expr/matcher.h"
 #include "helpdesk/expr/pattern.h"
 
-#define VALUE_EXPR_WHEN_BYTES 400 /* of a matcher, in what people read */
+#define VALUE_EXPR_WHEN_BYTES 400 /* of a matcher, in the text for people */
 #define VALUE_EXPR_WRITTEN_BYTES (VALUE_EXPR_MAX * (4800 + VALUE_EXPR_WHEN_BYTES))
 
-/* A reference, a template, or the body; of a property also what each element of a list gives. */
+/* A reference, a template, or the body; of a property also a value of each element of a list. */
 struct alternative {
 	struct reference *reference;
 	struct template *template;
 	bool body;
 	struct matcher *when;   /* NULL: always */
-	struct reference *each; /* the list at whose elements the rest looks; NULL: it looks at the webhook */
-	char *written;          /* of `each`; NULL: as reference or template is written */
+	struct reference *each; /* the list whose elements the rest reads; NULL: the rest reads the webhook */
+	char *written;          /* of `each`; NULL: as the reference or template is written */
 };
 
 struct value_expr {
 	struct alternative items[VALUE_EXPR_MAX];
 	size_t n;
 	enum value_expr_kind kind;
-	char *written; /* of several; NULL: as the only one is written */
+	char *written; /* of several alternatives; NULL: as the only one is written */
 };
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
@@ -54,7 +54,8 @@ static void value_expr_add(struct value_expr *f, const struct node *at, const ch
 	problems_error(problems, at, "%s", e.text);
 }
 
-/* The text for people: the place, and the elements for which it counts. A long matcher is left out. */
+/* Returns the text for people: the reference, and the elements for which it counts. A long matcher is left out. The
+ * caller owns it. */
 static char *alternative_write(const struct alternative *a, const char *each, const char *use)
 {
 	char *written;
@@ -76,8 +77,8 @@ bool value_expr_is_choice(const struct node *n)
 }
 
 /*
- * {when: MATCHER, use: reference}: counts only for webhooks of that kind. {each: pointer, when: MATCHER, use:
- * reference}: of the elements of that kind; without `when`, of all.
+ * Adds {when: MATCHER, use: reference}, which counts only for webhooks for which the matcher holds, or {each: pointer,
+ * when: MATCHER, use: reference}, for elements; without `when`, for all.
  */
 static void value_expr_add_choice(struct value_expr *f, const struct node *n, struct problems *problems)
 {
@@ -142,7 +143,7 @@ static const char *alternative_written(const struct alternative *a)
 	return a->reference ? reference_text(a->reference) : template_text(a->template);
 }
 
-/* f, or NULL where there were errors. */
+/* Returns f; frees it and returns NULL where there were errors. */
 static struct value_expr *value_expr_end(struct value_expr *f, size_t errors, const struct problems *problems)
 {
 	struct buf b;
@@ -234,8 +235,8 @@ static char *template_value(const struct template *t, const struct eval_context 
 	return template_render(t, s, TEMPLATE_PLAIN, &text, NULL) == 0 ? text : NULL;
 }
 
-/* The first alternative that counts and gives a text, or is the body; NULL: there is none. The caller owns *ret_text,
- * which is NULL of the body and of none. */
+/* Returns the first alternative that counts and has a text or is the body; NULL: none. The caller owns *ret_text, which
+ * is NULL for the body and for none. */
 static const struct alternative *value_expr_find(const struct value_expr *f, const struct eval_context *s,
 						 char **ret_text)
 {
@@ -278,7 +279,7 @@ bool value_expr_may_be_body(const struct value_expr *f)
 	return false;
 }
 
-/* Adds what one element of `each` gives. false: the list is full. */
+/* Adds the values of one element of `each`. False: the list is full. */
 static bool element_add(const struct alternative *a, const struct eval_context *s, struct json_object *element,
 			size_t *texts_left, struct json_object **list)
 {
@@ -306,7 +307,8 @@ static bool element_add(const struct alternative *a, const struct eval_context *
 	return room;
 }
 
-/* An object counts as the list of its members, as with "*". The work is bounded, however many elements there are. */
+/* Returns the list of `each`. An object counts as the list of its members, as with "*". The cost is bounded for any
+ * number of elements. */
 static struct json_object *each_value(const struct alternative *a, const struct eval_context *s)
 {
 	size_t texts_left = PATTERN_TEXTS_MAX, n = 0;
@@ -381,7 +383,7 @@ const char *value_expr_mismatch(const struct value_expr *f, const struct eval_co
 	return oddity;
 }
 
-/* Names are the operator's own; what a webhook says stands at the others. */
+/* Keeps the last reference that is no name: a name is the operator's text, the others point into the webhook. */
 static void keep_last(void *ctx, const struct reference *r)
 {
 	const struct reference **last = ctx;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * webhook: one item that a helpdesk sent, as it came; and the words for what it can say.
+ * webhook: one item that a helpdesk sent, as received, and the transitions it can stand for.
  *
- * Plain data. The body is the item's text, kept byte for byte for proofs, dead letters and replays. Of the headers only
- * those that the definition refers to are kept, and never one that carries a secret.
+ * Plain data. The body is the item's text, kept byte for byte for proofs, dead letters and replays. Only headers that
+ * the definition refers to are kept, and never one that carries a secret.
  */
 #ifndef HELPDESK_EXPR_WEBHOOK_H
 #define HELPDESK_EXPR_WEBHOOK_H
@@ -17,7 +17,7 @@
 #include "base/text.h"
 
 enum transition {
-	TRANSITION_NONE = 0, /* says nothing that opens or closes (an address became known) */
+	TRANSITION_NONE = 0, /* neither opening nor closing: an address became known */
 	TRANSITION_OPENED,
 	TRANSITION_REOPENED,
 	TRANSITION_CLOSED,
@@ -31,27 +31,27 @@ static inline bool transition_closes(enum transition t)
 }
 
 struct webhook {
-	int64_t id; /* the store's; 0: not stored yet. Shown as %016x */
+	int64_t id; /* the store's number, shown as %016x; 0: not stored yet */
 	char *source;
 	int64_t received_ms;
 	char *path;
-	char *query; /* raw, "" where none */
+	char *query; /* raw; "": none */
 	struct pairs headers;
 	char *body; /* NUL-terminated behind body_len */
 	size_t body_len;
 
-	/* What the first reading found; kept, so that a replay says the same. */
+	/* The result of the first parse. It is kept, so that a replay has the same. */
 	bool read; /* the members below are filled */
 	enum transition transition;
-	char *conversation; /* NULL: not readable */
+	char *conversation; /* NULL: unreadable */
 	char *customer;     /* NULL: none given */
-	int64_t time_ms;    /* when it happened; not there where it comes out of the store */
-	bool undated;       /* it told no time, and time_ms is the receipt */
+	int64_t time_ms;    /* the event time; not set in a webhook from the store */
+	bool undated;       /* the helpdesk gave no time, and time_ms is the receipt */
 	bool has_delivery;
-	unsigned char delivery[DIGEST_DELIVERY_BYTES]; /* what makes two deliveries the same one */
+	unsigned char delivery[DIGEST_DELIVERY_BYTES]; /* equal for two deliveries of the same webhook */
 };
 
-void webhook_done(struct webhook *w); /* frees what it holds, not w */
+void webhook_done(struct webhook *w); /* frees the members, not w */
 void webhook_copy(struct webhook *to, const struct webhook *from);
 
 #endif

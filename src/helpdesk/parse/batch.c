@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Splitting by place: the items are found in the text itself and cut out byte by byte, so that numbers, escapes and all
- * that stands beside the array are in every item as the helpdesk wrote them. The text is parsed first; what is walked
- * over here is known to be JSON.
+ * Splits by position: the items are cut out of the text byte by byte, so that numbers, escapes and the rest of the body
+ * stay in every item as the helpdesk wrote them. The text is parsed first, so the scanner below reads valid JSON.
  */
 #include <config.h>
 
@@ -24,14 +23,14 @@ struct batch {
 	const char *text;
 	size_t len;
 	bool whole;         /* one item: the text itself */
-	size_t head, tail;  /* bytes up to and with the array's "[", and from its "]" on */
+	size_t head, tail;  /* bytes up to and including the array's "[", and from its "]" on */
 	struct item *items; /* NULL where whole */
 	size_t n;
 	struct json_object *tree; /* of the text where whole; NULL: not parsed, or taken */
-	size_t tree_bytes;        /* what it takes, by json_read_sized() */
+	size_t tree_bytes;        /* the memory of the tree, by json_read_sized() */
 };
 
-/* ---- walking over JSON ------------------------------------------------------------------------------------------- */
+/* ---- scanning JSON ----------------------------------------------------------------------------------------------- */
 
 struct cursor {
 	const char *at, *end;
@@ -50,7 +49,7 @@ static void skip_string(struct cursor *c)
 	c->at++;
 }
 
-/* Over one value. */
+/* Skips one value. */
 static void skip_value(struct cursor *c)
 {
 	unsigned depth = 0;
@@ -86,7 +85,7 @@ static void skip_value(struct cursor *c)
 	} while (depth > 0 && c->at < c->end);
 }
 
-/* To the next element or key of the array or object that c stands in; false at its end. */
+/* Goes to the next element or key of the array or object that c stands in; false at its end. */
 static bool next_child(struct cursor *c)
 {
 	skip_blanks(c);
@@ -97,7 +96,7 @@ static bool next_child(struct cursor *c)
 	return c->at < c->end && *c->at != ']' && *c->at != '}';
 }
 
-/* From an object's "{" to the value of that key, the last of several as everywhere; false where there is none. */
+/* Goes from an object's "{" to the value of that key, the last of several, as everywhere; false where there is none. */
 static bool to_member(struct cursor *c, const char *key)
 {
 	const char *found = NULL;
@@ -124,7 +123,7 @@ static bool to_member(struct cursor *c, const char *key)
 	return found;
 }
 
-/* From an array's "[" to that element. */
+/* Goes from an array's "[" to that element; false where there is none. */
 static bool to_element(struct cursor *c, size_t index)
 {
 	for (c->at++; next_child(c); skip_value(c))
@@ -135,7 +134,7 @@ static bool to_element(struct cursor *c, size_t index)
 
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
 
-/* Puts c on the "[" of the array at `each`. */
+/* Puts c on the "[" of the array at `each`; false where there is none. */
 static bool to_array(const struct reference *each, struct cursor *c)
 {
 	const char *key;

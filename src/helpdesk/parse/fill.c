@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A sample with values of one's own: what `deskbridge sample` sends.
+ * Fills a sample with given values, for `deskbridge sample`.
  */
 #include <config.h>
 
@@ -16,17 +16,17 @@
 
 #define SAMPLE_MARK "deskbridge_sample"
 
-/* One item of the sample on its way to be another one. */
+/* One item of the sample that is being filled. */
 struct sample_filler {
 	const struct definition *d;
 	enum transition t;
 	int64_t now_ms;
 	size_t item;                 /* its number in the body */
-	struct sample *sample;       /* headers and query that go out */
-	struct eval_context context; /* headers and query of the sample as it was; the body that is being changed */
+	struct sample *sample;       /* gets headers and query */
+	struct eval_context context; /* headers and query of the original sample; the body that is being changed */
 };
 
-/* Where the reference points: body, header or query. */
+/* Writes text at the reference: into body, header or query. */
 static void put(struct sample_filler *f, const struct reference *r, const char *text)
 {
 	if (reference_header(r))
@@ -45,7 +45,7 @@ static void put_value_expr(struct sample_filler *f, const struct value_expr *exp
 		put(f, r, text);
 }
 
-/* Now, in the form in which a time stands there; nothing where none does. */
+/* Writes now in the format of the time at the reference; nothing where none stands there. */
 static void put_now(struct sample_filler *f, const struct reference *r)
 {
 	CLEANUP(mem_freep) char *like = r ? reference_scalar(r, &f->context) : NULL;
@@ -63,10 +63,11 @@ static void put_time(struct sample_filler *f, const struct value_expr *expr)
 
 /* ---- the delivery ------------------------------------------------------------------------------------------------ */
 
-/* Something of the delivery that says nothing else: the conversation's id would make another conversation. */
+/* The search for a reference of the delivery that has no other meaning. To change the conversation's id would make
+ * another conversation. */
 struct free_reference {
 	struct sample_filler *f;
-	const char *text; /* of the reference in question */
+	const char *text; /* of the examined reference */
 	bool taken;
 	const struct reference *found;
 };
@@ -101,7 +102,8 @@ static void note_free(void *ctx, const struct reference *r)
 		p->found = r;
 }
 
-/* A number where the desk's ids are numbers. Without a place of its own, the fresh time makes it another delivery. */
+/* Makes the delivery a new one; its id is a number where the desk's ids are numbers. Where no reference is free, the
+ * fresh time makes it new. */
 static void put_delivery(struct sample_filler *f)
 {
 	const struct reference *r = f->d->delivery ? value_expr_target(f->d->delivery, &f->context) : NULL;
@@ -113,13 +115,13 @@ static void put_delivery(struct sample_filler *f)
 			      : mem_fmt("sample-%s-%lld-%zu", transition_name(f->t), (long long)f->now_ms, f->item);
 	CLEANUP(mem_freep) char *text = NULL;
 
-	/* Where the place that counts says something else too, another part of the template takes the value. */
+	/* Where the target has another meaning too, another part of the template takes the value. */
 	if (r && is_taken(&p, r)) {
 		value_expr_references(f->d->delivery, note_free, &p);
 		r = p.found;
 	}
 	like = r ? reference_scalar(r, &f->context) : NULL;
-	/* Where the body is the delivery, a member that no definition reads makes it another one. */
+	/* Where the body is the delivery, a member that no definition reads makes it new. */
 	if (f->d->delivery && value_expr_is_body(f->d->delivery, &f->context) &&
 	    json_object_is_type(f->context.item, json_type_object))
 		json_set_str(f->context.item, SAMPLE_MARK, fresh);
@@ -132,7 +134,7 @@ static void put_delivery(struct sample_filler *f)
 
 /* ---- the address ------------------------------------------------------------------------------------------------- */
 
-/* Puts the address in the place of another one. Where a URL stands there, the last part of its path is replaced. */
+/* Replaces the address. Where a URL stands there, the last part of its path is replaced. */
 static void put_email(struct sample_filler *f, const char *email)
 {
 	const struct reference *r = email_refs_target(&f->d->emails, &f->context);
@@ -156,9 +158,9 @@ static void put_email(struct sample_filler *f, const char *email)
 	put(f, r, text ? text : email);
 }
 
-/* ---- all of it --------------------------------------------------------------------------------------------------- */
+/* ---- the whole sample -------------------------------------------------------------------------------------------- */
 
-/* Delivery and times first: where one place says two things, what was asked for stays. */
+/* Delivery and times come first: where one place has two meanings, the given value stays. */
 static void fill_item(struct sample_filler *f, const struct sample_values *values)
 {
 	put_delivery(f);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a webhook to a signal: one parse of its body, then matchers and pointer walks. Nothing here trusts the body:
- * whatever it says, the reading is a signal, a ping, ignored, or unreadable with a reason that names the place and no
- * person.
+ * Parses a webhook to a signal: one parse of its body, then matchers and pointer walks. The body is not trusted: for
+ * any content the result is a signal, a ping, ignored, or unreadable with a reason that names the place and no person.
  */
 #include <config.h>
 
@@ -20,7 +19,7 @@
 #include "helpdesk/plan/lookup_plan.h"
 
 #define ID_MAX 512                          /* bytes of a conversation's or customer's id */
-#define TIME_FIRST_MS INT64_C(631152000000) /* 1990-01-01: nothing was a helpdesk before */
+#define TIME_FIRST_MS INT64_C(631152000000) /* 1990-01-01: no helpdesk is older */
 
 static void signal_done(struct signal *s)
 {
@@ -40,7 +39,7 @@ void parse_result_done(struct parse_result *r)
 	unknown_state_done(&r->unknown_state);
 }
 
-/* ---- what it says ------------------------------------------------------------------------------------------------ */
+/* ---- the kind of a webhook --------------------------------------------------------------------------------------- */
 
 static enum parse_result_kind parse_result_kind(const struct definition *d, const struct eval_context *s,
 						enum transition *ret)
@@ -79,7 +78,7 @@ static int read_id(const struct value_expr *f, const char *what, const struct ev
 	return 0;
 }
 
-/* 1 and *ret where there is one, 0 where there is none. */
+/* Reads a time. Returns 1 and sets *ret, 0 where there is none, or -EINVAL. */
 static int read_time(const struct value_expr *f, const struct eval_context *s, int64_t received_ms, int64_t *ret,
 		     struct err *reterr)
 {
@@ -127,7 +126,7 @@ static int read_identity(const struct definition *d, const struct webhook *w, co
 	if (r < 0)
 		return r;
 	signal->has_time = r > 0;
-	/* How old a state is only helps to decide what is late: what cannot be read there is as not given. */
+	/* The age of a state only decides what is late: an unreadable one counts as not given. */
 	(void)read_time(d->created, s, w->received_ms, &signal->created_ms, NULL);
 	(void)read_time(d->closed_at, s, w->received_ms, &signal->closed_at_ms, NULL);
 	return 0;
@@ -163,9 +162,9 @@ static void delivery_end(struct digest *digest, struct parse_result *r)
 }
 
 /*
- * By all that came. The caller knows that two different signals cannot look the same: a time was read from the webhook,
- * or the definition says so (`delivery: body`). The digest is the same in both cases, and must stay as it is: stored
- * ones are compared with it for a week.
+ * Makes the delivery from the whole content. The caller knows that two different signals cannot have the same content:
+ * a time was read from the webhook, or the definition says so (`delivery: body`). The digest is the same in both cases
+ * and must not change: stored ones are compared with it for a week.
  */
 static void read_delivery_by_content(const struct webhook *w, struct parse_result *r)
 {
@@ -182,7 +181,7 @@ static void read_delivery_by_content(const struct webhook *w, struct parse_resul
 	delivery_end(digest, r);
 }
 
-/* By what the definition calls the delivery. */
+/* Makes the delivery from the definition's expression. */
 static void read_delivery(const struct definition *d, const struct webhook *w, const struct eval_context *s,
 			  struct parse_result *r)
 {
@@ -198,7 +197,7 @@ static void read_delivery(const struct definition *d, const struct webhook *w, c
 	}
 }
 
-/* s: the context over w. told: what a lookup answered, or NULL: not asked. */
+/* Evaluates a webhook. s: the context over w. told: the lookup's result; NULL: no lookup was done. */
 static void parse_result_make(const struct definition *d, const struct webhook *w, const struct eval_context *s,
 			      const struct customer *told, struct parse_result *ret)
 {
@@ -246,7 +245,7 @@ void parse_result_save(const struct parse_result *r, struct webhook *w)
 
 /* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
-/* The one item of a body under `each`. */
+/* Finds the only item of a body under `each`. */
 static int find_item(const struct reference *each, const struct eval_context *s, struct json_object **ret,
 		     struct err *reterr)
 {
@@ -271,8 +270,8 @@ static int find_item(const struct reference *each, const struct eval_context *s,
 	return r;
 }
 
-/* Fills body, where it is NULL, query and context. -ENODATA: the list of items is empty; -EINVAL: it does not read. The
- * context has headers and query all the same. */
+/* Parses the body where p->body is NULL, and fills query and context. -ENODATA: the list of items is empty; -EINVAL:
+ * unreadable. The context has headers and query in any case. */
 static int item_context_open(struct parsed_webhook *p, struct err *reterr)
 {
 	const struct definition *d = p->definition;

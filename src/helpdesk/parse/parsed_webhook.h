@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * parsed_webhook: a webhook that was parsed: its bytes, its JSON tree, what it says, and what a lookup told of it.
- * Pure.
+ * parsed_webhook: a webhook with its JSON tree, its parse result, and the result of its lookup. Pure.
  *
- * What it says is a reading; that of a signal is helpdesk-neutral: conversation, transition, when, whose, attributes.
+ * The parse result of a signal is helpdesk-neutral: conversation, transition, time, customer, attributes.
  *
- * A parsed webhook owns all of that. It is on the heap and never moved, as the context points into it. One thread at a
- * time uses it: it goes from one to the next as a whole, and its tree is never shared (json-c's counts are not atomic).
- * The definition is borrowed and must outlive it.
+ * A parsed webhook owns all of these. It is on the heap and never moves, because its context points into it. One thread
+ * at a time uses it. It passes from thread to thread as a whole, and its tree is never shared, as json-c's reference
+ * counts are not atomic. The definition is borrowed and must outlive it.
  */
 #ifndef HELPDESK_PARSE_PARSED_WEBHOOK_H
 #define HELPDESK_PARSE_PARSED_WEBHOOK_H
@@ -26,88 +25,86 @@
 #include "helpdesk/expr/states.h"
 #include "helpdesk/expr/webhook.h"
 
-/* What a webhook says that says something. */
+/* The meaning of a webhook that is a signal. */
 struct signal {
 	enum transition transition; /* NONE only where `identified` holds */
 	char *conversation;
 	char *customer; /* NULL: none given */
 	bool has_time;
-	int64_t time_ms;            /* the helpdesk's event time; the receipt where it gives none */
-	int64_t created_ms;         /* `created:`, 0 where not given */
-	int64_t closed_at_ms;       /* `closed_at:`, 0 where not given */
-	struct addresses addresses; /* of webhook and customer together */
-	/* No customer was given to the reading, and asking the helpdesk would tell what the webhook does not: the
-	 * address, or what attributes and URL need. The first question can be asked: lookup_plan_new will not say
-	 * -ENOENT.
-	 */
+	int64_t time_ms;            /* the helpdesk's event time; the receipt where there is none */
+	int64_t created_ms;         /* `created:`; 0: not given */
+	int64_t closed_at_ms;       /* `closed_at:`; 0: not given */
+	struct addresses addresses; /* of webhook and lookup together */
+	/* No lookup was done yet, and one would add what the webhook lacks: the address, or names for attributes or
+	 * URL. The first request can be made: lookup_plan_new does not return -ENOENT. */
 	bool wants_lookup;
-	bool lookup_shows; /* wants_lookup: it would tell names that attributes or the URL show, too */
-	/* wants_lookup: under which the answer is kept: the same where the same would be asked. NULL else. */
+	bool lookup_shows; /* wants_lookup: it would also add names that attributes or the URL display */
+	/* wants_lookup: the key of the answer, equal only for equal requests (lookup_plan_key). NULL else. */
 	char *lookup_key;
-	struct json_object *attributes; /* flat: text, numbers, booleans, lists of text; absent facts are absent */
-	char *conversation_url;         /* NULL where a part is missing, or no URL comes out (link_make) */
+	struct json_object *attributes; /* flat: text, numbers, booleans, lists of text; absent values are absent */
+	char *conversation_url;         /* NULL where a part is missing, or it gives no URL (link_make) */
 };
 
 enum parse_result_kind {
 	PARSE_SIGNAL,
-	PARSE_PING,       /* the helpdesk's own test: answered, nothing kept */
-	PARSE_IGNORED,    /* says nothing of interest */
-	PARSE_UNREADABLE, /* a dead letter: the reason stands in the reading */
+	PARSE_PING,       /* the helpdesk's own test: answered, not stored */
+	PARSE_IGNORED,    /* nothing of interest */
+	PARSE_UNREADABLE, /* a dead letter, with the reason */
 };
 
 /*
- * What a webhook says. Where its `read` is set its transition stands, whatever the definition says by now. Matchers are
- * asked in the order ping, closed, reopened, opened, identified; the first that holds counts. A time is impossible
- * before 1990 and more than a day after the receipt.
+ * The result of parsing a webhook. Where its `read` is set, its transition counts, whatever the definition says now.
+ * The matchers are evaluated in the order ping, closed, reopened, opened, identified; the first that holds counts. A
+ * time before 1990, or more than a day after the receipt, is impossible.
  */
 struct parse_result {
 	enum parse_result_kind kind;
 	struct signal signal; /* PARSE_SIGNAL */
-	bool has_delivery;    /* of unreadable webhooks too, where the definition has one */
+	bool has_delivery;    /* also for unreadable webhooks, where the definition has one */
 	unsigned char delivery[DIGEST_DELIVERY_BYTES];
-	char *reason; /* NULL, or why it does not read: PARSE_UNREADABLE, and no item under `each`: "no conversation:
-			 nothing at /content/conversationId" */
-	/* A state that the definition does not know, and on which this reading hangs. Of first readings (w->read is not
-	 * set) that are no ping; borrows from the definition. */
+	char *reason; /* why it is unreadable, also of an empty list of items: "no conversation: nothing at
+			 /content/conversationId"; NULL: readable */
+	/* A state that the definition does not know and that this result depends on. Only of a first parse (w->read is
+	 * not set) that is no ping. Borrows from the definition. */
 	struct unknown_state unknown_state;
 };
-void parse_result_done(struct parse_result *r); /* for tests, which take one out of its webhook */
+void parse_result_done(struct parse_result *r); /* for tests, which take it out of its webhook */
 
-/* Fills w->read and the members below it from a reading that is a signal. */
+/* Fills w->read and the members below it from the result of a signal. */
 void parse_result_save(const struct parse_result *r, struct webhook *w);
-/* Of a reading with an unknown state: which one, where, what became of the webhook, and how to tell the definition of
- * `source` what it means: a sentence without a line end (parsed_webhook_explain.c). */
+/* Writes a sentence without a line end about the unknown state of a result: the state, its place, the result of the
+ * webhook, and how to add it to the definition of `source` (parsed_webhook_explain.c). */
 void parse_result_describe_unknown_state(const struct parse_result *r, const char *source, struct buf *to);
-/* Tells which addresses were refused, and how many left out, a line each, with `before` at its beginning; masked. */
+/* Adds the refused addresses and the number of those left out, a line each, with `before` at its beginning; masked. */
 void addresses_describe_refused_lines(const struct addresses *a, const char *before, struct buf *to);
 
-/* ---- the whole --------------------------------------------------------------------------------------------------- */
+/* ---- parsed webhooks --------------------------------------------------------------------------------------------- */
 
 struct parsed_webhook {
 	struct webhook webhook;
-	bool is_borrowed;                    /* what is in `webhook` is somebody else's */
-	const struct definition *definition; /* NULL: it is bare: only its webhook is there */
-	/* The body is in its form, and where the definition has `each`, the item is the only one of the list there.
-	 * False: context has no item, and the reading tells why. */
+	bool is_borrowed;                    /* the members of `webhook` are borrowed */
+	const struct definition *definition; /* NULL: not parsed: only its webhook is set */
+	/* The context has an item: the body was parsed, and where the definition has `each`, its list has this item
+	 * only. False: result has the reason. */
 	bool has_item;
 	struct json_object *body;
-	size_t tree_bytes;           /* what that may take: an estimate */
+	size_t tree_bytes;           /* the memory of the tree, an estimate */
 	struct pairs query;          /* decoded */
-	struct eval_context context; /* for references; names that a lookup took are there once it was told */
+	struct eval_context context; /* for references; has the names taken by the lookup once that was added */
 	struct parse_result result;
 	bool has_lookup;
-	struct customer customer; /* what was told */
+	struct customer customer; /* the result of the lookup */
 };
 
-/* Parses and reads. Takes over what is in w, which is zeroed, and tree: what its body parses to, and what that takes
- * (batch_take_tree), or NULL: it was not parsed yet. Never fails: the reading says so. */
+/* Parses a webhook. Takes ownership of the members of w, which is zeroed, and of tree: the parsed body and its
+ * estimated memory (batch_take_tree), or NULL: not parsed yet. Never fails: errors are in the result. */
 struct parsed_webhook *parsed_webhook_new(const struct definition *d, struct webhook *w, struct json_object *tree,
 					  size_t tree_bytes) MUSTCHECK;
-/* The same of a webhook that is only lent and outlives it. */
+/* As parsed_webhook_new(), but of a borrowed webhook, which must outlive it. */
 struct parsed_webhook *parsed_webhook_borrow(const struct definition *d, const struct webhook *w) MUSTCHECK;
-/* A webhook that is not parsed. Takes over what is in w, which is zeroed. */
+/* Makes a parsed webhook without parsing. Takes ownership of the members of w, which is zeroed. */
 struct parsed_webhook *parsed_webhook_unparsed(struct webhook *w) MUSTCHECK;
-/* Frees all but its webhook. */
+/* Frees all members but its webhook. */
 void parsed_webhook_strip(struct parsed_webhook *p);
 void parsed_webhook_free(struct parsed_webhook *p); /* NULL allowed */
 static inline void parsed_webhook_freep(struct parsed_webhook **p)
@@ -115,26 +112,26 @@ static inline void parsed_webhook_freep(struct parsed_webhook **p)
 	parsed_webhook_free(*p);
 }
 
-/* An estimate of the memory that it takes, most of it in json-c; rather too high than too low. */
+/* Estimates its memory, most of it in json-c; rather too high than too low. */
 size_t parsed_webhook_bytes(const struct parsed_webhook *p);
 
 /*
- * Adds what a lookup answered: takes over what is in c, which is zeroed. Once, and only where it is open. The same tree
- * is read again, as facts, attributes and the URL may hold names that were taken; the reading may become one that is no
- * signal. It does not want a lookup from now on.
+ * Adds the result of a lookup. Takes ownership of the members of c, which is zeroed. Once, and only where has_item is
+ * set. The same tree is evaluated again, as values, attributes and the URL may use taken names; the new result may be
+ * no signal. It does not want a lookup any more.
  */
 void parsed_webhook_add_lookup(struct parsed_webhook *p, struct customer *c);
 
 /*
- * Whether this is what the vendor tries the URL with when a webhook is set up (`challenge: {when: …}`): w needs no
- * proof and may have no body.
+ * True where w is the vendor's probe of the URL at set-up (`challenge: {when: …}`): it needs no proof and may have no
+ * body.
  */
 bool parsed_webhook_is_setup_probe(const struct definition *d, const struct webhook *w);
 
-/* For explain: which matchers were asked and what they saw, and what stands at every place of the definition, a line
- * each (parsed_webhook_explain.c). Addresses are not masked. */
+/* For explain: adds the evaluated matchers with the values they read, and the value of each expression of the
+ * definition, a line each (parsed_webhook_explain.c). Addresses are not masked. */
 void parsed_webhook_explain(const struct parsed_webhook *p, struct buf *to);
-/* The same for the conversation's URL alone. Nothing where the definition has none. */
+/* As parsed_webhook_explain(), for the conversation's URL only. Nothing where the definition has none. */
 void parsed_webhook_explain_url(const struct parsed_webhook *p, struct buf *to);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reading for people: every matcher that was asked and what it saw, and what stood at each place of the definition.
- * It is for the operator who runs explain: addresses are shown as they are, as they are in the events below it.
+ * Explains a parse for people: every evaluated matcher with the values it read, and the value of each expression of the
+ * definition. It is for the operator who runs explain, so addresses are not masked.
  */
 #include <config.h>
 
@@ -18,12 +18,12 @@ struct explanation {
 	const struct definition *d;
 	const struct eval_context *s;
 	struct buf *to;
-	bool later; /* of the references under look: one is a name that only a lookup tells */
+	bool later; /* an examined reference is a name that only a lookup gives */
 };
 
 /* ---- matchers ---------------------------------------------------------------------------------------------------- */
 
-/* Whether it holds; its conditions stand indented below its name. */
+/* Adds a matcher, with its conditions indented below its name. True where it holds. */
 static bool explain_matcher(const char *name, const struct matcher *m, const struct explanation *e)
 {
 	struct buf lines;
@@ -56,7 +56,7 @@ static void explain_value_expr(const char *name, const struct value_expr *f, con
 			 text ? property_value_line(text, shown) : "");
 }
 
-/* As it stands there, and as it is understood. */
+/* Adds a time as it is written and as it is parsed. */
 static void explain_time(const char *name, const struct value_expr *f, const struct explanation *e)
 {
 	CLEANUP(mem_freep) char *text = f ? value_expr_text(f, e->s) : NULL;
@@ -112,7 +112,7 @@ static void explain_emails(const struct explanation *e)
 
 /* ---- attributes and URL ------------------------------------------------------------------------------------------ */
 
-/* A name without a value that a step of the lookup takes. */
+/* Notes a name without a value that a step of the lookup takes. */
 static void note_later(void *ctx, const struct reference *r)
 {
 	struct explanation *e = ctx;
@@ -126,7 +126,7 @@ static void note_later(void *ctx, const struct reference *r)
 static void explain_attribute(void *ctx, const char *name, const struct value_expr *from, struct json_object *value)
 {
 	struct explanation *e = ctx;
-	/* A value that the map leaves out is in the webhook all the same. */
+	/* A value that the value map leaves out is in the webhook all the same. */
 	CLEANUP(json_putp) struct json_object *there = value ? NULL : value_expr_json(from, e->s);
 	CLEANUP(mem_freep) char *text = value || there ? json_text(value ? value : there) : NULL;
 	char shown[PROPERTY_SHOWN_MAX];
@@ -170,7 +170,7 @@ void parsed_webhook_explain_url(const struct parsed_webhook *p, struct buf *to)
 		explain_url(&e);
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------- */
+/* ---- the whole webhook ------------------------------------------------------------------------------------------- */
 
 void parse_result_describe_unknown_state(const struct parse_result *r, const char *source, struct buf *to)
 {
@@ -198,7 +198,7 @@ void parsed_webhook_explain(const struct parsed_webhook *p, struct buf *to)
 	}
 	if (p->webhook.read)
 		buf_addf(to, "the first reading said %s, and that stands\n", transition_name(p->webhook.transition));
-	/* In the order in which they are asked, up to the one that holds. */
+	/* In the order of evaluation, up to the matcher that holds. */
 	said = explain_matcher("ping", d->ping, &e);
 	for (size_t i = 0; i < MATCH_ORDER_N && !said; i++)
 		said = explain_matcher(transition_name(match_order[i]), d->transitions[match_order[i]], &e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A definition's own samples: compiled, and read by the very code that reads webhooks. Each must say what it should,
- * together they must reach every transition, and every reference must find something in one of them.
+ * Compiles a definition's samples and reads them with the code that reads webhooks. Each must have its meaning,
+ * together they must reach every transition, and every reference must find a value in one of them.
  */
 #include <config.h>
 
@@ -14,7 +14,7 @@
 #include "helpdesk/parse/batch.h"
 #include "helpdesk/parse/samples_internal.h"
 
-/* When a sample counts as received: later than any time in it. */
+/* The receipt of every sample: later than any time in it. */
 #define SAMPLE_RECEIVED_MS INT64_C(253402300799000)
 #define SAMPLE_WHY_MAX 1024
 #define SAMPLES_ALSO_MAX 100
@@ -30,8 +30,8 @@ static const struct {
 	{NULL, PARSE_UNREADABLE, TRANSITION_NONE},
 };
 
-/* A definition that cannot read what the desk sends turns every webhook into a dead letter: an error, whatever it is
- * laid over. */
+/* A definition that cannot read what the desk sends turns every webhook into a dead letter: an error, also over a
+ * preset. */
 static void sample_test_unreadable(const struct sample_tests *all, const struct node *at, const char *why)
 {
 	problems_error(all->problems, at, "this sample is not readable: %s%s", why,
@@ -52,7 +52,7 @@ static const char *transition_word(enum parse_result_kind kind, enum transition 
 	return transition_words[i].word ? transition_words[i].word : "unreadable";
 }
 
-/* What the matcher that should hold saw instead: "closed: /status: there is "open"". */
+/* Explains why the right matcher does not hold: "closed: /status: there is "open"". */
 static void sample_test_why(const struct definition *d, const struct sample_test *s, const struct eval_context *context,
 			    struct buf *to)
 {
@@ -70,8 +70,8 @@ static void sample_test_why(const struct definition *d, const struct sample_test
 		buf_adds(to, "the definition has no such matcher");
 }
 
-/* No conversation, where its reference finds nothing in any sample: that was told, once, where it is written; over a
- * preset only as a warning, so that the first of the samples tells it again. */
+/* True where a missing conversation was reported already, because its reference finds nothing in any sample. Over a
+ * preset that was only a warning, so the first sample reports it again. */
 static bool is_reported(struct sample_tests *all, const struct sample_test_item *item)
 {
 	CLEANUP(mem_freep) char *text = NULL;
@@ -86,7 +86,7 @@ static bool is_reported(struct sample_tests *all, const struct sample_test_item 
 	return reported || !all->overlaid;
 }
 
-/* Whether the item says what the sample is to say. One of several may say nothing. */
+/* True where the item has the meaning of the sample. One of several items may be ignored. */
 static bool sample_test_read(struct sample_tests *all, struct sample_test *s, const struct sample_test_item *item)
 {
 	const struct parse_result *result = &item->parsed->result;
@@ -94,7 +94,8 @@ static bool sample_test_read(struct sample_tests *all, struct sample_test *s, co
 	struct buf why;
 	bool good;
 
-	/* A desk that repeats "is open" says no more when it is open again: the ledger knows that it was closed. */
+	/* A desk that reports states sends the same state at a reopening: the ledger knows that the conversation was
+	 * closed. */
 	good = result->kind == s->kind && (s->kind != PARSE_SIGNAL || result->signal.transition == s->transition ||
 					   (all->d->about.reports_state && s->transition == TRANSITION_REOPENED &&
 					    result->signal.transition == TRANSITION_OPENED));
@@ -117,7 +118,7 @@ static bool sample_test_read(struct sample_tests *all, struct sample_test *s, co
 			      property_value_shown(result->unknown_state.text, shown), result->unknown_state.reference);
 	if (good)
 		s->said = result->signal.transition;
-	/* Such a one would be answered without a proof, and lost. */
+	/* This webhook would be answered without a proof, and lost. */
 	if (result->kind == PARSE_SIGNAL && parsed_webhook_is_setup_probe(all->d, &item->webhook))
 		sample_test_report(
 			all, s->at,
@@ -128,7 +129,7 @@ static bool sample_test_read(struct sample_tests *all, struct sample_test *s, co
 	return good;
 }
 
-/* Takes it apart as the intake does. An empty array has no item. */
+/* Splits a sample as intake does. An empty array has no item. */
 static void sample_test_open(const struct sample_tests *all, struct sample_test *s)
 {
 	struct batch *batch = NULL;
@@ -152,7 +153,7 @@ static void sample_test_open(const struct sample_tests *all, struct sample_test 
 	batch_close(batch);
 }
 
-/* Whether it says what it should. */
+/* True where the sample has its meaning. */
 static bool sample_test_run(struct sample_tests *all, struct sample_test *s)
 {
 	bool good = false;
@@ -183,7 +184,7 @@ static void sample_tests_done(struct sample_tests *all)
 	free(all->items);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------------------------- */
+/* ---- all samples ------------------------------------------------------------------------------------------------- */
 
 static struct sample_test *sample_tests_add(struct sample_tests *all, const struct node *at, const char *name,
 					    enum parse_result_kind kind, enum transition t)
@@ -195,7 +196,7 @@ static struct sample_test *sample_tests_add(struct sample_tests *all, const stru
 	s = &all->items[all->n++];
 	*s = (struct sample_test){.at = at, .name = mem_str(name), .kind = kind, .transition = t};
 	sample_compile(&s->sample, at, d->body, all->problems);
-	/* For those who ask what the samples rest on. */
+	/* For definition_samples(). */
 	MEM_ROOM(d->sample_infos, d->sample_infos_n);
 	d->sample_infos[d->sample_infos_n++] = (struct definition_sample_info){
 		.name = mem_str(name), .shows = transition_word(kind, t), .shape = s->sample.shape};
@@ -257,7 +258,7 @@ static void read_all(struct sample_tests *all, const struct node *samples)
 	}
 }
 
-/* The values that a map of words leaves out without saying so; each once. */
+/* The values that a value map leaves out silently; each once. */
 struct unmapped {
 	struct problems *problems;
 	const struct sample_test *test;
@@ -278,7 +279,7 @@ static void warn_of_unmapped(void *ctx, const char *name, const struct value_exp
 		      value_expr_written(from), property_value_shown(value, shown), name);
 }
 
-/* Of those that open and close something: no other webhook's attributes are read. */
+/* Checks samples of signals only: the attributes of other webhooks are not read. */
 static void check_words(const struct sample_tests *all)
 {
 	struct unmapped u = {.problems = all->problems};
@@ -293,7 +294,7 @@ static void check_words(const struct sample_tests *all)
 	pairs_done(&u.reported);
 }
 
-/* References first: what finds nothing anywhere is why samples are not what they should be. */
+/* Runs all tests. References come first: one that finds nothing explains why samples fail. */
 static void test_all(struct sample_tests *all, const struct node *samples)
 {
 	const struct node at = node_at_key(samples);
@@ -305,10 +306,10 @@ static void test_all(struct sample_tests *all, const struct node *samples)
 	for (size_t i = 0; i < all->n; i++) {
 		struct sample_test *s = &all->items[i];
 
-		/* One that does not say it is told already. */
+		/* A sample that failed has been reported already. */
 		reached[sample_test_run(all, s) ? s->said : s->transition] = true;
 	}
-	/* A transition that the definition can say, and that nobody has seen it say. */
+	/* Reports transitions that the definition has and no sample reaches. */
 	for (enum transition t = TRANSITION_OPENED; t < TRANSITION_EXPIRED; t++)
 		if (all->d->transitions[t] && !reached[t])
 			sample_test_report(all, &at, "no sample reads as %s, which this definition can say: add one",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * References that find nothing: each one that a definition writes is looked for in all its samples. Goes by the text of
- * the definition, key by key, so that a complaint stands where the reference was written.
+ * Searches every reference of a definition in all its samples and reports those that find nothing. It goes through the
+ * definition's nodes key by key, so that a report has the place of the reference.
  */
 #include <config.h>
 
@@ -14,14 +14,14 @@
 #define REPORT_MAX 1536
 #define NAMES_MAX 512 /* bytes of the samples' names in a message */
 #define NAMES_SHOWN 4 /* of the samples' names in a message */
-#define KEYS_MAX 256  /* members of an object that a hint looks through */
+#define KEYS_MAX 256  /* members of an object that a hint compares */
 
 struct search {
 	const struct sample_tests *tests;
-	const struct node *at; /* where the reference is written */
-	size_t reported;       /* complaints so far */
-	bool any;              /* null and "" count as found, too: what a matcher asks may be just that */
-	const char *each;      /* pointers start at the elements of the list there; NULL: at the item */
+	const struct node *at; /* the place of the reference */
+	size_t reported;       /* the number of reports */
+	bool any;              /* null and "" count as found, as a matcher may ask for them */
+	const char *each;      /* pointers start at the elements of this list; NULL: at the item */
 };
 
 void sample_test_report(const struct sample_tests *all, const struct node *at, const char *fmt, ...)
@@ -38,7 +38,7 @@ void sample_test_report(const struct sample_tests *all, const struct node *at, c
 		problems_error(all->problems, at, "%s", text);
 }
 
-/* ---- looking ----------------------------------------------------------------------------------------------------- */
+/* ---- searching --------------------------------------------------------------------------------------------------- */
 
 static bool item_has(const struct search *s, const struct reference *reference, const struct eval_context *context)
 {
@@ -59,7 +59,7 @@ static bool item_has(const struct search *s, const struct reference *reference, 
 	return something;
 }
 
-/* The member that was most likely meant: the nearest to the first key that is not there. NULL: none. */
+/* Returns a hint: the member nearest to the first missing key; NULL: none. The caller owns it. */
 static char *item_hint(const struct reference *reference, const struct eval_context *context)
 {
 	const char *names[KEYS_MAX], *near = NULL, *key;
@@ -119,8 +119,8 @@ static void search_reference(void *ctx, const struct reference *reference)
 
 	if (reference_name(reference))
 		return;
-	/* A pointer that begins at an element of `each` is looked up from the item, as one pointer. Where that is too
-	 * long for a reference, the short one is looked up. */
+	/* A pointer from an element of `each` is searched as one pointer from the item. Where that is too long for a
+	 * reference, the short one is searched. */
 	if (s->each && reference_text(reference)[0] == '/')
 		text = mem_fmt("%s/*%s", s->each, reference_text(reference));
 	if (text && reference_compile(text, REFERENCE_NO_NAMES, &whole, NULL) < 0)
@@ -140,7 +140,7 @@ static void search_reference(void *ctx, const struct reference *reference)
 	reference_free(whole);
 }
 
-/* ---- where references are written -------------------------------------------------------------------------------- */
+/* ---- the places of references ------------------------------------------------------------------------------------ */
 
 static void search_text(struct search *s, const char *text)
 {
@@ -162,7 +162,7 @@ static void search_template(struct search *s, const struct node *n)
 	template_free(t);
 }
 
-/* A template, or a list of them, of which each must find something somewhere. */
+/* Searches a template or a list of them; each must find a value in some sample. */
 static void search_links(struct search *s, const struct node *n)
 {
 	search_template(s, n);
@@ -170,7 +170,7 @@ static void search_links(struct search *s, const struct node *n)
 		search_template(s, n->items[i]);
 }
 
-/* That nothing stands there, or nothing of these, need not be seen. */
+/* True where the condition asks for absence only, or for other values: the reference need not find a value. */
 static bool condition_asks_for_absence(const struct node *condition)
 {
 	for (size_t i = 0; condition->type == NODE_MAP && i < condition->n; i++) {
@@ -199,7 +199,7 @@ static void search_matcher(struct search *s, const struct node *n)
 	s->any = false;
 }
 
-/* A reference, a template, or a list of them, of which each must find something somewhere. */
+/* Searches a reference, a template, or a list of them; each must find a value in some sample. */
 static void search_value_expr(struct search *s, const struct node *n)
 {
 	if (!n)
@@ -219,7 +219,7 @@ static void search_value_expr(struct search *s, const struct node *n)
 	}
 }
 
-/* A fact, a map of words ({reference: {VALUE: text, …}}), or a list of both. */
+/* Searches a value expression, a value map ({reference: {VALUE: text, …}}), or a list of both. */
 static void search_attribute(struct search *s, const struct node *n)
 {
 	struct node at;

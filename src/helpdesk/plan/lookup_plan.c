@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk through a definition's lookup steps. State: which step is under way, what was learnt so far, and the lent
- * webhook, in which a merged customer's new id takes the old one's place. No network, no time: who asks,
- * waits and repeats is src/courier.
+ * Walks through a definition's lookup steps. The state: the current step, the values found, and the borrowed webhook,
+ * in which a merged customer's new id replaces the old one. No network and no time: src/courier sends, waits and
+ * repeats.
  */
 #include <config.h>
 
@@ -24,21 +24,21 @@
 
 struct lookup_plan {
 	const struct definition *d;
-	struct eval_context context; /* over the webhook, with the names taken so far */
+	struct eval_context context; /* over the webhook, with the names taken until now */
 	struct customer found;
-	bool addressless;  /* the webhook holds no address */
+	bool addressless;  /* the webhook has no address */
 	bool answered;     /* a step was answered with a 2xx in JSON */
-	struct err missed; /* a step that could have told the address: there is no such customer; code 0: none */
-	size_t step;       /* under way, or next */
+	struct err missed; /* a step with the address: no such customer; code 0: none */
+	size_t step;       /* the current or next step */
 	unsigned moves;
 	char *location; /* of the next answer, without query and password; NULL: none */
-	/* The ids asked for so far: a chain that comes back to one of them never ends. */
+	/* The ids asked for until now. A chain of merges that returns to one of them never ends. */
 	char *asked[LOOKUP_PLAN_MOVES_MAX + 1];
 };
 
 /*
- * From *step on to the first that is to be asked, and its URL. 1: there is none. -ENOENT: it is needed and cannot be
- * asked. The caller owns *ret_url.
+ * Goes from *step on to the first step that is not skipped, and makes its URL. Returns 0, 1: no step is left, or
+ * -ENOENT: a required step cannot be asked. The caller owns *ret_url.
  */
 static int find_step(const struct lookup_plan *q, size_t *step, char **ret_url, struct err *reterr)
 {
@@ -106,7 +106,7 @@ static int add_authentication(const struct step *step, const struct lookup_plan_
 
 	if (step->method == STEP_BASIC) {
 		CLEANUP(mem_freep) char *pair = NULL, *text = NULL;
-		const char *suffix = step->suffix ? step->suffix : ""; /* which the user must end with */
+		const char *suffix = step->suffix ? step->suffix : ""; /* the required end of the user's name */
 		size_t user, suffix_len = strlen(suffix);
 		bool there;
 
@@ -158,7 +158,7 @@ int lookup_plan_next(struct lookup_plan *q, const struct lookup_plan_secrets *se
 	r = find_step(q, &q->step, &url, reterr);
 	if (r != 0)
 		return r;
-	/* The base_url comes from configuration, a parameter too: what is no URL is told, not asked. */
+	/* base_url and parameters come from the configuration: a text that is no URL is reported, not requested. */
 	if (!url_begins(url))
 		return err_set(reterr, -EINVAL, "the lookup's URL does not begin with https://: check `base_url`");
 	if (strlen(url) > LOOKUP_PLAN_URL_MAX)
@@ -171,8 +171,8 @@ int lookup_plan_next(struct lookup_plan *q, const struct lookup_plan_secrets *se
 		r = add_headers(step, &q->context, &headers, reterr);
 	if (r < 0) {
 		pairs_done(&headers);
-		/* An optional step does without where the operator gave nothing to ask with: other than credentials
-		 * that are wrong, which may be mended. */
+		/* An optional step is skipped where the operator gave no credentials at all. Wrong credentials, which
+		 * can be fixed, are an error. */
 		if (r != -EACCES || !step->optional || secrets->user || secrets->password || secrets->token)
 			return r;
 		q->step++;
@@ -189,9 +189,9 @@ int lookup_plan_next(struct lookup_plan *q, const struct lookup_plan_secrets *se
 struct reply {
 	unsigned status;
 	const char *type;
-	struct json_object *json; /* NULL: none that reads, or null */
-	bool reads;               /* as JSON of any kind */
-	struct err why;           /* where it does not */
+	struct json_object *json; /* NULL: unreadable, or null */
+	bool reads;               /* as JSON of any type */
+	struct err why;           /* where it does not read */
 };
 
 static bool is_object_or_list(struct json_object *o)
@@ -230,7 +230,7 @@ static enum lookup_plan_verdict move_to(struct lookup_plan *q, const char *id, s
 		(void)err_set(reason, -ELOOP, "the customer's merges lead in a circle");
 		return LOOKUP_PLAN_GONE;
 	}
-	/* The new id takes the old one's place in the webhook: whatever is asked from now on is about the new one. */
+	/* The new id replaces the old one in the webhook, so that all further requests use it. */
 	if (strlen(id) > LOOKUP_PLAN_ID_MAX || !q->d->customer ||
 	    !reference_put(value_expr_target(q->d->customer, &q->context), &q->context, id)) {
 		(void)err_set(reason, -EINVAL, "the customer moved to an id that cannot be asked for");
@@ -240,7 +240,7 @@ static enum lookup_plan_verdict move_to(struct lookup_plan *q, const char *id, s
 	return LOOKUP_PLAN_MOVED;
 }
 
-/* A query may hold a session, the part before an @ a password. */
+/* Cuts the query, which may hold a session, and the part before an @, which may hold a password. */
 void lookup_plan_location(struct lookup_plan *q, const char *location)
 {
 	const char *host, *slashes = location ? strstr(location, "//") : NULL;
@@ -342,8 +342,8 @@ enum lookup_plan_verdict lookup_plan_answer(struct lookup_plan *q, unsigned stat
 	if (!step->optional || v == LOOKUP_PLAN_CONTINUE || v == LOOKUP_PLAN_MOVED)
 		return v;
 	if (!lookup_plan_step_is_optional(q)) {
-		/* Others may tell the address still. A helpdesk that says nothing about the customer is not one that
-		 * has nothing to say. */
+		/* Another step may still have the address. An answer that says nothing about the customer is different
+		 * from one that knows no such customer. */
 		if (v != LOOKUP_PLAN_GONE)
 			return v;
 		q->missed = own;
@@ -379,8 +379,8 @@ static void use_search_one(void *ctx, const struct reference *r)
 	search->found = search->found || (name && step_takes(search->of, name));
 }
 
-/* Whether step i tells the address, or what a step that leads there asks by; and no step after it must tell the address
- * without it. */
+/* True where the address depends on step i: it has the address, or takes a name that such a step uses, and no required
+ * step after it has the address without it. */
 static bool leads_to_address(const struct lookup_plan *q, size_t i)
 {
 	const struct step *steps = q->d->steps;
@@ -390,7 +390,7 @@ static bool leads_to_address(const struct lookup_plan *q, size_t i)
 		struct use_search search = {.of = &steps[i]};
 
 		step_references(&steps[k], use_search_one, &search);
-		if (search.found) /* it asks by what step i takes */
+		if (search.found) /* it uses a name that step i takes */
 			leads = leads || leads_to_address(q, k);
 		else if (steps[k].emails.n > 0 && !steps[k].optional && step_applies(&steps[k], &q->context))
 			return false;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lookup_plan: the pure half of a lookup: what to ask the helpdesk, and how to read what it answers.
+ * lookup_plan: the pure part of a lookup: which requests to send to the helpdesk, and what its answers mean.
  *
- * An lookup_plan walks through at most three steps; each is one GET. A step whose `when` does not hold is passed over,
- * optional or not; so is an optional one that cannot be asked. The doing half is src/courier.
+ * A lookup_plan walks through at most three steps, each of which is one GET. A step whose `when` does not hold is
+ * skipped, and so is an optional step that cannot be asked. src/courier sends the requests.
  */
 #ifndef HELPDESK_PLAN_LOOKUP_PLAN_H
 #define HELPDESK_PLAN_LOOKUP_PLAN_H
@@ -17,86 +17,89 @@
 #include "helpdesk/definition/definition.h"
 #include "helpdesk/expr/reference.h"
 
-/* What asking would tell that the webhook does not. */
+/* The values that a lookup would add to a webhook. */
 enum lookup_need {
 	LOOKUP_NEED_NOTHING = 0,
 	LOOKUP_NEED_ADDRESS,
-	LOOKUP_NEED_NAMES, /* names that attributes or the conversation's URL show; an address too where it has none */
+	LOOKUP_NEED_NAMES, /* names that attributes or the conversation's URL display; also an address where the webhook
+			      has none */
 };
 /*
- * Of the webhook in s, nothing taken yet. Unless NOTHING, the first question can be asked: lookup_plan_new will not say
- * -ENOENT. customer: as the definition reads it, or NULL.
+ * Returns what a lookup would add to the webhook in s, which has no taken names yet. Unless NOTHING, the first request
+ * can be made: lookup_plan_new does not return -ENOENT. customer: as the definition reads it; NULL: none.
  *
- * *ret_key, unless NOTHING: under which the answer is kept; the same only where the same would be asked. It is the
- * customer's id where the questions hold nothing else of the webhook, and else the id (if any), a "#" and a digest of
- * all that they hold. The caller owns it.
+ * *ret_key, unless NOTHING: the key under which the answer is stored. Two keys are equal only where the requests are
+ * equal. It is the customer's id where the requests depend on nothing else of the webhook; else the id (if any), "#"
+ * and a digest of all that they depend on. The caller owns it.
  */
 enum lookup_need lookup_plan_key(const struct definition *d, const struct eval_context *s, bool has_address,
 				 const char *customer, char **ret_key);
 
-/* The source's credentials for its helpdesk, in the clear; borrowed for the call. */
+/* The source's credentials for its helpdesk, in plain text; borrowed for the call. */
 struct lookup_plan_secrets {
 	const char *user, *password, *token;
 };
 
-struct lookup_plan; /* one walk; used by one thread at a time */
+struct lookup_plan; /* one walk; one thread at a time uses it */
 
 /*
- * s is the context over the webhook, nothing told yet. It is borrowed until lookup_plan_free, and its tree is not read
- * only: a merged customer's new id is put in the old one's place (lookup_plan_has_moved). -ENOENT: no step applies, or
- * the webhook lacks what its URL needs (no customer): there is nobody to ask about. d must outlive it.
+ * Starts a walk. s: the context over the webhook, without a lookup's result. It is borrowed until lookup_plan_free, and
+ * its tree may change: a merged customer's new id replaces the old one (lookup_plan_has_moved). -ENOENT: no step
+ * applies, or the webhook lacks a part of the URL (no customer). d must outlive the plan.
  */
 int lookup_plan_new(const struct definition *d, const struct eval_context *s, struct lookup_plan **ret,
 		    struct err *reterr) MUSTCHECK;
 void lookup_plan_free(struct lookup_plan *q);
 
 /*
- * The next GET: URL and headers, authentication included. The caller owns both. 0, or 1 where nothing is left to ask.
- * Optional steps are passed over where there are no credentials at all.
- * -ENOENT: a part of a needed URL or header is not known (the answer before did not name it); -EACCES: a secret that it
- * needs is NULL or of several lines; -EINVAL: no usable URL comes out. None of them changes by asking again.
+ * Makes the next GET: URL and headers, with authentication. The caller owns both. Returns 0, or 1 where no step is
+ * left. Skips optional steps where there are no credentials at all. No error below changes by a repeat:
+ *
+ * - -ENOENT: a part of a required URL or header has no value (the answer before did not have it)
+ * - -EACCES: a required secret is NULL or has several lines
+ * - -EINVAL: the URL is not usable
  */
 int lookup_plan_next(struct lookup_plan *q, const struct lookup_plan_secrets *secrets, char **ret_url,
 		     struct pairs *ret_headers, struct err *reterr) MUSTCHECK;
 
 enum lookup_plan_verdict {
-	LOOKUP_PLAN_CONTINUE, /* read; call lookup_plan_next */
+	LOOKUP_PLAN_CONTINUE, /* the answer was read; call lookup_plan_next */
 	LOOKUP_PLAN_MOVED,    /* the customer has another id; lookup_plan_next asks for it. At most 3 times. */
-	LOOKUP_PLAN_GONE,     /* there is no such customer: 404 or 410 in JSON, `missing`, merges in a circle */
-	LOOKUP_PLAN_PARK,     /* 401: credentials; nobody can be asked until they change */
+	LOOKUP_PLAN_GONE,     /* no such customer: 404 or 410 in JSON, `missing`, merges in a circle */
+	LOOKUP_PLAN_PARK,     /* 401: no customer can be asked for until the credentials change */
 	LOOKUP_PLAN_RETRY,    /* 408, 425, 429, 5xx: the helpdesk has trouble */
-	LOOKUP_PLAN_ODD,      /* anything else: it says nothing about the customer */
+	LOOKUP_PLAN_ODD,      /* anything else: the answer says nothing about the customer */
 };
-/* Where the next answer's Location leads, for the reason of a redirect; before lookup_plan_answer. Copied; NULL: none.
- */
+/* Sets the Location of the next answer, for the reason of a redirect; call it before lookup_plan_answer. Copied; NULL:
+ * none. */
 void lookup_plan_location(struct lookup_plan *q, const char *location);
 /*
- * The meaning of an answer for the step under way: a pure function of the definition and of what is given. "In JSON" is
- * a body that reads as an object or a list, or any JSON where the type says so. An optional step that fails gives
- * LOOKUP_PLAN_CONTINUE; where the address hangs on it, only one that is GONE does. reason: for people.
+ * Returns the meaning of an answer to the current step, a pure function of the definition and the arguments. "In JSON"
+ * means a body that is an object or a list, or any JSON where the type says so. An optional step that fails gives
+ * LOOKUP_PLAN_CONTINUE; where the address depends on it, only for GONE. reason: for people.
  */
 enum lookup_plan_verdict lookup_plan_answer(struct lookup_plan *q, unsigned status, const char *type, const char *body,
 					    size_t body_len, struct err *reason);
-/* Whether the helpdesk has answered a step with a 2xx in JSON: base_url and credentials are right. */
+/* True where the helpdesk has answered a step with a 2xx in JSON: base_url and credentials are right. */
 bool lookup_plan_was_answered(const struct lookup_plan *q);
-/* At the end of the walk: whether no address was found where one is wanted, and the helpdesk said of a step that could
- * have told it that there is no such customer. reason: for people. */
+/* True at the end of the walk where the webhook has no address, none was found, and for a step that could have had one
+ * the helpdesk knows no such customer. reason: for people. */
 bool lookup_plan_found_no_address(const struct lookup_plan *q, struct err *reason);
-/* Whether the step under way may fail without harm: it is optional, and no address that is wanted hangs on it. */
+/* True where the current step may fail without harm: it is optional, and no missing address depends on it. */
 bool lookup_plan_step_is_optional(const struct lookup_plan *q);
-/* Whether the definition calls it optional, whatever hangs on it: an answer that says no leaves it behind. */
+/* True where the definition declares the current step optional, whatever depends on it: a negative answer skips it. */
 bool lookup_plan_step_is_declared_optional(const struct lookup_plan *q);
-/* The step under way had no usable answer for good: skips it. Only for optional steps. */
+/* Skips the current step, which has no usable answer for good. Only for optional steps. */
 void lookup_plan_skip(struct lookup_plan *q);
-/* The number of the step under way, or of the next one, from 0; how many there are, where nothing is left to ask. */
+/* Returns the number of the current or next step, from 0; the number of steps where none is left. */
 size_t lookup_plan_step(const struct lookup_plan *q);
-/* Why that step is not asked: "its `when` does not hold"; NULL: it is. For people. */
+/* Returns why a step is skipped: "its `when` does not hold"; NULL: it is not. For people. */
 const char *lookup_plan_why_skipped(const struct lookup_plan *q, size_t step);
-/* Calls fn for each place at which the steps that are asked look for addresses in their answers. */
+/* Calls fn for each reference to addresses in the answers of the steps that are not skipped. */
 void lookup_plan_address_refs(const struct lookup_plan *q, void (*fn)(void *ctx, const struct reference *r), void *ctx);
-/* Whether the webhook's tree holds another customer's id by now. */
+/* True where the webhook's tree has another customer's id now. */
 bool lookup_plan_has_moved(const struct lookup_plan *q);
-/* What was learnt; the caller owns it. */
+/* Returns the addresses and names found. The caller owns *ret. */
 void lookup_plan_result(const struct lookup_plan *q, struct customer *ret);
 
 #endif

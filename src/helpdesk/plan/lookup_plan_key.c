@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Before anything is asked: which steps there are for this webhook, as far as can be told without their answers; what
- * they would tell; and what makes their questions the same as another webhook's.
+ * Forecasts a lookup before any request: which steps apply to this webhook, as far as this is known without answers;
+ * what they would add; and the key that equal requests of other webhooks share.
  *
- * A step that hangs on a name which an earlier one may take counts as one that may be asked: its own values belong to
- * the key, so a key never stands for two different questions. Who has an address goes on without an optional step that
- * tells one and fails: such an answer is not kept for those who have none.
+ * A step that depends on a name from an earlier step counts as possible, and its own values go into the key, so a key
+ * never stands for two different requests. A webhook with an address continues after the failure of an optional step
+ * that has one. Its answer is then kept apart from those for webhooks without an address.
  */
 #include <config.h>
 
@@ -19,20 +19,20 @@
 
 #define DIGEST_KEY_BYTES 16
 
-/* The outlook of a URL before the answers of earlier steps. */
+/* The forecast of a URL before the answers of earlier steps. */
 enum url_forecast {
 	URL_NEVER, /* it cannot be made */
-	URL_MAYBE, /* it hangs on a name that an earlier step may take */
+	URL_MAYBE, /* it depends on a name that an earlier step may take */
 	URL_SURE,
 };
 
-/* One step before anything is asked. */
+/* The forecast of one step. */
 struct step_forecast {
 	bool may;                              /* it may be asked */
-	bool by_name;                          /* by a name that an earlier step may take */
-	bool when_open;                        /* `when` asks for such a name */
-	bool when_webhook;                     /* `when` looks at a place in the webhook */
-	enum url_forecast urls[STEP_URLS_MAX]; /* up to the first that is sure to be made, as none behind it is asked */
+	bool by_name;                          /* it depends on a name that an earlier step may take */
+	bool when_open;                        /* `when` depends on such a name */
+	bool when_webhook;                     /* `when` reads the webhook */
+	enum url_forecast urls[STEP_URLS_MAX]; /* up to the first URL_SURE: none behind it is asked */
 };
 
 struct forecast {
@@ -41,14 +41,14 @@ struct forecast {
 	const char *customer;
 	bool has_address;
 	struct step_forecast steps[STEPS_MAX];
-	size_t step; /* under look */
-	/* what was seen of the references under look */
+	size_t step; /* the step that is examined */
+	/* results of note_reference() for the examined references */
 	bool open;    /* a name that an earlier step may take */
-	bool webhook; /* a place in the webhook */
-	bool lacks;   /* a value that is not there and that no step tells */
+	bool webhook; /* a reference into the webhook */
+	bool lacks;   /* a missing value that no step takes */
 	/* for the key */
-	struct digest *key_parts; /* NULL: they are only looked at */
-	bool needs_more_than_id;  /* some fact is another than the customer's id */
+	struct digest *key_parts; /* NULL: the parts are only compared with the id */
+	bool needs_more_than_id;  /* some part of the key is not the customer's id */
 };
 
 /* ---- which steps ------------------------------------------------------------------------------------------------- */
@@ -72,7 +72,7 @@ static void note_reference(void *ctx, const struct reference *r)
 		o->lacks = true;
 }
 
-/* o->steps holds the earlier steps. */
+/* Forecasts a URL. o->steps has the earlier steps. */
 static enum url_forecast forecast_url(struct forecast *o, const struct template *t)
 {
 	CLEANUP(mem_freep) char *url = NULL;
@@ -84,7 +84,7 @@ static enum url_forecast forecast_url(struct forecast *o, const struct template 
 	return template_render(t, o->context, TEMPLATE_URL, &url, NULL) == 0 ? URL_SURE : URL_NEVER;
 }
 
-/* Fills o->steps. Like the walk, it ends before a needed step that cannot be asked. */
+/* Fills o->steps. Ends before a required step that cannot be asked, as the walk does. */
 static void forecast_steps(struct forecast *o)
 {
 	for (o->step = 0; o->step < o->d->steps_n; o->step++) {
@@ -111,7 +111,7 @@ static void forecast_steps(struct forecast *o)
 
 /* ---- the key ----------------------------------------------------------------------------------------------------- */
 
-/* With its end in it, so that two facts never read as one. */
+/* Adds a part, with its terminating NUL, so that two parts never look like one. */
 static void add_key_part(struct forecast *o, const char *value)
 {
 	unsigned char head[2] = {(unsigned char)o->step, value != NULL};
@@ -124,7 +124,8 @@ static void add_key_part(struct forecast *o, const char *value)
 		digest_add(o->key_parts, value, strlen(value) + 1);
 }
 
-/* Of a URL or a header, which hold a reference's first value. Names are the operator's, or follow from other facts. */
+/* Adds the first value of a reference in a URL or a header. Names are the operator's text, or follow from other parts.
+ */
 static void add_value(void *ctx, const struct reference *r)
 {
 	struct forecast *o = ctx;
@@ -134,7 +135,7 @@ static void add_value(void *ctx, const struct reference *r)
 		add_key_part(o, reference_peek(r, o->context, &own));
 }
 
-/* Of a matcher, which looks at all values. */
+/* Adds all values of a reference in a matcher. */
 static void add_values(void *ctx, const struct reference *r)
 {
 	struct forecast *o = ctx;
@@ -156,13 +157,13 @@ static void add_step(struct forecast *o, const struct step *s, const struct step
 {
 	bool sure = false;
 
-	/* Where the webhook decides that a step is asked, this is a fact: another webhook of the same customer may not
-	 * lead to the step. */
+	/* Where the webhook decides that a step is asked, this is a part of the key: for another webhook of the same
+	 * customer the step may be skipped. */
 	if (p->when_webhook && p->when_open)
 		matcher_references(s->when, add_values, o);
 	else if (p->when_webhook)
 		add_key_part(o, NULL);
-	/* The index of the URL belongs to the key: the same value in another URL is another question. */
+	/* The index of the URL is a part of the key: the same value in another URL is another request. */
 	for (size_t i = 0; i < s->urls_n && !sure; i++) {
 		sure = p->urls[i] == URL_SURE;
 		for (size_t k = 0; k < i && p->urls[i] != URL_NEVER; k++)
@@ -174,7 +175,7 @@ static void add_step(struct forecast *o, const struct step *s, const struct step
 		template_references(s->headers[i].value, add_value, o);
 }
 
-/* Whether the address may hang on a step that one who has it leaves behind. */
+/* True where the address may depend on a step that a webhook with an address may skip. */
 static bool may_lack_address(const struct forecast *o)
 {
 	for (size_t i = 0; o->has_address && i < o->d->steps_n; i++) {
@@ -194,7 +195,7 @@ static void add_key_parts(struct forecast *o)
 	for (o->step = 0; o->step < o->d->steps_n; o->step++)
 		if (o->steps[o->step].may)
 			add_step(o, &o->d->steps[o->step], &o->steps[o->step]);
-	if (may_lack_address(o)) /* o->step is none of theirs */
+	if (may_lack_address(o)) /* o->step is no step's number here */
 		add_key_part(o, NULL);
 }
 
@@ -218,7 +219,7 @@ enum lookup_need lookup_plan_key(const struct definition *d, const struct eval_c
 {
 	struct forecast o = {.d = d, .context = s, .customer = customer, .has_address = has_address};
 	enum lookup_need need = LOOKUP_NEED_NOTHING;
-	bool shows = false; /* some step tells a name that is shown */
+	bool shows = false; /* some step takes a displayed name */
 
 	for (size_t i = 0; i < d->steps_n; i++)
 		shows = shows || d->steps[i].is_displayed;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What can be said of a proof that is missing or wrong, for the operator who runs explain: what is not there, what does
- * not have the form that the definition says, and else which of its parts may be another than the desk's. Never a
- * secret, never a signature that we made.
+ * Explains a missing or wrong proof to the operator who runs explain: missing headers, values in another form than the
+ * definition's, and else the parts that may differ from the desk's. Never a secret, and never a signature that we
+ * computed.
  */
 #include <config.h>
 
@@ -20,9 +20,9 @@ struct explanation {
 	struct buf *to;
 };
 
-/* ---- what is not there ------------------------------------------------------------------------------------------- */
+/* ---- missing parts ----------------------------------------------------------------------------------------------- */
 
-/* Tells of the header where it is missing, and is true then. value: how the header would begin. */
+/* Reports a missing header and returns true then. value: the beginning of its value. */
 static bool explain_header_missing(const struct explanation *e, const char *name, const char *value)
 {
 	if (pairs_get(e->request->headers, name))
@@ -62,7 +62,7 @@ static void explain_basic(const struct explanation *e, const struct proof_secret
 
 /* ---- signatures -------------------------------------------------------------------------------------------------- */
 
-/* As the definition writes it. The caller owns it. */
+/* Returns `format` as the definition writes it. The caller owns it. */
 static char *format_written(const struct hmac *h)
 {
 	struct buf b;
@@ -81,7 +81,7 @@ static char *format_written(const struct hmac *h)
 	return buf_take(&b);
 }
 
-/* Whatever the headers and the query lack. */
+/* Reports all missing headers and parameters. True where there was one. */
 static bool explain_signature_missing(const struct explanation *e)
 {
 	const struct hmac *h = e->p->hmac;
@@ -98,7 +98,7 @@ static bool explain_signature_missing(const struct explanation *e)
 	return e->to->len > before;
 }
 
-/* One signature of the header, and the time beside it. Whether the header has the form that it should. */
+/* Parses one signature of the header, and the time next to it. True where the header has the right form. */
 static bool take_apart(const struct hmac *h, const char *value, struct span *ret_signature, struct span *ret_timestamp)
 {
 	const char *version;
@@ -116,7 +116,7 @@ static bool take_apart(const struct hmac *h, const char *value, struct span *ret
 	return ret_signature->len > 0;
 }
 
-/* A signature that cannot be one by its look. */
+/* Reports a signature with a wrong encoding or length. True where it did. */
 static bool explain_encoding(const struct explanation *e, struct span signature)
 {
 	const struct hmac *h = e->p->hmac;
@@ -170,7 +170,7 @@ static void explain_signature(const struct explanation *e)
 	if (!take_apart(h, value, &signature, &timestamp))
 		buf_addf(e->to, "%s does not fit the format \"%s\"\n", h->header, format);
 	else if (explain_encoding(e, signature) || explain_timestamp(e, timestamp))
-		; /* told */
+		; /* reported */
 	else if (h->many)
 		buf_adds(e->to,
 			 "the signature differs: the secret is not the desk's, or the body was not saved byte for "

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The methods hmac and standard-webhooks: a signature over the body as it came, byte by byte, and over what else the
- * helpdesk signs.
+ * The methods hmac and standard-webhooks: a signature over the body, byte for byte as received, and over the other
+ * parts that the helpdesk signs.
  *
- * The order of the verdicts: what is not shown at all is missing; a signature that none of the secrets makes, or a
- * timestamp that is none, is wrong; a right signature of another time is stale. A body is parsed for its timestamp only
- * once the signature is right, unless the timestamp is signed apart. Every secret is tried and every signature compared
- * whatever came before, so that the time taken tells nothing.
+ * The verdicts in order: no signature is MISSING; a signature that no secret makes, or a timestamp that cannot be read,
+ * is WRONG; a right signature of another time is STALE. The body is parsed for its timestamp only after the signature
+ * is right, unless the timestamp is signed separately. Every secret is tried and every signature compared, so that the
+ * time taken reveals nothing.
  */
 #include <config.h>
 
@@ -25,12 +25,12 @@
 #define HMAC_SIGNATURES_MAX 8 /* of one webhook */
 #define HMAC_OUT_MAX (1 << 20)
 
-/* ---- what is shown ----------------------------------------------------------------------------------------------- */
+/* ---- reading the request ----------------------------------------------------------------------------------------- */
 
 struct shown_signatures {
 	struct span signatures[HMAC_SIGNATURES_MAX];
 	size_t n;
-	char *timestamp; /* NULL: none, or not looked for yet */
+	char *timestamp; /* NULL: none, or not read yet */
 };
 
 static void shown_done(struct shown_signatures *s)
@@ -38,11 +38,11 @@ static void shown_done(struct shown_signatures *s)
 	free(s->timestamp);
 }
 
-/* "v1,SIGNATURE v1,SIGNATURE v2,…": only those of v1. */
+/* Reads "v1,SIGNATURE v1,SIGNATURE v2,…": only the signatures of v1. */
 static void shown_read_many(const char *value, struct shown_signatures *ret)
 {
 	for (;;) {
-		struct span words[2]; /* version and signature, between blanks and commas */
+		struct span words[2]; /* version and signature, separated by blanks and commas */
 
 		for (size_t i = 0; i < 2; i++) {
 			value += strspn(value, " \t,");
@@ -78,7 +78,7 @@ static enum proof_verdict shown_read_signature(const struct hmac *h, const char 
 	return PROOF_GOOD;
 }
 
-/* The timestamp where it stands in a header or in the query. */
+/* Returns the timestamp in a header or in the query; NULL: none. The caller owns it. */
 static char *timestamp_without_body(const struct hmac *h, const struct pairs *headers, const char *query)
 {
 	struct pairs parameters = {0};
@@ -103,7 +103,7 @@ static char *timestamp_in_body(const struct hmac *h, const char *body, size_t le
 	return reference_scalar(h->timestamp, &context);
 }
 
-/* All that the headers and the query tell. The body's timestamp is looked for later. */
+/* Reads the parts in headers and query. The body's timestamp is read later. */
 static enum proof_verdict shown_read(const struct hmac *h, const struct pairs *headers, const char *query,
 				     struct shown_signatures *ret)
 {
@@ -131,7 +131,7 @@ static bool hmac_is_present(const struct proof *p, const struct pairs *headers, 
 
 /* ---- keys and signatures ----------------------------------------------------------------------------------------- */
 
-/* Padding may be left out. */
+/* Decodes base64 with or without padding. */
 static int unbase64(const char *text, size_t len, char **ret, size_t *ret_len)
 {
 	char *padded;
@@ -169,7 +169,7 @@ static void key_done(struct key *k)
 	mem_wipe(k->bytes, k->len);
 }
 
-/* NULL and the key, or what is wrong with the secret. */
+/* Returns NULL and fills the key, or why the secret is none. */
 static const char *key_read(const struct hmac *h, const char *secret, struct key *ret)
 {
 	const char *text = secret;
@@ -209,7 +209,7 @@ const char *proof_secret_fault(const struct proof *p, const char *secret)
 	return p->hmac ? key_read(p->hmac, secret, &key) : NULL;
 }
 
-/* The digest of what is signed. more: headers that come before the request's own; NULL: none. */
+/* Computes the signature. more: headers that come before the request's own; NULL: none. */
 static void sign(const struct hmac *h, const struct key *key, const struct proof_request *request,
 		 const struct pairs *more, const char *timestamp, unsigned char *out)
 {
@@ -240,7 +240,7 @@ static void sign(const struct hmac *h, const struct key *key, const struct proof
 			text = text ? text : pairs_get(request->headers, p->text);
 			break;
 		case PIECE_SIGNATURE:
-			break; /* not allowed there */
+			break; /* not allowed in `signed` */
 		}
 		if (text)
 			digest_hmac_add(d, text, strlen(text));
@@ -293,7 +293,7 @@ enum proof_verdict hmac_check_without_body(const struct hmac *h, const struct pr
 {
 	CLEANUP(shown_done) struct shown_signatures shown = {0};
 	enum proof_verdict v = shown_read(h, request->headers, request->query, &shown);
-	bool possible = false; /* one of the signatures could be one */
+	bool possible = false; /* one of the signatures has the right encoding and length */
 
 	if (v != PROOF_GOOD)
 		return v;
@@ -355,9 +355,9 @@ char *hmac_timestamp(const struct hmac *h, const struct proof_request *request)
 	return NULL;
 }
 
-/* ---- making one -------------------------------------------------------------------------------------------------- */
+/* ---- making a signature ------------------------------------------------------------------------------------------ */
 
-/* NULL: the scheme has none, or the body has none where it should. */
+/* Returns the time of signing as text; NULL: the method has none, or the body lacks it. The caller owns it. */
 static char *timestamp_make(const struct hmac *h, const struct proof_request *request)
 {
 	char iso[CLOCK_ISO_MAX];
@@ -378,7 +378,7 @@ static char *timestamp_make(const struct hmac *h, const struct proof_request *re
 	return mem_fmt("%" PRId64, request->now_ms / CLOCK_SECOND_MS);
 }
 
-/* The headers and the query that are signed beside the body. */
+/* Adds the headers and the query that are signed together with the body. */
 static void make_without_body(const struct hmac *h, const struct proof_request *request, const char *timestamp,
 			      struct pairs *headers, char **query)
 {
@@ -428,7 +428,7 @@ static void make_signature(const struct hmac *h, const unsigned char *digest, co
 	pairs_add(headers, h->header, value);
 }
 
-/* Nothing is made where nothing right can be: without the key, the URL or the body's timestamp. */
+/* Makes nothing where no right signature is possible: without the key, the URL or the body's timestamp. */
 static void hmac_make(const struct proof *p, const struct proof_secrets *s, const struct proof_request *request,
 		      struct pairs *headers, char **query)
 {

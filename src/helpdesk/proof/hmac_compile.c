@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a definition says of a signature: the keys of the method hmac, and those that standard-webhooks stands for.
+ * Compiles the keys of the method hmac, and the fixed ones of standard-webhooks.
  */
 #include <config.h>
 
@@ -36,7 +36,7 @@ void hmac_free(struct hmac *h)
 
 /* ---- single keys ------------------------------------------------------------------------------------------------- */
 
-/* The member's text; the fallback where it is not there, or no text, which is told. */
+/* Returns the member's text; the fallback where it is missing, or with a problem where it is no text. */
 static const char *member_text(const struct node *n, const char *key, const char *fallback, struct problems *problems)
 {
 	const struct node *member = node_get(n, key);
@@ -51,7 +51,7 @@ static const char *member_text(const struct node *n, const char *key, const char
 	return fallback;
 }
 
-/* Which of the words it is; the first where it is not there. */
+/* Returns the index of the word; 0 where the member is missing. */
 static unsigned member_word(const struct node *n, const char *key, const char *const *words, struct problems *problems)
 {
 	const char *text = member_text(n, key, words[0], problems);
@@ -115,7 +115,7 @@ static void read_timestamp(struct hmac *h, const struct node *n, struct problems
 		h->timestamp_in = reference_query(h->timestamp) ? HMAC_TIMESTAMP_IN_QUERY : HMAC_TIMESTAMP_IN_BODY;
 }
 
-/* Whether nobody can change the timestamp without breaking the signature. */
+/* True where the signature covers the timestamp. */
 static bool timestamp_is_signed(const struct hmac *h)
 {
 	if (h->timestamp_in == HMAC_TIMESTAMP_IN_BODY || pieces_have(&h->message, PIECE_TIMESTAMP))
@@ -127,14 +127,14 @@ static bool timestamp_is_signed(const struct hmac *h)
 	return false;
 }
 
-/* What needs a timestamp where none is given, and a timestamp that proves nothing. */
+/* Reports keys that need a timestamp where there is none, and a timestamp that proves nothing. */
 static void check_timestamp(const struct hmac *h, const struct node *n, struct problems *problems)
 {
 	static const char *const with[] = {"tolerance", "unit"};
 	const struct node *at = node_get(n, "timestamp");
 
 	if (at && h->timestamp_in == HMAC_TIMESTAMP_NONE)
-		return; /* wrong, and told already */
+		return; /* wrong, and reported already */
 	if (h->timestamp_in != HMAC_TIMESTAMP_NONE) {
 		if (!timestamp_is_signed(h))
 			problems_warn(problems, at ? at : node_get(n, "format"),
@@ -167,7 +167,7 @@ struct hmac *hmac_compile(const struct node *n, struct problems *problems)
 		problems_error(problems, header, "\"%.64s\" is no name of a header", h->header);
 	read_words(h, n, problems);
 	read_tolerance(h, n, problems);
-	/* In single quotes YAML leaves \n as it stands, and no signature would ever be right. */
+	/* In single quotes YAML keeps \n as two letters, and no signature would ever be right. */
 	if (message && message->type == NODE_SCALAR && strstr(message->text, "\\n"))
 		problems_error(problems, message,
 			       "a backslash and an n stand here: for a line end write it in double quotes, as in "

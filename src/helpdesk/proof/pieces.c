@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Texts with placeholders: `signed` is put together by them, a header's value is taken apart by `format`.
+ * Texts with placeholders: `signed` builds the signed text, `format` parses a header's value.
  */
 #include <config.h>
 
@@ -17,14 +17,14 @@
 /* In the order of enum piece_kind. */
 static const char *const piece_names[] = {"", "signature", "timestamp", "body", "method", "url", "header:NAME"};
 
-/* What may stand in braces: kinds from first to last. */
+/* The kinds that may stand in braces, from first to last. */
 struct piece_range {
 	enum piece_kind first, last;
 };
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-/* Text up to the next single brace; *text is moved there. false: a brace too many. */
+/* Reads the text up to the next single brace and moves *text there. False: a "}" too many. */
 static bool text_read(const char **text, struct buf *to)
 {
 	const char *c = *text;
@@ -42,7 +42,7 @@ static bool text_read(const char **text, struct buf *to)
 	return true;
 }
 
-/* One placeholder; *text stands at its brace. */
+/* Reads one placeholder; *text stands at its brace. False with a problem. */
 static bool braces_read(const struct node *at, const char **text, struct piece_range allowed, struct piece *ret,
 			struct problems *problems)
 {
@@ -167,7 +167,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Behind the text that begins at `at`, or NULL where another one stands there. */
+/* Returns the place behind `text` at `at`; NULL where another text stands there. */
 static const char *behind_text(const char *at, const char *text)
 {
 	for (; *text != '\0'; text++) {
@@ -206,8 +206,8 @@ bool pieces_match(const struct pieces *format, const char *value, struct span *r
 				return false;
 			continue;
 		}
-		/* The span ends where the next text begins, or at the end. behind_text() passes over blanks by itself,
-		 * so nothing is tried at a blank: a stranger's header of blanks alone would take quadratic time. */
+		/* The span ends where the next text begins, or at the end. behind_text() skips blanks itself, so no
+		 * match is tried at a blank: a stranger's header of blanks alone would take quadratic time. */
 		end = i + 1 == format->n ? at + strlen(at) : at;
 		while (*end != '\0' && (is_blank(*end) || !behind_text(end, format->items[i + 1].text)))
 			end++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is asked of any proof; the methods by which a webhook shows the secret itself, or nothing; and the table of all
- * methods. hmac.c has those that sign.
+ * The functions of proof.h, the methods in which a webhook carries the secret itself or nothing, and the table of all
+ * methods. The methods that sign are in hmac.c.
  */
 #include <config.h>
 
@@ -16,9 +16,10 @@
 
 #define PROOF_QUERY_MAX (1 << 20)
 
-/* ---- methods that show the secret itself ------------------------------------------------------------------------- */
+/* ---- methods that carry the secret itself ------------------------------------------------------------------------ */
 
-/* Any of the secrets. All are compared whatever came before; an empty secret is none. */
+/* True where the value is one of the secrets. All are compared, so that the time taken reveals nothing; an empty secret
+ * never matches. */
 static bool secrets_hold(const struct proof_secrets *s, const char *shown, size_t len)
 {
 	bool good = false;
@@ -32,8 +33,8 @@ static bool secrets_hold(const struct proof_secrets *s, const char *shown, size_
 	return good;
 }
 
-/* What stands where the secret belongs, behind the scheme if there is one; NULL: nothing does. Borrowed from the
- * headers, or from parameters, which are filled where it stands in the query. */
+/* Returns the value in the secret's place, without the scheme; NULL: none. Borrowed from the headers, or from
+ * parameters, which is filled where the secret stands in the query. */
 static const char *plain_value(const struct proof *p, const struct pairs *headers, const char *query,
 			       struct pairs *parameters)
 {
@@ -91,7 +92,7 @@ static enum proof_verdict basic_check(const struct proof *p, const struct proof_
 	return user && secret ? PROOF_GOOD : PROOF_WRONG;
 }
 
-/* Where the query carries the secret, *query; else the header. */
+/* Fills *query where the query carries the secret, else adds the header. */
 static void plain_make(const struct proof *p, const struct proof_secrets *s, const struct proof_request *request,
 		       struct pairs *headers, char **query)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proof, parts: how the files of the proof share the work. Only for the files of this folder.
+ * proof_internal: shared by the files of this folder; only for them.
  */
 #ifndef HELPDESK_PROOF_PROOF_INTERNAL_H
 #define HELPDESK_PROOF_PROOF_INTERNAL_H
@@ -16,12 +16,12 @@ struct hmac;
 struct proof_method {
 	const char *name;
 	bool needs_user, needs_secret, needs_name;
-	bool in_header, in_query; /* where the secret itself is shown */
-	const char *scheme;       /* that stands before it in Authorization; NULL: none */
-	const char *const *keys;  /* those of the hmac family that it takes, NULL-ended; NULL: none */
-	/* Of a method that signs; NULL with problems. */
+	bool in_header, in_query; /* where the secret stands */
+	const char *scheme;       /* the word before it in Authorization; NULL: none */
+	const char *const *keys;  /* the keys of hmac that the method takes, NULL-terminated; NULL: none */
+	/* For a method that signs. Returns NULL with errors in problems. */
 	struct hmac *(*compile)(const struct node *authenticate, struct problems *problems);
-	/* The method that asks for nothing has none of these; `make` is NULL in no other. */
+	/* All three are NULL for the method `none` and set for all others. */
 	bool (*is_present)(const struct proof *p, const struct pairs *headers, const char *query);
 	enum proof_verdict (*check)(const struct proof *p, const struct proof_secrets *s,
 				    const struct proof_request *request);
@@ -29,12 +29,12 @@ struct proof_method {
 		     struct pairs *headers, char **query);
 };
 
-extern const struct proof_method proof_hmac, proof_standard_webhooks; /* hmac.c; proof.c has the others */
+extern const struct proof_method proof_hmac, proof_standard_webhooks; /* in hmac.c; the others are in proof.c */
 
 struct proof {
 	const struct proof_method *ops;
-	struct proof_about about; /* borrows from the rest */
-	char *name;               /* of the header or the query parameter that carries the secret */
+	struct proof_about about; /* borrows from the other members */
+	char *name;               /* of the header or query parameter that carries the secret; NULL: none of its own */
 	struct hmac *hmac;        /* of a method that signs */
 };
 
@@ -61,22 +61,22 @@ struct pieces {
 	size_t n;
 };
 
-/* `signed`: what is signed. false with a problem at `at`. */
+/* Compiles `signed`. False with a problem at `at`. */
 bool pieces_compile_signed(const struct node *at, const char *text, struct pieces *ret, struct problems *problems);
-/* `format`: one {signature}, at most one {timestamp}, text between them. false with a problem at `at`. */
+/* Compiles `format`: one {signature}, at most one {timestamp}, text between them. False with a problem at `at`. */
 bool pieces_compile_format(const struct node *at, const char *text, struct pieces *ret, struct problems *problems);
 void pieces_done(struct pieces *p);
 bool pieces_have(const struct pieces *p, enum piece_kind kind);
 
 struct span {
-	const char *at; /* borrowed; NULL: the format has none */
+	const char *at; /* borrowed; NULL: the format has no such part */
 	size_t len;
 };
-/* Takes a header's value apart by a format, letters in either case and blanks passed over. false: it does not fit. */
+/* Parses a header's value by a format, without regard to case and blanks. False: it does not match. */
 bool pieces_match(const struct pieces *format, const char *value, struct span *ret_signature,
 		  struct span *ret_timestamp);
 
-/* ---- hmac: what a definition says of a signature (hmac_compile.c) ------------------------------------------------ */
+/* ---- hmac: the compiled keys of a signature (hmac_compile.c) ----------------------------------------------------- */
 
 enum hmac_encoding {
 	HMAC_HEX,
@@ -87,7 +87,7 @@ enum hmac_key {
 	HMAC_KEY_TEXT,
 	HMAC_KEY_HEX,
 	HMAC_KEY_BASE64,
-	HMAC_KEY_WHSEC, /* base64, "whsec_" may stand before it */
+	HMAC_KEY_WHSEC, /* base64, with or without "whsec_" before it */
 };
 
 enum hmac_unit {
@@ -96,7 +96,7 @@ enum hmac_unit {
 	HMAC_ISO,
 };
 
-/* Where the time of signing stands. */
+/* The place of the time of signing. */
 enum hmac_timestamp_in {
 	HMAC_TIMESTAMP_NONE,
 	HMAC_TIMESTAMP_IN_FORMAT,
@@ -114,19 +114,19 @@ struct hmac {
 	enum hmac_key key;
 	enum hmac_timestamp_in timestamp_in;
 	struct reference *timestamp; /* for header, query and body */
-	enum hmac_unit unit;         /* that we make; any is understood */
+	enum hmac_unit unit;         /* of times that we write; any is accepted */
 	int64_t tolerance_ms;
 };
 
-#define HMAC_SHOWN_MAX 4096 /* bytes of the header that is looked at; no signature is so long */
+#define HMAC_SHOWN_MAX 4096 /* bytes of a header that is parsed; no signature is this long */
 
 struct hmac *hmac_compile(const struct node *authenticate, struct problems *problems);
 struct hmac *hmac_compile_standard(const struct node *authenticate, struct problems *problems);
 void hmac_free(struct hmac *h); /* NULL allowed */
 
-/* The bytes of a signature, which the caller owns. -EINVAL: it is not in the encoding. */
+/* Decodes a signature. The caller owns the bytes. -EINVAL: not in the encoding. */
 int hmac_decode(const struct hmac *h, struct span shown, char **ret, size_t *ret_len) MUSTCHECK;
-/* The time of signing as it stands in header, query or body; NULL: nowhere there. The caller owns it. */
+/* Returns the time of signing from header, query or body as text; NULL: none there. The caller owns it. */
 char *hmac_timestamp(const struct hmac *h, const struct proof_request *request) MUSTCHECK;
 /* As proof_check_without_body. */
 enum proof_verdict hmac_check_without_body(const struct hmac *h, const struct proof_request *request);
