@@ -316,7 +316,8 @@ const char *json_text_member(const char *json, const char *name)
 
 /* ---- scenarios --------------------------------------------------------------------------------------------------- */
 
-/* The value of that name of an event, as scenario_step.events writes it. out: its memory, where it needs some. */
+/* Returns the value of that name of an event, in the form of scenario_step.events. out: memory for values that the
+ * event does not hold as text. */
 static const char *event_value(const struct event *e, const char *name, const char *want, char *out, size_t size)
 {
 	const struct {

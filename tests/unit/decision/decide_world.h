@@ -108,7 +108,7 @@ const char *json_text_member(const char *json, const char *name);
 #define SCENARIO_STEPS_MAX 8
 #define SCENARIO_EVENTS_MAX 4
 
-/* A webhook, and the decision that it must cause. */
+/* One webhook, and the decision that it must cause. */
 struct scenario_step {
 	const char *type; /* NULL: no more steps */
 	const char *conversation;

@@ -14,7 +14,7 @@ static const struct scenario scenarios[] = {
 			{"reopened", "c1", 600, JO, DECIDE_EVENTS,
 			 {"metric=reopened conversation in Gladly|Opened At=2026-11-21T16:10:00Z|Reopen Count=1|"
 			  "Closed At=-|late=960000|flag=true"}},
-			/* It has no address: it goes to those reached. */
+			/* The webhook has no address, so it goes to those reached. */
 			{"closed", "c1", 900, "'reason':'solved'", DECIDE_EVENTS,
 			 {"metric=closed conversation in Gladly|email=jo@example.com|Opened At=2026-11-21T16:10:00Z|"
 			  "Closed At=2026-11-21T16:15:00Z|Resolution Seconds=300|Total Seconds=900|Reopen Count=1|"
@@ -54,7 +54,7 @@ static void an_opening_makes_the_documented_event(void **unused)
 
 	(void)unused;
 	world_start(&w);
-	w.waits_ms = 700; /* a lookup */
+	w.waits_ms = 700; /* as for a lookup */
 	d = world_say(&w, s, "opened", "c1", 0, JO ",'channel':'chat','tags':['a','b'],'by':'customer','inbox':'7'");
 	assert_int_equal(d->result, DECIDE_EVENTS);
 	assert_null(d->detail);
@@ -89,7 +89,7 @@ static void an_opening_makes_the_documented_event(void **unused)
 	desk_close(&desk);
 }
 
-/* The times of an event are whole seconds, rounded down; the durations are what a reader of it computes from them. */
+/* Times of an event are whole seconds, rounded down. Durations are the differences of the shown times. */
 static void durations_are_the_differences_of_the_shown_times(void **unused)
 {
 	static const struct {
@@ -192,7 +192,7 @@ static void a_webhook_without_time_goes_by_its_receipt(void **unused)
 			"started conversation in Gladly", "jo@example.com");
 	assert_string_equal(d->events[0].unique_id, id);
 	assert_int_equal(d->events[0].time_ms, T0 + CLOCK_HOUR_MS);
-	/* The same where the address comes late. */
+	/* The same for a late address. */
 	(void)world_post(&w, s, "{'type':'opened','conversation':'c2'}");
 	event_unique_id(id, "gladly", "c2", TRANSITION_OPENED, false, 0, T0 + CLOCK_HOUR_MS + CLOCK_SECOND_MS,
 			"started conversation in Gladly", "jo@example.com");

@@ -41,7 +41,7 @@ static bool is_waiting(const struct world *w, const char *email)
 	return false;
 }
 
-/* The last event of each address has the flag as the ledger has it. */
+/* Checks that the last event of each address has the ledger's flag. */
 static void check_flags(const struct world *w, const char *what)
 {
 	static const char *const emails[] = {"jo@example.com", "al@example.org"};

@@ -72,7 +72,7 @@ static const struct scenario scenarios[] = {
 };
 
 /* clang-format on */
-/* Received at 17:00. */
+/* All webhooks are received at 17:00. */
 static void what_makes_an_old_conversation_known_is_backfill_at_a_change_desk(void **unused)
 {
 	static const struct {
@@ -90,7 +90,7 @@ static void what_makes_an_old_conversation_known_is_backfill_at_a_change_desk(vo
 	struct desk desk, patient;
 	struct source_policy *s = desk_open(&desk, "gladly", "created: /created\nclosed_at: /closed_at\n", NULL,
 					    "In_Gladly_Conversation");
-	/* A rule's `late` counts here, too. */
+	/* A rule's `late` counts too. */
 	struct source_policy *p =
 		desk_open(&patient, "patient", "created: /created\nclosed_at: /closed_at\n",
 			  "- {on: [opened, reopened, closed], send: told, late: never}\n", "In_Gladly_Conversation");
@@ -109,7 +109,7 @@ static void what_makes_an_old_conversation_known_is_backfill_at_a_change_desk(vo
 		assert_int_equal(world_say(&w, p, cases[i].type, id, 3599, more)->events_n, 1);
 		assert_false(w.last.events[0].backfill);
 	}
-	/* A closing of one that is held open, and a reopening of one that is known, are judged by their own time. */
+	/* A closing of an open conversation, and a reopening of a known one, are judged by their own time. */
 	(void)world_say(&w, s, "opened", "c9", 3599, JO);
 	assert_false(
 		world_say(&w, s, "closed", "c9", 3600, JO ",'closed_at':'2019-11-21T16:30:00Z'")->events[0].backfill);

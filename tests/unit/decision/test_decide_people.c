@@ -75,12 +75,12 @@ static void ignored_addresses_get_nothing(void **unused)
 	d = world_say(&w, s, "closed", "c1", 2, JO);
 	assert_int_equal(d->result, DECIDE_NOTHING);
 	assert_int_equal(d->events_n, 0);
-	/* One of two. */
+	/* One of two addresses is ignored. */
 	d = world_say(&w, s, "opened", "c2", 3, "'emails':['sam@acme.com','jo@example.com']");
 	assert_int_equal(d->result, DECIDE_EVENTS);
 	assert_int_equal(d->events_n, 1);
 	assert_string_equal(d->events[0].email, "jo@example.com");
-	/* Whom an opening reached gets the closing, whatever the list says by then. */
+	/* Those reached by an opening get the closing, whatever the list says by then. */
 	strings_add_words(&s->ignore_emails, "example.com");
 	d = world_say(&w, s, "closed", "c2", 4, "");
 	assert_int_equal(d->events_n, 1);
@@ -136,7 +136,7 @@ static void the_account_is_chosen_at_the_opening_and_kept(void **unused)
 	d = world_say(&w, s, "closed", "c1", 1, "'channel':'email'");
 	assert_string_equal(d->events[0].account, "other");
 	assert_int_equal(d->events[0].late_ms, 3);
-	d = world_say(&w, s, "reopened", "c1", 2, JO ",'channel':'email'"); /* chosen anew */
+	d = world_say(&w, s, "reopened", "c1", 2, JO ",'channel':'email'"); /* the account is chosen again */
 	assert_string_equal(d->events[0].account, "default");
 	assert_int_equal(d->reached.n, 1);
 	d = world_say(&w, s, "closed", "c1", 3, "'channel':'chat'");
@@ -145,7 +145,7 @@ static void the_account_is_chosen_at_the_opening_and_kept(void **unused)
 	d = world_say(&w, s, "opened", "c2", 4, JO ",'inbox':'7'");
 	assert_int_equal(d->result, DECIDE_IGNORED);
 	assert_string_equal(d->detail, "j***@example.com has no account");
-	s->accounts_n = 2; /* and none holds */
+	s->accounts_n = 2; /* no choice holds */
 	d = world_say(&w, s, "opened", "c3", 5, JO);
 	assert_int_equal(d->result, DECIDE_IGNORED);
 	world_end(&w);
@@ -194,7 +194,7 @@ static void a_closing_waits_for_an_account_that_is_gone(void **unused)
 	assert_string_equal(d->events[0].account, "other");
 	assert_string_equal(d->events[0].url, "");
 	assert_int_equal(d->events[0].late_ms, CLOCK_DAY_MS);
-	w.spare = &spare; /* this source does not name it any more, yet it is there */
+	w.spare = &spare; /* the account exists, but this source does not name it any more */
 	d = world_say(&w, s, "closed", "c2", 1, "");
 	assert_string_equal(d->events[0].url, "https://new.example.com");
 	world_end(&w);

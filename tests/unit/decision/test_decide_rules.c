@@ -16,7 +16,7 @@ static const struct scenario scenarios[] = {
 			 .ledger = "open, addressed, reached 0"},
 			{"identified", "c1", 11, JO, DECIDE_NOTHING},
 			{"closed", "c1", 12, JO, DECIDE_NOTHING, .detail = "its opening reached nobody"},
-			/* history of a dropped one */
+			/* history of a dropped conversation */
 			{"closed", "c1", 5, JO, DECIDE_NOTHING},
 			/* The closing of an unknown conversation may be dropped. */
 			{"closed", "c2", 12, JO ",'by':'agent'", DECIDE_DROPPED},
@@ -111,7 +111,7 @@ static void a_metric_that_cannot_be_named_fails_its_webhook_only(void **unused)
 	assert_int_equal(err.code, -EBADMSG);
 	assert_non_null(strstr(err.text, "Channel"));
 	assert_int_equal(w.last.events_n, 0);
-	/* Whom a conversation reached gets its end all the same. */
+	/* Those reached get the closing all the same. */
 	d = world_say(&w, s, "closed", "c1", 60, JO);
 	assert_int_equal(d->events_n, 1);
 	assert_string_equal(d->events[0].metric, "closed conversation in Gladly");

@@ -19,7 +19,7 @@ static void unique_id_is_the_documented_digest(void **unused)
 	char id[EVENT_UNIQUE_ID_LEN + 1];
 
 	(void)unused;
-	/* Computed apart: sha256 of the parts with NUL between them. */
+	/* Computed with another program: sha256 of the parts with NUL between them. */
 	event_unique_id(id, "gladly", "c-1", TRANSITION_CLOSED, true, TIME, 1, "closed conversation in Gladly",
 			"jo@example.com");
 	assert_string_equal(id, "698605e58732f1753d3ef2658ddecd4b");
@@ -51,7 +51,7 @@ static void unique_id_differs_with_every_part(void **unused)
 	for (int i = 0; i < 8; i++)
 		for (int j = 0; j < i; j++)
 			assert_string_not_equal(ids[i], ids[j]);
-	/* With a time, the receipt has no say: a second delivery makes the same id. */
+	/* With a time, the receipt does not matter: a second delivery makes the same id. */
 	event_unique_id(ids[1], "s", "c", TRANSITION_OPENED, true, 1, 999, "m", "e");
 	assert_string_equal(ids[0], ids[1]);
 }

@@ -12,22 +12,22 @@
 #include <cmocka.h>
 
 /*
- * Two clocks: signals with a time of the desk and signals without one, in one conversation, against a model that knows
- * what truly happened and nothing of marks.
+ * Signals dated by the desk and undated signals in one conversation, against a model that knows the true order of
+ * events and no marks.
  *
- * A history is a list of signals as they happened. The desk's clock is ahead or behind by one amount throughout a
- * history and may count in whole seconds; each signal is under way for a time of its own; some come a second time. The
- * right state in the end is that of the signal that happened last.
+ * A history is a list of signals in the order in which they happened. Throughout a history the desk's clock is ahead or
+ * behind by one amount and may count in whole seconds. Each signal has its own delay, and some arrive twice. The right
+ * state at the end is that of the signal that happened last.
  *
- * Nobody can tell which of two signals was first where one of them has no time and they passed each other on the way.
- * is_decidable() says which histories end without such a pair. Where clock and way together stay below nine seconds,
- * each of those must end right; all others are counted, and the counts are printed.
+ * Which of two signals was first is not known where one of them is undated and they overtook each other. is_decidable()
+ * tells whether a history ends without such a pair. Where the clock's difference and the delays together stay below
+ * nine seconds, each decidable history must end right. All others are counted, and the counts are printed.
  *
- * DESKBRIDGE_TEST_SEED=N repeats a run. A failure prints the seed of its history, and N may be that one.
+ * DESKBRIDGE_TEST_SEED=N repeats a run. A failure prints the seed of its history, which N may be.
  */
 
 #define HISTORIES 60000
-#define SIGNALS_MAX 12 /* with repeats fewer than LEDGER_TAKEN_MAX: the ledger forgets none of them */
+#define SIGNALS_MAX 12 /* with repeats fewer than LEDGER_TAKEN_MAX, so the ledger keeps all of them */
 #define ARRIVALS_MAX (2 * SIGNALS_MAX)
 #define PROMISE_MS (9 * CLOCK_SECOND_MS)
 #define T0 INT64_C(1764000000000)
@@ -55,16 +55,16 @@ struct arrival {
 	struct ledger_signal signal;
 	int64_t happened_ms;
 	int64_t under_way_ms;
-	bool repeat; /* of what came before: it says nothing new */
+	bool repeat; /* a repeat of an earlier signal */
 };
 
 struct history {
 	uint64_t seed;
 	int64_t skew_ms;  /* how far the desk's clock is ahead */
-	int64_t worst_ms; /* the longest way */
+	int64_t worst_ms; /* the longest delay */
 	struct arrival arrivals[ARRIVALS_MAX];
 	int n;
-	int newest; /* which arrival happened last; repeats aside */
+	int newest; /* the arrival that happened last, without repeats */
 };
 
 static bool opens(const struct ledger_signal *s)
@@ -100,8 +100,8 @@ static int by_receipt(const void *a, const void *b)
 	return x->happened_ms < y->happened_ms ? -1 : 1;
 }
 
-/* As they arrive, numbered. A dated signal may be delivered twice: the same bytes in a webhook of their own. One
- * without a time may be tried again from the store: the same webhook. */
+/* Makes the arrivals, numbered in their order. A dated signal may be delivered twice: the same bytes in another
+ * webhook. An undated one may be tried again from the store: the same webhook. */
 static void arrive(struct history *h)
 {
 	int n = h->n;
@@ -163,8 +163,8 @@ static bool is_promised(const struct history *h)
 	return llabs(h->skew_ms) + h->worst_ms < PROMISE_MS;
 }
 
-/* A desk that counts in seconds dates another signal like the last one: which was first it does not tell, and the same
- * kind twice is the same signal. */
+/* A desk that counts in seconds gives two signals the same time: their order is unknown, and two of the same kind are
+ * the same signal. */
 static bool is_second_shared(const struct history *h)
 {
 	const struct ledger_signal *last = &h->arrivals[h->newest].signal;
@@ -179,11 +179,11 @@ static bool is_second_shared(const struct history *h)
 	return false;
 }
 
-/* Whether what arrived tells which signal happened last. */
+/* True where the arrivals show which signal happened last. */
 static bool is_decidable(const struct history *h)
 {
 	const struct arrival *last = &h->arrivals[h->newest];
-	int64_t newest_before_ms = 0; /* that the desk gave */
+	int64_t newest_before_ms = 0; /* given by the desk */
 
 	if (is_second_shared(h))
 		return false;
@@ -230,7 +230,7 @@ static void print(const struct history *h)
 		}                                                                                      \
 	} while (0)
 
-/* What a person's profile is told: by transitions that are no history. */
+/* The flag of a person's profile, by transitions that are no history. */
 static void tell(bool *flag, const struct ledger_verdict *v)
 {
 	if (v->history || v->transition == TRANSITION_NONE)
@@ -238,7 +238,7 @@ static void tell(bool *flag, const struct ledger_verdict *v)
 	*flag = v->transition == TRANSITION_OPENED || v->transition == TRANSITION_REOPENED;
 }
 
-/* Plays it and returns whether the flag ends right. */
+/* Plays a history. Returns true where the flag ends right. */
 static bool play(const struct history *h)
 {
 	struct ledger_entry e = {0};
@@ -256,7 +256,7 @@ static bool play(const struct history *h)
 		DEMAND(h, flag == (e.state == LEDGER_OPEN));
 		DEMAND(h, !a->repeat || e.state == before.state);
 		DEMAND(h, !a->repeat || v.transition == TRANSITION_NONE);
-		/* The same webhook once more, from the store. */
+		/* The same webhook again, from the store. */
 		again = e;
 		ledger_apply(&again, &h->arrivals[roll((unsigned)i + 1)].signal, &change, &repeat);
 		DEMAND(h, repeat.transition == TRANSITION_NONE);
@@ -304,8 +304,8 @@ static void flags_end_right_where_clock_and_way_stay_below_nine_seconds(void **u
 	assert_true(promised > HISTORIES / 10);
 }
 
-/* In order of what happened. From some signal on our clock is an hour behind what it was, and the desk's too where it
- * is on the same machine. */
+/* Makes a history in the true order. From some signal on our clock is set back by an hour, and so is the desk's where
+ * it runs on the same machine. */
 static void set_back(struct history *h)
 {
 	int64_t hour = 3600 * CLOCK_SECOND_MS, received_ms = 0;
@@ -349,7 +349,7 @@ static void a_clock_set_back_by_an_hour_freezes_no_history_that_comes_in_order(v
 	assert_true(promised > HISTORIES / 10);
 }
 
-/* ---- cases of their own ------------------------------------------------------------------------------------------ */
+/* ---- single cases ------------------------------------------------------------------------------------------------ */
 
 struct step {
 	enum transition kind;
@@ -357,7 +357,7 @@ struct step {
 	double received;
 	enum ledger_state state; /* afterwards */
 	enum ledger_why why;
-	int64_t order; /* 0: as they stand */
+	int64_t order; /* 0: in this order */
 };
 
 #define NO (-1.0)
@@ -397,9 +397,9 @@ static void a_closing_in_the_second_of_a_reply_without_a_time_counts(void **unus
 static void a_closing_dated_by_a_slow_clock_counts(void **unused)
 {
 	(void)unused;
-	/* Two seconds later by a clock five seconds behind. */
+	/* Two seconds later, by a clock that is five seconds behind. */
 	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 97, 102, LEDGER_CLOSED, LEDGER_APPLIED});
-	/* The last that counts, and the first that is history. */
+	/* The oldest time that counts, and the newest that is history. */
 	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 90.001, 102, LEDGER_CLOSED, LEDGER_APPLIED});
 	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 90, 102, LEDGER_OPEN, LEDGER_HISTORY});
 }
@@ -407,7 +407,7 @@ static void a_closing_dated_by_a_slow_clock_counts(void **unused)
 static void the_cycle_ends_as_the_signal_without_a_time_says(void **unused)
 {
 	(void)unused;
-	/* 98 is older than 100, 100 came before the one received at 105, and 98 came after that. */
+	/* 98 is older than 100; 100 arrived before the one received at 105, and 98 after that. */
 	WALK({C, 100, 101, LEDGER_CLOSED, LEDGER_APPLIED}, {O, NO, 105, LEDGER_OPEN, LEDGER_APPLIED},
 	     {C, 98, 106, LEDGER_OPEN, LEDGER_HISTORY});
 	WALK({O, 100, 101, LEDGER_OPEN, LEDGER_APPLIED}, {C, NO, 105, LEDGER_CLOSED, LEDGER_APPLIED},
@@ -427,7 +427,7 @@ static void a_clock_far_ahead_freezes_nothing(void **unused)
 	WALK({O, 7300, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 101, 102, LEDGER_CLOSED, LEDGER_APPLIED});
 	WALK({O, 7300, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 99, 102, LEDGER_CLOSED, LEDGER_APPLIED},
 	     {R, 7302, 103, LEDGER_OPEN, LEDGER_APPLIED}, {C, 7303, 104, LEDGER_CLOSED, LEDGER_APPLIED});
-	/* On the border, where some are dated ten seconds ahead and some less. */
+	/* At the limit, where some are dated ten seconds ahead and some less. */
 	WALK({O, 115, 101, LEDGER_OPEN, LEDGER_APPLIED}, {C, 116, 108, LEDGER_CLOSED, LEDGER_APPLIED},
 	     {R, 124, 109, LEDGER_OPEN, LEDGER_APPLIED}, {C, 125, 116, LEDGER_CLOSED, LEDGER_APPLIED});
 }
@@ -435,39 +435,39 @@ static void a_clock_far_ahead_freezes_nothing(void **unused)
 static void a_clock_that_is_set_back_by_an_hour_freezes_nothing(void **unused)
 {
 	(void)unused;
-	/* Ours and the desk's, which is on the same machine and counts in seconds. */
+	/* Our clock and the desk's, which runs on the same machine and counts in seconds. */
 	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_APPLIED}, {C, 405, 405.9, LEDGER_CLOSED, LEDGER_APPLIED},
 	     {R, 406, 406.3, LEDGER_OPEN, LEDGER_APPLIED}, {C, 400, 406.5, LEDGER_OPEN, LEDGER_HISTORY});
-	/* Ours alone. */
+	/* Our clock alone. */
 	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_APPLIED}, {C, 4005, 405.9, LEDGER_CLOSED, LEDGER_APPLIED},
 	     {R, 4006, 406.3, LEDGER_OPEN, LEDGER_APPLIED});
-	/* Signals without a time, and both kinds. */
+	/* Undated signals, and both kinds. */
 	WALK({O, NO, 4000, LEDGER_OPEN, LEDGER_APPLIED}, {C, NO, 405, LEDGER_CLOSED, LEDGER_APPLIED},
 	     {R, NO, 406, LEDGER_OPEN, LEDGER_APPLIED});
 	WALK({O, NO, 4000, LEDGER_OPEN, LEDGER_APPLIED}, {C, 405, 406, LEDGER_CLOSED, LEDGER_APPLIED},
 	     {R, 420, 460, LEDGER_OPEN, LEDGER_APPLIED});
-	/* A reply without a time meets the desk's mark first: a closing by a slow clock counts all the same. */
+	/* An undated reply meets the desk's mark first: a closing by a slow clock still counts. */
 	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_APPLIED}, {O, NO, 405, LEDGER_OPEN, LEDGER_DUPLICATE},
 	     {C, 402, 407, LEDGER_CLOSED, LEDGER_APPLIED});
-	/* A signal that is dated long before its receipt is history still. */
+	/* A signal dated long before its receipt is still history. */
 	WALK({O, 4000, 4000.1, LEDGER_OPEN, LEDGER_APPLIED}, {C, 300, 405, LEDGER_OPEN, LEDGER_HISTORY});
 }
 
 static void what_was_received_before_is_history_where_a_later_one_was_taken(void **unused)
 {
 	(void)unused;
-	/* A webhook without a time that waited in the store, behind a dated one, a dated one by a slow clock, one
-	 * without a time, and an hour by a clock that was set back. */
+	/* An undated webhook that waited in the store, behind a dated one, a dated one by a slow clock, an undated one,
+	 * and an hour of a clock that was set back. */
 	WALK({O, 99, 99, LEDGER_OPEN, LEDGER_APPLIED, 1}, {C, 106, 107, LEDGER_CLOSED, LEDGER_APPLIED, 3},
 	     {R, NO, 105, LEDGER_CLOSED, LEDGER_HISTORY, 2});
 	WALK({O, 99, 99, LEDGER_OPEN, LEDGER_APPLIED, 1}, {C, 100, 107, LEDGER_CLOSED, LEDGER_APPLIED, 3},
 	     {R, NO, 105, LEDGER_CLOSED, LEDGER_HISTORY, 2});
 	WALK({O, NO, 99, LEDGER_OPEN, LEDGER_APPLIED, 1}, {C, NO, 107, LEDGER_CLOSED, LEDGER_APPLIED, 3},
 	     {R, NO, 105, LEDGER_CLOSED, LEDGER_HISTORY, 2});
-	/* One with a time, behind one without. */
+	/* A dated webhook behind an undated one. */
 	WALK({O, 99, 99, LEDGER_OPEN, LEDGER_APPLIED, 1}, {C, NO, 107, LEDGER_CLOSED, LEDGER_APPLIED, 3},
 	     {R, 104, 105, LEDGER_CLOSED, LEDGER_HISTORY, 2});
-	/* The later one is dated long before: it says nothing newer. */
+	/* The later one is dated long before: it is not newer. */
 	WALK({O, 80, 111, LEDGER_OPEN, LEDGER_APPLIED, 3}, {C, NO, 100, LEDGER_CLOSED, LEDGER_APPLIED, 2});
 }
 
@@ -477,7 +477,7 @@ static void two_webhooks_without_a_time_are_two_signals_though_received_together
 	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED, 1}, {C, NO, 100, LEDGER_CLOSED, LEDGER_APPLIED, 2},
 	     {O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED, 3}, {C, NO, 100, LEDGER_OPEN, LEDGER_DUPLICATE, 2},
 	     {O, NO, 100, LEDGER_OPEN, LEDGER_DUPLICATE, 3});
-	/* Nor is a time of the desk's the receipt of another. */
+	/* A time of the desk is not the receipt of another signal. */
 	WALK({O, NO, 100, LEDGER_OPEN, LEDGER_APPLIED}, {C, 100, 100.5, LEDGER_CLOSED, LEDGER_APPLIED},
 	     {O, 100, 101, LEDGER_OPEN, LEDGER_APPLIED});
 }
@@ -501,7 +501,7 @@ static void settle_puts_two_signals_in_the_same_order(void **unused)
 {
 	static const struct {
 		double dated[2], received[2];
-		bool older[2]; /* the first than the second, and the other way round */
+		bool older[2]; /* whether the first is older than the second, and the reverse */
 	} cases[] = {
 		{{100, 101}, {102, 101}, {true, false}}, {{100, 100}, {101, 102}, {false, false}},
 		{{NO, NO}, {100, 101}, {true, false}},   {{NO, 97}, {100, 102}, {true, false}},

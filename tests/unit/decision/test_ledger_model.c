@@ -10,13 +10,13 @@
 #include <cmocka.h>
 
 /*
- * Random histories of a desk that dates all its webhooks, in any order of arrival, with repeats and a clock that is a
- * little ahead of ours, against a model that knows nothing but "the newest time counts". A failure names its seed; the
- * same seed makes the same history. Signals without a time and greater differences: test_ledger_clocks.c.
+ * Random histories of a desk that dates all its webhooks, in any order of arrival, with repeats and a clock slightly
+ * ahead of ours, against a model that only knows "the newest time counts". A failure prints its seed, which makes the
+ * same history again. Undated signals and larger differences of the clocks: test_ledger_clocks.c.
  */
 
 #define HISTORIES 10000 /* for each kind of desk */
-#define SIGNALS_MAX 24  /* less than LEDGER_TAKEN_MAX: the ledger forgets none of them */
+#define SIGNALS_MAX 24  /* less than LEDGER_TAKEN_MAX, so the ledger keeps all of them */
 #define ARRIVALS_MAX (2 * SIGNALS_MAX)
 #define T0 INT64_C(1764000000000)
 
@@ -53,7 +53,7 @@ static int model_find(const struct model *m, const struct ledger_signal *s)
 	return -1;
 }
 
-/* Returns the index of the signal among those seen, -1 for one that says nothing of opening or closing. */
+/* Returns the index of the signal among those seen; -1 for a mere address. */
 static int model_apply(struct model *m, const struct ledger_signal *s)
 {
 	int i = model_find(m, s);
@@ -97,7 +97,7 @@ static int make_history(struct ledger_signal *to, bool skewed)
 	return n;
 }
 
-/* In any order; every third signal comes a second time, somewhere. Received one after the other. */
+/* Any order; every third signal arrives a second time, at a random place. Each has its own receipt. */
 static int make_arrivals(const struct ledger_signal *history, int n, bool skewed, struct ledger_signal *to)
 {
 	int64_t now = skewed ? T0 : T0 + 1000;
@@ -120,7 +120,7 @@ static int make_arrivals(const struct ledger_signal *history, int n, bool skewed
 	return arrivals;
 }
 
-/* The last word has the newest signal, where there is only one. */
+/* The newest signal decides, where there is only one. */
 static void check_last_word(const struct model *m, const struct ledger_entry *e, uint64_t seed)
 {
 	int arrival = m->seen_n, newest = -1, as_new = 0;
@@ -143,7 +143,7 @@ static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
 	struct ledger_signal history[SIGNALS_MAX], arrivals[ARRIVALS_MAX];
 	struct ledger_entry e = {0};
 	struct model m = {0};
-	enum ledger_state told = LEDGER_UNKNOWN; /* what the transitions so far say, history aside */
+	enum ledger_state told = LEDGER_UNKNOWN; /* the state by the transitions until now, without history */
 	int n, arrival;
 
 	dice = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
@@ -166,7 +166,7 @@ static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
 		       (e.state == LEDGER_OPEN && (before.state != LEDGER_OPEN || (e.addressed && !before.addressed))));
 		DEMAND(v.forgets_reached == (before.state == LEDGER_CLOSED && e.state == LEDGER_OPEN));
 
-		/* Each kind and time makes at most one transition, and the repeat changes nothing. */
+		/* Each kind and time makes at most one transition, and a repeat changes nothing. */
 		if (i >= 0 && v.transition != TRANSITION_NONE)
 			DEMAND(++m.transitions[i] == 1);
 		again = e;
@@ -174,13 +174,13 @@ static void play(uint64_t seed, const struct ledger_policy *p, bool skewed)
 		DEMAND(repeat.transition == TRANSITION_NONE);
 		DEMAND(memcmp(&again, &e, sizeof(e)) == 0);
 
-		/* What a state desk says too late is not told; what a change desk says is, as history. */
+		/* A late signal of a state desk makes no transition; one of a change desk makes history. */
 		if (p->reports_state)
 			DEMAND(!v.history || v.transition == TRANSITION_NONE);
 		else if (was_older && was_new && v.why != LEDGER_LATE_ADDRESS)
 			DEMAND(v.history && v.transition == s->kind && v.backfill && !v.opens);
 
-		/* Openings and closings that are told alternate. */
+		/* Openings and closings alternate, without history. */
 		if (v.transition == TRANSITION_NONE || v.history || v.why == LEDGER_LATE_ADDRESS)
 			continue;
 		if (v.opens)

@@ -25,7 +25,7 @@ static struct rules *compiled(const char *list)
 	return compiled_both(list, NULL);
 }
 
-/* What the rules make of a transition with these properties. The caller ends it. */
+/* Runs the rules on a transition with these properties. The caller frees the drafts. */
 static struct drafts run(const struct rules *r, enum transition t, const char *properties, bool must_send)
 {
 	struct json_object *o = with_json(properties);
@@ -42,7 +42,7 @@ static struct drafts run(const struct rules *r, enum transition t, const char *p
 	return drafts;
 }
 
-/* "a|b" of the metrics, then "!reason" where it was dropped, "?" where it failed. */
+/* Returns the metrics as "a|b", then "!reason" after a drop, "?" after a failure. */
 static void assert_sends_as(const struct rules *r, enum transition t, const char *properties, bool must_send,
 			    const char *expected)
 {
@@ -240,7 +240,7 @@ static void value_and_late_are_the_drafts_own(void **state)
 	}
 }
 
-/* One draft: "properties profile value late", as JSON, a number or -, and milliseconds. */
+/* Returns one draft as "properties profile value late": JSON, a number or -, and milliseconds. */
 static void assert_merged(const char *list, const char *properties, const char *expected, const char *rules)
 {
 	struct rules *r = compiled(list);
@@ -265,7 +265,7 @@ static void rules_with_one_metric_make_one_event(void **state)
 	assert_merged("rules:\n- default\n- {on: closed, send: \"closed conversation in {label}\","
 		      " properties: {Reason: solved}, profile: {Seen: true}, value: 3, late: 2h}\n",
 		      "{}", "{\"Reason\":\"solved\"} {\"Seen\":true} 3 7200000", "shipped and rules[1]");
-	/* By key; the later one's counts, a list as a whole. */
+	/* Merged by key; the later value counts, a list as a whole. */
 	assert_merged("rules:\n"
 		      "- {on: closed, send: \"closed conversation in Gladly\", properties: {A: one, B: [x, y], C: 1},"
 		      " profile: {P: first, Q: 1}, value: 1, late: 1h}\n"
@@ -315,7 +315,7 @@ static void what_rules_add_to_one_event_is_bounded(void **state)
 	for (unsigned i = 0; i < 6; i++)
 		add_rule(&yaml, i % 2 == 0 ? "{Letter}" : "x", i * 50);
 	add_rule(&yaml, "y", 1000);
-	/* Which metrics are the same, only the webhook tells: what is too much then is left out, and told. */
+	/* Metrics that become the same only for a webhook: the excess is left out and reported then. */
 	r = compiled(yaml.data);
 	d = run(r, TRANSITION_CLOSED, "{\"Letter\": \"x\"}", false);
 	assert_int_equal(d.n, 3);
@@ -324,7 +324,7 @@ static void what_rules_add_to_one_event_is_bounded(void **state)
 	assert_non_null(strstr(d.failed.text, "\"x\""));
 	drafts_done(&d);
 	rules_free(r);
-	/* Of the same words it can be told before. */
+	/* Metrics with the same text are checked when compiled. */
 	buf_clear(&yaml);
 	buf_adds(&yaml, "rules:\n- default\n");
 	for (unsigned i = 0; i < 6; i++)
@@ -480,7 +480,7 @@ static void what_never_has_an_effect_gets_a_warning(void **state)
 	} cases[] = {
 		{"[default, {on: reopened, drop: quiet}, {on: reopened, send: x}]", 1},
 		{"[default, {drop: rest}, {on: [opened, reopened], send: x}]", 1},
-		{"[default, {drop: rest}, {send: x}]", 0}, /* closings with someone to reach come there */
+		{"[default, {drop: rest}, {send: x}]", 0}, /* closings with someone to reach get there */
 		{"[default, {when: {Team: a}, drop: rest}, {on: opened, send: x}]", 0},
 		{"[{on: [opened, closed], send: x}, {on: reopened, drop: q}, default]", 1},
 		{"[default, {send: x, properties: {Conversation URL: \"https://x.example/{Team}\"}}]", 0},
@@ -505,7 +505,7 @@ static void what_never_has_an_effect_gets_a_warning(void **state)
 	}
 }
 
-/* As the definition's own: values are encoded, what is no URL is left out, and explain says why. */
+/* As the definition's URL: values are encoded, a value that is no URL is left out, and explain gives the reason. */
 static void a_link_of_a_rule_is_a_url_or_left_out(void **state)
 {
 	static const struct {

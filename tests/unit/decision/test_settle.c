@@ -30,7 +30,7 @@ struct said {
 	bool held;
 };
 
-/* The number is the place in the row, from 1 on. */
+/* The signal's number is its place in the row, from 1. */
 static struct ledger_signal signal_of(const struct said *a, int64_t order)
 {
 	return (struct ledger_signal){
@@ -46,7 +46,7 @@ static struct ledger_signal signal_of(const struct said *a, int64_t order)
 struct row {
 	const char *what;
 	struct said said[ROW_MAX];
-	size_t self; /* which of these, from 1 on */
+	size_t self; /* the number of the signal in question */
 	int64_t now;
 	enum settle_verdict verdict;
 	int64_t until;                      /* held only */
@@ -151,7 +151,7 @@ static void the_rule_row_by_row(void **unused)
 	}
 }
 
-/* What is over takes its time as seen: an older one that comes after it is history. */
+/* An ended signal advances the marks: an older one that comes after it is history. */
 static void what_is_over_advances_the_marks(void **unused)
 {
 	const struct said closed = {CLOSED, 10 * S}, reopened = {REOPENED, 20 * S};

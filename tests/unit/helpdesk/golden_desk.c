@@ -67,7 +67,7 @@ static void add_copy(struct json_object *to, const struct node *from, const char
 		json_object_object_add(to, key, tree_of(n));
 }
 
-/* The secrets under the names that the method gives them. */
+/* Writes the secrets under the method's names. */
 static struct json_object *authenticate_of(const struct golden *g, const struct node *settings)
 {
 	const struct node *own = node_get(settings, "authenticate"), *secrets = node_get(settings, "secrets");
@@ -137,7 +137,7 @@ static struct generation *load(const struct golden *g, const struct node *settin
 
 /* ---- the case ---------------------------------------------------------------------------------------------------- */
 
-/* What the preset, or the file's own definition, says of the proof, with the source's over it. */
+/* Returns `authenticate` of the preset or of the file's own definition, with the source's over it. */
 static struct node *authenticate_as_it_counts(struct golden *g, const struct node *settings, const char *dir)
 {
 	const struct node *own = node_get(settings, "authenticate");

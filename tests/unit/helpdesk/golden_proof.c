@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "intake/intake_submission.h"
 
-/* What is shown to the proof in the place of what came. */
+/* A variant of the received request. */
 struct shown {
 	const struct pairs *headers;
 	const char *query;
@@ -37,7 +37,7 @@ static void expect(struct golden *g, const char *what, const struct shown *s, en
 	golden_text(g, member, proof_verdict_name(expected), proof_verdict_name(v));
 }
 
-/* ---- refusals that every desk owes ------------------------------------------------------------------------------- */
+/* ---- refusals of every desk -------------------------------------------------------------------------------------- */
 
 static bool is_signed(const struct golden *g)
 {
@@ -46,7 +46,7 @@ static bool is_signed(const struct golden *g)
 	return text_is(method, "hmac") || text_is(method, "standard-webhooks");
 }
 
-/* Another letter of the same alphabet: of hexadecimal digits, of base64, of text. */
+/* Returns another letter of the same alphabet: of hexadecimal digits, of base64, of text. */
 static char other(char c)
 {
 	if (isdigit((unsigned char)c))

@@ -43,7 +43,7 @@ static void the_least_definition_has_defaults(void **state)
 	definition_free(d);
 }
 
-/* Every mistake is an error that says what to do, at the line where it was made (all append to five lines). */
+/* Every mistake is an error with advice, at its line. Each text is appended to five lines. */
 static void mistakes_are_told_with_their_place(void **state)
 {
 	static const struct {
@@ -237,7 +237,7 @@ struct mistake {
 	unsigned line, column;
 };
 
-/* Each is one error of the definition, at that place. */
+/* Each makes one error of the definition, at that place. */
 static void assert_told_at(const struct mistake *cases, size_t n, const char *says)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -382,7 +382,7 @@ static void a_definition_holds_no_secret(void **state)
 	assert_problem(&p, "holds no secret");
 }
 
-/* What conversation_url becomes with that `with`. */
+/* Returns conversation_url with that `with`. */
 static void assert_chosen(const char *parameters, const char *with, const char *url)
 {
 	CLEANUP(mem_freep)
@@ -442,7 +442,7 @@ static void wrong_choices_are_told(void **state)
 	}
 }
 
-/* After a wrong choice the names are there all the same: the definition's own lines are not to blame. */
+/* After a wrong choice the names still exist: the definition's lines have no error. */
 static void a_wrong_choice_is_the_only_error(void **state)
 {
 	CLEANUP(node_freep)
@@ -596,7 +596,7 @@ static void looking_at_a_definition_shows_its_own_base_url(void **state)
 	definition_free(d);
 	d = definition_read(open, NULL, &p);
 	assert_no_problem(&p);
-	assert_null(definition_about(d)->base_url); /* only a source tells the parameter */
+	assert_null(definition_about(d)->base_url); /* only a source sets the parameter */
 	definition_free(d);
 }
 
@@ -638,7 +638,7 @@ static void a_base_url_that_is_none_is_told(void **state)
 	assert_problem(&p, "without blanks, not \"https://https://desk.example.desk.example\"");
 }
 
-/* ---- what else there is ------------------------------------------------------------------------------------------ */
+/* ---- the rest ---------------------------------------------------------------------------------------------------- */
 
 static void what_an_operator_pastes_may_differ_by_transition(void **state)
 {
@@ -656,7 +656,7 @@ static void what_an_operator_pastes_may_differ_by_transition(void **state)
 	definition_free(each);
 }
 
-/* A list, or the text that it was before: its sentences are told apart by where lines end. */
+/* A list, or a text, whose sentences are separated by line ends. */
 static void facts_that_nobody_confirms_are_counted(void **state)
 {
 	static const struct {

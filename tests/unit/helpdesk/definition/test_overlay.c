@@ -5,7 +5,7 @@
 
 #include "helpdesk/parse/parsed_webhook.h"
 
-/* A preset: its matchers are mappings but for `closed`. */
+/* A preset. Its matchers are mappings, except `closed`. */
 #define PRESET                                                                        \
 	"label: Desk\n"                                                               \
 	"authenticate: {method: hmac, header: X-Signature, algorithm: sha1}\n"        \
@@ -25,7 +25,7 @@
 	"challenge: {when: {/type: trial, /secret: {exists: false}}}\n"               \
 	"paste: {opened: a, closed: b}\n"
 
-/* The preset with `own` laid over it; problems are the caller's. */
+/* Merges `own` over the preset; the caller owns problems. */
 static struct node *laid_over(const char *own, struct problems *problems)
 {
 	CLEANUP(node_freep) struct node *preset = with_yaml(PRESET), *over = NULL;
@@ -37,7 +37,7 @@ static struct node *laid_over(const char *own, struct problems *problems)
 static void conditions_that_stay_are_told_at_the_key(void **state)
 {
 	static const struct {
-		const char *own, *kept; /* NULL: nothing is told */
+		const char *own, *kept; /* NULL: no notice */
 		unsigned line, column;
 		const char *key;
 	} cases[] = {
@@ -49,11 +49,11 @@ static void conditions_that_stay_are_told_at_the_key(void **state)
 		{"ping: {/kind: ping}", "/type: ping", 1, 1, "ping"},
 		{"identified: {/kind: merged}", "/type: merged", 1, 1, "identified"},
 		{"challenge:\n  when: {/type: try}", "/secret: {exists: false}", 2, 3, "when"},
-		/* All of the preset's are replaced. */
+		/* All conditions of the preset are replaced. */
 		{"ping: {/type: pong}", NULL, 0, 0, NULL},
 		{"opened: {/type: made, /status: open}", NULL, 0, 0, NULL},
 		{"opened: {/type: made, /status: {exists: false, not: done}, /more: x}", NULL, 0, 0, NULL},
-		/* A list replaces, and is replaced. */
+		/* A list replaces a mapping, and a mapping a list. */
 		{"opened: [{/type: made}]", NULL, 0, 0, NULL},
 		{"closed: {/type: over}", NULL, 0, 0, NULL},
 		{"reopened: ~", NULL, 0, 0, NULL},
@@ -108,16 +108,16 @@ static void many_conditions_are_cut(void **state)
 	problems_done(&p);
 }
 
-/* As YAML's short form: what both together say below a key, "" for nothing. */
+/* Returns the merged node at a key in YAML's flow style; "": none. */
 static void what_is_laid_over_what(void **state)
 {
 	static const struct {
 		const char *own;
-		const char *path[3]; /* where to look */
-		const char *text;    /* of a scalar; NULL: there is nothing */
-		int members;         /* of a mapping; -1: not looked at */
+		const char *path[3]; /* the path of the node */
+		const char *text;    /* of a scalar; NULL: no node */
+		int members;         /* of a mapping; -1: not checked */
 	} cases[] = {
-		/* Nothing takes away. */
+		/* ~ removes. */
 		{"reopened: ~", {"reopened"}, NULL, -1},
 		{"ping:", {"ping"}, NULL, -1},
 		{"delivery: ~", {"delivery"}, NULL, -1},
@@ -133,7 +133,7 @@ static void what_is_laid_over_what(void **state)
 		 3},
 		{"authenticate: {header: X-Other}", {"authenticate", "algorithm"}, "sha1", -1},
 		{"authenticate: {method: hmac, header: X-Other}", {"authenticate", "algorithm"}, "sha1", -1},
-		/* As a whole. */
+		/* Replaced as a whole. */
 		{"authenticate: {method: bearer}", {"authenticate"}, NULL, 1},
 		{"attributes: {Channel: {/kind: {a: chat}}}", {"attributes", "Channel"}, NULL, 1},
 		{"attributes: {Channel: /kind}", {"attributes", "Channel"}, "/kind", -1},
@@ -161,7 +161,7 @@ static void what_is_laid_over_what(void **state)
 	}
 }
 
-/* Nothing where the preset has nothing is the mistake that it would be anywhere, and so is what a definition needs. */
+/* A ~ where the preset has nothing is an error as anywhere, and so is one for a required key. */
 static void nothing_is_a_mistake_where_it_takes_nothing_away(void **state)
 {
 	static const struct {

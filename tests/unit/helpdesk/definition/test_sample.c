@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One sample: how it may be written, and how values of one's own take their places in it.
+ * One sample: its forms, and setting its values.
  */
 #include <config.h>
 
@@ -70,7 +70,7 @@ static void headers_and_query_stand_beside_the_body(void **state)
 	sample_done(&copy);
 }
 
-/* A desk may have a member of that name: only beside headers, query or says it is the body. */
+/* A desk may have a member "body": it is the sample's body only together with headers, query or says. */
 static void a_member_called_body_alone_is_the_desks(void **state)
 {
 	struct sample s = compiled("{body: {id: 1}, event: x}", BODY_JSON);
@@ -114,7 +114,7 @@ static void mistakes_are_told(void **state)
 	}
 }
 
-/* Each form, what becomes of it, and how much of now it can hold. */
+/* Each format, the text for now, and the precision that it keeps. */
 static void a_time_is_written_as_the_sample_writes_it(void **state)
 {
 	static const struct {

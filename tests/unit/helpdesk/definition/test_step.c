@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The steps of a lookup: what a definition may write, and the walk over them. */
+/* The steps of a lookup: a definition's keys, and the walk over the steps. */
 #include <config.h>
 
 #include "fixtures/with_definition.h"
@@ -30,7 +30,7 @@ static struct lookup_plan *asking(const struct definition *d, const char *body, 
 	return q;
 }
 
-/* The next URL; NULL at the end. The caller owns it. */
+/* Returns the next URL; NULL at the end. The caller owns it. */
 static char *next(struct lookup_plan *q, struct pairs *headers)
 {
 	struct pairs own = {0};
@@ -78,7 +78,7 @@ static void a_step_is_passed_over_where_its_condition_does_not_hold(void **state
 	} cases[] = {
 		{"{\"id\":1,\"kind\":\"thread\"}", "https://x/threads/1", "{\"contact\":7}", "https://x/contacts/7"},
 		{"{\"id\":1,\"kind\":\"ticket\"}", "https://x/tickets/1", "{\"who\":8}", "https://x/contacts/8"},
-		/* A visitor is nobody that could be asked for: it ends without an address, and without a complaint. */
+		/* A visitor has no customer id: the walk ends without an address and without an error. */
 		{"{\"id\":1,\"kind\":\"thread\"}", "https://x/threads/1", "{\"contact\":\"V-7\"}", NULL},
 		{"{\"id\":1,\"kind\":\"thread\"}", "https://x/threads/1", "{\"contact\":null}", NULL},
 	};
@@ -181,7 +181,7 @@ static void a_condition_may_ask_for_a_parameter_a_header_or_the_query(void **sta
 	}
 }
 
-/* ---- what is learnt ---------------------------------------------------------------------------------------------- */
+/* ---- values of answers ------------------------------------------------------------------------------------------- */
 
 static void the_first_place_that_finds_something_counts_and_stays(void **state)
 {
@@ -208,7 +208,7 @@ static void the_first_place_that_finds_something_counts_and_stays(void **state)
 	definition_free(d);
 }
 
-/* As an attribute would hold it; cut between letters. */
+/* As in an attribute: cut between letters. */
 static void what_is_taken_is_cut_to_an_attribute_s_length(void **state)
 {
 	struct definition *d =
@@ -292,7 +292,7 @@ static void mistakes_are_told_at_their_place(void **state)
 		const char *step, *says;
 	} cases[] = {
 		{"when: {nmaes: \"on\"}, emails: /e", "nmaes"},
-		{"when: {own: x}, take: {own: /e}", "own"}, /* its own name is not there yet */
+		{"when: {own: x}, take: {own: /e}", "own"}, /* its own name does not exist yet */
 		{"when: on, emails: /e", "expected a mapping"},
 		{"emails: header:X", "JSON Pointer into the answer"},
 		{"take: {a: [/a, b]}", "JSON Pointer into the answer"},

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "helpdesk/expr/body.h"
 
-/* How a definition's `body` is understood; problems go to p. */
+/* Compiles a definition's `body`; problems go to p. */
 static enum body_form form_of(const char *yaml, struct problems *p)
 {
 	CLEANUP(node_freep) struct node *n = with_yaml(yaml);
@@ -65,7 +65,7 @@ static void assert_reads(enum body_form f, const char *text, const char *expecte
 	CLEANUP(json_putp) struct json_object *o = NULL;
 	struct err e;
 
-	/* No NUL behind it: what is read is the length that is given. */
+	/* The text has no NUL behind it: only the given length may be read. */
 	memcpy(exact, text, strlen(text));
 	exact = mem_grow(exact, strlen(text) > 0 ? strlen(text) : 1, 1);
 	if (body_read(f, exact, strlen(text), &o, NULL, &e) < 0)

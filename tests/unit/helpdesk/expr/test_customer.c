@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "helpdesk/expr/customer.h"
 
-/* All that was read, with a blank between, and then "!" and how many were refused for each reason. The caller owns it.
+/* Returns the addresses with a blank between them, then "!" and the number refused for each reason. The caller owns it.
  */
 static char *told(const struct addresses *a)
 {
@@ -122,7 +122,7 @@ static void the_first_of_each_reason_is_kept_masked(void **state)
 	addresses_done(&copy);
 }
 
-/* Texts that would take hours if each part were looked for from the beginning. */
+/* Texts that would take hours if the search for each part began at the start. */
 static void a_huge_text_takes_one_way_through(void **state)
 {
 	static const char *const pieces[] = {"a,", "\"", "<", "a<", "\"a,", "@,", ";", "a@b.de,", "<>", "a,\"<"};

@@ -102,7 +102,7 @@ static void everything_else_is_no_address(void **state)
 		"jo\xff@example.com",
 		"jo\xc2\xa0@example.com",
 		"jo\xe2\x80\x8b@example.com",
-		"\xef\xbf\xbd@example.com", /* U+FFFD: a letter that could not be read */
+		"\xef\xbf\xbd@example.com", /* U+FFFD: an unreadable letter */
 		"jo@ex\xef\xbf\xbdmple.com",
 		"jo\r\nbcc:x@example.com",
 		"null",
@@ -173,7 +173,7 @@ static void a_text_that_is_no_address_has_a_reason(void **state)
 		{"jo doe@example.com", EMAIL_BAD_CHARACTER},
 		{"jo@[127.0.0.1]", EMAIL_BAD_CHARACTER},
 		{"\"jo\"@example.com", EMAIL_BAD_CHARACTER},
-		{"jo@example.com, al@example.com", EMAIL_BAD_CHARACTER}, /* addresses_add() takes them apart */
+		{"jo@example.com, al@example.com", EMAIL_BAD_CHARACTER}, /* addresses_add() splits them */
 		{"j\u200bo@example.com", EMAIL_BAD_CHARACTER},
 		{"jo\xff@example.com", EMAIL_BAD_CHARACTER},
 		{"Jo <jo@example.com", EMAIL_BAD_BRACKETS},

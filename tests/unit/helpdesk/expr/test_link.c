@@ -45,7 +45,7 @@ static void only_what_may_not_stand_in_a_url_is_encoded(void **state)
 		if (link_make(cases[i].text, &link, &e) != 0)
 			fail_msg("%s: %s", cases[i].text, e.text);
 		assert_string_equal(link, cases[i].link);
-		assert_int_equal(link_make(link, &again, &e), 0); /* a link is one already */
+		assert_int_equal(link_make(link, &again, &e), 0); /* a link is a link already */
 		assert_string_equal(again, link);
 	}
 }
@@ -92,7 +92,7 @@ static void hosts_are_as_the_dns_has_them(void **state)
 		{"2001:db8::1", NULL},
 		{"[192.0.2.1]", NULL},
 		{"\u2100.example", NULL}, /* a/c in one letter */
-		/* Without the letter that no name may have, each would be the name of another host. */
+		/* Without the invalid letter, each would be the name of another host. */
 		{"a\u2100b.example", NULL},
 		{"desk.example\uff0f\u00fc.example", NULL}, /* a wide "/" */
 		{"desk.example\uff20evil.example", NULL},   /* a wide "@" */
@@ -178,7 +178,7 @@ static void a_link_is_whole_or_none(void **state)
 	text[LINK_MAX] = 'a';
 	assert_int_equal(link_make(text, &link, &e), -EMSGSIZE);
 	assert_string_equal(e.text, "a URL of more than 4096 bytes");
-	text[LINK_MAX] = '\0'; /* a blank at the end is none of the URL */
+	text[LINK_MAX] = '\0'; /* a blank at the end is no part of the URL */
 	assert_int_equal(link_make(text, &link, &e), 0);
 }
 

@@ -81,7 +81,7 @@ static void a_parenthesis_alone_is_refused(void **state)
 			fail_msg("%s", patterns[i]);
 }
 
-/* "(.*)(.*)\\1" held the pipeline for ever. */
+/* "(.*)(.*)\\1" blocked the pipeline for ever. */
 static void back_references_are_refused(void **state)
 {
 	static const char *const patterns[] = {"(.*)(.*)\\1", "(a)\\1", "\\1", "(a)[\\]\\9", "([[:alpha:]])[[.-.]]\\1"};
@@ -94,7 +94,7 @@ static void back_references_are_refused(void **state)
 			fail_msg("%s", patterns[i]);
 }
 
-/* The C library takes "\\d" without a word, and it finds neither a digit nor the letter. */
+/* The C library accepts "\\d" silently and finds neither a digit nor the letter. */
 static void what_other_expressions_know_is_told_with_what_to_write(void **state)
 {
 	static const struct {
@@ -125,7 +125,7 @@ static void what_other_expressions_know_is_told_with_what_to_write(void **state)
 			fail_msg("%s: %s", table[i].pattern, e.text);
 }
 
-/* The fuzzer found the first: regcomp took a gigabyte. */
+/* The fuzzer found the first one: regcomp took a gigabyte. */
 static void repetitions_of_repetitions_are_not(void **state)
 {
 	struct pattern *p;
@@ -250,7 +250,7 @@ static void a_pattern_is_found_where_the_c_library_finds_it(void **state)
 	}
 }
 
-/* Each letter of the text leads the C library to a state that it has not seen before. */
+/* Each letter of the text takes the C library to a new state. */
 static void a_pattern_that_explodes_costs_little_on_any_text(void **state)
 {
 	static const char *const patterns[] = {

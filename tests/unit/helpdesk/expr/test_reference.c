@@ -14,7 +14,7 @@ static const char body[] =
 	" \"emails\": [{\"a\": \"x@y.z\", \"main\": false}, {\"b\": 1}, {\"a\": \"p@q.r\", \"main\": true}],"
 	" \"tags\": [\"one\", \"two\"], \"0\": \"zero\", \"by\": {\"k\": {\"v\": 1}, \"l\": {\"v\": 2}}}";
 
-/* Everything that r finds, as text with bars between. */
+/* Returns all values of r as text, with bars between. */
 static char *found(const char *reference, const struct eval_context *s)
 {
 	struct reference *r;
@@ -130,7 +130,7 @@ static void headers_and_query_are_found_by_name(void **state)
 	assert_string_equal(two, "\"1\"|\"2\"");
 	decoded = found("query:name", &s);
 	assert_string_equal(decoded, "\"J\u00f6 B\"");
-	odd = found("header:X-Odd", &s); /* not UTF-8: as absent */
+	odd = found("header:X-Odd", &s); /* not UTF-8: counts as absent */
 	assert_string_equal(odd, "");
 	exact = found("query:missing", &s);
 	assert_string_equal(exact, "");
@@ -280,7 +280,7 @@ static void parallel_values_stay_beside_each_other(void **state)
 	assert_int_equal(reference_compile("/emails/*/a", REFERENCE_NO_NAMES, &a, NULL), 0);
 	assert_int_equal(reference_compile("/emails/*/main", REFERENCE_NO_NAMES, &main_mark, NULL), 0);
 	reference_sibling_values(a, main_mark, &s, &v, &marks);
-	assert_int_equal(v.n, 2); /* the element between them has no address: it must not shift the marks */
+	assert_int_equal(v.n, 2); /* the element between has no address and must not shift the marks */
 	assert_int_equal(marks.n, 2);
 	assert_false(json_object_get_boolean(marks.items[0]));
 	assert_true(json_object_get_boolean(marks.items[1]));
@@ -430,7 +430,7 @@ static void only_pointers_of_one_top_stand_beside_each_other(void **state)
 	}
 }
 
-/* What is text in the context is not copied; all else is the caller's. */
+/* A text of the context is not copied; the caller owns any other result. */
 static void looking_borrows_what_is_text(void **state)
 {
 	static const struct {
@@ -476,7 +476,7 @@ static void looking_borrows_what_is_text(void **state)
 	}
 }
 
-/* One value has its place in the struct, several a list; both go the same way. */
+/* One value stands in the struct, several in a list; both must work alike. */
 static void one_value_takes_no_list(void **state)
 {
 	CLEANUP(json_putp) struct json_object *o = NULL;

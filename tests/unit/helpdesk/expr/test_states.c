@@ -4,7 +4,7 @@
 #include "fixtures/with_definition.h"
 #include "fixtures/with_parse_result.h"
 
-/* A desk whose rules post to URLs of their own, or whose body tells a state. */
+/* A desk whose rules post to URLs of their own, or whose body has a state. */
 #define DESK                                                                                                 \
 	"label: Desk\n"                                                                                      \
 	"authenticate: {method: basic}\n"                                                                    \
@@ -18,7 +18,7 @@
 	"  - {\"query:transition\": {exists: false}, /state: {means: closed}}\n"                             \
 	"  - {\"query:transition\": {exists: false}, /deleted: true}\n"
 
-/* The same with a text of the source laid over it. */
+/* The same with a definition of the source over it. */
 static struct definition *laid_over(const char *base, const char *over)
 {
 	CLEANUP(node_freep) struct node *b = with_yaml(base), *o = NULL, *n = NULL;
@@ -90,7 +90,7 @@ static void a_state_that_nobody_names_is_unknown_and_read_as_before(void **state
 		{"{\"id\": 1, \"state\": null}", NULL, "ignored", NULL},
 		{"{\"id\": 1, \"state\": {\"name\": \"x\"}}", NULL, "opened", NULL},
 		{"{\"id\": 1}", NULL, "ignored", NULL},
-		/* Nothing hangs on it. */
+		/* The result does not depend on it. */
 		{"{\"id\": 1, \"state\": \"wartet\"}", "transition=closed", "closed", NULL},
 		{"{\"id\": 1, \"state\": \"wartet\"}", "transition=opened", "opened", NULL},
 		{"{\"id\": 1, \"state\": \"wartet\"}", "transition=other", "ignored", NULL},
@@ -119,7 +119,7 @@ static void a_source_says_in_one_line_what_its_own_states_mean(void **state)
 	definition_free(d);
 }
 
-/* The preset's matchers go on asking for it. */
+/* The preset's matchers still ask for it. */
 static void a_source_may_leave_no_state_of_a_meaning(void **state)
 {
 	static const struct says_case means[] = {
@@ -196,7 +196,7 @@ static void what_is_not_named_means_what_the_star_says(void **state)
 	definition_free(d);
 }
 
-/* The first matcher that holds decides: the state behind it is not looked at. */
+/* The first matcher that holds decides: a state behind it does not matter. */
 static void a_state_behind_the_matcher_that_holds_is_not_looked_at(void **state)
 {
 	static const struct says_case cases[] = {
@@ -223,7 +223,7 @@ static void a_state_behind_the_matcher_that_holds_is_not_looked_at(void **state)
 	definition_free(d);
 }
 
-/* As the setup of a former version said it: nothing asks for the meanings of the preset's states any more. */
+/* As a former version's setup text said: no matcher asks for the meanings of the preset's states any more. */
 static void matchers_of_a_source_replace_those_that_ask_for_meanings(void **state)
 {
 	static const struct says_case cases[] = {
@@ -240,7 +240,7 @@ static void matchers_of_a_source_replace_those_that_ask_for_meanings(void **stat
 	definition_free(d);
 }
 
-/* A webhook that is kept keeps what its first reading said; so nobody is warned of it again. */
+/* A stored webhook keeps the result of its first parse, so the warning is not repeated. */
 static void a_second_reading_knows_no_unknown_state(void **state)
 {
 	struct definition *d = with_definition(DESK, NULL);
@@ -261,11 +261,13 @@ static void a_second_reading_knows_no_unknown_state(void **state)
 	definition_free(d);
 }
 
-/* Each shipped definition whose matchers compare a state: what a shop or vendor adds is read as ever, and told. */
+/* Each shipped definition whose matchers compare a state: a state of a shop or vendor is parsed as before, and
+ * reported. */
 static void every_desk_with_states_tells_one_that_it_does_not_know(void **state)
 {
 	static const struct {
-		const char *preset, *event, *query, *body; /* event: NULL, or the header that names it, and its value */
+		const char *preset, *event, *query,
+			*body; /* event: the header that names it and its value; NULL: none */
 		const char *says;
 	} cases[] = {
 		{"zammad", NULL, "", "{\"ticket\": {\"id\": 1, \"state\": \"x\"}}", "opened"},
@@ -311,7 +313,7 @@ static void every_desk_with_states_tells_one_that_it_does_not_know(void **state)
 		 "{\"type\": \"ticket_status_update\", \"conversation\": {\"id\": \"c\", \"status_category\": \"x\"}}",
 		 "ignored"},
 		{"generic", NULL, "", "{\"conversation\": \"1\", \"transition\": \"x\"}", "ignored"},
-		/* Desks whose rules say it in their URLs. */
+		/* Desks whose rules have the state in their URLs. */
 		{"generic", NULL, "transition=x", "{\"conversation\": \"1\"}", "ignored"},
 		{"zammad", NULL, "transition=x", "{\"ticket\": {\"id\": 1, \"state\": \"open\"}}", "ignored"},
 		{"freshdesk", NULL, "transition=x", "{\"freshdesk_webhook\": {\"ticket_id\": 1}}", "ignored"},
@@ -376,7 +378,7 @@ static void mistakes_in_states_are_told_with_their_place(void **state)
 		{"states: {/type: {new: open, \"*\": open}}\nreopened: {/type: {not: {means: open}}}",
 		 "cannot be asked for within `not`", 7},
 		{"states: {/type: {\"*\": open}}", "expected ~, and", 6},
-		/* Elsewhere nobody spells it. */
+		/* In another file no matcher asks for it. */
 		{"challenge: {when: {/type: {means: open}}}", "unknown key \"means\"", 6},
 	};
 
@@ -441,7 +443,7 @@ static void the_warning_names_state_place_and_remedy(void **state)
 	}
 }
 
-/* The memory of whom was warned is kept by it. */
+/* The record of warnings is compared with this mark. */
 static void the_mark_changes_with_what_states_mean_and_with_nothing_else(void **state)
 {
 	struct definition *a = with_definition(DESK, NULL);

@@ -130,7 +130,7 @@ static void a_link_may_be_one_value(void **state)
 	fixture_close(&f);
 }
 
-/* An inserted value never becomes a part of the host's name or of what stands before it, and is never shown. */
+/* An inserted value never becomes a part of the host's name or of the text before it, and errors do not contain it. */
 static void a_link_that_leads_nowhere_is_none(void **state)
 {
 	static const struct {
@@ -165,7 +165,7 @@ static void a_link_that_leads_nowhere_is_none(void **state)
 	fixture_close(&f);
 }
 
-/* A lookup carries secrets: what a webhook says must never decide where it goes. */
+/* A lookup carries secrets: a value of the webhook must never decide where it goes. */
 static void a_url_of_ours_never_begins_with_a_webhooks_value(void **state)
 {
 	struct json_object *o = with_json("{\"whole\": \"https://desk.example/a\"}");
@@ -229,7 +229,7 @@ static void a_long_value_is_cut_in_text_and_refused_in_a_url(void **state)
 		memcpy(huge + i, "\u00e4", 2);
 	json_set_str(o, "t", huge);
 	assert_int_equal(render("{/t}", &s, TEMPLATE_PLAIN, &text, &e), 0);
-	assert_int_equal(strlen(text), TEMPLATE_PART_MAX - 1); /* a whole letter at the end */
+	assert_int_equal(strlen(text), TEMPLATE_PART_MAX - 1); /* ends with a whole letter */
 	assert_true(text_is_utf8(text, strlen(text)));
 	assert_int_equal(render("{/t}", &s, TEMPLATE_URL, &url, &e), -ENOENT);
 	json_object_put(o);

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "helpdesk/parse/batch.h"
 
-/* A desk whose items stand there; NULL: one item a body. */
+/* A desk with its items at this place; NULL: one item in a body. */
 static struct definition *desk(const char *each)
 {
 	CLEANUP(mem_freep) char *line = each ? mem_fmt("each: \"%s\"\n", each) : mem_str("");
@@ -16,7 +16,7 @@ static struct definition *desk(const char *each)
 	return with_definition(yaml, NULL);
 }
 
-/* The items of a body, one a line. */
+/* Returns the items of a body, one on a line. */
 static char *split(const struct definition *d, const char *body)
 {
 	size_t len = strlen(body), item_len;
@@ -25,7 +25,7 @@ static char *split(const struct definition *d, const char *body)
 	struct buf lines;
 	struct err e;
 
-	/* No NUL behind it: what is read is the length that is given. */
+	/* The text has no NUL behind it: only the given length may be read. */
 	memcpy(exact, body, len);
 	if (batch_open(d, NULL, exact, len, &b, &e) < 0)
 		fail_msg("%s: %s", body, e.text);
@@ -178,7 +178,7 @@ static void what_is_too_much_is_one_webhook_that_cannot_be_read(void **state)
 {
 	static const struct {
 		size_t rest, items;
-		const char *says; /* NULL: it is taken apart */
+		const char *says; /* NULL: it is split */
 	} cases[] = {
 		{10, BATCH_ITEMS_MAX, NULL},
 		{10, BATCH_ITEMS_MAX + 1, "more than 1000 items at /e"},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A sample with values of one's own: what `deskbridge sample` sends.
+ * Filling a sample with values, for `deskbridge sample`.
  */
 #include <config.h>
 
@@ -27,7 +27,7 @@ static struct sample filled(const struct definition *d, enum transition t, const
 	return s;
 }
 
-/* Its item of that number, as the daemon would read it. */
+/* Returns its item of that number, parsed as the daemon does. */
 static struct parse_result read_back(const struct definition *d, const struct sample *s, size_t item)
 {
 	struct batch *batch = NULL;
@@ -119,7 +119,7 @@ static void a_form_stays_a_form(void **state)
 	definition_free(d);
 }
 
-/* Of a list, the place that counts in this sample. */
+/* Of a list, the reference that counts in this sample. */
 static void the_alternative_that_is_there_is_filled(void **state)
 {
 	struct definition *d = with_definition(
@@ -164,7 +164,7 @@ static void every_item_of_a_batch_is_filled(void **state)
 	definition_free(d);
 }
 
-/* Where the body is the delivery, one that is sent twice must not be the same twice. */
+/* Where the body is the delivery, a sample sent twice must be two deliveries. */
 static void a_body_that_is_the_delivery_gets_a_mark_of_its_own(void **state)
 {
 	struct definition *d = with_definition(SAID "delivery: [{when: {/type: opened}, use: body}]\nsamples:\n"
@@ -181,7 +181,7 @@ static void a_body_that_is_the_delivery_gets_a_mark_of_its_own(void **state)
 	definition_free(d);
 }
 
-/* A delivery that is put together of what says something else: the time makes it another one. */
+/* A delivery made of parts with other meanings: the time makes it new. */
 static void a_fresh_delivery_changes_nothing_else(void **state)
 {
 	static const struct {
@@ -229,7 +229,7 @@ static void a_state_desks_opening_and_closing_are_of_now(void **state)
 	definition_free(d);
 }
 
-/* What the body says of when it was signed is of now, too, or the proof would be stale. */
+/* The time of signing in the body is now, too, or the proof would be stale. */
 static void the_bodys_own_timestamp_is_fresh(void **state)
 {
 	struct definition *d = with_definition(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every allocation that a reading makes, its own or a library's, fails once: the process ends, or the webhook is read
- * as with all the memory in the world. It is never one of no interest.
+ * Fails every allocation of a parse once, its own and those of libraries. The process must end, or the webhook must be
+ * parsed as without the failure. It must never count as of no interest.
  */
 #include <config.h>
 
@@ -18,9 +18,9 @@
 
 static bool armed;
 static size_t allocations, fails_at;
-static bool fails_on; /* that one and all after it */
+static bool fails_on; /* this one and all after it */
 
-/* Whether this one fails. */
+/* True where this allocation fails. */
 static bool fails(void)
 {
 	if (!armed)
@@ -37,7 +37,7 @@ static void *(*real_malloc)(size_t);
 static void *(*real_calloc)(size_t, size_t);
 static void *(*real_realloc)(void *, size_t);
 
-/* mem.c asks for the allocator's functions by name. */
+/* mem.c looks up the allocator's functions by name. */
 void *__real_dlsym(void *handle, const char *name);
 void *__wrap_dlsym(void *handle, const char *name);
 void *__wrap_dlsym(void *handle, const char *name)
@@ -74,19 +74,19 @@ static void *failing_realloc(void *p, size_t size)
 	return fails() ? NULL : real_realloc(p, size);
 }
 
-/* ---- one try in a process of its own ----------------------------------------------------------------------------- */
+/* ---- one try, in a child ----------------------------------------------------------------------------------------- */
 
 enum end {
 	END_READ_WHOLE, /* no allocation was left to fail */
-	END_READ,       /* one failed, and all is right all the same */
-	END_READ_WRONG, /* ignored, unreadable, or something is missing */
-	END_OF_PROCESS, /* as mem_lacking() ends it */
+	END_READ,       /* one failed, and the result is right */
+	END_READ_WRONG, /* ignored, unreadable, or incomplete */
+	END_OF_PROCESS, /* mem_lacking()'s exit */
 	END_UNEXPECTED,
 };
 
 struct desk {
 	const char *yaml, *body;
-	const char *attributes; /* as they must come out */
+	const char *attributes; /* the expected values */
 };
 
 static const char more[] = "ping: {/type: {matches: \"^(ping|hello|test)$\"}}\ntime: /at\nemails: /mail/*\n"
@@ -107,7 +107,7 @@ static const char form[] = "type=opened&id=9400111899223334445556&at=1763739999.
 			   "&tags=a&tags=b&tags=c&number=7&score=1";
 static const char form_said[] = "{\"Team\":\"one\",\"Tags\":[\"a\",\"b\",\"c\"],\"Number\":\"7\",\"Score\":\"1\"}";
 
-/* In the child. */
+/* Runs in the child. */
 static enum end read_once(const struct definition *d, struct webhook *w, const char *attributes)
 {
 	char *shown = NULL, *item = NULL;
@@ -170,7 +170,7 @@ static void fail_each(const char *form_line, const char *body, const char *attri
 		if (end != END_OF_PROCESS && end != END_READ)
 			fail_msg("allocation %zu failed, and the webhook was read wrong (%d)", fails_at, end);
 	}
-	assert_true(ended > 30); /* else nothing failed at all */
+	assert_true(ended > 30); /* else no allocation failed */
 	webhook_done(&w);
 	definition_free(d);
 }

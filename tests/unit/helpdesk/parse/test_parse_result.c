@@ -19,7 +19,7 @@ static struct webhook webhook_of(const char *body, size_t len)
 	return w;
 }
 
-/* The reading of one body by one definition; the caller ends it. */
+/* Parses one body by one definition; the caller frees the result. */
 static struct parse_result read_body(const struct definition *d, const char *body)
 {
 	struct webhook w = webhook_of(body, strlen(body));
@@ -381,7 +381,7 @@ static void marking_keeps_what_was_read(void **state)
 	pairs_add(&w.headers, "X-A", "1");
 	with_parse_result(d, &w, NULL, &r);
 	parse_result_save(&r, &w);
-	parse_result_save(&r, &w); /* again, as at a replay */
+	parse_result_save(&r, &w); /* again, as in a replay */
 	webhook_copy(&copy, &w);
 	webhook_done(&w);
 	assert_true(copy.read);
@@ -399,7 +399,7 @@ static void marking_keeps_what_was_read(void **state)
 
 /* ---- deliveries -------------------------------------------------------------------------------------------------- */
 
-/* The delivery of a webhook; false where it has none. */
+/* Gets the delivery of a webhook; false where it has none. */
 static bool delivery_of(const struct definition *d, const char *body, const char *path, const char *query,
 			unsigned char out[DIGEST_DELIVERY_BYTES])
 {
@@ -560,7 +560,7 @@ static void some_elements_of_a_list_can_be_left_out(void **state)
 		{"{T: {each: /t, when: [{/n: a}, {/n: D}], use: /n}}", TAGS, "{\"T\":[\"a\",\"d\"]}"},
 		{"{T: {each: /t, use: /n}}", TAGS, "{\"T\":[\"a\",\"b\",\"c\",\"d\"]}"},
 		{"{T: {each: /t, when: {/n: z}, use: /n}}", TAGS, "{}"},
-		/* Of no list, of one without elements, of what is no list. */
+		/* No list, an empty list, and a value that is no list. */
 		{"{T: {each: /x, use: /n}}", TAGS, "{}"},
 		{"{T: {each: /t, use: /n}}", "\"t\":[]", "{}"},
 		{"{T: {each: /t, use: /n}}", "\"t\":null", "{}"},
@@ -571,7 +571,7 @@ static void some_elements_of_a_list_can_be_left_out(void **state)
 		 "\"t\":{\"x\":{\"n\":\"a\",\"on\":true},\"y\":{\"n\":\"b\",\"on\":false},\"z\":{\"n\":\"c\",\"on\":"
 		 "true}}",
 		 "{\"T\":[\"a\",\"c\"]}"},
-		/* Several values of an element, templates, places beside the list. */
+		/* Several values of an element, templates, references outside the list. */
 		{"{T: {each: /t, use: /n/*}}", "\"t\":[{\"n\":[\"a\",\"b\"]},{\"n\":[]},{\"n\":[\"b\",\"c\"]}]",
 		 "{\"T\":[\"a\",\"b\",\"c\"]}"},
 		{"{T: {each: /t, use: \"{/f} {/l}\"}}", "\"t\":[{\"f\":\"Jo\",\"l\":\"Vale\"},{\"f\":\"Al\"}]",
@@ -579,7 +579,7 @@ static void some_elements_of_a_list_can_be_left_out(void **state)
 		{"{T: {each: /t, use: \"{root:/p}-{/n}\"}}", "\"p\":7,\"t\":[{\"n\":1},{\"n\":2}]",
 		 "{\"T\":[\"7-1\",\"7-2\"]}"},
 		{"{T: {each: /t, when: {\"root:/p\": 7}, use: /n}}", "\"p\":7,\"t\":[{\"n\":1}]", "{\"T\":[\"1\"]}"},
-		/* In a list of places: where none is left the next one counts. */
+		/* In a list of references: where one gives nothing, the next counts. */
 		{"{T: [{each: /t, when: {/n: z}, use: /n}, {each: /u, use: /n}, /v]}", TAGS ",\"u\":[{\"n\":\"e\"}]",
 		 "{\"T\":[\"e\"]}"},
 		{"{T: [{each: /t, when: {/n: z}, use: /n}, {each: /u, use: /n}, /v]}", TAGS ",\"v\":[\"f\"]",
@@ -613,7 +613,7 @@ static void a_list_holds_a_text_once(void **state)
 		assert_attributes(cases[i].attributes, cases[i].body, cases[i].expected);
 }
 
-/* Repeats take no room. */
+/* Repeats do not count towards the limit. */
 static void a_list_is_cut_behind_a_hundred_texts(void **state)
 {
 	struct definition *d = with_definition(
@@ -645,7 +645,7 @@ static void a_list_is_cut_behind_a_hundred_texts(void **state)
 	definition_free(d);
 }
 
-/* A webhook cannot make patterns look at more by more elements: at 8192 bytes of them all, and at 256 elements. */
+/* More elements cannot make patterns read more: 8192 bytes of all of them, and 256 elements. */
 static void what_elements_may_cost_is_bounded(void **state)
 {
 	struct definition *d = with_definition(
@@ -766,7 +766,7 @@ static void addresses_come_from_webhook_and_customer(void **state)
 	with_parse_result(d, &w, &c, &r);
 	assert_int_equal(r.signal.addresses.n, 4);
 	assert_string_equal(r.signal.addresses.items[0].email, "jo@example.com");
-	assert_true(r.signal.addresses.items[0].primary); /* as the customer says */
+	assert_true(r.signal.addresses.items[0].primary); /* by the customer */
 	assert_string_equal(r.signal.addresses.items[1].email, "al@example.com");
 	assert_true(r.signal.addresses.items[1].primary);
 	assert_string_equal(r.signal.addresses.items[2].email, "x@y.z");
@@ -906,7 +906,7 @@ static void a_list_that_finds_nothing_names_all_of_it(void **state)
 	definition_free(d);
 }
 
-/* Where the definition says that a body is never the same twice: no time is needed. */
+/* Where the definition says that two bodies are never equal, no time is needed. */
 static void the_body_is_the_delivery_where_the_definition_says_so(void **state)
 {
 	static const char first[] = "{\"type\":\"opened\",\"id\":1,\"message\":7}";
@@ -932,7 +932,7 @@ static void the_body_is_the_delivery_where_the_definition_says_so(void **state)
 	assert_true(delivery_of(d, closed, "/p", "a=1", b));
 	assert_memory_not_equal(a, b, sizeof(a));
 
-	/* The digests that a time made before the definition said so stay good. */
+	/* Digests made because of a time, before the definition said so, stay valid. */
 	assert_true(delivery_of(d, timed, "/p", "a=1", a));
 	assert_true(delivery_of(by_time, timed, "/p", "a=1", b));
 	assert_memory_equal(a, b, sizeof(a));
@@ -1132,7 +1132,7 @@ static void a_lookup_is_wanted_where_it_tells_more(void **state)
 		if (r.signal.wants_lookup != cases[i].wants)
 			fail_msg("case %zu", i);
 		parse_result_done(&r);
-		with_parse_result(d, &w, &nobody, &r); /* asked already, and nobody was found */
+		with_parse_result(d, &w, &nobody, &r); /* looked up already, no customer found */
 		assert_false(r.signal.wants_lookup);
 		parse_result_done(&r);
 		webhook_done(&w);
@@ -1216,7 +1216,7 @@ static void transitions_have_names(void **state)
 	assert_true(transition_parse("", &t) < 0);
 }
 
-/* An integer beyond 64 bits reads as its digits, in an id, a matcher, an attribute and a link. */
+/* An integer beyond 64 bits keeps its digits, in an id, a matcher, an attribute and a link. */
 static void a_wide_integer_is_read_as_it_was_written(void **state)
 {
 	struct definition *d =

@@ -5,7 +5,7 @@
 
 #include "helpdesk/parse/parsed_webhook.h"
 
-/* What explaining that body says. The caller owns it. */
+/* Returns the explanation of that body. The caller owns it. */
 static char *explained(const struct definition *d, const char *body)
 {
 	CLEANUP(mem_freep) char *copy = mem_str(body);
@@ -33,7 +33,7 @@ static void assert_explained(const char *more, const char *body, const char *say
 	definition_free(d);
 }
 
-/* What the definition does not have is not in it. */
+/* Parts that the definition lacks are not in it. */
 static void the_matchers_are_told_in_their_order_up_to_the_one_that_holds(void **state)
 {
 	struct definition *d = with_definition(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A parsed webhook: what it owns, what is added to it, and how often it is parsed. */
+/* A parsed webhook: its ownership, additions, and the number of its parses. */
 #include <config.h>
 
 #include "fixtures/with_definition.h"

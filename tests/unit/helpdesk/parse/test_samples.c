@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A definition's own samples as its tests.
+ * A definition's samples as its tests.
  */
 #include <config.h>
 
@@ -10,7 +10,7 @@
 #define SAID HEAD "opened: {/type: opened}\nclosed: {/type: closed}\nconversation: /id\n"
 #define BOTH "samples: {opened: {type: opened, id: 1}, closed: {type: closed, id: 1}}\n"
 
-/* Compiles, with or without a definition laid over a preset. */
+/* Compiles, with or without a definition over a preset. */
 static void compile(const char *yaml, bool overlaid, struct problems *p)
 {
 	CLEANUP(node_freep) struct node *n = with_yaml(yaml);
@@ -76,7 +76,7 @@ static void what_a_url_is_tried_with_opens_and_closes_nothing(void **state)
 	static const char samples[] =
 		"samples: {opened: {type: opened, id: 1, by: x}, closed: {type: closed, id: 1}}\n";
 	static const struct {
-		const char *when, *says; /* says: NULL: nothing against it */
+		const char *when, *says; /* says: NULL: no error */
 	} cases[] = {
 		{"{/by: {exists: false}}", "holds for this sample, which says closed"},
 		{"{/by: x}", "holds for this sample, which says opened"},
@@ -113,7 +113,7 @@ static void a_sample_below_also_reaches_its_transition(void **state)
 	definition_free(d);
 }
 
-/* Its "is open" after a closing is what such a desk has to say of a reopening. */
+/* After a closing, such a desk reports a reopening as "is open". */
 static void a_state_desks_reopening_may_read_as_opened(void **state)
 {
 #define STATES                                                                     \
@@ -312,7 +312,7 @@ static void over_a_preset_complaints_are_warnings(void **state)
 	assert_true(problems_say(&p, true, "no sample reads as closed"));
 	assert_true(problems_say(&p, true, "\"/at\" finds nothing"));
 	assert_no_problem(&p);
-	/* But what cannot be read at all would be a dead letter each time. */
+	/* But an unreadable webhook would be a dead letter each time. */
 	compile(HEAD "opened: {/type: opened}\nclosed: {/type: closed}\nconversation: /conversaton\n"
 		     "samples: {opened: {type: opened, id: 1}, closed: {type: closed, id: 1}}\n",
 		true, &p);
@@ -357,7 +357,7 @@ static void a_batch_is_read_item_by_item(void **state)
 	}
 }
 
-/* ---- where their shapes come from -------------------------------------------------------------------------------- */
+/* ---- shape_from -------------------------------------------------------------------------------------------------- */
 
 static void note_sample(void *ctx, const char *name, const char *shows, enum sample_shape shape)
 {
@@ -400,7 +400,7 @@ static void each_sample_may_say_who_shows_its_shape(void **state)
 	definition_free(d);
 }
 
-/* Webhooks of mail and chat have such members: a body written as YAML before there was `shape_from` stays one. */
+/* Webhooks of mail and chat have such members: a body written as YAML without `shape_from` is still a body. */
 static void a_body_that_looks_like_parts_stays_a_body(void **state)
 {
 	struct definition *d = with_definition(
@@ -468,7 +468,7 @@ static void a_wrong_word_for_a_shape_is_told_at_its_place(void **state)
 #undef WORDS
 }
 
-/* A sample of the source's own over the preset's. `good`: what then is said of the shape of `opened`, and its body. */
+/* A sample of the source over the preset's. `good`: the shape and the body of `opened` then. */
 static void a_sample_laid_over_a_presets_vouches_for_itself(void **state)
 {
 	static const struct {

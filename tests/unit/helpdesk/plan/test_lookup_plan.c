@@ -16,7 +16,7 @@ static struct webhook webhook_of(const char *body)
 		.body = mem_str(body), .body_len = strlen(body), .query = mem_str("q=1"), .received_ms = 1};
 }
 
-/* The walk for a webhook with that body. */
+/* Starts the walk for a webhook with that body. */
 static struct lookup_plan *asking(const struct definition *d, const char *body)
 {
 	struct webhook w = webhook_of(body);
@@ -366,7 +366,7 @@ static void optional_steps_fail_without_harm(void **state)
 	lookup_plan_skip(q); /* no answer at all */
 	assert_asks(q, "https://x.example/c/1");
 	lookup_plan_free(q);
-	q = asking(d, "{\"type\":\"opened\",\"who\":1}"); /* the first cannot even be asked */
+	q = asking(d, "{\"type\":\"opened\",\"who\":1}"); /* the first cannot be asked */
 	assert_asks(q, "https://x.example/c/1");
 	lookup_plan_free(q);
 	definition_free(d);
@@ -416,8 +416,8 @@ static void an_optional_step_that_the_address_hangs_on_is_asked_again(void **sta
 	definition_free(d);
 }
 
-/* An optional step that knows no such customer leaves the word to those after it; where they find no address either,
- * the customer may be there a little later. */
+/* After an optional step that knows no such customer the next steps decide. Where they find no address either, the
+ * customer may exist a little later. */
 static void an_address_that_hung_on_a_step_without_its_customer_was_sought_in_vain(void **state)
 {
 	struct definition *d = with_definition(
@@ -494,7 +494,7 @@ static void a_definition_says_how_else_a_missing_customer_is_told(void **state)
 	}
 }
 
-/* Left behind, it would leave a needed step that cannot be asked: a dead letter for want of an answer. */
+/* To skip it would leave a required step that cannot be asked: a dead letter for a missing answer. */
 static void what_a_needed_step_asks_by_is_asked_again(void **state)
 {
 #define STEP_OF(url, rest) "- {url: \"{base_url}/" url "\", authenticate: bearer, " rest "}\n"

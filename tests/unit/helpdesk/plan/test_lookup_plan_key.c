@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a webhook is worth asking about, and what makes two questions the same. */
+/* The need of a lookup, and the key that equal requests share. */
 #include <config.h>
 
 #include "fixtures/with_definition.h"
 #include "fixtures/with_parse_result.h"
 
-/* What a first reading of that body wishes; key: NULL, or the caller's. */
+/* Returns the need of a first parse of that body; key: NULL, or owned by the caller. */
 static enum lookup_need wish(const struct definition *d, const char *body, char **key)
 {
 	struct webhook w = {.body = mem_str(body), .body_len = strlen(body), .query = mem_str(""), .received_ms = 1};
@@ -21,7 +21,7 @@ static enum lookup_need wish(const struct definition *d, const char *body, char 
 	       : r.signal.lookup_shows ? LOOKUP_NEED_NAMES
 				       : LOOKUP_NEED_ADDRESS;
 	assert_int_equal(r.signal.wants_lookup, r.signal.lookup_key != NULL);
-	/* What is wished for can be asked. */
+	/* Where there is a need, the first request can be made. */
 	if (r.signal.wants_lookup)
 		assert_int_equal(with_inquiry(d, &w, &q, &e), 0);
 	lookup_plan_free(q);
@@ -89,7 +89,7 @@ static void names_are_asked_for_where_something_shows_them(void **state)
 		{",\"who\":7,\"agent\":3", LOOKUP_NEED_ADDRESS, LOOKUP_NEED_NAMES},
 		{",\"who\":7,\"agent\":3" MAIL, LOOKUP_NEED_NOTHING, LOOKUP_NEED_NAMES},
 		{",\"who\":7" MAIL, LOOKUP_NEED_NOTHING, LOOKUP_NEED_NOTHING},
-		/* The first is needed and cannot be asked: it is the end before the second. */
+		/* The first is required and cannot be asked: the walk ends before the second. */
 		{",\"agent\":3" MAIL, LOOKUP_NEED_NOTHING, LOOKUP_NEED_NOTHING},
 	};
 	CLEANUP(node_freep)
@@ -148,10 +148,10 @@ static void what_else_a_question_holds_makes_it_another(void **state)
 		{",\"who\":7,\"agent\":3", ",\"who\":7,\"agent\":4", false},
 		{",\"who\":7,\"agent\":3", ",\"who\":8,\"agent\":3", false},
 		{",\"who\":7,\"agent\":3", ",\"who\":7", false},
-		{",\"who\":7,\"agent\":7", ",\"who\":7", false}, /* asked twice is not asked once */
+		{",\"who\":7,\"agent\":7", ",\"who\":7", false}, /* two requests differ from one */
 		{",\"who\":7", ",\"who\":7,\"agent\":\"\"", true},
 		{",\"who\":1,\"agent\":23", ",\"who\":12,\"agent\":3", false},
-		{",\"who\":7,\"vip\":true", ",\"who\":7", false}, /* of the same, but one more step */
+		{",\"who\":7,\"vip\":true", ",\"who\":7", false}, /* of the same, with one more step */
 		{",\"who\":7,\"vip\":true", ",\"who\":7,\"vip\":true", true},
 		{",\"who\":7,\"lang\":\"en\"", ",\"who\":7,\"lang\":\"de\"", false},
 	};
@@ -167,7 +167,7 @@ static void what_else_a_question_holds_makes_it_another(void **state)
 	definition_free(d);
 }
 
-/* It asks nothing of its own: only that it is asked tells the two apart. */
+/* It uses no value of its own; the two differ only in whether it is asked. */
 static void a_step_that_the_webhook_decides_on_makes_it_another(void **state)
 {
 	struct definition *d = with_definition(DESK "lookup:\n" STEP("/c/{/who}", "emails: /e")
@@ -182,7 +182,7 @@ static void a_step_that_the_webhook_decides_on_makes_it_another(void **state)
 	definition_free(d);
 }
 
-/* The same id in another URL is another question. */
+/* The same id in another URL is another request. */
 static void the_url_that_is_asked_makes_it_another(void **state)
 {
 	struct definition *d = with_definition(
@@ -198,7 +198,8 @@ static void the_url_that_is_asked_makes_it_another(void **state)
 	assert_same(d, ",\"who\":7", ",\"ticket\":{\"who\":7}", false);
 	assert_same(d, ",\"ticket\":{\"who\":7}", ",\"ticket\":{\"who\":7},\"x\":1", true);
 	assert_same(d, ",\"ticket\":{\"who\":7}", ",\"ticket\":{\"who\":8}", false);
-	/* The second is asked where the first has the values; what is asked where a name is not taken counts, too. */
+	/* The second is asked where the first has the values. A request for the case that a name is not taken counts
+	 * too. */
 	assert_same(d, ",\"who\":7,\"ticket\":{\"who\":8}", ",\"who\":7,\"ticket\":{\"who\":9}", true);
 	assert_same(d, ",\"who\":7,\"agent\":1", ",\"who\":7,\"agent\":2", false);
 	assert_key(d, ",\"who\":7", "7");
@@ -248,7 +249,7 @@ static void without_a_customer_the_questions_themselves_are_the_key(void **state
 			 LOOKUP_NEED_ADDRESS);
 	assert_int_equal(a[0], '#');
 	assert_string_equal(a, b);
-	assert_string_not_equal(a, c); /* whether the second is asked is not known yet, and hangs on the tags */
+	assert_string_not_equal(a, c); /* it is not known yet whether the second is asked; that depends on the tags */
 	assert_same(d, ",\"kind\":\"t\"", ",\"kind\":\"T\"", true);
 	definition_free(d);
 }

@@ -22,7 +22,7 @@ static struct proof *compiled(const char *yaml)
 
 struct telling {
 	const char *yaml;
-	const char *headers[5]; /* name, value, …; NULL-ended */
+	const char *headers[5]; /* name, value, …; NULL-terminated */
 	const char *query;
 	const char *says;
 };

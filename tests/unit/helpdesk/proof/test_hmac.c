@@ -13,7 +13,7 @@
 #include "base/hex.h"
 #include "helpdesk/proof/proof.h"
 
-/* The comparisons that were made: ours stands before the library's. */
+/* Counts the comparisons: our digest_equal comes before the library's. */
 static unsigned compared;
 
 int gnutls_memcmp(const void *a, const void *b, size_t n)
@@ -40,10 +40,10 @@ struct named {
 
 struct scheme {
 	const char *yaml, *secret, *body;
-	struct named signature, stamp; /* the header; stamp.name NULL: in none of its own */
+	struct named signature, stamp; /* the header of the time; name NULL: none of its own */
 	struct named other;            /* signed too; name NULL: none */
 	const char *query;
-	int64_t stamp_ms; /* 0: there is no timestamp */
+	int64_t stamp_ms; /* 0: no timestamp */
 };
 
 static const struct scheme schemes[] = {
@@ -60,7 +60,7 @@ static const struct scheme schemes[] = {
 	 .secret = KEY,
 	 .body = BODY,
 	 .signature = {"X-Hub-Signature", "sha1=4f6202deba4a649c23a1ea367cabf26c80754788"}},
-	/* helpscout: what its documentation gives */
+	/* helpscout: from its documentation */
 	{.yaml = "{method: hmac, header: X-HelpScout-Signature, algorithm: sha1, encoding: base64}",
 	 .secret = "asdfasdf",
 	 .body = "{\"id\":123}",
@@ -143,7 +143,7 @@ static const struct scheme schemes[] = {
 	 .stamp = {"webhook-timestamp", "1795280400"},
 	 .other = {"webhook-id", "msg_27"},
 	 .stamp_ms = AT_S},
-	/* of no helpdesk: the rest of what the language can say */
+	/* of no helpdesk: the other keys of the language */
 	{.yaml = "{method: hmac, header: X-S, algorithm: sha512, encoding: base64, key: base64, "
 		 "signed: '{header:X-Event-Id}|{body}|{{x}}'}",
 	 .secret = "AQIDc3RhbmRhcmQgd2ViaG9va3Mga2V5/w",
@@ -176,7 +176,7 @@ static const struct scheme schemes[] = {
 #define SCHEMES (sizeof(schemes) / sizeof(*schemes))
 #define TOLERANCE_MS (5 * CLOCK_MINUTE_MS)
 
-/* ---- one request, and what may be changed in it ------------------------------------------------------------------ */
+/* ---- one request, and changes to it ------------------------------------------------------------------------------ */
 
 struct stage {
 	struct proof *proof;
@@ -232,7 +232,7 @@ static void stage_done(struct stage *s)
 	free(s->query);
 }
 
-/* When only the headers have come. */
+/* Checks when only the headers have arrived. */
 static enum proof_verdict stage_check_outside(const struct stage *s)
 {
 	struct proof_request request = s->request;
@@ -242,7 +242,7 @@ static enum proof_verdict stage_check_outside(const struct stage *s)
 	return proof_check_without_body(s->proof, &s->known, &request);
 }
 
-/* Whatever a test does to a request: the headers alone never refuse what the whole proves. */
+/* The headers alone never refuse a request that the whole proves, in all tests. */
 static enum proof_verdict stage_check(const struct stage *s)
 {
 	enum proof_verdict outside = stage_check_outside(s);
@@ -253,7 +253,7 @@ static enum proof_verdict stage_check(const struct stage *s)
 	return whole;
 }
 
-/* The value of the n-th header, to be scribbled on. */
+/* Returns the value of the n-th header, to be changed. */
 static char *stage_header(struct stage *s, const char *name)
 {
 	for (size_t i = 0; i < s->headers.n; i++)
@@ -390,7 +390,7 @@ static void a_timestamp_beyond_the_tolerance_is_stale(void **state)
 			ASSERT_VERDICT(&s, schemes[i].stamp_ms > 0 ? cases[k].verdict : PROOF_GOOD);
 		}
 		s.known.secrets = (const char *const[]){"00"};
-		ASSERT_VERDICT(&s, PROOF_WRONG); /* not stale: the signature is looked at first */
+		ASSERT_VERDICT(&s, PROOF_WRONG); /* not stale: the signature comes first */
 		stage_done(&s);
 	}
 }
@@ -420,7 +420,7 @@ static void the_headers_alone_refuse_what_no_body_can_make_good(void **state)
 		s.request.now_ms = schemes[i].stamp_ms;
 
 		signature = stage_header(&s, schemes[i].signature.name);
-		signature[strlen(signature) - 5] = '!'; /* of neither encoding */
+		signature[strlen(signature) - 5] = '!'; /* in neither encoding */
 		ASSERT_OUTSIDE(&s, PROOF_WRONG);
 		stage_replace(&s, schemes[i].signature.name, "");
 		ASSERT_OUTSIDE(&s, PROOF_MISSING);
@@ -428,7 +428,7 @@ static void the_headers_alone_refuse_what_no_body_can_make_good(void **state)
 
 		stage_set(&s, &schemes[i]);
 		signature = stage_header(&s, schemes[i].signature.name);
-		signature[strlen(signature) - 8] = '\0'; /* as long as no digest, padding or not */
+		signature[strlen(signature) - 8] = '\0'; /* of no length of a digest, with or without padding */
 		ASSERT_OUTSIDE(&s, PROOF_WRONG);
 		stage_done(&s);
 
@@ -463,7 +463,7 @@ static void any_secret_of_a_rotation_proves(void **state)
 		}
 		s.known.secrets = others;
 		ASSERT_VERDICT(&s, PROOF_WRONG);
-		s.known.secrets = (const char *const[]){"", right}; /* what cannot be a secret stops no other */
+		s.known.secrets = (const char *const[]){"", right}; /* an impossible secret does not stop the others */
 		ASSERT_VERDICT(&s, PROOF_GOOD);
 		s.known.secrets = (const char *const[]){"!", right};
 		ASSERT_VERDICT(&s, PROOF_GOOD);
@@ -471,7 +471,7 @@ static void any_secret_of_a_rotation_proves(void **state)
 	}
 }
 
-/* A signature made with the empty key proves nothing either. */
+/* A signature made with the empty key proves nothing. */
 static void no_secret_proves_nothing(void **state)
 {
 	(void)state;
@@ -537,7 +537,7 @@ static void what_is_made_proves_at_any_time(void **state)
 		struct stage s;
 
 		if (strstr(schemes[i].yaml, "/sent"))
-			continue; /* the body's own time is signed */
+			continue; /* the time in the body is signed */
 		stage_set(&s, &schemes[i]);
 		s.request.headers = NULL;
 		s.request.now_ms = AT_MS + 1234567;
@@ -628,7 +628,7 @@ static void the_header_s_form_is_the_format_s(void **state)
 		{13, STANDARD, PROOF_WRONG},
 		{13, "v1,", PROOF_WRONG},
 		{13, ",,, ,", PROOF_WRONG},
-		{13, EIGHT_OTHERS " v1," STANDARD, PROOF_WRONG}, /* nobody rotates nine keys */
+		{13, EIGHT_OTHERS " v1," STANDARD, PROOF_WRONG}, /* nine keys are more than any rotation */
 	};
 
 	(void)state;
@@ -662,7 +662,8 @@ static void a_header_that_is_too_long_is_not_taken_apart(void **state)
 	stage_done(&s);
 }
 
-/* A stranger's header costs as much as it is long, whatever it is made of: squared, these would take seconds. */
+/* The cost of a stranger's header is linear in its length, whatever it contains: quadratic, these would take seconds.
+ */
 static void a_header_of_blanks_costs_no_more_than_any_other(void **state)
 {
 	static const char fills[] = " \t,;";
@@ -691,7 +692,7 @@ static void a_header_of_blanks_costs_no_more_than_any_other(void **state)
 
 /* ---- timestamps -------------------------------------------------------------------------------------------------- */
 
-/* Signed as the scheme says, whatever the timestamp. */
+/* Signs by the scheme, with any timestamp. */
 static char *signature_of(const char *stamp, const char *body, size_t body_len)
 {
 	struct digest_hmac *d = digest_hmac_new(DIGEST_SHA256, KEY, strlen(KEY));
@@ -854,7 +855,7 @@ static void the_method_is_signed_as_it_came(void **state)
 static void a_secret_that_can_be_none_is_told_without_it(void **state)
 {
 	static const struct {
-		const char *yaml, *secret, *says; /* NULL: it can */
+		const char *yaml, *secret, *says; /* NULL: it can be one */
 	} cases[] = {
 		{"{method: hmac, header: X-S}", "anything", NULL},
 		{"{method: hmac, header: X-S}", "", "is empty"},
