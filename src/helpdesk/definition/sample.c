@@ -36,10 +36,11 @@ enum sample_shape sample_shape_compile(const struct node *n, struct problems *pr
 		i++;
 	if (i <= SHAPE_NOBODY)
 		return (enum sample_shape)i;
-	problems_error(problems, n,
-		       "expected who shows this shape: capture, vendor-code, vendor-documents, third-party or nobody, "
-		       "not %.64s",
-		       n->type == NODE_SCALAR ? n->text : node_kind(n));
+	problems_error(
+		problems, n,
+		"expected the source of this shape: capture, vendor-code, vendor-documents, third-party or nobody, "
+		"not %.64s",
+		n->type == NODE_SCALAR ? n->text : node_kind(n));
 	return SHAPE_UNSAID;
 }
 

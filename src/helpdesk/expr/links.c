@@ -41,8 +41,8 @@ void links_check_beginning(const struct template *t, const struct node *n, struc
 	if (good)
 		return;
 	problems_warn(problems, n,
-		      "expected a URL that begins with https://, or with a reference to one; what else comes of it is "
-		      "left out of the events");
+		      "expected a URL that begins with https://, or with a reference to one; any other result "
+		      "is left out of the events");
 }
 
 struct links *links_compile(const struct node *n, struct problems *problems)

@@ -243,8 +243,8 @@ static void spell_means(struct states *s, const char *reference, struct node *n,
 	wildcard = p->wildcard && is_among(means, p->wildcard);
 	if (wildcard && negated) {
 		problems_error(problems, means,
-			       "\"*\" of `states` means %s, so that it cannot be asked for within `not`: ask for what "
-			       "the state shall mean",
+			       "\"*\" of `states` means %s, so that it cannot be asked for within `not`: ask for "
+			       "the wanted meaning without `not`",
 			       p->wildcard);
 		return;
 	}
@@ -475,7 +475,7 @@ void unknown_state_describe(const struct unknown_state *u, const char *source, c
 			 (int)first, u->meanings, u->meanings);
 	else
 		buf_addf(to,
-			 "in closed or opened, or mend it where it is sent; where it means nothing, states: {%s: "
+			 "in closed or opened, or correct it where it is sent; where it means nothing, states: {%s: "
 			 "{\"%s\": ~}}",
 			 u->reference, state);
 }

@@ -421,7 +421,7 @@ static void the_warning_names_state_place_and_remedy(void **state)
 		 "say in sources.desk.definition what it means, as in states: {/ticket/state: {\"wartet\": open}} "
 		 "(open or closed, or ~ for nothing)"},
 		{"x y", "/s", "",
-		 "in closed or opened, or mend it where it is sent; where it means nothing, states: {/s: {\"x y\": "
+		 "in closed or opened, or correct it where it is sent; where it means nothing, states: {/s: {\"x y\": "
 		 "~}}"},
 		{"a\"b", "/s", "open", "states: {/s: {\"STATE\": open}} (open, or ~ for nothing)"},
 		{"jo@example.com", "/s", "open", "the state \"a text with an at sign\" at /s"},

@@ -426,7 +426,7 @@ static void a_wrong_word_for_a_shape_is_told_at_its_place(void **state)
 	} cases[] = {
 		{"samples:\n  opened: {shape_from: captured, body: {type: opened, id: 1}}\n"
 		 "  closed: {type: closed, id: 1}\n",
-		 "samples.opened.shape_from", "expected who shows this shape: " WORDS ", not captured"},
+		 "samples.opened.shape_from", "expected the source of this shape: " WORDS ", not captured"},
 		{"samples:\n  opened: {shape_from: [capture], body: {type: opened, id: 1}}\n"
 		 "  closed: {type: closed, id: 1}\n",
 		 "samples.opened.shape_from", WORDS ", not a list"},
